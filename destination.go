@@ -1,0 +1,52 @@
+package bellhop
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A Destination is where events go: a URL, or a provider's dialect at a URL. Its match says which events it wants.
+type Destination struct {
+	ID   string // "dst_…"
+	Name string // unique among destinations
+	Type string // "http", or the name of a provider that sends
+	URL  string
+
+	// Settings belong to the type, secrets included; kept encrypted and shown with secrets masked.
+	Settings json.RawMessage
+
+	Match Match
+
+	Timeout     time.Duration // of one attempt, from dialling to the last byte of the reply
+	Concurrency int           // attempts under way at once
+	Retry       Schedule
+
+	State       DestinationState
+	StateReason string // why it is not active, in words
+
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	SecretsAt time.Time // when a secret among Settings was last set
+}
+
+// DestinationState says whether a destination gets its deliveries.
+type DestinationState string
+
+// The states of a destination.
+const (
+	DestinationActive   DestinationState = "active"
+	DestinationPaused   DestinationState = "paused"   // by a person; events are kept for it
+	DestinationDisabled DestinationState = "disabled" // by the gateway: it answered 410; events are kept for it
+)
+
+// TypeHTTP is the destination type that is not a provider's dialect.
+const TypeHTTP = "http"
+
+// Defaults and bounds of a destination's delivery settings.
+const (
+	DefaultTimeout     = 5 * time.Second
+	MaxTimeout         = 5 * time.Minute
+	MinTimeout         = 10 * time.Millisecond
+	DefaultConcurrency = 16
+	MaxConcurrency     = 1024
+)

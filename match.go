@@ -1,0 +1,155 @@
+package bellhop
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/vm"
+)
+
+// A Match is the part of a destination that says which events it wants. All that is set must hold; the zero
+// Match wants every event.
+type Match struct {
+	Sources []string // names or ids; empty is any
+	Types   []string // whole types, or a prefix and "*": "ams.*"; empty is any
+
+	// Where is an expression over the event that must be true, in the language of github.com/expr-lang/expr:
+	// data (the decoded JSON body, nil if it is not JSON), type, subject, source, headers (canonical name →
+	// first value) and time. A Where that fails at run time, for want of a field say, does not match.
+	Where string
+}
+
+// Bounds of a match.
+const (
+	MaxMatchEntries = 100
+	MaxWhereLength  = 4096
+)
+
+// A Matcher is a compiled Match. It is safe for concurrent use.
+type Matcher struct {
+	sources  []string
+	exact    []string
+	prefixes []string // of types; the "*" is cut off
+	where    *vm.Program
+}
+
+// facts is what a Where sees. The names are a public promise.
+type facts struct {
+	Data    any               `expr:"data"`
+	Type    string            `expr:"type"`
+	Subject string            `expr:"subject"`
+	Source  string            `expr:"source"`
+	Headers map[string]string `expr:"headers"`
+	Time    time.Time         `expr:"time"`
+}
+
+// Compile checks m and makes it ready for use. Its errors are [CodeInvalid] with paths within the match.
+func (m Match) Compile() (*Matcher, error) {
+	c := &Matcher{sources: slices.Clone(m.Sources)}
+	var errs []error
+	if len(m.Sources) > MaxMatchEntries {
+		errs = append(errs, Invalid("sources", fmt.Sprintf("at most %d entries", MaxMatchEntries)))
+	}
+	if len(m.Types) > MaxMatchEntries {
+		errs = append(errs, Invalid("types", fmt.Sprintf("at most %d entries", MaxMatchEntries)))
+	}
+	for i, s := range m.Sources {
+		if s == "" {
+			errs = append(errs, Invalid(fmt.Sprintf("sources[%d]", i), "must be the name or id of a source"))
+		}
+	}
+	for i, t := range m.Types {
+		prefix, wild := strings.CutSuffix(t, "*")
+		if t == "" || strings.Contains(prefix, "*") {
+			errs = append(errs, Invalid(fmt.Sprintf("types[%d]", i), `must be an event type, which may end in "*": "ams.*"`))
+		} else if wild {
+			c.prefixes = append(c.prefixes, prefix)
+		} else {
+			c.exact = append(c.exact, t)
+		}
+	}
+	switch {
+	case len(m.Where) > MaxWhereLength:
+		errs = append(errs, Invalid("where", fmt.Sprintf("at most %d bytes", MaxWhereLength)))
+	case strings.TrimSpace(m.Where) != "":
+		program, err := expr.Compile(m.Where, expr.Env(facts{}), expr.AsBool(), expr.MaxNodes(1000))
+		if err != nil {
+			line, _, _ := strings.Cut(err.Error(), "\n")
+			errs = append(errs, Invalid("where", line+"; use data, type, subject, source, headers and time"))
+		}
+		c.where = program
+	}
+	if err := Join("", errs...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Wants reports whether ev matches. err says why a Where could not be evaluated; the event then does not match.
+func (m *Matcher) Wants(ev *Event) (ok bool, err error) {
+	if len(m.sources) > 0 && !slices.Contains(m.sources, ev.Source) && !slices.Contains(m.sources, ev.SourceID) {
+		return false, nil
+	}
+	if (len(m.exact) > 0 || len(m.prefixes) > 0) && !slices.Contains(m.exact, ev.Type) &&
+		!slices.ContainsFunc(m.prefixes, func(p string) bool { return strings.HasPrefix(ev.Type, p) }) {
+		return false, nil
+	}
+	if m.where == nil {
+		return true, nil
+	}
+	got, err := expr.Run(m.where, newFacts(ev))
+	if err != nil {
+		line, _, _ := strings.Cut(err.Error(), "\n")
+		return false, fmt.Errorf("where: %s", line)
+	}
+	ok, _ = got.(bool)
+	return ok, nil
+}
+
+func newFacts(ev *Event) facts {
+	f := facts{Type: ev.Type, Subject: ev.Subject, Source: ev.Source, Time: ev.Time, Data: decode(ev.Body)}
+	if f.Time.IsZero() {
+		f.Time = ev.ReceivedAt
+	}
+	f.Headers = make(map[string]string)
+	for name, values := range ev.Header.HTTP() {
+		f.Headers[name] = values[0]
+	}
+	return f
+}
+
+// decode returns body as JSON, its whole numbers as int so that they can be compared without loss; nil if it is not JSON.
+func decode(body []byte) any {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil || d.More() {
+		return nil
+	}
+	return plainNumbers(v)
+}
+
+func plainNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if i, err := v.Int64(); err == nil {
+			return int(i)
+		}
+		f, _ := v.Float64()
+		return f
+	case []any:
+		for i := range v {
+			v[i] = plainNumbers(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = plainNumbers(v[k])
+		}
+	}
+	return v
+}

@@ -1,0 +1,24 @@
+package provider
+
+// An Error is a reason to refuse a request that is not about its signature.
+type Error struct{ code, text string }
+
+func (e *Error) Error() string { return e.text }
+
+// Refusal returns the short code under which the refusal is recorded and counted. The sentinels of package
+// signature have the same method; that is how the door tells them all apart.
+func (e *Error) Refusal() string { return e.code }
+
+// Reasons to refuse a request. Wrap them to say more.
+var (
+	// ErrBody: authentic as far as can be told, but not what the provider sends. Answered 400.
+	ErrBody error = &Error{"malformed_body", "malformed body"}
+	// ErrForbidden: a known sender's shared state or account differs. Answered 403.
+	ErrForbidden error = &Error{"forbidden", "not the expected account or state"}
+	// ErrMethod: the provider does not use this method. Answered 405.
+	ErrMethod error = &Error{"method", "method not used by the provider"}
+	// ErrEncoding: a content coding that cannot be taken. Answered 415.
+	ErrEncoding error = &Error{"content_encoding", "content encoding not accepted"}
+	// ErrUnavailable: we lack something to decide with, such as a key set. Answered 503; the sender repeats.
+	ErrUnavailable error = &Error{"unavailable", "cannot be decided now"}
+)

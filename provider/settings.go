@@ -1,0 +1,139 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// Info describes a provider. It feeds the settings check, the CLI's help and the reference pages.
+type Info struct {
+	Name     string // lower case, one word
+	Title    string // as the system calls itself
+	Summary  string // one sentence: what it sends and how it proves it
+	Links    []string
+	Settings []Setting // of a source
+	Sends    []Setting // of a destination; nil if the provider does not send
+	Key      string    // the setting that the CLI's --key sets
+}
+
+// A Setting is one key of the settings object of a source or destination.
+type Setting struct {
+	Name     string // as in JSON
+	Title    string
+	Doc      string // what it is, its unit or form, its default
+	Example  string
+	Secret   bool // kept encrypted, never shown
+	Required bool
+}
+
+// DecodeSettings reads raw strictly into v, a pointer to a struct with json tags: an unknown or repeated key,
+// or a value of another type, is a bellhop.CodeInvalid error with the key as its path. Empty raw is {}.
+func DecodeSettings(raw json.RawMessage, v any) error {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		raw = json.RawMessage("{}")
+	}
+	known := settingNames(reflect.TypeOf(v).Elem())
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &given); err != nil || given == nil {
+		return bellhop.Invalid("", "must be a JSON object")
+	}
+	var errs []error
+	for name := range given {
+		if !slices.Contains(known, name) {
+			errs = append(errs, bellhop.Invalid(name, "unknown setting; there are "+strings.Join(known, ", ")))
+		}
+	}
+	if len(errs) > 0 {
+		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+		return bellhop.Join("", errs...)
+	}
+	err := json.Unmarshal(raw, v)
+	var wrong *json.UnmarshalTypeError
+	var invalid *bellhop.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		return bellhop.Invalid(wrong.Field, fmt.Sprintf("must be a %s, not a %s", plainType(wrong.Type), wrong.Value))
+	case errors.As(err, &invalid):
+		return invalid
+	}
+	return bellhop.Invalid("", "cannot be read")
+}
+
+func settingNames(t reflect.Type) []string {
+	var names []string
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func plainType(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64, reflect.Float64:
+		return "number"
+	case reflect.Slice:
+		return "list"
+	case reflect.Map, reflect.Struct:
+		return "object"
+	}
+	return "text"
+}
+
+// Secrets is one secret or, where it is being rotated, several: a string or a list of strings in JSON.
+type Secrets []string
+
+// MaxSecrets bounds how many secrets of a source are tried.
+const MaxSecrets = 4
+
+// UnmarshalJSON reads a string or a list of strings. It does not echo what it reads.
+func (s *Secrets) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*s = Secrets{one}
+		return nil
+	}
+	var many []string
+	if json.Unmarshal(b, &many) != nil {
+		return &json.UnmarshalTypeError{Value: "value of another kind", Type: reflect.TypeFor[string]()}
+	}
+	*s = many
+	return nil
+}
+
+// Check reports as a [bellhop.CodeInvalid] error at path that there is no secret, one too many, or an empty one.
+func (s Secrets) Check(path string) error {
+	switch {
+	case len(s) == 0:
+		return bellhop.Invalid(path, "required: one secret, or a list of up to 4 while it is being rotated")
+	case len(s) > MaxSecrets:
+		return bellhop.Invalid(path, fmt.Sprintf("has %d secrets; at most %d", len(s), MaxSecrets))
+	}
+	for i, secret := range s {
+		if strings.TrimSpace(secret) == "" {
+			return bellhop.Invalid(s.Path(path, i), "must not be empty")
+		}
+	}
+	return nil
+}
+
+// Path is the path of the i-th secret: path itself where there is only one.
+func (s Secrets) Path(path string, i int) string {
+	if len(s) == 1 {
+		return path
+	}
+	return fmt.Sprintf("%s[%d]", path, i)
+}

@@ -1,0 +1,29 @@
+# Needs Go, and for the race detector gcc. FUZZTIME is how long each fuzz target runs in `make test`.
+FUZZTIME ?= 5s
+
+# What stands in the way of every event, and so is worth measuring.
+HOT = . ./signature ./provider/... ./internal/ingest ./internal/store ./internal/delivery
+
+.PHONY: build run test lint bench help
+
+build: ## bin/bellhop, one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
+
+run: build ## build and serve on this machine, data in ./data
+	./bin/bellhop serve
+
+test: lint ## lint, every test under the race detector in shuffled order, then a short fuzz of each target
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...
+	FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+lint: ## formatting, vet, staticcheck
+	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+bench: build ## this machine end to end, then the hot packages one by one
+	./bin/bellhop bench
+	go test -run '^$$' -bench . -benchmem $(HOT)
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)

@@ -1,0 +1,133 @@
+// Package api is the HTTP API of the gateway: JSON below /api/v1, and the OpenAPI document that describes it.
+//
+// One file holds one noun: its JSON form, its routes, and how it is checked. The Go types are the specification;
+// the router library turns them into the OpenAPI document, the validation and the error bodies.
+//
+// Secrets go in and never come out (secret.go), errors have one form (problem.go), lists have one form (list.go),
+// and a PATCH is a JSON merge patch (patch.go). The package keeps nothing: what it shows and changes is behind
+// [Store], and whoever needs to know of a change hears of it through [Options].
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// Store is what the API reads and writes. Its errors are *bellhop.Error where a person can do something about them:
+// CodeNotFound for an id or name that there is not, CodeConflict for a name that is taken or a state that does not
+// allow what was asked. Ids and times of a new noun are set by the caller.
+type Store interface {
+	SourceStore
+	DestinationStore
+	EventStore
+	DeliveryStore
+	RequestStore
+	Stats(ctx context.Context) (bellhop.Stats, error)
+}
+
+// SourceStore keeps the sources.
+type SourceStore interface {
+	Sources(ctx context.Context, page bellhop.Page) (list []bellhop.Source, next string, err error)
+	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
+	CreateSource(ctx context.Context, s bellhop.Source) error
+	UpdateSource(ctx context.Context, s bellhop.Source) error
+	DeleteSource(ctx context.Context, id string) error
+}
+
+// DestinationStore keeps the destinations.
+type DestinationStore interface {
+	Destinations(ctx context.Context, page bellhop.Page) (list []bellhop.Destination, next string, err error)
+	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
+	CreateDestination(ctx context.Context, d bellhop.Destination) error
+	UpdateDestination(ctx context.Context, d bellhop.Destination) error
+	DeleteDestination(ctx context.Context, id string) error
+}
+
+// EventStore reads the events. A list leaves out bodies and headers.
+type EventStore interface {
+	Events(ctx context.Context, filter bellhop.EventFilter, page bellhop.Page) (list []bellhop.Event, next string, err error)
+	Event(ctx context.Context, id string) (bellhop.Event, error)
+}
+
+// DeliveryStore reads the deliveries and changes the state of one.
+type DeliveryStore interface {
+	Deliveries(ctx context.Context, filter bellhop.DeliveryFilter, page bellhop.Page) (list []bellhop.Delivery, next string, err error)
+	Delivery(ctx context.Context, id string) (bellhop.Delivery, error)
+	// Attempts returns those of one delivery, oldest first.
+	Attempts(ctx context.Context, deliveryID string) ([]bellhop.Attempt, error)
+	// RetryDelivery makes a pending, dead or cancelled delivery due now; CodeConflict for any other.
+	RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
+	// CancelDelivery gives up a pending delivery; CodeConflict for any other.
+	CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
+}
+
+// RequestStore reads the requests that were kept. A list leaves out bodies.
+type RequestStore interface {
+	Requests(ctx context.Context, filter bellhop.RequestFilter, page bellhop.Page) (list []bellhop.Request, next string, err error)
+	Request(ctx context.Context, id string) (bellhop.Request, error)
+}
+
+// Engine is what delivers.
+type Engine interface {
+	// CheckDestination judges the URL, the settings of the type and the match. Its errors are bellhop.CodeInvalid
+	// with paths within the destination: "url", "settings.format", "match.where".
+	CheckDestination(d bellhop.Destination) error
+	// Wake says that a delivery to the destination is due now.
+	Wake(destinationID string)
+}
+
+// Publisher takes events that come through the API instead of the door.
+type Publisher interface {
+	// Publish stores ev and what is owed of it. A ProviderID that was published before is a duplicate: the
+	// event returned has the id of the first, and nothing new is stored.
+	Publish(ctx context.Context, ev bellhop.Event) (stored bellhop.Event, duplicate bool, err error)
+}
+
+// Options is what the API works with.
+type Options struct {
+	Store     Store
+	Engine    Engine
+	Publisher Publisher
+	Providers []provider.Provider
+	Env       provider.Env // a source's settings are checked with it
+
+	// Changed is called after sources or destinations have changed, so that the door and the engine load them anew.
+	Changed func(ctx context.Context) error
+
+	Key       string // the admin API key; with none, every request is refused
+	PublicURL string // where the door can be reached from outside: "http://127.0.0.1:8080"
+	Version   string // of the program, for the OpenAPI document
+	Logger    *slog.Logger
+}
+
+// New returns the handler of /api/v1/… and /openapi.json. Only the latter needs no key.
+func New(o Options) http.Handler {
+	if o.Env.Now == nil {
+		o.Env.Now = time.Now
+	}
+	if o.Env.Rand == nil {
+		o.Env.Rand = rand.Reader
+	}
+	if o.Changed == nil {
+		o.Changed = func(context.Context) error { return nil }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := newServer(o)
+	s.sources()
+	s.destinations()
+	s.events()
+	s.deliveries()
+	s.requests()
+	s.stats()
+	s.providers()
+	s.document()
+	return s
+}

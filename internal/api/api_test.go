@@ -1,0 +1,253 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+const (
+	testKey = "bhk_right"
+	// canary is every secret of every test. No answer and no log may hold it.
+	canary = "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnk="
+)
+
+var testNow = time.Date(2026, 11, 22, 10, 30, 0, 123_000_000, time.FixedZone("", 3600))
+
+// A rig is an API over a fake, and what it logged.
+type rig struct {
+	*fake
+	t       *testing.T
+	handler http.Handler
+	logged  *bytes.Buffer
+	now     time.Time
+}
+
+func newRig(t *testing.T) *rig {
+	r := &rig{fake: new(fake), t: t, logged: new(bytes.Buffer), now: testNow}
+	r.handler = New(Options{
+		Store: r.fake, Engine: r.fake, Publisher: r.fake,
+		Providers: []provider.Provider{lock{}, deaf{}},
+		Env:       provider.Env{Now: func() time.Time { return r.now }},
+		Changed:   func(context.Context) error { r.changes++; return nil },
+		Key:       testKey, PublicURL: "https://hooks.example.com/", Version: "1.2.3",
+		Logger: slog.New(slog.NewTextHandler(r.logged, nil)),
+	})
+	return r
+}
+
+// fill puts one of every noun into the store.
+func (r *rig) fill() {
+	r.sources = []bellhop.Source{{
+		ID: "src_1", Name: "media", Provider: "lock", Settings: json.RawMessage(`{"key":"` + canary + `","account_id":"a1"}`),
+		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testNow,
+	}}
+	r.destinations = []bellhop.Destination{{
+		ID: "dst_1", Name: "billing", Type: "http", URL: "https://billing.example.com/", State: bellhop.DestinationActive,
+		Settings: json.RawMessage(`{"format":"standard","secret":"` + canary + `","headers":{"X-Key":"` + canary + `"}}`),
+		Timeout:  time.Second, Concurrency: 3, Retry: bellhop.Schedule{time.Minute, 2 * time.Hour},
+		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testNow,
+	}}
+	body := []byte(`{"a": [1]}`)
+	r.events = []bellhop.Event{{
+		ID: "evt_1", SourceID: "src_1", Source: "media", Type: "x.y", ReceivedAt: testNow, ContentType: "application/json",
+		Header: bellhop.Header("X-One: 1\n"), Body: body,
+	}}
+	failed := bellhop.Attempt{DeliveryID: "dlv_1", Number: 1, StartedAt: testNow, Duration: 1500 * time.Microsecond, Status: 500, Error: "status", Reply: []byte("no\xff")}
+	r.deliveries = []bellhop.Delivery{{
+		ID: "dlv_1", EventID: "evt_1", DestinationID: "dst_1", State: bellhop.DeliveryPending, Attempts: 1, NextAt: testNow, Last: &failed,
+	}}
+	r.attempts = []bellhop.Attempt{failed}
+	r.requests = []bellhop.Request{{
+		ID: "req_1", SourceID: "src_1", Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch", Method: "POST",
+		Target: "/in/media", Body: []byte("hello"), BodyBytes: 5, ReceivedAt: testNow,
+	}}
+}
+
+// An answer is what came back.
+type answer struct {
+	t      *testing.T
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request with the right key. header is "Name: value" lines in addition.
+func (r *rig) do(method, path, body string, header ...string) answer {
+	r.t.Helper()
+	return r.send(method, path, body, append(header, "Authorization: Bearer "+testKey)...)
+}
+
+func (r *rig) send(method, path, body string, header ...string) answer {
+	r.t.Helper()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	req := httptest.NewRequest(method, path, reader)
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		req.Header.Add(name, value)
+	}
+	w := httptest.NewRecorder()
+	r.handler.ServeHTTP(w, req)
+	a := answer{r.t, w.Code, w.Header(), w.Body.String()}
+	if strings.Contains(a.body, canary) || strings.Contains(r.logged.String(), canary) {
+		r.t.Errorf("%s %s: a secret came out: %s\n%s", method, path, a.body, r.logged)
+	}
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"} {
+		if got := a.header.Get(name); got != want {
+			r.t.Errorf("%s %s: %s is %q, want %q", method, path, name, got, want)
+		}
+	}
+	if csp := a.header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
+		r.t.Errorf("%s %s: Content-Security-Policy is %q", method, path, csp)
+	}
+	return a
+}
+
+// is checks the status, and returns the body as JSON.
+func (a answer) is(status int) map[string]any {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	if a.body == "" {
+		return nil
+	}
+	var v map[string]any
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
+		a.t.Fatalf("%v in %s", err, a.body)
+	}
+	return v
+}
+
+// refused checks that a is a problem of the code, with the paths of the values at fault, sorted.
+func (a answer) refused(status int, code bellhop.Code, paths ...string) {
+	a.t.Helper()
+	p := a.is(status)
+	if a.header.Get("Content-Type") != "application/problem+json" || p["code"] != string(code) || p["status"] != float64(status) ||
+		p["type"] != "about:blank" || p["title"] != http.StatusText(status) || p["detail"] == "" {
+		a.t.Errorf("not the problem %s: %s", code, a.body)
+	}
+	var got []string
+	for _, f := range p["errors"].([]any) {
+		got = append(got, f.(map[string]any)["path"].(string))
+	}
+	if strings.Join(got, " ") != strings.Join(paths, " ") {
+		a.t.Errorf("at fault are %q, want %q: %s", got, paths, a.body)
+	}
+}
+
+// routes are all there are, each with a body that is taken and the status of success.
+var routes = []struct {
+	method, path, body string
+	status             int
+}{
+	{"GET", "/sources", "", 200},
+	{"POST", "/sources", `{"name":"two","provider":"lock","settings":{"key":"` + canary + `"}}`, 201},
+	{"GET", "/sources/media", "", 200},
+	{"GET", "/sources/src_1", "", 200},
+	{"PATCH", "/sources/{id}", `{"disabled":true}`, 200},
+	{"DELETE", "/sources/{id}", "", 204},
+	{"GET", "/destinations", "", 200},
+	{"POST", "/destinations", `{"name":"two","url":"https://two.example.com","settings":{"secret":"` + canary + `"}}`, 201},
+	{"GET", "/destinations/{id}", "", 200},
+	{"PATCH", "/destinations/{id}", `{"timeout":"2s"}`, 200},
+	{"DELETE", "/destinations/{id}", "", 204},
+	{"POST", "/destinations/{id}/pause", "", 200},
+	{"POST", "/destinations/{id}/resume", "", 200},
+	{"GET", "/events", "", 200},
+	{"POST", "/events", `{"type":"t","data":{}}`, 202},
+	{"GET", "/events/{id}", "", 200},
+	{"GET", "/events/{id}/body", "", 200},
+	{"GET", "/deliveries", "", 200},
+	{"GET", "/deliveries/{id}", "", 200},
+	{"POST", "/deliveries/{id}/retry", "", 200},
+	{"POST", "/deliveries/{id}/cancel", "", 200},
+	{"GET", "/requests", "", 200},
+	{"GET", "/requests/{id}", "", 200},
+	{"GET", "/stats", "", 200},
+	{"GET", "/providers", "", 200},
+}
+
+var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1", "requests": "req_1"}
+
+// concrete returns path below the prefix, with the id of the one noun there is.
+func concrete(path string) string {
+	noun, _, _ := strings.Cut(path[1:], "/")
+	return Prefix + strings.ReplaceAll(path, "{id}", ids[noun])
+}
+
+func TestEveryRouteNeedsTheKey(t *testing.T) {
+	for _, route := range routes {
+		t.Run(route.method+route.path, func(t *testing.T) {
+			r := newRig(t)
+			r.fill()
+			path := concrete(route.path)
+			for _, header := range [][]string{
+				nil, {"Authorization: Bearer"}, {"Authorization: Bearer "}, {"Authorization: Bearer wrong"}, {"Authorization: " + testKey},
+				{"Authorization: Basic " + testKey}, {"Authorization: Bearer " + testKey + "x"}, {"Authorization: Bearer " + testKey[1:]},
+				{"Authorization: Bearer " + testKey, "Authorization: Bearer " + testKey}, {"X-Api-Key: " + testKey},
+			} {
+				a := r.send(route.method, path, route.body, header...)
+				a.refused(401, bellhop.CodeUnauthorized)
+				if a.header.Get("WWW-Authenticate") == "" {
+					t.Error("a 401 without WWW-Authenticate")
+				}
+			}
+			if r.changes > 0 || len(r.woken) > 0 {
+				t.Error("something changed without a key")
+			}
+			a := r.do(route.method, path, route.body)
+			if a.status != route.status {
+				t.Errorf("status %d, want %d: %s", a.status, route.status, a.body)
+			}
+		})
+	}
+}
+
+func TestWithoutAKeyNothingIsOpen(t *testing.T) {
+	h := New(Options{})
+	req := httptest.NewRequest("GET", "/api/v1/sources", nil)
+	req.Header.Set("Authorization", "Bearer ")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	if w.Code != 401 {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+func TestStoreFailures(t *testing.T) {
+	for _, route := range routes {
+		if route.path == "/providers" {
+			continue
+		}
+		t.Run(route.method+route.path, func(t *testing.T) {
+			r := newRig(t)
+			r.fill()
+			r.err = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage cannot take it now"}
+			a := r.do(route.method, concrete(route.path), route.body)
+			a.refused(503, bellhop.CodeUnavailable)
+			if a.header.Get("Retry-After") != "1" {
+				t.Error("no Retry-After")
+			}
+			r.err = io.ErrUnexpectedEOF
+			a = r.do(route.method, concrete(route.path), route.body)
+			a.refused(500, bellhop.CodeInternal)
+			if strings.Contains(a.body, "EOF") || !strings.Contains(r.logged.String(), "unexpected EOF") {
+				t.Errorf("the cause belongs into the log alone: %s\n%s", a.body, r.logged)
+			}
+		})
+	}
+}

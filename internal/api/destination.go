@@ -1,0 +1,240 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// A NewDestination is what a destination is made of.
+type NewDestination struct {
+	Name        string   `json:"name" example:"billing" doc:"Unique among destinations"`
+	Type        string   `json:"type,omitempty" example:"http" doc:"http (the default), or a provider that sends, for its dialect"`
+	URL         string   `json:"url,omitempty" example:"https://billing.example.com/hooks"`
+	Settings    Settings `json:"settings,omitempty" doc:"The type's own, secrets included"`
+	Match       Match    `json:"match,omitzero" doc:"Which events it wants; empty is all of them"`
+	Timeout     string   `json:"timeout,omitempty" example:"5s" doc:"Of one attempt, 10ms to 5m; 5s if not given"`
+	Concurrency int      `json:"concurrency,omitempty" minimum:"1" maximum:"1024" doc:"Attempts under way at once; 16 if not given"`
+	Retry       Retry    `json:"retry,omitzero"`
+}
+
+// A Destination is where events go.
+type Destination struct {
+	ID          string   `json:"id" example:"dst_01h455vb4pex5vsknk08"`
+	Name        string   `json:"name" example:"billing"`
+	Type        string   `json:"type" example:"http"`
+	URL         string   `json:"url"`
+	Settings    Settings `json:"settings" doc:"The type's own; of a secret only that it is set, and since when"`
+	Match       Match    `json:"match"`
+	Timeout     string   `json:"timeout" example:"5s"`
+	Concurrency int      `json:"concurrency" example:"16"`
+	Retry       Retry    `json:"retry"`
+	State       string   `json:"state" enum:"active,paused,disabled"`
+	StateReason string   `json:"state_reason" doc:"Why it is not active"`
+	CreatedAt   Time     `json:"created_at"`
+	UpdatedAt   Time     `json:"updated_at"`
+}
+
+// A Match says which events a destination wants. All that is set must hold.
+type Match struct {
+	Sources []string `json:"sources" required:"false" doc:"Names or ids of sources"`
+	Types   []string `json:"types" required:"false" doc:"Event types, which may end in *"`
+	Where   string   `json:"where" required:"false" example:"data.Properties.NewState == 'Finished'" doc:"An expression over data, type, subject, source, headers and time"`
+}
+
+func (s *server) destinations() {
+	const tag = "destinations"
+	handle(s, op{method: http.MethodGet, path: "/destinations", id: "list-destinations", tag: tag, summary: "List destinations"}, s.listDestinations)
+	handle(s, op{method: http.MethodPost, path: "/destinations", id: "create-destination", tag: tag, summary: "Create a destination", status: http.StatusCreated}, s.createDestination)
+	handle(s, op{method: http.MethodGet, path: "/destinations/{id}", id: "show-destination", tag: tag, summary: "Show a destination"}, s.showDestination)
+	handlePatch(s, op{path: "/destinations/{id}", id: "update-destination", tag: tag, summary: "Change a destination"}, s.updateDestination)
+	handle(s, op{method: http.MethodDelete, path: "/destinations/{id}", id: "delete-destination", tag: tag, summary: "Delete a destination"}, s.deleteDestination)
+	handle(s, op{method: http.MethodPost, path: "/destinations/{id}/pause", id: "pause-destination", tag: tag, summary: "Keep a destination's events for it"}, s.pauseDestination)
+	handle(s, op{method: http.MethodPost, path: "/destinations/{id}/resume", id: "resume-destination", tag: tag, summary: "Deliver to a destination again"}, s.resumeDestination)
+}
+
+func (s *server) listDestinations(ctx context.Context, in *struct{ Paging }) (*listOutput[Destination], error) {
+	list, next, err := s.Store.Destinations(ctx, in.page())
+	if err != nil {
+		return nil, err
+	}
+	return listOf(list, next, s.destinationJSON), nil
+}
+
+func (s *server) showDestination(ctx context.Context, in *one) (*bodyOf[Destination], error) {
+	d, err := s.Store.Destination(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &bodyOf[Destination]{s.destinationJSON(d)}, nil
+}
+
+func (s *server) createDestination(ctx context.Context, in *struct{ Body NewDestination }) (*createdOutput[Destination], error) {
+	if in.Body.Type == "" {
+		in.Body.Type = bellhop.TypeHTTP
+	}
+	refused := bellhop.Join("settings", s.destinationSecrets(in.Body.Type).refuseShown(in.Body.Settings))
+	d, err := s.checkDestination(in.Body)
+	if err := firstOf(refused, err); err != nil {
+		return nil, err
+	}
+	d.ID = s.newID(bellhop.PrefixDestination)
+	d.State = bellhop.DestinationActive
+	d.CreatedAt = s.Env.Now()
+	d.UpdatedAt = d.CreatedAt
+	d.SecretsAt = d.CreatedAt
+
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if err := s.Store.CreateDestination(ctx, d); err != nil {
+		return nil, err
+	}
+	s.log.Info("destination.created", "destination_id", d.ID, "destination", d.Name, "type", d.Type)
+	return &createdOutput[Destination]{Prefix + "/destinations/" + d.ID, s.destinationJSON(d)}, s.changed(ctx)
+}
+
+func (s *server) updateDestination(ctx context.Context, in *patchInput[NewDestination]) (*bodyOf[Destination], error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	before, err := s.Store.Destination(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	secrets := s.destinationSecrets(before.Type)
+	if settings, ok := in.Body["settings"].(map[string]any); ok {
+		secrets.keep(settings)
+	}
+	// The type stays, for the settings are its own: another might show what this one keeps secret.
+	if err := in.Body.readOnly(s.destinationJSON(before), "id", "type", "state", "state_reason", "created_at", "updated_at"); err != nil {
+		return nil, err
+	}
+	current := newDestination(before)
+	merged, err := in.Body.apply(s, current)
+	if err != nil {
+		return nil, err
+	}
+	after, err := s.checkDestination(merged)
+	if err != nil {
+		return nil, err
+	}
+	after.ID, after.State, after.StateReason = before.ID, before.State, before.StateReason
+	after.CreatedAt, after.SecretsAt = before.CreatedAt, before.SecretsAt
+	after.UpdatedAt = s.Env.Now()
+	if secrets.differ(current.Settings, merged.Settings) {
+		after.SecretsAt = after.UpdatedAt
+	}
+	if err := s.Store.UpdateDestination(ctx, after); err != nil {
+		return nil, err
+	}
+	s.log.Info("destination.updated", "destination_id", after.ID, "destination", after.Name)
+	return &bodyOf[Destination]{s.destinationJSON(after)}, s.changed(ctx)
+}
+
+func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	d, err := s.Store.Destination(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Store.DeleteDestination(ctx, d.ID); err != nil {
+		return nil, err
+	}
+	s.log.Info("destination.deleted", "destination_id", d.ID, "destination", d.Name)
+	return nil, s.changed(ctx)
+}
+
+func (s *server) pauseDestination(ctx context.Context, in *one) (*bodyOf[Destination], error) {
+	return s.setState(ctx, in.ID, bellhop.DestinationPaused, "paused by a person")
+}
+
+func (s *server) resumeDestination(ctx context.Context, in *one) (*bodyOf[Destination], error) {
+	out, err := s.setState(ctx, in.ID, bellhop.DestinationActive, "")
+	if err == nil {
+		s.Engine.Wake(out.Body.ID)
+	}
+	return out, err
+}
+
+func (s *server) setState(ctx context.Context, id string, state bellhop.DestinationState, reason string) (*bodyOf[Destination], error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	d, err := s.Store.Destination(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if d.State != state {
+		d.State, d.StateReason, d.UpdatedAt = state, reason, s.Env.Now()
+		if err := s.Store.UpdateDestination(ctx, d); err != nil {
+			return nil, err
+		}
+		s.log.Info("destination."+string(state), "destination_id", d.ID, "destination", d.Name)
+	}
+	return &bodyOf[Destination]{s.destinationJSON(d)}, s.changed(ctx)
+}
+
+// checkDestination makes of in a destination that the engine takes, defaults filled in.
+func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error) {
+	d := bellhop.Destination{
+		Name: in.Name, Type: in.Type, URL: in.URL, Match: bellhop.Match(in.Match), Concurrency: in.Concurrency,
+	}
+	if d.Concurrency == 0 {
+		d.Concurrency = bellhop.DefaultConcurrency
+	}
+	var errs [4]error
+	errs[0] = bellhop.CheckName(in.Name)
+	d.Timeout, errs[1] = parseTimeout(in.Timeout)
+	d.Retry, errs[2] = in.Retry.schedule()
+	var err error
+	if d.Settings, err = settingsJSON(in.Settings); err != nil {
+		return d, err
+	}
+	if s.sends(d.Type) {
+		errs[3] = s.Engine.CheckDestination(d)
+	} else {
+		errs[3] = bellhop.Invalid("type", "there is no such type; there are "+bellhop.TypeHTTP+", "+s.providerNames(sends))
+	}
+	return d, bellhop.Join("", errs[:]...)
+}
+
+// sends reports whether a destination can be of this type.
+func (s *server) sends(name string) bool {
+	p, ok := s.provider(name)
+	return name == bellhop.TypeHTTP || ok && sends(p.Info())
+}
+
+func sends(info provider.Info) bool { return info.Sends != nil }
+
+// destinationJSON is d as it is shown.
+func (s *server) destinationJSON(d bellhop.Destination) Destination {
+	of := newDestination(d)
+	return Destination{
+		ID: d.ID, Name: d.Name, Type: d.Type, URL: d.URL,
+		Settings: s.destinationSecrets(d.Type).show(of.Settings, d.SecretsAt),
+		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Retry: of.Retry,
+		State: string(d.State), StateReason: d.StateReason, CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
+	}
+}
+
+// newDestination is what d could be made of again, secrets included.
+func newDestination(d bellhop.Destination) NewDestination {
+	return NewDestination{
+		Name: d.Name, Type: d.Type, URL: d.URL, Settings: readSettings(d.Settings),
+		Match:   Match{Sources: append([]string{}, d.Match.Sources...), Types: append([]string{}, d.Match.Types...), Where: d.Match.Where},
+		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Retry: retryOf(d.Retry),
+	}
+}
+
+// destinationSecrets are those among the settings of a type. Of http they are its secret and what its headers say.
+func (s *server) destinationSecrets(name string) secrecy {
+	if name == bellhop.TypeHTTP {
+		return secrecy{names: []string{"secret"}, each: "headers"}
+	}
+	p, ok := s.provider(name)
+	if !ok {
+		return secrecy{all: true}
+	}
+	return secretsOf(p.Info().Sends)
+}

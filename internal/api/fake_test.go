@@ -1,0 +1,252 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// fake is a store, an engine and a publisher in memory. err, where set, is what every method of the store fails with.
+type fake struct {
+	mu           sync.Mutex
+	err          error
+	sources      []bellhop.Source
+	destinations []bellhop.Destination
+	events       []bellhop.Event
+	deliveries   []bellhop.Delivery
+	attempts     []bellhop.Attempt
+	requests     []bellhop.Request
+	woken        []string
+	changes      int
+}
+
+// page cuts a page out of list; its cursor is an index.
+func page[T any](f *fake, list []T, p bellhop.Page, keep func(T) bool) ([]T, string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return nil, "", f.err
+	}
+	kept := []T{}
+	for _, item := range list {
+		if keep == nil || keep(item) {
+			kept = append(kept, item)
+		}
+	}
+	start := 0
+	if p.Cursor != "" {
+		var err error
+		if start, err = strconv.Atoi(p.Cursor); err != nil || start > len(kept) {
+			return nil, "", bellhop.Invalid("cursor", "not a cursor of this list")
+		}
+	}
+	end, next := start+cmp.Or(p.Limit, bellhop.DefaultPage), ""
+	if end < len(kept) {
+		next = strconv.Itoa(end)
+	}
+	return kept[start:min(end, len(kept))], next, nil
+}
+
+func find[T any](f *fake, noun, id string, list []T, names func(T) []string) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	i := slices.IndexFunc(list, func(item T) bool { return slices.Contains(names(item), id) })
+	if i < 0 {
+		return 0, bellhop.NotFound(noun, id)
+	}
+	return i, nil
+}
+
+func get[T any](f *fake, noun, id string, list []T, names func(T) []string) (item T, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i, err := find(f, noun, id, list, names)
+	if err != nil {
+		return item, err
+	}
+	return list[i], nil
+}
+
+func sourceNames(s bellhop.Source) []string           { return []string{s.ID, s.Name} }
+func destinationNames(d bellhop.Destination) []string { return []string{d.ID, d.Name} }
+func eventNames(e bellhop.Event) []string             { return []string{e.ID} }
+func deliveryNames(d bellhop.Delivery) []string       { return []string{d.ID} }
+func requestNames(r bellhop.Request) []string         { return []string{r.ID} }
+
+func create[T any](f *fake, list *[]T, item T, name string, names func(T) []string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := find(f, "", name, *list, names); err == nil {
+		return bellhop.Conflict("the name " + name + " is taken")
+	}
+	*list = append(*list, item)
+	return f.err
+}
+
+func replace[T any](f *fake, list *[]T, id string, names func(T) []string, with ...T) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i, err := find(f, "noun", id, *list, names)
+	if err == nil {
+		*list = slices.Replace(*list, i, i+1, with...)
+	}
+	return err
+}
+
+func (f *fake) Sources(_ context.Context, p bellhop.Page) ([]bellhop.Source, string, error) {
+	return page(f, f.sources, p, nil)
+}
+func (f *fake) Source(_ context.Context, id string) (bellhop.Source, error) {
+	return get(f, "source", id, f.sources, sourceNames)
+}
+func (f *fake) CreateSource(_ context.Context, s bellhop.Source) error {
+	return create(f, &f.sources, s, s.Name, sourceNames)
+}
+func (f *fake) UpdateSource(_ context.Context, s bellhop.Source) error {
+	return replace(f, &f.sources, s.ID, sourceNames, s)
+}
+func (f *fake) DeleteSource(_ context.Context, id string) error {
+	return replace(f, &f.sources, id, sourceNames)
+}
+
+func (f *fake) Destinations(_ context.Context, p bellhop.Page) ([]bellhop.Destination, string, error) {
+	return page(f, f.destinations, p, nil)
+}
+func (f *fake) Destination(_ context.Context, id string) (bellhop.Destination, error) {
+	return get(f, "destination", id, f.destinations, destinationNames)
+}
+func (f *fake) CreateDestination(_ context.Context, d bellhop.Destination) error {
+	return create(f, &f.destinations, d, d.Name, destinationNames)
+}
+func (f *fake) UpdateDestination(_ context.Context, d bellhop.Destination) error {
+	return replace(f, &f.destinations, d.ID, destinationNames, d)
+}
+func (f *fake) DeleteDestination(_ context.Context, id string) error {
+	return replace(f, &f.destinations, id, destinationNames)
+}
+
+func (f *fake) Events(_ context.Context, filter bellhop.EventFilter, p bellhop.Page) ([]bellhop.Event, string, error) {
+	list, next, err := page(f, f.events, p, func(e bellhop.Event) bool {
+		return (filter.SourceID == "" || filter.SourceID == e.SourceID) && (filter.Type == "" || filter.Type == e.Type) &&
+			!e.ReceivedAt.Before(filter.Since) && (filter.Until.IsZero() || e.ReceivedAt.Before(filter.Until))
+	})
+	for i := range list {
+		list[i].Body, list[i].Header = nil, nil
+	}
+	return list, next, err
+}
+func (f *fake) Event(_ context.Context, id string) (bellhop.Event, error) {
+	return get(f, "event", id, f.events, eventNames)
+}
+
+func (f *fake) Deliveries(_ context.Context, filter bellhop.DeliveryFilter, p bellhop.Page) ([]bellhop.Delivery, string, error) {
+	return page(f, f.deliveries, p, func(d bellhop.Delivery) bool {
+		return (filter.EventID == "" || filter.EventID == d.EventID) && (filter.State == "" || filter.State == d.State) &&
+			(filter.DestinationID == "" || filter.DestinationID == d.DestinationID)
+	})
+}
+func (f *fake) Delivery(_ context.Context, id string) (bellhop.Delivery, error) {
+	return get(f, "delivery", id, f.deliveries, deliveryNames)
+}
+func (f *fake) Attempts(_ context.Context, id string) ([]bellhop.Attempt, error) {
+	list, _, err := page(f, f.attempts, bellhop.Page{}, func(a bellhop.Attempt) bool { return a.DeliveryID == id })
+	return list, err
+}
+func (f *fake) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
+	return f.setState(id, bellhop.DeliveryPending, bellhop.DeliveryPending, bellhop.DeliveryDead, bellhop.DeliveryCancelled)
+}
+func (f *fake) CancelDelivery(_ context.Context, id string) (bellhop.Delivery, error) {
+	return f.setState(id, bellhop.DeliveryCancelled, bellhop.DeliveryPending)
+}
+func (f *fake) setState(id string, to bellhop.DeliveryState, from ...bellhop.DeliveryState) (bellhop.Delivery, error) {
+	d, err := get(f, "delivery", id, f.deliveries, deliveryNames)
+	if err != nil {
+		return d, err
+	}
+	if !slices.Contains(from, d.State) {
+		return d, bellhop.Conflict("the delivery is " + string(d.State))
+	}
+	d.State = to
+	return d, replace(f, &f.deliveries, id, deliveryNames, d)
+}
+
+func (f *fake) Requests(_ context.Context, filter bellhop.RequestFilter, p bellhop.Page) ([]bellhop.Request, string, error) {
+	return page(f, f.requests, p, func(r bellhop.Request) bool {
+		return (filter.SourceID == "" || filter.SourceID == r.SourceID) && (filter.Outcome == "" || filter.Outcome == r.Outcome)
+	})
+}
+func (f *fake) Request(_ context.Context, id string) (bellhop.Request, error) {
+	return get(f, "request", id, f.requests, requestNames)
+}
+
+func (f *fake) Stats(context.Context) (bellhop.Stats, error) {
+	return bellhop.Stats{
+		Sources: int64(len(f.sources)), Events: int64(len(f.events)),
+		Deliveries: map[bellhop.DeliveryState]int64{bellhop.DeliveryDead: 2},
+	}, f.err
+}
+
+// CheckDestination refuses what a test asks to be refused: a URL that is private, a format that is unknown.
+func (f *fake) CheckDestination(d bellhop.Destination) error {
+	var errs []error
+	if !strings.HasPrefix(d.URL, "https://") {
+		errs = append(errs, bellhop.Invalid("url", "must begin with https://"))
+	}
+	var settings struct {
+		Format  string            `json:"format"`
+		Secret  string            `json:"secret"`
+		Headers map[string]string `json:"headers"`
+		Key     string            `json:"key"`
+	}
+	errs = append(errs, bellhop.Join("settings", provider.DecodeSettings(d.Settings, &settings)))
+	_, err := d.Match.Compile()
+	return bellhop.Join("", append(errs, bellhop.Join("match", err))...)
+}
+
+func (f *fake) Wake(id string) { f.woken = append(f.woken, id) }
+
+func (f *fake) Publish(_ context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, first := range f.events {
+		if ev.ProviderID != "" && first.ProviderID == ev.ProviderID {
+			ev.ID = first.ID
+			return ev, true, f.err
+		}
+	}
+	ev.ID, ev.SourceID = bellhop.PrefixEvent+strconv.Itoa(len(f.events)+1), "src_api"
+	f.events = append(f.events, ev)
+	return ev, false, f.err
+}
+
+// lock is a provider with one secret and one plain setting. It sends, too.
+type lock struct{}
+
+func (lock) Info() provider.Info {
+	settings := []provider.Setting{{Name: "key", Secret: true, Required: true}, {Name: "account_id"}}
+	return provider.Info{Name: "lock", Title: "Lock", Settings: settings, Sends: settings[:1], Key: "key"}
+}
+
+func (lock) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	var settings struct {
+		Key       provider.Secrets `json:"key"`
+		AccountID string           `json:"account_id"`
+	}
+	if err := provider.DecodeSettings(raw, &settings); err != nil {
+		return nil, err
+	}
+	return nil, settings.Key.Check("key")
+}
+
+// deaf is a provider that does not send.
+type deaf struct{ lock }
+
+func (deaf) Info() provider.Info { return provider.Info{Name: "deaf"} }

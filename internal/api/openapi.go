@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	documentPath    = "/openapi.json"
+	documentPattern = "GET " + documentPath
+)
+
+// The library keeps these as variables of its package. Nothing else in this program uses it.
+func init() {
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		return newProblem(status, message, errs...)
+	}
+	huma.ValidateStrictCasing = true
+	huma.DefaultArrayNullable = false
+}
+
+// errJSON says no more, since the decoder's own errors quote what they read.
+var errJSON = errors.New("not valid JSON, or a name occurs twice in an object")
+
+// strictJSON is how bodies are read and written.
+var strictJSON = huma.Format{
+	Marshal: writeJSON,
+	Unmarshal: func(b []byte, v any) error {
+		if !jsontext.Value(b).IsValid() {
+			return errJSON
+		}
+		return json.Unmarshal(b, v)
+	},
+}
+
+func newHuma(mux *http.ServeMux, version string) huma.API {
+	return humago.New(mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:       "Bellhop",
+				Version:     version,
+				Description: "Sources, destinations, events and deliveries of a Bellhop webhook gateway.",
+			},
+			Components: &huma.Components{
+				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer"}},
+			},
+			Security: []map[string][]string{{"key": {}}},
+		},
+		Formats:                      map[string]huma.Format{"application/json": strictJSON, "json": strictJSON},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+	})
+}
+
+// An op is one operation: what the library must know of it beyond the types of its handler.
+type op struct {
+	method, path string // path below Prefix
+	id           string // as in "create-source"
+	tag          string // the noun, in the plural
+	summary      string
+	status       int // of success; 0 is 200, or 204 without a body
+}
+
+func (o op) huma() huma.Operation {
+	return huma.Operation{
+		Method: o.method, Path: Prefix + o.path, OperationID: o.id, Tags: []string{o.tag}, Summary: o.summary,
+		DefaultStatus: o.status,
+		// The library refuses a body of just this length.
+		MaxBodyBytes:    MaxBodyBytes + 1,
+		BodyReadTimeout: 30 * time.Second,
+	}
+}
+
+// handle adds an operation. Its handler's errors are answered as problems.
+func handle[I, O any](s *server, o op, handler func(context.Context, *I) (*O, error)) {
+	register(s, o.huma(), handler)
+}
+
+func register[I, O any](s *server, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	huma.Register(s.huma, o, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, s.problem(ctx, o.OperationID, err)
+		}
+		return out, nil
+	})
+}
+
+// document serves the OpenAPI document of all operations added before.
+func (s *server) document() {
+	document, err := json.Marshal(s.huma.OpenAPI())
+	if err != nil {
+		panic("bellhop: the OpenAPI document cannot be written: " + err.Error())
+	}
+	s.mux.HandleFunc(documentPattern, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(document)
+	})
+}

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const mergePatchType = "application/merge-patch+json"
+
+// A Patch is a JSON merge patch (RFC 7396) of a noun that is made as a New. Numbers keep their text.
+type Patch[New any] map[string]any
+
+// UnmarshalJSON reads an object.
+func (p *Patch[New]) UnmarshalJSON(b []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	decoder.UseNumber()
+	return decoder.Decode((*map[string]any)(p))
+}
+
+// Schema describes p: the members of New, none of them required. Others are judged when it is applied.
+func (Patch[New]) Schema(r huma.Registry) *huma.Schema {
+	whole := r.SchemaFromRef(r.Schema(reflect.TypeFor[New](), true, "").Ref)
+	return &huma.Schema{
+		Type:                 huma.TypeObject,
+		Description:          "A JSON merge patch: what is named is set, null removes, the rest stays as it is.",
+		Properties:           whole.Properties,
+		AdditionalProperties: true,
+	}
+}
+
+type patchInput[New any] struct {
+	ID   string     `path:"id" doc:"Its id or name" example:"media"`
+	Body Patch[New] `contentType:"application/merge-patch+json"`
+}
+
+// handlePatch adds a PATCH, which is taken as a merge patch and as plain JSON alike.
+func handlePatch[New, O any](s *server, o op, handler func(context.Context, *patchInput[New]) (*O, error)) {
+	o.method = http.MethodPatch
+	operation := o.huma()
+	schema := Patch[New]{}.Schema(s.huma.OpenAPI().Components.Schemas)
+	operation.RequestBody = &huma.RequestBody{
+		Content: map[string]*huma.MediaType{"application/json": {Schema: schema}, mergePatchType: {Schema: schema}},
+	}
+	register(s, operation, handler)
+}
+
+// readOnly takes out of p what cannot be set and is in it as shown, as when a whole answer is sent back, and refuses
+// it with any other value.
+func (p Patch[New]) readOnly(shown any, names ...string) error {
+	current, err := members(shown)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		if value, ok := p[name]; ok && !reflect.DeepEqual(value, current[name]) {
+			errs = append(errs, bellhop.Invalid(name, "cannot be changed"))
+		}
+		delete(p, name)
+	}
+	return bellhop.Join("", errs...)
+}
+
+// apply merges p into current and checks the result as the body of a POST is checked.
+func (p Patch[New]) apply(s *server, current New) (New, error) {
+	var merged New
+	document, err := members(current)
+	if err != nil {
+		return merged, err
+	}
+	raw, err := json.Marshal(merge(document, map[string]any(p)))
+	if err != nil {
+		return merged, fmt.Errorf("write a merged document: %w", err)
+	}
+	var plain any
+	if err := json.Unmarshal(raw, &plain); err != nil {
+		return merged, fmt.Errorf("read a merged document: %w", err)
+	}
+	registry := s.huma.OpenAPI().Components.Schemas
+	schema := registry.Schema(reflect.TypeFor[New](), true, "")
+	var found huma.ValidateResult
+	huma.Validate(registry, schema, huma.NewPathBuffer([]byte("body"), 0), huma.ModeWriteToServer, plain, &found)
+	if len(found.Errors) > 0 {
+		return merged, &bellhop.Error{Code: bellhop.CodeInvalid, Fields: plainFields(found.Errors)}
+	}
+	return merged, json.Unmarshal(raw, &merged)
+}
+
+// merge is RFC 7396's MergePatch.
+func merge(target, patch any) any {
+	changes, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	merged, ok := target.(map[string]any)
+	if !ok {
+		merged = make(map[string]any)
+	}
+	for name, value := range changes {
+		if value == nil {
+			delete(merged, name)
+		} else {
+			merged[name] = merge(merged[name], value)
+		}
+	}
+	return merged
+}
+
+// members returns v as the JSON object that it is written as. Numbers keep their text.
+func members(v any) (map[string]any, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("write %T: %w", v, err)
+	}
+	var p Patch[any]
+	if err := p.UnmarshalJSON(raw); err != nil {
+		return nil, fmt.Errorf("read %T: %w", v, err)
+	}
+	return p, nil
+}

@@ -1,0 +1,73 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// A Provider is an outside system that this program understands.
+type Provider struct {
+	Name     string    `json:"name" example:"ams"`
+	Title    string    `json:"title" doc:"As the system calls itself"`
+	Summary  string    `json:"summary" doc:"What it sends and how it proves it"`
+	Links    []string  `json:"links"`
+	Settings []Setting `json:"settings" doc:"Of a source"`
+	Sends    bool      `json:"sends" doc:"Whether its name can be the type of a destination"`
+	Sending  []Setting `json:"sending" doc:"The settings of such a destination"`
+}
+
+// A Setting is one member of a settings object.
+type Setting struct {
+	Name     string `json:"name" example:"signing_key"`
+	Title    string `json:"title"`
+	Doc      string `json:"doc" doc:"What it is, its unit or form, its default"`
+	Example  string `json:"example"`
+	Secret   bool   `json:"secret" doc:"Never shown again"`
+	Required bool   `json:"required"`
+}
+
+func (s *server) providers() {
+	handle(s, op{method: http.MethodGet, path: "/providers", id: "list-providers", tag: "providers", summary: "List the providers"},
+		func(context.Context, *struct{}) (*listOutput[Provider], error) {
+			return listOf(s.Providers, "", providerJSON), nil
+		})
+}
+
+func providerJSON(p provider.Provider) Provider {
+	info := p.Info()
+	return Provider{
+		Name: info.Name, Title: info.Title, Summary: info.Summary, Links: append([]string{}, info.Links...),
+		Settings: settingList(info.Settings), Sends: info.Sends != nil, Sending: settingList(info.Sends),
+	}
+}
+
+func settingList(settings []provider.Setting) []Setting {
+	list := make([]Setting, len(settings))
+	for i, s := range settings {
+		list[i] = Setting(s)
+	}
+	return list
+}
+
+func (s *server) provider(name string) (provider.Provider, bool) {
+	i := slices.IndexFunc(s.Providers, func(p provider.Provider) bool { return p.Info().Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return s.Providers[i], true
+}
+
+// providerNames lists the providers that wanted holds for.
+func (s *server) providerNames(wanted func(provider.Info) bool) string {
+	var names []string
+	for _, p := range s.Providers {
+		if info := p.Info(); wanted(info) {
+			names = append(names, info.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,63 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// A NewEvent is what is published.
+type NewEvent struct {
+	Type    string          `json:"type" minLength:"1" maxLength:"255" example:"invoice.paid"`
+	Subject string          `json:"subject,omitempty" maxLength:"1024" example:"invoices/17" doc:"What it is about"`
+	Data    json.RawMessage `json:"data" doc:"Any JSON; delivered as it is written"`
+	Time    time.Time       `json:"time,omitzero" doc:"When it happened"`
+	Tenant  string          `json:"tenant,omitempty" maxLength:"255" doc:"A label that keeps one customer's events from another's"`
+}
+
+type publishInput struct {
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"An event with a key that was used before is not stored again; the first is answered"`
+	Body NewEvent
+}
+
+type publishOutput struct {
+	Replayed string `header:"Idempotent-Replayed" doc:"true if the key was used before"`
+	Body     Event
+}
+
+func (s *server) publish(ctx context.Context, in *publishInput) (*publishOutput, error) {
+	err := bellhop.Join("", plainText("type", in.Body.Type), plainText("subject", in.Body.Subject),
+		plainText("tenant", in.Body.Tenant), plainText("Idempotency-Key", in.Key))
+	if err != nil {
+		return nil, err
+	}
+	ev, duplicate, err := s.Publisher.Publish(ctx, bellhop.Event{
+		Source: bellhop.SourceAPI, Type: in.Body.Type, Subject: in.Body.Subject, ProviderID: in.Key, Tenant: in.Body.Tenant,
+		Time: in.Body.Time, ReceivedAt: s.Env.Now(), ContentType: "application/json",
+		Body: in.Body.Data, SHA256: sha256.Sum256(in.Body.Data),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !duplicate {
+		return &publishOutput{Body: eventJSON(ev)}, nil
+	}
+	first, err := s.Store.Event(ctx, ev.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &publishOutput{Replayed: "true", Body: eventJSON(first)}, nil
+}
+
+// plainText finds control characters, which have no place in what is listed and logged.
+func plainText(path, text string) error {
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return bellhop.Invalid(path, "must not hold control characters")
+	}
+	return nil
+}

@@ -1,0 +1,251 @@
+// Package app wires the rooms together and takes them apart again.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/config"
+	"github.com/bellhop-gateway/bellhop/internal/delivery"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/ingest"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/net/netutil"
+)
+
+// Options say what an App is made of.
+type Options struct {
+	Config    config.Config
+	Providers []provider.Provider
+	AdminKey  string // of the API; "" is the one in the data folder, made on first use
+	Version   string
+	Logger    *slog.Logger
+}
+
+// An App is a whole server. It has what New made until Stop.
+type App struct {
+	opts     Options
+	listener net.Listener
+	server   *http.Server
+	store    *store.Store
+	engine   *delivery.Engine
+	door     *ingest.Door
+	registry *prometheus.Registry
+	url      string
+	firstRun bool
+
+	reloading  sync.Mutex
+	stopping   context.CancelFunc // of what runs until the stop
+	background sync.WaitGroup
+	draining   chan struct{} // closed as the stop begins
+	cleanups   []cleanup
+}
+
+// A cleanup undoes one step of New. Stop runs them by name, last first.
+type cleanup struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// New makes a server in the data folder and begins to listen. Nothing is served before Run.
+func New(ctx context.Context, opts Options) (a *App, err error) {
+	a = &App{opts: opts, registry: prometheus.NewRegistry(), draining: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.undo(context.Background()))
+		}
+	}()
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := a.openFolder(); err != nil {
+		return nil, err
+	}
+	if err := a.openStore(); err != nil {
+		return nil, err
+	}
+	env := provider.Env{Now: time.Now, Rand: rand.Reader, Logger: opts.Logger}
+	client := a.openEgress()
+	env.Client = client.HTTP()
+	a.engine = delivery.New(delivery.Options{Store: a.store, Client: client, Providers: opts.Providers, Env: env, Now: time.Now,
+		Logger: opts.Logger, Metrics: a.registry, Changed: func() { go a.reload(context.Background()) }})
+	a.undoLater("delivery", a.engine.Stop)
+	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
+	if err := a.reload(ctx); err != nil {
+		opts.Logger.Error("not everything could be opened", "component", "app", "error", err)
+	}
+	return a, a.listen(env)
+}
+
+func (a *App) undoLater(name string, run func(ctx context.Context) error) {
+	a.cleanups = append(a.cleanups, cleanup{name, run})
+}
+
+// openFolder makes the data folder and takes it for this process alone.
+func (a *App) openFolder() error {
+	dir := a.opts.Config.Data
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		a.firstRun = true
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return err
+	}
+	a.undoLater("folder", func(context.Context) error { return unlock() })
+	a.opts.AdminKey, err = adminKey(dir, a.opts.AdminKey, rand.Reader)
+	return err
+}
+
+func (a *App) openStore() error {
+	keys, err := store.LoadKeyRing(a.opts.Config.Data, rand.Reader)
+	if err != nil {
+		return err
+	}
+	a.store, err = store.Open(store.Options{Dir: a.opts.Config.Data, Keys: keys, Now: time.Now, Rand: rand.Reader,
+		Logger: a.opts.Logger, Metrics: a.registry, Retain: a.opts.Config.Retain})
+	if err != nil {
+		return err
+	}
+	a.undoLater("store", func(context.Context) error { return a.store.Close() })
+	return nil
+}
+
+func (a *App) openEgress() *egress.Client {
+	if a.opts.Config.AllowPrivate {
+		a.opts.Logger.Warn("deliveries may reach private and loopback addresses", "component", "app", "setting", "allow-private")
+	}
+	client := egress.New(egress.Config{AllowPrivate: a.opts.Config.AllowPrivate, Allow: a.opts.Config.Allow, UserAgent: "Bellhop/" + a.opts.Version})
+	a.undoLater("connections", func(context.Context) error {
+		client.Close()
+		return nil
+	})
+	return client
+}
+
+// reload reads sources and destinations and hands them to the door and the engine.
+func (a *App) reload(ctx context.Context) error {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	sources, err := all(ctx, a.store.Sources)
+	if err != nil {
+		return err
+	}
+	destinations, err := all(ctx, a.store.Destinations)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.door.SetSources(sources), a.engine.SetDestinations(ctx, destinations))
+}
+
+// all reads a whole list.
+func all[T any](ctx context.Context, list func(context.Context, bellhop.Page) ([]T, string, error)) (whole []T, err error) {
+	page := bellhop.Page{Limit: bellhop.MaxPage}
+	for {
+		part, next, err := list(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		if whole = append(whole, part...); next == "" {
+			return whole, nil
+		}
+		page.Cursor = next
+	}
+}
+
+// listen takes the address and tells clients in the same folder about it.
+func (a *App) listen(env provider.Env) error {
+	listener, err := net.Listen("tcp", a.opts.Config.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w: choose another address with --listen", err)
+	}
+	a.undoLater("listener", func(context.Context) error {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	a.url = "http://" + listener.Addr().String()
+	if a.opts.Config.PublicURL == "" {
+		a.opts.Config.PublicURL = a.url
+	}
+	a.listener = netutil.LimitListener(listener, a.opts.Config.MaxConnections)
+	a.server = a.newServer(env)
+	info, err := json.Marshal(map[string]any{"url": a.url, "pid": os.Getpid()})
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(a.opts.Config.Data, serverFile)
+	a.undoLater("server file", func(context.Context) error { return os.Remove(path) })
+	return os.WriteFile(path, append(info, '\n'), 0o600)
+}
+
+// serverFile tells client commands where the server of a data folder is.
+const serverFile = "server.json"
+
+// URL is where the server listens: "http://127.0.0.1:8080".
+func (a *App) URL() string { return a.url }
+
+// FirstRun reports whether New made the data folder.
+func (a *App) FirstRun() bool { return a.firstRun }
+
+// Run serves until ctx ends or storage fails, and then stops, within the shutdown timeout.
+func (a *App) Run(ctx context.Context) error {
+	background, cancel := context.WithCancel(context.Background())
+	a.stopping = cancel
+	a.background.Go(func() { a.store.Run(background) })
+	served := make(chan error, 1)
+	go func() { served <- a.server.Serve(a.listener) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		a.opts.Logger.Info("stopping", "component", "app", "timeout", a.opts.Config.ShutdownTimeout.String())
+	case <-a.store.Failed():
+		err = a.store.Err()
+		a.opts.Logger.Error("storage failed: stopping, because what it holds can no longer be trusted", "component", "app", "error", err)
+	case err = <-served:
+		err = fmt.Errorf("serve: %w", err)
+	}
+	return errors.Join(err, a.stop())
+}
+
+// stop closes the door, lets what is under way end, and undoes New.
+func (a *App) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), a.opts.Config.ShutdownTimeout)
+	defer cancel()
+	close(a.draining)
+	err := a.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests were cut off: %w", err), a.server.Close())
+	}
+	a.stopping()
+	a.background.Wait()
+	return errors.Join(err, a.undo(ctx))
+}
+
+func (a *App) undo(ctx context.Context) error {
+	var errs []error
+	for len(a.cleanups) > 0 {
+		last := a.cleanups[len(a.cleanups)-1]
+		a.cleanups = a.cleanups[:len(a.cleanups)-1]
+		if err := last.run(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", last.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

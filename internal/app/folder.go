@@ -1,0 +1,51 @@
+package app
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// AdminKeyFile is the file with the API's admin key, within the data folder.
+const AdminKeyFile = "admin.key"
+
+// adminKey returns the API's admin key: given, or what the folder's file holds, which is made on first use.
+func adminKey(dir, given string, random io.Reader) (string, error) {
+	if given != "" {
+		return given, checkKey(given, "BELLHOP_ADMIN_KEY")
+	}
+	path := filepath.Join(dir, AdminKeyFile)
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		b := make([]byte, 32)
+		if _, err := io.ReadFull(random, b); err != nil {
+			return "", err
+		}
+		key := "bhk_" + base64.RawURLEncoding.EncodeToString(b)
+		return key, os.WriteFile(path, []byte(key+"\n"), 0o600)
+	}
+	if err != nil {
+		return "", fmt.Errorf("admin key: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("admin key: %s can be read by others: chmod 600 it", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("admin key: %w", err)
+	}
+	key := strings.TrimSpace(string(text))
+	return key, checkKey(key, path)
+}
+
+func checkKey(key, where string) error {
+	if len(key) < 16 {
+		return fmt.Errorf("admin key: %s holds fewer than 16 characters: whoever guesses it owns the gateway; remove it to have one made", where)
+	}
+	return nil
+}

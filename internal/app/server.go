@@ -1,0 +1,80 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/api"
+	"github.com/bellhop-gateway/bellhop/internal/ingest"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Bounds on who talks to us. The header limit is what a request line and its headers may take; net/http adds 4 KiB of its own.
+const (
+	maxHeaderBytes    = 60 << 10
+	readHeaderTimeout = 5 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 60 * time.Second
+)
+
+func (a *App) newServer(env provider.Env) *http.Server {
+	return &http.Server{
+		Handler:           a.handler(env),
+		ReadHeaderTimeout: min(readHeaderTimeout, a.opts.Config.ReadTimeout),
+		ReadTimeout:       a.opts.Config.ReadTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(a.opts.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// handler sends requests to the rooms. The door comes before the mux, which would clean paths and redirect.
+func (a *App) handler(env provider.Env) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { status(w, http.StatusOK, "alive", nil) })
+	mux.HandleFunc("GET /readyz", a.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
+	mux.Handle("/", api.New(api.Options{Store: a.store, Engine: a.engine, Publisher: a.door, Providers: a.opts.Providers, Env: env,
+		Changed: a.reload, Key: a.opts.AdminKey, PublicURL: a.opts.Config.PublicURL, Version: a.opts.Version, Logger: a.opts.Logger}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, ingest.Prefix) {
+			a.door.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// ready answers whether requests should be sent here: not while stopping, nor while storage takes nothing.
+func (a *App) ready(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-a.draining:
+		status(w, http.StatusServiceUnavailable, "stopping", nil)
+		return
+	default:
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if err := a.store.Ready(ctx); err != nil {
+		status(w, http.StatusServiceUnavailable, "storage cannot be written to", err)
+		return
+	}
+	status(w, http.StatusOK, "ready", nil)
+}
+
+func status(w http.ResponseWriter, code int, text string, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(map[string]string{"status": text})
+}

@@ -1,0 +1,33 @@
+package delivery
+
+import "github.com/bellhop-gateway/bellhop"
+
+// A fifo is a queue in a ring that grows by doubling. The zero fifo is empty and holds no memory.
+type fifo struct {
+	ring []*bellhop.Delivery
+	head int
+	n    int
+}
+
+func (q *fifo) len() int { return q.n }
+
+func (q *fifo) push(d *bellhop.Delivery) {
+	if q.n == len(q.ring) {
+		bigger := make([]*bellhop.Delivery, max(16, 2*q.n))
+		for i := range q.n {
+			bigger[i] = q.ring[(q.head+i)%len(q.ring)]
+		}
+		q.ring, q.head = bigger, 0
+	}
+	q.ring[(q.head+q.n)%len(q.ring)] = d
+	q.n++
+}
+
+// pop takes the oldest; the queue must not be empty.
+func (q *fifo) pop() *bellhop.Delivery {
+	d := q.ring[q.head]
+	q.ring[q.head] = nil
+	q.head = (q.head + 1) % len(q.ring)
+	q.n--
+	return d
+}

@@ -1,0 +1,234 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// A lane is one destination's queue and the attempts under way for it. Workers are goroutines that come with
+// work and go when there is none, so an idle destination costs a few hundred bytes.
+type lane struct {
+	id     string
+	engine *Engine
+	target atomic.Pointer[target]
+
+	mu       sync.Mutex
+	queue    fifo
+	reserved int  // places promised to what is being accepted
+	active   int  // workers
+	stopped  bool // takes and begins nothing more
+	claiming bool
+	dueAt    time.Time   // when the table next has something for us; zero if nothing is known of
+	timer    *time.Timer // fires at dueAt, or when the lane is no longer held; nil until first needed
+	pace     pace
+}
+
+func newLane(e *Engine, id string) *lane { return &lane{id: id, engine: e} }
+
+// reserve promises a place to a delivery of an event of size bytes that is about to be accepted.
+func (l *lane) reserve(size int) bool {
+	if l.target.Load().destination.State != bellhop.DestinationActive {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped || l.queue.len()+l.reserved >= laneLength {
+		return false
+	}
+	if l.engine.queuedBytes.Add(int64(size)) > maxQueuedBytes {
+		l.engine.queuedBytes.Add(-int64(size))
+		return false
+	}
+	l.reserved++
+	return true
+}
+
+// push takes a delivery into the place reserved for it.
+func (l *lane) push(d *bellhop.Delivery) {
+	l.mu.Lock()
+	l.reserved--
+	if l.stopped {
+		l.mu.Unlock()
+		l.engine.queuedBytes.Add(-int64(len(d.Event.Body)))
+		l.engine.release([]string{d.ID})
+		return
+	}
+	l.queue.push(d)
+	l.engine.metrics.queued.Inc()
+	l.start()
+	l.mu.Unlock()
+}
+
+// start adds a worker if there is work and one more is allowed. The caller holds mu.
+func (l *lane) start() {
+	t := l.target.Load()
+	if l.stopped || l.queue.len() == 0 || l.active >= l.pace.concurrency(t.destination.Concurrency) || t.destination.State != bellhop.DestinationActive {
+		return
+	}
+	if now := l.engine.opts.Now(); l.pace.held(now) {
+		l.arm(l.pace.until.Sub(now))
+		return
+	}
+	l.active++
+	l.engine.attempts.Add(1)
+	go l.work()
+}
+
+// work makes attempts until none is left to make.
+func (l *lane) work() {
+	defer l.engine.attempts.Done()
+	for d := l.next(); d != nil; d = l.next() {
+		answered := l.engine.attempt(l, d)
+		l.engine.queuedBytes.Add(-int64(len(d.Event.Body)))
+		l.mu.Lock()
+		l.pace.note(answered, l.engine.opts.Now())
+		l.mu.Unlock()
+	}
+}
+
+// next takes the delivery that has waited longest. It returns nil, and the caller is no longer a worker, when
+// there is none or the lane is to make fewer attempts.
+func (l *lane) next() *bellhop.Delivery {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.target.Load()
+	now := l.engine.opts.Now()
+	if !l.dueAt.IsZero() && l.queue.len() <= laneLength/2 {
+		l.fillLater(now)
+	}
+	held := l.pace.held(now)
+	if l.stopped || held || l.queue.len() == 0 || l.active > l.pace.concurrency(t.destination.Concurrency) || t.destination.State != bellhop.DestinationActive {
+		l.active--
+		if held && l.active == 0 && !l.stopped {
+			l.arm(l.pace.until.Sub(now))
+		}
+		return nil
+	}
+	l.engine.metrics.queued.Dec()
+	return l.queue.pop()
+}
+
+// noteDue says that the table has something for the lane that is due at t.
+func (l *lane) noteDue(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		return
+	}
+	if l.dueAt.IsZero() || t.Before(l.dueAt) {
+		l.dueAt = t
+	}
+	l.fillLater(l.engine.opts.Now())
+}
+
+// fillLater claims from the table: now if something is due and there is room, else when it is due. The caller holds mu.
+func (l *lane) fillLater(now time.Time) {
+	switch {
+	case l.stopped || l.claiming || l.dueAt.IsZero() || l.target.Load().destination.State != bellhop.DestinationActive:
+	case l.queue.len()+l.reserved > laneLength/2: // the workers come back here as they drain it
+	case l.dueAt.After(now):
+		l.arm(l.dueAt.Sub(now))
+	case l.pace.held(now):
+		l.arm(l.pace.until.Sub(now))
+	default:
+		l.claiming = true
+		l.engine.attempts.Add(1)
+		go l.fill()
+	}
+}
+
+// arm sets the timer. The caller holds mu.
+func (l *lane) arm(d time.Duration) {
+	if l.timer == nil {
+		l.timer = time.AfterFunc(d, l.wake)
+		return
+	}
+	l.timer.Reset(d)
+}
+
+// wake does what the timer was set for.
+func (l *lane) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.start()
+	l.fillLater(l.engine.opts.Now())
+}
+
+// fill claims what is due and queues it.
+func (l *lane) fill() {
+	defer l.engine.attempts.Done()
+	l.mu.Lock()
+	l.dueAt = time.Time{} // whoever notes a time from here on is not overruled below
+	room := min(claimLimit, laneLength-l.queue.len()-l.reserved)
+	l.mu.Unlock()
+	ctx := l.engine.ctx
+	claimed, err := l.engine.opts.Store.Claim(ctx, l.id, room, claimBytes)
+	next, more := l.engine.opts.Now(), true
+	if err == nil && len(claimed) == 0 {
+		next, more, err = l.engine.opts.Store.NextDue(ctx, l.id)
+	}
+	if err != nil {
+		next, more = l.engine.opts.Now().Add(time.Second), true
+		if ctx.Err() == nil {
+			l.engine.opts.Logger.Warn("claim failed; trying again", "component", "delivery", "destination_id", l.id, "error", err)
+		}
+	}
+	var unwanted []string
+	l.mu.Lock()
+	l.claiming = false
+	if more && (l.dueAt.IsZero() || next.Before(l.dueAt)) {
+		l.dueAt = next
+	}
+	for i := range claimed {
+		d := &claimed[i]
+		if l.stopped {
+			unwanted = append(unwanted, d.ID)
+			continue
+		}
+		l.engine.queuedBytes.Add(int64(len(d.Event.Body)))
+		l.queue.push(d)
+		l.engine.metrics.queued.Inc()
+		l.start()
+	}
+	l.fillLater(l.engine.opts.Now())
+	l.mu.Unlock()
+	l.engine.release(unwanted)
+}
+
+// lookDue learns when the table has something for a lane that is new or whose destination changed.
+func (l *lane) lookDue(ctx context.Context) error {
+	at, ok, err := l.engine.opts.Store.NextDue(ctx, l.id)
+	if err != nil {
+		return err
+	}
+	if ok {
+		l.noteDue(at)
+	}
+	l.mu.Lock()
+	for range l.queue.len() { // a destination that was resumed
+		l.start()
+	}
+	l.mu.Unlock()
+	return nil
+}
+
+// stop makes the lane begin nothing more and returns the ids of what it had queued.
+func (l *lane) stop() (ids []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	for l.queue.len() > 0 {
+		d := l.queue.pop()
+		l.engine.queuedBytes.Add(-int64(len(d.Event.Body)))
+		l.engine.metrics.queued.Dec()
+		ids = append(ids, d.ID)
+	}
+	return ids
+}

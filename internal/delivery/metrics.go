@@ -1,0 +1,58 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	outcomes    *prometheus.CounterVec
+	delivered   prometheus.Counter
+	retried     prometheus.Counter
+	dead        prometheus.Counter
+	errors      *prometheus.CounterVec
+	durations   prometheus.Histogram
+	endToEnd    prometheus.Histogram
+	queued      prometheus.Gauge
+	matchErrors prometheus.Counter
+}
+
+func newMetrics(to prometheus.Registerer) *metrics {
+	seconds := prometheus.ExponentialBuckets(0.0005, 2, 18) // 0.5 ms to 65 s
+	m := &metrics{
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_delivery_attempts_total",
+			Help: "Attempts, by what they made of their delivery."}, []string{"outcome"}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_delivery_errors_total",
+			Help: "Failed attempts, by the kind of error."}, []string{"error"}),
+		durations: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_delivery_attempt_seconds",
+			Help: "Time of one attempt, from rendering to the end of the reply.", Buckets: seconds}),
+		endToEnd: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_delivery_end_to_end_seconds",
+			Help: "Time from receiving an event to its successful delivery.", Buckets: seconds}),
+		queued: prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_delivery_queued",
+			Help: "Deliveries waiting in memory."}),
+		matchErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_delivery_match_errors_total",
+			Help: "Expressions of a match that failed on an event; it did not match."}),
+	}
+	m.delivered, m.retried, m.dead = m.outcomes.WithLabelValues("delivered"), m.outcomes.WithLabelValues("retry"), m.outcomes.WithLabelValues("dead")
+	if to != nil {
+		to.MustRegister(m.outcomes, m.errors, m.durations, m.endToEnd, m.queued, m.matchErrors)
+	}
+	return m
+}
+
+func (m *metrics) attempt(o outcome, took, sinceReceived time.Duration) {
+	m.durations.Observe(took.Seconds())
+	switch o.state {
+	case bellhop.DeliveryDelivered:
+		m.delivered.Inc()
+		m.endToEnd.Observe(sinceReceived.Seconds())
+		return
+	case bellhop.DeliveryDead:
+		m.dead.Inc()
+	default:
+		m.retried.Inc()
+	}
+	m.errors.WithLabelValues(o.error).Inc()
+}

@@ -1,0 +1,96 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// A result is what came back from an attempt.
+type result struct {
+	status     int
+	retryAfter string
+	reply      []byte
+	err        string // "" when a reply came, whatever its status
+	detail     string
+	final      bool // trying again cannot help
+	answered   bool // the destination is there
+}
+
+// attempt makes the next attempt of d and records it: the one way an event leaves. It reports whether the
+// destination answered.
+func (e *Engine) attempt(l *lane, d *bellhop.Delivery) (answered bool) {
+	t := l.target.Load()
+	start := e.opts.Now()
+	n := d.Attempts + 1
+	got := e.send(t, d, n, start)
+	end := e.opts.Now()
+	if e.ctx.Err() != nil && got.err == string(egress.ClassCanceled) {
+		e.release([]string{d.ID}) // cut off by Stop: not the destination's doing
+		return true
+	}
+	o := decide(t.destination.Retry, n, got, end, e.opts.Random())
+	err := e.opts.Store.Record(bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID, State: o.state, NextAt: o.nextAt,
+		Attempt: bellhop.Attempt{DeliveryID: d.ID, Number: n, StartedAt: start, Duration: end.Sub(start), Status: got.status,
+			Error: o.error, Detail: o.detail, Reply: got.reply}})
+	e.metrics.attempt(o, end.Sub(start), end.Sub(d.Event.ReceivedAt))
+	e.log(d, n, o, got, end.Sub(start), err)
+	if o.disable {
+		e.disable(d.DestinationID, "it answered 410 Gone to delivery "+d.ID)
+	}
+	if o.state == bellhop.DeliveryPending {
+		l.noteDue(o.nextAt)
+	}
+	return got.answered
+}
+
+// send renders d and sends it, within the destination's timeout.
+func (e *Engine) send(t *target, d *bellhop.Delivery, n int, now time.Time) result {
+	if t.render == nil {
+		return result{err: "settings", detail: t.destination.StateReason, answered: true}
+	}
+	m, err := t.render(d.Event, provider.Sending{DeliveryID: d.ID, Attempt: n, Time: now, URL: t.destination.URL})
+	if err != nil {
+		return result{err: "render", detail: err.Error(), final: true, answered: true}
+	}
+	reply, err := e.opts.Client.Do(context.Background(), &egress.Request{URL: t.url, Method: m.method, Header: m.header, Body: m.body,
+		Timeout: t.destination.Timeout, ReplyBytes: bellhop.MaxReplyBytes})
+	if err != nil {
+		var failure *egress.Error
+		if !errors.As(err, &failure) {
+			return result{err: "network", detail: err.Error()}
+		}
+		// Whoever took the connection is there; whoever only let it time out may not be.
+		there := failure.Sent && failure.Class != egress.ClassTimeout
+		return result{err: string(failure.Class), detail: failure.Error(), answered: there}
+	}
+	return result{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
+}
+
+// log writes the attempt's line: those that failed for operators, those that passed for us.
+func (e *Engine) log(d *bellhop.Delivery, n int, o outcome, got result, took time.Duration, recordErr error) {
+	level := slog.LevelDebug
+	if o.state != bellhop.DeliveryDelivered || recordErr != nil {
+		level = slog.LevelInfo
+	}
+	if !e.opts.Logger.Enabled(e.ctx, level) {
+		return
+	}
+	args := []any{"component", "delivery", "delivery_id", d.ID, "event_id", d.EventID, "destination_id", d.DestinationID,
+		"attempt", n, "state", o.state, "status", got.status, "duration_ms", took.Milliseconds()}
+	if o.error != "" {
+		args = append(args, "error", o.error, "detail", o.detail)
+	}
+	if !o.nextAt.IsZero() {
+		args = append(args, "next_at", o.nextAt)
+	}
+	if recordErr != nil {
+		args = append(args, "record_error", recordErr)
+	}
+	e.opts.Logger.Log(e.ctx, level, "delivery.attempted", args...)
+}

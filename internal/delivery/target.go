@@ -1,0 +1,109 @@
+package delivery
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// A target is a destination made ready: its match compiled, its settings read, its URL taken apart. It does not
+// change; when the destination does, its lane gets another.
+type target struct {
+	destination bellhop.Destination
+	matcher     *bellhop.Matcher
+	url         *egress.Target
+	render      renderFunc
+}
+
+// A renderFunc writes the request of one attempt.
+type renderFunc func(ev *bellhop.Event, at provider.Sending) (message, error)
+
+// A message is an attempt's request, its header block as bytes.
+type message struct {
+	method string
+	header []byte // "Name: value\r\n" a line
+	body   []byte
+}
+
+// open checks d and makes it ready. Its errors are [bellhop.CodeInvalid], all of them at once.
+func (e *Engine) open(d bellhop.Destination) (*target, error) {
+	t := &target{destination: d}
+	var urlErr, matchErr, renderErr error
+	if t.url, urlErr = e.opts.Client.Target(d.URL); urlErr != nil {
+		urlErr = bellhop.Invalid("url", urlErr.Error())
+	}
+	t.matcher, matchErr = d.Match.Compile()
+	t.render, renderErr = e.openRenderer(d)
+	if bad, ok := renderErr.(*badType); ok {
+		return nil, bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Invalid("type", bad.Error()))
+	}
+	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr)); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// closedTarget stands in for a destination that cannot be opened: its events are kept, and none is sent.
+func closedTarget(d bellhop.Destination, err error) *target {
+	d.State, d.StateReason = bellhop.DestinationDisabled, err.Error()
+	matcher, matchErr := d.Match.Compile()
+	if matchErr != nil {
+		matcher, _ = bellhop.Match{}.Compile()
+	}
+	return &target{destination: d, matcher: matcher}
+}
+
+type badType struct{ types []string }
+
+func (b *badType) Error() string { return "no such type; there are " + strings.Join(b.types, ", ") }
+
+func (e *Engine) openRenderer(d bellhop.Destination) (renderFunc, error) {
+	if d.Type == bellhop.TypeHTTP {
+		return e.openHTTP(d.Settings)
+	}
+	s, ok := e.senders[d.Type]
+	if !ok {
+		types := []string{bellhop.TypeHTTP}
+		for name := range e.senders {
+			types = append(types, name)
+		}
+		slices.Sort(types)
+		return nil, &badType{types}
+	}
+	r, err := s.OpenSender(e.opts.Env, d.Settings)
+	if err != nil {
+		return nil, err
+	}
+	return func(ev *bellhop.Event, at provider.Sending) (message, error) {
+		m, err := r.Render(ev, at)
+		if err != nil {
+			return message{}, err
+		}
+		header := make([]byte, 0, 512)
+		for name, values := range m.Header {
+			for _, v := range values {
+				header = egress.AppendHeader(header, name, v)
+			}
+		}
+		return message{method: m.Method, header: appendIDs(header, ev, at), body: m.Body}, nil
+	}, nil
+}
+
+// httpSettings are those of a destination of type http.
+type httpSettings struct {
+	Format  string            `json:"format"`
+	Secret  provider.Secrets  `json:"secret"`
+	Headers map[string]string `json:"headers"`
+}
+
+func readHTTPSettings(raw json.RawMessage) (s httpSettings, err error) {
+	err = provider.DecodeSettings(raw, &s)
+	if s.Format == "" {
+		s.Format = FormatStandard
+	}
+	return s, err
+}

@@ -1,0 +1,12 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
+
+package egress
+
+import "syscall"
+
+// nothingToRead reports whether a read on the non-blocking socket fd would wait. It takes nothing off it.
+func nothingToRead(fd uintptr) bool {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
+	return err == syscall.EAGAIN || err == syscall.EINTR
+}

@@ -1,0 +1,148 @@
+package egress
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+const (
+	// headStart is how long one address may try alone before the next joins in (RFC 8305, section 8).
+	headStart = 250 * time.Millisecond
+	// maxTries is how many addresses of one name are tried at most.
+	maxTries = 8
+)
+
+// open makes a connection to t, ready for a request, by the deadline of ctx.
+func (c *Client) open(ctx context.Context, t *Target) (*conn, Phase, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.closing, cancel)()
+
+	addrs, err := c.resolve(ctx, t.place)
+	if err != nil {
+		return nil, PhaseDNS, err
+	}
+	tcp, err := c.connect(ctx, addrs)
+	if err != nil {
+		return nil, PhaseDial, err
+	}
+	stream := tcp
+	if t.secure {
+		secured := tls.Client(tcp, c.tlsFor(t.host()))
+		if err := secured.HandshakeContext(ctx); err != nil {
+			tcp.Close()
+			return nil, PhaseTLS, err
+		}
+		stream = secured
+	}
+	opened := newConn(stream, tcp)
+	return opened, PhaseDial, c.pool.add(t.pool, opened)
+}
+
+// connect opens a connection to one of addrs. They are tried in turn, the families alternating, each with a
+// short head start over the next; the first to connect wins and the others are given up before connect returns.
+func (c *Client) connect(ctx context.Context, addrs []netip.AddrPort) (net.Conn, error) {
+	if len(addrs) == 1 {
+		return c.dialOne(ctx, addrs[0])
+	}
+	type outcome struct {
+		conn net.Conn
+		err  error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	addrs = alternate(addrs)
+	results := make(chan outcome)
+	running := 0
+	launch := func() {
+		if len(addrs) == 0 {
+			return
+		}
+		a := addrs[0]
+		addrs = addrs[1:]
+		running++
+		go func() {
+			conn, err := c.dialOne(ctx, a)
+			results <- outcome{conn, err}
+		}()
+	}
+	var first error // the most preferred address tells best what is wrong
+	var won net.Conn
+	patience := time.NewTicker(headStart)
+	defer patience.Stop()
+	for launch(); running > 0; {
+		select {
+		case <-patience.C:
+			launch()
+		case r := <-results:
+			running--
+			switch {
+			case r.err == nil && won == nil:
+				won, addrs = r.conn, nil
+				cancel()
+			case r.err == nil:
+				r.conn.Close()
+			case won == nil:
+				if first == nil {
+					first = r.err
+				}
+				if ctx.Err() == nil {
+					launch()
+				}
+			}
+		}
+	}
+	if won == nil {
+		return nil, first
+	}
+	return won, nil
+}
+
+// alternate orders addrs for connect, IPv6 first and then by turns, and keeps at most maxTries.
+func alternate(addrs []netip.AddrPort) []netip.AddrPort {
+	var families [2][]netip.AddrPort
+	for _, a := range addrs {
+		if a.Addr().Is4() {
+			families[1] = append(families[1], a)
+		} else {
+			families[0] = append(families[0], a)
+		}
+	}
+	var out []netip.AddrPort
+	for i := 0; i < max(len(families[0]), len(families[1])) && len(out) < maxTries; i++ {
+		for _, family := range families {
+			if i < len(family) {
+				out = append(out, family[i])
+			}
+		}
+	}
+	return out
+}
+
+func (c *Client) dialOne(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
+	if err := c.guard.check(a); err != nil {
+		return nil, blocked(err.Error(), err)
+	}
+	return c.dial(ctx, "tcp", a.String())
+}
+
+// dialer returns a dialer that asks the guard once more, about the address that the socket is about to connect to.
+func (g *guard) dialer() *net.Dialer {
+	return &net.Dialer{
+		KeepAlive: -1, // exchanges have deadlines, and idle connections do not grow old
+		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			a, err := netip.ParseAddrPort(address)
+			if err == nil {
+				err = g.check(a)
+			}
+			if err != nil {
+				return blocked(err.Error(), err)
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,24 @@
+// Package egress is the one HTTP client of the program that may leave the building.
+//
+// # What it promises
+//
+//   - Where a connection goes is judged on the address that is dialled, after the name was resolved, for every
+//     connection (see [Config] for what is permitted). One forbidden answer condemns the whole name.
+//   - One attempt has one deadline, which covers the lookup, the dial, the handshake, the request and the reply
+//     to its last byte. Memory for a reply is bounded whatever the server sends.
+//   - Redirects are never followed, bodies never inflated, cookies never kept, proxies of the environment never
+//     used, certificates always verified.
+//   - An error says in one word what went wrong, where in the exchange, and whether the request may have
+//     arrived. No message holds a path, a query or a secret.
+//
+// # Two ways out
+//
+// [Client.Do] is the way of deliveries: one HTTP/1.1 exchange, wholly in the calling goroutine, on a pooled
+// connection, with a request that was rendered beforehand. [Client.HTTP] is a standard client behind the same
+// guard, for all that is not on the hot path: tokens, key sets, subscriptions, downloads.
+//
+// # What it does not do
+//
+// It does not retry (save once, when a connection from the pool proves to be closed), limit rates, sign, or
+// know what a delivery is. Loops through our own public host are stopped by the hop counter of deliveries.
+package egress

@@ -1,0 +1,87 @@
+package importtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	modulePath = "github.com/bellhop-gateway/bellhop"
+	moduleRoot = "../.." // from here
+)
+
+// A sourceFile is one Go file of the module.
+type sourceFile struct {
+	name string // within the module
+	room room
+	test bool
+	ast  *ast.File
+	fset *token.FileSet
+}
+
+// sourceFiles parses every Go file of the module, whatever its build constraints.
+func sourceFiles(t *testing.T) []sourceFile {
+	t.Helper()
+	var files []sourceFile
+	fset := token.NewFileSet()
+	err := filepath.WalkDir(moduleRoot, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && p != moduleRoot && skipFolder(d.Name()) {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(p, ".go") {
+			return nil
+		}
+		rel, err := filepath.Rel(moduleRoot, p)
+		if err != nil {
+			return err
+		}
+		parsed, err := parser.ParseFile(fset, p, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(rel)
+		files = append(files, sourceFile{name, room(path.Dir(name)), strings.HasSuffix(name, "_test.go"), parsed, fset})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no source found")
+	}
+	return files
+}
+
+// skipFolder reports whether the go command passes over folders of that name too.
+func skipFolder(name string) bool {
+	return name == "testdata" || name == "vendor" || name[0] == '.' || name[0] == '_'
+}
+
+// imports returns the rooms that f imports.
+func (f sourceFile) imports() []room {
+	var found []room
+	for _, spec := range f.ast.Imports {
+		p := importPath(spec)
+		if p == modulePath {
+			found = append(found, ".")
+		} else if rest, ok := strings.CutPrefix(p, modulePath+"/"); ok {
+			found = append(found, room(rest))
+		}
+	}
+	return found
+}
+
+func importPath(spec *ast.ImportSpec) string {
+	p, _ := strconv.Unquote(spec.Path.Value) // the parser has checked it
+	return p
+}

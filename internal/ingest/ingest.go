@@ -1,0 +1,281 @@
+// Package ingest is the door: it receives requests at sources, has their provider check and read them, and answers
+// once their events are on disk.
+//
+// It promises that nothing is answered 2xx that is not stored, that what was refused is on record with its
+// reason and stores no event, and that no answer shows what was sent or why exactly it was not believed.
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Store is what the door needs of the store.
+type Store interface {
+	// Accept keeps events and what is owed of them, and returns once that is on disk.
+	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.Owed) (bellhop.Accepted, error)
+	// Note keeps a request that brought no event; it does not wait.
+	Note(req bellhop.Request)
+}
+
+// Lanes is what the door needs of the delivery engine.
+type Lanes interface {
+	// Match lists who wants the events and reserves room for them.
+	Match(events []bellhop.Event) []bellhop.Owed
+	// Deliver takes what has been accepted.
+	Deliver(events []bellhop.Event, owed []bellhop.Owed)
+	// Forget gives back the room of what was not.
+	Forget(events []bellhop.Event, owed []bellhop.Owed)
+}
+
+// Options say what a door may use.
+type Options struct {
+	Store     Store
+	Lanes     Lanes
+	Providers []provider.Provider
+	Env       provider.Env
+	Logger    *slog.Logger
+	Metrics   prometheus.Registerer // nil keeps none
+
+	// MaxBytesInFlight bounds the bodies being read or written at a time; beyond it the answer is 503. 0 is 256 MiB.
+	MaxBytesInFlight int64
+}
+
+// A Door is an http.Handler for /in/{source}.
+type Door struct {
+	opts     Options
+	metrics  *metrics
+	sources  atomic.Pointer[map[string]*source] // by name, and by id
+	inFlight atomic.Int64
+}
+
+// A source is a source made ready: its settings read by its provider.
+type source struct {
+	bellhop.Source
+	receiver provider.Receiver
+	secret   map[string]bool // headers that nobody keeps
+	limit    int64
+	metrics  sourceMetrics
+}
+
+// New returns a door without sources.
+func New(opts Options) *Door {
+	if opts.MaxBytesInFlight == 0 {
+		opts.MaxBytesInFlight = 256 << 20
+	}
+	d := &Door{opts: opts, metrics: newMetrics(opts.Metrics)}
+	d.sources.Store(&map[string]*source{})
+	return d
+}
+
+// SetSources replaces the sources. One that cannot be opened is reported and answers 503 until it is mended, so
+// that its provider repeats what it sends.
+func (d *Door) SetSources(list []bellhop.Source) error {
+	all := make(map[string]*source, 2*len(list))
+	var errs []error
+	for _, src := range list {
+		if src.Disabled {
+			continue
+		}
+		opened, err := d.open(src)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("source %s (%s): %w", src.ID, src.Name, err))
+		}
+		all[src.Name], all[src.ID] = opened, opened
+	}
+	d.sources.Store(&all)
+	return errors.Join(errs...)
+}
+
+func (d *Door) open(src bellhop.Source) (*source, error) {
+	s := &source{Source: src, limit: src.MaxBodyBytes, metrics: d.metrics.of(src.Name), secret: map[string]bool{
+		"Authorization": true, "Proxy-Authorization": true, "Cookie": true,
+	}}
+	if s.limit == 0 {
+		s.limit = bellhop.DefaultMaxBodyBytes
+	}
+	for _, p := range d.opts.Providers {
+		if p.Info().Name != src.Provider {
+			continue
+		}
+		receiver, err := p.Open(d.opts.Env, src.Settings)
+		if err != nil {
+			return s, err
+		}
+		if keeper, ok := receiver.(provider.Secretive); ok {
+			for _, name := range keeper.SecretHeaders() {
+				s.secret[http.CanonicalHeaderKey(name)] = true
+			}
+		}
+		s.receiver = receiver
+		return s, nil
+	}
+	return s, fmt.Errorf("there is no provider %q", src.Provider)
+}
+
+// Prefix is where the door is.
+const Prefix = "/in/"
+
+// ServeHTTP answers one request at a source. It is the first half of the corridor: receive, verify, match, store.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := d.opts.Env.Now()
+	src := d.find(r)
+	if src == nil {
+		d.metrics.unknown.Inc()
+		answer(w, notFound)
+		return
+	}
+	req := provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, RemoteAddr: r.RemoteAddr, ReceivedAt: start}
+	body, reserved, err := d.readBody(w, r, src.limit)
+	defer d.inFlight.Add(-reserved)
+	req.Body = body
+	if err != nil {
+		d.refuse(w, src, &req, err)
+		return
+	}
+	receipt, err := d.receive(r.Context(), src, &req)
+	switch {
+	case err != nil:
+		d.refuse(w, src, &req, err)
+	case receipt.Reply != nil:
+		d.handshake(w, src, &req, receipt.Reply)
+	default:
+		if err := d.accept(r.Context(), src, &req, receipt); err != nil {
+			d.refuse(w, src, &req, err)
+			return
+		}
+		d.accepted(w, src, &receipt, start)
+	}
+}
+
+// find returns the source that the request's path names; nil if there is none. The path is taken as it was sent:
+// nothing is cleaned, so nothing is redirected.
+func (d *Door) find(r *http.Request) *source {
+	if r.URL.RawPath != "" || !strings.HasPrefix(r.URL.Path, Prefix) {
+		return nil
+	}
+	return (*d.sources.Load())[r.URL.Path[len(Prefix):]]
+}
+
+// receive has the provider read the request.
+func (d *Door) receive(ctx context.Context, src *source, req *provider.Request) (receipt provider.Receipt, err error) {
+	if src.receiver == nil {
+		return receipt, provider.ErrUnavailable
+	}
+	if hops := req.Header.Get(bellhop.HopsHeader); hops != "" && bellhop.Hops(bellhop.Header(bellhop.HopsHeader+": "+hops)) >= bellhop.MaxHops {
+		return receipt, errLoop
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			d.opts.Logger.Error("provider panicked", "component", "ingest", "source_id", src.ID, "provider", src.Provider, "panic", fmt.Sprint(p))
+			err = errPanic
+		}
+	}()
+	return src.receiver.Receive(ctx, req)
+}
+
+// accept stores the receipt's events, with the request itself where it is not one accepted event, and delivers them.
+func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, receipt provider.Receipt) error {
+	events := receipt.Events
+	if len(events) == 0 && len(receipt.Refused) == 0 {
+		return nil // an empty batch: nothing to keep
+	}
+	var header bellhop.Header
+	for i := range events {
+		ev := &events[i]
+		if header == nil {
+			header = bellhop.NewHeader(req.Header, src.dropsHeader)
+		}
+		ev.SourceID, ev.Source, ev.ReceivedAt, ev.Header = src.ID, src.Name, req.ReceivedAt, header
+		ev.SHA256 = sha256.Sum256(ev.Body)
+	}
+	var kept *bellhop.Request
+	if len(events) != 1 || len(receipt.Refused) > 0 {
+		kept = d.request(src, req)
+		kept.Outcome, kept.Status, kept.Events = bellhop.RequestAccepted, receipt.Status, len(events)
+		if len(receipt.Refused) > 0 {
+			kept.Outcome = bellhop.RequestPartial
+			kept.Reason, kept.Detail = describeRefused(receipt.Refused)
+		}
+	}
+	return d.keep(ctx, kept, events)
+}
+
+// keep is the corridor's middle: match, store, deliver.
+func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop.Event) error {
+	owed := d.opts.Lanes.Match(events)
+	got, err := d.opts.Store.Accept(ctx, kept, events, owed)
+	if err != nil {
+		d.opts.Lanes.Forget(events, owed)
+		return err
+	}
+	d.metrics.duplicates.Add(float64(got.Duplicates))
+	d.opts.Lanes.Deliver(events, owed)
+	return nil
+}
+
+// Publish accepts an event that did not come through a source's URL: the API's POST /events. It reports
+// whether the event was there already, under the same ProviderID.
+func (d *Door) Publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
+	ev.SourceID, ev.Source = "src_api", bellhop.SourceAPI
+	ev.ReceivedAt = d.opts.Env.Now()
+	ev.SHA256 = sha256.Sum256(ev.Body)
+	events := []bellhop.Event{ev}
+	owed := d.opts.Lanes.Match(events)
+	got, err := d.opts.Store.Accept(ctx, nil, events, owed)
+	if err != nil {
+		d.opts.Lanes.Forget(events, owed)
+		return ev, false, err
+	}
+	d.opts.Lanes.Deliver(events, owed)
+	return events[0], got.Duplicates > 0, nil
+}
+
+func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Receipt, start time.Time) {
+	status := receipt.Status
+	if status == 0 {
+		status = http.StatusAccepted
+	}
+	w.WriteHeader(status)
+	took := d.opts.Env.Now().Sub(start)
+	src.metrics.accepted.Inc()
+	src.metrics.events.Add(float64(len(receipt.Events)))
+	d.metrics.durations.Observe(took.Seconds())
+	if d.opts.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		for i := range receipt.Events {
+			d.opts.Logger.Debug("event.accepted", "component", "ingest", "event_id", receipt.Events[i].ID, "source_id", src.ID,
+				"type", receipt.Events[i].Type, "bytes", len(receipt.Events[i].Body), "duration_ms", took.Milliseconds())
+		}
+	}
+}
+
+// handshake answers what the provider's protocol asks for. Nothing is written before the answer.
+func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Request, reply *provider.Reply) {
+	h := w.Header()
+	for name, values := range reply.Header {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	contentType := reply.ContentType
+	if contentType == "" {
+		contentType = "text/plain; charset=utf-8"
+	}
+	h["Content-Type"] = []string{contentType}
+	inert(h)
+	w.WriteHeader(reply.Status)
+	w.Write(reply.Body)
+	src.metrics.handshakes.Inc()
+	kept := d.request(src, req)
+	kept.Outcome, kept.Status, kept.Reason = bellhop.RequestHandshake, reply.Status, "handshake"
+	d.opts.Store.Note(*kept)
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+)
+
+// Claim leases deliveries of a destination that are due, those due longest first, and returns them with their
+// events: at most limit, and, but for the first, at most maxBytes of bodies.
+// What it returns is leased on disk: after a crash it is due again.
+func (s *Store) Claim(ctx context.Context, destinationID string, limit int, maxBytes int64) ([]bellhop.Delivery, error) {
+	destination, ok := s.destinations.get(destinationID)
+	if !ok {
+		return nil, bellhop.NotFound("destination", destinationID)
+	}
+	var claimed []bellhop.Delivery
+	err := s.do(func(c *conn) (err error) {
+		claimed, err = s.claim(c, destination, destinationID, limit, maxBytes, s.opts.Now())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.metrics.claimed.Add(float64(len(claimed)))
+	return claimed, nil
+}
+
+const (
+	selectDue = `SELECT d.n, d.attempts, e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time,
+			e.received_at, e.content_type, e.header, e.sha256, e.body
+		FROM deliveries d JOIN events e ON e.n = d.n >> 16 JOIN sources src ON src.n = e.source
+		WHERE d.destination = ? AND d.state = 'pending' AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`
+	lease = `UPDATE deliveries SET state = 'leased', next_at = NULL WHERE n = ? AND state = 'pending'`
+)
+
+func (s *Store) claim(c *conn, destination int64, destinationID string, limit int, maxBytes int64, now time.Time) ([]bellhop.Delivery, error) {
+	due, err := c.prepare(selectDue)
+	if err != nil {
+		return nil, err
+	}
+	var claimed []bellhop.Delivery
+	var numbers []int64
+	due.BindInt64(1, destination)
+	bindTime(due, 2, now)
+	due.BindInt64(3, int64(limit))
+	for size := int64(0); due.Step(); {
+		ev := scanEvent(due, 2, &s.ids)
+		if size += int64(len(ev.Body)); size > maxBytes && len(claimed) > 0 {
+			break
+		}
+		n := due.ColumnInt64(0)
+		numbers = append(numbers, n)
+		claimed = append(claimed, bellhop.Delivery{ID: s.ids.delivery(n), EventID: ev.ID, DestinationID: destinationID,
+			State: bellhop.DeliveryLeased, Attempts: due.ColumnInt(1), Event: &ev})
+	}
+	if err := due.Err(); err != nil {
+		return nil, err
+	}
+	if err := due.Reset(); err != nil {
+		return nil, err
+	}
+	for _, n := range numbers {
+		if err := c.exec(lease, n); err != nil {
+			return nil, err
+		}
+	}
+	return claimed, nil
+}
+
+// scanEvent reads the columns of selectDue and selectEvent from col on.
+func scanEvent(row *sqlite3.Stmt, col int, ids *ids) bellhop.Event {
+	ev := bellhop.Event{
+		ID: ids.event(row.ColumnInt64(col)), SourceID: row.ColumnText(col + 1), Source: row.ColumnText(col + 2),
+		Type: row.ColumnText(col + 3), Subject: row.ColumnText(col + 4), ProviderID: row.ColumnText(col + 5),
+		Tenant: row.ColumnText(col + 6), Time: timeAt(row, col+7), ReceivedAt: timeAt(row, col+8),
+		ContentType: row.ColumnText(col + 9), Header: row.ColumnBlob(col+10, nil), Body: row.ColumnBlob(col+12, nil),
+	}
+	copy(ev.SHA256[:], row.ColumnRawBlob(col+11))
+	return ev
+}
+
+// NextDue returns when the next delivery of a destination is due, and whether there is one.
+func (s *Store) NextDue(ctx context.Context, destinationID string) (at time.Time, ok bool, err error) {
+	destination, known := s.destinations.get(destinationID)
+	if !known {
+		return at, false, bellhop.NotFound("destination", destinationID)
+	}
+	err = s.read(ctx, func(c *conn) error {
+		return c.query(`SELECT next_at FROM deliveries WHERE destination = ? AND state = 'pending' ORDER BY next_at LIMIT 1`,
+			[]any{destination}, func(row *sqlite3.Stmt) error {
+				at, ok = timeAt(row, 0), true
+				return nil
+			})
+	})
+	return at, ok, err
+}
+
+// Release gives leased deliveries back, due now. It returns once that is on disk.
+func (s *Store) Release(ctx context.Context, ids []string) error {
+	now := s.opts.Now()
+	return s.do(func(c *conn) error {
+		for _, id := range ids {
+			n, ok := s.ids.parseDelivery(id)
+			if !ok {
+				continue
+			}
+			if err := c.exec(`UPDATE deliveries SET state = 'pending', next_at = ? WHERE n = ? AND state = 'leased'`, now, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// freeLeased makes pending what is leased and returns how many those were. Nobody else has leases when a store
+// is opened: one process at a time owns the data folder.
+func freeLeased(c *conn, now time.Time) (int64, error) {
+	before := c.db.TotalChanges()
+	err := c.exec(`UPDATE deliveries SET state = 'pending', next_at = ? WHERE state = 'leased'`, now)
+	return c.db.TotalChanges() - before, err
+}

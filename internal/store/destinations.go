@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+)
+
+const selectDestination = `SELECT n, id, name, type, url, settings, match, timeout, concurrency, retry, state, state_reason,
+	created_at, updated_at, secrets_at FROM destinations`
+
+func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err error) {
+	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3), URL: row.ColumnText(4),
+		Timeout: time.Duration(row.ColumnInt64(7)), Concurrency: row.ColumnInt(8), State: bellhop.DestinationState(row.ColumnText(10)),
+		StateReason: row.ColumnText(11), CreatedAt: timeAt(row, 12), UpdatedAt: timeAt(row, 13), SecretsAt: timeAt(row, 14)}
+	var openErr error
+	d.Settings, openErr = s.opts.Keys.open(row.ColumnRawBlob(5), d.ID)
+	return d, errors.Join(openErr, json.Unmarshal(row.ColumnRawText(6), &d.Match), json.Unmarshal(row.ColumnRawText(9), &d.Retry))
+}
+
+// Destinations lists the destinations, newest first.
+func (s *Store) Destinations(ctx context.Context, page bellhop.Page) (list []bellhop.Destination, next string, err error) {
+	l, err := newListing("n", page)
+	if err != nil {
+		return nil, "", err
+	}
+	l.and("deleted_at IS NULL")
+	var numbers []int64
+	err = s.read(ctx, func(c *conn) error {
+		return c.query(l.sql(selectDestination, "n"), l.args, func(row *sqlite3.Stmt) error {
+			d, err := s.scanDestination(row)
+			list, numbers = append(list, d), append(numbers, row.ColumnInt64(0))
+			return err
+		})
+	})
+	list, next = cut(l, list, numbers)
+	return list, next, err
+}
+
+// Destination returns the destination of that id or name.
+func (s *Store) Destination(ctx context.Context, idOrName string) (d bellhop.Destination, err error) {
+	found := false
+	err = s.read(ctx, func(c *conn) error {
+		return c.query(selectDestination+" WHERE "+named(idOrName, bellhop.PrefixDestination)+" AND deleted_at IS NULL",
+			[]any{idOrName}, func(row *sqlite3.Stmt) (err error) {
+				d, err = s.scanDestination(row)
+				found = true
+				return err
+			})
+	})
+	if err == nil && !found {
+		err = bellhop.NotFound("destination", idOrName)
+	}
+	return d, err
+}
+
+// sealed returns what of d is not stored as it is.
+func (s *Store) sealed(d bellhop.Destination) (settings []byte, match, retry string, err error) {
+	settings, sealErr := s.opts.Keys.seal(d.Settings, d.ID, s.opts.Rand)
+	m, matchErr := json.Marshal(d.Match)
+	r, retryErr := json.Marshal(d.Retry)
+	return settings, string(m), string(r), errors.Join(sealErr, matchErr, retryErr)
+}
+
+// CreateDestination stores a new destination. It is a conflict if another has its name.
+func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) error {
+	settings, match, retry, err := s.sealed(d)
+	if err != nil {
+		return err
+	}
+	var n int64
+	err = s.do(func(c *conn) error {
+		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, retry, state, state_reason,
+			created_at, updated_at, secrets_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.ID, d.Name, d.Type, d.URL, settings,
+			match, d.Timeout, d.Concurrency, retry, string(d.State), d.StateReason, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt))
+		n = c.db.LastInsertRowID()
+		return taken(err, "destination", d.Name)
+	})
+	if err == nil {
+		s.destinations.m.Store(d.ID, n)
+	}
+	return err
+}
+
+// UpdateDestination replaces what is stored of the destination with d's id.
+func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
+	settings, match, retry, err := s.sealed(d)
+	if err != nil {
+		return err
+	}
+	return s.do(func(c *conn) error {
+		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, match = ?, timeout = ?, concurrency = ?, retry = ?,
+			state = ?, state_reason = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`, d.Name, d.Type, d.URL, settings,
+			match, d.Timeout, d.Concurrency, retry, string(d.State), d.StateReason, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
+		return changed(c, taken(err, "destination", d.Name), "destination", d.ID)
+	})
+}
+
+// SetDestinationState changes whether a destination gets its deliveries, and why.
+func (s *Store) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error {
+	return s.do(func(c *conn) error {
+		err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ? WHERE id = ? AND deleted_at IS NULL`,
+			string(state), reason, s.opts.Now(), id)
+		return changed(c, err, "destination", id)
+	})
+}
+
+// DeleteDestination takes the destination away. What is still owed to it is cancelled, in the background where
+// it is much; its finished deliveries stay.
+func (s *Store) DeleteDestination(ctx context.Context, id string) error {
+	err := s.do(func(c *conn) error {
+		err := c.exec(`UPDATE destinations SET deleted_at = ?, settings = x'' WHERE id = ? AND deleted_at IS NULL`, s.opts.Now(), id)
+		return changed(c, err, "destination", id)
+	})
+	if err == nil {
+		s.destinations.m.Delete(id)
+	}
+	return err
+}

@@ -1,0 +1,114 @@
+-- The corridor: sources, events, destinations, deliveries, attempts, requests.
+-- Times are microseconds since 1970, UTC. Lengths of time are nanoseconds.
+
+CREATE TABLE meta (
+	name  TEXT PRIMARY KEY,
+	value TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE sources (
+	n              INTEGER PRIMARY KEY,             -- what events refer to
+	id             TEXT NOT NULL UNIQUE,
+	name           TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
+	provider       TEXT NOT NULL CHECK (provider <> ''),
+	settings       BLOB NOT NULL,                   -- sealed
+	max_body_bytes INTEGER NOT NULL CHECK (max_body_bytes >= 0),
+	disabled       INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+	created_at     INTEGER NOT NULL,
+	updated_at     INTEGER NOT NULL,
+	secrets_at     INTEGER NOT NULL,
+	deleted_at     INTEGER                          -- kept while events refer to it
+) STRICT;
+CREATE UNIQUE INDEX sources_name ON sources (name) WHERE deleted_at IS NULL;
+
+CREATE TABLE destinations (
+	n            INTEGER PRIMARY KEY,               -- what deliveries refer to
+	id           TEXT NOT NULL UNIQUE,
+	name         TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
+	type         TEXT NOT NULL CHECK (type <> ''),
+	url          TEXT NOT NULL,
+	settings     BLOB NOT NULL,                     -- sealed
+	match        TEXT NOT NULL,                     -- JSON
+	timeout      INTEGER NOT NULL CHECK (timeout > 0),
+	concurrency  INTEGER NOT NULL CHECK (concurrency BETWEEN 1 AND 1024),
+	retry        TEXT NOT NULL,                     -- JSON
+	state        TEXT NOT NULL CHECK (state IN ('active', 'paused', 'disabled')),
+	state_reason TEXT NOT NULL,
+	created_at   INTEGER NOT NULL,
+	updated_at   INTEGER NOT NULL,
+	secrets_at   INTEGER NOT NULL,
+	deleted_at   INTEGER                            -- kept while deliveries refer to it
+) STRICT;
+CREATE UNIQUE INDEX destinations_name ON destinations (name) WHERE deleted_at IS NULL;
+
+-- An event's number grows with time, so rows are appended; its id is that number and the tag of this store.
+CREATE TABLE events (
+	n            INTEGER PRIMARY KEY,
+	source       INTEGER NOT NULL,
+	type         TEXT NOT NULL CHECK (length(type) BETWEEN 1 AND 255),
+	subject      TEXT,
+	provider_id  TEXT,
+	tenant       TEXT,
+	time         INTEGER,
+	received_at  INTEGER NOT NULL,
+	content_type TEXT,
+	header       BLOB,
+	sha256       BLOB NOT NULL CHECK (length(sha256) = 32),
+	body         BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX events_provider_id ON events (source, provider_id) WHERE provider_id IS NOT NULL;
+
+-- A delivery's number is its event's, times 65536, plus its place among the event's deliveries: rows are
+-- appended, and an event's deliveries lie side by side without an index. The row carries the last attempt.
+CREATE TABLE deliveries (
+	n           INTEGER PRIMARY KEY,
+	destination INTEGER NOT NULL,
+	state       TEXT NOT NULL CHECK (state IN ('pending', 'leased', 'delivered', 'dead', 'cancelled')),
+	attempts    INTEGER NOT NULL CHECK (attempts >= 0),
+	next_at     INTEGER,
+	updated_at  INTEGER,
+	started_at  INTEGER,
+	duration    INTEGER,
+	status      INTEGER,
+	error       TEXT,
+	detail      TEXT,
+	reply       BLOB CHECK (length(reply) <= 4096),
+	CHECK ((state = 'pending') = (next_at IS NOT NULL))
+) STRICT;
+-- The schedule. Rows that are delivered at once never enter it.
+CREATE INDEX deliveries_due ON deliveries (destination, next_at) WHERE state = 'pending';
+-- What a crash leaves behind. As long as what the lanes hold, whatever the table's size.
+CREATE INDEX deliveries_leased ON deliveries (n) WHERE state = 'leased';
+CREATE INDEX deliveries_dead ON deliveries (destination, n) WHERE state = 'dead';
+
+-- Attempts before the last one, of deliveries that needed more than one.
+CREATE TABLE attempts (
+	delivery   INTEGER NOT NULL,
+	number     INTEGER NOT NULL CHECK (number >= 1),
+	started_at INTEGER NOT NULL,
+	duration   INTEGER NOT NULL,
+	status     INTEGER NOT NULL,
+	error      TEXT NOT NULL,
+	detail     TEXT NOT NULL,
+	reply      BLOB CHECK (length(reply) <= 4096),
+	PRIMARY KEY (delivery, number)
+) STRICT, WITHOUT ROWID;
+
+-- Requests that are not one accepted event.
+CREATE TABLE requests (
+	n           INTEGER PRIMARY KEY,
+	source      INTEGER NOT NULL,
+	outcome     TEXT NOT NULL CHECK (outcome IN ('accepted', 'handshake', 'refused', 'partial')),
+	status      INTEGER NOT NULL,
+	reason      TEXT NOT NULL,
+	detail      TEXT NOT NULL,
+	method      TEXT NOT NULL,
+	target      TEXT NOT NULL,
+	remote_addr TEXT NOT NULL,
+	header      BLOB,
+	body        BLOB,
+	body_bytes  INTEGER NOT NULL,
+	events      INTEGER NOT NULL,
+	received_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX requests_source ON requests (source, n);

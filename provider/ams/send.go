@@ -1,0 +1,147 @@
+package ams
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+type sendSettings struct {
+	SigningKey provider.Secrets `json:"signing_key"`
+	AccountID  string           `json:"account_id"`
+}
+
+// OpenSender implements [provider.Sender].
+func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	var s sendSettings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	keys, err := decodeKeys(s.SigningKey)
+	if len(s.SigningKey) > 1 {
+		err = bellhop.Invalid("signing_key", "a destination signs with one key")
+	}
+	if err := bellhop.Join("", err, checkAccountID(s.AccountID)); err != nil {
+		return nil, err
+	}
+	return &renderer{key: keys[0], account: s.AccountID}, nil
+}
+
+type renderer struct {
+	key     []byte
+	account string // "" is that of the event
+}
+
+// Render sends an event that came from Media Services as it is, and any other as a document that tells of it.
+func (r *renderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Message, error) {
+	body, account, err := r.document(ev)
+	if err != nil {
+		return provider.Message{}, fmt.Errorf("ams: %w", err)
+	}
+	sig, err := Sign(body, r.key)
+	if err != nil {
+		return provider.Message{}, fmt.Errorf("ams: %w", err)
+	}
+	return provider.Message{Body: body, Header: http.Header{
+		"Content-Type":  {"application/json; charset=utf-8"},
+		SignatureHeader: {sig},
+		AccountHeader:   {account},
+	}}, nil
+}
+
+// document returns the body that carries ev, and the account it names.
+func (r *renderer) document(ev *bellhop.Event) (body []byte, account string, err error) {
+	if n, err := parse(ev.Body); err == nil && n.account != "" && strings.HasPrefix(ev.Type, typePrefix) {
+		if r.account != "" && !equalFold(n.account, r.account) {
+			return nil, "", errors.New("settings.account_id: the event belongs to another account; leave it empty or match only that account's events")
+		}
+		if err := checkAccountID(n.account); err != nil {
+			return nil, "", errors.New("the event's AccountId cannot stand in a header")
+		}
+		return ev.Body, n.account, nil
+	}
+	if r.account == "" {
+		return nil, "", errors.New("settings.account_id: required to send events that did not come from Media Services")
+	}
+	body, err = newDocument(ev, r.account)
+	return body, r.account, err
+}
+
+// A document is a notification as Media Services writes it.
+type document struct {
+	MessageVersion string
+	ETag           string
+	EventType      int
+	TimeStamp      string
+	Properties     map[string]string
+}
+
+// timeStamp is how Media Services writes a time: UTC, seven digits behind the second.
+const timeStamp = "2006-01-02T15:04:05.0000000Z"
+
+// newDocument writes ev as Media Services would, the same bytes on each attempt. Its ETag is derived from the
+// event's id, so that the receiver knows repeats.
+func newDocument(ev *bellhop.Event, account string) ([]byte, error) {
+	at := ev.Time
+	if at.IsZero() {
+		at = ev.ReceivedAt
+	}
+	sum := sha256.Sum256([]byte(ev.ID))
+	return json.Marshal(document{
+		MessageVersion: "1.1",
+		ETag:           hex.EncodeToString(sum[:]),
+		EventType:      max(0, slices.Index(eventTypes[:], strings.TrimPrefix(ev.Type, typePrefix))),
+		TimeStamp:      at.UTC().Format(timeStamp),
+		Properties:     newProperties(ev, account),
+	})
+}
+
+// Bounds of the properties made of another system's event. What exceeds them is left out.
+const (
+	maxProperties     = 64
+	maxPropertyLength = 1024 // bytes of a name or a value
+)
+
+// newProperties returns the members of ev's body that fit, every value as text, beside what identifies ev.
+func newProperties(ev *bellhop.Event, account string) map[string]string {
+	properties := map[string]string{}
+	set := func(name, value string) {
+		if len(properties) < maxProperties && len(name) <= maxPropertyLength && len(value) <= maxPropertyLength && !equalFold(name, "AccountId") {
+			properties[name] = value
+		}
+	}
+	err := provider.Object(ev.Body, func(name, value []byte) { set(string(name), plain(value)) })
+	if err != nil {
+		clear(properties)
+		if utf8.Valid(ev.Body) {
+			set("Body", string(ev.Body))
+		}
+	}
+	properties["EventName"] = ev.Type
+	properties["EventId"] = ev.ID
+	if ev.Subject != "" {
+		properties["Subject"] = ev.Subject
+	}
+	properties["AccountId"] = account
+	return properties
+}
+
+// plain returns a JSON value as text: a string's own, "" for null, and anything else as it is written.
+func plain(value []byte) string {
+	if text, ok := provider.Text(value); ok {
+		return text
+	}
+	if string(value) == "null" {
+		return ""
+	}
+	return string(value)
+}

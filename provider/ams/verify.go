@@ -1,0 +1,42 @@
+package ams
+
+import (
+	"net/http"
+
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// The headers of a notification, in canonical form; on the wire Media Services writes them in lower case.
+const (
+	SignatureHeader = "Ms-Signature"
+	AccountHeader   = "Ms-Mediaservices-Accountid"
+)
+
+var (
+	strict  = signature.HMAC{Hash: signature.SHA256, Encoding: signature.UpperHex, Prefix: "sha256="}
+	lenient = signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex, Prefix: "sha256="}
+)
+
+// Sign returns the ms-signature of body: "sha256=" and the 64 upper-case hex digits of its HMAC-SHA256.
+// key is the signing key after Base64 decoding. An empty one is signature.ErrKey.
+// Source: https://learn.microsoft.com/en-us/azure/media-services/previous/media-services-dotnet-check-job-progress-with-webhooks
+func Sign(body, key []byte) (string, error) { return strict.Sign(key, body) }
+
+// Verify reports whether the ms-signature of h is that of body under one of keys, each the Base64-decoded text
+// that Media Services was given. Like Media Services' own receiver it takes upper-case hex only.
+// It returns signature.ErrMissing, ErrMalformed (also for a header that is there twice) or ErrMismatch, and compares
+// in constant time. Which account sent it is not looked at, nor how old it is: Media Services signs no time.
+func Verify(h http.Header, body []byte, keys ...[]byte) error { return verify(strict, h, body, keys) }
+
+// VerifyLenient is [Verify] for senders that write hex digits in lower case.
+func VerifyLenient(h http.Header, body []byte, keys ...[]byte) error {
+	return verify(lenient, h, body, keys)
+}
+
+func verify(scheme signature.HMAC, h http.Header, body []byte, keys [][]byte) error {
+	value, err := signature.Single(h, SignatureHeader)
+	if err != nil {
+		return err
+	}
+	return scheme.Verify(value, keys, body)
+}

@@ -1,0 +1,89 @@
+package provider
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// What a stranger sends is put into the fields of an event through these, so that every database takes it.
+
+// Word reports whether text can be an event's type as it is: 1 to 255 letters, digits, ".", "_", "-" and "/".
+func Word(text string) bool {
+	if text == "" || len(text) > bellhop.MaxTypeLength {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("._-/", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Subject returns text as an event's subject: control characters and what is not UTF-8 become U+FFFD, and what is
+// longer than bellhop.MaxSubjectLength bytes is cut after a whole character.
+func Subject(text string) string {
+	if !clean(text) {
+		text = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return utf8.RuneError
+			}
+			return r
+		}, text)
+	}
+	if len(text) <= bellhop.MaxSubjectLength {
+		return text
+	}
+	end := bellhop.MaxSubjectLength
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
+
+// RepeatKey returns id as an event's ProviderID. One that is longer than bellhop.MaxProviderIDLength bytes, has
+// control characters or is not UTF-8 is replaced by its SHA-256 in hex.
+func RepeatKey(id string) string {
+	if len(id) <= bellhop.MaxProviderIDLength && clean(id) {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:])
+}
+
+// ContentType returns the Content-Type of h, or "" if it is longer than 255 bytes or not printable ASCII.
+func ContentType(h http.Header) string {
+	text := h.Get("Content-Type")
+	if len(text) > 255 {
+		return ""
+	}
+	for i := range len(text) {
+		if text[i] < 0x20 || text[i] > 0x7e {
+			return ""
+		}
+	}
+	return text
+}
+
+// Time reads a time in the form of RFC 3339, with any number of digits behind the second. It returns the zero
+// Time for anything else, and for what is not between 1970 and 2199, which no clock says.
+func Time(text string) time.Time {
+	t, err := time.Parse(time.RFC3339, text)
+	t = t.UTC()
+	if err != nil || t.Year() < 1970 || t.Year() > 2199 {
+		return time.Time{}
+	}
+	return t
+}
+
+func clean(text string) bool {
+	return utf8.ValidString(text) && strings.IndexFunc(text, unicode.IsControl) < 0
+}

@@ -1,0 +1,205 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// members reads body and writes what Object handed over as "name=value" lines.
+func members(body string) (string, error) {
+	var b strings.Builder
+	err := Object([]byte(body), func(name, value []byte) { fmt.Fprintf(&b, "%s=%s\n", name, value) })
+	return b.String(), err
+}
+
+func TestObject(t *testing.T) {
+	for body, want := range map[string]string{
+		`{}`:                               "",
+		" \r\n\t{ } \n":                    "",
+		`{"a":1}`:                          "a=1\n",
+		` { "a" : [ 1 , 2 ] , "b" : "" } `: "a=[ 1 , 2 ]\nb=\"\"\n",
+		`{"":null}`:                        "=null\n",
+		`{"\u0061\"":"\u0061"}`:            "a\"=\"\\u0061\"\n",
+		// N02, N03: names are compared as they are.
+		`{"EventType":1,"eventtype":2,"EVENTTYPE":3}`: "EventType=1\neventtype=2\nEVENTTYPE=3\n",
+		"{\"TaskId\":1,\"Tas\u212aId\":2}":            "TaskId=1\nTas\u212aId=2\n",
+		// N07, N08, N09: values are handed over as they stand.
+		`{"n":1e400,"id":12345678901234567890}`: "n=1e400\nid=12345678901234567890\n",
+		"{\"a\":\"\xff\xfe\"}":                  "a=\"\xff\xfe\"\n",
+		`{"a":"\ud800"}`:                        "a=\"\\ud800\"\n",
+		// Two objects may each have the same name.
+		`{"a":{"x":1},"b":{"x":2}}`: "a={\"x\":1}\nb={\"x\":2}\n",
+	} {
+		got, err := members(body)
+		if err != nil || got != want {
+			t.Errorf("%s: got %q, %v, want %q", body, got, err, want)
+		}
+	}
+}
+
+func TestObjectRefuses(t *testing.T) {
+	for name, body := range map[string]string{
+		"empty": "", "blank": "  ", "N13 null": "null", "N13 number": "1", "N13 text": `"a"`, "N13 array": `[]`, "true": "true",
+		"cut": `{"a":1`, "cut in a name": `{"a`, "cut in a value": `{"a":"b`, "no value": `{"a"}`, "no colon": `{"a" 1}`,
+		"comma at the end": `{"a":1,}`, "no comma": `{"a":1 "b":2}`, "only a comma": `{,}`, "number as a name": `{1:2}`,
+		"N01 twice": `{"type":"good","type":"evil"}`, "N01 twice, escaped": `{"type":1,"typ\u0065":2}`, "N01 twice inside": `{"a":{"b":1,"b":2}}`,
+		"N01 twice deep inside": `{"a":[{"b":[{"c":1,"c":2}]}]}`,
+		"N04 too deep":          strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65),
+		"N04 far too deep":      strings.Repeat(`{"a":`, 10001) + "1" + strings.Repeat("}", 10001),
+		"N04 arrays too deep":   `{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}",
+		"N11 NaN":               `{"a":NaN}`, "N11 comment": `{"a":1}//`, "N11 single quotes": `{'a':1}`, "N11 Infinity": `{"a":-Infinity}`,
+		"N12 byte order mark": "\uFEFF{}", "UTF-16": "\xff\xfe{\x00}\x00", "more behind": `{}{}`, "NUL behind": "{}\x00", "control byte": "{\"a\":\"\n\"}",
+		"leading zero": `{"a":01}`, "form feed": "{\f}", "no-break space behind": "{}\u00a0",
+	} {
+		got, err := members(body)
+		if !errors.Is(err, ErrBody) {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestDepth(t *testing.T) {
+	nested := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
+	if _, err := members(nested(MaxDepth)); err != nil {
+		t.Error(err)
+	}
+	if _, err := members(nested(MaxDepth + 1)); !errors.Is(err, ErrBody) {
+		t.Errorf("got %v", err)
+	}
+	wide := `{"a":[` + strings.Repeat(`{"b":[]},`, 1000) + `"\"{[{[` + strings.Repeat("{[", 100) + `"]}`
+	if _, err := members(wide); err != nil {
+		t.Errorf("wide, not deep: %v", err)
+	}
+}
+
+func TestArray(t *testing.T) {
+	var got []string
+	read := func(body string) error {
+		got = nil
+		return Array([]byte(body), func(i int, value []byte) { got = append(got, fmt.Sprint(i, "=", string(value))) })
+	}
+	if err := read(` [ {"a":1} , 2,"x"] `); err != nil || fmt.Sprint(got) != `[0={"a":1} 1=2 2="x"]` {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if err := read(`[]`); err != nil || got != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for _, body := range []string{"", "{}", "null", "[", "[1", "[1,", "[1,]", "[,]", "[1}", "[1 2]", "[] x", `[{"a":1,"a":2}]`, strings.Repeat("[", 65) + strings.Repeat("]", 65)} {
+		if err := read(body); !errors.Is(err, ErrBody) {
+			t.Errorf("%s: got %v, %v", body, got, err)
+		}
+	}
+}
+
+// A member function may read its value in turn.
+func TestNested(t *testing.T) {
+	var got string
+	err := Object([]byte(`{"a":{"b":{"c":"deep"}},"z":1}`), func(name, value []byte) {
+		_ = Object(value, func(_, value []byte) {
+			_ = Object(value, func(name, value []byte) { got = string(name) + "=" + string(value) })
+		})
+	})
+	if err != nil || got != `c="deep"` {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+func TestErrorsQuoteNothing(t *testing.T) {
+	for _, body := range []string{`{"canary":1,"canary":2}`, `{"a":canary}`, `canary`, `{"a":"canary`, "{\"canary\n\":1}"} {
+		if _, err := members(body); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func FuzzObject(f *testing.F) {
+	for _, seed := range []string{`{"a":1}`, `{"a":{"b":[1,"\u0041",null]},"c":"\ud800"}`, `[]`, `{"a":1,"a":2}`, strings.Repeat("[", 65), " {} ", "{\"\xff\":1,\"\xfe\":2}"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		before := bytes.Clone(body)
+		accepted := check(t, body, '{', func(each func([]byte)) error { return Object(body, func(_, v []byte) { each(v) }) })
+		accepted = check(t, body, '[', func(each func([]byte)) error { return Array(body, func(_ int, v []byte) { each(v) }) }) || accepted
+		if !bytes.Equal(body, before) {
+			t.Fatal("the body was changed")
+		}
+		if json.Valid(body) && !accepted && !stricter(body) {
+			t.Fatalf("refused, and no rule says why: %q", body)
+		}
+	})
+}
+
+// check reports whether read accepted body, which it must not do unless encoding/json does.
+func check(t *testing.T, body []byte, start byte, read func(each func([]byte)) error) bool {
+	whole := true
+	err := read(func(value []byte) { whole = whole && json.Valid(value) && bytes.Contains(body, value) })
+	if err != nil {
+		if !errors.Is(err, ErrBody) {
+			t.Fatal(err)
+		}
+		return false
+	}
+	if trimmed := bytes.TrimSpace(body); !json.Valid(body) || trimmed[0] != start || !whole {
+		t.Fatalf("accepted %q", body)
+	}
+	return true
+}
+
+// stricter reports whether body, valid JSON, breaks one of the rules that only we have.
+func stricter(body []byte) bool {
+	start := bytes.TrimSpace(body)[0]
+	return start != '{' && start != '[' || tooDeep(body) || repeatsName(json.NewDecoder(bytes.NewReader(body)))
+}
+
+// repeatsName reports whether an object of the next value of d has a name twice.
+func repeatsName(d *json.Decoder) bool {
+	token, _ := d.Token()
+	found := false
+	switch token {
+	case json.Delim('{'):
+		seen := map[any]bool{}
+		for d.More() {
+			name, _ := d.Token()
+			found = found || seen[name]
+			seen[name] = true
+			found = repeatsName(d) || found
+		}
+		d.Token()
+	case json.Delim('['):
+		for d.More() {
+			found = repeatsName(d) || found
+		}
+		d.Token()
+	}
+	return found
+}
+
+func benchmarkBody() []byte {
+	item := `{"id":"%d","name":"Überblick – encode","state":"Processing","amount":12.5,"tags":["a","b"],"at":"2026-11-22T08:15:30.1234567Z"}`
+	items := make([]string, 8)
+	for i := range items {
+		items[i] = fmt.Sprintf(item, i)
+	}
+	return []byte(`{"type":"list","items":[` + strings.Join(items, ",") + `],"more":false}`)
+}
+
+func BenchmarkObject(b *testing.B) {
+	body := benchmarkBody()
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var kind []byte
+		err := Object(body, func(name, value []byte) {
+			if string(name) == "type" {
+				kind = value
+			}
+		})
+		if err != nil || kind == nil {
+			b.Fatal(err)
+		}
+	}
+}

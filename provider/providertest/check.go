@@ -1,0 +1,96 @@
+package providertest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// refusal returns the code of err and the status the door answers it with; "" and 0 for what is our own fault.
+func refusal(err error) (code string, status int) {
+	for sentinel, status := range map[error]int{
+		signature.ErrMissing: 401, signature.ErrMismatch: 401, signature.ErrExpired: 401, signature.ErrMalformed: 401,
+		provider.ErrBody: 400, provider.ErrForbidden: 403, provider.ErrMethod: 405, provider.ErrEncoding: 415, provider.ErrUnavailable: 503,
+	} {
+		if errors.Is(err, sentinel) {
+			return sentinel.(interface{ Refusal() string }).Refusal(), status
+		}
+	}
+	return "", 0
+}
+
+func (s *suite) checkRefusal(t testing.TB, req *provider.Request, err error) {
+	t.Helper()
+	if code, _ := refusal(err); code == "" {
+		t.Errorf("an error the door does not know: %v\n%s", err, describe(req))
+	}
+	checkText(t, "error", err.Error(), append(s.Secrets[:], canary))
+}
+
+// checkText fails if text holds one of secrets, or is more than a line or two.
+func checkText(t testing.TB, what, text string, secrets []string) {
+	t.Helper()
+	for _, secret := range secrets {
+		if secret != "" && strings.Contains(text, secret) {
+			t.Errorf("%s gives a secret or input away: %q", what, text)
+		}
+	}
+	if len(text) > 500 || strings.ContainsFunc(strings.TrimSpace(text), unicode.IsControl) {
+		t.Errorf("%s is long, or has control characters: %.600q", what, text)
+	}
+}
+
+// checkReceipt says what the store or the door would not take.
+func checkReceipt(r provider.Receipt) error {
+	if r.Reply != nil {
+		if len(r.Events) > 0 || len(r.Refused) > 0 || r.Reply.Status < 200 || r.Reply.Status > 599 {
+			return errors.New("a handshake with events, or without a status")
+		}
+		return nil
+	}
+	if r.Status != 0 && (r.Status < 200 || r.Status > 299) {
+		return fmt.Errorf("answers an accepted request with %d", r.Status)
+	}
+	for i, ev := range r.Events {
+		if err := checkEvent(ev); err != nil {
+			return fmt.Errorf("event %d: %w", i, err)
+		}
+	}
+	for _, item := range r.Refused {
+		if item.Err == nil || item.Item < 0 {
+			return errors.New("an item refused without a reason or an index")
+		}
+	}
+	return nil
+}
+
+func checkEvent(ev bellhop.Event) error {
+	switch {
+	case ev.Type == "" || !fits(ev.Type, bellhop.MaxTypeLength):
+		return fmt.Errorf("type %.300q", ev.Type)
+	case !fits(ev.Subject, bellhop.MaxSubjectLength):
+		return fmt.Errorf("subject %.1100q", ev.Subject)
+	case !fits(ev.ProviderID, bellhop.MaxProviderIDLength):
+		return fmt.Errorf("provider id %.600q", ev.ProviderID)
+	case !fits(ev.ContentType, 255):
+		return fmt.Errorf("content type %.300q", ev.ContentType)
+	case !ev.Time.IsZero() && (ev.Time.Location() != time.UTC || ev.Time.Year() < 1970 || ev.Time.Year() > 2199):
+		return fmt.Errorf("time %v, want UTC and a year that a clock may say", ev.Time)
+	case ev.ID != "" || ev.SourceID != "" || ev.Source != "" || ev.Tenant != "" || ev.Header != nil || !ev.ReceivedAt.IsZero():
+		return errors.New("a field that is not the provider's to fill")
+	}
+	return nil
+}
+
+// fits reports whether a text column of max bytes takes text in every database.
+func fits(text string, max int) bool {
+	return len(text) <= max && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+}

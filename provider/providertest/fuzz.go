@@ -1,0 +1,51 @@
+package providertest
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// Fuzz feeds any bytes to a provider, as they are and signed. Whatever they are, nothing panics and every answer is
+// one the door can give; and where the body is proven, nothing is accepted unsigned but the samples and recordings.
+func Fuzz(f *testing.F, c Case) {
+	s := newSuite(f, c)
+	known := map[string]bool{}
+	for _, sample := range s.samples {
+		req := s.signed(sample.body)
+		known[string(sample.body)] = true
+		f.Add(false, req.Method, req.Target, string(bellhop.NewHeader(req.Header, nil)), sample.body)
+		f.Add(true, req.Method, req.Target, "", sample.body)
+	}
+	for _, rec := range s.Recordings {
+		req := rec.Request
+		known[string(req.Body)] = true
+		f.Add(false, req.Method, req.Target, string(bellhop.NewHeader(req.Header, nil)), req.Body)
+		f.Add(true, req.Method, req.Target, "", req.Body)
+	}
+	f.Fuzz(func(t *testing.T, sign bool, method, target, header string, body []byte) {
+		r := s.open(t, s.good(), Now)
+		if sign {
+			s.receive(t, r, s.signed(body))
+			return
+		}
+		req := &provider.Request{Method: method, Target: target, Header: parseHeader(header), Body: body, ReceivedAt: Now}
+		receipt, err := s.receive(t, r, req)
+		if err == nil && len(receipt.Events) > 0 && s.Proves == ProvesBody && !known[string(body)] {
+			t.Errorf("accepted what nobody signed\n%s", describe(req))
+		}
+	})
+}
+
+// parseHeader reads "Name: value" lines, whatever they are.
+func parseHeader(text string) http.Header {
+	h := http.Header{}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		h.Add(name, value)
+	}
+	return h
+}

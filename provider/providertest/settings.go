@@ -1,0 +1,144 @@
+package providertest
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+var plainName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+func (s *suite) testInfo(t *testing.T) {
+	info := s.info
+	if !reflect.DeepEqual(info, s.Provider.Info()) {
+		t.Error("is not constant")
+	}
+	if !plainName.MatchString(info.Name) || info.Title == "" || info.Summary == "" || len(info.Links) == 0 {
+		t.Errorf("wants a name of one lower-case word, a title, a summary and links: %+v", info)
+	}
+	if _, sends := s.Provider.(provider.Sender); sends != (info.Sends != nil) || sends != (s.SendSettings != nil) {
+		t.Error("Sends and the case's SendSettings are to be set for a Sender, and for no other")
+	}
+	if info.Key != "" && !slices.ContainsFunc(info.Settings, func(d provider.Setting) bool { return d.Name == info.Key }) {
+		t.Errorf("no setting is called %s, as Key says", info.Key)
+	}
+	checkDocs(t, info.Settings)
+	checkDocs(t, info.Sends)
+	text, err := json.Marshal(info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range s.Secrets {
+		if strings.Contains(string(text), secret) {
+			t.Error("shows a secret of the tests; use another as example")
+		}
+	}
+}
+
+func checkDocs(t *testing.T, docs []provider.Setting) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, d := range docs {
+		if !plainName.MatchString(d.Name) || d.Title == "" || d.Doc == "" || d.Example == "" || seen[d.Name] {
+			t.Errorf("setting %q wants a name of its own, a title, a doc and an example", d.Name)
+		}
+		seen[d.Name] = true
+	}
+}
+
+func (s *suite) testSettings(t *testing.T) {
+	s.checkSettings(t, s.good(), s.info.Settings, func(raw string) error {
+		_, err := s.Provider.Open(env(t, Now, s.Secrets[:]), []byte(raw))
+		return err
+	})
+}
+
+// checkSettings opens with good settings, then with each spoiled in every way that none may get away with.
+func (s *suite) checkSettings(t *testing.T, good string, docs []provider.Setting, open func(raw string) error) {
+	if err := open(good); err != nil {
+		t.Fatalf("%s: %v", good, err)
+	}
+	var values map[string]any
+	if err := json.Unmarshal([]byte(good), &values); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(what, path, raw string) {
+		t.Helper()
+		err := open(raw)
+		var invalid *bellhop.Error
+		switch {
+		case err == nil:
+			t.Errorf("%s: accepted", what)
+		case !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid || len(invalid.Fields) == 0:
+			t.Errorf("%s: %v, want a bellhop.CodeInvalid error", what, err)
+		case !strings.HasPrefix(invalid.Fields[0].Path, path):
+			t.Errorf("%s: is about %q, want %q: %v", what, invalid.Fields[0].Path, path, err)
+		default:
+			checkText(t, "error", err.Error(), append(s.Secrets[:], canary))
+		}
+	}
+	for _, raw := range []string{"null", "[]", `"` + canary + `"`, "1", "{", good + "x"} {
+		refused("not an object", "", raw)
+	}
+	refused("unknown setting", "no_such_setting", with(values, "no_such_setting", canary))
+	s.checkKnown(t, docs, open(with(values, "no_such_setting", canary)))
+	for _, d := range docs {
+		if d.Required {
+			refused(d.Name+" left out", d.Name, without(values, d.Name))
+		}
+		refused(d.Name+" of a wrong type", d.Name, with(values, d.Name, map[string]any{canary: canary}))
+		if !d.Secret || values[d.Name] == nil {
+			continue
+		}
+		for _, empty := range []any{"", " ", []any{}, []any{""}, []any{s.Secrets[0], " "}, []any{1}, 1} {
+			refused(d.Name+" empty or of a wrong type", d.Name, with(values, d.Name, empty))
+		}
+		refused("too many", d.Name, with(values, d.Name, slices.Repeat([]any{s.Secrets[0]}, provider.MaxSecrets+1)))
+	}
+}
+
+// checkKnown compares the settings that are documented with those that err, about an unknown one, lists.
+func (s *suite) checkKnown(t *testing.T, docs []provider.Setting, err error) {
+	if err == nil {
+		return
+	}
+	_, list, _ := strings.Cut(err.Error(), "there are ")
+	known := strings.Split(list, ", ")
+	var documented []string
+	for _, d := range docs {
+		documented = append(documented, d.Name)
+	}
+	slices.Sort(known)
+	slices.Sort(documented)
+	if !slices.Equal(known, documented) {
+		t.Errorf("settings are %q, those documented %q", known, documented)
+	}
+}
+
+func with(values map[string]any, name string, value any) string {
+	changed := maps.Clone(values)
+	changed[name] = value
+	return encode(changed)
+}
+
+func without(values map[string]any, name string) string {
+	changed := maps.Clone(values)
+	delete(changed, name)
+	return encode(changed)
+}
+
+func encode(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(raw)
+}

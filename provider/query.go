@@ -1,0 +1,28 @@
+package provider
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Query returns the values of the parameter name in the query of target, decoded, in their order. Names are told
+// apart by case. What is not percent-encoded as it should be is taken as it stands.
+func Query(target, name string) []string {
+	_, query, _ := strings.Cut(target, "?")
+	var values []string
+	for pair := range strings.SplitSeq(query, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		if unescape(key) == name {
+			values = append(values, unescape(value))
+		}
+	}
+	return values
+}
+
+func unescape(text string) string {
+	plain, err := url.QueryUnescape(text)
+	if err != nil {
+		return text
+	}
+	return plain
+}

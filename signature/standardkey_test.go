@@ -1,0 +1,138 @@
+package signature_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+func TestParseStandardKey(t *testing.T) {
+	secret := func(n int) string { return "whsec_" + base64.StdEncoding.EncodeToString(sequence(n)) }
+	for _, c := range []struct {
+		name, text string
+		ok         bool
+	}{
+		{"symmetric", secretText, true},
+		{"symmetric without prefix", strings.TrimPrefix(secretText, "whsec_"), true},
+		{"24 bytes", secret(24), true},
+		{"75 bytes", secret(75), true},
+		{"private", privateText, true},
+		{"public", publicText, true},
+		{"empty", "", false},
+		{"W46 not base64", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa!!", false},
+		{"W46 no padding", strings.TrimRight(secret(32), "="), false},
+		{"W46 base64 for URLs", "whsec_" + strings.Repeat("_-", 16), false},
+		{"W46 line break behind", secretText + "\n", false},
+		{"W46 blank in front", " " + secretText, false},
+		{"W47 only the prefix", "whsec_", false},
+		{"W48 8 bytes", secret(8), false},
+		{"W48 23 bytes", secret(23), false},
+		{"W48 76 bytes", secret(76), false},
+		{"prefix twice", "whsec_" + secretText, false},
+		{"prefix in another case", "WHSEC_" + secretText[6:], false},
+		{"only the prefix, private", "whsk_", false},
+		{"only the prefix, public", "whpk_", false},
+		{"public key of 31 bytes", "whpk_" + base64.StdEncoding.EncodeToString(sequence(31)), false},
+		{"private key without its public half", "whsk_" + base64.StdEncoding.EncodeToString(sequence(32)), false},
+		{"private key with another public half", "whsk_" + base64.StdEncoding.EncodeToString(sequence(64)), false},
+		{"private key labelled whsec", "whsec_" + privateText[len("whsk_"):], true}, // 64 bytes: nothing tells
+		{"private key labelled whpk", "whpk_" + privateText[len("whsk_"):], false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := signature.ParseStandardKey(c.text)
+			if (err == nil) != c.ok || err != nil && !errors.Is(err, signature.ErrKey) {
+				t.Errorf("got %v, want ok to be %v", err, c.ok)
+			}
+			if _, rest, _ := strings.Cut(c.text, "_"); err != nil && len(rest) > 5 && strings.Contains(err.Error(), rest) {
+				t.Errorf("repeats the key: %v", err)
+			}
+		})
+	}
+}
+
+// TestSmallOrderKeys is W44. For each such key a signature made without any private key holds for many messages.
+func TestSmallOrderKeys(t *testing.T) {
+	identity, highest := "01"+strings.Repeat("00", 31), strings.Repeat("ff", 30)
+	weak := []string{}
+	for _, y := range []string{
+		strings.Repeat("00", 32), identity,
+		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"ec" + highest + "7f", "ed" + highest + "7f", "ee" + highest + "7f",
+	} {
+		signed := must(hex.DecodeString(y))
+		signed[31] |= 0x80
+		weak = append(weak, y, hex.EncodeToString(signed))
+	}
+	forgery := append(must(hex.DecodeString(identity)), make([]byte, 32)...) // R is the identity, S is 0
+	forgeable := 0
+	for _, text := range weak {
+		key := must(hex.DecodeString(text))
+		for i := range 256 {
+			if ed25519.Verify(key, []byte{byte(i)}, forgery) {
+				forgeable++
+				break
+			}
+		}
+		_, err := signature.ParseStandardKey("whpk_" + base64.StdEncoding.EncodeToString(key))
+		if !errors.Is(err, signature.ErrKey) {
+			t.Errorf("%s is accepted", text)
+		}
+	}
+	if forgeable < 10 { // the rest are encodings that crypto/ed25519 refuses by itself
+		t.Errorf("only %d of %d keys are forgeable", forgeable, len(weak))
+	}
+}
+
+func TestNewStandardSecret(t *testing.T) {
+	text := signature.NewStandardSecret(bytes.NewReader(key32))
+	if want := "whsec_" + base64.StdEncoding.EncodeToString(key32); text != want {
+		t.Errorf("%q, want %q", text, want)
+	}
+	must(signature.ParseStandardKey(text))
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic without randomness")
+		}
+	}()
+	signature.NewStandardSecret(bytes.NewReader(nil))
+}
+
+// TestStandardKeyIsRedacted prints keys in every way we know of and looks for their bytes.
+func TestStandardKeyIsRedacted(t *testing.T) {
+	for _, text := range []string{secretText, privateText, publicText} {
+		key := must(signature.ParseStandardKey(text))
+		kind, rest, _ := strings.Cut(text, "_")
+		inside := struct{ keys []signature.StandardKey }{[]signature.StandardKey{key}}
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("key", "key", key, "inside", inside)
+		slog.New(slog.NewTextHandler(&log, nil)).Info("key", "key", key, "inside", inside)
+		printed := []string{key.String(), string(must(json.Marshal(key))), log.String(), fmt.Sprint(inside)}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%t", "%o", "%08b"} {
+			printed = append(printed, fmt.Sprintf(verb, key), fmt.Sprintf(verb, &key), fmt.Sprintf(verb, inside))
+		}
+		raw := fromBase64(rest)
+		for _, p := range printed {
+			for _, secret := range []string{rest[:8], string(raw[:8]), hex.EncodeToString(raw[:8]), strings.Trim(fmt.Sprint(raw[:8]), "[]")} {
+				if strings.Contains(strings.ToLower(p), strings.ToLower(secret)) {
+					t.Errorf("the key shows: %s", p)
+				}
+			}
+		}
+		if want := kind + "_(redacted)"; key.String() != want || fmt.Sprintf("%d", key) != want {
+			t.Errorf("prints as %s", key)
+		}
+	}
+	if got := (signature.StandardKey{}).String(); got != "(redacted)" {
+		t.Errorf("the zero key prints as %s", got)
+	}
+}

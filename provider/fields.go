@@ -3,6 +3,7 @@ package provider
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -71,6 +72,18 @@ func ContentType(h http.Header) string {
 		}
 	}
 	return text
+}
+
+// SendContentType returns the Content-Type to send ev's body with: its own or, where it has none, that of JSON or of
+// plain bytes.
+func SendContentType(ev *bellhop.Event) string {
+	switch {
+	case ev.ContentType != "":
+		return ev.ContentType
+	case json.Valid(ev.Body):
+		return "application/json"
+	}
+	return "application/octet-stream"
 }
 
 // Time reads a time in the form of RFC 3339, with any number of digits behind the second. It returns the zero

@@ -69,6 +69,18 @@ func TestContentType(t *testing.T) {
 	}
 }
 
+func TestSendContentType(t *testing.T) {
+	for want, ev := range map[string]bellhop.Event{
+		"text/plain":               {ContentType: "text/plain", Body: []byte("{}")},
+		"application/json":         {Body: []byte(" [1] ")},
+		"application/octet-stream": {Body: []byte("words")},
+	} {
+		if got := SendContentType(&ev); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestTime(t *testing.T) {
 	for text, want := range map[string]time.Time{
 		"2026-11-22T08:15:30Z":           time.Date(2026, 11, 22, 8, 15, 30, 0, time.UTC),

@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -64,7 +65,7 @@ func Text(value []byte) (text string, ok bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", false
 	}
-	return string(bytes.ToValidUTF8(unquote(value), []byte("\uFFFD"))), true
+	return strings.ToValidUTF8(string(unquote(value)), "\uFFFD"), true
 }
 
 // unquote returns the text of a valid JSON string; without escapes in it, that is the part between the quotes.

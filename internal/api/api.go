@@ -49,7 +49,7 @@ type DestinationStore interface {
 	DeleteDestination(ctx context.Context, id string) error
 }
 
-// EventStore reads the events. A list leaves out bodies and headers.
+// EventStore reads the events. In a list they have no headers, and bodies that are as long as they are but empty.
 type EventStore interface {
 	Events(ctx context.Context, filter bellhop.EventFilter, page bellhop.Page) (list []bellhop.Event, next string, err error)
 	Event(ctx context.Context, id string) (bellhop.Event, error)

@@ -20,7 +20,7 @@ type Delivery struct {
 	NextAt        Time     `json:"next_at" doc:"Of a pending one: when the next attempt is due"`
 	CreatedAt     Time     `json:"created_at"`
 	UpdatedAt     Time     `json:"updated_at" doc:"When its state last changed"`
-	Last          *Attempt `json:"last" doc:"The latest attempt, if there was one"`
+	Last          *Attempt `json:"last,omitempty" doc:"The latest attempt, if there was one"`
 }
 
 // A DeliveryDetail is a delivery with all its attempts.

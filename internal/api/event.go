@@ -24,7 +24,7 @@ type Event struct {
 	Time        Time   `json:"time" doc:"When it happened, as the provider says"`
 	ReceivedAt  Time   `json:"received_at"`
 	ContentType string `json:"content_type"`
-	BodyBytes   *int   `json:"body_bytes,omitempty" doc:"Length of the body; not in a list"`
+	BodyBytes   int    `json:"body_bytes"`
 	BodySHA256  string `json:"body_sha256" doc:"In hex"`
 }
 
@@ -110,16 +110,11 @@ func (s *server) eventBody(ctx context.Context, in *one) (*eventBodyOutput, erro
 
 // eventJSON is ev without what it carried.
 func eventJSON(ev bellhop.Event) Event {
-	out := Event{
+	return Event{
 		ID: ev.ID, Type: ev.Type, Subject: ev.Subject, Source: ev.Source, SourceID: ev.SourceID, ProviderID: ev.ProviderID,
 		Tenant: ev.Tenant, Time: Time(ev.Time), ReceivedAt: Time(ev.ReceivedAt), ContentType: ev.ContentType,
-		BodySHA256: hex.EncodeToString(ev.SHA256[:]),
+		BodyBytes: len(ev.Body), BodySHA256: hex.EncodeToString(ev.SHA256[:]),
 	}
-	if ev.Body != nil {
-		length := len(ev.Body)
-		out.BodyBytes = &length
-	}
-	return out
 }
 
 // sourceID is the id that a filter by source means. What a deleted source left is found by its id.
@@ -133,7 +128,9 @@ func (s *server) sourceID(ctx context.Context, idOrName string) (string, error) 
 		return src.ID, nil
 	case !isNotFound(err):
 		return "", err
-	case idOrName == bellhop.SourceAPI || strings.HasPrefix(idOrName, bellhop.PrefixSource):
+	case idOrName == bellhop.SourceAPI:
+		return bellhop.PrefixSource + bellhop.SourceAPI, nil
+	case strings.HasPrefix(idOrName, bellhop.PrefixSource):
 		return idOrName, nil
 	}
 	return "", bellhop.Invalid("source", "there is no such source")

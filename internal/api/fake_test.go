@@ -139,7 +139,7 @@ func (f *fake) Events(_ context.Context, filter bellhop.EventFilter, p bellhop.P
 			!e.ReceivedAt.Before(filter.Since) && (filter.Until.IsZero() || e.ReceivedAt.Before(filter.Until))
 	})
 	for i := range list {
-		list[i].Body, list[i].Header = nil, nil
+		list[i].Body, list[i].Header = make([]byte, len(list[i].Body)), nil
 	}
 	return list, next, err
 }

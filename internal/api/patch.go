@@ -86,11 +86,12 @@ func (p Patch[New]) apply(s *server, current New) (New, error) {
 	registry := s.huma.OpenAPI().Components.Schemas
 	schema := registry.Schema(reflect.TypeFor[New](), true, "")
 	var found huma.ValidateResult
-	huma.Validate(registry, schema, huma.NewPathBuffer([]byte("body"), 0), huma.ModeWriteToServer, plain, &found)
+	huma.Validate(registry, schema, huma.NewPathBuffer([]byte("body"), len("body")), huma.ModeWriteToServer, plain, &found)
 	if len(found.Errors) > 0 {
 		return merged, &bellhop.Error{Code: bellhop.CodeInvalid, Fields: plainFields(found.Errors)}
 	}
-	return merged, json.Unmarshal(raw, &merged)
+	err = json.Unmarshal(raw, &merged)
+	return merged, err
 }
 
 // merge is RFC 7396's MergePatch.

@@ -42,7 +42,8 @@ func (r Retry) schedule() (bellhop.Schedule, error) {
 		return bellhop.ScheduleDefault, nil
 	}
 	var waits bellhop.Schedule
-	return waits, bellhop.Join("retry.schedule", waits.UnmarshalJSON(r.Schedule))
+	err := waits.UnmarshalJSON(r.Schedule)
+	return waits, bellhop.Join("retry.schedule", err)
 }
 
 // retryOf shows waits: by name, where it is a preset.

@@ -9,10 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
 // AdminKeyFile is the file with the API's admin key, within the data folder.
 const AdminKeyFile = "admin.key"
+
+// MasterKeyFile is the file with the keys of secrets at rest, within the data folder.
+const MasterKeyFile = store.KeyFileName
 
 // adminKey returns the API's admin key: given, or what the folder's file holds, which is made on first use.
 func adminKey(dir, given string, random io.Reader) (string, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/ams"
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
+	"github.com/bellhop-gateway/bellhop/signature"
 )
 
 // account is that of the samples.
@@ -19,11 +20,16 @@ const account = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
-		Provider:   ams.Provider{},
-		Settings:   func(secrets []string) string { return encode(map[string]any{"signing_key": secrets}) },
-		Secrets:    [2]string{newKey(0x00), newKey(0x40)},
-		Sign:       func(secret string, _ time.Time, body []byte) *provider.Request { return sign(secret, account, body) },
-		Headers:    []string{"ms-signature", "ms-mediaservices-accountid"},
+		Provider: ams.Provider{},
+		Settings: func(secrets []string) string { return encode(map[string]any{"signing_key": secrets}) },
+		Secrets:  [2]string{newKey(0x00), newKey(0x40)},
+		Sign:     func(secret string, _ time.Time, body []byte) *provider.Request { return sign(secret, account, body) },
+		Headers:  []string{"ms-signature", "ms-mediaservices-accountid"},
+		MAC: &providertest.MAC{
+			Header: "ms-signature",
+			Scheme: signature.HMAC{Hash: signature.SHA256, Encoding: signature.UpperHex, Prefix: "sha256="},
+			Key:    decodeKey,
+		},
 		Recordings: recordings(t),
 		SendSettings: func(secret string) string {
 			return encode(map[string]any{"signing_key": secret, "account_id": account})
@@ -50,13 +56,17 @@ func newKey(first byte) string {
 	return base64.StdEncoding.EncodeToString(key)
 }
 
-// sign returns a request as Media Services makes it.
-func sign(key, account string, body []byte) *provider.Request {
-	decoded, err := base64.StdEncoding.DecodeString(key)
+func decodeKey(text string) []byte {
+	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		panic(err)
 	}
-	sig, err := ams.Sign(body, decoded)
+	return key
+}
+
+// sign returns a request as Media Services makes it.
+func sign(key, account string, body []byte) *provider.Request {
+	sig, err := ams.Sign(body, decodeKey(key))
 	if err != nil {
 		panic(err)
 	}

@@ -17,14 +17,14 @@ type notification struct {
 	subject   string
 }
 
-// eventTypes are the names of the numbers that EventType has.
-var eventTypes = [...]string{
-	"None", "JobStateChange", "NotificationEndPointRegistration", "NotificationEndPointUnregistration",
-	"TaskStateChange", "TaskProgress",
-}
-
 // typePrefix is in front of an event's type, since the names are not unique in the world.
 const typePrefix = "ams."
+
+// eventTypes are the types of events by the number that EventType has.
+var eventTypes = [...]string{
+	typePrefix + "None", typePrefix + "JobStateChange", typePrefix + "NotificationEndPointRegistration",
+	typePrefix + "NotificationEndPointUnregistration", typePrefix + "TaskStateChange", typePrefix + "TaskProgress",
+}
 
 // parse reads a document. Its errors wrap provider.ErrBody: not JSON, an EventType that is none, Properties that
 // are not an object. Any other member may be absent or of another kind; it then counts as empty.
@@ -64,7 +64,7 @@ func parseType(value []byte) (string, error) {
 	}
 	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
 		if n < uint64(len(eventTypes)) {
-			return typePrefix + eventTypes[n], nil
+			return eventTypes[n], nil
 		}
 		return typePrefix + "EventType" + strconv.FormatUint(n, 10), nil
 	}
@@ -94,28 +94,27 @@ func (n *notification) readProperties(object []byte) error {
 			p.take(name, value)
 		}
 	})
-	n.account = account.text
+	n.account, _ = provider.Text(account.value)
 	for _, p := range [...]*property{&task, &job, &endpoint} {
-		if p.text != "" {
-			n.subject = provider.Subject(p.text)
+		if text, _ := provider.Text(p.value); text != "" {
+			n.subject = provider.Subject(text)
 			break
 		}
 	}
 	return err
 }
 
-// A property is one that is wanted, and its text once it was seen.
+// A property is one that is wanted, and its value once it was seen.
 type property struct {
-	name, text string
-	exact      bool // seen in its own case
+	name  string
+	value []byte
+	exact bool // seen in its own case
 }
 
 func (p *property) take(name, value []byte) {
-	if len(name) != len(p.name) || p.exact || !equalFold(string(name), p.name) {
-		return
+	if len(name) == len(p.name) && !p.exact && equalFold(string(name), p.name) {
+		p.value, p.exact = value, string(name) == p.name
 	}
-	p.exact = string(name) == p.name
-	p.text, _ = provider.Text(value)
 }
 
 // equalFold compares without regard to the case of ASCII letters only: strings.EqualFold would take the Kelvin

@@ -99,7 +99,7 @@ func newDocument(ev *bellhop.Event, account string) ([]byte, error) {
 	return json.Marshal(document{
 		MessageVersion: "1.1",
 		ETag:           hex.EncodeToString(sum[:]),
-		EventType:      max(0, slices.Index(eventTypes[:], strings.TrimPrefix(ev.Type, typePrefix))),
+		EventType:      max(0, slices.Index(eventTypes[:], ev.Type)),
 		TimeStamp:      at.UTC().Format(timeStamp),
 		Properties:     newProperties(ev, account),
 	})

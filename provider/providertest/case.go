@@ -28,6 +28,8 @@ type Case struct {
 
 	// Proves says what a good request proves. The zero value is the most that can be asked: every byte of its body.
 	Proves Proof
+	// MAC, where it is set, lets the suite forge the signature itself.
+	MAC *MAC
 	// Headers and Parameters are those (of the query) without which, or with two of which, a request is refused.
 	Headers, Parameters []string
 	// Window is how old or how early a request may be; 0 where requests carry no time.
@@ -84,6 +86,7 @@ func Run(t *testing.T, c Case) {
 	t.Run("Window", s.testWindow)
 	t.Run("Proof", s.testProof)
 	t.Run("Body", s.testBody)
+	t.Run("MAC", s.testMAC)
 	t.Run("OddBodies", s.testOddBodies)
 	t.Run("Members", s.testMembers)
 	t.Run("Concurrent", s.testConcurrent)

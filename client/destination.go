@@ -1,0 +1,107 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// A NewDestination is what a destination is made of. What is left out has its default.
+type NewDestination struct {
+	Name        string         `json:"name"`
+	Type        string         `json:"type,omitempty"` // "http" (the default), or a provider that sends
+	URL         string         `json:"url,omitempty"`
+	Settings    map[string]any `json:"settings,omitempty"` // the type's own, secrets included
+	Match       *Match         `json:"match,omitempty"`
+	Timeout     string         `json:"timeout,omitempty"` // "5s"
+	Concurrency int            `json:"concurrency,omitempty"`
+	Retry       *Retry         `json:"retry,omitempty"`
+}
+
+// A Destination is where events go.
+type Destination struct {
+	ID          string         `json:"id"`
+	Name        string         `json:"name"`
+	Type        string         `json:"type"`
+	URL         string         `json:"url"`
+	Settings    map[string]any `json:"settings"` // of a secret: {"set": true, "set_at": …}
+	Match       Match          `json:"match"`
+	Timeout     string         `json:"timeout"`
+	Concurrency int            `json:"concurrency"`
+	Retry       Retry          `json:"retry"`
+	State       string         `json:"state"` // "active", "paused" or "disabled"
+	StateReason string         `json:"state_reason"`
+	CreatedAt   time.Time      `json:"created_at"`
+	UpdatedAt   time.Time      `json:"updated_at"`
+}
+
+// A Match says which events a destination wants. All that is set must hold.
+type Match struct {
+	Sources []string `json:"sources,omitempty"` // names or ids
+	Types   []string `json:"types,omitempty"`   // whole types, or a prefix and "*"
+	Where   string   `json:"where,omitempty"`
+}
+
+// A Retry says when a failed delivery is tried again.
+type Retry struct {
+	Schedule Schedule `json:"schedule"`
+}
+
+// A Schedule is the name of a preset, alone ("default", "none"), or a list of durations ("5s", "5m").
+type Schedule []string
+
+// MarshalJSON writes one name as text, and anything else as a list.
+func (s Schedule) MarshalJSON() ([]byte, error) {
+	if len(s) == 1 {
+		if _, err := time.ParseDuration(s[0]); err != nil {
+			return json.Marshal(s[0])
+		}
+	}
+	return json.Marshal(append([]string{}, s...))
+}
+
+// UnmarshalJSON reads text or a list of it.
+func (s *Schedule) UnmarshalJSON(b []byte) error {
+	var preset string
+	if json.Unmarshal(b, &preset) == nil {
+		*s = Schedule{preset}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(s))
+}
+
+// Destinations lists the destinations.
+func (c *Client) Destinations(ctx context.Context, page Page) (List[Destination], error) {
+	return list[Destination](ctx, c, path("destinations"), page, nil)
+}
+
+// Destination returns the destination of that id or name.
+func (c *Client) Destination(ctx context.Context, idOrName string) (Destination, error) {
+	return get[Destination](ctx, c, path("destinations", idOrName))
+}
+
+// CreateDestination makes a destination.
+func (c *Client) CreateDestination(ctx context.Context, d NewDestination) (Destination, error) {
+	return post[Destination](ctx, c, path("destinations"), d)
+}
+
+// UpdateDestination changes what is named in changes, a JSON merge patch of a NewDestination: nil removes.
+func (c *Client) UpdateDestination(ctx context.Context, idOrName string, changes map[string]any) (Destination, error) {
+	return patch[Destination](ctx, c, path("destinations", idOrName), changes)
+}
+
+// PauseDestination keeps a destination's events for it until it is resumed.
+func (c *Client) PauseDestination(ctx context.Context, idOrName string) (Destination, error) {
+	return post[Destination](ctx, c, path("destinations", idOrName, "pause"), nil)
+}
+
+// ResumeDestination delivers to a destination again that was paused or disabled.
+func (c *Client) ResumeDestination(ctx context.Context, idOrName string) (Destination, error) {
+	return post[Destination](ctx, c, path("destinations", idOrName, "resume"), nil)
+}
+
+// DeleteDestination takes a destination away. What is still owed to it is cancelled.
+func (c *Client) DeleteDestination(ctx context.Context, idOrName string) error {
+	return c.call(ctx, http.MethodDelete, path("destinations", idOrName), nil, nil)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/bellhop-gateway/bellhop/internal/app"
+	"github.com/bellhop-gateway/bellhop/internal/config"
+	"github.com/bellhop-gateway/bellhop/provider/all"
+	"github.com/spf13/cobra"
+)
+
+func newServeCommand(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Receive, keep and deliver webhooks",
+		Long: `Receive, keep and deliver webhooks.
+
+The first start makes the data folder, a database, a master key for secrets at rest and an admin API key, and says
+where they are. One server at a time owns a data folder. SIGTERM and SIGINT stop it cleanly.
+
+Every flag is also BELLHOP_<FLAG> in the environment and a key of the file that --config names; flags win over the
+environment, the environment over the file. BELLHOP_ADMIN_KEY sets the admin API key instead of the folder's file.`,
+		Example: `  bellhop serve
+  bellhop serve --data /var/lib/bellhop --listen :8080 --public-url https://hooks.example.com --retain 90d`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			path, _ := c.Flags().GetString("config")
+			given := map[string]string{}
+			for _, s := range config.Settings() {
+				if f := c.Flags().Lookup(s.Name); f.Changed {
+					given[s.Name] = f.Value.String()
+				}
+			}
+			cfg, err := config.Load(path, e.getenv, given)
+			if err != nil {
+				return &usageError{err}
+			}
+			return serve(c.Context(), e, cfg)
+		},
+	}
+	c.Flags().String("config", "", "YAML file with these flags as keys")
+	for _, s := range config.Settings() {
+		c.Flags().String(s.Name, s.Default, s.Doc)
+		if s.Default == "true" || s.Default == "false" {
+			c.Flags().Lookup(s.Name).NoOptDefVal = "true"
+		}
+	}
+	return c
+}
+
+// serve runs a server until ctx ends or a signal asks it to stop. A second signal ends the process at once.
+func serve(ctx context.Context, e *env, cfg config.Config) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	logger := newLogger(e.stderr, cfg.LogLevel, cfg.LogFormat)
+	app.TuneMemory(e.getenv)
+	a, err := app.New(ctx, app.Options{Config: cfg, Providers: all.Providers(), AdminKey: e.getenv("BELLHOP_ADMIN_KEY"), Version: version(), Logger: logger})
+	if err != nil {
+		return err
+	}
+	if isTerminal(e.stderr) {
+		welcome(e.stderr, a, cfg)
+	} else {
+		logger.Info("serving", "component", "app", "url", a.URL(), "data", cfg.Data, "version", version())
+	}
+	err = a.Run(ctx)
+	if err == nil {
+		logger.Info("stopped", "component", "app")
+	}
+	return err
+}
+
+// welcome says where everything is.
+func welcome(w io.Writer, a *app.App, cfg config.Config) {
+	if a.FirstRun() {
+		fmt.Fprintf(w, "made data folder %s\n", cfg.Data)
+	}
+	fmt.Fprintf(w, `serving on    %s
+admin key in  %s
+master key in %s (back it up: without it, stored secrets cannot be read)
+sources at    %s/in/<source>   metrics at %[1]s/metrics
+
+next, in another terminal:
+  bellhop sources create media --provider ams --set signing_key=… --set account_id=…
+`, a.URL(), filepath.Join(cfg.Data, app.AdminKeyFile), filepath.Join(cfg.Data, app.MasterKeyFile), a.URL())
+}
+
+// newLogger writes text for people and JSON for machines.
+func newLogger(w io.Writer, level, format string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	opts := &slog.HandlerOptions{Level: l}
+	if format == "text" || format == "auto" && isTerminal(w) {
+		return slog.New(slog.NewTextHandler(w, opts))
+	}
+	return slog.New(slog.NewJSONHandler(w, opts))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

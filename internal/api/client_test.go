@@ -1,0 +1,151 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
+)
+
+// TestClientTypes checks that the client's types have just the members of ours.
+func TestClientTypes(t *testing.T) {
+	for _, pair := range [][2]any{
+		{Source{}, client.Source{}}, {NewSource{}, client.NewSource{}}, {Destination{}, client.Destination{}},
+		{NewDestination{}, client.NewDestination{}}, {Match{}, client.Match{}}, {Retry{}, client.Retry{}},
+		{EventDetail{}, client.Event{}}, {NewEvent{}, client.NewEvent{}}, {DeliveryDetail{}, client.Delivery{}},
+		{Attempt{}, client.Attempt{}}, {RequestDetail{}, client.Request{}}, {Stats{}, client.Stats{}},
+		{Provider{}, client.Provider{}}, {Setting{}, client.Setting{}}, {FieldError{}, client.FieldError{}},
+	} {
+		ours, theirs := jsonNames(reflect.TypeOf(pair[0])), jsonNames(reflect.TypeOf(pair[1]))
+		if ours != theirs {
+			t.Errorf("%T has %s\n%T has %s", pair[0], ours, pair[1], theirs)
+		}
+	}
+}
+
+func jsonNames(t reflect.Type) string {
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+func newClient(t *testing.T) (*rig, *client.Client) {
+	r := newRig(t)
+	server := httptest.NewServer(r.handler)
+	t.Cleanup(server.Close)
+	return r, client.New(server.URL+"/", testKey, server.Client())
+}
+
+func TestClient(t *testing.T) {
+	r, c := newClient(t)
+	ctx := t.Context()
+	src, err := c.CreateSource(ctx, client.NewSource{Name: "media", Provider: "lock", Settings: map[string]any{"key": canary}})
+	if err != nil || src.URL != "https://hooks.example.com/in/media" || !src.CreatedAt.Equal(testNow) {
+		t.Fatal(src, err)
+	}
+	if src, err = c.UpdateSource(ctx, "media", map[string]any{"disabled": true}); err != nil || !src.Disabled {
+		t.Fatal(src, err)
+	}
+	d, err := c.CreateDestination(ctx, client.NewDestination{
+		Name: "d", URL: "https://x.example.com", Match: &client.Match{Types: []string{"a.*"}}, Retry: &client.Retry{Schedule: client.Schedule{"5s"}},
+	})
+	if err != nil || d.Match.Types[0] != "a.*" || len(d.Retry.Schedule) != 1 || d.Retry.Schedule[0] != "5s" {
+		t.Fatal(d, err)
+	}
+	d, err = c.UpdateDestination(ctx, d.ID, map[string]any{"retry": client.Retry{Schedule: client.Schedule{"none"}}})
+	if err != nil || d.Retry.Schedule[0] != "none" {
+		t.Fatal(d, err)
+	}
+	if d, err = c.PauseDestination(ctx, "d"); err != nil || d.State != "paused" {
+		t.Fatal(d, err)
+	}
+	if d, err = c.ResumeDestination(ctx, "d"); err != nil || d.State != "active" {
+		t.Fatal(d, err)
+	}
+	ev, repeated, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`{"a":1}`)}, "k")
+	if err != nil || repeated || ev.BodyBytes != 7 {
+		t.Fatal(ev, repeated, err)
+	}
+	again, repeated, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`{}`), Time: time.Now()}, "k")
+	if err != nil || !repeated || again.ID != ev.ID {
+		t.Fatal(again, repeated, err)
+	}
+	body, contentType, err := c.EventBody(ctx, ev.ID)
+	if err != nil || string(body) != `{"a":1}` || contentType != "application/json" {
+		t.Fatal(string(body), contentType, err)
+	}
+	if ev, err = c.Event(ctx, ev.ID); err != nil || string(ev.Data) != `{"a":1}` {
+		t.Fatal(ev, err)
+	}
+	for range 3 {
+		if _, _, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`1`)}, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := c.Events(ctx, client.EventFilter{Type: "t", Until: testNow.Add(time.Hour)}, client.Page{Limit: 3})
+	if err != nil || len(list.Data) != 3 || list.Next == "" {
+		t.Fatal(list, err)
+	}
+	if list, err = c.Events(ctx, client.EventFilter{Type: "t"}, client.Page{Limit: 3, Cursor: list.Next}); err != nil || len(list.Data) != 1 || list.Next != "" {
+		t.Fatal(list, err)
+	}
+	if err := errors.Join(c.DeleteSource(ctx, "media"), c.DeleteDestination(ctx, "d")); err != nil {
+		t.Fatal(err)
+	}
+
+	r.fill()
+	deliveries, err := c.Deliveries(ctx, client.DeliveryFilter{State: "pending", Destination: "billing"}, client.Page{})
+	if err != nil || len(deliveries.Data) != 1 || deliveries.Data[0].Last.Status != 500 {
+		t.Fatal(deliveries, err)
+	}
+	if dlv, err := c.Delivery(ctx, "dlv_1"); err != nil || len(dlv.History) != 1 {
+		t.Fatal(dlv, err)
+	}
+	if dlv, err := c.CancelDelivery(ctx, "dlv_1"); err != nil || dlv.State != "cancelled" || !dlv.NextAt.IsZero() {
+		t.Fatal(dlv, err)
+	}
+	if dlv, err := c.RetryDelivery(ctx, "dlv_1"); err != nil || dlv.State != "pending" {
+		t.Fatal(dlv, err)
+	}
+	if requests, err := c.Requests(ctx, client.RequestFilter{Outcome: "refused"}, client.Page{}); err != nil || len(requests.Data) != 1 {
+		t.Fatal(requests, err)
+	}
+	if req, err := c.Request(ctx, "req_1"); err != nil || req.Body != "hello" {
+		t.Fatal(req, err)
+	}
+	if stats, err := c.Stats(ctx); err != nil || stats.Deliveries["dead"] != 2 {
+		t.Fatal(stats, err)
+	}
+	if providers, err := c.Providers(ctx); err != nil || len(providers) != 2 {
+		t.Fatal(providers, err)
+	}
+	if list, err := c.Sources(ctx, client.Page{}); err != nil || len(list.Data) != 1 {
+		t.Fatal(list, err)
+	}
+	if list, err := c.Destinations(ctx, client.Page{}); err != nil || len(list.Data) != 1 {
+		t.Fatal(list, err)
+	}
+}
+
+func TestClientErrors(t *testing.T) {
+	_, c := newClient(t)
+	_, err := c.Source(t.Context(), "no/such")
+	var e *client.Error
+	if !errors.As(err, &e) || e.Status != 404 || e.Code != bellhop.CodeNotFound || e.Detail == "" {
+		t.Errorf("%#v", err)
+	}
+	_, err = c.CreateSource(t.Context(), client.NewSource{Name: "x", Provider: "lock"})
+	if !errors.As(err, &e) || e.Code != bellhop.CodeInvalid || len(e.Errors) != 1 || e.Errors[0].Path != "settings.key" {
+		t.Errorf("%#v", err)
+	}
+}

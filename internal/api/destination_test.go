@@ -1,0 +1,134 @@
+package api
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+func TestDestination(t *testing.T) {
+	r := newRig(t)
+	made := r.do("POST", "/api/v1/destinations", `{"name":"billing","url":"https://billing.example.com/h"}`).is(201)
+	if id := made["id"].(string); !strings.HasPrefix(id, bellhop.PrefixDestination) {
+		t.Error(id)
+	}
+	delete(made, "id")
+	same(t, made, `{"name":"billing","type":"http","url":"https://billing.example.com/h","settings":{},
+		"match":{"sources":[],"types":[],"where":""},"timeout":"5s","concurrency":16,"retry":{"schedule":"default"},
+		"state":"active","state_reason":"","created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`)
+	if d := r.destinations[0]; d.Timeout != bellhop.DefaultTimeout || len(d.Retry) != 9 || d.Concurrency != 16 {
+		t.Errorf("stored %+v", d)
+	}
+	made = r.do("POST", "/api/v1/destinations", `{"name":"all","type":"http","url":"https://billing.example.com/h",
+		"settings":{"format":"standard","secret":"`+canary+`","headers":{"X-Key":"`+canary+`"}},
+		"match":{"sources":["media"],"types":["ams.*"],"where":"data.x == 1"},"timeout":"90s","concurrency":1,
+		"retry":{"schedule":["5s","90m","1h30m10s","0s"]}}`).is(201)
+	same(t, made["settings"], `{"format":"standard","headers":{"X-Key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}},
+		"secret":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}}`)
+	same(t, made["match"], `{"sources":["media"],"types":["ams.*"],"where":"data.x == 1"}`)
+	same(t, made["retry"], `{"schedule":["5s","1h30m","1h30m10s","0s"]}`)
+	same(t, made["timeout"], `"1m30s"`)
+	made = r.do("POST", "/api/v1/destinations", `{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"},"retry":{"schedule":"none"}}`).is(201)
+	same(t, made["retry"], `{"schedule":"none"}`)
+	if d := r.destinations[2]; d.Retry == nil || len(d.Retry) != 0 {
+		t.Errorf("stored %+v", d.Retry)
+	}
+	r.do("POST", "/api/v1/destinations", `{"name":"l","url":"https://x.example.com"}`).refused(409, bellhop.CodeConflict)
+	if r.changes != 3 {
+		t.Errorf("%d changes", r.changes)
+	}
+}
+
+func TestDestinationRefused(t *testing.T) {
+	r := newRig(t)
+	const start = `{"name":"x","url":"https://x.example.com",`
+	for _, c := range []struct {
+		body  string
+		paths []string
+	}{
+		{`{}`, []string{"name"}},
+		{`{"name":"x"}`, []string{"url"}},
+		{`{"name":"-","url":"http://10.0.0.1","timeout":"1h"}`, []string{"name", "timeout", "url"}},
+		{start + `"type":"deaf"}`, []string{"type"}},
+		{start + `"type":"nobody"}`, []string{"type"}},
+		{start + `"timeout":"9ms"}`, []string{"timeout"}},
+		{start + `"timeout":"301s"}`, []string{"timeout"}},
+		{start + `"timeout":5}`, []string{"timeout"}},
+		{start + `"concurrency":0}`, []string{"concurrency"}},
+		{start + `"concurrency":1025}`, []string{"concurrency"}},
+		{start + `"concurrency":1.5}`, []string{"concurrency"}},
+		{start + `"retry":{"schedule":"often"}}`, []string{"retry.schedule"}},
+		{start + `"retry":{"schedule":["5s","x"]}}`, []string{"retry.schedule[1]"}},
+		{start + `"retry":{"schedule":[5]}}`, []string{"retry.schedule"}},
+		{start + `"retry":{"times":3}}`, []string{"retry.times"}},
+		{start + `"match":{"where":"data.x =="}}`, []string{"match.where"}},
+		{start + `"match":{"types":["a","*b"]}}`, []string{"match.types[1]"}},
+		{start + `"match":{"type":"a"}}`, []string{"match.type"}},
+		{start + `"match":{"types":"a"}}`, []string{"match.types"}},
+		{start + `"settings":{"secret":{"set":true}}}`, []string{"settings.secret"}},
+		{start + `"settings":{"headers":{"X":{"set":true}}}}`, []string{"settings.headers.X"}},
+		{start + `"state":"paused"}`, []string{"state"}},
+	} {
+		t.Run(c.body, func(t *testing.T) {
+			r.do("POST", "/api/v1/destinations", c.body).refused(422, bellhop.CodeInvalid, c.paths...)
+		})
+	}
+}
+
+func TestDestinationPatch(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	r.now = testNow.Add(time.Hour)
+	whole := r.do("GET", "/api/v1/destinations/billing", "").body
+	before := r.destinations[0]
+	r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)
+	after := r.destinations[0]
+	if string(after.Settings) != `{"format":"standard","headers":{"X-Key":"`+canary+`"},"secret":"`+canary+`"}` ||
+		after.Timeout != before.Timeout || after.Concurrency != 3 || len(after.Retry) != 2 || !after.SecretsAt.Equal(testNow) {
+		t.Errorf("stored %+v", after)
+	}
+
+	got := r.do("PATCH", "/api/v1/destinations/dst_1", `{"match":{"types":["a"],"where":null},"timeout":null,"retry":null,"concurrency":null,
+		"settings":{"headers":{"X-Key":{"set":true},"X-New":"`+canary+`"}}}`).is(200)
+	same(t, got["match"], `{"sources":[],"types":["a"],"where":""}`)
+	same(t, got["retry"], `{"schedule":"default"}`)
+	same(t, got["timeout"], `"5s"`)
+	same(t, got["concurrency"], `16`)
+	if after = r.destinations[0]; string(after.Settings) != `{"format":"standard","headers":{"X-Key":"`+canary+`","X-New":"`+canary+`"},"secret":"`+canary+`"}` ||
+		!after.SecretsAt.Equal(r.now) {
+		t.Errorf("stored %+v", after)
+	}
+	r.do("PATCH", "/api/v1/destinations/dst_1", `{"settings":{"secret":null,"headers":null}}`).is(200)
+	if after = r.destinations[0]; string(after.Settings) != `{"format":"standard"}` {
+		t.Errorf("stored %s", after.Settings)
+	}
+	for body, path := range map[string]string{
+		`{"type":"lock"}`: "type", `{"state":"disabled"}`: "state", `{"url":"http://x"}`: "url", `{"url":null}`: "url",
+		`{"match":{"where":"("}}`: "match.where", `{"retry":{"schedule":["x"]}}`: "retry.schedule[0]", `{"concurrency":0}`: "concurrency",
+	} {
+		r.do("PATCH", "/api/v1/destinations/dst_1", body).refused(422, bellhop.CodeInvalid, path)
+	}
+}
+
+func TestPauseAndResume(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	for range 2 {
+		got := r.do("POST", "/api/v1/destinations/billing/pause", "").is(200)
+		if got["state"] != "paused" || got["state_reason"] == "" || r.destinations[0].State != bellhop.DestinationPaused {
+			t.Error(got)
+		}
+	}
+	if len(r.woken) > 0 {
+		t.Error("woken while paused")
+	}
+	got := r.do("POST", "/api/v1/destinations/dst_1/resume", "").is(200)
+	if got["state"] != "active" || got["state_reason"] != "" || len(r.woken) != 1 || r.woken[0] != "dst_1" {
+		t.Error(got, r.woken)
+	}
+	if string(r.destinations[0].Settings) == "" || r.changes != 3 {
+		t.Error("settings lost, or a change not told of")
+	}
+}

@@ -1,0 +1,115 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+func TestPublish(t *testing.T) {
+	r := newRig(t)
+	a := r.do("POST", "/api/v1/events", `{"type":"invoice.paid","subject":"i/1","data": {"n": 12345678901234567890} ,"time":"2026-11-22T11:00:00+01:00","tenant":"acme"}`)
+	same(t, a.is(202), `{"id":"evt_1","type":"invoice.paid","subject":"i/1","source":"api","source_id":"src_api","provider_id":"","tenant":"acme",
+		"time":"2026-11-22T10:00:00.000Z","received_at":"2026-11-22T09:30:00.123Z","content_type":"application/json","body_bytes":27,
+		"body_sha256":"43fc99fa47c4fc52878551b9fee3412ffc3f712fb7dd639028e48c0d06581f90"}`)
+	if ev := r.events[0]; string(ev.Body) != `{"n": 12345678901234567890}` {
+		t.Errorf("stored %s", ev.Body)
+	}
+	for _, data := range []string{`null`, `0`, `"x"`, `[]`, `false`} {
+		r.do("POST", "/api/v1/events", `{"type":"t","data":`+data+`}`).is(202)
+	}
+
+	first := r.do("POST", "/api/v1/events", `{"type":"t","data":1}`, "Idempotency-Key: k1")
+	again := r.do("POST", "/api/v1/events", `{"type":"other","data":2}`, "Idempotency-Key: k1")
+	if first.is(202)["id"] != again.is(202)["id"] || first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" ||
+		again.is(202)["type"] != "t" {
+		t.Errorf("%s\n%s", first.body, again.body)
+	}
+	for body, paths := range map[string][]string{
+		`{}`:                       {"data", "type"},
+		`{"type":"","data":1}`:     {"type"},
+		`{"type":"a\nb","data":1}`: {"type"},
+		`{"type":"` + strings.Repeat("x", 256) + `","data":1}`:                {"type"},
+		`{"type":"t","data":1,"subject":"` + strings.Repeat("x", 1025) + `"}`: {"subject"},
+		`{"type":"t","data":1,"time":"today"}`:                                {"time"},
+		`{"type":"t","data":1,"id":"x"}`:                                      {"id"},
+		`{"type":"t","data":1,"tenant":7}`:                                    {"tenant"},
+	} {
+		r.do("POST", "/api/v1/events", body).refused(422, bellhop.CodeInvalid, paths...)
+	}
+	r.do("POST", "/api/v1/events", `{"type":"t","data":1}`, "Idempotency-Key: "+strings.Repeat("k", 256)).refused(422, bellhop.CodeInvalid, "Idempotency-Key")
+}
+
+func TestEvent(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	got := r.do("GET", "/api/v1/events/evt_1", "").is(200)
+	same(t, got["data"], `{"a":[1]}`)
+	same(t, got["headers"], `{"X-One":["1"]}`)
+	same(t, got["time"], `null`)
+	same(t, got["body_bytes"], `10`)
+	r.do("GET", "/api/v1/events/evt_2", "").refused(404, bellhop.CodeNotFound)
+
+	a := r.do("GET", "/api/v1/events/evt_1/body", "")
+	if a.status != 200 || a.body != `{"a": [1]}` || a.header.Get("Content-Type") != "application/json" {
+		t.Errorf("%+v", a)
+	}
+	r.events[0].ContentType, r.events[0].Body = "text/html", []byte("<script>\xff")
+	a = r.do("GET", "/api/v1/events/evt_1/body", "")
+	if a.body != "<script>\xff" || a.header.Get("Content-Type") != "text/html" || a.header.Get("Content-Disposition") != `attachment; filename="evt_1"` ||
+		!strings.Contains(a.header.Get("Content-Security-Policy"), "sandbox") || len(a.header.Values("Content-Security-Policy")) != 1 {
+		t.Errorf("%+v", a)
+	}
+	got = r.do("GET", "/api/v1/events/evt_1", "").is(200)
+	if _, ok := got["data"]; ok {
+		t.Error("data that is not JSON")
+	}
+	r.events[0].ContentType, r.events[0].Body = "", []byte(`"`+strings.Repeat("x", maxDataBytes)+`"`)
+	if a = r.do("GET", "/api/v1/events/evt_1/body", ""); a.header.Get("Content-Type") != "application/octet-stream" {
+		t.Errorf("%+v", a.header)
+	}
+	if _, ok := r.do("GET", "/api/v1/events/evt_1", "").is(200)["data"]; ok {
+		t.Error("data that is too large")
+	}
+}
+
+func TestEventList(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	r.events = nil
+	for i := range 120 {
+		r.events = append(r.events, bellhop.Event{ID: "evt_" + strconv.Itoa(i), SourceID: "src_" + strconv.Itoa(i%2), Type: "t" + strconv.Itoa(i%3), ReceivedAt: testNow.Add(time.Duration(i) * time.Second), Body: []byte("x")})
+	}
+	count := func(query string) int { return len(r.do("GET", "/api/v1/events"+query, "").is(200)["data"].([]any)) }
+	for query, want := range map[string]int{
+		"": 50, "?limit=7": 7, "?limit=250": 120, "?limit=250&source=media": 60, "?limit=250&source=src_1": 60, "?limit=250&source=src_0": 60, "?limit=250&source=src_9": 0,
+		"?limit=250&source=api": 0, "?limit=250&type=t1": 40, "?limit=250&since=2026-11-22T09:30:10.123Z": 110, "?limit=250&until=2026-11-22T10:30:10.123%2B01:00": 10,
+	} {
+		if got := count(query); got != want {
+			t.Errorf("%s: %d, want %d", query, got, want)
+		}
+	}
+	seen, cursor, pages := map[any]bool{}, "", 0
+	for {
+		got := r.do("GET", "/api/v1/events?limit=50"+cursor, "").is(200)
+		for _, ev := range got["data"].([]any) {
+			seen[ev.(map[string]any)["id"]] = true
+		}
+		pages++
+		next, ok := got["next"].(string)
+		if !ok {
+			break
+		}
+		cursor = "&cursor=" + next
+	}
+	if len(seen) != 120 || pages != 3 {
+		t.Errorf("%d events on %d pages", len(seen), pages)
+	}
+	r.events = nil
+	if a := r.do("GET", "/api/v1/events", ""); strings.TrimSpace(a.body) != `{"data":[],"next":null}` {
+		t.Error(a.body)
+	}
+}

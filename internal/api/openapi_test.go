@@ -1,0 +1,121 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+func TestOpenAPI(t *testing.T) {
+	r := newRig(t)
+	a := r.send("GET", "/openapi.json", "")
+	doc := a.is(200)
+	if doc["openapi"] != "3.1.0" || doc["info"].(map[string]any)["version"] != "1.2.3" || a.header.Get("Content-Type") != "application/json" {
+		t.Errorf("%v %v", doc["openapi"], doc["info"])
+	}
+	paths := doc["paths"].(map[string]any)
+	count := 0
+	for _, route := range routes {
+		path := strings.NewReplacer("media", "{id}", "src_1", "{id}").Replace(route.path)
+		item, _ := paths[Prefix+path].(map[string]any)
+		operation, ok := item[strings.ToLower(route.method)].(map[string]any)
+		if !ok {
+			t.Errorf("no %s %s", route.method, path)
+			continue
+		}
+		if operation["summary"] == "" || operation["operationId"] == "" || operation["tags"] == nil {
+			t.Errorf("%s %s says too little of itself: %v", route.method, path, operation)
+		}
+		responses := operation["responses"].(map[string]any)
+		success := responses[map[int]string{200: "200", 201: "201", 202: "202", 204: "204"}[route.status]]
+		if success == nil {
+			t.Errorf("%s %s: %d is not documented", route.method, path, route.status)
+		}
+		problem, _ := responses["default"].(map[string]any)
+		if content, _ := problem["content"].(map[string]any); content["application/problem+json"] == nil {
+			t.Errorf("%s %s: problems are not documented: %v", route.method, path, responses)
+		}
+	}
+	for _, item := range paths {
+		count += len(item.(map[string]any))
+	}
+	if want := len(routes) - 1; count != want { // one of them is there by id and by name
+		t.Errorf("%d operations, want %d", count, want)
+	}
+	// Every reference leads somewhere.
+	schemas := doc["components"].(map[string]any)["schemas"].(map[string]any)
+	for _, part := range strings.Split(a.body, `"$ref":"#/components/schemas/`)[1:] {
+		if name, _, _ := strings.Cut(part, `"`); schemas[name] == nil {
+			t.Errorf("no schema %s", name)
+		}
+	}
+	if schemas["Source"] == nil || schemas["NewDestination"] == nil || schemas["Problem"] == nil || schemas["ErrorModel"] != nil {
+		t.Error("schemas are not as expected")
+	}
+	if head := r.send("HEAD", "/openapi.json", ""); head.status != http.StatusOK {
+		t.Errorf("HEAD: %d", head.status)
+	}
+}
+
+// TestAnswersAreAsDocumented checks what every route answers against the schema that the document has for it.
+func TestAnswersAreAsDocumented(t *testing.T) {
+	for _, route := range routes {
+		r := newRig(t)
+		r.fill()
+		document := r.handler.(*server).huma.OpenAPI()
+		a := r.do(route.method, concrete(route.path), route.body)
+		path := document.Paths[Prefix+strings.NewReplacer("media", "{id}", "src_1", "{id}").Replace(route.path)]
+		operation := map[string]*huma.Operation{"GET": path.Get, "POST": path.Post, "PATCH": path.Patch, "DELETE": path.Delete}[route.method]
+		response := operation.Responses[strconv.Itoa(a.status)]
+		if response == nil {
+			t.Errorf("%s %s: %d is not documented", route.method, route.path, a.status)
+			continue
+		}
+		content := response.Content["application/json"]
+		if content == nil {
+			continue
+		}
+		var found huma.ValidateResult
+		registry := document.Components.Schemas
+		huma.Validate(registry, content.Schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, any(a.is(route.status)), &found)
+		for _, err := range found.Errors {
+			t.Errorf("%s %s: %v", route.method, route.path, err)
+		}
+	}
+}
+
+// TestDocumentKeepsItsBounds checks that what is written in tags is what the vocabulary says.
+func TestDocumentKeepsItsBounds(t *testing.T) {
+	r := newRig(t)
+	doc := r.send("GET", "/openapi.json", "").is(200)
+	schemas := doc["components"].(map[string]any)["schemas"].(map[string]any)
+	property := func(schema, name string) map[string]any {
+		return schemas[schema].(map[string]any)["properties"].(map[string]any)[name].(map[string]any)
+	}
+	for _, c := range []struct {
+		schema, name, bound string
+		want                float64
+	}{
+		{"NewSource", "max_body_bytes", "maximum", bellhop.MaxMaxBodyBytes},
+		{"NewDestination", "concurrency", "maximum", bellhop.MaxConcurrency},
+		{"NewEvent", "type", "maxLength", bellhop.MaxTypeLength},
+		{"NewEvent", "subject", "maxLength", bellhop.MaxSubjectLength},
+	} {
+		if got := property(c.schema, c.name)[c.bound]; got != c.want {
+			t.Errorf("%s.%s: %s is %v, want %v", c.schema, c.name, c.bound, got, c.want)
+		}
+	}
+	list := doc["paths"].(map[string]any)["/api/v1/sources"].(map[string]any)["get"].(map[string]any)
+	for _, p := range list["parameters"].([]any) {
+		if p := p.(map[string]any); p["name"] == "limit" {
+			schema := p["schema"].(map[string]any)
+			if schema["maximum"] != float64(bellhop.MaxPage) || schema["default"] != float64(bellhop.DefaultPage) {
+				t.Errorf("limit: %v", schema)
+			}
+		}
+	}
+}

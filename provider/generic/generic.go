@@ -1,0 +1,67 @@
+// Package generic takes webhooks of systems that have no package of their own: whatever signs with an HMAC in a
+// header, or shows a shared secret in a header, by Basic authentication or in the URL. It sends in the same ways.
+//
+// The settings say what the system does; nothing is guessed from a request. Five schemes:
+//
+//	hmac   a header holds the HMAC of the body, or of a template with the body, a timestamp and an id in it
+//	token  a header holds the secret
+//	basic  Authorization: Basic with a user name and the secret
+//	query  a parameter of the URL holds the secret
+//	none   anyone who knows the URL
+//
+// The body may be anything. If it is a JSON object, its type and the id by which repeats are known can be taken from it.
+//
+// Sources:
+//   - https://www.rfc-editor.org/rfc/rfc2104 (HMAC)
+//   - https://www.rfc-editor.org/rfc/rfc6750 (Bearer tokens)
+//   - https://www.rfc-editor.org/rfc/rfc7617 (Basic)
+package generic
+
+import (
+	"encoding/json"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// Provider receives and sends generic webhooks.
+type Provider struct{}
+
+var _ provider.Sender = Provider{}
+
+// Open implements [provider.Provider].
+func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	var s settings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	if err := checkFit(s.Scheme, raw); err != nil {
+		return nil, err
+	}
+	scheme, err := newScheme(s.credentials(), env.Now)
+	reader, readerErr := newReader(s)
+	methods, methodsErr := checkMethods(s.Methods)
+	if err := bellhop.Join("", err, readerErr, methodsErr); err != nil {
+		return nil, err
+	}
+	return &receiver{scheme: scheme, reader: reader, methods: methods}, nil
+}
+
+// OpenSender implements [provider.Sender].
+func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	var s sendSettings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	if err := checkFit(s.Scheme, raw); err != nil {
+		return nil, err
+	}
+	scheme, err := newScheme(s.credentials(), nil)
+	if len(s.Secret) > 1 {
+		err = bellhop.Invalid("secret", "a destination has one secret")
+	}
+	if err := bellhop.Join("", err, checkHeader("id_header", s.IDHeader), checkHeader("type_header", s.TypeHeader)); err != nil {
+		return nil, err
+	}
+	return &renderer{scheme: scheme, idHeader: s.IDHeader, typeHeader: s.TypeHeader}, nil
+}

@@ -1,0 +1,178 @@
+package standardwebhooks_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+	"github.com/bellhop-gateway/bellhop/provider/standardwebhooks"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// The forgery list's section 4, by its names; package signature has what is about keys and entries alone, the
+// store W41 and W42. Decided otherwise, or where the list leaves it open:
+//
+//	W04  svix-* names            taken where no webhook-* is there: the request says which family, never which key
+//	W06  both families           webhook-* counts, svix-* is not looked at
+//	W17  blanks between entries  taken: an empty entry is one of no known version
+//	W37  id of 1 KiB             401 rather than 400: it is refused before anything is verified
+//	W38  id with control bytes   the same
+//	N01  type twice              taken as standardwebhooks.message: the bytes are signed, the type is ambiguous
+var forgeries = []struct {
+	name   string
+	change func(h http.Header)
+	want   error
+}{
+	{name: "W01 id missing", change: drop("webhook-id"), want: signature.ErrMissing},
+	{name: "W02 timestamp missing", change: drop("webhook-timestamp"), want: signature.ErrMissing},
+	{name: "W03 signature missing", change: drop("webhook-signature"), want: signature.ErrMissing},
+	{name: "W04 svix names", change: rename("webhook-", "svix-", true)},
+	{name: "W06 both, webhook forged", change: func(h http.Header) {
+		rename("webhook-", "svix-", false)(h)
+		h.Set("webhook-signature", "v1,"+strings.Repeat("A", 43)+"=")
+	}, want: signature.ErrMismatch},
+	{name: "W06 both, one of webhook only", change: func(h http.Header) {
+		rename("webhook-", "svix-", true)(h)
+		h.Set("webhook-id", h.Get("svix-id"))
+	}, want: signature.ErrMissing},
+	{name: "W07 empty", change: set("webhook-signature", "v1,"), want: signature.ErrMismatch},
+	{name: "W08 no comma", change: set("webhook-signature", "v1"), want: signature.ErrMismatch},
+	{name: "W09 unknown version", change: edit("webhook-signature", func(v string) string { return "v2" + v[2:] }), want: signature.ErrMismatch},
+	{name: "W11 v1a with the HMAC", change: edit("webhook-signature", func(v string) string { return "v1a" + v[2:] }), want: signature.ErrMismatch},
+	{name: "W13 bad, good, bad", change: edit("webhook-signature", func(v string) string { return "v1,AAAA " + v + " v1,BBBB" })},
+	{name: "W14 16, the last good", change: edit("webhook-signature", func(v string) string { return strings.Repeat("v1,AAAA ", 15) + v })},
+	{name: "W16 10000", change: edit("webhook-signature", func(v string) string { return strings.Repeat("v1,AAAA ", 9999) + v }), want: signature.ErrMalformed},
+	{name: "W17 blanks", change: edit("webhook-signature", func(v string) string { return " v1,AAAA  " + v + " " })},
+	{name: "W18 comma between", change: edit("webhook-signature", func(v string) string { return "v1,AAAA," + v }), want: signature.ErrMismatch},
+	{name: "W19 tab between", change: edit("webhook-signature", func(v string) string { return "v1,AAAA\t" + v }), want: signature.ErrMismatch},
+	{name: "W26 leading zeros", change: edit("webhook-timestamp", func(v string) string { return "000" + v }), want: signature.ErrMalformed},
+	{name: "W27 words behind", change: edit("webhook-timestamp", func(v string) string { return v + "abc" }), want: signature.ErrMalformed},
+	{name: "W28 fraction", change: edit("webhook-timestamp", func(v string) string { return v + ".5" }), want: signature.ErrMalformed},
+	{name: "W29 exponent", change: set("webhook-timestamp", "1.7e9"), want: signature.ErrMalformed},
+	{name: "W31 negative", change: set("webhook-timestamp", "-1"), want: signature.ErrMalformed},
+	{name: "W32 largest", change: set("webhook-timestamp", "9223372036854775807"), want: signature.ErrMalformed},
+	{name: "W33 too large", change: set("webhook-timestamp", "9223372036854775808"), want: signature.ErrMalformed},
+	{name: "W37 id of 1 KiB", change: set("webhook-id", strings.Repeat("i", 1024)), want: signature.ErrMalformed},
+	{name: "W38 id with control bytes", change: set("webhook-id", "msg_\x1b[31m"), want: signature.ErrMalformed},
+	{name: "W39 id empty", change: set("webhook-id", ""), want: signature.ErrMissing},
+	{name: "R16 id with a dot", change: set("webhook-id", "msg.1"), want: signature.ErrMalformed},
+}
+
+func TestForgery(t *testing.T) {
+	body := []byte(`{"type":"a.b"}`)
+	for _, c := range forgeries {
+		t.Run(c.name, func(t *testing.T) {
+			req := sign(secrets[0], providertest.Now, body)
+			c.change(req.Header)
+			start := time.Now()
+			if err := receive(t, secrets[:1], req); !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+			if took := time.Since(start); took > 50*time.Millisecond {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+func TestForgeryResigned(t *testing.T) {
+	body := []byte(`{"type":"a.b"}`)
+	t.Run("W12 public key as shared secret", func(t *testing.T) {
+		public := "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+		req := sign("whsec_"+strings.TrimPrefix(public, "whpk_"), providertest.Now, body)
+		if err := receive(t, []string{public}, req); !errors.Is(err, signature.ErrMismatch) {
+			t.Error(err)
+		}
+	})
+	t.Run("W34 milliseconds", func(t *testing.T) {
+		req := sign(secrets[0], providertest.Now, body)
+		req.Header.Set("webhook-timestamp", strconv.FormatInt(providertest.Now.UnixMilli(), 10))
+		if err := receive(t, secrets[:1], req); !errors.Is(err, signature.ErrMalformed) {
+			t.Error(err)
+		}
+	})
+	t.Run("W36 bytes move between timestamp and body", func(t *testing.T) {
+		req := sign(secrets[0], providertest.Now, body)
+		text := req.Header.Get("webhook-timestamp")
+		req.Header.Set("webhook-timestamp", text[:9])
+		req.Body = append([]byte(text[9:]+"."), body...)
+		if err := receive(t, secrets[:1], req); !errors.Is(err, signature.ErrMismatch) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSettings(t *testing.T) {
+	short := "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 8))
+	for name, settings := range map[string]map[string]any{
+		"W44 small order":        {"secret": "whpk_" + base64.StdEncoding.EncodeToString(make([]byte, 32))},
+		"W46 not base64":         {"secret": "whsec_%%%"},
+		"W47 nothing behind it":  {"secret": "whsec_"},
+		"W48 8 bytes":            {"secret": short},
+		"private key":            {"secret": "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="},
+		"tolerance 0 is not off": {"secret": secrets[0], "tolerance": "0s"},
+		"tolerance too long":     {"secret": secrets[0], "tolerance": "61m"},
+	} {
+		_, err := standardwebhooks.Provider{}.Open(provider.Env{}, []byte(encode(settings)))
+		if err == nil || strings.Contains(err.Error(), "whsk_6X") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err := standardwebhooks.Provider{}.OpenSender(provider.Env{}, []byte(`{"secret":"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="}`))
+	if err == nil || !strings.HasPrefix(err.Error(), "secret: ") {
+		t.Errorf("public key to send with: %v", err)
+	}
+}
+
+func TestTolerance(t *testing.T) {
+	for _, c := range []struct {
+		age  time.Duration
+		want error
+	}{{10 * time.Second, nil}, {-10 * time.Second, nil}, {11 * time.Second, signature.ErrExpired}, {-11 * time.Second, signature.ErrExpired}} {
+		r, err := standardwebhooks.Provider{}.Open(env(), []byte(encode(map[string]any{"secret": secrets[0], "tolerance": "10s"})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Receive(context.Background(), sign(secrets[0], providertest.Now.Add(-c.age), nil)); !errors.Is(err, c.want) {
+			t.Errorf("%v old: %v", c.age, err)
+		}
+	}
+}
+
+func receive(t *testing.T, secrets []string, req *provider.Request) error {
+	t.Helper()
+	r, err := standardwebhooks.Provider{}.Open(env(), []byte(encode(map[string]any{"secret": secrets})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.Receive(context.Background(), req)
+	return err
+}
+
+func env() provider.Env { return provider.Env{Now: func() time.Time { return providertest.Now }} }
+
+func drop(name string) func(http.Header)       { return func(h http.Header) { h.Del(name) } }
+func set(name, value string) func(http.Header) { return func(h http.Header) { h.Set(name, value) } }
+
+func edit(name string, change func(string) string) func(http.Header) {
+	return func(h http.Header) { h.Set(name, change(h.Get(name))) }
+}
+
+// rename copies, or moves, one family of headers to the other.
+func rename(from, to string, move bool) func(http.Header) {
+	return func(h http.Header) {
+		for _, part := range []string{"id", "timestamp", "signature"} {
+			h.Set(to+part, h.Get(from+part))
+			if move {
+				h.Del(from + part)
+			}
+		}
+	}
+}

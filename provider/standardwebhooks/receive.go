@@ -1,0 +1,77 @@
+package standardwebhooks
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// DefaultType is the type of an event whose body does not name one.
+const DefaultType = "standardwebhooks.message"
+
+type receiver struct {
+	keys      []signature.StandardKey
+	tolerance time.Duration
+	now       func() time.Time
+}
+
+// Receive verifies the signature and looks for a type in the body.
+func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
+	if req.Method != http.MethodPost {
+		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", provider.ErrMethod)
+	}
+	id, err := signature.VerifyStandardHeader(req.Header, req.Body, r.keys, r.now(), r.tolerance)
+	if err != nil {
+		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", err)
+	}
+	kind, at := describe(req.Body)
+	if at.IsZero() {
+		at = attemptTime(req.Header)
+	}
+	return provider.Receipt{Events: []bellhop.Event{{
+		Type:        kind,
+		ProviderID:  provider.RepeatKey(id),
+		Time:        at,
+		ContentType: provider.ContentType(req.Header),
+		Body:        req.Body,
+	}}}, nil
+}
+
+// describe returns the type and the time that body gives, as the specification recommends. A body that is no JSON
+// object, or an ambiguous one, is signed all the same; it has the default type and no time.
+func describe(body []byte) (kind string, at time.Time) {
+	var typeValue, timeValue []byte
+	err := provider.Object(body, func(name, value []byte) {
+		switch string(name) {
+		case "type":
+			typeValue = value
+		case "timestamp":
+			timeValue = value
+		}
+	})
+	if err != nil {
+		return DefaultType, time.Time{}
+	}
+	text, _ := provider.Text(timeValue)
+	kind, _ = provider.Text(typeValue)
+	if !provider.Word(kind) {
+		kind = DefaultType
+	}
+	return kind, provider.Time(text)
+}
+
+// attemptTime returns the timestamp of a request that was verified.
+func attemptTime(h http.Header) time.Time {
+	text := h.Get("Webhook-Timestamp")
+	if text == "" {
+		text = h.Get("Svix-Timestamp")
+	}
+	seconds, _ := strconv.ParseInt(text, 10, 64)
+	return time.Unix(seconds, 0).UTC()
+}

@@ -1,0 +1,108 @@
+// Package standardwebhooks understands Standard Webhooks: every system that signs as the specification of that name
+// says, under the names webhook-* or, as the customers of Svix do, svix-*.
+//
+// A request carries webhook-id, which is the same for each attempt; webhook-timestamp, the time of this attempt; and
+// webhook-signature, one or more signatures of both and the body. Any body is taken, for its bytes are signed; if it
+// is a JSON object with a "type" and a "timestamp", the event gets them.
+//
+// Verifying by itself is [signature.VerifyStandardHeader].
+//
+// Sources:
+//   - https://www.standardwebhooks.com
+//   - https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+package standardwebhooks
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// Provider receives and sends Standard Webhooks.
+type Provider struct{}
+
+var _ provider.Sender = Provider{}
+
+// Info implements [provider.Provider].
+func (Provider) Info() provider.Info {
+	return provider.Info{
+		Name:    "standardwebhooks",
+		Title:   "Standard Webhooks",
+		Summary: "Any system that signs as the Standard Webhooks specification says, with shared secrets or Ed25519.",
+		Links: []string{
+			"https://www.standardwebhooks.com",
+			"https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
+		},
+		Key: "secret",
+		Settings: []provider.Setting{
+			{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+				Doc: "What the sender shows for this endpoint: a shared secret (whsec_…) or its public key (whpk_…). A list of up to 4 while it is being replaced."},
+			{Name: "tolerance", Title: "Tolerance", Example: "5m",
+				Doc: "How far a request's timestamp may be from now, either way: 1s to 1h. Default: 5m."},
+		},
+		Sends: []provider.Setting{
+			{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+				Doc: "To sign with: a shared secret (whsec_…) or a private key (whsk_…). With a list of up to 4, while it is being replaced, each makes a signature."},
+		},
+	}
+}
+
+type settings struct {
+	Secret    provider.Secrets `json:"secret"`
+	Tolerance string           `json:"tolerance"`
+}
+
+// Open implements [provider.Provider].
+func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	var s settings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	keys, err := parseKeys(s.Secret, "whsk_", "is a private key; a source only verifies, with the whpk_ that belongs to it")
+	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, signature.StandardTolerance)
+	if err := bellhop.Join("", err, toleranceErr); err != nil {
+		return nil, err
+	}
+	return &receiver{keys: keys, tolerance: tolerance, now: env.Now}, nil
+}
+
+type sendSettings struct {
+	Secret provider.Secrets `json:"secret"`
+}
+
+// OpenSender implements [provider.Sender].
+func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	var s sendSettings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	keys, err := parseKeys(s.Secret, "whpk_", "is a public key, which cannot sign; use a whsec_ or whsk_")
+	if err != nil {
+		return nil, err
+	}
+	return &renderer{keys: keys}, nil
+}
+
+// parseKeys reads secrets. Those of the kind that begins with unfit are refused for the reason given.
+func parseKeys(secrets provider.Secrets, unfit, reason string) ([]signature.StandardKey, error) {
+	const path = "secret"
+	if err := secrets.Check(path); err != nil {
+		return nil, err
+	}
+	var keys []signature.StandardKey
+	var errs []error
+	for i, text := range secrets {
+		key, err := signature.ParseStandardKey(text)
+		switch {
+		case strings.HasPrefix(text, unfit):
+			err = bellhop.Invalid(secrets.Path(path, i), reason)
+		case err != nil:
+			err = bellhop.Invalid(secrets.Path(path, i), err.Error())
+		}
+		keys, errs = append(keys, key), append(errs, err)
+	}
+	return keys, bellhop.Join("", errs...)
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ type Matcher struct {
 	exact    []string
 	prefixes []string // of types; the "*" is cut off
 	where    *vm.Program
+	metered  bool // where counts its steps
 }
 
 // facts is what a Where sees. The names are a public promise.
@@ -46,6 +48,10 @@ type facts struct {
 	Source  string            `expr:"source"`
 	Headers map[string]string `expr:"headers"`
 	Time    time.Time         `expr:"time"`
+
+	Weigh func(v any) any    `expr:"weigh()"` // of a meter, as are the next two; see where.go
+	Scan  func(v any) any    `expr:"scan()"`
+	Add   func(a, b any) any `expr:"add()"`
 }
 
 // Compile checks m and makes it ready for use. Its errors are [CodeInvalid] with paths within the match.
@@ -77,12 +83,11 @@ func (m Match) Compile() (*Matcher, error) {
 	case len(m.Where) > MaxWhereLength:
 		errs = append(errs, Invalid("where", fmt.Sprintf("at most %d bytes", MaxWhereLength)))
 	case strings.TrimSpace(m.Where) != "":
-		program, err := expr.Compile(m.Where, expr.Env(facts{}), expr.AsBool(), expr.MaxNodes(1000))
-		if err != nil {
+		var err error
+		if c.where, c.metered, err = compileWhere(m.Where); err != nil {
 			line, _, _ := strings.Cut(err.Error(), "\n")
 			errs = append(errs, Invalid("where", line+"; use data, type, subject, source, headers and time"))
 		}
-		c.where = program
 	}
 	if err := Join("", errs...); err != nil {
 		return nil, err
@@ -102,7 +107,12 @@ func (m *Matcher) Wants(ev *Event) (ok bool, err error) {
 	if m.where == nil {
 		return true, nil
 	}
-	got, err := expr.Run(m.where, newFacts(ev))
+	f := newFacts(ev)
+	if m.metered {
+		steps := &meter{left: MaxWhereSteps}
+		f.Weigh, f.Scan, f.Add = steps.weigh, steps.scan, steps.add
+	}
+	got, err := expr.Run(m.where, f)
 	if err != nil {
 		line, _, _ := strings.Cut(err.Error(), "\n")
 		return false, fmt.Errorf("where: %s", line)
@@ -128,7 +138,10 @@ func decode(body []byte) any {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var v any
-	if d.Decode(&v) != nil || d.More() {
+	if d.Decode(&v) != nil {
+		return nil
+	}
+	if _, err := d.Token(); err != io.EOF { // something follows
 		return nil
 	}
 	return plainNumbers(v)

@@ -40,21 +40,20 @@ func DecodeSettings(raw json.RawMessage, v any) error {
 		raw = json.RawMessage("{}")
 	}
 	known := settingNames(reflect.TypeOf(v).Elem())
-	var given map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &given); err != nil || given == nil {
-		return bellhop.Invalid("", "must be a JSON object")
-	}
 	var errs []error
-	for name := range given {
-		if !slices.Contains(known, name) {
-			errs = append(errs, bellhop.Invalid(name, "unknown setting; there are "+strings.Join(known, ", ")))
+	err := Object(raw, func(name, _ []byte) {
+		if !slices.Contains(known, string(name)) {
+			errs = append(errs, bellhop.Invalid(string(name), "unknown setting; there are "+strings.Join(known, ", ")))
 		}
+	})
+	if err != nil {
+		return bellhop.Invalid("", "must be a JSON object in which no name occurs twice")
 	}
 	if len(errs) > 0 {
 		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 		return bellhop.Join("", errs...)
 	}
-	err := json.Unmarshal(raw, v)
+	err = json.Unmarshal(raw, v)
 	var wrong *json.UnmarshalTypeError
 	var invalid *bellhop.Error
 	switch {

@@ -42,11 +42,10 @@ type Attempt struct {
 }
 
 func (s *server) deliveries() {
-	const tag = "deliveries"
-	handle(s, op{method: http.MethodGet, path: "/deliveries", id: "list-deliveries", tag: tag, summary: "List deliveries"}, s.listDeliveries)
-	handle(s, op{method: http.MethodGet, path: "/deliveries/{id}", id: "show-delivery", tag: tag, summary: "Show a delivery and its attempts"}, s.showDelivery)
-	handle(s, op{method: http.MethodPost, path: "/deliveries/{id}/retry", id: "retry-delivery", tag: tag, summary: "Make a delivery due now"}, s.retryDelivery)
-	handle(s, op{method: http.MethodPost, path: "/deliveries/{id}/cancel", id: "cancel-delivery", tag: tag, summary: "Give up a pending delivery"}, s.cancelDelivery)
+	handle(s, op{http.MethodGet, "/deliveries", "list-deliveries", "List deliveries", 0}, s.listDeliveries)
+	handle(s, op{http.MethodGet, "/deliveries/{id}", "show-delivery", "Show a delivery and its attempts", 0}, s.showDelivery)
+	handle(s, op{http.MethodPost, "/deliveries/{id}/retry", "retry-delivery", "Make a delivery due now", 0}, s.retryDelivery)
+	handle(s, op{http.MethodPost, "/deliveries/{id}/cancel", "cancel-delivery", "Give up a pending delivery", 0}, s.cancelDelivery)
 }
 
 // listDeliveriesInput narrows a list of deliveries.

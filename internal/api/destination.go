@@ -45,14 +45,13 @@ type Match struct {
 }
 
 func (s *server) destinations() {
-	const tag = "destinations"
-	handle(s, op{method: http.MethodGet, path: "/destinations", id: "list-destinations", tag: tag, summary: "List destinations"}, s.listDestinations)
-	handle(s, op{method: http.MethodPost, path: "/destinations", id: "create-destination", tag: tag, summary: "Create a destination", status: http.StatusCreated}, s.createDestination)
-	handle(s, op{method: http.MethodGet, path: "/destinations/{id}", id: "show-destination", tag: tag, summary: "Show a destination"}, s.showDestination)
-	handlePatch(s, op{path: "/destinations/{id}", id: "update-destination", tag: tag, summary: "Change a destination"}, s.updateDestination)
-	handle(s, op{method: http.MethodDelete, path: "/destinations/{id}", id: "delete-destination", tag: tag, summary: "Delete a destination"}, s.deleteDestination)
-	handle(s, op{method: http.MethodPost, path: "/destinations/{id}/pause", id: "pause-destination", tag: tag, summary: "Keep a destination's events for it"}, s.pauseDestination)
-	handle(s, op{method: http.MethodPost, path: "/destinations/{id}/resume", id: "resume-destination", tag: tag, summary: "Deliver to a destination again"}, s.resumeDestination)
+	handle(s, op{http.MethodGet, "/destinations", "list-destinations", "List destinations", 0}, s.listDestinations)
+	handle(s, op{http.MethodPost, "/destinations", "create-destination", "Create a destination", http.StatusCreated}, s.createDestination)
+	handle(s, op{http.MethodGet, "/destinations/{id}", "show-destination", "Show a destination", 0}, s.showDestination)
+	handlePatch(s, op{http.MethodPatch, "/destinations/{id}", "update-destination", "Change a destination", 0}, s.updateDestination)
+	handle(s, op{http.MethodDelete, "/destinations/{id}", "delete-destination", "Delete a destination", 0}, s.deleteDestination)
+	handle(s, op{http.MethodPost, "/destinations/{id}/pause", "pause-destination", "Keep a destination's events for it", 0}, s.pauseDestination)
+	handle(s, op{http.MethodPost, "/destinations/{id}/resume", "resume-destination", "Deliver to a destination again", 0}, s.resumeDestination)
 }
 
 func (s *server) listDestinations(ctx context.Context, in *struct{ Paging }) (*listOutput[Destination], error) {
@@ -144,35 +143,6 @@ func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) 
 	}
 	s.log.Info("destination.deleted", "destination_id", d.ID, "destination", d.Name)
 	return nil, s.changed(ctx)
-}
-
-func (s *server) pauseDestination(ctx context.Context, in *one) (*bodyOf[Destination], error) {
-	return s.setState(ctx, in.ID, bellhop.DestinationPaused, "paused by a person")
-}
-
-func (s *server) resumeDestination(ctx context.Context, in *one) (*bodyOf[Destination], error) {
-	out, err := s.setState(ctx, in.ID, bellhop.DestinationActive, "")
-	if err == nil {
-		s.Engine.Wake(out.Body.ID)
-	}
-	return out, err
-}
-
-func (s *server) setState(ctx context.Context, id string, state bellhop.DestinationState, reason string) (*bodyOf[Destination], error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	d, err := s.Store.Destination(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if d.State != state {
-		d.State, d.StateReason, d.UpdatedAt = state, reason, s.Env.Now()
-		if err := s.Store.UpdateDestination(ctx, d); err != nil {
-			return nil, err
-		}
-		s.log.Info("destination."+string(state), "destination_id", d.ID, "destination", d.Name)
-	}
-	return &bodyOf[Destination]{s.destinationJSON(d)}, s.changed(ctx)
 }
 
 // checkDestination makes of in a destination that the engine takes, defaults filled in.

@@ -36,7 +36,9 @@ func TestDestination(t *testing.T) {
 		t.Errorf("stored %+v", d.Retry)
 	}
 	r.do("POST", "/api/v1/destinations", `{"name":"l","url":"https://x.example.com"}`).refused(409, bellhop.CodeConflict)
-	if r.changes != 3 {
+	made = r.do("POST", "/api/v1/destinations", `{"name":"n","url":"https://x.example.com","retry":{"schedule":null},"match":null,"timeout":null}`).is(201)
+	same(t, made["retry"], `{"schedule":"default"}`)
+	if r.changes != 4 {
 		t.Errorf("%d changes", r.changes)
 	}
 }

@@ -39,12 +39,11 @@ type EventDetail struct {
 const maxDataBytes = 256 << 10
 
 func (s *server) events() {
-	const tag = "events"
-	handle(s, op{method: http.MethodGet, path: "/events", id: "list-events", tag: tag, summary: "List events"}, s.listEvents)
-	handle(s, op{method: http.MethodPost, path: "/events", id: "publish-event", tag: tag, summary: "Publish an event", status: http.StatusAccepted}, s.publish)
-	handle(s, op{method: http.MethodGet, path: "/events/{id}", id: "show-event", tag: tag, summary: "Show an event"}, s.showEvent)
+	handle(s, op{http.MethodGet, "/events", "list-events", "List events", 0}, s.listEvents)
+	handle(s, op{http.MethodPost, "/events", "publish-event", "Publish an event", http.StatusAccepted}, s.publish)
+	handle(s, op{http.MethodGet, "/events/{id}", "show-event", "Show an event", 0}, s.showEvent)
 
-	body := op{method: http.MethodGet, path: "/events/{id}/body", id: "get-event-body", tag: tag, summary: "Get an event's bytes as they were received"}.huma()
+	body := op{http.MethodGet, "/events/{id}/body", "get-event-body", "Get an event's bytes as they were received", 0}.huma()
 	bytes := &huma.Schema{Type: huma.TypeString, Format: "binary"}
 	body.Responses = map[string]*huma.Response{"200": {
 		Description: "The bytes, in the content type they came in", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: bytes}},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -63,20 +64,21 @@ func newHuma(mux *http.ServeMux, version string) huma.API {
 
 // An op is one operation: what the library must know of it beyond the types of its handler.
 type op struct {
-	method, path string // path below Prefix
-	id           string // as in "create-source"
-	tag          string // the noun, in the plural
-	summary      string
-	status       int // of success; 0 is 200, or 204 without a body
+	method  string
+	path    string // below Prefix; its first part is the noun
+	id      string // as in "create-source"
+	summary string
+	status  int // of success; 0 is 200, or 204 without a body
 }
 
 func (o op) huma() huma.Operation {
+	noun, _, _ := strings.Cut(o.path[1:], "/")
 	return huma.Operation{
-		Method: o.method, Path: Prefix + o.path, OperationID: o.id, Tags: []string{o.tag}, Summary: o.summary,
+		Method: o.method, Path: Prefix + o.path, OperationID: o.id, Tags: []string{noun}, Summary: o.summary,
 		DefaultStatus: o.status,
 		// The library refuses a body of just this length.
 		MaxBodyBytes:    MaxBodyBytes + 1,
-		BodyReadTimeout: 30 * time.Second,
+		BodyReadTimeout: 15 * time.Second,
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"reflect"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -42,7 +41,6 @@ type patchInput[New any] struct {
 
 // handlePatch adds a PATCH, which is taken as a merge patch and as plain JSON alike.
 func handlePatch[New, O any](s *server, o op, handler func(context.Context, *patchInput[New]) (*O, error)) {
-	o.method = http.MethodPatch
 	operation := o.huma()
 	schema := Patch[New]{}.Schema(s.huma.OpenAPI().Components.Schemas)
 	operation.RequestBody = &huma.RequestBody{

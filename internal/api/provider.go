@@ -31,7 +31,7 @@ type Setting struct {
 }
 
 func (s *server) providers() {
-	handle(s, op{method: http.MethodGet, path: "/providers", id: "list-providers", tag: "providers", summary: "List the providers"},
+	handle(s, op{http.MethodGet, "/providers", "list-providers", "List the providers", 0},
 		func(context.Context, *struct{}) (*listOutput[Provider], error) {
 			return listOf(s.Providers, "", providerJSON), nil
 		})

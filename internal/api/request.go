@@ -33,9 +33,8 @@ type RequestDetail struct {
 }
 
 func (s *server) requests() {
-	const tag = "requests"
-	handle(s, op{method: http.MethodGet, path: "/requests", id: "list-requests", tag: tag, summary: "List requests"}, s.listRequests)
-	handle(s, op{method: http.MethodGet, path: "/requests/{id}", id: "show-request", tag: tag, summary: "Show a request"}, s.showRequest)
+	handle(s, op{http.MethodGet, "/requests", "list-requests", "List requests", 0}, s.listRequests)
+	handle(s, op{http.MethodGet, "/requests/{id}", "show-request", "Show a request", 0}, s.showRequest)
 }
 
 // listRequestsInput narrows a list of requests.

@@ -38,7 +38,7 @@ func (Schedule) Schema(huma.Registry) *huma.Schema {
 
 // schedule reads r. None is the default.
 func (r Retry) schedule() (bellhop.Schedule, error) {
-	if len(r.Schedule) == 0 {
+	if len(r.Schedule) == 0 || string(r.Schedule) == "null" {
 		return bellhop.ScheduleDefault, nil
 	}
 	var waits bellhop.Schedule

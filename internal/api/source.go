@@ -32,12 +32,11 @@ type Source struct {
 }
 
 func (s *server) sources() {
-	const tag = "sources"
-	handle(s, op{method: http.MethodGet, path: "/sources", id: "list-sources", tag: tag, summary: "List sources"}, s.listSources)
-	handle(s, op{method: http.MethodPost, path: "/sources", id: "create-source", tag: tag, summary: "Create a source", status: http.StatusCreated}, s.createSource)
-	handle(s, op{method: http.MethodGet, path: "/sources/{id}", id: "show-source", tag: tag, summary: "Show a source"}, s.showSource)
-	handlePatch(s, op{path: "/sources/{id}", id: "update-source", tag: tag, summary: "Change a source"}, s.updateSource)
-	handle(s, op{method: http.MethodDelete, path: "/sources/{id}", id: "delete-source", tag: tag, summary: "Delete a source"}, s.deleteSource)
+	handle(s, op{http.MethodGet, "/sources", "list-sources", "List sources", 0}, s.listSources)
+	handle(s, op{http.MethodPost, "/sources", "create-source", "Create a source", http.StatusCreated}, s.createSource)
+	handle(s, op{http.MethodGet, "/sources/{id}", "show-source", "Show a source", 0}, s.showSource)
+	handlePatch(s, op{http.MethodPatch, "/sources/{id}", "update-source", "Change a source", 0}, s.updateSource)
+	handle(s, op{http.MethodDelete, "/sources/{id}", "delete-source", "Delete a source", 0}, s.deleteSource)
 }
 
 func (s *server) listSources(ctx context.Context, in *struct{ Paging }) (*listOutput[Source], error) {

@@ -39,6 +39,9 @@ func TestSource(t *testing.T) {
 		t.Errorf("stored %s", stored)
 	}
 	made["id"] = id
+	plain := r.do("POST", "/api/v1/sources", `{"name":"plain","provider":"lock","settings":{"key":"k","account_id":null}}`).is(201)
+	same(t, plain["settings"], `{"key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}}`)
+	r.do("DELETE", "/api/v1/sources/plain", "").is(204)
 	for _, path := range []string{id, "media"} {
 		if got := r.do("GET", "/api/v1/sources/"+path, "").is(200); got["id"] != id {
 			t.Errorf("%s: %v", path, got)

@@ -19,7 +19,7 @@ type Stats struct {
 }
 
 func (s *server) stats() {
-	handle(s, op{method: http.MethodGet, path: "/stats", id: "show-stats", tag: "stats", summary: "Count what there is"}, s.showStats)
+	handle(s, op{http.MethodGet, "/stats", "show-stats", "Count what there is", 0}, s.showStats)
 }
 
 func (s *server) showStats(ctx context.Context, _ *struct{}) (*bodyOf[Stats], error) {

@@ -19,7 +19,16 @@ import (
 // Both benchmarks post 1 KiB to a server in another process from many goroutines. cpu-ns/op is this process's
 // time alone, ns/op the time on the clock with both processes on the machine's cores.
 
-func BenchmarkDo(b *testing.B) {
+func BenchmarkDo(b *testing.B) { benchmarkDo(b, context.Background()) }
+
+// All attempts of an engine may share a context that ends with it.
+func BenchmarkDoCancellable(b *testing.B) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	benchmarkDo(b, ctx)
+}
+
+func benchmarkDo(b *testing.B, ctx context.Context) {
 	c := New(Config{AllowPrivate: true})
 	b.Cleanup(c.Close)
 	target, err := c.Target("http://" + startSink(b) + "/hook")
@@ -31,7 +40,7 @@ func BenchmarkDo(b *testing.B) {
 		req.Header = AppendHeader(req.Header, h[0], h[1])
 	}
 	measure(b, func() error {
-		reply, err := c.Do(context.Background(), req)
+		reply, err := c.Do(ctx, req)
 		if err == nil && reply.Status != 200 {
 			b.Error(reply.Status)
 		}

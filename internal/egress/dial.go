@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -21,6 +22,9 @@ func (c *Client) open(ctx context.Context, t *Target) (*conn, Phase, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.closing, cancel)()
+	if err := c.closing.Err(); err != nil {
+		return nil, PhaseDial, err
+	}
 
 	addrs, err := c.resolve(ctx, t.place)
 	if err != nil {
@@ -70,7 +74,7 @@ func (c *Client) connect(ctx context.Context, addrs []netip.AddrPort) (net.Conn,
 			results <- outcome{conn, err}
 		}()
 	}
-	var first error // the most preferred address tells best what is wrong
+	var first error // the most preferred address tells best what is wrong, if it can be reached from here at all
 	var won net.Conn
 	patience := time.NewTicker(headStart)
 	defer patience.Stop()
@@ -87,7 +91,7 @@ func (c *Client) connect(ctx context.Context, addrs []netip.AddrPort) (net.Conn,
 			case r.err == nil:
 				r.conn.Close()
 			case won == nil:
-				if first == nil {
+				if first == nil || errors.Is(first, syscall.ENETUNREACH) {
 					first = r.err
 				}
 				if ctx.Err() == nil {
@@ -102,15 +106,16 @@ func (c *Client) connect(ctx context.Context, addrs []netip.AddrPort) (net.Conn,
 	return won, nil
 }
 
-// alternate orders addrs for connect, IPv6 first and then by turns, and keeps at most maxTries.
+// alternate orders addrs for connect, the families by turns, beginning with the one that the resolver put first,
+// and keeps at most maxTries.
 func alternate(addrs []netip.AddrPort) []netip.AddrPort {
-	var families [2][]netip.AddrPort
+	var families [2][]netip.AddrPort // that of the first address, and the other
 	for _, a := range addrs {
-		if a.Addr().Is4() {
-			families[1] = append(families[1], a)
-		} else {
-			families[0] = append(families[0], a)
+		f := 0
+		if a.Addr().Is4() != addrs[0].Addr().Is4() {
+			f = 1
 		}
+		families[f] = append(families[f], a)
 	}
 	var out []netip.AddrPort
 	for i := 0; i < max(len(families[0]), len(families[1])) && len(out) < maxTries; i++ {

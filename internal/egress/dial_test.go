@@ -46,7 +46,8 @@ func TestConnect(t *testing.T) {
 		failed bool
 	}{
 		"one":               {addrs: []string{v4}, dialed: []string{v4}},
-		"IPv6 first":        {addrs: []string{v4, v6}, dialed: []string{v6}},
+		"in order":          {addrs: []string{v4, v6}, dialed: []string{v4}},
+		"dead IPv4":         {addrs: []string{v4, v4b, v6}, dialer: hangs{silent: []string{v4}}, dialed: []string{v4, v6}, took: headStart},
 		"dead IPv6":         {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6}}, dialed: []string{v6, v4}, took: headStart},
 		"refusing IPv6":     {addrs: []string{v6, v4}, dialer: hangs{refuse: []string{v6}}, dialed: []string{v6, v4}},
 		"only the last":     {addrs: []string{v6, v6b, v4, v4b}, dialer: hangs{silent: []string{v6, v4, v6b}}, dialed: []string{v6, v4, v6b, v4b}, took: 3 * headStart},

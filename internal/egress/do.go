@@ -27,6 +27,10 @@ func (c *Client) Do(ctx context.Context, req *Request) (*Reply, error) {
 	}
 	a.deadline = start.Add(a.within)
 
+	if err := ctx.Err(); err != nil {
+		a.phase = PhaseDial
+		return a.result(nil, false, err)
+	}
 	if c := c.pool.get(req.URL.pool); c != nil {
 		reply, retry, err := a.exchange(c)
 		if !retry {

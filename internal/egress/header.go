@@ -44,8 +44,8 @@ func (c *Client) CheckHeader(name, value string) error {
 	return nil
 }
 
-// AppendHeader appends the line "name: value\r\n" to dst, as [Request].Header wants it. Bytes that would end
-// the line become spaces, so that no value can add a header.
+// AppendHeader appends the line "name: value\r\n" to dst, as [Request].Header wants it. name is a token in
+// canonical form. Bytes of value that would end the line become spaces, so that no value can add a header.
 func AppendHeader(dst []byte, name, value string) []byte {
 	dst = append(dst, name...)
 	dst = append(dst, ": "...)

@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// hostile are servers that mean no good, or do not know better (catalogue P2, N1). Each has the deadline of
-// attempt; class "" wants a reply with status 200.
+// hostile are servers that mean no good, or do not know better (catalogue P2, N1). Class "" wants a reply with status 200.
 var hostile = []struct {
 	name   string
 	serve  func(c *net.TCPConn) // after it has read a request
@@ -71,6 +70,8 @@ var hostile = []struct {
 	{name: "gzip and chunked", serve: waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
 	{name: "chunked HTTP/1.0", serve: waits("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
 	{name: "chunk without size", serve: waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
+	{name: "chunk size with bare LF", serve: waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\nx\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
+	{name: "chunk size with bare CR", serve: waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;\rx\r\nx\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
 	{name: "chunk of negative size", serve: waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
 	{name: "chunk of huge size", serve: waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
 	{name: "chunk longer than its size", serve: waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nhello\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
@@ -79,7 +80,7 @@ var hostile = []struct {
 }
 
 // attempt is the deadline of the attempts on hostile servers.
-const attempt300 = 300 * time.Millisecond
+const shortly = 300 * time.Millisecond
 
 // says is a server that sends text and closes.
 func says(text string) func(*net.TCPConn) {
@@ -132,7 +133,7 @@ func TestHostileReplies(t *testing.T) {
 				}
 			})
 			c := newClient(t, Config{AllowPrivate: true})
-			req := &Request{URL: mustTarget(t, c, "http://"+addr+"/secret-path?secret"), Body: []byte("{}"), Timeout: attempt300}
+			req := &Request{URL: mustTarget(t, c, "http://"+addr+"/secret-path?secret"), Body: []byte("{}"), Timeout: shortly}
 			if h.soon {
 				req.Timeout = 20 * time.Second
 			}
@@ -141,7 +142,7 @@ func TestHostileReplies(t *testing.T) {
 			reply, err := c.Do(context.Background(), req)
 			took, grown := time.Since(start), allocated()-before
 
-			if limit := time.Second + attempt300; took > limit {
+			if limit := time.Second + shortly; took > limit {
 				t.Errorf("took %s", took)
 			}
 			if grown > 1<<20 {

@@ -54,7 +54,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (t *transport) check(u *url.URL) error {
 	if u.Opaque != "" {
-		return badURL("the URL must have // after " + u.Scheme + ":")
+		return badURL("the URL must have // after its scheme")
 	}
 	_, err := t.client.checkPlace(u)
 	return err

@@ -28,9 +28,6 @@ func (c *Client) resolve(ctx context.Context, p place) ([]netip.AddrPort, error)
 	out := make([]netip.AddrPort, 0, len(addrs))
 	for _, a := range addrs {
 		ap := netip.AddrPortFrom(a.Unmap(), p.port)
-		if a.Zone() != "" {
-			ap = netip.AddrPortFrom(a, p.port)
-		}
 		if err := c.guard.check(ap); err != nil {
 			return nil, blocked(p.name+" resolves to an address that is not permitted: "+err.Error(), err)
 		}
@@ -45,10 +42,11 @@ func (c *Client) resolve(ctx context.Context, p place) ([]netip.AddrPort, error)
 func (c *Client) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	bounded, cancel := context.WithTimeout(ctx, dnsTimeout)
 	defer cancel()
+	asked := name
 	if c.rooted {
-		name += "."
+		asked += "."
 	}
-	addrs, err := c.resolver.LookupNetIP(bounded, "ip", name)
+	addrs, err := c.resolver.LookupNetIP(bounded, "ip", asked)
 	if err == nil && len(addrs) > 0 {
 		return addrs, nil
 	}

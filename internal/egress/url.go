@@ -89,7 +89,7 @@ func parseURL(raw string) (*url.URL, error) {
 		return nil, errors.New("the URL must begin with http:// or https://")
 	}
 	if u.Opaque != "" {
-		return nil, fmt.Errorf("the URL must have // after %s:", u.Scheme)
+		return nil, errors.New("the URL must have // after its scheme")
 	}
 	return u, nil
 }

@@ -32,6 +32,8 @@ var rooms = []struct {
 	{"internal/egress", nil},
 	{"internal/blob", nil},
 	{"internal/config", nil},
+	{"internal/bench", nil},
+	{"internal/journey", nil}, // tests of the whole binary
 	{"internal/ui", nil},
 	{"internal/importtest", nil},
 	{"internal/store", []room{"."}},
@@ -43,7 +45,7 @@ var rooms = []struct {
 	{"internal/api", []room{".", "provider"}},
 	{"internal/app", []room{anyRoom}},
 
-	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "internal/app", "internal/config"}},
+	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "internal/app", "internal/bench", "internal/config"}},
 }
 
 // TestImports compares the imports of all files but tests with the table. Tests may look into every room.
@@ -131,7 +133,7 @@ func TestJudge(t *testing.T) {
 		{".", "provider", "root looks into provider, but may look into none of our rooms"},
 		{"internal/api", "internal/store", "internal/api looks into internal/store, but may look into only root, provider"},
 		{"internal/app", "internal/store", ""},
-		{"cmd/bellhop", "internal/store", "cmd/bellhop looks into internal/store, but may look into only root, client, provider, provider/all, internal/app, internal/config"},
+		{"cmd/bellhop", "internal/store", "cmd/bellhop looks into internal/store, but may look into only root, client, provider, provider/all, internal/app, internal/bench, internal/config"},
 		{"internal/attic", ".", "internal/attic looks into root, but may look into none of our rooms"},
 	} {
 		if got := judge(c.from, c.to); got != string(c.want) {

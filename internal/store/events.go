@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/ncruces/go-sqlite3"
@@ -30,7 +31,7 @@ func (s *Store) Events(ctx context.Context, f bellhop.EventFilter, page bellhop.
 		l.and("e.source = ?", n)
 	}
 	if prefix, wild := strings.CutSuffix(f.Type, "*"); wild {
-		l.and("substr(e.type, 1, ?) = ?", len(prefix), prefix)
+		l.and("substr(e.type, 1, ?) = ?", utf8.RuneCountInString(prefix), prefix)
 	} else if f.Type != "" {
 		l.and("e.type = ?", f.Type)
 	}

@@ -26,6 +26,7 @@ func (s *Store) Record(r bellhop.Result) error {
 type record struct {
 	store *Store
 	n     int64
+	kept  bool // rather than dropped as outdated
 	bellhop.Result
 }
 
@@ -37,7 +38,7 @@ func (o *record) done(err error) {
 	if err != nil {
 		o.store.opts.Logger.Error("an attempt could not be recorded; it will be made again", "component", "store",
 			"delivery_id", o.DeliveryID, "attempt", o.Attempt.Number, "error", err)
-	} else {
+	} else if o.kept {
 		o.store.final.count(o.State)
 	}
 	*o = record{}
@@ -77,7 +78,9 @@ func (o *record) apply(c *conn) error {
 	bindBlob(s, 10, a.Reply)
 	s.BindInt64(11, o.n)
 	s.BindInt64(12, int64(a.Number-1))
-	return s.Exec()
+	err = s.Exec()
+	o.kept = err == nil && c.db.Changes() > 0
+	return err
 }
 
 // bindBlob binds b, or NULL if it is empty.

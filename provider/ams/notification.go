@@ -3,6 +3,7 @@ package ams
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -50,7 +51,7 @@ func parse(body []byte) (notification, error) {
 		return n, err
 	}
 	if err := n.readProperties(properties); err != nil {
-		return n, fmt.Errorf("Properties: %w", err)
+		return n, fmt.Errorf("in Properties: %w", err)
 	}
 	return n, nil
 }
@@ -112,28 +113,11 @@ type property struct {
 }
 
 func (p *property) take(name, value []byte) {
-	if len(name) == len(p.name) && !p.exact && equalFold(string(name), p.name) {
+	if !p.exact && equalFold(string(name), p.name) {
 		p.value, p.exact = value, string(name) == p.name
 	}
 }
 
-// equalFold compares without regard to the case of ASCII letters only: strings.EqualFold would take the Kelvin
-// sign for the k of TaskId.
-func equalFold(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
-}
+// equalFold compares without regard to case. As many bytes are as many letters where one is ASCII: then none of the
+// letters that Unicode folds to ASCII gets through, such as the Kelvin sign for the k of TaskId (N03).
+func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }

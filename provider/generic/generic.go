@@ -19,6 +19,7 @@ package generic
 
 import (
 	"encoding/json"
+	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -31,14 +32,11 @@ var _ provider.Sender = Provider{}
 
 // Open implements [provider.Provider].
 func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
-	var s settings
-	if err := provider.DecodeSettings(raw, &s); err != nil {
+	s, err := read(raw, source)
+	if err != nil {
 		return nil, err
 	}
-	if err := checkFit(s.Scheme, raw); err != nil {
-		return nil, err
-	}
-	scheme, err := newScheme(s.credentials(), env.Now)
+	scheme, err := newScheme(s, env.Now)
 	reader, readerErr := newReader(s)
 	methods, methodsErr := checkMethods(s.Methods)
 	if err := bellhop.Join("", err, readerErr, methodsErr); err != nil {
@@ -48,20 +46,18 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 }
 
 // OpenSender implements [provider.Sender].
-func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
-	var s sendSettings
-	if err := provider.DecodeSettings(raw, &s); err != nil {
+func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	s, err := read(raw, destination)
+	if err != nil {
 		return nil, err
 	}
-	if err := checkFit(s.Scheme, raw); err != nil {
-		return nil, err
-	}
-	scheme, err := newScheme(s.credentials(), nil)
 	if len(s.Secret) > 1 {
-		err = bellhop.Invalid("secret", "a destination has one secret")
+		return nil, bellhop.Invalid("secret", "a destination has one secret")
 	}
-	if err := bellhop.Join("", err, checkHeader("id_header", s.IDHeader), checkHeader("type_header", s.TypeHeader)); err != nil {
+	scheme, err := newScheme(s, env.Now)
+	method, methodErr := oneOf("method", s.Method, http.MethodPost, http.MethodPost, http.MethodPut, http.MethodPatch)
+	if err := bellhop.Join("", err, methodErr, checkHeader("id_header", s.IDHeader), checkHeader("type_header", s.TypeHeader)); err != nil {
 		return nil, err
 	}
-	return &renderer{scheme: scheme, idHeader: s.IDHeader, typeHeader: s.TypeHeader}, nil
+	return &renderer{scheme: scheme, method: method, idHeader: s.IDHeader, typeHeader: s.TypeHeader}, nil
 }

@@ -24,7 +24,7 @@ func credentialSettings() []provider.Setting {
 	return []provider.Setting{
 		{Name: "scheme", Title: "Scheme", Required: true, Example: "hmac",
 			Doc: "How a request proves who sent it: hmac, token, basic, query or none."},
-		{Name: "secret", Title: "Secret", Secret: true, Example: "correct horse battery staple",
+		{Name: "secret", Title: "Secret", Secret: true, Example: "Tr0ub4dor&3",
 			Doc: "The key, token or password; required unless the scheme is none. At a source it may be a list of up to 4 while it is being replaced."},
 		{Name: "secret_encoding", Title: "Encoding of the secret", Example: "base64",
 			Doc: "hmac: how the secret stands for the key's bytes: text, hex or base64. Default: text."},

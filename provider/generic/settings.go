@@ -38,43 +38,114 @@ var usedBy = map[string][]string{
 	"parameter":        {schemeQuery},
 }
 
-type settings struct {
-	Scheme          string           `json:"scheme"`
-	Secret          provider.Secrets `json:"secret"`
-	SecretEncoding  string           `json:"secret_encoding"`
-	Header          string           `json:"header"`
-	Prefix          *string          `json:"prefix"`
-	Hash            string           `json:"hash"`
-	Encoding        string           `json:"encoding"`
-	TimestampHeader string           `json:"timestamp_header"`
-	Template        string           `json:"template"`
-	IDHeader        string           `json:"id_header"`
-	TypeHeader      string           `json:"type_header"`
-	Username        string           `json:"username"`
-	Parameter       string           `json:"parameter"`
+// The sides that a setting can be of.
+const (
+	source      = "source"
+	destination = "destination"
+)
 
-	Tolerance string   `json:"tolerance"`
-	Repeat    string   `json:"repeat"`
-	IDField   string   `json:"id_field"`
-	TypeField string   `json:"type_field"`
-	Type      string   `json:"type"`
-	Methods   []string `json:"methods"`
+// usedAt says on which side a setting is used; those that are not here are used on both.
+var usedAt = map[string]string{
+	"tolerance":  source,
+	"repeat":     source,
+	"id_field":   source,
+	"type_field": source,
+	"type":       source,
+	"methods":    source,
+	"method":     destination,
 }
 
-type sendSettings struct {
-	Scheme          string           `json:"scheme"`
-	Secret          provider.Secrets `json:"secret"`
-	SecretEncoding  string           `json:"secret_encoding"`
-	Header          string           `json:"header"`
-	Prefix          *string          `json:"prefix"`
-	Hash            string           `json:"hash"`
-	Encoding        string           `json:"encoding"`
-	TimestampHeader string           `json:"timestamp_header"`
-	Template        string           `json:"template"`
-	IDHeader        string           `json:"id_header"`
-	TypeHeader      string           `json:"type_header"`
-	Username        string           `json:"username"`
-	Parameter       string           `json:"parameter"`
+// settings are those of a source and of a destination; checkFit tells them apart.
+type settings struct {
+	Scheme string           `json:"scheme"`
+	Secret provider.Secrets `json:"secret"`
 
-	Method string `json:"method"`
+	SecretEncoding  string  `json:"secret_encoding"`
+	Header          string  `json:"header"`
+	Prefix          *string `json:"prefix"` // nil is the scheme's own
+	Hash            string  `json:"hash"`
+	Encoding        string  `json:"encoding"`
+	TimestampHeader string  `json:"timestamp_header"`
+	Template        string  `json:"template"`
+	Tolerance       string  `json:"tolerance"`
+	Username        string  `json:"username"`
+	Parameter       string  `json:"parameter"`
+
+	IDHeader   string   `json:"id_header"`
+	IDField    string   `json:"id_field"`
+	Repeat     string   `json:"repeat"`
+	TypeHeader string   `json:"type_header"`
+	TypeField  string   `json:"type_field"`
+	Type       string   `json:"type"`
+	Methods    []string `json:"methods"`
+	Method     string   `json:"method"`
+}
+
+// read decodes and checks what one side was given, as far as settings contradict one another.
+func read(raw json.RawMessage, side string) (settings, error) {
+	var s settings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return s, err
+	}
+	return s, checkFit(s.Scheme, side, raw)
+}
+
+// checkFit refuses settings that the scheme does not use, or that are of the other side, since who sets one expects
+// something of it. raw was decoded before, so it is an object.
+func checkFit(scheme, side string, raw json.RawMessage) error {
+	if !slices.Contains(schemes, scheme) {
+		return bellhop.Invalid("scheme", "required: "+strings.Join(schemes, ", "))
+	}
+	var errs []error
+	_ = provider.Object(raw, func(name, value []byte) {
+		key := string(name)
+		by, limited := usedBy[key]
+		at, onOneSide := usedAt[key]
+		switch {
+		case string(value) == "null":
+		case limited && !slices.Contains(by, scheme):
+			errs = append(errs, bellhop.Invalid(key, fmt.Sprintf("scheme %s does not use it; remove it, or use scheme %s", scheme, strings.Join(by, " or "))))
+		case onOneSide && at != side:
+			errs = append(errs, bellhop.Invalid(key, fmt.Sprintf("a %s does not use it; remove it", side)))
+		}
+	})
+	return bellhop.Join("", errs...)
+}
+
+// oneOf returns text, or standard if it is empty, provided that it is one of choices.
+func oneOf(path, text, standard string, choices ...string) (string, error) {
+	if text == "" {
+		text = standard
+	}
+	if !slices.Contains(choices, text) {
+		return "", bellhop.Invalid(path, "use "+strings.Join(choices, ", "))
+	}
+	return text, nil
+}
+
+// checkHeader lets through "" and what can be the name of a header.
+func checkHeader(path, name string) error {
+	for i := range len(name) {
+		c := name[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return bellhop.Invalid(path, "use the name of a header, such as X-Signature")
+		}
+	}
+	return nil
+}
+
+// checkMethods returns the methods that are taken.
+func checkMethods(methods []string) ([]string, error) {
+	if methods == nil {
+		return []string{http.MethodPost, http.MethodPut, http.MethodPatch}, nil
+	}
+	if len(methods) == 0 {
+		return nil, bellhop.Invalid("methods", "name at least one, or leave it out")
+	}
+	var errs []error
+	for i, m := range methods {
+		_, err := oneOf(fmt.Sprintf("methods[%d]", i), m, "", http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete)
+		errs = append(errs, err)
+	}
+	return methods, bellhop.Join("", errs...)
 }

@@ -19,6 +19,9 @@ import (
 type Case struct {
 	Provider provider.Provider
 
+	// Name tells several cases of one provider apart: it is the folder of their golden files within testdata/golden.
+	Name string
+
 	// Settings returns a source's settings as JSON, good in every way but perhaps its secrets: a list of them.
 	Settings func(secrets []string) string
 	// Secrets are two of them, each good by itself and both together.
@@ -46,6 +49,8 @@ type Case struct {
 	SendSettings func(secret string) string
 	// SendURL is where it sends to; "" is a URL without a query.
 	SendURL string
+	// SendSource returns the settings of the source there, which takes any body; nil is Settings.
+	SendSource func(secret string) string
 }
 
 // Proof is what an authentic request proves.
@@ -60,7 +65,7 @@ const (
 
 // A Recording is one request as it came, and what is to become of it.
 type Recording struct {
-	Name     string    // of its golden file, testdata/golden/<Name>.json
+	Name     string    // of its golden file, testdata/golden/<case>/<name>.json
 	Settings string    // of the source; "" is the case's with its first secret
 	At       time.Time // on the source's clock; zero is [Now]
 	Request  *provider.Request
@@ -73,7 +78,7 @@ var Now = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 // Run runs the suite.
 //
 // Each file in testdata/samples is a body. Signed, it is received, and the receipt compared with
-// testdata/golden/<name>.json; so is that of each recording. "go test -update" writes the golden files anew.
+// testdata/golden/<case>/<name>.json; so is that of each recording. "go test -update" writes the golden files anew.
 func Run(t *testing.T, c Case) {
 	s := newSuite(t, c)
 	t.Run("Info", s.testInfo)

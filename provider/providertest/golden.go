@@ -69,8 +69,8 @@ func newGolden(req *provider.Request, r provider.Receipt) golden {
 	return g
 }
 
-// checkGolden compares a receipt with testdata/golden/<name>.json.
-func checkGolden(t *testing.T, name string, req *provider.Request, r provider.Receipt) {
+// checkGolden compares a receipt with testdata/golden/<case>/<name>.json.
+func (s *suite) checkGolden(t *testing.T, name string, req *provider.Request, r provider.Receipt) {
 	t.Helper()
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -79,7 +79,7 @@ func checkGolden(t *testing.T, name string, req *provider.Request, r provider.Re
 	if err := enc.Encode(newGolden(req, r)); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("testdata", "golden", name+".json")
+	path := filepath.Join("testdata", "golden", s.Name, name+".json")
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)

@@ -19,7 +19,7 @@ func (s *suite) testSamples(t *testing.T) {
 		t.Run(sample.name, func(t *testing.T) {
 			req := s.signed(sample.body)
 			if receipt := s.accept(t, r, req); !t.Failed() {
-				checkGolden(t, sample.name, req, receipt)
+				s.checkGolden(t, sample.name, req, receipt)
 			}
 		})
 	}
@@ -43,7 +43,7 @@ func (s *suite) testRecordings(t *testing.T) {
 				t.Fatalf("refused as %q (%v), want %q", code, err, rec.Refused)
 			}
 			if err == nil {
-				checkGolden(t, rec.Name, rec.Request, receipt)
+				s.checkGolden(t, rec.Name, rec.Request, receipt)
 			}
 		})
 	}

@@ -80,7 +80,7 @@ func (s *suite) roundTrip(t *testing.T, renderer provider.Renderer, ev *bellhop.
 	for i := range arrived {
 		at := Now.Add(time.Duration(i) * 48 * time.Hour)
 		req := s.render(t, renderer, ev, i+1, at)
-		receipt := s.accept(t, s.open(t, s.good(), at), req)
+		receipt := s.accept(t, s.open(t, s.SendSource(s.Secrets[0]), at), req)
 		if len(receipt.Events) != 1 || len(receipt.Refused) > 0 {
 			t.Fatalf("makes %d events and %d refusals\n%s", len(receipt.Events), len(receipt.Refused), describe(req))
 		}

@@ -88,8 +88,13 @@ func (s *suite) checkSettings(t *testing.T, good string, docs []provider.Setting
 	for _, raw := range []string{"null", "[]", `"` + canary + `"`, "1", "{", good + "x"} {
 		refused("not an object", "", raw)
 	}
+	for name := range values {
+		refused(name+" twice", "", strings.Replace(good, "{", `{"`+name+`":null,`, 1))
+	}
 	refused("unknown setting", "no_such_setting", with(values, "no_such_setting", canary))
-	s.checkKnown(t, docs, open(with(values, "no_such_setting", canary)))
+	for _, name := range undocumented(t, docs, open(with(values, "no_such_setting", canary))) {
+		refused(name+", which is not documented", name, with(values, name, canary))
+	}
 	for _, d := range docs {
 		if d.Required {
 			refused(d.Name+" left out", d.Name, without(values, d.Name))
@@ -105,22 +110,23 @@ func (s *suite) checkSettings(t *testing.T, good string, docs []provider.Setting
 	}
 }
 
-// checkKnown compares the settings that are documented with those that err, about an unknown one, lists.
-func (s *suite) checkKnown(t *testing.T, docs []provider.Setting, err error) {
+// undocumented returns the settings that err, which is about an unknown one, lists beside those in docs.
+func undocumented(t *testing.T, docs []provider.Setting, err error) []string {
+	t.Helper()
 	if err == nil {
-		return
+		return nil
 	}
 	_, list, _ := strings.Cut(err.Error(), "there are ")
 	known := strings.Split(list, ", ")
-	var documented []string
 	for _, d := range docs {
-		documented = append(documented, d.Name)
+		i := slices.Index(known, d.Name)
+		if i < 0 {
+			t.Errorf("setting %s is documented, but not known", d.Name)
+			continue
+		}
+		known = slices.Delete(known, i, i+1)
 	}
-	slices.Sort(known)
-	slices.Sort(documented)
-	if !slices.Equal(known, documented) {
-		t.Errorf("settings are %q, those documented %q", known, documented)
-	}
+	return known
 }
 
 func with(values map[string]any, name string, value any) string {

@@ -41,6 +41,9 @@ func newSuite(t testing.TB, c Case) *suite {
 	if s.SendURL == "" {
 		s.SendURL = "https://receiver.example/in/test"
 	}
+	if s.SendSource == nil {
+		s.SendSource = func(secret string) string { return s.Settings([]string{secret}) }
+	}
 	files, err := filepath.Glob("testdata/samples/*")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no samples in testdata/samples")
@@ -134,7 +137,7 @@ func (s *suite) refuse(t testing.TB, r provider.Receiver, req *provider.Request)
 
 // describe shows req, cut to what a person reads.
 func describe(req *provider.Request) string {
-	return fmt.Sprintf("%s %.300s\n%.1000s\n%.1000q", req.Method, req.Target, bellhop.NewHeader(req.Header, nil), req.Body)
+	return fmt.Sprintf("%s %.200s\n%.500s\n%.200q", req.Method, req.Target, bellhop.NewHeader(req.Header, nil), req.Body)
 }
 
 // clone copies req, so that it can be changed.

@@ -1,0 +1,70 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// serve answers every request with status and body, and keeps the last one.
+func serve(t *testing.T, status int, body string) (*Client, *http.Request) {
+	var last http.Request
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		last = *r
+		w.WriteHeader(status)
+		w.Write([]byte(body))
+	}))
+	t.Cleanup(server.Close)
+	return New(server.URL+"/", "k", nil), &last
+}
+
+func TestRequest(t *testing.T) {
+	c, last := serve(t, 200, `{}`)
+	if _, err := c.Source(t.Context(), "a/../b?c"); err != nil {
+		t.Fatal(err)
+	}
+	if last.RequestURI != "/api/v1/sources/a%2F..%2Fb%3Fc" || last.Header.Get("Authorization") != "Bearer k" || last.Method != "GET" {
+		t.Errorf("%s %s %v", last.Method, last.RequestURI, last.Header)
+	}
+	if _, err := c.Deliveries(t.Context(), DeliveryFilter{State: "dead"}, Page{Limit: 3, Cursor: "x&y"}); err != nil {
+		t.Fatal(err)
+	}
+	if last.RequestURI != "/api/v1/deliveries?cursor=x%26y&limit=3&state=dead" {
+		t.Error(last.RequestURI)
+	}
+}
+
+func TestNotAGateway(t *testing.T) {
+	for _, body := range []string{"", "<html>", `{"detail":"x"}`, `[]`} {
+		c, _ := serve(t, 502, body)
+		_, err := c.Stats(t.Context())
+		var e *Error
+		if !errors.As(err, &e) || e.Status != 502 || e.Code != "" || !strings.Contains(e.Detail, "502 Bad Gateway") {
+			t.Errorf("%q: %#v", body, err)
+		}
+	}
+	c, _ := serve(t, 200, "<html>")
+	if _, err := c.Stats(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	for _, url := range []string{"", "127.0.0.1:1", "localhost:1", "ftp://x", "http://[::1"} {
+		if _, err := New(url, "k", nil).Stats(t.Context()); err == nil || !strings.Contains(err.Error(), "http://host:port") {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	for text, want := range map[string]Schedule{`"none"`: {"none"}, `["5s"]`: {"5s"}, `["5s","1m"]`: {"5s", "1m"}, `[]`: {}} {
+		var s Schedule
+		if err := json.Unmarshal([]byte(text), &s); err != nil || strings.Join(s, " ") != strings.Join(want, " ") {
+			t.Errorf("%s: %v %v", text, s, err)
+		}
+		if b, err := json.Marshal(s); err != nil || string(b) != text {
+			t.Errorf("%s: %s %v", text, b, err)
+		}
+	}
+}

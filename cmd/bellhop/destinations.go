@@ -1,0 +1,109 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/spf13/cobra"
+)
+
+func newDestinationsCommand(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "destinations",
+		Short: "List, show, create, update, pause, resume and delete destinations",
+		Long: `List, show, create, update, pause, resume and delete destinations.
+
+A destination is where events go. Its match says which ones. Without a verb, destinations are listed.`,
+		Example: `  bellhop destinations
+  bellhop destinations create billing --url https://billing.example.com/hooks --source media --types 'ams.*'
+  bellhop destinations pause billing`,
+	}
+	return newNounCommand(e, c, newDestinationsListCommand, newDestinationsShowCommand, newDestinationsCreateCommand,
+		newDestinationsUpdateCommand, newDestinationsPauseCommand, newDestinationsResumeCommand, newDestinationsDeleteCommand)
+}
+
+var destinationColumns = []column[client.Destination]{
+	{"ID", func(d client.Destination) string { return d.ID }},
+	{"NAME", func(d client.Destination) string { return d.Name }},
+	{"TYPE", func(d client.Destination) string { return d.Type }},
+	{"URL", func(d client.Destination) string { return d.URL }},
+	{"STATE", func(d client.Destination) string { return d.State }},
+	{"MATCH", func(d client.Destination) string { return matchText(d.Match) }},
+}
+
+// matchText is m in one line.
+func matchText(m client.Match) string {
+	var parts []string
+	if len(m.Sources) > 0 {
+		parts = append(parts, "sources "+strings.Join(m.Sources, ", "))
+	}
+	if len(m.Types) > 0 {
+		parts = append(parts, "types "+strings.Join(m.Types, ", "))
+	}
+	if m.Where != "" {
+		parts = append(parts, "where "+m.Where)
+	}
+	if len(parts) == 0 {
+		return "every event"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// showDestination prints d.
+func showDestination(e *env, conn *connection, d client.Destination) error {
+	if conn.json {
+		return printJSON(e.stdout, d)
+	}
+	state := d.State
+	if d.StateReason != "" {
+		state += ": " + d.StateReason
+	}
+	fields := []field{
+		{"id", d.ID}, {"name", d.Name}, {"type", d.Type}, {"url", d.URL}, {"state", state}, {"match", matchText(d.Match)},
+		{"timeout", d.Timeout}, {"concurrency", strconv.Itoa(d.Concurrency)}, {"retry", strings.Join(d.Retry.Schedule, ", ")},
+	}
+	fields = append(fields, settingFields(d.Settings)...)
+	return printFields(e.stdout, append(fields, field{"created at", moment(d.CreatedAt)}, field{"updated at", moment(d.UpdatedAt)}))
+}
+
+// destinationFlags are those that create and update have in common.
+type destinationFlags struct {
+	url, format, secret, where, timeout, retry string
+	sources, types, set                        []string
+	concurrency                                int
+}
+
+func (f *destinationFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.url, "url", "", "where deliveries go")
+	c.Flags().StringVar(&f.format, "format", "", "of type http: raw, standard (the default) or envelope")
+	c.Flags().StringVar(&f.secret, "secret", "", "of type http: whsec_…, @FILE or env:NAME; signs in format standard")
+	c.Flags().StringSliceVar(&f.sources, "source", nil, "match events of this source only (repeatable)")
+	c.Flags().StringSliceVar(&f.types, "types", nil, "match events of this type only; it may end in * (repeatable)")
+	c.Flags().StringVar(&f.where, "where", "", "match events for which this is true: \"data.amount > 100\"")
+	c.Flags().StringVar(&f.timeout, "timeout", "", "of one attempt, 10ms to 5m (default 5s)")
+	c.Flags().IntVar(&f.concurrency, "concurrency", 0, "attempts under way at once, 1 to 1024 (default 16)")
+	c.Flags().StringVar(&f.retry, "retry", "", "when to try again: default, none, sharepoint, eventgrid, or waits such as 5s,1m,10m")
+	c.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
+}
+
+// settings are those of --set, --format and --secret together.
+func (f *destinationFlags) settings(e *env) (map[string]any, error) {
+	settings, err := e.readSettings(f.set)
+	if err != nil {
+		return nil, err
+	}
+	if f.format != "" {
+		settings["format"] = f.format
+	}
+	if f.secret != "" {
+		if settings["secret"], err = e.readText(f.secret); err != nil {
+			return nil, err
+		}
+	}
+	return settings, nil
+}
+
+func (f *destinationFlags) schedule() client.Retry {
+	return client.Retry{Schedule: strings.Split(f.retry, ",")}
+}

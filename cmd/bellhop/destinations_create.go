@@ -1,0 +1,85 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/spf13/cobra"
+)
+
+func newDestinationsCreateCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "create NAME --url URL",
+		Short: "Create a destination",
+		Long: `Create a destination and print its id.
+
+Of type http and in format standard, which are the defaults, deliveries are signed as Standard Webhooks says. Without
+--secret a secret is made and printed, this once: give it to whoever receives.
+
+Any provider that sends ('bellhop providers' says which) can be the type: deliveries then look as that system's do.`,
+		Example: `  bellhop destinations create all --url https://example.com/hooks
+  bellhop destinations create billing --url https://example.com/hooks --source media --types 'ams.*' --secret @secret.txt
+  bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m
+  bellhop destinations create ops --type slack --url https://hooks.slack.com/services/…`,
+		Args: named("name for the destination"),
+	}
+	var f destinationFlags
+	f.add(c)
+	kind := c.Flags().String("type", bellhop.TypeHTTP, "http, or a provider, for its dialect")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if f.url == "" {
+			return wrongUsage("missing --url")
+		}
+		settings, err := f.settings(e)
+		if err != nil {
+			return err
+		}
+		made := ""
+		if *kind == bellhop.TypeHTTP && (settings["format"] == nil || settings["format"] == "standard") && settings["secret"] == nil {
+			made = newSecret()
+			settings["secret"] = made
+		}
+		d := client.NewDestination{
+			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Timeout: f.timeout, Concurrency: f.concurrency,
+			Match: &client.Match{Sources: f.sources, Types: f.types, Where: f.where},
+		}
+		if f.retry != "" {
+			retry := f.schedule()
+			d.Retry = &retry
+		}
+		return conn.call(func(api *client.Client) error {
+			created, err := api.CreateDestination(c.Context(), d)
+			if err != nil {
+				return err
+			}
+			return showCreated(e, conn, created, made)
+		})
+	}
+	return c
+}
+
+// newSecret makes a secret of Standard Webhooks: 32 random bytes.
+func newSecret() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return "whsec_" + base64.StdEncoding.EncodeToString(b)
+}
+
+// showCreated prints a destination that was just made, and the secret that was made with it, if there was one.
+func showCreated(e *env, conn *connection, d client.Destination, secret string) error {
+	if conn.json {
+		return printJSON(e.stdout, struct {
+			client.Destination
+			Secret string `json:"secret,omitempty"`
+		}{d, secret})
+	}
+	fmt.Fprintf(e.stderr, "created destination %s\n", clean(d.Name))
+	fields := []field{{"id", d.ID}}
+	if secret != "" {
+		fields = append(fields, field{"secret", secret + " (shown only now: give it to whoever receives)"})
+	}
+	return printFields(e.stdout, fields)
+}

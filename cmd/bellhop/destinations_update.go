@@ -1,0 +1,66 @@
+package main
+
+import (
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/spf13/cobra"
+)
+
+func newDestinationsUpdateCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "update NAME",
+		Short: "Change a destination",
+		Long: `Change a destination, by name or id. What is not named stays as it is, secrets included.
+
+--source and --types replace those there were; --source "" matches every source again.`,
+		Example: `  bellhop destinations update billing --url https://new.example.com/hooks
+  bellhop destinations update billing --types 'ams.*' --where ""
+  bellhop destinations update billing --retry none --timeout 10s`,
+		Args: named("destination"),
+	}
+	var f destinationFlags
+	f.add(c)
+	name := c.Flags().String("name", "", "a new name")
+	remove := c.Flags().StringArray("unset", nil, "a setting to remove (repeatable)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		settings, err := f.settings(e)
+		if err != nil {
+			return err
+		}
+		unset(settings, *remove)
+		changes := changedFlags(c, map[string]any{
+			"name": *name, "url": f.url, "timeout": f.timeout, "concurrency": f.concurrency, "retry": f.schedule(),
+		})
+		if len(settings) > 0 {
+			changes["settings"] = settings
+		}
+		if match := f.matchChanges(c); len(match) > 0 {
+			changes["match"] = match
+		}
+		if len(changes) == 0 {
+			return wrongUsage("nothing to change")
+		}
+		return conn.call(func(api *client.Client) error {
+			d, err := api.UpdateDestination(c.Context(), args[0], changes)
+			if err != nil {
+				return err
+			}
+			return showDestination(e, conn, d)
+		})
+	}
+	return c
+}
+
+// matchChanges are the members of the match whose flags were given.
+func (f *destinationFlags) matchChanges(c *cobra.Command) map[string]any {
+	match := make(map[string]any)
+	if c.Flags().Changed("source") {
+		match["sources"] = append([]string{}, f.sources...)
+	}
+	if c.Flags().Changed("types") {
+		match["types"] = append([]string{}, f.types...)
+	}
+	if c.Flags().Changed("where") {
+		match["where"] = f.where
+	}
+	return match
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/app"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/spf13/cobra"
+)
+
+// maxReplyBytes is how much of a reply is printed.
+const maxReplyBytes = 64 << 10
+
+// sendFlags are those of send.
+type sendFlags struct {
+	to, key, file, kind, id string
+	set, headers            []string
+	at                      time.Time
+	json                    bool
+}
+
+func newSendCommand(e *env) *cobra.Command {
+	var f sendFlags
+	c := &cobra.Command{
+		Use:   "send PROVIDER --to URL [--key K] [--file BODY|-] [--header 'N: v']…",
+		Short: "Sign and post as a provider would",
+		Long: `Sign and post as a provider would, and print the status and the reply.
+
+The body of --file is sent as it is where it is one of the provider's own; any other is put into the provider's form.
+Without --file, a small test event is sent. It fails if the answer is not 2xx.
+
+'bellhop providers' says which providers send, and 'bellhop providers PROVIDER' what they can be told with --set.`,
+		Example: `  bellhop send ams --to http://127.0.0.1:8080/in/media --key @key.txt --set account_id=GUID --file job.json
+  bellhop send standardwebhooks --to http://127.0.0.1:3000/hooks --key whsec_… --type invoice.paid --file - < invoice.json`,
+		Args: named("provider"),
+		RunE: func(c *cobra.Command, args []string) error { return send(c.Context(), e, args[0], f) },
+	}
+	c.Flags().StringVar(&f.to, "to", "", "URL to post to")
+	c.Flags().StringVar(&f.key, "key", "", "the key to sign with: text, @FILE or env:NAME")
+	c.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
+	c.Flags().StringVar(&f.file, "file", "", "the body; - is stdin")
+	c.Flags().StringArrayVar(&f.headers, "header", nil, "a header to send as well, 'Name: value' (repeatable)")
+	c.Flags().StringVar(&f.kind, "type", "", "type of the event (default PROVIDER.event)")
+	c.Flags().StringVar(&f.id, "id", "", "id of the event; the same one again is a repeat (default a new one)")
+	timeFlag(c, &f.at, "at", "sign as of this time")
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	return c
+}
+
+// send renders an event as the provider does, posts it and prints the answer.
+func send(ctx context.Context, e *env, name string, f sendFlags) error {
+	if f.to == "" {
+		return wrongUsage("missing --to URL")
+	}
+	p, err := findProvider(name)
+	if err != nil {
+		return err
+	}
+	sender, ok := p.(provider.Sender)
+	if !ok {
+		return wrongUsage("%s only receives; 'bellhop providers' says which providers send", name)
+	}
+	settings, err := e.providerSettings(p.Info(), f.key, f.set)
+	if err != nil {
+		return err
+	}
+	env := e.providerEnv(f.at)
+	renderer, err := sender.OpenSender(env, settings)
+	if err != nil {
+		return wrongSettings(p.Info(), err)
+	}
+	ev, err := f.event(e, env, name)
+	if err != nil {
+		return err
+	}
+	message, err := renderer.Render(ev, provider.Sending{DeliveryID: bellhop.NewID(bellhop.PrefixDelivery, env.Rand), Attempt: 1, Time: env.Now(), URL: f.to})
+	if err != nil {
+		return err
+	}
+	return post(ctx, e, message, f)
+}
+
+// event is what is sent: the body of --file as an event that came from this provider, or else a test event.
+func (f *sendFlags) event(e *env, env provider.Env, name string) (*bellhop.Event, error) {
+	now := env.Now()
+	ev := &bellhop.Event{ID: f.id, Type: f.kind, Source: name, Time: now, ReceivedAt: now, ContentType: "application/json"}
+	if ev.ID == "" {
+		ev.ID = bellhop.NewID(bellhop.PrefixEvent, env.Rand)
+	}
+	if ev.Type == "" {
+		ev.Type = name + ".event"
+	}
+	ev.Body = []byte(`{"message":"a test event, sent by bellhop"}`)
+	if f.file != "" {
+		var err error
+		if ev.Body, err = e.readFile(f.file); err != nil {
+			return nil, err
+		}
+		if !json.Valid(ev.Body) {
+			ev.ContentType = http.DetectContentType(ev.Body)
+		}
+	}
+	ev.SHA256 = sha256.Sum256(ev.Body)
+	return ev, nil
+}
+
+// post sends message and prints what came back.
+func post(ctx context.Context, e *env, message provider.Message, f sendFlags) error {
+	if message.Method == "" {
+		message.Method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(ctx, message.Method, f.to, bytes.NewReader(message.Body))
+	if err != nil {
+		return wrongUsage("--to: cannot be read; write a whole URL such as http://127.0.0.1:8080/in/media")
+	}
+	if message.Header != nil {
+		req.Header = message.Header.Clone()
+	}
+	for _, line := range f.headers {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return wrongUsage("--header %s: write it as 'Name: value'", line)
+		}
+		req.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
+	}
+	resp, err := app.NewHTTPClient().Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes))
+	if err != nil {
+		return fmt.Errorf("read the reply: %w", err)
+	}
+	return printReply(e, resp, reply, f.json)
+}
+
+// printReply prints an answer; one that is not 2xx is a failure.
+func printReply(e *env, resp *http.Response, reply []byte, asJSON bool) (err error) {
+	if asJSON {
+		err = printJSON(e.stdout, map[string]any{"status": resp.StatusCode, "content_type": resp.Header.Get("Content-Type"), "reply": string(reply)})
+	} else {
+		fmt.Fprintln(e.stdout, clean(resp.Status))
+		if text := strings.TrimRight(cleanLines(string(reply)), "\n"); text != "" {
+			fmt.Fprintln(e.stdout, text)
+		}
+	}
+	if err == nil && (resp.StatusCode < 200 || resp.StatusCode > 299) {
+		return errReported
+	}
+	return err
+}

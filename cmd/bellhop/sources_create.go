@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/spf13/cobra"
+)
+
+func newSourcesCreateCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "create NAME --provider PROVIDER [--set name=value]…",
+		Short: "Create a source and print its URL",
+		Long: `Create a source and print its URL: that is what the provider is to call.
+
+'bellhop providers' lists the providers, 'bellhop providers PROVIDER' the settings of one.`,
+		Example: `  bellhop sources create media --provider ams --set signing_key=@key.txt --set account_id=GUID
+  bellhop sources create repo --provider github --set secret=env:GITHUB_SECRET
+  bellhop sources create pay --provider stripe --set secret='["whsec_new","whsec_old"]'`,
+		Args: named("name for the source"),
+	}
+	provider := c.Flags().String("provider", "", "the provider that reads its requests")
+	set := c.Flags().StringArray("set", nil, setHelp)
+	maxBody := c.Flags().Int64("max-body-bytes", 0, "largest body accepted; 0 is the server's default")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if *provider == "" {
+			return wrongUsage("missing --provider; 'bellhop providers' lists them")
+		}
+		settings, err := e.readSettings(*set)
+		if err != nil {
+			return err
+		}
+		return conn.call(func(api *client.Client) error {
+			s, err := api.CreateSource(c.Context(), client.NewSource{Name: args[0], Provider: *provider, Settings: settings, MaxBodyBytes: *maxBody})
+			if err != nil {
+				return err
+			}
+			if conn.json {
+				return printJSON(e.stdout, s)
+			}
+			fmt.Fprintf(e.stderr, "created source %s (%s); the provider calls\n", clean(s.Name), clean(s.ID))
+			fmt.Fprintln(e.stdout, clean(s.URL))
+			return nil
+		})
+	}
+	return c
+}

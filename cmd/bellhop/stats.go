@@ -1,0 +1,43 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/spf13/cobra"
+)
+
+func newStatsCommand(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "stats",
+		Short: "Count what a server holds",
+		Long: `Count what a server holds.
+
+Pending and leased deliveries are counted as they are; delivered, dead and cancelled ones since the server started.`,
+		Example: "  bellhop stats --json",
+		Args:    cobra.NoArgs,
+	}
+	conn := newConnection(e, c.Flags())
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return conn.call(func(api *client.Client) error {
+			s, err := api.Stats(c.Context())
+			if err != nil {
+				return err
+			}
+			if conn.json {
+				return printJSON(e.stdout, s)
+			}
+			fields := []field{{"sources", count(s.Sources)}, {"destinations", count(s.Destinations)}, {"events", count(s.Events)}}
+			for _, state := range slices.Sorted(maps.Keys(s.Deliveries)) {
+				fields = append(fields, field{"deliveries " + state, count(s.Deliveries[state])})
+			}
+			return printFields(e.stdout, append(fields, field{"oldest pending", moment(s.OldestPendingAt)},
+				field{"requests refused", count(s.RequestsRefused)}, field{"database bytes", count(s.DatabaseBytes)}))
+		})
+	}
+	return c
+}
+
+func count(n int64) string { return strconv.FormatInt(n, 10) }

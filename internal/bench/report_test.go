@@ -1,0 +1,93 @@
+package bench
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// sample is a report of two runs of each gateway.
+func sample() *Report {
+	figures := func(scale float64) Figures {
+		return Figures{21034.4 * scale, 20987.2 * scale, 2.914 / scale, 6.1 / scale, 3.2 / scale, 12.35 / scale, 52.4 / scale, 31.25}
+	}
+	r := &Report{
+		Options: Defaults(),
+		Machine: "linux/amd64, 2 CPUs, go1.26",
+		Folder:  Folder{Path: "/tmp", System: "ext4", SyncMS: .314},
+	}
+	for i, scale := range []float64{1, .8, .9, .63} {
+		r.Runs = append(r.Runs, Result{Run: 1 + i/2, Gateway: []string{relayName, bellhopName}[i%2], Figures: figures(scale),
+			Accepted: 50_000, Delivered: 50_000, OwnCPU: 21.6})
+	}
+	return r
+}
+
+func TestTable(t *testing.T) {
+	for name, change := range map[string]func(r *Report){
+		"plain": func(*Report) {},
+		"lost":  func(r *Report) { r.Runs[3].Lost, r.Runs[3].Delivered, r.Runs[1].Duplicates = 1200, 48_800, 17 },
+		"rate":  func(r *Report) { r.Options.Rate, r.Options.Fanout, r.Options.Sign = 2000, 3, true },
+		"poor": func(r *Report) {
+			r.Folder = Folder{Path: "/dev/shm", System: "tmpfs", InMemory: true, SyncMS: .001}
+			for i := range r.Runs {
+				r.Runs[i].PeakMemory, r.Runs[i].WholeLifeCPU, r.Runs[i].OwnCPU = 0, true, 0
+			}
+			r.Runs[1].Refused, r.Runs[1].FirstRefusal, r.Runs[1].Unwanted = 1234, `503 {"error":"try again later"}`, 1
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := sample()
+			change(r)
+			r.summarize()
+			var got strings.Builder
+			if err := r.WriteTable(&got); err != nil {
+				t.Fatal(err)
+			}
+			path := "testdata/" + name + ".golden"
+			if *update {
+				if err := os.WriteFile(path, []byte(got.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil || got.String() != string(want) {
+				t.Errorf("%v; got\n%s", err, got.String())
+			}
+		})
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		of   []float64
+		want float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{4, 1}, 2.5}, {[]float64{9, 1, 2}, 2}} {
+		if got := median(c.of); got != c.want {
+			t.Errorf("%v: %v", c.of, got)
+		}
+	}
+}
+
+// The ratio is that of neighbours: a slow minute in which both ran does not move it.
+func TestRatio(t *testing.T) {
+	r := &Report{}
+	for _, rate := range []float64{100, 80, 50, 40, 200, 100} {
+		r.Runs = append(r.Runs, Result{Figures: Figures{DeliveredPerSecond: rate}})
+	}
+	r.summarize()
+	if r.Ratio.DeliveredPerSecond != .8 || r.Relay.DeliveredPerSecond != 100 || r.Bellhop.DeliveredPerSecond != 80 || r.Ratio.CPU != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestThousands(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234"} {
+		if got := thousands(n); got != want {
+			t.Errorf("%d: %s", n, got)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package delivery
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+func TestDelivered(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("billing")
+		to.will(func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(30 * time.Millisecond)
+			w.WriteHeader(201)
+			w.Write([]byte(strings.Repeat("0123456789", 1000)))
+		})
+		d := r.destination(to)
+		owed := r.accept(bellhop.Event{ContentType: "application/json", Body: []byte(`{"n":1}`)})
+		time.Sleep(time.Second)
+
+		calls := to.got()
+		if len(calls) != 1 || calls[0].body != `{"n":1}` || calls[0].method != "POST" || calls[0].path != "/hooks" || !calls[0].at.Equal(began) {
+			t.Fatalf("arrived: %+v", calls)
+		}
+		got := r.only()
+		if got.ID != owed[0].DeliveryID || got.DestinationID != d.ID || got.State != bellhop.DeliveryDelivered || got.Attempts != 1 || got.Last == nil {
+			t.Fatalf("recorded: %+v", got)
+		}
+		if a := got.Last; a.Number != 1 || a.Status != 201 || a.Error != "" || a.Duration != 30*time.Millisecond || !a.StartedAt.Equal(began) ||
+			string(a.Reply) != strings.Repeat("0123456789", 1000)[:bellhop.MaxReplyBytes] {
+			t.Errorf("attempt: %+v", a)
+		}
+		r.wantIdle()
+	})
+}
+
+// TestDead: when the schedule is used up the delivery is dead, with all its attempts on record.
+func TestDead(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("broken")
+		to.will(status(500))
+		r.destination(to, func(d *bellhop.Destination) { d.Retry = bellhop.Schedule{time.Minute, time.Hour} })
+		r.acceptMany(1)
+		time.Sleep(48 * time.Hour)
+
+		got := r.only()
+		if got.State != bellhop.DeliveryDead || got.Attempts != 3 || got.Last.Error != "status" || got.Last.Status != 500 ||
+			!strings.Contains(got.Last.Detail, "500 Internal Server Error") || !strings.Contains(got.Last.Detail, "given up after 3 attempts") {
+			t.Errorf("recorded: %+v, %+v", got, got.Last)
+		}
+		attempts, err := r.store.Attempts(t.Context(), got.ID)
+		if err != nil || len(attempts) != 3 || len(to.got()) != 3 {
+			t.Fatalf("%d attempts on record, %d arrived: %v", len(attempts), len(to.got()), err)
+		}
+		for i, a := range attempts {
+			if a.Number != i+1 || !a.StartedAt.Equal(to.got()[i].at) {
+				t.Errorf("attempt %d: %+v", i+1, a)
+			}
+		}
+		r.wantIdle()
+	})
+}
+
+// TestUnrenderable: what cannot be put into the destination's dialect is dead at once, with the reason.
+func TestUnrenderable(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("ams")
+		r.destination(to, func(d *bellhop.Destination) {
+			d.Type, d.Settings = "ams", []byte(`{"signing_key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}`)
+		})
+		r.acceptMany(1)
+		synctest.Wait()
+		got := r.only()
+		if got.State != bellhop.DeliveryDead || got.Attempts != 1 || got.Last.Error != "render" || !strings.Contains(got.Last.Detail, "settings.account_id") {
+			t.Errorf("recorded: %+v, %+v", got, got.Last)
+		}
+		if len(to.got()) != 0 {
+			t.Error("something was sent")
+		}
+		r.wantIdle()
+	})
+}
+
+// TestDuplicates: an event that its source already had is delivered once, and leaves no promise behind.
+func TestDuplicates(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("billing")
+		r.destination(to)
+		for range 3 {
+			r.accept(bellhop.Event{ProviderID: "a", Body: []byte("a")}, bellhop.Event{ProviderID: "b", Body: []byte("b")}, bellhop.Event{ProviderID: "a", Body: []byte("a")})
+		}
+		synctest.Wait()
+		to.wantOnce(t, 2)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 2})
+		r.wantIdle()
+	})
+}
+
+// TestForget: what was matched but not stored leaves no promise behind.
+func TestForget(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.destination(r.network.receiver("one"))
+		r.destination(r.network.receiver("two"))
+		for range laneLength + 10 {
+			events := []bellhop.Event{{Type: "x", Body: make([]byte, 1000)}, {Type: "y", Body: make([]byte, 10)}}
+			owed := r.engine.Match(events)
+			if len(owed) != 4 || !owed[0].Leased || !owed[3].Leased {
+				t.Fatalf("owed: %+v", owed)
+			}
+			r.engine.Forget(events, owed)
+		}
+		r.wantIdle()
+	})
+}
+
+// TestMatch: each destination is asked once, whether its match names the source by name, by id, by both or not at all.
+func TestMatch(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		for name, m := range map[string]bellhop.Match{
+			"any":     {},
+			"by-name": {Sources: []string{"rig"}},
+			"by-id":   {Sources: []string{"src_rig"}},
+			"by-both": {Sources: []string{"src_rig", "rig", "rig"}},
+			"other":   {Sources: []string{"other"}},
+			"typed":   {Sources: []string{"rig"}, Types: []string{"job.*"}},
+			"where":   {Where: `data.n == 2`},
+			"failing": {Where: `data.n.m == 2`},
+		} {
+			r.destination(r.network.receiver(name), func(d *bellhop.Destination) { d.Match = m })
+		}
+		owed := r.accept(bellhop.Event{Body: []byte(`{"n":1}`)}, bellhop.Event{Type: "task", Body: []byte(`{"n":2}`)})
+		got := map[int]map[string]int{0: {}, 1: {}}
+		for i, o := range owed {
+			got[o.Event][o.DestinationID]++
+			if i > 0 && o.Event < owed[i-1].Event {
+				t.Errorf("not in the events' order: %+v", owed)
+			}
+		}
+		want := []map[string]int{
+			{"dst_any": 1, "dst_by-name": 1, "dst_by-id": 1, "dst_by-both": 1, "dst_typed": 1},
+			{"dst_any": 1, "dst_by-name": 1, "dst_by-id": 1, "dst_by-both": 1, "dst_where": 1},
+		}
+		for i := range want {
+			for id := range want[i] {
+				if got[i][id] != 1 {
+					t.Errorf("event %d: %s is asked %d times", i, id, got[i][id])
+				}
+			}
+			if len(got[i]) != len(want[i]) {
+				t.Errorf("event %d goes to %v, want %v", i, got[i], want[i])
+			}
+		}
+		synctest.Wait()
+		r.wantIdle()
+	})
+}

@@ -1,0 +1,216 @@
+package delivery
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/ams"
+)
+
+// began is when the clock of a bubble starts for a test.
+var began = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+// inBubble runs f where time stands still while anything happens, and passes at once when nothing does.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	// The store keeps channels in a pool. Those of a bubble must not be met outside: two collections empty it.
+	defer runtime.GC()
+	defer runtime.GC()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(began))
+		f(t)
+	})
+}
+
+// A rig is an engine between a real store and receivers at the other end of pipes.
+type rig struct {
+	t       testing.TB
+	dir     string
+	network *network
+	random  func() float64
+
+	store   *store.Store
+	engine  *Engine
+	changes atomic.Int64 // calls of Changed
+	source  bellhop.Source
+}
+
+func newRig(t testing.TB) *rig {
+	r := &rig{t: t, dir: t.TempDir(), network: newNetwork(t)}
+	r.open()
+	r.source = bellhop.Source{ID: "src_rig", Name: "rig", Provider: "generic", Settings: []byte(`{}`), CreatedAt: time.Now(), UpdatedAt: time.Now()}
+	if err := r.store.CreateSource(t.Context(), r.source); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// open starts a store and an engine in the rig's folder, as a process does that starts. They end with the test.
+func (r *rig) open() {
+	r.t.Helper()
+	keys, err := store.LoadKeyRing(r.dir, rand.Reader)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	s, err := store.Open(store.Options{Dir: r.dir, Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: log})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial})
+	e := New(Options{Store: s, Client: client, Providers: []provider.Provider{ams.Provider{}}, Env: provider.Env{Now: time.Now, Rand: rand.Reader, Logger: log},
+		Now: time.Now, Random: r.random, Logger: log, Changed: func() {
+			r.changes.Add(1)
+			go r.reload()
+		}})
+	r.store, r.engine = s, e
+	r.t.Cleanup(func() {
+		if err := e.Stop(context.Background()); err != nil {
+			r.t.Errorf("stop: %v", err)
+		}
+		client.Close()
+		s.Close()
+	})
+	r.reload()
+}
+
+// reload hands the engine what the store has, as the app does after each change.
+func (r *rig) reload() {
+	r.t.Helper()
+	list, _, err := r.store.Destinations(context.Background(), bellhop.Page{Limit: bellhop.MaxPage})
+	if err == nil {
+		err = r.engine.SetDestinations(context.Background(), list)
+	}
+	if err != nil {
+		r.t.Error(err)
+	}
+}
+
+// destination makes a destination at to, and has the engine open it.
+func (r *rig) destination(to *receiver, change ...func(*bellhop.Destination)) bellhop.Destination {
+	r.t.Helper()
+	now := time.Now()
+	d := bellhop.Destination{ID: "dst_" + to.name, Name: to.name, Type: bellhop.TypeHTTP, URL: to.url(), Settings: []byte(`{"format":"raw"}`),
+		Timeout: 5 * time.Second, Concurrency: 16, Retry: bellhop.ScheduleDefault, State: bellhop.DestinationActive, CreatedAt: now, UpdatedAt: now}
+	for _, f := range change {
+		f(&d)
+	}
+	if err := r.store.CreateDestination(r.t.Context(), d); err != nil {
+		r.t.Fatal(err)
+	}
+	r.reload()
+	return d
+}
+
+// update changes a destination as the API does.
+func (r *rig) update(id string, change func(*bellhop.Destination)) {
+	r.t.Helper()
+	time.Sleep(time.Millisecond) // or it would not be newer
+	d, err := r.store.Destination(r.t.Context(), id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	change(&d)
+	d.UpdatedAt = time.Now()
+	if err := r.store.UpdateDestination(r.t.Context(), d); err != nil {
+		r.t.Fatal(err)
+	}
+	r.reload()
+}
+
+// accept takes events as the door does.
+func (r *rig) accept(events ...bellhop.Event) []bellhop.Owed {
+	r.t.Helper()
+	for i := range events {
+		ev := &events[i]
+		ev.SourceID, ev.Source, ev.ReceivedAt, ev.SHA256 = r.source.ID, r.source.Name, time.Now(), sha256.Sum256(ev.Body)
+		if ev.Type == "" {
+			ev.Type = "job.finished"
+		}
+	}
+	owed := r.engine.Match(events)
+	if _, err := r.store.Accept(r.t.Context(), nil, events, owed); err != nil {
+		r.t.Fatal(err)
+	}
+	r.engine.Deliver(events, owed)
+	return owed
+}
+
+// acceptMany takes n events, each by itself, with bodies that tell them apart.
+func (r *rig) acceptMany(n int) {
+	r.t.Helper()
+	for i := range n {
+		r.accept(bellhop.Event{ContentType: "text/plain", Body: fmt.Appendf(nil, "event %d", i)})
+	}
+}
+
+// deliveries lists everything in the table, newest first.
+func (r *rig) deliveries() (all []bellhop.Delivery) {
+	r.t.Helper()
+	page := bellhop.Page{Limit: bellhop.MaxPage}
+	for {
+		list, next, err := r.store.Deliveries(context.Background(), bellhop.DeliveryFilter{}, page)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if all = append(all, list...); next == "" {
+			return all
+		}
+		page.Cursor = next
+	}
+}
+
+// only returns the one delivery there is.
+func (r *rig) only() bellhop.Delivery {
+	r.t.Helper()
+	list := r.deliveries()
+	if len(list) != 1 {
+		r.t.Fatalf("%d deliveries", len(list))
+	}
+	return list[0]
+}
+
+// states counts the deliveries by state.
+func (r *rig) states() map[bellhop.DeliveryState]int {
+	r.t.Helper()
+	count := map[bellhop.DeliveryState]int{}
+	for _, d := range r.deliveries() {
+		count[d.State]++
+	}
+	return count
+}
+
+// wantStates checks the table.
+func (r *rig) wantStates(want map[bellhop.DeliveryState]int) {
+	r.t.Helper()
+	if got := r.states(); fmt.Sprint(got) != fmt.Sprint(want) {
+		r.t.Errorf("deliveries are %v, want %v", got, want)
+	}
+}
+
+// wantIdle checks that nothing is left in memory: no promise, no byte, no worker.
+func (r *rig) wantIdle() {
+	r.t.Helper()
+	if n := r.engine.queuedBytes.Load(); n != 0 {
+		r.t.Errorf("%d bytes are still counted", n)
+	}
+	for id, l := range r.engine.lanes.Load().byID {
+		l.mu.Lock()
+		if l.reserved != 0 || l.active != 0 || l.queue.len() != 0 || l.claiming {
+			r.t.Errorf("%s: %d places promised, %d workers, %d queued, claiming: %v", id, l.reserved, l.active, l.queue.len(), l.claiming)
+		}
+		l.mu.Unlock()
+	}
+}

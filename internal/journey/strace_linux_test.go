@@ -1,0 +1,88 @@
+package journey
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// watch has strace write what g asks of the system into the file it returns.
+func (g *gateway) watch(t *testing.T, calls string) (file string) {
+	t.Helper()
+	if _, err := exec.LookPath("strace"); err != nil {
+		skipAloud(t, "there is no strace here")
+	}
+	file = "/tmp/trace.txt"
+	if err := exec.Command("strace", "-o", file, "true").Run(); err != nil {
+		skipAloud(t, "strace may not trace here")
+	}
+	// -s shows buffers whole: a page of the log is 8 KiB. -y shows which file or socket a descriptor is.
+	g.wrapper = []string{"strace", "-f", "--seccomp-bpf", "-qq", "-y", "-s", "8192", "-e", "signal=none", "-e", "trace=" + calls, "-o", file}
+	return file
+}
+
+// A call is one system call. Its place in time is given by two lines of the trace: call a was over before call b
+// began if a.end < b.begin.
+type call struct {
+	name       string
+	file       string // that the first descriptor is: "/data/bellhop.db-wal", "socket:[1234]"
+	data       string // the buffer, as strace writes it
+	result     int
+	begin, end int
+}
+
+var (
+	wholeCall   = regexp.MustCompile(`^(\d+) +(\w+)\(\d+<([^>]*)>(.*)\) += (-?\d+)`)
+	begunCall   = regexp.MustCompile(`^(\d+) +(\w+)\(\d+<([^>]*)>(.*) <unfinished \.\.\.>`)
+	resumedCall = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)`)
+)
+
+// readTrace reads a trace of several threads. Calls are in the order in which they began.
+func readTrace(t *testing.T, file string) []*call {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var calls []*call
+	unfinished := map[string]*call{} // by thread
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for n := 0; lines.Scan(); n++ {
+		line := lines.Text()
+		if m := begunCall.FindStringSubmatch(line); m != nil {
+			c := &call{name: m[2], file: m[3], data: m[4], begin: n}
+			calls = append(calls, c)
+			unfinished[m[1]] = c
+		} else if m := resumedCall.FindStringSubmatch(line); m != nil {
+			if c := unfinished[m[1]]; c != nil {
+				c.data, c.end = c.data+m[3], n
+				c.result, _ = strconv.Atoi(m[4])
+				delete(unfinished, m[1])
+			}
+		} else if m := wholeCall.FindStringSubmatch(line); m != nil {
+			c := &call{name: m[2], file: m[3], data: m[4], begin: n, end: n}
+			c.result, _ = strconv.Atoi(m[5])
+			calls = append(calls, c)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range unfinished {
+		c.end, c.result = int(^uint(0)>>1), -1 // it never was over
+	}
+	return calls
+}
+
+// buffer returns what c reads or writes: what stands between the first quotes, as strace writes it.
+func (c *call) buffer() string {
+	_, rest, _ := strings.Cut(c.data, `"`)
+	end := strings.LastIndexByte(rest, '"')
+	return rest[:max(0, end)]
+}

@@ -1,0 +1,33 @@
+package store
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// options are those of a store in dir, whose keys are made on first use.
+func options(t testing.TB, dir string, change ...func(*Options)) Options {
+	t.Helper()
+	keys, err := LoadKeyRing(dir, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Dir: dir, Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler)}
+	for _, f := range change {
+		f(&o)
+	}
+	return o
+}
+
+// reopen opens the store in dir, closed when the test ends.
+func reopen(t testing.TB, dir string, change ...func(*Options)) *Store {
+	t.Helper()
+	s, err := Open(options(t, dir, change...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}

@@ -1,0 +1,152 @@
+package storetest
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+func sources(w *world) {
+	at := w.clock.now()
+	s := bellhop.Source{ID: "src_1", Name: "graph", Provider: "graph", Settings: json.RawMessage(`{"client_state":"\u0000 é"}`),
+		MaxBodyBytes: 5, Disabled: true, CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: at.Add(2000)}
+	w.must(w.CreateSource(w.ctx, s))
+	read := func(idOrName string) bellhop.Source {
+		w.Helper()
+		got, err := w.Source(w.ctx, idOrName)
+		w.must(err)
+		return got
+	}
+	w.equal("by id", read("src_1"), s)
+	w.equal("by name", read("graph"), s)
+
+	s.Name, s.Provider, s.Settings, s.MaxBodyBytes, s.Disabled, s.UpdatedAt, s.SecretsAt = "mail", "outlook", json.RawMessage(`{}`), 0, false, at.Add(3000), at.Add(4000)
+	w.must(w.UpdateSource(w.ctx, s))
+	w.equal("updated", read("mail"), s)
+	_, err := w.Source(w.ctx, "graph")
+	w.refused("by the old name", err, bellhop.CodeNotFound)
+
+	list, _, err := w.Sources(w.ctx, bellhop.Page{})
+	w.must(err)
+	w.equal("listed, newest first", []string{list[0].Name, list[1].Name}, []string{"mail", "media"})
+
+	w.must(w.DeleteSource(w.ctx, "src_1"))
+	for what, err := range map[string]error{"read": second(w.Source(w.ctx, "src_1")), "update": w.UpdateSource(w.ctx, s), "delete": w.DeleteSource(w.ctx, "src_1"),
+		"delete the API's": w.DeleteSource(w.ctx, "src_api"), "read the API's": second(w.Source(w.ctx, bellhop.SourceAPI))} {
+		w.refused(what, err, bellhop.CodeNotFound)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func destinations(w *world) {
+	at := w.clock.now()
+	d := bellhop.Destination{ID: "dst_1", Name: "crm", Type: "slack", URL: "https://crm.example/é?x=1", Settings: json.RawMessage(`{"token":"t"}`),
+		Match:   bellhop.Match{Sources: []string{"media"}, Types: []string{"a.*", "b"}, Where: `data.x > 1 && subject != "<>"`},
+		Timeout: 90 * time.Second, Concurrency: bellhop.MaxConcurrency, Retry: bellhop.Schedule{time.Second, time.Hour}, State: bellhop.DestinationPaused,
+		StateReason: "for the move", CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: at.Add(2000)}
+	w.must(w.CreateDestination(w.ctx, d))
+	read := func(idOrName string) bellhop.Destination {
+		w.Helper()
+		got, err := w.Destination(w.ctx, idOrName)
+		w.must(err)
+		return got
+	}
+	w.equal("by id", read("dst_1"), d)
+	w.equal("by name", read("crm"), d)
+
+	d.Name, d.Type, d.URL, d.Settings, d.Match, d.Timeout, d.Concurrency = "erp", "http", "https://erp.example/", json.RawMessage(`{}`), bellhop.Match{}, time.Second, 1
+	d.Retry, d.State, d.StateReason, d.UpdatedAt, d.SecretsAt = bellhop.Schedule{}, bellhop.DestinationActive, "", at.Add(3000), at.Add(4000)
+	w.must(w.UpdateDestination(w.ctx, d))
+	w.equal("updated", read("erp"), d)
+
+	w.clock.pass(time.Minute)
+	w.must(w.SetDestinationState(w.ctx, "dst_1", bellhop.DestinationDisabled, "answered 410"))
+	d.State, d.StateReason, d.UpdatedAt = bellhop.DestinationDisabled, "answered 410", w.clock.now()
+	w.equal("disabled", read("dst_1"), d)
+
+	list, _, err := w.Destinations(w.ctx, bellhop.Page{})
+	w.must(err)
+	w.equal("listed, newest first", []string{list[0].Name, list[1].Name}, []string{"erp", "billing"})
+
+	w.must(w.DeleteDestination(w.ctx, "dst_1"))
+	for what, err := range map[string]error{"read": second(w.Destination(w.ctx, "dst_1")), "update": w.UpdateDestination(w.ctx, d),
+		"disable": w.SetDestinationState(w.ctx, "dst_1", bellhop.DestinationActive, ""), "delete": w.DeleteDestination(w.ctx, "dst_1"),
+		"claim": second(w.Claim(w.ctx, "dst_1", 1, 1))} {
+		w.refused(what, err, bellhop.CodeNotFound)
+	}
+}
+
+// Names are unique among those of their kind that are there.
+func names(w *world) {
+	src := bellhop.Source{ID: "src_2", Name: "media", Provider: "ams", CreatedAt: w.clock.now(), UpdatedAt: w.clock.now()}
+	dst, err := w.Destination(w.ctx, w.destination)
+	w.must(err)
+	dst.ID = "dst_2"
+	w.refused("a second source of that name", w.CreateSource(w.ctx, src), bellhop.CodeConflict)
+	w.refused("a second destination of that name", w.CreateDestination(w.ctx, dst), bellhop.CodeConflict)
+	src.Name = bellhop.SourceAPI
+	w.refused("a source of the API's name", w.CreateSource(w.ctx, src), bellhop.CodeConflict)
+
+	src.Name, dst.Name = "billing", "media" // the other kind's
+	w.must(w.CreateSource(w.ctx, src))
+	w.must(w.CreateDestination(w.ctx, dst))
+	src.Name, dst.Name = "media", "billing"
+	w.refused("a source renamed to that name", w.UpdateSource(w.ctx, src), bellhop.CodeConflict)
+	w.refused("a destination renamed to that name", w.UpdateDestination(w.ctx, dst), bellhop.CodeConflict)
+
+	w.must(w.DeleteSource(w.ctx, w.source))
+	w.must(w.DeleteDestination(w.ctx, w.destination))
+	w.must(w.UpdateSource(w.ctx, src))
+	w.must(w.UpdateDestination(w.ctx, dst))
+	got, err := w.Source(w.ctx, "media")
+	w.must(err)
+	w.equal("who has the name now", got.ID, "src_2")
+}
+
+// The events of a source that is gone stay, under its name.
+func deleteSource(w *world) {
+	events := []bellhop.Event{w.event("a", nil)}
+	w.accept(events, nil)
+	w.must(w.DeleteSource(w.ctx, w.source))
+	got, err := w.Event(w.ctx, events[0].ID)
+	w.must(err)
+	w.equal("source", got.Source, "media")
+	w.source = w.newSource("media")
+	again := []bellhop.Event{w.event("a", nil)}
+	w.equal("duplicates at another source of that name", w.accept(again, nil).Duplicates, 0)
+}
+
+// What is owed to a destination that is gone is cancelled; what is finished stays.
+func deleteDestination(w *world) {
+	states := []bellhop.DeliveryState{pending, leased, delivered, dead, cancelled}
+	ids := map[bellhop.DeliveryState]string{}
+	for _, state := range states {
+		ids[state] = w.in(state)
+	}
+	var many []string
+	for range 450 { // more than the sweeper takes at a time
+		many = append(many, w.owe(false))
+	}
+	kept := w.newDestination("kept")
+	owed := []bellhop.Owed{{DestinationID: kept}}
+	w.accept([]bellhop.Event{w.event("", nil)}, owed)
+
+	w.must(w.DeleteDestination(w.ctx, w.destination))
+	w.sweep("all are cancelled", func() bool {
+		return w.state(ids[pending]) == cancelled && w.state(many[0]) == cancelled && w.state(many[len(many)-1]) == cancelled
+	})
+	for _, state := range []bellhop.DeliveryState{leased, delivered, dead, cancelled} {
+		w.equal("state", w.state(ids[state]), state)
+	}
+	w.equal("what is owed to another", w.state(owed[0].DeliveryID), pending)
+	for _, state := range []bellhop.DeliveryState{dead, cancelled} {
+		_, err := w.RetryDelivery(w.ctx, ids[state])
+		w.refused("retry of a "+string(state)+" one", err, bellhop.CodeConflict)
+	}
+	w.equal("made since", w.owe(false), "")
+
+	w.must(w.Record(w.result(ids[leased], 1, pending)))
+	w.sweep("what a lane still had is cancelled", func() bool { return w.state(ids[leased]) == cancelled })
+}

@@ -1,0 +1,182 @@
+package storetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// A world is a test's store, with a source and a destination in it and a clock that stands still.
+type world struct {
+	*testing.T
+	Store
+	ctx                 context.Context
+	clock               *clock
+	source, destination string
+	nouns               int
+}
+
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+// pass lets time pass.
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+func (w *world) newID(prefix string) string {
+	w.nouns++
+	return fmt.Sprintf("%s%020d", prefix, w.nouns)
+}
+
+func (w *world) newSource(name string) (id string) {
+	w.Helper()
+	s := bellhop.Source{ID: w.newID(bellhop.PrefixSource), Name: name, Provider: "ams", Settings: []byte(`{"key":"k"}`),
+		MaxBodyBytes: 1 << 20, CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), SecretsAt: w.clock.now()}
+	w.must(w.CreateSource(w.ctx, s))
+	return s.ID
+}
+
+func (w *world) newDestination(name string) (id string) {
+	w.Helper()
+	d := bellhop.Destination{ID: w.newID(bellhop.PrefixDestination), Name: name, Type: bellhop.TypeHTTP, URL: "https://billing.example/in",
+		Settings: []byte(`{"secret":"s"}`), Match: bellhop.Match{Types: []string{"ams.*"}}, Timeout: 5 * time.Second, Concurrency: 16,
+		Retry: bellhop.ScheduleSharePoint, State: bellhop.DestinationActive,
+		CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), SecretsAt: w.clock.now()}
+	w.must(w.CreateDestination(w.ctx, d))
+	return d.ID
+}
+
+// event makes an event of w's source. providerID may be "".
+func (w *world) event(providerID string, body []byte) bellhop.Event {
+	return bellhop.Event{SourceID: w.source, Source: "media", Type: "ams.JobStateChange", ProviderID: providerID,
+		ReceivedAt: w.clock.now(), ContentType: "application/json", Header: bellhop.Header("Content-Type: application/json\n"),
+		Body: body, SHA256: sha256.Sum256(body)}
+}
+
+// accept accepts what must be accepted.
+func (w *world) accept(events []bellhop.Event, owed []bellhop.Owed) bellhop.Accepted {
+	w.Helper()
+	got, err := w.Accept(w.ctx, nil, events, owed)
+	w.must(err)
+	return got
+}
+
+// owe accepts an event with one delivery to w's destination, and returns the delivery's id.
+func (w *world) owe(leased bool) (deliveryID string) {
+	w.Helper()
+	owed := []bellhop.Owed{{DestinationID: w.destination, Leased: leased}}
+	w.accept([]bellhop.Event{w.event("", []byte(`{"state":"done"}`))}, owed)
+	return owed[0].DeliveryID
+}
+
+// claim claims what is due at w's destination and returns the deliveries' ids.
+func (w *world) claim() (deliveryIDs []string) {
+	w.Helper()
+	list, err := w.Claim(w.ctx, w.destination, 100, 1<<20)
+	w.must(err)
+	for _, d := range list {
+		deliveryIDs = append(deliveryIDs, d.ID)
+	}
+	return deliveryIDs
+}
+
+// result is that of a delivery's attempt, made now: 200 if it made the delivery delivered, otherwise 503.
+func (w *world) result(deliveryID string, number int, state bellhop.DeliveryState) bellhop.Result {
+	r := bellhop.Result{DeliveryID: deliveryID, DestinationID: w.destination, State: state, Attempt: bellhop.Attempt{DeliveryID: deliveryID,
+		Number: number, StartedAt: w.clock.now(), Duration: 40 * time.Millisecond, Status: 200, Reply: []byte("ok")}}
+	if state != bellhop.DeliveryDelivered {
+		r.Attempt.Status, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Reply = 503, "status", "the reply was 503", []byte("busy")
+	}
+	if state == bellhop.DeliveryPending {
+		r.NextAt = w.clock.now().Add(5 * time.Minute)
+	}
+	return r
+}
+
+// record records r and waits until it shows.
+func (w *world) record(r bellhop.Result) {
+	w.Helper()
+	w.must(w.Record(r))
+	w.eventually("the attempt of "+r.DeliveryID+" shows", func() bool { return w.delivery(r.DeliveryID).Attempts == r.Attempt.Number })
+}
+
+// settle waits until everything recorded before has taken effect.
+func (w *world) settle() {
+	w.Helper()
+	w.record(w.result(w.owe(true), 1, bellhop.DeliveryDelivered))
+}
+
+func (w *world) delivery(id string) bellhop.Delivery {
+	w.Helper()
+	d, err := w.Delivery(w.ctx, id)
+	w.must(err)
+	return d
+}
+
+func (w *world) state(deliveryID string) bellhop.DeliveryState {
+	w.Helper()
+	return w.delivery(deliveryID).State
+}
+
+// sweep runs the sweeper until done reports true.
+func (w *world) sweep(what string, done func() bool) {
+	w.Helper()
+	ctx, stop := context.WithCancel(w.ctx)
+	ended := make(chan error)
+	go func() { ended <- w.Store.Run(ctx) }()
+	defer func() {
+		stop()
+		w.must(<-ended)
+	}()
+	w.eventually(what, done)
+}
+
+// eventually waits until done reports true, for what nobody tells us of.
+func (w *world) eventually(what string, done func() bool) {
+	w.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// refused checks that err is one of code.
+func (w *world) refused(what string, err error, code bellhop.Code) {
+	w.Helper()
+	if e := (*bellhop.Error)(nil); !errors.As(err, &e) || e.Code != code {
+		w.Errorf("%s: %v, want an error of code %s", what, err, code)
+	}
+}
+
+func (w *world) equal(what string, got, want any) {
+	w.Helper()
+	if !reflect.DeepEqual(got, want) {
+		w.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
+	}
+}

@@ -1,0 +1,42 @@
+package generic_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/generic"
+)
+
+// A handler that lets through what shows the right token, without the rest of Bellhop.
+func Example() {
+	settings := json.RawMessage(`{"scheme":"token","header":"X-Gitlab-Token","secret":"s3cret"}`)
+	receiver, err := generic.Provider{}.Open(provider.Env{Now: time.Now}, settings)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+			return
+		}
+		receipt, err := receiver.Receive(r.Context(), &provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, Body: body})
+		if err != nil {
+			http.Error(w, "refused", http.StatusUnauthorized)
+			return
+		}
+		fmt.Println(receipt.Events[0].Type)
+	})
+
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"type":"push"}`))
+	r.Header.Set("X-Gitlab-Token", "s3cret")
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	// Output: push
+}

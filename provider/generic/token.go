@@ -1,0 +1,78 @@
+package generic
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// authorization is the header of Basic, and of tokens where no other is set. What it holds is never kept.
+const authorization = "Authorization"
+
+// token is the scheme of that name: a header holds the secret behind a prefix.
+type token struct {
+	header string // canonical
+	prefix string
+	tokens []string
+}
+
+func newToken(s settings) (scheme, error) {
+	t := &token{header: http.CanonicalHeaderKey(s.Header), tokens: s.Secret}
+	if t.header == "" {
+		t.header = authorization
+	}
+	switch {
+	case s.Prefix != nil:
+		t.prefix = *s.Prefix
+	case t.header == authorization:
+		t.prefix = "Bearer "
+	}
+	var errs []error
+	for i, text := range s.Secret {
+		if !printable(text) {
+			errs = append(errs, bellhop.Invalid(s.Secret.Path("secret", i), "cannot stand in a header: use printable ASCII without a blank at either end"))
+		}
+	}
+	return t, bellhop.Join("", errs...)
+}
+
+func (t *token) verify(req *provider.Request) (string, error) {
+	value, err := signature.Single(req.Header, t.header)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", t.header, err)
+	}
+	got, ok := t.cutPrefix(value)
+	switch {
+	case !ok:
+		return "", fmt.Errorf("%s: %w", t.header, signature.ErrMalformed)
+	case !signature.EqualToken(got, t.tokens...):
+		return "", fmt.Errorf("%s: %w", t.header, signature.ErrMismatch)
+	}
+	return "", nil
+}
+
+// cutPrefix disregards case in Authorization only, where the prefix is the name of a scheme (RFC 9110, section 11.1).
+func (t *token) cutPrefix(value string) (rest string, ok bool) {
+	if t.header != authorization || len(value) < len(t.prefix) {
+		return strings.CutPrefix(value, t.prefix)
+	}
+	return value[len(t.prefix):], equalFold(value[:len(t.prefix)], t.prefix)
+}
+
+func (t *token) sign(h http.Header, _ []byte, _ string, _ provider.Sending) error {
+	h.Set(t.header, t.prefix+t.tokens[0])
+	return nil
+}
+
+// equalFold compares with an ASCII text, without regard to case. As many bytes are as many letters then: none of the
+// letters that Unicode folds to ASCII gets through.
+func equalFold(a, ascii string) bool { return len(a) == len(ascii) && strings.EqualFold(a, ascii) }
+
+// printable reports whether text is printable ASCII without a blank at either end.
+func printable(text string) bool {
+	return strings.TrimSpace(text) == text && strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) < 0
+}

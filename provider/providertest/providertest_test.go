@@ -1,0 +1,125 @@
+package providertest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// bells is a system made up for this test, with what those of the suite's first providers do not have: a handshake,
+// batches, and the shared state in each item, so that some are refused while their neighbours pass.
+type bells struct{}
+
+func (bells) Info() provider.Info {
+	return provider.Info{
+		Name: "bells", Title: "Bells", Summary: "Rings.", Links: []string{"https://bells.example"}, Key: "state",
+		Settings: []provider.Setting{{Name: "state", Title: "State", Doc: "Repeated in each item.", Example: "abc", Secret: true, Required: true}},
+	}
+}
+
+func (bells) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	var s struct {
+		State provider.Secrets `json:"state"`
+	}
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	return bellsReceiver(s.State), s.State.Check("state")
+}
+
+type bellsReceiver []string
+
+func (r bellsReceiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
+	if req.Method != http.MethodPost {
+		return provider.Receipt{}, provider.ErrMethod
+	}
+	if tokens := provider.Query(req.Target, "token"); len(tokens) == 1 {
+		return provider.Receipt{Reply: &provider.Reply{Status: 200, Body: []byte(tokens[0])}}, nil
+	}
+	var value []byte
+	err := provider.Object(req.Body, func(name, v []byte) {
+		if string(name) == "value" {
+			value = v
+		}
+	})
+	if err != nil {
+		return provider.Receipt{}, err
+	}
+	var receipt provider.Receipt
+	err = provider.Array(value, func(i int, item []byte) {
+		var id, state string
+		if provider.Object(item, func(name, v []byte) {
+			switch string(name) {
+			case "id":
+				id, _ = provider.Text(v)
+			case "state":
+				state, _ = provider.Text(v)
+			}
+		}) != nil || !signature.EqualToken(state, r...) {
+			receipt.Refused = append(receipt.Refused, provider.Refusal{Item: i, Err: provider.ErrForbidden})
+			return
+		}
+		receipt.Events = append(receipt.Events, bellhop.Event{Type: "bells.rung", ProviderID: provider.RepeatKey(id), Body: item})
+	})
+	return receipt, err
+}
+
+// ring puts state into each item of body, where there are any.
+func ring(state string, _ time.Time, body []byte) *provider.Request {
+	req := &provider.Request{Method: "POST", Target: "/in/bells", Header: http.Header{}, Body: bytes.Clone(body)}
+	var document map[string]any
+	if json.Unmarshal(body, &document) != nil {
+		return req
+	}
+	items, _ := document["value"].([]any)
+	for _, item := range items {
+		if item, ok := item.(map[string]any); ok {
+			item["state"] = state
+		}
+	}
+	if items != nil {
+		req.Body, _ = json.Marshal(document)
+	}
+	return req
+}
+
+func bellsCase() Case {
+	handshake := &provider.Request{Method: "POST", Target: "/in/bells?token=a%20b", Header: http.Header{}}
+	mixed := ring("first state", Now, []byte(`{"value":[{"id":"1"},{"id":"2"}]}`))
+	mixed.Body = bytes.Replace(mixed.Body, []byte("first state"), []byte("another"), 1)
+	return Case{
+		Provider:   bells{},
+		Settings:   func(secrets []string) string { return encode(map[string]any{"state": secrets}) },
+		Secrets:    [2]string{"first state", "second state"},
+		Sign:       ring,
+		Proves:     ProvesSender,
+		Recordings: []Recording{{Name: "handshake", Request: handshake}, {Name: "one-of-two", Request: mixed}},
+	}
+}
+
+func TestRun(t *testing.T) { Run(t, bellsCase()) }
+
+func FuzzReceive(f *testing.F) { Fuzz(f, bellsCase()) }
+
+// TestVary counts what testMembers does to a small document.
+func TestVary(t *testing.T) {
+	document := map[string]any{"a": []any{map[string]any{"b": 1}}, "c": ""}
+	before := encode(document)
+	var seen []string
+	vary(document, func() { seen = append(seen, encode(document)) })
+	if after := encode(document); after != before {
+		t.Errorf("left as %s, was %s", after, before)
+	}
+	perMember := len(others) + 2 // and away, and in upper case
+	if want := 3*perMember + len(others); len(seen) != want || slices.Contains(seen, "") {
+		t.Errorf("%d variations, want %d", len(seen), want)
+	}
+}

@@ -9,8 +9,8 @@ HOT = . ./signature ./provider/... ./internal/ingest ./internal/store ./internal
 build: ## bin/bellhop, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
 
-run: build ## build and serve on this machine, data in ./data
-	./bin/bellhop serve
+run: build ## build and serve on this machine, data in ./data; ARGS are flags for the server
+	./bin/bellhop serve $(ARGS)
 
 test: lint ## lint, every test under the race detector in shuffled order, then a short fuzz of each target
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...

@@ -63,8 +63,8 @@ type cleanup struct {
 }
 
 // New makes a server in the data folder and begins to listen. Nothing is served before Run.
-func New(ctx context.Context, opts Options) (a *App, err error) {
-	a = &App{opts: opts, registry: prometheus.NewRegistry(), draining: make(chan struct{})}
+func New(ctx context.Context, opts Options) (_ *App, err error) {
+	a := &App{opts: opts, registry: prometheus.NewRegistry(), draining: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.undo(context.Background()))
@@ -81,11 +81,11 @@ func New(ctx context.Context, opts Options) (a *App, err error) {
 	client := a.openEgress()
 	env.Client = client.HTTP()
 	a.engine = delivery.New(delivery.Options{Store: a.store, Client: client, Providers: opts.Providers, Env: env, Now: time.Now,
-		Logger: opts.Logger, Metrics: a.registry, Changed: func() { go a.reload(context.Background()) }})
+		Logger: opts.Logger, Metrics: a.registry, Changed: func() { go a.reloadAlone() }})
 	a.undoLater("delivery", a.engine.Stop)
 	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
 	if err := a.reload(ctx); err != nil {
-		opts.Logger.Error("not everything could be opened", "component", "app", "error", err)
+		return nil, err
 	}
 	return a, a.listen(env)
 }
@@ -138,7 +138,8 @@ func (a *App) openEgress() *egress.Client {
 	return client
 }
 
-// reload reads sources and destinations and hands them to the door and the engine.
+// reload reads sources and destinations and hands them to the door and the engine. One that cannot be opened is
+// for the log: it must not keep the others from changing.
 func (a *App) reload(ctx context.Context) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
@@ -150,7 +151,17 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(a.door.SetSources(sources), a.engine.SetDestinations(ctx, destinations))
+	if err := errors.Join(a.door.SetSources(sources), a.engine.SetDestinations(ctx, destinations)); err != nil {
+		a.opts.Logger.Error("not everything could be opened; the rest goes on", "component", "app", "error", err)
+	}
+	return nil
+}
+
+// reloadAlone is reload for whoever cannot wait for it.
+func (a *App) reloadAlone() {
+	if err := a.reload(context.Background()); err != nil {
+		a.opts.Logger.Error("reload", "component", "app", "error", err)
+	}
 }
 
 // all reads a whole list.

@@ -110,7 +110,9 @@ func newLaneTable(lanes map[string]*lane) *laneTable {
 			t.any = append(t.any, l)
 		}
 		for _, s := range sources {
-			t.bySource[s] = append(t.bySource[s], l)
+			if !contains(t.bySource[s], l) { // named twice
+				t.bySource[s] = append(t.bySource[s], l)
+			}
 		}
 	}
 	return t

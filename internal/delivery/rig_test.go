@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -39,17 +40,26 @@ type rig struct {
 	t       testing.TB
 	dir     string
 	network *network
-	random  func() float64
+	between func(Store) Store // stands between engine and store; nil does not
 
 	store   *store.Store
 	engine  *Engine
-	changes atomic.Int64 // calls of Changed
+	close   func(ctx context.Context) error // nil while nothing runs
+	changes atomic.Int64                    // calls of Changed
 	source  bellhop.Source
 }
 
-func newRig(t testing.TB) *rig {
+func newRig(t testing.TB, change ...func(*rig)) *rig {
 	r := &rig{t: t, dir: t.TempDir(), network: newNetwork(t)}
+	for _, f := range change {
+		f(r)
+	}
 	r.open()
+	t.Cleanup(func() {
+		if err := r.stop(context.Background()); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
 	r.source = bellhop.Source{ID: "src_rig", Name: "rig", Provider: "generic", Settings: []byte(`{}`), CreatedAt: time.Now(), UpdatedAt: time.Now()}
 	if err := r.store.CreateSource(t.Context(), r.source); err != nil {
 		t.Fatal(err)
@@ -69,21 +79,32 @@ func (r *rig) open() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	var kept Store = s
+	if r.between != nil {
+		kept = r.between(s)
+	}
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial})
-	e := New(Options{Store: s, Client: client, Providers: []provider.Provider{ams.Provider{}}, Env: provider.Env{Now: time.Now, Rand: rand.Reader, Logger: log},
-		Now: time.Now, Random: r.random, Logger: log, Changed: func() {
+	e := New(Options{Store: kept, Client: client, Providers: []provider.Provider{ams.Provider{}}, Env: provider.Env{Now: time.Now, Rand: rand.Reader, Logger: log},
+		Now: time.Now, Logger: log, Changed: func() {
 			r.changes.Add(1)
 			go r.reload()
 		}})
 	r.store, r.engine = s, e
-	r.t.Cleanup(func() {
-		if err := e.Stop(context.Background()); err != nil {
-			r.t.Errorf("stop: %v", err)
-		}
+	r.close = func(ctx context.Context) error {
+		r.close = nil
+		err := e.Stop(ctx)
 		client.Close()
-		s.Close()
-	})
+		return errors.Join(err, s.Close())
+	}
 	r.reload()
+}
+
+// stop ends the engine and the store, as a process does that is asked to.
+func (r *rig) stop(ctx context.Context) error {
+	if r.close == nil {
+		return nil
+	}
+	return r.close(ctx)
 }
 
 // reload hands the engine what the store has, as the app does after each change.

@@ -67,7 +67,7 @@ func (e *Engine) send(t *target, d *bellhop.Delivery, n int, now time.Time) resu
 		}
 		// Whoever took the connection is there; whoever only let it time out may not be.
 		there := failure.Sent && failure.Class != egress.ClassTimeout
-		return result{err: string(failure.Class), detail: failure.Error(), answered: there}
+		return result{err: string(failure.Class), detail: failure.Detail, answered: there}
 	}
 	return result{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
 }

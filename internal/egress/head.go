@@ -13,7 +13,6 @@ type head struct {
 	status      int
 	length      int64 // of the body; -1 if it was not said
 	chunked     bool
-	encoded     bool // there was a Transfer-Encoding
 	old         bool // HTTP/1.0
 	close       bool // the server closes the connection after this reply
 	contentType string
@@ -53,14 +52,22 @@ func readHead(in *bufio.Reader, budget *int) (h head, err error) {
 	}
 }
 
-// parseStatusLine reads "HTTP/1.1 200 OK".
+// parseStatusLine reads "HTTP/1.1 200 OK"; the reason may be missing.
 func parseStatusLine(line []byte) (status int, old bool, err error) {
-	const form = "HTTP/1.1 200"
-	if len(line) < len(form) || string(line[:7]) != form[:7] || !digit(line[7]) || line[8] != ' ' ||
-		!digit(line[9]) || !digit(line[10]) || !digit(line[11]) || len(line) > len(form) && line[12] != ' ' || line[9] == '0' {
+	rest, ok := bytes.CutPrefix(line, []byte("HTTP/1."))
+	if !ok || len(rest) < len("1 200") || !digit(rest[0]) || rest[1] != ' ' || len(rest) > len("1 200") && rest[5] != ' ' {
 		return 0, false, notHTTP(line)
 	}
-	return int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0'), line[7] == '0', nil
+	for _, b := range rest[2:5] {
+		if !digit(b) {
+			return 0, false, notHTTP(line)
+		}
+		status = status*10 + int(b-'0')
+	}
+	if status < 100 {
+		return 0, false, notHTTP(line)
+	}
+	return status, rest[0] == '0', nil
 }
 
 // notHTTP says what line, which should have been a status line, seems to be instead.
@@ -106,10 +113,10 @@ func (h *head) take(line []byte) (known bool, err error) {
 		}
 	case len("transfer-encoding"):
 		if foldEqual(name, "transfer-encoding") {
-			if h.encoded || !foldEqual(value, "chunked") {
+			if h.chunked || !foldEqual(value, "chunked") {
 				return true, badReply("the reply has a transfer encoding other than chunked")
 			}
-			h.encoded, h.chunked = true, true
+			h.chunked = true
 			return true, nil
 		}
 	}
@@ -132,10 +139,13 @@ func (h *head) takeLength(value []byte) error {
 	return nil
 }
 
-// check refuses heads that two readers could understand differently.
+// check refuses a head that two readers could understand differently.
 func (h *head) check() error {
-	if h.encoded && (h.length >= 0 || h.old) {
+	switch {
+	case h.chunked && h.length >= 0:
 		return badReply("the reply's length is given in two ways (Content-Length and Transfer-Encoding)")
+	case h.chunked && h.old:
+		return badReply("the reply is HTTP/1.0 and chunked, which HTTP/1.0 does not have")
 	}
 	return nil
 }

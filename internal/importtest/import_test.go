@@ -34,6 +34,7 @@ var rooms = []struct {
 	{"internal/config", nil},
 	{"internal/bench", nil},
 	{"internal/journey", nil}, // tests of the whole binary
+	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}},
 	{"internal/ui", nil},
 	{"internal/importtest", nil},
 	{"internal/store", []room{"."}},

@@ -127,6 +127,9 @@ func (d *Door) open(src bellhop.Source) (*source, error) {
 // Prefix is where the door is.
 const Prefix = "/in/"
 
+// maxParameters bounds a query. No provider sends more than a few.
+const maxParameters = 1000
+
 // ServeHTTP answers one request at a source. It is the first half of the corridor: receive, verify, match, store.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.opts.Env.Now()
@@ -137,6 +140,10 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req := provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, RemoteAddr: r.RemoteAddr, ReceivedAt: start}
+	if strings.Count(r.URL.RawQuery, "&") >= maxParameters {
+		d.refuse(w, src, &req, errQuery)
+		return
+	}
 	body, reserved, err := d.readBody(w, r, src.limit)
 	defer d.inFlight.Add(-reserved)
 	req.Body = body

@@ -29,6 +29,7 @@ var (
 	errTooLarge = &doorError{"too_large", "the body is larger than the source allows"}
 	errUnread   = &doorError{"unreadable", "the body did not arrive whole, or not in time"}
 	errBusy     = &doorError{"busy", "too many bytes are being received at once"}
+	errQuery    = &doorError{"malformed_query", "the query has more parameters than any provider sends"}
 	errLoop     = &doorError{"loop", "the event has gone through too many gateways"}
 	errPanic    = &doorError{"internal", "the provider failed on it"}
 )
@@ -42,6 +43,7 @@ var statuses = map[string]int{
 	"signature_malformed": http.StatusUnauthorized,
 	"malformed_body":      http.StatusBadRequest,
 	"unreadable":          http.StatusBadRequest,
+	"malformed_query":     http.StatusBadRequest,
 	"forbidden":           http.StatusForbidden,
 	"method":              http.StatusMethodNotAllowed,
 	"content_encoding":    http.StatusUnsupportedMediaType,

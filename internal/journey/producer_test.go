@@ -38,7 +38,8 @@ type producer struct {
 
 	bodyBytes int // of an event, about
 	next      atomic.Int64
-	refused   atomic.Int64 // answers that were not 2xx
+	busy      atomic.Int64 // answers 503
+	rude      atomic.Int64 // answers 503 without Retry-After, and all others that are not 2xx
 }
 
 func newProducer(g *gateway, l *ledger) *producer {
@@ -87,7 +88,7 @@ func (p *producer) event(ctx context.Context, n int64) {
 	}
 	id := "msg_" + strconv.FormatInt(n, 10)
 	for {
-		status, _ := p.post(signedSource, id, body)
+		status := p.post(signedSource, id, body)
 		if status/100 == 2 || ctx.Err() != nil {
 			return
 		}
@@ -101,7 +102,7 @@ func (p *producer) body(n int64) []byte {
 }
 
 // post sends body to a source, signed if it has an id, and notes it. The status is 0 if there was no answer.
-func (p *producer) post(source, id string, body []byte) (status int, header http.Header) {
+func (p *producer) post(source, id string, body []byte) (status int) {
 	req, err := http.NewRequest(http.MethodPost, p.gateway.in(source), bytes.NewReader(body))
 	if err != nil {
 		panic(err)
@@ -114,16 +115,19 @@ func (p *producer) post(source, id string, body []byte) (status int, header http
 	sent := p.ledger.send(source, id, body)
 	res, err := p.http.Do(req)
 	if err != nil {
-		return 0, nil
+		return 0
 	}
 	io.Copy(io.Discard, res.Body)
 	res.Body.Close()
-	if res.StatusCode/100 == 2 {
+	switch {
+	case res.StatusCode/100 == 2:
 		p.ledger.ack(sent)
-	} else {
-		p.refused.Add(1)
+	case res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") != "":
+		p.busy.Add(1)
+	default:
+		p.rude.Add(1)
 	}
-	return res.StatusCode, res.Header
+	return res.StatusCode
 }
 
 // signStandard signs as the sender of the signed source does.

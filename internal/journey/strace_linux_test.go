@@ -16,7 +16,7 @@ func (g *gateway) watch(t *testing.T, calls string) (file string) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		skipAloud(t, "there is no strace here")
 	}
-	file = "/tmp/trace.txt"
+	file = t.TempDir() + "/trace"
 	if err := exec.Command("strace", "-o", file, "true").Run(); err != nil {
 		skipAloud(t, "strace may not trace here")
 	}
@@ -85,4 +85,32 @@ func (c *call) buffer() string {
 	_, rest, _ := strings.Cut(c.data, `"`)
 	end := strings.LastIndexByte(rest, '"')
 	return rest[:max(0, end)]
+}
+
+// unescape reads a buffer as strace writes it: like C, with octal numbers no longer than they must be.
+func unescape(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' || i+1 == len(text) {
+			b.WriteByte(text[i])
+			continue
+		}
+		i++
+		if at := strings.IndexByte("tnvfr", text[i]); at >= 0 {
+			b.WriteByte("\t\n\v\f\r"[at])
+			continue
+		}
+		if text[i] < '0' || text[i] > '7' { // a quote or a backslash
+			b.WriteByte(text[i])
+			continue
+		}
+		end := i
+		for end < min(len(text), i+3) && text[end] >= '0' && text[end] <= '7' {
+			end++
+		}
+		n, _ := strconv.ParseUint(text[i:end], 8, 8)
+		b.WriteByte(byte(n))
+		i = end - 1
+	}
+	return b.String()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 // 2,000 events, by the mark in its body:
 //
 //  1. its row was written: a pwrite64 to the log (bellhop.db-wal) holds the mark;
-//  2. its transaction was whole: the first frame from there on whose header says commit was written, page and all;
+//  2. its transaction was whole: from its frame on, the first whose header says commit was written, page and all;
 //  3. it was synced: an fdatasync or fsync of the log began after that and returned 0;
 //  4. only then its answer was begun: the first "HTTP/1.1 2" on the socket on which its request was read.
 func TestSyncBeforeAnswer(t *testing.T) {
@@ -97,7 +96,7 @@ func checkOrder(t *testing.T, calls []*call) (checked, late int) {
 			t.Errorf("%s was answered and never written", m)
 			continue
 		}
-		commit := row
+		commit := max(0, row-1) // the header of the frame that this page is in
 		for commit < len(writes) && !endsTransaction(writes[commit]) {
 			commit++
 		}
@@ -143,12 +142,6 @@ func endsTransaction(c *call) bool {
 	if c.result != 24 {
 		return false
 	}
-	header, err := strconv.Unquote(`"` + octal.ReplaceAllStringFunc(c.buffer(), func(s string) string {
-		n, _ := strconv.ParseUint(s[1:], 8, 8)
-		return `\x` + strconv.FormatUint(0x100|n, 16)[1:]
-	}) + `"`)
-	return err == nil && len(header) == 24 && header[4:8] != "\x00\x00\x00\x00"
+	header := unescape(c.buffer())
+	return len(header) == 24 && header[4:8] != "\x00\x00\x00\x00"
 }
-
-// octal is how strace writes most bytes that are no letters: \0 to \377.
-var octal = regexp.MustCompile(`\\[0-7]{1,3}`)

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/rand"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"testing"
 	"time"
 )
@@ -31,3 +32,5 @@ func reopen(t testing.TB, dir string, change ...func(*Options)) *Store {
 	t.Cleanup(func() { s.Close() })
 	return s
 }
+
+func newRandom(seed uint64) *mathrand.Rand { return mathrand.New(mathrand.NewPCG(seed, 0)) }

@@ -91,7 +91,7 @@ func (h *house) cut(seed uint64) (lost, wrong []string) {
 	h.Helper()
 	random := rand.New(rand.NewPCG(seed, 2))
 	d := newDisk(h, seed)
-	f := fault{nth: 1 + random.IntN(1200), power: true, kept: []float64{0, 0.1, 0.5, 0.9, 1}[random.IntN(5)]}
+	f := fault{nth: 1 + random.IntN(900), power: true, kept: []float64{0, 0.1, 0.5, 0.9, 1}[random.IntN(5)]}
 	if random.IntN(6) == 0 {
 		f.nth = 1 + random.IntN(40) // while it opens
 	}

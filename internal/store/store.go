@@ -78,6 +78,7 @@ func Open(opts Options) (*Store, error) {
 	if err := checkLibrary(); err != nil {
 		return nil, err
 	}
+	registerFiles()
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), metrics: newMetrics(opts.Metrics)}
 	if err := s.create(); err != nil {
 		return nil, err
@@ -97,13 +98,18 @@ func Open(opts Options) (*Store, error) {
 	return s, nil
 }
 
-// create makes the database file, for its owner only.
+// create makes the database's files, for their owner only: SQLite would make the last two for all to read.
 func (s *Store) create() error {
-	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		f, err := os.OpenFile(s.path+suffix, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return fmt.Errorf("open the database: %w", err)
+		}
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("open the database: %w", err)
+		}
 	}
-	return f.Close()
+	return nil
 }
 
 // prepare migrates, frees what a crash left leased, and reads what is kept in memory.
@@ -157,8 +163,9 @@ func (s *Store) Ready(ctx context.Context) error {
 	})
 }
 
-// Close writes what is waiting, answers it and closes the database.
+// Close writes what is waiting, answers it and closes the database. Readers go first: the last connection to go
+// moves the log into the database, and only one that writes can.
 func (s *Store) Close() error {
-	err := s.writer.close()
-	return errors.Join(err, s.readers.close())
+	err := s.readers.close()
+	return errors.Join(err, s.writer.close())
 }

@@ -1,0 +1,166 @@
+package delivery
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// TestConcurrency: as many attempts at a time as the destination allows, and never more.
+func TestConcurrency(t *testing.T) {
+	for _, n := range []int{1, 3, 40} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				to := r.network.receiver("slow")
+				to.will(after(time.Second))
+				r.destination(to, func(d *bellhop.Destination) { d.Concurrency = n })
+				r.acceptMany(100)
+				time.Sleep(time.Duration((100+n-1)/n)*time.Second + time.Millisecond)
+				to.wantOnce(t, 100)
+				r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 100})
+				if to.most != n {
+					t.Errorf("%d at a time, want %d", to.most, n)
+				}
+				r.wantIdle()
+			})
+		})
+	}
+}
+
+// TestConcurrencyChanged: a new limit holds for what is queued already, upwards and downwards.
+func TestConcurrencyChanged(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("slow")
+		to.will(after(time.Second))
+		d := r.destination(to, func(d *bellhop.Destination) { d.Concurrency = 4 })
+		r.acceptMany(100)
+		for _, n := range []int{12, 2} {
+			time.Sleep(1500 * time.Millisecond)
+			r.update(d.ID, func(d *bellhop.Destination) { d.Concurrency = n })
+			time.Sleep(1500 * time.Millisecond) // what was under way has ended
+			to.mu.Lock()
+			if to.now != n {
+				t.Errorf("%d at a time, want %d", to.now, n)
+			}
+			to.mu.Unlock()
+		}
+		time.Sleep(time.Minute)
+		to.wantOnce(t, 100)
+		r.wantIdle()
+	})
+}
+
+// TestOverflow: what does not fit into a lane waits in the table. Memory stays bounded, and everything arrives once.
+func TestOverflow(t *testing.T) {
+	const events = 5000
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("slow")
+		to.will(after(100 * time.Millisecond))
+		d := r.destination(to)
+		l := r.engine.lanes.Load().byID[d.ID]
+		for i := 0; i < events; i += 100 {
+			batch := make([]bellhop.Event, 100)
+			for j := range batch {
+				batch[j].Body = fmt.Appendf(nil, "event %d", i+j)
+			}
+			r.accept(batch...)
+			if n := held(l); n > laneLength {
+				t.Fatalf("%d in memory", n)
+			}
+		}
+		if n := held(l); n != laneLength {
+			t.Errorf("%d in memory, want a full lane of %d", n, laneLength)
+		}
+		for range events/16/10 + 2 {
+			time.Sleep(time.Second)
+			if n := held(l); n > laneLength {
+				t.Fatalf("%d in memory", n)
+			}
+		}
+		to.wantOnce(t, events)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: events})
+		if to.most != 16 {
+			t.Errorf("%d at a time", to.most)
+		}
+		r.wantIdle()
+	})
+}
+
+// held is how many deliveries a lane has in memory, but for those being attempted.
+func held(l *lane) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queue.len() + l.reserved
+}
+
+// TestBytesInMemory: large bodies wait in the table too, and what lanes hold of them is bounded, also when they claim.
+func TestBytesInMemory(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("slow")
+		to.will(after(time.Second))
+		r.destination(to, func(d *bellhop.Destination) { d.Concurrency = 4 })
+		other := r.network.receiver("other")
+		r.destination(other, func(d *bellhop.Destination) { d.Match.Types = []string{"other"} })
+
+		const size, events = 2 << 20, 60
+		most := int64(0)
+		look := func() {
+			synctest.Wait()
+			most = max(most, r.engine.queuedBytes.Load())
+		}
+		for i := range events {
+			body := make([]byte, size)
+			copy(body, fmt.Sprint(i, " "))
+			r.accept(bellhop.Event{Body: body})
+			look()
+		}
+		r.accept(bellhop.Event{Type: "other", Body: make([]byte, size)})
+		synctest.Wait()
+		if len(other.got()) != 1 {
+			t.Error("another destination waits for the room that the slow one takes")
+		}
+		for range events {
+			time.Sleep(time.Second)
+			look()
+		}
+		to.wantOnce(t, events+1)
+		if bound := int64(maxQueuedBytes + claimBytes); most > bound {
+			t.Errorf("%d MiB in memory, want at most %d", most>>20, bound>>20)
+		}
+		r.wantIdle()
+	})
+}
+
+// TestIsolation: destinations that hang or refuse delay no other, nor whoever delivers.
+func TestIsolation(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		for i := range 5 {
+			hanging := r.network.receiver(fmt.Sprintf("hanging-%d", i))
+			hanging.will(hang)
+			r.destination(hanging, func(d *bellhop.Destination) { d.Timeout = time.Minute })
+			refusing := r.network.receiver(fmt.Sprintf("refusing-%d", i))
+			refusing.refuse(true)
+			r.destination(refusing)
+		}
+		well := r.network.receiver("well")
+		r.destination(well)
+		for i := range 50 {
+			sent := time.Now()
+			r.accept(bellhop.Event{Body: fmt.Append(nil, i)})
+			synctest.Wait()
+			calls := well.got()
+			if len(calls) != i+1 || !calls[i].at.Equal(sent) || !time.Now().Equal(sent) {
+				t.Fatalf("event %d, sent at %v: %d arrived", i, sent, len(calls))
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+}

@@ -1,0 +1,131 @@
+package delivery
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// TestPace: a destination where nobody is costs a handful of attempts a second, and gets everything soon after it is back.
+func TestPace(t *testing.T) {
+	for name, gone := range map[string]func(*receiver, bool){
+		"refusing": (*receiver).refuse,
+		"silent": func(r *receiver, yes bool) {
+			if r.will(status(200)); yes {
+				r.will(hang)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				const events = 300
+				r := newRig(t)
+				to := r.network.receiver("gone")
+				gone(to, true)
+				r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Retry = time.Second, bellhop.Schedule{time.Hour} })
+				r.acceptMany(events)
+				time.Sleep(2*time.Second - 1)
+				first := r.attempts()
+				if first < silentBefore || first > 2*16+4 {
+					t.Errorf("%d attempts before it is slowed", first)
+				}
+				for range 60 {
+					before := r.attempts()
+					time.Sleep(time.Second)
+					if n := r.attempts() - before; n > 5 {
+						t.Fatalf("%d attempts in a second", n)
+					}
+				}
+				burnt := r.attempts()
+				if burnt > first+20 {
+					t.Errorf("%d attempts were burnt on it", burnt)
+				}
+
+				gone(to, false)
+				to.mu.Lock()
+				to.calls, to.most = nil, 0
+				to.mu.Unlock()
+				time.Sleep(maxHold + time.Second)
+				if n := len(to.got()); n != events-burnt {
+					t.Errorf("%d arrived after it was back, want %d", n, events-burnt)
+				}
+				time.Sleep(2 * time.Hour)
+				to.wantOnce(t, events)
+				r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: events})
+				r.wantIdle()
+			})
+		})
+	}
+}
+
+// attempts counts those that the table knows of.
+func (r *rig) attempts() (n int) {
+	for _, d := range r.deliveries() {
+		n += d.Attempts
+	}
+	return n
+}
+
+// TestPaceEnds: once it answers, a destination gets as many attempts at a time as it allows, not one after the other.
+func TestPaceEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("gone")
+		to.refuse(true)
+		r.destination(to, func(d *bellhop.Destination) { d.Concurrency = 8 })
+		r.acceptMany(200)
+		time.Sleep(20 * time.Second)
+		to.will(after(time.Second))
+		to.refuse(false)
+		time.Sleep(maxHold + 3*time.Second)
+		if to.most != 8 {
+			t.Errorf("%d at a time, want 8", to.most)
+		}
+	})
+}
+
+// TestPaceOfAnswers: answers, however bad, do not slow a lane; somebody is there.
+func TestPaceOfAnswers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("broken")
+		to.will(status(500))
+		r.destination(to)
+		r.acceptMany(200)
+		synctest.Wait()
+		if n := len(to.got()); n != 200 {
+			t.Errorf("%d attempts at once, want all 200", n)
+		}
+	})
+}
+
+// slowClaims is a store whose claims take long.
+type slowClaims struct{ Store }
+
+func (s slowClaims) Claim(ctx context.Context, id string, limit int, maxBytes int64) ([]bellhop.Delivery, error) {
+	time.Sleep(10 * time.Millisecond)
+	return s.Store.Claim(ctx, id, limit, maxBytes)
+}
+
+// TestPaceSurvivesClaims: a claim that finds nothing must not put off the next look at a destination that is gone.
+func TestPaceSurvivesClaims(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return slowClaims{s} } })
+		to := r.network.receiver("gone")
+		to.refuse(true)
+		d := r.destination(to, func(d *bellhop.Destination) { d.Retry = bellhop.Schedule{time.Hour, time.Hour, time.Hour} })
+		r.acceptMany(100)
+		time.Sleep(20 * time.Second)
+		burnt := r.attempts()
+		r.engine.Wake(d.ID)
+		time.Sleep(maxHold + time.Second)
+		to.refuse(false)
+		time.Sleep(maxHold + time.Second)
+		if n := len(to.got()); n < 100-burnt-5 {
+			t.Errorf("%d arrived after it was back, want almost %d", n, 100-burnt)
+		}
+	})
+}

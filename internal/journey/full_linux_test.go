@@ -1,0 +1,102 @@
+package journey
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/client"
+)
+
+// TestDiskFull fills the disk under load, looks at what still works, makes room, and counts.
+func TestDiskFull(t *testing.T) {
+	disk := smallDisk(t, "32m")
+	ballast := filepath.Join(disk, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 12<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := newLedger()
+	g := prepareGateway(t, filepath.Join(disk, "data"))
+	g.start()
+	p := newProducer(g, l)
+	p.bodyBytes = 2000
+	p.sources()
+	r := newReceiver(t, l, nil)
+	r.destination(g, "all", "standard")
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	load := p.load(ctx, 8, 1000)
+	eventually(t, time.Minute, "the disk is full and what comes is answered 503", func() bool { return p.busy.Load() > 200 })
+	atFull := l.acked()
+	eventually(t, 10*time.Second, "/readyz says so", func() bool { return g.status("/readyz") == 503 })
+	if status := g.status("/healthz"); status != 200 {
+		t.Errorf("/healthz is %d: it is alive", status)
+	}
+	checkReads(t, g)
+	refused := p.busy.Load()
+
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	room := time.Now()
+	eventually(t, 10*time.Second, "there is room and something is accepted", func() bool { return l.acked() > atFull+50 })
+	recovered := time.Since(room)
+	eventually(t, 10*time.Second, "/readyz says so", func() bool { return g.status("/readyz") == 200 })
+	cancel()
+	load.Wait()
+	settle(t, g, 30*time.Second)
+	l.check(t, g)
+	t.Logf("full after %d events; %d answers 503; accepted again %v after there was room", atFull, refused, recovered.Round(time.Millisecond))
+	if n := p.rude.Load(); n > 0 {
+		t.Errorf("%d answers were neither 2xx nor 503 with Retry-After", n)
+	}
+	if !g.running() {
+		t.Error("it ended")
+	}
+}
+
+// smallDisk mounts a file system in memory and returns its folder.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Log("SKIPPED: only root can mount a small disk")
+		t.Skip("only root can mount a small disk")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		skipAloud(t, "a small disk cannot be mounted: "+err.Error())
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// checkReads makes sure that lists and single nouns are answered.
+func checkReads(t *testing.T, g *gateway) {
+	t.Helper()
+	ctx, c := context.Background(), g.client()
+	events, err := c.Events(ctx, client.EventFilter{}, client.Page{Limit: 250})
+	if err != nil || len(events.Data) != 250 {
+		t.Fatalf("events: %d, %v", len(events.Data), err)
+	}
+	bodyOf(t, c, events.Data[0].ID)
+	if l, err := c.Deliveries(ctx, client.DeliveryFilter{}, client.Page{}); err != nil || len(l.Data) == 0 {
+		t.Errorf("deliveries: %d, %v", len(l.Data), err)
+	}
+	if l, err := c.Destinations(ctx, client.Page{}); err != nil || len(l.Data) == 0 {
+		t.Errorf("destinations: %d, %v", len(l.Data), err)
+	}
+	if _, err := c.Requests(ctx, client.RequestFilter{}, client.Page{}); err != nil {
+		t.Errorf("requests: %v", err)
+	}
+	if _, err := c.Stats(ctx); err != nil {
+		t.Errorf("stats: %v", err)
+	}
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// Whichever operation a disk fails at, the store acknowledges nothing more, says which file it is about, and has
+// lost nothing that it had acknowledged.
+func TestDiskErrors(t *testing.T) {
+	for _, c := range []struct {
+		op    diskOp
+		times int
+	}{{opSync, 60}, {opWrite, 60}, {opTruncate, 3}} {
+		t.Run(string(c.op), func(t *testing.T) {
+			seed := seed(t)
+			for n := 1; n <= c.times; n++ {
+				t.Run(fmt.Sprint(n), func(t *testing.T) {
+					diskError(t, seed+uint64(n), fault{op: c.op, nth: n, kept: float64(n%3) / 2})
+				})
+			}
+		})
+	}
+}
+
+func diskError(t *testing.T, seed uint64, f fault) {
+	h := newHouse(t, "full")
+	d := newDisk(t, seed)
+	s, err := h.open(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.set(f)
+	h.ledger.load(s, seed, 4, 1<<20)
+	select {
+	case <-s.Failed():
+	case <-time.After(time.Minute):
+		t.Fatal("the senders were turned away, but the store has not failed")
+	}
+	if err := s.Err(); !strings.Contains(fmt.Sprint(err), s.Path()) {
+		t.Errorf("Err: %v, want the file's name", err)
+	}
+	if err := s.Ready(t.Context()); err == nil {
+		t.Error("it is ready")
+	}
+	for range 3 {
+		if err := h.ledger.send(s, newRandom(seed)); !errors.Is(err, ErrUnknown) {
+			t.Errorf("accept: %v, want %v", err, ErrUnknown)
+		}
+	}
+	s.Close()
+	h.examine(d, 0.5)
+}
+
+// A disk that has no room for one write fails what that write was of, all of it, and nothing else.
+func TestDiskFullOnce(t *testing.T) {
+	for name, err := range map[string]error{
+		"system": &fs.PathError{Op: "write", Path: FileName, Err: syscall.ENOSPC}, // what os.File says
+		"sqlite": sqlite3.FULL,
+	} {
+		t.Run(name, func(t *testing.T) {
+			seed := seed(t)
+			for n := 1; n <= 60; n++ {
+				t.Run(fmt.Sprint(n), func(t *testing.T) { fullOnce(t, seed+uint64(n), fault{op: opWrite, nth: n, err: err}) })
+			}
+		})
+	}
+}
+
+func fullOnce(t *testing.T, seed uint64, f fault) {
+	h := newHouse(t, "full")
+	d := newDisk(t, seed)
+	s, err := h.open(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fired := d.set(f)
+	for !closed(fired) {
+		h.ledger.load(s, seed, 4, 10)
+	}
+	h.ledger.load(s, seed, 4, 2)
+	if err := s.Err(); err != nil {
+		t.Errorf("a full disk was taken for a broken one: %v", err)
+	}
+	if err := errors.Join(s.Ready(t.Context()), s.Close()); err != nil {
+		t.Error(err)
+	}
+	h.examine(d, 0)
+}
+
+// examine compares what is left after a power cut with what was acknowledged.
+func (h *house) examine(d *disk, kept float64) {
+	h.Helper()
+	h.dir = d.powerCut(h, h.dir, kept)
+	s, err := h.open(newDisk(h, 0))
+	if err != nil {
+		h.Fatal(err)
+	}
+	lost, wrong := h.ledger.check(s)
+	if len(lost)+len(wrong) > 0 {
+		h.Errorf("lost %d: %q; wrong: %q", len(lost), lost, wrong)
+	}
+	if err := s.Close(); err != nil {
+		h.Error(err)
+	}
+}

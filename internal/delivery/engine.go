@@ -58,6 +58,7 @@ const (
 	maxQueuedBytes = 64 << 20 // bodies in all lanes
 	claimLimit     = 256
 	claimBytes     = 8 << 20
+	minClaimBytes  = 256 << 10 // which an empty lane may claim though the others have taken all the room
 )
 
 // An Engine is ready after New; its lanes come and go with SetDestinations.
@@ -155,6 +156,11 @@ func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination
 		}
 	}
 	for _, l := range changed {
+		if l.target.Load().destination.State != bellhop.DestinationActive { // it may be so for weeks
+			if err := e.release(l.drain()); err != nil {
+				errs = append(errs, err)
+			}
+		}
 		if err := l.lookDue(ctx); err != nil {
 			errs = append(errs, err)
 		}
@@ -248,6 +254,9 @@ func (e *Engine) unreserve(l *lane, size int) {
 	if l != nil {
 		l.mu.Lock()
 		l.reserved--
+		if !l.dueAt.IsZero() {
+			l.fillLater(e.opts.Now()) // for which there was no room, perhaps
+		}
 		l.mu.Unlock()
 	}
 }
@@ -298,13 +307,19 @@ func (e *Engine) release(ids []string) error {
 	return err
 }
 
-// disable stops a destination that said it is gone.
-func (e *Engine) disable(id, reason string) {
-	if err := e.opts.Store.SetDestinationState(context.Background(), id, bellhop.DestinationDisabled, reason); err != nil {
-		e.opts.Logger.Error("destination could not be disabled", "component", "delivery", "destination_id", id, "error", err)
+// disable stops a destination that said it is gone, unless it has been changed since t.
+func (e *Engine) disable(l *lane, t *target, reason string) {
+	resume, ok := l.suspend(t) // first, so that nothing more is sent there
+	if !ok {
 		return
 	}
-	e.opts.Logger.Warn("destination.disabled", "component", "delivery", "destination_id", id, "reason", reason)
+	if err := e.opts.Store.SetDestinationState(context.Background(), l.id, bellhop.DestinationDisabled, reason); err != nil {
+		e.opts.Logger.Error("destination could not be disabled", "component", "delivery", "destination_id", l.id, "error", err)
+		resume()
+		return
+	}
+	e.opts.Logger.Warn("destination.disabled", "component", "delivery", "destination_id", l.id, "reason", reason)
+	e.release(l.drain())
 	if e.opts.Changed != nil {
 		e.opts.Changed()
 	}

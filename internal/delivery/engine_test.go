@@ -164,3 +164,27 @@ func TestMatch(t *testing.T) {
 		r.wantIdle()
 	})
 }
+
+// TestForgetMakesRoom: what is due is claimed as soon as promises that were not kept make room for it.
+func TestForgetMakesRoom(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("billing")
+		to.will(status(500))
+		r.destination(to, func(d *bellhop.Destination) { d.Retry = bellhop.Schedule{time.Minute} })
+		r.acceptMany(1)
+		synctest.Wait()
+		events := make([]bellhop.Event, laneLength)
+		owed := r.engine.Match(events)
+		time.Sleep(time.Hour)
+		if n := len(to.got()); n != 1 {
+			t.Fatalf("%d attempts while there was no room", n)
+		}
+		r.engine.Forget(events, owed)
+		synctest.Wait()
+		if n := len(to.got()); n != 2 {
+			t.Errorf("%d attempts when there was room", n)
+		}
+		r.wantIdle()
+	})
+}

@@ -3,6 +3,9 @@ package delivery
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -33,12 +36,9 @@ func (e *Engine) openHTTP(raw json.RawMessage) (renderFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	var fixed []byte
-	for name, value := range s.Headers {
-		if err := e.opts.Client.CheckHeader(name, value); err != nil {
-			return nil, bellhop.Invalid("headers."+name, err.Error())
-		}
-		fixed = egress.AppendHeader(fixed, name, value)
+	fixed, hasType, err := e.readHeaders(s.Headers)
+	if err != nil {
+		return nil, err
 	}
 	var body func(*bellhop.Event) (body []byte, contentType string, err error)
 	switch s.Format {
@@ -56,7 +56,7 @@ func (e *Engine) openHTTP(raw json.RawMessage) (renderFunc, error) {
 		}
 		h := make([]byte, 0, 768)
 		h = append(h, fixed...)
-		if contentType != "" {
+		if contentType != "" && !hasType {
 			h = egress.AppendHeader(h, "Content-Type", contentType)
 		}
 		h = append(append(append(h, "webhook-id: "...), ev.ID...), "\r\nwebhook-timestamp: "...)
@@ -70,6 +70,24 @@ func (e *Engine) openHTTP(raw json.RawMessage) (renderFunc, error) {
 		}
 		return message{header: appendIDs(h, ev, at), body: b}, nil
 	}, nil
+}
+
+// readHeaders renders the headers of a destination's settings, in canonical names, and says whether the content type
+// is among them, which then holds for all that is sent.
+func (e *Engine) readHeaders(headers map[string]string) (rendered []byte, hasType bool, err error) {
+	var errs []error
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		canonical := http.CanonicalHeaderKey(name)
+		if err := e.opts.Client.CheckHeader(name, headers[name]); err != nil {
+			errs = append(errs, bellhop.Invalid("headers."+name, err.Error()))
+		} else if seen[canonical] {
+			errs = append(errs, bellhop.Invalid("headers."+name, "is there twice, in different cases"))
+		}
+		seen[canonical] = true
+		rendered = egress.AppendHeader(rendered, canonical, headers[name])
+	}
+	return rendered, seen["Content-Type"], bellhop.Join("", errs...)
 }
 
 func readKeys(s httpSettings) ([]signature.StandardKey, error) {

@@ -24,6 +24,7 @@ type lane struct {
 	claiming bool
 	dueAt    time.Time   // when the table next has something for us; zero if nothing is known of
 	timer    *time.Timer // fires at dueAt, or when the lane is no longer held; nil until first needed
+	wakeAt   time.Time   // when timer fires; zero if it will not
 	pace     pace
 }
 
@@ -47,11 +48,17 @@ func (l *lane) reserve(size int) bool {
 	return true
 }
 
+// takes reports whether the lane takes deliveries: not once it is stopped, nor while its destination is not active.
+// The caller holds mu.
+func (l *lane) takes() bool {
+	return !l.stopped && l.target.Load().destination.State == bellhop.DestinationActive
+}
+
 // push takes a delivery into the place reserved for it.
 func (l *lane) push(d *bellhop.Delivery) {
 	l.mu.Lock()
 	l.reserved--
-	if l.stopped {
+	if !l.takes() {
 		l.mu.Unlock()
 		l.engine.queuedBytes.Add(-int64(len(d.Event.Body)))
 		l.engine.release([]string{d.ID})
@@ -70,7 +77,7 @@ func (l *lane) start() {
 		return
 	}
 	if now := l.engine.opts.Now(); l.pace.held(now) {
-		l.arm(l.pace.until.Sub(now))
+		l.arm(l.pace.until, now)
 		return
 	}
 	l.active++
@@ -104,12 +111,14 @@ func (l *lane) next() *bellhop.Delivery {
 	if l.stopped || held || l.queue.len() == 0 || l.active > l.pace.concurrency(t.destination.Concurrency) || t.destination.State != bellhop.DestinationActive {
 		l.active--
 		if held && l.active == 0 && !l.stopped {
-			l.arm(l.pace.until.Sub(now))
+			l.arm(l.pace.until, now)
 		}
 		return nil
 	}
 	l.engine.metrics.queued.Dec()
-	return l.queue.pop()
+	d := l.queue.pop()
+	l.start() // one more worker, where there were fewer for a while
+	return d
 }
 
 // noteDue says that the table has something for the lane that is due at t.
@@ -130,10 +139,11 @@ func (l *lane) fillLater(now time.Time) {
 	switch {
 	case l.stopped || l.claiming || l.dueAt.IsZero() || l.target.Load().destination.State != bellhop.DestinationActive:
 	case l.queue.len()+l.reserved > laneLength/2: // the workers come back here as they drain it
+	case l.queue.len() > 0 && l.engine.queuedBytes.Load() >= maxQueuedBytes: // the same
 	case l.dueAt.After(now):
-		l.arm(l.dueAt.Sub(now))
+		l.arm(l.dueAt, now)
 	case l.pace.held(now):
-		l.arm(l.pace.until.Sub(now))
+		l.arm(l.pace.until, now)
 	default:
 		l.claiming = true
 		l.engine.attempts.Add(1)
@@ -141,19 +151,24 @@ func (l *lane) fillLater(now time.Time) {
 	}
 }
 
-// arm sets the timer. The caller holds mu.
-func (l *lane) arm(d time.Duration) {
-	if l.timer == nil {
-		l.timer = time.AfterFunc(d, l.wake)
+// arm has wake called at t, or sooner: what somebody else has set the timer for is not put off. The caller holds mu.
+func (l *lane) arm(t, now time.Time) {
+	if !l.wakeAt.IsZero() && !t.Before(l.wakeAt) {
 		return
 	}
-	l.timer.Reset(d)
+	l.wakeAt = t
+	if l.timer == nil {
+		l.timer = time.AfterFunc(t.Sub(now), l.wake)
+		return
+	}
+	l.timer.Reset(t.Sub(now))
 }
 
 // wake does what the timer was set for.
 func (l *lane) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.wakeAt = time.Time{}
 	l.start()
 	l.fillLater(l.engine.opts.Now())
 }
@@ -166,7 +181,8 @@ func (l *lane) fill() {
 	room := min(claimLimit, laneLength-l.queue.len()-l.reserved)
 	l.mu.Unlock()
 	ctx := l.engine.ctx
-	claimed, err := l.engine.opts.Store.Claim(ctx, l.id, room, claimBytes)
+	bytes := min(claimBytes, max(minClaimBytes, maxQueuedBytes-l.engine.queuedBytes.Load()))
+	claimed, err := l.engine.opts.Store.Claim(ctx, l.id, room, bytes)
 	next, more := l.engine.opts.Now(), true
 	if err == nil && len(claimed) == 0 {
 		next, more, err = l.engine.opts.Store.NextDue(ctx, l.id)
@@ -185,7 +201,7 @@ func (l *lane) fill() {
 	}
 	for i := range claimed {
 		d := &claimed[i]
-		if l.stopped {
+		if !l.takes() {
 			unwanted = append(unwanted, d.ID)
 			continue
 		}
@@ -219,11 +235,29 @@ func (l *lane) lookDue(ctx context.Context) error {
 // stop makes the lane begin nothing more and returns the ids of what it had queued.
 func (l *lane) stop() (ids []string) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.stopped = true
 	if l.timer != nil {
 		l.timer.Stop()
 	}
+	l.mu.Unlock()
+	return l.drain()
+}
+
+// suspend makes the lane begin nothing more until its destination, which is still the one of t, is set again.
+func (l *lane) suspend(t *target) (resume func(), ok bool) {
+	off := *t
+	off.destination.State = bellhop.DestinationDisabled
+	resume = func() {
+		l.target.CompareAndSwap(&off, t)
+		l.wake()
+	}
+	return resume, t.destination.State == bellhop.DestinationActive && l.target.CompareAndSwap(t, &off)
+}
+
+// drain empties the queue and returns the ids of what was in it.
+func (l *lane) drain() (ids []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for l.queue.len() > 0 {
 		d := l.queue.pop()
 		l.engine.queuedBytes.Add(-int64(len(d.Event.Body)))

@@ -22,8 +22,8 @@ func TestConcurrency(t *testing.T) {
 				time.Sleep(time.Duration((100+n-1)/n)*time.Second + time.Millisecond)
 				to.wantOnce(t, 100)
 				r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 100})
-				if to.most != n {
-					t.Errorf("%d at a time, want %d", to.most, n)
+				if most := to.mostAtATime(); most != n {
+					t.Errorf("%d at a time, want %d", most, n)
 				}
 				r.wantIdle()
 			})
@@ -85,8 +85,8 @@ func TestOverflow(t *testing.T) {
 		}
 		to.wantOnce(t, events)
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: events})
-		if to.most != 16 {
-			t.Errorf("%d at a time", to.most)
+		if n := to.mostAtATime(); n != 16 {
+			t.Errorf("%d at a time", n)
 		}
 		r.wantIdle()
 	})

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -40,12 +41,43 @@ func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error)
 	ours, theirs := net.Pipe()
 	select {
 	case r.conns <- theirs:
-		return ours, nil
+		return &conn{Conn: ours}, nil
 	case <-r.done:
 		return nil, refused
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// A conn is our end of a pipe, with the errors of TCP.
+type conn struct {
+	net.Conn
+	closed atomic.Bool
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	return n, c.like(err)
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	return n, c.like(err)
+}
+
+func (c *conn) like(err error) error {
+	switch {
+	case err == io.ErrClosedPipe && c.closed.Load():
+		return net.ErrClosed
+	case err == io.ErrClosedPipe:
+		return syscall.EPIPE
+	}
+	return err
+}
+
+func (c *conn) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
 }
 
 // A receiver is a destination's server. It writes down what it gets.
@@ -144,6 +176,13 @@ func (r *receiver) got() []call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.calls[:len(r.calls):len(r.calls)]
+}
+
+// mostAtATime is how many requests were being answered at once.
+func (r *receiver) mostAtATime() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.most
 }
 
 // bodies counts what has arrived by body.

@@ -41,6 +41,7 @@ type rig struct {
 	dir     string
 	network *network
 	between func(Store) Store // stands between engine and store; nil does not
+	jumped  atomic.Int64      // by how much the clock has been set forward, in nanoseconds
 
 	store   *store.Store
 	engine  *Engine
@@ -75,7 +76,7 @@ func (r *rig) open() {
 		r.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s, err := store.Open(store.Options{Dir: r.dir, Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: log})
+	s, err := store.Open(store.Options{Dir: r.dir, Keys: keys, Now: r.now, Rand: rand.Reader, Logger: log})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -84,8 +85,8 @@ func (r *rig) open() {
 		kept = r.between(s)
 	}
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial})
-	e := New(Options{Store: kept, Client: client, Providers: []provider.Provider{ams.Provider{}}, Env: provider.Env{Now: time.Now, Rand: rand.Reader, Logger: log},
-		Now: time.Now, Logger: log, Changed: func() {
+	e := New(Options{Store: kept, Client: client, Providers: []provider.Provider{ams.Provider{}}, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
+		Now: r.now, Logger: log, Changed: func() {
 			r.changes.Add(1)
 			go r.reload()
 		}})
@@ -106,6 +107,9 @@ func (r *rig) stop(ctx context.Context) error {
 	}
 	return r.close(ctx)
 }
+
+// now is the clock on the wall, which somebody may set.
+func (r *rig) now() time.Time { return time.Now().Round(0).Add(time.Duration(r.jumped.Load())) }
 
 // reload hands the engine what the store has, as the app does after each change.
 func (r *rig) reload() {

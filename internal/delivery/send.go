@@ -41,7 +41,7 @@ func (e *Engine) attempt(l *lane, d *bellhop.Delivery) (answered bool) {
 	e.metrics.attempt(o, end.Sub(start), end.Sub(d.Event.ReceivedAt))
 	e.log(d, n, o, got, end.Sub(start), err)
 	if o.disable {
-		e.disable(d.DestinationID, "it answered 410 Gone to delivery "+d.ID)
+		e.disable(l, t, "it answered 410 Gone to delivery "+d.ID)
 	}
 	if o.state == bellhop.DeliveryPending {
 		l.noteDue(o.nextAt)

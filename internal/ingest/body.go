@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 
 	"github.com/bellhop-gateway/bellhop/provider"
 )
@@ -36,15 +37,16 @@ func (d *Door) readBody(w http.ResponseWriter, r *http.Request, limit int64) (bo
 		if reserved += more; err != nil {
 			return nil, reserved, err
 		}
-		grown := make([]byte, size)
-		n := copy(grown, body)
-		got, err := io.ReadFull(in, grown[n:])
-		body = grown[:n+got]
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return body, reserved, nil
-		}
-		if err != nil {
-			return nil, reserved, readError(err)
+		body = append(make([]byte, 0, size), body...)
+		for len(body) < cap(body) {
+			n, err := in.Read(body[len(body):cap(body)])
+			body = body[:len(body)+n]
+			if err == io.EOF { // and not io.ErrUnexpectedEOF: of a body that breaks off nothing is taken
+				return body, reserved, nil
+			}
+			if err != nil {
+				return nil, reserved, readError(err)
+			}
 		}
 		if int64(len(body)) > limit {
 			return nil, reserved, errTooLarge
@@ -80,8 +82,11 @@ func stacked(h http.Header) bool {
 
 func readError(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	switch {
+	case errors.As(err, &tooLarge):
 		return errTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errSlow
 	}
 	return errUnread
 }

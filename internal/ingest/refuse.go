@@ -27,7 +27,8 @@ func (e *doorError) Refusal() string { return e.code }
 // The door's own reasons.
 var (
 	errTooLarge = &doorError{"too_large", "the body is larger than the source allows"}
-	errUnread   = &doorError{"unreadable", "the body did not arrive whole, or not in time"}
+	errUnread   = &doorError{"unreadable", "the body did not arrive whole"}
+	errSlow     = &doorError{"timeout", "the body did not arrive in time"}
 	errBusy     = &doorError{"busy", "too many bytes are being received at once"}
 	errQuery    = &doorError{"malformed_query", "the query has more parameters than any provider sends"}
 	errLoop     = &doorError{"loop", "the event has gone through too many gateways"}
@@ -43,6 +44,7 @@ var statuses = map[string]int{
 	"signature_malformed": http.StatusUnauthorized,
 	"malformed_body":      http.StatusBadRequest,
 	"unreadable":          http.StatusBadRequest,
+	"timeout":             http.StatusRequestTimeout, // which providers repeat after
 	"malformed_query":     http.StatusBadRequest,
 	"forbidden":           http.StatusForbidden,
 	"method":              http.StatusMethodNotAllowed,
@@ -58,7 +60,7 @@ var answers = map[int][]byte{}
 func init() {
 	for status, text := range map[int]string{
 		400: "malformed request", 401: "not authentic", 403: "not allowed", 404: "no such source", 405: "method not allowed",
-		413: "body too large", 415: "content encoding not accepted", 503: "try again later", 508: "too many hops",
+		408: "request timeout", 413: "body too large", 415: "content encoding not accepted", 503: "try again later", 508: "too many hops",
 	} {
 		answers[status] = []byte(`{"error":` + strconv.Quote(text) + "}\n")
 	}

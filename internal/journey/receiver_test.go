@@ -22,6 +22,8 @@ type receiver struct {
 
 	// answer decides, after however long it takes, what an attempt is answered with; nil is 200 at once.
 	answer func(a arrival) int
+
+	concurrency int // of the destinations made; 0 is the default
 }
 
 func newReceiver(t *testing.T, l *ledger, answer func(arrival) int) *receiver {
@@ -89,7 +91,7 @@ func (r *receiver) destination(g *gateway, name, format string, sources ...strin
 		settings["secret"] = sendingSecret
 	}
 	made := g.destination(client.NewDestination{Name: name, URL: r.url + name, Settings: settings,
-		Match: &client.Match{Sources: sources}, Timeout: patience, Retry: quickRetry})
+		Match: &client.Match{Sources: sources}, Concurrency: r.concurrency, Timeout: patience, Retry: quickRetry})
 	w := wanting{id: made.ID, name: name, sources: sources, concurrency: made.Concurrency}
 	r.ledger.destinations = append(r.ledger.destinations, w)
 	return w

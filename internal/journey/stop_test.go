@@ -30,13 +30,14 @@ func TestCleanStop(t *testing.T) {
 		}
 		return http.StatusOK
 	})
+	r.concurrency = 64
 	for _, name := range []string{"a", "b", "c", "d"} {
 		r.destination(g, name, "standard")
 	}
 	for n := range stops {
 		ctx, cancel := context.WithCancel(context.Background())
 		load := p.load(ctx, 32, 300)
-		eventually(t, 10*time.Second, "many deliveries are in flight", func() bool { return inFlight.Load() >= 60 })
+		eventually(t, 10*time.Second, "many deliveries are in flight", func() bool { return inFlight.Load() >= 200 })
 		pause(ctx, 300*time.Millisecond) // more load
 		held := inFlight.Load()
 		status, took := stopWatching(t, g)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,12 +34,6 @@ type call struct {
 	begin, end int
 }
 
-var (
-	wholeCall   = regexp.MustCompile(`^(\d+) +(\w+)\(\d+<([^>]*)>(.*)\) += (-?\d+)`)
-	begunCall   = regexp.MustCompile(`^(\d+) +(\w+)\(\d+<([^>]*)>(.*) <unfinished \.\.\.>`)
-	resumedCall = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)`)
-)
-
 // readTrace reads a trace of several threads. Calls are in the order in which they began.
 func readTrace(t *testing.T, file string) []*call {
 	t.Helper()
@@ -54,21 +47,28 @@ func readTrace(t *testing.T, file string) []*call {
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
 	for n := 0; lines.Scan(); n++ {
-		line := lines.Text()
-		if m := begunCall.FindStringSubmatch(line); m != nil {
-			c := &call{name: m[2], file: m[3], data: m[4], begin: n}
-			calls = append(calls, c)
-			unfinished[m[1]] = c
-		} else if m := resumedCall.FindStringSubmatch(line); m != nil {
-			if c := unfinished[m[1]]; c != nil {
-				c.data, c.end = c.data+m[3], n
-				c.result, _ = strconv.Atoi(m[4])
-				delete(unfinished, m[1])
+		thread, line, _ := strings.Cut(lines.Text(), " ")
+		line = strings.TrimLeft(line, " ")
+		if resumed, ok := strings.CutPrefix(line, "<... "); ok {
+			if c := unfinished[thread]; c != nil {
+				_, rest, _ := strings.Cut(resumed, ">")
+				c.data, c.end, c.result = c.data+rest, n, resultOf(rest)
+				delete(unfinished, thread)
 			}
-		} else if m := wholeCall.FindStringSubmatch(line); m != nil {
-			c := &call{name: m[2], file: m[3], data: m[4], begin: n, end: n}
-			c.result, _ = strconv.Atoi(m[5])
-			calls = append(calls, c)
+			continue
+		}
+		name, rest, _ := strings.Cut(line, "(")
+		_, rest, _ = strings.Cut(rest, "<")
+		file, data, ok := strings.Cut(rest, ">")
+		if !ok {
+			continue // not about a descriptor
+		}
+		c := &call{name: name, file: file, data: data, begin: n, end: n}
+		calls = append(calls, c)
+		if strings.HasSuffix(data, " <unfinished ...>") {
+			unfinished[thread] = c
+		} else {
+			c.result = resultOf(data)
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -78,6 +78,20 @@ func readTrace(t *testing.T, file string) []*call {
 		c.end, c.result = int(^uint(0)>>1), -1 // it never was over
 	}
 	return calls
+}
+
+// resultOf reads what a call returned: the number behind the last "= ".
+func resultOf(text string) int {
+	at := strings.LastIndex(text, "= ")
+	if at < 0 {
+		return -1
+	}
+	number, _, _ := strings.Cut(text[at+2:], " ")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // buffer returns what c reads or writes: what stands between the first quotes, as strace writes it.

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -164,17 +163,9 @@ func (d *disk) powerCut(t testing.TB, dir string, kept float64) string {
 	if left == nil {
 		left = d.survivors(kept)
 	}
-	key, err := os.ReadFile(filepath.Join(dir, KeyFileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	left[KeyFileName] = key
+	left[KeyFileName] = readFolder(t, dir)[KeyFileName]
 	left[FileName+"-shm"] = []byte("what of shared memory was written back is of no use to anybody")
 	after := t.TempDir()
-	for name, content := range left {
-		if err := os.WriteFile(filepath.Join(after, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	writeFolder(t, after, left)
 	return after
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,7 +39,7 @@ func diskError(t *testing.T, seed uint64, f fault) {
 		t.Fatal(err)
 	}
 	d.set(f)
-	h.ledger.load(s, seed, 4, 1<<20)
+	h.ledger.load(s, seed, 2, 1<<20)
 	select {
 	case <-s.Failed():
 	case <-time.After(time.Minute):
@@ -61,16 +62,13 @@ func diskError(t *testing.T, seed uint64, f fault) {
 
 // A disk that has no room for one write fails what that write was of, all of it, and nothing else.
 func TestDiskFullOnce(t *testing.T) {
-	for name, err := range map[string]error{
-		"system": &fs.PathError{Op: "write", Path: FileName, Err: syscall.ENOSPC}, // what os.File says
-		"sqlite": sqlite3.FULL,
-	} {
-		t.Run(name, func(t *testing.T) {
-			seed := seed(t)
-			for n := 1; n <= 60; n++ {
-				t.Run(fmt.Sprint(n), func(t *testing.T) { fullOnce(t, seed+uint64(n), fault{op: opWrite, nth: n, err: err}) })
-			}
-		})
+	seed := seed(t)
+	for n := 1; n <= 60; n++ {
+		var full error = sqlite3.FULL
+		if n%2 == 0 {
+			full = &fs.PathError{Op: "write", Path: FileName, Err: syscall.ENOSPC} // what os.File says
+		}
+		t.Run(fmt.Sprint(n), func(t *testing.T) { fullOnce(t, seed+uint64(n), fault{op: opWrite, nth: n, err: full}) })
 	}
 }
 
@@ -93,6 +91,55 @@ func fullOnce(t *testing.T, seed uint64, f fault) {
 		t.Error(err)
 	}
 	h.examine(d, 0)
+}
+
+// Opening fails as a whole, whichever operation fails, and can be tried again: on a new folder, and on one that a
+// crash has left.
+func TestDiskErrorOnOpen(t *testing.T) {
+	seed := seed(t)
+	left := newHouse(t, "full")
+	d := newDisk(t, seed)
+	s, err := left.open(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.ledger.load(s, seed, 4, 10)
+	crashed := readFolder(t, d.powerCut(t, left.dir, 1))
+	s.Close()
+	step := 1
+	if underRace {
+		step = 4
+	}
+	for name, files := range map[string]images{"new": nil, "crashed": crashed} {
+		for _, op := range []diskOp{opSync, opWrite, opTruncate} {
+			t.Run(name+" "+string(op), func(t *testing.T) {
+				for n := 1; failOpening(t, files, left.ledger, fault{op: op, nth: n, kept: float64(n%3) / 2}); n += step {
+				}
+			})
+		}
+	}
+}
+
+// failOpening opens the store of files with f, and again without. It reports whether f struck.
+func failOpening(t *testing.T, files images, l *ledger, f fault) bool {
+	h := &house{T: t, sync: "full", dir: t.TempDir(), ledger: l}
+	writeFolder(t, h.dir, files)
+	d := newDisk(t, uint64(f.nth))
+	fired := d.set(f)
+	s, err := h.open(d)
+	if err == nil {
+		s.Close()
+	} else if path := filepath.Join(h.dir, FileName); !strings.Contains(err.Error(), path) {
+		t.Errorf("%v: does not name %s", err, path)
+	}
+	if !closed(fired) {
+		return false
+	}
+	if files == nil {
+		h.ledger = &ledger{}
+	}
+	h.examine(d, 0.5)
+	return true
 }
 
 // examine compares what is left after a power cut with what was acknowledged.

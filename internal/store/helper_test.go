@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -34,3 +36,29 @@ func reopen(t testing.TB, dir string, change ...func(*Options)) *Store {
 }
 
 func newRandom(seed uint64) *mathrand.Rand { return mathrand.New(mathrand.NewPCG(seed, 0)) }
+
+// readFolder returns the files of a folder.
+func readFolder(t testing.TB, dir string) images {
+	t.Helper()
+	all := images{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if all[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// writeFolder writes files into a folder.
+func writeFolder(t testing.TB, dir string, files images) {
+	t.Helper()
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

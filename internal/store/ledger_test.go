@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -31,13 +30,6 @@ type entry struct {
 	id         string // "" until acknowledged
 	deliveries [2]string
 	refused    bool // with the promise that nothing of it is kept
-}
-
-func newLedger(t testing.TB, s *Store) *ledger {
-	t.Helper()
-	l := &ledger{sent: map[uint64]*entry{}, recorded: map[string]bool{}}
-	l.source, l.destination = populate(t, s)
-	return l
 }
 
 // body makes the body of the next event.

@@ -1,6 +1,10 @@
 package store
 
-import "math/rand/v2"
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+)
 
 // A platter is one file: what a power cut leaves of it for certain, and what was written since, in order.
 type platter struct {
@@ -53,4 +57,42 @@ func (p *platter) resize(length int64) {
 		p.synced = append(p.synced, make([]byte, n)...)
 	}
 	p.synced = p.synced[:length]
+}
+
+// The disk forgets what it must be able to forget, and keeps what was synced: otherwise tests with it say nothing.
+func TestPlatter(t *testing.T) {
+	const pages = 64
+	old, fresh := bytes.Repeat([]byte{1}, pages*pageBytes), bytes.Repeat([]byte{2}, pages*pageBytes)
+	for _, c := range []struct {
+		kept     float64
+		min, max int // pages kept whole of what was not synced, the last left aside
+	}{{0, 0, 0}, {0.5, 1, pages - 2}, {1, pages - 1, pages - 1}} {
+		random := newRandom(7)
+		var p platter
+		p.pending = []change{{0, old}}
+		p.settle(1, random) // a sync
+		p.pending = []change{{0, fresh}}
+		p.settle(c.kept, random)
+		if len(p.synced) != len(old) {
+			t.Fatalf("kept %v: %d bytes", c.kept, len(p.synced))
+		}
+		kept := 0
+		for page := range pages - 1 {
+			switch got := p.synced[page*pageBytes:][:pageBytes]; {
+			case bytes.Equal(got, fresh[:pageBytes]):
+				kept++
+			case !bytes.Equal(got, old[:pageBytes]):
+				t.Errorf("kept %v: page %d is torn", c.kept, page)
+			}
+		}
+		if kept < c.min || kept > c.max {
+			t.Errorf("kept %v: %d of %d pages are new", c.kept, kept, pages)
+		}
+	}
+	var p platter
+	p.pending = []change{{0, []byte("abcdef")}, {at: 2}, {4, []byte("x")}}
+	p.settle(1, newRandom(7))
+	if string(p.synced) != "ab\x00\x00x" {
+		t.Errorf("cut short and written beyond: %q", p.synced)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -20,13 +21,19 @@ func seed(t testing.TB) uint64 {
 	return s
 }
 
-const powerCuts = 50
+// cuts is how often power goes.
+func cuts() int {
+	if testing.Short() {
+		return 10
+	}
+	return 50
+}
 
 // Whatever was acknowledged survives a power cut at any moment: under load, in a checkpoint, on opening, on closing.
 func TestPowerCut(t *testing.T) {
 	seed := seed(t)
 	acknowledged := 0
-	for n := 0; n < powerCuts; n += 5 {
+	for n := 0; n < cuts(); n += 5 {
 		h := newHouse(t, "full")
 		for i := range 5 {
 			lost, wrong := h.cut(seed + uint64(n+i))
@@ -36,10 +43,10 @@ func TestPowerCut(t *testing.T) {
 		}
 		acknowledged += h.acknowledged()
 	}
-	if acknowledged < 10*powerCuts {
+	if acknowledged < 10*cuts() {
 		t.Errorf("only %d events were acknowledged before the power went: the cuts are too early to say much", acknowledged)
 	}
-	t.Logf("%d cuts, %d events acknowledged", powerCuts, acknowledged)
+	t.Logf("%d cuts, %d events acknowledged", cuts(), acknowledged)
 }
 
 // The control: with weaker settings the same test must see losses, or it proves nothing.
@@ -47,13 +54,13 @@ func TestPowerCutControl(t *testing.T) {
 	for _, sync := range []string{"normal", "off"} {
 		t.Run(sync, func(t *testing.T) {
 			seed := seed(t)
-			for n := range powerCuts {
+			for n := range cuts() {
 				if lost, _ := newHouse(t, sync).cut(seed + uint64(n)); len(lost) > 0 {
 					t.Logf("cut %d lost %d events that had been acknowledged", n, len(lost))
 					return
 				}
 			}
-			t.Errorf("nothing was lost in %d power cuts with synchronous=%s", powerCuts, sync)
+			t.Errorf("nothing was lost in %d power cuts with synchronous=%s", cuts(), sync)
 		})
 	}
 }
@@ -68,13 +75,25 @@ type house struct {
 
 func newHouse(t *testing.T, sync string) *house {
 	t.Helper()
-	h := &house{T: t, sync: sync}
-	s := open(t, func(o *Options) { h.dir = o.Dir })
-	h.ledger = newLedger(t, s)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
+	h := &house{T: t, sync: sync, dir: t.TempDir(), ledger: &ledger{sent: map[uint64]*entry{}, recorded: map[string]bool{}}}
+	furnished.once.Do(func() {
+		s := reopen(t, h.dir)
+		furnished.source, furnished.destination = populate(t, s)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		furnished.files = readFolder(t, h.dir)
+	})
+	h.ledger.source, h.ledger.destination = furnished.source, furnished.destination
+	writeFolder(t, h.dir, furnished.files)
 	return h
+}
+
+// furnished is a store with a source and a destination in it, made once because there are hundreds of houses.
+var furnished struct {
+	once                sync.Once
+	files               images
+	source, destination string
 }
 
 func (h *house) acknowledged() (n int) {

@@ -171,14 +171,6 @@ func timeAt(s *sqlite3.Stmt, col int) time.Time {
 	return time.UnixMicro(s.ColumnInt64(col)).UTC()
 }
 
-// none is nil for "", so that empty texts are NULL.
-func none(text string) any {
-	if text == "" {
-		return nil
-	}
-	return text
-}
-
 // isFull reports whether err says that the disk, or a quota on it, is full.
 func isFull(err error) bool { return errors.Is(err, sqlite3.FULL) }
 

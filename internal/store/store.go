@@ -130,7 +130,7 @@ func (s *Store) prepare(c *conn) error {
 	if err := s.sources.load(c, "sources"); err != nil {
 		return err
 	}
-	return s.destinations.load(c, "destinations")
+	return s.destinations.load(c, "destinations WHERE deleted_at IS NULL")
 }
 
 // Path returns the database file's path.
@@ -159,7 +159,7 @@ func (s *Store) Ready(ctx context.Context) error {
 		return nil
 	}
 	return s.do(func(c *conn) error {
-		return c.exec("UPDATE meta SET value = ? WHERE name = 'probed_at'", s.opts.Now().UTC().Format(time.RFC3339))
+		return c.exec("UPDATE meta SET value = ? WHERE name = 'probed_at'", s.opts.Now().UTC().Format(time.RFC3339Nano))
 	})
 }
 

@@ -62,6 +62,7 @@ func newWriter(s *Store, c *conn) (*writer, error) {
 	}
 	c.db.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
 		w.pages = pages
+		w.full.Store(false) // there was room; a transaction that writes nothing does not come here
 		return nil
 	})
 	return w, nil
@@ -159,7 +160,6 @@ func (w *writer) write(batch []op) (again []op) {
 	err := w.transact(batch)
 	switch {
 	case err == nil:
-		w.full.Store(false)
 		w.store.metrics.commit(len(batch), time.Since(start))
 		for _, o := range batch {
 			o.done(nil)

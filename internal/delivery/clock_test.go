@@ -1,0 +1,51 @@
+package delivery
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// TestClockIsSet: whichever way the clock is set, nothing is attempted in a hurry, and what waits is attempted when
+// the clock says so.
+func TestClockIsSet(t *testing.T) {
+	for name, c := range map[string]struct {
+		by    time.Duration
+		after time.Duration // until the retry that was due in an hour
+	}{
+		"an hour forward":  {time.Hour + 10*time.Minute, 0},
+		"a year forward":   {365 * 24 * time.Hour, 0},
+		"an hour back":     {-time.Hour, 2 * time.Hour},
+		"a second forward": {time.Second, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				to := r.network.receiver("broken")
+				to.will(status(500))
+				d := r.destination(to, func(d *bellhop.Destination) { d.Retry = bellhop.Schedule{time.Hour, 12 * time.Hour} })
+				for range 20 {
+					r.acceptMany(1)
+				}
+				synctest.Wait()
+				r.jumped.Store(int64(c.by))
+				r.engine.Wake(d.ID) // as the next event, retry or change does
+				time.Sleep(c.after*9/10 - time.Minute)
+				if n := len(to.got()); c.after > 0 && n != 20 {
+					t.Errorf("%d attempts too early", n)
+				}
+				time.Sleep(c.after*2/10 + 2*time.Minute)
+				if n := len(to.got()); n != 40 {
+					t.Errorf("%d attempts, want each event's second", n)
+				}
+				time.Sleep(5 * time.Hour)
+				if n := len(to.got()); n != 40 {
+					t.Errorf("%d attempts, the third ones too early", n)
+				}
+				r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryPending: 20})
+			})
+		})
+	}
+}

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+	"golang.org/x/sys/unix"
+)
+
+// errNoSpace is what os.File says on a full disk.
+var errNoSpace error = &fs.PathError{Op: "write", Path: FileName, Err: syscall.ENOSPC}
+
+// While the disk is full, what is new fails and results wait; both go on by themselves once there is room.
+func TestFull(t *testing.T) {
+	for name, full := range map[string]error{"disk": errNoSpace, "quota": &fs.PathError{Op: "write", Err: syscall.EDQUOT}, "sqlite": sqlite3.FULL} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, "full")
+			s, d := h.live()
+			defer s.Close()
+			id, _, err := h.acceptOne(s, "before")
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			fired := d.set(fault{op: opWrite, nth: 1, err: full, lasts: true})
+			if err := s.Record(delivered(id)); err != nil {
+				t.Fatal(err)
+			}
+			<-fired
+			for what, err := range map[string]error{"accept": third(h.acceptOne(s, "while")), "ready": s.Ready(t.Context()),
+				"claim": second(s.Claim(t.Context(), h.ledger.destination, 1, 1))} {
+				if !errors.Is(err, ErrFull) {
+					t.Errorf("%s: %v, want %v", what, err, ErrFull)
+				}
+			}
+			if got, err := s.Delivery(t.Context(), id); err != nil || got.State != bellhop.DeliveryLeased {
+				t.Errorf("while full it is %s, want leased; %v", got.State, err)
+			}
+
+			d.mend()
+			if err := s.Ready(t.Context()); err != nil {
+				t.Errorf("with room again: %v", err)
+			}
+			if got, err := s.Delivery(t.Context(), id); err != nil || got.State != bellhop.DeliveryDelivered {
+				t.Errorf("with room again it is %s, want delivered; %v", got.State, err)
+			}
+			_, got, err := h.acceptOne(s, "while")
+			if err != nil || got.Duplicates != 0 {
+				t.Errorf("with room again: %d duplicates, want that nothing was kept; %v", got.Duplicates, err)
+			}
+			if err := s.Err(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What writes nothing says nothing of whether there is room.
+func TestFullStaysFull(t *testing.T) {
+	h := newHouse(t, "full")
+	s, d := h.live()
+	defer s.Close()
+	d.set(fault{op: opWrite, nth: 1, err: errNoSpace, lasts: true})
+	for range 2 {
+		if _, _, err := h.acceptOne(s, ""); !errors.Is(err, ErrFull) {
+			t.Fatalf("accept: %v, want %v", err, ErrFull)
+		}
+		if h.due(s) {
+			t.Error("something is due")
+		}
+		if err := s.Ready(t.Context()); !errors.Is(err, ErrFull) {
+			t.Errorf("ready after a claim that found nothing: %v, want %v", err, ErrFull)
+		}
+	}
+	d.mend()
+	for range 2 {
+		if err := s.Ready(t.Context()); err != nil {
+			t.Errorf("with room again: %v", err)
+		}
+	}
+}
+
+// Results that wait for room are written without anybody asking for it.
+func TestFullRecovers(t *testing.T) {
+	h := newHouse(t, "full")
+	s, d := h.live()
+	defer s.Close()
+	id, _, err := h.acceptOne(s, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fired := d.set(fault{op: opWrite, nth: 1, err: errNoSpace})
+	if err := s.Record(delivered(id)); err != nil {
+		t.Fatal(err)
+	}
+	<-fired
+	eventually(t, "the result is written", func() bool {
+		got, err := s.Delivery(t.Context(), id)
+		return err == nil && got.State == bellhop.DeliveryDelivered
+	})
+}
+
+// A file system that is really full, and gets room again.
+func TestFullFileSystem(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skipf("only who may mount a file system can fill one: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, 0) })
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := &house{T: t, sync: "full", dir: dir, ledger: &ledger{sent: map[uint64]*entry{}, recorded: map[string]bool{}}}
+	s := reopen(t, dir)
+	h.ledger.source, h.ledger.destination = populate(t, s)
+	random := newRandom(1)
+	var err error
+	for err == nil {
+		err = h.ledger.send(s, random)
+	}
+	if !errors.Is(err, ErrFull) || s.Err() != nil || !errors.Is(s.Ready(t.Context()), ErrFull) {
+		t.Fatalf("full: %v, %v, want %v", err, s.Err(), ErrFull)
+	}
+	if err := errors.Join(os.Remove(ballast), s.Ready(t.Context()), h.ledger.send(s, random), s.Close()); err != nil {
+		t.Fatalf("with room again: %v", err)
+	}
+	if lost, wrong := h.ledger.check(reopen(t, dir)); len(lost)+len(wrong) > 0 {
+		t.Errorf("lost %q, wrong %q", lost, wrong)
+	}
+}
+
+// delivered is the result of a delivery's first attempt.
+func delivered(deliveryID string) bellhop.Result {
+	return bellhop.Result{DeliveryID: deliveryID, State: bellhop.DeliveryDelivered,
+		Attempt: bellhop.Attempt{Number: 1, StartedAt: time.Now(), Duration: time.Millisecond, Status: 200}}
+}
+
+// eventually waits until done reports true, for what nobody tells us of.
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	for !done() {
+		if !pause(ctx, time.Millisecond) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error        { return err }
+func third[T, U any](_ T, _ U, err error) error { return err }

@@ -21,7 +21,7 @@ type Delivery struct {
 // DeliveryState says how far a delivery is.
 type DeliveryState string
 
-// The states of a delivery. Delivered, dead and cancelled are final.
+// The states of a delivery. Delivered is final; dead and cancelled too, unless a person retries.
 const (
 	DeliveryPending   DeliveryState = "pending"   // waits for NextAt
 	DeliveryLeased    DeliveryState = "leased"    // a lane has it: queued in memory or being sent

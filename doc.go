@@ -1,9 +1,18 @@
-// Package bellhop is the vocabulary of the webhook gateway of the same name:
-// the nouns that every room of the house passes to the next.
+// Package bellhop is the vocabulary of the webhook gateway of the same name: the nouns that every room of the house
+// passes to the next. It is pure: it opens no file, no connection and reads no clock.
 //
-// A [Source] is a URL that a provider calls. One call is a [Request]; it carries
-// none, one or many [Event]s. A [Destination] says by its [Match] which events it
-// wants; each of those is a [Delivery], and each try of a delivery is an [Attempt].
+// One word per thing, the same in Go, SQL, JSON, logs and pages:
 //
-// The package is pure: it opens no file, no connection and reads no clock.
+//	provider     an outside system that calls us, or that we call in its own dialect; also the package that understands it
+//	source       one inbound URL of one provider, with its secrets
+//	request      one HTTP call at a source: none, one or many events
+//	handshake    a provider's proof exchange at a source; answered, never an event
+//	signature    the proof on a request, or the one we put on a delivery
+//	event        the smallest thing stored, matched and delivered; never changed afterwards
+//	destination  where events go; has its match, secret, limits, retry schedule and state
+//	match        the part of a destination that says which events it wants
+//	delivery     one event owed to one destination
+//	attempt      one try of a delivery: what was sent, what came back, how long it took
+//	retry        the next attempt of the same delivery
+//	tenant       an optional label of the publisher's on an event
 package bellhop

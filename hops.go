@@ -10,7 +10,11 @@ const MaxHops = 8
 
 // Hops returns the count in h; 0 if there is none, MaxHops if it cannot be read.
 func Hops(h Header) int {
-	text := h.Get(HopsHeader)
+	return ParseHops(h.Get(HopsHeader))
+}
+
+// ParseHops returns the count that text, a value of [HopsHeader], says.
+func ParseHops(text string) int {
 	if text == "" {
 		return 0
 	}

@@ -19,7 +19,7 @@ var (
 		10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour}
 	// ScheduleSharePoint is SharePoint's: five more attempts, five minutes apart.
 	ScheduleSharePoint = Schedule{5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute}
-	// ScheduleEventGrid is Event Grid's, which gives up after a day.
+	// ScheduleEventGrid is Event Grid's: ten retries within 22 h 46 min 40 s.
 	ScheduleEventGrid = Schedule{10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute,
 		30 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour}
 	// ScheduleNone never retries.

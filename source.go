@@ -22,8 +22,12 @@ type Source struct {
 	SecretsAt time.Time // when a secret among Settings was last set
 }
 
-// SourceAPI is the source that events published through the API belong to. It has no URL at the door.
-const SourceAPI = "api"
+// SourceAPI and SourceAPIID are the name and id of the source that events published through the API belong to.
+// It has no URL at the door.
+const (
+	SourceAPI   = "api"
+	SourceAPIID = PrefixSource + SourceAPI
+)
 
 // DefaultMaxBodyBytes bounds a request body where the source does not say otherwise,
 // and MaxMaxBodyBytes what a source may say.

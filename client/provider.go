@@ -4,13 +4,13 @@ import "context"
 
 // A Provider is an outside system that the gateway understands.
 type Provider struct {
-	Name     string    `json:"name"`
-	Title    string    `json:"title"`
-	Summary  string    `json:"summary"`
-	Links    []string  `json:"links"`
-	Settings []Setting `json:"settings"` // of a source
-	Sends    bool      `json:"sends"`    // its name can be the type of a destination
-	Sending  []Setting `json:"sending"`  // the settings of such a destination
+	Name         string    `json:"name"`
+	Title        string    `json:"title"`
+	Summary      string    `json:"summary"`
+	Links        []string  `json:"links"`
+	Settings     []Setting `json:"settings"`      // of a source
+	Sends        bool      `json:"sends"`         // its name can be the type of a destination
+	SendSettings []Setting `json:"send_settings"` // the settings of such a destination
 }
 
 // A Setting is one member of a settings object.

@@ -29,13 +29,13 @@ type Provider interface {
 type Receiver interface {
 	// Receive returns a Reply to send at once (a handshake) or the events of req in their order.
 	// An error that wraps signature.ErrMissing, ErrMismatch, ErrExpired or ErrMalformed is answered 401; one
-	// that wraps ErrBody, ErrForbidden, ErrMethod or ErrUnavailable as those say; any other is our own fault: 503.
+	// that wraps ErrBody, ErrForbidden, ErrMethod, ErrEncoding or ErrUnavailable as those say; any other is our own fault: 503.
 	// What it returns may refer to req.Body, which nobody changes afterwards.
 	Receive(ctx context.Context, req *Request) (Receipt, error)
 }
 
-// A Secretive receiver names the request headers and query parameters in which a shared secret travels as it
-// is, so that nobody keeps them. Authorization and Cookie are never kept and need no mention.
+// A Secretive receiver names the request headers in which a shared secret travels as it is, so that nobody keeps
+// them. Authorization, Cookie and the values of a query are never kept and need no mention.
 type Secretive interface {
 	SecretHeaders() []string // canonical names
 }
@@ -51,7 +51,7 @@ type Sender interface {
 type Renderer interface {
 	// Render returns the request that delivers ev: what the same provider's Receiver accepts.
 	// An event that came from this provider keeps its bytes; any other is put into the provider's form.
-	Render(ev *bellhop.Event, at Sending) (Message, error)
+	Render(ev *bellhop.Event, at Sending) (Rendered, error)
 }
 
 // Sending is what a Renderer may need to know of the attempt it renders for.
@@ -62,8 +62,8 @@ type Sending struct {
 	URL        string    // it goes to; some schemes sign its path
 }
 
-// A Message is the HTTP request that carries a delivery.
-type Message struct {
+// Rendered is the HTTP request that carries a delivery.
+type Rendered struct {
 	Method string // "" is POST
 	Header http.Header
 	Body   []byte

@@ -14,13 +14,13 @@ import (
 
 // Info describes a provider. It feeds the settings check, the CLI's help and the reference pages.
 type Info struct {
-	Name     string // lower case, one word
-	Title    string // as the system calls itself
-	Summary  string // one sentence: what it sends and how it proves it
-	Links    []string
-	Settings []Setting // of a source
-	Sends    []Setting // of a destination; nil if the provider does not send
-	Key      string    // the setting that the CLI's --key sets
+	Name         string // lower case, one word
+	Title        string // as the system calls itself
+	Summary      string // one sentence: what it sends and how it proves it
+	Links        []string
+	Settings     []Setting // of a source
+	SendSettings []Setting // of a destination; nil if the provider does not send
+	Key          string    // the setting that the CLI's --key sets
 }
 
 // A Setting is one key of the settings object of a source or destination.

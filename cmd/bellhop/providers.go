@@ -70,9 +70,9 @@ func showProvider(e *env, info provider.Info) error {
 			return err
 		}
 	}
-	if len(info.Sends) > 0 {
+	if len(info.SendSettings) > 0 {
 		fmt.Fprintln(e.stdout, "\nof a destination, and for bellhop send")
-		return printTable(e.stdout, info.Sends, settingColumns)
+		return printTable(e.stdout, info.SendSettings, settingColumns)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 	}
 	add("server", newServeCommand(e), newStatsCommand(e))
 	add("nouns", newSourcesCommand(e), newDestinationsCommand(e), newEventsCommand(e), newDeliveriesCommand(e), newRequestsCommand(e))
-	add("tools", newSendCommand(e), newVerifyCommand(e), newProvidersCommand(e), newBenchCommand(e), newBenchRelayCommand(e), newVersionCommand(e))
+	add("tools", newSendCommand(e), newVerifyCommand(e), newProvidersCommand(e), newBenchCommand(e), newVersionCommand(e))
 	root.AddCommand(newBenchRelayCommand(e))
 
 	hideConnection(e, root)

@@ -114,7 +114,7 @@ func (f *sendFlags) event(e *env, env provider.Env, name string) (*bellhop.Event
 }
 
 // post sends message and prints what came back.
-func post(ctx context.Context, e *env, message provider.Message, f sendFlags) error {
+func post(ctx context.Context, e *env, message provider.Rendered, f sendFlags) error {
 	if message.Method == "" {
 		message.Method = http.MethodPost
 	}

@@ -30,9 +30,9 @@ func newVerifyCommand(e *env) *cobra.Command {
 
 --headers is a file of 'Name: value' lines, which may begin with the request line, or a JSON object of names and
 values. --at is when the request came in; most signatures hold for a few minutes only. It fails if anything is refused.`,
-		Example: `  bellhop verify github --key env:GITHUB_SECRET --headers headers.txt --file body.json
-  bellhop verify eventgrid --set query_secret=s3cret --target '/in/grid?code=s3cret' --headers headers.txt --file body.json
-  bellhop verify stripe --key @secret.txt --headers headers.txt --file body.json --at 2026-11-22T10:00:00Z`,
+		Example: `  bellhop verify ams --key env:SIGNING_KEY --headers headers.txt --file body.json
+  bellhop verify generic --set scheme=query --key s3cret --target '/in/grid?code=s3cret' --headers headers.txt --file body.json
+  bellhop verify standardwebhooks --key @secret.txt --headers headers.txt --file body.json --at 2026-11-22T10:00:00Z`,
 		Args: named("provider"),
 		RunE: func(c *cobra.Command, args []string) error { return verify(c.Context(), e, args[0], f) },
 	}

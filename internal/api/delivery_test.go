@@ -66,5 +66,5 @@ func TestProviders(t *testing.T) {
 	got := r.do("GET", "/api/v1/providers", "").is(200)["data"].([]any)
 	same(t, got[0], `{"name":"lock","title":"Lock","summary":"","links":[],"sends":true,
 		"settings":[{"name":"key","title":"","doc":"","example":"","secret":true,"required":true},{"name":"account_id","title":"","doc":"","example":"","secret":false,"required":false}],
-		"sending":[{"name":"key","title":"","doc":"","example":"","secret":true,"required":true}]}`)
+		"send_settings":[{"name":"key","title":"","doc":"","example":"","secret":true,"required":true}]}`)
 }

@@ -175,7 +175,7 @@ func (s *server) sends(name string) bool {
 	return name == bellhop.TypeHTTP || ok && sends(p.Info())
 }
 
-func sends(info provider.Info) bool { return info.Sends != nil }
+func sends(info provider.Info) bool { return info.SendSettings != nil }
 
 // destinationJSON is d as it is shown.
 func (s *server) destinationJSON(d bellhop.Destination) Destination {
@@ -206,5 +206,5 @@ func (s *server) destinationSecrets(name string) secrecy {
 	if !ok {
 		return secrecy{all: true}
 	}
-	return secretsOf(p.Info().Sends)
+	return secretsOf(p.Info().SendSettings)
 }

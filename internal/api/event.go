@@ -128,7 +128,7 @@ func (s *server) sourceID(ctx context.Context, idOrName string) (string, error) 
 	case !isNotFound(err):
 		return "", err
 	case idOrName == bellhop.SourceAPI:
-		return bellhop.PrefixSource + bellhop.SourceAPI, nil
+		return bellhop.SourceAPIID, nil
 	case strings.HasPrefix(idOrName, bellhop.PrefixSource):
 		return idOrName, nil
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -222,7 +223,8 @@ func (f *fake) Publish(_ context.Context, ev bellhop.Event) (bellhop.Event, bool
 			return ev, true, f.err
 		}
 	}
-	ev.ID, ev.SourceID = bellhop.PrefixEvent+strconv.Itoa(len(f.events)+1), "src_api"
+	ev.ID, ev.Source, ev.SourceID = bellhop.PrefixEvent+strconv.Itoa(len(f.events)+1), bellhop.SourceAPI, bellhop.SourceAPIID
+	ev.ReceivedAt, ev.SHA256 = testNow, sha256.Sum256(ev.Body)
 	f.events = append(f.events, ev)
 	return ev, false, f.err
 }
@@ -232,7 +234,7 @@ type lock struct{}
 
 func (lock) Info() provider.Info {
 	settings := []provider.Setting{{Name: "key", Secret: true, Required: true}, {Name: "account_id"}}
-	return provider.Info{Name: "lock", Title: "Lock", Settings: settings, Sends: settings[:1], Key: "key"}
+	return provider.Info{Name: "lock", Title: "Lock", Settings: settings, SendSettings: settings[:1], Key: "key"}
 }
 
 func (lock) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error) {

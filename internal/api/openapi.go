@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,14 +19,14 @@ const (
 	documentPattern = "GET " + documentPath
 )
 
-// The library keeps these as variables of its package. Nothing else in this program uses it.
-func init() {
+// setUpHuma sets what the library keeps as variables of its package. Nothing else in this program uses it.
+var setUpHuma = sync.OnceFunc(func() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return newProblem(status, message, errs...)
 	}
 	huma.ValidateStrictCasing = true
 	huma.DefaultArrayNullable = false
-}
+})
 
 // errJSON says no more, since the decoder's own errors quote what they read.
 var errJSON = errors.New("not valid JSON, or a name occurs twice in an object")
@@ -42,6 +43,7 @@ var strictJSON = huma.Format{
 }
 
 func newHuma(mux *http.ServeMux, version string) huma.API {
+	setUpHuma()
 	return humago.New(mux, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -11,13 +11,13 @@ import (
 
 // A Provider is an outside system that this program understands.
 type Provider struct {
-	Name     string    `json:"name" example:"ams"`
-	Title    string    `json:"title" doc:"As the system calls itself"`
-	Summary  string    `json:"summary" doc:"What it sends and how it proves it"`
-	Links    []string  `json:"links"`
-	Settings []Setting `json:"settings" doc:"Of a source"`
-	Sends    bool      `json:"sends" doc:"Whether its name can be the type of a destination"`
-	Sending  []Setting `json:"sending" doc:"The settings of such a destination"`
+	Name         string    `json:"name" example:"ams"`
+	Title        string    `json:"title" doc:"As the system calls itself"`
+	Summary      string    `json:"summary" doc:"What it sends and how it proves it"`
+	Links        []string  `json:"links"`
+	Settings     []Setting `json:"settings" doc:"Of a source"`
+	Sends        bool      `json:"sends" doc:"Whether its name can be the type of a destination"`
+	SendSettings []Setting `json:"send_settings" doc:"The settings of such a destination"`
 }
 
 // A Setting is one member of a settings object.
@@ -41,7 +41,7 @@ func providerJSON(p provider.Provider) Provider {
 	info := p.Info()
 	return Provider{
 		Name: info.Name, Title: info.Title, Summary: info.Summary, Links: append([]string{}, info.Links...),
-		Settings: settingList(info.Settings), Sends: info.Sends != nil, Sending: settingList(info.Sends),
+		Settings: settingList(info.Settings), Sends: info.SendSettings != nil, SendSettings: settingList(info.SendSettings),
 	}
 }
 

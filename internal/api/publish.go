@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"strings"
 	"time"
@@ -26,7 +25,7 @@ type publishInput struct {
 }
 
 type publishOutput struct {
-	Replayed string `header:"Idempotent-Replayed" doc:"true if the key was used before"`
+	Repeated string `header:"Idempotent-Replayed" doc:"true if the key was used before"`
 	Body     Event
 }
 
@@ -37,9 +36,8 @@ func (s *server) publish(ctx context.Context, in *publishInput) (*publishOutput,
 		return nil, err
 	}
 	ev, duplicate, err := s.Publisher.Publish(ctx, bellhop.Event{
-		Source: bellhop.SourceAPI, Type: in.Body.Type, Subject: in.Body.Subject, ProviderID: in.Key, Tenant: in.Body.Tenant,
-		Time: in.Body.Time, ReceivedAt: s.Env.Now(), ContentType: "application/json",
-		Body: in.Body.Data, SHA256: sha256.Sum256(in.Body.Data),
+		Type: in.Body.Type, Subject: in.Body.Subject, ProviderID: in.Key, Tenant: in.Body.Tenant,
+		Time: in.Body.Time, ContentType: "application/json", Body: in.Body.Data,
 	})
 	if err != nil {
 		return nil, err
@@ -51,7 +49,7 @@ func (s *server) publish(ctx context.Context, in *publishInput) (*publishOutput,
 	if err != nil {
 		return nil, err
 	}
-	return &publishOutput{Replayed: "true", Body: eventJSON(first)}, nil
+	return &publishOutput{Repeated: "true", Body: eventJSON(first)}, nil
 }
 
 // plainText finds control characters, which have no place in what is listed and logged.

@@ -37,7 +37,7 @@ type Options struct {
 	Logger    *slog.Logger
 }
 
-// An App is a whole server. It has what New made until Stop.
+// An App is a whole server. It has what New made until Run returns.
 type App struct {
 	opts     Options
 	listener net.Listener
@@ -56,7 +56,7 @@ type App struct {
 	cleanups   []cleanup
 }
 
-// A cleanup undoes one step of New. Stop runs them by name, last first.
+// A cleanup undoes one step of New; undo runs them last first. The name is for errors.
 type cleanup struct {
 	name string
 	run  func(ctx context.Context) error
@@ -81,7 +81,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	client := a.openEgress()
 	env.Client = client.HTTP()
 	a.engine = delivery.New(delivery.Options{Store: a.store, Client: client, Providers: opts.Providers, Env: env, Now: time.Now,
-		Logger: opts.Logger, Metrics: a.registry, Changed: func() { go a.reloadAlone() }})
+		Logger: opts.Logger, Metrics: a.registry, Changed: a.reloadLater})
 	a.undoLater("delivery", a.engine.Stop)
 	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
 	if err := a.reload(ctx); err != nil {
@@ -157,11 +157,18 @@ func (a *App) reload(ctx context.Context) error {
 	return nil
 }
 
-// reloadAlone is reload for whoever cannot wait for it.
-func (a *App) reloadAlone() {
-	if err := a.reload(context.Background()); err != nil {
-		a.opts.Logger.Error("reload", "component", "app", "error", err)
+// reloadLater is reload for whoever cannot wait for it.
+func (a *App) reloadLater() {
+	select {
+	case <-a.draining:
+		return
+	default:
 	}
+	a.background.Go(func() {
+		if err := a.reload(context.Background()); err != nil {
+			a.opts.Logger.Error("reload", "component", "app", "error", err)
+		}
+	})
 }
 
 // all reads a whole list.

@@ -37,7 +37,7 @@ func (a *App) newServer(env provider.Env) *http.Server {
 // handler sends requests to the rooms. The door comes before the mux, which would clean paths and redirect.
 func (a *App) handler(env provider.Env) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { status(w, http.StatusOK, "alive", nil) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { status(w, http.StatusOK, "alive") })
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	mux.Handle("/", api.New(api.Options{Store: a.store, Engine: a.engine, Publisher: a.door, Providers: a.opts.Providers, Env: env,
@@ -55,20 +55,21 @@ func (a *App) handler(env provider.Env) http.Handler {
 func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-a.draining:
-		status(w, http.StatusServiceUnavailable, "stopping", nil)
+		status(w, http.StatusServiceUnavailable, "stopping")
 		return
 	default:
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
 	if err := a.store.Ready(ctx); err != nil {
-		status(w, http.StatusServiceUnavailable, "storage cannot be written to", err)
+		a.opts.Logger.Warn("not ready", "component", "app", "error", err)
+		status(w, http.StatusServiceUnavailable, "storage cannot be written to")
 		return
 	}
-	status(w, http.StatusOK, "ready", nil)
+	status(w, http.StatusOK, "ready")
 }
 
-func status(w http.ResponseWriter, code int, text string, err error) {
+func status(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -19,7 +20,7 @@ import (
 type Config struct {
 	Listen          string         `name:"listen" default:"127.0.0.1:8080" doc:"address and port of the door, the API and the metrics"`
 	Data            string         `name:"data" default:"./data" doc:"folder that holds everything; made on first use, for its owner only"`
-	Database        string         `name:"database" default:"" doc:"URL of a PostgreSQL database; empty is SQLite in the data folder"`
+	Database        string         `name:"database" default:"" doc:"reserved for PostgreSQL; this version refuses it, everything is in SQLite in the data folder"`
 	PublicURL       string         `name:"public-url" default:"" doc:"how providers reach this server, such as https://hooks.example.com; empty is the address listened on"`
 	Retain          time.Duration  `name:"retain" default:"30d" doc:"how long events, their deliveries and requests are kept, such as 12h or 30d; 0 keeps them for ever"`
 	AllowPrivate    bool           `name:"allow-private" default:"false" doc:"let deliveries reach private, loopback and link-local addresses"`
@@ -65,12 +66,15 @@ func Load(path string, getenv func(string) string, flags map[string]string) (Con
 		}
 	}
 	v := reflect.ValueOf(&c).Elem()
+	origins := map[string]string{}
 	for i, s := range Settings() {
 		value, from := s.Default, "default"
-		if in, ok := file[s.Name]; ok {
-			value, from = plain(in), path+": "+s.Name
-			delete(file, s.Name)
+		if in := file[s.Name]; in != nil { // a key without a value is as if it were not there
+			if value, from = plain(in), path+": "+s.Name; reflect.TypeOf(in).Kind() == reflect.Map {
+				return c, fmt.Errorf("%s: write one value, not keys of its own", from)
+			}
 		}
+		delete(file, s.Name)
 		if in := getenv(EnvName(s.Name)); in != "" {
 			value, from = in, EnvName(s.Name)
 		}
@@ -80,11 +84,15 @@ func Load(path string, getenv func(string) string, flags map[string]string) (Con
 		if err := set(v.Field(i), value); err != nil {
 			return c, fmt.Errorf("%s: %w", from, err)
 		}
+		origins[s.Name] = from
 	}
 	for name := range file {
 		return c, fmt.Errorf("config: %s: unknown key %q; bellhop serve --help lists them", path, name)
 	}
-	return c, c.check()
+	if name, err := c.check(); err != nil {
+		return c, fmt.Errorf("%s: %w", origins[name], err)
+	}
+	return c, nil
 }
 
 // plain writes a value of the file as a flag would be written.
@@ -165,24 +173,25 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return prefix.Masked(), nil
 }
 
-func (c *Config) check() error {
+// check returns the name of the first setting whose value cannot be, and why.
+func (c *Config) check() (name string, err error) {
 	switch {
 	case c.Data == "":
-		return fmt.Errorf("--data: name a folder")
+		return "data", errors.New("name a folder")
 	case c.Database != "":
-		return fmt.Errorf("--database: this version keeps everything in SQLite in the data folder; leave --database out")
+		return "database", errors.New("this version keeps everything in SQLite in the data folder; leave it out")
 	case c.ReadTimeout <= 0:
-		return fmt.Errorf("--read-timeout: must be above 0")
+		return "read-timeout", errors.New("must be above 0")
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":
 	default:
-		return fmt.Errorf("--log-level: use debug, info, warn or error, not %q", c.LogLevel)
+		return "log-level", fmt.Errorf("use debug, info, warn or error, not %q", c.LogLevel)
 	}
 	switch c.LogFormat {
 	case "auto", "text", "json":
 	default:
-		return fmt.Errorf("--log-format: use text, json or auto, not %q", c.LogFormat)
+		return "log-format", fmt.Errorf("use text, json or auto, not %q", c.LogFormat)
 	}
-	return nil
+	return "", nil
 }

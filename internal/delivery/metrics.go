@@ -30,7 +30,7 @@ func newMetrics(to prometheus.Registerer) *metrics {
 			Help: "Time of one attempt, from rendering to the end of the reply.", Buckets: seconds}),
 		endToEnd: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_delivery_end_to_end_seconds",
 			Help: "Time from receiving an event to its successful delivery.", Buckets: seconds}),
-		queued: prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_delivery_queued",
+		queued: prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_delivery_queued_deliveries",
 			Help: "Deliveries waiting in memory."}),
 		matchErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_delivery_match_errors_total",
 			Help: "Expressions of a match that failed on an event; it did not match."}),

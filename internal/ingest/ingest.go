@@ -158,6 +158,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case receipt.Reply != nil:
 		d.handshake(w, src, &req, receipt.Reply)
 	default:
+		if receipt.Status == 0 {
+			receipt.Status = http.StatusAccepted
+		}
 		if err := d.accept(r.Context(), src, &req, receipt); err != nil {
 			d.refuse(w, src, &req, err)
 			return
@@ -180,7 +183,7 @@ func (d *Door) receive(ctx context.Context, src *source, req *provider.Request) 
 	if src.receiver == nil {
 		return receipt, provider.ErrUnavailable
 	}
-	if hops := req.Header.Get(bellhop.HopsHeader); hops != "" && bellhop.Hops(bellhop.Header(bellhop.HopsHeader+": "+hops)) >= bellhop.MaxHops {
+	if bellhop.ParseHops(req.Header.Get(bellhop.HopsHeader)) >= bellhop.MaxHops {
 		return receipt, errLoop
 	}
 	defer func() {
@@ -216,45 +219,36 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 			kept.Reason, kept.Detail = describeRefused(receipt.Refused)
 		}
 	}
-	return d.keep(ctx, kept, events)
+	_, err := d.keep(ctx, kept, events)
+	return err
 }
 
 // keep is the corridor's middle: match, store, deliver.
-func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop.Event) error {
+func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop.Event) (bellhop.Accepted, error) {
 	owed := d.opts.Lanes.Match(events)
 	got, err := d.opts.Store.Accept(ctx, kept, events, owed)
 	if err != nil {
 		d.opts.Lanes.Forget(events, owed)
-		return err
+		return got, err
 	}
 	d.metrics.duplicates.Add(float64(got.Duplicates))
 	d.opts.Lanes.Deliver(events, owed)
-	return nil
+	return got, nil
 }
 
 // Publish accepts an event that did not come through a source's URL: the API's POST /events. It reports
 // whether the event was there already, under the same ProviderID.
 func (d *Door) Publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
-	ev.SourceID, ev.Source = "src_api", bellhop.SourceAPI
+	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
 	ev.ReceivedAt = d.opts.Env.Now()
 	ev.SHA256 = sha256.Sum256(ev.Body)
 	events := []bellhop.Event{ev}
-	owed := d.opts.Lanes.Match(events)
-	got, err := d.opts.Store.Accept(ctx, nil, events, owed)
-	if err != nil {
-		d.opts.Lanes.Forget(events, owed)
-		return ev, false, err
-	}
-	d.opts.Lanes.Deliver(events, owed)
-	return events[0], got.Duplicates > 0, nil
+	got, err := d.keep(ctx, nil, events)
+	return events[0], got.Duplicates > 0, err
 }
 
 func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Receipt, start time.Time) {
-	status := receipt.Status
-	if status == 0 {
-		status = http.StatusAccepted
-	}
-	w.WriteHeader(status)
+	w.WriteHeader(receipt.Status)
 	took := d.opts.Env.Now().Sub(start)
 	src.metrics.accepted.Inc()
 	src.metrics.events.Add(float64(len(receipt.Events)))

@@ -20,7 +20,7 @@ func newMetrics(to prometheus.Registerer) *metrics {
 			Help: "Requests answered well, by source and outcome (accepted, handshake)."}, []string{"source", "outcome"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_ingest_events_total",
 			Help: "Events received at a source, repeats included."}, []string{"source"}),
-		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_ingest_refused_total",
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_ingest_requests_refused_total",
 			Help: "Requests refused, by source and reason."}, []string{"source", "reason"}),
 		unknown: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_ingest_unknown_source_total",
 			Help: "Requests at no source, or a disabled one."}),

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -55,15 +56,9 @@ var statuses = map[string]int{
 
 // An answer body is one short JSON object, the same for every cause of a status: what failed is for the owner
 // of the source, on record, and not for whoever sent it.
-var answers = map[int][]byte{}
-
-func init() {
-	for status, text := range map[int]string{
-		400: "malformed request", 401: "not authentic", 403: "not allowed", 404: "no such source", 405: "method not allowed",
-		408: "request timeout", 413: "body too large", 415: "content encoding not accepted", 503: "try again later", 508: "too many hops",
-	} {
-		answers[status] = []byte(`{"error":` + strconv.Quote(text) + "}\n")
-	}
+var answers = map[int]string{
+	400: "malformed request", 401: "not authentic", 403: "not allowed", 404: "no such source", 405: "method not allowed",
+	408: "request timeout", 413: "body too large", 415: "content encoding not accepted", 503: "try again later", 508: "too many hops",
 }
 
 const notFound = http.StatusNotFound
@@ -80,7 +75,7 @@ func answer(w http.ResponseWriter, status int) {
 		h["Allow"] = []string{"POST"}
 	}
 	w.WriteHeader(status)
-	w.Write(answers[status])
+	io.WriteString(w, `{"error":"`+answers[status]+"\"}\n")
 }
 
 // inert keeps a browser from making anything of what is answered.
@@ -115,37 +110,6 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 		args = append(args, "error", err)
 	}
 	d.opts.Logger.Log(context.Background(), level, "request.refused", args...)
-}
-
-// request is what is kept of req.
-func (d *Door) request(src *source, req *provider.Request) *bellhop.Request {
-	return &bellhop.Request{SourceID: src.ID, Method: clip(req.Method, 32), Target: clip(withoutValues(req.Target), 2048), RemoteAddr: req.RemoteAddr,
-		Header: bellhop.NewHeader(req.Header, src.dropsHeader), Body: req.Body, BodyBytes: int64(len(req.Body)), ReceivedAt: req.ReceivedAt}
-}
-
-func (s *source) dropsHeader(name string) bool { return s.secret[name] }
-
-// withoutValues keeps the names of a query's parameters and leaves out their values, among which secrets travel.
-func withoutValues(target string) string {
-	path, query, ok := strings.Cut(target, "?")
-	if !ok {
-		return target
-	}
-	names := strings.Split(query, "&")
-	for i, p := range names {
-		name, _, hasValue := strings.Cut(p, "=")
-		if names[i] = name; hasValue {
-			names[i] = name + "=…"
-		}
-	}
-	return path + "?" + strings.Join(names, "&")
-}
-
-func clip(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
-	}
-	return s
 }
 
 // describeRefused tells of a batch whose items were not all accepted.

@@ -82,9 +82,9 @@ func (l *ledger) check(t *testing.T, g *gateway) (repeats int) {
 	l.checkEvents(v, s)
 	owed := l.checkDeliveries(v, s)
 	l.checkArrivals(v, s)
-	repeats = l.checkRepeats(v)
-	t.Logf("sent %d bodies, acknowledged %d, stored %d; deliveries %v of %d owed; arrivals %d, repeats %d",
-		len(l.sent), l.ackedLocked(), len(s.events), s.states, owed, len(l.arrivals), repeats)
+	repeats, bound := l.checkRepeats(v)
+	t.Logf("sent %d bodies, acknowledged %d, stored %d; deliveries %v of %d owed; arrivals %d, repeats %d of at most %d",
+		len(l.sent), l.ackedLocked(), len(s.events), s.states, owed, len(l.arrivals), repeats, bound)
 	v.report(t)
 	return repeats
 }
@@ -208,8 +208,8 @@ const unrecorded = 2 * 512
 // checkRepeats is X. A delivery is made again if its request had left and its result was not on disk at a kill. That
 // is what was in flight, at most each destination's concurrency, and what was unrecorded. What waited in lanes, up to
 // 1024 for each destination, had not left.
-func (l *ledger) checkRepeats(v *verdict) (repeats int) {
-	bound := unrecorded
+func (l *ledger) checkRepeats(v *verdict) (repeats, bound int) {
+	bound = unrecorded
 	for _, w := range l.destinations {
 		bound += w.concurrency
 	}
@@ -236,5 +236,5 @@ func (l *ledger) checkRepeats(v *verdict) (repeats int) {
 	if repeats > bound {
 		v.wrong("X", "%d repeats after %d kills; at most %d can be explained", repeats, len(l.kills), bound)
 	}
-	return repeats
+	return repeats, bound
 }

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -63,7 +64,7 @@ func TestDiskFull(t *testing.T) {
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Log("SKIPPED: only root can mount a small disk")
+		fmt.Fprintf(os.Stderr, "SKIPPED %s: only root can mount a small disk\n", t.Name())
 		t.Skip("only root can mount a small disk")
 	}
 	dir := t.TempDir()

@@ -66,14 +66,16 @@ func stopWatching(t *testing.T, g *gateway) (status int, took time.Duration) {
 	began := time.Now()
 	go func() {
 		defer close(watched)
-		for gone := false; g.running(); {
+		gone := false
+		poll(stopWithin, func() bool {
 			ready := g.status("/readyz") == http.StatusOK
 			gone = gone || !ready
 			if ready && (gone || time.Since(began) > 2*time.Second) {
 				t.Errorf("/readyz is 200 %v after the stop began", time.Since(began))
-				return
+				return true
 			}
-		}
+			return !g.running()
+		})
 	}()
 	status, took = g.stop()
 	<-watched

@@ -27,7 +27,7 @@ func newMetrics(to prometheus.Registerer) *metrics {
 			Help: "Requests and results that shared one transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 10)}),
 		checkpoints: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_store_checkpoint_seconds",
 			Help: "Time of moving the log's pages into the database.", Buckets: seconds}),
-		claimed: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_store_claimed_total",
+		claimed: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_store_claimed_deliveries_total",
 			Help: "Deliveries claimed from the table rather than handed over from memory."}),
 		deleted: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_store_deleted_events_total",
 			Help: "Events deleted because of their age."}),

@@ -90,7 +90,7 @@ func fillMeta(c *conn, random io.Reader) error {
 		return err
 	}
 	return c.exec(`INSERT INTO sources (n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at)
-		VALUES (1, 'src_api', ?, 'api', x'', 0, 0, 0, 0, 0)`, bellhop.SourceAPI)
+		VALUES (1, ?, ?, 'api', x'', 0, 0, 0, 0, 0)`, bellhop.SourceAPIID, bellhop.SourceAPI)
 }
 
 func schemaVersion(c *conn) (version int, err error) {

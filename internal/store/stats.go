@@ -10,7 +10,7 @@ import (
 )
 
 // finals counts the deliveries that reached a final state since the store was opened.
-type finals struct{ delivered, dead atomic.Int64 }
+type finals struct{ delivered, dead, cancelled atomic.Int64 }
 
 func (f *finals) count(state bellhop.DeliveryState) {
 	switch state {
@@ -18,6 +18,8 @@ func (f *finals) count(state bellhop.DeliveryState) {
 		f.delivered.Add(1)
 	case bellhop.DeliveryDead:
 		f.dead.Add(1)
+	case bellhop.DeliveryCancelled:
+		f.cancelled.Add(1)
 	}
 }
 
@@ -26,6 +28,7 @@ func (s *Store) Stats(ctx context.Context) (st bellhop.Stats, err error) {
 	st.Deliveries = map[bellhop.DeliveryState]int64{
 		bellhop.DeliveryDelivered: s.final.delivered.Load(),
 		bellhop.DeliveryDead:      s.final.dead.Load(),
+		bellhop.DeliveryCancelled: s.final.cancelled.Load(),
 	}
 	st.RequestsRefused = s.refused.Load()
 	if info, err := os.Stat(s.path); err == nil {

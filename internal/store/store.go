@@ -1,11 +1,12 @@
 // Package store keeps sources, events, destinations, deliveries and requests, and is the one place with SQL.
 //
-// It promises that what Accept or Record reported done survives a crash and a power cut, and that a delivery's
-// state changes only along the table in DESIGN.md. It does not decide anything: who wants an event, when to
+// It promises that what Accept, Claim or a change of a noun reported done survives a crash and a power cut, and that a
+// delivery's state changes only along the table in DESIGN.md. What Record was handed is written soon after; a crash
+// before that repeats the attempt. It does not decide anything: who wants an event, when to
 // retry and what an attempt means are told to it.
 //
 // One goroutine, the writer, owns the connection that writes. It takes all that is waiting, writes it in one
-// transaction, syncs once and then answers all of it ([Store.Accept], [Store.Record]). Readers have connections
+// transaction, syncs once and then answers all who wait for it. Readers have connections
 // of their own and never wait for it.
 package store
 
@@ -60,14 +61,14 @@ type Store struct {
 const FileName = "bellhop.db"
 
 // ErrFull says that storage cannot take more now. Nothing of what was asked is kept; it may be asked again.
-var ErrFull error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is full"}
+var ErrFull error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is full: nothing of this is kept; make room where the data folder is and send it again"}
 
 // ErrClosed says that the store is closing. Nothing of what was asked is kept.
-var ErrClosed error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is closing"}
+var ErrClosed error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is closing: nothing of this is kept; send it again"}
 
 // ErrUnknown says that storage failed in a way that leaves it open whether what was asked is kept.
 // The store takes nothing more; see [Store.Failed].
-var ErrUnknown error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage failed"}
+var ErrUnknown error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage failed: whether this is kept is unknown; see the server's log, then send it again"}
 
 // Open opens the store in opts.Dir, makes it on first use and brings it up to date. Deliveries that a crash
 // left leased are pending again when it returns.
@@ -150,7 +151,7 @@ func (s *Store) Err() error {
 	}
 }
 
-// Ready reports whether storage can be written to. After a failure it tries by writing.
+// Ready reports whether storage can be written to. After a full disk it tries by writing.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := s.Err(); err != nil {
 		return err

@@ -49,7 +49,7 @@ func (Provider) Info() provider.Info {
 			{Name: "lenient", Title: "Lenient", Example: "true",
 				Doc: "Takes a signature in lower-case hex too, which Media Services' own receiver refuses. Default: false."},
 		},
-		Sends: []provider.Setting{
+		SendSettings: []provider.Setting{
 			keyToSend,
 			{Name: "account_id", Title: "Account id", Example: account,
 				Doc: "The account to send as. Required for events that did not come from Media Services; those that did keep their own, which must be this one if it is set."},

@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/ams"
 )
 
-func render(t *testing.T, account string, ev bellhop.Event) (provider.Message, error) {
+func render(t *testing.T, account string, ev bellhop.Event) (provider.Rendered, error) {
 	t.Helper()
 	r, err := ams.Provider{}.OpenSender(provider.Env{}, []byte(encode(map[string]any{"signing_key": newKey(0), "account_id": account})))
 	if err != nil {

@@ -13,9 +13,9 @@ func (Provider) Info() provider.Info {
 			"https://www.rfc-editor.org/rfc/rfc6750",
 			"https://www.rfc-editor.org/rfc/rfc7617",
 		},
-		Key:      "secret",
-		Settings: append(credentialSettings(), sourceSettings...),
-		Sends:    append(credentialSettings(), sendingSettings...),
+		Key:          "secret",
+		Settings:     append(credentialSettings(), sourceSettings...),
+		SendSettings: append(credentialSettings(), sendingSettings...),
 	}
 }
 

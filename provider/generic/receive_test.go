@@ -127,7 +127,7 @@ func TestMethods(t *testing.T) {
 
 func TestSend(t *testing.T) {
 	ev := &bellhop.Event{ID: "evt_1", Type: "order.changed", Body: []byte("{}")}
-	render := func(settings values, url string) (provider.Message, error) {
+	render := func(settings values, url string) (provider.Rendered, error) {
 		r, err := generic.Provider{}.OpenSender(env(), []byte(encode(settings)))
 		if err != nil {
 			t.Fatal(err)

@@ -21,7 +21,7 @@ func (s *suite) testSend(t *testing.T) {
 		t.Skip("does not send")
 	}
 	t.Run("settings", func(t *testing.T) {
-		s.checkSettings(t, s.SendSettings(s.Secrets[0]), s.info.Sends, func(raw string) error {
+		s.checkSettings(t, s.SendSettings(s.Secrets[0]), s.info.SendSettings, func(raw string) error {
 			_, err := sender.OpenSender(env(t, Now, s.Secrets[:]), []byte(raw))
 			return err
 		})

@@ -24,14 +24,14 @@ func (s *suite) testInfo(t *testing.T) {
 	if !plainName.MatchString(info.Name) || info.Title == "" || info.Summary == "" || len(info.Links) == 0 {
 		t.Errorf("wants a name of one lower-case word, a title, a summary and links: %+v", info)
 	}
-	if _, sends := s.Provider.(provider.Sender); sends != (info.Sends != nil) || sends != (s.SendSettings != nil) {
+	if _, sends := s.Provider.(provider.Sender); sends != (info.SendSettings != nil) || sends != (s.SendSettings != nil) {
 		t.Error("Sends and the case's SendSettings are to be set for a Sender, and for no other")
 	}
 	if info.Key != "" && !slices.ContainsFunc(info.Settings, func(d provider.Setting) bool { return d.Name == info.Key }) {
 		t.Errorf("no setting is called %s, as Key says", info.Key)
 	}
 	checkDocs(t, info.Settings)
-	checkDocs(t, info.Sends)
+	checkDocs(t, info.SendSettings)
 	text, err := json.Marshal(info)
 	if err != nil {
 		t.Fatal(err)

@@ -14,13 +14,13 @@ import (
 type renderer struct{ keys []signature.StandardKey }
 
 // Render sends the event's bytes as they are, signed for this attempt.
-func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Message, error) {
+func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
 	id := messageID(ev)
 	sig, err := signature.SignStandard(r.keys, id, at.Time, ev.Body)
 	if err != nil {
-		return provider.Message{}, fmt.Errorf("standardwebhooks: %w", err)
+		return provider.Rendered{}, fmt.Errorf("standardwebhooks: %w", err)
 	}
-	return provider.Message{Body: ev.Body, Header: http.Header{
+	return provider.Rendered{Body: ev.Body, Header: http.Header{
 		"Content-Type":      {provider.SendContentType(ev)},
 		"Webhook-Id":        {id},
 		"Webhook-Timestamp": {strconv.FormatInt(at.Time.Unix(), 10)},

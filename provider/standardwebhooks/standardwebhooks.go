@@ -43,7 +43,7 @@ func (Provider) Info() provider.Info {
 			{Name: "tolerance", Title: "Tolerance", Example: "5m",
 				Doc: "How far a request's timestamp may be from now, either way: 1s to 1h. Default: 5m."},
 		},
-		Sends: []provider.Setting{
+		SendSettings: []provider.Setting{
 			{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 				Doc: "To sign with: a shared secret (whsec_…) or a private key (whsk_…). With a list of up to 4, while it is being replaced, each makes a signature."},
 		},

@@ -1,0 +1,237 @@
+package app
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFirstRun: a server needs nothing, and what it makes is for its owner only.
+func TestFirstRun(t *testing.T) {
+	opts := options(t)
+	r := run(t, opts)
+	if !r.FirstRun() {
+		t.Error("not the first run")
+	}
+	r.source("src")
+	if code, _ := r.call("POST", "/in/src", "hello"); code != 202 {
+		t.Errorf("an event: %d", code)
+	}
+	seen := map[string]bool{}
+	err := filepath.WalkDir(opts.Config.Data, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		want := fs.FileMode(0o600)
+		if d.IsDir() {
+			want = 0o700 | fs.ModeDir
+		}
+		if err == nil && info.Mode() != want {
+			t.Errorf("%s: %v, want %v", path, info.Mode(), want)
+		}
+		seen[d.Name()] = true
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{AdminKeyFile, MasterKeyFile, "bellhop.db", "server.json"} {
+		if !seen[name] {
+			t.Errorf("there is no %s", name)
+		}
+	}
+	key := r.opts.AdminKey
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+
+	again := run(t, opts)
+	if again.FirstRun() || again.opts.AdminKey != key || len(key) < 40 {
+		t.Errorf("the second run: first: %v, key of %d characters", again.FirstRun(), len(key))
+	}
+	if code, body := again.call("GET", "/api/v1/events", ""); code != 200 || !strings.Contains(body, "src") {
+		t.Errorf("events: %d %s", code, body)
+	}
+}
+
+// TestSecondInstance: one process owns a data folder. Another is told so, and does no harm.
+func TestSecondInstance(t *testing.T) {
+	opts := options(t)
+	first := run(t, opts)
+	_, err := New(t.Context(), opts)
+	if err == nil || !strings.Contains(err.Error(), opts.Config.Data+" is in use by another bellhop") || !strings.Contains(err.Error(), "--data") {
+		t.Fatalf("the second: %v", err)
+	}
+	if code, _ := first.call("GET", "/readyz", ""); code != 200 {
+		t.Errorf("the first: %d", code)
+	}
+	if _, err := os.Stat(filepath.Join(opts.Config.Data, serverFile)); err != nil {
+		t.Error(err)
+	}
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(opts.Config.Data, serverFile)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is left behind: %v", serverFile, err)
+	}
+	if err := run(t, opts).stop(); err != nil {
+		t.Errorf("once the first has stopped: %v", err)
+	}
+}
+
+// TestNewFails: what cannot be is told with what to do, and nothing is held on to.
+func TestNewFails(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, c := range []struct {
+		name    string
+		prepare func(*Options)
+		want    string
+		mend    func(*Options)
+	}{
+		{"address taken", func(o *Options) { o.Config.Listen = taken.Addr().String() }, "--listen", func(o *Options) { o.Config.Listen = "127.0.0.1:0" }},
+		{"not an address", func(o *Options) { o.Config.Listen = "nowhere" }, "--listen", func(o *Options) { o.Config.Listen = "127.0.0.1:0" }},
+		{"a file for a folder", func(o *Options) { write(t, o.Config.Data, "x", 0o600) }, "data folder", func(o *Options) { os.Remove(o.Config.Data) }},
+		{"admin key for all to read", func(o *Options) { keyFile(t, o, AdminKeyFile, strings.Repeat("k", 40), 0o644) }, "chmod 600", func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, AdminKeyFile), 0o600) }},
+		{"admin key for the group", func(o *Options) { keyFile(t, o, AdminKeyFile, strings.Repeat("k", 40), 0o640) }, AdminKeyFile, func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, AdminKeyFile), 0o400) }},
+		{"short admin key", func(o *Options) { keyFile(t, o, AdminKeyFile, " 123456789012345 \n", 0o600) }, "fewer than 16 characters", func(o *Options) { os.Remove(filepath.Join(o.Config.Data, AdminKeyFile)) }},
+		{"empty admin key", func(o *Options) { keyFile(t, o, AdminKeyFile, "", 0o600) }, "fewer than 16 characters", func(o *Options) { o.AdminKey = "1234567890123456" }},
+		{"short key in the environment", func(o *Options) { o.AdminKey = "123456789012345" }, "BELLHOP_ADMIN_KEY", func(o *Options) { o.AdminKey = "" }},
+		{"master key for all to read", func(o *Options) {
+			keyFile(t, o, MasterKeyFile, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0o604)
+		}, "chmod 600", func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, MasterKeyFile), 0o600) }},
+		{"broken master key", func(o *Options) { keyFile(t, o, MasterKeyFile, "s3cret\n", 0o600) }, "line 1", func(o *Options) { os.Remove(filepath.Join(o.Config.Data, MasterKeyFile)) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			opts := options(t, c.prepare)
+			a, err := New(t.Context(), opts)
+			if err == nil || a != nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "12345678") {
+				t.Fatalf("%v, want something about %s", err, c.want)
+			}
+			c.mend(&opts)
+			if err := run(t, opts).stop(); err != nil {
+				t.Errorf("mended: %v", err)
+			}
+		})
+	}
+}
+
+func keyFile(t *testing.T, o *Options, name, text string, mode fs.FileMode) {
+	if err := os.MkdirAll(o.Config.Data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(o.Config.Data, name), text, mode)
+}
+
+func write(t *testing.T, path, text string, mode fs.FileMode) {
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chmod(path, mode)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAdminKey: a key that is given counts, and is written nowhere.
+func TestAdminKey(t *testing.T) {
+	opts := options(t, func(o *Options) { o.AdminKey = "a key of our own choice" })
+	r := run(t, opts)
+	if code, _ := r.call("GET", "/api/v1/sources", ""); code != 200 {
+		t.Errorf("with it: %d", code)
+	}
+	r.opts.AdminKey = "a key of our own choicE"
+	if code, _ := r.call("GET", "/api/v1/sources", ""); code != 401 {
+		t.Errorf("with another: %d", code)
+	}
+	if _, err := os.Stat(filepath.Join(opts.Config.Data, AdminKeyFile)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file: %v", err)
+	}
+}
+
+// TestStop: while a server stops it says so, takes no new connection, and ends what is under way.
+func TestStop(t *testing.T) {
+	opts := options(t)
+	r := run(t, opts)
+	r.source("src")
+	c := r.begin("/in/src", "hello")
+	if code := r.readyz(); code != 200 {
+		t.Errorf("ready before: %d", code)
+	}
+	r.end()
+	<-r.draining
+	if code := r.readyz(); code != 503 {
+		t.Errorf("ready while stopping: %d", code)
+	}
+	if _, err := fmt.Fprint(c, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || reply.StatusCode != 202 {
+		t.Errorf("what was under way: %v %v", reply, err)
+	}
+	if err := r.stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if c, err := net.Dial("tcp", r.listener.Addr().String()); err == nil {
+		c.Close()
+		t.Error("still listening")
+	}
+	if code, body := run(t, opts).call("GET", "/api/v1/stats", ""); code != 200 || !strings.Contains(body, `"events":1`) {
+		t.Errorf("afterwards: %d %s", code, body)
+	}
+}
+
+// TestStopInTime: who does not come to an end is cut off.
+func TestStopInTime(t *testing.T) {
+	opts := options(t, func(o *Options) { o.Config.ShutdownTimeout = 100 * time.Millisecond })
+	r := run(t, opts)
+	r.source("src")
+	r.begin("/in/src", "hello")
+	begun := time.Now()
+	if err := r.stop(); err == nil || !strings.Contains(err.Error(), "requests were cut off") {
+		t.Errorf("stop: %v", err)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if err := run(t, opts).stop(); err != nil {
+		t.Errorf("the next: %v", err)
+	}
+}
+
+// begin sends a request but for its body, and waits until the server waits for that.
+func (r *running) begin(path, body string) net.Conn {
+	r.t.Helper()
+	c, err := net.Dial("tcp", r.listener.Addr().String())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", path, len(body))
+	answer := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
+	if _, err := c.Read(answer); err != nil || !strings.Contains(string(answer), "100 Continue") {
+		r.t.Fatalf("%s %v", answer, err)
+	}
+	return c
+}
+
+// readyz asks without a connection, which a stopping server would not take.
+func (r *running) readyz() int {
+	w := httptest.NewRecorder()
+	r.server.Handler.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+	if w.Code == 503 && w.Header().Get("Retry-After") == "" {
+		r.t.Error("no Retry-After")
+	}
+	return w.Code
+}

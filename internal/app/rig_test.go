@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/config"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/generic"
+)
+
+// options are those of a server in a folder of its own, at a free port.
+func options(t testing.TB, change ...func(*Options)) Options {
+	t.Helper()
+	cfg, err := config.Load("", func(string) string { return "" }, map[string]string{"listen": "127.0.0.1:0", "data": filepath.Join(t.TempDir(), "data")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := Options{Config: cfg, Providers: []provider.Provider{generic.Provider{}}, Version: "test", Logger: slog.New(slog.DiscardHandler)}
+	for _, f := range change {
+		f(&opts)
+	}
+	return opts
+}
+
+// A running is a server that runs.
+type running struct {
+	*App
+	t     testing.TB
+	end   context.CancelFunc
+	ended chan error
+}
+
+// run starts a server, which ends with the test.
+func run(t testing.TB, opts Options) *running {
+	t.Helper()
+	a, err := New(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{App: a, t: t, end: cancel, ended: make(chan error, 1)}
+	go func() {
+		r.ended <- a.Run(ctx)
+		close(r.ended)
+	}()
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// stop asks the server to stop, and returns what Run does.
+func (r *running) stop() error {
+	r.end()
+	return <-r.ended
+}
+
+// call makes a request with the admin key.
+func (r *running) call(method, path, body string) (int, string) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, r.URL()+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+r.opts.AdminKey)
+	reply, err := http.DefaultTransport.RoundTrip(req) // which follows no redirect
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	b, err := io.ReadAll(reply.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return reply.StatusCode, string(b)
+}
+
+// source makes a source that takes anything.
+func (r *running) source(name string) {
+	r.t.Helper()
+	if code, body := r.call("POST", "/api/v1/sources", `{"name":"`+name+`","provider":"generic","settings":{"scheme":"none"}}`); code != 201 {
+		r.t.Fatalf("source %s: %d %s", name, code, body)
+	}
+}

@@ -1,0 +1,149 @@
+package config
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// load puts a Config together from a file's text, if there is one, an environment and flags.
+func load(t *testing.T, file string, env, flags map[string]string) (Config, error) {
+	t.Helper()
+	path := ""
+	if file != "" {
+		path = filepath.Join(t.TempDir(), "bellhop.yaml")
+		if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Load(path, func(name string) string { return env[name] }, flags)
+}
+
+func TestDefaults(t *testing.T) {
+	want := Config{Listen: "127.0.0.1:8080", Data: "./data", Retain: 30 * 24 * time.Hour, ShutdownTimeout: 10 * time.Second,
+		ReadTimeout: 15 * time.Second, MaxConnections: 10_000, LogLevel: "info", LogFormat: "auto"}
+	for name, file := range map[string]string{"no file": "", "an empty file": "\n", "a file of comments": "# listen: :80\n", "keys without values": "listen:\nretain: ~\nallow: null\n"} {
+		if got, err := load(t, file, nil, nil); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+	}
+}
+
+// TestPrecedence: flags win over the environment, the environment over the file, the file over defaults.
+func TestPrecedence(t *testing.T) {
+	const file = "listen: :1\ndata: file\nlog-level: warn\nretain: 7d\n"
+	env := map[string]string{"BELLHOP_LISTEN": ":2", "BELLHOP_DATA": "env", "BELLHOP_RETAIN": "", "BELLHOP_LOG_LEVEL": "error"}
+	flags := map[string]string{"listen": ":3", "log-level": "debug"}
+	got, err := load(t, file, env, flags)
+	if err != nil || got.Listen != ":3" || got.Data != "env" || got.LogLevel != "debug" || got.Retain != 7*24*time.Hour || got.LogFormat != "auto" {
+		t.Errorf("%+v %v", got, err)
+	}
+	if got, err := load(t, "public-url: https://a.example\n", nil, map[string]string{"public-url": ""}); err != nil || got.PublicURL != "" {
+		t.Errorf("a flag that takes a value back: %+v %v", got, err)
+	}
+	if got, err := load(t, "retain: soon\n", nil, map[string]string{"retain": "1h"}); err != nil || got.Retain != time.Hour {
+		t.Errorf("what does not count is not judged: %+v %v", got, err)
+	}
+}
+
+func TestFile(t *testing.T) {
+	got, err := load(t, `
+# every kind of value
+listen: 0.0.0.0:9000
+public-url: "https://hooks.example.com"
+retain: 0
+allow-private: yes
+allow: [10.1.2.3/16, "fd00::1"]
+shutdown-timeout: 1m30s
+max-connections: 500
+log-format: json
+`, nil, nil)
+	if err == nil || !strings.Contains(err.Error(), "allow-private: use true or false") {
+		t.Errorf("YAML 1.1's yes: %v", err)
+	}
+	got, err = load(t, "allow-private: true\nallow: [10.1.2.3/16, \"fd00::1\"]\nretain: 0\nmax-connections: 500\nshutdown-timeout: 1m30s\n", nil, nil)
+	want := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::1/128")}
+	if err != nil || !got.AllowPrivate || !reflect.DeepEqual(got.Allow, want) || got.Retain != 0 || got.MaxConnections != 500 || got.ShutdownTimeout != 90*time.Second {
+		t.Errorf("%+v %v", got, err)
+	}
+	if got, err := load(t, "", map[string]string{"BELLHOP_ALLOW": " 10.1.0.0/16 , fd00::1,"}, nil); err != nil || !reflect.DeepEqual(got.Allow, want) {
+		t.Errorf("a list in the environment: %+v %v", got, err)
+	}
+}
+
+// TestErrors: an error names where the value at fault is, and what to write instead.
+func TestErrors(t *testing.T) {
+	for _, c := range []struct {
+		name, file string
+		env, flags map[string]string
+		want       string // a pattern
+	}{
+		{"unknown key", "listen: :1\nlissten: :2\n", nil, nil, `^config: .*bellhop\.yaml: unknown key "lissten"; `},
+		{"a key in the form of the environment", "LOG_LEVEL: info\n", nil, nil, `unknown key "LOG_LEVEL"`},
+		{"key twice", "listen: :1\nlisten: :2\n", nil, nil, `^config: .*bellhop\.yaml: .*"listen" already defined`},
+		{"not YAML", "listen: [\n", nil, nil, `^config: .*bellhop\.yaml: `},
+		{"not an object", "- listen\n", nil, nil, `^config: .*bellhop\.yaml: `},
+		{"an object for a text", "listen: {port: 1}\n", nil, nil, `bellhop\.yaml: listen: `},
+		{"an object within a list", "allow: [{a: b}]\n", nil, nil, `bellhop\.yaml: allow: `},
+		{"duration in the file", "retain: 30 days\n", nil, nil, `bellhop\.yaml: retain: use a length of time such as 10s, 12h or 30d, not "30 days"$`},
+		{"duration without a unit", "shutdown-timeout: 10\n", nil, nil, `bellhop\.yaml: shutdown-timeout: use a length of time`},
+		{"duration in the environment", "", map[string]string{"BELLHOP_RETAIN": "-1h"}, nil, `^BELLHOP_RETAIN: use a length of time`},
+		{"duration in a flag", "", nil, map[string]string{"retain": "1w"}, `^--retain: use a length of time`},
+		{"flag over a good file", "max-connections: 5\n", nil, map[string]string{"max-connections": "0"}, `^--max-connections: use a whole number above 0, not "0"$`},
+		{"number", "", map[string]string{"BELLHOP_MAX_CONNECTIONS": "many"}, nil, `^BELLHOP_MAX_CONNECTIONS: use a whole number`},
+		{"boolean", "", map[string]string{"BELLHOP_ALLOW_PRIVATE": "perhaps"}, nil, `^BELLHOP_ALLOW_PRIVATE: use true or false, not "perhaps"$`},
+		{"network", "allow: 10.0.0.0/33\n", nil, nil, `bellhop\.yaml: allow: use an address or a range`},
+		{"second network", "", nil, map[string]string{"allow": "10.0.0.0/8,lan"}, `^--allow: .*not "lan"$`},
+		{"level in the environment", "", map[string]string{"BELLHOP_LOG_LEVEL": "loud"}, nil, `^BELLHOP_LOG_LEVEL: use debug, info, warn or error, not "loud"$`},
+		{"format in the file", "log-format: xml\n", nil, nil, `bellhop\.yaml: log-format: use text, json or auto, not "xml"$`},
+		{"format in a flag", "log-format: json\n", nil, map[string]string{"log-format": "xml"}, `^--log-format: use text, json or auto`},
+		{"no folder", "", nil, map[string]string{"data": ""}, `^--data: name a folder$`},
+		{"no time to read", "read-timeout: 0s\n", nil, nil, `bellhop\.yaml: read-timeout: must be above 0$`},
+		{"database", "", map[string]string{"BELLHOP_DATABASE": "postgres://user:s3cret@db/bellhop"}, nil, `^BELLHOP_DATABASE: .*SQLite`},
+	} {
+		_, err := load(t, c.file, c.env, c.flags)
+		if err == nil || !regexp.MustCompile(c.want).MatchString(err.Error()) {
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		} else if strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: repeats a secret: %v", c.name, err)
+		}
+	}
+	if _, err := Load(filepath.Join(t.TempDir(), "missing.yaml"), os.Getenv, nil); err == nil || !strings.Contains(err.Error(), "missing.yaml") {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{"0": 0, "0d": 0, "1d": 24 * time.Hour, "30d": 720 * time.Hour, "12h": 12 * time.Hour, "1h30m": 90 * time.Minute, "250ms": 250 * time.Millisecond, "36500d": 36500 * 24 * time.Hour} {
+		if got, err := ParseDuration(text); err != nil || got != want {
+			t.Errorf("%s: %v %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "d", "-1d", "+1d", "1.5d", "1d12h", "1 d", "-1s", "99999999d", "10", "1y", "٣d"} {
+		if got, err := ParseDuration(text); err == nil {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// TestSettings: every field can be set by name and by environment, and says what it is.
+func TestSettings(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range Settings() {
+		if s.Name == "" || s.Doc == "" || s.Name != strings.ToLower(s.Name) || seen[s.Name] || !strings.HasPrefix(EnvName(s.Name), "BELLHOP_") {
+			t.Errorf("%+v", s)
+		}
+		seen[s.Name] = true
+		if _, err := load(t, "", nil, map[string]string{s.Name: s.Default}); err != nil {
+			t.Errorf("%s does not take its own default: %v", s.Name, err)
+		}
+	}
+	if EnvName("public-url") != "BELLHOP_PUBLIC_URL" {
+		t.Error(EnvName("public-url"))
+	}
+}

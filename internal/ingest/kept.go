@@ -1,0 +1,39 @@
+package ingest
+
+import (
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// request is what is kept of req.
+func (d *Door) request(src *source, req *provider.Request) *bellhop.Request {
+	return &bellhop.Request{SourceID: src.ID, Method: clip(req.Method, 32), Target: clip(withoutValues(req.Target), 2048), RemoteAddr: req.RemoteAddr,
+		Header: bellhop.NewHeader(req.Header, src.dropsHeader), Body: req.Body, BodyBytes: int64(len(req.Body)), ReceivedAt: req.ReceivedAt}
+}
+
+func (s *source) dropsHeader(name string) bool { return s.secret[name] }
+
+// withoutValues keeps the names of a query's parameters and leaves out their values, among which secrets travel.
+func withoutValues(target string) string {
+	path, query, ok := strings.Cut(target, "?")
+	if !ok {
+		return target
+	}
+	names := strings.Split(query, "&")
+	for i, p := range names {
+		name, _, hasValue := strings.Cut(p, "=")
+		if names[i] = name; hasValue {
+			names[i] = name + "=…"
+		}
+	}
+	return path + "?" + strings.Join(names, "&")
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}

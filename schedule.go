@@ -3,13 +3,16 @@ package bellhop
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
 // A Schedule says how long to wait before each retry: its first entry is the wait after the first attempt
 // failed. When it is used up, the delivery is dead. The zero Schedule never retries.
 //
-// As JSON it is a list of durations (["5s","5m"]) or the name of a preset.
+// As JSON it is a list of durations (["5s","5m"]), the name of a preset, or a text: "5s 5m 30m", "fixed 5m × 5".
 type Schedule []time.Duration
 
 // The presets.
@@ -67,14 +70,13 @@ func ParseSchedule(waits []string) (Schedule, error) {
 
 // UnmarshalJSON reads a list of durations or the name of a preset.
 func (s *Schedule) UnmarshalJSON(b []byte) error {
-	var name string
-	if json.Unmarshal(b, &name) == nil {
-		preset, ok := SchedulePresets[name]
-		if !ok {
-			return Invalid("", "no such preset; use default, sharepoint, eventgrid, none, or a list of durations")
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		parsed, err := parseScheduleText(text)
+		if err == nil {
+			*s = parsed
 		}
-		*s = preset
-		return nil
+		return err
 	}
 	var waits []string
 	if err := json.Unmarshal(b, &waits); err != nil {
@@ -85,6 +87,23 @@ func (s *Schedule) UnmarshalJSON(b []byte) error {
 		*s = parsed
 	}
 	return err
+}
+
+// parseScheduleText reads the name of a preset, "fixed 5m × 5", or durations side by side: "5s 5m 30m".
+func parseScheduleText(text string) (Schedule, error) {
+	if preset, ok := SchedulePresets[text]; ok {
+		return preset, nil
+	}
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' })
+	if len(words) == 4 && words[0] == "fixed" && (words[2] == "×" || words[2] == "x") {
+		if n, err := strconv.Atoi(words[3]); err == nil && n >= 0 && n <= MaxScheduleLength {
+			return ParseSchedule(slices.Repeat([]string{words[1]}, n))
+		}
+	}
+	if parsed, err := ParseSchedule(words); err == nil && len(parsed) > 0 {
+		return parsed, nil
+	}
+	return nil, Invalid("", `no such preset; use default, sharepoint, eventgrid, none, "fixed 5m × 5", or a list of durations such as ["5s","5m"]`)
 }
 
 // MarshalJSON writes the list of durations.

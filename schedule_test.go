@@ -22,6 +22,8 @@ func TestScheduleJSON(t *testing.T) {
 		`"default"`:             bellhop.ScheduleDefault,
 		`"sharepoint"`:          {5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute},
 		`"eventgrid"`:           bellhop.ScheduleEventGrid,
+		`"fixed 5m × 5"`:        bellhop.ScheduleSharePoint,
+		`"5s 5m 30m"`:           {5 * time.Second, 5 * time.Minute, 30 * time.Minute},
 	} {
 		var s bellhop.Schedule
 		if err := json.Unmarshal([]byte(in), &s); err != nil || !slices.Equal(s, want) {

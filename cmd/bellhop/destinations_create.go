@@ -23,7 +23,7 @@ Any provider that sends ('bellhop providers' says which) can be the type: delive
 		Example: `  bellhop destinations create all --url https://example.com/hooks
   bellhop destinations create billing --url https://example.com/hooks --source media --types 'ams.*' --secret @secret.txt
   bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m
-  bellhop destinations create media --type ams --set signing_key=@key.txt --set account_id=GUID --url https://media.example.com/hook`,
+  bellhop destinations create media --type ams --set signing_key=@key.txt --url https://media.example.com/hook`,
 		Args: named("name for the destination"),
 	}
 	var f destinationFlags

@@ -15,7 +15,7 @@ func newSourcesCreateCommand(e *env, conn *connection) *cobra.Command {
 
 'bellhop providers' lists the providers, 'bellhop providers PROVIDER' the settings of one.`,
 		Example: `  bellhop sources create media --provider ams --set signing_key=@key.txt --set account_id=GUID
-  bellhop sources create repo --provider generic --set scheme=hmac --set header=X-Hub-Signature-256 --set prefix=sha256= --set secret=env:SECRET
+  bellhop sources create repo --provider generic --set scheme=hmac --set header=X-Sig --set secret=env:SECRET
   bellhop sources create pay --provider standardwebhooks --set secret='["whsec_new","whsec_old"]'`,
 		Args: named("name for the source"),
 	}

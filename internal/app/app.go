@@ -87,7 +87,10 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err := a.reload(ctx); err != nil {
 		return nil, err
 	}
-	return a, a.listen(env)
+	if err := a.listen(env); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 func (a *App) undoLater(name string, run func(ctx context.Context) error) {

@@ -8,20 +8,22 @@ import (
 	"strings"
 )
 
-// gcPercent is the garbage-collector target. What lives long in the heap is small, some 20 MiB, and what passes
-// through is not: at Go's 100 % the collector would run a dozen times a second.
-const gcPercent = 400
+// What lives long in the heap is small, some 20 MiB, and what passes through is not: at Go's 100 % the collector
+// would run a dozen times a second. So it may let the heap grow fivefold, but not beyond what large bodies in
+// flight and in lanes can take at most: from there on it works harder.
+const (
+	gcPercent  = 400
+	softMemory = 320 << 20
+)
 
-// TuneMemory sets the garbage collector's target, and, in a container with a memory limit, has it work harder
-// from four fifths of that limit on. GOGC and GOMEMLIMIT in the environment win.
+// TuneMemory sets the garbage collector's target, and has it work harder from softMemory on, or from four fifths of
+// a container's memory limit if that is less. GOGC and GOMEMLIMIT in the environment win.
 func TuneMemory(getenv func(string) string) {
 	if getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	if getenv("GOMEMLIMIT") == "" {
-		if limit := containerLimit("/sys/fs/cgroup/memory.max"); limit < math.MaxInt64 {
-			debug.SetMemoryLimit(limit / 5 * 4)
-		}
+		debug.SetMemoryLimit(min(softMemory, containerLimit("/sys/fs/cgroup/memory.max")/5*4))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -34,7 +35,8 @@ func (a *App) newServer(env provider.Env) *http.Server {
 	}
 }
 
-// handler sends requests to the rooms. The door comes before the mux, which would clean paths and redirect.
+// handler sends requests to the rooms. The door comes before the mux, which would clean paths and redirect: it knows
+// no unclean ones, and says so.
 func (a *App) handler(env provider.Env) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { status(w, http.StatusOK, "alive") })
@@ -43,12 +45,17 @@ func (a *App) handler(env provider.Env) http.Handler {
 	mux.Handle("/", api.New(api.Options{Store: a.store, Engine: a.engine, Publisher: a.door, Providers: a.opts.Providers, Env: env,
 		Changed: a.reload, Key: a.opts.AdminKey, PublicURL: a.opts.Config.PublicURL, Version: a.opts.Version, Logger: a.opts.Logger}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, ingest.Prefix) {
+		if strings.HasPrefix(r.URL.Path, ingest.Prefix) || unclean(r.URL.EscapedPath()) {
 			a.door.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// unclean reports whether p has empty segments, or ones that stand for others.
+func unclean(p string) bool {
+	return path.Clean("/"+p) != "/"+strings.Trim(p, "/") || strings.HasPrefix(p, "//") || strings.HasSuffix(p, "//")
 }
 
 // ready answers whether requests should be sent here: not while stopping, nor while storage takes nothing.

@@ -101,6 +101,15 @@ func TestLargeHeaders(t *testing.T) {
 	}
 }
 
+func TestUnclean(t *testing.T) {
+	for path, want := range map[string]bool{"/": false, "/a": false, "/a/": false, "/a/b.c/..d/...": false, "*": false, "": false, "/a%2f..%2fb": false,
+		"//": true, "//a": true, "/a//": true, "/a//b": true, "/.": true, "/..": true, "/a/.": true, "/a/./b": true, "/a/../b": true, "/a/..": true, "/./": true} {
+		if got := unclean(path); got != want {
+			t.Errorf("%q: %v", path, got)
+		}
+	}
+}
+
 func TestContainerLimit(t *testing.T) {
 	const none = 1<<63 - 1
 	for text, want := range map[string]int64{"536870912\n": 512 << 20, "max\n": none, "": none, "-5\n": none, "0\n": none, "99999999999999999999\n": none} {

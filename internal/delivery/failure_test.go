@@ -25,7 +25,7 @@ func TestFailures(t *testing.T) {
 		"headers for ever":   {raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 10_000)), "bad_reply", 0},
 		"trickles":           {trickle, "timeout", 0},
 		"talks for ever":     {endless, "", bellhop.MaxReplyBytes},
-		"redirects":          {http.RedirectHandler("http://10.0.0.9/", 302).ServeHTTP, "status", 0},
+		"redirects":          {http.RedirectHandler("http://10.0.0.9/", http.StatusFound).ServeHTTP, "status", 0},
 		"says nothing":       {status(204), "", 0},
 		"hides in gzip":      {raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00"), "", 4},
 		"closes at its end":  {raw("HTTP/1.1 200 OK\r\n\r\nbye"), "", 3},

@@ -64,16 +64,7 @@ func TestOverflow(t *testing.T) {
 		to.will(after(100 * time.Millisecond))
 		d := r.destination(to)
 		l := r.engine.lanes.Load().byID[d.ID]
-		for i := 0; i < events; i += 100 {
-			batch := make([]bellhop.Event, 100)
-			for j := range batch {
-				batch[j].Body = fmt.Appendf(nil, "event %d", i+j)
-			}
-			r.accept(batch...)
-			if n := held(l); n > laneLength {
-				t.Fatalf("%d in memory", n)
-			}
-		}
+		r.acceptMany(events)
 		if n := held(l); n != laneLength {
 			t.Errorf("%d in memory, want a full lane of %d", n, laneLength)
 		}

@@ -173,11 +173,16 @@ func (r *rig) accept(events ...bellhop.Event) []bellhop.Owed {
 	return owed
 }
 
-// acceptMany takes n events, each by itself, with bodies that tell them apart.
+// acceptMany takes n events, a hundred at a time, with bodies that tell them apart.
 func (r *rig) acceptMany(n int) {
 	r.t.Helper()
+	var events []bellhop.Event
 	for i := range n {
-		r.accept(bellhop.Event{ContentType: "text/plain", Body: fmt.Appendf(nil, "event %d", i)})
+		events = append(events, bellhop.Event{ContentType: "text/plain", Body: fmt.Appendf(nil, "event %d", i)})
+		if len(events) == 100 || i == n-1 {
+			r.accept(events...)
+			events = nil
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ type Options struct {
 	Logger    *slog.Logger
 	Metrics   prometheus.Registerer // nil keeps none
 
-	// MaxBytesInFlight bounds the bodies being read or written at a time; beyond it the answer is 503. 0 is 256 MiB.
+	// MaxBytesInFlight bounds the bodies being read or written at a time; beyond it the answer is 503. 0 is 128 MiB.
 	MaxBytesInFlight int64
 }
 
@@ -72,7 +72,7 @@ type source struct {
 // New returns a door without sources.
 func New(opts Options) *Door {
 	if opts.MaxBytesInFlight == 0 {
-		opts.MaxBytesInFlight = 256 << 20
+		opts.MaxBytesInFlight = 128 << 20
 	}
 	d := &Door{opts: opts, metrics: newMetrics(opts.Metrics)}
 	d.sources.Store(&map[string]*source{})

@@ -14,7 +14,7 @@ import (
 
 // Many senders repeat one event at the same moment: it is stored once, and all of them learn the same id.
 func TestSameEventAtOnce(t *testing.T) {
-	h := newHouse(t, "full")
+	h := newHouse(t, "")
 	s, _ := h.live()
 	defer s.Close()
 	for _, providerID := range []string{"a", "b", "c"} {
@@ -54,7 +54,7 @@ func TestSameEventAtOnce(t *testing.T) {
 // A store that is closed in the middle of work answers everybody, and has what it acknowledged.
 func TestCloseWhileBusy(t *testing.T) {
 	for round := range 5 {
-		h := newHouse(t, "full")
+		h := newHouse(t, "")
 		s, _ := h.live()
 		random := newRandom(uint64(round))
 		var begun sync.WaitGroup

@@ -34,7 +34,7 @@ func TestFaultsOfAccept(t *testing.T) {
 		{"power goes after the answer", fault{nth: -1}, nil, true, true, "folds"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHouse(t, "full")
+			h := newHouse(t, "")
 			s, d := h.live()
 			d.set(c.fault)
 			_, _, err := h.acceptOne(s, "a")
@@ -76,7 +76,7 @@ func TestFaultsOfRecord(t *testing.T) {
 		{"power goes just after the sync", power(1), "delivered", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHouse(t, "full")
+			h := newHouse(t, "")
 			s, d := h.live()
 			id, _, err := h.acceptOne(s, "a")
 			if err != nil {

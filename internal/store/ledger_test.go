@@ -162,6 +162,10 @@ func (l *ledger) check(s *Store) (lost, wrong []string) {
 			}),
 			c.query("SELECT n, body, sha256 FROM events", nil, func(row *sqlite3.Stmt) error {
 				id, body := s.ids.event(row.ColumnInt64(0)), row.ColumnRawBlob(1)
+				if len(body) < 8 {
+					complain(&wrong, "event %s is damaged", id)
+					return nil
+				}
 				number := binary.LittleEndian.Uint64(body)
 				events[number] = id
 				switch e := l.sent[number]; {

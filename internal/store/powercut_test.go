@@ -34,7 +34,7 @@ func TestPowerCut(t *testing.T) {
 	seed := seed(t)
 	acknowledged := 0
 	for n := 0; n < cuts(); n += 5 {
-		h := newHouse(t, "full")
+		h := newHouse(t, "")
 		for i := range 5 {
 			lost, wrong := h.cut(seed + uint64(n+i))
 			if len(lost)+len(wrong) > 0 {
@@ -68,7 +68,7 @@ func TestPowerCutControl(t *testing.T) {
 // A house is where a store lives through power cuts.
 type house struct {
 	*testing.T
-	sync   string
+	sync   string // "" is the store's own setting
 	dir    string
 	ledger *ledger
 }

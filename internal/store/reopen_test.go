@@ -10,7 +10,7 @@ import (
 
 // A crash leaves deliveries leased. Whoever opens the store finds them due.
 func TestReopenFreesLeased(t *testing.T) {
-	h := newHouse(t, "full")
+	h := newHouse(t, "")
 	s, d := h.live()
 	leased, _, err := h.acceptOne(s, "a")
 	if err != nil {

@@ -9,11 +9,12 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// bodyChunk is how a body of unknown length grows at first.
-const bodyChunk = 8 << 10
+// bodyChunk is how much of a body is expected on trust. Most are shorter, and read in one piece.
+const bodyChunk = 16 << 10
 
 // readBody reads the whole body, at most limit bytes of it. It returns how many bytes of the door's budget the
-// request holds, which the caller gives back.
+// request holds, which the caller gives back. Both memory and budget grow with what has come, not with what was
+// announced: whoever announces much and sends nothing keeps nobody out.
 func (d *Door) readBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, reserved int64, err error) {
 	if r.ContentLength > limit {
 		return nil, 0, errTooLarge
@@ -21,25 +22,18 @@ func (d *Door) readBody(w http.ResponseWriter, r *http.Request, limit int64) (bo
 	if stacked(r.Header) {
 		return nil, 0, provider.ErrEncoding
 	}
-	if r.ContentLength >= 0 {
-		if reserved, err = d.reserve(r.ContentLength); err != nil {
-			return nil, 0, err
-		}
-		body = make([]byte, r.ContentLength)
-		if _, err := io.ReadFull(r.Body, body); err != nil {
-			return nil, reserved, readError(err)
-		}
-		return body, reserved, nil
+	in, whole := r.Body, r.ContentLength
+	if whole < 0 {
+		in, whole = http.MaxBytesReader(w, r.Body, limit), limit+1
 	}
-	in := http.MaxBytesReader(w, r.Body, limit)
-	for size := int64(bodyChunk); ; size = min(2*size, limit+1) {
+	for size := min(bodyChunk, whole); ; size = min(2*size, whole) {
 		more, err := d.reserve(size - reserved)
 		if reserved += more; err != nil {
 			return nil, reserved, err
 		}
 		body = append(make([]byte, 0, size), body...)
-		for len(body) < cap(body) {
-			n, err := in.Read(body[len(body):cap(body)])
+		for int64(len(body)) < size {
+			n, err := in.Read(body[len(body):size])
 			body = body[:len(body)+n]
 			if err == io.EOF { // and not io.ErrUnexpectedEOF: of a body that breaks off nothing is taken
 				return body, reserved, nil
@@ -48,7 +42,10 @@ func (d *Door) readBody(w http.ResponseWriter, r *http.Request, limit int64) (bo
 				return nil, reserved, readError(err)
 			}
 		}
-		if int64(len(body)) > limit {
+		switch {
+		case size == r.ContentLength:
+			return body, reserved, nil
+		case size > limit:
 			return nil, reserved, errTooLarge
 		}
 	}

@@ -21,7 +21,7 @@ import (
 // serve has the door listen, with the read timeout of these tests.
 func (r *rig) serve() *httptest.Server {
 	s := httptest.NewUnstartedServer(r.door)
-	s.Config.ReadTimeout = 300 * time.Millisecond
+	s.Config.ReadTimeout = 2 * time.Second
 	s.Start()
 	r.t.Cleanup(s.Close)
 	return s

@@ -133,6 +133,11 @@ const maxParameters = 1000
 // ServeHTTP answers one request at a source. It is the first half of the corridor: receive, verify, match, store.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.opts.Env.Now()
+	if len(r.TransferEncoding) > 0 {
+		// There may have been a Content-Length too, which net/http passes over in silence: a proxy that goes by that
+		// sees the next request begin elsewhere. So none follows (RFC 9112, section 6.1).
+		w.Header()["Connection"] = []string{"close"}
+	}
 	src := d.find(r)
 	if src == nil {
 		d.metrics.unknown.Inc()

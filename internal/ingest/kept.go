@@ -24,8 +24,10 @@ func withoutValues(target string) string {
 	names := strings.Split(query, "&")
 	for i, p := range names {
 		name, _, hasValue := strings.Cut(p, "=")
-		if names[i] = name; hasValue {
+		if names[i] = "…"; hasValue {
 			names[i] = name + "=…"
+		} else if p == "" {
+			names[i] = ""
 		}
 	}
 	return path + "?" + strings.Join(names, "&")

@@ -151,7 +151,7 @@ func TestNoSecretsOnRecord(t *testing.T) {
 	if strings.Contains(fmt.Sprintf("%+v %s", got, got.Header), "s3cret") {
 		t.Errorf("on record: %+v", got)
 	}
-	if got.Target != "/in/src?code=…&b=…&s3&=…&c" || string(got.Header) != "User-Agent: a client\nX-Other: shown\n" || got.Method != "POST" {
+	if got.Target != "/in/src?code=…&b=…&…&=…&…" || string(got.Header) != "User-Agent: a client\nX-Other: shown\n" || got.Method != "POST" {
 		t.Errorf("on record: %q %q %q", got.Method, got.Target, got.Header)
 	}
 
@@ -191,7 +191,7 @@ func TestManyParameters(t *testing.T) {
 	}
 }
 
-// FuzzWithoutValues: no value of a query is left, and every name is.
+// FuzzWithoutValues: no value of a query is left, every name of one is; what is neither may be a secret, and goes.
 func FuzzWithoutValues(f *testing.F) {
 	for _, target := range []string{"/in/src", "/in/src?", "/in/src?a=b", "/in/src?a=b&c=d&e", "/in/src?a=b?c=d", "?=&=", "/in/a=b?c", "/in/src?a==b=", "http://h/in/src?x=…"} {
 		f.Add(target)
@@ -209,7 +209,7 @@ func FuzzWithoutValues(f *testing.F) {
 		}
 		for i := range in {
 			name, _, has := strings.Cut(in[i], "=")
-			if want := name + "=…"; has && out[i] != want || !has && out[i] != name {
+			if want := name + "=…"; has && out[i] != want || !has && out[i] != "" && out[i] != "…" {
 				t.Errorf("%q became %q", in[i], out[i])
 			}
 		}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -20,7 +19,7 @@ import (
 // On ErrFull and ErrClosed nothing is kept. On ErrUnknown it may be; the caller answers 5xx and the sender repeats.
 func (s *Store) Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.Owed) (bellhop.Accepted, error) {
 	start := time.Now()
-	o := acceptPool.Get().(*accept)
+	o := s.accepts.Get().(*accept)
 	o.store, o.req, o.events, o.owed = s, req, events, owed
 	err := o.resolve()
 	if err == nil {
@@ -52,12 +51,13 @@ type accept struct {
 	requestN     int64
 }
 
-var acceptPool = sync.Pool{New: func() any { return &accept{result: make(chan error, 1)} }}
+func newAccept() any { return &accept{result: make(chan error, 1)} }
 
 func (o *accept) free() {
+	pool := &o.store.accepts
 	o.store, o.req, o.events, o.owed = nil, nil, nil, nil
 	o.destinations, o.numbers = o.destinations[:0], o.numbers[:0]
-	acceptPool.Put(o)
+	pool.Put(o)
 }
 
 // resolve turns ids into numbers and checks what the schema would refuse.

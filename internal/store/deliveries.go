@@ -144,8 +144,12 @@ func (s *Store) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery,
 
 // CancelDelivery ends a pending delivery.
 func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	return s.change(id, `UPDATE deliveries SET state = 'cancelled', next_at = ?, updated_at = ? WHERE n = ? AND state = 'pending'`,
+	d, err := s.change(id, `UPDATE deliveries SET state = 'cancelled', next_at = ?, updated_at = ? WHERE n = ? AND state = 'pending'`,
 		"can be cancelled only while pending", time.Time{})
+	if err == nil {
+		s.final.cancelled.Add(1)
+	}
+	return d, err
 }
 
 // change runs update, with nextAt, now and the delivery's number as arguments, and returns what became of the delivery.

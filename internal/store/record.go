@@ -1,8 +1,6 @@
 package store
 
 import (
-	"sync"
-
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/ncruces/go-sqlite3"
 )
@@ -18,7 +16,7 @@ func (s *Store) Record(r bellhop.Result) error {
 	if !ok {
 		return bellhop.NotFound("delivery", r.DeliveryID)
 	}
-	o := recordPool.Get().(*record)
+	o := s.records.Get().(*record)
 	o.store, o.n, o.Result = s, n, r
 	return s.writer.submit(o)
 }
@@ -30,7 +28,7 @@ type record struct {
 	bellhop.Result
 }
 
-var recordPool = sync.Pool{New: func() any { return new(record) }}
+func newRecord() any { return new(record) }
 
 func (o *record) patient() bool { return true }
 
@@ -41,8 +39,9 @@ func (o *record) done(err error) {
 	} else if o.kept {
 		o.store.final.count(o.State)
 	}
+	pool := &o.store.records
 	*o = record{}
-	recordPool.Put(o)
+	pool.Put(o)
 }
 
 const (

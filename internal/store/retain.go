@@ -62,15 +62,19 @@ func (s *Store) sweep(ctx context.Context) error {
 
 // cancelOrphans cancels some of what is owed to deleted destinations.
 func (s *Store) cancelOrphans() (more bool, err error) {
+	var n int64
 	err = s.do(func(c *conn) error {
 		before := c.db.TotalChanges()
 		err := c.exec(`UPDATE deliveries SET state = 'cancelled', next_at = NULL, updated_at = ? WHERE n IN (
 			SELECT d.n FROM destinations dst CROSS JOIN deliveries d ON d.destination = dst.n AND d.state = 'pending'
 			WHERE dst.deleted_at IS NOT NULL LIMIT ?)`, s.opts.Now(), sweepStep)
-		more = c.db.TotalChanges()-before == sweepStep
+		n = c.db.TotalChanges() - before
 		return err
 	})
-	return more, err
+	if err == nil {
+		s.final.cancelled.Add(n)
+	}
+	return n == sweepStep, err
 }
 
 // deleteOld deletes some events that are too old, with their deliveries and attempts, beginning after event

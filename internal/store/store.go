@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +51,9 @@ type Store struct {
 	readers *readers
 	metrics *metrics
 
+	accepts sync.Pool // of *accept
+	records sync.Pool // of *record
+
 	sources      numbers // id → n
 	destinations numbers
 	final        finals
@@ -80,7 +84,8 @@ func Open(opts Options) (*Store, error) {
 		return nil, err
 	}
 	registerFiles()
-	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), metrics: newMetrics(opts.Metrics)}
+	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), metrics: newMetrics(opts.Metrics),
+		accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}
 	if err := s.create(); err != nil {
 		return nil, err
 	}

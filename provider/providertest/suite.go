@@ -120,12 +120,14 @@ func (s *suite) accept(t testing.TB, r provider.Receiver, req *provider.Request)
 	return receipt
 }
 
-// refuse is receive for what must not be accepted, for want of proof.
-func (s *suite) refuse(t testing.TB, r provider.Receiver, req *provider.Request) {
+// refuse is receive for what must not be accepted, for want of proof. also are statuses that it may be refused
+// with beside 401 and 403.
+func (s *suite) refuse(t testing.TB, r provider.Receiver, req *provider.Request, also ...int) {
 	t.Helper()
 	receipt, err := s.receive(t, r, req)
 	if err != nil {
-		if _, status := refusal(err); status != http.StatusUnauthorized && status != http.StatusForbidden {
+		_, status := refusal(err)
+		if !slices.Contains(append(also, http.StatusUnauthorized, http.StatusForbidden), status) {
 			t.Errorf("refused as %d, want 401 or 403: %v\n%s", status, err, describe(req))
 		}
 		return

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -21,12 +23,21 @@ type receiver struct {
 	now       func() time.Time
 }
 
+// oddID reports whether a refused request has an id that no sender makes: that is no forgery, but no request of ours.
+func oddID(h http.Header) bool {
+	id := h.Get("Webhook-Id")
+	return len(id) > signature.MaxStandardID || strings.ContainsFunc(id, unicode.IsControl)
+}
+
 // Receive verifies the signature and looks for a type in the body.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	if req.Method != http.MethodPost {
 		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", provider.ErrMethod)
 	}
 	id, err := signature.VerifyStandardHeader(req.Header, req.Body, r.keys, r.now(), r.tolerance)
+	if err != nil && oddID(req.Header) {
+		return provider.Receipt{}, fmt.Errorf("standardwebhooks: webhook-id too long, or with control characters: %w", provider.ErrBody)
+	}
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", err)
 	}

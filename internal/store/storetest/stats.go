@@ -17,7 +17,7 @@ func stats(w *world) {
 		st.DatabaseBytes = 0
 		return st
 	}
-	want := bellhop.Stats{Sources: 1, Destinations: 1, Deliveries: map[bellhop.DeliveryState]int64{pending: 0, leased: 0, delivered: 0, dead: 0}}
+	want := bellhop.Stats{Sources: 1, Destinations: 1, Deliveries: map[bellhop.DeliveryState]int64{pending: 0, leased: 0, delivered: 0, dead: 0, cancelled: 0}}
 	w.equal("at first", read(), want)
 
 	w.newSource("second")
@@ -29,8 +29,14 @@ func stats(w *world) {
 	}
 	w.Note(w.refusal())
 	want.Sources, want.Events, want.OldestPendingAt, want.RequestsRefused = 2, 8, oldest, 1
-	want.Deliveries = map[bellhop.DeliveryState]int64{pending: 2, leased: 1, delivered: 3, dead: 1}
+	want.Deliveries = map[bellhop.DeliveryState]int64{pending: 2, leased: 1, delivered: 3, dead: 1, cancelled: 1}
 	w.equal("with some of everything", read(), want)
+
+	w.must(w.DeleteDestination(w.ctx, w.destination))
+	want.Destinations, want.OldestPendingAt = 0, time.Time{}
+	want.Deliveries[pending], want.Deliveries[cancelled] = 0, 3
+	w.sweep("what is owed is cancelled", func() bool { return read().Deliveries[cancelled] == 3 })
+	w.equal("with the destination gone", read(), want)
 }
 
 func ready(w *world) { w.must(w.Ready(w.ctx)) }

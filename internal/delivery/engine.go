@@ -93,32 +93,6 @@ func New(opts Options) *Engine {
 	return e
 }
 
-// laneTable is a snapshot of the lanes, by what they may want.
-type laneTable struct {
-	byID     map[string]*lane
-	any      []*lane            // that take events of every source
-	bySource map[string][]*lane // by source name or id
-}
-
-func newLaneTable(lanes map[string]*lane) *laneTable {
-	t := &laneTable{byID: lanes, bySource: map[string][]*lane{}}
-	if t.byID == nil {
-		t.byID = map[string]*lane{}
-	}
-	for _, l := range lanes {
-		sources := l.target.Load().destination.Match.Sources
-		if len(sources) == 0 {
-			t.any = append(t.any, l)
-		}
-		for _, s := range sources {
-			if !contains(t.bySource[s], l) { // named twice
-				t.bySource[s] = append(t.bySource[s], l)
-			}
-		}
-	}
-	return t
-}
-
 // SetDestinations replaces the destinations. Lanes of those that stay keep what they hold. A destination that
 // cannot be opened is reported and gets nothing until it is mended; its events are kept for it.
 func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination) error {
@@ -172,93 +146,6 @@ func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination
 func (e *Engine) CheckDestination(d bellhop.Destination) error {
 	_, err := e.open(d)
 	return err
-}
-
-// Match lists who wants the events, in the events' order, and reserves room in their lanes: what is Leased has a
-// place. The caller gives every one of them to Deliver or to Forget.
-func (e *Engine) Match(events []bellhop.Event) []bellhop.Owed {
-	t := e.lanes.Load()
-	var owed []bellhop.Owed
-	for i := range events {
-		ev := &events[i]
-		for _, l := range t.any {
-			owed = e.match(owed, i, ev, l)
-		}
-		byName := t.bySource[ev.Source]
-		for _, l := range byName {
-			owed = e.match(owed, i, ev, l)
-		}
-		for _, l := range t.bySource[ev.SourceID] {
-			if !contains(byName, l) {
-				owed = e.match(owed, i, ev, l)
-			}
-		}
-	}
-	return owed
-}
-
-func contains(lanes []*lane, l *lane) bool {
-	for _, other := range lanes {
-		if other == l {
-			return true
-		}
-	}
-	return false
-}
-
-func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) []bellhop.Owed {
-	target := l.target.Load()
-	wants, err := target.matcher.Wants(ev)
-	if err != nil {
-		e.metrics.matchErrors.Inc()
-		e.opts.Logger.Debug("match failed", "component", "delivery", "destination_id", l.id, "error", err)
-	}
-	if !wants {
-		return owed
-	}
-	return append(owed, bellhop.Owed{Event: i, DestinationID: l.id, Leased: l.reserve(len(ev.Body))})
-}
-
-// Deliver puts what has been accepted into its lanes. Each event stays as it is from now on.
-func (e *Engine) Deliver(events []bellhop.Event, owed []bellhop.Owed) {
-	t := e.lanes.Load()
-	for _, o := range owed {
-		l := t.byID[o.DestinationID]
-		ev := &events[o.Event]
-		switch {
-		case o.Leased && (o.DeliveryID == "" || l == nil): // a repeat, or a destination deleted meanwhile
-			e.unreserve(l, len(ev.Body))
-			if o.DeliveryID != "" {
-				e.release([]string{o.DeliveryID})
-			}
-		case o.Leased:
-			l.push(&bellhop.Delivery{ID: o.DeliveryID, EventID: ev.ID, DestinationID: o.DestinationID, State: bellhop.DeliveryLeased, Event: ev})
-		case l != nil && o.DeliveryID != "":
-			l.noteDue(e.opts.Now())
-		}
-	}
-}
-
-// Forget gives back the room of what was not accepted.
-func (e *Engine) Forget(events []bellhop.Event, owed []bellhop.Owed) {
-	t := e.lanes.Load()
-	for _, o := range owed {
-		if o.Leased {
-			e.unreserve(t.byID[o.DestinationID], len(events[o.Event].Body))
-		}
-	}
-}
-
-func (e *Engine) unreserve(l *lane, size int) {
-	e.queuedBytes.Add(-int64(size))
-	if l != nil {
-		l.mu.Lock()
-		l.reserved--
-		if !l.dueAt.IsZero() {
-			l.fillLater(e.opts.Now()) // for which there was no room, perhaps
-		}
-		l.mu.Unlock()
-	}
 }
 
 // Wake makes a lane look into the table: something in it has become due.

@@ -26,6 +26,21 @@ const (
 	FormatEnvelope = "envelope"
 )
 
+// httpSettings are those of a destination of type http.
+type httpSettings struct {
+	Format  string            `json:"format"`
+	Secret  provider.Secrets  `json:"secret"`
+	Headers map[string]string `json:"headers"`
+}
+
+func readHTTPSettings(raw json.RawMessage) (s httpSettings, err error) {
+	err = provider.DecodeSettings(raw, &s)
+	if s.Format == "" {
+		s.Format = FormatStandard
+	}
+	return s, err
+}
+
 // openHTTP makes the renderer of a destination of type http. Where there is a secret, every format is signed.
 func (e *Engine) openHTTP(raw json.RawMessage) (renderFunc, error) {
 	s, err := readHTTPSettings(raw)

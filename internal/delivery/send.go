@@ -58,6 +58,7 @@ func (e *Engine) send(t *target, d *bellhop.Delivery, n int, now time.Time) resu
 	if err != nil {
 		return result{err: "render", detail: err.Error(), final: true, answered: true}
 	}
+	// A context that cannot end is the cheapest; Stop cuts attempts off by closing the client.
 	reply, err := e.opts.Client.Do(context.Background(), &egress.Request{URL: t.url, Method: m.method, Header: m.header, Body: m.body,
 		Timeout: t.destination.Timeout, ReplyBytes: bellhop.MaxReplyBytes})
 	if err != nil {

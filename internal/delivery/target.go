@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -91,19 +90,4 @@ func (e *Engine) openRenderer(d bellhop.Destination) (renderFunc, error) {
 		}
 		return message{method: m.Method, header: appendIDs(header, ev, at), body: m.Body}, nil
 	}, nil
-}
-
-// httpSettings are those of a destination of type http.
-type httpSettings struct {
-	Format  string            `json:"format"`
-	Secret  provider.Secrets  `json:"secret"`
-	Headers map[string]string `json:"headers"`
-}
-
-func readHTTPSettings(raw json.RawMessage) (s httpSettings, err error) {
-	err = provider.DecodeSettings(raw, &s)
-	if s.Format == "" {
-		s.Format = FormatStandard
-	}
-	return s, err
 }

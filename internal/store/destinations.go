@@ -14,12 +14,14 @@ const selectDestination = `SELECT n, id, name, type, url, settings, match, timeo
 	created_at, updated_at, secrets_at FROM destinations`
 
 func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err error) {
-	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3), URL: row.ColumnText(4),
+	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3),
 		Timeout: time.Duration(row.ColumnInt64(7)), Concurrency: row.ColumnInt(8), State: bellhop.DestinationState(row.ColumnText(10)),
 		StateReason: row.ColumnText(11), CreatedAt: timeAt(row, 12), UpdatedAt: timeAt(row, 13), SecretsAt: timeAt(row, 14)}
+	url, urlErr := s.opts.Keys.open(row.ColumnRawBlob(4), urlRow(d.ID))
+	d.URL = string(url)
 	var openErr error
 	d.Settings, openErr = s.opts.Keys.open(row.ColumnRawBlob(5), d.ID)
-	return d, errors.Join(openErr, json.Unmarshal(row.ColumnRawText(6), &d.Match), json.Unmarshal(row.ColumnRawText(9), &d.Retry))
+	return d, errors.Join(urlErr, openErr, json.Unmarshal(row.ColumnRawText(6), &d.Match), json.Unmarshal(row.ColumnRawText(9), &d.Retry))
 }
 
 // Destinations lists the destinations, newest first.
@@ -58,24 +60,28 @@ func (s *Store) Destination(ctx context.Context, idOrName string) (d bellhop.Des
 	return d, err
 }
 
+// urlRow is what the URL of the destination of that id is sealed for, so that it cannot take the settings' place.
+func urlRow(id string) string { return id + " url" }
+
 // sealed returns what of d is not stored as it is.
-func (s *Store) sealed(d bellhop.Destination) (settings []byte, match, retry string, err error) {
+func (s *Store) sealed(d bellhop.Destination) (url, settings []byte, match, retry string, err error) {
+	url, urlErr := s.opts.Keys.seal([]byte(d.URL), urlRow(d.ID), s.opts.Rand)
 	settings, sealErr := s.opts.Keys.seal(d.Settings, d.ID, s.opts.Rand)
 	m, matchErr := json.Marshal(d.Match)
 	r, retryErr := json.Marshal(d.Retry)
-	return settings, string(m), string(r), errors.Join(sealErr, matchErr, retryErr)
+	return url, settings, string(m), string(r), errors.Join(urlErr, sealErr, matchErr, retryErr)
 }
 
 // CreateDestination stores a new destination. It is a conflict if another has its name.
 func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) error {
-	settings, match, retry, err := s.sealed(d)
+	url, settings, match, retry, err := s.sealed(d)
 	if err != nil {
 		return err
 	}
 	var n int64
 	err = s.do(func(c *conn) error {
 		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, retry, state, state_reason,
-			created_at, updated_at, secrets_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.ID, d.Name, d.Type, d.URL, settings,
+			created_at, updated_at, secrets_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.ID, d.Name, d.Type, url, settings,
 			match, d.Timeout, d.Concurrency, retry, string(d.State), d.StateReason, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt))
 		n = c.db.LastInsertRowID()
 		return taken(err, "destination", d.Name)
@@ -88,13 +94,13 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 
 // UpdateDestination replaces what is stored of the destination with d's id.
 func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
-	settings, match, retry, err := s.sealed(d)
+	url, settings, match, retry, err := s.sealed(d)
 	if err != nil {
 		return err
 	}
 	return s.do(func(c *conn) error {
 		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, match = ?, timeout = ?, concurrency = ?, retry = ?,
-			state = ?, state_reason = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`, d.Name, d.Type, d.URL, settings,
+			state = ?, state_reason = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`, d.Name, d.Type, url, settings,
 			match, d.Timeout, d.Concurrency, retry, string(d.State), d.StateReason, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
 		return changed(c, taken(err, "destination", d.Name), "destination", d.ID)
 	})
@@ -113,7 +119,7 @@ func (s *Store) SetDestinationState(ctx context.Context, id string, state bellho
 // it is much; its finished deliveries stay.
 func (s *Store) DeleteDestination(ctx context.Context, id string) error {
 	err := s.do(func(c *conn) error {
-		err := c.exec(`UPDATE destinations SET deleted_at = ?, settings = x'' WHERE id = ? AND deleted_at IS NULL`, s.opts.Now(), id)
+		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'' WHERE id = ? AND deleted_at IS NULL`, s.opts.Now(), id)
 		return changed(c, err, "destination", id)
 	})
 	if err == nil {

@@ -80,13 +80,6 @@ func (d *disk) set(f fault) <-chan struct{} {
 // mend takes the fault away.
 func (d *disk) mend() { d.set(fault{nth: -1}) }
 
-// ops says how many operations there were since the fault was set.
-func (d *disk) ops(op diskOp) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.count[op]
-}
-
 // do runs one operation: c is what it changes in p, nil for a sync, and work what it does to the system's file.
 func (d *disk) do(op diskOp, p *platter, c *change, work func() error) error {
 	d.mu.Lock()

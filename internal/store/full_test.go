@@ -56,8 +56,8 @@ func TestFull(t *testing.T) {
 			if err != nil || got.Duplicates != 0 {
 				t.Errorf("with room again: %d duplicates, want that nothing was kept; %v", got.Duplicates, err)
 			}
-			if err := s.Err(); err != nil {
-				t.Error(err)
+			if err := s.Err(); err != nil || s.writer.full.Load() {
+				t.Errorf("with room again it still seems full: %t, %v", s.writer.full.Load(), err)
 			}
 		})
 	}

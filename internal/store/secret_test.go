@@ -27,7 +27,7 @@ func TestNoSecretInFiles(t *testing.T) {
 		}
 		seen := false // what is no secret can be found
 		for _, content := range readFolder(t, dir) {
-			seen = seen || bytes.Contains(content, []byte("https://plain.example/"))
+			seen = seen || bytes.Contains(content, []byte("plain-to-see"))
 		}
 		if !seen {
 			t.Errorf("%s: looked into the wrong files", when)
@@ -49,7 +49,8 @@ func TestNoSecretInFiles(t *testing.T) {
 	deleted.ID, deleted.Name, deleted.Settings = "dst_deleted", "deleted", settings(canaries[3])
 	src.Settings = settings(canaries[2])
 	err = errors.Join(s.UpdateSource(t.Context(), src), s.CreateDestination(t.Context(), deleted), s.DeleteDestination(t.Context(), "dst_deleted"))
-	src.Settings, dst.Settings, dst.URL = settings(canaries[0]), settings(canaries[1]), "https://plain.example/"
+	src.Settings, dst.Settings, dst.Name = settings(canaries[0]), settings(canaries[1]), "plain-to-see"
+	dst.URL = "https://plain.example/?code=" + canaries[1]
 	if err := errors.Join(err, s.UpdateSource(t.Context(), src), s.UpdateDestination(t.Context(), dst)); err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func claimOnce(w *world) {
 	var claimers sync.WaitGroup
 	for range 4 {
 		claimers.Go(func() {
-			for {
+			for range all { // at most
 				list, err := w.Claim(w.ctx, w.destination, 7, 1<<20)
 				if err != nil || len(list) == 0 {
 					w.equal("claim", err, nil)

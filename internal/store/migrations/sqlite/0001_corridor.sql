@@ -26,7 +26,7 @@ CREATE TABLE destinations (
 	id           TEXT NOT NULL UNIQUE,
 	name         TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
 	type         TEXT NOT NULL CHECK (type <> ''),
-	url          TEXT NOT NULL,
+	url          BLOB NOT NULL,                     -- sealed: its path or query may be a secret
 	settings     BLOB NOT NULL,                     -- sealed
 	match        TEXT NOT NULL,                     -- JSON
 	timeout      INTEGER NOT NULL CHECK (timeout > 0),

@@ -50,6 +50,7 @@ type App struct {
 	firstRun bool
 
 	reloading  sync.Mutex
+	late       sync.Mutex         // held to begin something in the background, and to end that
 	stopping   context.CancelFunc // of what runs until the stop
 	background sync.WaitGroup
 	draining   chan struct{} // closed as the stop begins
@@ -162,6 +163,8 @@ func (a *App) reload(ctx context.Context) error {
 
 // reloadLater is reload for whoever cannot wait for it.
 func (a *App) reloadLater() {
+	a.late.Lock()
+	defer a.late.Unlock()
 	select {
 	case <-a.draining:
 		return
@@ -249,14 +252,19 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.opts.Config.ShutdownTimeout)
 	defer cancel()
+	a.late.Lock()
 	close(a.draining)
-	err := a.server.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("requests were cut off: %w", err), a.server.Close())
+	a.late.Unlock()
+	// Whoever sends half a request and waits gets half of the time; attempts under way have the rest.
+	closing, done := context.WithTimeout(ctx, a.opts.Config.ShutdownTimeout/2)
+	defer done()
+	if err := a.server.Shutdown(closing); err != nil {
+		a.opts.Logger.Warn("requests that had not arrived whole were cut off", "component", "app", "error", err)
+		a.server.Close()
 	}
 	a.stopping()
 	a.background.Wait()
-	return errors.Join(err, a.undo(ctx))
+	return a.undo(ctx)
 }
 
 func (a *App) undo(ctx context.Context) error {

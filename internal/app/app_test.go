@@ -194,14 +194,14 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestStopInTime: who does not come to an end is cut off.
+// TestStopInTime: whoever does not come to an end is cut off, and cannot make the stop a failed one.
 func TestStopInTime(t *testing.T) {
 	opts := options(t, func(o *Options) { o.Config.ShutdownTimeout = 100 * time.Millisecond })
 	r := run(t, opts)
 	r.source("src")
 	r.begin("/in/src", "hello")
 	begun := time.Now()
-	if err := r.stop(); err == nil || !strings.Contains(err.Error(), "requests were cut off") {
+	if err := r.stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
 	if took := time.Since(begun); took > 10*time.Second {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop/internal/store"
@@ -37,7 +38,7 @@ func adminKey(dir, given string, random io.Reader) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("admin key: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // where modes say nothing of it
 		return "", fmt.Errorf("admin key: %s can be read by others: chmod 600 it", path)
 	}
 	text, err := os.ReadFile(path)

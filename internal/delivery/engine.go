@@ -131,7 +131,7 @@ func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination
 	}
 	for _, l := range changed {
 		if l.target.Load().destination.State != bellhop.DestinationActive { // it may be so for weeks
-			if err := e.release(l.drain()); err != nil {
+			if err := l.giveBack(l.drain()); err != nil {
 				errs = append(errs, err)
 			}
 		}
@@ -155,15 +155,14 @@ func (e *Engine) Wake(destinationID string) {
 	}
 }
 
-// Stop lets the attempts under way end, until ctx does, and gives back everything that was not begun. Nothing that
-// ended is made again by the next process; what ctx cut off is.
+// Stop lets the attempts under way end, until ctx does, and begins nothing more. Nothing that ended is made again by
+// the next process; what ctx cut off is. What was queued stays leased: the next process finds it due.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	e.stopped = true
 	e.mu.Unlock()
-	var ids []string
 	for _, l := range e.lanes.Load().byID {
-		ids = append(ids, l.stop()...)
+		l.stop()
 	}
 	done := make(chan struct{})
 	go func() {
@@ -180,15 +179,15 @@ func (e *Engine) Stop(ctx context.Context) error {
 	}
 	<-done
 	e.cancel()
-	return errors.Join(err, e.release(ids))
+	return err
 }
 
 func (e *Engine) release(ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	err := e.opts.Store.Release(context.Background(), ids)
-	if err != nil {
+	err := e.opts.Store.Release(e.ctx, ids)
+	if err != nil && e.ctx.Err() == nil { // after a stop nobody waits for it, and the next start frees what is left
 		e.opts.Logger.Error("leases were not given back", "component", "delivery", "count", len(ids), "error", err)
 	}
 	return err
@@ -206,7 +205,7 @@ func (e *Engine) disable(l *lane, t *target, reason string) {
 		return
 	}
 	e.opts.Logger.Warn("destination.disabled", "component", "delivery", "destination_id", l.id, "reason", reason)
-	e.release(l.drain())
+	l.giveBack(l.drain())
 	if e.opts.Changed != nil {
 		e.opts.Changed()
 	}

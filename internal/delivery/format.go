@@ -64,10 +64,10 @@ func (e *Engine) openHTTP(raw json.RawMessage) (renderFunc, error) {
 	default:
 		return nil, bellhop.Invalid("format", "no such format; there are raw, standard and envelope")
 	}
-	return func(ev *bellhop.Event, at provider.Sending) (message, error) {
+	return func(ev *bellhop.Event, at provider.Sending) (rendered, error) {
 		b, contentType, err := body(ev)
 		if err != nil {
-			return message{}, err
+			return rendered{}, err
 		}
 		h := make([]byte, 0, 768)
 		h = append(h, fixed...)
@@ -79,11 +79,11 @@ func (e *Engine) openHTTP(raw json.RawMessage) (renderFunc, error) {
 		if len(keys) > 0 {
 			signed, err := signature.SignStandard(keys, ev.ID, at.Time, b)
 			if err != nil {
-				return message{}, err
+				return rendered{}, err
 			}
 			h = append(append(append(h, "webhook-signature: "...), signed...), "\r\n"...)
 		}
-		return message{header: appendIDs(h, ev, at), body: b}, nil
+		return rendered{header: appendIDs(h, ev, at), body: b}, nil
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"crypto/sha256"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,18 +31,26 @@ type lane struct {
 
 func newLane(e *Engine, id string) *lane { return &lane{id: id, engine: e} }
 
-// reserve promises a place to a delivery of an event of size bytes that is about to be accepted.
-func (l *lane) reserve(size int) bool {
+// weight is what an event takes in memory, about: its bytes and its fields.
+func weight(ev *bellhop.Event) int64 { return int64(len(ev.Body)+len(ev.Header)) + 512 }
+
+// reserve promises a place to a delivery, of an event of that weight, that is about to be accepted. While the table
+// has something due, half of the lane is kept for that, so that what came first is not overtaken for ever.
+func (l *lane) reserve(size int64) bool {
 	if l.target.Load().destination.State != bellhop.DestinationActive {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stopped || l.queue.len()+l.reserved >= laneLength {
+	room := laneLength
+	if l.claiming || !l.dueAt.IsZero() && !l.dueAt.After(l.engine.opts.Now()) {
+		room /= 2
+	}
+	if l.stopped || l.queue.len()+l.reserved >= room {
 		return false
 	}
-	if l.engine.queuedBytes.Add(int64(size)) > maxQueuedBytes {
-		l.engine.queuedBytes.Add(-int64(size))
+	if l.engine.queuedBytes.Add(size) > maxQueuedBytes {
+		l.engine.queuedBytes.Add(-size)
 		return false
 	}
 	l.reserved++
@@ -60,8 +69,8 @@ func (l *lane) push(d *bellhop.Delivery) {
 	l.reserved--
 	if !l.takes() {
 		l.mu.Unlock()
-		l.engine.queuedBytes.Add(-int64(len(d.Event.Body)))
-		l.engine.release([]string{d.ID})
+		l.engine.queuedBytes.Add(-weight(d.Event))
+		l.giveBack([]string{d.ID})
 		return
 	}
 	l.queue.push(d)
@@ -90,7 +99,7 @@ func (l *lane) work() {
 	defer l.engine.attempts.Done()
 	for d := l.next(); d != nil; d = l.next() {
 		answered := l.engine.attempt(l, d)
-		l.engine.queuedBytes.Add(-int64(len(d.Event.Body)))
+		l.engine.queuedBytes.Add(-weight(d.Event))
 		l.mu.Lock()
 		l.pace.note(answered, l.engine.opts.Now())
 		l.mu.Unlock()
@@ -181,8 +190,11 @@ func (l *lane) fill() {
 	room := min(claimLimit, laneLength-l.queue.len()-l.reserved)
 	l.mu.Unlock()
 	ctx := l.engine.ctx
+	// The room is taken before it is known how much of it is needed: all lanes may be claiming at once.
 	bytes := min(claimBytes, max(minClaimBytes, maxQueuedBytes-l.engine.queuedBytes.Load()))
+	l.engine.queuedBytes.Add(bytes)
 	claimed, err := l.engine.opts.Store.Claim(ctx, l.id, room, bytes)
+	l.engine.queuedBytes.Add(-bytes)
 	next, more := l.engine.opts.Now(), true
 	if err == nil && len(claimed) == 0 {
 		next, more, err = l.engine.opts.Store.NextDue(ctx, l.id)
@@ -205,20 +217,35 @@ func (l *lane) fill() {
 			unwanted = append(unwanted, d.ID)
 			continue
 		}
-		l.engine.queuedBytes.Add(int64(len(d.Event.Body)))
+		if sha256.Sum256(d.Event.Body) != d.Event.SHA256 {
+			l.engine.bury(d)
+			continue
+		}
+		l.engine.queuedBytes.Add(weight(d.Event))
 		l.queue.push(d)
 		l.engine.metrics.queued.Inc()
 		l.start()
 	}
 	l.fillLater(l.engine.opts.Now())
 	l.mu.Unlock()
-	l.engine.release(unwanted)
+	l.giveBack(unwanted)
+}
+
+// giveBack returns leases to the table, where they are due now, whoever looks next.
+func (l *lane) giveBack(ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	err := l.engine.release(ids)
+	l.noteDue(l.engine.opts.Now())
+	return err
 }
 
 // lookDue learns when the table has something for a lane that is new or whose destination changed.
 func (l *lane) lookDue(ctx context.Context) error {
 	at, ok, err := l.engine.opts.Store.NextDue(ctx, l.id)
 	if err != nil {
+		l.noteDue(l.engine.opts.Now()) // a claim finds out
 		return err
 	}
 	if ok {
@@ -260,7 +287,7 @@ func (l *lane) drain() (ids []string) {
 	defer l.mu.Unlock()
 	for l.queue.len() > 0 {
 		d := l.queue.pop()
-		l.engine.queuedBytes.Add(-int64(len(d.Event.Body)))
+		l.engine.queuedBytes.Add(-weight(d.Event))
 		l.engine.metrics.queued.Dec()
 		ids = append(ids, d.ID)
 	}

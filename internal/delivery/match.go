@@ -66,7 +66,7 @@ func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) [
 	if !wants {
 		return owed
 	}
-	return append(owed, bellhop.Owed{Event: i, DestinationID: l.id, Leased: l.reserve(len(ev.Body))})
+	return append(owed, bellhop.Owed{Event: i, DestinationID: l.id, Leased: l.reserve(weight(ev))})
 }
 
 // Deliver puts what has been accepted into its lanes. Each event stays as it is from now on.
@@ -77,7 +77,7 @@ func (e *Engine) Deliver(events []bellhop.Event, owed []bellhop.Owed) {
 		ev := &events[o.Event]
 		switch {
 		case o.Leased && (o.DeliveryID == "" || l == nil): // a repeat, or a destination deleted meanwhile
-			e.unreserve(l, len(ev.Body))
+			e.unreserve(l, weight(ev))
 			if o.DeliveryID != "" {
 				e.release([]string{o.DeliveryID})
 			}
@@ -94,13 +94,13 @@ func (e *Engine) Forget(events []bellhop.Event, owed []bellhop.Owed) {
 	t := e.lanes.Load()
 	for _, o := range owed {
 		if o.Leased {
-			e.unreserve(t.byID[o.DestinationID], len(events[o.Event].Body))
+			e.unreserve(t.byID[o.DestinationID], weight(&events[o.Event]))
 		}
 	}
 }
 
-func (e *Engine) unreserve(l *lane, size int) {
-	e.queuedBytes.Add(-int64(size))
+func (e *Engine) unreserve(l *lane, size int64) {
+	e.queuedBytes.Add(-size)
 	if l != nil {
 		l.mu.Lock()
 		l.reserved--

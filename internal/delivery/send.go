@@ -49,12 +49,22 @@ func (e *Engine) attempt(l *lane, d *bellhop.Delivery) (answered bool) {
 	return got.answered
 }
 
+// bury ends a delivery whose event was damaged in storage: what is not what was received is not delivered.
+func (e *Engine) bury(d *bellhop.Delivery) {
+	now := e.opts.Now()
+	o := outcome{state: bellhop.DeliveryDead, error: "damaged", detail: "the stored body does not match its checksum"}
+	err := e.opts.Store.Record(bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID, State: o.state,
+		Attempt: bellhop.Attempt{DeliveryID: d.ID, Number: d.Attempts + 1, StartedAt: now, Error: o.error, Detail: o.detail}})
+	e.metrics.attempt(o, 0, 0)
+	e.log(d, d.Attempts+1, o, result{}, 0, err)
+}
+
 // send renders d and sends it, within the destination's timeout.
 func (e *Engine) send(t *target, d *bellhop.Delivery, n int, now time.Time) result {
 	if t.render == nil {
 		return result{err: "settings", detail: t.destination.StateReason, answered: true}
 	}
-	m, err := t.render(d.Event, provider.Sending{DeliveryID: d.ID, Attempt: n, Time: now, URL: t.destination.URL})
+	m, err := t.renderSafely(d.Event, provider.Sending{DeliveryID: d.ID, Attempt: n, Time: now, URL: t.destination.URL})
 	if err != nil {
 		return result{err: "render", detail: err.Error(), final: true, answered: true}
 	}

@@ -74,6 +74,9 @@ func TestStopBetweenAcceptAndDeliver(t *testing.T) {
 		}
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryLeased: 1})
 		r.engine.Deliver(events, owed)
+		if err := r.store.Release(t.Context(), nil); err != nil { // waits for what was asked before
+			t.Fatal(err)
+		}
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryPending: 1})
 		r.wantIdle()
 	})

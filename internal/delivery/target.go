@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,10 +20,10 @@ type target struct {
 }
 
 // A renderFunc writes the request of one attempt.
-type renderFunc func(ev *bellhop.Event, at provider.Sending) (message, error)
+type renderFunc func(ev *bellhop.Event, at provider.Sending) (rendered, error)
 
-// A message is an attempt's request, its header block as bytes.
-type message struct {
+// Rendered is an attempt's request, its header block as bytes.
+type rendered struct {
 	method string
 	header []byte // "Name: value\r\n" a line
 	body   []byte
@@ -46,12 +47,24 @@ func (e *Engine) open(d bellhop.Destination) (*target, error) {
 	return t, nil
 }
 
+// renderSafely renders; a provider that panics on an event fails that event alone.
+func (t *target) renderSafely(ev *bellhop.Event, at provider.Sending) (m rendered, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: failed on the event", t.destination.Type)
+		}
+	}()
+	return t.render(ev, at)
+}
+
 // closedTarget stands in for a destination that cannot be opened: its events are kept, and none is sent.
 func closedTarget(d bellhop.Destination, err error) *target {
 	d.State, d.StateReason = bellhop.DestinationDisabled, err.Error()
 	matcher, matchErr := d.Match.Compile()
-	if matchErr != nil {
-		matcher, _ = bellhop.Match{}.Compile()
+	if matchErr != nil { // what is left of it is kept for; too much rather than too little
+		if matcher, matchErr = (bellhop.Match{Sources: d.Match.Sources, Types: d.Match.Types}).Compile(); matchErr != nil {
+			matcher, _ = bellhop.Match{}.Compile()
+		}
 	}
 	return &target{destination: d, matcher: matcher}
 }
@@ -77,10 +90,10 @@ func (e *Engine) openRenderer(d bellhop.Destination) (renderFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(ev *bellhop.Event, at provider.Sending) (message, error) {
+	return func(ev *bellhop.Event, at provider.Sending) (rendered, error) {
 		m, err := r.Render(ev, at)
 		if err != nil {
-			return message{}, err
+			return rendered{}, err
 		}
 		header := make([]byte, 0, 512)
 		for name, values := range m.Header {
@@ -88,6 +101,6 @@ func (e *Engine) openRenderer(d bellhop.Destination) (renderFunc, error) {
 				header = egress.AppendHeader(header, name, v)
 			}
 		}
-		return message{method: m.Method, header: appendIDs(header, ev, at), body: m.Body}, nil
+		return rendered{method: m.Method, header: appendIDs(header, ev, at), body: m.Body}, nil
 	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/ncruces/go-sqlite3"
@@ -71,7 +72,7 @@ func (o *accept) resolve() error {
 		if id == "" {
 			id = ev.SourceID
 		}
-		if ev.Type == "" || len(ev.Type) > bellhop.MaxTypeLength || len(ev.ProviderID) > bellhop.MaxProviderIDLength {
+		if ev.Type == "" || utf8.RuneCountInString(ev.Type) > bellhop.MaxTypeLength || utf8.RuneCountInString(ev.ProviderID) > bellhop.MaxProviderIDLength {
 			return fmt.Errorf("accept: event %d: type or provider id of a length that cannot be", i)
 		}
 	}

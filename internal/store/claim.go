@@ -98,10 +98,11 @@ func (s *Store) NextDue(ctx context.Context, destinationID string) (at time.Time
 	return at, ok, err
 }
 
-// Release gives leased deliveries back, due now. It returns once that is on disk.
+// Release gives leased deliveries back, due now. It returns once that is on disk, and waits for room on a full one;
+// if ctx ends before, it is still done as soon as it can be.
 func (s *Store) Release(ctx context.Context, ids []string) error {
 	now := s.opts.Now()
-	return s.do(func(c *conn) error {
+	return s.doPatiently(ctx, func(c *conn) error {
 		for _, id := range ids {
 			n, ok := s.ids.parseDelivery(id)
 			if !ok {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"strings"
 	"unicode/utf8"
 
@@ -67,6 +68,9 @@ func (s *Store) Event(ctx context.Context, id string) (ev bellhop.Event, err err
 	})
 	if err == nil && !found {
 		err = bellhop.NotFound("event", id)
+	}
+	if err == nil && sha256.Sum256(ev.Body) != ev.SHA256 {
+		err = &bellhop.Error{Code: bellhop.CodeInternal, Message: "the stored body of event " + id + " is damaged: it does not match its checksum"}
 	}
 	return ev, err
 }

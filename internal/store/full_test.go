@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/ncruces/go-sqlite3"
-	"golang.org/x/sys/unix"
 )
 
 // errNoSpace is what os.File says on a full disk.
@@ -36,7 +33,7 @@ func TestFull(t *testing.T) {
 			}
 			<-fired
 			for what, err := range map[string]error{"accept": third(h.acceptOne(s, "while")), "ready": s.Ready(t.Context()),
-				"claim": second(s.Claim(t.Context(), h.ledger.destination, 1, 1))} {
+				"pause": s.SetDestinationState(t.Context(), h.ledger.destination, bellhop.DestinationPaused, "by hand")} {
 				if !errors.Is(err, ErrFull) {
 					t.Errorf("%s: %v, want %v", what, err, ErrFull)
 				}
@@ -106,34 +103,6 @@ func TestFullRecovers(t *testing.T) {
 		got, err := s.Delivery(t.Context(), id)
 		return err == nil && got.State == bellhop.DeliveryDelivered
 	})
-}
-
-// A file system that is really full, and gets room again.
-func TestFullFileSystem(t *testing.T) {
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
-		t.Skipf("only who may mount a file system can fill one: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, 0) })
-	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	h := &house{T: t, dir: dir, ledger: &ledger{sent: map[uint64]*entry{}, recorded: map[string]bool{}}}
-	s := reopen(t, dir)
-	h.ledger.source, h.ledger.destination = populate(t, s)
-	random := newRandom(1)
-	for !errors.Is(s.Ready(t.Context()), ErrFull) { // what is small may still fit when what is big does not
-		if err := h.ledger.send(s, random); err != nil && !errors.Is(err, ErrFull) {
-			t.Fatalf("full: %v, %v, want %v", err, s.Err(), ErrFull)
-		}
-	}
-	if err := errors.Join(os.Remove(ballast), s.Ready(t.Context()), h.ledger.send(s, random), s.Close()); err != nil {
-		t.Fatalf("with room again: %v", err)
-	}
-	if lost, wrong := h.ledger.check(reopen(t, dir)); len(lost)+len(wrong) > 0 {
-		t.Errorf("lost %q, wrong %q", lost, wrong)
-	}
 }
 
 // delivered is the result of a delivery's first attempt.

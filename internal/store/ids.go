@@ -35,7 +35,9 @@ type ids struct {
 }
 
 // firstOf is the smallest number that an event of time t can have.
-func firstOf(t time.Time) int64 { return max(0, t.Sub(epoch).Milliseconds()) << 6 }
+func firstOf(t time.Time) int64 {
+	return min(max(0, t.UnixMilli()-epoch.UnixMilli()), 1<<41-1) << 6
+}
 
 // next returns a new number for something that happens at now.
 func (d *ids) next(now time.Time) int64 {

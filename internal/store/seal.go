@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -49,7 +50,7 @@ func LoadKeyRing(dir string, random io.Reader) (KeyRing, error) {
 	if err != nil {
 		return KeyRing{}, fmt.Errorf("master key: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // where modes say nothing of it
 		return KeyRing{}, fmt.Errorf("master key: %s can be read by others: chmod 600 it", path)
 	}
 	text, err := os.ReadFile(path)

@@ -69,9 +69,10 @@ func (s *Store) connect(m mode) (*conn, error) {
 	if s.opts.sync != "" {
 		durability = s.opts.sync
 	}
-	pragmas := "PRAGMA busy_timeout = 5000; PRAGMA temp_store = memory; PRAGMA trusted_schema = off; PRAGMA cell_size_check = on;"
+	pragmas := "PRAGMA busy_timeout = 1000; PRAGMA temp_store = memory; PRAGMA trusted_schema = off; PRAGMA cell_size_check = on;"
 	if m == writing {
 		pragmas += "PRAGMA page_size = 8192; PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0;" +
+			"PRAGMA fullfsync = on; PRAGMA checkpoint_fullfsync = on;" + // for macOS, whose plain sync stops at the drive's cache
 			"PRAGMA cache_size = -16384; PRAGMA synchronous = " + durability + ";"
 	} else {
 		pragmas += "PRAGMA cache_size = -4096; PRAGMA query_only = on;"
@@ -173,6 +174,9 @@ func timeAt(s *sqlite3.Stmt, col int) time.Time {
 
 // isFull reports whether err says that the disk, or a quota on it, is full.
 func isFull(err error) bool { return errors.Is(err, sqlite3.FULL) }
+
+// isBusy reports whether err says that somebody else holds the database: another program, for this one does not.
+func isBusy(err error) bool { return errors.Is(err, sqlite3.BUSY) }
 
 // isTaken reports whether err says that a unique value is there already.
 func isTaken(err error) bool { return errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) }

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,6 +68,9 @@ const FileName = "bellhop.db"
 // ErrFull says that storage cannot take more now. Nothing of what was asked is kept; it may be asked again.
 var ErrFull error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is full: nothing of this is kept; make room where the data folder is and send it again"}
 
+// ErrBusy says that another program holds the database. Nothing of what was asked is kept; it may be asked again.
+var ErrBusy error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is held by another program: nothing of this is kept; end what has the database open and send it again"}
+
 // ErrClosed says that the store is closing. Nothing of what was asked is kept.
 var ErrClosed error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is closing: nothing of this is kept; send it again"}
 
@@ -114,6 +118,21 @@ func (s *Store) create() error {
 		if err := f.Close(); err != nil {
 			return fmt.Errorf("open the database: %w", err)
 		}
+	}
+	return syncFolder(s.opts.Dir)
+}
+
+// syncFolder makes the names of the files in dir survive a power cut. Windows has no such call, and no need of it.
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync the data folder: %w", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync the data folder: %w", err)
 	}
 	return nil
 }

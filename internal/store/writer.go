@@ -1,9 +1,11 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,14 +133,13 @@ func (w *writer) run() {
 		// Those who are about to submit go first: batches grow by half for the price of one switch.
 		runtime.Gosched()
 		batch, closing := w.take()
-		if len(patient) > 0 {
-			batch = append(patient, batch...)
-			patient = nil
-		}
-		for len(batch) > 0 {
-			n := min(len(batch), maxBatch)
-			patient = append(patient, w.write(batch[:n])...)
-			batch = batch[n:]
+		tried := patient
+		patient = nil
+		for _, ops := range [][]op{tried, batch} { // what has waited goes first, and by itself: it may fit alone
+			for part := range slices.Chunk(ops, maxBatch) {
+				patient = append(patient, w.write(part)...)
+			}
+			clear(ops) // the slice is used again, and would hold what the ops held
 		}
 		if closing {
 			w.fail(patient, ErrFull)
@@ -164,15 +165,19 @@ func (w *writer) write(batch []op) (again []op) {
 		for _, o := range batch {
 			o.done(nil)
 		}
-	case isFull(err):
+	case isFull(err), isBusy(err):
+		answer := ErrFull
+		if isBusy(err) {
+			answer = ErrBusy
+		}
 		if !w.full.Swap(true) {
-			w.store.opts.Logger.Error("storage is full: nothing is accepted until there is room", "component", "store", "file", w.store.path, "error", err)
+			w.store.opts.Logger.Error("nothing is accepted until storage can be written to", "component", "store", "file", w.store.path, "error", answer)
 		}
 		for _, o := range batch {
 			if o.patient() {
 				again = append(again, o)
 			} else {
-				o.done(ErrFull)
+				o.done(answer)
 			}
 		}
 	case isFailure(err):
@@ -249,15 +254,36 @@ func (w *writer) checkpoint() {
 	w.store.opts.Logger.Warn("checkpoint put off", "component", "store", "error", err)
 }
 
-// work is an op made of a function, for what is done seldom.
+// work is an op made of a function, for what is done seldom. Its own errors undo it alone.
 type work struct {
 	f      func(c *conn) error
+	waits  bool // for room on a full disk
+	failed error
 	result chan error
 }
 
-func (o *work) apply(c *conn) error { return o.f(c) }
-func (o *work) done(err error)      { o.result <- err }
-func (o *work) patient() bool       { return false }
+func (o *work) apply(c *conn) error {
+	if err := c.exec("SAVEPOINT work"); err != nil {
+		return err
+	}
+	o.failed = o.f(c)
+	if o.failed == nil {
+		return c.exec("RELEASE work")
+	}
+	if isFull(o.failed) || isBusy(o.failed) || isFailure(o.failed) {
+		return o.failed
+	}
+	return errors.Join(c.exec("ROLLBACK TO work"), c.exec("RELEASE work"))
+}
+
+func (o *work) done(err error) {
+	if err == nil {
+		err = o.failed
+	}
+	o.result <- err
+}
+
+func (o *work) patient() bool { return o.waits }
 
 // do runs f in the writer's next transaction and returns once that is on disk. f may run more than once.
 func (s *Store) do(f func(c *conn) error) error {
@@ -266,4 +292,18 @@ func (s *Store) do(f func(c *conn) error) error {
 		return err
 	}
 	return <-o.result
+}
+
+// doPatiently is do, but waits while the disk is full. It gives up waiting, not doing, when ctx ends.
+func (s *Store) doPatiently(ctx context.Context, f func(c *conn) error) error {
+	o := &work{f: f, waits: true, result: make(chan error, 1)}
+	if err := s.writer.submit(o); err != nil {
+		return err
+	}
+	select {
+	case err := <-o.result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -28,7 +29,7 @@ func acceptKeepsEverything(w *world) {
 		}
 		w.equal("stored", got, events[0])
 	}
-	own := []bellhop.Event{{SourceID: "src_api", Type: "x", ReceivedAt: w.clock.now()}}
+	own := []bellhop.Event{{SourceID: bellhop.SourceAPIID, Type: "x", ReceivedAt: w.clock.now(), SHA256: sha256.Sum256(nil)}}
 	w.accept(own, nil)
 	got, err := w.Event(w.ctx, own[0].ID)
 	w.must(err)

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"bytes"
-	"slices"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -84,43 +83,4 @@ func notesFlood(w *world) {
 	w.Note(w.refusal())
 	w.settle()
 	w.equal("of another source", w.requests()[0].SourceID, w.source)
-}
-
-func filterRequests(w *world) {
-	first := w.source
-	start := w.clock.now()
-	note := func(outcome bellhop.RequestOutcome) {
-		r := w.refusal()
-		r.Outcome = outcome
-		w.Note(r)
-		w.settle()
-		w.clock.pass(time.Minute)
-	}
-	note(bellhop.RequestRefused)
-	note(bellhop.RequestHandshake)
-	w.source = w.newSource("other")
-	note(bellhop.RequestRefused)
-	list := w.requests()
-	ids := []string{list[2].ID, list[1].ID, list[0].ID}
-	for name, c := range map[string]struct {
-		f    bellhop.RequestFilter
-		want []int
-	}{
-		"none":     {bellhop.RequestFilter{}, []int{2, 1, 0}},
-		"source":   {bellhop.RequestFilter{SourceID: first}, []int{1, 0}},
-		"outcome":  {bellhop.RequestFilter{Outcome: bellhop.RequestRefused}, []int{2, 0}},
-		"accepted": {bellhop.RequestFilter{Outcome: bellhop.RequestAccepted}, nil},
-		"since":    {bellhop.RequestFilter{Since: start.Add(time.Minute)}, []int{2, 1}},
-		"until":    {bellhop.RequestFilter{Until: start.Add(time.Minute)}, []int{0}},
-	} {
-		list, _, err := w.Requests(w.ctx, c.f, bellhop.Page{})
-		w.must(err)
-		var got []int
-		for _, r := range list {
-			got = append(got, slices.Index(ids, r.ID))
-		}
-		w.equal(name, got, c.want)
-	}
-	_, _, err := w.Requests(w.ctx, bellhop.RequestFilter{SourceID: "src_x"}, bellhop.Page{})
-	w.refused("a source that there is not", err, bellhop.CodeNotFound)
 }

@@ -79,6 +79,9 @@ func (conn *connection) local() (f serverFile, err error) {
 	if err != nil {
 		return f, fmt.Errorf("data folder: %w", err)
 	}
+	if !app.FolderInUse(conn.data) { // it was left by a server that died; who is at its address now gets no key
+		return f, nil
+	}
 	if err := json.Unmarshal(text, &f); err != nil {
 		return f, fmt.Errorf("data folder: server.json: %w", err)
 	}

@@ -20,6 +20,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"golang.org/x/sys/unix"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden parts of the scripts")
@@ -261,6 +263,17 @@ func TestTheKeyOfADataFolderStaysHere(t *testing.T) {
 	dir := t.TempDir()
 	os.WriteFile(filepath.Join(dir, "admin.key"), []byte("bhk_local\n"), 0o600)
 	os.WriteFile(filepath.Join(dir, "server.json"), []byte(`{"url":"http://192.0.2.7:8080"}`), 0o600)
+	if _, err := (&connection{data: dir}).client(); err == nil {
+		t.Error("the key goes to whoever is where a server was that died")
+	}
+	lock, err := os.Create(filepath.Join(dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
 	for server, has := range map[string]bool{
 		"": true, "http://192.0.2.7:8080": true, "http://127.0.0.1:1": true, "http://[::1]:1": true, "http://localhost:1": true,
 		"http://192.0.2.8:8080": false, "https://example.com": false, "http://localhost.example.com": false,

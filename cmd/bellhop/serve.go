@@ -69,7 +69,8 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 	if isTerminal(e.stderr) {
 		welcome(e.stderr, a, cfg)
 	} else {
-		logger.Info("serving", "component", "app", "url", a.URL(), "data", cfg.Data, "version", version())
+		logger.Info("serving", "component", "app", "url", a.URL(), "data", cfg.Data, "version", version(),
+			"admin_key_file", filepath.Join(cfg.Data, app.AdminKeyFile), "master_key_file", filepath.Join(cfg.Data, app.MasterKeyFile))
 	}
 	err = a.Run(ctx)
 	if err == nil {

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -204,7 +205,7 @@ func (a *App) listen(env provider.Env) error {
 		}
 		return nil
 	})
-	a.url = "http://" + listener.Addr().String()
+	a.url = "http://" + reachable(listener.Addr())
 	if a.opts.Config.PublicURL == "" {
 		a.opts.Config.PublicURL = a.url
 	}
@@ -217,6 +218,16 @@ func (a *App) listen(env provider.Env) error {
 	path := filepath.Join(a.opts.Config.Data, serverFile)
 	a.undoLater("server file", func(context.Context) error { return os.Remove(path) })
 	return os.WriteFile(path, append(info, '\n'), 0o600)
+}
+
+// reachable is where a client on this machine finds a server that listens on addr: one that listens on all
+// addresses is at loopback.
+func reachable(addr net.Addr) string {
+	at, err := netip.ParseAddrPort(addr.String())
+	if err != nil || !at.Addr().IsUnspecified() {
+		return addr.String()
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port()).String()
 }
 
 // serverFile tells client commands where the server of a data folder is.
@@ -255,6 +266,7 @@ func (a *App) stop() error {
 	a.late.Lock()
 	close(a.draining)
 	a.late.Unlock()
+	a.engine.Halt()
 	// Whoever sends half a request and waits gets half of the time; attempts under way have the rest.
 	closing, done := context.WithTimeout(ctx, a.opts.Config.ShutdownTimeout/2)
 	defer done()

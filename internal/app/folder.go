@@ -14,6 +14,19 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
+// FolderInUse reports whether a server owns the data folder at this moment.
+func FolderInUse(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, "lock")); err != nil {
+		return false
+	}
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return true
+	}
+	unlock()
+	return false
+}
+
 // AdminKeyFile is the file with the API's admin key, within the data folder.
 const AdminKeyFile = "admin.key"
 

@@ -155,15 +155,20 @@ func (e *Engine) Wake(destinationID string) {
 	}
 }
 
-// Stop lets the attempts under way end, until ctx does, and begins nothing more. Nothing that ended is made again by
-// the next process; what ctx cut off is. What was queued stays leased: the next process finds it due.
-func (e *Engine) Stop(ctx context.Context) error {
+// Halt begins nothing more. What is accepted from now on waits in the table.
+func (e *Engine) Halt() {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.stopped = true
-	e.mu.Unlock()
 	for _, l := range e.lanes.Load().byID {
 		l.stop()
 	}
+}
+
+// Stop lets the attempts under way end, until ctx does, and begins nothing more. Nothing that ended is made again by
+// the next process; what ctx cut off is. What was queued stays leased: the next process finds it due.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.Halt()
 	done := make(chan struct{})
 	go func() {
 		e.attempts.Wait()

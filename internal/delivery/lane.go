@@ -17,6 +17,8 @@ type lane struct {
 	engine *Engine
 	target atomic.Pointer[target]
 
+	complainedAt atomic.Int64 // when a failing match was last logged, in seconds
+
 	mu       sync.Mutex
 	queue    fifo
 	reserved int  // places promised to what is being accepted

@@ -61,7 +61,10 @@ func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) [
 	wants, err := target.matcher.Wants(ev)
 	if err != nil {
 		e.metrics.matchErrors.Inc()
-		e.opts.Logger.Debug("match failed", "component", "delivery", "destination_id", l.id, "error", err)
+		if now, last := e.opts.Now().Unix(), l.complainedAt.Load(); now-last >= 60 && l.complainedAt.CompareAndSwap(last, now) {
+			e.opts.Logger.Warn("match.failed", "component", "delivery", "destination_id", l.id, "event_type", ev.Type, "source_id", ev.SourceID,
+				"error", err, "meaning", "the event does not match; more of these are only counted for a minute")
+		}
 	}
 	if !wants {
 		return owed

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -73,7 +74,11 @@ func retryAfter(text string, now time.Time) time.Duration {
 	if text == "" {
 		return 0
 	}
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+	if strings.Trim(text, "0123456789") == "" { // beyond the range of a number it is beyond the bound too
+		seconds, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return maxRetryAfter
+		}
 		return time.Duration(seconds) * time.Second
 	}
 	if t, err := http.ParseTime(text); err == nil {

@@ -49,7 +49,7 @@ func TestDecide(t *testing.T) {
 		{"429, a date in another form", 1, result{status: 429, retryAfter: "Sunday, 22-Nov-26 10:10:00 GMT"}, pending, 10 * time.Minute, "status", "429"},
 		{"429, longer than a day", 1, result{status: 429, retryAfter: "999999"}, pending, 24 * time.Hour, "status", "429"},
 		{"429, a date far away", 1, result{status: 429, retryAfter: in(90 * 24 * time.Hour)}, pending, 24 * time.Hour, "status", "429"},
-		{"429, a number that is none", 1, result{status: 429, retryAfter: "99999999999999999999"}, pending, time.Minute, "status", "429"},
+		{"429, longer than a number", 1, result{status: 429, retryAfter: "99999999999999999999"}, pending, 24 * time.Hour, "status", "429"},
 		{"429, negative", 1, result{status: 429, retryAfter: "-5"}, pending, time.Minute, "status", "429"},
 		{"429, a fraction", 1, result{status: 429, retryAfter: "1.5"}, pending, time.Minute, "status", "429"},
 		{"429, nonsense", 1, result{status: 429, retryAfter: "in a while"}, pending, time.Minute, "status", "429"},

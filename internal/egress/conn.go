@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// idleTrust is how long a connection may have been idle and still be used without a look at it. A shorter time
-// rarely sees a server hang up, and a look is a system call.
-const idleTrust = 50 * time.Millisecond
-
 // A conn is a connection to one scheme, host and port.
 type conn struct {
 	net.Conn // what is written and read: TCP, or TLS over it

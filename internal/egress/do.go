@@ -71,7 +71,8 @@ var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4<<10)
 const earlyReply = 100 * time.Millisecond
 
 // exchange sends the request on c and reads the reply; c is back in the pool, or closed, afterwards. again
-// reports that the connection failed before any of a reply came, as one does that was closed while it was idle.
+// reports that the connection failed before any of the request was sent, as one does that was closed while it was
+// idle: what was sent may have been acted upon, and trying that once more is for the next attempt.
 func (a *attempt) exchange(c *conn) (reply *Reply, again bool, err error) {
 	a.phase = PhaseWrite
 	c.SetDeadline(a.deadline)
@@ -99,7 +100,7 @@ func (a *attempt) exchange(c *conn) (reply *Reply, again bool, err error) {
 	if _, silence := in.Peek(1); silence != nil {
 		err = cmp.Or(err, silence)
 		class := classify(a.phase, err)
-		return nil, class == ClassReset || class == ClassClosed, err
+		return nil, !sent && (class == ClassReset || class == ClassClosed), err
 	}
 	reply, reusable, broken := readReply(in, a.req.Method == "HEAD", a.req.keep())
 	reusable = reusable && err == nil

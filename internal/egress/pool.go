@@ -66,7 +66,7 @@ func (p *pool) get(key string) *conn {
 		p.unshelve(c)
 		rested := now.Sub(c.idleAt)
 		p.mu.Unlock()
-		if rested < p.limits.idle && now.Sub(c.born) < p.limits.age && (rested < idleTrust || !c.hungUp()) {
+		if rested < p.limits.idle && now.Sub(c.born) < p.limits.age && !c.hungUp() {
 			return c
 		}
 		p.drop(c)

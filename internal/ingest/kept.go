@@ -9,11 +9,21 @@ import (
 
 // request is what is kept of req.
 func (d *Door) request(src *source, req *provider.Request) *bellhop.Request {
-	return &bellhop.Request{SourceID: src.ID, Method: clip(req.Method, 32), Target: clip(withoutValues(req.Target), 2048), RemoteAddr: req.RemoteAddr,
+	return &bellhop.Request{SourceID: src.ID, Method: clip(req.Method, 32), Target: clip(withoutValues(pathOf(req.Target)), 2048), RemoteAddr: req.RemoteAddr,
 		Header: bellhop.NewHeader(req.Header, src.dropsHeader), Body: req.Body, BodyBytes: int64(len(req.Body)), ReceivedAt: req.ReceivedAt}
 }
 
 func (s *source) dropsHeader(name string) bool { return s.secret[name] }
+
+// pathOf leaves out what stands before the path of a target that is a whole URL: a password, perhaps.
+func pathOf(target string) string {
+	scheme := strings.Index(target, "://")
+	if scheme < 0 || strings.HasPrefix(target, "/") {
+		return target
+	}
+	rest := target[scheme+3:]
+	return rest[max(0, strings.IndexByte(rest, '/')):]
+}
 
 // withoutValues keeps the names of a query's parameters and leaves out their values, among which secrets travel.
 func withoutValues(target string) string {

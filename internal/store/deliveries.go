@@ -50,6 +50,9 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page b
 	if f.DestinationID != "" {
 		n, ok := s.destinations.get(f.DestinationID)
 		if !ok {
+			n, ok = s.gone.get(f.DestinationID)
+		}
+		if !ok {
 			return nil, "", bellhop.NotFound("destination", f.DestinationID)
 		}
 		l.and("d.destination = ?", n)
@@ -145,7 +148,7 @@ func (s *Store) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery,
 // CancelDelivery ends a pending delivery.
 func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
 	d, err := s.change(id, `UPDATE deliveries SET state = 'cancelled', next_at = ?, updated_at = ? WHERE n = ? AND state = 'pending'`,
-		"can be cancelled only while pending", time.Time{})
+		"can be cancelled only while pending (pause its destination first, and what is queued is pending again)", time.Time{})
 	if err == nil {
 		s.final.cancelled.Add(1)
 	}

@@ -122,7 +122,8 @@ func (s *Store) DeleteDestination(ctx context.Context, id string) error {
 		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'' WHERE id = ? AND deleted_at IS NULL`, s.opts.Now(), id)
 		return changed(c, err, "destination", id)
 	})
-	if err == nil {
+	if n, ok := s.destinations.get(id); ok && err == nil {
+		s.gone.m.Store(id, n)
 		s.destinations.m.Delete(id)
 	}
 	return err

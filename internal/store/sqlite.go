@@ -56,7 +56,7 @@ const (
 
 // connect opens a connection. Pages are 8 KiB: a commit then writes a tenth less than with 4 KiB.
 func (s *Store) connect(m mode) (*conn, error) {
-	query := url.Values{"mode": {string(m)}, "vfs": {filesName}}
+	query := url.Values{"mode": {string(m)}, "vfs": {filesName}, "modeof": {s.path}}
 	if s.opts.fileLayer != "" {
 		query.Set("vfs", s.opts.fileLayer)
 	}

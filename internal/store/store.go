@@ -57,6 +57,7 @@ type Store struct {
 
 	sources      numbers // id → n
 	destinations numbers
+	gone         numbers // destinations that were deleted; their deliveries can still be looked up
 	final        finals
 	refused      atomic.Int64
 	notes        noteLimits
@@ -153,6 +154,9 @@ func (s *Store) prepare(c *conn) error {
 		s.opts.Logger.Info("deliveries left by a crash are due again", "component", "store", "count", freed)
 	}
 	if err := s.sources.load(c, "sources"); err != nil {
+		return err
+	}
+	if err := s.gone.load(c, "destinations WHERE deleted_at IS NOT NULL"); err != nil {
 		return err
 	}
 	return s.destinations.load(c, "destinations WHERE deleted_at IS NULL")

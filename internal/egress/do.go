@@ -12,8 +12,8 @@ import (
 // Do makes one request and reads its reply, all in the calling goroutine. Its errors are of type [*Error]; if
 // one occurs within the reply's body, the reply is returned as well, as far as it came.
 //
-// A connection from the pool that proves to be closed before any of the reply has come is replaced by a new one
-// once. The server may then, rarely, have acted on the request twice: requests carry an id for that.
+// A connection from the pool that proves to be closed before any of the request was sent is replaced by a new one.
+// What was sent is never sent again: whether the server acted on it is unknown, and another attempt's affair.
 //
 // A context that cannot be cancelled, with Request.Timeout, is the cheapest; [Client.Close] still ends it.
 func (c *Client) Do(ctx context.Context, req *Request) (*Reply, error) {

@@ -19,6 +19,6 @@
 //
 // # What it does not do
 //
-// It does not retry (save once, when a connection from the pool proves to be closed), limit rates, sign, or
+// It does not retry (save on a new connection, when one from the pool proves to be closed), limit rates, sign, or
 // know what a delivery is. Loops through our own public host are stopped by the hop counter of deliveries.
 package egress

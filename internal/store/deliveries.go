@@ -12,7 +12,7 @@ const selectDelivery = `SELECT d.n, dst.id, d.state, d.attempts, d.next_at, d.up
 	d.started_at, d.duration, d.status, d.error, d.detail, d.reply
 	FROM deliveries d JOIN destinations dst ON dst.n = d.destination JOIN events e ON e.n = d.n >> 16`
 
-func (s *Store) scanDelivery(row *sqlite3.Stmt) bellhop.Delivery {
+func (s *Store) scanDelivery(row *sqlite3.Stmt) (bellhop.Delivery, error) {
 	n := row.ColumnInt64(0)
 	d := bellhop.Delivery{ID: s.ids.delivery(n), EventID: s.ids.event(n >> placeBits), DestinationID: row.ColumnText(1),
 		State: bellhop.DeliveryState(row.ColumnText(2)), Attempts: row.ColumnInt(3), NextAt: timeAt(row, 4), UpdatedAt: timeAt(row, 5),
@@ -25,7 +25,7 @@ func (s *Store) scanDelivery(row *sqlite3.Stmt) bellhop.Delivery {
 		last.DeliveryID, last.Number = d.ID, d.Attempts
 		d.Last = &last
 	}
-	return d
+	return d, nil
 }
 
 // scanAttempt reads started_at, duration, status, error, detail and reply from col on.
@@ -35,7 +35,7 @@ func scanAttempt(row *sqlite3.Stmt, col int) bellhop.Attempt {
 }
 
 // Deliveries lists deliveries, newest event first.
-func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) (list []bellhop.Delivery, next string, err error) {
+func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) ([]bellhop.Delivery, string, error) {
 	l, err := newListing("d.n", page)
 	if err != nil {
 		return nil, "", err
@@ -60,21 +60,8 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page b
 	if f.State != "" {
 		l.and("d.state = '" + stateWord(f.State) + "'") // as a word, so that the indexes of one state serve
 	}
-	if !f.Since.IsZero() {
-		l.and("d.n >= ?", firstOf(f.Since)<<placeBits)
-	}
-	if !f.Until.IsZero() {
-		l.and("d.n < ?", firstOf(f.Until)<<placeBits)
-	}
-	var numbers []int64
-	err = s.read(ctx, func(c *conn) error {
-		return c.query(l.sql(selectDelivery, "d.n"), l.args, func(row *sqlite3.Stmt) error {
-			list, numbers = append(list, s.scanDelivery(row)), append(numbers, row.ColumnInt64(0))
-			return nil
-		})
-	})
-	list, next = cut(l, list, numbers)
-	return list, next, err
+	l.period("d.n", f.Since, f.Until, placeBits)
+	return list(ctx, s, l, selectDelivery, "d.n", s.scanDelivery)
 }
 
 // stateWord lets nothing but the words of the schema into a statement.
@@ -101,9 +88,10 @@ func (s *Store) Delivery(ctx context.Context, id string) (d bellhop.Delivery, er
 
 func (s *Store) deliveryIn(c *conn, n int64, id string) (d bellhop.Delivery, err error) {
 	found := false
-	err = c.query(selectDelivery+" WHERE d.n = ?", []any{n}, func(row *sqlite3.Stmt) error {
-		d, found = s.scanDelivery(row), true
-		return nil
+	err = c.query(selectDelivery+" WHERE d.n = ?", []any{n}, func(row *sqlite3.Stmt) (err error) {
+		d, err = s.scanDelivery(row)
+		found = true
+		return err
 	})
 	if err == nil && !found {
 		err = bellhop.NotFound("delivery", id)

@@ -25,39 +25,19 @@ func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err e
 }
 
 // Destinations lists the destinations, newest first.
-func (s *Store) Destinations(ctx context.Context, page bellhop.Page) (list []bellhop.Destination, next string, err error) {
+func (s *Store) Destinations(ctx context.Context, page bellhop.Page) ([]bellhop.Destination, string, error) {
 	l, err := newListing("n", page)
 	if err != nil {
 		return nil, "", err
 	}
 	l.and("deleted_at IS NULL")
-	var numbers []int64
-	err = s.read(ctx, func(c *conn) error {
-		return c.query(l.sql(selectDestination, "n"), l.args, func(row *sqlite3.Stmt) error {
-			d, err := s.scanDestination(row)
-			list, numbers = append(list, d), append(numbers, row.ColumnInt64(0))
-			return err
-		})
-	})
-	list, next = cut(l, list, numbers)
-	return list, next, err
+	return list(ctx, s, l, selectDestination, "n", s.scanDestination)
 }
 
 // Destination returns the destination of that id or name.
-func (s *Store) Destination(ctx context.Context, idOrName string) (d bellhop.Destination, err error) {
-	found := false
-	err = s.read(ctx, func(c *conn) error {
-		return c.query(selectDestination+" WHERE "+named(idOrName, bellhop.PrefixDestination)+" AND deleted_at IS NULL",
-			[]any{idOrName}, func(row *sqlite3.Stmt) (err error) {
-				d, err = s.scanDestination(row)
-				found = true
-				return err
-			})
-	})
-	if err == nil && !found {
-		err = bellhop.NotFound("destination", idOrName)
-	}
-	return d, err
+func (s *Store) Destination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
+	return one(ctx, s, "destination", idOrName, selectDestination+" WHERE "+named(idOrName, bellhop.PrefixDestination)+" AND deleted_at IS NULL",
+		idOrName, s.scanDestination)
 }
 
 // urlRow is what the URL of the destination of that id is sealed for, so that it cannot take the settings' place.

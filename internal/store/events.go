@@ -19,7 +19,7 @@ var (
 )
 
 // Events lists events, newest first, without headers; their bodies are as long as they are, and empty.
-func (s *Store) Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) (list []bellhop.Event, next string, err error) {
+func (s *Store) Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) ([]bellhop.Event, string, error) {
 	l, err := newListing("e.n", page)
 	if err != nil {
 		return nil, "", err
@@ -36,41 +36,23 @@ func (s *Store) Events(ctx context.Context, f bellhop.EventFilter, page bellhop.
 	} else if f.Type != "" {
 		l.and("e.type = ?", f.Type)
 	}
-	if !f.Since.IsZero() {
-		l.and("e.n >= ?", firstOf(f.Since))
-	}
-	if !f.Until.IsZero() {
-		l.and("e.n < ?", firstOf(f.Until))
-	}
-	var numbers []int64
-	err = s.read(ctx, func(c *conn) error {
-		return c.query(l.sql(selectListedEvent, "e.n"), l.args, func(row *sqlite3.Stmt) error {
-			list, numbers = append(list, scanEvent(row, 0, &s.ids)), append(numbers, row.ColumnInt64(0))
-			return nil
-		})
-	})
-	list, next = cut(l, list, numbers)
-	return list, next, err
+	l.period("e.n", f.Since, f.Until, 0)
+	return list(ctx, s, l, selectListedEvent, "e.n", s.scanEvent)
 }
 
 // Event returns one event, whole.
-func (s *Store) Event(ctx context.Context, id string) (ev bellhop.Event, err error) {
-	n, found := s.ids.parseEvent(id)
-	if !found {
-		return ev, bellhop.NotFound("event", id)
+func (s *Store) Event(ctx context.Context, id string) (bellhop.Event, error) {
+	n, ok := s.ids.parseEvent(id)
+	if !ok {
+		return bellhop.Event{}, bellhop.NotFound("event", id)
 	}
-	found = false
-	err = s.read(ctx, func(c *conn) error {
-		return c.query(selectWholeEvent+" WHERE e.n = ?", []any{n}, func(row *sqlite3.Stmt) error {
-			ev, found = scanEvent(row, 0, &s.ids), true
-			return nil
-		})
-	})
-	if err == nil && !found {
-		err = bellhop.NotFound("event", id)
-	}
+	ev, err := one(ctx, s, "event", id, selectWholeEvent+" WHERE e.n = ?", n, s.scanEvent)
 	if err == nil && sha256.Sum256(ev.Body) != ev.SHA256 {
 		err = &bellhop.Error{Code: bellhop.CodeInternal, Message: "the stored body of event " + id + " is damaged: it does not match its checksum"}
 	}
 	return ev, err
+}
+
+func (s *Store) scanEvent(row *sqlite3.Stmt) (bellhop.Event, error) {
+	return scanEvent(row, 0, &s.ids), nil
 }

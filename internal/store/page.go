@@ -1,10 +1,13 @@
 package store
 
 import (
+	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
 )
 
 // A listing builds the SELECT of a list: newest first, one page of it.
@@ -44,10 +47,45 @@ func (l *listing) sql(query, column string) string {
 	return query + " ORDER BY " + column + " DESC LIMIT " + strconv.Itoa(l.limit+1)
 }
 
-// cut cuts list to the page and returns the cursor of the next one. numbers are those of list's rows.
-func cut[T any](l *listing, list []T, numbers []int64) ([]T, string) {
-	if len(list) <= l.limit {
-		return list, ""
+// period narrows the list to rows whose numbers are of that time; a zero time does not narrow. shift is how many
+// bits the numbers of column have below those of events.
+func (l *listing) period(column string, since, until time.Time, shift int) {
+	if !since.IsZero() {
+		l.and(column+" >= ?", firstOf(since)<<shift)
 	}
-	return list[:l.limit], strconv.FormatInt(numbers[l.limit-1], 36)
+	if !until.IsZero() {
+		l.and(column+" < ?", firstOf(until)<<shift)
+	}
+}
+
+// list reads a page of query, whose first column is its number, and returns it with the next page's cursor.
+func list[T any](ctx context.Context, s *Store, l *listing, query, column string, scan func(*sqlite3.Stmt) (T, error)) (rows []T, next string, err error) {
+	var numbers []int64
+	err = s.read(ctx, func(c *conn) error {
+		return c.query(l.sql(query, column), l.args, func(row *sqlite3.Stmt) error {
+			item, err := scan(row)
+			rows, numbers = append(rows, item), append(numbers, row.ColumnInt64(0))
+			return err
+		})
+	})
+	if len(rows) > l.limit {
+		rows, next = rows[:l.limit], strconv.FormatInt(numbers[l.limit-1], 36)
+	}
+	return rows, next, err
+}
+
+// one reads the one row of query, in which arg names it; without a row there is no such noun.
+func one[T any](ctx context.Context, s *Store, noun, id, query string, arg any, scan func(*sqlite3.Stmt) (T, error)) (item T, err error) {
+	found := false
+	err = s.read(ctx, func(c *conn) error {
+		return c.query(query, []any{arg}, func(row *sqlite3.Stmt) (err error) {
+			item, err = scan(row)
+			found = true
+			return err
+		})
+	})
+	if err == nil && !found {
+		err = bellhop.NotFound(noun, id)
+	}
+	return item, err
 }

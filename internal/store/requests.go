@@ -107,18 +107,21 @@ func insertRequest(c *conn, n, source int64, r *bellhop.Request) error {
 const selectRequest = `SELECT r.n, src.id, r.outcome, r.status, r.reason, r.detail, r.method, r.target, r.remote_addr, r.body_bytes, r.events,
 	r.received_at, r.header, r.body FROM requests r JOIN sources src ON src.n = r.source`
 
-func (s *Store) scanRequest(row *sqlite3.Stmt, whole bool) bellhop.Request {
-	r := bellhop.Request{ID: s.ids.request(row.ColumnInt64(0)), SourceID: row.ColumnText(1), Outcome: bellhop.RequestOutcome(row.ColumnText(2)),
+func (s *Store) scanListedRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
+	return bellhop.Request{ID: s.ids.request(row.ColumnInt64(0)), SourceID: row.ColumnText(1), Outcome: bellhop.RequestOutcome(row.ColumnText(2)),
 		Status: row.ColumnInt(3), Reason: row.ColumnText(4), Detail: row.ColumnText(5), Method: row.ColumnText(6), Target: row.ColumnText(7),
-		RemoteAddr: row.ColumnText(8), BodyBytes: row.ColumnInt64(9), Events: row.ColumnInt(10), ReceivedAt: timeAt(row, 11)}
-	if whole {
-		r.Header, r.Body = row.ColumnBlob(12, nil), row.ColumnBlob(13, nil)
-	}
-	return r
+		RemoteAddr: row.ColumnText(8), BodyBytes: row.ColumnInt64(9), Events: row.ColumnInt(10), ReceivedAt: timeAt(row, 11)}, nil
+}
+
+// scanRequest reads what a list leaves out, too.
+func (s *Store) scanRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
+	r, err := s.scanListedRequest(row)
+	r.Header, r.Body = row.ColumnBlob(12, nil), row.ColumnBlob(13, nil)
+	return r, err
 }
 
 // Requests lists kept requests, newest first, without headers and bodies.
-func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter, page bellhop.Page) (list []bellhop.Request, next string, err error) {
+func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter, page bellhop.Page) ([]bellhop.Request, string, error) {
 	l, err := newListing("r.n", page)
 	if err != nil {
 		return nil, "", err
@@ -133,38 +136,15 @@ func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter, page bell
 	if f.Outcome != "" {
 		l.and("r.outcome = ?", string(f.Outcome))
 	}
-	if !f.Since.IsZero() {
-		l.and("r.n >= ?", firstOf(f.Since))
-	}
-	if !f.Until.IsZero() {
-		l.and("r.n < ?", firstOf(f.Until))
-	}
-	var numbers []int64
-	err = s.read(ctx, func(c *conn) error {
-		return c.query(l.sql(selectRequest, "r.n"), l.args, func(row *sqlite3.Stmt) error {
-			list, numbers = append(list, s.scanRequest(row, false)), append(numbers, row.ColumnInt64(0))
-			return nil
-		})
-	})
-	list, next = cut(l, list, numbers)
-	return list, next, err
+	l.period("r.n", f.Since, f.Until, 0)
+	return list(ctx, s, l, selectRequest, "r.n", s.scanListedRequest)
 }
 
 // Request returns one kept request, whole.
-func (s *Store) Request(ctx context.Context, id string) (r bellhop.Request, err error) {
-	n, found := s.ids.parseRequest(id)
-	if !found {
-		return r, bellhop.NotFound("request", id)
+func (s *Store) Request(ctx context.Context, id string) (bellhop.Request, error) {
+	n, ok := s.ids.parseRequest(id)
+	if !ok {
+		return bellhop.Request{}, bellhop.NotFound("request", id)
 	}
-	found = false
-	err = s.read(ctx, func(c *conn) error {
-		return c.query(selectRequest+" WHERE r.n = ?", []any{n}, func(row *sqlite3.Stmt) error {
-			r, found = s.scanRequest(row, true), true
-			return nil
-		})
-	})
-	if err == nil && !found {
-		err = bellhop.NotFound("request", id)
-	}
-	return r, err
+	return one(ctx, s, "request", id, selectRequest+" WHERE r.n = ?", n, s.scanRequest)
 }

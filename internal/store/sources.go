@@ -19,39 +19,19 @@ func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 }
 
 // Sources lists the sources, newest first, without the built-in one of the API.
-func (s *Store) Sources(ctx context.Context, page bellhop.Page) (list []bellhop.Source, next string, err error) {
+func (s *Store) Sources(ctx context.Context, page bellhop.Page) ([]bellhop.Source, string, error) {
 	l, err := newListing("n", page)
 	if err != nil {
 		return nil, "", err
 	}
 	l.and("deleted_at IS NULL AND provider <> 'api'")
-	var numbers []int64
-	err = s.read(ctx, func(c *conn) error {
-		return c.query(l.sql(selectSource, "n"), l.args, func(row *sqlite3.Stmt) error {
-			src, err := s.scanSource(row)
-			list, numbers = append(list, src), append(numbers, row.ColumnInt64(0))
-			return err
-		})
-	})
-	list, next = cut(l, list, numbers)
-	return list, next, err
+	return list(ctx, s, l, selectSource, "n", s.scanSource)
 }
 
 // Source returns the source of that id or name.
-func (s *Store) Source(ctx context.Context, idOrName string) (src bellhop.Source, err error) {
-	found := false
-	err = s.read(ctx, func(c *conn) error {
-		return c.query(selectSource+" WHERE "+named(idOrName, bellhop.PrefixSource)+" AND deleted_at IS NULL AND provider <> 'api'",
-			[]any{idOrName}, func(row *sqlite3.Stmt) (err error) {
-				src, err = s.scanSource(row)
-				found = true
-				return err
-			})
-	})
-	if err == nil && !found {
-		err = bellhop.NotFound("source", idOrName)
-	}
-	return src, err
+func (s *Store) Source(ctx context.Context, idOrName string) (bellhop.Source, error) {
+	return one(ctx, s, "source", idOrName, selectSource+" WHERE "+named(idOrName, bellhop.PrefixSource)+" AND deleted_at IS NULL AND provider <> 'api'",
+		idOrName, s.scanSource)
 }
 
 // named is the condition by which a noun is found: by id if it looks like one, else by name.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"reflect"
 	"strconv"
@@ -180,6 +181,8 @@ func (c *Config) check() (name string, err error) {
 		return "data", errors.New("name a folder")
 	case c.Database != "":
 		return "database", errors.New("this version keeps everything in SQLite in the data folder; leave it out")
+	case c.PublicURL != "" && !isWebURL(c.PublicURL):
+		return "public-url", fmt.Errorf("use a whole URL without a query, such as https://hooks.example.com, not %q", c.PublicURL)
 	case c.ReadTimeout <= 0:
 		return "read-timeout", errors.New("must be above 0")
 	}
@@ -194,4 +197,9 @@ func (c *Config) check() (name string, err error) {
 		return "log-format", fmt.Errorf("use text, json or auto, not %q", c.LogFormat)
 	}
 	return "", nil
+}
+
+func isWebURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil
 }

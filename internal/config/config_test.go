@@ -147,3 +147,13 @@ func TestSettings(t *testing.T) {
 		t.Error(EnvName("public-url"))
 	}
 }
+
+func TestPublicURL(t *testing.T) {
+	for text, ok := range map[string]bool{"https://hooks.example.com": true, "http://127.0.0.1:8080/sub": true, ":::": false, "ftp://x": false,
+		"hooks.example.com": false, "https://": false, "https://x/?a=b": false, "https://u:p@x": false} {
+		_, err := load(t, "", nil, map[string]string{"public-url": text})
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "--public-url") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -54,12 +54,68 @@ type Renderer interface {
 	Render(ev *bellhop.Event, at Sending) (Rendered, error)
 }
 
+// A Batcher is a Renderer that can put several events into one request.
+type Batcher interface {
+	Renderer
+	// RenderBatch returns the request that delivers events, in their order; there is at least one. The same provider's
+	// Receiver makes as many events of it.
+	RenderBatch(events []*bellhop.Event, at Sending) (Rendered, error)
+}
+
+// A Judge is a Renderer whose receivers answer in a way of their own.
+type Judge interface {
+	// Judge says what a reply means. body is its beginning, at most bellhop.MaxReplyBytes of it.
+	Judge(status int, body []byte) Verdict
+}
+
+// A Verdict is what a reply makes of a delivery.
+type Verdict int
+
+// The verdicts.
+const (
+	ByStatus  Verdict = iota // what the status means anywhere: 2xx is success, 410 is the end, else it is tried again
+	Delivered                // taken
+	Retry                    // not taken, and tried again by the schedule
+	GiveUp                   // never to be taken: the delivery is dead, others go on
+	Stop                     // the receiver wants nothing more: the delivery is dead, the destination is disabled
+)
+
+// A Greeter is a Renderer whose receivers have to agree before anything is delivered to them: the handshake, seen
+// from the side that asks.
+type Greeter interface {
+	// Greet returns the handshake to make. at.URL is the destination's; at.Callback is where a receiver may agree later.
+	Greet(at Sending) (Greeting, error)
+}
+
+// A Greeting is one handshake to make.
+type Greeting struct {
+	URL     string // to ask at; "" is the destination's
+	Request Rendered
+	// Read reads the answer. Its error says why that is no agreement.
+	Read func(status int, h http.Header, body []byte) (Agreement, error)
+}
+
+// An Agreement is what a receiver let us know.
+type Agreement struct {
+	Later bool    // it has not agreed yet, and may by calling Sending.Callback
+	Rate  float64 // deliveries a second that it allows; 0 is any
+}
+
+// A Caller is a provider whose own calls are not what its Sender sends: Slack signs the events that it posts to
+// others, and takes messages that are not signed. What a Caller renders, Receive accepts.
+type Caller interface {
+	Provider
+	// OpenCaller takes the settings of the source that is to be called.
+	OpenCaller(env Env, settings json.RawMessage) (Renderer, error)
+}
+
 // Sending is what a Renderer may need to know of the attempt it renders for.
 type Sending struct {
 	DeliveryID string
 	Attempt    int       // from 1
 	Time       time.Time // of this attempt
 	URL        string    // it goes to; some schemes sign its path
+	Callback   string    // of a Greeting: a URL of ours, for this handshake alone; "" if there is none
 }
 
 // Rendered is the HTTP request that carries a delivery.
@@ -107,4 +163,7 @@ type Reply struct {
 	ContentType string // "" is "text/plain; charset=utf-8"
 	Header      http.Header
 	Body        []byte
+	// Then, if it is set, is done once the reply is on its way: agreeing by a call to the provider, say. It is given
+	// some seconds, and its error or nil is put on record with the handshake.
+	Then func(ctx context.Context) error
 }

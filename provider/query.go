@@ -8,11 +8,21 @@ import (
 // Query returns the values of the parameter name in the query of target, decoded, in their order. Names are told
 // apart by case. What is not percent-encoded as it should be is taken as it stands.
 func Query(target, name string) []string {
+	return query(target, func(key string) bool { return key == name })
+}
+
+// queryFold is Query without regard to case. As many bytes are as many letters then, so that none of the letters
+// that Unicode folds to ASCII gets through.
+func queryFold(target, name string) []string {
+	return query(target, func(key string) bool { return len(key) == len(name) && strings.EqualFold(key, name) })
+}
+
+func query(target string, wanted func(key string) bool) []string {
 	_, query, _ := strings.Cut(target, "?")
 	var values []string
 	for pair := range strings.SplitSeq(query, "&") {
 		key, value, _ := strings.Cut(pair, "=")
-		if unescape(key) == name {
+		if wanted(unescape(key)) {
 			values = append(values, unescape(value))
 		}
 	}

@@ -21,7 +21,27 @@ type Info struct {
 	Settings     []Setting // of a source
 	SendSettings []Setting // of a destination; nil if the provider does not send
 	Key          string    // the setting that the CLI's --key sets
+
+	Setup     []string // steps to take at the provider so that it calls a source, in Markdown
+	SendSetup []string // steps to take so that a destination of this type has something to call
+	Notes     []string // what is worth knowing of its events, repeats, handshakes and limits, in Markdown
+
+	Schedule string  // of retries, where a destination says nothing: the name of a preset; "" is the default one
+	Rate     float64 // deliveries a second, where a destination says nothing; 0 is any
 }
+
+// Kind is what the value of a setting is.
+type Kind string
+
+// The kinds.
+const (
+	KindText     Kind = "" // a JSON string
+	KindFlag     Kind = "true or false"
+	KindNumber   Kind = "number"
+	KindDuration Kind = "length of time" // a JSON string such as "5m"
+	KindList     Kind = "list"           // of texts
+	KindObject   Kind = "object"         // of texts
+)
 
 // A Setting is one key of the settings object of a source or destination.
 type Setting struct {
@@ -29,6 +49,7 @@ type Setting struct {
 	Title    string
 	Doc      string // what it is, its unit or form, its default
 	Example  string
+	Kind     Kind
 	Secret   bool // kept encrypted, never shown
 	Required bool
 }

@@ -25,6 +25,9 @@ var rooms = []struct {
 	{"signature", nil},
 	{"provider", []room{"."}},
 	{"provider/*", []room{".", "provider", "signature"}},
+	{"provider/acs", []room{".", "provider", "signature", "provider/eventgrid"}},         // its events come by Event Grid
+	{"provider/eventgrid", []room{".", "provider", "signature", "provider/cloudevents"}}, // one of its two schemas is CloudEvents
+	{"provider/slack", []room{".", "provider", "signature", "provider/boro"}},            // it shows Boro's alarms as people know them
 	{"provider/providertest", []room{".", "provider", "signature"}},
 	{"provider/all", []room{"provider", "provider/*"}},
 	{"client", []room{"."}},

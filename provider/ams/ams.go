@@ -46,7 +46,7 @@ func (Provider) Info() provider.Info {
 			key,
 			{Name: "account_id", Title: "Account id", Example: account,
 				Doc: "The only account whose notifications are taken, compared without regard to case. Default: any account that header and body agree on."},
-			{Name: "lenient", Title: "Lenient", Example: "true",
+			{Name: "lenient", Title: "Lenient", Example: "true", Kind: provider.KindFlag,
 				Doc: "Takes a signature in lower-case hex too, which Media Services' own receiver refuses. Default: false."},
 		},
 		SendSettings: []provider.Setting{

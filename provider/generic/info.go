@@ -52,7 +52,7 @@ func credentialSettings() []provider.Setting {
 }
 
 var sourceSettings = []provider.Setting{
-	{Name: "tolerance", Title: "Tolerance", Example: "5m",
+	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
 		Doc: "hmac with timestamp_header: how far the timestamp may be from now, either way: 1s to 1h. Default: 5m."},
 	{Name: "repeat", Title: "Repeats", Example: "none",
 		Doc: "hmac without id_header and id_field: signature takes a request with the same signature for a repeat, none takes each for a new one. Default: signature."},
@@ -62,7 +62,7 @@ var sourceSettings = []provider.Setting{
 		Doc: "The member of the JSON body with the event's type. The body must be a JSON object then. Default: type, if there is one, and any body is taken."},
 	{Name: "type", Title: "Type", Example: "order.changed",
 		Doc: "The type of every event. Default: what the header or the body says, else generic.received."},
-	{Name: "methods", Title: "Methods", Example: `["POST","PUT"]`,
+	{Name: "methods", Title: "Methods", Example: `["POST","PUT"]`, Kind: provider.KindList,
 		Doc: "The methods that are taken, of GET, POST, PUT, PATCH and DELETE. Default: POST, PUT and PATCH."},
 }
 

@@ -9,9 +9,11 @@
 package providertest
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -51,6 +53,14 @@ type Case struct {
 	SendURL string
 	// SendSource returns the settings of the source there, which takes any body; nil is Settings.
 	SendSource func(secret string) string
+	// Sent checks what was rendered of ev where the provider's own Receiver is not what it is for: Slack takes messages
+	// that it never sends. nil is to have the Receiver accept it.
+	Sent func(t *testing.T, ev *bellhop.Event, req *provider.Request)
+	// Greeted returns the settings of a source that agrees to the handshake of a [provider.Greeter]; nil is SendSource.
+	Greeted func(secret string) string
+
+	// Transport answers what the provider asks of the world, such as a key set; nil fails the test if it asks.
+	Transport http.RoundTripper
 }
 
 // Proof is what an authentic request proves.
@@ -96,4 +106,7 @@ func Run(t *testing.T, c Case) {
 	t.Run("Members", s.testMembers)
 	t.Run("Concurrent", s.testConcurrent)
 	t.Run("Send", s.testSend)
+	t.Run("SendBatch", s.testSendBatch)
+	t.Run("Greet", s.testGreet)
+	t.Run("Call", s.testCall)
 }

@@ -27,6 +27,7 @@ type goldenReply struct {
 	ContentType string `json:"content_type,omitempty"`
 	Header      any    `json:"header,omitempty"`
 	Body        string `json:"body"`
+	Then        bool   `json:"then,omitempty"`
 }
 
 type goldenEvent struct {
@@ -46,7 +47,7 @@ type goldenItem struct {
 func newGolden(req *provider.Request, r provider.Receipt) golden {
 	g := golden{Status: r.Status}
 	if r.Reply != nil {
-		g.Reply = &goldenReply{Status: r.Reply.Status, ContentType: r.Reply.ContentType, Body: string(r.Reply.Body)}
+		g.Reply = &goldenReply{Status: r.Reply.Status, ContentType: r.Reply.ContentType, Body: string(r.Reply.Body), Then: r.Reply.Then != nil}
 		if len(r.Reply.Header) > 0 {
 			g.Reply.Header = r.Reply.Header
 		}

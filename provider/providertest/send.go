@@ -22,21 +22,32 @@ func (s *suite) testSend(t *testing.T) {
 	}
 	t.Run("settings", func(t *testing.T) {
 		s.checkSettings(t, s.SendSettings(s.Secrets[0]), s.info.SendSettings, func(raw string) error {
-			_, err := sender.OpenSender(env(t, Now, s.Secrets[:]), []byte(raw))
+			_, err := sender.OpenSender(s.env(t, Now), []byte(raw))
 			return err
 		})
 	})
-	renderer, err := sender.OpenSender(env(t, Now, s.Secrets[:]), []byte(s.SendSettings(s.Secrets[0])))
+	s.checkRenderer(t, s.renderer(t))
+}
+
+// renderer opens a destination.
+func (s *suite) renderer(t *testing.T) provider.Renderer {
+	t.Helper()
+	sender, ok := s.Provider.(provider.Sender)
+	if !ok {
+		t.Skip("does not send")
+	}
+	r, err := sender.OpenSender(s.env(t, Now), []byte(s.SendSettings(s.Secrets[0])))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+// checkRenderer sends events of the provider's own and of others.
+func (s *suite) checkRenderer(t *testing.T, renderer provider.Renderer) {
 	for _, sample := range s.samples {
-		req := s.signed(sample.body)
-		for i, ev := range s.accept(t, s.open(t, s.good(), Now), req).Events {
-			ev.ID = bellhop.PrefixEvent + fmt.Sprintf("0own%08d%08d", len(sample.body), i)
-			ev.Header = bellhop.NewHeader(req.Header, nil)
-			ev.ReceivedAt = Now
-			t.Run(sample.name, func(t *testing.T) { s.checkOwn(t, renderer, &ev) })
+		for _, ev := range s.own(t, sample) {
+			t.Run(sample.name, func(t *testing.T) { s.checkOwn(t, renderer, ev) })
 		}
 	}
 	for i, ev := range foreign() {
@@ -44,6 +55,107 @@ func (s *suite) testSend(t *testing.T) {
 		ev.ReceivedAt = Now
 		t.Run(fmt.Sprintf("%s %d", ev.Type, i), func(t *testing.T) { s.roundTrip(t, renderer, &ev) })
 	}
+}
+
+// own are the events that came with a sample, as the store keeps them.
+func (s *suite) own(t *testing.T, sample sample) (events []*bellhop.Event) {
+	req := s.signed(sample.body)
+	for i, ev := range s.accept(t, s.open(t, s.good(), Now), req).Events {
+		ev.ID = bellhop.PrefixEvent + fmt.Sprintf("0own%08d%08d", len(sample.body), i)
+		ev.Header = bellhop.NewHeader(req.Header, nil)
+		ev.ReceivedAt = Now
+		events = append(events, &ev)
+	}
+	return events
+}
+
+// testSendBatch holds that a Batcher's request makes the events that went into it, in their order.
+func (s *suite) testSendBatch(t *testing.T) {
+	batcher, ok := s.renderer(t).(provider.Batcher)
+	if !ok {
+		t.Skip("sends no batches")
+	}
+	var events []*bellhop.Event
+	for _, sample := range s.samples {
+		events = append(events, s.own(t, sample)...)
+	}
+	for n := 1; n <= len(events); n++ {
+		s.checkBatch(t, batcher, events[:n])
+	}
+}
+
+func (s *suite) checkBatch(t *testing.T, batcher provider.Batcher, events []*bellhop.Event) {
+	t.Helper()
+	m, err := batcher.RenderBatch(events, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := sent(t, m, s.SendURL, Now)
+	receipt := s.accept(t, s.open(t, s.SendSource(s.Secrets[0]), Now), req)
+	if len(receipt.Events) != len(events) || len(receipt.Refused) > 0 {
+		t.Fatalf("of %d events, %d arrive and %d are refused\n%s", len(events), len(receipt.Events), len(receipt.Refused), describe(req))
+	}
+	for i, got := range receipt.Events {
+		if want := events[i]; got.Type != want.Type || got.Subject != want.Subject || !bytes.Equal(got.Body, want.Body) {
+			t.Errorf("%d of %d arrives as %+v, was %+v", i, len(events), got, want)
+		}
+	}
+}
+
+// testGreet holds that a Receiver answers the handshake of the same provider's Greeter so that it counts as agreed,
+// and that other answers do not.
+func (s *suite) testGreet(t *testing.T) {
+	greeter, ok := s.renderer(t).(provider.Greeter)
+	if !ok {
+		t.Skip("asks nobody")
+	}
+	at := provider.Sending{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL}
+	greeting, err := greeter.Greet(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := greeting.URL
+	if to == "" {
+		to = s.SendURL
+	}
+	source := s.SendSource
+	if s.Greeted != nil {
+		source = s.Greeted
+	}
+	req := sent(t, greeting.Request, to, Now)
+	reply := s.accept(t, s.open(t, source(s.Secrets[0]), Now), req).Reply
+	if reply == nil {
+		t.Fatalf("the handshake is not answered as one\n%s", describe(req))
+	}
+	header := reply.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	if agreed, err := greeting.Read(reply.Status, header, reply.Body); err != nil || agreed.Later {
+		t.Errorf("the answer counts as %+v, %v\n%d %v %q", agreed, err, reply.Status, header, reply.Body)
+	}
+	for _, status := range []int{200, 202, 204, 302, 400, 401, 404, 500} {
+		if agreed, err := greeting.Read(status, http.Header{}, []byte(canary)); err == nil && !agreed.Later {
+			t.Errorf("%d and any body counts as %+v", status, agreed)
+		} else if err != nil {
+			checkText(t, "error", err.Error(), append(s.Secrets[:], canary))
+		}
+	}
+}
+
+// testCall holds of a Caller what testSend does of a Sender whose requests the Receiver takes.
+func (s *suite) testCall(t *testing.T) {
+	caller, ok := s.Provider.(provider.Caller)
+	if !ok {
+		t.Skip("its Sender calls as it does itself, if it has one")
+	}
+	r, err := caller.OpenCaller(s.env(t, Now), []byte(s.good()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := *s
+	called.Sent = nil
+	called.checkRenderer(t, r)
 }
 
 // foreign are events of other systems.
@@ -68,6 +180,9 @@ func foreign() []bellhop.Event {
 // checkOwn sends an event that came from this provider: it arrives as it was.
 func (s *suite) checkOwn(t *testing.T, renderer provider.Renderer, ev *bellhop.Event) {
 	got := s.roundTrip(t, renderer, ev)
+	if s.Sent != nil {
+		return
+	}
 	if got.Type != ev.Type || got.Subject != ev.Subject || !bytes.Equal(got.Body, ev.Body) {
 		t.Errorf("arrives as %+v, was %+v", got, ev)
 	}
@@ -80,6 +195,11 @@ func (s *suite) roundTrip(t *testing.T, renderer provider.Renderer, ev *bellhop.
 	for i := range arrived {
 		at := Now.Add(time.Duration(i) * 48 * time.Hour)
 		req := s.render(t, renderer, ev, i+1, at)
+		if s.Sent != nil {
+			s.Sent(t, ev, req)
+			arrived[i].Body = req.Body
+			continue
+		}
 		receipt := s.accept(t, s.open(t, s.SendSource(s.Secrets[0]), at), req)
 		if len(receipt.Events) != 1 || len(receipt.Refused) > 0 {
 			t.Fatalf("makes %d events and %d refusals\n%s", len(receipt.Events), len(receipt.Refused), describe(req))
@@ -103,17 +223,26 @@ func (s *suite) render(t *testing.T, renderer provider.Renderer, ev *bellhop.Eve
 	if !reflect.DeepEqual(before, *ev) {
 		t.Error("the event was changed")
 	}
+	return sent(t, m, s.SendURL, at)
+}
+
+// sent is what m is where it arrives.
+func sent(t testing.TB, m provider.Rendered, to string, at time.Time) *provider.Request {
+	t.Helper()
 	for name, values := range m.Header {
 		if http.CanonicalHeaderKey(name) != name || len(values) != 1 || !fits(values[0], 16<<10) {
 			t.Errorf("header %s: %q", name, values)
 		}
 	}
-	u, err := url.Parse(s.SendURL)
+	u, err := url.Parse(to)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m.Method == "" {
 		m.Method = http.MethodPost
+	}
+	if m.Header == nil {
+		m.Header = http.Header{}
 	}
 	return &provider.Request{Method: m.Method, Target: u.RequestURI(), Header: m.Header, Body: m.Body, RemoteAddr: "192.0.2.1:1", ReceivedAt: at}
 }

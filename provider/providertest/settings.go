@@ -51,12 +51,17 @@ func checkDocs(t *testing.T, docs []provider.Setting) {
 			t.Errorf("setting %q wants a name of its own, a title, a doc and an example", d.Name)
 		}
 		seen[d.Name] = true
+		if d.Kind != provider.KindText && !slices.Contains(kinds, d.Kind) {
+			t.Errorf("setting %s is of kind %q, which is none", d.Name, d.Kind)
+		}
 	}
 }
 
+var kinds = []provider.Kind{provider.KindFlag, provider.KindNumber, provider.KindDuration, provider.KindList, provider.KindObject}
+
 func (s *suite) testSettings(t *testing.T) {
 	s.checkSettings(t, s.good(), s.info.Settings, func(raw string) error {
-		_, err := s.Provider.Open(env(t, Now, s.Secrets[:]), []byte(raw))
+		_, err := s.Provider.Open(s.env(t, Now), []byte(raw))
 		return err
 	})
 }
@@ -99,7 +104,12 @@ func (s *suite) checkSettings(t *testing.T, good string, docs []provider.Setting
 		if d.Required {
 			refused(d.Name+" left out", d.Name, without(values, d.Name))
 		}
-		refused(d.Name+" of a wrong type", d.Name, with(values, d.Name, map[string]any{canary: canary}))
+		if d.Kind != provider.KindObject {
+			refused(d.Name+" of a wrong type", d.Name, with(values, d.Name, map[string]any{canary: canary}))
+		}
+		if d.Kind == provider.KindFlag || d.Kind == provider.KindNumber || d.Kind == provider.KindList || d.Kind == provider.KindObject {
+			refused(d.Name+", a "+string(d.Kind)+", as text", d.Name, with(values, d.Name, canary))
+		}
 		if !d.Secret || values[d.Name] == nil {
 			continue
 		}

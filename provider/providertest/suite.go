@@ -76,7 +76,7 @@ func (s *suite) signed(body []byte) *provider.Request { return s.Sign(s.Secrets[
 
 func (s *suite) open(t testing.TB, settings string, at time.Time) provider.Receiver {
 	t.Helper()
-	r, err := s.Provider.Open(env(t, at, s.Secrets[:]), []byte(settings))
+	r, err := s.Provider.Open(s.env(t, at), []byte(settings))
 	if err != nil {
 		t.Fatalf("settings refused: %v", err)
 	}

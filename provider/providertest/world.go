@@ -11,13 +11,17 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// env is a world with a clock that stands still and no network.
-func env(t testing.TB, at time.Time, secrets []string) provider.Env {
+// env is a world with a clock that stands still and the case's network, or none.
+func (s *suite) env(t testing.TB, at time.Time) provider.Env {
+	transport := s.Transport
+	if transport == nil {
+		transport = noNetwork{t}
+	}
 	return provider.Env{
 		Now:    func() time.Time { return at },
 		Rand:   rand.NewChaCha8([32]byte{1}),
-		Client: &http.Client{Transport: noNetwork{t}},
-		Logger: slog.New(slog.NewTextHandler(&watched{t, secrets}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Client: &http.Client{Transport: transport},
+		Logger: slog.New(slog.NewTextHandler(&watched{t, s.Secrets[:]}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 

@@ -40,7 +40,7 @@ func (Provider) Info() provider.Info {
 		Settings: []provider.Setting{
 			{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 				Doc: "What the sender shows for this endpoint: a shared secret (whsec_…) or its public key (whpk_…). A list of up to 4 while it is being replaced."},
-			{Name: "tolerance", Title: "Tolerance", Example: "5m",
+			{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
 				Doc: "How far a request's timestamp may be from now, either way: 1s to 1h. Default: 5m."},
 		},
 		SendSettings: []provider.Setting{

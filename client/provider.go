@@ -19,6 +19,7 @@ type Setting struct {
 	Title    string `json:"title"`
 	Doc      string `json:"doc"`
 	Example  string `json:"example"`
+	Kind     string `json:"kind"` // what the value is: text, list, number, …
 	Secret   bool   `json:"secret"`
 	Required bool   `json:"required"`
 }

@@ -43,6 +43,14 @@ const (
 	KindObject   Kind = "object"         // of texts
 )
 
+// String returns what a person calls k.
+func (k Kind) String() string {
+	if k == KindText {
+		return "text"
+	}
+	return string(k)
+}
+
 // A Setting is one key of the settings object of a source or destination.
 type Setting struct {
 	Name     string // as in JSON

@@ -26,6 +26,7 @@ type Setting struct {
 	Title    string `json:"title"`
 	Doc      string `json:"doc" doc:"What it is, its unit or form, its default"`
 	Example  string `json:"example"`
+	Kind     string `json:"kind" doc:"What the value is: text, list, true or false, number, length of time, object"`
 	Secret   bool   `json:"secret" doc:"Never shown again"`
 	Required bool   `json:"required"`
 }
@@ -48,7 +49,7 @@ func providerJSON(p provider.Provider) Provider {
 func settingList(settings []provider.Setting) []Setting {
 	list := make([]Setting, len(settings))
 	for i, s := range settings {
-		list[i] = Setting(s)
+		list[i] = Setting{Name: s.Name, Title: s.Title, Doc: s.Doc, Example: s.Example, Kind: s.Kind.String(), Secret: s.Secret, Required: s.Required}
 	}
 	return list
 }

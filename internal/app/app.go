@@ -86,6 +86,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		Logger: opts.Logger, Metrics: a.registry, Changed: a.reloadLater})
 	a.undoLater("delivery", a.engine.Stop)
 	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
+	a.undoLater("door", a.door.Stop)
 	if err := a.reload(ctx); err != nil {
 		return nil, err
 	}

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -256,6 +258,47 @@ func TestHandshakeOnTheWire(t *testing.T) {
 	defer reply.Body.Close()
 	if reply.ContentLength != 5 || reply.Header.Get("Set-Cookie") != "" || len(reply.Header["Content-Type"]) != 1 {
 		t.Errorf("%d %v", reply.ContentLength, reply.Header)
+	}
+}
+
+// TestHandshakeThen: what a reply is followed by does not hold it up, is bounded, and is on record with its outcome.
+func TestHandshakeThen(t *testing.T) {
+	r := newRig(t)
+	finish := make(chan error)
+	r.stub.receive = func(*provider.Request) (provider.Receipt, error) {
+		return provider.Receipt{Reply: &provider.Reply{Status: 200, Then: func(ctx context.Context) error {
+			if _, bounded := ctx.Deadline(); !bounded {
+				t.Error("no deadline")
+			}
+			return <-finish
+		}}}, nil
+	}
+	for range maxLater + 1 {
+		if w := r.send("POST", "/in/src", nil); w.Code != 200 {
+			t.Errorf("answered %d", w.Code)
+		}
+	}
+	if got := r.onlyRequest(); got.Reason != "unconfirmed" || !strings.Contains(got.Detail, "too many") {
+		t.Errorf("one too many: %+v", got)
+	}
+	for range maxLater - 1 {
+		finish <- nil
+	}
+	finish <- &url.Error{Op: "Get", URL: "https://h.example/?key=s3cret", Err: errors.New("refused")}
+	if err := r.door.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	outcomes := map[string]int{}
+	for _, kept := range r.requests() {
+		outcomes[kept.Reason+": "+kept.Detail]++
+	}
+	want := map[string]int{
+		"handshake: and confirmed by a call to the provider":                 maxLater - 1,
+		"unconfirmed: the call that confirms it failed: refused":             1,
+		"unconfirmed: the call that confirms it failed: " + errLater.Error(): 1,
+	}
+	if !maps.Equal(outcomes, want) {
+		t.Errorf("on record: %v", outcomes)
 	}
 }
 

@@ -58,6 +58,7 @@ type Door struct {
 	metrics  *metrics
 	sources  atomic.Pointer[map[string]*source] // by name, and by id
 	inFlight atomic.Int64
+	later    *later
 }
 
 // A source is a source made ready: its settings read by its provider.
@@ -74,7 +75,7 @@ func New(opts Options) *Door {
 	if opts.MaxBytesInFlight == 0 {
 		opts.MaxBytesInFlight = 128 << 20
 	}
-	d := &Door{opts: opts, metrics: newMetrics(opts.Metrics)}
+	d := &Door{opts: opts, metrics: newMetrics(opts.Metrics), later: newLater()}
 	d.sources.Store(&map[string]*source{})
 	return d
 }
@@ -264,24 +265,4 @@ func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Re
 				"type", receipt.Events[i].Type, "bytes", len(receipt.Events[i].Body), "duration_ms", took.Milliseconds())
 		}
 	}
-}
-
-// handshake answers what the provider's protocol asks for. Nothing is written before the answer.
-func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Request, reply *provider.Reply) {
-	h := w.Header()
-	for name, values := range reply.Header {
-		h[http.CanonicalHeaderKey(name)] = values
-	}
-	contentType := reply.ContentType
-	if contentType == "" {
-		contentType = "text/plain; charset=utf-8"
-	}
-	h["Content-Type"] = []string{contentType}
-	inert(h)
-	w.WriteHeader(reply.Status)
-	w.Write(reply.Body)
-	src.metrics.handshakes.Inc()
-	kept := d.request(src, req)
-	kept.Outcome, kept.Status, kept.Reason = bellhop.RequestHandshake, reply.Status, "handshake"
-	d.opts.Store.Note(*kept)
 }

@@ -1,0 +1,110 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// handshake answers what the provider's protocol asks for. Nothing is written to disk before the answer.
+func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Request, reply *provider.Reply) {
+	h := w.Header()
+	for name, values := range reply.Header {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	contentType := reply.ContentType
+	if contentType == "" {
+		contentType = "text/plain; charset=utf-8"
+	}
+	h["Content-Type"] = []string{contentType}
+	h["Content-Disposition"] = []string{"attachment"} // a link that echoes shows nobody anything
+	inert(h)
+	w.WriteHeader(reply.Status)
+	w.Write(reply.Body)
+	src.metrics.handshakes.Inc()
+	kept := d.request(src, req)
+	kept.Outcome, kept.Status, kept.Reason = bellhop.RequestHandshake, reply.Status, "handshake"
+	if reply.Then == nil {
+		d.opts.Store.Note(*kept)
+		return
+	}
+	d.later.run(reply.Then, func(err error) {
+		kept.Detail = "and confirmed by a call to the provider"
+		if err != nil {
+			kept.Reason, kept.Detail = "unconfirmed", "the call that confirms it failed: "+withoutURL(err).Error()
+			d.opts.Logger.Warn("handshake not confirmed", "component", "ingest", "source_id", src.ID, "error", withoutURL(err))
+		}
+		d.opts.Store.Note(*kept)
+	})
+}
+
+// withoutURL takes the URL out of what a client says of its failure: it is a stranger's, and may hold a secret.
+func withoutURL(err error) error {
+	var failure *url.Error
+	if errors.As(err, &failure) {
+		return failure.Err
+	}
+	return err
+}
+
+// Stop lets calls to providers that are under way end, until ctx does. Nothing may be served any more.
+func (d *Door) Stop(ctx context.Context) error { return d.later.stop(ctx) }
+
+// Bounds of what is done after a reply.
+const (
+	maxLater     = 16
+	laterTimeout = 10 * time.Second
+)
+
+var errLater = errors.New("too many such calls are under way; the provider has to ask again")
+
+// later runs what replies are to be followed by.
+type later struct {
+	places chan struct{} // one taken by each that runs
+	group  sync.WaitGroup
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func newLater() *later {
+	l := &later{places: make(chan struct{}, maxLater)}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// run calls f, and then done with what came of it, in a goroutine of its own; done alone where too many run.
+func (l *later) run(f func(context.Context) error, done func(error)) {
+	select {
+	case l.places <- struct{}{}:
+	default:
+		done(errLater)
+		return
+	}
+	l.group.Go(func() {
+		defer func() { <-l.places }()
+		ctx, cancel := context.WithTimeout(l.ctx, laterTimeout)
+		defer cancel()
+		done(f(ctx))
+	})
+}
+
+func (l *later) stop(ctx context.Context) error {
+	idle := make(chan struct{})
+	go func() {
+		l.group.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+	l.cancel()
+	<-idle
+	return nil
+}

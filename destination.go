@@ -19,7 +19,13 @@ type Destination struct {
 
 	Timeout     time.Duration // of one attempt, from dialling to the last byte of the reply
 	Concurrency int           // attempts under way at once
+	Rate        Rate          // of attempts; zero is any
 	Retry       Schedule
+
+	// Handshake says whether the receiver has to agree before it gets anything: HandshakeNone, or the kind that the
+	// type makes.
+	Handshake string
+	Granted   Rate // what the receiver allowed when it agreed; zero is any
 
 	State       DestinationState
 	StateReason string // why it is not active, in words
@@ -34,10 +40,14 @@ type DestinationState string
 
 // The states of a destination.
 const (
-	DestinationActive   DestinationState = "active"
-	DestinationPaused   DestinationState = "paused"   // by a person; events are kept for it
-	DestinationDisabled DestinationState = "disabled" // by the gateway: it answered 410; events are kept for it
+	DestinationActive     DestinationState = "active"
+	DestinationPaused     DestinationState = "paused"     // by a person; events are kept for it
+	DestinationDisabled   DestinationState = "disabled"   // by the gateway: it wants nothing more; events are kept for it
+	DestinationUnverified DestinationState = "unverified" // it has not agreed yet; events are kept for it
 )
+
+// HandshakeNone is no handshake.
+const HandshakeNone = "none"
 
 // TypeHTTP is the destination type that is not a provider's dialect.
 const TypeHTTP = "http"

@@ -16,7 +16,9 @@ type NewDestination struct {
 	Match       *Match         `json:"match,omitempty"`
 	Timeout     string         `json:"timeout,omitempty"` // "5s"
 	Concurrency int            `json:"concurrency,omitempty"`
+	Rate        *Rate          `json:"rate,omitempty"`
 	Retry       *Retry         `json:"retry,omitempty"`
+	Handshake   string         `json:"handshake,omitempty"` // "none", or how the type asks: "validation-token", "eventgrid", "cloudevents"
 }
 
 // A Destination is where events go.
@@ -29,8 +31,11 @@ type Destination struct {
 	Match       Match          `json:"match"`
 	Timeout     string         `json:"timeout"`
 	Concurrency int            `json:"concurrency"`
+	Rate        *Rate          `json:"rate"` // nil is any
 	Retry       Retry          `json:"retry"`
-	State       string         `json:"state"` // "active", "paused" or "disabled"
+	Handshake   string         `json:"handshake"`
+	GrantedRate *Rate          `json:"granted_rate"` // what the receiver allowed when it agreed; nil is any
+	State       string         `json:"state"`        // "active", "paused", "disabled" or "unverified"
 	StateReason string         `json:"state_reason"`
 	CreatedAt   time.Time      `json:"created_at"`
 	UpdatedAt   time.Time      `json:"updated_at"`
@@ -41,6 +46,12 @@ type Match struct {
 	Sources []string `json:"sources,omitempty"` // names or ids
 	Types   []string `json:"types,omitempty"`   // whole types, or a prefix and "*"
 	Where   string   `json:"where,omitempty"`
+}
+
+// A Rate bounds how often attempts begin.
+type Rate struct {
+	PerSecond float64 `json:"per_second"`
+	Burst     int     `json:"burst,omitempty"` // how many at once after a rest; 0 is that of a second, at least 1
 }
 
 // A Retry says when a failed delivery is tried again.
@@ -96,7 +107,8 @@ func (c *Client) PauseDestination(ctx context.Context, idOrName string) (Destina
 	return post[Destination](ctx, c, path("destinations", idOrName, "pause"), nil)
 }
 
-// ResumeDestination delivers to a destination again that was paused or disabled.
+// ResumeDestination delivers to a destination again that was paused or disabled. One whose receiver has to agree is
+// asked again first.
 func (c *Client) ResumeDestination(ctx context.Context, idOrName string) (Destination, error) {
 	return post[Destination](ctx, c, path("destinations", idOrName, "resume"), nil)
 }

@@ -19,6 +19,8 @@ var (
 	ErrMethod error = &Error{"method", "method not used by the provider"}
 	// ErrEncoding: a content coding that cannot be taken. Answered 415.
 	ErrEncoding error = &Error{"content_encoding", "content encoding not accepted"}
+	// ErrMediaType: a Content-Type that is not the provider's. Answered 415.
+	ErrMediaType error = &Error{"media_type", "media type not used by the provider"}
 	// ErrUnavailable: we lack something to decide with, such as a key set. Answered 503; the sender repeats.
 	ErrUnavailable error = &Error{"unavailable", "cannot be decided now"}
 )

@@ -8,6 +8,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -29,7 +30,7 @@ type Provider interface {
 type Receiver interface {
 	// Receive returns a Reply to send at once (a handshake) or the events of req in their order.
 	// An error that wraps signature.ErrMissing, ErrMismatch, ErrExpired or ErrMalformed is answered 401; one
-	// that wraps ErrBody, ErrForbidden, ErrMethod, ErrEncoding or ErrUnavailable as those say; any other is our own fault: 503.
+	// that wraps ErrBody, ErrForbidden, ErrMethod, ErrEncoding, ErrMediaType or ErrUnavailable as those say; any other is our own fault: 503.
 	// What it returns may refer to req.Body, which nobody changes afterwards.
 	Receive(ctx context.Context, req *Request) (Receipt, error)
 }
@@ -51,8 +52,12 @@ type Sender interface {
 type Renderer interface {
 	// Render returns the request that delivers ev: what the same provider's Receiver accepts.
 	// An event that came from this provider keeps its bytes; any other is put into the provider's form.
+	// An error that wraps ErrSkip cancels the delivery with the error as its reason; any other is its end.
 	Render(ev *bellhop.Event, at Sending) (Rendered, error)
 }
+
+// ErrSkip: by its settings, the destination does not want the event. Wrap it to say why.
+var ErrSkip = errors.New("not for this destination")
 
 // A Batcher is a Renderer that can put several events into one request.
 type Batcher interface {

@@ -28,6 +28,9 @@ type Info struct {
 
 	Schedule string  // of retries, where a destination says nothing: the name of a preset; "" is the default one
 	Rate     float64 // deliveries a second, where a destination says nothing; 0 is any
+
+	Handshake string // what a [Greeter] of it is called in a destination's "handshake": "validation-token"; "" if it makes none
+	Asks      bool   // whether it is made where a destination says nothing
 }
 
 // Kind is what the value of a setting is.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -61,17 +62,30 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 	}
 	fields := []field{
 		{"id", d.ID}, {"name", d.Name}, {"type", d.Type}, {"url", d.URL}, {"state", state}, {"match", matchText(d.Match)},
-		{"timeout", d.Timeout}, {"concurrency", strconv.Itoa(d.Concurrency)}, {"retry", strings.Join(d.Retry.Schedule, ", ")},
+		{"timeout", d.Timeout}, {"concurrency", strconv.Itoa(d.Concurrency)}, {"rate", rateText(d.Rate)}, {"retry", strings.Join(d.Retry.Schedule, ", ")},
+		{"handshake", d.Handshake},
+	}
+	if d.GrantedRate != nil {
+		fields = append(fields, field{"granted rate", rateText(d.GrantedRate)})
 	}
 	fields = append(fields, settingFields(d.Settings)...)
 	return printFields(e.stdout, append(fields, field{"created at", moment(d.CreatedAt)}, field{"updated at", moment(d.UpdatedAt)}))
 }
 
+// rateText is r in words.
+func rateText(r *client.Rate) string {
+	if r == nil {
+		return "any"
+	}
+	return fmt.Sprintf("%g a second, %d at once", r.PerSecond, r.Burst)
+}
+
 // destinationFlags are those that create and update have in common.
 type destinationFlags struct {
-	url, format, secret, where, timeout, retry string
-	sources, types, set                        []string
-	concurrency                                int
+	url, format, secret, where, timeout, retry, handshake string
+	sources, types, set                                   []string
+	concurrency, burst                                    int
+	rate                                                  float64
 }
 
 func (f *destinationFlags) add(c *cobra.Command) {
@@ -83,6 +97,9 @@ func (f *destinationFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.where, "where", "", "match events for which this is true: \"data.amount > 100\"")
 	c.Flags().StringVar(&f.timeout, "timeout", "", "of one attempt, 10ms to 5m (default 5s)")
 	c.Flags().IntVar(&f.concurrency, "concurrency", 0, "attempts under way at once, 1 to 1024 (default 16)")
+	c.Flags().Float64Var(&f.rate, "rate", 0, "attempts a second, such as 10 or 0.5 (default that of the type, mostly any)")
+	c.Flags().IntVar(&f.burst, "burst", 0, "with --rate: how many at once after a rest (default the rate, at least 1)")
+	c.Flags().StringVar(&f.handshake, "handshake", "", "whether the receiver has to agree first: none, or how the type asks (default that of the type)")
 	c.Flags().StringVar(&f.retry, "retry", "", "when to try again: default, none, sharepoint, eventgrid, or waits such as 5s,1m,10m")
 	c.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
 }
@@ -102,6 +119,14 @@ func (f *destinationFlags) settings(e *env) (map[string]any, error) {
 		}
 	}
 	return settings, nil
+}
+
+// limit is the rate of --rate and --burst; nil if there is none.
+func (f *destinationFlags) limit() *client.Rate {
+	if f.rate == 0 {
+		return nil
+	}
+	return &client.Rate{PerSecond: f.rate, Burst: f.burst}
 }
 
 func (f *destinationFlags) schedule() client.Retry {

@@ -19,7 +19,9 @@ func newDestinationsCreateCommand(e *env, conn *connection) *cobra.Command {
 Of type http and in format standard, which are the defaults, deliveries are signed as Standard Webhooks says. Without
 --secret a secret is made and printed, this once: give it to whoever receives.
 
-Any provider that sends ('bellhop providers' says which) can be the type: deliveries then look as that system's do.`,
+Any provider that sends ('bellhop providers' says which) can be the type: deliveries then look as that system's do, and
+it brings its own retry schedule, rate and handshake where these are not given. A receiver that has to agree is asked at
+once; what is meant for it is kept until it has. 'bellhop destinations resume NAME' asks it again.`,
 		Example: `  bellhop destinations create all --url https://example.com/hooks
   bellhop destinations create billing --url https://example.com/hooks --source media --types 'ams.*' --secret @secret.txt
   bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m
@@ -43,7 +45,7 @@ Any provider that sends ('bellhop providers' says which) can be the type: delive
 			settings["secret"] = made
 		}
 		d := client.NewDestination{
-			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Timeout: f.timeout, Concurrency: f.concurrency,
+			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Timeout: f.timeout, Concurrency: f.concurrency, Rate: f.limit(), Handshake: f.handshake,
 			Match: &client.Match{Sources: f.sources, Types: f.types, Where: f.where},
 		}
 		if f.retry != "" {
@@ -77,6 +79,9 @@ func showCreated(e *env, conn *connection, d client.Destination, secret string) 
 		}{d, secret})
 	}
 	fmt.Fprintf(e.stderr, "created destination %s\n", clean(d.Name))
+	if d.State != "active" {
+		fmt.Fprintf(e.stderr, "it is %s: %s\n", clean(d.State), clean(d.StateReason))
+	}
 	fields := []field{{"id", d.ID}}
 	if secret != "" {
 		fields = append(fields, field{"secret", secret + " (shown only now: give it to whoever receives)"})

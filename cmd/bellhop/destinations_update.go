@@ -28,7 +28,7 @@ func newDestinationsUpdateCommand(e *env, conn *connection) *cobra.Command {
 		}
 		unset(settings, *remove)
 		changes := changedFlags(c, map[string]any{
-			"name": *name, "url": f.url, "timeout": f.timeout, "concurrency": f.concurrency, "retry": f.schedule(),
+			"name": *name, "url": f.url, "timeout": f.timeout, "concurrency": f.concurrency, "retry": f.schedule(), "rate": f.limit(), "handshake": f.handshake,
 		})
 		if len(settings) > 0 {
 			changes["settings"] = settings

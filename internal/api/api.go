@@ -47,6 +47,10 @@ type DestinationStore interface {
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
 	UpdateDestination(ctx context.Context, d bellhop.Destination) error
 	DeleteDestination(ctx context.Context, id string) error
+	// AskHandshake remembers that a destination's receiver was asked, with a token whose SHA-256 is given.
+	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time) error
+	// AgreeHandshake takes the answer to that; CodeNotFound if there is no such question, or not any more.
+	AgreeHandshake(ctx context.Context, token [32]byte, granted bellhop.Rate) (destinationID string, err error)
 }
 
 // EventStore reads the events. In a list they have no headers, and bodies that are as long as they are but empty.
@@ -78,6 +82,10 @@ type Engine interface {
 	// CheckDestination judges the URL, the settings of the type and the match. Its errors are bellhop.CodeInvalid
 	// with paths within the destination: "url", "settings.format", "match.where".
 	CheckDestination(d bellhop.Destination) error
+	// Asks reports whether the destination's receiver has to agree before it gets anything.
+	Asks(d bellhop.Destination) bool
+	// Greet asks it; the error says why it did not agree. At callback, a URL of ours, it may agree later.
+	Greet(ctx context.Context, d bellhop.Destination, callback string) (provider.Agreement, error)
 	// Wake says that a delivery to the destination is due now.
 	Wake(destinationID string)
 }

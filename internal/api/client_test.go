@@ -126,7 +126,7 @@ func TestClient(t *testing.T) {
 	if stats, err := c.Stats(ctx); err != nil || stats.Deliveries["dead"] != 2 {
 		t.Fatal(stats, err)
 	}
-	if providers, err := c.Providers(ctx); err != nil || len(providers) != 2 {
+	if providers, err := c.Providers(ctx); err != nil || len(providers) != 3 {
 		t.Fatal(providers, err)
 	}
 	if list, err := c.Sources(ctx, client.Page{}); err != nil || len(list.Data) != 1 {

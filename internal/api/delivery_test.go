@@ -65,6 +65,6 @@ func TestProviders(t *testing.T) {
 	r := newRig(t)
 	got := r.do("GET", "/api/v1/providers", "").is(200)["data"].([]any)
 	same(t, got[0], `{"name":"lock","title":"Lock","summary":"","links":[],"sends":true,
-		"settings":[{"name":"key","title":"","doc":"","example":"","secret":true,"required":true},{"name":"account_id","title":"","doc":"","example":"","secret":false,"required":false}],
-		"send_settings":[{"name":"key","title":"","doc":"","example":"","secret":true,"required":true}]}`)
+		"settings":[{"name":"key","title":"","doc":"","example":"","kind":"text","secret":true,"required":true},{"name":"account_id","title":"","doc":"","example":"","kind":"text","secret":false,"required":false}],
+		"send_settings":[{"name":"key","title":"","doc":"","example":"","kind":"text","secret":true,"required":true}]}`)
 }

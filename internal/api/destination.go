@@ -17,7 +17,9 @@ type NewDestination struct {
 	Match       Match    `json:"match,omitzero" doc:"Which events it wants; empty is all of them"`
 	Timeout     string   `json:"timeout,omitempty" example:"5s" doc:"Of one attempt, 10ms to 5m; 5s if not given"`
 	Concurrency int      `json:"concurrency,omitempty" minimum:"1" maximum:"1024" doc:"Attempts under way at once; 16 if not given"`
+	Rate        *Rate    `json:"rate,omitempty" doc:"Attempts a second, retries among them; that of the type if not given, which mostly is any"`
 	Retry       Retry    `json:"retry,omitzero"`
+	Handshake   string   `json:"handshake,omitempty" example:"none" doc:"Whether the receiver has to agree before it gets anything: none, or how the type asks (validation-token, eventgrid, cloudevents); that of the type if not given"`
 }
 
 // A Destination is where events go.
@@ -30,8 +32,11 @@ type Destination struct {
 	Match       Match    `json:"match"`
 	Timeout     string   `json:"timeout" example:"5s"`
 	Concurrency int      `json:"concurrency" example:"16"`
+	Rate        *Rate    `json:"rate" doc:"Attempts a second; null is any"`
 	Retry       Retry    `json:"retry"`
-	State       string   `json:"state" enum:"active,paused,disabled"`
+	Handshake   string   `json:"handshake" example:"none"`
+	GrantedRate *Rate    `json:"granted_rate" doc:"What the receiver allowed when it agreed; null is any"`
+	State       string   `json:"state" enum:"active,paused,disabled,unverified"`
 	StateReason string   `json:"state_reason" doc:"Why it is not active"`
 	CreatedAt   Time     `json:"created_at"`
 	UpdatedAt   Time     `json:"updated_at"`
@@ -80,55 +85,82 @@ func (s *server) createDestination(ctx context.Context, in *struct{ Body NewDest
 		return nil, err
 	}
 	d.ID = s.newID(bellhop.PrefixDestination)
-	d.State = bellhop.DestinationActive
+	s.begin(&d)
 	d.CreatedAt = s.Env.Now()
 	d.UpdatedAt = d.CreatedAt
 	d.SecretsAt = d.CreatedAt
-
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	if err := s.Store.CreateDestination(ctx, d); err != nil {
+	err = s.change(ctx, func() error { return s.Store.CreateDestination(ctx, d) })
+	if err != nil {
 		return nil, err
 	}
 	s.log.Info("destination.created", "destination_id", d.ID, "destination", d.Name, "type", d.Type)
-	return &createdOutput[Destination]{Prefix + "/destinations/" + d.ID, s.destinationJSON(d)}, s.changed(ctx)
+	if d.State == bellhop.DestinationUnverified {
+		d, err = s.verify(ctx, d)
+	}
+	return &createdOutput[Destination]{Prefix + "/destinations/" + d.ID, s.destinationJSON(d)}, err
+}
+
+// change makes a change that nothing may come between, and lets the rest of the program load it.
+func (s *server) change(ctx context.Context, f func() error) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if err := f(); err != nil {
+		return err
+	}
+	return s.changed(ctx)
 }
 
 func (s *server) updateDestination(ctx context.Context, in *patchInput[NewDestination]) (*bodyOf[Destination], error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	before, err := s.Store.Destination(ctx, in.ID)
+	var after bellhop.Destination
+	var asks bool
+	err := s.change(ctx, func() (err error) {
+		after, asks, err = s.patchDestination(ctx, in)
+		return err
+	})
 	if err != nil {
 		return nil, err
+	}
+	s.log.Info("destination.updated", "destination_id", after.ID, "destination", after.Name)
+	if asks {
+		after, err = s.verify(ctx, after)
+	}
+	return &bodyOf[Destination]{s.destinationJSON(after)}, err
+}
+
+// patchDestination stores a destination with the changes of in, and reports whether its receiver has to be asked: it
+// is another one, or has not agreed yet. The caller holds changing.
+func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestination]) (after bellhop.Destination, asks bool, err error) {
+	before, err := s.Store.Destination(ctx, in.ID)
+	if err != nil {
+		return after, false, err
 	}
 	secrets := s.destinationSecrets(before.Type)
 	if settings, ok := in.Body["settings"].(map[string]any); ok {
 		secrets.keep(settings)
 	}
 	// The type stays, for the settings are its own: another might show what this one keeps secret.
-	if err := in.Body.readOnly(s.destinationJSON(before), "id", "type", "state", "state_reason", "created_at", "updated_at"); err != nil {
-		return nil, err
+	if err := in.Body.readOnly(s.destinationJSON(before), "id", "type", "granted_rate", "state", "state_reason", "created_at", "updated_at"); err != nil {
+		return after, false, err
 	}
 	current := newDestination(before)
 	merged, err := in.Body.apply(s, current)
 	if err != nil {
-		return nil, err
+		return after, false, err
 	}
-	after, err := s.checkDestination(merged)
-	if err != nil {
-		return nil, err
+	if after, err = s.checkDestination(merged); err != nil {
+		return after, false, err
 	}
-	after.ID, after.State, after.StateReason = before.ID, before.State, before.StateReason
+	after.ID, after.State, after.StateReason, after.Granted = before.ID, before.State, before.StateReason, before.Granted
 	after.CreatedAt, after.SecretsAt = before.CreatedAt, before.SecretsAt
 	after.UpdatedAt = s.Env.Now()
 	if secrets.differ(current.Settings, merged.Settings) {
 		after.SecretsAt = after.UpdatedAt
 	}
-	if err := s.Store.UpdateDestination(ctx, after); err != nil {
-		return nil, err
+	open := before.State == bellhop.DestinationActive || before.State == bellhop.DestinationUnverified // else resume asks
+	if open && (before.State == bellhop.DestinationUnverified || before.URL != after.URL || before.Handshake != after.Handshake) {
+		s.begin(&after)
 	}
-	s.log.Info("destination.updated", "destination_id", after.ID, "destination", after.Name)
-	return &bodyOf[Destination]{s.destinationJSON(after)}, s.changed(ctx)
+	return after, after.State == bellhop.DestinationUnverified, s.Store.UpdateDestination(ctx, after)
 }
 
 func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) {
@@ -148,15 +180,26 @@ func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) 
 // checkDestination makes of in a destination that the engine takes, defaults filled in.
 func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error) {
 	d := bellhop.Destination{
-		Name: in.Name, Type: in.Type, URL: in.URL, Match: bellhop.Match(in.Match), Concurrency: in.Concurrency,
+		Name: in.Name, Type: in.Type, URL: in.URL, Match: bellhop.Match(in.Match), Concurrency: in.Concurrency, Handshake: in.Handshake,
+	}
+	var info provider.Info // of type http, empty: no schedule, rate or handshake of its own
+	if p, ok := s.provider(d.Type); ok {
+		info = p.Info()
+	}
+	if d.Handshake == "" {
+		d.Handshake = bellhop.HandshakeNone
+		if info.Asks {
+			d.Handshake = info.Handshake
+		}
 	}
 	if d.Concurrency == 0 {
 		d.Concurrency = bellhop.DefaultConcurrency
 	}
-	var errs [4]error
+	var errs [5]error
 	errs[0] = bellhop.CheckName(in.Name)
 	d.Timeout, errs[1] = parseTimeout(in.Timeout)
-	d.Retry, errs[2] = in.Retry.schedule()
+	d.Retry, errs[2] = in.Retry.schedule(info.Schedule)
+	d.Rate, errs[4] = in.Rate.rate(info.Rate)
 	var err error
 	if d.Settings, err = settingsJSON(in.Settings); err != nil {
 		return d, err
@@ -183,7 +226,8 @@ func (s *server) destinationJSON(d bellhop.Destination) Destination {
 	return Destination{
 		ID: d.ID, Name: d.Name, Type: d.Type, URL: d.URL,
 		Settings: s.destinationSecrets(d.Type).show(of.Settings, d.SecretsAt),
-		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Retry: of.Retry,
+		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: of.Rate, Retry: of.Retry,
+		Handshake: d.Handshake, GrantedRate: rateOf(d.Granted),
 		State: string(d.State), StateReason: d.StateReason, CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
 	}
 }
@@ -193,7 +237,7 @@ func newDestination(d bellhop.Destination) NewDestination {
 	return NewDestination{
 		Name: d.Name, Type: d.Type, URL: d.URL, Settings: readSettings(d.Settings),
 		Match:   Match{Sources: append([]string{}, d.Match.Sources...), Types: append([]string{}, d.Match.Types...), Where: d.Match.Where},
-		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Retry: retryOf(d.Retry),
+		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Retry: retryOf(d.Retry), Handshake: d.Handshake,
 	}
 }
 

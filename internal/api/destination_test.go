@@ -1,11 +1,13 @@
 package api
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 func TestDestination(t *testing.T) {
@@ -16,7 +18,7 @@ func TestDestination(t *testing.T) {
 	}
 	delete(made, "id")
 	same(t, made, `{"name":"billing","type":"http","url":"https://billing.example.com/h","settings":{},
-		"match":{"sources":[],"types":[],"where":""},"timeout":"5s","concurrency":16,"retry":{"schedule":"default"},
+		"match":{"sources":[],"types":[],"where":""},"timeout":"5s","concurrency":16,"rate":null,"retry":{"schedule":"default"},"handshake":"none","granted_rate":null,
 		"state":"active","state_reason":"","created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`)
 	if d := r.destinations[0]; d.Timeout != bellhop.DefaultTimeout || len(d.Retry) != 9 || d.Concurrency != 16 {
 		t.Errorf("stored %+v", d)
@@ -61,6 +63,14 @@ func TestDestinationRefused(t *testing.T) {
 		{start + `"concurrency":0}`, []string{"concurrency"}},
 		{start + `"concurrency":1025}`, []string{"concurrency"}},
 		{start + `"concurrency":1.5}`, []string{"concurrency"}},
+		{start + `"rate":{"per_second":0,"burst":1}}`, []string{"rate.per_second"}},
+		{start + `"rate":{"per_second":"1"}}`, []string{"rate.per_second"}},
+		{start + `"rate":{"per_second":1,"burst":-1}}`, []string{"rate.burst"}},
+		{start + `"rate":{"burst":1}}`, []string{"rate.per_second"}},
+		{start + `"rate":{"per_second":1,"a":1}}`, []string{"rate.a"}},
+		{start + `"rate":5}`, []string{"rate"}},
+		{start + `"handshake":5}`, []string{"handshake"}},
+		{start + `"granted_rate":{"per_second":1}}`, []string{"granted_rate"}},
 		{start + `"retry":{"schedule":"often"}}`, []string{"retry.schedule"}},
 		{start + `"retry":{"schedule":["5s","x"]}}`, []string{"retry.schedule[1]"}},
 		{start + `"retry":{"schedule":[5]}}`, []string{"retry.schedule"}},
@@ -111,6 +121,71 @@ func TestDestinationPatch(t *testing.T) {
 		`{"match":{"where":"("}}`: "match.where", `{"retry":{"schedule":["x"]}}`: "retry.schedule[0]", `{"concurrency":0}`: "concurrency",
 	} {
 		r.do("PATCH", "/api/v1/destinations/dst_1", body).refused(422, bellhop.CodeInvalid, path)
+	}
+}
+
+// A type may have a schedule, a rate and a handshake of its own, which count where a destination says nothing.
+func TestDefaultsOfTheType(t *testing.T) {
+	r := newRig(t)
+	r.greet = func(bellhop.Destination) (provider.Agreement, error) { return provider.Agreement{Rate: 0.5}, nil }
+	made := r.do("POST", "/api/v1/destinations", `{"name":"s","type":"shy","url":"https://x.example.com"}`).is(201)
+	same(t, made["retry"], `{"schedule":"sharepoint"}`)
+	same(t, made["rate"], `{"per_second":2,"burst":2}`)
+	same(t, made["handshake"], `"ask"`)
+	same(t, made["granted_rate"], `{"per_second":0.5,"burst":1}`)
+	made = r.do("POST", "/api/v1/destinations", `{"name":"s2","type":"shy","url":"https://x.example.com","handshake":"none","rate":{"per_second":7.5},"retry":{"schedule":"default"}}`).is(201)
+	same(t, made["retry"], `{"schedule":"default"}`)
+	same(t, made["rate"], `{"per_second":7.5,"burst":7}`)
+	same(t, made["handshake"], `"none"`)
+	got := r.do("PATCH", "/api/v1/destinations/s2", `{"rate":null,"retry":null}`).is(200)
+	same(t, got["retry"], `{"schedule":"sharepoint"}`)
+	same(t, got["rate"], `{"per_second":2,"burst":2}`)
+}
+
+// A destination whose receiver has to agree gets nothing before it has.
+func TestHandshake(t *testing.T) {
+	r := newRig(t)
+	agreed, refusal := provider.Agreement{}, errors.New("it said no")
+	r.greet = func(d bellhop.Destination) (provider.Agreement, error) {
+		if d.State != bellhop.DestinationUnverified || r.destinations[0].State != bellhop.DestinationUnverified {
+			t.Error("asked while it is delivered to")
+		}
+		return agreed, refusal
+	}
+	want := func(got map[string]any, state, reason string) {
+		t.Helper()
+		if got["state"] != state || !strings.Contains(got["state_reason"].(string), reason) || reason == "" && got["state_reason"] != "" {
+			t.Errorf("%v: %v, want %s: %s", got["state"], got["state_reason"], state, reason)
+		}
+	}
+	const path = "/api/v1/destinations/shy"
+	want(r.do("POST", "/api/v1/destinations", `{"name":"shy","type":"shy","url":"https://x.example.com"}`).is(201), "unverified", "it said no; resume asks again")
+	want(r.do("POST", path+"/resume", "").is(200), "unverified", "it said no")
+	refusal = nil
+	want(r.do("POST", path+"/resume", "").is(200), "active", "")
+	want(r.do("PATCH", path, `{"timeout":"9s"}`).is(200), "active", "")
+	if len(r.asked) != 3 {
+		t.Errorf("asked %d times", len(r.asked))
+	}
+	agreed.Later = true
+	want(r.do("PATCH", path, `{"url":"https://y.example.com"}`).is(200), "unverified", "may agree until 2026-11-23T09:30:00Z")
+	callback := r.asked[3]
+	token, ok := strings.CutPrefix(callback, "https://hooks.example.com"+AgreePath)
+	if !ok || len(token) != 32 || r.asked[2] == callback {
+		t.Errorf("callback %s", callback)
+	}
+	if _, err := r.AgreeHandshake(t.Context(), AgreeToken(token), bellhop.Rate{}); err != nil {
+		t.Error(err)
+	}
+	want(r.do("GET", path, "").is(200), "active", "")
+	want(r.do("POST", path+"/pause", "").is(200), "paused", "by a person")
+	want(r.do("PATCH", path, `{"url":"https://z.example.com"}`).is(200), "paused", "by a person")
+	want(r.do("POST", path+"/resume", "").is(200), "unverified", "may agree")
+	want(r.do("PATCH", path, `{"handshake":"none"}`).is(200), "active", "")
+	agreed.Later = false
+	want(r.do("PATCH", path, `{"handshake":null}`).is(200), "active", "")
+	if len(r.asked) != 6 {
+		t.Errorf("asked %d times", len(r.asked))
 	}
 }
 

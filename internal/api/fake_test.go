@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -25,7 +27,13 @@ type fake struct {
 	attempts     []bellhop.Attempt
 	requests     []bellhop.Request
 	woken        []string
-	changes      int
+	asked        []string // callbacks
+	greet        func(bellhop.Destination) (provider.Agreement, error)
+	question     struct {
+		id    string
+		token [32]byte
+	}
+	changes int
 }
 
 // page cuts a page out of list; its cursor is an index.
@@ -212,6 +220,29 @@ func (f *fake) CheckDestination(d bellhop.Destination) error {
 	return bellhop.Join("", append(errs, bellhop.Join("match", err))...)
 }
 
+// Asks: a destination whose handshake is "ask".
+func (f *fake) Asks(d bellhop.Destination) bool { return d.Handshake == "ask" }
+
+func (f *fake) Greet(_ context.Context, d bellhop.Destination, callback string) (provider.Agreement, error) {
+	f.asked = append(f.asked, callback)
+	return f.greet(d)
+}
+
+func (f *fake) AskHandshake(_ context.Context, id string, token [32]byte, until time.Time) error {
+	f.question.id, f.question.token = id, token
+	return f.err
+}
+
+func (f *fake) AgreeHandshake(_ context.Context, token [32]byte, granted bellhop.Rate) (string, error) {
+	if f.question.token != token {
+		return "", bellhop.NotFound("handshake", "")
+	}
+	f.question.token = [32]byte{}
+	d, err := f.Destination(context.Background(), f.question.id)
+	d.State, d.StateReason, d.Granted = bellhop.DestinationActive, "", granted
+	return d.ID, errors.Join(err, f.UpdateDestination(context.Background(), d))
+}
+
 func (f *fake) Wake(id string) { f.woken = append(f.woken, id) }
 
 func (f *fake) Publish(_ context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
@@ -246,6 +277,13 @@ func (lock) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error)
 		return nil, err
 	}
 	return nil, settings.Key.Check("key")
+}
+
+// shy is a provider whose receivers are asked first.
+type shy struct{ lock }
+
+func (shy) Info() provider.Info {
+	return provider.Info{Name: "shy", SendSettings: []provider.Setting{}, Schedule: "sharepoint", Rate: 2, Handshake: "ask", Asks: true}
 }
 
 // deaf is a provider that does not send.

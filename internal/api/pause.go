@@ -7,31 +7,45 @@ import (
 )
 
 func (s *server) pauseDestination(ctx context.Context, in *one) (*bodyOf[Destination], error) {
-	return s.setState(ctx, in.ID, bellhop.DestinationPaused, "paused by a person")
-}
-
-func (s *server) resumeDestination(ctx context.Context, in *one) (*bodyOf[Destination], error) {
-	out, err := s.setState(ctx, in.ID, bellhop.DestinationActive, "")
-	if err == nil {
-		s.Engine.Wake(out.Body.ID)
-	}
-	return out, err
-}
-
-// setState puts a destination into a state by a person's wish. In that state already, it stays as it is.
-func (s *server) setState(ctx context.Context, id string, state bellhop.DestinationState, reason string) (*bodyOf[Destination], error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	d, err := s.Store.Destination(ctx, id)
+	d, err := s.setState(ctx, in.ID, func(d *bellhop.Destination) {
+		d.State, d.StateReason = bellhop.DestinationPaused, "paused by a person"
+	})
 	if err != nil {
 		return nil, err
 	}
-	if d.State != state {
-		d.State, d.StateReason, d.UpdatedAt = state, reason, s.Env.Now()
-		if err := s.Store.UpdateDestination(ctx, d); err != nil {
-			return nil, err
-		}
-		s.log.Info("destination."+string(state), "destination_id", d.ID, "destination", d.Name)
+	return &bodyOf[Destination]{s.destinationJSON(d)}, nil
+}
+
+// resumeDestination makes a destination active again; one whose receiver has to agree is asked again first.
+func (s *server) resumeDestination(ctx context.Context, in *one) (*bodyOf[Destination], error) {
+	d, err := s.setState(ctx, in.ID, s.begin)
+	if err == nil && d.State == bellhop.DestinationUnverified {
+		d, err = s.verify(ctx, d)
 	}
-	return &bodyOf[Destination]{s.destinationJSON(d)}, s.changed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Engine.Wake(d.ID)
+	return &bodyOf[Destination]{s.destinationJSON(d)}, nil
+}
+
+// setState puts a destination into a state by a person's wish. In that state already, it stays as it is.
+func (s *server) setState(ctx context.Context, id string, set func(d *bellhop.Destination)) (d bellhop.Destination, err error) {
+	err = s.change(ctx, func() error {
+		if d, err = s.Store.Destination(ctx, id); err != nil {
+			return err
+		}
+		before := d
+		if set(&d); d.State == before.State {
+			d = before
+			return nil
+		}
+		d.UpdatedAt = s.Env.Now()
+		if err := s.Store.UpdateDestination(ctx, d); err != nil {
+			return err
+		}
+		s.log.Info("destination."+string(d.State), "destination_id", d.ID, "destination", d.Name)
+		return nil
+	})
+	return d, err
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -36,10 +37,10 @@ func (Schedule) Schema(huma.Registry) *huma.Schema {
 	}
 }
 
-// schedule reads r. None is the default.
-func (r Retry) schedule() (bellhop.Schedule, error) {
+// schedule reads r. None is the preset of that name; "" is the default one.
+func (r Retry) schedule(preset string) (bellhop.Schedule, error) {
 	if len(r.Schedule) == 0 || string(r.Schedule) == "null" {
-		return bellhop.ScheduleDefault, nil
+		return bellhop.SchedulePresets[cmp.Or(preset, "default")], nil
 	}
 	var waits bellhop.Schedule
 	err := waits.UnmarshalJSON(r.Schedule)

@@ -87,8 +87,9 @@ func (l *lane) start() {
 	if l.stopped || l.queue.len() == 0 || l.active >= l.pace.concurrency(t.destination.Concurrency) || t.destination.State != bellhop.DestinationActive {
 		return
 	}
-	if now := l.engine.opts.Now(); l.pace.held(now) {
-		l.arm(l.pace.until, now)
+	now := l.engine.opts.Now()
+	if at := l.pace.ready(t.rate, now); at.After(now) {
+		l.arm(at, now)
 		return
 	}
 	l.active++
@@ -118,18 +119,29 @@ func (l *lane) next() *bellhop.Delivery {
 	if !l.dueAt.IsZero() && l.queue.len() <= laneLength/2 {
 		l.fillLater(now)
 	}
-	held := l.pace.held(now)
+	at := l.pace.ready(t.rate, now)
+	held := at.After(now)
 	if l.stopped || held || l.queue.len() == 0 || l.active > l.pace.concurrency(t.destination.Concurrency) || t.destination.State != bellhop.DestinationActive {
 		l.active--
-		if held && l.active == 0 && !l.stopped {
-			l.arm(l.pace.until, now)
+		if held && !l.stopped && l.queue.len() > 0 {
+			l.arm(at, now)
 		}
 		return nil
 	}
 	l.engine.metrics.queued.Dec()
+	l.pace.bucket.Take(t.rate, now)
 	d := l.queue.pop()
 	l.start() // one more worker, where there were fewer for a while
 	return d
+}
+
+// restUntil makes the lane begin nothing before t.
+func (l *lane) restUntil(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t.After(l.pace.rest) {
+		l.pace.rest = t
+	}
 }
 
 // noteDue says that the table has something for the lane that is due at t.
@@ -153,8 +165,8 @@ func (l *lane) fillLater(now time.Time) {
 	case l.queue.len() > 0 && l.engine.queuedBytes.Load() >= maxQueuedBytes: // the same
 	case l.dueAt.After(now):
 		l.arm(l.dueAt, now)
-	case l.pace.held(now):
-		l.arm(l.pace.until, now)
+	case l.pace.ready(bellhop.Rate{}, now).After(now): // nothing is begun anyway; what is due stays in the table
+		l.arm(l.pace.ready(bellhop.Rate{}, now), now)
 	default:
 		l.claiming = true
 		l.engine.attempts.Add(1)

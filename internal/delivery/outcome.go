@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // An outcome is what an attempt makes of its delivery.
 type outcome struct {
-	state   bellhop.DeliveryState // delivered, dead, or pending until nextAt
+	state   bellhop.DeliveryState // delivered, dead, cancelled, or pending until nextAt
 	nextAt  time.Time
-	disable bool // the destination said that it is gone for good
+	disable bool      // the destination said that it wants nothing more
+	rest    time.Time // until when it asked to be left alone; zero if it did not
 	error   string
 	detail  string
 }
@@ -27,34 +29,67 @@ const maxRetryAfter = 24 * time.Hour
 //
 //	2xx                        delivered
 //	410                        dead; the destination is disabled
-//	429, 503 with Retry-After  pending, no earlier than it says
+//	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long
 //	anything else, or nothing  pending by the schedule; dead when that is used up
+//
+// What the destination does not want is cancelled. Where its provider judges
+// a reply, the verdict comes before the first two.
 func decide(schedule bellhop.Schedule, n int, got result, now time.Time, random float64) outcome {
-	if got.err == "" && got.status >= 200 && got.status < 300 {
+	if got.skipped {
+		return got.outcome(bellhop.DeliveryCancelled, false)
+	}
+	switch verdict(got) {
+	case provider.Delivered:
 		return outcome{state: bellhop.DeliveryDelivered}
+	case provider.Stop:
+		return got.outcome(bellhop.DeliveryDead, true)
+	case provider.GiveUp:
+		return got.outcome(bellhop.DeliveryDead, false)
 	}
-	o := outcome{state: bellhop.DeliveryPending, error: got.err, detail: got.detail}
-	if got.err == "" {
-		o.error, o.detail = "status", "answered "+describeStatus(got.status)
-	}
-	if got.err == "" && got.status == http.StatusGone {
-		o.state, o.disable = bellhop.DeliveryDead, true
-		return o
-	}
-	if got.final {
-		o.state = bellhop.DeliveryDead
-		return o
-	}
+	o := got.outcome(bellhop.DeliveryPending, false)
 	wait, more := schedule.Wait(n, random)
+	var asked time.Duration
+	if got.status == http.StatusTooManyRequests || got.status == http.StatusServiceUnavailable {
+		asked = min(maxRetryAfter, retryAfter(got.retryAfter, now))
+	}
+	if got.status == http.StatusTooManyRequests && asked > 0 {
+		o.rest = now.Add(asked)
+	}
 	if !more {
 		o.state = bellhop.DeliveryDead
 		o.detail += fmt.Sprintf("; given up after %d attempts", n)
 		return o
 	}
-	if got.status == http.StatusTooManyRequests || got.status == http.StatusServiceUnavailable {
-		wait = max(wait, min(maxRetryAfter, retryAfter(got.retryAfter, now)))
+	o.nextAt = now.Add(max(wait, asked))
+	return o
+}
+
+// verdict is what a reply means, or that there is none; never provider.ByStatus.
+func verdict(got result) provider.Verdict {
+	switch {
+	case got.final:
+		return provider.GiveUp
+	case got.err != "":
+		return provider.Retry
+	case got.verdict != provider.ByStatus:
+		return got.verdict
+	case got.status >= 200 && got.status < 300:
+		return provider.Delivered
+	case got.status == http.StatusGone:
+		return provider.Stop
 	}
-	o.nextAt = now.Add(wait)
+	return provider.Retry
+}
+
+// outcome is that of an attempt that did not deliver.
+func (got result) outcome(state bellhop.DeliveryState, disable bool) outcome {
+	o := outcome{state: state, disable: disable, error: got.err, detail: got.detail}
+	if got.err == "" {
+		o.error, o.detail = "status", "answered "+describeStatus(got.status)
+		if got.status >= 200 && got.status < 300 {
+			o.error, o.detail = "reply", o.detail+", but its reply says that it did not take it"
+		}
+	}
 	return o
 }
 

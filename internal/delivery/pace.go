@@ -1,12 +1,19 @@
 package delivery
 
-import "time"
+import (
+	"time"
 
-// A pace slows a lane whose destination does not answer at all, so that a dead one costs next to nothing and a
-// backlog's attempts are not burnt on it. While it is slowed, one attempt at a time finds out whether it is back.
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// A pace says when a lane may begin its next attempt: as often as the destination's rate allows, and not while it
+// asked to be left alone. One that does not answer at all is slowed, so that it costs next to nothing and a
+// backlog's attempts are not burnt on it; one attempt at a time finds out whether it is back.
 type pace struct {
 	silent int // attempts in a row without any answer
 	until  time.Time
+	rest   time.Time // until when the destination asked to be left alone
+	bucket bellhop.Bucket
 }
 
 const (
@@ -27,7 +34,22 @@ func (p *pace) note(answered bool, now time.Time) {
 	}
 }
 
-func (p *pace) held(now time.Time) bool { return p.silent >= silentBefore && now.Before(p.until) }
+// ready returns when the next attempt may begin: now, or later.
+func (p *pace) ready(rate bellhop.Rate, now time.Time) time.Time {
+	at := now
+	if p.silent >= silentBefore && p.until.After(at) {
+		at = p.until
+	}
+	if p.rest.After(at) {
+		at = p.rest
+	}
+	if !rate.IsZero() {
+		if token := p.bucket.Ready(rate, now); token.After(at) {
+			at = token
+		}
+	}
+	return at
+}
 
 // concurrency is how many attempts may be under way where the destination allows n.
 func (p *pace) concurrency(n int) int {

@@ -37,11 +37,12 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 
 // A rig is an engine between a real store and receivers at the other end of pipes.
 type rig struct {
-	t       testing.TB
-	dir     string
-	network *network
-	between func(Store) Store // stands between engine and store; nil does not
-	jumped  atomic.Int64      // by how much the clock has been set forward, in nanoseconds
+	t         testing.TB
+	dir       string
+	network   *network
+	between   func(Store) Store // stands between engine and store; nil does not
+	providers []provider.Provider
+	jumped    atomic.Int64 // by how much the clock has been set forward, in nanoseconds
 
 	store   *store.Store
 	engine  *Engine
@@ -51,7 +52,7 @@ type rig struct {
 }
 
 func newRig(t testing.TB, change ...func(*rig)) *rig {
-	r := &rig{t: t, dir: t.TempDir(), network: newNetwork(t)}
+	r := &rig{t: t, dir: t.TempDir(), network: newNetwork(t), providers: []provider.Provider{ams.Provider{}}}
 	for _, f := range change {
 		f(r)
 	}
@@ -85,7 +86,7 @@ func (r *rig) open() {
 		kept = r.between(s)
 	}
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial})
-	e := New(Options{Store: kept, Client: client, Providers: []provider.Provider{ams.Provider{}}, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
+	e := New(Options{Store: kept, Client: client, Providers: r.providers, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
 		Now: r.now, Logger: log, Changed: func() {
 			r.changes.Add(1)
 			go r.reload()

@@ -19,7 +19,9 @@ type result struct {
 	err        string // "" when a reply came, whatever its status
 	detail     string
 	final      bool // trying again cannot help
+	skipped    bool // the destination does not want it
 	answered   bool // the destination is there
+	verdict    provider.Verdict
 }
 
 // attempt makes the next attempt of d and records it: the one way an event leaves. It reports whether the
@@ -41,7 +43,10 @@ func (e *Engine) attempt(l *lane, d *bellhop.Delivery) (answered bool) {
 	e.metrics.attempt(o, end.Sub(start), end.Sub(d.Event.ReceivedAt))
 	e.log(d, n, o, got, end.Sub(start), err)
 	if o.disable {
-		e.disable(l, t, "it answered 410 Gone to delivery "+d.ID)
+		e.disable(l, t, "it "+o.detail+" to delivery "+d.ID)
+	}
+	if !o.rest.IsZero() {
+		l.restUntil(o.rest)
 	}
 	if o.state == bellhop.DeliveryPending {
 		l.noteDue(o.nextAt)
@@ -65,6 +70,9 @@ func (e *Engine) send(t *target, d *bellhop.Delivery, n int, now time.Time) resu
 		return result{err: "settings", detail: t.destination.StateReason, answered: true}
 	}
 	m, err := t.renderSafely(d.Event, provider.Sending{DeliveryID: d.ID, Attempt: n, Time: now, URL: t.destination.URL})
+	if errors.Is(err, provider.ErrSkip) {
+		return result{err: "skipped", detail: err.Error(), skipped: true, answered: true}
+	}
 	if err != nil {
 		return result{err: "render", detail: err.Error(), final: true, answered: true}
 	}
@@ -80,7 +88,11 @@ func (e *Engine) send(t *target, d *bellhop.Delivery, n int, now time.Time) resu
 		there := failure.Sent && failure.Class != egress.ClassTimeout
 		return result{err: string(failure.Class), detail: failure.Detail, answered: there}
 	}
-	return result{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
+	got := result{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
+	if t.judge != nil {
+		got.verdict = t.judge.Judge(reply.Status, reply.Body)
+	}
+	return got
 }
 
 // log writes the attempt's line: those that failed for operators, those that passed for us.

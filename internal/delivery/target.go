@@ -17,6 +17,8 @@ type target struct {
 	matcher     *bellhop.Matcher
 	url         *egress.Target
 	render      renderFunc
+	judge       provider.Judge // nil where the status says it all
+	rate        bellhop.Rate   // the stricter of what we were told and what the receiver allowed
 }
 
 // A renderFunc writes the request of one attempt.
@@ -31,17 +33,18 @@ type rendered struct {
 
 // open checks d and makes it ready. Its errors are [bellhop.CodeInvalid], all of them at once.
 func (e *Engine) open(d bellhop.Destination) (*target, error) {
-	t := &target{destination: d}
-	var urlErr, matchErr, renderErr error
+	t := &target{destination: d, rate: d.Rate.Min(d.Granted)}
+	var urlErr, matchErr, renderErr, handshakeErr error
 	if t.url, urlErr = e.opts.Client.Target(d.URL); urlErr != nil {
 		urlErr = bellhop.Invalid("url", urlErr.Error())
 	}
 	t.matcher, matchErr = d.Match.Compile()
-	t.render, renderErr = e.openRenderer(d)
+	renderErr = e.openRenderer(t)
+	handshakeErr = e.checkHandshake(d)
 	if bad, ok := renderErr.(*badType); ok {
 		return nil, bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Invalid("type", bad.Error()))
 	}
-	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr)); err != nil {
+	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr), handshakeErr); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -73,24 +76,18 @@ type badType struct{ types []string }
 
 func (b *badType) Error() string { return "no such type; there are " + strings.Join(b.types, ", ") }
 
-func (e *Engine) openRenderer(d bellhop.Destination) (renderFunc, error) {
-	if d.Type == bellhop.TypeHTTP {
-		return e.openHTTP(d.Settings)
+// openRenderer makes the part of t that belongs to its type.
+func (e *Engine) openRenderer(t *target) (err error) {
+	if t.destination.Type == bellhop.TypeHTTP {
+		t.render, err = e.openHTTP(t.destination.Settings)
+		return err
 	}
-	s, ok := e.senders[d.Type]
-	if !ok {
-		types := []string{bellhop.TypeHTTP}
-		for name := range e.senders {
-			types = append(types, name)
-		}
-		slices.Sort(types)
-		return nil, &badType{types}
-	}
-	r, err := s.OpenSender(e.opts.Env, d.Settings)
+	r, err := e.openSender(t.destination)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return func(ev *bellhop.Event, at provider.Sending) (rendered, error) {
+	t.judge, _ = r.(provider.Judge)
+	t.render = func(ev *bellhop.Event, at provider.Sending) (rendered, error) {
 		m, err := r.Render(ev, at)
 		if err != nil {
 			return rendered{}, err
@@ -102,5 +99,19 @@ func (e *Engine) openRenderer(d bellhop.Destination) (renderFunc, error) {
 			}
 		}
 		return rendered{method: m.Method, header: appendIDs(header, ev, at), body: m.Body}, nil
-	}, nil
+	}
+	return nil
+}
+
+// openSender has the provider that d's type names read its settings.
+func (e *Engine) openSender(d bellhop.Destination) (provider.Renderer, error) {
+	if s, ok := e.senders[d.Type]; ok {
+		return s.OpenSender(e.opts.Env, d.Settings)
+	}
+	types := []string{bellhop.TypeHTTP}
+	for name := range e.senders {
+		types = append(types, name)
+	}
+	slices.Sort(types)
+	return nil, &badType{types}
 }

@@ -50,6 +50,7 @@ var statuses = map[string]int{
 	"forbidden":           http.StatusForbidden,
 	"method":              http.StatusMethodNotAllowed,
 	"content_encoding":    http.StatusUnsupportedMediaType,
+	"media_type":          http.StatusUnsupportedMediaType,
 	"too_large":           http.StatusRequestEntityTooLarge,
 	"loop":                http.StatusLoopDetected,
 }
@@ -58,7 +59,7 @@ var statuses = map[string]int{
 // of the source, on record, and not for whoever sent it.
 var answers = map[int]string{
 	400: "malformed request", 401: "not authentic", 403: "not allowed", 404: "no such source", 405: "method not allowed",
-	408: "request timeout", 413: "body too large", 415: "content encoding not accepted", 503: "try again later", 508: "too many hops",
+	408: "request timeout", 413: "body too large", 415: "content not accepted", 503: "try again later", 508: "too many hops",
 }
 
 const notFound = http.StatusNotFound

@@ -10,18 +10,37 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-const selectDestination = `SELECT n, id, name, type, url, settings, match, timeout, concurrency, retry, state, state_reason,
-	created_at, updated_at, secrets_at FROM destinations`
+const selectDestination = `SELECT n, id, name, type, url, settings, match, timeout, concurrency, rate, retry, handshake, granted,
+	state, state_reason, created_at, updated_at, secrets_at FROM destinations`
 
 func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err error) {
 	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3),
-		Timeout: time.Duration(row.ColumnInt64(7)), Concurrency: row.ColumnInt(8), State: bellhop.DestinationState(row.ColumnText(10)),
-		StateReason: row.ColumnText(11), CreatedAt: timeAt(row, 12), UpdatedAt: timeAt(row, 13), SecretsAt: timeAt(row, 14)}
+		Timeout: time.Duration(row.ColumnInt64(7)), Concurrency: row.ColumnInt(8), Handshake: row.ColumnText(11),
+		State: bellhop.DestinationState(row.ColumnText(13)), StateReason: row.ColumnText(14),
+		CreatedAt: timeAt(row, 15), UpdatedAt: timeAt(row, 16), SecretsAt: timeAt(row, 17)}
 	url, urlErr := s.opts.Keys.open(row.ColumnRawBlob(4), urlRow(d.ID))
 	d.URL = string(url)
 	var openErr error
 	d.Settings, openErr = s.opts.Keys.open(row.ColumnRawBlob(5), d.ID)
-	return d, errors.Join(urlErr, openErr, json.Unmarshal(row.ColumnRawText(6), &d.Match), json.Unmarshal(row.ColumnRawText(9), &d.Retry))
+	return d, errors.Join(urlErr, openErr, json.Unmarshal(row.ColumnRawText(6), &d.Match), json.Unmarshal(row.ColumnRawText(10), &d.Retry),
+		scanRate(row, 9, &d.Rate), scanRate(row, 12, &d.Granted))
+}
+
+// scanRate reads a rate; NULL is none.
+func scanRate(row *sqlite3.Stmt, column int, r *bellhop.Rate) error {
+	if row.ColumnType(column) == sqlite3.NULL {
+		return nil
+	}
+	return json.Unmarshal(row.ColumnRawText(column), r)
+}
+
+// rateColumn is how a rate is stored.
+func rateColumn(r bellhop.Rate) any {
+	if r.IsZero() {
+		return nil
+	}
+	text, _ := json.Marshal(r) // two numbers
+	return string(text)
 }
 
 // Destinations lists the destinations, newest first.
@@ -60,9 +79,10 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 	}
 	var n int64
 	err = s.do(func(c *conn) error {
-		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, retry, state, state_reason,
-			created_at, updated_at, secrets_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.ID, d.Name, d.Type, url, settings,
-			match, d.Timeout, d.Concurrency, retry, string(d.State), d.StateReason, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt))
+		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, rate, retry, handshake, granted,
+			state, state_reason, created_at, updated_at, secrets_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.ID, d.Name, d.Type, url, settings,
+			match, d.Timeout, d.Concurrency, rateColumn(d.Rate), retry, d.Handshake, rateColumn(d.Granted),
+			string(d.State), d.StateReason, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt))
 		n = c.db.LastInsertRowID()
 		return taken(err, "destination", d.Name)
 	})
@@ -79,9 +99,10 @@ func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination) er
 		return err
 	}
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, match = ?, timeout = ?, concurrency = ?, retry = ?,
-			state = ?, state_reason = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`, d.Name, d.Type, url, settings,
-			match, d.Timeout, d.Concurrency, retry, string(d.State), d.StateReason, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
+		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, match = ?, timeout = ?, concurrency = ?, rate = ?, retry = ?,
+			handshake = ?, granted = ?, state = ?, state_reason = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`,
+			d.Name, d.Type, url, settings, match, d.Timeout, d.Concurrency, rateColumn(d.Rate), retry,
+			d.Handshake, rateColumn(d.Granted), string(d.State), d.StateReason, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
 		return changed(c, taken(err, "destination", d.Name), "destination", d.ID)
 	})
 }
@@ -99,6 +120,9 @@ func (s *Store) SetDestinationState(ctx context.Context, id string, state bellho
 // it is much; its finished deliveries stay.
 func (s *Store) DeleteDestination(ctx context.Context, id string) error {
 	err := s.do(func(c *conn) error {
+		if err := c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`, id); err != nil {
+			return err
+		}
 		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'' WHERE id = ? AND deleted_at IS NULL`, s.opts.Now(), id)
 		return changed(c, err, "destination", id)
 	})

@@ -18,7 +18,7 @@ import (
 func refusal(err error) (code string, status int) {
 	for sentinel, status := range map[error]int{
 		signature.ErrMissing: 401, signature.ErrMismatch: 401, signature.ErrExpired: 401, signature.ErrMalformed: 401,
-		provider.ErrBody: 400, provider.ErrForbidden: 403, provider.ErrMethod: 405, provider.ErrEncoding: 415, provider.ErrUnavailable: 503,
+		provider.ErrBody: 400, provider.ErrForbidden: 403, provider.ErrMethod: 405, provider.ErrEncoding: 415, provider.ErrMediaType: 415, provider.ErrUnavailable: 503,
 	} {
 		if errors.Is(err, sentinel) {
 			return sentinel.(interface{ Refusal() string }).Refusal(), status

@@ -45,6 +45,7 @@ func destinations(w *world) {
 	d := bellhop.Destination{ID: "dst_1", Name: "crm", Type: "slack", URL: "https://crm.example/é?x=1", Settings: json.RawMessage(`{"token":"t"}`),
 		Match:   bellhop.Match{Sources: []string{"media"}, Types: []string{"a.*", "b"}, Where: `data.x > 1 && subject != "<>"`},
 		Timeout: 90 * time.Second, Concurrency: bellhop.MaxConcurrency, Retry: bellhop.Schedule{time.Second, time.Hour}, State: bellhop.DestinationPaused,
+		Rate: bellhop.Rate{PerSecond: 0.5, Burst: 3}, Handshake: "validation-token", Granted: bellhop.PerSecond(1.0 / 60),
 		StateReason: "for the move", CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: at.Add(2000)}
 	w.must(w.CreateDestination(w.ctx, d))
 	read := func(idOrName string) bellhop.Destination {
@@ -57,6 +58,7 @@ func destinations(w *world) {
 	w.equal("by name", read("crm"), d)
 
 	d.Name, d.Type, d.URL, d.Settings, d.Match, d.Timeout, d.Concurrency = "erp", "http", "https://erp.example/", json.RawMessage(`{}`), bellhop.Match{}, time.Second, 1
+	d.Rate, d.Handshake, d.Granted = bellhop.Rate{}, bellhop.HandshakeNone, bellhop.Rate{}
 	d.Retry, d.State, d.StateReason, d.UpdatedAt, d.SecretsAt = bellhop.Schedule{}, bellhop.DestinationActive, "", at.Add(3000), at.Add(4000)
 	w.must(w.UpdateDestination(w.ctx, d))
 	w.equal("updated", read("erp"), d)
@@ -76,6 +78,54 @@ func destinations(w *world) {
 		"claim": second(w.Claim(w.ctx, "dst_1", 1, 1))} {
 		w.refused(what, err, bellhop.CodeNotFound)
 	}
+}
+
+// A receiver that was asked agrees once, in time, with the token of the last question.
+func handshakes(w *world) {
+	granted := bellhop.PerSecond(0.5)
+	ask := func(token byte) {
+		w.Helper()
+		w.must(w.SetDestinationState(w.ctx, w.destination, bellhop.DestinationUnverified, "asked"))
+		w.must(w.AskHandshake(w.ctx, w.destination, [32]byte{token}, w.clock.now().Add(time.Hour)))
+	}
+	agree := func(token byte, rate bellhop.Rate) error {
+		_, err := w.AgreeHandshake(w.ctx, [32]byte{token}, rate)
+		return err
+	}
+	check := func(what string, state bellhop.DestinationState, rate bellhop.Rate) {
+		w.Helper()
+		d, err := w.Destination(w.ctx, w.destination)
+		w.must(err)
+		w.equal(what, []any{d.State, d.Granted}, []any{state, rate})
+	}
+	w.refused("no question", agree(1, granted), bellhop.CodeNotFound)
+	ask(1)
+	check("asked", bellhop.DestinationUnverified, bellhop.Rate{})
+	w.refused("another token", agree(2, granted), bellhop.CodeNotFound)
+	id, err := w.AgreeHandshake(w.ctx, [32]byte{1}, granted)
+	w.must(err)
+	w.equal("whose it is", id, w.destination)
+	check("granted less", bellhop.DestinationActive, granted)
+	w.refused("twice", agree(1, granted), bellhop.CodeNotFound)
+
+	ask(3)
+	ask(4)
+	w.refused("the question before", agree(3, granted), bellhop.CodeNotFound)
+	w.must(agree(4, bellhop.Rate{}))
+	check("named no rate", bellhop.DestinationActive, bellhop.Rate{})
+
+	ask(5)
+	w.must(w.SetDestinationState(w.ctx, w.destination, bellhop.DestinationPaused, "by a person"))
+	w.must(agree(5, granted))
+	check("paused meanwhile", bellhop.DestinationPaused, granted)
+
+	ask(6)
+	w.clock.pass(time.Hour)
+	w.refused("too late", agree(6, granted), bellhop.CodeNotFound)
+	ask(7)
+	w.must(w.DeleteDestination(w.ctx, w.destination))
+	w.refused("deleted", agree(7, granted), bellhop.CodeNotFound)
+	w.refused("asked of what is gone", w.AskHandshake(w.ctx, w.destination, [32]byte{8}, w.clock.now()), bellhop.CodeNotFound)
 }
 
 // Names are unique among those of their kind that are there.

@@ -33,6 +33,8 @@ type Store interface {
 	UpdateDestination(ctx context.Context, d bellhop.Destination) error
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
 	DeleteDestination(ctx context.Context, id string) error
+	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time) error
+	AgreeHandshake(ctx context.Context, token [32]byte, granted bellhop.Rate) (destinationID string, err error)
 
 	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) ([]bellhop.Event, string, error)
 	Event(ctx context.Context, id string) (bellhop.Event, error)
@@ -79,6 +81,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 		{"RetryContinues", retryContinues},
 		{"Sources", sources},
 		{"Destinations", destinations},
+		{"Handshakes", handshakes},
 		{"Names", names},
 		{"DeleteSource", deleteSource},
 		{"DeleteDestination", deleteDestination},

@@ -31,8 +31,11 @@ CREATE TABLE destinations (
 	match        TEXT NOT NULL,                     -- JSON
 	timeout      INTEGER NOT NULL CHECK (timeout > 0),
 	concurrency  INTEGER NOT NULL CHECK (concurrency BETWEEN 1 AND 1024),
+	rate         TEXT,                              -- JSON: per second, burst; NULL is any
 	retry        TEXT NOT NULL,                     -- JSON
-	state        TEXT NOT NULL CHECK (state IN ('active', 'paused', 'disabled')),
+	handshake    TEXT NOT NULL,
+	granted      TEXT,                              -- as rate: what the receiver allowed when it agreed
+	state        TEXT NOT NULL CHECK (state IN ('active', 'paused', 'disabled', 'unverified')),
 	state_reason TEXT NOT NULL,
 	created_at   INTEGER NOT NULL,
 	updated_at   INTEGER NOT NULL,
@@ -40,6 +43,13 @@ CREATE TABLE destinations (
 	deleted_at   INTEGER                            -- kept while deliveries refer to it
 ) STRICT;
 CREATE UNIQUE INDEX destinations_name ON destinations (name) WHERE deleted_at IS NULL;
+
+-- A question that a receiver may still answer, by calling a URL of ours with the token in it.
+CREATE TABLE handshakes (
+	destination INTEGER PRIMARY KEY REFERENCES destinations (n),
+	token       BLOB NOT NULL UNIQUE CHECK (length(token) = 32), -- SHA-256 of it
+	until       INTEGER NOT NULL
+) STRICT;
 
 -- An event's number grows with time, so rows are appended; its id is that number and the tag of this store.
 CREATE TABLE events (

@@ -1,0 +1,179 @@
+package delivery
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// picky is a provider with a judgement, a greeting and a taste of its own.
+type picky struct{ provider.Provider }
+
+func (picky) Info() provider.Info {
+	return provider.Info{Name: "picky", SendSettings: []provider.Setting{}, Handshake: "knock"}
+}
+
+func (picky) OpenSender(provider.Env, json.RawMessage) (provider.Renderer, error) {
+	return pickyRenderer{}, nil
+}
+
+type pickyRenderer struct{}
+
+func (pickyRenderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
+	if strings.HasPrefix(string(ev.Body), "not this") {
+		return provider.Rendered{}, provider.ErrSkip
+	}
+	return provider.Rendered{Method: "PUT", Header: http.Header{"X-Picky": {"1"}}, Body: ev.Body}, nil
+}
+
+func (pickyRenderer) Judge(status int, body []byte) provider.Verdict {
+	switch string(body) {
+	case "delivered":
+		return provider.Delivered
+	case "retry":
+		return provider.Retry
+	case "give up":
+		return provider.GiveUp
+	case "stop":
+		return provider.Stop
+	}
+	return provider.ByStatus
+}
+
+func (pickyRenderer) Greet(at provider.Sending) (provider.Greeting, error) {
+	return provider.Greeting{
+		URL:     at.URL + "?knock=1",
+		Request: provider.Rendered{Method: "OPTIONS", Header: http.Header{"X-Callback": {at.Callback}}},
+		Read: func(status int, h http.Header, body []byte) (provider.Agreement, error) {
+			if status != 200 || h.Get("X-Welcome") == "" {
+				return provider.Agreement{}, errors.New("no welcome")
+			}
+			return provider.Agreement{Rate: 2, Later: string(body) == "later"}, nil
+		},
+	}, nil
+}
+
+func withPicky(r *rig) { r.providers = append(r.providers, picky{}) }
+
+// TestJudge: where a provider judges replies, its verdict counts and not the status.
+func TestJudge(t *testing.T) {
+	for _, c := range []struct {
+		status      int
+		body        string
+		state       bellhop.DeliveryState
+		destination bellhop.DestinationState
+		detail      string
+	}{
+		{500, "delivered", bellhop.DeliveryDelivered, bellhop.DestinationActive, ""},
+		{200, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 200 OK, but its reply says that it did not take it"},
+		{410, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 410 Gone"},
+		{400, "give up", bellhop.DeliveryDead, bellhop.DestinationActive, "answered 400 Bad Request"},
+		{404, "stop", bellhop.DeliveryDead, bellhop.DestinationDisabled, "answered 404 Not Found"},
+		{200, "anything", bellhop.DeliveryDelivered, bellhop.DestinationActive, ""},
+		{410, "anything", bellhop.DeliveryDead, bellhop.DestinationDisabled, "answered 410 Gone"},
+		{500, "anything", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 500"},
+	} {
+		inBubble(t, func(t *testing.T) {
+			r := newRig(t, withPicky)
+			to := r.network.receiver("to")
+			to.will(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(c.status)
+				w.Write([]byte(c.body))
+			})
+			d := r.destination(to, func(d *bellhop.Destination) { d.Type = "picky" })
+			r.acceptMany(1)
+			synctest.Wait()
+			got, err := r.store.Destination(t.Context(), d.ID)
+			if dlv := r.only(); err != nil || dlv.State != c.state || !strings.Contains(dlv.Last.Detail, c.detail) || got.State != c.destination {
+				t.Errorf("%d %s: %+v, destination %s %v", c.status, c.body, dlv, got.State, err)
+			}
+		})
+	}
+}
+
+// TestSkip: what a destination's own filter does not want is cancelled, without a request.
+func TestSkip(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, withPicky)
+		to := r.network.receiver("to")
+		r.destination(to, func(d *bellhop.Destination) { d.Type = "picky" })
+		r.accept(bellhop.Event{Body: []byte("not this one")})
+		synctest.Wait()
+		if d := r.only(); d.State != bellhop.DeliveryCancelled || d.Last.Error != "skipped" || len(to.got()) != 0 {
+			t.Errorf("%+v, %d requests", d, len(to.got()))
+		}
+		r.wantIdle()
+	})
+}
+
+// TestGreet: the handshake goes where the provider says, and its answer is read by the provider.
+func TestGreet(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer http.HandlerFunc
+		want   provider.Agreement
+		err    string
+	}{
+		{"agrees", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Welcome", "1") }, provider.Agreement{Rate: 2}, ""},
+		{"later", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Welcome", "1")
+			w.Write([]byte("later"))
+		}, provider.Agreement{Rate: 2, Later: true}, ""},
+		{"refuses", status(200), provider.Agreement{}, "the receiver did not agree: no welcome"},
+		{"redirects", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "http://10.0.0.1/hooks")
+			w.WriteHeader(302)
+		}, provider.Agreement{}, "the receiver did not agree: no welcome"},
+		{"hangs", hang, provider.Agreement{}, "the receiver did not answer within 5s"},
+		{"breaks off", func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, provider.Agreement{}, "the receiver could not be asked: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t, withPicky)
+				to := r.network.receiver("to")
+				to.will(c.answer)
+				d := bellhop.Destination{Type: "picky", URL: to.url(), Handshake: "knock"}
+				if !r.engine.Asks(d) {
+					t.Error("does not ask")
+				}
+				start := time.Now()
+				got, err := r.engine.Greet(t.Context(), d, "https://hooks.example.com/agree/x")
+				if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.HasPrefix(err.Error(), c.err)) {
+					t.Errorf("got %v, want %q", err, c.err)
+				}
+				if err == nil && got != c.want {
+					t.Errorf("got %+v", got)
+				}
+				if passed := time.Since(start); passed > greetTimeout {
+					t.Errorf("took %v", passed)
+				}
+				calls := to.got()
+				if len(calls) != 1 || calls[0].method != "OPTIONS" || calls[0].header.Get("X-Callback") != "https://hooks.example.com/agree/x" {
+					t.Errorf("asked %+v", calls)
+				}
+				r.engine.opts.Client.HTTP().CloseIdleConnections()
+			})
+		})
+	}
+}
+
+// TestHandshakeSetting: a destination asks as its type does, or not at all.
+func TestHandshakeSetting(t *testing.T) {
+	r := newRig(t, withPicky)
+	for _, c := range []struct{ kind, handshake, path string }{
+		{"picky", "", ""}, {"picky", "none", ""}, {"picky", "knock", ""}, {"picky", "eventgrid", "handshake"},
+		{"http", "", ""}, {"http", "none", ""}, {"http", "knock", "handshake"},
+	} {
+		err := r.engine.CheckDestination(bellhop.Destination{Type: c.kind, URL: "https://x.example.com", Handshake: c.handshake, Settings: []byte(map[string]string{"http": `{"format":"raw"}`, "picky": `{}`}[c.kind])})
+		if (err == nil) != (c.path == "") || err != nil && !strings.HasPrefix(err.Error(), c.path+": ") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}

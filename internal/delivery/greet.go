@@ -1,0 +1,100 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// greetTimeout is how long a receiver has to agree.
+const greetTimeout = 5 * time.Second
+
+// maxGreetingReply bounds what of its answer is read: a token of 4 KiB fits in.
+const maxGreetingReply = 16 << 10
+
+// Asks reports whether d's receiver has to agree before anything is delivered to it.
+func (e *Engine) Asks(d bellhop.Destination) bool {
+	return d.Handshake != "" && d.Handshake != bellhop.HandshakeNone
+}
+
+// checkHandshake lets through what d's type can do: none, or the handshake of its provider.
+func (e *Engine) checkHandshake(d bellhop.Destination) error {
+	own := ""
+	if s, ok := e.senders[d.Type]; ok {
+		own = s.Info().Handshake
+	}
+	switch {
+	case !e.Asks(d) || d.Handshake == own:
+		return nil
+	case own == "":
+		return bellhop.Invalid("handshake", fmt.Sprintf("a destination of type %s asks nobody; use %q", d.Type, bellhop.HandshakeNone))
+	}
+	return bellhop.Invalid("handshake", fmt.Sprintf("a destination of type %s asks by %q, or by %q", d.Type, own, bellhop.HandshakeNone))
+}
+
+// Greet asks d's receiver whether it agrees to be delivered to. The error says in words why it did not. callback is a
+// URL of ours for this question alone, where it may agree later.
+func (e *Engine) Greet(ctx context.Context, d bellhop.Destination, callback string) (provider.Agreement, error) {
+	r, err := e.openSender(d)
+	if err != nil {
+		return provider.Agreement{}, err
+	}
+	greeter, ok := r.(provider.Greeter)
+	if !ok {
+		return provider.Agreement{}, fmt.Errorf("a destination of type %s with these settings asks nobody", d.Type)
+	}
+	greeting, err := greeter.Greet(provider.Sending{Attempt: 1, Time: e.opts.Now(), URL: d.URL, Callback: callback})
+	if err != nil {
+		return provider.Agreement{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	reply, body, err := e.ask(ctx, d, greeting)
+	if err != nil {
+		return provider.Agreement{}, err
+	}
+	agreed, err := greeting.Read(reply.StatusCode, reply.Header, body)
+	if err != nil {
+		return agreed, fmt.Errorf("the receiver did not agree: %w", err)
+	}
+	return agreed, nil
+}
+
+// ask sends a greeting and reads what comes back.
+func (e *Engine) ask(ctx context.Context, d bellhop.Destination, greeting provider.Greeting) (*http.Response, []byte, error) {
+	to, m := greeting.URL, greeting.Request
+	if to == "" {
+		to = d.URL
+	}
+	if m.Method == "" {
+		m.Method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(ctx, m.Method, to, bytes.NewReader(m.Body))
+	if err != nil {
+		return nil, nil, errors.New("the URL cannot be asked")
+	}
+	if m.Header != nil {
+		req.Header = m.Header
+	}
+	reply, err := e.opts.Client.HTTP().Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, fmt.Errorf("the receiver did not answer within %v", greetTimeout)
+		}
+		return nil, nil, fmt.Errorf("the receiver could not be asked: %w", egress.WithoutURL(err))
+	}
+	defer reply.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(reply.Body, maxGreetingReply))
+	if err != nil {
+		return nil, nil, fmt.Errorf("the receiver's answer broke off: %w", egress.WithoutURL(err))
+	}
+	return reply, body, nil
+}

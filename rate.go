@@ -1,0 +1,86 @@
+package bellhop
+
+import (
+	"math"
+	"time"
+)
+
+// A Rate bounds how often something happens. The zero Rate bounds nothing.
+type Rate struct {
+	PerSecond float64 `json:"per_second"`
+	Burst     int     `json:"burst"` // how many at once after a rest, at least 1
+}
+
+// Bounds of a rate.
+const (
+	MinRate  = 1.0 / (60 * 60) // one an hour
+	MaxRate  = 100_000
+	MaxBurst = 100_000
+)
+
+// Check reports as a [CodeInvalid] error what of r cannot be.
+func (r Rate) Check() error {
+	var errs [2]error
+	if r.PerSecond < MinRate || r.PerSecond > MaxRate || math.IsNaN(r.PerSecond) {
+		errs[0] = Invalid("per_second", "use a number from 0.0003 (one an hour) to 100000")
+	}
+	if r.Burst < 1 || r.Burst > MaxBurst {
+		errs[1] = Invalid("burst", "use a whole number from 1 to 100000")
+	}
+	return Join("", errs[:]...)
+}
+
+// IsZero reports whether r bounds nothing.
+func (r Rate) IsZero() bool { return r.PerSecond == 0 }
+
+// PerSecond returns the rate of n a second, with what goes out in one second as its burst, at least 1. 0 is no bound.
+func PerSecond(n float64) Rate {
+	if n <= 0 {
+		return Rate{}
+	}
+	return Rate{PerSecond: n, Burst: max(1, int(min(n, MaxBurst)))}
+}
+
+// Min returns the stricter of two rates.
+func (r Rate) Min(other Rate) Rate {
+	if r.IsZero() || !other.IsZero() && other.PerSecond < r.PerSecond {
+		return other
+	}
+	return r
+}
+
+// A Bucket keeps something to a Rate: it holds as many tokens as may be spent at once, and fills again at the rate.
+// The zero Bucket is full. It is not safe for concurrent use.
+type Bucket struct {
+	spent float64 // tokens missing
+	at    time.Time
+}
+
+// Ready returns when the next token can be taken: now, or later.
+func (b *Bucket) Ready(r Rate, now time.Time) time.Time {
+	if r.IsZero() {
+		return now
+	}
+	b.fill(r, now)
+	missing := b.spent + 1 - float64(r.Burst)
+	if missing <= 0 {
+		return now
+	}
+	return now.Add(time.Duration(math.Ceil(missing / r.PerSecond * float64(time.Second))))
+}
+
+// Take takes a token, for which Ready is to have said now.
+func (b *Bucket) Take(r Rate, now time.Time) {
+	if r.IsZero() {
+		return
+	}
+	b.fill(r, now)
+	b.spent++
+}
+
+func (b *Bucket) fill(r Rate, now time.Time) {
+	if passed := now.Sub(b.at); b.spent > 0 && passed > 0 {
+		b.spent = max(0, b.spent-passed.Seconds()*r.PerSecond)
+	}
+	b.at = now
+}

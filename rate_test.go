@@ -1,0 +1,66 @@
+package bellhop_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"pgregory.net/rapid"
+)
+
+// Whatever is taken when, no window of time sees more than the burst and what the rate allows in it, and whoever
+// waits for Ready gets the whole rate.
+func TestBucket(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := bellhop.Rate{PerSecond: rapid.Float64Range(bellhop.MinRate, 1000).Draw(t, "rate"), Burst: rapid.IntRange(1, 50).Draw(t, "burst")}
+		start := time.Unix(1_800_000_000, 0)
+		now := start
+		var b bellhop.Bucket
+		var taken []time.Time
+		for range 200 {
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(2*float64(time.Second)/r.PerSecond)).Draw(t, "pause")))
+			if rapid.Bool().Draw(t, "wait") {
+				now = b.Ready(r, now)
+			}
+			if !b.Ready(r, now).After(now) {
+				b.Take(r, now)
+				taken = append(taken, now)
+			}
+		}
+		for i := range taken {
+			for j := i; j < len(taken); j++ {
+				if allowed := float64(r.Burst) + taken[j].Sub(taken[i]).Seconds()*r.PerSecond + 1e-6; float64(j-i+1) > allowed {
+					t.Fatalf("%d within %v at %+v", j-i+1, taken[j].Sub(taken[i]), r)
+				}
+			}
+		}
+	})
+	var b bellhop.Bucket
+	r := bellhop.Rate{PerSecond: 2, Burst: 3}
+	now := time.Unix(1_800_000_000, 0)
+	for i, want := range []time.Duration{0, 0, 0, 500, 1000, 1500} {
+		at := b.Ready(r, now.Add(time.Duration(max(0, i-3))*500*time.Millisecond))
+		if got := at.Sub(now); got != want*time.Millisecond {
+			t.Errorf("token %d is ready after %v, want %v ms", i, got, int(want))
+		}
+		b.Take(r, at)
+	}
+}
+
+func TestRate(t *testing.T) {
+	for r, ok := range map[bellhop.Rate]bool{
+		{PerSecond: 1, Burst: 1}: true, {PerSecond: 0.001, Burst: 1}: true, {PerSecond: 100_000, Burst: 100_000}: true,
+		{}: false, {PerSecond: 1}: false, {PerSecond: -1, Burst: 1}: false, {PerSecond: 1e9, Burst: 1}: false, {PerSecond: 1, Burst: -1}: false,
+	} {
+		if err := r.Check(); (err == nil) != ok {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+	one, ten := bellhop.PerSecond(1), bellhop.PerSecond(10)
+	if one.Min(ten) != one || ten.Min(one) != one || one.Min(bellhop.Rate{}) != one || (bellhop.Rate{}).Min(one) != one {
+		t.Error("the stricter one counts")
+	}
+	if got := bellhop.PerSecond(0.1); got.Burst != 1 || got.PerSecond != 0.1 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -10,7 +10,8 @@ import (
 )
 
 func newProvidersCommand(e *env) *cobra.Command {
-	return &cobra.Command{
+	var markdown bool
+	c := &cobra.Command{
 		Use:   "providers [PROVIDER]",
 		Short: "List the providers, or show the settings of one",
 		Long: `List the providers that this program knows, or show the settings of one.
@@ -28,9 +29,14 @@ Any of them can be the provider of a source. One that sends can also be the type
 			if err != nil {
 				return err
 			}
-			return showProvider(e, p.Info())
+			if markdown {
+				return writePage(e.stdout, p)
+			}
+			return showProvider(e, p)
 		},
 	}
+	c.Flags().BoolVar(&markdown, "markdown", false, "with PROVIDER: print its reference page")
+	return c
 }
 
 var providerColumns = []column[provider.Provider]{
@@ -48,9 +54,9 @@ var providerColumns = []column[provider.Provider]{
 var settingColumns = []column[provider.Setting]{
 	{"SETTING", func(s provider.Setting) string { return s.Name }},
 	{"KIND", func(s provider.Setting) string {
-		kind := "optional"
+		kind := s.Kind.String()
 		if s.Required {
-			kind = "required"
+			kind += ", required"
 		}
 		if s.Secret {
 			kind += ", secret"
@@ -61,20 +67,42 @@ var settingColumns = []column[provider.Setting]{
 	{"EXAMPLE", func(s provider.Setting) string { return s.Example }},
 }
 
-// showProvider prints what info says.
-func showProvider(e *env, info provider.Info) error {
+// showProvider prints what a provider says of itself.
+func showProvider(e *env, p provider.Provider) error {
+	info := p.Info()
 	fmt.Fprintf(e.stdout, "%s: %s\n%s\n%s\n", info.Name, info.Title, info.Summary, strings.Join(info.Links, "\n"))
-	if len(info.Settings) > 0 {
-		fmt.Fprintln(e.stdout, "\nof a source")
-		if err := printTable(e.stdout, info.Settings, settingColumns); err != nil {
+	of := map[bool]string{false: "of a source", true: "of a source, and for bellhop send"}
+	_, calls := p.(provider.Caller)
+	if err := showSettings(e, of[calls], info.Settings, info.Setup); err != nil {
+		return err
+	}
+	if info.SendSettings != nil {
+		of := map[bool]string{false: "of a destination, and for bellhop send", true: "of a destination"}
+		if err := showSettings(e, of[calls], info.SendSettings, info.SendSetup); err != nil {
 			return err
 		}
+		fmt.Fprintf(e.stdout, "where a destination says nothing, %s\n", strings.ReplaceAll(strings.Join(manners(info), "; "), "`", ""))
 	}
-	if len(info.SendSettings) > 0 {
-		fmt.Fprintln(e.stdout, "\nof a destination, and for bellhop send")
-		return printTable(e.stdout, info.SendSettings, settingColumns)
+	if len(info.Notes) > 0 {
+		fmt.Fprintln(e.stdout, "\nworth knowing")
+	}
+	for _, note := range info.Notes {
+		fmt.Fprintln(e.stdout, "-", note)
 	}
 	return nil
+}
+
+// showSettings prints the settings of one side, after the steps to take there.
+func showSettings(e *env, title string, settings []provider.Setting, steps []string) error {
+	fmt.Fprintln(e.stdout, "\n"+title)
+	for i, step := range steps {
+		fmt.Fprintf(e.stdout, "%d. %s\n", i+1, step)
+	}
+	if len(settings) == 0 {
+		fmt.Fprintln(e.stdout, "no settings")
+		return nil
+	}
+	return printTable(e.stdout, settings, settingColumns)
 }
 
 // findProvider returns the provider of this name.

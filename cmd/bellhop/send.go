@@ -23,9 +23,10 @@ const maxReplyBytes = 64 << 10
 // sendFlags are those of send.
 type sendFlags struct {
 	to, key, file, kind, id string
+	callback                string
 	set, headers            []string
 	at                      time.Time
-	json                    bool
+	handshake, json         bool
 }
 
 func newSendCommand(e *env) *cobra.Command {
@@ -38,9 +39,12 @@ func newSendCommand(e *env) *cobra.Command {
 The body of --file is sent as it is where it is one of the provider's own; any other is put into the provider's form.
 Without --file, a small test event is sent. It fails if the answer is not 2xx.
 
+With --handshake nothing is sent; the receiver is asked whether it agrees, as a provider does before it sends at all.
+
 'bellhop providers' says which providers send, and 'bellhop providers PROVIDER' what they can be told with --set.`,
 		Example: `  bellhop send ams --to http://127.0.0.1:8080/in/media --key @key.txt --set account_id=GUID --file job.json
-  bellhop send standardwebhooks --to http://127.0.0.1:3000/hooks --key whsec_… --type invoice.paid --file - < invoice.json`,
+  bellhop send standardwebhooks --to http://127.0.0.1:3000/hooks --key whsec_… --type invoice.paid --file - < invoice.json
+  bellhop send graph --to http://127.0.0.1:3000/hooks --handshake`,
 		Args: named("provider"),
 		RunE: func(c *cobra.Command, args []string) error { return send(c.Context(), e, args[0], f) },
 	}
@@ -52,6 +56,8 @@ Without --file, a small test event is sent. It fails if the answer is not 2xx.
 	c.Flags().StringVar(&f.kind, "type", "", "type of the event (default PROVIDER.event)")
 	c.Flags().StringVar(&f.id, "id", "", "id of the event; the same one again is a repeat (default a new one)")
 	timeFlag(c, &f.at, "at", "sign as of this time")
+	c.Flags().BoolVar(&f.handshake, "handshake", false, "ask the receiver whether it agrees, and send nothing")
+	c.Flags().StringVar(&f.callback, "callback", "", "with --handshake: a URL where the receiver may agree later")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	return c
 }
@@ -65,28 +71,62 @@ func send(ctx context.Context, e *env, name string, f sendFlags) error {
 	if err != nil {
 		return err
 	}
-	sender, ok := p.(provider.Sender)
-	if !ok {
-		return wrongUsage("%s only receives; 'bellhop providers' says which providers send", name)
-	}
 	settings, err := e.providerSettings(p.Info(), f.key, f.set)
 	if err != nil {
 		return err
 	}
 	env := e.providerEnv(f.at)
-	renderer, err := sender.OpenSender(env, settings)
+	renderer, err := openRenderer(p, env, settings)
 	if err != nil {
-		return wrongSettings(p.Info(), err)
+		return err
+	}
+	sending := provider.Sending{DeliveryID: bellhop.NewID(bellhop.PrefixDelivery, env.Rand), Attempt: 1, Time: env.Now(), URL: f.to, Callback: f.callback}
+	if f.handshake {
+		return greet(ctx, e, renderer, sending, f)
 	}
 	ev, err := f.event(e, env, name)
 	if err != nil {
 		return err
 	}
-	message, err := renderer.Render(ev, provider.Sending{DeliveryID: bellhop.NewID(bellhop.PrefixDelivery, env.Rand), Attempt: 1, Time: env.Now(), URL: f.to})
+	message, err := render(p, renderer, ev, sending)
 	if err != nil {
 		return err
 	}
 	return post(ctx, e, message, f)
+}
+
+// openRenderer opens what makes the provider's own calls.
+func openRenderer(p provider.Provider, env provider.Env, settings json.RawMessage) (renderer provider.Renderer, err error) {
+	if caller, ok := p.(provider.Caller); ok {
+		renderer, err = caller.OpenCaller(env, settings)
+	} else if sender, ok := p.(provider.Sender); ok {
+		renderer, err = sender.OpenSender(env, settings)
+	} else {
+		return nil, wrongUsage("%s only receives; 'bellhop providers' says which providers send", p.Info().Name)
+	}
+	if err != nil {
+		return nil, wrongSettings(p.Info(), err)
+	}
+	return renderer, nil
+}
+
+// render puts an event into a request: several into one, if its body is a batch as the provider sends them.
+func render(p provider.Provider, renderer provider.Renderer, ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+	splitter, splits := p.(provider.Splitter)
+	batcher, batches := renderer.(provider.Batcher)
+	if !splits || !batches {
+		return renderer.Render(ev, at)
+	}
+	items, err := splitter.Split(ev.ContentType, ev.Body)
+	if err != nil || len(items) == 0 {
+		return renderer.Render(ev, at)
+	}
+	events := make([]*bellhop.Event, len(items))
+	for i := range items {
+		items[i].ID, items[i].ReceivedAt = ev.ID, ev.ReceivedAt
+		events[i] = &items[i]
+	}
+	return batcher.RenderBatch(events, at)
 }
 
 // event is what is sent: the body of --file as an event that came from this provider, or else a test event.
@@ -113,22 +153,66 @@ func (f *sendFlags) event(e *env, env provider.Env, name string) (*bellhop.Event
 	return ev, nil
 }
 
+// greet makes the handshake and prints the answer. It fails unless the receiver agrees, now or perhaps later.
+func greet(ctx context.Context, e *env, renderer provider.Renderer, at provider.Sending, f sendFlags) error {
+	greeter, ok := renderer.(provider.Greeter)
+	if !ok {
+		return wrongUsage("there is no handshake before this provider sends; leave out --handshake")
+	}
+	greeting, err := greeter.Greet(at)
+	if err != nil {
+		return err
+	}
+	to := f.to
+	if greeting.URL != "" {
+		to = greeting.URL
+	}
+	resp, reply, err := exchange(ctx, to, greeting.Request, f.headers)
+	if err != nil {
+		return err
+	}
+	if err := printReply(e, resp, reply, f.json); err != nil && err != errReported {
+		return err
+	}
+	agreed, err := greeting.Read(resp.StatusCode, resp.Header, reply)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the receiver did not agree: %w", err)
+	case agreed.Later:
+		fmt.Fprintln(e.stderr, "the receiver has not agreed yet; it may, at the callback")
+	case agreed.Rate > 0:
+		fmt.Fprintf(e.stderr, "the receiver agrees, to %g deliveries a second\n", agreed.Rate)
+	default:
+		fmt.Fprintln(e.stderr, "the receiver agrees")
+	}
+	return nil
+}
+
 // post sends message and prints what came back.
 func post(ctx context.Context, e *env, message provider.Rendered, f sendFlags) error {
+	resp, reply, err := exchange(ctx, f.to, message, f.headers)
+	if err != nil {
+		return err
+	}
+	return printReply(e, resp, reply, f.json)
+}
+
+// exchange sends message, with headers of the user's besides, and returns the reply, its body cut to what is printed.
+func exchange(ctx context.Context, to string, message provider.Rendered, headers []string) (*http.Response, []byte, error) {
 	if message.Method == "" {
 		message.Method = http.MethodPost
 	}
-	req, err := http.NewRequestWithContext(ctx, message.Method, f.to, bytes.NewReader(message.Body))
+	req, err := http.NewRequestWithContext(ctx, message.Method, to, bytes.NewReader(message.Body))
 	if err != nil {
-		return wrongUsage("--to: cannot be read; write a whole URL such as http://127.0.0.1:8080/in/media")
+		return nil, nil, wrongUsage("--to: cannot be read; write a whole URL such as http://127.0.0.1:8080/in/media")
 	}
 	if message.Header != nil {
 		req.Header = message.Header.Clone()
 	}
-	for _, line := range f.headers {
+	for _, line := range headers {
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return wrongUsage("--header %s: write it as 'Name: value'", line)
+			return nil, nil, wrongUsage("--header %s: write it as 'Name: value'", line)
 		}
 		req.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
@@ -137,14 +221,14 @@ func post(ctx context.Context, e *env, message provider.Rendered, f sendFlags) e
 	}
 	resp, err := app.NewHTTPClient().Do(req)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes))
 	if err != nil {
-		return fmt.Errorf("read the reply: %w", err)
+		return nil, nil, fmt.Errorf("read the reply: %w", err)
 	}
-	return printReply(e, resp, reply, f.json)
+	return resp, reply, nil
 }
 
 // printReply prints an answer; one that is not 2xx is a failure.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// handshake answers what the provider's protocol asks for. Nothing is written to disk before the answer.
+// handshake answers what the provider's protocol asks for. The answer is on its way before anything else is done, so
+// that neither disk nor load delays it.
 func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Request, reply *provider.Reply) {
 	h := w.Header()
 	for name, values := range reply.Header {
@@ -24,9 +26,13 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 	}
 	h["Content-Type"] = []string{contentType}
 	h["Content-Disposition"] = []string{"attachment"} // a link that echoes shows nobody anything
+	if reply.Status != http.StatusNoContent {
+		h["Content-Length"] = []string{strconv.Itoa(len(reply.Body))}
+	}
 	inert(h)
 	w.WriteHeader(reply.Status)
 	w.Write(reply.Body)
+	http.NewResponseController(w).Flush()
 	src.metrics.handshakes.Inc()
 	kept := d.request(src, req)
 	kept.Outcome, kept.Status, kept.Reason = bellhop.RequestHandshake, reply.Status, "handshake"

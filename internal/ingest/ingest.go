@@ -6,6 +6,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -212,6 +213,9 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 		ev := &events[i]
 		if header == nil {
 			header = bellhop.NewHeader(req.Header, src.dropsHeader)
+		}
+		if len(events) > 1 {
+			ev.Body = bytes.Clone(ev.Body) // or each would hold the whole batch in memory for as long as it waits
 		}
 		ev.SourceID, ev.Source, ev.ReceivedAt, ev.Header = src.ID, src.Name, req.ReceivedAt, header
 		ev.SHA256 = sha256.Sum256(ev.Body)

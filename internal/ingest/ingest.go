@@ -82,15 +82,17 @@ func New(opts Options) *Door {
 }
 
 // SetSources replaces the sources. One that cannot be opened is reported and answers 503 until it is mended, so
-// that its provider repeats what it sends.
+// that its provider repeats what it sends. One whose settings stay keeps its receiver, with what that has learnt: the
+// keys of others, or the numbers it has seen.
 func (d *Door) SetSources(list []bellhop.Source) error {
+	old := *d.sources.Load()
 	all := make(map[string]*source, 2*len(list))
 	var errs []error
 	for _, src := range list {
 		if src.Disabled {
 			continue
 		}
-		opened, err := d.open(src)
+		opened, err := d.open(src, old[src.ID])
 		if err != nil {
 			errs = append(errs, fmt.Errorf("source %s (%s): %w", src.ID, src.Name, err))
 		}
@@ -100,12 +102,17 @@ func (d *Door) SetSources(list []bellhop.Source) error {
 	return errors.Join(errs...)
 }
 
-func (d *Door) open(src bellhop.Source) (*source, error) {
+// open makes src ready. before is the source of its id until now; nil if there was none.
+func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 	s := &source{Source: src, limit: src.MaxBodyBytes, metrics: d.metrics.of(src.Name), secret: map[string]bool{
 		"Authorization": true, "Proxy-Authorization": true, "Cookie": true,
 	}}
 	if s.limit == 0 {
 		s.limit = bellhop.DefaultMaxBodyBytes
+	}
+	if before != nil && before.receiver != nil && before.Provider == src.Provider && bytes.Equal(before.Settings, src.Settings) {
+		s.receiver, s.secret = before.receiver, before.secret
+		return s, nil
 	}
 	for _, p := range d.opts.Providers {
 		if p.Info().Name != src.Provider {

@@ -137,11 +137,33 @@ func TestNotOpened(t *testing.T) {
 	}
 }
 
+// TestReceiversStay: a change of sources opens those anew whose settings changed, and no other: receivers learn.
+func TestReceiversStay(t *testing.T) {
+	r := newRig(t)
+	opened := func() int { return int(r.stub.opened.Load()) }
+	before := opened()
+	r.reopen()
+	r.sources(bellhop.Source{Name: "new"})
+	if n := opened() - before; n != 1 {
+		t.Errorf("%d were opened, want the new one", n)
+	}
+	src := bellhop.Source{ID: "src_src", Name: "renamed", Provider: "stub", Settings: []byte(`{}`), MaxBodyBytes: 1}
+	if err := r.door.SetSources([]bellhop.Source{src}); err != nil || opened()-before != 1 {
+		t.Errorf("opened for a new name: %v", err)
+	}
+	if w := r.send("POST", "/in/renamed", strings.NewReader("too long")); w.Code != 413 {
+		t.Errorf("the new limit does not count: %d", w.Code)
+	}
+	src.Settings = []byte(`{ }`)
+	r.door.SetSources([]bellhop.Source{src})
+	if opened()-before != 2 {
+		t.Error("not opened for new settings")
+	}
+}
+
 // TestNoSecretsOnRecord: neither answers nor records show what was sent where secrets travel.
 func TestNoSecretsOnRecord(t *testing.T) {
-	r := newRig(t)
-	r.stub.secret = []string{"X-Token", "x-lower"}
-	r.reopen()
+	r := newRig(t, func(o *Options) { o.Providers[0].(*stub).secret = []string{"X-Token", "x-lower"} })
 	r.stub.receive = func(*provider.Request) (provider.Receipt, error) { return provider.Receipt{}, signature.ErrMismatch }
 	w := r.send("POST", "/in/src?code=s3cret&b=s3cret=&s3&=s3cret&c", strings.NewReader("body"),
 		"Authorization", "Bearer s3cret", "Proxy-Authorization", "Basic s3cret", "Cookie", "a=s3cret", "x-token", "s3cret", "X-Lower", "s3cret", "X-Other", "shown", "User-Agent", "a client")

@@ -23,11 +23,13 @@ import (
 type stub struct {
 	receive func(*provider.Request) (provider.Receipt, error)
 	secret  []string
+	opened  atomic.Int64
 }
 
 func (s *stub) Info() provider.Info { return provider.Info{Name: "stub"} }
 
 func (s *stub) Open(_ provider.Env, settings json.RawMessage) (provider.Receiver, error) {
+	s.opened.Add(1)
 	if string(settings) != `{}` {
 		return nil, bellhop.Invalid("odd", "unknown setting")
 	}

@@ -1,0 +1,325 @@
+package provider_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// jwk returns a key of that many bits, which nobody has the other half of.
+func jwk(kid string, bits uint, more string) string {
+	n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+	n.SetBit(n, 0, 1)
+	return `{"kty":"RSA","kid":"` + kid + `","n":"` + base64.RawURLEncoding.EncodeToString(n.Bytes()) + `","e":"AQAB"` + more + `}`
+}
+
+func jwks(keys ...string) string { return `{"keys":[` + strings.Join(keys, ",") + `]}` }
+
+// An authority answers requests for its keys, and counts them.
+type authority struct {
+	mu       sync.Mutex
+	status   int // 0: it does not answer
+	header   http.Header
+	body     string
+	requests int
+	hold     chan struct{} // not nil: answers only once it is closed
+}
+
+func (a *authority) answer(status int, body string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.status, a.body = status, body
+}
+
+func (a *authority) asked() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.requests
+}
+
+func (a *authority) RoundTrip(req *http.Request) (*http.Response, error) {
+	if a.hold != nil {
+		select {
+		case <-a.hold:
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.requests++
+	if a.status == 0 {
+		return nil, errors.New("connection refused: " + req.URL.String())
+	}
+	return &http.Response{StatusCode: a.status, Header: a.header, Body: io.NopCloser(strings.NewReader(a.body)), Request: req}, nil
+}
+
+// newKeySet returns a key set whose clock is at.
+func newKeySet(a *authority, at *time.Time) *provider.KeySet {
+	return provider.NewKeySet(provider.Env{Client: &http.Client{Transport: a}, Now: func() time.Time { return *at }}, "https://keys.example/secret-path")
+}
+
+// expect asks for a key. want is "key", "none" or "unavailable".
+func expect(t *testing.T, s *provider.KeySet, id, want string) {
+	t.Helper()
+	key, err := s.Key(context.Background(), id)
+	got := "none"
+	switch {
+	case errors.Is(err, provider.ErrUnavailable) && key == nil:
+		got = "unavailable"
+		if strings.Contains(err.Error(), "secret-path") || strings.Contains(err.Error(), "refused") {
+			t.Errorf("the error tells too much: %v", err)
+		}
+	case err != nil:
+		t.Fatal(err)
+	case key != nil:
+		got = "key"
+	}
+	if got != want {
+		t.Errorf("%s: got %s (%v), want %s", id, got, err, want)
+	}
+}
+
+// TestKeySetOverTime is the life of a key set: J11, J31, J32 and J36 of the forgery list's section 12.
+func TestKeySetOverTime(t *testing.T) {
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	a := &authority{}
+	s := newKeySet(a, &now)
+	for i, step := range []struct {
+		after  time.Duration
+		status int // of the authority from then on; -1 is as before
+		body   string
+		id     string
+		want   string
+		asked  int // times so far
+	}{
+		{0, 0, "", "a", "unavailable", 1},
+		{9 * time.Second, 0, "", "a", "unavailable", 1}, // not yet again
+		{time.Second, 200, jwks(jwk("a", 2048, "")), "a", "key", 2},
+		{0, -1, "", "b", "none", 2}, // J11: the answer is too new to ask again
+		{time.Second, -1, "", "b", "none", 2},
+		{5 * time.Minute, -1, "", "b", "none", 3},
+		{0, -1, "", "b", "none", 3},
+		{0, 200, jwks(jwk("a", 2048, ""), jwk("b", 4096, "")), "b", "none", 3},
+		{5 * time.Minute, -1, "", "b", "key", 4}, // J36
+		{0, -1, "", "a", "key", 4},
+		{59 * time.Minute, -1, "", "a", "key", 4},
+		{time.Minute, 200, jwks(jwk("b", 2048, "")), "a", "none", 5}, // an hour old: withdrawn keys go
+		{time.Hour, 0, "", "b", "key", 6},                            // J31
+		{time.Second, 0, "", "b", "key", 6},
+		{0, -1, "", "c", "unavailable", 6}, // whether it is there now, cannot be told
+		{10 * time.Second, -1, "", "c", "unavailable", 7},
+		{22 * time.Hour, -1, "", "b", "key", 8},
+		{time.Hour, -1, "", "b", "unavailable", 9}, // J32
+		{10 * time.Second, 500, "", "b", "unavailable", 10},
+		{10 * time.Second, 200, jwks(jwk("b", 2048, "")), "b", "key", 11},
+		{-time.Hour, 0, "", "b", "key", 11}, // R10: the clock was put back
+		{0, 0, "", "c", "unavailable", 12},
+	} {
+		now = now.Add(step.after)
+		if step.status >= 0 {
+			a.answer(step.status, step.body)
+		}
+		expect(t, s, step.id, step.want)
+		if a.asked() != step.asked {
+			t.Fatalf("step %d: asked %d times, want %d", i, a.asked(), step.asked)
+		}
+	}
+}
+
+func TestKeySetAnswers(t *testing.T) {
+	good := jwks(jwk("a", 2048, ""))
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   string
+	}{
+		"good":                  {200, good, "key"},
+		"256 KiB":               {200, good + strings.Repeat(" ", 256<<10-len(good)), "key"},
+		"J34 longer":            {200, good + strings.Repeat(" ", 256<<10-len(good)+1), "unavailable"},
+		"J33 a redirect":        {302, good, "unavailable"},
+		"not found":             {404, good, "unavailable"},
+		"accepted":              {202, good, "unavailable"},
+		"no keys":               {200, jwks(), "unavailable"},
+		"no JSON":               {200, "<html>", "unavailable"},
+		"keys an object":        {200, `{"keys":{}}`, "unavailable"},
+		"keys missing":          {200, `{}`, "unavailable"},
+		"keys twice":            {200, `{"keys":[],` + good[1:], "unavailable"},
+		"a name twice in a key": {200, jwks(jwk("a", 2048, `,"use":"sig","use":"sig"`)), "unavailable"},
+		"only a short key":      {200, jwks(jwk("a", 2047, "")), "unavailable"},
+		"only another's key":    {200, jwks(jwk("b", 2048, "")), "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+			a := &authority{status: c.status, body: c.body, header: http.Header{"Location": {"https://elsewhere.example/"}}}
+			expect(t, newKeySet(a, &now), "a", c.want)
+			if a.asked() != 1 {
+				t.Errorf("asked %d times", a.asked())
+			}
+		})
+	}
+}
+
+// Callers who need the same keys wait for one fetch, which goes on when the caller who began it is gone.
+func TestKeySetShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &authority{status: 200, body: jwks(jwk("a", 2048, "")), hold: make(chan struct{})}
+		s := provider.NewKeySet(provider.Env{Client: &http.Client{Transport: a}, Now: time.Now}, "https://keys.example/")
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		var found, gone atomic.Int32
+		for range 50 {
+			wg.Go(func() {
+				key, err := s.Key(ctx, "a")
+				switch {
+				case key != nil && err == nil:
+					found.Add(1)
+				case errors.Is(err, provider.ErrUnavailable) && errors.Is(err, context.Canceled):
+					gone.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if gone.Load() != 49 {
+			t.Errorf("%d callers left when their request ended, want all but the one who fetches", gone.Load())
+		}
+		wg.Go(func() {
+			if key, err := s.Key(context.Background(), "a"); key == nil {
+				t.Errorf("got %v", err)
+			}
+		})
+		synctest.Wait()
+		close(a.hold)
+		wg.Wait()
+		if found.Load() != 1 || a.asked() != 1 {
+			t.Errorf("%d callers found the key in %d fetches, want 1 in 1", found.Load(), a.asked())
+		}
+	})
+}
+
+// An authority that does not answer costs three seconds, once; keys that are there are used meanwhile.
+func TestKeySetTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &authority{status: 200, body: jwks(jwk("a", 2048, ""))}
+		s := provider.NewKeySet(provider.Env{Client: &http.Client{Transport: a}, Now: time.Now}, "https://keys.example/")
+		expect(t, s, "a", "key")
+		time.Sleep(2 * time.Hour)
+		a.hold = make(chan struct{})
+		start := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() { expect(t, s, "a", "key") })
+		synctest.Wait()
+		expect(t, s, "a", "key")
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("waited %v for keys that are there", waited)
+		}
+		wg.Wait()
+		if waited := time.Since(start); waited != 3*time.Second {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
+func TestKeySetWithoutNetwork(t *testing.T) {
+	now := time.Now()
+	var log bytes.Buffer
+	env := provider.Env{Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	expect(t, provider.NewKeySet(env, "https://keys.example/secret-path"), "a", "unavailable")
+	env.Client = &http.Client{Transport: &authority{}}
+	expect(t, provider.NewKeySet(env, "https://keys.example/\x00secret-path"), "a", "unavailable")
+	if strings.Count(log.String(), "keyset.failed") != 2 || strings.Contains(log.String(), "secret-path") {
+		t.Errorf("logged %s", log.String())
+	}
+}
+
+func TestParseKeys(t *testing.T) {
+	n := strings.Split(jwk("", 2048, ""), `"`)[11]
+	for jwk, want := range map[string]bool{
+		jwk("a", 2048, ""): true,
+		jwk("a", 3072, `,"use":"sig","alg":"RS256","x5c":["AA=="]`): true,
+		jwk("a", 4096, ""):                                       true,
+		jwk("a", 4097, ""):                                       false,
+		jwk("a", 1024, ""):                                       false,
+		jwk("a", 2048, `,"use":"enc"`):                           false,
+		jwk("a", 2048, `,"alg":"RS512"`):                         false,
+		jwk("a", 2048, `,"alg":"HS256"`):                         false,
+		jwk("", 2048, ""):                                        false,
+		`{"kty":"oct","kid":"a","k":"AAAA"}`:                     false,
+		`{"kty":"EC","kid":"a","crv":"P-256","x":"AA","y":"AA"}`: false,
+		`{"kty":"RSA","kid":"a","e":"AQAB"}`:                     false,
+		`{"kty":"RSA","kid":"a","n":"` + n + `"}`:                false,
+		`{"kty":"RSA","kid":"a","n":"` + n + `","e":"AQ"}`:       false, // 1
+		`{"kty":"RSA","kid":"a","n":"` + n + `","e":"Aw"}`:       true,  // 3
+		`{"kty":"RSA","kid":"a","n":"` + n + `","e":"BA"}`:       false, // 4
+		`{"kty":"RSA","kid":"a","n":"` + n + `","e":"AQAAAAE"}`:  false, // 2^32 + 1
+		`{"kty":"RSA","kid":"a","n":"` + n + `=","e":"AQAB"}`:    false,
+		`{"kty":"RSA","kid":1,"n":"` + n + `","e":"AQAB"}`:       false,
+		`null`: false, `[]`: false, `1`: false,
+	} {
+		keys, err := provider.ParseKeys([]byte(jwks(jwk)))
+		if (err == nil) != want || (keys["a"] != nil) != want {
+			t.Errorf("%s: got %v, %v", jwk, keys, err)
+		}
+		keys, err = provider.ParseKeys([]byte(jwks(jwk, jwkB)))
+		if err != nil || keys["b"] == nil {
+			t.Errorf("%s: the key beside it is not taken: %v", jwk, err)
+		}
+	}
+	keys, _ := provider.ParseKeys([]byte(jwks(jwk("a", 2048, ""), jwk("a", 4096, ""))))
+	if key, err := keys.Key(context.Background(), "a"); err != nil || key.N.BitLen() != 2048 {
+		t.Errorf("of two with one kid, the first is to count: %v", err)
+	}
+	if key, err := keys.Key(context.Background(), "b"); err != nil || key != nil {
+		t.Errorf("got %v, %v", key, err)
+	}
+}
+
+var jwkB = jwk("b", 2048, "")
+
+func TestKeysURL(t *testing.T) {
+	for text, good := range map[string]bool{
+		"": true, "https://keys.example/a?b": true, "http://127.0.0.1:8080/keys": true, "http://localhost/keys": true, "http://[::1]:1/": true,
+		"http://keys.example/": false, "ftp://keys.example/": false, "keys": false, "https://": false, "https://u:p@keys.example/": false, "https://a b/": false,
+		"http://localhost.example/": false, "file:///etc/keys": false,
+	} {
+		got, err := provider.KeysURL("keys_url", text, "standard")
+		if text == "" {
+			text = "standard"
+		}
+		if (err == nil) != good || good && got != text {
+			t.Errorf("%q: got %q, %v", text, got, err)
+		}
+	}
+}
+
+func FuzzParseKeys(f *testing.F) {
+	f.Add([]byte(jwks(jwk("a", 2048, ""))))
+	f.Add([]byte(jwks(jwk("a", 2047, ""), `{}`)))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		keys, err := provider.ParseKeys(body)
+		if err == nil == (len(keys) == 0) {
+			t.Errorf("%d keys and %v", len(keys), err)
+		}
+		for id, key := range keys {
+			if id == "" || key.N.BitLen() < 2048 || key.N.BitLen() > 4096 || key.E < 3 {
+				t.Errorf("key %s of %d bits, E %s", strconv.Quote(id), key.N.BitLen(), strconv.Itoa(key.E))
+			}
+		}
+	})
+}

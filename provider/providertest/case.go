@@ -102,6 +102,7 @@ func Run(t *testing.T, c Case) {
 	t.Run("Proof", s.testProof)
 	t.Run("Body", s.testBody)
 	t.Run("MAC", s.testMAC)
+	t.Run("Mutants", s.testMutants)
 	t.Run("OddBodies", s.testOddBodies)
 	t.Run("Members", s.testMembers)
 	t.Run("Concurrent", s.testConcurrent)

@@ -1,0 +1,73 @@
+// Package outlook understands the push notifications of the Outlook REST API, version 2.0.
+//
+// Outlook posts batches of thin notifications: which item of a mailbox was created, updated or deleted. The ClientState
+// header of the request repeats a text that was chosen when the subscription was made; that is all the proof there is.
+// Notifications of a subscription are numbered, so that what was lost can be seen. A new subscription's URL is asked for
+// consent first: a POST with a token in the query, which comes back as plain text.
+//
+// [Verify] needs nothing else of this project. The service was switched off in March 2024 and Microsoft Graph took its
+// place; the form lives on in other code.
+//
+// Sources:
+//   - https://learn.microsoft.com/en-us/previous-versions/office/office-365-api/api/version-2.0/notify-rest-operations
+//   - https://learn.microsoft.com/en-us/previous-versions/office/office-365-api/api/beta/notify-rest-operations-beta
+package outlook
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// Provider receives and sends Outlook notifications.
+type Provider struct{}
+
+var _ provider.Sender = Provider{}
+
+type settings struct {
+	ClientState     provider.Secrets `json:"client_state"`
+	Unauthenticated bool             `json:"unauthenticated"`
+	Gaps            string           `json:"gaps"`
+}
+
+// What the setting gaps can be; "" is gapsAll.
+const (
+	gapsAll   = "all"
+	gapsBatch = "batch"
+	gapsNone  = "none"
+)
+
+// Open implements [provider.Provider].
+func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	var s settings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	if err := bellhop.Join("", s.checkState(), s.checkGaps()); err != nil {
+		return nil, err
+	}
+	r := &receiver{states: s.ClientState, gaps: s.Gaps != gapsNone}
+	if s.Gaps == "" || s.Gaps == gapsAll {
+		r.memory = newMemory()
+	}
+	return r, nil
+}
+
+func (s *settings) checkState() error {
+	switch {
+	case !s.Unauthenticated:
+		return provider.CheckClientState("client_state", s.ClientState)
+	case s.ClientState != nil:
+		return bellhop.Invalid("unauthenticated", "leave it out: there is a client_state to check")
+	}
+	return nil
+}
+
+func (s *settings) checkGaps() error {
+	if !slices.Contains([]string{"", gapsAll, gapsBatch, gapsNone}, s.Gaps) {
+		return bellhop.Invalid("gaps", "use all, batch or none")
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package outlook
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+type sendSettings struct {
+	ClientState provider.Secrets `json:"client_state"`
+	ResourceURL string           `json:"resource_url"`
+}
+
+// OpenSender implements [provider.Sender].
+func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	var s sendSettings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	err := provider.CheckClientState("client_state", s.ClientState)
+	if len(s.ClientState) > 1 {
+		err = bellhop.Invalid("client_state", "a destination has one client state")
+	}
+	if err := bellhop.Join("", err, checkResourceURL(s.ResourceURL)); err != nil {
+		return nil, err
+	}
+	r := &renderer{env: env, state: s.ClientState[0], resources: "urn:bellhop:event:"}
+	if s.ResourceURL != "" {
+		r.resources = strings.TrimSuffix(s.ResourceURL, "/") + "/"
+	}
+	return r, nil
+}
+
+// checkResourceURL lets through "" and what an event's id can be put behind.
+func checkResourceURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || strings.ContainsAny(text, "?#") {
+		return bellhop.Invalid("resource_url", "use a URL without user, query and fragment, such as https://bellhop.example.com/api/v1/events")
+	}
+	return nil
+}
+
+// A renderer has one client state, and so has each request: it travels in the header.
+type renderer struct {
+	env       provider.Env
+	state     string
+	resources string // in front of an event's id
+}
+
+var (
+	_ provider.Batcher = (*renderer)(nil)
+	_ provider.Greeter = (*renderer)(nil)
+)
+
+// Greet asks the receiver for consent, as Outlook does when a subscription is made.
+func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
+	g, err := provider.AskEcho(r.env, at, parameter)
+	if err != nil {
+		return g, fmt.Errorf("outlook: %w", err)
+	}
+	g.Request.Header.Set(StateHeader, r.state)
+	return g, nil
+}
+
+// Render sends ev in a batch of one.
+func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+	return r.RenderBatch([]*bellhop.Event{ev}, at)
+}
+
+// RenderBatch sends events that came from Outlook as they are, and any other as a thin notification of it.
+func (r *renderer) RenderBatch(events []*bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
+	var body bytes.Buffer
+	for i, ev := range events {
+		item, err := r.item(ev)
+		if err != nil {
+			return provider.Rendered{}, fmt.Errorf("outlook: %w", err)
+		}
+		if i == 0 {
+			body.WriteString(`{"value":[`)
+		} else {
+			body.WriteByte(',')
+		}
+		body.Write(item)
+	}
+	body.WriteString("]}")
+	return provider.Rendered{Body: body.Bytes(), Header: http.Header{
+		"Content-Type": {"application/json"},
+		StateHeader:    {r.state},
+	}}, nil
+}
+
+// item returns the item that carries ev.
+func (r *renderer) item(ev *bellhop.Event) ([]byte, error) {
+	if n, err := parse(ev.Body); err == nil && n.eventType == ev.Type {
+		return ev.Body, nil
+	}
+	return json.Marshal(newItem(ev, r.resources+ev.ID))
+}

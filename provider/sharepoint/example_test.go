@@ -1,0 +1,50 @@
+package sharepoint_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
+)
+
+// A handler that answers handshakes and takes what has the right client state, without the rest of Bellhop.
+func Example() {
+	receiver, err := sharepoint.Provider{}.Open(provider.Env{}, json.RawMessage(`{"client_state":"a0a354ec"}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+			return
+		}
+		receipt, err := receiver.Receive(r.Context(), &provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, Body: body})
+		switch {
+		case err != nil:
+			http.Error(w, "refused", http.StatusForbidden)
+		case receipt.Reply != nil:
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.Write(receipt.Reply.Body)
+		}
+		for _, ev := range receipt.Events {
+			fmt.Println(ev.Type, ev.Subject)
+		}
+	})
+
+	handshake := httptest.NewRecorder()
+	handler.ServeHTTP(handshake, httptest.NewRequest("POST", "/?validationtoken=may%20I%3F", nil))
+	fmt.Println(handshake.Body)
+
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"value":[{"subscriptionId":"a8e6d5e6","clientState":"a0a354ec","resource":"5c77031a"}]}`))
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	// Output:
+	// may I?
+	// sharepoint.changed 5c77031a
+}

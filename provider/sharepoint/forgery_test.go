@@ -1,0 +1,266 @@
+package sharepoint_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// The forgery list's sections 9 and 10, by its names; section 15 is in providertest. Decided otherwise, or elsewhere:
+//
+//	C04 to C07, C16                the item alone is refused and the request answered 200, as SharePoint's page asks
+//	C11  1,001 items               taken: the bound is 5,000
+//	C12  unknown subscriptionId    taken: a source knows states, not subscriptions
+//	C14  another tenantId          taken: who knows the state knows the tenant
+//	C17  constant time             signature.EqualToken's, which this is
+//	V11  headers of the reply      the door's, the same for each handshake
+//	V13  nobody asked for it       answered: the service may ask at any time, and the page says so
+//	V20  to V32                    other systems' handshakes
+//	R01  and R04, repeats          new events: a notification has no id, and the list is asked what changed
+//	R05  replay to another source  taken where both have one state: it does not cover the URL
+var forgeries = []struct {
+	name     string
+	settings map[string]any // beside client_state
+	target   string         // "" is /in/lists
+	header   []string       // values of ClientState
+	method   string         // "" is POST
+	body     string         // "" is one good notification
+	want     error
+	events   int
+	refused  []error // of items
+	reply    string
+}{
+	{name: "C01 header and item", header: []string{state}, events: 1},
+	{name: "C01 header alone", header: []string{state}, body: batchOf(item(nil)), events: 1},
+	{name: "C01 header alone, item empty", header: []string{state}, body: batchOf(item("")), events: 1},
+	{name: "C01 header alone, item without", header: []string{state}, body: batchOf(withoutState), events: 1},
+	{name: "C02 item alone", events: 1},
+	{name: "C02 item, header empty", header: []string{""}, events: 1},
+	{name: "C04 null", body: batchOf(item(nil)), refused: []error{signature.ErrMissing}},
+	{name: "C04 empty", body: batchOf(item("")), refused: []error{signature.ErrMissing}},
+	{name: "C04 absent", body: batchOf(withoutState), refused: []error{signature.ErrMissing}},
+	{name: "C05 absent, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true}, body: batchOf(withoutState), events: 1},
+	{name: "C05 any, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true}, header: []string{"x"}, body: batchOf(item("y"), item(1)), events: 2},
+	{name: "C06 prefix", body: batchOf(item(state[:35])), refused: []error{provider.ErrForbidden}},
+	{name: "C06 longer", body: batchOf(item(state + "9")), refused: []error{provider.ErrForbidden}},
+	{name: "C07 lower case", body: batchOf(item(strings.ToLower(state))), refused: []error{provider.ErrForbidden}},
+	{name: "C09 bad, good", body: batchOf(item("x"), item(state)), events: 1, refused: []error{provider.ErrForbidden}},
+	{name: "C09 good, bad", body: batchOf(item(state), item("x")), events: 1, refused: []error{provider.ErrForbidden}},
+	{name: "C09 header good, item bad", header: []string{state}, body: batchOf(item("x")), refused: []error{provider.ErrForbidden}},
+	{name: "C09 header bad, item good", header: []string{"x"}, want: provider.ErrForbidden},
+	{name: "header twice", header: []string{state, state}, want: signature.ErrMalformed},
+	{name: "header before body", header: []string{"x"}, body: "no JSON", want: provider.ErrForbidden},
+	{name: "method first", header: []string{"x"}, method: "PUT", want: provider.ErrMethod},
+	{name: "C10 no items", body: `{"value":[]}`},
+	{name: "C11 null", body: `{"value":null}`},
+	{name: "C11 missing", body: `{}`, want: provider.ErrBody},
+	{name: "C11 a text", body: `{"value":"[]"}`, want: provider.ErrBody},
+	{name: "C11 most items", header: []string{state}, body: batchOf(slices.Repeat([]string{withoutState}, provider.MaxItems)...), events: provider.MaxItems},
+	{name: "C11 one more", header: []string{state}, body: batchOf(slices.Repeat([]string{withoutState}, provider.MaxItems+1)...), want: provider.ErrBody},
+	{name: "C15 255 characters", settings: map[string]any{"client_state": longState}, body: batchOf(item(longState)), events: 1},
+	{name: "C16 number", body: batchOf(item(1)), refused: []error{provider.ErrForbidden}},
+	{name: "C16 number, header good", header: []string{state}, body: batchOf(item(1)), refused: []error{provider.ErrForbidden}},
+	{name: "C16 list of the state", header: []string{state}, body: batchOf(item([]string{state})), refused: []error{provider.ErrForbidden}},
+	{name: "C16 false", body: batchOf(item(false)), refused: []error{provider.ErrForbidden}},
+	{name: "C19 handshake with notifications", target: "/in/lists?validationtoken=x", reply: "x"},
+	{name: "state beside value", body: `{"clientState":"` + state + `","value":[` + item(nil) + `]}`, refused: []error{signature.ErrMissing}},
+	{name: "state deeper", body: batchOf(strings.Replace(item(nil), `"resource"`, `"x":{"clientState":"`+state+`"},"resource"`, 1)), refused: []error{signature.ErrMissing}},
+	{name: "state before subscriptionId", body: batchOf(`{"clientState":"x"}`), refused: []error{provider.ErrForbidden}},
+	{name: "no subscriptionId", body: batchOf(`{"clientState":"` + state + `"}`), refused: []error{provider.ErrBody}},
+	{name: "no objects", header: []string{state}, body: batchOf("null", "1", "[]"), refused: []error{provider.ErrBody, provider.ErrBody, provider.ErrBody}},
+
+	{name: "V01 control", target: "/in/lists?validationtoken=abc", reply: "abc"},
+	{name: "V02 camel case", target: "/in/lists?validationToken=abc", reply: "abc"},
+	{name: "V03 GET", target: "/in/lists?validationtoken=abc", method: "GET", want: provider.ErrMethod},
+	{name: "V05 line break", target: "/in/lists?validationtoken=%0d%0aX:%20y", want: provider.ErrBody},
+	{name: "V06 NUL", target: "/in/lists?validationtoken=%00", want: provider.ErrBody},
+	{name: "V06 C1", target: "/in/lists?validationtoken=%C2%85", want: provider.ErrBody},
+	{name: "V06 U+2028", target: "/in/lists?validationtoken=%E2%80%A8", want: provider.ErrBody},
+	{name: "V07 1 MiB", target: "/in/lists?validationtoken=" + strings.Repeat("a", 1<<20), want: provider.ErrBody},
+	{name: "V08 empty", target: "/in/lists?validationtoken=", want: provider.ErrBody},
+	{name: "V10 in the body", body: "validationtoken=abc", want: provider.ErrBody},
+	{name: "V15 escaped plus", target: "/in/lists?validationtoken=abc%2Bdef", reply: "abc+def"},
+	{name: "V16 plus", target: "/in/lists?validationtoken=abc+def", reply: "abc def"},
+	{name: "handshake, state right", target: "/in/lists?validationtoken=abc", header: []string{state}, reply: "abc"},
+	{name: "handshake, state wrong", target: "/in/lists?validationtoken=abc", header: []string{"x"}, want: provider.ErrForbidden},
+	{name: "handshake, state twice", target: "/in/lists?validationtoken=abc", header: []string{state, state}, want: signature.ErrMalformed},
+	{name: "strict handshake", settings: strict, target: "/in/lists?validationtoken=abc", header: []string{state}, reply: "abc"},
+	{name: "strict handshake, no state", settings: strict, target: "/in/lists?validationtoken=abc", want: signature.ErrMissing},
+	{name: "strict handshake, state empty", settings: strict, target: "/in/lists?validationtoken=abc", header: []string{""}, want: signature.ErrMissing},
+	{name: "strict is of handshakes alone", settings: strict, events: 1},
+
+	{name: "N01 state twice", body: batchOf(`{"subscriptionId":"a","clientState":"x","clientState":"` + state + `"}`), want: provider.ErrBody},
+	{name: "N02 state in another case", body: batchOf(`{"subscriptionId":"a","ClientState":"` + state + `"}`), refused: []error{signature.ErrMissing}},
+	{name: "N02 beside one in its own", body: batchOf(`{"subscriptionId":"a","ClientState":"` + state + `","clientState":"x"}`), refused: []error{provider.ErrForbidden}},
+	{name: "N12 byte order mark", body: "\uFEFF" + batchOf(), want: provider.ErrBody},
+}
+
+const withoutState = `{"subscriptionId":"a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7","resource":"5c77031a-9621-4dfc-bb5d-57803a94e91d"}`
+
+var (
+	longState = strings.Repeat("s", provider.MaxClientStateLength)
+	strict    = map[string]any{"strict_handshake": true}
+)
+
+func TestForgery(t *testing.T) {
+	for _, c := range forgeries {
+		t.Run(c.name, func(t *testing.T) {
+			if c.body == "" {
+				c.body = batchOf(item(state))
+			}
+			req := request(c.body)
+			req.Header[sharepoint.StateHeader] = c.header
+			if c.target != "" {
+				req.Target = c.target
+			}
+			if c.method != "" {
+				req.Method = c.method
+			}
+			receipt, err := open(t, c.settings).Receive(context.Background(), req)
+			if !errors.Is(err, c.want) || len(receipt.Events) != c.events || len(receipt.Refused) != len(c.refused) {
+				t.Fatalf("got %d events, %d refused, %v; want %d, %d, %v", len(receipt.Events), len(receipt.Refused), err, c.events, len(c.refused), c.want)
+			}
+			for i, want := range c.refused {
+				if got := receipt.Refused[i].Err; !errors.Is(got, want) {
+					t.Errorf("item refused: %v, want %v", got, want)
+				}
+			}
+			if c.reply != "" && (receipt.Reply == nil || receipt.Reply.Status != 200 || string(receipt.Reply.Body) != c.reply) {
+				t.Errorf("replies %+v, want %q", receipt.Reply, c.reply)
+			}
+			if c.reply == "" && err == nil && receipt.Status != 200 {
+				t.Errorf("answers %d", receipt.Status)
+			}
+		})
+	}
+}
+
+func open(t testing.TB, more map[string]any) provider.Receiver {
+	t.Helper()
+	settings := map[string]any{"client_state": state}
+	for name, value := range more {
+		settings[name] = value
+		if value == nil {
+			delete(settings, name)
+		}
+	}
+	r, err := sharepoint.Provider{}.Open(provider.Env{}, []byte(encode(settings)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestSettings(t *testing.T) {
+	for raw, path := range map[string]string{
+		`{}`: "client_state: ", `{"unauthenticated":false}`: "client_state: ", `{"client_state":"é"}`: "client_state: ",
+		`{"client_state":"a","unauthenticated":true}`:      "unauthenticated: ",
+		`{"unauthenticated":true,"strict_handshake":true}`: "strict_handshake: ",
+		`{"client_state":["a","` + longState + `x"]}`:      "client_state[1]: ",
+		`{"client_state":["a","b","c","d","e"]}`:           "client_state: ",
+		`{"client_state":"a","strict_handshake":"yes"}`:    "strict_handshake: ",
+		`{"client_state":"a","no_such":true}`:              "no_such: ",
+	} {
+		if _, err := (sharepoint.Provider{}).Open(provider.Env{}, []byte(raw)); err == nil || !strings.HasPrefix(err.Error(), path) {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
+// Which items were refused, and that the bodies of events are parts of the request's, not copies.
+func TestNeighbours(t *testing.T) {
+	req := request(batchOf(item("x"), item(state), "null", item(state)))
+	receipt, err := open(t, nil).Receive(context.Background(), req)
+	if err != nil || len(receipt.Events) != 2 || len(receipt.Refused) != 2 || receipt.Refused[0].Item != 0 || receipt.Refused[1].Item != 2 {
+		t.Fatalf("%+v, %v", receipt, err)
+	}
+	start := bytes.LastIndex(req.Body, []byte(item(state)))
+	if &receipt.Events[1].Body[0] != &req.Body[start] {
+		t.Error("the last body is a copy")
+	}
+	if receipt.Events[1].ProviderID != "" {
+		t.Error("two changes would be one")
+	}
+}
+
+// Section 17: whatever becomes of the states in header and item, no others than those set get through.
+func TestMutants(t *testing.T) {
+	random := rand.New(rand.NewPCG(17, 2026))
+	valid := []string{state, otherState, longState, "~"}
+	r := open(t, map[string]any{"client_state": valid})
+	for tried := 0; tried < 10_000; {
+		mutant := mutate(random, valid)
+		if mutant == "" || slices.Contains(valid, mutant) {
+			continue
+		}
+		good := valid[random.IntN(len(valid))]
+		var req *provider.Request
+		switch random.IntN(4) {
+		case 0:
+			req = request(batchOf(item(mutant)))
+		case 1:
+			req = request(batchOf(item(mutant)))
+			req.Header[sharepoint.StateHeader] = []string{good}
+		case 2:
+			req = request(batchOf(item(good)))
+			req.Header[sharepoint.StateHeader] = []string{mutant}
+		default:
+			req = request(batchOf(item(good)))
+			req.Header[sharepoint.StateHeader] = []string{good, mutant}
+		}
+		if receipt, err := r.Receive(context.Background(), req); err == nil && (len(receipt.Events) > 0 || len(receipt.Refused) != 1) {
+			t.Fatalf("PCG 17, 2026: %q is accepted: %s", mutant, req.Body)
+		}
+		tried++
+	}
+}
+
+// mutate changes one of valid by one to four steps.
+func mutate(random *rand.Rand, valid []string) string {
+	b := []byte(valid[random.IntN(len(valid))])
+	for range 1 + random.IntN(4) {
+		at := random.IntN(len(b) + 1)
+		switch random.IntN(6) {
+		case 0:
+			b = slices.Insert(b, at, byte(random.IntN(256)))
+		case 1:
+			b = b[:at]
+		case 2:
+			other := valid[random.IntN(len(valid))]
+			b = append(b[:at:at], other[random.IntN(len(other)):]...)
+		case 3:
+			b = bytes.ToLower(b)
+		case 4:
+			b = append(b, b[at:]...)
+		default:
+			if at < len(b) {
+				b[at] ^= 1 << random.IntN(8)
+			}
+		}
+	}
+	return string(b)
+}
+
+func FuzzVerify(f *testing.F) {
+	f.Add(state, otherState)
+	f.Add("", "")
+	f.Add(state+"\x00", "a")
+	f.Fuzz(func(t *testing.T, value, want string) {
+		equal := value == want && value != ""
+		if err := sharepoint.VerifyHeader(http.Header{sharepoint.StateHeader: {value}}, want); (err == nil) != equal {
+			t.Errorf("header %q where %q is wanted: %v", value, want, err)
+		}
+		if err := sharepoint.VerifyItem(value, want); (err == nil) != equal {
+			t.Errorf("item %q where %q is wanted: %v", value, want, err)
+		}
+	})
+}

@@ -1,0 +1,56 @@
+// Package sharepoint understands the list webhooks of SharePoint Online.
+//
+// SharePoint posts batches of thin notifications: this list has changed. What changed, the receiver asks the list. Each
+// item repeats the clientState that was chosen with its subscription, and the ClientState header often does too; that is
+// all the proof there is. A new subscription's URL is asked for consent first: a POST with a token in the query, which
+// comes back as plain text.
+//
+// [VerifyHeader] and [VerifyItem] need nothing else of this project.
+//
+// Sources:
+//   - https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks
+//   - https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/get-started-webhooks
+//   - https://www.codemag.com/article/1707031
+package sharepoint
+
+import (
+	"encoding/json"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// Provider receives and sends SharePoint notifications.
+type Provider struct{}
+
+var _ provider.Sender = Provider{}
+
+type settings struct {
+	ClientState     provider.Secrets `json:"client_state"`
+	StrictHandshake bool             `json:"strict_handshake"`
+	Unauthenticated bool             `json:"unauthenticated"`
+}
+
+// Open implements [provider.Provider].
+func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	var s settings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return &receiver{states: s.ClientState, strict: s.StrictHandshake}, nil
+}
+
+func (s *settings) check() error {
+	switch {
+	case !s.Unauthenticated:
+		return provider.CheckClientState("client_state", s.ClientState)
+	case s.ClientState != nil:
+		return bellhop.Invalid("unauthenticated", "leave it out: there is a client_state to check")
+	case s.StrictHandshake:
+		return bellhop.Invalid("strict_handshake", "leave it out: there is no client_state to check")
+	}
+	return nil
+}

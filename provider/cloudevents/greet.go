@@ -1,0 +1,69 @@
+package cloudevents
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+var _ provider.Greeter = (*renderer)(nil)
+
+// Greet asks under the settings' origin whether deliveries are welcome. No token goes along: nobody has agreed yet.
+func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
+	if r.origin == "" {
+		return provider.Greeting{}, errors.New("settings.origin: required for the handshake; it is the name to ask under")
+	}
+	h := http.Header{RequestOriginHeader: {r.origin}}
+	if r.rate > 0 {
+		h[RequestRateHeader] = []string{strconv.Itoa(r.rate)}
+	}
+	if at.Callback != "" {
+		h[RequestCallbackHeader] = []string{at.Callback}
+	}
+	read := func(status int, h http.Header, _ []byte) (provider.Agreement, error) {
+		agreed, err := readConsent(status, h, r.origin, r.rate)
+		if err != nil && at.Callback != "" && mayAgreeLater(status) {
+			return provider.Agreement{Later: true}, nil
+		}
+		return agreed, err
+	}
+	return provider.Greeting{Request: provider.Rendered{Method: http.MethodOptions, Header: h}, Read: read}, nil
+}
+
+// mayAgreeLater reports whether an answer with this status leaves room for a call, which whoever looks after the
+// receiver may make by hand. One that says that it cannot answer now is to be asked again.
+func mayAgreeLater(status int) bool { return status < 500 && status != http.StatusTooManyRequests }
+
+// readConsent looks for consent where alone it can be, in the header: a status is what any server gives to OPTIONS.
+// asked is the rate that was asked for; 0 is none.
+func readConsent(status int, h http.Header, origin string, asked int) (provider.Agreement, error) {
+	allowed := h.Values(AllowedOriginHeader)
+	switch {
+	case status < 200 || status > 299:
+		return provider.Agreement{}, fmt.Errorf("answered with status %d", status)
+	case len(allowed) == 0:
+		return provider.Agreement{}, errors.New("answered without WebHook-Allowed-Origin, which alone is consent")
+	case len(allowed) > 1 || allowed[0] != "*" && !equalFold(allowed[0], origin):
+		return provider.Agreement{}, errors.New("answered with a WebHook-Allowed-Origin that is not settings.origin")
+	}
+	rate, err := readGranted(h.Values(AllowedRateHeader), asked)
+	return provider.Agreement{Rate: float64(rate) / 60}, err
+}
+
+// readGranted returns how many requests a minute are allowed; 0 is any. Who does not say allows what was asked for.
+func readGranted(values []string, asked int) (int, error) {
+	if len(values) == 0 {
+		return asked, nil
+	}
+	if len(values) == 1 && values[0] == "*" {
+		return 0, nil
+	}
+	granted, ok := readRate(values[0])
+	if !ok || len(values) > 1 {
+		return 0, errors.New("answered with a WebHook-Allowed-Rate that is neither a number nor *")
+	}
+	return granted, nil
+}

@@ -1,0 +1,97 @@
+package cloudevents
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// The headers of the handshake, in canonical form.
+const (
+	RequestOriginHeader   = "Webhook-Request-Origin"
+	RequestCallbackHeader = "Webhook-Request-Callback"
+	RequestRateHeader     = "Webhook-Request-Rate"
+	AllowedOriginHeader   = "Webhook-Allowed-Origin"
+	AllowedRateHeader     = "Webhook-Allowed-Rate"
+)
+
+// Consent answers the handshake of the Web Hooks specification: OPTIONS with a WebHook-Request-Origin. ok is false if
+// req is none.
+//
+// The origin is compared whole with those of allowed, without regard to case; "*" among them is any. What is not
+// allowed is provider.ErrMethod, as if there were no handshake here: an answer without consent in its headers. rate is
+// how many requests a minute are granted at most; 0 is as many as are asked for. An origin that is no DNS name, a rate
+// that is no whole number from 1 to 999999999, and either of them given twice, is provider.ErrBody.
+//
+// A WebHook-Request-Callback is not looked at: who agrees at once need not call.
+// Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#4-abuse-protection
+func Consent(req *provider.Request, allowed []string, rate int) (reply *provider.Reply, ok bool, err error) {
+	origins := req.Header.Values(RequestOriginHeader)
+	if req.Method != http.MethodOptions || len(origins) == 0 {
+		return nil, false, nil
+	}
+	if len(origins) > 1 || !dnsName(origins[0]) {
+		return nil, true, fmt.Errorf("%w: WebHook-Request-Origin is no DNS name, or there twice", provider.ErrBody)
+	}
+	if !originAllowed(origins[0], allowed) {
+		return nil, true, fmt.Errorf("%w: the origin is not among those allowed", provider.ErrMethod)
+	}
+	granted, err := grant(req.Header.Values(RequestRateHeader), rate)
+	if err != nil {
+		return nil, true, err
+	}
+	return &provider.Reply{Status: http.StatusOK, Header: http.Header{
+		"Allow":             {http.MethodPost},
+		AllowedOriginHeader: {origins[0]},
+		AllowedRateHeader:   {granted},
+	}}, true, nil
+}
+
+func originAllowed(origin string, allowed []string) bool {
+	return slices.ContainsFunc(allowed, func(a string) bool { return a == "*" || equalFold(origin, a) })
+}
+
+// grant returns the rate to allow of the one that is asked for, if any, and the most that may be.
+func grant(asked []string, most int) (string, error) {
+	n := 0
+	if len(asked) > 0 {
+		var ok bool
+		if n, ok = readRate(asked[0]); !ok || len(asked) > 1 {
+			return "", fmt.Errorf("%w: WebHook-Request-Rate is no number of requests a minute, or there twice", provider.ErrBody)
+		}
+	}
+	if most > 0 && (n == 0 || n > most) {
+		n = most
+	}
+	if n == 0 {
+		return "*", nil
+	}
+	return strconv.Itoa(n), nil
+}
+
+// maxRate is the highest rate that is read or granted.
+const maxRate = 999_999_999
+
+// readRate reads a whole number from 1 to 999999999.
+func readRate(text string) (n int, ok bool) {
+	if text == "" || len(text) > 9 || strings.Trim(text, "0123456789") != "" {
+		return 0, false
+	}
+	n, _ = strconv.Atoi(text)
+	return n, n > 0
+}
+
+// dnsName reports whether text can be the name of a sender: no scheme, no port, nothing that does not stand in names.
+func dnsName(text string) bool {
+	return text != "" && len(text) <= 253 && !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
+	})
+}
+
+// equalFold compares with an ASCII text, without regard to case. As many bytes are as many letters then: none of the
+// letters that Unicode folds to ASCII gets through.
+func equalFold(a, ascii string) bool { return len(a) == len(ascii) && strings.EqualFold(a, ascii) }

@@ -1,0 +1,149 @@
+package cloudevents_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+)
+
+func options(headers ...string) *provider.Request {
+	h := http.Header{}
+	for i := 0; i < len(headers); i += 2 {
+		h.Add(headers[i], headers[i+1])
+	}
+	return &provider.Request{Method: "OPTIONS", Target: "/in/orders", Header: h, ReceivedAt: providertest.Now}
+}
+
+func TestHandshakeVectors(t *testing.T) {
+	var file struct {
+		CloudEvents []struct {
+			Name           string
+			Headers        map[string]string
+			AllowedOrigins []string `json:"allowed_origins"`
+			Expect         struct {
+				Status        int
+				Headers       map[string]string
+				HeadersAbsent []string `json:"headers_absent"`
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(readFile(t, "testdata/handshakes.json")), &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.CloudEvents) != 5 {
+		t.Fatalf("%d vectors", len(file.CloudEvents))
+	}
+	for _, v := range file.CloudEvents {
+		if v.AllowedOrigins == nil {
+			v.AllowedOrigins = []string{"EventEmitter.example.com", "eventgrid.azure.net"}
+		}
+		req := options()
+		for name, value := range v.Headers {
+			req.Header.Set(name, value)
+		}
+		receipt, err := open(t, map[string]any{"allowed_origins": v.AllowedOrigins}).Receive(context.Background(), req)
+		if v.Expect.HeadersAbsent != nil {
+			if !errors.Is(err, provider.ErrMethod) {
+				t.Errorf("%s: %+v, %v", v.Name, receipt, err)
+			}
+			continue
+		}
+		if err != nil || receipt.Reply == nil || receipt.Reply.Then != nil || v.Expect.Status != 0 && receipt.Reply.Status != v.Expect.Status {
+			t.Errorf("%s: %+v, %v", v.Name, receipt.Reply, err)
+			continue
+		}
+		for name, want := range v.Expect.Headers {
+			if got := receipt.Reply.Header.Get(name); got != want {
+				t.Errorf("%s: %s is %q, want %q", v.Name, name, got, want)
+			}
+		}
+	}
+}
+
+// The forgery list's V26 and V27, and what else may stand in a handshake.
+func TestConsent(t *testing.T) {
+	const origin, rate = "WebHook-Request-Origin", "WebHook-Request-Rate"
+	for _, c := range []struct {
+		name    string
+		allowed string // separated by blanks
+		most    int
+		asked   []string
+		origin  string // in the answer; "" is none
+		rate    string
+		want    error
+	}{
+		{name: "exactly", allowed: emitter, asked: []string{origin, emitter}, origin: emitter, rate: "*"},
+		{name: "in another case, answered as asked", allowed: emitter, asked: []string{origin, "EventEmitter.Example.COM"}, origin: "EventEmitter.Example.COM", rate: "*"},
+		{name: "one of two", allowed: "a.example " + emitter, asked: []string{origin, emitter}, origin: emitter, rate: "*"},
+		{name: "any", allowed: "*", asked: []string{origin, "b.example"}, origin: "b.example", rate: "*"},
+		{name: "none allowed", asked: []string{origin, emitter}, want: provider.ErrMethod},
+		{name: "longer", allowed: emitter, asked: []string{origin, emitter + ".evil.example.net"}, want: provider.ErrMethod},
+		{name: "shorter", allowed: emitter, asked: []string{origin, "example.com"}, want: provider.ErrMethod},
+		{name: "in front", allowed: emitter, asked: []string{origin, "x" + emitter}, want: provider.ErrMethod},
+		{name: "a letter that folds to ASCII", allowed: "k.example", asked: []string{origin, "\u212A.example"}, want: provider.ErrBody},
+		{name: "scheme", allowed: "*", asked: []string{origin, "https://b.example"}, want: provider.ErrBody},
+		{name: "port", allowed: "*", asked: []string{origin, "b.example:443"}, want: provider.ErrBody},
+		{name: "star", allowed: "*", asked: []string{origin, "*"}, want: provider.ErrBody},
+		{name: "list", allowed: "*", asked: []string{origin, "a.example, b.example"}, want: provider.ErrBody},
+		{name: "empty", allowed: "*", asked: []string{origin, ""}, want: provider.ErrBody},
+		{name: "V05 line end", allowed: "*", asked: []string{origin, "a.example\r\nX: y"}, want: provider.ErrBody},
+		{name: "V06 NUL", allowed: "*", asked: []string{origin, "a.example\x00"}, want: provider.ErrBody},
+		{name: "V07 long", allowed: "*", asked: []string{origin, strings.Repeat("a", 254)}, want: provider.ErrBody},
+		{name: "twice", allowed: "*", asked: []string{origin, emitter, origin, emitter}, want: provider.ErrBody},
+
+		{name: "rate asked for", allowed: "*", asked: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "120"},
+		{name: "rate above ours", allowed: "*", most: 60, asked: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "60"},
+		{name: "rate below ours", allowed: "*", most: 600, asked: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "120"},
+		{name: "no rate, and ours", allowed: "*", most: 60, asked: []string{origin, emitter}, origin: emitter, rate: "60"},
+		{name: "rate 0", allowed: "*", asked: []string{origin, emitter, rate, "0"}, want: provider.ErrBody},
+		{name: "rate negative", allowed: "*", asked: []string{origin, emitter, rate, "-1"}, want: provider.ErrBody},
+		{name: "rate with a sign", allowed: "*", asked: []string{origin, emitter, rate, "+1"}, want: provider.ErrBody},
+		{name: "rate broken", allowed: "*", asked: []string{origin, emitter, rate, "1.5"}, want: provider.ErrBody},
+		{name: "rate huge", allowed: "*", asked: []string{origin, emitter, rate, "1000000000"}, want: provider.ErrBody},
+		{name: "rate empty", allowed: "*", asked: []string{origin, emitter, rate, ""}, want: provider.ErrBody},
+		{name: "rate twice", allowed: "*", asked: []string{origin, emitter, rate, "1", rate, "1"}, want: provider.ErrBody},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			reply, ok, err := cloudevents.Consent(options(c.asked...), strings.Fields(c.allowed), c.most)
+			if !ok || !errors.Is(err, c.want) || (reply != nil) != (c.want == nil) {
+				t.Fatalf("got %+v, %v, %v; want %v", reply, ok, err, c.want)
+			}
+			if reply == nil {
+				return
+			}
+			got := reply.Header
+			if got.Get("WebHook-Allowed-Origin") != c.origin || got.Get("WebHook-Allowed-Rate") != c.rate || got.Get("Allow") != "POST" || reply.Status != 200 || len(reply.Body) > 0 {
+				t.Errorf("got %+v", reply)
+			}
+		})
+	}
+	for _, req := range []*provider.Request{options(), options("Origin", "https://app.example"), request("", "", nil)} {
+		if reply, ok, err := cloudevents.Consent(req, []string{"*"}, 0); reply != nil || ok || err != nil {
+			t.Errorf("%s %v is taken for a handshake", req.Method, req.Header)
+		}
+	}
+}
+
+func FuzzConsent(f *testing.F) {
+	f.Add("OPTIONS", emitter, "120")
+	f.Add("OPTIONS", emitter+".evil.example.net", "")
+	f.Add("POST", "*", "-1")
+	f.Fuzz(func(t *testing.T, method, origin, rate string) {
+		req := options("WebHook-Request-Origin", origin, "WebHook-Request-Rate", rate)
+		req.Method = method
+		reply, _, _ := cloudevents.Consent(req, []string{emitter}, 100)
+		if reply != nil && (method != "OPTIONS" || !strings.EqualFold(origin, emitter) || reply.Header.Get("WebHook-Allowed-Origin") != origin) {
+			t.Errorf("%q %q agreed to: %v", method, origin, reply.Header)
+		}
+		if any, ok, err := cloudevents.Consent(req, []string{"*"}, 0); ok && err == nil && strings.ContainsAny(any.Header.Get("WebHook-Allowed-Origin"), "\r\n :/*,") {
+			t.Errorf("%q agreed to", origin)
+		}
+	})
+}

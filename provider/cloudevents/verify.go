@@ -1,0 +1,54 @@
+package cloudevents
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// Verify reports whether a request carries one of tokens: in its Authorization, behind "Bearer ", or in the
+// access_token of the query of target, its path and query. It returns signature.ErrMissing, ErrMismatch or, where there
+// are two, even if they agree, or the Authorization is of another scheme, ErrMalformed. It compares in constant time.
+//
+// That is all that Web Hooks have for a proof: who has seen a request can make others.
+// Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#3-authorization
+func Verify(h http.Header, target string, tokens ...string) error {
+	token, err := token(h, target)
+	if err == nil && !signature.EqualToken(token, tokens...) {
+		return signature.ErrMismatch
+	}
+	return err
+}
+
+// token returns the one token of a request.
+func token(h http.Header, target string) (string, error) {
+	inQuery := provider.Query(target, queryToken)
+	switch {
+	case len(inQuery) == 0:
+		value, err := signature.Single(h, "Authorization")
+		if err != nil {
+			return "", err
+		}
+		return cutScheme(value)
+	case len(inQuery) > 1 || len(h["Authorization"]) > 0:
+		return "", fmt.Errorf("%w: there is more than one token", signature.ErrMalformed)
+	case inQuery[0] == "":
+		return "", signature.ErrMissing
+	}
+	return inQuery[0], nil
+}
+
+// queryToken is the parameter for who cannot set headers.
+const queryToken = "access_token"
+
+// bearer is the scheme of Authorization and the blank behind it.
+const bearer = "Bearer "
+
+func cutScheme(value string) (string, error) {
+	if len(value) <= len(bearer) || !equalFold(value[:len(bearer)], bearer) {
+		return "", fmt.Errorf("%w: the Authorization is no Bearer token", signature.ErrMalformed)
+	}
+	return value[len(bearer):], nil
+}

@@ -1,0 +1,72 @@
+// Package github understands the webhooks of GitHub: those of repositories, organizations, enterprises and GitHub
+// Apps, on github.com and on GitHub Enterprise Server.
+//
+// A request carries one event as a JSON object, or as a form whose only field, payload, is that object. Its
+// X-Hub-Signature-256 header signs the body's bytes with a secret that both sides know. Nothing else is signed: not
+// the name of the event, X-GitHub-Event, nor the id of the delivery, X-GitHub-Delivery, and there is no time that
+// would make a caught request stale. So repeats are known by their bodies.
+//
+// [Sign] and [Verify] need nothing else of this project.
+//
+// Sources:
+//   - https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+//   - https://docs.github.com/en/webhooks/webhook-events-and-payloads
+//   - https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks
+package github
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// Provider receives and sends GitHub's webhooks.
+type Provider struct{}
+
+var _ provider.Sender = Provider{}
+
+type settings struct {
+	Secret    provider.Secrets `json:"secret"`
+	AllowSHA1 bool             `json:"allow_sha1"`
+	Repeat    string           `json:"repeat"`
+}
+
+// What setting repeat may say.
+const (
+	repeatDelivery = "delivery" // the default
+	repeatBody     = "body"
+)
+
+// Open implements [provider.Provider].
+func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	var s settings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	err := oneOf("repeat", s.Repeat, repeatDelivery, repeatBody)
+	if err := bellhop.Join("", s.Secret.Check("secret"), err); err != nil {
+		return nil, err
+	}
+	r := &receiver{byDelivery: s.Repeat != repeatBody}
+	for _, secret := range s.Secret {
+		r.secrets = append(r.secrets, []byte(secret))
+	}
+	r.verify = func(h http.Header, body []byte) error { return Verify(h, body, r.secrets...) }
+	if s.AllowSHA1 {
+		r.verify = func(h http.Header, body []byte) error { return VerifyAllowingSHA1(h, body, r.secrets...) }
+	}
+	return r, nil
+}
+
+// oneOf checks a setting that has one of known values, or none.
+func oneOf(path, value string, known ...string) error {
+	if value == "" || slices.Contains(known, value) {
+		return nil
+	}
+	return bellhop.Invalid(path, fmt.Sprintf("there is no such value; use %s", strings.Join(known, " or ")))
+}

@@ -1,0 +1,128 @@
+package github
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+type sendSettings struct {
+	Secret      provider.Secrets `json:"secret"`
+	ContentType string           `json:"content_type"`
+	AddSHA1     bool             `json:"add_sha1"`
+}
+
+// What setting content_type may say, in GitHub's own words.
+const (
+	contentJSON = "json"
+	contentForm = "form"
+)
+
+// OpenSender implements [provider.Sender].
+func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	var s sendSettings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	err := s.Secret.Check("secret")
+	if len(s.Secret) > 1 {
+		err = bellhop.Invalid("secret", "a destination signs with one secret")
+	}
+	if err := bellhop.Join("", err, oneOf("content_type", s.ContentType, contentJSON, contentForm)); err != nil {
+		return nil, err
+	}
+	return &renderer{secret: []byte(s.Secret[0]), content: s.ContentType, sha1: s.AddSHA1}, nil
+}
+
+type renderer struct {
+	secret  []byte
+	content string // "" is as the event came
+	sha1    bool
+}
+
+// Render sends an event that came from GitHub as it is, and any other as a repository_dispatch that tells of it.
+func (r *renderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
+	name, p, err := told(ev)
+	if err != nil {
+		return provider.Rendered{}, fmt.Errorf("github: %w", err)
+	}
+	form := p.form
+	if r.content != "" {
+		form = r.content == contentForm
+	}
+	h := http.Header{
+		"Accept":       {"*/*"},
+		"Content-Type": {"application/json"},
+		"User-Agent":   {"GitHub-Hookshot/bellhop"},
+		EventHeader:    {name},
+		DeliveryHeader: {deliveryID(ev)},
+	}
+	body := p.json
+	switch {
+	case form && p.form:
+		body = ev.Body
+	case form:
+		body = []byte(formStart + url.QueryEscape(string(p.json)))
+	}
+	if form {
+		h.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	passOn(h, ev)
+	if err := r.sign(h, body); err != nil {
+		return provider.Rendered{}, fmt.Errorf("github: %w", err)
+	}
+	return provider.Rendered{Header: h, Body: body}, nil
+}
+
+func (r *renderer) sign(h http.Header, body []byte) error {
+	sum, err := Sign(body, r.secret)
+	h.Set(SignatureHeader, sum)
+	if r.sha1 {
+		old, oldErr := SignSHA1(body, r.secret)
+		h.Set(SHA1SignatureHeader, old)
+		err = errors.Join(err, oldErr)
+	}
+	return err
+}
+
+// told returns the event's name at GitHub and its payload.
+func told(ev *bellhop.Event) (name string, p payload, err error) {
+	if name, ok := strings.CutPrefix(ev.Type, typePrefix); ok && eventType(name) == ev.Type {
+		if p, err := readPayload(ev.Body); err == nil {
+			return name, p, nil
+		}
+	}
+	object, err := newDispatch(ev)
+	return dispatchName, payload{json: object}, err
+}
+
+// hookHeaders say which hook a delivery belongs to. They are passed on with an event that came from GitHub.
+var hookHeaders = []string{"X-Github-Hook-Id", "X-Github-Hook-Installation-Target-Id", "X-Github-Hook-Installation-Target-Type"}
+
+func passOn(h http.Header, ev *bellhop.Event) {
+	for _, name := range hookHeaders {
+		if value := ev.Header.Get(name); strings.HasPrefix(ev.Type, typePrefix) && provider.Word(value) {
+			h.Set(name, value)
+		}
+	}
+}
+
+// deliveryID returns the id of the delivery, the same for each attempt: the one that an event of GitHub came with, or
+// one in the form of a UUID (RFC 9562, version 8) that is made of the event's own.
+func deliveryID(ev *bellhop.Event) string {
+	if id := ev.Header.Get(DeliveryHeader); strings.HasPrefix(ev.Type, typePrefix) && provider.Word(id) {
+		return id
+	}
+	sum := sha256.Sum256([]byte(ev.ID))
+	u := sum[:16]
+	u[6] = u[6]&0x0f | 0x80
+	u[8] = u[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}

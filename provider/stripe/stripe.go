@@ -1,0 +1,58 @@
+// Package stripe understands the webhooks of Stripe: snapshot events, which carry the object that changed, and thin
+// events, which only name it.
+//
+// A request carries one event as a JSON object. Its Stripe-Signature header has the time of the attempt and, for each
+// secret in use, a signature of that time and the body's bytes. Repeats are known by the event's id.
+//
+// [Sign] and [Verify] need nothing else of this project.
+//
+// Sources:
+//   - https://docs.stripe.com/webhooks
+//   - https://docs.stripe.com/webhooks/signature
+//   - https://docs.stripe.com/api/events/object
+//   - https://docs.stripe.com/api/v2/core/events/object
+package stripe
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// Provider receives and sends Stripe's events.
+type Provider struct{}
+
+var _ provider.Sender = Provider{}
+
+// DefaultTolerance is how far a request's time may be from now, either way, as in Stripe's own libraries.
+const DefaultTolerance = 5 * time.Minute
+
+type settings struct {
+	Secret    provider.Secrets `json:"secret"`
+	Tolerance string           `json:"tolerance"`
+	Livemode  *bool            `json:"livemode"`
+}
+
+// Open implements [provider.Provider].
+func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	var s settings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	tolerance, err := provider.Tolerance("tolerance", s.Tolerance, DefaultTolerance)
+	if err := bellhop.Join("", s.Secret.Check("secret"), err); err != nil {
+		return nil, err
+	}
+	return &receiver{secrets: keys(s.Secret), tolerance: tolerance, livemode: s.Livemode, now: env.Now}, nil
+}
+
+// keys returns the bytes of secrets: their text, whsec_ included. What stands behind it is no Base64 to Stripe.
+func keys(secrets provider.Secrets) [][]byte {
+	list := make([][]byte, len(secrets))
+	for i, secret := range secrets {
+		list[i] = []byte(secret)
+	}
+	return list
+}

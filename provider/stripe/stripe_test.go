@@ -1,0 +1,113 @@
+package stripe_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+	"github.com/bellhop-gateway/bellhop/provider/stripe"
+)
+
+var secrets = [2]string{"whsec_test_secret", "whsec_4uT9bWc2Yv7LhQpRz0SxNk8mEjAfGd1o"}
+
+func testCase(t testing.TB) providertest.Case {
+	return providertest.Case{
+		Provider:     stripe.Provider{},
+		Settings:     func(secrets []string) string { return encode(map[string]any{"secret": secrets}) },
+		Secrets:      secrets,
+		Sign:         sign,
+		Headers:      []string{"Stripe-Signature"},
+		Window:       5 * time.Minute,
+		Recordings:   recordings(t),
+		SendSettings: func(secret string) string { return encode(map[string]any{"secret": secret}) },
+	}
+}
+
+func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
+
+func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
+
+func BenchmarkReceive(b *testing.B) {
+	body := readFile(b, "testdata/samples/connect-customer-updated.json")
+	body = strings.Replace(body, `"metadata": {}`, `"metadata": {"note": "`+strings.Repeat("nightly ", 50)+`"}`, 1)
+	providertest.Benchmark(b, testCase(b), []byte(body))
+}
+
+// TestMutants moves bytes between signature, time and body too. The tolerance is an hour and the times are minutes
+// apart, so that it is the signature that refuses.
+func TestMutants(t *testing.T) {
+	r := open(t, map[string]any{"tolerance": "1h"})
+	made := func(i int) []string {
+		body := fmt.Sprintf(`{"id":"evt_%d","type":"test","data":{"n":1795338000.%d}}`, i, i*i)
+		_, v1, _ := strings.Cut(sign(secrets[0], providertest.Now.Add(time.Duration(i)*time.Second), []byte(body)).Header.Get("Stripe-Signature"), ",v1=")
+		return []string{v1, fmt.Sprint(providertest.Now.Unix() + int64(i)), body}
+	}
+	same := func(m, v []string) bool { return m[1] == v[1] && m[2] == v[2] && strings.EqualFold(m[0], v[0]) }
+	providertest.Mutants(t, made, same, func(parts []string) bool {
+		req := request(map[string]string{"Stripe-Signature": "t=" + parts[1] + ",v1=" + parts[0]}, []byte(parts[2]))
+		_, err := r.Receive(context.Background(), req)
+		return err == nil
+	})
+}
+
+// sign returns a request as Stripe makes it.
+func sign(secret string, at time.Time, body []byte) *provider.Request {
+	value, err := stripe.Sign(body, at, []byte(secret))
+	if err != nil {
+		panic(err)
+	}
+	return request(map[string]string{"Stripe-Signature": value}, body)
+}
+
+func request(headers map[string]string, body []byte) *provider.Request {
+	h := http.Header{"Content-Type": {"application/json; charset=utf-8"}, "User-Agent": {"Stripe/1.0 (+https://stripe.com/docs/webhooks)"}}
+	for name, value := range headers {
+		h.Set(name, value)
+	}
+	return &provider.Request{Method: "POST", Target: "/in/payments", Header: h, Body: body, ReceivedAt: providertest.Now}
+}
+
+// recordings are what the samples do not show: a rolled secret, the signature of test mode, and the setting livemode.
+func recordings(t testing.TB) []providertest.Recording {
+	live, test := []byte(readFile(t, "testdata/samples/invoice-paid.json")), []byte(readFile(t, "testdata/samples/thin-meter-error.json"))
+	both, err := stripe.Sign(live, providertest.Now, []byte(secrets[0]), []byte(secrets[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	withV0 := sign(secrets[0], providertest.Now, test)
+	withV0.Header.Set("Stripe-Signature", withV0.Header.Get("Stripe-Signature")+",v0="+strings.Repeat("0a", 32))
+	only := func(live bool) string { return encode(map[string]any{"secret": secrets[0], "livemode": live}) }
+	return []providertest.Recording{
+		{Name: "rolled-secret", Settings: encode(map[string]any{"secret": secrets[1]}), Request: request(map[string]string{"Stripe-Signature": both}, live)},
+		{Name: "test-mode-v0", Request: withV0},
+		{Name: "live-at-live", Settings: only(true), Request: sign(secrets[0], providertest.Now, live)},
+		{Name: "test-at-live", Settings: only(true), Request: sign(secrets[0], providertest.Now, test), Refused: "forbidden"},
+		{Name: "live-at-test", Settings: only(false), Request: sign(secrets[0], providertest.Now, live), Refused: "forbidden"},
+		{Name: "known-answer", At: time.Unix(1700000000, 0), Request: request(map[string]string{"Stripe-Signature": knownValue}, []byte(knownBody))},
+		{Name: "known-answer-too-late", At: time.Unix(1700000301, 0), Request: request(map[string]string{"Stripe-Signature": knownValue}, []byte(knownBody)), Refused: "signature_expired"},
+	}
+}
+
+func readFile(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}

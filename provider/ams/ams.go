@@ -26,37 +26,6 @@ type Provider struct{}
 
 var _ provider.Sender = Provider{}
 
-// Info implements [provider.Provider].
-func (Provider) Info() provider.Info {
-	key := provider.Setting{Name: "signing_key", Title: "Signing key", Required: true, Secret: true,
-		Doc:     "The key given to Media Services with the notification endpoint, in Base64. A list of up to 4 while it is being replaced.",
-		Example: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}
-	keyToSend := key
-	keyToSend.Doc = "The key that the receiver knows, in Base64."
-	const account = "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"
-	return provider.Info{
-		Name:    "ams",
-		Title:   "Azure Media Services",
-		Summary: "Job, task and endpoint notifications of Media Services v2, signed with HMAC-SHA256 in ms-signature.",
-		Links: []string{
-			"https://learn.microsoft.com/en-us/azure/media-services/previous/media-services-dotnet-check-job-progress-with-webhooks",
-		},
-		Key: "signing_key",
-		Settings: []provider.Setting{
-			key,
-			{Name: "account_id", Title: "Account id", Example: account,
-				Doc: "The only account whose notifications are taken, compared without regard to case. Default: any account that header and body agree on."},
-			{Name: "lenient", Title: "Lenient", Example: "true", Kind: provider.KindFlag,
-				Doc: "Takes a signature in lower-case hex too, which Media Services' own receiver refuses. Default: false."},
-		},
-		SendSettings: []provider.Setting{
-			keyToSend,
-			{Name: "account_id", Title: "Account id", Example: account,
-				Doc: "The account to send as. Required for events that did not come from Media Services; those that did keep their own, which must be this one if it is set."},
-		},
-	}
-}
-
 type settings struct {
 	SigningKey provider.Secrets `json:"signing_key"`
 	AccountID  string           `json:"account_id"`

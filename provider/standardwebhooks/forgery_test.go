@@ -19,8 +19,8 @@ import (
 // The forgery list's section 4, by its names; package signature has what is about keys and entries alone, the
 // store W41 and W42. Decided otherwise, or where the list leaves it open:
 //
-//	W04  svix-* names            taken where no webhook-* is there: the request says which family, never which key
-//	W06  both families           webhook-* counts, svix-* is not looked at
+//	W04  svix-* names            taken where no webhook-* is there, unless the source's header_family says otherwise
+//	W06  both families           that of header_family counts, else webhook-*; the other is not looked at
 //	W17  blanks between entries  taken: an empty entry is one of no known version
 //	N01  type twice              taken as standardwebhooks.message: the bytes are signed, the type is ambiguous
 var forgeries = []struct {
@@ -117,6 +117,7 @@ func TestSettings(t *testing.T) {
 		"private key":            {"secret": "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="},
 		"tolerance 0 is not off": {"secret": secrets[0], "tolerance": "0s"},
 		"tolerance too long":     {"secret": secrets[0], "tolerance": "61m"},
+		"unknown family":         {"secret": secrets[0], "header_family": "Webhook-"},
 	} {
 		_, err := standardwebhooks.Provider{}.Open(provider.Env{}, []byte(encode(settings)))
 		if err == nil || strings.Contains(err.Error(), "whsk_6X") {
@@ -126,6 +127,37 @@ func TestSettings(t *testing.T) {
 	_, err := standardwebhooks.Provider{}.OpenSender(provider.Env{}, []byte(`{"secret":"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="}`))
 	if err == nil || !strings.HasPrefix(err.Error(), "secret: ") {
 		t.Errorf("public key to send with: %v", err)
+	}
+}
+
+func TestHeaderFamily(t *testing.T) {
+	forged := set("webhook-signature", "v1,"+strings.Repeat("A", 43)+"=")
+	for _, c := range []struct {
+		name, family string
+		change       func(h http.Header)
+		want         error
+	}{
+		{"webhook at webhook", "webhook", func(http.Header) {}, nil},
+		{"W04 svix at webhook", "webhook", rename("webhook-", "svix-", true), signature.ErrMissing},
+		{"W04 svix at svix", "svix", rename("webhook-", "svix-", true), nil},
+		{"webhook at svix", "svix", func(http.Header) {}, signature.ErrMissing},
+		{"W06 both at svix, webhook forged", "svix", func(h http.Header) { rename("webhook-", "svix-", false)(h); forged(h) }, nil},
+		{"W06 both at webhook, webhook forged", "webhook", func(h http.Header) { rename("webhook-", "svix-", false)(h); forged(h) }, signature.ErrMismatch},
+		{"svix twice at svix", "svix", func(h http.Header) { rename("webhook-", "svix-", true)(h); h.Add("svix-id", "msg_1") }, signature.ErrMalformed},
+		{"W37 svix id of 1 KiB", "svix", func(h http.Header) {
+			rename("webhook-", "svix-", true)(h)
+			h.Set("svix-id", strings.Repeat("i", 1024))
+		}, provider.ErrBody},
+	} {
+		r, err := standardwebhooks.Provider{}.Open(env(), []byte(encode(map[string]any{"secret": secrets[0], "header_family": c.family})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := sign(secrets[0], providertest.Now, nil)
+		c.change(req.Header)
+		if _, err := r.Receive(context.Background(), req); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		}
 	}
 }
 

@@ -20,13 +20,19 @@ const DefaultType = "standardwebhooks.message"
 type receiver struct {
 	keys      []signature.StandardKey
 	tolerance time.Duration
+	family    family // of the headers that count; "" is either
 	now       func() time.Time
 }
 
 // oddID reports whether a refused request has an id that no sender makes: that is no forgery, but no request of ours.
 func oddID(h http.Header) bool {
-	id := h.Get("Webhook-Id")
-	return len(id) > signature.MaxStandardID || strings.ContainsFunc(id, unicode.IsControl)
+	for _, f := range [...]family{familyWebhook, familySvix} {
+		id := h.Get(f.id())
+		if len(id) > signature.MaxStandardID || strings.ContainsFunc(id, unicode.IsControl) {
+			return true
+		}
+	}
+	return false
 }
 
 // Receive verifies the signature and looks for a type in the body.
@@ -34,16 +40,17 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	if req.Method != http.MethodPost {
 		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", provider.ErrMethod)
 	}
-	id, err := signature.VerifyStandardHeader(req.Header, req.Body, r.keys, r.now(), r.tolerance)
-	if err != nil && oddID(req.Header) {
-		return provider.Receipt{}, fmt.Errorf("standardwebhooks: webhook-id too long, or with control characters: %w", provider.ErrBody)
+	h := r.family.only(req.Header)
+	id, err := signature.VerifyStandardHeader(h, req.Body, r.keys, r.now(), r.tolerance)
+	if err != nil && oddID(h) {
+		return provider.Receipt{}, fmt.Errorf("standardwebhooks: an id too long, or with control characters: %w", provider.ErrBody)
 	}
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", err)
 	}
 	kind, at := describe(req.Body)
 	if at.IsZero() {
-		at = attemptTime(req.Header)
+		at = attemptTime(h)
 	}
 	return provider.Receipt{Events: []bellhop.Event{{
 		Type:        kind,
@@ -79,9 +86,9 @@ func describe(body []byte) (kind string, at time.Time) {
 
 // attemptTime returns the timestamp of a request that was verified.
 func attemptTime(h http.Header) time.Time {
-	text := h.Get("Webhook-Timestamp")
+	text := h.Get(familyWebhook.timestamp())
 	if text == "" {
-		text = h.Get("Svix-Timestamp")
+		text = h.Get(familySvix.timestamp())
 	}
 	seconds, _ := strconv.ParseInt(text, 10, 64)
 	return time.Unix(seconds, 0).UTC()

@@ -11,7 +11,10 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-type renderer struct{ keys []signature.StandardKey }
+type renderer struct {
+	keys   []signature.StandardKey
+	family family
+}
 
 // Render sends the event's bytes as they are, signed for this attempt.
 func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
@@ -21,10 +24,10 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 		return provider.Rendered{}, fmt.Errorf("standardwebhooks: %w", err)
 	}
 	return provider.Rendered{Body: ev.Body, Header: http.Header{
-		"Content-Type":      {provider.SendContentType(ev)},
-		"Webhook-Id":        {id},
-		"Webhook-Timestamp": {strconv.FormatInt(at.Time.Unix(), 10)},
-		"Webhook-Signature": {sig},
+		"Content-Type":       {provider.SendContentType(ev)},
+		r.family.id():        {id},
+		r.family.timestamp(): {strconv.FormatInt(at.Time.Unix(), 10)},
+		r.family.signature(): {sig},
 	}}, nil
 }
 
@@ -32,7 +35,7 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 // Webhook, else its own.
 func messageID(ev *bellhop.Event) string {
 	id := ev.ProviderID
-	came := id != "" && (ev.Header.Get("Webhook-Id") == id || ev.Header.Get("Svix-Id") == id)
+	came := id != "" && (ev.Header.Get(familyWebhook.id()) == id || ev.Header.Get(familySvix.id()) == id)
 	if came && len(id) <= signature.MaxStandardID && !strings.Contains(id, ".") {
 		return id
 	}

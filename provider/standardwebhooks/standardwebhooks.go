@@ -26,33 +26,10 @@ type Provider struct{}
 
 var _ provider.Sender = Provider{}
 
-// Info implements [provider.Provider].
-func (Provider) Info() provider.Info {
-	return provider.Info{
-		Name:    "standardwebhooks",
-		Title:   "Standard Webhooks",
-		Summary: "Any system that signs as the Standard Webhooks specification says, with shared secrets or Ed25519.",
-		Links: []string{
-			"https://www.standardwebhooks.com",
-			"https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
-		},
-		Key: "secret",
-		Settings: []provider.Setting{
-			{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-				Doc: "What the sender shows for this endpoint: a shared secret (whsec_…) or its public key (whpk_…). A list of up to 4 while it is being replaced."},
-			{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
-				Doc: "How far a request's timestamp may be from now, either way: 1s to 1h. Default: 5m."},
-		},
-		SendSettings: []provider.Setting{
-			{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-				Doc: "To sign with: a shared secret (whsec_…) or a private key (whsk_…). With a list of up to 4, while it is being replaced, each makes a signature."},
-		},
-	}
-}
-
 type settings struct {
 	Secret    provider.Secrets `json:"secret"`
 	Tolerance string           `json:"tolerance"`
+	Family    string           `json:"header_family"`
 }
 
 // Open implements [provider.Provider].
@@ -63,14 +40,16 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	}
 	keys, err := parseKeys(s.Secret, "whsk_", "is a private key; a source only verifies, with the whpk_ that belongs to it")
 	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, signature.StandardTolerance)
-	if err := bellhop.Join("", err, toleranceErr); err != nil {
+	family, familyErr := readFamily(s.Family, "")
+	if err := bellhop.Join("", err, toleranceErr, familyErr); err != nil {
 		return nil, err
 	}
-	return &receiver{keys: keys, tolerance: tolerance, now: env.Now}, nil
+	return &receiver{keys: keys, tolerance: tolerance, family: family, now: env.Now}, nil
 }
 
 type sendSettings struct {
 	Secret provider.Secrets `json:"secret"`
+	Family string           `json:"header_family"`
 }
 
 // OpenSender implements [provider.Sender].
@@ -80,10 +59,11 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 		return nil, err
 	}
 	keys, err := parseKeys(s.Secret, "whpk_", "is a public key, which cannot sign; use a whsec_ or whsk_")
-	if err != nil {
+	family, familyErr := readFamily(s.Family, familyWebhook)
+	if err := bellhop.Join("", err, familyErr); err != nil {
 		return nil, err
 	}
-	return &renderer{keys: keys}, nil
+	return &renderer{keys: keys, family: family}, nil
 }
 
 // parseKeys reads secrets. Those of the kind that begins with unfit are refused for the reason given.

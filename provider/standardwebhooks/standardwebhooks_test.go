@@ -1,6 +1,9 @@
 package standardwebhooks_test
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -30,7 +33,57 @@ func testCase(t testing.TB) providertest.Case {
 	}
 }
 
+// asymmetricCase is a sender that signs with private keys and a receiver that knows the public ones.
+func asymmetricCase(t testing.TB) providertest.Case {
+	c := testCase(t)
+	c.Name, c.Recordings = "v1a", nil
+	c.Secrets = [2]string{privateKey(0x11), privateKey(0x22)}
+	c.Settings = func(secrets []string) string {
+		var public []string
+		for _, secret := range secrets {
+			public = append(public, publicKey(secret))
+		}
+		return encode(map[string]any{"secret": public})
+	}
+	return c
+}
+
+// privateKey returns the text of a key made of a seed of this byte.
+func privateKey(seed byte) string {
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+	return "whsk_" + base64.StdEncoding.EncodeToString(key)
+}
+
+func publicKey(private string) string {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(private, "whsk_"))
+	if err != nil {
+		panic(err)
+	}
+	return "whpk_" + base64.StdEncoding.EncodeToString(key[ed25519.SeedSize:])
+}
+
+// svixCase is a sender and a receiver that use the names of Svix.
+func svixCase(t testing.TB) providertest.Case {
+	c := testCase(t)
+	c.Name, c.Recordings = "svix", nil
+	c.Settings = func(secrets []string) string {
+		return encode(map[string]any{"secret": secrets, "header_family": "svix"})
+	}
+	c.SendSettings = func(secret string) string { return encode(map[string]any{"secret": secret, "header_family": "svix"}) }
+	c.Headers = []string{"svix-id", "svix-timestamp", "svix-signature"}
+	c.Sign = func(secret string, at time.Time, body []byte) *provider.Request {
+		req := sign(secret, at, body)
+		rename("webhook-", "svix-", true)(req.Header)
+		return req
+	}
+	return c
+}
+
 func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
+
+func TestAsymmetric(t *testing.T) { providertest.Run(t, asymmetricCase(t)) }
+
+func TestSvix(t *testing.T) { providertest.Run(t, svixCase(t)) }
 
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 

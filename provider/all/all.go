@@ -4,15 +4,25 @@ package all
 import (
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/ams"
+	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
 	"github.com/bellhop-gateway/bellhop/provider/generic"
+	"github.com/bellhop-gateway/bellhop/provider/github"
+	"github.com/bellhop-gateway/bellhop/provider/outlook"
+	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 	"github.com/bellhop-gateway/bellhop/provider/standardwebhooks"
+	"github.com/bellhop-gateway/bellhop/provider/stripe"
 )
 
 // Providers returns every provider there is, by name.
 func Providers() []provider.Provider {
 	return []provider.Provider{
 		ams.Provider{},
+		cloudevents.Provider{},
 		generic.Provider{},
+		github.Provider{},
+		outlook.Provider{},
+		sharepoint.Provider{},
 		standardwebhooks.Provider{},
+		stripe.Provider{},
 	}
 }

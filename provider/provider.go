@@ -67,14 +67,6 @@ type Batcher interface {
 	RenderBatch(events []*bellhop.Event, at Sending) (Rendered, error)
 }
 
-// A Splitter can take apart a body as its system sends it.
-type Splitter interface {
-	Provider
-	// Split returns the events in body, in their order, as Receive would of an authentic request; what it returns may
-	// refer to body. It is an error if body, or one item of it, is not the provider's own.
-	Split(contentType string, body []byte) ([]bellhop.Event, error)
-}
-
 // A Judge is a Renderer whose receivers answer in a way of their own.
 type Judge interface {
 	// Judge says what a reply means. body is its beginning, at most bellhop.MaxReplyBytes of it.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -32,7 +33,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script/*.txtar. Beside testscript's own commands there are
 //
-//	serve [flag…]       a server on a free port in ./data, until the script ends; it may deliver to this machine
+//	serve [flag…]       a server on a free port in ./data, until the script ends; it may deliver to this machine;
+//	                    $SERVER is its URL
 //	listen STATUS BODY  a receiver that answers so (\x1b and its like are escapes); $RECEIVER is its URL, and each request
 //	                    is kept in received/N.headers and received/N.body
 //	await COMMAND       the command repeated until it succeeds
@@ -62,7 +64,10 @@ func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	})
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(filepath.Join(server.Dir, "data", "server.json")); err == nil {
+		var info struct{ URL string }
+		text, err := os.ReadFile(filepath.Join(server.Dir, "data", "server.json"))
+		if err == nil && json.Unmarshal(text, &info) == nil {
+			ts.Setenv("SERVER", info.URL)
 			return
 		}
 		if time.Now().After(deadline) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ func send(ctx context.Context, e *env, name string, f sendFlags) error {
 	if err != nil {
 		return err
 	}
-	message, err := render(p, renderer, ev, sending)
+	message, err := render(ctx, p, renderer, ev, sending)
 	if err != nil {
 		return err
 	}
@@ -110,23 +111,40 @@ func openRenderer(p provider.Provider, env provider.Env, settings json.RawMessag
 	return renderer, nil
 }
 
-// render puts an event into a request: several into one, if its body is a batch as the provider sends them.
-func render(p provider.Provider, renderer provider.Renderer, ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
-	splitter, splits := p.(provider.Splitter)
-	batcher, batches := renderer.(provider.Batcher)
-	if !splits || !batches {
-		return renderer.Render(ev, at)
+// render puts an event into a request. A body that the provider itself would send, of one event or several, becomes
+// what it was made of first, so that it goes out as it is.
+func render(ctx context.Context, p provider.Provider, renderer provider.Renderer, ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+	own := ownEvents(ctx, p, ev)
+	batcher, ok := renderer.(provider.Batcher)
+	switch {
+	case len(own) == 1:
+		return renderer.Render(own[0], at)
+	case len(own) > 1 && ok:
+		return batcher.RenderBatch(own, at)
 	}
-	items, err := splitter.Split(ev.ContentType, ev.Body)
-	if err != nil || len(items) == 0 {
-		return renderer.Render(ev, at)
+	return renderer.Render(ev, at)
+}
+
+// ownEvents are the events that a source of the provider would make of ev's body, if such a source can do without a
+// proof; none if it would make nothing of it.
+func ownEvents(ctx context.Context, p provider.Provider, ev *bellhop.Event) []*bellhop.Event {
+	receiver, err := p.Open(provider.Env{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, []byte(`{"unauthenticated":true}`))
+	if err != nil {
+		return nil
 	}
-	events := make([]*bellhop.Event, len(items))
-	for i := range items {
-		items[i].ID, items[i].ReceivedAt = ev.ID, ev.ReceivedAt
-		events[i] = &items[i]
+	receipt, err := receiver.Receive(ctx, &provider.Request{Method: http.MethodPost, Target: "/", Header: http.Header{"Content-Type": {ev.ContentType}}, Body: ev.Body})
+	if err != nil || len(receipt.Refused) > 0 {
+		return nil
 	}
-	return batcher.RenderBatch(events, at)
+	var own []*bellhop.Event
+	for _, item := range receipt.Events {
+		if !bytes.Contains(ev.Body, item.Body) {
+			continue // the provider's own remark, such as of a gap
+		}
+		item.ID, item.Source, item.ReceivedAt = ev.ID, ev.Source, ev.ReceivedAt
+		own = append(own, &item)
+	}
+	return own
 }
 
 // event is what is sent: the body of --file as an event that came from this provider, or else a test event.
@@ -148,9 +166,22 @@ func (f *sendFlags) event(e *env, env provider.Env, name string) (*bellhop.Event
 		if !json.Valid(ev.Body) {
 			ev.ContentType = http.DetectContentType(ev.Body)
 		}
+		if given := headerIn(f.headers, "Content-Type"); given != "" {
+			ev.ContentType = given
+		}
 	}
 	ev.SHA256 = sha256.Sum256(ev.Body)
 	return ev, nil
+}
+
+// headerIn returns the value of a header among 'Name: value' lines, "" if it is not there.
+func headerIn(lines []string, name string) string {
+	for _, line := range lines {
+		if n, value, _ := strings.Cut(line, ":"); strings.EqualFold(strings.TrimSpace(n), name) {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
 }
 
 // greet makes the handshake and prints the answer. It fails unless the receiver agrees, now or perhaps later.

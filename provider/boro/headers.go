@@ -1,0 +1,76 @@
+package boro
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// Bounds of custom headers.
+const (
+	maxHeaders     = 32
+	maxHeaderValue = 4 << 10 // bytes
+)
+
+// reservedHeaders are those that frame a request, belong to one hop, sign or date it, or claim where it came from.
+// Header names and their beginnings are in lower case.
+var (
+	reservedHeaders = []string{
+		"host", "content-length", "transfer-encoding", "content-encoding", "te", "trailer", "connection", "keep-alive", "upgrade",
+		"http2-settings", "expect", "accept-encoding", "cookie", "cookie2", "forwarded", "via", "x-real-ip", "x-original-url",
+		"x-rewrite-url", "x-http-method-override", "authorization", "date", "x-authorization-content-sha256", "content-sha256",
+		"metadata", "metadata-flavor", "metadata-token", "x-metadata-token", "x-google-metadata-request",
+	}
+	reservedBeginnings = []string{"proxy-", "x-forwarded-", "webhook-", "svix-", "x-aws-ec2-metadata-", "bellhop-", "x-bellhop-"}
+)
+
+// readHeaders checks a profile's custom headers and returns all that do not depend on the notification.
+func readHeaders(custom map[string]string) (http.Header, error) {
+	h := http.Header{"Content-Type": {"application/json"}}
+	if len(custom) > maxHeaders {
+		return nil, bellhop.Invalid("headers", fmt.Sprintf("has %d headers; at most %d", len(custom), maxHeaders))
+	}
+	var errs []error
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(custom)) {
+		value := strings.Trim(custom[name], " \t")
+		canonical := http.CanonicalHeaderKey(name)
+		if reason := unfit(canonical, value); reason != "" {
+			errs = append(errs, bellhop.Invalid("headers", reason))
+			continue
+		}
+		if seen[canonical] {
+			errs = append(errs, bellhop.Invalid("headers."+canonical, "is there twice, in different cases"))
+		}
+		seen[canonical] = true
+		h.Set(canonical, value)
+	}
+	return h, bellhop.Join("", errs...)
+}
+
+// unfit returns why a custom header cannot be sent; "" if it can.
+func unfit(name, value string) string {
+	lower := strings.ToLower(name)
+	switch {
+	case len(name) > 100 || !isToken(name):
+		return "a header name consists of up to 100 letters, digits and !#$%&'*+-.^_`|~"
+	case slices.Contains(reservedHeaders, lower) || slices.ContainsFunc(reservedBeginnings, func(p string) bool { return strings.HasPrefix(lower, p) }):
+		return name + " is set by Bellhop itself or not for sending; choose another name"
+	case value == "" || len(value) > maxHeaderValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
+		return "the value of " + name + " is to be 1 to 4096 printable ASCII characters"
+	case name == "Content-Type" && strings.Contains(value, ","):
+		return "a Content-Type with a comma cannot be signed"
+	}
+	return ""
+}
+
+// isToken reports whether name is a token in the sense of RFC 9110, section 5.6.2.
+func isToken(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
+}

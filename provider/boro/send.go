@@ -1,0 +1,126 @@
+package boro
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+type sendSettings struct {
+	ProfileID   string            `json:"profile_id"`
+	SecretKey   provider.Secrets  `json:"secret_key"`
+	KeyEncoding string            `json:"key_encoding"`
+	Headers     map[string]string `json:"headers"`
+	Levels      []string          `json:"levels"`
+	Triggers    []string          `json:"triggers"`
+}
+
+// OpenSender implements [provider.Sender].
+func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	var s sendSettings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	key, keyErr := s.key()
+	headers, headersErr := readHeaders(s.Headers)
+	err := bellhop.Join("", keyErr, headersErr, checkFilter("levels", s.Levels), checkFilter("triggers", s.Triggers))
+	if err != nil {
+		return nil, err
+	}
+	return &renderer{profileID: s.ProfileID, key: key, headers: headers, levels: s.Levels, triggers: s.Triggers}, nil
+}
+
+// key returns the key to sign with, or nil where neither it nor a profile is set: then nothing is signed.
+func (s *sendSettings) key() ([]byte, error) {
+	if s.ProfileID == "" && s.SecretKey == nil {
+		return nil, nil
+	}
+	if s.KeyEncoding == "auto" {
+		return nil, bellhop.Invalid("key_encoding", "use hex or raw; a destination signs with one key")
+	}
+	keys, err := decodeKeys(s.SecretKey, s.KeyEncoding)
+	if len(s.SecretKey) > 1 {
+		err = bellhop.Invalid("secret_key", "a destination signs with one key")
+	}
+	if err := bellhop.Join("", checkProfileID(s.ProfileID), err); err != nil {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// maxFilter bounds a filter.
+const maxFilter = 100
+
+func checkFilter(path string, wanted []string) error {
+	if len(wanted) > maxFilter {
+		return bellhop.Invalid(path, fmt.Sprintf("has %d entries; at most %d", len(wanted), maxFilter))
+	}
+	if slices.ContainsFunc(wanted, func(text string) bool { return strings.TrimSpace(text) == "" }) {
+		return bellhop.Invalid(path, "has an empty entry; leave it out to send all")
+	}
+	return nil
+}
+
+type renderer struct {
+	profileID        string
+	key              []byte      // nil signs nothing
+	headers          http.Header // Content-Type among them
+	levels, triggers []string    // empty is all
+}
+
+// Render sends an event that came from Boro as it is, and any other as a notification that tells of it.
+func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+	body, err := r.body(ev)
+	if err != nil {
+		return provider.Rendered{}, fmt.Errorf("boro: %w", err)
+	}
+	m := Message{Method: http.MethodPost, Header: r.headers.Clone(), Body: body}
+	if r.key != nil {
+		u, err := url.Parse(at.URL)
+		if err != nil {
+			return provider.Rendered{}, errors.New("boro: the URL cannot be read")
+		}
+		m.URI = u.RequestURI()
+		m.Header.Set("Date", at.Time.UTC().Format(http.TimeFormat))
+		if err := Sign(m, r.profileID, r.key); err != nil {
+			return provider.Rendered{}, fmt.Errorf("boro: %w", err)
+		}
+	}
+	return provider.Rendered{Header: m.Header, Body: body}, nil
+}
+
+// body returns the notification that carries ev, or an error that wraps provider.ErrSkip.
+func (r *renderer) body(ev *bellhop.Event) ([]byte, error) {
+	n, own := ownNotification(ev)
+	switch {
+	case !own:
+		return newNotification(ev)
+	case !wanted(r.levels, n.Level):
+		return nil, fmt.Errorf("%w: its level is not among settings.levels", provider.ErrSkip)
+	case !wanted(r.triggers, n.Trigger):
+		return nil, fmt.Errorf("%w: its trigger is not among settings.triggers", provider.ErrSkip)
+	}
+	return ev.Body, nil
+}
+
+// ownNotification reads ev as an event that came from Boro: under a type of ours, with a status, or received without.
+func ownNotification(ev *bellhop.Event) (Notification, bool) {
+	if !strings.HasPrefix(ev.Type, typePrefix) {
+		return Notification{}, false
+	}
+	n, err := Parse(ev.Body)
+	return n, err == nil && (n.Status != "" || ev.Type == otherType)
+}
+
+func wanted(list []string, text string) bool {
+	return len(list) == 0 || slices.ContainsFunc(list, func(entry string) bool {
+		return strings.EqualFold(strings.TrimSpace(entry), strings.TrimSpace(text))
+	})
+}

@@ -1,0 +1,224 @@
+package boro_test
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider/boro"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// TestVectors verifies the vectors' canonical text, also that of which the body is not known, and signs as they do.
+func TestVectors(t *testing.T) {
+	good, bad := readVectors(t)
+	for _, v := range append(good, bad...) {
+		scheme := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Encoding(v.Encoding)}
+		value, err := scheme.Sign(decodeKey(v.KeyHex), []byte(v.Canonical))
+		if want := "APIAuth-HMAC-SHA256 " + v.ProfileID + ":" + value; err != nil || v.Headers["Authorization"] != want {
+			t.Errorf("%s: %s, %v", v.Name, want, err)
+		}
+	}
+	for _, v := range good[:3] {
+		m := boro.Message{Method: "POST", URI: v.URI, Body: []byte(v.Body), Header: http.Header{"Content-Type": {v.ContentType}, "Date": {v.Date}}}
+		if err := boro.Sign(m, v.ProfileID, decodeKey(v.KeyHex)); err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range v.Headers {
+			if got := m.Header.Get(name); got != value {
+				t.Errorf("%s: %s is %q, want %q", v.Name, name, got, value)
+			}
+		}
+		if err := boro.Verify(m, v.ProfileID, [][]byte{decodeKey(v.KeyHex)}, v.at(t), time.Second); err != nil {
+			t.Errorf("%s: %v", v.Name, err)
+		}
+	}
+}
+
+// The forgery list's section 2.
+func TestKnownAnswer(t *testing.T) {
+	h := http.Header{"Content-Type": {"application/json"}, "Date": {"Sun, 22 Nov 2026 00:00:00 GMT"}}
+	m := boro.Message{Method: "POST", URI: "/in/boro?x=1", Header: h, Body: []byte(`{"id":"evt_1","type":"test","data":{"n":1}}`)}
+	if err := boro.Sign(m, "5", decodeKey(newKey(0))); err != nil {
+		t.Fatal(err)
+	}
+	const want = "APIAuth-HMAC-SHA256 5:C7awc5TxZnpEnKsg1AbHKi4hJOd7OxG3v6ljnpC2EiY="
+	if got := h.Get("Authorization"); got != want {
+		t.Errorf("got %s", got)
+	}
+	h.Set("Authorization", "APIAuth-HMAC-SHA256 5:Ht3qJ2qrApoD003UFJacmbOVmP1K0mtkqTLI5rBjCnQ=") // hash of the body in hex
+	at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	if err := boro.Verify(m, "5", [][]byte{decodeKey(newKey(0))}, at, time.Minute); !errors.Is(err, signature.ErrMismatch) {
+		t.Errorf("hash in hex: %v", err)
+	}
+}
+
+func TestSignRefuses(t *testing.T) {
+	date := http.Header{"Date": {"Sun, 22 Nov 2026 00:00:00 GMT"}}
+	for name, c := range map[string]struct {
+		header http.Header
+		key    []byte
+		want   error
+	}{
+		"control":     {date, []byte("k"), nil},
+		"empty key":   {date, nil, signature.ErrKey},
+		"no date":     {http.Header{}, []byte("k"), signature.ErrMissing},
+		"bad date":    {http.Header{"Date": {"today"}}, []byte("k"), signature.ErrMalformed},
+		"comma":       {http.Header{"Date": date["Date"], "Content-Type": {"a,b"}}, []byte("k"), signature.ErrMalformed},
+		"two types":   {http.Header{"Date": date["Date"], "Content-Type": {"a", "a"}}, []byte("k"), signature.ErrMalformed},
+		"two dates":   {http.Header{"Date": {date.Get("Date"), date.Get("Date")}}, []byte("k"), signature.ErrMalformed},
+		"odd methods": {date, []byte("k"), nil},
+	} {
+		m := boro.Message{Method: "POST", URI: "/", Header: c.header.Clone()}
+		if err := boro.Sign(m, "1", c.key); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A signed request in its parts, in the order in which they are signed.
+const (
+	partAuthorization = iota
+	partType
+	partURI
+	partDate
+	partBody
+	partHash
+	parts
+)
+
+func verifyParts(p []string) error {
+	h := http.Header{}
+	for i, name := range map[int]string{partAuthorization: "Authorization", partType: "Content-Type", partDate: "Date", partHash: boro.HashHeader} {
+		h.Set(name, p[i])
+	}
+	return boro.Verify(boro.Message{Method: "POST", URI: p[partURI], Header: h, Body: []byte(p[partBody])}, profile,
+		[][]byte{decodeKey(newKey(0))}, providertest.Now, 1<<62)
+}
+
+// sameRequest says which mutants are requests as good as the one they were made of.
+func sameRequest(a, b []string) bool {
+	for i := range a {
+		if i != partURI && a[i] != b[i] {
+			return false
+		}
+	}
+	return origin(a[partURI]) == origin(b[partURI])
+}
+
+var place = regexp.MustCompile(`^(?i:https?)://[^/?]*`)
+
+// origin returns a target without scheme and host.
+func origin(target string) string { return cmp.Or(place.ReplaceAllString(target, ""), "/") }
+
+// TestMutants shows 10,000 changed requests; none may pass, but for what is the same by rule.
+func TestMutants(t *testing.T) {
+	const mutants, seed = 10_000, 20261122
+	var valid [][]string
+	for i := range 100 {
+		p := make([]string, parts)
+		p[partType], p[partURI] = "application/json", fmt.Sprintf("/in/boro-%d?a=%d,%d", i, i, i)
+		p[partDate] = providertest.Now.Add(time.Duration(i) * time.Second).Format(http.TimeFormat)
+		p[partBody] = fmt.Sprintf(`{"sequenceId":%d,"status":"Active","time":"2026-11-22, 08:15"}`, i)
+		h := http.Header{"Content-Type": {p[partType]}, "Date": {p[partDate]}}
+		if err := boro.Sign(boro.Message{Method: "POST", URI: p[partURI], Header: h, Body: []byte(p[partBody])}, profile, decodeKey(newKey(0))); err != nil {
+			t.Fatal(err)
+		}
+		p[partAuthorization], p[partHash] = h.Get("Authorization"), h.Get(boro.HashHeader)
+		if err := verifyParts(p); err != nil {
+			t.Fatal(err)
+		}
+		valid = append(valid, p)
+	}
+	r := rand.New(rand.NewPCG(seed, 0))
+	for tried := 0; tried < mutants; {
+		m := slices.Clone(valid[r.IntN(len(valid))])
+		for range 1 + r.IntN(4) {
+			mutate(r, m, valid)
+		}
+		if slices.ContainsFunc(valid, func(v []string) bool { return sameRequest(m, v) }) {
+			continue
+		}
+		tried++
+		if verifyParts(m) == nil {
+			t.Errorf("seed %d, mutant %d is accepted: %q", seed, tried, m)
+		}
+	}
+}
+
+// mutate changes one part of a request, or moves bytes between two.
+func mutate(r *rand.Rand, p []string, valid [][]string) {
+	i := r.IntN(len(p))
+	text, at := p[i], r.IntN(len(p[i])+1)
+	switch op := r.IntN(10); {
+	case op == 0: // of another request
+		p[i] = valid[r.IntN(len(valid))][i]
+	case op == 1: // half of another's
+		other := valid[r.IntN(len(valid))][i]
+		p[i] = text[:at] + other[min(at, len(other)):]
+	case op == 2: // insert a byte
+		p[i] = text[:at] + string(byte(r.IntN(128))) + text[at:]
+	case op == 3: // twice
+		p[i] = text + []string{"", " ", ",", ":"}[r.IntN(4)] + text
+	case op == 4: // over the boundary, with the comma that stands there or without
+		j := (i + 1) % len(p)
+		p[i], p[j] = text[:at], text[at:]+[]string{"", ","}[r.IntN(2)]+p[j]
+	case text == "":
+	case op == 5: // flip a bit
+		b := []byte(text)
+		b[r.IntN(len(b))] ^= 1 << r.IntN(8)
+		p[i] = string(b)
+	case op == 6: // leave out a byte
+		at = r.IntN(len(text))
+		p[i] = text[:at] + text[at+1:]
+	case op == 7:
+		p[i] = text[:at]
+	case op == 8:
+		p[i] = strings.ToUpper(text)
+	case op == 9: // a part in the place of another
+		j := r.IntN(len(p))
+		p[i], p[j] = p[j], p[i]
+	}
+}
+
+// FuzzVerify: what Sign signs verifies; nothing that is another request does, whatever its parts are.
+func FuzzVerify(f *testing.F) {
+	f.Add("application/json", "/in/boro?x=1", "Sun, 22 Nov 2026 08:15:30 GMT", "{}", "APIAuth-HMAC-SHA256 265:", "/")
+	f.Add("", "", "Sun, 22 Nov 2026 08:15:30 GMT", "", "", "http://h")
+	f.Add("a,b", "*", "x", "\xff", ":", "https://")
+	f.Fuzz(func(t *testing.T, contentType, uri, date, body, authorization, otherURI string) {
+		h := http.Header{"Content-Type": {contentType}, "Date": {date}}
+		m := boro.Message{Method: "POST", URI: uri, Header: h, Body: []byte(body)}
+		keys := [][]byte{decodeKey(newKey(0))}
+		if err := boro.Sign(m, profile, keys[0]); err != nil {
+			if boro.Verify(m, profile, keys, providertest.Now, 1<<62) == nil {
+				t.Fatalf("what cannot be signed verifies: %v", err)
+			}
+			return
+		}
+		if err := boro.Verify(m, profile, keys, providertest.Now, 1<<63-1); err != nil {
+			t.Fatalf("%q: %v", m, err)
+		}
+		good := maps.Clone(h)
+		for name, value := range map[string]string{"Authorization": authorization, "Date": date + " ", "Content-Type": contentType + ","} {
+			m.Header = maps.Clone(good)
+			m.Header.Set(name, value)
+			if value != good.Get(name) && boro.Verify(m, profile, keys, providertest.Now, 1<<63-1) == nil {
+				t.Errorf("%s: %q passes", name, value)
+			}
+		}
+		m.Header, m.URI = good, otherURI
+		if boro.Verify(m, profile, keys, providertest.Now, 1<<63-1) == nil && origin(uri) != origin(otherURI) {
+			t.Errorf("signed for %q, passes for %q", uri, otherURI)
+		}
+	})
+}

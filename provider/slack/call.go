@@ -1,0 +1,112 @@
+package slack
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// OpenCaller implements [provider.Caller].
+func (Provider) OpenCaller(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	s, err := readSettings(raw)
+	if err != nil {
+		return nil, err
+	}
+	return &caller{secret: s.secrets()[0]}, nil
+}
+
+type caller struct{ secret []byte }
+
+// Render calls with an event that came from Slack as it is, and with any other within the envelope of the Events API.
+func (c *caller) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+	body, err := callBody(ev)
+	if err != nil {
+		return provider.Rendered{}, fmt.Errorf("slack: %w", err)
+	}
+	timestamp := strconv.FormatInt(at.Time.Unix(), 10)
+	value, err := Sign(timestamp, body, c.secret)
+	if err != nil {
+		return provider.Rendered{}, fmt.Errorf("slack: %w", err)
+	}
+	h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, TimestampHeader: {timestamp}, SignatureHeader: {value}}
+	if isJSON(body) {
+		h.Set("Content-Type", "application/json")
+	}
+	if at.Attempt > 1 {
+		h.Set("X-Slack-Retry-Num", strconv.Itoa(at.Attempt-1))
+		h.Set("X-Slack-Retry-Reason", "http_error")
+	}
+	return provider.Rendered{Header: h, Body: body}, nil
+}
+
+func callBody(ev *bellhop.Event) ([]byte, error) {
+	if _, err := parse(ev.Body); err == nil && strings.HasPrefix(ev.Type, typePrefix) {
+		return ev.Body, nil
+	}
+	return newCallback(ev)
+}
+
+// A callback is the envelope of an event as the Events API writes it.
+type callback struct {
+	TeamID    string        `json:"team_id"`
+	AppID     string        `json:"api_app_id"`
+	Event     callbackEvent `json:"event"`
+	Type      string        `json:"type"`
+	EventID   string        `json:"event_id"`
+	EventTime int64         `json:"event_time"`
+}
+
+type callbackEvent struct {
+	Type       string          `json:"type"`
+	Channel    string          `json:"channel,omitempty"`
+	Data       json.RawMessage `json:"data,omitempty"`        // the body, if it is a JSON object or array
+	DataBase64 []byte          `json:"data_base64,omitempty"` // or else
+}
+
+// maxData bounds the body of another system's event within a call, in bytes; what is longer is left out.
+const maxData = 700 << 10
+
+// newCallback writes ev as the Events API would, the same bytes on each attempt.
+func newCallback(ev *bellhop.Event) ([]byte, error) {
+	at := ev.Time
+	if at.IsZero() {
+		at = ev.ReceivedAt
+	}
+	sum := sha256.Sum256([]byte(ev.ID))
+	c := callback{
+		TeamID: "TBELLHOP", AppID: "ABELLHOP", Type: "event_callback",
+		EventID: "Ev" + strings.ToUpper(hex.EncodeToString(sum[:8])), EventTime: at.Unix(),
+		Event: callbackEvent{Type: strings.TrimPrefix(ev.Type, typePrefix), Channel: ev.Subject},
+	}
+	if len(ev.Body) > maxData {
+		return encode(c)
+	}
+	if first := bytes.TrimLeft(ev.Body, " \t\r\n"); len(first) > 0 && (first[0] == '{' || first[0] == '[') && utf8.Valid(ev.Body) {
+		c.Event.Data = ev.Body
+		body, err := encode(c)
+		if err == nil && provider.Object(body, func(_, _ []byte) {}) == nil { // not too deep, now that it is further down
+			return body, nil
+		}
+		c.Event.Data = nil
+	}
+	c.Event.DataBase64 = ev.Body
+	return encode(c)
+}
+
+// encode writes v as JSON, with markup as it is.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}

@@ -1,0 +1,181 @@
+package slack_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+	"github.com/bellhop-gateway/bellhop/provider/slack"
+)
+
+// renderer opens a destination.
+func renderer(t testing.TB, settings values) provider.Renderer {
+	t.Helper()
+	if settings == nil {
+		settings = values{}
+	}
+	r, err := slack.Provider{}.OpenSender(provider.Env{}, []byte(encode(settings)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func message(t testing.TB, settings values, ev bellhop.Event) []byte {
+	t.Helper()
+	m, err := renderer(t, settings).Render(&ev, provider.Sending{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checkMessage(m.Body); err != nil {
+		t.Errorf("%v\n%.2000s", err, m.Body)
+	}
+	return m.Body
+}
+
+func alarm(body string) bellhop.Event {
+	return bellhop.Event{ID: "evt_1", Source: "boro", Type: "boro.Active", Body: []byte(body)}
+}
+
+// TestMessages compares messages with testdata/messages, byte for byte but for white space. Those of Boro's alarms are
+// fixed; "go test -update" writes the others anew.
+func TestMessages(t *testing.T) {
+	fixed := func(name string) bellhop.Event { return alarm(readFile(t, "testdata/boro/"+name+".json")) }
+	long := strings.Repeat("Überlänge & mehr ", 400)
+	at := time.Date(2026, 11, 22, 9, 15, 30, 123456789, time.FixedZone("", 3600))
+	for _, c := range []struct {
+		name   string
+		colour string
+		ev     bellhop.Event
+		own    bool // its file is ours to write
+	}{
+		{name: "boro-active-block-kit", ev: fixed("active")},
+		{name: "boro-cleared-block-kit", colour: "none", ev: fixed("cleared")},
+		{name: "boro-event-block-kit", ev: fixed("event")},
+		{name: "boro-active-attachment-colour", colour: "attachment", ev: fixed("active")},
+		{name: "boro-active-http-error", ev: fixed("active-http-error-details"), own: true},
+		{name: "boro-test-message", ev: bellhop.Event{ID: "evt_1", Source: "boro", Type: "boro.Message", Time: at, Body: []byte(`{"message":"Test"}`)}, own: true},
+		{name: "boro-little", colour: "attachment", ev: alarm(`{"status":"Acknowledged"}`), own: true},
+		{name: "boro-hostile", ev: alarm(`{"status":"Active","trigger":"<!channel> & *bold* ` + "`code`" + `","task_uri":"http://h/` + "`" + `<x>","level":"a\nb","task_name":"\u202eevil\u0000",` +
+			`"time":"<@U1>","links":[{"type":"task","href":"javascript:alert(1)"},{"type":"subtask","href":"https://h/a b"},{"type":"profile","href":"https://h/<x>"},` +
+			`{"type":"task","href":"https://h/1"},{"type":"task","href":"https://h/2"},{"type":"","href":"https://h/3"},{"type":"x","href":"https://"}]}`), own: true},
+		{name: "any-object", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1 & <co>", Time: at,
+			Body: []byte(`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,"empty":"","quote":"\"it's\" &amp;","lines":[{"a": 1}],"more":{"b":"` + "`é`" + `"}}`)}, own: true},
+		{name: "any-object-coloured", colour: "attachment", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ReceivedAt: at, Body: []byte(`{}`)}, own: true},
+		{name: "any-text", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "note", Time: at, Body: []byte("plain <words>\n\tand ```more```\n")}, own: true},
+		{name: "any-array", ev: bellhop.Event{ID: "evt_1", Type: "note", Body: []byte(" [1, 2]\r\n")}, own: true},
+		{name: "any-bytes", ev: bellhop.Event{ID: "evt_1", Type: "note", ContentType: "image/png", Body: []byte("\x89PNG\r\n")}, own: true},
+		{name: "any-nothing", ev: bellhop.Event{}, own: true},
+		{name: "any-long", ev: bellhop.Event{ID: "evt_1", Source: long, Type: long, Subject: long, Time: at, Body: []byte(`{"` + long + `":"` + long + `","b":["` + long + `"]}`)}, own: true},
+		{name: "slack-app-mention", ev: bellhop.Event{ID: "evt_1", Source: "slack", Type: "slack.app_mention", Subject: "C123ABC456", Time: at, Body: []byte(readFile(t, "testdata/samples/app_mention.json"))}, own: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			settings := values{}
+			if c.colour != "" {
+				settings["colour"] = c.colour
+			}
+			got := message(t, settings, c.ev)
+			path := "testdata/messages/" + c.name + ".json"
+			if c.own && flag.Lookup("update").Value.String() == "true" {
+				write(t, path, got)
+			}
+			var want bytes.Buffer
+			if err := json.Compact(&want, []byte(readFile(t, path))); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want.Bytes()) {
+				t.Errorf("got  %s\nwant %s", got, want.Bytes())
+			}
+		})
+	}
+}
+
+func write(t *testing.T, path string, message []byte) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Indent(&b, message, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	b.WriteByte('\n')
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSendSettings: the old kind of webhook can be told where to post, and as whom.
+func TestSendSettings(t *testing.T) {
+	var m struct{ Channel, Username string }
+	body := message(t, values{"channel": "#alarms", "username": "Bellhop <b>"}, bellhop.Event{Type: "t"})
+	if err := json.Unmarshal(body, &m); err != nil || m.Channel != "#alarms" || m.Username != "Bellhop <b>" {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	for path, value := range map[string]string{"colour": "red", "channel": " #a", "username": strings.Repeat("é", 81)} {
+		_, err := slack.Provider{}.OpenSender(provider.Env{}, []byte(encode(values{path: value})))
+		if err == nil || !strings.HasPrefix(err.Error(), path+": ") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	judge := renderer(t, nil).(provider.Judge)
+	for _, c := range []struct {
+		status int
+		body   string
+		want   provider.Verdict
+	}{
+		{200, "ok", provider.Delivered},
+		{200, " ok\n", provider.Delivered},
+		{200, `{"success":true}`, provider.Delivered},
+		{200, "", provider.Delivered},
+		{200, "\n<!DOCTYPE html>", provider.Retry},
+		{201, "ok", provider.ByStatus},
+		{204, "", provider.ByStatus},
+		{302, "", provider.ByStatus},
+		{400, "invalid_payload", provider.GiveUp},
+		{400, "no_text", provider.GiveUp},
+		{400, "", provider.GiveUp},
+		{403, "action_prohibited", provider.Stop},
+		{403, "invalid_token\r\n", provider.Stop},
+		{403, "no_service", provider.ByStatus},
+		{403, "<html>", provider.ByStatus},
+		{404, "no_service", provider.Stop},
+		{404, "channel_not_found", provider.Stop},
+		{404, "404 page not found", provider.Stop},
+		{404, "", provider.Stop},
+		{410, "channel_is_archived", provider.Stop},
+		{410, "", provider.Stop},
+		{429, "", provider.ByStatus},
+		{500, "rollup_error", provider.ByStatus},
+		{503, "ok", provider.ByStatus},
+	} {
+		if got := judge.Judge(c.status, []byte(c.body)); got != c.want {
+			t.Errorf("%d %q: %v, want %v", c.status, c.body, got, c.want)
+		}
+	}
+}
+
+// FuzzMessage: whatever an event is, Slack takes the message, and nothing in it acts as markup.
+func FuzzMessage(f *testing.F) {
+	for _, name := range []string{"active", "cleared", "event", "active-http-error-details"} {
+		f.Add("boro.Active", "s", "boro", []byte(readFile(f, "testdata/boro/"+name+".json")), true)
+	}
+	f.Add("invoice.paid", "<!here>", "`", []byte(`{"a":"<&>","":"","`+"`"+`":[]}`), false)
+	f.Add("\x00", " ", "\u202e", []byte("```\x00"), true)
+	f.Add("", "&&&&", "", []byte("\xff"), false)
+	f.Add("boro.Event", "", "", []byte(`{"status":"\u0000","task_uri":"  ","links":[{"type":" ","href":"http://h"}]}`), false)
+	f.Fuzz(func(t *testing.T, kind, subject, source string, body []byte, colour bool) {
+		settings := values{}
+		if colour {
+			settings["colour"] = "attachment"
+		}
+		message(t, settings, bellhop.Event{ID: "evt_1", Type: kind, Subject: subject, Source: source, Body: body, ReceivedAt: providertest.Now})
+	})
+}

@@ -1,0 +1,68 @@
+// Package slack understands Slack, which both calls and is called.
+//
+// Slack calls an app's Request URL with events, slash commands and what people do with the app's messages. Each call
+// is signed: X-Slack-Signature is an HMAC of X-Slack-Request-Timestamp and the body. Before Slack sends events to a
+// URL, it asks for a challenge to be repeated, in a call that is signed as well. [Sign] and [Verify] need nothing else
+// of this project; [Provider.OpenCaller] calls as Slack does.
+//
+// To Slack goes another form: a message to an incoming webhook, whose URL is its only secret. [Provider.OpenSender]
+// writes one for any event, and shows an alarm of Boro's as what it is.
+//
+// Sources:
+//   - https://docs.slack.dev/authentication/verifying-requests-from-slack
+//   - https://docs.slack.dev/apis/events-api
+//   - https://docs.slack.dev/interactivity/implementing-slash-commands
+//   - https://docs.slack.dev/interactivity/handling-user-interaction
+//   - https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+//   - https://docs.slack.dev/reference/block-kit
+package slack
+
+import (
+	"encoding/json"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// Provider receives what Slack calls with, calls as Slack does, and sends messages to Slack.
+type Provider struct{}
+
+var (
+	_ provider.Sender = Provider{}
+	_ provider.Caller = Provider{}
+)
+
+type settings struct {
+	SigningSecret provider.Secrets `json:"signing_secret"`
+	Tolerance     string           `json:"tolerance"`
+}
+
+// Open implements [provider.Provider].
+func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	s, err := readSettings(raw)
+	if err != nil {
+		return nil, err
+	}
+	tolerance, err := provider.Tolerance("tolerance", s.Tolerance, DefaultTolerance)
+	if err != nil {
+		return nil, err
+	}
+	return &receiver{secrets: s.secrets(), tolerance: tolerance, now: env.Now}, nil
+}
+
+func readSettings(raw json.RawMessage) (s settings, err error) {
+	err = provider.DecodeSettings(raw, &s)
+	if err == nil {
+		err = bellhop.Join("", s.SigningSecret.Check("signing_secret"))
+	}
+	return s, err
+}
+
+// secrets are the keys: Slack signs with the characters of a secret as they are.
+func (s *settings) secrets() [][]byte {
+	keys := make([][]byte, len(s.SigningSecret))
+	for i, text := range s.SigningSecret {
+		keys[i] = []byte(text)
+	}
+	return keys
+}

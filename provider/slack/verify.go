@@ -1,0 +1,67 @@
+package slack
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// The headers of a call, in canonical form.
+const (
+	SignatureHeader = "X-Slack-Signature"
+	TimestampHeader = "X-Slack-Request-Timestamp"
+)
+
+// DefaultTolerance is how far a timestamp may be from now, either way, as Slack suggests.
+const DefaultTolerance = 5 * time.Minute
+
+var scheme = signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex, Prefix: "v0="}
+
+// Sign returns the X-Slack-Signature of body: "v0=" and the hex digits of the HMAC-SHA256 of "v0:TIMESTAMP:BODY".
+// timestamp is the X-Slack-Request-Timestamp: Unix seconds. secret is the app's signing secret as it is shown; an empty
+// one is signature.ErrKey.
+// Source: https://docs.slack.dev/authentication/verifying-requests-from-slack
+func Sign(timestamp string, body, secret []byte) (string, error) {
+	return scheme.Sign(secret, []byte("v0:"+timestamp+":"), body)
+}
+
+// Verify reports whether the headers sign body with one of secrets, and whether the timestamp is no further from now
+// than tolerance. It returns signature.ErrMissing, ErrMalformed (also for a header that is there twice), ErrMismatch
+// or ErrExpired, and compares in constant time.
+// Source: https://docs.slack.dev/authentication/verifying-requests-from-slack
+func Verify(h http.Header, body []byte, now time.Time, tolerance time.Duration, secrets ...[]byte) error {
+	value, err := signature.Single(h, SignatureHeader)
+	if err != nil {
+		return err
+	}
+	timestamp, err := signature.Single(h, TimestampHeader)
+	if err != nil {
+		return err
+	}
+	at, err := parseTimestamp(timestamp)
+	if err != nil {
+		return err
+	}
+	if err := scheme.Verify(value, secrets, []byte("v0:"+timestamp+":"), body); err != nil {
+		return err
+	}
+	if now.Sub(at).Abs() > tolerance {
+		return signature.ErrExpired
+	}
+	return nil
+}
+
+// parseTimestamp reads Unix seconds in their one form: at most 11 digits, no sign, no zero in front.
+func parseTimestamp(text string) (time.Time, error) {
+	if text == "" || len(text) > 11 || text[0] == '0' || strings.Trim(text, "0123456789") != "" {
+		return time.Time{}, signature.ErrMalformed
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}, signature.ErrMalformed
+	}
+	return time.Unix(seconds, 0).UTC(), nil
+}

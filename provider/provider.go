@@ -67,6 +67,13 @@ type Batcher interface {
 	RenderBatch(events []*bellhop.Event, at Sending) (Rendered, error)
 }
 
+// A Tester is a provider whose system has a message to try a receiver with, behind a button mostly.
+type Tester interface {
+	Provider
+	// TestBody returns the body of that message, sent at that time.
+	TestBody(at time.Time) []byte
+}
+
 // A Judge is a Renderer whose receivers answer in a way of their own.
 type Judge interface {
 	// Judge says what a reply means. body is its beginning, at most bellhop.MaxReplyBytes of it.

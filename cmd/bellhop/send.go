@@ -38,7 +38,7 @@ func newSendCommand(e *env) *cobra.Command {
 		Long: `Sign and post as a provider would, and print the status and the reply.
 
 The body of --file is sent as it is where it is one of the provider's own; any other is put into the provider's form.
-Without --file, a small test event is sent. It fails if the answer is not 2xx.
+Without --file, a small test event is sent, or the system's own test message where there is one. It fails if the answer is not 2xx.
 
 With --handshake nothing is sent; the receiver is asked whether it agrees, as a provider does before it sends at all.
 
@@ -85,7 +85,7 @@ func send(ctx context.Context, e *env, name string, f sendFlags) error {
 	if f.handshake {
 		return greet(ctx, e, renderer, sending, f)
 	}
-	ev, err := f.event(e, env, name)
+	ev, err := f.event(e, env, p)
 	if err != nil {
 		return err
 	}
@@ -148,8 +148,8 @@ func ownEvents(ctx context.Context, p provider.Provider, ev *bellhop.Event) []*b
 }
 
 // event is what is sent: the body of --file as an event that came from this provider, or else a test event.
-func (f *sendFlags) event(e *env, env provider.Env, name string) (*bellhop.Event, error) {
-	now := env.Now()
+func (f *sendFlags) event(e *env, env provider.Env, p provider.Provider) (*bellhop.Event, error) {
+	now, name := env.Now(), p.Info().Name
 	ev := &bellhop.Event{ID: f.id, Type: f.kind, Source: name, Time: now, ReceivedAt: now, ContentType: "application/json"}
 	if ev.ID == "" {
 		ev.ID = bellhop.NewID(bellhop.PrefixEvent, env.Rand)
@@ -158,6 +158,9 @@ func (f *sendFlags) event(e *env, env provider.Env, name string) (*bellhop.Event
 		ev.Type = name + ".event"
 	}
 	ev.Body = []byte(`{"message":"a test event, sent by bellhop"}`)
+	if tester, ok := p.(provider.Tester); ok {
+		ev.Body = tester.TestBody(now)
+	}
 	if f.file != "" {
 		var err error
 		if ev.Body, err = e.readFile(f.file); err != nil {

@@ -4,11 +4,13 @@ package all
 import (
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/ams"
+	"github.com/bellhop-gateway/bellhop/provider/boro"
 	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
 	"github.com/bellhop-gateway/bellhop/provider/generic"
 	"github.com/bellhop-gateway/bellhop/provider/github"
 	"github.com/bellhop-gateway/bellhop/provider/outlook"
 	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
+	"github.com/bellhop-gateway/bellhop/provider/slack"
 	"github.com/bellhop-gateway/bellhop/provider/standardwebhooks"
 	"github.com/bellhop-gateway/bellhop/provider/stripe"
 )
@@ -17,11 +19,13 @@ import (
 func Providers() []provider.Provider {
 	return []provider.Provider{
 		ams.Provider{},
+		boro.Provider{},
 		cloudevents.Provider{},
 		generic.Provider{},
 		github.Provider{},
 		outlook.Provider{},
 		sharepoint.Provider{},
+		slack.Provider{},
 		standardwebhooks.Provider{},
 		stripe.Provider{},
 	}

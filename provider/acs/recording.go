@@ -1,0 +1,157 @@
+package acs
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// RecordingType is the type of the event that tells of a recording.
+const RecordingType = "Microsoft.Communication.RecordingFileStatusUpdated"
+
+// A Recording is what such an event says. Reasons and kinds are open sets: new ones come without notice.
+type Recording struct {
+	CallID       string
+	ServerCallID string // "" in older events
+	RecordingID  string // "" in older events
+
+	StartedAt   time.Time     // zero where it is not said
+	Duration    time.Duration // 0 where it is not said
+	EndReason   string        // of the session: "CallEnded", "InitiatorLeft", …
+	ContentType string        // "AudioVideo" or "Audio"; "" in older events
+	ChannelType string        // "Mixed" or "Unmixed"; "" in older events
+	FormatType  string        // "Mp4", "Mp3" or "Wav"; "" in older events
+
+	Chunks []Chunk // at least one, by Index
+}
+
+// A Chunk is one file of a recording.
+type Chunk struct {
+	DocumentID string // opaque; case matters
+	Index      int    // from 0
+	EndReason  string // "SessionEnded", "ChunkMaximumSizeExceeded", …
+
+	// URLs of the file, of what is said about it, and to delete it by; "" in older events. They are what the event says:
+	// they are to be checked before anything is sent there, above all a signature.
+	ContentLocation, MetadataLocation, DeleteLocation string
+}
+
+// ParseRecording reads an event of [RecordingType], in Event Grid's schema or as a CloudEvent: the body of an event that
+// this package's provider received. It is provider.ErrBody if event is another, has no chunks, or a chunk has no
+// documentId or an index that is none. Whatever else is absent or of another kind counts as empty.
+// Source: https://learn.microsoft.com/en-us/azure/event-grid/communication-services-voice-video-events#microsoftcommunicationrecordingfilestatusupdated
+func ParseRecording(event []byte) (Recording, error) {
+	var r Recording
+	e, err := readObject(event)
+	if err != nil {
+		return r, err
+	}
+	if kind := cmp.Or(e.text("eventType"), e.text("type")); kind != RecordingType {
+		return r, fmt.Errorf("%w: not of type %s", provider.ErrBody, RecordingType)
+	}
+	data, err := readObject(e["data"])
+	if err != nil {
+		return r, fmt.Errorf("in data: %w", err)
+	}
+	r.readSubject(e.text("subject"))
+	r.StartedAt = provider.Time(data.text("recordingStartTime"))
+	r.Duration = milliseconds(data["recordingDurationMs"])
+	r.EndReason = data.text("sessionEndReason")
+	r.ContentType = data.text("recordingContentType")
+	r.ChannelType = data.text("recordingChannelType")
+	r.FormatType = data.text("recordingFormatType")
+	r.Chunks, err = readChunks(data["recordingStorageInfo"])
+	return r, err
+}
+
+// readSubject reads "/recording/call/CALL/serverCallId/ID/recordingId/ID". An id is in some form of Base64, so there may
+// be slashes in it.
+func (r *Recording) readSubject(subject string) {
+	var id *string
+	for part := range strings.SplitSeq(subject, "/") {
+		switch part {
+		case "call":
+			id = &r.CallID
+		case "serverCallId":
+			id = &r.ServerCallID
+		case "recordingId":
+			id = &r.RecordingID
+		default:
+			if id == nil {
+				continue
+			}
+			if *id != "" {
+				part = "/" + part
+			}
+			*id += part
+		}
+	}
+}
+
+// readChunks returns the chunks in the order of the recording, which need not be that of the list.
+func readChunks(storage []byte) ([]Chunk, error) {
+	info, err := readObject(storage)
+	if err != nil {
+		return nil, fmt.Errorf("in recordingStorageInfo: %w", err)
+	}
+	items, err := provider.Items(info["recordingChunks"], provider.MaxItems)
+	if err == nil && len(items) == 0 {
+		err = fmt.Errorf("%w: there is none", provider.ErrBody)
+	}
+	chunks := make([]Chunk, len(items))
+	for i := 0; i < len(items) && err == nil; i++ {
+		chunks[i], err = readChunk(items[i])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("in recordingChunks: %w", err)
+	}
+	slices.SortStableFunc(chunks, func(a, b Chunk) int { return cmp.Compare(a.Index, b.Index) })
+	return chunks, nil
+}
+
+func readChunk(item []byte) (Chunk, error) {
+	o, err := readObject(item)
+	if err != nil {
+		return Chunk{}, err
+	}
+	c := Chunk{
+		DocumentID: o.text("documentId"), EndReason: o.text("endReason"), ContentLocation: o.text("contentLocation"),
+		MetadataLocation: o.text("metadataLocation"), DeleteLocation: o.text("deleteLocation"),
+	}
+	index, err := strconv.ParseUint(string(o["index"]), 10, 31)
+	c.Index = int(index)
+	if err != nil || c.DocumentID == "" {
+		return Chunk{}, fmt.Errorf("%w: no documentId, or no index", provider.ErrBody)
+	}
+	return c, nil
+}
+
+// milliseconds returns 0 for what is no whole number of them, or too long to be counted.
+func milliseconds(value []byte) time.Duration {
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/int64(time.Millisecond) {
+		return 0
+	}
+	return time.Duration(n) * time.Millisecond
+}
+
+// object is a JSON object: its members as written. No event of this kind is so frequent that a map would matter.
+type object map[string][]byte
+
+func readObject(value []byte) (object, error) {
+	o := object{}
+	err := provider.Object(value, func(name, value []byte) { o[string(name)] = value })
+	return o, err
+}
+
+// text returns the member of that name; "" if it is no text.
+func (o object) text(name string) string {
+	text, _ := provider.Text(o[name])
+	return text
+}

@@ -1,0 +1,195 @@
+package eventgrid_test
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/eventgrid"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+const (
+	tenant   = "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"
+	audience = "api://0f8fad5b-d9cb-469f-a165-70867728950e"
+	gridApp  = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
+	keyID    = "test-key"
+)
+
+// entra is a stand-in for Microsoft Entra: it publishes one key, and signs with it.
+type entra struct {
+	key   *rsa.PrivateKey
+	down  bool
+	asked []string
+}
+
+func newEntra(t testing.TB) *entra {
+	t.Helper()
+	block, _ := pem.Decode([]byte(readFile(t, "testdata/throw-away.pem")))
+	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &entra{key: key}
+}
+
+func (e *entra) RoundTrip(req *http.Request) (*http.Response, error) {
+	e.asked = append(e.asked, req.URL.String())
+	if e.down {
+		return nil, errors.New("no route")
+	}
+	number := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.Bytes()) }
+	body := encode(values{"keys": []values{{"kty": "RSA", "use": "sig", "kid": keyID, "n": number(e.key.N), "e": number(big.NewInt(int64(e.key.E)))}}})
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+}
+
+func (e *entra) open(t testing.TB, more values) provider.Receiver {
+	t.Helper()
+	settings := values{"audience": audience, "tenant_id": strings.ToUpper(tenant)}
+	for name, value := range more {
+		settings[name] = value
+	}
+	r, err := eventgrid.Provider{}.Open(provider.Env{
+		Now: func() time.Time { return providertest.Now }, Client: &http.Client{Transport: e},
+	}, []byte(encode(settings)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func claims() signature.Claims {
+	return signature.Claims{
+		Issuer: "https://sts.windows.net/" + tenant + "/", Audience: []string{audience}, TenantID: tenant, AppID: gridApp,
+		NotBefore: providertest.Now.Add(-time.Minute), ExpiresAt: providertest.Now.Add(time.Hour),
+	}
+}
+
+func (e *entra) delivery(t testing.TB, c signature.Claims) *provider.Request {
+	t.Helper()
+	token, err := signature.SignJWT(c, e.key, keyID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := delivery("", []byte(oneEvent))
+	req.Header.Set("Authorization", "Bearer "+token)
+	return req
+}
+
+// E05 to E08, and of the forgery list's sections 12 and 13 what is not tested with signature.VerifyJWT.
+func TestBearer(t *testing.T) {
+	e := newEntra(t)
+	for _, c := range []struct {
+		name     string
+		settings values
+		claims   func(c *signature.Claims)
+		change   func(req *provider.Request)
+		want     error
+	}{
+		{name: "control"},
+		{name: "J18 version 2", claims: func(c *signature.Claims) {
+			c.Issuer, c.AppID, c.AuthorizedParty = "https://login.microsoftonline.com/"+tenant+"/v2.0", "", gridApp
+		}},
+		{name: "E05 for another", claims: func(c *signature.Claims) { c.Audience = []string{"api://x"} }, want: signature.ErrMismatch},
+		{name: "E05 for nobody", claims: func(c *signature.Claims) { c.Audience = nil }, want: signature.ErrMismatch},
+		{name: "J17 for several", claims: func(c *signature.Claims) { c.Audience = []string{"api://x", audience} }},
+		{name: "E06 another directory", claims: func(c *signature.Claims) { c.TenantID = gridApp }, want: signature.ErrMismatch},
+		{name: "E06 another issuer", claims: func(c *signature.Claims) { c.Issuer = "https://sts.windows.net/" + gridApp + "/" }, want: signature.ErrMismatch},
+		{name: "E06 the other cloud's issuer", settings: values{"cloud": "government", "app_id": gridApp}, claims: func(c *signature.Claims) {
+			c.Issuer = "https://login.microsoftonline.com/" + tenant + "/v2.0"
+		}, want: signature.ErrMismatch},
+		{name: "J21 another application", claims: func(c *signature.Claims) { c.AppID = tenant }, want: signature.ErrMismatch},
+		{name: "J21 no application", claims: func(c *signature.Claims) { c.AppID = "" }, want: signature.ErrMismatch},
+		{name: "J21 the application of the settings", settings: values{"app_id": tenant}, claims: func(c *signature.Claims) { c.AppID = tenant }},
+		{name: "J21 Event Grid, not that of the settings", settings: values{"app_id": tenant}, want: signature.ErrMismatch},
+		{name: "J21 Event Grid of the other cloud", settings: values{"cloud": "government"}, want: signature.ErrMismatch},
+		{name: "E08 expired 1 s ago", claims: func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-time.Second) }},
+		{name: "E08 expired 6 min ago", claims: func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-6 * time.Minute) }, want: signature.ErrExpired},
+		{name: "J23 not yet", claims: func(c *signature.Claims) { c.NotBefore = providertest.Now.Add(6 * time.Minute) }, want: signature.ErrExpired},
+		{name: "J24 for ever", claims: func(c *signature.Claims) { c.ExpiresAt = time.Time{} }, want: signature.ErrMalformed},
+		{name: "K04 bEaReR", change: authorize(func(v string) []string { return []string{"bEaReR" + v[6:]} })},
+		{name: "K05 Basic", change: authorize(func(v string) []string { return []string{"Basic" + v[6:]} }), want: signature.ErrMalformed},
+		{name: "K06 twice", change: authorize(func(v string) []string { return []string{v, v} }), want: signature.ErrMalformed},
+		{name: "none", change: authorize(func(string) []string { return nil }), want: signature.ErrMissing},
+		{name: "no token", change: authorize(func(string) []string { return []string{"Bearer "} }), want: signature.ErrMissing},
+		{name: "not a token", change: authorize(func(string) []string { return []string{"Bearer x"} }), want: signature.ErrMalformed},
+		{name: "cut", change: authorize(func(v string) []string { return []string{v[:len(v)-2]} }), want: signature.ErrMismatch},
+		{name: "in the query", change: func(req *provider.Request) {
+			req.Target += "?access_token=" + req.Header.Get("Authorization")[7:]
+			req.Header.Del("Authorization")
+		}, want: signature.ErrMissing},
+		{name: "and a secret in the URL, which is not there", settings: values{"query_secret": "s3cret"}, want: signature.ErrMissing},
+		{name: "and a secret in the URL", settings: values{"query_secret": "s3cret"}, change: target("/in/grid?code=s3cret")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			token := claims()
+			if c.claims != nil {
+				c.claims(&token)
+			}
+			req := e.delivery(t, token)
+			if c.change != nil {
+				c.change(req)
+			}
+			receipt, err := e.open(t, c.settings).Receive(context.Background(), req)
+			if !errors.Is(err, c.want) || err == nil && len(receipt.Events) != 1 {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func authorize(change func(value string) []string) func(*provider.Request) {
+	return func(req *provider.Request) { req.Header["Authorization"] = change(req.Header.Get("Authorization")) }
+}
+
+// J32, R09: without keys nobody can tell, and Event Grid is to send it again.
+func TestBearerWithoutKeys(t *testing.T) {
+	e := newEntra(t)
+	e.down = true
+	_, err := e.open(t, nil).Receive(context.Background(), e.delivery(t, claims()))
+	if !errors.Is(err, provider.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestKeysURL(t *testing.T) {
+	for _, c := range []struct {
+		settings values
+		want     string
+	}{
+		{nil, "https://login.microsoftonline.com/" + tenant + "/discovery/v2.0/keys"},
+		{values{"cloud": "government"}, "https://login.microsoftonline.us/" + tenant + "/discovery/v2.0/keys"},
+		{values{"keys_url": "https://keys.example/"}, "https://keys.example/"},
+	} {
+		e := newEntra(t)
+		_, _ = e.open(t, c.settings).Receive(context.Background(), e.delivery(t, claims()))
+		if len(e.asked) != 1 || e.asked[0] != c.want {
+			t.Errorf("%v: asks %q", c.settings, e.asked)
+		}
+	}
+}
+
+// Keys are fetched once and not for each request; with them, a token costs no more than its signature.
+func BenchmarkReceiveBearer(b *testing.B) {
+	e := newEntra(b)
+	r, req := e.open(b, nil), e.delivery(b, claims())
+	for b.Loop() {
+		if _, err := r.Receive(context.Background(), req); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if len(e.asked) != 1 {
+		b.Errorf("the keys were fetched %d times", len(e.asked))
+	}
+}

@@ -1,0 +1,109 @@
+package eventgrid
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// A document is an event as Event Grid writes it. Its readers want every member to be there.
+type document struct {
+	ID              string          `json:"id"`
+	Topic           string          `json:"topic"`
+	Subject         string          `json:"subject"`
+	Data            json.RawMessage `json:"data"`
+	EventType       string          `json:"eventType"`
+	EventTime       string          `json:"eventTime"`
+	DataVersion     string          `json:"dataVersion"`
+	MetadataVersion string          `json:"metadataVersion"`
+}
+
+const (
+	metadataVersion = "1"   // there is no other
+	documentVersion = "1.0" // of the data that is written here
+)
+
+// eventTime is how Event Grid writes a time: UTC, seven digits behind the second.
+const eventTime = "2006-01-02T15:04:05.0000000Z"
+
+// newDocument writes ev, of another system, as Event Grid would: the same on each attempt.
+func newDocument(ev *bellhop.Event, topic string) document {
+	return document{
+		ID: ev.ID, Topic: topic, Subject: ev.Subject, Data: newData(ev), EventType: ev.Type, EventTime: timeOf(ev),
+		DataVersion: documentVersion, MetadataVersion: metadataVersion,
+	}
+}
+
+// fromCloudEvent writes ev, which came as the CloudEvent f, in Event Grid's schema. Extensions have no place there.
+func fromCloudEvent(f fields, ev *bellhop.Event) document {
+	d := newDocument(ev, f.topic)
+	d.ID, d.Data = f.id, f.data
+	if d.Data == nil {
+		d.Data = bytesData(f.mediaType, f.base64)
+	}
+	if text := timeText(f, ev); text != "" {
+		d.EventTime = text
+	}
+	return d
+}
+
+// timeText is the time that f says, with as many digits as it had; "" where it is none.
+func timeText(f fields, ev *bellhop.Event) string {
+	if ev.Time.IsZero() {
+		return ""
+	}
+	return f.time
+}
+
+func timeOf(ev *bellhop.Event) string {
+	at := ev.Time
+	if at.IsZero() {
+		at = ev.ReceivedAt
+	}
+	return at.UTC().Format(eventTime)
+}
+
+// newData returns ev's body as data: JSON as it is, other text as a JSON string, and bytes as an object that says so.
+func newData(ev *bellhop.Event) json.RawMessage {
+	switch body := bytes.TrimSpace(ev.Body); {
+	case fitsInside(body):
+		return body
+	case len(body) > 0 && utf8.Valid(ev.Body) && !strings.Contains(ev.ContentType, "json"):
+		text, _ := encode(string(ev.Body)) // a string always can be
+		return text
+	}
+	return bytesData(provider.SendContentType(ev), base64.StdEncoding.EncodeToString(ev.Body))
+}
+
+// bytesData returns as data what is neither JSON nor text, in Base64. Of nothing it is {}, since readers refuse null.
+func bytesData(contentType, encoded string) json.RawMessage {
+	if encoded == "" {
+		return json.RawMessage("{}")
+	}
+	data, _ := encode(map[string]string{"contentType": contentType, "data_base64": encoded}) // strings always can be
+	return data
+}
+
+// fitsInside reports whether body is JSON that strict readers take inside an event.
+func fitsInside(body []byte) bool {
+	inside := slices.Concat([]byte(`[{"data":`), body, []byte("}]"))
+	return json.Valid(body) && utf8.Valid(body) && provider.Array(inside, func(int, []byte) {}) == nil
+}
+
+// encode writes v as JSON, without escapes for the sake of HTML.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("eventgrid: write an event: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}

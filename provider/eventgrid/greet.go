@@ -1,0 +1,76 @@
+package eventgrid
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// Greet asks by a validation event. The receiver agrees by 200 and the event's code, or by 200 without it and a call
+// to the validation URL later, where there is one.
+func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
+	code, err := newGUID(r.env.Rand)
+	if err != nil {
+		return provider.Greeting{}, err
+	}
+	body, err := encode([]document{{
+		ID: code, Topic: r.topic(""), Data: validationData(code, at.Callback), EventType: ValidationType,
+		EventTime: at.Time.UTC().Format(eventTime), DataVersion: "2", MetadataVersion: metadataVersion,
+	}})
+	h := http.Header{"Content-Type": {contentType}}
+	r.addHeaders(h, headerValidation, "2", at)
+	read := func(status int, _ http.Header, body []byte) (provider.Agreement, error) {
+		return readAgreement(status, body, code, at.Callback != "")
+	}
+	return provider.Greeting{Request: provider.Rendered{Header: h, Body: body}, Read: read}, err
+}
+
+// Asks implements [provider.Greeter]: Event Grid delivers nowhere before it was told to.
+func (*renderer) Asks() bool { return true }
+
+func validationData(code, callback string) []byte {
+	data := map[string]string{"validationCode": code}
+	if callback != "" {
+		data["validationUrl"] = callback
+	}
+	b, _ := encode(data) // strings always can be
+	return b
+}
+
+// readAgreement reads the answer to a validation event with this code. later is whether there was a URL to call.
+func readAgreement(status int, body []byte, code string, later bool) (provider.Agreement, error) {
+	if status != http.StatusOK {
+		return provider.Agreement{}, fmt.Errorf("answered the validation with status %d; it must be 200", status)
+	}
+	var answered string
+	err := provider.Object(body, func(name, value []byte) {
+		if string(name) == "validationResponse" {
+			answered, _ = provider.Text(value)
+		}
+	})
+	switch {
+	case err == nil && signature.EqualToken(answered, code):
+		return provider.Agreement{}, nil
+	case answered != "":
+		return provider.Agreement{}, errors.New("answered with another validationResponse than data.validationCode")
+	case later:
+		return provider.Agreement{Later: true}, nil
+	}
+	return provider.Agreement{}, errors.New(`answered without {"validationResponse":"…"}, which must repeat data.validationCode`)
+}
+
+// newGUID returns a random id as Microsoft writes them.
+func newGUID(random io.Reader) (string, error) {
+	var b [16]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", fmt.Errorf("make a validation code: %w", err)
+	}
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	text := hex.EncodeToString(b[:])
+	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:], nil
+}

@@ -1,0 +1,226 @@
+package eventgrid_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/eventgrid"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+)
+
+func openSender(t testing.TB, settings values) provider.Batcher {
+	t.Helper()
+	if settings == nil {
+		settings = values{}
+	}
+	r, err := eventgrid.Provider{}.OpenSender(provider.Env{Rand: rand.NewChaCha8([32]byte{1})}, []byte(encode(settings)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.(provider.Batcher)
+}
+
+// arrive returns the events that a source makes of what was rendered.
+func arrive(t *testing.T, m provider.Rendered) []bellhop.Event {
+	t.Helper()
+	receipt, err := open(t, values{"unauthenticated": true}).Receive(context.Background(),
+		&provider.Request{Method: "POST", Target: "/in/grid", Header: m.Header, Body: m.Body, ReceivedAt: providertest.Now})
+	if err != nil || len(receipt.Refused) > 0 {
+		t.Fatalf("refused: %v, %+v\n%.500q", err, receipt.Refused, m.Body)
+	}
+	return receipt.Events
+}
+
+var at = provider.Sending{DeliveryID: "dlv_1", Attempt: 3, Time: providertest.Now, URL: "https://receiver.example/"}
+
+func foreignEvent(contentType, body string) *bellhop.Event {
+	return &bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ContentType: contentType, Body: []byte(body),
+		Time: time.Date(2026, 11, 22, 9, 15, 30, 123456789, time.FixedZone("", 3600)), ReceivedAt: providertest.Now}
+}
+
+func TestSendForeign(t *testing.T) {
+	before, after := `[{"id":"evt_1","topic":"/in/shop","subject":"in_1","data":`,
+		`,"eventType":"invoice.paid","eventTime":"2026-11-22T08:15:30.1234567Z","dataVersion":"1.0","metadataVersion":"1"}]`
+	for _, c := range []struct{ contentType, body, data string }{
+		{"application/json", ` {"n":12345678901234567890,"t":"<é>"} `, `{"n":12345678901234567890,"t":"<é>"}`},
+		{"application/json", "[1]", "[1]"},
+		{"", "7", "7"},
+		{"", "", "{}"},
+		{"text/plain", "two\nlines", `"two\nlines"`},
+		{"application/xml", "<a/>", `"<a/>"`},
+		{"application/json", `{"cut`, `{"contentType":"application/json","data_base64":"eyJjdXQ="}`},
+		{"application/json", `{"a":1,"a":2}`, `{"contentType":"application/json","data_base64":"eyJhIjoxLCJhIjoyfQ=="}`},
+		{"application/json", "{\"a\":\"\xff\"}", `{"contentType":"application/json","data_base64":"eyJhIjoi/yJ9"}`},
+		{"application/json", `1},{"b":2`, `{"contentType":"application/json","data_base64":"MX0seyJiIjoy"}`},
+		{"", "\xff", `{"contentType":"application/octet-stream","data_base64":"/w=="}`},
+		{"image/png", "\x89PNG", `{"contentType":"image/png","data_base64":"iVBORw=="}`},
+	} {
+		m, err := openSender(t, nil).Render(foreignEvent(c.contentType, c.body), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := string(m.Body), before+c.data+after; got != want {
+			t.Errorf("%s %q:\ngot  %s\nwant %s", c.contentType, c.body, got, want)
+		}
+		arrive(t, m)
+	}
+	m, err := openSender(t, values{"topic": "/contoso/orders"}).Render(foreignEvent("", "1"), at)
+	if err != nil || !strings.Contains(string(m.Body), `"topic":"/contoso/orders"`) {
+		t.Errorf("got %s, %v", m.Body, err)
+	}
+}
+
+// The headers of the sample, in both schemas.
+func TestSendHeaders(t *testing.T) {
+	var sample struct{ EventGridSchema, CloudEventsSchema map[string]string }
+	if err := json.Unmarshal([]byte(readFile(t, "testdata/delivery-headers.json")), &sample); err != nil {
+		t.Fatal(err)
+	}
+	first := at
+	first.Attempt = 1
+	own := ownEvents(t, "testdata/samples/notification-single.json")[0]
+	for schema, want := range map[string]map[string]string{"eventgrid": sample.EventGridSchema, "cloudevents": sample.CloudEventsSchema} {
+		m, err := openSender(t, values{"schema": schema, "subscription_name": "RecordingSub"}).Render(own, first)
+		if err != nil || len(m.Header) != len(want) {
+			t.Errorf("%s: %v, %v", schema, m.Header, err)
+		}
+		for name, value := range want {
+			if got := strings.Join(m.Header.Values(name), "|"); got != value {
+				t.Errorf("%s: %s is %q, want %q", schema, name, got, value)
+			}
+		}
+	}
+	m, err := openSender(t, values{"header": "x-key", "header_secret": "k3y"}).Render(own, at)
+	if err != nil || m.Header.Get("X-Key") != "k3y" || m.Header.Get("Aeg-Delivery-Count") != "2" || m.Header.Get("Aeg-Subscription-Name") != "BELLHOP" {
+		t.Errorf("got %v, %v", m.Header, err)
+	}
+	odd := *own
+	odd.Body = bytes.Replace(own.Body, []byte(`"dataVersion": "1.0"`), []byte(`"dataVersion": "1\r\nX: y"`), 1)
+	if m, err = openSender(t, nil).Render(&odd, at); err != nil || m.Header.Get("Aeg-Data-Version") != "" {
+		t.Errorf("got %q, %v", m.Header, err)
+	}
+	deleted := ownEvents(t, "testdata/samples/subscription-deleted.json")[0]
+	if m, err = openSender(t, nil).Render(deleted, at); err != nil || m.Header.Get(eventgrid.EventTypeHeader) != "SubscriptionDeletion" {
+		t.Errorf("got %v, %v", m.Header, err)
+	}
+}
+
+// ownEvents are those that come with the body in a file, as the store keeps them.
+func ownEvents(t *testing.T, path string) (events []*bellhop.Event) {
+	t.Helper()
+	for _, ev := range arrive(t, provider.Rendered{Header: http.Header{}, Body: []byte(readFile(t, path))}) {
+		ev.ID, ev.Source, ev.ReceivedAt = "evt_own", "grid", providertest.Now
+		events = append(events, &ev)
+	}
+	return events
+}
+
+// An event that came in either schema arrives in the destination's: as it was, or with what both schemas can say.
+func TestSendOwn(t *testing.T) {
+	for path, schema := range map[string]string{
+		"testdata/samples/notification-batch.json":         "eventgrid",
+		"testdata/cloudevents/cloudevent-batch.json":       "cloudevents",
+		"testdata/cloudevents/cloudevent-single.json":      "cloudevents",
+		"testdata/samples/dead-letter.json":                "eventgrid",
+		"testdata/samples/subscription-deleted.json":       "eventgrid",
+		"testdata/cloudevents/dead-letter-cloudevent.json": "cloudevents",
+	} {
+		events := ownEvents(t, path)
+		for _, to := range []string{"eventgrid", "cloudevents"} {
+			r := openSender(t, values{"schema": to})
+			m, err := r.RenderBatch(events, at)
+			if err != nil || m.Body[0] != '[' {
+				t.Fatalf("%s: %s, %v", path, m.Body, err)
+			}
+			arrived := arrive(t, m)
+			for i, ev := range events {
+				m, err := r.Render(ev, at)
+				if err != nil || (m.Body[0] == '{') != (to == "cloudevents") {
+					t.Fatalf("%s: %s, %v", path, m.Body, err)
+				}
+				checkArrived(t, ev, arrive(t, m)[0], to == schema)
+				checkArrived(t, ev, arrived[i], to == schema)
+			}
+		}
+	}
+}
+
+func checkArrived(t *testing.T, was *bellhop.Event, is bellhop.Event, same bool) {
+	t.Helper()
+	deletedElsewhere := was.Type == eventgrid.DeletedType && !same // the subject of those is not in the subject
+	if is.Type != was.Type || is.Subject != was.Subject && !deletedElsewhere || !is.Time.Equal(was.Time) || !strings.EqualFold(is.ProviderID, was.ProviderID) {
+		t.Errorf("arrives as %+v, was %+v", is, *was)
+	}
+	var a, b struct{ Data any }
+	if json.Unmarshal(is.Body, &a) != nil || json.Unmarshal(was.Body, &b) != nil || encode(a) != encode(b) {
+		t.Errorf("arrives with %s, had %s", is.Body, was.Body)
+	}
+	if bytes.Equal(is.Body, was.Body) != same {
+		t.Errorf("arrives as %s, was %s", is.Body, was.Body)
+	}
+}
+
+func TestSendConverted(t *testing.T) {
+	ev := arrive(t, provider.Rendered{Header: http.Header{}, Body: []byte(
+		`{"specversion":"1.0","id":"1","source":"/s","type":"a","time":"2026-11-22T08:15:30.1234567Z","datacontenttype":"image/png","data_base64":"iVBORw==","more":1}`)})[0]
+	m, err := openSender(t, nil).Render(&ev, at)
+	const want = `[{"id":"1","topic":"/s","subject":"","data":{"contentType":"image/png","data_base64":"iVBORw=="},"eventType":"a",` +
+		`"eventTime":"2026-11-22T08:15:30.1234567Z","dataVersion":"1.0","metadataVersion":"1"}]`
+	if string(m.Body) != want || err != nil {
+		t.Errorf("got  %s, %v\nwant %s", m.Body, err, want)
+	}
+	ev = arrive(t, provider.Rendered{Header: http.Header{}, Body: []byte(`[{"id":"1","eventType":"a","eventTime":"yesterday"}]`)})[0]
+	ev.Source = "grid"
+	m, err = openSender(t, values{"schema": "cloudevents"}).Render(&ev, at)
+	if string(m.Body) != `{"id":"1","source":"/in/grid","specversion":"1.0","type":"a"}` || err != nil {
+		t.Errorf("got %s, %v", m.Body, err)
+	}
+}
+
+// What came as a binary CloudEvent, from elsewhere, does not leave as one: Event Grid sends none.
+func TestSendForeignCloudEvents(t *testing.T) {
+	r := openSender(t, values{"schema": "cloudevents", "topic": "/contoso/orders"})
+	for _, ev := range []*bellhop.Event{
+		foreignEvent("application/json", `{"a":1}`), foreignEvent("text/plain", "words"), foreignEvent("", ""), foreignEvent("image/png", "\x89PNG"),
+	} {
+		ev.Header = bellhop.Header("Ce-Id: 1\nCe-Source: /s\nCe-Specversion: 1.0\nCe-Type: invoice.paid\n")
+		ev.ProviderID = "/s 1"
+		one, err := r.Render(ev, at)
+		if err != nil || one.Header.Get("Content-Type") != "application/cloudevents+json; charset=utf-8" {
+			t.Errorf("got %v, %v", one.Header, err)
+		}
+		two, err := r.RenderBatch([]*bellhop.Event{ev, ev}, at)
+		if err != nil || two.Header.Get("Content-Type") != "application/cloudevents-batch+json; charset=utf-8" {
+			t.Errorf("got %v, %v", two.Header, err)
+		}
+		for _, got := range append(arrive(t, one), arrive(t, two)...) {
+			if got.Type != ev.Type || got.Subject != ev.Subject || got.ProviderID != "/contoso/orders evt_1" {
+				t.Errorf("arrives as %+v", got)
+			}
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	for _, schema := range []string{"eventgrid", "cloudevents"} {
+		judge := openSender(t, values{"schema": schema}).(provider.Judge)
+		for status, want := range map[int]provider.Verdict{
+			200: provider.Delivered, 201: provider.Delivered, 202: provider.Delivered, 203: provider.Delivered, 204: provider.Delivered,
+			205: provider.Retry, 206: provider.Retry, 226: provider.Retry,
+			400: provider.GiveUp, 401: provider.GiveUp, 403: provider.GiveUp, 413: provider.GiveUp,
+			302: provider.ByStatus, 404: provider.ByStatus, 408: provider.ByStatus, 410: provider.ByStatus, 429: provider.ByStatus, 503: provider.ByStatus,
+		} {
+			if got := judge.Judge(status, nil); got != want {
+				t.Errorf("%s: %d is %v, want %v", schema, status, got, want)
+			}
+		}
+	}
+}

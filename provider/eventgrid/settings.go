@@ -1,0 +1,126 @@
+package eventgrid
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// settings are those of a source.
+type settings struct {
+	QuerySecret  provider.Secrets `json:"query_secret"`
+	Header       string           `json:"header"`
+	HeaderSecret provider.Secrets `json:"header_secret"`
+
+	Audience string `json:"audience"`
+	TenantID string `json:"tenant_id"`
+	AppID    string `json:"app_id"`
+	KeysURL  string `json:"keys_url"`
+
+	Unauthenticated bool `json:"unauthenticated"`
+
+	Validation    string   `json:"validation"`
+	Subscriptions []string `json:"subscriptions"`
+	Cloud         string   `json:"cloud"`
+}
+
+// proofs returns what a request must prove, all of it.
+func (s *settings) proofs(env provider.Env, where cloud) ([]proof, error) {
+	var list []proof
+	var errs []error
+	if s.QuerySecret != nil {
+		list = append(list, querySecret(s.QuerySecret))
+		errs = append(errs, s.QuerySecret.Check("query_secret"))
+	}
+	if s.Header != "" || s.HeaderSecret != nil {
+		list = append(list, &headerSecret{http.CanonicalHeaderKey(s.Header), s.HeaderSecret})
+		errs = append(errs, checkSecretHeader(s.Header, s.HeaderSecret))
+	}
+	if s.Audience != "" || s.TenantID != "" || s.AppID != "" || s.KeysURL != "" {
+		b, err := s.bearer(env, where)
+		list, errs = append(list, b), append(errs, err)
+		if equalFold(s.Header, authorization) {
+			errs = append(errs, bellhop.Invalid("header", "the token is in Authorization; use another header"))
+		}
+	}
+	switch {
+	case s.Unauthenticated && len(list) > 0:
+		errs = append(errs, bellhop.Invalid("unauthenticated", "other settings say what proves a request; remove them, or this"))
+	case !s.Unauthenticated && len(list) == 0:
+		errs = append(errs, bellhop.Invalid("query_secret",
+			"required, or header with header_secret, or audience with tenant_id; unauthenticated: true takes events from anyone"))
+	}
+	return list, bellhop.Join("", errs...)
+}
+
+// manual reports whether a validation event is answered by a call to its URL.
+func (s *settings) manual() (bool, error) {
+	if s.Validation != "" && s.Validation != "automatic" && s.Validation != "manual" {
+		return false, bellhop.Invalid("validation", "use automatic or manual")
+	}
+	return s.Validation == "manual", nil
+}
+
+// checkSecretHeader checks a header that holds a secret, at either end.
+func checkSecretHeader(name string, secrets provider.Secrets) error {
+	errs := []error{checkHeaderName(name), secrets.Check("header_secret")}
+	for i, text := range secrets {
+		if !printable(text) || len(text) > maxHeaderValue {
+			errs = append(errs, bellhop.Invalid(secrets.Path("header_secret", i),
+				"cannot stand in a header: use at most 4096 printable ASCII characters without a blank at either end"))
+		}
+	}
+	return bellhop.Join("", errs...)
+}
+
+// maxHeaderValue is how long Event Grid lets the value of a header be, in bytes.
+const maxHeaderValue = 4096
+
+// ownHeaders are those that mean something else already. Names that begin with "aeg-" are Event Grid's.
+var ownHeaders = []string{"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Host", "Origin", "Transfer-Encoding", "Webhook-Request-Origin"}
+
+func checkHeaderName(name string) error {
+	canonical := http.CanonicalHeaderKey(name)
+	switch {
+	case name == "" || len(name) > 128 || !consistsOf(name, "!#$%&'*+-.^_`|~"):
+		return bellhop.Invalid("header", "use the name of a header, such as X-Contoso-Key")
+	case strings.HasPrefix(canonical, "Aeg-") || slices.Contains(ownHeaders, canonical):
+		return bellhop.Invalid("header", "this header has a meaning of its own; use another, such as X-Contoso-Key")
+	}
+	return nil
+}
+
+// checkNames checks the names of event subscriptions.
+func checkNames(path string, names []string) error {
+	var errs []error
+	if names != nil && len(names) == 0 {
+		errs = append(errs, bellhop.Invalid(path, "name at least one, or leave it out"))
+	}
+	for i, name := range names {
+		errs = append(errs, checkName(fmt.Sprintf("%s[%d]", path, i), name))
+	}
+	return bellhop.Join("", errs...)
+}
+
+func checkName(path, name string) error {
+	if name == "" || len(name) > 64 || !consistsOf(name, "-") {
+		return bellhop.Invalid(path, "use the name of an event subscription: 3 to 64 letters, digits and dashes")
+	}
+	return nil
+}
+
+// consistsOf reports whether text has only ASCII letters, digits and what is in more.
+func consistsOf(text, more string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(more, r)
+	})
+}
+
+// printable reports whether text is printable ASCII without a blank at either end.
+func printable(text string) bool {
+	return strings.TrimSpace(text) == text && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+}

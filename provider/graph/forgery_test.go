@@ -1,0 +1,231 @@
+package graph_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/graph"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// The forgery list's sections 9 and 12, by their names. Those of section 12 that are about the form of a token are in
+// package signature, about what one means in tokens_test.go, about fetching keys in package provider, and about content
+// in content_test.go; section 15 is in providertest. Decided otherwise, or elsewhere:
+//
+//	C04  no state         202, the item refused and recorded: one foreign item must not make Graph repeat the others
+//	C11  1001 items       taken, up to 5000
+//	C12  unknown subscription with a good state   taken: a source does not list its subscriptions; two of them that
+//	     should not speak for each other have sources of their own
+//	C17  constant time    signature.EqualToken
+//	J37  dataSignature wrong   202, the item refused and recorded, as its neighbours are good
+//	J42  50 MiB of JSON   as much as the request may have: decrypted, it is never longer
+var forgeries = []struct {
+	name     string
+	settings map[string]any
+	body     string
+	want     error
+	types    string   // of the events, with a blank between
+	refused  []string // codes, in order
+}{
+	{name: "C02 control", body: plain(), types: "graph.updated"},
+	{name: "C04 no state", body: plainWithout(`"clientState":"` + state + `",`), refused: []string{"signature_missing"}},
+	{name: "C04 state null", body: plainState(`null`), refused: []string{"signature_missing"}},
+	{name: "C04 state empty", body: plainState(`""`), refused: []string{"signature_missing"}},
+	{name: "C05 unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true}, body: plainWithout(`"clientState":"` + state + `",`), types: "graph.updated"},
+	{name: "C06 prefix", body: plainState(`"` + state[:25] + `"`), refused: []string{"forbidden"}},
+	{name: "C06 longer", body: plainState(`"` + state + ` "`), refused: []string{"forbidden"}},
+	{name: "C07 case", body: plainState(`"` + strings.ToUpper(state) + `"`), refused: []string{"forbidden"}},
+	{name: "escapes are the same text", body: plainState(`"\u0061` + state[1:] + `"`), types: "graph.updated"},
+	{name: "C09 first bad", body: list(bad(change("1")), change("2")), types: "graph.updated", refused: []string{"forbidden"}},
+	{name: "C09 second bad", body: list(change("1"), bad(change("2"))), types: "graph.updated", refused: []string{"forbidden"}},
+	{name: "C10 no items", body: `{"value":[]}`},
+	{name: "C11 null", body: `{"value":null}`},
+	{name: "C11 missing", body: `{}`, want: provider.ErrBody},
+	{name: "C11 text", body: `{"value":"x"}`, want: provider.ErrBody},
+	{name: "C11 object", body: `{"value":{}}`, want: provider.ErrBody},
+	{name: "C11 5000 items", body: list(slices.Repeat([]string{bad(change("1"))}, 5000)...), refused: slices.Repeat([]string{"forbidden"}, 5000)},
+	{name: "C11 5001 items", body: list(slices.Repeat([]string{"1"}, 5001)...), want: provider.ErrBody},
+	{name: "C14 a tenant that is not ours", settings: map[string]any{"tenant_ids": []string{otherTenant}}, body: plain(), refused: []string{"forbidden"}},
+	{name: "C14 a tenant of ours", settings: map[string]any{"tenant_ids": []string{otherTenant, strings.ToUpper(tenant)}}, body: plain(), types: "graph.updated"},
+	{name: "C15 255 characters", settings: map[string]any{"client_state": strings.Repeat("s", 255)}, body: plainState(`"` + strings.Repeat("s", 255) + `"`), types: "graph.updated"},
+	{name: "C16 state a number", body: plainState(`1`), refused: []string{"signature_missing"}},
+	{name: "C16 state a list", body: plainState(`["` + state + `"]`), refused: []string{"signature_missing"}},
+	{name: "N01 state twice", body: plainState(`"x","clientState":"` + state + `"`), want: provider.ErrBody},
+	{name: "N02 state in another case", body: strings.Replace(plain(), "clientState", "ClientState", 1), refused: []string{"signature_missing"}},
+
+	{name: "an item that is none", body: list("1", "null", "[]", `"x"`, change("1")), types: "graph.updated", refused: slices.Repeat([]string{"malformed_body"}, 4)},
+	{name: "a type that is none", body: strings.Replace(plain(), `"updated"`, `"created,updated"`, 1), refused: []string{"malformed_body"}},
+	{name: "no type", body: strings.Replace(plain(), `"updated"`, `null`, 1), refused: []string{"malformed_body"}},
+	{name: "a type nobody told us of", body: strings.Replace(plain(), `"updated"`, `"moved"`, 1), types: "graph.moved"},
+	{name: "a lifecycle event is no change", body: strings.Replace(plain(), `"changeType":"updated"`, `"changeType":"updated","lifecycleEvent":"missed"`, 1), types: "graph.lifecycle.missed"},
+
+	{name: "J01 control", body: richBody(goodToken()), types: "graph.created"},
+	{name: "J02 tokens missing", body: list(richChange(tenant)), want: signature.ErrMissing},
+	{name: "J02 tokens null", body: richBodyOf("null"), want: signature.ErrMissing},
+	{name: "J02 tokens missing, and a plain item", body: list(change("1"), richChange(tenant)), want: signature.ErrMissing},
+	{name: "J02 without client states", settings: map[string]any{"client_state": nil, "unauthenticated": true}, body: list(richChange(tenant)), want: signature.ErrMissing},
+	{name: "J02 without an application", settings: map[string]any{"app_id": nil, "certificates": nil, "keys": nil}, body: list(richChange(tenant)), want: signature.ErrMissing},
+	{name: "J03 tokens empty", body: richBodyOf("[]"), want: signature.ErrMissing},
+	{name: "J04 tokens a text", body: richBodyOf(`"` + goodToken() + `"`), want: signature.ErrMalformed},
+	{name: "J04 tokens a number", body: richBodyOf("1"), want: signature.ErrMalformed},
+	{name: "J04 tokens an object", body: richBodyOf("{}"), want: signature.ErrMalformed},
+	{name: "J04 tokens numbers", body: richBodyOf("[1,2]"), want: signature.ErrMalformed},
+	{name: "J04 a token null", body: richBodyOf("[null]"), want: signature.ErrMalformed},
+	{name: "J04 a token empty", body: richBodyOf(`[""]`), want: signature.ErrMissing},
+	{name: "J06 one good, one bad", body: richBody(goodToken(), readTokens().token("wrong-audience")), want: signature.ErrMismatch},
+	{name: "J06 one bad, one good", body: richBody(readTokens().token("wrong-publisher-appid"), goodToken()), want: signature.ErrMismatch},
+	{name: "J06 the same twice", body: richBody(goodToken(), goodToken()), types: "graph.created"},
+	{name: "J11 kid unknown", settings: map[string]any{"keys": strings.Replace(string(readTokens().JWKS), keyID, "other", 1)}, body: richBody(goodToken()), want: signature.ErrMismatch},
+	{name: "J19 a token of a tenant that is not there", body: richBody(goodToken(), sign(goodClaims(otherTenant))), want: signature.ErrMismatch},
+	{name: "J19 an item of a tenant without a token", body: string(rich([]string{goodToken()}, richChange(tenant), richChange(otherTenant))), want: signature.ErrMismatch},
+	{name: "J19 two tenants", body: string(rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant), richChange(otherTenant))), types: "graph.created graph.created"},
+	{name: "J19 an item of no tenant", body: string(rich([]string{goodToken()}, richChange(""), change("1"))), want: signature.ErrMismatch},
+	{name: "J19 the tenant of an item refused", body: string(rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant), bad(richChange(otherTenant)))), types: "graph.created", refused: []string{"forbidden"}},
+	{name: "J19 only refused items", body: string(rich([]string{"x"}, bad(richChange(tenant)))), refused: []string{"forbidden"}},
+	{name: "J21 another publisher in settings", settings: map[string]any{"publisher_app_id": app}, body: richBody(goodToken()), want: signature.ErrMismatch},
+	{name: "plain items with tokens", body: string(rich([]string{goodToken()}, change("1"))), types: "graph.updated"},
+	{name: "plain items with bad tokens", body: string(rich([]string{"x"}, change("1"))), want: signature.ErrMalformed},
+	{name: "plain items with tokens nobody checks", settings: map[string]any{"app_id": nil, "certificates": nil, "keys": nil}, body: string(rich([]string{"x"}, change("1"))), types: "graph.updated"},
+	{name: "rich items without an application", settings: map[string]any{"app_id": nil, "certificates": nil, "keys": nil}, body: richBody(goodToken()), want: provider.ErrUnavailable},
+
+	{name: "J37 dataSignature wrong", body: richContent(func(c *graph.EncryptedContent) { c.DataSignature = strings.Repeat("A", 43) + "=" }), types: "graph.updated", refused: []string{"signature_mismatch"}},
+	{name: "J38 dataSignature missing", body: richContent(func(c *graph.EncryptedContent) { c.DataSignature = "" }), types: "graph.updated", refused: []string{"signature_missing"}},
+	{name: "J39 a certificate that is not here", body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "other" }), types: "graph.sealed.created graph.updated"},
+	{name: "J39 no certificate named", body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "" }), types: "graph.sealed.created graph.updated"},
+	{name: "J39 no certificates", settings: map[string]any{"certificates": nil}, body: richBody(goodToken()), types: "graph.sealed.created"},
+	{name: "J41 data not whole blocks", body: richContent(func(c *graph.EncryptedContent) { c.Data = "AAAA" }), types: "graph.updated", refused: []string{"signature_malformed"}},
+	{name: "encryptedContent null", body: string(rich([]string{goodToken()}, richItem(tenant, nil))), types: "graph.created"},
+	{name: "encryptedContent a text", body: string(rich([]string{goodToken()}, richItem(tenant, "x"), change("1"))), types: "graph.updated", refused: []string{"signature_malformed"}},
+	{name: "encryptedContent empty", body: string(rich([]string{goodToken()}, richItem(tenant, map[string]any{}))), types: "graph.sealed.created"},
+	{name: "content in the open", body: strings.Replace(plain(), `"changeType"`, `"content":{},"changeType"`, 1), refused: []string{"malformed_body"}},
+	{name: "content null", body: strings.Replace(plain(), `"changeType"`, `"content":null,"changeType"`, 1), refused: []string{"malformed_body"}},
+	{name: "content in the open, behind good tokens", body: string(rich([]string{goodToken()}, richChange(tenant), strings.Replace(change("1"), `"changeType"`, `"content":{},"changeType"`, 1))), types: "graph.created", refused: []string{"malformed_body"}},
+	{name: "a change that looks like a lifecycle event", body: strings.Replace(plain(), `"updated"`, `"lifecycle.missed"`, 1), refused: []string{"malformed_body"}},
+	{name: "a change that looks sealed", body: strings.Replace(plain(), `"updated"`, `"sealed.updated"`, 1), refused: []string{"malformed_body"}},
+	{name: "content is there already", body: string(rich([]string{goodToken()}, strings.Replace(richChange(tenant), `"changeType"`, `"content":{},"changeType"`, 1))), refused: []string{"malformed_body"}},
+}
+
+func TestForgery(t *testing.T) {
+	for _, c := range forgeries {
+		t.Run(c.name, func(t *testing.T) {
+			receipt, err := receive(t, settings(state, c.settings), []byte(c.body))
+			if !errors.Is(err, c.want) {
+				t.Fatalf("got %v, want %v", err, c.want)
+			}
+			var types, refused []string
+			for _, ev := range receipt.Events {
+				types = append(types, ev.Type)
+			}
+			for _, item := range receipt.Refused {
+				refused = append(refused, codeOf(item.Err))
+			}
+			if strings.Join(types, " ") != c.types || !slices.Equal(refused, c.refused) || receipt.Status != 0 {
+				t.Errorf("got %d, %v, refused %v, want %s, refused %v", receipt.Status, types, refused, c.types, c.refused)
+			}
+		})
+	}
+}
+
+func codeOf(err error) string {
+	for _, sentinel := range []error{signature.ErrMissing, signature.ErrMismatch, signature.ErrMalformed, provider.ErrBody, provider.ErrForbidden} {
+		if errors.Is(err, sentinel) {
+			return sentinel.(interface{ Refusal() string }).Refusal()
+		}
+	}
+	return fmt.Sprint(err)
+}
+
+func list(items ...string) string { return string(notification(items...)) }
+func plain() string               { return list(change("1")) }
+
+func plainState(value string) string {
+	return strings.Replace(plain(), `"`+state+`"`, value, 1)
+}
+
+func plainWithout(text string) string { return strings.Replace(plain(), text, "", 1) }
+
+func bad(item string) string { return strings.Replace(item, state, "wrong", 1) }
+
+// richChange is a rich item that is good in itself.
+func richChange(tenant string) string { return richItem(tenant, readContents()[0].Content) }
+
+func richBody(tokens ...string) string { return string(rich(tokens, richChange(tenant))) }
+
+func richBodyOf(tokens string) string {
+	return `{"validationTokens":` + tokens + `,"value":[` + richChange(tenant) + `]}`
+}
+
+// richContent is a rich item with its content changed, and a plain one behind it.
+func richContent(spoil func(c *graph.EncryptedContent)) string {
+	c := readContents()[0].Content
+	spoil(&c)
+	return string(rich([]string{goodToken()}, richItem(tenant, c), change("2")))
+}
+
+// The forgery list's section 10. V05 to V16 are in package provider. V13 is decided otherwise: Graph may ask at any time,
+// and what comes back is plain text that nothing runs.
+func TestHandshake(t *testing.T) {
+	receive := func(method, target string, body string) (provider.Receipt, error) {
+		req := request([]byte(body))
+		req.Method, req.Target = method, target
+		return open(t, settings(state, nil)).Receive(context.Background(), req)
+	}
+	got, err := receive("POST", "/in/graph?validationToken=a%2Bb+c", plain()) // V01, C19
+	if err != nil || got.Reply == nil || string(got.Reply.Body) != "a+b c" || got.Events != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := receive("POST", "/in/graph?validationtoken=abc", ""); err != nil || got.Reply == nil { // V02
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err := receive("GET", "/in/graph?validationToken=abc", ""); !errors.Is(err, provider.ErrMethod) { // V03
+		t.Errorf("got %v", err)
+	}
+	if _, err := receive("POST", "/in/graph?validationToken="+url.QueryEscape("a\r\nX: y"), plain()); !errors.Is(err, provider.ErrBody) { // V05
+		t.Errorf("got %v", err)
+	}
+	if got, err := receive("POST", "/in/graph", `{"validationToken":"abc","value":[]}`); err != nil || got.Reply != nil { // V10
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// An endpoint that does not answer, or has no answer for long, is our trouble and not the sender's (J32).
+func TestKeysFetched(t *testing.T) {
+	at := providertest.Now
+	answer := ""
+	asked := 0
+	env := provider.Env{Client: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+		asked++
+		if req.URL.String() != graph.KeysURL {
+			t.Errorf("asks %s", req.URL)
+		}
+		if answer == "" {
+			return nil, errors.New("down")
+		}
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer))}, nil
+	})}, Now: func() time.Time { return at }}
+	r, err := graph.Provider{}.Open(env, []byte(settings(state, map[string]any{"keys": nil})))
+	if err != nil || asked > 0 {
+		t.Fatalf("opened with %v, asked %d times", err, asked)
+	}
+	if _, err := r.Receive(context.Background(), request([]byte(plain()))); err != nil || asked > 0 {
+		t.Errorf("a plain notification: %v, asked %d times", err, asked)
+	}
+	if _, err := r.Receive(context.Background(), request([]byte(richBody(goodToken())))); !errors.Is(err, provider.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	answer = string(readTokens().JWKS)
+	at = at.Add(time.Minute)
+	if got, err := r.Receive(context.Background(), request([]byte(richBody(goodToken())))); err != nil || len(got.Events) != 1 || asked != 2 {
+		t.Errorf("got %+v, %v, asked %d times", got, err, asked)
+	}
+}

@@ -1,0 +1,313 @@
+package graph_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/graph"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// What the samples and vectors have in common.
+const (
+	state         = "a1b2c3-secret-client-state"
+	otherState    = "other-subscription-state"
+	tenant        = "84bd8158-6d4d-4958-8b9f-9d6445542f95"
+	otherTenant   = "11111111-2222-3333-4444-555555555555"
+	app           = "8e460676-ae3f-4b1e-8790-ee0fb5d6148f"
+	certificateID = "testCert/2026-11"
+	keyID         = "test-kid-2026"
+)
+
+// contentVector is one of testdata/encrypted-content.json.
+type contentVector struct {
+	Name        string
+	Bits        int    `json:"rsa_bits"`
+	Key         string `json:"private_key_pem"`
+	Certificate string `json:"certificate_der_base64"`
+	Plaintext   string
+	Content     graph.EncryptedContent `json:"encryptedContent"`
+	Valid       bool
+}
+
+// certificate returns the vector's certificate as PEM.
+func (v contentVector) certificate() string {
+	der, err := base64.StdEncoding.DecodeString(v.Certificate)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func (v contentVector) parse() (*rsa.PrivateKey, *x509.Certificate) {
+	block, _ := pem.Decode([]byte(v.certificate()))
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		panic(err)
+	}
+	return parseKey(v.Key), certificate
+}
+
+// tokenFile is testdata/validation-tokens.json.
+type tokenFile struct {
+	JWKS     json.RawMessage `json:"jwks"`
+	Now      int64
+	Expected struct{ Audience string }
+	Vectors  []struct {
+		Name, Token string
+		Valid       bool
+	}
+	Key string `json:"test_signing_key_pem"`
+}
+
+func (f tokenFile) token(name string) string {
+	for _, v := range f.Vectors {
+		if v.Name == name {
+			return v.Token
+		}
+	}
+	panic("no token " + name)
+}
+
+var readContents = sync.OnceValue(func() []contentVector {
+	var file struct{ Vectors, Negative []contentVector }
+	readJSON("testdata/encrypted-content.json", &file)
+	return append(file.Vectors, file.Negative...)
+})
+
+var readTokens = sync.OnceValue(func() (file tokenFile) {
+	readJSON("testdata/validation-tokens.json", &file)
+	return file
+})
+
+var tokenKey = sync.OnceValue(func() *rsa.PrivateKey { return parseKey(readTokens().Key) })
+
+func readJSON(path string, v any) {
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+func parseKey(text string) *rsa.PrivateKey {
+	block, _ := pem.Decode([]byte(text))
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		panic(err)
+	}
+	return key.(*rsa.PrivateKey)
+}
+
+// settings returns those of a source that takes everything, changed by more; a nil value takes a setting out.
+func settings(states any, more map[string]any) string {
+	all := map[string]any{
+		"client_state": states,
+		"app_id":       app,
+		"certificates": map[string]string{certificateID: readContents()[0].Key},
+		"keys":         readTokens().JWKS,
+	}
+	for name, value := range more {
+		if all[name] = value; value == nil {
+			delete(all, name)
+		}
+	}
+	return encode(all)
+}
+
+// sendSettings are those of a destination that sends rich notifications, as settings takes them.
+func sendSettings(state string, more map[string]any) string {
+	all := map[string]any{
+		"client_state": state, "tenant_id": tenant, "subscription_id": "7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
+		"encryption_certificate": readContents()[0].certificate(), "encryption_certificate_id": certificateID,
+		"token_key": readTokens().Key, "token_key_id": keyID, "app_id": app,
+	}
+	for name, value := range more {
+		if all[name] = value; value == nil {
+			delete(all, name)
+		}
+	}
+	return encode(all)
+}
+
+var anyState = regexp.MustCompile(`("clientState":\s*)"[^"]*"`)
+
+func testCase(t testing.TB) providertest.Case {
+	return providertest.Case{
+		Provider: graph.Provider{},
+		Settings: func(secrets []string) string { return settings(secrets, nil) },
+		Secrets:  [2]string{state, otherState},
+		Sign: func(secret string, _ time.Time, body []byte) *provider.Request {
+			return request(anyState.ReplaceAll(body, []byte(`$1"`+secret+`"`)))
+		},
+		Proves:       providertest.ProvesSender,
+		NoRepeats:    true, // TestRepeatKey says which have none
+		Recordings:   recordings(t),
+		SendSettings: func(secret string) string { return sendSettings(secret, nil) },
+	}
+}
+
+func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
+
+func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
+
+func BenchmarkReceive(b *testing.B) {
+	body := notification(change("AAMkAGUwNjQ4=" + strings.Repeat("x", 195)))
+	if len(body) < 1024 {
+		b.Fatal(len(body))
+	}
+	providertest.Benchmark(b, testCase(b), body)
+}
+
+func BenchmarkReceiveRich(b *testing.B) {
+	providertest.Benchmark(b, testCase(b), readFile("testdata/samples/rich-notification.json"))
+}
+
+func request(body []byte) *provider.Request {
+	return &provider.Request{Method: "POST", Target: "/in/graph", Body: body, Header: http.Header{
+		"Content-Type": {"application/json; charset=utf-8"},
+	}}
+}
+
+// change returns an item that tells of a message.
+func change(message string) string {
+	return `{"subscriptionId":"7f105c7d-2dc5-4530-97cd-4e7ae6534c07","subscriptionExpirationDateTime":"2026-11-28T18:23:45.9356913Z","clientState":"` + state +
+		`","changeType":"updated","resource":"Users/1/Messages/` + message + `","tenantId":"` + tenant +
+		`","resourceData":{"@odata.type":"#Microsoft.Graph.Message","@odata.id":"Users/1/Messages/` + message + `","@odata.etag":"W/\"1\"","id":"` + message + `"}}`
+}
+
+// richItem returns an item of tenant with the first vector's content.
+func richItem(tenant string, content any) string {
+	return `{"subscriptionId":"s","clientState":"` + state + `","changeType":"created","resource":"r","tenantId":"` + tenant +
+		`","encryptedContent":` + encode(content) + `}`
+}
+
+func notification(items ...string) []byte {
+	return []byte(`{"value":[` + strings.Join(items, ",") + `]}`)
+}
+
+// rich returns a notification of items with tokens.
+func rich(tokens any, items ...string) []byte {
+	return []byte(`{"value":[` + strings.Join(items, ",") + `],"validationTokens":` + encode(tokens) + `}`)
+}
+
+// goodClaims are those of a token for tenant.
+func goodClaims(tenant string) signature.Claims {
+	return signature.Claims{
+		Issuer: "https://sts.windows.net/" + tenant + "/", Audience: []string{app}, TenantID: tenant, AppID: graph.PublisherAppID,
+		NotBefore: providertest.Now.Add(-time.Minute), ExpiresAt: providertest.Now.Add(time.Hour),
+	}
+}
+
+func sign(c signature.Claims) string {
+	token, err := signature.SignJWT(c, tokenKey(), keyID)
+	if err != nil {
+		panic(err)
+	}
+	return token
+}
+
+func goodToken() string { return sign(goodClaims(tenant)) }
+
+func open(t testing.TB, settings string) provider.Receiver {
+	t.Helper()
+	r, err := graph.Provider{}.Open(provider.Env{Now: func() time.Time { return providertest.Now }}, []byte(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func receive(t testing.TB, settings string, body []byte) (provider.Receipt, error) {
+	t.Helper()
+	return open(t, settings).Receive(context.Background(), request(body))
+}
+
+// recordings are the vectors that are whole requests.
+func recordings(t testing.TB) []providertest.Recording {
+	list := []providertest.Recording{{
+		Name: "two-client-states", Settings: settings([]string{state, otherState}, nil), Request: request(readFile("testdata/samples/notification-batch.json")),
+	}, {
+		Name: "wrong-client-state", Settings: settings(state, nil), Request: request(readFile("testdata/samples/notification-one-bad-client-state.json")),
+	}, {
+		Name: "certificate-not-here", Request: request(readFile("testdata/samples/rich-notification.json")),
+		Settings: settings(state, map[string]any{"certificates": nil}),
+	}, {
+		Name: "application-not-here", Request: request(readFile("testdata/samples/rich-notification.json")), Refused: "unavailable",
+		Settings: settings(state, map[string]any{"certificates": nil, "app_id": nil, "keys": nil}),
+	}}
+	sample := readFile("testdata/samples/rich-notification.json")
+	refused := map[string]string{"alg-none": "signature_malformed", "hs256-with-public-key": "signature_malformed",
+		"expired": "signature_expired", "not-yet-valid": "signature_expired"}
+	file := readTokens()
+	for _, v := range file.Vectors {
+		rec := providertest.Recording{Name: "token-" + v.Name, At: time.Unix(file.Now, 0)}
+		rec.Request = request(bytes.Replace(sample, []byte(file.token("valid-v1-token")), []byte(v.Token), 1))
+		if !v.Valid {
+			rec.Refused = "signature_mismatch"
+		}
+		if code := refused[v.Name]; code != "" {
+			rec.Refused = code
+		}
+		list = append(list, rec)
+	}
+	return append(list, handshakes(t)...)
+}
+
+func handshakes(t testing.TB) (list []providertest.Recording) {
+	var file struct {
+		Tokens []struct {
+			Name, Provider, Method string
+			Query                  string `json:"raw_query"`
+			Body                   string `json:"request_body"`
+		} `json:"validation_token"`
+	}
+	readJSON("testdata/handshakes.json", &file)
+	for _, v := range file.Tokens {
+		if v.Provider == "graph" {
+			list = append(list, providertest.Recording{Name: "handshake-" + v.Name, Request: &provider.Request{
+				Method: v.Method, Target: "/in/graph?" + v.Query, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, Body: []byte(v.Body),
+			}})
+		}
+	}
+	if len(list) < 5 {
+		t.Fatalf("%d handshakes", len(list))
+	}
+	return list
+}
+
+func readFile(path string) []byte {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+type roundTrip func(req *http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

@@ -27,20 +27,20 @@ func newBasic(s settings) (scheme, error) {
 
 var strictBase64 = base64.StdEncoding.Strict()
 
-func (b *basic) verify(req *provider.Request) (string, error) {
+func (b *basic) verify(req *provider.Request) (proof, error) {
 	value, err := signature.Single(req.Header, authorization)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", authorization, err)
+		return proof{}, fmt.Errorf("%s: %w", authorization, err)
 	}
 	name, text, _ := strings.Cut(value, " ")
 	pair, err := strictBase64.DecodeString(text)
 	switch {
 	case !equalFold(name, "Basic"), err != nil, strings.ContainsAny(text, "\r\n"):
-		return "", fmt.Errorf("%s: %w", authorization, signature.ErrMalformed)
+		return proof{}, fmt.Errorf("%s: %w", authorization, signature.ErrMalformed)
 	case !signature.EqualToken(string(pair), b.pairs...):
-		return "", fmt.Errorf("%s: %w", authorization, signature.ErrMismatch)
+		return proof{}, fmt.Errorf("%s: %w", authorization, signature.ErrMismatch)
 	}
-	return "", nil
+	return proof{}, nil
 }
 
 func (b *basic) sign(h http.Header, _ []byte, _ string, _ provider.Sending) error {

@@ -11,6 +11,9 @@
 //
 // The body may be anything. If it is a JSON object, its type and the id by which repeats are known can be taken from it.
 //
+// A preset is such settings for one system by name, together with the handshake that the system asks for, if it does:
+// see the table in presets.go. Each request is one event, even where the system puts several changes into one.
+//
 // Sources:
 //   - https://www.rfc-editor.org/rfc/rfc2104 (HMAC)
 //   - https://www.rfc-editor.org/rfc/rfc6750 (Bearer tokens)
@@ -32,22 +35,26 @@ var _ provider.Sender = Provider{}
 
 // Open implements [provider.Provider].
 func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
-	s, err := read(raw, source)
+	s, preset, err := read(raw, source)
 	if err != nil {
 		return nil, err
 	}
 	scheme, err := newScheme(s, env.Now)
-	reader, readerErr := newReader(s)
+	reader, readerErr := newReader(s, preset)
 	methods, methodsErr := checkMethods(s.Methods)
 	if err := bellhop.Join("", err, readerErr, methodsErr); err != nil {
 		return nil, err
 	}
-	return &receiver{scheme: scheme, reader: reader, methods: methods}, nil
+	r := &receiver{scheme: scheme, reader: reader, methods: methods, verifyTokens: s.VerifyToken}
+	if preset != nil {
+		r.preset = *preset
+	}
+	return r, nil
 }
 
 // OpenSender implements [provider.Sender].
 func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {
-	s, err := read(raw, destination)
+	s, _, err := read(raw, destination)
 	if err != nil {
 		return nil, err
 	}

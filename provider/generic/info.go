@@ -1,29 +1,65 @@
 package generic
 
-import "github.com/bellhop-gateway/bellhop/provider"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+)
 
 // Info implements [provider.Provider].
 func (Provider) Info() provider.Info {
 	return provider.Info{
 		Name:    "generic",
 		Title:   "Generic webhook",
-		Summary: "Any system that proves itself by an HMAC, a token, Basic authentication or a secret in the URL.",
+		Summary: "Any system that proves itself by an HMAC, a token, Basic authentication or a secret in the URL; some of them by name, as presets.",
 		Links: []string{
 			"https://www.rfc-editor.org/rfc/rfc2104",
 			"https://www.rfc-editor.org/rfc/rfc6750",
 			"https://www.rfc-editor.org/rfc/rfc7617",
 		},
 		Key:          "secret",
-		Settings:     append(credentialSettings(), sourceSettings...),
-		SendSettings: append(credentialSettings(), sendingSettings...),
+		Settings:     append(append(presetSettings(), credentialSettings(false)...), sourceSettings...),
+		SendSettings: append(credentialSettings(true), sendingSettings...),
+		Setup: []string{
+			"If the notes below have a preset for the system, make a source with `{\"preset\": \"NAME\", \"secret\": \"…\"}` and whatever else the preset asks for. If not, find out how the system proves itself, and make a source with `scheme` and the settings that the scheme uses.",
+			"Enter `https://YOUR-HOST/in/SOURCE` as the URL in the system, and there the same secret.",
+			"Have the system send a test, and look at `bellhop events --source SOURCE` or, if nothing came of it, at `bellhop requests --source SOURCE`, which say why.",
+		},
+		Notes: append(presetNotes(),
+			"The type of an event of a preset is the system's own word with the preset's name before it: `shopify.orders/create`. Where there is none that can be a type, it is `NAME.received`.",
+			"Each request is one event, even where a system puts several changes into one.",
+			"linear, twitch and zoom say when a request was made, and an old one is refused. Of the others, who caught one can send it again at any time. It is known for a repeat as long as the first is kept, unless the id is in a header that is not signed, which he may change: so it is with bitbucket, gitlab, shopify and twilio.",
+		),
+	}
+}
+
+// presetNotes are a line for each preset.
+func presetNotes() (notes []string) {
+	for _, p := range presets {
+		notes = append(notes, strings.TrimSpace(fmt.Sprintf("Preset `%s` ([%s](%s)). %s %s", p.name, p.title, p.link, p.setup, p.note)))
+	}
+	return notes
+}
+
+// presetSettings are those that only presets have.
+func presetSettings() []provider.Setting {
+	return []provider.Setting{
+		{Name: "preset", Title: "Preset", Example: "shopify",
+			Doc: "The system that sends, if it is one of " + strings.Join(presetNames(), ", ") + ". Everything but the secret follows from it; scheme and preset exclude each other. Default: none."},
+		{Name: "verify_token", Title: "Verify token", Secret: true, Example: "meatyhamhock",
+			Doc: "preset meta: the text that you made up and entered there as Verify token. Required for it; a list of up to 4 while it is being replaced."},
 	}
 }
 
 // credentialSettings are those of a source and of a destination.
-func credentialSettings() []provider.Setting {
+func credentialSettings(toSend bool) []provider.Setting {
+	scheme := "How a request proves who sent it: hmac, token, basic, query or none."
+	if !toSend {
+		scheme += " Required unless there is a preset."
+	}
 	return []provider.Setting{
-		{Name: "scheme", Title: "Scheme", Required: true, Example: "hmac",
-			Doc: "How a request proves who sent it: hmac, token, basic, query or none."},
+		{Name: "scheme", Title: "Scheme", Required: toSend, Example: "hmac", Doc: scheme},
 		{Name: "secret", Title: "Secret", Secret: true, Example: "Tr0ub4dor&3",
 			Doc: "The key, token or password; required unless the scheme is none. At a source it may be a list of up to 4 while it is being replaced."},
 		{Name: "secret_encoding", Title: "Encoding of the secret", Example: "base64",
@@ -32,14 +68,18 @@ func credentialSettings() []provider.Setting {
 			Doc: "hmac and token: the header with the signature or token. Required for hmac; default for token: Authorization."},
 		{Name: "prefix", Title: "Prefix", Example: "sha256=",
 			Doc: "hmac and token: what stands in front of the signature or token. Default: nothing, or \"Bearer \" for a token in Authorization."},
+		{Name: "separator", Title: "Separator", Example: ",",
+			Doc: "hmac: what stands between several signatures in the header, each with its prefix: a comma, a semicolon or a blank. One of them has to match; at most 16 are looked at. Default: there is one signature."},
 		{Name: "hash", Title: "Hash", Example: "sha256",
 			Doc: "hmac: sha1, sha256, sha384 or sha512. Default: sha256."},
 		{Name: "encoding", Title: "Encoding of the signature", Example: "base64",
 			Doc: "hmac: hex (either case is taken), hex-upper, base64 or base64url. Default: hex."},
 		{Name: "timestamp_header", Title: "Timestamp header", Example: "X-Timestamp",
-			Doc: "hmac: the header with the time of the attempt, in Unix seconds, which is signed too. Default: none."},
+			Doc: "hmac: the header with the time of the attempt, which is signed too. Default: none."},
+		{Name: "timestamp_format", Title: "Form of the timestamp", Example: "milliseconds",
+			Doc: "hmac with a timestamp: seconds or milliseconds since 1970, or rfc3339 in UTC. Default: seconds."},
 		{Name: "template", Title: "Signed text", Example: "v0:{timestamp}:{body}",
-			Doc: "hmac: what is signed, with {body} and, where their headers are set, {timestamp} and {id}, each once. Default: {body}, or {timestamp}.{body} with timestamp_header."},
+			Doc: "hmac: what is signed, with {body} and, where their settings are there, {timestamp}, {id} and {url}, each once. {params} instead of {body} is a form's parameters, sorted, without anything between; for another body the URL must have its SHA-256 as bodySHA256. Default: {body}, or {timestamp}.{body} with timestamp_header."},
 		{Name: "id_header", Title: "Id header", Example: "X-Request-Id",
 			Doc: "The header with the id by which repeats are known. Only an id that is in the template is proven. Default: none."},
 		{Name: "type_header", Title: "Type header", Example: "X-Event-Type",
@@ -52,14 +92,18 @@ func credentialSettings() []provider.Setting {
 }
 
 var sourceSettings = []provider.Setting{
+	{Name: "url", Title: "URL", Example: "https://hooks.example.com/in/calls",
+		Doc: "hmac with {url} in the template, and preset twilio: the URL of this source as the system calls it, without a query, which is taken from each request. The URL is tried with and without a port. Required there."},
+	{Name: "timestamp_field", Title: "Timestamp member", Example: "sentAt",
+		Doc: "hmac: the member of the JSON body with the time of the attempt, by name or as a JSON Pointer. Default: none."},
 	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
-		Doc: "hmac with timestamp_header: how far the timestamp may be from now, either way: 1s to 1h. Default: 5m."},
+		Doc: "hmac with a timestamp: how far it may be from now, either way: 1s to 1h. Default: 5m, or the preset's own."},
 	{Name: "repeat", Title: "Repeats", Example: "none",
-		Doc: "hmac without id_header and id_field: signature takes a request with the same signature for a repeat, none takes each for a new one. Default: signature."},
+		Doc: "hmac without id_header and id_field: signature takes a request with the same signature for a repeat, body one with the same body, none takes each for a new one. Default: signature."},
 	{Name: "id_field", Title: "Id member", Example: "id",
-		Doc: "The member of the JSON body, a text or a number, by which repeats are known. The body must be a JSON object then. Default: none."},
+		Doc: "The member of the JSON body, a text or a number, by which repeats are known: its name or, if it begins with a slash, a JSON Pointer such as /event/id. The body must be a JSON object then. Default: none."},
 	{Name: "type_field", Title: "Type member", Example: "event",
-		Doc: "The member of the JSON body with the event's type. The body must be a JSON object then. Default: type, if there is one, and any body is taken."},
+		Doc: "The member of the JSON body with the event's type, by name or as a JSON Pointer. The body must be a JSON object then. Default: type, if there is one, and any body is taken."},
 	{Name: "type", Title: "Type", Example: "order.changed",
 		Doc: "The type of every event. Default: what the header or the body says, else generic.received."},
 	{Name: "methods", Title: "Methods", Example: `["POST","PUT"]`, Kind: provider.KindList,

@@ -21,17 +21,17 @@ func newQuery(s settings) (scheme, error) {
 	return &query{parameter: s.Parameter, tokens: s.Secret}, nil
 }
 
-func (q *query) verify(req *provider.Request) (string, error) {
+func (q *query) verify(req *provider.Request) (proof, error) {
 	values := provider.Query(req.Target, q.parameter)
 	switch {
 	case len(values) == 0 || len(values) == 1 && values[0] == "":
-		return "", fmt.Errorf("query: %w", signature.ErrMissing)
+		return proof{}, fmt.Errorf("query: %w", signature.ErrMissing)
 	case len(values) > 1:
-		return "", fmt.Errorf("query: %w", signature.ErrMalformed)
+		return proof{}, fmt.Errorf("query: %w", signature.ErrMalformed)
 	case !signature.EqualToken(values[0], q.tokens...):
-		return "", fmt.Errorf("query: %w", signature.ErrMismatch)
+		return proof{}, fmt.Errorf("query: %w", signature.ErrMismatch)
 	}
-	return "", nil
+	return proof{}, nil
 }
 
 // sign has nothing to add, since the URL is the destination's own; it makes sure that the secret is in it.

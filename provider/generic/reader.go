@@ -1,6 +1,8 @@
 package generic
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strings"
@@ -15,27 +17,35 @@ const DefaultType = "generic.received"
 
 // A reader finds an event's type and the id by which repeats are known.
 type reader struct {
-	eventType   string // fixed; "" is to be found
-	typeHeader  string
-	typeField   string
-	idHeader    string
-	idField     string
-	bySignature bool // what has no id is known by its signature
-	mustBeJSON  bool // the owner said which members there are
+	eventType  string // fixed; "" is to be found
+	typeHeader string
+	typeField  path
+	idHeader   string
+	idField    path
+	repeat     string // what an event without an id is known by
+	mustBeJSON bool   // the owner said which members there are
+	preset     *preset
 }
 
-func newReader(s settings) (*reader, error) {
-	r := &reader{eventType: s.Type, typeHeader: s.TypeHeader, typeField: s.TypeField, idHeader: s.IDHeader, idField: s.IDField,
-		mustBeJSON: s.TypeField != "" || s.IDField != ""}
+// The ways to know a repeat that has no id.
+const (
+	repeatSignature = "signature"
+	repeatBody      = "body"
+	repeatNone      = "none"
+)
+
+func newReader(s settings, p *preset) (*reader, error) {
+	r := &reader{eventType: s.Type, typeHeader: s.TypeHeader, typeField: parsePath(s.TypeField), idHeader: s.IDHeader, idField: parsePath(s.IDField),
+		mustBeJSON: s.TypeField != "" || s.IDField != "" || p != nil && p.object, preset: p}
 	if s.Type == "" && s.TypeHeader == "" && s.TypeField == "" {
-		r.typeField = "type"
+		r.typeField = path{"type"}
 	}
 	var typeErr error
 	if s.Type != "" && !provider.Word(s.Type) {
 		typeErr = bellhop.Invalid("type", "use 1 to 255 letters, digits, dots, dashes, slashes and underscores")
 	}
-	repeat, repeatErr := oneOf("repeat", s.Repeat, "signature", "signature", "none")
-	r.bySignature = repeat == "signature"
+	repeat, repeatErr := oneOf("repeat", s.Repeat, repeatSignature, repeatSignature, repeatBody, repeatNone)
+	r.repeat = repeat
 	return r, bellhop.Join("", typeErr, repeatErr, checkOne(s), checkHeader("type_header", s.TypeHeader), checkHeader("id_header", s.IDHeader))
 }
 
@@ -54,23 +64,23 @@ func checkOne(s settings) error {
 	return nil
 }
 
-// read returns the type and the id of an authentic request; either may be DefaultType or "". It returns
+// read returns the type and the id of an authentic request; either may be the default or "". It returns
 // provider.ErrBody if members are wanted of a body that has none, and signature.ErrMalformed for two ids in headers.
-func (r *reader) read(req *provider.Request) (kind, id string, err error) {
+func (r *reader) read(req *provider.Request, p proof) (kind, id string, err error) {
 	kind = r.eventType
 	if r.typeHeader != "" {
-		if values := req.Header.Values(r.typeHeader); len(values) == 1 {
-			kind = values[0]
-		}
+		kind = single(req.Header, r.typeHeader)
 	}
-	if r.typeField != "" || r.idField != "" {
-		fromBody, fromField, err := r.members(req.Body)
-		if err != nil && r.mustBeJSON {
+	if r.mustBeJSON || len(r.typeField) > 0 {
+		values, err := find(req.Body, r.typeField, r.idField)
+		switch {
+		case err != nil && r.mustBeJSON:
 			return "", "", err
+		case err == nil && len(r.typeField) > 0:
+			kind, _ = provider.Text(values[0])
 		}
-		id = fromField
-		if r.typeField != "" {
-			kind = fromBody
+		if err == nil {
+			id = textOrNumber(values[1])
 		}
 	}
 	if r.idHeader != "" {
@@ -78,37 +88,39 @@ func (r *reader) read(req *provider.Request) (kind, id string, err error) {
 			return "", "", fmt.Errorf("%s: %w", r.idHeader, err)
 		}
 	}
+	if id == "" {
+		id = r.repeatKey(req.Body, p)
+	}
+	return r.name(kind, req.Header), id, nil
+}
+
+// repeatKey returns what an event without an id is known by.
+func (r *reader) repeatKey(body []byte, p proof) string {
+	switch r.repeat {
+	case repeatSignature:
+		return p.repeat
+	case repeatBody:
+		sum := sha256.Sum256(body)
+		return hex.EncodeToString(sum[:])
+	}
+	return ""
+}
+
+// name returns kind, or what there is in its place, as a type.
+func (r *reader) name(kind string, h http.Header) string {
+	if r.preset != nil {
+		return r.preset.eventType(kind, h)
+	}
 	if !provider.Word(kind) {
-		kind = DefaultType
+		return DefaultType
 	}
-	return kind, id, nil
+	return kind
 }
 
-// members returns the type and the id among the members of body.
-func (r *reader) members(body []byte) (kind, id string, err error) {
-	var kindValue, idValue []byte
-	err = provider.Object(body, func(name, value []byte) {
-		if r.typeField != "" && string(name) == r.typeField {
-			kindValue = value
-		}
-		if r.idField != "" && string(name) == r.idField {
-			idValue = value
-		}
-	})
-	if err != nil {
-		return "", "", err
-	}
-	kind, _ = provider.Text(kindValue)
-	return kind, textOrNumber(idValue), nil
-}
-
-// textOrNumber returns a JSON text, a JSON number as it is written, and "" for anything else.
-func textOrNumber(value []byte) string {
-	if text, ok := provider.Text(value); ok {
-		return text
-	}
-	if len(value) > 0 && (value[0] == '-' || value[0] >= '0' && value[0] <= '9') {
-		return string(value)
+// single returns the value of a header that is there once, else "".
+func single(h http.Header, name string) string {
+	if values := h.Values(name); len(values) == 1 {
+		return values[0]
 	}
 	return ""
 }

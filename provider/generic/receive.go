@@ -10,9 +10,11 @@ import (
 )
 
 type receiver struct {
-	scheme  scheme
-	reader  *reader
-	methods []string
+	scheme       scheme
+	reader       *reader
+	methods      []string
+	verifyTokens []string
+	preset       preset // the zero preset has no handshake
 }
 
 var _ provider.Secretive = (*receiver)(nil)
@@ -25,34 +27,38 @@ func (r *receiver) SecretHeaders() []string {
 	return nil
 }
 
-// Receive verifies a request and makes one event of it.
+// Receive verifies a request and makes one event of it, or answers the handshake of a preset.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
-	ev, err := r.event(req)
+	receipt, err := r.receive(req)
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("generic: %w", err)
 	}
-	return provider.Receipt{Events: []bellhop.Event{ev}}, nil
+	return receipt, nil
 }
 
-func (r *receiver) event(req *provider.Request) (bellhop.Event, error) {
+func (r *receiver) receive(req *provider.Request) (provider.Receipt, error) {
+	if r.preset.query.asks(req) {
+		reply, err := r.preset.query.answer(req, r.verifyTokens, r.scheme)
+		return provider.Receipt{Reply: reply}, err
+	}
 	if !slices.Contains(r.methods, req.Method) {
-		return bellhop.Event{}, provider.ErrMethod
+		return provider.Receipt{}, provider.ErrMethod
 	}
-	repeat, err := r.scheme.verify(req)
+	proof, err := r.scheme.verify(req)
 	if err != nil {
-		return bellhop.Event{}, err
+		return provider.Receipt{}, err
 	}
-	kind, id, err := r.reader.read(req)
+	if reply, err := r.preset.body.answer(req, proof); reply != nil || err != nil {
+		return provider.Receipt{Reply: reply}, err
+	}
+	kind, id, err := r.reader.read(req, proof)
 	if err != nil {
-		return bellhop.Event{}, err
+		return provider.Receipt{}, err
 	}
-	if id == "" && r.reader.bySignature {
-		id = repeat
-	}
-	return bellhop.Event{
+	return provider.Receipt{Status: r.preset.status(), Events: []bellhop.Event{{
 		Type:        kind,
 		ProviderID:  provider.RepeatKey(id),
 		ContentType: provider.ContentType(req.Header),
 		Body:        req.Body,
-	}, nil
+	}}}, nil
 }

@@ -48,6 +48,15 @@ func TestType(t *testing.T) {
 		{values{"type_field": "event"}, post(`{"Event":"x"}`), generic.DefaultType},
 		{values{"type_field": "event"}, post(`[]`), ""},
 		{values{"type_field": "event"}, post(``), ""},
+		{values{"type_field": "/event/type"}, post(`{"event":{"type":"x"},"type":"y"}`), "x"},
+		{values{"type_field": "/event/type"}, post(`{"event":{"Type":"x"}}`), generic.DefaultType},
+		{values{"type_field": "/event/type"}, post(`{"event":[{"type":"x"}]}`), generic.DefaultType},
+		{values{"type_field": "/event/type"}, post(`{"event":"type"}`), generic.DefaultType},
+		{values{"type_field": "/event/type"}, post(`{"event":{"type":"x","type":"y"}}`), ""},
+		{values{"type_field": "/event/type"}, post(`{"event":{"type":"x"},"event":{"type":"y"}}`), ""},
+		{values{"type_field": "/a~1b/c~0d"}, post(`{"a/b":{"c~d":"x"}}`), "x"},
+		{values{"type_field": "a/b"}, post(`{"a/b":"x"}`), "x"},
+		{values{"type_field": "/"}, post(`{"":"x"}`), "x"},
 		{values{"id_field": "id"}, post(`{"type":"x"}`), "x"},
 		{values{"id_field": "id"}, post(`no JSON`), ""},
 	} {
@@ -77,7 +86,10 @@ func TestRepeatKey(t *testing.T) {
 		{with(none, values{"id_field": "id"}), post(`{"id":true}`), ""},
 		{with(none, values{"id_field": "id"}), post(`{"ID":"1"}`), ""},
 		{with(none, values{"id_field": "id"}), post(`{"id":"` + long + `"}`), provider.RepeatKey(long)},
+		{with(none, values{"id_field": "/a/id", "type_field": "/a/type"}), post(`{"a":{"type":"x","id":7},"id":1}`), "7"},
+		{with(none, values{"id_field": "/a/id"}), post(`{"id":"1"}`), ""},
 		{with(none, values{"id_header": "X-Id"}), post(`{"id":"1"}`, "X-Id", "2"), "2"},
+		{with(hmac, values{"repeat": "body"}), signed("{}", "{}"), "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
 		{with(none, values{"id_header": "X-Id"}), post(`{"id":"1"}`), ""},
 		{with(hmac, values{"repeat": "none"}), signed("{}", "{}"), ""},
 		{with(hmac, values{"id_field": "id"}), signed(`{"id":"1"}`, `{"id":"1"}`), "1"},
@@ -143,6 +155,15 @@ func TestSend(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "?code=") || strings.Contains(err.Error(), secrets[0]) {
 			t.Errorf("%s: got %v", url, err)
 		}
+	}
+	form := with(hmac, values{"template": "{url}{params}", "timestamp_header": nil})
+	if _, err := render(form, "https://r.example/in"); err == nil {
+		t.Error("rendered a body that is no form where its parameters are signed")
+	}
+	ev.ContentType, ev.Body = "application/x-www-form-urlencoded", []byte("b=2&a=1")
+	m, err = render(form, "https://r.example/in?x=1")
+	if err != nil || m.Header.Get("X-Signature") != signed("https://r.example/in?x=1a1b2", "").Header.Get("X-Signature") {
+		t.Errorf("a form: got %+v, %v", m, err)
 	}
 	if _, err := render(with(hmac, values{"template": "{id}_{body}", "id_header": "X-Id"}), ""); err == nil {
 		t.Error("rendered an id that ends elsewhere")

@@ -10,11 +10,16 @@ import (
 
 // A scheme proves who sent a request, and verifies that proof.
 type scheme interface {
-	// verify returns nil if req is authentic, and a text that is the same for a repeat of it, if the scheme has one.
-	// Its errors are those of package signature.
-	verify(req *provider.Request) (repeat string, err error)
+	// verify returns nil if req is authentic. Its errors are those of package signature, and provider.ErrBody.
+	verify(req *provider.Request) (proof, error)
 	// sign adds to h what verify asks for. id is that of the event.
 	sign(h http.Header, body []byte, id string, at provider.Sending) error
+}
+
+// A proof is what an authentic request was found to have.
+type proof struct {
+	repeat string // a text that is the same for a repeat of it; "" if the scheme has none
+	key    []byte // that signed it; nil if none did
 }
 
 // newScheme checks the settings that are about the scheme.
@@ -40,5 +45,5 @@ func newScheme(s settings, now func() time.Time) (scheme, error) {
 // none takes every request.
 type none struct{}
 
-func (none) verify(*provider.Request) (string, error)                 { return "", nil }
+func (none) verify(*provider.Request) (proof, error)                  { return proof{}, nil }
 func (none) sign(http.Header, []byte, string, provider.Sending) error { return nil }

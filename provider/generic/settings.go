@@ -30,7 +30,11 @@ var usedBy = map[string][]string{
 	"secret_encoding":  {schemeHMAC},
 	"hash":             {schemeHMAC},
 	"encoding":         {schemeHMAC},
+	"separator":        {schemeHMAC},
 	"timestamp_header": {schemeHMAC},
+	"timestamp_field":  {schemeHMAC},
+	"timestamp_format": {schemeHMAC},
+	"url":              {schemeHMAC},
 	"tolerance":        {schemeHMAC},
 	"template":         {schemeHMAC},
 	"repeat":           {schemeHMAC},
@@ -46,27 +50,35 @@ const (
 
 // usedAt says on which side a setting is used; those that are not here are used on both.
 var usedAt = map[string]string{
-	"tolerance":  source,
-	"repeat":     source,
-	"id_field":   source,
-	"type_field": source,
-	"type":       source,
-	"methods":    source,
-	"method":     destination,
+	"timestamp_field": source,
+	"tolerance":       source,
+	"url":             source,
+	"repeat":          source,
+	"id_field":        source,
+	"type_field":      source,
+	"type":            source,
+	"methods":         source,
+	"method":          destination,
 }
 
 // settings are those of a source and of a destination; checkFit tells them apart.
 type settings struct {
-	Scheme string           `json:"scheme"`
-	Secret provider.Secrets `json:"secret"`
+	Preset      string           `json:"preset"`
+	Scheme      string           `json:"scheme"`
+	Secret      provider.Secrets `json:"secret"`
+	VerifyToken provider.Secrets `json:"verify_token"` // of a preset
 
 	SecretEncoding  string  `json:"secret_encoding"`
 	Header          string  `json:"header"`
 	Prefix          *string `json:"prefix"` // nil is the scheme's own
 	Hash            string  `json:"hash"`
 	Encoding        string  `json:"encoding"`
+	Separator       string  `json:"separator"`
 	TimestampHeader string  `json:"timestamp_header"`
+	TimestampField  string  `json:"timestamp_field"`
+	TimestampFormat string  `json:"timestamp_format"`
 	Template        string  `json:"template"`
+	URL             string  `json:"url"`
 	Tolerance       string  `json:"tolerance"`
 	Username        string  `json:"username"`
 	Parameter       string  `json:"parameter"`
@@ -79,22 +91,31 @@ type settings struct {
 	Type       string   `json:"type"`
 	Methods    []string `json:"methods"`
 	Method     string   `json:"method"`
+
+	sends bool // they are a destination's
 }
 
-// read decodes and checks what one side was given, as far as settings contradict one another.
-func read(raw json.RawMessage, side string) (settings, error) {
-	var s settings
+// read decodes and checks what one side was given, as far as settings contradict one another. What a preset says is
+// put in; p is nil where there is none.
+func read(raw json.RawMessage, side string) (s settings, p *preset, err error) {
+	s.sends = side == destination
 	if err := provider.DecodeSettings(raw, &s); err != nil {
-		return s, err
+		return s, nil, err
 	}
-	return s, checkFit(s.Scheme, side, raw)
+	if s.Preset == "" {
+		return s, nil, checkFit(s.Scheme, side, raw)
+	}
+	if p, err = findPreset(s.Preset, side); err != nil {
+		return s, nil, err
+	}
+	return p.fill(s), p, p.checkFit(s, raw)
 }
 
 // checkFit refuses settings that the scheme does not use, or that are of the other side, since who sets one expects
 // something of it. raw was decoded before, so it is an object.
 func checkFit(scheme, side string, raw json.RawMessage) error {
 	if !slices.Contains(schemes, scheme) {
-		return bellhop.Invalid("scheme", "required: "+strings.Join(schemes, ", "))
+		return bellhop.Invalid("scheme", "required: "+strings.Join(schemes, ", ")+"; or, at a source, name a preset instead")
 	}
 	var errs []error
 	_ = provider.Object(raw, func(name, value []byte) {
@@ -103,6 +124,8 @@ func checkFit(scheme, side string, raw json.RawMessage) error {
 		at, onOneSide := usedAt[key]
 		switch {
 		case string(value) == "null":
+		case key == "verify_token":
+			errs = append(errs, bellhop.Invalid(key, "only some presets use it; remove it, or name a preset instead of a scheme"))
 		case limited && !slices.Contains(by, scheme):
 			errs = append(errs, bellhop.Invalid(key, fmt.Sprintf("scheme %s does not use it; remove it, or use scheme %s", scheme, strings.Join(by, " or "))))
 		case onOneSide && at != side:

@@ -17,6 +17,8 @@ var (
 	basic = values{"scheme": "basic", "username": "shop", "secret": secrets[0]}
 	query = values{"scheme": "query", "secret": secrets[0]}
 	none  = values{"scheme": "none"}
+
+	shopify = values{"preset": "shopify", "secret": secrets[0]}
 )
 
 func TestSettings(t *testing.T) {
@@ -48,9 +50,36 @@ func TestSettings(t *testing.T) {
 		{hmac, values{"template": "{id}.{body}"}, "template"}, {hmac, values{"template": "{id}.{body}", "id_header": "X-Id"}, ""},
 		{hmac, values{"template": "{id}{body}", "id_header": "X-Id"}, "template"}, {hmac, values{"template": "{body}{id}", "id_header": "X-Id"}, "template"},
 		{hmac, values{"template": "{id}.{id}.{body}", "id_header": "X-Id"}, "template"}, {hmac, values{"template": "{body}{body}"}, "template"},
-		{hmac, values{"template": "body"}, "template"}, {hmac, values{"template": "{url}{body}"}, "template"}, {hmac, values{"template": "{body"}, "template"},
+		{hmac, values{"template": "body"}, "template"}, {hmac, values{"template": "{body"}, "template"},
 		{hmac, values{"template": "{{body}}"}, "template"}, {hmac, values{"template": "v0:{body}}"}, ""},
+		{hmac, values{"timestamp_header": "X-T", "timestamp_format": "milliseconds"}, ""}, {hmac, values{"timestamp_header": "X-T", "timestamp_format": "minutes"}, "timestamp_format"},
+		{hmac, values{"timestamp_format": "seconds"}, "timestamp_format"}, {hmac, values{"timestamp_field": "at"}, ""}, {hmac, values{"timestamp_field": "at", "tolerance": "1m"}, ""},
+		{hmac, values{"timestamp_field": "at", "timestamp_header": "X-T"}, "timestamp_field"}, {hmac, values{"timestamp_field": "at", "template": "{timestamp}.{body}"}, "template"},
+		{hmac, values{"timestamp_field": "at", "template": "{params}"}, "template"}, {token, values{"timestamp_field": "at"}, "timestamp_field"},
+		{hmac, values{"template": "{id}{timestamp}{body}", "id_header": "X-Id", "timestamp_header": "X-T"}, "template"},
+		{hmac, values{"template": "{id}{timestamp}{body}", "id_header": "X-Id", "timestamp_header": "X-T", "timestamp_format": "rfc3339"}, ""},
+		{hmac, values{"template": "{timestamp}{id}{body}", "id_header": "X-Id", "timestamp_header": "X-T", "timestamp_format": "rfc3339"}, "template"},
+		// URL, forms and lists.
+		{hmac, values{"template": "{url}{params}", "url": "https://h.example/in/x"}, ""}, {hmac, values{"template": "{url}{body}", "url": "https://h.example"}, ""},
+		{hmac, values{"template": "{params}"}, ""}, {hmac, values{"template": "{params}{body}"}, "template"}, {hmac, values{"template": "{url}"}, "template"},
+		{hmac, values{"template": "{url}{body}"}, "template"}, {hmac, values{"url": "https://h.example/"}, "template"}, {token, values{"url": "https://h.example/"}, "url"},
+		{hmac, values{"template": "{url}{body}", "url": "/in/x"}, "url"}, {hmac, values{"template": "{url}{body}", "url": "ftp://h.example/"}, "url"},
+		{hmac, values{"template": "{url}{body}", "url": "https://h.example/?a=1"}, "url"}, {hmac, values{"template": "{url}{body}", "url": "https://h.example/#a"}, "url"},
+		{hmac, values{"template": "{url}{body}", "url": "https://u:p@h.example/"}, "url"}, {hmac, values{"template": "{url}{body}", "url": "https://h.example/%zz"}, "url"},
+		{hmac, values{"separator": ","}, ""}, {hmac, values{"separator": "|"}, "separator"}, {token, values{"separator": ","}, "separator"},
+		// Presets.
+		{shopify, nil, ""}, {shopify, values{"secret": nil}, "secret"}, {shopify, values{"scheme": "hmac"}, "scheme"}, {shopify, values{"header": "X-Signature"}, "header"},
+		{shopify, values{"prefix": ""}, "prefix"}, {shopify, values{"tolerance": "1m"}, "tolerance"}, {shopify, values{"url": "https://h.example/"}, "url"},
+		{shopify, values{"verify_token": "v"}, "verify_token"}, {shopify, values{"methods": []string{"PUT"}}, "methods"}, {shopify, values{"type": "a"}, "type"},
+		{shopify, values{"preset": "Shopify"}, "preset"}, {shopify, values{"preset": "sns"}, "preset"}, {shopify, values{"preset": ""}, "scheme"}, {none, values{"preset": "zoom"}, "scheme"},
+		{shopify, values{"preset": "zoom", "tolerance": "1m"}, ""}, {shopify, values{"preset": "zoom", "tolerance": "0s"}, "tolerance"}, {shopify, values{"preset": "linear", "tolerance": "5m"}, ""},
+		{shopify, values{"preset": "meta"}, "verify_token"}, {shopify, values{"preset": "meta", "verify_token": "v"}, ""}, {shopify, values{"preset": "meta", "verify_token": ""}, "verify_token"},
+		{shopify, values{"preset": "meta", "verify_token": []string{"v", ""}}, "verify_token[1]"}, {shopify, values{"preset": "meta", "verify_token": []string{"v", "w"}}, ""},
+		{shopify, values{"preset": "twilio"}, "url"}, {shopify, values{"preset": "twilio", "url": ""}, "url"}, {shopify, values{"preset": "twilio", "url": "h.example"}, "url"},
+		{shopify, values{"preset": "twilio", "url": "https://h.example/in/x"}, ""}, {shopify, values{"preset": "gitlab", "secret": "two\nlines"}, "secret"},
+		{hmac, values{"verify_token": "v"}, "verify_token"}, {none, values{"verify_token": "v"}, "verify_token"},
 		// Types, ids and methods.
+		{none, values{"type_field": "/a/b"}, ""}, {none, values{"id_field": "/a~1b/c"}, ""}, {hmac, values{"repeat": "body"}, ""},
 		{none, values{"type": "a.b"}, ""}, {none, values{"type": "a b"}, "type"}, {none, values{"type": "a", "type_field": "b"}, "type"},
 		{none, values{"type": "a", "type_header": "b"}, "type"}, {none, values{"type_header": "b", "type_field": "c"}, "type_header"},
 		{none, values{"type_header": "b b"}, "type_header"}, {none, values{"id_header": "b b"}, "id_header"}, {none, values{"id_header": "b", "id_field": "c"}, "id_header"},
@@ -72,6 +101,8 @@ func TestSendSettings(t *testing.T) {
 		{hmac, nil, ""}, {token, nil, ""}, {basic, nil, ""}, {query, nil, ""}, {none, nil, ""},
 		{hmac, values{"method": "PUT"}, ""}, {hmac, values{"method": "GET"}, "method"},
 		{hmac, values{"secret": []string{"a", "b"}}, "secret"}, {hmac, values{"type_header": "a b"}, "type_header"}, {hmac, values{"id_header": "a b"}, "id_header"},
+		{shopify, nil, "preset"}, {hmac, values{"preset": "shopify"}, "preset"}, {hmac, values{"verify_token": "v"}, "verify_token"},
+		{hmac, values{"url": "https://h.example/"}, "url"}, {hmac, values{"template": "{url}{params}"}, ""}, {hmac, values{"timestamp_field": "at"}, "timestamp_field"},
 		{hmac, values{"tolerance": "1m"}, "tolerance"}, {none, values{"methods": []string{"POST"}}, "methods"}, {none, values{"type": "a"}, "type"},
 	} {
 		raw := encode(with(c.base, c.more))

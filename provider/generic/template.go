@@ -1,6 +1,7 @@
 package generic
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -26,13 +27,15 @@ const (
 	placeBody
 	placeTimestamp
 	placeID
+	placeURL
+	placeParams
 )
 
-var placeNames = map[string]place{"{body}": placeBody, "{timestamp}": placeTimestamp, "{id}": placeID}
+var placeNames = map[string]place{"{body}": placeBody, "{timestamp}": placeTimestamp, "{id}": placeID, "{url}": placeURL, "{params}": placeParams}
 
-const placesRule = "use text with {body} and, if their headers are set, {timestamp} and {id} in it, each once"
+const placesRule = "use text with {body} or {params} and, if their settings are there, {timestamp}, {id} and {url} in it, each once"
 
-// newTemplate checks the template of s against the headers that s has.
+// newTemplate checks the template of s against the other settings.
 func newTemplate(s settings) (template, error) {
 	refuse := func(why string) (template, error) { return template{}, bellhop.Invalid("template", why) }
 	text := s.Template
@@ -44,15 +47,19 @@ func newTemplate(s settings) (template, error) {
 	}
 	t, ok := parseTemplate(text)
 	switch {
-	case !ok || !t.has(placeBody):
+	case !ok || t.has(placeBody) == t.has(placeParams):
 		return refuse(placesRule)
+	case s.TimestampField != "" && !t.has(placeBody):
+		return refuse("timestamp_field needs {body}, or the timestamp is not signed")
 	case t.has(placeTimestamp) && s.TimestampHeader == "":
 		return refuse("{timestamp} needs timestamp_header")
 	case !t.has(placeTimestamp) && s.TimestampHeader != "":
 		return refuse("timestamp_header is of no use unless {timestamp} is signed; put it in")
 	case t.has(placeID) && s.IDHeader == "":
 		return refuse("{id} needs id_header")
-	case !t.separateID():
+	case t.has(placeURL) != (s.URL != "") && !s.sends:
+		return refuse("{url} needs url, and url is of no use without it")
+	case !t.separateID(s.TimestampFormat == formatRFC3339):
 		return refuse("put text, such as a dot, between {id} and what stands beside it")
 	}
 	return t, nil
@@ -92,38 +99,43 @@ func (t *template) has(p place) bool {
 
 // separateID finds the bytes at which an id ends or begins, and reports false if another place is next to it: then
 // bytes could move from one to the other under the same signature. Nothing needs to part the timestamp from the
-// body: a digit more or less puts it out of any tolerance.
-func (t *template) separateID() bool {
-	for i, p := range t.pieces {
-		if p.place != placeID {
-			continue
+// body: a digit more or less puts it out of any tolerance, and the "Z" of RFC 3339 is its last byte. The latter may even
+// stand behind an id, as it has its colons in two places and the id has none: moved anywhere, it is no time any more.
+func (t *template) separateID(rfc3339 bool) bool {
+	i := slices.IndexFunc(t.pieces, func(p piece) bool { return p.place == placeID })
+	if i > 0 {
+		before := t.pieces[i-1]
+		if before.place != placeText {
+			return false
 		}
-		if i > 0 {
-			before := t.pieces[i-1]
-			if before.place != placeText {
-				return false
-			}
-			if i > 1 {
-				t.stops += string(before.text[len(before.text)-1:])
-			}
+		if i > 1 {
+			t.stops += string(before.text[len(before.text)-1:])
 		}
-		if i+1 < len(t.pieces) {
-			after := t.pieces[i+1]
-			if after.place != placeText {
-				return false
-			}
-			if i+2 < len(t.pieces) {
-				t.stops += string(after.text[:1])
-			}
-		}
+	}
+	if i < 0 || i+1 == len(t.pieces) {
+		return true
+	}
+	switch after := t.pieces[i+1]; {
+	case after.place == placeTimestamp && rfc3339:
+		t.stops += ":"
+	case after.place != placeText:
+		return false
+	case i+2 < len(t.pieces):
+		t.stops += string(after.text[:1])
 	}
 	return true
 }
 
+// A material is what is put in the places of a template.
+type material struct {
+	timestamp, id, url string
+	body, params       []byte
+}
+
 // fill returns the parts of the signed text, one after the other. An id that could end elsewhere, or that is long or
 // has control characters, is signature.ErrMalformed.
-func (t *template) fill(timestamp, id string, body []byte) ([][]byte, error) {
-	if !plainID(id) || strings.ContainsAny(id, t.stops) {
+func (t *template) fill(m material) ([][]byte, error) {
+	if !plainID(m.id) || strings.ContainsAny(m.id, t.stops) {
 		return nil, signature.ErrMalformed
 	}
 	parts := make([][]byte, len(t.pieces))
@@ -132,11 +144,15 @@ func (t *template) fill(timestamp, id string, body []byte) ([][]byte, error) {
 		case placeText:
 			parts[i] = p.text
 		case placeBody:
-			parts[i] = body
+			parts[i] = m.body
+		case placeParams:
+			parts[i] = m.params
 		case placeTimestamp:
-			parts[i] = []byte(timestamp)
+			parts[i] = []byte(m.timestamp)
 		case placeID:
-			parts[i] = []byte(id)
+			parts[i] = []byte(m.id)
+		case placeURL:
+			parts[i] = []byte(m.url)
 		}
 	}
 	return parts, nil

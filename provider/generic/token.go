@@ -40,19 +40,19 @@ func newToken(s settings) (scheme, error) {
 	return t, bellhop.Join("", errs...)
 }
 
-func (t *token) verify(req *provider.Request) (string, error) {
+func (t *token) verify(req *provider.Request) (proof, error) {
 	value, err := signature.Single(req.Header, t.header)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", t.header, err)
+		return proof{}, fmt.Errorf("%s: %w", t.header, err)
 	}
 	got, ok := t.cutPrefix(value)
 	switch {
 	case !ok:
-		return "", fmt.Errorf("%s: %w", t.header, signature.ErrMalformed)
+		return proof{}, fmt.Errorf("%s: %w", t.header, signature.ErrMalformed)
 	case !signature.EqualToken(got, t.tokens...):
-		return "", fmt.Errorf("%s: %w", t.header, signature.ErrMismatch)
+		return proof{}, fmt.Errorf("%s: %w", t.header, signature.ErrMismatch)
 	}
-	return "", nil
+	return proof{}, nil
 }
 
 // cutPrefix disregards case in Authorization only, where the prefix is the name of a scheme (RFC 9110, section 11.1).

@@ -1,0 +1,91 @@
+package generic
+
+import (
+	"slices"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// PresetCase is what the tests take from the table, so that a new preset is a row there and a recording.
+type PresetCase struct {
+	Name    string
+	Needs   []string
+	Signed  []string // headers without which nothing is proven, that of the signature first
+	Scheme  string
+	List    bool // of signatures
+	Plain   bool // an HMAC-SHA256 of the body alone
+	Params  bool // of a form are signed, not the body
+	Member  string
+	Repeats bool
+	Window  time.Duration
+	preset  *preset
+}
+
+// PresetCases are in the order of the table.
+func PresetCases() (cases []PresetCase) {
+	for i := range presets {
+		p, s := &presets[i], presets[i].settings
+		c := PresetCase{Name: p.name, Needs: p.needs(), Signed: []string{s.Header}, Scheme: s.Scheme, List: s.Separator != "", Member: s.TimestampField,
+			Params: s.Template == "{url}{params}", Repeats: s.Repeat != repeatNone, preset: p}
+		c.Plain = s.Scheme == schemeHMAC && s.Template == "" && !c.List && c.Member == ""
+		if s.TimestampHeader != "" {
+			c.Signed = append(c.Signed, s.TimestampHeader)
+		}
+		if t, _ := parseTemplate(s.Template); t.has(placeID) {
+			c.Signed = append(c.Signed, s.IDHeader)
+		}
+		if s.TimestampHeader != "" || c.Member != "" {
+			c.Window, _ = provider.Tolerance("", s.Tolerance, 5*time.Minute)
+		}
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// Sign signs req as the system does that knows secret and calls url.
+func (c PresetCase) Sign(req *provider.Request, secret, url string, at time.Time) error {
+	id := c.preset.settings.IDHeader
+	if id != "" {
+		req.Header.Set(id, "id-1")
+	}
+	scheme, err := c.scheme(secret, url)
+	if err != nil {
+		return err
+	}
+	return scheme.sign(req.Header, req.Body, "id-1", provider.Sending{Time: at, URL: signedURL(url, req.Target)})
+}
+
+// HMAC is the scheme of a preset that signs with one.
+func (c PresetCase) HMAC() signature.HMAC {
+	s, _ := c.scheme("any", "https://h.example/")
+	return s.(*mac).hmac
+}
+
+func (c PresetCase) scheme(secret, url string) (scheme, error) {
+	s := c.preset.fill(settings{Secret: provider.Secrets{secret}})
+	if slices.Contains(c.Needs, "url") {
+		s.URL = url
+	}
+	return newScheme(s, time.Now)
+}
+
+// FormParams is what {params} stands for, or "" if there is nothing.
+func FormParams(req *provider.Request) string {
+	text, _ := formParams(req.Header, req.Target, req.Body)
+	return string(text)
+}
+
+// ParseTimestamp reads a time as a source with that timestamp_format does, and writes it again.
+func ParseTimestamp(format, text string) (string, error) {
+	t := timestamp{format: format}
+	at, err := t.parse(text)
+	if err != nil {
+		return "", err
+	}
+	return t.write(at), nil
+}
+
+// Signable is what a challenge must be to be signed.
+func Signable(challenge string) bool { return signable(challenge) }

@@ -1,0 +1,208 @@
+package sns_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+	"github.com/bellhop-gateway/bellhop/provider/sns"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// newCertificate returns one for public that is signed by the key of the tests.
+func newCertificate(t *testing.T, public any, change func(*x509.Certificate)) string {
+	t.Helper()
+	c := &x509.Certificate{SerialNumber: big.NewInt(7), DNSNames: []string{"sns.amazonaws.com"}, NotBefore: providertest.Now.Add(-time.Hour), NotAfter: providertest.Now.Add(time.Hour)}
+	change(c)
+	der, err := x509.CreateCertificate(rand.NewChaCha8([32]byte{1}), c, c, public, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func TestCertificates(t *testing.T) {
+	same := func(*x509.Certificate) {}
+	named := func(names ...string) func(*x509.Certificate) {
+		return func(c *x509.Certificate) { c.DNSNames = names }
+	}
+	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.NewChaCha8([32]byte{2}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537}
+	good := newCertificate(t, key.Public(), same)
+	for _, c := range []struct {
+		name   string
+		answer *http.Response
+		want   error
+	}{
+		{"control", answer(200, good), nil},
+		{"blanks around", answer(200, "\n"+good+"\n\n"), nil},
+		{"name of the region", answer(200, newCertificate(t, key.Public(), named("sns-signing.eu-central-1.amazonaws.com"))), nil},
+		{"older name of the region", answer(200, newCertificate(t, key.Public(), named("x.example", "sns-eu-central-1.amazonaws.com"))), nil},
+		{"another's name", answer(200, newCertificate(t, key.Public(), named("s3.amazonaws.com"))), provider.ErrUnavailable},
+		{"name of another region", answer(200, newCertificate(t, key.Public(), named("sns-signing.eu-west-1.amazonaws.com"))), provider.ErrUnavailable},
+		{"no name", answer(200, newCertificate(t, key.Public(), named())), provider.ErrUnavailable},
+		{"over", answer(200, newCertificate(t, key.Public(), func(c *x509.Certificate) { c.NotAfter = providertest.Now.Add(-time.Second) })), signature.ErrExpired},
+		{"last second", answer(200, newCertificate(t, key.Public(), func(c *x509.Certificate) { c.NotAfter = providertest.Now })), nil},
+		{"to come", answer(200, newCertificate(t, key.Public(), func(c *x509.Certificate) { c.NotBefore = providertest.Now.Add(time.Second) })), signature.ErrExpired},
+		{"another key", answer(200, newCertificate(t, &rsa.PublicKey{N: new(big.Int).Add(key.N, big.NewInt(2)), E: 65537}, same)), signature.ErrMismatch},
+		{"small key", answer(200, newCertificate(t, small, same)), provider.ErrUnavailable},
+		{"elliptic key", answer(200, newCertificate(t, elliptical.Public(), same)), provider.ErrUnavailable},
+		{"Ed25519 key", answer(200, newCertificate(t, ed25519.PublicKey(make([]byte, 32)), same)), provider.ErrUnavailable},
+		{"two", answer(200, good+good), provider.ErrUnavailable},
+		{"words behind", answer(200, good+"x"), provider.ErrUnavailable},
+		{"a key", answer(200, mustRead("testdata/key.pem")), provider.ErrUnavailable},
+		{"no PEM", answer(200, "<html>"), provider.ErrUnavailable},
+		{"PEM of nothing", answer(200, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), provider.ErrUnavailable},
+		{"empty", answer(200, ""), provider.ErrUnavailable},
+		{"64 KiB of blanks more", answer(200, good+strings.Repeat(" ", 64<<10)), provider.ErrUnavailable},
+		{"not found", answer(404, good), provider.ErrUnavailable},
+		{"created", answer(201, good), provider.ErrUnavailable},
+		{"redirect", &http.Response{StatusCode: 301, Header: http.Header{"Location": {certURL}}, Body: http.NoBody}, provider.ErrUnavailable},
+		{"silence", nil, provider.ErrUnavailable},
+	} {
+		r := open(t, func(*http.Request) *http.Response { return c.answer }, onlyOrders)
+		if _, err := r.Receive(context.Background(), request([]byte(sample("notification")))); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+// TestFetchesOnce: a certificate is fetched when it is first needed, by one of those who need it, and not again.
+func TestFetchesOnce(t *testing.T) {
+	var fetches atomic.Int32
+	r := open(t, func(*http.Request) *http.Response {
+		fetches.Add(1)
+		return answer(200, certificate)
+	}, onlyOrders)
+	var group sync.WaitGroup
+	for range 16 {
+		group.Go(func() {
+			if _, err := r.Receive(context.Background(), request([]byte(sample("notification")))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if fetches.Load() != 1 {
+		t.Errorf("%d fetches", fetches.Load())
+	}
+}
+
+// TestFetchesAreCounted: who names one URL after the other does not have us fetch without end, and does not keep out
+// what is signed under a certificate that we have.
+func TestFetchesAreCounted(t *testing.T) {
+	fetches, now := 0, providertest.Now
+	env := provider.Env{Now: func() time.Time { return now }, Client: &http.Client{Transport: world(func(r *http.Request) *http.Response {
+		fetches++
+		if r.URL.String() != certURL {
+			return answer(403, "<Error/>")
+		}
+		return answer(200, certificate)
+	})}}
+	r, err := sns.Provider{}.Open(env, []byte(onlyOrders))
+	if err != nil {
+		t.Fatal(err)
+	}
+	receive := func(url string) error {
+		_, err := r.Receive(context.Background(), request(changed("notification", map[string]any{"SigningCertURL": url})))
+		return err
+	}
+	if err := receive(certURL); err != nil {
+		t.Fatal(err)
+	}
+	flood := func(want int) {
+		t.Helper()
+		for i := range 50 {
+			if err := receive(fmt.Sprintf("https://sns.eu-central-1.amazonaws.com/%d.pem", i)); !errors.Is(err, provider.ErrUnavailable) {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+		if fetches != want {
+			t.Errorf("%d fetches, want %d", fetches, want)
+		}
+		if err := receive(certURL); err != nil {
+			t.Error(err)
+		}
+	}
+	flood(10)
+	now = now.Add(59 * time.Second)
+	flood(10)
+	now = now.Add(time.Second)
+	flood(20)
+	now = now.Add(-time.Hour) // the clock was put back
+	flood(30)
+}
+
+// TestKeepsSome: the certificates that are kept are bounded, and one that had to go is fetched again.
+func TestKeepsSome(t *testing.T) {
+	now, last := providertest.Now, ""
+	env := provider.Env{Now: func() time.Time { return now }, Client: &http.Client{Transport: world(func(r *http.Request) *http.Response {
+		last = r.URL.String()
+		return answer(200, certificate)
+	})}}
+	r, err := sns.Provider{}.Open(env, []byte(onlyOrders))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 18 {
+		now = now.Add(time.Minute)
+		url := fmt.Sprintf("https://sns.eu-central-1.amazonaws.com/%d.pem", i%17)
+		if _, err := r.Receive(context.Background(), request(changed("notification", map[string]any{"SigningCertURL": url}))); err != nil || last != url {
+			t.Errorf("%d: %v, fetched %s", i, err, last)
+		}
+	}
+}
+
+// TestWaitIsTheCallers: who waits for a certificate that another fetches gives up with his request.
+func TestWaitIsTheCallers(t *testing.T) {
+	started, release := make(chan struct{}), make(chan struct{})
+	r := open(t, func(*http.Request) *http.Response {
+		close(started)
+		<-release
+		return answer(200, certificate)
+	}, onlyOrders)
+	ctx, cancel := context.WithCancel(context.Background())
+	first := make(chan error)
+	go func() {
+		_, err := r.Receive(ctx, request([]byte(sample("notification"))))
+		first <- err
+	}()
+	<-started
+	cancel() // the fetch is for all who wait, and goes on
+	if _, err := r.Receive(ctx, request([]byte(sample("notification")))); !errors.Is(err, provider.ErrUnavailable) {
+		t.Errorf("the one who waits: %v", err)
+	}
+	close(release)
+	if err := <-first; err != nil {
+		t.Errorf("the one who fetches: %v", err)
+	}
+}
+
+func TestNoNetwork(t *testing.T) {
+	r, err := sns.Provider{}.Open(provider.Env{Now: func() time.Time { return providertest.Now }}, []byte(onlyOrders))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Receive(context.Background(), request([]byte(sample("notification")))); !errors.Is(err, provider.ErrUnavailable) {
+		t.Error(err)
+	}
+}

@@ -14,7 +14,7 @@ type Source struct {
 	// Settings are the provider's own, secrets included; kept encrypted and shown with secrets masked.
 	Settings json.RawMessage
 
-	MaxBodyBytes int64 // largest body accepted; 0 is the server's default
+	MaxBodyBytes int64 // largest body accepted; 0 is the provider's default
 	Disabled     bool  // answers as if it did not exist
 
 	CreatedAt time.Time

@@ -97,6 +97,8 @@ const (
 type Greeter interface {
 	// Greet returns the handshake to make. at.URL is the destination's; at.Callback is where a receiver may agree later.
 	Greet(at Sending) (Greeting, error)
+	// Asks reports whether it is to be made where a destination does not say.
+	Asks() bool
 }
 
 // A Greeting is one handshake to make.

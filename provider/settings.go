@@ -26,11 +26,12 @@ type Info struct {
 	SendSetup []string // steps to take so that a destination of this type has something to call
 	Notes     []string // what is worth knowing of its events, repeats, handshakes and limits, in Markdown
 
+	MaxBodyBytes int64 // of a request, where a source does not say; 0 is bellhop.DefaultMaxBodyBytes
+
 	Schedule string  // of retries, where a destination says nothing: the name of a preset; "" is the default one
 	Rate     float64 // deliveries a second, where a destination says nothing; 0 is any
 
-	Handshake string // what a [Greeter] of it is called in a destination's "handshake": "validation-token"; "" if it makes none
-	Asks      bool   // whether it is made where a destination says nothing
+	Handshake string // what that of its [Greeter] is called among a destination's settings: "validation-token"; "" if it makes none
 }
 
 // Kind is what the value of a setting is.

@@ -24,7 +24,7 @@ func (e *env) providerEnv(at time.Time) provider.Env {
 }
 
 // providerSettings are the settings that --key and --set give a provider.
-func (e *env) providerSettings(info provider.Info, key string, set []string) (json.RawMessage, error) {
+func (e *env) providerSettings(info provider.Info, key string, set []string) (map[string]any, error) {
 	settings, err := e.readSettings(set)
 	if err != nil {
 		return nil, err
@@ -36,6 +36,15 @@ func (e *env) providerSettings(info provider.Info, key string, set []string) (js
 		if settings[info.Key], err = e.readValue(key); err != nil {
 			return nil, err
 		}
+	}
+	return settings, nil
+}
+
+// rawSettings is providerSettings as a provider reads them.
+func (e *env) rawSettings(info provider.Info, key string, set []string) (json.RawMessage, error) {
+	settings, err := e.providerSettings(info, key, set)
+	if err != nil {
+		return nil, err
 	}
 	return json.Marshal(settings)
 }

@@ -44,6 +44,9 @@ func (p *page) receiving() {
 	p.steps(p.info.Setup)
 	p.line("```\nbellhop sources create SOURCE --provider %s%s\n```\n", p.info.Name, required(p.info.Settings))
 	p.settings(p.info.Settings)
+	if n := p.info.MaxBodyBytes; n > 0 {
+		p.line("\nBodies of up to %d MiB are taken, unless the source's `max_body_bytes` says otherwise.", n>>20)
+	}
 }
 
 func (p *page) sending() {
@@ -72,11 +75,8 @@ func manners(info provider.Info) []string {
 	if info.Rate > 0 {
 		list = append(list, fmt.Sprintf("at most %g a second are sent", info.Rate))
 	}
-	switch {
-	case info.Handshake != "" && info.Asks:
-		list = append(list, fmt.Sprintf("the receiver has to agree first (handshake `%s`; `none` leaves it out)", info.Handshake))
-	case info.Handshake != "":
-		list = append(list, fmt.Sprintf("the receiver is not asked first (handshake `none`; `%s` asks)", info.Handshake))
+	if info.Handshake != "" {
+		list = append(list, fmt.Sprintf("whether its receiver has to agree first is as said here, or as its `handshake` says: `%s` or `none`", info.Handshake))
 	}
 	return list
 }

@@ -72,7 +72,7 @@ func send(ctx context.Context, e *env, name string, f sendFlags) error {
 	if err != nil {
 		return err
 	}
-	settings, err := e.providerSettings(p.Info(), f.key, f.set)
+	settings, err := e.rawSettings(p.Info(), f.key, f.set)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/all"
 )
 
 const setHelp = "a setting, name=value; value is text, @FILE, env:NAME, true or false, or JSON in [ ] or { } (repeatable)"
@@ -22,12 +26,29 @@ func (e *env) readSettings(pairs []string) (map[string]any, error) {
 			return nil, wrongUsage("--set %s: given twice; write a list as %[1]s='[\"a\",\"b\"]'", clean(name))
 		}
 		value, err := e.readValue(text)
+		if number := json.Number(text); err == nil && numeric(name) && json.Valid([]byte(text)) {
+			value = number
+		}
 		if err != nil {
 			return nil, fmt.Errorf("--set %s: %w", clean(name), err)
 		}
 		settings[name] = value
 	}
 	return settings, nil
+}
+
+// numeric reports whether a setting of this name is a number, wherever there is one.
+func numeric(name string) bool {
+	found := false
+	for _, p := range all.Providers() {
+		for _, s := range slices.Concat(p.Info().Settings, p.Info().SendSettings) {
+			if s.Name == name && s.Kind != provider.KindNumber {
+				return false
+			}
+			found = found || s.Name == name
+		}
+	}
+	return found
 }
 
 // readValue reads one value: @FILE is what the file holds, env:NAME what the environment does, true, false and what

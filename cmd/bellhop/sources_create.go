@@ -9,24 +9,29 @@ import (
 
 func newSourcesCreateCommand(e *env, conn *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "create NAME --provider PROVIDER [--set name=value]…",
+		Use:   "create NAME --provider PROVIDER [--key K] [--set name=value]…",
 		Short: "Create a source and print its URL",
 		Long: `Create a source and print its URL: that is what the provider is to call.
 
 'bellhop providers' lists the providers, 'bellhop providers PROVIDER' the settings of one.`,
-		Example: `  bellhop sources create media --provider ams --set signing_key=@key.txt --set account_id=GUID
+		Example: `  bellhop sources create media --provider ams --key @key.txt --set account_id=GUID
   bellhop sources create repo --provider generic --set scheme=hmac --set header=X-Sig --set secret=env:SECRET
   bellhop sources create pay --provider standardwebhooks --set secret='["whsec_new","whsec_old"]'`,
 		Args: named("name for the source"),
 	}
 	provider := c.Flags().String("provider", "", "the provider that reads its requests")
+	key := c.Flags().String("key", "", "the provider's main secret: text, @FILE or env:NAME")
 	set := c.Flags().StringArray("set", nil, setHelp)
-	maxBody := c.Flags().Int64("max-body-bytes", 0, "largest body accepted; 0 is the server's default")
+	maxBody := c.Flags().Int64("max-body-bytes", 0, "largest body accepted; 0 is the provider's default, mostly 1 MiB")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *provider == "" {
 			return wrongUsage("missing --provider; 'bellhop providers' lists them")
 		}
-		settings, err := e.readSettings(*set)
+		p, err := findProvider(*provider)
+		if err != nil {
+			return err
+		}
+		settings, err := e.providerSettings(p.Info(), *key, *set)
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ To rotate a secret without losing events, set both the new and the old one, and 
 	name := c.Flags().String("name", "", "a new name; its URL changes with it")
 	set := c.Flags().StringArray("set", nil, setHelp)
 	remove := c.Flags().StringArray("unset", nil, "a setting to remove (repeatable)")
-	maxBody := c.Flags().Int64("max-body-bytes", 0, "largest body accepted; 0 is the server's default")
+	maxBody := c.Flags().Int64("max-body-bytes", 0, "largest body accepted; 0 is the provider's default")
 	disabled := c.Flags().Bool("disabled", false, "answer as if it did not exist; --disabled=false ends that")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		settings, err := e.readSettings(*set)

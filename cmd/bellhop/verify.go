@@ -56,7 +56,7 @@ func verify(ctx context.Context, e *env, name string, f verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	settings, err := e.providerSettings(p.Info(), f.key, f.set)
+	settings, err := e.rawSettings(p.Info(), f.key, f.set)
 	if err != nil {
 		return err
 	}

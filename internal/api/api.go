@@ -82,6 +82,8 @@ type Engine interface {
 	// CheckDestination judges the URL, the settings of the type and the match. Its errors are bellhop.CodeInvalid
 	// with paths within the destination: "url", "settings.format", "match.where".
 	CheckDestination(d bellhop.Destination) error
+	// DefaultHandshake is the handshake of a destination that does not say.
+	DefaultHandshake(d bellhop.Destination) string
 	// Asks reports whether the destination's receiver has to agree before it gets anything.
 	Asks(d bellhop.Destination) bool
 	// Greet asks it; the error says why it did not agree. At callback, a URL of ours, it may agree later.

@@ -182,15 +182,9 @@ func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error
 	d := bellhop.Destination{
 		Name: in.Name, Type: in.Type, URL: in.URL, Match: bellhop.Match(in.Match), Concurrency: in.Concurrency, Handshake: in.Handshake,
 	}
-	var info provider.Info // of type http, empty: no schedule, rate or handshake of its own
+	var info provider.Info // of type http, empty: no schedule and no rate of its own
 	if p, ok := s.provider(d.Type); ok {
 		info = p.Info()
-	}
-	if d.Handshake == "" {
-		d.Handshake = bellhop.HandshakeNone
-		if info.Asks {
-			d.Handshake = info.Handshake
-		}
 	}
 	if d.Concurrency == 0 {
 		d.Concurrency = bellhop.DefaultConcurrency
@@ -203,6 +197,9 @@ func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error
 	var err error
 	if d.Settings, err = settingsJSON(in.Settings); err != nil {
 		return d, err
+	}
+	if d.Handshake == "" {
+		d.Handshake = s.Engine.DefaultHandshake(d)
 	}
 	if s.sends(d.Type) {
 		errs[3] = s.Engine.CheckDestination(d)

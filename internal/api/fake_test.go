@@ -220,6 +220,13 @@ func (f *fake) CheckDestination(d bellhop.Destination) error {
 	return bellhop.Join("", append(errs, bellhop.Join("match", err))...)
 }
 
+func (f *fake) DefaultHandshake(d bellhop.Destination) string {
+	if d.Type == "shy" {
+		return "ask"
+	}
+	return bellhop.HandshakeNone
+}
+
 // Asks: a destination whose handshake is "ask".
 func (f *fake) Asks(d bellhop.Destination) bool { return d.Handshake == "ask" }
 
@@ -283,7 +290,7 @@ func (lock) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error)
 type shy struct{ lock }
 
 func (shy) Info() provider.Info {
-	return provider.Info{Name: "shy", SendSettings: []provider.Setting{}, Schedule: "sharepoint", Rate: 2, Handshake: "ask", Asks: true}
+	return provider.Info{Name: "shy", SendSettings: []provider.Setting{}, Schedule: "sharepoint", Rate: 2, Handshake: "ask"}
 }
 
 // deaf is a provider that does not send.

@@ -14,7 +14,7 @@ type NewSource struct {
 	Name         string   `json:"name" example:"media" doc:"Unique among sources; the last part of its URL"`
 	Provider     string   `json:"provider" example:"ams" doc:"The provider that reads its requests; GET /providers lists them"`
 	Settings     Settings `json:"settings,omitempty" doc:"The provider's own, secrets included"`
-	MaxBodyBytes int64    `json:"max_body_bytes,omitempty" minimum:"0" maximum:"33554432" doc:"Largest body accepted; 0 is the server's default, 1 MiB"`
+	MaxBodyBytes int64    `json:"max_body_bytes,omitempty" minimum:"0" maximum:"33554432" doc:"Largest body accepted; 0 is the provider's default, mostly 1 MiB"`
 	Disabled     bool     `json:"disabled,omitempty" doc:"Answers as if it did not exist"`
 }
 
@@ -25,7 +25,7 @@ type Source struct {
 	Provider     string   `json:"provider" example:"ams"`
 	URL          string   `json:"url" example:"https://hooks.example.com/in/media" doc:"What the provider is to call"`
 	Settings     Settings `json:"settings" doc:"The provider's own; of a secret only that it is set, and since when"`
-	MaxBodyBytes int64    `json:"max_body_bytes" doc:"Largest body accepted; 0 is the server's default"`
+	MaxBodyBytes int64    `json:"max_body_bytes" doc:"Largest body accepted; 0 is the provider's default"`
 	Disabled     bool     `json:"disabled"`
 	CreatedAt    Time     `json:"created_at"`
 	UpdatedAt    Time     `json:"updated_at"`

@@ -20,11 +20,11 @@ func (picky) Info() provider.Info {
 	return provider.Info{Name: "picky", SendSettings: []provider.Setting{}, Handshake: "knock"}
 }
 
-func (picky) OpenSender(provider.Env, json.RawMessage) (provider.Renderer, error) {
-	return pickyRenderer{}, nil
+func (picky) OpenSender(_ provider.Env, settings json.RawMessage) (provider.Renderer, error) {
+	return pickyRenderer{asks: string(settings) == `{"name":"me"}`}, nil
 }
 
-type pickyRenderer struct{}
+type pickyRenderer struct{ asks bool }
 
 func (pickyRenderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
 	if strings.HasPrefix(string(ev.Body), "not this") {
@@ -59,6 +59,8 @@ func (pickyRenderer) Greet(at provider.Sending) (provider.Greeting, error) {
 		},
 	}, nil
 }
+
+func (r pickyRenderer) Asks() bool { return r.asks }
 
 func withPicky(r *rig) { r.providers = append(r.providers, picky{}) }
 
@@ -161,6 +163,18 @@ func TestGreet(t *testing.T) {
 				r.engine.opts.Client.HTTP().CloseIdleConnections()
 			})
 		})
+	}
+}
+
+// TestDefaultHandshake: whether a type asks where the destination does not say may depend on its settings.
+func TestDefaultHandshake(t *testing.T) {
+	r := newRig(t, withPicky)
+	for _, c := range []struct{ kind, settings, want string }{
+		{"picky", `{}`, "none"}, {"picky", `{"name":"me"}`, "knock"}, {"http", `{}`, "none"}, {"ams", `{"odd":1}`, "none"}, {"nobody", `{}`, "none"},
+	} {
+		if got := r.engine.DefaultHandshake(bellhop.Destination{Type: c.kind, Settings: []byte(c.settings)}); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
 	}
 }
 

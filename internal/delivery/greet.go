@@ -25,6 +25,20 @@ func (e *Engine) Asks(d bellhop.Destination) bool {
 	return d.Handshake != "" && d.Handshake != bellhop.HandshakeNone
 }
 
+// DefaultHandshake is what the handshake of d is where it does not say: that of its type, if the type asks with these
+// settings.
+func (e *Engine) DefaultHandshake(d bellhop.Destination) string {
+	s, ok := e.senders[d.Type]
+	if !ok {
+		return bellhop.HandshakeNone
+	}
+	r, err := s.OpenSender(e.opts.Env, d.Settings)
+	if greeter, ok := r.(provider.Greeter); err == nil && ok && greeter.Asks() {
+		return s.Info().Handshake
+	}
+	return bellhop.HandshakeNone
+}
+
 // checkHandshake lets through what d's type can do: none, or the handshake of its provider.
 func (e *Engine) checkHandshake(d bellhop.Destination) error {
 	own := ""

@@ -29,7 +29,7 @@ var rooms = []struct {
 	{"provider/eventgrid", []room{".", "provider", "signature", "provider/cloudevents"}}, // one of its two schemas is CloudEvents
 	{"provider/slack", []room{".", "provider", "signature", "provider/boro"}},            // it shows Boro's alarms as people know them
 	{"provider/providertest", []room{".", "provider", "signature"}},
-	{"provider/all", []room{"provider", "provider/*"}},
+	{"provider/all", []room{"provider", "provider/*", "provider/acs", "provider/eventgrid", "provider/slack"}},
 	{"client", []room{"."}},
 
 	{"internal/egress", nil},
@@ -133,7 +133,7 @@ func TestJudge(t *testing.T) {
 		{"provider/ams", "provider/github", "provider/ams looks into provider/github, but may look into only root, provider, signature"},
 		{"provider/ams", "provider/all", "provider/ams looks into provider/all, but may look into only root, provider, signature"},
 		{"provider/all", "provider/ams", ""},
-		{"provider/all", "provider/providertest", "provider/all looks into provider/providertest, but may look into only provider, provider/*"},
+		{"provider/all", "provider/providertest", "provider/all looks into provider/providertest, but may look into only provider, provider/*, provider/acs, provider/eventgrid, provider/slack"},
 		{".", "provider", "root looks into provider, but may look into none of our rooms"},
 		{"internal/api", "internal/store", "internal/api looks into internal/store, but may look into only root, provider"},
 		{"internal/app", "internal/store", ""},

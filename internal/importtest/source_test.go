@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -35,7 +36,7 @@ func sourceFiles(t *testing.T) []sourceFile {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && p != moduleRoot && skipFolder(d.Name()) {
+		if d.IsDir() && p != moduleRoot && skipFolder(p) {
 			return fs.SkipDir
 		}
 		if d.IsDir() || !strings.HasSuffix(p, ".go") {
@@ -62,9 +63,35 @@ func sourceFiles(t *testing.T) []sourceFile {
 	return files
 }
 
-// skipFolder reports whether the go command passes over folders of that name too.
-func skipFolder(name string) bool {
-	return name == "testdata" || name == "vendor" || name[0] == '.' || name[0] == '_'
+// skipFolder reports whether the go command passes over that folder too: because of its name, or because it is a
+// module of its own.
+func skipFolder(folder string) bool {
+	name := filepath.Base(folder)
+	if name == "testdata" || name == "vendor" || name[0] == '.' || name[0] == '_' {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil
+}
+
+func TestSkipFolder(t *testing.T) {
+	root := t.TempDir()
+	for name, want := range map[string]bool{
+		"client": false, "testdata": true, "vendor": true, ".ci": true, "_old": true, "interop": true,
+	} {
+		folder := filepath.Join(root, name)
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if name == "interop" {
+			if err := os.WriteFile(filepath.Join(folder, "go.mod"), []byte("module example.org/interop\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := skipFolder(folder); got != want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
 }
 
 // imports returns the rooms that f imports.

@@ -7,12 +7,14 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -104,33 +106,30 @@ func (d *Door) SetSources(list []bellhop.Source) error {
 
 // open makes src ready. before is the source of its id until now; nil if there was none.
 func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
-	s := &source{Source: src, limit: src.MaxBodyBytes, metrics: d.metrics.of(src.Name), secret: map[string]bool{
+	s := &source{Source: src, metrics: d.metrics.of(src.Name), secret: map[string]bool{
 		"Authorization": true, "Proxy-Authorization": true, "Cookie": true,
 	}}
-	if s.limit == 0 {
-		s.limit = bellhop.DefaultMaxBodyBytes
+	i := slices.IndexFunc(d.opts.Providers, func(p provider.Provider) bool { return p.Info().Name == src.Provider })
+	if i < 0 {
+		return s, fmt.Errorf("there is no provider %q", src.Provider)
 	}
+	p := d.opts.Providers[i]
+	s.limit = cmp.Or(src.MaxBodyBytes, p.Info().MaxBodyBytes, bellhop.DefaultMaxBodyBytes)
 	if before != nil && before.receiver != nil && before.Provider == src.Provider && bytes.Equal(before.Settings, src.Settings) {
 		s.receiver, s.secret = before.receiver, before.secret
 		return s, nil
 	}
-	for _, p := range d.opts.Providers {
-		if p.Info().Name != src.Provider {
-			continue
-		}
-		receiver, err := p.Open(d.opts.Env, src.Settings)
-		if err != nil {
-			return s, err
-		}
-		if keeper, ok := receiver.(provider.Secretive); ok {
-			for _, name := range keeper.SecretHeaders() {
-				s.secret[http.CanonicalHeaderKey(name)] = true
-			}
-		}
-		s.receiver = receiver
-		return s, nil
+	receiver, err := p.Open(d.opts.Env, src.Settings)
+	if err != nil {
+		return s, err
 	}
-	return s, fmt.Errorf("there is no provider %q", src.Provider)
+	if keeper, ok := receiver.(provider.Secretive); ok {
+		for _, name := range keeper.SecretHeaders() {
+			s.secret[http.CanonicalHeaderKey(name)] = true
+		}
+	}
+	s.receiver = receiver
+	return s, nil
 }
 
 // Prefix is where the door is.

@@ -33,6 +33,9 @@ func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
 	return provider.Greeting{Request: provider.Rendered{Method: http.MethodOptions, Header: h}, Read: read}, nil
 }
 
+// Asks implements [provider.Greeter]: who has a name to ask under asks.
+func (r *renderer) Asks() bool { return r.origin != "" }
+
 // mayAgreeLater reports whether an answer with this status leaves room for a call, which whoever looks after the
 // receiver may make by hand. One that says that it cannot answer now is to be asked again.
 func mayAgreeLater(status int) bool { return status < 500 && status != http.StatusTooManyRequests }

@@ -43,7 +43,7 @@ var setup = []string{
 var sendSetup = []string{
 	"Find out from the receiver which mode it reads, whether it wants a token, and whether it answers the Web Hooks handshake. If nothing is said of it, `structured` is read by every receiver.",
 	"Create a destination of type `cloudevents` with its URL, the `mode` and the `bearer_token`.",
-	"If the receiver has to agree first, set `origin` to the name that it is to allow, and the destination's `handshake` to `cloudevents`.",
+	"If the receiver is to agree first, set `origin` to the name that it is to allow. It is asked at once, and again whenever the URL changes or the destination is resumed; what is meant for it is kept until it agrees, and the rate that it grants is kept to. `--handshake none` names us without asking.",
 }
 
 var notes = []string{

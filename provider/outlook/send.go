@@ -71,6 +71,9 @@ func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
 	return g, nil
 }
 
+// Asks implements [provider.Greeter]: receivers of thin notifications need not know the handshake.
+func (*renderer) Asks() bool { return false }
+
 // Render sends ev in a batch of one.
 func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
 	return r.RenderBatch([]*bellhop.Event{ev}, at)

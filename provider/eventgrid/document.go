@@ -41,6 +41,23 @@ func newDocument(ev *bellhop.Event, topic string) document {
 	}
 }
 
+// completed returns an item with the topic and the metadata version that Event Grid gives to what is published to it,
+// and otherwise as it is. Vendors' readers refuse an event without them.
+func completed(item []byte, f fields, topic string) []byte {
+	if f.hasTopic && f.hasMetadata {
+		return item
+	}
+	whole := slices.Clone(bytes.TrimSuffix(bytes.TrimRight(item, " \t\r\n"), []byte("}")))
+	if !f.hasTopic {
+		quoted, _ := encode(topic) // a string always can be
+		whole = append(append(whole, `,"topic":`...), quoted...)
+	}
+	if !f.hasMetadata {
+		whole = append(whole, `,"metadataVersion":"`+metadataVersion+`"`...)
+	}
+	return append(whole, '}')
+}
+
 // fromCloudEvent writes ev, which came as the CloudEvent f, in Event Grid's schema. Extensions have no place there.
 func fromCloudEvent(f fields, ev *bellhop.Event) document {
 	d := newDocument(ev, f.topic)

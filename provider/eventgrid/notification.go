@@ -76,6 +76,7 @@ type fields struct {
 	id, topic, subject, kind, time string
 	dataVersion                    string
 	data                           []byte // as written; nil where there is none
+	hasTopic, hasMetadata          bool   // topic, metadataVersion: whatever they are
 
 	mediaType, base64 string // of a CloudEvent: of data that is not JSON
 }
@@ -89,7 +90,10 @@ func readFields(item []byte) (fields, error) {
 			f.cloudEvent = true
 		case "data":
 			f.data = value
+		case "metadataVersion":
+			f.hasMetadata = true
 		default:
+			f.hasTopic = f.hasTopic || string(name) == "topic"
 			if text := textOf(string(name), &f, &cloudEvent); text != nil {
 				*text, _ = provider.Text(value)
 			}

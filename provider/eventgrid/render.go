@@ -23,7 +23,8 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 	return r.RenderBatch([]*bellhop.Event{ev}, at)
 }
 
-// RenderBatch delivers an array, in which an event in this schema keeps its bytes and any other is put into it.
+// RenderBatch delivers an array, in which an event in this schema keeps its bytes and any other is put into it. What
+// publishers leave out, and Event Grid adds, is added.
 func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
 	body := []byte{'['}
 	eventType, dataVersion := headerNotification, ""
@@ -52,7 +53,7 @@ func (r *renderer) item(ev *bellhop.Event) (item []byte, dataVersion string, err
 	f, own := readOwn(ev)
 	switch {
 	case own && !f.cloudEvent:
-		return ev.Body, f.dataVersion, nil
+		return completed(ev.Body, f, r.topic(ev.Source)), f.dataVersion, nil
 	case own:
 		item, err = encode(fromCloudEvent(f, ev))
 	default:

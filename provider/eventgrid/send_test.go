@@ -153,6 +153,26 @@ func TestSendOwn(t *testing.T) {
 	}
 }
 
+// What is published to a topic has neither topic nor metadataVersion. Event Grid adds them, and readers want them.
+func TestSendPublished(t *testing.T) {
+	const published = `{"id":"1", "eventType":"order.paid","subject":"o/1","eventTime":"2026-11-22T09:00:00Z","data":{"n":12345678901234567890},"dataVersion":"2.0"`
+	for more, want := range map[string]string{
+		``:                                    published + `,"topic":"/in/grid","metadataVersion":"1"}`,
+		`,"metadataVersion":"1"`:              published + `,"metadataVersion":"1","topic":"/in/grid"}`,
+		`,"topic":"/t"`:                       published + `,"topic":"/t","metadataVersion":"1"}`,
+		`,"topic":null,"metadataVersion":"1"`: published + `,"topic":null,"metadataVersion":"1"}`,
+	} {
+		ev := &bellhop.Event{ID: "evt_1", Source: "grid", Type: "order.paid", Body: []byte(published + more + "}")}
+		m, err := openSender(t, nil).Render(ev, at)
+		if got := string(m.Body); err != nil || got != "["+want+"]" {
+			t.Errorf("%s, %v", got, err)
+		}
+		if arrived := arrive(t, m)[0]; arrived.Type != "order.paid" {
+			t.Errorf("arrives as %+v", arrived)
+		}
+	}
+}
+
 func checkArrived(t *testing.T, was *bellhop.Event, is bellhop.Event, same bool) {
 	t.Helper()
 	deletedElsewhere := was.Type == eventgrid.DeletedType && !same // the subject of those is not in the subject

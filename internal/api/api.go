@@ -45,10 +45,15 @@ type DestinationStore interface {
 	Destinations(ctx context.Context, page bellhop.Page) (list []bellhop.Destination, next string, err error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
+	// UpdateDestination leaves the state and what was granted as they are; RestartDestination sets d's state.
 	UpdateDestination(ctx context.Context, d bellhop.Destination) error
+	RestartDestination(ctx context.Context, d bellhop.Destination) error
+	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
 	DeleteDestination(ctx context.Context, id string) error
 	// AskHandshake remembers that a destination's receiver was asked, with a token whose SHA-256 is given.
 	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time) error
+	// ExplainUnverified says why a destination still waits for its receiver, if it does.
+	ExplainUnverified(ctx context.Context, destinationID, reason string) error
 	// AgreeHandshake takes the answer to that; CodeNotFound if there is no such question, or not any more.
 	AgreeHandshake(ctx context.Context, token [32]byte, granted bellhop.Rate) (destinationID string, err error)
 }

@@ -159,8 +159,9 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 	open := before.State == bellhop.DestinationActive || before.State == bellhop.DestinationUnverified // else resume asks
 	if open && (before.State == bellhop.DestinationUnverified || before.URL != after.URL || before.Handshake != after.Handshake) {
 		s.begin(&after)
+		return after, after.State == bellhop.DestinationUnverified, s.Store.RestartDestination(ctx, after)
 	}
-	return after, after.State == bellhop.DestinationUnverified, s.Store.UpdateDestination(ctx, after)
+	return after, false, s.Store.UpdateDestination(ctx, after)
 }
 
 func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) {

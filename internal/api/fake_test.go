@@ -135,8 +135,21 @@ func (f *fake) Destination(_ context.Context, id string) (bellhop.Destination, e
 func (f *fake) CreateDestination(_ context.Context, d bellhop.Destination) error {
 	return create(f, &f.destinations, d, d.Name, destinationNames)
 }
-func (f *fake) UpdateDestination(_ context.Context, d bellhop.Destination) error {
+func (f *fake) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
+	before, err := f.Destination(ctx, d.ID)
+	d.State, d.StateReason, d.Granted = before.State, before.StateReason, before.Granted
+	return errors.Join(err, f.RestartDestination(ctx, d))
+}
+func (f *fake) RestartDestination(_ context.Context, d bellhop.Destination) error {
 	return replace(f, &f.destinations, d.ID, destinationNames, d)
+}
+func (f *fake) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error {
+	d, err := f.Destination(ctx, id)
+	d.State, d.StateReason, d.UpdatedAt = state, reason, testNow
+	return errors.Join(err, f.RestartDestination(ctx, d))
+}
+func (f *fake) ExplainUnverified(ctx context.Context, id, reason string) error {
+	return f.SetDestinationState(ctx, id, bellhop.DestinationUnverified, reason)
 }
 func (f *fake) DeleteDestination(_ context.Context, id string) error {
 	return replace(f, &f.destinations, id, destinationNames)
@@ -247,7 +260,7 @@ func (f *fake) AgreeHandshake(_ context.Context, token [32]byte, granted bellhop
 	f.question.token = [32]byte{}
 	d, err := f.Destination(context.Background(), f.question.id)
 	d.State, d.StateReason, d.Granted = bellhop.DestinationActive, "", granted
-	return d.ID, errors.Join(err, f.UpdateDestination(context.Background(), d))
+	return d.ID, errors.Join(err, f.RestartDestination(context.Background(), d))
 }
 
 func (f *fake) Wake(id string) { f.woken = append(f.woken, id) }

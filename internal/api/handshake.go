@@ -39,9 +39,9 @@ func (s *server) verify(ctx context.Context, d bellhop.Destination) (bellhop.Des
 	agreed, err := s.Engine.Greet(ctx, d, strings.TrimSuffix(s.PublicURL, "/")+AgreePath+token)
 	switch {
 	case err != nil:
-		err = s.unverified(ctx, d.ID, err.Error()+"; resume asks again")
+		err = s.Store.ExplainUnverified(ctx, d.ID, err.Error()+"; resume asks again")
 	case agreed.Later:
-		err = s.unverified(ctx, d.ID, fmt.Sprintf("the receiver was asked, and may agree until %s by calling back", until.UTC().Format(time.RFC3339)))
+		err = s.Store.ExplainUnverified(ctx, d.ID, fmt.Sprintf("the receiver was asked, and may agree until %s by calling back", until.UTC().Format(time.RFC3339)))
 	default:
 		_, err = s.Store.AgreeHandshake(ctx, AgreeToken(token), bellhop.PerSecond(agreed.Rate))
 	}
@@ -54,18 +54,6 @@ func (s *server) verify(ctx context.Context, d bellhop.Destination) (bellhop.Des
 	}
 	s.log.Info("destination.asked", "destination_id", d.ID, "destination", d.Name, "state", d.State, "reason", d.StateReason)
 	return d, s.changed(ctx)
-}
-
-// unverified says why a destination still waits for its receiver, if it does.
-func (s *server) unverified(ctx context.Context, id, reason string) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	d, err := s.Store.Destination(ctx, id)
-	if err != nil || d.State != bellhop.DestinationUnverified {
-		return err
-	}
-	d.StateReason, d.UpdatedAt = reason, s.Env.Now()
-	return s.Store.UpdateDestination(ctx, d)
 }
 
 // begin is the state in which a destination begins, and why it is not active.

@@ -41,7 +41,7 @@ func (s *server) setState(ctx context.Context, id string, set func(d *bellhop.De
 			return nil
 		}
 		d.UpdatedAt = s.Env.Now()
-		if err := s.Store.UpdateDestination(ctx, d); err != nil {
+		if err := s.Store.SetDestinationState(ctx, d.ID, d.State, d.StateReason); err != nil {
 			return err
 		}
 		s.log.Info("destination."+string(d.State), "destination_id", d.ID, "destination", d.Name)

@@ -150,7 +150,7 @@ func (r *rig) update(id string, change func(*bellhop.Destination)) {
 	}
 	change(&d)
 	d.UpdatedAt = time.Now()
-	if err := r.store.UpdateDestination(r.t.Context(), d); err != nil {
+	if err := r.store.RestartDestination(r.t.Context(), d); err != nil {
 		r.t.Fatal(err)
 	}
 	r.reload()

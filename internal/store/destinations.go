@@ -92,28 +92,56 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 	return err
 }
 
-// UpdateDestination replaces what is stored of the destination with d's id.
+// UpdateDestination replaces what a person sets of the destination with d's id. Its state, and what its receiver
+// granted, stay as they are: others change those, a receiver that agrees among them.
 func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
+	return s.updateDestination(d, nil)
+}
+
+// RestartDestination is UpdateDestination for one that begins anew: in d's state, with nothing granted and nothing asked.
+func (s *Store) RestartDestination(ctx context.Context, d bellhop.Destination) error {
+	return s.updateDestination(d, func(c *conn) error {
+		return setState(c, d.ID, d.State, d.StateReason, d.UpdatedAt, true)
+	})
+}
+
+// updateDestination writes d and then, in the same transaction, does more.
+func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) error) error {
 	url, settings, match, retry, err := s.sealed(d)
 	if err != nil {
 		return err
 	}
 	return s.do(func(c *conn) error {
 		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, match = ?, timeout = ?, concurrency = ?, rate = ?, retry = ?,
-			handshake = ?, granted = ?, state = ?, state_reason = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`,
+			handshake = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`,
 			d.Name, d.Type, url, settings, match, d.Timeout, d.Concurrency, rateColumn(d.Rate), retry,
-			d.Handshake, rateColumn(d.Granted), string(d.State), d.StateReason, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
-		return changed(c, taken(err, "destination", d.Name), "destination", d.ID)
+			d.Handshake, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
+		err = changed(c, taken(err, "destination", d.Name), "destination", d.ID)
+		if err == nil && more != nil {
+			err = more(c)
+		}
+		return err
 	})
 }
 
-// SetDestinationState changes whether a destination gets its deliveries, and why.
+// SetDestinationState changes whether a destination gets its deliveries, and why. One that is unverified has nothing
+// granted, and nothing that it was asked before counts any more.
 func (s *Store) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error {
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ? WHERE id = ? AND deleted_at IS NULL`,
-			string(state), reason, s.opts.Now(), id)
-		return changed(c, err, "destination", id)
+		return setState(c, id, state, reason, s.opts.Now(), state == bellhop.DestinationUnverified)
 	})
+}
+
+// setState writes a state; anew is that what was asked and granted before counts no more.
+func setState(c *conn, id string, state bellhop.DestinationState, reason string, now time.Time, anew bool) error {
+	if anew {
+		if err := c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`, id); err != nil {
+			return err
+		}
+	}
+	err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ?, granted = CASE WHEN ? THEN NULL ELSE granted END
+		WHERE id = ? AND deleted_at IS NULL`, string(state), reason, now, anew, id)
+	return changed(c, err, "destination", id)
 }
 
 // DeleteDestination takes the destination away. What is still owed to it is cancelled, in the background where

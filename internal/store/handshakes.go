@@ -18,6 +18,14 @@ func (s *Store) AskHandshake(ctx context.Context, destinationID string, token [3
 	})
 }
 
+// ExplainUnverified says why a destination still waits for its receiver, if it does.
+func (s *Store) ExplainUnverified(ctx context.Context, destinationID, reason string) error {
+	return s.do(func(c *conn) error {
+		return c.exec(`UPDATE destinations SET state_reason = ?, updated_at = ? WHERE id = ? AND state = 'unverified' AND deleted_at IS NULL`,
+			reason, s.opts.Now(), destinationID)
+	})
+}
+
 // AgreeHandshake takes the receiver's answer to the question with that token, once: its destination may have what is
 // granted and, if it waited for this, becomes active. It returns the destination's id; [bellhop.CodeNotFound] if
 // there is no such question, or it was asked too long ago.

@@ -58,10 +58,29 @@ func destinations(w *world) {
 	w.equal("by name", read("crm"), d)
 
 	d.Name, d.Type, d.URL, d.Settings, d.Match, d.Timeout, d.Concurrency = "erp", "http", "https://erp.example/", json.RawMessage(`{}`), bellhop.Match{}, time.Second, 1
-	d.Rate, d.Handshake, d.Granted = bellhop.Rate{}, bellhop.HandshakeNone, bellhop.Rate{}
-	d.Retry, d.State, d.StateReason, d.UpdatedAt, d.SecretsAt = bellhop.Schedule{}, bellhop.DestinationActive, "", at.Add(3000), at.Add(4000)
-	w.must(w.UpdateDestination(w.ctx, d))
-	w.equal("updated", read("erp"), d)
+	d.Rate, d.Handshake = bellhop.Rate{}, bellhop.HandshakeNone
+	d.Retry, d.UpdatedAt, d.SecretsAt = bellhop.Schedule{}, at.Add(3000), at.Add(4000)
+	granted := bellhop.PerSecond(1.0 / 60)
+	d.Granted = granted
+	changed := d
+	changed.State, changed.StateReason, changed.Granted = bellhop.DestinationActive, "", bellhop.Rate{}
+	w.must(w.UpdateDestination(w.ctx, changed))
+	w.equal("updated, but for its state", read("erp"), d)
+	changed.State, changed.StateReason = bellhop.DestinationUnverified, "asked"
+	w.must(w.RestartDestination(w.ctx, changed))
+	w.equal("begun anew", read("erp"), changed)
+	w.must(w.ExplainUnverified(w.ctx, "dst_1", "no answer"))
+	if got := read("erp"); got.StateReason != "no answer" {
+		w.Errorf("the reason is %q", got.StateReason)
+	}
+	d = changed
+	d.StateReason = "no answer"
+	w.must(w.AskHandshake(w.ctx, "dst_1", [32]byte{9}, w.clock.now().Add(time.Hour)))
+	_, err := w.AgreeHandshake(w.ctx, [32]byte{9}, granted)
+	w.must(err)
+	d.State, d.StateReason, d.Granted, d.UpdatedAt = bellhop.DestinationActive, "", bellhop.Rate{}, at.Add(5000)
+	w.must(w.RestartDestination(w.ctx, d))
+	w.equal("without a handshake", read("erp"), d)
 
 	w.clock.pass(time.Minute)
 	w.must(w.SetDestinationState(w.ctx, "dst_1", bellhop.DestinationDisabled, "answered 410"))
@@ -118,6 +137,15 @@ func handshakes(w *world) {
 	w.must(w.SetDestinationState(w.ctx, w.destination, bellhop.DestinationPaused, "by a person"))
 	w.must(agree(5, granted))
 	check("paused meanwhile", bellhop.DestinationPaused, granted)
+	w.must(w.ExplainUnverified(w.ctx, w.destination, "too late to say"))
+	check("explained when it is not", bellhop.DestinationPaused, granted)
+
+	ask(5)
+	d, err := w.Destination(w.ctx, w.destination)
+	w.must(err)
+	d.State = bellhop.DestinationUnverified
+	w.must(w.RestartDestination(w.ctx, d))
+	w.refused("the question to the one before", agree(5, granted), bellhop.CodeNotFound)
 
 	ask(6)
 	w.clock.pass(time.Hour)

@@ -5,7 +5,7 @@ FUZZTIME ?= 30000x
 # What stands in the way of every event, and so is worth measuring.
 HOT = . ./signature ./provider/... ./internal/ingest ./internal/store ./internal/delivery
 
-.PHONY: build run test lint bench help
+.PHONY: build run test lint bench interop help
 
 build: ## bin/bellhop, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
@@ -25,6 +25,12 @@ lint: ## formatting, vet, staticcheck
 bench: build ## this machine end to end, then the hot packages one by one
 	./bin/bellhop bench
 	go test -run '^$$' -bench . -benchmem $(HOT)
+
+interop: build interop/node/node_modules ## published clients against a live server: needs node, npm and the network; ARGS are flags for go test
+	cd interop && go vet && go test -count=1 $(ARGS)
+
+interop/node/node_modules: interop/node/package.json interop/node/package-lock.json
+	cd interop/node && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)

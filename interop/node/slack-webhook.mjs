@@ -1,0 +1,12 @@
+// @slack/webhook: {to, message} posts and reports how the client takes the answer.
+
+import { IncomingWebhook } from "@slack/webhook";
+import { report, settings } from "./lib.mjs";
+
+try {
+	const { text } = await new IncomingWebhook(settings.to).send(settings.message);
+	report({ ok: true, text });
+} catch (error) {
+	const { code, statusCode } = error;
+	report({ ok: false, code, statusCode, reason: String(error) });
+}

@@ -1,0 +1,30 @@
+// svix: {secret} listens and verifies, {secret, to, body, id, at, family} signs and posts.
+
+import { Webhook } from "svix";
+import { listen, post, refuses, settings } from "./lib.mjs";
+
+const webhook = new Webhook(settings.secret);
+
+if (settings.to) {
+	const family = settings.family ?? "webhook";
+	await post(settings.to, {
+		"content-type": "application/json",
+		[`${family}-id`]: settings.id,
+		[`${family}-timestamp`]: String(settings.at),
+		[`${family}-signature`]: [...(settings.others ?? []), webhook.sign(settings.id, new Date(settings.at * 1000), settings.body)].join(" "),
+	}, settings.body);
+} else {
+	let left = settings.fail ?? 0;
+	listen(async ({ headers, body }) => {
+		webhook.verify(body, headers); // returns nothing
+		return {
+			status: left-- > 0 ? 500 : 204,
+			report: {
+				body: body.toString(),
+				id: headers["webhook-id"],
+				signature: headers["webhook-signature"],
+				refusesTampered: await refuses(() => webhook.verify(body + " ", headers)),
+			},
+		};
+	});
+}

@@ -42,7 +42,7 @@ func (p *page) head() {
 func (p *page) receiving() {
 	p.line("\n## Receive\n")
 	p.steps(p.info.Setup)
-	p.line("```\nbellhop sources create SOURCE --provider %s%s\n```\n", p.info.Name, required(p.info.Settings))
+	p.line("```\nbellhop sources create SOURCE --provider %s%s\n```\n", p.info.Name, required(p.info.Settings, p.info.Key))
 	p.settings(p.info.Settings)
 	if n := p.info.MaxBodyBytes; n > 0 {
 		p.line("\nBodies of up to %d MiB are taken, unless the source's `max_body_bytes` says otherwise.", n>>20)
@@ -52,7 +52,7 @@ func (p *page) receiving() {
 func (p *page) sending() {
 	p.line("\n## Send\n")
 	p.steps(p.info.SendSetup)
-	p.line("```\nbellhop destinations create DESTINATION --type %s --url URL%s\n```\n", p.info.Name, required(p.info.SendSettings))
+	p.line("```\nbellhop destinations create DESTINATION --type %s --url URL%s\n```\n", p.info.Name, required(p.info.SendSettings, ""))
 	p.settings(p.info.SendSettings)
 	p.line("\nWhere a destination says nothing, %s.", strings.Join(manners(p.info), "; "))
 	command := "bellhop send " + p.info.Name + " --to URL"
@@ -118,11 +118,14 @@ func (p *page) list(title string, items []string) {
 	}
 }
 
-// required are the settings without which there is no source or destination, as flags.
-func required(settings []provider.Setting) string {
+// required are the settings without which there is no source or destination, as flags; key is the one that --key sets.
+func required(settings []provider.Setting, key string) string {
 	var flags strings.Builder
+	if key != "" {
+		flags.WriteString(" --key @FILE")
+	}
 	for _, s := range settings {
-		if !s.Required {
+		if !s.Required || s.Name == key {
 			continue
 		}
 		value := s.Example

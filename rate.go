@@ -41,12 +41,15 @@ func PerSecond(n float64) Rate {
 	return Rate{PerSecond: n, Burst: max(1, int(min(n, MaxBurst)))}
 }
 
-// Min returns the stricter of two rates.
+// Min returns the rate that keeps to both.
 func (r Rate) Min(other Rate) Rate {
-	if r.IsZero() || !other.IsZero() && other.PerSecond < r.PerSecond {
+	switch {
+	case r.IsZero():
 		return other
+	case other.IsZero():
+		return r
 	}
-	return r
+	return Rate{PerSecond: min(r.PerSecond, other.PerSecond), Burst: min(r.Burst, other.Burst)}
 }
 
 // A Bucket keeps something to a Rate: it holds as many tokens as may be spent at once, and fills again at the rate.
@@ -78,7 +81,12 @@ func (b *Bucket) Take(r Rate, now time.Time) {
 	b.spent++
 }
 
+// Return gives back a token that was taken for nothing.
+func (b *Bucket) Return() { b.spent = max(0, b.spent-1) }
+
+// fill lets time pass. What was spent at another rate, of a larger burst, is no debt at this one.
 func (b *Bucket) fill(r Rate, now time.Time) {
+	b.spent = min(b.spent, float64(r.Burst))
 	if passed := now.Sub(b.at); b.spent > 0 && passed > 0 {
 		b.spent = max(0, b.spent-passed.Seconds()*r.PerSecond)
 	}

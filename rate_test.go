@@ -47,6 +47,23 @@ func TestBucket(t *testing.T) {
 	}
 }
 
+// What was spent of a large burst does not hold back for years at a small one; a token given back can be taken again.
+func TestBucketOfAnotherRate(t *testing.T) {
+	var b bellhop.Bucket
+	now := time.Unix(1_800_000_000, 0)
+	for range 1000 {
+		b.Take(bellhop.Rate{PerSecond: 100, Burst: 1000}, now)
+	}
+	slow := bellhop.Rate{PerSecond: 1, Burst: 1}
+	if wait := b.Ready(slow, now).Sub(now); wait != time.Second {
+		t.Errorf("ready after %v", wait)
+	}
+	b.Return()
+	if b.Ready(slow, now).After(now) {
+		t.Error("a token that was given back is not there")
+	}
+}
+
 func TestRate(t *testing.T) {
 	for r, ok := range map[bellhop.Rate]bool{
 		{PerSecond: 1, Burst: 1}: true, {PerSecond: 0.001, Burst: 1}: true, {PerSecond: 100_000, Burst: 100_000}: true,
@@ -59,6 +76,9 @@ func TestRate(t *testing.T) {
 	one, ten := bellhop.PerSecond(1), bellhop.PerSecond(10)
 	if one.Min(ten) != one || ten.Min(one) != one || one.Min(bellhop.Rate{}) != one || (bellhop.Rate{}).Min(one) != one {
 		t.Error("the stricter one counts")
+	}
+	if got := (bellhop.Rate{PerSecond: 0.9, Burst: 1000}).Min(bellhop.PerSecond(1)); got != (bellhop.Rate{PerSecond: 0.9, Burst: 1}) {
+		t.Errorf("both count: %+v", got)
 	}
 	if got := bellhop.PerSecond(0.1); got.Burst != 1 || got.PerSecond != 0.1 {
 		t.Errorf("%+v", got)

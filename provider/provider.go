@@ -105,6 +105,7 @@ type Greeter interface {
 type Greeting struct {
 	URL     string // to ask at; "" is the destination's
 	Request Rendered
+	Rate    float64 // deliveries a second that it asks for; 0 is any
 	// Read reads the answer. Its error says why that is no agreement.
 	Read func(status int, h http.Header, body []byte) (Agreement, error)
 }
@@ -112,6 +113,7 @@ type Greeting struct {
 // An Agreement is what a receiver let us know.
 type Agreement struct {
 	Later bool    // it has not agreed yet, and may by calling Sending.Callback
+	Why   string  // it has not agreed yet, in words; may be ""
 	Rate  float64 // deliveries a second that it allows; 0 is any
 }
 

@@ -122,11 +122,14 @@ func (f *destinationFlags) settings(e *env) (map[string]any, error) {
 }
 
 // limit is the rate of --rate and --burst; nil if there is none.
-func (f *destinationFlags) limit() *client.Rate {
-	if f.rate == 0 {
-		return nil
+func (f *destinationFlags) limit(c *cobra.Command) (*client.Rate, error) {
+	switch {
+	case c.Flags().Changed("rate"):
+		return &client.Rate{PerSecond: f.rate, Burst: f.burst}, nil
+	case c.Flags().Changed("burst"):
+		return nil, wrongUsage("--burst goes with --rate")
 	}
-	return &client.Rate{PerSecond: f.rate, Burst: f.burst}
+	return nil, nil
 }
 
 func (f *destinationFlags) schedule() client.Retry {

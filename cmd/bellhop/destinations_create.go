@@ -44,8 +44,12 @@ once; what is meant for it is kept until it has. 'bellhop destinations resume NA
 			made = newSecret()
 			settings["secret"] = made
 		}
+		rate, err := f.limit(c)
+		if err != nil {
+			return err
+		}
 		d := client.NewDestination{
-			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Timeout: f.timeout, Concurrency: f.concurrency, Rate: f.limit(), Handshake: f.handshake,
+			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Timeout: f.timeout, Concurrency: f.concurrency, Rate: rate, Handshake: f.handshake,
 			Match: &client.Match{Sources: f.sources, Types: f.types, Where: f.where},
 		}
 		if f.retry != "" {

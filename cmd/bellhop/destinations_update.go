@@ -27,8 +27,12 @@ func newDestinationsUpdateCommand(e *env, conn *connection) *cobra.Command {
 			return err
 		}
 		unset(settings, *remove)
+		rate, err := f.limit(c)
+		if err != nil {
+			return err
+		}
 		changes := changedFlags(c, map[string]any{
-			"name": *name, "url": f.url, "timeout": f.timeout, "concurrency": f.concurrency, "retry": f.schedule(), "rate": f.limit(), "handshake": f.handshake,
+			"name": *name, "url": f.url, "timeout": f.timeout, "concurrency": f.concurrency, "retry": f.schedule(), "rate": rate, "handshake": f.handshake,
 		})
 		if len(settings) > 0 {
 			changes["settings"] = settings

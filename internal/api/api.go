@@ -51,11 +51,12 @@ type DestinationStore interface {
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
 	DeleteDestination(ctx context.Context, id string) error
 	// AskHandshake remembers that a destination's receiver was asked, with a token whose SHA-256 is given.
-	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time) error
+	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error
 	// ExplainUnverified says why a destination still waits for its receiver, if it does.
 	ExplainUnverified(ctx context.Context, destinationID, reason string) error
-	// AgreeHandshake takes the answer to that; CodeNotFound if there is no such question, or not any more.
-	AgreeHandshake(ctx context.Context, token [32]byte, granted bellhop.Rate) (destinationID string, err error)
+	// AgreeHandshake takes the answer to that, nil being what was asked for; CodeNotFound if there is no such question, or
+	// not any more.
+	AgreeHandshake(ctx context.Context, token [32]byte, granted *bellhop.Rate) (destinationID string, err error)
 }
 
 // EventStore reads the events. In a list they have no headers, and bodies that are as long as they are but empty.
@@ -91,8 +92,9 @@ type Engine interface {
 	DefaultHandshake(d bellhop.Destination) string
 	// Asks reports whether the destination's receiver has to agree before it gets anything.
 	Asks(d bellhop.Destination) bool
-	// Greet asks it; the error says why it did not agree. At callback, a URL of ours, it may agree later.
-	Greet(ctx context.Context, d bellhop.Destination, callback string) (provider.Agreement, error)
+	// Greet asks it; the error says why it did not agree. At callback, a URL of ours, it may agree later. Before it can,
+	// asked is told how many deliveries it is asked for.
+	Greet(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.Agreement, error)
 	// Wake says that a delivery to the destination is due now.
 	Wake(destinationID string)
 }

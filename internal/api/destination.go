@@ -128,7 +128,7 @@ func (s *server) updateDestination(ctx context.Context, in *patchInput[NewDestin
 }
 
 // patchDestination stores a destination with the changes of in, and reports whether its receiver has to be asked: it
-// is another one, or has not agreed yet. The caller holds changing.
+// is another one now, or waits to be asked in other words. The caller holds changing.
 func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestination]) (after bellhop.Destination, asks bool, err error) {
 	before, err := s.Store.Destination(ctx, in.ID)
 	if err != nil {
@@ -156,12 +156,16 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 	if secrets.differ(current.Settings, merged.Settings) {
 		after.SecretsAt = after.UpdatedAt
 	}
-	open := before.State == bellhop.DestinationActive || before.State == bellhop.DestinationUnverified // else resume asks
-	if open && (before.State == bellhop.DestinationUnverified || before.URL != after.URL || before.Handshake != after.Handshake) {
-		s.begin(&after)
-		return after, after.State == bellhop.DestinationUnverified, s.Store.RestartDestination(ctx, after)
+	waits := before.State == bellhop.DestinationUnverified
+	another := before.URL != after.URL || before.Handshake != after.Handshake || waits && string(before.Settings) != string(after.Settings)
+	if !another {
+		return after, false, s.Store.UpdateDestination(ctx, after)
 	}
-	return after, false, s.Store.UpdateDestination(ctx, after)
+	after.Granted = bellhop.Rate{}
+	if waits || before.State == bellhop.DestinationActive { // else resume asks
+		s.begin(&after)
+	}
+	return after, after.State == bellhop.DestinationUnverified, s.Store.RestartDestination(ctx, after)
 }
 
 func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) {
@@ -224,7 +228,7 @@ func (s *server) destinationJSON(d bellhop.Destination) Destination {
 	return Destination{
 		ID: d.ID, Name: d.Name, Type: d.Type, URL: d.URL,
 		Settings: s.destinationSecrets(d.Type).show(of.Settings, d.SecretsAt),
-		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: of.Rate, Retry: of.Retry,
+		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Retry: of.Retry,
 		Handshake: d.Handshake, GrantedRate: rateOf(d.Granted),
 		State: string(d.State), StateReason: d.StateReason, CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
 	}
@@ -235,7 +239,7 @@ func newDestination(d bellhop.Destination) NewDestination {
 	return NewDestination{
 		Name: d.Name, Type: d.Type, URL: d.URL, Settings: readSettings(d.Settings),
 		Match:   Match{Sources: append([]string{}, d.Match.Sources...), Types: append([]string{}, d.Match.Types...), Where: d.Match.Where},
-		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Retry: retryOf(d.Retry), Handshake: d.Handshake,
+		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Rate: rateOf(d.Rate).plain(), Retry: retryOf(d.Retry), Handshake: d.Handshake,
 	}
 }
 

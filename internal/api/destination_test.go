@@ -140,6 +140,9 @@ func TestDefaultsOfTheType(t *testing.T) {
 	got := r.do("PATCH", "/api/v1/destinations/s2", `{"rate":null,"retry":null}`).is(200)
 	same(t, got["retry"], `{"schedule":"sharepoint"}`)
 	same(t, got["rate"], `{"per_second":2,"burst":2}`)
+	same(t, r.do("PATCH", "/api/v1/destinations/s2", `{"rate":{"per_second":50}}`).is(200)["rate"], `{"per_second":50,"burst":50}`)
+	same(t, r.do("PATCH", "/api/v1/destinations/s2", `{"rate":{"burst":7}}`).is(200)["rate"], `{"per_second":50,"burst":7}`)
+	same(t, r.do("PATCH", "/api/v1/destinations/s2", `{"rate":{"per_second":9}}`).is(200)["rate"], `{"per_second":9,"burst":7}`)
 }
 
 // A destination whose receiver has to agree gets nothing before it has.
@@ -167,24 +170,31 @@ func TestHandshake(t *testing.T) {
 	if len(r.asked) != 3 {
 		t.Errorf("asked %d times", len(r.asked))
 	}
-	agreed.Later = true
-	want(r.do("PATCH", path, `{"url":"https://y.example.com"}`).is(200), "unverified", "may agree until 2026-11-23T09:30:00Z")
+	agreed.Later, agreed.Why = true, "it sleeps"
+	want(r.do("PATCH", path, `{"url":"https://y.example.com"}`).is(200), "unverified", "the receiver has not agreed yet (it sleeps), and may until 2026-11-23T09:30:00Z by calling back; resume asks again")
 	callback := r.asked[3]
 	token, ok := strings.CutPrefix(callback, "https://hooks.example.com"+AgreePath)
 	if !ok || len(token) != 32 || r.asked[2] == callback {
 		t.Errorf("callback %s", callback)
 	}
-	if _, err := r.AgreeHandshake(t.Context(), AgreeToken(token), bellhop.Rate{}); err != nil {
+	want(r.do("PATCH", path, `{"name":"shy"}`).is(200), "unverified", "may until") // and what it was asked still counts
+	if _, err := r.AgreeHandshake(t.Context(), AgreeToken(token), nil); err != nil {
 		t.Error(err)
 	}
-	want(r.do("GET", path, "").is(200), "active", "")
+	got := r.do("GET", path, "").is(200)
+	want(got, "active", "")
+	same(t, got["granted_rate"], `{"per_second":3,"burst":3}`)
+	want(r.do("POST", path+"/resume", "").is(200), "active", "") // and is not asked
 	want(r.do("POST", path+"/pause", "").is(200), "paused", "by a person")
-	want(r.do("PATCH", path, `{"url":"https://z.example.com"}`).is(200), "paused", "by a person")
-	want(r.do("POST", path+"/resume", "").is(200), "unverified", "may agree")
+	got = r.do("PATCH", path, `{"url":"https://z.example.com"}`).is(200)
+	want(got, "paused", "by a person")
+	same(t, got["granted_rate"], `null`) // that was the other receiver's
+	want(r.do("POST", path+"/resume", "").is(200), "unverified", "may until")
+	want(r.do("PATCH", path, `{"settings":{"key":"`+canary+`"}}`).is(200), "unverified", "may until")
 	want(r.do("PATCH", path, `{"handshake":"none"}`).is(200), "active", "")
 	agreed.Later = false
 	want(r.do("PATCH", path, `{"handshake":null}`).is(200), "active", "")
-	if len(r.asked) != 6 {
+	if len(r.asked) != 7 {
 		t.Errorf("asked %d times", len(r.asked))
 	}
 }

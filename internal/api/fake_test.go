@@ -32,6 +32,7 @@ type fake struct {
 	question     struct {
 		id    string
 		token [32]byte
+		asked bellhop.Rate
 	}
 	changes int
 }
@@ -138,18 +139,27 @@ func (f *fake) CreateDestination(_ context.Context, d bellhop.Destination) error
 func (f *fake) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
 	before, err := f.Destination(ctx, d.ID)
 	d.State, d.StateReason, d.Granted = before.State, before.StateReason, before.Granted
-	return errors.Join(err, f.RestartDestination(ctx, d))
+	return errors.Join(err, replace(f, &f.destinations, d.ID, destinationNames, d))
 }
 func (f *fake) RestartDestination(_ context.Context, d bellhop.Destination) error {
+	f.question.token, d.Granted = [32]byte{}, bellhop.Rate{}
 	return replace(f, &f.destinations, d.ID, destinationNames, d)
 }
 func (f *fake) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error {
 	d, err := f.Destination(ctx, id)
 	d.State, d.StateReason, d.UpdatedAt = state, reason, testNow
-	return errors.Join(err, f.RestartDestination(ctx, d))
+	if state == bellhop.DestinationActive || state == bellhop.DestinationUnverified {
+		return errors.Join(err, f.RestartDestination(ctx, d))
+	}
+	return errors.Join(err, replace(f, &f.destinations, d.ID, destinationNames, d))
 }
 func (f *fake) ExplainUnverified(ctx context.Context, id, reason string) error {
-	return f.SetDestinationState(ctx, id, bellhop.DestinationUnverified, reason)
+	d, err := f.Destination(ctx, id)
+	if d.State != bellhop.DestinationUnverified {
+		return err
+	}
+	d.StateReason = reason
+	return errors.Join(err, replace(f, &f.destinations, d.ID, destinationNames, d))
 }
 func (f *fake) DeleteDestination(_ context.Context, id string) error {
 	return replace(f, &f.destinations, id, destinationNames)
@@ -243,24 +253,32 @@ func (f *fake) DefaultHandshake(d bellhop.Destination) string {
 // Asks: a destination whose handshake is "ask".
 func (f *fake) Asks(d bellhop.Destination) bool { return d.Handshake == "ask" }
 
-func (f *fake) Greet(_ context.Context, d bellhop.Destination, callback string) (provider.Agreement, error) {
+func (f *fake) Greet(_ context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.Agreement, error) {
 	f.asked = append(f.asked, callback)
+	if err := asked(bellhop.PerSecond(3)); err != nil {
+		return provider.Agreement{}, err
+	}
 	return f.greet(d)
 }
 
-func (f *fake) AskHandshake(_ context.Context, id string, token [32]byte, until time.Time) error {
-	f.question.id, f.question.token = id, token
+func (f *fake) AskHandshake(_ context.Context, id string, token [32]byte, until time.Time, asked bellhop.Rate) error {
+	f.question.id, f.question.token, f.question.asked = id, token, asked
 	return f.err
 }
 
-func (f *fake) AgreeHandshake(_ context.Context, token [32]byte, granted bellhop.Rate) (string, error) {
+func (f *fake) AgreeHandshake(_ context.Context, token [32]byte, granted *bellhop.Rate) (string, error) {
 	if f.question.token != token {
 		return "", bellhop.NotFound("handshake", "")
 	}
 	f.question.token = [32]byte{}
+	if granted == nil {
+		granted = &f.question.asked
+	}
 	d, err := f.Destination(context.Background(), f.question.id)
-	d.State, d.StateReason, d.Granted = bellhop.DestinationActive, "", granted
-	return d.ID, errors.Join(err, f.RestartDestination(context.Background(), d))
+	if d.Granted = *granted; d.State == bellhop.DestinationUnverified {
+		d.State, d.StateReason = bellhop.DestinationActive, ""
+	}
+	return d.ID, errors.Join(err, replace(f, &f.destinations, d.ID, destinationNames, d))
 }
 
 func (f *fake) Wake(id string) { f.woken = append(f.woken, id) }
@@ -303,7 +321,7 @@ func (lock) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error)
 type shy struct{ lock }
 
 func (shy) Info() provider.Info {
-	return provider.Info{Name: "shy", SendSettings: []provider.Setting{}, Schedule: "sharepoint", Rate: 2, Handshake: "ask"}
+	return provider.Info{Name: "shy", SendSettings: []provider.Setting{{Name: "key", Secret: true}}, Schedule: "sharepoint", Rate: 2, Handshake: "ask"}
 }
 
 // deaf is a provider that does not send.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // AgreePath is where a receiver that was asked may agree later: the path of the callback, without its token.
@@ -33,17 +34,17 @@ func (s *server) verify(ctx context.Context, d bellhop.Destination) (bellhop.Des
 	}
 	token := base64.RawURLEncoding.EncodeToString(secret[:])
 	until := s.Env.Now().Add(agreeWithin)
-	if err := s.Store.AskHandshake(ctx, d.ID, AgreeToken(token), until); err != nil {
-		return d, err
-	}
-	agreed, err := s.Engine.Greet(ctx, d, strings.TrimSuffix(s.PublicURL, "/")+AgreePath+token)
+	agreed, err := s.Engine.Greet(ctx, d, strings.TrimSuffix(s.PublicURL, "/")+AgreePath+token, func(asked bellhop.Rate) error {
+		return s.Store.AskHandshake(ctx, d.ID, AgreeToken(token), until, asked)
+	})
+	granted := bellhop.PerSecond(agreed.Rate)
 	switch {
 	case err != nil:
 		err = s.Store.ExplainUnverified(ctx, d.ID, err.Error()+"; resume asks again")
 	case agreed.Later:
-		err = s.Store.ExplainUnverified(ctx, d.ID, fmt.Sprintf("the receiver was asked, and may agree until %s by calling back", until.UTC().Format(time.RFC3339)))
+		err = s.Store.ExplainUnverified(ctx, d.ID, laterReason(agreed, until))
 	default:
-		_, err = s.Store.AgreeHandshake(ctx, AgreeToken(token), bellhop.PerSecond(agreed.Rate))
+		_, err = s.Store.AgreeHandshake(ctx, AgreeToken(token), &granted)
 	}
 	var known *bellhop.Error
 	if err != nil && (!errors.As(err, &known) || known.Code != bellhop.CodeNotFound) { // not found: it called back meanwhile
@@ -56,10 +57,18 @@ func (s *server) verify(ctx context.Context, d bellhop.Destination) (bellhop.Des
 	return d, s.changed(ctx)
 }
 
+func laterReason(agreed provider.Agreement, until time.Time) string {
+	reason := "the receiver has not agreed yet"
+	if agreed.Why != "" {
+		reason += " (" + agreed.Why + ")"
+	}
+	return fmt.Sprintf("%s, and may until %s by calling back; resume asks again", reason, until.UTC().Format(time.RFC3339))
+}
+
 // begin is the state in which a destination begins, and why it is not active.
 func (s *server) begin(d *bellhop.Destination) {
 	d.State, d.StateReason, d.Granted = bellhop.DestinationActive, "", bellhop.Rate{}
 	if s.Engine.Asks(*d) {
-		d.State, d.StateReason = bellhop.DestinationUnverified, "its receiver is being asked"
+		d.State, d.StateReason = bellhop.DestinationUnverified, "its receiver has not answered yet; resume asks again"
 	}
 }

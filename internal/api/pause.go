@@ -16,9 +16,14 @@ func (s *server) pauseDestination(ctx context.Context, in *one) (*bodyOf[Destina
 	return &bodyOf[Destination]{s.destinationJSON(d)}, nil
 }
 
-// resumeDestination makes a destination active again; one whose receiver has to agree is asked again first.
+// resumeDestination makes a destination active again; one whose receiver has to agree is asked again first. One that is
+// active stays so.
 func (s *server) resumeDestination(ctx context.Context, in *one) (*bodyOf[Destination], error) {
-	d, err := s.setState(ctx, in.ID, s.begin)
+	d, err := s.setState(ctx, in.ID, func(d *bellhop.Destination) {
+		if d.State != bellhop.DestinationActive {
+			s.begin(d)
+		}
+	})
 	if err == nil && d.State == bellhop.DestinationUnverified {
 		d, err = s.verify(ctx, d)
 	}

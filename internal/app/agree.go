@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -14,7 +15,18 @@ import (
 // once.
 // Source: https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md
 func (a *App) agree(w http.ResponseWriter, r *http.Request) {
-	id, err := a.store.AgreeHandshake(r.Context(), api.AgreeToken(r.PathValue("token")), bellhop.PerSecond(allowedRate(r.Header)))
+	if r.Method == http.MethodHead { // which GET stands for too, and which looks without meaning to do anything
+		w.Header().Set("Allow", "GET, POST")
+		status(w, http.StatusMethodNotAllowed, "agree by GET or POST")
+		return
+	}
+	granted, err := allowedRate(r.Header)
+	if err != nil {
+		status(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	ctx := context.WithoutCancel(r.Context()) // who calls and hangs up has agreed all the same
+	id, err := a.store.AgreeHandshake(ctx, api.AgreeToken(r.PathValue("token")), granted)
 	var known *bellhop.Error
 	switch {
 	case errors.As(err, &known) && known.Code == bellhop.CodeNotFound:
@@ -26,17 +38,26 @@ func (a *App) agree(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.opts.Logger.Info("destination.agreed", "component", "app", "destination_id", id, "remote_addr", r.RemoteAddr)
-	if err := a.reload(r.Context()); err != nil {
+	if err := a.reload(ctx); err != nil {
 		a.opts.Logger.Error("reload", "component", "app", "error", err)
 	}
 	status(w, http.StatusOK, "agreed")
 }
 
-// allowedRate reads how many requests a minute the receiver allows, and returns that a second; 0 where it names none.
-func allowedRate(h http.Header) float64 {
-	n, err := strconv.ParseUint(h.Get("WebHook-Allowed-Rate"), 10, 31)
-	if err != nil {
-		return 0
+// allowedRate reads how many requests a minute the receiver allows; nil where it does not say, and the zero Rate for "*",
+// which is any.
+func allowedRate(h http.Header) (*bellhop.Rate, error) {
+	switch text := h.Get("WebHook-Allowed-Rate"); text {
+	case "":
+		return nil, nil
+	case "*":
+		return &bellhop.Rate{}, nil
+	default:
+		n, err := strconv.ParseUint(text, 10, 31)
+		if err != nil || n == 0 {
+			return nil, errors.New("WebHook-Allowed-Rate must be a number of requests a minute, or *")
+		}
+		rate := bellhop.PerSecond(float64(n) / 60)
+		return &rate, nil
 	}
-	return float64(n) / 60
 }

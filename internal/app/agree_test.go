@@ -41,9 +41,9 @@ func TestAgreeLater(t *testing.T) {
 	if !ok {
 		t.Fatalf("callback %s", *callback.Load())
 	}
-	agree := func(path string) int {
-		req, _ := http.NewRequest("GET", r.URL()+path, nil)
-		req.Header.Set("WebHook-Allowed-Rate", "120")
+	agree := func(method, path, rate string) int {
+		req, _ := http.NewRequest(method, r.URL()+path, nil)
+		req.Header.Set("WebHook-Allowed-Rate", rate)
 		reply, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -51,16 +51,26 @@ func TestAgreeLater(t *testing.T) {
 		reply.Body.Close()
 		return reply.StatusCode
 	}
-	if status := agree(path[:len(path)-1] + "_"); status != 404 {
-		t.Errorf("a token that is none: %d", status)
+	for _, c := range []struct {
+		what, method, path, rate string
+		want                     int
+	}{
+		{"a token that is none", "GET", path + "A", "120", 404},
+		{"a look at the link", "HEAD", path, "120", 405},
+		{"no rate at all", "GET", path, "0", 400},
+		{"a rate that is none", "POST", path, "many", 400},
+	} {
+		if status := agree(c.method, c.path, c.rate); status != c.want {
+			t.Errorf("%s: %d, want %d", c.what, status, c.want)
+		}
 	}
 	if got.Load() != 0 {
 		t.Error("delivered before it agreed")
 	}
-	if status := agree(path); status != 200 {
+	if status := agree("GET", path, "120"); status != 200 {
 		t.Errorf("agreeing: %d", status)
 	}
-	if status := agree(path); status != 404 {
+	if status := agree("GET", path, "120"); status != 404 {
 		t.Errorf("agreeing twice: %d", status)
 	}
 	for deadline := time.Now().Add(10 * time.Second); got.Load() != 1; time.Sleep(time.Millisecond) {

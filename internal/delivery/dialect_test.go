@@ -43,6 +43,8 @@ func (pickyRenderer) Judge(status int, body []byte) provider.Verdict {
 		return provider.GiveUp
 	case "stop":
 		return provider.Stop
+	case "panic":
+		panic("what is this")
 	}
 	return provider.ByStatus
 }
@@ -50,6 +52,7 @@ func (pickyRenderer) Judge(status int, body []byte) provider.Verdict {
 func (pickyRenderer) Greet(at provider.Sending) (provider.Greeting, error) {
 	return provider.Greeting{
 		URL:     at.URL + "?knock=1",
+		Rate:    5,
 		Request: provider.Rendered{Method: "OPTIONS", Header: http.Header{"X-Callback": {at.Callback}}},
 		Read: func(status int, h http.Header, body []byte) (provider.Agreement, error) {
 			if status != 200 || h.Get("X-Welcome") == "" {
@@ -74,10 +77,12 @@ func TestJudge(t *testing.T) {
 		detail      string
 	}{
 		{500, "delivered", bellhop.DeliveryDelivered, bellhop.DestinationActive, ""},
-		{200, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 200 OK, but its reply says that it did not take it"},
+		{200, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 200 OK, and said that it did not take it"},
 		{410, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 410 Gone"},
 		{400, "give up", bellhop.DeliveryDead, bellhop.DestinationActive, "answered 400 Bad Request"},
 		{404, "stop", bellhop.DeliveryDead, bellhop.DestinationDisabled, "answered 404 Not Found"},
+		{200, "panic", bellhop.DeliveryDelivered, bellhop.DestinationActive, ""},
+		{500, "panic", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 500"},
 		{200, "anything", bellhop.DeliveryDelivered, bellhop.DestinationActive, ""},
 		{410, "anything", bellhop.DeliveryDead, bellhop.DestinationDisabled, "answered 410 Gone"},
 		{500, "anything", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 500"},
@@ -146,7 +151,16 @@ func TestGreet(t *testing.T) {
 					t.Error("does not ask")
 				}
 				start := time.Now()
-				got, err := r.engine.Greet(t.Context(), d, "https://hooks.example.com/agree/x")
+				asked := bellhop.Rate{}
+				got, err := r.engine.Greet(t.Context(), d, "https://hooks.example.com/agree/x", func(rate bellhop.Rate) error {
+					if asked = rate; len(to.got()) > 0 {
+						t.Error("told too late")
+					}
+					return nil
+				})
+				if asked != bellhop.PerSecond(5) {
+					t.Errorf("asks for %+v", asked)
+				}
 				if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.HasPrefix(err.Error(), c.err)) {
 					t.Errorf("got %v, want %q", err, c.err)
 				}

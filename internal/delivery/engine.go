@@ -119,7 +119,7 @@ func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination
 		if l == nil {
 			l = newLane(e, d.ID)
 		}
-		l.target.Store(t)
+		l.retarget(t)
 		lanes[d.ID] = l
 		changed = append(changed, l)
 	}
@@ -168,24 +168,31 @@ func (e *Engine) Halt() {
 // Stop lets the attempts under way end, until ctx does, and begins nothing more. Nothing that ended is made again by
 // the next process; what ctx cut off is. What was queued stays leased: the next process finds it due.
 func (e *Engine) Stop(ctx context.Context) error {
+	defer e.cancel()
 	e.Halt()
 	done := make(chan struct{})
 	go func() {
 		e.attempts.Wait()
 		close(done)
 	}()
-	var err error
 	select {
 	case <-done:
+		return nil
 	case <-ctx.Done():
-		err = fmt.Errorf("delivery: attempts were cut off: %w", ctx.Err())
-		e.cancel()
-		e.opts.Client.Close()
 	}
-	<-done
+	select { // a context that was over before we began cuts off nothing that is not there
+	case <-done:
+		return nil
+	case <-time.After(stopGrace):
+	}
 	e.cancel()
-	return err
+	e.opts.Client.Close()
+	<-done
+	return fmt.Errorf("delivery: attempts were cut off: %w", ctx.Err())
 }
+
+// stopGrace is how much longer than its context a stop waits.
+const stopGrace = 50 * time.Millisecond
 
 func (e *Engine) release(ids []string) error {
 	if len(ids) == 0 {

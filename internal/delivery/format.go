@@ -150,10 +150,7 @@ func envelope(ev *bellhop.Event) ([]byte, string, error) {
 		Tenant     string          `json:"tenant,omitempty"`
 		Data       json.RawMessage `json:"data,omitempty"`
 		DataBase64 string          `json:"data_base64,omitempty"`
-	}{ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.Time.UTC(), Tenant: ev.Tenant}
-	if ev.Time.IsZero() {
-		e.Time = ev.ReceivedAt.UTC()
-	}
+	}{ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.HappenedAt().UTC(), Tenant: ev.Tenant}
 	if json.Valid(ev.Body) && utf8.Valid(ev.Body) {
 		e.Data = ev.Body
 	} else {

@@ -55,8 +55,8 @@ func (e *Engine) checkHandshake(d bellhop.Destination) error {
 }
 
 // Greet asks d's receiver whether it agrees to be delivered to. The error says in words why it did not. callback is a
-// URL of ours for this question alone, where it may agree later.
-func (e *Engine) Greet(ctx context.Context, d bellhop.Destination, callback string) (provider.Agreement, error) {
+// URL of ours for this question alone, where it may agree later; before it can, asked is told to how many deliveries.
+func (e *Engine) Greet(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.Agreement, error) {
 	r, err := e.openSender(d)
 	if err != nil {
 		return provider.Agreement{}, err
@@ -67,6 +67,9 @@ func (e *Engine) Greet(ctx context.Context, d bellhop.Destination, callback stri
 	}
 	greeting, err := greeter.Greet(provider.Sending{Attempt: 1, Time: e.opts.Now(), URL: d.URL, Callback: callback})
 	if err != nil {
+		return provider.Agreement{}, err
+	}
+	if err := asked(bellhop.PerSecond(greeting.Rate)); err != nil {
 		return provider.Agreement{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, greetTimeout)

@@ -44,7 +44,7 @@ func (l *lane) reserve(size int64) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	room := laneLength
+	room := l.room()
 	if l.claiming || !l.dueAt.IsZero() && !l.dueAt.After(l.engine.opts.Now()) {
 		room /= 2
 	}
@@ -57,6 +57,20 @@ func (l *lane) reserve(size int64) bool {
 	}
 	l.reserved++
 	return true
+}
+
+// room is how many deliveries the lane may hold: as many as its rate lets out within some seconds. What has to wait longer
+// does so in the table, where it takes no memory, and can be cancelled. The caller holds mu.
+func (l *lane) room() int {
+	rate := l.target.Load().rate
+	now := l.engine.opts.Now()
+	switch {
+	case l.pace.ready(bellhop.Rate{}, now).Sub(now) > maxHold: // a long rest
+		return 0
+	case rate.IsZero():
+		return laneLength
+	}
+	return min(laneLength, 2+rate.Burst+int(rate.PerSecond*maxHold.Seconds()))
 }
 
 // takes reports whether the lane takes deliveries: not once it is stopped, nor while its destination is not active.
@@ -101,10 +115,14 @@ func (l *lane) start() {
 func (l *lane) work() {
 	defer l.engine.attempts.Done()
 	for d := l.next(); d != nil; d = l.next() {
-		answered := l.engine.attempt(l, d)
+		got := l.engine.attempt(l, d)
 		l.engine.queuedBytes.Add(-weight(d.Event))
 		l.mu.Lock()
-		l.pace.note(answered, l.engine.opts.Now())
+		if got.unsent {
+			l.pace.bucket.Return()
+		} else {
+			l.pace.note(got.answered, l.engine.opts.Now())
+		}
 		l.mu.Unlock()
 	}
 }
@@ -116,7 +134,7 @@ func (l *lane) next() *bellhop.Delivery {
 	defer l.mu.Unlock()
 	t := l.target.Load()
 	now := l.engine.opts.Now()
-	if !l.dueAt.IsZero() && l.queue.len() <= laneLength/2 {
+	if !l.dueAt.IsZero() && l.queue.len() <= l.room()/2 {
 		l.fillLater(now)
 	}
 	at := l.pace.ready(t.rate, now)
@@ -135,12 +153,32 @@ func (l *lane) next() *bellhop.Delivery {
 	return d
 }
 
-// restUntil makes the lane begin nothing before t.
-func (l *lane) restUntil(t time.Time) {
+// restUntil makes the lane begin nothing before until, if its destination is still the one of t, which asked for it. For
+// a long rest it gives back what it holds.
+func (l *lane) restUntil(t *target, until time.Time) {
+	l.mu.Lock()
+	if l.target.Load() != t {
+		l.mu.Unlock()
+		return
+	}
+	if until.After(l.pace.rest) {
+		l.pace.rest = until
+	}
+	long := l.room() == 0
+	l.mu.Unlock()
+	if long {
+		l.giveBack(l.drain())
+	}
+}
+
+// retarget makes the lane deliver to another target. One that is elsewhere, or was stopped meanwhile, begins afresh:
+// that the one before was silent, or asked for rest, says nothing of it.
+func (l *lane) retarget(t *target) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t.After(l.pace.rest) {
-		l.pace.rest = t
+	before := l.target.Swap(t)
+	if before != nil && (before.destination.URL != t.destination.URL || before.destination.State != t.destination.State) {
+		l.pace = pace{bucket: l.pace.bucket}
 	}
 }
 
@@ -161,7 +199,7 @@ func (l *lane) noteDue(t time.Time) {
 func (l *lane) fillLater(now time.Time) {
 	switch {
 	case l.stopped || l.claiming || l.dueAt.IsZero() || l.target.Load().destination.State != bellhop.DestinationActive:
-	case l.queue.len()+l.reserved > laneLength/2: // the workers come back here as they drain it
+	case l.queue.len()+l.reserved > max(1, l.room())/2: // the workers come back here as they drain it
 	case l.queue.len() > 0 && l.engine.queuedBytes.Load() >= maxQueuedBytes: // the same
 	case l.dueAt.After(now):
 		l.arm(l.dueAt, now)
@@ -176,7 +214,7 @@ func (l *lane) fillLater(now time.Time) {
 
 // arm has wake called at t, or sooner: what somebody else has set the timer for is not put off. The caller holds mu.
 func (l *lane) arm(t, now time.Time) {
-	if !l.wakeAt.IsZero() && !t.Before(l.wakeAt) {
+	if l.wakeAt.After(now) && !t.Before(l.wakeAt) { // one in the past is of a clock that was set since
 		return
 	}
 	l.wakeAt = t
@@ -201,7 +239,7 @@ func (l *lane) fill() {
 	defer l.engine.attempts.Done()
 	l.mu.Lock()
 	l.dueAt = time.Time{} // whoever notes a time from here on is not overruled below
-	room := min(claimLimit, laneLength-l.queue.len()-l.reserved)
+	room := min(claimLimit, max(1, l.room()-l.queue.len()-l.reserved))
 	l.mu.Unlock()
 	ctx := l.engine.ctx
 	// The room is taken before it is known how much of it is needed: all lanes may be claiming at once.

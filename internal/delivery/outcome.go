@@ -32,8 +32,8 @@ const maxRetryAfter = 24 * time.Hour
 //	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long
 //	anything else, or nothing  pending by the schedule; dead when that is used up
 //
-// What the destination does not want is cancelled. Where its provider judges
-// a reply, the verdict comes before the first two.
+// What the destination does not want is cancelled. Where its provider judges a reply, the verdict comes before all of
+// these; it may be to go by the status.
 func decide(schedule bellhop.Schedule, n int, got result, now time.Time, random float64) outcome {
 	if got.skipped {
 		return got.outcome(bellhop.DeliveryCancelled, false)
@@ -87,7 +87,7 @@ func (got result) outcome(state bellhop.DeliveryState, disable bool) outcome {
 	if got.err == "" {
 		o.error, o.detail = "status", "answered "+describeStatus(got.status)
 		if got.status >= 200 && got.status < 300 {
-			o.error, o.detail = "reply", o.detail+", but its reply says that it did not take it"
+			o.error, o.detail = "reply", o.detail+", and said that it did not take it"
 		}
 	}
 	return o

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,5 +97,111 @@ func TestTooMany(t *testing.T) {
 		}
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 50})
 		r.wantIdle()
+	})
+}
+
+// TestSkipsAreFree: what is not sent takes no token of the rate, and says nothing of a receiver that may be gone.
+func TestSkipsAreFree(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, withPicky)
+		to := r.network.receiver("to")
+		r.destination(to, func(d *bellhop.Destination) { d.Type, d.Rate = "picky", bellhop.PerSecond(1) })
+		for range 100 {
+			r.accept(bellhop.Event{Body: []byte("not this one")})
+		}
+		r.accept(bellhop.Event{Body: []byte("this one")})
+		time.Sleep(2 * time.Second)
+		if n := len(to.got()); n != 1 {
+			t.Errorf("%d requests", n)
+		}
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryCancelled: 100, bellhop.DeliveryDelivered: 1})
+	})
+}
+
+// asksForRest answers 429 and how long to leave it alone.
+func asksForRest(d time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(d.Seconds())))
+		w.WriteHeader(429)
+	}
+}
+
+// TestLongRest: a destination that rests for long holds nothing in memory, and a person gets it out by sending it elsewhere,
+// or by pausing and resuming it. What the old receiver says late does not put the new one to rest.
+func TestLongRest(t *testing.T) {
+	for name, wake := range map[string]func(r *rig, id string, other *receiver){
+		"another URL": func(r *rig, id string, other *receiver) {
+			r.update(id, func(d *bellhop.Destination) { d.URL = other.url() })
+		},
+		"paused and resumed": func(r *rig, id string, other *receiver) {
+			r.update(id, func(d *bellhop.Destination) { d.State = bellhop.DestinationPaused })
+			r.update(id, func(d *bellhop.Destination) { d.URL, d.State = other.url(), bellhop.DestinationActive })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				to, other := r.network.receiver("busy"), r.network.receiver("other")
+				to.will(func(w http.ResponseWriter, req *http.Request) {
+					if len(to.got()) > 1 {
+						time.Sleep(3 * time.Second) // it says so again, late
+					}
+					asksForRest(24*time.Hour)(w, req)
+				})
+				d := r.destination(to, func(d *bellhop.Destination) { d.Concurrency = 2 })
+				r.acceptMany(50)
+				time.Sleep(time.Second)
+				r.acceptMany(50)
+				time.Sleep(time.Second)
+				if n := r.states()[bellhop.DeliveryLeased]; n > 1 {
+					t.Errorf("%d are held while it rests", n)
+				}
+				wake(r, d.ID, other)
+				time.Sleep(10 * time.Second)
+				if n := len(other.got()); n != 98 {
+					t.Errorf("%d arrived", n)
+				}
+			})
+		})
+	}
+}
+
+// TestSlowHoldsLittle: a destination of a low rate holds as much in memory as it gets rid of soon.
+func TestSlowHoldsLittle(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("slow")
+		r.destination(to, func(d *bellhop.Destination) { d.Rate = bellhop.PerSecond(1) })
+		r.acceptMany(500)
+		for range 5 {
+			time.Sleep(20 * time.Second)
+			if n := r.states()[bellhop.DeliveryLeased]; n > 20 {
+				t.Errorf("%d are held", n)
+			}
+		}
+		if n := len(to.got()); n < 98 || n > 102 {
+			t.Errorf("%d attempts in 100 s", n)
+		}
+	})
+}
+
+// TestRateAndClock: a clock that is set forward while a retry waits for its time does not hold up what the rate lets out.
+func TestRateAndClock(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("slow")
+		to.will(status(500))
+		r.destination(to, func(d *bellhop.Destination) {
+			d.Rate, d.Retry = bellhop.PerSecond(1), bellhop.Schedule{12 * time.Hour, 12 * time.Hour}
+		})
+		r.acceptMany(1)
+		time.Sleep(time.Second)
+		to.will(status(200))
+		r.jumped.Store(int64(24 * time.Hour))
+		r.acceptMany(100)
+		time.Sleep(10 * time.Minute)
+		if n := len(to.got()); n != 102 {
+			t.Errorf("%d attempts, want 102", n)
+		}
 	})
 }

@@ -20,13 +20,13 @@ type result struct {
 	detail     string
 	final      bool // trying again cannot help
 	skipped    bool // the destination does not want it
+	unsent     bool // nothing was sent
 	answered   bool // the destination is there
 	verdict    provider.Verdict
 }
 
-// attempt makes the next attempt of d and records it: the one way an event leaves. It reports whether the
-// destination answered.
-func (e *Engine) attempt(l *lane, d *bellhop.Delivery) (answered bool) {
+// attempt makes the next attempt of d and records it: the one way an event leaves.
+func (e *Engine) attempt(l *lane, d *bellhop.Delivery) result {
 	t := l.target.Load()
 	start := e.opts.Now()
 	n := d.Attempts + 1
@@ -34,7 +34,7 @@ func (e *Engine) attempt(l *lane, d *bellhop.Delivery) (answered bool) {
 	end := e.opts.Now()
 	if e.ctx.Err() != nil && got.err == string(egress.ClassCanceled) {
 		e.release([]string{d.ID}) // cut off by Stop: not the destination's doing
-		return true
+		return result{answered: true}
 	}
 	o := decide(t.destination.Retry, n, got, end, e.opts.Random())
 	err := e.opts.Store.Record(bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID, State: o.state, NextAt: o.nextAt,
@@ -43,15 +43,15 @@ func (e *Engine) attempt(l *lane, d *bellhop.Delivery) (answered bool) {
 	e.metrics.attempt(o, end.Sub(start), end.Sub(d.Event.ReceivedAt))
 	e.log(d, n, o, got, end.Sub(start), err)
 	if o.disable {
-		e.disable(l, t, "it "+o.detail+" to delivery "+d.ID)
+		e.disable(l, t, "delivery "+d.ID+": it "+o.detail)
 	}
 	if !o.rest.IsZero() {
-		l.restUntil(o.rest)
+		l.restUntil(t, o.rest)
 	}
 	if o.state == bellhop.DeliveryPending {
 		l.noteDue(o.nextAt)
 	}
-	return got.answered
+	return got
 }
 
 // bury ends a delivery whose event was damaged in storage: what is not what was received is not delivered.
@@ -67,14 +67,14 @@ func (e *Engine) bury(d *bellhop.Delivery) {
 // send renders d and sends it, within the destination's timeout.
 func (e *Engine) send(t *target, d *bellhop.Delivery, n int, now time.Time) result {
 	if t.render == nil {
-		return result{err: "settings", detail: t.destination.StateReason, answered: true}
+		return result{err: "settings", detail: t.destination.StateReason, unsent: true}
 	}
 	m, err := t.renderSafely(d.Event, provider.Sending{DeliveryID: d.ID, Attempt: n, Time: now, URL: t.destination.URL})
 	if errors.Is(err, provider.ErrSkip) {
-		return result{err: "skipped", detail: err.Error(), skipped: true, answered: true}
+		return result{err: "skipped", detail: err.Error(), skipped: true, unsent: true}
 	}
 	if err != nil {
-		return result{err: "render", detail: err.Error(), final: true, answered: true}
+		return result{err: "render", detail: err.Error(), final: true, unsent: true}
 	}
 	// A context that cannot end is the cheapest; Stop cuts attempts off by closing the client.
 	reply, err := e.opts.Client.Do(context.Background(), &egress.Request{URL: t.url, Method: m.method, Header: m.header, Body: m.body,
@@ -90,7 +90,7 @@ func (e *Engine) send(t *target, d *bellhop.Delivery, n int, now time.Time) resu
 	}
 	got := result{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
 	if t.judge != nil {
-		got.verdict = t.judge.Judge(reply.Status, reply.Body)
+		got.verdict = e.judgeSafely(t, d, reply.Status, reply.Body)
 	}
 	return got
 }

@@ -102,7 +102,7 @@ func TestStopCutsOff(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "cut off") {
 			t.Errorf("stop: %v", err)
 		}
-		if took := time.Since(begun); took != 2*time.Second {
+		if took := time.Since(begun); took != 2*time.Second+stopGrace {
 			t.Errorf("took %v", took)
 		}
 		if n := len(hanging.got()); n != 3 {

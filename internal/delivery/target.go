@@ -60,6 +60,17 @@ func (t *target) renderSafely(ev *bellhop.Event, at provider.Sending) (m rendere
 	return t.render(ev, at)
 }
 
+// judgeSafely asks the provider what a reply means; one that panics on it leaves that to the status.
+func (e *Engine) judgeSafely(t *target, d *bellhop.Delivery, status int, body []byte) (verdict provider.Verdict) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.opts.Logger.Error("provider.panicked", "component", "delivery", "delivery_id", d.ID, "type", t.destination.Type, "status", status, "panic", fmt.Sprint(p))
+			verdict = provider.ByStatus
+		}
+	}()
+	return t.judge.Judge(status, body)
+}
+
 // closedTarget stands in for a destination that cannot be opened: its events are kept, and none is sent.
 func closedTarget(d bellhop.Destination, err error) *target {
 	d.State, d.StateReason = bellhop.DestinationDisabled, err.Error()

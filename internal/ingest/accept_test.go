@@ -288,6 +288,9 @@ func TestHandshakeThen(t *testing.T) {
 	if err := r.door.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := safely(t.Context(), func(context.Context) error { panic("what is this") }); err != errPanic {
+		t.Errorf("a panic is %v", err)
+	}
 	outcomes := map[string]int{}
 	for _, kept := range r.requests() {
 		outcomes[kept.Reason+": "+kept.Detail]++

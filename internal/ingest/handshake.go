@@ -44,7 +44,7 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 		kept.Detail = "and confirmed by a call to the provider"
 		if err != nil {
 			kept.Reason, kept.Detail = "unconfirmed", "the call that confirms it failed: "+withoutURL(err).Error()
-			d.opts.Logger.Warn("handshake not confirmed", "component", "ingest", "source_id", src.ID, "error", withoutURL(err))
+			d.opts.Logger.Warn("handshake.unconfirmed", "component", "ingest", "source_id", src.ID, "error", withoutURL(err))
 		}
 		d.opts.Store.Note(*kept)
 	})
@@ -96,11 +96,26 @@ func (l *later) run(f func(context.Context) error, done func(error)) {
 		defer func() { <-l.places }()
 		ctx, cancel := context.WithTimeout(l.ctx, laterTimeout)
 		defer cancel()
-		done(f(ctx))
+		done(safely(ctx, f))
 	})
 }
 
+// safely turns a panic of f into an error.
+func safely(ctx context.Context, f func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errPanic
+		}
+	}()
+	return f(ctx)
+}
+
+// stopPatience is how long a stop waits for such calls, which the provider asks for again: others need the time more.
+const stopPatience = 2 * time.Second
+
 func (l *later) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
 	idle := make(chan struct{})
 	go func() {
 		l.group.Wait()

@@ -124,11 +124,11 @@ func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) erro
 	})
 }
 
-// SetDestinationState changes whether a destination gets its deliveries, and why. One that is unverified has nothing
-// granted, and nothing that it was asked before counts any more.
+// SetDestinationState changes whether a destination gets its deliveries, and why. One that begins again, unverified or
+// active, has nothing granted, and nothing that its receiver was asked before counts any more.
 func (s *Store) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error {
 	return s.do(func(c *conn) error {
-		return setState(c, id, state, reason, s.opts.Now(), state == bellhop.DestinationUnverified)
+		return setState(c, id, state, reason, s.opts.Now(), state == bellhop.DestinationUnverified || state == bellhop.DestinationActive)
 	})
 }
 

@@ -2,7 +2,9 @@ package store
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +63,11 @@ func migrate(c *conn, random io.Reader) error {
 	if newest := all[len(all)-1].version; version > newest {
 		return fmt.Errorf("the database has schema %d, this program knows %d: use the newer bellhop that wrote it", version, newest)
 	}
+	if version > 0 {
+		if err := checkMade(c, all[:version]); err != nil {
+			return err
+		}
+	}
 	for _, m := range all {
 		if m.version <= version {
 			continue
@@ -74,6 +81,9 @@ func migrate(c *conn, random io.Reader) error {
 					return err
 				}
 			}
+			if err := c.exec("INSERT INTO meta (name, value) VALUES (?, ?)", madeBy(m), fingerprint(m)); err != nil {
+				return err
+			}
 			return c.db.Exec("PRAGMA user_version = " + strconv.Itoa(m.version))
 		})
 		if err != nil {
@@ -81,6 +91,32 @@ func migrate(c *conn, random io.Reader) error {
 		}
 	}
 	return nil
+}
+
+// checkMade holds that the database was made by these very migrations. They are changed before the first release, and a
+// folder made before such a change cannot be gone on with.
+func checkMade(c *conn, applied []migration) error {
+	for _, m := range applied {
+		made := ""
+		err := c.query("SELECT value FROM meta WHERE name = ?", []any{madeBy(m)}, func(row *sqlite3.Stmt) error {
+			made = row.ColumnText(0)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if made != fingerprint(m) {
+			return fmt.Errorf("the database was made by an unreleased bellhop with another schema (migration %s): use that one, or a new data folder", m.name)
+		}
+	}
+	return nil
+}
+
+func madeBy(m migration) string { return "migration " + m.name }
+
+func fingerprint(m migration) string {
+	sum := sha256.Sum256([]byte(m.sql))
+	return hex.EncodeToString(sum[:])
 }
 
 // fillMeta gives a new store its tag, by which its ids differ from any other store's, and its own source.

@@ -26,11 +26,11 @@ func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
 	read := func(status int, h http.Header, _ []byte) (provider.Agreement, error) {
 		agreed, err := readConsent(status, h, r.origin, r.rate)
 		if err != nil && at.Callback != "" && mayAgreeLater(status) {
-			return provider.Agreement{Later: true}, nil
+			return provider.Agreement{Later: true, Why: err.Error()}, nil
 		}
 		return agreed, err
 	}
-	return provider.Greeting{Request: provider.Rendered{Method: http.MethodOptions, Header: h}, Read: read}, nil
+	return provider.Greeting{Request: provider.Rendered{Method: http.MethodOptions, Header: h}, Rate: float64(r.rate) / 60, Read: read}, nil
 }
 
 // Asks implements [provider.Greeter]: who has a name to ask under asks.
@@ -49,7 +49,7 @@ func readConsent(status int, h http.Header, origin string, asked int) (provider.
 		return provider.Agreement{}, fmt.Errorf("answered with status %d", status)
 	case len(allowed) == 0:
 		return provider.Agreement{}, errors.New("answered without WebHook-Allowed-Origin, which alone is consent")
-	case len(allowed) > 1 || allowed[0] != "*" && !equalFold(allowed[0], origin):
+	case len(allowed) > 1 || allowed[0] != "*" && !provider.EqualFold(allowed[0], origin):
 		return provider.Agreement{}, errors.New("answered with a WebHook-Allowed-Origin that is not settings.origin")
 	}
 	rate, err := readGranted(h.Values(AllowedRateHeader), asked)

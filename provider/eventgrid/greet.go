@@ -1,7 +1,6 @@
 package eventgrid
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +19,7 @@ func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
 	}
 	body, err := encode([]document{{
 		ID: code, Topic: r.topic(""), Data: validationData(code, at.Callback), EventType: ValidationType,
-		EventTime: at.Time.UTC().Format(eventTime), DataVersion: "2", MetadataVersion: metadataVersion,
+		EventTime: provider.MicrosoftTime(at.Time), DataVersion: "2", MetadataVersion: metadataVersion,
 	}})
 	h := http.Header{"Content-Type": {contentType}}
 	r.addHeaders(h, headerValidation, "2", at)
@@ -59,7 +58,7 @@ func readAgreement(status int, body []byte, code string, later bool) (provider.A
 	case answered != "":
 		return provider.Agreement{}, errors.New("answered with another validationResponse than data.validationCode")
 	case later:
-		return provider.Agreement{Later: true}, nil
+		return provider.Agreement{Later: true, Why: "answered without a validationResponse"}, nil
 	}
 	return provider.Agreement{}, errors.New(`answered without {"validationResponse":"…"}, which must repeat data.validationCode`)
 }
@@ -70,7 +69,5 @@ func newGUID(random io.Reader) (string, error) {
 	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return "", fmt.Errorf("make a validation code: %w", err)
 	}
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	text := hex.EncodeToString(b[:])
-	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:], nil
+	return provider.NewGUID(b, 4), nil
 }

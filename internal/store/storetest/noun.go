@@ -75,8 +75,8 @@ func destinations(w *world) {
 	}
 	d = changed
 	d.StateReason = "no answer"
-	w.must(w.AskHandshake(w.ctx, "dst_1", [32]byte{9}, w.clock.now().Add(time.Hour)))
-	_, err := w.AgreeHandshake(w.ctx, [32]byte{9}, granted)
+	w.must(w.AskHandshake(w.ctx, "dst_1", [32]byte{9}, w.clock.now().Add(time.Hour), bellhop.Rate{}))
+	_, err := w.AgreeHandshake(w.ctx, [32]byte{9}, &granted)
 	w.must(err)
 	d.State, d.StateReason, d.Granted, d.UpdatedAt = bellhop.DestinationActive, "", bellhop.Rate{}, at.Add(5000)
 	w.must(w.RestartDestination(w.ctx, d))
@@ -101,14 +101,14 @@ func destinations(w *world) {
 
 // A receiver that was asked agrees once, in time, with the token of the last question.
 func handshakes(w *world) {
-	granted := bellhop.PerSecond(0.5)
+	granted, asked := bellhop.PerSecond(0.5), bellhop.PerSecond(2)
 	ask := func(token byte) {
 		w.Helper()
 		w.must(w.SetDestinationState(w.ctx, w.destination, bellhop.DestinationUnverified, "asked"))
-		w.must(w.AskHandshake(w.ctx, w.destination, [32]byte{token}, w.clock.now().Add(time.Hour)))
+		w.must(w.AskHandshake(w.ctx, w.destination, [32]byte{token}, w.clock.now().Add(time.Hour), asked))
 	}
 	agree := func(token byte, rate bellhop.Rate) error {
-		_, err := w.AgreeHandshake(w.ctx, [32]byte{token}, rate)
+		_, err := w.AgreeHandshake(w.ctx, [32]byte{token}, &rate)
 		return err
 	}
 	check := func(what string, state bellhop.DestinationState, rate bellhop.Rate) {
@@ -121,7 +121,7 @@ func handshakes(w *world) {
 	ask(1)
 	check("asked", bellhop.DestinationUnverified, bellhop.Rate{})
 	w.refused("another token", agree(2, granted), bellhop.CodeNotFound)
-	id, err := w.AgreeHandshake(w.ctx, [32]byte{1}, granted)
+	id, err := w.AgreeHandshake(w.ctx, [32]byte{1}, &granted)
 	w.must(err)
 	w.equal("whose it is", id, w.destination)
 	check("granted less", bellhop.DestinationActive, granted)
@@ -131,7 +131,11 @@ func handshakes(w *world) {
 	ask(4)
 	w.refused("the question before", agree(3, granted), bellhop.CodeNotFound)
 	w.must(agree(4, bellhop.Rate{}))
-	check("named no rate", bellhop.DestinationActive, bellhop.Rate{})
+	check("any rate", bellhop.DestinationActive, bellhop.Rate{})
+	ask(10)
+	_, err = w.AgreeHandshake(w.ctx, [32]byte{10}, nil)
+	w.must(err)
+	check("named no rate", bellhop.DestinationActive, asked)
 
 	ask(5)
 	w.must(w.SetDestinationState(w.ctx, w.destination, bellhop.DestinationPaused, "by a person"))
@@ -153,7 +157,7 @@ func handshakes(w *world) {
 	ask(7)
 	w.must(w.DeleteDestination(w.ctx, w.destination))
 	w.refused("deleted", agree(7, granted), bellhop.CodeNotFound)
-	w.refused("asked of what is gone", w.AskHandshake(w.ctx, w.destination, [32]byte{8}, w.clock.now()), bellhop.CodeNotFound)
+	w.refused("asked of what is gone", w.AskHandshake(w.ctx, w.destination, [32]byte{8}, w.clock.now(), asked), bellhop.CodeNotFound)
 }
 
 // Names are unique among those of their kind that are there.

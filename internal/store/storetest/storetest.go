@@ -35,8 +35,8 @@ type Store interface {
 	ExplainUnverified(ctx context.Context, destinationID, reason string) error
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
 	DeleteDestination(ctx context.Context, id string) error
-	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time) error
-	AgreeHandshake(ctx context.Context, token [32]byte, granted bellhop.Rate) (destinationID string, err error)
+	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error
+	AgreeHandshake(ctx context.Context, token [32]byte, granted *bellhop.Rate) (destinationID string, err error)
 
 	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) ([]bellhop.Event, string, error)
 	Event(ctx context.Context, id string) (bellhop.Event, error)

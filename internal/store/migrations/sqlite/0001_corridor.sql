@@ -48,7 +48,8 @@ CREATE UNIQUE INDEX destinations_name ON destinations (name) WHERE deleted_at IS
 CREATE TABLE handshakes (
 	destination INTEGER PRIMARY KEY REFERENCES destinations (n),
 	token       BLOB NOT NULL UNIQUE CHECK (length(token) = 32), -- SHA-256 of it
-	until       INTEGER NOT NULL
+	until       INTEGER NOT NULL,
+	asked       TEXT                                              -- as rate: granted to whoever does not say
 ) STRICT;
 
 -- An event's number grows with time, so rows are appended; its id is that number and the tag of this store.

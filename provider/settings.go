@@ -26,11 +26,13 @@ type Info struct {
 	SendSetup []string // steps to take so that a destination of this type has something to call
 	Notes     []string // what is worth knowing of its events, repeats, handshakes and limits, in Markdown
 
-	MaxBodyBytes int64 // of a request, where a source does not say; 0 is bellhop.DefaultMaxBodyBytes
+	MediaTypes   []string // of its bodies, where they are not application/json
+	MaxBodyBytes int64    // of a request, where a source does not say; 0 is bellhop.DefaultMaxBodyBytes
 
 	Schedule string  // of retries, where a destination says nothing: the name of a preset; "" is the default one
 	Rate     float64 // deliveries a second, where a destination says nothing; 0 is any
 
+	SecretURL bool   // whoever knows a destination's URL may send there, so that nobody is shown more of it than its end
 	Handshake string // what that of its [Greeter] is called among a destination's settings: "validation-token"; "" if it makes none
 }
 
@@ -93,11 +95,27 @@ func DecodeSettings(raw json.RawMessage, v any) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrong):
+		if strings.HasPrefix(wrong.Value, "number ") { // which follows
+			return bellhop.Invalid(wrong.Field, "must be a "+plainType(wrong.Type)+" within its bounds")
+		}
 		return bellhop.Invalid(wrong.Field, fmt.Sprintf("must be a %s, not a %s", plainType(wrong.Type), wrong.Value))
 	case errors.As(err, &invalid):
 		return invalid
 	}
 	return bellhop.Invalid("", "cannot be read")
+}
+
+// OneOf reads the setting at path, one of choices by name; "" is standard, which may be "" too. Its error is
+// bellhop.CodeInvalid.
+func OneOf(path, text, standard string, choices ...string) (string, error) {
+	switch {
+	case text == "":
+		return standard, nil
+	case slices.Contains(choices, text):
+		return text, nil
+	}
+	last := len(choices) - 1
+	return "", bellhop.Invalid(path, "use "+strings.Join(choices[:last], ", ")+" or "+choices[last])
 }
 
 func settingNames(t reflect.Type) []string {
@@ -115,7 +133,9 @@ func plainType(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int, reflect.Int64, reflect.Float64:
+	case reflect.Int, reflect.Int64:
+		return "whole number"
+	case reflect.Float64:
 		return "number"
 	case reflect.Slice:
 		return "list"
@@ -160,6 +180,33 @@ func (s Secrets) Check(path string) error {
 		}
 	}
 	return nil
+}
+
+// Bytes returns the bytes of each secret's text, for systems to which they are the key.
+func (s Secrets) Bytes() [][]byte {
+	keys := make([][]byte, len(s))
+	for i, text := range s {
+		keys[i] = []byte(text)
+	}
+	return keys
+}
+
+// ReadSecrets checks secrets and returns what read makes of each, for systems to which their text stands for a key of
+// another kind. Errors are those of [Secrets.Check], and those of read under the path of the secret.
+func ReadSecrets[K any](path string, secrets Secrets, read func(text string) (K, error)) ([]K, error) {
+	if err := secrets.Check(path); err != nil {
+		return nil, err
+	}
+	var keys []K
+	var errs []error
+	for i, text := range secrets {
+		key, err := read(text)
+		if err != nil {
+			err = bellhop.Invalid(secrets.Path(path, i), err.Error())
+		}
+		keys, errs = append(keys, key), append(errs, err)
+	}
+	return keys, bellhop.Join("", errs...)
 }
 
 // Path is the path of the i-th secret: path itself where there is only one.

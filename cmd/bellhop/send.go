@@ -89,11 +89,16 @@ func send(ctx context.Context, e *env, name string, f sendFlags) error {
 	if err != nil {
 		return err
 	}
-	message, err := render(ctx, p, renderer, ev, sending)
+	messages, err := render(ctx, p, renderer, ev, sending)
 	if err != nil {
 		return err
 	}
-	return post(ctx, e, message, f)
+	for _, message := range messages {
+		if err := post(ctx, e, message, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openRenderer opens what makes the provider's own calls.
@@ -112,17 +117,24 @@ func openRenderer(p provider.Provider, env provider.Env, settings json.RawMessag
 }
 
 // render puts an event into a request. A body that the provider itself would send, of one event or several, becomes
-// what it was made of first, so that it goes out as it is.
-func render(ctx context.Context, p provider.Provider, renderer provider.Renderer, ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
-	own := ownEvents(ctx, p, ev)
-	batcher, ok := renderer.(provider.Batcher)
-	switch {
-	case len(own) == 1:
-		return renderer.Render(own[0], at)
-	case len(own) > 1 && ok:
-		return batcher.RenderBatch(own, at)
+// what it was made of first, so that it goes out as it is; what cannot go in one request goes in several.
+func render(ctx context.Context, p provider.Provider, renderer provider.Renderer, ev *bellhop.Event, at provider.Sending) (messages []provider.Rendered, err error) {
+	events := ownEvents(ctx, p, ev)
+	if len(events) == 0 {
+		events = []*bellhop.Event{ev}
 	}
-	return renderer.Render(ev, at)
+	if batcher, ok := renderer.(provider.Batcher); ok && len(events) > 1 {
+		m, err := batcher.RenderBatch(events, at)
+		return []provider.Rendered{m}, err
+	}
+	for _, ev := range events {
+		m, err := renderer.Render(ev, at)
+		if err != nil {
+			return nil, err
+		}
+		messages = append(messages, m)
+	}
+	return messages, nil
 }
 
 // ownEvents are the events that a source of the provider would make of ev's body, if such a source can do without a
@@ -132,19 +144,25 @@ func ownEvents(ctx context.Context, p provider.Provider, ev *bellhop.Event) []*b
 	if err != nil {
 		return nil
 	}
-	receipt, err := receiver.Receive(ctx, &provider.Request{Method: http.MethodPost, Target: "/", Header: http.Header{"Content-Type": {ev.ContentType}}, Body: ev.Body})
-	if err != nil || len(receipt.Refused) > 0 {
-		return nil
+	for _, contentType := range append([]string{ev.ContentType}, p.Info().MediaTypes...) {
+		receipt, err := receiver.Receive(ctx, &provider.Request{Method: http.MethodPost, Target: "/", Header: http.Header{"Content-Type": {contentType}}, Body: ev.Body})
+		if err == nil && len(receipt.Refused) == 0 && len(receipt.Events) > 0 {
+			return asReceived(receipt.Events, ev)
+		}
 	}
-	var own []*bellhop.Event
-	for _, item := range receipt.Events {
+	return nil
+}
+
+// asReceived gives items, which are parts of ev, what a source would.
+func asReceived(items []bellhop.Event, ev *bellhop.Event) (events []*bellhop.Event) {
+	for _, item := range items {
 		if !bytes.Contains(ev.Body, item.Body) {
 			continue // the provider's own remark, such as of a gap
 		}
 		item.ID, item.Source, item.ReceivedAt = ev.ID, ev.Source, ev.ReceivedAt
-		own = append(own, &item)
+		events = append(events, &item)
 	}
-	return own
+	return events
 }
 
 // event is what is sent: the body of --file as an event that came from this provider, or else a test event.

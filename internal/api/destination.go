@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -138,6 +139,9 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 	if settings, ok := in.Body["settings"].(map[string]any); ok {
 		secrets.keep(settings)
 	}
+	if in.Body["url"] == s.shownURL(before) {
+		delete(in.Body, "url")
+	}
 	// The type stays, for the settings are its own: another might show what this one keeps secret.
 	if err := in.Body.readOnly(s.destinationJSON(before), "id", "type", "granted_rate", "state", "state_reason", "created_at", "updated_at"); err != nil {
 		return after, false, err
@@ -226,12 +230,25 @@ func sends(info provider.Info) bool { return info.SendSettings != nil }
 func (s *server) destinationJSON(d bellhop.Destination) Destination {
 	of := newDestination(d)
 	return Destination{
-		ID: d.ID, Name: d.Name, Type: d.Type, URL: d.URL,
+		ID: d.ID, Name: d.Name, Type: d.Type, URL: s.shownURL(d),
 		Settings: s.destinationSecrets(d.Type).show(of.Settings, d.SecretsAt),
 		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Retry: of.Retry,
 		Handshake: d.Handshake, GrantedRate: rateOf(d.Granted),
 		State: string(d.State), StateReason: d.StateReason, CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
 	}
+}
+
+// shownURL is what is seen of d's URL: all of it or, of one that is a secret, its host and last four characters.
+func (s *server) shownURL(d bellhop.Destination) string {
+	p, ok := s.provider(d.Type)
+	if !ok || !p.Info().SecretURL {
+		return d.URL
+	}
+	u, err := url.Parse(d.URL)
+	if err != nil || len(u.Path) < 12 {
+		return "…"
+	}
+	return u.Scheme + "://" + u.Host + "/…" + d.URL[len(d.URL)-4:]
 }
 
 // newDestination is what d could be made of again, secrets included.

@@ -133,6 +133,12 @@ func TestDefaultsOfTheType(t *testing.T) {
 	same(t, made["rate"], `{"per_second":2,"burst":2}`)
 	same(t, made["handshake"], `"ask"`)
 	same(t, made["granted_rate"], `{"per_second":0.5,"burst":1}`)
+	same(t, made["url"], `"…"`)
+	same(t, r.do("PATCH", "/api/v1/destinations/s", `{"url":"https://hooks.example.com/services/T0/B0/abcdefgh1234"}`).is(200)["url"], `"https://hooks.example.com/…1234"`)
+	whole := r.do("PATCH", "/api/v1/destinations/s", r.do("GET", "/api/v1/destinations/s", "").body).is(200)
+	if r.destinations[0].URL != "https://hooks.example.com/services/T0/B0/abcdefgh1234" {
+		t.Errorf("%v: the URL is %s now", whole, r.destinations[0].URL)
+	}
 	made = r.do("POST", "/api/v1/destinations", `{"name":"s2","type":"shy","url":"https://x.example.com","handshake":"none","rate":{"per_second":7.5},"retry":{"schedule":"default"}}`).is(201)
 	same(t, made["retry"], `{"schedule":"default"}`)
 	same(t, made["rate"], `{"per_second":7.5,"burst":7}`)

@@ -321,7 +321,7 @@ func (lock) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error)
 type shy struct{ lock }
 
 func (shy) Info() provider.Info {
-	return provider.Info{Name: "shy", SendSettings: []provider.Setting{{Name: "key", Secret: true}}, Schedule: "sharepoint", Rate: 2, Handshake: "ask"}
+	return provider.Info{Name: "shy", SendSettings: []provider.Setting{{Name: "key", Secret: true}}, Schedule: "sharepoint", Rate: 2, Handshake: "ask", SecretURL: true}
 }
 
 // deaf is a provider that does not send.

@@ -46,12 +46,28 @@ func (e *Engine) checkHandshake(d bellhop.Destination) error {
 		own = s.Info().Handshake
 	}
 	switch {
-	case !e.Asks(d) || d.Handshake == own:
+	case !e.Asks(d):
 		return nil
+	case d.Handshake == own:
+		return e.checkGreeting(d)
 	case own == "":
 		return bellhop.Invalid("handshake", fmt.Sprintf("a destination of type %s asks nobody; use %q", d.Type, bellhop.HandshakeNone))
 	}
 	return bellhop.Invalid("handshake", fmt.Sprintf("a destination of type %s asks by %q, or by %q", d.Type, own, bellhop.HandshakeNone))
+}
+
+// checkGreeting reports settings with which the handshake cannot be made.
+func (e *Engine) checkGreeting(d bellhop.Destination) error {
+	r, err := e.openSender(d)
+	if err != nil {
+		return nil // which is reported already
+	}
+	if greeter, ok := r.(provider.Greeter); ok {
+		if _, err := greeter.Greet(provider.Sending{Attempt: 1, Time: e.opts.Now(), URL: d.URL}); err != nil {
+			return bellhop.Invalid("handshake", err.Error())
+		}
+	}
+	return nil
 }
 
 // Greet asks d's receiver whether it agrees to be delivered to. The error says in words why it did not. callback is a

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -103,13 +104,40 @@ func (e *Engine) openRenderer(t *target) (err error) {
 		if err != nil {
 			return rendered{}, err
 		}
-		header := make([]byte, 0, 512)
-		for name, values := range m.Header {
-			for _, v := range values {
-				header = egress.AppendHeader(header, name, v)
-			}
+		header, err := appendHeaders(make([]byte, 0, 512), m.Header)
+		return rendered{method: m.Method, header: appendIDs(header, ev, at), body: m.Body}, err
+	}
+	return e.probe(t)
+}
+
+// appendHeaders writes a provider's headers, which are not those that only we set.
+func appendHeaders(b []byte, h http.Header) ([]byte, error) {
+	for name, values := range h {
+		if egress.Framing(name) {
+			return nil, &framingError{name}
 		}
-		return rendered{method: m.Method, header: appendIDs(header, ev, at), body: m.Body}, nil
+		for _, v := range values {
+			b = egress.AppendHeader(b, name, v)
+		}
+	}
+	return b, nil
+}
+
+type framingError struct{ name string }
+
+func (f *framingError) Error() string {
+	return "header " + f.name + " is set by Bellhop itself; choose another name"
+}
+
+// probe renders an event to see which headers the settings make the provider send. An event that it cannot render for
+// another reason says nothing of the settings.
+func (e *Engine) probe(t *target) error {
+	now := e.opts.Now()
+	ev := &bellhop.Event{ID: bellhop.PrefixEvent + "probe", Type: "bellhop.probe", Source: bellhop.SourceAPI, Time: now, ReceivedAt: now,
+		ContentType: "application/json", Body: []byte("{}")}
+	_, err := t.renderSafely(ev, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: t.destination.URL})
+	if bad, ok := err.(*framingError); ok {
+		return bellhop.Invalid("", bad.Error())
 	}
 	return nil
 }

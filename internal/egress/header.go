@@ -14,15 +14,26 @@ const MaxHeaderValueBytes = 8 << 10
 // message, belong to one hop, change the flow, carry our own signature, claim where a request came from, unlock a
 // cloud's metadata service, or ask for a reply that we would have to inflate.
 var reserved = []string{
-	"host", "content-length", "transfer-encoding", "te", "trailer", "connection", "keep-alive", "upgrade", "http2-settings",
-	"expect", "accept-encoding", "cookie", "cookie2",
+	"accept-encoding", "cookie", "cookie2",
 	"webhook-id", "webhook-timestamp", "webhook-signature",
 	"forwarded", "via", "x-real-ip", "x-original-url", "x-rewrite-url", "x-http-method-override",
 	"metadata", "metadata-flavor", "metadata-token", "x-metadata-token", "x-google-metadata-request",
 }
 
 // reservedPrefixes are beginnings of such names.
-var reservedPrefixes = []string{"proxy-", "x-forwarded-", "svix-", "x-aws-ec2-metadata-", "bellhop-", "x-bellhop-"}
+var reservedPrefixes = []string{"x-forwarded-", "svix-", "x-aws-ec2-metadata-", "x-bellhop-"}
+
+// framing are the headers that say where a message ends, for whom it is, or what the connection does: whoever else set one
+// could hide a request in a body. Those that begin with "proxy-" and "bellhop-" go with them.
+var framing = []string{
+	"host", "content-length", "transfer-encoding", "te", "trailer", "connection", "keep-alive", "upgrade", "http2-settings", "expect",
+}
+
+// Framing reports whether a header is for Bellhop alone to set, whoever renders the request.
+func Framing(name string) bool {
+	lower := strings.ToLower(name)
+	return slices.Contains(framing, lower) || strings.HasPrefix(lower, "proxy-") || strings.HasPrefix(lower, "bellhop-")
+}
 
 // CheckHeader returns nil if a destination may send the custom header "name: value", or an error that says why not.
 func (c *Client) CheckHeader(name, value string) error {
@@ -30,7 +41,7 @@ func (c *Client) CheckHeader(name, value string) error {
 		return errors.New("a header name consists of letters, digits and !#$%&'*+-.^_`|~")
 	}
 	lower := strings.ToLower(name)
-	if slices.Contains(reserved, lower) || slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(lower, p) }) {
+	if Framing(name) || slices.Contains(reserved, lower) || slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(lower, p) }) {
 		return fmt.Errorf("header %s is set by Bellhop itself or not for sending; choose another name", name)
 	}
 	if len(value) > MaxHeaderValueBytes {

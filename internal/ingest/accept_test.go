@@ -94,7 +94,11 @@ func TestBatchInParts(t *testing.T) {
 		if w := r.send("POST", "/in/src", strings.NewReader("a,b,c")); w.Code != c.status {
 			t.Errorf("%s: answered %d", c.name, w.Code)
 		}
-		if got := r.onlyRequest(); got.Outcome != bellhop.RequestPartial || got.Status != c.status || got.Events != c.events || got.Reason != c.reason || got.Detail != c.detail ||
+		outcome := bellhop.RequestPartial
+		if c.events == 0 {
+			outcome = bellhop.RequestRefused
+		}
+		if got := r.onlyRequest(); got.Outcome != outcome || got.Status != c.status || got.Events != c.events || got.Reason != c.reason || got.Detail != c.detail ||
 			string(got.Body) != "a,b,c" {
 			t.Errorf("%s: on record: %+v", c.name, got)
 		}

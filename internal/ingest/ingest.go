@@ -231,7 +231,9 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 		kept = d.request(src, req)
 		kept.Outcome, kept.Status, kept.Events = bellhop.RequestAccepted, receipt.Status, len(events)
 		if len(receipt.Refused) > 0 {
-			kept.Outcome = bellhop.RequestPartial
+			if kept.Outcome = bellhop.RequestPartial; len(events) == 0 {
+				kept.Outcome = bellhop.RequestRefused // whatever the protocol has us answer
+			}
 			kept.Reason, kept.Detail = describeRefused(receipt.Refused)
 		}
 	}
@@ -267,6 +269,9 @@ func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Re
 	w.WriteHeader(receipt.Status)
 	took := d.opts.Env.Now().Sub(start)
 	src.metrics.accepted.Inc()
+	for _, item := range receipt.Refused {
+		d.metrics.refused.WithLabelValues(src.Name, codeOf(item.Err)).Inc()
+	}
 	src.metrics.events.Add(float64(len(receipt.Events)))
 	d.metrics.durations.Observe(took.Seconds())
 	if d.opts.Logger.Enabled(context.Background(), slog.LevelDebug) {

@@ -113,17 +113,21 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	d.opts.Logger.Log(context.Background(), level, "request.refused", args...)
 }
 
+// codeOf is the short code of an item's refusal.
+func codeOf(err error) string {
+	var known refusal
+	if errors.As(err, &known) {
+		return known.Refusal()
+	}
+	return "refused"
+}
+
 // describeRefused tells of a batch whose items were not all accepted.
 func describeRefused(refused []provider.Refusal) (reason, detail string) {
 	var b strings.Builder
 	for i, r := range refused {
-		var known refusal
-		code := "refused"
-		if errors.As(r.Err, &known) {
-			code = known.Refusal()
-		}
 		if i == 0 {
-			reason = code
+			reason = codeOf(r.Err)
 		}
 		if i == 20 {
 			b.WriteString("; and " + strconv.Itoa(len(refused)-i) + " more")

@@ -123,7 +123,7 @@ func TestBatch(t *testing.T) {
 	if err != nil || first.Outcome != "partial" || first.Reason != "forbidden" || !strings.Contains(first.Detail, "item 1") || strings.Count(first.Body, `"id"`) != 4 {
 		t.Errorf("on record: %+v %v", first, err)
 	}
-	if requests[1].Outcome != "accepted" || requests[2].Outcome != "partial" || requests[2].Events != 0 {
+	if requests[1].Outcome != "accepted" || requests[2].Outcome != "refused" || requests[2].Events != 0 || requests[2].Status != 202 {
 		t.Errorf("on record: %+v", requests[1:])
 	}
 }

@@ -21,6 +21,14 @@ type Event struct {
 	SHA256      [32]byte
 }
 
+// HappenedAt returns when ev happened or, where its provider does not say, when it came in.
+func (ev *Event) HappenedAt() time.Time {
+	if ev.Time.IsZero() {
+		return ev.ReceivedAt
+	}
+	return ev.Time
+}
+
 // Bounds on what a provider may put into an event; longer values are refused or hashed by the provider.
 const (
 	MaxTypeLength       = 255

@@ -22,10 +22,7 @@ type facts struct {
 }
 
 func newFacts(ev *Event) facts {
-	f := facts{Type: ev.Type, Subject: ev.Subject, Source: ev.Source, Time: ev.Time, Data: decode(ev.Body)}
-	if f.Time.IsZero() {
-		f.Time = ev.ReceivedAt
-	}
+	f := facts{Type: ev.Type, Subject: ev.Subject, Source: ev.Source, Time: ev.HappenedAt(), Data: decode(ev.Body)}
 	f.Headers = make(map[string]string)
 	for name, values := range ev.Header.HTTP() {
 		f.Headers[name] = values[0]

@@ -1,10 +1,6 @@
 package provider
 
-import (
-	"strings"
-
-	"github.com/bellhop-gateway/bellhop"
-)
+import "github.com/bellhop-gateway/bellhop"
 
 // MaxClientStateLength is how many characters Graph, Outlook and SharePoint take as the client state of a subscription.
 const MaxClientStateLength = 255
@@ -18,8 +14,7 @@ func CheckClientState(path string, states Secrets) error {
 	}
 	var errs []error
 	for i, state := range states {
-		odd := strings.ContainsFunc(state, func(r rune) bool { return r < ' ' || r > '~' })
-		if odd || len(state) > MaxClientStateLength || strings.TrimSpace(state) != state {
+		if !Printable(state) || len(state) > MaxClientStateLength {
 			errs = append(errs, bellhop.Invalid(states.Path(path, i), "use at most 255 printable ASCII characters, no blank at either end"))
 		}
 	}

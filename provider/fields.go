@@ -17,16 +17,7 @@ import (
 
 // Word reports whether text can be an event's type as it is: 1 to 255 letters, digits, ".", "_", "-" and "/".
 func Word(text string) bool {
-	if text == "" || len(text) > bellhop.MaxTypeLength {
-		return false
-	}
-	for i := range len(text) {
-		c := text[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("._-/", c) < 0 {
-			return false
-		}
-	}
-	return true
+	return text != "" && len(text) <= bellhop.MaxTypeLength && Alphanumeric(text, "._-/")
 }
 
 // Subject returns text as an event's subject: control characters and what is not UTF-8 become U+FFFD, and what is

@@ -41,10 +41,10 @@ func Echo(req *Request, parameter string) (reply *Reply, ok bool, err error) {
 	return &Reply{Status: http.StatusOK, Body: []byte(token)}, true, nil
 }
 
-// PlainToken reports whether token is UTF-8 without control characters and separators of lines or paragraphs, so
-// that it can be echoed.
+// PlainToken reports whether token can be echoed: 1 to [MaxTokenBytes] bytes of UTF-8 without control characters and
+// separators of lines or paragraphs.
 func PlainToken(token string) bool {
-	return utf8.ValidString(token) && !strings.ContainsFunc(token, func(r rune) bool {
+	return token != "" && len(token) <= MaxTokenBytes && utf8.ValidString(token) && !strings.ContainsFunc(token, func(r rune) bool {
 		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
 	})
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"encoding/base64"
@@ -29,12 +30,7 @@ const (
 // remains.
 // Source: https://www.rfc-editor.org/rfc/rfc7517
 func ParseKeys(jwks []byte) (Keys, error) {
-	var list []byte
-	err := Object(jwks, func(name, value []byte) {
-		if string(name) == "keys" {
-			list = value
-		}
-	})
+	list, err := Find(jwks, "keys")
 	if err != nil {
 		return nil, errors.New("not a JSON object, or a name occurs twice")
 	}
@@ -63,7 +59,7 @@ func parseKey(jwk []byte) (id string, key *rsa.PublicKey) {
 			member[name], _ = Text(value)
 		}
 	})
-	if err != nil || member["kty"] != "RSA" || !oneOf(member["use"], "", "sig") || !oneOf(member["alg"], "", "RS256") {
+	if err != nil || member["kty"] != "RSA" || cmp.Or(member["use"], "sig") != "sig" || cmp.Or(member["alg"], "RS256") != "RS256" {
 		return "", nil
 	}
 	n, errN := decodeBigInt(member["n"])
@@ -79,8 +75,6 @@ func decodeBigInt(text string) (*big.Int, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	return new(big.Int).SetBytes(b), err
 }
-
-func oneOf(text, a, b string) bool { return text == a || text == b }
 
 // KeysURL reads the setting at path that says where an authority publishes its keys: an https URL, or an http URL of
 // this machine for trying things out; "" is standard. Its error is bellhop.CodeInvalid.

@@ -127,9 +127,7 @@ func (s *KeySet) fetch(ctx context.Context) (Keys, error) {
 		return nil, errors.New("its URL is none")
 	}
 	req.Header.Set("Accept", "application/json")
-	client := *s.env.Client
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := client.Do(req)
+	resp, err := NoRedirects(s.env.Client).Do(req)
 	if err != nil {
 		return nil, errors.New("no answer") // the error has the URL in it
 	}

@@ -11,10 +11,9 @@ func Query(target, name string) []string {
 	return query(target, func(key string) bool { return key == name })
 }
 
-// queryFold is Query without regard to case. As many bytes are as many letters then, so that none of the letters
-// that Unicode folds to ASCII gets through.
+// queryFold is Query without regard to case.
 func queryFold(target, name string) []string {
-	return query(target, func(key string) bool { return len(key) == len(name) && strings.EqualFold(key, name) })
+	return query(target, func(key string) bool { return EqualFold(key, name) })
 }
 
 func query(target string, wanted func(key string) bool) []string {

@@ -15,3 +15,15 @@ func Single(h http.Header, name string) (string, error) {
 	}
 	return values[0], nil
 }
+
+// Optional is [Single] for a header that may be absent; it is "" then.
+func Optional(h http.Header, name string) (string, error) {
+	values := h.Values(name)
+	switch len(values) {
+	case 0:
+		return "", nil
+	case 1:
+		return values[0], nil
+	}
+	return "", ErrMalformed
+}

@@ -18,8 +18,6 @@ const (
 
 const maxEntry = 93 // bytes of "v1a,…" and the blank in front of it
 
-const maxTimestamp = 99_999_999_999 // 11 digits, seconds since 1970; milliseconds have 13 today
-
 // SignStandard returns the webhook-signature of one attempt: an entry for each key that can sign, separated by
 // blanks, shared secrets ("v1,…") before Ed25519 keys ("v1a,…"), since old receivers know only the former.
 // The request must carry id as webhook-id and at, in whole Unix seconds, as webhook-timestamp. The id is the same
@@ -29,7 +27,7 @@ const maxTimestamp = 99_999_999_999 // 11 digits, seconds since 1970; millisecon
 // long, or holds a dot or control bytes, or an at before 1970.
 // Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 func SignStandard(keys []StandardKey, id string, at time.Time, body []byte) (value string, err error) {
-	if checkID(id) != nil || at.Unix() < 0 || at.Unix() > maxTimestamp {
+	if checkID(id) != nil || at.Unix() < 0 || at.Unix() > MaxUnix {
 		return "", ErrMalformed
 	}
 	if len(keys) == 0 || len(keys) > MaxStandardEntries {
@@ -67,7 +65,7 @@ func VerifyStandard(id, timestamp, value string, body []byte, keys []StandardKey
 	if err := checkID(id); err != nil {
 		return err
 	}
-	at, err := parseTimestamp(timestamp)
+	at, err := ParseUnix(timestamp, MaxUnix)
 	if err != nil {
 		return err
 	}
@@ -80,7 +78,7 @@ func VerifyStandard(id, timestamp, value string, body []byte, keys []StandardKey
 	text := signedText{id, timestamp, body}
 	for _, k := range keys {
 		if s := k.scheme(); s != nil && s.matches(text, value) {
-			return checkAge(now.Unix()-at, tolerance)
+			return CheckAge(at, now, tolerance)
 		}
 	}
 	return ErrMismatch
@@ -135,26 +133,6 @@ func checkID(id string) error {
 		if c := id[i]; c < 0x20 || c == 0x7f || c == '.' {
 			return ErrMalformed
 		}
-	}
-	return nil
-}
-
-// parseTimestamp reads seconds since 1970 in the one form there is for each: decimal digits, at most 11, no sign,
-// no leading zero.
-func parseTimestamp(text string) (int64, error) {
-	if text == "" {
-		return 0, ErrMissing
-	}
-	at, err := strconv.ParseUint(text, 10, 63)
-	if err != nil || at > maxTimestamp || text[0] == '0' && len(text) > 1 {
-		return 0, ErrMalformed
-	}
-	return int64(at), nil
-}
-
-func checkAge(seconds int64, tolerance time.Duration) error {
-	if limit := int64(tolerance / time.Second); seconds > limit || seconds < -limit {
-		return ErrExpired
 	}
 	return nil
 }

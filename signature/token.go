@@ -19,3 +19,18 @@ func EqualToken(got string, want ...string) bool {
 	}
 	return found == 1
 }
+
+// VerifyToken reports whether the only one of values, those of a header or of a parameter of the query, is one of want. It
+// returns ErrMissing if there is none or it is empty, ErrMalformed if there are several, even the same, or ErrMismatch, and
+// compares as [EqualToken] does.
+func VerifyToken(values []string, want ...string) error {
+	switch {
+	case len(values) > 1:
+		return ErrMalformed
+	case len(values) == 0 || values[0] == "":
+		return ErrMissing
+	case !EqualToken(values[0], want...):
+		return ErrMismatch
+	}
+	return nil
+}

@@ -1,10 +1,8 @@
 package acs_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -18,11 +16,11 @@ var secrets = [2]string{"a secret of recordings", "another secret"}
 
 // testCase has the recording events; how they arrive is tested with Event Grid.
 func testCase(t testing.TB) providertest.Case {
-	cloudEvent := delivery(secrets[0], []byte(readFile(t, "testdata/cloudevents/recording-file-status-updated-cloudevent.json")))
+	cloudEvent := delivery(secrets[0], []byte(providertest.ReadFile(t, "testdata/cloudevents/recording-file-status-updated-cloudevent.json")))
 	cloudEvent.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
 	return providertest.Case{
 		Provider:     acs.Provider{},
-		Settings:     func(secrets []string) string { return encode(map[string]any{"query_secret": secrets}) },
+		Settings:     func(secrets []string) string { return providertest.JSON(map[string]any{"query_secret": secrets}) },
 		Secrets:      secrets,
 		Sign:         func(secret string, _ time.Time, body []byte) *provider.Request { return delivery(secret, body) },
 		Proves:       providertest.ProvesSender,
@@ -42,7 +40,7 @@ func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := strings.Replace(readFile(b, "testdata/samples/recording-file-status-updated-older-shape.json"), "0-eus-d12-", "0-eus-d12-"+strings.Repeat("0", 160), 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/recording-file-status-updated-older-shape.json"), "0-eus-d12-", "0-eus-d12-"+strings.Repeat("0", 160), 1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
@@ -51,21 +49,4 @@ func delivery(code string, body []byte) *provider.Request {
 		Method: "POST", Target: "/in/recordings?code=" + url.QueryEscape(code), Body: body, ReceivedAt: providertest.Now,
 		Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}, "Aeg-Event-Type": {"Notification"}, "Aeg-Subscription-Name": {"RECORDINGSUB"}},
 	}
-}
-
-func readFile(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }

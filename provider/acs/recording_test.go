@@ -13,12 +13,13 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/acs"
 	"github.com/bellhop-gateway/bellhop/provider/eventgrid"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
 // events returns the events of a sample.
 func events(t testing.TB, path string) [][]byte {
 	t.Helper()
-	items, err := eventgrid.Items([]byte(readFile(t, "testdata/"+path)))
+	items, err := eventgrid.Items([]byte(providertest.ReadFile(t, "testdata/"+path)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package acs_test
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"reflect"
@@ -41,9 +40,7 @@ type vectors struct{ Vectors, Negative, Lenient []vector }
 func readVectors(t testing.TB) vectors {
 	t.Helper()
 	var file vectors
-	if err := json.Unmarshal([]byte(readFile(t, "testdata/acs-hmac.json")), &file); err != nil {
-		t.Fatal(err)
-	}
+	providertest.ReadJSON(t, "testdata/acs-hmac.json", &file)
 	if len(file.Vectors) != 6 || len(file.Negative) != 2 || len(file.Lenient) != 1 {
 		t.Fatalf("%d, %d and %d vectors", len(file.Vectors), len(file.Negative), len(file.Lenient))
 	}

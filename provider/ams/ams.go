@@ -14,7 +14,6 @@ package ams
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -50,26 +49,14 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 }
 
 func decodeKeys(secrets provider.Secrets) ([][]byte, error) {
-	const path = "signing_key"
-	if err := secrets.Check(path); err != nil {
-		return nil, err
-	}
-	var keys [][]byte
-	var errs []error
-	for i, text := range secrets {
-		key, err := signature.DecodeKey(text, signature.KeyBase64)
-		if err != nil {
-			err = bellhop.Invalid(secrets.Path(path, i), err.Error())
-		}
-		keys, errs = append(keys, key), append(errs, err)
-	}
-	return keys, bellhop.Join("", errs...)
+	return provider.ReadSecrets("signing_key", secrets, func(text string) ([]byte, error) {
+		return signature.DecodeKey(text, signature.KeyBase64)
+	})
 }
 
 // checkAccountID lets through "" and what can stand in a header.
 func checkAccountID(id string) error {
-	ok := func(r rune) bool { return r > ' ' && r < 0x7f }
-	if len(id) > 128 || strings.ContainsFunc(id, func(r rune) bool { return !ok(r) }) {
+	if len(id) > 128 || !provider.Visible(id) {
 		return bellhop.Invalid("account_id", "use the account's id, such as 7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67")
 	}
 	return nil

@@ -2,9 +2,6 @@ package ams_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +18,7 @@ const account = "0f8fad5b-d9cb-469f-a165-70867728950e"
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Provider: ams.Provider{},
-		Settings: func(secrets []string) string { return encode(map[string]any{"signing_key": secrets}) },
+		Settings: func(secrets []string) string { return providertest.JSON(map[string]any{"signing_key": secrets}) },
 		Secrets:  [2]string{newKey(0x00), newKey(0x40)},
 		Sign:     func(secret string, _ time.Time, body []byte) *provider.Request { return sign(secret, account, body) },
 		Headers:  []string{"ms-signature", "ms-mediaservices-accountid"},
@@ -32,7 +29,7 @@ func testCase(t testing.TB) providertest.Case {
 		},
 		Recordings: recordings(t),
 		SendSettings: func(secret string) string {
-			return encode(map[string]any{"signing_key": secret, "account_id": account})
+			return providertest.JSON(map[string]any{"signing_key": secret, "account_id": account})
 		},
 	}
 }
@@ -43,7 +40,7 @@ func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
 	name := strings.Repeat("Nightly encode ", 38)
-	body := strings.Replace(readFile(b, "testdata/samples/job-state-change.json"), "Nightly encode", name, 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/job-state-change.json"), "Nightly encode", name, 1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
@@ -74,11 +71,7 @@ func sign(key, account string, body []byte) *provider.Request {
 }
 
 func request(headers map[string]string, body []byte) *provider.Request {
-	h := http.Header{"Content-Type": {"application/json; charset=utf-8"}}
-	for name, value := range headers {
-		h.Set(name, value)
-	}
-	return &provider.Request{Method: "POST", Target: "/in/media?code=3f9c", Header: h, Body: body, ReceivedAt: providertest.Now}
+	return providertest.Request("/in/media?code=3f9c", body, map[string]string{"Content-Type": "application/json; charset=utf-8"}, headers)
 }
 
 // recordings are the vectors, the good ones and the bad ones, and a message as it would come through a queue.
@@ -92,9 +85,7 @@ func recordings(t testing.TB) []providertest.Recording {
 	var file struct {
 		Vectors, Negative []vector
 	}
-	if err := json.Unmarshal([]byte(readFile(t, "testdata/vectors.json")), &file); err != nil {
-		t.Fatal(err)
-	}
+	providertest.ReadJSON(t, "testdata/vectors.json", &file)
 	refused := map[string]string{
 		"lower-case-hex":         "signature_malformed",
 		"key-not-base64-decoded": "signature_mismatch",
@@ -105,7 +96,7 @@ func recordings(t testing.TB) []providertest.Recording {
 	for _, v := range append(file.Vectors, file.Negative...) {
 		list = append(list, providertest.Recording{
 			Name:     "vector-" + v.Name,
-			Settings: encode(map[string]any{"signing_key": v.Key}),
+			Settings: providertest.JSON(map[string]any{"signing_key": v.Key}),
 			Request:  request(v.Headers, v.Body),
 			Refused:  refused[v.Name],
 		})
@@ -113,27 +104,10 @@ func recordings(t testing.TB) []providertest.Recording {
 	if len(list) != 7 || len(refused) != len(file.Negative) {
 		t.Fatalf("%d vectors", len(list))
 	}
-	queued := []byte(readFile(t, "testdata/queue-style-string-event-type.json"))
+	queued := []byte(providertest.ReadFile(t, "testdata/queue-style-string-event-type.json"))
 	withAccount := strings.Replace(string(queued), `"AccountName"`, `"AccountId": "`+account+`", "AccountName"`, 1)
 	return append(list,
 		providertest.Recording{Name: "queue-style", Request: sign(newKey(0), account, queued), Refused: "forbidden"},
 		providertest.Recording{Name: "queue-style-with-account", Request: sign(newKey(0), account, []byte(withAccount))},
 	)
-}
-
-func readFile(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }

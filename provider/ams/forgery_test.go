@@ -9,6 +9,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/ams"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -83,15 +84,7 @@ func document(eventType string) string {
 
 func open(t testing.TB, more map[string]any) provider.Receiver {
 	t.Helper()
-	settings := map[string]any{"signing_key": newKey(0)}
-	for name, value := range more {
-		settings[name] = value
-	}
-	r, err := ams.Provider{}.Open(provider.Env{}, []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return providertest.Open(t, ams.Provider{}, providertest.Settings(map[string]any{"signing_key": newKey(0)}, more))
 }
 
 func TestEventType(t *testing.T) {
@@ -138,13 +131,13 @@ func TestLongETag(t *testing.T) {
 // A13, G41, and what else a key cannot be.
 func TestKeys(t *testing.T) {
 	for _, key := range []string{"not base64", "AAE", "AAEC\n", "====", "AAEC_-==", "é"} {
-		_, err := ams.Provider{}.Open(provider.Env{}, []byte(encode(map[string]any{"signing_key": []string{newKey(0), key}})))
+		_, err := ams.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(map[string]any{"signing_key": []string{newKey(0), key}})))
 		if err == nil || !strings.HasPrefix(err.Error(), "signing_key[1]: ") || strings.Contains(err.Error(), key) {
 			t.Errorf("%q: got %v", key, err)
 		}
 	}
 	for _, id := range []string{"two words", "a\nb", "é", strings.Repeat("a", 129)} {
-		_, err := ams.Provider{}.Open(provider.Env{}, []byte(encode(map[string]any{"signing_key": newKey(0), "account_id": id})))
+		_, err := ams.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(map[string]any{"signing_key": newKey(0), "account_id": id})))
 		if err == nil || !strings.HasPrefix(err.Error(), "account_id: ") {
 			t.Errorf("%q: got %v", id, err)
 		}

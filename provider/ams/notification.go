@@ -3,7 +3,6 @@ package ams
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -88,36 +87,15 @@ func parseTime(value []byte) time.Time {
 // readProperties reads the properties that matter here. Their names come in PascalCase and in camelCase, so case is
 // disregarded; where two differ in nothing else, the one in PascalCase counts.
 func (n *notification) readProperties(object []byte) error {
-	account, task := property{name: "AccountId"}, property{name: "TaskId"}
-	job, endpoint := property{name: "JobId"}, property{name: "NotificationEndPointId"}
-	err := provider.Object(object, func(name, value []byte) {
-		for _, p := range [...]*property{&account, &task, &job, &endpoint} {
-			p.take(name, value)
-		}
-	})
-	n.account, _ = provider.Text(account.value)
-	for _, p := range [...]*property{&task, &job, &endpoint} {
-		if text, _ := provider.Text(p.value); text != "" {
+	account, task := provider.Member{Name: "AccountId"}, provider.Member{Name: "TaskId"}
+	job, endpoint := provider.Member{Name: "JobId"}, provider.Member{Name: "NotificationEndPointId"}
+	err := provider.FindFold(object, &account, &task, &job, &endpoint)
+	n.account = account.Text()
+	for _, m := range [...]*provider.Member{&task, &job, &endpoint} {
+		if text := m.Text(); text != "" {
 			n.subject = provider.Subject(text)
 			break
 		}
 	}
 	return err
 }
-
-// A property is one that is wanted, and its value once it was seen.
-type property struct {
-	name  string
-	value []byte
-	exact bool // seen in its own case
-}
-
-func (p *property) take(name, value []byte) {
-	if !p.exact && equalFold(string(name), p.name) {
-		p.value, p.exact = value, string(name) == p.name
-	}
-}
-
-// equalFold compares without regard to case. As many bytes are as many letters where one is ASCII: then none of the
-// letters that Unicode folds to ASCII gets through, such as the Kelvin sign for the k of TaskId (N03).
-func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }

@@ -57,9 +57,9 @@ func (r *receiver) checkAccount(h http.Header, inBody string) error {
 		return fmt.Errorf("%w: no ms-mediaservices-accountid header", provider.ErrForbidden)
 	case inBody == "":
 		return fmt.Errorf("%w: no AccountId among the Properties", provider.ErrForbidden)
-	case !equalFold(values[0], inBody):
+	case !provider.EqualFold(values[0], inBody):
 		return fmt.Errorf("%w: the header names another account than the body", provider.ErrForbidden)
-	case r.account != "" && !equalFold(inBody, r.account):
+	case r.account != "" && !provider.EqualFold(inBody, r.account):
 		return fmt.Errorf("%w: not the account of settings.account_id", provider.ErrForbidden)
 	}
 	return nil

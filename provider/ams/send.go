@@ -61,7 +61,7 @@ func (r *renderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rende
 // document returns the body that carries ev, and the account it names.
 func (r *renderer) document(ev *bellhop.Event) (body []byte, account string, err error) {
 	if n, err := parse(ev.Body); err == nil && n.account != "" && strings.HasPrefix(ev.Type, typePrefix) {
-		if r.account != "" && !equalFold(n.account, r.account) {
+		if r.account != "" && !provider.EqualFold(n.account, r.account) {
 			return nil, "", errors.New("settings.account_id: the event belongs to another account; leave it empty or match only that account's events")
 		}
 		if err := checkAccountID(n.account); err != nil {
@@ -85,22 +85,15 @@ type document struct {
 	Properties     map[string]string
 }
 
-// timeStamp is how Media Services writes a time: UTC, seven digits behind the second.
-const timeStamp = "2006-01-02T15:04:05.0000000Z"
-
 // newDocument writes ev as Media Services would, the same bytes on each attempt. Its ETag is derived from the
 // event's id, so that the receiver knows repeats.
 func newDocument(ev *bellhop.Event, account string) ([]byte, error) {
-	at := ev.Time
-	if at.IsZero() {
-		at = ev.ReceivedAt
-	}
 	sum := sha256.Sum256([]byte(ev.ID))
 	return json.Marshal(document{
 		MessageVersion: "1.1",
 		ETag:           hex.EncodeToString(sum[:]),
 		EventType:      max(0, slices.Index(eventTypes[:], ev.Type)),
-		TimeStamp:      at.UTC().Format(timeStamp),
+		TimeStamp:      provider.MicrosoftTime(ev.HappenedAt()),
 		Properties:     newProperties(ev, account),
 	})
 }
@@ -115,7 +108,7 @@ const (
 func newProperties(ev *bellhop.Event, account string) map[string]string {
 	properties := map[string]string{}
 	set := func(name, value string) {
-		if len(properties) < maxProperties && len(name) <= maxPropertyLength && len(value) <= maxPropertyLength && !equalFold(name, "AccountId") {
+		if len(properties) < maxProperties && len(name) <= maxPropertyLength && len(value) <= maxPropertyLength && !provider.EqualFold(name, "AccountId") {
 			properties[name] = value
 		}
 	}

@@ -10,14 +10,12 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/ams"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
 func render(t *testing.T, account string, ev bellhop.Event) (provider.Rendered, error) {
 	t.Helper()
-	r, err := ams.Provider{}.OpenSender(provider.Env{}, []byte(encode(map[string]any{"signing_key": newKey(0), "account_id": account})))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := providertest.OpenSender(t, ams.Provider{}, providertest.JSON(map[string]any{"signing_key": newKey(0), "account_id": account}))
 	return r.Render(&ev, provider.Sending{})
 }
 
@@ -71,7 +69,7 @@ func TestSendForeignBodies(t *testing.T) {
 	for i := range 500 {
 		wide[strings.Repeat("x", i)] = i
 	}
-	if n := len(properties(encode(wide))); n > 64+4 {
+	if n := len(properties(providertest.JSON(wide))); n > 64+4 {
 		t.Errorf("%d properties", n)
 	}
 }
@@ -98,7 +96,7 @@ func TestSendOwn(t *testing.T) {
 }
 
 func TestSendWithOneKey(t *testing.T) {
-	_, err := ams.Provider{}.OpenSender(provider.Env{}, []byte(encode(map[string]any{"signing_key": []string{newKey(0), newKey(1)}})))
+	_, err := ams.Provider{}.OpenSender(provider.Env{}, []byte(providertest.JSON(map[string]any{"signing_key": []string{newKey(0), newKey(1)}})))
 	if err == nil || !strings.HasPrefix(err.Error(), "signing_key: ") {
 		t.Errorf("got %v", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +22,7 @@ func signed(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Provider: boro.Provider{},
 		Settings: func(secrets []string) string {
-			return encode(values{"profile_id": profile, "secret_key": secrets})
+			return providertest.JSON(values{"profile_id": profile, "secret_key": secrets})
 		},
 		Secrets:    [2]string{newKey(0x00), newKey(0x40)},
 		Sign:       sign,
@@ -31,7 +30,7 @@ func signed(t testing.TB) providertest.Case {
 		Window:     15 * time.Minute,
 		Recordings: recordings(t),
 		SendSettings: func(secret string) string {
-			return encode(values{"profile_id": profile, "secret_key": secret, "headers": values{"Content-Type": "application/json; charset=utf-8", "x-site": "north"}})
+			return providertest.JSON(values{"profile_id": profile, "secret_key": secret, "headers": values{"Content-Type": "application/json; charset=utf-8", "x-site": "north"}})
 		},
 		SendURL: "https://receiver.example/in/te%2Fst?site=1&a=b",
 	}
@@ -60,7 +59,7 @@ func BenchmarkReceive(b *testing.B) { providertest.Benchmark(b, signed(b), kilob
 
 // kilobyte is the body of an alarm, 1 KiB long.
 func kilobyte(t testing.TB) []byte {
-	body := compact(t, readFile(t, "testdata/samples/active.json"))
+	body := compact(t, providertest.ReadFile(t, "testdata/samples/active.json"))
 	return []byte(strings.Replace(body, "Contoso", strings.Repeat("Contoso ", (1024-len(body))/8), 1))
 }
 
@@ -120,12 +119,8 @@ type vector struct {
 }
 
 func (v *vector) request(t testing.TB) *provider.Request {
-	h := http.Header{}
-	for name, value := range v.Headers {
-		h.Set(name, value)
-	}
-	req := request(v.at(t), []byte(v.Body), h)
-	req.Method, req.Target = v.Method, v.URI
+	req := providertest.Request(v.URI, []byte(v.Body), v.Headers)
+	req.Method, req.ReceivedAt = v.Method, v.at(t)
 	return req
 }
 
@@ -139,9 +134,7 @@ func (v *vector) at(t testing.TB) time.Time {
 
 func readVectors(t testing.TB) (good, bad []vector) {
 	var file struct{ Vectors, Negative []vector }
-	if err := json.Unmarshal([]byte(readFile(t, "testdata/vectors.json")), &file); err != nil {
-		t.Fatal(err)
-	}
+	providertest.ReadJSON(t, "testdata/vectors.json", &file)
 	if len(file.Vectors) != 5 || len(file.Negative) != 1 {
 		t.Fatalf("%d and %d vectors", len(file.Vectors), len(file.Negative))
 	}
@@ -160,7 +153,7 @@ func recordings(t testing.TB) []providertest.Recording {
 	for _, v := range append(good, bad...) {
 		list = append(list, providertest.Recording{
 			Name:     "vector-" + v.Name,
-			Settings: encode(with(values{"profile_id": v.ProfileID, "secret_key": v.SecretKey}, settings[v.Name])),
+			Settings: providertest.Settings(values{"profile_id": v.ProfileID, "secret_key": v.SecretKey}, settings[v.Name]),
 			At:       v.at(t).Add(5 * time.Minute),
 			Request:  v.request(t),
 			Refused:  refused[v.Name],
@@ -177,37 +170,10 @@ func recordings(t testing.TB) []providertest.Recording {
 	return append(list, providertest.Recording{Name: "empty-body", Request: sign(newKey(0), providertest.Now, nil), Refused: "malformed_body"})
 }
 
-func with(base, more values) values {
-	all := values{}
-	for _, v := range []values{base, more} {
-		for name, value := range v {
-			all[name] = value
-		}
-	}
-	return all
-}
-
-func readFile(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 func compact(t testing.TB, text string) string {
 	var v any
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
 		t.Fatal(err)
 	}
-	return encode(v)
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
+	return providertest.JSON(v)
 }

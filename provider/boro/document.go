@@ -54,10 +54,10 @@ const (
 // TestMessage returns what the button "Send test message" sends at that time: a notification of an event that no probe
 // registered. Boro does not publish the contents of its own.
 func TestMessage(at time.Time) []byte {
-	body, err := document{
+	body, err := provider.Encode(document{
 		Version: version, SequenceID: at.UnixMilli(), Project: self, Probe: self, TaskURI: "bellhop:test", Task: "Test",
 		Trigger: "Test message", Status: StatusEvent, Level: levelInfo, Time: at.Format(timeFormat), Profile: self,
-	}.write()
+	})
 	if err != nil {
 		panic(err) // there is nothing in it that could fail
 	}
@@ -66,10 +66,6 @@ func TestMessage(at time.Time) []byte {
 
 // newNotification writes ev as Boro would, the same bytes on each attempt.
 func newNotification(ev *bellhop.Event) ([]byte, error) {
-	at := ev.Time
-	if at.IsZero() {
-		at = ev.ReceivedAt
-	}
 	d := document{
 		Version:    version,
 		SequenceID: sequenceID(ev.ID),
@@ -80,7 +76,7 @@ func newNotification(ev *bellhop.Event) ([]byte, error) {
 		Trigger:    ev.Type,
 		Status:     StatusEvent,
 		Level:      levelInfo,
-		Time:       at.UTC().Format(timeFormat),
+		Time:       ev.HappenedAt().UTC().Format(timeFormat),
 		Profile:    self,
 		Details:    &details{EventID: ev.ID, ContentType: ev.ContentType},
 	}
@@ -91,25 +87,25 @@ func newNotification(ev *bellhop.Event) ([]byte, error) {
 // or in Base64. Without data, and where it is too long, it is left out.
 func (d document) withData(data []byte) ([]byte, error) {
 	if len(data) == 0 || len(data) > maxData {
-		return d.write()
+		return provider.Encode(d)
 	}
 	text := utf8.Valid(data)
 	if text && isComposite(data) {
 		d.Details.Data = data
-		if body, err := d.write(); err == nil && readable(body) {
+		if body, err := provider.Encode(d); err == nil && readable(body) {
 			return body, nil
 		}
 		d.Details.Data = nil
 	}
 	if text {
 		d.Details.DataText = string(data)
-		if body, err := d.write(); err == nil && readable(body) {
+		if body, err := provider.Encode(d); err == nil && readable(body) {
 			return body, nil
 		}
 		d.Details.DataText = ""
 	}
 	d.Details.DataBase64 = data
-	return d.write()
+	return provider.Encode(d)
 }
 
 // readable reports whether a receiver takes body: not too long with all that had to be escaped, not too deep with data
@@ -129,14 +125,4 @@ func isComposite(body []byte) bool {
 func sequenceID(id string) int64 {
 	sum := sha256.Sum256([]byte(id))
 	return int64(binary.BigEndian.Uint64(sum[:]) >> 11)
-}
-
-func (d document) write() ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(d); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

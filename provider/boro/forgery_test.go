@@ -222,12 +222,7 @@ func textAsHex(key string) string { return hex.EncodeToString([]byte(key)) }
 
 func open(t testing.TB, more values) provider.Receiver {
 	t.Helper()
-	settings := with(values{"profile_id": profile, "secret_key": newKey(0)}, more)
-	r, err := boro.Provider{}.Open(provider.Env{Now: func() time.Time { return providertest.Now }}, []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return providertest.Open(t, boro.Provider{}, providertest.Settings(values{"profile_id": profile, "secret_key": newKey(0)}, more))
 }
 
 // B29, B30, G41, and what else settings cannot be.
@@ -259,8 +254,8 @@ func TestSettings(t *testing.T) {
 		"path with a blank":      {values{"path": "/a b"}, "path: "},
 		"nothing checked":        {values{"unauthenticated": true}, "profile_id: "},
 	} {
-		settings := with(values{"profile_id": profile, "secret_key": newKey(0)}, c.settings)
-		_, err := boro.Provider{}.Open(provider.Env{}, []byte(encode(settings)))
+		settings := providertest.Settings(values{"profile_id": profile, "secret_key": newKey(0)}, c.settings)
+		_, err := boro.Provider{}.Open(provider.Env{}, []byte(settings))
 		if err == nil || !strings.HasPrefix(err.Error(), c.path) || strings.Contains(err.Error(), newKey(0)) {
 			t.Errorf("%s: got %v", name, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // Bounds of custom headers.
@@ -56,7 +57,7 @@ func readHeaders(custom map[string]string) (http.Header, error) {
 func unfit(name, value string) string {
 	lower := strings.ToLower(name)
 	switch {
-	case len(name) > 100 || !isToken(name):
+	case len(name) > 100 || !provider.HeaderName(name):
 		return "a header name consists of up to 100 letters, digits and !#$%&'*+-.^_`|~"
 	case slices.Contains(reservedHeaders, lower) || slices.ContainsFunc(reservedBeginnings, func(p string) bool { return strings.HasPrefix(lower, p) }):
 		return name + " is set by Bellhop itself or not for sending; choose another name"
@@ -66,11 +67,4 @@ func unfit(name, value string) string {
 		return "a Content-Type with a comma cannot be signed"
 	}
 	return ""
-}
-
-// isToken reports whether name is a token in the sense of RFC 9110, section 5.6.2.
-func isToken(name string) bool {
-	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	})
 }

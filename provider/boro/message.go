@@ -34,12 +34,8 @@ func (m Message) read() (s signedParts, err error) {
 	if s.date, err = time.Parse(http.TimeFormat, s.dateText); err != nil || s.date.Format(http.TimeFormat) != s.dateText {
 		return s, fmt.Errorf("%w: Date is not such as Sun, 22 Nov 2026 08:15:30 GMT", signature.ErrMalformed)
 	}
-	types := m.Header.Values("Content-Type")
-	if len(types) > 1 {
-		return s, signature.ErrMalformed
-	}
-	if len(types) == 1 {
-		s.contentType = types[0]
+	if s.contentType, err = signature.Optional(m.Header, "Content-Type"); err != nil {
+		return s, err
 	}
 	s.method, s.uri = strings.ToUpper(m.Method), originForm(m.URI)
 	if strings.Contains(s.method, ",") || strings.Contains(s.contentType, ",") {

@@ -14,7 +14,7 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	got, err := boro.Parse([]byte(readFile(t, "testdata/samples/cleared.json")))
+	got, err := boro.Parse([]byte(providertest.ReadFile(t, "testdata/samples/cleared.json")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func manyLinks() (links []boro.Link) {
 // FuzzParse: any bytes are read or refused, and what is read tells the same twice.
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{"active", "cleared", "event", "active-http-error-details"} {
-		f.Add([]byte(readFile(f, "testdata/samples/"+name+".json")))
+		f.Add([]byte(providertest.ReadFile(f, "testdata/samples/"+name+".json")))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		n, err := boro.Parse(body)
@@ -99,14 +99,14 @@ func TestPair(t *testing.T) {
 		}
 		return receipt.Events[0]
 	}
-	active, cleared := event(readFile(t, "testdata/samples/active.json")), event(readFile(t, "testdata/samples/cleared.json"))
+	active, cleared := event(providertest.ReadFile(t, "testdata/samples/active.json")), event(providertest.ReadFile(t, "testdata/samples/cleared.json"))
 	if active.Subject != cleared.Subject || active.Subject == "" || active.ProviderID == cleared.ProviderID {
 		t.Errorf("%q and %q, %q and %q", active.Subject, cleared.Subject, active.ProviderID, cleared.ProviderID)
 	}
 	if d := cleared.Time.Sub(active.Time); d != 894*time.Millisecond {
 		t.Errorf("cleared after %v", d)
 	}
-	anew := event(strings.Replace(readFile(t, "testdata/samples/active.json"), "2026-11-22", "2027-11-22", 1))
+	anew := event(strings.Replace(providertest.ReadFile(t, "testdata/samples/active.json"), "2026-11-22", "2027-11-22", 1))
 	if anew.ProviderID == active.ProviderID {
 		t.Errorf("both are %q", anew.ProviderID)
 	}

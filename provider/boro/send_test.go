@@ -16,10 +16,7 @@ import (
 
 func render(t testing.TB, settings values, ev bellhop.Event) (provider.Rendered, error) {
 	t.Helper()
-	r, err := boro.Provider{}.OpenSender(provider.Env{}, []byte(encode(with(nil, settings))))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := providertest.OpenSender(t, boro.Provider{}, providertest.Settings(nil, settings))
 	return r.Render(&ev, provider.Sending{URL: "https://h.example:8443/a%2Fb?c=d#e", Time: providertest.Now})
 }
 
@@ -69,13 +66,13 @@ func TestSendForeignBodies(t *testing.T) {
 		}
 		delete(document.Details, "event_id")
 		if len(document.Details) > 1 || want != "" && document.Details[want] == nil {
-			t.Errorf("%.20q: got %.200s", body, encode(document.Details))
+			t.Errorf("%.20q: got %.200s", body, providertest.JSON(document.Details))
 		}
 	}
 }
 
 func TestSendOwn(t *testing.T) {
-	active := readFile(t, "testdata/samples/active.json")
+	active := providertest.ReadFile(t, "testdata/samples/active.json")
 	for _, c := range []struct {
 		kind, body string
 		own        bool
@@ -95,7 +92,7 @@ func TestSendOwn(t *testing.T) {
 }
 
 func TestFilters(t *testing.T) {
-	active := bellhop.Event{ID: "evt_1", Type: "boro.Active", Body: []byte(readFile(t, "testdata/samples/active.json"))}
+	active := bellhop.Event{ID: "evt_1", Type: "boro.Active", Body: []byte(providertest.ReadFile(t, "testdata/samples/active.json"))}
 	test := bellhop.Event{ID: "evt_2", Type: "boro.event", Body: []byte(`{}`)}
 	for _, c := range []struct {
 		settings values
@@ -176,7 +173,7 @@ func TestSendSettings(t *testing.T) {
 		"name with colon":  {header("X-A: b\r\nX-C", "x"), "headers: "},
 		"comma in type":    {header("Content-Type", "a,b"), "headers: "},
 	} {
-		_, err := boro.Provider{}.OpenSender(provider.Env{}, []byte(encode(c.settings)))
+		_, err := boro.Provider{}.OpenSender(provider.Env{}, []byte(providertest.JSON(c.settings)))
 		if err == nil || !strings.HasPrefix(err.Error(), c.path) || strings.ContainsAny(err.Error(), "\r\n\x00") {
 			t.Errorf("%s: got %v", name, err)
 		}

@@ -16,15 +16,10 @@ func checkProfileID(id string) error {
 	switch {
 	case id == "":
 		return bellhop.Invalid("profile_id", "required: the id of the notification profile in Boro, such as 265")
-	case len(id) > maxProfileID || !visible(id) || strings.Contains(id, ":"):
+	case len(id) > maxProfileID || !provider.Visible(id) || strings.Contains(id, ":"):
 		return bellhop.Invalid("profile_id", "use the id of the notification profile in Boro, such as 265")
 	}
 	return nil
-}
-
-// visible reports whether text is of ASCII characters that can be seen.
-func visible(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // decodeKeys returns the bytes that secrets may stand for, by key_encoding: "hex", "raw", or "auto" for both.
@@ -89,5 +84,5 @@ func (s *settings) checkPaths() error {
 }
 
 func isPath(text string) bool {
-	return strings.HasPrefix(text, "/") && visible(text) && !strings.ContainsAny(text, "?#")
+	return strings.HasPrefix(text, "/") && provider.Visible(text) && !strings.ContainsAny(text, "?#")
 }

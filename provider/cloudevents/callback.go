@@ -2,7 +2,6 @@ package cloudevents
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -46,7 +45,7 @@ func (c callbacks) allowed(values []string) *url.URL {
 	if to.Port() == "443" {
 		host = to.Hostname()
 	}
-	if !slices.ContainsFunc(c.hosts, func(known string) bool { return equalFold(host, known) }) {
+	if !slices.ContainsFunc(c.hosts, func(known string) bool { return provider.EqualFold(host, known) }) {
 		return nil
 	}
 	return to
@@ -56,12 +55,8 @@ func (c callbacks) allowed(values []string) *url.URL {
 func (c callbacks) agree(ctx context.Context, to *url.URL, rate string) error {
 	req := &http.Request{Method: http.MethodGet, URL: to, Header: http.Header{AllowedRateHeader: {rate}}}
 	reply, err := c.client.Do(req.WithContext(ctx))
-	var failure *url.Error
-	if errors.As(err, &failure) {
-		err = failure.Err
-	}
 	if err != nil {
-		return fmt.Errorf("cloudevents: call the callback: %w", err)
+		return fmt.Errorf("cloudevents: call the callback: %w", provider.WithoutURL(err))
 	}
 	reply.Body.Close()
 	if reply.StatusCode < 200 || reply.StatusCode > 299 {

@@ -34,6 +34,7 @@ func (Provider) Info() provider.Info {
 			"https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md",
 		},
 		Key:          "bearer_token",
+		MediaTypes:   []string{MediaType, BatchMediaType},
 		Settings:     sourceSettings,
 		SendSettings: destinationSettings,
 		Setup:        setup,

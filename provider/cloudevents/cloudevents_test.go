@@ -1,9 +1,7 @@
 package cloudevents_test
 
 import (
-	"encoding/json"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -53,14 +51,14 @@ func testCase(mode string, sign func(string, time.Time, []byte) *provider.Reques
 		Provider: cloudevents.Provider{},
 		Name:     mode,
 		Settings: func(tokens []string) string {
-			return encode(map[string]any{"bearer_token": tokens, "allowed_origins": []string{emitter, self}, "allowed_rate": 600})
+			return providertest.JSON(map[string]any{"bearer_token": tokens, "allowed_origins": []string{emitter, self}, "allowed_rate": 600})
 		},
 		Secrets: tokens,
 		Sign:    sign,
 		Proves:  providertest.ProvesSender,
 		Headers: []string{"Authorization"},
 		SendSettings: func(token string) string {
-			return encode(map[string]any{"bearer_token": token, "mode": mode, "origin": self, "rate": 120})
+			return providertest.JSON(map[string]any{"bearer_token": token, "mode": mode, "origin": self, "rate": 120})
 		},
 	}
 }
@@ -78,7 +76,7 @@ func FuzzReceiveBinary(f *testing.F) { providertest.Fuzz(f, binaryCase()) }
 func FuzzReceiveBatch(f *testing.F) { providertest.Fuzz(f, batchCase()) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := strings.Replace(readFile(b, "testdata/samples/structured.json"), `"documentId"`, `"words": "`+strings.Repeat("nightly ", 72)+`", "documentId"`, 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/structured.json"), `"documentId"`, `"words": "`+strings.Repeat("nightly ", 72)+`", "documentId"`, 1)
 	providertest.Benchmark(b, structuredCase(b), []byte(body))
 }
 
@@ -125,32 +123,9 @@ func open(t testing.TB, settings map[string]any) provider.Receiver {
 
 func openWith(t testing.TB, env provider.Env, settings map[string]any) provider.Receiver {
 	t.Helper()
-	all := map[string]any{"bearer_token": tokens[0]}
-	for name, value := range settings {
-		if all[name] = value; value == nil {
-			delete(all, name)
-		}
-	}
-	r, err := cloudevents.Provider{}.Open(env, []byte(encode(all)))
+	r, err := cloudevents.Provider{}.Open(env, []byte(providertest.Settings(map[string]any{"bearer_token": tokens[0]}, settings)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func readFile(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }

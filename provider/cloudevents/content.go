@@ -25,12 +25,8 @@ type attribute struct{ name, text string }
 
 // described returns ev, which is no CloudEvent, as one that comes from source. It is the same for each attempt.
 func described(ev *bellhop.Event, source string) content {
-	at := ev.Time
-	if at.IsZero() {
-		at = ev.ReceivedAt
-	}
 	c := content{attributes: []attribute{
-		{"specversion", version}, {"id", ev.ID}, {"source", source}, {"type", ev.Type}, {"time", at.UTC().Format(time.RFC3339Nano)},
+		{"specversion", version}, {"id", ev.ID}, {"source", source}, {"type", ev.Type}, {"time", ev.HappenedAt().UTC().Format(time.RFC3339Nano)},
 	}}
 	if ev.Subject != "" {
 		c.attributes = append(c.attributes, attribute{"subject", ev.Subject})

@@ -52,7 +52,7 @@ func Consent(req *provider.Request, allowed []string, rate int) (reply *provider
 }
 
 func originAllowed(origin string, allowed []string) bool {
-	return slices.ContainsFunc(allowed, func(a string) bool { return a == "*" || equalFold(origin, a) })
+	return slices.ContainsFunc(allowed, func(a string) bool { return a == "*" || provider.EqualFold(origin, a) })
 }
 
 // grant returns the rate to allow of the one that is asked for, if any, and the most that may be.
@@ -87,11 +87,5 @@ func readRate(text string) (n int, ok bool) {
 
 // dnsName reports whether text can be the name of a sender: no scheme, no port, nothing that does not stand in names.
 func dnsName(text string) bool {
-	return text != "" && len(text) <= 253 && !strings.ContainsFunc(text, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
-	})
+	return text != "" && len(text) <= 253 && provider.Alphanumeric(text, ".-_")
 }
-
-// equalFold compares with an ASCII text, without regard to case. As many bytes are as many letters then: none of the
-// letters that Unicode folds to ASCII gets through.
-func equalFold(a, ascii string) bool { return len(a) == len(ascii) && strings.EqualFold(a, ascii) }

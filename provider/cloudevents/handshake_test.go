@@ -2,7 +2,6 @@ package cloudevents_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -34,9 +33,7 @@ func TestHandshakeVectors(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(readFile(t, "testdata/handshakes.json")), &file); err != nil {
-		t.Fatal(err)
-	}
+	providertest.ReadJSON(t, "testdata/handshakes.json", &file)
 	if len(file.CloudEvents) != 5 {
 		t.Fatalf("%d vectors", len(file.CloudEvents))
 	}

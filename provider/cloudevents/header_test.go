@@ -1,13 +1,13 @@
 package cloudevents_test
 
 import (
-	"encoding/json"
 	"errors"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
 type headerValue struct{ Name, Value, Header string }
@@ -20,9 +20,7 @@ type headerValues struct {
 
 func readHeaderValues(t testing.TB) (v headerValues) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(readFile(t, "testdata/header-values.json")), &v); err != nil {
-		t.Fatal(err)
-	}
+	providertest.ReadJSON(t, "testdata/header-values.json", &v)
 	if len(v.RoundTrip) != 8 || len(v.DecodeOnly) != 4 || len(v.MustReject) != 3 {
 		t.Fatalf("%d, %d and %d vectors", len(v.RoundTrip), len(v.DecodeOnly), len(v.MustReject))
 	}

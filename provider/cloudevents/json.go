@@ -2,9 +2,7 @@ package cloudevents
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"mime"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -36,7 +34,7 @@ func (c *content) appendJSON(b []byte) []byte {
 func (c *content) appendData(b []byte) []byte {
 	kind, parameters, _ := mime.ParseMediaType(c.contentType)
 	switch {
-	case isJSON(kind) && strictJSON(c.data):
+	case isJSON(kind) && provider.Embeddable(c.data):
 		return append(append(b, `"data":`...), c.data...)
 	case isText(kind) && isUTF8(parameters["charset"]) && utf8.Valid(c.data):
 		return appendMember(b, "data", string(c.data))
@@ -64,11 +62,5 @@ func isText(kind string) bool {
 
 // isUTF8 reports whether text in charset, as a media type names it, is UTF-8.
 func isUTF8(charset string) bool {
-	return charset == "" || equalFold(charset, "utf-8") || equalFold(charset, "us-ascii")
-}
-
-// strictJSON reports whether data is JSON that can stand in an event, and the event in a batch.
-func strictJSON(data []byte) bool {
-	batch := slices.Concat([]byte("[["), data, []byte("]]"))
-	return json.Valid(data) && utf8.Valid(data) && provider.Array(batch, func(int, []byte) {}) == nil
+	return charset == "" || provider.EqualFold(charset, "utf-8") || provider.EqualFold(charset, "us-ascii")
 }

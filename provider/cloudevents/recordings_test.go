@@ -19,7 +19,7 @@ func recordings(t testing.TB) []providertest.Recording {
 	good := func(contentType, body string) *provider.Request { return request(tokens[0], contentType, []byte(body)) }
 	return []providertest.Recording{
 		{Name: "binary", Request: readRequest(t, "testdata/recordings/binary-request.http")},
-		{Name: "batch", Request: good(batch, readFile(t, "testdata/recordings/batch.json"))},
+		{Name: "batch", Request: good(batch, providertest.ReadFile(t, "testdata/recordings/batch.json"))},
 		{Name: "batch-empty", Request: good(batch, "[]")},
 		{Name: "batch-in-part", Request: good(batch, `[{"specversion":"1.0"}, `+string(event(""))+`, null, 7]`)},
 		{Name: "batch-without-event", Request: good(batch, `[null, {"specversion":"1.0"}]`), Refused: "malformed_body"},
@@ -47,7 +47,7 @@ func recordings(t testing.TB) []providertest.Recording {
 		{Name: "specversion-missing", Request: good(json, `{"id":"1","source":"a","type":"t"}`), Refused: "malformed_body"},
 		{Name: "specversion-other", Request: good(json, `{"specversion":"2.0","id":"1","source":"a","type":"t"}`), Refused: "malformed_body"},
 		{Name: "specversion-0.3-unasked", Request: good(json, `{"specversion":"0.3","id":"1","source":"a","type":"t"}`), Refused: "malformed_body"},
-		{Name: "specversion-0.3", Settings: encode(map[string]any{"bearer_token": tokens[0], "accept_03": true}),
+		{Name: "specversion-0.3", Settings: providertest.JSON(map[string]any{"bearer_token": tokens[0], "accept_03": true}),
 			Request: good(json, `{"specversion":"0.3","id":"1","source":"a","type":"t"}`)},
 
 		{Name: "binary-go-sdk-utf-8", Request: with(binaryRequest(tokens[0], "application/json", []byte("{}")), "ce-subject", "файл €")},
@@ -72,7 +72,7 @@ func recordings(t testing.TB) []providertest.Recording {
 
 // The items of a batch stay where they are in its body, in their order.
 func TestBatchIsNotCopied(t *testing.T) {
-	body := []byte(readFile(t, "testdata/recordings/batch.json"))
+	body := []byte(providertest.ReadFile(t, "testdata/recordings/batch.json"))
 	receipt, err := cloudevents.ReadRequest(http.Header{"Content-Type": {cloudevents.BatchMediaType}}, body)
 	if err != nil || len(receipt.Events) != 2 {
 		t.Fatalf("%+v, %v", receipt, err)
@@ -90,7 +90,7 @@ func TestBatchIsNotCopied(t *testing.T) {
 // readRequest reads a request as its file has it, without the line end behind the body. It is made good by the token.
 func readRequest(t testing.TB, path string) *provider.Request {
 	t.Helper()
-	head, body, _ := strings.Cut(readFile(t, path), "\n\n")
+	head, body, _ := strings.Cut(providertest.ReadFile(t, path), "\n\n")
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head + "\n\n")))
 	if err != nil {
 		t.Fatal(err)

@@ -42,12 +42,8 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 }
 
 func (s *sendSettings) check() error {
-	var errs []error
-	switch s.Mode {
-	case "", modeBinary, modeStructured, modeBatch:
-	default:
-		errs = append(errs, bellhop.Invalid("mode", "use binary, structured or batch"))
-	}
+	_, err := provider.OneOf("mode", s.Mode, modeStructured, modeBinary, modeStructured, modeBatch)
+	errs := []error{err}
 	if len(s.BearerToken) > 1 {
 		errs = append(errs, bellhop.Invalid("bearer_token", "a destination sends one token"))
 	} else if s.BearerToken != nil {
@@ -56,7 +52,7 @@ func (s *sendSettings) check() error {
 	if s.Origin != "" {
 		errs = append(errs, checkOriginName("origin", s.Origin))
 	}
-	if !visible(s.Source) || len(s.Source) > maxSource {
+	if !provider.Visible(s.Source) || len(s.Source) > maxSource {
 		errs = append(errs, bellhop.Invalid("source", "use a URI or a part of one, such as https://hooks.example.com/media"))
 	}
 	return bellhop.Join("", append(errs, checkRate("rate", s.Rate))...)

@@ -17,11 +17,7 @@ import (
 
 func renderer(t testing.TB, settings string) provider.Renderer {
 	t.Helper()
-	r, err := cloudevents.Provider{}.OpenSender(provider.Env{}, []byte(settings))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return providertest.OpenSender(t, cloudevents.Provider{}, settings)
 }
 
 func render(t testing.TB, settings string, ev *bellhop.Event) provider.Rendered {
@@ -171,7 +167,7 @@ func FuzzRender(f *testing.F) {
 		}
 		ev := bellhop.Event{ID: "evt_1", Type: strings.ToValidUTF8(kind, "?"), Subject: provider.Subject(subject), Time: providertest.Now.Add(time.Hour),
 			ContentType: provider.ContentType(http.Header{"Content-Type": {contentType}}), Body: body}
-		if _, err := cloudevents.Parse([]byte(encode(map[string]string{"specversion": "1.0", "id": "1", "source": "s", "type": ev.Type}))); err != nil {
+		if _, err := cloudevents.Parse([]byte(providertest.JSON(map[string]string{"specversion": "1.0", "id": "1", "source": "s", "type": ev.Type}))); err != nil {
 			return // no event of ours has such a type
 		}
 		m := render(t, `{"mode":"`+mode+`"}`, &ev)

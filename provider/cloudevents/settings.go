@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -62,7 +61,7 @@ func checkTokens(tokens provider.Secrets) error {
 	}
 	var errs []error
 	for i, token := range tokens {
-		if !visible(token) {
+		if !provider.Visible(token) {
 			errs = append(errs, bellhop.Invalid(tokens.Path(path, i), "cannot stand in a header: use printable ASCII without blanks"))
 		}
 	}
@@ -99,7 +98,7 @@ func checkOriginName(path, text string) error {
 
 func checkHost(path, text string) error {
 	u, err := url.Parse("https://" + text)
-	if err != nil || u.Host != text || u.Hostname() == "" || !visible(text) {
+	if err != nil || u.Host != text || u.Hostname() == "" || !provider.Visible(text) {
 		return bellhop.Invalid(path, "use a host, and a port if it is not 443: eventemitter.example.com")
 	}
 	return nil
@@ -110,9 +109,4 @@ func checkRate(path string, rate int) error {
 		return bellhop.Invalid(path, "use a number of requests a minute from 1 to 999999999, or leave it out")
 	}
 	return nil
-}
-
-// visible reports whether text is printable ASCII without blanks.
-func visible(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }

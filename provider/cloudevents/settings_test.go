@@ -6,6 +6,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
 func TestSettings(t *testing.T) {
@@ -68,12 +69,7 @@ func TestSendSettings(t *testing.T) {
 func checkSettings(t *testing.T, open func(raw string) error, cases map[string]string) {
 	t.Helper()
 	for raw, path := range cases {
-		switch err := open(raw); {
-		case path == "" && err != nil:
-			t.Errorf("%s: %v", raw, err)
-		case path != "" && (err == nil || !strings.HasPrefix(err.Error(), path+": ")):
-			t.Errorf("%s: %v, want it about %s", raw, err, path)
-		}
+		providertest.CheckPath(t, raw, open(raw), path)
 	}
 }
 

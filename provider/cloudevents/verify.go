@@ -47,7 +47,7 @@ const queryToken = "access_token"
 const bearer = "Bearer "
 
 func cutScheme(value string) (string, error) {
-	if len(value) <= len(bearer) || !equalFold(value[:len(bearer)], bearer) {
+	if len(value) <= len(bearer) || !provider.EqualFold(value[:len(bearer)], bearer) {
 		return "", fmt.Errorf("%w: the Authorization is no Bearer token", signature.ErrMalformed)
 	}
 	return value[len(bearer):], nil

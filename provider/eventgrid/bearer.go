@@ -33,14 +33,14 @@ func (s *settings) bearer(env provider.Env, where cloud) (*bearer, error) {
 	if s.Audience == "" {
 		errs = append(errs, bellhop.Invalid("audience", "required with tenant_id: the application id URI, or the id, of the application that stands for this endpoint"))
 	}
-	if !isGUID(s.TenantID) {
+	if !provider.IsGUID(s.TenantID) {
 		errs = append(errs, bellhop.Invalid("tenant_id", "required with audience: the id of the directory, such as 7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"))
 	}
 	b := &bearer{now: env.Now, audience: s.Audience, tenant: strings.ToLower(s.TenantID), app: where.app}
 	if s.AppID != "" {
 		b.app = s.AppID
 	}
-	if !isGUID(b.app) {
+	if !provider.IsGUID(b.app) {
 		errs = append(errs, bellhop.Invalid("app_id", "use the id of an application, such as 4962773b-9cdb-44cf-a8bf-237846a00ab7"))
 	}
 	url, err := provider.KeysURL("keys_url", s.KeysURL, "https://"+where.login+"/"+b.tenant+"/discovery/v2.0/keys")
@@ -62,7 +62,7 @@ func (b *bearer) verify(ctx context.Context, req *provider.Request) error {
 		return err
 	}
 	scheme, token, _ := strings.Cut(value, " ")
-	if !equalFold(scheme, "Bearer") {
+	if !provider.EqualFold(scheme, "Bearer") {
 		return signature.ErrMalformed
 	}
 	claims, err := signature.VerifyJWT(ctx, token, b.keys)
@@ -85,26 +85,12 @@ func (b *bearer) checkParties(c signature.Claims) error {
 	switch {
 	case !slices.Contains(b.issuers, c.Issuer):
 		return fmt.Errorf("%w: another issuer", signature.ErrMismatch)
-	case !equalFold(c.TenantID, b.tenant):
+	case !provider.EqualFold(c.TenantID, b.tenant):
 		return fmt.Errorf("%w: not of settings.tenant_id", signature.ErrMismatch)
 	case !slices.Contains(c.Audience, b.audience):
 		return fmt.Errorf("%w: not for settings.audience", signature.ErrMismatch)
-	case !equalFold(app, b.app):
+	case !provider.EqualFold(app, b.app):
 		return fmt.Errorf("%w: another application's, not Event Grid's", signature.ErrMismatch)
 	}
 	return nil
-}
-
-// isGUID reports whether text has the form of an id of Entra's: it becomes part of a URL.
-func isGUID(text string) bool {
-	if len(text) != 36 {
-		return false
-	}
-	for i := range len(text) {
-		switch dash := i == 8 || i == 13 || i == 18 || i == 23; {
-		case dash != (text[i] == '-'), !dash && !strings.ContainsRune("0123456789abcdefABCDEF", rune(text[i])):
-			return false
-		}
-	}
-	return true
 }

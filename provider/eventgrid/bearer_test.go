@@ -36,7 +36,7 @@ type entra struct {
 
 func newEntra(t testing.TB) *entra {
 	t.Helper()
-	block, _ := pem.Decode([]byte(readFile(t, "testdata/throw-away.pem")))
+	block, _ := pem.Decode([]byte(providertest.ReadFile(t, "testdata/throw-away.pem")))
 	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	if err != nil {
 		t.Fatal(err)
@@ -50,19 +50,16 @@ func (e *entra) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New("no route")
 	}
 	number := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.Bytes()) }
-	body := encode(values{"keys": []values{{"kty": "RSA", "use": "sig", "kid": keyID, "n": number(e.key.N), "e": number(big.NewInt(int64(e.key.E)))}}})
+	body := providertest.JSON(values{"keys": []values{{"kty": "RSA", "use": "sig", "kid": keyID, "n": number(e.key.N), "e": number(big.NewInt(int64(e.key.E)))}}})
 	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
 }
 
 func (e *entra) open(t testing.TB, more values) provider.Receiver {
 	t.Helper()
-	settings := values{"audience": audience, "tenant_id": strings.ToUpper(tenant)}
-	for name, value := range more {
-		settings[name] = value
-	}
+	settings := providertest.Settings(values{"audience": audience, "tenant_id": strings.ToUpper(tenant)}, more)
 	r, err := eventgrid.Provider{}.Open(provider.Env{
 		Now: func() time.Time { return providertest.Now }, Client: &http.Client{Transport: e},
-	}, []byte(encode(settings)))
+	}, []byte(settings))
 	if err != nil {
 		t.Fatal(err)
 	}

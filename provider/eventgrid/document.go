@@ -30,13 +30,10 @@ const (
 	documentVersion = "1.0" // of the data that is written here
 )
 
-// eventTime is how Event Grid writes a time: UTC, seven digits behind the second.
-const eventTime = "2006-01-02T15:04:05.0000000Z"
-
 // newDocument writes ev, of another system, as Event Grid would: the same on each attempt.
 func newDocument(ev *bellhop.Event, topic string) document {
 	return document{
-		ID: ev.ID, Topic: topic, Subject: ev.Subject, Data: newData(ev), EventType: ev.Type, EventTime: timeOf(ev),
+		ID: ev.ID, Topic: topic, Subject: ev.Subject, Data: newData(ev), EventType: ev.Type, EventTime: provider.MicrosoftTime(ev.HappenedAt()),
 		DataVersion: documentVersion, MetadataVersion: metadataVersion,
 	}
 }
@@ -79,18 +76,10 @@ func timeText(f fields, ev *bellhop.Event) string {
 	return f.time
 }
 
-func timeOf(ev *bellhop.Event) string {
-	at := ev.Time
-	if at.IsZero() {
-		at = ev.ReceivedAt
-	}
-	return at.UTC().Format(eventTime)
-}
-
 // newData returns ev's body as data: JSON as it is, other text as a JSON string, and bytes as an object that says so.
 func newData(ev *bellhop.Event) json.RawMessage {
 	switch body := bytes.TrimSpace(ev.Body); {
-	case fitsInside(body):
+	case provider.Embeddable(body):
 		return body
 	case len(body) > 0 && utf8.Valid(ev.Body) && !strings.Contains(ev.ContentType, "json"):
 		text, _ := encode(string(ev.Body)) // a string always can be
@@ -108,19 +97,10 @@ func bytesData(contentType, encoded string) json.RawMessage {
 	return data
 }
 
-// fitsInside reports whether body is JSON that strict readers take inside an event.
-func fitsInside(body []byte) bool {
-	inside := slices.Concat([]byte(`[{"data":`), body, []byte("}]"))
-	return json.Valid(body) && utf8.Valid(body) && provider.Array(inside, func(int, []byte) {}) == nil
-}
-
-// encode writes v as JSON, without escapes for the sake of HTML.
 func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	b, err := provider.Encode(v)
+	if err != nil {
 		return nil, fmt.Errorf("eventgrid: write an event: %w", err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return b, nil
 }

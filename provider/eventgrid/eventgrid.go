@@ -20,7 +20,6 @@ package eventgrid
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -45,7 +44,3 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	}
 	return &receiver{env: env, cloud: where, proofs: proofs, manual: manual, subscriptions: s.Subscriptions}, nil
 }
-
-// equalFold compares with an ASCII text, without regard to case. As many bytes are as many letters then: none of the
-// letters that Unicode folds to ASCII gets through.
-func equalFold(a, ascii string) bool { return len(a) == len(ascii) && strings.EqualFold(a, ascii) }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,14 +22,14 @@ func queryCase(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Name:       "query",
 		Provider:   eventgrid.Provider{},
-		Settings:   func(secrets []string) string { return encode(values{"query_secret": secrets}) },
+		Settings:   func(secrets []string) string { return providertest.JSON(values{"query_secret": secrets}) },
 		Secrets:    secrets,
 		Sign:       func(secret string, at time.Time, body []byte) *provider.Request { return delivery(secret, body) },
 		Proves:     providertest.ProvesSender,
 		Parameters: []string{"code"},
 		Recordings: recordings(t),
 		SendSettings: func(string) string {
-			return encode(values{"subscription_name": "recordings", "topic": "/contoso/orders"})
+			return providertest.JSON(values{"subscription_name": "recordings", "topic": "/contoso/orders"})
 		},
 		SendURL: "https://receiver.example/in/grid?a=1&code=" + url.QueryEscape(secrets[0]),
 	}
@@ -42,22 +41,26 @@ func headerCase() providertest.Case {
 	return providertest.Case{
 		Name:     "header",
 		Provider: eventgrid.Provider{},
-		Settings: func(secrets []string) string { return encode(values{"header": header, "header_secret": secrets}) },
-		Secrets:  secrets,
+		Settings: func(secrets []string) string {
+			return providertest.JSON(values{"header": header, "header_secret": secrets})
+		},
+		Secrets: secrets,
 		Sign: func(secret string, _ time.Time, body []byte) *provider.Request {
 			req := delivery("", body)
 			req.Header.Set(header, secret)
 			return req
 		},
-		Proves:       providertest.ProvesSender,
-		Headers:      []string{header},
-		SendSettings: func(secret string) string { return encode(values{"header": header, "header_secret": secret}) },
+		Proves:  providertest.ProvesSender,
+		Headers: []string{header},
+		SendSettings: func(secret string) string {
+			return providertest.JSON(values{"header": header, "header_secret": secret})
+		},
 	}
 }
 
 // anyoneCase proves nothing.
 func anyoneCase() providertest.Case {
-	settings := encode(values{"unauthenticated": true})
+	settings := providertest.JSON(values{"unauthenticated": true})
 	return providertest.Case{
 		Name:         "unauthenticated",
 		Provider:     eventgrid.Provider{},
@@ -78,12 +81,12 @@ func TestProvider(t *testing.T) {
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, queryCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := strings.Replace(readFile(b, "testdata/samples/notification-single.json"), "Ducati", strings.Repeat("Ducati ", 86), 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/notification-single.json"), "Ducati", strings.Repeat("Ducati ", 86), 1)
 	providertest.Benchmark(b, queryCase(b), []byte(body))
 }
 
 func BenchmarkReceiveCloudEvent(b *testing.B) {
-	body := strings.Replace(readFile(b, "testdata/cloudevents/cloudevent-single.json"), "Ducati", strings.Repeat("Ducati ", 96), 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/cloudevents/cloudevent-single.json"), "Ducati", strings.Repeat("Ducati ", 96), 1)
 	providertest.Benchmark(b, queryCase(b), []byte(body))
 }
 
@@ -106,9 +109,9 @@ func delivery(code string, body []byte) *provider.Request {
 // recordings are the handshakes of the vectors, deliveries of CloudEvents, and batches that are good in part.
 func recordings(t testing.TB) []providertest.Recording {
 	list := []providertest.Recording{
-		{Name: "subscription-validation", Request: validation(readFile(t, "testdata/handshake/subscription-validation-request.json"))},
-		{Name: "subscription-validation-manual", Settings: encode(values{"query_secret": secrets[0], "validation": "manual"}),
-			Request: validation(readFile(t, "testdata/handshake/subscription-validation-request.json"))},
+		{Name: "subscription-validation", Request: validation(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json"))},
+		{Name: "subscription-validation-manual", Settings: providertest.JSON(values{"query_secret": secrets[0], "validation": "manual"}),
+			Request: validation(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json"))},
 		{Name: "one-bad-item", Request: delivery(secrets[0], []byte(`[{"id":"1","eventType":"a"},{"id":"2"},null,{"id":"4","eventType":"b"}]`))},
 		{Name: "only-bad-items", Request: delivery(secrets[0], []byte(`[{"id":"2"},null]`)), Refused: "malformed_body"},
 		{Name: "nothing", Request: delivery(secrets[0], []byte("[]"))},
@@ -118,7 +121,7 @@ func recordings(t testing.TB) []providertest.Recording {
 		{Name: "options-without-origin", Refused: "method", Request: &provider.Request{Method: "OPTIONS", Target: "/in/grid", Header: http.Header{}}},
 	}
 	for _, name := range []string{"cloudevent-single", "cloudevent-batch", "dead-letter-cloudevent"} {
-		req := delivery(secrets[0], []byte(readFile(t, "testdata/cloudevents/"+name+".json")))
+		req := delivery(secrets[0], []byte(providertest.ReadFile(t, "testdata/cloudevents/"+name+".json")))
 		req.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
 		req.Header.Set("Origin", "eventgrid.azure.net")
 		list = append(list, providertest.Recording{Name: name, Request: req})
@@ -149,8 +152,9 @@ func handshakes(t testing.TB) []handshake {
 	var file struct {
 		Handshakes []handshake `json:"event_grid"`
 	}
-	if err := json.Unmarshal([]byte(readFile(t, "testdata/handshake/vectors.json")), &file); err != nil || len(file.Handshakes) != 2 {
-		t.Fatalf("%d vectors, %v", len(file.Handshakes), err)
+	providertest.ReadJSON(t, "testdata/handshake/vectors.json", &file)
+	if len(file.Handshakes) != 2 {
+		t.Fatalf("%d vectors", len(file.Handshakes))
 	}
 	return file.Handshakes
 }
@@ -164,26 +168,5 @@ func validation(body string) *provider.Request {
 
 func open(t testing.TB, settings values) provider.Receiver {
 	t.Helper()
-	r, err := eventgrid.Provider{}.Open(provider.Env{Now: func() time.Time { return providertest.Now }}, []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func readFile(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
+	return providertest.Open(t, eventgrid.Provider{}, providertest.JSON(settings))
 }

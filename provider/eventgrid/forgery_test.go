@@ -225,7 +225,7 @@ func TestBatch(t *testing.T) {
 // The case of a topic is nothing to go by; that of an id is.
 func TestRepeatKey(t *testing.T) {
 	key := func(topic, id string) string {
-		ev, err := eventgrid.Parse([]byte(encode(values{"topic": topic, "id": id, "eventType": "a"})))
+		ev, err := eventgrid.Parse([]byte(providertest.JSON(values{"topic": topic, "id": id, "eventType": "a"})))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +274,7 @@ func TestSettings(t *testing.T) {
 		{"subscriptions[1]", values{"query_secret": "a", "subscriptions": []string{"a", "b c"}}},
 		{"cloud", values{"query_secret": "a", "cloud": "evil.example"}},
 	} {
-		_, err := eventgrid.Provider{}.Open(provider.Env{}, []byte(encode(c.settings)))
+		_, err := eventgrid.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(c.settings)))
 		var invalid *bellhop.Error
 		if !errors.As(err, &invalid) || invalid.Fields[0].Path != c.path {
 			t.Errorf("%v: got %v, want it to be about %s", c.settings, err, c.path)
@@ -292,7 +292,7 @@ func TestSettings(t *testing.T) {
 		{"header_secret", values{"header": "X-A", "header_secret": []string{"a", "b"}}},
 		{"header", values{"header_secret": "a"}},
 	} {
-		_, err := eventgrid.Provider{}.OpenSender(provider.Env{}, []byte(encode(c.settings)))
+		_, err := eventgrid.Provider{}.OpenSender(provider.Env{}, []byte(providertest.JSON(c.settings)))
 		var invalid *bellhop.Error
 		if !errors.As(err, &invalid) || invalid.Fields[0].Path != c.path {
 			t.Errorf("%v: got %v, want it to be about %s", c.settings, err, c.path)

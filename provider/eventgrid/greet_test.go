@@ -10,6 +10,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/eventgrid"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
 func greet(t *testing.T, settings values, callback string) provider.Greeting {
@@ -27,7 +28,7 @@ func greet(t *testing.T, settings values, callback string) provider.Greeting {
 func TestGreet(t *testing.T) {
 	g := greet(t, values{"subscription_name": "recordingsub", "header": "X-Key", "header_secret": "k3y"}, "https://hooks.example/agree/1?x=y&z")
 	var got, sample []map[string]any
-	if json.Unmarshal(g.Request.Body, &got) != nil || json.Unmarshal([]byte(readFile(t, "testdata/handshake/subscription-validation-request.json")), &sample) != nil {
+	if json.Unmarshal(g.Request.Body, &got) != nil || json.Unmarshal([]byte(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json")), &sample) != nil {
 		t.Fatalf("%s", g.Request.Body)
 	}
 	data := got[0]["data"].(map[string]any)
@@ -132,7 +133,7 @@ func TestGreetCloudEvents(t *testing.T) {
 func TestGreetByHand(t *testing.T) {
 	g := greet(t, nil, "https://rp.eventgrid.azure.net/agree")
 	tr := &transport{status: 200}
-	r, err := eventgrid.Provider{}.Open(provider.Env{Client: &http.Client{Transport: tr}}, []byte(encode(values{"unauthenticated": true, "validation": "manual"})))
+	r, err := eventgrid.Provider{}.Open(provider.Env{Client: &http.Client{Transport: tr}}, []byte(providertest.JSON(values{"unauthenticated": true, "validation": "manual"})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,9 +152,9 @@ func TestGreetByHand(t *testing.T) {
 
 // The answers that the vectors expect agree; so does the sample.
 func TestValidationVectors(t *testing.T) {
-	sample := handshake{Body: json.RawMessage(readFile(t, "testdata/handshake/subscription-validation-request.json"))}
+	sample := handshake{Body: json.RawMessage(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json"))}
 	sample.Expect.Status, sample.Expect.ContentType = 200, "application/json; charset=utf-8"
-	sample.Expect.Body = json.RawMessage(readFile(t, "testdata/handshake/subscription-validation-response.json"))
+	sample.Expect.Body = json.RawMessage(providertest.ReadFile(t, "testdata/handshake/subscription-validation-response.json"))
 	for _, v := range append(handshakes(t), sample) {
 		req := validation(string(v.Body))
 		for name, value := range v.Headers {

@@ -136,14 +136,8 @@ func textOf(name string, eventGrid, cloudEvent *fields) *string {
 
 // about is the subject or, where a subscription was deleted, that subscription: such events have no subject.
 func (f *fields) about() string {
-	if f.subject != "" || !equalFold(f.kind, DeletedType) {
+	if f.subject != "" || !provider.EqualFold(f.kind, DeletedType) {
 		return f.subject
 	}
-	var id string
-	_ = provider.Object(f.data, func(name, value []byte) {
-		if string(name) == "eventSubscriptionId" {
-			id, _ = provider.Text(value)
-		}
-	})
-	return id
+	return provider.FindText(f.data, "eventSubscriptionId")
 }

@@ -21,14 +21,8 @@ type querySecret []string
 const parameter = "code"
 
 func (q querySecret) check(_ context.Context, req *provider.Request) error {
-	values := provider.Query(req.Target, parameter)
-	switch {
-	case len(values) == 0 || len(values) == 1 && values[0] == "":
-		return fmt.Errorf("code in the query: %w", signature.ErrMissing)
-	case len(values) > 1:
-		return fmt.Errorf("code in the query: %w", signature.ErrMalformed)
-	case !signature.EqualToken(values[0], q...):
-		return fmt.Errorf("code in the query: %w", signature.ErrMismatch)
+	if err := signature.VerifyToken(provider.Query(req.Target, parameter), q...); err != nil {
+		return fmt.Errorf("code in the query: %w", err)
 	}
 	return nil
 }
@@ -40,11 +34,7 @@ type headerSecret struct {
 }
 
 func (s *headerSecret) check(_ context.Context, req *provider.Request) error {
-	value, err := signature.Single(req.Header, s.name)
-	if err == nil && !signature.EqualToken(value, s.secrets...) {
-		err = signature.ErrMismatch
-	}
-	if err != nil {
+	if err := signature.VerifyToken(req.Header.Values(s.name), s.secrets...); err != nil {
 		return fmt.Errorf("settings.header: %w", err)
 	}
 	return nil

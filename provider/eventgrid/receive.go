@@ -97,7 +97,7 @@ func (r *receiver) authenticate(ctx context.Context, req *provider.Request) erro
 		return nil
 	}
 	name, err := signature.Single(req.Header, SubscriptionNameHeader)
-	if err != nil || !slices.ContainsFunc(r.subscriptions, func(known string) bool { return equalFold(name, known) }) {
+	if err != nil || !slices.ContainsFunc(r.subscriptions, func(known string) bool { return provider.EqualFold(name, known) }) {
 		return fmt.Errorf("%w: not one of settings.subscriptions", provider.ErrForbidden)
 	}
 	return nil

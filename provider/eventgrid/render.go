@@ -26,26 +26,23 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 // RenderBatch delivers an array, in which an event in this schema keeps its bytes and any other is put into it. What
 // publishers leave out, and Event Grid adds, is added.
 func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
-	body := []byte{'['}
 	eventType, dataVersion := headerNotification, ""
-	for i, ev := range events {
+	body, err := provider.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) {
 		item, version, err := r.item(ev)
-		if err != nil {
-			return provider.Rendered{}, err
-		}
-		if i > 0 {
-			body = append(body, ',')
-		} else {
+		if ev == events[0] {
 			dataVersion = version
 		}
-		body = append(body, item...)
+		return item, err
+	})
+	if err != nil {
+		return provider.Rendered{}, err
 	}
 	if len(events) == 1 && events[0].Type == DeletedType {
 		eventType = headerDeletion
 	}
 	h := http.Header{"Content-Type": {contentType}}
 	r.addHeaders(h, eventType, dataVersion, at)
-	return provider.Rendered{Header: h, Body: append(body, ']')}, nil
+	return provider.Rendered{Header: h, Body: body}, nil
 }
 
 // item returns ev in Event Grid's schema, and its data version.

@@ -2,7 +2,6 @@ package eventgrid_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"strings"
@@ -24,8 +23,9 @@ type sasVector struct {
 func sasVectors(t testing.TB) (good, bad []sasVector) {
 	t.Helper()
 	var file struct{ Vectors, Negative []sasVector }
-	if err := json.Unmarshal([]byte(readFile(t, "testdata/eventgrid-sas.json")), &file); err != nil || len(file.Vectors) != 3 || len(file.Negative) != 1 {
-		t.Fatalf("%d and %d vectors, %v", len(file.Vectors), len(file.Negative), err)
+	providertest.ReadJSON(t, "testdata/eventgrid-sas.json", &file)
+	if len(file.Vectors) != 3 || len(file.Negative) != 1 {
+		t.Fatalf("%d and %d vectors", len(file.Vectors), len(file.Negative))
 	}
 	return file.Vectors, file.Negative
 }

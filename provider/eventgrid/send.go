@@ -42,14 +42,12 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 }
 
 func (s *sendSettings) check() error {
-	var errs []error
-	if s.Schema != "" && s.Schema != schemaEventGrid && s.Schema != schemaCloudEvents {
-		errs = append(errs, bellhop.Invalid("schema", "use eventgrid or cloudevents"))
-	}
+	_, err := provider.OneOf("schema", s.Schema, schemaEventGrid, schemaEventGrid, schemaCloudEvents)
+	errs := []error{err}
 	if s.SubscriptionName != "" {
 		errs = append(errs, checkName("subscription_name", s.SubscriptionName))
 	}
-	if !printable(s.Topic) || strings.Contains(s.Topic, " ") || len(s.Topic) > maxTopic {
+	if !provider.Visible(s.Topic) || len(s.Topic) > maxTopic {
 		errs = append(errs, bellhop.Invalid("topic", "use at most 512 printable ASCII characters without a blank, such as /contoso/orders"))
 	}
 	if s.Header != "" || s.HeaderSecret != nil {
@@ -76,7 +74,7 @@ func (s *sender) addHeaders(h http.Header, eventType, dataVersion string, at pro
 	if name == "" {
 		name = defaultName
 	}
-	if !printable(dataVersion) || len(dataVersion) > maxHeaderValue {
+	if !provider.Printable(dataVersion) || len(dataVersion) > maxHeaderValue {
 		dataVersion = ""
 	}
 	h[EventTypeHeader] = []string{eventType}

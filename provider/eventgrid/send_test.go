@@ -21,7 +21,7 @@ func openSender(t testing.TB, settings values) provider.Batcher {
 	if settings == nil {
 		settings = values{}
 	}
-	r, err := eventgrid.Provider{}.OpenSender(provider.Env{Rand: rand.NewChaCha8([32]byte{1})}, []byte(encode(settings)))
+	r, err := eventgrid.Provider{}.OpenSender(provider.Env{Rand: rand.NewChaCha8([32]byte{1})}, []byte(providertest.JSON(settings)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,9 +81,7 @@ func TestSendForeign(t *testing.T) {
 // The headers of the sample, in both schemas.
 func TestSendHeaders(t *testing.T) {
 	var sample struct{ EventGridSchema, CloudEventsSchema map[string]string }
-	if err := json.Unmarshal([]byte(readFile(t, "testdata/delivery-headers.json")), &sample); err != nil {
-		t.Fatal(err)
-	}
+	providertest.ReadJSON(t, "testdata/delivery-headers.json", &sample)
 	first := at
 	first.Attempt = 1
 	own := ownEvents(t, "testdata/samples/notification-single.json")[0]
@@ -116,7 +114,7 @@ func TestSendHeaders(t *testing.T) {
 // ownEvents are those that come with the body in a file, as the store keeps them.
 func ownEvents(t *testing.T, path string) (events []*bellhop.Event) {
 	t.Helper()
-	for _, ev := range arrive(t, provider.Rendered{Header: http.Header{}, Body: []byte(readFile(t, path))}) {
+	for _, ev := range arrive(t, provider.Rendered{Header: http.Header{}, Body: []byte(providertest.ReadFile(t, path))}) {
 		ev.ID, ev.Source, ev.ReceivedAt = "evt_own", "grid", providertest.Now
 		events = append(events, &ev)
 	}
@@ -180,7 +178,7 @@ func checkArrived(t *testing.T, was *bellhop.Event, is bellhop.Event, same bool)
 		t.Errorf("arrives as %+v, was %+v", is, *was)
 	}
 	var a, b struct{ Data any }
-	if json.Unmarshal(is.Body, &a) != nil || json.Unmarshal(was.Body, &b) != nil || encode(a) != encode(b) {
+	if json.Unmarshal(is.Body, &a) != nil || json.Unmarshal(was.Body, &b) != nil || providertest.JSON(a) != providertest.JSON(b) {
 		t.Errorf("arrives with %s, had %s", is.Body, was.Body)
 	}
 	if bytes.Equal(is.Body, was.Body) != same {

@@ -43,7 +43,7 @@ func (s *settings) proofs(env provider.Env, where cloud) ([]proof, error) {
 	if s.Audience != "" || s.TenantID != "" || s.AppID != "" || s.KeysURL != "" {
 		b, err := s.bearer(env, where)
 		list, errs = append(list, b), append(errs, err)
-		if equalFold(s.Header, authorization) {
+		if provider.EqualFold(s.Header, authorization) {
 			errs = append(errs, bellhop.Invalid("header", "the token is in Authorization; use another header"))
 		}
 	}
@@ -59,17 +59,15 @@ func (s *settings) proofs(env provider.Env, where cloud) ([]proof, error) {
 
 // manual reports whether a validation event is answered by a call to its URL.
 func (s *settings) manual() (bool, error) {
-	if s.Validation != "" && s.Validation != "automatic" && s.Validation != "manual" {
-		return false, bellhop.Invalid("validation", "use automatic or manual")
-	}
-	return s.Validation == "manual", nil
+	how, err := provider.OneOf("validation", s.Validation, "automatic", "automatic", "manual")
+	return how == "manual", err
 }
 
 // checkSecretHeader checks a header that holds a secret, at either end.
 func checkSecretHeader(name string, secrets provider.Secrets) error {
 	errs := []error{checkHeaderName(name), secrets.Check("header_secret")}
 	for i, text := range secrets {
-		if !printable(text) || len(text) > maxHeaderValue {
+		if !provider.Printable(text) || len(text) > maxHeaderValue {
 			errs = append(errs, bellhop.Invalid(secrets.Path("header_secret", i),
 				"cannot stand in a header: use at most 4096 printable ASCII characters without a blank at either end"))
 		}
@@ -86,7 +84,7 @@ var ownHeaders = []string{"Connection", "Content-Encoding", "Content-Length", "C
 func checkHeaderName(name string) error {
 	canonical := http.CanonicalHeaderKey(name)
 	switch {
-	case name == "" || len(name) > 128 || !consistsOf(name, "!#$%&'*+-.^_`|~"):
+	case len(name) > 128 || !provider.HeaderName(name):
 		return bellhop.Invalid("header", "use the name of a header, such as X-Contoso-Key")
 	case strings.HasPrefix(canonical, "Aeg-") || slices.Contains(ownHeaders, canonical):
 		return bellhop.Invalid("header", "this header has a meaning of its own; use another, such as X-Contoso-Key")
@@ -107,20 +105,8 @@ func checkNames(path string, names []string) error {
 }
 
 func checkName(path, name string) error {
-	if name == "" || len(name) > 64 || !consistsOf(name, "-") {
+	if name == "" || len(name) > 64 || !provider.Alphanumeric(name, "-") {
 		return bellhop.Invalid(path, "use the name of an event subscription: 3 to 64 letters, digits and dashes")
 	}
 	return nil
-}
-
-// consistsOf reports whether text has only ASCII letters, digits and what is in more.
-func consistsOf(text, more string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(more, r)
-	})
-}
-
-// printable reports whether text is printable ASCII without a blank at either end.
-func printable(text string) bool {
-	return strings.TrimSpace(text) == text && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }

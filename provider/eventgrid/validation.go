@@ -28,14 +28,14 @@ func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err e
 	switch {
 	case len(says) > 1:
 		return v, false, fmt.Errorf("%w: aeg-event-type is there twice", provider.ErrBody)
-	case len(says) == 1 && !equalFold(says[0], headerValidation), len(says) == 0 && len(items) != 1:
+	case len(says) == 1 && !provider.EqualFold(says[0], headerValidation), len(says) == 0 && len(items) != 1:
 		return v, false, nil
 	case len(items) != 1:
 		return v, true, fmt.Errorf("%w: a validation of more or less than one event", provider.ErrBody)
 	}
 	f, err := readFields(items[0])
 	switch {
-	case err == nil && !f.cloudEvent && equalFold(f.kind, ValidationType):
+	case err == nil && !f.cloudEvent && provider.EqualFold(f.kind, ValidationType):
 		v, err = readValidationData(f.data)
 		return v, true, err
 	case len(says) == 0:
@@ -56,7 +56,7 @@ func readValidationData(data []byte) (v Validation, err error) {
 	switch {
 	case err != nil:
 		return v, fmt.Errorf("in data: %w", err)
-	case v.Code == "" || len(v.Code) > provider.MaxTokenBytes || !provider.PlainToken(v.Code):
+	case !provider.PlainToken(v.Code):
 		return v, fmt.Errorf("%w: no validationCode, or none that can be one", provider.ErrBody)
 	}
 	return v, nil

@@ -21,7 +21,7 @@ func (c cloud) checkValidationURL(text string) error {
 	switch {
 	case text == "":
 		return fmt.Errorf("%w: no validationUrl; subscriptions of an old API version have none, and need validation: automatic", provider.ErrBody)
-	case err != nil || len(text) > maxURL || !printable(text) || strings.ContainsAny(text, " \\#"):
+	case err != nil || len(text) > maxURL || !provider.Visible(text) || strings.ContainsAny(text, `\#`):
 		return fmt.Errorf("%w: validationUrl is no plain URL", provider.ErrBody)
 	case u.Scheme != "https" || u.User != nil || u.Opaque != "":
 		return fmt.Errorf("%w: validationUrl is no https URL, or has a user in it", provider.ErrBody)
@@ -36,7 +36,7 @@ func (c cloud) checkValidationURL(text string) error {
 // isBelow reports whether host is a plain name below domain.
 func isBelow(host, domain string) bool {
 	labels, ok := strings.CutSuffix(strings.ToLower(host), "."+domain)
-	return ok && consistsOf(labels, "-.") && !strings.Contains("."+labels+".", "..")
+	return ok && provider.Alphanumeric(labels, "-.") && !strings.Contains("."+labels+".", "..")
 }
 
 // ownPort reports whether u leads to 443 or 553, where Event Grid's validation URLs are.
@@ -48,7 +48,7 @@ func ownPort(u *url.URL) bool {
 	return false
 }
 
-// confirm returns what agrees by calling to, which was checked. It follows no redirect, as those lead anywhere.
+// confirm returns what agrees by calling to, which was checked. It follows no redirect.
 func confirm(guarded *http.Client, to string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if guarded == nil {
@@ -58,11 +58,9 @@ func confirm(guarded *http.Client, to string) func(context.Context) error {
 		if err != nil {
 			return errors.New("validationUrl: cannot be called")
 		}
-		client := *guarded
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		reply, err := client.Do(req)
+		reply, err := provider.NoRedirects(guarded).Do(req)
 		if err != nil {
-			return fmt.Errorf("validationUrl: %w", withoutURL(err))
+			return fmt.Errorf("validationUrl: %w", provider.WithoutURL(err))
 		}
 		reply.Body.Close()
 		if reply.StatusCode < 200 || reply.StatusCode > 299 {
@@ -70,13 +68,4 @@ func confirm(guarded *http.Client, to string) func(context.Context) error {
 		}
 		return nil
 	}
-}
-
-// withoutURL takes the URL out of a client's error: there is a token in it.
-func withoutURL(err error) error {
-	var failure *url.Error
-	if errors.As(err, &failure) {
-		return failure.Err
-	}
-	return err
 }

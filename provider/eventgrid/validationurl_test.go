@@ -11,6 +11,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/eventgrid"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
 // transport answers whatever is asked of the world, and remembers it.
@@ -34,11 +35,11 @@ func (tr *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func validateByHand(t testing.TB, tr *transport, cloud, validationURL string) (then func(context.Context) error, err error) {
 	t.Helper()
 	r, err := eventgrid.Provider{}.Open(provider.Env{Client: &http.Client{Transport: tr}},
-		[]byte(encode(values{"query_secret": secrets[0], "validation": "manual", "cloud": cloud})))
+		[]byte(providertest.JSON(values{"query_secret": secrets[0], "validation": "manual", "cloud": cloud})))
 	if err != nil {
 		t.Fatal(err)
 	}
-	receipt, err := r.Receive(context.Background(), validation(encode([]values{{
+	receipt, err := r.Receive(context.Background(), validation(providertest.JSON([]values{{
 		"id": "1", "eventType": eventgrid.ValidationType, "data": values{"validationCode": "512d", "validationUrl": validationURL},
 	}})))
 	if err != nil {
@@ -121,7 +122,7 @@ func TestValidationURL(t *testing.T) {
 
 // In automatic mode no URL is called, wherever it leads.
 func TestValidationURLNotCalled(t *testing.T) {
-	req := validation(encode([]values{{"id": "1", "eventType": eventgrid.ValidationType,
+	req := validation(providertest.JSON([]values{{"id": "1", "eventType": eventgrid.ValidationType,
 		"data": values{"validationCode": "512d", "validationUrl": "http://169.254.169.254/"}}}))
 	receipt, err := open(t, values{"query_secret": secrets[0]}).Receive(context.Background(), req)
 	if err != nil || receipt.Reply == nil || receipt.Reply.Then != nil {
@@ -155,7 +156,7 @@ func TestConfirm(t *testing.T) {
 		}
 	}
 	receipt, err := open(t, values{"unauthenticated": true, "validation": "manual"}).Receive(context.Background(),
-		validation(readFile(t, "testdata/handshake/subscription-validation-request.json")))
+		validation(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json")))
 	if err != nil || receipt.Reply.Then(context.Background()) == nil {
 		t.Errorf("without a client: %v", err)
 	}

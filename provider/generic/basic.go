@@ -35,7 +35,7 @@ func (b *basic) verify(req *provider.Request) (proof, error) {
 	name, text, _ := strings.Cut(value, " ")
 	pair, err := strictBase64.DecodeString(text)
 	switch {
-	case !equalFold(name, "Basic"), err != nil, strings.ContainsAny(text, "\r\n"):
+	case !provider.EqualFold(name, "Basic"), err != nil, strings.ContainsAny(text, "\r\n"):
 		return proof{}, fmt.Errorf("%s: %w", authorization, signature.ErrMalformed)
 	case !signature.EqualToken(string(pair), b.pairs...):
 		return proof{}, fmt.Errorf("%s: %w", authorization, signature.ErrMismatch)

@@ -158,10 +158,7 @@ func TestTemplate(t *testing.T) {
 
 func receive(t *testing.T, settings values, req *provider.Request) (provider.Receipt, error) {
 	t.Helper()
-	r, err := generic.Provider{}.Open(env(), []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := providertest.Open(t, generic.Provider{}, providertest.JSON(settings))
 	return r.Receive(context.Background(), req)
 }
 

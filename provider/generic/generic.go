@@ -62,7 +62,7 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 		return nil, bellhop.Invalid("secret", "a destination has one secret")
 	}
 	scheme, err := newScheme(s, env.Now)
-	method, methodErr := oneOf("method", s.Method, http.MethodPost, http.MethodPost, http.MethodPut, http.MethodPatch)
+	method, methodErr := provider.OneOf("method", s.Method, http.MethodPost, http.MethodPost, http.MethodPut, http.MethodPatch)
 	if err := bellhop.Join("", err, methodErr, checkHeader("id_header", s.IDHeader), checkHeader("type_header", s.TypeHeader)); err != nil {
 		return nil, err
 	}

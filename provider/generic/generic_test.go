@@ -1,8 +1,6 @@
 package generic_test
 
 import (
-	"encoding/json"
-	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -56,21 +54,7 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// with adds to base; nil takes away.
-func with(base, more values) values {
-	all := maps.Clone(base)
-	maps.Copy(all, more)
-	maps.DeleteFunc(all, func(_ string, v any) bool { return v == nil })
-	return all
-}
-
-func encode(v values) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
-}
+var with = providertest.With
 
 // newCase is what the schemes have in common. A destination has the settings of a source that both sides have.
 func newCase(name string, base values, secrets [2]string, prove func(req *provider.Request, secret string, at time.Time)) providertest.Case {
@@ -79,7 +63,7 @@ func newCase(name string, base values, secrets [2]string, prove func(req *provid
 	return providertest.Case{
 		Name:     name,
 		Provider: generic.Provider{},
-		Settings: func(secrets []string) string { return encode(with(base, values{"secret": secrets})) },
+		Settings: func(secrets []string) string { return providertest.JSON(with(base, values{"secret": secrets})) },
 		Secrets:  secrets,
 		Sign: func(secret string, at time.Time, body []byte) *provider.Request {
 			h := http.Header{"Content-Type": {"application/json"}}
@@ -88,8 +72,8 @@ func newCase(name string, base values, secrets [2]string, prove func(req *provid
 			return req
 		},
 		Methods:      []string{"POST", "PUT", "PATCH"},
-		SendSettings: func(secret string) string { return encode(with(toSend, values{"secret": secret})) },
-		SendSource:   func(secret string) string { return encode(with(anyBody, values{"secret": secret})) },
+		SendSettings: func(secret string) string { return providertest.JSON(with(toSend, values{"secret": secret})) },
+		SendSource:   func(secret string) string { return providertest.JSON(with(anyBody, values{"secret": secret})) },
 	}
 }
 

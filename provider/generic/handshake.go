@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
@@ -77,7 +76,7 @@ func (b *bodyHandshake) answer(req *provider.Request, p proof) (*provider.Reply,
 
 // echo answers with the challenge itself.
 func echo(challenge string) (*provider.Reply, error) {
-	if challenge == "" || len(challenge) > provider.MaxTokenBytes || !provider.PlainToken(challenge) {
+	if !provider.PlainToken(challenge) {
 		return nil, fmt.Errorf("%w: a challenge that is empty, longer than 4 KiB or no plain text", provider.ErrBody)
 	}
 	return &provider.Reply{Status: http.StatusOK, Body: []byte(challenge)}, nil
@@ -104,11 +103,5 @@ func answerSigned(challenge string, key []byte, hmac signature.HMAC, plain, sign
 // answer to a challenge would do as the signature of an event that reads the same. None can: whoever has challenges
 // signed sends JSON objects, alone or behind "v0:" and a time, and neither a brace nor a colon is let through here.
 func signable(challenge string) bool {
-	for i := range len(challenge) {
-		c := challenge[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("+/=_-.", c) < 0 {
-			return false
-		}
-	}
-	return challenge != "" && len(challenge) <= 256
+	return challenge != "" && len(challenge) <= 256 && provider.Alphanumeric(challenge, "+/=_-.")
 }

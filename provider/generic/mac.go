@@ -24,9 +24,9 @@ type mac struct {
 }
 
 func newMAC(s settings, now func() time.Time) (scheme, error) {
-	hash, hashErr := oneOf("hash", s.Hash, "sha256", "sha1", "sha256", "sha384", "sha512")
-	encoding, encodingErr := oneOf("encoding", s.Encoding, "hex", "hex", "hex-upper", "base64", "base64url")
-	_, separatorErr := oneOf("separator", s.Separator, ",", ",", ";", " ")
+	hash, hashErr := provider.OneOf("hash", s.Hash, "sha256", "sha1", "sha256", "sha384", "sha512")
+	encoding, encodingErr := provider.OneOf("encoding", s.Encoding, "hex", "hex", "hex-upper", "base64", "base64url")
+	_, separatorErr := provider.OneOf("separator", s.Separator, ",", ",", ";", " ")
 	keys, keysErr := decodeKeys(s.Secret, s.SecretEncoding)
 	timestamp, timestampErr := newTimestamp(s, now)
 	template, templateErr := newTemplate(s)
@@ -53,20 +53,13 @@ func newMAC(s settings, now func() time.Time) (scheme, error) {
 }
 
 func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
-	encoding, err := oneOf("secret_encoding", encoding, "text", "text", "hex", "base64")
+	encoding, err := provider.OneOf("secret_encoding", encoding, "text", "text", "hex", "base64")
 	if err != nil {
 		return nil, err
 	}
-	var keys [][]byte
-	var errs []error
-	for i, text := range secrets {
-		key, err := signature.DecodeKey(text, signature.KeyEncoding(encoding))
-		if err != nil {
-			err = bellhop.Invalid(secrets.Path("secret", i), err.Error())
-		}
-		keys, errs = append(keys, key), append(errs, err)
-	}
-	return keys, bellhop.Join("", errs...)
+	return provider.ReadSecrets("secret", secrets, func(text string) ([]byte, error) {
+		return signature.DecodeKey(text, signature.KeyEncoding(encoding))
+	})
 }
 
 // checkSigned checks the headers that sign or are signed: there is one for the signature, and none has two duties.

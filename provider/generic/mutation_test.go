@@ -11,6 +11,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/generic"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -21,10 +22,7 @@ func TestPresetMutants(t *testing.T) {
 	for _, c := range generic.PresetCases() {
 		t.Run(c.Name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(17, 4))
-			r, err := generic.Provider{}.Open(env(), []byte(encode(presetSettings(c, secrets[0]))))
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := providertest.Open(t, generic.Provider{}, providertest.JSON(presetSettings(c, secrets[0])))
 			var good []*provider.Request
 			all := recordings(t, c.Name)
 			for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -39,7 +39,7 @@ func presetCase(t testing.TB, c generic.PresetCase) providertest.Case {
 	described := providertest.Case{
 		Provider: generic.Provider{},
 		Name:     c.Name,
-		Settings: func(secrets []string) string { return encode(presetSettings(c, secrets...)) },
+		Settings: func(secrets []string) string { return providertest.JSON(presetSettings(c, secrets...)) },
 		Secrets:  secrets,
 		Sign: func(secret string, at time.Time, body []byte) *provider.Request {
 			return signPreset(c, secret, at, body)

@@ -22,14 +22,8 @@ func newQuery(s settings) (scheme, error) {
 }
 
 func (q *query) verify(req *provider.Request) (proof, error) {
-	values := provider.Query(req.Target, q.parameter)
-	switch {
-	case len(values) == 0 || len(values) == 1 && values[0] == "":
-		return proof{}, fmt.Errorf("query: %w", signature.ErrMissing)
-	case len(values) > 1:
-		return proof{}, fmt.Errorf("query: %w", signature.ErrMalformed)
-	case !signature.EqualToken(values[0], q.tokens...):
-		return proof{}, fmt.Errorf("query: %w", signature.ErrMismatch)
+	if err := signature.VerifyToken(provider.Query(req.Target, q.parameter), q.tokens...); err != nil {
+		return proof{}, fmt.Errorf("query: %w", err)
 	}
 	return proof{}, nil
 }

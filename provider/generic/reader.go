@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -44,7 +43,7 @@ func newReader(s settings, p *preset) (*reader, error) {
 	if s.Type != "" && !provider.Word(s.Type) {
 		typeErr = bellhop.Invalid("type", "use 1 to 255 letters, digits, dots, dashes, slashes and underscores")
 	}
-	repeat, repeatErr := oneOf("repeat", s.Repeat, repeatSignature, repeatSignature, repeatBody, repeatNone)
+	repeat, repeatErr := provider.OneOf("repeat", s.Repeat, repeatSignature, repeatSignature, repeatBody, repeatNone)
 	r.repeat = repeat
 	return r, bellhop.Join("", typeErr, repeatErr, checkOne(s), checkHeader("type_header", s.TypeHeader), checkHeader("id_header", s.IDHeader))
 }
@@ -84,7 +83,7 @@ func (r *reader) read(req *provider.Request, p proof) (kind, id string, err erro
 		}
 	}
 	if r.idHeader != "" {
-		if id, err = optional(req.Header, r.idHeader); err != nil {
+		if id, err = signature.Optional(req.Header, r.idHeader); err != nil {
 			return "", "", fmt.Errorf("%s: %w", r.idHeader, err)
 		}
 	}
@@ -123,13 +122,4 @@ func single(h http.Header, name string) string {
 		return values[0]
 	}
 	return ""
-}
-
-// optional returns the value of a header that may be absent and must not be there twice.
-func optional(h http.Header, name string) (string, error) {
-	values := h.Values(name)
-	if len(values) > 1 {
-		return "", signature.ErrMalformed
-	}
-	return strings.Join(values, ""), nil
 }

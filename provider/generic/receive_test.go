@@ -10,6 +10,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/generic"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -140,10 +141,7 @@ func TestMethods(t *testing.T) {
 func TestSend(t *testing.T) {
 	ev := &bellhop.Event{ID: "evt_1", Type: "order.changed", Body: []byte("{}")}
 	render := func(settings values, url string) (provider.Rendered, error) {
-		r, err := generic.Provider{}.OpenSender(env(), []byte(encode(settings)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := providertest.OpenSender(t, generic.Provider{}, providertest.JSON(settings))
 		return r.Render(ev, provider.Sending{URL: url})
 	}
 	m, err := render(with(token, values{"method": "PUT", "id_header": "x-id", "type_header": "x-type"}), "https://r.example/in")

@@ -135,27 +135,15 @@ func checkFit(scheme, side string, raw json.RawMessage) error {
 	return bellhop.Join("", errs...)
 }
 
-// oneOf returns text, or standard if it is empty, provided that it is one of choices.
-func oneOf(path, text, standard string, choices ...string) (string, error) {
-	if text == "" {
-		text = standard
-	}
-	if !slices.Contains(choices, text) {
-		return "", bellhop.Invalid(path, "use "+strings.Join(choices, ", "))
-	}
-	return text, nil
-}
-
 // checkHeader lets through "" and what can be the name of a header.
 func checkHeader(path, name string) error {
-	for i := range len(name) {
-		c := name[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return bellhop.Invalid(path, "use the name of a header, such as X-Signature")
-		}
+	if name != "" && !provider.HeaderName(name) {
+		return bellhop.Invalid(path, "use the name of a header, such as X-Signature")
 	}
 	return nil
 }
+
+var knownMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
 // checkMethods returns the methods that are taken.
 func checkMethods(methods []string) ([]string, error) {
@@ -167,8 +155,9 @@ func checkMethods(methods []string) ([]string, error) {
 	}
 	var errs []error
 	for i, m := range methods {
-		_, err := oneOf(fmt.Sprintf("methods[%d]", i), m, "", http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete)
-		errs = append(errs, err)
+		if !slices.Contains(knownMethods, m) {
+			errs = append(errs, bellhop.Invalid(fmt.Sprintf("methods[%d]", i), "use "+strings.Join(knownMethods, ", ")))
+		}
 	}
 	return methods, bellhop.Join("", errs...)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/generic"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
 // hmac, token, basic and query are good settings of a source.
@@ -87,7 +88,7 @@ func TestSettings(t *testing.T) {
 		{hmac, values{"repeat": "signature", "id_field": "id"}, "repeat"},
 		{none, values{"methods": []string{"GET"}}, ""}, {none, values{"methods": []string{}}, "methods"}, {none, values{"methods": []string{"POST", "TRACE"}}, "methods[1]"},
 	} {
-		raw := encode(with(c.base, c.more))
+		raw := providertest.JSON(with(c.base, c.more))
 		_, err := generic.Provider{}.Open(env(), []byte(raw))
 		checkPath(t, raw, err, c.path)
 	}
@@ -105,7 +106,7 @@ func TestSendSettings(t *testing.T) {
 		{hmac, values{"url": "https://h.example/"}, "url"}, {hmac, values{"template": "{url}{params}"}, ""}, {hmac, values{"timestamp_field": "at"}, "timestamp_field"},
 		{hmac, values{"tolerance": "1m"}, "tolerance"}, {none, values{"methods": []string{"POST"}}, "methods"}, {none, values{"type": "a"}, "type"},
 	} {
-		raw := encode(with(c.base, c.more))
+		raw := providertest.JSON(with(c.base, c.more))
 		_, err := generic.Provider{}.OpenSender(env(), []byte(raw))
 		checkPath(t, raw, err, c.path)
 	}
@@ -135,10 +136,7 @@ func TestSecretHeaders(t *testing.T) {
 	for want, s := range map[string]values{
 		"Authorization": token, "X-Gitlab-Token": with(token, values{"header": "x-gitlab-token"}), "": hmac,
 	} {
-		r, err := generic.Provider{}.Open(env(), []byte(encode(s)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := providertest.Open(t, generic.Provider{}, providertest.JSON(s))
 		if got := strings.Join(r.(provider.Secretive).SecretHeaders(), " "); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -29,7 +29,7 @@ type timestamp struct {
 }
 
 func newTimestamp(s settings, now func() time.Time) (timestamp, error) {
-	format, formatErr := oneOf("timestamp_format", s.TimestampFormat, formatSeconds, formatSeconds, formatMillis, formatRFC3339)
+	format, formatErr := provider.OneOf("timestamp_format", s.TimestampFormat, formatSeconds, formatSeconds, formatMillis, formatRFC3339)
 	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, 5*time.Minute)
 	t := timestamp{header: s.TimestampHeader, field: parsePath(s.TimestampField), format: format, tolerance: tolerance, now: now}
 	return t, bellhop.Join("", t.checkUse(s), formatErr, toleranceErr)
@@ -88,8 +88,7 @@ func (t timestamp) check(at time.Time, body []byte) error {
 
 // fresh compares in the unit of the format, so that what came within the last second of the tolerance is taken.
 func (t timestamp) fresh(at time.Time, name string) error {
-	age := t.now().Truncate(t.unit()).Sub(at)
-	if age > t.tolerance || age < -t.tolerance {
+	if t.now().Truncate(t.unit()).Sub(at).Abs() > t.tolerance {
 		return fmt.Errorf("%s: %w", name, signature.ErrExpired)
 	}
 	return nil
@@ -121,7 +120,7 @@ func (t timestamp) write(at time.Time) string {
 func (t timestamp) parse(text string) (time.Time, error) {
 	switch t.format {
 	case formatMillis:
-		n, err := canonicalNumber(text, 14)
+		n, err := signature.ParseUnix(text, signature.MaxUnixMilli)
 		return time.UnixMilli(n), err
 	case formatRFC3339:
 		at := provider.Time(text)
@@ -130,16 +129,8 @@ func (t timestamp) parse(text string) (time.Time, error) {
 		}
 		return at, nil
 	}
-	n, err := canonicalNumber(text, 11)
+	n, err := signature.ParseUnix(text, signature.MaxUnix)
 	return time.Unix(n, 0), err
-}
-
-func canonicalNumber(text string, digits int) (int64, error) {
-	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil || len(text) > digits || text[0] == '0' && len(text) > 1 {
-		return 0, signature.ErrMalformed
-	}
-	return int64(n), nil
 }
 
 // isUTC reports whether text looks like 2006-01-02T15:04:05Z, with up to 9 digits of a fraction. time.Parse takes more:

@@ -33,7 +33,7 @@ func newToken(s settings) (scheme, error) {
 	}
 	var errs []error
 	for i, text := range s.Secret {
-		if !printable(text) {
+		if !provider.Printable(text) {
 			errs = append(errs, bellhop.Invalid(s.Secret.Path("secret", i), "cannot stand in a header: use printable ASCII without a blank at either end"))
 		}
 	}
@@ -60,19 +60,10 @@ func (t *token) cutPrefix(value string) (rest string, ok bool) {
 	if t.header != authorization || len(value) < len(t.prefix) {
 		return strings.CutPrefix(value, t.prefix)
 	}
-	return value[len(t.prefix):], equalFold(value[:len(t.prefix)], t.prefix)
+	return value[len(t.prefix):], provider.EqualFold(value[:len(t.prefix)], t.prefix)
 }
 
 func (t *token) sign(h http.Header, _ []byte, _ string, _ provider.Sending) error {
 	h.Set(t.header, t.prefix+t.tokens[0])
 	return nil
-}
-
-// equalFold compares with an ASCII text, without regard to case. As many bytes are as many letters then: none of the
-// letters that Unicode folds to ASCII gets through.
-func equalFold(a, ascii string) bool { return len(a) == len(ascii) && strings.EqualFold(a, ascii) }
-
-// printable reports whether text is printable ASCII without a blank at either end.
-func printable(text string) bool {
-	return strings.TrimSpace(text) == text && strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }

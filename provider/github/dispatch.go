@@ -36,11 +36,8 @@ type clientPayload struct {
 // newDispatch writes ev as a repository_dispatch, the same bytes on each attempt.
 func newDispatch(ev *bellhop.Event) ([]byte, error) {
 	d := dispatch{Action: ev.Type, ClientPayload: clientPayload{
-		ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.Time.UTC(),
+		ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.HappenedAt().UTC(),
 	}}
-	if ev.Time.IsZero() {
-		d.ClientPayload.Time = ev.ReceivedAt.UTC()
-	}
 	if utf8.Valid(ev.Body) && json.Valid(ev.Body) {
 		d.ClientPayload.Data = ev.Body
 		object, err := json.Marshal(d)

@@ -11,6 +11,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/github"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -127,10 +128,7 @@ func TestRepeats(t *testing.T) {
 		"under an odd id":                {nil, set("X-GitHub-Delivery", "a\x00b\xff"), false},
 		"under a very long id":           {nil, set("X-GitHub-Delivery", strings.Repeat("d", 600)), false},
 	} {
-		settings := map[string]any{"secret": secrets}
-		for name, value := range c.settings {
-			settings[name] = value
-		}
+		settings := providertest.With(map[string]any{"secret": secrets}, c.settings)
 		req := sign(secrets[0], []byte(ping))
 		c.change(req)
 		first, second := receive(t, settings, sign(secrets[0], []byte(ping))), receive(t, settings, req)
@@ -193,7 +191,7 @@ func TestKnownAnswer(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	_, err := github.Provider{}.Open(provider.Env{}, []byte(encode(map[string]any{"secret": "s", "repeat": "signature"})))
+	_, err := github.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(map[string]any{"secret": "s", "repeat": "signature"})))
 	if err == nil || !strings.HasPrefix(err.Error(), "repeat: ") {
 		t.Errorf("repeat: %v", err)
 	}
@@ -222,15 +220,7 @@ func FuzzForm(f *testing.F) {
 
 func open(t testing.TB, more map[string]any) provider.Receiver {
 	t.Helper()
-	settings := map[string]any{"secret": secrets[0]}
-	for name, value := range more {
-		settings[name] = value
-	}
-	r, err := github.Provider{}.Open(provider.Env{}, []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return providertest.Open(t, github.Provider{}, providertest.Settings(map[string]any{"secret": secrets[0]}, more))
 }
 
 func receive(t testing.TB, more map[string]any, req *provider.Request) bellhop.Event {

@@ -16,10 +16,7 @@ package github
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -48,25 +45,14 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	err := oneOf("repeat", s.Repeat, repeatDelivery, repeatBody)
+	repeat, err := provider.OneOf("repeat", s.Repeat, repeatDelivery, repeatDelivery, repeatBody)
 	if err := bellhop.Join("", s.Secret.Check("secret"), err); err != nil {
 		return nil, err
 	}
-	r := &receiver{byDelivery: s.Repeat != repeatBody}
-	for _, secret := range s.Secret {
-		r.secrets = append(r.secrets, []byte(secret))
-	}
+	r := &receiver{secrets: s.Secret.Bytes(), byDelivery: repeat == repeatDelivery}
 	r.verify = func(h http.Header, body []byte) error { return Verify(h, body, r.secrets...) }
 	if s.AllowSHA1 {
 		r.verify = func(h http.Header, body []byte) error { return VerifyAllowingSHA1(h, body, r.secrets...) }
 	}
 	return r, nil
-}
-
-// oneOf checks a setting that has one of known values, or none.
-func oneOf(path, value string, known ...string) error {
-	if value == "" || slices.Contains(known, value) {
-		return nil
-	}
-	return bellhop.Invalid(path, fmt.Sprintf("there is no such value; use %s", strings.Join(known, " or ")))
 }

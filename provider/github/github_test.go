@@ -1,9 +1,6 @@
 package github_test
 
 import (
-	"encoding/json"
-	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +16,7 @@ var secrets = [2]string{"It's a Secret to Everybody", "c5f0c7d2a1934be08f6e"}
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Provider: github.Provider{},
-		Settings: func(secrets []string) string { return encode(map[string]any{"secret": secrets}) },
+		Settings: func(secrets []string) string { return providertest.JSON(map[string]any{"secret": secrets}) },
 		Secrets:  secrets,
 		Sign:     func(secret string, _ time.Time, body []byte) *provider.Request { return sign(secret, body) },
 		Headers:  []string{"X-Hub-Signature-256"},
@@ -29,7 +26,7 @@ func testCase(t testing.TB) providertest.Case {
 			Key:    func(secret string) []byte { return []byte(secret) },
 		},
 		Recordings:   recordings(t),
-		SendSettings: func(secret string) string { return encode(map[string]any{"secret": secret}) },
+		SendSettings: func(secret string) string { return providertest.JSON(map[string]any{"secret": secret}) },
 	}
 }
 
@@ -38,7 +35,7 @@ func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := readFile(b, "testdata/samples/organization-member-added.json")
+	body := providertest.ReadFile(b, "testdata/samples/organization-member-added.json")
 	body = strings.Replace(body, `"pending"`, `"`+strings.Repeat("pending ", 95)+`"`, 1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
@@ -74,23 +71,15 @@ func sign(secret string, body []byte) *provider.Request {
 }
 
 func request(headers map[string]string, body []byte) *provider.Request {
-	h := http.Header{}
-	for name, value := range headers {
-		h.Set(name, value)
-	}
-	return &provider.Request{Method: "POST", Target: "/in/code", Header: h, Body: body, ReceivedAt: providertest.Now}
+	return providertest.Request("/in/code", body, headers)
 }
 
 // recordings are what the samples do not show: a server that signs with SHA-1 only, a source that goes by the body,
 // and what GitHub does not send.
 func recordings(t testing.TB) []providertest.Recording {
-	body := []byte(readFile(t, "testdata/samples/ping.json"))
+	body := []byte(providertest.ReadFile(t, "testdata/samples/ping.json"))
 	with := func(more map[string]any) string {
-		settings := map[string]any{"secret": secrets[0]}
-		for name, value := range more {
-			settings[name] = value
-		}
-		return encode(settings)
+		return providertest.Settings(map[string]any{"secret": secrets[0]}, more)
 	}
 	without := func(name string) *provider.Request {
 		req := sign(secrets[0], body)
@@ -115,21 +104,4 @@ func signSHA1(body []byte) *provider.Request {
 	req.Header.Set("X-Hub-Signature", sig)
 	req.Header.Del("X-Hub-Signature-256")
 	return req
-}
-
-func readFile(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }

@@ -54,19 +54,9 @@ func readSubject(object []byte) (string, error) {
 		object []byte
 		member string
 	}{{repository, "full_name"}, {organization, "login"}, {enterprise, "slug"}} {
-		if text := textOf(of.object, of.member); text != "" {
+		if text := provider.FindText(of.object, of.member); text != "" {
 			return provider.Subject(text), nil
 		}
 	}
 	return "", nil
-}
-
-// textOf returns a member of object that is text, and "" if there is none or object is none.
-func textOf(object []byte, member string) (text string) {
-	_ = provider.Object(object, func(name, value []byte) { // what is null or of another kind has no members
-		if string(name) == member {
-			text, _ = provider.Text(value)
-		}
-	})
-	return text
 }

@@ -35,10 +35,11 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	if len(s.Secret) > 1 {
 		err = bellhop.Invalid("secret", "a destination signs with one secret")
 	}
-	if err := bellhop.Join("", err, oneOf("content_type", s.ContentType, contentJSON, contentForm)); err != nil {
+	content, contentErr := provider.OneOf("content_type", s.ContentType, "", contentJSON, contentForm)
+	if err := bellhop.Join("", err, contentErr); err != nil {
 		return nil, err
 	}
-	return &renderer{secret: []byte(s.Secret[0]), content: s.ContentType, sha1: s.AddSHA1}, nil
+	return &renderer{secret: []byte(s.Secret[0]), content: content, sha1: s.AddSHA1}, nil
 }
 
 type renderer struct {
@@ -115,14 +116,11 @@ func passOn(h http.Header, ev *bellhop.Event) {
 }
 
 // deliveryID returns the id of the delivery, the same for each attempt: the one that an event of GitHub came with, or
-// one in the form of a UUID (RFC 9562, version 8) that is made of the event's own.
+// a GUID that is made of the event's own.
 func deliveryID(ev *bellhop.Event) string {
 	if id := ev.Header.Get(DeliveryHeader); strings.HasPrefix(ev.Type, typePrefix) && provider.Word(id) {
 		return id
 	}
 	sum := sha256.Sum256([]byte(ev.ID))
-	u := sum[:16]
-	u[6] = u[6]&0x0f | 0x80
-	u[8] = u[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+	return provider.NewGUID([16]byte(sum[:16]), 8)
 }

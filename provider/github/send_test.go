@@ -14,14 +14,7 @@ import (
 
 func render(t *testing.T, more map[string]any, ev bellhop.Event) provider.Rendered {
 	t.Helper()
-	settings := map[string]any{"secret": secrets[0]}
-	for name, value := range more {
-		settings[name] = value
-	}
-	r, err := github.Provider{}.OpenSender(provider.Env{}, []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := providertest.OpenSender(t, github.Provider{}, providertest.Settings(map[string]any{"secret": secrets[0]}, more))
 	m, err := r.Render(&ev, provider.Sending{Attempt: 1, Time: providertest.Now})
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -46,8 +45,6 @@ type content struct {
 
 const (
 	odataType = "#Bellhop.Event"
-	// dateTime is how Graph writes a time: UTC, seven digits behind the second.
-	dateTime = "2006-01-02T15:04:05.0000000Z"
 	// lifetime is that of the subscription that there is not.
 	lifetime = 3 * 24 * time.Hour
 )
@@ -60,7 +57,7 @@ func (r *renderer) newItem(ev *bellhop.Event) (item, error) {
 	c := change{
 		ID:             ev.ID,
 		SubscriptionID: r.subscription,
-		ExpiresAt:      ev.ReceivedAt.UTC().Add(lifetime).Format(dateTime),
+		ExpiresAt:      provider.MicrosoftTime(ev.ReceivedAt.Add(lifetime)),
 		ClientState:    r.state,
 		ChangeType:     changeOf(ev.Type),
 		Resource:       resource,
@@ -92,23 +89,11 @@ func changeOf(eventType string) string {
 }
 
 func newContent(ev *bellhop.Event) content {
-	c := content{ODataType: odataType, ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.Time.UTC(), ContentType: ev.ContentType}
-	if ev.Time.IsZero() {
-		c.Time = ev.ReceivedAt.UTC()
-	}
-	if embeddable(ev.Body) {
+	c := content{ODataType: odataType, ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.HappenedAt().UTC(), ContentType: ev.ContentType}
+	if provider.Embeddable(ev.Body) {
 		c.Data = ev.Body
 	} else {
 		c.DataBase64 = ev.Body
 	}
 	return c
-}
-
-// embeddable reports whether body can be a member of the content of an item, where the receiver reads as strictly as we do.
-func embeddable(body []byte) bool {
-	if !json.Valid(body) || !utf8.Valid(body) {
-		return false
-	}
-	nested := append(append([]byte(`{"content":{"data":`), body...), "}}"...)
-	return provider.Object(nested, func(_, _ []byte) {}) == nil
 }

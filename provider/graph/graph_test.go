@@ -117,33 +117,21 @@ func parseKey(text string) *rsa.PrivateKey {
 
 // settings returns those of a source that takes everything, changed by more; a nil value takes a setting out.
 func settings(states any, more map[string]any) string {
-	all := map[string]any{
+	return providertest.Settings(map[string]any{
 		"client_state": states,
 		"app_id":       app,
 		"certificates": map[string]string{certificateID: readContents()[0].Key},
 		"keys":         readTokens().JWKS,
-	}
-	for name, value := range more {
-		if all[name] = value; value == nil {
-			delete(all, name)
-		}
-	}
-	return encode(all)
+	}, more)
 }
 
 // sendSettings are those of a destination that sends rich notifications, as settings takes them.
 func sendSettings(state string, more map[string]any) string {
-	all := map[string]any{
+	return providertest.Settings(map[string]any{
 		"client_state": state, "tenant_id": tenant, "subscription_id": "7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
 		"encryption_certificate": readContents()[0].certificate(), "encryption_certificate_id": certificateID,
 		"token_key": readTokens().Key, "token_key_id": keyID, "app_id": app,
-	}
-	for name, value := range more {
-		if all[name] = value; value == nil {
-			delete(all, name)
-		}
-	}
-	return encode(all)
+	}, more)
 }
 
 var anyState = regexp.MustCompile(`("clientState":\s*)"[^"]*"`)
@@ -195,7 +183,7 @@ func change(message string) string {
 // richItem returns an item of tenant with the first vector's content.
 func richItem(tenant string, content any) string {
 	return `{"subscriptionId":"s","clientState":"` + state + `","changeType":"created","resource":"r","tenantId":"` + tenant +
-		`","encryptedContent":` + encode(content) + `}`
+		`","encryptedContent":` + providertest.JSON(content) + `}`
 }
 
 func notification(items ...string) []byte {
@@ -204,7 +192,7 @@ func notification(items ...string) []byte {
 
 // rich returns a notification of items with tokens.
 func rich(tokens any, items ...string) []byte {
-	return []byte(`{"value":[` + strings.Join(items, ",") + `],"validationTokens":` + encode(tokens) + `}`)
+	return []byte(`{"value":[` + strings.Join(items, ",") + `],"validationTokens":` + providertest.JSON(tokens) + `}`)
 }
 
 // goodClaims are those of a token for tenant.
@@ -227,11 +215,7 @@ func goodToken() string { return sign(goodClaims(tenant)) }
 
 func open(t testing.TB, settings string) provider.Receiver {
 	t.Helper()
-	r, err := graph.Provider{}.Open(provider.Env{Now: func() time.Time { return providertest.Now }}, []byte(settings))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return providertest.Open(t, graph.Provider{}, settings)
 }
 
 func receive(t testing.TB, settings string, body []byte) (provider.Receipt, error) {
@@ -298,14 +282,6 @@ func readFile(path string) []byte {
 		panic(err)
 	}
 	return b
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }
 
 type roundTrip func(req *http.Request) (*http.Response, error)

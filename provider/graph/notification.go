@@ -51,20 +51,16 @@ func readBatch(body []byte) (batch, error) {
 			b.tokens = orNil(v)
 		}
 	})
-	if err != nil || string(value) == "null" {
+	if err != nil {
 		return b, err
 	}
-	count := 0
-	err = provider.Array(value, func(_ int, v []byte) {
-		if count++; count <= MaxItems {
-			b.items = append(b.items, readItem(v))
-		}
-	})
-	switch {
-	case err != nil:
+	items, err := provider.Items(value, MaxItems)
+	if err != nil {
 		return b, fmt.Errorf("in value: %w", err)
-	case count > MaxItems:
-		return b, fmt.Errorf("%w: more than %d items", provider.ErrBody, MaxItems)
+	}
+	b.items = make([]item, len(items))
+	for i, v := range items {
+		b.items[i] = readItem(v)
 	}
 	return b, nil
 }
@@ -88,7 +84,7 @@ func readItem(body []byte) item {
 		case "lifecycleEvent":
 			lifecycle, _ = provider.Text(v)
 		case "resourceData":
-			it.etag = readETag(v)
+			it.etag = provider.FindText(v, "@odata.etag")
 		case memberState:
 			it.state = orNil(v)
 		case memberEncrypted:
@@ -120,16 +116,6 @@ func readWord(change, lifecycle string) (string, error) {
 		return "", fmt.Errorf("%w: neither changeType nor lifecycleEvent is a word", provider.ErrBody)
 	}
 	return prefix + word, nil
-}
-
-// readETag returns the @odata.etag of a resourceData, or "".
-func readETag(resourceData []byte) (etag string) {
-	_ = provider.Object(resourceData, func(name, v []byte) { // it was checked with all the rest, or is no object
-		if string(name) == "@odata.etag" {
-			etag, _ = provider.Text(v)
-		}
-	})
-	return etag
 }
 
 func orNil(value []byte) []byte {

@@ -106,13 +106,7 @@ func withContent(object, resource []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: no encryptedContent", provider.ErrBody)
 	}
 	body := replaceMember(object, m, memberContent, resource)
-	whole := false
-	err := provider.Object(body, func(name, value []byte) {
-		if string(name) == memberContent {
-			whole = bytes.Equal(value, resource)
-		}
-	})
-	if err != nil || !whole {
+	if value, err := provider.Find(body, memberContent); err != nil || !bytes.Equal(value, resource) {
 		return nil, fmt.Errorf("%w: the decrypted content is not JSON, or has no place in the item", provider.ErrBody)
 	}
 	return body, nil

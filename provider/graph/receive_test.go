@@ -96,7 +96,7 @@ func TestContent(t *testing.T) {
 			}
 			continue
 		}
-		wantBody := strings.Replace(item, `"encryptedContent":`+encode(sealed), `"content":`+want, 1)
+		wantBody := strings.Replace(item, `"encryptedContent":`+providertest.JSON(sealed), `"content":`+want, 1)
 		if len(receipt.Events) != 1 || string(receipt.Events[0].Body) != wantBody {
 			t.Errorf("%q: got %+v, want %s", resource, receipt, wantBody)
 		}
@@ -110,7 +110,7 @@ func TestContentInPlace(t *testing.T) {
 		`{ "encryptedContent" : %s , "a" : [ {"encryptedContent":1} ] , ` + more + "}": `{ "content" : %s , "a" : [ {"encryptedContent":1} ] , ` + more + "}",
 		"{" + more + `,"a":"content",` + "\t\"encrypted\\u0043ontent\"\n:\r %s\n}":     "{" + more + `,"a":"content",` + "\t\"content\"\n:\r %s\n}",
 	} {
-		receipt, err := receive(t, settings(state, nil), rich([]string{goodToken()}, fmt.Sprintf(item, encode(readContents()[0].Content))))
+		receipt, err := receive(t, settings(state, nil), rich([]string{goodToken()}, fmt.Sprintf(item, providertest.JSON(readContents()[0].Content))))
 		want = fmt.Sprintf(want, readContents()[0].Plaintext)
 		if err != nil || len(receipt.Events) != 1 || string(receipt.Events[0].Body) != want {
 			t.Errorf("got %+v, %v\nwant %s", receipt, err, want)
@@ -150,7 +150,7 @@ func TestMutants(t *testing.T) {
 	r := open(t, settings(state, nil))
 	providertest.Mutants(t,
 		func(i int) []string {
-			c, err := graph.Seal(random, []byte(encode(map[string]int{"n": i})), certificate, certificateID)
+			c, err := graph.Seal(random, []byte(providertest.JSON(map[string]int{"n": i})), certificate, certificateID)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,7 +158,7 @@ func TestMutants(t *testing.T) {
 		},
 		slices.Equal[[]string],
 		func(parts []string) bool {
-			body := encode(map[string]any{"validationTokens": parts[1:2], "value": []any{map[string]any{
+			body := providertest.JSON(map[string]any{"validationTokens": parts[1:2], "value": []any{map[string]any{
 				"clientState": parts[0], "changeType": "created", "tenantId": tenant, "encryptedContent": graph.EncryptedContent{
 					Data: parts[2], DataSignature: parts[3], DataKey: parts[4], CertificateID: certificateID}}}})
 			receipt, err := r.Receive(context.Background(), request([]byte(body)))
@@ -185,7 +185,7 @@ func FuzzContent(f *testing.F) {
 		for i := range receipt.Events {
 			ev := &receipt.Events[i]
 			want := richItem(tenant, sealed)
-			want = strings.Replace(want, `"encryptedContent":`+encode(sealed), `"content":`+strings.Trim(string(resource), " \t\r\n"), 1)
+			want = strings.Replace(want, `"encryptedContent":`+providertest.JSON(sealed), `"content":`+strings.Trim(string(resource), " \t\r\n"), 1)
 			if string(ev.Body) != want || ev.Type != "graph.created" {
 				t.Fatalf("got %s %q, want %q", ev.Type, ev.Body, want)
 			}

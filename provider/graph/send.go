@@ -49,22 +49,18 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 // for content that was decrypted, which is encrypted for the destination's certificate. Any other event becomes the
 // notification of a change.
 func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
-	body := []byte(`{"value":[`)
 	var tenants []string // of rich items
-	for i, ev := range events {
+	items, err := provider.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) {
 		it, err := r.item(ev)
-		if err != nil {
-			return provider.Rendered{}, fmt.Errorf("graph: %w", err)
-		}
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(body, it.body...)
-		if it.sealed != nil && !slices.Contains(tenants, it.tenant) {
+		if err == nil && it.sealed != nil && !slices.Contains(tenants, it.tenant) {
 			tenants = append(tenants, it.tenant)
 		}
+		return it.body, err
+	})
+	if err != nil {
+		return provider.Rendered{}, fmt.Errorf("graph: %w", err)
 	}
-	body = append(body, ']')
+	body := append([]byte(`{"value":`), items...)
 	if tenants != nil {
 		tokens, err := r.tokens(tenants, at.Time)
 		if err != nil {

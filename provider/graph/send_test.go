@@ -50,7 +50,7 @@ func TestSendForeignPlain(t *testing.T) {
 	if err != nil || len(receipt.Events) != 1 || receipt.Events[0].ProviderID == "" {
 		t.Errorf("arrives as %+v, %v", receipt, err)
 	}
-	m, err = openSender(t, encode(map[string]any{"client_state": state})).Render(foreignEvent(), sending)
+	m, err = openSender(t, providertest.JSON(map[string]any{"client_state": state})).Render(foreignEvent(), sending)
 	if const0 := "00000000-0000-0000-0000-000000000000"; err != nil || bytes.Count(m.Body, []byte(const0)) != 2 {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
@@ -88,7 +88,7 @@ func TestSendForeignRich(t *testing.T) {
 		"@odata.type": "#Bellhop.Event", "id": "evt_1", "type": "invoice.paid", "source": "billing", "subject": "in_1",
 		"time": "2026-11-22T08:59:00Z", "contentType": "application/json", "data": map[string]any{"id": "in_1", "amount": 12.5},
 	}
-	if encode(got) != encode(want) {
+	if providertest.JSON(got) != providertest.JSON(want) {
 		t.Errorf("got %v", got)
 	}
 	for body, isJSON := range map[string]bool{
@@ -100,7 +100,7 @@ func TestSendForeignRich(t *testing.T) {
 		got := arrive(t, ev)[0]
 		data, inJSON := got["data"]
 		base, _ := base64.StdEncoding.DecodeString(fmt.Sprint(got["dataBase64"]))
-		if inJSON != isJSON || !isJSON && body != "" && string(base) != body || isJSON && !bytes.Equal(compact(body), []byte(encode(data))) {
+		if inJSON != isJSON || !isJSON && body != "" && string(base) != body || isJSON && !bytes.Equal(compact(body), []byte(providertest.JSON(data))) {
 			t.Errorf("%q: got %v", body, got)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -145,11 +144,9 @@ func (l *ids) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 // checkID lets through what Entra and Graph use as ids. They become parts of URLs.
 func checkID(path, id string) error {
-	if !guid.MatchString(id) {
+	if !provider.IsGUID(id) {
 		return bellhop.Invalid(path, "use an id such as 24d3b144-21ae-4080-943f-7067b395b913")
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
 func TestSettings(t *testing.T) {
@@ -46,7 +47,7 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"keys": `{"keys":[]}`}, "keys"},
 		{map[string]any{"keys": "https://keys.example"}, "keys"},
 		{map[string]any{"keys": map[string]string{keyID: publicKey()}}, ""},
-		{map[string]any{"keys": encode(map[string]string{keyID: publicKey()})}, ""},
+		{map[string]any{"keys": providertest.JSON(map[string]string{keyID: publicKey()})}, ""},
 		{map[string]any{"keys": map[string]string{keyID: readTokens().Key}}, "keys"},
 		{map[string]any{"keys": map[string]string{keyID: strings.Replace(publicKey(), "M", "A", 1)}}, "keys"},
 		{map[string]any{"keys": map[string]string{"": publicKey()}}, "keys"},
@@ -116,7 +117,7 @@ func TestSendSettings(t *testing.T) {
 		_, err := graph.Provider{}.OpenSender(provider.Env{}, []byte(sendSettings(state, c.change)))
 		checkPath(t, i, err, c.path)
 	}
-	lonely := encode(map[string]any{"client_state": state, "publisher_app_id": app})
+	lonely := providertest.JSON(map[string]any{"client_state": state, "publisher_app_id": app})
 	_, err := graph.Provider{}.OpenSender(provider.Env{}, []byte(lonely))
 	checkPath(t, -1, err, "encryption_certificate")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rsa"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -71,7 +70,7 @@ func (t TokenCheck) check(c signature.Claims) error {
 		return fmt.Errorf("%w: of no tenant", signature.ErrMismatch)
 	case !t.forUs(c.Audience):
 		return fmt.Errorf("%w: for another application", signature.ErrMismatch)
-	case !equalFold(by, publisher):
+	case !provider.EqualFold(by, publisher):
 		return fmt.Errorf("%w: not of the publisher of change notifications", signature.ErrMismatch)
 	}
 	return c.CheckTime(t.Now, Leeway)
@@ -110,12 +109,10 @@ func readTokens(value []byte) (list []string, err error) {
 	return list, nil
 }
 
-// equalFold compares ids without regard to case. As many bytes are as many letters where one is ASCII.
-func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
-
+// containsFold compares ids without regard to case.
 func containsFold(list []string, id string) bool {
 	for _, each := range list {
-		if equalFold(each, id) {
+		if provider.EqualFold(each, id) {
 			return true
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/outlook"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -123,15 +124,7 @@ func method(name string) func(req *provider.Request) {
 
 func open(t testing.TB, more map[string]any) provider.Receiver {
 	t.Helper()
-	settings := map[string]any{"client_state": state}
-	for name, value := range more {
-		settings[name] = value
-	}
-	r, err := outlook.Provider{}.Open(provider.Env{}, []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return providertest.Open(t, outlook.Provider{}, providertest.Settings(map[string]any{"client_state": state}, more))
 }
 
 // What an item needs, and what is made of the rest.
@@ -204,7 +197,7 @@ func TestMutants(t *testing.T) {
 	states := map[string]any{"client_state": valid}
 	r, body := open(t, states), []byte(batchOf(item(1, "a")))
 	for tried := 0; tried < 10_000; {
-		values := []string{mutate(random, valid)}
+		values := []string{providertest.Mutant(random, valid)}
 		if random.IntN(8) == 0 {
 			values = append(values, valid[random.IntN(len(valid))])
 		} else if slices.Contains(valid, values[0]) {
@@ -217,32 +210,6 @@ func TestMutants(t *testing.T) {
 		}
 		tried++
 	}
-}
-
-// mutate changes one of valid by one to four steps.
-func mutate(random *rand.Rand, valid []string) string {
-	b := []byte(valid[random.IntN(len(valid))])
-	for range 1 + random.IntN(4) {
-		at := random.IntN(len(b) + 1)
-		switch random.IntN(6) {
-		case 0:
-			b = slices.Insert(b, at, byte(random.IntN(256)))
-		case 1:
-			b = b[:at]
-		case 2:
-			other := valid[random.IntN(len(valid))]
-			b = append(b[:at:at], other[random.IntN(len(other)):]...)
-		case 3:
-			b = []byte(strings.ToUpper(string(b)))
-		case 4:
-			b = append(b, b[at:]...)
-		default:
-			if at < len(b) {
-				b[at] ^= 1 << random.IntN(8)
-			}
-		}
-	}
-	return string(b)
 }
 
 func FuzzVerify(f *testing.F) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // An item is a notification as Outlook writes it.
@@ -28,12 +29,8 @@ type resourceData struct {
 	Subject   string `json:",omitempty"`
 }
 
-const (
-	// dateTime is how Outlook writes a time: UTC, seven digits behind the second.
-	dateTime = "2006-01-02T15:04:05.0000000Z"
-	// lifetime is the longest that a subscription has.
-	lifetime = 3 * 24 * time.Hour
-)
+// lifetime is the longest that a subscription has.
+const lifetime = 3 * 24 * time.Hour
 
 // newItem tells of an event of another system, with the same bytes on each attempt. resource is what it can be asked
 // for at; the event's subject never is, for receivers are known to fetch the Resource with a token of theirs.
@@ -45,7 +42,7 @@ func newItem(ev *bellhop.Event, resource string) item {
 	return item{
 		ODataType:      "#Microsoft.OutlookServices.Notification",
 		SubscriptionID: base64.StdEncoding.EncodeToString([]byte(ev.ID)),
-		ExpiresAt:      ev.ReceivedAt.UTC().Add(lifetime).Format(dateTime),
+		ExpiresAt:      provider.MicrosoftTime(ev.ReceivedAt.Add(lifetime)),
 		SequenceNumber: 1,
 		ChangeType:     "Created",
 		Resource:       resource,

@@ -3,7 +3,6 @@ package outlook
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop/provider"
 )
@@ -43,11 +42,11 @@ func (n *notification) repeatKey() string {
 
 // readItems reads a body: {"value":[item, ...]}. No items are null or an empty list.
 func readItems(body []byte) ([][]byte, error) {
-	value := member{name: "value"}
-	if err := provider.Object(body, value.take); err != nil {
+	value := provider.Member{Name: "value"}
+	if err := provider.FindFold(body, &value); err != nil {
 		return nil, err
 	}
-	items, err := provider.Items(value.value, provider.MaxItems)
+	items, err := provider.Items(value.Value, provider.MaxItems)
 	if err != nil {
 		return nil, fmt.Errorf("value: %w", err)
 	}
@@ -55,51 +54,25 @@ func readItems(body []byte) ([][]byte, error) {
 }
 
 // parse reads an item. Its errors wrap provider.ErrBody: not an object, no SubscriptionId, no ChangeType or one that
-// is not a word. Anything else may be absent or of another kind.
+// is not a word. Anything else may be absent or of another kind. Names are matched without regard to case, as Outlook's own
+// classes do.
 func parse(item []byte) (notification, error) {
-	subscription, changeType := member{name: "SubscriptionId"}, member{name: "ChangeType"}
-	resource, sequence := member{name: "Resource"}, member{name: "SequenceNumber"}
-	first, last := member{name: "FirstMissing"}, member{name: "LastMissing"}
-	err := provider.Object(item, func(name, value []byte) {
-		for _, m := range [...]*member{&subscription, &changeType, &resource, &sequence, &first, &last} {
-			m.take(name, value)
-		}
-	})
-	if err != nil {
+	subscription, changeType := provider.Member{Name: "SubscriptionId"}, provider.Member{Name: "ChangeType"}
+	resource, sequence := provider.Member{Name: "Resource"}, provider.Member{Name: "SequenceNumber"}
+	first, last := provider.Member{Name: "FirstMissing"}, provider.Member{Name: "LastMissing"}
+	if err := provider.FindFold(item, &subscription, &changeType, &resource, &sequence, &first, &last); err != nil {
 		return notification{}, err
 	}
-	n := notification{eventType: typePrefix + changeType.text(), subscription: subscription.text(), resource: resource.text()}
+	n := notification{eventType: typePrefix + changeType.Text(), subscription: subscription.Text(), resource: resource.Text()}
 	switch {
 	case n.subscription == "":
 		return n, fmt.Errorf("%w: no SubscriptionId", provider.ErrBody)
 	case n.eventType == typePrefix || !provider.Word(n.eventType):
 		return n, fmt.Errorf("%w: no ChangeType, or none that is a word", provider.ErrBody)
 	case n.eventType == typeGap:
-		n.numbers = parseNumbers(first.value, last.value)
+		n.numbers = parseNumbers(first.Value, last.Value)
 	default:
-		n.numbers = parseNumbers(sequence.value, sequence.value)
+		n.numbers = parseNumbers(sequence.Value, sequence.Value)
 	}
 	return n, nil
-}
-
-// A member is one that is wanted of an object, and its value once it was seen. Names are matched without regard to case,
-// as Outlook's own classes do; of two that differ in nothing else, the one in its own case counts.
-type member struct {
-	name  string
-	value []byte
-	exact bool // seen in its own case
-}
-
-// take keeps value if name is wanted. As many bytes are as many letters where one is ASCII: then none of the letters
-// that Unicode folds to ASCII gets through.
-func (m *member) take(name, value []byte) {
-	if !m.exact && len(name) == len(m.name) && strings.EqualFold(string(name), m.name) {
-		m.value, m.exact = value, string(name) == m.name
-	}
-}
-
-// text is "" for anything but a string.
-func (m *member) text() string {
-	text, _ := provider.Text(m.value)
-	return text
 }

@@ -15,7 +15,6 @@ package outlook
 
 import (
 	"encoding/json"
-	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -32,7 +31,7 @@ type settings struct {
 	Gaps            string           `json:"gaps"`
 }
 
-// What the setting gaps can be; "" is gapsAll.
+// What the setting gaps can be.
 const (
 	gapsAll   = "all"
 	gapsBatch = "batch"
@@ -45,11 +44,12 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	if err := bellhop.Join("", s.checkState(), s.checkGaps()); err != nil {
+	gaps, err := provider.OneOf("gaps", s.Gaps, gapsAll, gapsAll, gapsBatch, gapsNone)
+	if err := bellhop.Join("", s.checkState(), err); err != nil {
 		return nil, err
 	}
-	r := &receiver{states: s.ClientState, gaps: s.Gaps != gapsNone}
-	if s.Gaps == "" || s.Gaps == gapsAll {
+	r := &receiver{states: s.ClientState, gaps: gaps != gapsNone}
+	if gaps == gapsAll {
 		r.memory = newMemory()
 	}
 	return r, nil
@@ -61,13 +61,6 @@ func (s *settings) checkState() error {
 		return provider.CheckClientState("client_state", s.ClientState)
 	case s.ClientState != nil:
 		return bellhop.Invalid("unauthenticated", "leave it out: there is a client_state to check")
-	}
-	return nil
-}
-
-func (s *settings) checkGaps() error {
-	if !slices.Contains([]string{"", gapsAll, gapsBatch, gapsNone}, s.Gaps) {
-		return bellhop.Invalid("gaps", "use all, batch or none")
 	}
 	return nil
 }

@@ -1,9 +1,7 @@
 package outlook_test
 
 import (
-	"encoding/json"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,14 +20,14 @@ const (
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Provider:   outlook.Provider{},
-		Settings:   func(secrets []string) string { return encode(map[string]any{"client_state": secrets}) },
+		Settings:   func(secrets []string) string { return providertest.JSON(map[string]any{"client_state": secrets}) },
 		Secrets:    [2]string{state, otherState},
 		Sign:       func(secret string, _ time.Time, body []byte) *provider.Request { return request(secret, body) },
 		Proves:     providertest.ProvesSender,
 		Headers:    []string{"ClientState"},
 		Recordings: recordings(t),
 		SendSettings: func(secret string) string {
-			return encode(map[string]any{"client_state": secret, "resource_url": "https://bellhop.example.com/api/v1/events"})
+			return providertest.JSON(map[string]any{"client_state": secret, "resource_url": "https://bellhop.example.com/api/v1/events"})
 		},
 	}
 }
@@ -60,7 +58,7 @@ func recordings(t testing.TB) []providertest.Recording {
 			Query        string `json:"raw_query"`
 		} `json:"validation_token"`
 	}
-	decodeFile(t, "testdata/handshakes.json", &vectors)
+	providertest.ReadJSON(t, "testdata/handshakes.json", &vectors)
 	if len(vectors.List) != 2 {
 		t.Fatalf("%d vectors", len(vectors.List))
 	}
@@ -73,8 +71,8 @@ func recordings(t testing.TB) []providertest.Recording {
 		Method  string
 		Headers map[string]string
 	}
-	decodeFile(t, "testdata/delivery-headers.json", &sample)
-	delivery := request("", readFile(t, "testdata/samples/notification-missed.json"))
+	providertest.ReadJSON(t, "testdata/delivery-headers.json", &sample)
+	delivery := request("", []byte(providertest.ReadFile(t, "testdata/samples/notification-missed.json")))
 	delivery.Method = sample.Method
 	for name, value := range sample.Headers {
 		delivery.Header.Set(name, value)
@@ -90,7 +88,7 @@ func recordings(t testing.TB) []providertest.Recording {
 
 // item is a notification, its number and its resource given.
 func item(number int, resource string) string {
-	return encode(map[string]any{
+	return providertest.JSON(map[string]any{
 		"@odata.type": "#Microsoft.OutlookServices.Notification", "Id": nil, "SubscriptionId": "Mjk3QNERDQQ==",
 		"SubscriptionExpirationDateTime": "2026-11-25T08:15:30.8805047Z", "SequenceNumber": number, "ChangeType": "Created",
 		"Resource": "https://outlook.office.com/api/v2.0/" + resource, "ResourceData": map[string]any{"Id": "AAMk"},
@@ -98,27 +96,3 @@ func item(number int, resource string) string {
 }
 
 func batchOf(items ...string) string { return `{"value":[` + strings.Join(items, ",") + `]}` }
-
-func readFile(t testing.TB, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func decodeFile(t testing.TB, path string, v any) {
-	t.Helper()
-	if err := json.Unmarshal(readFile(t, path), v); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
-}

@@ -1,11 +1,11 @@
 package outlook
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -81,21 +81,11 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 
 // RenderBatch sends events that came from Outlook as they are, and any other as a thin notification of it.
 func (r *renderer) RenderBatch(events []*bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
-	var body bytes.Buffer
-	for i, ev := range events {
-		item, err := r.item(ev)
-		if err != nil {
-			return provider.Rendered{}, fmt.Errorf("outlook: %w", err)
-		}
-		if i == 0 {
-			body.WriteString(`{"value":[`)
-		} else {
-			body.WriteByte(',')
-		}
-		body.Write(item)
+	items, err := provider.JoinItems(events, r.item)
+	if err != nil {
+		return provider.Rendered{}, fmt.Errorf("outlook: %w", err)
 	}
-	body.WriteString("]}")
-	return provider.Rendered{Body: body.Bytes(), Header: http.Header{
+	return provider.Rendered{Body: slices.Concat([]byte(`{"value":`), items, []byte("}")), Header: http.Header{
 		"Content-Type": {"application/json"},
 		StateHeader:    {r.state},
 	}}, nil

@@ -57,10 +57,10 @@ func mutate(r *rand.Rand, parts []string, valid [][]string) {
 	case op == 2: // insert a byte
 		parts[i] = p[:at] + string(byte(r.IntN(128))) + p[at:]
 	case op == 3: // write it twice, as a list or not
-		parts[i] = p + []string{"", " ", ",", "\n"}[r.IntN(4)] + p
-	case op == 4: // over the boundary, with the dot that stands there or without
+		parts[i] = p + []string{"", " ", ",", ":", "\n"}[r.IntN(5)] + p
+	case op == 4: // over the boundary, with what may stand there or without
 		j := (i + 1) % len(parts)
-		parts[i], parts[j] = p[:at], p[at:]+[]string{"", "."}[r.IntN(2)]+parts[j]
+		parts[i], parts[j] = p[:at], p[at:]+[]string{"", ".", ",", ":"}[r.IntN(4)]+parts[j]
 	case op == 5: // a part in the place of another
 		j := r.IntN(len(parts))
 		parts[i], parts[j] = parts[j], parts[i]
@@ -79,6 +79,32 @@ func mutate(r *rand.Rand, parts []string, valid [][]string) {
 	case op == 10:
 		parts[i] = strings.ToUpper(p)
 	}
+}
+
+// Mutant returns one of valid, secrets that are sent as they are, changed by one to four steps. It may be one of them still.
+func Mutant(r *rand.Rand, valid []string) string {
+	b := []byte(valid[r.IntN(len(valid))])
+	for range 1 + r.IntN(4) {
+		at := r.IntN(len(b) + 1)
+		switch r.IntN(6) {
+		case 0:
+			b = slices.Insert(b, at, byte(r.IntN(256)))
+		case 1:
+			b = b[:at]
+		case 2:
+			other := valid[r.IntN(len(valid))]
+			b = append(b[:at:at], other[r.IntN(len(other)):]...)
+		case 3:
+			b = []byte(swapCase(string(b)))
+		case 4:
+			b = append(b, b[at:]...)
+		default:
+			if at < len(b) {
+				b[at] ^= 1 << r.IntN(8)
+			}
+		}
+	}
+	return string(b)
 }
 
 // testMutants does that to a signature that is an HMAC of the body: its parts are these two.

@@ -67,7 +67,7 @@ func (s *suite) testMembers(t *testing.T) {
 			continue
 		}
 		t.Run(sample.name, func(t *testing.T) {
-			vary(document, func() { s.survive(t, []byte(encode(document))) })
+			vary(document, func() { s.survive(t, []byte(JSON(document))) })
 		})
 	}
 }

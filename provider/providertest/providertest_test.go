@@ -97,7 +97,7 @@ func bellsCase() Case {
 	mixed.Body = bytes.Replace(mixed.Body, []byte("first state"), []byte("another"), 1)
 	return Case{
 		Provider:   bells{},
-		Settings:   func(secrets []string) string { return encode(map[string]any{"state": secrets}) },
+		Settings:   func(secrets []string) string { return JSON(map[string]any{"state": secrets}) },
 		Secrets:    [2]string{"first state", "second state"},
 		Sign:       ring,
 		Proves:     ProvesSender,
@@ -112,10 +112,10 @@ func FuzzReceive(f *testing.F) { Fuzz(f, bellsCase()) }
 // TestVary counts what testMembers does to a small document.
 func TestVary(t *testing.T) {
 	document := map[string]any{"a": []any{map[string]any{"b": 1}}, "c": ""}
-	before := encode(document)
+	before := JSON(document)
 	var seen []string
-	vary(document, func() { seen = append(seen, encode(document)) })
-	if after := encode(document); after != before {
+	vary(document, func() { seen = append(seen, JSON(document)) })
+	if after := JSON(document); after != before {
 		t.Errorf("left as %s, was %s", after, before)
 	}
 	perMember := len(others) + 2 // and away, and in upper case

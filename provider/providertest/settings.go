@@ -142,19 +142,11 @@ func undocumented(t *testing.T, docs []provider.Setting, err error) []string {
 func with(values map[string]any, name string, value any) string {
 	changed := maps.Clone(values)
 	changed[name] = value
-	return encode(changed)
+	return JSON(changed)
 }
 
 func without(values map[string]any, name string) string {
 	changed := maps.Clone(values)
 	delete(changed, name)
-	return encode(changed)
-}
-
-func encode(v any) string {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(raw)
+	return JSON(changed)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
@@ -146,33 +147,21 @@ func TestForgery(t *testing.T) {
 
 func open(t testing.TB, more map[string]any) provider.Receiver {
 	t.Helper()
-	settings := map[string]any{"client_state": state}
-	for name, value := range more {
-		settings[name] = value
-		if value == nil {
-			delete(settings, name)
-		}
-	}
-	r, err := sharepoint.Provider{}.Open(provider.Env{}, []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return providertest.Open(t, sharepoint.Provider{}, providertest.Settings(map[string]any{"client_state": state}, more))
 }
 
 func TestSettings(t *testing.T) {
 	for raw, path := range map[string]string{
-		`{}`: "client_state: ", `{"unauthenticated":false}`: "client_state: ", `{"client_state":"é"}`: "client_state: ",
-		`{"client_state":"a","unauthenticated":true}`:      "unauthenticated: ",
-		`{"unauthenticated":true,"strict_handshake":true}`: "strict_handshake: ",
-		`{"client_state":["a","` + longState + `x"]}`:      "client_state[1]: ",
-		`{"client_state":["a","b","c","d","e"]}`:           "client_state: ",
-		`{"client_state":"a","strict_handshake":"yes"}`:    "strict_handshake: ",
-		`{"client_state":"a","no_such":true}`:              "no_such: ",
+		`{}`: "client_state", `{"unauthenticated":false}`: "client_state", `{"client_state":"é"}`: "client_state",
+		`{"client_state":"a","unauthenticated":true}`:      "unauthenticated",
+		`{"unauthenticated":true,"strict_handshake":true}`: "strict_handshake",
+		`{"client_state":["a","` + longState + `x"]}`:      "client_state[1]",
+		`{"client_state":["a","b","c","d","e"]}`:           "client_state",
+		`{"client_state":"a","strict_handshake":"yes"}`:    "strict_handshake",
+		`{"client_state":"a","no_such":true}`:              "no_such",
 	} {
-		if _, err := (sharepoint.Provider{}).Open(provider.Env{}, []byte(raw)); err == nil || !strings.HasPrefix(err.Error(), path) {
-			t.Errorf("%s: %v", raw, err)
-		}
+		_, err := sharepoint.Provider{}.Open(provider.Env{}, []byte(raw))
+		providertest.CheckPath(t, raw, err, path)
 	}
 }
 
@@ -198,7 +187,7 @@ func TestMutants(t *testing.T) {
 	valid := []string{state, otherState, longState, "~"}
 	r := open(t, map[string]any{"client_state": valid})
 	for tried := 0; tried < 10_000; {
-		mutant := mutate(random, valid)
+		mutant := providertest.Mutant(random, valid)
 		if mutant == "" || slices.Contains(valid, mutant) {
 			continue
 		}
@@ -222,32 +211,6 @@ func TestMutants(t *testing.T) {
 		}
 		tried++
 	}
-}
-
-// mutate changes one of valid by one to four steps.
-func mutate(random *rand.Rand, valid []string) string {
-	b := []byte(valid[random.IntN(len(valid))])
-	for range 1 + random.IntN(4) {
-		at := random.IntN(len(b) + 1)
-		switch random.IntN(6) {
-		case 0:
-			b = slices.Insert(b, at, byte(random.IntN(256)))
-		case 1:
-			b = b[:at]
-		case 2:
-			other := valid[random.IntN(len(valid))]
-			b = append(b[:at:at], other[random.IntN(len(other)):]...)
-		case 3:
-			b = bytes.ToLower(b)
-		case 4:
-			b = append(b, b[at:]...)
-		default:
-			if at < len(b) {
-				b[at] ^= 1 << random.IntN(8)
-			}
-		}
-	}
-	return string(b)
 }
 
 func FuzzVerify(f *testing.F) {

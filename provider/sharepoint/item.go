@@ -3,10 +3,10 @@ package sharepoint
 import (
 	"crypto/sha256"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // An item is a notification as SharePoint writes it.
@@ -21,8 +21,6 @@ type item struct {
 }
 
 const (
-	// dateTime is how SharePoint writes a time in a notification: UTC, seven digits behind the second.
-	dateTime = "2006-01-02T15:04:05.0000000Z"
 	// lifetime is the longest that a subscription has.
 	lifetime = 180 * 24 * time.Hour
 	// noGUID is where Bellhop has nothing like it: tenants and webs.
@@ -35,7 +33,7 @@ func (r *renderer) newItem(ev *bellhop.Event) item {
 	it := item{
 		SubscriptionID: r.subscription,
 		ClientState:    r.state,
-		ExpiresAt:      ev.ReceivedAt.UTC().Add(lifetime).Format(dateTime),
+		ExpiresAt:      provider.MicrosoftTime(ev.ReceivedAt.Add(lifetime)),
 		Resource:       r.resource,
 		TenantID:       noGUID,
 		SiteURL:        "/",
@@ -50,20 +48,15 @@ func (r *renderer) newItem(ev *bellhop.Event) item {
 	return it
 }
 
-// newGUID returns a GUID that is the same for the same names: a UUID of version 8, out of their SHA-256.
-// Source: https://www.rfc-editor.org/rfc/rfc9562
+// newGUID returns a GUID that is the same for the same names, out of their SHA-256.
 func newGUID(names ...string) string {
-	b := sha256.Sum256(fmt.Appendf(nil, "%q", names))
-	b[6] = b[6]&0x0f | 0x80
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", names))
+	return provider.NewGUID([16]byte(sum[:16]), 8)
 }
-
-var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // checkGUID lets through "" and GUIDs.
 func checkGUID(path, text string) error {
-	if text != "" && !guid.MatchString(text) {
+	if text != "" && !provider.IsGUID(text) {
 		return bellhop.Invalid(path, "use a GUID, such as 5c77031a-9621-4dfc-bb5d-57803a94e91d")
 	}
 	return nil

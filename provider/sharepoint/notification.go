@@ -16,12 +16,7 @@ type notification struct {
 
 // readItems reads a body: {"value":[item, ...]}. No items are null or an empty list.
 func readItems(body []byte) ([][]byte, error) {
-	var value []byte
-	err := provider.Object(body, func(name, v []byte) {
-		if string(name) == "value" {
-			value = v
-		}
-	})
+	value, err := provider.Find(body, "value")
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -66,21 +67,11 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 // otherwise as they are; and any other as a thin notification. The header repeats the client state, for receivers
 // look in one place or the other.
 func (r *renderer) RenderBatch(events []*bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
-	var body bytes.Buffer
-	for i, ev := range events {
-		item, err := r.item(ev)
-		if err != nil {
-			return provider.Rendered{}, fmt.Errorf("sharepoint: %w", err)
-		}
-		if i == 0 {
-			body.WriteString(`{"value":[`)
-		} else {
-			body.WriteByte(',')
-		}
-		body.Write(item)
+	items, err := provider.JoinItems(events, r.item)
+	if err != nil {
+		return provider.Rendered{}, fmt.Errorf("sharepoint: %w", err)
 	}
-	body.WriteString("]}")
-	return provider.Rendered{Body: body.Bytes(), Header: http.Header{
+	return provider.Rendered{Body: slices.Concat([]byte(`{"value":`), items, []byte("}")), Header: http.Header{
 		"Content-Type": {"application/json"},
 		StateHeader:    {r.state},
 	}}, nil

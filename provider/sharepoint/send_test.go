@@ -15,15 +15,7 @@ import (
 
 func sender(t testing.TB, more map[string]any) provider.Batcher {
 	t.Helper()
-	settings := map[string]any{"client_state": state}
-	for name, value := range more {
-		settings[name] = value
-	}
-	r, err := sharepoint.Provider{}.OpenSender(provider.Env{}, []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.(provider.Batcher)
+	return providertest.OpenSender(t, sharepoint.Provider{}, providertest.Settings(map[string]any{"client_state": state}, more)).(provider.Batcher)
 }
 
 func render(t testing.TB, r provider.Batcher, events ...*bellhop.Event) string {
@@ -121,15 +113,14 @@ func TestSendBatch(t *testing.T) {
 
 func TestSendSettings(t *testing.T) {
 	for raw, path := range map[string]string{
-		`{"client_state":["a","b"]}`:                                               "client_state: ",
-		`{"client_state":"a\nb"}`:                                                  "client_state: ",
-		`{"client_state":"a","subscription_id":"x"}`:                               "subscription_id: ",
-		`{"client_state":"a","resource":"{5c77031a}"}`:                             "resource: ",
-		`{"client_state":"a","resource":"5c77031a-9621-4dfc-bb5d-57803a94e91d\n"}`: "resource: ",
+		`{"client_state":["a","b"]}`:                                               "client_state",
+		`{"client_state":"a\nb"}`:                                                  "client_state",
+		`{"client_state":"a","subscription_id":"x"}`:                               "subscription_id",
+		`{"client_state":"a","resource":"{5c77031a}"}`:                             "resource",
+		`{"client_state":"a","resource":"5c77031a-9621-4dfc-bb5d-57803a94e91d\n"}`: "resource",
 	} {
-		if _, err := (sharepoint.Provider{}).OpenSender(provider.Env{}, []byte(raw)); err == nil || !strings.HasPrefix(err.Error(), path) {
-			t.Errorf("%s: %v", raw, err)
-		}
+		_, err := sharepoint.Provider{}.OpenSender(provider.Env{}, []byte(raw))
+		providertest.CheckPath(t, raw, err, path)
 	}
 }
 

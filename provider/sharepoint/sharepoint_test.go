@@ -1,9 +1,7 @@
 package sharepoint_test
 
 import (
-	"encoding/json"
 	"net/http"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -23,15 +21,15 @@ const (
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Provider:     sharepoint.Provider{},
-		Settings:     func(secrets []string) string { return encode(map[string]any{"client_state": secrets}) },
+		Settings:     func(secrets []string) string { return providertest.JSON(map[string]any{"client_state": secrets}) },
 		Secrets:      [2]string{state, otherState},
 		Sign:         sign,
 		Proves:       providertest.ProvesSender,
 		NoRepeats:    true,
 		Recordings:   recordings(t),
-		SendSettings: func(secret string) string { return encode(map[string]any{"client_state": secret}) },
+		SendSettings: func(secret string) string { return providertest.JSON(map[string]any{"client_state": secret}) },
 		Greeted: func(secret string) string {
-			return encode(map[string]any{"client_state": secret, "strict_handshake": true})
+			return providertest.JSON(map[string]any{"client_state": secret, "strict_handshake": true})
 		},
 	}
 }
@@ -70,21 +68,22 @@ func recordings(t testing.TB) []providertest.Recording {
 			Query        string `json:"raw_query"`
 		} `json:"validation_token"`
 	}
-	if err := json.Unmarshal(readFile(t, "testdata/handshakes.json"), &vectors); err != nil || len(vectors.List) != 1 {
-		t.Fatal(len(vectors.List), err)
+	providertest.ReadJSON(t, "testdata/handshakes.json", &vectors)
+	if len(vectors.List) != 1 {
+		t.Fatalf("%d vectors", len(vectors.List))
 	}
 	v := vectors.List[0]
 	handshake := &provider.Request{Method: v.Method, Target: "/in/lists?" + v.Query, Header: http.Header{}}
 	withHeader := &provider.Request{Method: v.Method, Target: handshake.Target, Header: http.Header{sharepoint.StateHeader: {state}}}
-	mixed := request(string(readFile(t, "testdata/samples/notification-batch.json")))
-	null := request(string(readFile(t, "testdata/samples/notification-null-client-state.json")))
-	strict := encode(map[string]any{"client_state": state, "strict_handshake": true})
+	mixed := request(providertest.ReadFile(t, "testdata/samples/notification-batch.json"))
+	null := request(providertest.ReadFile(t, "testdata/samples/notification-null-client-state.json"))
+	strict := providertest.JSON(map[string]any{"client_state": state, "strict_handshake": true})
 	return []providertest.Recording{
 		{Name: "vector-" + v.Name, Request: handshake},
 		{Name: "handshake-strict", Settings: strict, Request: withHeader},
 		{Name: "handshake-strict-without-state", Settings: strict, Request: handshake, Refused: "signature_missing"},
 		{Name: "batch-one-state-known", Request: mixed},
-		{Name: "batch-both-states-known", Settings: encode(map[string]any{"client_state": []string{otherState, state}}), Request: mixed},
+		{Name: "batch-both-states-known", Settings: providertest.JSON(map[string]any{"client_state": []string{otherState, state}}), Request: mixed},
 		{Name: "null-client-state", Request: null},
 		{Name: "null-client-state-unauthenticated", Settings: `{"unauthenticated":true}`, Request: null},
 	}
@@ -92,7 +91,7 @@ func recordings(t testing.TB) []providertest.Recording {
 
 // item is a notification with a client state.
 func item(state any) string {
-	return encode(map[string]any{
+	return providertest.JSON(map[string]any{
 		"subscriptionId": "a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7", "clientState": state, "expirationDateTime": "2027-05-20T17:27:00.0000000Z",
 		"resource": "5c77031a-9621-4dfc-bb5d-57803a94e91d", "tenantId": "4e2a1952-1ed1-4da3-85a6-7f0d4a2f0c11",
 		"siteUrl": "/sites/x", "webId": "dbc5a806-e4d4-46e5-951c-6344d70b62fa",
@@ -100,20 +99,3 @@ func item(state any) string {
 }
 
 func batchOf(items ...string) string { return `{"value":[` + strings.Join(items, ",") + `]}` }
-
-func readFile(t testing.TB, path string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
-}

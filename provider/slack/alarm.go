@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/boro"
 )
 
@@ -108,7 +109,7 @@ func alarmButtons(links []boro.Link) (buttons []element) {
 func followable(href string) bool {
 	u, err := url.Parse(href)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && len(href) <= maxURL &&
-		!strings.ContainsFunc(href, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) })
+		provider.Visible(href) && !strings.ContainsAny(href, "\"<>\\^`{|}")
 }
 
 func alarmContext(n *boro.Notification) string {

@@ -21,7 +21,7 @@ func (Provider) OpenCaller(_ provider.Env, raw json.RawMessage) (provider.Render
 	if err != nil {
 		return nil, err
 	}
-	return &caller{secret: s.secrets()[0]}, nil
+	return &caller{secret: s.SigningSecret.Bytes()[0]}, nil
 }
 
 type caller struct{ secret []byte }
@@ -77,36 +77,23 @@ const maxData = 700 << 10
 
 // newCallback writes ev as the Events API would, the same bytes on each attempt.
 func newCallback(ev *bellhop.Event) ([]byte, error) {
-	at := ev.Time
-	if at.IsZero() {
-		at = ev.ReceivedAt
-	}
 	sum := sha256.Sum256([]byte(ev.ID))
 	c := callback{
 		TeamID: "TBELLHOP", AppID: "ABELLHOP", Type: "event_callback",
-		EventID: "Ev" + strings.ToUpper(hex.EncodeToString(sum[:8])), EventTime: at.Unix(),
+		EventID: "Ev" + strings.ToUpper(hex.EncodeToString(sum[:8])), EventTime: ev.HappenedAt().Unix(),
 		Event: callbackEvent{Type: strings.TrimPrefix(ev.Type, typePrefix), Channel: ev.Subject},
 	}
 	if len(ev.Body) > maxData {
-		return encode(c)
+		return provider.Encode(c)
 	}
 	if first := bytes.TrimLeft(ev.Body, " \t\r\n"); len(first) > 0 && (first[0] == '{' || first[0] == '[') && utf8.Valid(ev.Body) {
 		c.Event.Data = ev.Body
-		body, err := encode(c)
+		body, err := provider.Encode(c)
 		if err == nil && provider.Object(body, func(_, _ []byte) {}) == nil { // not too deep, now that it is further down
 			return body, nil
 		}
 		c.Event.Data = nil
 	}
 	c.Event.DataBase64 = ev.Body
-	return encode(c)
-}
-
-// encode writes v as JSON, with markup as it is.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+	return provider.Encode(c)
 }

@@ -13,7 +13,7 @@ import (
 
 func call(t testing.TB, ev bellhop.Event, attempt int) provider.Rendered {
 	t.Helper()
-	r, err := slack.Provider{}.OpenCaller(provider.Env{}, []byte(encode(values{"signing_secret": secrets})))
+	r, err := slack.Provider{}.OpenCaller(provider.Env{}, []byte(providertest.JSON(values{"signing_secret": secrets})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestCallBodies(t *testing.T) {
 		}
 		delete(document.Event, "type")
 		if n := len(document.Event); n > 1 || (want != "") != (n == 1) || want != "" && document.Event[want] == nil {
-			t.Errorf("%.20q: got %.100s", body, encode(document.Event))
+			t.Errorf("%.20q: got %.100s", body, providertest.JSON(document.Event))
 		}
 	}
 }

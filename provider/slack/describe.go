@@ -53,10 +53,7 @@ func describe(ev *bellhop.Event) content {
 }
 
 func eventTime(ev *bellhop.Event) string {
-	at := ev.Time
-	if at.IsZero() {
-		at = ev.ReceivedAt
-	}
+	at := ev.HappenedAt()
 	if at.IsZero() {
 		return ""
 	}

@@ -55,7 +55,7 @@ func parseEvent(body []byte) (call, error) {
 
 // answerChallenge repeats the token of a URL's verification as plain text, one of the forms that Slack takes.
 func answerChallenge(token string) (call, error) {
-	if token == "" || len(token) > provider.MaxTokenBytes || !provider.PlainToken(token) {
+	if !provider.PlainToken(token) {
 		return call{}, fmt.Errorf("%w: the challenge is empty, too long or not text", provider.ErrBody)
 	}
 	return call{reply: &provider.Reply{Status: http.StatusOK, Body: []byte(token)}}, nil
@@ -90,19 +90,10 @@ func parseInner(object []byte) (e inner) {
 
 // idOf returns value, a text, or the text that is its member called name.
 func idOf(value []byte, name string) string {
-	text, ok := provider.Text(value)
-	if ok || len(value) == 0 || value[0] != '{' {
+	if text, ok := provider.Text(value); ok {
 		return text
 	}
-	var id string
-	if provider.Object(value, func(member, value []byte) {
-		if string(member) == name {
-			id, _ = provider.Text(value)
-		}
-	}) != nil {
-		return ""
-	}
-	return id
+	return provider.FindText(value, name)
 }
 
 // unixTime reads whole seconds. It returns the zero Time for anything else and for what no clock says.

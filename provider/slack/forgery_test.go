@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -117,10 +116,7 @@ func challenge(token string) string {
 }
 
 func TestForgery(t *testing.T) {
-	r, err := slack.Provider{}.Open(provider.Env{Now: func() time.Time { return providertest.Now }}, []byte(encode(values{"signing_secret": secrets[0]})))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := providertest.Open(t, slack.Provider{}, providertest.JSON(values{"signing_secret": secrets[0]}))
 	for _, c := range forgeries {
 		t.Run(c.name, func(t *testing.T) {
 			if c.body == "" {
@@ -215,78 +211,24 @@ func TestKnownAnswer(t *testing.T) {
 	}
 }
 
-// TestMutants shows 10,000 changed calls; none may pass. The parts of a call are signature, timestamp and body.
+// TestMutants changes calls; none may pass. The parts of a call are signature, timestamp and body.
 func TestMutants(t *testing.T) {
-	const mutants, seed = 10_000, 20261122
-	var valid [][]string
-	for i := range 100 {
+	made := func(i int) []string {
 		timestamp := strconv.FormatInt(providertest.Now.Unix()+int64(i), 10)
 		body := fmt.Sprintf(`%d:{"type":"event_callback","event_id":"Ev%d"}`, i, i*i)
 		value, err := slack.Sign(timestamp, []byte(body), []byte(secrets[0]))
 		if err != nil {
 			t.Fatal(err)
 		}
-		valid = append(valid, []string{value, timestamp, body})
-	}
-	verify := func(p []string) error {
-		h := http.Header{slack.SignatureHeader: {p[0]}, slack.TimestampHeader: {p[1]}}
-		return slack.Verify(h, []byte(p[2]), providertest.Now, 1<<63-1, []byte(secrets[0]))
+		return []string{value, timestamp, body}
 	}
 	same := func(a, b []string) bool { // but for the case of the digits
 		return slices.Equal(a[1:], b[1:]) && len(a[0]) == len(b[0]) && strings.HasPrefix(a[0], "v0=") && strings.EqualFold(a[0], b[0])
 	}
-	for _, v := range valid {
-		if err := verify(v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := rand.New(rand.NewPCG(seed, 0))
-	for tried := 0; tried < mutants; {
-		m := slices.Clone(valid[r.IntN(len(valid))])
-		for range 1 + r.IntN(4) {
-			mutate(r, m, valid)
-		}
-		if slices.ContainsFunc(valid, func(v []string) bool { return same(m, v) }) {
-			continue
-		}
-		tried++
-		if verify(m) == nil {
-			t.Errorf("seed %d, mutant %d is accepted: %q", seed, tried, m)
-		}
-	}
-}
-
-// mutate changes one part of a call, or moves bytes between two.
-func mutate(r *rand.Rand, p []string, valid [][]string) {
-	i := r.IntN(len(p))
-	text, at := p[i], r.IntN(len(p[i])+1)
-	switch op := r.IntN(9); {
-	case op == 0: // of another call
-		p[i] = valid[r.IntN(len(valid))][i]
-	case op == 1: // half of another's
-		other := valid[r.IntN(len(valid))][i]
-		p[i] = text[:at] + other[min(at, len(other)):]
-	case op == 2: // insert a byte
-		p[i] = text[:at] + string(byte(r.IntN(128))) + text[at:]
-	case op == 3: // twice
-		p[i] = text + []string{"", " ", ",", ":"}[r.IntN(4)] + text
-	case op == 4: // over the boundary, with the colon that stands there or without
-		j := (i + 1) % len(p)
-		p[i], p[j] = text[:at], text[at:]+[]string{"", ":"}[r.IntN(2)]+p[j]
-	case text == "":
-	case op == 5: // flip a bit
-		b := []byte(text)
-		b[r.IntN(len(b))] ^= 1 << r.IntN(8)
-		p[i] = string(b)
-	case op == 6: // leave out a byte
-		at = r.IntN(len(text))
-		p[i] = text[:at] + text[at+1:]
-	case op == 7:
-		p[i] = text[:at]
-	case op == 8: // a part in the place of another
-		j := r.IntN(len(p))
-		p[i], p[j] = p[j], p[i]
-	}
+	providertest.Mutants(t, made, same, func(p []string) bool {
+		h := http.Header{slack.SignatureHeader: {p[0]}, slack.TimestampHeader: {p[1]}}
+		return slack.Verify(h, []byte(p[2]), providertest.Now, 1<<63-1, []byte(secrets[0])) == nil
+	})
 }
 
 // FuzzVerify: any headers are judged without a panic, and pass only with what Sign writes.

@@ -30,7 +30,8 @@ func (Provider) Info() provider.Info {
 			{Name: "username", Title: "User name", Example: "Bellhop",
 				Doc: "The name to post under. Only webhooks of the old kind, which are no app's, heed it. Default: the webhook's own."},
 		},
-		Rate: 1,
+		Rate:      1,
+		SecretURL: true,
 		Setup: []string{
 			"Create an app at <https://api.slack.com/apps>, or open the one that is to call.",
 			"Under *Basic Information*, *App Credentials*, show the *Signing Secret* and set it as this source's `signing_secret`. Save the source first: Slack tries the URL at once.",

@@ -21,11 +21,7 @@ func renderer(t testing.TB, settings values) provider.Renderer {
 	if settings == nil {
 		settings = values{}
 	}
-	r, err := slack.Provider{}.OpenSender(provider.Env{}, []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return providertest.OpenSender(t, slack.Provider{}, providertest.JSON(settings))
 }
 
 func message(t testing.TB, settings values, ev bellhop.Event) []byte {
@@ -47,7 +43,7 @@ func alarm(body string) bellhop.Event {
 // TestMessages compares messages with testdata/messages, byte for byte but for white space. Those of Boro's alarms are
 // fixed; "go test -update" writes the others anew.
 func TestMessages(t *testing.T) {
-	fixed := func(name string) bellhop.Event { return alarm(readFile(t, "testdata/boro/"+name+".json")) }
+	fixed := func(name string) bellhop.Event { return alarm(providertest.ReadFile(t, "testdata/boro/"+name+".json")) }
 	long := strings.Repeat("Überlänge & mehr ", 400)
 	at := time.Date(2026, 11, 22, 9, 15, 30, 123456789, time.FixedZone("", 3600))
 	for _, c := range []struct {
@@ -74,7 +70,7 @@ func TestMessages(t *testing.T) {
 		{name: "any-bytes", ev: bellhop.Event{ID: "evt_1", Type: "note", ContentType: "image/png", Body: []byte("\x89PNG\r\n")}, own: true},
 		{name: "any-nothing", ev: bellhop.Event{}, own: true},
 		{name: "any-long", ev: bellhop.Event{ID: "evt_1", Source: long, Type: long, Subject: long, Time: at, Body: []byte(`{"` + long + `":"` + long + `","b":["` + long + `"]}`)}, own: true},
-		{name: "slack-app-mention", ev: bellhop.Event{ID: "evt_1", Source: "slack", Type: "slack.app_mention", Subject: "C123ABC456", Time: at, Body: []byte(readFile(t, "testdata/samples/app_mention.json"))}, own: true},
+		{name: "slack-app-mention", ev: bellhop.Event{ID: "evt_1", Source: "slack", Type: "slack.app_mention", Subject: "C123ABC456", Time: at, Body: []byte(providertest.ReadFile(t, "testdata/samples/app_mention.json"))}, own: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			settings := values{}
@@ -87,7 +83,7 @@ func TestMessages(t *testing.T) {
 				write(t, path, got)
 			}
 			var want bytes.Buffer
-			if err := json.Compact(&want, []byte(readFile(t, path))); err != nil {
+			if err := json.Compact(&want, []byte(providertest.ReadFile(t, path))); err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(got, want.Bytes()) {
@@ -117,7 +113,7 @@ func TestSendSettings(t *testing.T) {
 		t.Errorf("got %+v, %v", m, err)
 	}
 	for path, value := range map[string]string{"colour": "red", "channel": " #a", "username": strings.Repeat("é", 81)} {
-		_, err := slack.Provider{}.OpenSender(provider.Env{}, []byte(encode(values{path: value})))
+		_, err := slack.Provider{}.OpenSender(provider.Env{}, []byte(providertest.JSON(values{path: value})))
 		if err == nil || !strings.HasPrefix(err.Error(), path+": ") {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -165,7 +161,7 @@ func TestJudge(t *testing.T) {
 // FuzzMessage: whatever an event is, Slack takes the message, and nothing in it acts as markup.
 func FuzzMessage(f *testing.F) {
 	for _, name := range []string{"active", "cleared", "event", "active-http-error-details"} {
-		f.Add("boro.Active", "s", "boro", []byte(readFile(f, "testdata/boro/"+name+".json")), true)
+		f.Add("boro.Active", "s", "boro", []byte(providertest.ReadFile(f, "testdata/boro/"+name+".json")), true)
 	}
 	f.Add("invoice.paid", "<!here>", "`", []byte(`{"a":"<&>","":"","`+"`"+`":[]}`), false)
 	f.Add("\x00", " ", "\u202e", []byte("```\x00"), true)

@@ -23,10 +23,7 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	var colourErr error
-	if s.Colour != "" && s.Colour != "none" && s.Colour != "attachment" {
-		colourErr = bellhop.Invalid("colour", "use none or attachment")
-	}
+	_, colourErr := provider.OneOf("colour", s.Colour, "none", "none", "attachment")
 	if err := bellhop.Join("", colourErr, checkName("channel", s.Channel), checkName("username", s.Username)); err != nil {
 		return nil, err
 	}
@@ -53,7 +50,7 @@ var _ provider.Judge = (*renderer)(nil)
 // Render writes a message that tells of ev. It is the same on each attempt: Slack has no id by which it could know a
 // repeat, so one that came without our knowing is shown twice.
 func (r *renderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
-	body, err := encode(r.message(ev))
+	body, err := provider.Encode(r.message(ev))
 	if err != nil {
 		return provider.Rendered{}, fmt.Errorf("slack: %w", err)
 	}

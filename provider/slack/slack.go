@@ -33,7 +33,7 @@ var (
 )
 
 type settings struct {
-	SigningSecret provider.Secrets `json:"signing_secret"`
+	SigningSecret provider.Secrets `json:"signing_secret"` // their characters are the keys
 	Tolerance     string           `json:"tolerance"`
 }
 
@@ -47,7 +47,7 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	if err != nil {
 		return nil, err
 	}
-	return &receiver{secrets: s.secrets(), tolerance: tolerance, now: env.Now}, nil
+	return &receiver{secrets: s.SigningSecret.Bytes(), tolerance: tolerance, now: env.Now}, nil
 }
 
 func readSettings(raw json.RawMessage) (s settings, err error) {
@@ -56,13 +56,4 @@ func readSettings(raw json.RawMessage) (s settings, err error) {
 		err = bellhop.Join("", s.SigningSecret.Check("signing_secret"))
 	}
 	return s, err
-}
-
-// secrets are the keys: Slack signs with the characters of a secret as they are.
-func (s *settings) secrets() [][]byte {
-	keys := make([][]byte, len(s.SigningSecret))
-	for i, text := range s.SigningSecret {
-		keys[i] = []byte(text)
-	}
-	return keys
 }

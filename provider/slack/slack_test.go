@@ -3,7 +3,6 @@ package slack_test
 import (
 	"encoding/json"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,13 +21,13 @@ type values map[string]any
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Provider:     slack.Provider{},
-		Settings:     func(secrets []string) string { return encode(values{"signing_secret": secrets}) },
+		Settings:     func(secrets []string) string { return providertest.JSON(values{"signing_secret": secrets}) },
 		Secrets:      secrets,
 		Sign:         sign,
 		Headers:      []string{slack.SignatureHeader, slack.TimestampHeader},
 		Window:       5 * time.Minute,
 		Recordings:   recordings(t),
-		SendSettings: func(string) string { return encode(values{"colour": "none"}) },
+		SendSettings: func(string) string { return providertest.JSON(values{"colour": "none"}) },
 		SendURL:      "https://hooks.slack.example/services/T000/B000/x",
 		Sent: func(t *testing.T, ev *bellhop.Event, req *provider.Request) {
 			if req.Method != "POST" || req.Header.Get("Content-Type") != "application/json" || len(req.Header) != 1 {
@@ -46,7 +45,7 @@ func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := readFile(b, "testdata/samples/app_mention.json")
+	body := providertest.ReadFile(b, "testdata/samples/app_mention.json")
 	body = strings.Replace(body, "everything", strings.Repeat("everything ", (1024-len(body))/11), 1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
@@ -99,21 +98,4 @@ func recordings(t testing.TB) []providertest.Recording {
 		list = append(list, providertest.Recording{Name: name, Request: sign(secrets[0], providertest.Now, []byte(body))})
 	}
 	return list
-}
-
-func readFile(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }

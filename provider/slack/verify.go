@@ -2,8 +2,6 @@ package slack
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/signature"
@@ -54,13 +52,10 @@ func Verify(h http.Header, body []byte, now time.Time, tolerance time.Duration, 
 	return nil
 }
 
-// parseTimestamp reads Unix seconds in their one form: at most 11 digits, no sign, no zero in front.
+// parseTimestamp reads Unix seconds in their one form. 0 is none.
 func parseTimestamp(text string) (time.Time, error) {
-	if text == "" || len(text) > 11 || text[0] == '0' || strings.Trim(text, "0123456789") != "" {
-		return time.Time{}, signature.ErrMalformed
-	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
+	seconds, err := signature.ParseUnix(text, signature.MaxUnix)
+	if err != nil || seconds == 0 {
 		return time.Time{}, signature.ErrMalformed
 	}
 	return time.Unix(seconds, 0).UTC(), nil

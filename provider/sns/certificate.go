@@ -44,7 +44,7 @@ type certificate struct {
 }
 
 func newCertificates(env provider.Env) *certificates {
-	return &certificates{now: env.Now, client: bounded(env.Client), turn: make(chan struct{}, 1)}
+	return &certificates{now: env.Now, client: provider.NoRedirects(env.Client), turn: make(chan struct{}, 1)}
 }
 
 // key returns the public key of the certificate at url, which must be one of t's. Its error wraps provider.ErrUnavailable

@@ -198,10 +198,7 @@ func TestWaitIsTheCallers(t *testing.T) {
 }
 
 func TestNoNetwork(t *testing.T) {
-	r, err := sns.Provider{}.Open(provider.Env{Now: func() time.Time { return providertest.Now }}, []byte(onlyOrders))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := providertest.Open(t, sns.Provider{}, onlyOrders)
 	if _, err := r.Receive(context.Background(), request([]byte(sample("notification")))); !errors.Is(err, provider.ErrUnavailable) {
 		t.Error(err)
 	}

@@ -84,16 +84,6 @@ func (r *receiver) agree(m message, t topic) (provider.Receipt, error) {
 // maxAnswerBytes bounds what SNS is listened to: a certificate has 2 KiB.
 const maxAnswerBytes = 64 << 10
 
-// bounded returns client without the redirects.
-func bounded(client *http.Client) *http.Client {
-	if client == nil {
-		return nil
-	}
-	c := *client
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &c
-}
-
 // get returns what there is at url. Its errors say nothing of the URL, which may have a token in it.
 func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	if client == nil {

@@ -80,7 +80,7 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	if err := bellhop.Join("", err, checkVersion(s.SignatureVersion)); err != nil {
 		return nil, err
 	}
-	return &receiver{topics: topics, version: s.SignatureVersion, certificates: newCertificates(env), client: bounded(env.Client)}, nil
+	return &receiver{topics: topics, version: s.SignatureVersion, certificates: newCertificates(env), client: provider.NoRedirects(env.Client)}, nil
 }
 
 func readTopics(arns []string) (map[string]topic, error) {

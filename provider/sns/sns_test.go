@@ -32,7 +32,7 @@ var (
 func testCase() providertest.Case {
 	return providertest.Case{
 		Provider: sns.Provider{},
-		Settings: func(topics []string) string { return encode(map[string]any{"topics": topics}) },
+		Settings: func(topics []string) string { return providertest.JSON(map[string]any{"topics": topics}) },
 		Secrets:  [2]string{orders, invoices},
 		Sign:     func(topic string, _ time.Time, body []byte) *provider.Request { return request(sign(topic, body)) },
 		// Whoever can sign proves that he is SNS. What in the body is signed, TestMutants and TestForgeries look at.
@@ -80,12 +80,12 @@ func sign(topic string, body []byte) []byte {
 			m[name] = strings.ReplaceAll(text, orders, topic)
 		}
 	}
-	sig, err := sns.Sign([]byte(encode(m)), key)
+	sig, err := sns.Sign([]byte(providertest.JSON(m)), key)
 	if err != nil {
 		return body
 	}
 	m["Signature"] = sig
-	return []byte(encode(m))
+	return []byte(providertest.JSON(m))
 }
 
 // changed returns a sample with other members (nil takes one away), signed anew.
@@ -99,7 +99,7 @@ func changed(name string, members map[string]any) []byte {
 			delete(m, name)
 		}
 	}
-	return sign(orders, []byte(encode(m)))
+	return sign(orders, []byte(providertest.JSON(m)))
 }
 
 // world is what SNS answers.
@@ -134,14 +134,6 @@ func readKey() *rsa.PrivateKey {
 
 func mustRead(path string) string {
 	b, err := os.ReadFile(path)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err)
 	}

@@ -119,7 +119,7 @@ func TestSettings(t *testing.T) {
 		"tolerance too long":     {"secret": secrets[0], "tolerance": "61m"},
 		"unknown family":         {"secret": secrets[0], "header_family": "Webhook-"},
 	} {
-		_, err := standardwebhooks.Provider{}.Open(provider.Env{}, []byte(encode(settings)))
+		_, err := standardwebhooks.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(settings)))
 		if err == nil || strings.Contains(err.Error(), "whsk_6X") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -149,10 +149,7 @@ func TestHeaderFamily(t *testing.T) {
 			h.Set("svix-id", strings.Repeat("i", 1024))
 		}, provider.ErrBody},
 	} {
-		r, err := standardwebhooks.Provider{}.Open(env(), []byte(encode(map[string]any{"secret": secrets[0], "header_family": c.family})))
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := providertest.Open(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[0], "header_family": c.family}))
 		req := sign(secrets[0], providertest.Now, nil)
 		c.change(req.Header)
 		if _, err := r.Receive(context.Background(), req); !errors.Is(err, c.want) {
@@ -166,10 +163,7 @@ func TestTolerance(t *testing.T) {
 		age  time.Duration
 		want error
 	}{{10 * time.Second, nil}, {-10 * time.Second, nil}, {11 * time.Second, signature.ErrExpired}, {-11 * time.Second, signature.ErrExpired}} {
-		r, err := standardwebhooks.Provider{}.Open(env(), []byte(encode(map[string]any{"secret": secrets[0], "tolerance": "10s"})))
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := providertest.Open(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[0], "tolerance": "10s"}))
 		if _, err := r.Receive(context.Background(), sign(secrets[0], providertest.Now.Add(-c.age), nil)); !errors.Is(err, c.want) {
 			t.Errorf("%v old: %v", c.age, err)
 		}
@@ -178,15 +172,10 @@ func TestTolerance(t *testing.T) {
 
 func receive(t *testing.T, secrets []string, req *provider.Request) error {
 	t.Helper()
-	r, err := standardwebhooks.Provider{}.Open(env(), []byte(encode(map[string]any{"secret": secrets})))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = r.Receive(context.Background(), req)
+	r := providertest.Open(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets}))
+	_, err := r.Receive(context.Background(), req)
 	return err
 }
-
-func env() provider.Env { return provider.Env{Now: func() time.Time { return providertest.Now }} }
 
 func drop(name string) func(http.Header)       { return func(h http.Header) { h.Del(name) } }
 func set(name, value string) func(http.Header) { return func(h http.Header) { h.Set(name, value) } }

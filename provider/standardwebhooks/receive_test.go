@@ -13,10 +13,7 @@ import (
 
 func receiveEvent(t *testing.T, req *provider.Request) bellhop.Event {
 	t.Helper()
-	r, err := standardwebhooks.Provider{}.Open(env(), []byte(encode(map[string]any{"secret": secrets[0]})))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := providertest.Open(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[0]}))
 	receipt, err := r.Receive(context.Background(), req)
 	if err != nil {
 		t.Fatal(err)
@@ -52,10 +49,7 @@ func TestTypeAndTime(t *testing.T) {
 // R14: what came in as a Standard Webhook goes out under the id it came with, and anything else under its own, on
 // every attempt.
 func TestMessageID(t *testing.T) {
-	r, err := standardwebhooks.Provider{}.OpenSender(env(), []byte(encode(map[string]any{"secret": secrets[:]})))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := providertest.OpenSender(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[:]}))
 	for name, c := range map[string]struct {
 		ev   bellhop.Event
 		want string
@@ -81,10 +75,7 @@ func TestMessageID(t *testing.T) {
 }
 
 func TestSendWithoutID(t *testing.T) {
-	r, err := standardwebhooks.Provider{}.OpenSender(env(), []byte(encode(map[string]any{"secret": secrets[0]})))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := providertest.OpenSender(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[0]}))
 	if _, err := r.Render(&bellhop.Event{}, provider.Sending{Time: providertest.Now}); err == nil {
 		t.Error("rendered an event without an id")
 	}

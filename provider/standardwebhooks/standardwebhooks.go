@@ -14,6 +14,7 @@ package standardwebhooks
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -68,21 +69,10 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 
 // parseKeys reads secrets. Those of the kind that begins with unfit are refused for the reason given.
 func parseKeys(secrets provider.Secrets, unfit, reason string) ([]signature.StandardKey, error) {
-	const path = "secret"
-	if err := secrets.Check(path); err != nil {
-		return nil, err
-	}
-	var keys []signature.StandardKey
-	var errs []error
-	for i, text := range secrets {
-		key, err := signature.ParseStandardKey(text)
-		switch {
-		case strings.HasPrefix(text, unfit):
-			err = bellhop.Invalid(secrets.Path(path, i), reason)
-		case err != nil:
-			err = bellhop.Invalid(secrets.Path(path, i), err.Error())
+	return provider.ReadSecrets("secret", secrets, func(text string) (signature.StandardKey, error) {
+		if strings.HasPrefix(text, unfit) {
+			return signature.StandardKey{}, errors.New(reason)
 		}
-		keys, errs = append(keys, key), append(errs, err)
-	}
-	return keys, bellhop.Join("", errs...)
+		return signature.ParseStandardKey(text)
+	})
 }

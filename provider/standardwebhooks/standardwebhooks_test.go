@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
-	"encoding/json"
-	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,13 +20,13 @@ var secrets = [2]string{"whsec_gS1Dv2TK7Z7axpVWJVQMTv1zsy4z0as1OL20N/pEd54=", "w
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Provider:     standardwebhooks.Provider{},
-		Settings:     func(secrets []string) string { return encode(map[string]any{"secret": secrets}) },
+		Settings:     func(secrets []string) string { return providertest.JSON(map[string]any{"secret": secrets}) },
 		Secrets:      secrets,
 		Sign:         sign,
 		Headers:      []string{"webhook-id", "webhook-timestamp", "webhook-signature"},
 		Window:       5 * time.Minute,
 		Recordings:   recordings(t),
-		SendSettings: func(secret string) string { return encode(map[string]any{"secret": secret}) },
+		SendSettings: func(secret string) string { return providertest.JSON(map[string]any{"secret": secret}) },
 	}
 }
 
@@ -43,7 +40,7 @@ func asymmetricCase(t testing.TB) providertest.Case {
 		for _, secret := range secrets {
 			public = append(public, publicKey(secret))
 		}
-		return encode(map[string]any{"secret": public})
+		return providertest.JSON(map[string]any{"secret": public})
 	}
 	return c
 }
@@ -67,9 +64,11 @@ func svixCase(t testing.TB) providertest.Case {
 	c := testCase(t)
 	c.Name, c.Recordings = "svix", nil
 	c.Settings = func(secrets []string) string {
-		return encode(map[string]any{"secret": secrets, "header_family": "svix"})
+		return providertest.JSON(map[string]any{"secret": secrets, "header_family": "svix"})
 	}
-	c.SendSettings = func(secret string) string { return encode(map[string]any{"secret": secret, "header_family": "svix"}) }
+	c.SendSettings = func(secret string) string {
+		return providertest.JSON(map[string]any{"secret": secret, "header_family": "svix"})
+	}
 	c.Headers = []string{"svix-id", "svix-timestamp", "svix-signature"}
 	c.Sign = func(secret string, at time.Time, body []byte) *provider.Request {
 		req := sign(secret, at, body)
@@ -88,7 +87,7 @@ func TestSvix(t *testing.T) { providertest.Run(t, svixCase(t)) }
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := strings.Replace(readFile(b, "testdata/samples/full-payload.json"), `"chunks"`, `"words": "`+strings.Repeat("nightly ", 95)+`", "chunks"`, 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/full-payload.json"), `"chunks"`, `"words": "`+strings.Repeat("nightly ", 95)+`", "chunks"`, 1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
@@ -107,11 +106,7 @@ func sign(secret string, at time.Time, body []byte) *provider.Request {
 }
 
 func request(headers map[string]string, body []byte) *provider.Request {
-	h := http.Header{"Content-Type": {"application/json"}}
-	for name, value := range headers {
-		h.Set(name, value)
-	}
-	return &provider.Request{Method: "POST", Target: "/in/billing", Header: h, Body: body, ReceivedAt: providertest.Now}
+	return providertest.Request("/in/billing", body, map[string]string{"Content-Type": "application/json"}, headers)
 }
 
 // recordings are the vectors, the good ones and the bad ones.
@@ -126,9 +121,7 @@ func recordings(t testing.TB) []providertest.Recording {
 	var file struct {
 		Vectors, Negative []vector
 	}
-	if err := json.Unmarshal([]byte(readFile(t, "testdata/vectors.json")), &file); err != nil {
-		t.Fatal(err)
-	}
+	providertest.ReadJSON(t, "testdata/vectors.json", &file)
 	refused := map[string]string{
 		"too-old":           "signature_expired",
 		"too-new":           "signature_expired",
@@ -140,7 +133,7 @@ func recordings(t testing.TB) []providertest.Recording {
 	for _, v := range append(file.Vectors, file.Negative...) {
 		list = append(list, providertest.Recording{
 			Name:     "vector-" + v.Name,
-			Settings: encode(map[string]any{"secret": v.Secrets}),
+			Settings: providertest.JSON(map[string]any{"secret": v.Secrets}),
 			At:       time.Unix(v.Now, 0),
 			Request:  request(v.Headers, []byte(v.Body)),
 			Refused:  refused[v.Name],
@@ -150,21 +143,4 @@ func recordings(t testing.TB) []providertest.Recording {
 		t.Fatalf("%d vectors", len(list))
 	}
 	return list
-}
-
-func readFile(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -57,21 +58,8 @@ func parse(body []byte) (event, error) {
 // subject returns the id of the object that an event is about: data.object.id of a snapshot event, related_object.id
 // of a thin one. Some objects, such as a balance, have none.
 func subject(data, related []byte) string {
-	id, _ := provider.Text(member(member(data, "object"), "id"))
-	if id == "" {
-		id, _ = provider.Text(member(related, "id"))
-	}
-	return provider.Subject(id)
-}
-
-// member returns the value of a member of object, and nil if there is none or object is none.
-func member(object []byte, name string) (value []byte) {
-	_ = provider.Object(object, func(n, v []byte) { // what is null or of another kind has no members
-		if string(n) == name {
-			value = v
-		}
-	})
-	return value
+	object, _ := provider.Find(data, "object") // what is null or of another kind has no members
+	return provider.Subject(cmp.Or(provider.FindText(object, "id"), provider.FindText(related, "id")))
 }
 
 // parseTime reads a time in whole seconds since 1970 or as RFC 3339. It returns the zero Time for anything else.

@@ -287,14 +287,5 @@ func FuzzHeader(f *testing.F) {
 
 func open(t testing.TB, more map[string]any) provider.Receiver {
 	t.Helper()
-	settings := map[string]any{"secret": secrets[0]}
-	for name, value := range more {
-		settings[name] = value
-	}
-	env := provider.Env{Now: func() time.Time { return providertest.Now }}
-	r, err := stripe.Provider{}.Open(env, []byte(encode(settings)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return providertest.Open(t, stripe.Provider{}, providertest.Settings(map[string]any{"secret": secrets[0]}, more))
 }

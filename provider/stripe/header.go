@@ -4,16 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-const (
-	maxSignatures = 16             // in one header; Stripe sends one for each secret in use
-	maxTimestamp  = 99_999_999_999 // 11 digits, seconds since 1970; milliseconds have 13 today
-)
+const maxSignatures = 16 // in one header; Stripe sends one for each secret in use
 
 // A signedHeader is a Stripe-Signature, read.
 type signedHeader struct {
@@ -36,9 +32,11 @@ func parseHeader(value string) (*signedHeader, error) {
 		}
 		switch name {
 		case "t":
-			if s.timestamp != "" || !s.readTimestamp(text) {
+			at, err := signature.ParseUnix(text, signature.MaxUnix)
+			if s.timestamp != "" || err != nil {
 				return nil, fmt.Errorf("%w: t is there twice, or not in Unix seconds", signature.ErrMalformed)
 			}
+			s.timestamp, s.at = text, at
 		case "v1":
 			if v1++; v1 > maxSignatures {
 				return nil, fmt.Errorf("%w: more than %d signatures", signature.ErrMalformed, maxSignatures)
@@ -50,17 +48,6 @@ func parseHeader(value string) (*signedHeader, error) {
 		return nil, fmt.Errorf("%w: no t, or no v1", signature.ErrMissing)
 	}
 	return &s, nil
-}
-
-// readTimestamp reads seconds since 1970 in the one form there is for each: decimal digits, at most 11, no sign, no
-// leading zero.
-func (s *signedHeader) readTimestamp(text string) bool {
-	at, err := strconv.ParseUint(text, 10, 63)
-	if err != nil || at > maxTimestamp || text[0] == '0' && len(text) > 1 {
-		return false
-	}
-	s.timestamp, s.at = text, int64(at)
-	return true
 }
 
 func (s *signedHeader) readSignature(text string) {

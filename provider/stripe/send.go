@@ -25,7 +25,7 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	if err := s.Secret.Check("secret"); err != nil {
 		return nil, err
 	}
-	r := &renderer{secrets: keys(s.Secret), livemode: s.Livemode}
+	r := &renderer{secrets: s.Secret.Bytes(), livemode: s.Livemode}
 	if s.APIVersion != "" {
 		r.apiVersion = &s.APIVersion
 	}

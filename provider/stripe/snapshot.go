@@ -35,15 +35,11 @@ type snapshotData struct {
 // newSnapshot writes ev as a snapshot event, the same bytes on each attempt. Its id is that of ev, so that the
 // receiver knows repeats; Bellhop's ids look like Stripe's.
 func (r *renderer) newSnapshot(ev *bellhop.Event) ([]byte, error) {
-	at := ev.Time
-	if at.IsZero() {
-		at = ev.ReceivedAt
-	}
 	s := snapshot{
 		ID:              ev.ID,
 		Object:          "event",
 		APIVersion:      r.apiVersion,
-		Created:         max(0, at.Unix()),
+		Created:         max(0, ev.HappenedAt().Unix()),
 		Livemode:        r.livemode,
 		PendingWebhooks: 1,
 		Type:            snapshotType(ev.Type),

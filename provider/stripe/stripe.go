@@ -30,7 +30,7 @@ var _ provider.Sender = Provider{}
 const DefaultTolerance = 5 * time.Minute
 
 type settings struct {
-	Secret    provider.Secrets `json:"secret"`
+	Secret    provider.Secrets `json:"secret"` // the keys are their text, whsec_ included: what stands behind it is no Base64 to Stripe
 	Tolerance string           `json:"tolerance"`
 	Livemode  *bool            `json:"livemode"`
 }
@@ -45,14 +45,5 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	if err := bellhop.Join("", s.Secret.Check("secret"), err); err != nil {
 		return nil, err
 	}
-	return &receiver{secrets: keys(s.Secret), tolerance: tolerance, livemode: s.Livemode, now: env.Now}, nil
-}
-
-// keys returns the bytes of secrets: their text, whsec_ included. What stands behind it is no Base64 to Stripe.
-func keys(secrets provider.Secrets) [][]byte {
-	list := make([][]byte, len(secrets))
-	for i, secret := range secrets {
-		list[i] = []byte(secret)
-	}
-	return list
+	return &receiver{secrets: s.Secret.Bytes(), tolerance: tolerance, livemode: s.Livemode, now: env.Now}, nil
 }

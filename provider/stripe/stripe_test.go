@@ -2,10 +2,7 @@ package stripe_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,13 +17,13 @@ var secrets = [2]string{"whsec_test_secret", "whsec_4uT9bWc2Yv7LhQpRz0SxNk8mEjAf
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Provider:     stripe.Provider{},
-		Settings:     func(secrets []string) string { return encode(map[string]any{"secret": secrets}) },
+		Settings:     func(secrets []string) string { return providertest.JSON(map[string]any{"secret": secrets}) },
 		Secrets:      secrets,
 		Sign:         sign,
 		Headers:      []string{"Stripe-Signature"},
 		Window:       5 * time.Minute,
 		Recordings:   recordings(t),
-		SendSettings: func(secret string) string { return encode(map[string]any{"secret": secret}) },
+		SendSettings: func(secret string) string { return providertest.JSON(map[string]any{"secret": secret}) },
 	}
 }
 
@@ -35,7 +32,7 @@ func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := readFile(b, "testdata/samples/connect-customer-updated.json")
+	body := providertest.ReadFile(b, "testdata/samples/connect-customer-updated.json")
 	body = strings.Replace(body, `"metadata": {}`, `"metadata": {"note": "`+strings.Repeat("nightly ", 50)+`"}`, 1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
@@ -67,25 +64,24 @@ func sign(secret string, at time.Time, body []byte) *provider.Request {
 }
 
 func request(headers map[string]string, body []byte) *provider.Request {
-	h := http.Header{"Content-Type": {"application/json; charset=utf-8"}, "User-Agent": {"Stripe/1.0 (+https://stripe.com/docs/webhooks)"}}
-	for name, value := range headers {
-		h.Set(name, value)
-	}
-	return &provider.Request{Method: "POST", Target: "/in/payments", Header: h, Body: body, ReceivedAt: providertest.Now}
+	always := map[string]string{"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)"}
+	return providertest.Request("/in/payments", body, always, headers)
 }
 
 // recordings are what the samples do not show: a rolled secret, the signature of test mode, and the setting livemode.
 func recordings(t testing.TB) []providertest.Recording {
-	live, test := []byte(readFile(t, "testdata/samples/invoice-paid.json")), []byte(readFile(t, "testdata/samples/thin-meter-error.json"))
+	live, test := []byte(providertest.ReadFile(t, "testdata/samples/invoice-paid.json")), []byte(providertest.ReadFile(t, "testdata/samples/thin-meter-error.json"))
 	both, err := stripe.Sign(live, providertest.Now, []byte(secrets[0]), []byte(secrets[1]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	withV0 := sign(secrets[0], providertest.Now, test)
 	withV0.Header.Set("Stripe-Signature", withV0.Header.Get("Stripe-Signature")+",v0="+strings.Repeat("0a", 32))
-	only := func(live bool) string { return encode(map[string]any{"secret": secrets[0], "livemode": live}) }
+	only := func(live bool) string {
+		return providertest.JSON(map[string]any{"secret": secrets[0], "livemode": live})
+	}
 	return []providertest.Recording{
-		{Name: "rolled-secret", Settings: encode(map[string]any{"secret": secrets[1]}), Request: request(map[string]string{"Stripe-Signature": both}, live)},
+		{Name: "rolled-secret", Settings: providertest.JSON(map[string]any{"secret": secrets[1]}), Request: request(map[string]string{"Stripe-Signature": both}, live)},
 		{Name: "test-mode-v0", Request: withV0},
 		{Name: "live-at-live", Settings: only(true), Request: sign(secrets[0], providertest.Now, live)},
 		{Name: "test-at-live", Settings: only(true), Request: sign(secrets[0], providertest.Now, test), Refused: "forbidden"},
@@ -93,21 +89,4 @@ func recordings(t testing.TB) []providertest.Recording {
 		{Name: "known-answer", At: time.Unix(1700000000, 0), Request: request(map[string]string{"Stripe-Signature": knownValue}, []byte(knownBody))},
 		{Name: "known-answer-too-late", At: time.Unix(1700000301, 0), Request: request(map[string]string{"Stripe-Signature": knownValue}, []byte(knownBody)), Refused: "signature_expired"},
 	}
-}
-
-func readFile(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-func encode(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
 }

@@ -21,7 +21,7 @@ const SignatureHeader = "Stripe-Signature"
 // It returns signature.ErrKey for no secrets, more than 16 or an empty one, and ErrMalformed for a time before 1970.
 // Source: https://docs.stripe.com/webhooks/signature
 func Sign(body []byte, at time.Time, secrets ...[]byte) (string, error) {
-	if at.Unix() < 0 || at.Unix() > maxTimestamp {
+	if at.Unix() < 0 || at.Unix() > signature.MaxUnix {
 		return "", signature.ErrMalformed
 	}
 	if len(secrets) == 0 || len(secrets) > maxSignatures {
@@ -57,11 +57,7 @@ func Verify(h http.Header, body []byte, now time.Time, tolerance time.Duration, 
 	if !signed.by(secrets, body) {
 		return signature.ErrMismatch
 	}
-	age, limit := now.Unix()-signed.at, int64(tolerance/time.Second)
-	if age > limit || age < -limit {
-		return signature.ErrExpired
-	}
-	return nil
+	return signature.CheckAge(signed.at, now, tolerance)
 }
 
 // by reports whether one of secrets made one of the signatures. An empty secret made none.

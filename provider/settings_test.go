@@ -1,0 +1,56 @@
+package provider_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+func TestOneOf(t *testing.T) {
+	for text, want := range map[string]string{"": "b", "a": "a", "c": "c"} {
+		if got, err := provider.OneOf("x", text, "b", "a", "b", "c"); got != want || err != nil {
+			t.Errorf("%q: got %q, %v", text, got, err)
+		}
+	}
+	if got, err := provider.OneOf("x", "", "", "a", "b"); got != "" || err != nil {
+		t.Errorf("no standard: got %q, %v", got, err)
+	}
+	for want, choices := range map[string][]string{"x: use a, b or c": {"a", "b", "c"}, "x: use a or b": {"a", "b"}} {
+		for _, text := range []string{"A", "d", " "} {
+			if got, err := provider.OneOf("x", text, "a", choices...); got != "" || err == nil || err.Error() != want {
+				t.Errorf("%q: got %q, %v, want %s", text, got, err, want)
+			}
+		}
+	}
+}
+
+func TestReadSecrets(t *testing.T) {
+	length := func(text string) (int, error) {
+		if len(text) > 3 {
+			return 0, errors.New("too long")
+		}
+		return len(text), nil
+	}
+	if got, err := provider.ReadSecrets("x", provider.Secrets{"a", "bcd"}, length); !slices.Equal(got, []int{1, 3}) || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for want, secrets := range map[string]provider.Secrets{
+		"x: too long": {"abcd"}, "x[1]: too long": {"a", "abcd"}, "x[0]: must not be empty": {" ", "a"}, "x: has 5 secrets; at most 4": {"a", "b", "c", "d", "e"},
+	} {
+		if _, err := provider.ReadSecrets("x", secrets, length); fmt.Sprint(err) != want {
+			t.Errorf("%q: got %v, want %s", secrets, err, want)
+		}
+	}
+	if _, err := provider.ReadSecrets("x", nil, length); err == nil {
+		t.Error("none is needed")
+	}
+}
+
+func TestSecretBytes(t *testing.T) {
+	if got := (provider.Secrets{"é", "whsec_a"}).Bytes(); len(got) != 2 || string(got[0]) != "é" || string(got[1]) != "whsec_a" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -66,6 +67,16 @@ func Text(value []byte) (text string, ok bool) {
 		return "", false
 	}
 	return strings.ToValidUTF8(string(unquote(value)), "\uFFFD"), true
+}
+
+// Key is [Text] for what tells one thing from another. A text that is not UTF-8 is returned as it is written, so that
+// two such do not become one.
+func Key(value []byte) (text string, ok bool) {
+	text, ok = Text(value)
+	if ok && strings.ContainsRune(text, utf8.RuneError) {
+		return string(value), true
+	}
+	return text, ok
 }
 
 // unquote returns the text of a valid JSON string; without escapes in it, that is the part between the quotes.

@@ -203,3 +203,14 @@ func BenchmarkObject(b *testing.B) {
 		}
 	}
 }
+
+func TestKey(t *testing.T) {
+	for _, c := range []struct{ value, want string }{
+		{`"a"`, "a"}, {`"\u0061"`, "a"}, {`"é"`, "é"}, {`""`, ""}, {`1`, ""}, {`null`, ""},
+		{`"q\ud800"`, `"q\ud800"`}, {`"q\ud801"`, `"q\ud801"`}, {"\"w\xff\"", "\"w\xff\""}, {"\"w\xfe\"", "\"w\xfe\""},
+	} {
+		if got, ok := Key([]byte(c.value)); got != c.want || ok != (c.value[0] == '"') {
+			t.Errorf("%s: %q, %v", c.value, got, ok)
+		}
+	}
+}

@@ -36,6 +36,31 @@ type shownSecret struct {
 	SetAt Time `json:"set_at"`
 }
 
+// shortSecret is a secret that may be guessed: fewer characters than 96 bits in Base64 take.
+const shortSecret = 16
+
+// short counts the secrets of settings that may be guessed.
+func (x secrecy) short(settings Settings) (n int) {
+	for name, value := range settings {
+		if !x.has(name) {
+			continue
+		}
+		var one string
+		var many []string
+		if json.Unmarshal(value, &one) == nil {
+			many = []string{one}
+		} else if json.Unmarshal(value, &many) != nil {
+			continue
+		}
+		for _, secret := range many {
+			if len(secret) < shortSecret {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // show returns settings with each secret replaced by the fact that it is set, and since when.
 func (x secrecy) show(settings Settings, at time.Time) Settings {
 	mask, _ := json.Marshal(shownSecret{Set: true, SetAt: Time(at)})

@@ -72,7 +72,15 @@ func (s *server) createSource(ctx context.Context, in *struct{ Body NewSource })
 		return nil, err
 	}
 	s.log.Info("source.created", "source_id", src.ID, "source", src.Name, "provider", src.Provider)
+	s.warnOfShort(src)
 	return &createdOutput[Source]{Prefix + "/sources/" + src.ID, s.sourceJSON(src)}, s.changed(ctx)
+}
+
+// warnOfShort says in the log that a secret is one that may be guessed. The provider's systems allow such.
+func (s *server) warnOfShort(src bellhop.Source) {
+	if n := s.sourceSecrets(src.Provider).short(readSettings(src.Settings)); n > 0 {
+		s.log.Warn("source.weak", "source_id", src.ID, "source", src.Name, "short_secrets", n, "want_characters", shortSecret)
+	}
 }
 
 func (s *server) updateSource(ctx context.Context, in *patchInput[NewSource]) (*bodyOf[Source], error) {
@@ -108,6 +116,7 @@ func (s *server) updateSource(ctx context.Context, in *patchInput[NewSource]) (*
 		return nil, err
 	}
 	s.log.Info("source.updated", "source_id", after.ID, "source", after.Name)
+	s.warnOfShort(after)
 	return &bodyOf[Source]{s.sourceJSON(after)}, s.changed(ctx)
 }
 

@@ -107,7 +107,7 @@ func TestEventType(t *testing.T) {
 	}
 }
 
-// R04: a caught request never goes stale, for Media Services signs no time. It stays a repeat of its ETag.
+// R04: a caught request never goes stale, for Media Services signs no time. It stays a repeat of its ETag or, without one, of its bytes.
 func TestLongETag(t *testing.T) {
 	receive := func(etag string) string {
 		body := strings.Replace(document("1"), `"ETag":"1"`, `"ETag":`+etag, 1)
@@ -121,10 +121,13 @@ func TestLongETag(t *testing.T) {
 	if a, b := receive(`"`+long+`"`), receive(`"`+long[1:]+`"`); len(a) != 64 || len(b) != 512 {
 		t.Errorf("got %q, %q", a, b)
 	}
-	for _, none := range []string{`""`, "null", "1"} {
-		if got := receive(none); got != "" {
+	for _, none := range []string{`""`, "null", "1"} { // then it is known by its bytes
+		if got := receive(none); len(got) != 64 || got != receive(none) || got == receive(" "+none) {
 			t.Errorf("ETag %s: got %q", none, got)
 		}
+	}
+	if receive(`"\ud800"`) == receive(`"\ud801"`) {
+		t.Error("two ETags that are not UTF-8 are one")
 	}
 }
 

@@ -54,7 +54,7 @@ var notes = []string{
 	"**Types** are `ams.` and the name of the `EventType`: `ams.JobStateChange`, `ams.TaskStateChange`, `ams.TaskProgress`, `ams.NotificationEndPointRegistration`, `ams.NotificationEndPointUnregistration`, `ams.None`. A number that is not known is kept as well: `ams.EventType99`.",
 	"**The subject** is the id of the task, else of the job, else of the notification endpoint.",
 	"**Which state** is in the body: match `data.Properties.NewState == 'Finished'`. Final are Finished, Error and Canceled. Of a job with several tasks, only `ams.JobStateChange` tells that it is done. Some senders write the names of properties in camelCase (`newState`); a match tells them apart.",
-	"**Repeats** are told by the document's `ETag`. No time is signed, so a caught request never goes stale; it stays a repeat for as long as the event is kept.",
+	"**Repeats** are told by the document's `ETag`, or by its bytes where it has none. No time is signed, so a caught request never goes stale; it stays a repeat for as long as the event is kept.",
 	"**Order** is not kept, and a notification may be missing; `TimeStamp` is when it happened.",
 	"**Accounts**: the account of the header and that of the body must be the same, compared without regard to case, and that of `account_id` if it is set; else the answer is 403. The signature is looked at first, so that nobody without the key learns which accounts there are.",
 	"**The signature** is in upper-case hex. Media Services' own receivers compare it as text, and so does Bellhop unless `lenient` is set. The key is what its Base64 stands for; a key used as text makes a mismatch.",

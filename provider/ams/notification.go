@@ -34,7 +34,7 @@ func parse(body []byte) (notification, error) {
 	err := provider.Object(body, func(name, value []byte) {
 		switch string(name) {
 		case "ETag":
-			n.etag, _ = provider.Text(value)
+			n.etag, _ = provider.Key(value)
 		case "EventType":
 			eventType = value
 		case "TimeStamp":

@@ -2,6 +2,8 @@ package ams
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 
@@ -26,7 +28,7 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	return provider.Receipt{Status: http.StatusOK, Events: []bellhop.Event{{
 		Type:        n.eventType,
 		Subject:     n.subject,
-		ProviderID:  provider.RepeatKey(n.etag),
+		ProviderID:  repeatKey(n.etag, req.Body),
 		Time:        n.time,
 		ContentType: provider.ContentType(req.Header),
 		Body:        req.Body,
@@ -63,4 +65,14 @@ func (r *receiver) checkAccount(h http.Header, inBody string) error {
 		return fmt.Errorf("%w: not the account of settings.account_id", provider.ErrForbidden)
 	}
 	return nil
+}
+
+// repeatKey is the ETag of a document. One without is known by its bytes: no time is signed, so who caught it could
+// send it for ever.
+func repeatKey(etag string, body []byte) string {
+	if etag != "" {
+		return provider.RepeatKey(etag)
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
 }

@@ -23,10 +23,14 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("boro: %w", err)
 	}
+	key := n.repeatKey()
+	if key == "" && r.verifier != nil { // a message without a number: one that is caught and sent again has the same signature
+		key = provider.RepeatKey(req.Header.Get("Authorization"))
+	}
 	return provider.Receipt{Status: http.StatusOK, Events: []bellhop.Event{{
 		Type:        n.eventType(),
 		Subject:     n.subject(),
-		ProviderID:  n.repeatKey(),
+		ProviderID:  key,
 		Time:        n.at(),
 		ContentType: provider.ContentType(req.Header),
 		Body:        req.Body,

@@ -99,6 +99,8 @@ func (m *members) attributes() (attributes, error) {
 		}
 		*required.text = text
 	}
+	a.id, _ = provider.Key(m.id)
+	a.source, _ = provider.Key(m.source)
 	a.subject, _ = provider.Text(m.subject)
 	a.time, _ = provider.Text(m.time)
 	return a, nil

@@ -64,7 +64,7 @@ func descend(value []byte, p path) []byte {
 
 // textOrNumber returns a JSON text, a JSON number as it is written, and "" for anything else.
 func textOrNumber(value []byte) string {
-	if text, ok := provider.Text(value); ok {
+	if text, ok := provider.Key(value); ok {
 		return text
 	}
 	if len(value) > 0 && (value[0] == '-' || value[0] >= '0' && value[0] <= '9') {

@@ -72,7 +72,7 @@ func readItem(body []byte) item {
 	err := provider.Object(body, func(name, v []byte) {
 		switch string(name) {
 		case "id":
-			it.id, _ = provider.Text(v)
+			it.id, _ = provider.Key(v)
 		case "subscriptionId":
 			it.subscription, _ = provider.Text(v)
 		case "tenantId":

@@ -24,7 +24,7 @@ func parseEvent(body []byte) (call, error) {
 		case "team_id":
 			team, _ = provider.Text(value)
 		case "event_id":
-			eventID, _ = provider.Text(value)
+			eventID, _ = provider.Key(value)
 		case "event":
 			event = value
 		case "event_time":

@@ -27,6 +27,9 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	if c.reply != nil {
 		return provider.Receipt{Reply: c.reply}, nil
 	}
+	if c.id == "" { // a call that is caught and sent again has the same signature
+		c.id = req.Header.Get(SignatureHeader)
+	}
 	if c.time.IsZero() {
 		c.time, _ = parseTimestamp(req.Header.Get(TimestampHeader))
 	}

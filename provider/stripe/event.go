@@ -30,7 +30,7 @@ func parse(body []byte) (event, error) {
 	err := provider.Object(body, func(name, value []byte) {
 		switch string(name) {
 		case "id":
-			e.id, _ = provider.Text(value)
+			e.id, _ = provider.Key(value)
 		case "type":
 			kind = value
 		case "created":

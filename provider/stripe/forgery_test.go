@@ -289,3 +289,11 @@ func open(t testing.TB, more map[string]any) provider.Receiver {
 	t.Helper()
 	return providertest.Open(t, stripe.Provider{}, providertest.Settings(map[string]any{"secret": secrets[0]}, more))
 }
+
+// The prefix of every secret is none.
+func TestBarePrefix(t *testing.T) {
+	_, err := stripe.Provider{}.Open(provider.Env{}, []byte(`{"secret":["whsec_","whsec_abc"]}`))
+	if err == nil || !strings.HasPrefix(err.Error(), "secret[0]: ") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -29,6 +29,19 @@ var _ provider.Sender = Provider{}
 // DefaultTolerance is how far a request's time may be from now, either way, as in Stripe's own libraries.
 const DefaultTolerance = 5 * time.Minute
 
+// checkSecrets refuses what anybody knows of a secret: how it begins.
+func checkSecrets(secrets provider.Secrets) error {
+	if err := secrets.Check("secret"); err != nil {
+		return err
+	}
+	for i, text := range secrets {
+		if text == "whsec_" {
+			return bellhop.Invalid(secrets.Path("secret", i), "is the beginning of one: copy it whole, from Reveal in the Stripe dashboard")
+		}
+	}
+	return nil
+}
+
 type settings struct {
 	Secret    provider.Secrets `json:"secret"` // the keys are their text, whsec_ included: what stands behind it is no Base64 to Stripe
 	Tolerance string           `json:"tolerance"`
@@ -42,7 +55,7 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 		return nil, err
 	}
 	tolerance, err := provider.Tolerance("tolerance", s.Tolerance, DefaultTolerance)
-	if err := bellhop.Join("", s.Secret.Check("secret"), err); err != nil {
+	if err := bellhop.Join("", checkSecrets(s.Secret), err); err != nil {
 		return nil, err
 	}
 	return &receiver{secrets: s.Secret.Bytes(), tolerance: tolerance, livemode: s.Livemode, now: env.Now}, nil

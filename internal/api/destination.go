@@ -129,7 +129,7 @@ func (s *server) updateDestination(ctx context.Context, in *patchInput[NewDestin
 }
 
 // patchDestination stores a destination with the changes of in, and reports whether its receiver has to be asked: it
-// is another one now, or waits to be asked in other words. The caller holds changing.
+// is another one now, or may not have agreed to what it says now. The caller holds changing.
 func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestination]) (after bellhop.Destination, asks bool, err error) {
 	before, err := s.Store.Destination(ctx, in.ID)
 	if err != nil {
@@ -161,7 +161,8 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 		after.SecretsAt = after.UpdatedAt
 	}
 	waits := before.State == bellhop.DestinationUnverified
-	another := before.URL != after.URL || before.Handshake != after.Handshake || waits && string(before.Settings) != string(after.Settings)
+	another := before.URL != after.URL || before.Handshake != after.Handshake ||
+		s.Engine.Asks(after) && string(before.Settings) != string(after.Settings) // which may be what was agreed to
 	if !another {
 		return after, false, s.Store.UpdateDestination(ctx, after)
 	}

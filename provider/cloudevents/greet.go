@@ -25,7 +25,7 @@ func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
 	}
 	read := func(status int, h http.Header, _ []byte) (provider.Agreement, error) {
 		agreed, err := readConsent(status, h, r.origin, r.rate)
-		if err != nil && at.Callback != "" && mayAgreeLater(status) {
+		if err != nil && at.Callback != "" && mayAgreeLater(status, h) {
 			return provider.Agreement{Later: true, Why: err.Error()}, nil
 		}
 		return agreed, err
@@ -36,9 +36,12 @@ func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
 // Asks implements [provider.Greeter]: who has a name to ask under asks.
 func (r *renderer) Asks() bool { return r.origin != "" }
 
-// mayAgreeLater reports whether an answer with this status leaves room for a call, which whoever looks after the
-// receiver may make by hand. One that says that it cannot answer now is to be asked again.
-func mayAgreeLater(status int) bool { return status < 500 && status != http.StatusTooManyRequests }
+// mayAgreeLater reports whether an answer leaves room for a call, which whoever looks after the receiver may make by
+// hand: it says nothing of consent. One that says that it cannot answer now is to be asked again.
+func mayAgreeLater(status int, h http.Header) bool {
+	silent := len(h.Values(AllowedOriginHeader)) == 0 && len(h.Values(AllowedRateHeader)) == 0
+	return silent && status < 500 && status != http.StatusTooManyRequests
+}
 
 // readConsent looks for consent where alone it can be, in the header: a status is what any server gives to OPTIONS.
 // asked is the rate that was asked for; 0 is none.

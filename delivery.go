@@ -12,7 +12,7 @@ type Delivery struct {
 	NextAt        time.Time // of a pending one: when the next attempt is due
 	CreatedAt     time.Time
 	UpdatedAt     time.Time // when its state last changed
-	Last          *Attempt  // the latest attempt, if there was one
+	Last          *Attempt  // the latest attempt, if there was one; of a claimed delivery only its status and error
 
 	// Event is set on a delivery that is about to be sent.
 	Event *Event

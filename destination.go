@@ -20,6 +20,7 @@ type Destination struct {
 	Timeout     time.Duration // of one attempt, from dialling to the last byte of the reply
 	Concurrency int           // attempts under way at once
 	Rate        Rate          // of attempts; zero is any
+	Batch       Batch         // of events in a request; zero is one at a time
 	Retry       Schedule
 
 	// Handshake says whether the receiver has to agree before it gets anything: HandshakeNone, or the kind that the

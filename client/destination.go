@@ -17,6 +17,7 @@ type NewDestination struct {
 	Timeout     string         `json:"timeout,omitempty"` // "5s"
 	Concurrency int            `json:"concurrency,omitempty"`
 	Rate        *Rate          `json:"rate,omitempty"`
+	Batch       *Batch         `json:"batch,omitempty"`
 	Retry       *Retry         `json:"retry,omitempty"`
 	Handshake   string         `json:"handshake,omitempty"` // "none", or how the type asks: "validation-token", "eventgrid", "cloudevents"
 }
@@ -31,7 +32,8 @@ type Destination struct {
 	Match       Match          `json:"match"`
 	Timeout     string         `json:"timeout"`
 	Concurrency int            `json:"concurrency"`
-	Rate        *Rate          `json:"rate"` // nil is any
+	Rate        *Rate          `json:"rate"`  // nil is any
+	Batch       *Batch         `json:"batch"` // nil is one event at a time
 	Retry       Retry          `json:"retry"`
 	Handshake   string         `json:"handshake"`
 	GrantedRate *Rate          `json:"granted_rate"` // what the receiver allowed when it agreed; nil is any
@@ -52,6 +54,12 @@ type Match struct {
 type Rate struct {
 	PerSecond float64 `json:"per_second"`
 	Burst     int     `json:"burst,omitempty"` // how many at once after a rest; 0 is that of a second, at least 1
+}
+
+// A Batch says how many events go into one request.
+type Batch struct {
+	MaxEvents int    `json:"max_events"`
+	MaxWait   string `json:"max_wait,omitempty"` // how long the first event waits for others: "1s"
 }
 
 // A Retry says when a failed delivery is tried again.

@@ -62,7 +62,7 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 	}
 	fields := []field{
 		{"id", d.ID}, {"name", d.Name}, {"type", d.Type}, {"url", d.URL}, {"state", state}, {"match", matchText(d.Match)},
-		{"timeout", d.Timeout}, {"concurrency", strconv.Itoa(d.Concurrency)}, {"rate", rateText(d.Rate)}, {"retry", strings.Join(d.Retry.Schedule, ", ")},
+		{"timeout", d.Timeout}, {"concurrency", strconv.Itoa(d.Concurrency)}, {"rate", rateText(d.Rate)}, {"batch", batchText(d.Batch)}, {"retry", strings.Join(d.Retry.Schedule, ", ")},
 		{"handshake", d.Handshake},
 	}
 	if d.GrantedRate != nil {
@@ -80,12 +80,20 @@ func rateText(r *client.Rate) string {
 	return fmt.Sprintf("%g a second, %d at once", r.PerSecond, r.Burst)
 }
 
+// batchText is b in words.
+func batchText(b *client.Batch) string {
+	if b == nil {
+		return "one event at a time"
+	}
+	return fmt.Sprintf("up to %d events, the first waiting up to %s", b.MaxEvents, b.MaxWait)
+}
+
 // destinationFlags are those that create and update have in common.
 type destinationFlags struct {
-	url, format, secret, where, timeout, retry, handshake string
-	sources, types, set                                   []string
-	concurrency, burst                                    int
-	rate                                                  float64
+	url, format, secret, where, timeout, retry, handshake, batchWait string
+	sources, types, set                                              []string
+	concurrency, burst, batch                                        int
+	rate                                                             float64
 }
 
 func (f *destinationFlags) add(c *cobra.Command) {
@@ -99,6 +107,8 @@ func (f *destinationFlags) add(c *cobra.Command) {
 	c.Flags().IntVar(&f.concurrency, "concurrency", 0, "attempts under way at once, 1 to 1024 (default 16)")
 	c.Flags().Float64Var(&f.rate, "rate", 0, "attempts a second, such as 10 or 0.5 (default that of the type, mostly any)")
 	c.Flags().IntVar(&f.burst, "burst", 0, "with --rate: how many at once after a rest (default the rate, at least 1)")
+	c.Flags().IntVar(&f.batch, "batch", 0, "events in one request, 2 to 1000, for types and formats that know such (default one at a time)")
+	c.Flags().StringVar(&f.batchWait, "batch-wait", "", "with --batch: how long the first event waits for others, up to 1m (default 1s)")
 	c.Flags().StringVar(&f.handshake, "handshake", "", "whether the receiver has to agree first: none, or how the type asks (default that of the type)")
 	c.Flags().StringVar(&f.retry, "retry", "", "when to try again: default, none, sharepoint, eventgrid, or waits such as 5s,1m,10m")
 	c.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
@@ -128,6 +138,17 @@ func (f *destinationFlags) limit(c *cobra.Command) (*client.Rate, error) {
 		return &client.Rate{PerSecond: f.rate, Burst: f.burst}, nil
 	case c.Flags().Changed("burst"):
 		return nil, wrongUsage("--burst goes with --rate")
+	}
+	return nil, nil
+}
+
+// batching is the batch of --batch and --batch-wait; nil if there is none.
+func (f *destinationFlags) batching(c *cobra.Command) (*client.Batch, error) {
+	switch {
+	case c.Flags().Changed("batch") && f.batch != 0:
+		return &client.Batch{MaxEvents: f.batch, MaxWait: f.batchWait}, nil
+	case c.Flags().Changed("batch-wait"):
+		return nil, wrongUsage("--batch-wait goes with --batch")
 	}
 	return nil, nil
 }

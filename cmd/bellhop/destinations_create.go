@@ -48,8 +48,12 @@ once; what is meant for it is kept until it has. 'bellhop destinations resume NA
 		if err != nil {
 			return err
 		}
+		batch, err := f.batching(c)
+		if err != nil {
+			return err
+		}
 		d := client.NewDestination{
-			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Timeout: f.timeout, Concurrency: f.concurrency, Rate: rate, Handshake: f.handshake,
+			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Timeout: f.timeout, Concurrency: f.concurrency, Rate: rate, Batch: batch, Handshake: f.handshake,
 			Match: &client.Match{Sources: f.sources, Types: f.types, Where: f.where},
 		}
 		if f.retry != "" {

@@ -31,8 +31,12 @@ func newDestinationsUpdateCommand(e *env, conn *connection) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		batch, err := f.batching(c)
+		if err != nil {
+			return err
+		}
 		changes := changedFlags(c, map[string]any{
-			"name": *name, "url": f.url, "timeout": f.timeout, "concurrency": f.concurrency, "retry": f.schedule(), "rate": rate, "handshake": f.handshake,
+			"name": *name, "url": f.url, "timeout": f.timeout, "concurrency": f.concurrency, "retry": f.schedule(), "rate": rate, "batch": batch, "handshake": f.handshake,
 		})
 		if len(settings) > 0 {
 			changes["settings"] = settings

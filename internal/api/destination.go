@@ -19,6 +19,7 @@ type NewDestination struct {
 	Timeout     string   `json:"timeout,omitempty" example:"5s" doc:"Of one attempt, 10ms to 5m; 5s if not given"`
 	Concurrency int      `json:"concurrency,omitempty" minimum:"1" maximum:"1024" doc:"Attempts under way at once; 16 if not given"`
 	Rate        *Rate    `json:"rate,omitempty" doc:"Attempts a second, retries among them; that of the type if not given, which mostly is any"`
+	Batch       *Batch   `json:"batch,omitempty" doc:"Several events in one request, for types and formats that know such; one at a time if not given"`
 	Retry       Retry    `json:"retry,omitzero"`
 	Handshake   string   `json:"handshake,omitempty" example:"none" doc:"Whether the receiver has to agree before it gets anything: none, or how the type asks (validation-token, eventgrid, cloudevents); that of the type if not given"`
 }
@@ -34,6 +35,7 @@ type Destination struct {
 	Timeout     string   `json:"timeout" example:"5s"`
 	Concurrency int      `json:"concurrency" example:"16"`
 	Rate        *Rate    `json:"rate" doc:"Attempts a second; null is any"`
+	Batch       *Batch   `json:"batch" doc:"Several events in one request; null is one at a time"`
 	Retry       Retry    `json:"retry"`
 	Handshake   string   `json:"handshake" example:"none"`
 	GrantedRate *Rate    `json:"granted_rate" doc:"What the receiver allowed when it agreed; null is any"`
@@ -199,11 +201,12 @@ func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error
 	if d.Concurrency == 0 {
 		d.Concurrency = bellhop.DefaultConcurrency
 	}
-	var errs [5]error
+	var errs [6]error
 	errs[0] = bellhop.CheckName(in.Name)
 	d.Timeout, errs[1] = parseTimeout(in.Timeout)
 	d.Retry, errs[2] = in.Retry.schedule(info.Schedule)
 	d.Rate, errs[4] = in.Rate.rate(info.Rate)
+	d.Batch, errs[5] = in.Batch.batch()
 	var err error
 	if d.Settings, err = settingsJSON(in.Settings); err != nil {
 		return d, err
@@ -233,7 +236,7 @@ func (s *server) destinationJSON(d bellhop.Destination) Destination {
 	return Destination{
 		ID: d.ID, Name: d.Name, Type: d.Type, URL: s.shownURL(d),
 		Settings: s.destinationSecrets(d.Type).show(of.Settings, d.SecretsAt),
-		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Retry: of.Retry,
+		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Batch: of.Batch, Retry: of.Retry,
 		Handshake: d.Handshake, GrantedRate: rateOf(d.Granted),
 		State: string(d.State), StateReason: d.StateReason, CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
 	}
@@ -257,7 +260,7 @@ func newDestination(d bellhop.Destination) NewDestination {
 	return NewDestination{
 		Name: d.Name, Type: d.Type, URL: d.URL, Settings: readSettings(d.Settings),
 		Match:   Match{Sources: append([]string{}, d.Match.Sources...), Types: append([]string{}, d.Match.Types...), Where: d.Match.Where},
-		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Rate: rateOf(d.Rate).plain(), Retry: retryOf(d.Retry), Handshake: d.Handshake,
+		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Rate: rateOf(d.Rate).plain(), Batch: batchOf(d.Batch), Retry: retryOf(d.Retry), Handshake: d.Handshake,
 	}
 }
 

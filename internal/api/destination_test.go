@@ -18,20 +18,23 @@ func TestDestination(t *testing.T) {
 	}
 	delete(made, "id")
 	same(t, made, `{"name":"billing","type":"http","url":"https://billing.example.com/h","settings":{},
-		"match":{"sources":[],"types":[],"where":""},"timeout":"5s","concurrency":16,"rate":null,"retry":{"schedule":"default"},"handshake":"none","granted_rate":null,
+		"match":{"sources":[],"types":[],"where":""},"timeout":"5s","concurrency":16,"rate":null,"batch":null,"retry":{"schedule":"default"},"handshake":"none","granted_rate":null,
 		"state":"active","state_reason":"","created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`)
 	if d := r.destinations[0]; d.Timeout != bellhop.DefaultTimeout || len(d.Retry) != 9 || d.Concurrency != 16 {
 		t.Errorf("stored %+v", d)
 	}
 	made = r.do("POST", "/api/v1/destinations", `{"name":"all","type":"http","url":"https://billing.example.com/h",
 		"settings":{"format":"standard","secret":"`+canary+`","headers":{"X-Key":"`+canary+`"}},
-		"match":{"sources":["media"],"types":["ams.*"],"where":"data.x == 1"},"timeout":"90s","concurrency":1,
+		"match":{"sources":["media"],"types":["ams.*"],"where":"data.x == 1"},"timeout":"90s","concurrency":1,"batch":{"max_events":50},
 		"retry":{"schedule":["5s","90m","1h30m10s","0s"]}}`).is(201)
 	same(t, made["settings"], `{"format":"standard","headers":{"X-Key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}},
 		"secret":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}}`)
 	same(t, made["match"], `{"sources":["media"],"types":["ams.*"],"where":"data.x == 1"}`)
 	same(t, made["retry"], `{"schedule":["5s","1h30m","1h30m10s","0s"]}`)
 	same(t, made["timeout"], `"1m30s"`)
+	same(t, made["batch"], `{"max_events":50,"max_wait":"1s"}`)
+	same(t, r.do("PATCH", "/api/v1/destinations/all", `{"batch":{"max_wait":"0s"}}`).is(200)["batch"], `{"max_events":50,"max_wait":"0s"}`)
+	same(t, r.do("PATCH", "/api/v1/destinations/all", `{"batch":null}`).is(200)["batch"], `null`)
 	made = r.do("POST", "/api/v1/destinations", `{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"},"retry":{"schedule":"none"}}`).is(201)
 	same(t, made["retry"], `{"schedule":"none"}`)
 	if d := r.destinations[2]; d.Retry == nil || len(d.Retry) != 0 {
@@ -40,7 +43,7 @@ func TestDestination(t *testing.T) {
 	r.do("POST", "/api/v1/destinations", `{"name":"l","url":"https://x.example.com"}`).refused(409, bellhop.CodeConflict)
 	made = r.do("POST", "/api/v1/destinations", `{"name":"n","url":"https://x.example.com","retry":{"schedule":null},"match":null,"timeout":null}`).is(201)
 	same(t, made["retry"], `{"schedule":"default"}`)
-	if r.changes != 4 {
+	if r.changes != 6 {
 		t.Errorf("%d changes", r.changes)
 	}
 }
@@ -68,6 +71,14 @@ func TestDestinationRefused(t *testing.T) {
 		{start + `"rate":{"per_second":1,"burst":-1}}`, []string{"rate.burst"}},
 		{start + `"rate":{"burst":1}}`, []string{"rate.per_second"}},
 		{start + `"rate":{"per_second":1,"a":1}}`, []string{"rate.a"}},
+		{start + `"batch":{"max_events":1}}`, []string{"batch.max_events"}},
+		{start + `"batch":{"max_events":1001}}`, []string{"batch.max_events"}},
+		{start + `"batch":{"max_wait":"1s"}}`, []string{"batch.max_events"}},
+		{start + `"batch":{"max_events":2,"max_wait":"2m"}}`, []string{"batch.max_wait"}},
+		{start + `"batch":{"max_events":2,"max_wait":"x"}}`, []string{"batch.max_wait"}},
+		{start + `"batch":{"max_events":2,"max_wait":"-1s"}}`, []string{"batch.max_wait"}},
+		{start + `"batch":{"max_events":2,"a":1}}`, []string{"batch.a"}},
+		{start + `"batch":5}`, []string{"batch"}},
 		{start + `"rate":5}`, []string{"rate"}},
 		{start + `"handshake":5}`, []string{"handshake"}},
 		{start + `"granted_rate":{"per_second":1}}`, []string{"granted_rate"}},
@@ -143,7 +154,7 @@ func TestDefaultsOfTheType(t *testing.T) {
 	same(t, made["retry"], `{"schedule":"default"}`)
 	same(t, made["rate"], `{"per_second":7.5,"burst":7}`)
 	same(t, made["handshake"], `"none"`)
-	got := r.do("PATCH", "/api/v1/destinations/s2", `{"rate":null,"retry":null}`).is(200)
+	got := r.do("PATCH", "/api/v1/destinations/s2", `{"rate":null,"batch":null,"retry":null}`).is(200)
 	same(t, got["retry"], `{"schedule":"sharepoint"}`)
 	same(t, got["rate"], `{"per_second":2,"burst":2}`)
 	same(t, r.do("PATCH", "/api/v1/destinations/s2", `{"rate":{"per_second":50}}`).is(200)["rate"], `{"per_second":50,"burst":50}`)

@@ -23,6 +23,9 @@ func (q *fifo) push(d *bellhop.Delivery) {
 	q.n++
 }
 
+// at returns the i-th oldest; there must be so many.
+func (q *fifo) at(i int) *bellhop.Delivery { return q.ring[(q.head+i)%len(q.ring)] }
+
 // pop takes the oldest; the queue must not be empty.
 func (q *fifo) pop() *bellhop.Delivery {
 	d := q.ring[q.head]

@@ -41,50 +41,81 @@ func readHTTPSettings(raw json.RawMessage) (s httpSettings, err error) {
 	return s, err
 }
 
-// openHTTP makes the renderer of a destination of type http. Where there is a secret, every format is signed.
-func (e *Engine) openHTTP(raw json.RawMessage) (renderFunc, error) {
+// openHTTP makes the renderers of a destination of type http; that of batches is nil where the format knows none.
+func (e *Engine) openHTTP(raw json.RawMessage) (renderFunc, renderBatchFunc, error) {
 	s, err := readHTTPSettings(raw)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys, err := readKeys(s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	fixed, hasType, err := e.readHeaders(s.Headers)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var body func(*bellhop.Event) (body []byte, contentType string, err error)
+	w := &httpWriter{keys: keys, fixed: fixed, hasType: hasType}
 	switch s.Format {
 	case FormatRaw, FormatStandard:
-		body = asReceived
+		w.body = asReceived
+		return w.one, nil, nil
 	case FormatEnvelope:
-		body = envelope
-	default:
-		return nil, bellhop.Invalid("format", "no such format; there are raw, standard and envelope")
+		w.body = envelope
+		return w.one, w.many, nil
 	}
-	return func(ev *bellhop.Event, at provider.Sending) (rendered, error) {
-		b, contentType, err := body(ev)
+	return nil, nil, bellhop.Invalid("format", "no such format; there are raw, standard and envelope")
+}
+
+// An httpWriter writes the requests of a destination of type http. Where there are keys, every format is signed.
+type httpWriter struct {
+	keys    []signature.StandardKey
+	fixed   []byte // the headers of the settings
+	hasType bool   // with the content type among them
+	body    func(*bellhop.Event) (body []byte, contentType string, err error)
+}
+
+// one writes an event under its own id.
+func (w *httpWriter) one(ev *bellhop.Event, at provider.Sending) (rendered, error) {
+	b, contentType, err := w.body(ev)
+	if err != nil {
+		return rendered{}, err
+	}
+	h, err := w.head(ev.ID, contentType, b, at)
+	return rendered{header: appendIDs(h, ev, at), body: b}, err
+}
+
+// many writes a JSON array, under the id of the first delivery: another attempt may have others beside it.
+func (w *httpWriter) many(events []*bellhop.Event, at provider.Sending) (rendered, error) {
+	body := []byte{'['}
+	for i, ev := range events {
+		b, _, err := w.body(ev)
 		if err != nil {
 			return rendered{}, err
 		}
-		h := make([]byte, 0, 768)
-		h = append(h, fixed...)
-		if contentType != "" && !hasType {
-			h = egress.AppendHeader(h, "Content-Type", contentType)
+		if i > 0 {
+			body = append(body, ',')
 		}
-		h = append(append(append(h, "webhook-id: "...), ev.ID...), "\r\nwebhook-timestamp: "...)
-		h = append(strconv.AppendInt(h, at.Time.Unix(), 10), "\r\n"...)
-		if len(keys) > 0 {
-			signed, err := signature.SignStandard(keys, ev.ID, at.Time, b)
-			if err != nil {
-				return rendered{}, err
-			}
-			h = append(append(append(h, "webhook-signature: "...), signed...), "\r\n"...)
-		}
-		return rendered{header: appendIDs(h, ev, at), body: b}, nil
-	}, nil
+		body = append(body, b...)
+	}
+	body = append(body, ']')
+	h, err := w.head(at.DeliveryID, "application/json", body, at)
+	return rendered{header: appendBatchIDs(h, events, at), body: body}, err
+}
+
+// head writes the headers that are not about Bellhop's own ids.
+func (w *httpWriter) head(id, contentType string, body []byte, at provider.Sending) ([]byte, error) {
+	h := append(make([]byte, 0, 768), w.fixed...)
+	if contentType != "" && !w.hasType {
+		h = egress.AppendHeader(h, "Content-Type", contentType)
+	}
+	h = append(append(append(h, "webhook-id: "...), id...), "\r\nwebhook-timestamp: "...)
+	h = append(strconv.AppendInt(h, at.Time.Unix(), 10), "\r\n"...)
+	if len(w.keys) == 0 {
+		return h, nil
+	}
+	signed, err := signature.SignStandard(w.keys, id, at.Time, body)
+	return append(append(append(h, "webhook-signature: "...), signed...), "\r\n"...), err
 }
 
 // readHeaders renders the headers of a destination's settings, in canonical names, and says whether the content type
@@ -135,6 +166,18 @@ func appendIDs(h []byte, ev *bellhop.Event, at provider.Sending) []byte {
 	h = append(append(h, at.DeliveryID...), "\r\nBellhop-Attempt: "...)
 	h = append(strconv.AppendInt(h, int64(at.Attempt), 10), "\r\nBellhop-Hops: "...)
 	return append(strconv.AppendInt(h, int64(bellhop.Hops(ev.Header)+1), 10), "\r\n"...)
+}
+
+// appendBatchIDs writes them for several events: the delivery is that of the first, the hops are the most of any.
+func appendBatchIDs(h []byte, events []*bellhop.Event, at provider.Sending) []byte {
+	hops := 0
+	for _, ev := range events {
+		hops = max(hops, bellhop.Hops(ev.Header))
+	}
+	h = append(append(append(h, "Bellhop-Batch: "...), strconv.Itoa(len(events))...), "\r\nBellhop-Delivery-Id: "...)
+	h = append(append(h, at.DeliveryID...), "\r\nBellhop-Attempt: "...)
+	h = append(strconv.AppendInt(h, int64(at.Attempt), 10), "\r\nBellhop-Hops: "...)
+	return append(strconv.AppendInt(h, int64(hops+1), 10), "\r\n"...)
 }
 
 func asReceived(ev *bellhop.Event) ([]byte, string, error) { return ev.Body, ev.ContentType, nil }

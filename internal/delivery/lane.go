@@ -62,15 +62,15 @@ func (l *lane) reserve(size int64) bool {
 // room is how many deliveries the lane may hold: as many as its rate lets out within some seconds. What has to wait longer
 // does so in the table, where it takes no memory, and can be cancelled. The caller holds mu.
 func (l *lane) room() int {
-	rate := l.target.Load().rate
-	now := l.engine.opts.Now()
+	t := l.target.Load()
+	rate, now := t.rate, l.engine.opts.Now()
 	switch {
 	case l.pace.ready(bellhop.Rate{}, now).Sub(now) > maxHold: // a long rest
 		return 0
 	case rate.IsZero():
 		return laneLength
 	}
-	return min(laneLength, 2+rate.Burst+int(rate.PerSecond*maxHold.Seconds()))
+	return min(laneLength, (2+rate.Burst+int(rate.PerSecond*maxHold.Seconds()))*max(1, t.batch.MaxEvents))
 }
 
 // takes reports whether the lane takes deliveries: not once it is stopped, nor while its destination is not active.
@@ -102,7 +102,7 @@ func (l *lane) start() {
 		return
 	}
 	now := l.engine.opts.Now()
-	if at := l.pace.ready(t.rate, now); at.After(now) {
+	if at := l.ready(t, now); at.After(now) {
 		l.arm(at, now)
 		return
 	}
@@ -111,12 +111,25 @@ func (l *lane) start() {
 	go l.work()
 }
 
+// ready returns when the next attempt may begin: now, or later. The caller holds mu.
+func (l *lane) ready(t *target, now time.Time) time.Time {
+	at := l.pace.ready(t.rate, now)
+	if full := t.batch.ready(&l.queue, now); full.After(at) {
+		return full
+	}
+	return at
+}
+
 // work makes attempts until none is left to make.
 func (l *lane) work() {
 	defer l.engine.attempts.Done()
-	for d := l.next(); d != nil; d = l.next() {
-		got := l.engine.attempt(l, d)
-		l.engine.queuedBytes.Add(-weight(d.Event))
+	var batch []*bellhop.Delivery
+	for batch = l.next(batch); len(batch) > 0; batch = l.next(batch[:0]) {
+		got := l.engine.attempt(l, batch)
+		for i, d := range batch {
+			l.engine.queuedBytes.Add(-weight(d.Event))
+			batch[i] = nil
+		}
 		l.mu.Lock()
 		if got.unsent {
 			l.pace.bucket.Return()
@@ -127,9 +140,9 @@ func (l *lane) work() {
 	}
 }
 
-// next takes the delivery that has waited longest. It returns nil, and the caller is no longer a worker, when
-// there is none or the lane is to make fewer attempts.
-func (l *lane) next() *bellhop.Delivery {
+// next appends to batch the delivery that has waited longest, or as many as go together. It appends none, and the caller
+// is no longer a worker, when there is none or the lane is to make fewer attempts.
+func (l *lane) next(batch []*bellhop.Delivery) []*bellhop.Delivery {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.target.Load()
@@ -137,7 +150,7 @@ func (l *lane) next() *bellhop.Delivery {
 	if !l.dueAt.IsZero() && l.queue.len() <= l.room()/2 {
 		l.fillLater(now)
 	}
-	at := l.pace.ready(t.rate, now)
+	at := l.ready(t, now)
 	held := at.After(now)
 	if l.stopped || held || l.queue.len() == 0 || l.active > l.pace.concurrency(t.destination.Concurrency) || t.destination.State != bellhop.DestinationActive {
 		l.active--
@@ -146,11 +159,14 @@ func (l *lane) next() *bellhop.Delivery {
 		}
 		return nil
 	}
-	l.engine.metrics.queued.Dec()
 	l.pace.bucket.Take(t.rate, now)
-	d := l.queue.pop()
+	n := t.batch.fill(&l.queue)
+	for range n {
+		batch = append(batch, l.queue.pop())
+	}
+	l.engine.metrics.queued.Sub(float64(n))
 	l.start() // one more worker, where there were fewer for a while
-	return d
+	return batch
 }
 
 // restUntil makes the lane begin nothing before until, if its destination is still the one of t, which asked for it. For

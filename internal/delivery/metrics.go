@@ -12,6 +12,7 @@ type metrics struct {
 	delivered   prometheus.Counter
 	retried     prometheus.Counter
 	dead        prometheus.Counter
+	skipped     prometheus.Counter
 	errors      *prometheus.CounterVec
 	durations   prometheus.Histogram
 	endToEnd    prometheus.Histogram
@@ -36,6 +37,7 @@ func newMetrics(to prometheus.Registerer) *metrics {
 			Help: "Expressions of a match that failed on an event; it did not match."}),
 	}
 	m.delivered, m.retried, m.dead = m.outcomes.WithLabelValues("delivered"), m.outcomes.WithLabelValues("retry"), m.outcomes.WithLabelValues("dead")
+	m.skipped = m.outcomes.WithLabelValues("skipped")
 	if to != nil {
 		to.MustRegister(m.outcomes, m.errors, m.durations, m.endToEnd, m.queued, m.matchErrors)
 	}
@@ -51,6 +53,8 @@ func (m *metrics) attempt(o outcome, took, sinceReceived time.Duration) {
 		return
 	case bellhop.DeliveryDead:
 		m.dead.Inc()
+	case bellhop.DeliveryCancelled:
+		m.skipped.Inc()
 	default:
 		m.retried.Inc()
 	}

@@ -25,18 +25,30 @@ type result struct {
 	verdict    provider.Verdict
 }
 
-// attempt makes the next attempt of d and records it: the one way an event leaves.
-func (e *Engine) attempt(l *lane, d *bellhop.Delivery) result {
+// attempt makes the next attempt of batch, which mostly is one delivery, and records it for each: the one way an event
+// leaves. A request is taken, or not, as a whole.
+func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery) result {
 	t := l.target.Load()
 	start := e.opts.Now()
-	n := d.Attempts + 1
-	got := e.send(t, d, n, start)
+	got := e.send(t, batch, start)
 	end := e.opts.Now()
 	if e.ctx.Err() != nil && got.err == string(egress.ClassCanceled) {
-		e.release([]string{d.ID}) // cut off by Stop: not the destination's doing
+		for _, d := range batch {
+			e.release([]string{d.ID}) // cut off by Stop: not the destination's doing
+		}
 		return result{answered: true}
 	}
-	o := decide(t.destination.Retry, n, got, end, e.opts.Random())
+	random := e.opts.Random() // one for all, so that what failed together is due together
+	for _, d := range batch {
+		e.record(l, t, d, got, start, end, random)
+	}
+	return got
+}
+
+// record decides what an attempt made of d, and keeps that.
+func (e *Engine) record(l *lane, t *target, d *bellhop.Delivery, got result, start, end time.Time, random float64) {
+	n := d.Attempts + 1
+	o := decide(t.destination.Retry, n, got, end, random)
 	err := e.opts.Store.Record(bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID, State: o.state, NextAt: o.nextAt,
 		Attempt: bellhop.Attempt{DeliveryID: d.ID, Number: n, StartedAt: start, Duration: end.Sub(start), Status: got.status,
 			Error: o.error, Detail: o.detail, Reply: got.reply}})
@@ -51,7 +63,6 @@ func (e *Engine) attempt(l *lane, d *bellhop.Delivery) result {
 	if o.state == bellhop.DeliveryPending {
 		l.noteDue(o.nextAt)
 	}
-	return got
 }
 
 // bury ends a delivery whose event was damaged in storage: what is not what was received is not delivered.
@@ -64,17 +75,20 @@ func (e *Engine) bury(d *bellhop.Delivery) {
 	e.log(d, d.Attempts+1, o, result{}, 0, err)
 }
 
-// send renders d and sends it, within the destination's timeout.
-func (e *Engine) send(t *target, d *bellhop.Delivery, n int, now time.Time) result {
+// send renders batch and sends it, within the destination's timeout.
+func (e *Engine) send(t *target, batch []*bellhop.Delivery, now time.Time) result {
 	if t.render == nil {
 		return result{err: "settings", detail: t.destination.StateReason, unsent: true}
 	}
-	m, err := t.renderSafely(d.Event, provider.Sending{DeliveryID: d.ID, Attempt: n, Time: now, URL: t.destination.URL})
+	m, err := t.renderSafely(eventsOf(batch), provider.Sending{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: now, URL: t.destination.URL})
+	if err != nil && len(batch) > 1 { // one of them is at fault; each goes alone the next time
+		return result{err: errorRender, detail: "as one of a batch: " + err.Error(), unsent: true}
+	}
 	if errors.Is(err, provider.ErrSkip) {
-		return result{err: "skipped", detail: err.Error(), skipped: true, unsent: true}
+		return result{err: errorSkipped, detail: err.Error(), skipped: true, unsent: true}
 	}
 	if err != nil {
-		return result{err: "render", detail: err.Error(), final: true, unsent: true}
+		return result{err: errorRender, detail: err.Error(), final: true, unsent: true}
 	}
 	// A context that cannot end is the cheapest; Stop cuts attempts off by closing the client.
 	reply, err := e.opts.Client.Do(context.Background(), &egress.Request{URL: t.url, Method: m.method, Header: m.header, Body: m.body,
@@ -90,9 +104,18 @@ func (e *Engine) send(t *target, d *bellhop.Delivery, n int, now time.Time) resu
 	}
 	got := result{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
 	if t.judge != nil {
-		got.verdict = e.judgeSafely(t, d, reply.Status, reply.Body)
+		got.verdict = e.judgeSafely(t, reply.Status, reply.Body)
 	}
 	return got
+}
+
+// eventsOf returns the events of a batch. That of one is not allocated.
+func eventsOf(batch []*bellhop.Delivery) []*bellhop.Event {
+	events := make([]*bellhop.Event, 0, 1)
+	for _, d := range batch {
+		events = append(events, d.Event)
+	}
+	return events
 }
 
 // log writes the attempt's line: those that failed for operators, those that passed for us.

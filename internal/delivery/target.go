@@ -18,12 +18,17 @@ type target struct {
 	matcher     *bellhop.Matcher
 	url         *egress.Target
 	render      renderFunc
-	judge       provider.Judge // nil where the status says it all
-	rate        bellhop.Rate   // the stricter of what we were told and what the receiver allowed
+	batch       batching
+	renderBatch renderBatchFunc // nil where the type and format know no batches
+	judge       provider.Judge  // nil where the status says it all
+	rate        bellhop.Rate    // the stricter of what we were told and what the receiver allowed
 }
 
 // A renderFunc writes the request of one attempt.
 type renderFunc func(ev *bellhop.Event, at provider.Sending) (rendered, error)
+
+// A renderBatchFunc writes the request of one attempt for several events.
+type renderBatchFunc func(events []*bellhop.Event, at provider.Sending) (rendered, error)
 
 // Rendered is an attempt's request, its header block as bytes.
 type rendered struct {
@@ -34,38 +39,44 @@ type rendered struct {
 
 // open checks d and makes it ready. Its errors are [bellhop.CodeInvalid], all of them at once.
 func (e *Engine) open(d bellhop.Destination) (*target, error) {
-	t := &target{destination: d, rate: d.Rate.Min(d.Granted)}
-	var urlErr, matchErr, renderErr, handshakeErr error
+	t := &target{destination: d, rate: d.Rate.Min(d.Granted), batch: batching{d.Batch}}
+	var urlErr, matchErr, renderErr, handshakeErr, batchErr error
 	if t.url, urlErr = e.opts.Client.Target(d.URL); urlErr != nil {
 		urlErr = bellhop.Invalid("url", urlErr.Error())
 	}
 	t.matcher, matchErr = d.Match.Compile()
 	renderErr = e.openRenderer(t)
 	handshakeErr = e.checkHandshake(d)
+	if renderErr == nil && !d.Batch.IsZero() && t.renderBatch == nil {
+		batchErr = bellhop.Invalid("batch", "with this type and these settings events go one at a time; leave it out, or use format envelope, or a type that knows batches")
+	}
 	if bad, ok := renderErr.(*badType); ok {
 		return nil, bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Invalid("type", bad.Error()))
 	}
-	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr), handshakeErr); err != nil {
+	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr), handshakeErr, batchErr); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// renderSafely renders; a provider that panics on an event fails that event alone.
-func (t *target) renderSafely(ev *bellhop.Event, at provider.Sending) (m rendered, err error) {
+// renderSafely renders; a provider that panics on an event fails that attempt alone.
+func (t *target) renderSafely(events []*bellhop.Event, at provider.Sending) (m rendered, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: failed on the event", t.destination.Type)
 		}
 	}()
-	return t.render(ev, at)
+	if len(events) > 1 {
+		return t.renderBatch(events, at)
+	}
+	return t.render(events[0], at)
 }
 
 // judgeSafely asks the provider what a reply means; one that panics on it leaves that to the status.
-func (e *Engine) judgeSafely(t *target, d *bellhop.Delivery, status int, body []byte) (verdict provider.Verdict) {
+func (e *Engine) judgeSafely(t *target, status int, body []byte) (verdict provider.Verdict) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.opts.Logger.Error("provider.panicked", "component", "delivery", "delivery_id", d.ID, "type", t.destination.Type, "status", status, "panic", fmt.Sprint(p))
+			e.opts.Logger.Error("provider.panicked", "component", "delivery", "destination_id", t.destination.ID, "type", t.destination.Type, "status", status, "panic", fmt.Sprint(p))
 			verdict = provider.ByStatus
 		}
 	}()
@@ -91,7 +102,7 @@ func (b *badType) Error() string { return "no such type; there are " + strings.J
 // openRenderer makes the part of t that belongs to its type.
 func (e *Engine) openRenderer(t *target) (err error) {
 	if t.destination.Type == bellhop.TypeHTTP {
-		t.render, err = e.openHTTP(t.destination.Settings)
+		t.render, t.renderBatch, err = e.openHTTP(t.destination.Settings)
 		return err
 	}
 	r, err := e.openSender(t.destination)
@@ -106,6 +117,16 @@ func (e *Engine) openRenderer(t *target) (err error) {
 		}
 		header, err := appendHeaders(make([]byte, 0, 512), m.Header)
 		return rendered{method: m.Method, header: appendIDs(header, ev, at), body: m.Body}, err
+	}
+	if b, ok := r.(provider.Batcher); ok {
+		t.renderBatch = func(events []*bellhop.Event, at provider.Sending) (rendered, error) {
+			m, err := b.RenderBatch(events, at)
+			if err != nil {
+				return rendered{}, err
+			}
+			header, err := appendHeaders(make([]byte, 0, 512), m.Header)
+			return rendered{method: m.Method, header: appendBatchIDs(header, events, at), body: m.Body}, err
+		}
 	}
 	return e.probe(t)
 }
@@ -135,7 +156,7 @@ func (e *Engine) probe(t *target) error {
 	now := e.opts.Now()
 	ev := &bellhop.Event{ID: bellhop.PrefixEvent + "probe", Type: "bellhop.probe", Source: bellhop.SourceAPI, Time: now, ReceivedAt: now,
 		ContentType: "application/json", Body: []byte("{}")}
-	_, err := t.renderSafely(ev, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: t.destination.URL})
+	_, err := t.renderSafely([]*bellhop.Event{ev}, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: t.destination.URL})
 	if bad, ok := err.(*framingError); ok {
 		return bellhop.Invalid("", bad.Error())
 	}

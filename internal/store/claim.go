@@ -9,7 +9,7 @@ import (
 )
 
 // Claim leases deliveries of a destination that are due, those due longest first, and returns them with their
-// events: at most limit, and, but for the first, at most maxBytes of bodies.
+// events: at most limit, and, but for the first, at most maxBytes of bodies. Of the last attempt, each has status and error.
 // What it returns is leased on disk: after a crash it is due again.
 func (s *Store) Claim(ctx context.Context, destinationID string, limit int, maxBytes int64) ([]bellhop.Delivery, error) {
 	destination, ok := s.destinations.get(destinationID)
@@ -30,7 +30,7 @@ func (s *Store) Claim(ctx context.Context, destinationID string, limit int, maxB
 
 const (
 	selectDue = `SELECT d.n, d.attempts, e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time,
-			e.received_at, e.content_type, e.header, e.sha256, e.body
+			e.received_at, e.content_type, e.header, e.sha256, e.body, d.status, d.error
 		FROM deliveries d JOIN events e ON e.n = d.n >> 16 JOIN sources src ON src.n = e.source
 		WHERE d.destination = ? AND d.state = 'pending' AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`
 	lease = `UPDATE deliveries SET state = 'leased', next_at = NULL WHERE n = ? AND state = 'pending'`
@@ -53,8 +53,12 @@ func (s *Store) claim(c *conn, destination int64, destinationID string, limit in
 		}
 		n := due.ColumnInt64(0)
 		numbers = append(numbers, n)
-		claimed = append(claimed, bellhop.Delivery{ID: s.ids.delivery(n), EventID: ev.ID, DestinationID: destinationID,
-			State: bellhop.DeliveryLeased, Attempts: due.ColumnInt(1), Event: &ev})
+		d := bellhop.Delivery{ID: s.ids.delivery(n), EventID: ev.ID, DestinationID: destinationID,
+			State: bellhop.DeliveryLeased, Attempts: due.ColumnInt(1), Event: &ev}
+		if d.Attempts > 0 {
+			d.Last = &bellhop.Attempt{Status: due.ColumnInt(15), Error: due.ColumnText(16)}
+		}
+		claimed = append(claimed, d)
 	}
 	if err := due.Err(); err != nil {
 		return nil, err

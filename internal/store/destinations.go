@@ -11,7 +11,7 @@ import (
 )
 
 const selectDestination = `SELECT n, id, name, type, url, settings, match, timeout, concurrency, rate, retry, handshake, granted,
-	state, state_reason, created_at, updated_at, secrets_at FROM destinations`
+	state, state_reason, created_at, updated_at, secrets_at, batch FROM destinations`
 
 func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err error) {
 	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3),
@@ -23,23 +23,23 @@ func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err e
 	var openErr error
 	d.Settings, openErr = s.opts.Keys.open(row.ColumnRawBlob(5), d.ID)
 	return d, errors.Join(urlErr, openErr, json.Unmarshal(row.ColumnRawText(6), &d.Match), json.Unmarshal(row.ColumnRawText(10), &d.Retry),
-		scanRate(row, 9, &d.Rate), scanRate(row, 12, &d.Granted))
+		scanJSON(row, 9, &d.Rate), scanJSON(row, 12, &d.Granted), scanJSON(row, 18, &d.Batch))
 }
 
-// scanRate reads a rate; NULL is none.
-func scanRate(row *sqlite3.Stmt, column int, r *bellhop.Rate) error {
+// scanJSON reads a rate or a batch; NULL is none.
+func scanJSON(row *sqlite3.Stmt, column int, v any) error {
 	if row.ColumnType(column) == sqlite3.NULL {
 		return nil
 	}
-	return json.Unmarshal(row.ColumnRawText(column), r)
+	return json.Unmarshal(row.ColumnRawText(column), v)
 }
 
-// rateColumn is how a rate is stored.
-func rateColumn(r bellhop.Rate) any {
-	if r.IsZero() {
+// orNull is how a rate or a batch is stored.
+func orNull(v interface{ IsZero() bool }) any {
+	if v.IsZero() {
 		return nil
 	}
-	text, _ := json.Marshal(r) // two numbers
+	text, _ := json.Marshal(v) // two numbers
 	return string(text)
 }
 
@@ -79,9 +79,9 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 	}
 	var n int64
 	err = s.do(func(c *conn) error {
-		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, rate, retry, handshake, granted,
-			state, state_reason, created_at, updated_at, secrets_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.ID, d.Name, d.Type, url, settings,
-			match, d.Timeout, d.Concurrency, rateColumn(d.Rate), retry, d.Handshake, rateColumn(d.Granted),
+		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, rate, batch, retry, handshake, granted,
+			state, state_reason, created_at, updated_at, secrets_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.ID, d.Name, d.Type, url, settings,
+			match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch), retry, d.Handshake, orNull(d.Granted),
 			string(d.State), d.StateReason, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt))
 		n = c.db.LastInsertRowID()
 		return taken(err, "destination", d.Name)
@@ -112,9 +112,9 @@ func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) erro
 		return err
 	}
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, match = ?, timeout = ?, concurrency = ?, rate = ?, retry = ?,
+		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?, retry = ?,
 			handshake = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`,
-			d.Name, d.Type, url, settings, match, d.Timeout, d.Concurrency, rateColumn(d.Rate), retry,
+			d.Name, d.Type, url, settings, match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch), retry,
 			d.Handshake, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
 		err = changed(c, taken(err, "destination", d.Name), "destination", d.ID)
 		if err == nil && more != nil {

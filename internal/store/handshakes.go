@@ -13,7 +13,7 @@ import (
 func (s *Store) AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error {
 	return s.do(func(c *conn) error {
 		err := c.exec(`INSERT OR REPLACE INTO handshakes (destination, token, until, asked)
-			SELECT n, ?, ?, ? FROM destinations WHERE id = ? AND deleted_at IS NULL`, token[:], until, rateColumn(asked), destinationID)
+			SELECT n, ?, ?, ? FROM destinations WHERE id = ? AND deleted_at IS NULL`, token[:], until, orNull(asked), destinationID)
 		return changed(c, err, "destination", destinationID)
 	})
 }
@@ -36,7 +36,7 @@ func (s *Store) AgreeHandshake(ctx context.Context, token [32]byte, granted *bel
 		now := s.opts.Now()
 		err := c.query(`DELETE FROM handshakes WHERE token = ? AND until > ? RETURNING destination, asked`, []any{token[:], now}, func(row *sqlite3.Stmt) error {
 			n = row.ColumnInt64(0)
-			return scanRate(row, 1, &rate)
+			return scanJSON(row, 1, &rate)
 		})
 		if err != nil {
 			return err
@@ -50,7 +50,7 @@ func (s *Store) AgreeHandshake(ctx context.Context, token [32]byte, granted *bel
 		return c.query(`UPDATE destinations SET granted = ?, updated_at = ?,
 			state = CASE state WHEN 'unverified' THEN 'active' ELSE state END,
 			state_reason = CASE state WHEN 'unverified' THEN '' ELSE state_reason END
-			WHERE n = ? RETURNING id`, []any{rateColumn(rate), now, n}, func(row *sqlite3.Stmt) error {
+			WHERE n = ? RETURNING id`, []any{orNull(rate), now, n}, func(row *sqlite3.Stmt) error {
 			destinationID = row.ColumnText(0)
 			return nil
 		})

@@ -45,7 +45,7 @@ func destinations(w *world) {
 	d := bellhop.Destination{ID: "dst_1", Name: "crm", Type: "slack", URL: "https://crm.example/é?x=1", Settings: json.RawMessage(`{"token":"t"}`),
 		Match:   bellhop.Match{Sources: []string{"media"}, Types: []string{"a.*", "b"}, Where: `data.x > 1 && subject != "<>"`},
 		Timeout: 90 * time.Second, Concurrency: bellhop.MaxConcurrency, Retry: bellhop.Schedule{time.Second, time.Hour}, State: bellhop.DestinationPaused,
-		Rate: bellhop.Rate{PerSecond: 0.5, Burst: 3}, Handshake: "validation-token", Granted: bellhop.PerSecond(1.0 / 60),
+		Rate: bellhop.Rate{PerSecond: 0.5, Burst: 3}, Batch: bellhop.Batch{MaxEvents: 100, MaxWait: 1500 * time.Millisecond}, Handshake: "validation-token", Granted: bellhop.PerSecond(1.0 / 60),
 		StateReason: "for the move", CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: at.Add(2000)}
 	w.must(w.CreateDestination(w.ctx, d))
 	read := func(idOrName string) bellhop.Destination {
@@ -58,7 +58,7 @@ func destinations(w *world) {
 	w.equal("by name", read("crm"), d)
 
 	d.Name, d.Type, d.URL, d.Settings, d.Match, d.Timeout, d.Concurrency = "erp", "http", "https://erp.example/", json.RawMessage(`{}`), bellhop.Match{}, time.Second, 1
-	d.Rate, d.Handshake = bellhop.Rate{}, bellhop.HandshakeNone
+	d.Rate, d.Batch, d.Handshake = bellhop.Rate{}, bellhop.Batch{}, bellhop.HandshakeNone
 	d.Retry, d.UpdatedAt, d.SecretsAt = bellhop.Schedule{}, at.Add(3000), at.Add(4000)
 	granted := bellhop.PerSecond(1.0 / 60)
 	d.Granted = granted

@@ -32,6 +32,7 @@ CREATE TABLE destinations (
 	timeout      INTEGER NOT NULL CHECK (timeout > 0),
 	concurrency  INTEGER NOT NULL CHECK (concurrency BETWEEN 1 AND 1024),
 	rate         TEXT,                              -- JSON: per second, burst; NULL is any
+	batch        TEXT,                              -- JSON: max events, max wait; NULL is one event at a time
 	retry        TEXT NOT NULL,                     -- JSON
 	handshake    TEXT NOT NULL,
 	granted      TEXT,                              -- as rate: what the receiver allowed when it agreed

@@ -1,0 +1,58 @@
+package delivery
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// fill returns how many deliveries of the queue go into the next request: as many as the destination takes together, no
+// more bytes than a request should have, and none behind one that goes alone.
+func (b batching) fill(q *fifo) int {
+	if b.MaxEvents < 2 || q.len() == 0 || goesAlone(q.at(0)) {
+		return min(1, q.len())
+	}
+	size := 0
+	for n := range min(b.MaxEvents, q.len()) {
+		d := q.at(n)
+		if size += len(d.Event.Body); n > 0 && (size > bellhop.MaxBatchBytes || goesAlone(d)) {
+			return n
+		}
+	}
+	return min(b.MaxEvents, q.len())
+}
+
+// ready returns when the next request may go as far as its batch is concerned: now if that is full, or else when its
+// oldest event has waited for as long as it may.
+func (b batching) ready(q *fifo, now time.Time) time.Time {
+	if b.MaxEvents < 2 || q.len() == 0 || q.len() >= b.MaxEvents || b.fill(q) < q.len() {
+		return now
+	}
+	if at := q.at(0).Event.ReceivedAt.Add(b.MaxWait); at.After(now) {
+		return at
+	}
+	return now
+}
+
+// batching is a destination's batch, as its lane goes by it.
+type batching struct{ bellhop.Batch }
+
+// goesAlone reports whether d is not to be put into a batch: its last attempt failed for what it is, perhaps, so that
+// it would fail its neighbours too.
+func goesAlone(d *bellhop.Delivery) bool {
+	if d.Last == nil {
+		return false
+	}
+	switch d.Last.Status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return d.Last.Error == errorRender || d.Last.Error == errorSkipped || d.Last.Status >= 400 && d.Last.Status < 500
+}
+
+// The errors of what could not, or was not to be, rendered.
+const (
+	errorRender  = "render"
+	errorSkipped = "skipped"
+)

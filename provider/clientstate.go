@@ -5,6 +5,14 @@ import "github.com/bellhop-gateway/bellhop"
 // MaxClientStateLength is how many characters Graph, Outlook and SharePoint take as the client state of a subscription.
 const MaxClientStateLength = 255
 
+// CheckOneClientState is [CheckClientState] for a destination, which has one.
+func CheckOneClientState(path string, states Secrets) error {
+	if err := states.CheckOne(path); err != nil {
+		return err
+	}
+	return CheckClientState(path, states)
+}
+
 // CheckClientState is [Secrets.Check] for client states, the text that Graph, Outlook and SharePoint repeat with every
 // notification. It reports those that are too long, and those that would not come back out of a header as they went
 // in: of other characters than printable ASCII, or with a blank at an end.

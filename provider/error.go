@@ -9,13 +9,19 @@ func (e *Error) Error() string { return e.text }
 // signature have the same method; that is how the door tells them all apart.
 func (e *Error) Refusal() string { return e.code }
 
+// A MethodError is ErrMethod with the methods that a source takes.
+type MethodError struct{ Allow []string }
+
+func (e *MethodError) Error() string { return ErrMethod.Error() }
+func (e *MethodError) Unwrap() error { return ErrMethod }
+
 // Reasons to refuse a request. Wrap them to say more.
 var (
 	// ErrBody: authentic as far as can be told, but not what the provider sends. Answered 400.
 	ErrBody error = &Error{"malformed_body", "malformed body"}
 	// ErrForbidden: a known sender's shared state or account differs. Answered 403.
 	ErrForbidden error = &Error{"forbidden", "not the expected account or state"}
-	// ErrMethod: the provider does not use this method. Answered 405.
+	// ErrMethod: the provider does not use this method, but POST; where it is another, use a [MethodError]. Answered 405.
 	ErrMethod error = &Error{"method", "method not used by the provider"}
 	// ErrEncoding: a content coding that cannot be taken. Answered 415.
 	ErrEncoding error = &Error{"content_encoding", "content encoding not accepted"}

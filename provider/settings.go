@@ -25,6 +25,9 @@ type Info struct {
 	Setup     []string // steps to take at the provider so that it calls a source, in Markdown
 	SendSetup []string // steps to take so that a destination of this type has something to call
 	Notes     []string // what is worth knowing of its events, repeats, handshakes and limits, in Markdown
+	Recipe    Recipe
+	ByHand    string  // a few lines of shell that make an authentic request to a source; "" where nobody but the system can
+	Tables    []Table // of the reference page
 
 	MediaTypes   []string // of its bodies, where they are not application/json
 	MaxBodyBytes int64    // of a request, where a source does not say; 0 is bellhop.DefaultMaxBodyBytes
@@ -34,6 +37,26 @@ type Info struct {
 
 	SecretURL bool   // whoever knows a destination's URL may send there, so that nobody is shown more of it than its end
 	Handshake string // what that of its [Greeter] is called among a destination's settings: "validation-token"; "" if it makes none
+	Asks      string // when that one is made where a destination does not say, in Markdown: [AsksAlways], "where X is set"; "" is never
+}
+
+// AsksAlways says of a provider that the receivers of its destinations are asked first, unless one says otherwise.
+const AsksAlways = "always"
+
+// A Recipe is how the commands of a reference page go on, so that they work as they are printed: flags, written as for
+// a shell. FILE there is a file with the value of the setting that --key sets.
+type Recipe struct {
+	Source      string // behind: bellhop sources create SOURCE --provider NAME
+	Destination string // behind: bellhop destinations create DESTINATION --type NAME --url URL
+	Send        string // behind: bellhop send NAME --to URL, where that is a source made by this recipe
+	Query       string // of the two URLs: "code=SECRET"; mostly ""
+}
+
+// A Table is one of a reference page, its cells in Markdown.
+type Table struct {
+	Title string
+	Head  []string
+	Rows  [][]string
 }
 
 // Kind is what the value of a setting is.
@@ -96,9 +119,9 @@ func DecodeSettings(raw json.RawMessage, v any) error {
 		return nil
 	case errors.As(err, &wrong):
 		if strings.HasPrefix(wrong.Value, "number ") { // which follows
-			return bellhop.Invalid(wrong.Field, "must be a "+plainType(wrong.Type)+" within its bounds")
+			return bellhop.Invalid(wrong.Field, "must be "+plainType(wrong.Type)+" within its bounds")
 		}
-		return bellhop.Invalid(wrong.Field, fmt.Sprintf("must be a %s, not a %s", plainType(wrong.Type), wrong.Value))
+		return bellhop.Invalid(wrong.Field, fmt.Sprintf("must be %s, not a %s", plainType(wrong.Type), wrong.Value))
 	case errors.As(err, &invalid):
 		return invalid
 	}
@@ -134,15 +157,15 @@ func plainType(t reflect.Type) string {
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Int, reflect.Int64:
-		return "whole number"
+		return "a whole number"
 	case reflect.Float64:
-		return "number"
+		return "a number"
 	case reflect.Slice:
-		return "list"
+		return `a list, such as ["a","b"]`
 	case reflect.Map, reflect.Struct:
-		return "object"
+		return "an object"
 	}
-	return "text"
+	return "a text"
 }
 
 // Secrets is one secret or, where it is being rotated, several: a string or a list of strings in JSON.
@@ -180,6 +203,17 @@ func (s Secrets) Check(path string) error {
 		}
 	}
 	return nil
+}
+
+// CheckOne is [Secrets.Check] for destinations that sign with one secret.
+func (s Secrets) CheckOne(path string) error {
+	switch {
+	case len(s) == 0:
+		return bellhop.Invalid(path, "required")
+	case len(s) > 1:
+		return bellhop.Invalid(path, "a destination has one; only a source takes a list")
+	}
+	return s.Check(path)
 }
 
 // Bytes returns the bytes of each secret's text, for systems to which they are the key.

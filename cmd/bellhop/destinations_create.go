@@ -65,6 +65,11 @@ once; what is meant for it is kept until it has. 'bellhop destinations resume NA
 			if err != nil {
 				return err
 			}
+			for _, name := range f.sources {
+				if _, err := api.Source(c.Context(), name); err != nil && name != bellhop.SourceAPI {
+					fmt.Fprintf(e.stderr, "there is no source %s yet\n", clean(name))
+				}
+			}
 			return showCreated(e, conn, created, made)
 		})
 	}

@@ -29,15 +29,22 @@ func (e *env) providerSettings(info provider.Info, key string, set []string) (ma
 	if err != nil {
 		return nil, err
 	}
-	if key != "" {
-		if info.Key == "" {
-			return nil, wrongUsage("%s has no one key; use --set", info.Name)
-		}
-		if settings[info.Key], err = e.readValue(key); err != nil {
-			return nil, err
-		}
+	return settings, e.setKey(info, settings, key)
+}
+
+// setKey sets the provider's main secret to what --key says, if it says something.
+func (e *env) setKey(info provider.Info, settings map[string]any, key string) (err error) {
+	if key == "" {
+		return nil
 	}
-	return settings, nil
+	if info.Key == "" {
+		return wrongUsage("%s has no one key; use --set", info.Name)
+	}
+	if _, twice := settings[info.Key]; twice {
+		return wrongUsage("--key and --set %s say the same; give one of them", info.Key)
+	}
+	settings[info.Key], err = e.readValue(key)
+	return err
 }
 
 // rawSettings is providerSettings as a provider reads them.

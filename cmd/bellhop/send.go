@@ -173,7 +173,10 @@ func (f *sendFlags) event(e *env, env provider.Env, p provider.Provider) (*bellh
 		ev.ID = bellhop.NewID(bellhop.PrefixEvent, env.Rand)
 	}
 	if ev.Type == "" {
-		ev.Type = name + ".event"
+		ev.Type = "bellhop.test"
+		if f.file != "" {
+			ev.Type = name + ".event"
+		}
 	}
 	ev.Body = []byte(`{"message":"a test event, sent by bellhop"}`)
 	if tester, ok := p.(provider.Tester); ok {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/spf13/cobra"
 )
 
@@ -18,6 +21,7 @@ To rotate a secret without losing events, set both the new and the old one, and 
 		Args: named("source"),
 	}
 	name := c.Flags().String("name", "", "a new name; its URL changes with it")
+	key := c.Flags().String("key", "", "the provider's main secret: text, @FILE or env:NAME")
 	set := c.Flags().StringArray("set", nil, setHelp)
 	remove := c.Flags().StringArray("unset", nil, "a setting to remove (repeatable)")
 	maxBody := c.Flags().Int64("max-body-bytes", 0, "largest body accepted; 0 is the provider's default")
@@ -28,6 +32,15 @@ To rotate a secret without losing events, set both the new and the old one, and 
 			return err
 		}
 		unset(settings, *remove)
+		if *key != "" {
+			info, err := providerOf(c.Context(), conn, args[0])
+			if err != nil {
+				return err
+			}
+			if err := e.setKey(info, settings, *key); err != nil {
+				return err
+			}
+		}
 		changes := changedFlags(c, map[string]any{"name": *name, "max-body-bytes": *maxBody, "disabled": *disabled})
 		if len(settings) > 0 {
 			changes["settings"] = settings
@@ -44,4 +57,20 @@ To rotate a secret without losing events, set both the new and the old one, and 
 		})
 	}
 	return c
+}
+
+// providerOf returns what the provider of a source says of itself.
+func providerOf(ctx context.Context, conn *connection, source string) (info provider.Info, err error) {
+	err = conn.call(func(api *client.Client) error {
+		s, err := api.Source(ctx, source)
+		if err != nil {
+			return err
+		}
+		p, err := findProvider(s.Provider)
+		if err == nil {
+			info = p.Info()
+		}
+		return err
+	})
+	return info, err
 }

@@ -63,9 +63,9 @@ func (l *lane) reserve(size int64) bool {
 // does so in the table, where it takes no memory, and can be cancelled. The caller holds mu.
 func (l *lane) room() int {
 	t := l.target.Load()
-	rate, now := t.rate, l.engine.opts.Now()
+	rate := t.rate
 	switch {
-	case l.pace.ready(bellhop.Rate{}, now).Sub(now) > maxHold: // a long rest
+	case l.resting():
 		return 0
 	case rate.IsZero():
 		return laneLength
@@ -73,10 +73,15 @@ func (l *lane) room() int {
 	return min(laneLength, (2+rate.Burst+int(rate.PerSecond*maxHold.Seconds()))*max(1, t.batch.MaxEvents))
 }
 
-// takes reports whether the lane takes deliveries: not once it is stopped, nor while its destination is not active.
-// The caller holds mu.
+// resting reports whether the destination asked to be left alone for long. The caller holds mu.
+func (l *lane) resting() bool {
+	return !l.pace.rest.IsZero() && l.pace.rest.Sub(l.engine.opts.Now()) > maxHold
+}
+
+// takes reports whether the lane takes deliveries: not once it is stopped, nor while its destination is not active, or
+// rests for long. The caller holds mu.
 func (l *lane) takes() bool {
-	return !l.stopped && l.target.Load().destination.State == bellhop.DestinationActive
+	return !l.stopped && l.target.Load().destination.State == bellhop.DestinationActive && !l.resting()
 }
 
 // push takes a delivery into the place reserved for it.

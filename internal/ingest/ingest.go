@@ -149,7 +149,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	src := d.find(r)
 	if src == nil {
 		d.metrics.unknown.Inc()
-		answer(w, notFound)
+		answer(w, notFound, nil)
 		return
 	}
 	req := provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, RemoteAddr: r.RemoteAddr, ReceivedAt: start}

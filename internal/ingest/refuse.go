@@ -64,8 +64,8 @@ var answers = map[int]string{
 
 const notFound = http.StatusNotFound
 
-// answer sends a refusal.
-func answer(w http.ResponseWriter, status int) {
+// answer sends a refusal; err is why, or nil.
+func answer(w http.ResponseWriter, status int, err error) {
 	h := w.Header()
 	h["Content-Type"] = []string{"application/json"}
 	inert(h)
@@ -73,10 +73,19 @@ func answer(w http.ResponseWriter, status int) {
 		h["Retry-After"] = []string{"5"}
 	}
 	if status == http.StatusMethodNotAllowed {
-		h["Allow"] = []string{"POST"}
+		h["Allow"] = []string{allowed(err)}
 	}
 	w.WriteHeader(status)
 	io.WriteString(w, `{"error":"`+answers[status]+"\"}\n")
+}
+
+// allowed are the methods that a source takes: POST, unless its provider says otherwise.
+func allowed(err error) string {
+	var method *provider.MethodError
+	if errors.As(err, &method) {
+		return strings.Join(method.Allow, ", ")
+	}
+	return http.MethodPost
 }
 
 // inert keeps a browser from making anything of what is answered.
@@ -97,7 +106,7 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	if !ok {
 		status = http.StatusServiceUnavailable
 	}
-	answer(w, status)
+	answer(w, status, err)
 	d.metrics.refused.WithLabelValues(src.Name, code).Inc()
 	kept := d.request(src, req)
 	kept.Outcome, kept.Status, kept.Reason, kept.Detail = bellhop.RequestRefused, status, code, detail

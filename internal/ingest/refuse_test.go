@@ -30,6 +30,7 @@ func TestRefusals(t *testing.T) {
 		{provider.ErrForbidden, 403, "forbidden", `{"error":"not allowed"}`},
 		{provider.ErrMethod, 405, "method", `{"error":"method not allowed"}`},
 		{provider.ErrEncoding, 415, "content_encoding", `{"error":"content not accepted"}`},
+		{fmt.Errorf("stub: %w", &provider.MethodError{Allow: []string{"PUT", "PATCH"}}), 405, "method", `{"error":"method not allowed"}`},
 		{provider.ErrMediaType, 415, "media_type", `{"error":"content not accepted"}`},
 		{provider.ErrUnavailable, 503, "unavailable", `{"error":"try again later"}`},
 		{signature.ErrKey, 503, "signature_key", `{"error":"try again later"}`},
@@ -49,7 +50,7 @@ func TestRefusals(t *testing.T) {
 			case 503:
 				want["Retry-After"] = "5"
 			case 405:
-				want["Allow"] = "POST"
+				want["Allow"] = allowed(err)
 			}
 			for name, value := range want {
 				if got := w.Header().Get(name); got != value {

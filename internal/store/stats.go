@@ -31,8 +31,10 @@ func (s *Store) Stats(ctx context.Context) (st bellhop.Stats, err error) {
 		bellhop.DeliveryCancelled: s.final.cancelled.Load(),
 	}
 	st.RequestsRefused = s.refused.Load()
-	if info, err := os.Stat(s.path); err == nil {
-		st.DatabaseBytes = info.Size()
+	for _, file := range [...]string{s.path, s.path + "-wal"} { // what is not in the one yet is in the other
+		if info, err := os.Stat(file); err == nil {
+			st.DatabaseBytes += info.Size()
+		}
 	}
 	err = s.read(ctx, func(c *conn) error {
 		return c.query(`SELECT (SELECT count(*) FROM sources WHERE deleted_at IS NULL AND provider <> 'api'),

@@ -26,9 +26,10 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	keys, err := decodeKeys(s.SigningKey)
-	if len(s.SigningKey) > 1 {
-		err = bellhop.Invalid("signing_key", "a destination signs with one key")
+	err := s.SigningKey.CheckOne("signing_key")
+	var keys [][]byte
+	if err == nil {
+		keys, err = decodeKeys(s.SigningKey)
 	}
 	if err := bellhop.Join("", err, checkAccountID(s.AccountID)); err != nil {
 		return nil, err

@@ -45,9 +45,10 @@ func (s *sendSettings) key() ([]byte, error) {
 	if s.KeyEncoding == "auto" {
 		return nil, bellhop.Invalid("key_encoding", "use hex or raw; a destination signs with one key")
 	}
-	keys, err := decodeKeys(s.SecretKey, s.KeyEncoding)
-	if len(s.SecretKey) > 1 {
-		err = bellhop.Invalid("secret_key", "a destination signs with one key")
+	err := s.SecretKey.CheckOne("secret_key")
+	var keys [][]byte
+	if err == nil {
+		keys, err = decodeKeys(s.SecretKey, s.KeyEncoding)
 	}
 	if err := bellhop.Join("", checkProfileID(s.ProfileID), err); err != nil {
 		return nil, err

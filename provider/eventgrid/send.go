@@ -51,10 +51,10 @@ func (s *sendSettings) check() error {
 		errs = append(errs, bellhop.Invalid("topic", "use at most 512 printable ASCII characters without a blank, such as /contoso/orders"))
 	}
 	if s.Header != "" || s.HeaderSecret != nil {
-		errs = append(errs, checkSecretHeader(s.Header, s.HeaderSecret))
-	}
-	if len(s.HeaderSecret) > 1 {
-		errs = append(errs, bellhop.Invalid("header_secret", "a destination sends one secret"))
+		errs = append(errs, s.HeaderSecret.CheckOne("header_secret"))
+		if len(s.HeaderSecret) == 1 {
+			errs = append(errs, checkSecretHeader(s.Header, s.HeaderSecret))
+		}
 	}
 	return bellhop.Join("", errs...)
 }

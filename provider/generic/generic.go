@@ -58,8 +58,10 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 	if err != nil {
 		return nil, err
 	}
-	if len(s.Secret) > 1 {
-		return nil, bellhop.Invalid("secret", "a destination has one secret")
+	if s.Scheme != schemeNone {
+		if err := s.Secret.CheckOne("secret"); err != nil {
+			return nil, err
+		}
 	}
 	scheme, err := newScheme(s, env.Now)
 	method, methodErr := provider.OneOf("method", s.Method, http.MethodPost, http.MethodPost, http.MethodPut, http.MethodPatch)

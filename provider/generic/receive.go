@@ -42,7 +42,7 @@ func (r *receiver) receive(req *provider.Request) (provider.Receipt, error) {
 		return provider.Receipt{Reply: reply}, err
 	}
 	if !slices.Contains(r.methods, req.Method) {
-		return provider.Receipt{}, provider.ErrMethod
+		return provider.Receipt{}, &provider.MethodError{Allow: r.methods}
 	}
 	proof, err := r.scheme.verify(req)
 	if err != nil {

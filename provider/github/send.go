@@ -31,10 +31,7 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	err := s.Secret.Check("secret")
-	if len(s.Secret) > 1 {
-		err = bellhop.Invalid("secret", "a destination signs with one secret")
-	}
+	err := s.Secret.CheckOne("secret")
 	content, contentErr := provider.OneOf("content_type", s.ContentType, "", contentJSON, contentForm)
 	if err := bellhop.Join("", err, contentErr); err != nil {
 		return nil, err

@@ -29,10 +29,7 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	errs := []error{provider.CheckClientState("client_state", s.ClientState)}
-	if len(s.ClientState) > 1 {
-		errs = append(errs, bellhop.Invalid("client_state", "a destination has one client state"))
-	}
+	errs := []error{provider.CheckOneClientState("client_state", s.ClientState)}
 	r := &renderer{env: env, subscription: noID, tenant: noID}
 	errs = append(errs, setID(&r.subscription, "subscription_id", s.SubscriptionID), setID(&r.tenant, "tenant_id", s.TenantID))
 	rich, err := s.rich()

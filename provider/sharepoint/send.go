@@ -23,10 +23,7 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	err := provider.CheckClientState("client_state", s.ClientState)
-	if len(s.ClientState) > 1 {
-		err = bellhop.Invalid("client_state", "a destination has one client state")
-	}
+	err := provider.CheckOneClientState("client_state", s.ClientState)
 	if err := bellhop.Join("", err, checkGUID("subscription_id", s.SubscriptionID), checkGUID("resource", s.Resource)); err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ const (
 	DeliveryLeased    DeliveryState = "leased"    // a lane has it: queued in memory or being sent
 	DeliveryDelivered DeliveryState = "delivered" // answered 2xx
 	DeliveryDead      DeliveryState = "dead"      // given up; its last attempt says why
-	DeliveryCancelled DeliveryState = "cancelled" // by a person, or because its destination was deleted
+	DeliveryCancelled DeliveryState = "cancelled" // by a person, because its destination was deleted, or because that does not want it by its own settings
 )
 
 // An Attempt is one try of a delivery: what came back and how long it took.
@@ -64,6 +64,6 @@ type Result struct {
 	DeliveryID    string
 	DestinationID string
 	Attempt       Attempt
-	State         DeliveryState // delivered, dead, or pending with NextAt
+	State         DeliveryState // delivered, dead, cancelled, or pending with NextAt
 	NextAt        time.Time
 }

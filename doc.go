@@ -6,13 +6,16 @@
 //	provider     an outside system that calls us, or that we call in its own dialect; also the package that understands it
 //	source       one inbound URL of one provider, with its secrets
 //	request      one HTTP call at a source: none, one or many events
-//	handshake    a provider's proof exchange at a source; answered, never an event
+//	handshake    a provider's proof exchange at a source, or ours at a destination; answered, never an event
 //	signature    the proof on a request, or the one we put on a delivery
 //	event        the smallest thing stored, matched and delivered; never changed afterwards
+//	batch        several events in one request, from a provider or to a destination
 //	destination  where events go; has its match, secret, limits, retry schedule and state
 //	match        the part of a destination that says which events it wants
 //	delivery     one event owed to one destination
-//	attempt      one try of a delivery: what was sent, what came back, how long it took
+//	lane         one destination's queue in memory, and the attempts under way for it
+//	lease        a lane's hold on a delivery: while it lasts, nobody else takes the delivery from the table
+//	attempt      one try of a delivery: what came back, how long it took
 //	retry        the next attempt of the same delivery
 //	tenant       an optional label of the publisher's on an event
 package bellhop

@@ -1,9 +1,6 @@
 package bellhop
 
-import (
-	"math"
-	"time"
-)
+import "math"
 
 // A Rate bounds how often something happens. The zero Rate bounds nothing.
 type Rate struct {
@@ -50,45 +47,4 @@ func (r Rate) Min(other Rate) Rate {
 		return r
 	}
 	return Rate{PerSecond: min(r.PerSecond, other.PerSecond), Burst: min(r.Burst, other.Burst)}
-}
-
-// A Bucket keeps something to a Rate: it holds as many tokens as may be spent at once, and fills again at the rate.
-// The zero Bucket is full. It is not safe for concurrent use.
-type Bucket struct {
-	spent float64 // tokens missing
-	at    time.Time
-}
-
-// Ready returns when the next token can be taken: now, or later.
-func (b *Bucket) Ready(r Rate, now time.Time) time.Time {
-	if r.IsZero() {
-		return now
-	}
-	b.fill(r, now)
-	missing := b.spent + 1 - float64(r.Burst)
-	if missing <= 0 {
-		return now
-	}
-	return now.Add(time.Duration(math.Ceil(missing / r.PerSecond * float64(time.Second))))
-}
-
-// Take takes a token, for which Ready is to have said now.
-func (b *Bucket) Take(r Rate, now time.Time) {
-	if r.IsZero() {
-		return
-	}
-	b.fill(r, now)
-	b.spent++
-}
-
-// Return gives back a token that was taken for nothing.
-func (b *Bucket) Return() { b.spent = max(0, b.spent-1) }
-
-// fill lets time pass. What was spent at another rate, of a larger burst, is no debt at this one.
-func (b *Bucket) fill(r Rate, now time.Time) {
-	b.spent = min(b.spent, float64(r.Burst))
-	if passed := now.Sub(b.at); b.spent > 0 && passed > 0 {
-		b.spent = max(0, b.spent-passed.Seconds()*r.PerSecond)
-	}
-	b.at = now
 }

@@ -20,12 +20,23 @@ func Find(object []byte, name string) ([]byte, error) {
 // FindText returns the text of the member called name of object; "" if there is none, if it is no text, and if object
 // is none.
 func FindText(object []byte, name string) string {
+	text, _ := Text(findIfObject(object, name))
+	return text
+}
+
+// FindKey is [FindText] for what tells one thing from another, as [Key] is.
+func FindKey(object []byte, name string) string {
+	text, _ := Key(findIfObject(object, name))
+	return text
+}
+
+// findIfObject is [Find] for what may be absent, null or of another kind, and then has no members.
+func findIfObject(object []byte, name string) []byte {
 	if !bytes.HasPrefix(bytes.TrimLeft(object, " \t\r\n"), []byte("{")) {
-		return "" // what is absent, null or of another kind has no members
+		return nil
 	}
 	value, _ := Find(object, name)
-	text, _ := Text(value)
-	return text
+	return value
 }
 
 // A Member is one that is wanted of an object by [FindFold].

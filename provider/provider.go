@@ -23,10 +23,13 @@ type Provider interface {
 	Info() Info
 	// Open checks a source's settings once, when the source is saved or loaded. Its errors are
 	// bellhop.CodeInvalid with paths within the settings ("signing_key").
+	// Where a source can do without any proof, the setting that says so is the flag "unauthenticated", and settings of
+	// it alone are good: 'bellhop send' opens the provider so to see whether a body is one of its own, which then goes out as it is.
 	Open(env Env, settings json.RawMessage) (Receiver, error)
 }
 
-// A Receiver reads the requests of one source. It is safe for concurrent use.
+// A Receiver reads the requests of one source. It is safe for concurrent use, and lives until the source's settings
+// change: what it has learnt meanwhile, such as the keys of others, it may keep, within bounds.
 type Receiver interface {
 	// Receive returns a Reply to send at once (a handshake) or the events of req in their order.
 	// An error that wraps signature.ErrMissing, ErrMismatch, ErrExpired or ErrMalformed is answered 401; one

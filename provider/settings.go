@@ -55,6 +55,7 @@ type Recipe struct {
 // A Table is one of a reference page, its cells in Markdown.
 type Table struct {
 	Title string
+	Text  string // what it shows
 	Head  []string
 	Rows  [][]string
 }

@@ -49,6 +49,16 @@ func TestReadSecrets(t *testing.T) {
 	}
 }
 
+func TestCheckOne(t *testing.T) {
+	for want, secrets := range map[string]provider.Secrets{
+		"<nil>": {"a"}, "x: required": nil, "x: must not be empty": {" "}, "x: a destination has one; only a source takes a list": {"a", "b"},
+	} {
+		if err := secrets.CheckOne("x"); fmt.Sprint(err) != want {
+			t.Errorf("%q: got %v, want %s", secrets, err, want)
+		}
+	}
+}
+
 func TestSecretBytes(t *testing.T) {
 	if got := (provider.Secrets{"é", "whsec_a"}).Bytes(); len(got) != 2 || string(got[0]) != "é" || string(got[1]) != "whsec_a" {
 		t.Errorf("got %q", got)

@@ -51,27 +51,40 @@ func TestScripts(t *testing.T) {
 const patience = 10 * time.Second
 
 func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
-	var output bytes.Buffer
-	server := exec.Command("bellhop", append([]string{"serve", "--listen", "127.0.0.1:0", "--allow-private"}, args...)...)
-	server.Dir = ts.MkAbs(".")
-	server.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "BELLHOP_ADMIN_KEY="+ts.Getenv("BELLHOP_ADMIN_KEY"))
-	server.Stderr = &output
-	ts.Check(server.Start())
+	environ := append(os.Environ(), "PATH="+ts.Getenv("PATH"), "BELLHOP_ADMIN_KEY="+ts.Getenv("BELLHOP_ADMIN_KEY"))
+	url, stop, err := startServer(ts.MkAbs("."), environ, args...)
 	ts.Defer(func() {
-		server.Process.Signal(syscall.SIGTERM)
-		if err := server.Wait(); err != nil {
-			ts.Logf("the server: %v\n%s", err, output.Bytes())
+		if err := stop(); err != nil {
+			ts.Logf("the server: %v", err)
 		}
 	})
+	ts.Check(err)
+	ts.Setenv("SERVER", url)
+}
+
+// startServer serves on a free port, with its data in dir/data, until stop; it may deliver to this machine.
+func startServer(dir string, environ []string, args ...string) (url string, stop func() error, err error) {
+	var output bytes.Buffer
+	server := exec.Command("bellhop", append([]string{"serve", "--listen", "127.0.0.1:0", "--allow-private"}, args...)...)
+	server.Dir, server.Env, server.Stderr = dir, environ, &output
+	if err := server.Start(); err != nil {
+		return "", func() error { return nil }, err
+	}
+	stop = func() error {
+		server.Process.Signal(syscall.SIGTERM)
+		if err := server.Wait(); err != nil {
+			return fmt.Errorf("%w\n%s", err, output.Bytes())
+		}
+		return nil
+	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		var info struct{ URL string }
-		text, err := os.ReadFile(filepath.Join(server.Dir, "data", "server.json"))
+		text, err := os.ReadFile(filepath.Join(dir, "data", "server.json"))
 		if err == nil && json.Unmarshal(text, &info) == nil {
-			ts.Setenv("SERVER", info.URL)
-			return
+			return info.URL, stop, nil
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("the server does not start")
+			return "", stop, errors.New("the server does not start")
 		}
 	}
 }

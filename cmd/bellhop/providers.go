@@ -73,15 +73,23 @@ func showProvider(e *env, p provider.Provider) error {
 	fmt.Fprintf(e.stdout, "%s: %s\n%s\n%s\n", info.Name, info.Title, info.Summary, strings.Join(info.Links, "\n"))
 	of := map[bool]string{false: "of a source", true: "of a source, and for bellhop send"}
 	_, calls := p.(provider.Caller)
-	if err := showSettings(e, of[calls], info.Settings, info.Setup); err != nil {
+	if err := showSettings(e, of[calls], info.Settings, info.Setup, sourceCommand(info)); err != nil {
 		return err
+	}
+	if info.ByHand != "" {
+		fmt.Fprintf(e.stdout, "\nby hand\n%s\n", info.ByHand)
 	}
 	if info.SendSettings != nil {
 		of := map[bool]string{false: "of a destination, and for bellhop send", true: "of a destination"}
-		if err := showSettings(e, of[calls], info.SendSettings, info.SendSetup); err != nil {
+		if err := showSettings(e, of[calls], info.SendSettings, info.SendSetup, destinationCommand(info), sendCommand(info)); err != nil {
 			return err
 		}
 		fmt.Fprintf(e.stdout, "where a destination says nothing, %s\n", strings.ReplaceAll(strings.Join(manners(info), "; "), "`", ""))
+	}
+	for _, t := range info.Tables {
+		if err := showTable(e, t); err != nil {
+			return err
+		}
 	}
 	if len(info.Notes) > 0 {
 		fmt.Fprintln(e.stdout, "\nworth knowing")
@@ -92,11 +100,24 @@ func showProvider(e *env, p provider.Provider) error {
 	return nil
 }
 
-// showSettings prints the settings of one side, after the steps to take there.
-func showSettings(e *env, title string, settings []provider.Setting, steps []string) error {
+// showTable prints a table of the reference page.
+func showTable(e *env, t provider.Table) error {
+	columns := make([]column[[]string], len(t.Head))
+	for i, title := range t.Head {
+		columns[i] = column[[]string]{strings.ToUpper(title), func(row []string) string { return strings.ReplaceAll(row[i], "`", "") }}
+	}
+	fmt.Fprintf(e.stdout, "\n%s\n%s\n", strings.ToLower(t.Title), t.Text)
+	return printTable(e.stdout, t.Rows, columns)
+}
+
+// showSettings prints the settings of one side, after the steps and commands to take there.
+func showSettings(e *env, title string, settings []provider.Setting, steps []string, commands ...string) error {
 	fmt.Fprintln(e.stdout, "\n"+title)
 	for i, step := range steps {
 		fmt.Fprintf(e.stdout, "%d. %s\n", i+1, step)
+	}
+	for _, command := range commands {
+		fmt.Fprintln(e.stdout, " ", command)
 	}
 	if len(settings) == 0 {
 		fmt.Fprintln(e.stdout, "no settings")

@@ -16,6 +16,9 @@ func writePage(w io.Writer, p provider.Provider) error {
 	if page.info.SendSettings != nil {
 		page.sending()
 	}
+	for _, t := range page.info.Tables {
+		page.table(t)
+	}
 	page.list("Worth knowing", page.info.Notes)
 	page.list("Where this is from", links(page.info.Links))
 	_, err := io.WriteString(w, page.text.String())
@@ -42,27 +45,33 @@ func (p *page) head() {
 func (p *page) receiving() {
 	p.line("\n## Receive\n")
 	p.steps(p.info.Setup)
-	p.line("```\nbellhop sources create SOURCE --provider %s%s\n```\n", p.info.Name, required(p.info.Settings, p.info.Key))
+	p.command(sourceCommand(p.info))
+	if strings.Contains(p.info.Recipe.Source, "--key @FILE") {
+		p.line("\n`FILE` is a file with the `%s` in it, and nothing else.", p.info.Key)
+	}
+	p.line("")
 	p.settings(p.info.Settings)
 	if n := p.info.MaxBodyBytes; n > 0 {
 		p.line("\nBodies of up to %d MiB are taken, unless the source's `max_body_bytes` says otherwise.", n>>20)
+	}
+	if p.info.ByHand != "" {
+		p.line("\n### By hand\n\nAn authentic request to that source without any of our code:\n\n```sh\n%s\n```", p.info.ByHand)
 	}
 }
 
 func (p *page) sending() {
 	p.line("\n## Send\n")
 	p.steps(p.info.SendSetup)
-	p.line("```\nbellhop destinations create DESTINATION --type %s --url URL%s\n```\n", p.info.Name, required(p.info.SendSettings, ""))
+	p.command(destinationCommand(p.info))
+	p.line("")
 	p.settings(p.info.SendSettings)
 	p.line("\nWhere a destination says nothing, %s.", strings.Join(manners(p.info), "; "))
-	command := "bellhop send " + p.info.Name + " --to URL"
-	if p.info.Key != "" {
-		command += " --key KEY"
-	}
-	p.line("To try a receiver out from the command line: `%s`.", command)
 	if _, ok := p.provider.(provider.Caller); ok {
-		p.line("That is how %s itself calls, with the settings of a source; a destination sends what it takes.", p.info.Title)
+		p.line("To call as %s itself does, with the settings of a source (a destination sends what it takes):\n", p.info.Title)
+	} else {
+		p.line("To try a receiver out from the command line:\n")
 	}
+	p.command(sendCommand(p.info))
 }
 
 // manners says what a destination of the type does unless it is told otherwise.
@@ -76,9 +85,54 @@ func manners(info provider.Info) []string {
 		list = append(list, fmt.Sprintf("at most %g a second are sent", info.Rate))
 	}
 	if info.Handshake != "" {
-		list = append(list, fmt.Sprintf("whether its receiver has to agree first is as said here, or as its `handshake` says: `%s` or `none`", info.Handshake))
+		list = append(list, asking(info))
 	}
 	return list
+}
+
+// asking says when the receiver of a destination is asked first whether it agrees.
+func asking(info provider.Info) string {
+	switch info.Asks {
+	case "":
+		return fmt.Sprintf("its receiver is not asked first, unless its `handshake` is `%s`", info.Handshake)
+	case provider.AsksAlways:
+		return "its receiver is asked first and has to agree, unless its `handshake` is `none`"
+	}
+	return fmt.Sprintf("its receiver is asked first and has to agree %s, unless its `handshake` is `none`", info.Asks)
+}
+
+// target is the URL to send to, as in a command.
+func target(r provider.Recipe) string {
+	if r.Query == "" {
+		return "URL"
+	}
+	return "'URL?" + r.Query + "'"
+}
+
+func sourceCommand(info provider.Info) string {
+	return strings.TrimRight("bellhop sources create SOURCE --provider "+info.Name+" "+info.Recipe.Source, " ")
+}
+
+func destinationCommand(info provider.Info) string {
+	return strings.TrimRight("bellhop destinations create DESTINATION --type "+info.Name+" --url "+target(info.Recipe)+" "+info.Recipe.Destination, " ")
+}
+
+func sendCommand(info provider.Info) string {
+	return strings.TrimRight("bellhop send "+info.Name+" --to "+target(info.Recipe)+" "+info.Recipe.Send, " ")
+}
+
+func (p *page) command(line string) { p.line("```\n%s\n```", line) }
+
+// table writes t under a title of its own.
+func (p *page) table(t provider.Table) {
+	p.line("\n## %s\n\n%s\n\n| %s |\n|%s", t.Title, t.Text, strings.Join(t.Head, " | "), strings.Repeat("---|", len(t.Head)))
+	for _, row := range t.Rows {
+		cells := make([]string, len(row))
+		for i, text := range row {
+			cells[i] = cell(text)
+		}
+		p.line("| %s |", strings.Join(cells, " | "))
+	}
 }
 
 func (p *page) steps(steps []string) {
@@ -116,33 +170,6 @@ func (p *page) list(title string, items []string) {
 	for _, item := range items {
 		p.line("- %s", item)
 	}
-}
-
-// required are the settings without which there is no source or destination, as flags; key is the one that --key sets.
-func required(settings []provider.Setting, key string) string {
-	var flags strings.Builder
-	if key != "" {
-		flags.WriteString(" --key @FILE")
-	}
-	for _, s := range settings {
-		if !s.Required || s.Name == key {
-			continue
-		}
-		value := s.Example
-		if s.Secret {
-			value = "@FILE"
-		}
-		fmt.Fprintf(&flags, " --set %s=%s", s.Name, quoteForShell(value))
-	}
-	return flags.String()
-}
-
-// quoteForShell quotes value where a shell would take it apart.
-func quoteForShell(value string) string {
-	if strings.ContainsAny(value, " \"'$&|;<>()[]{}*?!\\`~#") {
-		return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
-	}
-	return value
 }
 
 func cell(text string) string {

@@ -37,6 +37,9 @@ func TestProviderPages(t *testing.T) {
 				t.Errorf("%s: its Info has no %s", info.Name, what)
 			}
 		}
+		if sends == "yes" && info.ByHand == "" {
+			t.Errorf("%s: its Info has no ByHand, though there are others than the system who can send", info.Name)
+		}
 	}
 	compareFile(t, filepath.Join(dir, "README.md"), index.Bytes())
 	there, err := os.ReadDir(dir)

@@ -5,21 +5,17 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/app"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/spf13/cobra"
 )
-
-// maxReplyBytes is how much of a reply is printed.
-const maxReplyBytes = 64 << 10
 
 // sendFlags are those of send.
 type sendFlags struct {
@@ -45,7 +41,8 @@ With --handshake nothing is sent; the receiver is asked whether it agrees, as a 
 'bellhop providers' says which providers send, and 'bellhop providers PROVIDER' what they can be told with --set.`,
 		Example: `  bellhop send ams --to http://127.0.0.1:8080/in/media --key @key.txt --set account_id=GUID --file job.json
   bellhop send standardwebhooks --to http://127.0.0.1:3000/hooks --key whsec_… --type invoice.paid --file - < invoice.json
-  bellhop send graph --to http://127.0.0.1:3000/hooks --handshake`,
+  bellhop send github --to http://127.0.0.1:3000/hooks --key @secret.txt --type github.push --file push.json
+  bellhop send graph --to http://127.0.0.1:3000/hooks --key STATE --handshake`,
 		Args: named("provider"),
 		RunE: func(c *cobra.Command, args []string) error { return send(c.Context(), e, args[0], f) },
 	}
@@ -54,7 +51,7 @@ With --handshake nothing is sent; the receiver is asked whether it agrees, as a 
 	c.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
 	c.Flags().StringVar(&f.file, "file", "", "the body; - is stdin")
 	c.Flags().StringArrayVar(&f.headers, "header", nil, "a header to send as well, 'Name: value' (repeatable)")
-	c.Flags().StringVar(&f.kind, "type", "", "type of the event (default PROVIDER.event)")
+	c.Flags().StringVar(&f.kind, "type", "", "type of the event (default PROVIDER.event with --file, else bellhop.test)")
 	c.Flags().StringVar(&f.id, "id", "", "id of the event; the same one again is a repeat (default a new one)")
 	timeFlag(c, &f.at, "at", "sign as of this time")
 	c.Flags().BoolVar(&f.handshake, "handshake", false, "ask the receiver whether it agrees, and send nothing")
@@ -119,7 +116,10 @@ func openRenderer(p provider.Provider, env provider.Env, settings json.RawMessag
 // render puts an event into a request. A body that the provider itself would send, of one event or several, becomes
 // what it was made of first, so that it goes out as it is; what cannot go in one request goes in several.
 func render(ctx context.Context, p provider.Provider, renderer provider.Renderer, ev *bellhop.Event, at provider.Sending) (messages []provider.Rendered, err error) {
-	events := ownEvents(ctx, p, ev)
+	events, err := ownEvents(ctx, p, ev)
+	if err != nil {
+		return nil, err
+	}
 	if len(events) == 0 {
 		events = []*bellhop.Event{ev}
 	}
@@ -138,19 +138,26 @@ func render(ctx context.Context, p provider.Provider, renderer provider.Renderer
 }
 
 // ownEvents are the events that a source of the provider would make of ev's body, if such a source can do without a
-// proof; none if it would make nothing of it.
-func ownEvents(ctx context.Context, p provider.Provider, ev *bellhop.Event) []*bellhop.Event {
+// proof; none if it would make nothing of it. It is an error if the body is the provider's own and cannot be sent so.
+func ownEvents(ctx context.Context, p provider.Provider, ev *bellhop.Event) ([]*bellhop.Event, error) {
 	receiver, err := p.Open(provider.Env{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, []byte(`{"unauthenticated":true}`))
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	for _, contentType := range append([]string{ev.ContentType}, p.Info().MediaTypes...) {
 		receipt, err := receiver.Receive(ctx, &provider.Request{Method: http.MethodPost, Target: "/", Header: http.Header{"Content-Type": {contentType}}, Body: ev.Body})
-		if err == nil && len(receipt.Refused) == 0 && len(receipt.Events) > 0 {
-			return asReceived(receipt.Events, ev)
+		switch {
+		case errors.Is(err, provider.ErrUnavailable):
+			return nil, fmt.Errorf("the body is one of %s's own, and cannot be read without its secrets, so that it cannot be sent: %w", p.Info().Title, err)
+		case receipt.Reply != nil:
+			return nil, fmt.Errorf("the body is a handshake of %s; make one with --handshake", p.Info().Title)
+		case len(receipt.Events) > 0 && len(receipt.Refused) > 0:
+			return nil, fmt.Errorf("the body is one of %s's own, but for item %d: %w", p.Info().Title, receipt.Refused[0].Item, receipt.Refused[0].Err)
+		case len(receipt.Events) > 0:
+			return asReceived(receipt.Events, ev), nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // asReceived gives items, which are parts of ev, what a source would.
@@ -206,98 +213,4 @@ func headerIn(lines []string, name string) string {
 		}
 	}
 	return ""
-}
-
-// greet makes the handshake and prints the answer. It fails unless the receiver agrees, now or perhaps later.
-func greet(ctx context.Context, e *env, renderer provider.Renderer, at provider.Sending, f sendFlags) error {
-	greeter, ok := renderer.(provider.Greeter)
-	if !ok {
-		return wrongUsage("there is no handshake before this provider sends; leave out --handshake")
-	}
-	greeting, err := greeter.Greet(at)
-	if err != nil {
-		return err
-	}
-	to := f.to
-	if greeting.URL != "" {
-		to = greeting.URL
-	}
-	resp, reply, err := exchange(ctx, to, greeting.Request, f.headers)
-	if err != nil {
-		return err
-	}
-	if err := printReply(e, resp, reply, f.json); err != nil && err != errReported {
-		return err
-	}
-	agreed, err := greeting.Read(resp.StatusCode, resp.Header, reply)
-	switch {
-	case err != nil:
-		return fmt.Errorf("the receiver did not agree: %w", err)
-	case agreed.Later:
-		fmt.Fprintln(e.stderr, "the receiver has not agreed yet; it may, at the callback")
-	case agreed.Rate > 0:
-		fmt.Fprintf(e.stderr, "the receiver agrees, to %g deliveries a second\n", agreed.Rate)
-	default:
-		fmt.Fprintln(e.stderr, "the receiver agrees")
-	}
-	return nil
-}
-
-// post sends message and prints what came back.
-func post(ctx context.Context, e *env, message provider.Rendered, f sendFlags) error {
-	resp, reply, err := exchange(ctx, f.to, message, f.headers)
-	if err != nil {
-		return err
-	}
-	return printReply(e, resp, reply, f.json)
-}
-
-// exchange sends message, with headers of the user's besides, and returns the reply, its body cut to what is printed.
-func exchange(ctx context.Context, to string, message provider.Rendered, headers []string) (*http.Response, []byte, error) {
-	if message.Method == "" {
-		message.Method = http.MethodPost
-	}
-	req, err := http.NewRequestWithContext(ctx, message.Method, to, bytes.NewReader(message.Body))
-	if err != nil {
-		return nil, nil, wrongUsage("--to: cannot be read; write a whole URL such as http://127.0.0.1:8080/in/media")
-	}
-	if message.Header != nil {
-		req.Header = message.Header.Clone()
-	}
-	for _, line := range headers {
-		name, value, ok := strings.Cut(line, ":")
-		if !ok {
-			return nil, nil, wrongUsage("--header %s: write it as 'Name: value'", line)
-		}
-		req.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
-	}
-	if host := req.Header.Get("Host"); host != "" {
-		req.Host = host
-	}
-	resp, err := app.NewHTTPClient().Do(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer resp.Body.Close()
-	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the reply: %w", err)
-	}
-	return resp, reply, nil
-}
-
-// printReply prints an answer; one that is not 2xx is a failure.
-func printReply(e *env, resp *http.Response, reply []byte, asJSON bool) (err error) {
-	if asJSON {
-		err = printJSON(e.stdout, map[string]any{"status": resp.StatusCode, "content_type": resp.Header.Get("Content-Type"), "reply": string(reply)})
-	} else {
-		fmt.Fprintln(e.stdout, clean(resp.Status))
-		if text := strings.TrimRight(cleanLines(string(reply)), "\n"); text != "" {
-			fmt.Fprintln(e.stdout, text)
-		}
-	}
-	if err == nil && (resp.StatusCode < 200 || resp.StatusCode > 299) {
-		return errReported
-	}
-	return err
 }

@@ -69,12 +69,12 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 	if isTerminal(e.stderr) {
 		welcome(e.stderr, a, cfg)
 	} else {
-		logger.Info("serving", "component", "app", "url", a.URL(), "data", cfg.Data, "version", version(),
+		logger.Info("server.started", "component", "app", "url", a.URL(), "data", cfg.Data, "version", version(),
 			"admin_key_file", filepath.Join(cfg.Data, app.AdminKeyFile), "master_key_file", filepath.Join(cfg.Data, app.MasterKeyFile))
 	}
 	err = a.Run(ctx)
 	if err == nil {
-		logger.Info("stopped", "component", "app")
+		logger.Info("server.stopped", "component", "app")
 	}
 	return err
 }

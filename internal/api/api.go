@@ -52,8 +52,8 @@ type DestinationStore interface {
 	DeleteDestination(ctx context.Context, id string) error
 	// AskHandshake remembers that a destination's receiver was asked, with a token whose SHA-256 is given.
 	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error
-	// ExplainUnverified says why a destination still waits for its receiver, if it does.
-	ExplainUnverified(ctx context.Context, destinationID, reason string) error
+	// ExplainUnverified says why a destination still waits for its receiver, if it does; refused withdraws the question.
+	ExplainUnverified(ctx context.Context, destinationID, reason string, refused bool) error
 	// AgreeHandshake takes the answer to that, nil being what was asked for; CodeNotFound if there is no such question, or
 	// not any more.
 	AgreeHandshake(ctx context.Context, token [32]byte, granted *bellhop.Rate) (destinationID string, err error)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -242,17 +244,37 @@ func (s *server) destinationJSON(d bellhop.Destination) Destination {
 	}
 }
 
-// shownURL is what is seen of d's URL: all of it or, of one that is a secret, its host and last four characters.
+// shownURL is what is seen of d's URL: all of it but secrets in its query or, of one that is a secret, its host and last
+// four characters.
 func (s *server) shownURL(d bellhop.Destination) string {
 	p, ok := s.provider(d.Type)
 	if !ok || !p.Info().SecretURL {
-		return d.URL
+		return withoutSecrets(d.URL)
 	}
 	u, err := url.Parse(d.URL)
 	if err != nil || len(u.Path) < 12 {
 		return "…"
 	}
 	return u.Scheme + "://" + u.Host + "/…" + d.URL[len(d.URL)-4:]
+}
+
+// secretParameters are the names under which secrets stand in queries.
+var secretParameters = []string{"code", "key", "token", "secret", "sig", "signature", "password", "access_token", "api_key", "apikey", "auth"}
+
+// withoutSecrets returns a URL with an ellipsis for each value in its query that is a secret by its name.
+func withoutSecrets(text string) string {
+	base, query, ok := strings.Cut(text, "?")
+	if !ok {
+		return text
+	}
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil && slices.Contains(secretParameters, strings.ToLower(plain)) {
+			pairs[i] = name + "=…"
+		}
+	}
+	return base + "?" + strings.Join(pairs, "&")
 }
 
 // newDestination is what d could be made of again, secrets included.

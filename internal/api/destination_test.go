@@ -236,3 +236,15 @@ func TestPauseAndResume(t *testing.T) {
 		t.Error("settings lost, or a change not told of")
 	}
 }
+
+// A secret in the query of a URL is no more seen than any other, and stays when what is seen is sent back.
+func TestSecretsInURLs(t *testing.T) {
+	r := newRig(t)
+	const whole = "https://x.example.com/hook?tenant=1&code=" + canary + "&Access%5Ftoken=" + canary
+	made := r.do("POST", "/api/v1/destinations", `{"name":"q","url":"`+whole+`"}`).is(201)
+	same(t, made["url"], `"https://x.example.com/hook?tenant=1&code=…&Access%5Ftoken=…"`)
+	r.do("PATCH", "/api/v1/destinations/q", r.do("GET", "/api/v1/destinations/q", "").body).is(200)
+	if r.destinations[0].URL != whole {
+		t.Errorf("the URL is %s now", r.destinations[0].URL)
+	}
+}

@@ -153,12 +153,14 @@ func (f *fake) SetDestinationState(ctx context.Context, id string, state bellhop
 	}
 	return errors.Join(err, replace(f, &f.destinations, d.ID, destinationNames, d))
 }
-func (f *fake) ExplainUnverified(ctx context.Context, id, reason string) error {
+func (f *fake) ExplainUnverified(ctx context.Context, id, reason string, refused bool) error {
 	d, err := f.Destination(ctx, id)
 	if d.State != bellhop.DestinationUnverified {
 		return err
 	}
-	d.StateReason = reason
+	if d.StateReason = reason; refused {
+		f.question.token = [32]byte{}
+	}
 	return errors.Join(err, replace(f, &f.destinations, d.ID, destinationNames, d))
 }
 func (f *fake) DeleteDestination(_ context.Context, id string) error {

@@ -40,9 +40,9 @@ func (s *server) verify(ctx context.Context, d bellhop.Destination) (bellhop.Des
 	granted := bellhop.PerSecond(agreed.Rate)
 	switch {
 	case err != nil:
-		err = s.Store.ExplainUnverified(ctx, d.ID, err.Error()+"; resume asks again")
+		err = s.Store.ExplainUnverified(ctx, d.ID, err.Error()+"; resume asks again", true)
 	case agreed.Later:
-		err = s.Store.ExplainUnverified(ctx, d.ID, laterReason(agreed, until))
+		err = s.Store.ExplainUnverified(ctx, d.ID, laterReason(agreed, until), false)
 	default:
 		_, err = s.Store.AgreeHandshake(ctx, AgreeToken(token), &granted)
 	}

@@ -71,7 +71,7 @@ func TestPanicIsAnInternalError(t *testing.T) {
 	r := newRig(t)
 	r.handler.(*server).Store = nil
 	r.do("GET", "/api/v1/stats", "").refused(500, bellhop.CodeInternal)
-	if !strings.Contains(r.logged.String(), "api.panic") {
+	if !strings.Contains(r.logged.String(), "api.panicked") {
 		t.Error("not logged")
 	}
 }

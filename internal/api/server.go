@@ -114,7 +114,7 @@ func (s *server) recover(w *guarded, r *http.Request) {
 	if cause == http.ErrAbortHandler || r.Context().Err() != nil {
 		panic(http.ErrAbortHandler)
 	}
-	s.log.Error("api.panic", "method", r.Method, "route", r.Pattern, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	s.log.Error("api.panicked", "method", r.Method, "route", r.Pattern, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	if w.begun {
 		panic(http.ErrAbortHandler)
 	}

@@ -33,13 +33,13 @@ func (a *App) agree(w http.ResponseWriter, r *http.Request) {
 		status(w, http.StatusNotFound, "nothing was asked with this token, or it was answered, or it is too late")
 		return
 	case err != nil:
-		a.opts.Logger.Error("an agreement was not kept", "component", "app", "error", err)
+		a.opts.Logger.Error("agreement.failed", "component", "app", "error", err, "meaning", "it was not kept; the receiver was told to try again")
 		status(w, http.StatusServiceUnavailable, "try again later")
 		return
 	}
 	a.opts.Logger.Info("destination.agreed", "component", "app", "destination_id", id, "remote_addr", r.RemoteAddr)
 	if err := a.reload(ctx); err != nil {
-		a.opts.Logger.Error("reload", "component", "app", "error", err)
+		a.opts.Logger.Error("reload.failed", "component", "app", "error", err)
 	}
 	status(w, http.StatusOK, "agreed")
 }

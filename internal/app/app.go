@@ -82,7 +82,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	env := provider.Env{Now: time.Now, Rand: rand.Reader, Logger: opts.Logger}
 	client := a.openEgress()
 	env.Client = client.HTTP()
-	a.engine = delivery.New(delivery.Options{Store: a.store, Client: client, Providers: opts.Providers, Env: env, Now: time.Now,
+	a.engine = delivery.New(delivery.Options{Store: a.store, Client: client, Providers: opts.Providers, Env: env,
 		Logger: opts.Logger, Metrics: a.registry, Changed: a.reloadLater})
 	a.undoLater("delivery", a.engine.Stop)
 	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
@@ -134,7 +134,8 @@ func (a *App) openStore() error {
 
 func (a *App) openEgress() *egress.Client {
 	if a.opts.Config.AllowPrivate {
-		a.opts.Logger.Warn("deliveries may reach private and loopback addresses", "component", "app", "setting", "allow-private")
+		a.opts.Logger.Warn("egress.opened", "component", "app", "setting", "allow-private",
+			"meaning", "deliveries may reach private and loopback addresses")
 	}
 	client := egress.New(egress.Config{AllowPrivate: a.opts.Config.AllowPrivate, Allow: a.opts.Config.Allow, UserAgent: "Bellhop/" + a.opts.Version})
 	a.undoLater("connections", func(context.Context) error {
@@ -158,7 +159,7 @@ func (a *App) reload(ctx context.Context) error {
 		return err
 	}
 	if err := errors.Join(a.door.SetSources(sources), a.engine.SetDestinations(ctx, destinations)); err != nil {
-		a.opts.Logger.Error("not everything could be opened; the rest goes on", "component", "app", "error", err)
+		a.opts.Logger.Error("open.failed", "component", "app", "error", err, "meaning", "these could not be opened; the rest goes on")
 	}
 	return nil
 }
@@ -174,7 +175,7 @@ func (a *App) reloadLater() {
 	}
 	a.background.Go(func() {
 		if err := a.reload(context.Background()); err != nil {
-			a.opts.Logger.Error("reload", "component", "app", "error", err)
+			a.opts.Logger.Error("reload.failed", "component", "app", "error", err)
 		}
 	})
 }
@@ -250,10 +251,11 @@ func (a *App) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		a.opts.Logger.Info("stopping", "component", "app", "timeout", a.opts.Config.ShutdownTimeout.String())
+		a.opts.Logger.Info("server.stopping", "component", "app", "timeout", a.opts.Config.ShutdownTimeout.String())
 	case <-a.store.Failed():
 		err = a.store.Err()
-		a.opts.Logger.Error("storage failed: stopping, because what it holds can no longer be trusted", "component", "app", "error", err)
+		a.opts.Logger.Error("storage.failed", "component", "app", "error", err,
+			"meaning", "stopping, because what it holds can no longer be trusted")
 	case err = <-served:
 		err = fmt.Errorf("serve: %w", err)
 	}
@@ -272,7 +274,7 @@ func (a *App) stop() error {
 	closing, done := context.WithTimeout(ctx, a.opts.Config.ShutdownTimeout/2)
 	defer done()
 	if err := a.server.Shutdown(closing); err != nil {
-		a.opts.Logger.Warn("requests that had not arrived whole were cut off", "component", "app", "error", err)
+		a.opts.Logger.Warn("request.interrupted", "component", "app", "error", err, "meaning", "those that had not arrived whole were cut off")
 		a.server.Close()
 	}
 	a.stopping()

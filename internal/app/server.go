@@ -71,7 +71,7 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
 	if err := a.store.Ready(ctx); err != nil {
-		a.opts.Logger.Warn("not ready", "component", "app", "error", err)
+		a.opts.Logger.Warn("readiness.failed", "component", "app", "error", err)
 		status(w, http.StatusServiceUnavailable, "storage cannot be written to")
 		return
 	}

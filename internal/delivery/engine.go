@@ -44,9 +44,8 @@ type Options struct {
 	Store     Store
 	Client    *egress.Client
 	Providers []provider.Provider // those that send make destination types
-	Env       provider.Env
-	Now       func() time.Time
-	Random    func() float64 // in [0, 1), for jitter
+	Env       provider.Env        // its clock is the engine's
+	Random    func() float64      // in [0, 1), for jitter
 	Logger    *slog.Logger
 	Metrics   prometheus.Registerer // nil keeps none
 	Changed   func()                // called after the engine disabled a destination; may be nil
@@ -93,6 +92,8 @@ func New(opts Options) *Engine {
 	return e
 }
 
+func (e *Engine) now() time.Time { return e.opts.Env.Now() }
+
 // SetDestinations replaces the destinations. Lanes of those that stay keep what they hold. A destination that
 // cannot be opened is reported and gets nothing until it is mended; its events are kept for it.
 func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination) error {
@@ -107,19 +108,19 @@ func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination
 	var changed []*lane
 	for _, d := range list {
 		l := old[d.ID]
-		if l != nil && l.target.Load().destination.UpdatedAt.Equal(d.UpdatedAt) && l.target.Load().destination.State == d.State {
+		if l != nil && l.destination.Load().UpdatedAt.Equal(d.UpdatedAt) && l.destination.Load().State == d.State {
 			lanes[d.ID] = l
 			continue
 		}
-		t, err := e.open(d)
+		dst, err := e.open(d)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("destination %s (%s): %w", d.ID, d.Name, err))
-			t = closedTarget(d, err)
+			dst = closedDestination(d, err)
 		}
 		if l == nil {
 			l = newLane(e, d.ID)
 		}
-		l.retarget(t)
+		l.setDestination(dst)
 		lanes[d.ID] = l
 		changed = append(changed, l)
 	}
@@ -130,7 +131,7 @@ func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination
 		}
 	}
 	for _, l := range changed {
-		if l.target.Load().destination.State != bellhop.DestinationActive { // it may be so for weeks
+		if l.destination.Load().State != bellhop.DestinationActive { // it may be so for weeks
 			if err := l.giveBack(l.drain()); err != nil {
 				errs = append(errs, err)
 			}
@@ -151,7 +152,7 @@ func (e *Engine) CheckDestination(d bellhop.Destination) error {
 // Wake makes a lane look into the table: something in it has become due.
 func (e *Engine) Wake(destinationID string) {
 	if l := e.lanes.Load().byID[destinationID]; l != nil {
-		l.noteDue(e.opts.Now())
+		l.noteDue(e.now())
 	}
 }
 
@@ -200,19 +201,21 @@ func (e *Engine) release(ids []string) error {
 	}
 	err := e.opts.Store.Release(e.ctx, ids)
 	if err != nil && e.ctx.Err() == nil { // after a stop nobody waits for it, and the next start frees what is left
-		e.opts.Logger.Error("leases were not given back", "component", "delivery", "count", len(ids), "error", err)
+		e.opts.Logger.Error("release.failed", "component", "delivery", "count", len(ids), "error", err,
+			"meaning", "these deliveries stay leased until the next start")
 	}
 	return err
 }
 
-// disable stops a destination that said it is gone, unless it has been changed since t.
-func (e *Engine) disable(l *lane, t *target, reason string) {
-	resume, ok := l.suspend(t) // first, so that nothing more is sent there
+// disable stops a destination that said it is gone, unless it has been changed since dst.
+func (e *Engine) disable(l *lane, dst *destination, reason string) {
+	resume, ok := l.suspend(dst) // first, so that nothing more is sent there
 	if !ok {
 		return
 	}
 	if err := e.opts.Store.SetDestinationState(context.Background(), l.id, bellhop.DestinationDisabled, reason); err != nil {
-		e.opts.Logger.Error("destination could not be disabled", "component", "delivery", "destination_id", l.id, "error", err)
+		e.opts.Logger.Error("disable.failed", "component", "delivery", "destination_id", l.id, "error", err,
+			"meaning", "the destination goes on; the next such answer tries again")
 		resume()
 		return
 	}

@@ -29,7 +29,7 @@ const (
 func opener(t testing.TB) *Engine {
 	client := egress.New(egress.Config{})
 	t.Cleanup(client.Close)
-	return New(Options{Client: client, Providers: []provider.Provider{ams.Provider{}}, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	return New(Options{Client: client, Providers: []provider.Provider{ams.Provider{}}, Env: provider.Env{Now: time.Now}, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // stored is the event of the golden files, unless they say otherwise.
@@ -66,7 +66,7 @@ func TestFormats(t *testing.T) {
 		"content-type-forge": {"http", `{"format":"raw"}`, func(ev *bellhop.Event) { ev.ContentType = "text/plain\r\nX-Forged: 1" }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			target, err := opener(t).open(bellhop.Destination{Type: c.kind, URL: "https://example.com/hooks", Settings: []byte(c.settings)})
+			dst, err := opener(t).open(bellhop.Destination{Type: c.kind, URL: "https://example.com/hooks", Settings: []byte(c.settings)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,7 +74,7 @@ func TestFormats(t *testing.T) {
 			if c.change != nil {
 				c.change(&ev)
 			}
-			m, err := target.render(&ev, provider.Sending{DeliveryID: "dlv_0am0r6h000000ep7b2j", Attempt: 2, Time: began, URL: "https://example.com/hooks"})
+			m, err := dst.render(&ev, provider.Sending{DeliveryID: "dlv_0am0r6h000000ep7b2j", Attempt: 2, Time: began, URL: "https://example.com/hooks"})
 			if err != nil {
 				t.Fatal(err)
 			}

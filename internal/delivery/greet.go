@@ -63,7 +63,7 @@ func (e *Engine) checkGreeting(d bellhop.Destination) error {
 		return nil // which is reported already
 	}
 	if greeter, ok := r.(provider.Greeter); ok {
-		if _, err := greeter.Greet(provider.Sending{Attempt: 1, Time: e.opts.Now(), URL: d.URL}); err != nil {
+		if _, err := greeter.Greet(provider.Sending{Attempt: 1, Time: e.now(), URL: d.URL}); err != nil {
 			return bellhop.Invalid("handshake", err.Error())
 		}
 	}
@@ -81,7 +81,7 @@ func (e *Engine) Greet(ctx context.Context, d bellhop.Destination, callback stri
 	if !ok {
 		return provider.Agreement{}, fmt.Errorf("a destination of type %s with these settings asks nobody", d.Type)
 	}
-	greeting, err := greeter.Greet(provider.Sending{Attempt: 1, Time: e.opts.Now(), URL: d.URL, Callback: callback})
+	greeting, err := greeter.Greet(provider.Sending{Attempt: 1, Time: e.now(), URL: d.URL, Callback: callback})
 	if err != nil {
 		return provider.Agreement{}, err
 	}

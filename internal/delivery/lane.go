@@ -13,9 +13,9 @@ import (
 // A lane is one destination's queue and the attempts under way for it. Workers are goroutines that come with
 // work and go when there is none, so an idle destination costs a few hundred bytes.
 type lane struct {
-	id     string
-	engine *Engine
-	target atomic.Pointer[target]
+	id          string
+	engine      *Engine
+	destination atomic.Pointer[destination]
 
 	complainedAt atomic.Int64 // when a failing match was last logged, in seconds
 
@@ -39,13 +39,13 @@ func weight(ev *bellhop.Event) int64 { return int64(len(ev.Body)+len(ev.Header))
 // reserve promises a place to a delivery, of an event of that weight, that is about to be accepted. While the table
 // has something due, half of the lane is kept for that, so that what came first is not overtaken for ever.
 func (l *lane) reserve(size int64) bool {
-	if l.target.Load().destination.State != bellhop.DestinationActive {
+	if l.destination.Load().State != bellhop.DestinationActive {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	room := l.room()
-	if l.claiming || !l.dueAt.IsZero() && !l.dueAt.After(l.engine.opts.Now()) {
+	if l.claiming || !l.dueAt.IsZero() && !l.dueAt.After(l.engine.now()) {
 		room /= 2
 	}
 	if l.stopped || l.queue.len()+l.reserved >= room {
@@ -62,26 +62,26 @@ func (l *lane) reserve(size int64) bool {
 // room is how many deliveries the lane may hold: as many as its rate lets out within some seconds. What has to wait longer
 // does so in the table, where it takes no memory, and can be cancelled. The caller holds mu.
 func (l *lane) room() int {
-	t := l.target.Load()
-	rate := t.rate
+	dst := l.destination.Load()
+	rate := dst.limit
 	switch {
 	case l.resting():
 		return 0
 	case rate.IsZero():
 		return laneLength
 	}
-	return min(laneLength, (2+rate.Burst+int(rate.PerSecond*maxHold.Seconds()))*max(1, t.batch.MaxEvents))
+	return min(laneLength, (2+rate.Burst+int(rate.PerSecond*maxHold.Seconds()))*max(1, dst.batching.MaxEvents))
 }
 
 // resting reports whether the destination asked to be left alone for long. The caller holds mu.
 func (l *lane) resting() bool {
-	return !l.pace.rest.IsZero() && l.pace.rest.Sub(l.engine.opts.Now()) > maxHold
+	return !l.pace.rest.IsZero() && l.pace.rest.Sub(l.engine.now()) > maxHold
 }
 
 // takes reports whether the lane takes deliveries: not once it is stopped, nor while its destination is not active, or
 // rests for long. The caller holds mu.
 func (l *lane) takes() bool {
-	return !l.stopped && l.target.Load().destination.State == bellhop.DestinationActive && !l.resting()
+	return !l.stopped && l.destination.Load().State == bellhop.DestinationActive && !l.resting()
 }
 
 // push takes a delivery into the place reserved for it.
@@ -102,12 +102,12 @@ func (l *lane) push(d *bellhop.Delivery) {
 
 // start adds a worker if there is work and one more is allowed. The caller holds mu.
 func (l *lane) start() {
-	t := l.target.Load()
-	if l.stopped || l.queue.len() == 0 || l.active >= l.pace.concurrency(t.destination.Concurrency) || t.destination.State != bellhop.DestinationActive {
+	dst := l.destination.Load()
+	if l.stopped || l.queue.len() == 0 || l.active >= l.pace.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
 		return
 	}
-	now := l.engine.opts.Now()
-	if at := l.ready(t, now); at.After(now) {
+	now := l.engine.now()
+	if at := l.ready(dst, now); at.After(now) {
 		l.arm(at, now)
 		return
 	}
@@ -117,9 +117,9 @@ func (l *lane) start() {
 }
 
 // ready returns when the next attempt may begin: now, or later. The caller holds mu.
-func (l *lane) ready(t *target, now time.Time) time.Time {
-	at := l.pace.ready(t.rate, now)
-	if full := t.batch.ready(&l.queue, now); full.After(at) {
+func (l *lane) ready(dst *destination, now time.Time) time.Time {
+	at := l.pace.ready(dst.limit, now)
+	if full := dst.batching.ready(&l.queue, now); full.After(at) {
 		return full
 	}
 	return at
@@ -137,9 +137,9 @@ func (l *lane) work() {
 		}
 		l.mu.Lock()
 		if got.unsent {
-			l.pace.bucket.Return()
+			l.pace.bucket.giveBack()
 		} else {
-			l.pace.note(got.answered, l.engine.opts.Now())
+			l.pace.note(got.answered, l.engine.now())
 		}
 		l.mu.Unlock()
 	}
@@ -150,22 +150,22 @@ func (l *lane) work() {
 func (l *lane) next(batch []*bellhop.Delivery) []*bellhop.Delivery {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.target.Load()
-	now := l.engine.opts.Now()
+	dst := l.destination.Load()
+	now := l.engine.now()
 	if !l.dueAt.IsZero() && l.queue.len() <= l.room()/2 {
 		l.fillLater(now)
 	}
-	at := l.ready(t, now)
+	at := l.ready(dst, now)
 	held := at.After(now)
-	if l.stopped || held || l.queue.len() == 0 || l.active > l.pace.concurrency(t.destination.Concurrency) || t.destination.State != bellhop.DestinationActive {
+	if l.stopped || held || l.queue.len() == 0 || l.active > l.pace.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
 		l.active--
 		if held && !l.stopped && l.queue.len() > 0 {
 			l.arm(at, now)
 		}
 		return nil
 	}
-	l.pace.bucket.Take(t.rate, now)
-	n := t.batch.fill(&l.queue)
+	l.pace.bucket.take(dst.limit, now)
+	n := dst.batching.fill(&l.queue)
 	for range n {
 		batch = append(batch, l.queue.pop())
 	}
@@ -174,11 +174,11 @@ func (l *lane) next(batch []*bellhop.Delivery) []*bellhop.Delivery {
 	return batch
 }
 
-// restUntil makes the lane begin nothing before until, if its destination is still the one of t, which asked for it. For
+// restUntil makes the lane begin nothing before until, if its destination is still dst, which asked for it. For
 // a long rest it gives back what it holds.
-func (l *lane) restUntil(t *target, until time.Time) {
+func (l *lane) restUntil(dst *destination, until time.Time) {
 	l.mu.Lock()
-	if l.target.Load() != t {
+	if l.destination.Load() != dst {
 		l.mu.Unlock()
 		return
 	}
@@ -192,13 +192,13 @@ func (l *lane) restUntil(t *target, until time.Time) {
 	}
 }
 
-// retarget makes the lane deliver to another target. One that is elsewhere, or was stopped meanwhile, begins afresh:
+// setDestination makes the lane deliver to dst from now on. One that is elsewhere, or was stopped meanwhile, begins afresh:
 // that the one before was silent, or asked for rest, says nothing of it.
-func (l *lane) retarget(t *target) {
+func (l *lane) setDestination(dst *destination) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before := l.target.Swap(t)
-	if before != nil && (before.destination.URL != t.destination.URL || before.destination.State != t.destination.State) {
+	before := l.destination.Swap(dst)
+	if before != nil && (before.URL != dst.URL || before.State != dst.State) {
 		l.pace = pace{bucket: l.pace.bucket}
 	}
 }
@@ -213,13 +213,13 @@ func (l *lane) noteDue(t time.Time) {
 	if l.dueAt.IsZero() || t.Before(l.dueAt) {
 		l.dueAt = t
 	}
-	l.fillLater(l.engine.opts.Now())
+	l.fillLater(l.engine.now())
 }
 
 // fillLater claims from the table: now if something is due and there is room, else when it is due. The caller holds mu.
 func (l *lane) fillLater(now time.Time) {
 	switch {
-	case l.stopped || l.claiming || l.dueAt.IsZero() || l.target.Load().destination.State != bellhop.DestinationActive:
+	case l.stopped || l.claiming || l.dueAt.IsZero() || l.destination.Load().State != bellhop.DestinationActive:
 	case l.queue.len()+l.reserved > max(1, l.room())/2: // the workers come back here as they drain it
 	case l.queue.len() > 0 && l.engine.queuedBytes.Load() >= maxQueuedBytes: // the same
 	case l.dueAt.After(now):
@@ -252,56 +252,86 @@ func (l *lane) wake() {
 	defer l.mu.Unlock()
 	l.wakeAt = time.Time{}
 	l.start()
-	l.fillLater(l.engine.opts.Now())
+	l.fillLater(l.engine.now())
 }
 
 // fill claims what is due and queues it.
 func (l *lane) fill() {
 	defer l.engine.attempts.Done()
+	claimed, err := l.claim(l.claimRoom())
+	unwanted, damaged := l.take(claimed, l.dueAfter(claimed, err))
+	for _, d := range damaged {
+		l.engine.bury(d)
+	}
+	l.giveBack(unwanted)
+}
+
+// claimRoom forgets when something is due, which the claim that follows finds out, and returns how many deliveries there
+// is room for. Whoever notes a time from here on is not overruled by take.
+func (l *lane) claimRoom() int {
 	l.mu.Lock()
-	l.dueAt = time.Time{} // whoever notes a time from here on is not overruled below
-	room := min(claimLimit, max(1, l.room()-l.queue.len()-l.reserved))
-	l.mu.Unlock()
-	ctx := l.engine.ctx
-	// The room is taken before it is known how much of it is needed: all lanes may be claiming at once.
+	defer l.mu.Unlock()
+	l.dueAt = time.Time{}
+	return min(claimLimit, max(1, l.room()-l.queue.len()-l.reserved))
+}
+
+// claim leases up to n of the deliveries that are due. The room for their bodies is taken before it is known how much of
+// it is needed: all lanes may be claiming at once.
+func (l *lane) claim(n int) ([]bellhop.Delivery, error) {
 	bytes := min(claimBytes, max(minClaimBytes, maxQueuedBytes-l.engine.queuedBytes.Load()))
 	l.engine.queuedBytes.Add(bytes)
-	claimed, err := l.engine.opts.Store.Claim(ctx, l.id, room, bytes)
-	l.engine.queuedBytes.Add(-bytes)
-	next, more := l.engine.opts.Now(), true
-	if err == nil && len(claimed) == 0 {
-		next, more, err = l.engine.opts.Store.NextDue(ctx, l.id)
+	defer l.engine.queuedBytes.Add(-bytes)
+	return l.engine.opts.Store.Claim(l.engine.ctx, l.id, n, bytes)
+}
+
+// dueAfter returns when the table next has something for the lane, after a claim that returned claimed and err; zero if
+// it has nothing.
+func (l *lane) dueAfter(claimed []bellhop.Delivery, err error) time.Time {
+	if err == nil && len(claimed) > 0 {
+		return l.engine.now() // there may be more
 	}
-	if err != nil {
-		next, more = l.engine.opts.Now().Add(time.Second), true
-		if ctx.Err() == nil {
-			l.engine.opts.Logger.Warn("claim failed; trying again", "component", "delivery", "destination_id", l.id, "error", err)
+	var at time.Time
+	var ok bool
+	if err == nil {
+		at, ok, err = l.engine.opts.Store.NextDue(l.engine.ctx, l.id)
+	}
+	switch {
+	case err != nil:
+		if l.engine.ctx.Err() == nil {
+			l.engine.opts.Logger.Warn("claim.failed", "component", "delivery", "destination_id", l.id, "error", err, "meaning", "it is tried again in a second")
 		}
+		return l.engine.now().Add(time.Second)
+	case !ok:
+		return time.Time{}
 	}
-	var unwanted []string
+	return at
+}
+
+// take queues what was claimed, and notes when the next is due. It returns the ids of what the lane no longer takes, and
+// what was damaged in storage.
+func (l *lane) take(claimed []bellhop.Delivery, dueAt time.Time) (unwanted []string, damaged []*bellhop.Delivery) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.claiming = false
-	if more && (l.dueAt.IsZero() || next.Before(l.dueAt)) {
-		l.dueAt = next
+	if !dueAt.IsZero() && (l.dueAt.IsZero() || dueAt.Before(l.dueAt)) {
+		l.dueAt = dueAt
 	}
 	for i := range claimed {
 		d := &claimed[i]
-		if !l.takes() {
+		switch {
+		case !l.takes():
 			unwanted = append(unwanted, d.ID)
-			continue
+		case sha256.Sum256(d.Event.Body) != d.Event.SHA256:
+			damaged = append(damaged, d)
+		default:
+			l.engine.queuedBytes.Add(weight(d.Event))
+			l.queue.push(d)
+			l.engine.metrics.queued.Inc()
+			l.start()
 		}
-		if sha256.Sum256(d.Event.Body) != d.Event.SHA256 {
-			l.engine.bury(d)
-			continue
-		}
-		l.engine.queuedBytes.Add(weight(d.Event))
-		l.queue.push(d)
-		l.engine.metrics.queued.Inc()
-		l.start()
 	}
-	l.fillLater(l.engine.opts.Now())
-	l.mu.Unlock()
-	l.giveBack(unwanted)
+	l.fillLater(l.engine.now())
+	return unwanted, damaged
 }
 
 // giveBack returns leases to the table, where they are due now, whoever looks next.
@@ -310,7 +340,7 @@ func (l *lane) giveBack(ids []string) error {
 		return nil
 	}
 	err := l.engine.release(ids)
-	l.noteDue(l.engine.opts.Now())
+	l.noteDue(l.engine.now())
 	return err
 }
 
@@ -318,7 +348,7 @@ func (l *lane) giveBack(ids []string) error {
 func (l *lane) lookDue(ctx context.Context) error {
 	at, ok, err := l.engine.opts.Store.NextDue(ctx, l.id)
 	if err != nil {
-		l.noteDue(l.engine.opts.Now()) // a claim finds out
+		l.noteDue(l.engine.now()) // a claim finds out
 		return err
 	}
 	if ok {
@@ -343,15 +373,15 @@ func (l *lane) stop() (ids []string) {
 	return l.drain()
 }
 
-// suspend makes the lane begin nothing more until its destination, which is still the one of t, is set again.
-func (l *lane) suspend(t *target) (resume func(), ok bool) {
-	off := *t
-	off.destination.State = bellhop.DestinationDisabled
+// suspend makes the lane begin nothing more until its destination, which is still dst, is set again.
+func (l *lane) suspend(dst *destination) (resume func(), ok bool) {
+	off := *dst
+	off.State = bellhop.DestinationDisabled
 	resume = func() {
-		l.target.CompareAndSwap(&off, t)
+		l.destination.CompareAndSwap(&off, dst)
 		l.wake()
 	}
-	return resume, t.destination.State == bellhop.DestinationActive && l.target.CompareAndSwap(t, &off)
+	return resume, dst.State == bellhop.DestinationActive && l.destination.CompareAndSwap(dst, &off)
 }
 
 // drain empties the queue and returns the ids of what was in it.

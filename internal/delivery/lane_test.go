@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -153,5 +154,51 @@ func TestIsolation(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
+	})
+}
+
+// rotten is a store that returns damaged bodies, and into which nothing is recorded while a lane is locked.
+type rotten struct {
+	Store
+	r *rig
+}
+
+func (s rotten) Claim(ctx context.Context, id string, limit int, maxBytes int64) ([]bellhop.Delivery, error) {
+	claimed, err := s.Store.Claim(ctx, id, limit, maxBytes)
+	for i := range claimed {
+		claimed[i].Event.Body = append([]byte("not "), claimed[i].Event.Body...)
+	}
+	return claimed, err
+}
+
+func (s rotten) Record(result bellhop.Result) error {
+	l := s.r.engine.lanes.Load().byID[result.DestinationID]
+	if !l.mu.TryLock() {
+		s.r.t.Error("the lane waits for the record")
+	} else {
+		l.mu.Unlock()
+	}
+	return s.Store.Record(result)
+}
+
+// TestDamaged: what is not what was received is not delivered, and its end is on record; nobody waits for that.
+func TestDamaged(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return rotten{s, r} } })
+		to := r.network.receiver("careful")
+		d := r.destination(to, func(d *bellhop.Destination) { d.State = bellhop.DestinationPaused })
+		r.acceptMany(3)
+		r.update(d.ID, func(d *bellhop.Destination) { d.State = bellhop.DestinationActive })
+		time.Sleep(time.Second)
+		if n := len(to.got()); n != 0 {
+			t.Errorf("%d arrived", n)
+		}
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDead: 3})
+		for _, d := range r.deliveries() {
+			if d.Last == nil || d.Last.Error != "damaged" || d.Attempts != 1 {
+				t.Errorf("%s: %+v", d.ID, d.Last)
+			}
+		}
+		r.wantIdle()
 	})
 }

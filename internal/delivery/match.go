@@ -19,7 +19,7 @@ func newLaneTable(lanes map[string]*lane) *laneTable {
 		t.byID = map[string]*lane{}
 	}
 	for _, l := range lanes {
-		sources := l.target.Load().destination.Match.Sources
+		sources := l.destination.Load().Match.Sources
 		if len(sources) == 0 {
 			t.any = append(t.any, l)
 		}
@@ -57,11 +57,10 @@ func (e *Engine) Match(events []bellhop.Event) []bellhop.Owed {
 
 // match adds what l is owed of ev, the i-th of the events, if it wants it.
 func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) []bellhop.Owed {
-	target := l.target.Load()
-	wants, err := target.matcher.Wants(ev)
+	wants, err := l.destination.Load().matcher.Wants(ev)
 	if err != nil {
 		e.metrics.matchErrors.Inc()
-		if now, last := e.opts.Now().Unix(), l.complainedAt.Load(); now-last >= 60 && l.complainedAt.CompareAndSwap(last, now) {
+		if now, last := e.now().Unix(), l.complainedAt.Load(); now-last >= 60 && l.complainedAt.CompareAndSwap(last, now) {
 			e.opts.Logger.Warn("match.failed", "component", "delivery", "destination_id", l.id, "event_type", ev.Type, "source_id", ev.SourceID,
 				"error", err, "meaning", "the event does not match; more of these are only counted for a minute")
 		}
@@ -87,7 +86,7 @@ func (e *Engine) Deliver(events []bellhop.Event, owed []bellhop.Owed) {
 		case o.Leased:
 			l.push(&bellhop.Delivery{ID: o.DeliveryID, EventID: ev.ID, DestinationID: o.DestinationID, State: bellhop.DeliveryLeased, Event: ev})
 		case l != nil && o.DeliveryID != "":
-			l.noteDue(e.opts.Now())
+			l.noteDue(e.now())
 		}
 	}
 }
@@ -108,7 +107,7 @@ func (e *Engine) unreserve(l *lane, size int64) {
 		l.mu.Lock()
 		l.reserved--
 		if !l.dueAt.IsZero() {
-			l.fillLater(e.opts.Now()) // for which there was no room, perhaps
+			l.fillLater(e.now()) // for which there was no room, perhaps
 		}
 		l.mu.Unlock()
 	}

@@ -34,7 +34,7 @@ const maxRetryAfter = 24 * time.Hour
 //
 // What the destination does not want is cancelled. Where its provider judges a reply, the verdict comes before all of
 // these; it may be to go by the status.
-func decide(schedule bellhop.Schedule, n int, got result, now time.Time, random float64) outcome {
+func decide(schedule bellhop.Schedule, n int, got answer, now time.Time, random float64) outcome {
 	if got.skipped {
 		return got.outcome(bellhop.DeliveryCancelled, false)
 	}
@@ -65,7 +65,7 @@ func decide(schedule bellhop.Schedule, n int, got result, now time.Time, random 
 }
 
 // verdict is what a reply means, or that there is none; never provider.ByStatus.
-func verdict(got result) provider.Verdict {
+func verdict(got answer) provider.Verdict {
 	switch {
 	case got.final:
 		return provider.GiveUp
@@ -82,7 +82,7 @@ func verdict(got result) provider.Verdict {
 }
 
 // outcome is that of an attempt that did not deliver.
-func (got result) outcome(state bellhop.DeliveryState, disable bool) outcome {
+func (got answer) outcome(state bellhop.DeliveryState, disable bool) outcome {
 	o := outcome{state: state, disable: disable, error: got.err, detail: got.detail}
 	if got.err == "" {
 		o.error, o.detail = "status", "answered "+describeStatus(got.status)

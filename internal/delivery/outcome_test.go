@@ -17,52 +17,52 @@ func TestDecide(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		n     int
-		got   result
+		got   answer
 		state bellhop.DeliveryState
 		wait  time.Duration // of a pending one, with randomness 0.5
 		error string
 		words string // in the detail
 	}{
-		{"200", 1, result{status: 200}, delivered, 0, "", ""},
-		{"202", 1, result{status: 202}, delivered, 0, "", ""},
-		{"204 after others", 3, result{status: 204}, delivered, 0, "", ""},
-		{"299", 1, result{status: 299}, delivered, 0, "", ""},
-		{"200 with Retry-After", 1, result{status: 200, retryAfter: "60"}, delivered, 0, "", ""},
-		{"301", 1, result{status: 301}, pending, time.Minute, "status", "answered 301: redirects are not followed"},
-		{"302 again", 2, result{status: 302}, pending, time.Hour, "status", "redirects are not followed"},
-		{"304", 1, result{status: 304}, pending, time.Minute, "status", "304"},
-		{"400", 1, result{status: 400}, pending, time.Minute, "status", "answered 400 Bad Request"},
-		{"401", 2, result{status: 401}, pending, time.Hour, "status", "answered 401 Unauthorized"},
-		{"404, the last", 3, result{status: 404}, dead, 0, "status", "answered 404 Not Found; given up after 3 attempts"},
-		{"beyond the last", 9, result{status: 404}, dead, 0, "status", "given up after 9 attempts"},
-		{"410", 1, result{status: 410}, dead, 0, "status", "answered 410 Gone"},
-		{"410, the last", 3, result{status: 410}, dead, 0, "status", "answered 410 Gone"},
-		{"500", 1, result{status: 500}, pending, time.Minute, "status", "answered 500 Internal Server Error"},
-		{"a status without a name", 1, result{status: 599}, pending, time.Minute, "status", "answered 599"},
-		{"a status that cannot be", 1, result{status: 999}, pending, time.Minute, "status", "answered 999"},
+		{"200", 1, answer{status: 200}, delivered, 0, "", ""},
+		{"202", 1, answer{status: 202}, delivered, 0, "", ""},
+		{"204 after others", 3, answer{status: 204}, delivered, 0, "", ""},
+		{"299", 1, answer{status: 299}, delivered, 0, "", ""},
+		{"200 with Retry-After", 1, answer{status: 200, retryAfter: "60"}, delivered, 0, "", ""},
+		{"301", 1, answer{status: 301}, pending, time.Minute, "status", "answered 301: redirects are not followed"},
+		{"302 again", 2, answer{status: 302}, pending, time.Hour, "status", "redirects are not followed"},
+		{"304", 1, answer{status: 304}, pending, time.Minute, "status", "304"},
+		{"400", 1, answer{status: 400}, pending, time.Minute, "status", "answered 400 Bad Request"},
+		{"401", 2, answer{status: 401}, pending, time.Hour, "status", "answered 401 Unauthorized"},
+		{"404, the last", 3, answer{status: 404}, dead, 0, "status", "answered 404 Not Found; given up after 3 attempts"},
+		{"beyond the last", 9, answer{status: 404}, dead, 0, "status", "given up after 9 attempts"},
+		{"410", 1, answer{status: 410}, dead, 0, "status", "answered 410 Gone"},
+		{"410, the last", 3, answer{status: 410}, dead, 0, "status", "answered 410 Gone"},
+		{"500", 1, answer{status: 500}, pending, time.Minute, "status", "answered 500 Internal Server Error"},
+		{"a status without a name", 1, answer{status: 599}, pending, time.Minute, "status", "answered 599"},
+		{"a status that cannot be", 1, answer{status: 999}, pending, time.Minute, "status", "answered 999"},
 
-		{"429", 1, result{status: 429}, pending, time.Minute, "status", "answered 429 Too Many Requests"},
-		{"429 in seconds", 1, result{status: 429, retryAfter: "120"}, pending, 2 * time.Minute, "status", "429"},
-		{"429, sooner than the schedule", 1, result{status: 429, retryAfter: "3"}, pending, time.Minute, "status", "429"},
-		{"429, a date", 1, result{status: 429, retryAfter: in(10 * time.Minute)}, pending, 10 * time.Minute, "status", "429"},
-		{"429, a date that is past", 1, result{status: 429, retryAfter: in(-time.Hour)}, pending, time.Minute, "status", "429"},
-		{"429, a date in another form", 1, result{status: 429, retryAfter: "Sunday, 22-Nov-26 10:10:00 GMT"}, pending, 10 * time.Minute, "status", "429"},
-		{"429, longer than a day", 1, result{status: 429, retryAfter: "999999"}, pending, 24 * time.Hour, "status", "429"},
-		{"429, a date far away", 1, result{status: 429, retryAfter: in(90 * 24 * time.Hour)}, pending, 24 * time.Hour, "status", "429"},
-		{"429, longer than a number", 1, result{status: 429, retryAfter: "99999999999999999999"}, pending, 24 * time.Hour, "status", "429"},
-		{"429, negative", 1, result{status: 429, retryAfter: "-5"}, pending, time.Minute, "status", "429"},
-		{"429, a fraction", 1, result{status: 429, retryAfter: "1.5"}, pending, time.Minute, "status", "429"},
-		{"429, nonsense", 1, result{status: 429, retryAfter: "in a while"}, pending, time.Minute, "status", "429"},
-		{"429, the last", 3, result{status: 429, retryAfter: "120"}, dead, 0, "status", "given up after 3 attempts"},
-		{"503 in seconds", 1, result{status: 503, retryAfter: "120"}, pending, 2 * time.Minute, "status", "503"},
-		{"503, sooner than the schedule", 2, result{status: 503, retryAfter: "120"}, pending, time.Hour, "status", "503"},
-		{"500 has no Retry-After", 1, result{status: 500, retryAfter: "120"}, pending, time.Minute, "status", "500"},
+		{"429", 1, answer{status: 429}, pending, time.Minute, "status", "answered 429 Too Many Requests"},
+		{"429 in seconds", 1, answer{status: 429, retryAfter: "120"}, pending, 2 * time.Minute, "status", "429"},
+		{"429, sooner than the schedule", 1, answer{status: 429, retryAfter: "3"}, pending, time.Minute, "status", "429"},
+		{"429, a date", 1, answer{status: 429, retryAfter: in(10 * time.Minute)}, pending, 10 * time.Minute, "status", "429"},
+		{"429, a date that is past", 1, answer{status: 429, retryAfter: in(-time.Hour)}, pending, time.Minute, "status", "429"},
+		{"429, a date in another form", 1, answer{status: 429, retryAfter: "Sunday, 22-Nov-26 10:10:00 GMT"}, pending, 10 * time.Minute, "status", "429"},
+		{"429, longer than a day", 1, answer{status: 429, retryAfter: "999999"}, pending, 24 * time.Hour, "status", "429"},
+		{"429, a date far away", 1, answer{status: 429, retryAfter: in(90 * 24 * time.Hour)}, pending, 24 * time.Hour, "status", "429"},
+		{"429, longer than a number", 1, answer{status: 429, retryAfter: "99999999999999999999"}, pending, 24 * time.Hour, "status", "429"},
+		{"429, negative", 1, answer{status: 429, retryAfter: "-5"}, pending, time.Minute, "status", "429"},
+		{"429, a fraction", 1, answer{status: 429, retryAfter: "1.5"}, pending, time.Minute, "status", "429"},
+		{"429, nonsense", 1, answer{status: 429, retryAfter: "in a while"}, pending, time.Minute, "status", "429"},
+		{"429, the last", 3, answer{status: 429, retryAfter: "120"}, dead, 0, "status", "given up after 3 attempts"},
+		{"503 in seconds", 1, answer{status: 503, retryAfter: "120"}, pending, 2 * time.Minute, "status", "503"},
+		{"503, sooner than the schedule", 2, answer{status: 503, retryAfter: "120"}, pending, time.Hour, "status", "503"},
+		{"500 has no Retry-After", 1, answer{status: 500, retryAfter: "120"}, pending, time.Minute, "status", "500"},
 
-		{"timeout", 1, result{err: "timeout", detail: "no reply within 5s"}, pending, time.Minute, "timeout", "no reply within 5s"},
-		{"timeout, the last", 3, result{err: "timeout", detail: "no reply within 5s"}, dead, 0, "timeout", "no reply within 5s; given up after 3 attempts"},
-		{"refused", 2, result{err: "connection_refused", detail: "it does"}, pending, time.Hour, "connection_refused", "it does"},
-		{"an error beside a status", 1, result{err: "timeout", detail: "cut", status: 200}, pending, time.Minute, "timeout", "cut"},
-		{"cannot be rendered", 1, result{err: "render", detail: "no account", final: true}, dead, 0, "render", "no account"},
+		{"timeout", 1, answer{err: "timeout", detail: "no reply within 5s"}, pending, time.Minute, "timeout", "no reply within 5s"},
+		{"timeout, the last", 3, answer{err: "timeout", detail: "no reply within 5s"}, dead, 0, "timeout", "no reply within 5s; given up after 3 attempts"},
+		{"refused", 2, answer{err: "connection_refused", detail: "it does"}, pending, time.Hour, "connection_refused", "it does"},
+		{"an error beside a status", 1, answer{err: "timeout", detail: "cut", status: 200}, pending, time.Minute, "timeout", "cut"},
+		{"cannot be rendered", 1, answer{err: "render", detail: "no account", final: true}, dead, 0, "render", "no account"},
 	} {
 		o := decide(schedule, c.n, c.got, began, 0.5)
 		if o.state != c.state || o.error != c.error || !strings.Contains(o.detail, c.words) {
@@ -83,7 +83,7 @@ func TestDecideSchedule(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, seed))
 		now := began
 		for n := 1; ; n++ {
-			o := decide(bellhop.ScheduleDefault, n, result{status: 500}, now, random.Float64())
+			o := decide(bellhop.ScheduleDefault, n, answer{status: 500}, now, random.Float64())
 			if o.state == bellhop.DeliveryDead {
 				if n != 10 {
 					t.Fatalf("seed %d: dead after %d attempts", seed, n)

@@ -13,7 +13,7 @@ type pace struct {
 	silent int // attempts in a row without any answer
 	until  time.Time
 	rest   time.Time // until when the destination asked to be left alone
-	bucket bellhop.Bucket
+	bucket bucket
 }
 
 const (
@@ -44,7 +44,7 @@ func (p *pace) ready(rate bellhop.Rate, now time.Time) time.Time {
 		at = p.rest
 	}
 	if !rate.IsZero() {
-		if token := p.bucket.Ready(rate, now); token.After(at) {
+		if token := p.bucket.ready(rate, now); token.After(at) {
 			at = token
 		}
 	}

@@ -87,7 +87,7 @@ func (r *rig) open() {
 	}
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial})
 	e := New(Options{Store: kept, Client: client, Providers: r.providers, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
-		Now: r.now, Logger: log, Changed: func() {
+		Logger: log, Changed: func() {
 			r.changes.Add(1)
 			go r.reload()
 		}})

@@ -11,8 +11,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// A result is what came back from an attempt.
-type result struct {
+// An answer is what came back from an attempt.
+type answer struct {
 	status     int
 	retryAfter string
 	reply      []byte
@@ -27,38 +27,38 @@ type result struct {
 
 // attempt makes the next attempt of batch, which mostly is one delivery, and records it for each: the one way an event
 // leaves. A request is taken, or not, as a whole.
-func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery) result {
-	t := l.target.Load()
-	start := e.opts.Now()
-	got := e.send(t, batch, start)
-	end := e.opts.Now()
+func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery) answer {
+	dst := l.destination.Load()
+	start := e.now()
+	got := e.send(dst, batch, start)
+	end := e.now()
 	if e.ctx.Err() != nil && got.err == string(egress.ClassCanceled) {
 		for _, d := range batch {
 			e.release([]string{d.ID}) // cut off by Stop: not the destination's doing
 		}
-		return result{answered: true}
+		return answer{answered: true}
 	}
 	random := e.opts.Random() // one for all, so that what failed together is due together
 	for _, d := range batch {
-		e.record(l, t, d, got, start, end, random)
+		e.record(l, dst, d, got, start, end, random)
 	}
 	return got
 }
 
 // record decides what an attempt made of d, and keeps that.
-func (e *Engine) record(l *lane, t *target, d *bellhop.Delivery, got result, start, end time.Time, random float64) {
+func (e *Engine) record(l *lane, dst *destination, d *bellhop.Delivery, got answer, start, end time.Time, random float64) {
 	n := d.Attempts + 1
-	o := decide(t.destination.Retry, n, got, end, random)
+	o := decide(dst.Retry, n, got, end, random)
 	err := e.opts.Store.Record(bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID, State: o.state, NextAt: o.nextAt,
 		Attempt: bellhop.Attempt{DeliveryID: d.ID, Number: n, StartedAt: start, Duration: end.Sub(start), Status: got.status,
 			Error: o.error, Detail: o.detail, Reply: got.reply}})
 	e.metrics.attempt(o, end.Sub(start), end.Sub(d.Event.ReceivedAt))
 	e.log(d, n, o, got, end.Sub(start), err)
 	if o.disable {
-		e.disable(l, t, "delivery "+d.ID+": it "+o.detail)
+		e.disable(l, dst, "delivery "+d.ID+": it "+o.detail)
 	}
 	if !o.rest.IsZero() {
-		l.restUntil(t, o.rest)
+		l.restUntil(dst, o.rest)
 	}
 	if o.state == bellhop.DeliveryPending {
 		l.noteDue(o.nextAt)
@@ -67,44 +67,44 @@ func (e *Engine) record(l *lane, t *target, d *bellhop.Delivery, got result, sta
 
 // bury ends a delivery whose event was damaged in storage: what is not what was received is not delivered.
 func (e *Engine) bury(d *bellhop.Delivery) {
-	now := e.opts.Now()
+	now := e.now()
 	o := outcome{state: bellhop.DeliveryDead, error: "damaged", detail: "the stored body does not match its checksum"}
 	err := e.opts.Store.Record(bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID, State: o.state,
 		Attempt: bellhop.Attempt{DeliveryID: d.ID, Number: d.Attempts + 1, StartedAt: now, Error: o.error, Detail: o.detail}})
 	e.metrics.attempt(o, 0, 0)
-	e.log(d, d.Attempts+1, o, result{}, 0, err)
+	e.log(d, d.Attempts+1, o, answer{}, 0, err)
 }
 
 // send renders batch and sends it, within the destination's timeout.
-func (e *Engine) send(t *target, batch []*bellhop.Delivery, now time.Time) result {
-	if t.render == nil {
-		return result{err: "settings", detail: t.destination.StateReason, unsent: true}
+func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time) answer {
+	if dst.render == nil {
+		return answer{err: "settings", detail: dst.StateReason, unsent: true}
 	}
-	m, err := t.renderSafely(eventsOf(batch), provider.Sending{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: now, URL: t.destination.URL})
+	m, err := dst.renderSafely(eventsOf(batch), provider.Sending{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: now, URL: dst.URL})
 	if err != nil && len(batch) > 1 { // one of them is at fault; each goes alone the next time
-		return result{err: errorRender, detail: "as one of a batch: " + err.Error(), unsent: true}
+		return answer{err: errorRender, detail: "as one of a batch: " + err.Error(), unsent: true}
 	}
 	if errors.Is(err, provider.ErrSkip) {
-		return result{err: errorSkipped, detail: err.Error(), skipped: true, unsent: true}
+		return answer{err: errorSkipped, detail: err.Error(), skipped: true, unsent: true}
 	}
 	if err != nil {
-		return result{err: errorRender, detail: err.Error(), final: true, unsent: true}
+		return answer{err: errorRender, detail: err.Error(), final: true, unsent: true}
 	}
 	// A context that cannot end is the cheapest; Stop cuts attempts off by closing the client.
-	reply, err := e.opts.Client.Do(context.Background(), &egress.Request{URL: t.url, Method: m.method, Header: m.header, Body: m.body,
-		Timeout: t.destination.Timeout, ReplyBytes: bellhop.MaxReplyBytes})
+	reply, err := e.opts.Client.Do(context.Background(), &egress.Request{URL: dst.target, Method: m.method, Header: m.header, Body: m.body,
+		Timeout: dst.Timeout, ReplyBytes: bellhop.MaxReplyBytes})
 	if err != nil {
 		var failure *egress.Error
 		if !errors.As(err, &failure) {
-			return result{err: "network", detail: err.Error()}
+			return answer{err: "network", detail: err.Error()}
 		}
 		// Whoever took the connection is there; whoever only let it time out may not be.
 		there := failure.Sent && failure.Class != egress.ClassTimeout
-		return result{err: string(failure.Class), detail: failure.Detail, answered: there}
+		return answer{err: string(failure.Class), detail: failure.Detail, answered: there}
 	}
-	got := result{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
-	if t.judge != nil {
-		got.verdict = e.judgeSafely(t, reply.Status, reply.Body)
+	got := answer{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
+	if dst.judge != nil {
+		got.verdict = e.judgeSafely(dst, reply.Status, reply.Body)
 	}
 	return got
 }
@@ -119,7 +119,7 @@ func eventsOf(batch []*bellhop.Delivery) []*bellhop.Event {
 }
 
 // log writes the attempt's line: those that failed for operators, those that passed for us.
-func (e *Engine) log(d *bellhop.Delivery, n int, o outcome, got result, took time.Duration, recordErr error) {
+func (e *Engine) log(d *bellhop.Delivery, n int, o outcome, got answer, took time.Duration, recordErr error) {
 	level := slog.LevelDebug
 	if o.state != bellhop.DeliveryDelivered || recordErr != nil {
 		level = slog.LevelInfo

@@ -33,19 +33,15 @@ var rooms = []struct {
 	{"client", []room{"."}},
 
 	{"internal/egress", nil},
-	{"internal/blob", nil},
 	{"internal/config", nil},
 	{"internal/bench", nil},
 	{"internal/journey", nil}, // tests of the whole binary
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}},
-	{"internal/ui", nil},
 	{"internal/importtest", nil},
 	{"internal/store", []room{"."}},
 	{"internal/store/storetest", []room{".", "internal/store"}}, // only tests import it
 	{"internal/ingest", []room{".", "provider"}},
 	{"internal/delivery", []room{".", "provider", "signature", "internal/egress"}},
-	{"internal/subscription", []room{".", "provider", "internal/egress"}},
-	{"internal/action", []room{".", "provider", "internal/egress", "internal/blob"}},
 	{"internal/api", []room{".", "provider"}},
 	{"internal/app", []room{anyRoom}},
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -43,20 +42,12 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 	d.later.run(reply.Then, func(err error) {
 		kept.Detail = "and confirmed by a call to the provider"
 		if err != nil {
-			kept.Reason, kept.Detail = "unconfirmed", "the call that confirms it failed: "+withoutURL(err).Error()
-			d.opts.Logger.Warn("handshake.unconfirmed", "component", "ingest", "source_id", src.ID, "error", withoutURL(err))
+			err = provider.WithoutURL(err) // it is a stranger's, and may hold a secret
+			kept.Reason, kept.Detail = "unconfirmed", "the call that confirms it failed: "+err.Error()
+			d.opts.Logger.Warn("handshake.unconfirmed", "component", "ingest", "source_id", src.ID, "error", err)
 		}
 		d.opts.Store.Note(*kept)
 	})
-}
-
-// withoutURL takes the URL out of what a client says of its failure: it is a stranger's, and may hold a secret.
-func withoutURL(err error) error {
-	var failure *url.Error
-	if errors.As(err, &failure) {
-		return failure.Err
-	}
-	return err
 }
 
 // Stop lets calls to providers that are under way end, until ctx does. Nothing may be served any more.

@@ -201,7 +201,7 @@ func (d *Door) receive(ctx context.Context, src *source, req *provider.Request) 
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			d.opts.Logger.Error("provider panicked", "component", "ingest", "source_id", src.ID, "provider", src.Provider, "panic", fmt.Sprint(p))
+			d.opts.Logger.Error("provider.panicked", "component", "ingest", "source_id", src.ID, "provider", src.Provider, "panic", fmt.Sprint(p))
 			err = errPanic
 		}
 	}()

@@ -71,7 +71,7 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 		t.Fatal(err)
 	}
 	client := egress.New(egress.Config{})
-	engine := delivery.New(delivery.Options{Store: s, Client: client, Now: time.Now, Logger: log})
+	engine := delivery.New(delivery.Options{Store: s, Client: client, Env: provider.Env{Now: time.Now}, Logger: log})
 	t.Cleanup(func() {
 		engine.Stop(context.Background())
 		client.Close()

@@ -18,9 +18,15 @@ func (s *Store) AskHandshake(ctx context.Context, destinationID string, token [3
 	})
 }
 
-// ExplainUnverified says why a destination still waits for its receiver, if it does.
-func (s *Store) ExplainUnverified(ctx context.Context, destinationID, reason string) error {
+// ExplainUnverified says why a destination still waits for its receiver, if it does. refused is that it need not wait any
+// more: nothing that was asked counts then.
+func (s *Store) ExplainUnverified(ctx context.Context, destinationID, reason string, refused bool) error {
 	return s.do(func(c *conn) error {
+		if refused {
+			if err := c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`, destinationID); err != nil {
+				return err
+			}
+		}
 		return c.exec(`UPDATE destinations SET state_reason = ?, updated_at = ? WHERE id = ? AND state = 'unverified' AND deleted_at IS NULL`,
 			reason, s.opts.Now(), destinationID)
 	})

@@ -22,7 +22,7 @@ const (
 	eventDigits   = 10
 	deliverDigits = 13
 	placeBits     = 16
-	// maxPlaces is how many deliveries an event can have, replays included.
+	// maxPlaces is how many deliveries an event can have.
 	maxPlaces = 1 << placeBits
 )
 

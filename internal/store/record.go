@@ -34,8 +34,9 @@ func (o *record) patient() bool { return true }
 
 func (o *record) done(err error) {
 	if err != nil {
-		o.store.opts.Logger.Error("an attempt could not be recorded; it will be made again", "component", "store",
-			"delivery_id", o.DeliveryID, "attempt", o.Attempt.Number, "error", err)
+		o.store.opts.Logger.Error("attempt.dropped", "component", "store",
+			"delivery_id", o.DeliveryID, "attempt", o.Attempt.Number, "error", err,
+			"meaning", "it could not be recorded, and will be made again")
 	} else if o.kept {
 		o.store.final.count(o.State)
 	}

@@ -19,7 +19,7 @@ const (
 func (s *Store) Run(ctx context.Context) error {
 	for {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.opts.Logger.Warn("sweep", "component", "store", "error", err)
+			s.opts.Logger.Warn("sweep.failed", "component", "store", "error", err)
 		}
 		if !pause(ctx, sweepEvery) {
 			return nil

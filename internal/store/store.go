@@ -151,7 +151,7 @@ func (s *Store) prepare(c *conn) error {
 		return err
 	}
 	if freed > 0 {
-		s.opts.Logger.Info("deliveries left by a crash are due again", "component", "store", "count", freed)
+		s.opts.Logger.Info("lease.freed", "component", "store", "count", freed, "meaning", "deliveries left by a crash are due again")
 	}
 	if err := s.sources.load(c, "sources"); err != nil {
 		return err

@@ -171,7 +171,8 @@ func (w *writer) write(batch []op) (again []op) {
 			answer = ErrBusy
 		}
 		if !w.full.Swap(true) {
-			w.store.opts.Logger.Error("nothing is accepted until storage can be written to", "component", "store", "file", w.store.path, "error", answer)
+			w.store.opts.Logger.Error("storage.refused", "component", "store", "file", w.store.path, "error", answer,
+				"meaning", "nothing is accepted until it can be written to")
 		}
 		for _, o := range batch {
 			if o.patient() {
@@ -251,7 +252,7 @@ func (w *writer) checkpoint() {
 		close(w.failed)
 		return
 	}
-	w.store.opts.Logger.Warn("checkpoint put off", "component", "store", "error", err)
+	w.store.opts.Logger.Warn("checkpoint.postponed", "component", "store", "error", err)
 }
 
 // work is an op made of a function, for what is done seldom. Its own errors undo it alone.

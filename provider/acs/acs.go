@@ -2,8 +2,11 @@
 //
 // They come by Event Grid, so everything about how they arrive, and how they are sent, is in
 // [github.com/bellhop-gateway/bellhop/provider/eventgrid]. This package knows what they say: [ParseRecording] reads the
-// event that tells where the files of a recording are. Those files are fetched with requests that are signed with an
-// access key of the resource: [Sign] and [Verifier] do that, and need nothing else of this project.
+// event that tells where the files of a recording are.
+//
+// Without the server: requests are verified as in package eventgrid, and what they hold is for [ParseRecording]. The
+// files themselves are fetched with requests that are signed with an access key of the resource: [Sign] does that, and
+// [Verifier] is its other end. All three are for code of yours: the server uses none of them.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/azure/event-grid/communication-services-voice-video-events
@@ -32,13 +35,13 @@ func (Provider) Info() provider.Info {
 		"https://learn.microsoft.com/en-us/azure/communication-services/concepts/voice-video-calling/call-recording",
 		"https://learn.microsoft.com/en-us/rest/api/communication/authentication",
 	}
-	info.Setup, info.SendSetup = setup, sendSetup
+	info.Setup, info.SendSetup, info.ByHand = setup, sendSetup, byHand
 	info.Notes = append(append([]string{}, notes...), info.Notes...)
 	return info
 }
 
 var setup = []string{
-	"Make up a long random secret, for example with `openssl rand -hex 24`, and create the source with it **before** the event subscription, since Event Grid asks the URL at once: `bellhop sources create SOURCE --provider acs --key SECRET`.",
+	"Make up a long random secret, for example with `openssl rand -hex 24`, write it into a file, and create the source by the command below **before** the event subscription, since Event Grid asks the URL at once.",
 	"In the Azure portal, open the *Communication Services* resource, choose *Events*, then *+ Event Subscription*. Name it, and under *Filter to Event Types* choose *Recording File Status Updated* and what else you want. Either schema will do.",
 	"As *Endpoint Type* choose *Web Hook*, and as its endpoint `https://YOUR-HOST/in/SOURCE?code=SECRET`. The host needs a certificate that browsers trust.",
 	"Choose *Create*. Event Grid validates the URL, and Bellhop answers. If the portal says that the handshake failed, `bellhop requests list` has the request with the reason.",
@@ -58,3 +61,11 @@ var notes = []string{
 	"**Locations.** Whoever knows a source's secret says where the files are. A request signed with your access key must go nowhere but to your resource, or to the storage of Communication Services.",
 	"**Every other event** of Communication Services (calls, chats, messages, Call Automation) is taken as it is.",
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+SECRET=$(cat FILE) # characters other than letters and digits as %XX
+curl -i "$URL?code=$SECRET" -H 'aeg-event-type: SubscriptionValidation' -H 'Content-Type: application/json' \
+  --data-binary '[{"id":"1","eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{"validationCode":"ring"}}]'; echo
+curl -i "$URL?code=$SECRET" -H 'aeg-event-type: Notification' -H 'Content-Type: application/json' \
+  --data-binary '[{"id":"by-hand-1","topic":"/by/hand","eventType":"Microsoft.Communication.RecordingFileStatusUpdated","subject":"/recording/call/1",
+    "eventTime":"2026-11-22T10:00:00Z","dataVersion":"1.0","data":{"recordingStorageInfo":{"recordingChunks":[{"documentId":"0-eus-d1-1","index":0}]}}}]'`

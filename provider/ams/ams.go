@@ -5,7 +5,8 @@
 // the account named in the body. There is no handshake, and no timestamp that would make a caught request stale:
 // repeats are known by the document's ETag.
 //
-// [Sign] and [Verify] need nothing else of this project. The service is retired; the pair lives on in other code.
+// Without the server: [Verify] with the headers, the body as it came and the key after Base64 decoding; that the account
+// of header and body agree is [Provider.Open]'s to see. [Sign] makes the header's value. The service is retired; the pair lives on in other code.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/azure/media-services/previous/media-services-dotnet-check-job-progress-with-webhooks

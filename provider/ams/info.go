@@ -33,6 +33,12 @@ func (Provider) Info() provider.Info {
 		Setup:     setup,
 		SendSetup: sendSetup,
 		Notes:     notes,
+		ByHand:    byHand,
+		Recipe: provider.Recipe{
+			Source:      "--key @FILE --set account_id=GUID",
+			Destination: "--set signing_key=@FILE --set account_id=GUID",
+			Send:        "--key @FILE --set account_id=GUID",
+		},
 	}
 }
 
@@ -61,3 +67,11 @@ var notes = []string{
 	"**No handshake** is made. Accepted notifications are answered 200.",
 	"**The key** may have any length: Microsoft's pages speak of 64 bytes, and show one of 27.",
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+KEY=$(cat FILE)
+ACCOUNT=GUID
+BODY='{"MessageVersion":"1.1","ETag":"by-hand-1","EventType":1,"Properties":{"AccountId":"'$ACCOUNT'","NewState":"Finished"}}'
+HEX=$(printf %s "$KEY" | openssl base64 -d -A | od -An -v -tx1 | tr -d ' \n')
+MAC=$(printf %s "$BODY" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$HEX -r | cut -d' ' -f1 | tr a-f A-F)
+curl -i "$URL" -H "ms-signature: sha256=$MAC" -H "ms-mediaservices-accountid: $ACCOUNT" -H 'Content-Type: application/json' --data-binary "$BODY"`

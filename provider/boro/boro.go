@@ -5,7 +5,8 @@
 // "APIAuth-HMAC-SHA256", the profile's id, and an HMAC of method, content type, hash of the body, URI and date. It
 // asks for no handshake, puts one notification into a request, and does not say that it repeats what was not taken.
 //
-// [Sign], [Verify] and [Parse] need nothing else of this project.
+// Without the server: [Verify] with the profile's id and the key after hex decoding, over the URI that Boro posted to, and
+// [Parse] to read. [Sign] makes the headers.
 //
 // The product's help says what is signed, but not how the hash and the signature are written, nor how long a
 // signature holds. There we follow the Ruby library whose scheme it is by name and by form, api-auth; where a server

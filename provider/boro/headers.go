@@ -17,17 +17,8 @@ const (
 	maxHeaderValue = 4 << 10 // bytes
 )
 
-// reservedHeaders are those that frame a request, belong to one hop, sign or date it, or claim where it came from.
-// Header names and their beginnings are in lower case.
-var (
-	reservedHeaders = []string{
-		"host", "content-length", "transfer-encoding", "content-encoding", "te", "trailer", "connection", "keep-alive", "upgrade",
-		"http2-settings", "expect", "accept-encoding", "cookie", "cookie2", "forwarded", "via", "x-real-ip", "x-original-url",
-		"x-rewrite-url", "x-http-method-override", "authorization", "date", "x-authorization-content-sha256", "content-sha256",
-		"metadata", "metadata-flavor", "metadata-token", "x-metadata-token", "x-google-metadata-request",
-	}
-	reservedBeginnings = []string{"proxy-", "x-forwarded-", "webhook-", "svix-", "x-aws-ec2-metadata-", "bellhop-", "x-bellhop-"}
-)
+// ownHeaders are those that sign or date a notification, in lower case.
+var ownHeaders = []string{"authorization", "date", "x-authorization-content-sha256", "content-sha256"}
 
 // readHeaders checks a profile's custom headers and returns all that do not depend on the notification.
 func readHeaders(custom map[string]string) (http.Header, error) {
@@ -55,11 +46,10 @@ func readHeaders(custom map[string]string) (http.Header, error) {
 
 // unfit returns why a custom header cannot be sent; "" if it can.
 func unfit(name, value string) string {
-	lower := strings.ToLower(name)
 	switch {
 	case len(name) > 100 || !provider.HeaderName(name):
 		return "a header name consists of up to 100 letters, digits and !#$%&'*+-.^_`|~"
-	case slices.Contains(reservedHeaders, lower) || slices.ContainsFunc(reservedBeginnings, func(p string) bool { return strings.HasPrefix(lower, p) }):
+	case provider.ReservedHeader(name) || slices.Contains(ownHeaders, strings.ToLower(name)):
 		return name + " is set by Bellhop itself or not for sending; choose another name"
 	case value == "" || len(value) > maxHeaderValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
 		return "the value of " + name + " is to be 1 to 4096 printable ASCII characters"

@@ -14,8 +14,14 @@ func (Provider) Info() provider.Info {
 			"https://github.com/mgomes/api_auth",
 		},
 		Key:          "secret_key",
-		Settings:     append(credentialSettings(), sourceSettings...),
-		SendSettings: append(credentialSettings(), sendingSettings...),
+		Settings:     append(credentialSettings(false), sourceSettings...),
+		SendSettings: append(credentialSettings(true), sendingSettings...),
+		ByHand:       byHand,
+		Recipe: provider.Recipe{
+			Source:      "--key @FILE --set profile_id=265",
+			Destination: "--set secret_key=@FILE --set profile_id=265",
+			Send:        "--key @FILE --set profile_id=265",
+		},
 		Setup: []string{
 			"In Boro, open the project's settings, go to *Notifications*, *Webhook*, and click *Create profile*.",
 			"Switch *Enable Webhook notifications* on and put `https://YOUR-HOST/in/SOURCE` into *URL*.",
@@ -42,14 +48,18 @@ func (Provider) Info() provider.Info {
 }
 
 // credentialSettings are those of a source and of a destination.
-func credentialSettings() []provider.Setting {
+func credentialSettings(toSend bool) []provider.Setting {
+	many, auto := " A list of up to 4 while it is being replaced.", " Or auto, which tries both."
+	if toSend {
+		many, auto = "", ""
+	}
 	return []provider.Setting{
 		{Name: "profile_id", Title: "Profile id", Example: "265",
 			Doc: "The id of the notification profile in Boro. Required, unless nothing is signed."},
 		{Name: "secret_key", Title: "Secret key", Secret: true, Example: "b4c5d2f0a1e89376245b8c7d6e9f0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b",
-			Doc: "The profile's secret key, in hex. Required, unless nothing is signed. At a source it may be a list of up to 4 while it is being replaced."},
+			Doc: "The profile's secret key, in hex. Required, unless nothing is signed." + many},
 		{Name: "key_encoding", Title: "Encoding of the key", Example: "raw",
-			Doc: "How the secret key stands for the key's bytes: hex, or raw for the characters as they are. At a source also auto, which tries both. Default: hex."},
+			Doc: "How the secret key stands for the key's bytes: hex, or raw for the characters as they are." + auto + " Default: hex."},
 	}
 }
 
@@ -78,3 +88,13 @@ var sendingSettings = []provider.Setting{
 	{Name: "triggers", Title: "Triggers", Example: `["CC error"]`, Kind: provider.KindList,
 		Doc: "The only triggers of Boro notifications to send, as the server names them, without regard to case; others are cancelled. Events of other systems have no trigger and are sent. Default: all."},
 }
+
+const byHand = `HOST=https://YOUR-HOST
+URI=/in/SOURCE
+PROFILE=265
+KEY=$(cat FILE)
+BODY='{"status":"Event","trigger":"By hand","profile_name":"by hand","sequenceId":1,"time":"2026-11-22T10:00:00Z"}'
+DATE=$(LC_ALL=C date -u '+%a, %d %b %Y %H:%M:%S GMT')
+HASH=$(printf %s "$BODY" | openssl dgst -sha256 -binary | openssl base64 -A)
+SIG=$(printf %s "POST,application/json,$HASH,$URI,$DATE" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$KEY -binary | openssl base64 -A)
+curl -i "$HOST$URI" -H "Authorization: APIAuth-HMAC-SHA256 $PROFILE:$SIG" -H "Date: $DATE" -H 'Content-Type: application/json' --data-binary "$BODY"`

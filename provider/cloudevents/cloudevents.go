@@ -5,8 +5,8 @@
 // proves itself by a bearer token, in Authorization or in the query; before the first one, a sender may ask by OPTIONS
 // whether it is welcome, and is told so in headers of the answer.
 //
-// [ReadRequest], [Parse], [Verify], [Consent] and the coding of header values need no more of this project than its
-// types.
+// Without the server: [Verify] with the token, then [ReadRequest] for the events in any mode; [Consent] answers the
+// handshake.
 //
 // Sources:
 //   - https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
@@ -41,5 +41,12 @@ func (Provider) Info() provider.Info {
 		SendSetup:    sendSetup,
 		Notes:        notes,
 		Handshake:    "cloudevents",
+		Asks:         "where `origin` is set",
+		ByHand:       byHand,
+		Recipe: provider.Recipe{
+			Source:      `--key @FILE --set 'allowed_origins=["sender.example.com"]'`,
+			Destination: "--set bearer_token=@FILE",
+			Send:        "--key @FILE",
+		},
 	}
 }

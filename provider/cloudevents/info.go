@@ -34,9 +34,9 @@ var destinationSettings = []provider.Setting{
 }
 
 var setup = []string{
-	"Make up a long random token, for example with `openssl rand -base64 24 | tr -d '=+/'`, and create the source: `bellhop sources create SOURCE --provider cloudevents --set bearer_token=TOKEN`.",
+	"Make up a long random token, for example with `openssl rand -base64 24 | tr -d '=+/'`, write it into a file, and create the source by the command below.",
 	"In the sending system, set `https://YOUR-HOST/in/SOURCE` as the URL to deliver to (it may be called sink, target or endpoint) and `Authorization: Bearer TOKEN` as a header. If headers cannot be set there, use `https://YOUR-HOST/in/SOURCE?access_token=TOKEN`.",
-	"If the system asks for permission first (it sends `OPTIONS` with `WebHook-Request-Origin`), put the name it asks under into `allowed_origins`. A refused handshake is listed by `bellhop requests list` with the reason.",
+	"If the system asks for permission first (it sends `OPTIONS` with `WebHook-Request-Origin`), put the name it asks under into `allowed_origins`, in the place of `sender.example.com` below; if it does not, leave that flag out. A refused handshake is listed by `bellhop requests list` with the reason.",
 	"Send an event of your own to try it: `bellhop send cloudevents --to https://YOUR-HOST/in/SOURCE --key TOKEN --file event.json`.",
 }
 
@@ -59,3 +59,10 @@ var notes = []string{
 	"**What is sent** of an event that was no CloudEvent: its id is the event's, JSON is inlined, other text is a string, and anything else is Base64. An event without a body is sent structured, as no request may be empty. In a batch, what came binary is written as JSON; integers and flags among its extensions become text.",
 	"**Agreeing.** A receiver agrees by `WebHook-Allowed-Origin`; a status of 200 alone is no consent. Without `WebHook-Allowed-Rate`, the rate asked for counts as granted.",
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+TOKEN=$(cat FILE)
+ORIGIN=sender.example.com
+curl -i -X OPTIONS "$URL" -H "WebHook-Request-Origin: $ORIGIN" -H 'WebHook-Request-Rate: 60'
+curl -i "$URL" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/cloudevents+json' \
+  --data-binary '{"specversion":"1.0","id":"by-hand-1","source":"/by/hand","type":"com.example.tried","data":{"n":1}}'`

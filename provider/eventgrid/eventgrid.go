@@ -7,8 +7,9 @@
 //
 // What it is answered decides over what becomes of an event: after 400, 401, 403 and 413 it is never sent again.
 //
-// [Items], [Parse] and [ReadValidation] need no server; nor do [SignSAS] and [VerifySAS], for the tokens with which
-// publishers post to a topic.
+// Without the server: compare the code of the query, or the header's secret, with signature.EqualToken, which takes
+// constant time, and read with [Items], [ReadValidation] and [Parse]. Tokens of Entra are verified by [Provider.Open] only.
+// [SignSAS] and [VerifySAS], the tokens with which publishers post to a topic, are for code of yours: nothing here uses them.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/azure/event-grid/end-point-validation-event-grid-events-schema

@@ -23,6 +23,9 @@ func (Provider) Info() provider.Info {
 		MaxBodyBytes: 2 << 20, // Event Grid drops what is answered 413, and its 1 MB is that of the events alone
 		Schedule:     "eventgrid",
 		Handshake:    "eventgrid",
+		Asks:         provider.AsksAlways,
+		Recipe:       provider.Recipe{Source: "--key @FILE", Query: "code=SECRET"},
+		ByHand:       byHand,
 	}
 }
 
@@ -66,7 +69,7 @@ var destinationSettings = []provider.Setting{
 }
 
 var setup = []string{
-	"Make up a long random secret, for example with `openssl rand -hex 24`, and create the source with it **before** the event subscription, since Event Grid asks the URL at once: `bellhop sources create SOURCE --provider eventgrid --key SECRET`.",
+	"Make up a long random secret, for example with `openssl rand -hex 24`, write it into a file, and create the source by the command below **before** the event subscription, since Event Grid asks the URL at once.",
 	"In the Azure portal, open the topic, or the resource whose events you want, choose *Events*, then *+ Event Subscription*. Name it, choose *Event Grid Schema* or *Cloud Event Schema v1.0*, and choose the event types.",
 	"As *Endpoint Type* choose *Web Hook*, and as its endpoint `https://YOUR-HOST/in/SOURCE?code=SECRET`. The host needs a certificate that browsers trust; Event Grid takes no other.",
 	"Choose *Create*. Event Grid validates the URL, and Bellhop answers. If the portal says *Webhook validation handshake failed*, `bellhop requests list` has the request with the reason; if it is not there, it did not arrive.",
@@ -93,3 +96,10 @@ var notes = []string{
 	"**When sending**, 200 to 204 are success and no other status is. After 400, 401, 403 and 413 a delivery is not repeated; after anything else it is, by Event Grid's own schedule: 10 s, 30 s, 1, 5, 10 and 30 min, 1, 3, 6 and 12 h. Event Grid waits longer after 404, 408 and 503; Bellhop goes by `Retry-After`.",
 	"**Custom schemas** (*Custom Input Schema*) are not read; choose Event Grid's or CloudEvents' for delivery.",
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+SECRET=$(cat FILE) # characters other than letters and digits as %XX
+curl -i "$URL?code=$SECRET" -H 'aeg-event-type: SubscriptionValidation' -H 'Content-Type: application/json' \
+  --data-binary '[{"id":"1","eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{"validationCode":"ring"}}]'; echo
+curl -i "$URL?code=$SECRET" -H 'aeg-event-type: Notification' -H 'Content-Type: application/json' \
+  --data-binary '[{"id":"by-hand-1","topic":"/by/hand","eventType":"Example.Tried","subject":"cars","eventTime":"2026-11-22T10:00:00Z","dataVersion":"1","data":{}}]'`

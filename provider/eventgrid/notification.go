@@ -95,7 +95,9 @@ func readFields(item []byte) (fields, error) {
 		default:
 			f.hasTopic = f.hasTopic || string(name) == "topic"
 			if text := textOf(string(name), &f, &cloudEvent); text != nil {
-				*text, _ = provider.Text(value)
+				if *text, _ = provider.Text(value); text == &f.id || text == &f.topic {
+					*text, _ = provider.Key(value)
+				}
 			}
 		}
 	})

@@ -63,11 +63,7 @@ func (r *cloudRenderer) RenderBatch(events []*bellhop.Event, at provider.Sending
 
 // Greet asks as the Web Hooks specification has it, under the name of Event Grid.
 func (r *cloudRenderer) Greet(at provider.Sending) (provider.Greeting, error) {
-	g, err := r.one.(provider.Greeter).Greet(at)
-	if err == nil {
-		r.addSecret(g.Request.Header)
-	}
-	return g, err
+	return r.one.(provider.Greeter).Greet(at)
 }
 
 // Asks implements [provider.Greeter].

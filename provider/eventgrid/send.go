@@ -82,10 +82,6 @@ func (s *sender) addHeaders(h http.Header, eventType, dataVersion string, at pro
 	h[DeliveryCountHeader] = []string{strconv.Itoa(max(0, at.Attempt-1))}
 	h[DataVersionHeader] = []string{dataVersion}
 	h[MetadataVersionHeader] = []string{metadataVersion}
-	s.addSecret(h)
-}
-
-func (s *sender) addSecret(h http.Header) {
 	if s.Header != "" {
 		h.Set(s.Header, s.HeaderSecret[0])
 	}

@@ -79,14 +79,14 @@ func checkSecretHeader(name string, secrets provider.Secrets) error {
 const maxHeaderValue = 4096
 
 // ownHeaders are those that mean something else already. Names that begin with "aeg-" are Event Grid's.
-var ownHeaders = []string{"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Host", "Origin", "Transfer-Encoding", "Webhook-Request-Origin"}
+var ownHeaders = []string{"Content-Type", "Origin"}
 
 func checkHeaderName(name string) error {
 	canonical := http.CanonicalHeaderKey(name)
 	switch {
 	case len(name) > 128 || !provider.HeaderName(name):
 		return bellhop.Invalid("header", "use the name of a header, such as X-Contoso-Key")
-	case strings.HasPrefix(canonical, "Aeg-") || slices.Contains(ownHeaders, canonical):
+	case strings.HasPrefix(canonical, "Aeg-") || slices.Contains(ownHeaders, canonical) || provider.ReservedHeader(name):
 		return bellhop.Invalid("header", "this header has a meaning of its own; use another, such as X-Contoso-Key")
 	}
 	return nil

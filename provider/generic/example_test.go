@@ -32,7 +32,14 @@ func Example() {
 			http.Error(w, "refused", http.StatusUnauthorized)
 			return
 		}
-		fmt.Println(receipt.Events[0].Type)
+		if reply := receipt.Reply; reply != nil { // a handshake, which presets may have
+			w.WriteHeader(reply.Status)
+			w.Write(reply.Body)
+			return
+		}
+		for _, ev := range receipt.Events {
+			fmt.Println(ev.Type)
+		}
 	})
 
 	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"type":"push"}`))

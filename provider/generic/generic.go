@@ -14,6 +14,9 @@
 // A preset is such settings for one system by name, together with the handshake that the system asks for, if it does:
 // see the table in presets.go. Each request is one event, even where the system puts several changes into one.
 //
+// Without the server: [Provider.Open] with the settings, then Receive; the example shows it. A Receipt with a Reply is a
+// handshake, to be answered; any other has events.
+//
 // Sources:
 //   - https://www.rfc-editor.org/rfc/rfc2104 (HMAC)
 //   - https://www.rfc-editor.org/rfc/rfc6750 (Bearer tokens)

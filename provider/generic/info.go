@@ -1,6 +1,7 @@
 package generic
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -22,10 +23,21 @@ func (Provider) Info() provider.Info {
 		Settings:     append(append(presetSettings(), credentialSettings(false)...), sourceSettings...),
 		SendSettings: append(credentialSettings(true), sendingSettings...),
 		Setup: []string{
-			"If the notes below have a preset for the system, make a source with `{\"preset\": \"NAME\", \"secret\": \"…\"}` and whatever else the preset asks for. If not, find out how the system proves itself, and make a source with `scheme` and the settings that the scheme uses.",
+			"If there is a preset for the system (see the table below), make a source with it and whatever else it leaves to you: `bellhop sources create SOURCE --provider generic --set preset=shopify --key @FILE`.",
+			"If not, find out how the system proves itself, and make a source with `scheme` and the settings that the scheme uses. The command below is that for an HMAC-SHA256 of the body, in hex; a token is `bellhop sources create SOURCE --provider generic --set scheme=token --set header=X-Token --key @FILE`.",
 			"Enter `https://YOUR-HOST/in/SOURCE` as the URL in the system, and there the same secret.",
 			"Have the system send a test, and look at `bellhop events --source SOURCE` or, if nothing came of it, at `bellhop requests --source SOURCE`, which say why.",
 		},
+		SendSetup: []string{
+			"Find out how the receiver wants a request to prove itself, and set `scheme` and what it uses to the same. The command below is for an HMAC-SHA256 of the body, in hex.",
+		},
+		Recipe: provider.Recipe{
+			Source:      "--set scheme=hmac --set header=X-Signature --key @FILE",
+			Destination: "--set scheme=hmac --set header=X-Signature --set secret=@FILE",
+			Send:        "--set scheme=hmac --set header=X-Signature --key @FILE",
+		},
+		ByHand: byHand,
+		Tables: []provider.Table{presetTable()},
 		Notes: append(presetNotes(),
 			"The type of an event of a preset is the system's own word with the preset's name before it: `shopify.orders/create`. Where there is none that can be a type, it is `NAME.received`.",
 			"Each request is one event, even where a system puts several changes into one.",
@@ -54,14 +66,15 @@ func presetSettings() []provider.Setting {
 
 // credentialSettings are those of a source and of a destination.
 func credentialSettings(toSend bool) []provider.Setting {
-	scheme := "How a request proves who sent it: hmac, token, basic, query or none."
+	scheme, many := "How a request proves who sent it: hmac, token, basic, query or none.", ""
 	if !toSend {
 		scheme += " Required unless there is a preset."
+		many = " A list of up to 4 while it is being replaced."
 	}
 	return []provider.Setting{
 		{Name: "scheme", Title: "Scheme", Required: toSend, Example: "hmac", Doc: scheme},
 		{Name: "secret", Title: "Secret", Secret: true, Example: "Tr0ub4dor&3",
-			Doc: "The key, token or password; required unless the scheme is none. At a source it may be a list of up to 4 while it is being replaced."},
+			Doc: "The key, token or password; required unless the scheme is none." + many},
 		{Name: "secret_encoding", Title: "Encoding of the secret", Example: "base64",
 			Doc: "hmac: how the secret stands for the key's bytes: text, hex or base64. Default: text."},
 		{Name: "header", Title: "Header", Example: "X-Signature",
@@ -114,3 +127,74 @@ var sendingSettings = []provider.Setting{
 	{Name: "method", Title: "Method", Example: "PUT",
 		Doc: "POST, PUT or PATCH. Default: POST."},
 }
+
+// presetTable says what each preset stands for.
+func presetTable() provider.Table {
+	t := provider.Table{
+		Title: "What the presets stand for",
+		Text:  "Members are those of a JSON body. A destination has no presets: to send as one of these systems does, set what its line says, as far as a destination has it; the signed text is its `template`.",
+		Head:  []string{"preset", "leaves to you", "scheme", "header", "hash", "encoding", "prefix", "signed text", "timestamp", "repeats by", "type"},
+	}
+	for _, p := range presets {
+		t.Rows = append(t.Rows, append([]string{code(p.name), code(p.takes()...)}, append(p.settings.row(), p.settings.idCell(), p.settings.typeCell())...))
+	}
+	return t
+}
+
+// row is what s says of its scheme, defaults included.
+func (s settings) row() []string {
+	if s.Scheme != schemeHMAC {
+		return []string{s.Scheme, code(s.Header), "", "", "", "", ""}
+	}
+	prefix := ""
+	if s.Prefix != nil {
+		prefix = code(*s.Prefix)
+	}
+	if s.Separator != "" {
+		prefix += ", several with " + code(s.Separator) + " between"
+	}
+	signed := code(cmp.Or(s.Template, "{body}"))
+	return []string{s.Scheme, code(s.Header), cmp.Or(s.Hash, "sha256"), cmp.Or(s.Encoding, "hex"), prefix, signed, s.timestampCell()}
+}
+
+// idCell says by what repeats are known.
+func (s settings) idCell() string {
+	return cmp.Or(where(s.IDHeader, s.IDField), s.Repeat, repeatSignature)
+}
+
+// typeCell says where the type is, or what it is.
+func (s settings) typeCell() string { return cmp.Or(where(s.TypeHeader, s.TypeField), s.Type) }
+
+// where names a header or a member of the body; "" if it is neither.
+func where(header, member string) string {
+	if member != "" {
+		return "member " + code(member)
+	}
+	return code(header)
+}
+
+// timestampCell says where the time is, in which form, and how far it may be from now.
+func (s settings) timestampCell() string {
+	at := where(s.TimestampHeader, s.TimestampField)
+	if at == "" {
+		return "none"
+	}
+	return at + ", " + cmp.Or(s.TimestampFormat, formatSeconds) + ", within " + cmp.Or(s.Tolerance, "5m")
+}
+
+// code writes texts as code in Markdown, with commas between them; "" is left out.
+func code(texts ...string) string {
+	var quoted []string
+	for _, text := range texts {
+		if text != "" {
+			quoted = append(quoted, "`"+text+"`")
+		}
+	}
+	return strings.Join(quoted, ", ")
+}
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+SECRET=$(cat FILE)
+BODY='{"type":"order.paid","id":17}'
+MAC=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$SECRET" -r | cut -d' ' -f1)
+curl -i "$URL" -H "X-Signature: $MAC" -H 'Content-Type: application/json' --data-binary "$BODY"`

@@ -115,7 +115,11 @@ func read(raw json.RawMessage, side string) (s settings, p *preset, err error) {
 // something of it. raw was decoded before, so it is an object.
 func checkFit(scheme, side string, raw json.RawMessage) error {
 	if !slices.Contains(schemes, scheme) {
-		return bellhop.Invalid("scheme", "required: "+strings.Join(schemes, ", ")+"; or, at a source, name a preset instead")
+		why := "required: " + strings.Join(schemes, ", ")
+		if side == source {
+			why += "; or name a preset instead"
+		}
+		return bellhop.Invalid("scheme", why)
 	}
 	var errs []error
 	_ = provider.Object(raw, func(name, value []byte) {
@@ -137,8 +141,11 @@ func checkFit(scheme, side string, raw json.RawMessage) error {
 
 // checkHeader lets through "" and what can be the name of a header.
 func checkHeader(path, name string) error {
-	if name != "" && !provider.HeaderName(name) {
+	switch {
+	case name != "" && !provider.HeaderName(name):
 		return bellhop.Invalid(path, "use the name of a header, such as X-Signature")
+	case provider.ReservedHeader(name) && !strings.HasPrefix(strings.ToLower(name), "webhook-"): // which others sign by, too
+		return bellhop.Invalid(path, "no signature or secret stands in this header; name another, such as X-Signature")
 	}
 	return nil
 }

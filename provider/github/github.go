@@ -4,9 +4,10 @@
 // A request carries one event as a JSON object, or as a form whose only field, payload, is that object. Its
 // X-Hub-Signature-256 header signs the body's bytes with a secret that both sides know. Nothing else is signed: not
 // the name of the event, X-GitHub-Event, nor the id of the delivery, X-GitHub-Delivery, and there is no time that
-// would make a caught request stale. So repeats are known by their bodies.
+// would make a caught request stale. Repeats are known by X-GitHub-Delivery and body together or, where the setting
+// repeat says so, by the body alone.
 //
-// [Sign] and [Verify] need nothing else of this project.
+// Without the server: [Verify] with the headers, the body as it came and the secret. [Sign] makes the header's value.
 //
 // Sources:
 //   - https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries

@@ -19,6 +19,8 @@ func (Provider) Info() provider.Info {
 		Setup:        setup,
 		SendSetup:    sendSetup,
 		Notes:        notes,
+		Recipe:       provider.Recipe{Source: "--key @FILE", Destination: "--set secret=@FILE", Send: "--key @FILE"},
+		ByHand:       byHand,
 	}
 }
 
@@ -67,3 +69,10 @@ var notes = []string{
 	"**SHA-1** is never a way around SHA-256: with `allow_sha1`, a request that has X-Hub-Signature-256, even an empty or wrong one, is judged by it alone.",
 	"Use a secret of its own for each source: GitHub signs no address, so that a request to one source would be authentic at another with the same secret.",
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+SECRET=$(cat FILE)
+BODY='{"zen":"Keep it logically awesome.","repository":{"full_name":"octocat/hello-world"}}'
+MAC=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$SECRET" -r | cut -d' ' -f1)
+curl -i "$URL" -H "X-Hub-Signature-256: sha256=$MAC" -H 'X-GitHub-Event: ping' -H 'X-GitHub-Delivery: by-hand-1' \
+  -H 'Content-Type: application/json' --data-binary "$BODY"`

@@ -8,14 +8,51 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
-	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// A handler that takes rich notifications of Graph's and decrypts them, without the rest of Bellhop. In earnest, Keys is
+// A handler that takes plain notifications of Graph's, without the server.
+func ExampleVerifyState() {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token := r.URL.Query().Get("validationToken"); token != "" {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			fmt.Fprint(w, token)
+			return
+		}
+		var batch struct {
+			Value []struct{ ClientState, ChangeType, Resource string }
+		}
+		if json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&batch) != nil {
+			http.Error(w, "not a notification", http.StatusBadRequest)
+			return
+		}
+		for _, item := range batch.Value {
+			if err := graph.VerifyState(item.ClientState, "5b0c7e9e"); err != nil {
+				fmt.Println(err)
+				continue
+			}
+			fmt.Println(item.ChangeType, item.Resource)
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
+
+	handshake := httptest.NewRecorder()
+	handler.ServeHTTP(handshake, httptest.NewRequest("POST", "/?validationToken=may%20I%3F", nil))
+	fmt.Println(handshake.Body)
+
+	body := `{"value":[{"clientState":"5b0c7e9e","changeType":"created","resource":"me/messages/1"},{"clientState":"guessed","changeType":"deleted"}]}`
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(body)))
+	// Output:
+	// may I?
+	// created me/messages/1
+	// not the expected account or state: another clientState
+}
+
+// A handler that takes rich notifications of Graph's and decrypts them, without the server. In earnest, Keys is
 // a provider.KeySet at graph.KeysURL, and Now is time.Now().
 func Example() {
 	keys, _ := provider.ParseKeys(readTokens().JWKS)
@@ -45,7 +82,7 @@ func Example() {
 			return
 		}
 		for _, item := range batch.Value {
-			if !slices.Contains(tenants, item.TenantID) || !signature.EqualToken(item.ClientState, state) {
+			if !slices.Contains(tenants, item.TenantID) || graph.VerifyState(item.ClientState, state) != nil {
 				continue
 			}
 			if resource, err := graph.Unseal(item.EncryptedContent, certificateKey); err == nil {

@@ -6,7 +6,9 @@
 // encrypted for a certificate of ours. Anyone can encrypt for a certificate, so their batch has validation tokens
 // too: JSON Web Tokens by which Microsoft Entra says that it is Graph that calls.
 //
-// [VerifyTokens], [Unseal] and [Seal] need nothing else of Bellhop.
+// Without the server: of a plain notification, [VerifyState] verifies each item. Of a rich one, [VerifyTokens] verifies
+// the batch as well, with keys that [provider.NewKeySet] fetches from [KeysURL], and [Unseal] decrypts. The handshake is
+// yours to answer then: the example shows it. [Provider.Open] does all of that at once.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks

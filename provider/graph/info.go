@@ -22,6 +22,8 @@ func (Provider) Info() provider.Info {
 		Setup:        setup,
 		SendSetup:    sendSetup,
 		Notes:        notes,
+		Recipe:       provider.Recipe{Source: "--key @FILE", Destination: "--set client_state=@FILE", Send: "--key @FILE"},
+		ByHand:       byHand,
 	}
 }
 
@@ -79,7 +81,8 @@ var setup = []string{
 	"Choose a client state, a random text of up to 128 characters such as a new GUID, and set it as the source's `client_state`. Do so first: the source is called while the subscription is being made.",
 	"Register an application in Microsoft Entra, if there is none yet, with a permission for what you subscribe to (`Mail.Read`, `ChannelMessage.Read.All`, ...), and get an access token for `https://graph.microsoft.com/.default`.",
 	"For rich notifications only: make a key and a certificate, `openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 365 -subj /CN=bellhop`. " +
-		"Choose a name for it, such as `bellhop-2026`. Set the source's `certificates` to `{\"bellhop-2026\": \"CONTENT OF key.pem\"}` and its `app_id` to the application's id.",
+		"Choose a name for it, such as `bellhop-2026`. Set the source's `certificates` to the key under that name, and its `app_id` to the application's id: " +
+		"`bellhop sources create SOURCE --provider graph --key @FILE --set app_id=GUID --set \"certificates={\\\"bellhop-2026\\\":\\\"$(awk '{printf \"%s\\\\n\", $0}' key.pem)\\\"}\"`.",
 	"Send `POST https://graph.microsoft.com/v1.0/subscriptions` with `Authorization: Bearer TOKEN` and the JSON body " +
 		"`{\"changeType\":\"created,updated\",\"notificationUrl\":\"https://YOUR-HOST/in/SOURCE\",\"lifecycleNotificationUrl\":\"https://YOUR-HOST/in/SOURCE\"," +
 		"\"resource\":\"me/mailFolders('Inbox')/messages\",\"expirationDateTime\":\"2026-11-28T18:23:45Z\",\"clientState\":\"YOUR-STATE\"}`. " +
@@ -121,3 +124,9 @@ var notes = []string{
 		"a rich one has it in its content as `data` or, where JSON cannot hold it, `dataBase64`.",
 	"Sending: Graph itself repeats for up to 4 hours and takes no answer for final. Here the usual schedule applies, and 410 ends it.",
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+STATE=$(cat FILE)
+curl -i -X POST "$URL?validationToken=ring"; echo
+curl -i "$URL" -H 'Content-Type: application/json' --data-binary '{"value":[{"id":"by-hand-1","subscriptionId":"7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
+  "changeType":"created","resource":"me/messages/1","tenantId":"7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67","clientState":"'"$STATE"'"}]}'`

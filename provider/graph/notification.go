@@ -84,7 +84,7 @@ func readItem(body []byte) item {
 		case "lifecycleEvent":
 			lifecycle, _ = provider.Text(v)
 		case "resourceData":
-			it.etag = provider.FindText(v, "@odata.etag")
+			it.etag = provider.FindKey(v, "@odata.etag")
 		case memberState:
 			it.state = orNil(v)
 		case memberEncrypted:
@@ -146,7 +146,7 @@ func (it *item) subject() string {
 // etag or a signature, two updates of a file look alike, as do two warnings of one subscription: those are kept each
 // time. An id does not stand alone, for Graph's own examples show one that is a part of the mailbox's etags.
 func (it *item) repeatKey() string {
-	own := it.id + "|" + it.etag
+	own := strings.ReplaceAll(it.id, "|", "%7C") + "|" + strings.ReplaceAll(it.etag, "|", "%7C")
 	if own == "|" && it.sealed != nil {
 		own = it.sealed.DataSignature // by a key that is used once
 	}

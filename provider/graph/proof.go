@@ -10,6 +10,20 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
+// VerifyState reports whether state, the clientState of an item, is one of states, byte for byte, in constant time.
+// null, "" and no member at all are the same: signature.ErrMissing. Otherwise it returns provider.ErrForbidden. It is all
+// the proof there is of a plain item, and has to be asked of each: a batch mixes subscriptions.
+// Source: https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks
+func VerifyState(state string, states ...string) error {
+	if state == "" {
+		return fmt.Errorf("%w: no clientState", signature.ErrMissing)
+	}
+	if !signature.EqualToken(state, states...) {
+		return fmt.Errorf("%w: another clientState", provider.ErrForbidden)
+	}
+	return nil
+}
+
 // check looks at what an item says of itself: whether it knows a client state, and whose it is. An item must not come
 // with content in the open: in an event, that name says that tokens vouched for it.
 func (r *receiver) check(it *item) error {
@@ -17,12 +31,9 @@ func (r *receiver) check(it *item) error {
 		return fmt.Errorf("%w: content that is not encrypted", provider.ErrBody)
 	}
 	if len(r.states) > 0 {
-		state, ok := provider.Text(it.state)
-		switch {
-		case !ok || state == "":
-			return fmt.Errorf("%w: no clientState", signature.ErrMissing)
-		case !signature.EqualToken(state, r.states...):
-			return fmt.Errorf("%w: another clientState", provider.ErrForbidden)
+		state, _ := provider.Text(it.state)
+		if err := VerifyState(state, r.states...); err != nil {
+			return err
 		}
 	}
 	if len(r.tenants) > 0 && !containsFold(r.tenants, it.tenant) {

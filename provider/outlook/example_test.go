@@ -12,6 +12,28 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/outlook"
 )
 
+// A handler that looks at the client state of each request, by the exported parts alone.
+func ExampleVerify() {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token := r.URL.Query().Get("validationToken"); token != "" {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			fmt.Fprint(w, token)
+			return
+		}
+		if err := outlook.Verify(r.Header, "c75831bd"); err != nil {
+			http.Error(w, "not from Outlook", http.StatusForbidden)
+			return
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		fmt.Println(string(body), err)
+	})
+
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"value":[]}`))
+	r.Header.Set("ClientState", "c75831bd")
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	// Output: {"value":[]} <nil>
+}
+
 // A handler that answers handshakes and takes what has the right client state, without the rest of Bellhop.
 func Example() {
 	receiver, err := outlook.Provider{}.Open(provider.Env{}, json.RawMessage(`{"client_state":"c75831bd"}`))

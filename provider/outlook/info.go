@@ -34,6 +34,8 @@ func (Provider) Info() provider.Info {
 		Setup:     setup,
 		SendSetup: sendSetup,
 		Notes:     notes,
+		Recipe:    provider.Recipe{Source: "--key @FILE", Destination: "--set client_state=@FILE", Send: "--key @FILE"},
+		ByHand:    byHand,
 	}
 }
 
@@ -75,3 +77,9 @@ var notes = []string{
 	"Sending: any other event is the only notification, number 1, of a subscription named after it, as numbers that neither repeat nor jump would have to be counted by one sender. " +
 		"It is `Created`; `ResourceData` has the event's `Id`, `Type` and `Subject`, and nothing of its body.",
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+STATE=$(cat FILE)
+curl -i -X POST "$URL?validationToken=ring" -H "ClientState: $STATE"; echo
+curl -i "$URL" -H "ClientState: $STATE" -H 'Content-Type: application/json' --data-binary '{"value":[{"SubscriptionId":"by-hand",
+  "SequenceNumber":1,"ChangeType":"Created","Resource":"https://outlook.office.com/api/v2.0/me/events/1"}]}'`

@@ -5,7 +5,8 @@
 // Notifications of a subscription are numbered, so that what was lost can be seen. A new subscription's URL is asked for
 // consent first: a POST with a token in the query, which comes back as plain text.
 //
-// [Verify] needs nothing else of this project. The service was switched off in March 2024 and Microsoft Graph took its
+// Without the server: [Verify], before the body is read. The handshake is yours to answer then; [Provider.Open] does
+// both, and finds gaps. The service was switched off in March 2024 and Microsoft Graph took its
 // place; the form lives on in other code.
 //
 // Sources:

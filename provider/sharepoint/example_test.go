@@ -12,6 +12,39 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 )
 
+// A handler that looks at the client state of each item, by the exported parts alone.
+func ExampleVerifyItem() {
+	const state = "a0a354ec"
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token := r.URL.Query().Get("validationtoken"); token != "" {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			fmt.Fprint(w, token)
+			return
+		}
+		inHeader := r.Header.Get("ClientState") != ""
+		if inHeader && sharepoint.VerifyHeader(r.Header, state) != nil {
+			http.Error(w, "not from SharePoint", http.StatusForbidden)
+			return
+		}
+		var batch struct {
+			Value []struct{ ClientState, Resource string }
+		}
+		if json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&batch) != nil {
+			http.Error(w, "not a notification", http.StatusBadRequest)
+			return
+		}
+		for _, item := range batch.Value {
+			if item.ClientState == "" && inHeader || sharepoint.VerifyItem(item.ClientState, state) == nil {
+				fmt.Println("changed:", item.Resource)
+			}
+		}
+	})
+
+	body := `{"value":[{"clientState":"a0a354ec","resource":"5c77031a"},{"clientState":"guessed","resource":"9621"}]}`
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(body)))
+	// Output: changed: 5c77031a
+}
+
 // A handler that answers handshakes and takes what has the right client state, without the rest of Bellhop.
 func Example() {
 	receiver, err := sharepoint.Provider{}.Open(provider.Env{}, json.RawMessage(`{"client_state":"a0a354ec"}`))

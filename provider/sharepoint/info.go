@@ -36,6 +36,8 @@ func (Provider) Info() provider.Info {
 		Setup:     setup,
 		SendSetup: sendSetup,
 		Notes:     notes,
+		Recipe:    provider.Recipe{Source: "--key @FILE", Destination: "--set client_state=@FILE", Send: "--key @FILE"},
+		ByHand:    byHand,
 	}
 }
 
@@ -74,3 +76,9 @@ var notes = []string{
 	"Sending: an event that came from SharePoint keeps its members, but for `clientState`: that of the destination stands in its place, as the other is nobody's business.",
 	"Sending: any other event says that something has changed, and nothing of what. `siteUrl` is `/`, `tenantId` and `webId` are zeros. The receiver finds out through Bellhop's API, as it would from a list.",
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+STATE=$(cat FILE)
+curl -i -X POST "$URL?validationtoken=ring"; echo
+curl -i "$URL" -H "ClientState: $STATE" -H 'Content-Type: application/json' --data-binary '{"value":[{"clientState":"'"$STATE"'",
+  "subscriptionId":"a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7","resource":"5c77031a-9621-4dfc-bb5d-57803a94e91d","siteUrl":"/"}]}'`

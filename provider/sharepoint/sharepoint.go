@@ -5,7 +5,8 @@
 // all the proof there is. A new subscription's URL is asked for consent first: a POST with a token in the query, which
 // comes back as plain text.
 //
-// [VerifyHeader] and [VerifyItem] need nothing else of this project.
+// Without the server: [VerifyHeader] where the header is there, and [VerifyItem] for each item. The handshake is yours
+// to answer then; [Provider.Open] does both.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks

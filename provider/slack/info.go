@@ -30,6 +30,8 @@ func (Provider) Info() provider.Info {
 			{Name: "username", Title: "User name", Example: "Bellhop",
 				Doc: "The name to post under. Only webhooks of the old kind, which are no app's, heed it. Default: the webhook's own."},
 		},
+		Recipe:    provider.Recipe{Source: "--key @FILE", Send: "--key @FILE"},
+		ByHand:    byHand,
 		Rate:      1,
 		SecretURL: true,
 		Setup: []string{
@@ -60,3 +62,10 @@ func (Provider) Info() provider.Info {
 		},
 	}
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+SECRET=$(cat FILE)
+BODY='{"type":"event_callback","event_id":"EvByHand1","event":{"type":"app_mention","channel":"C1","text":"hello"}}'
+NOW=$(date +%s)
+MAC=$(printf %s "v0:$NOW:$BODY" | openssl dgst -sha256 -hmac "$SECRET" -r | cut -d' ' -f1)
+curl -i "$URL" -H "X-Slack-Request-Timestamp: $NOW" -H "X-Slack-Signature: v0=$MAC" -H 'Content-Type: application/json' --data-binary "$BODY"`

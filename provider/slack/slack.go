@@ -2,8 +2,10 @@
 //
 // Slack calls an app's Request URL with events, slash commands and what people do with the app's messages. Each call
 // is signed: X-Slack-Signature is an HMAC of X-Slack-Request-Timestamp and the body. Before Slack sends events to a
-// URL, it asks for a challenge to be repeated, in a call that is signed as well. [Sign] and [Verify] need nothing else
-// of this project; [Provider.OpenCaller] calls as Slack does.
+// URL, it asks for a challenge to be repeated, in a call that is signed as well.
+//
+// Without the server: [Verify] with the headers, the body as it came, the time and the signing secret; then repeat the
+// challenge of a url_verification. [Provider.OpenCaller] calls as Slack does.
 //
 // To Slack goes another form: a message to an incoming webhook, whose URL is its only secret. [Provider.OpenSender]
 // writes one for any event, and shows an alarm of Boro's as what it is.

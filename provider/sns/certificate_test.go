@@ -203,3 +203,35 @@ func TestNoNetwork(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestKeyFor(t *testing.T) {
+	fetched := 0
+	client := &http.Client{Transport: world(func(*http.Request) *http.Response {
+		fetched++
+		return answer(200, certificate)
+	})}
+	body := []byte(sample("notification"))
+	for _, c := range []struct {
+		name    string
+		body    []byte
+		now     time.Time
+		topics  []string
+		want    error
+		fetches int
+	}{
+		{"ours", body, providertest.Now, []string{invoices, orders}, nil, 1},
+		{"another's topic", body, providertest.Now, []string{invoices}, provider.ErrForbidden, 0},
+		{"certificate elsewhere", []byte(strings.Replace(string(body), "https://sns.eu-central-1.amazonaws.com/Simple", "https://sns.evil.example/Simple", 1)), providertest.Now, []string{orders}, signature.ErrMalformed, 0},
+		{"no message", []byte("{"), providertest.Now, []string{orders}, signature.ErrMalformed, 0},
+		{"after the certificate", body, time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), []string{orders}, signature.ErrExpired, 1},
+	} {
+		fetched = 0
+		key, err := sns.KeyFor(context.Background(), client, c.body, c.now, c.topics...)
+		if !errors.Is(err, c.want) || fetched != c.fetches || (err == nil && sns.Verify(c.body, key) != nil) {
+			t.Errorf("%s: %v, %d fetched", c.name, err, fetched)
+		}
+	}
+	if _, err := sns.KeyFor(context.Background(), client, body, providertest.Now); err == nil {
+		t.Error("no topic is enough")
+	}
+}

@@ -1,40 +1,38 @@
 package sns_test
 
 import (
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider/sns"
 )
 
-// A handler that lets through what SNS signed, without the rest of Bellhop. The certificate is one that you fetched from
-// SNS yourself; whose topic it is for, you still have to look at.
+// A handler that lets through what SNS signed for a topic of ours, without the server. In earnest, client is one with a
+// timeout, and now is time.Now().
 func ExampleVerify() {
-	block, _ := pem.Decode([]byte(certificate))
-	leaf, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	public := leaf.PublicKey.(*rsa.PublicKey)
+	const topic = "arn:aws:sns:eu-central-1:123456789012:orders"
+	client := &http.Client{Transport: world(func(*http.Request) *http.Response { return answer(200, certificate) })}
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 		if err != nil {
 			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 			return
 		}
-		if err := sns.Verify(body, public); err != nil {
-			http.Error(w, "not signed by SNS", http.StatusUnauthorized)
+		key, err := sns.KeyFor(r.Context(), client, body, now, topic)
+		if err == nil {
+			err = sns.Verify(body, key)
+		}
+		if err != nil {
+			http.Error(w, "not signed by SNS for our topic", http.StatusUnauthorized)
 			return
 		}
-		fmt.Println("signed under", leaf.DNSNames[0])
+		fmt.Println("signed for", topic)
 	})
 	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(sample("notification"))))
-	// Output: signed under sns.amazonaws.com
+	// Output: signed for arn:aws:sns:eu-central-1:123456789012:orders
 }

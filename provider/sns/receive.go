@@ -53,20 +53,30 @@ func (r *receiver) verify(ctx context.Context, req *provider.Request) (message, 
 	if err != nil {
 		return nil, topic{}, err
 	}
-	t, ours := r.topics[m["TopicArn"]]
+	t, err := m.pin(r.topics)
 	switch {
-	case !ours:
-		return nil, t, fmt.Errorf("%w: a topic that is not one of settings.topics", provider.ErrForbidden)
+	case err != nil:
+		return nil, t, err
 	case r.version != "" && m["SignatureVersion"] != r.version:
 		return nil, t, fmt.Errorf("%w: another SignatureVersion than settings.signature_version", signature.ErrMalformed)
-	case !t.certifies(m["SigningCertURL"]):
-		return nil, t, fmt.Errorf("%w: a SigningCertURL that is not SNS's in the topic's region", signature.ErrMalformed)
 	}
 	key, err := r.certificates.key(ctx, m["SigningCertURL"], t)
 	if err != nil {
 		return nil, t, err
 	}
 	return m, t, proof.verify(key)
+}
+
+// pin returns the topic of m, one of topics by ARN, if m names a certificate at the host of SNS in its region.
+func (m message) pin(topics map[string]topic) (topic, error) {
+	t, ours := topics[m["TopicArn"]]
+	switch {
+	case !ours:
+		return t, fmt.Errorf("%w: a topic that is not one of settings.topics", provider.ErrForbidden)
+	case !t.certifies(m["SigningCertURL"]):
+		return t, fmt.Errorf("%w: a SigningCertURL that is not SNS's in the topic's region", signature.ErrMalformed)
+	}
+	return t, nil
 }
 
 // agree answers a SubscriptionConfirmation and then does what it asks for.

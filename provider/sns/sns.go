@@ -8,7 +8,8 @@
 // A subscription is confirmed by calling back, once the message that asks for it is known to be authentic and its topic
 // to be one of ours. There is nothing to send: only SNS has the key.
 //
-// [Sign] and [Verify] need nothing else of this project but the key.
+// Without the server: [Verify], with the key that [KeyFor] fetches. Confirming a subscription, and keeping certificates,
+// is what [Provider.Open] is for, in an Env with Now and Client. [Sign] is for tests.
 //
 // Sources:
 //   - https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
@@ -47,13 +48,15 @@ func (Provider) Info() provider.Info {
 			{Name: "signature_version", Title: "Signature version", Example: "2",
 				Doc: "1 takes only messages signed with SHA-1, 2 only those with SHA-256, which a topic sends if its attribute SignatureVersion is 2. Default: either."},
 		},
+		Recipe: provider.Recipe{Source: `--set 'topics=["arn:aws:sns:eu-central-1:111122223333:orders"]'`},
 		Setup: []string{
-			"Make the source with the ARN of the topic: `{\"topics\": [\"arn:aws:sns:REGION:ACCOUNT:TOPIC\"]}`.",
+			"Make the source by the command below, with the ARN of the topic, or those of several.",
 			"Have the topic sign with SHA-256: `aws sns set-topic-attributes --topic-arn ARN --attribute-name SignatureVersion --attribute-value 2`. You may then set `signature_version` to `2`.",
 			"Subscribe: `aws sns subscribe --topic-arn ARN --protocol https --notification-endpoint https://YOUR-HOST/in/SOURCE`. Leave raw message delivery off, since raw messages are not signed.",
 			"SNS asks for a confirmation at once, and gets it. `bellhop requests --source SOURCE --outcome handshake` shows whether that went well; `aws sns list-subscriptions-by-topic --topic-arn ARN` shows an ARN instead of PendingConfirmation.",
 		},
 		Notes: []string{
+			"No request can be made by hand or by `bellhop send`, for only SNS has the key. To try a source, publish: `aws sns publish --topic-arn ARN --message hello`.",
 			"The event is SNS's whole JSON object; what was published is the text in its member `Message`. Its type is `sns.Notification` or, when somebody ends the subscription, `sns.UnsubscribeConfirmation`; its subject is the topic's ARN.",
 			"Repeats are known by `MessageId`. There is no window for old messages, since SNS repeats for as long as the subscription's delivery policy says.",
 			"Signed are Message, MessageId, Subject, SubscribeURL, Timestamp, Token, TopicArn and Type. UnsubscribeURL and the headers of the request are not, and nothing depends on them.",

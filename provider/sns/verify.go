@@ -1,14 +1,18 @@
 package sns
 
 import (
+	"context"
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"strings"
+	"time"
 
+	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -28,7 +32,7 @@ func Sign(body []byte, key *rsa.PrivateKey) (string, error) {
 }
 
 // Verify reports whether the message in body was signed with the private part of key, which is that of a certificate of
-// SNS. It says nothing of whose topic it is for, nor how old it is. It returns signature.ErrMissing, ErrMalformed (also for a
+// SNS: [KeyFor] finds it, and looks whose topic the message is for. Verify does not, nor how old it is. It returns signature.ErrMissing, ErrMalformed (also for a
 // body that is not what SNS sends) or ErrMismatch.
 // Source: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 func Verify(body []byte, key *rsa.PublicKey) error {
@@ -41,6 +45,32 @@ func Verify(body []byte, key *rsa.PublicKey) error {
 		return err
 	}
 	return p.verify(key)
+}
+
+// KeyFor returns the key for [Verify]: that of the certificate which the message in body names, fetched by client.
+//
+// The URL is the sender's word. So it is called only if the message is for one of topics, which are ARNs, and the URL is
+// at the host of SNS in that topic's region; the certificate has to bear a name of SNS, and to hold now. Each call
+// fetches: who takes many messages uses [Provider.Open], which keeps certificates.
+//
+// It returns bellhop.CodeInvalid for an ARN that is none, provider.ErrForbidden for another topic, provider.ErrUnavailable
+// where there is no certificate to be had, signature.ErrExpired, or signature.ErrMalformed.
+// Source: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
+func KeyFor(ctx context.Context, client *http.Client, body []byte, now time.Time, topics ...string) (*rsa.PublicKey, error) {
+	known, err := readTopics(topics)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parse(body)
+	if err != nil {
+		return nil, err
+	}
+	t, err := m.pin(known)
+	if err != nil {
+		return nil, err
+	}
+	c := newCertificates(provider.Env{Now: func() time.Time { return now }, Client: client})
+	return c.key(ctx, m["SigningCertURL"], t)
 }
 
 // A proof is a signature, and the hash of what it is said to sign.

@@ -19,6 +19,8 @@ func (Provider) Info() provider.Info {
 		Setup:        setup,
 		SendSetup:    sendSetup,
 		Notes:        notes,
+		Recipe:       provider.Recipe{Source: "--key @FILE", Destination: "--set secret=@FILE", Send: "--key @FILE"},
+		ByHand:       byHand,
 	}
 }
 
@@ -61,3 +63,12 @@ var notes = []string{
 	"**Ids** with a dot are refused, as the specification says, since bytes could move between id and body without it.",
 	"**The sender's retries** are recommended to be after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h, which is also what Bellhop does.",
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+SECRET=$(cat FILE)
+BODY='{"type":"invoice.paid","timestamp":"2026-11-22T10:00:00Z","data":{"id":17}}'
+ID=msg_by_hand_1
+NOW=$(date +%s)
+HEX=$(printf %s "${SECRET#whsec_}" | openssl base64 -d -A | od -An -v -tx1 | tr -d ' \n')
+MAC=$(printf %s "$ID.$NOW.$BODY" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$HEX -binary | openssl base64 -A)
+curl -i "$URL" -H "webhook-id: $ID" -H "webhook-timestamp: $NOW" -H "webhook-signature: v1,$MAC" -H 'Content-Type: application/json' --data-binary "$BODY"`

@@ -5,7 +5,7 @@
 // webhook-signature, one or more signatures of both and the body. Any body is taken, for its bytes are signed; if it
 // is a JSON object with a "type" and a "timestamp", the event gets them.
 //
-// Verifying by itself is [signature.VerifyStandardHeader].
+// Without the server: signature.ParseStandardKey reads the secret, and verifying is [signature.VerifyStandardHeader].
 //
 // Sources:
 //   - https://www.standardwebhooks.com

@@ -19,6 +19,8 @@ func (Provider) Info() provider.Info {
 		Setup:        setup,
 		SendSetup:    sendSetup,
 		Notes:        notes,
+		Recipe:       provider.Recipe{Source: "--key @FILE", Destination: "--set secret=@FILE", Send: "--key @FILE"},
+		ByHand:       byHand,
 	}
 }
 
@@ -67,3 +69,10 @@ var notes = []string{
 	"**The clock** of the machine must be right to within the tolerance. Stripe's libraries look at the past only; Bellhop refuses a time in the future as well.",
 	"**Connect**: an endpoint of live mode also gets the test events of connected accounts. Do not set `livemode` there, since Stripe repeats what is refused, and in the end disables the endpoint; match `data.livemode == true` instead. `data.account` is the connected account.",
 }
+
+const byHand = `URL=https://YOUR-HOST/in/SOURCE
+SECRET=$(cat FILE)
+BODY='{"id":"evt_by_hand_1","object":"event","type":"invoice.paid","data":{"object":{"id":"in_1"}}}'
+NOW=$(date +%s)
+MAC=$(printf %s "$NOW.$BODY" | openssl dgst -sha256 -hmac "$SECRET" -r | cut -d' ' -f1)
+curl -i "$URL" -H "Stripe-Signature: t=$NOW,v1=$MAC" -H 'Content-Type: application/json' --data-binary "$BODY"`

@@ -4,7 +4,8 @@
 // A request carries one event as a JSON object. Its Stripe-Signature header has the time of the attempt and, for each
 // secret in use, a signature of that time and the body's bytes. Repeats are known by the event's id.
 //
-// [Sign] and [Verify] need nothing else of this project.
+// Without the server: [Verify] with the headers, the body as it came, the time and the signing secret, whsec_ included.
+// [Sign] makes the header's value.
 //
 // Sources:
 //   - https://docs.stripe.com/webhooks

@@ -69,7 +69,7 @@ func destinations(w *world) {
 	changed.State, changed.StateReason = bellhop.DestinationUnverified, "asked"
 	w.must(w.RestartDestination(w.ctx, changed))
 	w.equal("begun anew", read("erp"), changed)
-	w.must(w.ExplainUnverified(w.ctx, "dst_1", "no answer"))
+	w.must(w.ExplainUnverified(w.ctx, "dst_1", "no answer", false))
 	if got := read("erp"); got.StateReason != "no answer" {
 		w.Errorf("the reason is %q", got.StateReason)
 	}
@@ -141,7 +141,7 @@ func handshakes(w *world) {
 	w.must(w.SetDestinationState(w.ctx, w.destination, bellhop.DestinationPaused, "by a person"))
 	w.must(agree(5, granted))
 	check("paused meanwhile", bellhop.DestinationPaused, granted)
-	w.must(w.ExplainUnverified(w.ctx, w.destination, "too late to say"))
+	w.must(w.ExplainUnverified(w.ctx, w.destination, "too late to say", true))
 	check("explained when it is not", bellhop.DestinationPaused, granted)
 
 	ask(5)
@@ -150,6 +150,11 @@ func handshakes(w *world) {
 	d.State = bellhop.DestinationUnverified
 	w.must(w.RestartDestination(w.ctx, d))
 	w.refused("the question to the one before", agree(5, granted), bellhop.CodeNotFound)
+
+	ask(5)
+	w.must(w.ExplainUnverified(w.ctx, w.destination, "it waits", false))
+	w.must(w.ExplainUnverified(w.ctx, w.destination, "it refused", true))
+	w.refused("the question that it refused", agree(5, granted), bellhop.CodeNotFound)
 
 	ask(6)
 	w.clock.pass(time.Hour)

@@ -32,7 +32,7 @@ type Store interface {
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
 	UpdateDestination(ctx context.Context, d bellhop.Destination) error
 	RestartDestination(ctx context.Context, d bellhop.Destination) error
-	ExplainUnverified(ctx context.Context, destinationID, reason string) error
+	ExplainUnverified(ctx context.Context, destinationID, reason string, refused bool) error
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
 	DeleteDestination(ctx context.Context, id string) error
 	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error

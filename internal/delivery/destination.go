@@ -11,17 +11,17 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// A target is a destination made ready: its match compiled, its settings read, its URL taken apart. It does not
-// change; when the destination does, its lane gets another.
-type target struct {
-	destination bellhop.Destination
+// A destination is a [bellhop.Destination] made ready: its match compiled, its settings read, its URL taken apart. It
+// does not change; when what it was made of does, its lane gets another.
+type destination struct {
+	bellhop.Destination
 	matcher     *bellhop.Matcher
-	url         *egress.Target
+	target      *egress.Target
 	render      renderFunc
-	batch       batching
+	batching    batching
 	renderBatch renderBatchFunc // nil where the type and format know no batches
 	judge       provider.Judge  // nil where the status says it all
-	rate        bellhop.Rate    // the stricter of what we were told and what the receiver allowed
+	limit       bellhop.Rate    // the stricter of what we were told and what the receiver allowed
 }
 
 // A renderFunc writes the request of one attempt.
@@ -30,7 +30,7 @@ type renderFunc func(ev *bellhop.Event, at provider.Sending) (rendered, error)
 // A renderBatchFunc writes the request of one attempt for several events.
 type renderBatchFunc func(events []*bellhop.Event, at provider.Sending) (rendered, error)
 
-// Rendered is an attempt's request, its header block as bytes.
+// A rendered is an attempt's request, its header block as bytes.
 type rendered struct {
 	method string
 	header []byte // "Name: value\r\n" a line
@@ -38,16 +38,16 @@ type rendered struct {
 }
 
 // open checks d and makes it ready. Its errors are [bellhop.CodeInvalid], all of them at once.
-func (e *Engine) open(d bellhop.Destination) (*target, error) {
-	t := &target{destination: d, rate: d.Rate.Min(d.Granted), batch: batching{d.Batch}}
+func (e *Engine) open(d bellhop.Destination) (*destination, error) {
+	dst := &destination{Destination: d, limit: d.Rate.Min(d.Granted), batching: batching{d.Batch}}
 	var urlErr, matchErr, renderErr, handshakeErr, batchErr error
-	if t.url, urlErr = e.opts.Client.Target(d.URL); urlErr != nil {
+	if dst.target, urlErr = e.opts.Client.Target(d.URL); urlErr != nil {
 		urlErr = bellhop.Invalid("url", urlErr.Error())
 	}
-	t.matcher, matchErr = d.Match.Compile()
-	renderErr = e.openRenderer(t)
+	dst.matcher, matchErr = d.Match.Compile()
+	renderErr = e.openRenderer(dst)
 	handshakeErr = e.checkHandshake(d)
-	if renderErr == nil && !d.Batch.IsZero() && t.renderBatch == nil {
+	if renderErr == nil && !d.Batch.IsZero() && dst.renderBatch == nil {
 		batchErr = bellhop.Invalid("batch", "with this type and these settings events go one at a time; leave it out, or use format envelope, or a type that knows batches")
 	}
 	if bad, ok := renderErr.(*badType); ok {
@@ -56,35 +56,35 @@ func (e *Engine) open(d bellhop.Destination) (*target, error) {
 	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr), handshakeErr, batchErr); err != nil {
 		return nil, err
 	}
-	return t, nil
+	return dst, nil
 }
 
 // renderSafely renders; a provider that panics on an event fails that attempt alone.
-func (t *target) renderSafely(events []*bellhop.Event, at provider.Sending) (m rendered, err error) {
+func (dst *destination) renderSafely(events []*bellhop.Event, at provider.Sending) (m rendered, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: failed on the event", t.destination.Type)
+			err = fmt.Errorf("%s: failed on the event", dst.Type)
 		}
 	}()
 	if len(events) > 1 {
-		return t.renderBatch(events, at)
+		return dst.renderBatch(events, at)
 	}
-	return t.render(events[0], at)
+	return dst.render(events[0], at)
 }
 
 // judgeSafely asks the provider what a reply means; one that panics on it leaves that to the status.
-func (e *Engine) judgeSafely(t *target, status int, body []byte) (verdict provider.Verdict) {
+func (e *Engine) judgeSafely(dst *destination, status int, body []byte) (verdict provider.Verdict) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.opts.Logger.Error("provider.panicked", "component", "delivery", "destination_id", t.destination.ID, "type", t.destination.Type, "status", status, "panic", fmt.Sprint(p))
+			e.opts.Logger.Error("provider.panicked", "component", "delivery", "destination_id", dst.ID, "type", dst.Type, "status", status, "panic", fmt.Sprint(p))
 			verdict = provider.ByStatus
 		}
 	}()
-	return t.judge.Judge(status, body)
+	return dst.judge.Judge(status, body)
 }
 
-// closedTarget stands in for a destination that cannot be opened: its events are kept, and none is sent.
-func closedTarget(d bellhop.Destination, err error) *target {
+// closedDestination stands in for a destination that cannot be opened: its events are kept, and none is sent.
+func closedDestination(d bellhop.Destination, err error) *destination {
 	d.State, d.StateReason = bellhop.DestinationDisabled, err.Error()
 	matcher, matchErr := d.Match.Compile()
 	if matchErr != nil { // what is left of it is kept for; too much rather than too little
@@ -92,25 +92,25 @@ func closedTarget(d bellhop.Destination, err error) *target {
 			matcher, _ = bellhop.Match{}.Compile()
 		}
 	}
-	return &target{destination: d, matcher: matcher}
+	return &destination{Destination: d, matcher: matcher}
 }
 
 type badType struct{ types []string }
 
 func (b *badType) Error() string { return "no such type; there are " + strings.Join(b.types, ", ") }
 
-// openRenderer makes the part of t that belongs to its type.
-func (e *Engine) openRenderer(t *target) (err error) {
-	if t.destination.Type == bellhop.TypeHTTP {
-		t.render, t.renderBatch, err = e.openHTTP(t.destination.Settings)
+// openRenderer makes the part of dst that belongs to its type.
+func (e *Engine) openRenderer(dst *destination) (err error) {
+	if dst.Type == bellhop.TypeHTTP {
+		dst.render, dst.renderBatch, err = e.openHTTP(dst.Settings)
 		return err
 	}
-	r, err := e.openSender(t.destination)
+	r, err := e.openSender(dst.Destination)
 	if err != nil {
 		return err
 	}
-	t.judge, _ = r.(provider.Judge)
-	t.render = func(ev *bellhop.Event, at provider.Sending) (rendered, error) {
+	dst.judge, _ = r.(provider.Judge)
+	dst.render = func(ev *bellhop.Event, at provider.Sending) (rendered, error) {
 		m, err := r.Render(ev, at)
 		if err != nil {
 			return rendered{}, err
@@ -119,7 +119,7 @@ func (e *Engine) openRenderer(t *target) (err error) {
 		return rendered{method: m.Method, header: appendIDs(header, ev, at), body: m.Body}, err
 	}
 	if b, ok := r.(provider.Batcher); ok {
-		t.renderBatch = func(events []*bellhop.Event, at provider.Sending) (rendered, error) {
+		dst.renderBatch = func(events []*bellhop.Event, at provider.Sending) (rendered, error) {
 			m, err := b.RenderBatch(events, at)
 			if err != nil {
 				return rendered{}, err
@@ -128,7 +128,7 @@ func (e *Engine) openRenderer(t *target) (err error) {
 			return rendered{method: m.Method, header: appendBatchIDs(header, events, at), body: m.Body}, err
 		}
 	}
-	return e.probe(t)
+	return e.probe(dst)
 }
 
 // appendHeaders writes a provider's headers, which are not those that only we set.
@@ -152,11 +152,11 @@ func (f *framingError) Error() string {
 
 // probe renders an event to see which headers the settings make the provider send. An event that it cannot render for
 // another reason says nothing of the settings.
-func (e *Engine) probe(t *target) error {
-	now := e.opts.Now()
+func (e *Engine) probe(dst *destination) error {
+	now := e.now()
 	ev := &bellhop.Event{ID: bellhop.PrefixEvent + "probe", Type: "bellhop.probe", Source: bellhop.SourceAPI, Time: now, ReceivedAt: now,
 		ContentType: "application/json", Body: []byte("{}")}
-	_, err := t.renderSafely([]*bellhop.Event{ev}, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: t.destination.URL})
+	_, err := dst.renderSafely([]*bellhop.Event{ev}, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: dst.URL})
 	if bad, ok := err.(*framingError); ok {
 		return bellhop.Invalid("", bad.Error())
 	}

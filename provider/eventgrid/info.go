@@ -44,7 +44,7 @@ var sourceSettings = []provider.Setting{
 	{Name: "app_id", Title: "Id of the calling application", Example: "4962773b-9cdb-44cf-a8bf-237846a00ab7",
 		Doc: "The application that tokens were issued to: `appid` or `azp`. Default: Event Grid's own; set it where the event subscription is in another directory and uses an application of yours."},
 	{Name: "keys_url", Title: "URL of the signing keys", Example: "https://login.microsoftonline.com/common/discovery/v2.0/keys",
-		Doc: "Where Microsoft Entra publishes the keys that sign tokens; https only. Default: that of `tenant_id`."},
+		Doc: "Where Microsoft Entra publishes the keys that sign tokens: an https URL, or http on this machine. Default: that of `tenant_id`."},
 	{Name: "unauthenticated", Title: "Unauthenticated", Kind: provider.KindFlag, Example: "true",
 		Doc: "Takes events from anyone who knows the URL. Nothing else may be set that proves a request. Default: false."},
 	{Name: "validation", Title: "Validation", Example: "manual",

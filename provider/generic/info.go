@@ -41,7 +41,7 @@ func (Provider) Info() provider.Info {
 		Notes: append(presetNotes(),
 			"The type of an event of a preset is the system's own word with the preset's name before it: `shopify.orders/create`. Where there is none that can be a type, it is `NAME.received`.",
 			"Each request is one event, even where a system puts several changes into one.",
-			"linear, twitch and zoom say when a request was made, and an old one is refused. Of the others, who caught one can send it again at any time. It is known for a repeat as long as the first is kept, unless the id is in a header that is not signed, which he may change: so it is with bitbucket, gitlab, shopify and twilio.",
+			"linear, twitch and zoom say when a request was made, and an old one is refused. Of the others, who caught one can send it again at any time. It is known for a repeat as long as the first is kept, unless the id is in a header that is not signed, which he may change: so it is with bitbucket, gitlab, linear (within its tolerance), shopify and twilio.",
 		),
 	}
 }

@@ -59,17 +59,21 @@ func (e *Engine) open(d bellhop.Destination) (*destination, error) {
 	return dst, nil
 }
 
-// renderSafely renders; a provider that panics on an event fails that attempt alone.
-func (dst *destination) renderSafely(events []*bellhop.Event, at provider.Sending) (m rendered, err error) {
+// renderSafely renders a batch, which mostly is one delivery; a provider that panics on an event fails that attempt alone.
+func (dst *destination) renderSafely(batch []*bellhop.Delivery, at provider.Sending) (m rendered, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: failed on the event", dst.Type)
 		}
 	}()
-	if len(events) > 1 {
-		return dst.renderBatch(events, at)
+	if len(batch) == 1 {
+		return dst.render(batch[0].Event, at)
 	}
-	return dst.render(events[0], at)
+	events := make([]*bellhop.Event, len(batch))
+	for i, d := range batch {
+		events[i] = d.Event
+	}
+	return dst.renderBatch(events, at)
 }
 
 // judgeSafely asks the provider what a reply means; one that panics on it leaves that to the status.
@@ -156,7 +160,7 @@ func (e *Engine) probe(dst *destination) error {
 	now := e.now()
 	ev := &bellhop.Event{ID: bellhop.PrefixEvent + "probe", Type: "bellhop.probe", Source: bellhop.SourceAPI, Time: now, ReceivedAt: now,
 		ContentType: "application/json", Body: []byte("{}")}
-	_, err := dst.renderSafely([]*bellhop.Event{ev}, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: dst.URL})
+	_, err := dst.renderSafely([]*bellhop.Delivery{{Event: ev}}, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: dst.URL})
 	if bad, ok := err.(*framingError); ok {
 		return bellhop.Invalid("", bad.Error())
 	}

@@ -33,9 +33,11 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery) answer {
 	got := e.send(dst, batch, start)
 	end := e.now()
 	if e.ctx.Err() != nil && got.err == string(egress.ClassCanceled) {
-		for _, d := range batch {
-			e.release([]string{d.ID}) // cut off by Stop: not the destination's doing
+		ids := make([]string, len(batch))
+		for i, d := range batch {
+			ids[i] = d.ID
 		}
+		e.release(ids) // cut off by Stop: not the destination's doing
 		return answer{answered: true}
 	}
 	random := e.opts.Random() // one for all, so that what failed together is due together
@@ -80,7 +82,7 @@ func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time
 	if dst.render == nil {
 		return answer{err: "settings", detail: dst.StateReason, unsent: true}
 	}
-	m, err := dst.renderSafely(eventsOf(batch), provider.Sending{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: now, URL: dst.URL})
+	m, err := dst.renderSafely(batch, provider.Sending{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: now, URL: dst.URL})
 	if err != nil && len(batch) > 1 { // one of them is at fault; each goes alone the next time
 		return answer{err: errorRender, detail: "as one of a batch: " + err.Error(), unsent: true}
 	}
@@ -107,15 +109,6 @@ func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time
 		got.verdict = e.judgeSafely(dst, reply.Status, reply.Body)
 	}
 	return got
-}
-
-// eventsOf returns the events of a batch. That of one is not allocated.
-func eventsOf(batch []*bellhop.Delivery) []*bellhop.Event {
-	events := make([]*bellhop.Event, 0, 1)
-	for _, d := range batch {
-		events = append(events, d.Event)
-	}
-	return events
 }
 
 // log writes the attempt's line: those that failed for operators, those that passed for us.

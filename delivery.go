@@ -9,8 +9,10 @@ type Delivery struct {
 	DestinationID string
 	State         DeliveryState
 	Attempts      int       // made so far
+	Spared        int       // of these, how many do not count against the schedule
+	Key           int64     // of its [Order]: those of one key go one after the other; 0 is none
 	NextAt        time.Time // of a pending one: when the next attempt is due
-	CreatedAt     time.Time
+	CreatedAt     time.Time // when its event came in or, of a replay, when that was asked for; of a claimed one only the latter
 	UpdatedAt     time.Time // when its state last changed
 	Last          *Attempt  // the latest attempt, if there was one; of a claimed delivery only its status and error
 
@@ -49,6 +51,7 @@ const MaxReplyBytes = 4 << 10
 type Owed struct {
 	Event         int // index among the events accepted together
 	DestinationID string
+	Key           int64  // of the destination's order; 0 is none
 	Leased        bool   // a lane has room for it and sends it as soon as it is on disk; otherwise it is pending, due now
 	DeliveryID    string // set by Accept; "" where the event was a repeat
 }
@@ -66,4 +69,5 @@ type Result struct {
 	Attempt       Attempt
 	State         DeliveryState // delivered, dead, cancelled, or pending with NextAt
 	NextAt        time.Time
+	Spared        bool // the attempt does not count against the schedule
 }

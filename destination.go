@@ -15,13 +15,19 @@ type Destination struct {
 	// Settings belong to the type, secrets included; kept encrypted and shown with secrets masked.
 	Settings json.RawMessage
 
+	// Access is an [Access]: how it is reached, and who we are there. Kept and shown as Settings are; empty is none.
+	Access json.RawMessage
+
 	Match Match
 
 	Timeout     time.Duration // of one attempt, from dialling to the last byte of the reply
 	Concurrency int           // attempts under way at once
 	Rate        Rate          // of attempts; zero is any
 	Batch       Batch         // of events in a request; zero is one at a time
-	Retry       Schedule
+	Order       Order         // which events wait for one another; "" is none
+	Retry       Retry
+	Breaker     Breaker
+	ExpiresAt   time.Time // from when on nothing more is owed to it; zero is never
 
 	// Handshake says whether the receiver has to agree before it gets anything: HandshakeNone, or the kind that the
 	// type makes.
@@ -31,9 +37,11 @@ type Destination struct {
 	State       DestinationState
 	StateReason string // why it is not active, in words
 
+	FailingSince time.Time // of the first of the failures for which it is held back; zero while it is well
+
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	SecretsAt time.Time // when a secret among Settings was last set
+	SecretsAt time.Time // when a secret among Settings or Access was last set
 }
 
 // DestinationState says whether a destination gets its deliveries.
@@ -45,6 +53,7 @@ const (
 	DestinationPaused     DestinationState = "paused"     // by a person; events are kept for it
 	DestinationDisabled   DestinationState = "disabled"   // by the gateway: it wants nothing more; events are kept for it
 	DestinationUnverified DestinationState = "unverified" // it has not agreed yet; events are kept for it
+	DestinationExpired    DestinationState = "expired"    // its time is over: nothing more is owed to it; what was is kept
 )
 
 // HandshakeNone is no handshake.

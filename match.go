@@ -10,7 +10,7 @@ import (
 )
 
 // A Match is the part of a destination that says which events it wants. All that is set must hold; the zero
-// Match wants every event.
+// Match wants every event but the gateway's own (see [SourceSelf]).
 type Match struct {
 	Sources []string // names or ids; empty is any
 	Types   []string // whole types, or a prefix and "*": "ams.*"; empty is any
@@ -34,11 +34,12 @@ type Matcher struct {
 	prefixes []string // of types; the "*" is cut off
 	where    *vm.Program
 	metered  bool // where counts its steps
+	self     bool // the gateway's own events are meant as well
 }
 
 // Compile checks m and makes it ready for use. Its errors are [CodeInvalid] with paths within the match.
 func (m Match) Compile() (*Matcher, error) {
-	c := &Matcher{sources: slices.Clone(m.Sources)}
+	c := &Matcher{sources: slices.Clone(m.Sources), self: slices.Contains(m.Sources, SourceSelf) || slices.Contains(m.Sources, SourceSelfID)}
 	var errs []error
 	if len(m.Sources) > MaxMatchEntries {
 		errs = append(errs, Invalid("sources", fmt.Sprintf("at most %d entries", MaxMatchEntries)))
@@ -52,6 +53,7 @@ func (m Match) Compile() (*Matcher, error) {
 		}
 	}
 	for i, t := range m.Types {
+		c.self = c.self || strings.HasPrefix(t, TypeSelfPrefix)
 		prefix, wild := strings.CutSuffix(t, "*")
 		if t == "" || strings.Contains(prefix, "*") {
 			errs = append(errs, Invalid(fmt.Sprintf("types[%d]", i), `must be an event type, which may end in "*": "ams.*"`))
@@ -79,6 +81,9 @@ func (m Match) Compile() (*Matcher, error) {
 
 // Wants reports whether ev matches. err says why a Where could not be evaluated; the event then does not match.
 func (m *Matcher) Wants(ev *Event) (ok bool, err error) {
+	if !m.self && ev.SourceID == SourceSelfID {
+		return false, nil
+	}
 	if len(m.sources) > 0 && !slices.Contains(m.sources, ev.Source) && !slices.Contains(m.sources, ev.SourceID) {
 		return false, nil
 	}

@@ -29,6 +29,13 @@ const (
 	SourceAPIID = PrefixSource + SourceAPI
 )
 
+// SourceSelf and SourceSelfID are the name and id of the source of the gateway's own events: [TypeDestinationDisabled] and its
+// like. A match gets them only if it names this source, or types that begin with [TypeSelfPrefix].
+const (
+	SourceSelf   = "bellhop"
+	SourceSelfID = PrefixSource + SourceSelf
+)
+
 // DefaultMaxBodyBytes bounds a request body where the source does not say otherwise,
 // and MaxMaxBodyBytes what a source may say.
 const (

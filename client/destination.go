@@ -18,29 +18,36 @@ type NewDestination struct {
 	Concurrency int            `json:"concurrency,omitempty"`
 	Rate        *Rate          `json:"rate,omitempty"`
 	Batch       *Batch         `json:"batch,omitempty"`
+	Order       string         `json:"order,omitempty"` // "none", "source" or "subject"
 	Retry       *Retry         `json:"retry,omitempty"`
+	Breaker     *Breaker       `json:"breaker,omitempty"`
+	ExpiresAt   time.Time      `json:"expires_at,omitzero"`
 	Handshake   string         `json:"handshake,omitempty"` // "none", or how the type asks: "validation-token", "eventgrid", "cloudevents"
 }
 
 // A Destination is where events go.
 type Destination struct {
-	ID          string         `json:"id"`
-	Name        string         `json:"name"`
-	Type        string         `json:"type"`
-	URL         string         `json:"url"`
-	Settings    map[string]any `json:"settings"` // of a secret: {"set": true, "set_at": …}
-	Match       Match          `json:"match"`
-	Timeout     string         `json:"timeout"`
-	Concurrency int            `json:"concurrency"`
-	Rate        *Rate          `json:"rate"`  // nil is any
-	Batch       *Batch         `json:"batch"` // nil is one event at a time
-	Retry       Retry          `json:"retry"`
-	Handshake   string         `json:"handshake"`
-	GrantedRate *Rate          `json:"granted_rate"` // what the receiver allowed when it agreed; nil is any
-	State       string         `json:"state"`        // "active", "paused", "disabled" or "unverified"
-	StateReason string         `json:"state_reason"`
-	CreatedAt   time.Time      `json:"created_at"`
-	UpdatedAt   time.Time      `json:"updated_at"`
+	ID           string         `json:"id"`
+	Name         string         `json:"name"`
+	Type         string         `json:"type"`
+	URL          string         `json:"url"`
+	Settings     map[string]any `json:"settings"` // of a secret: {"set": true, "set_at": …}
+	Match        Match          `json:"match"`
+	Timeout      string         `json:"timeout"`
+	Concurrency  int            `json:"concurrency"`
+	Rate         *Rate          `json:"rate"`  // nil is any
+	Batch        *Batch         `json:"batch"` // nil is one event at a time
+	Order        string         `json:"order"`
+	Retry        Retry          `json:"retry"`
+	Breaker      Breaker        `json:"breaker"`
+	ExpiresAt    time.Time      `json:"expires_at,omitzero"` // zero is never
+	Handshake    string         `json:"handshake"`
+	GrantedRate  *Rate          `json:"granted_rate"` // what the receiver allowed when it agreed; nil is any
+	State        string         `json:"state"`        // "active", "paused", "disabled", "unverified" or "expired"
+	StateReason  string         `json:"state_reason"`
+	FailingSince time.Time      `json:"failing_since,omitzero"` // zero while it is well
+	CreatedAt    time.Time      `json:"created_at"`
+	UpdatedAt    time.Time      `json:"updated_at"`
 }
 
 // A Match says which events a destination wants. All that is set must hold.
@@ -64,7 +71,15 @@ type Batch struct {
 
 // A Retry says when a failed delivery is tried again.
 type Retry struct {
-	Schedule Schedule `json:"schedule"`
+	Schedule Schedule          `json:"schedule,omitempty"`
+	MaxAge   string            `json:"max_age,omitempty"`  // "24h"
+	Outcomes map[string]string `json:"outcomes,omitempty"` // by status, "4xx" or error: "delivered", "retry", "dead" or "disable"
+}
+
+// A Breaker says when a destination that keeps failing is held back, and when it is given up.
+type Breaker struct {
+	Failures     *int   `json:"failures,omitempty"`      // attempts in a row that failed; 0 never holds back, nil is the default
+	DisableAfter string `json:"disable_after,omitempty"` // "120h"; "0s" never disables
 }
 
 // A Schedule is the name of a preset, alone ("default", "none"), or a list of durations ("5s", "5m").

@@ -44,21 +44,11 @@ once; what is meant for it is kept until it has. 'bellhop destinations resume NA
 			made = newSecret()
 			settings["secret"] = made
 		}
-		rate, err := f.limit(c)
-		if err != nil {
-			return err
-		}
-		batch, err := f.batching(c)
-		if err != nil {
-			return err
-		}
 		d := client.NewDestination{
-			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Timeout: f.timeout, Concurrency: f.concurrency, Rate: rate, Batch: batch, Handshake: f.handshake,
-			Match: &client.Match{Sources: f.sources, Types: f.types, Where: f.where},
+			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Match: &client.Match{Sources: f.sources, Types: f.types, Where: f.where},
 		}
-		if f.retry != "" {
-			retry := f.schedule()
-			d.Retry = &retry
+		if err := f.fill(c, &d); err != nil {
+			return err
 		}
 		return conn.call(func(api *client.Client) error {
 			created, err := api.CreateDestination(c.Context(), d)

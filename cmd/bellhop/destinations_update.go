@@ -27,17 +27,13 @@ func newDestinationsUpdateCommand(e *env, conn *connection) *cobra.Command {
 			return err
 		}
 		unset(settings, *remove)
-		rate, err := f.limit(c)
+		changes, err := f.delivering(c)
 		if err != nil {
 			return err
 		}
-		batch, err := f.batching(c)
-		if err != nil {
-			return err
+		if c.Flags().Changed("name") {
+			changes["name"] = *name
 		}
-		changes := changedFlags(c, map[string]any{
-			"name": *name, "url": f.url, "timeout": f.timeout, "concurrency": f.concurrency, "retry": f.schedule(), "rate": rate, "batch": batch, "handshake": f.handshake,
-		})
 		if len(settings) > 0 {
 			changes["settings"] = settings
 		}

@@ -55,7 +55,7 @@ func (r *rig) fill() {
 	r.destinations = []bellhop.Destination{{
 		ID: "dst_1", Name: "billing", Type: "http", URL: "https://billing.example.com/", State: bellhop.DestinationActive,
 		Settings: json.RawMessage(`{"format":"standard","secret":"` + canary + `","headers":{"X-Key":"` + canary + `"}}`),
-		Timeout:  time.Second, Concurrency: 3, Retry: bellhop.Schedule{time.Minute, 2 * time.Hour},
+		Timeout:  time.Second, Concurrency: 3, Retry: bellhop.Retry{Schedule: bellhop.Schedule{time.Minute, 2 * time.Hour}},
 		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testNow,
 	}}
 	body := []byte(`{"a": [1]}`)

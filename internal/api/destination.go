@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -22,29 +23,36 @@ type NewDestination struct {
 	Concurrency int      `json:"concurrency,omitempty" minimum:"1" maximum:"1024" doc:"Attempts under way at once; 16 if not given"`
 	Rate        *Rate    `json:"rate,omitempty" doc:"Attempts a second, retries among them; that of the type if not given, which mostly is any"`
 	Batch       *Batch   `json:"batch,omitempty" doc:"Several events in one request, for types and formats that know such; one at a time if not given"`
+	Order       string   `json:"order,omitempty" enum:"none,source,subject" doc:"Which events wait for one another and go in their order: those of a source, or of a subject; none if not given"`
 	Retry       Retry    `json:"retry,omitzero"`
+	Breaker     *Breaker `json:"breaker,omitempty" doc:"When it is held back for failing, and when given up"`
+	ExpiresAt   *Time    `json:"expires_at,omitempty" doc:"From when on nothing more is owed to it; renewed by a PATCH; never if not given"`
 	Handshake   string   `json:"handshake,omitempty" example:"none" doc:"Whether the receiver has to agree before it gets anything: none, or how the type asks (validation-token, eventgrid, cloudevents); that of the type if not given"`
 }
 
 // A Destination is where events go.
 type Destination struct {
-	ID          string   `json:"id" example:"dst_01h455vb4pex5vsknk08"`
-	Name        string   `json:"name" example:"billing"`
-	Type        string   `json:"type" example:"http"`
-	URL         string   `json:"url"`
-	Settings    Settings `json:"settings" doc:"The type's own; of a secret only that it is set, and since when"`
-	Match       Match    `json:"match"`
-	Timeout     string   `json:"timeout" example:"5s"`
-	Concurrency int      `json:"concurrency" example:"16"`
-	Rate        *Rate    `json:"rate" doc:"Attempts a second; null is any"`
-	Batch       *Batch   `json:"batch" doc:"Several events in one request; null is one at a time"`
-	Retry       Retry    `json:"retry"`
-	Handshake   string   `json:"handshake" example:"none"`
-	GrantedRate *Rate    `json:"granted_rate" doc:"What the receiver allowed when it agreed; null is any"`
-	State       string   `json:"state" enum:"active,paused,disabled,unverified"`
-	StateReason string   `json:"state_reason" doc:"Why it is not active"`
-	CreatedAt   Time     `json:"created_at"`
-	UpdatedAt   Time     `json:"updated_at"`
+	ID           string   `json:"id" example:"dst_01h455vb4pex5vsknk08"`
+	Name         string   `json:"name" example:"billing"`
+	Type         string   `json:"type" example:"http"`
+	URL          string   `json:"url"`
+	Settings     Settings `json:"settings" doc:"The type's own; of a secret only that it is set, and since when"`
+	Match        Match    `json:"match"`
+	Timeout      string   `json:"timeout" example:"5s"`
+	Concurrency  int      `json:"concurrency" example:"16"`
+	Rate         *Rate    `json:"rate" doc:"Attempts a second; null is any"`
+	Batch        *Batch   `json:"batch" doc:"Several events in one request; null is one at a time"`
+	Order        string   `json:"order" enum:"none,source,subject"`
+	Retry        Retry    `json:"retry"`
+	Breaker      *Breaker `json:"breaker"`
+	ExpiresAt    Time     `json:"expires_at" doc:"null is never"`
+	Handshake    string   `json:"handshake" example:"none"`
+	GrantedRate  *Rate    `json:"granted_rate" doc:"What the receiver allowed when it agreed; null is any"`
+	State        string   `json:"state" enum:"active,paused,disabled,unverified,expired"`
+	StateReason  string   `json:"state_reason" doc:"Why it is not active"`
+	FailingSince Time     `json:"failing_since" doc:"Since when it fails so that it is held back; null while it is well"`
+	CreatedAt    Time     `json:"created_at"`
+	UpdatedAt    Time     `json:"updated_at"`
 }
 
 // A Match says which events a destination wants. All that is set must hold.
@@ -147,7 +155,7 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 		delete(in.Body, "url")
 	}
 	// The type stays, for the settings are its own: another might show what this one keeps secret.
-	if err := in.Body.readOnly(s.destinationJSON(before), "id", "type", "granted_rate", "state", "state_reason", "created_at", "updated_at"); err != nil {
+	if err := in.Body.readOnly(s.destinationJSON(before), "id", "type", "granted_rate", "state", "state_reason", "failing_since", "created_at", "updated_at"); err != nil {
 		return after, false, err
 	}
 	current := newDestination(before)
@@ -195,6 +203,7 @@ func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) 
 func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error) {
 	d := bellhop.Destination{
 		Name: in.Name, Type: in.Type, URL: in.URL, Match: bellhop.Match(in.Match), Concurrency: in.Concurrency, Handshake: in.Handshake,
+		Order: cmp.Or(bellhop.Order(in.Order), bellhop.OrderNone), ExpiresAt: in.ExpiresAt.time(),
 	}
 	var info provider.Info // of type http, empty: no schedule and no rate of its own
 	if p, ok := s.provider(d.Type); ok {
@@ -203,10 +212,11 @@ func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error
 	if d.Concurrency == 0 {
 		d.Concurrency = bellhop.DefaultConcurrency
 	}
-	var errs [6]error
+	var errs [7]error
 	errs[0] = bellhop.CheckName(in.Name)
 	d.Timeout, errs[1] = parseTimeout(in.Timeout)
-	d.Retry, errs[2] = in.Retry.schedule(info.Schedule)
+	d.Retry, errs[2] = in.Retry.retry(info.Schedule)
+	d.Breaker, errs[6] = in.Breaker.breaker()
 	d.Rate, errs[4] = in.Rate.rate(info.Rate)
 	d.Batch, errs[5] = in.Batch.batch()
 	var err error
@@ -238,9 +248,9 @@ func (s *server) destinationJSON(d bellhop.Destination) Destination {
 	return Destination{
 		ID: d.ID, Name: d.Name, Type: d.Type, URL: s.shownURL(d),
 		Settings: s.destinationSecrets(d.Type).show(of.Settings, d.SecretsAt),
-		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Batch: of.Batch, Retry: of.Retry,
-		Handshake: d.Handshake, GrantedRate: rateOf(d.Granted),
-		State: string(d.State), StateReason: d.StateReason, CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
+		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Batch: of.Batch,
+		Order: of.Order, Retry: of.Retry, Breaker: of.Breaker, ExpiresAt: Time(d.ExpiresAt), Handshake: d.Handshake, GrantedRate: rateOf(d.Granted),
+		State: string(d.State), StateReason: d.StateReason, FailingSince: Time(d.FailingSince), CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
 	}
 }
 
@@ -279,11 +289,16 @@ func withoutSecrets(text string) string {
 
 // newDestination is what d could be made of again, secrets included.
 func newDestination(d bellhop.Destination) NewDestination {
-	return NewDestination{
+	of := NewDestination{
 		Name: d.Name, Type: d.Type, URL: d.URL, Settings: readSettings(d.Settings),
 		Match:   Match{Sources: append([]string{}, d.Match.Sources...), Types: append([]string{}, d.Match.Types...), Where: d.Match.Where},
-		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Rate: rateOf(d.Rate).plain(), Batch: batchOf(d.Batch), Retry: retryOf(d.Retry), Handshake: d.Handshake,
+		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Rate: rateOf(d.Rate).plain(), Batch: batchOf(d.Batch),
+		Order: string(cmp.Or(d.Order, bellhop.OrderNone)), Retry: retryOf(d.Retry), Breaker: breakerOf(d.Breaker), Handshake: d.Handshake,
 	}
+	if !d.ExpiresAt.IsZero() {
+		of.ExpiresAt = (*Time)(&d.ExpiresAt)
+	}
+	return of
 }
 
 // destinationSecrets are those among the settings of a type. Of http they are its secret and what its headers say.

@@ -18,9 +18,10 @@ func TestDestination(t *testing.T) {
 	}
 	delete(made, "id")
 	same(t, made, `{"name":"billing","type":"http","url":"https://billing.example.com/h","settings":{},
-		"match":{"sources":[],"types":[],"where":""},"timeout":"5s","concurrency":16,"rate":null,"batch":null,"retry":{"schedule":"default"},"handshake":"none","granted_rate":null,
+		"match":{"sources":[],"types":[],"where":""},"timeout":"5s","concurrency":16,"rate":null,"batch":null,"order":"none",
+		"retry":{"schedule":"default"},"breaker":{"failures":16,"disable_after":"120h"},"expires_at":null,"handshake":"none","granted_rate":null,"failing_since":null,
 		"state":"active","state_reason":"","created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`)
-	if d := r.destinations[0]; d.Timeout != bellhop.DefaultTimeout || len(d.Retry) != 9 || d.Concurrency != 16 {
+	if d := r.destinations[0]; d.Timeout != bellhop.DefaultTimeout || len(d.Retry.Schedule) != 9 || d.Concurrency != 16 {
 		t.Errorf("stored %+v", d)
 	}
 	made = r.do("POST", "/api/v1/destinations", `{"name":"all","type":"http","url":"https://billing.example.com/h",
@@ -37,13 +38,24 @@ func TestDestination(t *testing.T) {
 	same(t, r.do("PATCH", "/api/v1/destinations/all", `{"batch":null}`).is(200)["batch"], `null`)
 	made = r.do("POST", "/api/v1/destinations", `{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"},"retry":{"schedule":"none"}}`).is(201)
 	same(t, made["retry"], `{"schedule":"none"}`)
-	if d := r.destinations[2]; d.Retry == nil || len(d.Retry) != 0 {
+	if d := r.destinations[2]; d.Retry.Schedule == nil || len(d.Retry.Schedule) != 0 {
 		t.Errorf("stored %+v", d.Retry)
 	}
 	r.do("POST", "/api/v1/destinations", `{"name":"l","url":"https://x.example.com"}`).refused(409, bellhop.CodeConflict)
 	made = r.do("POST", "/api/v1/destinations", `{"name":"n","url":"https://x.example.com","retry":{"schedule":null},"match":null,"timeout":null}`).is(201)
 	same(t, made["retry"], `{"schedule":"default"}`)
-	if r.changes != 6 {
+	made = r.do("POST", "/api/v1/destinations", `{"name":"o","url":"https://x.example.com","order":"subject","expires_at":"2027-01-01T01:00:00.000+01:00",
+		"retry":{"max_age":"24h","outcomes":{"404":"dead","5xx":"retry"}},"breaker":{"failures":3,"disable_after":"0s"}}`).is(201)
+	same(t, made["order"], `"subject"`)
+	same(t, made["retry"], `{"schedule":"default","max_age":"24h","outcomes":{"404":"dead","5xx":"retry"}}`)
+	same(t, made["breaker"], `{"failures":3,"disable_after":"0s"}`)
+	same(t, made["expires_at"], `"2027-01-01T00:00:00.000Z"`)
+	same(t, r.do("PATCH", "/api/v1/destinations/o", `{"breaker":{"failures":0},"expires_at":null,"retry":{"outcomes":{"404":null}}}`).is(200)["retry"],
+		`{"schedule":"default","max_age":"24h","outcomes":{"5xx":"retry"}}`)
+	if d := r.destinations[len(r.destinations)-1]; d.Breaker != (bellhop.Breaker{}) || !d.ExpiresAt.IsZero() {
+		t.Errorf("stored %+v", d)
+	}
+	if r.changes != 8 {
 		t.Errorf("%d changes", r.changes)
 	}
 }
@@ -109,7 +121,7 @@ func TestDestinationPatch(t *testing.T) {
 	r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)
 	after := r.destinations[0]
 	if string(after.Settings) != `{"format":"standard","headers":{"X-Key":"`+canary+`"},"secret":"`+canary+`"}` ||
-		after.Timeout != before.Timeout || after.Concurrency != 3 || len(after.Retry) != 2 || !after.SecretsAt.Equal(testNow) {
+		after.Timeout != before.Timeout || after.Concurrency != 3 || len(after.Retry.Schedule) != 2 || !after.SecretsAt.Equal(testNow) {
 		t.Errorf("stored %+v", after)
 	}
 

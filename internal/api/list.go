@@ -52,6 +52,17 @@ func (t Time) MarshalJSON() ([]byte, error) {
 	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
 }
 
+// UnmarshalJSON reads t, RFC 3339 or null.
+func (t *Time) UnmarshalJSON(b []byte) error { return (*time.Time)(t).UnmarshalJSON(b) }
+
+// time is t, to the microsecond, as it is stored; none is the zero time.
+func (t *Time) time() time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return time.Time(*t).UTC().Truncate(time.Microsecond)
+}
+
 // Schema describes t.
 func (Time) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true}

@@ -13,7 +13,9 @@ import (
 
 // A Retry says when a failed delivery is tried again.
 type Retry struct {
-	Schedule Schedule `json:"schedule,omitempty" doc:"The waits before each retry (30s, 5m, 2h) or a preset: default, sharepoint, eventgrid, none"`
+	Schedule Schedule          `json:"schedule,omitempty" doc:"The waits before each retry (30s, 5m, 2h) or a preset: default, sharepoint, eventgrid, none"`
+	MaxAge   string            `json:"max_age,omitempty" example:"24h" doc:"Of a delivery that is tried again, counted from its event, or from when it was replayed; any if not given"`
+	Outcomes map[string]string `json:"outcomes,omitempty" doc:"What an answer means here: by status (404), a hundred of them (4xx) or error (timeout): delivered, retry, dead or disable"`
 }
 
 // A Schedule is a list of durations, or the name of a preset, as it was written.
@@ -37,26 +39,44 @@ func (Schedule) Schema(huma.Registry) *huma.Schema {
 	}
 }
 
-// schedule reads r. None is the preset of that name; "" is the default one.
-func (r Retry) schedule(preset string) (bellhop.Schedule, error) {
-	if len(r.Schedule) == 0 || string(r.Schedule) == "null" {
-		return bellhop.SchedulePresets[cmp.Or(preset, "default")], nil
+// retry reads r. No schedule is the preset of that name; "" is the default one.
+func (r Retry) retry(preset string) (bellhop.Retry, error) {
+	retry := bellhop.Retry{Schedule: bellhop.SchedulePresets[cmp.Or(preset, "default")]}
+	var errs [2]error
+	if len(r.Schedule) > 0 && string(r.Schedule) != "null" {
+		retry.Schedule = nil
+		errs[0] = bellhop.Join("schedule", retry.Schedule.UnmarshalJSON(r.Schedule))
 	}
-	var waits bellhop.Schedule
-	err := waits.UnmarshalJSON(r.Schedule)
-	return waits, bellhop.Join("retry.schedule", err)
+	retry.MaxAge, errs[1] = parseDuration("max_age", r.MaxAge, 0)
+	for key, outcome := range r.Outcomes {
+		if retry.Outcomes == nil {
+			retry.Outcomes = bellhop.Outcomes{}
+		}
+		retry.Outcomes[key] = bellhop.Outcome(outcome)
+	}
+	return retry, bellhop.Join("retry", errs[:]...)
 }
 
-// retryOf shows waits: by name, where it is a preset.
-func retryOf(waits bellhop.Schedule) Retry {
-	var shown any = shortDurations(waits)
+// retryOf shows retry, its schedule by name, where it is a preset.
+func retryOf(retry bellhop.Retry) Retry {
+	var shown any = shortDurations(retry.Schedule)
 	for name, preset := range bellhop.SchedulePresets {
-		if slices.Equal(preset, waits) {
+		if slices.Equal(preset, retry.Schedule) {
 			shown = name
 		}
 	}
-	raw, _ := json.Marshal(shown) // a text or a list of them
-	return Retry{raw}
+	of := Retry{}
+	of.Schedule, _ = json.Marshal(shown) // a text or a list of them
+	if retry.MaxAge != 0 {
+		of.MaxAge = duration(retry.MaxAge)
+	}
+	for key, outcome := range retry.Outcomes {
+		if of.Outcomes == nil {
+			of.Outcomes = map[string]string{}
+		}
+		of.Outcomes[key] = string(outcome)
+	}
+	return of
 }
 
 func shortDurations(waits bellhop.Schedule) []string {
@@ -75,6 +95,18 @@ func parseTimeout(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < bellhop.MinTimeout || d > bellhop.MaxTimeout {
 		return 0, bellhop.Invalid("timeout", `use a length of time from 10ms to 5m, such as "5s"`)
+	}
+	return d, nil
+}
+
+// parseDuration reads a length of time, whose bounds others check. None is standard.
+func parseDuration(path, text string, standard time.Duration) (time.Duration, error) {
+	if text == "" {
+		return standard, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, bellhop.Invalid(path, `use a length of time such as "90s", "30m" or "24h"`)
 	}
 	return d, nil
 }

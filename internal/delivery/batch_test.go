@@ -120,7 +120,7 @@ func TestBatchFails(t *testing.T) {
 				}
 			})
 			r.destination(to, batched(4, time.Second), func(d *bellhop.Destination) {
-				d.Concurrency, d.Retry = 1, bellhop.Schedule{time.Minute}
+				d.Concurrency, d.Retry.Schedule = 1, bellhop.Schedule{time.Minute}
 			})
 			var events []bellhop.Event
 			for i := range 4 {

@@ -45,7 +45,7 @@ func TestDead(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("broken")
 		to.will(status(500))
-		r.destination(to, func(d *bellhop.Destination) { d.Retry = bellhop.Schedule{time.Minute, time.Hour} })
+		r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.Schedule{time.Minute, time.Hour} })
 		r.acceptMany(1)
 		time.Sleep(48 * time.Hour)
 
@@ -171,7 +171,7 @@ func TestForgetMakesRoom(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("billing")
 		to.will(status(500))
-		r.destination(to, func(d *bellhop.Destination) { d.Retry = bellhop.Schedule{time.Minute} })
+		r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.Schedule{time.Minute} })
 		r.acceptMany(1)
 		synctest.Wait()
 		events := make([]bellhop.Event, laneLength)

@@ -37,7 +37,7 @@ func TestFailures(t *testing.T) {
 				r := newRig(t)
 				to := r.network.receiver("odd")
 				to.will(c.answer)
-				r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Retry = 2*time.Second, bellhop.ScheduleNone })
+				r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Retry.Schedule = 2*time.Second, bellhop.ScheduleNone })
 				r.acceptMany(1)
 				time.Sleep(3 * time.Second)
 				got := r.only()

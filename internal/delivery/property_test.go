@@ -50,9 +50,9 @@ func newStream(t *testing.T, seed uint64) *stream {
 		to.will(s.answer)
 		s.receivers = append(s.receivers, to)
 		s.destinations = append(s.destinations, s.destination(to, func(d *bellhop.Destination) {
-			d.Concurrency, d.Timeout, d.Retry = 1+s.roll(20), time.Duration(1+s.roll(10))*time.Second, nil
+			d.Concurrency, d.Timeout, d.Retry.Schedule = 1+s.roll(20), time.Duration(1+s.roll(10))*time.Second, nil
 			for range s.roll(5) {
-				d.Retry = append(d.Retry, time.Duration(s.roll(3600))*time.Second)
+				d.Retry.Schedule = append(d.Retry.Schedule, time.Duration(s.roll(3600))*time.Second)
 			}
 		}))
 	}

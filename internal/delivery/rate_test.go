@@ -32,7 +32,7 @@ func TestRate(t *testing.T) {
 		to, other := r.network.receiver("slow"), r.network.receiver("other")
 		rate := bellhop.Rate{PerSecond: 10, Burst: 3}
 		r.destination(to, func(d *bellhop.Destination) {
-			d.Rate, d.Granted, d.Retry = bellhop.PerSecond(50), rate, bellhop.Schedule{time.Second, time.Second}
+			d.Rate, d.Granted, d.Retry.Schedule = bellhop.PerSecond(50), rate, bellhop.Schedule{time.Second, time.Second}
 		})
 		r.destination(other)
 		to.will(status(500))
@@ -85,7 +85,7 @@ func TestTooMany(t *testing.T) {
 			w.Header().Set("Retry-After", "30")
 			w.WriteHeader(429)
 		})
-		r.destination(to, func(d *bellhop.Destination) { d.Concurrency, d.Retry = 1, bellhop.Schedule{time.Second, time.Second} })
+		r.destination(to, func(d *bellhop.Destination) { d.Concurrency, d.Retry.Schedule = 1, bellhop.Schedule{time.Second, time.Second} })
 		r.acceptMany(50)
 		time.Sleep(29 * time.Second)
 		if n := len(to.got()); n != 1 {
@@ -194,7 +194,7 @@ func TestRateAndClock(t *testing.T) {
 		to := r.network.receiver("slow")
 		to.will(status(500))
 		r.destination(to, func(d *bellhop.Destination) {
-			d.Rate, d.Retry = bellhop.PerSecond(1), bellhop.Schedule{12 * time.Hour, 12 * time.Hour}
+			d.Rate, d.Retry.Schedule = bellhop.PerSecond(1), bellhop.Schedule{12 * time.Hour, 12 * time.Hour}
 		})
 		r.acceptMany(1)
 		time.Sleep(time.Second)

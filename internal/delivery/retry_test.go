@@ -105,7 +105,7 @@ func TestRetryByHand(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("broken")
 		to.will(status(500))
-		d := r.destination(to, func(d *bellhop.Destination) { d.Retry = bellhop.ScheduleNone })
+		d := r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.ScheduleNone })
 		r.acceptMany(1)
 		synctest.Wait()
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDead: 1})
@@ -131,7 +131,7 @@ func TestRetriesAcrossRestarts(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("broken")
 		to.will(status(500))
-		r.destination(to, func(d *bellhop.Destination) { d.Retry = bellhop.Schedule{time.Hour, time.Hour, time.Hour} })
+		r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.Schedule{time.Hour, time.Hour, time.Hour} })
 		r.acceptMany(1)
 		time.Sleep(10 * time.Minute)
 		r.stop(t.Context()) // after the first attempt

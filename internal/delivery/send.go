@@ -50,7 +50,7 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery) answer {
 // record decides what an attempt made of d, and keeps that.
 func (e *Engine) record(l *lane, dst *destination, d *bellhop.Delivery, got answer, start, end time.Time, random float64) {
 	n := d.Attempts + 1
-	o := decide(dst.Retry, n, got, end, random)
+	o := decide(dst.Retry.Schedule, n, got, end, random)
 	err := e.opts.Store.Record(bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID, State: o.state, NextAt: o.nextAt,
 		Attempt: bellhop.Attempt{DeliveryID: d.ID, Number: n, StartedAt: start, Duration: end.Sub(start), Status: got.status,
 			Error: o.error, Detail: o.detail, Reply: got.reply}})

@@ -95,7 +95,7 @@ const (
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (source, provider_id) WHERE provider_id IS NOT NULL DO NOTHING`
 	insertLeased = `INSERT INTO deliveries (n, destination, state, attempts) VALUES (?, ?, 'leased', 0)`
-	insertDue    = `INSERT INTO deliveries (n, destination, state, attempts, next_at) VALUES (?, ?, 'pending', 0, ?)`
+	insertDue    = `INSERT INTO deliveries (n, destination, state, attempts, next_at, key) VALUES (?, ?, 'pending', 0, ?, ?)`
 	findEvent    = `SELECT n FROM events WHERE source = ? AND provider_id = ?`
 )
 
@@ -122,7 +122,7 @@ func (o *accept) apply(c *conn) error {
 		if place >= maxPlaces {
 			return fmt.Errorf("accept: more than %d deliveries of one event", maxPlaces)
 		}
-		if err := o.applyOwed(c, owed.Leased, event<<placeBits|place, o.destinations[i], now); err != nil {
+		if err := o.applyOwed(c, owed, event<<placeBits|place, o.destinations[i], now); err != nil {
 			return err
 		}
 	}
@@ -165,9 +165,10 @@ func (o *accept) applyEvent(c *conn, ev *bellhop.Event, now time.Time) (int64, e
 	return n, err
 }
 
-func (o *accept) applyOwed(c *conn, leased bool, n, destination int64, now time.Time) error {
+// applyOwed writes one delivery. What has a key is never leased: only a claim knows what it waits for.
+func (o *accept) applyOwed(c *conn, owed *bellhop.Owed, n, destination int64, now time.Time) error {
 	sql := insertLeased
-	if !leased {
+	if !owed.Leased {
 		sql = insertDue
 	}
 	s, err := c.prepare(sql)
@@ -176,8 +177,9 @@ func (o *accept) applyOwed(c *conn, leased bool, n, destination int64, now time.
 	}
 	s.BindInt64(1, n)
 	s.BindInt64(2, destination)
-	if !leased {
+	if !owed.Leased {
 		bindTime(s, 3, now)
+		bindNumber(s, 4, owed.Key)
 	}
 	return s.Exec()
 }
@@ -214,6 +216,15 @@ func bindText(s *sqlite3.Stmt, i int, text string) {
 		s.BindNull(i)
 	} else {
 		s.BindText(i, text)
+	}
+}
+
+// bindNumber binds n, or NULL if it is zero.
+func bindNumber(s *sqlite3.Stmt, i int, n int64) {
+	if n == 0 {
+		s.BindNull(i)
+	} else {
+		s.BindInt64(i, n)
 	}
 }
 

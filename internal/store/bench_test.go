@@ -41,7 +41,7 @@ func populate(t testing.TB, s *Store) (source, destination string) {
 		t.Fatal(err)
 	}
 	dst := bellhop.Destination{ID: bellhop.NewID(bellhop.PrefixDestination, rand.Reader), Name: "billing", Type: "http", URL: "http://127.0.0.1:1/",
-		Settings: []byte(`{}`), Timeout: time.Second, Concurrency: 16, State: bellhop.DestinationActive, Retry: bellhop.ScheduleDefault, CreatedAt: now, UpdatedAt: now}
+		Settings: []byte(`{}`), Timeout: time.Second, Concurrency: 16, State: bellhop.DestinationActive, Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, CreatedAt: now, UpdatedAt: now}
 	if err := s.CreateDestination(t.Context(), dst); err != nil {
 		t.Fatal(err)
 	}

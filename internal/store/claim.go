@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -10,7 +11,8 @@ import (
 
 // Claim leases deliveries of a destination that are due, those due longest first, and returns them with their
 // events: at most limit, and, but for the first, at most maxBytes of bodies. Of the last attempt, each has status and error.
-// What it returns is leased on disk: after a crash it is due again.
+// Those that have a key come first, side by side in the order of their events, and only if what came before them under that
+// key is finished. What it returns is leased on disk: after a crash it is due again.
 func (s *Store) Claim(ctx context.Context, destinationID string, limit int, maxBytes int64) ([]bellhop.Delivery, error) {
 	destination, ok := s.destinations.get(destinationID)
 	if !ok {
@@ -29,52 +31,68 @@ func (s *Store) Claim(ctx context.Context, destinationID string, limit int, maxB
 }
 
 const (
-	selectDue = `SELECT d.n, d.attempts, e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time,
-			e.received_at, e.content_type, e.header, e.sha256, e.body, d.status, d.error
-		FROM deliveries d JOIN events e ON e.n = d.n >> 16 JOIN sources src ON src.n = e.source
-		WHERE d.destination = ? AND d.state = 'pending' AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`
-	lease = `UPDATE deliveries SET state = 'leased', next_at = NULL WHERE n = ? AND state = 'pending'`
+	selectClaimed = `SELECT d.n, d.attempts, e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time,
+			e.received_at, e.content_type, e.header, e.sha256, e.body, d.status, d.error, d.key, d.spared, d.state, d.next_at, d.created_at
+		FROM deliveries d JOIN events e ON e.n = d.n >> 16 JOIN sources src ON src.n = e.source WHERE d.destination = ?`
+	selectDue = selectClaimed + ` AND d.key IS NULL AND d.state = 'pending' AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`
+	lease     = `UPDATE deliveries SET state = 'leased', next_at = NULL WHERE n = ? AND state = 'pending'`
 )
 
 func (s *Store) claim(c *conn, destination int64, destinationID string, limit int, maxBytes int64, now time.Time) ([]bellhop.Delivery, error) {
-	due, err := c.prepare(selectDue)
-	if err != nil {
+	got := &claimed{store: s, destinationID: destinationID, limit: limit, room: maxBytes, full: limit <= 0}
+	if err := s.claimOrdered(c, got, destination, now); err != nil {
 		return nil, err
 	}
-	var claimed []bellhop.Delivery
-	var numbers []int64
-	due.BindInt64(1, destination)
-	bindTime(due, 2, now)
-	due.BindInt64(3, int64(limit))
-	for size := int64(0); due.Step(); {
-		ev := scanEvent(due, 2, &s.ids)
-		if size += int64(len(ev.Body)); size > maxBytes && len(claimed) > 0 {
-			break
+	if !got.full {
+		err := c.query(selectDue, []any{destination, now, limit - len(got.list)}, func(row *sqlite3.Stmt) error {
+			got.add(row)
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		n := due.ColumnInt64(0)
-		numbers = append(numbers, n)
-		d := bellhop.Delivery{ID: s.ids.delivery(n), EventID: ev.ID, DestinationID: destinationID,
-			State: bellhop.DeliveryLeased, Attempts: due.ColumnInt(1), Event: &ev}
-		if d.Attempts > 0 {
-			d.Last = &bellhop.Attempt{Status: due.ColumnInt(15), Error: due.ColumnText(16)}
-		}
-		claimed = append(claimed, d)
 	}
-	if err := due.Err(); err != nil {
-		return nil, err
-	}
-	if err := due.Reset(); err != nil {
-		return nil, err
-	}
-	for _, n := range numbers {
+	for _, n := range got.numbers {
 		if err := c.exec(lease, n); err != nil {
 			return nil, err
 		}
 	}
-	return claimed, nil
+	return got.list, nil
 }
 
-// scanEvent reads the columns of selectDue and selectEvent from col on.
+// claimed is what a claim has gathered.
+type claimed struct {
+	store         *Store
+	destinationID string
+	limit         int
+	room          int64 // of bodies
+	full          bool
+
+	list    []bellhop.Delivery
+	numbers []int64
+}
+
+// add takes a row of selectClaimed, if there is room for it.
+func (got *claimed) add(row *sqlite3.Stmt) {
+	if got.full {
+		return
+	}
+	ev := scanEvent(row, 2, &got.store.ids)
+	if got.room -= int64(len(ev.Body)); got.room < 0 && len(got.list) > 0 {
+		got.full = true
+		return
+	}
+	n := row.ColumnInt64(0)
+	d := bellhop.Delivery{ID: got.store.ids.delivery(n), EventID: ev.ID, DestinationID: got.destinationID,
+		State: bellhop.DeliveryLeased, Attempts: row.ColumnInt(1), Key: row.ColumnInt64(17), Spared: row.ColumnInt(18), CreatedAt: timeAt(row, 21), Event: &ev}
+	if d.Attempts > 0 {
+		d.Last = &bellhop.Attempt{Status: row.ColumnInt(15), Error: row.ColumnText(16)}
+	}
+	got.list, got.numbers = append(got.list, d), append(got.numbers, n)
+	got.full = len(got.list) >= got.limit
+}
+
+// scanEvent reads the columns of selectClaimed and selectEvent from col on.
 func scanEvent(row *sqlite3.Stmt, col int, ids *ids) bellhop.Event {
 	ev := bellhop.Event{
 		ID: ids.event(row.ColumnInt64(col)), SourceID: row.ColumnText(col + 1), Source: row.ColumnText(col + 2),
@@ -93,11 +111,20 @@ func (s *Store) NextDue(ctx context.Context, destinationID string) (at time.Time
 		return at, false, bellhop.NotFound("destination", destinationID)
 	}
 	err = s.read(ctx, func(c *conn) error {
-		return c.query(`SELECT next_at FROM deliveries WHERE destination = ? AND state = 'pending' ORDER BY next_at LIMIT 1`,
+		err := c.query(`SELECT next_at FROM deliveries WHERE destination = ? AND key IS NULL AND state = 'pending' ORDER BY next_at LIMIT 1`,
 			[]any{destination}, func(row *sqlite3.Stmt) error {
 				at, ok = timeAt(row, 0), true
 				return nil
 			})
+		if err != nil {
+			return err
+		}
+		return heads(c, destination, math.MinInt64, func(h head) bool {
+			if !h.leased && (!ok || h.nextAt.Before(at)) {
+				at, ok = h.nextAt, true
+			}
+			return true
+		})
 	})
 	return at, ok, err
 }

@@ -9,14 +9,17 @@ import (
 )
 
 const selectDelivery = `SELECT d.n, dst.id, d.state, d.attempts, d.next_at, d.updated_at, e.received_at,
-	d.started_at, d.duration, d.status, d.error, d.detail, d.reply
+	d.started_at, d.duration, d.status, d.error, d.detail, d.reply, d.key, d.spared, d.created_at
 	FROM deliveries d JOIN destinations dst ON dst.n = d.destination JOIN events e ON e.n = d.n >> 16`
 
 func (s *Store) scanDelivery(row *sqlite3.Stmt) (bellhop.Delivery, error) {
 	n := row.ColumnInt64(0)
 	d := bellhop.Delivery{ID: s.ids.delivery(n), EventID: s.ids.event(n >> placeBits), DestinationID: row.ColumnText(1),
 		State: bellhop.DeliveryState(row.ColumnText(2)), Attempts: row.ColumnInt(3), NextAt: timeAt(row, 4), UpdatedAt: timeAt(row, 5),
-		CreatedAt: timeAt(row, 6)}
+		CreatedAt: timeAt(row, 6), Key: row.ColumnInt64(13), Spared: row.ColumnInt(14)}
+	if row.ColumnType(15) != sqlite3.NULL {
+		d.CreatedAt = timeAt(row, 15)
+	}
 	if d.UpdatedAt.IsZero() {
 		d.UpdatedAt = d.CreatedAt
 	}
@@ -126,9 +129,9 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) (list []bellhop
 }
 
 // RetryDelivery makes a pending, dead or cancelled delivery due now. It keeps the attempts made so far, and its
-// schedule goes on from there: a dead one gets one more attempt.
+// schedule begins anew.
 func (s *Store) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	return s.change(id, `UPDATE deliveries SET state = 'pending', next_at = ?, updated_at = ? WHERE n = ? AND state IN ('pending', 'dead', 'cancelled')
+	return s.change(id, `UPDATE deliveries SET state = 'pending', next_at = ?, updated_at = ?, spared = nullif(attempts, 0) WHERE n = ? AND state IN ('pending', 'dead', 'cancelled')
 		AND destination IN (SELECT n FROM destinations WHERE deleted_at IS NULL)`,
 		"can be retried only while pending, dead or cancelled, and while its destination is there", s.opts.Now())
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,18 +12,24 @@ import (
 )
 
 const selectDestination = `SELECT n, id, name, type, url, settings, match, timeout, concurrency, rate, retry, handshake, granted,
-	state, state_reason, created_at, updated_at, secrets_at, batch FROM destinations`
+	state, state_reason, created_at, updated_at, secrets_at, batch, order_by, breaker, expires_at, failing_since, access FROM destinations`
 
 func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err error) {
 	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3),
 		Timeout: time.Duration(row.ColumnInt64(7)), Concurrency: row.ColumnInt(8), Handshake: row.ColumnText(11),
 		State: bellhop.DestinationState(row.ColumnText(13)), StateReason: row.ColumnText(14),
-		CreatedAt: timeAt(row, 15), UpdatedAt: timeAt(row, 16), SecretsAt: timeAt(row, 17)}
+		CreatedAt: timeAt(row, 15), UpdatedAt: timeAt(row, 16), SecretsAt: timeAt(row, 17),
+		Order: bellhop.Order(row.ColumnText(19)), ExpiresAt: timeAt(row, 21), FailingSince: timeAt(row, 22)}
 	url, urlErr := s.opts.Keys.open(row.ColumnRawBlob(4), urlRow(d.ID))
 	d.URL = string(url)
 	var openErr error
 	d.Settings, openErr = s.opts.Keys.open(row.ColumnRawBlob(5), d.ID)
-	return d, errors.Join(urlErr, openErr, json.Unmarshal(row.ColumnRawText(6), &d.Match), json.Unmarshal(row.ColumnRawText(10), &d.Retry),
+	var accessErr error
+	if sealed := row.ColumnRawBlob(23); len(sealed) > 0 {
+		d.Access, accessErr = s.opts.Keys.open(sealed, accessRow(d.ID))
+	}
+	return d, errors.Join(urlErr, openErr, accessErr, json.Unmarshal(row.ColumnRawText(6), &d.Match), json.Unmarshal(row.ColumnRawText(10), &d.Retry),
+		json.Unmarshal(row.ColumnRawText(20), &d.Breaker),
 		scanJSON(row, 9, &d.Rate), scanJSON(row, 12, &d.Granted), scanJSON(row, 18, &d.Batch))
 }
 
@@ -59,30 +66,53 @@ func (s *Store) Destination(ctx context.Context, idOrName string) (bellhop.Desti
 		idOrName, s.scanDestination)
 }
 
+// accessRow is what the access of the destination of that id is sealed for.
+func accessRow(id string) string { return id + " access" }
+
 // urlRow is what the URL of the destination of that id is sealed for, so that it cannot take the settings' place.
 func urlRow(id string) string { return id + " url" }
 
-// sealed returns what of d is not stored as it is.
-func (s *Store) sealed(d bellhop.Destination) (url, settings []byte, match, retry string, err error) {
-	url, urlErr := s.opts.Keys.seal([]byte(d.URL), urlRow(d.ID), s.opts.Rand)
-	settings, sealErr := s.opts.Keys.seal(d.Settings, d.ID, s.opts.Rand)
-	m, matchErr := json.Marshal(d.Match)
-	r, retryErr := json.Marshal(d.Retry)
-	return url, settings, string(m), string(r), errors.Join(urlErr, sealErr, matchErr, retryErr)
+// A destinationRow is what of a destination is not stored as it is.
+type destinationRow struct {
+	url, settings, access []byte // sealed
+	match, retry, breaker string // JSON
 }
+
+func (s *Store) destinationRow(d bellhop.Destination) (row destinationRow, err error) {
+	var errs [6]error
+	row.url, errs[0] = s.opts.Keys.seal([]byte(d.URL), urlRow(d.ID), s.opts.Rand)
+	row.settings, errs[1] = s.opts.Keys.seal(d.Settings, d.ID, s.opts.Rand)
+	if row.access = []byte{}; len(d.Access) > 0 {
+		row.access, errs[2] = s.opts.Keys.seal(d.Access, accessRow(d.ID), s.opts.Rand)
+	}
+	for i, part := range []struct {
+		of any
+		to *string
+	}{{d.Match, &row.match}, {d.Retry, &row.retry}, {d.Breaker, &row.breaker}} {
+		var text []byte
+		text, errs[3+i] = json.Marshal(part.of)
+		*part.to = string(text)
+	}
+	return row, errors.Join(errs[:]...)
+}
+
+// orNone is how an order is stored.
+func orNone(o bellhop.Order) string { return string(cmp.Or(o, bellhop.OrderNone)) }
 
 // CreateDestination stores a new destination. It is a conflict if another has its name.
 func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) error {
-	url, settings, match, retry, err := s.sealed(d)
+	row, err := s.destinationRow(d)
 	if err != nil {
 		return err
 	}
 	var n int64
 	err = s.do(func(c *conn) error {
-		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, rate, batch, retry, handshake, granted,
-			state, state_reason, created_at, updated_at, secrets_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.ID, d.Name, d.Type, url, settings,
-			match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch), retry, d.Handshake, orNull(d.Granted),
-			string(d.State), d.StateReason, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt))
+		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, access, match, timeout, concurrency, rate, batch, order_by, retry, breaker, expires_at,
+			handshake, granted, state, state_reason, failing_since, created_at, updated_at, secrets_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			d.ID, d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch),
+			orNone(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, orNull(d.Granted),
+			string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt))
 		n = c.db.LastInsertRowID()
 		return taken(err, "destination", d.Name)
 	})
@@ -107,15 +137,15 @@ func (s *Store) RestartDestination(ctx context.Context, d bellhop.Destination) e
 
 // updateDestination writes d and then, in the same transaction, does more.
 func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) error) error {
-	url, settings, match, retry, err := s.sealed(d)
+	row, err := s.destinationRow(d)
 	if err != nil {
 		return err
 	}
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?, retry = ?,
-			handshake = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`,
-			d.Name, d.Type, url, settings, match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch), retry,
-			d.Handshake, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
+		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?, match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?,
+			order_by = ?, retry = ?, breaker = ?, expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`,
+			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch),
+			orNone(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
 		err = changed(c, taken(err, "destination", d.Name), "destination", d.ID)
 		if err == nil && more != nil {
 			err = more(c)
@@ -139,9 +169,18 @@ func setState(c *conn, id string, state bellhop.DestinationState, reason string,
 			return err
 		}
 	}
-	err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ?, granted = CASE WHEN ? THEN NULL ELSE granted END
-		WHERE id = ? AND deleted_at IS NULL`, string(state), reason, now, anew, id)
+	err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ?, granted = CASE WHEN ? THEN NULL ELSE granted END,
+		failing_since = CASE WHEN ? THEN NULL ELSE failing_since END WHERE id = ? AND deleted_at IS NULL`, string(state), reason, now, anew, anew, id)
 	return changed(c, err, "destination", id)
+}
+
+// SetFailing keeps since when a destination fails so that it is held back; the zero time is that it is well. Nothing else of
+// it changes, nor counts it as a change.
+func (s *Store) SetFailing(ctx context.Context, id string, since time.Time) error {
+	return s.do(func(c *conn) error {
+		err := c.exec(`UPDATE destinations SET failing_since = ? WHERE id = ? AND deleted_at IS NULL`, since, id)
+		return changed(c, err, "destination", id)
+	})
 }
 
 // DeleteDestination takes the destination away. What is still owed to it is cancelled, in the background where
@@ -151,7 +190,7 @@ func (s *Store) DeleteDestination(ctx context.Context, id string) error {
 		if err := c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`, id); err != nil {
 			return err
 		}
-		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'' WHERE id = ? AND deleted_at IS NULL`, s.opts.Now(), id)
+		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'', access = x'' WHERE id = ? AND deleted_at IS NULL`, s.opts.Now(), id)
 		return changed(c, err, "destination", id)
 	})
 	if n, ok := s.destinations.get(id); ok && err == nil {

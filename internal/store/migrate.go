@@ -119,14 +119,15 @@ func fingerprint(m migration) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fillMeta gives a new store its tag, by which its ids differ from any other store's, and its own source.
+// fillMeta gives a new store its tag, by which its ids differ from any other store's, and the sources that have no URL.
 func fillMeta(c *conn, random io.Reader) error {
 	tag := bellhop.NewID("", random)[:tagLength]
 	if err := c.exec("INSERT INTO meta (name, value) VALUES ('tag', ?), ('probed_at', '')", tag); err != nil {
 		return err
 	}
 	return c.exec(`INSERT INTO sources (n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at)
-		VALUES (1, ?, ?, 'api', x'', 0, 0, 0, 0, 0)`, bellhop.SourceAPIID, bellhop.SourceAPI)
+		VALUES (1, ?, ?, 'api', x'', 0, 0, 0, 0, 0), (2, ?, ?, 'bellhop', x'', 0, 0, 0, 0, 0)`,
+		bellhop.SourceAPIID, bellhop.SourceAPI, bellhop.SourceSelfID, bellhop.SourceSelf)
 }
 
 func schemaVersion(c *conn) (version int, err error) {

@@ -177,7 +177,7 @@ func (m *model) change(r *rapid.T, now time.Time, do func(context.Context, strin
 	}
 	d.State, d.UpdatedAt, d.NextAt = to, now, time.Time{}
 	if to == bellhop.DeliveryPending {
-		d.NextAt = now
+		d.NextAt, d.Spared = now, d.Attempts
 	}
 	if err != nil || !reflect.DeepEqual(got, d.Delivery) {
 		r.Fatalf("%+v, want %+v; %v", got, d.Delivery, err)

@@ -53,6 +53,8 @@ const (
 	updateDelivery = `UPDATE deliveries SET state = ?, attempts = ?, next_at = ?, updated_at = ?,
 		started_at = ?, duration = ?, status = ?, error = ?, detail = ?, reply = ?
 		WHERE n = ? AND attempts = ? AND state = 'leased'`
+	// spare makes the attempt just recorded one that does not count against the schedule.
+	spare = `UPDATE deliveries SET spared = coalesce(spared, 0) + 1 WHERE n = ?`
 )
 
 func (o *record) apply(c *conn) error {
@@ -80,6 +82,9 @@ func (o *record) apply(c *conn) error {
 	s.BindInt64(12, int64(a.Number-1))
 	err = s.Exec()
 	o.kept = err == nil && c.db.Changes() > 0
+	if o.kept && o.Spared {
+		err = c.exec(spare, o.n)
+	}
 	return err
 }
 

@@ -18,19 +18,23 @@ func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 	return src, err
 }
 
-// Sources lists the sources, newest first, without the built-in one of the API.
+// hasURL is the condition that a source is not one of the two that are there from the start: that of the API, and that of the
+// gateway's own events.
+const hasURL = "n > 2"
+
+// Sources lists the sources that have a URL, newest first.
 func (s *Store) Sources(ctx context.Context, page bellhop.Page) ([]bellhop.Source, string, error) {
 	l, err := newListing("n", page)
 	if err != nil {
 		return nil, "", err
 	}
-	l.and("deleted_at IS NULL AND provider <> 'api'")
+	l.and("deleted_at IS NULL AND " + hasURL)
 	return list(ctx, s, l, selectSource, "n", s.scanSource)
 }
 
 // Source returns the source of that id or name.
 func (s *Store) Source(ctx context.Context, idOrName string) (bellhop.Source, error) {
-	return one(ctx, s, "source", idOrName, selectSource+" WHERE "+named(idOrName, bellhop.PrefixSource)+" AND deleted_at IS NULL AND provider <> 'api'",
+	return one(ctx, s, "source", idOrName, selectSource+" WHERE "+named(idOrName, bellhop.PrefixSource)+" AND deleted_at IS NULL AND "+hasURL,
 		idOrName, s.scanSource)
 }
 
@@ -79,7 +83,7 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) error {
 // DeleteSource takes the source away; its events stay. Its name is free again.
 func (s *Store) DeleteSource(ctx context.Context, id string) error {
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE sources SET deleted_at = ?, settings = x'' WHERE id = ? AND deleted_at IS NULL AND provider <> 'api'`, s.opts.Now(), id)
+		err := c.exec(`UPDATE sources SET deleted_at = ?, settings = x'' WHERE id = ? AND deleted_at IS NULL AND `+hasURL, s.opts.Now(), id)
 		return changed(c, err, "source", id)
 	})
 }

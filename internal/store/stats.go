@@ -37,7 +37,7 @@ func (s *Store) Stats(ctx context.Context) (st bellhop.Stats, err error) {
 		}
 	}
 	err = s.read(ctx, func(c *conn) error {
-		return c.query(`SELECT (SELECT count(*) FROM sources WHERE deleted_at IS NULL AND provider <> 'api'),
+		return c.query(`SELECT (SELECT count(*) FROM sources WHERE deleted_at IS NULL AND `+hasURL+`),
 			(SELECT count(*) FROM destinations WHERE deleted_at IS NULL), (SELECT count(*) FROM events),
 			(SELECT count(*) FROM deliveries WHERE state = 'pending'), (SELECT count(*) FROM deliveries WHERE state = 'leased'),
 			(SELECT min(next_at) FROM deliveries WHERE state = 'pending')`, nil, func(row *sqlite3.Stmt) error {

@@ -60,6 +60,7 @@ type Store struct {
 	gone         numbers // destinations that were deleted; their deliveries can still be looked up
 	final        finals
 	refused      atomic.Int64
+	keyTurn      map[int64]int64 // destination → the key that its last claim ended at; the writer's
 	notes        noteLimits
 }
 
@@ -90,7 +91,7 @@ func Open(opts Options) (*Store, error) {
 	}
 	registerFiles()
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), metrics: newMetrics(opts.Metrics),
-		accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}
+		accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}, keyTurn: map[int64]int64{}}
 	if err := s.create(); err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func changeDelivery(w *world) {
 		want := before
 		want.State, want.UpdatedAt, want.NextAt = c.to, w.clock.now(), time.Time{}
 		if c.to == pending {
-			want.NextAt = w.clock.now()
+			want.NextAt, want.Spared = w.clock.now(), want.Attempts // its schedule begins anew
 		}
 		w.equal(c.do+" while "+string(c.from), got, want)
 		w.equal("the delivery", w.delivery(id), want)

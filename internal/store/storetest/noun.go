@@ -44,7 +44,9 @@ func destinations(w *world) {
 	at := w.clock.now()
 	d := bellhop.Destination{ID: "dst_1", Name: "crm", Type: "slack", URL: "https://crm.example/é?x=1", Settings: json.RawMessage(`{"token":"t"}`),
 		Match:   bellhop.Match{Sources: []string{"media"}, Types: []string{"a.*", "b"}, Where: `data.x > 1 && subject != "<>"`},
-		Timeout: 90 * time.Second, Concurrency: bellhop.MaxConcurrency, Retry: bellhop.Schedule{time.Second, time.Hour}, State: bellhop.DestinationPaused,
+		Timeout: 90 * time.Second, Concurrency: bellhop.MaxConcurrency, State: bellhop.DestinationPaused,
+		Retry: bellhop.Retry{Schedule: bellhop.Schedule{time.Second, time.Hour}, MaxAge: 36 * time.Hour, Outcomes: bellhop.Outcomes{"404": bellhop.OutcomeDead, "timeout": bellhop.OutcomeRetry}},
+		Order: bellhop.OrderSubject, Breaker: bellhop.Breaker{Failures: 3, DisableAfter: time.Hour}, ExpiresAt: at.Add(1000 * time.Hour), Access: json.RawMessage(`{"token":"tk"}`),
 		Rate: bellhop.Rate{PerSecond: 0.5, Burst: 3}, Batch: bellhop.Batch{MaxEvents: 100, MaxWait: 1500 * time.Millisecond}, Handshake: "validation-token", Granted: bellhop.PerSecond(1.0 / 60),
 		StateReason: "for the move", CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: at.Add(2000)}
 	w.must(w.CreateDestination(w.ctx, d))
@@ -59,7 +61,8 @@ func destinations(w *world) {
 
 	d.Name, d.Type, d.URL, d.Settings, d.Match, d.Timeout, d.Concurrency = "erp", "http", "https://erp.example/", json.RawMessage(`{}`), bellhop.Match{}, time.Second, 1
 	d.Rate, d.Batch, d.Handshake = bellhop.Rate{}, bellhop.Batch{}, bellhop.HandshakeNone
-	d.Retry, d.UpdatedAt, d.SecretsAt = bellhop.Schedule{}, at.Add(3000), at.Add(4000)
+	d.Order, d.Breaker, d.ExpiresAt, d.Access = bellhop.OrderNone, bellhop.DefaultBreaker, time.Time{}, nil
+	d.Retry, d.UpdatedAt, d.SecretsAt = bellhop.Retry{Schedule: bellhop.Schedule{}}, at.Add(3000), at.Add(4000)
 	granted := bellhop.PerSecond(1.0 / 60)
 	d.Granted = granted
 	changed := d
@@ -86,6 +89,13 @@ func destinations(w *world) {
 	w.must(w.SetDestinationState(w.ctx, "dst_1", bellhop.DestinationDisabled, "answered 410"))
 	d.State, d.StateReason, d.UpdatedAt = bellhop.DestinationDisabled, "answered 410", w.clock.now()
 	w.equal("disabled", read("dst_1"), d)
+
+	w.must(w.SetFailing(w.ctx, "dst_1", at.Add(6000)))
+	d.FailingSince = at.Add(6000)
+	w.equal("failing, and not changed by that", read("dst_1"), d)
+	w.must(w.SetDestinationState(w.ctx, "dst_1", bellhop.DestinationActive, ""))
+	d.State, d.StateReason, d.FailingSince = bellhop.DestinationActive, "", time.Time{}
+	w.equal("active again, and well", read("dst_1"), d)
 
 	list, _, err := w.Destinations(w.ctx, bellhop.Page{})
 	w.must(err)

@@ -34,6 +34,7 @@ type Store interface {
 	RestartDestination(ctx context.Context, d bellhop.Destination) error
 	ExplainUnverified(ctx context.Context, destinationID, reason string, refused bool) error
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
+	SetFailing(ctx context.Context, id string, since time.Time) error
 	DeleteDestination(ctx context.Context, id string) error
 	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error
 	AgreeHandshake(ctx context.Context, token [32]byte, granted *bellhop.Rate) (destinationID string, err error)
@@ -73,11 +74,14 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 		{"ClaimInOrder", claimInOrder},
 		{"ClaimBounds", claimBounds},
 		{"ClaimOnce", claimOnce},
+		{"ClaimOfKeys", claimOfKeys},
+		{"ClaimOfKeysAtRandom", claimOfKeysAtRandom},
 		{"NextDue", nextDue},
 		{"Release", release},
 		{"RecordStates", recordStates},
 		{"RecordAttempts", recordAttempts},
 		{"RecordFences", recordFences},
+		{"SpareAttempts", spareAttempts},
 		{"RecordMistake", recordMistake},
 		{"ChangeDelivery", changeDelivery},
 		{"RetryContinues", retryContinues},

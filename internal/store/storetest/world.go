@@ -58,7 +58,7 @@ func (w *world) newDestination(name string) (id string) {
 	w.Helper()
 	d := bellhop.Destination{ID: w.newID(bellhop.PrefixDestination), Name: name, Type: bellhop.TypeHTTP, URL: "https://billing.example/in",
 		Settings: []byte(`{"secret":"s"}`), Match: bellhop.Match{Types: []string{"ams.*"}}, Timeout: 5 * time.Second, Concurrency: 16,
-		Retry: bellhop.ScheduleSharePoint, State: bellhop.DestinationActive,
+		Retry: bellhop.Retry{Schedule: bellhop.ScheduleSharePoint}, State: bellhop.DestinationActive,
 		CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), SecretsAt: w.clock.now()}
 	w.must(w.CreateDestination(w.ctx, d))
 	return d.ID

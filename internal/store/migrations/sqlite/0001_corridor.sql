@@ -28,16 +28,21 @@ CREATE TABLE destinations (
 	type         TEXT NOT NULL CHECK (type <> ''),
 	url          BLOB NOT NULL,                     -- sealed: its path or query may be a secret
 	settings     BLOB NOT NULL,                     -- sealed
+	access       BLOB NOT NULL,                     -- sealed; empty is none
 	match        TEXT NOT NULL,                     -- JSON
 	timeout      INTEGER NOT NULL CHECK (timeout > 0),
 	concurrency  INTEGER NOT NULL CHECK (concurrency BETWEEN 1 AND 1024),
 	rate         TEXT,                              -- JSON: per second, burst; NULL is any
 	batch        TEXT,                              -- JSON: max events, max wait; NULL is one event at a time
+	order_by     TEXT NOT NULL CHECK (order_by IN ('none', 'source', 'subject')),
 	retry        TEXT NOT NULL,                     -- JSON
+	breaker      TEXT NOT NULL,                     -- JSON
+	expires_at   INTEGER,
 	handshake    TEXT NOT NULL,
 	granted      TEXT,                              -- as rate: what the receiver allowed when it agreed
-	state        TEXT NOT NULL CHECK (state IN ('active', 'paused', 'disabled', 'unverified')),
+	state        TEXT NOT NULL CHECK (state IN ('active', 'paused', 'disabled', 'unverified', 'expired')),
 	state_reason TEXT NOT NULL,
+	failing_since INTEGER,                          -- while it is held back
 	created_at   INTEGER NOT NULL,
 	updated_at   INTEGER NOT NULL,
 	secrets_at   INTEGER NOT NULL,
@@ -86,10 +91,15 @@ CREATE TABLE deliveries (
 	error       TEXT,
 	detail      TEXT,
 	reply       BLOB CHECK (length(reply) <= 4096),
+	key         INTEGER,                            -- of an order: those of one key go one after the other
+	spared      INTEGER,                            -- attempts that do not count against the schedule
+	created_at  INTEGER,                            -- of a replay; NULL is when the event came in
 	CHECK ((state = 'pending') = (next_at IS NOT NULL))
 ) STRICT;
 -- The schedule. Rows that are delivered at once never enter it.
-CREATE INDEX deliveries_due ON deliveries (destination, next_at) WHERE state = 'pending';
+CREATE INDEX deliveries_due ON deliveries (destination, key, next_at) WHERE state = 'pending';
+-- Those in order: of each key, the first that is not finished goes next, and the others wait for it.
+CREATE INDEX deliveries_order ON deliveries (destination, key, n) WHERE key IS NOT NULL AND (state = 'pending' OR state = 'leased');
 -- What a crash leaves behind. As long as what the lanes hold, whatever the table's size.
 CREATE INDEX deliveries_leased ON deliveries (n) WHERE state = 'leased';
 CREATE INDEX deliveries_dead ON deliveries (destination, n) WHERE state = 'dead';

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 )
@@ -32,8 +33,9 @@ type Info struct {
 	MediaTypes   []string // of its bodies, where they are not application/json
 	MaxBodyBytes int64    // of a request, where a source does not say; 0 is bellhop.DefaultMaxBodyBytes
 
-	Schedule string  // of retries, where a destination says nothing: the name of a preset; "" is the default one
-	Rate     float64 // deliveries a second, where a destination says nothing; 0 is any
+	MaxLifetime time.Duration // of a destination that says when it expires; 0 is any
+	Schedule    string        // of retries, where a destination says nothing: the name of a preset; "" is the default one
+	Rate        float64       // deliveries a second, where a destination says nothing; 0 is any
 
 	SecretURL bool   // whoever knows a destination's URL may send there, so that nobody is shown more of it than its end
 	Handshake string // what that of its [Greeter] is called among a destination's settings: "validation-token"; "" if it makes none

@@ -56,7 +56,7 @@ once; what is meant for it is kept until it has. 'bellhop destinations resume NA
 				return err
 			}
 			for _, name := range f.sources {
-				if _, err := api.Source(c.Context(), name); err != nil && name != bellhop.SourceAPI {
+				if _, err := api.Source(c.Context(), name); err != nil && name != bellhop.SourceAPI && name != bellhop.SourceSelf {
 					fmt.Fprintf(e.stderr, "there is no source %s yet\n", clean(name))
 				}
 			}

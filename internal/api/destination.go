@@ -3,10 +3,12 @@ package api
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -94,7 +96,7 @@ func (s *server) createDestination(ctx context.Context, in *struct{ Body NewDest
 	}
 	refused := bellhop.Join("settings", s.destinationSecrets(in.Body.Type).refuseShown(in.Body.Settings))
 	d, err := s.checkDestination(in.Body)
-	if err := firstOf(refused, err); err != nil {
+	if err := firstOf(refused, bellhop.Join("", err, s.checkExpiry(d, time.Time{}))); err != nil {
 		return nil, err
 	}
 	d.ID = s.newID(bellhop.PrefixDestination)
@@ -163,7 +165,8 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 	if err != nil {
 		return after, false, err
 	}
-	if after, err = s.checkDestination(merged); err != nil {
+	after, err = s.checkDestination(merged)
+	if err = bellhop.Join("", err, s.checkExpiry(after, before.ExpiresAt)); err != nil {
 		return after, false, err
 	}
 	after.ID, after.State, after.StateReason, after.Granted = before.ID, before.State, before.StateReason, before.Granted
@@ -172,8 +175,9 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 	if secrets.differ(current.Settings, merged.Settings) {
 		after.SecretsAt = after.UpdatedAt
 	}
-	waits := before.State == bellhop.DestinationUnverified
-	another := before.URL != after.URL || before.Handshake != after.Handshake ||
+	renewed := before.State == bellhop.DestinationExpired && (after.ExpiresAt.IsZero() || after.ExpiresAt.After(after.UpdatedAt))
+	waits := before.State == bellhop.DestinationUnverified || renewed
+	another := renewed || before.URL != after.URL || before.Handshake != after.Handshake ||
 		s.Engine.Asks(after) && string(before.Settings) != string(after.Settings) // which may be what was agreed to
 	if !another {
 		return after, false, s.Store.UpdateDestination(ctx, after)
@@ -232,6 +236,23 @@ func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error
 		errs[3] = bellhop.Invalid("type", "there is no such type; there are "+bellhop.TypeHTTP+", "+s.providerNames(sends))
 	}
 	return d, bellhop.Join("", errs[:]...)
+}
+
+// checkExpiry judges when d's time is over, where that is another moment than before.
+func (s *server) checkExpiry(d bellhop.Destination, before time.Time) error {
+	if d.ExpiresAt.IsZero() || d.ExpiresAt.Equal(before) {
+		return nil
+	}
+	now := s.Env.Now()
+	if !d.ExpiresAt.After(now) {
+		return bellhop.Invalid("expires_at", "is past; use a moment to come, or null for never")
+	}
+	if p, ok := s.provider(d.Type); ok {
+		if most := p.Info().MaxLifetime; most > 0 && d.ExpiresAt.Sub(now) > most {
+			return bellhop.Invalid("expires_at", fmt.Sprintf("a destination of type %s lives for %d days at most; renew it by a PATCH before", d.Type, most/(24*time.Hour)))
+		}
+	}
+	return nil
 }
 
 // sends reports whether a destination can be of this type.

@@ -129,6 +129,8 @@ func (s *server) sourceID(ctx context.Context, idOrName string) (string, error) 
 		return "", err
 	case idOrName == bellhop.SourceAPI:
 		return bellhop.SourceAPIID, nil
+	case idOrName == bellhop.SourceSelf:
+		return bellhop.SourceSelfID, nil
 	case strings.HasPrefix(idOrName, bellhop.PrefixSource):
 		return idOrName, nil
 	}

@@ -13,9 +13,17 @@ import (
 
 // A Retry says when a failed delivery is tried again.
 type Retry struct {
-	Schedule Schedule          `json:"schedule,omitempty" doc:"The waits before each retry (30s, 5m, 2h) or a preset: default, sharepoint, eventgrid, none"`
-	MaxAge   string            `json:"max_age,omitempty" example:"24h" doc:"Of a delivery that is tried again, counted from its event, or from when it was replayed; any if not given"`
-	Outcomes map[string]string `json:"outcomes,omitempty" doc:"What an answer means here: by status (404), a hundred of them (4xx) or error (timeout): delivered, retry, dead or disable"`
+	Schedule Schedule           `json:"schedule,omitempty" doc:"The waits before each retry (30s, 5m, 2h) or a preset: default, sharepoint, eventgrid, none"`
+	MaxAge   string             `json:"max_age,omitempty" example:"24h" doc:"Of a delivery that is tried again, counted from its event, or from when it was replayed; any if not given"`
+	Outcomes map[string]Outcome `json:"outcomes,omitempty" doc:"What an answer means here: by status (404), a hundred of them (4xx) or error (timeout): delivered, retry, dead or disable"`
+}
+
+// An Outcome is what an attempt makes of its delivery.
+type Outcome string
+
+// Schema describes o; in a PATCH, null takes an entry away.
+func (Outcome) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Nullable: true, Description: "delivered, retry, dead or disable"}
 }
 
 // A Schedule is a list of durations, or the name of a preset, as it was written.
@@ -72,9 +80,9 @@ func retryOf(retry bellhop.Retry) Retry {
 	}
 	for key, outcome := range retry.Outcomes {
 		if of.Outcomes == nil {
-			of.Outcomes = map[string]string{}
+			of.Outcomes = map[string]Outcome{}
 		}
-		of.Outcomes[key] = string(outcome)
+		of.Outcomes[key] = Outcome(outcome)
 	}
 	return of
 }

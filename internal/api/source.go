@@ -138,8 +138,8 @@ func (s *server) deleteSource(ctx context.Context, in *one) (*none, error) {
 func (s *server) checkSource(in NewSource) (bellhop.Source, error) {
 	src := bellhop.Source{Name: in.Name, Provider: in.Provider, MaxBodyBytes: in.MaxBodyBytes, Disabled: in.Disabled}
 	name := bellhop.CheckName(in.Name)
-	if in.Name == bellhop.SourceAPI {
-		name = bellhop.Invalid("name", "is that of the source of published events; use another")
+	if in.Name == bellhop.SourceAPI || in.Name == bellhop.SourceSelf {
+		name = bellhop.Invalid("name", "is that of the source of published events, or of the gateway's own; use another")
 	}
 	p, ok := s.provider(in.Provider)
 	if !ok {

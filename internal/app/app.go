@@ -83,7 +83,8 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	client := a.openEgress()
 	env.Client = client.HTTP()
 	a.engine = delivery.New(delivery.Options{Store: a.store, Client: client, Providers: opts.Providers, Env: env,
-		Logger: opts.Logger, Metrics: a.registry, Changed: a.reloadLater})
+		Logger: opts.Logger, Metrics: a.registry, Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
+		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) }})
 	a.undoLater("delivery", a.engine.Stop)
 	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
 	a.undoLater("door", a.door.Stop)
@@ -143,6 +144,20 @@ func (a *App) openEgress() *egress.Client {
 		return nil
 	})
 	return client
+}
+
+// maxAttempts is how many attempts may be under way: as many as the settings say, but no more than half of what descriptors the
+// system grants, since requests and idle connections need some too.
+func (a *App) maxAttempts() int {
+	want := a.opts.Config.MaxAttempts
+	granted := descriptors()
+	if granted == 0 || uint64(want) <= granted/2 {
+		return want
+	}
+	most := max(16, int(granted/2))
+	a.opts.Logger.Warn("attempts.bounded", "component", "app", "setting", "max-attempts", "attempts", most, "descriptors", granted,
+		"meaning", "fewer at a time than the setting says, since the system grants so few open files; raise that with ulimit -n")
+	return most
 }
 
 // reload reads sources and destinations and hands them to the door and the engine. One that cannot be opened is
@@ -246,6 +261,7 @@ func (a *App) Run(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.Background())
 	a.stopping = cancel
 	a.background.Go(func() { a.store.Run(background) })
+	a.background.Go(func() { a.engine.Run(background) })
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve(a.listener) }()
 	var err error

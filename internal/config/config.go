@@ -29,6 +29,7 @@ type Config struct {
 	ShutdownTimeout time.Duration  `name:"shutdown-timeout" default:"10s" doc:"how long a clean stop may take"`
 	ReadTimeout     time.Duration  `name:"read-timeout" default:"15s" doc:"how long a request may take to arrive"`
 	MaxConnections  int            `name:"max-connections" default:"10000" doc:"connections served at a time; more wait"`
+	MaxAttempts     int            `name:"max-attempts" default:"8192" doc:"attempts under way at a time, to all destinations together; more wait"`
 	LogLevel        string         `name:"log-level" default:"info" doc:"debug, info, warn or error"`
 	LogFormat       string         `name:"log-format" default:"auto" doc:"text, json, or auto: text on a terminal"`
 }
@@ -183,6 +184,8 @@ func (c *Config) check() (name string, err error) {
 		return "database", errors.New("this version keeps everything in SQLite in the data folder; leave it out")
 	case c.PublicURL != "" && !isWebURL(c.PublicURL):
 		return "public-url", fmt.Errorf("use a whole URL without a query, such as https://hooks.example.com, not %q", c.PublicURL)
+	case c.MaxAttempts < 16 || c.MaxAttempts > 100_000:
+		return "max-attempts", errors.New("use a whole number from 16 to 100000")
 	case c.ReadTimeout <= 0:
 		return "read-timeout", errors.New("must be above 0")
 	}

@@ -26,7 +26,7 @@ func load(t *testing.T, file string, env, flags map[string]string) (Config, erro
 
 func TestDefaults(t *testing.T) {
 	want := Config{Listen: "127.0.0.1:8080", Data: "./data", Retain: 30 * 24 * time.Hour, ShutdownTimeout: 10 * time.Second,
-		ReadTimeout: 15 * time.Second, MaxConnections: 10_000, LogLevel: "info", LogFormat: "auto"}
+		ReadTimeout: 15 * time.Second, MaxConnections: 10_000, MaxAttempts: 8192, LogLevel: "info", LogFormat: "auto"}
 	for name, file := range map[string]string{"no file": "", "an empty file": "\n", "a file of comments": "# listen: :80\n", "keys without values": "listen:\nretain: ~\nallow: null\n"} {
 		if got, err := load(t, file, nil, nil); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v %v", name, got, err)

@@ -23,10 +23,30 @@ func (b batching) fill(q *fifo) int {
 	return min(b.MaxEvents, q.len())
 }
 
+// follow adds to batch what waits behind its deliveries under their keys, as long as there is room.
+func (b batching) follow(batch []*bellhop.Delivery, line *behind) []*bellhop.Delivery {
+	if goesAlone(batch[0]) {
+		return batch
+	}
+	size := 0
+	for _, d := range batch {
+		size += len(d.Event.Body)
+	}
+	for i := 0; i < len(batch) && len(batch) < b.MaxEvents; i++ {
+		next := line.peek(batch[i])
+		if next == nil || goesAlone(next) || size+len(next.Event.Body) > bellhop.MaxBatchBytes {
+			continue
+		}
+		size += len(next.Event.Body)
+		batch = append(batch, line.pass(next.Key))
+	}
+	return batch
+}
+
 // ready returns when the next request may go as far as its batch is concerned: now if that is full, or else when its
-// oldest event has waited for as long as it may.
-func (b batching) ready(q *fifo, now time.Time) time.Time {
-	if b.MaxEvents < 2 || q.len() == 0 || q.len() >= b.MaxEvents || b.fill(q) < q.len() {
+// oldest event has waited for as long as it may. behind is how many wait for others of their key.
+func (b batching) ready(q *fifo, behind int, now time.Time) time.Time {
+	if b.MaxEvents < 2 || q.len() == 0 || q.len()+behind >= b.MaxEvents || b.fill(q) < q.len() {
 		return now
 	}
 	if at := q.at(0).Event.ReceivedAt.Add(b.MaxWait); at.After(now) {
@@ -51,8 +71,10 @@ func goesAlone(d *bellhop.Delivery) bool {
 	return d.Last.Error == errorRender || d.Last.Error == errorSkipped || d.Last.Status >= 400 && d.Last.Status < 500
 }
 
-// The errors of what could not, or was not to be, rendered.
+// The errors of what was not sent.
 const (
-	errorRender  = "render"
-	errorSkipped = "skipped"
+	errorRender  = "render"   // the event could not be written as the destination wants it
+	errorSkipped = "skipped"  // the destination does not want it
+	errorToken   = "token"    // there is no token to be let in with
+	errorOff     = "settings" // the destination itself cannot be opened
 )

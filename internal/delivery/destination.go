@@ -22,6 +22,7 @@ type destination struct {
 	renderBatch renderBatchFunc // nil where the type and format know no batches
 	judge       provider.Judge  // nil where the status says it all
 	limit       bellhop.Rate    // the stricter of what we were told and what the receiver allowed
+	ordered     bool            // events of a key go one after the other
 }
 
 // A renderFunc writes the request of one attempt.
@@ -39,8 +40,9 @@ type rendered struct {
 
 // open checks d and makes it ready. Its errors are [bellhop.CodeInvalid], all of them at once.
 func (e *Engine) open(d bellhop.Destination) (*destination, error) {
-	dst := &destination{Destination: d, limit: d.Rate.Min(d.Granted), batching: batching{d.Batch}}
+	dst := &destination{Destination: d, limit: d.Rate.Min(d.Granted), batching: batching{d.Batch}, ordered: d.Order != "" && d.Order != bellhop.OrderNone}
 	var urlErr, matchErr, renderErr, handshakeErr, batchErr error
+	deliveryErr := bellhop.Join("", bellhop.Join("retry", d.Retry.Check(errorCodes())), bellhop.Join("breaker", d.Breaker.Check()), dst.orderError())
 	if dst.target, urlErr = e.opts.Client.Target(d.URL); urlErr != nil {
 		urlErr = bellhop.Invalid("url", urlErr.Error())
 	}
@@ -53,10 +55,27 @@ func (e *Engine) open(d bellhop.Destination) (*destination, error) {
 	if bad, ok := renderErr.(*badType); ok {
 		return nil, bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Invalid("type", bad.Error()))
 	}
-	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr), handshakeErr, batchErr); err != nil {
+	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr), handshakeErr, batchErr, deliveryErr); err != nil {
 		return nil, err
 	}
 	return dst, nil
+}
+
+// orderError says that there is no such order; none need not be said.
+func (dst *destination) orderError() error {
+	if dst.Order == "" {
+		return nil
+	}
+	return dst.Order.Check()
+}
+
+// errorCodes are those of attempts that got no answer, which retry.outcomes can be about.
+func errorCodes() []string {
+	codes := []string{errorToken}
+	for _, class := range egress.Classes() {
+		codes = append(codes, string(class))
+	}
+	return codes
 }
 
 // renderSafely renders a batch, which mostly is one delivery; a provider that panics on an event fails that attempt alone.

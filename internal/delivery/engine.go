@@ -10,6 +10,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ type Store interface {
 	Release(ctx context.Context, deliveryIDs []string) error
 	// SetDestinationState changes whether a destination gets its deliveries.
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
+	// SetFailing keeps since when a destination is held back for failing; the zero time is that it is not.
+	SetFailing(ctx context.Context, id string, since time.Time) error
 }
 
 // Options say what an engine may use.
@@ -48,17 +51,26 @@ type Options struct {
 	Random    func() float64      // in [0, 1), for jitter
 	Logger    *slog.Logger
 	Metrics   prometheus.Registerer // nil keeps none
-	Changed   func()                // called after the engine disabled a destination; may be nil
+	Changed   func()                // called after the engine disabled a destination, or its time was over; may be nil
+
+	// Announce accepts an event of the gateway's own, as the door does others; nil announces nothing.
+	Announce func(ctx context.Context, ev bellhop.Event) error
+	// MaxAttempts bounds the attempts under way in all lanes together; 0 is DefaultMaxAttempts.
+	MaxAttempts int
 }
 
 // Bounds of what waits in memory. The rest waits in the table.
 const (
 	laneLength     = 1024     // deliveries in one lane
 	maxQueuedBytes = 64 << 20 // bodies in all lanes
+	maxLaneBytes   = 16 << 20 // bodies in one lane, but that a single one may be larger
 	claimLimit     = 256
 	claimBytes     = 8 << 20
 	minClaimBytes  = 256 << 10 // which an empty lane may claim though the others have taken all the room
 )
+
+// DefaultMaxAttempts is how many attempts are under way at a time, in all lanes together.
+const DefaultMaxAttempts = 8192
 
 // An Engine is ready after New; its lanes come and go with SetDestinations.
 type Engine struct {
@@ -70,6 +82,8 @@ type Engine struct {
 	stopped bool
 	lanes   atomic.Pointer[laneTable]
 
+	gate        *gate
+	again       chan struct{} // makes Run look at the destinations; holds one
 	queuedBytes atomic.Int64
 	attempts    sync.WaitGroup
 	ctx         context.Context // of attempts; ends when Stop loses patience
@@ -78,7 +92,8 @@ type Engine struct {
 
 // New returns an engine without destinations.
 func New(opts Options) *Engine {
-	e := &Engine{opts: opts, senders: map[string]provider.Sender{}, metrics: newMetrics(opts.Metrics)}
+	e := &Engine{opts: opts, senders: map[string]provider.Sender{}, metrics: newMetrics(opts.Metrics),
+		gate: newGate(cmp.Or(opts.MaxAttempts, DefaultMaxAttempts)), again: make(chan struct{}, 1)}
 	if e.opts.Random == nil {
 		e.opts.Random = rand.Float64
 	}
@@ -125,6 +140,7 @@ func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination
 		changed = append(changed, l)
 	}
 	e.lanes.Store(newLaneTable(lanes))
+	e.lookAgain()
 	for id, l := range old {
 		if lanes[id] == nil {
 			e.release(l.stop())
@@ -207,7 +223,7 @@ func (e *Engine) release(ids []string) error {
 	return err
 }
 
-// disable stops a destination that said it is gone, unless it has been changed since dst.
+// disable stops a destination that said it is gone, or has failed for too long, unless it has been changed since dst.
 func (e *Engine) disable(l *lane, dst *destination, reason string) {
 	resume, ok := l.suspend(dst) // first, so that nothing more is sent there
 	if !ok {
@@ -221,6 +237,7 @@ func (e *Engine) disable(l *lane, dst *destination, reason string) {
 	}
 	e.opts.Logger.Warn("destination.disabled", "component", "delivery", "destination_id", l.id, "reason", reason)
 	l.giveBack(l.drain())
+	e.announce(dst, bellhop.TypeDestinationDisabled, news{Reason: reason})
 	if e.opts.Changed != nil {
 		e.opts.Changed()
 	}

@@ -57,7 +57,11 @@ func (e *Engine) Match(events []bellhop.Event) []bellhop.Owed {
 
 // match adds what l is owed of ev, the i-th of the events, if it wants it.
 func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) []bellhop.Owed {
-	wants, err := l.destination.Load().matcher.Wants(ev)
+	dst := l.destination.Load()
+	if dst.State == bellhop.DestinationExpired || !dst.ExpiresAt.IsZero() && !dst.ExpiresAt.After(e.now()) {
+		return owed
+	}
+	wants, err := dst.matcher.Wants(ev)
 	if err != nil {
 		e.metrics.matchErrors.Inc()
 		if now, last := e.now().Unix(), l.complainedAt.Load(); now-last >= 60 && l.complainedAt.CompareAndSwap(last, now) {
@@ -68,7 +72,7 @@ func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) [
 	if !wants {
 		return owed
 	}
-	return append(owed, bellhop.Owed{Event: i, DestinationID: l.id, Leased: l.reserve(weight(ev))})
+	return append(owed, bellhop.Owed{Event: i, DestinationID: l.id, Key: dst.Order.Key(ev), Leased: l.reserve(weight(ev))})
 }
 
 // Deliver puts what has been accepted into its lanes. Each event stays as it is from now on.
@@ -78,11 +82,13 @@ func (e *Engine) Deliver(events []bellhop.Event, owed []bellhop.Owed) {
 		l := t.byID[o.DestinationID]
 		ev := &events[o.Event]
 		switch {
-		case o.Leased && (o.DeliveryID == "" || l == nil): // a repeat, or a destination deleted meanwhile
-			e.unreserve(l, weight(ev))
+		case o.Leased && l == nil: // the destination was deleted meanwhile, with its lane
+			e.queuedBytes.Add(-weight(ev))
 			if o.DeliveryID != "" {
 				e.release([]string{o.DeliveryID})
 			}
+		case o.Leased && o.DeliveryID == "": // a repeat
+			l.unreserve(weight(ev))
 		case o.Leased:
 			l.push(&bellhop.Delivery{ID: o.DeliveryID, EventID: ev.ID, DestinationID: o.DestinationID, State: bellhop.DeliveryLeased, Event: ev})
 		case l != nil && o.DeliveryID != "":
@@ -95,20 +101,13 @@ func (e *Engine) Deliver(events []bellhop.Event, owed []bellhop.Owed) {
 func (e *Engine) Forget(events []bellhop.Event, owed []bellhop.Owed) {
 	t := e.lanes.Load()
 	for _, o := range owed {
-		if o.Leased {
-			e.unreserve(t.byID[o.DestinationID], weight(&events[o.Event]))
+		if !o.Leased {
+			continue
 		}
-	}
-}
-
-func (e *Engine) unreserve(l *lane, size int64) {
-	e.queuedBytes.Add(-size)
-	if l != nil {
-		l.mu.Lock()
-		l.reserved--
-		if !l.dueAt.IsZero() {
-			l.fillLater(e.now()) // for which there was no room, perhaps
+		if l := t.byID[o.DestinationID]; l != nil {
+			l.unreserve(weight(&events[o.Event]))
+		} else {
+			e.queuedBytes.Add(-weight(&events[o.Event]))
 		}
-		l.mu.Unlock()
 	}
 }

@@ -15,30 +15,42 @@ import (
 type outcome struct {
 	state   bellhop.DeliveryState // delivered, dead, cancelled, or pending until nextAt
 	nextAt  time.Time
+	spared  bool      // the attempt does not count against the schedule
 	disable bool      // the destination said that it wants nothing more
 	rest    time.Time // until when it asked to be left alone; zero if it did not
 	error   string
 	detail  string
 }
 
-// maxRetryAfter bounds how long a destination may ask to be left alone.
-const maxRetryAfter = 24 * time.Hour
+// Bounds of an outcome.
+const (
+	maxRetryAfter = 24 * time.Hour // for which a destination may ask to be left alone
+	maxSpared     = 100            // attempts of a delivery that do not count against its schedule
+)
 
-// decide turns what came back from attempt number n, ended at now, into an outcome. It is the only place that
-// knows which answers are success, which are final and which are tried again.
+// A try is what decide needs to know of an attempt beside what came back.
+type try struct {
+	counted int       // attempts that count against the schedule, this one included
+	spared  int       // attempts before it that do not
+	probe   bool      // it was made to find out whether a destination that is held back is there again
+	born    time.Time // when its delivery began
+}
+
+// decide turns what came back from an attempt, ended at now, into an outcome. It is the only place that knows which answers
+// are success, which are final and which are tried again.
 //
 //	2xx                        delivered
 //	410                        dead; the destination is disabled
-//	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long
-//	anything else, or nothing  pending by the schedule; dead when that is used up
+//	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long, and the attempt is spared
+//	anything else, or nothing  pending by the schedule; dead when that is used up, or the delivery would be too old
 //
-// What the destination does not want is cancelled. Where its provider judges a reply, the verdict comes before all of
-// these; it may be to go by the status.
-func decide(schedule bellhop.Schedule, n int, got answer, now time.Time, random float64) outcome {
+// What the destination does not want is cancelled. What its own outcomes say comes before all of these, and then its provider's
+// verdict; that may be to go by the status. A probe is spared.
+func decide(r bellhop.Retry, t try, got answer, now time.Time, random float64) outcome {
 	if got.skipped {
 		return got.outcome(bellhop.DeliveryCancelled, false)
 	}
-	switch verdict(got) {
+	switch verdict(r.Outcomes, got) {
 	case provider.Delivered:
 		return outcome{state: bellhop.DeliveryDelivered}
 	case provider.Stop:
@@ -47,28 +59,53 @@ func decide(schedule bellhop.Schedule, n int, got answer, now time.Time, random 
 		return got.outcome(bellhop.DeliveryDead, false)
 	}
 	o := got.outcome(bellhop.DeliveryPending, false)
-	wait, more := schedule.Wait(n, random)
-	var asked time.Duration
-	if got.status == http.StatusTooManyRequests || got.status == http.StatusServiceUnavailable {
-		asked = min(maxRetryAfter, retryAfter(got.retryAfter, now))
-	}
-	if got.status == http.StatusTooManyRequests && asked > 0 {
+	asked := got.asked(now)
+	limited := got.status == http.StatusTooManyRequests && asked > 0
+	if limited {
 		o.rest = now.Add(asked)
 	}
-	if !more {
+	o.spared = (t.probe || limited) && t.spared < maxSpared && len(r.Schedule) > 0
+	n := t.counted
+	if o.spared {
+		n = max(1, n-1) // as after the one before
+	}
+	wait, more := r.Schedule.Wait(n, random)
+	switch {
+	case !more:
 		o.state = bellhop.DeliveryDead
-		o.detail += fmt.Sprintf("; given up after %d attempts", n)
+		o.detail += fmt.Sprintf("; given up after %d attempts", t.counted+t.spared)
 		return o
+	case o.spared && limited:
+		wait = 0
 	}
 	o.nextAt = now.Add(max(wait, asked))
+	if r.MaxAge > 0 && o.nextAt.Sub(t.born) > r.MaxAge {
+		o.state, o.nextAt, o.spared = bellhop.DeliveryDead, time.Time{}, false
+		o.detail += "; given up, since at its next attempt it would be older than " + r.MaxAge.String()
+	}
 	return o
 }
 
+// asked is how long a reply asks to be left alone.
+func (got answer) asked(now time.Time) time.Duration {
+	if got.status != http.StatusTooManyRequests && got.status != http.StatusServiceUnavailable {
+		return 0
+	}
+	return min(maxRetryAfter, retryAfter(got.retryAfter, now))
+}
+
 // verdict is what a reply means, or that there is none; never provider.ByStatus.
-func verdict(got answer) provider.Verdict {
-	switch {
-	case got.final:
+func verdict(own bellhop.Outcomes, got answer) provider.Verdict {
+	if got.final {
 		return provider.GiveUp
+	}
+	adjusted, ok := own.OfStatus(got.status)
+	if got.err != "" {
+		adjusted, ok = own.OfError(got.err)
+	}
+	switch {
+	case ok:
+		return verdictOf[adjusted]
 	case got.err != "":
 		return provider.Retry
 	case got.verdict != provider.ByStatus:
@@ -79,6 +116,11 @@ func verdict(got answer) provider.Verdict {
 		return provider.Stop
 	}
 	return provider.Retry
+}
+
+var verdictOf = map[bellhop.Outcome]provider.Verdict{
+	bellhop.OutcomeDelivered: provider.Delivered, bellhop.OutcomeRetry: provider.Retry,
+	bellhop.OutcomeDead: provider.GiveUp, bellhop.OutcomeDisable: provider.Stop,
 }
 
 // outcome is that of an attempt that did not deliver.

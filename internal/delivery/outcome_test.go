@@ -43,7 +43,7 @@ func TestDecide(t *testing.T) {
 
 		{"429", 1, answer{status: 429}, pending, time.Minute, "status", "answered 429 Too Many Requests"},
 		{"429 in seconds", 1, answer{status: 429, retryAfter: "120"}, pending, 2 * time.Minute, "status", "429"},
-		{"429, sooner than the schedule", 1, answer{status: 429, retryAfter: "3"}, pending, time.Minute, "status", "429"},
+		{"429, sooner than the schedule", 1, answer{status: 429, retryAfter: "3"}, pending, 3 * time.Second, "status", "429"},
 		{"429, a date", 1, answer{status: 429, retryAfter: in(10 * time.Minute)}, pending, 10 * time.Minute, "status", "429"},
 		{"429, a date that is past", 1, answer{status: 429, retryAfter: in(-time.Hour)}, pending, time.Minute, "status", "429"},
 		{"429, a date in another form", 1, answer{status: 429, retryAfter: "Sunday, 22-Nov-26 10:10:00 GMT"}, pending, 10 * time.Minute, "status", "429"},
@@ -53,7 +53,8 @@ func TestDecide(t *testing.T) {
 		{"429, negative", 1, answer{status: 429, retryAfter: "-5"}, pending, time.Minute, "status", "429"},
 		{"429, a fraction", 1, answer{status: 429, retryAfter: "1.5"}, pending, time.Minute, "status", "429"},
 		{"429, nonsense", 1, answer{status: 429, retryAfter: "in a while"}, pending, time.Minute, "status", "429"},
-		{"429, the last", 3, answer{status: 429, retryAfter: "120"}, dead, 0, "status", "given up after 3 attempts"},
+		{"429, not the last, for it is spared", 3, answer{status: 429, retryAfter: "120"}, pending, 2 * time.Minute, "status", "429"},
+		{"429 without a time, the last", 3, answer{status: 429}, dead, 0, "status", "given up after 3 attempts"},
 		{"503 in seconds", 1, answer{status: 503, retryAfter: "120"}, pending, 2 * time.Minute, "status", "503"},
 		{"503, sooner than the schedule", 2, answer{status: 503, retryAfter: "120"}, pending, time.Hour, "status", "503"},
 		{"500 has no Retry-After", 1, answer{status: 500, retryAfter: "120"}, pending, time.Minute, "status", "500"},
@@ -64,7 +65,7 @@ func TestDecide(t *testing.T) {
 		{"an error beside a status", 1, answer{err: "timeout", detail: "cut", status: 200}, pending, time.Minute, "timeout", "cut"},
 		{"cannot be rendered", 1, answer{err: "render", detail: "no account", final: true}, dead, 0, "render", "no account"},
 	} {
-		o := decide(schedule, c.n, c.got, began, 0.5)
+		o := decide(bellhop.Retry{Schedule: schedule}, try{counted: c.n}, c.got, began, 0.5)
 		if o.state != c.state || o.error != c.error || !strings.Contains(o.detail, c.words) {
 			t.Errorf("%s: %+v", c.name, o)
 		}
@@ -83,7 +84,7 @@ func TestDecideSchedule(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, seed))
 		now := began
 		for n := 1; ; n++ {
-			o := decide(bellhop.ScheduleDefault, n, answer{status: 500}, now, random.Float64())
+			o := decide(bellhop.Retry{Schedule: bellhop.ScheduleDefault}, try{counted: n}, answer{status: 500}, now, random.Float64())
 			if o.state == bellhop.DeliveryDead {
 				if n != 10 {
 					t.Fatalf("seed %d: dead after %d attempts", seed, n)

@@ -6,55 +6,31 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// A pace says when a lane may begin its next attempt: as often as the destination's rate allows, and not while it
-// asked to be left alone. One that does not answer at all is slowed, so that it costs next to nothing and a
-// backlog's attempts are not burnt on it; one attempt at a time finds out whether it is back.
+// A pace says when a lane may begin its next attempt: as often as the destination's rate allows, not while it asked to be left
+// alone, and hardly ever while it keeps failing.
 type pace struct {
-	silent int // attempts in a row without any answer
-	until  time.Time
-	rest   time.Time // until when the destination asked to be left alone
-	bucket bucket
+	breaker breaker
+	rest    time.Time // until when the destination asked to be left alone
+	bucket  bucket
 }
 
-const (
-	silentBefore = 16 // attempts without an answer before the lane slows
-	minHold      = 50 * time.Millisecond
-	maxHold      = 5 * time.Second
-)
+// longHold is from how long on a lane that may begin nothing keeps nothing in memory.
+const longHold = 5 * time.Second
 
-// note takes in an attempt. Any answer, good or bad, ends the slowing.
-func (p *pace) note(answered bool, now time.Time) {
-	if answered {
-		p.silent, p.until = 0, time.Time{}
-		return
-	}
-	p.silent++
-	if over := p.silent - silentBefore; over >= 0 {
-		p.until = now.Add(min(maxHold, minHold<<min(over, 10)))
-	}
-}
-
-// ready returns when the next attempt may begin: now, or later.
-func (p *pace) ready(rate bellhop.Rate, now time.Time) time.Time {
-	at := now
-	if p.silent >= silentBefore && p.until.After(at) {
-		at = p.until
-	}
+// pause returns when the next attempt may begin as far as anything but the rate is concerned: now, or later.
+func (p *pace) pause(now time.Time) time.Time {
+	at := p.breaker.ready(now)
 	if p.rest.After(at) {
-		at = p.rest
-	}
-	if !rate.IsZero() {
-		if token := p.bucket.ready(rate, now); token.After(at) {
-			at = token
-		}
+		return p.rest
 	}
 	return at
 }
 
-// concurrency is how many attempts may be under way where the destination allows n.
-func (p *pace) concurrency(n int) int {
-	if p.silent >= silentBefore {
-		return 1
+// ready returns when the next attempt may begin: now, or later.
+func (p *pace) ready(rate bellhop.Rate, now time.Time) time.Time {
+	at := p.pause(now)
+	if token := p.bucket.ready(rate, now); token.After(at) {
+		return token
 	}
-	return n
+	return at
 }

@@ -32,7 +32,7 @@ func TestRate(t *testing.T) {
 		to, other := r.network.receiver("slow"), r.network.receiver("other")
 		rate := bellhop.Rate{PerSecond: 10, Burst: 3}
 		r.destination(to, func(d *bellhop.Destination) {
-			d.Rate, d.Granted, d.Retry.Schedule = bellhop.PerSecond(50), rate, bellhop.Schedule{time.Second, time.Second}
+			d.Rate, d.Granted, d.Retry.Schedule, d.Breaker = bellhop.PerSecond(50), rate, bellhop.Schedule{time.Second, time.Second}, bellhop.Breaker{}
 		})
 		r.destination(other)
 		to.will(status(500))
@@ -85,7 +85,9 @@ func TestTooMany(t *testing.T) {
 			w.Header().Set("Retry-After", "30")
 			w.WriteHeader(429)
 		})
-		r.destination(to, func(d *bellhop.Destination) { d.Concurrency, d.Retry.Schedule = 1, bellhop.Schedule{time.Second, time.Second} })
+		r.destination(to, func(d *bellhop.Destination) {
+			d.Concurrency, d.Retry.Schedule = 1, bellhop.Schedule{time.Second, time.Second}
+		})
 		r.acceptMany(50)
 		time.Sleep(29 * time.Second)
 		if n := len(to.got()); n != 1 {

@@ -17,7 +17,7 @@ func TestRetries(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("broken")
 		to.will(status(500))
-		r.destination(to)
+		r.destination(to, func(d *bellhop.Destination) { d.Breaker = bellhop.Breaker{} })
 		for range events {
 			r.acceptMany(1)
 			time.Sleep(83 * time.Millisecond)

@@ -86,14 +86,22 @@ func (r *rig) open() {
 		kept = r.between(s)
 	}
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial})
+	running, end := context.WithCancel(context.Background())
 	e := New(Options{Store: kept, Client: client, Providers: r.providers, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
-		Logger: log, Changed: func() {
+		Logger: log, Announce: r.announce, Changed: func() {
 			r.changes.Add(1)
 			go r.reload()
 		}})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.Run(running)
+	}()
 	r.store, r.engine = s, e
 	r.close = func(ctx context.Context) error {
 		r.close = nil
+		end()
+		<-ended
 		err := e.Stop(ctx)
 		client.Close()
 		return errors.Join(err, s.Close())
@@ -129,7 +137,7 @@ func (r *rig) destination(to *receiver, change ...func(*bellhop.Destination)) be
 	r.t.Helper()
 	now := time.Now()
 	d := bellhop.Destination{ID: "dst_" + to.name, Name: to.name, Type: bellhop.TypeHTTP, URL: to.url(), Settings: []byte(`{"format":"raw"}`),
-		Timeout: 5 * time.Second, Concurrency: 16, Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, State: bellhop.DestinationActive, CreatedAt: now, UpdatedAt: now}
+		Timeout: 5 * time.Second, Concurrency: 16, Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, Breaker: bellhop.DefaultBreaker, State: bellhop.DestinationActive, CreatedAt: now, UpdatedAt: now}
 	for _, f := range change {
 		f(&d)
 	}
@@ -172,6 +180,19 @@ func (r *rig) accept(events ...bellhop.Event) []bellhop.Owed {
 	}
 	r.engine.Deliver(events, owed)
 	return owed
+}
+
+// announce takes an event of the gateway's own, as the door does.
+func (r *rig) announce(_ context.Context, ev bellhop.Event) error {
+	ev.SourceID, ev.Source, ev.ReceivedAt, ev.SHA256 = bellhop.SourceSelfID, bellhop.SourceSelf, time.Now(), sha256.Sum256(ev.Body)
+	events := []bellhop.Event{ev}
+	owed := r.engine.Match(events)
+	if _, err := r.store.Accept(context.Background(), nil, events, owed); err != nil {
+		r.engine.Forget(events, owed)
+		return err
+	}
+	r.engine.Deliver(events, owed)
+	return nil
 }
 
 // acceptMany takes n events, a hundred at a time, with bodies that tell them apart.
@@ -239,8 +260,9 @@ func (r *rig) wantIdle() {
 	}
 	for id, l := range r.engine.lanes.Load().byID {
 		l.mu.Lock()
-		if l.reserved != 0 || l.active != 0 || l.queue.len() != 0 || l.claiming {
-			r.t.Errorf("%s: %d places promised, %d workers, %d queued, claiming: %v", id, l.reserved, l.active, l.queue.len(), l.claiming)
+		if l.reserved != 0 || l.active != 0 || l.len() != 0 || l.claiming || l.bytes != 0 || len(l.behind.waiting) != 0 {
+			r.t.Errorf("%s: %d places promised, %d workers, %d queued, %d bytes, %d keys, claiming: %v",
+				id, l.reserved, l.active, l.len(), l.bytes, len(l.behind.waiting), l.claiming)
 		}
 		l.mu.Unlock()
 	}

@@ -26,8 +26,8 @@ type answer struct {
 }
 
 // attempt makes the next attempt of batch, which mostly is one delivery, and records it for each: the one way an event
-// leaves. A request is taken, or not, as a whole.
-func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery) answer {
+// leaves. probe is that it is to find out whether a destination that is held back is there again. A request is taken, or not, as a whole. Each delivery then has the state that it has from now on.
+func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) ended {
 	dst := l.destination.Load()
 	start := e.now()
 	got := e.send(dst, batch, start)
@@ -38,31 +38,42 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery) answer {
 			ids[i] = d.ID
 		}
 		e.release(ids) // cut off by Stop: not the destination's doing
-		return answer{answered: true}
+		return ended{dst: dst, neutral: true}
 	}
 	random := e.opts.Random() // one for all, so that what failed together is due together
+	after := ended{dst: dst, probe: probe, neutral: got.unsent && got.err != errorToken, unsent: got.unsent}
 	for _, d := range batch {
-		e.record(l, dst, d, got, start, end, random)
+		o := decide(dst.Retry, tryOf(d, probe), got, end, random)
+		e.record(l, dst, d, o, got, start, end)
+		after.delivered, after.rest, after.why = o.state == bellhop.DeliveryDelivered, o.rest, o.detail
 	}
-	return got
+	return after
 }
 
-// record decides what an attempt made of d, and keeps that.
-func (e *Engine) record(l *lane, dst *destination, d *bellhop.Delivery, got answer, start, end time.Time, random float64) {
+// tryOf is the next attempt of d.
+func tryOf(d *bellhop.Delivery, probe bool) try {
+	t := try{counted: d.Attempts - d.Spared + 1, spared: d.Spared, probe: probe, born: d.CreatedAt}
+	if t.born.IsZero() {
+		t.born = d.Event.ReceivedAt
+	}
+	return t
+}
+
+// record keeps what an attempt made of d.
+func (e *Engine) record(l *lane, dst *destination, d *bellhop.Delivery, o outcome, got answer, start, end time.Time) {
 	n := d.Attempts + 1
-	o := decide(dst.Retry.Schedule, n, got, end, random)
-	err := e.opts.Store.Record(bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID, State: o.state, NextAt: o.nextAt,
+	d.State = o.state
+	err := e.opts.Store.Record(bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID, State: o.state, NextAt: o.nextAt, Spared: o.spared,
 		Attempt: bellhop.Attempt{DeliveryID: d.ID, Number: n, StartedAt: start, Duration: end.Sub(start), Status: got.status,
 			Error: o.error, Detail: o.detail, Reply: got.reply}})
 	e.metrics.attempt(o, end.Sub(start), end.Sub(d.Event.ReceivedAt))
 	e.log(d, n, o, got, end.Sub(start), err)
-	if o.disable {
+	switch {
+	case o.disable:
 		e.disable(l, dst, "delivery "+d.ID+": it "+o.detail)
-	}
-	if !o.rest.IsZero() {
-		l.restUntil(dst, o.rest)
-	}
-	if o.state == bellhop.DeliveryPending {
+	case o.state == bellhop.DeliveryDead:
+		l.noteDead(d, o)
+	case o.state == bellhop.DeliveryPending:
 		l.noteDue(o.nextAt)
 	}
 }
@@ -80,7 +91,7 @@ func (e *Engine) bury(d *bellhop.Delivery) {
 // send renders batch and sends it, within the destination's timeout.
 func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time) answer {
 	if dst.render == nil {
-		return answer{err: "settings", detail: dst.StateReason, unsent: true}
+		return answer{err: errorOff, detail: dst.StateReason, unsent: true}
 	}
 	m, err := dst.renderSafely(batch, provider.Sending{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: now, URL: dst.URL})
 	if err != nil && len(batch) > 1 { // one of them is at fault; each goes alone the next time

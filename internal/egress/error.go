@@ -31,6 +31,11 @@ const (
 	ClassNetwork  Class = "network"         // anything else: unreachable, no more descriptors, …
 )
 
+// Classes are those that an attempt can end with.
+func Classes() []Class {
+	return []Class{ClassTimeout, ClassDNS, ClassRefused, ClassReset, ClassClosed, ClassTLS, ClassBlocked, ClassBadURL, ClassBadReply, ClassNetwork}
+}
+
 // A Phase says how far an exchange had come.
 type Phase string
 

@@ -258,6 +258,17 @@ func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop
 // whether the event was there already, under the same ProviderID.
 func (d *Door) Publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
 	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
+	return d.publish(ctx, ev)
+}
+
+// Announce accepts an event of the gateway's own. One that was announced before, under the same ProviderID, is left alone.
+func (d *Door) Announce(ctx context.Context, ev bellhop.Event) error {
+	ev.SourceID, ev.Source = bellhop.SourceSelfID, bellhop.SourceSelf
+	_, _, err := d.publish(ctx, ev)
+	return err
+}
+
+func (d *Door) publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
 	ev.ReceivedAt = d.opts.Env.Now()
 	ev.SHA256 = sha256.Sum256(ev.Body)
 	events := []bellhop.Event{ev}

@@ -1,6 +1,10 @@
 package sharepoint
 
-import "github.com/bellhop-gateway/bellhop/provider"
+import (
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+)
 
 // Info implements [provider.Provider].
 func (Provider) Info() provider.Info {
@@ -13,9 +17,10 @@ func (Provider) Info() provider.Info {
 			"https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks",
 			"https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/get-started-webhooks",
 		},
-		Key:       "client_state",
-		Handshake: "validation-token",
-		Schedule:  "sharepoint",
+		Key:         "client_state",
+		Handshake:   "validation-token",
+		Schedule:    "sharepoint",
+		MaxLifetime: 180 * 24 * time.Hour,
 		Settings: []provider.Setting{
 			{Name: "client_state", Title: "Client state", Secret: true, Example: state,
 				Doc: "The `clientState` given with the subscription: 1 to 255 printable ASCII characters, compared byte for byte. " +

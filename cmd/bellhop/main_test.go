@@ -8,12 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,8 +32,11 @@ func TestMain(m *testing.M) {
 //
 //	serve [flag…]       a server on a free port in ./data, until the script ends; it may deliver to this machine;
 //	                    $SERVER is its URL
-//	listen STATUS BODY  a receiver that answers so (\x1b and its like are escapes); $RECEIVER is its URL, and each request
-//	                    is kept in received/N.headers and received/N.body
+//	listen [NAME] PLAN BODY
+//	                    a receiver that answers so (\x1b and its like are escapes); $RECEIVER is its URL, and each request
+//	                    is kept in received/N.headers and received/N.body; with a name, in NAME/, and $NAME is its URL.
+//	                    PLAN is a status, or several by commas: one for each request, the last for all that follow.
+//	                    429/2 has Retry-After: 2, and hang answers nothing
 //	await COMMAND       the command repeated until it succeeds
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -87,36 +87,6 @@ func startServer(dir string, environ []string, args ...string) (url string, stop
 			return "", stop, errors.New("the server does not start")
 		}
 	}
-}
-
-func listenInScript(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: listen STATUS BODY")
-	}
-	status, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	reply, err := strconv.Unquote(`"` + args[1] + `"`)
-	ts.Check(err)
-	folder := ts.MkAbs("received")
-	ts.Check(os.MkdirAll(folder, 0o700))
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	count := 0
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		count++
-		body, _ := io.ReadAll(r.Body)
-		var headers bytes.Buffer
-		fmt.Fprintf(&headers, "%s %s HTTP/1.1\r\nHost: %s\r\n", r.Method, r.RequestURI, r.Host)
-		r.Header.Write(&headers)
-		name := filepath.Join(folder, strconv.Itoa(count))
-		os.WriteFile(name+".headers", headers.Bytes(), 0o600)
-		os.WriteFile(name+".body", body, 0o600)
-		w.WriteHeader(status)
-		io.WriteString(w, reply)
-	})}
-	go server.Serve(listener)
-	ts.Defer(func() { server.Close() })
-	ts.Setenv("RECEIVER", "http://"+listener.Addr().String())
 }
 
 func await(ts *testscript.TestScript, neg bool, args []string) {

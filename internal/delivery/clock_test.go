@@ -25,7 +25,9 @@ func TestClockIsSet(t *testing.T) {
 				r := newRig(t)
 				to := r.network.receiver("broken")
 				to.will(status(500))
-				d := r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule, d.Breaker = bellhop.Schedule{time.Hour, 12 * time.Hour}, bellhop.Breaker{} })
+				d := r.destination(to, func(d *bellhop.Destination) {
+					d.Retry.Schedule, d.Breaker = bellhop.Schedule{time.Hour, 12 * time.Hour}, bellhop.Breaker{}
+				})
 				for range 20 {
 					r.acceptMany(1)
 				}

@@ -174,9 +174,9 @@ func (l *lane) work() {
 	defer l.engine.attempts.Done()
 	defer l.engine.gate.leave()
 	var batch []*bellhop.Delivery
-	for {
+	for made := false; ; made = true {
 		var probe bool
-		if batch, probe = l.next(batch[:0]); len(batch) == 0 {
+		if batch, probe = l.next(batch[:0], made); len(batch) == 0 {
 			return
 		}
 		l.finish(batch, l.engine.attempt(l, batch, probe))
@@ -186,8 +186,8 @@ func (l *lane) work() {
 
 // next appends to batch the delivery that has waited longest, or as many as go together. It appends none, and the caller
 // is no longer a worker, when there is none or the lane is to make fewer attempts. probe is that the destination is held back, and
-// the attempt to find out whether it is there again.
-func (l *lane) next(batch []*bellhop.Delivery) (_ []*bellhop.Delivery, probe bool) {
+// the attempt to find out whether it is there again. made is that the caller has made an attempt: it had its turn, where others wait.
+func (l *lane) next(batch []*bellhop.Delivery, made bool) (_ []*bellhop.Delivery, probe bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	dst := l.destination.Load()
@@ -197,7 +197,7 @@ func (l *lane) next(batch []*bellhop.Delivery) (_ []*bellhop.Delivery, probe boo
 	}
 	at := l.ready(dst, now)
 	held := at.After(now)
-	turn := l.engine.gate.starved.Load() // others wait for a place: we take turns
+	turn := made && l.engine.gate.starved.Load()
 	if l.stopped || held || turn || l.queue.len() == 0 || l.active > l.pace.breaker.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
 		l.active--
 		if held && !l.stopped && l.queue.len() > 0 {

@@ -92,7 +92,9 @@ func TestOrder(t *testing.T) {
 					time.Sleep(10 * time.Millisecond)
 				}
 				time.Sleep(24 * time.Hour)
+				mu.Lock()
 				wantOrder(t, taken, keys, each)
+				mu.Unlock()
 				r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: keys * each})
 				r.wantIdle()
 			})
@@ -140,7 +142,9 @@ func TestOrderBlocksOneKey(t *testing.T) {
 				w.WriteHeader(500)
 			}
 		})
-		r.destination(to, func(d *bellhop.Destination) { d.Order, d.Retry.Schedule = bellhop.OrderSubject, bellhop.Schedule{time.Hour} })
+		r.destination(to, func(d *bellhop.Destination) {
+			d.Order, d.Retry.Schedule = bellhop.OrderSubject, bellhop.Schedule{time.Hour}
+		})
 		events := func(from, to int, subjects ...string) (list []bellhop.Event) {
 			for n := from; n <= to; n++ {
 				for _, s := range subjects {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,10 +16,11 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestAnyStream: whatever destinations do, and whoever pauses, changes or restarts in between, every delivery ends
-// delivered, or dead with a reason, or waits for a time that is known; and what is delivered was answered 2xx once.
+// TestAnyStream: whatever destinations do, and whoever pauses, changes, restarts or kills in between, every delivery ends
+// delivered, or dead with a reason, or waits for a time that is known; what is delivered was answered 2xx once, but for what a
+// kill repeats; and where there is an order, new events of a key are taken in it.
 func TestAnyStream(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := newStream(t, seed)
@@ -41,16 +44,57 @@ type stream struct {
 	random *rand.Rand
 	well   bool           // everything is answered 200 from now on
 	passed map[string]int // delivery id → how often it was answered 200
+	last   map[string]int // destination and key → the latest event that was answered 200 for the first time
+	kills  int
+	mortal *mortal
 }
 
+// A mortal is a store whose process may be killed: from then on nothing that it is told is kept.
+type mortal struct {
+	Store
+	dead atomic.Bool
+}
+
+func (m *mortal) Record(r bellhop.Result) error {
+	if m.dead.Load() {
+		return nil
+	}
+	return m.Store.Record(r)
+}
+
+func (m *mortal) Release(ctx context.Context, ids []string) error {
+	if m.dead.Load() {
+		return nil
+	}
+	return m.Store.Release(ctx, ids)
+}
+
+func (m *mortal) Claim(ctx context.Context, id string, limit int, maxBytes int64) ([]bellhop.Delivery, error) {
+	if m.dead.Load() {
+		return nil, errors.New("killed")
+	}
+	return m.Store.Claim(ctx, id, limit, maxBytes)
+}
+
+// orders are those of the destinations.
+var orders = [...]bellhop.Order{bellhop.OrderNone, bellhop.OrderSubject, bellhop.OrderSource}
+
 func newStream(t *testing.T, seed uint64) *stream {
-	s := &stream{rig: newRig(t), random: rand.New(rand.NewPCG(seed, 1)), passed: map[string]int{}}
+	s := &stream{random: rand.New(rand.NewPCG(seed, 1)), passed: map[string]int{}, last: map[string]int{}}
+	s.rig = newRig(t, func(r *rig) {
+		r.between = func(kept Store) Store {
+			s.mortal = &mortal{Store: kept}
+			return s.mortal
+		}
+	})
 	for i := range 3 {
 		to := s.network.receiver(fmt.Sprint("r", i))
-		to.will(s.answer)
+		to.will(func(w http.ResponseWriter, req *http.Request) { s.answer(i, w, req) })
 		s.receivers = append(s.receivers, to)
 		s.destinations = append(s.destinations, s.destination(to, func(d *bellhop.Destination) {
 			d.Concurrency, d.Timeout, d.Retry.Schedule = 1+s.roll(20), time.Duration(1+s.roll(10))*time.Second, nil
+			d.Order = orders[i]
+			d.Breaker = bellhop.Breaker{Failures: s.roll(30)}
 			for range s.roll(5) {
 				d.Retry.Schedule = append(d.Retry.Schedule, time.Duration(s.roll(3600))*time.Second)
 			}
@@ -65,15 +109,15 @@ func (s *stream) roll(n int) int {
 	return s.random.IntN(n)
 }
 
-// answer is what a destination does with one request.
-func (s *stream) answer(w http.ResponseWriter, req *http.Request) {
+// answer is what the i-th destination does with one request.
+func (s *stream) answer(i int, w http.ResponseWriter, req *http.Request) {
 	s.mu.Lock()
 	roll, after := s.random.IntN(100), fmt.Sprint(s.random.IntN(7200))
 	if s.well {
 		roll = 0
 	}
 	if roll < 60 {
-		s.passed[req.Header.Get("Bellhop-Delivery-Id")]++
+		s.pass(i, req)
 	}
 	s.mu.Unlock()
 	switch {
@@ -95,10 +139,42 @@ func (s *stream) answer(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
+// pass takes note of a request that the i-th destination answers 200. Its body says the how manieth event it is, and its subject. The
+// caller holds mu.
+func (s *stream) pass(i int, req *http.Request) {
+	id := req.Header.Get("Bellhop-Delivery-Id")
+	s.passed[id]++
+	var number int
+	var subject string
+	if _, err := fmt.Sscan(lastCall(s.receivers[i], req).body, &number, &subject); err != nil {
+		s.t.Errorf("a request without a number: %v", err)
+	}
+	key := fmt.Sprint(i)
+	if orders[i] == bellhop.OrderSubject {
+		key += subject
+	}
+	if s.passed[id] == 1 && orders[i] != bellhop.OrderNone {
+		if number <= s.last[key] {
+			s.t.Errorf("%s: event %d was taken after %d", key, number, s.last[key])
+		}
+		s.last[key] = number
+	}
+}
+
+// kill ends the process without a word, and starts another.
+func (s *stream) kill() {
+	s.kills++
+	s.mortal.dead.Store(true)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.stop(ctx)
+	s.open()
+}
+
 // step lets something happen, and time pass.
 func (s *stream) step() {
 	d := s.destinations[s.roll(len(s.destinations))]
-	switch s.roll(10) {
+	switch s.roll(11) {
 	case 0:
 		s.update(d.ID, func(d *bellhop.Destination) { d.State = bellhop.DestinationPaused })
 	case 1, 2:
@@ -114,17 +190,17 @@ func (s *stream) step() {
 			s.t.Fatal(err)
 		}
 		s.open()
+	case 6:
+		s.kill()
 	default:
 		for range 1 + s.roll(20) {
 			s.sent++
-			s.accept(bellhop.Event{ProviderID: fmt.Sprint(s.sent), Body: make([]byte, s.roll(2000))}, bellhop.Event{ProviderID: fmt.Sprint(s.sent)})
+			subject := fmt.Sprint("s", s.roll(5))
+			body := fmt.Appendf(nil, "%d %s %s", s.sent, subject, strings.Repeat(".", s.roll(2000)))
+			s.accept(bellhop.Event{ProviderID: fmt.Sprint(s.sent), Subject: subject, Body: body}, bellhop.Event{ProviderID: fmt.Sprint(s.sent)})
 		}
 	}
 	time.Sleep(time.Duration(s.roll(600_000)) * time.Millisecond)
-}
-
-func (s *stream) resume(id string) {
-	s.update(id, func(d *bellhop.Destination) { d.State, d.StateReason = bellhop.DestinationActive, "" })
 }
 
 // settle lets everything end well, and checks that it did.
@@ -152,8 +228,8 @@ func (s *stream) settle() {
 	}
 	for _, d := range list {
 		switch {
-		case d.State == bellhop.DeliveryDelivered && s.passed[d.ID] == 1:
-		case d.State == bellhop.DeliveryDead && s.passed[d.ID] == 0 && d.Last.Error != "" && d.Last.Detail != "":
+		case d.State == bellhop.DeliveryDelivered && (s.passed[d.ID] == 1 || s.passed[d.ID] > 1 && s.kills > 0):
+		case d.State == bellhop.DeliveryDead && (s.passed[d.ID] == 0 || s.kills > 0) && d.Last.Error != "" && d.Last.Detail != "":
 		default:
 			s.t.Errorf("%s after %d attempts, answered 200 %d times: %+v", d.State, d.Attempts, s.passed[d.ID], d.Last)
 		}

@@ -37,12 +37,13 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 
 // A rig is an engine between a real store and receivers at the other end of pipes.
 type rig struct {
-	t         testing.TB
-	dir       string
-	network   *network
-	between   func(Store) Store // stands between engine and store; nil does not
-	providers []provider.Provider
-	jumped    atomic.Int64 // by how much the clock has been set forward, in nanoseconds
+	t           testing.TB
+	dir         string
+	network     *network
+	between     func(Store) Store // stands between engine and store; nil does not
+	providers   []provider.Provider
+	maxAttempts int          // 0 is the default
+	jumped      atomic.Int64 // by how much the clock has been set forward, in nanoseconds
 
 	store   *store.Store
 	engine  *Engine
@@ -88,7 +89,7 @@ func (r *rig) open() {
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial})
 	running, end := context.WithCancel(context.Background())
 	e := New(Options{Store: kept, Client: client, Providers: r.providers, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
-		Logger: log, Announce: r.announce, Changed: func() {
+		Logger: log, MaxAttempts: r.maxAttempts, Announce: r.announce, Changed: func() {
 			r.changes.Add(1)
 			go r.reload()
 		}})

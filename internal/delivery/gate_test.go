@@ -1,0 +1,76 @@
+package delivery
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// TestGate: at the bound of all lanes, destinations that hang keep at most their turn, and one that is well gets its own.
+func TestGate(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const limit = 20
+		r := newRig(t, func(r *rig) { r.maxAttempts = limit })
+		for i := range 40 {
+			to := r.network.receiver(fmt.Sprint("hanging", i))
+			to.will(hang)
+			r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Breaker, d.Retry.Schedule = time.Second, bellhop.Breaker{}, bellhop.Schedule{5 * time.Second} })
+		}
+		well := r.network.receiver("well")
+		r.destination(well)
+		underWay := func() (n int) {
+			for _, l := range r.engine.lanes.Load().byID {
+				l.mu.Lock()
+				n += l.active
+				l.mu.Unlock()
+			}
+			return n
+		}
+		r.acceptMany(30)
+		for range 20 {
+			synctest.Wait()
+			if n := underWay(); n > limit {
+				t.Fatalf("%d attempts under way", n)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(4 * time.Second) // each of 40 has a turn of a second, 20 at a time
+		if n := len(well.got()); n == 0 {
+			t.Error("one that is well waits for those that hang")
+		}
+		time.Sleep(time.Hour)
+		well.wantOnce(t, 30)
+		if r.engine.gate.under != 0 || len(r.engine.gate.waits) != 0 {
+			t.Errorf("%d places are taken, %d lanes wait", r.engine.gate.under, len(r.engine.gate.waits))
+		}
+		r.wantIdle()
+	})
+}
+
+// TestGateShares: beyond half of the bound, a lane that has much to do leaves places to those that have nothing under way.
+func TestGateShares(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, func(r *rig) { r.maxAttempts = 20 })
+		busy, small := r.network.receiver("busy"), r.network.receiver("small")
+		busy.will(after(time.Hour))
+		r.destination(busy, func(d *bellhop.Destination) {
+			d.Concurrency, d.Timeout, d.Match.Types = bellhop.MaxConcurrency, bellhop.MaxTimeout, []string{"busy"}
+		})
+		r.destination(small, func(d *bellhop.Destination) { d.Match.Types = []string{"small"} })
+		for range 100 {
+			r.accept(bellhop.Event{Type: "busy"})
+		}
+		synctest.Wait()
+		if n := busy.mostAtATime(); n != 10 {
+			t.Errorf("%d at a time, want half", n)
+		}
+		r.accept(bellhop.Event{Type: "small"})
+		synctest.Wait()
+		if n := len(small.got()); n != 1 {
+			t.Errorf("%d arrived at the other", n)
+		}
+	})
+}

@@ -17,7 +17,9 @@ func TestGate(t *testing.T) {
 		for i := range 40 {
 			to := r.network.receiver(fmt.Sprint("hanging", i))
 			to.will(hang)
-			r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Breaker, d.Retry.Schedule = time.Second, bellhop.Breaker{}, bellhop.Schedule{5 * time.Second} })
+			r.destination(to, func(d *bellhop.Destination) {
+				d.Timeout, d.Breaker, d.Retry.Schedule = time.Second, bellhop.Breaker{}, bellhop.Schedule{5 * time.Second}
+			})
 		}
 		well := r.network.receiver("well")
 		r.destination(well)

@@ -18,7 +18,7 @@ func TestRun(t *testing.T) {
 	}
 	var order []string
 	for _, run := range r.Runs {
-		order = append(order, run.Gateway)
+		order = append(order, run.Side)
 		if run.Accepted != 200 || run.Refused != 0 || run.Delivered != 600 || run.Duplicates != 0 || run.Lost != 0 || run.Unwanted != 0 {
 			t.Errorf("%+v", run)
 		}
@@ -119,22 +119,36 @@ func leavesNothing(t *testing.T, dir string) {
 }
 
 func TestCheck(t *testing.T) {
-	if err := Defaults().Check(); err != nil {
-		t.Error(err)
+	for _, name := range Comparisons() {
+		if err := defaults(t, name).Check(); err != nil {
+			t.Error(name, err)
+		}
 	}
 	for _, c := range []struct {
-		change func(o *Options)
-		want   string
+		against string
+		change  func(o *Options)
+		want    string
 	}{
-		{func(o *Options) { o.Events = 0 }, "--events: use a number from 1 to 10,000,000, not 0"},
-		{func(o *Options) { o.Events = MaxEvents + 1 }, "--events: use a number from 1 to 10,000,000, not 10000001"},
-		{func(o *Options) { o.Connections = 4097 }, "--connections: use a number from 1 to 4,096, not 4097"},
-		{func(o *Options) { o.Size = 63 }, "--size: use a number from 64 to 1,048,576, not 63"},
-		{func(o *Options) { o.Runs = -1 }, "--runs: use a number from 1 to 100, not -1"},
-		{func(o *Options) { o.Rate = -5 }, "--rate: use a number from 0 to 1,000,000, not -5"},
-		{func(o *Options) { o.Fanout = 65 }, "--fanout: use a number from 1 to 64, not 65"},
+		{"relay", func(o *Options) { o.Events = 0 }, "--events: use a number from 1 to 10,000,000, not 0"},
+		{"relay", func(o *Options) { o.Events = MaxEvents + 1 }, "--events: use a number from 1 to 10,000,000, not 10000001"},
+		{"relay", func(o *Options) { o.Connections = 4097 }, "--connections: use a number from 1 to 4,096, not 4097"},
+		{"relay", func(o *Options) { o.Size = 63 }, "--size: use a number from 64 to 1,048,576, not 63"},
+		{"relay", func(o *Options) { o.Runs = -1 }, "--runs: use a number from 1 to 100, not -1"},
+		{"relay", func(o *Options) { o.Rate = -5 }, "--rate: use a number from 0 to 1,000,000, not -5"},
+		{"relay", func(o *Options) { o.Fanout = 65 }, "--fanout: use a number from 1 to 64, not 65"},
+		{"relay", func(o *Options) { o.Against = "nothing" }, `--against: there is no comparison "nothing"; there are relay, where, fanout, batch, hanging, outage`},
+		{"relay", func(o *Options) { o.Backlog = 5 }, "--backlog: does nothing with --against relay; leave it out"},
+		{"relay", func(o *Options) { o.Where = "true" }, "--where: does nothing with --against relay; leave it out"},
+		{"relay", func(o *Options) { o.Delay = 1 }, "--delay: does nothing with --against relay; leave it out"},
+		{"where", func(o *Options) { o.Where = " " }, `--where: write an expression that is true for every event, such as "data.kind == 'bench'"`},
+		{"fanout", func(o *Options) { o.Fanout = 1 }, "--fanout: use a number from 2 to 64, not 1"},
+		{"batch", func(o *Options) { o.Batch = 1001 }, "--batch: use a number from 2 to 1,000, not 1001"},
+		{"batch", func(o *Options) { o.Sign = true }, "--sign: does nothing with --against batch; leave it out"},
+		{"hanging", func(o *Options) { o.Destinations = 99 }, "--destinations: use a number from 100 to 20,000, not 99"},
+		{"hanging", func(o *Options) { o.Rate = 0 }, "--rate: use a number from 1 to 1,000,000, not 0"},
+		{"outage", func(o *Options) { o.Delay = 2 * time.Second }, "--delay: use a length of time from 0s to 1s, not 2s"},
 	} {
-		o := Defaults()
+		o := defaults(t, c.against)
 		c.change(&o)
 		if err := o.Check(); err == nil || err.Error() != c.want {
 			t.Errorf("%v, not %s", err, c.want)
@@ -143,4 +157,13 @@ func TestCheck(t *testing.T) {
 			t.Error("ran all the same: " + c.want)
 		}
 	}
+}
+
+func defaults(t *testing.T, against string) Options {
+	t.Helper()
+	o, err := Defaults(against)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }

@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,57 +68,122 @@ func serveFake(ctx context.Context, data, listen, fault string) error {
 		return err
 	}
 	gateway := &fake{fault: fault}
+	kept := filepath.Join(data, "destinations.json")
+	if text, err := os.ReadFile(kept); err == nil {
+		if err := json.Unmarshal(text, &gateway.to); err != nil {
+			return err
+		}
+	}
 	server := &http.Server{Handler: gateway}
 	context.AfterFunc(ctx, func() { server.Close() })
 	if err := server.Serve(listener); ctx.Err() == nil {
 		return err
 	}
 	gateway.drain()
-	return nil
+	text, err := json.Marshal(gateway.to)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(kept, text, 0o600)
 }
 
 // A fake is a gateway that keeps nothing, and fails in the way that fault names.
 type fake struct {
 	fault   string
 	mu      sync.Mutex
-	to      []string
+	to      []*fakeDestination
 	next    int
 	pending atomic.Int64
 }
 
+// A fakeDestination is what is understood of a destination.
+type fakeDestination struct {
+	URL   string
+	Match struct{ Sources, Types []string }
+	Batch struct {
+		MaxEvents int `json:"max_events"`
+	}
+	paused bool // not kept, as is held
+	held   [][]byte
+}
+
+func (d *fakeDestination) wants(source, kind string) bool {
+	return (len(d.Match.Sources) == 0 || slices.Contains(d.Match.Sources, source)) && (len(d.Match.Types) == 0 || slices.Contains(d.Match.Types, kind))
+}
+
 func (g *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	switch r.URL.Path {
-	case readyPath:
-	case "/api/v1/sources", "/api/v1/destinations":
-		g.create(w, r, body)
-	case sourcePath:
-		g.receive(w, body)
+	source, toDoor := strings.CutPrefix(r.URL.Path, doorPath)
+	path, toAPI := strings.CutPrefix(r.URL.Path, "/api/v1")
+	switch {
+	case r.URL.Path == readyPath:
+	case toDoor:
+		g.receive(w, source, r.Header.Get(typeHeader), body)
+	case toAPI && r.Header.Get("Authorization") != "Bearer bhk_test":
+		http.Error(w, `{"code":"unauthorized"}`, http.StatusUnauthorized)
+	case path == "/stats":
+		fmt.Fprintf(w, `{"deliveries":{"pending":%d,"leased":0}}`, g.pending.Load())
+	case path == "/sources":
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, `{"id":"src_1"}`)
+	case path == "/destinations":
+		g.create(w, body)
+	case strings.HasSuffix(path, "/pause"):
+		g.find(path).paused = true
+	case strings.HasSuffix(path, "/resume"):
+		g.resume(g.find(path))
 	default:
 		http.NotFound(w, r)
 	}
 }
 
-func (g *fake) create(w http.ResponseWriter, r *http.Request, body []byte) {
-	var noun struct{ Name, URL, Provider string }
-	if err := json.Unmarshal(body, &noun); err != nil || r.Header.Get("Authorization") != "Bearer bhk_test" {
-		http.Error(w, `{"code":"unauthorized"}`, http.StatusUnauthorized)
+func (g *fake) create(w http.ResponseWriter, body []byte) {
+	var d fakeDestination
+	if err := json.Unmarshal(body, &d); err != nil {
+		http.Error(w, `{"code":"invalid"}`, http.StatusUnprocessableEntity)
 		return
 	}
-	if noun.URL != "" {
-		g.mu.Lock()
-		g.to = append(g.to, noun.URL)
-		g.mu.Unlock()
-	}
 	w.WriteHeader(http.StatusCreated)
+	fmt.Fprintf(w, `{"id":"dst_%d"}`, g.add(d))
+}
+
+func (g *fake) add(d fakeDestination) (number int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.to = append(g.to, &d)
+	return len(g.to) - 1
+}
+
+// find returns the destination of a path: "/destinations/dst_3/pause".
+func (g *fake) find(path string) *fakeDestination {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	number, _ := strconv.Atoi(strings.TrimPrefix(strings.Split(path, "/")[2], "dst_"))
+	return g.to[number]
+}
+
+// resume delivers what d was held, as many at once as it takes; with the fault "half", only the first half of it.
+func (g *fake) resume(d *fakeDestination) {
+	d.paused = false
+	held := d.held
+	if g.fault == "half" {
+		held = held[:len(held)/2]
+	}
+	for batch := range slices.Chunk(held, max(1, d.Batch.MaxEvents)) {
+		g.pending.Add(1)
+		go func() {
+			defer g.pending.Add(-1)
+			deliver(d.URL, bytes.Join(batch, []byte(",")))
+		}()
+	}
 }
 
 // receive loses every tenth delivery, delivers every fifth twice, refuses every fourth event or all, or dies at the twentieth.
-func (g *fake) receive(w http.ResponseWriter, body []byte) {
+func (g *fake) receive(w http.ResponseWriter, source, kind string, body []byte) {
 	g.mu.Lock()
-	n, to := g.next, g.to
+	defer g.mu.Unlock()
+	n := g.next
 	g.next++
-	g.mu.Unlock()
 	switch {
 	case g.fault == "refuse" && n%4 == 0, g.fault == "refuse all":
 		http.Error(w, `{"error":"try again later"}`, http.StatusServiceUnavailable)
@@ -124,26 +192,37 @@ func (g *fake) receive(w http.ResponseWriter, body []byte) {
 		os.Stderr.WriteString("the disk is on fire")
 		os.Exit(3)
 	}
-	g.pending.Add(1)
 	w.WriteHeader(http.StatusAccepted)
-	go func() {
-		defer g.pending.Add(-1)
-		for i, url := range to {
-			times := 1
-			if g.fault == "lose" && n%10 == 0 && i == len(to)-1 {
-				times = 0
-			}
-			if g.fault == "twice" && n%5 == 0 && i == 0 {
-				times = 2
-			}
-			for range times {
-				if res, err := http.Post(url, "application/json", bytes.NewReader(body)); err == nil {
-					io.Copy(io.Discard, res.Body)
-					res.Body.Close()
-				}
-			}
+	for i, d := range g.to {
+		times := 1
+		if g.fault == "lose" && n%10 == 0 && i == len(g.to)-1 {
+			times = 0
 		}
-	}()
+		if g.fault == "twice" && n%5 == 0 && i == 0 {
+			times = 2
+		}
+		switch {
+		case !d.wants(source, kind):
+		case d.paused:
+			d.held = append(d.held, body)
+		default:
+			g.pending.Add(1)
+			go func() {
+				defer g.pending.Add(-1)
+				for range times {
+					deliver(d.URL, body)
+				}
+			}()
+		}
+	}
+}
+
+func deliver(url string, body []byte) {
+	client := &http.Client{Timeout: 2 * time.Second} // some never answer
+	if res, err := client.Post(url, "application/json", bytes.NewReader(body)); err == nil {
+		io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+	}
 }
 
 // drain returns when nothing more is delivered.
@@ -161,5 +240,5 @@ func small(t *testing.T, fault string) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{Events: 200, Connections: 4, Size: 128, Runs: 1, Fanout: 1, Dir: t.TempDir(), Program: program, Progress: new(strings.Builder)}
+	return Options{Against: "relay", Events: 200, Connections: 4, Size: 128, Runs: 1, Fanout: 1, Dir: t.TempDir(), Program: program, Progress: new(strings.Builder)}
 }

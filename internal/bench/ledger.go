@@ -12,9 +12,10 @@ import (
 // never arrived at another, nor an event that arrived though its answer got lost one that did not.
 type ledger struct {
 	events  int
+	spread  int // destinations, of which event i goes to one: i modulo their number; 0 if each goes to all
 	began   time.Time
 	entered bitset   // events answered 2xx
-	arrived []bitset // by destination
+	arrived []bitset // by destination; a single one if spread
 
 	accepted, refused               atomic.Int64 // events
 	delivered, duplicates, unwanted atomic.Int64 // deliveries: the first of each, the others, those that are none of ours
@@ -26,6 +27,7 @@ type ledger struct {
 	firstRefusal string
 }
 
+// newLedger returns one for that many events, each of which goes to fanout destinations.
 func newLedger(events, fanout int) *ledger {
 	l := &ledger{events: events, began: time.Now(), entered: newBitset(events), arrived: make([]bitset, fanout)}
 	for i := range l.arrived {
@@ -48,6 +50,13 @@ func (l *ledger) refuse(why string) {
 
 // arrive notes a delivery.
 func (l *ledger) arrive(destination, event int, due time.Duration) {
+	if l.spread > 0 {
+		if event%l.spread != destination {
+			l.unwanted.Add(1)
+			return
+		}
+		destination = 0
+	}
 	if destination < 0 || destination >= len(l.arrived) || event < 0 || event >= l.events {
 		l.unwanted.Add(1)
 		return

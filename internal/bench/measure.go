@@ -4,59 +4,25 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"sync"
 	"time"
 )
-
-// measure starts a gateway in a temporary folder within parent, sends it the events of one run, and takes all of it away.
-func measure(ctx context.Context, o Options, g gateway, parent, title string) (result Result, err error) {
-	dir, err := os.MkdirTemp(parent, "bellhop-bench-*")
-	if err != nil {
-		return result, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	l := newLedger(o.Events, o.Fanout)
-	to, err := newReceiver(l)
-	if err != nil {
-		return result, err
-	}
-	defer to.close()
-	data := filepath.Join(dir, g.name)
-	if err := os.Mkdir(data, 0o700); err != nil {
-		return result, err
-	}
-	p, err := start(ctx, o.Program, data, g.args(o, data, to.url()))
-	if err != nil {
-		return result, err
-	}
-	m := &measurement{options: o, gateway: g, ledger: l, process: p, to: to.url()}
-	err = m.run(ctx, title)
-	stopped := p.stop()
-	if ctx.Err() != nil {
-		return result, context.Cause(ctx)
-	}
-	if err := errors.Join(err, stopped); err != nil {
-		return result, err
-	}
-	to.close() // what arrived while the gateway stopped is in the ledger now
-	return m.result(), nil
-}
 
 // A measurement is one run under way.
 type measurement struct {
 	options Options
-	gateway gateway
-	ledger  *ledger
+	side    side
+	seeded  bool
+	streams []*stream // the first is what is measured
 	process *process
-	to      string // the receiver's URL
+	address string
 
-	posting            time.Duration // from the first event sent until the last was answered
 	cpuBefore, ownCPU  time.Duration
 	cpuKnown, ownKnown bool
 	peak               int64 // bytes; 0 if unknown
+	pending            int64 // deliveries that a destination which hangs is still owed
 }
 
 // run makes the gateway ready, posts all events and waits for what it delivers.
@@ -68,93 +34,113 @@ func (m *measurement) run(ctx context.Context, title string) error {
 	}
 	key := make([]byte, 32)
 	rand.Read(key)
-	if err := m.gateway.prepare(ctx, m.options, m.process, m.to, "whsec_"+base64.StdEncoding.EncodeToString(key)); err != nil {
-		return err
+	if !m.seeded {
+		if err := m.side.gateway.prepare(ctx, m.process, m.streams, "whsec_"+base64.StdEncoding.EncodeToString(key)); err != nil {
+			return err
+		}
 	}
-	address, err := loopbackHost(m.process.url)
-	if err != nil {
+	var err error
+	if m.address, err = loopbackHost(m.process.url); err != nil {
 		return err
 	}
 	if !m.options.Sign {
 		key = nil
 	}
-	pid := m.process.command.Process.Pid
-	m.cpuBefore, m.cpuKnown = cpuTime(pid)
-	m.ownCPU, m.ownKnown = cpuTime(os.Getpid())
-
-	m.ledger.began = time.Now()
-	watch := watchProgress(m.options, title, m.ledger)
+	began := time.Now()
+	for _, s := range m.streams {
+		s.ledger.began = began
+	}
+	m.noteCPU()
+	watch := watchProgress(m.options, title, m.streams)
 	defer watch.stop()
-	producer := &producer{address: address, path: sourcePath, key: key, options: m.options, ledger: m.ledger}
-	if err := producer.run(ctx); err != nil {
-		return err
-	}
-	m.posting = time.Since(m.ledger.began)
-	if m.ledger.accepted.Load() == 0 {
-		return fmt.Errorf("it accepted nothing: %s", m.ledger.firstRefusal)
-	}
-	if err := m.await(ctx); err != nil {
+	if err := m.carry(ctx, key); err != nil {
 		return err
 	}
 	own, _ := cpuTime(os.Getpid())
 	m.ownCPU = own - m.ownCPU
-	m.peak, _ = peakMemory(pid)
+	m.peak, _ = peakMemory(m.process.command.Process.Pid)
 	return nil
 }
 
-// await returns when all that was accepted has arrived, or nothing has for so long that the rest counts as lost.
-func (m *measurement) await(ctx context.Context) error {
-	patience := m.options.patience
-	if patience == 0 {
-		patience = defaultPatience
-	}
-	for !m.ledger.settled() {
-		last := max(m.posting, time.Duration(m.ledger.lastArrival.Load()))
-		if time.Since(m.ledger.began)-last > patience {
-			return nil
+// noteCPU begins counting.
+func (m *measurement) noteCPU() {
+	m.cpuBefore, m.cpuKnown = cpuTime(m.process.command.Process.Pid)
+	m.ownCPU, m.ownKnown = cpuTime(os.Getpid())
+}
+
+// carry posts what is held, has it come due, posts the rest, and waits until all has arrived.
+func (m *measurement) carry(ctx context.Context, key []byte) error {
+	for _, s := range m.streams {
+		if s.held {
+			if err := m.hold(ctx, s, key); err != nil {
+				return err
+			}
 		}
-		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+	}
+	if err := m.postRest(ctx, key); err != nil {
+		return err
+	}
+	for _, s := range m.streams {
+		if err := m.await(ctx, s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// result is what the run came to, once the gateway has stopped. Its CPU time is all it used since the first event was
-// sent, writing down the last results and the clean stop included; where its start cannot be told apart, that too.
-func (m *measurement) result() Result {
-	l := m.ledger
-	accepted := float64(l.accepted.Load())
-	state := m.process.command.ProcessState
-	r := Result{
-		Gateway: m.gateway.name,
-		Figures: Figures{
-			AcceptedPerSecond:  accepted / m.posting.Seconds(),
-			DeliveredPerSecond: perSecond(l.delivered.Load(), time.Duration(l.lastArrival.Load())),
-			AcceptP50:          milliseconds(l.acceptLatency.quantile(.5)),
-			AcceptP99:          milliseconds(l.acceptLatency.quantile(.99)),
-			EndToEndP50:        milliseconds(l.endToEnd.quantile(.5)),
-			EndToEndP99:        milliseconds(l.endToEnd.quantile(.99)),
-			CPU:                microseconds(state.UserTime()+state.SystemTime()-m.cpuBefore) / accepted,
-			PeakMemory:         float64(m.peak) / (1 << 20),
-		},
-		Accepted: l.accepted.Load(), Refused: l.refused.Load(), FirstRefusal: l.firstRefusal,
-		Delivered: l.delivered.Load(), Duplicates: l.duplicates.Load(), Lost: int64(l.missing()), Unwanted: l.unwanted.Load(),
-		WholeLifeCPU: !m.cpuKnown,
+// hold posts the events of a stream while its destinations are paused, and then resumes them. What that costs until
+// then is not counted.
+func (m *measurement) hold(ctx context.Context, s *stream, key []byte) error {
+	if err := m.post(ctx, s, key, nil); err != nil {
+		return err
 	}
-	if m.ownKnown {
-		r.OwnCPU = microseconds(m.ownCPU) / accepted
+	a, err := openAPI(m.process)
+	if err != nil {
+		return err
 	}
-	return r
+	defer a.close()
+	m.noteCPU()
+	s.dueAt = time.Since(s.ledger.began)
+	return s.resume(ctx, a)
 }
 
-func perSecond(n int64, d time.Duration) float64 {
-	if d <= 0 {
-		return 0
+// postRest posts the streams that are not held, all at once.
+func (m *measurement) postRest(ctx context.Context, key []byte) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	began := time.Now()
+	var posting sync.WaitGroup
+	for _, s := range m.streams {
+		if s.held {
+			continue
+		}
+		s.ledger.began = began
+		posting.Go(func() {
+			if err := m.post(ctx, s, key, m.enough(s)); err != nil {
+				cancel(err)
+			}
+		})
 	}
-	return float64(n) / d.Seconds()
+	posting.Wait()
+	return context.Cause(ctx)
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+// enough says when a stream without an end has gone on for long enough: when what it goes on beside has drained, or no
+// longer does.
+func (m *measurement) enough(s *stream) func() bool {
+	if s.events > 0 {
+		return nil
+	}
+	beside := m.streams[1]
+	return func() bool { return beside.ledger.settled() || beside.quiet(beside.dueAt) > m.options.stillness() }
+}
 
-func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+func (m *measurement) post(ctx context.Context, s *stream, key []byte, enough func() bool) error {
+	if err := s.post(ctx, m.address, key, enough); err != nil {
+		return err
+	}
+	if s.ledger.accepted.Load() == 0 {
+		return fmt.Errorf("it accepted nothing: %s", s.ledger.firstRefusal)
+	}
+	return nil
+}

@@ -7,10 +7,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -28,16 +31,13 @@ func TestNeighbours(t *testing.T) {
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			l := newLedger(100, 2)
-			to, err := newReceiver(l)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer to.close()
-			gateway := &fake{fault: c.fault, to: []string{to.url() + "0", to.url() + "1"}}
+			to := receiverOf(t, &reception{ledger: l})
+			gateway := &fake{fault: c.fault}
+			gateway.add(fakeDestination{URL: to.url() + "0"})
+			gateway.add(fakeDestination{URL: to.url() + "1"})
 			server := httptest.NewServer(gateway)
 			defer server.Close()
-			p := &producer{address: server.Listener.Addr().String(), path: sourcePath, ledger: l,
-				options: Options{Events: 100, Connections: 4, Size: 200}}
+			p := &producer{address: server.Listener.Addr().String(), path: doorPath + sourceName, ledger: l, connections: 4, size: 200}
 			if err := p.run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -48,6 +48,82 @@ func TestNeighbours(t *testing.T) {
 					l.refused.Load(), l.delivered.Load(), l.duplicates.Load(), l.missing(), l.settled())
 			}
 		})
+	}
+}
+
+// receiverOf returns a receiver that does what to says, until the test ends.
+func receiverOf(t *testing.T, to *reception) *receiver {
+	t.Helper()
+	r, err := newReceiver()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.close)
+	r.receive(to)
+	return r
+}
+
+// TestReceiverOfBatches: a request may hold several events, each within words of others.
+func TestReceiverOfBatches(t *testing.T) {
+	l := newLedger(3, 1)
+	to := &reception{ledger: l}
+	r := receiverOf(t, to)
+	one := func(event int) string {
+		return fmt.Sprintf(`{"id":"evt_1","data":{"bench":"%010d 0000000000000001","kind":"bench","pad":"abc"}}`, event)
+	}
+	res, err := http.Post(r.url()+"0", "application/json", strings.NewReader("["+one(0)+","+one(2)+","+one(0)+"]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK || l.delivered.Load() != 2 || l.duplicates.Load() != 1 || to.requests.Load() != 1 || l.unwanted.Load() != 0 {
+		t.Errorf("%s, delivered %d, duplicates %d, requests %d", res.Status, l.delivered.Load(), l.duplicates.Load(), to.requests.Load())
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// TestReceiverThatHangs takes requests at the same time and answers none; what it has taken has not arrived.
+func TestReceiverThatHangs(t *testing.T) {
+	l := newLedger(2, 1)
+	to := &reception{ledger: l, hangs: true}
+	r := receiverOf(t, to)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var callers sync.WaitGroup
+	for event := range 2 {
+		callers.Go(func() {
+			request := newRequest(strings.Trim(r.url(), "htp:/"), "/0", 100, nil, 0)
+			request.set(event, 0, time.Time{})
+			c := &caller{address: strings.Trim(r.url(), "htp:/")}
+			defer c.hangUp()
+			if a, err := c.call(ctx, request.bytes); err == nil {
+				t.Errorf("it answered %d", a.status)
+			}
+		})
+	}
+	for to.answering.most.Load() < 2 {
+		runtime.Gosched()
+	}
+	cancel()
+	callers.Wait()
+	r.hangUp()
+	if l.delivered.Load() != 0 || to.answering.now.Load() != 0 || to.joined.most.Load() != 2 || to.joined.now.Load() != 0 {
+		t.Errorf("delivered %d, %d connections left", l.delivered.Load(), to.joined.now.Load())
+	}
+}
+
+// TestSpread: an event that goes to one destination of many is not wanted at the others.
+func TestSpread(t *testing.T) {
+	l := newLedger(10, 1)
+	l.spread = 4
+	l.accept(6, 0)
+	l.arrive(3, 6, 0)
+	if l.settled() || l.unwanted.Load() != 1 {
+		t.Error("event 6 of 4 destinations arrived at the fourth")
+	}
+	l.arrive(2, 6, 0)
+	if !l.settled() || l.delivered.Load() != 1 {
+		t.Error("event 6 of 4 destinations did not arrive at the third")
 	}
 }
 
@@ -81,7 +157,7 @@ func TestLedger(t *testing.T) {
 func TestRequest(t *testing.T) {
 	key := []byte("a key of 24 bytes or more")
 	for _, size := range []int{MinSize, 1024} {
-		r := newRequest("127.0.0.1:1", sourcePath, size, key)
+		r := newRequest("127.0.0.1:1", doorPath+sourceName, size, key, 3)
 		for _, event := range []int{7, 9_999_999} {
 			now := time.Unix(1790000000, 0)
 			r.set(event, 1500*time.Millisecond, now)
@@ -99,6 +175,9 @@ func TestRequest(t *testing.T) {
 			mac := hmac.New(sha256.New, key)
 			mac.Write([]byte(req.Header.Get("webhook-id") + ".1790000000."))
 			mac.Write(body)
+			if got := req.Header.Get(typeHeader); got != fmt.Sprintf("bench.%05d", event%3) {
+				t.Errorf("event %d has type %s", event, got)
+			}
 			if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); req.Header.Get("webhook-signature") != want {
 				t.Errorf("signature %s", req.Header.Get("webhook-signature"))
 			}
@@ -117,8 +196,7 @@ func TestRate(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { time.Sleep(20 * time.Millisecond) }))
 	defer server.Close()
 	l := newLedger(10, 1)
-	p := &producer{address: server.Listener.Addr().String(), path: "/", ledger: l,
-		options: Options{Events: 10, Connections: 1, Size: 100, Rate: 1000}}
+	p := &producer{address: server.Listener.Addr().String(), path: "/", ledger: l, connections: 1, size: 100, rate: 1000}
 	if err := p.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +210,7 @@ func TestProducerGivesUp(t *testing.T) {
 	address := server.Listener.Addr().String()
 	server.Close()
 	l := newLedger(1000, 1)
-	p := &producer{address: address, path: "/", ledger: l, options: Options{Events: 1000, Connections: 2, Size: 100}}
+	p := &producer{address: address, path: "/", ledger: l, connections: 2, size: 100}
 	if err := p.run(t.Context()); err == nil || !strings.Contains(err.Error(), "it no longer answers") || l.refused.Load() > 20 {
 		t.Error(err, l.refused.Load())
 	}
@@ -140,11 +218,7 @@ func TestProducerGivesUp(t *testing.T) {
 
 func TestReceiverKnowsItsOwn(t *testing.T) {
 	l := newLedger(1, 1)
-	r, err := newReceiver(l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.close()
+	r := receiverOf(t, &reception{ledger: l})
 	res, err := http.Post(r.url()+"0", "text/plain", strings.NewReader("hello"))
 	if err != nil {
 		t.Fatal(err)

@@ -3,18 +3,27 @@ package bench
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 )
 
-// Options say what is measured. The zero value of a field is not its default; see [Defaults].
+// Options say what is measured. Those that a comparison does not use are zero; see [Defaults].
 type Options struct {
-	Events      int  `json:"events"`      // of one run
-	Connections int  `json:"connections"` // of the producer, each with one request under way
-	Size        int  `json:"size"`        // bytes of one event's body
-	Runs        int  `json:"runs"`        // of each gateway
-	Rate        int  `json:"rate"`        // events per second, whether or not they are answered; 0 is as fast as they are
-	Fanout      int  `json:"fanout"`      // destinations, each of which gets every event
-	Sign        bool `json:"sign"`        // Standard Webhooks signatures: verified on the way in, made on the way out
+	Against     string `json:"against"`     // the comparison's name
+	Events      int    `json:"events"`      // of one run
+	Connections int    `json:"connections"` // of the producer, each with one request under way
+	Size        int    `json:"size"`        // bytes of one event's body
+	Runs        int    `json:"runs"`        // of each side
+
+	Rate         int           `json:"rate,omitzero"`         // events per second, whether or not they are answered; 0 is as fast as they are
+	Fanout       int           `json:"fanout,omitzero"`       // destinations, each of which gets every event
+	Sign         bool          `json:"sign,omitzero"`         // Standard Webhooks signatures: verified on the way in, made on the way out
+	Where        string        `json:"where,omitzero"`        // the expression of each destination's match
+	Destinations int           `json:"destinations,omitzero"` // each of which gets events of its own
+	Backlog      int           `json:"backlog,omitzero"`      // deliveries that come due at once
+	Delay        time.Duration `json:"delay_ns,omitzero"`     // that the receiver of the backlog takes to answer
+	Batch        int           `json:"batch,omitzero"`        // events in a request
 
 	Dir      string    `json:"-"` // folder that temporary data is made in; "" is the system's, or /var/tmp where that one is in memory
 	Program  string    `json:"-"` // executable with the commands serve and bench-relay
@@ -26,13 +35,17 @@ type Options struct {
 
 // Bounds of [Options].
 const (
-	MaxEvents      = 10_000_000
-	MaxConnections = 4096
-	MinSize        = 64
-	MaxSize        = 1 << 20 // what a source accepts by default
-	MaxRuns        = 100
-	MaxRate        = 1_000_000
-	MaxFanout      = 64
+	MaxEvents       = 10_000_000
+	MaxConnections  = 4096
+	MinSize         = 64
+	MaxSize         = 1 << 20 // what a source accepts by default
+	MaxRuns         = 100
+	MaxRate         = 1_000_000
+	MaxFanout       = 64
+	MinDestinations = 100 // of which one is a hundredth
+	MaxDestinations = 20_000
+	MaxBatch        = 1000 // what Bellhop puts into one request
+	MaxDelay        = time.Second
 )
 
 const (
@@ -42,13 +55,24 @@ const (
 	defaultPatience = 20 * time.Second
 )
 
-// Defaults are the options of `bellhop bench` without flags.
-func Defaults() Options {
-	return Options{Events: 50_000, Connections: 64, Size: 1024, Runs: 5, Fanout: 1}
+// Defaults are the options of `bellhop bench --against against` without other flags. What against is not the name of a
+// comparison has none.
+func Defaults(against string) (Options, error) {
+	i := slices.IndexFunc(comparisons, func(c comparison) bool { return c.name == against })
+	if i < 0 {
+		return Options{}, fmt.Errorf("--against: there is no comparison %q; there are %s", against, strings.Join(Comparisons(), ", "))
+	}
+	o := comparisons[i].defaults
+	o.Against = against
+	return o, nil
 }
 
-// Check says which option is out of bounds, by the name of its flag.
+// Check says which option is out of bounds, or does nothing in this comparison, by the name of its flag.
 func (o Options) Check() error {
+	if _, err := Defaults(o.Against); err != nil {
+		return err
+	}
+	c := find(o.Against)
 	for _, b := range []struct {
 		flag            string
 		value, min, max int
@@ -57,12 +81,36 @@ func (o Options) Check() error {
 		{"connections", o.Connections, 1, MaxConnections},
 		{"size", o.Size, MinSize, MaxSize},
 		{"runs", o.Runs, 1, MaxRuns},
-		{"rate", o.Rate, 0, MaxRate},
-		{"fanout", o.Fanout, 1, MaxFanout},
+		{"rate", o.Rate, c.minRate, MaxRate},
+		{"fanout", o.Fanout, c.minFanout, MaxFanout},
+		{"destinations", o.Destinations, MinDestinations, MaxDestinations},
+		{"backlog", o.Backlog, 1, MaxEvents},
+		{"batch", o.Batch, 2, MaxBatch},
 	} {
-		if b.value < b.min || b.value > b.max {
+		if !c.takes(b.flag) {
+			if b.value != 0 {
+				return c.idle(b.flag)
+			}
+		} else if b.value < b.min || b.value > b.max {
 			return fmt.Errorf("--%s: use a number from %s to %s, not %d", b.flag, thousands(b.min), thousands(b.max), b.value)
 		}
+	}
+	return o.checkRest(c)
+}
+
+// checkRest checks the options that are not numbers.
+func (o Options) checkRest(c *comparison) error {
+	switch {
+	case o.Sign && !c.takes("sign"):
+		return c.idle("sign")
+	case o.Where != "" && !c.takes("where"):
+		return c.idle("where")
+	case c.takes("where") && strings.TrimSpace(o.Where) == "":
+		return fmt.Errorf("--where: write an expression that is true for every event, such as %q", defaultWhere)
+	case o.Delay != 0 && !c.takes("delay"):
+		return c.idle("delay")
+	case o.Delay < 0 || o.Delay > MaxDelay:
+		return fmt.Errorf("--delay: use a length of time from 0s to %s, not %s", MaxDelay, o.Delay)
 	}
 	return nil
 }

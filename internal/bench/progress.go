@@ -10,18 +10,17 @@ import (
 
 // A watch tells a person how far a run is.
 type watch struct {
-	to     io.Writer
-	live   bool
-	events int
-	title  string
-	ledger *ledger
-	ended  chan struct{}
-	done   sync.WaitGroup
+	to      io.Writer
+	live    bool
+	title   string
+	streams []*stream
+	ended   chan struct{}
+	done    sync.WaitGroup
 }
 
 // watchProgress writes to o.Progress until stop: on a terminal one line over and over, elsewhere a line now and then.
-func watchProgress(o Options, title string, l *ledger) *watch {
-	w := &watch{to: o.Progress, live: o.Live, events: o.Events, title: title, ledger: l, ended: make(chan struct{})}
+func watchProgress(o Options, title string, streams []*stream) *watch {
+	w := &watch{to: o.Progress, live: o.Live, title: title, streams: streams, ended: make(chan struct{})}
 	if w.to == nil {
 		w.to = io.Discard
 	}
@@ -57,13 +56,34 @@ func (w *watch) stop() {
 }
 
 func (w *watch) say() {
-	text := fmt.Sprintf("%-20s %11s accepted %11s delivered of %s events", w.title,
-		thousands(int(w.ledger.accepted.Load())), thousands(int(w.ledger.delivered.Load())), thousands(w.events))
+	text := fmt.Sprintf("%-20s", w.title)
+	for i, s := range w.streams {
+		if i > 0 && s.made.Load() == 0 && s.ledger.accepted.Load() == 0 {
+			continue // its turn has not come
+		}
+		if i > 0 {
+			text += "; beside it"
+		}
+		text += s.progress()
+	}
 	if w.live {
 		fmt.Fprint(w.to, "\r", text)
 	} else {
 		fmt.Fprintln(w.to, text)
 	}
+}
+
+// progress says how far s is: with its destinations before there is an event.
+func (s *stream) progress() string {
+	accepted := s.ledger.accepted.Load()
+	if made := s.made.Load(); accepted == 0 && s.destinations > 1 && made > 0 {
+		return fmt.Sprintf(" %11s made of %s destinations", thousands(int(made)), thousands(s.destinations))
+	}
+	text := fmt.Sprintf(" %11s accepted %11s delivered", thousands(int(accepted)), thousands(int(s.ledger.delivered.Load())))
+	if s.events > 0 {
+		text += fmt.Sprintf(" of %s events", thousands(s.events))
+	}
+	return text
 }
 
 // thousands writes 12345 as "12,345".

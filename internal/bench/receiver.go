@@ -3,44 +3,65 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 )
 
-// A receiver is where deliveries arrive: destination 3 is the path /3. It writes them into the ledger and answers 200.
+// A receiver is where deliveries arrive: destination 3 is the path /3. It writes them into the ledger of the run under
+// way and answers 200. It keeps its address from run to run.
 type receiver struct {
-	ledger   *ledger
-	listener net.Listener
-	serving  sync.WaitGroup
+	listener  net.Listener
+	reception atomic.Pointer[reception]
+	accepting sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{} // nil once closed
+	mu     sync.Mutex
+	conns  map[net.Conn]chan struct{} // closed when nothing more is done about it
+	closed bool
 }
 
-func newReceiver(l *ledger) (*receiver, error) {
+// newReceiver returns one that listens, and takes nothing before receive says what to do with it.
+func newReceiver() (*receiver, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	r := &receiver{ledger: l, listener: listener, conns: make(map[net.Conn]struct{})}
-	r.serving.Go(r.accept)
+	r := &receiver{listener: listener, conns: make(map[net.Conn]chan struct{})}
+	r.accepting.Go(r.accept)
 	return r, nil
 }
+
+// receive begins a run: what connects from now on is of it.
+func (r *receiver) receive(to *reception) { r.reception.Store(to) }
 
 // url is what the path of a destination is appended to.
 func (r *receiver) url() string { return "http://" + r.listener.Addr().String() + "/" }
 
-// close ends all connections and returns when nothing more is written into the ledger.
+// close is hangUp for good.
 func (r *receiver) close() {
 	r.listener.Close()
 	r.mu.Lock()
-	for c := range r.conns {
-		c.Close()
-	}
-	r.conns = nil
+	r.closed = true
 	r.mu.Unlock()
-	r.serving.Wait()
+	r.hangUp()
+	r.accepting.Wait()
+}
+
+// hangUp ends all connections and returns when nothing more is written into the ledger.
+func (r *receiver) hangUp() {
+	r.mu.Lock()
+	var ended []chan struct{}
+	for c, done := range r.conns {
+		c.Close()
+		ended = append(ended, done)
+	}
+	r.mu.Unlock()
+	for _, done := range ended {
+		<-done
+	}
 }
 
 func (r *receiver) accept() {
@@ -50,51 +71,47 @@ func (r *receiver) accept() {
 			return
 		}
 		r.mu.Lock()
-		if r.conns == nil {
+		to := r.reception.Load()
+		if r.closed || to == nil {
 			c.Close()
 		} else {
-			r.conns[c] = struct{}{}
-			r.serving.Go(func() { r.serve(c) })
+			done := make(chan struct{})
+			r.conns[c] = done
+			to.joined.enter()
+			go func() {
+				defer close(done)
+				r.serve(c, to)
+			}()
 		}
 		r.mu.Unlock()
 	}
 }
 
-var (
-	thanks  = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
-	baffled = []byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-)
-
-func (r *receiver) serve(c net.Conn) {
+// serve answers the requests of one connection.
+func (r *receiver) serve(c net.Conn, to *reception) {
 	defer func() {
 		c.Close()
+		to.joined.leave()
 		r.mu.Lock()
 		delete(r.conns, c)
 		r.mu.Unlock()
 	}()
 	in := bufio.NewReaderSize(c, 16<<10)
 	var h head
-	for h.read(in) == nil {
-		mark, err := in.Peek(min(markLength, h.length))
-		if err != nil {
+	var body []byte
+	for h.read(in) == nil && h.length <= maxBody {
+		body = slices.Grow(body[:0], h.length)[:h.length]
+		if _, err := io.ReadFull(in, body); err != nil {
 			return
 		}
-		event, due, ok := readMark(mark)
-		if _, err := in.Discard(h.length); err != nil {
-			return
-		}
-		answer := thanks
-		if ok {
-			r.ledger.arrive(destinationOf(h.first), event, due)
-		} else {
-			r.ledger.unwanted.Add(1)
-			answer = baffled
-		}
-		if _, err := c.Write(answer); err != nil || h.close {
+		if !to.answer(c, in, destinationOf(h.first), body) || h.close {
 			return
 		}
 	}
 }
+
+// maxBody bounds a request: a batch of Bellhop's, written as JSON.
+const maxBody = 16 << 20
 
 // destinationOf finds the destination in "POST /3 HTTP/1.1". It is -1 where there is none.
 func destinationOf(line []byte) int {

@@ -15,8 +15,8 @@ import (
 
 // Paths that the bench and a gateway have agreed on.
 const (
-	sourcePath = "/in/bench"
-	readyPath  = "/readyz"
+	doorPath  = "/in/" // of a source; its name follows
+	readyPath = "/readyz"
 )
 
 // RelayOptions say what a relay does.

@@ -10,17 +10,19 @@ import (
 var update = flag.Bool("update", false, "rewrite golden files")
 
 // sample is a report of two runs of each gateway.
-func sample() *Report {
+func sample(t *testing.T) *Report {
 	figures := func(scale float64) Figures {
-		return Figures{21034.4 * scale, 20987.2 * scale, 2.914 / scale, 6.1 / scale, 3.2 / scale, 12.35 / scale, 52.4 / scale, 31.25}
+		return Figures{AcceptedPerSecond: 21034.4 * scale, DeliveredPerSecond: 20987.2 * scale, AcceptP50: 2.914 / scale, AcceptP99: 6.1 / scale,
+			EndToEndP50: 3.2 / scale, EndToEndP99: 12.35 / scale, CPU: 52.4 / scale, PeakMemory: 31.25}
 	}
 	r := &Report{
-		Options: Defaults(),
+		Options: defaults(t, "relay"),
 		Machine: "linux/amd64, 2 CPUs, go1.26",
 		Folder:  Folder{Path: "/tmp", System: "ext4", SyncMS: .314},
+		Sides:   [2]string{relayName, bellhopName},
 	}
 	for i, scale := range []float64{1, .8, .9, .63} {
-		r.Runs = append(r.Runs, Result{Run: 1 + i/2, Gateway: []string{relayName, bellhopName}[i%2], Figures: figures(scale),
+		r.Runs = append(r.Runs, Result{Run: 1 + i/2, Side: r.Sides[i%2], Figures: figures(scale),
 			Accepted: 50_000, Delivered: 50_000, OwnCPU: 21.6})
 	}
 	return r
@@ -38,9 +40,21 @@ func TestTable(t *testing.T) {
 			}
 			r.Runs[1].Refused, r.Runs[1].FirstRefusal, r.Runs[1].Unwanted = 1234, `503 {"error":"try again later"}`, 1
 		},
+		"where":  against(t, "where", nil),
+		"fanout": against(t, "fanout", nil),
+		"batch": against(t, "batch", func(second *Result) {
+			second.PerRequest, second.EndToEndP50, second.EndToEndP99 = 99.4, 0, 0
+		}),
+		"hanging": against(t, "hanging", func(second *Result) {
+			second.AtOnce, second.Connections, second.Pending = 1234, 1300, 700
+		}),
+		"outage": against(t, "outage", func(second *Result) {
+			second.Drain, second.DrainsPerSecond, second.AtOnce, second.Connections = 123.4, 8100, 16, 19
+		}),
+		"repeats": against(t, "fanout", func(second *Result) { second.Duplicates, second.Unwanted = 2, 1 }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := sample()
+			r := sample(t)
 			change(r)
 			r.summarize()
 			var got strings.Builder
@@ -58,6 +72,21 @@ func TestTable(t *testing.T) {
 				t.Errorf("%v; got\n%s", err, got.String())
 			}
 		})
+	}
+}
+
+// against makes a sample that of another comparison; change is what its second side has to show.
+func against(t *testing.T, name string, change func(second *Result)) func(r *Report) {
+	return func(r *Report) {
+		r.Options = defaults(t, name)
+		sides := find(name).sides(r.Options)
+		for i := range r.Runs {
+			r.Sides[i%2] = sides[i%2].name
+			r.Runs[i].Side = sides[i%2].name
+			if i%2 == 1 && change != nil {
+				change(&r.Runs[i])
+			}
+		}
 	}
 }
 
@@ -79,7 +108,7 @@ func TestRatio(t *testing.T) {
 		r.Runs = append(r.Runs, Result{Figures: Figures{DeliveredPerSecond: rate}})
 	}
 	r.summarize()
-	if r.Ratio.DeliveredPerSecond != .8 || r.Relay.DeliveredPerSecond != 100 || r.Bellhop.DeliveredPerSecond != 80 || r.Ratio.CPU != 0 {
+	if r.Ratio.DeliveredPerSecond != .8 || r.Medians[0].DeliveredPerSecond != 100 || r.Medians[1].DeliveredPerSecond != 80 || r.Ratio.CPU != 0 {
 		t.Errorf("%+v", r)
 	}
 }

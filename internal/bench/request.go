@@ -13,7 +13,7 @@ import (
 
 // A body begins with its mark, by which the receiver knows it:
 //
-//	{"bench":"0000000042 0000001500000000","pad":"kzqo…"}
+//	{"bench":"0000000042 0000001500000000","kind":"bench","pad":"kzqo…"}
 //
 // The event's number, and when it was due: nanoseconds since the run began.
 const (
@@ -21,9 +21,12 @@ const (
 	numberDigits = 10
 	dueDigits    = 16
 	markLength   = len(markStart) + numberDigits + 1 + dueDigits
-	padStart     = `","pad":"`
+	padStart     = `","kind":"bench","pad":"`
 	padEnd       = `"}`
-	idStart      = "msg_" // of a webhook-id; the number follows
+	idStart      = "msg_"   // of a webhook-id; the number follows
+	typeStart    = "bench." // of a type; the destination follows
+	typeDigits   = 5
+	typeHeader   = "X-Bench-Type"
 )
 
 // A request is the bytes of one POST. They are laid out once; only digits and the signature change from event to event.
@@ -32,18 +35,27 @@ type request struct {
 
 	// parts of bytes
 	number, due, body       []byte
+	destination             []byte // in the type's header; nil unless spread
 	id, signedAt, signature []byte // nil unless signed
+
+	spread int // destinations, of which each event goes to one; 0 is to all
 
 	mac    hash.Hash
 	sum    [sha256.Size]byte
 	signed []byte // what is signed before the body: "msg_0000000042.1790000000."
 }
 
-// newRequest lays out a POST of size bytes to a path at host, signed if there is a key. Each has a padding of its own.
-func newRequest(host, path string, size int, key []byte) *request {
-	r := &request{}
+// newRequest lays out a POST of size bytes to a path at host, signed if there is a key, with a type that says which
+// destination it is for if they are spread over so many. Each has a padding of its own.
+func newRequest(host, path string, size int, key []byte, spread int) *request {
+	r := &request{spread: spread}
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", path, host, size)
 	r.bytes = append(make([]byte, 0, len(head)+size+256), head...) // room for all: parts must not move
+	if spread > 0 {
+		r.write(typeHeader + ": " + typeStart)
+		r.destination = r.blank(typeDigits)
+		r.write("\r\n")
+	}
 	if key != nil {
 		r.mac = hmac.New(sha256.New, key)
 		r.write("webhook-id: ")
@@ -80,6 +92,9 @@ func (r *request) blank(n int) []byte {
 func (r *request) set(event int, due time.Duration, now time.Time) {
 	putDigits(r.number, int64(event))
 	putDigits(r.due, int64(due))
+	if r.spread > 0 {
+		putDigits(r.destination, int64(event%r.spread))
+	}
 	if r.mac == nil {
 		return
 	}

@@ -1,0 +1,129 @@
+package bench
+
+import "time"
+
+// A Result is one side measured once.
+type Result struct {
+	Run  int    `json:"run"` // from 1; those of one number are neighbours
+	Side string `json:"side"`
+	Figures
+
+	Accepted     int64   `json:"accepted"`
+	Refused      int64   `json:"refused"` // answered other than 2xx, or not at all
+	FirstRefusal string  `json:"first_refusal,omitempty"`
+	Delivered    int64   `json:"delivered"`                // each event once at each destination
+	Duplicates   int64   `json:"duplicates"`               // beyond that
+	Lost         int64   `json:"lost"`                     // accepted and not delivered
+	Pending      int64   `json:"pending,omitzero"`         // accepted, and still owed to destinations that hang
+	Unwanted     int64   `json:"unwanted,omitempty"`       // deliveries of what was never sent
+	OwnCPU       float64 `json:"bench_cpu_us,omitzero"`    // of the producer and receiver together, per event
+	WholeLifeCPU bool    `json:"whole_life_cpu,omitempty"` // CPU includes the process's start
+}
+
+// Figures are what sides are compared by. 0 is unknown. They are of what is measured, and not of what the gateway is
+// troubled with beside it; but for CPU and PeakMemory, which are of the process, and those that say so. Latencies of
+// accepting are from when an event was due until it was answered, those end to end until it arrived.
+type Figures struct {
+	AcceptedPerSecond  float64 `json:"accepted_per_s"`
+	DeliveredPerSecond float64 `json:"delivered_per_s"`
+	AcceptP50          float64 `json:"accept_p50_ms"`
+	AcceptP99          float64 `json:"accept_p99_ms"`
+	EndToEndP50        float64 `json:"end_to_end_p50_ms"`
+	EndToEndP99        float64 `json:"end_to_end_p99_ms"`
+	CPU                float64 `json:"cpu_us,omitzero"`          // user and system, per accepted event
+	PeakMemory         float64 `json:"peak_memory_mib,omitzero"` // resident
+
+	PerRequest      float64 `json:"events_per_request,omitzero"` // of what was held back
+	Drain           float64 `json:"drain_s,omitzero"`            // from when the backlog came due until the last of it arrived
+	DrainsPerSecond float64 `json:"drained_per_s,omitzero"`
+	AtOnce          float64 `json:"most_at_once,omitzero"`     // requests that waited for an answer at the destinations in trouble
+	Connections     float64 `json:"most_connections,omitzero"` // that were open at a time, to all destinations
+}
+
+// alwaysShown is how many of the figures are in the table whatever was measured.
+const alwaysShown = 8
+
+// each lists the figures in the order of the table.
+func (f *Figures) each() []*float64 {
+	return []*float64{&f.AcceptedPerSecond, &f.DeliveredPerSecond, &f.AcceptP50, &f.AcceptP99, &f.EndToEndP50, &f.EndToEndP99, &f.CPU, &f.PeakMemory,
+		&f.PerRequest, &f.Drain, &f.DrainsPerSecond, &f.AtOnce, &f.Connections}
+}
+
+// result is what the run came to, once the gateway has stopped. Its CPU time is all it used since the first event was
+// sent, or what was held came due; writing down the last results and the clean stop included; where its start cannot be
+// told apart, that too.
+func (m *measurement) result() Result {
+	state := m.process.command.ProcessState
+	r := Result{Side: m.side.name, Figures: m.streams[0].figures(), WholeLifeCPU: !m.cpuKnown}
+	for _, s := range m.streams {
+		r.add(s)
+		if s.hangs {
+			r.Pending = min(m.pending, s.ledger.accepted.Load())
+			r.Lost -= r.Pending
+		}
+	}
+	r.CPU = microseconds(state.UserTime()+state.SystemTime()-m.cpuBefore) / float64(r.Accepted)
+	r.PeakMemory = float64(m.peak) / (1 << 20)
+	if m.ownKnown {
+		r.OwnCPU = microseconds(m.ownCPU) / float64(r.Accepted)
+	}
+	if len(m.streams) > 1 {
+		m.streams[1].trouble(&r.Figures)
+		for _, s := range m.streams {
+			r.Connections += float64(s.reception.joined.most.Load())
+		}
+	}
+	return r
+}
+
+// add counts what became of the events of s.
+func (r *Result) add(s *stream) {
+	l := s.ledger
+	r.Accepted += l.accepted.Load()
+	r.Refused += l.refused.Load()
+	if r.FirstRefusal == "" {
+		r.FirstRefusal = l.firstRefusal
+	}
+	r.Delivered += l.delivered.Load()
+	r.Duplicates += l.duplicates.Load()
+	r.Lost += int64(l.missing())
+	r.Unwanted += l.unwanted.Load()
+}
+
+// figures are those of a stream that is measured. What was held has no latency that would say anything.
+func (s *stream) figures() Figures {
+	l := s.ledger
+	f := Figures{
+		AcceptedPerSecond:  perSecond(l.accepted.Load(), s.posting),
+		DeliveredPerSecond: perSecond(l.delivered.Load(), s.drainTime()),
+		AcceptP50:          milliseconds(l.acceptLatency.quantile(.5)),
+		AcceptP99:          milliseconds(l.acceptLatency.quantile(.99)),
+	}
+	if s.held {
+		f.PerRequest = float64(l.delivered.Load()) / float64(max(1, s.reception.requests.Load()))
+		return f
+	}
+	f.EndToEndP50 = milliseconds(l.endToEnd.quantile(.5))
+	f.EndToEndP99 = milliseconds(l.endToEnd.quantile(.99))
+	return f
+}
+
+// trouble adds what is to be known of the stream beside the one that is measured.
+func (s *stream) trouble(f *Figures) {
+	f.AtOnce = float64(s.reception.answering.most.Load())
+	if s.held {
+		f.Drain = s.drainTime().Seconds()
+		f.DrainsPerSecond = perSecond(s.ledger.delivered.Load(), s.drainTime())
+	}
+}
+
+func perSecond(n int64, d time.Duration) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return float64(n) / d.Seconds()
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

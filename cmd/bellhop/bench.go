@@ -65,7 +65,7 @@ Exit status: 0 done, 1 failed or something accepted was lost, 2 wrong usage.`,
 	f.IntVar(&o.Batch, "batch", 0, "events in a request")
 	f.IntVar(&o.Destinations, "destinations", 0, "destinations, each of which gets events of its own")
 	f.IntVar(&o.Backlog, "backlog", 0, "deliveries that come due at once")
-	f.DurationVar(&o.Delay, "delay", 0, "what the receiver of the backlog takes to answer")
+	f.DurationVar(&o.Delay, "delay", 0, "what the receiver of a backlog takes to answer")
 	f.StringVar(&o.Dir, "dir", "", "folder to keep data in meanwhile; empty is the system's for temporary files, if that is on a disk")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return c

@@ -32,7 +32,7 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 	}
 	s := &site{options: o, parent: folder.Path}
 	for i := range s.receivers {
-		if s.receivers[i], err = newReceiver(); err != nil {
+		if s.receivers[i], err = newReceiver(max(1, o.Fanout)); err != nil {
 			return nil, err
 		}
 		defer s.receivers[i].close()

@@ -33,8 +33,8 @@ func TestNeighbours(t *testing.T) {
 			l := newLedger(100, 2)
 			to := receiverOf(t, &reception{ledger: l})
 			gateway := &fake{fault: c.fault}
-			gateway.add(fakeDestination{URL: to.url() + "0"})
-			gateway.add(fakeDestination{URL: to.url() + "1"})
+			gateway.add(fakeDestination{URL: to.url(0)})
+			gateway.add(fakeDestination{URL: to.url(1)})
 			server := httptest.NewServer(gateway)
 			defer server.Close()
 			p := &producer{address: server.Listener.Addr().String(), path: doorPath + sourceName, ledger: l, connections: 4, size: 200}
@@ -54,7 +54,7 @@ func TestNeighbours(t *testing.T) {
 // receiverOf returns a receiver that does what to says, until the test ends.
 func receiverOf(t *testing.T, to *reception) *receiver {
 	t.Helper()
-	r, err := newReceiver()
+	r, err := newReceiver(2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestReceiverOfBatches(t *testing.T) {
 	one := func(event int) string {
 		return fmt.Sprintf(`{"id":"evt_1","data":{"bench":"%010d 0000000000000001","kind":"bench","pad":"abc"}}`, event)
 	}
-	res, err := http.Post(r.url()+"0", "application/json", strings.NewReader("["+one(0)+","+one(2)+","+one(0)+"]"))
+	res, err := http.Post(r.url(0), "application/json", strings.NewReader("["+one(0)+","+one(2)+","+one(0)+"]"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +92,9 @@ func TestReceiverThatHangs(t *testing.T) {
 	var callers sync.WaitGroup
 	for event := range 2 {
 		callers.Go(func() {
-			request := newRequest(strings.Trim(r.url(), "htp:/"), "/0", 100, nil, 0)
+			request := newRequest("receiver", "/0", 100, nil, 0)
 			request.set(event, 0, time.Time{})
-			c := &caller{address: strings.Trim(r.url(), "htp:/")}
+			c := &caller{address: r.listeners[0].Addr().String()}
 			defer c.hangUp()
 			if a, err := c.call(ctx, request.bytes); err == nil {
 				t.Errorf("it answered %d", a.status)
@@ -219,7 +219,7 @@ func TestProducerGivesUp(t *testing.T) {
 func TestReceiverKnowsItsOwn(t *testing.T) {
 	l := newLedger(1, 1)
 	r := receiverOf(t, &reception{ledger: l})
-	res, err := http.Post(r.url()+"0", "text/plain", strings.NewReader("hello"))
+	res, err := http.Post(r.url(0), "text/plain", strings.NewReader("hello"))
 	if err != nil {
 		t.Fatal(err)
 	}

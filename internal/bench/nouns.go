@@ -67,8 +67,7 @@ func (s *stream) destination(i int, secret string) object {
 	case s.envelope:
 		format = object{"format": "envelope"}
 	}
-	n := strconv.Itoa(i)
-	d := object{"name": s.source + "-" + n, "type": "http", "url": s.receiver.url() + n, "settings": format, "match": match,
+	d := object{"name": s.source + "-" + strconv.Itoa(i), "type": "http", "url": s.receiver.url(i), "settings": format, "match": match,
 		"concurrency": s.concurrency, "retry": object{"schedule": s.schedule()}}
 	if s.batch > 0 {
 		d["batch"] = object{"max_events": s.batch, "max_wait": "1s"}

@@ -22,7 +22,7 @@ type Options struct {
 	Where        string        `json:"where,omitzero"`        // the expression of each destination's match
 	Destinations int           `json:"destinations,omitzero"` // each of which gets events of its own
 	Backlog      int           `json:"backlog,omitzero"`      // deliveries that come due at once
-	Delay        time.Duration `json:"delay_ns,omitzero"`     // that the receiver of the backlog takes to answer
+	Delay        time.Duration `json:"delay_ns,omitzero"`     // that the receiver of a backlog takes to answer
 	Batch        int           `json:"batch,omitzero"`        // events in a request
 
 	Dir      string    `json:"-"` // folder that temporary data is made in; "" is the system's, or /var/tmp where that one is in memory
@@ -51,6 +51,8 @@ const (
 const (
 	// attemptsAtOnce is how many deliveries each gateway has under way at a destination.
 	attemptsAtOnce = 64
+	// defaultAtOnce is how many Bellhop has where nothing is said about it.
+	defaultAtOnce = 16
 	// defaultPatience outlasts the timeout of an attempt and the retries after it.
 	defaultPatience = 20 * time.Second
 )

@@ -12,9 +12,9 @@ import (
 )
 
 // A receiver is where deliveries arrive: destination 3 is the path /3. It writes them into the ledger of the run under
-// way and answers 200. It keeps its address from run to run.
+// way and answers 200. It keeps its addresses from run to run.
 type receiver struct {
-	listener  net.Listener
+	listeners []net.Listener
 	reception atomic.Pointer[reception]
 	accepting sync.WaitGroup
 
@@ -23,26 +23,40 @@ type receiver struct {
 	closed bool
 }
 
-// newReceiver returns one that listens, and takes nothing before receive says what to do with it.
-func newReceiver() (*receiver, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+// newReceiver returns one that listens at so many addresses, and takes nothing before receive says what to do with it.
+func newReceiver(addresses int) (*receiver, error) {
+	r := &receiver{conns: make(map[net.Conn]chan struct{})}
+	for range addresses {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			r.close()
+			return nil, err
+		}
+		r.listeners = append(r.listeners, listener)
+		r.accepting.Go(func() { r.accept(listener) })
 	}
-	r := &receiver{listener: listener, conns: make(map[net.Conn]chan struct{})}
-	r.accepting.Go(r.accept)
 	return r, nil
 }
 
 // receive begins a run: what connects from now on is of it.
 func (r *receiver) receive(to *reception) { r.reception.Store(to) }
 
-// url is what the path of a destination is appended to.
-func (r *receiver) url() string { return "http://" + r.listener.Addr().String() + "/" }
+// url is where a destination is. Few have an address each, as they mostly do, for connections are kept by address; many
+// share them.
+func (r *receiver) url(destination int) string {
+	return r.base(destination) + strconv.Itoa(destination)
+}
+
+// base is what the number of a destination is appended to.
+func (r *receiver) base(destination int) string {
+	return "http://" + r.listeners[destination%len(r.listeners)].Addr().String() + "/"
+}
 
 // close is hangUp for good.
 func (r *receiver) close() {
-	r.listener.Close()
+	for _, listener := range r.listeners {
+		listener.Close()
+	}
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
@@ -64,9 +78,9 @@ func (r *receiver) hangUp() {
 	}
 }
 
-func (r *receiver) accept() {
+func (r *receiver) accept(from net.Listener) {
 	for {
-		c, err := r.listener.Accept()
+		c, err := from.Accept()
 		if err != nil {
 			return
 		}

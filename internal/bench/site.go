@@ -28,7 +28,7 @@ func (s *site) measure(ctx context.Context, of side, title string) (result Resul
 		return result, err
 	}
 	m := &measurement{options: s.options, side: of, seeded: s.seed != "", streams: s.streams(of)}
-	if m.process, err = start(ctx, s.options.Program, data, of.gateway.args(s.options, data, s.receivers[0].url())); err != nil {
+	if m.process, err = start(ctx, s.options.Program, data, of.gateway.args(s.options, data, s.receivers[0].base(0))); err != nil {
 		return result, err
 	}
 	err = m.run(ctx, title)
@@ -60,7 +60,7 @@ func (s *site) plant(ctx context.Context, of side, dir string) (err error) {
 	if err := s.fill(data); err != nil {
 		return err
 	}
-	p, err := start(ctx, s.options.Program, data, of.gateway.args(s.options, data, s.receivers[0].url()))
+	p, err := start(ctx, s.options.Program, data, of.gateway.args(s.options, data, s.receivers[0].base(0)))
 	if err != nil {
 		return err
 	}

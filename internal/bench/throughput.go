@@ -1,6 +1,9 @@
 package bench
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // The comparisons of how much gets through.
 
@@ -72,10 +75,10 @@ var batchComparison = comparison{
 	name:     "batch",
 	about:    "a backlog delivered one event a request, and many",
 	heading:  "batch",
-	flags:    []string{"batch"},
-	defaults: Options{Events: 100_000, Connections: 64, Size: 128, Runs: 5, Batch: 100},
+	flags:    []string{"batch", "delay"},
+	defaults: Options{Events: 100_000, Connections: 64, Size: 128, Runs: 5, Batch: 100, Delay: 2 * time.Millisecond},
 	sides: func(o Options) [2]side {
-		single := load{source: sourceName, events: o.Events, destinations: 1, concurrency: attemptsAtOnce, held: true, envelope: true}
+		single := load{source: sourceName, events: o.Events, destinations: 1, concurrency: defaultAtOnce, held: true, envelope: true, delay: o.Delay}
 		batch := single
 		batch.batch = o.Batch
 		return [2]side{{"1", bellhopGateway, []load{single}}, {fmt.Sprint(o.Batch), bellhopGateway, []load{batch}}}

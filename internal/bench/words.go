@@ -22,6 +22,9 @@ func (o Options) describe() string {
 	default:
 		text += ", to 1 destination"
 	}
+	if c.takes("delay") {
+		text += fmt.Sprintf(" that answers after %s", o.Delay)
+	}
 	return text
 }
 

@@ -78,6 +78,7 @@ func TestComparisonFaults(t *testing.T) {
 		{"twice", "fanout", func(o *Options) { o.Fanout = 2 }, "80 deliveries arrived twice or where nobody wanted them, in 2 of 2 runs"},
 		{"half", "batch", func(o *Options) { o.Batch = 20 }, "200 deliveries of accepted events never arrived, in 2 of 2 runs"},
 		{"half", "outage", func(o *Options) { o.Backlog, o.Rate = 300, 1000 }, "150 deliveries of accepted events never arrived, in 1 of 2 runs"},
+		{"forget", "hanging", func(o *Options) { o.Destinations, o.Rate = 100, 1000 }, "20 deliveries of accepted events never arrived, in 1 of 2 runs"},
 	} {
 		t.Run(c.fault+" "+c.against, func(t *testing.T) {
 			o := small(t, c.fault)

@@ -121,6 +121,8 @@ func (g *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.receive(w, source, r.Header.Get(typeHeader), body)
 	case toAPI && r.Header.Get("Authorization") != "Bearer bhk_test":
 		http.Error(w, `{"code":"unauthorized"}`, http.StatusUnauthorized)
+	case path == "/stats" && g.fault == "forget":
+		io.WriteString(w, `{"deliveries":{}}`)
 	case path == "/stats":
 		fmt.Fprintf(w, `{"deliveries":{"pending":%d,"leased":0}}`, g.pending.Load())
 	case path == "/sources":

@@ -43,7 +43,7 @@ func (e *Engine) open(d bellhop.Destination) (*destination, error) {
 	dst := &destination{Destination: d, limit: d.Rate.Min(d.Granted), batching: batching{d.Batch}, ordered: d.Order != "" && d.Order != bellhop.OrderNone}
 	var urlErr, matchErr, renderErr, handshakeErr, batchErr error
 	deliveryErr := bellhop.Join("", bellhop.Join("retry", d.Retry.Check(errorCodes())), bellhop.Join("breaker", d.Breaker.Check()), dst.orderError())
-	if dst.target, urlErr = e.opts.Client.Target(d.URL); urlErr != nil {
+	if dst.target, urlErr = e.opts.Client.Target(d.URL, egress.Way{}); urlErr != nil {
 		urlErr = bellhop.Invalid("url", urlErr.Error())
 	}
 	dst.matcher, matchErr = d.Match.Compile()
@@ -157,7 +157,7 @@ func (e *Engine) openRenderer(dst *destination) (err error) {
 // appendHeaders writes a provider's headers, which are not those that only we set.
 func appendHeaders(b []byte, h http.Header) ([]byte, error) {
 	for name, values := range h {
-		if egress.Framing(name) {
+		if bellhop.FramingHeader(name) {
 			return nil, &framingError{name}
 		}
 		for _, v := range values {

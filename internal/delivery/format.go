@@ -51,7 +51,7 @@ func (e *Engine) openHTTP(raw json.RawMessage) (renderFunc, renderBatchFunc, err
 	if err != nil {
 		return nil, nil, err
 	}
-	fixed, hasType, err := e.readHeaders(s.Headers)
+	fixed, hasType, err := readHeaders(s.Headers)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,12 +120,12 @@ func (w *httpWriter) head(id, contentType string, body []byte, at provider.Sendi
 
 // readHeaders renders the headers of a destination's settings, in canonical names, and says whether the content type
 // is among them, which then holds for all that is sent.
-func (e *Engine) readHeaders(headers map[string]string) (rendered []byte, hasType bool, err error) {
+func readHeaders(headers map[string]string) (rendered []byte, hasType bool, err error) {
 	var errs []error
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		canonical := http.CanonicalHeaderKey(name)
-		if err := e.opts.Client.CheckHeader(name, headers[name]); err != nil {
+		if err := bellhop.CheckHeader(name, headers[name]); err != nil {
 			errs = append(errs, bellhop.Invalid("headers."+name, err.Error()))
 		} else if seen[canonical] {
 			errs = append(errs, bellhop.Invalid("headers."+name, "is there twice, in different cases"))

@@ -31,7 +31,7 @@ func BenchmarkDoCancellable(b *testing.B) {
 func benchmarkDo(b *testing.B, ctx context.Context) {
 	c := New(Config{AllowPrivate: true})
 	b.Cleanup(c.Close)
-	target, err := c.Target("http://" + startSink(b) + "/hook")
+	target, err := c.Target("http://"+startSink(b)+"/hook", Way{})
 	if err != nil {
 		b.Fatal(err)
 	}

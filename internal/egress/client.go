@@ -50,6 +50,7 @@ type Resolver interface {
 // A Client makes requests. It is safe for concurrent use. Close or CloseIdle it when it is no longer needed.
 type Client struct {
 	guard    *guard
+	proxies  *guard // guard for what is dialled as a proxy
 	resolver Resolver
 	rooted   bool // names are asked for with a trailing dot
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
@@ -72,6 +73,7 @@ func New(cfg Config) *Client {
 		tls:      tlsConfig(cfg.RootCAs),
 		agent:    cfg.UserAgent,
 	}
+	c.proxies = c.guard.toProxies()
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

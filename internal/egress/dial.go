@@ -26,17 +26,19 @@ func (c *Client) open(ctx context.Context, t *Target) (*conn, Phase, error) {
 		return nil, PhaseDial, err
 	}
 
-	addrs, err := c.resolve(ctx, t.place)
+	tcp, phase, err := c.reach(ctx, t)
 	if err != nil {
-		return nil, PhaseDNS, err
-	}
-	tcp, err := c.connect(ctx, addrs)
-	if err != nil {
-		return nil, PhaseDial, err
+		return nil, phase, err
 	}
 	stream := tcp
+	if t.proxy != nil {
+		if stream, err = c.enter(ctx, t, tcp); err != nil {
+			tcp.Close()
+			return nil, PhaseProxy, err
+		}
+	}
 	if t.secure {
-		secured := tls.Client(tcp, c.tlsFor(t.host()))
+		secured := tls.Client(stream, named(t.tls, t.host()))
 		if err := secured.HandshakeContext(ctx); err != nil {
 			tcp.Close()
 			return nil, PhaseTLS, err
@@ -45,6 +47,20 @@ func (c *Client) open(ctx context.Context, t *Target) (*conn, Phase, error) {
 	}
 	opened := newConn(stream, tcp)
 	return opened, PhaseDial, c.pool.add(t.pool, opened)
+}
+
+// reach connects to where t is, or to its proxy, which then looks up the name of t by itself.
+func (c *Client) reach(ctx context.Context, t *Target) (net.Conn, Phase, error) {
+	next, guard := t.place, c.guard
+	if t.proxy != nil {
+		next, guard = t.proxy.place, c.proxies
+	}
+	addrs, err := c.resolve(ctx, next, guard)
+	if err != nil {
+		return nil, PhaseDNS, err
+	}
+	tcp, err := c.connect(ctx, addrs)
+	return tcp, PhaseDial, err
 }
 
 // connect opens a connection to one of addrs. They are tried in turn, the families alternating, each with a
@@ -129,7 +145,7 @@ func alternate(addrs []netip.AddrPort) []netip.AddrPort {
 }
 
 func (c *Client) dialOne(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
-	if err := c.guard.check(a); err != nil {
+	if err := c.guard.checkAddr(a.Addr()); err != nil { // of its port resolve knows, which is told what it is for
 		return nil, blocked(err.Error(), err)
 	}
 	return c.dial(ctx, "tcp", a.String())
@@ -142,7 +158,7 @@ func (g *guard) dialer() *net.Dialer {
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			a, err := netip.ParseAddrPort(address)
 			if err == nil {
-				err = g.check(a)
+				err = g.checkAddr(a.Addr())
 			}
 			if err != nil {
 				return blocked(err.Error(), err)

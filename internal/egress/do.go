@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -102,10 +103,13 @@ func (a *attempt) exchange(c *conn) (reply *Reply, again bool, err error) {
 		class := classify(a.phase, err)
 		return nil, !sent && (class == ClassReset || class == ClassClosed), err
 	}
-	reply, reusable, broken := readReply(in, a.req.Method == "HEAD", a.req.keep())
+	reply, reusable, broken := readReply(in, a.req.Method == "HEAD", a.req.keep(), a.req.ReplyHeader)
 	reusable = reusable && err == nil
 	if reply != nil {
 		a.phase = PhaseBody
+	}
+	if p := a.req.URL.proxy; p != nil && !a.req.URL.secure && reply != nil && reply.Status == http.StatusProxyAuthRequired { // no other server's to say
+		return nil, false, p.fault(refusal(a.req.URL.authority(), reply.Status), nil)
 	}
 	return reply, false, broken
 }
@@ -132,7 +136,7 @@ func (a *attempt) result(reply *Reply, reused bool, err error) (*Reply, error) {
 	if cause := a.ctx.Err(); errors.Is(cause, context.Canceled) {
 		err = cause
 	}
-	e := failure(a.phase, a.req.URL.where, a.within, err)
+	e := failure(a.phase, a.req.URL.ahead(a.phase), a.within, err)
 	e.Sent = a.sent
 	return reply, e
 }

@@ -24,6 +24,7 @@ const (
 	ClassReset    Class = "connection_reset"
 	ClassClosed   Class = "connection_closed" // it ended before the whole reply had come
 	ClassTLS      Class = "tls"
+	ClassProxy    Class = "proxy"           // the destination's proxy did not connect to it, or not as proxies do
 	ClassBlocked  Class = "blocked_address" // an address, name or port that the server's settings do not permit
 	ClassBadURL   Class = "bad_url"         // the URL cannot be used, whatever the settings
 	ClassBadReply Class = "bad_reply"       // not HTTP, or headers too large, or framing that contradicts itself
@@ -44,6 +45,7 @@ const (
 	PhaseURL    Phase = "url" // nothing was tried
 	PhaseDNS    Phase = "dns"
 	PhaseDial   Phase = "dial"
+	PhaseProxy  Phase = "proxy"
 	PhaseTLS    Phase = "tls"
 	PhaseWrite  Phase = "write"
 	PhaseHeader Phase = "header"
@@ -54,7 +56,7 @@ const (
 type Error struct {
 	Class  Class
 	Phase  Phase
-	Detail string // for a person; host and address at most, never a path, a query or a header
+	Detail string // for a person; hosts and addresses at most, never a path, a query or a header
 	Sent   bool   // bytes of the request may have left: whether it was acted upon is unknown
 	Err    error  // the cause, for errors.Is; may be nil
 }
@@ -123,12 +125,16 @@ func classify(phase Phase, err error) Class {
 		return ClassTLS
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ClassRefused
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case isReset(err):
 		return ClassReset
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ClassClosed
 	}
 	return ClassNetwork
+}
+
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // isAlert reports whether err is an alert of TLS. In TLS 1.3 a server refuses our missing certificate only
@@ -144,7 +150,7 @@ func tlsDetail(err error) string {
 	switch {
 	case errors.As(err, &record):
 		return "the server does not speak TLS on this port"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isReset(err):
 		return "the server ended the connection during the TLS handshake"
 	}
 	return strings.TrimPrefix(err.Error(), "tls: ")
@@ -155,6 +161,8 @@ func waitingFor(phase Phase, where string, within time.Duration) string {
 	switch phase {
 	case PhaseDial:
 		return "no connection to " + where + " within " + limit
+	case PhaseProxy:
+		return "no connection within " + limit + " (waiting for " + where + ")"
 	case PhaseTLS:
 		return "no reply within " + limit + " (waiting for the TLS handshake)"
 	case PhaseWrite:
@@ -171,6 +179,8 @@ func during(phase Phase) string {
 		return " while looking up the host"
 	case PhaseDial:
 		return " while connecting"
+	case PhaseProxy:
+		return " while the proxy was to connect"
 	case PhaseTLS:
 		return " during the TLS handshake"
 	case PhaseWrite:

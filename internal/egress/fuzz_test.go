@@ -34,7 +34,7 @@ func FuzzCheckURL(f *testing.F) {
 				answer = append(answer, addr)
 			}
 		}
-		if target, err := c.Target(raw); err == nil {
+		if target, err := c.Target(raw, Way{}); err == nil {
 			req := &Request{URL: target}
 			post(c, target)
 			head := req.appendHead(nil)

@@ -107,6 +107,16 @@ func (g *guard) howToPermit(a netip.Addr) string {
 	return "; the server permits it with --allow CIDR"
 }
 
+// toProxies is g for what is dialled as a proxy, which may also be at the port of Squid: we speak to it as such.
+func (g *guard) toProxies() *guard {
+	proxies := *g
+	proxies.ports = func(port uint16) bool { return port == squidPort || g.ports(port) }
+	return &proxies
+}
+
+// squidPort is where proxies usually listen.
+const squidPort = 3128
+
 // kind says in words what is special about a.
 func kind(a netip.Addr) string {
 	switch {

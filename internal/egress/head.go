@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net/http"
 )
 
 // head is what the head of a reply says about the reply and its connection.
@@ -17,10 +18,14 @@ type head struct {
 	close       bool // the server closes the connection after this reply
 	contentType string
 	retryAfter  string
+	all         http.Header // nil where they are not kept
 }
 
-// readHead reads a status line and headers, at most *budget bytes, which it counts down.
-func readHead(in *bufio.Reader, budget *int) (h head, err error) {
+// readHead reads a status line and headers, at most *budget bytes, which it counts down. All headers are kept if keep is set.
+func readHead(in *bufio.Reader, budget *int, keep bool) (h head, err error) {
+	if keep {
+		h.all = http.Header{}
+	}
 	if first, err := in.Peek(1); err == nil && first[0] != 'H' {
 		return h, notHTTP(first) // its line may never end
 	}
@@ -41,8 +46,8 @@ func readHead(in *bufio.Reader, budget *int) (h head, err error) {
 		case len(line) == 0:
 			return h, h.check()
 		case line[0] == ' ' || line[0] == '\t': // a folded line: obsolete, and harmless in headers we do not read
-			if framing {
-				return h, badReply("a header that frames the reply is folded")
+			if framing || keep {
+				return h, badReply("a header of the reply that counts is folded")
 			}
 		default:
 			if framing, err = h.take(line); err != nil {
@@ -91,6 +96,9 @@ func (h *head) take(line []byte) (known bool, err error) {
 		return false, badReply("a header line of the reply has a space before its colon")
 	}
 	name, value := line[:colon], trim(line[colon+1:])
+	if h.all != nil {
+		h.all.Add(string(name), string(value))
+	}
 	switch len(name) {
 	case len("connection"):
 		if foldEqual(name, "connection") {

@@ -69,7 +69,7 @@ func newClient(t testing.TB, cfg Config) *Client {
 
 func mustTarget(t testing.TB, c *Client, raw string) *Target {
 	t.Helper()
-	target, err := c.Target(raw)
+	target, err := c.Target(raw, Way{})
 	if err != nil {
 		t.Fatalf("Target(%q): %v", raw, err)
 	}

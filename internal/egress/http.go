@@ -56,7 +56,7 @@ func (t *transport) check(u *url.URL) error {
 	if u.Opaque != "" {
 		return badURL("the URL must have // after its scheme")
 	}
-	_, err := t.client.checkPlace(u)
+	_, err := t.client.guard.checkPlace(u)
 	return err
 }
 
@@ -101,7 +101,7 @@ func (c *Client) dialContext(ctx context.Context, _, hostport string) (net.Conn,
 	if err != nil {
 		return nil, badURL(err.Error())
 	}
-	addrs, err := c.resolve(ctx, p)
+	addrs, err := c.resolve(ctx, p, c.guard)
 	if err != nil {
 		return nil, err
 	}

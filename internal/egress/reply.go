@@ -2,6 +2,7 @@ package egress
 
 import (
 	"bufio"
+	"net/http"
 	"strconv"
 )
 
@@ -13,6 +14,8 @@ type Reply struct {
 	Body        []byte // as sent, never inflated; at most as much as was asked for
 	Truncated   bool   // there was more of the body than Body holds
 	Reused      bool   // the connection had served a request before
+
+	Header http.Header // where the request asked for it; without trailers
 }
 
 // Bounds of what a server may send.
@@ -28,14 +31,14 @@ type badReply string
 
 func (b badReply) Error() string { return string(b) }
 
-// readReply reads the reply to a request from in and keeps at most keep bytes of its body; noBody says that the
-// request was a HEAD. reusable reports whether another request may follow on the connection. If an error occurs
+// readReply reads the reply to a request from in and keeps at most keep bytes of its body, and its headers if
+// header is set; noBody says that the request was a HEAD. reusable reports whether another request may follow on the connection. If an error occurs
 // within the body, the reply is returned as far as it came.
-func readReply(in *bufio.Reader, noBody bool, keep int) (reply *Reply, reusable bool, err error) {
+func readReply(in *bufio.Reader, noBody bool, keep int, header bool) (reply *Reply, reusable bool, err error) {
 	budget := maxHeaderBytes
 	var h head
 	for interim := 0; ; interim++ {
-		if h, err = readHead(in, &budget); err != nil {
+		if h, err = readHead(in, &budget, header); err != nil {
 			return nil, false, err
 		}
 		if h.status >= 200 {
@@ -48,7 +51,7 @@ func readReply(in *bufio.Reader, noBody bool, keep int) (reply *Reply, reusable 
 			return nil, false, badReply("more than " + strconv.Itoa(maxInterim) + " interim replies (1xx)")
 		}
 	}
-	reply = &Reply{Status: h.status, ContentType: h.contentType, RetryAfter: h.retryAfter}
+	reply = &Reply{Status: h.status, ContentType: h.contentType, RetryAfter: h.retryAfter, Header: h.all}
 	whole := true
 	switch {
 	case noBody, h.status == 304:

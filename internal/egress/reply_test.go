@@ -40,7 +40,7 @@ func TestReplyAgreesWithNetHTTP(t *testing.T) {
 		for _, method := range []string{"POST", "HEAD"} {
 			for _, keep := range []int{0, 1, 1 << 20} {
 				for _, in := range []io.Reader{strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text))} {
-					reply, _, err := readReply(bufio.NewReaderSize(in, 4<<10), method == "HEAD", keep)
+					reply, _, err := readReply(bufio.NewReaderSize(in, 4<<10), method == "HEAD", keep, false)
 					agree(t, text, method, keep, reply, err)
 				}
 			}
@@ -86,7 +86,7 @@ func FuzzReadReply(f *testing.F) {
 		keep = max(0, min(keep, 1<<16))
 		source := &counter{r: bytes.NewReader(text)}
 		in := bufio.NewReaderSize(source, 4<<10)
-		reply, reusable, err := readReply(in, head, keep)
+		reply, reusable, err := readReply(in, head, keep, false)
 		const slack = 4<<10 + maxHeaderBytes + maxChunkOverhead
 		if read := source.n; read > slack+6*(keep+maxDrainBytes+4<<10) { // a chunk of one byte takes six
 			t.Errorf("read %d bytes to keep %d", read, keep)

@@ -27,6 +27,8 @@ type Request struct {
 	Timeout time.Duration
 	// ReplyBytes is how much of the reply's body to keep; 0 is DefaultReplyBytes, negative is none.
 	ReplyBytes int
+	// ReplyHeader keeps the reply's headers, which costs what deliveries need not pay.
+	ReplyHeader bool
 }
 
 func (r *Request) method() string {

@@ -12,11 +12,11 @@ import (
 // dnsTimeout bounds one lookup, whatever the attempt has left.
 const dnsTimeout = 5 * time.Second
 
-// resolve returns where connections to p may be made: all its addresses, each judged by the guard. If one of
-// them is forbidden it returns none: a name that answers with both is up to something.
-func (c *Client) resolve(ctx context.Context, p place) ([]netip.AddrPort, error) {
+// resolve returns where connections to p may be made: all its addresses, each judged by g. If one of them is
+// forbidden it returns none: a name that answers with both is up to something.
+func (c *Client) resolve(ctx context.Context, p place, g *guard) ([]netip.AddrPort, error) {
 	if p.addr.IsValid() {
-		if err := c.guard.check(netip.AddrPortFrom(p.addr, p.port)); err != nil {
+		if err := g.check(netip.AddrPortFrom(p.addr, p.port)); err != nil {
 			return nil, blocked(err.Error(), err)
 		}
 		return []netip.AddrPort{netip.AddrPortFrom(p.addr, p.port)}, nil
@@ -28,7 +28,7 @@ func (c *Client) resolve(ctx context.Context, p place) ([]netip.AddrPort, error)
 	out := make([]netip.AddrPort, 0, len(addrs))
 	for _, a := range addrs {
 		ap := netip.AddrPortFrom(a.Unmap(), p.port)
-		if err := c.guard.check(ap); err != nil {
+		if err := g.check(ap); err != nil {
 			return nil, blocked(p.name+" resolves to an address that is not permitted: "+err.Error(), err)
 		}
 		if !slices.Contains(out, ap) {

@@ -17,9 +17,9 @@ func tlsConfig(roots *x509.CertPool) *tls.Config {
 	}
 }
 
-// tlsFor is the configuration for connections to host.
-func (c *Client) tlsFor(host string) *tls.Config {
-	cfg := c.tls.Clone()
+// named is cfg for connections to host.
+func named(cfg *tls.Config, host string) *tls.Config {
+	cfg = cfg.Clone()
 	cfg.ServerName = host
 	return cfg
 }

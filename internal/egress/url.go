@@ -3,8 +3,10 @@ package egress
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -22,11 +24,11 @@ func (c *Client) CheckURL(raw string) (*url.URL, error) {
 }
 
 func (c *Client) checkURL(raw string) (*url.URL, place, error) {
-	u, err := parseURL(raw)
+	u, err := parseURL(raw, MaxURLLength)
 	if err != nil {
 		return nil, place{}, badURL(err.Error())
 	}
-	p, err := c.checkPlace(u)
+	p, err := c.guard.checkPlace(u)
 	if err != nil {
 		return nil, place{}, err
 	}
@@ -35,7 +37,7 @@ func (c *Client) checkURL(raw string) (*url.URL, place, error) {
 }
 
 // checkPlace judges the scheme, host and port of u.
-func (c *Client) checkPlace(u *url.URL) (place, error) {
+func (g *guard) checkPlace(u *url.URL) (place, error) {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return place{}, badURL("the URL must begin with http:// or https://")
 	}
@@ -47,12 +49,12 @@ func (c *Client) checkPlace(u *url.URL) (place, error) {
 		return place{}, badURL(err.Error())
 	}
 	if p.addr.IsValid() {
-		err = c.guard.checkAddr(p.addr)
+		err = g.checkAddr(p.addr)
 	} else {
-		err = c.guard.checkName(p.name)
+		err = g.checkName(p.name)
 	}
 	if err == nil {
-		err = c.guard.checkPort(p.addr, p.port)
+		err = g.checkPort(p.addr, p.port)
 	}
 	if err != nil {
 		return place{}, &Error{Class: ClassBlocked, Phase: PhaseURL, Detail: err.Error()}
@@ -62,12 +64,12 @@ func (c *Client) checkPlace(u *url.URL) (place, error) {
 
 // parseURL reads raw strictly. Parsers disagree about everything that is refused here, and an address that two
 // parsers see differently passes the one and is reached by the other.
-func parseURL(raw string) (*url.URL, error) {
+func parseURL(raw string, maxLength int) (*url.URL, error) {
 	if raw == "" {
 		return nil, errors.New("the URL is empty")
 	}
-	if len(raw) > MaxURLLength {
-		return nil, fmt.Errorf("the URL is longer than %d bytes", MaxURLLength)
+	if len(raw) > maxLength {
+		return nil, fmt.Errorf("the URL is longer than %d bytes", maxLength)
 	}
 	for i := range len(raw) {
 		switch b := raw[i]; {
@@ -135,15 +137,14 @@ func (p place) host() string {
 
 // header is the host as the Host header has it: brackets where needed, the port unless it is the scheme's own.
 func (p place) header() string {
-	host := p.host()
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
 	if p.port == 80 && !p.secure || p.port == 443 && p.secure {
-		return host
+		return strings.TrimSuffix(p.authority(), fmt.Sprintf(":%d", p.port))
 	}
-	return fmt.Sprintf("%s:%d", host, p.port)
+	return p.authority()
 }
+
+// authority is the host as a proxy wants it: brackets where needed, the port always.
+func (p place) authority() string { return net.JoinHostPort(p.host(), strconv.Itoa(int(p.port))) }
 
 // key names the pool of connections that lead there.
 func (p place) key() string {

@@ -86,7 +86,7 @@ func checkHeaderName(name string) error {
 	switch {
 	case len(name) > 128 || !provider.HeaderName(name):
 		return bellhop.Invalid("header", "use the name of a header, such as X-Contoso-Key")
-	case strings.HasPrefix(canonical, "Aeg-") || slices.Contains(ownHeaders, canonical) || provider.ReservedHeader(name):
+	case strings.HasPrefix(canonical, "Aeg-") || slices.Contains(ownHeaders, canonical) || bellhop.ReservedHeader(name):
 		return bellhop.Invalid("header", "this header has a meaning of its own; use another, such as X-Contoso-Key")
 	}
 	return nil

@@ -144,7 +144,7 @@ func checkHeader(path, name string) error {
 	switch {
 	case name != "" && !provider.HeaderName(name):
 		return bellhop.Invalid(path, "use the name of a header, such as X-Signature")
-	case provider.ReservedHeader(name) && !strings.HasPrefix(strings.ToLower(name), "webhook-"): // which others sign by, too
+	case bellhop.ReservedHeader(name) && !strings.HasPrefix(strings.ToLower(name), "webhook-"): // which others sign by, too
 		return bellhop.Invalid(path, "no signature or secret stands in this header; name another, such as X-Signature")
 	}
 	return nil

@@ -1,0 +1,74 @@
+package bellhop
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// framingHeaders say where a message ends, for whom it is, or what the connection does: whoever else set one could hide
+// a request in a body. Those that begin with "proxy-" and "bellhop-" go with them. All lists are in lower case.
+var framingHeaders = []string{
+	"host", "content-length", "transfer-encoding", "te", "trailer", "connection", "keep-alive", "upgrade", "http2-settings", "expect",
+}
+
+// reservedHeaders are further names that the settings of a destination must not have: of headers that would contradict
+// the body, carry our own signature, claim where a request came from, unlock a cloud's metadata service, or ask for a
+// reply that we would have to inflate.
+var (
+	reservedHeaders = []string{
+		"content-encoding", "accept-encoding", "cookie", "cookie2",
+		"webhook-id", "webhook-timestamp", "webhook-signature",
+		"forwarded", "via", "x-real-ip", "x-original-url", "x-rewrite-url", "x-http-method-override",
+		"metadata", "metadata-flavor", "metadata-token", "x-metadata-token", "x-google-metadata-request",
+	}
+	reservedBeginnings = []string{"x-forwarded-", "svix-", "x-aws-ec2-metadata-", "x-bellhop-"}
+)
+
+// FramingHeader reports whether a header is for Bellhop alone to set, whoever renders the request.
+func FramingHeader(name string) bool {
+	lower := strings.ToLower(name)
+	return slices.Contains(framingHeaders, lower) || strings.HasPrefix(lower, "proxy-") || strings.HasPrefix(lower, "bellhop-")
+}
+
+// ReservedHeader reports whether the settings of a destination may not name a header: it is set by Bellhop itself, or
+// not for sending.
+func ReservedHeader(name string) bool {
+	lower := strings.ToLower(name)
+	return FramingHeader(name) || slices.Contains(reservedHeaders, lower) ||
+		slices.ContainsFunc(reservedBeginnings, func(b string) bool { return strings.HasPrefix(lower, b) })
+}
+
+// MaxHeaderValueBytes bounds the value of one header of a destination's settings.
+const MaxHeaderValueBytes = 8 << 10
+
+// CheckHeader returns nil if a destination may send the header "name: value", or an error that says why not and does not
+// repeat the value.
+func CheckHeader(name, value string) error {
+	switch {
+	case !isToken(name):
+		return errors.New("a header name consists of letters, digits and !#$%&'*+-.^_`|~")
+	case ReservedHeader(name):
+		return fmt.Errorf("header %s is set by Bellhop itself or not for sending; choose another name", name)
+	case len(value) > MaxHeaderValueBytes:
+		return fmt.Errorf("header %s: the value is longer than %d bytes", name, MaxHeaderValueBytes)
+	}
+	for i := range len(value) {
+		if b := value[i]; b < ' ' && b != '\t' || b >= 0x7f {
+			return fmt.Errorf("header %s: the value has a control or non-ASCII character at byte %d", name, i)
+		}
+	}
+	return nil
+}
+
+// isToken reports whether s is a token in the sense of RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	for i := range len(s) {
+		b := s[i]
+		if !('a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0) {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -17,6 +17,7 @@ type destination struct {
 	bellhop.Destination
 	matcher     *bellhop.Matcher
 	target      *egress.Target
+	access      *access
 	render      renderFunc
 	batching    batching
 	renderBatch renderBatchFunc // nil where the type and format know no batches
@@ -41,21 +42,22 @@ type rendered struct {
 // open checks d and makes it ready. Its errors are [bellhop.CodeInvalid], all of them at once.
 func (e *Engine) open(d bellhop.Destination) (*destination, error) {
 	dst := &destination{Destination: d, limit: d.Rate.Min(d.Granted), batching: batching{d.Batch}, ordered: d.Order != "" && d.Order != bellhop.OrderNone}
-	var urlErr, matchErr, renderErr, handshakeErr, batchErr error
+	var targetErr, matchErr, renderErr, handshakeErr, batchErr, accessErr error
 	deliveryErr := bellhop.Join("", bellhop.Join("retry", d.Retry.Check(errorCodes())), bellhop.Join("breaker", d.Breaker.Check()), dst.orderError())
-	if dst.target, urlErr = e.opts.Client.Target(d.URL, egress.Way{}); urlErr != nil {
-		urlErr = bellhop.Invalid("url", urlErr.Error())
-	}
+	dst.target, dst.access, targetErr = e.openTarget(d)
 	dst.matcher, matchErr = d.Match.Compile()
 	renderErr = e.openRenderer(dst)
 	handshakeErr = e.checkHandshake(d)
 	if renderErr == nil && !d.Batch.IsZero() && dst.renderBatch == nil {
 		batchErr = bellhop.Invalid("batch", "with this type and these settings events go one at a time; leave it out, or use format envelope, or a type that knows batches")
 	}
-	if bad, ok := renderErr.(*badType); ok {
-		return nil, bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Invalid("type", bad.Error()))
+	if renderErr == nil && targetErr == nil {
+		accessErr = e.checkAuthorization(dst)
 	}
-	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr), handshakeErr, batchErr, deliveryErr); err != nil {
+	if bad, ok := renderErr.(*badType); ok {
+		return nil, bellhop.Join("", targetErr, bellhop.Join("match", matchErr), bellhop.Invalid("type", bad.Error()))
+	}
+	if err := bellhop.Join("", targetErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr), handshakeErr, batchErr, accessErr, deliveryErr); err != nil {
 		return nil, err
 	}
 	return dst, nil
@@ -176,14 +178,18 @@ func (f *framingError) Error() string {
 // probe renders an event to see which headers the settings make the provider send. An event that it cannot render for
 // another reason says nothing of the settings.
 func (e *Engine) probe(dst *destination) error {
-	now := e.now()
-	ev := &bellhop.Event{ID: bellhop.PrefixEvent + "probe", Type: "bellhop.probe", Source: bellhop.SourceAPI, Time: now, ReceivedAt: now,
-		ContentType: "application/json", Body: []byte("{}")}
-	_, err := dst.renderSafely([]*bellhop.Delivery{{Event: ev}}, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: dst.URL})
+	_, err := e.renderProbe(dst)
 	if bad, ok := err.(*framingError); ok {
 		return bellhop.Invalid("", bad.Error())
 	}
 	return nil
+}
+
+func (e *Engine) renderProbe(dst *destination) (rendered, error) {
+	now := e.now()
+	ev := &bellhop.Event{ID: bellhop.PrefixEvent + "probe", Type: "bellhop.probe", Source: bellhop.SourceAPI, Time: now, ReceivedAt: now,
+		ContentType: "application/json", Body: []byte("{}")}
+	return dst.renderSafely([]*bellhop.Delivery{{Event: ev}}, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: dst.URL})
 }
 
 // openSender has the provider that d's type names read its settings.

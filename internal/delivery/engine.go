@@ -134,6 +134,8 @@ func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination
 		}
 		if l == nil {
 			l = newLane(e, d.ID)
+		} else {
+			dst.inherit(l.destination.Load())
 		}
 		l.setDestination(dst)
 		lanes[d.ID] = l

@@ -1,12 +1,9 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -90,44 +87,44 @@ func (e *Engine) Greet(ctx context.Context, d bellhop.Destination, callback stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
 	defer cancel()
-	reply, body, err := e.ask(ctx, d, greeting)
+	reply, err := e.ask(ctx, d, greeting)
 	if err != nil {
 		return provider.Agreement{}, err
 	}
-	agreed, err := greeting.Read(reply.StatusCode, reply.Header, body)
+	agreed, err := greeting.Read(reply.Status, reply.Header, reply.Body)
 	if err != nil {
 		return agreed, fmt.Errorf("the receiver did not agree: %w", err)
 	}
 	return agreed, nil
 }
 
-// ask sends a greeting and reads what comes back.
-func (e *Engine) ask(ctx context.Context, d bellhop.Destination, greeting provider.Greeting) (*http.Response, []byte, error) {
-	to, m := greeting.URL, greeting.Request
-	if to == "" {
-		to = d.URL
+// ask sends a greeting the way that deliveries go, and reads what comes back.
+func (e *Engine) ask(ctx context.Context, d bellhop.Destination, greeting provider.Greeting) (*egress.Reply, error) {
+	dst := &destination{Destination: d}
+	var err error
+	if dst.target, dst.access, err = e.openTarget(d); err == nil && greeting.URL != "" {
+		dst.target, err = dst.target.Beside(greeting.URL)
 	}
-	if m.Method == "" {
-		m.Method = http.MethodPost
-	}
-	req, err := http.NewRequestWithContext(ctx, m.Method, to, bytes.NewReader(m.Body))
 	if err != nil {
-		return nil, nil, errors.New("the URL cannot be asked")
+		return nil, fmt.Errorf("the URL cannot be asked: %w", err)
 	}
-	if m.Header != nil {
-		req.Header = m.Header
+	if l := e.lanes.Load().byID[d.ID]; l != nil {
+		dst.inherit(l.destination.Load())
 	}
-	reply, err := e.opts.Client.HTTP().Do(req)
+	header, err := appendHeaders(nil, greeting.Request.Header)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, nil, fmt.Errorf("the receiver did not answer within %v", greetTimeout)
-		}
-		return nil, nil, fmt.Errorf("the receiver could not be asked: %w", egress.WithoutURL(err))
+		return nil, err
 	}
-	defer reply.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(reply.Body, maxGreetingReply))
-	if err != nil {
-		return nil, nil, fmt.Errorf("the receiver's answer broke off: %w", egress.WithoutURL(err))
+	reply, err := e.exchange(ctx, dst.access, &egress.Request{URL: dst.target, Method: greeting.Request.Method, Header: header, Body: greeting.Request.Body,
+		Timeout: greetTimeout, ReplyBytes: maxGreetingReply, ReplyHeader: true})
+	var failure *egress.Error
+	switch {
+	case err == nil:
+		return reply, nil
+	case ctx.Err() != nil, errors.As(err, &failure) && failure.Class == egress.ClassTimeout && reply == nil:
+		return nil, fmt.Errorf("the receiver did not answer within %v", greetTimeout)
+	case reply != nil:
+		return nil, fmt.Errorf("the receiver's answer broke off: %w", err)
 	}
-	return reply, body, nil
+	return nil, fmt.Errorf("the receiver could not be asked: %w", err)
 }

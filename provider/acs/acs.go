@@ -6,7 +6,7 @@
 //
 // Without the server: requests are verified as in package eventgrid, and what they hold is for [ParseRecording]. The
 // files themselves are fetched with requests that are signed with an access key of the resource: [Sign] does that, and
-// [Verifier] is its other end. All three are for code of yours: the server uses none of them.
+// [Verifier] is its other end. The server itself signs what it sends to a destination that has an access key.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/azure/event-grid/communication-services-voice-video-events
@@ -15,6 +15,8 @@
 package acs
 
 import (
+	"slices"
+
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/eventgrid"
 )
@@ -35,6 +37,7 @@ func (Provider) Info() provider.Info {
 		"https://learn.microsoft.com/en-us/azure/communication-services/concepts/voice-video-calling/call-recording",
 		"https://learn.microsoft.com/en-us/rest/api/communication/authentication",
 	}
+	info.SendSettings = append(slices.Clone(info.SendSettings), accessKey)
 	info.Setup, info.SendSetup, info.ByHand = setup, sendSetup, byHand
 	info.Notes = append(append([]string{}, notes...), info.Notes...)
 	return info
@@ -52,6 +55,7 @@ var setup = []string{
 var sendSetup = []string{
 	"Take the URL of the receiver's endpoint, with the secret in its query if it wants one there, such as `https://receiver.example.com/api/recordings?code=SECRET`.",
 	"Create a destination of type `acs` with that URL, the `schema` that the receiver reads, and `header` and `header_secret` if it wants those. What came from Communication Services arrives as it was; any other event is put into Event Grid's form.",
+	"For a receiver that verifies signatures as Communication Services does, set `access_key` too, beside the query and `header` or instead of them.",
 	"The receiver is asked before it gets anything, as Event Grid does, and has to repeat the code of the validation event. For one that cannot, set the destination's `handshake` to `none`.",
 }
 

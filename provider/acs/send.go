@@ -1,0 +1,171 @@
+package acs
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// accessKey is the setting that has deliveries signed.
+var accessKey = provider.Setting{Name: "access_key", Title: "Access key", Secret: true, Example: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+	Doc: "Signs each delivery, and the question before the first, as requests to Communication Services are, with `x-ms-date`, `x-ms-content-sha256` and `Authorization: HMAC-SHA256 …`. In Base64, as the portal shows it. Default: none."}
+
+// OpenSender implements [provider.Sender]. The Renderer is what Event Grid's is; with an access key it signs what that renders.
+func (p Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	rest, key, err := takeKey(raw, p.Info().SendSettings)
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.Provider.OpenSender(env, rest)
+	if err != nil || key == nil {
+		return r, err
+	}
+	s := signer{inner: r.(inner), key: key}
+	return s, s.checkHeaders(env)
+}
+
+// inner is what Event Grid's renderers are, of either schema.
+type inner interface {
+	provider.Batcher
+	provider.Greeter
+	provider.Judge
+}
+
+// takeKey takes the access key from raw, and leaves what is Event Grid's. key is nil where there is none.
+func takeKey(raw json.RawMessage, known []provider.Setting) (rest json.RawMessage, key []byte, err error) {
+	if len(raw) == 0 {
+		return raw, nil, nil
+	}
+	others := map[string]json.RawMessage{}
+	var given json.RawMessage
+	var errs []error
+	err = provider.Object(raw, func(name, value []byte) {
+		switch {
+		case string(name) == accessKey.Name:
+			given = slices.Clone(value)
+		case slices.ContainsFunc(known, func(s provider.Setting) bool { return s.Name == string(name) }):
+			others[string(name)] = slices.Clone(value)
+		default:
+			errs = append(errs, bellhop.Invalid(string(name), "unknown setting; there are "+names(known)))
+		}
+	})
+	if err != nil { // Event Grid says what is wrong
+		return raw, nil, nil
+	}
+	if given != nil {
+		key, err = readKey(given)
+		errs = append(errs, err)
+	}
+	if err := bellhop.Join("", errs...); err != nil {
+		return nil, nil, err
+	}
+	rest, err = provider.Encode(others)
+	return rest, key, err
+}
+
+func names(settings []provider.Setting) string {
+	var list []string
+	for _, s := range settings {
+		list = append(list, s.Name)
+	}
+	return strings.Join(list, ", ")
+}
+
+func readKey(value json.RawMessage) ([]byte, error) {
+	var secret provider.Secrets
+	if json.Unmarshal(value, &secret) != nil {
+		return nil, bellhop.Invalid(accessKey.Name, "must be a text")
+	}
+	if err := secret.CheckOne(accessKey.Name); err != nil {
+		return nil, err
+	}
+	key, err := base64.StdEncoding.DecodeString(secret[0])
+	if err != nil || len(key) == 0 {
+		return nil, bellhop.Invalid(accessKey.Name, "must be Base64, as the portal shows an access key")
+	}
+	return key, nil
+}
+
+// A signer signs what inner renders.
+type signer struct {
+	inner
+	key []byte
+}
+
+// checkHeaders refuses settings that set a header which the signature is in.
+func (s signer) checkHeaders(env provider.Env) error {
+	now := env.Now()
+	m, err := s.inner.Render(&bellhop.Event{ID: "evt_probe", Type: "probe", Time: now, ReceivedAt: now, Body: []byte("{}")}, provider.Sending{Time: now})
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{authorizationHeader, DateHeader, ContentHashHeader} {
+		if m.Header.Values(name) != nil {
+			return bellhop.Invalid("header", "is one that access_key fills with a signature; use another, or leave out access_key")
+		}
+	}
+	return nil
+}
+
+// Render implements [provider.Renderer].
+func (s signer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+	m, err := s.inner.Render(ev, at)
+	return s.sign(m, at.URL, at.Time, err)
+}
+
+// RenderBatch implements [provider.Batcher].
+func (s signer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+	m, err := s.inner.RenderBatch(events, at)
+	return s.sign(m, at.URL, at.Time, err)
+}
+
+// Greet implements [provider.Greeter].
+func (s signer) Greet(at provider.Sending) (provider.Greeting, error) {
+	g, err := s.inner.Greet(at)
+	to := g.URL
+	if to == "" {
+		to = at.URL
+	}
+	g.Request, err = s.sign(g.Request, to, at.Time, err)
+	return g, err
+}
+
+// sign signs m, which goes to that URL, unless rendering it ended in err.
+func (s signer) sign(m provider.Rendered, to string, at time.Time, err error) (provider.Rendered, error) {
+	if err != nil {
+		return m, err
+	}
+	u, err := url.Parse(to)
+	if err != nil {
+		return m, errors.New("acs: the URL cannot be signed")
+	}
+	method := m.Method
+	if method == "" {
+		method = http.MethodPost
+	}
+	return m, Sign(Request{Method: method, Target: u.RequestURI(), Host: hostOf(u), Header: m.Header, Body: m.Body}, s.key, at)
+}
+
+// hostOf is what the Host header of a request to u says: lower case, and the port unless it is the scheme's own.
+func hostOf(u *url.URL) string {
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	if a, err := netip.ParseAddr(host); err == nil {
+		host = a.Unmap().String()
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port := u.Port(); port != "" && !(port == "443" && u.Scheme == "https" || port == "80" && u.Scheme == "http") {
+		host += ":" + port
+	}
+	return host
+}

@@ -1,0 +1,127 @@
+package acs_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/acs"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+var (
+	keyText   = base64.StdEncoding.EncodeToString(key)
+	renderEnv = provider.Env{Now: func() time.Time { return providertest.Now }, Rand: bytes.NewReader(bytes.Repeat([]byte("x"), 4096))}
+)
+
+// TestSigned: whatever is sent to a destination with an access key proves it, in either schema, the handshake too.
+func TestSigned(t *testing.T) {
+	for url, host := range map[string]string{
+		"https://Receiver.example./in/recordings?code=a%20b&x=": "receiver.example",
+		"https://receiver.example:443":                          "receiver.example",
+		"https://receiver.example:8443/":                        "receiver.example:8443",
+		"http://[0:0::1]:8080/a":                                "[::1]:8080",
+	} {
+		for _, schema := range []string{"eventgrid", "cloudevents"} {
+			at := provider.Sending{DeliveryID: "dlv_1", Attempt: 1, Time: providertest.Now, URL: url}
+			for what, m := range rendered(t, `{"schema":"`+schema+`","access_key":"`+keyText+`"}`, at) {
+				wantSigned(t, schema+" "+what+" "+url, m, url, host)
+			}
+		}
+	}
+}
+
+// rendered is all that a destination with these settings sends.
+func rendered(t *testing.T, settings string, at provider.Sending) map[string]provider.Rendered {
+	t.Helper()
+	r, err := acs.Provider{}.OpenSender(renderEnv, json.RawMessage(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev := &bellhop.Event{ID: "evt_1", Type: "order.paid", Source: "shop", ReceivedAt: providertest.Now, ContentType: "application/json", Body: []byte(`{"a":1}`)}
+	one, err1 := r.Render(ev, at)
+	two, err2 := r.(provider.Batcher).RenderBatch([]*bellhop.Event{ev, ev}, at)
+	greeting, err3 := r.(provider.Greeter).Greet(at)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	if r.(provider.Judge).Judge(400, nil) != provider.GiveUp {
+		t.Error("it does not judge as Event Grid does")
+	}
+	return map[string]provider.Rendered{"one": one, "two": two, "greeting": greeting.Request}
+}
+
+// wantSigned reads m off a wire, where it has the request line and host that net/http writes.
+func wantSigned(t *testing.T, what string, m provider.Rendered, url, host string) {
+	t.Helper()
+	method := m.Method
+	if method == "" {
+		method = "POST"
+	}
+	req, err := http.NewRequest(method, url, bytes.NewReader(m.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header, req.Host = m.Header, host
+	var wire bytes.Buffer
+	if err := req.Write(&wire); err != nil {
+		t.Fatal(err)
+	}
+	got, err := http.ReadRequest(bufio.NewReader(&wire))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(got.Body)
+	arrived := acs.Request{Method: got.Method, Target: got.RequestURI, Host: got.Host, Header: got.Header, Body: body}
+	v := acs.Verifier{Keys: [][]byte{key}}
+	if err := v.Verify(arrived, providertest.Now); err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+	arrived.Body = append(body, ' ')
+	if err := v.Verify(arrived, providertest.Now); !errors.Is(err, signature.ErrMismatch) {
+		t.Errorf("%s: with another body: %v", what, err)
+	}
+	if strings.Contains(wire.String(), keyText) {
+		t.Errorf("%s: the key is sent", what)
+	}
+}
+
+func TestUnsigned(t *testing.T) {
+	for what, m := range rendered(t, `{}`, provider.Sending{Time: providertest.Now, URL: "https://receiver.example"}) {
+		if m.Header.Get("Authorization") != "" {
+			t.Errorf("%s is signed", what)
+		}
+	}
+}
+
+func TestAccessKeySettings(t *testing.T) {
+	for settings, path := range map[string]string{
+		`{"access_key":"secret, no base64"}`:                                             "access_key",
+		`{"access_key":""}`:                                                              "access_key",
+		`{"access_key":5}`:                                                               "access_key",
+		`{"access_key":["` + keyText + `","` + keyText + `"]}`:                           "access_key",
+		`{"access_key":"` + keyText + `","access_key":"` + keyText + `"}`:                "",
+		`{"accesskey":"` + keyText + `"}`:                                                "accesskey",
+		`{"access_key":"` + keyText + `","schema":"odd"}`:                                "schema",
+		`{"access_key":"` + keyText + `","header":"authorization","header_secret":"x"}`:  "header",
+		`{"access_key":"` + keyText + `","header":"x-ms-date","header_secret":"secret"}`: "header",
+	} {
+		_, err := acs.Provider{}.OpenSender(renderEnv, json.RawMessage(settings))
+		var invalid *bellhop.Error
+		if !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid || invalid.Fields[0].Path != path {
+			t.Errorf("%s: %v, want one at %q", settings, err, path)
+		} else if strings.Contains(err.Error(), keyText) || strings.Contains(err.Error(), "no base64") {
+			t.Errorf("%s: the error has the key: %v", settings, err)
+		}
+	}
+}

@@ -57,10 +57,10 @@ func (c *Client) reach(ctx context.Context, t *Target) (net.Conn, Phase, error) 
 	}
 	addrs, err := c.resolve(ctx, next, guard)
 	if err != nil {
-		return nil, PhaseDNS, err
+		return nil, PhaseDNS, t.blame(err)
 	}
 	tcp, err := c.connect(ctx, addrs)
-	return tcp, PhaseDial, err
+	return tcp, PhaseDial, t.blame(err)
 }
 
 // connect opens a connection to one of addrs. They are tried in turn, the families alternating, each with a

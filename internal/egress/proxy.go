@@ -58,6 +58,17 @@ func (c *Client) enter(ctx context.Context, t *Target, tcp net.Conn) (net.Conn, 
 	return stream, p.tunnel(ctx, stream, t.authority())
 }
 
+// blame says of what the guard and the lookup complain about that it is the proxy, if t has one.
+func (t *Target) blame(err error) error {
+	var e *Error
+	if t.proxy == nil || !errors.As(err, &e) {
+		return err
+	}
+	ofProxy := *e
+	ofProxy.Detail = "the proxy: " + e.Detail
+	return &ofProxy
+}
+
 // tunnel has the proxy at the other end of c connect it to another place, by the deadline of ctx.
 func (p *proxy) tunnel(ctx context.Context, c net.Conn, to string) error {
 	deadline, _ := ctx.Deadline()
@@ -82,6 +93,9 @@ func (p *proxy) connect(c net.Conn, to string) error {
 		in.Reset(nil)
 		readers.Put(in)
 	}()
+	if _, err := in.Peek(1); err != nil {
+		return p.failure(ending(err), err)
+	}
 	budget := maxHeaderBytes
 	for range maxInterim + 1 {
 		h, err := readHead(in, &budget, false)

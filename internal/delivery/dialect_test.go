@@ -174,7 +174,6 @@ func TestGreet(t *testing.T) {
 				if len(calls) != 1 || calls[0].method != "OPTIONS" || calls[0].header.Get("X-Callback") != "https://hooks.example.com/agree/x" {
 					t.Errorf("asked %+v", calls)
 				}
-				r.engine.opts.Client.HTTP().CloseIdleConnections()
 			})
 		})
 	}

@@ -1,11 +1,15 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,6 +43,9 @@ func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error)
 		return nil, refused
 	}
 	ours, theirs := net.Pipe()
+	if strings.HasSuffix(address, ":443") {
+		ours, theirs = buffer(ours), buffer(theirs)
+	}
 	select {
 	case r.conns <- theirs:
 		return &conn{Conn: ours}, nil
@@ -108,18 +115,80 @@ type call struct {
 
 // receiver starts a server that answers 200 until it is told otherwise.
 func (n *network) receiver(name string) *receiver {
-	n.mu.Lock()
-	r := &receiver{name: name, address: fmt.Sprintf("10.0.0.%d:80", len(n.receivers)+1), conns: make(chan net.Conn), done: make(chan struct{}), answer: status(200)}
-	n.receivers[r.address] = r
-	n.mu.Unlock()
-	r.end = sync.OnceFunc(func() { close(r.done) })
-	server := &http.Server{Handler: r}
-	go server.Serve(r)
-	n.t.Cleanup(func() { server.Close() })
+	r := n.at(name, 80)
+	n.serve(r, r)
 	return r
 }
 
-func (r *receiver) url() string { return "http://" + r.address + "/hooks" }
+// secure starts one that speaks TLS.
+func (n *network) secure(name string, cfg *tls.Config) *receiver {
+	r := n.at(name, 443)
+	n.serve(r, tls.NewListener(r, cfg))
+	return r
+}
+
+// buffer gives a pipe's end a buffer for what is written, since both sides of TLS may write at once.
+func buffer(c net.Conn) net.Conn {
+	b := &buffered{Conn: c, out: make(chan []byte, 1024)}
+	go b.drain()
+	return b
+}
+
+type buffered struct {
+	net.Conn
+	mu     sync.Mutex
+	out    chan []byte
+	closed bool
+}
+
+func (b *buffered) drain() {
+	for p := range b.out {
+		b.Conn.Write(p)
+	}
+	b.Conn.Close()
+}
+
+func (b *buffered) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, net.ErrClosed
+	}
+	b.out <- bytes.Clone(p)
+	return len(p), nil
+}
+
+func (b *buffered) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.closed = true
+		close(b.out)
+	}
+	return nil
+}
+
+func (n *network) at(name string, port int) *receiver {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r := &receiver{name: name, address: fmt.Sprintf("10.0.0.%d:%d", len(n.receivers)+1, port), conns: make(chan net.Conn), done: make(chan struct{}), answer: status(200)}
+	n.receivers[r.address] = r
+	r.end = sync.OnceFunc(func() { close(r.done) })
+	return r
+}
+
+func (n *network) serve(r *receiver, l net.Listener) {
+	server := &http.Server{Handler: r, ErrorLog: log.New(io.Discard, "", 0)}
+	go server.Serve(l)
+	n.t.Cleanup(func() { server.Close() })
+}
+
+func (r *receiver) url() string {
+	if host, ok := strings.CutSuffix(r.address, ":443"); ok {
+		return "https://" + host + "/hooks"
+	}
+	return "http://" + r.address + "/hooks"
+}
 
 // Accept, Close and Addr make it a net.Listener.
 func (r *receiver) Accept() (net.Conn, error) {

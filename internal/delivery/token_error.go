@@ -2,8 +2,10 @@ package delivery
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 
@@ -19,6 +21,8 @@ func (t *tokens) explain(ctx context.Context, err error) error {
 	var answered *oauth2.RetrieveError
 	var unreached *url.Error
 	var failure *egress.Error
+	var untrusted *tls.CertificateVerificationError
+	var network *net.OpError
 	switch {
 	case errors.As(err, &answered):
 		said := describeStatus(answered.Response.StatusCode)
@@ -30,8 +34,12 @@ func (t *tokens) explain(ctx context.Context, err error) error {
 		return t.late()
 	case errors.As(err, &failure):
 		return t.wrong("cannot be reached: " + failure.Error())
-	case errors.As(err, &unreached):
-		return t.wrong("cannot be reached: " + egress.WithoutURL(err).Error())
+	case errors.As(err, &untrusted):
+		return t.wrong("cannot be trusted: " + untrusted.Error())
+	case errors.As(err, &network) && network.Op == "dial":
+		return t.wrong("cannot be reached: " + network.Err.Error())
+	case errors.As(err, &unreached): // net/http repeats what it cannot read
+		return t.wrong("did not answer as HTTP servers do, or hung up")
 	}
 	return t.wrong("sent something that is no token")
 }

@@ -1,0 +1,290 @@
+package delivery
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/acs"
+	"github.com/bellhop-gateway/bellhop/provider/boro"
+)
+
+// withAccess is a destination's change.
+func withAccess(members map[string]any) func(*bellhop.Destination) {
+	raw, _ := json.Marshal(members)
+	return func(d *bellhop.Destination) { d.Access = raw }
+}
+
+// TestAccessHeader: what goes to a destination carries its header, whatever its type: events, batches, handshakes.
+func TestAccessHeader(t *testing.T) {
+	for want, members := range map[string]map[string]any{
+		"Basic bWU6cGE6c3M=": {"username": "me", "password": "pa:ss"},
+		"Basic bWU6":         {"username": "me", "password": ""},
+		"Bearer abc":         {"token": "abc"},
+		"":                   {},
+	} {
+		inBubble(t, func(t *testing.T) {
+			r := newRig(t, withPicky)
+			plain, batch, dialect := r.network.receiver("plain"), r.network.receiver("batch"), r.network.receiver("dialect")
+			dialect.will(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Welcome", "1") })
+			access := withAccess(members)
+			r.destination(plain, access)
+			r.destination(batch, access, func(d *bellhop.Destination) {
+				d.Settings, d.Batch = []byte(`{"format":"envelope"}`), bellhop.Batch{MaxEvents: 2, MaxWait: time.Minute}
+			})
+			d := r.destination(dialect, access, func(d *bellhop.Destination) { d.Type, d.Settings = "picky", nil })
+			r.acceptMany(2)
+			synctest.Wait()
+			if _, err := r.engine.Greet(t.Context(), d, "", func(bellhop.Rate) error { return nil }); err != nil {
+				t.Error(err)
+			}
+			if len(plain.got()) != 2 || len(batch.got()) != 1 || len(dialect.got()) != 3 {
+				t.Errorf("got %d, %d, %d requests", len(plain.got()), len(batch.got()), len(dialect.got()))
+			}
+			for _, to := range []*receiver{plain, batch, dialect} {
+				for _, c := range to.got() {
+					if got := strings.Join(c.header.Values("Authorization"), "|"); got != want {
+						t.Errorf("%s got %q, want %q", to.name, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestAccessProxy: deliveries and handshakes go through the proxy, which alone gets its credentials in a header of its own.
+func TestAccessProxy(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, withPicky)
+		to, proxy := r.network.receiver("to"), r.network.receiver("proxy")
+		var asked []string // in turn
+		proxy.will(func(w http.ResponseWriter, req *http.Request) {
+			asked = append(asked, req.Method+" "+req.RequestURI+" "+req.Host+" "+req.Header.Get("Proxy-Authorization")+" "+req.Header.Get("Authorization"))
+			w.Header().Set("X-Welcome", "1")
+		})
+		d := r.destination(to, withAccess(map[string]any{"proxy": "http://" + proxy.address, "proxy_username": "me", "proxy_password": "x", "token": "abc"}),
+			func(d *bellhop.Destination) {
+				d.Type, d.Settings, d.URL = "picky", nil, "http://hooks.example.com/in?a=b"
+			})
+		r.acceptMany(1)
+		synctest.Wait()
+		if _, err := r.engine.Greet(t.Context(), d, "", func(bellhop.Rate) error { return nil }); err != nil {
+			t.Error(err)
+		}
+		want := "PUT http://hooks.example.com/in?a=b hooks.example.com Basic bWU6eA== Bearer abc\n" +
+			"OPTIONS http://hooks.example.com/in?a=b?knock=1 hooks.example.com Basic bWU6eA== Bearer abc"
+		if got := strings.Join(asked, "\n"); got != want {
+			t.Errorf("the proxy was asked\n%s\nwant\n%s", got, want)
+		}
+		proxy.will(status(407))
+		r.acceptMany(1)
+		synctest.Wait()
+		if got := r.deliveries()[0].Last; got == nil || got.Error != "proxy" || !strings.Contains(got.Detail, "407") || got.Status != 0 {
+			t.Errorf("recorded %+v", got)
+		}
+		if len(to.got()) > 0 {
+			t.Error("the destination was asked directly")
+		}
+	})
+}
+
+// issue signs a certificate for a receiver's address, or by itself where there is no parent. Key and all, in PEM too.
+func issue(t *testing.T, parent *tls.Certificate) (made tls.Certificate, certificate, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)},
+		IsCA: parent == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+	signer, by := k, template
+	if parent != nil {
+		signer, by = parent.PrivateKey.(*ecdsa.PrivateKey), parent.Leaf
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, by, k.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: k, Leaf: leaf},
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+}
+
+// TestAccessTLS: a server that wants our certificate, and whose own is signed by an authority of its own, gets deliveries
+// and handshakes; without these it gets neither, and the attempt says why.
+func TestAccessTLS(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, withPicky)
+		authority, ca, _ := issue(t, nil)
+		server, _, _ := issue(t, &authority)
+		_, certificate, key := issue(t, &authority)
+		pool := x509.NewCertPool()
+		pool.AddCert(authority.Leaf)
+		to := r.network.secure("to", &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAnyClientCert, ClientCAs: pool})
+		to.will(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Welcome", "1") })
+		nobody := func(bellhop.Rate) error { return nil }
+		d := r.destination(to, func(d *bellhop.Destination) { d.Type, d.Settings = "picky", nil })
+		for _, step := range []struct {
+			access map[string]any
+			detail string // "" is success
+		}{
+			{nil, "unknown authority"},
+			{map[string]any{"ca": ca}, "certificate required"},
+			{map[string]any{"ca": ca, "certificate": certificate, "private_key": key}, ""},
+			{map[string]any{"certificate": certificate, "private_key": key}, "unknown authority"},
+		} {
+			r.update(d.ID, withAccess(step.access))
+			d, _ := r.store.Destination(t.Context(), d.ID)
+			before := len(to.got())
+			_, err := r.engine.Greet(t.Context(), d, "", nobody)
+			r.acceptMany(1)
+			time.Sleep(time.Second)
+			got := r.deliveries()[0]
+			if step.detail == "" {
+				if err != nil || got.State != bellhop.DeliveryDelivered || len(to.got()) < before+2 {
+					t.Errorf("%v, %+v, %d arrived", err, got.Last, len(to.got())-before)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), step.detail) || got.Last == nil || got.Last.Error != "tls" || !strings.Contains(got.Last.Detail, step.detail) {
+				t.Errorf("%v, %+v, want %s", err, got.Last, step.detail)
+			}
+		}
+	})
+}
+
+func withDialects(r *rig) {
+	r.providers = append(r.providers, picky{}, boro.Provider{}, acs.Provider{})
+}
+
+// TestAccessRefused: what contradicts itself, the settings or the URL is refused when a destination is made, with the field.
+func TestAccessRefused(t *testing.T) {
+	r := newRig(t, withDialects)
+	_, certificate, key := issue(t, nil)
+	keyPair := map[string]any{"certificate": certificate, "private_key": key}
+	for _, c := range []struct {
+		kind, url, settings string
+		access              map[string]any
+		path                string // "" is good
+	}{
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"token": "secret"}, ""},
+		{"http", "https://x.example", `{"format":"raw"}`, keyPair, ""},
+		{"http", "http://x.example", `{"format":"raw"}`, keyPair, "access.certificate"},
+		{"http", "http://x.example", `{"format":"raw"}`, map[string]any{"ca": certificate}, "access.ca"},
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"tokn": "secret"}, "access.tokn"},
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"username": "me"}, "access.password"},
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"certificate": certificate}, "access.private_key"},
+		{"http", "https://x.example", `{"format":"raw","headers":{"authorization":"secret"}}`, map[string]any{"token": "secret"}, "access.token"},
+		{"http", "https://x.example", `{"format":"raw","headers":{"Authorization":"secret"}}`, keyPair, ""},
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://169.254.169.254:80"}, "access.proxy"},
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "ftp://x.example"}, "access.proxy"},
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://10.0.0.9:3128"}, ""},
+		{"http", "https://x.example", `{"format":"raw"}`, oauth("http://169.254.169.254/token"), "access.token_url"},
+		{"http", "https://x.example", `{"format":"raw"}`, oauth("https://me:secret@id.example/token"), "access.token_url"},
+		{"http", "https://x.example", `{"format":"raw"}`, oauth("/token"), "access.token_url"},
+		{"http", "ftp://x.example", `{"format":"raw"}`, map[string]any{"token": "secret"}, "url"},
+		{"boro", "https://x.example", `{"profile_id":"5","secret_key":"0011223344556677"}`, map[string]any{"username": "me", "password": "secret"}, "access.username"},
+		{"boro", "https://x.example", `{"profile_id":"5","secret_key":"0011223344556677"}`, keyPair, ""},
+		{"acs", "https://x.example", `{"access_key":"MDEyMzQ1Njc4OWFiY2RlZg=="}`, oauth("https://id.example/token"), "access.token_url"},
+		{"acs", "https://x.example", `{}`, oauth("https://id.example/token"), ""},
+	} {
+		d := bellhop.Destination{Type: c.kind, URL: c.url, Settings: []byte(c.settings)}
+		withAccess(c.access)(&d)
+		err := r.engine.CheckDestination(d)
+		var invalid *bellhop.Error
+		switch {
+		case c.path == "" && err != nil:
+			t.Errorf("%+v: %v", c, err)
+		case c.path != "" && (!errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid || len(invalid.Fields) != 1 || invalid.Fields[0].Path != c.path):
+			t.Errorf("%s %s %s: %v, want one at %s", c.kind, c.url, c.settings, err, c.path)
+		case err != nil && strings.Contains(strings.ReplaceAll(err.Error(), "client_secret", ""), "secret"):
+			t.Errorf("the error has a secret: %v", err)
+		}
+	}
+}
+
+// TestSmuggling: no setting of a destination can end a header, or set one that frames the request.
+func TestSmuggling(t *testing.T) {
+	r := newRig(t, withDialects)
+	for _, name := range []string{"Host", "host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE", "Trailer", "Keep-Alive", "Expect",
+		"Proxy-Authorization", "Proxy-Connection", "Bellhop-Hops", "X-A\r\nHost", "X-A\nHost", "X-A:", " X-A", "X A", ""} {
+		wantRefused(t, r, "http", map[string]any{"format": "raw", "headers": map[string]any{name: "x"}}, nil)
+		wantRefused(t, r, "boro", map[string]any{"profile_id": "5", "secret_key": "0011223344556677", "headers": map[string]any{name: "x"}}, nil)
+		wantRefused(t, r, "acs", map[string]any{"header": name, "header_secret": "x"}, nil)
+	}
+	for _, value := range []string{"a\r\nHost: b", "a\nb", "a\rb", "a\x00b"} {
+		wantRefused(t, r, "http", map[string]any{"format": "raw", "headers": map[string]any{"X-A": value}}, nil)
+		wantRefused(t, r, "boro", map[string]any{"profile_id": "5", "secret_key": "0011223344556677", "headers": map[string]any{"X-A": value}}, nil)
+		wantRefused(t, r, "acs", map[string]any{"header": "X-A", "header_secret": value}, nil)
+		for _, access := range []map[string]any{{"token": value}, {"username": value, "password": "x"}, {"username": "x", "password": value},
+			{"proxy": "http://x:1", "proxy_username": "x", "proxy_password": value}, {"proxy": "http://x:1/" + value}} {
+			wantRefused(t, r, "http", map[string]any{"format": "raw"}, access)
+		}
+	}
+}
+
+func wantRefused(t *testing.T, r *rig, kind string, settings, access map[string]any) {
+	t.Helper()
+	raw, _ := json.Marshal(settings)
+	d := bellhop.Destination{Type: kind, URL: "https://x.example", Settings: raw}
+	if access != nil {
+		withAccess(access)(&d)
+	}
+	var invalid *bellhop.Error
+	if err := r.engine.CheckDestination(d); !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid {
+		t.Errorf("%s, %s, %q: %v", kind, raw, access, err)
+	}
+}
+
+// A provider that makes an Authorization header for some events alone is found out before anything is sent.
+func TestTwoAuthorizations(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, func(r *rig) { r.providers = append(r.providers, sometimes{}) })
+		to := r.network.receiver("to")
+		r.destination(to, withAccess(map[string]any{"token": "abc"}), func(d *bellhop.Destination) { d.Type, d.Settings = "sometimes", nil })
+		r.acceptMany(1)
+		synctest.Wait()
+		if got := r.only(); len(to.got()) != 0 || got.Last == nil || got.Last.Error != errorRender {
+			t.Errorf("%d arrived; recorded %+v", len(to.got()), got.Last)
+		}
+	})
+}
+
+type sometimes struct{ picky }
+
+func (sometimes) Info() provider.Info {
+	return provider.Info{Name: "sometimes", SendSettings: []provider.Setting{}}
+}
+
+func (sometimes) OpenSender(provider.Env, json.RawMessage) (provider.Renderer, error) {
+	return sometimesRenderer{}, nil
+}
+
+type sometimesRenderer struct{}
+
+func (sometimesRenderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
+	h := http.Header{}
+	if ev.Type != "bellhop.probe" {
+		h["authorization"] = []string{"mine"}
+	}
+	return provider.Rendered{Header: h, Body: ev.Body}, nil
+}

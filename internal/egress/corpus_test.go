@@ -67,7 +67,7 @@ var generic = map[string]string{
 	"S455": "https://contoso.communication.azure.com/recording/download/x?api-version=1&y=z#",
 	"S466": "http://169.254.169.254/confirm",
 	"S469": "http://127.0.0.1:8080/token",
-	"S470": "http://127.0.0.1:3128", // moreover there is no setting for a proxy: see TestHTTPIgnoresProxies
+	"S470": "http://127.0.0.1:3128", // which no destination may have as its proxy either; see TestHTTPIgnoresProxies for those of the environment
 	"S472": "http://127.0.0.1:6379/",
 	"S473": "http://169.254.169.254/",
 }
@@ -137,6 +137,12 @@ func testRefused(t *testing.T, raw string) {
 	}
 	if _, err := strict.Target(raw, Way{}); err == nil {
 		t.Error("Target accepts it")
+	}
+	if _, err := strict.Target(raw, Way{Proxy: "http://proxy.example:3128"}); err == nil {
+		t.Error("Target accepts it through a proxy")
+	}
+	if strict.CheckProxy(raw) == nil {
+		t.Error("it can be a proxy")
 	}
 	if res, err := strict.HTTP().Get(raw); err == nil {
 		res.Body.Close()

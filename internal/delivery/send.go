@@ -113,7 +113,8 @@ func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time
 		}
 		// Whoever took the connection is there; whoever only let it time out may not be.
 		there := failure.Sent && failure.Class != egress.ClassTimeout
-		return answer{err: string(failure.Class), detail: failure.Detail, answered: there}
+		unsent := failure.Class == errorToken || failure.Class == errorRender
+		return answer{err: string(failure.Class), detail: failure.Detail, answered: there, unsent: unsent}
 	}
 	got := answer{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
 	if dst.judge != nil {

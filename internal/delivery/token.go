@@ -15,9 +15,6 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// errorToken is the error of an attempt for which no token could be had: nothing was sent.
-const errorToken = "token"
-
 const (
 	// tokenRest is how long a token server is left alone after it gave none, and how old a token is at least that a 401
 	// makes us give up: no more often is it asked, however many attempts fail.

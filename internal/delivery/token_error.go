@@ -13,8 +13,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// errorCodes are those of RFC 6749, section 5.2. What else a server says may hold a secret, and is kept from view.
-var errorCodes = []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
+// tokenErrors are those of RFC 6749, section 5.2. What else a server says may hold a secret, and is kept from view.
+var tokenErrors = []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
 
 // explain says in words of ours why there is no token.
 func (t *tokens) explain(ctx context.Context, err error) error {
@@ -26,7 +26,7 @@ func (t *tokens) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &answered):
 		said := describeStatus(answered.Response.StatusCode)
-		if slices.Contains(errorCodes, answered.ErrorCode) {
+		if slices.Contains(tokenErrors, answered.ErrorCode) {
 			said += " (" + answered.ErrorCode + ")"
 		}
 		return t.wrong("answered " + said)

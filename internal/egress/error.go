@@ -34,7 +34,7 @@ const (
 
 // Classes are those that an attempt can end with.
 func Classes() []Class {
-	return []Class{ClassTimeout, ClassDNS, ClassRefused, ClassReset, ClassClosed, ClassTLS, ClassBlocked, ClassBadURL, ClassBadReply, ClassNetwork}
+	return []Class{ClassTimeout, ClassDNS, ClassRefused, ClassReset, ClassClosed, ClassTLS, ClassProxy, ClassBlocked, ClassBadURL, ClassBadReply, ClassNetwork}
 }
 
 // A Phase says how far an exchange had come.

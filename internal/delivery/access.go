@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"time"
 
@@ -126,7 +127,7 @@ func (e *Engine) exchange(ctx context.Context, a *access, req *egress.Request) (
 	req.Header = egress.AppendHeader(req.Header, authorization, "Bearer "+text)
 	req.Timeout = max(req.Timeout-time.Since(start), time.Nanosecond) // none would be the default one
 	reply, err := e.opts.Client.Do(ctx, req)
-	if reply != nil && reply.Status == 401 {
+	if reply != nil && reply.Status == http.StatusUnauthorized {
 		a.tokens.refused(text)
 	}
 	return reply, err

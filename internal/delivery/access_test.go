@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -170,6 +171,20 @@ func TestAccessTLS(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAccessPage: the design knows every member.
+func TestAccessPage(t *testing.T) {
+	page, err := os.ReadFile("DESIGN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## Who we are at a destination")
+	for _, s := range bellhop.AccessSettings {
+		if !strings.Contains(section, "`"+s.Name+"`") {
+			t.Errorf("the page does not say what %s does", s.Name)
+		}
+	}
 }
 
 func withDialects(r *rig) {

@@ -8,6 +8,8 @@
 //     to its last byte. Memory for a reply is bounded whatever the server sends.
 //   - Redirects are never followed, bodies never inflated, cookies never kept, proxies of the environment never
 //     used, certificates always verified.
+//   - Destinations that are reached in different ways ([Way]: a certificate of ours, authorities of theirs, a proxy)
+//     share no connection and no TLS session.
 //   - An error says in one word what went wrong, where in the exchange, and whether the request may have
 //     arrived. No message holds a path, a query or a secret.
 //
@@ -15,7 +17,16 @@
 //
 // [Client.Do] is the way of deliveries: one HTTP/1.1 exchange, wholly in the calling goroutine, on a pooled
 // connection, with a request that was rendered beforehand. [Client.HTTP] is a standard client behind the same
-// guard, for all that is not on the hot path: tokens, key sets, subscriptions, downloads.
+// guard, for all that is not on the hot path, and goes the plain way: tokens, key sets, subscriptions, downloads.
+//
+// # Proxies
+//
+// A destination may have a proxy of its own. The proxy is what is dialled, so it is the proxy's address that is judged,
+// for every connection, as a destination's would be; port 3128 is permitted besides. Of the destination itself its
+// scheme, literal address, name and port are judged as ever, but its name is looked up by the proxy: whether that leads
+// to an address that we would not dial is for whoever runs the proxy to prevent, since nobody else can. For https the
+// proxy opens a tunnel, through which it sees nothing; an http request it reads. Its answer to CONNECT is bounded like a
+// reply's headers, and what it does wrong is [ClassProxy]. A proxy gets its own credentials and no certificate of ours.
 //
 // # What it does not do
 //

@@ -86,7 +86,7 @@ func FuzzReadReply(f *testing.F) {
 		keep = max(0, min(keep, 1<<16))
 		source := &counter{r: bytes.NewReader(text)}
 		in := bufio.NewReaderSize(source, 4<<10)
-		reply, reusable, err := readReply(in, head, keep, false)
+		reply, reusable, err := readReply(in, head, keep, !head)
 		const slack = 4<<10 + maxHeaderBytes + maxChunkOverhead
 		if read := source.n; read > slack+6*(keep+maxDrainBytes+4<<10) { // a chunk of one byte takes six
 			t.Errorf("read %d bytes to keep %d", read, keep)

@@ -4,15 +4,18 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/all"
 	"github.com/spf13/cobra"
 )
 
 func newDestinationsCreateCommand(e *env, conn *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "create NAME --url URL",
+		Use:   "create NAME (--url URL | --type exec)",
 		Short: "Create a destination",
 		Long: `Create a destination and print its id.
 
@@ -21,18 +24,22 @@ Of type http and in format standard, which are the defaults, deliveries are sign
 
 Any provider that sends ('bellhop providers' says which) can be the type: deliveries then look as that system's do, and
 it brings its own retry schedule, rate and handshake where these are not given. A receiver that has to agree is asked at
-once; what is meant for it is kept until it has. 'bellhop destinations resume NAME' asks it again.`,
+once; what is meant for it is kept until it has. 'bellhop destinations resume NAME' asks it again.
+
+Type exec runs a command on the server's machine instead, with the event on its standard input; the server has to be
+started with --allow-exec.`,
 		Example: `  bellhop destinations create all --url https://example.com/hooks
   bellhop destinations create billing --url https://example.com/hooks --source media --types 'ams.*' --secret @secret.txt
   bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m
-  bellhop destinations create media --type ams --set signing_key=@key.txt --url https://media.example.com/hook`,
+  bellhop destinations create media --type ams --set signing_key=@key.txt --url https://media.example.com/hook
+  bellhop destinations create on-paid --type exec --set 'command=["/usr/local/bin/paid","--json"]'`,
 		Args: named("name for the destination"),
 	}
 	var f destinationFlags
 	f.add(c)
-	kind := c.Flags().String("type", bellhop.TypeHTTP, "http, or a provider, for its dialect")
+	kind := c.Flags().String("type", bellhop.TypeHTTP, "http, a provider, for its dialect, or exec, to run a command")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if f.url == "" {
+		if f.url == "" && goesSomewhere(*kind) {
 			return wrongUsage("missing --url")
 		}
 		settings, err := f.settings(e)
@@ -64,6 +71,11 @@ once; what is meant for it is kept until it has. 'bellhop destinations resume NA
 		})
 	}
 	return c
+}
+
+// goesSomewhere reports whether destinations of that type have a URL. Of a type that is not known here the server says so.
+func goesSomewhere(kind string) bool {
+	return kind == bellhop.TypeHTTP || slices.ContainsFunc(all.Providers(), func(p provider.Provider) bool { return p.Info().Name == kind })
 }
 
 // newSecret makes a secret of Standard Webhooks: 32 random bytes.

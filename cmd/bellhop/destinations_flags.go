@@ -19,7 +19,7 @@ type destinationFlags struct {
 }
 
 func (f *destinationFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.url, "url", "", "where deliveries go")
+	c.Flags().StringVar(&f.url, "url", "", "where deliveries go; type exec has none")
 	c.Flags().StringVar(&f.format, "format", "", "of type http: raw, standard (the default) or envelope")
 	c.Flags().StringVar(&f.secret, "secret", "", "of type http: whsec_…, @FILE or env:NAME; signs in format standard")
 	c.Flags().StringSliceVar(&f.sources, "source", nil, "match events of this source only (repeatable)")

@@ -112,6 +112,7 @@ type Options struct {
 	Engine    Engine
 	Publisher Publisher
 	Providers []provider.Provider
+	Actions   []provider.Action
 	Env       provider.Env // a source's settings are checked with it
 
 	// Changed is called after sources or destinations have changed, so that the door and the engine load them anew.

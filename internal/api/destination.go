@@ -11,18 +11,17 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // A NewDestination is what a destination is made of.
 type NewDestination struct {
 	Name        string   `json:"name" example:"billing" doc:"Unique among destinations"`
-	Type        string   `json:"type,omitempty" example:"http" doc:"http (the default), or a provider that sends, for its dialect"`
-	URL         string   `json:"url,omitempty" example:"https://billing.example.com/hooks"`
+	Type        string   `json:"type,omitempty" example:"http" doc:"http (the default), a provider that sends, for its dialect, or an action, which works here: exec runs a command"`
+	URL         string   `json:"url,omitempty" example:"https://billing.example.com/hooks" doc:"Where events go; an action has none"`
 	Settings    Settings `json:"settings,omitempty" doc:"The type's own, secrets included"`
 	Match       Match    `json:"match,omitzero" doc:"Which events it wants; empty is all of them"`
 	Timeout     string   `json:"timeout,omitempty" example:"5s" doc:"Of one attempt, 10ms to 5m; 5s if not given"`
-	Concurrency int      `json:"concurrency,omitempty" minimum:"1" maximum:"1024" doc:"Attempts under way at once; 16 if not given"`
+	Concurrency int      `json:"concurrency,omitempty" minimum:"1" maximum:"1024" doc:"Attempts under way at once; 16 if not given, 4 of exec"`
 	Rate        *Rate    `json:"rate,omitempty" doc:"Attempts a second, retries among them; that of the type if not given, which mostly is any"`
 	Batch       *Batch   `json:"batch,omitempty" doc:"Several events in one request, for types and formats that know such; one at a time if not given"`
 	Order       string   `json:"order,omitempty" enum:"none,source,subject" doc:"Which events wait for one another and go in their order: those of a source, or of a subject; none if not given"`
@@ -209,12 +208,9 @@ func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error
 		Name: in.Name, Type: in.Type, URL: in.URL, Match: bellhop.Match(in.Match), Concurrency: in.Concurrency, Handshake: in.Handshake,
 		Order: cmp.Or(bellhop.Order(in.Order), bellhop.OrderNone), ExpiresAt: in.ExpiresAt.time(),
 	}
-	var info provider.Info // of type http, empty: no schedule and no rate of its own
-	if p, ok := s.provider(d.Type); ok {
-		info = p.Info()
-	}
+	info, known := s.destinationType(d.Type)
 	if d.Concurrency == 0 {
-		d.Concurrency = bellhop.DefaultConcurrency
+		d.Concurrency = cmp.Or(info.Concurrency, bellhop.DefaultConcurrency)
 	}
 	var errs [7]error
 	errs[0] = bellhop.CheckName(in.Name)
@@ -230,10 +226,10 @@ func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error
 	if d.Handshake == "" {
 		d.Handshake = s.Engine.DefaultHandshake(d)
 	}
-	if s.sends(d.Type) {
+	if known {
 		errs[3] = s.Engine.CheckDestination(d)
 	} else {
-		errs[3] = bellhop.Invalid("type", "there is no such type; there are "+bellhop.TypeHTTP+", "+s.providerNames(sends))
+		errs[3] = bellhop.Invalid("type", "there is no such type; there are "+strings.Join(s.destinationTypes(), ", "))
 	}
 	return d, bellhop.Join("", errs[:]...)
 }
@@ -254,14 +250,6 @@ func (s *server) checkExpiry(d bellhop.Destination, before time.Time) error {
 	}
 	return nil
 }
-
-// sends reports whether a destination can be of this type.
-func (s *server) sends(name string) bool {
-	p, ok := s.provider(name)
-	return name == bellhop.TypeHTTP || ok && sends(p.Info())
-}
-
-func sends(info provider.Info) bool { return info.SendSettings != nil }
 
 // destinationJSON is d as it is shown.
 func (s *server) destinationJSON(d bellhop.Destination) Destination {
@@ -320,16 +308,4 @@ func newDestination(d bellhop.Destination) NewDestination {
 		of.ExpiresAt = (*Time)(&d.ExpiresAt)
 	}
 	return of
-}
-
-// destinationSecrets are those among the settings of a type. Of http they are its secret and what its headers say.
-func (s *server) destinationSecrets(name string) secrecy {
-	if name == bellhop.TypeHTTP {
-		return secrecy{names: []string{"secret"}, each: "headers"}
-	}
-	p, ok := s.provider(name)
-	if !ok {
-		return secrecy{all: true}
-	}
-	return secretsOf(p.Info().SendSettings)
 }

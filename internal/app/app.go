@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/action"
 	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
@@ -44,6 +45,7 @@ type App struct {
 	listener net.Listener
 	server   *http.Server
 	store    *store.Store
+	actions  []provider.Action
 	engine   *delivery.Engine
 	door     *ingest.Door
 	registry *prometheus.Registry
@@ -81,8 +83,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	}
 	env := provider.Env{Now: time.Now, Rand: rand.Reader, Logger: opts.Logger}
 	client := a.openEgress()
+	a.openActions()
 	env.Client = client.HTTP()
-	a.engine = delivery.New(delivery.Options{Store: a.store, Client: client, Providers: opts.Providers, Env: env,
+	a.engine = delivery.New(delivery.Options{Store: a.store, Client: client, Providers: opts.Providers, Actions: a.actions, Env: env,
 		Logger: opts.Logger, Metrics: a.registry, Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) }})
 	a.undoLater("delivery", a.engine.Stop)
@@ -158,6 +161,20 @@ func (a *App) maxAttempts() int {
 	a.opts.Logger.Warn("attempts.bounded", "component", "app", "setting", "max-attempts", "attempts", most, "descriptors", granted,
 		"meaning", "fewer at a time than the setting says, since the system grants so few open files; raise that with ulimit -n")
 	return most
+}
+
+// openActions makes what destinations can do here.
+func (a *App) openActions() {
+	allowed := a.opts.Config.AllowExec
+	if allowed {
+		a.opts.Logger.Warn("exec.opened", "component", "app", "setting", "allow-exec",
+			"meaning", "whoever has an API key can run commands here, as the user that this server runs as")
+	}
+	if allowed && os.Geteuid() == 0 {
+		a.opts.Logger.Warn("exec.root", "component", "app", "setting", "allow-exec",
+			"meaning", "that user is root; start the server as one that may do less")
+	}
+	a.actions = []provider.Action{action.Exec{Allowed: allowed, Lookup: os.LookupEnv}}
 }
 
 // reload reads sources and destinations and hands them to the door and the engine. One that cannot be opened is

@@ -26,6 +26,7 @@ type Config struct {
 	Retain          time.Duration  `name:"retain" default:"30d" doc:"how long events, their deliveries and requests are kept, such as 12h or 30d; 0 keeps them for ever"`
 	AllowPrivate    bool           `name:"allow-private" default:"false" doc:"let deliveries reach private, loopback and link-local addresses"`
 	Allow           []netip.Prefix `name:"allow" default:"" doc:"addresses that deliveries may reach though they are private, such as 10.1.0.0/16; comma-separated"`
+	AllowExec       bool           `name:"allow-exec" default:"false" doc:"let destinations run commands, as the server's user; whoever has an API key can then do that"`
 	ShutdownTimeout time.Duration  `name:"shutdown-timeout" default:"10s" doc:"how long a clean stop may take"`
 	ReadTimeout     time.Duration  `name:"read-timeout" default:"15s" doc:"how long a request may take to arrive"`
 	MaxConnections  int            `name:"max-connections" default:"10000" doc:"connections served at a time; more wait"`

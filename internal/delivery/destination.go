@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,10 +21,11 @@ type destination struct {
 	access      *access
 	render      renderFunc
 	batching    batching
-	renderBatch renderBatchFunc // nil where the type and format know no batches
-	judge       provider.Judge  // nil where the status says it all
-	limit       bellhop.Rate    // the stricter of what we were told and what the receiver allowed
-	ordered     bool            // events of a key go one after the other
+	renderBatch renderBatchFunc    // nil where the type and format know no batches
+	judge       provider.Judge     // nil where the status says it all
+	performer   provider.Performer // of an action, which does its work here: no target, nothing to render
+	limit       bellhop.Rate       // the stricter of what we were told and what the receiver allowed
+	ordered     bool               // events of a key go one after the other
 }
 
 // A renderFunc writes the request of one attempt.
@@ -42,8 +44,11 @@ type rendered struct {
 // open checks d and makes it ready. Its errors are [bellhop.CodeInvalid], all of them at once.
 func (e *Engine) open(d bellhop.Destination) (*destination, error) {
 	dst := &destination{Destination: d, limit: d.Rate.Min(d.Granted), batching: batching{d.Batch}, ordered: d.Order != "" && d.Order != bellhop.OrderNone}
+	if a, ok := e.actions[d.Type]; ok {
+		return e.openAction(dst, a)
+	}
 	var targetErr, matchErr, renderErr, handshakeErr, batchErr, accessErr error
-	deliveryErr := bellhop.Join("", bellhop.Join("retry", d.Retry.Check(errorCodes())), bellhop.Join("breaker", d.Breaker.Check()), dst.orderError())
+	deliveryErr := dst.deliveryError(errorCodes())
 	dst.target, dst.access, targetErr = e.openTarget(d)
 	dst.matcher, matchErr = d.Match.Compile()
 	renderErr = e.openRenderer(dst)
@@ -61,6 +66,11 @@ func (e *Engine) open(d bellhop.Destination) (*destination, error) {
 		return nil, err
 	}
 	return dst, nil
+}
+
+// deliveryError says what cannot be of when attempts are made; codes are those of the errors that they may end in.
+func (dst *destination) deliveryError(codes []string) error {
+	return bellhop.Join("", bellhop.Join("retry", dst.Retry.Check(codes)), bellhop.Join("breaker", dst.Breaker.Check()), dst.orderError())
 }
 
 // orderError says that there is no such order; none need not be said.
@@ -198,9 +208,7 @@ func (e *Engine) openSender(d bellhop.Destination) (provider.Renderer, error) {
 		return s.OpenSender(e.opts.Env, d.Settings)
 	}
 	types := []string{bellhop.TypeHTTP}
-	for name := range e.senders {
-		types = append(types, name)
-	}
+	types = slices.AppendSeq(slices.AppendSeq(types, maps.Keys(e.senders)), maps.Keys(e.actions))
 	slices.Sort(types)
 	return nil, &badType{types}
 }

@@ -47,6 +47,7 @@ type Options struct {
 	Store     Store
 	Client    *egress.Client
 	Providers []provider.Provider // those that send make destination types
+	Actions   []provider.Action   // as does each of these
 	Env       provider.Env        // its clock is the engine's
 	Random    func() float64      // in [0, 1), for jitter
 	Logger    *slog.Logger
@@ -77,6 +78,7 @@ type Engine struct {
 	opts    Options
 	metrics *metrics
 	senders map[string]provider.Sender
+	actions map[string]provider.Action
 
 	mu      sync.Mutex // of SetDestinations and Stop
 	stopped bool
@@ -92,7 +94,7 @@ type Engine struct {
 
 // New returns an engine without destinations.
 func New(opts Options) *Engine {
-	e := &Engine{opts: opts, senders: map[string]provider.Sender{}, metrics: newMetrics(opts.Metrics),
+	e := &Engine{opts: opts, senders: map[string]provider.Sender{}, actions: map[string]provider.Action{}, metrics: newMetrics(opts.Metrics),
 		gate: newGate(cmp.Or(opts.MaxAttempts, DefaultMaxAttempts)), again: make(chan struct{}, 1)}
 	if e.opts.Random == nil {
 		e.opts.Random = rand.Float64
@@ -101,6 +103,9 @@ func New(opts Options) *Engine {
 		if s, ok := p.(provider.Sender); ok {
 			e.senders[p.Info().Name] = s
 		}
+	}
+	for _, a := range opts.Actions {
+		e.actions[a.Info().Name] = a
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.lanes.Store(newLaneTable(nil))

@@ -90,6 +90,9 @@ func (e *Engine) bury(d *bellhop.Delivery) {
 
 // send renders batch and sends it, within the destination's timeout.
 func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time) answer {
+	if dst.performer != nil {
+		return e.perform(dst, batch[0], now)
+	}
 	if dst.render == nil {
 		return answer{err: errorOff, detail: dst.StateReason, unsent: true}
 	}

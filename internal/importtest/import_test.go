@@ -42,6 +42,7 @@ var rooms = []struct {
 	{"internal/store/storetest", []room{".", "internal/store"}}, // only tests import it
 	{"internal/ingest", []room{".", "provider"}},
 	{"internal/delivery", []room{".", "provider", "signature", "internal/egress"}},
+	{"internal/action", []room{".", "provider"}},
 	{"internal/api", []room{".", "provider"}},
 	{"internal/app", []room{anyRoom}},
 

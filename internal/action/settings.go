@@ -1,0 +1,121 @@
+package action
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// execSettings are those of a destination of type exec.
+type execSettings struct {
+	Command []string          `json:"command"`
+	Dir     string            `json:"dir"`
+	Env     map[string]string `json:"env"`
+}
+
+// Bounds of the settings: together with an event's fields they stay below what systems let a process begin with.
+const (
+	maxTexts     = 64       // in command, and in env
+	maxTextBytes = 16 << 10 // of all of command, and of all of env
+)
+
+// readSettings reads and checks settings. Its errors are bellhop.CodeInvalid with paths within them, all at once.
+func readSettings(raw json.RawMessage) (s execSettings, err error) {
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return s, err
+	}
+	return s, bellhop.Join("", checkCommand(s.Command), checkDir(s.Dir), bellhop.Join("env", checkEnv(s.Env)))
+}
+
+func checkCommand(command []string) error {
+	switch {
+	case len(command) == 0 || command[0] == "":
+		return bellhop.Invalid("command", `required: the program and its arguments, such as ["/usr/local/bin/paid","--json"]`)
+	case len(command) > maxTexts || size(slices.Values(command)) > maxTextBytes:
+		return bellhop.Invalid("command", fmt.Sprintf("too long: at most %d texts, of %d KiB together; put the rest into a file", maxTexts, maxTextBytes>>10))
+	}
+	for i, text := range command {
+		if strings.ContainsRune(text, 0) {
+			return bellhop.Invalid(fmt.Sprintf("command[%d]", i), "must not contain a NUL character")
+		}
+	}
+	return nil
+}
+
+func checkDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if !filepath.IsAbs(dir) || strings.ContainsRune(dir, 0) {
+		return bellhop.Invalid("dir", "must be a whole path, such as /var/lib/paid")
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return bellhop.Invalid("dir", "there is no such folder, or the server may not look into it")
+	}
+	return nil
+}
+
+// variable is what the name of an environment variable looks like.
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+
+// reserved begins the names of the variables that tell of the event.
+const reserved = "BELLHOP_"
+
+func checkEnv(env map[string]string) error {
+	if len(env) > maxTexts || size(maps.Keys(env))+size(maps.Values(env)) > maxTextBytes {
+		return bellhop.Invalid("", fmt.Sprintf("too long: at most %d variables, of %d KiB together; put the rest into a file", maxTexts, maxTextBytes>>10))
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		switch {
+		case !variable.MatchString(name):
+			return bellhop.Invalid("", "a variable's name is letters, digits and underscores, and does not begin with a digit")
+		case strings.HasPrefix(strings.ToUpper(name), reserved):
+			errs = append(errs, bellhop.Invalid(name, "names that begin with "+reserved+" tell of the event; choose another"))
+		case strings.ContainsRune(env[name], 0):
+			errs = append(errs, bellhop.Invalid(name, "must not contain a NUL character"))
+		}
+	}
+	return bellhop.Join("", errs...)
+}
+
+func size(texts func(yield func(string) bool)) (n int) {
+	for text := range texts {
+		n += len(text)
+	}
+	return n
+}
+
+// findCommand returns the path of a program that can be run, by its whole path or by its name in PATH. Its errors
+// are for a person.
+func findCommand(name string) (string, error) {
+	if !filepath.IsAbs(name) && filepath.Base(name) != name {
+		return "", errors.New("must be a whole path, or a name to look up in PATH")
+	}
+	path, err := exec.LookPath(name)
+	info, statErr := os.Stat(name)
+	switch {
+	case err == nil:
+		return path, nil
+	case errors.Is(err, exec.ErrDot):
+		return "", errors.New("is found only in the folder that the server runs in; write its whole path")
+	case filepath.IsAbs(name) && statErr == nil && info.IsDir():
+		return "", errors.New("is a folder, not a program")
+	case errors.Is(err, fs.ErrPermission):
+		return "", errors.New("is not executable, or not by the server's user")
+	case filepath.IsAbs(name):
+		return "", errors.New("there is no such file")
+	}
+	return "", errors.New("there is no program of that name in the server's PATH; write its whole path")
+}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) {
 //
 //	serve [flag…]       a server on a free port in ./data, until the script ends; it may deliver to this machine;
 //	                    $SERVER is its URL
+//	stop                ends that server cleanly; another may serve then
 //	listen [NAME] PLAN BODY
 //	                    a receiver that answers so (\x1b and its like are escapes); $RECEIVER is its URL, and each request
 //	                    is kept in received/N.headers and received/N.body; with a name, in NAME/, and $NAME is its URL.
@@ -42,24 +44,41 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
+		Setup: func(e *testscript.Env) error {
+			e.Values[serverKey{}] = new(func() error)
+			return nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"serve": serveInScript, "listen": listenInScript, "await": await,
+			"serve": serveInScript, "stop": stopInScript, "listen": listenInScript, "await": await,
 		},
 	})
 }
+
+// serverKey is under which a script has how its server is stopped.
+type serverKey struct{}
 
 const patience = 10 * time.Second
 
 func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
 	environ := append(os.Environ(), "PATH="+ts.Getenv("PATH"), "BELLHOP_ADMIN_KEY="+ts.Getenv("BELLHOP_ADMIN_KEY"))
 	url, stop, err := startServer(ts.MkAbs("."), environ, args...)
+	stop = sync.OnceValue(stop)
 	ts.Defer(func() {
 		if err := stop(); err != nil {
 			ts.Logf("the server: %v", err)
 		}
 	})
 	ts.Check(err)
+	*ts.Value(serverKey{}).(*func() error) = stop
 	ts.Setenv("SERVER", url)
+}
+
+func stopInScript(ts *testscript.TestScript, _ bool, _ []string) {
+	stop := *ts.Value(serverKey{}).(*func() error)
+	if stop == nil {
+		ts.Fatalf("no server was started")
+	}
+	ts.Check(stop())
 }
 
 // startServer serves on a free port, with its data in dir/data, until stop; it may deliver to this machine.

@@ -42,6 +42,7 @@ type rig struct {
 	network     *network
 	between     func(Store) Store // stands between engine and store; nil does not
 	providers   []provider.Provider
+	actions     []provider.Action
 	maxAttempts int          // 0 is the default
 	jumped      atomic.Int64 // by how much the clock has been set forward, in nanoseconds
 
@@ -88,7 +89,7 @@ func (r *rig) open() {
 	}
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial})
 	running, end := context.WithCancel(context.Background())
-	e := New(Options{Store: kept, Client: client, Providers: r.providers, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
+	e := New(Options{Store: kept, Client: client, Providers: r.providers, Actions: r.actions, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
 		Logger: log, MaxAttempts: r.maxAttempts, Announce: r.announce, Changed: func() {
 			r.changes.Add(1)
 			go r.reload()

@@ -1,0 +1,254 @@
+package delivery
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// chore is an action that does what it is told to. Its zero value may not be done.
+type chore struct {
+	mu        sync.Mutex
+	do        performance
+	now, most int // under way
+	made      []provider.Sending
+}
+
+func (*chore) Info() provider.Info {
+	return provider.Info{Name: "chore", SendSettings: []provider.Setting{}}
+}
+
+func (c *chore) OpenAction(_ provider.Env, d bellhop.Destination) (provider.Performer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.do == nil {
+		return nil, bellhop.Invalid("type", "chore is off")
+	}
+	return c, provider.DecodeSettings(d.Settings, new(struct{}))
+}
+
+func (c *chore) Perform(ctx context.Context, ev *bellhop.Event, at provider.Sending) provider.Performed {
+	c.mu.Lock()
+	c.now++
+	c.most = max(c.most, c.now)
+	c.made = append(c.made, at)
+	do := c.do
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.now--
+		c.mu.Unlock()
+	}()
+	return do(ctx, ev, at)
+}
+
+type performance = func(ctx context.Context, ev *bellhop.Event, at provider.Sending) provider.Performed
+
+// will has c do that from now on; nil is that it may not.
+func (c *chore) will(do performance) {
+	c.mu.Lock()
+	c.do = do
+	c.mu.Unlock()
+}
+
+// newChoreRig is a rig that knows c, with one destination of its type.
+func newChoreRig(t *testing.T, c *chore, change ...func(*bellhop.Destination)) *rig {
+	r := newRig(t, func(r *rig) { r.actions = []provider.Action{c} })
+	r.chore(change...)
+	return r
+}
+
+func (r *rig) chore(change ...func(*bellhop.Destination)) bellhop.Destination {
+	return r.destination(&receiver{name: "chore"}, append(change, func(d *bellhop.Destination) {
+		d.Type, d.URL, d.Settings = "chore", "", []byte(`{}`)
+	})...)
+}
+
+// until does nothing for as long as it may, up to d.
+func until(d time.Duration) performance {
+	return func(ctx context.Context, _ *bellhop.Event, _ provider.Sending) provider.Performed {
+		select {
+		case <-time.After(d):
+			return provider.Performed{Reply: []byte("done")}
+		case <-ctx.Done():
+			return provider.Performed{Cut: true, Reply: []byte("half")}
+		}
+	}
+}
+
+// TestAction: what comes of a performance is what becomes of the delivery.
+func TestAction(t *testing.T) {
+	long := strings.Repeat("x", bellhop.MaxReplyBytes+1)
+	for name, c := range map[string]struct {
+		done   provider.Performed
+		state  bellhop.DeliveryState
+		error  string
+		detail string
+	}{
+		"done":        {provider.Performed{Reply: []byte(long)}, bellhop.DeliveryDelivered, "", ""},
+		"not done":    {provider.Performed{Error: "exit", Detail: "exit status 3", Reply: []byte(long)}, bellhop.DeliveryPending, "exit", "exit status 3"},
+		"never to be": {provider.Performed{Error: "exit", Detail: "exit status 65", Final: true, Reply: []byte(long)}, bellhop.DeliveryDead, "exit", "exit status 65"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.Sending) provider.Performed { return c.done }})
+				r.acceptMany(1)
+				synctest.Wait()
+				got := r.only()
+				if got.State != c.state || got.Last.Error != c.error || got.Last.Detail != c.detail || string(got.Last.Reply) != long[1:] || got.Last.Status != 0 {
+					t.Errorf("%+v, %+v", got, got.Last)
+				}
+				r.wantIdle()
+			})
+		})
+	}
+}
+
+// TestActionRetries: an attempt that took too long says so, and the next one has the next number and the same ids.
+func TestActionRetries(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := &chore{do: until(time.Hour)}
+		r := newChoreRig(t, c, func(d *bellhop.Destination) { d.Timeout = 2 * time.Second })
+		r.acceptMany(1)
+		time.Sleep(3 * time.Second)
+		first := r.only()
+		if first.State != bellhop.DeliveryPending || first.Last.Error != "timeout" || first.Last.Detail != "not done within 2s" || first.Last.Duration != 2*time.Second ||
+			string(first.Last.Reply) != "half" {
+			t.Errorf("%+v, %+v", first, first.Last)
+		}
+		c.will(until(0))
+		time.Sleep(time.Hour)
+		if got := r.only(); got.State != bellhop.DeliveryDelivered || got.Attempts != 2 || string(got.Last.Reply) != "done" {
+			t.Errorf("%+v, %+v", got, got.Last)
+		}
+		if len(c.made) != 2 || c.made[0].DeliveryID != first.ID || c.made[1].DeliveryID != first.ID || c.made[0].Attempt != 1 || c.made[1].Attempt != 2 || c.made[1].Time.Equal(c.made[0].Time) {
+			t.Errorf("%+v", c.made)
+		}
+		r.wantIdle()
+	})
+}
+
+// TestActionConcurrency: no more of it at a time than the destination says, and nothing twice.
+func TestActionConcurrency(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := &chore{do: until(time.Second)}
+		r := newChoreRig(t, c, func(d *bellhop.Destination) { d.Concurrency = 3 })
+		r.acceptMany(30)
+		time.Sleep(10500 * time.Millisecond)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 30})
+		if c.most != 3 || len(c.made) != 30 {
+			t.Errorf("%d at a time, %d made", c.most, len(c.made))
+		}
+		r.wantIdle()
+	})
+}
+
+// TestActionStop: a stop waits for what is under way, and ends what outlasts its patience: that is made again by the
+// next process, under the same number, and is nowhere on record.
+func TestActionStop(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := &chore{do: func(ctx context.Context, ev *bellhop.Event, at provider.Sending) provider.Performed {
+			return map[string]performance{
+				"event 0": until(time.Second), "event 1": until(time.Hour),
+				"event 2": func(ctx context.Context, ev *bellhop.Event, at provider.Sending) provider.Performed { // fails by itself as it is told to end
+					until(time.Hour)(ctx, ev, at)
+					return provider.Performed{Error: "exit", Detail: "exit status 3"}
+				},
+			}[string(ev.Body)](ctx, ev, at)
+		}}
+		r := newChoreRig(t, c, func(d *bellhop.Destination) { d.Timeout = time.Minute })
+		r.acceptMany(3)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		begun := time.Now()
+		if err := r.stop(ctx); err == nil || !strings.Contains(err.Error(), "cut off") || time.Since(begun) != 2*time.Second+stopGrace {
+			t.Errorf("%v after %v", err, time.Since(begun))
+		}
+		c.will(until(0))
+		r.open()
+		time.Sleep(time.Hour)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 3})
+		attempts := map[int]int{}
+		for _, d := range r.deliveries() {
+			attempts[d.Attempts]++
+		}
+		if want := map[int]int{1: 2, 2: 1}; !maps.Equal(attempts, want) {
+			t.Errorf("attempts on record: %v, want %v", attempts, want)
+		}
+		r.wantIdle()
+	})
+}
+
+// TestActionPanics: it fails on that event alone.
+func TestActionPanics(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newChoreRig(t, &chore{do: func(_ context.Context, ev *bellhop.Event, _ provider.Sending) provider.Performed {
+			if string(ev.Body) == "event 1" {
+				panic("no")
+			}
+			return provider.Performed{}
+		}})
+		r.acceptMany(3)
+		synctest.Wait()
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 2, bellhop.DeliveryDead: 1})
+		r.wantIdle()
+	})
+}
+
+// TestActionOff: what an action may no longer do is kept for it, as it is.
+func TestActionOff(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := &chore{do: until(0)}
+		r := newChoreRig(t, c)
+		list, _, err := r.store.Destinations(t.Context(), bellhop.Page{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.will(nil)
+		list[0].UpdatedAt = list[0].UpdatedAt.Add(time.Second)
+		if err := r.engine.SetDestinations(t.Context(), list); err == nil || !strings.Contains(err.Error(), "dst_chore (chore): type: chore is off") {
+			t.Errorf("reported: %v", err)
+		}
+		r.acceptMany(2)
+		time.Sleep(time.Hour)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryPending: 2})
+		c.will(until(0))
+		r.reload()
+		synctest.Wait()
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 2})
+		r.wantIdle()
+	})
+}
+
+// TestActionSettings: what belongs to destinations that send is refused.
+func TestActionSettings(t *testing.T) {
+	c := &chore{do: until(0)}
+	e := opener(t)
+	e.actions["chore"] = c
+	good := bellhop.Destination{Type: "chore"}
+	if err := e.CheckDestination(good); err != nil || e.DefaultHandshake(good) != bellhop.HandshakeNone {
+		t.Error(err)
+	}
+	bad := bellhop.Destination{Type: "chore", URL: "https://x.example.com", Handshake: "eventgrid", Batch: bellhop.Batch{MaxEvents: 2}, Match: bellhop.Match{Where: "data.x =="}}
+	err := e.CheckDestination(bad)
+	for _, path := range []string{"url: an action has no URL", "handshake: ", "batch: ", "match.where: "} {
+		if err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%v: no %s", err, path)
+		}
+	}
+	if err := e.CheckDestination(bellhop.Destination{Type: "chores"}); err == nil || !strings.Contains(err.Error(), "there are ams, chore, http") {
+		t.Error(err)
+	}
+	c.will(nil)
+	if err := e.CheckDestination(good); err == nil || err.Error() != "type: chore is off" {
+		t.Error(err)
+	}
+}

@@ -38,6 +38,7 @@ func newRig(t *testing.T) *rig {
 	r.handler = New(Options{
 		Store: r.fake, Engine: r.fake, Publisher: r.fake,
 		Providers: []provider.Provider{lock{}, deaf{}, shy{}},
+		Actions:   []provider.Action{chore{}},
 		Env:       provider.Env{Now: func() time.Time { return r.now }},
 		Changed:   func(context.Context) error { r.changes++; return nil },
 		Key:       testKey, PublicURL: "https://hooks.example.com/", Version: "1.2.3",

@@ -60,6 +60,27 @@ func TestDestination(t *testing.T) {
 	}
 }
 
+// TestAction: a destination that works here has no URL; what its type says of secrets and defaults holds.
+func TestAction(t *testing.T) {
+	r := newRig(t)
+	made := r.do("POST", "/api/v1/destinations", `{"name":"c","type":"chore","settings":{"command":["a","b"],"key":"`+canary+`","env":{"TOKEN":"`+canary+`"}}}`).is(201)
+	const hidden = `{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}`
+	same(t, made["settings"], `{"command":["a","b"],"key":`+hidden+`,"env":{"TOKEN":`+hidden+`}}`)
+	same(t, []any{made["url"], made["concurrency"], made["retry"]}, `["",4,{"schedule":"none"}]`)
+	r.now = testNow.Add(time.Hour)
+	whole := r.do("GET", "/api/v1/destinations/c", "").body
+	r.do("PATCH", "/api/v1/destinations/c", whole).is(200)
+	r.do("PATCH", "/api/v1/destinations/c", `{"settings":{"env":{"MORE":"`+canary+`"}},"concurrency":2}`).is(200)
+	if d := r.destinations[0]; string(d.Settings) != `{"command":["a","b"],"env":{"MORE":"`+canary+`","TOKEN":"`+canary+`"},"key":"`+canary+`"}` ||
+		d.URL != "" || d.Concurrency != 2 || !d.SecretsAt.Equal(r.now) {
+		t.Errorf("stored %+v", d)
+	}
+	r.do("POST", "/api/v1/destinations", `{"name":"d","type":"chore","settings":{"env":{"TOKEN":{"set":true}}}}`).refused(422, bellhop.CodeInvalid, "settings.env.TOKEN")
+	if a := r.do("POST", "/api/v1/destinations", `{"name":"d","type":"chores"}`); !strings.Contains(a.body, "there are http, lock, shy, chore") {
+		t.Error(a.body)
+	}
+}
+
 func TestDestinationRefused(t *testing.T) {
 	r := newRig(t)
 	const start = `{"name":"x","url":"https://x.example.com",`

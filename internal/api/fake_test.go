@@ -231,7 +231,7 @@ func (f *fake) Stats(context.Context) (bellhop.Stats, error) {
 // CheckDestination refuses what a test asks to be refused: a URL that is private, a format that is unknown.
 func (f *fake) CheckDestination(d bellhop.Destination) error {
 	var errs []error
-	if !strings.HasPrefix(d.URL, "https://") {
+	if d.Type != "chore" && !strings.HasPrefix(d.URL, "https://") {
 		errs = append(errs, bellhop.Invalid("url", "must begin with https://"))
 	}
 	var settings struct {
@@ -239,6 +239,8 @@ func (f *fake) CheckDestination(d bellhop.Destination) error {
 		Secret  string            `json:"secret"`
 		Headers map[string]string `json:"headers"`
 		Key     string            `json:"key"`
+		Command []string          `json:"command"`
+		Env     map[string]string `json:"env"`
 	}
 	errs = append(errs, bellhop.Join("settings", provider.DecodeSettings(d.Settings, &settings)))
 	_, err := d.Match.Compile()
@@ -324,6 +326,15 @@ type shy struct{ lock }
 
 func (shy) Info() provider.Info {
 	return provider.Info{Name: "shy", SendSettings: []provider.Setting{{Name: "key", Secret: true}}, Schedule: "sharepoint", Rate: 2, Handshake: "ask", SecretURL: true}
+}
+
+// chore is an action with a plain setting, a secret one, and one whose members are secret.
+type chore struct{ provider.Action }
+
+func (chore) Info() provider.Info {
+	return provider.Info{Name: "chore", Concurrency: 4, Schedule: "none", SendSettings: []provider.Setting{
+		{Name: "command", Kind: provider.KindList}, {Name: "key", Secret: true}, {Name: "env", Kind: provider.KindObject, Secret: true},
+	}}
 }
 
 // deaf is a provider that does not send.

@@ -1,0 +1,97 @@
+//go:build unix
+
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestExecIsOff: nobody runs a command unless whoever started the server permits it, which the log then says.
+func TestExecIsOff(t *testing.T) {
+	const destination = `{"name":"on-paid","type":"exec","settings":{"command":["true"]}}`
+	var logged bytes.Buffer
+	opts := options(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&logged, nil)) })
+	off := run(t, opts)
+	if code, body := off.call("POST", "/api/v1/destinations", destination); code != http.StatusUnprocessableEntity || !strings.Contains(body, "--allow-exec") {
+		t.Errorf("%d %s", code, body)
+	}
+	off.stop()
+	if strings.Contains(logged.String(), "exec.opened") {
+		t.Errorf("the log says %s", &logged)
+	}
+	opts.Config.AllowExec = true
+	on := run(t, opts)
+	if code, body := on.call("POST", "/api/v1/destinations", destination); code != http.StatusCreated {
+		t.Errorf("%d %s", code, body)
+	}
+	on.stop()
+	if text := logged.String(); !strings.Contains(text, "level=WARN msg=exec.opened") || strings.Contains(text, "msg=exec.root") != (os.Geteuid() == 0) {
+		t.Errorf("the log says %s", text)
+	}
+	opts.Config.AllowExec = false
+	logged.Reset()
+	again := run(t, opts)
+	if code, body := again.call("GET", "/api/v1/destinations/on-paid", ""); code != http.StatusOK {
+		t.Errorf("what there was: %d %s", code, body)
+	}
+	again.stop()
+	if text := logged.String(); !strings.Contains(text, "open.failed") || !strings.Contains(text, "(on-paid): type: exec is off") {
+		t.Errorf("the log says %s", text)
+	}
+}
+
+// TestExecStop: a stop ends a command that outlasts its patience, and the next server runs it again, as the same attempt.
+func TestExecStop(t *testing.T) {
+	dir := t.TempDir()
+	opts := options(t, func(o *Options) { o.Config.AllowExec, o.Config.ShutdownTimeout = true, 300*time.Millisecond })
+	first := run(t, opts)
+	settings, _ := json.Marshal(map[string]any{"dir": dir, "command": []string{"sh", "-c", "echo $BELLHOP_ATTEMPT >>attempts; test -e pid && exit 0; echo $$ >pid; sleep 60 & wait"}})
+	if code, body := first.call("POST", "/api/v1/destinations", `{"name":"slow","type":"exec","timeout":"1m","settings":`+string(settings)+`}`); code != http.StatusCreated {
+		t.Fatalf("%d %s", code, body)
+	}
+	if code, body := first.call("POST", "/api/v1/events", `{"type":"order.paid","data":{}}`); code != http.StatusCreated && code != http.StatusAccepted {
+		t.Fatalf("%d %s", code, body)
+	}
+	read := func(name string) string {
+		b, _ := os.ReadFile(filepath.Join(dir, name))
+		return strings.Join(strings.Fields(string(b)), " ")
+	}
+	wait := func(what string, is func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("it does not come to it: %s", what)
+			}
+		}
+	}
+	wait("it runs", func() bool { return read("pid") != "" })
+	pid, err := strconv.Atoi(read("pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if err := first.stop(); err == nil || !strings.Contains(err.Error(), "cut off") || time.Since(begun) > 5*time.Second {
+		t.Errorf("stop: %v after %v", err, time.Since(begun))
+	}
+	wait("its process group is gone", func() bool { return errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) })
+
+	second := run(t, opts)
+	wait("it is delivered", func() bool {
+		_, body := second.call("GET", "/api/v1/deliveries?state=delivered", "")
+		return strings.Contains(body, `"attempts":1`)
+	})
+	if got := read("attempts"); got != "1 1" {
+		t.Errorf("attempts: %s", got)
+	}
+}

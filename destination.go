@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// A Destination is where events go: a URL, or a provider's dialect at a URL. Its match says which events it wants.
+// A Destination is where events go: a URL, a provider's dialect at a URL, or an action, which does its work here. Its
+// match says which events it wants.
 type Destination struct {
 	ID   string // "dst_…"
 	Name string // unique among destinations
-	Type string // "http", or the name of a provider that sends
-	URL  string
+	Type string // "http", the name of a provider that sends, or that of an action
+	URL  string // "" of an action
 
 	// Settings belong to the type, secrets included; kept encrypted and shown with secrets masked.
 	Settings json.RawMessage

@@ -10,7 +10,7 @@ import (
 // A NewDestination is what a destination is made of. What is left out has its default.
 type NewDestination struct {
 	Name        string         `json:"name"`
-	Type        string         `json:"type,omitempty"` // "http" (the default), or a provider that sends
+	Type        string         `json:"type,omitempty"` // "http" (the default), a provider that sends, or an action such as "exec"
 	URL         string         `json:"url,omitempty"`
 	Settings    map[string]any `json:"settings,omitempty"` // the type's own, secrets included
 	Match       *Match         `json:"match,omitempty"`

@@ -12,16 +12,19 @@ import (
 
 // openAction makes dst ready to do the work of a, and refuses what belongs to destinations that send.
 func (e *Engine) openAction(dst *destination, a provider.Action) (_ *destination, err error) {
-	var urlErr, matchErr, batchErr, actionErr error
+	var urlErr, accessErr, matchErr, batchErr, actionErr error
 	if dst.URL != "" {
 		urlErr = bellhop.Invalid("url", "an action has no URL, for it works here; leave it out")
+	}
+	if len(dst.Access) > 0 {
+		accessErr = bellhop.Invalid("access", "an action reaches nobody; leave it out")
 	}
 	if !dst.Batch.IsZero() {
 		batchErr = bellhop.Invalid("batch", "an action takes events one at a time; leave it out")
 	}
 	dst.matcher, matchErr = dst.Match.Compile()
 	dst.performer, actionErr = a.OpenAction(e.opts.Env, dst.Destination)
-	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), actionErr, e.checkHandshake(dst.Destination), batchErr); err != nil {
+	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, e.checkHandshake(dst.Destination), batchErr); err != nil {
 		return nil, err
 	}
 	return dst, nil

@@ -237,9 +237,9 @@ func TestActionSettings(t *testing.T) {
 	if err := e.CheckDestination(good); err != nil || e.DefaultHandshake(good) != bellhop.HandshakeNone {
 		t.Error(err)
 	}
-	bad := bellhop.Destination{Type: "chore", URL: "https://x.example.com", Handshake: "eventgrid", Batch: bellhop.Batch{MaxEvents: 2}, Match: bellhop.Match{Where: "data.x =="}}
+	bad := bellhop.Destination{Type: "chore", URL: "https://x.example.com", Access: []byte(`{"basic":{}}`), Handshake: "eventgrid", Batch: bellhop.Batch{MaxEvents: 2}, Match: bellhop.Match{Where: "data.x =="}}
 	err := e.CheckDestination(bad)
-	for _, path := range []string{"url: an action has no URL", "handshake: ", "batch: ", "match.where: "} {
+	for _, path := range []string{"url: an action has no URL", "access: an action reaches nobody", "handshake: ", "batch: ", "match.where: "} {
 		if err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v: no %s", err, path)
 		}

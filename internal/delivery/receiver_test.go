@@ -21,7 +21,8 @@ import (
 type network struct {
 	t         testing.TB
 	mu        sync.Mutex
-	receivers map[string]*receiver // by address
+	receivers map[string]*receiver    // by address
+	through   func(net.Conn) net.Conn // stands in the way of new connections; nil does not
 }
 
 func newNetwork(t testing.TB) *network { return &network{t: t, receivers: map[string]*receiver{}} }
@@ -48,6 +49,9 @@ func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error)
 	}
 	select {
 	case r.conns <- theirs:
+		if n.through != nil {
+			return n.through(&conn{Conn: ours}), nil
+		}
 		return &conn{Conn: ours}, nil
 	case <-r.done:
 		return nil, refused

@@ -116,8 +116,12 @@ func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time
 		}
 		// Whoever took the connection is there; whoever only let it time out may not be.
 		there := failure.Sent && failure.Class != egress.ClassTimeout
+		detail := failure.Detail
+		if failure.Sent {
+			detail += unknown
+		}
 		unsent := failure.Class == errorToken || failure.Class == errorRender
-		return answer{err: string(failure.Class), detail: failure.Detail, answered: there, unsent: unsent}
+		return answer{err: string(failure.Class), detail: detail, answered: there, unsent: unsent}
 	}
 	got := answer{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
 	if dst.judge != nil {
@@ -125,6 +129,10 @@ func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time
 	}
 	return got
 }
+
+// unknown is added to the detail of an attempt of which bytes may have left, but no whole reply came: only after one of
+// those can the next be a repeat to the receiver.
+const unknown = "; whether it was taken is unknown"
 
 // log writes the attempt's line: those that failed for operators, those that passed for us.
 func (e *Engine) log(d *bellhop.Delivery, n int, o outcome, got answer, took time.Duration, recordErr error) {

@@ -1,0 +1,166 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// A fault is what a proxy does to one exchange.
+type fault int
+
+const (
+	noFault    fault = iota
+	cutRequest       // within so many bytes of it, or before the first
+	cutAnswer        // the same
+	hangUp           // cutAnswer, politely
+	blackHole        // nothing arrives, nothing comes back
+	slow             // a kibibyte a second
+	late             // the answer
+	faults
+)
+
+// A faultyProxy stands between the engine and its receivers. Every other exchange goes wrong.
+type faultyProxy struct {
+	mu     sync.Mutex
+	random *rand.Rand
+	count  [faults]int
+}
+
+func (p *faultyProxy) roll() (f fault, left int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.random.IntN(2) == 0 {
+		f = fault(p.random.IntN(int(faults)))
+	}
+	p.count[f]++
+	if f == cutRequest {
+		return f, p.random.IntN(3) * p.random.IntN(800)
+	}
+	return f, p.random.IntN(2) * p.random.IntN(60)
+}
+
+// A proxied connection is one through it.
+type proxied struct {
+	net.Conn
+	proxy *faultyProxy
+	under bool // an exchange is, and its request is being written
+	fault fault
+	left  int // bytes until a cut
+}
+
+func (c *proxied) Write(b []byte) (int, error) {
+	if !c.under {
+		c.under = true
+		c.fault, c.left = c.proxy.roll()
+	}
+	switch {
+	case c.fault == blackHole:
+		return len(b), nil
+	case c.fault == slow:
+		time.Sleep(time.Duration(len(b)) * time.Second / 1024)
+	case c.fault == cutRequest && len(b) >= c.left:
+		n, _ := c.Conn.Write(b[:c.left])
+		c.Conn.Close()
+		return n, syscall.ECONNRESET
+	case c.fault == cutRequest:
+		c.left -= len(b)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *proxied) Read(b []byte) (int, error) {
+	c.under = false
+	switch c.fault {
+	case late:
+		time.Sleep(300 * time.Millisecond)
+		c.fault = noFault
+	case cutAnswer, hangUp:
+		if c.left == 0 {
+			c.Conn.Close()
+			return 0, map[fault]error{cutAnswer: syscall.ECONNRESET, hangUp: io.EOF}[c.fault]
+		}
+		n, err := c.Conn.Read(b[:min(c.left, len(b))])
+		c.left -= n
+		return n, err
+	}
+	return c.Conn.Read(b)
+}
+
+// TestFaultyProxy: whatever the network does, every event arrives; an attempt of which anything may have left says so,
+// and only after one of those does an event arrive again.
+func TestFaultyProxy(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p := &faultyProxy{random: rand.New(rand.NewPCG(7, 1))}
+		r := newRig(t, func(r *rig) {
+			r.network.through = func(c net.Conn) net.Conn { return &proxied{Conn: c, proxy: p} }
+		})
+		to := r.network.receiver("far")
+		r.destination(to, func(d *bellhop.Destination) {
+			d.Retry.Schedule = make(bellhop.Schedule, 40)
+			for i := range d.Retry.Schedule {
+				d.Retry.Schedule[i] = time.Second
+			}
+		})
+		var events []bellhop.Event
+		for i := range 400 {
+			events = append(events, bellhop.Event{Body: fmt.Appendf(nil, "%d%s", i, strings.Repeat(" ", 1000))})
+		}
+		for i := 0; i < len(events); i += 100 {
+			r.accept(events[i : i+100]...)
+		}
+		time.Sleep(time.Hour)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 400})
+		if n := len(to.bodies()); n != 400 {
+			t.Errorf("%d different bodies arrived", n)
+		}
+		for f, n := range p.count {
+			if n < 10 {
+				t.Errorf("fault %d happened %d times only", f, n)
+			}
+		}
+		arrived := map[string]int{} // by delivery and attempt
+		for _, c := range to.got() {
+			arrived[c.header.Get("Bellhop-Delivery-Id")+" "+c.header.Get("Bellhop-Attempt")]++
+		}
+		repeats, unknowns := 0, 0
+		for _, d := range r.deliveries() {
+			attempts, err := r.store.Attempts(context.Background(), d.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, a := range attempts {
+				n := arrived[fmt.Sprintf("%s %d", d.ID, a.Number)]
+				isUnknown := strings.HasSuffix(a.Detail, unknown)
+				switch {
+				case n > 1:
+					t.Errorf("attempt %d of %s arrived %d times", a.Number, d.ID, n)
+				case i == len(attempts)-1 && (a.Error != "" || n != 1):
+					t.Errorf("the last attempt of %s: %s %s, and %d arrived", d.ID, a.Error, a.Detail, n)
+				case i < len(attempts)-1 && n == 1 && !isUnknown:
+					t.Errorf("attempt %d of %s arrived, and says %s: %s", a.Number, d.ID, a.Error, a.Detail)
+				case i < len(attempts)-1 && a.Error == "":
+					t.Errorf("attempt %d of %s was a success, and not the last", a.Number, d.ID)
+				}
+				if isUnknown {
+					unknowns++
+					repeats += n
+				}
+			}
+		}
+		if repeats == 0 || unknowns == repeats {
+			t.Errorf("%d attempts are unknown, %d of them arrived: these faults show nothing", unknowns, repeats)
+		}
+		t.Logf("faults %v; %d attempts unknown, of which %d had arrived", p.count, unknowns, repeats)
+		r.wantIdle()
+	})
+}

@@ -172,12 +172,16 @@ func (b *buffered) Close() error {
 	return nil
 }
 
+// listener is a receiver whose connections somebody else serves.
+func (n *network) listener(name string) *receiver { return n.at(name, 80) }
+
 func (n *network) at(name string, port int) *receiver {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	r := &receiver{name: name, address: fmt.Sprintf("10.0.0.%d:%d", len(n.receivers)+1, port), conns: make(chan net.Conn), done: make(chan struct{}), answer: status(200)}
 	n.receivers[r.address] = r
 	r.end = sync.OnceFunc(func() { close(r.done) })
+	n.t.Cleanup(r.end)
 	return r
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,8 +44,9 @@ type rig struct {
 	between     func(Store) Store // stands between engine and store; nil does not
 	providers   []provider.Provider
 	actions     []provider.Action
-	maxAttempts int          // 0 is the default
-	jumped      atomic.Int64 // by how much the clock has been set forward, in nanoseconds
+	roots       *x509.CertPool // whom receivers' certificates are trusted by
+	maxAttempts int            // 0 is the default
+	jumped      atomic.Int64   // by how much the clock has been set forward, in nanoseconds
 
 	store   *store.Store
 	engine  *Engine
@@ -87,7 +89,7 @@ func (r *rig) open() {
 	if r.between != nil {
 		kept = r.between(s)
 	}
-	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial})
+	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial, RootCAs: r.roots})
 	running, end := context.WithCancel(context.Background())
 	e := New(Options{Store: kept, Client: client, Providers: r.providers, Actions: r.actions, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
 		Logger: log, MaxAttempts: r.maxAttempts, Announce: r.announce, Changed: func() {

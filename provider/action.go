@@ -10,7 +10,7 @@ import (
 // it. Its lane, attempts, retries and replays are those of any destination; it has no URL, handshake or batch.
 type Action interface {
 	// Info is constant. Its Name is the type of such destinations, its SendSettings are theirs; Schedule, Rate and
-	// Concurrency hold where they do not say.
+	// Concurrency hold where they do not say; Errors are how an attempt may end, beside "timeout".
 	Info() Info
 	// OpenAction checks d once, when it is saved or loaded. Its errors are bellhop.CodeInvalid with paths within the
 	// destination: "settings.command", or "type" where this server may not do such work.

@@ -37,7 +37,8 @@ type Info struct {
 	Schedule    string        // of retries, where a destination says nothing: the name of a preset; "" is the default one
 	Rate        float64       // deliveries a second, where a destination says nothing; 0 is any
 
-	Concurrency int // attempts at a time, where a destination says nothing; 0 is bellhop.DefaultConcurrency
+	Concurrency int      // attempts at a time, where a destination says nothing; 0 is bellhop.DefaultConcurrency
+	Errors      []string // of an [Action]: the codes that Performed.Error may have
 
 	SecretURL bool   // whoever knows a destination's URL may send there, so that nobody is shown more of it than its end
 	Handshake string // what that of its [Greeter] is called among a destination's settings: "validation-token"; "" if it makes none

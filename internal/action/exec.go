@@ -14,7 +14,7 @@ type Exec struct {
 // Info describes destinations of type exec.
 func (Exec) Info() provider.Info {
 	return provider.Info{
-		Name: "exec", Title: "A command", Concurrency: 4,
+		Name: "exec", Title: "A command", Concurrency: 4, Errors: []string{errorExit, errorSignal, errorStart},
 		Summary: "Runs a command on the server's machine, with the event's body on its standard input and its fields in the environment.",
 		SendSettings: []provider.Setting{
 			{Name: "command", Title: "Command", Example: `["/usr/local/bin/paid","--json"]`, Kind: provider.KindList, Required: true,

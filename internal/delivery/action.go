@@ -24,7 +24,8 @@ func (e *Engine) openAction(dst *destination, a provider.Action) (_ *destination
 	}
 	dst.matcher, matchErr = dst.Match.Compile()
 	dst.performer, actionErr = a.OpenAction(e.opts.Env, dst.Destination)
-	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, e.checkHandshake(dst.Destination), batchErr); err != nil {
+	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, e.checkHandshake(dst.Destination), batchErr,
+		dst.deliveryError(append([]string{string(egress.ClassTimeout)}, a.Info().Errors...))); err != nil {
 		return nil, err
 	}
 	return dst, nil

@@ -22,7 +22,7 @@ type chore struct {
 }
 
 func (*chore) Info() provider.Info {
-	return provider.Info{Name: "chore", SendSettings: []provider.Setting{}}
+	return provider.Info{Name: "chore", SendSettings: []provider.Setting{}, Errors: []string{"exit"}}
 }
 
 func (c *chore) OpenAction(_ provider.Env, d bellhop.Destination) (provider.Performer, error) {
@@ -135,6 +135,20 @@ func TestActionRetries(t *testing.T) {
 	})
 }
 
+// TestActionOutcomes: a destination may give up what its action would have tried again.
+func TestActionOutcomes(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.Sending) provider.Performed {
+			return provider.Performed{Error: "exit", Detail: "exit status 3"}
+		}}, func(d *bellhop.Destination) { d.Retry.Outcomes = bellhop.Outcomes{"exit": bellhop.OutcomeDead} })
+		r.acceptMany(1)
+		synctest.Wait()
+		if got := r.only(); got.State != bellhop.DeliveryDead || got.Attempts != 1 || got.Last.Detail != "exit status 3" {
+			t.Errorf("%+v, %+v", got, got.Last)
+		}
+	})
+}
+
 // TestActionConcurrency: no more of it at a time than the destination says, and nothing twice.
 func TestActionConcurrency(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -242,6 +256,12 @@ func TestActionSettings(t *testing.T) {
 	for _, path := range []string{"url: an action has no URL", "access: an action reaches nobody", "handshake: ", "batch: ", "match.where: "} {
 		if err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v: no %s", err, path)
+		}
+	}
+	for code, want := range map[string]string{"exit": "", "timeout": "", "dns": "retry.outcomes.dns"} {
+		d := bellhop.Destination{Type: "chore", Retry: bellhop.Retry{Outcomes: bellhop.Outcomes{code: bellhop.OutcomeDead}}}
+		if err := e.CheckDestination(d); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want+": ") {
+			t.Errorf("outcome of %s: %v", code, err)
 		}
 	}
 	if err := e.CheckDestination(bellhop.Destination{Type: "chores"}); err == nil || !strings.Contains(err.Error(), "there are ams, chore, http") {

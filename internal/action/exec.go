@@ -36,9 +36,5 @@ func (x Exec) OpenAction(_ provider.Env, d bellhop.Destination) (provider.Perfor
 	if err != nil {
 		return nil, bellhop.Join("settings", err)
 	}
-	path, err := findCommand(s.Command[0])
-	if err != nil {
-		return nil, bellhop.Invalid("settings.command[0]", err.Error())
-	}
-	return &command{path: path, args: s.Command, dir: s.Dir, environ: x.environ(s.Env)}, nil
+	return &command{path: s.path, args: s.Command, dir: s.Dir, environ: x.environ(s.Env)}, nil
 }

@@ -22,6 +22,8 @@ type execSettings struct {
 	Command []string          `json:"command"`
 	Dir     string            `json:"dir"`
 	Env     map[string]string `json:"env"`
+
+	path string // of the program
 }
 
 // Bounds of the settings: together with an event's fields they stay below what systems let a process begin with.
@@ -30,12 +32,18 @@ const (
 	maxTextBytes = 16 << 10 // of all of command, and of all of env
 )
 
-// readSettings reads and checks settings. Its errors are bellhop.CodeInvalid with paths within them, all at once.
+// readSettings reads and checks settings, and finds the program. Its errors are bellhop.CodeInvalid with paths within them, all at once.
 func readSettings(raw json.RawMessage) (s execSettings, err error) {
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return s, err
 	}
-	return s, bellhop.Join("", checkCommand(s.Command), checkDir(s.Dir), bellhop.Join("env", checkEnv(s.Env)))
+	commandErr := checkCommand(s.Command)
+	if commandErr == nil {
+		if s.path, err = findCommand(s.Command[0]); err != nil {
+			commandErr = bellhop.Invalid("command[0]", err.Error())
+		}
+	}
+	return s, bellhop.Join("", commandErr, checkDir(s.Dir), bellhop.Join("env", checkEnv(s.Env)))
 }
 
 func checkCommand(command []string) error {

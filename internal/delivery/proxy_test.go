@@ -132,7 +132,7 @@ func TestFaultyProxy(t *testing.T) {
 		for _, c := range to.got() {
 			arrived[c.header.Get("Bellhop-Delivery-Id")+" "+c.header.Get("Bellhop-Attempt")]++
 		}
-		repeats, unknowns := 0, 0
+		repeats, unknowns, known := 0, 0, 0
 		for _, d := range r.deliveries() {
 			attempts, err := r.store.Attempts(context.Background(), d.ID)
 			if err != nil {
@@ -151,16 +151,19 @@ func TestFaultyProxy(t *testing.T) {
 				case i < len(attempts)-1 && a.Error == "":
 					t.Errorf("attempt %d of %s was a success, and not the last", a.Number, d.ID)
 				}
-				if isUnknown {
+				switch {
+				case isUnknown:
 					unknowns++
 					repeats += n
+				case a.Error != "":
+					known++
 				}
 			}
 		}
-		if repeats == 0 || unknowns == repeats {
-			t.Errorf("%d attempts are unknown, %d of them arrived: these faults show nothing", unknowns, repeats)
+		if repeats == 0 || unknowns == repeats || known == 0 {
+			t.Errorf("%d attempts are unknown, %d of them arrived, of %d it is known that they did not: these faults show nothing", unknowns, repeats, known)
 		}
-		t.Logf("faults %v; %d attempts unknown, of which %d had arrived", p.count, unknowns, repeats)
+		t.Logf("faults %v; %d attempts unknown, of which %d had arrived; %d known not to have", p.count, unknowns, repeats, known)
 		r.wantIdle()
 	})
 }

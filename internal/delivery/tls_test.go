@@ -69,6 +69,8 @@ func TestBadTLS(t *testing.T) {
 				t.Errorf("the healthy one: %+v", d)
 			case bad && (d.State != bellhop.DeliveryDead || d.Last.Error != f.error || !strings.Contains(d.Last.Detail, f.detail) || d.Last.Duration > 2*time.Second):
 				t.Errorf("%s: %+v", kind[d.DestinationID], d.Last)
+			case bad && kind[d.DestinationID] != "asking" && strings.Contains(d.Last.Detail, unknown): // which is told only once we have sent
+				t.Errorf("%s: nothing was sent, and it says %q", kind[d.DestinationID], d.Last.Detail)
 			}
 		}
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: events, bellhop.DeliveryDead: 4 * each * events})

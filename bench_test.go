@@ -1,6 +1,8 @@
 package bellhop_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -22,5 +24,19 @@ func BenchmarkWants(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkWantsKilobyte asks a where that reads one member about an event of 1 KiB.
+func BenchmarkWantsKilobyte(b *testing.B) {
+	c, ev := compile(b, bellhop.Match{Where: `data.amount > 100`}), finished()
+	ev.Body = fmt.Appendf(nil, `{"id":"inv_17","amount":120,"customer":{"name":"acme","note":%q},"lines":[%s{"n":0}]}`,
+		strings.Repeat("x", 300), strings.Repeat(`{"n":12,"price":4.5,"text":"a line"},`, 17))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(ev.Body)))
+	for b.Loop() {
+		if ok, err := c.Wants(&ev); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
 	}
 }

@@ -1,11 +1,6 @@
 package bellhop
 
-import (
-	"bytes"
-	"encoding/json"
-	"io"
-	"time"
-)
+import "time"
 
 // facts is what a Where sees. The names are a public promise.
 type facts struct {
@@ -16,50 +11,49 @@ type facts struct {
 	Headers map[string]string `expr:"headers"`
 	Time    time.Time         `expr:"time"`
 
-	Weigh func(v any) any    `expr:"weigh()"` // of a meter, as are the next two; see where.go
-	Scan  func(v any) any    `expr:"scan()"`
-	Add   func(a, b any) any `expr:"add()"`
+	metering
 }
 
-func newFacts(ev *Event) facts {
-	f := facts{Type: ev.Type, Subject: ev.Subject, Source: ev.Source, Time: ev.HappenedAt(), Data: decode(ev.Body)}
-	f.Headers = make(map[string]string)
-	for name, values := range ev.Header.HTTP() {
-		f.Headers[name] = values[0]
-	}
-	return f
+// metering is what a metered expression calls; see meter.go. Nobody can write names like these.
+type metering struct {
+	Weigh   func(v any) any                       `expr:"weigh()"`
+	Fathom  func(v any) any                       `expr:"fathom()"`
+	Scan    func(v any, times int) any            `expr:"scan()"`
+	Add     func(a, b any) any                    `expr:"add()"`
+	Matches func(text, pattern any) (bool, error) `expr:"matches()"`
 }
 
-// decode returns body as JSON, its whole numbers as int so that they can be compared without loss; nil if it is not JSON.
-func decode(body []byte) any {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	var v any
-	if d.Decode(&v) != nil {
-		return nil
-	}
-	if _, err := d.Token(); err != io.EOF { // something follows
-		return nil
-	}
-	return plainNumbers(v)
+// templateFacts is what a Template sees. The names are a public promise.
+type templateFacts struct {
+	facts
+	ID         string    `expr:"id"`
+	Tenant     string    `expr:"tenant"`
+	ReceivedAt time.Time `expr:"received_at"`
+	Body       string    `expr:"body"`
+
+	making
 }
 
-func plainNumbers(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if i, err := v.Int64(); err == nil {
-			return int(i)
-		}
-		f, _ := v.Float64()
-		return f
-	case []any:
-		for i := range v {
-			v[i] = plainNumbers(v[i])
-		}
-	case map[string]any:
-		for k := range v {
-			v[k] = plainNumbers(v[k])
+// making is what a Template may call to make texts, in place of the builtins of these names, which count nothing.
+type making struct {
+	Join    func(list any, glue ...any) (string, error) `expr:"join"`
+	Replace func(text, old, with any) (string, error)   `expr:"replace"`
+}
+
+// set makes f those of ev, as far as they are read.
+func (f *templateFacts) set(ev *Event, r reads) {
+	f.Type, f.Subject, f.Source, f.Time = ev.Type, ev.Subject, ev.Source, ev.HappenedAt()
+	f.ID, f.Tenant, f.ReceivedAt = ev.ID, ev.Tenant, ev.ReceivedAt
+	if r.data {
+		f.Data = decode(ev.Body, r.members)
+	}
+	if r.body {
+		f.Body = string(ev.Body)
+	}
+	if r.headers {
+		f.Headers = make(map[string]string)
+		for name, values := range ev.Header.HTTP() {
+			f.Headers[name] = values[0]
 		}
 	}
-	return v
 }

@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/expr-lang/expr"
-	"github.com/expr-lang/expr/vm"
 )
 
 // A Match is the part of a destination that says which events it wants. All that is set must hold; the zero
@@ -32,8 +29,7 @@ type Matcher struct {
 	sources  []string
 	exact    []string
 	prefixes []string // of types; the "*" is cut off
-	where    *vm.Program
-	metered  bool // where counts its steps
+	where    *expression
 	self     bool // the gateway's own events are meant as well
 }
 
@@ -67,11 +63,8 @@ func (m Match) Compile() (*Matcher, error) {
 	case len(m.Where) > MaxWhereLength:
 		errs = append(errs, Invalid("where", fmt.Sprintf("at most %d bytes", MaxWhereLength)))
 	case strings.TrimSpace(m.Where) != "":
-		var err error
-		if c.where, c.metered, err = compileWhere(m.Where); err != nil {
-			line, _, _ := strings.Cut(err.Error(), "\n")
-			errs = append(errs, Invalid("where", line+"; use data, type, subject, source, headers and time"))
-		}
+		where, err := compileWhere(m.Where)
+		c.where, errs = where, append(errs, err)
 	}
 	if err := Join("", errs...); err != nil {
 		return nil, err
@@ -81,29 +74,44 @@ func (m Match) Compile() (*Matcher, error) {
 
 // Wants reports whether ev matches. err says why a Where could not be evaluated; the event then does not match.
 func (m *Matcher) Wants(ev *Event) (ok bool, err error) {
-	if !m.self && ev.SourceID == SourceSelfID {
-		return false, nil
-	}
-	if len(m.sources) > 0 && !slices.Contains(m.sources, ev.Source) && !slices.Contains(m.sources, ev.SourceID) {
-		return false, nil
-	}
-	if (len(m.exact) > 0 || len(m.prefixes) > 0) && !slices.Contains(m.exact, ev.Type) &&
-		!slices.ContainsFunc(m.prefixes, func(p string) bool { return strings.HasPrefix(ev.Type, p) }) {
+	if !m.wantsSource(ev) || !m.wantsType(ev.Type) {
 		return false, nil
 	}
 	if m.where == nil {
 		return true, nil
 	}
-	f := newFacts(ev)
-	if m.metered {
-		steps := &meter{left: MaxWhereSteps}
-		f.Weigh, f.Scan, f.Add = steps.weigh, steps.scan, steps.add
-	}
-	got, err := expr.Run(m.where, f)
+	got, err := m.where.run(ev)
 	if err != nil {
-		line, _, _ := strings.Cut(err.Error(), "\n")
-		return false, fmt.Errorf("where: %s", line)
+		return false, fmt.Errorf("where: %w", err)
 	}
 	ok, _ = got.(bool)
 	return ok, nil
+}
+
+// Explain says which part of the match it is that does not want ev, in words; "" if ev matches. err is that of Wants.
+func (m *Matcher) Explain(ev *Event) (why string, err error) {
+	ok, err := m.Wants(ev)
+	switch {
+	case ok:
+		return "", nil
+	case !m.wantsSource(ev):
+		return "match.sources does not name its source, " + quoteShort(ev.Source), nil
+	case !m.wantsType(ev.Type):
+		return "match.types does not name its type, " + quoteShort(ev.Type), nil
+	case err != nil:
+		return "match.where fails, and what fails does not match", err
+	}
+	return "match.where is false", nil
+}
+
+func (m *Matcher) wantsSource(ev *Event) bool {
+	if !m.self && ev.SourceID == SourceSelfID {
+		return false
+	}
+	return len(m.sources) == 0 || slices.Contains(m.sources, ev.Source) || slices.Contains(m.sources, ev.SourceID)
+}
+
+func (m *Matcher) wantsType(name string) bool {
+	return len(m.exact) == 0 && len(m.prefixes) == 0 || slices.Contains(m.exact, name) ||
+		slices.ContainsFunc(m.prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }

@@ -56,6 +56,9 @@ func TestMatchCompileErrors(t *testing.T) {
 		{"a broken pattern", bellhop.Match{Where: "subject matches '('"}, []string{"where"}},
 		{"much of little", bellhop.Match{Where: "len(repeat(type, 9)) == 1"}, []string{"where"}},
 		{"the meter has no name", bellhop.Match{Where: "weigh() == nil"}, []string{"where"}},
+		{"what only templates see", bellhop.Match{Where: "id == 'evt_1'"}, []string{"where"}},
+		{"what only templates make", bellhop.Match{Where: "join(data.tags) == 'ab'"}, []string{"where"}},
+		{"how the facts are kept", bellhop.Match{Where: "facts.data == nil"}, []string{"where"}},
 	} {
 		_, err := c.match.Compile()
 		if c.want == nil {

@@ -190,6 +190,10 @@ func TestMatchIsBounded(t *testing.T) {
 	for i := range 60 {
 		doubling += fmt.Sprintf("let a%d = a%d + a%d; ", i+1, i, i)
 	}
+	lists := "let a0 = [1]; let b0 = [1]; "
+	for i := range 60 {
+		lists += fmt.Sprintf("let a%d = [a%d, a%d]; let b%d = [b%d, b%d]; ", i+1, i, i, i+1, i, i)
+	}
 	for _, where := range []string{
 		`any(1..1000000000, # == -1)`,
 		`any(1..1000, any(1..1000, any(1..1000, # == -1)))`,
@@ -204,7 +208,16 @@ func TestMatchIsBounded(t *testing.T) {
 		`len(map(data.list, upper(data.text))) == 1`,
 		`len(map(data.list, toJSON(data.text))) == 1`,
 		`reduce(data.list, #acc + "xxxxxxxxxxxxxxxx", "") == ""`,
+		`any(data.list, data.text matches data.text + "y")`,
+		`any(data.list, data.text matches "((xx?){500})y")`,
+		`any(data.list, time.Format(data.text) == "")`,
 		doubling + `len(a60) == 1`,
+		lists + `len(toJSON(a60)) == 1`,
+		lists + `len(string(a60)) == 1`,
+		lists + `len(flatten(a60)) == 1`,
+		lists + `max(a60) == 7`,
+		lists + `a60 == b60`,
+		lists + `a60 in [b60]`,
 	} {
 		m := compile(t, bellhop.Match{Where: where})
 		start := time.Now()

@@ -1,0 +1,88 @@
+package bellhop
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+func (m *meter) making() making { return making{m.join, m.replace} }
+
+// join puts the items of a list into one text, with glue between them.
+func (m *meter) join(list any, glue ...any) (string, error) {
+	between := ""
+	if len(glue) > 0 {
+		var ok bool
+		if between, ok = glue[0].(string); !ok || len(glue) > 1 {
+			return "", errors.New(`join: write join(list, ", ")`)
+		}
+	}
+	items, ok := list.([]any)
+	if texts, isTexts := list.([]string); isTexts {
+		for _, text := range texts {
+			items = append(items, text)
+		}
+		ok = true
+	}
+	if !ok {
+		return "", fmt.Errorf("join: needs a list, not %s", kindOf(list))
+	}
+	var b strings.Builder
+	for i, item := range items {
+		text, ok := asText(item)
+		if !ok {
+			return "", fmt.Errorf("join: item %d is %s; a list of texts, numbers, true and false can be joined", i, kindOf(item))
+		}
+		m.take(1 + (len(text)+len(between))/16)
+		if i > 0 {
+			b.WriteString(between)
+		}
+		b.WriteString(text)
+	}
+	return b.String(), nil
+}
+
+// replace puts another text in place of each old in text.
+func (m *meter) replace(text, old, with any) (string, error) {
+	in, ok1 := text.(string)
+	what, ok2 := old.(string)
+	by, ok3 := with.(string)
+	if !ok1 || !ok2 || !ok3 || what == "" {
+		return "", fmt.Errorf("replace: needs three texts, the second not empty, not %s, %s and %s", kindOf(text), kindOf(old), kindOf(with))
+	}
+	m.take(1 + len(in)/16)
+	m.take(strings.Count(in, what) * (1 + len(by)/16))
+	return strings.ReplaceAll(in, what, by), nil
+}
+
+// asText is what v, a text, number, true or false, is written as.
+func asText(v any) (text string, ok bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case int:
+		return strconv.Itoa(v), true
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64), true
+	}
+	return "", false
+}
+
+func kindOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "nil"
+	case string:
+		return "a text"
+	case bool, int, float64:
+		return "true, false or a number"
+	case []any, []string:
+		return "a list"
+	case map[string]any:
+		return "an object"
+	}
+	return fmt.Sprintf("a %T", v)
+}

@@ -83,10 +83,13 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	}
 	env := provider.Env{Now: time.Now, Rand: rand.Reader, Logger: opts.Logger}
 	client := a.openEgress()
+	if err := a.listen(); err != nil {
+		return nil, err
+	}
 	a.openActions()
 	env.Client = client.HTTP()
 	a.engine = delivery.New(delivery.Options{Store: a.store, Client: client, Providers: opts.Providers, Actions: a.actions, Env: env,
-		Logger: opts.Logger, Metrics: a.registry, Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
+		Logger: opts.Logger, Metrics: a.registry, PublicURL: a.opts.Config.PublicURL, Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) }})
 	a.undoLater("delivery", a.engine.Stop)
 	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
@@ -94,7 +97,8 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err := a.reload(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.listen(env); err != nil {
+	a.server = a.newServer(env)
+	if err := a.announce(); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -227,8 +231,8 @@ func all[T any](ctx context.Context, list func(context.Context, bellhop.Page) ([
 	}
 }
 
-// listen takes the address and tells clients in the same folder about it.
-func (a *App) listen(env provider.Env) error {
+// listen takes the address: nothing is delivered by a server that could not be reached.
+func (a *App) listen() error {
 	listener, err := net.Listen("tcp", a.opts.Config.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w: choose another address with --listen", err)
@@ -244,7 +248,11 @@ func (a *App) listen(env provider.Env) error {
 		a.opts.Config.PublicURL = a.url
 	}
 	a.listener = netutil.LimitListener(listener, a.opts.Config.MaxConnections)
-	a.server = a.newServer(env)
+	return nil
+}
+
+// announce tells clients in the same folder where the server is.
+func (a *App) announce() error {
 	info, err := json.Marshal(map[string]any{"url": a.url, "pid": os.Getpid()})
 	if err != nil {
 		return err

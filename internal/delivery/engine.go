@@ -52,6 +52,7 @@ type Options struct {
 	Random    func() float64      // in [0, 1), for jitter
 	Logger    *slog.Logger
 	Metrics   prometheus.Registerer // nil keeps none
+	PublicURL string                // of our API, for links to what is not sent: "https://hooks.example.com"
 	Changed   func()                // called after the engine disabled a destination, or its time was over; may be nil
 
 	// Announce accepts an event of the gateway's own, as the door does others; nil announces nothing.

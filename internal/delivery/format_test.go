@@ -29,7 +29,8 @@ const (
 func opener(t testing.TB) *Engine {
 	client := egress.New(egress.Config{})
 	t.Cleanup(client.Close)
-	return New(Options{Client: client, Providers: []provider.Provider{ams.Provider{}}, Env: provider.Env{Now: time.Now}, Logger: slog.New(slog.DiscardHandler)})
+	return New(Options{Client: client, Providers: []provider.Provider{ams.Provider{}}, Env: provider.Env{Now: time.Now}, Logger: slog.New(slog.DiscardHandler),
+		PublicURL: "https://hooks.example.com/"})
 }
 
 // stored is the event of the golden files, unless they say otherwise.
@@ -51,19 +52,28 @@ func TestFormats(t *testing.T) {
 		"raw-binary": {"http", `{"format":"raw"}`, func(ev *bellhop.Event) {
 			ev.Body, ev.ContentType = []byte("\x00\xff\r\n\x1b"), "application/octet-stream"
 		}},
-		"standard":           {"http", `{"secret":"` + oldSecret + `"}`, nil},
-		"standard-rotating":  {"http", `{"format":"standard","secret":["` + newSecret + `","` + oldSecret + `"]}`, nil},
-		"standard-headers":   {"http", `{"secret":"` + oldSecret + `","headers":{"x-team":"a","authorization":"Bearer t0ken","user-agent":"Custom/1"}}`, nil},
-		"content-type-set":   {"http", `{"format":"raw","headers":{"content-type":"text/x-custom"}}`, nil},
-		"hops":               {"http", `{"format":"raw"}`, func(ev *bellhop.Event) { ev.Header = bellhop.Header("Bellhop-Hops: 3\n") }},
-		"envelope":           {"http", `{"format":"envelope"}`, nil},
-		"envelope-signed":    {"http", `{"format":"envelope","secret":"` + oldSecret + `"}`, nil},
-		"envelope-bare":      {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Subject, ev.Time, ev.Tenant = "", time.Time{}, "acme" }},
-		"envelope-text":      {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body, ev.ContentType = []byte("plain words"), "text/plain" }},
-		"envelope-not-utf8":  {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = []byte("\"\xff\"") }},
-		"envelope-empty":     {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = nil }},
-		"ams-of-another":     {"ams", `{"signing_key":"` + amsKey + `","account_id":"acct"}`, nil},
-		"content-type-forge": {"http", `{"format":"raw"}`, func(ev *bellhop.Event) { ev.ContentType = "text/plain\r\nX-Forged: 1" }},
+		"standard":             {"http", `{"secret":"` + oldSecret + `"}`, nil},
+		"standard-rotating":    {"http", `{"format":"standard","secret":["` + newSecret + `","` + oldSecret + `"]}`, nil},
+		"standard-headers":     {"http", `{"secret":"` + oldSecret + `","headers":{"x-team":"a","authorization":"Bearer t0ken","user-agent":"Custom/1"}}`, nil},
+		"content-type-set":     {"http", `{"format":"raw","headers":{"content-type":"text/x-custom"}}`, nil},
+		"hops":                 {"http", `{"format":"raw"}`, func(ev *bellhop.Event) { ev.Header = bellhop.Header("Bellhop-Hops: 3\n") }},
+		"envelope":             {"http", `{"format":"envelope"}`, nil},
+		"envelope-signed":      {"http", `{"format":"envelope","secret":"` + oldSecret + `"}`, nil},
+		"envelope-bare":        {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Subject, ev.Time, ev.Tenant = "", time.Time{}, "acme" }},
+		"envelope-text":        {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body, ev.ContentType = []byte("plain words"), "text/plain" }},
+		"envelope-not-utf8":    {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = []byte("\"\xff\"") }},
+		"envelope-empty":       {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = nil }},
+		"standard-in-grace":    {"http", `{"secret":["` + newSecret + `","` + oldSecret + `"],"secret_until":"2026-11-22T10:00:01Z"}`, nil},
+		"standard-after-grace": {"http", `{"secret":["` + newSecret + `","` + oldSecret + `"],"secret_until":"2026-11-22T10:00:00Z"}`, nil},
+		"thin":                 {"http", `{"format":"thin"}`, func(ev *bellhop.Event) { ev.Tenant = "acme" }},
+		"thin-signed":          {"http", `{"format":"thin","secret":"` + oldSecret + `"}`, func(ev *bellhop.Event) { ev.Subject, ev.Time = "", time.Time{} }},
+		"template":             {"http", `{"format":"template","template":{"body":"{\"text\": data.note, \"for\": subject}"}}`, nil},
+		"template-text":        {"http", `{"format":"template","template":"join([type, id, data.note], \" \")"}`, nil},
+		"template-headers": {"http", `{"format":"template","secret":"` + oldSecret + `","headers":{"x-team":"a"},"template":{"body":"data","content_type":"application/x-custom",
+			"headers":{"x-amount":"data.amount","X-Paid":"type endsWith \"paid\"","X-Half":"0.5","X-At":"time","X-Text":"subject"}}}`, nil},
+		"template-content-type": {"http", `{"format":"template","template":{"body":"\"<p>\"","headers":{"content-type":"\"text/html\""}}}`, nil},
+		"ams-of-another":        {"ams", `{"signing_key":"` + amsKey + `","account_id":"acct"}`, nil},
+		"content-type-forge":    {"http", `{"format":"raw"}`, func(ev *bellhop.Event) { ev.ContentType = "text/plain\r\nX-Forged: 1" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dst, err := opener(t).open(bellhop.Destination{Type: c.kind, URL: "https://example.com/hooks", Settings: []byte(c.settings)})

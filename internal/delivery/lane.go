@@ -16,6 +16,7 @@ type lane struct {
 	destination atomic.Pointer[destination]
 
 	complainedAt atomic.Int64 // when a failing match was last logged, in seconds
+	matchError   matchError
 
 	mu       sync.Mutex
 	queue    fifo
@@ -224,7 +225,11 @@ func (l *lane) next(batch []*bellhop.Delivery, made bool) (_ []*bellhop.Delivery
 func (l *lane) setDestination(dst *destination) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch before := l.destination.Swap(dst); {
+	before := l.destination.Swap(dst)
+	if before != nil && before.Match.Where != dst.Match.Where {
+		l.matchError.forget()
+	}
+	switch {
 	case before == nil:
 		l.pace.breaker, l.kept = restored(&dst.Destination), dst.FailingSince
 	case before.URL != dst.URL || before.State != dst.State:

@@ -64,6 +64,7 @@ func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) [
 	wants, err := dst.matcher.Wants(ev)
 	if err != nil {
 		e.metrics.matchErrors.Inc()
+		l.matchError.note(err, e.now())
 		if now, last := e.now().Unix(), l.complainedAt.Load(); now-last >= 60 && l.complainedAt.CompareAndSwap(last, now) {
 			e.opts.Logger.Warn("match.failed", "component", "delivery", "destination_id", l.id, "event_type", ev.Type, "source_id", ev.SourceID,
 				"error", err, "meaning", "the event does not match; more of these are only counted for a minute")
@@ -72,7 +73,25 @@ func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) [
 	if !wants {
 		return owed
 	}
-	return append(owed, bellhop.Owed{Event: i, DestinationID: l.id, Key: dst.Order.Key(ev), Leased: l.reserve(weight(ev))})
+	return append(owed, l.owed(dst, i, ev))
+}
+
+// owed is what l is owed of ev, the i-th of some events, with room in it if there is any.
+func (l *lane) owed(dst *destination, i int, ev *bellhop.Event) bellhop.Owed {
+	return bellhop.Owed{Event: i, DestinationID: l.id, Key: dst.Order.Key(ev), Leased: l.reserve(weight(ev))}
+}
+
+// Owe is Match for events that one destination gets whatever it wants; none, if there is no such destination.
+func (e *Engine) Owe(events []bellhop.Event, destinationID string) []bellhop.Owed {
+	l := e.lanes.Load().byID[destinationID]
+	if l == nil {
+		return nil
+	}
+	var owed []bellhop.Owed
+	for i := range events {
+		owed = append(owed, l.owed(l.destination.Load(), i, &events[i]))
+	}
+	return owed
 }
 
 // Deliver puts what has been accepted into its lanes. Each event stays as it is from now on.

@@ -36,6 +36,8 @@ type Store interface {
 type Lanes interface {
 	// Match lists who wants the events and reserves room for them.
 	Match(events []bellhop.Event) []bellhop.Owed
+	// Owe lists one destination alone, whatever it wants, and reserves room in its lane.
+	Owe(events []bellhop.Event, destinationID string) []bellhop.Owed
 	// Deliver takes what has been accepted.
 	Deliver(events []bellhop.Event, owed []bellhop.Owed)
 	// Forget gives back the room of what was not.
@@ -237,13 +239,12 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 			kept.Reason, kept.Detail = describeRefused(receipt.Refused)
 		}
 	}
-	_, err := d.keep(ctx, kept, events)
+	_, err := d.keep(ctx, kept, events, d.opts.Lanes.Match(events))
 	return err
 }
 
-// keep is the corridor's middle: match, store, deliver.
-func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop.Event) (bellhop.Accepted, error) {
-	owed := d.opts.Lanes.Match(events)
+// keep is the corridor's middle, after the match: store, deliver.
+func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop.Event, owed []bellhop.Owed) (bellhop.Accepted, error) {
 	got, err := d.opts.Store.Accept(ctx, kept, events, owed)
 	if err != nil {
 		d.opts.Lanes.Forget(events, owed)
@@ -252,28 +253,6 @@ func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop
 	d.metrics.duplicates.Add(float64(got.Duplicates))
 	d.opts.Lanes.Deliver(events, owed)
 	return got, nil
-}
-
-// Publish accepts an event that did not come through a source's URL: the API's POST /events. It reports
-// whether the event was there already, under the same ProviderID.
-func (d *Door) Publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
-	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
-	return d.publish(ctx, ev)
-}
-
-// Announce accepts an event of the gateway's own. One that was announced before, under the same ProviderID, is left alone.
-func (d *Door) Announce(ctx context.Context, ev bellhop.Event) error {
-	ev.SourceID, ev.Source = bellhop.SourceSelfID, bellhop.SourceSelf
-	_, _, err := d.publish(ctx, ev)
-	return err
-}
-
-func (d *Door) publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
-	ev.ReceivedAt = d.opts.Env.Now()
-	ev.SHA256 = sha256.Sum256(ev.Body)
-	events := []bellhop.Event{ev}
-	got, err := d.keep(ctx, nil, events)
-	return events[0], got.Duplicates > 0, err
 }
 
 func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Receipt, start time.Time) {

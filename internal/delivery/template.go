@@ -1,0 +1,166 @@
+package delivery
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
+)
+
+// templateSettings are the setting template: expressions over the event, in the language of [bellhop.Template].
+type templateSettings struct {
+	Body        string            `json:"body"`
+	Headers     map[string]string `json:"headers"`
+	ContentType string            `json:"content_type"` // "" is that of what body gives: text, or JSON
+}
+
+// maxTemplateHeaders bounds how many headers a template makes.
+const maxTemplateHeaders = 50
+
+// UnmarshalJSON reads an object, or a text that is short for {"body": text}.
+func (s *templateSettings) UnmarshalJSON(b []byte) error {
+	if json.Unmarshal(b, &s.Body) == nil {
+		return nil
+	}
+	type plain templateSettings
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if d.Decode((*plain)(s)) != nil {
+		return bellhop.Invalid("template", `must be an expression, or an object of such: {"body": "…", "headers": {"X-Name": "…"}, "content_type": "text/plain"}`)
+	}
+	return nil
+}
+
+// A template writes the requests of a destination of format template.
+type template struct {
+	body    *bellhop.Template
+	names   []string // of the headers, canonical
+	headers []*bellhop.Template
+	kind    string // "" is that of what body gives
+}
+
+// openTemplate compiles the expressions of s.
+func (e *Engine) openTemplate(s httpSettings) (func(*bellhop.Event) (content, error), error) {
+	if s.Template == nil {
+		return nil, bellhop.Invalid("template", `required in format template: {"body": "an expression", "headers": {…}}`)
+	}
+	t := &template{kind: s.Template.ContentType}
+	var errs []error
+	var err error
+	if t.body, err = bellhop.CompileTemplate(s.Template.Body); err != nil {
+		errs = append(errs, bellhop.Join("template.body", err))
+	}
+	if err := bellhop.CheckHeader("Content-Type", t.kind); err != nil {
+		errs = append(errs, bellhop.Invalid("template.content_type", err.Error()))
+	}
+	if len(s.Template.Headers) > maxTemplateHeaders {
+		errs = append(errs, bellhop.Invalid("template.headers", fmt.Sprintf("at most %d", maxTemplateHeaders)))
+	}
+	taken := map[string]string{}
+	for name := range s.Headers {
+		taken[http.CanonicalHeaderKey(name)] = "is among headers too; leave one of them out"
+	}
+	if t.kind != "" && taken["Content-Type"] != "" {
+		errs = append(errs, bellhop.Invalid("template.content_type", taken["Content-Type"]))
+	}
+	if t.kind != "" {
+		taken["Content-Type"] = "is content_type too; leave one of them out"
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Template.Headers)) {
+		errs = append(errs, bellhop.Join("template.headers."+name, t.addHeader(name, s.Template.Headers[name], taken)))
+	}
+	if err := bellhop.Join("", errs...); err != nil {
+		return nil, err
+	}
+	return t.render, nil
+}
+
+// addHeader makes t write the header name, if nobody has taken it.
+func (t *template) addHeader(name, text string, taken map[string]string) error {
+	canonical := http.CanonicalHeaderKey(name)
+	if err := bellhop.CheckHeader(name, ""); err != nil {
+		return bellhop.Invalid("", err.Error())
+	}
+	if why := taken[canonical]; why != "" {
+		return bellhop.Invalid("", why)
+	}
+	taken[canonical] = "is there twice, in different cases"
+	header, err := bellhop.CompileTemplate(text)
+	t.names, t.headers = append(t.names, canonical), append(t.headers, header)
+	return err
+}
+
+// render makes the content of ev: a text as it is, anything else as JSON.
+func (t *template) render(ev *bellhop.Event) (c content, err error) {
+	for i, name := range t.names {
+		v, err := t.headers[i].Render(ev)
+		if err == nil {
+			c.header, err = t.appendHeader(c.header, name, v)
+		}
+		if err != nil {
+			return content{}, fmt.Errorf("template.headers.%s: %w", name, err)
+		}
+	}
+	v, err := t.body.Render(ev)
+	if err == nil {
+		c.body, c.kind, err = written(v)
+	}
+	if err != nil {
+		return content{}, fmt.Errorf("template.body: %w", err)
+	}
+	switch {
+	case slices.Contains(t.names, "Content-Type"):
+		c.kind = ""
+	case t.kind != "":
+		c.kind = t.kind
+	}
+	return c, nil
+}
+
+// appendHeader writes a header whose value came out of an event: whatever is in it that could end its line is an error.
+func (t *template) appendHeader(h []byte, name string, v any) ([]byte, error) {
+	var text string
+	switch v := v.(type) {
+	case string:
+		text = v
+	case bool:
+		text = strconv.FormatBool(v)
+	case int:
+		text = strconv.Itoa(v)
+	case float64:
+		text = strconv.FormatFloat(v, 'g', -1, 64)
+	case time.Time:
+		text = v.UTC().Format(time.RFC3339Nano)
+	default:
+		return nil, errors.New("must give a text, a number, true or false")
+	}
+	if err := bellhop.CheckHeader(name, text); err != nil {
+		return nil, err
+	}
+	return egress.AppendHeader(h, name, text), nil
+}
+
+// written returns the body that v is written as, and its content type.
+func written(v any) (body []byte, kind string, err error) {
+	if text, ok := v.(string); ok {
+		return []byte(text), "text/plain; charset=utf-8", nil
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, "", fmt.Errorf("what it gives cannot be written as JSON: %w", err)
+	}
+	if b.Len() > bellhop.MaxBatchBytes {
+		return nil, "", errors.New("what it gives is too large: at most 1 MiB of JSON")
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), "application/json", nil
+}

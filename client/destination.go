@@ -45,6 +45,7 @@ type Destination struct {
 	GrantedRate  *Rate          `json:"granted_rate"` // what the receiver allowed when it agreed; nil is any
 	State        string         `json:"state"`        // "active", "paused", "disabled", "unverified" or "expired"
 	StateReason  string         `json:"state_reason"`
+	MatchError   *MatchError    `json:"match_error"`            // how its where failed last since the start; nil is that it did not
 	FailingSince time.Time      `json:"failing_since,omitzero"` // zero while it is well
 	CreatedAt    time.Time      `json:"created_at"`
 	UpdatedAt    time.Time      `json:"updated_at"`

@@ -95,6 +95,10 @@ type Engine interface {
 	// Greet asks it; the error says why it did not agree. At callback, a URL of ours, it may agree later. Before it can,
 	// asked is told how many deliveries it is asked for.
 	Greet(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.Agreement, error)
+	// Preview says whether the destination wants ev and what it would be sent; nothing is. Errors as CheckDestination's.
+	Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
+	// MatchError is how the destination's where failed last; zero if it did not.
+	MatchError(destinationID string) bellhop.MatchError
 	// Wake says that a delivery to the destination is due now.
 	Wake(destinationID string)
 }
@@ -104,6 +108,8 @@ type Publisher interface {
 	// Publish stores ev and what is owed of it. A ProviderID that was published before is a duplicate: the
 	// event returned has the id of the first, and nothing new is stored.
 	Publish(ctx context.Context, ev bellhop.Event) (stored bellhop.Event, duplicate bool, err error)
+	// PublishTo is Publish for one destination alone, whatever it wants; CodeNotFound if there is no such.
+	PublishTo(ctx context.Context, ev bellhop.Event, destinationID string) (stored bellhop.Event, deliveryID string, err error)
 }
 
 // Options is what the API works with.
@@ -141,6 +147,8 @@ func New(o Options) http.Handler {
 	s := newServer(o)
 	s.sources()
 	s.destinations()
+	s.trials()
+	s.rotations()
 	s.events()
 	s.deliveries()
 	s.requests()

@@ -21,6 +21,8 @@ func TestClientTypes(t *testing.T) {
 		{EventDetail{}, client.Event{}}, {NewEvent{}, client.NewEvent{}}, {DeliveryDetail{}, client.Delivery{}},
 		{Attempt{}, client.Attempt{}}, {RequestDetail{}, client.Request{}}, {Stats{}, client.Stats{}},
 		{Provider{}, client.Provider{}}, {Setting{}, client.Setting{}}, {FieldError{}, client.FieldError{}},
+		{MatchError{}, client.MatchError{}}, {Preview{}, client.Preview{}}, {PreviewedRequest{}, client.PreviewedRequest{}}, {SampleEvent{}, client.SampleEvent{}},
+		{PreviewRequest{}, client.PreviewRequest{}}, {Trial{}, client.Trial{}}, {Rotation{}, client.Rotation{}}, {RotatedDestination{}, client.RotatedDestination{}},
 	} {
 		ours, theirs := jsonNames(reflect.TypeOf(pair[0])), jsonNames(reflect.TypeOf(pair[1]))
 		if ours != theirs {
@@ -72,11 +74,18 @@ func TestClient(t *testing.T) {
 	if d, err = c.ResumeDestination(ctx, "d"); err != nil || d.State != "active" {
 		t.Fatal(d, err)
 	}
+	preview, err := c.PreviewDestination(ctx, client.PreviewRequest{Destination: client.NewDestination{URL: "https://x.example.com"}, Event: client.SampleEvent{Type: "t", Data: json.RawMessage(`1`)}})
+	if err != nil || !preview.Matches || preview.Request.Body != "1" {
+		t.Fatal(preview, err)
+	}
+	if rotated, err := c.RotateSecret(ctx, "d", client.Rotation{Grace: "1h"}); err != nil || rotated.Secret == "" || rotated.Name != "d" {
+		t.Fatal(rotated, err)
+	}
 	ev, repeated, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`{"a":1}`)}, "k")
 	if err != nil || repeated || ev.BodyBytes != 7 {
 		t.Fatal(ev, repeated, err)
 	}
-	again, repeated, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`{}`), Time: time.Now()}, "k")
+	again, repeated, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`{"a":1}`), Time: time.Now()}, "k")
 	if err != nil || !repeated || again.ID != ev.ID {
 		t.Fatal(again, repeated, err)
 	}
@@ -91,6 +100,9 @@ func TestClient(t *testing.T) {
 		if _, _, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`1`)}, ""); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if trial, err := c.TestDestination(ctx, "d"); err != nil || trial.DeliveryID == "" {
+		t.Fatal(trial, err)
 	}
 	list, err := c.Events(ctx, client.EventFilter{Type: "t", Until: testNow.Add(time.Hour)}, client.Page{Limit: 3})
 	if err != nil || len(list.Data) != 3 || list.Next == "" {

@@ -33,27 +33,28 @@ type NewDestination struct {
 
 // A Destination is where events go.
 type Destination struct {
-	ID           string   `json:"id" example:"dst_01h455vb4pex5vsknk08"`
-	Name         string   `json:"name" example:"billing"`
-	Type         string   `json:"type" example:"http"`
-	URL          string   `json:"url"`
-	Settings     Settings `json:"settings" doc:"The type's own; of a secret only that it is set, and since when"`
-	Match        Match    `json:"match"`
-	Timeout      string   `json:"timeout" example:"5s"`
-	Concurrency  int      `json:"concurrency" example:"16"`
-	Rate         *Rate    `json:"rate" doc:"Attempts a second; null is any"`
-	Batch        *Batch   `json:"batch" doc:"Several events in one request; null is one at a time"`
-	Order        string   `json:"order" enum:"none,source,subject"`
-	Retry        Retry    `json:"retry"`
-	Breaker      *Breaker `json:"breaker"`
-	ExpiresAt    Time     `json:"expires_at" doc:"null is never"`
-	Handshake    string   `json:"handshake" example:"none"`
-	GrantedRate  *Rate    `json:"granted_rate" doc:"What the receiver allowed when it agreed; null is any"`
-	State        string   `json:"state" enum:"active,paused,disabled,unverified,expired"`
-	StateReason  string   `json:"state_reason" doc:"Why it is not active"`
-	FailingSince Time     `json:"failing_since" doc:"Since when it fails so that it is held back; null while it is well"`
-	CreatedAt    Time     `json:"created_at"`
-	UpdatedAt    Time     `json:"updated_at"`
+	ID           string      `json:"id" example:"dst_01h455vb4pex5vsknk08"`
+	Name         string      `json:"name" example:"billing"`
+	Type         string      `json:"type" example:"http"`
+	URL          string      `json:"url"`
+	Settings     Settings    `json:"settings" doc:"The type's own; of a secret only that it is set, and since when"`
+	Match        Match       `json:"match"`
+	Timeout      string      `json:"timeout" example:"5s"`
+	Concurrency  int         `json:"concurrency" example:"16"`
+	Rate         *Rate       `json:"rate" doc:"Attempts a second; null is any"`
+	Batch        *Batch      `json:"batch" doc:"Several events in one request; null is one at a time"`
+	Order        string      `json:"order" enum:"none,source,subject"`
+	Retry        Retry       `json:"retry"`
+	Breaker      *Breaker    `json:"breaker"`
+	ExpiresAt    Time        `json:"expires_at" doc:"null is never"`
+	Handshake    string      `json:"handshake" example:"none"`
+	GrantedRate  *Rate       `json:"granted_rate" doc:"What the receiver allowed when it agreed; null is any"`
+	State        string      `json:"state" enum:"active,paused,disabled,unverified,expired"`
+	StateReason  string      `json:"state_reason" doc:"Why it is not active"`
+	MatchError   *MatchError `json:"match_error" doc:"How its where failed last since the start; null is that it did not"`
+	FailingSince Time        `json:"failing_since" doc:"Since when it fails so that it is held back; null while it is well"`
+	CreatedAt    Time        `json:"created_at"`
+	UpdatedAt    Time        `json:"updated_at"`
 }
 
 // A Match says which events a destination wants. All that is set must hold.
@@ -155,6 +156,8 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 	if in.Body["url"] == s.shownURL(before) {
 		delete(in.Body, "url")
 	}
+	delete(in.Body, "match_error") // which may be another by now
+	endGrace(in.Body)
 	// The type stays, for the settings are its own: another might show what this one keeps secret.
 	if err := in.Body.readOnly(s.destinationJSON(before), "id", "type", "granted_rate", "state", "state_reason", "failing_since", "created_at", "updated_at"); err != nil {
 		return after, false, err
@@ -259,7 +262,7 @@ func (s *server) destinationJSON(d bellhop.Destination) Destination {
 		Settings: s.destinationSecrets(d.Type).show(of.Settings, d.SecretsAt),
 		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Batch: of.Batch,
 		Order: of.Order, Retry: of.Retry, Breaker: of.Breaker, ExpiresAt: Time(d.ExpiresAt), Handshake: d.Handshake, GrantedRate: rateOf(d.Granted),
-		State: string(d.State), StateReason: d.StateReason, FailingSince: Time(d.FailingSince), CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
+		State: string(d.State), StateReason: d.StateReason, MatchError: matchErrorOf(s.Engine.MatchError(d.ID)), FailingSince: Time(d.FailingSince), CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
 	}
 }
 

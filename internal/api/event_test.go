@@ -23,10 +23,17 @@ func TestPublish(t *testing.T) {
 	}
 
 	first := r.do("POST", "/api/v1/events", `{"type":"t","data":1}`, "Idempotency-Key: k1")
-	again := r.do("POST", "/api/v1/events", `{"type":"other","data":2}`, "Idempotency-Key: k1")
+	again := r.do("POST", "/api/v1/events", `{"type":"t","data":1,"time":"2026-11-22T11:00:00Z"}`, "Idempotency-Key: k1")
 	if first.is(202)["id"] != again.is(202)["id"] || first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" ||
 		again.is(202)["type"] != "t" {
 		t.Errorf("%s\n%s", first.body, again.body)
+	}
+	for _, other := range []string{`{"type":"other","data":1}`, `{"type":"t","data":2}`, `{"type":"t","data":1,"subject":"x"}`, `{"type":"t","data":1,"tenant":"x"}`, `{"type":"t","data": 1.0}`} {
+		a := r.do("POST", "/api/v1/events", other, "Idempotency-Key: k1")
+		a.refused(409, bellhop.CodeConflict)
+		if !strings.Contains(a.body, "a new event needs a new key") {
+			t.Error(a.body)
+		}
 	}
 	for body, paths := range map[string][]string{
 		`{}`:                       {"data", "type"},

@@ -35,6 +35,9 @@ type fake struct {
 		asked bellhop.Rate
 	}
 	changes int
+
+	matchError bellhop.MatchError
+	previewed  func(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 }
 
 // page cuts a page out of list; its cursor is an index.
@@ -236,13 +239,19 @@ func (f *fake) CheckDestination(d bellhop.Destination) error {
 	}
 	var settings struct {
 		Format  string            `json:"format"`
-		Secret  string            `json:"secret"`
+		Secret  provider.Secrets  `json:"secret"`
+		Until   string            `json:"secret_until"`
 		Headers map[string]string `json:"headers"`
 		Key     string            `json:"key"`
 		Command []string          `json:"command"`
 		Env     map[string]string `json:"env"`
 	}
 	errs = append(errs, bellhop.Join("settings", provider.DecodeSettings(d.Settings, &settings)))
+	for i, secret := range settings.Secret {
+		if !strings.HasPrefix(secret, "whsec_") {
+			errs = append(errs, bellhop.Invalid(settings.Secret.Path("settings.secret", i), "must begin with whsec_"))
+		}
+	}
 	_, err := d.Match.Compile()
 	return bellhop.Join("", append(errs, bellhop.Join("match", err))...)
 }
@@ -302,6 +311,23 @@ func (f *fake) Publish(_ context.Context, ev bellhop.Event) (bellhop.Event, bool
 	return ev, false, f.err
 }
 
+func (f *fake) PublishTo(ctx context.Context, ev bellhop.Event, destinationID string) (bellhop.Event, string, error) {
+	if _, err := f.Destination(ctx, destinationID); err != nil {
+		return ev, "", err
+	}
+	ev, _, err := f.Publish(ctx, ev)
+	return ev, "dlv_test", err
+}
+
+func (f *fake) MatchError(string) bellhop.MatchError { return f.matchError }
+
+func (f *fake) Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error) {
+	if f.previewed == nil {
+		return bellhop.Preview{Method: "POST", Body: ev.Body}, f.CheckDestination(d)
+	}
+	return f.previewed(d, ev)
+}
+
 // lock is a provider with one secret and one plain setting. It sends, too.
 type lock struct{}
 
@@ -319,6 +345,11 @@ func (lock) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error)
 		return nil, err
 	}
 	return nil, settings.Key.Check("key")
+}
+
+// TestBody is what Lock tries a receiver with.
+func (lock) TestBody(at time.Time) []byte {
+	return []byte(`{"lock":"` + at.Format(time.TimeOnly) + `"}`)
 }
 
 // shy is a provider whose receivers are asked first.

@@ -77,19 +77,24 @@ func (p Patch[New]) apply(s *server, current New) (New, error) {
 	if err != nil {
 		return merged, fmt.Errorf("write a merged document: %w", err)
 	}
+	return readAs[New](s, raw)
+}
+
+// readAs reads raw as the body of a POST is read: its errors are CodeInvalid, with paths within it.
+func readAs[T any](s *server, raw []byte) (v T, err error) {
 	var plain any
 	if err := json.Unmarshal(raw, &plain); err != nil {
-		return merged, fmt.Errorf("read a merged document: %w", err)
+		return v, fmt.Errorf("read a document: %w", err)
 	}
 	registry := s.huma.OpenAPI().Components.Schemas
-	schema := registry.Schema(reflect.TypeFor[New](), true, "")
+	schema := registry.Schema(reflect.TypeFor[T](), true, "")
 	var found huma.ValidateResult
 	huma.Validate(registry, schema, huma.NewPathBuffer([]byte("body"), len("body")), huma.ModeWriteToServer, plain, &found)
 	if len(found.Errors) > 0 {
-		return merged, &bellhop.Error{Code: bellhop.CodeInvalid, Fields: plainFields(found.Errors)}
+		return v, &bellhop.Error{Code: bellhop.CodeInvalid, Fields: plainFields(found.Errors)}
 	}
-	err = json.Unmarshal(raw, &merged)
-	return merged, err
+	err = json.Unmarshal(raw, &v)
+	return v, err
 }
 
 // merge is RFC 7396's MergePatch.

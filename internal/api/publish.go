@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -20,7 +21,7 @@ type NewEvent struct {
 }
 
 type publishInput struct {
-	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"An event with a key that was used before is not stored again; the first is answered"`
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"An event with a key that was used before is not stored again: the first is answered, if it is the same; 409 if it is another"`
 	Body NewEvent
 }
 
@@ -49,7 +50,15 @@ func (s *server) publish(ctx context.Context, in *publishInput) (*publishOutput,
 	if err != nil {
 		return nil, err
 	}
+	if !sameEvent(first, in.Body) {
+		return nil, bellhop.Conflict("the Idempotency-Key was used before for another event, " + first.ID + "; a new event needs a new key")
+	}
 	return &publishOutput{Repeated: "true", Body: eventJSON(first)}, nil
+}
+
+// sameEvent reports whether first is what in would have become. Its time may be another: that of the second try.
+func sameEvent(first bellhop.Event, in NewEvent) bool {
+	return first.Type == in.Type && first.Subject == in.Subject && first.Tenant == in.Tenant && bytes.Equal(first.Body, in.Data)
 }
 
 // plainText finds control characters, which have no place in what is listed and logged.

@@ -14,8 +14,8 @@ import (
 func newDestinationsCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "destinations",
-		Short: "List, show, create, update, pause, resume and delete destinations",
-		Long: `List, show, create, update, pause, resume and delete destinations.
+		Short: "List, show, create, update, preview, test, pause, resume and delete destinations",
+		Long: `List, show, create, update, preview, test, pause, resume and delete destinations, and rotate their secrets.
 
 A destination is where events go. Its match says which ones. Without a verb, destinations are listed.`,
 		Example: `  bellhop destinations
@@ -23,7 +23,8 @@ A destination is where events go. Its match says which ones. Without a verb, des
   bellhop destinations pause billing`,
 	}
 	return newNounCommand(e, c, newDestinationsListCommand, newDestinationsShowCommand, newDestinationsCreateCommand,
-		newDestinationsUpdateCommand, newDestinationsPauseCommand, newDestinationsResumeCommand, newDestinationsDeleteCommand)
+		newDestinationsUpdateCommand, newDestinationsPreviewCommand, newDestinationsTestCommand, newDestinationsRotateCommand,
+		newDestinationsPauseCommand, newDestinationsResumeCommand, newDestinationsDeleteCommand)
 }
 
 var destinationColumns = []column[client.Destination]{
@@ -72,6 +73,9 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 	}
 	if !d.FailingSince.IsZero() {
 		fields = append(fields, field{"failing since", moment(d.FailingSince)})
+	}
+	if d.MatchError != nil {
+		fields = append(fields, field{"match error", fmt.Sprintf("%s (%d times, last at %s)", d.MatchError.Message, d.MatchError.Count, moment(d.MatchError.At))})
 	}
 	if d.GrantedRate != nil {
 		fields = append(fields, field{"granted rate", rateText(d.GrantedRate)})

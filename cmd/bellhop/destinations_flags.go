@@ -11,16 +11,17 @@ import (
 
 // destinationFlags are those that create and update have in common.
 type destinationFlags struct {
-	url, format, secret, where, timeout, handshake, batchWait string
-	order, retry, maxAge, disableAfter, expires               string
-	sources, types, set, outcomes                             []string
-	concurrency, burst, batch, failures                       int
-	rate                                                      float64
+	url, format, template, secret, where, timeout, handshake, batchWait string
+	order, retry, maxAge, disableAfter, expires                         string
+	sources, types, set, outcomes                                       []string
+	concurrency, burst, batch, failures                                 int
+	rate                                                                float64
 }
 
 func (f *destinationFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.url, "url", "", "where deliveries go; type exec has none")
-	c.Flags().StringVar(&f.format, "format", "", "of type http: raw, standard (the default) or envelope")
+	c.Flags().StringVar(&f.format, "format", "", "of type http: raw, standard (the default), envelope, thin or template")
+	c.Flags().StringVar(&f.template, "template", "", "of format template: what is sent, an expression over the event or @FILE, such as 'data.text'")
 	c.Flags().StringVar(&f.secret, "secret", "", "of type http: whsec_…, @FILE or env:NAME; signs in format standard")
 	c.Flags().StringSliceVar(&f.sources, "source", nil, "match events of this source only (repeatable)")
 	c.Flags().StringSliceVar(&f.types, "types", nil, "match events of this type only; it may end in * (repeatable)")
@@ -42,7 +43,7 @@ func (f *destinationFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
 }
 
-// settings are those of --set, --format and --secret together.
+// settings are those of --set, --format, --template and --secret together.
 func (f *destinationFlags) settings(e *env) (map[string]any, error) {
 	settings, err := e.readSettings(f.set)
 	if err != nil {
@@ -50,6 +51,12 @@ func (f *destinationFlags) settings(e *env) (map[string]any, error) {
 	}
 	if f.format != "" {
 		settings["format"] = f.format
+	}
+	if f.template != "" {
+		if settings["template"], err = e.readText(f.template); err != nil {
+			return nil, err
+		}
+		settings["format"] = "template"
 	}
 	if f.secret != "" {
 		if settings["secret"], err = e.readText(f.secret); err != nil {

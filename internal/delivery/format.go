@@ -83,7 +83,7 @@ func (e *Engine) content(s httpSettings) (func(*bellhop.Event) (content, error),
 	case FormatThin:
 		return e.thin, nil
 	case FormatTemplate:
-		return e.openTemplate(s)
+		return openTemplate(s)
 	}
 	return nil, bellhop.Invalid("format", "no such format; there are raw, standard, envelope, thin and template")
 }

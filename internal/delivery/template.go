@@ -48,7 +48,7 @@ type template struct {
 }
 
 // openTemplate compiles the expressions of s.
-func (e *Engine) openTemplate(s httpSettings) (func(*bellhop.Event) (content, error), error) {
+func openTemplate(s httpSettings) (func(*bellhop.Event) (content, error), error) {
 	if s.Template == nil {
 		return nil, bellhop.Invalid("template", `required in format template: {"body": "an expression", "headers": {…}}`)
 	}

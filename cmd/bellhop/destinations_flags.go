@@ -56,7 +56,9 @@ func (f *destinationFlags) settings(e *env) (map[string]any, error) {
 		if settings["template"], err = e.readText(f.template); err != nil {
 			return nil, err
 		}
-		settings["format"] = "template"
+		if f.format == "" {
+			settings["format"] = "template"
+		}
 	}
 	if f.secret != "" {
 		if settings["secret"], err = e.readText(f.secret); err != nil {

@@ -214,7 +214,9 @@ func TestWrongUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"nothing"}, {"--nothing"}, {"sources", "nothing"}, {"sources", "show"}, {"sources", "show", "a", "b"}, {"sources", "create", "x"},
 		{"sources", "update", "x"}, {"sources", "create", "x", "--provider", "p", "--set", "novalue"}, {"sources", "list", "--limit", "x"},
-		{"destinations", "create", "x"}, {"destinations", "create"}, {"destinations", "update", "x"}, {"events", "--since", "yesterday"},
+		{"destinations", "create", "x"}, {"destinations", "create"}, {"destinations", "update", "x"}, {"destinations", "preview"}, {"destinations", "preview", "x"},
+		{"destinations", "preview", "x", "--event", "e", "--type", "t"}, {"destinations", "preview", "x", "1", "--type", "t", "--file", "-"}, {"destinations", "test"},
+		{"destinations", "rotate-secret"}, {"events", "--since", "yesterday"},
 		{"events", "publish"}, {"events", "publish", "t", "{"}, {"events", "publish", "t", "{}", "--file", "-"}, {"deliveries", "retry"},
 		{"send"}, {"send", "nobody", "--to", "http://x"}, {"verify"}, {"verify", "x"}, {"version", "1"}, {"serve", "x"}, {"stats", "x"}, {"providers", "nobody"},
 	} {

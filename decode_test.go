@@ -91,7 +91,7 @@ func TestReads(t *testing.T) {
 		`let d = data; d.a == 1`:                 {data: true},
 		`get(data, "a") == 1`:                    {data: true},
 		`len(data.a.b) > 0 && data.a.b[0] == 1`:  {data: true, members: members{"a": {"b": nil}}},
-		`$env["data"].a == 1`:                    {data: true, headers: true, body: true},
+		`$env["data"].a == 1`:                    {whole: true, data: true, headers: true, body: true},
 		`any([1], {data.x == #}) and data.x > 0`: {data: true, members: members{"x": nil}},
 	} {
 		x, err := where.compile(text)

@@ -4,6 +4,7 @@ import "github.com/expr-lang/expr/ast"
 
 // reads is what an expression looks at, of that which costs something to have ready.
 type reads struct {
+	whole               bool // everything at once, as $env
 	headers, body, data bool
 	members             members // of data
 }
@@ -30,8 +31,8 @@ func (m members) add(path []string) {
 
 // A readsPatch changes nothing: it finds what an expression reads.
 type readsPatch struct {
-	headers, body bool
-	chains        map[any][]string // node → path below data, of the longest chains of members so far
+	whole, headers, body bool
+	chains               map[any][]string // node → path below data, of the longest chains of members so far
 }
 
 // Visit implements ast.Visitor. It comes by each node after those below it.
@@ -45,8 +46,8 @@ func (p *readsPatch) Visit(node *ast.Node) {
 			p.headers = true
 		case "body":
 			p.body = true
-		case "$env": // everything there is
-			p.headers, p.body, p.chains[n] = true, true, []string{}
+		case "$env":
+			p.whole, p.headers, p.body, p.chains[n] = true, true, true, []string{}
 		}
 	case *ast.MemberNode:
 		path, ok := p.chains[n.Node]
@@ -59,7 +60,7 @@ func (p *readsPatch) Visit(node *ast.Node) {
 }
 
 func (p *readsPatch) reads() reads {
-	r := reads{headers: p.headers, body: p.body, data: len(p.chains) > 0, members: members{}}
+	r := reads{whole: p.whole, headers: p.headers, body: p.body, data: len(p.chains) > 0, members: members{}}
 	for _, path := range p.chains {
 		if len(path) == 0 {
 			r.members = nil

@@ -34,6 +34,9 @@ func CompileTemplate(text string) (*Template, error) {
 		return nil, Invalid("", `must be an expression, such as {"id": id, "amount": data.amount}`)
 	}
 	x, err := template.compile(text)
+	if err == nil && x.reads.whole {
+		err = errors.New("unknown name $env") // which would be more than there is to see, and another's by the time it is read
+	}
 	if err != nil {
 		return nil, Invalid("", fmt.Sprintf("%v; use data, type, subject, source, headers, time, id, tenant, received_at and body", err))
 	}

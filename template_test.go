@@ -59,6 +59,8 @@ func TestTemplateCompileErrors(t *testing.T) {
 		"now()":          "unknown name now",
 		"repeat('a', 9)": "unknown name repeat",
 		"weigh()":        "received_at and body",
+		"[$env]":         "unknown name $env",
+		`$env["type"]`:   "unknown name $env",
 		"making":         "unknown name making",
 		"facts.data":     "unknown name facts",
 		"join()":         "not enough arguments",

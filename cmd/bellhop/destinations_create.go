@@ -22,6 +22,10 @@ func newDestinationsCreateCommand(e *env, conn *connection) *cobra.Command {
 Of type http and in format standard, which are the defaults, deliveries are signed as Standard Webhooks says. Without
 --secret a secret is made and printed, this once: give it to whoever receives.
 
+--where and --template are expressions over the event (https://expr-lang.org): data, type, subject, source, headers, time;
+a template sees id, tenant, received_at and body as well, and has join(list, ", ") and replace(text, "a", "b"). Its text is
+sent as it is, anything else as JSON. 'bellhop destinations preview' tries them out.
+
 Any provider that sends ('bellhop providers' says which) can be the type: deliveries then look as that system's do, and
 it brings its own retry schedule, rate and handshake where these are not given. A receiver that has to agree is asked at
 once; what is meant for it is kept until it has. 'bellhop destinations resume NAME' asks it again.
@@ -31,6 +35,7 @@ started with --allow-exec.`,
 		Example: `  bellhop destinations create all --url https://example.com/hooks
   bellhop destinations create billing --url https://example.com/hooks --source media --types 'ams.*' --secret @secret.txt
   bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m
+  bellhop destinations create chat --url https://chat.example.com/hook --template '{"text": data.customer + " paid"}'
   bellhop destinations create media --type ams --set signing_key=@key.txt --url https://media.example.com/hook
   bellhop destinations create on-paid --type exec --set 'command=["/usr/local/bin/paid","--json"]'`,
 		Args: named("name for the destination"),

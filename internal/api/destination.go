@@ -61,7 +61,7 @@ type Destination struct {
 type Match struct {
 	Sources []string `json:"sources" required:"false" doc:"Names or ids of sources"`
 	Types   []string `json:"types" required:"false" doc:"Event types, which may end in *"`
-	Where   string   `json:"where" required:"false" example:"data.Properties.NewState == 'Finished'" doc:"An expression over data, type, subject, source, headers and time"`
+	Where   string   `json:"where" required:"false" example:"data.Properties.NewState == 'Finished'" doc:"An expression over data, type, subject, source, headers and time, in the language of expr-lang.org"`
 }
 
 func (s *server) destinations() {

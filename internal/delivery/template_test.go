@@ -177,3 +177,32 @@ func TestGrace(t *testing.T) {
 		}
 	})
 }
+
+// FuzzTemplateHeader: whatever an event says, a header made of it is one line, or an error.
+func FuzzTemplateHeader(f *testing.F) {
+	for _, body := range []string{`"x"`, `"a\r\nX-Forged: 1"`, `"a\nb"`, `"\u0000"`, `"ü"`, `7`, `[1]`, `null`, `"` + "\r" + `"`, `{}`, ``, `" a\t"`} {
+		f.Add([]byte(body), body)
+	}
+	dst, err := opener(f).open(bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks",
+		Settings: []byte(`{"format":"template","template":{"body":"1","headers":{"X-A":"data","X-B":"subject","Content-Type":"body"}}}`)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, subject string) {
+		ev := stored()
+		ev.Body, ev.Subject = body, subject
+		m, err := dst.render(&ev, provider.Sending{DeliveryID: "dlv_1", Attempt: 1, Time: began})
+		if err != nil {
+			return
+		}
+		lines := strings.Split(strings.TrimSuffix(string(m.header), "\r\n"), "\r\n")
+		if len(lines) != 9 { // three of these, two of Standard Webhooks and four of ours
+			t.Errorf("%q: %q", body, lines)
+		}
+		for _, line := range lines {
+			if strings.ContainsAny(line, "\r\n\x00") {
+				t.Errorf("%q: %q", body, line)
+			}
+		}
+	})
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
@@ -327,5 +328,33 @@ func TestPublish(t *testing.T) {
 	}
 	if w := r.send("POST", "/in/api", strings.NewReader("x")); w.Code != 404 {
 		t.Errorf("the API has a URL at the door: %d", w.Code)
+	}
+}
+
+// TestPublishTo: an event for one destination needs that to be there; nothing is kept of one that is for nobody.
+func TestPublishTo(t *testing.T) {
+	r := newRig(t)
+	var e *bellhop.Error
+	if _, _, err := r.door.PublishTo(t.Context(), event([]byte("x")), "dst_none"); !errors.As(err, &e) || e.Code != bellhop.CodeNotFound {
+		t.Errorf("%v", err)
+	}
+	if len(r.events()) != 0 {
+		t.Error("kept for nobody")
+	}
+	d := bellhop.Destination{ID: "dst_1", Name: "one", Type: bellhop.TypeHTTP, URL: "https://example.com", Settings: []byte(`{"format":"raw"}`), Match: bellhop.Match{Types: []string{"nothing"}},
+		Timeout: time.Second, Concurrency: 1, State: bellhop.DestinationPaused, CreatedAt: time.Now(), UpdatedAt: time.Now()}
+	if err := r.store.CreateDestination(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.lanes.Lanes.(*delivery.Engine).SetDestinations(t.Context(), []bellhop.Destination{d}); err != nil {
+		t.Fatal(err)
+	}
+	ev, id, err := r.door.PublishTo(t.Context(), event([]byte("x")), "dst_1")
+	if err != nil || ev.SourceID != bellhop.SourceAPIID {
+		t.Fatalf("%+v %v", ev, err)
+	}
+	got, err := r.store.Delivery(t.Context(), id)
+	if err != nil || got.EventID != ev.ID || got.DestinationID != "dst_1" || got.State != bellhop.DeliveryPending {
+		t.Errorf("%+v %v", got, err)
 	}
 }

@@ -225,7 +225,7 @@ func TestMatchIsBounded(t *testing.T) {
 		if ok || err == nil {
 			t.Errorf("%.60s: %v %v", where, ok, err)
 		}
-		if took := time.Since(start); took > 10*time.Second { // far from hours, far from what a busy machine takes
+		if took := time.Since(start); took > time.Minute { // far from hours, far from what a busy machine takes
 			t.Errorf("%.60s: took %v", where, took)
 		}
 	}

@@ -122,7 +122,7 @@ func TestTemplateFails(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), why) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.60s: %.40v %v, want %s", text, got, err, why)
 		}
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%.60s: took %v", text, took)
 		}
 	}
@@ -150,7 +150,7 @@ func FuzzTemplate(f *testing.F) {
 		ev := bellhop.Event{ID: "evt_1", Type: "a.b", Subject: "s", Source: "src", Header: bellhop.Header("A: x\n"), Body: body}
 		start := time.Now()
 		got, err := c.Render(&ev)
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%q took %v", text, took)
 		}
 		if written, bad := json.Marshal(got); err == nil && bad == nil && len(written) > 8*bellhop.MaxBatchBytes { // each character may be escaped

@@ -75,7 +75,7 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 		fields = append(fields, field{"failing since", moment(d.FailingSince)})
 	}
 	if d.MatchError != nil {
-		fields = append(fields, field{"match error", fmt.Sprintf("%s (%d times, last at %s)", d.MatchError.Message, d.MatchError.Count, moment(d.MatchError.At))})
+		fields = append(fields, field{"match error", fmt.Sprintf("%s; %d so far, the last at %s", d.MatchError.Message, d.MatchError.Count, moment(d.MatchError.At))})
 	}
 	if d.GrantedRate != nil {
 		fields = append(fields, field{"granted rate", rateText(d.GrantedRate)})

@@ -54,7 +54,7 @@ func (e *Engine) open(d bellhop.Destination) (*destination, error) {
 	renderErr = e.openRenderer(dst)
 	handshakeErr = e.checkHandshake(d)
 	if renderErr == nil && !d.Batch.IsZero() && dst.renderBatch == nil {
-		batchErr = bellhop.Invalid("batch", "with this type and these settings events go one at a time; leave it out, or use format envelope, or a type that knows batches")
+		batchErr = bellhop.Invalid("batch", "with this type and these settings events go one at a time; leave it out, or use format envelope or thin, or a type that knows batches")
 	}
 	if renderErr == nil && targetErr == nil {
 		accessErr = e.checkAuthorization(dst)

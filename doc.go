@@ -17,5 +17,7 @@
 //	lease        a lane's hold on a delivery: while it lasts, nobody else takes the delivery from the table
 //	attempt      one try of a delivery: what came back, how long it took
 //	retry        the next attempt of the same delivery
+//	replay       new deliveries of a stored event, which keeps its id
+//	repair       a replay, retry or cancel of many, chosen by a filter, that goes in steps
 //	tenant       an optional label of the publisher's on an event
 package bellhop

@@ -14,6 +14,7 @@ const (
 	PrefixEvent       = "evt_"
 	PrefixDestination = "dst_"
 	PrefixDelivery    = "dlv_"
+	PrefixRepair      = "rpr_"
 )
 
 // IDAlphabet is Crockford's base 32 in lower case: it sorts as the bits do and has no i, l, o or u.

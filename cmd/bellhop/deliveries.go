@@ -17,7 +17,8 @@ A delivery is one event owed to one destination: pending, leased, delivered, dea
 deliveries are listed.`,
 		Example: `  bellhop deliveries --state dead
   bellhop deliveries show dlv_…
-  bellhop deliveries retry dlv_…`,
+  bellhop deliveries retry dlv_…
+  bellhop deliveries retry --state dead --destination billing`,
 	}
 	return newNounCommand(e, c, newDeliveriesListCommand, newDeliveriesShowCommand, newDeliveriesRetryCommand, newDeliveriesCancelCommand)
 }

@@ -18,8 +18,8 @@ func newDeliveriesListCommand(e *env, conn *connection) *cobra.Command {
 	c.Flags().StringVar(&filter.Event, "event", "", "only of this event, by id")
 	c.Flags().StringVar(&filter.Destination, "destination", "", "only to this destination, by name or id")
 	c.Flags().StringVar(&filter.State, "state", "", "only pending, leased, delivered, dead or cancelled ones")
-	timeFlag(c, &filter.Since, "since", "only those made at this time or later")
-	timeFlag(c, &filter.Until, "until", "only those made before this time")
+	sinceFlag(c, &filter.Since, "since", "only those made at this time or later")
+	sinceFlag(c, &filter.Until, "until", "only those made before this time")
 	page := pageFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return conn.call(func(api *client.Client) error {

@@ -17,8 +17,8 @@ func newEventsListCommand(e *env, conn *connection) *cobra.Command {
 	var filter client.EventFilter
 	c.Flags().StringVar(&filter.Source, "source", "", "only of this source, by name or id; api is what was published")
 	c.Flags().StringVar(&filter.Type, "type", "", "only of this type; it may end in *")
-	timeFlag(c, &filter.Since, "since", "only those received at this time or later")
-	timeFlag(c, &filter.Until, "until", "only those received before this time")
+	sinceFlag(c, &filter.Since, "since", "only those received at this time or later")
+	sinceFlag(c, &filter.Until, "until", "only those received before this time")
 	page := pageFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return conn.call(func(api *client.Client) error {

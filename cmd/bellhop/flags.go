@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +25,38 @@ func pageFlags(c *cobra.Command) *client.Page {
 func timeFlag(c *cobra.Command, t *time.Time, name, doc string) {
 	c.Flags().TimeVar(t, name, time.Time{}, []string{time.RFC3339Nano}, doc+", such as 2026-11-22T10:00:00Z")
 	c.Flags().Lookup(name).DefValue = ""
+}
+
+// sinceFlag adds a flag whose value is a moment, or how long ago that was.
+func sinceFlag(c *cobra.Command, t *time.Time, name, doc string) {
+	c.Flags().Var(&sinceValue{t}, name, doc+", such as 2026-11-22T10:00:00Z, or 2h for two hours ago")
+}
+
+type sinceValue struct{ t *time.Time }
+
+func (v *sinceValue) Set(text string) (err error) {
+	*v.t, err = parseSince(text, time.Now())
+	return err
+}
+
+func (v *sinceValue) String() string { return "" }
+func (v *sinceValue) Type() string   { return "time" }
+
+// parseSince reads a moment in RFC 3339, or a length of time before now; a whole number of days may be written as 3d.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t, nil
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return now.Add(-time.Duration(n) * 24 * time.Hour), nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return time.Time{}, errors.New("write a moment, 2026-11-22T10:00:00Z, or how long ago, 90m, 2h or 3d")
+	}
+	return now.Add(-d), nil
 }
 
 // changedFlags returns the values of the flags that were given, under their names in JSON.

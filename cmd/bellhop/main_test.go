@@ -217,6 +217,9 @@ func TestWrongUsage(t *testing.T) {
 		{"destinations", "create", "x"}, {"destinations", "create"}, {"destinations", "update", "x"}, {"destinations", "preview"}, {"destinations", "preview", "x"},
 		{"destinations", "preview", "x", "--event", "e", "--type", "t"}, {"destinations", "preview", "x", "1", "--type", "t", "--file", "-"}, {"destinations", "test"},
 		{"destinations", "rotate-secret"}, {"events", "--since", "yesterday"},
+		{"replay"}, {"replay", "--to", "x"},
+		{"replay", "evt_1", "--all"}, {"replay", "--since", "-2h"}, {"replay", "--all", "--rate", "fast"}, {"repairs", "show"}, {"repairs", "end"},
+		{"deliveries", "retry", "--state", "dead"}, {"deliveries", "retry", "a", "b"}, {"deliveries", "cancel", "dlv_1", "--all"},
 		{"events", "publish"}, {"events", "publish", "t", "{"}, {"events", "publish", "t", "{}", "--file", "-"}, {"deliveries", "retry"},
 		{"send"}, {"send", "nobody", "--to", "http://x"}, {"verify"}, {"verify", "x"}, {"version", "1"}, {"serve", "x"}, {"stats", "x"}, {"providers", "nobody"},
 	} {

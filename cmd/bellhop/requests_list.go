@@ -16,8 +16,8 @@ func newRequestsListCommand(e *env, conn *connection) *cobra.Command {
 	var filter client.RequestFilter
 	c.Flags().StringVar(&filter.Source, "source", "", "only at this source, by name or id")
 	c.Flags().StringVar(&filter.Outcome, "outcome", "", "only accepted, handshake, refused or partial ones")
-	timeFlag(c, &filter.Since, "since", "only those received at this time or later")
-	timeFlag(c, &filter.Until, "until", "only those received before this time")
+	sinceFlag(c, &filter.Since, "since", "only those received at this time or later")
+	sinceFlag(c, &filter.Until, "until", "only those received before this time")
 	page := pageFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return conn.call(func(api *client.Client) error {

@@ -28,6 +28,7 @@ type Store interface {
 	EventStore
 	DeliveryStore
 	RequestStore
+	RepairStore
 	Stats(ctx context.Context) (bellhop.Stats, error)
 }
 
@@ -83,6 +84,24 @@ type RequestStore interface {
 	Request(ctx context.Context, id string) (bellhop.Request, error)
 }
 
+// RepairStore reads the repairs.
+type RepairStore interface {
+	Repairs(ctx context.Context, page bellhop.Page) (list []bellhop.Repair, next string, err error)
+	Repair(ctx context.Context, id string) (bellhop.Repair, error)
+}
+
+// Repairer does replays and repairs.
+type Repairer interface {
+	// Replay makes new deliveries of an event: to the destination of that id, or with "" to all that want it now.
+	Replay(ctx context.Context, eventID, destinationID string) ([]bellhop.Owed, error)
+	// Count says what a repair would do, as far as it can count in some seconds.
+	Count(ctx context.Context, r bellhop.Repair) (bellhop.RepairCount, error)
+	// Begin starts a repair; CodeConflict if too many run, or if its destination is deleted.
+	Begin(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
+	// Cancel ends a repair; CodeConflict if it has ended.
+	Cancel(ctx context.Context, id string) (bellhop.Repair, error)
+}
+
 // Engine is what delivers.
 type Engine interface {
 	// CheckDestination judges the URL, the settings of the type and the match. Its errors are bellhop.CodeInvalid
@@ -116,6 +135,7 @@ type Publisher interface {
 type Options struct {
 	Store     Store
 	Engine    Engine
+	Repairer  Repairer
 	Publisher Publisher
 	Providers []provider.Provider
 	Actions   []provider.Action
@@ -151,6 +171,7 @@ func New(o Options) http.Handler {
 	s.rotations()
 	s.events()
 	s.deliveries()
+	s.repairs()
 	s.requests()
 	s.stats()
 	s.providers()

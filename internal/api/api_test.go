@@ -36,7 +36,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	r := &rig{fake: new(fake), t: t, logged: new(bytes.Buffer), now: testNow}
 	r.handler = New(Options{
-		Store: r.fake, Engine: r.fake, Publisher: r.fake,
+		Store: r.fake, Engine: r.fake, Repairer: r.fake, Publisher: r.fake,
 		Providers: []provider.Provider{lock{}, deaf{}, shy{}},
 		Actions:   []provider.Action{chore{}},
 		Env:       provider.Env{Now: func() time.Time { return r.now }},
@@ -72,6 +72,10 @@ func (r *rig) fill() {
 	r.requests = []bellhop.Request{{
 		ID: "req_1", SourceID: "src_1", Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch", Method: "POST",
 		Target: "/in/media", Body: []byte("hello"), BodyBytes: 5, ReceivedAt: testNow,
+	}}
+	r.repairs = []bellhop.Repair{{
+		ID: "rpr_1", Kind: bellhop.RepairReplay, State: bellhop.RepairRunning, Rate: 200, LookedAt: 3, Changed: 2, Skipped: 1,
+		Filter: bellhop.RepairFilter{SourceID: "src_1", Type: "x.*", Since: testNow}, PositionAt: testNow, CreatedAt: testNow, UpdatedAt: testNow,
 	}}
 }
 
@@ -175,17 +179,24 @@ var routes = []struct {
 	{"POST", "/events", `{"type":"t","data":{}}`, 202},
 	{"GET", "/events/{id}", "", 200},
 	{"GET", "/events/{id}/body", "", 200},
+	{"POST", "/events/{id}/replay", "", 202},
+	{"POST", "/events/replay", `{"source":"media"}`, 202},
 	{"GET", "/deliveries", "", 200},
 	{"GET", "/deliveries/{id}", "", 200},
 	{"POST", "/deliveries/{id}/retry", "", 200},
 	{"POST", "/deliveries/{id}/cancel", "", 200},
+	{"POST", "/deliveries/retry", `{"destination":"billing"}`, 202},
+	{"POST", "/deliveries/cancel", `{"destination":"billing"}`, 202},
+	{"GET", "/repairs", "", 200},
+	{"GET", "/repairs/{id}", "", 200},
+	{"POST", "/repairs/{id}/cancel", "", 200},
 	{"GET", "/requests", "", 200},
 	{"GET", "/requests/{id}", "", 200},
 	{"GET", "/stats", "", 200},
 	{"GET", "/providers", "", 200},
 }
 
-var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1", "requests": "req_1"}
+var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1", "requests": "req_1", "repairs": "rpr_1"}
 
 // concrete returns path below the prefix, with the id of the one noun there is.
 func concrete(path string) string {

@@ -23,6 +23,8 @@ func TestClientTypes(t *testing.T) {
 		{Provider{}, client.Provider{}}, {Setting{}, client.Setting{}}, {FieldError{}, client.FieldError{}},
 		{MatchError{}, client.MatchError{}}, {Preview{}, client.Preview{}}, {PreviewedRequest{}, client.PreviewedRequest{}}, {SampleEvent{}, client.SampleEvent{}},
 		{PreviewRequest{}, client.PreviewRequest{}}, {Trial{}, client.Trial{}}, {Rotation{}, client.Rotation{}}, {RotatedDestination{}, client.RotatedDestination{}},
+		{Repair{}, client.Repair{}}, {RepairFilter{}, client.RepairFilter{}}, {RepairCount{}, client.RepairCount{}},
+		{NewReplay{}, client.NewReplay{}}, {NewRetry{}, client.NewRetry{}}, {NewDelivery{}, client.NewDelivery{}},
 	} {
 		ours, theirs := jsonNames(reflect.TypeOf(pair[0])), jsonNames(reflect.TypeOf(pair[1]))
 		if ours != theirs {
@@ -128,6 +130,40 @@ func TestClient(t *testing.T) {
 	}
 	if dlv, err := c.RetryDelivery(ctx, "dlv_1"); err != nil || dlv.State != "pending" {
 		t.Fatal(dlv, err)
+	}
+	rate := 5.0
+	replay := client.NewReplay{Source: "media", Destination: "billing", Range: client.Range{Since: testNow}, Pace: client.Pace{Rate: &rate}}
+	if rpr, err := c.ReplayEvents(ctx, replay); err != nil || rpr.State != "running" || rpr.Rate != 5 || rpr.Filter.DestinationID != "dst_1" || !rpr.Filter.Since.Equal(testNow) {
+		t.Fatal(rpr, err)
+	}
+	if n, err := c.CountReplay(ctx, replay); err != nil || n.Deliveries != 3 || !n.Complete {
+		t.Fatal(n, err)
+	}
+	if made, err := c.ReplayEvent(ctx, "evt_1", "billing"); err != nil || len(made) != 1 || made[0].DestinationID != "dst_1" {
+		t.Fatal(made, err)
+	}
+	choice := client.Choice{Destination: "billing", Error: "timeout"}
+	if rpr, err := c.RetryDeliveries(ctx, client.NewRetry{State: "cancelled", Choice: choice}); err != nil || rpr.Filter.State != "cancelled" || rpr.Rate != 200 {
+		t.Fatal(rpr, err)
+	}
+	if n, err := c.CountRetry(ctx, client.NewRetry{Choice: choice}); err != nil || n.Events != 2 {
+		t.Fatal(n, err)
+	}
+	if n, err := c.CountCancel(ctx, choice); err != nil || n.Events != 2 {
+		t.Fatal(n, err)
+	}
+	rpr, err := c.CancelDeliveries(ctx, choice)
+	if err != nil || rpr.Filter.State != "pending" || rpr.Rate != 0 {
+		t.Fatal(rpr, err)
+	}
+	if rpr, err = c.CancelRepair(ctx, rpr.ID); err != nil || rpr.State != "cancelled" {
+		t.Fatal(rpr, err)
+	}
+	if rpr, err = c.Repair(ctx, rpr.ID); err != nil || rpr.State != "cancelled" {
+		t.Fatal(rpr, err)
+	}
+	if list, err := c.Repairs(ctx, client.Page{}); err != nil || len(list.Data) != 4 {
+		t.Fatal(list, err)
 	}
 	if requests, err := c.Requests(ctx, client.RequestFilter{Outcome: "refused"}, client.Page{}); err != nil || len(requests.Data) != 1 {
 		t.Fatal(requests, err)

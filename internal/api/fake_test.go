@@ -26,6 +26,7 @@ type fake struct {
 	deliveries   []bellhop.Delivery
 	attempts     []bellhop.Attempt
 	requests     []bellhop.Request
+	repairs      []bellhop.Repair
 	woken        []string
 	asked        []string // callbacks
 	greet        func(bellhop.Destination) (provider.Agreement, error)
@@ -34,6 +35,7 @@ type fake struct {
 		token [32]byte
 		asked bellhop.Rate
 	}
+	counted bellhop.Repair
 	changes int
 
 	matchError bellhop.MatchError
@@ -326,6 +328,45 @@ func (f *fake) Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview
 		return bellhop.Preview{Method: "POST", Body: ev.Body}, f.CheckDestination(d)
 	}
 	return f.previewed(d, ev)
+}
+
+func repairNames(r bellhop.Repair) []string { return []string{r.ID} }
+
+func (f *fake) Repairs(_ context.Context, p bellhop.Page) ([]bellhop.Repair, string, error) {
+	return page(f, f.repairs, p, nil)
+}
+func (f *fake) Repair(_ context.Context, id string) (bellhop.Repair, error) {
+	return get(f, "repair", id, f.repairs, repairNames)
+}
+func (f *fake) Begin(_ context.Context, r bellhop.Repair) (bellhop.Repair, error) {
+	r.State, r.UpdatedAt = bellhop.RepairRunning, r.CreatedAt
+	f.repairs = append(f.repairs, r)
+	return r, f.err
+}
+func (f *fake) Cancel(_ context.Context, id string) (bellhop.Repair, error) {
+	r, err := get(f, "repair", id, f.repairs, repairNames)
+	if err != nil {
+		return r, err
+	}
+	if r.State != bellhop.RepairRunning {
+		return r, bellhop.Conflict("the repair has ended: it is " + string(r.State))
+	}
+	r.State = bellhop.RepairCancelled
+	return r, replace(f, &f.repairs, id, repairNames, r)
+}
+func (f *fake) Count(_ context.Context, r bellhop.Repair) (bellhop.RepairCount, error) {
+	f.counted = r
+	return bellhop.RepairCount{Events: 2, Deliveries: 3, Complete: true}, f.err
+}
+func (f *fake) Replay(_ context.Context, eventID, destinationID string) ([]bellhop.Owed, error) {
+	_, err := get(f, "event", eventID, f.events, eventNames)
+	if err != nil {
+		return nil, err
+	}
+	if destinationID == "" {
+		destinationID = "dst_1"
+	}
+	return []bellhop.Owed{{DestinationID: destinationID, DeliveryID: "dlv_2"}}, nil
 }
 
 // lock is a provider with one secret and one plain setting. It sends, too.

@@ -103,6 +103,7 @@ func TestDocumentKeepsItsBounds(t *testing.T) {
 		{"NewSource", "max_body_bytes", "maximum", bellhop.MaxMaxBodyBytes},
 		{"NewDestination", "concurrency", "maximum", bellhop.MaxConcurrency},
 		{"NewEvent", "type", "maxLength", bellhop.MaxTypeLength},
+		{"NewReplay", "rate", "maximum", bellhop.MaxRepairRate},
 		{"NewEvent", "subject", "maxLength", bellhop.MaxSubjectLength},
 	} {
 		if got := property(c.schema, c.name)[c.bound]; got != c.want {

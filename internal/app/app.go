@@ -47,6 +47,7 @@ type App struct {
 	store    *store.Store
 	actions  []provider.Action
 	engine   *delivery.Engine
+	repairer *delivery.Repairer
 	door     *ingest.Door
 	registry *prometheus.Registry
 	url      string
@@ -92,6 +93,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		Logger: opts.Logger, Metrics: a.registry, PublicURL: a.opts.Config.PublicURL, Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) }})
 	a.undoLater("delivery", a.engine.Stop)
+	a.repairer = delivery.NewRepairer(a.engine, a.store)
 	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
 	a.undoLater("door", a.door.Stop)
 	if err := a.reload(ctx); err != nil {
@@ -287,6 +289,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.stopping = cancel
 	a.background.Go(func() { a.store.Run(background) })
 	a.background.Go(func() { a.engine.Run(background) })
+	a.background.Go(func() { a.repairer.Run(background) })
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve(a.listener) }()
 	var err error

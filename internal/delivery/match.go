@@ -58,8 +58,16 @@ func (e *Engine) Match(events []bellhop.Event) []bellhop.Owed {
 // match adds what l is owed of ev, the i-th of the events, if it wants it.
 func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) []bellhop.Owed {
 	dst := l.destination.Load()
-	if dst.State == bellhop.DestinationExpired || !dst.ExpiresAt.IsZero() && !dst.ExpiresAt.After(e.now()) {
+	if !e.wants(l, dst, ev) {
 		return owed
+	}
+	return append(owed, l.owed(dst, i, ev))
+}
+
+// wants reports whether dst, which is l's, is to get ev. An expression that fails is told once a minute.
+func (e *Engine) wants(l *lane, dst *destination, ev *bellhop.Event) bool {
+	if dst.State == bellhop.DestinationExpired || !dst.ExpiresAt.IsZero() && !dst.ExpiresAt.After(e.now()) {
+		return false
 	}
 	wants, err := dst.matcher.Wants(ev)
 	if err != nil {
@@ -70,10 +78,7 @@ func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) [
 				"error", err, "meaning", "the event does not match; more of these are only counted for a minute")
 		}
 	}
-	if !wants {
-		return owed
-	}
-	return append(owed, l.owed(dst, i, ev))
+	return wants
 }
 
 // owed is what l is owed of ev, the i-th of some events, with room in it if there is any.

@@ -16,6 +16,7 @@ const selectEvent = `SELECT e.n, src.id, src.name, e.type, e.subject, e.provider
 var (
 	selectWholeEvent  = strings.NewReplacer("%header%", "e.header", "%body%", "e.body").Replace(selectEvent)
 	selectListedEvent = strings.NewReplacer("%header%", "NULL", "%body%", "zeroblob(length(e.body))").Replace(selectEvent)
+	selectBareEvent   = strings.NewReplacer("%header%", "NULL", "%body%", "NULL").Replace(selectEvent)
 )
 
 // Events lists events, newest first, without headers; their bodies are as long as they are, and empty.
@@ -31,13 +32,18 @@ func (s *Store) Events(ctx context.Context, f bellhop.EventFilter, page bellhop.
 		}
 		l.and("e.source = ?", n)
 	}
-	if prefix, wild := strings.CutSuffix(f.Type, "*"); wild {
-		l.and("substr(e.type, 1, ?) = ?", utf8.RuneCountInString(prefix), prefix)
-	} else if f.Type != "" {
-		l.and("e.type = ?", f.Type)
-	}
+	l.ofType(f.Type)
 	l.period("e.n", f.Since, f.Until, 0)
 	return list(ctx, s, l, selectListedEvent, "e.n", s.scanEvent)
+}
+
+// ofType narrows the list to events of a type, whole or a prefix and "*"; "" does not narrow.
+func (l *listing) ofType(text string) {
+	if prefix, wild := strings.CutSuffix(text, "*"); wild {
+		l.and("substr(e.type, 1, ?) = ?", utf8.RuneCountInString(prefix), prefix)
+	} else if text != "" {
+		l.and("e.type = ?", text)
+	}
 }
 
 // Event returns one event, whole.

@@ -39,6 +39,14 @@ func firstOf(t time.Time) int64 {
 	return min(max(0, t.UnixMilli()-epoch.UnixMilli()), 1<<41-1) << 6
 }
 
+// timeOf is the time of an event by its number: zero of a number before all.
+func timeOf(event int64) time.Time {
+	if event < 0 {
+		return time.Time{}
+	}
+	return epoch.Add(time.Duration(event>>6) * time.Millisecond)
+}
+
 // next returns a new number for something that happens at now.
 func (d *ids) next(now time.Time) int64 {
 	d.last = max(d.last+1, firstOf(now))

@@ -145,6 +145,8 @@ func bind(s *sqlite3.Stmt, i int, arg any) error {
 		return s.BindNull(i)
 	case int:
 		return s.BindInt64(i, int64(v))
+	case float64:
+		return s.BindFloat(i, v)
 	case int64:
 		return s.BindInt64(i, v)
 	case bool:

@@ -46,6 +46,15 @@ type Store interface {
 	Attempts(ctx context.Context, deliveryID string) ([]bellhop.Attempt, error)
 	RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
 	CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
+	ReplayEvent(ctx context.Context, eventID string, owed []bellhop.Owed) error
+	Repairs(ctx context.Context, page bellhop.Page) ([]bellhop.Repair, string, error)
+	RunningRepairs(ctx context.Context) ([]bellhop.Repair, error)
+	Repair(ctx context.Context, id string) (bellhop.Repair, error)
+	CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
+	ScopeRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
+	EndRepair(ctx context.Context, id string, state bellhop.RepairState, reason string) (bellhop.Repair, error)
+	Choose(ctx context.Context, r bellhop.Repair, limit int, whole bool) (chosen []bellhop.Chosen, at int64, err error)
+	StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.RepairStep) (bellhop.Repair, error)
 	Requests(ctx context.Context, f bellhop.RequestFilter, page bellhop.Page) ([]bellhop.Request, string, error)
 	Request(ctx context.Context, id string) (bellhop.Request, error)
 	Stats(ctx context.Context) (bellhop.Stats, error)
@@ -85,6 +94,12 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 		{"RecordMistake", recordMistake},
 		{"ChangeDelivery", changeDelivery},
 		{"RetryContinues", retryContinues},
+		{"ReplayEvent", replayEvent},
+		{"RepairSteps", repairSteps},
+		{"RepairEnds", repairEnds},
+		{"RepairChooses", repairChooses},
+		{"RepairDeliveries", repairDeliveries},
+		{"RepairLosesGround", repairLosesGround},
 		{"Sources", sources},
 		{"Destinations", destinations},
 		{"Handshakes", handshakes},

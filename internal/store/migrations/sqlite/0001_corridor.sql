@@ -135,3 +135,22 @@ CREATE TABLE requests (
 	received_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX requests_source ON requests (source, n);
+
+-- A replay, retry or cancel of many, chosen by a filter. It goes in steps, and the row says how far it is.
+CREATE TABLE repairs (
+	n          INTEGER PRIMARY KEY,
+	id         TEXT NOT NULL UNIQUE,
+	kind       TEXT NOT NULL CHECK (kind IN ('replay', 'retry', 'cancel')),
+	filter     TEXT NOT NULL,                       -- JSON
+	rate       REAL NOT NULL CHECK (rate >= 0),     -- deliveries a second; 0 is any
+	cursor     INTEGER NOT NULL,                    -- the event or delivery looked at last
+	bound      INTEGER NOT NULL,                    -- the last one to look at
+	looked_at  INTEGER NOT NULL,                    -- how many were chosen
+	changed    INTEGER NOT NULL,
+	skipped    INTEGER NOT NULL,
+	state      TEXT NOT NULL CHECK (state IN ('running', 'done', 'cancelled', 'failed')),
+	reason     TEXT NOT NULL,
+	created_at INTEGER NOT NULL,
+	updated_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX repairs_running ON repairs (n) WHERE state = 'running';

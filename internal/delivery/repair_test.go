@@ -1,0 +1,217 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// repairer runs a repairer until the rig stops.
+func (r *rig) repairer() *Repairer {
+	p := NewRepairer(r.engine, r.store)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		p.Run(ctx)
+		close(ended)
+	}()
+	closing := r.close
+	r.close = func(ctx context.Context) error {
+		cancel()
+		<-ended
+		return closing(ctx)
+	}
+	return p
+}
+
+// begin begins a repair.
+func (r *rig) begin(p *Repairer, kind bellhop.RepairKind, rate float64, f bellhop.RepairFilter) bellhop.Repair {
+	r.t.Helper()
+	time.Sleep(time.Millisecond) // or what was made just now might be newer
+	got, err := p.Begin(r.t.Context(), bellhop.Repair{ID: fmt.Sprintf("rpr_%d", time.Now().UnixNano()), Kind: kind, Rate: rate, Filter: f, CreatedAt: r.now()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return got
+}
+
+// repair reads a repair as it is now.
+func (r *rig) repair(id string) bellhop.Repair {
+	r.t.Helper()
+	got, err := r.store.Repair(context.Background(), id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return got
+}
+
+// mostWithin is how many of calls came within any such length of time.
+func mostWithin(calls []call, d time.Duration) (most int) {
+	for i, first := 0, 0; i < len(calls); i++ {
+		for calls[i].at.Sub(calls[first].at) >= d {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
+// TestRepairRate: what a repair makes due comes at its rate, to within one step of it, also over a restart and when the clock is set.
+func TestRepairRate(t *testing.T) {
+	for name, meanwhile := range map[string]func(r *rig, p *Repairer) *Repairer{
+		"undisturbed": func(_ *rig, p *Repairer) *Repairer { return p },
+		"restarts": func(r *rig, _ *Repairer) (p *Repairer) {
+			for range 5 {
+				if err := r.stop(context.Background()); err != nil {
+					r.t.Fatal(err)
+				}
+				r.open()
+				p = r.repairer()
+				time.Sleep(100 * time.Millisecond)
+			}
+			return p
+		},
+		"the clock forward": func(r *rig, p *Repairer) *Repairer {
+			r.jumped.Store(int64(24 * time.Hour))
+			return p
+		},
+		"the clock back": func(r *rig, p *Repairer) *Repairer {
+			time.Sleep(time.Second)
+			r.jumped.Store(int64(-time.Second)) // while it waits: a step may not wait the longer
+			return p
+		},
+	} {
+		for _, rate := range []float64{2.5, 10, 200} {
+			t.Run(fmt.Sprint(name, " ", rate), func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					r := newRig(t)
+					to := r.network.receiver("r")
+					r.destination(to)
+					p := r.repairer()
+					events := int(max(40, 3*rate))
+					r.acceptMany(events)
+					time.Sleep(time.Minute)
+					began := time.Now()
+					repair := r.begin(p, bellhop.RepairReplay, rate, bellhop.RepairFilter{})
+					time.Sleep(time.Second)
+					meanwhile(r, p)
+					time.Sleep(time.Duration(float64(events)/rate*1.2)*time.Second + 5*time.Second)
+					got := r.repair(repair.ID)
+					if got.State != bellhop.RepairDone || got.LookedAt != int64(events) || got.Changed != int64(events) || got.Skipped != 0 {
+						t.Errorf("%+v", got)
+					}
+					replayed := to.got()[events:]
+					if len(replayed) != events {
+						t.Fatalf("%d were delivered again", len(replayed))
+					}
+					const span = 2 * time.Second
+					allowed := int(rate*span.Seconds()) + 2*quota(rate)
+					if most := mostWithin(replayed, span); most > allowed {
+						t.Errorf("%d within %v, allowed are %d", most, span, allowed)
+					}
+					took, want := replayed[events-1].at.Sub(began), time.Duration(float64(events)/rate*float64(time.Second))
+					if name == "undisturbed" && (took < want*8/10 || took > want*11/10) {
+						t.Errorf("took %v, want about %v", took, want)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestRepairCancel: a repair ends at once, however long it would have waited, and what it did stays done.
+func TestRepairCancel(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("r")
+		r.destination(to)
+		p := r.repairer()
+		r.acceptMany(100)
+		repair := r.begin(p, bellhop.RepairReplay, 1.0/3600, bellhop.RepairFilter{})
+		time.Sleep(2*time.Hour + time.Minute)
+		got, err := p.Cancel(t.Context(), repair.ID)
+		if err != nil || got.State != bellhop.RepairCancelled || got.Changed != 3 || got.Reason == "" {
+			t.Errorf("%+v %v", got, err)
+		}
+		synctest.Wait()
+		if n := len(p.running); n != 0 {
+			t.Errorf("%d go on", n)
+		}
+		time.Sleep(24 * time.Hour)
+		if n := len(to.got()); n != 103 {
+			t.Errorf("%d deliveries", n)
+		}
+		if _, err := p.Cancel(t.Context(), repair.ID); err == nil {
+			t.Error("cancelled twice")
+		}
+	})
+}
+
+// TestRetryOfTheDead: what a destination lost in an outage is delivered once it is there again, at the rate that was asked for.
+func TestRetryOfTheDead(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("r")
+		to.will(status(500))
+		d := r.destination(to, func(d *bellhop.Destination) { d.Retry, d.Breaker = bellhop.Retry{}, bellhop.Breaker{} })
+		p := r.repairer()
+		r.acceptMany(300)
+		time.Sleep(time.Hour)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDead: 300})
+		to.will(status(200))
+		count, err := p.Count(t.Context(), bellhop.Repair{Kind: bellhop.RepairRetry, Filter: bellhop.RepairFilter{State: bellhop.DeliveryDead}, CreatedAt: r.now()})
+		if err != nil || count != (bellhop.RepairCount{Deliveries: 300, Complete: true}) {
+			t.Errorf("%+v %v", count, err)
+		}
+		r.begin(p, bellhop.RepairRetry, 100, bellhop.RepairFilter{State: bellhop.DeliveryDead, DestinationID: d.ID})
+		time.Sleep(1050 * time.Millisecond)
+		if n := r.states()[bellhop.DeliveryDelivered]; n < 90 || n > 120 {
+			t.Errorf("%d after a second", n)
+		}
+		time.Sleep(3 * time.Second)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 300})
+	})
+}
+
+// TestCancelOfTheWaiting: what waits for a paused destination is given up by filter, and not sent when it is resumed.
+func TestCancelOfTheWaiting(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("r")
+		d := r.destination(to, func(d *bellhop.Destination) { d.State = bellhop.DestinationPaused })
+		p := r.repairer()
+		r.acceptMany(500)
+		repair := r.begin(p, bellhop.RepairCancel, 0, bellhop.RepairFilter{State: bellhop.DeliveryPending, DestinationID: d.ID})
+		r.acceptMany(10)
+		time.Sleep(time.Second)
+		if got := r.repair(repair.ID); got.State != bellhop.RepairDone || got.Changed != 500 {
+			t.Errorf("%+v", got)
+		}
+		r.update(d.ID, func(d *bellhop.Destination) { d.State = bellhop.DestinationActive })
+		time.Sleep(time.Minute)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryCancelled: 500, bellhop.DeliveryDelivered: 10})
+	})
+}
+
+// TestRepairMetrics: what runs and what was done is counted.
+func TestRepairMetrics(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.destination(r.network.receiver("r"))
+		p := r.repairer()
+		r.acceptMany(10)
+		r.begin(p, bellhop.RepairReplay, 1, bellhop.RepairFilter{})
+		time.Sleep(2500 * time.Millisecond)
+		if running, changed := reading(t, p.metrics.running), reading(t, p.metrics.changed); running != 1 || changed != 3 {
+			t.Errorf("%v running, %v changed", running, changed)
+		}
+		time.Sleep(time.Minute)
+		if running, changed := reading(t, p.metrics.running), reading(t, p.metrics.changed); running != 0 || changed != 10 {
+			t.Errorf("%v running, %v changed", running, changed)
+		}
+	})
+}

@@ -1,0 +1,272 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// reading returns what the one metric of c says.
+func reading(t *testing.T, c prometheus.Collector) float64 {
+	t.Helper()
+	to := prometheus.NewRegistry()
+	to.MustRegister(c)
+	families, err := to.Gather()
+	if err != nil || len(families) != 1 || len(families[0].GetMetric()) != 1 {
+		t.Fatalf("%v %v", families, err)
+	}
+	m := families[0].GetMetric()[0]
+	return m.GetGauge().GetValue() + m.GetCounter().GetValue()
+}
+
+// TestReplayOne: one event goes again to all that want it now, or to the one named, which need not want it.
+func TestReplayOne(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		picky, other, paused := r.network.receiver("picky"), r.network.receiver("other"), r.network.receiver("paused")
+		d := r.destination(picky, func(d *bellhop.Destination) { d.Match.Where = "data.n > 1" })
+		r.destination(other)
+		p := r.repairer()
+		owed := r.accept(bellhop.Event{Body: []byte(`{"n":1}`), ContentType: "application/json"})
+		event := r.deliveries()[0].EventID
+		if len(owed) != 1 {
+			t.Fatal(owed)
+		}
+		time.Sleep(time.Second)
+		made, err := p.Replay(t.Context(), event, "")
+		if err != nil || len(made) != 1 || made[0].DestinationID != "dst_other" || made[0].DeliveryID == "" || made[0].DeliveryID == owed[0].DeliveryID {
+			t.Errorf("%+v %v", made, err)
+		}
+		if made, err = p.Replay(t.Context(), event, d.ID); err != nil || len(made) != 1 {
+			t.Errorf("%+v %v", made, err)
+		}
+		late := r.destination(paused, func(d *bellhop.Destination) { d.State = bellhop.DestinationPaused })
+		if made, err = p.Replay(t.Context(), event, late.ID); err != nil || len(made) != 1 {
+			t.Errorf("%+v %v", made, err)
+		}
+		time.Sleep(time.Second)
+		for to, want := range map[*receiver]int{picky: 1, other: 2, paused: 0} {
+			if got := to.got(); len(got) != want || want > 0 && got[want-1].body != `{"n":1}` {
+				t.Errorf("%s got %d, want %d", to.name, len(got), want)
+			}
+		}
+		if first, second := other.got()[0].header, other.got()[1].header; first.Get("Bellhop-Event-Id") != second.Get("Bellhop-Event-Id") ||
+			first.Get("Bellhop-Delivery-Id") == second.Get("Bellhop-Delivery-Id") {
+			t.Errorf("%v\n%v", first, second)
+		}
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 3, bellhop.DeliveryPending: 1})
+
+		if err := r.store.DeleteDestination(t.Context(), late.ID); err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string]bellhop.Code{late.ID: bellhop.CodeConflict, "dst_never": bellhop.CodeInvalid} {
+			var e *bellhop.Error
+			if _, err := p.Replay(t.Context(), event, id); !errors.As(err, &e) || e.Code != want {
+				t.Errorf("to %s: %v", id, err)
+			}
+		}
+		if _, err := p.Replay(t.Context(), "evt_none", ""); err == nil {
+			t.Error("an event that is none")
+		}
+	})
+}
+
+// TestReplayByWhere: a filter's expression, and those of the destinations as they are when a step runs, see whole events.
+func TestReplayByWhere(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("r")
+		d := r.destination(to, func(d *bellhop.Destination) { d.Match.Types = []string{"nothing"} })
+		p := r.repairer()
+		for n := range 40 {
+			r.accept(bellhop.Event{Body: fmt.Appendf(nil, `{"n":%d}`, n), ContentType: "application/json"})
+		}
+		count := func(f bellhop.RepairFilter) (events, deliveries int64) {
+			t.Helper()
+			got, err := p.Count(t.Context(), bellhop.Repair{Kind: bellhop.RepairReplay, Filter: f, CreatedAt: r.now()})
+			if err != nil || !got.Complete {
+				t.Errorf("%+v %v", got, err)
+			}
+			return got.Events, got.Deliveries
+		}
+		if events, deliveries := count(bellhop.RepairFilter{Where: "data.n < 10"}); events != 10 || deliveries != 0 {
+			t.Errorf("%d events, %d deliveries: nobody wants them", events, deliveries)
+		}
+		if events, deliveries := count(bellhop.RepairFilter{Where: "data.n < 10", DestinationID: d.ID}); events != 10 || deliveries != 10 {
+			t.Errorf("%d events, %d deliveries to the one named", events, deliveries)
+		}
+		r.update(d.ID, func(d *bellhop.Destination) { d.Match = bellhop.Match{Where: "data.n % 2 == 0"} })
+		if events, deliveries := count(bellhop.RepairFilter{Where: "data.missing.x > 1"}); events != 0 || deliveries != 0 {
+			t.Errorf("%d events, %d deliveries of an expression that fails", events, deliveries)
+		}
+		repair := r.begin(p, bellhop.RepairReplay, 10, bellhop.RepairFilter{Where: "data.n < 30"})
+		time.Sleep(500 * time.Millisecond)
+		r.update(d.ID, func(d *bellhop.Destination) { d.Match = bellhop.Match{} })
+		time.Sleep(time.Minute)
+		if got := r.repair(repair.ID); got.State != bellhop.RepairDone || got.LookedAt != 40 || got.Changed <= 20 || got.Changed >= 30 || len(to.got()) != int(got.Changed) {
+			t.Errorf("%+v, and %d arrived", got, len(to.got()))
+		}
+	})
+}
+
+// A flaky store refuses some steps: before they are written, or after, when nobody can tell.
+type flaky struct {
+	RepairStore
+	random *rand.Rand
+}
+
+func (f *flaky) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.RepairStep) (bellhop.Repair, error) {
+	roll := f.random.IntN(4)
+	if roll == 0 {
+		return r, &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "full"}
+	}
+	after, err := f.RepairStore.StepRepair(ctx, r, step)
+	if roll == 1 {
+		return r, errors.New("unknown")
+	}
+	return after, err
+}
+
+// TestAnyReplay: whatever is replayed, and however often storage fails and the process restarts meanwhile, each event gets as
+// many deliveries as it was asked to have.
+func TestAnyReplay(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(seed, 3))
+				r := newRig(t)
+				a, b := r.network.receiver("a"), r.network.receiver("b")
+				r.destination(a)
+				r.destination(b, func(d *bellhop.Destination) { d.Match.Types = []string{"job.finished"} })
+				start := func() *Repairer {
+					p := r.repairer()
+					p.store = &flaky{p.store, random}
+					return p
+				}
+				p := start()
+				wanted, events := 0, map[string]int{"job.finished": 0, "job.begun": 0}
+				per := map[string]int{"job.finished": 2, "job.begun": 1}
+				var repairs []string
+				for range 15 {
+					switch random.IntN(4) {
+					case 0:
+						if err := r.stop(context.Background()); err != nil {
+							t.Fatal(err)
+						}
+						r.open()
+						p = start()
+					case 1:
+						if len(repairs) == bellhop.MaxRunningRepairs {
+							continue
+						}
+						f := bellhop.RepairFilter{}
+						if random.IntN(2) == 0 {
+							f.Type = "job.begun"
+						}
+						for kind, n := range events {
+							if f.Type == "" || f.Type == kind {
+								wanted += n * per[kind]
+							}
+						}
+						repairs = append(repairs, r.begin(p, bellhop.RepairReplay, float64(random.IntN(100)), f).ID)
+					default:
+						for kind := range events {
+							for range random.IntN(20) {
+								r.accept(bellhop.Event{Type: kind})
+								events[kind]++
+								wanted += per[kind]
+							}
+						}
+					}
+					time.Sleep(time.Duration(random.IntN(3000)) * time.Millisecond)
+				}
+				time.Sleep(24 * time.Hour)
+				for _, id := range repairs {
+					if got := r.repair(id); got.State != bellhop.RepairDone {
+						t.Errorf("%+v", got)
+					}
+				}
+				r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: wanted})
+				r.wantIdle()
+			})
+		})
+	}
+}
+
+// TestReplayOfMany: the replay of a great many events to one slow destination takes no more memory than its lane may hold, and
+// delays no other.
+func TestReplayOfMany(t *testing.T) {
+	const events = 6000
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		slow, quick := r.network.receiver("slow"), r.network.receiver("quick")
+		r.destination(quick)
+		p := r.repairer()
+		r.acceptMany(events)
+		time.Sleep(time.Hour)
+		var gone atomic.Bool
+		slow.will(func(w http.ResponseWriter, req *http.Request) {
+			if !gone.Load() {
+				after(time.Second)(w, req)
+			}
+		})
+		d := r.destination(slow)
+		r.begin(p, bellhop.RepairReplay, 0, bellhop.RepairFilter{DestinationID: d.ID})
+		for range 20 {
+			time.Sleep(50 * time.Millisecond)
+			before := len(quick.got())
+			r.acceptMany(1)
+			synctest.Wait()
+			if len(quick.got()) != before+1 {
+				t.Error("the other waits")
+			}
+			l := r.engine.lanes.Load().byID[d.ID]
+			l.mu.Lock()
+			if n := l.queue.len(); n > laneLength {
+				t.Errorf("%d in the lane", n)
+			}
+			l.mu.Unlock()
+			if n := r.engine.queuedBytes.Load(); n > 2*laneLength*1024 {
+				t.Errorf("%d bytes in lanes", n)
+			}
+		}
+		gone.Store(true)
+		time.Sleep(time.Hour)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 2*events + 40})
+	})
+}
+
+// TestReplayInOrder: what is replayed to an ordered destination goes in the events' order, too.
+func TestReplayInOrder(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const subjects, each = 5, 60
+		r := newRig(t)
+		to := r.network.receiver("ordered")
+		r.destination(to, func(d *bellhop.Destination) { d.Order = bellhop.OrderSubject })
+		p := r.repairer()
+		for n := range each {
+			for i := range subjects {
+				r.accept(bellhop.Event{Subject: fmt.Sprint("s", i), Body: fmt.Appendf(nil, "s%d %d", i, n+1), ContentType: "text/plain"})
+			}
+		}
+		time.Sleep(time.Hour)
+		before := len(to.got())
+		r.begin(p, bellhop.RepairReplay, 0, bellhop.RepairFilter{})
+		time.Sleep(time.Hour)
+		var taken []string
+		for _, c := range to.got()[before:] {
+			taken = append(taken, c.body)
+		}
+		wantOrder(t, taken, subjects, each)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 2 * subjects * each})
+	})
+}

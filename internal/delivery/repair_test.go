@@ -10,9 +10,12 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// repairer runs a repairer until the rig stops.
-func (r *rig) repairer() *Repairer {
+// repairer runs a repairer until the rig stops. between, if given, stands between it and the store.
+func (r *rig) repairer(between ...func(RepairStore) RepairStore) *Repairer {
 	p := NewRepairer(r.engine, r.store)
+	for _, f := range between {
+		p.store = f(p.store)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {

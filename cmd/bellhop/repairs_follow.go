@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"time"
 
@@ -116,43 +115,4 @@ func (p *progress) end() {
 	if p.to != nil {
 		fmt.Fprint(p.to, "\r")
 	}
-}
-
-// showCount prints what a repair would do.
-func showCount(e *env, conn *connection, n client.RepairCount, err error) error {
-	if err != nil {
-		return err
-	}
-	if conn.json {
-		return printJSON(e.stdout, n)
-	}
-	if !n.Complete {
-		fmt.Fprintln(e.stderr, "there are more: there was no time to count all")
-	}
-	var fields []field
-	if n.Events > 0 {
-		fields = append(fields, field{"events", count(n.Events)})
-	}
-	return printFields(e.stdout, append(fields, field{"deliveries", count(n.Deliveries)}))
-}
-
-func showRepair(e *env, conn *connection, r client.Repair) error {
-	if conn.json {
-		return printJSON(e.stdout, r)
-	}
-	f := r.Filter
-	return printFields(e.stdout, []field{
-		{"id", r.ID}, {"kind", r.Kind}, {"state", r.State}, {"reason", r.Reason},
-		{"source", f.SourceID}, {"type", f.Type}, {"where", f.Where}, {"event", f.EventID}, {"destination", f.DestinationID},
-		{"of state", f.State}, {"of error", f.Error}, {"since", moment(f.Since)}, {"until", moment(f.Until)},
-		{"rate", rateOf(r.Rate)}, {"looked at", count(r.LookedAt)}, {"changed", count(r.Changed)}, {"skipped", count(r.Skipped)},
-		{"position at", moment(r.PositionAt)}, {"created at", moment(r.CreatedAt)}, {"updated at", moment(r.UpdatedAt)},
-	})
-}
-
-func rateOf(perSecond float64) string {
-	if perSecond == 0 {
-		return "any"
-	}
-	return strconv.FormatFloat(perSecond, 'f', -1, 64) + " a second"
 }

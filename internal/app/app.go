@@ -53,12 +53,13 @@ type App struct {
 	url      string
 	firstRun bool
 
-	reloading  sync.Mutex
-	late       sync.Mutex         // held to begin something in the background, and to end that
-	stopping   context.CancelFunc // of what runs until the stop
-	background sync.WaitGroup
-	draining   chan struct{} // closed as the stop begins
-	cleanups   []cleanup
+	reloading    sync.Mutex
+	destinations map[string]bellhop.Destination // as they were loaded last, by id; reloading guards it
+	late         sync.Mutex                     // held to begin something in the background, and to end that
+	stopping     context.CancelFunc             // of what runs until the stop
+	background   sync.WaitGroup
+	draining     chan struct{} // closed as the stop begins
+	cleanups     []cleanup
 }
 
 // A cleanup undoes one step of New; undo runs them last first. The name is for errors.
@@ -192,7 +193,7 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	destinations, err := all(ctx, a.store.Destinations)
+	destinations, err := a.readDestinations(ctx)
 	if err != nil {
 		return err
 	}
@@ -200,6 +201,32 @@ func (a *App) reload(ctx context.Context) error {
 		a.opts.Logger.Error("open.failed", "component", "app", "error", err, "meaning", "these could not be opened; the rest goes on")
 	}
 	return nil
+}
+
+// readDestinations reads those that have changed since it did so last: there may be ten thousand. The caller holds reloading.
+func (a *App) readDestinations(ctx context.Context) ([]bellhop.Destination, error) {
+	list, err := a.store.DestinationVersions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	read := make(map[string]bellhop.Destination, len(list))
+	whole := list[:0]
+	for _, version := range list {
+		d, ok := a.destinations[version.ID]
+		if !ok || d.State != version.State || !d.UpdatedAt.Equal(version.UpdatedAt) {
+			d, err = a.store.Destination(ctx, version.ID)
+		}
+		var known *bellhop.Error
+		switch {
+		case errors.As(err, &known) && known.Code == bellhop.CodeNotFound: // it was deleted meanwhile
+			continue
+		case err != nil:
+			return nil, err
+		}
+		whole, read[version.ID] = append(whole, d), d
+	}
+	a.destinations = read
+	return whole, nil
 }
 
 // reloadLater is reload for whoever cannot wait for it.

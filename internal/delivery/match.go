@@ -24,8 +24,8 @@ func newLaneTable(lanes map[string]*lane) *laneTable {
 			t.any = append(t.any, l)
 		}
 		for _, s := range sources {
-			if !slices.Contains(t.bySource[s], l) { // named twice
-				t.bySource[s] = append(t.bySource[s], l)
+			if list := t.bySource[s]; len(list) == 0 || list[len(list)-1] != l { // it is not named twice
+				t.bySource[s] = append(list, l)
 			}
 		}
 	}

@@ -60,6 +60,18 @@ func (s *Store) Destinations(ctx context.Context, page bellhop.Page) ([]bellhop.
 	return list(ctx, s, l, selectDestination, "n", s.scanDestination)
 }
 
+// DestinationVersions lists all destinations, newest first, of each only its id, its state and when it was changed: enough to see
+// which to read again.
+func (s *Store) DestinationVersions(ctx context.Context) (list []bellhop.Destination, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		return c.query("SELECT id, state, updated_at FROM destinations WHERE deleted_at IS NULL ORDER BY n DESC", nil, func(row *sqlite3.Stmt) error {
+			list = append(list, bellhop.Destination{ID: row.ColumnText(0), State: bellhop.DestinationState(row.ColumnText(1)), UpdatedAt: timeAt(row, 2)})
+			return nil
+		})
+	})
+	return list, err
+}
+
 // Destination returns the destination of that id or name.
 func (s *Store) Destination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
 	return one(ctx, s, "destination", idOrName, selectDestination+" WHERE "+named(idOrName, bellhop.PrefixDestination)+" AND deleted_at IS NULL",

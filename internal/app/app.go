@@ -213,6 +213,7 @@ func (a *App) readDestinations(ctx context.Context) ([]bellhop.Destination, erro
 	whole := list[:0]
 	for _, version := range list {
 		d, ok := a.destinations[version.ID]
+		var err error
 		if !ok || d.State != version.State || !d.UpdatedAt.Equal(version.UpdatedAt) {
 			d, err = a.store.Destination(ctx, version.ID)
 		}

@@ -25,7 +25,7 @@ func (l *lane) noteDue(t time.Time) {
 func (l *lane) fillLater(now time.Time) {
 	switch {
 	case l.stopped || l.claiming || l.dueAt.IsZero() || l.destination.Load().State != bellhop.DestinationActive:
-	case l.len()+l.reserved > max(1, l.room())/2: // the workers come back here as they drain it
+	case l.claimable() < l.room()/4 || l.claimable() < 1: // the workers come back here as they drain it
 	case l.len() > 0 && l.engine.queuedBytes.Load() >= maxQueuedBytes: // the same
 	case l.dueAt.After(now):
 		l.arm(l.dueAt, now)
@@ -78,7 +78,14 @@ func (l *lane) claimRoom() (n int, bytes int64) {
 	defer l.mu.Unlock()
 	l.dueAt = time.Time{}
 	left := min(maxQueuedBytes-l.engine.queuedBytes.Load(), maxLaneBytes-l.bytes, claimBytes)
-	return min(claimLimit, max(1, l.room()-l.len()-l.reserved)), max(left, minClaimBytes)
+	return min(claimLimit, max(1, l.claimable())), max(left, minClaimBytes)
+}
+
+// claimable is for how many deliveries of the table there is room: they may have half of the lane. The caller holds mu.
+func (l *lane) claimable() int {
+	room := max(1, l.room())
+	claimed := l.len() - l.queue.fresh
+	return min(max(1, room/2)-claimed, room-l.len()-l.reserved)
 }
 
 // claim leases up to n of the deliveries that are due. The room for their bodies is taken before it is known how much of
@@ -133,7 +140,7 @@ func (l *lane) take(claimed []bellhop.Delivery, dueAt time.Time) (unwanted []str
 			l.hold(weight(d.Event))
 			l.engine.metrics.queued.Inc()
 			if l.behind.joins(d) {
-				l.queue.push(d)
+				l.queue.push(d, false)
 				l.start()
 			}
 		}

@@ -77,7 +77,7 @@ func (l *lane) passOn(batch []*bellhop.Delivery) (back []string) {
 				back = append(back, d.ID)
 			}
 		} else if next := l.behind.pass(key); next != nil {
-			l.queue.push(next)
+			l.queue.push(next, false)
 			l.start()
 		} else { // the table may have more of it
 			l.dueAt = l.engine.now()

@@ -52,8 +52,8 @@ func (l *lane) hold(bytes int64) {
 func (l *lane) len() int { return l.queue.len() + l.behind.n }
 
 // reserve promises a place to a delivery, of an event of that weight, that is about to be accepted. While the table
-// has something due, half of the lane is kept for that, so that what came first is not overtaken for ever. What goes in
-// order has no place: only the table knows what it waits for.
+// has something due, half of the lane is for that and half for what is new, so that neither waits for the end of the other. What
+// goes in order has no place: only the table knows what it waits for.
 func (l *lane) reserve(size int64) bool {
 	dst := l.destination.Load()
 	if dst.State != bellhop.DestinationActive || dst.ordered {
@@ -61,11 +61,11 @@ func (l *lane) reserve(size int64) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	room := l.room()
+	room, taken := l.room(), l.len()+l.reserved
 	if l.claiming || !l.dueAt.IsZero() && !l.dueAt.After(l.engine.now()) {
-		room /= 2
+		room, taken = room/2, l.queue.fresh+l.reserved
 	}
-	if l.stopped || l.len()+l.reserved >= room || l.bytes > 0 && l.bytes+size > maxLaneBytes {
+	if l.stopped || taken >= room || l.bytes > 0 && l.bytes+size > maxLaneBytes {
 		return false
 	}
 	if l.hold(size); l.engine.queuedBytes.Load() > maxQueuedBytes {
@@ -127,7 +127,7 @@ func (l *lane) push(d *bellhop.Delivery) {
 		l.giveBack([]string{d.ID})
 		return
 	}
-	l.queue.push(d)
+	l.queue.push(d, true)
 	l.engine.metrics.queued.Inc()
 	l.start()
 	l.mu.Unlock()
@@ -193,7 +193,7 @@ func (l *lane) next(batch []*bellhop.Delivery, made bool) (_ []*bellhop.Delivery
 	defer l.mu.Unlock()
 	dst := l.destination.Load()
 	now := l.engine.now()
-	if !l.dueAt.IsZero() && l.len() <= l.room()/2 {
+	if !l.dueAt.IsZero() {
 		l.fillLater(now)
 	}
 	at := l.ready(dst, now)

@@ -78,9 +78,9 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestDecideSchedule: over a thousand seeds, each wait of the default schedule is within a tenth, and the tenth attempt is the last.
+// TestDecideSchedule: over ten thousand seeds, each wait of the default schedule is within a tenth, and the tenth attempt is the last.
 func TestDecideSchedule(t *testing.T) {
-	for seed := range uint64(1000) {
+	for seed := range uint64(10_000) {
 		random := rand.New(rand.NewPCG(seed, seed))
 		now := began
 		for n := 1; ; n++ {

@@ -64,9 +64,10 @@ type Options struct {
 // Bounds of what waits in memory. The rest waits in the table.
 const (
 	laneLength     = 1024     // deliveries in one lane
+	maxLaneLength  = 4096     // the same, where many go in one request
 	maxQueuedBytes = 64 << 20 // bodies in all lanes
 	maxLaneBytes   = 16 << 20 // bodies in one lane, but that a single one may be larger
-	claimLimit     = 256
+	claimLimit     = 512
 	claimBytes     = 8 << 20
 	minClaimBytes  = 256 << 10 // which an empty lane may claim though the others have taken all the room
 )

@@ -98,7 +98,7 @@ func (l *lane) room() int {
 	case l.pace.breaker.open:
 		return together // to find out
 	case rate.IsZero():
-		return laneLength
+		return max(laneLength, min(maxLaneLength, 2*together*dst.Concurrency))
 	default:
 		return min(laneLength, (2+rate.Burst+int(rate.PerSecond*longHold.Seconds()))*together)
 	}

@@ -1,36 +1,6 @@
 package delivery
 
-import (
-	"slices"
-
-	"github.com/bellhop-gateway/bellhop"
-)
-
-// laneTable is a snapshot of the lanes, by what they may want.
-type laneTable struct {
-	byID     map[string]*lane
-	any      []*lane            // that take events of every source
-	bySource map[string][]*lane // by source name or id
-}
-
-func newLaneTable(lanes map[string]*lane) *laneTable {
-	t := &laneTable{byID: lanes, bySource: map[string][]*lane{}}
-	if t.byID == nil {
-		t.byID = map[string]*lane{}
-	}
-	for _, l := range lanes {
-		sources := l.destination.Load().Match.Sources
-		if len(sources) == 0 {
-			t.any = append(t.any, l)
-		}
-		for _, s := range sources {
-			if list := t.bySource[s]; len(list) == 0 || list[len(list)-1] != l { // it is not named twice
-				t.bySource[s] = append(list, l)
-			}
-		}
-	}
-	return t
-}
+import "github.com/bellhop-gateway/bellhop"
 
 // Match lists who wants the events, in the events' order, and reserves room in their lanes: what is Leased has a
 // place. The caller gives every one of them to Deliver or to Forget.
@@ -38,18 +8,8 @@ func (e *Engine) Match(events []bellhop.Event) []bellhop.Owed {
 	t := e.lanes.Load()
 	var owed []bellhop.Owed
 	for i := range events {
-		ev := &events[i]
-		for _, l := range t.any {
-			owed = e.match(owed, i, ev, l)
-		}
-		byName := t.bySource[ev.Source]
-		for _, l := range byName {
-			owed = e.match(owed, i, ev, l)
-		}
-		for _, l := range t.bySource[ev.SourceID] {
-			if !slices.Contains(byName, l) {
-				owed = e.match(owed, i, ev, l)
-			}
+		for l := range t.mayWant(&events[i]) {
+			owed = e.match(owed, i, &events[i], l)
 		}
 	}
 	return owed

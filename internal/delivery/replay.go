@@ -124,14 +124,7 @@ func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota 
 
 // owed adds what each destination that wants ev, the i-th of some events, is owed of it. Unlike Match it takes no place in a lane.
 func (e *Engine) owed(owed []bellhop.Owed, i int, ev *bellhop.Event) []bellhop.Owed {
-	t := e.lanes.Load()
-	lanes := slices.Concat(t.any, t.bySource[ev.Source])
-	for _, l := range t.bySource[ev.SourceID] {
-		if !slices.Contains(t.bySource[ev.Source], l) {
-			lanes = append(lanes, l)
-		}
-	}
-	for _, l := range lanes {
+	for l := range e.lanes.Load().mayWant(ev) {
 		if dst := l.destination.Load(); e.wants(l, dst, ev) {
 			owed = append(owed, bellhop.Owed{Event: i, DestinationID: l.id, Key: dst.Order.Key(ev)})
 		}

@@ -109,8 +109,6 @@ type Engine interface {
 	CheckDestination(d bellhop.Destination) error
 	// DefaultHandshake is the handshake of a destination that does not say.
 	DefaultHandshake(d bellhop.Destination) string
-	// Asks reports whether the destination's receiver has to agree before it gets anything.
-	Asks(d bellhop.Destination) bool
 	// Greet asks it; the error says why it did not agree. At callback, a URL of ours, it may agree later. Before it can,
 	// asked is told how many deliveries it is asked for.
 	Greet(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.Agreement, error)

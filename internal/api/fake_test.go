@@ -265,9 +265,6 @@ func (f *fake) DefaultHandshake(d bellhop.Destination) string {
 	return bellhop.HandshakeNone
 }
 
-// Asks: a destination whose handshake is "ask".
-func (f *fake) Asks(d bellhop.Destination) bool { return d.Handshake == "ask" }
-
 func (f *fake) Greet(_ context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.Agreement, error) {
 	f.asked = append(f.asked, callback)
 	if err := asked(bellhop.PerSecond(3)); err != nil {

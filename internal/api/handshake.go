@@ -68,7 +68,7 @@ func laterReason(agreed provider.Agreement, until time.Time) string {
 // begin is the state in which a destination begins, and why it is not active.
 func (s *server) begin(d *bellhop.Destination) {
 	d.State, d.StateReason, d.Granted = bellhop.DestinationActive, "", bellhop.Rate{}
-	if s.Engine.Asks(*d) {
+	if d.Asks() {
 		d.State, d.StateReason = bellhop.DestinationUnverified, "its receiver has not answered yet; resume asks again"
 	}
 }

@@ -37,7 +37,7 @@ func (e *Engine) perform(dst *destination, d *bellhop.Delivery, now time.Time) a
 	defer cancel()
 	done := e.performSafely(ctx, dst, d, provider.Sending{DeliveryID: d.ID, Attempt: d.Attempts + 1, Time: now})
 	got := answer{reply: done.Reply[:min(len(done.Reply), bellhop.MaxReplyBytes)], err: done.Error, detail: done.Detail,
-		final: done.Final, answered: !done.Cut}
+		final: done.Final}
 	switch {
 	case done.Cut && e.ctx.Err() != nil:
 		return answer{err: string(egress.ClassCanceled), detail: "given up"}

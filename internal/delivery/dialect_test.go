@@ -147,7 +147,7 @@ func TestGreet(t *testing.T) {
 				to := r.network.receiver("to")
 				to.will(c.answer)
 				d := bellhop.Destination{Type: "picky", URL: to.url(), Handshake: "knock"}
-				if !r.engine.Asks(d) {
+				if !d.Asks() {
 					t.Error("does not ask")
 				}
 				start := time.Now()

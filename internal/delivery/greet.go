@@ -17,11 +17,6 @@ const greetTimeout = 5 * time.Second
 // maxGreetingReply bounds what of its answer is read: a token of 4 KiB fits in.
 const maxGreetingReply = 16 << 10
 
-// Asks reports whether d's receiver has to agree before anything is delivered to it.
-func (e *Engine) Asks(d bellhop.Destination) bool {
-	return d.Handshake != "" && d.Handshake != bellhop.HandshakeNone
-}
-
 // DefaultHandshake is what the handshake of d is where it does not say: that of its type, if the type asks with these
 // settings.
 func (e *Engine) DefaultHandshake(d bellhop.Destination) string {
@@ -43,7 +38,7 @@ func (e *Engine) checkHandshake(d bellhop.Destination) error {
 		own = s.Info().Handshake
 	}
 	switch {
-	case !e.Asks(d):
+	case !d.Asks():
 		return nil
 	case d.Handshake == own:
 		return e.checkGreeting(d)

@@ -21,7 +21,6 @@ type answer struct {
 	final      bool // trying again cannot help
 	skipped    bool // the destination does not want it
 	unsent     bool // nothing was sent
-	answered   bool // the destination is there
 	verdict    provider.Verdict
 }
 
@@ -114,16 +113,14 @@ func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time
 		if !errors.As(err, &failure) {
 			return answer{err: "network", detail: err.Error()}
 		}
-		// Whoever took the connection is there; whoever only let it time out may not be.
-		there := failure.Sent && failure.Class != egress.ClassTimeout
 		detail := failure.Detail
 		if failure.Sent {
 			detail += unknown
 		}
 		unsent := failure.Class == errorToken || failure.Class == errorRender
-		return answer{err: string(failure.Class), detail: detail, answered: there, unsent: unsent}
+		return answer{err: string(failure.Class), detail: detail, unsent: unsent}
 	}
-	got := answer{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body, answered: true}
+	got := answer{status: reply.Status, retryAfter: reply.RetryAfter, reply: reply.Body}
 	if dst.judge != nil {
 		got.verdict = e.judgeSafely(dst, reply.Status, reply.Body)
 	}

@@ -84,7 +84,10 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	env := provider.Env{Now: time.Now, Rand: rand.Reader, Logger: opts.Logger}
-	client := a.openEgress()
+	client, err := a.openEgress()
+	if err != nil {
+		return nil, err
+	}
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
@@ -143,17 +146,22 @@ func (a *App) openStore() error {
 	return nil
 }
 
-func (a *App) openEgress() *egress.Client {
+func (a *App) openEgress() (*egress.Client, error) {
+	for i, proxy := range a.opts.Config.Proxies {
+		if err := egress.CheckProxyURL(proxy); err != nil {
+			return nil, fmt.Errorf("proxies: the one at %d: %w", i+1, err)
+		}
+	}
 	if a.opts.Config.AllowPrivate {
 		a.opts.Logger.Warn("egress.opened", "component", "app", "setting", "allow-private",
 			"meaning", "deliveries may reach private and loopback addresses")
 	}
-	client := egress.New(egress.Config{AllowPrivate: a.opts.Config.AllowPrivate, Allow: a.opts.Config.Allow, UserAgent: "Bellhop/" + a.opts.Version})
+	client := egress.New(egress.Config{AllowPrivate: a.opts.Config.AllowPrivate, Allow: a.opts.Config.Allow, Proxies: a.opts.Config.Proxies, UserAgent: "Bellhop/" + a.opts.Version})
 	a.undoLater("connections", func(context.Context) error {
 		client.Close()
 		return nil
 	})
-	return client
+	return client, nil
 }
 
 // maxAttempts is how many attempts may be under way: as many as the settings say, but no more than half of what descriptors the

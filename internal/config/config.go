@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ type Config struct {
 	Retain          time.Duration  `name:"retain" default:"30d" doc:"how long events, their deliveries and requests are kept, such as 12h or 30d; 0 keeps them for ever"`
 	AllowPrivate    bool           `name:"allow-private" default:"false" doc:"let deliveries reach private, loopback and link-local addresses"`
 	Allow           []netip.Prefix `name:"allow" default:"" doc:"addresses that deliveries may reach though they are private, such as 10.1.0.0/16; comma-separated"`
+	Proxies         []string       `name:"proxies" default:"" doc:"proxies that destinations may go through, such as http://proxy.example:3128; comma-separated; none if empty"`
 	AllowExec       bool           `name:"allow-exec" default:"false" doc:"let destinations run commands, as the server's user; whoever has an API key can then do that"`
 	ShutdownTimeout time.Duration  `name:"shutdown-timeout" default:"10s" doc:"how long a clean stop may take"`
 	ReadTimeout     time.Duration  `name:"read-timeout" default:"15s" doc:"how long a request may take to arrive"`
@@ -145,6 +147,13 @@ func set(field reflect.Value, text string) error {
 			}
 			*p = append(*p, prefix)
 		}
+	case *[]string:
+		*p = nil
+		for _, word := range strings.Split(text, ",") {
+			if word = strings.TrimSpace(word); word != "" {
+				*p = append(*p, word)
+			}
+		}
 	default:
 		panic("config: a field of a type that cannot be set: " + field.Type().String())
 	}
@@ -185,6 +194,8 @@ func (c *Config) check() (name string, err error) {
 		return "database", errors.New("this version keeps everything in SQLite in the data folder; leave it out")
 	case c.PublicURL != "" && !isWebURL(c.PublicURL):
 		return "public-url", fmt.Errorf("use a whole URL without a query, such as https://hooks.example.com, not %q", c.PublicURL)
+	case slices.ContainsFunc(c.Proxies, func(proxy string) bool { return !isProxyURL(proxy) }): // which may hold a password
+		return "proxies", errors.New("use the scheme, host and port of each, such as http://proxy.example:3128; a user and password belong to the destination")
 	case c.MaxAttempts < 16 || c.MaxAttempts > 100_000:
 		return "max-attempts", errors.New("use a whole number from 16 to 100000")
 	case c.ReadTimeout <= 0:
@@ -201,6 +212,11 @@ func (c *Config) check() (name string, err error) {
 		return "log-format", fmt.Errorf("use text, json or auto, not %q", c.LogFormat)
 	}
 	return "", nil
+}
+
+func isProxyURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && isWebURL(text) && strings.Trim(u.Path, "/") == ""
 }
 
 func isWebURL(text string) bool {

@@ -74,6 +74,10 @@ log-format: json
 	if got, err := load(t, "", map[string]string{"BELLHOP_ALLOW": " 10.1.0.0/16 , fd00::1,"}, nil); err != nil || !reflect.DeepEqual(got.Allow, want) {
 		t.Errorf("a list in the environment: %+v %v", got, err)
 	}
+	got, err = load(t, "proxies: [\"http://a.example:3128\", \"https://[::1]\"]\n", nil, nil)
+	if proxies := []string{"http://a.example:3128", "https://[::1]"}; err != nil || !reflect.DeepEqual(got.Proxies, proxies) {
+		t.Errorf("%+v %v", got, err)
+	}
 }
 
 // TestErrors: an error names where the value at fault is, and what to write instead.
@@ -99,6 +103,10 @@ func TestErrors(t *testing.T) {
 		{"boolean", "", map[string]string{"BELLHOP_ALLOW_PRIVATE": "perhaps"}, nil, `^BELLHOP_ALLOW_PRIVATE: use true or false, not "perhaps"$`},
 		{"network", "allow: 10.0.0.0/33\n", nil, nil, `bellhop\.yaml: allow: use an address or a range`},
 		{"second network", "", nil, map[string]string{"allow": "10.0.0.0/8,lan"}, `^--allow: .*not "lan"$`},
+		{"proxy with a password", "", map[string]string{"BELLHOP_PROXIES": "http://a.example,http://me:s3cret@proxy.example:3128"}, nil, `^BELLHOP_PROXIES: use the scheme, host and port`},
+		{"proxy of another kind", "proxies: [\"socks5://proxy.example:1080\"]\n", nil, nil, `bellhop\.yaml: proxies: use the scheme`},
+		{"proxy without a scheme", "", nil, map[string]string{"proxies": "proxy.example:3128"}, `^--proxies: use the scheme`},
+		{"proxy with a path", "", nil, map[string]string{"proxies": "http://proxy.example:3128/s3cret"}, `^--proxies: use the scheme`},
 		{"level in the environment", "", map[string]string{"BELLHOP_LOG_LEVEL": "loud"}, nil, `^BELLHOP_LOG_LEVEL: use debug, info, warn or error, not "loud"$`},
 		{"format in the file", "log-format: xml\n", nil, nil, `bellhop\.yaml: log-format: use text, json or auto, not "xml"$`},
 		{"format in a flag", "log-format: json\n", nil, map[string]string{"log-format": "xml"}, `^--log-format: use text, json or auto`},

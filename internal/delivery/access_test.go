@@ -70,8 +70,11 @@ func TestAccessHeader(t *testing.T) {
 // TestAccessProxy: deliveries and handshakes go through the proxy, which alone gets its credentials in a header of its own.
 func TestAccessProxy(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newRig(t, withPicky)
-		to, proxy := r.network.receiver("to"), r.network.receiver("proxy")
+		var to, proxy *receiver
+		r := newRig(t, withPicky, func(r *rig) {
+			to, proxy = r.network.receiver("to"), r.network.receiver("proxy")
+			r.proxies = []string{"http://" + proxy.address}
+		})
 		var asked []string // in turn
 		proxy.will(func(w http.ResponseWriter, req *http.Request) {
 			asked = append(asked, req.Method+" "+req.RequestURI+" "+req.Host+" "+req.Header.Get("Proxy-Authorization")+" "+req.Header.Get("Authorization"))
@@ -193,7 +196,7 @@ func withDialects(r *rig) {
 
 // TestAccessRefused: what contradicts itself, the settings or the URL is refused when a destination is made, with the field.
 func TestAccessRefused(t *testing.T) {
-	r := newRig(t, withDialects)
+	r := newRig(t, withDialects, func(r *rig) { r.proxies = []string{"http://10.0.0.9:3128", "http://169.254.169.254"} })
 	_, certificate, key := issue(t, nil)
 	keyPair := map[string]any{"certificate": certificate, "private_key": key}
 	for _, c := range []struct {
@@ -213,6 +216,7 @@ func TestAccessRefused(t *testing.T) {
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://169.254.169.254:80"}, "access.proxy"},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "ftp://x.example"}, "access.proxy"},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://10.0.0.9:3128"}, ""},
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://10.0.0.9:3129"}, "access.proxy"},
 		{"http", "https://x.example", `{"format":"raw"}`, oauth("http://169.254.169.254/token"), "access.token_url"},
 		{"http", "https://x.example", `{"format":"raw"}`, oauth("https://me:secret@id.example/token"), "access.token_url"},
 		{"http", "https://x.example", `{"format":"raw"}`, oauth("/token"), "access.token_url"},

@@ -46,6 +46,7 @@ type rig struct {
 	actions     []provider.Action
 	roots       *x509.CertPool // whom receivers' certificates are trusted by
 	maxAttempts int            // 0 is the default
+	proxies     []string       // that destinations may go through
 	jumped      atomic.Int64   // by how much the clock has been set forward, in nanoseconds
 
 	store   *store.Store
@@ -89,7 +90,7 @@ func (r *rig) open() {
 	if r.between != nil {
 		kept = r.between(s)
 	}
-	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial, RootCAs: r.roots})
+	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial, RootCAs: r.roots, Proxies: r.proxies})
 	running, end := context.WithCancel(context.Background())
 	e := New(Options{Store: kept, Client: client, Providers: r.providers, Actions: r.actions, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
 		Logger: log, MaxAttempts: r.maxAttempts, Announce: r.announce, Changed: func() {

@@ -20,14 +20,18 @@ type Config struct {
 	// Allow permits the addresses of these networks, at any port. The address of a metadata service is permitted
 	// only by a prefix of that one address ("169.254.169.254/32").
 	Allow []netip.Prefix
+	// Proxies are those that destinations may go through ("http://proxy.example:3128"), each as [CheckProxyURL] has it;
+	// none are no proxy at all. To list one permits it as Allow would, whatever its address and port are, but that no
+	// list permits the address of a metadata service as a proxy.
+	Proxies []string
 	// Ports reports which ports are permitted where AllowPrivate and Allow do not permit all; nil is [DefaultPorts].
 	Ports func(port uint16) bool
 
 	// Resolver looks names up; nil is the Go resolver, never the C library's. Names are asked for with a trailing
-	// dot, so that search domains do not apply, unless AllowPrivate is set.
+	// dot, so that search domains do not apply, unless AllowPrivate is set, or it is a proxy that is looked up.
 	Resolver Resolver
 	// Dial opens a connection to an address the guard has passed ("192.0.2.1:443"); nil is a [net.Dialer]. For tests.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial dialFunc
 	// RootCAs are the certificate authorities to trust; nil is the system's.
 	RootCAs *x509.CertPool
 	// UserAgent is sent where a request has none of its own; "" is "Bellhop".
@@ -50,10 +54,8 @@ type Resolver interface {
 // A Client makes requests. It is safe for concurrent use. Close or CloseIdle it when it is no longer needed.
 type Client struct {
 	guard    *guard
-	proxies  *guard // guard for what is dialled as a proxy
+	proxies  *proxies
 	resolver Resolver
-	rooted   bool // names are asked for with a trailing dot
-	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	tls      *tls.Config // without ServerName
 	agent    string
 	pool     *pool
@@ -68,12 +70,10 @@ func New(cfg Config) *Client {
 	c := &Client{
 		guard:    newGuard(&cfg, new(ownList).get),
 		resolver: cfg.Resolver,
-		rooted:   !cfg.AllowPrivate,
-		dial:     cfg.Dial,
 		tls:      tlsConfig(cfg.RootCAs),
 		agent:    cfg.UserAgent,
 	}
-	c.proxies = c.guard.toProxies()
+	c.proxies = newProxies(c.guard, cfg.Proxies)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -85,9 +85,6 @@ func New(cfg Config) *Client {
 	}, cfg.Now)
 	if c.resolver == nil {
 		c.resolver = &net.Resolver{PreferGo: true}
-	}
-	if c.dial == nil {
-		c.dial = c.guard.dialer().DialContext
 	}
 	if c.agent == "" {
 		c.agent = "Bellhop"

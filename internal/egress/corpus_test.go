@@ -67,7 +67,7 @@ var generic = map[string]string{
 	"S455": "https://contoso.communication.azure.com/recording/download/x?api-version=1&y=z#",
 	"S466": "http://169.254.169.254/confirm",
 	"S469": "http://127.0.0.1:8080/token",
-	"S470": "http://127.0.0.1:3128", // which no destination may have as its proxy either; see TestHTTPIgnoresProxies for those of the environment
+	"S470": "http://127.0.0.1:3128", // and only the operator sets a proxy: TestOnlyTheOperatorSetsProxies, and TestHTTPIgnoresProxies for those of the environment
 	"S472": "http://127.0.0.1:6379/",
 	"S473": "http://169.254.169.254/",
 }
@@ -129,7 +129,7 @@ func testStatic(t *testing.T, row corpusRow) {
 // and that its address, if it is one, is refused by the guard alone.
 func testRefused(t *testing.T, raw string) {
 	rec := new(recorder)
-	strict := newClient(t, Config{Resolver: answers("127.0.0.1"), Dial: rec.dial})
+	strict := newClient(t, Config{Resolver: answers("127.0.0.1"), Dial: rec.dial, Proxies: []string{"http://proxy.example:3128"}})
 	_, err := strict.CheckURL(raw)
 	var refusal *Error
 	if !errors.As(err, &refusal) || refusal.Class != ClassBlocked && refusal.Class != ClassBadURL || refusal.Phase != PhaseURL {

@@ -53,21 +53,24 @@ func (c *Client) open(ctx context.Context, t *Target) (*conn, Phase, error) {
 func (c *Client) reach(ctx context.Context, t *Target) (net.Conn, Phase, error) {
 	next, guard := t.place, c.guard
 	if t.proxy != nil {
-		next, guard = t.proxy.place, c.proxies
+		next, guard = t.proxy.place, c.proxies.guard
+		if err := c.proxies.check(next); err != nil { // t may be older than the list
+			return nil, PhaseDial, t.blame(err)
+		}
 	}
 	addrs, err := c.resolve(ctx, next, guard)
 	if err != nil {
 		return nil, PhaseDNS, t.blame(err)
 	}
-	tcp, err := c.connect(ctx, addrs)
+	tcp, err := c.connect(ctx, guard, addrs)
 	return tcp, PhaseDial, t.blame(err)
 }
 
 // connect opens a connection to one of addrs. They are tried in turn, the families alternating, each with a
 // short head start over the next; the first to connect wins and the others are given up before connect returns.
-func (c *Client) connect(ctx context.Context, addrs []netip.AddrPort) (net.Conn, error) {
+func (c *Client) connect(ctx context.Context, g *guard, addrs []netip.AddrPort) (net.Conn, error) {
 	if len(addrs) == 1 {
-		return c.dialOne(ctx, addrs[0])
+		return g.dialOne(ctx, addrs[0])
 	}
 	type outcome struct {
 		conn net.Conn
@@ -86,7 +89,7 @@ func (c *Client) connect(ctx context.Context, addrs []netip.AddrPort) (net.Conn,
 		addrs = addrs[1:]
 		running++
 		go func() {
-			conn, err := c.dialOne(ctx, a)
+			conn, err := g.dialOne(ctx, a)
 			results <- outcome{conn, err}
 		}()
 	}
@@ -144,12 +147,19 @@ func alternate(addrs []netip.AddrPort) []netip.AddrPort {
 	return out
 }
 
-func (c *Client) dialOne(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
-	if err := c.guard.checkAddr(a.Addr()); err != nil { // of its port resolve knows, which is told what it is for
+func (g *guard) dialOne(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
+	if err := g.checkAddr(a.Addr()); err != nil { // of its port resolve knows, which is told what it is for
 		return nil, blocked(err.Error(), err)
 	}
-	return c.dial(ctx, "tcp", a.String())
+	dial := g.dial
+	if dial == nil {
+		dial = g.dialer().DialContext
+	}
+	return dial(ctx, "tcp", a.String())
 }
+
+// A dialFunc opens connections as [net.Dialer.DialContext] does.
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // dialer returns a dialer that asks the guard once more, about the address that the socket is about to connect to.
 func (g *guard) dialer() *net.Dialer {

@@ -69,7 +69,7 @@ func TestConnect(t *testing.T) {
 				for _, a := range test.addrs {
 					addrs = append(addrs, netip.MustParseAddrPort(a))
 				}
-				conn, err := c.connect(ctx, addrs)
+				conn, err := c.connect(ctx, c.guard, addrs)
 				if took := time.Since(start); (err != nil) != test.failed || took != test.took {
 					t.Errorf("got %v after %s", err, took)
 				}

@@ -21,8 +21,10 @@
 //
 // # Proxies
 //
-// A destination may have a proxy of its own. The proxy is what is dialled, so it is the proxy's address that is judged,
-// for every connection, as a destination's would be; port 3128 is permitted besides. Of the destination itself its
+// A destination may go through a proxy, but only through one of those that the operator listed (Proxies of [Config]): whoever
+// may make destinations must not choose by whom the server's connections are made. To list a proxy is to permit what it
+// leads to: its address, if it is written as one, or the public and private addresses of its name, at its port; that is
+// judged for every connection, and a metadata service is refused in any case. Of the destination itself its
 // scheme, literal address, name and port are judged as ever, but its name is looked up by the proxy: whether that leads
 // to an address that we would not dial is for whoever runs the proxy to prevent, since nobody else can. For https the
 // proxy opens a tunnel, through which it sees nothing; an http request it reads. Its answer to CONNECT is bounded like a

@@ -35,11 +35,12 @@ type guard struct {
 	allow        []netip.Prefix // v4 prefixes as v4
 	ports        func(port uint16) bool
 	own          func() []netip.Addr // the addresses of this machine's interfaces
+	dial         dialFunc            // nil is that of dialer
 	public       *ssrf.Guardian      // follows the IANA registries of special addresses
 }
 
 func newGuard(cfg *Config, own func() []netip.Addr) *guard {
-	g := &guard{allowPrivate: cfg.AllowPrivate, ports: cfg.Ports, own: own, public: ssrf.New(ssrf.WithAnyPort())}
+	g := &guard{allowPrivate: cfg.AllowPrivate, ports: cfg.Ports, own: own, dial: cfg.Dial, public: ssrf.New(ssrf.WithAnyPort())}
 	for _, p := range cfg.Allow {
 		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
@@ -106,16 +107,6 @@ func (g *guard) howToPermit(a netip.Addr) string {
 	}
 	return "; the server permits it with --allow CIDR"
 }
-
-// toProxies is g for what is dialled as a proxy, which may also be at the port of Squid: we speak to it as such.
-func (g *guard) toProxies() *guard {
-	proxies := *g
-	proxies.ports = func(port uint16) bool { return port == squidPort || g.ports(port) }
-	return &proxies
-}
-
-// squidPort is where proxies usually listen.
-const squidPort = 3128
 
 // kind says in words what is special about a.
 func kind(a netip.Addr) string {

@@ -105,5 +105,5 @@ func (c *Client) dialContext(ctx context.Context, _, hostport string) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	return c.connect(ctx, addrs)
+	return c.connect(ctx, c.guard, addrs)
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 )
@@ -23,24 +22,6 @@ type proxy struct {
 }
 
 func (p *proxy) String() string { return "the proxy " + p.header() }
-
-// CheckProxy returns nil if raw can be a destination's proxy, or an error that says why not: it must be an http or https
-// URL of a host and a port alone, and permitted like a destination, though it may be at port 3128 as well.
-func (c *Client) CheckProxy(raw string) error {
-	_, err := c.parseProxy(raw)
-	return err
-}
-
-func (c *Client) parseProxy(raw string) (place, error) {
-	u, err := parseURL(raw, MaxURLLength)
-	if err != nil {
-		return place{}, badURL(err.Error())
-	}
-	if u.Path != "" && u.Path != "/" || u.RawQuery != "" {
-		return place{}, badURL("the URL of a proxy must not have a path or query")
-	}
-	return c.proxies.checkPlace(&url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host})
-}
 
 // enter makes tcp, which leads to t's proxy, lead to t: for https through a tunnel; for http the proxy reads each request.
 func (c *Client) enter(ctx context.Context, t *Target, tcp net.Conn) (net.Conn, error) {

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -96,7 +95,7 @@ func TestProxy(t *testing.T) {
 	for name, secure := range map[string]*tls.Config{"http": nil, "https": server} {
 		t.Run(name, func(t *testing.T) {
 			r := newRelay(t, serveTLS(t, server, okReply), secure)
-			c := newClient(t, Config{AllowPrivate: true, RootCAs: ca.pool(), Resolver: noSuchHost})
+			c := newClient(t, Config{RootCAs: ca.pool(), Resolver: noSuchHost, Proxies: []string{name + "://" + r.addr}})
 			w := Way{Proxy: name + "://" + r.addr, ProxyUsername: "me", ProxyPassword: "pass"}
 			for url, want := range map[string]string{
 				"https://hooks.example.com/a?b":      "CONNECT hooks.example.com:443 hooks.example.com:443 Basic bWU6cGFzcw==",
@@ -128,7 +127,7 @@ func TestProxyCredentials(t *testing.T) {
 		eachRequest(s, func(r *http.Request, _ []byte) { seen <- r.Header; io.WriteString(s, okReply) })
 	})
 	r := newRelay(t, addr, nil)
-	c := newClient(t, Config{AllowPrivate: true, RootCAs: ca.pool()}) // the last, so that it hangs up first
+	c := newClient(t, Config{Proxies: []string{"http://" + r.addr}, RootCAs: ca.pool()}) // the last, so that it hangs up first
 	target := mustWay(t, c, "https://hooks.example.com", Way{Proxy: "http://" + r.addr, ProxyUsername: "me", ProxyPassword: "secret"})
 	if _, err := post(c, target); err != nil {
 		t.Fatal(err)
@@ -179,7 +178,7 @@ func TestProxyFaults(t *testing.T) {
 					f.serve(c)
 				}
 			})
-			c := newClient(t, Config{AllowPrivate: true})
+			c := newClient(t, Config{Proxies: []string{"http://" + addr}})
 			target := mustWay(t, c, "https://hooks.example.com/secret-path?secret", Way{Proxy: "http://" + addr, ProxyUsername: "me", ProxyPassword: "secret"})
 			req := &Request{URL: target, Body: []byte("{}"), Timeout: shortly}
 			if f.soon {
@@ -210,7 +209,7 @@ func TestProxyFaults(t *testing.T) {
 // A proxy that wants credentials for a plain request says so itself; the destination did not.
 func TestProxyRefusesPlainRequest(t *testing.T) {
 	addr := serve(t, replies("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
-	c := newClient(t, Config{AllowPrivate: true})
+	c := newClient(t, Config{AllowPrivate: true, Proxies: []string{"http://" + addr}})
 	_, err := post(c, mustWay(t, c, "http://hooks.example.com", Way{Proxy: "http://" + addr}))
 	wantClass(t, err, ClassProxy)
 	if reply, err := post(c, mustTarget(t, c, "http://"+addr)); err != nil || reply.Status != 407 {
@@ -225,7 +224,8 @@ func TestProxyCannotBeReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	c := newClient(t, Config{AllowPrivate: true, Resolver: noSuchHost})
+	plain := serve(t, func(_ int, c *net.TCPConn) { c.Read(make([]byte, 1<<10)); says("HTTP/1.1 400 Bad Request\r\n\r\n")(c) })
+	c := newClient(t, Config{Resolver: noSuchHost, Proxies: []string{"http://" + l.Addr().String(), "http://proxy.example:3128", "https://" + plain}})
 	for proxy, want := range map[string]string{
 		"http://" + l.Addr().String(): "connection_refused: the proxy " + l.Addr().String() + " does not accept connections",
 		"http://proxy.example:3128":   "dns: the proxy: there is no host proxy.example",
@@ -235,50 +235,9 @@ func TestProxyCannotBeReached(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	plain := serve(t, func(_ int, c *net.TCPConn) { c.Read(make([]byte, 1<<10)); says("HTTP/1.1 400 Bad Request\r\n\r\n")(c) })
 	_, err = post(c, mustWay(t, c, "https://hooks.example.com", Way{Proxy: "https://" + plain}))
 	if e := wantClass(t, err, ClassProxy); !strings.Contains(e.Error(), "does not speak TLS") {
 		t.Errorf("got %v", e)
-	}
-}
-
-// TestProxyIsGuarded: the guard judges the address of the proxy, and of the target what its URL says.
-func TestProxyIsGuarded(t *testing.T) {
-	rec := new(recorder)
-	strict := newClient(t, Config{Resolver: answers("10.0.0.7"), Dial: rec.dial})
-	for _, proxy := range []string{"http://127.0.0.1:3128", "http://169.254.169.254", "http://[::1]:8080", "http://2130706433", "http://localhost:3128",
-		"http://proxy.corp:3128", "http://proxy.example:22", "http://proxy.example:6379", "socks5://proxy.example", "http://me:x@proxy.example:3128",
-		"http://proxy.example:3128/path", "http://proxy.example?x", "proxy.example:3128", "http://"} {
-		if err := strict.CheckProxy(proxy); err == nil {
-			t.Errorf("%s is accepted", proxy)
-		}
-		if _, err := strict.Target("https://hooks.example.com", Way{Proxy: proxy}); err == nil {
-			t.Errorf("Target accepts %s", proxy)
-		}
-	}
-	good := Way{Proxy: "http://proxy.example:3128"}
-	for _, url := range []string{"https://127.0.0.1/", "https://localhost/", "https://169.254.169.254/", "http://10.0.0.1/", "https://metadata.google.internal/", "http://hooks.example.com:3128/"} {
-		if _, err := strict.Target(url, good); err == nil {
-			t.Errorf("%s is reached through a proxy", url)
-		}
-	}
-	// A name that leads inside: the proxy is not dialled.
-	_, err := post(strict, mustWay(t, strict, "https://hooks.example.com", good))
-	if e := wantClass(t, err, ClassBlocked); !strings.HasPrefix(e.Detail, "the proxy: ") {
-		t.Errorf("got %v", e)
-	}
-	// Accepted while the server was open.
-	open := newClient(t, Config{AllowPrivate: true})
-	_, err = post(strict, mustWay(t, open, "https://hooks.example.com", Way{Proxy: "http://127.0.0.1:3128"}))
-	wantClass(t, err, ClassBlocked)
-	if dialed := rec.take(); len(dialed) > 0 {
-		t.Errorf("dialled %s", dialed)
-	}
-	// One that is permitted, at the port that destinations may not have; and the target's name was not looked up.
-	allowed := newClient(t, Config{Resolver: answers("8.8.8.8"), Dial: rec.dial})
-	_, err = post(allowed, mustWay(t, allowed, "https://hooks.example.com", good))
-	if dialed := rec.take(); !errors.Is(err, errRecorded) || fmt.Sprint(dialed) != "[8.8.8.8:3128]" {
-		t.Errorf("dialled %s, %v", dialed, err)
 	}
 }
 
@@ -290,7 +249,7 @@ func TestProxyCanceled(t *testing.T) {
 		reached <- true
 		waitForEnd(c)
 	})
-	c := newClient(t, Config{AllowPrivate: true})
+	c := newClient(t, Config{Proxies: []string{"http://" + addr}})
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { <-reached; cancel(); <-reached; c.Close() }()
 	for _, ctx := range []context.Context{ctx, context.Background()} {

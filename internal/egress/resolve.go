@@ -21,7 +21,7 @@ func (c *Client) resolve(ctx context.Context, p place, g *guard) ([]netip.AddrPo
 		}
 		return []netip.AddrPort{netip.AddrPortFrom(p.addr, p.port)}, nil
 	}
-	addrs, err := c.lookup(ctx, p.name)
+	addrs, err := c.lookup(ctx, p.name, !g.allowPrivate)
 	if err != nil {
 		return nil, err
 	}
@@ -38,15 +38,15 @@ func (c *Client) resolve(ctx context.Context, p place, g *guard) ([]netip.AddrPo
 	return out, nil
 }
 
-// lookup asks the resolver for all addresses of name; there is at least one.
-func (c *Client) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+// lookup asks the resolver for all addresses of name; there is at least one. Rooted is with a trailing dot.
+func (c *Client) lookup(ctx context.Context, name string, rooted bool) ([]netip.Addr, error) {
 	if inTree(name, "localhost") { // RFC 6761: not for name servers
 		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, dnsTimeout)
 	defer cancel()
 	asked := name
-	if c.rooted {
+	if rooted {
 		asked += "."
 	}
 	addrs, err := c.resolver.LookupNetIP(bounded, "ip", asked)

@@ -48,6 +48,11 @@ func (g *guard) checkPlace(u *url.URL) (place, error) {
 	if err != nil {
 		return place{}, badURL(err.Error())
 	}
+	return p, g.permit(p)
+}
+
+// permit judges the host and port of p.
+func (g *guard) permit(p place) (err error) {
 	if p.addr.IsValid() {
 		err = g.checkAddr(p.addr)
 	} else {
@@ -57,9 +62,9 @@ func (g *guard) checkPlace(u *url.URL) (place, error) {
 		err = g.checkPort(p.addr, p.port)
 	}
 	if err != nil {
-		return place{}, &Error{Class: ClassBlocked, Phase: PhaseURL, Detail: err.Error()}
+		return &Error{Class: ClassBlocked, Phase: PhaseURL, Detail: err.Error()}
 	}
-	return p, nil
+	return nil
 }
 
 // parseURL reads raw strictly. Parsers disagree about everything that is refused here, and an address that two

@@ -30,7 +30,7 @@ func (c *Client) lead(t *Target, w Way) error {
 	if w.Proxy == "" {
 		return nil
 	}
-	p, err := c.parseProxy(w.Proxy)
+	p, err := c.proxies.parse(w.Proxy)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func TestWay(t *testing.T) {
 			r := newRelay(t, addr, nil)
 			rec := &recorder{to: addr}
 			c := newClient(t, Config{RootCAs: ours.pool(), Resolver: answers("8.8.8.8"), Dial: rec.dial})
-			open := newClient(t, Config{RootCAs: ours.pool(), AllowPrivate: true})
+			open := newClient(t, Config{RootCAs: ours.pool(), Proxies: []string{"http://" + r.addr}})
 			proxied := test.way
 			proxied.Proxy = "http://" + r.addr
 			for _, target := range []*Target{mustWay(t, c, "https://hooks.example.com/secret", test.way), mustWay(t, open, "https://hooks.example.com/secret", proxied)} {
@@ -109,7 +109,7 @@ func TestWaysShareNothing(t *testing.T) {
 		{}, {Certificate: one}, {Certificate: two}, {Authorities: trust}, {Certificate: one, Authorities: trust},
 		{Proxy: proxy}, {Proxy: proxy, ProxyUsername: "me"}, {Proxy: proxy, ProxyUsername: "me", ProxyPassword: "x"}, {Proxy: proxy, Certificate: one},
 	}
-	c := newClient(t, Config{AllowPrivate: true, RootCAs: ca.pool()})
+	c := newClient(t, Config{AllowPrivate: true, RootCAs: ca.pool(), Proxies: []string{proxy}})
 	target := func(w Way) *Target { return mustWay(t, c, "https://"+addr+"/", w) }
 	for round := range 2 {
 		for i, w := range ways {
@@ -156,7 +156,7 @@ func TestFingerprint(t *testing.T) {
 }
 
 func TestBeside(t *testing.T) {
-	c := newClient(t, Config{})
+	c := newClient(t, Config{Proxies: []string{"http://proxy.example:3128"}})
 	target := mustWay(t, c, "https://hooks.example.com/a", Way{Proxy: "http://proxy.example:3128"})
 	long := "https://Hooks.example.com:443/a?token=" + strings.Repeat("x", MaxURLLength)
 	if other, err := target.Beside(long); err != nil || other.pool != target.pool || other.proxy != target.proxy || !strings.Contains(other.head, "token=xxx") {

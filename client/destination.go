@@ -13,6 +13,7 @@ type NewDestination struct {
 	Type        string         `json:"type,omitempty"` // "http" (the default), a provider that sends, or an action such as "exec"
 	URL         string         `json:"url,omitempty"`
 	Settings    map[string]any `json:"settings,omitempty"` // the type's own, secrets included
+	Access      map[string]any `json:"access,omitempty"`   // how it is reached, and who we are there, secrets included
 	Match       *Match         `json:"match,omitempty"`
 	Timeout     string         `json:"timeout,omitempty"` // "5s"
 	Concurrency int            `json:"concurrency,omitempty"`
@@ -32,6 +33,7 @@ type Destination struct {
 	Type         string         `json:"type"`
 	URL          string         `json:"url"`
 	Settings     map[string]any `json:"settings"` // of a secret: {"set": true, "set_at": …}
+	Access       map[string]any `json:"access"`   // the same of its secrets; nil is as anybody
 	Match        Match          `json:"match"`
 	Timeout      string         `json:"timeout"`
 	Concurrency  int            `json:"concurrency"`

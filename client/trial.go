@@ -46,6 +46,7 @@ type Preview struct {
 type PreviewedRequest struct {
 	Method     string              `json:"method"`
 	URL        string              `json:"url"`
+	Way        string              `json:"way"` // how it would get there, in words; "" is directly, as anybody
 	Headers    map[string][]string `json:"headers"`
 	Body       string              `json:"body"`                  // up to 256 KiB
 	BodyBase64 string              `json:"body_base64,omitempty"` // the body, if it is not UTF-8

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/spf13/cobra"
@@ -93,7 +94,7 @@ func printPreview(e *env, p client.Preview) {
 	if p.Request == nil {
 		return
 	}
-	fmt.Fprintf(e.stdout, "\n%s %s\n", clean(p.Request.Method), clean(p.Request.URL))
+	fmt.Fprintf(e.stdout, "\n%s %s\n", clean(p.Request.Method), clean(strings.TrimSpace(p.Request.URL+" "+p.Request.Way)))
 	for _, name := range slices.Sorted(maps.Keys(p.Request.Headers)) {
 		for _, value := range p.Request.Headers[name] {
 			fmt.Fprintf(e.stdout, "%s: %s\n", clean(name), clean(value))

@@ -19,6 +19,7 @@ type NewDestination struct {
 	Type        string   `json:"type,omitempty" example:"http" doc:"http (the default), a provider that sends, for its dialect, or an action, which works here: exec runs a command"`
 	URL         string   `json:"url,omitempty" example:"https://billing.example.com/hooks" doc:"Where events go; an action has none"`
 	Settings    Settings `json:"settings,omitempty" doc:"The type's own, secrets included"`
+	Access      Access   `json:"access,omitempty" doc:"How it is reached, and who we are there, secrets included"`
 	Match       Match    `json:"match,omitzero" doc:"Which events it wants; empty is all of them"`
 	Timeout     string   `json:"timeout,omitempty" example:"5s" doc:"Of one attempt, 10ms to 5m; 5s if not given"`
 	Concurrency int      `json:"concurrency,omitempty" minimum:"1" maximum:"1024" doc:"Attempts under way at once; 16 if not given, 4 of exec"`
@@ -38,6 +39,7 @@ type Destination struct {
 	Type         string      `json:"type" example:"http"`
 	URL          string      `json:"url"`
 	Settings     Settings    `json:"settings" doc:"The type's own; of a secret only that it is set, and since when"`
+	Access       Access      `json:"access" doc:"How it is reached, and who we are there; of a secret only that it is set, and since when; null is as anybody"`
 	Match        Match       `json:"match"`
 	Timeout      string      `json:"timeout" example:"5s"`
 	Concurrency  int         `json:"concurrency" example:"16"`
@@ -94,7 +96,7 @@ func (s *server) createDestination(ctx context.Context, in *struct{ Body NewDest
 	if in.Body.Type == "" {
 		in.Body.Type = bellhop.TypeHTTP
 	}
-	refused := bellhop.Join("settings", s.destinationSecrets(in.Body.Type).refuseShown(in.Body.Settings))
+	refused := s.refuseShown(in.Body)
 	d, err := s.checkDestination(in.Body)
 	if err := firstOf(refused, bellhop.Join("", err, s.checkExpiry(d, time.Time{}))); err != nil {
 		return nil, err
@@ -149,10 +151,7 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 	if err != nil {
 		return after, false, err
 	}
-	secrets := s.destinationSecrets(before.Type)
-	if settings, ok := in.Body["settings"].(map[string]any); ok {
-		secrets.keep(settings)
-	}
+	s.keepSecrets(before.Type, in.Body)
 	if in.Body["url"] == s.shownURL(before) {
 		delete(in.Body, "url")
 	}
@@ -174,7 +173,7 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 	after.ID, after.State, after.StateReason, after.Granted = before.ID, before.State, before.StateReason, before.Granted
 	after.CreatedAt, after.SecretsAt = before.CreatedAt, before.SecretsAt
 	after.UpdatedAt = s.Env.Now()
-	if secrets.differ(current.Settings, merged.Settings) {
+	if s.secretsDiffer(current, merged) {
 		after.SecretsAt = after.UpdatedAt
 	}
 	renewed := before.State == bellhop.DestinationExpired && (after.ExpiresAt.IsZero() || after.ExpiresAt.After(after.UpdatedAt))
@@ -226,6 +225,9 @@ func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error
 	if d.Settings, err = settingsJSON(in.Settings); err != nil {
 		return d, err
 	}
+	if d.Access, err = accessJSON(in.Access); err != nil {
+		return d, err
+	}
 	if d.Handshake == "" {
 		d.Handshake = s.Engine.DefaultHandshake(d)
 	}
@@ -260,6 +262,7 @@ func (s *server) destinationJSON(d bellhop.Destination) Destination {
 	return Destination{
 		ID: d.ID, Name: d.Name, Type: d.Type, URL: s.shownURL(d),
 		Settings: s.destinationSecrets(d.Type).show(of.Settings, d.SecretsAt),
+		Access:   shownAccess(d),
 		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Batch: of.Batch,
 		Order: of.Order, Retry: of.Retry, Breaker: of.Breaker, ExpiresAt: Time(d.ExpiresAt), Handshake: d.Handshake, GrantedRate: rateOf(d.Granted),
 		State: string(d.State), StateReason: d.StateReason, MatchError: matchErrorOf(s.Engine.MatchError(d.ID)), FailingSince: Time(d.FailingSince), CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
@@ -302,7 +305,7 @@ func withoutSecrets(text string) string {
 // newDestination is what d could be made of again, secrets included.
 func newDestination(d bellhop.Destination) NewDestination {
 	of := NewDestination{
-		Name: d.Name, Type: d.Type, URL: d.URL, Settings: readSettings(d.Settings),
+		Name: d.Name, Type: d.Type, URL: d.URL, Settings: readSettings(d.Settings), Access: readAccess(d.Access),
 		Match:   Match{Sources: append([]string{}, d.Match.Sources...), Types: append([]string{}, d.Match.Types...), Where: d.Match.Where},
 		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Rate: rateOf(d.Rate).plain(), Batch: batchOf(d.Batch),
 		Order: string(cmp.Or(d.Order, bellhop.OrderNone)), Retry: retryOf(d.Retry), Breaker: breakerOf(d.Breaker), Handshake: d.Handshake,

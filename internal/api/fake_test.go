@@ -255,7 +255,8 @@ func (f *fake) CheckDestination(d bellhop.Destination) error {
 		}
 	}
 	_, err := d.Match.Compile()
-	return bellhop.Join("", append(errs, bellhop.Join("match", err))...)
+	_, accessErr := bellhop.ParseAccess(d.Access)
+	return bellhop.Join("", append(errs, bellhop.Join("match", err), bellhop.Join("access", accessErr))...)
 }
 
 func (f *fake) DefaultHandshake(d bellhop.Destination) string {

@@ -46,6 +46,7 @@ type Preview struct {
 type PreviewedRequest struct {
 	Method     string              `json:"method" example:"POST"`
 	URL        string              `json:"url"`
+	Way        string              `json:"way" doc:"How it would get there, in words; empty is directly, as anybody"`
 	Headers    map[string][]string `json:"headers"`
 	Body       string              `json:"body" doc:"Its beginning, up to 256 KiB, if that is UTF-8"`
 	BodyBase64 string              `json:"body_base64,omitempty" doc:"The same if it is not"`
@@ -109,7 +110,7 @@ func (s *server) destinationOf(ctx context.Context, n nameOr[NewDestination]) (d
 	if in.Type == "" {
 		in.Type = bellhop.TypeHTTP
 	}
-	refused := bellhop.Join("settings", s.destinationSecrets(in.Type).refuseShown(in.Settings))
+	refused := s.refuseShown(in)
 	d, err = s.checkDestination(in)
 	return d, firstOf(refused, err)
 }
@@ -189,7 +190,7 @@ func (s *server) previewJSON(d bellhop.Destination, p bellhop.Preview) Preview {
 	if p.Method == "" {
 		return out
 	}
-	veil := s.destinationSecrets(d.Type).veil(readSettings(d.Settings))
+	veil := s.veil(d)
 	headers := make(map[string][]string)
 	for name, values := range p.Header {
 		for _, value := range values {
@@ -197,7 +198,7 @@ func (s *server) previewJSON(d bellhop.Destination, p bellhop.Preview) Preview {
 		}
 	}
 	body := veil(string(p.Body))
-	out.Request = &PreviewedRequest{Method: p.Method, URL: veil(s.shownURL(d)), Headers: headers, BodyBytes: len(p.Body)}
+	out.Request = &PreviewedRequest{Method: p.Method, URL: veil(s.shownURL(d)), Way: wayText(d.Access), Headers: headers, BodyBytes: len(p.Body)}
 	out.Request.Body, out.Request.BodyBase64 = textOrBase64(beginning(body, maxDataBytes))
 	maps.Copy(out.Signature, headers)
 	maps.DeleteFunc(out.Signature, func(name string, values []string) bool { return !signs(name, values) })

@@ -24,7 +24,7 @@ func TestPreview(t *testing.T) {
 	}
 	same(t, r.do("POST", "/api/v1/destinations/preview", `{"destination":"billing","event":"evt_1"}`).is(200), `{"matches":false,"why":"match.where fails",
 		"match_error":"where: no","error":"","skipped":"","signature":{"Webhook-Signature":["v1,abc"]},
-		"request":{"method":"POST","url":"https://billing.example.com/?code=…","body":"key … {\"a\": [1]}","body_bytes":49,
+		"request":{"method":"POST","url":"https://billing.example.com/?code=…","way":"","body":"key … {\"a\": [1]}","body_bytes":49,
 		"headers":{"X-Key":["…"],"Authorization":["Bearer …"],"Webhook-Signature":["v1,abc"],"X-Two":["1","…2"]}}}`)
 	r.previewed = func(bellhop.Destination, bellhop.Event) (bellhop.Preview, error) {
 		return bellhop.Preview{Error: "template.body: no"}, nil
@@ -114,9 +114,10 @@ func TestPreviewRefused(t *testing.T) {
 
 // TestVeil: a secret is hidden as it is and as JSON writes it, the longer before its parts.
 func TestVeil(t *testing.T) {
-	veil := secrecy{names: []string{"a", "list"}, each: "headers"}.veil(Settings{"a": json.RawMessage(`"q\"uote"`), "list": json.RawMessage(`["part","part-of-whole",""]`),
-		"headers": json.RawMessage(`{"X":"h"}`), "open": json.RawMessage(`"open"`), "n": json.RawMessage(`7`)})
-	if got := veil(`q"uote q\"uote part part-of-whole open 7`); got != `… … … … open 7` {
+	x := secrecy{names: []string{"a", "list"}, each: "headers"}
+	hide := veil(x.texts(Settings{"a": json.RawMessage(`"q\"uote"`), "list": json.RawMessage(`["part","part-of-whole",""]`),
+		"headers": json.RawMessage(`{"X":"h"}`), "open": json.RawMessage(`"open"`), "n": json.RawMessage(`7`)}))
+	if got := hide(`q"uote q\"uote part part-of-whole open 7`); got != `… … … … open 7` {
 		t.Error(got)
 	}
 }

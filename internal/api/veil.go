@@ -6,17 +6,8 @@ import (
 	"strings"
 )
 
-// veil returns what puts an ellipsis in place of each secret of settings, wherever it stands in a text as it is, or as
-// JSON writes it.
-func (x secrecy) veil(settings Settings) func(text string) string {
-	var secrets []string
-	for name, value := range settings {
-		if x.has(name) || name == x.each {
-			var v any
-			json.Unmarshal(value, &v)
-			secrets = texts(secrets, v)
-		}
-	}
+// veil returns what puts an ellipsis in place of each of secrets, wherever it stands in a text as it is, or as JSON writes it.
+func veil(secrets []string) func(text string) string {
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // so that no part of one is left
 	var pairs []string
 	for _, secret := range secrets {
@@ -26,6 +17,18 @@ func (x secrecy) veil(settings Settings) func(text string) string {
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace
+}
+
+// texts are the secrets of settings, as far as they are texts that are not empty.
+func (x secrecy) texts(settings Settings) (secrets []string) {
+	for name, value := range settings {
+		if x.has(name) || name == x.each {
+			var v any
+			json.Unmarshal(value, &v)
+			secrets = texts(secrets, v)
+		}
+	}
+	return secrets
 }
 
 // texts appends to found every text in v that is not empty.

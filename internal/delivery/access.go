@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -97,6 +98,14 @@ func (e *Engine) checkAuthorization(dst *destination) error {
 		"the settings make an Authorization header already, a signature or one of headers; leave out that, or this")
 }
 
+// clash reports that a rendered header has what a adds to it.
+func (a *access) clash(header []byte) error {
+	if a == nil || a.member == "" || !authorizes(header) {
+		return nil
+	}
+	return errors.New("the settings and access." + a.member + " both make an Authorization header")
+}
+
 // authorizes reports whether an Authorization header is among lines.
 func authorizes(lines []byte) bool {
 	for line := range bytes.Lines(lines) {
@@ -112,8 +121,8 @@ func (e *Engine) exchange(ctx context.Context, a *access, req *egress.Request) (
 	if a == nil || a.member == "" {
 		return e.opts.Client.Do(ctx, req)
 	}
-	if authorizes(req.Header) {
-		return nil, &egress.Error{Class: errorRender, Detail: "the settings and access." + a.member + " both make an Authorization header"}
+	if err := a.clash(req.Header); err != nil {
+		return nil, &egress.Error{Class: errorRender, Detail: err.Error()}
 	}
 	if a.tokens == nil {
 		req.Header = append(req.Header, a.header...)

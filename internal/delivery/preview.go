@@ -23,6 +23,9 @@ func (e *Engine) Preview(d bellhop.Destination, ev bellhop.Event) (p bellhop.Pre
 	}
 	at := provider.Sending{DeliveryID: bellhop.PrefixDelivery + "preview", Attempt: 1, Time: e.now(), URL: dst.URL}
 	m, err := dst.renderSafely([]*bellhop.Delivery{{ID: at.DeliveryID, Event: &ev}}, at)
+	if err == nil {
+		err = dst.access.clash(m.header)
+	}
 	switch {
 	case errors.Is(err, provider.ErrSkip):
 		p.Skipped = err.Error()
@@ -30,6 +33,9 @@ func (e *Engine) Preview(d bellhop.Destination, ev bellhop.Event) (p bellhop.Pre
 		p.Error = err.Error()
 	default:
 		p.Method, p.Header, p.Body = cmp.Or(m.method, http.MethodPost), readHeader(m.header), m.body
+		if dst.access != nil && dst.access.member != "" {
+			p.Header.Set(authorization, "…") // which may be a token that is not fetched for this
+		}
 	}
 	return p, nil
 }

@@ -37,6 +37,18 @@ func TestPreview(t *testing.T) {
 			t.Errorf("%s: %s %v", c.name, p.Method, p.Header)
 		}
 	}
+	for access, want := range map[string]string{`{"token":"secret"}`: "…", `{"username":"me","password":"secret"}`: "…",
+		`{"token_url":"https://id.example.com/","client_id":"a","client_secret":"secret"}`: "…", ``: "", `{}`: ""} {
+		p, err := e.Preview(bellhop.Destination{Type: "http", URL: "https://example.com", Settings: []byte(`{"format":"raw"}`), Access: []byte(access)}, stored())
+		if err != nil || p.Header.Get("Authorization") != want {
+			t.Errorf("%s: %v %v", access, p.Header, err)
+		}
+	}
+	clash := bellhop.Destination{Type: "http", URL: "https://example.com", Access: []byte(`{"token":"secret"}`),
+		Settings: []byte(`{"format":"template","template":{"body":"type","headers":{"Authorization":"data.amount > 0 ? 'x' : data.a.b"}}}`)}
+	if p, err := e.Preview(clash, stored()); err != nil || !strings.HasPrefix(p.Error, "the settings and access.token both make") {
+		t.Errorf("%+v, %v", p, err)
+	}
 	if _, err := e.Preview(bellhop.Destination{Type: "http", URL: "https://example.com", Settings: []byte(`{"format":"odd"}`)}, stored()); err == nil {
 		t.Error("a destination that cannot be")
 	}

@@ -80,7 +80,7 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 	if d.GrantedRate != nil {
 		fields = append(fields, field{"granted rate", rateText(d.GrantedRate)})
 	}
-	fields = append(fields, settingFields(d.Settings)...)
+	fields = append(append(fields, settingFields("settings.", d.Settings)...), settingFields("access.", d.Access)...)
 	return printFields(e.stdout, append(fields, field{"created at", moment(d.CreatedAt)}, field{"updated at", moment(d.UpdatedAt)}))
 }
 

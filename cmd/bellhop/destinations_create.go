@@ -30,6 +30,8 @@ Any provider that sends ('bellhop providers' says which) can be the type: delive
 it brings its own retry schedule, rate and handshake where these are not given. A receiver that has to agree is asked at
 once; what is meant for it is kept until it has. 'bellhop destinations resume NAME' asks it again.
 
+` + accessLong + `
+
 Type exec runs a command on the server's machine instead, with the event on its standard input; the server has to be
 started with --allow-exec.`,
 		Example: `  bellhop destinations create all --url https://example.com/hooks
@@ -37,6 +39,8 @@ started with --allow-exec.`,
   bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m
   bellhop destinations create chat --url https://chat.example.com/hook --template '{"text": data.customer + " paid"}'
   bellhop destinations create media --type ams --set signing_key=@key.txt --url https://media.example.com/hook
+  bellhop destinations create erp --url https://erp.example.com/in --access username=bellhop --access password=@erp.txt
+  bellhop destinations create bank --url https://bank.example.com/in --access certificate=@us.pem --access private_key=@us.key
   bellhop destinations create on-paid --type exec --set 'command=["/usr/local/bin/paid","--json"]'`,
 		Args: named("name for the destination"),
 	}
@@ -51,13 +55,17 @@ started with --allow-exec.`,
 		if err != nil {
 			return err
 		}
+		access, err := e.readAccess(f.access)
+		if err != nil {
+			return err
+		}
 		made := ""
 		if *kind == bellhop.TypeHTTP && (settings["format"] == nil || settings["format"] == "standard") && settings["secret"] == nil {
 			made = newSecret()
 			settings["secret"] = made
 		}
 		d := client.NewDestination{
-			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Match: &client.Match{Sources: f.sources, Types: f.types, Where: f.where},
+			Name: args[0], Type: *kind, URL: f.url, Settings: settings, Access: access, Match: &client.Match{Sources: f.sources, Types: f.types, Where: f.where},
 		}
 		if err := f.fill(c, &d); err != nil {
 			return err

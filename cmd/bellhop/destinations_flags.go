@@ -13,7 +13,7 @@ import (
 type destinationFlags struct {
 	url, format, template, secret, where, timeout, handshake, batchWait string
 	order, retry, maxAge, disableAfter, expires                         string
-	sources, types, set, outcomes                                       []string
+	sources, types, set, outcomes, access                               []string
 	concurrency, burst, batch, failures                                 int
 	rate                                                                float64
 }
@@ -41,6 +41,7 @@ func (f *destinationFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.disableAfter, "disable-after", "", "of failing without a success, such as 48h; 0s never does (default 120h)")
 	c.Flags().StringVar(&f.expires, "expires", "", "owe it nothing more from then on: a time, such as 2026-12-31T00:00:00Z, or in a while, such as 720h; never takes that back")
 	c.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
+	c.Flags().StringArrayVar(&f.access, "access", nil, accessHelp)
 }
 
 // settings are those of --set, --format, --template and --secret together.

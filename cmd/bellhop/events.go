@@ -46,9 +46,5 @@ func headerFields(headers map[string][]string) []field {
 	for name, values := range headers {
 		settings[name] = strings.Join(values, ", ")
 	}
-	fields := settingFields(settings)
-	for i := range fields {
-		fields[i].name = "header " + strings.TrimPrefix(fields[i].name, "settings.")
-	}
-	return fields
+	return settingFields("header ", settings)
 }

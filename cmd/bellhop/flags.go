@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -70,11 +71,11 @@ func changedFlags(c *cobra.Command, values map[string]any) map[string]any {
 	return changed
 }
 
-// settingFields are the settings of a noun, in order.
-func settingFields(settings map[string]any) []field {
+// settingFields are the settings of a noun, in order, their names behind prefix.
+func settingFields(prefix string, settings map[string]any) []field {
 	var fields []field
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		fields = append(fields, field{"settings." + name, settingText(settings[name])})
+		fields = append(fields, field{prefix + name, settingText(settings[name])})
 	}
 	return fields
 }
@@ -83,6 +84,9 @@ func settingFields(settings map[string]any) []field {
 func settingText(value any) string {
 	switch value := value.(type) {
 	case string:
+		if strings.HasPrefix(value, "-----BEGIN ") {
+			return fmt.Sprintf("PEM, %d bytes; --json shows it", len(value))
+		}
 		return value
 	case map[string]any:
 		if at, ok := value["set_at"].(string); ok && value["set"] == true {

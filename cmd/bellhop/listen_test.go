@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +19,11 @@ import (
 
 // listenInScript is the script command listen.
 func listenInScript(ts *testscript.TestScript, _ bool, args []string) {
+	receive(ts, nil, args)
+}
+
+// receive starts a receiver, one that speaks TLS if there is a config.
+func receive(ts *testscript.TestScript, cfg *tls.Config, args []string) {
 	name, variable := "received", "RECEIVER"
 	if len(args) == 3 {
 		name, variable, args = args[0], args[0], args[1:]
@@ -35,10 +42,15 @@ func listenInScript(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.MkdirAll(r.folder, 0o700))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
-	server := &http.Server{Handler: r}
+	scheme := "http://"
+	address := listener.Addr().String()
+	if cfg != nil {
+		scheme, listener = "https://", tls.NewListener(listener, cfg)
+	}
+	server := &http.Server{Handler: r, ErrorLog: log.New(io.Discard, "", 0)} // of handshakes that are meant to fail
 	go server.Serve(listener)
 	ts.Defer(func() { server.Close() })
-	ts.Setenv(variable, "http://"+listener.Addr().String())
+	ts.Setenv(variable, scheme+address)
 }
 
 // A scriptReceiver answers by a plan and keeps what it was sent.
@@ -71,6 +83,9 @@ func (r *scriptReceiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	var headers bytes.Buffer
 	fmt.Fprintf(&headers, "%s %s HTTP/1.1\r\nHost: %s\r\n", req.Method, req.RequestURI, req.Host)
 	req.Header.Write(&headers)
+	if req.TLS != nil && len(req.TLS.PeerCertificates) > 0 {
+		fmt.Fprintf(&headers, "Client-Certificate: %s\r\n", req.TLS.PeerCertificates[0].Subject.CommonName)
+	}
 	name := filepath.Join(r.folder, strconv.Itoa(n))
 	os.WriteFile(name+".headers", headers.Bytes(), 0o600)
 	os.WriteFile(name+".body", body, 0o600)
@@ -82,6 +97,11 @@ func (r *scriptReceiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if answer.retryAfter != "" {
 		w.Header().Set("Retry-After", answer.retryAfter)
 	}
+	reply := r.reply
+	if strings.HasPrefix(reply, "{") {
+		w.Header().Set("Content-Type", "application/json")
+		reply = strings.ReplaceAll(reply, "{n}", strconv.Itoa(n))
+	}
 	w.WriteHeader(answer.status)
-	io.WriteString(w, r.reply)
+	io.WriteString(w, reply)
 }

@@ -33,12 +33,17 @@ func TestMain(m *testing.M) {
 //
 //	serve [flag…]       a server on a free port in ./data, until the script ends; it may deliver to this machine;
 //	                    $SERVER is its URL
+//	                    in server.log is what it says
 //	stop                ends that server cleanly; another may serve then
 //	listen [NAME] PLAN BODY
 //	                    a receiver that answers so (\x1b and its like are escapes); $RECEIVER is its URL, and each request
 //	                    is kept in received/N.headers and received/N.body; with a name, in NAME/, and $NAME is its URL.
 //	                    PLAN is a status, or several by commas: one for each request, the last for all that follow.
 //	                    429/2 has Retry-After: 2, and hang answers nothing
+//	                    A BODY in { } is JSON, and {n} in it the number of the request
+//	certify NAME…       makes an authority, ca.pem, and by it NAME.pem and NAME.key of each, good for this machine
+//	listen-tls NAME PLAN BODY
+//	                    the same with server.pem, for those who show a certificate by ca.pem; its name is among the headers
 //	await COMMAND       the command repeated until it succeeds
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -50,6 +55,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"serve": serveInScript, "stop": stopInScript, "listen": listenInScript, "await": await,
+			"certify": certifyInScript, "listen-tls": listenTLSInScript,
 		},
 	})
 }
@@ -83,16 +89,21 @@ func stopInScript(ts *testscript.TestScript, _ bool, _ []string) {
 
 // startServer serves on a free port, with its data in dir/data, until stop; it may deliver to this machine.
 func startServer(dir string, environ []string, args ...string) (url string, stop func() error, err error) {
-	var output bytes.Buffer
+	log, err := os.OpenFile(filepath.Join(dir, "server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return "", func() error { return nil }, err
+	}
+	defer log.Close()
 	server := exec.Command("bellhop", append([]string{"serve", "--listen", "127.0.0.1:0", "--allow-private"}, args...)...)
-	server.Dir, server.Env, server.Stderr = dir, environ, &output
+	server.Dir, server.Env, server.Stderr = dir, environ, log
 	if err := server.Start(); err != nil {
 		return "", func() error { return nil }, err
 	}
 	stop = func() error {
 		server.Process.Signal(syscall.SIGTERM)
 		if err := server.Wait(); err != nil {
-			return fmt.Errorf("%w\n%s", err, output.Bytes())
+			said, _ := os.ReadFile(log.Name())
+			return fmt.Errorf("%w\n%s", err, said)
 		}
 		return nil
 	}

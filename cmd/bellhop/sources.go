@@ -42,7 +42,7 @@ func showSource(e *env, conn *connection, s client.Source) error {
 		return printJSON(e.stdout, s)
 	}
 	fields := []field{{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", s.URL}, {"state", sourceState(s)}}
-	fields = append(fields, settingFields(s.Settings)...)
+	fields = append(fields, settingFields("settings.", s.Settings)...)
 	if s.MaxBodyBytes > 0 {
 		fields = append(fields, field{"max body bytes", strconv.FormatInt(s.MaxBodyBytes, 10)})
 	}

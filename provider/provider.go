@@ -134,7 +134,16 @@ type Sending struct {
 	Attempt    int       // from 1
 	Time       time.Time // of this attempt
 	URL        string    // it goes to; some schemes sign its path
+	ExpiresAt  time.Time // from when on nothing more is owed to the destination; zero is never
 	Callback   string    // of a Greeting: a URL of ours, for this handshake alone; "" if there is none
+}
+
+// Expiry is when a subscription ends that a dialect shows: with the destination, or at another moment where that has no end.
+func (s Sending) Expiry(other time.Time) time.Time {
+	if s.ExpiresAt.IsZero() {
+		return other
+	}
+	return s.ExpiresAt
 }
 
 // Rendered is the HTTP request that carries a delivery.

@@ -3,9 +3,37 @@ package delivery
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 )
+
+// TestExpiryIsShown: a dialect that shows when a subscription ends shows when the destination does, to whoever it is sent and
+// in previews; renewing it changes that.
+func TestExpiryIsShown(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, func(r *rig) { r.providers = append(r.providers, sharepoint.Provider{}) })
+		to := r.network.receiver("to")
+		end := time.Now().Add(48 * time.Hour)
+		d := r.destination(to, func(d *bellhop.Destination) {
+			d.Type, d.Settings, d.ExpiresAt = "sharepoint", []byte(`{"client_state":"s"}`), end
+		})
+		want := `"expirationDateTime":"` + provider.MicrosoftTime(end) + `"`
+		r.acceptMany(1)
+		synctest.Wait()
+		if got := to.got(); len(got) != 1 || !strings.Contains(got[0].body, want) {
+			t.Errorf("got %+v, want %s", got, want)
+		}
+		d.ExpiresAt = end.Add(time.Hour)
+		p, err := r.engine.Preview(d, stored())
+		if want := provider.MicrosoftTime(d.ExpiresAt); err != nil || !strings.Contains(string(p.Body), want) {
+			t.Errorf("previewed %s, %v, want %s", p.Body, err, want)
+		}
+	})
+}
 
 // TestPreview: what would be sent is what an attempt sends, whether the event matches or not.
 func TestPreview(t *testing.T) {

@@ -95,7 +95,7 @@ func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time
 	if dst.render == nil {
 		return answer{err: errorOff, detail: dst.StateReason, unsent: true}
 	}
-	m, err := dst.renderSafely(batch, provider.Sending{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: now, URL: dst.URL})
+	m, err := dst.renderSafely(batch, provider.Sending{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: now, URL: dst.URL, ExpiresAt: dst.ExpiresAt})
 	if err != nil && len(batch) > 1 { // one of them is at fault; each goes alone the next time
 		return answer{err: errorRender, detail: "as one of a batch: " + err.Error(), unsent: true}
 	}

@@ -45,19 +45,19 @@ type content struct {
 
 const (
 	odataType = "#Bellhop.Event"
-	// lifetime is that of the subscription that there is not.
+	// lifetime is that of the subscription that there is not, where the destination has no end.
 	lifetime = 3 * 24 * time.Hour
 )
 
 // newItem tells of an event of another system: its id is the notification's, and its body travels as content where
 // the destination has a certificate. The resource is made of the event's id alone, since receivers are known to fetch
 // what stands there with a token of theirs.
-func (r *renderer) newItem(ev *bellhop.Event) (item, error) {
+func (r *renderer) newItem(ev *bellhop.Event, at provider.Sending) (item, error) {
 	resource := "bellhop/events/" + ev.ID
 	c := change{
 		ID:             ev.ID,
 		SubscriptionID: r.subscription,
-		ExpiresAt:      provider.MicrosoftTime(ev.ReceivedAt.Add(lifetime)),
+		ExpiresAt:      provider.MicrosoftTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
 		ClientState:    r.state,
 		ChangeType:     changeOf(ev.Type),
 		Resource:       resource,

@@ -51,7 +51,7 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
 	var tenants []string // of rich items
 	items, err := provider.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) {
-		it, err := r.item(ev)
+		it, err := r.item(ev, at)
 		if err == nil && it.sealed != nil && !slices.Contains(tenants, it.tenant) {
 			tenants = append(tenants, it.tenant)
 		}
@@ -91,10 +91,10 @@ func (r *renderer) tokens(tenants []string, at time.Time) ([]byte, error) {
 }
 
 // item returns what carries ev.
-func (r *renderer) item(ev *bellhop.Event) (item, error) {
+func (r *renderer) item(ev *bellhop.Event, at provider.Sending) (item, error) {
 	it := readItem(ev.Body)
 	if it.err != nil || it.eventType() != ev.Type {
-		return r.newItem(ev)
+		return r.newItem(ev, at)
 	}
 	if it.content != nil && it.sealed == nil {
 		if err := r.seal(&it); err != nil {

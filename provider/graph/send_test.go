@@ -56,6 +56,16 @@ func TestSendForeignPlain(t *testing.T) {
 	}
 }
 
+// TestSendExpiry: where the destination has an end, its subscription has the same.
+func TestSendExpiry(t *testing.T) {
+	at := sending
+	at.ExpiresAt = providertest.Now.Add(36 * time.Hour)
+	m, err := openSender(t, sendSettings(state, plainOnly)).Render(foreignEvent(), at)
+	if err != nil || !strings.Contains(string(m.Body), `"subscriptionExpirationDateTime":"2026-11-23T21:00:00.0000000Z"`) {
+		t.Errorf("got %s, %v", m.Body, err)
+	}
+}
+
 // arrive sends events to a source that has the vectors' certificate, and returns their contents.
 func arrive(t *testing.T, events ...*bellhop.Event) (contents []map[string]any) {
 	t.Helper()

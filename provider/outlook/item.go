@@ -29,20 +29,20 @@ type resourceData struct {
 	Subject   string `json:",omitempty"`
 }
 
-// lifetime is the longest that a subscription has.
+// lifetime is the longest that a subscription has: that of one whose destination has no end.
 const lifetime = 3 * 24 * time.Hour
 
-// newItem tells of an event of another system, with the same bytes on each attempt. resource is what it can be asked
+// newItem tells of an event of another system, with the same bytes on each attempt while the destination stays the same. resource is what it can be asked
 // for at; the event's subject never is, for receivers are known to fetch the Resource with a token of theirs.
 //
 // Receivers fold what has a SubscriptionId and a SequenceNumber in common, and take a number left out for a loss. Numbers
 // that neither repeat nor jump would have to be counted, and a renderer remembers nothing. So each event is the first
 // and only notification of a subscription of its own, named after its id.
-func newItem(ev *bellhop.Event, resource string) item {
+func newItem(ev *bellhop.Event, resource string, at provider.Sending) item {
 	return item{
 		ODataType:      "#Microsoft.OutlookServices.Notification",
 		SubscriptionID: base64.StdEncoding.EncodeToString([]byte(ev.ID)),
-		ExpiresAt:      provider.MicrosoftTime(ev.ReceivedAt.Add(lifetime)),
+		ExpiresAt:      provider.MicrosoftTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
 		SequenceNumber: 1,
 		ChangeType:     "Created",
 		Resource:       resource,

@@ -77,8 +77,8 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 }
 
 // RenderBatch sends events that came from Outlook as they are, and any other as a thin notification of it.
-func (r *renderer) RenderBatch(events []*bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
-	items, err := provider.JoinItems(events, r.item)
+func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+	items, err := provider.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) { return r.item(ev, at) })
 	if err != nil {
 		return provider.Rendered{}, fmt.Errorf("outlook: %w", err)
 	}
@@ -89,9 +89,9 @@ func (r *renderer) RenderBatch(events []*bellhop.Event, _ provider.Sending) (pro
 }
 
 // item returns the item that carries ev.
-func (r *renderer) item(ev *bellhop.Event) ([]byte, error) {
+func (r *renderer) item(ev *bellhop.Event, at provider.Sending) ([]byte, error) {
 	if n, err := parse(ev.Body); err == nil && n.eventType == ev.Type {
 		return ev.Body, nil
 	}
-	return json.Marshal(newItem(ev, r.resources+ev.ID))
+	return json.Marshal(newItem(ev, r.resources+ev.ID, at))
 }

@@ -43,6 +43,14 @@ func TestSendForeign(t *testing.T) {
 	}
 }
 
+// TestSendExpiry: where the destination has an end, its subscription has the same.
+func TestSendExpiry(t *testing.T) {
+	m, err := sender(t, nil).Render(&foreign, provider.Sending{Time: providertest.Now, ExpiresAt: providertest.Now.Add(36 * time.Hour)})
+	if err != nil || !strings.Contains(string(m.Body), `"SubscriptionExpirationDateTime":"2026-11-23T21:00:00.0000000Z"`) {
+		t.Errorf("got %s, %v", m.Body, err)
+	}
+}
+
 // Events of Outlook and others share a request; those of Outlook keep their bytes.
 func TestSendBatch(t *testing.T) {
 	own := bellhop.Event{ID: "evt_1", Type: "outlook.Created", Body: []byte(`{ "subscriptionId":"a","ChangeType":"Created","more":1e400 }`)}

@@ -21,19 +21,20 @@ type item struct {
 }
 
 const (
-	// lifetime is the longest that a subscription has.
+	// lifetime is the longest that a subscription has: that of one whose destination has no end.
 	lifetime = 180 * 24 * time.Hour
 	// noGUID is where Bellhop has nothing like it: tenants and webs.
 	noGUID = "00000000-0000-0000-0000-000000000000"
 )
 
-// newItem tells of an event of another system, with the same bytes on each attempt: something that the event's source
+// newItem tells of an event of another system, with the same bytes on each attempt while the destination stays
+// the same: something that the event's source
 // knows has changed. As SharePoint's own, it says neither what nor how.
-func (r *renderer) newItem(ev *bellhop.Event) item {
+func (r *renderer) newItem(ev *bellhop.Event, at provider.Sending) item {
 	it := item{
 		SubscriptionID: r.subscription,
 		ClientState:    r.state,
-		ExpiresAt:      provider.MicrosoftTime(ev.ReceivedAt.Add(lifetime)),
+		ExpiresAt:      provider.MicrosoftTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
 		Resource:       r.resource,
 		TenantID:       noGUID,
 		SiteURL:        "/",

@@ -63,8 +63,8 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 // RenderBatch sends events that came from SharePoint with this destination's client state in the place of theirs, and
 // otherwise as they are; and any other as a thin notification. The header repeats the client state, for receivers
 // look in one place or the other.
-func (r *renderer) RenderBatch(events []*bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
-	items, err := provider.JoinItems(events, r.item)
+func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+	items, err := provider.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) { return r.item(ev, at) })
 	if err != nil {
 		return provider.Rendered{}, fmt.Errorf("sharepoint: %w", err)
 	}
@@ -75,11 +75,11 @@ func (r *renderer) RenderBatch(events []*bellhop.Event, _ provider.Sending) (pro
 }
 
 // item returns the item that carries ev.
-func (r *renderer) item(ev *bellhop.Event) ([]byte, error) {
+func (r *renderer) item(ev *bellhop.Event, at provider.Sending) ([]byte, error) {
 	n, err := parse(ev.Body)
 	switch {
 	case err != nil || n.subscription == "" || ev.Type != TypeChanged:
-		return json.Marshal(r.newItem(ev))
+		return json.Marshal(r.newItem(ev, at))
 	case n.state == r.state:
 		return ev.Body, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -31,6 +32,15 @@ func render(t testing.TB, r provider.Batcher, events ...*bellhop.Event) string {
 }
 
 var foreign = bellhop.Event{ID: "evt_1", Type: "invoice.paid", Source: "shop", Subject: "in_1", ReceivedAt: providertest.Now, Body: []byte(`{"id":"in_1"}`)}
+
+// TestSendExpiry: where the destination has an end, its subscription has the same.
+func TestSendExpiry(t *testing.T) {
+	end := providertest.Now.Add(36*time.Hour + time.Millisecond)
+	m, err := sender(t, nil).RenderBatch([]*bellhop.Event{&foreign, &foreign}, provider.Sending{Time: providertest.Now, ExpiresAt: end})
+	if err != nil || strings.Count(string(m.Body), `"expirationDateTime":"2026-11-23T21:00:00.0010000Z"`) != 2 {
+		t.Errorf("got %s, %v", m.Body, err)
+	}
+}
 
 func TestSendForeign(t *testing.T) {
 	const want = `{"value":[{"subscriptionId":"SUB","clientState":"` + state + `","expirationDateTime":"2027-05-21T09:00:00.0000000Z","resource":"RES",` +

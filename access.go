@@ -54,7 +54,7 @@ var AccessSettings = []AccessSetting{
 	{"certificate", "The certificate to show where the server asks for one (mutual TLS), in PEM, its intermediates behind it. Needs `private_key`.", false},
 	{"private_key", "The key of `certificate`, in PEM, not encrypted.", true},
 	{"ca", "The authorities, in PEM, one of which must have signed the destination's certificate. Default: those of the system.", false},
-	{"proxy", "An HTTP proxy to go through, such as `http://proxy.example:3128`. It looks up the destination's name. Default: none; those of the environment are never used.", false},
+	{"proxy", "An HTTP proxy to go through, such as `http://proxy.example:3128`: one of those that the server was started with (`--proxies`). It looks up the destination's name. Default: none; those of the environment are never used.", false},
 	{"proxy_username", "The user at the proxy. Needs `proxy_password`.", false},
 	{"proxy_password", "The password of `proxy_username`; it may be empty.", true},
 }

@@ -225,7 +225,11 @@ func TestWrongUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"nothing"}, {"--nothing"}, {"sources", "nothing"}, {"sources", "show"}, {"sources", "show", "a", "b"}, {"sources", "create", "x"},
 		{"sources", "update", "x"}, {"sources", "create", "x", "--provider", "p", "--set", "novalue"}, {"sources", "list", "--limit", "x"},
-		{"destinations", "create", "x"}, {"destinations", "create"}, {"destinations", "update", "x"}, {"destinations", "preview"}, {"destinations", "preview", "x"},
+		{"destinations", "create", "x"}, {"destinations", "create"}, {"destinations", "update", "x"},
+		{"destinations", "create", "x", "--url", "http://x", "--access", "token"}, {"destinations", "create", "x", "--url", "http://x", "--access", "=a"},
+		{"destinations", "create", "x", "--url", "http://x", "--access", "tokn=a"}, {"destinations", "update", "x", "--access", "token=a", "--access", "token=b"},
+		{"destinations", "update", "x", "--access", "token=a", "--unset", "access.token"}, {"destinations", "update", "x", "--access", "scopes=[a"},
+		{"destinations", "update", "x", "--access", "token=a", "--unset", "access"}, {"destinations", "preview"}, {"destinations", "preview", "x"},
 		{"destinations", "preview", "x", "--event", "e", "--type", "t"}, {"destinations", "preview", "x", "1", "--type", "t", "--file", "-"}, {"destinations", "test"},
 		{"destinations", "rotate-secret"}, {"events", "--since", "yesterday"},
 		{"replay"}, {"replay", "--to", "x"},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -57,6 +58,32 @@ func FuzzCheckURL(f *testing.F) {
 			if !public(netip.MustParseAddrPort(d).Addr()) {
 				t.Errorf("dialled %s", d)
 			}
+		}
+	})
+}
+
+// FuzzProxyURL: what can be listed is found on the list it makes, however often it is written anew, and leads to no metadata service.
+func FuzzProxyURL(f *testing.F) {
+	for _, raw := range []string{"http://proxy.example:3128", "https://Proxy.EXAMPLE./", "http://[::1]:80", "http://[::ffff:169.254.169.254]", "http://2130706433", "http://a:b@c", "socks5://x", "http://x/?", "http://x:080"} {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		c := newClient(t, Config{Proxies: []string{raw}})
+		if CheckProxyURL(raw) != nil {
+			if c.CheckProxy(raw) == nil {
+				t.Errorf("%q is a proxy though it cannot be listed", raw)
+			}
+			return
+		}
+		at, err := c.proxies.parse(raw)
+		if err != nil && !at.addr.IsValid() {
+			t.Errorf("%q is listed, and refused: %v", raw, err)
+		}
+		if slices.Contains(metadata, at.addr) {
+			t.Errorf("%q leads to a metadata service", raw)
+		}
+		if again := at.key(); err == nil && c.CheckProxy(again) != nil {
+			t.Errorf("%q is refused as %s", raw, again)
 		}
 	})
 }

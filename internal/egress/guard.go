@@ -33,6 +33,7 @@ var private = prefixes(
 type guard struct {
 	allowPrivate bool
 	allow        []netip.Prefix // v4 prefixes as v4
+	toProxies    bool           // is for what is dialled as a proxy
 	ports        func(port uint16) bool
 	own          func() []netip.Addr // the addresses of this machine's interfaces
 	dial         dialFunc            // nil is that of dialer
@@ -59,6 +60,9 @@ func (g *guard) checkAddr(a netip.Addr) error {
 		return errors.New("an address with a zone is never permitted")
 	}
 	a = a.Unmap()
+	if g.toProxies && slices.Contains(metadata, a) {
+		return notAProxy(a)
+	}
 	if slices.Contains(metadata, a) {
 		if slices.Contains(g.allow, netip.PrefixFrom(a, a.BitLen())) {
 			return nil

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 )
@@ -19,15 +20,15 @@ func newProxies(g *guard, urls []string) *proxies {
 			p.listed = append(p.listed, at)
 		}
 	}
-	p.guard = g.toProxies(p.listed)
+	p.guard = g.forProxies(p.listed)
 	return p
 }
 
-// toProxies is g for what is dialled as one of the proxies listed. To list one is to permit it, as --allow would: the
+// forProxies is g for what is dialled as one of the proxies listed. To list one is to permit it, as --allow would: the
 // address it is written as, or whatever private network its name leads into. Metadata services are no proxies.
-func (g *guard) toProxies(listed []place) *guard {
+func (g *guard) forProxies(listed []place) *guard {
 	to := *g
-	to.allowPrivate, to.allow = true, slices.DeleteFunc(slices.Clone(g.allow), isMetadata)
+	to.toProxies, to.allowPrivate, to.allow = true, true, slices.Clone(g.allow)
 	for _, at := range listed {
 		if at.addr.IsValid() {
 			to.allow = append(to.allow, netip.PrefixFrom(at.addr, at.addr.BitLen()))
@@ -36,8 +37,10 @@ func (g *guard) toProxies(listed []place) *guard {
 	return &to
 }
 
-// isMetadata reports whether p is a metadata service alone.
-func isMetadata(p netip.Prefix) bool { return p.IsSingleIP() && slices.Contains(metadata, p.Addr()) }
+// notAProxy says why a metadata service is none.
+func notAProxy(a netip.Addr) error {
+	return fmt.Errorf("%s hands out a cloud's credentials and is no proxy", a)
+}
 
 // CheckProxyURL returns nil if raw can be listed as a proxy: an http or https URL of a host and a port alone, which is no
 // metadata service.
@@ -63,7 +66,7 @@ func parseProxy(raw string) (place, error) {
 		return place{}, badURL(err.Error())
 	}
 	if slices.Contains(metadata, at.addr) {
-		return place{}, &Error{Class: ClassBlocked, Phase: PhaseURL, Detail: at.addr.String() + " hands out a cloud's credentials and is no proxy"}
+		return place{}, &Error{Class: ClassBlocked, Phase: PhaseURL, Detail: notAProxy(at.addr).Error()}
 	}
 	return at, nil
 }

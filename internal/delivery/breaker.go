@@ -12,6 +12,7 @@ type breaker struct {
 	failures int       // attempts in a row that failed
 	since    time.Time // when the first of them ended
 	open     bool      // the destination is held back
+	openedAt time.Time // or when this process began, if it was held back before
 	probes   int       // that failed since then
 	until    time.Time // when the next one may begin
 	ramp     int       // attempts at a time while it comes back; 0 is as many as it allows
@@ -21,14 +22,17 @@ type breaker struct {
 const (
 	minHold = 50 * time.Millisecond // before the first probe; each that fails doubles it
 	maxHold = time.Minute
+
+	// observed is for how long a failure is looked at before it disables: that it failed before we were off for days is not enough.
+	observed = time.Hour
 )
 
 // restored is the breaker of a destination that was held back when the process before ended: a probe comes first.
-func restored(d *bellhop.Destination) breaker {
+func restored(d *bellhop.Destination, now time.Time) breaker {
 	if d.FailingSince.IsZero() || d.Breaker.Failures == 0 {
 		return breaker{}
 	}
-	return breaker{failures: d.Breaker.Failures, since: d.FailingSince, open: true}
+	return breaker{failures: d.Breaker.Failures, since: d.FailingSince, open: true, openedAt: now}
 }
 
 // failingSince is since when the destination fails so that it is held back; zero while it is not.
@@ -70,13 +74,13 @@ func (b *breaker) fail(rules bellhop.Breaker, probe bool, now time.Time, random 
 	}
 	switch {
 	case !b.open && b.failures >= rules.Failures:
-		b.open, b.probes = true, 0
+		b.open, b.openedAt, b.probes = true, now, 0
 		b.hold(now, random)
 	case b.open && probe:
 		b.probes++
 		b.hold(now, random)
 	}
-	return b.open && rules.DisableAfter > 0 && now.Sub(b.since) >= rules.DisableAfter
+	return b.open && rules.DisableAfter > 0 && now.Sub(b.since) >= rules.DisableAfter && now.Sub(b.openedAt) >= min(observed, rules.DisableAfter)
 }
 
 // hold puts the next probe off. Destinations that went away together are not all asked at once.

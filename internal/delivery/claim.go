@@ -26,16 +26,52 @@ func (l *lane) fillLater(now time.Time) {
 	switch {
 	case l.stopped || l.claiming || l.dueAt.IsZero() || l.destination.Load().State != bellhop.DestinationActive:
 	case l.claimable() < l.room()/4 || l.claimable() < 1: // the workers come back here as they drain it
-	case l.len() > 0 && l.engine.queuedBytes.Load() >= maxQueuedBytes: // the same
+	case l.len() > 0 && l.engine.full(): // the same
 	case l.dueAt.After(now):
 		l.arm(l.dueAt, now)
 	case l.pace.pause(now).After(now): // nothing is begun anyway; what is due stays in the table
 		l.arm(l.pace.pause(now), now)
+	case !l.takeRoom() && !l.goBeyond():
+		if l.bytes == 0 { // else its workers come back here
+			l.arm(now.Add(beyondPause), now)
+		}
 	default:
 		l.claiming = true
 		l.engine.attempts.Add(1)
 		go l.fill()
 	}
+}
+
+// full reports whether the bodies in all lanes take all the room there is.
+func (e *Engine) full() bool { return e.queuedBytes.Load() >= maxQueuedBytes }
+
+// takeRoom takes room for the bodies that a claim brings, before it is known how much of it is needed, for all lanes may be claiming
+// at once: of what is left a part, so that others find some too. It reports whether there was any. The caller holds mu.
+func (l *lane) takeRoom() bool {
+	left := min(maxQueuedBytes-l.engine.queuedBytes.Load(), maxLaneBytes-l.bytes)
+	room := min(claimBytes, max(minClaimBytes, left/16))
+	if left < minClaimBytes || l.engine.queuedBytes.Add(room) > maxQueuedBytes {
+		if left >= minClaimBytes {
+			l.engine.queuedBytes.Add(-room)
+		}
+		return false
+	}
+	l.claimRoom = room
+	return true
+}
+
+// goBeyond reports whether the lane, which is empty, may claim one delivery though memory is full: so that none waits for another's
+// room, and all of them together take no more than a few bodies. The caller holds mu.
+func (l *lane) goBeyond() bool {
+	if l.bytes > 0 || l.beyond {
+		return false
+	}
+	if l.engine.beyond.Add(1) > maxBeyond {
+		l.engine.beyond.Add(-1)
+		return false
+	}
+	l.beyond = true
+	return true
 }
 
 // arm has wake called at t, or sooner: what somebody else has set the timer for is not put off. The caller holds mu.
@@ -63,22 +99,12 @@ func (l *lane) wake() {
 // fill claims what is due and queues it.
 func (l *lane) fill() {
 	defer l.engine.attempts.Done()
-	claimed, err := l.claim(l.claimRoom())
+	claimed, err := l.claim()
 	unwanted, damaged := l.take(claimed, l.dueAfter(claimed, err))
 	for _, d := range damaged {
-		l.engine.bury(d)
+		l.engine.bury(l, d)
 	}
 	l.giveBack(unwanted)
-}
-
-// claimRoom forgets when something is due, which the claim that follows finds out, and returns for how many deliveries, of how
-// many bytes, there is room. Whoever notes a time from here on is not overruled by take.
-func (l *lane) claimRoom() (n int, bytes int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dueAt = time.Time{}
-	left := min(maxQueuedBytes-l.engine.queuedBytes.Load(), maxLaneBytes-l.bytes, claimBytes)
-	return min(claimLimit, max(1, l.claimable())), max(left, minClaimBytes)
 }
 
 // claimable is for how many deliveries of the table there is room: they may have half of the lane. The caller holds mu.
@@ -88,11 +114,16 @@ func (l *lane) claimable() int {
 	return min(max(1, room/2)-claimed, room-l.len()-l.reserved)
 }
 
-// claim leases up to n of the deliveries that are due. The room for their bodies is taken before it is known how much of
-// it is needed: all lanes may be claiming at once.
-func (l *lane) claim(n int, bytes int64) ([]bellhop.Delivery, error) {
-	l.engine.queuedBytes.Add(bytes)
-	defer l.engine.queuedBytes.Add(-bytes)
+// claim leases deliveries that are due, as many as there is room for. It forgets when something is due, which the claim finds out:
+// whoever notes a time from here on is not overruled by take.
+func (l *lane) claim() ([]bellhop.Delivery, error) {
+	l.mu.Lock()
+	l.dueAt = time.Time{}
+	n, bytes := min(claimLimit, max(1, l.claimable())), l.claimRoom
+	if l.beyond {
+		n = 1
+	}
+	l.mu.Unlock()
 	return l.engine.opts.Store.Claim(l.engine.ctx, l.id, n, bytes)
 }
 
@@ -145,6 +176,9 @@ func (l *lane) take(claimed []bellhop.Delivery, dueAt time.Time) (unwanted []str
 			}
 		}
 	}
+	l.hold(0)
+	l.engine.queuedBytes.Add(-l.claimRoom)
+	l.claimRoom = 0
 	l.fillLater(l.engine.now())
 	return unwanted, damaged
 }

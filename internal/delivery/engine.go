@@ -36,8 +36,8 @@ type Store interface {
 	Record(r bellhop.Result) error
 	// Release gives leased deliveries back, due now.
 	Release(ctx context.Context, deliveryIDs []string) error
-	// SetDestinationState changes whether a destination gets its deliveries.
-	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
+	// EndDestination puts a destination into a state in which it gets nothing, unless it has been changed since updatedAt.
+	EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (bool, error)
 	// SetFailing keeps since when a destination is held back for failing; the zero time is that it is not.
 	SetFailing(ctx context.Context, id string, since time.Time) error
 }
@@ -69,7 +69,9 @@ const (
 	maxLaneBytes   = 16 << 20 // bodies in one lane, but that a single one may be larger
 	claimLimit     = 512
 	claimBytes     = 8 << 20
-	minClaimBytes  = 256 << 10 // which an empty lane may claim though the others have taken all the room
+	minClaimBytes  = 1 << 20 // for which there has to be room before a claim: what a source takes by default
+	maxBeyond      = 16      // lanes that may claim one delivery though others have taken all the room
+	beyondPause    = 20 * time.Millisecond
 )
 
 // DefaultMaxAttempts is how many attempts are under way at a time, in all lanes together.
@@ -82,13 +84,14 @@ type Engine struct {
 	senders map[string]provider.Sender
 	actions map[string]provider.Action
 
-	mu      sync.Mutex // of SetDestinations and Stop
+	mu      sync.Mutex // of replace and Halt
 	stopped bool
 	lanes   atomic.Pointer[laneTable]
 
 	gate        *gate
 	again       chan struct{} // makes Run look at the destinations; holds one
 	queuedBytes atomic.Int64
+	beyond      atomic.Int64 // lanes that have a delivery in memory though that is full
 	attempts    sync.WaitGroup
 	ctx         context.Context // of attempts; ends when Stop loses patience
 	cancel      context.CancelFunc
@@ -119,15 +122,31 @@ func (e *Engine) now() time.Time { return e.opts.Env.Now() }
 // SetDestinations replaces the destinations. Lanes of those that stay keep what they hold. A destination that
 // cannot be opened is reported and gets nothing until it is mended; its events are kept for it.
 func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination) error {
+	gone, changed, err := e.replace(list)
+	errs := []error{err}
+	for _, l := range gone { // all that waits for the disk comes after, without holding up a stop
+		e.release(l.stop())
+	}
+	for _, l := range changed {
+		if l.destination.Load().State != bellhop.DestinationActive { // it may be so for weeks
+			errs = append(errs, l.giveBack(l.drain()))
+		}
+		errs = append(errs, l.lookDue(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// replace puts another table of lanes in place. It returns the lanes that are not in it any more, and those that are new or
+// whose destination changed.
+func (e *Engine) replace(list []bellhop.Destination) (gone, changed []*lane, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopped {
-		return nil
+		return nil, nil, nil
 	}
 	old := e.lanes.Load().byID
 	lanes := make(map[string]*lane, len(list))
 	var errs []error
-	var changed []*lane
 	for _, d := range list {
 		l := old[d.ID]
 		if l != nil && l.destination.Load().UpdatedAt.Equal(d.UpdatedAt) && l.destination.Load().State == d.State {
@@ -152,20 +171,10 @@ func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination
 	e.lookAgain()
 	for id, l := range old {
 		if lanes[id] == nil {
-			e.release(l.stop())
+			gone = append(gone, l)
 		}
 	}
-	for _, l := range changed {
-		if l.destination.Load().State != bellhop.DestinationActive { // it may be so for weeks
-			if err := l.giveBack(l.drain()); err != nil {
-				errs = append(errs, err)
-			}
-		}
-		if err := l.lookDue(ctx); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
+	return gone, changed, errors.Join(errs...)
 }
 
 // CheckDestination reports as a [bellhop.CodeInvalid] error what of d cannot be: its URL, settings or match.
@@ -238,9 +247,12 @@ func (e *Engine) disable(l *lane, dst *destination, reason string) {
 	if !ok {
 		return
 	}
-	if err := e.opts.Store.SetDestinationState(context.Background(), l.id, bellhop.DestinationDisabled, reason); err != nil {
+	ended, err := e.opts.Store.EndDestination(context.Background(), l.id, dst.UpdatedAt, bellhop.DestinationDisabled, reason)
+	if err != nil {
 		e.opts.Logger.Error("disable.failed", "component", "delivery", "destination_id", l.id, "error", err,
 			"meaning", "the destination goes on; the next such answer tries again")
+	}
+	if !ended {
 		resume()
 		return
 	}

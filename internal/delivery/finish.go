@@ -9,9 +9,10 @@ import (
 
 // An ended is what a lane learns from an attempt.
 type ended struct {
-	delivered bool
+	delivered bool      // of this, fails and refused at most one; none says nothing of the destination
+	fails     bool      // the destination was at fault
+	refused   bool      // it is there, and did not want the event
 	probe     bool      // it was made to find out whether a destination that is held back is there again
-	neutral   bool      // it says nothing of the destination: what was wrong was the event, or we were stopped
 	unsent    bool      // nothing went out, so that no rate was used
 	rest      time.Time // until when the destination asked to be left alone; zero if it did not
 	why       string    // it failed, in words
@@ -35,7 +36,7 @@ func (l *lane) finish(batch []*bellhop.Delivery, e ended) {
 	if gaveUp {
 		l.engine.disable(l, e.dst, "it has failed for "+e.dst.Breaker.DisableAfter.String()+"; the last attempt: "+e.why)
 	} else if turned {
-		l.keepFailing(e.why)
+		l.keepFailing(e)
 	}
 }
 
@@ -44,17 +45,19 @@ func (l *lane) note(e ended) (gaveUp bool) {
 	if e.unsent {
 		l.pace.bucket.giveBack()
 	}
-	if e.neutral || l.destination.Load() != e.dst { // what was before a change says nothing of what is now
+	if l.destination.Load() != e.dst { // what was before a change says nothing of what is now
 		return false
 	}
 	if e.rest.After(l.pace.rest) {
 		l.pace.rest = e.rest
 	}
-	if e.delivered {
+	switch {
+	case e.delivered, e.refused && l.pace.breaker.open:
 		l.pace.breaker.succeed()
-		return false
+	case e.fails:
+		return l.pace.breaker.fail(e.dst.Breaker, e.probe, l.engine.now(), l.engine.opts.Random())
 	}
-	return l.pace.breaker.fail(e.dst.Breaker, e.probe, l.engine.now(), l.engine.opts.Random())
+	return false
 }
 
 // passOn lets go on what waited behind batch under its keys, or returns the ids of what has to wait in the table behind one that
@@ -88,8 +91,9 @@ func (l *lane) passOn(batch []*bellhop.Delivery) (back []string) {
 }
 
 // keepFailing tells the table, and who wants to know, whether the destination fails so that it is held back. Whoever comes
-// last tells how it is then.
-func (l *lane) keepFailing(why string) {
+// last tells how it is then. Of one that goes up and down, one failure a minute is announced, and the recovery from that; that a person
+// turned the breaker off is no recovery.
+func (l *lane) keepFailing(e ended) {
 	l.keeping.Lock()
 	defer l.keeping.Unlock()
 	l.mu.Lock()
@@ -106,13 +110,18 @@ func (l *lane) keepFailing(why string) {
 	l.mu.Lock()
 	l.kept = since
 	l.mu.Unlock()
-	dst := l.destination.Load()
+	now := l.engine.now()
 	switch {
 	case before.IsZero():
-		l.engine.opts.Logger.Warn("destination.failing", "component", "delivery", "destination_id", l.id, "since", since, "reason", why)
-		l.engine.announce(dst, bellhop.TypeDestinationFailing, news{Reason: why, Since: since})
-	case since.IsZero():
+		l.engine.opts.Logger.Warn("destination.failing", "component", "delivery", "destination_id", l.id, "since", since, "reason", e.why)
+		if l.told = now.Sub(l.toldAt) >= alarmEvery; l.told {
+			l.toldAt = now
+			l.engine.announce(e.dst, bellhop.TypeDestinationFailing, news{Reason: e.why, Since: since})
+		}
+	case since.IsZero() && (e.delivered || e.refused):
 		l.engine.opts.Logger.Info("destination.recovered", "component", "delivery", "destination_id", l.id, "since", before)
-		l.engine.announce(dst, bellhop.TypeDestinationRecovered, news{Since: before})
+		if l.told {
+			l.engine.announce(e.dst, bellhop.TypeDestinationRecovered, news{Since: before})
+		}
 	}
 }

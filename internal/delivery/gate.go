@@ -13,13 +13,22 @@ type gate struct {
 
 	mu      sync.Mutex
 	under   int
-	first   []*lane // that have nothing under way, in turn
-	more    []*lane // that have, and would begin another
-	waits   map[*lane]bool
-	starved atomic.Bool // first is not empty
+	first   []*lane           // that have nothing under way, in turn
+	more    []*lane           // that have, and would begin another
+	waits   map[*lane]queueOf // in which of the two each stands; one that moved on left its place in the other behind
+	starved atomic.Bool       // first is not empty
 }
 
-func newGate(limit int) *gate { return &gate{limit: limit, waits: map[*lane]bool{}} }
+// A queueOf is where a lane waits.
+type queueOf int
+
+const (
+	nowhere queueOf = iota
+	inFirst
+	inMore
+)
+
+func newGate(limit int) *gate { return &gate{limit: limit, waits: map[*lane]queueOf{}} }
 
 // enter reports whether l, which has so many workers, may have one more. If not, l is started once it may.
 func (g *gate) enter(l *lane, active int) bool {
@@ -29,14 +38,13 @@ func (g *gate) enter(l *lane, active int) bool {
 		g.under++
 		return true
 	}
-	if g.waits[l] {
-		return false
-	}
-	g.waits[l] = true
-	if active == 0 {
+	switch {
+	case active == 0 && g.waits[l] != inFirst:
+		g.waits[l] = inFirst
 		g.first = append(g.first, l)
 		g.starved.Store(true)
-	} else {
+	case active > 0 && g.waits[l] == nowhere:
+		g.waits[l] = inMore
 		g.more = append(g.more, l)
 	}
 	return false
@@ -60,15 +68,18 @@ func (g *gate) leave() {
 
 // next takes out of turn the lane that may begin now; nil if none may. The caller holds mu.
 func (g *gate) next() (l *lane) {
-	switch {
-	case len(g.first) > 0 && g.under < g.limit:
+	if len(g.first) > 0 && g.under < g.limit {
 		l, g.first = g.first[0], g.first[1:]
 		g.starved.Store(len(g.first) > 0)
-	case len(g.more) > 0 && g.under < g.limit/2:
-		l, g.more = g.more[0], g.more[1:]
-	default:
-		return nil
+		delete(g.waits, l)
+		return l
 	}
-	delete(g.waits, l)
-	return l
+	for len(g.more) > 0 && g.under < g.limit/2 {
+		l, g.more = g.more[0], g.more[1:]
+		if g.waits[l] == inMore {
+			delete(g.waits, l)
+			return l
+		}
+	}
+	return nil
 }

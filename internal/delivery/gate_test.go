@@ -45,6 +45,8 @@ func TestGate(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		well.wantOnce(t, 30)
+		r.engine.gate.mu.Lock()
+		defer r.engine.gate.mu.Unlock()
 		if r.engine.gate.under != 0 || len(r.engine.gate.waits) != 0 {
 			t.Errorf("%d places are taken, %d lanes wait", r.engine.gate.under, len(r.engine.gate.waits))
 		}

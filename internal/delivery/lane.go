@@ -18,23 +18,27 @@ type lane struct {
 	complainedAt atomic.Int64 // when a failing match was last logged, in seconds
 	matchError   matchError
 
-	mu       sync.Mutex
-	queue    fifo
-	behind   behind // what waits for another of its key
-	bytes    int64  // of what is promised, queued or being attempted
-	reserved int    // places promised to what is being accepted
-	active   int    // workers
-	stopped  bool   // takes and begins nothing more
-	claiming bool
-	dueAt    time.Time   // when the table next has something for us; zero if nothing is known of
-	timer    *time.Timer // fires at dueAt, or when the lane is no longer held; nil until first needed
-	wakeAt   time.Time   // when timer fires; zero if it will not
-	pace     pace
-	alarm    alarm
+	mu        sync.Mutex
+	queue     fifo
+	behind    behind // what waits for another of its key
+	bytes     int64  // of what is promised, queued or being attempted
+	beyond    bool   // it holds one delivery though memory is full
+	reserved  int    // places promised to what is being accepted
+	active    int    // workers
+	stopped   bool   // takes and begins nothing more
+	claiming  bool
+	claimRoom int64       // taken for the bodies that a claim under way brings
+	dueAt     time.Time   // when the table next has something for us; zero if nothing is known of
+	timer     *time.Timer // fires at dueAt, or when the lane is no longer held; nil until first needed
+	wakeAt    time.Time   // when timer fires; zero if it will not
+	pace      pace
+	alarm     alarm
 
 	warned  time.Time  // about which end of the destination's time was warned; of Run alone
 	keeping sync.Mutex // held while the table is told whether the destination fails
 	kept    time.Time  // since when it does, as the table knows; mu guards it
+	told    bool       // that was announced; keeping guards it, and toldAt
+	toldAt  time.Time
 }
 
 func newLane(e *Engine, id string) *lane { return &lane{id: id, engine: e} }
@@ -46,6 +50,10 @@ func weight(ev *bellhop.Event) int64 { return int64(len(ev.Body)+len(ev.Header))
 func (l *lane) hold(bytes int64) {
 	l.bytes += bytes
 	l.engine.queuedBytes.Add(bytes)
+	if l.bytes == 0 && l.beyond && !l.claiming {
+		l.beyond = false
+		l.engine.beyond.Add(-1)
+	}
 }
 
 // len is how many deliveries wait in the lane. The caller holds mu.
@@ -231,11 +239,11 @@ func (l *lane) setDestination(dst *destination) {
 	}
 	switch {
 	case before == nil:
-		l.pace.breaker, l.kept = restored(&dst.Destination), dst.FailingSince
+		l.pace.breaker, l.kept, l.told = restored(&dst.Destination, l.engine.now()), dst.FailingSince, true
 	case before.URL != dst.URL || before.State != dst.State:
 		l.pace, l.kept = pace{bucket: l.pace.bucket}, dst.FailingSince
 	default:
-		l.pace.breaker.until = time.Time{}
+		l.pace.breaker.until, l.pace.rest = time.Time{}, time.Time{}
 	}
 }
 

@@ -16,6 +16,7 @@ type outcome struct {
 	state   bellhop.DeliveryState // delivered, dead, cancelled, or pending until nextAt
 	nextAt  time.Time
 	spared  bool      // the attempt does not count against the schedule
+	fails   bool      // the destination was at fault, rather than the event
 	disable bool      // the destination said that it wants nothing more
 	rest    time.Time // until when it asked to be left alone; zero if it did not
 	error   string
@@ -64,7 +65,8 @@ func decide(r bellhop.Retry, t try, got answer, now time.Time, random float64) o
 	if limited {
 		o.rest = now.Add(asked)
 	}
-	o.spared = (t.probe || limited) && t.spared < maxSpared && len(r.Schedule) > 0
+	o.fails = !limited && got.blamesDestination()
+	o.spared = (t.probe && o.fails || limited) && t.spared < maxSpared && len(r.Schedule) > 0
 	n := t.counted
 	if o.spared {
 		n = max(1, n-1) // as after the one before
@@ -84,6 +86,17 @@ func decide(r bellhop.Retry, t try, got answer, now time.Time, random float64) o
 		o.detail += "; given up, since at its next attempt it would be older than " + r.MaxAge.String()
 	}
 	return o
+}
+
+// blamesDestination reports whether what came back, which is to be tried again, says that the destination is in trouble: nothing, an
+// error of its own, or nobody is let in. A 400 or 422 is about the event: the next may be taken.
+func (got answer) blamesDestination() bool {
+	switch got.status {
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound,
+		http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return got.err != "" || got.status >= 500 || got.status >= 300 && got.status < 400
 }
 
 // asked is how long a reply asks to be left alone.

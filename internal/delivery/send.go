@@ -37,14 +37,15 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) ended {
 			ids[i] = d.ID
 		}
 		e.release(ids) // cut off by Stop: not the destination's doing
-		return ended{dst: dst, neutral: true}
+		return ended{dst: dst}
 	}
 	random := e.opts.Random() // one for all, so that what failed together is due together
-	after := ended{dst: dst, probe: probe, neutral: got.unsent && got.err != errorToken, unsent: got.unsent}
+	after := ended{dst: dst, probe: probe, unsent: got.unsent}
 	for _, d := range batch {
 		o := decide(dst.Retry, tryOf(d, probe), got, end, random)
 		e.record(l, dst, d, o, got, start, end)
-		after.delivered, after.rest, after.why = o.state == bellhop.DeliveryDelivered, o.rest, o.detail
+		after.delivered, after.fails, after.rest, after.why = o.state == bellhop.DeliveryDelivered, o.fails, o.rest, o.detail
+		after.refused = got.status != 0 && !after.delivered && !o.fails && o.rest.IsZero()
 	}
 	return after
 }
@@ -67,24 +68,27 @@ func (e *Engine) record(l *lane, dst *destination, d *bellhop.Delivery, o outcom
 			Error: o.error, Detail: o.detail, Reply: got.reply}})
 	e.metrics.attempt(o, end.Sub(start), end.Sub(d.Event.ReceivedAt))
 	e.log(d, n, o, got, end.Sub(start), err)
-	switch {
-	case o.disable:
-		e.disable(l, dst, "delivery "+d.ID+": it "+o.detail)
-	case o.state == bellhop.DeliveryDead:
+	switch o.state {
+	case bellhop.DeliveryDead:
 		l.noteDead(d, o)
-	case o.state == bellhop.DeliveryPending:
+	case bellhop.DeliveryPending:
 		l.noteDue(o.nextAt)
+	}
+	if o.disable {
+		e.disable(l, dst, "delivery "+d.ID+": it "+o.detail)
 	}
 }
 
 // bury ends a delivery whose event was damaged in storage: what is not what was received is not delivered.
-func (e *Engine) bury(d *bellhop.Delivery) {
+func (e *Engine) bury(l *lane, d *bellhop.Delivery) {
 	now := e.now()
 	o := outcome{state: bellhop.DeliveryDead, error: "damaged", detail: "the stored body does not match its checksum"}
 	err := e.opts.Store.Record(bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID, State: o.state,
 		Attempt: bellhop.Attempt{DeliveryID: d.ID, Number: d.Attempts + 1, StartedAt: now, Error: o.error, Detail: o.detail}})
 	e.metrics.attempt(o, 0, 0)
 	e.log(d, d.Attempts+1, o, answer{}, 0, err)
+	l.noteDead(d, o)
+	l.noteDue(now) // what waited behind it
 }
 
 // send renders batch and sends it, within the destination's timeout.

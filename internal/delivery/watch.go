@@ -106,8 +106,11 @@ func (l *lane) lookExpiry(now time.Time, expired *bool) time.Time {
 // expire makes the table know that a destination's time is over. Nothing is matched with it any more in any case.
 func (l *lane) expire(dst *destination) bool {
 	reason := "its time was over at " + dst.ExpiresAt.UTC().Format(time.RFC3339) + "; set expires_at to renew it"
-	if err := l.engine.opts.Store.SetDestinationState(context.Background(), l.id, bellhop.DestinationExpired, reason); err != nil {
+	ended, err := l.engine.opts.Store.EndDestination(context.Background(), l.id, dst.UpdatedAt, bellhop.DestinationExpired, reason)
+	if err != nil {
 		l.engine.opts.Logger.Error("expire.failed", "component", "delivery", "destination_id", l.id, "error", err, "meaning", "it is tried again in a minute")
+	}
+	if !ended { // or it was renewed meanwhile
 		return false
 	}
 	l.engine.opts.Logger.Warn("destination.expired", "component", "delivery", "destination_id", l.id, "expires_at", dst.ExpiresAt)

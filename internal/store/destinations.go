@@ -174,6 +174,18 @@ func (s *Store) SetDestinationState(ctx context.Context, id string, state bellho
 	})
 }
 
+// EndDestination is SetDestinationState for one that is as it was at updatedAt: what has been changed since is not ended for what it
+// was. It reports whether it was.
+func (s *Store) EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (ended bool, err error) {
+	err = s.do(func(c *conn) error {
+		err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ? WHERE id = ? AND updated_at = ? AND deleted_at IS NULL`,
+			string(state), reason, s.opts.Now(), id, updatedAt)
+		ended = err == nil && c.db.Changes() > 0
+		return err
+	})
+	return ended, err
+}
+
 // setState writes a state; anew is that what was asked and granted before counts no more.
 func setState(c *conn, id string, state bellhop.DestinationState, reason string, now time.Time, anew bool) error {
 	if anew {

@@ -97,6 +97,15 @@ func destinations(w *world) {
 	d.State, d.StateReason, d.FailingSince = bellhop.DestinationActive, "", time.Time{}
 	w.equal("active again, and well", read("dst_1"), d)
 
+	ended, err := w.EndDestination(w.ctx, "dst_1", d.UpdatedAt.Add(-1000), bellhop.DestinationExpired, "over")
+	w.must(err)
+	w.equal("of another version", []any{ended, read("dst_1")}, []any{false, d})
+	w.clock.pass(time.Minute)
+	ended, err = w.EndDestination(w.ctx, "dst_1", d.UpdatedAt, bellhop.DestinationExpired, "over")
+	w.must(err)
+	d.State, d.StateReason, d.UpdatedAt = bellhop.DestinationExpired, "over", w.clock.now()
+	w.equal("ended", []any{ended, read("dst_1")}, []any{true, d})
+
 	list, _, err := w.Destinations(w.ctx, bellhop.Page{})
 	w.must(err)
 	w.equal("listed, newest first", []string{list[0].Name, list[1].Name}, []string{"erp", "billing"})

@@ -34,6 +34,7 @@ type Store interface {
 	RestartDestination(ctx context.Context, d bellhop.Destination) error
 	ExplainUnverified(ctx context.Context, destinationID, reason string, refused bool) error
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
+	EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (bool, error)
 	SetFailing(ctx context.Context, id string, since time.Time) error
 	DeleteDestination(ctx context.Context, id string) error
 	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error

@@ -136,3 +136,66 @@ func TestBreakerSurvivesClaims(t *testing.T) {
 		}
 	})
 }
+
+// TestBreakerOfRefusals: one that refuses events for what they are, or asks for rest, is not held back.
+func TestBreakerOfRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		change func(*bellhop.Destination)
+	}{
+		"422": {status(422), func(d *bellhop.Destination) {}},
+		"404, dead by its outcomes": {status(404), func(d *bellhop.Destination) {
+			d.Retry.Outcomes = bellhop.Outcomes{"4xx": bellhop.OutcomeDead}
+		}},
+		"429 with Retry-After": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(429)
+		}, func(d *bellhop.Destination) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				to := r.network.receiver("picky")
+				to.will(c.answer)
+				d := r.destination(to, c.change)
+				r.acceptMany(100)
+				synctest.Wait()
+				to.will(status(200))
+				time.Sleep(3 * time.Second)
+				r.accept(bellhop.Event{Body: []byte("good")})
+				synctest.Wait()
+				if to.bodies()["good"] != 1 {
+					t.Error("a good event waits for what the others were refused for")
+				}
+				if got := r.state(d.ID); !got.FailingSince.IsZero() {
+					t.Errorf("failing since %v", got.FailingSince)
+				}
+			})
+		})
+	}
+}
+
+// TestBreakerAfterDaysOff: days in which nobody looked do not disable.
+func TestBreakerAfterDaysOff(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("sick")
+		to.will(status(500))
+		d := r.destination(to)
+		r.acceptMany(30)
+		time.Sleep(10 * time.Second)
+		if err := r.stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(6 * 24 * time.Hour)
+		r.open()
+		time.Sleep(30 * time.Minute)
+		if got := r.state(d.ID); got.State != bellhop.DestinationActive || got.FailingSince.IsZero() {
+			t.Errorf("it is %s: %s", got.State, got.StateReason)
+		}
+		time.Sleep(time.Hour)
+		if got := r.state(d.ID); got.State != bellhop.DestinationDisabled {
+			t.Errorf("it is %s after an hour more", got.State)
+		}
+	})
+}

@@ -78,3 +78,31 @@ func TestGateShares(t *testing.T) {
 		}
 	})
 }
+
+// TestGateMovesUp: a lane that waited for a second place, and lost its only one, waits with those that have none.
+func TestGateMovesUp(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, func(r *rig) { r.maxAttempts = 20 })
+		for i := range 19 {
+			to := r.network.receiver(fmt.Sprint("hanging", i))
+			to.will(after(time.Hour))
+			r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Match.Types = 2*time.Hour, []string{"hang"} })
+		}
+		well, other := r.network.receiver("well"), r.network.receiver("other")
+		well.will(after(100 * time.Millisecond))
+		r.destination(well, func(d *bellhop.Destination) { d.Match.Types = []string{"well"} })
+		r.destination(other, func(d *bellhop.Destination) { d.Match.Types = []string{"other"} })
+		r.accept(bellhop.Event{Type: "hang"})
+		synctest.Wait()
+		for range 10 {
+			r.accept(bellhop.Event{Type: "well"})
+		}
+		synctest.Wait()
+		r.accept(bellhop.Event{Type: "other"})
+		time.Sleep(5 * time.Second)
+		if len(well.got()) != 10 || len(other.got()) != 1 {
+			t.Errorf("%d of 10 arrived, and %d of 1 at the other", len(well.got()), len(other.got()))
+		}
+		time.Sleep(2 * time.Hour)
+	})
+}

@@ -1,8 +1,10 @@
 package delivery
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,4 +221,52 @@ func TestAlarm(t *testing.T) {
 			t.Errorf("%d announcements of one that died", n-before)
 		}
 	})
+}
+
+// renewing is a store in which a destination is changed just before its state is.
+type renewing struct {
+	Store
+	renew func()
+}
+
+func (s renewing) EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (bool, error) {
+	s.renew()
+	return s.Store.EndDestination(ctx, id, updatedAt, state, reason)
+}
+
+// TestEndOfAnotherVersion: a destination that was renewed, or sent elsewhere, at the last moment is not ended for what it was.
+func TestEndOfAnotherVersion(t *testing.T) {
+	for name, change := range map[string]func(*bellhop.Destination){
+		"expires": func(d *bellhop.Destination) { d.ExpiresAt = d.ExpiresAt.Add(time.Hour) },
+		"410":     func(d *bellhop.Destination) { d.URL += "/new" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				var r *rig
+				renew := sync.OnceFunc(func() {
+					d := r.state("dst_guest")
+					change(&d)
+					d.UpdatedAt = time.Now().Add(time.Second)
+					if err := r.store.UpdateDestination(t.Context(), d); err != nil {
+						t.Error(err)
+					}
+				})
+				r = newRig(t, func(r *rig) { r.between = func(s Store) Store { return renewing{s, renew} } })
+				to := r.network.receiver("guest")
+				if name == "410" {
+					to.will(status(410))
+				}
+				r.destination(to, func(d *bellhop.Destination) { d.ExpiresAt = time.Now().Add(10 * time.Minute) })
+				if name == "410" {
+					r.acceptMany(1)
+				} else {
+					time.Sleep(11 * time.Minute)
+				}
+				synctest.Wait()
+				if got := r.state("dst_guest"); got.State != bellhop.DestinationActive {
+					t.Errorf("it is %s: %s", got.State, got.StateReason)
+				}
+			})
+		})
+	}
 }

@@ -5,7 +5,7 @@ import "time"
 // A Breaker says when a destination that keeps failing is held back, so that its deliveries do not use up their schedules, and
 // when it is given up. Held back, it gets one attempt at a time, further and further apart, until one succeeds.
 type Breaker struct {
-	Failures     int           `json:"failures"`      // attempts in a row that failed, after which it is held back; 0 never holds back
+	Failures     int           `json:"failures"`      // attempts in a row that failed, after which it is held back, if it answers after ten seconds of them; 0 never
 	DisableAfter time.Duration `json:"disable_after"` // of failing without a single success; 0 never disables
 }
 

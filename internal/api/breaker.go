@@ -17,7 +17,7 @@ func (Breaker) Schema(huma.Registry) *huma.Schema {
 		Type: huma.TypeObject, Nullable: true, AdditionalProperties: false,
 		Properties: map[string]*huma.Schema{
 			"failures": {Type: huma.TypeInteger, Examples: []any{16}, Minimum: bound(0), Maximum: bound(bellhop.MaxBreakerFailures),
-				Description: "Attempts in a row that failed, after which it gets one at a time, further and further apart; 16 if not given, 0 is never"},
+				Description: "Attempts in a row that failed (over ten seconds, if it answers), after which it gets one at a time, further and further apart; 16 if not given, 0 is never"},
 			"disable_after": {Type: huma.TypeString, Examples: []any{"120h"},
 				Description: "Of failing without a success, after which it is disabled; 120h if not given, 0s is never"},
 		},

@@ -11,6 +11,7 @@ import (
 type breaker struct {
 	failures int       // attempts in a row that failed
 	since    time.Time // when the first of them ended
+	answered bool      // there was an answer to one of them, a bad one
 	open     bool      // the destination is held back
 	openedAt time.Time // or when this process began, if it was held back before
 	probes   int       // that failed since then
@@ -22,6 +23,9 @@ type breaker struct {
 const (
 	minHold = 50 * time.Millisecond // before the first probe; each that fails doubles it
 	maxHold = time.Minute
+
+	// answering is for how long one that answers has to fail: an error of a moment passes by itself, and costs no more than its answers.
+	answering = 10 * time.Second
 
 	// observed is for how long a failure is looked at before it disables: that it failed before we were off for days is not enough.
 	observed = time.Hour
@@ -62,18 +66,19 @@ func (b *breaker) succeed() {
 }
 
 // fail takes in an attempt that did not. probe is that it was begun while the breaker was open: those under way as it opened put
-// nothing off. It reports whether the destination has failed for so long that it
+// nothing off. answered is that there was a reply, a bad one. It reports whether the destination has failed for so long that it
 // is to be disabled. random is in [0, 1).
-func (b *breaker) fail(rules bellhop.Breaker, probe bool, now time.Time, random float64) (gaveUp bool) {
+func (b *breaker) fail(rules bellhop.Breaker, probe, answered bool, now time.Time, random float64) (gaveUp bool) {
 	if rules.Failures == 0 {
 		*b = breaker{}
 		return false
 	}
 	if b.failures++; b.failures == 1 {
-		b.since = now
+		b.since, b.answered = now, false
 	}
+	b.answered = b.answered || answered
 	switch {
-	case !b.open && b.failures >= rules.Failures:
+	case !b.open && b.failures >= rules.Failures && (!b.answered || now.Sub(b.since) >= answering):
 		b.open, b.openedAt, b.probes = true, now, 0
 		b.hold(now, random)
 	case b.open && probe:

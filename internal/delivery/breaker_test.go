@@ -180,7 +180,7 @@ func TestBreakerAfterDaysOff(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("sick")
-		to.will(status(500))
+		to.refuse(true)
 		d := r.destination(to)
 		r.acceptMany(30)
 		time.Sleep(10 * time.Second)
@@ -196,6 +196,26 @@ func TestBreakerAfterDaysOff(t *testing.T) {
 		time.Sleep(time.Hour)
 		if got := r.state(d.ID); got.State != bellhop.DestinationDisabled {
 			t.Errorf("it is %s after an hour more", got.State)
+		}
+	})
+}
+
+// TestBreakerOfErrors: one that answers with errors is held back only after ten seconds of them.
+func TestBreakerOfErrors(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("broken")
+		to.will(status(500))
+		d := r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.Schedule{time.Second, time.Second} })
+		r.acceptMany(100)
+		time.Sleep(5 * time.Second)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDead: 100})
+		for range 10 {
+			r.acceptMany(1)
+			time.Sleep(time.Second)
+		}
+		if got := r.state(d.ID); got.FailingSince.IsZero() {
+			t.Error("it is not held back after fifteen seconds of errors")
 		}
 	})
 }

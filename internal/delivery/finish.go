@@ -11,6 +11,7 @@ import (
 type ended struct {
 	delivered bool      // of this, fails and refused at most one; none says nothing of the destination
 	fails     bool      // the destination was at fault
+	answered  bool      // it said something
 	refused   bool      // it is there, and did not want the event
 	probe     bool      // it was made to find out whether a destination that is held back is there again
 	unsent    bool      // nothing went out, so that no rate was used
@@ -55,7 +56,7 @@ func (l *lane) note(e ended) (gaveUp bool) {
 	case e.delivered, e.refused && l.pace.breaker.open:
 		l.pace.breaker.succeed()
 	case e.fails:
-		return l.pace.breaker.fail(e.dst.Breaker, e.probe, l.engine.now(), l.engine.opts.Random())
+		return l.pace.breaker.fail(e.dst.Breaker, e.probe, e.answered, l.engine.now(), l.engine.opts.Random())
 	}
 	return false
 }

@@ -40,7 +40,7 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) ended {
 		return ended{dst: dst}
 	}
 	random := e.opts.Random() // one for all, so that what failed together is due together
-	after := ended{dst: dst, probe: probe, unsent: got.unsent}
+	after := ended{dst: dst, probe: probe, answered: got.status != 0, unsent: got.unsent}
 	for _, d := range batch {
 		o := decide(dst.Retry, tryOf(d, probe), got, end, random)
 		e.record(l, dst, d, o, got, start, end)

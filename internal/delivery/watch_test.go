@@ -143,7 +143,7 @@ func TestBreakerAnnounced(t *testing.T) {
 		}
 		r.resume(d.ID)
 		to.will(status(200))
-		time.Sleep(time.Minute)
+		time.Sleep(3 * 24 * time.Hour)
 		if n := r.states()[bellhop.DeliveryDelivered]; n != 200+4 {
 			t.Errorf("%d delivered", n)
 		}

@@ -27,7 +27,7 @@ type DeliveryState string
 const (
 	DeliveryPending   DeliveryState = "pending"   // waits for NextAt
 	DeliveryLeased    DeliveryState = "leased"    // a lane has it: queued in memory or being sent
-	DeliveryDelivered DeliveryState = "delivered" // answered 2xx
+	DeliveryDelivered DeliveryState = "delivered" // taken: answered 2xx, or what else its destination counts as that
 	DeliveryDead      DeliveryState = "dead"      // given up; its last attempt says why
 	DeliveryCancelled DeliveryState = "cancelled" // by a person, because its destination was deleted, or because that does not want it by its own settings
 )

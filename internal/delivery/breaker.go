@@ -65,9 +65,9 @@ func (b *breaker) succeed() {
 	}
 }
 
-// fail takes in an attempt that did not. probe is that it was begun while the breaker was open: those under way as it opened put
-// nothing off. answered is that there was a reply, a bad one. It reports whether the destination has failed for so long that it
-// is to be disabled. random is in [0, 1).
+// fail takes in an attempt that did not deliver, and reports whether the destination has failed for so long that it is to be
+// disabled. probe is that it was begun while the breaker was open: those under way as it opened put nothing off. answered is
+// that there was a reply, a bad one. random is in [0, 1).
 func (b *breaker) fail(rules bellhop.Breaker, probe, answered bool, now time.Time, random float64) (gaveUp bool) {
 	if rules.Failures == 0 {
 		*b = breaker{}

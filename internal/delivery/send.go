@@ -25,7 +25,8 @@ type answer struct {
 }
 
 // attempt makes the next attempt of batch, which mostly is one delivery, and records it for each: the one way an event
-// leaves. probe is that it is to find out whether a destination that is held back is there again. A request is taken, or not, as a whole. Each delivery then has the state that it has from now on.
+// leaves. A request is taken, or not, as a whole. Each delivery then has the state that it has from now on. probe is that it
+// is to find out whether a destination that is held back is there again.
 func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) ended {
 	dst := l.destination.Load()
 	start := e.now()

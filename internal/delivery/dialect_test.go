@@ -77,7 +77,7 @@ func TestJudge(t *testing.T) {
 		detail      string
 	}{
 		{500, "delivered", bellhop.DeliveryDelivered, bellhop.DestinationActive, ""},
-		{200, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 200 OK, and said that it did not take it"},
+		{200, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 200 OK, which is no success here"},
 		{410, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 410 Gone"},
 		{400, "give up", bellhop.DeliveryDead, bellhop.DestinationActive, "answered 400 Bad Request"},
 		{404, "stop", bellhop.DeliveryDead, bellhop.DestinationDisabled, "answered 404 Not Found"},

@@ -142,7 +142,7 @@ func (got answer) outcome(state bellhop.DeliveryState, disable bool) outcome {
 	if got.err == "" {
 		o.error, o.detail = "status", "answered "+describeStatus(got.status)
 		if got.status >= 200 && got.status < 300 {
-			o.error, o.detail = "reply", o.detail+", and said that it did not take it"
+			o.error, o.detail = "reply", o.detail+", which is no success here"
 		}
 	}
 	return o

@@ -103,6 +103,7 @@ func (s *server) cancelDelivery(ctx context.Context, in *one) (*bodyOf[Delivery]
 	if err != nil {
 		return nil, err
 	}
+	s.Engine.Wake(d.DestinationID) // what waited behind it may be due
 	s.log.Info("delivery.cancelled", "delivery_id", d.ID, "destination_id", d.DestinationID)
 	return &bodyOf[Delivery]{deliveryJSON(d)}, nil
 }

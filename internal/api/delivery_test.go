@@ -28,12 +28,12 @@ func TestRetryAndCancel(t *testing.T) {
 	r := newRig(t)
 	r.fill()
 	got := r.do("POST", "/api/v1/deliveries/dlv_1/cancel", "").is(200)
-	if got["state"] != "cancelled" || got["next_at"] != nil || len(r.woken) > 0 {
-		t.Error(got)
+	if got["state"] != "cancelled" || got["next_at"] != nil || len(r.woken) != 1 || r.woken[0] != "dst_1" {
+		t.Error(got, r.woken)
 	}
 	r.do("POST", "/api/v1/deliveries/dlv_1/cancel", "").refused(409, bellhop.CodeConflict)
 	got = r.do("POST", "/api/v1/deliveries/dlv_1/retry", "").is(200)
-	if got["state"] != "pending" || len(r.woken) != 1 || r.woken[0] != "dst_1" {
+	if got["state"] != "pending" || len(r.woken) != 2 || r.woken[1] != "dst_1" {
 		t.Error(got, r.woken)
 	}
 	r.deliveries[0].State = bellhop.DeliveryDelivered

@@ -138,7 +138,8 @@ func (a *App) openStore() error {
 		return err
 	}
 	a.store, err = store.Open(store.Options{Dir: a.opts.Config.Data, Keys: keys, Now: time.Now, Rand: rand.Reader,
-		Logger: a.opts.Logger, Metrics: a.registry, Retain: a.opts.Config.Retain})
+		Logger: a.opts.Logger, Metrics: a.registry, Retain: a.opts.Config.Retain,
+		Due: func(destinationID string) { a.engine.Wake(destinationID) }}) // a result has not come before there is an engine
 	if err != nil {
 		return err
 	}

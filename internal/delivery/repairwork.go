@@ -59,9 +59,7 @@ func (r *Repairer) step(ctx context.Context, repair bellhop.Repair, quota int) (
 		return repair, err
 	}
 	r.metrics.changed.WithLabelValues(string(repair.Kind)).Add(float64(after.Changed - repair.Changed))
-	if repair.Kind != bellhop.RepairCancel {
-		r.wake(step)
-	}
+	r.wake(step) // after a cancel as well: what waited behind is due, perhaps
 	return after, nil
 }
 
@@ -83,7 +81,7 @@ func (r *Repairer) fail(ctx context.Context, repair bellhop.Repair, cause error)
 	ended, err := r.store.EndRepair(ctx, repair.ID, bellhop.RepairFailed, cause.Error())
 	if err != nil {
 		r.engine.opts.Logger.Error("repair.stuck", "component", "delivery", "repair_id", repair.ID, "error", errors.Join(cause, err),
-			"meaning", "it goes no further until the next start")
+			"meaning", "it goes no further until another repair begins, or the next start")
 		return
 	}
 	r.logEnd(ended)

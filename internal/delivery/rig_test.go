@@ -82,7 +82,8 @@ func (r *rig) open() {
 		r.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s, err := store.Open(store.Options{Dir: r.dir, Keys: keys, Now: r.now, Rand: rand.Reader, Logger: log})
+	s, err := store.Open(store.Options{Dir: r.dir, Keys: keys, Now: r.now, Rand: rand.Reader, Logger: log,
+		Due: func(destinationID string) { r.engine.Wake(destinationID) }})
 	if err != nil {
 		r.t.Fatal(err)
 	}

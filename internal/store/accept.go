@@ -181,7 +181,11 @@ func (o *accept) applyOwed(c *conn, owed *bellhop.Owed, n, destination int64, no
 		bindTime(s, 3, now)
 		bindNumber(s, 4, owed.Key)
 	}
-	return s.Exec()
+	err = s.Exec()
+	if err == nil && !owed.Leased && owed.Key != 0 {
+		o.store.turns.pending(destination, owed.Key, now.UnixMicro(), n, true)
+	}
+	return err
 }
 
 // report sets the ids and says what became of the events. It runs outside the writer, which has better things to do.

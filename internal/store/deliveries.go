@@ -128,17 +128,23 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) (list []bellhop
 	return list, err
 }
 
+const (
+	// revive makes a delivery due, unless its destination was deleted.
+	revive = `UPDATE deliveries SET state = 'pending', next_at = ?, updated_at = ?, spared = nullif(attempts, 0) WHERE n = ?
+		AND EXISTS (SELECT 1 FROM destinations dst WHERE dst.n = deliveries.destination AND dst.deleted_at IS NULL)`
+	giveUp = `UPDATE deliveries SET state = 'cancelled', next_at = ?, updated_at = ? WHERE n = ?`
+)
+
 // RetryDelivery makes a pending, dead or cancelled delivery due now. It keeps the attempts made so far, and its
 // schedule begins anew.
 func (s *Store) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	return s.change(id, `UPDATE deliveries SET state = 'pending', next_at = ?, updated_at = ?, spared = nullif(attempts, 0) WHERE n = ? AND state IN ('pending', 'dead', 'cancelled')
-		AND destination IN (SELECT n FROM destinations WHERE deleted_at IS NULL)`,
+	return s.change(id, revive+` AND state IN ('pending', 'dead', 'cancelled')`,
 		"can be retried only while pending, dead or cancelled, and while its destination is there", s.opts.Now())
 }
 
 // CancelDelivery ends a pending delivery.
 func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	d, err := s.change(id, `UPDATE deliveries SET state = 'cancelled', next_at = ?, updated_at = ? WHERE n = ? AND state = 'pending'`,
+	d, err := s.change(id, giveUp+` AND state = 'pending'`,
 		"can be cancelled only while pending (pause its destination first, and what is queued is pending again)", time.Time{})
 	if err == nil {
 		s.final.cancelled.Add(1)
@@ -163,7 +169,7 @@ func (s *Store) change(id, update, rule string, nextAt time.Time) (d bellhop.Del
 		if unchanged {
 			return bellhop.Conflict("a delivery " + rule + "; this one is " + string(d.State))
 		}
-		return nil
+		return s.moved(c, n)
 	})
 	return d, err
 }

@@ -220,6 +220,7 @@ func (s *Store) DeleteDestination(ctx context.Context, id string) error {
 	if n, ok := s.destinations.get(id); ok && err == nil {
 		s.gone.m.Store(id, n)
 		s.destinations.m.Delete(id)
+		s.turns.forget(n)
 	}
 	return err
 }

@@ -1,102 +1,117 @@
 package store
 
 import (
-	"math"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
 )
 
 // Order. Deliveries of one destination that share a key go one after the other. The first of a key that is not finished is its
-// head: nothing behind it is claimed before it is, and nothing at all while one of the key is leased. So order needs no more than
-// the table, and survives whatever happens to those who claimed.
+// head: nothing behind it is claimed before it is. One that a person retries becomes the head though later ones are leased; it is
+// claimed, and waits in the lane behind those. So order needs no more than the table, and survives whatever happens to those who
+// claimed.
+//
+// A head may wait for an hour and have thousands behind it that are due by their own time. A claim passes each of them once:
+// where it has come to, and which keys to look at again, is a turn, in memory.
 
 // Bounds of one claim among keys.
 const (
-	maxKeyRun  = 16   // deliveries of one key claimed together, so that one long key leaves room for others
-	maxKeysRun = 2000 // keys looked at: some milliseconds
+	maxKeyRun = 16  // deliveries of one key claimed together, so that one long key leaves room for others
+	maxLooked = 250 // deliveries, or keys, looked at: a few milliseconds
 )
 
 const (
-	selectHead = `SELECT key, n, state, next_at FROM deliveries INDEXED BY deliveries_order
-		WHERE destination = ? AND key > ? AND key IS NOT NULL AND (state = 'pending' OR state = 'leased') ORDER BY key, n LIMIT 1`
-	selectRun = selectClaimed + ` AND d.key = ? AND d.key IS NOT NULL AND (d.state = 'pending' OR d.state = 'leased') ORDER BY d.n LIMIT ?`
+	selectHead = `SELECT n, state, next_at FROM deliveries INDEXED BY deliveries_order
+		WHERE destination = ? AND key = ? AND key IS NOT NULL AND (state = 'pending' OR state = 'leased') ORDER BY n LIMIT 1`
+	selectRun   = selectClaimed + ` AND d.key = ? AND d.key IS NOT NULL AND (d.state = 'pending' OR d.state = 'leased') ORDER BY d.n LIMIT ?`
+	selectKeyed = `SELECT n, key, next_at FROM deliveries INDEXED BY deliveries_due
+		WHERE destination = ? AND (key IS NULL) = 0 AND state = 'pending' AND (next_at, n) > (?, ?)`
+	selectDueKeyed  = selectKeyed + ` AND next_at <= ? ORDER BY next_at, n LIMIT ?`
+	selectNextKeyed = selectKeyed + ` ORDER BY next_at, n LIMIT 1`
+	selectPlace     = `SELECT destination, key, state, next_at FROM deliveries WHERE n = ? AND key IS NOT NULL`
 )
 
-// A head is the first delivery of a key that is not finished.
-type head struct {
-	key    int64
-	leased bool
-	nextAt time.Time
-}
-
-// heads calls visit for the head of each key of a destination beyond after, in the order of the keys, until it returns false.
-func heads(c *conn, destination, after int64, visit func(head) bool) error {
-	for found := true; found; {
-		found = false
-		var h head
-		err := c.query(selectHead, []any{destination, after}, func(row *sqlite3.Stmt) error {
-			found = true
-			h = head{key: row.ColumnInt64(0), leased: row.ColumnText(2) == "leased", nextAt: timeAt(row, 3)}
+// claimFreed adds to got what is due of keys whose first has changed, those that have waited longest first.
+func (s *Store) claimFreed(c *conn, got *claimed, now time.Time) error {
+	for range maxLooked {
+		key, ok := s.turns.nextFreed(got.turn)
+		if !ok {
 			return nil
-		})
-		if err != nil || !found || !visit(h) {
+		}
+		taken, err := s.claimKey(c, got, key, now)
+		if err != nil || !taken {
+			s.turns.unread(got.turn, key)
 			return err
 		}
-		after = h.key
 	}
 	return nil
 }
 
-// claimOrdered adds to got what is due in order: of each key whose head is due, that and those due behind it. Keys take turns:
-// each claim begins where the one before ended.
-func (s *Store) claimOrdered(c *conn, got *claimed, destination int64, now time.Time) error {
-	from, begun := s.keyTurn[destination]
-	if got.full {
-		return nil
-	}
-	if !begun {
-		from = math.MinInt64
-	}
-	var due []int64
-	looked, last := 0, from
-	look := func(h head) bool {
-		looked, last = looked+1, h.key
-		if !h.leased && !h.nextAt.After(now) {
-			due = append(due, h.key)
+// claimLooked adds to got what is due of keys that are next in the schedule.
+func (s *Store) claimLooked(c *conn, got *claimed, now time.Time) error {
+	at, n, ended, looked := got.turn.at, got.turn.n, false, 0
+	err := c.query(selectDueKeyed, []any{got.destination, at, n, now, maxLooked}, func(row *sqlite3.Stmt) error {
+		if ended {
+			return nil
 		}
-		return looked < maxKeysRun && len(due) < got.limit
-	}
-	if err := heads(c, destination, from, look); err != nil {
+		taken, err := s.claimKey(c, got, row.ColumnInt64(1), now)
+		if ended = err != nil || !taken; !ended {
+			n, at, looked = row.ColumnInt64(0), row.ColumnInt64(2), looked+1
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	if looked < maxKeysRun && len(due) < got.limit && begun { // those before the turn's begin
-		last = math.MinInt64
-		err := heads(c, destination, math.MinInt64, func(h head) bool { return h.key <= from && look(h) })
-		if err != nil {
-			return err
-		}
-	}
-	if looked == 0 {
-		delete(s.keyTurn, destination)
-		return nil
-	}
-	s.keyTurn[destination] = last
-	for _, key := range due {
-		if err := s.claimRun(c, got, destination, key, now); err != nil || got.full {
-			return err
-		}
-	}
+	got.keyed = got.keyed || looked > 0
+	s.turns.move(got.turn, at, n, ended || looked == maxLooked)
 	return nil
 }
 
-// claimRun adds the deliveries of key that are due, up to the first that is not.
-func (s *Store) claimRun(c *conn, got *claimed, destination, key int64, now time.Time) error {
-	broken := false
-	return c.query(selectRun, []any{destination, key, maxKeyRun}, func(row *sqlite3.Stmt) error {
-		broken = broken || row.ColumnText(19) == "leased" || timeAt(row, 20).After(now)
-		if !broken {
-			got.add(row)
+// claimKey adds the deliveries of key that are due, up to the first that is not; none if its head is leased or waits. taken is
+// false if there was no room for the first of them.
+func (s *Store) claimKey(c *conn, got *claimed, key int64, now time.Time) (taken bool, err error) {
+	if got.keys[key] {
+		return true, nil
+	}
+	due := false
+	err = c.query(selectHead, []any{got.destination, key}, func(row *sqlite3.Stmt) error {
+		if row.ColumnText(1) == "leased" {
+			return nil
+		}
+		if due = !timeAt(row, 2).After(now); !due { // passed already, if the clock was set back since
+			s.turns.back(got.turn, row.ColumnInt64(2), row.ColumnInt64(0))
+		}
+		return nil
+	})
+	if err == nil && due {
+		before, broken := len(got.list), false
+		err = c.query(selectRun, []any{got.destination, key, maxKeyRun}, func(row *sqlite3.Stmt) error {
+			broken = broken || row.ColumnText(19) == "leased" || timeAt(row, 20).After(now)
+			if !broken {
+				got.add(row)
+			}
+			return nil
+		})
+		if err == nil && len(got.list) == before {
+			return false, nil
+		}
+	}
+	got.keys[key] = true
+	return true, err
+}
+
+// moved tells the turns what has become of a delivery, if it has a key.
+func (s *Store) moved(c *conn, n int64) error {
+	if !s.turns.any() {
+		return nil
+	}
+	return c.query(selectPlace, []any{n}, func(row *sqlite3.Stmt) error {
+		switch destination, key := row.ColumnInt64(0), row.ColumnInt64(1); row.ColumnText(2) {
+		case "pending":
+			s.turns.pending(destination, key, row.ColumnInt64(3), n, false)
+		case "delivered", "dead", "cancelled":
+			s.turns.finished(destination, key)
 		}
 		return nil
 	})

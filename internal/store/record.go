@@ -1,6 +1,8 @@
 package store
 
 import (
+	"time"
+
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/ncruces/go-sqlite3"
 )
@@ -8,6 +10,7 @@ import (
 // Record keeps the outcome of an attempt: the delivery's new state and the attempt itself. It does not wait
 // for the disk: until it is written, a crash means that the attempt is made again, which receivers have to
 // expect anyway. It blocks when too much waits to be written. A result that meets a full disk waits for room.
+// One that cannot be written is logged, and its delivery is due again in a minute.
 //
 // A result of a delivery that is no longer leased, or has that attempt already, is dropped: who holds an
 // outdated lease cannot overwrite what came after.
@@ -37,6 +40,7 @@ func (o *record) done(err error) {
 		o.store.opts.Logger.Error("attempt.dropped", "component", "store",
 			"delivery_id", o.DeliveryID, "attempt", o.Attempt.Number, "error", err,
 			"meaning", "it could not be recorded, and will be made again")
+		o.store.writer.follow(&unrecorded{store: o.store, n: o.n, destinationID: o.DestinationID, attempts: o.Attempt.Number - 1})
 	} else if o.kept {
 		o.store.final.count(o.State)
 	}
@@ -85,7 +89,43 @@ func (o *record) apply(c *conn) error {
 	if o.kept && o.Spared {
 		err = c.exec(spare, o.n)
 	}
+	if o.kept && err == nil {
+		err = o.store.moved(c, o.n)
+	}
 	return err
+}
+
+// unrecordedPause is how long a delivery waits whose attempt could not be recorded: the next may fare no better.
+const unrecordedPause = time.Minute
+
+// unrecorded is the op that gives back a delivery whose attempt could not be recorded.
+type unrecorded struct {
+	store         *Store
+	n             int64
+	destinationID string
+	attempts      int // before that one
+	kept          bool
+}
+
+func (o *unrecorded) patient() bool { return true }
+
+func (o *unrecorded) apply(c *conn) error {
+	err := c.exec(`UPDATE deliveries SET state = 'pending', next_at = ? WHERE n = ? AND attempts = ? AND state = 'leased'`,
+		o.store.opts.Now().Add(unrecordedPause), o.n, o.attempts)
+	if o.kept = err == nil && c.db.Changes() > 0; o.kept {
+		err = o.store.moved(c, o.n)
+	}
+	return err
+}
+
+func (o *unrecorded) done(err error) {
+	switch {
+	case err != nil:
+		o.store.opts.Logger.Error("release.failed", "component", "store", "delivery_id", o.store.ids.delivery(o.n), "error", err,
+			"meaning", "the delivery stays leased until the next start")
+	case o.kept && o.store.opts.Due != nil:
+		o.store.opts.Due(o.destinationID)
+	}
 }
 
 // bindBlob binds b, or NULL if it is empty.

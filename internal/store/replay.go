@@ -43,11 +43,15 @@ func (s *Store) replay(c *conn, event int64, owed bellhop.Owed, now time.Time) (
 	if !ok {
 		return "", nil
 	}
-	first, end := event<<placeBits, (event+1)<<placeBits
+	first, end, n := event<<placeBits, (event+1)<<placeBits, int64(0)
 	err = c.query(insertReplay, []any{destination, now, owed.Key, now, first, end, first, end, event}, func(row *sqlite3.Stmt) error {
-		deliveryID = s.ids.delivery(row.ColumnInt64(0))
+		n = row.ColumnInt64(0)
+		deliveryID = s.ids.delivery(n)
 		return nil
 	})
+	if err == nil && deliveryID != "" && owed.Key != 0 {
+		s.turns.pending(destination, owed.Key, now.UnixMicro(), n, true)
+	}
 	return deliveryID, err
 }
 
@@ -99,17 +103,21 @@ func (s *Store) applyStep(c *conn, r bellhop.Repair, step bellhop.RepairStep, no
 		}
 		return changed, int64(len(step.Owed)), nil
 	}
-	update := `UPDATE deliveries SET state = 'pending', next_at = ?, updated_at = ?, spared = nullif(attempts, 0) WHERE n = ? AND state = ?
-		AND destination IN (SELECT n FROM destinations WHERE deleted_at IS NULL)`
-	nextAt := now
+	update, nextAt := revive, now
 	if r.Kind == bellhop.RepairCancel {
-		update, nextAt = `UPDATE deliveries SET state = 'cancelled', next_at = ?, updated_at = ? WHERE n = ? AND state = ?`, time.Time{}
+		update, nextAt = giveUp, time.Time{}
 	}
+	update += ` AND state = ?`
 	for _, chosen := range step.Chosen {
 		if err := c.exec(update, nextAt, now, chosen.Cursor, string(r.Filter.State)); err != nil {
 			return 0, 0, err
 		}
-		changed += c.db.Changes()
+		if c.db.Changes() > 0 {
+			changed++
+			if err := s.moved(c, chosen.Cursor); err != nil {
+				return 0, 0, err
+			}
+		}
 	}
 	return changed, int64(len(step.Chosen)), nil
 }

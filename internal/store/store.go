@@ -39,6 +39,10 @@ type Options struct {
 	// Retain is how long events, their deliveries and requests are kept; 0 keeps them for ever.
 	Retain time.Duration
 
+	// Due is told of a destination that has something to be claimed though nobody asked for it. It must not wait for the store; nil
+	// tells nobody.
+	Due func(destinationID string)
+
 	fileLayer string // of tests: the name of a registered file layer
 	sync      string // of tests: a weaker setting than full, to show that they notice
 }
@@ -60,7 +64,7 @@ type Store struct {
 	gone         numbers // destinations that were deleted; their deliveries can still be looked up
 	final        finals
 	refused      atomic.Int64
-	keyTurn      map[int64]int64 // destination → the key that its last claim ended at; the writer's
+	turns        turns
 	notes        noteLimits
 }
 
@@ -91,7 +95,7 @@ func Open(opts Options) (*Store, error) {
 	}
 	registerFiles()
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, FileName), metrics: newMetrics(opts.Metrics),
-		accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}, keyTurn: map[int64]int64{}}
+		accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}
 	if err := s.create(); err != nil {
 		return nil, err
 	}

@@ -89,6 +89,14 @@ func (w *writer) submit(o op) error {
 	return nil
 }
 
+// follow queues o for the writer itself, which cannot wait until there is room. What comes after the last batch is not done.
+func (w *writer) follow(o op) {
+	w.mu.Lock()
+	w.waiting = append(w.waiting, o)
+	w.mu.Unlock()
+	w.poke()
+}
+
 // offer queues o if there is room; otherwise o is told so at once.
 func (w *writer) offer(o op) {
 	w.mu.Lock()

@@ -91,7 +91,7 @@ func recordFences(w *world) {
 	w.record(w.result(retried, 2, bellhop.DeliveryDead))
 }
 
-// A result that cannot be is dropped alone: those written together with it are kept.
+// A result that cannot be is dropped alone: those written together with it are kept. Its delivery is due again in a minute.
 func recordMistake(w *world) {
 	var results []bellhop.Result
 	for i := range 20 {
@@ -105,11 +105,18 @@ func recordMistake(w *world) {
 		w.must(w.Record(r))
 	}
 	w.settle()
+	w.settle() // what follows from them
+	var again []string
 	for i, r := range results {
 		want := bellhop.DeliveryDelivered
 		if i%5 == 0 {
-			want = bellhop.DeliveryLeased
+			want = bellhop.DeliveryPending
+			again = append(again, r.DeliveryID)
 		}
 		w.equal("state", w.state(r.DeliveryID), want)
 	}
+	w.clock.pass(time.Minute - time.Microsecond)
+	w.equal("before a minute is over", w.claim(), []string(nil))
+	w.clock.pass(time.Microsecond)
+	w.equal("after a minute", w.claim(), again)
 }

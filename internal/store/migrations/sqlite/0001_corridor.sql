@@ -96,8 +96,8 @@ CREATE TABLE deliveries (
 	created_at  INTEGER,                            -- of a replay; NULL is when the event came in
 	CHECK ((state = 'pending') = (next_at IS NOT NULL))
 ) STRICT;
--- The schedule. Rows that are delivered at once never enter it.
-CREATE INDEX deliveries_due ON deliveries (destination, key, next_at) WHERE state = 'pending';
+-- The schedule. Rows that are delivered at once never enter it. Those with a key are apart, for they may be due and wait all the same.
+CREATE INDEX deliveries_due ON deliveries (destination, (key IS NULL), next_at) WHERE state = 'pending';
 -- Those in order: of each key, the first that is not finished goes next, and the others wait for it.
 CREATE INDEX deliveries_order ON deliveries (destination, key, n) WHERE key IS NOT NULL AND (state = 'pending' OR state = 'leased');
 -- What a crash leaves behind. As long as what the lanes hold, whatever the table's size.

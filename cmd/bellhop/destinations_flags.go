@@ -33,7 +33,7 @@ func (f *destinationFlags) add(c *cobra.Command) {
 	c.Flags().IntVar(&f.batch, "batch", 0, "events in one request, 2 to 1000, for types and formats that know such (default one at a time)")
 	c.Flags().StringVar(&f.batchWait, "batch-wait", "", "with --batch: how long the first event waits for others, up to 1m (default 1s)")
 	c.Flags().StringVar(&f.handshake, "handshake", "", "whether the receiver has to agree first: none, or how the type asks (default that of the type)")
-	c.Flags().StringVar(&f.order, "order", "", "which events go one after the other: none, source or subject (default none)")
+	c.Flags().StringVar(&f.order, "order", "", "which events go one after the other: none, source or subject (default none); a change holds for events accepted from then on")
 	c.Flags().StringVar(&f.retry, "retry", "", "when to try again: default, none, sharepoint, eventgrid, or waits such as 5s,1m,10m")
 	c.Flags().StringVar(&f.maxAge, "max-age", "", "give up a delivery that is older at its next attempt, such as 24h (default any age)")
 	c.Flags().StringArrayVar(&f.outcomes, "outcome", nil, "what an answer means: 404=dead, 4xx=retry, timeout=dead; one of delivered, retry, dead, disable (repeatable)")

@@ -25,7 +25,7 @@ type NewDestination struct {
 	Concurrency int      `json:"concurrency,omitempty" minimum:"1" maximum:"1024" doc:"Attempts under way at once; 16 if not given, 4 of exec"`
 	Rate        *Rate    `json:"rate,omitempty" doc:"Attempts a second, retries among them; that of the type if not given, which mostly is any"`
 	Batch       *Batch   `json:"batch,omitempty" doc:"Several events in one request, for types and formats that know such; one at a time if not given"`
-	Order       string   `json:"order,omitempty" enum:"none,source,subject" doc:"Which events wait for one another and go in their order: those of a source, or of a subject; none if not given"`
+	Order       string   `json:"order,omitempty" enum:"none,source,subject" doc:"Which events wait for one another and go in their order: those of a source, or of a subject; none if not given. A change holds for events accepted from then on: what is pending keeps the order it was accepted under"`
 	Retry       Retry    `json:"retry,omitzero"`
 	Breaker     *Breaker `json:"breaker,omitempty" doc:"When it is held back for failing, and when given up"`
 	ExpiresAt   *Time    `json:"expires_at,omitempty" doc:"From when on nothing more is owed to it; renewed by a PATCH; never if not given"`

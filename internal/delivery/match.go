@@ -21,7 +21,7 @@ func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) [
 	if !e.wants(l, dst, ev) {
 		return owed
 	}
-	return append(owed, l.owed(dst, i, ev))
+	return append(owed, l.place(l.owed(dst, i, ev), ev))
 }
 
 // wants reports whether dst, which is l's, is to get ev. An expression that fails is told once a minute.
@@ -41,9 +41,15 @@ func (e *Engine) wants(l *lane, dst *destination, ev *bellhop.Event) bool {
 	return wants
 }
 
-// owed is what l is owed of ev, the i-th of some events, with room in it if there is any.
+// owed is what l is owed of ev, the i-th of some events.
 func (l *lane) owed(dst *destination, i int, ev *bellhop.Event) bellhop.Owed {
-	return bellhop.Owed{Event: i, DestinationID: l.id, Key: dst.Order.Key(ev), Leased: l.reserve(weight(ev))}
+	return bellhop.Owed{Event: i, DestinationID: l.id, Key: dst.Order.Key(ev)}
+}
+
+// place is owed, which is of ev, with a place in l if there is one.
+func (l *lane) place(owed bellhop.Owed, ev *bellhop.Event) bellhop.Owed {
+	owed.Leased = l.reserve(weight(ev))
+	return owed
 }
 
 // Owe is Match for events that one destination gets whatever it wants; none, if there is no such destination.
@@ -54,7 +60,7 @@ func (e *Engine) Owe(events []bellhop.Event, destinationID string) []bellhop.Owe
 	}
 	var owed []bellhop.Owed
 	for i := range events {
-		owed = append(owed, l.owed(l.destination.Load(), i, &events[i]))
+		owed = append(owed, l.place(l.owed(l.destination.Load(), i, &events[i]), &events[i]))
 	}
 	return owed
 }

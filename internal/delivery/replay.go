@@ -126,7 +126,7 @@ func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota 
 func (e *Engine) owed(owed []bellhop.Owed, i int, ev *bellhop.Event) []bellhop.Owed {
 	for l := range e.lanes.Load().mayWant(ev) {
 		if dst := l.destination.Load(); e.wants(l, dst, ev) {
-			owed = append(owed, bellhop.Owed{Event: i, DestinationID: l.id, Key: dst.Order.Key(ev)})
+			owed = append(owed, l.owed(dst, i, ev))
 		}
 	}
 	return owed
@@ -134,11 +134,10 @@ func (e *Engine) owed(owed []bellhop.Owed, i int, ev *bellhop.Event) []bellhop.O
 
 // owedTo is what a destination is owed of ev, the i-th of some events, whether it wants it or not.
 func (e *Engine) owedTo(destinationID string, i int, ev *bellhop.Event) bellhop.Owed {
-	owed := bellhop.Owed{Event: i, DestinationID: destinationID}
 	if l := e.lanes.Load().byID[destinationID]; l != nil {
-		owed.Key = l.destination.Load().Order.Key(ev)
+		return l.owed(l.destination.Load(), i, ev)
 	}
-	return owed
+	return bellhop.Owed{Event: i, DestinationID: destinationID}
 }
 
 // looksInside reports whether the match of some destination needs an event's header or body.

@@ -56,8 +56,23 @@ func (s tooLong) Record(r bellhop.Result) error {
 	return s.Store.Record(r)
 }
 
-// TestUnrecorded: an attempt of which nothing could be written is made again a minute later, though nobody asks for it, and holds up
-// its key no longer than that.
+// TestUnrecordedAlone: an attempt of which nothing could be written is made again a minute later, though nobody asks for it.
+func TestUnrecordedAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return tooLong{s, new(bool)} } })
+		to := r.network.receiver("to")
+		r.destination(to)
+		r.acceptMany(1)
+		time.Sleep(59 * time.Second)
+		if n := len(to.got()); n != 1 {
+			t.Errorf("%d attempts before a minute is over", n)
+		}
+		time.Sleep(2 * time.Second)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 1})
+	})
+}
+
+// TestUnrecorded: it holds up its key no longer than that.
 func TestUnrecorded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return tooLong{s, new(bool)} } })

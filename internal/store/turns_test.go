@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -161,6 +162,79 @@ func TestKeysGoOn(t *testing.T) {
 				t.Errorf("%d claimed, want %d", len(got), want)
 			}
 		})
+	}
+}
+
+// A key that comes new while the claims pass a long backlog does not wait for its end.
+func TestNewKeyInBacklog(t *testing.T) {
+	s := open(t)
+	source, destination := populate(t, s)
+	owe(t, s, source, destination, 10*maxLooked, func(int) int64 { return 7 })
+	claimSome(t, s, destination, maxKeyRun) // the first of the key are leased
+	claimSome(t, s, destination, 256)
+	owe(t, s, source, destination, 1, func(int) int64 { return 9 })
+	if got := claimSome(t, s, destination, 256); len(got) != 1 || got[0].Key != 9 {
+		t.Errorf("%d claimed, want the one of the new key", len(got))
+	}
+}
+
+// A clock that stands still, or is set back, hides nothing that was passed.
+func TestKeysAndClock(t *testing.T) {
+	var mu sync.Mutex
+	began := time.Now().UTC().Truncate(time.Second)
+	now := began
+	set := func(to time.Time) {
+		mu.Lock()
+		now = to
+		mu.Unlock()
+	}
+	s := open(t, func(o *Options) {
+		o.Now = func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return now
+		}
+	})
+	source, destination := populate(t, s)
+	owe(t, s, source, destination, 2, func(int) int64 { return 7 })
+	got := claimSome(t, s, destination, 10)
+	first, second := got[0].ID, got[1].ID
+	if err := s.Release(t.Context(), []string{first, second}); err != nil {
+		t.Fatal(err)
+	}
+	if got := claimSome(t, s, destination, 10); len(got) != 2 {
+		t.Fatalf("%d claimed of two given back at the same moment", len(got))
+	}
+
+	ends := func(id string, number int, state bellhop.DeliveryState, next time.Time) {
+		r := delivered(id)
+		r.Attempt.Number, r.State, r.NextAt = number, state, next
+		if err := s.Record(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	retryAt := began.Add(30 * time.Minute)
+	ends(first, 1, bellhop.DeliveryDead, time.Time{})
+	ends(second, 1, bellhop.DeliveryPending, retryAt)
+	if _, err := s.RetryDelivery(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	claimSome(t, s, destination, 10)
+	set(began.Add(time.Hour))
+	if got := claimSome(t, s, destination, 10); len(got) > 0 {
+		t.Fatalf("%d claimed behind a leased one", len(got))
+	}
+	set(began)
+	ends(first, 2, bellhop.DeliveryDelivered, time.Time{})
+	if got := claimSome(t, s, destination, 10); len(got) > 0 {
+		t.Fatalf("%d claimed before their time", len(got))
+	}
+	if at, ok, err := s.NextDue(t.Context(), destination); err != nil || !ok || !at.Equal(retryAt) {
+		t.Errorf("next due %v %t %v, want %v", at, ok, err, retryAt)
+	}
+	set(retryAt)
+	if got := claimSome(t, s, destination, 10); len(got) != 1 {
+		t.Errorf("%d claimed at the time of the retry", len(got))
 	}
 }
 

@@ -95,7 +95,7 @@ const (
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (source, provider_id) WHERE provider_id IS NOT NULL DO NOTHING`
 	insertLeased = `INSERT INTO deliveries (n, destination, state, attempts) VALUES (?, ?, 'leased', 0)`
-	insertDue    = `INSERT INTO deliveries (n, destination, state, attempts, next_at, key) VALUES (?, ?, 'pending', 0, ?, ?)`
+	insertDue    = `INSERT INTO deliveries (n, destination, state, attempts, next_at, key, line) VALUES (?1, ?2, 'pending', 0, ?3, ?4, ?4)`
 	findEvent    = `SELECT n FROM events WHERE source = ? AND provider_id = ?`
 )
 
@@ -183,6 +183,7 @@ func (o *accept) applyOwed(c *conn, owed *bellhop.Owed, n, destination int64, no
 	}
 	err = s.Exec()
 	if err == nil && !owed.Leased && owed.Key != 0 {
+		o.store.keyed = true
 		o.store.turns.pending(destination, owed.Key, now.UnixMicro(), n, true)
 	}
 	return err

@@ -22,13 +22,15 @@ const (
 
 const (
 	selectHead = `SELECT n, state, next_at FROM deliveries INDEXED BY deliveries_order
-		WHERE destination = ? AND key = ? AND key IS NOT NULL AND (state = 'pending' OR state = 'leased') ORDER BY n LIMIT 1`
-	selectRun   = selectClaimed + ` AND d.key = ? AND d.key IS NOT NULL AND (d.state = 'pending' OR d.state = 'leased') ORDER BY d.n LIMIT ?`
+		WHERE destination = ? AND line = ? AND line IS NOT NULL ORDER BY n LIMIT 1`
+	selectRun   = selectClaimed + ` AND d.line = ? AND d.line IS NOT NULL ORDER BY d.n LIMIT ?`
 	selectKeyed = `SELECT n, key, next_at FROM deliveries INDEXED BY deliveries_due
 		WHERE destination = ? AND (key IS NULL) = 0 AND state = 'pending' AND (next_at, n) > (?, ?)`
 	selectDueKeyed  = selectKeyed + ` AND next_at <= ? ORDER BY next_at, n LIMIT ?`
 	selectNextKeyed = selectKeyed + ` ORDER BY next_at, n LIMIT 1`
 	selectPlace     = `SELECT destination, key, state, next_at FROM deliveries WHERE n = ? AND key IS NOT NULL`
+	enterLine       = `UPDATE deliveries SET line = key WHERE n = ? AND line IS NULL`
+	leaveLine       = `UPDATE deliveries SET line = NULL WHERE n = ?`
 )
 
 // claimFreed adds to got what is due of keys whose first has changed, those that have waited longest first.
@@ -101,18 +103,35 @@ func (s *Store) claimKey(c *conn, got *claimed, key int64, now time.Time) (taken
 	return true, err
 }
 
-// moved tells the turns what has become of a delivery, if it has a key.
+// moved takes note of what has become of a delivery, if it has a key: one that is finished leaves the line of its key, one that
+// a person made pending again enters it.
 func (s *Store) moved(c *conn, n int64) error {
-	if !s.turns.any() {
+	if !s.keyed {
 		return nil
 	}
-	return c.query(selectPlace, []any{n}, func(row *sqlite3.Stmt) error {
+	change := ""
+	err := c.query(selectPlace, []any{n}, func(row *sqlite3.Stmt) error {
 		switch destination, key := row.ColumnInt64(0), row.ColumnInt64(1); row.ColumnText(2) {
 		case "pending":
+			change = enterLine
 			s.turns.pending(destination, key, row.ColumnInt64(3), n, false)
 		case "delivered", "dead", "cancelled":
+			change = leaveLine
 			s.turns.finished(destination, key)
 		}
 		return nil
 	})
+	if err != nil || change == "" {
+		return err
+	}
+	return c.exec(change, n)
+}
+
+// loadKeyed learns whether any delivery has a key. Where none has, nobody looks for one.
+func (s *Store) loadKeyed(c *conn) error {
+	return c.query("SELECT EXISTS (SELECT 1 FROM deliveries WHERE line IS NOT NULL) OR EXISTS (SELECT 1 FROM destinations WHERE order_by <> 'none')",
+		nil, func(row *sqlite3.Stmt) error {
+			s.keyed = row.ColumnBool(0)
+			return nil
+		})
 }

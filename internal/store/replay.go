@@ -31,8 +31,8 @@ func (s *Store) ReplayEvent(ctx context.Context, eventID string, owed []bellhop.
 }
 
 // insertReplay takes the next free place of an event, if it is there and has one.
-const insertReplay = `INSERT INTO deliveries (n, destination, state, attempts, next_at, key, created_at)
-	SELECT free.n, ?, 'pending', 0, ?, nullif(?, 0), ? FROM
+const insertReplay = `INSERT INTO deliveries (n, destination, state, attempts, next_at, key, line, created_at)
+	SELECT free.n, ?, 'pending', 0, ?, nullif(?, 0), nullif(?, 0), ? FROM
 		(SELECT coalesce((SELECT n + 1 FROM deliveries WHERE n >= ? AND n < ? ORDER BY n DESC LIMIT 1), ?) AS n) free
 	WHERE free.n < ? AND EXISTS (SELECT 1 FROM events WHERE n = ?)
 	RETURNING n`
@@ -44,12 +44,13 @@ func (s *Store) replay(c *conn, event int64, owed bellhop.Owed, now time.Time) (
 		return "", nil
 	}
 	first, end, n := event<<placeBits, (event+1)<<placeBits, int64(0)
-	err = c.query(insertReplay, []any{destination, now, owed.Key, now, first, end, first, end, event}, func(row *sqlite3.Stmt) error {
+	err = c.query(insertReplay, []any{destination, now, owed.Key, owed.Key, now, first, end, first, end, event}, func(row *sqlite3.Stmt) error {
 		n = row.ColumnInt64(0)
 		deliveryID = s.ids.delivery(n)
 		return nil
 	})
 	if err == nil && deliveryID != "" && owed.Key != 0 {
+		s.keyed = true
 		s.turns.pending(destination, owed.Key, now.UnixMicro(), n, true)
 	}
 	return deliveryID, err

@@ -65,6 +65,7 @@ type Store struct {
 	final        finals
 	refused      atomic.Int64
 	turns        turns
+	keyed        bool // some delivery has a key, or had; the writer's
 	notes        noteLimits
 }
 
@@ -148,7 +149,7 @@ func (s *Store) prepare(c *conn) error {
 	if err := migrate(c, s.opts.Rand); err != nil {
 		return err
 	}
-	if err := s.loadIDs(c); err != nil {
+	if err := errors.Join(s.loadIDs(c), s.loadKeyed(c)); err != nil {
 		return err
 	}
 	freed, err := freeLeased(c, s.opts.Now())

@@ -370,8 +370,8 @@ func TestPlans(t *testing.T) {
 		selectNextLoose: "deliveries_due (destination=? AND <expr>=?)",
 		selectDueKeyed:  "deliveries_due (destination=? AND <expr>=? AND next_at>? AND next_at<?)",
 		selectNextKeyed: "deliveries_due (destination=? AND <expr>=? AND next_at>?)",
-		selectHead:      "deliveries_order (destination=? AND key=?)",
-		selectRun:       "deliveries_order (destination=? AND key=?)",
+		selectHead:      "deliveries_order (destination=? AND line=?)",
+		selectRun:       "deliveries_order (destination=? AND line=?)",
 		revive:          "dst USING INTEGER PRIMARY KEY",
 	} {
 		var plan []string

@@ -92,14 +92,16 @@ CREATE TABLE deliveries (
 	detail      TEXT,
 	reply       BLOB CHECK (length(reply) <= 4096),
 	key         INTEGER,                            -- of an order: those of one key go one after the other
+	line        INTEGER,                            -- the key, while it is not finished
 	spared      INTEGER,                            -- attempts that do not count against the schedule
 	created_at  INTEGER,                            -- of a replay; NULL is when the event came in
 	CHECK ((state = 'pending') = (next_at IS NOT NULL))
 ) STRICT;
 -- The schedule. Rows that are delivered at once never enter it. Those with a key are apart, for they may be due and wait all the same.
 CREATE INDEX deliveries_due ON deliveries (destination, (key IS NULL), next_at) WHERE state = 'pending';
--- Those in order: of each key, the first that is not finished goes next, and the others wait for it.
-CREATE INDEX deliveries_order ON deliveries (destination, key, n) WHERE key IS NOT NULL AND (state = 'pending' OR state = 'leased');
+-- Those in order that are not finished: of each key the first goes next, and the others wait for it. The index says nothing of
+-- state: one that did would be looked at for every delivery whose state changes, and most have no key.
+CREATE INDEX deliveries_order ON deliveries (destination, line, n) WHERE line IS NOT NULL;
 -- What a crash leaves behind. As long as what the lanes hold, whatever the table's size.
 CREATE INDEX deliveries_leased ON deliveries (n) WHERE state = 'leased';
 CREATE INDEX deliveries_dead ON deliveries (destination, n) WHERE state = 'dead';

@@ -10,9 +10,13 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// MaxExpressionSteps bounds the work of one evaluation of a Where or a Template: rounds of its loops, elements it looks
-// through, and sixteens of bytes of the texts it reads or makes. Beyond it the evaluation fails.
-const MaxExpressionSteps = 1_000_000
+// Bounds of the work of one evaluation: rounds of its loops, elements it looks through, and sixteens of bytes of the texts it
+// reads or makes. There is one more for each byte of the body. Beyond them it fails. A Where is evaluated while the sender waits for its answer, for every event that may match;
+// a Template in the lane of its destination.
+const (
+	MaxWhereSteps    = 30_000
+	MaxTemplateSteps = 1_000_000
+)
 
 // An expression is a text in the language of github.com/expr-lang/expr, compiled. It is safe for concurrent use, and
 // ends soon whatever it says and whatever the event: the language ends loops by itself, but not nested ones in a
@@ -21,6 +25,7 @@ type expression struct {
 	program *vm.Program
 	reads   reads
 	env     func(*templateFacts) any // what of them it was compiled for
+	steps   int
 }
 
 // A dialect is what an expression may say.
@@ -28,6 +33,7 @@ type dialect struct {
 	env      func(*templateFacts) any // the part of them that it may use
 	without  []string                 // builtins
 	maxNodes uint
+	steps    int
 	options  []expr.Option
 }
 
@@ -44,7 +50,7 @@ func (d dialect) compile(text string) (x expression, err error) {
 	if x.program, err = expr.Compile(text, append(opts, expr.Patch(meterPatch{}))...); err != nil {
 		return x, firstLine(err)
 	}
-	x.reads, x.env = found.reads(), d.env
+	x.reads, x.env, x.steps = found.reads(), d.env, d.steps
 	return x, nil
 }
 
@@ -53,7 +59,7 @@ func (x *expression) run(ev *Event) (any, error) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
 	e.facts.set(ev, x.reads)
-	e.meter.left = MaxExpressionSteps
+	e.meter.left = x.steps + len(ev.Body)
 	got, err := e.vm.Run(x.program, x.env(&e.facts))
 	if err != nil {
 		return nil, firstLine(err)
@@ -94,6 +100,7 @@ var where = dialect{
 	env:      func(f *templateFacts) any { return &f.facts },
 	without:  []string{"repeat", "replace", "join", "uniq"}, // which make much of little in one step; it has no use for them
 	maxNodes: 1000,
+	steps:    MaxWhereSteps,
 	options:  []expr.Option{expr.AsBool()},
 }
 

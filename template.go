@@ -21,6 +21,7 @@ var template = dialect{
 	env:      func(f *templateFacts) any { return f },
 	without:  []string{"repeat", "replace", "join", "uniq", "now"},
 	maxNodes: 5000,
+	steps:    MaxTemplateSteps,
 	options:  []expr.Option{expr.AsAny()},
 }
 

@@ -82,6 +82,7 @@ type Retry struct {
 // A Breaker says when a destination that keeps failing is held back, and when it is given up.
 type Breaker struct {
 	Failures     *int   `json:"failures,omitempty"`      // attempts in a row that failed; 0 never holds back, nil is the default
+	For          string `json:"for,omitempty"`           // for which it has to fail as well, if it answers: "10s"
 	DisableAfter string `json:"disable_after,omitempty"` // "120h"; "0s" never disables
 }
 

@@ -118,8 +118,11 @@ func breakerText(b client.Breaker) string {
 		return "never held back"
 	}
 	text := fmt.Sprintf("held back after %d failures in a row", *b.Failures)
+	if b.For != "" && b.For != "0s" {
+		text += ", over " + b.For + " if it answers"
+	}
 	if b.DisableAfter == "0s" {
 		return text
 	}
-	return text + ", disabled after " + b.DisableAfter + " of them"
+	return text + ", disabled after " + b.DisableAfter
 }

@@ -12,7 +12,7 @@ import (
 // destinationFlags are those that create and update have in common.
 type destinationFlags struct {
 	url, format, template, secret, where, timeout, handshake, batchWait string
-	order, retry, maxAge, disableAfter, expires                         string
+	order, retry, maxAge, failingFor, disableAfter, expires             string
 	sources, types, set, outcomes, access                               []string
 	concurrency, burst, batch, failures                                 int
 	rate                                                                float64
@@ -38,6 +38,7 @@ func (f *destinationFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.maxAge, "max-age", "", "give up a delivery that is older at its next attempt, such as 24h (default any age)")
 	c.Flags().StringArrayVar(&f.outcomes, "outcome", nil, "what an answer means: 404=dead, 4xx=retry, timeout=dead; one of delivered, retry, dead, disable (repeatable)")
 	c.Flags().IntVar(&f.failures, "failures", 0, "hold the destination back after so many failed attempts in a row; 0 never does (default 16)")
+	c.Flags().StringVar(&f.failingFor, "failing-for", "", "with --failures: for so long, too, if it answers (default 0s with --failures, else 10s)")
 	c.Flags().StringVar(&f.disableAfter, "disable-after", "", "of failing without a success, such as 48h; 0s never does (default 120h)")
 	c.Flags().StringVar(&f.expires, "expires", "", "owe it nothing more from then on: a time, such as 2026-12-31T00:00:00Z, or in a while, such as 720h; never takes that back")
 	c.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
@@ -118,7 +119,11 @@ func (f *destinationFlags) retrying(c *cobra.Command) (map[string]any, error) {
 
 // breaker is what --failures and --disable-after say of it; empty if neither was given.
 func (f *destinationFlags) breaker(c *cobra.Command) map[string]any {
-	return changedFlags(c, map[string]any{"failures": f.failures, "disable-after": f.disableAfter})
+	breaker := changedFlags(c, map[string]any{"failures": f.failures, "disable-after": f.disableAfter})
+	if c.Flags().Changed("failing-for") {
+		breaker["for"] = f.failingFor
+	}
+	return breaker
 }
 
 // expiry is the moment that --expires names; nil is never.

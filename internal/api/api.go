@@ -114,6 +114,8 @@ type Engine interface {
 	Greet(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.Agreement, error)
 	// Preview says whether the destination wants ev and what it would be sent; nothing is. Errors as CheckDestination's.
 	Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
+	// Closed says why a stored destination cannot be opened, so that it gets nothing; "" if it can.
+	Closed(destinationID string) string
 	// MatchError is how the destination's where failed last; zero if it did not.
 	MatchError(destinationID string) bellhop.MatchError
 	// Wake says that a delivery to the destination is due now.

@@ -259,6 +259,9 @@ func (s *server) checkExpiry(d bellhop.Destination, before time.Time) error {
 // destinationJSON is d as it is shown.
 func (s *server) destinationJSON(d bellhop.Destination) Destination {
 	of := newDestination(d)
+	if why := s.Engine.Closed(d.ID); why != "" && d.State == bellhop.DestinationActive {
+		d.StateReason = "it gets nothing, for it cannot be opened: " + why
+	}
 	return Destination{
 		ID: d.ID, Name: d.Name, Type: d.Type, URL: s.shownURL(d),
 		Settings: s.destinationSecrets(d.Type).show(of.Settings, d.SecretsAt),

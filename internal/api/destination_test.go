@@ -19,7 +19,7 @@ func TestDestination(t *testing.T) {
 	delete(made, "id")
 	same(t, made, `{"name":"billing","type":"http","url":"https://billing.example.com/h","settings":{},"access":null,
 		"match":{"sources":[],"types":[],"where":""},"timeout":"5s","concurrency":16,"rate":null,"batch":null,"order":"none",
-		"retry":{"schedule":"default"},"breaker":{"failures":16,"disable_after":"120h"},"expires_at":null,"handshake":"none","granted_rate":null,"failing_since":null,
+		"retry":{"schedule":"default"},"breaker":{"failures":16,"for":"10s","disable_after":"120h"},"expires_at":null,"handshake":"none","granted_rate":null,"failing_since":null,
 		"state":"active","state_reason":"","match_error":null,"created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`)
 	if d := r.destinations[0]; d.Timeout != bellhop.DefaultTimeout || len(d.Retry.Schedule) != 9 || d.Concurrency != 16 {
 		t.Errorf("stored %+v", d)
@@ -48,7 +48,7 @@ func TestDestination(t *testing.T) {
 		"retry":{"max_age":"24h","outcomes":{"404":"dead","5xx":"retry"}},"breaker":{"failures":3,"disable_after":"0s"}}`).is(201)
 	same(t, made["order"], `"subject"`)
 	same(t, made["retry"], `{"schedule":"default","max_age":"24h","outcomes":{"404":"dead","5xx":"retry"}}`)
-	same(t, made["breaker"], `{"failures":3,"disable_after":"0s"}`)
+	same(t, made["breaker"], `{"failures":3,"for":"0s","disable_after":"0s"}`)
 	same(t, made["expires_at"], `"2027-01-01T00:00:00.000Z"`)
 	same(t, r.do("PATCH", "/api/v1/destinations/o", `{"breaker":{"failures":0},"expires_at":null,"retry":{"outcomes":{"404":null}}}`).is(200)["retry"],
 		`{"schedule":"default","max_age":"24h","outcomes":{"5xx":"retry"}}`)

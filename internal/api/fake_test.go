@@ -319,6 +319,8 @@ func (f *fake) PublishTo(ctx context.Context, ev bellhop.Event, destinationID st
 	return ev, "dlv_test", err
 }
 
+func (f *fake) Closed(string) string { return "" }
+
 func (f *fake) MatchError(string) bellhop.MatchError { return f.matchError }
 
 func (f *fake) Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error) {

@@ -24,9 +24,6 @@ const (
 	minHold = 50 * time.Millisecond // before the first probe; each that fails doubles it
 	maxHold = time.Minute
 
-	// answering is for how long one that answers has to fail: an error of a moment passes by itself, and costs no more than its answers.
-	answering = 10 * time.Second
-
 	// observed is for how long a failure is looked at before it disables: that it failed before we were off for days is not enough.
 	observed = time.Hour
 )
@@ -78,7 +75,7 @@ func (b *breaker) fail(rules bellhop.Breaker, probe, answered bool, now time.Tim
 	}
 	b.answered = b.answered || answered
 	switch {
-	case !b.open && b.failures >= rules.Failures && (!b.answered || now.Sub(b.since) >= answering):
+	case !b.open && b.failures >= rules.Failures && (!b.answered || now.Sub(b.since) >= rules.For):
 		b.open, b.openedAt, b.probes = true, now, 0
 		b.hold(now, random)
 	case b.open && probe:

@@ -26,6 +26,7 @@ type destination struct {
 	performer   provider.Performer // of an action, which does its work here: no target, nothing to render
 	limit       bellhop.Rate       // the stricter of what we were told and what the receiver allowed
 	ordered     bool               // events of a key go one after the other
+	closed      bool               // it cannot be opened
 }
 
 // A renderFunc writes the request of one attempt.
@@ -97,7 +98,7 @@ func (dst *destination) renderSafely(batch []*bellhop.Delivery, at provider.Send
 			err = fmt.Errorf("%s: failed on the event", dst.Type)
 		}
 	}()
-	if len(batch) == 1 {
+	if len(batch) == 1 && !dst.inArrays() {
 		return dst.render(batch[0].Event, at)
 	}
 	events := make([]*bellhop.Event, len(batch))
@@ -105,6 +106,12 @@ func (dst *destination) renderSafely(batch []*bellhop.Delivery, at provider.Send
 		events[i] = d.Event
 	}
 	return dst.renderBatch(events, at)
+}
+
+// inArrays reports whether even one event goes as an array: where some requests hold several, receivers want one shape of all.
+// Providers see to that themselves.
+func (dst *destination) inArrays() bool {
+	return dst.Type == bellhop.TypeHTTP && !dst.Batch.IsZero() && dst.renderBatch != nil
 }
 
 // judgeSafely asks the provider what a reply means; one that panics on it leaves that to the status.
@@ -127,7 +134,7 @@ func closedDestination(d bellhop.Destination, err error) *destination {
 			matcher, _ = bellhop.Match{}.Compile()
 		}
 	}
-	return &destination{Destination: d, matcher: matcher}
+	return &destination{Destination: d, matcher: matcher, closed: true}
 }
 
 type badType struct{ types []string }

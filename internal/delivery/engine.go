@@ -183,6 +183,16 @@ func (e *Engine) CheckDestination(d bellhop.Destination) error {
 	return err
 }
 
+// Closed says why a destination that is stored cannot be opened here, so that it gets nothing; "" if it can.
+func (e *Engine) Closed(destinationID string) string {
+	if l := e.lanes.Load().byID[destinationID]; l != nil {
+		if dst := l.destination.Load(); dst.closed {
+			return dst.StateReason
+		}
+	}
+	return ""
+}
+
 // Wake makes a lane look into the table: something in it has become due.
 func (e *Engine) Wake(destinationID string) {
 	if l := e.lanes.Load().byID[destinationID]; l != nil {

@@ -229,7 +229,8 @@ func (l *lane) next(batch []*bellhop.Delivery, made bool) (_ []*bellhop.Delivery
 }
 
 // setDestination makes the lane deliver to dst from now on. One that is elsewhere, or was stopped meanwhile, begins afresh:
-// that the one before failed, or asked for rest, says nothing of it. Of any change it is found out at once whether it helps.
+// that the one before failed says nothing of it. Of any change it is found out at once whether it helps. A wish for rest holds for
+// as long as the URL does.
 func (l *lane) setDestination(dst *destination) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -241,9 +242,13 @@ func (l *lane) setDestination(dst *destination) {
 	case before == nil:
 		l.pace.breaker, l.kept, l.told = restored(&dst.Destination, l.engine.now()), dst.FailingSince, true
 	case before.URL != dst.URL || before.State != dst.State:
-		l.pace, l.kept = pace{bucket: l.pace.bucket}, dst.FailingSince
+		rest := l.pace.rest
+		if before.URL != dst.URL {
+			rest = time.Time{} // which the one before asked for
+		}
+		l.pace, l.kept = pace{bucket: l.pace.bucket, rest: rest}, dst.FailingSince
 	default:
-		l.pace.breaker.until, l.pace.rest = time.Time{}, time.Time{}
+		l.pace.breaker.until = time.Time{}
 	}
 }
 

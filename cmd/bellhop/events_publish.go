@@ -15,7 +15,7 @@ func newEventsPublishCommand(e *env, conn *connection) *cobra.Command {
 		Long: `Publish an event of your own and print its id. It goes to every destination that wants it.
 
 Its data is the JSON given, or that of --file. With an idempotency key that was used before, nothing is published
-and the id of the first event is printed.`,
+and the id of the first event is printed; if the type, subject or data is another, that is refused.`,
 		Example: `  bellhop events publish invoice.paid '{"id":17,"amount":120}' --subject invoices/17
   bellhop events publish report.ready --file report.json --idempotency-key report-2026-11`,
 		Args: cobra.RangeArgs(1, 2),

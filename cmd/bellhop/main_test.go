@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 // serverKey is under which a script has how its server is stopped.
 type serverKey struct{}
 
-const patience = 10 * time.Second
+const patience = 40 * time.Second
 
 func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
 	environ := append(os.Environ(), "PATH="+ts.Getenv("PATH"), "BELLHOP_ADMIN_KEY="+ts.Getenv("BELLHOP_ADMIN_KEY"))

@@ -28,7 +28,8 @@ import (
 
 // Store is what the engine needs of the deliveries table.
 type Store interface {
-	// Claim leases what is due for a destination: at most limit deliveries and about maxBytes of bodies.
+	// Claim leases what is due for a destination: at most limit deliveries and about maxBytes of bodies. It may return none though
+	// something is due, where it had much to look at; NextDue says so.
 	Claim(ctx context.Context, destinationID string, limit int, maxBytes int64) ([]bellhop.Delivery, error)
 	// NextDue returns when a destination's next delivery is due, and whether there is one.
 	NextDue(ctx context.Context, destinationID string) (time.Time, bool, error)

@@ -55,13 +55,6 @@ func (t *turns) forget(destination int64) {
 	delete(t.all, destination)
 }
 
-// any reports whether there is a turn at all; where no destination has keys nobody needs to look for them.
-func (t *turns) any() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.all) > 0
-}
-
 // position returns from where in the schedule to look, and whether a key waits to be looked at besides.
 func (t *turns) position(destination int64) (at, n int64, waits bool) {
 	t.mu.Lock()

@@ -47,8 +47,8 @@ type Attempt struct {
 // MaxReplyBytes is how much of a reply's body is kept.
 const MaxReplyBytes = 4 << 10
 
-// Owed is one delivery to be written with the events it belongs to.
-type Owed struct {
+// NewDelivery is one delivery to be written with the events it belongs to.
+type NewDelivery struct {
 	Event         int // index among the events accepted together
 	DestinationID string
 	Key           int64  // of the destination's order; 0 is none

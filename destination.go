@@ -60,8 +60,8 @@ const (
 // HandshakeNone is no handshake.
 const HandshakeNone = "none"
 
-// Asks reports whether d's receiver has to agree before anything is delivered to it.
-func (d *Destination) Asks() bool { return d.Handshake != "" && d.Handshake != HandshakeNone }
+// NeedsHandshake reports whether d's receiver has to agree before anything is delivered to it.
+func (d *Destination) NeedsHandshake() bool { return d.Handshake != "" && d.Handshake != HandshakeNone }
 
 // TypeHTTP is the destination type that is not a provider's dialect.
 const TypeHTTP = "http"

@@ -92,9 +92,9 @@ type Chosen struct {
 
 // A RepairStep is the part of a repair that is done at once: it counts as done when the repair's cursor has moved.
 type RepairStep struct {
-	To     int64    // where the cursor then is
-	Chosen []Chosen // all between there and where it was; of a retry or a cancel, those to change
-	Owed   []Owed   // of a replay: the deliveries to make, by the events' index in Chosen and in their order; none is leased
+	To         int64         // where the cursor then is
+	Chosen     []Chosen      // all between there and where it was; of a retry or a cancel, those to change
+	Deliveries []NewDelivery // of a replay: the deliveries to make, by the events' index in Chosen and in their order; none is leased
 }
 
 // A RepairCount is what a repair would do now.

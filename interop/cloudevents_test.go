@@ -271,14 +271,14 @@ func TestGoCloudevents(t *testing.T) {
 	})
 
 	const origin = "hooks.example.com"
-	greeted := func(t *testing.T, auto bool, origins ...string) (source, *destination, *cloudReceiver) {
+	shaken := func(t *testing.T, auto bool, origins ...string) (source, *destination, *cloudReceiver) {
 		t.Helper()
 		s := g.plain(t)
 		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, origins, auto))
 		return s, s.to(t, "cloudevents", r.url, settings{"origin": origin, "rate": 600}, settings{"handshake": "cloudevents"}), r
 	}
 	show(t, client, deliver, "OPTIONS: it agrees by the callback, and its rate is kept", func(t *testing.T) {
-		s, d, r := greeted(t, true, origin)
+		s, d, r := shaken(t, true, origin)
 		for end := time.Now().Add(patience); d.reload(t).State != "active" && time.Now().Before(end); {
 			time.Sleep(20 * time.Millisecond)
 		}
@@ -290,7 +290,7 @@ func TestGoCloudevents(t *testing.T) {
 		d.delivered(t)
 	})
 	show(t, client, deliver, "OPTIONS: without its automatic callback it waits for a person; nothing is delivered", func(t *testing.T) {
-		s, d, _ := greeted(t, false, origin)
+		s, d, _ := shaken(t, false, origin)
 		s.ring(t, "application/json", cloudData)
 		time.Sleep(300 * time.Millisecond)
 		if v := d.deliveries(t); d.reload(t).State != "unverified" || len(v) != 1 || v[0].Attempts != 0 {
@@ -304,7 +304,7 @@ func TestGoCloudevents(t *testing.T) {
 		}
 	})
 	show(t, client, deliver, "OPTIONS: refused for another origin", func(t *testing.T) {
-		_, d, _ := greeted(t, true, "other.example.com")
+		_, d, _ := shaken(t, true, "other.example.com")
 		if d.State != "unverified" {
 			t.Errorf("it is %+v", d)
 		}

@@ -20,11 +20,11 @@ type Action interface {
 // A Performer does the work of one destination. It is safe for concurrent use.
 type Performer interface {
 	// Perform does it for ev, which stays as it is. When ctx ends it returns soon, and leaves nothing running.
-	Perform(ctx context.Context, ev *bellhop.Event, at Sending) Performed
+	Perform(ctx context.Context, ev *bellhop.Event, at AttemptInfo) ActionResult
 }
 
-// Performed is what came of one attempt at an action.
-type Performed struct {
+// An ActionResult is the result of one attempt at an action.
+type ActionResult struct {
 	Error  string // "" when it is done, else why it is not: one of a few short codes, such as "exit"
 	Detail string // the error in words; never a secret
 	Reply  []byte // what it said, kept with the attempt: at most bellhop.MaxReplyBytes

@@ -11,36 +11,36 @@ import (
 	"strings"
 )
 
-// AskEcho is the other side of [Echo]: the handshake that a [Greeter] of Microsoft Graph, SharePoint or Outlook makes.
+// EchoHandshake is the other side of [Echo]: the handshake that a [Handshaker] of Microsoft Graph, SharePoint or Outlook makes.
 // It is an empty POST to at.URL with a token of env.Rand in the query parameter, beside what the query has already.
 // The receiver agrees with status 200, no other, and the decoded token as its whole body. Its Content-Type, which should be
 // text/plain, decides nothing. The errors of Read say what a receiver did wrong, and repeat nothing of its answer.
 //
 // Headers of the request are the caller's to add.
-func AskEcho(env Env, at Sending, parameter string) (Greeting, error) {
+func EchoHandshake(env Env, at AttemptInfo, parameter string) (HandshakeRequest, error) {
 	to, err := url.Parse(at.URL)
 	if err != nil {
-		return Greeting{}, errors.New("the URL to ask at cannot be read")
+		return HandshakeRequest{}, errors.New("the URL to ask at cannot be read")
 	}
 	token, err := newToken(env.Rand)
 	if err != nil {
-		return Greeting{}, fmt.Errorf("make the token of a handshake: %w", err)
+		return HandshakeRequest{}, fmt.Errorf("make the token of a handshake: %w", err)
 	}
 	if to.RawQuery != "" {
 		to.RawQuery += "&"
 	}
 	to.RawQuery += parameter + "=" + escapeToken(token)
 	to.Fragment, to.RawFragment = "", ""
-	read := func(status int, h http.Header, body []byte) (Agreement, error) {
+	read := func(status int, h http.Header, body []byte) (HandshakeResult, error) {
 		if status != http.StatusOK {
-			return Agreement{}, fmt.Errorf("answered the handshake with status %d; it must be 200", status)
+			return HandshakeResult{}, fmt.Errorf("answered the handshake with status %d; it must be 200", status)
 		}
 		if fault := echoFault(string(body), token); fault != "" {
-			return Agreement{}, fmt.Errorf("answered the handshake with %s; it must be the decoded value of %s and nothing else", fault, parameter)
+			return HandshakeResult{}, fmt.Errorf("answered the handshake with %s; it must be the decoded value of %s and nothing else", fault, parameter)
 		}
-		return Agreement{}, nil
+		return HandshakeResult{}, nil
 	}
-	return Greeting{URL: to.String(), Request: Rendered{Method: http.MethodPost, Header: http.Header{}}, Read: read}, nil
+	return HandshakeRequest{URL: to.String(), Request: OutboundRequest{Method: http.MethodPost, Header: http.Header{}}, Read: read}, nil
 }
 
 // newToken returns a sentence, as Graph's tokens are: one that comes back only from who decodes it, and does so once.

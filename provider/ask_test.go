@@ -13,9 +13,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-func ask(t *testing.T, to string) (g provider.Greeting, token, escaped string) {
+func ask(t *testing.T, to string) (g provider.HandshakeRequest, token, escaped string) {
 	t.Helper()
-	g, err := provider.AskEcho(provider.Env{Rand: rand.NewChaCha8([32]byte{1})}, provider.Sending{URL: to}, "validationToken")
+	g, err := provider.EchoHandshake(provider.Env{Rand: rand.NewChaCha8([32]byte{1})}, provider.AttemptInfo{URL: to}, "validationToken")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestAskEcho(t *testing.T) {
 	}
 	for status, agrees := range map[int]bool{200: true, 201: false, 202: false, 204: false, 302: false, 400: false, 500: false} {
 		agreed, err := g.Read(status, http.Header{}, []byte(token))
-		if (err == nil) != agrees || agreed != (provider.Agreement{}) {
+		if (err == nil) != agrees || agreed != (provider.HandshakeResult{}) {
 			t.Errorf("%d: %+v, %v", status, agreed, err)
 		}
 	}
@@ -83,11 +83,11 @@ func TestAskEchoURL(t *testing.T) {
 			t.Errorf("%s: asks at %s", to, g.URL)
 		}
 	}
-	_, err := provider.AskEcho(provider.Env{Rand: strings.NewReader(strings.Repeat("x", 16))}, provider.Sending{URL: "https://cAnArY\x00"}, "x")
+	_, err := provider.EchoHandshake(provider.Env{Rand: strings.NewReader(strings.Repeat("x", 16))}, provider.AttemptInfo{URL: "https://cAnArY\x00"}, "x")
 	if err == nil || strings.Contains(err.Error(), "cAnArY") {
 		t.Errorf("a URL that is none: %v", err)
 	}
-	if _, err := provider.AskEcho(provider.Env{Rand: iotest.ErrReader(io.ErrClosedPipe)}, provider.Sending{}, "x"); !errors.Is(err, io.ErrClosedPipe) {
+	if _, err := provider.EchoHandshake(provider.Env{Rand: iotest.ErrReader(io.ErrClosedPipe)}, provider.AttemptInfo{}, "x"); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("no randomness: %v", err)
 	}
 }

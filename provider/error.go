@@ -5,9 +5,9 @@ type Error struct{ code, text string }
 
 func (e *Error) Error() string { return e.text }
 
-// Refusal returns the short code under which the refusal is recorded and counted. The sentinels of package
+// Code returns the short code under which the refusal is recorded and counted. The sentinels of package
 // signature have the same method; that is how the door tells them all apart.
-func (e *Error) Refusal() string { return e.code }
+func (e *Error) Code() string { return e.code }
 
 // A MethodError is ErrMethod with the methods that a source takes.
 type MethodError struct{ Allow []string }

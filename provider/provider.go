@@ -38,9 +38,9 @@ type Receiver interface {
 	Receive(ctx context.Context, req *Request) (Receipt, error)
 }
 
-// A Secretive receiver names the request headers in which a shared secret travels as it is, so that nobody keeps
+// A SecretHeaders receiver names the request headers in which a shared secret travels as it is, so that nobody keeps
 // them. Authorization, Cookie and the values of a query are never kept and need no mention.
-type Secretive interface {
+type SecretHeaders interface {
 	SecretHeaders() []string // canonical names
 }
 
@@ -56,7 +56,7 @@ type Renderer interface {
 	// Render returns the request that delivers ev: what the same provider's Receiver accepts.
 	// An event that came from this provider keeps its bytes; any other is put into the provider's form.
 	// An error that wraps ErrSkip cancels the delivery with the error as its reason; any other is its end.
-	Render(ev *bellhop.Event, at Sending) (Rendered, error)
+	Render(ev *bellhop.Event, at AttemptInfo) (OutboundRequest, error)
 }
 
 // ErrSkip: by its settings, the destination does not want the event. Wrap it to say why.
@@ -67,7 +67,7 @@ type Batcher interface {
 	Renderer
 	// RenderBatch returns the request that delivers events, in their order; there is at least one. The same provider's
 	// Receiver makes as many events of it.
-	RenderBatch(events []*bellhop.Event, at Sending) (Rendered, error)
+	RenderBatch(events []*bellhop.Event, at AttemptInfo) (OutboundRequest, error)
 }
 
 // A Tester is a provider whose system has a message to try a receiver with, behind a button mostly.
@@ -77,47 +77,36 @@ type Tester interface {
 	TestBody(at time.Time) []byte
 }
 
-// A Judge is a Renderer whose receivers answer in a way of their own.
-type Judge interface {
-	// Judge says what a reply means. body is its beginning, at most bellhop.MaxReplyBytes of it.
-	Judge(status int, body []byte) Verdict
+// A ReplyJudge is a Renderer whose receivers answer in a way of their own.
+type ReplyJudge interface {
+	// Judge returns what a reply makes of its delivery. body is the beginning of the reply, at most bellhop.MaxReplyBytes of it.
+	// "" leaves the decision to the status: 2xx is delivered, 410 disables the destination, any other is tried again.
+	Judge(status int, body []byte) bellhop.Outcome
 }
 
-// A Verdict is what a reply makes of a delivery.
-type Verdict int
-
-// The verdicts.
-const (
-	ByStatus  Verdict = iota // what the status means anywhere: 2xx is success, 410 is the end, else it is tried again
-	Delivered                // taken
-	Retry                    // not taken, and tried again by the schedule
-	GiveUp                   // never to be taken: the delivery is dead, others go on
-	Stop                     // the receiver wants nothing more: the delivery is dead, the destination is disabled
-)
-
-// A Greeter is a Renderer whose receivers have to agree before anything is delivered to them: the handshake, seen
+// A Handshaker is a Renderer whose receivers have to agree before anything is delivered to them: the handshake, seen
 // from the side that asks.
-type Greeter interface {
-	// Greet returns the handshake to make. at.URL is the destination's; at.Callback is where a receiver may agree later.
-	Greet(at Sending) (Greeting, error)
-	// Asks reports whether it is to be made where a destination does not say.
-	Asks() bool
+type Handshaker interface {
+	// Handshake returns the handshake to make. at.URL is the destination's; at.Callback is where a receiver may agree later.
+	Handshake(at AttemptInfo) (HandshakeRequest, error)
+	// HandshakeByDefault reports whether the handshake is made where a destination does not say.
+	HandshakeByDefault() bool
 }
 
-// A Greeting is one handshake to make.
-type Greeting struct {
+// A HandshakeRequest is one handshake to make.
+type HandshakeRequest struct {
 	URL     string // to ask at; "" is the destination's
-	Request Rendered
+	Request OutboundRequest
 	Rate    float64 // deliveries a second that it asks for; 0 is any
 	// Read reads the answer. Its error says why that is no agreement.
-	Read func(status int, h http.Header, body []byte) (Agreement, error)
+	Read func(status int, h http.Header, body []byte) (HandshakeResult, error)
 }
 
-// An Agreement is what a receiver let us know.
-type Agreement struct {
-	Later bool    // it has not agreed yet, and may by calling Sending.Callback
-	Why   string  // it has not agreed yet, in words; may be ""
-	Rate  float64 // deliveries a second that it allows; 0 is any
+// A HandshakeResult is the receiver's answer to a handshake.
+type HandshakeResult struct {
+	Pending bool    // the receiver has not agreed yet; it may later, by calling AttemptInfo.Callback
+	Reason  string  // why it has not agreed yet, in words; may be ""
+	Rate    float64 // deliveries a second that the receiver allows; 0 is any
 }
 
 // A Caller is a provider whose own calls are not what its Sender sends: Slack signs the events that it posts to
@@ -128,26 +117,26 @@ type Caller interface {
 	OpenCaller(env Env, settings json.RawMessage) (Renderer, error)
 }
 
-// Sending is what a Renderer may need to know of the attempt it renders for.
-type Sending struct {
+// AttemptInfo describes the attempt that a Renderer renders for.
+type AttemptInfo struct {
 	DeliveryID string
 	Attempt    int       // from 1
 	Time       time.Time // of this attempt
 	URL        string    // it goes to; some schemes sign its path
 	ExpiresAt  time.Time // from when on nothing more is owed to the destination; zero is never
-	Callback   string    // of a Greeting: a URL of ours, for this handshake alone; "" if there is none
+	Callback   string    // for a handshake: a URL of ours, for this handshake alone; "" if there is none
 }
 
 // Expiry is when a subscription ends that a dialect shows: with the destination, or at another moment where that has no end.
-func (s Sending) Expiry(other time.Time) time.Time {
+func (s AttemptInfo) Expiry(other time.Time) time.Time {
 	if s.ExpiresAt.IsZero() {
 		return other
 	}
 	return s.ExpiresAt
 }
 
-// Rendered is the HTTP request that carries a delivery.
-type Rendered struct {
+// An OutboundRequest is the HTTP request that carries a delivery.
+type OutboundRequest struct {
 	Method string // "" is POST
 	Header http.Header
 	Body   []byte
@@ -175,14 +164,14 @@ type Request struct {
 type Receipt struct {
 	Reply   *Reply          // set: a handshake, answered at once; nothing is stored
 	Events  []bellhop.Event // Type, Subject, ProviderID, Time, ContentType and Body are the provider's to fill
-	Refused []Refusal       // items of a batch that were refused while their neighbours passed
+	Refused []ItemError     // items of a batch that were refused while their neighbours passed
 	Status  int             // to answer once the events are on disk; 0 is 202
 }
 
-// A Refusal is one item of a batch that was not accepted.
-type Refusal struct {
-	Item int // its index in the batch
-	Err  error
+// An ItemError is the error of one item of a batch that was refused.
+type ItemError struct {
+	Index int // its index in the batch
+	Err   error
 }
 
 // A Reply is an answer that a protocol prescribes.

@@ -38,15 +38,15 @@ type Info struct {
 	Rate        float64       // deliveries a second, where a destination says nothing; 0 is any
 
 	Concurrency int      // attempts at a time, where a destination says nothing; 0 is bellhop.DefaultConcurrency
-	Errors      []string // of an [Action]: the codes that Performed.Error may have
+	Errors      []string // of an [Action]: the codes that ActionResult.Error may have
 
-	SecretURL bool   // whoever knows a destination's URL may send there, so that nobody is shown more of it than its end
-	Handshake string // what that of its [Greeter] is called among a destination's settings: "validation-token"; "" if it makes none
-	Asks      string // when that one is made where a destination does not say, in Markdown: [AsksAlways], "where X is set"; "" is never
+	SecretURL     bool   // whoever knows a destination's URL may send there, so that nobody is shown more of it than its end
+	Handshake     string // what that of its [Handshaker] is called among a destination's settings: "validation-token"; "" if it makes none
+	HandshakeWhen string // when that one is made where a destination does not say, in Markdown: [HandshakeAlways], "where X is set"; "" is never
 }
 
-// AsksAlways says of a provider that the receivers of its destinations are asked first, unless one says otherwise.
-const AsksAlways = "always"
+// HandshakeAlways says of a provider that the receivers of its destinations are asked first, unless one says otherwise.
+const HandshakeAlways = "always"
 
 // A Recipe is how the commands of a reference page go on, so that they work as they are printed: flags, written as for
 // a shell. FILE there is a file with the value of the setting that --key sets.

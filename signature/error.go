@@ -5,8 +5,8 @@ type Error struct{ code, text string }
 
 func (e *Error) Error() string { return e.text }
 
-// Refusal returns the short code under which a refused request is recorded and counted.
-func (e *Error) Refusal() string { return e.code }
+// Code returns the short code under which a refused request is recorded and counted.
+func (e *Error) Code() string { return e.code }
 
 // Reasons why a signature does not hold. To the sender they should all look the same: 401.
 var (

@@ -43,7 +43,7 @@ func TestRefusal(t *testing.T) {
 		signature.ErrMalformed: "signature_malformed",
 		signature.ErrKey:       "signature_key",
 	} {
-		if got := err.(*signature.Error).Refusal(); got != want || err.Error() == "" {
+		if got := err.(*signature.Error).Code(); got != want || err.Error() == "" {
 			t.Errorf("%v has code %q", err, got)
 		}
 	}

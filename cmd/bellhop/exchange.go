@@ -16,7 +16,7 @@ import (
 const maxReplyBytes = 64 << 10
 
 // post sends message and prints what came back.
-func post(ctx context.Context, e *env, message provider.Rendered, f sendFlags) error {
+func post(ctx context.Context, e *env, message provider.OutboundRequest, f sendFlags) error {
 	resp, reply, err := exchange(ctx, f.to, message, f.headers)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func post(ctx context.Context, e *env, message provider.Rendered, f sendFlags) e
 }
 
 // exchange sends message, with headers of the user's besides, and returns the reply, its body cut to what is printed.
-func exchange(ctx context.Context, to string, message provider.Rendered, headers []string) (*http.Response, []byte, error) {
+func exchange(ctx context.Context, to string, message provider.OutboundRequest, headers []string) (*http.Response, []byte, error) {
 	if message.Method == "" {
 		message.Method = http.MethodPost
 	}

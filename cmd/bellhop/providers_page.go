@@ -92,13 +92,13 @@ func manners(info provider.Info) []string {
 
 // asking says when the receiver of a destination is asked first whether it agrees.
 func asking(info provider.Info) string {
-	switch info.Asks {
+	switch info.HandshakeWhen {
 	case "":
 		return fmt.Sprintf("its receiver is not asked first, unless its `handshake` is `%s`", info.Handshake)
-	case provider.AsksAlways:
+	case provider.HandshakeAlways:
 		return "its receiver is asked first and has to agree, unless its `handshake` is `none`"
 	}
-	return fmt.Sprintf("its receiver is asked first and has to agree %s, unless its `handshake` is `none`", info.Asks)
+	return fmt.Sprintf("its receiver is asked first and has to agree %s, unless its `handshake` is `none`", info.HandshakeWhen)
 }
 
 // target is the URL to send to, as in a command.

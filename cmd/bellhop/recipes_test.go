@@ -141,7 +141,7 @@ func (k *kitchen) run(line string) {
 func (k *kitchen) checkAsks(info provider.Info) {
 	k.Helper()
 	want := bellhop.HandshakeNone
-	if info.Asks == provider.AsksAlways {
+	if info.HandshakeWhen == provider.HandshakeAlways {
 		want = info.Handshake
 	}
 	out, err := k.shell(k.fill("bellhop destinations show DESTINATION --json"))

@@ -78,9 +78,9 @@ func send(ctx context.Context, e *env, name string, f sendFlags) error {
 	if err != nil {
 		return err
 	}
-	sending := provider.Sending{DeliveryID: bellhop.NewID(bellhop.PrefixDelivery, env.Rand), Attempt: 1, Time: env.Now(), URL: f.to, Callback: f.callback}
+	sending := provider.AttemptInfo{DeliveryID: bellhop.NewID(bellhop.PrefixDelivery, env.Rand), Attempt: 1, Time: env.Now(), URL: f.to, Callback: f.callback}
 	if f.handshake {
-		return greet(ctx, e, renderer, sending, f)
+		return sendHandshake(ctx, e, renderer, sending, f)
 	}
 	ev, err := f.event(e, env, p)
 	if err != nil {
@@ -115,7 +115,7 @@ func openRenderer(p provider.Provider, env provider.Env, settings json.RawMessag
 
 // render puts an event into a request. A body that the provider itself would send, of one event or several, becomes
 // what it was made of first, so that it goes out as it is; what cannot go in one request goes in several.
-func render(ctx context.Context, p provider.Provider, renderer provider.Renderer, ev *bellhop.Event, at provider.Sending) (messages []provider.Rendered, err error) {
+func render(ctx context.Context, p provider.Provider, renderer provider.Renderer, ev *bellhop.Event, at provider.AttemptInfo) (messages []provider.OutboundRequest, err error) {
 	events, err := ownEvents(ctx, p, ev)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func render(ctx context.Context, p provider.Provider, renderer provider.Renderer
 	}
 	if batcher, ok := renderer.(provider.Batcher); ok && len(events) > 1 {
 		m, err := batcher.RenderBatch(events, at)
-		return []provider.Rendered{m}, err
+		return []provider.OutboundRequest{m}, err
 	}
 	for _, ev := range events {
 		m, err := renderer.Render(ev, at)
@@ -152,7 +152,7 @@ func ownEvents(ctx context.Context, p provider.Provider, ev *bellhop.Event) ([]*
 		case receipt.Reply != nil:
 			return nil, fmt.Errorf("the body is a handshake of %s; make one with --handshake", p.Info().Title)
 		case len(receipt.Events) > 0 && len(receipt.Refused) > 0:
-			return nil, fmt.Errorf("the body is one of %s's own, but for item %d: %w", p.Info().Title, receipt.Refused[0].Item, receipt.Refused[0].Err)
+			return nil, fmt.Errorf("the body is one of %s's own, but for item %d: %w", p.Info().Title, receipt.Refused[0].Index, receipt.Refused[0].Err)
 		case len(receipt.Events) > 0:
 			return asReceived(receipt.Events, ev), nil
 		}

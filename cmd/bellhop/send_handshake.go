@@ -7,32 +7,32 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// greet makes the handshake and prints the answer. It fails unless the receiver agrees, now or perhaps later.
-func greet(ctx context.Context, e *env, renderer provider.Renderer, at provider.Sending, f sendFlags) error {
-	greeter, ok := renderer.(provider.Greeter)
+// sendHandshake makes the handshake and prints the answer. It fails unless the receiver agrees, now or perhaps later.
+func sendHandshake(ctx context.Context, e *env, renderer provider.Renderer, at provider.AttemptInfo, f sendFlags) error {
+	handshaker, ok := renderer.(provider.Handshaker)
 	if !ok {
 		return wrongUsage("there is no handshake before this provider sends; leave out --handshake")
 	}
-	greeting, err := greeter.Greet(at)
+	handshake, err := handshaker.Handshake(at)
 	if err != nil {
 		return err
 	}
 	to := f.to
-	if greeting.URL != "" {
-		to = greeting.URL
+	if handshake.URL != "" {
+		to = handshake.URL
 	}
-	resp, reply, err := exchange(ctx, to, greeting.Request, f.headers)
+	resp, reply, err := exchange(ctx, to, handshake.Request, f.headers)
 	if err != nil {
 		return err
 	}
 	if err := printReply(e, resp, reply, f.json); err != nil && err != errReported {
 		return err
 	}
-	agreed, err := greeting.Read(resp.StatusCode, resp.Header, reply)
+	agreed, err := handshake.Read(resp.StatusCode, resp.Header, reply)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the receiver did not agree: %w", err)
-	case agreed.Later:
+	case agreed.Pending:
 		fmt.Fprintln(e.stderr, "the receiver has not agreed yet; it may, at the callback")
 	case agreed.Rate > 0:
 		fmt.Fprintf(e.stderr, "the receiver agrees, to %g deliveries a second\n", agreed.Rate)

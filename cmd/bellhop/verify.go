@@ -104,9 +104,9 @@ func (f *verifyFlags) request(e *env, name string) (*provider.Request, error) {
 
 // refusal is why something was refused: a short code, if there is one, and words.
 func refusal(err error) (code, words string) {
-	var coded interface{ Refusal() string }
+	var coded interface{ Code() string }
 	if errors.As(err, &coded) {
-		code = coded.Refusal()
+		code = coded.Code()
 	}
 	return code, err.Error()
 }
@@ -129,9 +129,9 @@ func (f *verifyFlags) printReceipt(e *env, receipt provider.Receipt) error {
 	for _, r := range receipt.Refused {
 		code, words := refusal(r.Err)
 		if f.json {
-			err = errors.Join(err, printJSON(e.stdout, map[string]any{"item": r.Item, "refused": words, "reason": code}))
+			err = errors.Join(err, printJSON(e.stdout, map[string]any{"item": r.Index, "refused": words, "reason": code}))
 		} else {
-			fmt.Fprintf(e.stdout, "item %d refused: %s\n", r.Item, clean(words))
+			fmt.Fprintf(e.stdout, "item %d refused: %s\n", r.Index, clean(words))
 		}
 	}
 	if err == nil && len(receipt.Refused) > 0 {

@@ -29,7 +29,7 @@ func (x Exec) environ(env map[string]string) []string {
 }
 
 // fields are the variables that tell of the event and of the attempt. What is not known is empty.
-func fields(ev *bellhop.Event, at provider.Sending) []string {
+func fields(ev *bellhop.Event, at provider.AttemptInfo) []string {
 	return []string{
 		"BELLHOP_EVENT_ID=" + plain(ev.ID),
 		"BELLHOP_EVENT_TYPE=" + plain(ev.Type),

@@ -52,7 +52,7 @@ func TestEnvironment(t *testing.T) {
 	ev := &bellhop.Event{ID: "evt_1", Type: "order.paid", Subject: "orders/7\x00\n$(reboot)", Source: "shop", Tenant: "acme", ReceivedAt: at.Add(time.Second),
 		Time: at, ContentType: "application/json", Header: bellhop.Header("X-Header: bhk_secret\n")}
 	p := open(t, []string{"env", "-0"}, "env", map[string]string{"API_TOKEN": "a=b c", "TZ": "Europe/Paris"})
-	done := p.Perform(t.Context(), ev, provider.Sending{DeliveryID: "dlv_1", Attempt: 3})
+	done := p.Perform(t.Context(), ev, provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 3})
 	got := strings.Split(strings.TrimSuffix(string(done.Reply), "\x00"), "\x00")
 	slices.Sort(got)
 	want := []string{
@@ -79,7 +79,7 @@ func TestArguments(t *testing.T) {
 
 // TestOutcomes: which ends are the end.
 func TestOutcomes(t *testing.T) {
-	for script, want := range map[string]provider.Performed{
+	for script, want := range map[string]provider.ActionResult{
 		"exit 0":            {},
 		"exit 1":            {Error: "exit", Detail: "exit status 1"},
 		"exit 3":            {Error: "exit", Detail: "exit status 3"},
@@ -133,7 +133,7 @@ func TestOutput(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	done = open(t, []string{"yes"}).Perform(ctx, new(bellhop.Event), provider.Sending{})
+	done = open(t, []string{"yes"}).Perform(ctx, new(bellhop.Event), provider.AttemptInfo{})
 	if !done.Cut || len(done.Reply) != bellhop.MaxReplyBytes {
 		t.Errorf("%+v: %d bytes", done.Cut, len(done.Reply))
 	}

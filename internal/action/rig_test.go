@@ -55,11 +55,11 @@ func shell(t testing.TB, script string, more ...any) provider.Performer {
 }
 
 // perform performs p with an event of that body, and bounds it.
-func perform(t testing.TB, p provider.Performer, body string) provider.Performed {
+func perform(t testing.TB, p provider.Performer, body string) provider.ActionResult {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	return p.Perform(ctx, &bellhop.Event{ID: "evt_1", Type: "order.paid", Body: []byte(body)}, provider.Sending{DeliveryID: "dlv_1", Attempt: 1})
+	return p.Perform(ctx, &bellhop.Event{ID: "evt_1", Type: "order.paid", Body: []byte(body)}, provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1})
 }
 
 // eventually polls until what should be is.

@@ -36,7 +36,7 @@ const exitBadData = 65
 const waitDelay = time.Second
 
 // Perform runs the command once. Exit status 0 is done, 65 is never to be done, and any other is tried again.
-func (c *command) Perform(ctx context.Context, ev *bellhop.Event, at provider.Sending) provider.Performed {
+func (c *command) Perform(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 	var said output
 	cmd := exec.CommandContext(ctx, c.path, c.args[1:]...)
 	cmd.Args[0] = c.args[0]
@@ -56,18 +56,18 @@ func (c *command) Perform(ctx context.Context, ev *bellhop.Event, at provider.Se
 }
 
 // judge says what came of a command that has ended, or could not be started because of err.
-func judge(cmd *exec.Cmd, err error) provider.Performed {
+func judge(cmd *exec.Cmd, err error) provider.ActionResult {
 	state := cmd.ProcessState
 	if state == nil {
-		return provider.Performed{Error: errorStart, Detail: "the command cannot be started: " + innermost(err).Error()}
+		return provider.ActionResult{Error: errorStart, Detail: "the command cannot be started: " + innermost(err).Error()}
 	}
 	switch code := state.ExitCode(); code {
 	case 0: // whoever still holds its output open, and so makes Wait fail, is not the command
-		return provider.Performed{}
+		return provider.ActionResult{}
 	case -1:
-		return provider.Performed{Error: errorSignal, Detail: "ended by " + state.String()}
+		return provider.ActionResult{Error: errorSignal, Detail: "ended by " + state.String()}
 	default:
-		return provider.Performed{Error: errorExit, Detail: fmt.Sprintf("exit status %d", code), Final: code == exitBadData}
+		return provider.ActionResult{Error: errorExit, Detail: fmt.Sprintf("exit status %d", code), Final: code == exitBadData}
 	}
 }
 

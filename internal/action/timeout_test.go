@@ -30,9 +30,9 @@ func TestTimeoutEndsAll(t *testing.T) {
 			dir := t.TempDir()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			ended := make(chan provider.Performed)
+			ended := make(chan provider.ActionResult)
 			p := shell(t, script, "dir", dir)
-			go func() { ended <- p.Perform(ctx, new(bellhop.Event), provider.Sending{}) }()
+			go func() { ended <- p.Perform(ctx, new(bellhop.Event), provider.AttemptInfo{}) }()
 			eventually(t, "the command runs", func() bool { return file(dir, "pid") != "" })
 			group, err := strconv.Atoi(file(dir, "pid"))
 			if err != nil || group == syscall.Getpgrp() || syscall.Kill(-group, 0) != nil {
@@ -67,7 +67,7 @@ func TestEscaped(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
 			begun := time.Now()
-			done := shell(t, c.script, "dir", dir).Perform(ctx, new(bellhop.Event), provider.Sending{})
+			done := shell(t, c.script, "dir", dir).Perform(ctx, new(bellhop.Event), provider.AttemptInfo{})
 			took := time.Since(begun)
 			if pid, err := strconv.Atoi(file(dir, "pid")); err == nil {
 				syscall.Kill(pid, syscall.SIGKILL)
@@ -84,7 +84,7 @@ func TestContextOver(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if done := shell(t, "echo x >ran", "dir", dir).Perform(ctx, new(bellhop.Event), provider.Sending{}); !done.Cut || file(dir, "ran") != "" {
+	if done := shell(t, "echo x >ran", "dir", dir).Perform(ctx, new(bellhop.Event), provider.AttemptInfo{}); !done.Cut || file(dir, "ran") != "" {
 		t.Errorf("%+v", done)
 	}
 }
@@ -95,7 +95,7 @@ func TestAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			done := p.Perform(t.Context(), &bellhop.Event{Body: fmt.Appendf(nil, "body %d\n", i)}, provider.Sending{DeliveryID: fmt.Sprint("dlv_", i)})
+			done := p.Perform(t.Context(), &bellhop.Event{Body: fmt.Appendf(nil, "body %d\n", i)}, provider.AttemptInfo{DeliveryID: fmt.Sprint("dlv_", i)})
 			if want := fmt.Sprintf("dlv_%d body %d\n", i, i); string(done.Reply) != want {
 				t.Errorf("%q, want %q: %+v", done.Reply, want, done)
 			}

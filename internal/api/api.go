@@ -93,7 +93,7 @@ type RepairStore interface {
 // Repairer does replays and repairs.
 type Repairer interface {
 	// Replay makes new deliveries of an event: to the destination of that id, or with "" to all that want it now.
-	Replay(ctx context.Context, eventID, destinationID string) ([]bellhop.Owed, error)
+	Replay(ctx context.Context, eventID, destinationID string) ([]bellhop.NewDelivery, error)
 	// Count says what a repair would do, as far as it can count in some seconds.
 	Count(ctx context.Context, r bellhop.Repair) (bellhop.RepairCount, error)
 	// Begin starts a repair; CodeConflict if too many run, or if its destination is deleted.
@@ -109,9 +109,9 @@ type Engine interface {
 	CheckDestination(d bellhop.Destination) error
 	// DefaultHandshake is the handshake of a destination that does not say.
 	DefaultHandshake(d bellhop.Destination) string
-	// Greet asks it; the error says why it did not agree. At callback, a URL of ours, it may agree later. Before it can,
+	// Handshake asks it; the error says why it did not agree. At callback, a URL of ours, it may agree later. Before it can,
 	// asked is told how many deliveries it is asked for.
-	Greet(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.Agreement, error)
+	Handshake(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.HandshakeResult, error)
 	// Preview says whether the destination wants ev and what it would be sent; nothing is. Errors as CheckDestination's.
 	Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 	// Closed says why a stored destination cannot be opened, so that it gets nothing; "" if it can.

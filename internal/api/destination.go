@@ -179,7 +179,7 @@ func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestina
 	renewed := before.State == bellhop.DestinationExpired && (after.ExpiresAt.IsZero() || after.ExpiresAt.After(after.UpdatedAt))
 	waits := before.State == bellhop.DestinationUnverified || renewed
 	another := renewed || before.URL != after.URL || before.Handshake != after.Handshake ||
-		after.Asks() && string(before.Settings) != string(after.Settings) // which may be what was agreed to
+		after.NeedsHandshake() && string(before.Settings) != string(after.Settings) // which may be what was agreed to
 	if !another {
 		return after, false, s.Store.UpdateDestination(ctx, after)
 	}

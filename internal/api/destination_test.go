@@ -170,7 +170,9 @@ func TestDestinationPatch(t *testing.T) {
 // A type may have a schedule, a rate and a handshake of its own, which count where a destination says nothing.
 func TestDefaultsOfTheType(t *testing.T) {
 	r := newRig(t)
-	r.greet = func(bellhop.Destination) (provider.Agreement, error) { return provider.Agreement{Rate: 0.5}, nil }
+	r.greet = func(bellhop.Destination) (provider.HandshakeResult, error) {
+		return provider.HandshakeResult{Rate: 0.5}, nil
+	}
 	made := r.do("POST", "/api/v1/destinations", `{"name":"s","type":"shy","url":"https://x.example.com"}`).is(201)
 	same(t, made["retry"], `{"schedule":"sharepoint"}`)
 	same(t, made["rate"], `{"per_second":2,"burst":2}`)
@@ -197,8 +199,8 @@ func TestDefaultsOfTheType(t *testing.T) {
 // A destination whose receiver has to agree gets nothing before it has.
 func TestHandshake(t *testing.T) {
 	r := newRig(t)
-	agreed, refusal := provider.Agreement{}, errors.New("it said no")
-	r.greet = func(d bellhop.Destination) (provider.Agreement, error) {
+	agreed, refusal := provider.HandshakeResult{}, errors.New("it said no")
+	r.greet = func(d bellhop.Destination) (provider.HandshakeResult, error) {
 		if d.State != bellhop.DestinationUnverified || r.destinations[0].State != bellhop.DestinationUnverified {
 			t.Error("asked while it is delivered to")
 		}
@@ -219,7 +221,7 @@ func TestHandshake(t *testing.T) {
 	if len(r.asked) != 3 {
 		t.Errorf("asked %d times", len(r.asked))
 	}
-	agreed.Later, agreed.Why = true, "it sleeps"
+	agreed.Pending, agreed.Reason = true, "it sleeps"
 	want(r.do("PATCH", path, `{"url":"https://y.example.com"}`).is(200), "unverified", "the receiver has not agreed yet (it sleeps), and may until 2026-11-23T09:30:00Z by calling back; resume asks again")
 	callback := r.asked[3]
 	token, ok := strings.CutPrefix(callback, "https://hooks.example.com"+AgreePath)
@@ -241,7 +243,7 @@ func TestHandshake(t *testing.T) {
 	want(r.do("POST", path+"/resume", "").is(200), "unverified", "may until")
 	want(r.do("PATCH", path, `{"settings":{"key":"`+canary+`"}}`).is(200), "unverified", "may until")
 	want(r.do("PATCH", path, `{"handshake":"none"}`).is(200), "active", "")
-	agreed.Later = false
+	agreed.Pending = false
 	want(r.do("PATCH", path, `{"handshake":null}`).is(200), "active", "")
 	if len(r.asked) != 7 {
 		t.Errorf("asked %d times", len(r.asked))

@@ -29,7 +29,7 @@ type fake struct {
 	repairs      []bellhop.Repair
 	woken        []string
 	asked        []string // callbacks
-	greet        func(bellhop.Destination) (provider.Agreement, error)
+	greet        func(bellhop.Destination) (provider.HandshakeResult, error)
 	question     struct {
 		id    string
 		token [32]byte
@@ -266,10 +266,10 @@ func (f *fake) DefaultHandshake(d bellhop.Destination) string {
 	return bellhop.HandshakeNone
 }
 
-func (f *fake) Greet(_ context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.Agreement, error) {
+func (f *fake) Handshake(_ context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.HandshakeResult, error) {
 	f.asked = append(f.asked, callback)
 	if err := asked(bellhop.PerSecond(3)); err != nil {
-		return provider.Agreement{}, err
+		return provider.HandshakeResult{}, err
 	}
 	return f.greet(d)
 }
@@ -358,7 +358,7 @@ func (f *fake) Count(_ context.Context, r bellhop.Repair) (bellhop.RepairCount, 
 	f.counted = r
 	return bellhop.RepairCount{Events: 2, Deliveries: 3, Complete: true}, f.err
 }
-func (f *fake) Replay(_ context.Context, eventID, destinationID string) ([]bellhop.Owed, error) {
+func (f *fake) Replay(_ context.Context, eventID, destinationID string) ([]bellhop.NewDelivery, error) {
 	_, err := get(f, "event", eventID, f.events, eventNames)
 	if err != nil {
 		return nil, err
@@ -366,7 +366,7 @@ func (f *fake) Replay(_ context.Context, eventID, destinationID string) ([]bellh
 	if destinationID == "" {
 		destinationID = "dst_1"
 	}
-	return []bellhop.Owed{{DestinationID: destinationID, DeliveryID: "dlv_2"}}, nil
+	return []bellhop.NewDelivery{{DestinationID: destinationID, DeliveryID: "dlv_2"}}, nil
 }
 
 // lock is a provider with one secret and one plain setting. It sends, too.

@@ -34,14 +34,14 @@ func (s *server) verify(ctx context.Context, d bellhop.Destination) (bellhop.Des
 	}
 	token := base64.RawURLEncoding.EncodeToString(secret[:])
 	until := s.Env.Now().Add(agreeWithin)
-	agreed, err := s.Engine.Greet(ctx, d, strings.TrimSuffix(s.PublicURL, "/")+AgreePath+token, func(asked bellhop.Rate) error {
+	agreed, err := s.Engine.Handshake(ctx, d, strings.TrimSuffix(s.PublicURL, "/")+AgreePath+token, func(asked bellhop.Rate) error {
 		return s.Store.AskHandshake(ctx, d.ID, AgreeToken(token), until, asked)
 	})
 	granted := bellhop.PerSecond(agreed.Rate)
 	switch {
 	case err != nil:
 		err = s.Store.ExplainUnverified(ctx, d.ID, err.Error()+"; resume asks again", true)
-	case agreed.Later:
+	case agreed.Pending:
 		err = s.Store.ExplainUnverified(ctx, d.ID, laterReason(agreed, until), false)
 	default:
 		_, err = s.Store.AgreeHandshake(ctx, AgreeToken(token), &granted)
@@ -57,10 +57,10 @@ func (s *server) verify(ctx context.Context, d bellhop.Destination) (bellhop.Des
 	return d, s.changed(ctx)
 }
 
-func laterReason(agreed provider.Agreement, until time.Time) string {
+func laterReason(agreed provider.HandshakeResult, until time.Time) string {
 	reason := "the receiver has not agreed yet"
-	if agreed.Why != "" {
-		reason += " (" + agreed.Why + ")"
+	if agreed.Reason != "" {
+		reason += " (" + agreed.Reason + ")"
 	}
 	return fmt.Sprintf("%s, and may until %s by calling back; resume asks again", reason, until.UTC().Format(time.RFC3339))
 }
@@ -68,7 +68,7 @@ func laterReason(agreed provider.Agreement, until time.Time) string {
 // begin is the state in which a destination begins, and why it is not active.
 func (s *server) begin(d *bellhop.Destination) {
 	d.State, d.StateReason, d.Granted = bellhop.DestinationActive, "", bellhop.Rate{}
-	if d.Asks() {
+	if d.NeedsHandshake() {
 		d.State, d.StateReason = bellhop.DestinationUnverified, "its receiver has not answered yet; resume asks again"
 	}
 }

@@ -50,7 +50,7 @@ func TestAccessHeader(t *testing.T) {
 			d := r.destination(dialect, access, func(d *bellhop.Destination) { d.Type, d.Settings = "picky", nil })
 			r.acceptMany(2)
 			synctest.Wait()
-			if _, err := r.engine.Greet(t.Context(), d, "", func(bellhop.Rate) error { return nil }); err != nil {
+			if _, err := r.engine.Handshake(t.Context(), d, "", func(bellhop.Rate) error { return nil }); err != nil {
 				t.Error(err)
 			}
 			if len(plain.got()) != 2 || len(batch.got()) != 1 || len(dialect.got()) != 3 {
@@ -86,7 +86,7 @@ func TestAccessProxy(t *testing.T) {
 			})
 		r.acceptMany(1)
 		synctest.Wait()
-		if _, err := r.engine.Greet(t.Context(), d, "", func(bellhop.Rate) error { return nil }); err != nil {
+		if _, err := r.engine.Handshake(t.Context(), d, "", func(bellhop.Rate) error { return nil }); err != nil {
 			t.Error(err)
 		}
 		want := "PUT http://hooks.example.com/in?a=b hooks.example.com Basic bWU6eA== Bearer abc\n" +
@@ -161,7 +161,7 @@ func TestAccessTLS(t *testing.T) {
 			r.update(d.ID, withAccess(step.access))
 			d, _ := r.store.Destination(t.Context(), d.ID)
 			before := len(to.got())
-			_, err := r.engine.Greet(t.Context(), d, "", nobody)
+			_, err := r.engine.Handshake(t.Context(), d, "", nobody)
 			r.acceptMany(1)
 			time.Sleep(time.Second)
 			got := r.deliveries()[0]
@@ -300,10 +300,10 @@ func (sometimes) OpenSender(provider.Env, json.RawMessage) (provider.Renderer, e
 
 type sometimesRenderer struct{}
 
-func (sometimesRenderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
+func (sometimesRenderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
 	h := http.Header{}
 	if ev.Type != "bellhop.probe" {
 		h["authorization"] = []string{"mine"}
 	}
-	return provider.Rendered{Header: h, Body: ev.Body}, nil
+	return provider.OutboundRequest{Header: h, Body: ev.Body}, nil
 }

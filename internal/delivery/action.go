@@ -35,7 +35,7 @@ func (e *Engine) openAction(dst *destination, a provider.Action) (_ *destination
 func (e *Engine) perform(dst *destination, d *bellhop.Delivery, now time.Time) answer {
 	ctx, cancel := context.WithTimeout(e.ctx, dst.Timeout)
 	defer cancel()
-	done := e.performSafely(ctx, dst, d, provider.Sending{DeliveryID: d.ID, Attempt: d.Attempts + 1, Time: now})
+	done := e.performSafely(ctx, dst, d, provider.AttemptInfo{DeliveryID: d.ID, Attempt: d.Attempts + 1, Time: now})
 	got := answer{reply: done.Reply[:min(len(done.Reply), bellhop.MaxReplyBytes)], err: done.Error, detail: done.Detail,
 		final: done.Final}
 	switch {
@@ -44,17 +44,17 @@ func (e *Engine) perform(dst *destination, d *bellhop.Delivery, now time.Time) a
 	case done.Cut:
 		got.err, got.detail = string(egress.ClassTimeout), "not done within "+dst.Timeout.String()
 	case done.Error == "":
-		got.verdict = provider.Delivered
+		got.verdict = bellhop.OutcomeDelivered
 	}
 	return got
 }
 
 // performSafely performs; an action that panics on an event fails that attempt alone.
-func (e *Engine) performSafely(ctx context.Context, dst *destination, d *bellhop.Delivery, at provider.Sending) (done provider.Performed) {
+func (e *Engine) performSafely(ctx context.Context, dst *destination, d *bellhop.Delivery, at provider.AttemptInfo) (done provider.ActionResult) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.opts.Logger.Error("action.panicked", "component", "delivery", "destination_id", dst.ID, "type", dst.Type, "delivery_id", d.ID, "panic", fmt.Sprint(p))
-			done = provider.Performed{Error: "action", Detail: dst.Type + ": failed on the event", Final: true}
+			done = provider.ActionResult{Error: "action", Detail: dst.Type + ": failed on the event", Final: true}
 		}
 	}()
 	return dst.performer.Perform(ctx, d.Event, at)

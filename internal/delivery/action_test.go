@@ -18,7 +18,7 @@ type chore struct {
 	mu        sync.Mutex
 	do        performance
 	now, most int // under way
-	made      []provider.Sending
+	made      []provider.AttemptInfo
 }
 
 func (*chore) Info() provider.Info {
@@ -34,7 +34,7 @@ func (c *chore) OpenAction(_ provider.Env, d bellhop.Destination) (provider.Perf
 	return c, provider.DecodeSettings(d.Settings, new(struct{}))
 }
 
-func (c *chore) Perform(ctx context.Context, ev *bellhop.Event, at provider.Sending) provider.Performed {
+func (c *chore) Perform(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 	c.mu.Lock()
 	c.now++
 	c.most = max(c.most, c.now)
@@ -49,7 +49,7 @@ func (c *chore) Perform(ctx context.Context, ev *bellhop.Event, at provider.Send
 	return do(ctx, ev, at)
 }
 
-type performance = func(ctx context.Context, ev *bellhop.Event, at provider.Sending) provider.Performed
+type performance = func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult
 
 // will has c do that from now on; nil is that it may not.
 func (c *chore) will(do performance) {
@@ -73,12 +73,12 @@ func (r *rig) chore(change ...func(*bellhop.Destination)) bellhop.Destination {
 
 // until does nothing for as long as it may, up to d.
 func until(d time.Duration) performance {
-	return func(ctx context.Context, _ *bellhop.Event, _ provider.Sending) provider.Performed {
+	return func(ctx context.Context, _ *bellhop.Event, _ provider.AttemptInfo) provider.ActionResult {
 		select {
 		case <-time.After(d):
-			return provider.Performed{Reply: []byte("done")}
+			return provider.ActionResult{Reply: []byte("done")}
 		case <-ctx.Done():
-			return provider.Performed{Cut: true, Reply: []byte("half")}
+			return provider.ActionResult{Cut: true, Reply: []byte("half")}
 		}
 	}
 }
@@ -87,18 +87,18 @@ func until(d time.Duration) performance {
 func TestAction(t *testing.T) {
 	long := strings.Repeat("x", bellhop.MaxReplyBytes+1)
 	for name, c := range map[string]struct {
-		done   provider.Performed
+		done   provider.ActionResult
 		state  bellhop.DeliveryState
 		error  string
 		detail string
 	}{
-		"done":        {provider.Performed{Reply: []byte(long)}, bellhop.DeliveryDelivered, "", ""},
-		"not done":    {provider.Performed{Error: "exit", Detail: "exit status 3", Reply: []byte(long)}, bellhop.DeliveryPending, "exit", "exit status 3"},
-		"never to be": {provider.Performed{Error: "exit", Detail: "exit status 65", Final: true, Reply: []byte(long)}, bellhop.DeliveryDead, "exit", "exit status 65"},
+		"done":        {provider.ActionResult{Reply: []byte(long)}, bellhop.DeliveryDelivered, "", ""},
+		"not done":    {provider.ActionResult{Error: "exit", Detail: "exit status 3", Reply: []byte(long)}, bellhop.DeliveryPending, "exit", "exit status 3"},
+		"never to be": {provider.ActionResult{Error: "exit", Detail: "exit status 65", Final: true, Reply: []byte(long)}, bellhop.DeliveryDead, "exit", "exit status 65"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.Sending) provider.Performed { return c.done }})
+				r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult { return c.done }})
 				r.acceptMany(1)
 				synctest.Wait()
 				got := r.only()
@@ -138,8 +138,8 @@ func TestActionRetries(t *testing.T) {
 // TestActionOutcomes: a destination may give up what its action would have tried again.
 func TestActionOutcomes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.Sending) provider.Performed {
-			return provider.Performed{Error: "exit", Detail: "exit status 3"}
+		r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
+			return provider.ActionResult{Error: "exit", Detail: "exit status 3"}
 		}}, func(d *bellhop.Destination) { d.Retry.Outcomes = bellhop.Outcomes{"exit": bellhop.OutcomeDead} })
 		r.acceptMany(1)
 		synctest.Wait()
@@ -168,12 +168,12 @@ func TestActionConcurrency(t *testing.T) {
 // next process, under the same number, and is nowhere on record.
 func TestActionStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		c := &chore{do: func(ctx context.Context, ev *bellhop.Event, at provider.Sending) provider.Performed {
+		c := &chore{do: func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 			return map[string]performance{
 				"event 0": until(time.Second), "event 1": until(time.Hour),
-				"event 2": func(ctx context.Context, ev *bellhop.Event, at provider.Sending) provider.Performed { // fails by itself as it is told to end
+				"event 2": func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult { // fails by itself as it is told to end
 					until(time.Hour)(ctx, ev, at)
-					return provider.Performed{Error: "exit", Detail: "exit status 3"}
+					return provider.ActionResult{Error: "exit", Detail: "exit status 3"}
 				},
 			}[string(ev.Body)](ctx, ev, at)
 		}}
@@ -204,11 +204,11 @@ func TestActionStop(t *testing.T) {
 // TestActionPanics: it fails on that event alone.
 func TestActionPanics(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newChoreRig(t, &chore{do: func(_ context.Context, ev *bellhop.Event, _ provider.Sending) provider.Performed {
+		r := newChoreRig(t, &chore{do: func(_ context.Context, ev *bellhop.Event, _ provider.AttemptInfo) provider.ActionResult {
 			if string(ev.Body) == "event 1" {
 				panic("no")
 			}
-			return provider.Performed{}
+			return provider.ActionResult{}
 		}})
 		r.acceptMany(3)
 		synctest.Wait()

@@ -9,7 +9,7 @@ import (
 
 // headBehind makes an ordered destination with a head that waits an hour for its next attempt, and one behind it. It returns the
 // head.
-func (r *rig) headBehind(to *receiver) bellhop.Owed {
+func (r *rig) headBehind(to *receiver) bellhop.NewDelivery {
 	r.t.Helper()
 	to.will(status(500))
 	r.destination(to, func(d *bellhop.Destination) {

@@ -21,19 +21,19 @@ type destination struct {
 	access      *access
 	render      renderFunc
 	batching    batching
-	renderBatch renderBatchFunc    // nil where the type and format know no batches
-	judge       provider.Judge     // nil where the status says it all
-	performer   provider.Performer // of an action, which does its work here: no target, nothing to render
-	limit       bellhop.Rate       // the stricter of what we were told and what the receiver allowed
-	ordered     bool               // events of a key go one after the other
-	closed      bool               // it cannot be opened
+	renderBatch renderBatchFunc     // nil where the type and format know no batches
+	judge       provider.ReplyJudge // nil where the status says it all
+	performer   provider.Performer  // of an action, which does its work here: no target, nothing to render
+	limit       bellhop.Rate        // the stricter of what we were told and what the receiver allowed
+	ordered     bool                // events of a key go one after the other
+	closed      bool                // it cannot be opened
 }
 
 // A renderFunc writes the request of one attempt.
-type renderFunc func(ev *bellhop.Event, at provider.Sending) (rendered, error)
+type renderFunc func(ev *bellhop.Event, at provider.AttemptInfo) (rendered, error)
 
 // A renderBatchFunc writes the request of one attempt for several events.
-type renderBatchFunc func(events []*bellhop.Event, at provider.Sending) (rendered, error)
+type renderBatchFunc func(events []*bellhop.Event, at provider.AttemptInfo) (rendered, error)
 
 // A rendered is an attempt's request, its header block as bytes.
 type rendered struct {
@@ -92,7 +92,7 @@ func errorCodes() []string {
 }
 
 // renderSafely renders a batch, which mostly is one delivery; a provider that panics on an event fails that attempt alone.
-func (dst *destination) renderSafely(batch []*bellhop.Delivery, at provider.Sending) (m rendered, err error) {
+func (dst *destination) renderSafely(batch []*bellhop.Delivery, at provider.AttemptInfo) (m rendered, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: failed on the event", dst.Type)
@@ -115,11 +115,11 @@ func (dst *destination) inArrays() bool {
 }
 
 // judgeSafely asks the provider what a reply means; one that panics on it leaves that to the status.
-func (e *Engine) judgeSafely(dst *destination, status int, body []byte) (verdict provider.Verdict) {
+func (e *Engine) judgeSafely(dst *destination, status int, body []byte) (verdict bellhop.Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.opts.Logger.Error("provider.panicked", "component", "delivery", "destination_id", dst.ID, "type", dst.Type, "status", status, "panic", fmt.Sprint(p))
-			verdict = provider.ByStatus
+			verdict = ""
 		}
 	}()
 	return dst.judge.Judge(status, body)
@@ -151,8 +151,8 @@ func (e *Engine) openRenderer(dst *destination) (err error) {
 	if err != nil {
 		return err
 	}
-	dst.judge, _ = r.(provider.Judge)
-	dst.render = func(ev *bellhop.Event, at provider.Sending) (rendered, error) {
+	dst.judge, _ = r.(provider.ReplyJudge)
+	dst.render = func(ev *bellhop.Event, at provider.AttemptInfo) (rendered, error) {
 		m, err := r.Render(ev, at)
 		if err != nil {
 			return rendered{}, err
@@ -161,7 +161,7 @@ func (e *Engine) openRenderer(dst *destination) (err error) {
 		return rendered{method: m.Method, header: appendIDs(header, ev, at), body: m.Body}, err
 	}
 	if b, ok := r.(provider.Batcher); ok {
-		dst.renderBatch = func(events []*bellhop.Event, at provider.Sending) (rendered, error) {
+		dst.renderBatch = func(events []*bellhop.Event, at provider.AttemptInfo) (rendered, error) {
 			m, err := b.RenderBatch(events, at)
 			if err != nil {
 				return rendered{}, err
@@ -206,7 +206,7 @@ func (e *Engine) renderProbe(dst *destination) (rendered, error) {
 	now := e.now()
 	ev := &bellhop.Event{ID: bellhop.PrefixEvent + "probe", Type: "bellhop.probe", Source: bellhop.SourceAPI, Time: now, ReceivedAt: now,
 		ContentType: "application/json", Body: []byte("{}")}
-	return dst.renderSafely([]*bellhop.Delivery{{Event: ev}}, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: dst.URL})
+	return dst.renderSafely([]*bellhop.Delivery{{Event: ev}}, provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: dst.URL})
 }
 
 // openSender has the provider that d's type names read its settings.

@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// picky is a provider with a judgement, a greeting and a taste of its own.
+// picky is a provider with a judgement, a handshake and a taste of its own.
 type picky struct{ provider.Provider }
 
 func (picky) Info() provider.Info {
@@ -26,44 +26,44 @@ func (picky) OpenSender(_ provider.Env, settings json.RawMessage) (provider.Rend
 
 type pickyRenderer struct{ asks bool }
 
-func (pickyRenderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
+func (pickyRenderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
 	if strings.HasPrefix(string(ev.Body), "not this") {
-		return provider.Rendered{}, provider.ErrSkip
+		return provider.OutboundRequest{}, provider.ErrSkip
 	}
-	return provider.Rendered{Method: "PUT", Header: http.Header{"X-Picky": {"1"}}, Body: ev.Body}, nil
+	return provider.OutboundRequest{Method: "PUT", Header: http.Header{"X-Picky": {"1"}}, Body: ev.Body}, nil
 }
 
-func (pickyRenderer) Judge(status int, body []byte) provider.Verdict {
+func (pickyRenderer) Judge(status int, body []byte) bellhop.Outcome {
 	switch string(body) {
 	case "delivered":
-		return provider.Delivered
+		return bellhop.OutcomeDelivered
 	case "retry":
-		return provider.Retry
+		return bellhop.OutcomeRetry
 	case "give up":
-		return provider.GiveUp
+		return bellhop.OutcomeDead
 	case "stop":
-		return provider.Stop
+		return bellhop.OutcomeDisable
 	case "panic":
 		panic("what is this")
 	}
-	return provider.ByStatus
+	return ""
 }
 
-func (pickyRenderer) Greet(at provider.Sending) (provider.Greeting, error) {
-	return provider.Greeting{
+func (pickyRenderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
+	return provider.HandshakeRequest{
 		URL:     at.URL + "?knock=1",
 		Rate:    5,
-		Request: provider.Rendered{Method: "OPTIONS", Header: http.Header{"X-Callback": {at.Callback}}},
-		Read: func(status int, h http.Header, body []byte) (provider.Agreement, error) {
+		Request: provider.OutboundRequest{Method: "OPTIONS", Header: http.Header{"X-Callback": {at.Callback}}},
+		Read: func(status int, h http.Header, body []byte) (provider.HandshakeResult, error) {
 			if status != 200 || h.Get("X-Welcome") == "" {
-				return provider.Agreement{}, errors.New("no welcome")
+				return provider.HandshakeResult{}, errors.New("no welcome")
 			}
-			return provider.Agreement{Rate: 2, Later: string(body) == "later"}, nil
+			return provider.HandshakeResult{Rate: 2, Pending: string(body) == "later"}, nil
 		},
 	}, nil
 }
 
-func (r pickyRenderer) Asks() bool { return r.asks }
+func (r pickyRenderer) HandshakeByDefault() bool { return r.asks }
 
 func withPicky(r *rig) { r.providers = append(r.providers, picky{}) }
 
@@ -120,26 +120,26 @@ func TestSkip(t *testing.T) {
 	})
 }
 
-// TestGreet: the handshake goes where the provider says, and its answer is read by the provider.
-func TestGreet(t *testing.T) {
+// TestHandshake: the handshake goes where the provider says, and its answer is read by the provider.
+func TestHandshake(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		answer http.HandlerFunc
-		want   provider.Agreement
+		want   provider.HandshakeResult
 		err    string
 	}{
-		{"agrees", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Welcome", "1") }, provider.Agreement{Rate: 2}, ""},
+		{"agrees", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Welcome", "1") }, provider.HandshakeResult{Rate: 2}, ""},
 		{"later", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Welcome", "1")
 			w.Write([]byte("later"))
-		}, provider.Agreement{Rate: 2, Later: true}, ""},
-		{"refuses", status(200), provider.Agreement{}, "the receiver did not agree: no welcome"},
+		}, provider.HandshakeResult{Rate: 2, Pending: true}, ""},
+		{"refuses", status(200), provider.HandshakeResult{}, "the receiver did not agree: no welcome"},
 		{"redirects", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "http://10.0.0.1/hooks")
 			w.WriteHeader(302)
-		}, provider.Agreement{}, "the receiver did not agree: no welcome"},
-		{"hangs", hang, provider.Agreement{}, "the receiver did not answer within 5s"},
-		{"breaks off", func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, provider.Agreement{}, "the receiver could not be asked: "},
+		}, provider.HandshakeResult{}, "the receiver did not agree: no welcome"},
+		{"hangs", hang, provider.HandshakeResult{}, "the receiver did not answer within 5s"},
+		{"breaks off", func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, provider.HandshakeResult{}, "the receiver could not be asked: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -147,12 +147,12 @@ func TestGreet(t *testing.T) {
 				to := r.network.receiver("to")
 				to.will(c.answer)
 				d := bellhop.Destination{Type: "picky", URL: to.url(), Handshake: "knock"}
-				if !d.Asks() {
+				if !d.NeedsHandshake() {
 					t.Error("does not ask")
 				}
 				start := time.Now()
 				asked := bellhop.Rate{}
-				got, err := r.engine.Greet(t.Context(), d, "https://hooks.example.com/agree/x", func(rate bellhop.Rate) error {
+				got, err := r.engine.Handshake(t.Context(), d, "https://hooks.example.com/agree/x", func(rate bellhop.Rate) error {
 					if asked = rate; len(to.got()) > 0 {
 						t.Error("told too late")
 					}
@@ -167,7 +167,7 @@ func TestGreet(t *testing.T) {
 				if err == nil && got != c.want {
 					t.Errorf("got %+v", got)
 				}
-				if passed := time.Since(start); passed > greetTimeout {
+				if passed := time.Since(start); passed > handshakeTimeout {
 					t.Errorf("took %v", passed)
 				}
 				calls := to.got()

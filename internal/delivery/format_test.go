@@ -84,7 +84,7 @@ func TestFormats(t *testing.T) {
 			if c.change != nil {
 				c.change(&ev)
 			}
-			m, err := dst.render(&ev, provider.Sending{DeliveryID: "dlv_0am0r6h000000ep7b2j", Attempt: 2, Time: began, URL: "https://example.com/hooks"})
+			m, err := dst.render(&ev, provider.AttemptInfo{DeliveryID: "dlv_0am0r6h000000ep7b2j", Attempt: 2, Time: began, URL: "https://example.com/hooks"})
 			if err != nil {
 				t.Fatal(err)
 			}

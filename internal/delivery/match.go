@@ -4,9 +4,9 @@ import "github.com/bellhop-gateway/bellhop"
 
 // Match lists who wants the events, in the events' order, and reserves room in their lanes: what is Leased has a
 // place. The caller gives every one of them to Deliver or to Forget.
-func (e *Engine) Match(events []bellhop.Event) []bellhop.Owed {
+func (e *Engine) Match(events []bellhop.Event) []bellhop.NewDelivery {
 	t := e.lanes.Load()
-	var owed []bellhop.Owed
+	var owed []bellhop.NewDelivery
 	for i := range events {
 		for l := range t.mayWant(&events[i]) {
 			owed = e.match(owed, i, &events[i], l)
@@ -16,7 +16,7 @@ func (e *Engine) Match(events []bellhop.Event) []bellhop.Owed {
 }
 
 // match adds what l is owed of ev, the i-th of the events, if it wants it.
-func (e *Engine) match(owed []bellhop.Owed, i int, ev *bellhop.Event, l *lane) []bellhop.Owed {
+func (e *Engine) match(owed []bellhop.NewDelivery, i int, ev *bellhop.Event, l *lane) []bellhop.NewDelivery {
 	dst := l.destination.Load()
 	if !e.wants(l, dst, ev) {
 		return owed
@@ -42,23 +42,23 @@ func (e *Engine) wants(l *lane, dst *destination, ev *bellhop.Event) bool {
 }
 
 // owed is what l is owed of ev, the i-th of some events.
-func (l *lane) owed(dst *destination, i int, ev *bellhop.Event) bellhop.Owed {
-	return bellhop.Owed{Event: i, DestinationID: l.id, Key: dst.Order.Key(ev)}
+func (l *lane) owed(dst *destination, i int, ev *bellhop.Event) bellhop.NewDelivery {
+	return bellhop.NewDelivery{Event: i, DestinationID: l.id, Key: dst.Order.Key(ev)}
 }
 
 // place is owed, which is of ev, with a place in l if there is one.
-func (l *lane) place(owed bellhop.Owed, ev *bellhop.Event) bellhop.Owed {
+func (l *lane) place(owed bellhop.NewDelivery, ev *bellhop.Event) bellhop.NewDelivery {
 	owed.Leased = l.reserve(weight(ev))
 	return owed
 }
 
 // Owe is Match for events that one destination gets whatever it wants; none, if there is no such destination.
-func (e *Engine) Owe(events []bellhop.Event, destinationID string) []bellhop.Owed {
+func (e *Engine) Owe(events []bellhop.Event, destinationID string) []bellhop.NewDelivery {
 	l := e.lanes.Load().byID[destinationID]
 	if l == nil {
 		return nil
 	}
-	var owed []bellhop.Owed
+	var owed []bellhop.NewDelivery
 	for i := range events {
 		owed = append(owed, l.place(l.owed(l.destination.Load(), i, &events[i]), &events[i]))
 	}
@@ -66,7 +66,7 @@ func (e *Engine) Owe(events []bellhop.Event, destinationID string) []bellhop.Owe
 }
 
 // Deliver puts what has been accepted into its lanes. Each event stays as it is from now on.
-func (e *Engine) Deliver(events []bellhop.Event, owed []bellhop.Owed) {
+func (e *Engine) Deliver(events []bellhop.Event, owed []bellhop.NewDelivery) {
 	t := e.lanes.Load()
 	for _, o := range owed {
 		l := t.byID[o.DestinationID]
@@ -88,7 +88,7 @@ func (e *Engine) Deliver(events []bellhop.Event, owed []bellhop.Owed) {
 }
 
 // Forget gives back the room of what was not accepted.
-func (e *Engine) Forget(events []bellhop.Event, owed []bellhop.Owed) {
+func (e *Engine) Forget(events []bellhop.Event, owed []bellhop.NewDelivery) {
 	t := e.lanes.Load()
 	for _, o := range owed {
 		if !o.Leased {

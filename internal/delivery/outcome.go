@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // An outcome is what an attempt makes of its delivery.
@@ -52,11 +51,11 @@ func decide(r bellhop.Retry, t try, got answer, now time.Time, random float64) o
 		return got.outcome(bellhop.DeliveryCancelled, false)
 	}
 	switch verdict(r.Outcomes, got) {
-	case provider.Delivered:
+	case bellhop.OutcomeDelivered:
 		return outcome{state: bellhop.DeliveryDelivered}
-	case provider.Stop:
+	case bellhop.OutcomeDisable:
 		return got.outcome(bellhop.DeliveryDead, true)
-	case provider.GiveUp:
+	case bellhop.OutcomeDead:
 		return got.outcome(bellhop.DeliveryDead, false)
 	}
 	o := got.outcome(bellhop.DeliveryPending, false)
@@ -107,10 +106,10 @@ func (got answer) asked(now time.Time) time.Duration {
 	return min(maxRetryAfter, retryAfter(got.retryAfter, now))
 }
 
-// verdict is what a reply means, or that there is none; never provider.ByStatus.
-func verdict(own bellhop.Outcomes, got answer) provider.Verdict {
+// verdict is what a reply means, or that there is none; never "".
+func verdict(own bellhop.Outcomes, got answer) bellhop.Outcome {
 	if got.final {
-		return provider.GiveUp
+		return bellhop.OutcomeDead
 	}
 	adjusted, ok := own.OfStatus(got.status)
 	if got.err != "" {
@@ -118,22 +117,17 @@ func verdict(own bellhop.Outcomes, got answer) provider.Verdict {
 	}
 	switch {
 	case ok:
-		return verdictOf[adjusted]
+		return adjusted
 	case got.err != "":
-		return provider.Retry
-	case got.verdict != provider.ByStatus:
+		return bellhop.OutcomeRetry
+	case got.verdict != "":
 		return got.verdict
 	case got.status >= 200 && got.status < 300:
-		return provider.Delivered
+		return bellhop.OutcomeDelivered
 	case got.status == http.StatusGone:
-		return provider.Stop
+		return bellhop.OutcomeDisable
 	}
-	return provider.Retry
-}
-
-var verdictOf = map[bellhop.Outcome]provider.Verdict{
-	bellhop.OutcomeDelivered: provider.Delivered, bellhop.OutcomeRetry: provider.Retry,
-	bellhop.OutcomeDead: provider.GiveUp, bellhop.OutcomeDisable: provider.Stop,
+	return bellhop.OutcomeRetry
 }
 
 // outcome is that of an attempt that did not deliver.

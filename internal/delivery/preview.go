@@ -21,7 +21,7 @@ func (e *Engine) Preview(d bellhop.Destination, ev bellhop.Event) (p bellhop.Pre
 	if err != nil {
 		p.MatchError = err.Error()
 	}
-	at := provider.Sending{DeliveryID: bellhop.PrefixDelivery + "preview", Attempt: 1, Time: e.now(), URL: dst.URL, ExpiresAt: dst.ExpiresAt}
+	at := provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "preview", Attempt: 1, Time: e.now(), URL: dst.URL, ExpiresAt: dst.ExpiresAt}
 	m, err := dst.renderSafely([]*bellhop.Delivery{{ID: at.DeliveryID, Event: &ev}}, at)
 	if err == nil {
 		err = dst.access.clash(m.header)

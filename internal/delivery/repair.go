@@ -12,7 +12,7 @@ import (
 type RepairStore interface {
 	Event(ctx context.Context, id string) (bellhop.Event, error)
 	// ReplayEvent stores new deliveries of an event, due now, and sets their ids.
-	ReplayEvent(ctx context.Context, eventID string, owed []bellhop.Owed) error
+	ReplayEvent(ctx context.Context, eventID string, owed []bellhop.NewDelivery) error
 	// CreateRepair stores a repair that begins; ScopeRepair only says where it would begin and end.
 	CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
 	ScopeRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)

@@ -68,7 +68,7 @@ func (r *Repairer) wake(step bellhop.RepairStep) {
 	for _, chosen := range step.Chosen {
 		woken[chosen.DestinationID] = true
 	}
-	for _, owed := range step.Owed {
+	for _, owed := range step.Deliveries {
 		woken[owed.DestinationID] = true
 	}
 	for id := range woken {

@@ -16,12 +16,12 @@ const (
 
 // Replay makes new deliveries of an event: to the destination named, whether its match wants it or not, or to all that want it now.
 // It returns them with their ids.
-func (r *Repairer) Replay(ctx context.Context, eventID, destinationID string) ([]bellhop.Owed, error) {
+func (r *Repairer) Replay(ctx context.Context, eventID, destinationID string) ([]bellhop.NewDelivery, error) {
 	ev, err := r.store.Event(ctx, eventID)
 	if err != nil {
 		return nil, err
 	}
-	var owed []bellhop.Owed
+	var owed []bellhop.NewDelivery
 	if destinationID == "" {
 		owed = r.engine.owed(nil, 0, &ev)
 	} else {
@@ -29,14 +29,14 @@ func (r *Repairer) Replay(ctx context.Context, eventID, destinationID string) ([
 		if _, err := r.store.ScopeRepair(ctx, named); err != nil { // deleted, or never there
 			return nil, err
 		}
-		owed = []bellhop.Owed{r.engine.owedTo(destinationID, 0, &ev)}
+		owed = []bellhop.NewDelivery{r.engine.owedTo(destinationID, 0, &ev)}
 	}
 	if err := r.store.ReplayEvent(ctx, eventID, owed); err != nil {
 		return nil, err
 	}
-	owed = slices.DeleteFunc(owed, func(o bellhop.Owed) bool { return o.DeliveryID == "" })
+	owed = slices.DeleteFunc(owed, func(o bellhop.NewDelivery) bool { return o.DeliveryID == "" })
 	r.metrics.changed.WithLabelValues(string(bellhop.RepairReplay)).Add(float64(len(owed)))
-	r.wake(bellhop.RepairStep{Owed: owed})
+	r.wake(bellhop.RepairStep{Deliveries: owed})
 	return owed, nil
 }
 
@@ -57,7 +57,7 @@ func (r *Repairer) Count(ctx context.Context, repair bellhop.Repair) (count bell
 		}
 		repair.Cursor = step.To
 		count.Events += wanted
-		if count.Deliveries += int64(len(step.Owed)); repair.Kind != bellhop.RepairReplay {
+		if count.Deliveries += int64(len(step.Deliveries)); repair.Kind != bellhop.RepairReplay {
 			count.Deliveries += int64(len(step.Chosen))
 		}
 	}
@@ -100,18 +100,18 @@ func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota 
 	}
 	for i := range step.Chosen {
 		ev := &step.Chosen[i].Event
-		wants, before := f.Where == "", len(step.Owed)
+		wants, before := f.Where == "", len(step.Deliveries)
 		if !wants {
 			wants, _ = where.Wants(ev)
 		}
 		switch {
 		case wants && f.DestinationID != "":
-			step.Owed = append(step.Owed, r.engine.owedTo(f.DestinationID, i, ev))
+			step.Deliveries = append(step.Deliveries, r.engine.owedTo(f.DestinationID, i, ev))
 		case wants:
-			step.Owed = r.engine.owed(step.Owed, i, ev)
+			step.Deliveries = r.engine.owed(step.Deliveries, i, ev)
 		}
-		if before > 0 && len(step.Owed) > quota {
-			step.Owed, step.Chosen, step.To = step.Owed[:before], step.Chosen[:i], step.Chosen[i-1].Cursor
+		if before > 0 && len(step.Deliveries) > quota {
+			step.Deliveries, step.Chosen, step.To = step.Deliveries[:before], step.Chosen[:i], step.Chosen[i-1].Cursor
 			break
 		}
 		if wants {
@@ -123,7 +123,7 @@ func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota 
 }
 
 // owed adds what each destination that wants ev, the i-th of some events, is owed of it. Unlike Match it takes no place in a lane.
-func (e *Engine) owed(owed []bellhop.Owed, i int, ev *bellhop.Event) []bellhop.Owed {
+func (e *Engine) owed(owed []bellhop.NewDelivery, i int, ev *bellhop.Event) []bellhop.NewDelivery {
 	for l := range e.lanes.Load().mayWant(ev) {
 		if dst := l.destination.Load(); e.wants(l, dst, ev) {
 			owed = append(owed, l.owed(dst, i, ev))
@@ -133,11 +133,11 @@ func (e *Engine) owed(owed []bellhop.Owed, i int, ev *bellhop.Event) []bellhop.O
 }
 
 // owedTo is what a destination is owed of ev, the i-th of some events, whether it wants it or not.
-func (e *Engine) owedTo(destinationID string, i int, ev *bellhop.Event) bellhop.Owed {
+func (e *Engine) owedTo(destinationID string, i int, ev *bellhop.Event) bellhop.NewDelivery {
 	if l := e.lanes.Load().byID[destinationID]; l != nil {
 		return l.owed(l.destination.Load(), i, ev)
 	}
-	return bellhop.Owed{Event: i, DestinationID: destinationID}
+	return bellhop.NewDelivery{Event: i, DestinationID: destinationID}
 }
 
 // looksInside reports whether the match of some destination needs an event's header or body.

@@ -171,7 +171,7 @@ func (r *rig) update(id string, change func(*bellhop.Destination)) {
 }
 
 // accept takes events as the door does.
-func (r *rig) accept(events ...bellhop.Event) []bellhop.Owed {
+func (r *rig) accept(events ...bellhop.Event) []bellhop.NewDelivery {
 	r.t.Helper()
 	for i := range events {
 		ev := &events[i]

@@ -21,7 +21,7 @@ type answer struct {
 	final      bool // trying again cannot help
 	skipped    bool // the destination does not want it
 	unsent     bool // nothing was sent
-	verdict    provider.Verdict
+	verdict    bellhop.Outcome
 }
 
 // attempt makes the next attempt of batch, which mostly is one delivery, and records it for each: the one way an event
@@ -100,7 +100,7 @@ func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time
 	if dst.render == nil {
 		return answer{err: errorOff, detail: dst.StateReason, unsent: true}
 	}
-	m, err := dst.renderSafely(batch, provider.Sending{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: now, URL: dst.URL, ExpiresAt: dst.ExpiresAt})
+	m, err := dst.renderSafely(batch, provider.AttemptInfo{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: now, URL: dst.URL, ExpiresAt: dst.ExpiresAt})
 	if err != nil && len(batch) > 1 { // one of them is at fault; each goes alone the next time
 		return answer{err: errorRender, detail: "as one of a batch: " + err.Error(), unsent: true}
 	}

@@ -96,7 +96,7 @@ func TestTemplateFails(t *testing.T) {
 		}
 		ev := stored()
 		ev.Body = []byte(`{"lines":"a\r\nX-Forged: 1","unicode":"ü","long":"` + strings.Repeat("x", 100_000) + `"}`)
-		m, err := dst.render(&ev, provider.Sending{DeliveryID: "dlv_1", Attempt: 1, Time: began})
+		m, err := dst.render(&ev, provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1, Time: began})
 		if err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %q %v, want %s", settings, m.header, err, why)
 		}
@@ -191,7 +191,7 @@ func FuzzTemplateHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, subject string) {
 		ev := stored()
 		ev.Body, ev.Subject = body, subject
-		m, err := dst.render(&ev, provider.Sending{DeliveryID: "dlv_1", Attempt: 1, Time: began})
+		m, err := dst.render(&ev, provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1, Time: began})
 		if err != nil {
 			return
 		}

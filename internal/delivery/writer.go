@@ -21,7 +21,7 @@ type httpWriter struct {
 }
 
 // one writes an event under its own id.
-func (w *httpWriter) one(ev *bellhop.Event, at provider.Sending) (rendered, error) {
+func (w *httpWriter) one(ev *bellhop.Event, at provider.AttemptInfo) (rendered, error) {
 	c, err := w.content(ev)
 	if err != nil {
 		return rendered{}, err
@@ -31,7 +31,7 @@ func (w *httpWriter) one(ev *bellhop.Event, at provider.Sending) (rendered, erro
 }
 
 // many writes a JSON array, under the id of the first delivery: another attempt may have others beside it.
-func (w *httpWriter) many(events []*bellhop.Event, at provider.Sending) (rendered, error) {
+func (w *httpWriter) many(events []*bellhop.Event, at provider.AttemptInfo) (rendered, error) {
 	body := []byte{'['}
 	for i, ev := range events {
 		c, err := w.content(ev)
@@ -49,7 +49,7 @@ func (w *httpWriter) many(events []*bellhop.Event, at provider.Sending) (rendere
 }
 
 // head writes the headers that are not about Bellhop's own ids.
-func (w *httpWriter) head(id string, c content, at provider.Sending) ([]byte, error) {
+func (w *httpWriter) head(id string, c content, at provider.AttemptInfo) ([]byte, error) {
 	h := append(append(make([]byte, 0, 768), w.fixed...), c.header...)
 	if c.kind != "" && !w.hasType {
 		h = egress.AppendHeader(h, "Content-Type", c.kind)
@@ -83,7 +83,7 @@ func readHeaders(headers map[string]string) (rendered []byte, hasType bool, err 
 }
 
 // appendIDs writes the headers by which a receiver tells what it has already, and we an event that goes in circles.
-func appendIDs(h []byte, ev *bellhop.Event, at provider.Sending) []byte {
+func appendIDs(h []byte, ev *bellhop.Event, at provider.AttemptInfo) []byte {
 	h = append(append(append(h, "Bellhop-Event-Id: "...), ev.ID...), "\r\nBellhop-Delivery-Id: "...)
 	h = append(append(h, at.DeliveryID...), "\r\nBellhop-Attempt: "...)
 	h = append(strconv.AppendInt(h, int64(at.Attempt), 10), "\r\nBellhop-Hops: "...)
@@ -91,7 +91,7 @@ func appendIDs(h []byte, ev *bellhop.Event, at provider.Sending) []byte {
 }
 
 // appendBatchIDs writes them for several events: the delivery is that of the first, the hops are the most of any.
-func appendBatchIDs(h []byte, events []*bellhop.Event, at provider.Sending) []byte {
+func appendBatchIDs(h []byte, events []*bellhop.Event, at provider.AttemptInfo) []byte {
 	hops := 0
 	for _, ev := range events {
 		hops = max(hops, bellhop.Hops(ev.Header))

@@ -86,9 +86,9 @@ func TestBatchInParts(t *testing.T) {
 		reason  string
 		detail  string
 	}{
-		{"two of three", provider.Receipt{Events: []bellhop.Event{event([]byte("b"))}, Refused: []provider.Refusal{{Item: 0, Err: provider.ErrForbidden}, {Item: 2, Err: fmt.Errorf("odd: %w", provider.ErrBody)}}},
+		{"two of three", provider.Receipt{Events: []bellhop.Event{event([]byte("b"))}, Refused: []provider.ItemError{{Index: 0, Err: provider.ErrForbidden}, {Index: 2, Err: fmt.Errorf("odd: %w", provider.ErrBody)}}},
 			202, 1, "forbidden", "item 0: not the expected account or state; item 2: odd: malformed body"},
-		{"all", provider.Receipt{Status: 200, Refused: []provider.Refusal{{Item: 0, Err: signature.ErrMismatch}}}, 200, 0, "signature_mismatch", "item 0: signature does not match"},
+		{"all", provider.Receipt{Status: 200, Refused: []provider.ItemError{{Index: 0, Err: signature.ErrMismatch}}}, 200, 0, "signature_mismatch", "item 0: signature does not match"},
 	} {
 		r := newRig(t)
 		r.stub.receive = func(*provider.Request) (provider.Receipt, error) { return c.receipt, nil }
@@ -154,7 +154,7 @@ type failing struct {
 	err error
 }
 
-func (f failing) Accept(context.Context, *bellhop.Request, []bellhop.Event, []bellhop.Owed) (bellhop.Accepted, error) {
+func (f failing) Accept(context.Context, *bellhop.Request, []bellhop.Event, []bellhop.NewDelivery) (bellhop.Accepted, error) {
 	return bellhop.Accepted{}, f.err
 }
 

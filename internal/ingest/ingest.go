@@ -27,7 +27,7 @@ import (
 // Store is what the door needs of the store.
 type Store interface {
 	// Accept keeps events and what is owed of them, and returns once that is on disk.
-	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.Owed) (bellhop.Accepted, error)
+	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.NewDelivery) (bellhop.Accepted, error)
 	// Note keeps a request that brought no event; it does not wait.
 	Note(req bellhop.Request)
 }
@@ -35,13 +35,13 @@ type Store interface {
 // Lanes is what the door needs of the delivery engine.
 type Lanes interface {
 	// Match lists who wants the events and reserves room for them.
-	Match(events []bellhop.Event) []bellhop.Owed
+	Match(events []bellhop.Event) []bellhop.NewDelivery
 	// Owe lists one destination alone, whatever it wants, and reserves room in its lane.
-	Owe(events []bellhop.Event, destinationID string) []bellhop.Owed
+	Owe(events []bellhop.Event, destinationID string) []bellhop.NewDelivery
 	// Deliver takes what has been accepted.
-	Deliver(events []bellhop.Event, owed []bellhop.Owed)
+	Deliver(events []bellhop.Event, owed []bellhop.NewDelivery)
 	// Forget gives back the room of what was not.
-	Forget(events []bellhop.Event, owed []bellhop.Owed)
+	Forget(events []bellhop.Event, owed []bellhop.NewDelivery)
 }
 
 // Options say what a door may use.
@@ -125,7 +125,7 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 	if err != nil {
 		return s, err
 	}
-	if keeper, ok := receiver.(provider.Secretive); ok {
+	if keeper, ok := receiver.(provider.SecretHeaders); ok {
 		for _, name := range keeper.SecretHeaders() {
 			s.secret[http.CanonicalHeaderKey(name)] = true
 		}
@@ -244,7 +244,7 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 }
 
 // keep is the corridor's middle, after the match: store, deliver.
-func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop.Event, owed []bellhop.Owed) (bellhop.Accepted, error) {
+func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop.Event, owed []bellhop.NewDelivery) (bellhop.Accepted, error) {
 	got, err := d.opts.Store.Accept(ctx, kept, events, owed)
 	if err != nil {
 		d.opts.Lanes.Forget(events, owed)

@@ -17,13 +17,13 @@ import (
 // provider, and the door's own. What has no code is our own fault.
 type refusal interface {
 	error
-	Refusal() string
+	Code() string
 }
 
 type doorError struct{ code, text string }
 
-func (e *doorError) Error() string   { return e.text }
-func (e *doorError) Refusal() string { return e.code }
+func (e *doorError) Error() string { return e.text }
+func (e *doorError) Code() string  { return e.code }
 
 // The door's own reasons.
 var (
@@ -100,7 +100,7 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	code, detail := "unavailable", "storage or another part of the gateway cannot take it now"
 	var known refusal
 	if errors.As(err, &known) {
-		code, detail = known.Refusal(), err.Error()
+		code, detail = known.Code(), err.Error()
 	}
 	status, ok := statuses[code]
 	if !ok {
@@ -126,13 +126,13 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 func codeOf(err error) string {
 	var known refusal
 	if errors.As(err, &known) {
-		return known.Refusal()
+		return known.Code()
 	}
 	return "refused"
 }
 
 // describeRefused tells of a batch whose items were not all accepted.
-func describeRefused(refused []provider.Refusal) (reason, detail string) {
+func describeRefused(refused []provider.ItemError) (reason, detail string) {
 	var b strings.Builder
 	for i, r := range refused {
 		if i == 0 {
@@ -145,7 +145,7 @@ func describeRefused(refused []provider.Refusal) (reason, detail string) {
 		if i > 0 {
 			b.WriteString("; ")
 		}
-		b.WriteString("item " + strconv.Itoa(r.Item) + ": " + r.Err.Error())
+		b.WriteString("item " + strconv.Itoa(r.Index) + ": " + r.Err.Error())
 	}
 	return reason, b.String()
 }

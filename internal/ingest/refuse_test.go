@@ -245,13 +245,13 @@ func FuzzWithoutValues(f *testing.F) {
 
 // TestDescribeRefused: the first refusal of a batch gives the reason, and twenty of them the detail.
 func TestDescribeRefused(t *testing.T) {
-	refused := slices.Repeat([]provider.Refusal{{Item: 3, Err: provider.ErrForbidden}, {Item: 4, Err: errors.New("odd")}}, 15)
+	refused := slices.Repeat([]provider.ItemError{{Index: 3, Err: provider.ErrForbidden}, {Index: 4, Err: errors.New("odd")}}, 15)
 	reason, detail := describeRefused(refused)
 	if reason != "forbidden" || !strings.HasPrefix(detail, "item 3: not the expected account or state; item 4: odd; ") ||
 		!strings.HasSuffix(detail, "; and 10 more") || strings.Count(detail, "item ") != 20 {
 		t.Errorf("%s: %s", reason, detail)
 	}
-	if reason, _ := describeRefused([]provider.Refusal{{Err: errors.New("odd")}}); reason != "refused" {
+	if reason, _ := describeRefused([]provider.ItemError{{Err: errors.New("odd")}}); reason != "refused" {
 		t.Errorf("without a code: %s", reason)
 	}
 }

@@ -120,17 +120,17 @@ type lanes struct {
 	matched, delivered, forgotten atomic.Int64
 }
 
-func (l *lanes) Match(events []bellhop.Event) []bellhop.Owed {
+func (l *lanes) Match(events []bellhop.Event) []bellhop.NewDelivery {
 	l.matched.Add(1)
 	return l.Lanes.Match(events)
 }
 
-func (l *lanes) Deliver(events []bellhop.Event, owed []bellhop.Owed) {
+func (l *lanes) Deliver(events []bellhop.Event, owed []bellhop.NewDelivery) {
 	l.delivered.Add(1)
 	l.Lanes.Deliver(events, owed)
 }
 
-func (l *lanes) Forget(events []bellhop.Event, owed []bellhop.Owed) {
+func (l *lanes) Forget(events []bellhop.Event, owed []bellhop.NewDelivery) {
 	l.forgotten.Add(1)
 	l.Lanes.Forget(events, owed)
 }

@@ -18,7 +18,7 @@ import (
 // the events' where it is nil, must be that of a source that exists.
 //
 // On ErrFull and ErrClosed nothing is kept. On ErrUnknown it may be; the caller answers 5xx and the sender repeats.
-func (s *Store) Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.Owed) (bellhop.Accepted, error) {
+func (s *Store) Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.NewDelivery) (bellhop.Accepted, error) {
 	start := time.Now()
 	o := s.accepts.Get().(*accept)
 	o.store, o.req, o.events, o.owed = s, req, events, owed
@@ -43,7 +43,7 @@ type accept struct {
 	store  *Store
 	req    *bellhop.Request
 	events []bellhop.Event
-	owed   []bellhop.Owed
+	owed   []bellhop.NewDelivery
 	result chan error
 
 	source       int64
@@ -166,7 +166,7 @@ func (o *accept) applyEvent(c *conn, ev *bellhop.Event, now time.Time) (int64, e
 }
 
 // applyOwed writes one delivery. What has a key is never leased: only a claim knows what it waits for.
-func (o *accept) applyOwed(c *conn, owed *bellhop.Owed, n, destination int64, now time.Time) error {
+func (o *accept) applyOwed(c *conn, owed *bellhop.NewDelivery, n, destination int64, now time.Time) error {
 	sql := insertLeased
 	if !owed.Leased {
 		sql = insertDue

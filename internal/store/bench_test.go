@@ -64,7 +64,7 @@ func BenchmarkAcceptRecord(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			events := []bellhop.Event{{SourceID: source, Type: "job.finished", ReceivedAt: time.Now(), ContentType: "application/json", Header: header, Body: body, SHA256: sum}}
-			owed := []bellhop.Owed{{DestinationID: destination, Leased: true}}
+			owed := []bellhop.NewDelivery{{DestinationID: destination, Leased: true}}
 			if _, err := s.Accept(context.Background(), nil, events, owed); err != nil {
 				b.Fatal(err)
 			}

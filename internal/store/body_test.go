@@ -34,7 +34,7 @@ func TestBodies(t *testing.T) {
 		}
 		header := bellhop.Header(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(r, "header"))
 		events := []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: epoch, Header: header, Body: body, SHA256: sha256.Sum256(body)}}
-		if _, err := s.Accept(t.Context(), nil, events, []bellhop.Owed{{DestinationID: destination}}); err != nil {
+		if _, err := s.Accept(t.Context(), nil, events, []bellhop.NewDelivery{{DestinationID: destination}}); err != nil {
 			r.Fatal(err)
 		}
 		claimed, err := s.Claim(t.Context(), destination, 1, 1)

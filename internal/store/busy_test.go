@@ -26,7 +26,7 @@ func TestSameEventAtOnce(t *testing.T) {
 			all.Go(func() {
 				<-start
 				events := []bellhop.Event{{SourceID: h.ledger.source, Type: "x", ProviderID: providerID, ReceivedAt: time.Now(), SHA256: sha256.Sum256(nil)}}
-				owed := []bellhop.Owed{{DestinationID: h.ledger.destination}}
+				owed := []bellhop.NewDelivery{{DestinationID: h.ledger.destination}}
 				got, err := s.Accept(t.Context(), nil, events, owed)
 				if err != nil {
 					t.Error(err)

@@ -127,7 +127,7 @@ func (h *house) restart(s *Store, d *disk) *Store {
 // acceptOne accepts one event with one delivery, leased.
 func (h *house) acceptOne(s *Store, providerID string) (deliveryID string, got bellhop.Accepted, err error) {
 	body := []byte("{}")
-	owed := []bellhop.Owed{{DestinationID: h.ledger.destination, Leased: true}}
+	owed := []bellhop.NewDelivery{{DestinationID: h.ledger.destination, Leased: true}}
 	got, err = s.Accept(context.Background(), nil, []bellhop.Event{{SourceID: h.ledger.source, Type: "x", ProviderID: providerID,
 		ReceivedAt: time.Now(), Body: body, SHA256: sha256.Sum256(body)}}, owed)
 	return owed[0].DeliveryID, got, err

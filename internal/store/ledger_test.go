@@ -53,7 +53,7 @@ func (l *ledger) body(random *rand.Rand) ([]byte, *entry) {
 // send accepts a request of one or two events and records an attempt of each delivery that is leased.
 func (l *ledger) send(s *Store, random *rand.Rand) error {
 	var events []bellhop.Event
-	var owed []bellhop.Owed
+	var owed []bellhop.NewDelivery
 	var entries []*entry
 	for i := range 1 + random.IntN(2) {
 		body, e := l.body(random)
@@ -62,7 +62,7 @@ func (l *ledger) send(s *Store, random *rand.Rand) error {
 			ev.ProviderID = fmt.Sprint(binary.LittleEndian.Uint64(body))
 		}
 		events, entries = append(events, ev), append(entries, e)
-		owed = append(owed, bellhop.Owed{Event: i, DestinationID: l.destination, Leased: true}, bellhop.Owed{Event: i, DestinationID: l.destination})
+		owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: l.destination, Leased: true}, bellhop.NewDelivery{Event: i, DestinationID: l.destination})
 	}
 	_, err := s.Accept(context.Background(), nil, events, owed)
 	l.mu.Lock()

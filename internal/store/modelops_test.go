@@ -56,13 +56,13 @@ func (m *model) some(r *rapid.T) *modelDelivery {
 
 func (m *model) accept(r *rapid.T, now time.Time) {
 	var events []bellhop.Event
-	var owed []bellhop.Owed
+	var owed []bellhop.NewDelivery
 	for i := range rapid.IntRange(1, 3).Draw(r, "events") {
 		body := make([]byte, rapid.IntRange(0, 300).Draw(r, "length"))
 		events = append(events, bellhop.Event{SourceID: m.source, Type: "x", ProviderID: rapid.SampledFrom([]string{"", "a", "b", "c", "d"}).Draw(r, "provider id"),
 			ReceivedAt: now, Body: body, SHA256: sha256.Sum256(body)})
 		for range rapid.IntRange(0, 3).Draw(r, "owed") {
-			owed = append(owed, bellhop.Owed{Event: i, DestinationID: rapid.SampledFrom(m.destinations).Draw(r, "destination"), Leased: rapid.Bool().Draw(r, "leased")})
+			owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: rapid.SampledFrom(m.destinations).Draw(r, "destination"), Leased: rapid.Bool().Draw(r, "leased")})
 		}
 	}
 	got, err := m.s.Accept(m.t.Context(), nil, events, owed)

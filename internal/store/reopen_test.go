@@ -34,7 +34,7 @@ func TestReopenNouns(t *testing.T) {
 	s := reopen(t, dir)
 	source, gone := populate(t, s)
 	event := []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: epoch}}
-	if _, err := s.Accept(t.Context(), nil, event, []bellhop.Owed{{DestinationID: gone}}); err != nil {
+	if _, err := s.Accept(t.Context(), nil, event, []bellhop.NewDelivery{{DestinationID: gone}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(s.DeleteDestination(t.Context(), gone), s.DeleteSource(t.Context(), source)); err != nil {

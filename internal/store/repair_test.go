@@ -80,9 +80,9 @@ func acceptMany(s *Store, source, destination string, n int) error {
 	body := make([]byte, 1024)
 	all := slices.Repeat([]bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: time.Now(), Body: body, SHA256: sha256.Sum256(body)}}, n)
 	for part := range slices.Chunk(all, 100) {
-		var owed []bellhop.Owed
+		var owed []bellhop.NewDelivery
 		for i := range part {
-			owed = append(owed, bellhop.Owed{Event: i, DestinationID: destination, Leased: true})
+			owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: destination, Leased: true})
 		}
 		if _, err := s.Accept(context.Background(), nil, part, owed); err != nil {
 			return err
@@ -102,7 +102,7 @@ func replayStep(s *Store, r bellhop.Repair, destination string, limit int) (afte
 		return r, err
 	}
 	for i := range step.Chosen {
-		step.Owed = append(step.Owed, bellhop.Owed{Event: i, DestinationID: destination})
+		step.Deliveries = append(step.Deliveries, bellhop.NewDelivery{Event: i, DestinationID: destination})
 	}
 	return s.StepRepair(context.Background(), r, step)
 }

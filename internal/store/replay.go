@@ -9,7 +9,7 @@ import (
 )
 
 // ReplayEvent stores new deliveries of an event, due now, and sets their ids. A destination that was deleted meanwhile gets none.
-func (s *Store) ReplayEvent(ctx context.Context, eventID string, owed []bellhop.Owed) error {
+func (s *Store) ReplayEvent(ctx context.Context, eventID string, owed []bellhop.NewDelivery) error {
 	event, ok := s.ids.parseEvent(eventID)
 	if !ok {
 		return bellhop.NotFound("event", eventID)
@@ -38,7 +38,7 @@ const insertReplay = `INSERT INTO deliveries (n, destination, state, attempts, n
 	RETURNING n`
 
 // replay writes one more delivery of an event; "" if the event, its destination or a place for it is gone.
-func (s *Store) replay(c *conn, event int64, owed bellhop.Owed, now time.Time) (deliveryID string, err error) {
+func (s *Store) replay(c *conn, event int64, owed bellhop.NewDelivery, now time.Time) (deliveryID string, err error) {
 	destination, ok := s.destinations.get(owed.DestinationID)
 	if !ok {
 		return "", nil
@@ -93,7 +93,7 @@ func (s *Store) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.R
 // applyStep changes deliveries and returns how many, of how many that were to be.
 func (s *Store) applyStep(c *conn, r bellhop.Repair, step bellhop.RepairStep, now time.Time) (changed, tried int64, err error) {
 	if r.Kind == bellhop.RepairReplay {
-		for _, owed := range step.Owed {
+		for _, owed := range step.Deliveries {
 			id, err := s.replay(c, step.Chosen[owed.Event].Cursor, owed, now)
 			if err != nil {
 				return 0, 0, err
@@ -102,7 +102,7 @@ func (s *Store) applyStep(c *conn, r bellhop.Repair, step bellhop.RepairStep, no
 				changed++
 			}
 		}
-		return changed, int64(len(step.Owed)), nil
+		return changed, int64(len(step.Deliveries)), nil
 	}
 	update, nextAt := revive, now
 	if r.Kind == bellhop.RepairCancel {

@@ -15,7 +15,7 @@ func TestRetainInSteps(t *testing.T) {
 	s := open(t, func(o *Options) { o.sync, o.Retain, o.Now = "off", time.Hour, func() time.Time { return now } })
 	source, destination := populate(t, s)
 	for range events {
-		owed := []bellhop.Owed{{DestinationID: destination, Leased: true}}
+		owed := []bellhop.NewDelivery{{DestinationID: destination, Leased: true}}
 		if _, err := s.Accept(t.Context(), nil, []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: now}}, owed); err != nil {
 			t.Fatal(err)
 		}

@@ -18,10 +18,10 @@ func owe(t testing.TB, s *Store, source, destination string, n int, key func(i i
 	body := []byte("x")
 	for from := 0; from < n; from += 500 {
 		var events []bellhop.Event
-		var owed []bellhop.Owed
+		var owed []bellhop.NewDelivery
 		for i := from; i < min(n, from+500); i++ {
 			events = append(events, bellhop.Event{SourceID: source, Type: "x", ReceivedAt: time.Now(), Body: body, SHA256: sha256.Sum256(body)})
-			owed = append(owed, bellhop.Owed{Event: i - from, DestinationID: destination, Key: key(i)})
+			owed = append(owed, bellhop.NewDelivery{Event: i - from, DestinationID: destination, Key: key(i)})
 		}
 		if _, err := s.Accept(t.Context(), nil, events, owed); err != nil {
 			t.Fatal(err)

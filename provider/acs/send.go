@@ -36,8 +36,8 @@ func (p Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Re
 // inner is what Event Grid's renderers are, of either schema.
 type inner interface {
 	provider.Batcher
-	provider.Greeter
-	provider.Judge
+	provider.Handshaker
+	provider.ReplyJudge
 }
 
 // takeKey takes the access key from raw, and leaves what is Event Grid's. key is nil where there is none.
@@ -104,7 +104,7 @@ type signer struct {
 // checkHeaders refuses settings that set a header which the signature is in.
 func (s signer) checkHeaders(env provider.Env) error {
 	now := env.Now()
-	m, err := s.inner.Render(&bellhop.Event{ID: "evt_probe", Type: "probe", Time: now, ReceivedAt: now, Body: []byte("{}")}, provider.Sending{Time: now})
+	m, err := s.inner.Render(&bellhop.Event{ID: "evt_probe", Type: "probe", Time: now, ReceivedAt: now, Body: []byte("{}")}, provider.AttemptInfo{Time: now})
 	if err != nil {
 		return err
 	}
@@ -117,20 +117,20 @@ func (s signer) checkHeaders(env provider.Env) error {
 }
 
 // Render implements [provider.Renderer].
-func (s signer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (s signer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	m, err := s.inner.Render(ev, at)
 	return s.sign(m, at.URL, at.Time, err)
 }
 
 // RenderBatch implements [provider.Batcher].
-func (s signer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (s signer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	m, err := s.inner.RenderBatch(events, at)
 	return s.sign(m, at.URL, at.Time, err)
 }
 
-// Greet implements [provider.Greeter].
-func (s signer) Greet(at provider.Sending) (provider.Greeting, error) {
-	g, err := s.inner.Greet(at)
+// Handshake implements [provider.Handshaker].
+func (s signer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
+	g, err := s.inner.Handshake(at)
 	to := g.URL
 	if to == "" {
 		to = at.URL
@@ -140,7 +140,7 @@ func (s signer) Greet(at provider.Sending) (provider.Greeting, error) {
 }
 
 // sign signs m, which goes to that URL, unless rendering it ended in err.
-func (s signer) sign(m provider.Rendered, to string, at time.Time, err error) (provider.Rendered, error) {
+func (s signer) sign(m provider.OutboundRequest, to string, at time.Time, err error) (provider.OutboundRequest, error) {
 	if err != nil {
 		return m, err
 	}

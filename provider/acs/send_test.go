@@ -33,7 +33,7 @@ func TestSigned(t *testing.T) {
 		"http://[0:0::1]:8080/a":                                "[::1]:8080",
 	} {
 		for _, schema := range []string{"eventgrid", "cloudevents"} {
-			at := provider.Sending{DeliveryID: "dlv_1", Attempt: 1, Time: providertest.Now, URL: url}
+			at := provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1, Time: providertest.Now, URL: url}
 			for what, m := range rendered(t, `{"schema":"`+schema+`","access_key":"`+keyText+`"}`, at) {
 				wantSigned(t, schema+" "+what+" "+url, m, url, host)
 			}
@@ -42,7 +42,7 @@ func TestSigned(t *testing.T) {
 }
 
 // rendered is all that a destination with these settings sends.
-func rendered(t *testing.T, settings string, at provider.Sending) map[string]provider.Rendered {
+func rendered(t *testing.T, settings string, at provider.AttemptInfo) map[string]provider.OutboundRequest {
 	t.Helper()
 	r, err := acs.Provider{}.OpenSender(renderEnv, json.RawMessage(settings))
 	if err != nil {
@@ -51,18 +51,18 @@ func rendered(t *testing.T, settings string, at provider.Sending) map[string]pro
 	ev := &bellhop.Event{ID: "evt_1", Type: "order.paid", Source: "shop", ReceivedAt: providertest.Now, ContentType: "application/json", Body: []byte(`{"a":1}`)}
 	one, err1 := r.Render(ev, at)
 	two, err2 := r.(provider.Batcher).RenderBatch([]*bellhop.Event{ev, ev}, at)
-	greeting, err3 := r.(provider.Greeter).Greet(at)
+	handshake, err3 := r.(provider.Handshaker).Handshake(at)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
-	if r.(provider.Judge).Judge(400, nil) != provider.GiveUp {
+	if r.(provider.ReplyJudge).Judge(400, nil) != bellhop.OutcomeDead {
 		t.Error("it does not judge as Event Grid does")
 	}
-	return map[string]provider.Rendered{"one": one, "two": two, "greeting": greeting.Request}
+	return map[string]provider.OutboundRequest{"one": one, "two": two, "handshake": handshake.Request}
 }
 
 // wantSigned reads m off a wire, where it has the request line and host that net/http writes.
-func wantSigned(t *testing.T, what string, m provider.Rendered, url, host string) {
+func wantSigned(t *testing.T, what string, m provider.OutboundRequest, url, host string) {
 	t.Helper()
 	method := m.Method
 	if method == "" {
@@ -97,7 +97,7 @@ func wantSigned(t *testing.T, what string, m provider.Rendered, url, host string
 }
 
 func TestUnsigned(t *testing.T) {
-	for what, m := range rendered(t, `{}`, provider.Sending{Time: providertest.Now, URL: "https://receiver.example"}) {
+	for what, m := range rendered(t, `{}`, provider.AttemptInfo{Time: providertest.Now, URL: "https://receiver.example"}) {
 		if m.Header.Get("Authorization") != "" {
 			t.Errorf("%s is signed", what)
 		}

@@ -43,16 +43,16 @@ type renderer struct {
 }
 
 // Render sends an event that came from Media Services as it is, and any other as a document that tells of it.
-func (r *renderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, account, err := r.document(ev)
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("ams: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("ams: %w", err)
 	}
 	sig, err := Sign(body, r.key)
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("ams: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("ams: %w", err)
 	}
-	return provider.Rendered{Body: body, Header: http.Header{
+	return provider.OutboundRequest{Body: body, Header: http.Header{
 		"Content-Type":  {"application/json; charset=utf-8"},
 		SignatureHeader: {sig},
 		AccountHeader:   {account},

@@ -13,10 +13,10 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
-func render(t *testing.T, account string, ev bellhop.Event) (provider.Rendered, error) {
+func render(t *testing.T, account string, ev bellhop.Event) (provider.OutboundRequest, error) {
 	t.Helper()
 	r := providertest.OpenSender(t, ams.Provider{}, providertest.JSON(map[string]any{"signing_key": newKey(0), "account_id": account}))
-	return r.Render(&ev, provider.Sending{})
+	return r.Render(&ev, provider.AttemptInfo{})
 }
 
 func TestSendForeign(t *testing.T) {

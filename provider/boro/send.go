@@ -77,24 +77,24 @@ type renderer struct {
 }
 
 // Render sends an event that came from Boro as it is, and any other as a notification that tells of it.
-func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := r.body(ev)
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("boro: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("boro: %w", err)
 	}
 	m := Message{Method: http.MethodPost, Header: r.headers.Clone(), Body: body}
 	if r.key != nil {
 		u, err := url.Parse(at.URL)
 		if err != nil {
-			return provider.Rendered{}, errors.New("boro: the URL cannot be read")
+			return provider.OutboundRequest{}, errors.New("boro: the URL cannot be read")
 		}
 		m.URI = u.RequestURI()
 		m.Header.Set("Date", at.Time.UTC().Format(http.TimeFormat))
 		if err := Sign(m, r.profileID, r.key); err != nil {
-			return provider.Rendered{}, fmt.Errorf("boro: %w", err)
+			return provider.OutboundRequest{}, fmt.Errorf("boro: %w", err)
 		}
 	}
-	return provider.Rendered{Header: m.Header, Body: body}, nil
+	return provider.OutboundRequest{Header: m.Header, Body: body}, nil
 }
 
 // body returns the notification that carries ev, or an error that wraps provider.ErrSkip.

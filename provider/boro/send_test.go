@@ -14,10 +14,10 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
-func render(t testing.TB, settings values, ev bellhop.Event) (provider.Rendered, error) {
+func render(t testing.TB, settings values, ev bellhop.Event) (provider.OutboundRequest, error) {
 	t.Helper()
 	r := providertest.OpenSender(t, boro.Provider{}, providertest.Settings(nil, settings))
-	return r.Render(&ev, provider.Sending{URL: "https://h.example:8443/a%2Fb?c=d#e", Time: providertest.Now})
+	return r.Render(&ev, provider.AttemptInfo{URL: "https://h.example:8443/a%2Fb?c=d#e", Time: providertest.Now})
 }
 
 func TestSendForeign(t *testing.T) {

@@ -25,7 +25,7 @@ func (c *caller) RoundTrip(r *http.Request) (*http.Response, error) {
 
 const callback = "https://eventemitter.example.com/confirm?id=12345&key=c2VjcmV0"
 
-func greeted(t *testing.T, c *caller, hosts []string, callbacks ...string) *provider.Reply {
+func shaken(t *testing.T, c *caller, hosts []string, callbacks ...string) *provider.Reply {
 	t.Helper()
 	req := options("WebHook-Request-Origin", emitter, "WebHook-Request-Rate", "120")
 	req.Header["Webhook-Request-Callback"] = callbacks
@@ -43,7 +43,7 @@ func greeted(t *testing.T, c *caller, hosts []string, callbacks ...string) *prov
 // A host that is listed is called, and told what the answer leaves out.
 func TestCallback(t *testing.T) {
 	c := &caller{status: 200}
-	reply := greeted(t, c, []string{"EventEmitter.example.com"}, callback)
+	reply := shaken(t, c, []string{"EventEmitter.example.com"}, callback)
 	if reply.Status != 200 || reply.Then == nil || reply.Header.Get("WebHook-Allowed-Origin") != "" || reply.Header.Get("WebHook-Allowed-Rate") != "" {
 		t.Fatalf("got %+v", reply)
 	}
@@ -64,18 +64,18 @@ func TestCallbackNotListed(t *testing.T) {
 		"//eventemitter.example.com/", "https:eventemitter.example.com", "https://", "https://169.254.169.254/latest/", "file:///etc/passwd",
 		"https://eventemitter.example.com\\@evil.example.net/", "https://eventemitter.example.com\r\n/", "https://eventemitter.example.com./", "", "%",
 	} {
-		if reply := greeted(t, &caller{}, listed, url); reply.Then != nil || reply.Header.Get("WebHook-Allowed-Origin") != emitter {
+		if reply := shaken(t, &caller{}, listed, url); reply.Then != nil || reply.Header.Get("WebHook-Allowed-Origin") != emitter {
 			t.Errorf("%q is called, or not agreed to: %+v", url, reply)
 		}
 	}
-	if reply := greeted(t, &caller{}, listed, callback, callback); reply.Then != nil {
+	if reply := shaken(t, &caller{}, listed, callback, callback); reply.Then != nil {
 		t.Error("of two callbacks, one is called")
 	}
-	if reply := greeted(t, &caller{}, nil, callback); reply.Then != nil {
+	if reply := shaken(t, &caller{}, nil, callback); reply.Then != nil {
 		t.Error("called, though no host is listed")
 	}
 	for _, url := range []string{"https://eventemitter.example.com:443/x", "https://a.example:8443/x"} {
-		if reply := greeted(t, &caller{}, listed, url); reply.Then == nil {
+		if reply := shaken(t, &caller{}, listed, url); reply.Then == nil {
 			t.Errorf("%q is not called", url)
 		}
 	}
@@ -84,7 +84,7 @@ func TestCallbackNotListed(t *testing.T) {
 // Why a call failed is on record, and where it went is not.
 func TestCallbackFails(t *testing.T) {
 	for _, c := range []*caller{{status: 404}, {status: 302}, {err: errors.New("no route")}} {
-		err := greeted(t, c, []string{emitter}, callback).Then(context.Background())
+		err := shaken(t, c, []string{emitter}, callback).Then(context.Background())
 		if err == nil || strings.Contains(err.Error(), "c2VjcmV0") || strings.Contains(err.Error(), "confirm") {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -92,7 +92,7 @@ func TestCallbackFails(t *testing.T) {
 }
 
 func TestSecretHeaders(t *testing.T) {
-	keeper, ok := open(t, nil).(provider.Secretive)
+	keeper, ok := open(t, nil).(provider.SecretHeaders)
 	if !ok || !slices.Contains(keeper.SecretHeaders(), "Webhook-Request-Callback") {
 		t.Error("the URL of a callback is kept")
 	}

@@ -80,7 +80,7 @@ func readBatch(body []byte, versions []string) (receipt provider.Receipt, err er
 	for i, item := range items {
 		ev, err := parse(item, versions...)
 		if err != nil {
-			receipt.Refused = append(receipt.Refused, provider.Refusal{Item: i, Err: err})
+			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: err})
 			continue
 		}
 		receipt.Events = append(receipt.Events, ev)

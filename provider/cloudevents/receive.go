@@ -17,9 +17,9 @@ type receiver struct {
 	versions  []string
 }
 
-var _ provider.Secretive = (*receiver)(nil)
+var _ provider.SecretHeaders = (*receiver)(nil)
 
-// SecretHeaders implements [provider.Secretive]: who has the URL of a callback can agree in our name.
+// SecretHeaders implements [provider.SecretHeaders]: who has the URL of a callback can agree in our name.
 func (r *receiver) SecretHeaders() []string { return []string{RequestCallbackHeader} }
 
 // Receive answers the handshake, which carries no token; of anything else it verifies the token, then looks at the

@@ -19,10 +19,10 @@ type renderer struct {
 
 // Render sends a CloudEvent in the mode it came in, its bytes as they are, and anything else in the destination's.
 // What has no data is sent structured, for a body must not be empty.
-func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	c, err := r.content(ev)
 	if err != nil {
-		return provider.Rendered{}, err
+		return provider.OutboundRequest{}, err
 	}
 	if c.canBeBinary() && (c.binary || r.binary) {
 		m := r.request(at, c.contentType, c.data)
@@ -56,7 +56,7 @@ const (
 	batchType = BatchMediaType + "; charset=utf-8"
 )
 
-func (r *renderer) request(at provider.Sending, contentType string, body []byte) provider.Rendered {
+func (r *renderer) request(at provider.AttemptInfo, contentType string, body []byte) provider.OutboundRequest {
 	h := http.Header{"Content-Type": {contentType}}
 	if r.token != "" {
 		h["Authorization"] = []string{bearer + r.token}
@@ -68,7 +68,7 @@ func (r *renderer) request(at provider.Sending, contentType string, body []byte)
 	if len(provider.Query(at.URL, queryToken)) > 0 {
 		h["Cache-Control"] = []string{"no-store"}
 	}
-	return provider.Rendered{Header: h, Body: body}
+	return provider.OutboundRequest{Header: h, Body: body}
 }
 
 // batcher is a renderer whose receiver takes batches.
@@ -77,17 +77,17 @@ type batcher struct{ *renderer }
 var _ provider.Batcher = (*batcher)(nil)
 
 // Render sends a batch of one.
-func (b *batcher) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (b *batcher) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	return b.RenderBatch([]*bellhop.Event{ev}, at)
 }
 
 // RenderBatch sends a JSON array, in which what came as JSON keeps its bytes and all else is written anew.
-func (b *batcher) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (b *batcher) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body := []byte{'['}
 	for i, ev := range events {
 		c, err := b.content(ev)
 		if err != nil {
-			return provider.Rendered{}, err
+			return provider.OutboundRequest{}, err
 		}
 		if i > 0 {
 			body = append(body, ',')

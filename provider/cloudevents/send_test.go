@@ -20,9 +20,9 @@ func renderer(t testing.TB, settings string) provider.Renderer {
 	return providertest.OpenSender(t, cloudevents.Provider{}, settings)
 }
 
-func render(t testing.TB, settings string, ev *bellhop.Event) provider.Rendered {
+func render(t testing.TB, settings string, ev *bellhop.Event) provider.OutboundRequest {
 	t.Helper()
-	m, err := renderer(t, settings).Render(ev, provider.Sending{Attempt: 1, Time: providertest.Now, URL: "https://receiver.example/x?access_token=t"})
+	m, err := renderer(t, settings).Render(ev, provider.AttemptInfo{Attempt: 1, Time: providertest.Now, URL: "https://receiver.example/x?access_token=t"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestSendLookalike(t *testing.T) {
 func TestSendWithoutID(t *testing.T) {
 	for _, mode := range []string{"binary", "structured", "batch"} {
 		r := renderer(t, `{"mode":"`+mode+`"}`)
-		if _, err := r.Render(&bellhop.Event{Type: "x", Body: []byte("{}")}, provider.Sending{}); err == nil {
+		if _, err := r.Render(&bellhop.Event{Type: "x", Body: []byte("{}")}, provider.AttemptInfo{}); err == nil {
 			t.Errorf("%s: rendered an event without an id", mode)
 		}
 	}

@@ -80,7 +80,7 @@ func TestBatcher(t *testing.T) {
 		if _, ok := r.(provider.Batcher); ok != want || err != nil {
 			t.Errorf("%s: %v, %v", mode, ok, err)
 		}
-		if _, ok := r.(provider.Greeter); !ok {
+		if _, ok := r.(provider.Handshaker); !ok {
 			t.Errorf("%s: asks nobody", mode)
 		}
 	}

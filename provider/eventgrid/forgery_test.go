@@ -216,7 +216,7 @@ func TestBatch(t *testing.T) {
 	}
 	for _, bad := range []string{"null", "1", `"x"`, "[]", "{}", `{"id":"x"}`, `{"eventType":"x"}`, `{"specversion":"1.0"}`} {
 		receipt, err := r.Receive(context.Background(), delivery("s3cret", batch(4, bad)))
-		if err != nil || len(receipt.Events) != 4 || len(receipt.Refused) != 1 || receipt.Refused[0].Item != 2 || receipt.Status != 200 {
+		if err != nil || len(receipt.Events) != 4 || len(receipt.Refused) != 1 || receipt.Refused[0].Index != 2 || receipt.Status != 200 {
 			t.Errorf("%s: %d events, %+v refused, %v", bad, len(receipt.Events), receipt.Refused, err)
 		}
 	}
@@ -305,7 +305,7 @@ func TestSecretHeaders(t *testing.T) {
 		settings values
 		want     string
 	}{{headerSettings, "X-Key"}, {values{"query_secret": "a"}, ""}} {
-		if got := strings.Join(open(t, c.settings).(provider.Secretive).SecretHeaders(), ","); got != c.want {
+		if got := strings.Join(open(t, c.settings).(provider.SecretHeaders).SecretHeaders(), ","); got != c.want {
 			t.Errorf("%v: got %q", c.settings, got)
 		}
 	}

@@ -36,9 +36,9 @@ type receiver struct {
 	subscriptions []string
 }
 
-var _ provider.Secretive = (*receiver)(nil)
+var _ provider.SecretHeaders = (*receiver)(nil)
 
-// SecretHeaders implements [provider.Secretive].
+// SecretHeaders implements [provider.SecretHeaders].
 func (r *receiver) SecretHeaders() []string {
 	var names []string
 	for _, p := range r.proofs {
@@ -110,7 +110,7 @@ func readItems(items [][]byte) (provider.Receipt, error) {
 	for i, item := range items {
 		ev, err := Parse(item)
 		if err != nil {
-			receipt.Refused = append(receipt.Refused, provider.Refusal{Item: i, Err: err})
+			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: err})
 			continue
 		}
 		receipt.Events = append(receipt.Events, ev)

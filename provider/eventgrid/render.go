@@ -14,18 +14,18 @@ type renderer struct {
 }
 
 var (
-	_ provider.Batcher = (*renderer)(nil)
-	_ provider.Greeter = (*renderer)(nil)
+	_ provider.Batcher    = (*renderer)(nil)
+	_ provider.Handshaker = (*renderer)(nil)
 )
 
 // Render delivers a batch of one, since Event Grid's schema knows nothing else.
-func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	return r.RenderBatch([]*bellhop.Event{ev}, at)
 }
 
 // RenderBatch delivers an array, in which an event in this schema keeps its bytes and any other is put into it. What
 // publishers leave out, and Event Grid adds, is added.
-func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	eventType, dataVersion := headerNotification, ""
 	body, err := provider.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) {
 		item, version, err := r.item(ev)
@@ -35,14 +35,14 @@ func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (pr
 		return item, err
 	})
 	if err != nil {
-		return provider.Rendered{}, err
+		return provider.OutboundRequest{}, err
 	}
 	if len(events) == 1 && events[0].Type == DeletedType {
 		eventType = headerDeletion
 	}
 	h := http.Header{"Content-Type": {contentType}}
 	r.addHeaders(h, eventType, dataVersion, at)
-	return provider.Rendered{Header: h, Body: body}, nil
+	return provider.OutboundRequest{Header: h, Body: body}, nil
 }
 
 // item returns ev in Event Grid's schema, and its data version.

@@ -17,8 +17,8 @@ type cloudRenderer struct {
 }
 
 var (
-	_ provider.Batcher = (*cloudRenderer)(nil)
-	_ provider.Greeter = (*cloudRenderer)(nil)
+	_ provider.Batcher    = (*cloudRenderer)(nil)
+	_ provider.Handshaker = (*cloudRenderer)(nil)
 )
 
 func newCloudRenderer(env provider.Env, s sendSettings) (*cloudRenderer, error) {
@@ -39,37 +39,37 @@ func newCloudRenderer(env provider.Env, s sendSettings) (*cloudRenderer, error) 
 
 // Render delivers one object. A CloudEvent keeps its bytes; what came in Event Grid's own schema is written as Event
 // Grid would, had it been asked for CloudEvents.
-func (r *cloudRenderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *cloudRenderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	ev, err := r.cloudEvent(ev)
 	if err != nil {
-		return provider.Rendered{}, err
+		return provider.OutboundRequest{}, err
 	}
 	m, err := r.one.Render(ev, at)
 	return r.complete(m, at), err
 }
 
 // RenderBatch delivers an array.
-func (r *cloudRenderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *cloudRenderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	list := make([]*bellhop.Event, len(events))
 	for i, ev := range events {
 		var err error
 		if list[i], err = r.cloudEvent(ev); err != nil {
-			return provider.Rendered{}, err
+			return provider.OutboundRequest{}, err
 		}
 	}
 	m, err := r.many.RenderBatch(list, at)
 	return r.complete(m, at), err
 }
 
-// Greet asks as the Web Hooks specification has it, under the name of Event Grid.
-func (r *cloudRenderer) Greet(at provider.Sending) (provider.Greeting, error) {
-	return r.one.(provider.Greeter).Greet(at)
+// Handshake asks as the Web Hooks specification has it, under the name of Event Grid.
+func (r *cloudRenderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
+	return r.one.(provider.Handshaker).Handshake(at)
 }
 
-// Asks implements [provider.Greeter].
-func (*cloudRenderer) Asks() bool { return true }
+// HandshakeByDefault implements [provider.Handshaker].
+func (*cloudRenderer) HandshakeByDefault() bool { return true }
 
-func (r *cloudRenderer) complete(m provider.Rendered, at provider.Sending) provider.Rendered {
+func (r *cloudRenderer) complete(m provider.OutboundRequest, at provider.AttemptInfo) provider.OutboundRequest {
 	if m.Header != nil {
 		r.addHeaders(m.Header, headerNotification, "", at)
 	}

@@ -25,8 +25,8 @@ const (
 	schemaCloudEvents = "cloudevents"
 )
 
-// OpenSender implements [provider.Sender]. The Renderer is a [provider.Batcher], a [provider.Greeter] and a
-// [provider.Judge].
+// OpenSender implements [provider.Sender]. The Renderer is a [provider.Batcher], a [provider.Handshaker] and a
+// [provider.ReplyJudge].
 func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {
 	var s sendSettings
 	if err := provider.DecodeSettings(raw, &s); err != nil {
@@ -69,7 +69,7 @@ const defaultName = "BELLHOP"
 type sender struct{ sendSettings }
 
 // addHeaders adds the headers that Event Grid adds to what it posts.
-func (s *sender) addHeaders(h http.Header, eventType, dataVersion string, at provider.Sending) {
+func (s *sender) addHeaders(h http.Header, eventType, dataVersion string, at provider.AttemptInfo) {
 	name := s.SubscriptionName
 	if name == "" {
 		name = defaultName
@@ -95,19 +95,19 @@ func (s *sender) topic(source string) string {
 	return s.Topic
 }
 
-var _ provider.Judge = (*sender)(nil)
+var _ provider.ReplyJudge = (*sender)(nil)
 
 // Judge takes for success what Event Grid does, and gives up where it does. 410 stops the destination, as anywhere.
 // Source: https://learn.microsoft.com/en-us/azure/event-grid/delivery-and-retry
-func (*sender) Judge(status int, _ []byte) provider.Verdict {
+func (*sender) Judge(status int, _ []byte) bellhop.Outcome {
 	switch {
 	case status >= 200 && status <= 204:
-		return provider.Delivered
+		return bellhop.OutcomeDelivered
 	case status > 204 && status <= 299:
-		return provider.Retry
+		return bellhop.OutcomeRetry
 	case status == http.StatusBadRequest, status == http.StatusUnauthorized, status == http.StatusForbidden,
 		status == http.StatusRequestEntityTooLarge:
-		return provider.GiveUp
+		return bellhop.OutcomeDead
 	}
-	return provider.ByStatus
+	return ""
 }

@@ -29,7 +29,7 @@ func openSender(t testing.TB, settings values) provider.Batcher {
 }
 
 // arrive returns the events that a source makes of what was rendered.
-func arrive(t *testing.T, m provider.Rendered) []bellhop.Event {
+func arrive(t *testing.T, m provider.OutboundRequest) []bellhop.Event {
 	t.Helper()
 	receipt, err := open(t, values{"unauthenticated": true}).Receive(context.Background(),
 		&provider.Request{Method: "POST", Target: "/in/grid", Header: m.Header, Body: m.Body, ReceivedAt: providertest.Now})
@@ -39,7 +39,7 @@ func arrive(t *testing.T, m provider.Rendered) []bellhop.Event {
 	return receipt.Events
 }
 
-var at = provider.Sending{DeliveryID: "dlv_1", Attempt: 3, Time: providertest.Now, URL: "https://receiver.example/"}
+var at = provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 3, Time: providertest.Now, URL: "https://receiver.example/"}
 
 func foreignEvent(contentType, body string) *bellhop.Event {
 	return &bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ContentType: contentType, Body: []byte(body),
@@ -114,7 +114,7 @@ func TestSendHeaders(t *testing.T) {
 // ownEvents are those that come with the body in a file, as the store keeps them.
 func ownEvents(t *testing.T, path string) (events []*bellhop.Event) {
 	t.Helper()
-	for _, ev := range arrive(t, provider.Rendered{Header: http.Header{}, Body: []byte(providertest.ReadFile(t, path))}) {
+	for _, ev := range arrive(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(providertest.ReadFile(t, path))}) {
 		ev.ID, ev.Source, ev.ReceivedAt = "evt_own", "grid", providertest.Now
 		events = append(events, &ev)
 	}
@@ -187,7 +187,7 @@ func checkArrived(t *testing.T, was *bellhop.Event, is bellhop.Event, same bool)
 }
 
 func TestSendConverted(t *testing.T) {
-	ev := arrive(t, provider.Rendered{Header: http.Header{}, Body: []byte(
+	ev := arrive(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(
 		`{"specversion":"1.0","id":"1","source":"/s","type":"a","time":"2026-11-22T08:15:30.1234567Z","datacontenttype":"image/png","data_base64":"iVBORw==","more":1}`)})[0]
 	m, err := openSender(t, nil).Render(&ev, at)
 	const want = `[{"id":"1","topic":"/s","subject":"","data":{"contentType":"image/png","data_base64":"iVBORw=="},"eventType":"a",` +
@@ -195,7 +195,7 @@ func TestSendConverted(t *testing.T) {
 	if string(m.Body) != want || err != nil {
 		t.Errorf("got  %s, %v\nwant %s", m.Body, err, want)
 	}
-	ev = arrive(t, provider.Rendered{Header: http.Header{}, Body: []byte(`[{"id":"1","eventType":"a","eventTime":"yesterday"}]`)})[0]
+	ev = arrive(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(`[{"id":"1","eventType":"a","eventTime":"yesterday"}]`)})[0]
 	ev.Source = "grid"
 	m, err = openSender(t, values{"schema": "cloudevents"}).Render(&ev, at)
 	if string(m.Body) != `{"id":"1","source":"/in/grid","specversion":"1.0","type":"a"}` || err != nil {
@@ -229,12 +229,12 @@ func TestSendForeignCloudEvents(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	for _, schema := range []string{"eventgrid", "cloudevents"} {
-		judge := openSender(t, values{"schema": schema}).(provider.Judge)
-		for status, want := range map[int]provider.Verdict{
-			200: provider.Delivered, 201: provider.Delivered, 202: provider.Delivered, 203: provider.Delivered, 204: provider.Delivered,
-			205: provider.Retry, 206: provider.Retry, 226: provider.Retry,
-			400: provider.GiveUp, 401: provider.GiveUp, 403: provider.GiveUp, 413: provider.GiveUp,
-			302: provider.ByStatus, 404: provider.ByStatus, 408: provider.ByStatus, 410: provider.ByStatus, 429: provider.ByStatus, 503: provider.ByStatus,
+		judge := openSender(t, values{"schema": schema}).(provider.ReplyJudge)
+		for status, want := range map[int]bellhop.Outcome{
+			200: bellhop.OutcomeDelivered, 201: bellhop.OutcomeDelivered, 202: bellhop.OutcomeDelivered, 203: bellhop.OutcomeDelivered, 204: bellhop.OutcomeDelivered,
+			205: bellhop.OutcomeRetry, 206: bellhop.OutcomeRetry, 226: bellhop.OutcomeRetry,
+			400: bellhop.OutcomeDead, 401: bellhop.OutcomeDead, 403: bellhop.OutcomeDead, 413: bellhop.OutcomeDead,
+			302: "", 404: "", 408: "", 410: "", 429: "", 503: "",
 		} {
 			if got := judge.Judge(status, nil); got != want {
 				t.Errorf("%s: %d is %v, want %v", schema, status, got, want)

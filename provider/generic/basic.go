@@ -43,7 +43,7 @@ func (b *basic) verify(req *provider.Request) (proof, error) {
 	return proof{}, nil
 }
 
-func (b *basic) sign(h http.Header, _ []byte, _ string, _ provider.Sending) error {
+func (b *basic) sign(h http.Header, _ []byte, _ string, _ provider.AttemptInfo) error {
 	h.Set(authorization, "Basic "+strictBase64.EncodeToString([]byte(b.pairs[0])))
 	return nil
 }

@@ -54,7 +54,7 @@ func (c PresetCase) Sign(req *provider.Request, secret, url string, at time.Time
 	if err != nil {
 		return err
 	}
-	return scheme.sign(req.Header, req.Body, "id-1", provider.Sending{Time: at, URL: signedURL(url, req.Target)})
+	return scheme.sign(req.Header, req.Body, "id-1", provider.AttemptInfo{Time: at, URL: signedURL(url, req.Target)})
 }
 
 // HMAC is the scheme of a preset that signs with one.

@@ -76,7 +76,7 @@ func checkSigned(s settings) error {
 	return checkHeader("timestamp_header", s.TimestampHeader)
 }
 
-func (m *mac) sign(h http.Header, body []byte, id string, at provider.Sending) error {
+func (m *mac) sign(h http.Header, body []byte, id string, at provider.AttemptInfo) error {
 	signed := material{body: body, url: at.URL}
 	if m.timestamp.header != "" {
 		signed.timestamp = m.timestamp.write(at.Time)

@@ -29,7 +29,7 @@ func (q *query) verify(req *provider.Request) (proof, error) {
 }
 
 // sign has nothing to add, since the URL is the destination's own; it makes sure that the secret is in it.
-func (q *query) sign(_ http.Header, _ []byte, _ string, at provider.Sending) error {
+func (q *query) sign(_ http.Header, _ []byte, _ string, at provider.AttemptInfo) error {
 	if _, err := q.verify(&provider.Request{Target: at.URL}); err != nil {
 		return fmt.Errorf("the destination's URL must carry the secret once, as ?%s=…: %w", q.parameter, err)
 	}

@@ -17,9 +17,9 @@ type receiver struct {
 	preset       preset // the zero preset has no handshake
 }
 
-var _ provider.Secretive = (*receiver)(nil)
+var _ provider.SecretHeaders = (*receiver)(nil)
 
-// SecretHeaders implements [provider.Secretive].
+// SecretHeaders implements [provider.SecretHeaders].
 func (r *receiver) SecretHeaders() []string {
 	if t, ok := r.scheme.(*token); ok {
 		return []string{t.header}

@@ -140,9 +140,9 @@ func TestMethods(t *testing.T) {
 
 func TestSend(t *testing.T) {
 	ev := &bellhop.Event{ID: "evt_1", Type: "order.changed", Body: []byte("{}")}
-	render := func(settings values, url string) (provider.Rendered, error) {
+	render := func(settings values, url string) (provider.OutboundRequest, error) {
 		r := providertest.OpenSender(t, generic.Provider{}, providertest.JSON(settings))
-		return r.Render(ev, provider.Sending{URL: url})
+		return r.Render(ev, provider.AttemptInfo{URL: url})
 	}
 	m, err := render(with(token, values{"method": "PUT", "id_header": "x-id", "type_header": "x-type"}), "https://r.example/in")
 	if err != nil || m.Method != "PUT" || m.Header.Get("X-Id") != "evt_1" || m.Header.Get("X-Type") != "order.changed" || m.Header.Get("Authorization") != "Bearer "+secrets[0] {

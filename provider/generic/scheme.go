@@ -13,7 +13,7 @@ type scheme interface {
 	// verify returns nil if req is authentic. Its errors are those of package signature, and provider.ErrBody.
 	verify(req *provider.Request) (proof, error)
 	// sign adds to h what verify asks for. id is that of the event.
-	sign(h http.Header, body []byte, id string, at provider.Sending) error
+	sign(h http.Header, body []byte, id string, at provider.AttemptInfo) error
 }
 
 // A proof is what an authentic request was found to have.
@@ -45,5 +45,5 @@ func newScheme(s settings, now func() time.Time) (scheme, error) {
 // none takes every request.
 type none struct{}
 
-func (none) verify(*provider.Request) (proof, error)                  { return proof{}, nil }
-func (none) sign(http.Header, []byte, string, provider.Sending) error { return nil }
+func (none) verify(*provider.Request) (proof, error)                      { return proof{}, nil }
+func (none) sign(http.Header, []byte, string, provider.AttemptInfo) error { return nil }

@@ -16,7 +16,7 @@ type renderer struct {
 }
 
 // Render sends the event's bytes as they are, with its id and type in the headers that are set.
-func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	h := http.Header{"Content-Type": {provider.SendContentType(ev)}}
 	if r.idHeader != "" {
 		h.Set(r.idHeader, ev.ID)
@@ -25,7 +25,7 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rend
 		h.Set(r.typeHeader, ev.Type)
 	}
 	if err := r.scheme.sign(h, ev.Body, ev.ID, at); err != nil {
-		return provider.Rendered{}, fmt.Errorf("generic: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("generic: %w", err)
 	}
-	return provider.Rendered{Method: r.method, Header: h, Body: ev.Body}, nil
+	return provider.OutboundRequest{Method: r.method, Header: h, Body: ev.Body}, nil
 }

@@ -137,7 +137,7 @@ func TestSecretHeaders(t *testing.T) {
 		"Authorization": token, "X-Gitlab-Token": with(token, values{"header": "x-gitlab-token"}), "": hmac,
 	} {
 		r := providertest.Open(t, generic.Provider{}, providertest.JSON(s))
-		if got := strings.Join(r.(provider.Secretive).SecretHeaders(), " "); got != want {
+		if got := strings.Join(r.(provider.SecretHeaders).SecretHeaders(), " "); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

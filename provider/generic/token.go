@@ -63,7 +63,7 @@ func (t *token) cutPrefix(value string) (rest string, ok bool) {
 	return value[len(t.prefix):], provider.EqualFold(value[:len(t.prefix)], t.prefix)
 }
 
-func (t *token) sign(h http.Header, _ []byte, _ string, _ provider.Sending) error {
+func (t *token) sign(h http.Header, _ []byte, _ string, _ provider.AttemptInfo) error {
 	h.Set(t.header, t.prefix+t.tokens[0])
 	return nil
 }

@@ -46,10 +46,10 @@ type renderer struct {
 }
 
 // Render sends an event that came from GitHub as it is, and any other as a repository_dispatch that tells of it.
-func (r *renderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
 	name, p, err := told(ev)
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("github: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("github: %w", err)
 	}
 	form := p.form
 	if r.content != "" {
@@ -74,9 +74,9 @@ func (r *renderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rende
 	}
 	passOn(h, ev)
 	if err := r.sign(h, body); err != nil {
-		return provider.Rendered{}, fmt.Errorf("github: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("github: %w", err)
 	}
-	return provider.Rendered{Header: h, Body: body}, nil
+	return provider.OutboundRequest{Header: h, Body: body}, nil
 }
 
 func (r *renderer) sign(h http.Header, body []byte) error {

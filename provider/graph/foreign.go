@@ -52,7 +52,7 @@ const (
 // newItem tells of an event of another system: its id is the notification's, and its body travels as content where
 // the destination has a certificate. The resource is made of the event's id alone, since receivers are known to fetch
 // what stands there with a token of theirs.
-func (r *renderer) newItem(ev *bellhop.Event, at provider.Sending) (item, error) {
+func (r *renderer) newItem(ev *bellhop.Event, at provider.AttemptInfo) (item, error) {
 	resource := "bellhop/events/" + ev.ID
 	c := change{
 		ID:             ev.ID,

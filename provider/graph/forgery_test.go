@@ -139,7 +139,7 @@ func TestForgery(t *testing.T) {
 func codeOf(err error) string {
 	for _, sentinel := range []error{signature.ErrMissing, signature.ErrMismatch, signature.ErrMalformed, provider.ErrBody, provider.ErrForbidden} {
 		if errors.Is(err, sentinel) {
-			return sentinel.(interface{ Refusal() string }).Refusal()
+			return sentinel.(interface{ Code() string }).Code()
 		}
 	}
 	return fmt.Sprint(err)

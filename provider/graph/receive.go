@@ -64,7 +64,7 @@ func (r *receiver) events(b *batch, contentType string) provider.Receipt {
 			it.err = r.unseal(it)
 		}
 		if it.err != nil {
-			receipt.Refused = append(receipt.Refused, provider.Refusal{Item: i, Err: fmt.Errorf("graph: %w", it.err)})
+			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: fmt.Errorf("graph: %w", it.err)})
 			continue
 		}
 		receipt.Events = append(receipt.Events, bellhop.Event{

@@ -23,13 +23,13 @@ type renderer struct {
 }
 
 var (
-	_ provider.Batcher = (*renderer)(nil)
-	_ provider.Greeter = (*renderer)(nil)
+	_ provider.Batcher    = (*renderer)(nil)
+	_ provider.Handshaker = (*renderer)(nil)
 )
 
-// Greet asks the receiver for consent, as Graph does when a subscription is made.
-func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
-	g, err := provider.AskEcho(r.env, at, parameter)
+// Handshake asks the receiver for consent, as Graph does when a subscription is made.
+func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
+	g, err := provider.EchoHandshake(r.env, at, parameter)
 	if err != nil {
 		return g, fmt.Errorf("graph: %w", err)
 	}
@@ -37,18 +37,18 @@ func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
 	return g, nil
 }
 
-// Asks implements [provider.Greeter]: receivers of what is sent like Graph's need not know its handshake.
-func (*renderer) Asks() bool { return false }
+// HandshakeByDefault implements [provider.Handshaker]: receivers of what is sent like Graph's need not know its handshake.
+func (*renderer) HandshakeByDefault() bool { return false }
 
 // Render sends ev in a batch of one.
-func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	return r.RenderBatch([]*bellhop.Event{ev}, at)
 }
 
 // RenderBatch sends events that came from Graph as they are, but for the client state, which is the destination's, and
 // for content that was decrypted, which is encrypted for the destination's certificate. Any other event becomes the
 // notification of a change.
-func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	var tenants []string // of rich items
 	items, err := provider.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) {
 		it, err := r.item(ev, at)
@@ -58,17 +58,17 @@ func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (pr
 		return it.body, err
 	})
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("graph: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("graph: %w", err)
 	}
 	body := append([]byte(`{"value":`), items...)
 	if tenants != nil {
 		tokens, err := r.tokens(tenants, at.Time)
 		if err != nil {
-			return provider.Rendered{}, fmt.Errorf("graph: %w", err)
+			return provider.OutboundRequest{}, fmt.Errorf("graph: %w", err)
 		}
 		body = append(append(body, `,"validationTokens":`...), tokens...)
 	}
-	return provider.Rendered{
+	return provider.OutboundRequest{
 		Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}},
 		Body:   append(body, '}'),
 	}, nil
@@ -91,7 +91,7 @@ func (r *renderer) tokens(tenants []string, at time.Time) ([]byte, error) {
 }
 
 // item returns what carries ev.
-func (r *renderer) item(ev *bellhop.Event, at provider.Sending) (item, error) {
+func (r *renderer) item(ev *bellhop.Event, at provider.AttemptInfo) (item, error) {
 	it := readItem(ev.Body)
 	if it.err != nil || it.eventType() != ev.Type {
 		return r.newItem(ev, at)

@@ -29,7 +29,7 @@ func openSender(t testing.TB, settings string) provider.Batcher {
 	return r.(provider.Batcher)
 }
 
-var sending = provider.Sending{DeliveryID: "dlv_1", Attempt: 1, Time: providertest.Now, URL: "https://receiver.example/in/graph"}
+var sending = provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1, Time: providertest.Now, URL: "https://receiver.example/in/graph"}
 
 func foreignEvent() *bellhop.Event {
 	return &bellhop.Event{
@@ -226,8 +226,8 @@ func TestSendBatch(t *testing.T) {
 	}
 }
 
-func TestGreet(t *testing.T) {
-	g, err := openSender(t, sendSettings(state, plainOnly)).(provider.Greeter).Greet(sending)
+func TestSendHandshake(t *testing.T) {
+	g, err := openSender(t, sendSettings(state, plainOnly)).(provider.Handshaker).Handshake(sending)
 	if err != nil || !strings.HasPrefix(g.URL, sending.URL+"?validationToken=") || g.Request.Header.Get("Content-Type") != "text/plain; charset=utf-8" || g.Request.Body != nil {
 		t.Errorf("got %+v, %v", g, err)
 	}

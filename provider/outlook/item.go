@@ -38,7 +38,7 @@ const lifetime = 3 * 24 * time.Hour
 // Receivers fold what has a SubscriptionId and a SequenceNumber in common, and take a number left out for a loss. Numbers
 // that neither repeat nor jump would have to be counted, and a renderer remembers nothing. So each event is the first
 // and only notification of a subscription of its own, named after its id.
-func newItem(ev *bellhop.Event, resource string, at provider.Sending) item {
+func newItem(ev *bellhop.Event, resource string, at provider.AttemptInfo) item {
 	return item{
 		ODataType:      "#Microsoft.OutlookServices.Notification",
 		SubscriptionID: base64.StdEncoding.EncodeToString([]byte(ev.ID)),

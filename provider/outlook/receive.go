@@ -17,9 +17,9 @@ type receiver struct {
 	memory *memory // nil looks for gaps within a request only
 }
 
-var _ provider.Secretive = (*receiver)(nil)
+var _ provider.SecretHeaders = (*receiver)(nil)
 
-// SecretHeaders implements [provider.Secretive].
+// SecretHeaders implements [provider.SecretHeaders].
 func (r *receiver) SecretHeaders() []string { return []string{StateHeader} }
 
 // Receive answers a handshake, or checks the client state and makes an event of each notification. In front of one
@@ -71,7 +71,7 @@ func (r *receiver) events(items [][]byte, contentType string) provider.Receipt {
 	for i, item := range items {
 		n, err := parse(item)
 		if err != nil {
-			receipt.Refused = append(receipt.Refused, provider.Refusal{Item: i, Err: fmt.Errorf("outlook: %w", err)})
+			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: fmt.Errorf("outlook: %w", err)})
 			continue
 		}
 		if r.gaps {

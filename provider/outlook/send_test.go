@@ -29,7 +29,7 @@ func TestSendForeign(t *testing.T) {
 		"http://b.example.com/":               "http://b.example.com/evt_01h2xcejqt",
 	} {
 		for attempt := range 2 {
-			m, err := sender(t, map[string]any{"resource_url": base}).Render(&foreign, provider.Sending{Attempt: attempt, Time: time.Unix(int64(attempt), 0)})
+			m, err := sender(t, map[string]any{"resource_url": base}).Render(&foreign, provider.AttemptInfo{Attempt: attempt, Time: time.Unix(int64(attempt), 0)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +45,7 @@ func TestSendForeign(t *testing.T) {
 
 // TestSendExpiry: where the destination has an end, its subscription has the same.
 func TestSendExpiry(t *testing.T) {
-	m, err := sender(t, nil).Render(&foreign, provider.Sending{Time: providertest.Now, ExpiresAt: providertest.Now.Add(36 * time.Hour)})
+	m, err := sender(t, nil).Render(&foreign, provider.AttemptInfo{Time: providertest.Now, ExpiresAt: providertest.Now.Add(36 * time.Hour)})
 	if err != nil || !strings.Contains(string(m.Body), `"SubscriptionExpirationDateTime":"2026-11-23T21:00:00.0000000Z"`) {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
@@ -55,7 +55,7 @@ func TestSendExpiry(t *testing.T) {
 func TestSendBatch(t *testing.T) {
 	own := bellhop.Event{ID: "evt_1", Type: "outlook.Created", Body: []byte(`{ "subscriptionId":"a","ChangeType":"Created","more":1e400 }`)}
 	claims := bellhop.Event{ID: "evt_2", Type: "outlook.Created", Body: []byte(`{"SubscriptionId":"a","ChangeType":"Deleted"}`)}
-	m, err := sender(t, nil).RenderBatch([]*bellhop.Event{&own, &foreign, &claims, &own}, provider.Sending{})
+	m, err := sender(t, nil).RenderBatch([]*bellhop.Event{&own, &foreign, &claims, &own}, provider.AttemptInfo{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,17 +87,17 @@ func TestSendSettings(t *testing.T) {
 }
 
 // The handshake has the state in its header, and the parameter as Outlook writes it.
-func TestGreet(t *testing.T) {
+func TestSendHandshake(t *testing.T) {
 	env := provider.Env{Rand: strings.NewReader(strings.Repeat("r", 16))}
 	r, err := outlook.Provider{}.OpenSender(env, []byte(`{"client_state":"s"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := r.(provider.Greeter).Greet(provider.Sending{URL: "https://a.example/x?y=1"})
+	g, err := r.(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://a.example/x?y=1"})
 	if err != nil || !strings.HasPrefix(g.URL, "https://a.example/x?y=1&validationToken=") || g.Request.Header.Get("ClientState") != "s" || len(g.Request.Body) > 0 {
 		t.Errorf("%+v, %v", g, err)
 	}
-	if _, err := r.(provider.Greeter).Greet(provider.Sending{URL: "https://a.example"}); err == nil {
+	if _, err := r.(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://a.example"}); err == nil {
 		t.Error("asks without randomness")
 	}
 }

@@ -56,8 +56,8 @@ type Case struct {
 	// Sent checks what was rendered of ev where the provider's own Receiver is not what it is for: Slack takes messages
 	// that it never sends. nil is to have the Receiver accept it.
 	Sent func(t *testing.T, ev *bellhop.Event, req *provider.Request)
-	// Greeted returns the settings of a source that agrees to the handshake of a [provider.Greeter]; nil is SendSource.
-	Greeted func(secret string) string
+	// HandshakeSource returns the settings of a source that agrees to the handshake of a [provider.Handshaker]; nil is SendSource.
+	HandshakeSource func(secret string) string
 
 	// Transport answers what the provider asks of the world, such as a key set; nil fails the test if it asks.
 	Transport http.RoundTripper
@@ -108,6 +108,6 @@ func Run(t *testing.T, c Case) {
 	t.Run("Concurrent", s.testConcurrent)
 	t.Run("Send", s.testSend)
 	t.Run("SendBatch", s.testSendBatch)
-	t.Run("Greet", s.testGreet)
+	t.Run("Handshake", s.testHandshake)
 	t.Run("Call", s.testCall)
 }

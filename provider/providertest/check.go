@@ -21,7 +21,7 @@ func refusal(err error) (code string, status int) {
 		provider.ErrBody: 400, provider.ErrForbidden: 403, provider.ErrMethod: 405, provider.ErrEncoding: 415, provider.ErrMediaType: 415, provider.ErrUnavailable: 503,
 	} {
 		if errors.Is(err, sentinel) {
-			return sentinel.(interface{ Refusal() string }).Refusal(), status
+			return sentinel.(interface{ Code() string }).Code(), status
 		}
 	}
 	return "", 0
@@ -65,7 +65,7 @@ func checkReceipt(r provider.Receipt) error {
 		}
 	}
 	for _, item := range r.Refused {
-		if item.Err == nil || item.Item < 0 {
+		if item.Err == nil || item.Index < 0 {
 			return errors.New("an item refused without a reason or an index")
 		}
 	}

@@ -65,7 +65,7 @@ func newGolden(req *provider.Request, r provider.Receipt) golden {
 	}
 	for _, item := range r.Refused {
 		code, _ := refusal(item.Err)
-		g.Refused = append(g.Refused, goldenItem{item.Item, code})
+		g.Refused = append(g.Refused, goldenItem{item.Index, code})
 	}
 	return g
 }

@@ -64,7 +64,7 @@ func (r bellsReceiver) Receive(_ context.Context, req *provider.Request) (provid
 				state, _ = provider.Text(v)
 			}
 		}) != nil || !signature.EqualToken(state, r...) {
-			receipt.Refused = append(receipt.Refused, provider.Refusal{Item: i, Err: provider.ErrForbidden})
+			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: provider.ErrForbidden})
 			return
 		}
 		receipt.Events = append(receipt.Events, bellhop.Event{Type: "bells.rung", ProviderID: provider.RepeatKey(id), Body: item})

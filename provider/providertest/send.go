@@ -86,7 +86,7 @@ func (s *suite) testSendBatch(t *testing.T) {
 
 func (s *suite) checkBatch(t *testing.T, batcher provider.Batcher, events []*bellhop.Event) {
 	t.Helper()
-	m, err := batcher.RenderBatch(events, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL})
+	m, err := batcher.RenderBatch(events, provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,27 +102,27 @@ func (s *suite) checkBatch(t *testing.T, batcher provider.Batcher, events []*bel
 	}
 }
 
-// testGreet holds that a Receiver answers the handshake of the same provider's Greeter so that it counts as agreed,
+// testHandshake holds that a Receiver answers the handshake of the same provider's Handshaker so that it counts as agreed,
 // and that other answers do not.
-func (s *suite) testGreet(t *testing.T) {
-	greeter, ok := s.renderer(t).(provider.Greeter)
+func (s *suite) testHandshake(t *testing.T) {
+	handshaker, ok := s.renderer(t).(provider.Handshaker)
 	if !ok {
 		t.Skip("asks nobody")
 	}
-	at := provider.Sending{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL}
-	greeting, err := greeter.Greet(at)
+	at := provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL}
+	handshake, err := handshaker.Handshake(at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := greeting.URL
+	to := handshake.URL
 	if to == "" {
 		to = s.SendURL
 	}
 	source := s.SendSource
-	if s.Greeted != nil {
-		source = s.Greeted
+	if s.HandshakeSource != nil {
+		source = s.HandshakeSource
 	}
-	req := sent(t, greeting.Request, to, Now)
+	req := sent(t, handshake.Request, to, Now)
 	reply := s.accept(t, s.open(t, source(s.Secrets[0]), Now), req).Reply
 	if reply == nil {
 		t.Fatalf("the handshake is not answered as one\n%s", describe(req))
@@ -131,11 +131,11 @@ func (s *suite) testGreet(t *testing.T) {
 	if header == nil {
 		header = http.Header{}
 	}
-	if agreed, err := greeting.Read(reply.Status, header, reply.Body); err != nil || agreed.Later {
+	if agreed, err := handshake.Read(reply.Status, header, reply.Body); err != nil || agreed.Pending {
 		t.Errorf("the answer counts as %+v, %v\n%d %v %q", agreed, err, reply.Status, header, reply.Body)
 	}
 	for _, status := range []int{200, 202, 204, 302, 400, 401, 404, 500} {
-		if agreed, err := greeting.Read(status, http.Header{}, []byte(canary)); err == nil && !agreed.Later {
+		if agreed, err := handshake.Read(status, http.Header{}, []byte(canary)); err == nil && !agreed.Pending {
 			t.Errorf("%d and any body counts as %+v", status, agreed)
 		} else if err != nil {
 			checkText(t, "error", err.Error(), append(s.Secrets[:], canary))
@@ -216,7 +216,7 @@ func (s *suite) render(t *testing.T, renderer provider.Renderer, ev *bellhop.Eve
 	t.Helper()
 	before := *ev
 	before.Body, before.Header = bytes.Clone(ev.Body), bytes.Clone(ev.Header)
-	m, err := renderer.Render(ev, provider.Sending{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: attempt, Time: at, URL: s.SendURL})
+	m, err := renderer.Render(ev, provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: attempt, Time: at, URL: s.SendURL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func (s *suite) render(t *testing.T, renderer provider.Renderer, ev *bellhop.Eve
 }
 
 // sent is what m is where it arrives.
-func sent(t testing.TB, m provider.Rendered, to string, at time.Time) *provider.Request {
+func sent(t testing.TB, m provider.OutboundRequest, to string, at time.Time) *provider.Request {
 	t.Helper()
 	for name, values := range m.Header {
 		if http.CanonicalHeaderKey(name) != name || len(values) != 1 || !fits(values[0], 16<<10) {

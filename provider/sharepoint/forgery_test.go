@@ -169,7 +169,7 @@ func TestSettings(t *testing.T) {
 func TestNeighbours(t *testing.T) {
 	req := request(batchOf(item("x"), item(state), "null", item(state)))
 	receipt, err := open(t, nil).Receive(context.Background(), req)
-	if err != nil || len(receipt.Events) != 2 || len(receipt.Refused) != 2 || receipt.Refused[0].Item != 0 || receipt.Refused[1].Item != 2 {
+	if err != nil || len(receipt.Events) != 2 || len(receipt.Refused) != 2 || receipt.Refused[0].Index != 0 || receipt.Refused[1].Index != 2 {
 		t.Fatalf("%+v, %v", receipt, err)
 	}
 	start := bytes.LastIndex(req.Body, []byte(item(state)))

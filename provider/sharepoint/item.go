@@ -30,7 +30,7 @@ const (
 // newItem tells of an event of another system, with the same bytes on each attempt while the destination stays
 // the same: something that the event's source
 // knows has changed. As SharePoint's own, it says neither what nor how.
-func (r *renderer) newItem(ev *bellhop.Event, at provider.Sending) item {
+func (r *renderer) newItem(ev *bellhop.Event, at provider.AttemptInfo) item {
 	it := item{
 		SubscriptionID: r.subscription,
 		ClientState:    r.state,

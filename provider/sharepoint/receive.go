@@ -22,9 +22,9 @@ type receiver struct {
 	strict bool     // a handshake needs the header too
 }
 
-var _ provider.Secretive = (*receiver)(nil)
+var _ provider.SecretHeaders = (*receiver)(nil)
 
-// SecretHeaders implements [provider.Secretive].
+// SecretHeaders implements [provider.SecretHeaders].
 func (r *receiver) SecretHeaders() []string { return []string{StateHeader} }
 
 // Receive answers a handshake, or makes an event of each item with the right client state.
@@ -80,7 +80,7 @@ func (r *receiver) events(items [][]byte, inHeader bool, contentType string) pro
 			err = r.checkItem(n, inHeader)
 		}
 		if err != nil {
-			receipt.Refused = append(receipt.Refused, provider.Refusal{Item: i, Err: fmt.Errorf("sharepoint: %w", err)})
+			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: fmt.Errorf("sharepoint: %w", err)})
 			continue
 		}
 		receipt.Events = append(receipt.Events, bellhop.Event{

@@ -38,13 +38,13 @@ type renderer struct {
 }
 
 var (
-	_ provider.Batcher = (*renderer)(nil)
-	_ provider.Greeter = (*renderer)(nil)
+	_ provider.Batcher    = (*renderer)(nil)
+	_ provider.Handshaker = (*renderer)(nil)
 )
 
-// Greet asks the receiver for consent, as SharePoint does when a subscription is made.
-func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
-	g, err := provider.AskEcho(r.env, at, parameter)
+// Handshake asks the receiver for consent, as SharePoint does when a subscription is made.
+func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
+	g, err := provider.EchoHandshake(r.env, at, parameter)
 	if err != nil {
 		return g, fmt.Errorf("sharepoint: %w", err)
 	}
@@ -52,30 +52,30 @@ func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
 	return g, nil
 }
 
-// Asks implements [provider.Greeter]: receivers of thin notifications need not know the handshake.
-func (*renderer) Asks() bool { return false }
+// HandshakeByDefault implements [provider.Handshaker]: receivers of thin notifications need not know the handshake.
+func (*renderer) HandshakeByDefault() bool { return false }
 
 // Render sends ev in a batch of one.
-func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	return r.RenderBatch([]*bellhop.Event{ev}, at)
 }
 
 // RenderBatch sends events that came from SharePoint with this destination's client state in the place of theirs, and
 // otherwise as they are; and any other as a thin notification. The header repeats the client state, for receivers
 // look in one place or the other.
-func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	items, err := provider.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) { return r.item(ev, at) })
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("sharepoint: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("sharepoint: %w", err)
 	}
-	return provider.Rendered{Body: slices.Concat([]byte(`{"value":`), items, []byte("}")), Header: http.Header{
+	return provider.OutboundRequest{Body: slices.Concat([]byte(`{"value":`), items, []byte("}")), Header: http.Header{
 		"Content-Type": {"application/json"},
 		StateHeader:    {r.state},
 	}}, nil
 }
 
 // item returns the item that carries ev.
-func (r *renderer) item(ev *bellhop.Event, at provider.Sending) ([]byte, error) {
+func (r *renderer) item(ev *bellhop.Event, at provider.AttemptInfo) ([]byte, error) {
 	n, err := parse(ev.Body)
 	switch {
 	case err != nil || n.subscription == "" || ev.Type != TypeChanged:

@@ -21,7 +21,7 @@ func sender(t testing.TB, more map[string]any) provider.Batcher {
 
 func render(t testing.TB, r provider.Batcher, events ...*bellhop.Event) string {
 	t.Helper()
-	m, err := r.RenderBatch(events, provider.Sending{Time: providertest.Now})
+	m, err := r.RenderBatch(events, provider.AttemptInfo{Time: providertest.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ var foreign = bellhop.Event{ID: "evt_1", Type: "invoice.paid", Source: "shop", S
 // TestSendExpiry: where the destination has an end, its subscription has the same.
 func TestSendExpiry(t *testing.T) {
 	end := providertest.Now.Add(36*time.Hour + time.Millisecond)
-	m, err := sender(t, nil).RenderBatch([]*bellhop.Event{&foreign, &foreign}, provider.Sending{Time: providertest.Now, ExpiresAt: end})
+	m, err := sender(t, nil).RenderBatch([]*bellhop.Event{&foreign, &foreign}, provider.AttemptInfo{Time: providertest.Now, ExpiresAt: end})
 	if err != nil || strings.Count(string(m.Body), `"expirationDateTime":"2026-11-23T21:00:00.0010000Z"`) != 2 {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
@@ -135,17 +135,17 @@ func TestSendSettings(t *testing.T) {
 }
 
 // The handshake has the state in its header, and the parameter in lower case.
-func TestGreet(t *testing.T) {
+func TestSendHandshake(t *testing.T) {
 	env := provider.Env{Rand: strings.NewReader(strings.Repeat("r", 16))}
 	r, err := sharepoint.Provider{}.OpenSender(env, []byte(`{"client_state":"s"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := r.(provider.Greeter).Greet(provider.Sending{URL: "https://a.example/x?y=1"})
+	g, err := r.(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://a.example/x?y=1"})
 	if err != nil || !strings.HasPrefix(g.URL, "https://a.example/x?y=1&validationtoken=") || g.Request.Header.Get("ClientState") != "s" || len(g.Request.Body) > 0 {
 		t.Errorf("%+v, %v", g, err)
 	}
-	if _, err := r.(provider.Greeter).Greet(provider.Sending{URL: "https://a.example"}); err == nil {
+	if _, err := r.(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://a.example"}); err == nil {
 		t.Error("asks without randomness")
 	}
 }

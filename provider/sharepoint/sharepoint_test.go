@@ -28,7 +28,7 @@ func testCase(t testing.TB) providertest.Case {
 		NoRepeats:    true,
 		Recordings:   recordings(t),
 		SendSettings: func(secret string) string { return providertest.JSON(map[string]any{"client_state": secret}) },
-		Greeted: func(secret string) string {
+		HandshakeSource: func(secret string) string {
 			return providertest.JSON(map[string]any{"client_state": secret, "strict_handshake": true})
 		},
 	}

@@ -27,15 +27,15 @@ func (Provider) OpenCaller(_ provider.Env, raw json.RawMessage) (provider.Render
 type caller struct{ secret []byte }
 
 // Render calls with an event that came from Slack as it is, and with any other within the envelope of the Events API.
-func (c *caller) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (c *caller) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := callBody(ev)
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("slack: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("slack: %w", err)
 	}
 	timestamp := strconv.FormatInt(at.Time.Unix(), 10)
 	value, err := Sign(timestamp, body, c.secret)
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("slack: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("slack: %w", err)
 	}
 	h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, TimestampHeader: {timestamp}, SignatureHeader: {value}}
 	if isJSON(body) {
@@ -45,7 +45,7 @@ func (c *caller) Render(ev *bellhop.Event, at provider.Sending) (provider.Render
 		h.Set("X-Slack-Retry-Num", strconv.Itoa(at.Attempt-1))
 		h.Set("X-Slack-Retry-Reason", "http_error")
 	}
-	return provider.Rendered{Header: h, Body: body}, nil
+	return provider.OutboundRequest{Header: h, Body: body}, nil
 }
 
 func callBody(ev *bellhop.Event) ([]byte, error) {

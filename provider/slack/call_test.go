@@ -11,13 +11,13 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/slack"
 )
 
-func call(t testing.TB, ev bellhop.Event, attempt int) provider.Rendered {
+func call(t testing.TB, ev bellhop.Event, attempt int) provider.OutboundRequest {
 	t.Helper()
 	r, err := slack.Provider{}.OpenCaller(provider.Env{}, []byte(providertest.JSON(values{"signing_secret": secrets})))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := r.Render(&ev, provider.Sending{Attempt: attempt, Time: providertest.Now})
+	m, err := r.Render(&ev, provider.AttemptInfo{Attempt: attempt, Time: providertest.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func renderer(t testing.TB, settings values) provider.Renderer {
 
 func message(t testing.TB, settings values, ev bellhop.Event) []byte {
 	t.Helper()
-	m, err := renderer(t, settings).Render(&ev, provider.Sending{})
+	m, err := renderer(t, settings).Render(&ev, provider.AttemptInfo{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,36 +121,36 @@ func TestSendSettings(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	judge := renderer(t, nil).(provider.Judge)
+	judge := renderer(t, nil).(provider.ReplyJudge)
 	for _, c := range []struct {
 		status int
 		body   string
-		want   provider.Verdict
+		want   bellhop.Outcome
 	}{
-		{200, "ok", provider.Delivered},
-		{200, " ok\n", provider.Delivered},
-		{200, `{"success":true}`, provider.Delivered},
-		{200, "", provider.Delivered},
-		{200, "\n<!DOCTYPE html>", provider.Retry},
-		{201, "ok", provider.ByStatus},
-		{204, "", provider.ByStatus},
-		{302, "", provider.ByStatus},
-		{400, "invalid_payload", provider.GiveUp},
-		{400, "no_text", provider.GiveUp},
-		{400, "", provider.GiveUp},
-		{403, "action_prohibited", provider.Stop},
-		{403, "invalid_token\r\n", provider.Stop},
-		{403, "no_service", provider.ByStatus},
-		{403, "<html>", provider.ByStatus},
-		{404, "no_service", provider.Stop},
-		{404, "channel_not_found", provider.Stop},
-		{404, "404 page not found", provider.Stop},
-		{404, "", provider.Stop},
-		{410, "channel_is_archived", provider.Stop},
-		{410, "", provider.Stop},
-		{429, "", provider.ByStatus},
-		{500, "rollup_error", provider.ByStatus},
-		{503, "ok", provider.ByStatus},
+		{200, "ok", bellhop.OutcomeDelivered},
+		{200, " ok\n", bellhop.OutcomeDelivered},
+		{200, `{"success":true}`, bellhop.OutcomeDelivered},
+		{200, "", bellhop.OutcomeDelivered},
+		{200, "\n<!DOCTYPE html>", bellhop.OutcomeRetry},
+		{201, "ok", ""},
+		{204, "", ""},
+		{302, "", ""},
+		{400, "invalid_payload", bellhop.OutcomeDead},
+		{400, "no_text", bellhop.OutcomeDead},
+		{400, "", bellhop.OutcomeDead},
+		{403, "action_prohibited", bellhop.OutcomeDisable},
+		{403, "invalid_token\r\n", bellhop.OutcomeDisable},
+		{403, "no_service", ""},
+		{403, "<html>", ""},
+		{404, "no_service", bellhop.OutcomeDisable},
+		{404, "channel_not_found", bellhop.OutcomeDisable},
+		{404, "404 page not found", bellhop.OutcomeDisable},
+		{404, "", bellhop.OutcomeDisable},
+		{410, "channel_is_archived", bellhop.OutcomeDisable},
+		{410, "", bellhop.OutcomeDisable},
+		{429, "", ""},
+		{500, "rollup_error", ""},
+		{503, "ok", ""},
 	} {
 		if got := judge.Judge(c.status, []byte(c.body)); got != c.want {
 			t.Errorf("%d %q: %v, want %v", c.status, c.body, got, c.want)

@@ -45,16 +45,16 @@ func checkName(path, name string) error {
 
 type renderer struct{ sendSettings }
 
-var _ provider.Judge = (*renderer)(nil)
+var _ provider.ReplyJudge = (*renderer)(nil)
 
 // Render writes a message that tells of ev. It is the same on each attempt: Slack has no id by which it could know a
 // repeat, so one that came without our knowing is shown twice.
-func (r *renderer) Render(ev *bellhop.Event, _ provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := provider.Encode(r.message(ev))
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("slack: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("slack: %w", err)
 	}
-	return provider.Rendered{Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
+	return provider.OutboundRequest{Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
 }
 
 func (r *renderer) message(ev *bellhop.Event) message {

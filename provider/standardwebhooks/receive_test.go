@@ -63,7 +63,7 @@ func TestMessageID(t *testing.T) {
 	} {
 		for attempt := range 3 {
 			at := providertest.Now.Add(time.Duration(attempt) * time.Hour)
-			m, err := r.Render(&c.ev, provider.Sending{Attempt: attempt + 1, Time: at})
+			m, err := r.Render(&c.ev, provider.AttemptInfo{Attempt: attempt + 1, Time: at})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func TestMessageID(t *testing.T) {
 
 func TestSendWithoutID(t *testing.T) {
 	r := providertest.OpenSender(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[0]}))
-	if _, err := r.Render(&bellhop.Event{}, provider.Sending{Time: providertest.Now}); err == nil {
+	if _, err := r.Render(&bellhop.Event{}, provider.AttemptInfo{Time: providertest.Now}); err == nil {
 		t.Error("rendered an event without an id")
 	}
 }

@@ -17,13 +17,13 @@ type renderer struct {
 }
 
 // Render sends the event's bytes as they are, signed for this attempt.
-func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	id := messageID(ev)
 	sig, err := signature.SignStandard(r.keys, id, at.Time, ev.Body)
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("standardwebhooks: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("standardwebhooks: %w", err)
 	}
-	return provider.Rendered{Body: ev.Body, Header: http.Header{
+	return provider.OutboundRequest{Body: ev.Body, Header: http.Header{
 		"Content-Type":       {provider.SendContentType(ev)},
 		r.family.id():        {id},
 		r.family.timestamp(): {strconv.FormatInt(at.Time.Unix(), 10)},

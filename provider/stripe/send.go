@@ -39,16 +39,16 @@ type renderer struct {
 }
 
 // Render sends an event that came from Stripe as it is, and any other as a snapshot event, signed for this attempt.
-func (r *renderer) Render(ev *bellhop.Event, at provider.Sending) (provider.Rendered, error) {
+func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := r.body(ev)
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("stripe: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("stripe: %w", err)
 	}
 	value, err := Sign(body, at.Time, r.secrets...)
 	if err != nil {
-		return provider.Rendered{}, fmt.Errorf("stripe: %w", err)
+		return provider.OutboundRequest{}, fmt.Errorf("stripe: %w", err)
 	}
-	return provider.Rendered{Body: body, Header: http.Header{
+	return provider.OutboundRequest{Body: body, Header: http.Header{
 		"Accept":        {"*/*; q=0.5, application/xml"},
 		"Cache-Control": {"no-cache"},
 		"Content-Type":  {"application/json; charset=utf-8"},

@@ -11,10 +11,10 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/stripe"
 )
 
-func render(t *testing.T, more map[string]any, ev bellhop.Event) provider.Rendered {
+func render(t *testing.T, more map[string]any, ev bellhop.Event) provider.OutboundRequest {
 	t.Helper()
 	r := providertest.OpenSender(t, stripe.Provider{}, providertest.Settings(map[string]any{"secret": secrets[0]}, more))
-	m, err := r.Render(&ev, provider.Sending{Attempt: 1, Time: providertest.Now})
+	m, err := r.Render(&ev, provider.AttemptInfo{Attempt: 1, Time: providertest.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func acceptInOrder(w *world) {
 	var ids, deliveries []string
 	for range 10 {
 		events := []bellhop.Event{w.event("", []byte("1")), w.event("", []byte("2")), w.event("", []byte("3"))}
-		owed := []bellhop.Owed{{Event: 0, DestinationID: w.destination}, {Event: 2, DestinationID: w.destination, Leased: true}, {Event: 2, DestinationID: w.destination}}
+		owed := []bellhop.NewDelivery{{Event: 0, DestinationID: w.destination}, {Event: 2, DestinationID: w.destination, Leased: true}, {Event: 2, DestinationID: w.destination}}
 		w.equal("accepted", w.accept(events, owed), bellhop.Accepted{})
 		for i, ev := range events {
 			got, err := w.Event(w.ctx, ev.ID)
@@ -80,9 +80,9 @@ func acceptFoldsRepeats(w *world) {
 		{"new among old", []bellhop.Event{w.event("a", nil), w.event("d", nil), w.event("c", nil)}, 2, [][2]int{{0, -1}}},
 		{"of another case", []bellhop.Event{w.event("A", nil), w.event("a ", nil)}, 0, nil},
 	} {
-		var owed []bellhop.Owed
+		var owed []bellhop.NewDelivery
 		for i := range c.events {
-			owed = append(owed, bellhop.Owed{Event: i, DestinationID: w.destination})
+			owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: w.destination})
 		}
 		w.equal(c.name+": duplicates", w.accept(c.events, owed).Duplicates, c.duplicates)
 		fresh := 0
@@ -107,7 +107,7 @@ func acceptFoldsRepeats(w *world) {
 
 func acceptOwed(w *world) {
 	other := w.newDestination("other")
-	owed := []bellhop.Owed{{DestinationID: w.destination, Leased: true}, {DestinationID: other}, {DestinationID: "dst_deleted"}}
+	owed := []bellhop.NewDelivery{{DestinationID: w.destination, Leased: true}, {DestinationID: other}, {DestinationID: "dst_deleted"}}
 	events := []bellhop.Event{w.event("", nil)}
 	w.accept(events, owed)
 	for i, want := range []bellhop.Delivery{

@@ -32,7 +32,7 @@ func claimBounds(w *world) {
 	other := w.newDestination("other")
 	var want []string
 	for _, length := range []int{100, 100, 300, 100} {
-		owed := []bellhop.Owed{{DestinationID: w.destination}, {DestinationID: other}}
+		owed := []bellhop.NewDelivery{{DestinationID: w.destination}, {DestinationID: other}}
 		w.accept([]bellhop.Event{w.event("", make([]byte, length))}, owed)
 		want = append(want, owed[0].DeliveryID)
 		w.clock.pass(time.Second)
@@ -75,10 +75,10 @@ func claimBounds(w *world) {
 func claimOnce(w *world) {
 	const all = 60
 	events := []bellhop.Event{}
-	owed := []bellhop.Owed{}
+	owed := []bellhop.NewDelivery{}
 	for i := range all {
 		events = append(events, w.event("", []byte{byte(i)}))
-		owed = append(owed, bellhop.Owed{Event: i, DestinationID: w.destination})
+		owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: w.destination})
 	}
 	w.accept(events, owed)
 	var mu sync.Mutex

@@ -27,7 +27,7 @@ func deleteDestination(w *world) {
 		many = append(many, w.owe(false))
 	}
 	kept := w.newDestination("kept")
-	owed := []bellhop.Owed{{DestinationID: kept}}
+	owed := []bellhop.NewDelivery{{DestinationID: kept}}
 	w.accept([]bellhop.Event{w.event("", nil)}, owed)
 
 	w.must(w.DeleteDestination(w.ctx, w.destination))

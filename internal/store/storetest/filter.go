@@ -63,7 +63,7 @@ func filterDeliveries(w *world) {
 		ids, events = append(ids, id), append(events, w.delivery(id).EventID)
 		w.clock.pass(time.Minute)
 	}
-	owed := []bellhop.Owed{{DestinationID: w.destination, Leased: true}, {DestinationID: other}}
+	owed := []bellhop.NewDelivery{{DestinationID: w.destination, Leased: true}, {DestinationID: other}}
 	last := []bellhop.Event{w.event("", nil)}
 	w.accept(last, owed)
 	ids, events = append(ids, owed[0].DeliveryID, owed[1].DeliveryID), append(events, last[0].ID)

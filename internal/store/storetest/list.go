@@ -18,7 +18,7 @@ func (w *world) listers() (list map[string]lister, more func()) {
 		w.newSource(fmt.Sprintf("source-%d", w.nouns))
 		w.newDestination(fmt.Sprintf("destination-%d", w.nouns))
 		req := bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestAccepted, Status: 202, ReceivedAt: w.clock.now()}
-		_, err := w.Accept(w.ctx, &req, []bellhop.Event{w.event("", nil)}, []bellhop.Owed{{DestinationID: w.destination}})
+		_, err := w.Accept(w.ctx, &req, []bellhop.Event{w.event("", nil)}, []bellhop.NewDelivery{{DestinationID: w.destination}})
 		w.must(err)
 	}
 	return map[string]lister{

@@ -12,7 +12,7 @@ import (
 // oweKey accepts an event with one delivery under a key, and returns the delivery's id.
 func (w *world) oweKey(key int64) (deliveryID string) {
 	w.Helper()
-	owed := []bellhop.Owed{{DestinationID: w.destination, Key: key}}
+	owed := []bellhop.NewDelivery{{DestinationID: w.destination, Key: key}}
 	w.accept([]bellhop.Event{w.event("", []byte(`{}`))}, owed)
 	return owed[0].DeliveryID
 }

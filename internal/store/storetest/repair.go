@@ -23,7 +23,7 @@ func (w *world) step(r bellhop.Repair, limit int) (after bellhop.Repair, step be
 	w.must(err)
 	for i := range step.Chosen {
 		if r.Kind == bellhop.RepairReplay {
-			step.Owed = append(step.Owed, bellhop.Owed{Event: i, DestinationID: w.destination})
+			step.Deliveries = append(step.Deliveries, bellhop.NewDelivery{Event: i, DestinationID: w.destination})
 		}
 	}
 	after, err = w.StepRepair(w.ctx, r, step)
@@ -55,7 +55,7 @@ func replayEvent(w *world) {
 	first := w.delivery(w.in(delivered))
 	w.clock.pass(time.Hour)
 	other := w.newDestination("other")
-	owed := []bellhop.Owed{{DestinationID: w.destination}, {DestinationID: other, Key: 7}, {DestinationID: w.destination}}
+	owed := []bellhop.NewDelivery{{DestinationID: w.destination}, {DestinationID: other, Key: 7}, {DestinationID: w.destination}}
 	w.must(w.ReplayEvent(w.ctx, first.EventID, owed))
 	list := w.deliveriesOf(first.EventID)
 	w.equal("deliveries", len(list), 4)
@@ -69,7 +69,7 @@ func replayEvent(w *world) {
 	w.record(w.result(owed[0].DeliveryID, 1, delivered))
 
 	w.must(w.DeleteDestination(w.ctx, other))
-	gone := []bellhop.Owed{{DestinationID: other}}
+	gone := []bellhop.NewDelivery{{DestinationID: other}}
 	w.must(w.ReplayEvent(w.ctx, first.EventID, gone))
 	w.equal("of a destination that is gone", gone[0].DeliveryID, "")
 	bare := []bellhop.Event{w.event("", nil)}
@@ -147,7 +147,7 @@ func repairChooses(w *world) {
 	accept := func(source, kind, destination string) (bellhop.Event, string) {
 		ev := w.event("", []byte("{}"))
 		ev.SourceID, ev.Type = source, kind
-		events, owed := []bellhop.Event{ev}, []bellhop.Owed{{DestinationID: destination, Leased: true}}
+		events, owed := []bellhop.Event{ev}, []bellhop.NewDelivery{{DestinationID: destination, Leased: true}}
 		w.accept(events, owed)
 		w.clock.pass(time.Minute)
 		return events[0], owed[0].DeliveryID
@@ -228,7 +228,7 @@ func repairDeliveries(w *world) {
 
 	r = w.begin(bellhop.RepairCancel, bellhop.RepairFilter{State: pending})
 	w.clock.pass(time.Second)
-	w.must(w.ReplayEvent(w.ctx, w.delivery(all[delivered]).EventID, []bellhop.Owed{{DestinationID: w.destination}})) // newer than the repair
+	w.must(w.ReplayEvent(w.ctx, w.delivery(all[delivered]).EventID, []bellhop.NewDelivery{{DestinationID: w.destination}})) // newer than the repair
 	var step bellhop.RepairStep
 	var err error
 	step.Chosen, step.To, err = w.Choose(w.ctx, r, 100, false)
@@ -252,7 +252,7 @@ func repairLosesGround(w *world) {
 	var err error
 	step.Chosen, step.To, err = w.Choose(w.ctx, r, 100, false)
 	w.must(err)
-	step.Owed = []bellhop.Owed{{DestinationID: w.destination}}
+	step.Deliveries = []bellhop.NewDelivery{{DestinationID: w.destination}}
 	w.clock.pass(2 * Retain)
 	w.sweep("the event is gone", func() bool { return gone(second(w.Event(w.ctx, event))) })
 	r, err = w.StepRepair(w.ctx, r, step)

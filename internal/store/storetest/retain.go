@@ -44,7 +44,7 @@ func retainWhatIsOwed(w *world) {
 	for _, state := range []bellhop.DeliveryState{pending, leased, delivered, dead, cancelled} {
 		owed[state] = w.in(state)
 	}
-	both := []bellhop.Owed{{DestinationID: w.destination, Leased: true}, {DestinationID: w.destination}}
+	both := []bellhop.NewDelivery{{DestinationID: w.destination, Leased: true}, {DestinationID: w.destination}}
 	w.accept([]bellhop.Event{w.event("", nil)}, both)
 	w.record(w.result(both[0].DeliveryID, 1, delivered))
 

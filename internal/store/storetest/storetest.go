@@ -14,7 +14,7 @@ import (
 //
 // Results and notes take effect in the order in which they are handed over.
 type Store interface {
-	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.Owed) (bellhop.Accepted, error)
+	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.NewDelivery) (bellhop.Accepted, error)
 	Claim(ctx context.Context, destinationID string, limit int, maxBytes int64) ([]bellhop.Delivery, error)
 	NextDue(ctx context.Context, destinationID string) (time.Time, bool, error)
 	Record(r bellhop.Result) error
@@ -47,7 +47,7 @@ type Store interface {
 	Attempts(ctx context.Context, deliveryID string) ([]bellhop.Attempt, error)
 	RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
 	CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
-	ReplayEvent(ctx context.Context, eventID string, owed []bellhop.Owed) error
+	ReplayEvent(ctx context.Context, eventID string, owed []bellhop.NewDelivery) error
 	Repairs(ctx context.Context, page bellhop.Page) ([]bellhop.Repair, string, error)
 	RunningRepairs(ctx context.Context) ([]bellhop.Repair, error)
 	Repair(ctx context.Context, id string) (bellhop.Repair, error)

@@ -72,7 +72,7 @@ func (w *world) event(providerID string, body []byte) bellhop.Event {
 }
 
 // accept accepts what must be accepted.
-func (w *world) accept(events []bellhop.Event, owed []bellhop.Owed) bellhop.Accepted {
+func (w *world) accept(events []bellhop.Event, owed []bellhop.NewDelivery) bellhop.Accepted {
 	w.Helper()
 	got, err := w.Accept(w.ctx, nil, events, owed)
 	w.must(err)
@@ -82,7 +82,7 @@ func (w *world) accept(events []bellhop.Event, owed []bellhop.Owed) bellhop.Acce
 // owe accepts an event with one delivery to w's destination, and returns the delivery's id.
 func (w *world) owe(leased bool) (deliveryID string) {
 	w.Helper()
-	owed := []bellhop.Owed{{DestinationID: w.destination, Leased: leased}}
+	owed := []bellhop.NewDelivery{{DestinationID: w.destination, Leased: leased}}
 	w.accept([]bellhop.Event{w.event("", []byte(`{"state":"done"}`))}, owed)
 	return owed[0].DeliveryID
 }

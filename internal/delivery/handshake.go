@@ -11,8 +11,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// greetTimeout is how long a receiver has to agree.
-const greetTimeout = 5 * time.Second
+// handshakeTimeout is how long a receiver has to agree.
+const handshakeTimeout = 5 * time.Second
 
 // maxGreetingReply bounds what of its answer is read: a token of 4 KiB fits in.
 const maxGreetingReply = 16 << 10
@@ -25,7 +25,7 @@ func (e *Engine) DefaultHandshake(d bellhop.Destination) string {
 		return bellhop.HandshakeNone
 	}
 	r, err := s.OpenSender(e.opts.Env, d.Settings)
-	if greeter, ok := r.(provider.Greeter); err == nil && ok && greeter.Asks() {
+	if handshaker, ok := r.(provider.Handshaker); err == nil && ok && handshaker.HandshakeByDefault() {
 		return s.Info().Handshake
 	}
 	return bellhop.HandshakeNone
@@ -38,7 +38,7 @@ func (e *Engine) checkHandshake(d bellhop.Destination) error {
 		own = s.Info().Handshake
 	}
 	switch {
-	case !d.Asks():
+	case !d.NeedsHandshake():
 		return nil
 	case d.Handshake == own:
 		return e.checkGreeting(d)
@@ -54,51 +54,51 @@ func (e *Engine) checkGreeting(d bellhop.Destination) error {
 	if err != nil {
 		return nil // which is reported already
 	}
-	if greeter, ok := r.(provider.Greeter); ok {
-		if _, err := greeter.Greet(provider.Sending{Attempt: 1, Time: e.now(), URL: d.URL}); err != nil {
+	if handshaker, ok := r.(provider.Handshaker); ok {
+		if _, err := handshaker.Handshake(provider.AttemptInfo{Attempt: 1, Time: e.now(), URL: d.URL}); err != nil {
 			return bellhop.Invalid("handshake", err.Error())
 		}
 	}
 	return nil
 }
 
-// Greet asks d's receiver whether it agrees to be delivered to. The error says in words why it did not. callback is a
+// Handshake asks d's receiver whether it agrees to be delivered to. The error says in words why it did not. callback is a
 // URL of ours for this question alone, where it may agree later; before it can, asked is told to how many deliveries.
-func (e *Engine) Greet(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.Agreement, error) {
+func (e *Engine) Handshake(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.HandshakeResult, error) {
 	r, err := e.openSender(d)
 	if err != nil {
-		return provider.Agreement{}, err
+		return provider.HandshakeResult{}, err
 	}
-	greeter, ok := r.(provider.Greeter)
+	handshaker, ok := r.(provider.Handshaker)
 	if !ok {
-		return provider.Agreement{}, fmt.Errorf("a destination of type %s with these settings asks nobody", d.Type)
+		return provider.HandshakeResult{}, fmt.Errorf("a destination of type %s with these settings asks nobody", d.Type)
 	}
-	greeting, err := greeter.Greet(provider.Sending{Attempt: 1, Time: e.now(), URL: d.URL, Callback: callback})
+	handshake, err := handshaker.Handshake(provider.AttemptInfo{Attempt: 1, Time: e.now(), URL: d.URL, Callback: callback})
 	if err != nil {
-		return provider.Agreement{}, err
+		return provider.HandshakeResult{}, err
 	}
-	if err := asked(bellhop.PerSecond(greeting.Rate)); err != nil {
-		return provider.Agreement{}, err
+	if err := asked(bellhop.PerSecond(handshake.Rate)); err != nil {
+		return provider.HandshakeResult{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	reply, err := e.ask(ctx, d, greeting)
+	reply, err := e.ask(ctx, d, handshake)
 	if err != nil {
-		return provider.Agreement{}, err
+		return provider.HandshakeResult{}, err
 	}
-	agreed, err := greeting.Read(reply.Status, reply.Header, reply.Body)
+	agreed, err := handshake.Read(reply.Status, reply.Header, reply.Body)
 	if err != nil {
 		return agreed, fmt.Errorf("the receiver did not agree: %w", err)
 	}
 	return agreed, nil
 }
 
-// ask sends a greeting the way that deliveries go, and reads what comes back.
-func (e *Engine) ask(ctx context.Context, d bellhop.Destination, greeting provider.Greeting) (*egress.Reply, error) {
+// ask sends a handshake the way that deliveries go, and reads what comes back.
+func (e *Engine) ask(ctx context.Context, d bellhop.Destination, handshake provider.HandshakeRequest) (*egress.Reply, error) {
 	dst := &destination{Destination: d}
 	var err error
-	if dst.target, dst.access, err = e.openTarget(d); err == nil && greeting.URL != "" {
-		dst.target, err = dst.target.Beside(greeting.URL)
+	if dst.target, dst.access, err = e.openTarget(d); err == nil && handshake.URL != "" {
+		dst.target, err = dst.target.Beside(handshake.URL)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the URL cannot be asked: %w", err)
@@ -106,18 +106,18 @@ func (e *Engine) ask(ctx context.Context, d bellhop.Destination, greeting provid
 	if l := e.lanes.Load().byID[d.ID]; l != nil {
 		dst.inherit(l.destination.Load())
 	}
-	header, err := appendHeaders(nil, greeting.Request.Header)
+	header, err := appendHeaders(nil, handshake.Request.Header)
 	if err != nil {
 		return nil, err
 	}
-	reply, err := e.exchange(ctx, dst.access, &egress.Request{URL: dst.target, Method: greeting.Request.Method, Header: header, Body: greeting.Request.Body,
-		Timeout: greetTimeout, ReplyBytes: maxGreetingReply, ReplyHeader: true})
+	reply, err := e.exchange(ctx, dst.access, &egress.Request{URL: dst.target, Method: handshake.Request.Method, Header: header, Body: handshake.Request.Body,
+		Timeout: handshakeTimeout, ReplyBytes: maxGreetingReply, ReplyHeader: true})
 	var failure *egress.Error
 	switch {
 	case err == nil:
 		return reply, nil
 	case ctx.Err() != nil, errors.As(err, &failure) && failure.Class == egress.ClassTimeout && reply == nil:
-		return nil, fmt.Errorf("the receiver did not answer within %v", greetTimeout)
+		return nil, fmt.Errorf("the receiver did not answer within %v", handshakeTimeout)
 	case reply != nil:
 		return nil, fmt.Errorf("the receiver's answer broke off: %w", err)
 	}

@@ -8,25 +8,25 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-func greeting(t *testing.T, settings, callback string) provider.Greeting {
+func handshake(t *testing.T, settings, callback string) provider.HandshakeRequest {
 	t.Helper()
-	g, err := renderer(t, settings).(provider.Greeter).Greet(provider.Sending{URL: "https://receiver.example/x", Callback: callback})
+	g, err := renderer(t, settings).(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://receiver.example/x", Callback: callback})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return g
 }
 
-func TestGreet(t *testing.T) {
-	g := greeting(t, `{"origin":"hooks.example.com","rate":120,"bearer_token":"t"}`, "https://hooks.example.com/agree/1")
+func TestHandshake(t *testing.T) {
+	g := handshake(t, `{"origin":"hooks.example.com","rate":120,"bearer_token":"t"}`, "https://hooks.example.com/agree/1")
 	want := http.Header{"Webhook-Request-Origin": {self}, "Webhook-Request-Rate": {"120"}, "Webhook-Request-Callback": {"https://hooks.example.com/agree/1"}}
 	if g.URL != "" || g.Request.Method != "OPTIONS" || !reflect.DeepEqual(g.Request.Header, want) || g.Request.Body != nil {
 		t.Errorf("got %+v", g)
 	}
-	if g := greeting(t, `{"origin":"hooks.example.com"}`, ""); len(g.Request.Header) != 1 {
+	if g := handshake(t, `{"origin":"hooks.example.com"}`, ""); len(g.Request.Header) != 1 {
 		t.Errorf("got %+v", g.Request)
 	}
-	if _, err := renderer(t, `{}`).(provider.Greeter).Greet(provider.Sending{}); err == nil {
+	if _, err := renderer(t, `{}`).(provider.Handshaker).Handshake(provider.AttemptInfo{}); err == nil {
 		t.Error("asks without a name to ask under")
 	}
 }
@@ -67,9 +67,9 @@ func TestReadConsent(t *testing.T) {
 	} {
 		for callback, want := range map[string]string{"": c.otherwise, "https://hooks.example.com/agree/1": c.offered} {
 			h := http.Header{"Webhook-Allowed-Origin": c.answer.origin, "Webhook-Allowed-Rate": c.answer.rate}
-			agreed, err := greeting(t, `{"origin":"hooks.example.com","rate":120}`, callback).Read(c.answer.status, h, nil)
+			agreed, err := handshake(t, `{"origin":"hooks.example.com","rate":120}`, callback).Read(c.answer.status, h, nil)
 			switch {
-			case (err != nil) != (want == refused), agreed.Later != (want == later):
+			case (err != nil) != (want == refused), agreed.Pending != (want == later):
 				t.Errorf("%s, callback %q: %+v, %v", c.name, callback, agreed, err)
 			case want == "" && agreed.Rate != c.want:
 				t.Errorf("%s: %v deliveries a second, want %v", c.name, agreed.Rate, c.want)

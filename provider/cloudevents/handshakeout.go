@@ -9,12 +9,12 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-var _ provider.Greeter = (*renderer)(nil)
+var _ provider.Handshaker = (*renderer)(nil)
 
-// Greet asks under the settings' origin whether deliveries are welcome. No token goes along: nobody has agreed yet.
-func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
+// Handshake asks under the settings' origin whether deliveries are welcome. No token goes along: nobody has agreed yet.
+func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
 	if r.origin == "" {
-		return provider.Greeting{}, errors.New("settings.origin: required for the handshake; it is the name to ask under")
+		return provider.HandshakeRequest{}, errors.New("settings.origin: required for the handshake; it is the name to ask under")
 	}
 	h := http.Header{RequestOriginHeader: {r.origin}}
 	if r.rate > 0 {
@@ -23,18 +23,18 @@ func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
 	if at.Callback != "" {
 		h[RequestCallbackHeader] = []string{at.Callback}
 	}
-	read := func(status int, h http.Header, _ []byte) (provider.Agreement, error) {
+	read := func(status int, h http.Header, _ []byte) (provider.HandshakeResult, error) {
 		agreed, err := readConsent(status, h, r.origin, r.rate)
 		if err != nil && at.Callback != "" && mayAgreeLater(status, h) {
-			return provider.Agreement{Later: true, Why: err.Error()}, nil
+			return provider.HandshakeResult{Pending: true, Reason: err.Error()}, nil
 		}
 		return agreed, err
 	}
-	return provider.Greeting{Request: provider.Rendered{Method: http.MethodOptions, Header: h}, Rate: float64(r.rate) / 60, Read: read}, nil
+	return provider.HandshakeRequest{Request: provider.OutboundRequest{Method: http.MethodOptions, Header: h}, Rate: float64(r.rate) / 60, Read: read}, nil
 }
 
-// Asks implements [provider.Greeter]: who has a name to ask under asks.
-func (r *renderer) Asks() bool { return r.origin != "" }
+// HandshakeByDefault implements [provider.Handshaker]: who has a name to ask under asks.
+func (r *renderer) HandshakeByDefault() bool { return r.origin != "" }
 
 // mayAgreeLater reports whether an answer leaves room for a call, which whoever looks after the receiver may make by
 // hand: it says nothing of consent. One that says that it cannot answer now is to be asked again.
@@ -45,18 +45,18 @@ func mayAgreeLater(status int, h http.Header) bool {
 
 // readConsent looks for consent where alone it can be, in the header: a status is what any server gives to OPTIONS.
 // asked is the rate that was asked for; 0 is none.
-func readConsent(status int, h http.Header, origin string, asked int) (provider.Agreement, error) {
+func readConsent(status int, h http.Header, origin string, asked int) (provider.HandshakeResult, error) {
 	allowed := h.Values(AllowedOriginHeader)
 	switch {
 	case status < 200 || status > 299:
-		return provider.Agreement{}, fmt.Errorf("answered with status %d", status)
+		return provider.HandshakeResult{}, fmt.Errorf("answered with status %d", status)
 	case len(allowed) == 0:
-		return provider.Agreement{}, errors.New("answered without WebHook-Allowed-Origin, which alone is consent")
+		return provider.HandshakeResult{}, errors.New("answered without WebHook-Allowed-Origin, which alone is consent")
 	case len(allowed) > 1 || allowed[0] != "*" && !provider.EqualFold(allowed[0], origin):
-		return provider.Agreement{}, errors.New("answered with a WebHook-Allowed-Origin that is not settings.origin")
+		return provider.HandshakeResult{}, errors.New("answered with a WebHook-Allowed-Origin that is not settings.origin")
 	}
 	rate, err := readGranted(h.Values(AllowedRateHeader), asked)
-	return provider.Agreement{Rate: float64(rate) / 60}, err
+	return provider.HandshakeResult{Rate: float64(rate) / 60}, err
 }
 
 // readGranted returns how many requests a minute are allowed; 0 is any. Who does not say allows what was asked for.

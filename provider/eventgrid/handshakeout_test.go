@@ -13,11 +13,11 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
-func greet(t *testing.T, settings values, callback string) provider.Greeting {
+func sendHandshake(t *testing.T, settings values, callback string) provider.HandshakeRequest {
 	t.Helper()
 	to := at
 	to.Attempt, to.Callback = 1, callback
-	g, err := openSender(t, settings).(provider.Greeter).Greet(to)
+	g, err := openSender(t, settings).(provider.Handshaker).Handshake(to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,8 +25,8 @@ func greet(t *testing.T, settings values, callback string) provider.Greeting {
 }
 
 // What asks is as the sample is, but for its ids.
-func TestGreet(t *testing.T) {
-	g := greet(t, values{"subscription_name": "recordingsub", "header": "X-Key", "header_secret": "k3y"}, "https://hooks.example/agree/1?x=y&z")
+func TestHandshake(t *testing.T) {
+	g := sendHandshake(t, values{"subscription_name": "recordingsub", "header": "X-Key", "header_secret": "k3y"}, "https://hooks.example/agree/1?x=y&z")
 	var got, sample []map[string]any
 	if json.Unmarshal(g.Request.Body, &got) != nil || json.Unmarshal([]byte(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json")), &sample) != nil {
 		t.Fatalf("%s", g.Request.Body)
@@ -52,12 +52,12 @@ func TestGreet(t *testing.T) {
 	if !reflect.DeepEqual(g.Request.Header, want) {
 		t.Errorf("got %v", g.Request.Header)
 	}
-	if again := greet(t, nil, ""); strings.Contains(string(again.Request.Body), "validationUrl") || !strings.Contains(string(again.Request.Body), `"validationCode"`) {
+	if again := sendHandshake(t, nil, ""); strings.Contains(string(again.Request.Body), "validationUrl") || !strings.Contains(string(again.Request.Body), `"validationCode"`) {
 		t.Errorf("without a callback: %s", again.Request.Body)
 	}
 }
 
-func TestGreetAnswers(t *testing.T) {
+func TestSendHandshakeAnswers(t *testing.T) {
 	const yes, later, no = "yes", "later", "no"
 	for _, c := range []struct {
 		status          int
@@ -81,7 +81,7 @@ func TestGreetAnswers(t *testing.T) {
 		{400, `{"validationResponse":"CODE"}`, no, no},
 	} {
 		for callback, want := range map[string]string{"https://hooks.example/agree": c.want, "": c.withoutCB} {
-			g := greet(t, nil, callback)
+			g := sendHandshake(t, nil, callback)
 			var asked []struct {
 				Data struct{ ValidationCode string }
 			}
@@ -97,19 +97,19 @@ func TestGreetAnswers(t *testing.T) {
 	}
 }
 
-func describeAgreement(agreed provider.Agreement, err error) string {
+func describeAgreement(agreed provider.HandshakeResult, err error) string {
 	switch {
 	case err != nil:
 		return "no"
-	case agreed.Later:
+	case agreed.Pending:
 		return "later"
 	}
 	return "yes"
 }
 
 // In CloudEvents' schema it asks by OPTIONS, which a source answers, and which carries no secret.
-func TestGreetCloudEvents(t *testing.T) {
-	g := greet(t, values{"schema": "cloudevents", "header": "X-Key", "header_secret": "k3y"}, "https://hooks.example/agree")
+func TestSendHandshakeCloudEvents(t *testing.T) {
+	g := sendHandshake(t, values{"schema": "cloudevents", "header": "X-Key", "header_secret": "k3y"}, "https://hooks.example/agree")
 	h := g.Request.Header
 	if g.Request.Method != "OPTIONS" || h.Get("WebHook-Request-Origin") != "eventgrid.azure.net" || h.Get("WebHook-Request-Callback") == "" || h.Get("X-Key") != "" {
 		t.Errorf("asks by %s %v", g.Request.Method, h)
@@ -118,20 +118,20 @@ func TestGreetCloudEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if agreed, err := g.Read(receipt.Reply.Status, receipt.Reply.Header, receipt.Reply.Body); err != nil || agreed != (provider.Agreement{}) {
+	if agreed, err := g.Read(receipt.Reply.Status, receipt.Reply.Header, receipt.Reply.Body); err != nil || agreed != (provider.HandshakeResult{}) {
 		t.Errorf("got %+v, %v", agreed, err)
 	}
-	if agreed, err := g.Read(200, http.Header{}, nil); err != nil || !agreed.Later {
+	if agreed, err := g.Read(200, http.Header{}, nil); err != nil || !agreed.Pending {
 		t.Errorf("without consent: %+v, %v", agreed, err)
 	}
-	if agreed, err := greet(t, values{"schema": "cloudevents"}, "").Read(200, http.Header{}, nil); err == nil {
+	if agreed, err := sendHandshake(t, values{"schema": "cloudevents"}, "").Read(200, http.Header{}, nil); err == nil {
 		t.Errorf("without consent, and nobody to call: %+v", agreed)
 	}
 }
 
 // A source that validates by hand agrees later.
-func TestGreetByHand(t *testing.T) {
-	g := greet(t, nil, "https://rp.eventgrid.azure.net/agree")
+func TestSendHandshakeByHand(t *testing.T) {
+	g := sendHandshake(t, nil, "https://rp.eventgrid.azure.net/agree")
 	tr := &transport{status: 200}
 	r, err := eventgrid.Provider{}.Open(provider.Env{Client: &http.Client{Transport: tr}}, []byte(providertest.JSON(values{"unauthenticated": true, "validation": "manual"})))
 	if err != nil {
@@ -142,7 +142,7 @@ func TestGreetByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	agreed, err := g.Read(receipt.Reply.Status, http.Header{}, receipt.Reply.Body)
-	if err != nil || !agreed.Later {
+	if err != nil || !agreed.Pending {
 		t.Errorf("got %+v, %v", agreed, err)
 	}
 	if err := receipt.Reply.Then(context.Background()); err != nil || len(tr.asked) != 1 || tr.asked[0].URL.String() != "https://rp.eventgrid.azure.net/agree" {

@@ -10,12 +10,12 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// Greet asks by a validation event. The receiver agrees by 200 and the event's code, or by 200 without it and a call
+// Handshake asks by a validation event. The receiver agrees by 200 and the event's code, or by 200 without it and a call
 // to the validation URL later, where there is one.
-func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
+func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
 	code, err := newGUID(r.env.Rand)
 	if err != nil {
-		return provider.Greeting{}, err
+		return provider.HandshakeRequest{}, err
 	}
 	body, err := encode([]document{{
 		ID: code, Topic: r.topic(""), Data: validationData(code, at.Callback), EventType: ValidationType,
@@ -23,14 +23,14 @@ func (r *renderer) Greet(at provider.Sending) (provider.Greeting, error) {
 	}})
 	h := http.Header{"Content-Type": {contentType}}
 	r.addHeaders(h, headerValidation, "2", at)
-	read := func(status int, _ http.Header, body []byte) (provider.Agreement, error) {
+	read := func(status int, _ http.Header, body []byte) (provider.HandshakeResult, error) {
 		return readAgreement(status, body, code, at.Callback != "")
 	}
-	return provider.Greeting{Request: provider.Rendered{Header: h, Body: body}, Read: read}, err
+	return provider.HandshakeRequest{Request: provider.OutboundRequest{Header: h, Body: body}, Read: read}, err
 }
 
-// Asks implements [provider.Greeter]: Event Grid delivers nowhere before it was told to.
-func (*renderer) Asks() bool { return true }
+// HandshakeByDefault implements [provider.Handshaker]: Event Grid delivers nowhere before it was told to.
+func (*renderer) HandshakeByDefault() bool { return true }
 
 func validationData(code, callback string) []byte {
 	data := map[string]string{"validationCode": code}
@@ -42,9 +42,9 @@ func validationData(code, callback string) []byte {
 }
 
 // readAgreement reads the answer to a validation event with this code. later is whether there was a URL to call.
-func readAgreement(status int, body []byte, code string, later bool) (provider.Agreement, error) {
+func readAgreement(status int, body []byte, code string, later bool) (provider.HandshakeResult, error) {
 	if status != http.StatusOK {
-		return provider.Agreement{}, fmt.Errorf("answered the validation with status %d; it must be 200", status)
+		return provider.HandshakeResult{}, fmt.Errorf("answered the validation with status %d; it must be 200", status)
 	}
 	var answered string
 	err := provider.Object(body, func(name, value []byte) {
@@ -54,13 +54,13 @@ func readAgreement(status int, body []byte, code string, later bool) (provider.A
 	})
 	switch {
 	case err == nil && signature.EqualToken(answered, code):
-		return provider.Agreement{}, nil
+		return provider.HandshakeResult{}, nil
 	case answered != "":
-		return provider.Agreement{}, errors.New("answered with another validationResponse than data.validationCode")
+		return provider.HandshakeResult{}, errors.New("answered with another validationResponse than data.validationCode")
 	case later:
-		return provider.Agreement{Later: true, Why: "answered without a validationResponse"}, nil
+		return provider.HandshakeResult{Pending: true, Reason: "answered without a validationResponse"}, nil
 	}
-	return provider.Agreement{}, errors.New(`answered without {"validationResponse":"…"}, which must repeat data.validationCode`)
+	return provider.HandshakeResult{}, errors.New(`answered without {"validationResponse":"…"}, which must repeat data.validationCode`)
 }
 
 // newGUID returns a random id as Microsoft writes them.

@@ -17,7 +17,7 @@ import (
 // An access is a [bellhop.Access] made ready. nil is none.
 type access struct {
 	raw    json.RawMessage // what it was made of
-	way    egress.Way
+	route  egress.Route
 	member string  // that makes the Authorization header; "" if none does
 	header []byte  // "Authorization: …\r\n"; nil where a token has to be fetched first
 	tokens *tokens // nil where none has to
@@ -26,15 +26,15 @@ type access struct {
 // openTarget makes ready how d is reached, and who we are there.
 func (e *Engine) openTarget(d bellhop.Destination) (*egress.Target, *access, error) {
 	a, accessErr := e.openAccess(d.Access)
-	var way egress.Way
+	var route egress.Route
 	if a != nil {
-		way = a.way
+		route = a.route
 	}
-	target, err := e.opts.Client.Target(d.URL, way)
+	target, err := e.opts.Client.Target(d.URL, route)
 	if err != nil {
 		err = bellhop.Invalid("url", err.Error())
 	} else if !strings.HasPrefix(target.String(), "https:") {
-		accessErr = bellhop.Join("", accessErr, noTLS("certificate", way.Certificate != nil), noTLS("ca", len(way.Authorities) > 0))
+		accessErr = bellhop.Join("", accessErr, noTLS("certificate", route.Certificate != nil), noTLS("ca", len(route.Authorities) > 0))
 	}
 	return target, a, bellhop.Join("", err, bellhop.Join("access", accessErr))
 }
@@ -54,7 +54,7 @@ func (e *Engine) openAccess(raw json.RawMessage) (*access, error) {
 	}
 	certificate, certificateErr := s.TLSCertificate()
 	authorities, authoritiesErr := s.Authorities()
-	a := &access{raw: raw, member: s.Authorizes(), way: egress.Way{Certificate: certificate, Authorities: authorities,
+	a := &access{raw: raw, member: s.Authorizes(), route: egress.Route{Certificate: certificate, Authorities: authorities,
 		Proxy: s.Proxy, ProxyUsername: s.ProxyUsername, ProxyPassword: s.ProxyPassword}}
 	var proxyErr, tokenErr error
 	if s.Proxy != "" {

@@ -98,7 +98,7 @@ func (e *Engine) ask(ctx context.Context, d bellhop.Destination, handshake provi
 	dst := &destination{Destination: d}
 	var err error
 	if dst.target, dst.access, err = e.openTarget(d); err == nil && handshake.URL != "" {
-		dst.target, err = dst.target.Beside(handshake.URL)
+		dst.target, err = dst.target.WithPath(handshake.URL)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the URL cannot be asked: %w", err)
@@ -110,7 +110,7 @@ func (e *Engine) ask(ctx context.Context, d bellhop.Destination, handshake provi
 	if err != nil {
 		return nil, err
 	}
-	reply, err := e.exchange(ctx, dst.access, &egress.Request{URL: dst.target, Method: handshake.Request.Method, Header: header, Body: handshake.Request.Body,
+	reply, err := e.exchange(ctx, dst.access, &egress.Request{Target: dst.target, Method: handshake.Request.Method, Header: header, Body: handshake.Request.Body,
 		Timeout: handshakeTimeout, ReplyBytes: maxGreetingReply, ReplyHeader: true})
 	var failure *egress.Error
 	switch {

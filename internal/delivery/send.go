@@ -111,7 +111,7 @@ func (e *Engine) send(dst *destination, batch []*bellhop.Delivery, now time.Time
 		return answer{err: errorRender, detail: err.Error(), final: true, unsent: true}
 	}
 	// A context that cannot end is the cheapest; Stop cuts attempts off by closing the client.
-	reply, err := e.exchange(context.Background(), dst.access, &egress.Request{URL: dst.target, Method: m.method, Header: m.header, Body: m.body,
+	reply, err := e.exchange(context.Background(), dst.access, &egress.Request{Target: dst.target, Method: m.method, Header: m.header, Body: m.body,
 		Timeout: dst.Timeout, ReplyBytes: bellhop.MaxReplyBytes})
 	if err != nil {
 		var failure *egress.Error

@@ -31,11 +31,11 @@ func BenchmarkDoCancellable(b *testing.B) {
 func benchmarkDo(b *testing.B, ctx context.Context) {
 	c := New(Config{AllowPrivate: true})
 	b.Cleanup(c.Close)
-	target, err := c.Target("http://"+startSink(b)+"/hook", Way{})
+	target, err := c.Target("http://"+startSink(b)+"/hook", Route{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	req := &Request{URL: target, Body: bytes.Repeat([]byte("x"), 1024), Timeout: 5 * time.Second}
+	req := &Request{Target: target, Body: bytes.Repeat([]byte("x"), 1024), Timeout: 5 * time.Second}
 	for _, h := range benchHeaders {
 		req.Header = AppendHeader(req.Header, h[0], h[1])
 	}

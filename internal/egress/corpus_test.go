@@ -135,10 +135,10 @@ func testRefused(t *testing.T, raw string) {
 	if !errors.As(err, &refusal) || refusal.Class != ClassBlocked && refusal.Class != ClassBadURL || refusal.Phase != PhaseURL {
 		t.Fatalf("CheckURL: %v", err)
 	}
-	if _, err := strict.Target(raw, Way{}); err == nil {
+	if _, err := strict.Target(raw, Route{}); err == nil {
 		t.Error("Target accepts it")
 	}
-	if _, err := strict.Target(raw, Way{Proxy: "http://proxy.example:3128"}); err == nil {
+	if _, err := strict.Target(raw, Route{Proxy: "http://proxy.example:3128"}); err == nil {
 		t.Error("Target accepts it through a proxy")
 	}
 	if strict.CheckProxy(raw) == nil {
@@ -150,7 +150,7 @@ func testRefused(t *testing.T, raw string) {
 	}
 	// Stored while the server was open: the guard must catch it when it is dialled.
 	open := newClient(t, Config{AllowPrivate: true, Allow: prefixes("0.0.0.0/0", "::/0")})
-	if target, err := open.Target(raw, Way{}); err == nil {
+	if target, err := open.Target(raw, Route{}); err == nil {
 		_, err := post(strict, target)
 		wantClass(t, err, ClassBlocked)
 		if a := target.addr; a.IsValid() && strict.guard.check(netip.AddrPortFrom(a, target.port)) == nil {
@@ -281,7 +281,7 @@ func testNoAnswer(t *testing.T, raw string) {
 	target := mustTarget(t, c, raw)
 	for timeout, want := range map[time.Duration]time.Duration{time.Minute: dnsTimeout, time.Second: time.Second} {
 		start := time.Now()
-		_, err := c.Do(context.Background(), &Request{URL: target, Timeout: timeout})
+		_, err := c.Do(context.Background(), &Request{Target: target, Timeout: timeout})
 		wantClass(t, err, ClassDNS)
 		if took := time.Since(start); took != want {
 			t.Errorf("took %s, want %s", took, want)

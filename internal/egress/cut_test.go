@@ -64,7 +64,7 @@ func TestCuts(t *testing.T) {
 			c := newClient(t, Config{AllowPrivate: true})
 			body := bytes.Repeat([]byte("x"), 8<<20)
 			start := time.Now()
-			_, err := c.Do(context.Background(), &Request{URL: mustTarget(t, c, "http://"+addr+"/secret"), Body: body, Timeout: shortly})
+			_, err := c.Do(context.Background(), &Request{Target: mustTarget(t, c, "http://"+addr+"/secret"), Body: body, Timeout: shortly})
 			close(over)
 			if took := time.Since(start); took > time.Second+shortly {
 				t.Errorf("took %s", took)
@@ -120,7 +120,7 @@ func TestTLSGarbage(t *testing.T) {
 			})
 			c := newClient(t, Config{AllowPrivate: true})
 			before := allocated()
-			_, err := c.Do(context.Background(), &Request{URL: mustTarget(t, c, "https://"+addr), Timeout: 20 * time.Second})
+			_, err := c.Do(context.Background(), &Request{Target: mustTarget(t, c, "https://"+addr), Timeout: 20 * time.Second})
 			if e := wantClass(t, err, ClassTLS); e.Sent || e.Phase != PhaseTLS {
 				t.Errorf("got %v, sent %v, phase %s", e, e.Sent, e.Phase)
 			}

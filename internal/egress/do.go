@@ -32,7 +32,7 @@ func (c *Client) Do(ctx context.Context, req *Request) (*Reply, error) {
 		a.phase = PhaseDial
 		return a.result(nil, false, err)
 	}
-	if c := c.pool.get(req.URL.pool); c != nil {
+	if c := c.pool.get(req.Target.pool); c != nil {
 		reply, retry, err := a.exchange(c)
 		if !retry {
 			return a.result(reply, true, err)
@@ -61,7 +61,7 @@ type attempt struct {
 func (a *attempt) open() (*conn, error) {
 	ctx, cancel := context.WithDeadline(a.ctx, a.deadline)
 	defer cancel()
-	opened, phase, err := a.client.open(ctx, a.req.URL)
+	opened, phase, err := a.client.open(ctx, a.req.Target)
 	a.phase = phase
 	return opened, err
 }
@@ -108,8 +108,8 @@ func (a *attempt) exchange(c *conn) (reply *Reply, again bool, err error) {
 	if reply != nil {
 		a.phase = PhaseBody
 	}
-	if p := a.req.URL.proxy; p != nil && !a.req.URL.secure && reply != nil && reply.Status == http.StatusProxyAuthRequired { // no other server's to say
-		return nil, false, p.fault(refusal(a.req.URL.authority(), reply.Status), nil)
+	if p := a.req.Target.proxy; p != nil && !a.req.Target.secure && reply != nil && reply.Status == http.StatusProxyAuthRequired { // no other server's to say
+		return nil, false, p.fault(refusal(a.req.Target.authority(), reply.Status), nil)
 	}
 	return reply, false, broken
 }
@@ -136,7 +136,7 @@ func (a *attempt) result(reply *Reply, reused bool, err error) (*Reply, error) {
 	if cause := a.ctx.Err(); errors.Is(cause, context.Canceled) {
 		err = cause
 	}
-	e := failure(a.phase, a.req.URL.ahead(a.phase), a.within, err)
+	e := failure(a.phase, a.req.Target.ahead(a.phase), a.within, err)
 	e.Sent = a.sent
 	return reply, e
 }

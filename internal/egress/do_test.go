@@ -25,7 +25,7 @@ func TestRequestOnTheWire(t *testing.T) {
 		io.WriteString(c, okReply)
 	})
 	c := newClient(t, Config{AllowPrivate: true})
-	req := &Request{URL: mustTarget(t, c, "HTTP://"+addr+"/a%0d%0ab?c=d"), Body: []byte("{}")}
+	req := &Request{Target: mustTarget(t, c, "HTTP://"+addr+"/a%0d%0ab?c=d"), Body: []byte("{}")}
 	req.Header = AppendHeader(req.Header, "Content-Type", "application/json")
 	req.Header = AppendHeader(req.Header, "X-Note", "a\r\nb")
 	if _, err := c.Do(context.Background(), req); err != nil {
@@ -49,7 +49,7 @@ func TestMethodsAndAgents(t *testing.T) {
 	c := newClient(t, Config{AllowPrivate: true, UserAgent: "Us/1.0"})
 	target := mustTarget(t, c, "http://"+addr)
 	for _, method := range []string{"", "GET", "HEAD", "PUT"} {
-		req := &Request{URL: target, Method: method}
+		req := &Request{Target: target, Method: method}
 		want := req.method() + " Us/1.0"
 		if method == "PUT" {
 			req.Header = AppendHeader(nil, "User-Agent", "Them/2.0")
@@ -67,7 +67,7 @@ func TestReplyFields(t *testing.T) {
 	c := newClient(t, Config{AllowPrivate: true})
 	target := mustTarget(t, c, "http://"+addr)
 	for keep, body := range map[int]string{0: "0123456789", 4: "0123", -1: ""} {
-		reply, err := c.Do(context.Background(), &Request{URL: target, ReplyBytes: keep})
+		reply, err := c.Do(context.Background(), &Request{Target: target, ReplyBytes: keep})
 		if err != nil || reply.Status != 429 || reply.RetryAfter != "120" || reply.ContentType != "application/problem+json" ||
 			string(reply.Body) != body || reply.Truncated != (len(body) < 10) {
 			t.Errorf("keep %d: got %+v, %v", keep, reply, err)
@@ -90,7 +90,7 @@ func TestLargeBodyLeavesWhole(t *testing.T) {
 	})
 	c := newClient(t, Config{AllowPrivate: true})
 	for range 2 {
-		if _, err := c.Do(context.Background(), &Request{URL: mustTarget(t, c, "http://"+addr), Body: body}); err != nil {
+		if _, err := c.Do(context.Background(), &Request{Target: mustTarget(t, c, "http://"+addr), Body: body}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestEarlyReply(t *testing.T) {
 		io.WriteString(c, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
 	})
 	c := newClient(t, Config{AllowPrivate: true})
-	req := &Request{URL: mustTarget(t, c, "http://"+addr), Body: make([]byte, 64<<20), Timeout: 20 * time.Second}
+	req := &Request{Target: mustTarget(t, c, "http://"+addr), Body: make([]byte, 64<<20), Timeout: 20 * time.Second}
 	reply, err := c.Do(context.Background(), req)
 	if err != nil || reply.Status != 413 {
 		t.Fatalf("got %+v, %v", reply, err)
@@ -231,11 +231,11 @@ func TestCancel(t *testing.T) {
 				cancel()
 			}
 		}()
-		_, err := c.Do(ctx, &Request{URL: mustTarget(t, c, "http://"+addr), Body: []byte("{}"), Timeout: 20 * time.Second})
+		_, err := c.Do(ctx, &Request{Target: mustTarget(t, c, "http://"+addr), Body: []byte("{}"), Timeout: 20 * time.Second})
 		if e := wantClass(t, err, ClassCanceled); !e.Sent || e.Phase != PhaseHeader {
 			t.Errorf("got sent %v, phase %s", e.Sent, e.Phase)
 		}
-		_, err = c.Do(ctx, &Request{URL: mustTarget(t, c, "http://"+addr)})
+		_, err = c.Do(ctx, &Request{Target: mustTarget(t, c, "http://"+addr)})
 		if e := wantClass(t, err, ClassCanceled); e.Sent {
 			t.Error("sent after it was cancelled")
 		}
@@ -249,7 +249,7 @@ func TestContextAfterwards(t *testing.T) {
 	target := mustTarget(t, c, "http://"+addr)
 	for n := range 20 {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		reply, err := c.Do(ctx, &Request{URL: target})
+		reply, err := c.Do(ctx, &Request{Target: target})
 		cancel()
 		if err != nil || reply.Reused != (n > 0) {
 			t.Fatalf("request %d: got %+v, %v", n, reply, err)
@@ -280,7 +280,7 @@ func TestDeadline(t *testing.T) {
 				defer cancel()
 			}
 			start := time.Now()
-			_, err := c.Do(ctx, &Request{URL: target, Timeout: test.timeout})
+			_, err := c.Do(ctx, &Request{Target: target, Timeout: test.timeout})
 			e := wantClass(t, err, ClassTimeout)
 			if took := time.Since(start); took != test.want {
 				t.Errorf("%+v: took %s", test, took)

@@ -8,7 +8,7 @@
 //     to its last byte. Memory for a reply is bounded whatever the server sends.
 //   - Redirects are never followed, bodies never inflated, cookies never kept, proxies of the environment never
 //     used, certificates always verified.
-//   - Destinations that are reached in different ways ([Way]: a certificate of ours, authorities of theirs, a proxy)
+//   - Destinations that are reached in different ways ([Route]: a certificate of ours, authorities of theirs, a proxy)
 //     share no connection and no TLS session.
 //   - An error says in one word what went wrong, where in the exchange, and whether the request may have
 //     arrived. No message holds a path, a query or a secret.

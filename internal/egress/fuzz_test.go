@@ -35,8 +35,8 @@ func FuzzCheckURL(f *testing.F) {
 				answer = append(answer, addr)
 			}
 		}
-		if target, err := c.Target(raw, Way{}); err == nil {
-			req := &Request{URL: target}
+		if target, err := c.Target(raw, Route{}); err == nil {
+			req := &Request{Target: target}
 			post(c, target)
 			head := req.appendHead(nil)
 			if lines := bytes.Split(head, []byte("\r\n")); len(lines) != 6 || bytes.Count(head, []byte("\n")) != 5 || bytes.Count(lines[0], []byte(" ")) != 2 {

@@ -69,7 +69,7 @@ func newClient(t testing.TB, cfg Config) *Client {
 
 func mustTarget(t testing.TB, c *Client, raw string) *Target {
 	t.Helper()
-	target, err := c.Target(raw, Way{})
+	target, err := c.Target(raw, Route{})
 	if err != nil {
 		t.Fatalf("Target(%q): %v", raw, err)
 	}
@@ -131,7 +131,7 @@ func waitForEnd(c net.Conn) { io.Copy(io.Discard, c) }
 
 // post makes a small request with a deadline that only a failing test reaches.
 func post(c *Client, target *Target) (*Reply, error) {
-	return c.Do(context.Background(), &Request{URL: target, Body: []byte("{}"), Timeout: 20 * time.Second})
+	return c.Do(context.Background(), &Request{Target: target, Body: []byte("{}"), Timeout: 20 * time.Second})
 }
 
 // wantClass fails the test unless err is an Error of class.

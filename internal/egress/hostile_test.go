@@ -133,7 +133,7 @@ func TestHostileReplies(t *testing.T) {
 				}
 			})
 			c := newClient(t, Config{AllowPrivate: true})
-			req := &Request{URL: mustTarget(t, c, "http://"+addr+"/secret-path?secret"), Body: []byte("{}"), Timeout: shortly}
+			req := &Request{Target: mustTarget(t, c, "http://"+addr+"/secret-path?secret"), Body: []byte("{}"), Timeout: shortly}
 			if h.soon {
 				req.Timeout = 20 * time.Second
 			}

@@ -20,7 +20,7 @@ func TestOnlyTheOperatorSetsProxies(t *testing.T) {
 			if err := c.CheckProxy(proxy); err == nil {
 				t.Errorf("%s is accepted", proxy)
 			}
-			if _, err := c.Target("https://hooks.example.com", Way{Proxy: proxy}); err == nil {
+			if _, err := c.Target("https://hooks.example.com", Route{Proxy: proxy}); err == nil {
 				t.Errorf("Target accepts %s", proxy)
 			}
 		}
@@ -61,7 +61,7 @@ func TestListedProxies(t *testing.T) {
 		{"http://metadata.google.internal", "169.254.169.254", ""},
 	} {
 		client := newClient(t, Config{Resolver: answers(strings.Fields(c.answer)...), Dial: rec.dial, Proxies: []string{c.proxy}, Allow: prefixes("169.254.169.254/32")})
-		_, err := post(client, mustWay(t, client, "https://hooks.example.com", Way{Proxy: c.proxy}))
+		_, err := post(client, mustRoute(t, client, "https://hooks.example.com", Route{Proxy: c.proxy}))
 		dialed := rec.take()
 		if c.dialed != "" && (!errors.Is(err, errRecorded) || dialed[0] != c.dialed) {
 			t.Errorf("%+v: dialled %s, %v", c, dialed, err)
@@ -86,7 +86,7 @@ func TestListedProxyIsNoDestination(t *testing.T) {
 	const proxy = "http://10.0.0.7:3128"
 	strict := newClient(t, Config{Resolver: answers("10.0.0.7"), Dial: rec.dial, Proxies: []string{proxy}})
 	for _, url := range []string{proxy, "https://10.0.0.7/", "https://127.0.0.1/", "https://localhost/", "https://169.254.169.254/", "https://metadata.google.internal/", "http://hooks.example.com:3128/"} {
-		for _, way := range []Way{{}, {Proxy: proxy}} {
+		for _, way := range []Route{{}, {Proxy: proxy}} {
 			if _, err := strict.Target(url, way); err == nil {
 				t.Errorf("%s is accepted, by the proxy %q", url, way.Proxy)
 			}
@@ -99,12 +99,12 @@ func TestListedProxyIsNoDestination(t *testing.T) {
 	}
 	const gone = "http://127.0.0.1:3128"
 	before := newClient(t, Config{Proxies: []string{gone}})
-	_, err = post(strict, mustWay(t, before, "https://hooks.example.com", Way{Proxy: gone}))
+	_, err = post(strict, mustRoute(t, before, "https://hooks.example.com", Route{Proxy: gone}))
 	wantClass(t, err, ClassBlocked)
 	if dialed := rec.take(); len(dialed) > 0 {
 		t.Errorf("dialled %s", dialed)
 	}
-	if _, err = post(strict, mustWay(t, strict, "https://hooks.example.com", Way{Proxy: proxy})); !errors.Is(err, errRecorded) || fmt.Sprint(rec.take()) != "[10.0.0.7:3128]" {
+	if _, err = post(strict, mustRoute(t, strict, "https://hooks.example.com", Route{Proxy: proxy})); !errors.Is(err, errRecorded) || fmt.Sprint(rec.take()) != "[10.0.0.7:3128]" {
 		t.Errorf("the proxy itself: %v", err)
 	}
 }

@@ -79,7 +79,7 @@ func loopback(t *testing.T, ca *authority) tls.Certificate {
 	return ca.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"hooks.example.com"}})
 }
 
-func mustWay(t testing.TB, c *Client, raw string, w Way) *Target {
+func mustRoute(t testing.TB, c *Client, raw string, w Route) *Target {
 	t.Helper()
 	target, err := c.Target(raw, w)
 	if err != nil {
@@ -96,14 +96,14 @@ func TestProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRelay(t, serveTLS(t, server, okReply), secure)
 			c := newClient(t, Config{RootCAs: ca.pool(), Resolver: noSuchHost, Proxies: []string{name + "://" + r.addr}})
-			w := Way{Proxy: name + "://" + r.addr, ProxyUsername: "me", ProxyPassword: "pass"}
+			w := Route{Proxy: name + "://" + r.addr, ProxyUsername: "me", ProxyPassword: "pass"}
 			for url, want := range map[string]string{
 				"https://hooks.example.com/a?b":      "CONNECT hooks.example.com:443 hooks.example.com:443 Basic bWU6cGFzcw==",
 				"https://hooks.example.com:8443/a?b": "CONNECT hooks.example.com:8443 hooks.example.com:8443 Basic bWU6cGFzcw==",
 				"http://hooks.example.com/a?b":       "POST http://hooks.example.com/a?b hooks.example.com Basic bWU6cGFzcw==",
 				"http://hooks.example.com:8080/a?b":  "POST http://hooks.example.com:8080/a?b hooks.example.com:8080 Basic bWU6cGFzcw==",
 			} {
-				target := mustWay(t, c, url, w)
+				target := mustRoute(t, c, url, w)
 				for n := range 2 {
 					if reply, err := post(c, target); err != nil || reply.Status != 200 || reply.Reused != (n > 0) {
 						t.Fatalf("%s: %+v, %v", url, reply, err)
@@ -128,7 +128,7 @@ func TestProxyCredentials(t *testing.T) {
 	})
 	r := newRelay(t, addr, nil)
 	c := newClient(t, Config{Proxies: []string{"http://" + r.addr}, RootCAs: ca.pool()}) // the last, so that it hangs up first
-	target := mustWay(t, c, "https://hooks.example.com", Way{Proxy: "http://" + r.addr, ProxyUsername: "me", ProxyPassword: "secret"})
+	target := mustRoute(t, c, "https://hooks.example.com", Route{Proxy: "http://" + r.addr, ProxyUsername: "me", ProxyPassword: "secret"})
 	if _, err := post(c, target); err != nil {
 		t.Fatal(err)
 	}
@@ -179,8 +179,8 @@ func TestProxyFaults(t *testing.T) {
 				}
 			})
 			c := newClient(t, Config{Proxies: []string{"http://" + addr}})
-			target := mustWay(t, c, "https://hooks.example.com/secret-path?secret", Way{Proxy: "http://" + addr, ProxyUsername: "me", ProxyPassword: "secret"})
-			req := &Request{URL: target, Body: []byte("{}"), Timeout: shortly}
+			target := mustRoute(t, c, "https://hooks.example.com/secret-path?secret", Route{Proxy: "http://" + addr, ProxyUsername: "me", ProxyPassword: "secret"})
+			req := &Request{Target: target, Body: []byte("{}"), Timeout: shortly}
 			if f.soon {
 				req.Timeout = 20 * time.Second
 			}
@@ -210,7 +210,7 @@ func TestProxyFaults(t *testing.T) {
 func TestProxyRefusesPlainRequest(t *testing.T) {
 	addr := serve(t, replies("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
 	c := newClient(t, Config{AllowPrivate: true, Proxies: []string{"http://" + addr}})
-	_, err := post(c, mustWay(t, c, "http://hooks.example.com", Way{Proxy: "http://" + addr}))
+	_, err := post(c, mustRoute(t, c, "http://hooks.example.com", Route{Proxy: "http://" + addr}))
 	wantClass(t, err, ClassProxy)
 	if reply, err := post(c, mustTarget(t, c, "http://"+addr)); err != nil || reply.Status != 407 {
 		t.Errorf("a destination that answers so: %+v, %v", reply, err)
@@ -230,12 +230,12 @@ func TestProxyCannotBeReached(t *testing.T) {
 		"http://" + l.Addr().String(): "connection_refused: the proxy " + l.Addr().String() + " does not accept connections",
 		"http://proxy.example:3128":   "dns: the proxy: there is no host proxy.example",
 	} {
-		_, err := post(c, mustWay(t, c, "https://hooks.example.com", Way{Proxy: proxy}))
+		_, err := post(c, mustRoute(t, c, "https://hooks.example.com", Route{Proxy: proxy}))
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	_, err = post(c, mustWay(t, c, "https://hooks.example.com", Way{Proxy: "https://" + plain}))
+	_, err = post(c, mustRoute(t, c, "https://hooks.example.com", Route{Proxy: "https://" + plain}))
 	if e := wantClass(t, err, ClassProxy); !strings.Contains(e.Error(), "does not speak TLS") {
 		t.Errorf("got %v", e)
 	}
@@ -253,7 +253,7 @@ func TestProxyCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { <-reached; cancel(); <-reached; c.Close() }()
 	for _, ctx := range []context.Context{ctx, context.Background()} {
-		_, err := c.Do(ctx, &Request{URL: mustWay(t, c, "https://hooks.example.com", Way{Proxy: "http://" + addr}), Timeout: 20 * time.Second})
+		_, err := c.Do(ctx, &Request{Target: mustRoute(t, c, "https://hooks.example.com", Route{Proxy: "http://" + addr}), Timeout: 20 * time.Second})
 		if e := wantClass(t, err, ClassCanceled); e.Sent {
 			t.Error("sent")
 		}

@@ -16,7 +16,7 @@ const (
 
 // A Request is one request to be made. It is not changed and may be used again.
 type Request struct {
-	URL    *Target
+	Target *Target
 	Method string // a token; "" is POST
 	// Header is rendered lines, "Name: value\r\n" each, as [AppendHeader] writes them; names in canonical form.
 	// Host, Content-Length and, where it has none, User-Agent are added.
@@ -52,9 +52,9 @@ func (r *Request) keep() int {
 func (r *Request) appendHead(b []byte) []byte {
 	method := r.method()
 	b = append(b, method...)
-	b = append(b, r.URL.head...)
+	b = append(b, r.Target.head...)
 	if !bytes.Contains(r.Header, userAgent) {
-		b = append(b, r.URL.agent...)
+		b = append(b, r.Target.agent...)
 	}
 	b = append(b, r.Header...)
 	if len(r.Body) > 0 || method != "GET" && method != "HEAD" {

@@ -18,7 +18,7 @@ type Target struct {
 }
 
 // Target checks raw as CheckURL does, and the proxy of way as CheckProxy does, and makes raw ready to be reached that way.
-func (c *Client) Target(raw string, way Way) (*Target, error) {
+func (c *Client) Target(raw string, way Route) (*Target, error) {
 	u, p, err := c.checkURL(raw)
 	if err != nil {
 		return nil, err
@@ -37,8 +37,8 @@ func (c *Client) Target(raw string, way Way) (*Target, error) {
 	return t, nil
 }
 
-// Beside is t for another path and query at the same place, such as that of a handshake; all the rest is that of t.
-func (t *Target) Beside(raw string) (*Target, error) {
+// WithPath is t for another path and query at the same place, such as that of a handshake; all the rest is that of t.
+func (t *Target) WithPath(raw string) (*Target, error) {
 	u, err := parseURL(raw, 2*MaxURLLength)
 	if err != nil {
 		return nil, badURL(err.Error())

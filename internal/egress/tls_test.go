@@ -139,7 +139,7 @@ func TestTLSFaults(t *testing.T) {
 			})
 			c := newClient(t, Config{AllowPrivate: true})
 			start := time.Now()
-			_, err := c.Do(context.Background(), &Request{URL: mustTarget(t, c, "https://"+addr), Timeout: shortly})
+			_, err := c.Do(context.Background(), &Request{Target: mustTarget(t, c, "https://"+addr), Timeout: shortly})
 			if e := wantClass(t, err, test.class); !strings.Contains(e.Error(), test.detail) || e.Sent || e.Phase != PhaseTLS {
 				t.Errorf("got %v, sent %v, phase %s", e, e.Sent, e.Phase)
 			}

@@ -10,9 +10,9 @@ import (
 	"hash"
 )
 
-// A Way says how one destination is reached, and who we are there, where that is not as everywhere. Connections and TLS
-// sessions are never shared between destinations whose ways differ. The zero Way is the plain one.
-type Way struct {
+// A Route says how one destination is reached, and who we are there, where that is not as everywhere. Connections and TLS
+// sessions are never shared between destinations whose ways differ. The zero Route is the plain one.
+type Route struct {
 	Certificate *tls.Certificate    // shown to a server that asks for one; nil is none
 	Authorities []*x509.Certificate // whom the server's certificate must be signed by; none are the client's RootCAs
 
@@ -21,7 +21,7 @@ type Way struct {
 }
 
 // lead makes t go by w.
-func (c *Client) lead(t *Target, w Way) error {
+func (c *Client) lead(t *Target, w Route) error {
 	if w.Certificate == nil && len(w.Authorities) == 0 && w.Proxy == "" {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (c *Client) lead(t *Target, w Way) error {
 }
 
 // tlsBy is the TLS setting of w, with a cache for its sessions alone.
-func (c *Client) tlsBy(w Way) *tls.Config {
+func (c *Client) tlsBy(w Route) *tls.Config {
 	cfg := tlsConfig(c.tls.RootCAs)
 	if len(w.Authorities) > 0 {
 		cfg.RootCAs = x509.NewCertPool()
@@ -59,7 +59,7 @@ func (c *Client) tlsBy(w Way) *tls.Config {
 }
 
 // fingerprint tells w from every other way. It can be turned into nothing that is in it.
-func (w *Way) fingerprint() string {
+func (w *Route) fingerprint() string {
 	h := sha256.New()
 	if w.Certificate != nil {
 		for _, der := range w.Certificate.Certificate {

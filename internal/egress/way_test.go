@@ -31,22 +31,22 @@ func TestWay(t *testing.T) {
 	trust := []*x509.Certificate{private.cert}
 	for name, test := range map[string]struct {
 		server *tls.Config
-		way    Way
+		way    Route
 		detail string // "" wants a reply
 	}{
-		"own authority":                 {server: inside, way: Way{Authorities: trust}},
-		"one of several":                {server: inside, way: Way{Authorities: []*x509.Certificate{stranger.cert, private.cert}}},
-		"not the client's":              {server: public, way: Way{Authorities: trust}, detail: "unknown authority"},
-		"the client's":                  {server: public, way: Way{Certificate: mine}},
-		"wrong authority":               {server: inside, way: Way{Authorities: []*x509.Certificate{stranger.cert}}, detail: "unknown authority"},
-		"expired server":                {server: expired, way: Way{Authorities: trust}, detail: "expired"},
-		"mutual":                        {server: mutual, way: Way{Authorities: trust, Certificate: mine}},
-		"mutual, TLS 1.2":               {server: mutual12, way: Way{Authorities: trust, Certificate: mine}},
-		"mutual, none shown":            {server: mutual, way: Way{Authorities: trust}, detail: "certificate required"},
-		"mutual, none shown, 1.2":       {server: mutual12, way: Way{Authorities: trust}, detail: "handshake failure"},
-		"mutual, a stranger's":          {server: mutual, way: Way{Authorities: trust, Certificate: clientCertificate(t, stranger, time.Hour)}, detail: "unknown certificate authority"},
-		"mutual, a stranger's, TLS 1.2": {server: mutual12, way: Way{Authorities: trust, Certificate: clientCertificate(t, stranger, time.Hour)}, detail: "unknown certificate authority"},
-		"mutual, expired":               {server: mutual, way: Way{Authorities: trust, Certificate: clientCertificate(t, private, -time.Hour)}, detail: "expired certificate"},
+		"own authority":                 {server: inside, way: Route{Authorities: trust}},
+		"one of several":                {server: inside, way: Route{Authorities: []*x509.Certificate{stranger.cert, private.cert}}},
+		"not the client's":              {server: public, way: Route{Authorities: trust}, detail: "unknown authority"},
+		"the client's":                  {server: public, way: Route{Certificate: mine}},
+		"wrong authority":               {server: inside, way: Route{Authorities: []*x509.Certificate{stranger.cert}}, detail: "unknown authority"},
+		"expired server":                {server: expired, way: Route{Authorities: trust}, detail: "expired"},
+		"mutual":                        {server: mutual, way: Route{Authorities: trust, Certificate: mine}},
+		"mutual, TLS 1.2":               {server: mutual12, way: Route{Authorities: trust, Certificate: mine}},
+		"mutual, none shown":            {server: mutual, way: Route{Authorities: trust}, detail: "certificate required"},
+		"mutual, none shown, 1.2":       {server: mutual12, way: Route{Authorities: trust}, detail: "handshake failure"},
+		"mutual, a stranger's":          {server: mutual, way: Route{Authorities: trust, Certificate: clientCertificate(t, stranger, time.Hour)}, detail: "unknown certificate authority"},
+		"mutual, a stranger's, TLS 1.2": {server: mutual12, way: Route{Authorities: trust, Certificate: clientCertificate(t, stranger, time.Hour)}, detail: "unknown certificate authority"},
+		"mutual, expired":               {server: mutual, way: Route{Authorities: trust, Certificate: clientCertificate(t, private, -time.Hour)}, detail: "expired certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr := serveTLS(t, test.server, okReply)
@@ -56,7 +56,7 @@ func TestWay(t *testing.T) {
 			open := newClient(t, Config{RootCAs: ours.pool(), Proxies: []string{"http://" + r.addr}})
 			proxied := test.way
 			proxied.Proxy = "http://" + r.addr
-			for _, target := range []*Target{mustWay(t, c, "https://hooks.example.com/secret", test.way), mustWay(t, open, "https://hooks.example.com/secret", proxied)} {
+			for _, target := range []*Target{mustRoute(t, c, "https://hooks.example.com/secret", test.way), mustRoute(t, open, "https://hooks.example.com/secret", proxied)} {
 				by := c
 				if target.proxy != nil {
 					by = open
@@ -76,9 +76,9 @@ func TestWay(t *testing.T) {
 	}
 }
 
-// TestWaysShareNothing: destinations on one host whose ways differ never use each other's connections or TLS sessions;
+// TestRoutesShareNothing: destinations on one host whose ways differ never use each other's connections or TLS sessions;
 // those whose ways are the same do share connections, when they were opened one after the other too.
-func TestWaysShareNothing(t *testing.T) {
+func TestRoutesShareNothing(t *testing.T) {
 	ca := newAuthority(t)
 	type visit struct {
 		who     string
@@ -105,12 +105,12 @@ func TestWaysShareNothing(t *testing.T) {
 	one, two := clientCertificate(t, ca, time.Hour), clientCertificate(t, ca, time.Hour)
 	trust := []*x509.Certificate{ca.cert}
 	proxy := "http://" + relayed.addr
-	ways := []Way{
+	ways := []Route{
 		{}, {Certificate: one}, {Certificate: two}, {Authorities: trust}, {Certificate: one, Authorities: trust},
 		{Proxy: proxy}, {Proxy: proxy, ProxyUsername: "me"}, {Proxy: proxy, ProxyUsername: "me", ProxyPassword: "x"}, {Proxy: proxy, Certificate: one},
 	}
 	c := newClient(t, Config{AllowPrivate: true, RootCAs: ca.pool(), Proxies: []string{proxy}})
-	target := func(w Way) *Target { return mustWay(t, c, "https://"+addr+"/", w) }
+	target := func(w Route) *Target { return mustRoute(t, c, "https://"+addr+"/", w) }
 	for round := range 2 {
 		for i, w := range ways {
 			reply, err := post(c, target(w))
@@ -146,7 +146,7 @@ func TestWaysShareNothing(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	seen := map[string]int{}
-	for i, w := range []Way{{}, {Proxy: "a"}, {Proxy: "a", ProxyUsername: "b"}, {Proxy: "a", ProxyPassword: "b"}, {ProxyUsername: "ab"}, {Proxy: "ab"}, {Proxy: "a\nuser 1\nb"}} {
+	for i, w := range []Route{{}, {Proxy: "a"}, {Proxy: "a", ProxyUsername: "b"}, {Proxy: "a", ProxyPassword: "b"}, {ProxyUsername: "ab"}, {Proxy: "ab"}, {Proxy: "a\nuser 1\nb"}} {
 		f := w.fingerprint()
 		if j, ok := seen[f]; ok {
 			t.Errorf("ways %d and %d look alike", i, j)
@@ -155,15 +155,15 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-func TestBeside(t *testing.T) {
+func TestWithPath(t *testing.T) {
 	c := newClient(t, Config{Proxies: []string{"http://proxy.example:3128"}})
-	target := mustWay(t, c, "https://hooks.example.com/a", Way{Proxy: "http://proxy.example:3128"})
+	target := mustRoute(t, c, "https://hooks.example.com/a", Route{Proxy: "http://proxy.example:3128"})
 	long := "https://Hooks.example.com:443/a?token=" + strings.Repeat("x", MaxURLLength)
-	if other, err := target.Beside(long); err != nil || other.pool != target.pool || other.proxy != target.proxy || !strings.Contains(other.head, "token=xxx") {
+	if other, err := target.WithPath(long); err != nil || other.pool != target.pool || other.proxy != target.proxy || !strings.Contains(other.head, "token=xxx") {
 		t.Errorf("got %v", err)
 	}
 	for _, url := range []string{"http://hooks.example.com/a", "https://other.example.com/", "https://hooks.example.com:8443/", "https://hooks.example.com/a b", "https://hooks.example.com/\r\nHost: x", "", "//x", long + long} {
-		if _, err := target.Beside(url); err == nil {
+		if _, err := target.WithPath(url); err == nil {
 			t.Errorf("%.60q is beside it", url)
 		}
 	}
@@ -173,7 +173,7 @@ func TestReplyHeader(t *testing.T) {
 	addr := serve(t, replies("HTTP/1.1 103 Early Hints\r\nX-A: early\r\n\r\nHTTP/1.1 200 OK\r\nx-a:  one \r\nX-A: two\r\nContent-Length: 2\r\n\r\nok"))
 	c := newClient(t, Config{AllowPrivate: true})
 	for _, want := range []bool{true, false} {
-		reply, err := c.Do(t.Context(), &Request{URL: mustTarget(t, c, "http://"+addr), ReplyHeader: want})
+		reply, err := c.Do(t.Context(), &Request{Target: mustTarget(t, c, "http://"+addr), ReplyHeader: want})
 		if err != nil || (reply.Header != nil) != want || want && strings.Join(reply.Header.Values("X-A"), ",") != "one,two" {
 			t.Errorf("got %+v, %v", reply, err)
 		}

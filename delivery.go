@@ -9,27 +9,27 @@ type Delivery struct {
 	DestinationID string
 	State         DeliveryState
 	Attempts      int       // made so far
-	Spared        int       // of these, how many do not count against the schedule
-	Key           int64     // of its [Order]: those of one key go one after the other; 0 is none
-	NextAt        time.Time // of a pending one: when the next attempt is due
-	CreatedAt     time.Time // when its event came in or, of a replay, when that was asked for; of a claimed one only the latter
+	Spared        int       // how many of Attempts do not count against the schedule
+	Key           int64     // of its destination's [Order]; 0 is none
+	NextAt        time.Time // while pending: when the next attempt is due
+	CreatedAt     time.Time // when its event came in, or when its replay was requested; Claim sets it only for replays
 	UpdatedAt     time.Time // when its state last changed
-	Last          *Attempt  // the latest attempt, if there was one; of a claimed delivery only its status and error
+	Last          *Attempt  // the latest attempt, nil before the first; Claim sets only its status and error
 
-	// Event is set on a delivery that is about to be sent.
+	// Event is set on deliveries that are about to be sent.
 	Event *Event
 }
 
-// DeliveryState says how far a delivery is.
+// A DeliveryState is the state of a delivery.
 type DeliveryState string
 
-// The states of a delivery. Delivered is final; dead and cancelled too, unless a person retries.
+// The states of a delivery. Delivered, dead and cancelled are final, but a person can retry a dead or cancelled one.
 const (
 	DeliveryPending   DeliveryState = "pending"   // waits for NextAt
 	DeliveryLeased    DeliveryState = "leased"    // a lane has it: queued in memory or being sent
-	DeliveryDelivered DeliveryState = "delivered" // taken: answered 2xx, or what else its destination counts as that
+	DeliveryDelivered DeliveryState = "delivered" // the receiver took it: it answered 2xx, or another answer that the destination counts as success
 	DeliveryDead      DeliveryState = "dead"      // given up; its last attempt says why
-	DeliveryCancelled DeliveryState = "cancelled" // by a person, because its destination was deleted, or because that does not want it by its own settings
+	DeliveryCancelled DeliveryState = "cancelled" // by a person, by the deletion of its destination, or because the destination's settings exclude it
 )
 
 // An Attempt is one try of a delivery: what came back and how long it took.
@@ -38,31 +38,31 @@ type Attempt struct {
 	Number     int // from 1
 	StartedAt  time.Time
 	Duration   time.Duration
-	Status     int    // of the reply; 0 if none came
-	Error      string // "" on success, else a short code: "timeout", "connection_refused", "status", "blocked_address", …
+	Status     int    // of the reply; 0 without a reply
+	Error      string // "" on success, otherwise a short code: "timeout", "connection_refused", "status", "blocked_address", …
 	Detail     string // the error in words; never a secret or a whole URL
-	Reply      []byte // the reply's body, at most MaxReplyBytes of it
+	Reply      []byte // the beginning of the reply's body, at most MaxReplyBytes
 }
 
-// MaxReplyBytes is how much of a reply's body is kept.
+// MaxReplyBytes bounds how much of a reply's body is kept.
 const MaxReplyBytes = 4 << 10
 
-// NewDelivery is one delivery to be written with the events it belongs to.
+// A NewDelivery is a delivery to be stored together with its event.
 type NewDelivery struct {
 	Event         int // index among the events accepted together
 	DestinationID string
-	Key           int64  // of the destination's order; 0 is none
-	Leased        bool   // a lane has room for it and sends it as soon as it is on disk; otherwise it is pending, due now
-	DeliveryID    string // set by Accept; "" where the event was a repeat
+	Key           int64  // of the destination's [Order]; 0 is none
+	Leased        bool   // stored as leased, because a lane reserved a place for it; otherwise as pending and due now
+	DeliveryID    string // set by the store; "" if the event is a repeat
 }
 
-// Accepted is what became of the events accepted together.
+// Accepted is the result of accepting events together.
 type Accepted struct {
-	RequestID  string // set where the request itself was kept
-	Duplicates int    // events that the source already had; their ID is that of the event first stored
+	RequestID  string // set if the request itself is kept
+	Duplicates int    // repeats of events that the source already had; their ID is that of the stored event
 }
 
-// A Result is one attempt and what it makes of its delivery.
+// A Result is one attempt and the new state of its delivery.
 type Result struct {
 	DeliveryID    string
 	DestinationID string

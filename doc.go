@@ -1,7 +1,7 @@
-// Package bellhop is the vocabulary of the webhook gateway of the same name: the nouns that every room of the house
-// passes to the next. It is pure: it opens no file, no connection and reads no clock.
+// Package bellhop is the vocabulary of the webhook gateway of the same name: the nouns that its packages pass to one
+// another. It is pure: it opens no file and no connection, and it reads no clock.
 //
-// One word per thing, the same in Go, SQL, JSON, logs and pages:
+// Each thing has one word, the same in Go, SQL, JSON, logs and pages:
 //
 //	provider     an outside system that calls us, or that we call in its own dialect; also the package that understands it
 //	source       one inbound URL of one provider, with its secrets
@@ -14,10 +14,10 @@
 //	match        the part of a destination that says which events it wants
 //	delivery     one event owed to one destination
 //	lane         one destination's queue in memory, and the attempts under way for it
-//	lease        a lane's hold on a delivery: while it lasts, nobody else takes the delivery from the table
-//	attempt      one try of a delivery: what came back, how long it took
+//	lease        a lane's claim to a delivery: while it lasts, no other lane and no claim takes the delivery
+//	attempt      one try of a delivery: its reply and its duration
 //	retry        the next attempt of the same delivery
 //	replay       new deliveries of a stored event, which keeps its id
-//	repair       a replay, retry or cancel of many, chosen by a filter, that goes in steps
-//	tenant       an optional label of the publisher's on an event
+//	repair       a replay, retry or cancel of many events or deliveries, chosen by a filter, done in steps
+//	tenant       an optional label of an event, set by its publisher
 package bellhop

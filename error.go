@@ -5,35 +5,35 @@ import (
 	"strings"
 )
 
-// A Code says of which kind an [Error] is. Callers branch on it; the API turns it into a status.
+// A Code is the kind of an [Error]. Callers branch on it; the API maps it to a status.
 type Code string
 
-// The codes, with the status that the HTTP API gives each.
+// The codes, each with its status in the HTTP API.
 const (
-	CodeInvalid      Code = "invalid"      // 422: a value cannot be accepted; Fields says which
+	CodeInvalid      Code = "invalid"      // 422: a value cannot be accepted; Fields names it
 	CodeMalformed    Code = "malformed"    // 400: the request itself cannot be read
-	CodeUnauthorized Code = "unauthorized" // 401: no key, or a wrong one
+	CodeUnauthorized Code = "unauthorized" // 401: the key is missing or wrong
 	CodeForbidden    Code = "forbidden"    // 403
 	CodeNotFound     Code = "not_found"    // 404
-	CodeConflict     Code = "conflict"     // 409: a name is taken, or a state does not allow it
+	CodeConflict     Code = "conflict"     // 409: a name is taken, or the state does not allow the request
 	CodeTooLarge     Code = "too_large"    // 413
-	CodeUnavailable  Code = "unavailable"  // 503: storage cannot take it now; try again
+	CodeUnavailable  Code = "unavailable"  // 503: storage cannot accept it now; try again
 	CodeInternal     Code = "internal"     // 500
 )
 
-// An Error is what a person sees: what went wrong, where, and what to do.
+// An Error is shown to a person: what went wrong, where, and what to do.
 // Message never holds a secret, a body or a whole URL.
 type Error struct {
 	Code    Code
 	Message string
-	Fields  []FieldError // for CodeInvalid: the values at fault
+	Fields  []FieldError // for CodeInvalid: the values that cannot be accepted
 	Err     error        // the cause, for the log only; may be nil
 }
 
 // A FieldError names one value that cannot be accepted.
 type FieldError struct {
 	Path    string // as in the JSON that was sent: "settings.signing_key", "match.types[2]"
-	Message string // what is wrong and what to write instead
+	Message string // what is wrong, and what to write instead
 }
 
 func (e *Error) Error() string {
@@ -52,21 +52,21 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// NotFound says that there is no such noun.
+// NotFound returns an error that no noun has that id or name.
 func NotFound(noun, id string) *Error {
 	return &Error{Code: CodeNotFound, Message: "no " + noun + " " + quoteShort(id)}
 }
 
-// Conflict says that the state of things does not allow what was asked.
+// Conflict returns an error that the present state does not allow the request.
 func Conflict(message string) *Error { return &Error{Code: CodeConflict, Message: message} }
 
-// Invalid says that the value at path cannot be accepted.
+// Invalid returns an error that the value at path cannot be accepted.
 func Invalid(path, message string) *Error {
 	return &Error{Code: CodeInvalid, Fields: []FieldError{{Path: path, Message: message}}}
 }
 
-// Join collects the field errors of errs into one Error, each path with prefix in front.
-// It returns nil when no error is left, and the first error that is not CodeInvalid as it is.
+// Join collects the field errors of errs into one Error and puts prefix in front of each path. It returns nil if errs holds
+// no error. If one of errs is not CodeInvalid, it returns that error unchanged.
 func Join(prefix string, errs ...error) error {
 	var all Error
 	for _, err := range errs {
@@ -100,7 +100,7 @@ func joinPath(prefix, path string) string {
 	return prefix + "." + path
 }
 
-// quoteShort quotes s for a message, cut to what a person can read, without control characters.
+// quoteShort quotes s for a message: at most 64 bytes of it, with "?" in place of control characters and quotes.
 func quoteShort(s string) string {
 	if len(s) > 64 {
 		s = s[:64] + "…"

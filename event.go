@@ -2,26 +2,26 @@ package bellhop
 
 import "time"
 
-// An Event is the smallest thing stored, matched and delivered. It never changes after it was accepted.
+// An Event is the smallest thing stored, matched and delivered. It never changes once it is accepted.
 type Event struct {
 	ID         string // "evt_…", set by the store; later events sort after earlier ones
 	SourceID   string
 	Source     string // the source's name
 	Type       string // the provider's own word: "ams.JobStateChange", "invoice.paid"
 	Subject    string // what the event is about, where the provider says; may be ""
-	ProviderID string // the provider's id of it, by which repeats are folded within the source; may be ""
-	Tenant     string // an optional label of the publisher's
+	ProviderID string // the provider's id of the event; repeats within a source are recognized by it; may be ""
+	Tenant     string // an optional label that the publisher sets
 
 	Time       time.Time // when it happened, as the provider says; zero if it does not
 	ReceivedAt time.Time // when the request came in
 
 	ContentType string
-	Header      Header // of the request, without what carries secrets
-	Body        []byte // the bytes as received; of a batch, this item's own bytes
+	Header      Header // of the request, without headers that carry secrets
+	Body        []byte // the bytes as received; for an item of a batch, the item's own bytes
 	SHA256      [32]byte
 }
 
-// HappenedAt returns when ev happened or, where its provider does not say, when it came in.
+// HappenedAt returns Time, or ReceivedAt if the provider gives no time.
 func (ev *Event) HappenedAt() time.Time {
 	if ev.Time.IsZero() {
 		return ev.ReceivedAt
@@ -29,9 +29,22 @@ func (ev *Event) HappenedAt() time.Time {
 	return ev.Time
 }
 
-// Bounds on what a provider may put into an event; longer values are refused or hashed by the provider.
+// Bounds of the fields that a provider fills. The provider refuses or hashes longer values.
 const (
 	MaxTypeLength       = 255
 	MaxSubjectLength    = 1024
 	MaxProviderIDLength = 512
+)
+
+// TypeSelfPrefix is the prefix of the types of the gateway's own events.
+const TypeSelfPrefix = "bellhop."
+
+// The types of the gateway's own events. The subject is the destination's name; docs/EVENTS.md shows the bodies.
+const (
+	TypeDestinationFailing   = "bellhop.destination.failing"   // its breaker opened
+	TypeDestinationRecovered = "bellhop.destination.recovered" // its breaker closed: a delivery succeeded
+	TypeDestinationDisabled  = "bellhop.destination.disabled"  // the gateway disabled it
+	TypeDestinationExpiring  = "bellhop.destination.expiring"  // its ExpiresAt comes soon
+	TypeDestinationExpired   = "bellhop.destination.expired"   // its ExpiresAt has passed
+	TypeDeliveriesDead       = "bellhop.deliveries.dead"       // deliveries became dead; at most one event per minute and destination
 )

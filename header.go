@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // A Header is an HTTP header block kept as bytes: "Name: value\n" a line, in canonical names.
-// It is written once at the door and parsed only by what must look inside.
+// The door writes it once; only code that needs a value parses it.
 type Header []byte
 
-// NewHeader writes h, names in order, leaving out those that drop reports true for (given in canonical form).
+// NewHeader encodes h with its names sorted. It leaves out each name, in canonical form, for which drop returns true.
 func NewHeader(h http.Header, drop func(name string) bool) Header {
 	names := make([]string, 0, len(h))
 	size := 0
@@ -37,7 +38,7 @@ func NewHeader(h http.Header, drop func(name string) bool) Header {
 	return b
 }
 
-// HTTP parses h.
+// HTTP decodes h.
 func (h Header) HTTP() http.Header {
 	out := make(http.Header)
 	for line := range bytes.Lines(h) {
@@ -57,4 +58,27 @@ func (h Header) Get(name string) string {
 		}
 	}
 	return ""
+}
+
+// HopsHeader is the request header that counts the gateways an event has passed, so that a loop of gateways ends.
+const HopsHeader = "Bellhop-Hops"
+
+// MaxHops is the largest count at which an event is still accepted.
+const MaxHops = 8
+
+// Hops returns the count in h: 0 if the header is absent, MaxHops if it is malformed.
+func Hops(h Header) int {
+	return ParseHops(h.Get(HopsHeader))
+}
+
+// ParseHops parses a value of [HopsHeader]; see [Hops].
+func ParseHops(text string) int {
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > MaxHops {
+		return MaxHops
+	}
+	return n
 }

@@ -5,9 +5,8 @@ import (
 	"io"
 )
 
-// Prefixes of identifiers. Every id is its noun's prefix, an underscore and
-// lower-case letters and digits; it never holds a dot, so that it can be a
-// Standard Webhooks message id.
+// Prefixes of ids. An id is the prefix of its noun, which ends in an underscore, and lower-case letters and digits. It has no
+// dot, so that it can be a message id of Standard Webhooks.
 const (
 	PrefixSource      = "src_"
 	PrefixRequest     = "req_"
@@ -17,13 +16,13 @@ const (
 	PrefixRepair      = "rpr_"
 )
 
-// IDAlphabet is Crockford's base 32 in lower case: it sorts as the bits do and has no i, l, o or u.
+// IDAlphabet is Crockford's base 32 in lower case. Ids sort as the bits that they encode; there is no i, l, o and u.
 const IDAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 var idEncoding = base32.NewEncoding(IDAlphabet).WithPadding(base32.NoPadding)
 
-// NewID returns prefix and 20 characters that carry 100 bits read from random.
-// It panics if random fails, as crypto/rand's Reader never does.
+// NewID returns prefix and 20 characters that encode 100 bits read from random. It panics if random fails, which the Reader
+// of crypto/rand never does.
 func NewID(prefix string, random io.Reader) string {
 	var b [13]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {

@@ -2,10 +2,10 @@ package bellhop
 
 import "time"
 
-// A Page says which part of a list is wanted. Lists are newest first.
+// A Page selects a part of a list. Lists are newest first.
 type Page struct {
 	Limit  int    // at most MaxPage; 0 is DefaultPage
-	Cursor string // "" for the first page, else the next of the page before
+	Cursor string // "" for the first page, otherwise the next cursor of the previous page
 }
 
 // Sizes of a page.
@@ -14,15 +14,15 @@ const (
 	MaxPage     = 250
 )
 
-// An EventFilter narrows a list of events. Zero fields do not narrow.
+// An EventFilter narrows a list of events. Zero fields select all.
 type EventFilter struct {
 	SourceID string
-	Type     string // whole, or a prefix and "*"
+	Type     string // a whole type, or a prefix and "*"
 	Since    time.Time
 	Until    time.Time
 }
 
-// A DeliveryFilter narrows a list of deliveries. Zero fields do not narrow.
+// A DeliveryFilter narrows a list of deliveries. Zero fields select all.
 type DeliveryFilter struct {
 	EventID       string
 	DestinationID string
@@ -31,7 +31,7 @@ type DeliveryFilter struct {
 	Until         time.Time
 }
 
-// A RequestFilter narrows a list of requests. Zero fields do not narrow.
+// A RequestFilter narrows a list of requests. Zero fields select all.
 type RequestFilter struct {
 	SourceID string
 	Outcome  RequestOutcome
@@ -39,12 +39,12 @@ type RequestFilter struct {
 	Until    time.Time
 }
 
-// Stats counts what is in the store.
+// Stats counts the contents of the store.
 type Stats struct {
 	Sources, Destinations int64
-	Events                int64                   // kept
-	Deliveries            map[DeliveryState]int64 // pending and leased exactly; final ones since the server started
-	OldestPendingAt       time.Time               // when the oldest delivery still owed was due; zero if none is
+	Events                int64                   // stored
+	Deliveries            map[DeliveryState]int64 // pending and leased exactly; the final states since the server started
+	OldestPendingAt       time.Time               // when the oldest outstanding delivery was due; zero if there is none
 	DatabaseBytes         int64
 	RequestsRefused       int64 // since the server started
 }

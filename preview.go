@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// A MatchError is how a destination's Where failed last. An event over which it fails does not match.
+// A MatchError is the latest failure of a destination's Where. An event for which Where fails does not match.
 type MatchError struct {
 	At      time.Time
 	Message string
-	Count   int64 // how often it did since the start, or since it was changed
+	Count   int64 // failures since the server started or Where changed
 }
 
-// A Preview is what a destination would do with an event.
+// A Preview shows how a destination would handle an event.
 type Preview struct {
-	Why        string // which part of the match does not want the event, in words; "" if it matches
-	MatchError string // why a Where could not be evaluated; "" if it could
+	Why        string // which part of the match excludes the event, in words; "" if it matches
+	MatchError string // why Where could not be evaluated; "" if it could
 
 	Method string
-	Header http.Header // without those that frame the request
+	Header http.Header // without the headers that frame the request
 	Body   []byte
 
-	Error   string // why nothing could be rendered; "" if it could
-	Skipped string // why the destination's own filter does not want the event; "" if it does
+	Error   string // why no request could be rendered; "" if one could
+	Skipped string // why the destination's settings exclude the event; "" if they do not
 }

@@ -2,35 +2,35 @@ package bellhop
 
 import "time"
 
-// A RequestOutcome says what became of a request at the door.
+// A RequestOutcome says how the door handled a request.
 type RequestOutcome string
 
-// What can become of a request.
+// The outcomes of a request.
 const (
 	RequestAccepted  RequestOutcome = "accepted"  // its events are on disk
-	RequestHandshake RequestOutcome = "handshake" // answered at once; carried no event
-	RequestRefused   RequestOutcome = "refused"   // whole; Reason says why
+	RequestHandshake RequestOutcome = "handshake" // a handshake, answered at once; it carried no event
+	RequestRefused   RequestOutcome = "refused"   // refused as a whole; Reason says why
 	RequestPartial   RequestOutcome = "partial"   // some items accepted, some refused
 )
 
-// A Request is one HTTP call at a source. It is kept raw when it was refused, answered a handshake or
-// carried several events; a request with one accepted event is that event.
+// A Request is one HTTP call at a source. It is kept as received if it was refused, was a handshake or carried several
+// events. A request that carried one accepted event is not kept beside that event.
 type Request struct {
-	ID         string // "req_…", set when kept
+	ID         string // "req_…"; set if the request is kept
 	SourceID   string
 	Outcome    RequestOutcome
-	Status     int    // answered
+	Status     int    // of our answer
 	Reason     string // of a refusal: a short code such as "signature_mismatch"
-	Detail     string // of a refusal: a sentence for the owner of the source; never input or secrets
+	Detail     string // of a refusal: a sentence for the owner of the source, without input and secrets
 	Method     string
-	Target     string // path and query as sent, values of the query left out
+	Target     string // path and query as sent, without the values of the query
 	RemoteAddr string
-	Header     Header // as received, without what carries secrets
-	Body       []byte // as received; a refused one is cut to MaxRefusedBodyBytes
-	BodyBytes  int64  // length of the whole body as far as it was read
-	Events     int    // accepted
+	Header     Header // as received, without headers that carry secrets
+	Body       []byte // as received; for a refused request at most MaxRefusedBodyBytes of it
+	BodyBytes  int64  // bytes of the body that were read
+	Events     int    // number of accepted events
 	ReceivedAt time.Time
 }
 
-// MaxRefusedBodyBytes is how much of a refused request's body is kept.
+// MaxRefusedBodyBytes bounds how much of a refused request's body is kept.
 const MaxRefusedBodyBytes = 16 << 10

@@ -7,15 +7,14 @@ import (
 	"strings"
 )
 
-// framingHeaders say where a message ends, for whom it is, or what the connection does: whoever else set one could hide
-// a request in a body. Those that begin with "proxy-" and "bellhop-" go with them. All lists are in lower case.
+// framingHeaders delimit a message, name its host or control the connection. A setting that could set one could smuggle a
+// request in a body. Headers that begin with "proxy-" and "bellhop-" belong to them. All lists are in lower case.
 var framingHeaders = []string{
 	"host", "content-length", "transfer-encoding", "te", "trailer", "connection", "keep-alive", "upgrade", "http2-settings", "expect",
 }
 
-// reservedHeaders are further names that the settings of a destination must not have: of headers that would contradict
-// the body, carry our own signature, claim where a request came from, unlock a cloud's metadata service, or ask for a
-// reply that we would have to inflate.
+// reservedHeaders are further headers that the settings of a destination must not set. They contradict the body, carry our own
+// signature, claim the origin of a request, unlock the metadata service of a cloud, or request a compressed reply.
 var (
 	reservedHeaders = []string{
 		"content-encoding", "accept-encoding", "cookie", "cookie2",
@@ -26,31 +25,31 @@ var (
 	reservedBeginnings = []string{"x-forwarded-", "svix-", "x-aws-ec2-metadata-", "x-bellhop-"}
 )
 
-// FramingHeader reports whether a header is for Bellhop alone to set, whoever renders the request.
+// FramingHeader reports whether only Bellhop itself may set a header, whoever renders the request.
 func FramingHeader(name string) bool {
 	lower := strings.ToLower(name)
 	return slices.Contains(framingHeaders, lower) || strings.HasPrefix(lower, "proxy-") || strings.HasPrefix(lower, "bellhop-")
 }
 
-// ReservedHeader reports whether the settings of a destination may not name a header: it is set by Bellhop itself, or
-// not for sending.
+// ReservedHeader reports whether the settings of a destination must not set a header, because Bellhop sets it or because it
+// must not be sent.
 func ReservedHeader(name string) bool {
 	lower := strings.ToLower(name)
 	return FramingHeader(name) || slices.Contains(reservedHeaders, lower) ||
 		slices.ContainsFunc(reservedBeginnings, func(b string) bool { return strings.HasPrefix(lower, b) })
 }
 
-// MaxHeaderValueBytes bounds the value of one header of a destination's settings.
+// MaxHeaderValueBytes bounds the value of one header in the settings of a destination.
 const MaxHeaderValueBytes = 8 << 10
 
-// CheckHeader returns nil if a destination may send the header "name: value", or an error that says why not and does not
+// CheckHeader returns an error unless the settings of a destination may set the header "name: value". The error does not
 // repeat the value.
 func CheckHeader(name, value string) error {
 	switch {
 	case !isToken(name):
 		return errors.New("a header name consists of letters, digits and !#$%&'*+-.^_`|~")
 	case ReservedHeader(name):
-		return fmt.Errorf("header %s is set by Bellhop itself or not for sending; choose another name", name)
+		return fmt.Errorf("header %s is reserved: Bellhop sets it, or it must not be sent; choose another name", name)
 	case len(value) > MaxHeaderValueBytes:
 		return fmt.Errorf("header %s: the value is longer than %d bytes", name, MaxHeaderValueBytes)
 	}

@@ -1,42 +1,44 @@
 package bellhop
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// A Retry says what becomes of a delivery whose attempt did not succeed.
+// A Retry says what happens to a delivery after an attempt that did not succeed.
 type Retry struct {
 	Schedule Schedule      `json:"schedule"`
-	MaxAge   time.Duration `json:"max_age,omitempty"` // of a delivery that is attempted again; 0 is any
+	MaxAge   time.Duration `json:"max_age,omitempty"` // age of the delivery up to which it is retried; 0 is no limit
 	Outcomes Outcomes      `json:"outcomes,omitempty"`
 }
 
 // MaxRetryAge bounds Retry.MaxAge.
 const MaxRetryAge = 90 * 24 * time.Hour
 
-// Outcomes adjust what an answer means to a destination. A key is a status ("404"), a hundred of them ("4xx"), or the code of
-// an error without an answer ("timeout", "tls"); a status of its own comes before its hundred.
+// Outcomes override the outcome of attempts. A key is a status ("404"), a class of statuses ("4xx"), or the code of an error
+// that is no answer ("timeout", "tls"). A status takes precedence over its class.
 type Outcomes map[string]Outcome
 
-// An Outcome is what an attempt makes of its delivery.
+// An Outcome is the effect of an attempt on its delivery.
 type Outcome string
 
 // The outcomes.
 const (
-	OutcomeDelivered Outcome = "delivered" // taken
-	OutcomeRetry     Outcome = "retry"     // tried again by the schedule
-	OutcomeDead      Outcome = "dead"      // given up at once; others go on
+	OutcomeDelivered Outcome = "delivered" // the receiver took it
+	OutcomeRetry     Outcome = "retry"     // the schedule says when to try again
+	OutcomeDead      Outcome = "dead"      // given up at once; other deliveries are not affected
 	OutcomeDisable   Outcome = "disable"   // given up, and the destination is disabled
 )
 
 // MaxOutcomes bounds Outcomes.
 const MaxOutcomes = 100
 
-// OfStatus returns what status means, if o says.
+// OfStatus returns the outcome that o sets for a status, if it sets one.
 func (o Outcomes) OfStatus(status int) (Outcome, bool) {
 	if len(o) == 0 {
 		return "", false
@@ -44,17 +46,17 @@ func (o Outcomes) OfStatus(status int) (Outcome, bool) {
 	if own, ok := o[strconv.Itoa(status)]; ok {
 		return own, true
 	}
-	hundred, ok := o[strconv.Itoa(status/100)+"xx"]
-	return hundred, ok
+	class, ok := o[strconv.Itoa(status/100)+"xx"]
+	return class, ok
 }
 
-// OfError returns what an attempt that got no answer means, if o says.
+// OfError returns the outcome that o sets for the code of an error, if it sets one.
 func (o Outcomes) OfError(code string) (Outcome, bool) {
 	own, ok := o[code]
 	return own, ok
 }
 
-// Check reports as a [CodeInvalid] error what of r cannot be. codes are those of errors that there are.
+// Check returns a [CodeInvalid] error that names each field of r that cannot be accepted. codes lists the codes of errors.
 func (r Retry) Check(codes []string) error {
 	var errs []error
 	if r.MaxAge < 0 || r.MaxAge > MaxRetryAge {
@@ -70,13 +72,13 @@ func (o Outcomes) check(codes []string) error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(o)) {
 		if !isStatus(key) && !slices.Contains(codes, key) {
-			errs = append(errs, Invalid(key, `use a status such as "404", a hundred of them such as "4xx", or the code of an error: `+fmt.Sprint(codes)))
+			errs = append(errs, Invalid(key, `use a status such as "404", a class of statuses such as "4xx", or the code of an error: `+fmt.Sprint(codes)))
 		}
 		switch o[key] {
 		case OutcomeRetry, OutcomeDead, OutcomeDisable:
 		case OutcomeDelivered:
 			if slices.Contains(codes, key) {
-				errs = append(errs, Invalid(key, "what got no answer was not delivered; use retry, dead or disable"))
+				errs = append(errs, Invalid(key, "an attempt without an answer is not delivered; use retry, dead or disable"))
 			}
 		default:
 			errs = append(errs, Invalid(key, "use delivered, retry, dead or disable"))
@@ -85,7 +87,7 @@ func (o Outcomes) check(codes []string) error {
 	return Join("", errs...)
 }
 
-// isStatus reports whether key is a status that ends an exchange, or a hundred of them.
+// isStatus reports whether key is a final status ("200" to "599") or a class of them.
 func isStatus(key string) bool {
 	if len(key) != 3 || key[0] < '2' || key[0] > '5' {
 		return false
@@ -95,4 +97,110 @@ func isStatus(key string) bool {
 	}
 	_, err := strconv.ParseUint(key, 10, 16)
 	return err == nil
+}
+
+// A Schedule lists how long to wait before each retry: its first entry is the wait after the first failed attempt. A
+// delivery that has used it up is dead. The zero Schedule never retries.
+//
+// In JSON it is a list of durations (["5s","5m"]), the name of a preset, or a text: "5s 5m 30m", "fixed 5m × 5".
+type Schedule []time.Duration
+
+// The presets.
+var (
+	// ScheduleDefault is ten attempts within 75 h 35 min 5 s, the schedule that Standard Webhooks suggests.
+	ScheduleDefault = Schedule{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
+		10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour}
+	// ScheduleSharePoint is SharePoint's: five more attempts, five minutes apart.
+	ScheduleSharePoint = Schedule{5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute, 5 * time.Minute}
+	// ScheduleEventGrid is Event Grid's: ten retries within 22 h 46 min 40 s.
+	ScheduleEventGrid = Schedule{10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute,
+		30 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour}
+	// ScheduleNone never retries.
+	ScheduleNone = Schedule{}
+)
+
+// SchedulePresets are the schedules by name.
+var SchedulePresets = map[string]Schedule{
+	"default": ScheduleDefault, "sharepoint": ScheduleSharePoint, "eventgrid": ScheduleEventGrid, "none": ScheduleNone,
+}
+
+// Bounds of a schedule.
+const (
+	MaxScheduleLength = 100
+	MaxScheduleWait   = 7 * 24 * time.Hour
+	// Jitter is the fraction by which a wait may be shorter or longer than its entry.
+	Jitter = 0.1
+)
+
+// Wait returns how long to wait after attempt number n (from 1) failed, and false if no retry follows.
+// random, in [0, 1), chooses the wait within ±[Jitter] of its entry.
+func (s Schedule) Wait(n int, random float64) (time.Duration, bool) {
+	if n < 1 || n > len(s) {
+		return 0, false
+	}
+	wait := float64(s[n-1])
+	return time.Duration(wait + wait*Jitter*(2*random-1)), true
+}
+
+// ParseSchedule parses a list of durations such as "30s" or "2h".
+func ParseSchedule(waits []string) (Schedule, error) {
+	if len(waits) > MaxScheduleLength {
+		return nil, Invalid("", fmt.Sprintf("has %d entries; at most %d", len(waits), MaxScheduleLength))
+	}
+	s := make(Schedule, len(waits))
+	for i, text := range waits {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 || d > MaxScheduleWait {
+			return nil, Invalid(fmt.Sprintf("[%d]", i), `use a length of time such as "30s", "5m" or "2h", at most 168h`)
+		}
+		s[i] = d
+	}
+	return s, nil
+}
+
+// UnmarshalJSON accepts each of the forms of a Schedule.
+func (s *Schedule) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		parsed, err := parseScheduleText(text)
+		if err == nil {
+			*s = parsed
+		}
+		return err
+	}
+	var waits []string
+	if err := json.Unmarshal(b, &waits); err != nil {
+		return Invalid("", `use a list of durations such as ["5s","5m"], or default, sharepoint, eventgrid or none`)
+	}
+	parsed, err := ParseSchedule(waits)
+	if err == nil {
+		*s = parsed
+	}
+	return err
+}
+
+// parseScheduleText parses the name of a preset, "fixed 5m × 5", or a list of durations: "5s 5m 30m".
+func parseScheduleText(text string) (Schedule, error) {
+	if preset, ok := SchedulePresets[text]; ok {
+		return preset, nil
+	}
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' })
+	if len(words) == 4 && words[0] == "fixed" && (words[2] == "×" || words[2] == "x") {
+		if n, err := strconv.Atoi(words[3]); err == nil && n >= 0 && n <= MaxScheduleLength {
+			return ParseSchedule(slices.Repeat([]string{words[1]}, n))
+		}
+	}
+	if parsed, err := ParseSchedule(words); err == nil && len(parsed) > 0 {
+		return parsed, nil
+	}
+	return nil, Invalid("", `unknown preset; use default, sharepoint, eventgrid, none, "fixed 5m × 5", or a list of durations such as ["5s","5m"]`)
+}
+
+// MarshalJSON returns the list of durations.
+func (s Schedule) MarshalJSON() ([]byte, error) {
+	waits := make([]string, len(s))
+	for i, d := range s {
+		waits[i] = d.String()
+	}
+	return json.Marshal(waits)
 }

@@ -11,33 +11,33 @@ type Source struct {
 	Name     string // unique among sources; the last part of its URL
 	Provider string // name of the provider that reads its requests
 
-	// Settings are the provider's own, secrets included; kept encrypted and shown with secrets masked.
+	// Settings are those of the provider, secrets included. They are stored encrypted and shown with secrets masked.
 	Settings json.RawMessage
 
-	MaxBodyBytes int64 // largest body accepted; 0 is the provider's default
-	Disabled     bool  // answers as if it did not exist
+	MaxBodyBytes int64 // largest accepted body; 0 is the provider's default
+	Disabled     bool  // the door answers as if the source did not exist
 
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	SecretsAt time.Time // when a secret among Settings was last set
 }
 
-// SourceAPI and SourceAPIID are the name and id of the source that events published through the API belong to.
-// It has no URL at the door.
+// SourceAPI and SourceAPIID are the name and id of the source of events that are published through the API. It has no URL at
+// the door.
 const (
 	SourceAPI   = "api"
 	SourceAPIID = PrefixSource + SourceAPI
 )
 
-// SourceSelf and SourceSelfID are the name and id of the source of the gateway's own events: [TypeDestinationDisabled] and its
-// like. A match gets them only if it names this source, or types that begin with [TypeSelfPrefix].
+// SourceSelf and SourceSelfID are the name and id of the source of the gateway's own events, such as
+// [TypeDestinationDisabled]. A match wants them only if it names this source or a type that begins with [TypeSelfPrefix].
 const (
 	SourceSelf   = "bellhop"
 	SourceSelfID = PrefixSource + SourceSelf
 )
 
-// DefaultMaxBodyBytes bounds a request body where the source does not say otherwise,
-// and MaxMaxBodyBytes what a source may say.
+// DefaultMaxBodyBytes bounds a request body unless the source or its provider sets another bound; MaxMaxBodyBytes is the
+// largest bound that a source may set.
 const (
 	DefaultMaxBodyBytes = 1 << 20
 	MaxMaxBodyBytes     = 32 << 20
@@ -46,8 +46,8 @@ const (
 // MaxNameLength bounds the names of sources and destinations.
 const MaxNameLength = 64
 
-// CheckName says whether name can be a source's or destination's: lower-case letters, digits, "-", "_"
-// and ".", at most [MaxNameLength] of them, beginning with a letter or digit, and not like an id.
+// CheckName returns a [CodeInvalid] error unless name can be the name of a source or destination: 1 to [MaxNameLength]
+// lower-case letters, digits, "-", "_" and ".". It begins with a letter or digit, and not with the prefix of an id.
 func CheckName(name string) error {
 	const rule = "use 1 to 64 lower-case letters, digits, -, _ or ., beginning with a letter or digit"
 	if name == "" || len(name) > MaxNameLength {

@@ -1,12 +1,29 @@
 package bellhop_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop"
 )
+
+// paths returns the paths of err's field errors.
+func paths(t testing.TB, err error) (list []string) {
+	t.Helper()
+	var e *bellhop.Error
+	if !errors.As(err, &e) || e.Code != bellhop.CodeInvalid {
+		t.Fatalf("%v: not of code invalid", err)
+	}
+	for _, f := range e.Fields {
+		if f.Message == "" {
+			t.Errorf("%s: without a message", f.Path)
+		}
+		list = append(list, f.Path)
+	}
+	return list
+}
 
 func TestCheckName(t *testing.T) {
 	for _, name := range []string{"a", "0", "media", "media-2", "a_b.c-d", "9lives", "api", "src", "dst", "src_", "srcx_1", strings.Repeat("n", bellhop.MaxNameLength)} {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/access"
 )
 
 // TestAccessPage holds that docs/ACCESS.md has each member of an access as the program tells it. "go test -update" writes them anew.
@@ -22,7 +22,7 @@ func TestAccessPage(t *testing.T) {
 		t.Fatalf("%s has no table of members", path)
 	}
 	var rows strings.Builder
-	for _, s := range bellhop.AccessSettings {
+	for _, s := range access.Settings {
 		secret := ""
 		if s.Secret {
 			secret = "yes"

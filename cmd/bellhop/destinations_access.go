@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/access"
 )
 
 const accessHelp = "how it is reached, and who we are there, name=value; value is text, @FILE or env:NAME, of scopes a list in JSON (repeatable)"
@@ -18,7 +18,7 @@ docs/ACCESS.md tells what each is. A proxy has to be one that the server was sta
 func accessNames() string {
 	var lines, line []string
 	width := len("--access says how the destination is reached and who we are there: ")
-	for _, s := range bellhop.AccessSettings {
+	for _, s := range access.Settings {
 		if width += len(s.Name) + 2; width > 120 {
 			lines, line, width = append(lines, strings.Join(line, ", ")), nil, len(s.Name)+2
 		}
@@ -29,29 +29,29 @@ func accessNames() string {
 
 // readAccess reads the values of --access. All are texts but scopes: a password may look like JSON.
 func (e *env) readAccess(pairs []string) (map[string]any, error) {
-	access := map[string]any{}
+	members := map[string]any{}
 	for _, pair := range pairs {
 		name, text, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
 			return nil, wrongUsage("--access %s: write it as name=value", clean(name))
 		}
-		if !slices.ContainsFunc(bellhop.AccessSettings, func(s bellhop.AccessSetting) bool { return s.Name == name }) {
+		if !slices.ContainsFunc(access.Settings, func(s access.Setting) bool { return s.Name == name }) {
 			return nil, wrongUsage("--access %s: no such setting", clean(name))
 		}
-		if _, repeated := access[name]; repeated {
+		if _, repeated := members[name]; repeated {
 			return nil, wrongUsage("--access %s: given twice", name)
 		}
 		var err error
 		if name == "scopes" {
-			access[name], err = e.readValue(text)
+			members[name], err = e.readValue(text)
 		} else {
-			access[name], err = e.readText(text)
+			members[name], err = e.readText(text)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("--access %s: %w", name, err)
 		}
 	}
-	return access, nil
+	return members, nil
 }
 
 // splitUnset tells the settings to remove from the members of the access, which are written access.NAME. whole is that all of the

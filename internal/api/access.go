@@ -6,19 +6,20 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/access"
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// An Access is a [bellhop.Access] in JSON: how a destination is reached, and who we are there. nil is none.
+// An Access is a [access.Access] in JSON: how a destination is reached, and who we are there. nil is none.
 type Access Settings
 
 // accessSecrets are the secrets of an access.
-var accessSecrets = secrecy{names: bellhop.AccessSecrets}
+var accessSecrets = secrecy{names: access.Secrets}
 
 // Schema describes a. What its members may say is the engine's to judge; of a secret that includes how it is shown.
 func (Access) Schema(huma.Registry) *huma.Schema {
 	s := &huma.Schema{Type: huma.TypeObject, Nullable: true, AdditionalProperties: false, Properties: map[string]*huma.Schema{}}
-	for _, member := range bellhop.AccessSettings {
+	for _, member := range access.Settings {
 		p := &huma.Schema{Type: huma.TypeString, Nullable: true, Description: member.Doc}
 		switch {
 		case member.Secret:
@@ -59,7 +60,7 @@ func shownAccess(d bellhop.Destination) Access {
 
 // wayText says in words how an access leads to its destination, but for what a header says.
 func wayText(raw json.RawMessage) string {
-	a, err := bellhop.ParseAccess(raw)
+	a, err := access.Parse(raw)
 	if err != nil {
 		return ""
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/access"
 )
 
 const hidden = `{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}`
@@ -110,13 +111,13 @@ func TestAccessIsDocumented(t *testing.T) {
 	r := newRig(t)
 	schemas := r.send("GET", "/openapi.json", "").is(200)["components"].(map[string]any)["schemas"].(map[string]any)
 	for _, noun := range []string{"NewDestination", "Destination"} {
-		access := schemas[noun].(map[string]any)["properties"].(map[string]any)["access"].(map[string]any)
-		members := access["properties"].(map[string]any)
-		if access["additionalProperties"] != false || len(members) != len(bellhop.AccessSettings) {
-			t.Errorf("%s: %v", noun, access)
+		schema := schemas[noun].(map[string]any)["properties"].(map[string]any)["access"].(map[string]any)
+		members := schema["properties"].(map[string]any)
+		if schema["additionalProperties"] != false || len(members) != len(access.Settings) {
+			t.Errorf("%s: %v", noun, schema)
 		}
-		same(t, access["type"], `["object","null"]`)
-		for _, s := range bellhop.AccessSettings {
+		same(t, schema["type"], `["object","null"]`)
+		for _, s := range access.Settings {
 			if m, _ := members[s.Name].(map[string]any); m == nil || !strings.HasPrefix(m["description"].(string), s.Doc) {
 				t.Errorf("%s: %s is not documented: %v", noun, s.Name, m)
 			}

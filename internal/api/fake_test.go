@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/access"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -254,8 +256,8 @@ func (f *fake) CheckDestination(d bellhop.Destination) error {
 			errs = append(errs, bellhop.Invalid(settings.Secret.Path("settings.secret", i), "must begin with whsec_"))
 		}
 	}
-	_, err := d.Match.Compile()
-	_, accessErr := bellhop.ParseAccess(d.Access)
+	_, err := match.Compile(d.Match)
+	_, accessErr := access.Parse(d.Access)
 	return bellhop.Join("", append(errs, bellhop.Join("match", err), bellhop.Join("access", accessErr))...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
 // A ReplayTo says where new deliveries of an event go.
@@ -105,9 +106,9 @@ func (s *server) replayEvents(ctx context.Context, in *struct{ Body NewReplay })
 	b := in.Body
 	source, sourceErr := s.sourceID(ctx, b.Source)
 	destination, destinationErr := s.replayedTo(ctx, b.Destination)
-	_, whereErr := bellhop.Match{Where: b.Where}.Compile()
+	_, whereErr := match.Compile(bellhop.Match{Where: b.Where})
 	var typeErr error
-	if _, err := (bellhop.Match{Types: []string{b.Type}}).Compile(); b.Type != "" && err != nil {
+	if _, err := match.Compile(bellhop.Match{Types: []string{b.Type}}); b.Type != "" && err != nil {
 		typeErr = bellhop.Invalid("type", `must be an event type, which may end in "*": "ams.*"`)
 	}
 	if err := bellhop.Join("", sourceErr, destinationErr, typeErr, whereErr, b.Range.check(), b.Pace.check()); err != nil {

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/access"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 )
 
-// An access is a [bellhop.Access] made ready. nil is none.
-type access struct {
+// An authorizer is an [access.Access] made ready. nil is none.
+type authorizer struct {
 	raw    json.RawMessage // what it was made of
 	route  egress.Route
 	member string  // that makes the Authorization header; "" if none does
@@ -24,7 +25,7 @@ type access struct {
 }
 
 // openTarget makes ready how d is reached, and who we are there.
-func (e *Engine) openTarget(d bellhop.Destination) (*egress.Target, *access, error) {
+func (e *Engine) openTarget(d bellhop.Destination) (*egress.Target, *authorizer, error) {
 	a, accessErr := e.openAccess(d.Access)
 	var route egress.Route
 	if a != nil {
@@ -47,14 +48,14 @@ func noTLS(name string, set bool) error {
 }
 
 // openAccess reads raw. Its errors are [bellhop.CodeInvalid], with paths within it.
-func (e *Engine) openAccess(raw json.RawMessage) (*access, error) {
-	s, err := bellhop.ParseAccess(raw)
+func (e *Engine) openAccess(raw json.RawMessage) (*authorizer, error) {
+	s, err := access.Parse(raw)
 	if err != nil || len(raw) == 0 {
 		return nil, err
 	}
 	certificate, certificateErr := s.TLSCertificate()
 	authorities, authoritiesErr := s.Authorities()
-	a := &access{raw: raw, member: s.Authorizes(), route: egress.Route{Certificate: certificate, Authorities: authorities,
+	a := &authorizer{raw: raw, member: s.Authorizes(), route: egress.Route{Certificate: certificate, Authorities: authorities,
 		Proxy: s.Proxy, ProxyUsername: s.ProxyUsername, ProxyPassword: s.ProxyPassword}}
 	var proxyErr, tokenErr error
 	if s.Proxy != "" {
@@ -99,7 +100,7 @@ func (e *Engine) checkAuthorization(dst *destination) error {
 }
 
 // clash reports that a rendered header has what a adds to it.
-func (a *access) clash(header []byte) error {
+func (a *authorizer) clash(header []byte) error {
 	if a == nil || a.member == "" || !authorizes(header) {
 		return nil
 	}
@@ -117,7 +118,7 @@ func authorizes(lines []byte) bool {
 }
 
 // exchange makes one request as a says, within req.Timeout, the wait for a token included. Its errors are [egress.Error].
-func (e *Engine) exchange(ctx context.Context, a *access, req *egress.Request) (*egress.Reply, error) {
+func (e *Engine) exchange(ctx context.Context, a *authorizer, req *egress.Request) (*egress.Reply, error) {
 	if a == nil || a.member == "" {
 		return e.opts.Client.Do(ctx, req)
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/access"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/acs"
 	"github.com/bellhop-gateway/bellhop/provider/boro"
@@ -183,7 +184,7 @@ func TestAccessPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, section, _ := strings.Cut(string(page), "## Who we are at a destination")
-	for _, s := range bellhop.AccessSettings {
+	for _, s := range access.Settings {
 		if !strings.Contains(section, "`"+s.Name+"`") {
 			t.Errorf("the page does not say what %s does", s.Name)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -22,7 +23,7 @@ func (e *Engine) openAction(dst *destination, a provider.Action) (_ *destination
 	if !dst.Batch.IsZero() {
 		batchErr = bellhop.Invalid("batch", "an action takes events one at a time; leave it out")
 	}
-	dst.matcher, matchErr = dst.Match.Compile()
+	dst.matcher, matchErr = match.Compile(dst.Match)
 	dst.performer, actionErr = a.OpenAction(e.opts.Env, dst.Destination)
 	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, e.checkHandshake(dst.Destination), batchErr,
 		dst.deliveryError(append([]string{string(egress.ClassTimeout)}, a.Info().Errors...))); err != nil {

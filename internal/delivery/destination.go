@@ -9,6 +9,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -16,9 +17,9 @@ import (
 // does not change; when what it was made of does, its lane gets another.
 type destination struct {
 	bellhop.Destination
-	matcher     *bellhop.Matcher
+	matcher     *match.Matcher
 	target      *egress.Target
-	access      *access
+	access      *authorizer
 	render      renderFunc
 	batching    batching
 	renderBatch renderBatchFunc     // nil where the type and format know no batches
@@ -51,7 +52,7 @@ func (e *Engine) open(d bellhop.Destination) (*destination, error) {
 	var targetErr, matchErr, renderErr, handshakeErr, batchErr, accessErr error
 	deliveryErr := dst.deliveryError(errorCodes())
 	dst.target, dst.access, targetErr = e.openTarget(d)
-	dst.matcher, matchErr = d.Match.Compile()
+	dst.matcher, matchErr = match.Compile(d.Match)
 	renderErr = e.openRenderer(dst)
 	handshakeErr = e.checkHandshake(d)
 	if renderErr == nil && !d.Batch.IsZero() && dst.renderBatch == nil {
@@ -128,10 +129,10 @@ func (e *Engine) judgeSafely(dst *destination, status int, body []byte) (verdict
 // closedDestination stands in for a destination that cannot be opened: its events are kept, and none is sent.
 func closedDestination(d bellhop.Destination, err error) *destination {
 	d.State, d.StateReason = bellhop.DestinationDisabled, err.Error()
-	matcher, matchErr := d.Match.Compile()
+	matcher, matchErr := match.Compile(d.Match)
 	if matchErr != nil { // what is left of it is kept for; too much rather than too little
-		if matcher, matchErr = (bellhop.Match{Sources: d.Match.Sources, Types: d.Match.Types}).Compile(); matchErr != nil {
-			matcher, _ = bellhop.Match{}.Compile()
+		if matcher, matchErr = match.Compile(bellhop.Match{Sources: d.Match.Sources, Types: d.Match.Types}); matchErr != nil {
+			matcher, _ = match.Compile(bellhop.Match{})
 		}
 	}
 	return &destination{Destination: d, matcher: matcher, closed: true}

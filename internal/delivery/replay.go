@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
 // Bounds of a step, and of a count.
@@ -73,14 +74,14 @@ func (r *Repairer) plan(ctx context.Context, repair bellhop.Repair, quota int) (
 		return step, 0, err
 	}
 	f := repair.Filter
-	match := bellhop.Match{Where: f.Where}
+	filter := bellhop.Match{Where: f.Where}
 	switch { // what the store has chosen anyway, said so that the gateway's own events are meant as well
 	case f.SourceID == bellhop.SourceSelfID:
-		match.Sources = []string{f.SourceID}
+		filter.Sources = []string{f.SourceID}
 	case f.Self():
-		match.Types = []string{f.Type}
+		filter.Types = []string{f.Type}
 	}
-	where, err := match.Compile()
+	where, err := match.Compile(filter)
 	if err != nil {
 		return step, 0, err
 	}
@@ -93,7 +94,7 @@ func (r *Repairer) plan(ctx context.Context, repair bellhop.Repair, quota int) (
 }
 
 // planReplay is plan for a replay, its filter's where compiled, with events that are whole or not.
-func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota int, where *bellhop.Matcher, whole bool) (step bellhop.RepairStep, wanted int64, err error) {
+func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota int, where *match.Matcher, whole bool) (step bellhop.RepairStep, wanted int64, err error) {
 	f := repair.Filter
 	if step.Chosen, step.To, err = r.store.Choose(ctx, repair, min(maxStep, max(maxStep/10, 4*quota)), whole); err != nil {
 		return step, 0, err

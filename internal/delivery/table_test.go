@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
 // TestMayWant: whatever matches name, each lane that wants an event is found, and found once.
@@ -28,7 +29,7 @@ func TestMayWant(t *testing.T) {
 		if i%50 == 0 {
 			m.Types = many
 		}
-		matcher, err := m.Compile()
+		matcher, err := match.Compile(m)
 		if err != nil {
 			t.Fatal(err)
 		}

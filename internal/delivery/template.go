@@ -13,9 +13,10 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
-// templateSettings are the setting template: expressions over the event, in the language of [bellhop.Template].
+// templateSettings are the setting template: expressions over the event, in the language of [match.Template].
 type templateSettings struct {
 	Body        string            `json:"body"`
 	Headers     map[string]string `json:"headers"`
@@ -41,9 +42,9 @@ func (s *templateSettings) UnmarshalJSON(b []byte) error {
 
 // A template writes the requests of a destination of format template.
 type template struct {
-	body    *bellhop.Template
+	body    *match.Template
 	names   []string // of the headers, canonical
-	headers []*bellhop.Template
+	headers []*match.Template
 	kind    string // "" is that of what body gives
 }
 
@@ -55,7 +56,7 @@ func openTemplate(s httpSettings) (func(*bellhop.Event) (content, error), error)
 	t := &template{kind: s.Template.ContentType}
 	var errs []error
 	var err error
-	if t.body, err = bellhop.CompileTemplate(s.Template.Body); err != nil {
+	if t.body, err = match.CompileTemplate(s.Template.Body); err != nil {
 		errs = append(errs, bellhop.Join("template.body", err))
 	}
 	if err := bellhop.CheckHeader("Content-Type", t.kind); err != nil {
@@ -93,7 +94,7 @@ func (t *template) addHeader(name, text string, taken map[string]string) error {
 		return bellhop.Invalid("", why)
 	}
 	taken[canonical] = "is there twice, in different cases"
-	header, err := bellhop.CompileTemplate(text)
+	header, err := match.CompileTemplate(text)
 	t.names, t.headers = append(t.names, canonical), append(t.headers, header)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -29,7 +30,7 @@ func TestTemplateSettings(t *testing.T) {
 		`{"format":"template","template":{"body":1}}`:                                                         {"settings.template"},
 		`{"format":"template","template":{"body":"data."}}`:                                                   {"settings.template.body"},
 		`{"format":"template","template":"now()"}`:                                                            {"settings.template.body"},
-		`{"format":"template","template":"` + strings.Repeat(" ", bellhop.MaxTemplateLength) + `1"}`:          {"settings.template.body"},
+		`{"format":"template","template":"` + strings.Repeat(" ", match.MaxTemplateLength) + `1"}`:            {"settings.template.body"},
 		`{"format":"template","template":{"body":"1","headers":{"X-A":"data.","a b":"1"}}}`:                   {"settings.template.headers.X-A", "settings.template.headers.a b"},
 		`{"format":"template","template":{"body":"1","headers":{"Host":"1"}}}`:                                {"settings.template.headers.Host"},
 		`{"format":"template","template":{"body":"1","headers":{"content-length":"1"}}}`:                      {"settings.template.headers.content-length"},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/access"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -44,7 +45,7 @@ type tokens struct {
 	failed  time.Time
 }
 
-func (e *Engine) newTokens(s bellhop.Access) (*tokens, error) {
+func (e *Engine) newTokens(s access.Access) (*tokens, error) {
 	u, err := e.opts.Client.CheckURL(s.TokenURL)
 	if err != nil {
 		return nil, bellhop.Invalid("token_url", err.Error())

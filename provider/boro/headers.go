@@ -50,7 +50,7 @@ func unfit(name, value string) string {
 	case len(name) > 100 || !provider.HeaderName(name):
 		return "a header name consists of up to 100 letters, digits and !#$%&'*+-.^_`|~"
 	case bellhop.ReservedHeader(name) || slices.Contains(ownHeaders, strings.ToLower(name)):
-		return name + " is set by Bellhop itself or not for sending; choose another name"
+		return name + " is reserved: Bellhop sets it, or it must not be sent; choose another name"
 	case value == "" || len(value) > maxHeaderValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
 		return "the value of " + name + " is to be 1 to 4096 printable ASCII characters"
 	case name == "Content-Type" && strings.Contains(value, ","):

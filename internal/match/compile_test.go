@@ -1,4 +1,4 @@
-package bellhop_test
+package match_test
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
 // paths returns the paths of err's field errors.
@@ -55,12 +56,12 @@ func TestMatchCompileErrors(t *testing.T) {
 		{"kinds that cannot be compared", bellhop.Match{Where: "subject == 5"}, []string{"where"}},
 		{"a broken pattern", bellhop.Match{Where: "subject matches '('"}, []string{"where"}},
 		{"much of little", bellhop.Match{Where: "len(repeat(type, 9)) == 1"}, []string{"where"}},
-		{"the meter has no name", bellhop.Match{Where: "weigh() == nil"}, []string{"where"}},
+		{"the meter has no name", bellhop.Match{Where: "charge() == nil"}, []string{"where"}},
 		{"what only templates see", bellhop.Match{Where: "id == 'evt_1'"}, []string{"where"}},
 		{"what only templates make", bellhop.Match{Where: "join(data.tags) == 'ab'"}, []string{"where"}},
 		{"how the facts are kept", bellhop.Match{Where: "facts.data == nil"}, []string{"where"}},
 	} {
-		_, err := c.match.Compile()
+		_, err := match.Compile(c.match)
 		if c.want == nil {
 			if err != nil {
 				t.Errorf("%s: %v", c.name, err)
@@ -87,7 +88,7 @@ func FuzzMatchWhere(f *testing.F) {
 		f.Add(where, []byte(`[1,2,3]`))
 	}
 	f.Fuzz(func(t *testing.T, where string, body []byte) {
-		m, err := bellhop.Match{Where: where}.Compile()
+		m, err := match.Compile(bellhop.Match{Where: where})
 		if err != nil {
 			paths(t, err)
 			return

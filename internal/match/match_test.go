@@ -1,4 +1,4 @@
-package bellhop_test
+package match_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
 // finished is the event of these tests, unless they say otherwise.
@@ -20,9 +21,9 @@ func finished() bellhop.Event {
 	}
 }
 
-func compile(t testing.TB, m bellhop.Match) *bellhop.Matcher {
+func compile(t testing.TB, m bellhop.Match) *match.Matcher {
 	t.Helper()
-	c, err := m.Compile()
+	c, err := match.Compile(m)
 	if err != nil {
 		t.Fatal(err)
 	}

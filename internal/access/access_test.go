@@ -1,4 +1,4 @@
-package bellhop
+package access
 
 import (
 	"crypto/ecdsa"
@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop"
 )
 
 // pair makes a certificate that signs itself, and its key, in PEM.
@@ -47,10 +49,10 @@ func object(members ...string) json.RawMessage {
 	return b
 }
 
-func TestParseAccess(t *testing.T) {
+func TestParse(t *testing.T) {
 	certificate, key := pair(t)
 	for _, raw := range []json.RawMessage{nil, []byte(" "), []byte("null"), []byte("{}"), []byte(`{"token":null,"scopes":null}`)} {
-		if a, err := ParseAccess(raw); err != nil || a.Authorizes() != "" || a.Proxy != "" {
+		if a, err := Parse(raw); err != nil || a.Authorizes() != "" || a.Proxy != "" {
 			t.Errorf("%s: %+v %v", raw, a, err)
 		}
 	}
@@ -60,18 +62,18 @@ func TestParseAccess(t *testing.T) {
 		"token_url": []byte(`{"token_url":"https://id.example/token","client_id":"me","client_secret":"s","scopes":["a","b"],"audience":"x"}`),
 		"":          object("certificate", certificate+certificate, "private_key", key, "ca", certificate, "proxy", "https://[::1]:8080", "proxy_username", "me", "proxy_password", ""),
 	} {
-		a, err := ParseAccess(raw)
+		a, err := Parse(raw)
 		if err != nil || a.Authorizes() != want {
 			t.Errorf("%.60s: %q %v", raw, a.Authorizes(), err)
 		}
 	}
-	a, err := ParseAccess(object("username", "me", "password", ""))
+	a, err := Parse(object("username", "me", "password", ""))
 	if err != nil || a.Username != "me" {
 		t.Errorf("an empty password: %v", err)
 	}
 }
 
-func TestParseAccessRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	certificate, key := pair(t)
 	other, otherKey := pair(t)
 	for _, c := range []struct{ raw, path string }{
@@ -91,7 +93,7 @@ func TestParseAccessRefuses(t *testing.T) {
 		{`{"proxy":"http://x:3128/secret"}`, "proxy"}, {`{"proxy":"http://x?secret"}`, "proxy"}, {`{"proxy":"http://%zz"}`, "proxy"}, {`{"proxy":""}`, "proxy"},
 		{`{"proxy":"http://x","proxy_username":"me"}`, "proxy_password"}, {`{"proxy":"http://x","proxy_password":"secret"}`, "proxy_username"},
 		{`{"proxy_username":"me","proxy_password":"secret"}`, "proxy"},
-		{`{"token":"` + strings.Repeat("s", maxAccessText+1) + `"}`, "token"}, {`{"ca":"` + strings.Repeat("s", MaxAccessBytes) + `"}`, ""},
+		{`{"token":"` + strings.Repeat("s", maxText+1) + `"}`, "token"}, {`{"ca":"` + strings.Repeat("s", MaxBytes) + `"}`, ""},
 		{string(object("certificate", certificate)), "private_key"}, {string(object("private_key", key)), "certificate"},
 		{string(object("certificate", certificate, "private_key", otherKey)), "private_key"},
 		{string(object("certificate", certificate, "private_key", certificate)), "private_key"},
@@ -103,9 +105,9 @@ func TestParseAccessRefuses(t *testing.T) {
 		{string(object("ca", inPEM("CERTIFICATE", []byte("secret")))), "ca"}, {string(object("ca", strings.Repeat(other, maxCertificates+1))), "ca"},
 		{string(object("ca", certificate+"-----BEGIN CERTIFICATE-----\nsecret")), "ca"},
 	} {
-		a, err := ParseAccess([]byte(c.raw))
-		var invalid *Error
-		if !errors.As(err, &invalid) || invalid.Code != CodeInvalid || !slices.ContainsFunc(invalid.Fields, func(f FieldError) bool { return f.Path == c.path }) {
+		a, err := Parse([]byte(c.raw))
+		var invalid *bellhop.Error
+		if !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid || !slices.ContainsFunc(invalid.Fields, func(f bellhop.FieldError) bool { return f.Path == c.path }) {
 			t.Errorf("%.80s: %+v %v, want one at %q", c.raw, a, err, c.path)
 			continue
 		}
@@ -115,11 +117,11 @@ func TestParseAccessRefuses(t *testing.T) {
 	}
 }
 
-// TestAccessSettings: the list for pages, that of secrets and what is read are the same.
-func TestAccessSettings(t *testing.T) {
+// TestSettings: the list for pages, that of secrets and what is read are the same.
+func TestSettings(t *testing.T) {
 	members := (&Access{}).members()
 	var secrets []string
-	for _, s := range AccessSettings {
+	for _, s := range Settings {
 		if members[s.Name] == nil && s.Name != "scopes" {
 			t.Errorf("%s is not read", s.Name)
 		}
@@ -131,13 +133,13 @@ func TestAccessSettings(t *testing.T) {
 			t.Errorf("%s: %q", s.Name, s.Doc)
 		}
 	}
-	if len(members) > 0 || !slices.Equal(secrets, AccessSecrets) {
+	if len(members) > 0 || !slices.Equal(secrets, Secrets) {
 		t.Errorf("not in the list: %v; secrets are %v", members, secrets)
 	}
 }
 
 // FuzzParseAccess: no panic, and what is accepted contradicts itself in nothing and can stand in a header.
-func FuzzParseAccess(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	certificate, key := pair(f)
 	f.Add([]byte(object("certificate", certificate, "private_key", key, "ca", certificate)))
 	for _, raw := range []string{`{"username":"me","password":"x"}`, `{"token":"x"}`, `{"token_url":"https://x","client_id":"x","client_secret":"y","scopes":["z"]}`,
@@ -145,10 +147,10 @@ func FuzzParseAccess(f *testing.F) {
 		f.Add([]byte(raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		a, err := ParseAccess(raw)
+		a, err := Parse(raw)
 		if err != nil {
-			var invalid *Error
-			if !errors.As(err, &invalid) || invalid.Code != CodeInvalid {
+			var invalid *bellhop.Error
+			if !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid {
 				t.Errorf("%v", err)
 			}
 			return

@@ -1,4 +1,4 @@
-package bellhop
+package match
 
 import (
 	"errors"
@@ -7,9 +7,16 @@ import (
 	"strings"
 )
 
-func (m *meter) making() making { return making{m.join, m.replace} }
+// textFunctions holds the functions with which a template makes texts. They stand in for the builtin functions of the same
+// names, which count no steps.
+type textFunctions struct {
+	Join    func(list any, glue ...any) (string, error) `expr:"join"`
+	Replace func(text, old, with any) (string, error)   `expr:"replace"`
+}
 
-// join puts the items of a list into one text, with glue between them.
+func (m *meter) textFunctions() textFunctions { return textFunctions{m.join, m.replace} }
+
+// join concatenates the items of a list, with glue between them.
 func (m *meter) join(list any, glue ...any) (string, error) {
 	between := ""
 	if len(glue) > 0 {
@@ -43,7 +50,7 @@ func (m *meter) join(list any, glue ...any) (string, error) {
 	return b.String(), nil
 }
 
-// replace puts another text in place of each old in text.
+// replace returns text with each occurrence of old replaced.
 func (m *meter) replace(text, old, with any) (string, error) {
 	in, ok1 := text.(string)
 	what, ok2 := old.(string)
@@ -56,7 +63,7 @@ func (m *meter) replace(text, old, with any) (string, error) {
 	return strings.ReplaceAll(in, what, by), nil
 }
 
-// asText is what v, a text, number, true or false, is written as.
+// asText formats v, which is a text, a number, true or false; ok is false for anything else.
 func asText(v any) (text string, ok bool) {
 	switch v := v.(type) {
 	case string:
@@ -71,6 +78,7 @@ func asText(v any) (text string, ok bool) {
 	return "", false
 }
 
+// kindOf names the kind of v for a message.
 func kindOf(v any) string {
 	switch v.(type) {
 	case nil:

@@ -1,4 +1,4 @@
-package bellhop
+package match
 
 import (
 	"bytes"
@@ -8,24 +8,24 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decode returns body as JSON, its whole numbers as int so that they can be compared without loss; nil if it is not JSON.
-// Of an object it returns the wanted members, and of those what is wanted of them; the rest is only checked. It takes what
-// encoding/json takes: of members of one name, the last.
+// decode decodes a JSON body; it returns nil if body is not JSON. Whole numbers become int, so that they compare without
+// loss. Of an object it returns only the wanted members, and within each the members wanted there; it checks the syntax of
+// the rest. It accepts what encoding/json accepts: the last of several members with one name counts.
 func decode(body []byte, wanted members) any {
 	r := bodyReaders.Get().(*bodyReader)
 	defer r.free()
 	r.source = *bytes.NewBuffer(body)
 	r.decoder.Reset(&r.source, bodyOptions...)
 	v, ok := r.value(wanted)
-	if !ok || len(bytes.TrimLeft(body[r.decoder.InputOffset():], " \t\r\n")) > 0 { // something follows
+	if !ok || len(bytes.TrimLeft(body[r.decoder.InputOffset():], " \t\r\n")) > 0 { // other text follows the value
 		return nil
 	}
 	return v
 }
 
-// bodyReader is a decoder at work on one body. They are kept, since a decoder is larger than most bodies.
+// A bodyReader decodes one body. Readers are pooled, because a decoder is larger than most bodies.
 type bodyReader struct {
-	source  bytes.Buffer // the decoder reads out of its bytes without copying or changing them
+	source  bytes.Buffer // the decoder reads its bytes in place: it neither copies nor changes them
 	decoder jsontext.Decoder
 }
 
@@ -64,7 +64,7 @@ func (r *bodyReader) value(wanted members) (v any, ok bool) {
 }
 
 func (r *bodyReader) object(wanted members) (any, bool) {
-	if _, err := r.decoder.ReadToken(); err != nil { // too deep
+	if _, err := r.decoder.ReadToken(); err != nil { // nested too deeply
 		return nil, false
 	}
 	object := make(map[string]any)
@@ -75,7 +75,7 @@ func (r *bodyReader) object(wanted members) (any, bool) {
 		}
 		name := quoted[1 : len(quoted)-1]
 		if bytes.IndexByte(name, '\\') >= 0 || wanted == nil {
-			name, _ = jsontext.AppendUnquote(nil, quoted) // its error is about UTF-8 alone, which it has replaced
+			name, _ = jsontext.AppendUnquote(nil, quoted) // it replaces invalid UTF-8, which is its only error
 		}
 		of, reads := wanted[string(name)]
 		if wanted != nil && !reads {
@@ -84,7 +84,7 @@ func (r *bodyReader) object(wanted members) (any, bool) {
 			}
 			continue
 		}
-		key := string(name) // before the decoder goes on, whose bytes these are
+		key := string(name) // a copy: name is only valid until the decoder reads on
 		v, ok := r.value(of)
 		if !ok {
 			return nil, false
@@ -96,7 +96,7 @@ func (r *bodyReader) object(wanted members) (any, bool) {
 }
 
 func (r *bodyReader) array() (any, bool) {
-	if _, err := r.decoder.ReadToken(); err != nil { // too deep
+	if _, err := r.decoder.ReadToken(); err != nil { // nested too deeply
 		return nil, false
 	}
 	array := []any{}
@@ -114,7 +114,7 @@ func (r *bodyReader) array() (any, bool) {
 	}
 }
 
-// number is text, a JSON number, as int if it is a whole one in its range.
+// number converts a JSON number: to int if it is a whole number in the range of int, else to float64.
 func number(text string) any {
 	if i, err := strconv.ParseInt(text, 10, strconv.IntSize); err == nil {
 		return int(i)

@@ -1,25 +1,25 @@
-package bellhop
+package match
 
 import "github.com/expr-lang/expr/ast"
 
-// reads is what an expression looks at, of that which costs something to have ready.
+// reads tells which costly values an expression reads, so that only those are computed for each event.
 type reads struct {
-	whole               bool // everything at once, as $env
+	whole               bool // the whole environment, as $env
 	headers, body, data bool
-	members             members // of data
+	members             members // of data that are read; nil is all of data
 }
 
-// members names those of an object that are looked at, and what of each; nil is all of it. What is no object is looked at
-// as a whole.
+// members maps the names of an object's members that are read to the members read within each; nil is the whole value.
+// A value that is no object is always read whole.
 type members map[string]members
 
-// add makes path one that is looked at, with all below it.
+// add notes that the value at path is read, with everything below it.
 func (m members) add(path []string) {
 	next, known := m[path[0]]
 	switch {
 	case len(path) == 1:
 		m[path[0]] = nil
-	case known && next == nil: // all of it already
+	case known && next == nil: // read whole already
 	default:
 		if next == nil {
 			next = members{}
@@ -29,14 +29,16 @@ func (m members) add(path []string) {
 	}
 }
 
-// A readsPatch changes nothing: it finds what an expression reads.
-type readsPatch struct {
+// A readsVisitor finds out what an expression reads. It changes nothing.
+type readsVisitor struct {
 	whole, headers, body bool
-	chains               map[any][]string // node → path below data, of the longest chains of members so far
+	// chains maps the last node of each chain of members, such as data.a.b, to its path below data. Visit extends a chain
+	// node by node, so only the longest chains stay.
+	chains map[any][]string
 }
 
-// Visit implements ast.Visitor. It comes by each node after those below it.
-func (p *readsPatch) Visit(node *ast.Node) {
+// Visit implements ast.Visitor. It is called for a node after the nodes below it.
+func (p *readsVisitor) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.IdentifierNode:
 		switch n.Value {
@@ -59,7 +61,7 @@ func (p *readsPatch) Visit(node *ast.Node) {
 	}
 }
 
-func (p *readsPatch) reads() reads {
+func (p *readsVisitor) reads() reads {
 	r := reads{whole: p.whole, headers: p.headers, body: p.body, data: len(p.chains) > 0, members: members{}}
 	for _, path := range p.chains {
 		if len(path) == 0 {

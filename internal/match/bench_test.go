@@ -1,4 +1,4 @@
-package bellhop_test
+package match_test
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// BenchmarkWants asks matches of each kind about one event.
+// BenchmarkWants evaluates one match of each kind over one event.
 func BenchmarkWants(b *testing.B) {
 	for name, m := range map[string]bellhop.Match{
 		"types": {Sources: []string{"media"}, Types: []string{"ams.*"}},
@@ -27,7 +27,7 @@ func BenchmarkWants(b *testing.B) {
 	}
 }
 
-// BenchmarkWantsKilobyte asks a where that reads one member about an event of 1 KiB.
+// BenchmarkWantsKilobyte evaluates a where that reads one member of a body of 1 KiB.
 func BenchmarkWantsKilobyte(b *testing.B) {
 	c, ev := compile(b, bellhop.Match{Where: `data.amount > 100`}), finished()
 	ev.Body = fmt.Appendf(nil, `{"id":"inv_17","amount":120,"customer":{"name":"acme","note":%q},"lines":[%s{"n":0}]}`,

@@ -1,4 +1,4 @@
-package bellhop_test
+package match_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
 func TestTemplate(t *testing.T) {
@@ -37,7 +38,7 @@ func TestTemplate(t *testing.T) {
 	} {
 		ev := finished()
 		ev.Tenant = "acme"
-		c, err := bellhop.CompileTemplate(text)
+		c, err := match.CompileTemplate(text)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -58,7 +59,7 @@ func TestTemplateCompileErrors(t *testing.T) {
 		"nobody":         "unknown name nobody",
 		"now()":          "unknown name now",
 		"repeat('a', 9)": "unknown name repeat",
-		"weigh()":        "received_at and body",
+		"charge()":       "received_at and body",
 		"[$env]":         "unknown name $env",
 		`$env["type"]`:   "unknown name $env",
 		"making":         "unknown name making",
@@ -66,11 +67,11 @@ func TestTemplateCompileErrors(t *testing.T) {
 		"join()":         "not enough arguments",
 		"replace('a')":   "not enough arguments",
 		"{{text}}":       "received_at and body",
-		strings.Repeat(" ", bellhop.MaxTemplateLength) + "1":        "at most 16384 bytes",
+		strings.Repeat(" ", match.MaxTemplateLength) + "1":          "at most 16384 bytes",
 		"1" + strings.Repeat("+1", 5000):                            "exceeds maximum allowed nodes",
 		strings.Repeat("(", 8000) + "1" + strings.Repeat(")", 8000): "",
 	} {
-		_, err := bellhop.CompileTemplate(text)
+		_, err := match.CompileTemplate(text)
 		if why == "" && err == nil {
 			continue
 		}
@@ -112,7 +113,7 @@ func TestTemplateFails(t *testing.T) {
 		lists + `toJSON(a40)`:                                         "too much work",
 		`any(1..900, any(1..90, any(data.list, # < 0)))`:              "too much work",
 	} {
-		c, err := bellhop.CompileTemplate(text)
+		c, err := match.CompileTemplate(text)
 		if err != nil {
 			t.Errorf("%.60s: %v", text, err)
 			continue
@@ -139,7 +140,7 @@ func FuzzTemplate(f *testing.F) {
 		f.Add(text, []byte(`[1,2,3]`))
 	}
 	f.Fuzz(func(t *testing.T, text string, body []byte) {
-		c, err := bellhop.CompileTemplate(text)
+		c, err := match.CompileTemplate(text)
 		if err != nil {
 			paths(t, err)
 			return

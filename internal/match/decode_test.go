@@ -1,4 +1,4 @@
-package bellhop
+package match
 
 import (
 	"bytes"

@@ -1,0 +1,89 @@
+package access
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// maxCertificates bounds a certificate chain and a list of authorities.
+const maxCertificates = 64
+
+func (a *Access) checkTLS(set map[string]bool) error {
+	_, certificateErr := a.TLSCertificate()
+	_, caErr := a.Authorities()
+	switch {
+	case set["certificate"] && !set["private_key"]:
+		certificateErr = bellhop.Invalid("private_key", "required with certificate")
+	case set["private_key"] && !set["certificate"]:
+		certificateErr = bellhop.Invalid("certificate", "required with private_key")
+	}
+	return bellhop.Join("", emptyPEM(set, "certificate", a.Certificate), emptyPEM(set, "private_key", a.PrivateKey), emptyPEM(set, "ca", a.CA), certificateErr, caErr)
+}
+
+func emptyPEM(set map[string]bool, name, text string) error {
+	if set[name] && text == "" {
+		return bellhop.Invalid(name, "is empty; give it a value, or leave it out")
+	}
+	return nil
+}
+
+// TLSCertificate parses Certificate and PrivateKey. It returns nil if one of them is not set. Its errors are [bellhop.CodeInvalid].
+func (a *Access) TLSCertificate() (*tls.Certificate, error) {
+	if a.Certificate == "" || a.PrivateKey == "" {
+		return nil, nil
+	}
+	if _, err := certificates("certificate", a.Certificate); err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode([]byte(a.PrivateKey))
+	switch {
+	case block == nil:
+		return nil, bellhop.Invalid("private_key", `must be PEM, beginning with "-----BEGIN PRIVATE KEY-----"`)
+	case strings.HasPrefix(block.Type, "ENCRYPTED"), block.Headers["DEK-Info"] != "":
+		return nil, bellhop.Invalid("private_key", "is encrypted; write it without its password, as `openssl pkey` does")
+	}
+	pair, err := tls.X509KeyPair([]byte(a.Certificate), []byte(a.PrivateKey))
+	if err != nil { // its text may quote the key
+		return nil, bellhop.Invalid("private_key", "is no key of the first certificate; give the two that belong together")
+	}
+	return &pair, nil
+}
+
+// Authorities parses CA. It returns none if CA is not set. Its errors are [bellhop.CodeInvalid].
+func (a *Access) Authorities() ([]*x509.Certificate, error) {
+	if a.CA == "" {
+		return nil, nil
+	}
+	return certificates("ca", a.CA)
+}
+
+// certificates parses the member at path: one or more certificates in PEM, and nothing else.
+func certificates(path, text string) (list []*x509.Certificate, err error) {
+	rest := []byte(text)
+	for len(list) < maxCertificates {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, bellhop.Invalid(path, "has something that is no certificate; a key belongs into private_key")
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, bellhop.Invalid(path, fmt.Sprintf("its certificate number %d cannot be read", len(list)+1))
+		}
+		list = append(list, c)
+	}
+	switch {
+	case len(list) == 0:
+		return nil, bellhop.Invalid(path, `must be PEM, beginning with "-----BEGIN CERTIFICATE-----"`)
+	case strings.Count(text, "-----BEGIN") != len(list):
+		return nil, bellhop.Invalid(path, fmt.Sprintf("has something besides certificates, or more than %d of them", maxCertificates))
+	}
+	return list, nil
+}

@@ -1,0 +1,163 @@
+package match
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/vm"
+)
+
+// Budgets of one evaluation, in steps. A step is one round of a loop, one element of a list that is looked at, or 16 bytes
+// of a text that is read or made. Each byte of the body adds one step to the budget. An evaluation that uses up its budget
+// fails. A `where` has the smaller budget: it is evaluated while the sender waits for its answer, once per event and
+// destination. A template is evaluated in the lane of its destination.
+const (
+	MaxWhereSteps    = 30_000
+	MaxTemplateSteps = 1_000_000
+)
+
+// An expression is a compiled text. It is safe for concurrent use.
+//
+// Every loop of the language ends, but nested loops can take hours, and a few dozen additions can double a text until
+// memory is full. So an expression counts its steps and stops at its budget, whatever its text and whatever the event.
+type expression struct {
+	program *vm.Program
+	reads   reads
+	env     func(*templateEnvironment) any // selects the environment that it was compiled for
+	steps   int                            // its budget, without the bytes of the body
+}
+
+// A dialect is the part of the language that an expression may use.
+type dialect struct {
+	env      func(*templateEnvironment) any // selects the environment
+	without  []string                       // builtin functions that are switched off
+	maxNodes uint                           // of the syntax tree
+	steps    int
+	options  []expr.Option
+}
+
+// compile parses and checks text. Its errors are one line, written for the author of the expression.
+func (d dialect) compile(text string) (x expression, err error) {
+	opts := append([]expr.Option{expr.Env(d.env(new(templateEnvironment))), expr.MaxNodes(d.maxNodes)}, d.options...)
+	for _, name := range d.without {
+		opts = append(opts, expr.DisableBuiltin(name))
+	}
+	found := &readsVisitor{chains: map[any][]string{}}
+	if _, err := expr.Compile(text, append(opts, expr.Patch(found))...); err != nil {
+		return x, firstLine(err) // the metering below changes types, and would make this message less clear
+	}
+	if x.program, err = expr.Compile(text, append(opts, expr.Patch(meterVisitor{}))...); err != nil {
+		return x, firstLine(err)
+	}
+	x.reads, x.env, x.steps = found.reads(), d.env, d.steps
+	return x, nil
+}
+
+// run evaluates x over ev. Its errors are one line, written for the author of the expression.
+func (x *expression) run(ev *bellhop.Event) (any, error) {
+	e := evaluations.Get().(*evaluation)
+	defer e.free()
+	e.environment.set(ev, x.reads)
+	e.meter.left = x.steps + len(ev.Body)
+	got, err := e.vm.Run(x.program, x.env(&e.environment))
+	if err != nil {
+		return nil, firstLine(err)
+	}
+	return got, nil
+}
+
+// An evaluation is the state of one run. Evaluations are pooled, because one is larger than most bodies.
+type evaluation struct {
+	vm          vm.VM
+	meter       meter
+	environment templateEnvironment
+}
+
+var evaluations = sync.Pool{New: func() any {
+	e := new(evaluation)
+	e.environment.metering, e.environment.textFunctions = e.meter.metering(), e.meter.textFunctions()
+	return e
+}}
+
+// free drops every reference to the event and to the result, and returns e to the pool.
+func (e *evaluation) free() {
+	clear(e.vm.Stack[:cap(e.vm.Stack)])
+	clear(e.vm.Variables)
+	e.environment = templateEnvironment{
+		environment:   environment{metering: e.environment.metering},
+		textFunctions: e.environment.textFunctions,
+	}
+	if cap(e.vm.Stack) <= 1<<10 {
+		evaluations.Put(e)
+	}
+}
+
+func firstLine(err error) error {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return errors.New(line)
+}
+
+// where is the dialect of a match's Where.
+var where = dialect{
+	env: func(e *templateEnvironment) any { return &e.environment },
+	// These builtins make a long text of a short one in one step, and a condition has no use for them.
+	without:  []string{"repeat", "replace", "join", "uniq"},
+	maxNodes: 1000,
+	steps:    MaxWhereSteps,
+	options:  []expr.Option{expr.AsBool()},
+}
+
+func compileWhere(text string) (*expression, error) {
+	x, err := where.compile(text)
+	if err != nil {
+		return nil, bellhop.Invalid("where", fmt.Sprintf("%v; use data, type, subject, source, headers and time", err))
+	}
+	return &x, nil
+}
+
+// An environment holds the names that a `where` may use. The names are a public promise.
+type environment struct {
+	Data    any               `expr:"data"`
+	Type    string            `expr:"type"`
+	Subject string            `expr:"subject"`
+	Source  string            `expr:"source"`
+	Headers map[string]string `expr:"headers"`
+	Time    time.Time         `expr:"time"`
+
+	metering
+}
+
+// A templateEnvironment holds the names that a template may use. The names are a public promise.
+type templateEnvironment struct {
+	environment
+	ID         string    `expr:"id"`
+	Tenant     string    `expr:"tenant"`
+	ReceivedAt time.Time `expr:"received_at"`
+	Body       string    `expr:"body"`
+
+	textFunctions
+}
+
+// set fills e from ev. It computes the costly values (the decoded body, the body as text, the headers) only where r says
+// that the expression reads them.
+func (e *templateEnvironment) set(ev *bellhop.Event, r reads) {
+	e.Type, e.Subject, e.Source, e.Time = ev.Type, ev.Subject, ev.Source, ev.HappenedAt()
+	e.ID, e.Tenant, e.ReceivedAt = ev.ID, ev.Tenant, ev.ReceivedAt
+	if r.data {
+		e.Data = decode(ev.Body, r.members)
+	}
+	if r.body {
+		e.Body = string(ev.Body)
+	}
+	if r.headers {
+		e.Headers = make(map[string]string)
+		for name, values := range ev.Header.HTTP() {
+			e.Headers[name] = values[0]
+		}
+	}
+}

@@ -1,0 +1,124 @@
+// Package match decides which events a destination wants, and makes new documents of events: the expressions `where`
+// and `template`, compiled and bounded.
+//
+// An expression is a text in the language of github.com/expr-lang/expr. People who may configure a destination write it,
+// and bodies that strangers send are its input. So each evaluation has a budget of steps ([MaxWhereSteps],
+// [MaxTemplateSteps]) and ends with an error once it has used them up: see meter.go. A body is decoded only as far as
+// the expression reads it: see analyze.go and decode.go.
+//
+// All functions are pure; the compiled types are safe for concurrent use.
+package match
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// A Matcher is a compiled [bellhop.Match]. It is safe for concurrent use.
+type Matcher struct {
+	sources  []string
+	exact    []string
+	prefixes []string // of types, without the "*"
+	where    *expression
+	self     bool // whether the gateway's own events match too
+}
+
+// Compile checks m and compiles it. Its errors are [bellhop.CodeInvalid] with paths within the match: "types[0]".
+func Compile(m bellhop.Match) (*Matcher, error) {
+	c := &Matcher{sources: slices.Clone(m.Sources), self: slices.Contains(m.Sources, bellhop.SourceSelf) || slices.Contains(m.Sources, bellhop.SourceSelfID)}
+	var errs []error
+	if len(m.Sources) > bellhop.MaxMatchEntries {
+		errs = append(errs, bellhop.Invalid("sources", fmt.Sprintf("at most %d entries", bellhop.MaxMatchEntries)))
+	}
+	if len(m.Types) > bellhop.MaxMatchEntries {
+		errs = append(errs, bellhop.Invalid("types", fmt.Sprintf("at most %d entries", bellhop.MaxMatchEntries)))
+	}
+	for i, s := range m.Sources {
+		if s == "" {
+			errs = append(errs, bellhop.Invalid(fmt.Sprintf("sources[%d]", i), "must be the name or id of a source"))
+		}
+	}
+	for i, t := range m.Types {
+		c.self = c.self || strings.HasPrefix(t, bellhop.TypeSelfPrefix)
+		prefix, wild := strings.CutSuffix(t, "*")
+		if t == "" || strings.Contains(prefix, "*") {
+			errs = append(errs, bellhop.Invalid(fmt.Sprintf("types[%d]", i), `must be an event type, which may end in "*": "ams.*"`))
+		} else if wild {
+			c.prefixes = append(c.prefixes, prefix)
+		} else {
+			c.exact = append(c.exact, t)
+		}
+	}
+	switch {
+	case len(m.Where) > bellhop.MaxWhereLength:
+		errs = append(errs, bellhop.Invalid("where", fmt.Sprintf("at most %d bytes", bellhop.MaxWhereLength)))
+	case strings.TrimSpace(m.Where) != "":
+		where, err := compileWhere(m.Where)
+		c.where, errs = where, append(errs, err)
+	}
+	if err := bellhop.Join("", errs...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Wants reports whether ev matches. err says why Where could not be evaluated; then the event does not match.
+func (m *Matcher) Wants(ev *bellhop.Event) (ok bool, err error) {
+	if !m.wantsSource(ev) || !m.wantsType(ev.Type) {
+		return false, nil
+	}
+	if m.where == nil {
+		return true, nil
+	}
+	got, err := m.where.run(ev)
+	if err != nil {
+		return false, fmt.Errorf("where: %w", err)
+	}
+	ok, _ = got.(bool)
+	return ok, nil
+}
+
+// Explain returns in words which part of the match excludes ev, or "" if ev matches. err is the error of [Matcher.Wants].
+func (m *Matcher) Explain(ev *bellhop.Event) (why string, err error) {
+	ok, err := m.Wants(ev)
+	switch {
+	case ok:
+		return "", nil
+	case !m.wantsSource(ev):
+		return "match.sources does not name its source, " + quoteShort(ev.Source), nil
+	case !m.wantsType(ev.Type):
+		return "match.types does not name its type, " + quoteShort(ev.Type), nil
+	case err != nil:
+		return "match.where fails, so the event does not match", err
+	}
+	return "match.where is false", nil
+}
+
+func (m *Matcher) wantsSource(ev *bellhop.Event) bool {
+	if !m.self && ev.SourceID == bellhop.SourceSelfID {
+		return false
+	}
+	return len(m.sources) == 0 || slices.Contains(m.sources, ev.Source) || slices.Contains(m.sources, ev.SourceID)
+}
+
+func (m *Matcher) wantsType(name string) bool {
+	return len(m.exact) == 0 && len(m.prefixes) == 0 || slices.Contains(m.exact, name) ||
+		slices.ContainsFunc(m.prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// quoteShort quotes s for a message: at most 64 bytes of it, with "?" in place of control characters and quotes.
+func quoteShort(s string) string {
+	if len(s) > 64 {
+		s = s[:64] + "…"
+	}
+	clean := strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || r == '"' || (r >= 0x80 && r < 0xa0) || r == 0x2028 || r == 0x2029 {
+			return '?'
+		}
+		return r
+	}, s)
+	return `"` + clean + `"`
+}

@@ -24,6 +24,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
 	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -44,7 +45,7 @@ type App struct {
 	opts     Options
 	listener net.Listener
 	server   *http.Server
-	store    *store.Store
+	store    store.Store
 	actions  []provider.Action
 	engine   *delivery.Engine
 	repairer *delivery.Repairer
@@ -137,9 +138,10 @@ func (a *App) openStore() error {
 	if err != nil {
 		return err
 	}
-	a.store, err = store.Open(store.Options{Dir: a.opts.Config.Data, Keys: keys, Now: time.Now, Rand: rand.Reader,
-		Logger: a.opts.Logger, Metrics: a.registry, Retain: a.opts.Config.Retain,
-		Due: func(destinationID string) { a.engine.Wake(destinationID) }}) // a result has not come before there is an engine
+	a.store, err = sqlite.Open(sqlite.Options{Dir: a.opts.Config.Data, Metrics: a.registry, Options: store.Options{
+		Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger, Retain: a.opts.Config.Retain,
+		Due: func(destinationID string) { a.engine.Wake(destinationID) }, // no result comes before the engine exists
+	}})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/ams"
 )
@@ -49,7 +50,7 @@ type rig struct {
 	proxies     []string       // that destinations may go through
 	jumped      atomic.Int64   // by how much the clock has been set forward, in nanoseconds
 
-	store   *store.Store
+	store   *sqlite.Store
 	engine  *Engine
 	close   func(ctx context.Context) error // nil while nothing runs
 	changes atomic.Int64                    // calls of Changed
@@ -82,8 +83,8 @@ func (r *rig) open() {
 		r.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s, err := store.Open(store.Options{Dir: r.dir, Keys: keys, Now: r.now, Rand: rand.Reader, Logger: log,
-		Due: func(destinationID string) { r.engine.Wake(destinationID) }})
+	s, err := sqlite.Open(sqlite.Options{Dir: r.dir, Options: store.Options{Keys: keys, Now: r.now, Rand: rand.Reader, Logger: log,
+		Due: func(destinationID string) { r.engine.Wake(destinationID) }}})
 	if err != nil {
 		r.t.Fatal(err)
 	}

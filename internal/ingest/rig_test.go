@@ -16,6 +16,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -54,7 +55,7 @@ type rig struct {
 	t     testing.TB
 	stub  *stub
 	door  *Door
-	store *store.Store
+	store *sqlite.Store
 	lanes *lanes
 }
 
@@ -66,7 +67,7 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(store.Options{Dir: dir, Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: log})
+	s, err := sqlite.Open(sqlite.Options{Dir: dir, Options: store.Options{Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: log}})
 	if err != nil {
 		t.Fatal(err)
 	}

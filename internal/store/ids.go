@@ -2,63 +2,63 @@ package store
 
 import (
 	"fmt"
+	"io"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/ncruces/go-sqlite3"
 )
 
-// Numbers and ids.
-//
-// An event's number is 41 bits of milliseconds since 2024 and 6 bits that tell those of one millisecond apart;
-// it always grows, also where the clock stands still or goes back. A delivery's number is its event's and 16
-// bits of its place among the event's deliveries. What people and receivers see is the noun's prefix, the
-// number in base 32 and the store's tag: 30 random bits that keep two stores from giving out the same id.
+// TagLength is the length of a store's tag: 30 random bits.
+const TagLength = 6
 
+// Digits of an event's or request's number, and of a delivery's, in base 32.
 const (
-	tagLength     = 6
-	eventDigits   = 10
-	deliverDigits = 13
-	placeBits     = 16
-	// maxPlaces is how many deliveries an event can have.
-	maxPlaces = 1 << placeBits
+	eventDigits    = 10
+	deliveryDigits = 13
 )
 
-var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+// IDs formats and parses the ids of events, requests and deliveries. An id is the prefix of its noun, its number in base 32
+// and the tag of the store, which keeps two stores from giving out the same id. Ids sort as their numbers do. Numbers are
+// not negative; how they are made is up to each database.
+type IDs struct{ tag string }
 
-// ids makes and reads ids. The writer alone asks for the next number.
-type ids struct {
-	tag  string
-	last int64 // the latest event's or request's number; the writer's
-}
+// NewTag returns a random tag for a new store.
+func NewTag(random io.Reader) string { return bellhop.NewID("", random)[:TagLength] }
 
-// firstOf is the smallest number that an event of time t can have.
-func firstOf(t time.Time) int64 {
-	return min(max(0, t.UnixMilli()-epoch.UnixMilli()), 1<<41-1) << 6
-}
-
-// timeOf is the time of an event by its number: zero of a number before all.
-func timeOf(event int64) time.Time {
-	if event < 0 {
-		return time.Time{}
+// NewIDs returns the IDs of the store with that tag.
+func NewIDs(tag string) (IDs, error) {
+	if len(tag) != TagLength {
+		return IDs{}, fmt.Errorf("the tag %q of the store does not have %d characters", tag, TagLength)
 	}
-	return epoch.Add(time.Duration(event>>6) * time.Millisecond)
+	return IDs{tag: tag}, nil
 }
 
-// next returns a new number for something that happens at now.
-func (d *ids) next(now time.Time) int64 {
-	d.last = max(d.last+1, firstOf(now))
-	return d.last
+// Event returns the id of the event with number n.
+func (d IDs) Event(n int64) string { return d.format(bellhop.PrefixEvent, n, eventDigits) }
+
+// Request returns the id of the request with number n.
+func (d IDs) Request(n int64) string { return d.format(bellhop.PrefixRequest, n, eventDigits) }
+
+// Delivery returns the id of the delivery with number n.
+func (d IDs) Delivery(n int64) string { return d.format(bellhop.PrefixDelivery, n, deliveryDigits) }
+
+// ParseEvent returns the number of an event's id; ok is false if id is not one of this store.
+func (d IDs) ParseEvent(id string) (n int64, ok bool) {
+	return d.parse(id, bellhop.PrefixEvent, eventDigits)
 }
 
-func (d *ids) event(n int64) string    { return d.format(bellhop.PrefixEvent, n, eventDigits) }
-func (d *ids) request(n int64) string  { return d.format(bellhop.PrefixRequest, n, eventDigits) }
-func (d *ids) delivery(n int64) string { return d.format(bellhop.PrefixDelivery, n, deliverDigits) }
+// ParseRequest returns the number of a request's id; ok is false if id is not one of this store.
+func (d IDs) ParseRequest(id string) (n int64, ok bool) {
+	return d.parse(id, bellhop.PrefixRequest, eventDigits)
+}
 
-func (d *ids) format(prefix string, n int64, digits int) string {
-	var b [len(bellhop.PrefixEvent) + deliverDigits + tagLength]byte
+// ParseDelivery returns the number of a delivery's id; ok is false if id is not one of this store.
+func (d IDs) ParseDelivery(id string) (n int64, ok bool) {
+	return d.parse(id, bellhop.PrefixDelivery, deliveryDigits)
+}
+
+func (d IDs) format(prefix string, n int64, digits int) string {
+	var b [len(bellhop.PrefixEvent) + deliveryDigits + TagLength]byte
 	text := append(b[:0], prefix...)
 	for i := digits - 1; i >= 0; i-- {
 		text = append(text, bellhop.IDAlphabet[n>>(5*i)&31])
@@ -66,9 +66,9 @@ func (d *ids) format(prefix string, n int64, digits int) string {
 	return string(append(text, d.tag...))
 }
 
-func (d *ids) parse(id, prefix string, digits int) (n int64, ok bool) {
+func (d IDs) parse(id, prefix string, digits int) (n int64, ok bool) {
 	text, ok := strings.CutPrefix(id, prefix)
-	if !ok || len(text) != digits+tagLength || text[digits:] != d.tag {
+	if !ok || len(text) != digits+TagLength || text[digits:] != d.tag {
 		return 0, false
 	}
 	for i := range digits {
@@ -79,44 +79,4 @@ func (d *ids) parse(id, prefix string, digits int) (n int64, ok bool) {
 		n = n<<5 | int64(v)
 	}
 	return n, true
-}
-
-func (d *ids) parseEvent(id string) (int64, bool) {
-	return d.parse(id, bellhop.PrefixEvent, eventDigits)
-}
-func (d *ids) parseRequest(id string) (int64, bool) {
-	return d.parse(id, bellhop.PrefixRequest, eventDigits)
-}
-func (d *ids) parseDelivery(id string) (int64, bool) {
-	return d.parse(id, bellhop.PrefixDelivery, deliverDigits)
-}
-
-func (s *Store) loadIDs(c *conn) error {
-	return c.query(`SELECT (SELECT value FROM meta WHERE name = 'tag'),
-		max((SELECT coalesce(max(n), 0) FROM events), (SELECT coalesce(max(n), 0) FROM requests))`, nil,
-		func(row *sqlite3.Stmt) error {
-			s.ids = ids{tag: row.ColumnText(0), last: row.ColumnInt64(1)}
-			if len(s.ids.tag) != tagLength {
-				return fmt.Errorf("meta: the tag is missing")
-			}
-			return nil
-		})
-}
-
-// numbers maps the ids of a table to their numbers. Readers never wait.
-type numbers struct{ m sync.Map }
-
-func (m *numbers) load(c *conn, table string) error {
-	return c.query("SELECT id, n FROM "+table, nil, func(row *sqlite3.Stmt) error {
-		m.m.Store(row.ColumnText(0), row.ColumnInt64(1))
-		return nil
-	})
-}
-
-func (m *numbers) get(id string) (int64, bool) {
-	n, ok := m.m.Load(id)
-	if !ok {
-		return 0, false
-	}
-	return n.(int64), true
 }

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
 // A world is a test's store, with a source and a destination in it and a clock that stands still.
 type world struct {
 	*testing.T
-	Store
+	store.Store
 	ctx                 context.Context
 	clock               *clock
 	source, destination string

@@ -1,0 +1,78 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// open opens a store in a temporary folder, closed when the test ends.
+func open(t testing.TB, change ...func(*Options)) *Store {
+	t.Helper()
+	opts := options(t, t.TempDir(), change...)
+	s, err := Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// populate makes one source and one destination.
+func populate(t testing.TB, s *Store) (source, destination string) {
+	t.Helper()
+	now := time.Now()
+	src := bellhop.Source{ID: bellhop.NewID(bellhop.PrefixSource, rand.Reader), Name: "media", Provider: "ams", Settings: []byte(`{}`), CreatedAt: now, UpdatedAt: now}
+	if err := s.CreateSource(t.Context(), src); err != nil {
+		t.Fatal(err)
+	}
+	dst := bellhop.Destination{ID: bellhop.NewID(bellhop.PrefixDestination, rand.Reader), Name: "billing", Type: "http", URL: "http://127.0.0.1:1/",
+		Settings: []byte(`{}`), Timeout: time.Second, Concurrency: 16, State: bellhop.DestinationActive, Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, CreatedAt: now, UpdatedAt: now}
+	if err := s.CreateDestination(t.Context(), dst); err != nil {
+		t.Fatal(err)
+	}
+	return src.ID, dst.ID
+}
+
+// BenchmarkAcceptRecord writes what one event with one delivery writes: the event and its delivery before the
+// answer, the attempt after it. 64 callers wait at a time.
+func BenchmarkAcceptRecord(b *testing.B) {
+	s := open(b)
+	source, destination := populate(b, s)
+	body := make([]byte, 1024)
+	rand.Read(body)
+	sum := sha256.Sum256(body)
+	header := bellhop.Header("Content-Type: application/json\nUser-Agent: bench\nX-Event: something\n")
+	b.ReportAllocs()
+	b.SetParallelism(32)
+	b.ResetTimer()
+	before := cpuTime()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			events := []bellhop.Event{{SourceID: source, Type: "job.finished", ReceivedAt: time.Now(), ContentType: "application/json", Header: header, Body: body, SHA256: sum}}
+			owed := []bellhop.NewDelivery{{DestinationID: destination, Leased: true}}
+			if _, err := s.Accept(context.Background(), nil, events, owed); err != nil {
+				b.Fatal(err)
+			}
+			err := s.Record(bellhop.Result{DeliveryID: owed[0].DeliveryID, DestinationID: destination, State: bellhop.DeliveryDelivered,
+				Attempt: bellhop.Attempt{Number: 1, StartedAt: time.Now(), Duration: time.Millisecond, Status: 200, Reply: []byte("ok")}})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// cpuTime is the processor time that the process has used so far. On a busy machine it says more than the clock.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,167 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/ncruces/go-sqlite3"
+)
+
+const selectDelivery = `SELECT d.n, dst.id, d.state, d.attempts, d.next_at, d.updated_at, e.received_at,
+	d.started_at, d.duration, d.status, d.error, d.detail, d.reply, d.key, d.spared, d.created_at
+	FROM deliveries d JOIN destinations dst ON dst.n = d.destination JOIN events e ON e.n = d.n >> 16`
+
+func (s *Store) scanDelivery(row *sqlite3.Stmt) (bellhop.Delivery, error) {
+	n := row.ColumnInt64(0)
+	d := bellhop.Delivery{ID: s.ids.Delivery(n), EventID: s.ids.Event(n >> placeBits), DestinationID: row.ColumnText(1),
+		State: bellhop.DeliveryState(row.ColumnText(2)), Attempts: row.ColumnInt(3), NextAt: timeAt(row, 4), UpdatedAt: timeAt(row, 5),
+		CreatedAt: timeAt(row, 6), Key: row.ColumnInt64(13), Spared: row.ColumnInt(14)}
+	if row.ColumnType(15) != sqlite3.NULL {
+		d.CreatedAt = timeAt(row, 15)
+	}
+	if d.UpdatedAt.IsZero() {
+		d.UpdatedAt = d.CreatedAt
+	}
+	if row.ColumnType(7) != sqlite3.NULL {
+		last := scanAttempt(row, 7)
+		last.DeliveryID, last.Number = d.ID, d.Attempts
+		d.Last = &last
+	}
+	return d, nil
+}
+
+// scanAttempt reads started_at, duration, status, error, detail and reply from col on.
+func scanAttempt(row *sqlite3.Stmt, col int) bellhop.Attempt {
+	return bellhop.Attempt{StartedAt: timeAt(row, col), Duration: time.Duration(row.ColumnInt64(col + 1)), Status: row.ColumnInt(col + 2),
+		Error: row.ColumnText(col + 3), Detail: row.ColumnText(col + 4), Reply: row.ColumnBlob(col+5, nil)}
+}
+
+// Deliveries lists deliveries, newest event first.
+func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) ([]bellhop.Delivery, string, error) {
+	l, err := newListing("d.n", page)
+	if err != nil {
+		return nil, "", err
+	}
+	if f.EventID != "" {
+		n, ok := s.ids.ParseEvent(f.EventID)
+		if !ok {
+			return nil, "", bellhop.NotFound("event", f.EventID)
+		}
+		l.and("d.n BETWEEN ? AND ?", n<<placeBits, n<<placeBits|(maxPlaces-1))
+	}
+	if f.DestinationID != "" {
+		n, ok := s.destinations.get(f.DestinationID)
+		if !ok {
+			n, ok = s.gone.get(f.DestinationID)
+		}
+		if !ok {
+			return nil, "", bellhop.NotFound("destination", f.DestinationID)
+		}
+		l.and("d.destination = ?", n)
+	}
+	if f.State != "" {
+		l.and("d.state = '" + store.StateWord(f.State) + "'") // as a word, so that the indexes of one state serve
+	}
+	l.period("d.n", f.Since, f.Until, placeBits)
+	return list(ctx, s, l, selectDelivery, "d.n", s.scanDelivery)
+}
+
+// Delivery returns one delivery, with its last attempt.
+func (s *Store) Delivery(ctx context.Context, id string) (d bellhop.Delivery, err error) {
+	n, ok := s.ids.ParseDelivery(id)
+	if !ok {
+		return d, bellhop.NotFound("delivery", id)
+	}
+	err = s.read(ctx, func(c *conn) (err error) {
+		d, err = s.deliveryIn(c, n, id)
+		return err
+	})
+	return d, err
+}
+
+func (s *Store) deliveryIn(c *conn, n int64, id string) (d bellhop.Delivery, err error) {
+	found := false
+	err = c.query(selectDelivery+" WHERE d.n = ?", []any{n}, func(row *sqlite3.Stmt) (err error) {
+		d, err = s.scanDelivery(row)
+		found = true
+		return err
+	})
+	if err == nil && !found {
+		err = bellhop.NotFound("delivery", id)
+	}
+	return d, err
+}
+
+// Attempts returns the attempts of a delivery, oldest first.
+func (s *Store) Attempts(ctx context.Context, deliveryID string) (list []bellhop.Attempt, err error) {
+	n, ok := s.ids.ParseDelivery(deliveryID)
+	if !ok {
+		return nil, bellhop.NotFound("delivery", deliveryID)
+	}
+	err = s.read(ctx, func(c *conn) error {
+		err := c.query(`SELECT number, started_at, duration, status, error, detail, reply FROM attempts WHERE delivery = ? ORDER BY number`,
+			[]any{n}, func(row *sqlite3.Stmt) error {
+				a := scanAttempt(row, 1)
+				a.DeliveryID, a.Number = deliveryID, row.ColumnInt(0)
+				list = append(list, a)
+				return nil
+			})
+		if err != nil {
+			return err
+		}
+		d, err := s.deliveryIn(c, n, deliveryID)
+		if d.Last != nil {
+			list = append(list, *d.Last)
+		}
+		return err
+	})
+	return list, err
+}
+
+const (
+	// revive makes a delivery due, unless its destination was deleted.
+	revive = `UPDATE deliveries SET state = 'pending', next_at = ?, updated_at = ?, spared = nullif(attempts, 0) WHERE n = ?
+		AND EXISTS (SELECT 1 FROM destinations dst WHERE dst.n = deliveries.destination AND dst.deleted_at IS NULL)`
+	giveUp = `UPDATE deliveries SET state = 'cancelled', next_at = ?, updated_at = ? WHERE n = ?`
+)
+
+// RetryDelivery makes a pending, dead or cancelled delivery due now. It keeps the attempts made so far, and its
+// schedule begins anew.
+func (s *Store) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
+	return s.change(id, revive+` AND state IN ('pending', 'dead', 'cancelled')`,
+		"can be retried only while pending, dead or cancelled, and while its destination is there", s.opts.Now())
+}
+
+// CancelDelivery ends a pending delivery.
+func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
+	d, err := s.change(id, giveUp+` AND state = 'pending'`,
+		"can be cancelled only while pending (pause its destination first, and what is queued is pending again)", time.Time{})
+	if err == nil {
+		s.final.cancelled.Add(1)
+	}
+	return d, err
+}
+
+// change runs update, with nextAt, now and the delivery's number as arguments, and returns what became of the delivery.
+func (s *Store) change(id, update, rule string, nextAt time.Time) (d bellhop.Delivery, err error) {
+	n, ok := s.ids.ParseDelivery(id)
+	if !ok {
+		return d, bellhop.NotFound("delivery", id)
+	}
+	err = s.do(func(c *conn) error {
+		if err := c.exec(update, nextAt, s.opts.Now(), n); err != nil {
+			return err
+		}
+		unchanged := c.db.Changes() == 0
+		if d, err = s.deliveryIn(c, n, id); err != nil {
+			return err
+		}
+		if unchanged {
+			return bellhop.Conflict("a delivery " + rule + "; this one is " + string(d.State))
+		}
+		return s.moved(c, n)
+	})
+	return d, err
+}

@@ -1,0 +1,226 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+)
+
+const selectDestination = `SELECT n, id, name, type, url, settings, match, timeout, concurrency, rate, retry, handshake, granted,
+	state, state_reason, created_at, updated_at, secrets_at, batch, order_by, breaker, expires_at, failing_since, access FROM destinations`
+
+func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err error) {
+	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3),
+		Timeout: time.Duration(row.ColumnInt64(7)), Concurrency: row.ColumnInt(8), Handshake: row.ColumnText(11),
+		State: bellhop.DestinationState(row.ColumnText(13)), StateReason: row.ColumnText(14),
+		CreatedAt: timeAt(row, 15), UpdatedAt: timeAt(row, 16), SecretsAt: timeAt(row, 17),
+		Order: bellhop.Order(row.ColumnText(19)), ExpiresAt: timeAt(row, 21), FailingSince: timeAt(row, 22)}
+	url, urlErr := s.opts.Keys.Open(row.ColumnRawBlob(4), urlRow(d.ID))
+	d.URL = string(url)
+	var openErr error
+	d.Settings, openErr = s.opts.Keys.Open(row.ColumnRawBlob(5), d.ID)
+	var accessErr error
+	if sealed := row.ColumnRawBlob(23); len(sealed) > 0 {
+		d.Access, accessErr = s.opts.Keys.Open(sealed, accessRow(d.ID))
+	}
+	return d, errors.Join(urlErr, openErr, accessErr, json.Unmarshal(row.ColumnRawText(6), &d.Match), json.Unmarshal(row.ColumnRawText(10), &d.Retry),
+		json.Unmarshal(row.ColumnRawText(20), &d.Breaker),
+		scanJSON(row, 9, &d.Rate), scanJSON(row, 12, &d.Granted), scanJSON(row, 18, &d.Batch))
+}
+
+// scanJSON reads a rate or a batch; NULL is none.
+func scanJSON(row *sqlite3.Stmt, column int, v any) error {
+	if row.ColumnType(column) == sqlite3.NULL {
+		return nil
+	}
+	return json.Unmarshal(row.ColumnRawText(column), v)
+}
+
+// orNull is how a rate or a batch is stored.
+func orNull(v interface{ IsZero() bool }) any {
+	if v.IsZero() {
+		return nil
+	}
+	text, _ := json.Marshal(v) // two numbers
+	return string(text)
+}
+
+// Destinations lists the destinations, newest first.
+func (s *Store) Destinations(ctx context.Context, page bellhop.Page) ([]bellhop.Destination, string, error) {
+	l, err := newListing("n", page)
+	if err != nil {
+		return nil, "", err
+	}
+	l.and("deleted_at IS NULL")
+	return list(ctx, s, l, selectDestination, "n", s.scanDestination)
+}
+
+// DestinationVersions lists all destinations, newest first, of each only its id, its state and when it was changed: enough to see
+// which to read again.
+func (s *Store) DestinationVersions(ctx context.Context) (list []bellhop.Destination, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		return c.query("SELECT id, state, updated_at FROM destinations WHERE deleted_at IS NULL ORDER BY n DESC", nil, func(row *sqlite3.Stmt) error {
+			list = append(list, bellhop.Destination{ID: row.ColumnText(0), State: bellhop.DestinationState(row.ColumnText(1)), UpdatedAt: timeAt(row, 2)})
+			return nil
+		})
+	})
+	return list, err
+}
+
+// Destination returns the destination of that id or name.
+func (s *Store) Destination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
+	return one(ctx, s, "destination", idOrName, selectDestination+" WHERE "+named(idOrName, bellhop.PrefixDestination)+" AND deleted_at IS NULL",
+		idOrName, s.scanDestination)
+}
+
+// accessRow is what the access of the destination of that id is sealed for.
+func accessRow(id string) string { return id + " access" }
+
+// urlRow is what the URL of the destination of that id is sealed for, so that it cannot take the settings' place.
+func urlRow(id string) string { return id + " url" }
+
+// A destinationRow is what of a destination is not stored as it is.
+type destinationRow struct {
+	url, settings, access []byte // sealed
+	match, retry, breaker string // JSON
+}
+
+func (s *Store) destinationRow(d bellhop.Destination) (row destinationRow, err error) {
+	var errs [6]error
+	row.url, errs[0] = s.opts.Keys.Seal([]byte(d.URL), urlRow(d.ID), s.opts.Rand)
+	row.settings, errs[1] = s.opts.Keys.Seal(d.Settings, d.ID, s.opts.Rand)
+	if row.access = []byte{}; len(d.Access) > 0 {
+		row.access, errs[2] = s.opts.Keys.Seal(d.Access, accessRow(d.ID), s.opts.Rand)
+	}
+	for i, part := range []struct {
+		of any
+		to *string
+	}{{d.Match, &row.match}, {d.Retry, &row.retry}, {d.Breaker, &row.breaker}} {
+		var text []byte
+		text, errs[3+i] = json.Marshal(part.of)
+		*part.to = string(text)
+	}
+	return row, errors.Join(errs[:]...)
+}
+
+// orNone is how an order is stored.
+func orNone(o bellhop.Order) string { return string(cmp.Or(o, bellhop.OrderNone)) }
+
+// CreateDestination stores a new destination. It is a conflict if another has its name.
+func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) error {
+	row, err := s.destinationRow(d)
+	if err != nil {
+		return err
+	}
+	var n int64
+	err = s.do(func(c *conn) error {
+		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, access, match, timeout, concurrency, rate, batch, order_by, retry, breaker, expires_at,
+			handshake, granted, state, state_reason, failing_since, created_at, updated_at, secrets_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			d.ID, d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch),
+			orNone(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, orNull(d.Granted),
+			string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt))
+		n = c.db.LastInsertRowID()
+		return taken(err, "destination", d.Name)
+	})
+	if err == nil {
+		s.destinations.m.Store(d.ID, n)
+	}
+	return err
+}
+
+// UpdateDestination replaces what a person sets of the destination with d's id. Its state, and what its receiver
+// granted, stay as they are: others change those, a receiver that agrees among them.
+func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
+	return s.updateDestination(d, nil)
+}
+
+// RestartDestination is UpdateDestination for one that begins anew: in d's state, with nothing granted and nothing asked.
+func (s *Store) RestartDestination(ctx context.Context, d bellhop.Destination) error {
+	return s.updateDestination(d, func(c *conn) error {
+		return setState(c, d.ID, d.State, d.StateReason, d.UpdatedAt, true)
+	})
+}
+
+// updateDestination writes d and then, in the same transaction, does more.
+func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) error) error {
+	row, err := s.destinationRow(d)
+	if err != nil {
+		return err
+	}
+	return s.do(func(c *conn) error {
+		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?, match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?,
+			order_by = ?, retry = ?, breaker = ?, expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`,
+			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch),
+			orNone(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
+		err = changed(c, taken(err, "destination", d.Name), "destination", d.ID)
+		if err == nil && more != nil {
+			err = more(c)
+		}
+		return err
+	})
+}
+
+// SetDestinationState changes whether a destination gets its deliveries, and why. One that begins again, unverified or
+// active, has nothing granted, and nothing that its receiver was asked before counts any more.
+func (s *Store) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error {
+	return s.do(func(c *conn) error {
+		return setState(c, id, state, reason, s.opts.Now(), state == bellhop.DestinationUnverified || state == bellhop.DestinationActive)
+	})
+}
+
+// EndDestination is SetDestinationState for one that is as it was at updatedAt: what has been changed since is not ended for what it
+// was. It reports whether it was.
+func (s *Store) EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (ended bool, err error) {
+	err = s.do(func(c *conn) error {
+		err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ? WHERE id = ? AND updated_at = ? AND deleted_at IS NULL`,
+			string(state), reason, s.opts.Now(), id, updatedAt)
+		ended = err == nil && c.db.Changes() > 0
+		return err
+	})
+	return ended, err
+}
+
+// setState writes a state; anew is that what was asked and granted before counts no more.
+func setState(c *conn, id string, state bellhop.DestinationState, reason string, now time.Time, anew bool) error {
+	if anew {
+		if err := c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`, id); err != nil {
+			return err
+		}
+	}
+	err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ?, granted = CASE WHEN ? THEN NULL ELSE granted END,
+		failing_since = CASE WHEN ? THEN NULL ELSE failing_since END WHERE id = ? AND deleted_at IS NULL`, string(state), reason, now, anew, anew, id)
+	return changed(c, err, "destination", id)
+}
+
+// SetFailing keeps since when a destination fails so that it is held back; the zero time is that it is well. Nothing else of
+// it changes, nor counts it as a change.
+func (s *Store) SetFailing(ctx context.Context, id string, since time.Time) error {
+	return s.do(func(c *conn) error {
+		err := c.exec(`UPDATE destinations SET failing_since = ? WHERE id = ? AND deleted_at IS NULL`, since, id)
+		return changed(c, err, "destination", id)
+	})
+}
+
+// DeleteDestination takes the destination away. What is still owed to it is cancelled, in the background where
+// it is much; its finished deliveries stay.
+func (s *Store) DeleteDestination(ctx context.Context, id string) error {
+	err := s.do(func(c *conn) error {
+		if err := c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`, id); err != nil {
+			return err
+		}
+		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'', access = x'' WHERE id = ? AND deleted_at IS NULL`, s.opts.Now(), id)
+		return changed(c, err, "destination", id)
+	})
+	if n, ok := s.destinations.get(id); ok && err == nil {
+		s.gone.m.Store(id, n)
+		s.destinations.m.Delete(id)
+		s.turns.forget(n)
+	}
+	return err
+}

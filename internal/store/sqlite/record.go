@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+)
+
+// Record keeps the outcome of an attempt: the delivery's new state and the attempt itself. It does not wait
+// for the disk: until it is written, a crash means that the attempt is made again, which receivers have to
+// expect anyway. It blocks when too much waits to be written. A result that meets a full disk waits for room.
+// One that cannot be written is logged, and its delivery is due again in a minute.
+//
+// A result of a delivery that is no longer leased, or has that attempt already, is dropped: who holds an
+// outdated lease cannot overwrite what came after.
+func (s *Store) Record(r bellhop.Result) error {
+	n, ok := s.ids.ParseDelivery(r.DeliveryID)
+	if !ok {
+		return bellhop.NotFound("delivery", r.DeliveryID)
+	}
+	o := s.records.Get().(*record)
+	o.store, o.n, o.Result = s, n, r
+	return s.writer.submit(o)
+}
+
+type record struct {
+	store *Store
+	n     int64
+	kept  bool // rather than dropped as outdated
+	bellhop.Result
+}
+
+func newRecord() any { return new(record) }
+
+func (o *record) patient() bool { return true }
+
+func (o *record) done(err error) {
+	if err != nil {
+		o.store.opts.Logger.Error("attempt.dropped", "component", "store",
+			"delivery_id", o.DeliveryID, "attempt", o.Attempt.Number, "error", err,
+			"meaning", "it could not be recorded, and will be made again")
+		o.store.writer.follow(&unrecorded{store: o.store, n: o.n, destinationID: o.DestinationID, attempts: o.Attempt.Number - 1})
+	} else if o.kept {
+		o.store.final.count(o.State)
+	}
+	pool := &o.store.records
+	*o = record{}
+	pool.Put(o)
+}
+
+const (
+	// keepLast moves the last attempt from the delivery to a row of its own.
+	keepLast = `INSERT INTO attempts (delivery, number, started_at, duration, status, error, detail, reply)
+		SELECT n, attempts, started_at, duration, status, coalesce(error, ''), coalesce(detail, ''), reply
+		FROM deliveries WHERE n = ? AND attempts = ? AND state = 'leased' AND started_at IS NOT NULL`
+	updateDelivery = `UPDATE deliveries SET state = ?, attempts = ?, next_at = ?, updated_at = ?,
+		started_at = ?, duration = ?, status = ?, error = ?, detail = ?, reply = ?
+		WHERE n = ? AND attempts = ? AND state = 'leased'`
+	// spare makes the attempt just recorded one that does not count against the schedule.
+	spare = `UPDATE deliveries SET spared = coalesce(spared, 0) + 1 WHERE n = ?`
+)
+
+func (o *record) apply(c *conn) error {
+	a := &o.Attempt
+	if a.Number > 1 {
+		if err := c.exec(keepLast, o.n, a.Number-1); err != nil {
+			return err
+		}
+	}
+	s, err := c.prepare(updateDelivery)
+	if err != nil {
+		return err
+	}
+	s.BindText(1, string(o.State))
+	s.BindInt64(2, int64(a.Number))
+	bindTime(s, 3, o.NextAt)
+	bindTime(s, 4, a.StartedAt.Add(a.Duration))
+	bindTime(s, 5, a.StartedAt)
+	s.BindInt64(6, int64(a.Duration))
+	s.BindInt64(7, int64(a.Status))
+	bindText(s, 8, a.Error)
+	bindText(s, 9, a.Detail)
+	bindBlob(s, 10, a.Reply)
+	s.BindInt64(11, o.n)
+	s.BindInt64(12, int64(a.Number-1))
+	err = s.Exec()
+	o.kept = err == nil && c.db.Changes() > 0
+	if o.kept && o.Spared {
+		err = c.exec(spare, o.n)
+	}
+	if o.kept && err == nil {
+		err = o.store.moved(c, o.n)
+	}
+	return err
+}
+
+// unrecordedPause is how long a delivery waits whose attempt could not be recorded: the next may fare no better.
+const unrecordedPause = time.Minute
+
+// unrecorded is the op that gives back a delivery whose attempt could not be recorded.
+type unrecorded struct {
+	store         *Store
+	n             int64
+	destinationID string
+	attempts      int // before that one
+	kept          bool
+}
+
+func (o *unrecorded) patient() bool { return true }
+
+func (o *unrecorded) apply(c *conn) error {
+	err := c.exec(`UPDATE deliveries SET state = 'pending', next_at = ? WHERE n = ? AND attempts = ? AND state = 'leased'`,
+		o.store.opts.Now().Add(unrecordedPause), o.n, o.attempts)
+	if o.kept = err == nil && c.db.Changes() > 0; o.kept {
+		err = o.store.moved(c, o.n)
+	}
+	return err
+}
+
+func (o *unrecorded) done(err error) {
+	switch {
+	case err != nil:
+		o.store.opts.Logger.Error("release.failed", "component", "store", "delivery_id", o.store.ids.Delivery(o.n), "error", err,
+			"meaning", "the delivery stays leased until the next start")
+	case o.kept && o.store.opts.Due != nil:
+		o.store.opts.Due(o.destinationID)
+	}
+}
+
+// bindBlob binds b, or NULL if it is empty.
+func bindBlob(s *sqlite3.Stmt, i int, b []byte) {
+	if len(b) == 0 {
+		s.BindNull(i)
+	} else {
+		s.BindBlob(i, b)
+	}
+}

@@ -1,0 +1,151 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+)
+
+// Bounds on the requests that are kept though they brought no event: whoever floods a source with forgeries
+// must not fill the disk or take the writer's time.
+const (
+	notesPerSecond = 20   // of one source, after a first maxNotes/10
+	maxNotes       = 1000 // of one source; the oldest go first
+)
+
+// Note keeps a request that was refused or answered a handshake. It does not wait for the disk, and it keeps
+// only so many of one source: see maxNotes. The rest are counted.
+func (s *Store) Note(req bellhop.Request) {
+	if req.Outcome == bellhop.RequestRefused {
+		s.refused.Add(1)
+	}
+	source, ok := s.sources.get(req.SourceID)
+	if !ok {
+		return
+	}
+	kept, trim := s.notes.admit(source, s.opts.Now())
+	if !kept {
+		return
+	}
+	if len(req.Body) > bellhop.MaxRefusedBodyBytes {
+		req.Body = req.Body[:bellhop.MaxRefusedBodyBytes]
+	}
+	// Submitting may block behind a full queue, and the caller has an answer to give.
+	s.writer.offer(&note{store: s, source: source, req: req, trim: trim})
+}
+
+type note struct {
+	store  *Store
+	source int64
+	req    bellhop.Request
+	trim   bool
+}
+
+func (o *note) patient() bool { return false }
+
+func (o *note) done(err error) {
+	if err != nil {
+		o.store.opts.Logger.Warn("request.dropped", "component", "store", "source_id", o.req.SourceID, "error", err,
+			"meaning", "it could not be kept on record")
+	}
+}
+
+func (o *note) apply(c *conn) error {
+	if err := insertRequest(c, o.store.sequence.next(o.store.opts.Now()), o.source, &o.req); err != nil {
+		return err
+	}
+	if !o.trim {
+		return nil
+	}
+	return c.exec(`DELETE FROM requests WHERE source = ?1 AND outcome IN ('refused', 'handshake') AND n <
+		(SELECT n FROM requests WHERE source = ?1 AND outcome IN ('refused', 'handshake') ORDER BY n DESC LIMIT 1 OFFSET ?2)`, o.source, maxNotes-1)
+}
+
+// noteLimits counts what has been kept of each source, as a bucket of tokens.
+type noteLimits struct {
+	mu      sync.Mutex
+	buckets map[int64]*noteBucket
+}
+
+type noteBucket struct {
+	tokens float64
+	at     time.Time
+	kept   int
+}
+
+// admit reports whether one more request of source is kept, and whether it is time to delete old ones.
+func (l *noteLimits) admit(source int64, now time.Time) (kept, trim bool) {
+	const burst = maxNotes / 10
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.buckets == nil {
+		l.buckets = map[int64]*noteBucket{}
+	}
+	b := l.buckets[source]
+	if b == nil {
+		b = &noteBucket{tokens: burst, at: now}
+		l.buckets[source] = b
+	}
+	b.tokens = min(burst, b.tokens+max(0, now.Sub(b.at).Seconds())*notesPerSecond)
+	b.at = now
+	if b.tokens < 1 {
+		return false, false
+	}
+	b.tokens--
+	b.kept++
+	return true, b.kept%burst == 0
+}
+
+func insertRequest(c *conn, n, source int64, r *bellhop.Request) error {
+	return c.exec(`INSERT INTO requests (n, source, outcome, status, reason, detail, method, target, remote_addr, header, body, body_bytes, events, received_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, n, source, string(r.Outcome), r.Status, r.Reason, r.Detail, r.Method, r.Target,
+		r.RemoteAddr, []byte(r.Header), r.Body, r.BodyBytes, r.Events, r.ReceivedAt)
+}
+
+const selectRequest = `SELECT r.n, src.id, r.outcome, r.status, r.reason, r.detail, r.method, r.target, r.remote_addr, r.body_bytes, r.events,
+	r.received_at, r.header, r.body FROM requests r JOIN sources src ON src.n = r.source`
+
+func (s *Store) scanListedRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
+	return bellhop.Request{ID: s.ids.Request(row.ColumnInt64(0)), SourceID: row.ColumnText(1), Outcome: bellhop.RequestOutcome(row.ColumnText(2)),
+		Status: row.ColumnInt(3), Reason: row.ColumnText(4), Detail: row.ColumnText(5), Method: row.ColumnText(6), Target: row.ColumnText(7),
+		RemoteAddr: row.ColumnText(8), BodyBytes: row.ColumnInt64(9), Events: row.ColumnInt(10), ReceivedAt: timeAt(row, 11)}, nil
+}
+
+// scanRequest reads what a list leaves out, too.
+func (s *Store) scanRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
+	r, err := s.scanListedRequest(row)
+	r.Header, r.Body = row.ColumnBlob(12, nil), row.ColumnBlob(13, nil)
+	return r, err
+}
+
+// Requests lists kept requests, newest first, without headers and bodies.
+func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter, page bellhop.Page) ([]bellhop.Request, string, error) {
+	l, err := newListing("r.n", page)
+	if err != nil {
+		return nil, "", err
+	}
+	if f.SourceID != "" {
+		n, ok := s.sources.get(f.SourceID)
+		if !ok {
+			return nil, "", bellhop.NotFound("source", f.SourceID)
+		}
+		l.and("r.source = ?", n)
+	}
+	if f.Outcome != "" {
+		l.and("r.outcome = ?", string(f.Outcome))
+	}
+	l.period("r.n", f.Since, f.Until, 0)
+	return list(ctx, s, l, selectRequest, "r.n", s.scanListedRequest)
+}
+
+// Request returns one kept request, whole.
+func (s *Store) Request(ctx context.Context, id string) (bellhop.Request, error) {
+	n, ok := s.ids.ParseRequest(id)
+	if !ok {
+		return bellhop.Request{}, bellhop.NotFound("request", id)
+	}
+	return one(ctx, s, "request", id, selectRequest+" WHERE r.n = ?", n, s.scanRequest)
+}

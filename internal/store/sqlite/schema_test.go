@@ -1,0 +1,80 @@
+package sqlite
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// The schema refuses what no reader has to expect.
+func TestSchema(t *testing.T) {
+	s := open(t)
+	const (
+		source      = `INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at) VALUES `
+		destination = `INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, retry, handshake, state, state_reason, created_at, updated_at, secrets_at, access, order_by, breaker) VALUES `
+		event       = `INSERT INTO events (n, source, type, provider_id, received_at, sha256, body) VALUES `
+		delivery    = `INSERT INTO deliveries (n, destination, state, attempts, next_at, reply) VALUES `
+		attempt     = `INSERT INTO attempts (delivery, number, started_at, duration, status, error, detail, reply) VALUES `
+		request     = `INSERT INTO requests (n, source, outcome, status, reason, detail, method, target, remote_addr, body_bytes, events, received_at) VALUES `
+	)
+	for _, good := range []string{
+		source + `('src_1', 'a', 'ams', x'', 0, 0, 1, 1, 1)`,
+		destination + `('dst_1', 'a', 'http', x'75', x'', '{}', 1, 1024, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		event + `(1, 2, 'x', 'p', 1, zeroblob(32), x'')`,
+		event + `(2, 2, 'x', NULL, 1, zeroblob(32), x'')`,
+		event + `(3, 2, 'x', NULL, 1, zeroblob(32), x'')`,
+		delivery + `(1, 1, 'pending', 0, 1, zeroblob(4096))`,
+		delivery + `(2, 1, 'delivered', 1, NULL, NULL)`,
+		attempt + `(1, 1, 1, 1, 200, '', '', NULL)`,
+		request + `(1, 2, 'refused', 401, '', '', 'POST', '/', '', 0, 0, 1)`,
+	} {
+		if err := s.do(func(c *conn) error { return c.exec(good) }); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{
+		source + `('src_2', 'a', 'ams', x'', 0, 0, 1, 1, 1)`,            // the name is taken
+		source + `('src_1', 'b', 'ams', x'', 0, 0, 1, 1, 1)`,            // the id is taken
+		source + `('src_2', '', 'ams', x'', 0, 0, 1, 1, 1)`,             // no name
+		source + `('src_2', 'b', '', x'', 0, 0, 1, 1, 1)`,               // no provider
+		source + `('src_2', 'b', 'ams', NULL, 0, 0, 1, 1, 1)`,           // no settings
+		source + `('src_2', 'b', 'ams', 'plain', 0, 0, 1, 1, 1)`,        // text is never sealed
+		source + `('src_2', 'b', 'ams', x'', -1, 0, 1, 1, 1)`,           // a negative size
+		source + `('src_2', 'b', 'ams', x'', 0, 2, 1, 1, 1)`,            // half disabled
+		source + `('src_2', 'b', 'ams', x'', 0, 0, '2026-01-01', 1, 1)`, // a time in words
+		destination + `('dst_2', 'a', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination + `('dst_2', 'b', '', 'u', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 0, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 0, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1025, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'asleep', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'key', '{}')`, // no such order
+		event + `(1, 2, 'x', NULL, 1, zeroblob(32), x'')`,                                                                 // the number is taken
+		event + `(4, 2, 'x', 'p', 1, zeroblob(32), x'')`,                                                                  // the source has it
+		event + `(4, 2, '', NULL, 1, zeroblob(32), x'')`,                                                                  // no type
+		event + `(4, 2, 'x', NULL, 1, zeroblob(31), x'')`,                                                                 // no SHA-256
+		event + `(4, 2, 'x', NULL, 1, zeroblob(32), NULL)`,                                                                // no body
+		event + `(4, 2, 'x', NULL, NULL, zeroblob(32), x'')`,                                                              // never received
+		delivery + `(1, 1, 'delivered', 0, NULL, NULL)`,                                                                   // the number is taken
+		delivery + `(3, 1, 'lost', 0, NULL, NULL)`,
+		delivery + `(3, 1, 'pending', 0, NULL, NULL)`, // when?
+		delivery + `(3, 1, 'leased', 0, 1, NULL)`,
+		delivery + `(3, 1, 'dead', 1, 1, NULL)`,
+		delivery + `(3, 1, 'delivered', -1, NULL, NULL)`,
+		delivery + `(3, 1, 'delivered', 1, NULL, zeroblob(4097))`,
+		attempt + `(1, 1, 1, 1, 200, '', '', NULL)`, // it was made already
+		attempt + `(1, 0, 1, 1, 200, '', '', NULL)`,
+		attempt + `(1, 2, 1, 1, 200, '', '', zeroblob(4097))`,
+		request + `(2, 2, 'ignored', 401, '', '', 'POST', '/', '', 0, 0, 1)`,
+		`UPDATE deliveries SET state = 'leased' WHERE n = 1`, // and still due
+		`INSERT INTO meta (name, value) VALUES ('tag', 'again')`,
+	} {
+		if err := s.do(func(c *conn) error { return c.exec(bad) }); !errors.Is(err, sqlite3.CONSTRAINT) {
+			t.Errorf("%s: %v, want it refused", bad, err)
+		}
+	}
+	if _, err := s.Stats(t.Context()); err != nil || s.Err() != nil {
+		t.Errorf("afterwards: %v, %v", err, s.Err())
+	}
+}

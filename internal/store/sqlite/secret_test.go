@@ -1,0 +1,123 @@
+package sqlite
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+)
+
+// No secret is in any file of the folder, in whatever form: not while the store is open, with its log, nor after.
+func TestNoSecretInFiles(t *testing.T) {
+	dir := t.TempDir()
+	canaries := []string{"canary-of-the-source", "canary-of-the-destination", "canary-that-was-replaced", "canary-that-was-deleted"}
+	look := func(when string) {
+		t.Helper()
+		for name, content := range readFolder(t, dir) {
+			for _, canary := range canaries {
+				for _, form := range []string{canary, base64.StdEncoding.EncodeToString([]byte(canary)), hex.EncodeToString([]byte(canary))} {
+					if bytes.Contains(content, []byte(form)) {
+						t.Errorf("%s: %s is in %s", when, canary, name)
+					}
+				}
+			}
+		}
+		seen := false // what is no secret can be found
+		for _, content := range readFolder(t, dir) {
+			seen = seen || bytes.Contains(content, []byte("plain-to-see"))
+		}
+		if !seen {
+			t.Errorf("%s: looked into the wrong files", when)
+		}
+	}
+	settings := func(canary string) []byte { return []byte(`{"key":"` + canary + `"}`) }
+
+	s := reopen(t, dir)
+	sourceID, destinationID := populate(t, s)
+	src, err := s.Source(t.Context(), sourceID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst, err := s.Destination(t.Context(), destinationID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deleted := dst
+	deleted.ID, deleted.Name, deleted.Settings = "dst_deleted", "deleted", settings(canaries[3])
+	src.Settings = settings(canaries[2])
+	err = errors.Join(s.UpdateSource(t.Context(), src), s.CreateDestination(t.Context(), deleted), s.DeleteDestination(t.Context(), "dst_deleted"))
+	src.Settings, dst.Settings, dst.Name = settings(canaries[0]), settings(canaries[1]), "plain-to-see"
+	dst.URL = "https://plain.example/?code=" + canaries[1]
+	if err := errors.Join(err, s.UpdateSource(t.Context(), src), s.UpdateDestination(t.Context(), dst)); err != nil {
+		t.Fatal(err)
+	}
+	taken := src
+	taken.ID = "src_refused"
+	if err := s.CreateSource(t.Context(), taken); bellhopCode(err) != bellhop.CodeConflict { // refused by the schema, after it was sealed
+		t.Errorf("a taken name: %v", err)
+	}
+	look("while open")
+
+	if got, err := s.Source(t.Context(), sourceID); err != nil || !bytes.Equal(got.Settings, src.Settings) {
+		t.Errorf("the source has %s; %v", got.Settings, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	look("after closing")
+}
+
+// Settings sealed for one row do not open for another: they cannot be moved by who can write the file.
+func TestMovedSecret(t *testing.T) {
+	s := open(t)
+	sourceID, destinationID := populate(t, s)
+	err := s.do(func(c *conn) error {
+		return c.exec("UPDATE destinations SET settings = (SELECT settings FROM sources WHERE id = ?)", sourceID)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := s.Destination(t.Context(), destinationID); err == nil {
+		t.Errorf("the destination has the source's secrets: %s", d.Settings)
+	}
+}
+
+// newKey returns a line of the master keys' file.
+func newKey(fill byte) string {
+	return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{fill}, 32)) + "\n"
+}
+
+// The same in a store: what is saved after the rotation uses the new key, and the old one can be taken away once
+// everything was saved again.
+func TestKeyRotationInStore(t *testing.T) {
+	dir := t.TempDir()
+	writeFolder(t, dir, images{store.KeyFileName: []byte(newKey(1))})
+	s := reopen(t, dir)
+	source, _ := populate(t, s)
+	s.Close()
+
+	writeFolder(t, dir, images{store.KeyFileName: []byte(newKey(2) + newKey(1))})
+	s = reopen(t, dir)
+	src, err := s.Source(t.Context(), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.UpdateSource(t.Context(), src); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+
+	writeFolder(t, dir, images{store.KeyFileName: []byte(newKey(2))})
+	s = reopen(t, dir)
+	if got, err := s.Source(t.Context(), source); err != nil || string(got.Settings) != string(src.Settings) {
+		t.Errorf("saved again with the new key: %s, %v", got.Settings, err)
+	}
+	if _, err := s.Destination(t.Context(), "billing"); err == nil || !strings.Contains(err.Error(), "sealed with key") {
+		t.Errorf("saved with the old key only: %v", err)
+	}
+}

@@ -1,0 +1,112 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+)
+
+const selectSource = `SELECT n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at FROM sources`
+
+func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
+	src = bellhop.Source{ID: row.ColumnText(1), Name: row.ColumnText(2), Provider: row.ColumnText(3), MaxBodyBytes: row.ColumnInt64(5),
+		Disabled: row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8), SecretsAt: timeAt(row, 9)}
+	src.Settings, err = s.opts.Keys.Open(row.ColumnRawBlob(4), src.ID)
+	return src, err
+}
+
+// hasURL is the condition that a source is not one of the two that are there from the start: that of the API, and that of the
+// gateway's own events.
+const hasURL = "n > 2"
+
+// Sources lists the sources that have a URL, newest first.
+func (s *Store) Sources(ctx context.Context, page bellhop.Page) ([]bellhop.Source, string, error) {
+	l, err := newListing("n", page)
+	if err != nil {
+		return nil, "", err
+	}
+	l.and("deleted_at IS NULL AND " + hasURL)
+	return list(ctx, s, l, selectSource, "n", s.scanSource)
+}
+
+// Source returns the source of that id or name.
+func (s *Store) Source(ctx context.Context, idOrName string) (bellhop.Source, error) {
+	return one(ctx, s, "source", idOrName, selectSource+" WHERE "+named(idOrName, bellhop.PrefixSource)+" AND deleted_at IS NULL AND "+hasURL,
+		idOrName, s.scanSource)
+}
+
+// named is the condition by which a noun is found: by id if it looks like one, else by name.
+func named(idOrName, prefix string) string {
+	if strings.HasPrefix(idOrName, prefix) {
+		return "id = ?"
+	}
+	return "name = ?"
+}
+
+// CreateSource stores a new source. It is a conflict if another has its name.
+func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
+	sealed, err := s.opts.Keys.Seal(src.Settings, src.ID, s.opts.Rand)
+	if err != nil {
+		return err
+	}
+	var n int64
+	err = s.do(func(c *conn) error {
+		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
+			src.CreatedAt, src.UpdatedAt, orCreated(src.SecretsAt, src.CreatedAt))
+		n = c.db.LastInsertRowID()
+		return taken(err, "source", src.Name)
+	})
+	if err == nil {
+		s.sources.m.Store(src.ID, n)
+	}
+	return err
+}
+
+// UpdateSource replaces what is stored of the source with src's id.
+func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) error {
+	sealed, err := s.opts.Keys.Seal(src.Settings, src.ID, s.opts.Rand)
+	if err != nil {
+		return err
+	}
+	return s.do(func(c *conn) error {
+		err := c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?, updated_at = ?, secrets_at = ?
+			WHERE id = ? AND deleted_at IS NULL`, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
+			src.UpdatedAt, orCreated(src.SecretsAt, src.CreatedAt), src.ID)
+		return changed(c, taken(err, "source", src.Name), "source", src.ID)
+	})
+}
+
+// DeleteSource takes the source away; its events stay. Its name is free again.
+func (s *Store) DeleteSource(ctx context.Context, id string) error {
+	return s.do(func(c *conn) error {
+		err := c.exec(`UPDATE sources SET deleted_at = ?, settings = x'' WHERE id = ? AND deleted_at IS NULL AND `+hasURL, s.opts.Now(), id)
+		return changed(c, err, "source", id)
+	})
+}
+
+func orCreated(t, created time.Time) time.Time {
+	if t.IsZero() {
+		return created
+	}
+	return t
+}
+
+// taken turns the violation of a unique name into a conflict.
+func taken(err error, noun, name string) error {
+	if isTaken(err) {
+		return bellhop.Conflict("there is already a " + noun + " named " + name)
+	}
+	return err
+}
+
+// changed says that there is no such noun where a statement that should have changed a row did not.
+func changed(c *conn, err error, noun, id string) error {
+	if err == nil && c.db.Changes() == 0 {
+		return bellhop.NotFound(noun, id)
+	}
+	return err
+}

@@ -1,0 +1,195 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// What SQLite needs to be told. No other file's words are SQLite's alone but for the statements themselves.
+
+// minVersion is the first release without a known way to lose a commit in WAL mode.
+const minVersion = "3.51.3"
+
+func checkLibrary() error {
+	c, err := sqlite3.Open(":memory:")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	stmt, _, err := c.Prepare("SELECT sqlite_version()")
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	if !stmt.Step() {
+		return stmt.Err()
+	}
+	if got := stmt.ColumnText(0); olderVersion(got, minVersion) {
+		return fmt.Errorf("SQLite %s is too old: at least %s is needed", got, minVersion)
+	}
+	return nil
+}
+
+func olderVersion(a, b string) bool {
+	var x, y [3]int
+	fmt.Sscanf(a, "%d.%d.%d", &x[0], &x[1], &x[2])
+	fmt.Sscanf(b, "%d.%d.%d", &y[0], &y[1], &y[2])
+	for i := range x {
+		if x[i] != y[i] {
+			return x[i] < y[i]
+		}
+	}
+	return false
+}
+
+type mode string
+
+const (
+	writing mode = "rwc"
+	reading mode = "ro"
+)
+
+// connect opens a connection. Pages are 8 KiB: a commit then writes a tenth less than with 4 KiB.
+func (s *Store) connect(m mode) (*conn, error) {
+	query := url.Values{"mode": {string(m)}, "vfs": {filesName}, "modeof": {s.path}}
+	if s.opts.fileLayer != "" {
+		query.Set("vfs", s.opts.fileLayer)
+	}
+	db, err := sqlite3.Open("file:" + (&url.URL{Path: s.path}).EscapedPath() + "?" + query.Encode())
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{db: db, statements: map[string]*sqlite3.Stmt{}}
+	durability := "full"
+	if s.opts.sync != "" {
+		durability = s.opts.sync
+	}
+	pragmas := "PRAGMA busy_timeout = 1000; PRAGMA temp_store = memory; PRAGMA trusted_schema = off; PRAGMA cell_size_check = on;"
+	if m == writing {
+		pragmas += "PRAGMA page_size = 8192; PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0;" +
+			"PRAGMA fullfsync = on; PRAGMA checkpoint_fullfsync = on;" + // for macOS, whose plain sync stops at the drive's cache
+			"PRAGMA cache_size = -16384; PRAGMA synchronous = " + durability + ";"
+	} else {
+		pragmas += "PRAGMA cache_size = -4096; PRAGMA query_only = on;"
+	}
+	if err := db.Exec(pragmas); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return c, nil
+}
+
+// A conn is one connection and the statements prepared on it. It belongs to one goroutine at a time.
+type conn struct {
+	db         *sqlite3.Conn
+	statements map[string]*sqlite3.Stmt
+}
+
+func (c *conn) close() error {
+	for _, s := range c.statements {
+		s.Close()
+	}
+	return c.db.Close()
+}
+
+// prepare returns the statement for sql, prepared once a connection.
+func (c *conn) prepare(sql string) (*sqlite3.Stmt, error) {
+	if s := c.statements[sql]; s != nil {
+		return s, nil
+	}
+	s, rest, err := c.db.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(rest) != "" {
+		return nil, errors.Join(fmt.Errorf("more than one statement: %s", sql), s.Close())
+	}
+	c.statements[sql] = s
+	return s, nil
+}
+
+// exec runs one statement.
+func (c *conn) exec(sql string, args ...any) error {
+	return c.query(sql, args, nil)
+}
+
+// query runs one statement and calls row for each row of its answer.
+func (c *conn) query(sql string, args []any, row func(*sqlite3.Stmt) error) error {
+	s, err := c.prepare(sql)
+	if err != nil {
+		return err
+	}
+	for i, arg := range args {
+		if err := bind(s, i+1, arg); err != nil {
+			return err
+		}
+	}
+	for s.Step() {
+		if row == nil {
+			continue
+		}
+		if err := row(s); err != nil {
+			return errors.Join(err, s.Reset())
+		}
+	}
+	return errors.Join(s.Err(), s.Reset())
+}
+
+func bind(s *sqlite3.Stmt, i int, arg any) error {
+	switch v := arg.(type) {
+	case nil:
+		return s.BindNull(i)
+	case int:
+		return s.BindInt64(i, int64(v))
+	case float64:
+		return s.BindFloat(i, v)
+	case int64:
+		return s.BindInt64(i, v)
+	case bool:
+		return s.BindBool(i, v)
+	case string:
+		return s.BindText(i, v)
+	case []byte:
+		return s.BindBlob(i, v)
+	case time.Duration:
+		return s.BindInt64(i, int64(v))
+	case time.Time:
+		if v.IsZero() {
+			return s.BindNull(i)
+		}
+		return s.BindInt64(i, v.UnixMicro())
+	}
+	return fmt.Errorf("store: cannot bind a %T", arg)
+}
+
+// timeAt reads a time column; NULL is the zero time.
+func timeAt(s *sqlite3.Stmt, col int) time.Time {
+	if s.ColumnType(col) == sqlite3.NULL {
+		return time.Time{}
+	}
+	return time.UnixMicro(s.ColumnInt64(col)).UTC()
+}
+
+// isFull reports whether err says that the disk, or a quota on it, is full.
+func isFull(err error) bool { return errors.Is(err, sqlite3.FULL) }
+
+// isBusy reports whether err says that somebody else holds the database: another program, for this one does not.
+func isBusy(err error) bool { return errors.Is(err, sqlite3.BUSY) }
+
+// isTaken reports whether err says that a unique value is there already.
+func isTaken(err error) bool { return errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) }
+
+// isFailure reports whether err says that the file can no longer be trusted: what the system has of it and
+// what is on disk may differ, and trying again would hide that.
+func isFailure(err error) bool {
+	for _, code := range []sqlite3.ErrorCode{sqlite3.IOERR, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.READONLY, sqlite3.CANTOPEN, sqlite3.PROTOCOL} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}

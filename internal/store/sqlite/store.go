@@ -1,0 +1,173 @@
+// Package sqlite keeps the contract of package store in a SQLite database within the data folder.
+//
+// One goroutine, the writer, owns the connection that writes. It takes all operations that wait, writes them in one transaction,
+// syncs once, and then answers all callers that wait for them. Readers have connections of their own and never wait for it.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Options are the options of a store in a data folder.
+type Options struct {
+	store.Options
+	Dir     string                // the data folder; it must exist
+	Metrics prometheus.Registerer // nil keeps none
+
+	fileLayer string // for tests: the name of a registered file layer
+	sync      string // for tests: a weaker setting than full, to show that they notice
+}
+
+// A Store is open until Close.
+type Store struct {
+	opts     Options
+	path     string
+	ids      store.IDs
+	sequence sequence
+	writer   *writer
+	readers  *readers
+	metrics  *metrics
+
+	accepts sync.Pool // of *accept
+	records sync.Pool // of *record
+
+	sources      numbers // id → n
+	destinations numbers
+	gone         numbers // destinations that were deleted; their deliveries can still be looked up
+	final        finals
+	refused      atomic.Int64
+	turns        turns
+	keyed        bool // some delivery has a key, or had; the writer's
+	notes        noteLimits
+}
+
+// Open opens the store in opts.Dir, makes it on first use and brings it up to date. Deliveries that a crash
+// left leased are pending again when it returns.
+func Open(opts Options) (*Store, error) {
+	if opts.Now == nil || opts.Rand == nil || opts.Logger == nil {
+		return nil, errors.New("open the store: Now, Rand and Logger are required")
+	}
+	if err := checkLibrary(); err != nil {
+		return nil, err
+	}
+	registerFiles()
+	s := &Store{opts: opts, path: filepath.Join(opts.Dir, store.FileName), metrics: newMetrics(opts.Metrics),
+		accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}
+	if err := s.create(); err != nil {
+		return nil, err
+	}
+	c, err := s.connect(writing)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", s.path, err)
+	}
+	if err := s.prepare(c); err != nil {
+		return nil, fmt.Errorf("open %s: %w", s.path, errors.Join(err, c.close()))
+	}
+	if s.writer, err = newWriter(s, c); err != nil {
+		return nil, fmt.Errorf("open %s: %w", s.path, errors.Join(err, c.close()))
+	}
+	s.readers = newReaders(s)
+	go s.writer.run()
+	return s, nil
+}
+
+// create makes the database's files, for their owner only: SQLite would make the last two for all to read.
+func (s *Store) create() error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		f, err := os.OpenFile(s.path+suffix, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return fmt.Errorf("open the database: %w", err)
+		}
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("open the database: %w", err)
+		}
+	}
+	return syncFolder(s.opts.Dir)
+}
+
+// syncFolder makes the names of the files in dir survive a power cut. Windows has no such call, and no need of it.
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync the data folder: %w", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync the data folder: %w", err)
+	}
+	return nil
+}
+
+// prepare migrates, frees what a crash left leased, and reads what is kept in memory.
+func (s *Store) prepare(c *conn) error {
+	if err := migrate(c, s.opts.Rand); err != nil {
+		return err
+	}
+	if err := errors.Join(s.loadIDs(c), s.loadKeyed(c)); err != nil {
+		return err
+	}
+	freed, err := freeLeased(c, s.opts.Now())
+	if err != nil {
+		return err
+	}
+	if freed > 0 {
+		s.opts.Logger.Info("lease.freed", "component", "store", "count", freed, "meaning", "deliveries left by a crash are due again")
+	}
+	if err := s.sources.load(c, "sources"); err != nil {
+		return err
+	}
+	if err := s.gone.load(c, "destinations WHERE deleted_at IS NOT NULL"); err != nil {
+		return err
+	}
+	return s.destinations.load(c, "destinations WHERE deleted_at IS NULL")
+}
+
+// Path returns the database file's path.
+func (s *Store) Path() string { return s.path }
+
+// Failed is closed when storage has failed for good: nothing more is accepted, and the process should end and
+// be looked at. Err then says why.
+func (s *Store) Failed() <-chan struct{} { return s.writer.failed }
+
+// Err returns why storage failed, with the file's name; nil while it has not.
+func (s *Store) Err() error {
+	select {
+	case <-s.writer.failed:
+		return s.writer.failure
+	default:
+		return nil
+	}
+}
+
+// Ready reports whether storage can be written to. After a full disk it tries by writing.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	if !s.writer.full.Load() {
+		return nil
+	}
+	return s.do(func(c *conn) error {
+		return c.exec("UPDATE meta SET value = ? WHERE name = 'probed_at'", s.opts.Now().UTC().Format(time.RFC3339Nano))
+	})
+}
+
+// Close writes what is waiting, answers it and closes the database. Readers go first: the last connection to go
+// moves the log into the database, and only one that writes can.
+func (s *Store) Close() error {
+	err := s.readers.close()
+	return errors.Join(err, s.writer.close())
+}

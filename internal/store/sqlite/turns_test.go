@@ -1,0 +1,396 @@
+package sqlite
+
+import (
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+)
+
+// owe accepts n events for a destination, each under the key that key says.
+func owe(t testing.TB, s *Store, source, destination string, n int, key func(i int) int64) {
+	t.Helper()
+	body := []byte("x")
+	for from := 0; from < n; from += 500 {
+		var events []bellhop.Event
+		var owed []bellhop.NewDelivery
+		for i := from; i < min(n, from+500); i++ {
+			events = append(events, bellhop.Event{SourceID: source, Type: "x", ReceivedAt: time.Now(), Body: body, SHA256: sha256.Sum256(body)})
+			owed = append(owed, bellhop.NewDelivery{Event: i - from, DestinationID: destination, Key: key(i)})
+		}
+		if _, err := s.Accept(t.Context(), nil, events, owed); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func claimSome(t testing.TB, s *Store, destination string, limit int) []bellhop.Delivery {
+	t.Helper()
+	got, err := s.Claim(t.Context(), destination, limit, 8<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func execAll(t testing.TB, s *Store, sql string, args ...any) {
+	t.Helper()
+	if err := s.do(func(c *conn) error { return c.exec(sql, args...) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Keys take turns, and what has no key takes its turn with them: as a lane does, which claims while it has room and delivers
+// what it holds, the longest first.
+func TestKeysTakeTurns(t *testing.T) {
+	const keys, each, loose = 200, 150, 500
+	s := open(t)
+	source, destination := populate(t, s)
+	owe(t, s, source, destination, keys*each, func(i int) int64 { return int64(i%keys)*2 + 1 })
+	owe(t, s, source, destination, loose, func(int) int64 { return 0 })
+	done := map[int64]int{}
+	var held []bellhop.Delivery
+	for range keys * each / 2 / 64 {
+		for len(held) <= 512 {
+			held = append(held, claimSome(t, s, destination, 256)...)
+		}
+		for _, d := range held[:64] {
+			done[d.Key]++
+			if err := s.Record(delivered(d.ID)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		held = held[64:]
+	}
+	for i := range keys {
+		if n := done[int64(i*2+1)]; n < each/8 {
+			t.Errorf("half of all is delivered: %d of %d of key %d", n, each, i)
+		}
+	}
+	if done[0] != loose {
+		t.Errorf("half of all is delivered: %d of %d without a key", done[0], loose)
+	}
+}
+
+// A hundred thousand keys whose heads wait, with one due by its own time behind each, cost those nothing that are due.
+func TestKeysThatWait(t *testing.T) {
+	keys := 100_000
+	if testing.Short() || underRace {
+		keys = 5_000
+	}
+	s := open(t)
+	source, destination := populate(t, s)
+	owe(t, s, source, destination, 2*keys, func(i int) int64 { return int64(i%keys)*2 + 1 })
+	later := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+	execAll(t, s, `UPDATE deliveries SET next_at = ? WHERE n IN (SELECT min(n) FROM deliveries GROUP BY key)`, later)
+
+	steps, longest := 0, time.Duration(0)
+	for began := time.Now(); ; steps++ {
+		at, ok, err := s.NextDue(t.Context(), destination)
+		if err != nil || !ok {
+			t.Fatal("nothing is due", err)
+		}
+		if at.Equal(later) {
+			t.Logf("once after a start: %d claims find that all wait, in %v; the longest took %v", steps, time.Since(began), longest)
+			break
+		}
+		if steps > keys {
+			t.Fatal("the claims come to no end")
+		}
+		start := time.Now()
+		if got := claimSome(t, s, destination, 256); len(got) > 0 {
+			t.Fatalf("%d claimed from behind a head that waits", len(got))
+		}
+		longest = max(longest, time.Since(start))
+	}
+	owe(t, s, source, destination, 1, func(int) int64 { return int64(keys) + 2 })
+	start := time.Now()
+	if _, _, err := s.NextDue(t.Context(), destination); err != nil {
+		t.Fatal(err)
+	}
+	next := time.Since(start)
+	if got := claimSome(t, s, destination, 256); len(got) != 1 {
+		t.Fatalf("%d claimed, want the one of a new key at once", len(got))
+	}
+	t.Logf("NextDue takes %v, then the claim of a new key %v", next, time.Since(start)-next)
+}
+
+// What a person, a release, a repair or a result does to a head lets go on what is behind it, after claims have passed that by.
+func TestKeysGoOn(t *testing.T) {
+	for name, do := range map[string]func(t *testing.T, s *Store, head string) (want int){
+		"cancelled": func(t *testing.T, s *Store, head string) int {
+			if _, err := s.CancelDelivery(t.Context(), head); err != nil {
+				t.Fatal(err)
+			}
+			return 1
+		},
+		"retried": func(t *testing.T, s *Store, head string) int {
+			if _, err := s.RetryDelivery(t.Context(), head); err != nil {
+				t.Fatal(err)
+			}
+			return 2
+		},
+		"cancelled by a repair": func(t *testing.T, s *Store, head string) int { return repairHead(t, s, head, bellhop.RepairCancel, 1) },
+		"retried by a repair":   func(t *testing.T, s *Store, head string) int { return repairHead(t, s, head, bellhop.RepairRetry, 2) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			source, destination := populate(t, s)
+			owe(t, s, source, destination, 1, func(int) int64 { return 7 })
+			head := claimSome(t, s, destination, 10)[0].ID
+			r := delivered(head)
+			r.State, r.NextAt = bellhop.DeliveryPending, time.Now().Add(time.Hour)
+			if err := s.Record(r); err != nil {
+				t.Fatal(err)
+			}
+			owe(t, s, source, destination, 1, func(int) int64 { return 7 })
+			for range 3 {
+				if got := claimSome(t, s, destination, 10); len(got) > 0 {
+					t.Fatalf("%d claimed from behind a head that waits", len(got))
+				}
+			}
+			want := do(t, s, head)
+			if at, ok, err := s.NextDue(t.Context(), destination); err != nil || !ok || at.After(time.Now()) {
+				t.Errorf("next due: %v %t %v, want now", at, ok, err)
+			}
+			if got := claimSome(t, s, destination, 10); len(got) != want {
+				t.Errorf("%d claimed, want %d", len(got), want)
+			}
+		})
+	}
+}
+
+// A key that comes new while the claims pass a long backlog does not wait for its end.
+func TestNewKeyInBacklog(t *testing.T) {
+	s := open(t)
+	source, destination := populate(t, s)
+	owe(t, s, source, destination, 10*maxLooked, func(int) int64 { return 7 })
+	claimSome(t, s, destination, maxKeyRun) // the first of the key are leased
+	claimSome(t, s, destination, 256)
+	owe(t, s, source, destination, 1, func(int) int64 { return 9 })
+	if got := claimSome(t, s, destination, 256); len(got) != 1 || got[0].Key != 9 {
+		t.Errorf("%d claimed, want the one of the new key", len(got))
+	}
+}
+
+// A clock that stands still, or is set back, hides nothing that was passed.
+func TestKeysAndClock(t *testing.T) {
+	var mu sync.Mutex
+	began := time.Now().UTC().Truncate(time.Second)
+	now := began
+	set := func(to time.Time) {
+		mu.Lock()
+		now = to
+		mu.Unlock()
+	}
+	s := open(t, func(o *Options) {
+		o.Now = func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return now
+		}
+	})
+	source, destination := populate(t, s)
+	owe(t, s, source, destination, 2, func(int) int64 { return 7 })
+	got := claimSome(t, s, destination, 10)
+	first, second := got[0].ID, got[1].ID
+	if err := s.Release(t.Context(), []string{first, second}); err != nil {
+		t.Fatal(err)
+	}
+	if got := claimSome(t, s, destination, 10); len(got) != 2 {
+		t.Fatalf("%d claimed of two given back at the same moment", len(got))
+	}
+
+	ends := func(id string, number int, state bellhop.DeliveryState, next time.Time) {
+		r := delivered(id)
+		r.Attempt.Number, r.State, r.NextAt = number, state, next
+		if err := s.Record(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	retryAt := began.Add(30 * time.Minute)
+	ends(first, 1, bellhop.DeliveryDead, time.Time{})
+	ends(second, 1, bellhop.DeliveryPending, retryAt)
+	if _, err := s.RetryDelivery(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	claimSome(t, s, destination, 10)
+	set(began.Add(time.Hour))
+	if got := claimSome(t, s, destination, 10); len(got) > 0 {
+		t.Fatalf("%d claimed behind a leased one", len(got))
+	}
+	set(began)
+	ends(first, 2, bellhop.DeliveryDelivered, time.Time{})
+	if got := claimSome(t, s, destination, 10); len(got) > 0 {
+		t.Fatalf("%d claimed before their time", len(got))
+	}
+	if at, ok, err := s.NextDue(t.Context(), destination); err != nil || !ok || !at.Equal(retryAt) {
+		t.Errorf("next due %v %t %v, want %v", at, ok, err, retryAt)
+	}
+	set(retryAt)
+	if got := claimSome(t, s, destination, 10); len(got) != 1 {
+		t.Errorf("%d claimed at the time of the retry", len(got))
+	}
+}
+
+// repairHead does a repair of what is pending of head's event.
+func repairHead(t *testing.T, s *Store, head string, kind bellhop.RepairKind, want int) int {
+	t.Helper()
+	d, err := s.Delivery(t.Context(), head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.CreateRepair(t.Context(), bellhop.Repair{ID: "rpr_1", Kind: kind, CreatedAt: time.Now().Add(time.Hour),
+		Filter: bellhop.RepairFilter{State: bellhop.DeliveryPending, EventID: d.EventID, DestinationID: d.DestinationID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := bellhop.RepairStep{}
+	if step.Chosen, step.To, err = s.Choose(t.Context(), r, 10, false); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := s.StepRepair(t.Context(), r, step); err != nil || after.Changed != 1 {
+		t.Fatalf("%d changed, want 1; %v", after.Changed, err)
+	}
+	return want
+}
+
+// A wrong is an op that fails by an error of its own, and has the transaction undone that it shares with others.
+type wrong struct{}
+
+func (wrong) apply(*conn) error { return errors.New("wrong") }
+func (wrong) patient() bool     { return false }
+func (wrong) done(error)        {}
+
+// A claim whose transaction is undone, for another's mistake, claims when it is tried again.
+func TestClaimIsTriedAgain(t *testing.T) {
+	s := open(t)
+	source, destination := populate(t, s)
+	owe(t, s, source, destination, 1, func(int) int64 { return 7 })
+	claimSome(t, s, destination, 1) // from now on there is a turn
+	owe(t, s, source, destination, 3, func(i int) int64 { return int64(i)*2 + 9 })
+	begun, end, claimed := make(chan struct{}), make(chan struct{}), make(chan int)
+	go s.do(func(*conn) error {
+		close(begun)
+		<-end
+		return nil
+	})
+	<-begun
+	go func() { claimed <- len(claimSome(t, s, destination, 10)) }()
+	eventually(t, "the claim waits", func() bool {
+		s.writer.mu.Lock()
+		defer s.writer.mu.Unlock()
+		return len(s.writer.waiting) == 1
+	})
+	if err := s.writer.submit(wrong{}); err != nil {
+		t.Fatal(err)
+	}
+	close(end)
+	if n := <-claimed; n != 3 {
+		t.Errorf("%d claimed, want 3", n)
+	}
+}
+
+// More keys than are remembered are freed at once: the claims begin again at the start, and find them.
+func TestKeysFreedBeyondBound(t *testing.T) {
+	keys := maxFreed + 100
+	s := open(t)
+	source, destination := populate(t, s)
+	owe(t, s, source, destination, 2*keys, func(i int) int64 { return int64(i%keys)*2 + 1 })
+	n, _ := s.destinations.get(destination)
+	execAll(t, s, `UPDATE deliveries SET next_at = ? WHERE n IN (SELECT min(n) FROM deliveries GROUP BY key)`, time.Now().Add(time.Hour))
+	for s.pendingLooks(t, destination) {
+		claimSome(t, s, destination, 256)
+	}
+	err := s.do(func(c *conn) error {
+		var heads []int64
+		err := c.query(`SELECT min(n) FROM deliveries GROUP BY key`, nil, func(row *sqlite3.Stmt) error {
+			heads = append(heads, row.ColumnInt64(0))
+			return nil
+		})
+		for i := 0; err == nil && i < len(heads); i++ {
+			if err = c.exec(giveUp, nil, time.Now(), heads[i]); err == nil {
+				err = s.moved(c, heads[i])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, kept := s.turns.all[n]; kept {
+		t.Error("more keys are remembered than the bound says")
+	}
+	claimed := 0
+	for s.pendingLooks(t, destination) {
+		claimed += len(claimSome(t, s, destination, 256))
+	}
+	if claimed != keys {
+		t.Errorf("%d claimed, want %d", claimed, keys)
+	}
+}
+
+// pendingLooks reports whether a claim is to be made now.
+func (s *Store) pendingLooks(t *testing.T, destination string) bool {
+	t.Helper()
+	at, ok, err := s.NextDue(t.Context(), destination)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ok && !at.After(time.Now())
+}
+
+// A destination that was deleted leaves no turn.
+func TestTurnOfDeleted(t *testing.T) {
+	s := open(t)
+	source, destination := populate(t, s)
+	owe(t, s, source, destination, 1, func(int) int64 { return 7 })
+	claimSome(t, s, destination, 10)
+	if !hasTurns(s) {
+		t.Fatal("no turn to begin with")
+	}
+	if err := s.DeleteDestination(t.Context(), destination); err != nil {
+		t.Fatal(err)
+	}
+	if hasTurns(s) {
+		t.Error("its turn is still there")
+	}
+}
+
+// What claims, and what makes due, goes by an index, and looks at no more than it needs of it.
+func TestPlans(t *testing.T) {
+	s := open(t)
+	for sql, want := range map[string]string{
+		selectDue:       "deliveries_due (destination=? AND <expr>=? AND next_at<?)",
+		selectNextLoose: "deliveries_due (destination=? AND <expr>=?)",
+		selectDueKeyed:  "deliveries_due (destination=? AND <expr>=? AND next_at>? AND next_at<?)",
+		selectNextKeyed: "deliveries_due (destination=? AND <expr>=? AND next_at>?)",
+		selectHead:      "deliveries_order (destination=? AND line=?)",
+		selectRun:       "deliveries_order (destination=? AND line=?)",
+		revive:          "dst USING INTEGER PRIMARY KEY",
+	} {
+		var plan []string
+		err := s.do(func(c *conn) error {
+			return c.query("EXPLAIN QUERY PLAN "+sql, nil, func(row *sqlite3.Stmt) error {
+				plan = append(plan, row.ColumnText(3))
+				return nil
+			})
+		})
+		all := strings.Join(plan, "\n")
+		if err != nil || !strings.Contains(all, want) || strings.Contains(all, "B-TREE") || strings.Contains(all, "SCAN d") {
+			t.Errorf("%s\nplan:\n%s\nwant %s; %v", sql, all, want, err)
+		}
+	}
+}
+
+// hasTurns reports whether a turn is kept for any destination.
+func hasTurns(s *Store) bool {
+	s.turns.mu.Lock()
+	defer s.turns.mu.Unlock()
+	return len(s.turns.all) > 0
+}

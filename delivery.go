@@ -18,6 +18,9 @@ type Delivery struct {
 
 	// Event is set on deliveries that are about to be sent.
 	Event *Event
+
+	// Progress is the progress that an action stored with an earlier [Result]; nil if there is none. Only Claim sets it.
+	Progress []byte
 }
 
 // A DeliveryState is the state of a delivery.
@@ -70,4 +73,11 @@ type Result struct {
 	State         DeliveryState // delivered, dead, cancelled, or pending with NextAt
 	NextAt        time.Time
 	Spared        bool // the attempt does not count against the schedule
+
+	// Progress of an action is stored with its delivery, for the next attempt: at most MaxProgressBytes. Nil keeps the stored
+	// progress; an empty slice that is not nil clears it.
+	Progress []byte
 }
+
+// MaxProgressBytes bounds the progress of an action that is stored between two attempts of a delivery.
+const MaxProgressBytes = 64 << 10

@@ -16,6 +16,8 @@ type Destination struct {
 	Type string // "http", or the name of a provider that sends or of an action
 	URL  string // "" for an action
 
+	Tenant string // label of the customer that the destination belongs to; may be ""
+
 	// Settings are those of the type, secrets included. They are stored encrypted and shown with secrets masked.
 	Settings json.RawMessage
 

@@ -14,10 +14,21 @@ const (
 	MaxPage     = 250
 )
 
+// A SourceFilter narrows a list of sources. Zero fields select all.
+type SourceFilter struct {
+	Tenant string
+}
+
+// A DestinationFilter narrows a list of destinations. Zero fields select all.
+type DestinationFilter struct {
+	Tenant string
+}
+
 // An EventFilter narrows a list of events. Zero fields select all.
 type EventFilter struct {
 	SourceID string
 	Type     string // a whole type, or a prefix and "*"
+	Tenant   string // of the source of the event or, if the source has none, of the event
 	Since    time.Time
 	Until    time.Time
 }
@@ -27,6 +38,7 @@ type DeliveryFilter struct {
 	EventID       string
 	DestinationID string
 	State         DeliveryState
+	Tenant        string // of the destination
 	Since         time.Time
 	Until         time.Time
 }
@@ -35,6 +47,7 @@ type DeliveryFilter struct {
 type RequestFilter struct {
 	SourceID string
 	Outcome  RequestOutcome
+	Tenant   string // of the source
 	Since    time.Time
 	Until    time.Time
 }

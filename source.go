@@ -10,6 +10,7 @@ type Source struct {
 	ID       string // "src_…"
 	Name     string // unique among sources; the last part of its URL
 	Provider string // name of the provider that reads its requests
+	Tenant   string // label of the customer that the source belongs to; may be ""
 
 	// Settings are those of the provider, secrets included. They are stored encrypted and shown with secrets masked.
 	Settings json.RawMessage

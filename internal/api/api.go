@@ -34,7 +34,7 @@ type Store interface {
 
 // SourceStore keeps the sources.
 type SourceStore interface {
-	Sources(ctx context.Context, page bellhop.Page) (list []bellhop.Source, next string, err error)
+	Sources(ctx context.Context, f bellhop.SourceFilter, page bellhop.Page) (list []bellhop.Source, next string, err error)
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
 	CreateSource(ctx context.Context, s bellhop.Source) error
 	UpdateSource(ctx context.Context, s bellhop.Source) error
@@ -43,7 +43,7 @@ type SourceStore interface {
 
 // DestinationStore keeps the destinations.
 type DestinationStore interface {
-	Destinations(ctx context.Context, page bellhop.Page) (list []bellhop.Destination, next string, err error)
+	Destinations(ctx context.Context, f bellhop.DestinationFilter, page bellhop.Page) (list []bellhop.Destination, next string, err error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
 	// UpdateDestination leaves the state and what was granted as they are; RestartDestination sets d's state.

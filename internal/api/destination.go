@@ -77,7 +77,7 @@ func (s *server) destinations() {
 }
 
 func (s *server) listDestinations(ctx context.Context, in *struct{ Paging }) (*listOutput[Destination], error) {
-	list, next, err := s.Store.Destinations(ctx, in.page())
+	list, next, err := s.Store.Destinations(ctx, bellhop.DestinationFilter{}, in.page())
 	if err != nil {
 		return nil, err
 	}

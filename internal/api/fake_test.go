@@ -118,7 +118,7 @@ func replace[T any](f *fake, list *[]T, id string, names func(T) []string, with 
 	return err
 }
 
-func (f *fake) Sources(_ context.Context, p bellhop.Page) ([]bellhop.Source, string, error) {
+func (f *fake) Sources(_ context.Context, _ bellhop.SourceFilter, p bellhop.Page) ([]bellhop.Source, string, error) {
 	return page(f, f.sources, p, nil)
 }
 func (f *fake) Source(_ context.Context, id string) (bellhop.Source, error) {
@@ -134,7 +134,7 @@ func (f *fake) DeleteSource(_ context.Context, id string) error {
 	return replace(f, &f.sources, id, sourceNames)
 }
 
-func (f *fake) Destinations(_ context.Context, p bellhop.Page) ([]bellhop.Destination, string, error) {
+func (f *fake) Destinations(_ context.Context, _ bellhop.DestinationFilter, p bellhop.Page) ([]bellhop.Destination, string, error) {
 	return page(f, f.destinations, p, nil)
 }
 func (f *fake) Destination(_ context.Context, id string) (bellhop.Destination, error) {

@@ -40,7 +40,7 @@ func (s *server) sources() {
 }
 
 func (s *server) listSources(ctx context.Context, in *struct{ Paging }) (*listOutput[Source], error) {
-	list, next, err := s.Store.Sources(ctx, in.page())
+	list, next, err := s.Store.Sources(ctx, bellhop.SourceFilter{}, in.page())
 	if err != nil {
 		return nil, err
 	}

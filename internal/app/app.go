@@ -200,7 +200,9 @@ func (a *App) openActions() {
 func (a *App) reload(ctx context.Context) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
-	sources, err := all(ctx, a.store.Sources)
+	sources, err := all(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Source, string, error) {
+		return a.store.Sources(ctx, bellhop.SourceFilter{}, page)
+	})
 	if err != nil {
 		return err
 	}

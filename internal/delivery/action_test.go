@@ -222,7 +222,7 @@ func TestActionOff(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{do: until(0)}
 		r := newChoreRig(t, c)
-		list, _, err := r.store.Destinations(t.Context(), bellhop.Page{})
+		list, _, err := r.store.Destinations(t.Context(), bellhop.DestinationFilter{}, bellhop.Page{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -130,7 +130,7 @@ func (r *rig) now() time.Time { return time.Now().Round(0).Add(time.Duration(r.j
 // reload hands the engine what the store has, as the app does after each change.
 func (r *rig) reload() {
 	r.t.Helper()
-	list, _, err := r.store.Destinations(context.Background(), bellhop.Page{Limit: bellhop.MaxPage})
+	list, _, err := r.store.Destinations(context.Background(), bellhop.DestinationFilter{}, bellhop.Page{Limit: bellhop.MaxPage})
 	if err == nil {
 		err = r.engine.SetDestinations(context.Background(), list)
 	}

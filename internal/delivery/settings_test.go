@@ -155,7 +155,7 @@ func TestBroken(t *testing.T) {
 		d := r.destination(to)
 		r.destination(other)
 		time.Sleep(time.Millisecond)
-		list, _, err := r.store.Destinations(t.Context(), bellhop.Page{})
+		list, _, err := r.store.Destinations(t.Context(), bellhop.DestinationFilter{}, bellhop.Page{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -106,7 +106,7 @@ func (r *rig) sources(list ...bellhop.Source) {
 // reopen opens the sources anew.
 func (r *rig) reopen() {
 	r.t.Helper()
-	all, _, err := r.store.Sources(r.t.Context(), bellhop.Page{})
+	all, _, err := r.store.Sources(r.t.Context(), bellhop.SourceFilter{}, bellhop.Page{})
 	if err != nil {
 		r.t.Fatal(err)
 	}

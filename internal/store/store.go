@@ -67,7 +67,7 @@ type Corridor interface {
 	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.NewDelivery) (bellhop.Accepted, error)
 
 	// Claim leases due deliveries of a destination, those due longest first, and returns them with their events: at most limit,
-	// and at most maxBytes of bodies, but always the first. Of the last attempt it returns status and error. The leases are on
+	// and at most maxBytes of bodies and progress, but always the first. Of the last attempt it returns status and error. The leases are on
 	// disk when it returns: after a crash the deliveries are due again.
 	//
 	// Deliveries with the same key come side by side, in the order of their events, and only after every earlier delivery with
@@ -85,6 +85,9 @@ type Corridor interface {
 	// waits to be written. On a full disk the result waits for room. A result that cannot be written is logged, and its
 	// delivery is due again in a minute.
 	//
+	// The Progress of a result is stored in the same transaction, and every later Claim of the delivery returns it. A result
+	// with more than [bellhop.MaxProgressBytes] of it is refused.
+	//
 	// A result is dropped if its delivery is no longer leased or already has that attempt: the holder of an outdated lease changes
 	// nothing. Results and notes take effect in the order in which they were handed over.
 	Record(r bellhop.Result) error
@@ -100,7 +103,7 @@ type Corridor interface {
 
 // Sources are the sources with a URL, newest first in lists. Names are unique; idOrName is an id if it begins like one.
 type Sources interface {
-	Sources(ctx context.Context, page bellhop.Page) (list []bellhop.Source, next string, err error)
+	Sources(ctx context.Context, f bellhop.SourceFilter, page bellhop.Page) (list []bellhop.Source, next string, err error)
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
 	// CreateSource stores a new source. It is a conflict if another has its name.
 	CreateSource(ctx context.Context, s bellhop.Source) error
@@ -112,7 +115,7 @@ type Sources interface {
 
 // Destinations are the destinations, newest first in lists. Names are unique; idOrName is an id if it begins like one.
 type Destinations interface {
-	Destinations(ctx context.Context, page bellhop.Page) (list []bellhop.Destination, next string, err error)
+	Destinations(ctx context.Context, f bellhop.DestinationFilter, page bellhop.Page) (list []bellhop.Destination, next string, err error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
 	// DestinationVersions returns all destinations, newest first, each with only its ID, State and UpdatedAt: enough to see which
 	// ones to read again.

@@ -40,7 +40,7 @@ func (s *Store) Claim(ctx context.Context, destinationID string, limit int, maxB
 
 const (
 	selectClaimed = `SELECT d.n, d.attempts, e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time,
-			e.received_at, e.content_type, e.header, e.sha256, e.body, d.status, d.error, d.key, d.spared, d.state, d.next_at, d.created_at
+			e.received_at, e.content_type, e.header, e.sha256, e.body, d.status, d.error, d.key, d.spared, d.state, d.next_at, d.created_at, d.progress
 		FROM deliveries d JOIN events e ON e.n = d.n >> 16 JOIN sources src ON src.n = e.source WHERE d.destination = ?`
 	selectDue       = selectClaimed + ` AND (d.key IS NULL) = 1 AND d.state = 'pending' AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`
 	selectNextLoose = `SELECT next_at FROM deliveries WHERE destination = ? AND (key IS NULL) = 1 AND state = 'pending' ORDER BY next_at LIMIT 1`
@@ -92,7 +92,7 @@ type claimed struct {
 	keys          map[int64]bool // dealt with
 	keyed         bool           // there are some that have a key
 	limit         int
-	room          int64 // of bodies
+	room          int64 // bytes of bodies and progress
 	full          bool
 
 	list    []bellhop.Delivery
@@ -104,14 +104,15 @@ func (got *claimed) add(row *sqlite3.Stmt) {
 	if got.full {
 		return
 	}
-	ev := scanEvent(row, 2, &got.store.ids)
-	if got.room -= int64(len(ev.Body)); got.room < 0 && len(got.list) > 0 {
+	ev, progress := scanEvent(row, 2, &got.store.ids), row.ColumnBlob(22, nil)
+	got.room -= int64(len(ev.Body) + len(progress))
+	if got.room < 0 && len(got.list) > 0 {
 		got.full = true
 		return
 	}
 	n := row.ColumnInt64(0)
 	d := bellhop.Delivery{ID: got.store.ids.Delivery(n), EventID: ev.ID, DestinationID: got.destinationID,
-		State: bellhop.DeliveryLeased, Attempts: row.ColumnInt(1), Key: row.ColumnInt64(17), Spared: row.ColumnInt(18), CreatedAt: timeAt(row, 21), Event: &ev}
+		State: bellhop.DeliveryLeased, Attempts: row.ColumnInt(1), Key: row.ColumnInt64(17), Spared: row.ColumnInt(18), CreatedAt: timeAt(row, 21), Event: &ev, Progress: progress}
 	if d.Attempts > 0 {
 		d.Last = &bellhop.Attempt{Status: row.ColumnInt(15), Error: row.ColumnText(16)}
 	}

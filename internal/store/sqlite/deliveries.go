@@ -64,6 +64,9 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page b
 	if f.State != "" {
 		l.and("d.state = '" + store.StateWord(f.State) + "'") // as a word, so that the indexes of one state serve
 	}
+	if f.Tenant != "" {
+		l.and("dst.tenant = ?", f.Tenant)
+	}
 	l.period("d.n", f.Since, f.Until, placeBits)
 	return list(ctx, s, l, selectDelivery, "d.n", s.scanDelivery)
 }

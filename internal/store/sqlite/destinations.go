@@ -12,14 +12,14 @@ import (
 )
 
 const selectDestination = `SELECT n, id, name, type, url, settings, match, timeout, concurrency, rate, retry, handshake, granted,
-	state, state_reason, created_at, updated_at, secrets_at, batch, order_by, breaker, expires_at, failing_since, access FROM destinations`
+	state, state_reason, created_at, updated_at, secrets_at, batch, order_by, breaker, expires_at, failing_since, access, tenant FROM destinations`
 
 func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err error) {
 	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3),
 		Timeout: time.Duration(row.ColumnInt64(7)), Concurrency: row.ColumnInt(8), Handshake: row.ColumnText(11),
 		State: bellhop.DestinationState(row.ColumnText(13)), StateReason: row.ColumnText(14),
 		CreatedAt: timeAt(row, 15), UpdatedAt: timeAt(row, 16), SecretsAt: timeAt(row, 17),
-		Order: bellhop.Order(row.ColumnText(19)), ExpiresAt: timeAt(row, 21), FailingSince: timeAt(row, 22)}
+		Order: bellhop.Order(row.ColumnText(19)), ExpiresAt: timeAt(row, 21), FailingSince: timeAt(row, 22), Tenant: row.ColumnText(24)}
 	url, urlErr := s.opts.Keys.Open(row.ColumnRawBlob(4), urlRow(d.ID))
 	d.URL = string(url)
 	var openErr error
@@ -51,12 +51,15 @@ func orNull(v interface{ IsZero() bool }) any {
 }
 
 // Destinations lists the destinations, newest first.
-func (s *Store) Destinations(ctx context.Context, page bellhop.Page) ([]bellhop.Destination, string, error) {
+func (s *Store) Destinations(ctx context.Context, f bellhop.DestinationFilter, page bellhop.Page) ([]bellhop.Destination, string, error) {
 	l, err := newListing("n", page)
 	if err != nil {
 		return nil, "", err
 	}
 	l.and("deleted_at IS NULL")
+	if f.Tenant != "" {
+		l.and("tenant = ?", f.Tenant)
+	}
 	return list(ctx, s, l, selectDestination, "n", s.scanDestination)
 }
 
@@ -120,11 +123,11 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 	var n int64
 	err = s.do(func(c *conn) error {
 		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, access, match, timeout, concurrency, rate, batch, order_by, retry, breaker, expires_at,
-			handshake, granted, state, state_reason, failing_since, created_at, updated_at, secrets_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			handshake, granted, state, state_reason, failing_since, created_at, updated_at, secrets_at, tenant)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			d.ID, d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch),
 			orNone(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, orNull(d.Granted),
-			string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt))
+			string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.Tenant)
 		n = c.db.LastInsertRowID()
 		return taken(err, "destination", d.Name)
 	})
@@ -155,9 +158,9 @@ func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) erro
 	}
 	return s.do(func(c *conn) error {
 		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?, match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?,
-			order_by = ?, retry = ?, breaker = ?, expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ? WHERE id = ? AND deleted_at IS NULL`,
+			order_by = ?, retry = ?, breaker = ?, expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ?, tenant = ? WHERE id = ? AND deleted_at IS NULL`,
 			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch),
-			orNone(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.ID)
+			orNone(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.Tenant, d.ID)
 		err = changed(c, taken(err, "destination", d.Name), "destination", d.ID)
 		if err == nil && more != nil {
 			err = more(c)

@@ -32,6 +32,9 @@ func (s *Store) Events(ctx context.Context, f bellhop.EventFilter, page bellhop.
 		}
 		l.and("e.source = ?", n)
 	}
+	if f.Tenant != "" { // the tenant of the source comes first: no sender chooses whose list its event is in
+		l.and("(src.tenant = ? OR src.tenant = '' AND e.tenant = ?)", f.Tenant, f.Tenant)
+	}
 	l.ofType(f.Type)
 	l.period("e.n", f.Since, f.Until, 0)
 	return list(ctx, s, l, selectListedEvent, "e.n", s.scanEvent)

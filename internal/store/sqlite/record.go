@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -18,6 +19,9 @@ func (s *Store) Record(r bellhop.Result) error {
 	n, ok := s.ids.ParseDelivery(r.DeliveryID)
 	if !ok {
 		return bellhop.NotFound("delivery", r.DeliveryID)
+	}
+	if len(r.Progress) > bellhop.MaxProgressBytes {
+		return bellhop.Invalid("progress", fmt.Sprintf("has %d bytes, more than %d", len(r.Progress), bellhop.MaxProgressBytes))
 	}
 	o := s.records.Get().(*record)
 	o.store, o.n, o.Result = s, n, r
@@ -59,6 +63,8 @@ const (
 		WHERE n = ? AND attempts = ? AND state = 'leased'`
 	// spare makes the attempt just recorded one that does not count against the schedule.
 	spare = `UPDATE deliveries SET spared = coalesce(spared, 0) + 1 WHERE n = ?`
+	// setProgress stores progress for the next attempt; empty progress is stored as none.
+	setProgress = `UPDATE deliveries SET progress = nullif(?, x'') WHERE n = ?`
 )
 
 func (o *record) apply(c *conn) error {
@@ -88,6 +94,9 @@ func (o *record) apply(c *conn) error {
 	o.kept = err == nil && c.db.Changes() > 0
 	if o.kept && o.Spared {
 		err = c.exec(spare, o.n)
+	}
+	if o.kept && err == nil && o.Progress != nil {
+		err = c.exec(setProgress, o.Progress, o.n)
 	}
 	if o.kept && err == nil {
 		err = o.store.moved(c, o.n)

@@ -28,6 +28,26 @@ func TestReopenFreesLeased(t *testing.T) {
 	}
 }
 
+// What an action has told of its progress is there after a crash.
+func TestReopenProgress(t *testing.T) {
+	h := newHouse(t, "")
+	s, d := h.live()
+	id, _, err := h.acceptOne(s, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := bellhop.Result{DeliveryID: id, State: bellhop.DeliveryPending, NextAt: time.Now(), Progress: []byte("offset 7"),
+		Attempt: bellhop.Attempt{Number: 1, StartedAt: time.Now(), Error: "timeout"}}
+	if err := errors.Join(s.Record(result), s.do(func(*conn) error { return nil })); err != nil {
+		t.Fatal(err)
+	}
+	s = h.restart(s, d)
+	list, err := s.Claim(t.Context(), h.ledger.destination, 10, 1<<20)
+	if err != nil || len(list) != 1 || string(list[0].Progress) != "offset 7" {
+		t.Errorf("claimed after the crash: %+v, %v", list, err)
+	}
+}
+
 // What is known of nouns is the same before and after.
 func TestReopenNouns(t *testing.T) {
 	dir := t.TempDir()

@@ -137,6 +137,9 @@ func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter, page bell
 	if f.Outcome != "" {
 		l.and("r.outcome = ?", string(f.Outcome))
 	}
+	if f.Tenant != "" {
+		l.and("src.tenant = ?", f.Tenant)
+	}
 	l.period("r.n", f.Since, f.Until, 0)
 	return list(ctx, s, l, selectRequest, "r.n", s.scanListedRequest)
 }

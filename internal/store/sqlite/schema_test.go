@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
@@ -66,6 +67,9 @@ func TestSchema(t *testing.T) {
 		attempt + `(1, 1, 1, 1, 200, '', '', NULL)`, // it was made already
 		attempt + `(1, 0, 1, 1, 200, '', '', NULL)`,
 		attempt + `(1, 2, 1, 1, 200, '', '', zeroblob(4097))`,
+		`UPDATE deliveries SET progress = zeroblob(65537) WHERE n = 1`,
+		`UPDATE sources SET tenant = printf('%256d', 1)`,
+		`UPDATE destinations SET tenant = NULL`,
 		request + `(2, 2, 'ignored', 401, '', '', 'POST', '/', '', 0, 0, 1)`,
 		`UPDATE deliveries SET state = 'leased' WHERE n = 1`, // and still due
 		`INSERT INTO meta (name, value) VALUES ('tag', 'again')`,
@@ -76,5 +80,26 @@ func TestSchema(t *testing.T) {
 	}
 	if _, err := s.Stats(t.Context()); err != nil || s.Err() != nil {
 		t.Errorf("afterwards: %v, %v", err, s.Err())
+	}
+}
+
+// A list of one tenant goes through the numbers from the newest down, as a list of all does, and sorts nothing.
+func TestTenantListPlans(t *testing.T) {
+	s := open(t)
+	for query, column := range map[string]string{
+		selectListedEvent + ` WHERE (src.tenant = 'a' OR src.tenant = '' AND e.tenant = 'a')`: "e",
+		selectDelivery + ` WHERE dst.tenant = 'a'`:                                            "d",
+		selectRequest + ` WHERE src.tenant = 'a'`:                                             "r",
+	} {
+		var plan []string
+		err := s.read(t.Context(), func(c *conn) error {
+			return c.query("EXPLAIN QUERY PLAN "+query+" ORDER BY "+column+".n DESC LIMIT 51", nil, func(row *sqlite3.Stmt) error {
+				plan = append(plan, row.ColumnText(3))
+				return nil
+			})
+		})
+		if err != nil || len(plan) == 0 || plan[0] != "SCAN "+column || slices.Contains(plan, "USE TEMP B-TREE FOR ORDER BY") {
+			t.Errorf("%s: %q, %v", query, plan, err)
+		}
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-const selectSource = `SELECT n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at FROM sources`
+const selectSource = `SELECT n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at, tenant FROM sources`
 
 func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 	src = bellhop.Source{ID: row.ColumnText(1), Name: row.ColumnText(2), Provider: row.ColumnText(3), MaxBodyBytes: row.ColumnInt64(5),
-		Disabled: row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8), SecretsAt: timeAt(row, 9)}
+		Disabled: row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8), SecretsAt: timeAt(row, 9), Tenant: row.ColumnText(10)}
 	src.Settings, err = s.opts.Keys.Open(row.ColumnRawBlob(4), src.ID)
 	return src, err
 }
@@ -23,12 +23,15 @@ func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 const hasURL = "n > 2"
 
 // Sources lists the sources that have a URL, newest first.
-func (s *Store) Sources(ctx context.Context, page bellhop.Page) ([]bellhop.Source, string, error) {
+func (s *Store) Sources(ctx context.Context, f bellhop.SourceFilter, page bellhop.Page) ([]bellhop.Source, string, error) {
 	l, err := newListing("n", page)
 	if err != nil {
 		return nil, "", err
 	}
 	l.and("deleted_at IS NULL AND " + hasURL)
+	if f.Tenant != "" {
+		l.and("tenant = ?", f.Tenant)
+	}
 	return list(ctx, s, l, selectSource, "n", s.scanSource)
 }
 
@@ -54,9 +57,9 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 	}
 	var n int64
 	err = s.do(func(c *conn) error {
-		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.CreatedAt, src.UpdatedAt, orCreated(src.SecretsAt, src.CreatedAt))
+		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at, tenant)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
+			src.CreatedAt, src.UpdatedAt, orCreated(src.SecretsAt, src.CreatedAt), src.Tenant)
 		n = c.db.LastInsertRowID()
 		return taken(err, "source", src.Name)
 	})
@@ -73,9 +76,9 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) error {
 		return err
 	}
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?, updated_at = ?, secrets_at = ?
+		err := c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?, updated_at = ?, secrets_at = ?, tenant = ?
 			WHERE id = ? AND deleted_at IS NULL`, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.UpdatedAt, orCreated(src.SecretsAt, src.CreatedAt), src.ID)
+			src.UpdatedAt, orCreated(src.SecretsAt, src.CreatedAt), src.Tenant, src.ID)
 		return changed(c, taken(err, "source", src.Name), "source", src.ID)
 	})
 }

@@ -22,19 +22,15 @@ func (w *world) listers() (list map[string]lister, more func()) {
 		w.must(err)
 	}
 	return map[string]lister{
-		"sources":      list1(w.ctx, w.Sources, func(s bellhop.Source) string { return s.ID }),
-		"destinations": list1(w.ctx, w.Destinations, func(d bellhop.Destination) string { return d.ID }),
-		"events":       list2(w.ctx, w.Events, func(e bellhop.Event) string { return e.ID }),
-		"deliveries":   list2(w.ctx, w.Deliveries, func(d bellhop.Delivery) string { return d.ID }),
-		"requests":     list2(w.ctx, w.Requests, func(r bellhop.Request) string { return r.ID }),
+		"sources":      listerOf(w.ctx, w.Sources, func(s bellhop.Source) string { return s.ID }),
+		"destinations": listerOf(w.ctx, w.Destinations, func(d bellhop.Destination) string { return d.ID }),
+		"events":       listerOf(w.ctx, w.Events, func(e bellhop.Event) string { return e.ID }),
+		"deliveries":   listerOf(w.ctx, w.Deliveries, func(d bellhop.Delivery) string { return d.ID }),
+		"requests":     listerOf(w.ctx, w.Requests, func(r bellhop.Request) string { return r.ID }),
 	}, one
 }
 
-func list1[T any](ctx context.Context, f func(context.Context, bellhop.Page) ([]T, string, error), id func(T) string) lister {
-	return list2(ctx, func(ctx context.Context, _ struct{}, page bellhop.Page) ([]T, string, error) { return f(ctx, page) }, id)
-}
-
-func list2[T, F any](ctx context.Context, f func(context.Context, F, bellhop.Page) ([]T, string, error), id func(T) string) lister {
+func listerOf[T, F any](ctx context.Context, f func(context.Context, F, bellhop.Page) ([]T, string, error), id func(T) string) lister {
 	return func(page bellhop.Page) (ids []string, next string, err error) {
 		var none F
 		list, next, err := f(ctx, none, page)

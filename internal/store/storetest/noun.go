@@ -27,7 +27,7 @@ func sources(w *world) {
 	_, err := w.Source(w.ctx, "graph")
 	w.refused("by the old name", err, bellhop.CodeNotFound)
 
-	list, _, err := w.Sources(w.ctx, bellhop.Page{})
+	list, _, err := w.Sources(w.ctx, bellhop.SourceFilter{}, bellhop.Page{})
 	w.must(err)
 	w.equal("listed, newest first", []string{list[0].Name, list[1].Name}, []string{"mail", "media"})
 
@@ -106,7 +106,7 @@ func destinations(w *world) {
 	d.State, d.StateReason, d.UpdatedAt = bellhop.DestinationExpired, "over", w.clock.now()
 	w.equal("ended", []any{ended, read("dst_1")}, []any{true, d})
 
-	list, _, err := w.Destinations(w.ctx, bellhop.Page{})
+	list, _, err := w.Destinations(w.ctx, bellhop.DestinationFilter{}, bellhop.Page{})
 	w.must(err)
 	w.equal("listed, newest first", []string{list[0].Name, list[1].Name}, []string{"erp", "billing"})
 

@@ -42,6 +42,9 @@ func (c *clock) pass(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
+// retryIn is after how long a failed attempt is made again.
+const retryIn = 5 * time.Minute
+
 func (w *world) newID(prefix string) string {
 	w.nouns++
 	return fmt.Sprintf("%s%020d", prefix, w.nouns)
@@ -107,7 +110,7 @@ func (w *world) result(deliveryID string, number int, state bellhop.DeliveryStat
 		r.Attempt.Status, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Reply = 503, "status", "the reply was 503", []byte("busy")
 	}
 	if state == bellhop.DeliveryPending {
-		r.NextAt = w.clock.now().Add(5 * time.Minute)
+		r.NextAt = w.clock.now().Add(retryIn)
 	}
 	return r
 }

@@ -11,6 +11,7 @@ CREATE TABLE sources (
 	id             TEXT NOT NULL UNIQUE,
 	name           TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
 	provider       TEXT NOT NULL CHECK (provider <> ''),
+	tenant         TEXT NOT NULL DEFAULT '' CHECK (length(tenant) <= 255), -- its events belong to this tenant
 	settings       BLOB NOT NULL,                   -- sealed
 	max_body_bytes INTEGER NOT NULL CHECK (max_body_bytes >= 0),
 	disabled       INTEGER NOT NULL CHECK (disabled IN (0, 1)),
@@ -26,6 +27,7 @@ CREATE TABLE destinations (
 	id           TEXT NOT NULL UNIQUE,
 	name         TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
 	type         TEXT NOT NULL CHECK (type <> ''),
+	tenant       TEXT NOT NULL DEFAULT '' CHECK (length(tenant) <= 255), -- its deliveries belong to this tenant
 	url          BLOB NOT NULL,                     -- sealed: its path or query may be a secret
 	settings     BLOB NOT NULL,                     -- sealed
 	access       BLOB NOT NULL,                     -- sealed; empty is none
@@ -65,7 +67,7 @@ CREATE TABLE events (
 	type         TEXT NOT NULL CHECK (length(type) BETWEEN 1 AND 255),
 	subject      TEXT,
 	provider_id  TEXT,
-	tenant       TEXT,
+	tenant       TEXT,                              -- of an event whose source has none
 	time         INTEGER,
 	received_at  INTEGER NOT NULL,
 	content_type TEXT,
@@ -95,6 +97,7 @@ CREATE TABLE deliveries (
 	line        INTEGER,                            -- the key, while it is not finished
 	spared      INTEGER,                            -- attempts that do not count against the schedule
 	created_at  INTEGER,                            -- of a replay; NULL is when the event came in
+	progress    BLOB CHECK (length(progress) <= 65536), -- of an action, for its next attempt
 	CHECK ((state = 'pending') = (next_at IS NOT NULL))
 ) STRICT;
 -- The schedule. Rows that are delivered at once never enter it. Those with a key are apart, for they may be due and wait all the same.

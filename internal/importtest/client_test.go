@@ -11,16 +11,16 @@ import (
 	"testing"
 )
 
-// What goes out goes through internal/egress, which judges the address it dials. So nobody else makes a client, a
-// transport or a dialer, or uses one that is always there.
+// Every outgoing connection goes through internal/egress, which checks the address that it dials. So no other package makes
+// a client, a transport or a dialer, or uses the default ones.
 var (
-	// connecting are the functions and variables that reach out by themselves; "Dial*" is all that begin so.
+	// connecting lists the functions and variables that make connections; "Dial*" is every name with that prefix.
 	connecting = map[string][]string{
 		"net/http":   {"Get", "Head", "Post", "PostForm", "DefaultClient", "DefaultTransport"},
 		"net":        {"Dial*"},
 		"crypto/tls": {"Dial*"},
 	}
-	// connectors are the types nobody else makes. To be handed a pointer to one is fine.
+	// connectors lists the types that no other package makes. It may accept a pointer to one.
 	connectors = map[string][]string{
 		"net/http":   {"Client", "Transport"},
 		"net":        {"Dialer"},
@@ -28,22 +28,22 @@ var (
 	}
 )
 
-// mayConnect lists the rooms that may all the same, and why.
+// mayConnect lists the exceptions, each with its reason.
 var mayConnect = map[room]string{
-	"internal/egress":       "it is the one place that makes clients, and checks where they go",
-	"client":                "it runs at the user's and calls the server that the user names",
-	"internal/bench":        "it plays the neighbours on loopback and never leaves the machine",
+	"internal/egress":       "it makes the clients, and checks the addresses that they dial",
+	"client":                "it runs on the user's machine and calls the server that the user names",
+	"internal/bench":        "it plays producer and receiver on loopback and never leaves the machine",
 	"provider/providertest": "only tests import it",
 }
 
-// TestClients looks at all files but tests.
+// TestClients covers all files that are not tests.
 func TestClients(t *testing.T) {
 	for _, f := range sourceFiles(t) {
 		if f.test || mayConnect[f.room] != "" {
 			continue
 		}
 		for _, u := range clientUses(f.fset, f.ast) {
-			t.Errorf("%s:%d: %s: what goes out goes through internal/egress; ask to be handed its client", f.name, u.line, u.what)
+			t.Errorf("%s:%d: %s: outgoing connections go through internal/egress; take its client as a parameter", f.name, u.line, u.what)
 		}
 	}
 }
@@ -53,13 +53,13 @@ type use struct {
 	what string
 }
 
-// clientUses returns the places where file makes a client or reaches out by itself.
+// clientUses returns the places where file makes a client or a connection.
 func clientUses(fset *token.FileSet, file *ast.File) []use {
 	var found []use
 	add := func(n ast.Node, what string) {
 		found = append(found, use{fset.Position(n.Pos()).Line, what})
 	}
-	packages := make(map[string]string) // local name → import path, of those in the tables
+	packages := make(map[string]string) // local name → import path, for the packages in the tables
 	for _, spec := range file.Imports {
 		p := importPath(spec)
 		if connecting[p] == nil {
@@ -76,7 +76,7 @@ func clientUses(fset *token.FileSet, file *ast.File) []use {
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if star, ok := n.(*ast.StarExpr); ok {
-			// *http.Client is a pointer that somebody else made.
+			// *http.Client is the type of a pointer that another package made.
 			if s, ok := star.X.(*ast.SelectorExpr); ok && named(connectors, packages, s) {
 				return false
 			}
@@ -89,7 +89,7 @@ func clientUses(fset *token.FileSet, file *ast.File) []use {
 	return found
 }
 
-// named reports whether s names something of table.
+// named reports whether s names an entry of table.
 func named(table map[string][]string, packages map[string]string, s *ast.SelectorExpr) bool {
 	x, ok := s.X.(*ast.Ident)
 	return ok && slices.ContainsFunc(table[packages[x.Name]], func(entry string) bool {

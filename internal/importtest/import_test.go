@@ -1,5 +1,6 @@
-// Package importtest keeps the plan of the house true: which package may import which of ours, and that only one
-// of them makes HTTP clients. It reads the source alone, so it also covers files for other systems.
+// Package importtest holds the code to the plan in docs/ARCHITECTURE.md: which package may import which of our packages and
+// which third-party modules, and that only one package makes HTTP clients. It reads the source, so it covers files for other
+// operating systems too.
 package importtest
 
 import (
@@ -9,53 +10,101 @@ import (
 	"testing"
 )
 
-// A room is a package, by its folder within the module. "." is the root, and a last part of "*" any name there.
+// A room is a package, named by its folder within the module. "." is the root; a last element "*" is any name.
 type room string
 
-// anyRoom, as the only entry of a row, is every room there is.
+// anyRoom, as the only entry of a row, means every room.
 const anyRoom room = "any"
 
-// rooms says which of our packages each of ours may import. The row that names a package exactly counts before
-// one with "*". If an edge seems missing, the code is usually in the wrong room.
-var rooms = []struct {
-	room room
-	may  []room
-}{
-	{".", nil},
-	{"signature", nil},
-	{"provider", []room{"."}},
-	{"provider/*", []room{".", "provider", "signature"}},
-	{"provider/acs", []room{".", "provider", "signature", "provider/eventgrid"}},         // its events come by Event Grid
-	{"provider/eventgrid", []room{".", "provider", "signature", "provider/cloudevents"}}, // one of its two schemas is CloudEvents
-	{"provider/slack", []room{".", "provider", "signature", "provider/boro"}},            // it shows Boro's alarms as people know them
-	{"provider/providertest", []room{".", "provider", "signature"}},
-	{"provider/all", []room{"provider", "provider/*", "provider/acs", "provider/eventgrid", "provider/slack"}},
-	{"client", []room{"."}},
-
-	{"internal/egress", nil},
-	{"internal/config", nil},
-	{"internal/bench", nil},
-	{"internal/journey", nil}, // tests of the whole binary
-	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}},
-	{"internal/importtest", nil},
-	{"internal/store", []room{"."}},
-	{"internal/store/storetest", []room{".", "internal/store"}}, // only tests import it
-	{"internal/ingest", []room{".", "provider"}},
-	{"internal/delivery", []room{".", "provider", "signature", "internal/egress"}},
-	{"internal/action", []room{".", "provider"}},
-	{"internal/api", []room{".", "provider"}},
-	{"internal/app", []room{anyRoom}},
-
-	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "internal/app", "internal/bench", "internal/config"}},
+// modules are the third-party modules that rooms may use, by the names in the table. A module serves all its packages.
+var modules = map[string]string{
+	"cobra":      "github.com/spf13",
+	"expr":       "github.com/expr-lang/expr",
+	"huma":       "github.com/danielgtaylor/huma/v2",
+	"jose":       "github.com/go-jose/go-jose/v4",
+	"jsontext":   "github.com/go-json-experiment/json",
+	"oauth2":     "golang.org/x/oauth2",
+	"prometheus": "github.com/prometheus/client_golang",
+	"sqlite3":    "github.com/ncruces/go-sqlite3",
+	"ssrf":       "code.dny.dev/ssrf",
+	"x/crypto":   "golang.org/x/crypto",
+	"x/net":      "golang.org/x/net",
+	"x/sync":     "golang.org/x/sync",
+	"x/sys":      "golang.org/x/sys",
+	"yaml":       "github.com/goccy/go-yaml",
 }
 
-// TestImports compares the imports of all files but tests with the table. Tests may look into every room.
+// A row says which of our rooms, and which third-party modules, a room may import.
+type row struct {
+	room    room
+	may     []room
+	modules []string
+}
+
+// rooms is the plan of the house. A row that names a package exactly takes precedence over a row with "*". If an edge
+// seems missing, the code is usually in the wrong room.
+var rooms = []row{
+	{".", nil, nil},
+	{"signature", nil, []string{"jose"}},
+	{"client", []room{"."}, nil},
+
+	{"internal/strictjson", nil, []string{"jsontext"}},
+	{"internal/fetchcache", nil, []string{"x/sync"}},
+	{"provider", []room{".", "internal/strictjson"}, nil},
+	{"provider/microsoft", []room{".", "internal/strictjson", "provider"}, nil},
+	{"provider/jwks", []room{".", "internal/strictjson", "provider", "internal/fetchcache"}, []string{"jose"}},
+	{"provider/*", provide(), nil},
+	{"provider/acs", provide("provider/eventgrid"), nil},         // its events come by Event Grid
+	{"provider/eventgrid", provide("provider/cloudevents"), nil}, // one of its two schemas is CloudEvents
+	{"provider/slack", provide("provider/boro"), nil},            // it shows Boro's alarms as people know them
+	{"provider/cloudevents", provide(), []string{"jsontext"}},
+	{"provider/graph", provide(), []string{"jsontext"}},
+	{"provider/providertest", provide(), nil}, // only tests import it
+	{"provider/all", []room{"provider", "provider/*", "provider/acs", "provider/eventgrid", "provider/slack",
+		"provider/cloudevents", "provider/graph"}, nil},
+
+	{"internal/match", []room{"."}, []string{"expr", "jsontext"}},
+	{"internal/access", []room{"."}, nil},
+	{"internal/egress/http1", nil, nil},
+	{"internal/egress", []room{"internal/egress/http1"}, []string{"ssrf"}},
+	{"internal/oauth", []room{".", "internal/egress", "internal/fetchcache"}, []string{"oauth2"}},
+	{"internal/outbound", []room{".", "provider", "signature", "internal/match", "internal/access", "internal/oauth",
+		"internal/egress"}, nil},
+	{"internal/delivery", []room{".", "internal/match", "internal/outbound"}, []string{"prometheus"}},
+	{"internal/repair", []room{".", "internal/match"}, []string{"prometheus"}},
+	{"internal/ingest", []room{".", "provider"}, []string{"prometheus"}},
+	{"internal/action", []room{".", "provider"}, nil},
+	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
+	{"internal/auth", []room{"."}, nil},
+	{"internal/api", []room{".", "provider", "client", "internal/catalog", "internal/auth", "internal/match"}, []string{"huma"}},
+	{"internal/store", []room{"."}, []string{"x/crypto"}},
+	{"internal/store/sqlite", []room{".", "internal/store"}, []string{"sqlite3", "prometheus"}},
+	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it
+	{"internal/config", nil, []string{"yaml"}},
+	{"internal/datadir", nil, []string{"x/sys"}},
+	{"internal/bench", nil, nil},
+	{"internal/journey", nil, nil}, // tests of the whole binary
+	{"internal/importtest", nil, nil},
+	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/net"}},
+
+	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "internal/app", "internal/bench", "internal/config",
+		"internal/datadir", "internal/egress", "internal/access"}, []string{"cobra"}},
+	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},
+}
+
+// provide returns the rooms that the package of one provider may import, with more for the provider at hand.
+func provide(more ...room) []room {
+	return append([]room{".", "internal/strictjson", "internal/fetchcache", "provider", "provider/microsoft", "provider/jwks",
+		"signature"}, more...)
+}
+
+// TestImports compares the imports of every file that is not a test with the table. Tests may import every room and module.
 func TestImports(t *testing.T) {
 	for _, f := range sourceFiles(t) {
 		if f.test {
 			continue
 		}
-		if _, ok := mayImport(f.room); !ok {
+		if _, ok := rowOf(f.room); !ok {
 			t.Errorf("%s: %s is a room that the table here does not have; add a row that says which rooms it may look into", f.name, f.room)
 			continue
 		}
@@ -64,12 +113,18 @@ func TestImports(t *testing.T) {
 				t.Errorf("%s: %s", f.name, complaint)
 			}
 		}
+		for _, path := range f.thirdParty() {
+			if complaint := judgeModule(f.room, path); complaint != "" {
+				t.Errorf("%s: %s", f.name, complaint)
+			}
+		}
 	}
 }
 
-// judge returns what is wrong with from importing to, in a sentence, or "".
+// judge returns a sentence that says what is wrong with room from importing room to, or "".
 func judge(from, to room) string {
-	may, _ := mayImport(from)
+	r, _ := rowOf(from)
+	may := r.may
 	if slices.ContainsFunc(may, func(r room) bool { return r == anyRoom || r.matches(to) }) {
 		return ""
 	}
@@ -84,22 +139,38 @@ func judge(from, to room) string {
 	return from.String() + " looks into " + to.String() + ", but may look into " + allowed
 }
 
-func mayImport(r room) (may []room, ok bool) {
+// judgeModule returns a sentence that says what is wrong with room from importing the third-party package path, or "".
+func judgeModule(from room, path string) string {
+	r, _ := rowOf(from)
+	for _, name := range r.modules {
+		if module := modules[name]; path == module || strings.HasPrefix(path, module+"/") {
+			return ""
+		}
+	}
+	allowed := "no third-party module"
+	if len(r.modules) > 0 {
+		allowed = "only " + strings.Join(r.modules, ", ")
+	}
+	return from.String() + " imports " + path + ", but may import " + allowed
+}
+
+// rowOf returns the row of r.
+func rowOf(r room) (_ row, ok bool) {
 	for _, row := range rooms {
 		if row.room == r {
-			return row.may, true
+			return row, true
 		}
 	}
 	for _, row := range rooms {
 		if row.room.matches(r) {
-			return row.may, true
+			return row, true
 		}
 	}
-	return nil, false
+	return row{}, false
 }
 
-// matches reports whether r is other or a pattern for it. "provider/*" is a provider, so it does not stand for the
-// rooms beside the providers that have rows of their own.
+// matches reports whether r is other or a pattern that covers it. "provider/*" does not cover the folders below provider that
+// have a row of their own.
 func (r room) matches(other room) bool {
 	if r == other {
 		return true

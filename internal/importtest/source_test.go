@@ -112,3 +112,16 @@ func importPath(spec *ast.ImportSpec) string {
 	p, _ := strconv.Unquote(spec.Path.Value) // the parser has checked it
 	return p
 }
+
+// thirdParty returns the import paths of f outside the standard library and this module.
+func (f sourceFile) thirdParty() []string {
+	var found []string
+	for _, spec := range f.ast.Imports {
+		p := importPath(spec)
+		first, _, _ := strings.Cut(p, "/")
+		if strings.Contains(first, ".") && p != modulePath && !strings.HasPrefix(p, modulePath+"/") {
+			found = append(found, p)
+		}
+	}
+	return found
+}

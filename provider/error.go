@@ -1,5 +1,7 @@
 package provider
 
+import "github.com/bellhop-gateway/bellhop/internal/strictjson"
+
 // An Error is a reason to refuse a request that is not about its signature.
 type Error struct{ code, text string }
 
@@ -18,7 +20,7 @@ func (e *MethodError) Unwrap() error { return ErrMethod }
 // Reasons to refuse a request. Wrap them to say more.
 var (
 	// ErrBody: authentic as far as can be told, but not what the provider sends. Answered 400.
-	ErrBody error = &Error{"malformed_body", "malformed body"}
+	ErrBody = strictjson.ErrMalformed
 	// ErrForbidden: a known sender's shared state or account differs. Answered 403.
 	ErrForbidden error = &Error{"forbidden", "not the expected account or state"}
 	// ErrMethod: the provider does not use this method, but POST; where it is another, use a [MethodError]. Answered 405.

@@ -15,6 +15,9 @@ import (
 
 // What a stranger sends is put into the fields of an event through these, so that every database takes it.
 
+// MaxItems is how many items of a batch a provider accepts unless its system sets another bound.
+const MaxItems = 5000
+
 // Word reports whether text can be an event's type as it is: 1 to 255 letters, digits, ".", "_", "-" and "/".
 func Word(text string) bool {
 	return text != "" && len(text) <= bellhop.MaxTypeLength && Alphanumeric(text, "._-/")

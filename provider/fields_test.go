@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
 )
@@ -99,22 +98,6 @@ func TestTime(t *testing.T) {
 	} {
 		if got := Time(text); !got.Equal(want) || got.Location() != time.UTC {
 			t.Errorf("Time(%.40q) = %v, want %v", text, got, want)
-		}
-	}
-}
-
-func TestTextIsUTF8(t *testing.T) {
-	for value, want := range map[string]string{
-		`""`: "", `"a"`: "a", `"\u00e9"`: "é", "\"\xff\"": "\uFFFD", `"\ud800"`: "\uFFFD", `"a\"b\\"`: `a"b\`, `"\u0000"`: "\x00",
-	} {
-		got, ok := Text([]byte(value))
-		if !ok || got != want || !utf8.ValidString(got) {
-			t.Errorf("Text(%q) = %q, %t", value, got, ok)
-		}
-	}
-	for _, value := range []string{"", "null", "1", "{}", `["a"]`, "true", `"`} {
-		if got, ok := Text([]byte(value)); ok || got != "" {
-			t.Errorf("Text(%q) = %q, %t", value, got, ok)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package provider
 import (
 	"net/url"
 	"strings"
+
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
 
 // Query returns the values of the parameter name in the query of target, decoded, in their order. Names are told
@@ -11,9 +13,9 @@ func Query(target, name string) []string {
 	return query(target, func(key string) bool { return key == name })
 }
 
-// queryFold is Query without regard to case.
-func queryFold(target, name string) []string {
-	return query(target, func(key string) bool { return EqualFold(key, name) })
+// QueryFold is [Query] without regard to the case of names.
+func QueryFold(target, name string) []string {
+	return query(target, func(key string) bool { return strictjson.EqualFold(key, name) })
 }
 
 func query(target string, wanted func(key string) bool) []string {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
 
 // Info describes a provider. It feeds the settings check, the CLI's help and the reference pages.
@@ -105,7 +106,7 @@ func DecodeSettings(raw json.RawMessage, v any) error {
 	}
 	known := settingNames(reflect.TypeOf(v).Elem())
 	var errs []error
-	err := Object(raw, func(name, _ []byte) {
+	err := strictjson.Object(raw, func(name, _ []byte) {
 		if !slices.Contains(known, string(name)) {
 			errs = append(errs, bellhop.Invalid(string(name), "unknown setting; there are "+strings.Join(known, ", ")))
 		}

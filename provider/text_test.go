@@ -36,20 +36,6 @@ func TestAlphanumeric(t *testing.T) {
 	}
 }
 
-// N03: letters that Unicode folds to ASCII are others.
-func TestEqualFold(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want bool
-	}{
-		{"", "", true}, {"Bearer", "bEARER", true}, {"kilo", "\u212Ailo", false}, {"\u017Ftate", "state", false}, {"a", "ab", false}, {"[", "{", false},
-	} {
-		if provider.EqualFold(c.a, c.b) != c.want || provider.EqualFold(c.b, c.a) != c.want {
-			t.Errorf("%q and %q", c.a, c.b)
-		}
-	}
-}
-
 func TestGUID(t *testing.T) {
 	const guid = "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"
 	for text, want := range map[string]bool{

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 )
 
@@ -21,7 +21,7 @@ func TestExpiryIsShown(t *testing.T) {
 		d := r.destination(to, func(d *bellhop.Destination) {
 			d.Type, d.Settings, d.ExpiresAt = "sharepoint", []byte(`{"client_state":"s"}`), end
 		})
-		want := `"expirationDateTime":"` + provider.MicrosoftTime(end) + `"`
+		want := `"expirationDateTime":"` + microsoft.FormatTime(end) + `"`
 		r.acceptMany(1)
 		synctest.Wait()
 		if got := to.got(); len(got) != 1 || !strings.Contains(got[0].body, want) {
@@ -29,7 +29,7 @@ func TestExpiryIsShown(t *testing.T) {
 		}
 		d.ExpiresAt = end.Add(time.Hour)
 		p, err := r.engine.Preview(d, stored())
-		if want := provider.MicrosoftTime(d.ExpiresAt); err != nil || !strings.Contains(string(p.Body), want) {
+		if want := microsoft.FormatTime(d.ExpiresAt); err != nil || !strings.Contains(string(p.Body), want) {
 			t.Errorf("previewed %s, %v, want %s", p.Body, err, want)
 		}
 	})

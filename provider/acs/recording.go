@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -100,7 +101,7 @@ func readChunks(storage []byte) ([]Chunk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("in recordingStorageInfo: %w", err)
 	}
-	items, err := provider.Items(info["recordingChunks"], provider.MaxItems)
+	items, err := strictjson.Items(info["recordingChunks"], provider.MaxItems)
 	if err == nil && len(items) == 0 {
 		err = fmt.Errorf("%w: there is none", provider.ErrBody)
 	}
@@ -146,12 +147,12 @@ type object map[string][]byte
 
 func readObject(value []byte) (object, error) {
 	o := object{}
-	err := provider.Object(value, func(name, value []byte) { o[string(name)] = value })
+	err := strictjson.Object(value, func(name, value []byte) { o[string(name)] = value })
 	return o, err
 }
 
 // text returns the member of that name; "" if it is no text.
 func (o object) text(name string) string {
-	text, _ := provider.Text(o[name])
+	text, _ := strictjson.Text(o[name])
 	return text
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -48,7 +49,7 @@ func takeKey(raw json.RawMessage, known []provider.Setting) (rest json.RawMessag
 	others := map[string]json.RawMessage{}
 	var given json.RawMessage
 	var errs []error
-	err = provider.Object(raw, func(name, value []byte) {
+	err = strictjson.Object(raw, func(name, value []byte) {
 		switch {
 		case string(name) == accessKey.Name:
 			given = slices.Clone(value)
@@ -68,7 +69,7 @@ func takeKey(raw json.RawMessage, known []provider.Setting) (rest json.RawMessag
 	if err := bellhop.Join("", errs...); err != nil {
 		return nil, nil, err
 	}
-	rest, err = provider.Encode(others)
+	rest, err = strictjson.Encode(others)
 	return rest, key, err
 }
 

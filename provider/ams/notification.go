@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -31,10 +32,10 @@ var eventTypes = [...]string{
 func parse(body []byte) (notification, error) {
 	var n notification
 	var eventType, properties []byte
-	err := provider.Object(body, func(name, value []byte) {
+	err := strictjson.Object(body, func(name, value []byte) {
 		switch string(name) {
 		case "ETag":
-			n.etag, _ = provider.Key(value)
+			n.etag, _ = strictjson.Key(value)
 		case "EventType":
 			eventType = value
 		case "TimeStamp":
@@ -58,7 +59,7 @@ func parse(body []byte) (notification, error) {
 // parseType reads an EventType: a number on webhooks, a name on messages that went through a queue.
 // Numbers nobody told us of are taken too: "ams.EventType99".
 func parseType(value []byte) (string, error) {
-	text, named := provider.Text(value)
+	text, named := strictjson.Text(value)
 	if !named {
 		text = string(value)
 	}
@@ -76,7 +77,7 @@ func parseType(value []byte) (string, error) {
 
 // parseTime reads a TimeStamp: RFC 3339, in older documents without a zone, which is UTC then.
 func parseTime(value []byte) time.Time {
-	text, _ := provider.Text(value)
+	text, _ := strictjson.Text(value)
 	t := provider.Time(text)
 	if t.IsZero() {
 		t = provider.Time(text + "Z")
@@ -87,11 +88,11 @@ func parseTime(value []byte) time.Time {
 // readProperties reads the properties that matter here. Their names come in PascalCase and in camelCase, so case is
 // disregarded; where two differ in nothing else, the one in PascalCase counts.
 func (n *notification) readProperties(object []byte) error {
-	account, task := provider.Member{Name: "AccountId"}, provider.Member{Name: "TaskId"}
-	job, endpoint := provider.Member{Name: "JobId"}, provider.Member{Name: "NotificationEndPointId"}
-	err := provider.FindFold(object, &account, &task, &job, &endpoint)
+	account, task := strictjson.Member{Name: "AccountId"}, strictjson.Member{Name: "TaskId"}
+	job, endpoint := strictjson.Member{Name: "JobId"}, strictjson.Member{Name: "NotificationEndPointId"}
+	err := strictjson.FindFold(object, &account, &task, &job, &endpoint)
 	n.account = account.Text()
-	for _, m := range [...]*provider.Member{&task, &job, &endpoint} {
+	for _, m := range [...]*strictjson.Member{&task, &job, &endpoint} {
 		if text := m.Text(); text != "" {
 			n.subject = provider.Subject(text)
 			break

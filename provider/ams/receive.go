@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
@@ -59,9 +60,9 @@ func (r *receiver) checkAccount(h http.Header, inBody string) error {
 		return fmt.Errorf("%w: no ms-mediaservices-accountid header", provider.ErrForbidden)
 	case inBody == "":
 		return fmt.Errorf("%w: no AccountId among the Properties", provider.ErrForbidden)
-	case !provider.EqualFold(values[0], inBody):
+	case !strictjson.EqualFold(values[0], inBody):
 		return fmt.Errorf("%w: the header names another account than the body", provider.ErrForbidden)
-	case r.account != "" && !provider.EqualFold(inBody, r.account):
+	case r.account != "" && !strictjson.EqualFold(inBody, r.account):
 		return fmt.Errorf("%w: not the account of settings.account_id", provider.ErrForbidden)
 	}
 	return nil

@@ -12,7 +12,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 type sendSettings struct {
@@ -62,7 +64,7 @@ func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.O
 // document returns the body that carries ev, and the account it names.
 func (r *renderer) document(ev *bellhop.Event) (body []byte, account string, err error) {
 	if n, err := parse(ev.Body); err == nil && n.account != "" && strings.HasPrefix(ev.Type, typePrefix) {
-		if r.account != "" && !provider.EqualFold(n.account, r.account) {
+		if r.account != "" && !strictjson.EqualFold(n.account, r.account) {
 			return nil, "", errors.New("settings.account_id: the event belongs to another account; leave it empty or match only that account's events")
 		}
 		if err := checkAccountID(n.account); err != nil {
@@ -94,7 +96,7 @@ func newDocument(ev *bellhop.Event, account string) ([]byte, error) {
 		MessageVersion: "1.1",
 		ETag:           hex.EncodeToString(sum[:]),
 		EventType:      max(0, slices.Index(eventTypes[:], ev.Type)),
-		TimeStamp:      provider.MicrosoftTime(ev.HappenedAt()),
+		TimeStamp:      microsoft.FormatTime(ev.HappenedAt()),
 		Properties:     newProperties(ev, account),
 	})
 }
@@ -109,11 +111,11 @@ const (
 func newProperties(ev *bellhop.Event, account string) map[string]string {
 	properties := map[string]string{}
 	set := func(name, value string) {
-		if len(properties) < maxProperties && len(name) <= maxPropertyLength && len(value) <= maxPropertyLength && !provider.EqualFold(name, "AccountId") {
+		if len(properties) < maxProperties && len(name) <= maxPropertyLength && len(value) <= maxPropertyLength && !strictjson.EqualFold(name, "AccountId") {
 			properties[name] = value
 		}
 	}
-	err := provider.Object(ev.Body, func(name, value []byte) { set(string(name), plain(value)) })
+	err := strictjson.Object(ev.Body, func(name, value []byte) { set(string(name), plain(value)) })
 	if err != nil {
 		clear(properties)
 		if utf8.Valid(ev.Body) {
@@ -131,7 +133,7 @@ func newProperties(ev *bellhop.Event, account string) map[string]string {
 
 // plain returns a JSON value as text: a string's own, "" for null, and anything else as it is written.
 func plain(value []byte) string {
-	if text, ok := provider.Text(value); ok {
+	if text, ok := strictjson.Text(value); ok {
 		return text
 	}
 	if string(value) == "null" {

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
 
 // A document is a notification as it is written. It has all members that Boro's always have.
@@ -54,7 +54,7 @@ const (
 // TestMessage returns what the button "Send test message" sends at that time: a notification of an event that no probe
 // registered. Boro does not publish the contents of its own.
 func TestMessage(at time.Time) []byte {
-	body, err := provider.Encode(document{
+	body, err := strictjson.Encode(document{
 		Version: version, SequenceID: at.UnixMilli(), Project: self, Probe: self, TaskURI: "bellhop:test", Task: "Test",
 		Trigger: "Test message", Status: StatusEvent, Level: levelInfo, Time: at.Format(timeFormat), Profile: self,
 	})
@@ -87,31 +87,31 @@ func newNotification(ev *bellhop.Event) ([]byte, error) {
 // or in Base64. Without data, and where it is too long, it is left out.
 func (d document) withData(data []byte) ([]byte, error) {
 	if len(data) == 0 || len(data) > maxData {
-		return provider.Encode(d)
+		return strictjson.Encode(d)
 	}
 	text := utf8.Valid(data)
 	if text && isComposite(data) {
 		d.Details.Data = data
-		if body, err := provider.Encode(d); err == nil && readable(body) {
+		if body, err := strictjson.Encode(d); err == nil && readable(body) {
 			return body, nil
 		}
 		d.Details.Data = nil
 	}
 	if text {
 		d.Details.DataText = string(data)
-		if body, err := provider.Encode(d); err == nil && readable(body) {
+		if body, err := strictjson.Encode(d); err == nil && readable(body) {
 			return body, nil
 		}
 		d.Details.DataText = ""
 	}
 	d.Details.DataBase64 = data
-	return provider.Encode(d)
+	return strictjson.Encode(d)
 }
 
 // readable reports whether a receiver takes body: not too long with all that had to be escaped, not too deep with data
 // further down, no name twice.
 func readable(body []byte) bool {
-	return len(body) <= maxBody && provider.Object(body, func(_, _ []byte) {}) == nil
+	return len(body) <= maxBody && strictjson.Object(body, func(_, _ []byte) {}) == nil
 }
 
 // isComposite reports whether body begins as a JSON object or array does.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -56,7 +57,7 @@ const maxLinks = 32
 func Parse(body []byte) (Notification, error) {
 	var n Notification
 	var links []byte
-	err := provider.Object(body, func(name, value []byte) {
+	err := strictjson.Object(body, func(name, value []byte) {
 		switch string(name) {
 		case "count_by_pids":
 			n.CountByPIDs = value
@@ -66,7 +67,7 @@ func Parse(body []byte) (Notification, error) {
 			links = value
 		default:
 			if text := n.text(string(name)); text != nil {
-				*text, _ = provider.Text(value)
+				*text, _ = strictjson.Text(value)
 			} else if number := n.number(string(name)); number != nil {
 				*number = readNumber(value)
 			}
@@ -131,7 +132,7 @@ func (n *Notification) number(name string) *string {
 
 // readNumber returns the digits of a whole number, which may also stand in quotes; "" for anything else.
 func readNumber(value []byte) string {
-	text, quoted := provider.Text(value)
+	text, quoted := strictjson.Text(value)
 	if !quoted {
 		text = string(value)
 	}
@@ -145,14 +146,14 @@ func readNumber(value []byte) string {
 // readLinks reads an array of links; what is none is left out.
 func readLinks(array []byte) []Link {
 	var links []Link
-	err := provider.Array(array, func(_ int, item []byte) {
+	err := strictjson.Array(array, func(_ int, item []byte) {
 		var link Link
-		if len(links) == maxLinks || provider.Object(item, func(name, value []byte) {
+		if len(links) == maxLinks || strictjson.Object(item, func(name, value []byte) {
 			switch string(name) {
 			case "type":
-				link.Type, _ = provider.Text(value)
+				link.Type, _ = strictjson.Text(value)
 			case "href":
-				link.Href, _ = provider.Text(value)
+				link.Href, _ = strictjson.Text(value)
 			}
 		}) != nil {
 			return

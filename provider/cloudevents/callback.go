@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -45,7 +46,7 @@ func (c callbacks) allowed(values []string) *url.URL {
 	if to.Port() == "443" {
 		host = to.Hostname()
 	}
-	if !slices.ContainsFunc(c.hosts, func(known string) bool { return provider.EqualFold(host, known) }) {
+	if !slices.ContainsFunc(c.hosts, func(known string) bool { return strictjson.EqualFold(host, known) }) {
 		return nil
 	}
 	return to

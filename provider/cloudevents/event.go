@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -51,7 +52,7 @@ type members struct {
 
 func readMembers(item []byte) (members, error) {
 	var m members
-	err := provider.Object(item, func(name, value []byte) {
+	err := strictjson.Object(item, func(name, value []byte) {
 		if place := m.place(string(name)); place != nil && string(value) != "null" {
 			*place = value
 		}
@@ -93,16 +94,16 @@ func (m *members) attributes() (attributes, error) {
 	}{
 		{"specversion", m.specversion, &a.specversion}, {"id", m.id, &a.id}, {"source", m.source, &a.source}, {"type", m.kind, &a.kind},
 	} {
-		text, ok := provider.Text(required.value)
+		text, ok := strictjson.Text(required.value)
 		if required.value != nil && !ok {
 			return a, fmt.Errorf("%w: %s is no text", provider.ErrBody, required.name)
 		}
 		*required.text = text
 	}
-	a.id, _ = provider.Key(m.id)
-	a.source, _ = provider.Key(m.source)
-	a.subject, _ = provider.Text(m.subject)
-	a.time, _ = provider.Text(m.time)
+	a.id, _ = strictjson.Key(m.id)
+	a.source, _ = strictjson.Key(m.source)
+	a.subject, _ = strictjson.Text(m.subject)
+	a.time, _ = strictjson.Text(m.time)
 	return a, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -52,7 +53,7 @@ func Consent(req *provider.Request, allowed []string, rate int) (reply *provider
 }
 
 func originAllowed(origin string, allowed []string) bool {
-	return slices.ContainsFunc(allowed, func(a string) bool { return a == "*" || provider.EqualFold(origin, a) })
+	return slices.ContainsFunc(allowed, func(a string) bool { return a == "*" || strictjson.EqualFold(origin, a) })
 }
 
 // grant returns the rate to allow of the one that is asked for, if any, and the most that may be.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -52,7 +53,7 @@ func readConsent(status int, h http.Header, origin string, asked int) (provider.
 		return provider.HandshakeResult{}, fmt.Errorf("answered with status %d", status)
 	case len(allowed) == 0:
 		return provider.HandshakeResult{}, errors.New("answered without WebHook-Allowed-Origin, which alone is consent")
-	case len(allowed) > 1 || allowed[0] != "*" && !provider.EqualFold(allowed[0], origin):
+	case len(allowed) > 1 || allowed[0] != "*" && !strictjson.EqualFold(allowed[0], origin):
 		return provider.HandshakeResult{}, errors.New("answered with a WebHook-Allowed-Origin that is not settings.origin")
 	}
 	rate, err := readGranted(h.Values(AllowedRateHeader), asked)

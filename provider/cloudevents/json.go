@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -34,7 +34,7 @@ func (c *content) appendJSON(b []byte) []byte {
 func (c *content) appendData(b []byte) []byte {
 	kind, parameters, _ := mime.ParseMediaType(c.contentType)
 	switch {
-	case isJSON(kind) && provider.Embeddable(c.data):
+	case isJSON(kind) && strictjson.Embeddable(c.data):
 		return append(append(b, `"data":`...), c.data...)
 	case isText(kind) && isUTF8(parameters["charset"]) && utf8.Valid(c.data):
 		return appendMember(b, "data", string(c.data))
@@ -62,5 +62,5 @@ func isText(kind string) bool {
 
 // isUTF8 reports whether text in charset, as a media type names it, is UTF-8.
 func isUTF8(charset string) bool {
-	return charset == "" || provider.EqualFold(charset, "utf-8") || provider.EqualFold(charset, "us-ascii")
+	return charset == "" || strictjson.EqualFold(charset, "utf-8") || strictjson.EqualFold(charset, "us-ascii")
 }

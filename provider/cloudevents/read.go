@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -66,7 +67,7 @@ func readStructured(h http.Header, body []byte, versions []string) (bellhop.Even
 func readBatch(body []byte, versions []string) (receipt provider.Receipt, err error) {
 	var items [][]byte
 	count := 0
-	err = provider.Array(body, func(_ int, item []byte) {
+	err = strictjson.Array(body, func(_ int, item []byte) {
 		if count++; count <= MaxItems {
 			items = append(items, item)
 		}

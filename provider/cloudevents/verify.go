@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
@@ -47,7 +48,7 @@ const queryToken = "access_token"
 const bearer = "Bearer "
 
 func cutScheme(value string) (string, error) {
-	if len(value) <= len(bearer) || !provider.EqualFold(value[:len(bearer)], bearer) {
+	if len(value) <= len(bearer) || !strictjson.EqualFold(value[:len(bearer)], bearer) {
 		return "", fmt.Errorf("%w: the Authorization is no Bearer token", signature.ErrMalformed)
 	}
 	return value[len(bearer):], nil

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/jwks"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -43,8 +45,8 @@ func (s *settings) bearer(env provider.Env, where cloud) (*bearer, error) {
 	if !provider.IsGUID(b.app) {
 		errs = append(errs, bellhop.Invalid("app_id", "use the id of an application, such as 4962773b-9cdb-44cf-a8bf-237846a00ab7"))
 	}
-	url, err := provider.KeysURL("keys_url", s.KeysURL, "https://"+where.login+"/"+b.tenant+"/discovery/v2.0/keys")
-	b.keys = provider.NewKeySet(env, url)
+	url, err := jwks.URL("keys_url", s.KeysURL, "https://"+where.login+"/"+b.tenant+"/discovery/v2.0/keys")
+	b.keys = jwks.New(env, url)
 	b.issuers = []string{"https://sts.windows.net/" + b.tenant + "/", "https://" + where.login + "/" + b.tenant + "/v2.0"}
 	return b, bellhop.Join("", append(errs, err)...)
 }
@@ -62,7 +64,7 @@ func (b *bearer) verify(ctx context.Context, req *provider.Request) error {
 		return err
 	}
 	scheme, token, _ := strings.Cut(value, " ")
-	if !provider.EqualFold(scheme, "Bearer") {
+	if !strictjson.EqualFold(scheme, "Bearer") {
 		return signature.ErrMalformed
 	}
 	claims, err := signature.VerifyJWT(ctx, token, b.keys)
@@ -85,11 +87,11 @@ func (b *bearer) checkParties(c signature.Claims) error {
 	switch {
 	case !slices.Contains(b.issuers, c.Issuer):
 		return fmt.Errorf("%w: another issuer", signature.ErrMismatch)
-	case !provider.EqualFold(c.TenantID, b.tenant):
+	case !strictjson.EqualFold(c.TenantID, b.tenant):
 		return fmt.Errorf("%w: not of settings.tenant_id", signature.ErrMismatch)
 	case !slices.Contains(c.Audience, b.audience):
 		return fmt.Errorf("%w: not for settings.audience", signature.ErrMismatch)
-	case !provider.EqualFold(app, b.app):
+	case !strictjson.EqualFold(app, b.app):
 		return fmt.Errorf("%w: another application's, not Event Grid's", signature.ErrMismatch)
 	}
 	return nil

@@ -10,7 +10,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // A document is an event as Event Grid writes it. Its readers want every member to be there.
@@ -33,7 +35,7 @@ const (
 // newDocument writes ev, of another system, as Event Grid would: the same on each attempt.
 func newDocument(ev *bellhop.Event, topic string) document {
 	return document{
-		ID: ev.ID, Topic: topic, Subject: ev.Subject, Data: newData(ev), EventType: ev.Type, EventTime: provider.MicrosoftTime(ev.HappenedAt()),
+		ID: ev.ID, Topic: topic, Subject: ev.Subject, Data: newData(ev), EventType: ev.Type, EventTime: microsoft.FormatTime(ev.HappenedAt()),
 		DataVersion: documentVersion, MetadataVersion: metadataVersion,
 	}
 }
@@ -79,7 +81,7 @@ func timeText(f fields, ev *bellhop.Event) string {
 // newData returns ev's body as data: JSON as it is, other text as a JSON string, and bytes as an object that says so.
 func newData(ev *bellhop.Event) json.RawMessage {
 	switch body := bytes.TrimSpace(ev.Body); {
-	case provider.Embeddable(body):
+	case strictjson.Embeddable(body):
 		return body
 	case len(body) > 0 && utf8.Valid(ev.Body) && !strings.Contains(ev.ContentType, "json"):
 		text, _ := encode(string(ev.Body)) // a string always can be
@@ -98,7 +100,7 @@ func bytesData(contentType, encoded string) json.RawMessage {
 }
 
 func encode(v any) ([]byte, error) {
-	b, err := provider.Encode(v)
+	b, err := strictjson.Encode(v)
 	if err != nil {
 		return nil, fmt.Errorf("eventgrid: write an event: %w", err)
 	}

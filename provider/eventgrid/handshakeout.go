@@ -6,7 +6,9 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -19,7 +21,7 @@ func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest
 	}
 	body, err := encode([]document{{
 		ID: code, Topic: r.topic(""), Data: validationData(code, at.Callback), EventType: ValidationType,
-		EventTime: provider.MicrosoftTime(at.Time), DataVersion: "2", MetadataVersion: metadataVersion,
+		EventTime: microsoft.FormatTime(at.Time), DataVersion: "2", MetadataVersion: metadataVersion,
 	}})
 	h := http.Header{"Content-Type": {contentType}}
 	r.addHeaders(h, headerValidation, "2", at)
@@ -47,9 +49,9 @@ func readAgreement(status int, body []byte, code string, later bool) (provider.H
 		return provider.HandshakeResult{}, fmt.Errorf("answered the validation with status %d; it must be 200", status)
 	}
 	var answered string
-	err := provider.Object(body, func(name, value []byte) {
+	err := strictjson.Object(body, func(name, value []byte) {
 		if string(name) == "validationResponse" {
-			answered, _ = provider.Text(value)
+			answered, _ = strictjson.Text(value)
 		}
 	})
 	switch {

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
 )
@@ -28,7 +29,7 @@ func Items(body []byte) ([][]byte, error) {
 	if bytes.HasPrefix(body, []byte("{")) {
 		return [][]byte{body}, nil
 	}
-	return provider.Items(body, provider.MaxItems)
+	return strictjson.Items(body, provider.MaxItems)
 }
 
 // Parse reads one item, in Event Grid's schema or as a CloudEvent. The event's Type, Subject and Time are what the item
@@ -84,7 +85,7 @@ type fields struct {
 // readFields reads an item in either schema.
 func readFields(item []byte) (fields, error) {
 	var f, cloudEvent fields
-	err := provider.Object(item, func(name, value []byte) {
+	err := strictjson.Object(item, func(name, value []byte) {
 		switch string(name) {
 		case "specversion":
 			f.cloudEvent = true
@@ -95,8 +96,8 @@ func readFields(item []byte) (fields, error) {
 		default:
 			f.hasTopic = f.hasTopic || string(name) == "topic"
 			if text := textOf(string(name), &f, &cloudEvent); text != nil {
-				if *text, _ = provider.Text(value); text == &f.id || text == &f.topic {
-					*text, _ = provider.Key(value)
+				if *text, _ = strictjson.Text(value); text == &f.id || text == &f.topic {
+					*text, _ = strictjson.Key(value)
 				}
 			}
 		}
@@ -138,8 +139,8 @@ func textOf(name string, eventGrid, cloudEvent *fields) *string {
 
 // about is the subject or, where a subscription was deleted, that subscription: such events have no subject.
 func (f *fields) about() string {
-	if f.subject != "" || !provider.EqualFold(f.kind, DeletedType) {
+	if f.subject != "" || !strictjson.EqualFold(f.kind, DeletedType) {
 		return f.subject
 	}
-	return provider.FindText(f.data, "eventSubscriptionId")
+	return strictjson.FindText(f.data, "eventSubscriptionId")
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
 	"github.com/bellhop-gateway/bellhop/signature"
@@ -97,7 +98,7 @@ func (r *receiver) authenticate(ctx context.Context, req *provider.Request) erro
 		return nil
 	}
 	name, err := signature.Single(req.Header, SubscriptionNameHeader)
-	if err != nil || !slices.ContainsFunc(r.subscriptions, func(known string) bool { return provider.EqualFold(name, known) }) {
+	if err != nil || !slices.ContainsFunc(r.subscriptions, func(known string) bool { return strictjson.EqualFold(name, known) }) {
 		return fmt.Errorf("%w: not one of settings.subscriptions", provider.ErrForbidden)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -27,7 +28,7 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.
 // publishers leave out, and Event Grid adds, is added.
 func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	eventType, dataVersion := headerNotification, ""
-	body, err := provider.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) {
+	body, err := strictjson.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) {
 		item, version, err := r.item(ev)
 		if ev == events[0] {
 			dataVersion = version

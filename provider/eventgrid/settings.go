@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -43,7 +44,7 @@ func (s *settings) proofs(env provider.Env, where cloud) ([]proof, error) {
 	if s.Audience != "" || s.TenantID != "" || s.AppID != "" || s.KeysURL != "" {
 		b, err := s.bearer(env, where)
 		list, errs = append(list, b), append(errs, err)
-		if provider.EqualFold(s.Header, authorization) {
+		if strictjson.EqualFold(s.Header, authorization) {
 			errs = append(errs, bellhop.Invalid("header", "the token is in Authorization; use another header"))
 		}
 	}

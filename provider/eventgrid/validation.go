@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -28,14 +29,14 @@ func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err e
 	switch {
 	case len(says) > 1:
 		return v, false, fmt.Errorf("%w: aeg-event-type is there twice", provider.ErrBody)
-	case len(says) == 1 && !provider.EqualFold(says[0], headerValidation), len(says) == 0 && len(items) != 1:
+	case len(says) == 1 && !strictjson.EqualFold(says[0], headerValidation), len(says) == 0 && len(items) != 1:
 		return v, false, nil
 	case len(items) != 1:
 		return v, true, fmt.Errorf("%w: a validation of more or less than one event", provider.ErrBody)
 	}
 	f, err := readFields(items[0])
 	switch {
-	case err == nil && !f.cloudEvent && provider.EqualFold(f.kind, ValidationType):
+	case err == nil && !f.cloudEvent && strictjson.EqualFold(f.kind, ValidationType):
 		v, err = readValidationData(f.data)
 		return v, true, err
 	case len(says) == 0:
@@ -45,12 +46,12 @@ func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err e
 }
 
 func readValidationData(data []byte) (v Validation, err error) {
-	err = provider.Object(data, func(name, value []byte) {
+	err = strictjson.Object(data, func(name, value []byte) {
 		switch string(name) {
 		case "validationCode":
-			v.Code, _ = provider.Text(value)
+			v.Code, _ = strictjson.Text(value)
 		case "validationUrl":
-			v.URL, _ = provider.Text(value)
+			v.URL, _ = strictjson.Text(value)
 		}
 	})
 	switch {

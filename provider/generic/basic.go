@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
@@ -35,7 +36,7 @@ func (b *basic) verify(req *provider.Request) (proof, error) {
 	name, text, _ := strings.Cut(value, " ")
 	pair, err := strictBase64.DecodeString(text)
 	switch {
-	case !provider.EqualFold(name, "Basic"), err != nil, strings.ContainsAny(text, "\r\n"):
+	case !strictjson.EqualFold(name, "Basic"), err != nil, strings.ContainsAny(text, "\r\n"):
 		return proof{}, fmt.Errorf("%s: %w", authorization, signature.ErrMalformed)
 	case !signature.EqualToken(string(pair), b.pairs...):
 		return proof{}, fmt.Errorf("%s: %w", authorization, signature.ErrMismatch)

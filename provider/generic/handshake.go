@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
@@ -61,10 +62,10 @@ func (b *bodyHandshake) answer(req *provider.Request, p proof) (*provider.Reply,
 	if err != nil {
 		return nil, err
 	}
-	if word, _ := provider.Text(values[0]); b.header == "" && word != b.word {
+	if word, _ := strictjson.Text(values[0]); b.header == "" && word != b.word {
 		return nil, nil
 	}
-	challenge, ok := provider.Text(values[1])
+	challenge, ok := strictjson.Text(values[1])
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("%w: a handshake without its challenge", provider.ErrBody)

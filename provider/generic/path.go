@@ -3,7 +3,7 @@ package generic
 import (
 	"strings"
 
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
 
 // A path leads to a member of a JSON object: names, from the outside to the inside. None leads nowhere.
@@ -29,10 +29,10 @@ func parsePath(text string) path {
 }
 
 // find returns the values of the members of body that paths lead to, nil for each that is not there. The whole body
-// is checked as [provider.Object] does, in one go for all paths.
+// is checked as [strictjson.Object] does, in one go for all paths.
 func find(body []byte, paths ...path) ([][]byte, error) {
 	values := make([][]byte, len(paths))
-	err := provider.Object(body, func(name, value []byte) {
+	err := strictjson.Object(body, func(name, value []byte) {
 		for i, p := range paths {
 			if len(p) > 0 && p[0] == string(name) {
 				values[i] = value
@@ -64,7 +64,7 @@ func descend(value []byte, p path) []byte {
 
 // textOrNumber returns a JSON text, a JSON number as it is written, and "" for anything else.
 func textOrNumber(value []byte) string {
-	if text, ok := provider.Key(value); ok {
+	if text, ok := strictjson.Key(value); ok {
 		return text
 	}
 	if len(value) > 0 && (value[0] == '-' || value[0] >= '0' && value[0] <= '9') {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -85,7 +86,7 @@ func (p *preset) takes() []string {
 func (p *preset) checkFit(s settings, raw json.RawMessage) error {
 	takes, needs := p.takes(), p.needs()
 	var errs []error
-	_ = provider.Object(raw, func(name, value []byte) {
+	_ = strictjson.Object(raw, func(name, value []byte) {
 		if key := string(name); key != "preset" && string(value) != "null" && !slices.Contains(takes, key) {
 			errs = append(errs, bellhop.Invalid(key, fmt.Sprintf("preset %s leaves you only %s; remove it, or set scheme and the rest instead of preset", p.name, strings.Join(takes, ", "))))
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
@@ -76,7 +77,7 @@ func (r *reader) read(req *provider.Request, p proof) (kind, id string, err erro
 		case err != nil && r.mustBeJSON:
 			return "", "", err
 		case err == nil && len(r.typeField) > 0:
-			kind, _ = provider.Text(values[0])
+			kind, _ = strictjson.Text(values[0])
 		}
 		if err == nil {
 			id = textOrNumber(values[1])

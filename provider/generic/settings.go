@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -122,7 +123,7 @@ func checkFit(scheme, side string, raw json.RawMessage) error {
 		return bellhop.Invalid("scheme", why)
 	}
 	var errs []error
-	_ = provider.Object(raw, func(name, value []byte) {
+	_ = strictjson.Object(raw, func(name, value []byte) {
 		key := string(name)
 		by, limited := usedBy[key]
 		at, onOneSide := usedAt[key]

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
@@ -60,7 +61,7 @@ func (t *token) cutPrefix(value string) (rest string, ok bool) {
 	if t.header != authorization || len(value) < len(t.prefix) {
 		return strings.CutPrefix(value, t.prefix)
 	}
-	return value[len(t.prefix):], provider.EqualFold(value[:len(t.prefix)], t.prefix)
+	return value[len(t.prefix):], strictjson.EqualFold(value[:len(t.prefix)], t.prefix)
 }
 
 func (t *token) sign(h http.Header, _ []byte, _ string, _ provider.AttemptInfo) error {

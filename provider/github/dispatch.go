@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
 
 // dispatchName is the event by which GitHub tells of what happened outside of it.
@@ -41,7 +41,7 @@ func newDispatch(ev *bellhop.Event) ([]byte, error) {
 	if utf8.Valid(ev.Body) && json.Valid(ev.Body) {
 		d.ClientPayload.Data = ev.Body
 		object, err := json.Marshal(d)
-		if err == nil && provider.Object(object, func(_, _ []byte) {}) == nil {
+		if err == nil && strictjson.Object(object, func(_, _ []byte) {}) == nil {
 			return object, nil
 		}
 		d.ClientPayload.Data = nil // what our own Receiver would not read, such as a name that is there twice

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -37,7 +38,7 @@ func readPayload(body []byte) (payload, error) {
 // readSubject returns what an event is about: the repository or, where there is none, the organization or enterprise.
 func readSubject(object []byte) (string, error) {
 	var repository, organization, enterprise []byte
-	err := provider.Object(object, func(name, value []byte) {
+	err := strictjson.Object(object, func(name, value []byte) {
 		switch string(name) {
 		case "repository":
 			repository = value
@@ -54,7 +55,7 @@ func readSubject(object []byte) (string, error) {
 		object []byte
 		member string
 	}{{repository, "full_name"}, {organization, "login"}, {enterprise, "slug"}} {
-		if text := provider.FindText(of.object, of.member); text != "" {
+		if text := strictjson.FindText(of.object, of.member); text != "" {
 			return provider.Subject(text), nil
 		}
 	}

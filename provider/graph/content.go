@@ -14,7 +14,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -132,8 +132,8 @@ func decodeBase64(text string) ([]byte, error) {
 // readContent reads an encryptedContent as written in an item.
 func readContent(value []byte) (*EncryptedContent, error) {
 	var c EncryptedContent
-	err := provider.Object(value, func(name, v []byte) {
-		text, _ := provider.Text(v)
+	err := strictjson.Object(value, func(name, v []byte) {
+		text, _ := strictjson.Text(v)
 		switch string(name) {
 		case "data":
 			c.Data = text

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
+	"github.com/bellhop-gateway/bellhop/provider/jwks"
 )
 
 // A handler that takes plain notifications of Graph's, without the server.
@@ -53,9 +53,9 @@ func ExampleVerifyState() {
 }
 
 // A handler that takes rich notifications of Graph's and decrypts them, without the server. In earnest, Keys is
-// a provider.KeySet at graph.KeysURL, and Now is time.Now().
+// a jwks.KeySet at graph.KeysURL, and Now is time.Now().
 func Example() {
-	keys, _ := provider.ParseKeys(readTokens().JWKS)
+	keys, _ := jwks.Parse(readTokens().JWKS)
 	check := graph.TokenCheck{Keys: keys, AppIDs: []string{app}, Now: time.Date(2026, 11, 22, 8, 15, 0, 0, time.UTC)}
 	certificateKey := parseKey(readContents()[0].Key)
 

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // A change is an item made of another system's event.
@@ -57,7 +59,7 @@ func (r *renderer) newItem(ev *bellhop.Event, at provider.AttemptInfo) (item, er
 	c := change{
 		ID:             ev.ID,
 		SubscriptionID: r.subscription,
-		ExpiresAt:      provider.MicrosoftTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
+		ExpiresAt:      microsoft.FormatTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
 		ClientState:    r.state,
 		ChangeType:     changeOf(ev.Type),
 		Resource:       resource,
@@ -90,7 +92,7 @@ func changeOf(eventType string) string {
 
 func newContent(ev *bellhop.Event) content {
 	c := content{ODataType: odataType, ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.HappenedAt().UTC(), ContentType: ev.ContentType}
-	if provider.Embeddable(ev.Body) {
+	if strictjson.Embeddable(ev.Body) {
 		c.Data = ev.Body
 	} else {
 		c.DataBase64 = ev.Body

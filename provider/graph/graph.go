@@ -7,7 +7,7 @@
 // too: JSON Web Tokens by which Microsoft Entra says that it is Graph that calls.
 //
 // Without the server: of a plain notification, [VerifyState] verifies each item. Of a rich one, [VerifyTokens] verifies
-// the batch as well, with keys that [provider.NewKeySet] fetches from [KeysURL], and [Unseal] decrypts. The handshake is
+// the batch as well, with keys that [jwks.New] fetches from [KeysURL], and [Unseal] decrypts. The handshake is
 // yours to answer then: the example shows it. [Provider.Open] does all of that at once.
 //
 // Sources:

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/jwks"
 )
 
 // errKey and the other errors here repeat nothing of what was read.
@@ -74,5 +74,5 @@ func findBlock(text string, types ...string) *pem.Block {
 }
 
 func fits(key *rsa.PublicKey) bool {
-	return key.N.BitLen() >= provider.MinRSABits && key.N.BitLen() <= provider.MaxRSABits
+	return key.N.BitLen() >= jwks.MinRSABits && key.N.BitLen() <= jwks.MaxRSABits
 }

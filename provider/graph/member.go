@@ -3,9 +3,8 @@ package graph
 import (
 	"bytes"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // A member is where a member of an object stands in its bytes.
@@ -13,7 +12,7 @@ type member struct{ name, value span }
 
 type span struct{ start, end int }
 
-// findMember looks name up in object, which provider.Object has taken.
+// findMember looks name up in object, which strictjson.Object has taken.
 func findMember(object []byte, name string) (m member, ok bool) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowInvalidUTF8(true))
 	if token, err := d.ReadToken(); err != nil || token.Kind() != '{' {
@@ -26,7 +25,7 @@ func findMember(object []byte, name string) (m member, ok bool) {
 		if m.value, ok = nextValue(d); !ok {
 			return member{}, false
 		}
-		if text, _ := provider.Text(m.name.of(object)); text == name {
+		if text, _ := strictjson.Text(m.name.of(object)); text == name {
 			return m, true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -43,7 +44,7 @@ const (
 func readBatch(body []byte) (batch, error) {
 	var b batch
 	var value []byte
-	err := provider.Object(body, func(name, v []byte) {
+	err := strictjson.Object(body, func(name, v []byte) {
 		switch string(name) {
 		case "value":
 			value = v
@@ -54,7 +55,7 @@ func readBatch(body []byte) (batch, error) {
 	if err != nil {
 		return b, err
 	}
-	items, err := provider.Items(value, MaxItems)
+	items, err := strictjson.Items(value, MaxItems)
 	if err != nil {
 		return b, fmt.Errorf("in value: %w", err)
 	}
@@ -69,22 +70,22 @@ func readItem(body []byte) item {
 	it := item{body: body}
 	var change, lifecycle string
 	var encrypted []byte
-	err := provider.Object(body, func(name, v []byte) {
+	err := strictjson.Object(body, func(name, v []byte) {
 		switch string(name) {
 		case "id":
-			it.id, _ = provider.Key(v)
+			it.id, _ = strictjson.Key(v)
 		case "subscriptionId":
-			it.subscription, _ = provider.Text(v)
+			it.subscription, _ = strictjson.Text(v)
 		case "tenantId":
-			it.tenant, _ = provider.Text(v)
+			it.tenant, _ = strictjson.Text(v)
 		case "resource":
-			it.resource, _ = provider.Text(v)
+			it.resource, _ = strictjson.Text(v)
 		case "changeType":
-			change, _ = provider.Text(v)
+			change, _ = strictjson.Text(v)
 		case "lifecycleEvent":
-			lifecycle, _ = provider.Text(v)
+			lifecycle, _ = strictjson.Text(v)
 		case "resourceData":
-			it.etag = provider.FindKey(v, "@odata.etag")
+			it.etag = strictjson.FindKey(v, "@odata.etag")
 		case memberState:
 			it.state = orNil(v)
 		case memberEncrypted:

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -15,13 +17,7 @@ import (
 // the proof there is of a plain item, and has to be asked of each: a batch mixes subscriptions.
 // Source: https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks
 func VerifyState(state string, states ...string) error {
-	if state == "" {
-		return fmt.Errorf("%w: no clientState", signature.ErrMissing)
-	}
-	if !signature.EqualToken(state, states...) {
-		return fmt.Errorf("%w: another clientState", provider.ErrForbidden)
-	}
-	return nil
+	return microsoft.VerifyItem(state, states...)
 }
 
 // check looks at what an item says of itself: whether it knows a client state, and whose it is. An item must not come
@@ -31,7 +27,7 @@ func (r *receiver) check(it *item) error {
 		return fmt.Errorf("%w: content that is not encrypted", provider.ErrBody)
 	}
 	if len(r.states) > 0 {
-		state, _ := provider.Text(it.state)
+		state, _ := strictjson.Text(it.state)
 		if err := VerifyState(state, r.states...); err != nil {
 			return err
 		}

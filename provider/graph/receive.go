@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 type receiver struct {
@@ -34,7 +36,7 @@ func (r *receiver) receive(ctx context.Context, req *provider.Request) (provider
 	if req.Method != http.MethodPost {
 		return provider.Receipt{}, provider.ErrMethod
 	}
-	if reply, handshake, err := provider.Echo(req, parameter); handshake {
+	if reply, handshake, err := microsoft.Echo(req, parameter); handshake {
 		return provider.Receipt{Reply: reply}, err
 	}
 	b, err := readBatch(req.Body)
@@ -106,7 +108,7 @@ func withContent(object, resource []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: no encryptedContent", provider.ErrBody)
 	}
 	body := replaceMember(object, m, memberContent, resource)
-	if value, err := provider.Find(body, memberContent); err != nil || !bytes.Equal(value, resource) {
+	if value, err := strictjson.Find(body, memberContent); err != nil || !bytes.Equal(value, resource) {
 		return nil, fmt.Errorf("%w: the decrypted content is not JSON, or has no place in the item", provider.ErrBody)
 	}
 	return body, nil

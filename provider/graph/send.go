@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // A renderer sends to one subscription's notificationUrl.
@@ -29,7 +31,7 @@ var (
 
 // Handshake asks the receiver for consent, as Graph does when a subscription is made.
 func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
-	g, err := provider.EchoHandshake(r.env, at, parameter)
+	g, err := microsoft.EchoHandshake(r.env, at, parameter)
 	if err != nil {
 		return g, fmt.Errorf("graph: %w", err)
 	}
@@ -50,7 +52,7 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.
 // notification of a change.
 func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	var tenants []string // of rich items
-	items, err := provider.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) {
+	items, err := strictjson.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) {
 		it, err := r.item(ev, at)
 		if err == nil && it.sealed != nil && !slices.Contains(tenants, it.tenant) {
 			tenants = append(tenants, it.tenant)
@@ -136,7 +138,7 @@ func (r *renderer) withState(it *item) []byte {
 }
 
 func sameText(a, b []byte) bool {
-	textA, okA := provider.Text(a)
-	textB, okB := provider.Text(b)
+	textA, okA := strictjson.Text(a)
+	textB, okB := strictjson.Text(b)
 	return okA && okB && textA == textB || bytes.Equal(a, b)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // sendSettings are those of a destination.
@@ -29,7 +30,7 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	errs := []error{provider.CheckOneClientState("client_state", s.ClientState)}
+	errs := []error{microsoft.CheckOneClientState("client_state", s.ClientState)}
 	r := &renderer{env: env, subscription: noID, tenant: noID}
 	errs = append(errs, setID(&r.subscription, "subscription_id", s.SubscriptionID), setID(&r.tenant, "tenant_id", s.TenantID))
 	rich, err := s.rich()

@@ -12,6 +12,8 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/jwks"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -36,21 +38,11 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	}
 	tokens, tokensErr := s.tokenCheck(env)
 	certificates, certificatesErr := openCertificates("certificates", s.Certificates)
-	err := bellhop.Join("", s.checkState(), checkIDs("tenant_ids", s.TenantIDs), tokensErr, certificatesErr)
+	err := bellhop.Join("", microsoft.CheckSourceState(s.ClientState, s.Unauthenticated), checkIDs("tenant_ids", s.TenantIDs), tokensErr, certificatesErr)
 	if err != nil {
 		return nil, err
 	}
 	return &receiver{now: env.Now, states: s.ClientState, tenants: s.TenantIDs, tokens: tokens, certificates: certificates}, nil
-}
-
-func (s *settings) checkState() error {
-	switch {
-	case s.Unauthenticated && s.ClientState != nil:
-		return bellhop.Invalid("unauthenticated", "leave it out: there is a client_state to check")
-	case s.Unauthenticated:
-		return nil
-	}
-	return provider.CheckClientState("client_state", s.ClientState)
 }
 
 // tokenCheck returns nil where tokens are not to be checked, and so rich notifications not to be taken.
@@ -72,8 +64,8 @@ func (s *settings) tokenCheck(env provider.Env) (*TokenCheck, error) {
 
 func (s *settings) keyFinder(env provider.Env) (signature.KeyFinder, error) {
 	if s.Keys == nil {
-		url, err := provider.KeysURL("keys_url", s.KeysURL, KeysURL)
-		return provider.NewKeySet(env, url), err
+		url, err := jwks.URL("keys_url", s.KeysURL, KeysURL)
+		return jwks.New(env, url), err
 	}
 	if s.KeysURL != "" {
 		return nil, bellhop.Invalid("keys_url", "leave it out: there are keys")
@@ -86,15 +78,15 @@ func (s *settings) keyFinder(env provider.Env) (signature.KeyFinder, error) {
 }
 
 // parseKeys reads a JSON Web Key Set, or an object of public keys as PEM by their ids; either may be in a text.
-func parseKeys(value []byte) (provider.Keys, error) {
+func parseKeys(value []byte) (jwks.Keys, error) {
 	if text := ""; json.Unmarshal(value, &text) == nil {
 		value = []byte(text)
 	}
 	var list map[string]string
 	if json.Unmarshal(value, &list) != nil || len(list) == 0 {
-		return provider.ParseKeys(value)
+		return jwks.Parse(value)
 	}
-	keys := provider.Keys{}
+	keys := jwks.Keys{}
 	for id, text := range list {
 		key, err := parsePublicKey(text)
 		switch {

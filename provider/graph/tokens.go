@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -21,7 +21,7 @@ const (
 
 // A TokenCheck is what validation tokens have to agree with.
 type TokenCheck struct {
-	Keys      signature.KeyFinder // those at KeysURL: a provider.KeySet, or provider.Keys
+	Keys      signature.KeyFinder // those at KeysURL: a jwks.KeySet, or jwks.Keys
 	AppIDs    []string            // our applications that made subscriptions; a token is for one of them
 	Publisher string              // the application that asked for the token; "" is PublisherAppID
 	Now       time.Time
@@ -70,7 +70,7 @@ func (t TokenCheck) check(c signature.Claims) error {
 		return fmt.Errorf("%w: of no tenant", signature.ErrMismatch)
 	case !t.forUs(c.Audience):
 		return fmt.Errorf("%w: for another application", signature.ErrMismatch)
-	case !provider.EqualFold(by, publisher):
+	case !strictjson.EqualFold(by, publisher):
 		return fmt.Errorf("%w: not of the publisher of change notifications", signature.ErrMismatch)
 	}
 	return c.CheckTime(t.Now, Leeway)
@@ -99,8 +99,8 @@ func issuerV2(tenant string) string { return "https://login.microsoftonline.com/
 // readTokens reads validationTokens as written. An empty list is none.
 func readTokens(value []byte) (list []string, err error) {
 	notText := false
-	err = provider.Array(value, func(_ int, v []byte) {
-		text, ok := provider.Text(v)
+	err = strictjson.Array(value, func(_ int, v []byte) {
+		text, ok := strictjson.Text(v)
 		list, notText = append(list, text), notText || !ok
 	})
 	if err != nil || notText {
@@ -112,7 +112,7 @@ func readTokens(value []byte) (list []string, err error) {
 // containsFold compares ids without regard to case.
 func containsFold(list []string, id string) bool {
 	for _, each := range list {
-		if provider.EqualFold(each, id) {
+		if strictjson.EqualFold(each, id) {
 			return true
 		}
 	}

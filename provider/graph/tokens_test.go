@@ -8,15 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
+	"github.com/bellhop-gateway/bellhop/provider/jwks"
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
 func tokenCheck(t testing.TB) graph.TokenCheck {
 	t.Helper()
-	keys, err := provider.ParseKeys(readTokens().JWKS)
+	keys, err := jwks.Parse(readTokens().JWKS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestVerifyTokensSettings(t *testing.T) {
 	if _, err := verify(func(c *graph.TokenCheck) { c.Publisher = app }, goodToken()); !errors.Is(err, signature.ErrMismatch) {
 		t.Errorf("of another publisher: %v", err)
 	}
-	if _, err := verify(func(c *graph.TokenCheck) { c.Keys = provider.Keys{} }, goodToken()); !errors.Is(err, signature.ErrMismatch) {
+	if _, err := verify(func(c *graph.TokenCheck) { c.Keys = jwks.Keys{} }, goodToken()); !errors.Is(err, signature.ErrMismatch) {
 		t.Errorf("J11, a key that is not there: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 	"github.com/bellhop-gateway/bellhop/provider/outlook"
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 	"github.com/bellhop-gateway/bellhop/signature"
@@ -192,7 +193,7 @@ func TestBodies(t *testing.T) {
 // Section 17: whatever becomes of the header, no other than the state gets through.
 func TestMutants(t *testing.T) {
 	random := rand.New(rand.NewPCG(17, 2026))
-	long := strings.Repeat("x", provider.MaxClientStateLength)
+	long := strings.Repeat("x", microsoft.MaxClientStateLength)
 	valid := []string{state, otherState, long, "~"}
 	states := map[string]any{"client_state": valid}
 	r, body := open(t, states), []byte(batchOf(item(1, "a")))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // An item is a notification as Outlook writes it.
@@ -42,7 +43,7 @@ func newItem(ev *bellhop.Event, resource string, at provider.AttemptInfo) item {
 	return item{
 		ODataType:      "#Microsoft.OutlookServices.Notification",
 		SubscriptionID: base64.StdEncoding.EncodeToString([]byte(ev.ID)),
-		ExpiresAt:      provider.MicrosoftTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
+		ExpiresAt:      microsoft.FormatTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
 		SequenceNumber: 1,
 		ChangeType:     "Created",
 		Resource:       resource,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -40,27 +41,14 @@ func (n *notification) repeatKey() string {
 	return provider.RepeatKey(n.subscription + ":" + strconv.FormatUint(n.numbers.first, 10))
 }
 
-// readItems reads a body: {"value":[item, ...]}. No items are null or an empty list.
-func readItems(body []byte) ([][]byte, error) {
-	value := provider.Member{Name: "value"}
-	if err := provider.FindFold(body, &value); err != nil {
-		return nil, err
-	}
-	items, err := provider.Items(value.Value, provider.MaxItems)
-	if err != nil {
-		return nil, fmt.Errorf("value: %w", err)
-	}
-	return items, nil
-}
-
 // parse reads an item. Its errors wrap provider.ErrBody: not an object, no SubscriptionId, no ChangeType or one that
 // is not a word. Anything else may be absent or of another kind. Names are matched without regard to case, as Outlook's own
 // classes do.
 func parse(item []byte) (notification, error) {
-	subscription, changeType := provider.Member{Name: "SubscriptionId"}, provider.Member{Name: "ChangeType"}
-	resource, sequence := provider.Member{Name: "Resource"}, provider.Member{Name: "SequenceNumber"}
-	first, last := provider.Member{Name: "FirstMissing"}, provider.Member{Name: "LastMissing"}
-	if err := provider.FindFold(item, &subscription, &changeType, &resource, &sequence, &first, &last); err != nil {
+	subscription, changeType := strictjson.Member{Name: "SubscriptionId"}, strictjson.Member{Name: "ChangeType"}
+	resource, sequence := strictjson.Member{Name: "Resource"}, strictjson.Member{Name: "SequenceNumber"}
+	first, last := strictjson.Member{Name: "FirstMissing"}, strictjson.Member{Name: "LastMissing"}
+	if err := strictjson.FindFold(item, &subscription, &changeType, &resource, &sequence, &first, &last); err != nil {
 		return notification{}, err
 	}
 	n := notification{eventType: typePrefix + changeType.Text(), subscription: subscription.Text(), resource: resource.Text()}

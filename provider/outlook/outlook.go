@@ -19,6 +19,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // Provider receives and sends Outlook notifications.
@@ -46,22 +47,14 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 		return nil, err
 	}
 	gaps, err := provider.OneOf("gaps", s.Gaps, gapsAll, gapsAll, gapsBatch, gapsNone)
-	if err := bellhop.Join("", s.checkState(), err); err != nil {
+	if err := bellhop.Join("", microsoft.CheckSourceState(s.ClientState, s.Unauthenticated), err); err != nil {
 		return nil, err
 	}
-	r := &receiver{states: s.ClientState, gaps: gaps != gapsNone}
+	r := &receiver{gaps: gaps != gapsNone, BatchReader: microsoft.BatchReader{
+		Name: "outlook", Parameter: parameter, States: s.ClientState, StateInHeader: true, FoldNames: true,
+	}}
 	if gaps == gapsAll {
 		r.memory = newMemory()
 	}
 	return r, nil
-}
-
-func (s *settings) checkState() error {
-	switch {
-	case !s.Unauthenticated:
-		return provider.CheckClientState("client_state", s.ClientState)
-	case s.ClientState != nil:
-		return bellhop.Invalid("unauthenticated", "leave it out: there is a client_state to check")
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
@@ -45,7 +46,7 @@ func (r bellsReceiver) Receive(_ context.Context, req *provider.Request) (provid
 		return provider.Receipt{Reply: &provider.Reply{Status: 200, Body: []byte(tokens[0])}}, nil
 	}
 	var value []byte
-	err := provider.Object(req.Body, func(name, v []byte) {
+	err := strictjson.Object(req.Body, func(name, v []byte) {
 		if string(name) == "value" {
 			value = v
 		}
@@ -54,14 +55,14 @@ func (r bellsReceiver) Receive(_ context.Context, req *provider.Request) (provid
 		return provider.Receipt{}, err
 	}
 	var receipt provider.Receipt
-	err = provider.Array(value, func(i int, item []byte) {
+	err = strictjson.Array(value, func(i int, item []byte) {
 		var id, state string
-		if provider.Object(item, func(name, v []byte) {
+		if strictjson.Object(item, func(name, v []byte) {
 			switch string(name) {
 			case "id":
-				id, _ = provider.Text(v)
+				id, _ = strictjson.Text(v)
 			case "state":
-				state, _ = provider.Text(v)
+				state, _ = strictjson.Text(v)
 			}
 		}) != nil || !signature.EqualToken(state, r...) {
 			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: provider.ErrForbidden})

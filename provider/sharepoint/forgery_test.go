@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 	"github.com/bellhop-gateway/bellhop/signature"
@@ -108,7 +109,7 @@ var forgeries = []struct {
 const withoutState = `{"subscriptionId":"a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7","resource":"5c77031a-9621-4dfc-bb5d-57803a94e91d"}`
 
 var (
-	longState = strings.Repeat("s", provider.MaxClientStateLength)
+	longState = strings.Repeat("s", microsoft.MaxClientStateLength)
 	strict    = map[string]any{"strict_handshake": true}
 )
 

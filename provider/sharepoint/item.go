@@ -7,6 +7,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // An item is a notification as SharePoint writes it.
@@ -34,7 +35,7 @@ func (r *renderer) newItem(ev *bellhop.Event, at provider.AttemptInfo) item {
 	it := item{
 		SubscriptionID: r.subscription,
 		ClientState:    r.state,
-		ExpiresAt:      provider.MicrosoftTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
+		ExpiresAt:      microsoft.FormatTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
 		Resource:       r.resource,
 		TenantID:       noGUID,
 		SiteURL:        "/",

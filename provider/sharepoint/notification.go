@@ -1,9 +1,7 @@
 package sharepoint
 
 import (
-	"fmt"
-
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
 
 // A notification is what this package reads of an item.
@@ -14,34 +12,21 @@ type notification struct {
 	oddState     bool   // clientState is there, and neither a text nor null
 }
 
-// readItems reads a body: {"value":[item, ...]}. No items are null or an empty list.
-func readItems(body []byte) ([][]byte, error) {
-	value, err := provider.Find(body, "value")
-	if err != nil {
-		return nil, err
-	}
-	items, err := provider.Items(value, provider.MaxItems)
-	if err != nil {
-		return nil, fmt.Errorf("value: %w", err)
-	}
-	return items, nil
-}
-
 // memberState is an item's member with the client state.
 const memberState = "clientState"
 
 // parse reads an item. Its error wraps provider.ErrBody: not an object.
 func parse(item []byte) (notification, error) {
 	var n notification
-	err := provider.Object(item, func(name, value []byte) {
+	err := strictjson.Object(item, func(name, value []byte) {
 		switch string(name) {
 		case "subscriptionId":
-			n.subscription, _ = provider.Text(value)
+			n.subscription, _ = strictjson.Text(value)
 		case "resource":
-			n.resource, _ = provider.Text(value)
+			n.resource, _ = strictjson.Text(value)
 		case memberState:
 			var text bool
-			n.state, text = provider.Text(value)
+			n.state, text = strictjson.Text(value)
 			n.oddState = !text && string(value) != "null"
 		}
 	})

@@ -19,6 +19,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // Provider receives and sends SharePoint notifications.
@@ -41,17 +42,13 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return &receiver{states: s.ClientState, strict: s.StrictHandshake}, nil
+	return &receiver{microsoft.BatchReader{Name: "sharepoint", Parameter: parameter, States: s.ClientState, StrictHandshake: s.StrictHandshake}}, nil
 }
 
 func (s *settings) check() error {
-	switch {
-	case !s.Unauthenticated:
-		return provider.CheckClientState("client_state", s.ClientState)
-	case s.ClientState != nil:
-		return bellhop.Invalid("unauthenticated", "leave it out: there is a client_state to check")
-	case s.StrictHandshake:
+	err := microsoft.CheckSourceState(s.ClientState, s.Unauthenticated)
+	if err == nil && s.Unauthenticated && s.StrictHandshake {
 		return bellhop.Invalid("strict_handshake", "leave it out: there is no client_state to check")
 	}
-	return nil
+	return err
 }

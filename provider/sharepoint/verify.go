@@ -1,40 +1,25 @@
 package sharepoint
 
 import (
-	"fmt"
 	"net/http"
 
-	"github.com/bellhop-gateway/bellhop/provider"
-	"github.com/bellhop-gateway/bellhop/signature"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // StateHeader is the header that may hold the client state, in canonical form; SharePoint writes ClientState.
-const StateHeader = "Clientstate"
+const StateHeader = microsoft.StateHeader
 
 // VerifyHeader reports whether the ClientState header of h is one of states, byte for byte, in constant time.
 // It returns signature.ErrMissing if it is absent or empty, signature.ErrMalformed if it is there twice, or
 // provider.ErrForbidden. Vendor samples ask for the header; the reference leaves it out, so its absence proves nothing.
 // Source: https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/get-started-webhooks
 func VerifyHeader(h http.Header, states ...string) error {
-	state, err := signature.Single(h, StateHeader)
-	if err != nil {
-		return fmt.Errorf("ClientState header: %w", err)
-	}
-	if !signature.EqualToken(state, states...) {
-		return fmt.Errorf("%w: another ClientState header", provider.ErrForbidden)
-	}
-	return nil
+	return microsoft.VerifyHeader(h, states...)
 }
 
 // VerifyItem reports whether state, the clientState of an item, is one of states, byte for byte, in constant time.
 // null, "" and no member at all are the same: signature.ErrMissing. Otherwise it returns provider.ErrForbidden.
 // Source: https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks
 func VerifyItem(state string, states ...string) error {
-	if state == "" {
-		return fmt.Errorf("clientState: %w", signature.ErrMissing)
-	}
-	if !signature.EqualToken(state, states...) {
-		return fmt.Errorf("%w: another clientState", provider.ErrForbidden)
-	}
-	return nil
+	return microsoft.VerifyItem(state, states...)
 }

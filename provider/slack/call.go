@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -84,16 +85,16 @@ func newCallback(ev *bellhop.Event) ([]byte, error) {
 		Event: callbackEvent{Type: strings.TrimPrefix(ev.Type, typePrefix), Channel: ev.Subject},
 	}
 	if len(ev.Body) > maxData {
-		return provider.Encode(c)
+		return strictjson.Encode(c)
 	}
 	if first := bytes.TrimLeft(ev.Body, " \t\r\n"); len(first) > 0 && (first[0] == '{' || first[0] == '[') && utf8.Valid(ev.Body) {
 		c.Event.Data = ev.Body
-		body, err := provider.Encode(c)
-		if err == nil && provider.Object(body, func(_, _ []byte) {}) == nil { // not too deep, now that it is further down
+		body, err := strictjson.Encode(c)
+		if err == nil && strictjson.Object(body, func(_, _ []byte) {}) == nil { // not too deep, now that it is further down
 			return body, nil
 		}
 		c.Event.Data = nil
 	}
 	c.Event.DataBase64 = ev.Body
-	return provider.Encode(c)
+	return strictjson.Encode(c)
 }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -64,7 +65,7 @@ func eventTime(ev *bellhop.Event) string {
 // more is how many members are not shown.
 func describeBody(ev *bellhop.Event) (blocks []block, more int) {
 	var members fields
-	err := provider.Object(ev.Body, func(name, value []byte) {
+	err := strictjson.Object(ev.Body, func(name, value []byte) {
 		if len(members) < maxMembers {
 			members.add(strings.ToValidUTF8(string(name), "\uFFFD"), describeValue(value))
 		} else {
@@ -91,7 +92,7 @@ func describeValue(value []byte) string {
 	if shown[0] == '{' || shown[0] == '[' {
 		return code(shown, maxValue)
 	}
-	if text, ok := provider.Text(value); ok {
+	if text, ok := strictjson.Text(value); ok {
 		shown = text
 	}
 	return cmp.Or(mrkdwn(shown, maxValue), "-")

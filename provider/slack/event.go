@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -15,16 +16,16 @@ import (
 func parseEvent(body []byte) (call, error) {
 	var kind, challenge, team, eventID string
 	var event, eventTime, minute []byte
-	err := provider.Object(body, func(name, value []byte) {
+	err := strictjson.Object(body, func(name, value []byte) {
 		switch string(name) {
 		case "type":
-			kind, _ = provider.Text(value)
+			kind, _ = strictjson.Text(value)
 		case "challenge":
-			challenge, _ = provider.Text(value)
+			challenge, _ = strictjson.Text(value)
 		case "team_id":
-			team, _ = provider.Text(value)
+			team, _ = strictjson.Text(value)
 		case "event_id":
-			eventID, _ = provider.Key(value)
+			eventID, _ = strictjson.Key(value)
 		case "event":
 			event = value
 		case "event_time":
@@ -69,10 +70,10 @@ func (e *inner) subject() string { return cmp.Or(e.channel, e.itemChannel, e.use
 // parseInner reads an event. Which members there are depends on its type; a channel or user may be an object with an id.
 func parseInner(object []byte) (e inner) {
 	var channel, user, item []byte
-	err := provider.Object(object, func(name, value []byte) {
+	err := strictjson.Object(object, func(name, value []byte) {
 		switch string(name) {
 		case "type":
-			e.kind, _ = provider.Text(value)
+			e.kind, _ = strictjson.Text(value)
 		case "channel", "channel_id":
 			channel = value
 		case "user", "user_id":
@@ -90,10 +91,10 @@ func parseInner(object []byte) (e inner) {
 
 // idOf returns value, a text, or the text that is its member called name.
 func idOf(value []byte, name string) string {
-	if text, ok := provider.Text(value); ok {
+	if text, ok := strictjson.Text(value); ok {
 		return text
 	}
-	return provider.FindText(value, name)
+	return strictjson.FindText(value, name)
 }
 
 // unixTime reads whole seconds. It returns the zero Time for anything else and for what no clock says.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -76,12 +77,12 @@ func (f *form) read(body []byte) error {
 func parseInteraction(payload []byte) (call, error) {
 	var kind, trigger string
 	var channel, user, team []byte
-	err := provider.Object(payload, func(name, value []byte) {
+	err := strictjson.Object(payload, func(name, value []byte) {
 		switch string(name) {
 		case "type":
-			kind, _ = provider.Text(value)
+			kind, _ = strictjson.Text(value)
 		case "trigger_id":
-			trigger, _ = provider.Text(value)
+			trigger, _ = strictjson.Text(value)
 		case "channel":
 			channel = value
 		case "user":

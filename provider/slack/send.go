@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -50,7 +51,7 @@ var _ provider.ReplyJudge = (*renderer)(nil)
 // Render writes a message that tells of ev. It is the same on each attempt: Slack has no id by which it could know a
 // repeat, so one that came without our knowing is shown twice.
 func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
-	body, err := provider.Encode(r.message(ev))
+	body, err := strictjson.Encode(r.message(ev))
 	if err != nil {
 		return provider.OutboundRequest{}, fmt.Errorf("slack: %w", err)
 	}

@@ -13,90 +13,68 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/fetchcache"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/jwks"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// How certificates are fetched and kept. One is kept by its URL, which has a hash of it in its name, so that what was
-// fetched once need not be again.
+// How certificates are fetched and kept. The key is the URL, which has a hash of the certificate in its name, so that a
+// certificate never has to be fetched again.
 const (
 	fetchTimeout = 3 * time.Second
-	maxFetches   = 10 // in a minute, of one source
-	maxKept      = 16 // of one source; SNS has one a region, and another each year
+	maxFetches   = 10 // in a minute, for one source
+	maxKept      = 16 // for one source; SNS has one a region, and another each year
 )
 
-// certificates are those of one source that SNS was asked for. It is safe for concurrent use.
+// certificates are those of SNS that one source needed. It is safe for concurrent use.
 type certificates struct {
 	now    func() time.Time
 	client *http.Client
-	turn   chan struct{} // held by who fetches; others wait for theirs
+	cache  fetchcache.Cache[certificate]
 
-	mu      sync.Mutex
-	kept    []certificate // oldest first
-	minute  time.Time     // since when fetches are counted
+	mu      sync.Mutex // guards the fields below
+	minute  time.Time  // since when fetches are counted
 	fetches int
 }
 
 type certificate struct {
-	url  string
 	key  *rsa.PublicKey
 	leaf *x509.Certificate
 }
 
 func newCertificates(env provider.Env) *certificates {
-	return &certificates{now: env.Now, client: provider.NoRedirects(env.Client), turn: make(chan struct{}, 1)}
+	c := &certificates{now: env.Now, client: provider.NoRedirects(env.Client)}
+	c.cache = fetchcache.Cache[certificate]{Fetch: c.fetch, Now: env.Now, MaxKeys: maxKept}
+	return c
 }
 
-// key returns the public key of the certificate at url, which must be one of t's. Its error wraps provider.ErrUnavailable
-// if there is none to be had, and signature.ErrExpired if now is not within its time.
-func (c *certificates) key(ctx context.Context, url string, t topic) (*rsa.PublicKey, error) {
-	if cert, ok := c.look(url); ok {
-		return cert.valid(c.now())
-	}
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	case <-ctx.Done():
-		return nil, unavailable(ctx.Err())
-	}
-	if cert, ok := c.look(url); ok { // somebody else fetched it meanwhile
-		return cert.valid(c.now())
-	}
-	if !c.mayFetch() {
-		return nil, unavailable(errors.New("too many were fetched within a minute"))
-	}
-	cert, err := c.fetch(ctx, url, t)
+// key returns the public key of the certificate at url, which a topic certifies. Its error wraps
+// provider.ErrUnavailable if the certificate cannot be had, and signature.ErrExpired if it is not valid now.
+func (c *certificates) key(ctx context.Context, url string) (*rsa.PublicKey, error) {
+	cert, err := c.cache.Get(ctx, url, nil)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, fmt.Errorf("%w: the certificate of SNS: %w", provider.ErrUnavailable, err)
 	}
-	c.keep(cert)
 	return cert.valid(c.now())
 }
 
-func unavailable(why error) error {
-	return fmt.Errorf("%w: the certificate of SNS: %w", provider.ErrUnavailable, why)
-}
-
-func (c *certificates) look(url string) (certificate, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.kept, func(k certificate) bool { return k.url == url })
-	if i < 0 {
-		return certificate{}, false
+// fetch does not end with the request that happens to need the certificate first, because others wait for it too.
+func (c *certificates) fetch(ctx context.Context, url string) (v fetchcache.Value[certificate], err error) {
+	if !c.mayFetch() {
+		return v, errors.New("too many were fetched within a minute")
 	}
-	return c.kept[i], true
-}
-
-func (c *certificates) keep(cert certificate) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.kept) == maxKept {
-		c.kept = slices.Delete(c.kept, 0, 1)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+	defer cancel()
+	text, err := get(ctx, c.client, url)
+	if err != nil {
+		return v, err
 	}
-	c.kept = append(c.kept, cert)
+	v.Value.leaf, v.Value.key, err = parseCertificate(text, topicAt(url))
+	return v, err
 }
 
-// mayFetch counts a fetch, unless there were too many: the URLs come from whoever calls us.
+// mayFetch counts a fetch, unless there were too many: senders choose the URLs.
 func (c *certificates) mayFetch() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,18 +87,6 @@ func (c *certificates) mayFetch() bool {
 	}
 	c.fetches++
 	return true
-}
-
-// fetch does not end with the request that happens to need it: others wait for the same certificate.
-func (c *certificates) fetch(ctx context.Context, url string, t topic) (certificate, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
-	defer cancel()
-	text, err := get(ctx, c.client, url)
-	if err != nil {
-		return certificate{}, err
-	}
-	leaf, key, err := parseCertificate(text, t)
-	return certificate{url: url, key: key, leaf: leaf}, err
 }
 
 // valid returns the key within the time of the certificate.
@@ -149,7 +115,7 @@ func parseCertificate(text []byte, t topic) (*x509.Certificate, *rsa.PublicKey, 
 	switch {
 	case !slices.ContainsFunc(t.names(), named):
 		return nil, nil, errors.New("bears another's name")
-	case !ok || key.N.BitLen() < provider.MinRSABits || key.N.BitLen() > provider.MaxRSABits:
+	case !ok || key.N.BitLen() < jwks.MinRSABits || key.N.BitLen() > jwks.MaxRSABits:
 		return nil, nil, errors.New("has no RSA key of 2048 to 4096 bits")
 	}
 	return leaf, key, nil

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -27,12 +27,12 @@ var members = []string{"Type", "MessageId", "TopicArn", "Subject", "Message", "T
 func parse(body []byte) (message, error) {
 	m := make(message, len(members))
 	odd := ""
-	err := provider.Object(body, func(name, value []byte) {
+	err := strictjson.Object(body, func(name, value []byte) {
 		i := slices.IndexFunc(members, func(known string) bool { return known == string(name) })
 		if i < 0 || string(value) == "null" {
 			return
 		}
-		text, ok := provider.Text(value)
+		text, ok := strictjson.Text(value)
 		if m[members[i]] = text; !ok {
 			odd = members[i]
 		}

@@ -60,7 +60,7 @@ func (r *receiver) verify(ctx context.Context, req *provider.Request) (message, 
 	case r.version != "" && m["SignatureVersion"] != r.version:
 		return nil, t, fmt.Errorf("%w: another SignatureVersion than settings.signature_version", signature.ErrMalformed)
 	}
-	key, err := r.certificates.key(ctx, m["SigningCertURL"], t)
+	key, err := r.certificates.key(ctx, m["SigningCertURL"])
 	if err != nil {
 		return nil, t, err
 	}

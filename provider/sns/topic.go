@@ -30,6 +30,16 @@ func parseTopic(arn string) (t topic, ok bool) {
 // SNS: sns.s3.amazonaws.com is whatever somebody keeps in a bucket called "sns".
 func (t topic) host() string { return "sns." + t.region + "." + t.domain }
 
+// topicAt is the inverse of host, for a URL that a topic owns.
+func topicAt(text string) topic {
+	u, err := url.Parse(text)
+	if err != nil {
+		return topic{}
+	}
+	region, domain, _ := strings.Cut(strings.TrimPrefix(u.Host, "sns."), ".")
+	return topic{region: region, domain: domain}
+}
+
 // owns returns text as a URL if it is an https URL at the host of SNS, without a port, a user or a fragment.
 func (t topic) owns(text string) (u *url.URL, ok bool) {
 	u, err := url.Parse(text)

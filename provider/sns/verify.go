@@ -65,12 +65,11 @@ func KeyFor(ctx context.Context, client *http.Client, body []byte, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	t, err := m.pin(known)
-	if err != nil {
+	if _, err := m.pin(known); err != nil {
 		return nil, err
 	}
 	c := newCertificates(provider.Env{Now: func() time.Time { return now }, Client: client})
-	return c.key(ctx, m["SigningCertURL"], t)
+	return c.key(ctx, m["SigningCertURL"])
 }
 
 // A proof is a signature, and the hash of what it is said to sign.

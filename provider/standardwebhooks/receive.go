@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
@@ -65,7 +66,7 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 // object, or an ambiguous one, is signed all the same; it has the default type and no time.
 func describe(body []byte) (kind string, at time.Time) {
 	var typeValue, timeValue []byte
-	err := provider.Object(body, func(name, value []byte) {
+	err := strictjson.Object(body, func(name, value []byte) {
 		switch string(name) {
 		case "type":
 			typeValue = value
@@ -76,8 +77,8 @@ func describe(body []byte) (kind string, at time.Time) {
 	if err != nil {
 		return DefaultType, time.Time{}
 	}
-	text, _ := provider.Text(timeValue)
-	kind, _ = provider.Text(typeValue)
+	text, _ := strictjson.Text(timeValue)
+	kind, _ = strictjson.Text(typeValue)
 	if !provider.Word(kind) {
 		kind = DefaultType
 	}

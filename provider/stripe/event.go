@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -27,10 +28,10 @@ type event struct {
 func parse(body []byte) (event, error) {
 	var e event
 	var kind, data, related []byte
-	err := provider.Object(body, func(name, value []byte) {
+	err := strictjson.Object(body, func(name, value []byte) {
 		switch string(name) {
 		case "id":
-			e.id, _ = provider.Key(value)
+			e.id, _ = strictjson.Key(value)
 		case "type":
 			kind = value
 		case "created":
@@ -46,7 +47,7 @@ func parse(body []byte) (event, error) {
 	if err != nil {
 		return e, err
 	}
-	text, _ := provider.Text(kind)
+	text, _ := strictjson.Text(kind)
 	e.eventType = typePrefix + text
 	if e.id == "" || text == "" || !provider.Word(e.eventType) {
 		return e, fmt.Errorf("%w: an event has an id and a type", provider.ErrBody)
@@ -58,13 +59,13 @@ func parse(body []byte) (event, error) {
 // subject returns the id of the object that an event is about: data.object.id of a snapshot event, related_object.id
 // of a thin one. Some objects, such as a balance, have none.
 func subject(data, related []byte) string {
-	object, _ := provider.Find(data, "object") // what is null or of another kind has no members
-	return provider.Subject(cmp.Or(provider.FindText(object, "id"), provider.FindText(related, "id")))
+	object, _ := strictjson.Find(data, "object") // what is null or of another kind has no members
+	return provider.Subject(cmp.Or(strictjson.FindText(object, "id"), strictjson.FindText(related, "id")))
 }
 
 // parseTime reads a time in whole seconds since 1970 or as RFC 3339. It returns the zero Time for anything else.
 func parseTime(value []byte) time.Time {
-	if text, ok := provider.Text(value); ok {
+	if text, ok := strictjson.Text(value); ok {
 		return provider.Time(text)
 	}
 	seconds, err := strconv.ParseInt(string(value), 10, 64)

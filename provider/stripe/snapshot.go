@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -55,7 +56,7 @@ func (r *renderer) newSnapshot(ev *bellhop.Event) ([]byte, error) {
 }
 
 // isObject reports whether body is a JSON object that our own Receiver reads.
-func isObject(body []byte) bool { return provider.Object(body, func(_, _ []byte) {}) == nil }
+func isObject(body []byte) bool { return strictjson.Object(body, func(_, _ []byte) {}) == nil }
 
 // snapshotType returns a type as Stripe could have it: without the prefix that it gets where it arrives, of no more
 // characters than leave room for that, and of those that a type is made of.

@@ -1,4 +1,4 @@
-package provider
+package strictjson
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // members reads body and writes what Object handed over as "name=value" lines.
@@ -56,7 +57,7 @@ func TestObjectRefuses(t *testing.T) {
 		"leading zero": `{"a":01}`, "form feed": "{\f}", "no-break space behind": "{}\u00a0",
 	} {
 		got, err := members(body)
-		if !errors.Is(err, ErrBody) {
+		if !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
 	}
@@ -67,7 +68,7 @@ func TestDepth(t *testing.T) {
 	if _, err := members(nested(MaxDepth)); err != nil {
 		t.Error(err)
 	}
-	if _, err := members(nested(MaxDepth + 1)); !errors.Is(err, ErrBody) {
+	if _, err := members(nested(MaxDepth + 1)); !errors.Is(err, ErrMalformed) {
 		t.Errorf("got %v", err)
 	}
 	wide := `{"a":[` + strings.Repeat(`{"b":[]},`, 1000) + `"\"{[{[` + strings.Repeat("{[", 100) + `"]}`
@@ -89,7 +90,7 @@ func TestArray(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	for _, body := range []string{"", "{}", "null", "[", "[1", "[1,", "[1,]", "[,]", "[1}", "[1 2]", "[] x", `[{"a":1,"a":2}]`, strings.Repeat("[", 65) + strings.Repeat("]", 65)} {
-		if err := read(body); !errors.Is(err, ErrBody) {
+		if err := read(body); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %v, %v", body, got, err)
 		}
 	}
@@ -138,7 +139,7 @@ func check(t *testing.T, body []byte, start byte, read func(each func([]byte)) e
 	whole := true
 	err := read(func(value []byte) { whole = whole && json.Valid(value) && bytes.Contains(body, value) })
 	if err != nil {
-		if !errors.Is(err, ErrBody) {
+		if !errors.Is(err, ErrMalformed) {
 			t.Fatal(err)
 		}
 		return false
@@ -178,6 +179,44 @@ func repeatsName(d *json.Decoder) bool {
 	return found
 }
 
+func TestItems(t *testing.T) {
+	for body, want := range map[string]string{
+		"null": "[]", "[]": "[]", `[1, {"a" : 2},null]`: `[1 {"a" : 2} null]`, "[1,2,3,4]": "", "[1,2": "", "[1,2]x": "", "{}": "", `"[]"`: "", "": "",
+	} {
+		items, err := Items([]byte(body), 3)
+		if got := fmt.Sprintf("%s", items); err == nil && got != want || (err != nil) != (want == "") || err != nil && !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: got %s, %v, want %s", body, got, err, want)
+		}
+	}
+}
+
+func TestTextIsUTF8(t *testing.T) {
+	for value, want := range map[string]string{
+		`""`: "", `"a"`: "a", `"\u00e9"`: "é", "\"\xff\"": "\uFFFD", `"\ud800"`: "\uFFFD", `"a\"b\\"`: `a"b\`, `"\u0000"`: "\x00",
+	} {
+		got, ok := Text([]byte(value))
+		if !ok || got != want || !utf8.ValidString(got) {
+			t.Errorf("Text(%q) = %q, %t", value, got, ok)
+		}
+	}
+	for _, value := range []string{"", "null", "1", "{}", `["a"]`, "true", `"`} {
+		if got, ok := Text([]byte(value)); ok || got != "" {
+			t.Errorf("Text(%q) = %q, %t", value, got, ok)
+		}
+	}
+}
+
+func TestKey(t *testing.T) {
+	for _, c := range []struct{ value, want string }{
+		{`"a"`, "a"}, {`"\u0061"`, "a"}, {`"é"`, "é"}, {`""`, ""}, {`1`, ""}, {`null`, ""},
+		{`"q\ud800"`, `"q\ud800"`}, {`"q\ud801"`, `"q\ud801"`}, {"\"w\xff\"", "\"w\xff\""}, {"\"w\xfe\"", "\"w\xfe\""},
+	} {
+		if got, ok := Key([]byte(c.value)); got != c.want || ok != (c.value[0] == '"') {
+			t.Errorf("%s: %q, %v", c.value, got, ok)
+		}
+	}
+}
+
 func benchmarkBody() []byte {
 	item := `{"id":"%d","name":"Überblick – encode","state":"Processing","amount":12.5,"tags":["a","b"],"at":"2026-11-22T08:15:30.1234567Z"}`
 	items := make([]string, 8)
@@ -200,17 +239,6 @@ func BenchmarkObject(b *testing.B) {
 		})
 		if err != nil || kind == nil {
 			b.Fatal(err)
-		}
-	}
-}
-
-func TestKey(t *testing.T) {
-	for _, c := range []struct{ value, want string }{
-		{`"a"`, "a"}, {`"\u0061"`, "a"}, {`"é"`, "é"}, {`""`, ""}, {`1`, ""}, {`null`, ""},
-		{`"q\ud800"`, `"q\ud800"`}, {`"q\ud801"`, `"q\ud801"`}, {"\"w\xff\"", "\"w\xff\""}, {"\"w\xfe\"", "\"w\xfe\""},
-	} {
-		if got, ok := Key([]byte(c.value)); got != c.want || ok != (c.value[0] == '"') {
-			t.Errorf("%s: %q, %v", c.value, got, ok)
 		}
 	}
 }

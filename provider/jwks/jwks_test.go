@@ -1,4 +1,4 @@
-package provider_test
+package jwks_test
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/jwks"
 )
 
 // jwk returns a key of that many bits, which nobody has the other half of.
@@ -27,7 +28,7 @@ func jwk(kid string, bits uint, more string) string {
 	return `{"kty":"RSA","kid":"` + kid + `","n":"` + base64.RawURLEncoding.EncodeToString(n.Bytes()) + `","e":"AQAB"` + more + `}`
 }
 
-func jwks(keys ...string) string { return `{"keys":[` + strings.Join(keys, ",") + `]}` }
+func keySet(keys ...string) string { return `{"keys":[` + strings.Join(keys, ",") + `]}` }
 
 // An authority answers requests for its keys, and counts them.
 type authority struct {
@@ -69,12 +70,12 @@ func (a *authority) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // newKeySet returns a key set whose clock is at.
-func newKeySet(a *authority, at *time.Time) *provider.KeySet {
-	return provider.NewKeySet(provider.Env{Client: &http.Client{Transport: a}, Now: func() time.Time { return *at }}, "https://keys.example/secret-path")
+func newKeySet(a *authority, at *time.Time) *jwks.KeySet {
+	return jwks.New(provider.Env{Client: &http.Client{Transport: a}, Now: func() time.Time { return *at }}, "https://keys.example/secret-path")
 }
 
 // expect asks for a key. want is "key", "none" or "unavailable".
-func expect(t *testing.T, s *provider.KeySet, id, want string) {
+func expect(t *testing.T, s *jwks.KeySet, id, want string) {
 	t.Helper()
 	key, err := s.Key(context.Background(), id)
 	got := "none"
@@ -109,24 +110,24 @@ func TestKeySetOverTime(t *testing.T) {
 	}{
 		{0, 0, "", "a", "unavailable", 1},
 		{9 * time.Second, 0, "", "a", "unavailable", 1}, // not yet again
-		{time.Second, 200, jwks(jwk("a", 2048, "")), "a", "key", 2},
+		{time.Second, 200, keySet(jwk("a", 2048, "")), "a", "key", 2},
 		{0, -1, "", "b", "none", 2}, // J11: the answer is too new to ask again
 		{time.Second, -1, "", "b", "none", 2},
 		{5 * time.Minute, -1, "", "b", "none", 3},
 		{0, -1, "", "b", "none", 3},
-		{0, 200, jwks(jwk("a", 2048, ""), jwk("b", 4096, "")), "b", "none", 3},
+		{0, 200, keySet(jwk("a", 2048, ""), jwk("b", 4096, "")), "b", "none", 3},
 		{5 * time.Minute, -1, "", "b", "key", 4}, // J36
 		{0, -1, "", "a", "key", 4},
 		{59 * time.Minute, -1, "", "a", "key", 4},
-		{time.Minute, 200, jwks(jwk("b", 2048, "")), "a", "none", 5}, // an hour old: withdrawn keys go
-		{time.Hour, 0, "", "b", "key", 6},                            // J31
+		{time.Minute, 200, keySet(jwk("b", 2048, "")), "a", "none", 5}, // an hour old: withdrawn keys go
+		{time.Hour, 0, "", "b", "key", 6},                              // J31
 		{time.Second, 0, "", "b", "key", 6},
 		{0, -1, "", "c", "unavailable", 6}, // whether it is there now, cannot be told
 		{10 * time.Second, -1, "", "c", "unavailable", 7},
 		{22 * time.Hour, -1, "", "b", "key", 8},
 		{time.Hour, -1, "", "b", "unavailable", 9}, // J32
 		{10 * time.Second, 500, "", "b", "unavailable", 10},
-		{10 * time.Second, 200, jwks(jwk("b", 2048, "")), "b", "key", 11},
+		{10 * time.Second, 200, keySet(jwk("b", 2048, "")), "b", "key", 11},
 		{-time.Hour, 0, "", "b", "key", 11}, // R10: the clock was put back
 		{0, 0, "", "c", "unavailable", 12},
 	} {
@@ -142,7 +143,7 @@ func TestKeySetOverTime(t *testing.T) {
 }
 
 func TestKeySetAnswers(t *testing.T) {
-	good := jwks(jwk("a", 2048, ""))
+	good := keySet(jwk("a", 2048, ""))
 	for name, c := range map[string]struct {
 		status int
 		body   string
@@ -154,14 +155,14 @@ func TestKeySetAnswers(t *testing.T) {
 		"J33 a redirect":        {302, good, "unavailable"},
 		"not found":             {404, good, "unavailable"},
 		"accepted":              {202, good, "unavailable"},
-		"no keys":               {200, jwks(), "unavailable"},
+		"no keys":               {200, keySet(), "unavailable"},
 		"no JSON":               {200, "<html>", "unavailable"},
 		"keys an object":        {200, `{"keys":{}}`, "unavailable"},
 		"keys missing":          {200, `{}`, "unavailable"},
 		"keys twice":            {200, `{"keys":[],` + good[1:], "unavailable"},
-		"a name twice in a key": {200, jwks(jwk("a", 2048, `,"use":"sig","use":"sig"`)), "unavailable"},
-		"only a short key":      {200, jwks(jwk("a", 2047, "")), "unavailable"},
-		"only another's key":    {200, jwks(jwk("b", 2048, "")), "none"},
+		"a name twice in a key": {200, keySet(jwk("a", 2048, `,"use":"sig","use":"sig"`)), "unavailable"},
+		"only a short key":      {200, keySet(jwk("a", 2047, "")), "unavailable"},
+		"only another's key":    {200, keySet(jwk("b", 2048, "")), "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -177,8 +178,8 @@ func TestKeySetAnswers(t *testing.T) {
 // Callers who need the same keys wait for one fetch, which goes on when the caller who began it is gone.
 func TestKeySetShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{status: 200, body: jwks(jwk("a", 2048, "")), hold: make(chan struct{})}
-		s := provider.NewKeySet(provider.Env{Client: &http.Client{Transport: a}, Now: time.Now}, "https://keys.example/")
+		a := &authority{status: 200, body: keySet(jwk("a", 2048, "")), hold: make(chan struct{})}
+		s := jwks.New(provider.Env{Client: &http.Client{Transport: a}, Now: time.Now}, "https://keys.example/")
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
 		var found, gone atomic.Int32
@@ -216,8 +217,8 @@ func TestKeySetShared(t *testing.T) {
 // An authority that does not answer costs three seconds, once; keys that are there are used meanwhile.
 func TestKeySetTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{status: 200, body: jwks(jwk("a", 2048, ""))}
-		s := provider.NewKeySet(provider.Env{Client: &http.Client{Transport: a}, Now: time.Now}, "https://keys.example/")
+		a := &authority{status: 200, body: keySet(jwk("a", 2048, ""))}
+		s := jwks.New(provider.Env{Client: &http.Client{Transport: a}, Now: time.Now}, "https://keys.example/")
 		expect(t, s, "a", "key")
 		time.Sleep(2 * time.Hour)
 		a.hold = make(chan struct{})
@@ -240,15 +241,15 @@ func TestKeySetWithoutNetwork(t *testing.T) {
 	now := time.Now()
 	var log bytes.Buffer
 	env := provider.Env{Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	expect(t, provider.NewKeySet(env, "https://keys.example/secret-path"), "a", "unavailable")
+	expect(t, jwks.New(env, "https://keys.example/secret-path"), "a", "unavailable")
 	env.Client = &http.Client{Transport: &authority{}}
-	expect(t, provider.NewKeySet(env, "https://keys.example/\x00secret-path"), "a", "unavailable")
+	expect(t, jwks.New(env, "https://keys.example/\x00secret-path"), "a", "unavailable")
 	if strings.Count(log.String(), "keyset.failed") != 2 || strings.Contains(log.String(), "secret-path") {
 		t.Errorf("logged %s", log.String())
 	}
 }
 
-func TestParseKeys(t *testing.T) {
+func TestParse(t *testing.T) {
 	n := strings.Split(jwk("", 2048, ""), `"`)[11]
 	for jwk, want := range map[string]bool{
 		jwk("a", 2048, ""): true,
@@ -272,16 +273,16 @@ func TestParseKeys(t *testing.T) {
 		`{"kty":"RSA","kid":1,"n":"` + n + `","e":"AQAB"}`:       false,
 		`null`: false, `[]`: false, `1`: false,
 	} {
-		keys, err := provider.ParseKeys([]byte(jwks(jwk)))
+		keys, err := jwks.Parse([]byte(keySet(jwk)))
 		if (err == nil) != want || (keys["a"] != nil) != want {
 			t.Errorf("%s: got %v, %v", jwk, keys, err)
 		}
-		keys, err = provider.ParseKeys([]byte(jwks(jwk, jwkB)))
+		keys, err = jwks.Parse([]byte(keySet(jwk, jwkB)))
 		if err != nil || keys["b"] == nil {
 			t.Errorf("%s: the key beside it is not taken: %v", jwk, err)
 		}
 	}
-	keys, _ := provider.ParseKeys([]byte(jwks(jwk("a", 2048, ""), jwk("a", 4096, ""))))
+	keys, _ := jwks.Parse([]byte(keySet(jwk("a", 2048, ""), jwk("a", 4096, ""))))
 	if key, err := keys.Key(context.Background(), "a"); err != nil || key.N.BitLen() != 2048 {
 		t.Errorf("of two with one kid, the first is to count: %v", err)
 	}
@@ -292,13 +293,13 @@ func TestParseKeys(t *testing.T) {
 
 var jwkB = jwk("b", 2048, "")
 
-func TestKeysURL(t *testing.T) {
+func TestURL(t *testing.T) {
 	for text, good := range map[string]bool{
 		"": true, "https://keys.example/a?b": true, "http://127.0.0.1:8080/keys": true, "http://localhost/keys": true, "http://[::1]:1/": true,
 		"http://keys.example/": false, "ftp://keys.example/": false, "keys": false, "https://": false, "https://u:p@keys.example/": false, "https://a b/": false,
 		"http://localhost.example/": false, "file:///etc/keys": false,
 	} {
-		got, err := provider.KeysURL("keys_url", text, "standard")
+		got, err := jwks.URL("keys_url", text, "standard")
 		if text == "" {
 			text = "standard"
 		}
@@ -308,11 +309,11 @@ func TestKeysURL(t *testing.T) {
 	}
 }
 
-func FuzzParseKeys(f *testing.F) {
-	f.Add([]byte(jwks(jwk("a", 2048, ""))))
-	f.Add([]byte(jwks(jwk("a", 2047, ""), `{}`)))
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(keySet(jwk("a", 2048, ""))))
+	f.Add([]byte(keySet(jwk("a", 2047, ""), `{}`)))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		keys, err := provider.ParseKeys(body)
+		keys, err := jwks.Parse(body)
 		if err == nil == (len(keys) == 0) {
 			t.Errorf("%d keys and %v", len(keys), err)
 		}

@@ -1,0 +1,143 @@
+package microsoft
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// A BatchReader reads the requests of SharePoint and Outlook at one source: a handshake, or a batch of thin notifications,
+// {"value":[item, ...]}. The client state may be in the ClientState header. What an item says is the provider's to read.
+type BatchReader struct {
+	Name      string   // of the provider; it begins each error
+	Parameter string   // of the query, with the token of a handshake
+	States    []string // accepted client states; none checks nothing
+
+	StateInHeader   bool // a batch needs the header, whatever its items say
+	StrictHandshake bool // a handshake needs the header
+	FoldNames       bool // the member "value" may be written in any letter case
+}
+
+// SecretHeaders implements [provider.SecretHeaders].
+func (*BatchReader) SecretHeaders() []string { return []string{StateHeader} }
+
+// Read answers a handshake, or makes the receipt of a batch, which is answered 200. It calls item for each item, to
+// append the item's events to receipt; proven reports whether the header had an accepted client state. If item returns
+// an error, that item is refused and its neighbours pass. Events without a ContentType get that of the request.
+//
+// The header is checked before the body is read: a client state that is not accepted refuses the whole request.
+func (r *BatchReader) Read(req *provider.Request, item func(receipt *provider.Receipt, item []byte, proven bool) error) (provider.Receipt, error) {
+	receipt, err := r.read(req, item)
+	if err != nil {
+		return provider.Receipt{}, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	return receipt, nil
+}
+
+func (r *BatchReader) read(req *provider.Request, item func(*provider.Receipt, []byte, bool) error) (receipt provider.Receipt, err error) {
+	if req.Method != http.MethodPost {
+		return receipt, provider.ErrMethod
+	}
+	proven := false
+	if len(r.States) > 0 {
+		if proven, err = hasState(req.Header, r.States); err != nil {
+			return receipt, err
+		}
+	}
+	reply, handshake, err := Echo(req, r.Parameter)
+	switch {
+	case handshake && r.StrictHandshake && !proven:
+		return receipt, fmt.Errorf("handshake without a ClientState header: %w", signature.ErrMissing)
+	case handshake:
+		return provider.Receipt{Reply: reply}, err
+	case r.StateInHeader && len(r.States) > 0 && !proven:
+		return receipt, fmt.Errorf("ClientState header: %w", signature.ErrMissing)
+	}
+	items, err := r.items(req.Body)
+	if err != nil {
+		return receipt, err
+	}
+	receipt.Status = http.StatusOK
+	for i, value := range items {
+		if err := item(&receipt, value, proven); err != nil {
+			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: fmt.Errorf("%s: %w", r.Name, err)})
+		}
+	}
+	contentType := provider.ContentType(req.Header)
+	for i := range receipt.Events {
+		if ev := &receipt.Events[i]; ev.ContentType == "" {
+			ev.ContentType = contentType
+		}
+	}
+	return receipt, nil
+}
+
+// items reads a body. Both null and an empty list are a batch without items.
+func (r *BatchReader) items(body []byte) ([][]byte, error) {
+	list := strictjson.Member{Name: "value"}
+	var err error
+	if r.FoldNames {
+		err = strictjson.FindFold(body, &list)
+	} else {
+		list.Value, err = strictjson.Find(body, list.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	items, err := strictjson.Items(list.Value, provider.MaxItems)
+	if err != nil {
+		return nil, fmt.Errorf("value: %w", err)
+	}
+	return items, nil
+}
+
+// A BatchRenderer is the [provider.Batcher] and [provider.Handshaker] of SharePoint and Outlook: it writes what a
+// [BatchReader] reads, with one client state in the ClientState header of each request.
+type BatchRenderer struct {
+	Name      string // of the provider; it begins each error
+	Parameter string // of the query, with the token of a handshake
+	Env       provider.Env
+	State     string
+	// Item returns the item that carries ev.
+	Item func(ev *bellhop.Event, at provider.AttemptInfo) ([]byte, error)
+}
+
+var (
+	_ provider.Batcher    = (*BatchRenderer)(nil)
+	_ provider.Handshaker = (*BatchRenderer)(nil)
+)
+
+// Handshake asks the receiver for its consent, as the service does when a subscription is made.
+func (r *BatchRenderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
+	request, err := EchoHandshake(r.Env, at, r.Parameter)
+	if err != nil {
+		return request, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	request.Request.Header.Set(StateHeader, r.State)
+	return request, nil
+}
+
+// HandshakeByDefault implements [provider.Handshaker]: a receiver of thin notifications need not know the handshake.
+func (*BatchRenderer) HandshakeByDefault() bool { return false }
+
+// Render sends ev in a batch of one.
+func (r *BatchRenderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
+	return r.RenderBatch([]*bellhop.Event{ev}, at)
+}
+
+// RenderBatch sends events as the items of one batch.
+func (r *BatchRenderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
+	items, err := strictjson.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) { return r.Item(ev, at) })
+	if err != nil {
+		return provider.OutboundRequest{}, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	return provider.OutboundRequest{Body: slices.Concat([]byte(`{"value":`), items, []byte("}")), Header: http.Header{
+		"Content-Type": {"application/json"},
+		StateHeader:    {r.State},
+	}}, nil
+}

@@ -1,0 +1,96 @@
+package microsoft
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
+
+// MaxClientStateLength is how many characters Graph, Outlook and SharePoint accept as the client state of a subscription:
+// the text that they repeat with every notification.
+const MaxClientStateLength = 255
+
+// StateHeader is the header in which SharePoint and Outlook send the client state, in canonical form; they write
+// ClientState.
+const StateHeader = "Clientstate"
+
+// CheckClientState is [provider.Secrets.Check] for client states. It also reports client states that are too long, and
+// those that would not come out of a header as they went in: with other characters than printable ASCII, or with a
+// blank at either end.
+func CheckClientState(path string, states provider.Secrets) error {
+	if err := states.Check(path); err != nil {
+		return err
+	}
+	var errs []error
+	for i, state := range states {
+		if !provider.Printable(state) || len(state) > MaxClientStateLength {
+			errs = append(errs, bellhop.Invalid(states.Path(path, i), "use at most 255 printable ASCII characters, no blank at either end"))
+		}
+	}
+	return bellhop.Join("", errs...)
+}
+
+// CheckOneClientState is [CheckClientState] for a destination, which has one client state.
+func CheckOneClientState(path string, states provider.Secrets) error {
+	if err := states.CheckOne(path); err != nil {
+		return err
+	}
+	return CheckClientState(path, states)
+}
+
+// CheckSourceState checks the client states of a source, and that it has none if it is unauthenticated. Paths are those
+// of the settings client_state and unauthenticated.
+func CheckSourceState(states provider.Secrets, unauthenticated bool) error {
+	switch {
+	case !unauthenticated:
+		return CheckClientState("client_state", states)
+	case states != nil:
+		return bellhop.Invalid("unauthenticated", "leave it out: there is a client_state to check")
+	}
+	return nil
+}
+
+// VerifyHeader reports whether the ClientState header of h is one of states, byte for byte, in constant time.
+// It returns signature.ErrMissing if the header is absent or empty, signature.ErrMalformed if it occurs twice, or
+// provider.ErrForbidden.
+func VerifyHeader(h http.Header, states ...string) error {
+	state, err := signature.Single(h, StateHeader)
+	if err != nil {
+		return fmt.Errorf("ClientState header: %w", err)
+	}
+	if !signature.EqualToken(state, states...) {
+		return fmt.Errorf("%w: another ClientState header", provider.ErrForbidden)
+	}
+	return nil
+}
+
+// VerifyItem reports whether state, the clientState of an item, is one of states, byte for byte, in constant time.
+// The caller passes "" for null, "" and a missing member: that is signature.ErrMissing. Any other state is
+// provider.ErrForbidden.
+func VerifyItem(state string, states ...string) error {
+	if state == "" {
+		return fmt.Errorf("clientState: %w", signature.ErrMissing)
+	}
+	if !signature.EqualToken(state, states...) {
+		return fmt.Errorf("%w: another clientState", provider.ErrForbidden)
+	}
+	return nil
+}
+
+// hasState reports whether the ClientState header of h is one of states. A missing header is not an error; a wrong or
+// doubled one is.
+func hasState(h http.Header, states []string) (bool, error) {
+	err := VerifyHeader(h, states...)
+	if errors.Is(err, signature.ErrMissing) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// FormatTime writes t as Microsoft's services do: in UTC, with seven digits after the second.
+func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }

@@ -8,95 +8,10 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
-
-// Info describes a provider. It feeds the settings check, the CLI's help and the reference pages.
-type Info struct {
-	Name         string // lower case, one word
-	Title        string // as the system calls itself
-	Summary      string // one sentence: what it sends and how it proves it
-	Links        []string
-	Settings     []Setting // of a source
-	SendSettings []Setting // of a destination; nil if the provider does not send
-	Key          string    // the setting that the CLI's --key sets
-
-	Setup     []string // steps to take at the provider so that it calls a source, in Markdown
-	SendSetup []string // steps to take so that a destination of this type has something to call
-	Notes     []string // what is worth knowing of its events, repeats, handshakes and limits, in Markdown
-	Recipe    Recipe
-	ByHand    string  // a few lines of shell that make an authentic request to a source; "" where nobody but the system can
-	Tables    []Table // of the reference page
-
-	MediaTypes   []string // of its bodies, where they are not application/json
-	MaxBodyBytes int64    // of a request, where a source does not say; 0 is bellhop.DefaultMaxBodyBytes
-
-	MaxLifetime time.Duration // of a destination that says when it expires; 0 is any
-	Schedule    string        // of retries, where a destination says nothing: the name of a preset; "" is the default one
-	Rate        float64       // deliveries a second, where a destination says nothing; 0 is any
-
-	Concurrency int      // attempts at a time, where a destination says nothing; 0 is bellhop.DefaultConcurrency
-	Errors      []string // of an [Action]: the codes that ActionResult.Error may have
-
-	SecretURL     bool   // whoever knows a destination's URL may send there, so that nobody is shown more of it than its end
-	Handshake     string // what that of its [Handshaker] is called among a destination's settings: "validation-token"; "" if it makes none
-	HandshakeWhen string // when that one is made where a destination does not say, in Markdown: [HandshakeAlways], "where X is set"; "" is never
-}
-
-// HandshakeAlways says of a provider that the receivers of its destinations are asked first, unless one says otherwise.
-const HandshakeAlways = "always"
-
-// A Recipe is how the commands of a reference page go on, so that they work as they are printed: flags, written as for
-// a shell. FILE there is a file with the value of the setting that --key sets.
-type Recipe struct {
-	Source      string // behind: bellhop sources create SOURCE --provider NAME
-	Destination string // behind: bellhop destinations create DESTINATION --type NAME --url URL
-	Send        string // behind: bellhop send NAME --to URL, where that is a source made by this recipe
-	Query       string // of the two URLs: "code=SECRET"; mostly ""
-}
-
-// A Table is one of a reference page, its cells in Markdown.
-type Table struct {
-	Title string
-	Text  string // what it shows
-	Head  []string
-	Rows  [][]string
-}
-
-// Kind is what the value of a setting is.
-type Kind string
-
-// The kinds.
-const (
-	KindText     Kind = "" // a JSON string
-	KindFlag     Kind = "true or false"
-	KindNumber   Kind = "number"
-	KindDuration Kind = "length of time" // a JSON string such as "5m"
-	KindList     Kind = "list"           // of texts
-	KindObject   Kind = "object"         // of texts
-)
-
-// String returns what a person calls k.
-func (k Kind) String() string {
-	if k == KindText {
-		return "text"
-	}
-	return string(k)
-}
-
-// A Setting is one key of the settings object of a source or destination.
-type Setting struct {
-	Name     string // as in JSON
-	Title    string
-	Doc      string // what it is, its unit or form, its default
-	Example  string
-	Kind     Kind
-	Secret   bool // kept encrypted, never shown
-	Required bool
-}
 
 // DecodeSettings reads raw strictly into v, a pointer to a struct with json tags: an unknown or repeated key,
 // or a value of another type, is a bellhop.CodeInvalid error with the key as its path. Empty raw is {}.

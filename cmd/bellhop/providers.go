@@ -69,32 +69,32 @@ var settingColumns = []column[provider.Setting]{
 
 // showProvider prints what a provider says of itself.
 func showProvider(e *env, p provider.Provider) error {
-	info := p.Info()
+	info, guide := p.Info(), provider.GuideOf(p)
 	fmt.Fprintf(e.stdout, "%s: %s\n%s\n%s\n", info.Name, info.Title, info.Summary, strings.Join(info.Links, "\n"))
 	of := map[bool]string{false: "of a source", true: "of a source, and for bellhop send"}
 	_, calls := p.(provider.Caller)
-	if err := showSettings(e, of[calls], info.Settings, info.Setup, sourceCommand(info)); err != nil {
+	if err := showSettings(e, of[calls], info.Settings, guide.Setup, sourceCommand(p)); err != nil {
 		return err
 	}
-	if info.ByHand != "" {
-		fmt.Fprintf(e.stdout, "\nby hand\n%s\n", info.ByHand)
+	if guide.ByHand != "" {
+		fmt.Fprintf(e.stdout, "\nby hand\n%s\n", guide.ByHand)
 	}
 	if info.SendSettings != nil {
 		of := map[bool]string{false: "of a destination, and for bellhop send", true: "of a destination"}
-		if err := showSettings(e, of[calls], info.SendSettings, info.SendSetup, destinationCommand(info), sendCommand(info)); err != nil {
+		if err := showSettings(e, of[calls], info.SendSettings, guide.SendSetup, destinationCommand(p), sendCommand(p)); err != nil {
 			return err
 		}
-		fmt.Fprintf(e.stdout, "where a destination says nothing, %s\n", strings.ReplaceAll(strings.Join(manners(info), "; "), "`", ""))
+		fmt.Fprintf(e.stdout, "where a destination says nothing, %s\n", strings.ReplaceAll(strings.Join(manners(p), "; "), "`", ""))
 	}
-	for _, t := range info.Tables {
+	for _, t := range guide.Tables {
 		if err := showTable(e, t); err != nil {
 			return err
 		}
 	}
-	if len(info.Notes) > 0 {
+	if len(guide.Notes) > 0 {
 		fmt.Fprintln(e.stdout, "\nworth knowing")
 	}
-	for _, note := range info.Notes {
+	for _, note := range guide.Notes {
 		fmt.Fprintln(e.stdout, "-", note)
 	}
 	return nil

@@ -10,16 +10,16 @@ import (
 
 // writePage writes the reference page of a provider in Markdown. docs/providers holds those of all.
 func writePage(w io.Writer, p provider.Provider) error {
-	page := &page{provider: p, info: p.Info()}
+	page := &page{provider: p, info: p.Info(), guide: provider.GuideOf(p)}
 	page.head()
 	page.receiving()
 	if page.info.SendSettings != nil {
 		page.sending()
 	}
-	for _, t := range page.info.Tables {
+	for _, t := range page.guide.Tables {
 		page.table(t)
 	}
-	page.list("Worth knowing", page.info.Notes)
+	page.list("Worth knowing", page.guide.Notes)
 	page.list("Where this is from", links(page.info.Links))
 	_, err := io.WriteString(w, page.text.String())
 	return err
@@ -29,6 +29,7 @@ func writePage(w io.Writer, p provider.Provider) error {
 type page struct {
 	provider provider.Provider
 	info     provider.Info
+	guide    provider.Guide
 	text     strings.Builder
 }
 
@@ -44,9 +45,9 @@ func (p *page) head() {
 
 func (p *page) receiving() {
 	p.line("\n## Receive\n")
-	p.steps(p.info.Setup)
-	p.command(sourceCommand(p.info))
-	if strings.Contains(p.info.Recipe.Source, "--key @FILE") {
+	p.steps(p.guide.Setup)
+	p.command(sourceCommand(p.provider))
+	if strings.Contains(p.guide.Recipe.Source, "--key @FILE") {
 		p.line("\n`FILE` is a file with the `%s` in it, and nothing else.", p.info.Key)
 	}
 	p.line("")
@@ -54,28 +55,29 @@ func (p *page) receiving() {
 	if n := p.info.MaxBodyBytes; n > 0 {
 		p.line("\nBodies of up to %d MiB are taken, unless the source's `max_body_bytes` says otherwise.", n>>20)
 	}
-	if p.info.ByHand != "" {
-		p.line("\n### By hand\n\nAn authentic request to that source without any of our code:\n\n```sh\n%s\n```", p.info.ByHand)
+	if p.guide.ByHand != "" {
+		p.line("\n### By hand\n\nAn authentic request to that source without any of our code:\n\n```sh\n%s\n```", p.guide.ByHand)
 	}
 }
 
 func (p *page) sending() {
 	p.line("\n## Send\n")
-	p.steps(p.info.SendSetup)
-	p.command(destinationCommand(p.info))
+	p.steps(p.guide.SendSetup)
+	p.command(destinationCommand(p.provider))
 	p.line("")
 	p.settings(p.info.SendSettings)
-	p.line("\nWhere a destination says nothing, %s.", strings.Join(manners(p.info), "; "))
+	p.line("\nWhere a destination says nothing, %s.", strings.Join(manners(p.provider), "; "))
 	if _, ok := p.provider.(provider.Caller); ok {
 		p.line("To call as %s itself does, with the settings of a source (a destination sends what it takes):\n", p.info.Title)
 	} else {
 		p.line("To try a receiver out from the command line:\n")
 	}
-	p.command(sendCommand(p.info))
+	p.command(sendCommand(p.provider))
 }
 
 // manners says what a destination of the type does unless it is told otherwise.
-func manners(info provider.Info) []string {
+func manners(p provider.Provider) []string {
+	info := p.Info()
 	schedule := info.Schedule
 	if schedule == "" {
 		schedule = "default"
@@ -85,20 +87,20 @@ func manners(info provider.Info) []string {
 		list = append(list, fmt.Sprintf("at most %g a second are sent", info.Rate))
 	}
 	if info.Handshake != "" {
-		list = append(list, asking(info))
+		list = append(list, asking(info.Handshake, provider.GuideOf(p).HandshakeWhen))
 	}
 	return list
 }
 
-// asking says when the receiver of a destination is asked first whether it agrees.
-func asking(info provider.Info) string {
-	switch info.HandshakeWhen {
+// asking says when the receiver of a destination has to agree to a handshake first.
+func asking(handshake, when string) string {
+	switch when {
 	case "":
-		return fmt.Sprintf("its receiver is not asked first, unless its `handshake` is `%s`", info.Handshake)
+		return fmt.Sprintf("its receiver is not asked first, unless its `handshake` is `%s`", handshake)
 	case provider.HandshakeAlways:
 		return "its receiver is asked first and has to agree, unless its `handshake` is `none`"
 	}
-	return fmt.Sprintf("its receiver is asked first and has to agree %s, unless its `handshake` is `none`", info.HandshakeWhen)
+	return fmt.Sprintf("its receiver is asked first and has to agree %s, unless its `handshake` is `none`", when)
 }
 
 // target is the URL to send to, as in a command.
@@ -109,16 +111,18 @@ func target(r provider.Recipe) string {
 	return "'URL?" + r.Query + "'"
 }
 
-func sourceCommand(info provider.Info) string {
-	return strings.TrimRight("bellhop sources create SOURCE --provider "+info.Name+" "+info.Recipe.Source, " ")
+func sourceCommand(p provider.Provider) string {
+	return strings.TrimRight("bellhop sources create SOURCE --provider "+p.Info().Name+" "+provider.GuideOf(p).Recipe.Source, " ")
 }
 
-func destinationCommand(info provider.Info) string {
-	return strings.TrimRight("bellhop destinations create DESTINATION --type "+info.Name+" --url "+target(info.Recipe)+" "+info.Recipe.Destination, " ")
+func destinationCommand(p provider.Provider) string {
+	r := provider.GuideOf(p).Recipe
+	return strings.TrimRight("bellhop destinations create DESTINATION --type "+p.Info().Name+" --url "+target(r)+" "+r.Destination, " ")
 }
 
-func sendCommand(info provider.Info) string {
-	return strings.TrimRight("bellhop send "+info.Name+" --to "+target(info.Recipe)+" "+info.Recipe.Send, " ")
+func sendCommand(p provider.Provider) string {
+	r := provider.GuideOf(p).Recipe
+	return strings.TrimRight("bellhop send "+p.Info().Name+" --to "+target(r)+" "+r.Send, " ")
 }
 
 func (p *page) command(line string) { p.line("```\n%s\n```", line) }

@@ -20,7 +20,7 @@ func TestProviderPages(t *testing.T) {
 		"What each of them sends, how it proves it, how to set it up, and every setting. `bellhop providers NAME` shows the same.\n\n",
 		"| provider | | receives | sends |\n|---|---|---|---|\n")
 	for _, p := range all.Providers() {
-		info := p.Info()
+		info, guide := p.Info(), provider.GuideOf(p)
 		sends := "no"
 		if _, ok := p.(provider.Sender); ok {
 			sends = "yes"
@@ -32,13 +32,13 @@ func TestProviderPages(t *testing.T) {
 		}
 		compareFile(t, filepath.Join(dir, info.Name+".md"), page.Bytes())
 		wanted[info.Name+".md"] = true
-		for what, list := range map[string][]string{"Setup": info.Setup, "Notes": info.Notes} {
+		for what, list := range map[string][]string{"Setup": guide.Setup, "Notes": guide.Notes} {
 			if len(list) == 0 {
-				t.Errorf("%s: its Info has no %s", info.Name, what)
+				t.Errorf("%s: its Guide has no %s", info.Name, what)
 			}
 		}
-		if sends == "yes" && info.ByHand == "" {
-			t.Errorf("%s: its Info has no ByHand, though there are others than the system who can send", info.Name)
+		if sends == "yes" && guide.ByHand == "" {
+			t.Errorf("%s: its Guide has no ByHand, though there are others than the system who can send", info.Name)
 		}
 	}
 	compareFile(t, filepath.Join(dir, "README.md"), index.Bytes())

@@ -39,7 +39,7 @@ func TestRecipes(t *testing.T) {
 				t.Errorf("the page has %d commands", len(lines))
 			}
 			if info.Handshake != "" {
-				k.checkAsks(info)
+				k.checkAsks(p)
 			}
 			for _, m := range shellBlock.FindAllStringSubmatch(string(text), -1) {
 				k.runByHand(m[1])
@@ -138,11 +138,11 @@ func (k *kitchen) run(line string) {
 }
 
 // checkAsks compares what a page says of handshakes with the destination that was made by its recipe.
-func (k *kitchen) checkAsks(info provider.Info) {
+func (k *kitchen) checkAsks(p provider.Provider) {
 	k.Helper()
 	want := bellhop.HandshakeNone
-	if info.HandshakeWhen == provider.HandshakeAlways {
-		want = info.Handshake
+	if provider.GuideOf(p).HandshakeWhen == provider.HandshakeAlways {
+		want = p.Info().Handshake
 	}
 	out, err := k.shell(k.fill("bellhop destinations show DESTINATION --json"))
 	if err != nil || !strings.Contains(out, `"handshake":"`+want+`"`) {

@@ -38,9 +38,15 @@ func (Provider) Info() provider.Info {
 		"https://learn.microsoft.com/en-us/rest/api/communication/authentication",
 	}
 	info.SendSettings = append(slices.Clone(info.SendSettings), accessKey)
-	info.Setup, info.SendSetup, info.ByHand = setup, sendSetup, byHand
-	info.Notes = append(append([]string{}, notes...), info.Notes...)
 	return info
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	guide := eventgrid.Provider{}.Guide()
+	guide.Setup, guide.SendSetup, guide.ByHand = setup, sendSetup, byHand
+	guide.Notes = append(append([]string{}, notes...), guide.Notes...)
+	return guide
 }
 
 var setup = []string{

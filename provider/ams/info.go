@@ -30,6 +30,12 @@ func (Provider) Info() provider.Info {
 			{Name: "account_id", Title: "Account id", Example: account,
 				Doc: "The account to send as. Required for events that did not come from Media Services; those that did keep their own, which must be this one if it is set."},
 		},
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
 		Setup:     setup,
 		SendSetup: sendSetup,
 		Notes:     notes,

@@ -16,7 +16,13 @@ func (Provider) Info() provider.Info {
 		Key:          "secret_key",
 		Settings:     append(credentialSettings(false), sourceSettings...),
 		SendSettings: append(credentialSettings(true), sendingSettings...),
-		ByHand:       byHand,
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
+		ByHand: byHand,
 		Recipe: provider.Recipe{
 			Source:      "--key @FILE --set profile_id=265",
 			Destination: "--set secret_key=@FILE --set profile_id=265",

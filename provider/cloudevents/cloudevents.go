@@ -33,14 +33,20 @@ func (Provider) Info() provider.Info {
 			"https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md",
 			"https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md",
 		},
-		Key:           "bearer_token",
-		MediaTypes:    []string{MediaType, BatchMediaType},
-		Settings:      sourceSettings,
-		SendSettings:  destinationSettings,
+		Key:          "bearer_token",
+		MediaTypes:   []string{MediaType, BatchMediaType},
+		Settings:     sourceSettings,
+		SendSettings: destinationSettings,
+		Handshake:    "cloudevents",
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
 		Setup:         setup,
 		SendSetup:     sendSetup,
 		Notes:         notes,
-		Handshake:     "cloudevents",
 		HandshakeWhen: "where `origin` is set",
 		ByHand:        byHand,
 		Recipe: provider.Recipe{

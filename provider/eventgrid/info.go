@@ -14,15 +14,21 @@ func (Provider) Info() provider.Info {
 			"https://learn.microsoft.com/en-us/azure/event-grid/delivery-and-retry",
 			"https://learn.microsoft.com/en-us/azure/event-grid/security-authentication",
 		},
-		Key:           "query_secret",
-		Settings:      sourceSettings,
-		SendSettings:  destinationSettings,
+		Key:          "query_secret",
+		Settings:     sourceSettings,
+		SendSettings: destinationSettings,
+		MaxBodyBytes: 2 << 20, // Event Grid drops what is answered 413, and its 1 MB is that of the events alone
+		Schedule:     "eventgrid",
+		Handshake:    "eventgrid",
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
 		Setup:         setup,
 		SendSetup:     sendSetup,
 		Notes:         notes,
-		MaxBodyBytes:  2 << 20, // Event Grid drops what is answered 413, and its 1 MB is that of the events alone
-		Schedule:      "eventgrid",
-		Handshake:     "eventgrid",
 		HandshakeWhen: provider.HandshakeAlways,
 		Recipe:        provider.Recipe{Source: "--key @FILE", Query: "code=SECRET"},
 		ByHand:        byHand,

@@ -22,6 +22,12 @@ func (Provider) Info() provider.Info {
 		Key:          "secret",
 		Settings:     append(append(presetSettings(), credentialSettings(false)...), sourceSettings...),
 		SendSettings: append(credentialSettings(true), sendingSettings...),
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
 		Setup: []string{
 			"If there is a preset for the system (see the table below), make a source with it and whatever else it leaves to you: `bellhop sources create SOURCE --provider generic --set preset=shopify --key @FILE`.",
 			"If not, find out how the system proves itself, and make a source with `scheme` and the settings that the scheme uses. The command below is that for an HMAC-SHA256 of the body, in hex; a token is `bellhop sources create SOURCE --provider generic --set scheme=token --set header=X-Token --key @FILE`.",

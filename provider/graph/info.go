@@ -19,11 +19,17 @@ func (Provider) Info() provider.Info {
 		MaxBodyBytes: 4 << 20, // of rich notifications, whose size nobody publishes
 		Settings:     sourceSettings,
 		SendSettings: destinationSettings,
-		Setup:        setup,
-		SendSetup:    sendSetup,
-		Notes:        notes,
-		Recipe:       provider.Recipe{Source: "--key @FILE", Destination: "--set client_state=@FILE", Send: "--key @FILE"},
-		ByHand:       byHand,
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
+		Setup:     setup,
+		SendSetup: sendSetup,
+		Notes:     notes,
+		Recipe:    provider.Recipe{Source: "--key @FILE", Destination: "--set client_state=@FILE", Send: "--key @FILE"},
+		ByHand:    byHand,
 	}
 }
 

@@ -31,6 +31,12 @@ func (Provider) Info() provider.Info {
 			{Name: "resource_url", Title: "Resource URL", Example: "https://bellhop.example.com/api/v1/events",
 				Doc: "What stands in front of an event's id in the `Resource` of events that did not come from Outlook, so that a receiver can ask for them. Default: `urn:bellhop:event:`."},
 		},
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
 		Setup:     setup,
 		SendSetup: sendSetup,
 		Notes:     notes,

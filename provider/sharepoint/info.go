@@ -38,6 +38,12 @@ func (Provider) Info() provider.Info {
 			{Name: "resource", Title: "Resource", Example: "5c77031a-9621-4dfc-bb5d-57803a94e91d",
 				Doc: "The `resource` (list id) of events that did not come from SharePoint, a GUID. Default: one made of the event's source and subject, so that the same thing has the same."},
 		},
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
 		Setup:     setup,
 		SendSetup: sendSetup,
 		Notes:     notes,

@@ -30,10 +30,16 @@ func (Provider) Info() provider.Info {
 			{Name: "username", Title: "User name", Example: "Bellhop",
 				Doc: "The name to post under. Only webhooks of the old kind, which are no app's, heed it. Default: the webhook's own."},
 		},
-		Recipe:    provider.Recipe{Source: "--key @FILE", Send: "--key @FILE"},
-		ByHand:    byHand,
 		Rate:      1,
 		SecretURL: true,
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
+		Recipe: provider.Recipe{Source: "--key @FILE", Send: "--key @FILE"},
+		ByHand: byHand,
 		Setup: []string{
 			"Create an app at <https://api.slack.com/apps>, or open the one that is to call.",
 			"Under *Basic Information*, *App Credentials*, show the *Signing Secret* and set it as this source's `signing_secret`. Save the source first: Slack tries the URL at once.",

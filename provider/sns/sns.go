@@ -48,6 +48,12 @@ func (Provider) Info() provider.Info {
 			{Name: "signature_version", Title: "Signature version", Example: "2",
 				Doc: "1 takes only messages signed with SHA-1, 2 only those with SHA-256, which a topic sends if its attribute SignatureVersion is 2. Default: either."},
 		},
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
 		Recipe: provider.Recipe{Source: `--set 'topics=["arn:aws:sns:eu-central-1:111122223333:orders"]'`},
 		Setup: []string{
 			"Make the source by the command below, with the ARN of the topic, or those of several.",

@@ -16,11 +16,17 @@ func (Provider) Info() provider.Info {
 		Key:          "secret",
 		Settings:     sourceSettings,
 		SendSettings: sendingSettings,
-		Setup:        setup,
-		SendSetup:    sendSetup,
-		Notes:        notes,
-		Recipe:       provider.Recipe{Source: "--key @FILE", Destination: "--set secret=@FILE", Send: "--key @FILE"},
-		ByHand:       byHand,
+	}
+}
+
+// Guide implements [provider.Guider].
+func (Provider) Guide() provider.Guide {
+	return provider.Guide{
+		Setup:     setup,
+		SendSetup: sendSetup,
+		Notes:     notes,
+		Recipe:    provider.Recipe{Source: "--key @FILE", Destination: "--set secret=@FILE", Send: "--key @FILE"},
+		ByHand:    byHand,
 	}
 }
 

@@ -3,8 +3,10 @@ package sharepoint
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
@@ -55,4 +57,51 @@ func (r *receiver) checkState(n notification, proven bool) error {
 		return fmt.Errorf("%w: clientState is not a text", provider.ErrForbidden)
 	}
 	return VerifyItem(n.state, r.States...)
+}
+
+// A notification is what this package reads of an item.
+type notification struct {
+	subscription string
+	resource     string // the list's id
+	state        string // "" for null, "" and no member at all
+	oddState     bool   // clientState is there, and neither a text nor null
+}
+
+// memberState is an item's member with the client state.
+const memberState = "clientState"
+
+// parse reads an item. Its error wraps provider.ErrBody: not an object.
+func parse(item []byte) (notification, error) {
+	var n notification
+	err := strictjson.Object(item, func(name, value []byte) {
+		switch string(name) {
+		case "subscriptionId":
+			n.subscription, _ = strictjson.Text(value)
+		case "resource":
+			n.resource, _ = strictjson.Text(value)
+		case memberState:
+			var text bool
+			n.state, text = strictjson.Text(value)
+			n.oddState = !text && string(value) != "null"
+		}
+	})
+	return n, err
+}
+
+// StateHeader is the header that may hold the client state, in canonical form; SharePoint writes ClientState.
+const StateHeader = microsoft.StateHeader
+
+// VerifyHeader reports whether the ClientState header of h is one of states, byte for byte, in constant time.
+// It returns signature.ErrMissing if it is absent or empty, signature.ErrMalformed if it is there twice, or
+// provider.ErrForbidden. Vendor samples ask for the header; the reference leaves it out, so its absence proves nothing.
+// Source: https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/get-started-webhooks
+func VerifyHeader(h http.Header, states ...string) error {
+	return microsoft.VerifyHeader(h, states...)
+}
+
+// VerifyItem reports whether state, the clientState of an item, is one of states, byte for byte, in constant time.
+// null, "" and no member at all are the same: signature.ErrMissing. Otherwise it returns provider.ErrForbidden.
+// Source: https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks
+func VerifyItem(state string, states ...string) error {
+	return microsoft.VerifyItem(state, states...)
 }

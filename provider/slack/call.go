@@ -27,7 +27,7 @@ func (Provider) OpenCaller(_ provider.Env, raw json.RawMessage) (provider.Render
 
 type caller struct{ secret []byte }
 
-// Render calls with an event that came from Slack as it is, and with any other within the envelope of the Events API.
+// Render renders an event that came from Slack with its own bytes, and any other event in the envelope of the Events API.
 func (c *caller) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := callBody(ev)
 	if err != nil {
@@ -56,7 +56,7 @@ func callBody(ev *bellhop.Event) ([]byte, error) {
 	return newCallback(ev)
 }
 
-// A callback is the envelope of an event as the Events API writes it.
+// A callback is the envelope of an event in the Events API.
 type callback struct {
 	TeamID    string        `json:"team_id"`
 	AppID     string        `json:"api_app_id"`
@@ -70,13 +70,13 @@ type callbackEvent struct {
 	Type       string          `json:"type"`
 	Channel    string          `json:"channel,omitempty"`
 	Data       json.RawMessage `json:"data,omitempty"`        // the body, if it is a JSON object or array
-	DataBase64 []byte          `json:"data_base64,omitempty"` // or else
+	DataBase64 []byte          `json:"data_base64,omitempty"` // otherwise the body in Base64
 }
 
-// maxData bounds the body of another system's event within a call, in bytes; what is longer is left out.
+// maxData bounds the body of another system's event in a call, in bytes; a longer body is left out.
 const maxData = 700 << 10
 
-// newCallback writes ev as the Events API would, the same bytes on each attempt.
+// newCallback encodes ev in the form of the Events API, with the same bytes on each attempt.
 func newCallback(ev *bellhop.Event) ([]byte, error) {
 	sum := sha256.Sum256([]byte(ev.ID))
 	c := callback{
@@ -90,7 +90,7 @@ func newCallback(ev *bellhop.Event) ([]byte, error) {
 	if first := bytes.TrimLeft(ev.Body, " \t\r\n"); len(first) > 0 && (first[0] == '{' || first[0] == '[') && utf8.Valid(ev.Body) {
 		c.Event.Data = ev.Body
 		body, err := strictjson.Encode(c)
-		if err == nil && strictjson.Object(body, func(_, _ []byte) {}) == nil { // not too deep, now that it is further down
+		if err == nil && strictjson.Object(body, func(_, _ []byte) {}) == nil { // the envelope adds depth, which has a limit
 			return body, nil
 		}
 		c.Event.Data = nil

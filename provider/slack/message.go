@@ -1,9 +1,23 @@
 package slack
 
-import "cmp"
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
-// Limits of a message in characters and elements. Where one is exceeded, Slack refuses the whole message. Its further
-// ones, of 50 blocks, 2000 characters in a field and 10 elements in a context, nothing here comes near.
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/boro"
+)
+
+// Limits of a message, in characters and elements. Slack refuses a message that exceeds one. The messages of this package stay far
+// below its other limits: 50 blocks, 2000 characters in a field, 10 elements in a context.
 // Source: https://docs.slack.dev/reference/block-kit
 const (
 	maxHeader  = 150  // of a header's text
@@ -14,7 +28,7 @@ const (
 	maxURL     = 3000
 )
 
-// A message is what an incoming webhook takes.
+// A message is the body of a request to an incoming webhook.
 type message struct {
 	Text        string       `json:"text"`
 	Blocks      []block      `json:"blocks,omitempty"`
@@ -24,7 +38,7 @@ type message struct {
 	Username    string       `json:"username,omitempty"`
 }
 
-// An attachment shows its blocks beside a bar of a colour.
+// An attachment shows its blocks beside a coloured bar.
 type attachment struct {
 	Color    string  `json:"color"`
 	Fallback string  `json:"fallback"`
@@ -39,7 +53,7 @@ type block struct {
 	Elements []element    `json:"elements,omitempty"`
 }
 
-// A textObject is text in one of its two forms, of which the text is never empty.
+// A textObject is a text in one of Slack's two forms. The text is never empty.
 type textObject struct {
 	Type  string `json:"type"`
 	Text  string `json:"text"`
@@ -66,10 +80,10 @@ func footer(text string) block {
 
 func marked(content string) *textObject { return &textObject{Type: "mrkdwn", Text: content} }
 
-// fields lays out labelled values, those that are not empty, as sections of at most maxFields.
+// fields lays out labelled values as sections of at most maxFields. Empty values are left out.
 type fields []textObject
 
-// add appends a value, which is as mrkdwn wants it, under a label, which is not.
+// add appends a value under a label. The value is mrkdwn already; the label is plain text.
 func (f *fields) add(label, value string) {
 	if value != "" {
 		*f = append(*f, *marked("*" + cmp.Or(mrkdwn(label, maxLabel), "-") + "*\n" + value))
@@ -83,4 +97,290 @@ func (f fields) blocks() (blocks []block) {
 		f = f[n:]
 	}
 	return blocks
+}
+
+// Lengths, in characters, at which parts of an alarm are cut so that no block exceeds its limit.
+const (
+	maxName = 500
+	maxURI  = 1500
+)
+
+// asAlarm parses ev as a notification of Boro.
+func asAlarm(ev *bellhop.Event) (boro.Notification, bool) {
+	if !strings.HasPrefix(ev.Type, "boro.") {
+		return boro.Notification{}, false
+	}
+	n, err := boro.Parse(ev.Body)
+	return n, err == nil && plain(n.Status, maxName) != ""
+}
+
+// describeAlarm shows a notification in its usual form: its state, the stream, the probe that registered it, and links to it.
+func describeAlarm(n *boro.Notification) content {
+	title := plain(n.Status, maxName)
+	if trigger := plain(n.Trigger, maxName); trigger != "" {
+		title += ": " + trigger
+	}
+	c := content{title: title, text: mrkdwn(title, maxName), fallback: title, colour: colours[n.Status]}
+	if level := mrkdwn(n.Level, maxLabel); level != "" {
+		c.text += " (" + level + ")"
+	}
+	if task := plain(n.Task, maxName); task != "" {
+		c.text += " on " + mrkdwn(task, maxName)
+		c.fallback += " on " + task
+	}
+	c.blocks = append(c.blocks, header(title), section(alarmLine(n)))
+	c.blocks = append(c.blocks, alarmFields(n).blocks()...)
+	if text := representation(n); text != "" {
+		c.blocks = append(c.blocks, section(text))
+	}
+	if buttons := alarmButtons(n.Links); len(buttons) > 0 {
+		c.blocks = append(c.blocks, block{Type: "actions", Elements: buttons})
+	}
+	if line := alarmContext(n); line != "" {
+		c.blocks = append(c.blocks, footer(line))
+	}
+	return c
+}
+
+var (
+	colours = map[string]string{boro.StatusActive: "#d00000", boro.StatusCleared: "#2eb67d", boro.StatusEvent: "#ecb22e"}
+	emoji   = map[string]string{boro.StatusActive: ":red_circle:", boro.StatusCleared: ":large_green_circle:", boro.StatusEvent: ":large_yellow_circle:"}
+)
+
+func alarmLine(n *boro.Notification) string {
+	line := cmp.Or(emoji[n.Status], ":white_circle:") + " *" + cmp.Or(mrkdwn(n.Trigger, maxName), mrkdwn(n.Status, maxName)) + "*"
+	if uri := code(n.TaskURI, maxURI); uri != "" {
+		line += " on " + uri
+	}
+	return line
+}
+
+func alarmFields(n *boro.Notification) (f fields) {
+	began := "Time"
+	if n.Status == boro.StatusActive || n.Status == boro.StatusCleared {
+		began = "Started"
+	}
+	for _, field := range [...]struct{ label, value string }{
+		{"Project", n.Project}, {"Probe", n.Probe}, {"Task", n.Task}, {"Level", n.Level},
+		{began, n.Time}, {"Ended", n.TimeEnd}, {"Duration", n.Duration}, {"Errors", n.Count},
+	} {
+		f.add(field.label, mrkdwn(field.value, maxName))
+	}
+	return f
+}
+
+// representation names the representation of the stream.
+func representation(n *boro.Notification) string {
+	description, uri := mrkdwn(n.SubtaskDescription, maxName), code(n.SubtaskURI, maxURI)
+	if description == "" && uri == "" {
+		return ""
+	}
+	return strings.Join(slices.DeleteFunc([]string{"*Representation*", description, uri}, func(s string) bool { return s == "" }), "\n")
+}
+
+// alarmButtons returns a button for each link that a browser can open, at most one per type: Slack refuses two buttons with one
+// action_id.
+func alarmButtons(links []boro.Link) (buttons []element) {
+	seen := map[string]bool{}
+	for _, link := range links {
+		kind := plain(link.Type, maxButton-len("Open "))
+		if kind == "" || seen[kind] || !followable(link.Href) || len(buttons) == maxButtons {
+			continue
+		}
+		seen[kind] = true
+		buttons = append(buttons, element{Type: "button", Text: textObject{Type: "plain_text", Text: "Open " + kind}, URL: link.Href, ActionID: "open_" + kind})
+	}
+	return buttons
+}
+
+// followable reports whether Slack accepts href as the URL of a button.
+func followable(href string) bool {
+	u, err := url.Parse(href)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && len(href) <= maxURL &&
+		provider.Visible(href) && !strings.ContainsAny(href, "\"<>\\^`{|}")
+}
+
+func alarmContext(n *boro.Notification) string {
+	var parts []string
+	for _, part := range [...]struct{ label, value string }{
+		{"sequence ", n.SequenceID}, {"reference ", n.ReferenceNumber}, {"profile ", mrkdwn(n.Profile, maxName)},
+	} {
+		if part.value != "" {
+			parts = append(parts, part.label+part.value)
+		}
+	}
+	return strings.Join(parts, " | ")
+}
+
+// A content is the text of a message before it is put into one of the two layouts.
+type content struct {
+	title    string // plain, not empty
+	text     string // in mrkdwn; shown by notifications and screen readers
+	fallback string // the same as plain text, for a message with attached blocks
+	colour   string // "" is neutral
+	blocks   []block
+}
+
+// Bounds of the shown parts of an event, in characters or members.
+const (
+	maxLabel   = 100
+	maxValue   = 300
+	maxMembers = 20
+)
+
+// describe shows any event: its type, subject, source, time and body.
+func describe(ev *bellhop.Event) content {
+	title := cmp.Or(plain(ev.Type, maxHeader), "event")
+	c := content{title: title, text: mrkdwn(title, maxHeader), fallback: title}
+	if subject := mrkdwn(ev.Subject, maxValue); subject != "" {
+		c.text += ": " + subject
+		c.fallback += ": " + plain(ev.Subject, maxValue)
+	}
+	if source := mrkdwn(ev.Source, maxLabel); source != "" {
+		c.text += " (" + source + ")"
+	}
+	var about fields
+	about.add("Subject", mrkdwn(ev.Subject, maxValue))
+	about.add("Source", mrkdwn(ev.Source, maxLabel))
+	about.add("Time", eventTime(ev))
+	body, more := describeBody(ev)
+	c.blocks = append(append([]block{header(title)}, about.blocks()...), body...)
+	line := "event " + cmp.Or(mrkdwn(ev.ID, maxLabel), "-")
+	if more > 0 {
+		line += fmt.Sprintf(" | %d more members", more)
+	}
+	c.blocks = append(c.blocks, footer(line))
+	return c
+}
+
+func eventTime(ev *bellhop.Event) string {
+	at := ev.HappenedAt()
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+// describeBody shows a body: the first members of a JSON object, a text, or only the size and type of any other body. more is the
+// number of members that are not shown.
+func describeBody(ev *bellhop.Event) (blocks []block, more int) {
+	var members fields
+	err := strictjson.Object(ev.Body, func(name, value []byte) {
+		if len(members) < maxMembers {
+			members.add(strings.ToValidUTF8(string(name), "\uFFFD"), describeValue(value))
+		} else {
+			more++
+		}
+	})
+	if err == nil {
+		return members.blocks(), more
+	}
+	if utf8.Valid(ev.Body) {
+		if text := codeBlock(string(ev.Body), maxSection); text != "" {
+			return []block{section(text)}, 0
+		}
+	}
+	if len(ev.Body) == 0 {
+		return nil, 0
+	}
+	return []block{section(fmt.Sprintf("%d bytes, %s", len(ev.Body), code(provider.SendContentType(ev), maxLabel)))}, 0
+}
+
+// describeValue returns a JSON value as mrkdwn: objects and arrays as code.
+func describeValue(value []byte) string {
+	shown := string(value)
+	if shown[0] == '{' || shown[0] == '[' {
+		return code(shown, maxValue)
+	}
+	if text, ok := strictjson.Text(value); ok {
+		shown = text
+	}
+	return cmp.Or(mrkdwn(shown, maxValue), "-")
+}
+
+// Slack has two kinds of text. In plain_text every character stands for itself. In mrkdwn three characters are escaped (&, < and >);
+// other escapes of HTML would be shown as they are. Without an unescaped "<" no data can mention a channel or a person, or look like
+// a link.
+//
+// Each function below takes a limit in characters as encoded. It cuts a longer text after a whole character and adds an ellipsis.
+
+// plain returns text for a plain_text object, on one line.
+func plain(text string, limit int) string { return cut(text, limit, oneLine) }
+
+// mrkdwn returns text for a mrkdwn object, on one line.
+func mrkdwn(text string, limit int) string {
+	return cut(text, limit, func(r rune) string { return escape(oneLine(r)) })
+}
+
+// code returns text as code on one line, or "" for no text.
+func code(text string, limit int) string {
+	text = cut(text, limit-len("``"), func(r rune) string { return escape(noBacktick(oneLine(r))) })
+	if text == "" {
+		return ""
+	}
+	return "`" + text + "`"
+}
+
+// codeBlock returns text as a block of code with its lines, or "" for no text.
+func codeBlock(text string, limit int) string {
+	text = cut(text, limit-len("``````"), func(r rune) string {
+		if r == '\n' || r == '\t' {
+			return string(r)
+		}
+		return escape(noBacktick(oneLine(r)))
+	})
+	if text == "" {
+		return ""
+	}
+	return "```" + text + "```"
+}
+
+// cut encodes each character of text with show. It drops white space and control characters at both ends.
+func cut(text string, limit int, show func(r rune) string) string {
+	text = strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+	var b strings.Builder
+	written, end := 0, 0 // end is the last position where an ellipsis still fits
+	for _, r := range text {
+		piece := show(r)
+		written += utf8.RuneCountInString(piece)
+		if written > limit {
+			return b.String()[:end] + "…"
+		}
+		b.WriteString(piece)
+		if written < limit {
+			end = b.Len()
+		}
+	}
+	return b.String()
+}
+
+// oneLine replaces characters that break a line, control a terminal, or change the direction of text.
+func oneLine(r rune) string {
+	switch {
+	case unicode.IsControl(r), r == '\u2028', r == '\u2029':
+		return " "
+	case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+		return "\uFFFD"
+	}
+	return string(r)
+}
+
+// noBacktick drops the character that ends code.
+func noBacktick(text string) string {
+	if text == "`" {
+		return ""
+	}
+	return text
+}
+
+func escape(text string) string {
+	switch text {
+	case "&":
+		return "&amp;"
+	case "<":
+		return "&lt;"
+	case ">":
+		return "&gt;"
+	}
+	return text
 }

@@ -2,12 +2,16 @@ package slack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -17,8 +21,8 @@ type receiver struct {
 	now       func() time.Time
 }
 
-// Receive verifies the signature, then answers a challenge or reads the call. All that Slack sends is answered 200:
-// it takes any other status of a slash command for a failure.
+// Receive verifies the signature, then answers a challenge or parses the call. Every accepted call is answered 200, because Slack
+// shows any other status of a slash command as a failure.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	c, err := r.read(req)
 	if err != nil {
@@ -27,7 +31,7 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	if c.reply != nil {
 		return provider.Receipt{Reply: c.reply}, nil
 	}
-	if c.id == "" { // a call that is caught and sent again has the same signature
+	if c.id == "" { // a call that is captured and sent again has the same signature
 		c.id = req.Header.Get(SignatureHeader)
 	}
 	if c.time.IsZero() {
@@ -53,19 +57,19 @@ func (r *receiver) read(req *provider.Request) (call, error) {
 	return parse(req.Body)
 }
 
-// A call is what this package reads of a body.
+// A call holds the parts of a body that this package reads.
 type call struct {
-	reply   *provider.Reply // to answer at once; there is no event then
+	reply   *provider.Reply // the answer to send at once; then there is no event
 	kind    string          // "slack.app_mention"
-	subject string          // the channel, else the user, else the workspace
-	id      string          // by which repeats are known
-	time    time.Time       // zero if the body does not say
+	subject string          // the channel, or the user, or the workspace
+	id      string          // identifies repeats
+	time    time.Time       // zero if the body has none
 }
 
-// typePrefix is in front of an event's type, since the names are not unique in the world.
+// typePrefix precedes Slack's type in the type of an event, because Slack's words are not globally unique.
 const typePrefix = "slack."
 
-// otherType is the type of what has one that cannot be an event's.
+// otherType is the type of an event whose own type cannot be used.
 const otherType = typePrefix + "event"
 
 func eventType(name string) string {
@@ -75,8 +79,8 @@ func eventType(name string) string {
 	return otherType
 }
 
-// parse reads a body: JSON if it begins with a brace, which no form does, and else a form. Its Content-Type is not
-// signed and does not count. Errors wrap provider.ErrBody.
+// parse parses a body: JSON if it begins with a brace, which no form does, otherwise a form. It ignores the Content-Type, which is
+// not signed. Its errors wrap provider.ErrBody.
 func parse(body []byte) (call, error) {
 	if isJSON(body) {
 		return parseEvent(body)
@@ -85,3 +89,188 @@ func parse(body []byte) (call, error) {
 }
 
 func isJSON(body []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) }
+
+// parseEvent parses a call of the Events API: an event in its envelope, a challenge, or the notice that Slack limits the rate of
+// events.
+func parseEvent(body []byte) (call, error) {
+	var kind, challenge, team, eventID string
+	var event, eventTime, minute []byte
+	err := strictjson.Object(body, func(name, value []byte) {
+		switch string(name) {
+		case "type":
+			kind, _ = strictjson.Text(value)
+		case "challenge":
+			challenge, _ = strictjson.Text(value)
+		case "team_id":
+			team, _ = strictjson.Text(value)
+		case "event_id":
+			eventID, _ = strictjson.Key(value)
+		case "event":
+			event = value
+		case "event_time":
+			eventTime = value
+		case "minute_rate_limited":
+			minute = value
+		}
+	})
+	if err != nil {
+		return call{}, err
+	}
+	c := call{kind: eventType(kind), subject: team, id: eventID, time: unixTime(eventTime)}
+	switch kind {
+	case "":
+		return call{}, fmt.Errorf("%w: no type", provider.ErrBody)
+	case "url_verification":
+		return answerChallenge(challenge)
+	case "event_callback":
+		inner := parseInner(event)
+		c.kind, c.subject = eventType(inner.kind), cmp.Or(inner.subject(), team)
+	case "app_rate_limited":
+		if c.time = unixTime(minute); !c.time.IsZero() {
+			c.id = kind + "/" + team + "/" + string(minute)
+		}
+	}
+	return c, nil
+}
+
+// answerChallenge repeats the token of a URL verification as plain text, one of the forms that Slack accepts.
+func answerChallenge(token string) (call, error) {
+	if !provider.PlainToken(token) {
+		return call{}, fmt.Errorf("%w: the challenge is empty, too long or not text", provider.ErrBody)
+	}
+	return call{reply: &provider.Reply{Status: http.StatusOK, Body: []byte(token)}}, nil
+}
+
+// An inner holds the members of the event within an envelope.
+type inner struct{ kind, channel, itemChannel, user string }
+
+func (e *inner) subject() string { return cmp.Or(e.channel, e.itemChannel, e.user) }
+
+// parseInner parses an event. Its members depend on its type; a channel or user may be an object with an id.
+func parseInner(object []byte) (e inner) {
+	var channel, user, item []byte
+	err := strictjson.Object(object, func(name, value []byte) {
+		switch string(name) {
+		case "type":
+			e.kind, _ = strictjson.Text(value)
+		case "channel", "channel_id":
+			channel = value
+		case "user", "user_id":
+			user = value
+		case "item":
+			item = value
+		}
+	})
+	if err != nil {
+		return inner{}
+	}
+	e.channel, e.itemChannel, e.user = idOf(channel, "id"), idOf(item, "channel"), idOf(user, "id")
+	return e
+}
+
+// idOf returns value if it is a text, or its member name if it is an object.
+func idOf(value []byte, name string) string {
+	if text, ok := strictjson.Text(value); ok {
+		return text
+	}
+	return strictjson.FindText(value, name)
+}
+
+// unixTime parses whole seconds. It returns the zero Time for any other value and for years out of range.
+func unixTime(value []byte) time.Time {
+	seconds, err := strconv.ParseInt(string(value), 10, 64)
+	t := time.Unix(seconds, 0).UTC()
+	if err != nil || seconds <= 0 || t.Year() > 2199 {
+		return time.Time{}
+	}
+	return t
+}
+
+// commandType is the type of every slash command. The member command of the body names the command.
+const commandType = typePrefix + "command"
+
+// parseForm parses a slash command, an interaction, or the check of a URL's certificate.
+func parseForm(body []byte) (call, error) {
+	var f form
+	if err := f.read(body); err != nil {
+		return call{}, err
+	}
+	switch {
+	case f.payload != "":
+		return parseInteraction([]byte(f.payload))
+	case f.command != "":
+		return call{kind: commandType, subject: cmp.Or(f.channelID, f.userID, f.teamID), id: f.triggerID}, nil
+	case f.sslCheck == "1":
+		return call{reply: &provider.Reply{Status: http.StatusOK}}, nil
+	}
+	return call{}, fmt.Errorf("%w: neither JSON nor a form with a command or a payload", provider.ErrBody)
+}
+
+// A form holds the fields that this package reads.
+type form struct{ payload, command, channelID, userID, teamID, triggerID, sslCheck string }
+
+func (f *form) field(name string) *string {
+	switch name {
+	case "payload":
+		return &f.payload
+	case "command":
+		return &f.command
+	case "channel_id":
+		return &f.channelID
+	case "user_id":
+		return &f.userID
+	case "team_id":
+		return &f.teamID
+	case "trigger_id":
+		return &f.triggerID
+	case "ssl_check":
+		return &f.sslCheck
+	}
+	return nil
+}
+
+// read parses body as application/x-www-form-urlencoded. It refuses a repeated or wrongly encoded field that this package reads, and
+// ignores other fields.
+func (f *form) read(body []byte) error {
+	seen := map[*string]bool{}
+	for pair := range bytes.SplitSeq(body, []byte("&")) {
+		name, value, _ := bytes.Cut(pair, []byte("="))
+		field := f.field(string(name))
+		if field == nil {
+			continue
+		}
+		text, err := url.QueryUnescape(string(value))
+		if err != nil || seen[field] {
+			return fmt.Errorf("%w: a field of the form is repeated, or is not encoded as a form", provider.ErrBody)
+		}
+		*field, seen[field] = text, true
+	}
+	return nil
+}
+
+// parseInteraction parses an interaction of a person with a message, a shortcut or a dialogue of the app.
+func parseInteraction(payload []byte) (call, error) {
+	var kind, trigger string
+	var channel, user, team []byte
+	err := strictjson.Object(payload, func(name, value []byte) {
+		switch string(name) {
+		case "type":
+			kind, _ = strictjson.Text(value)
+		case "trigger_id":
+			trigger, _ = strictjson.Text(value)
+		case "channel":
+			channel = value
+		case "user":
+			user = value
+		case "team":
+			team = value
+		}
+	})
+	if err != nil {
+		return call{}, fmt.Errorf("in payload: %w", err)
+	}
+	if kind == "" {
+		return call{}, fmt.Errorf("%w: no type in payload", provider.ErrBody)
+	}
+	return call{kind: eventType(kind), subject: cmp.Or(idOf(channel, "id"), idOf(user, "id"), idOf(team, "id")), id: trigger}, nil
+}

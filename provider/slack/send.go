@@ -1,10 +1,12 @@
 package slack
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -31,15 +33,15 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	return &renderer{s}, nil
 }
 
-// neutral is the colour of what has no state.
+// neutral is the colour of a message without a state.
 const neutral = "#8d8d8d"
 
-// maxNameLength bounds a channel's or user's name in characters: Slack's own are no longer than 80.
+// maxNameLength bounds the name of a channel or user, in characters; Slack's own names have at most 80.
 const maxNameLength = 80
 
 func checkName(path, name string) error {
 	if utf8.RuneCountInString(name) > maxNameLength || plain(name, maxNameLength) != name {
-		return bellhop.Invalid(path, "use a name of at most 80 characters, without blanks around it")
+		return bellhop.Invalid(path, "use a name of at most 80 characters, without blanks at its ends")
 	}
 	return nil
 }
@@ -48,8 +50,8 @@ type renderer struct{ sendSettings }
 
 var _ provider.ReplyJudge = (*renderer)(nil)
 
-// Render writes a message that tells of ev. It is the same on each attempt: Slack has no id by which it could know a
-// repeat, so one that came without our knowing is shown twice.
+// Render renders a message about ev, the same on each attempt. Slack has no message ids to recognize a repeat by, so a message whose
+// answer was lost is shown twice.
 func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := strictjson.Encode(r.message(ev))
 	if err != nil {
@@ -73,4 +75,38 @@ func (r *renderer) message(ev *bellhop.Event) message {
 	}
 	m.Text, m.Blocks, m.UnfurlLinks = c.text, c.blocks, new(bool)
 	return m
+}
+
+// forbidden lists the codes of Slack for a webhook that may not post to its channel. A 403 without one of them comes from another
+// server, such as a proxy, and may be temporary.
+// Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+var forbidden = []string{"action_prohibited", "posting_to_general_channel_denied", "team_disabled", "invalid_token"}
+
+// Judge implements [provider.ReplyJudge]. Slack answers in plain text: "ok", or the code of an error.
+//
+//	200           delivered, unless the body is a web page, which Slack does not send
+//	400           the message is invalid, and a retry would be too
+//	403           with one of Slack's codes: the webhook cannot be used any more
+//	404, 410      the webhook is deleted, or its channel is archived
+//	other         decided by the status: 429 after Retry-After, 5xx by the schedule
+//
+// Other systems that accept Slack's messages answer 200 with words other than "ok". A retry would show the message twice.
+func (r *renderer) Judge(status int, body []byte) bellhop.Outcome {
+	body = bytes.TrimSpace(body)
+	switch status {
+	case http.StatusOK:
+		if bytes.HasPrefix(body, []byte("<")) {
+			return bellhop.OutcomeRetry
+		}
+		return bellhop.OutcomeDelivered
+	case http.StatusBadRequest:
+		return bellhop.OutcomeDead
+	case http.StatusForbidden:
+		if slices.Contains(forbidden, string(body)) {
+			return bellhop.OutcomeDisable
+		}
+	case http.StatusNotFound, http.StatusGone:
+		return bellhop.OutcomeDisable
+	}
+	return ""
 }

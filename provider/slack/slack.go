@@ -1,14 +1,14 @@
-// Package slack understands Slack, which both calls and is called.
+// Package slack receives the calls of Slack to an app, and sends messages to Slack.
 //
-// Slack calls an app's Request URL with events, slash commands and what people do with the app's messages. Each call
-// is signed: X-Slack-Signature is an HMAC of X-Slack-Request-Timestamp and the body. Before Slack sends events to a
-// URL, it asks for a challenge to be repeated, in a call that is signed as well.
+// Slack calls the Request URL of an app with events, slash commands and interactions with the app's messages. Each call is signed:
+// X-Slack-Signature is an HMAC over X-Slack-Request-Timestamp and the body. Before Slack sends events to a URL, the URL must repeat
+// a challenge, which comes in a signed call too.
 //
-// Without the server: [Verify] with the headers, the body as it came, the time and the signing secret; then repeat the
-// challenge of a url_verification. [Provider.OpenCaller] calls as Slack does.
+// Without the server, call [Verify] with the headers, the raw body, the time and the signing secret, and repeat the challenge of a
+// url_verification. [Provider.OpenCaller] calls as Slack does.
 //
-// To Slack goes another form: a message to an incoming webhook, whose URL is its only secret. [Provider.OpenSender]
-// writes one for any event, and shows an alarm of Boro's as what it is.
+// Messages to Slack have another form: they go to an incoming webhook, whose URL is its only secret. [Provider.OpenSender] renders a
+// message for any event, and a special one for an alarm of Boro.
 //
 // Sources:
 //   - https://docs.slack.dev/authentication/verifying-requests-from-slack
@@ -26,7 +26,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// Provider receives what Slack calls with, calls as Slack does, and sends messages to Slack.
+// Provider receives Slack's calls, makes such calls, and sends messages to Slack.
 type Provider struct{}
 
 var (
@@ -35,7 +35,7 @@ var (
 )
 
 type settings struct {
-	SigningSecret provider.Secrets `json:"signing_secret"` // their characters are the keys
+	SigningSecret provider.Secrets `json:"signing_secret"` // the key is the text of the secret
 	Tolerance     string           `json:"tolerance"`
 }
 

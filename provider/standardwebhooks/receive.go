@@ -15,17 +15,17 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// DefaultType is the type of an event whose body does not name one.
+// DefaultType is the type of an event whose body names no type.
 const DefaultType = "standardwebhooks.message"
 
 type receiver struct {
 	keys      []signature.StandardKey
 	tolerance time.Duration
-	family    family // of the headers that count; "" is either
+	family    family // whose headers count; "" is either family
 	now       func() time.Time
 }
 
-// oddID reports whether a refused request has an id that no sender makes: that is no forgery, but no request of ours.
+// oddID reports whether a refused request has an id that no sender makes. Such a request is malformed rather than forged.
 func oddID(h http.Header) bool {
 	for _, f := range [...]family{familyWebhook, familySvix} {
 		id := h.Get(f.id())
@@ -36,7 +36,7 @@ func oddID(h http.Header) bool {
 	return false
 }
 
-// Receive verifies the signature and looks for a type in the body.
+// Receive verifies the signature and reads the type from the body.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	if req.Method != http.MethodPost {
 		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", provider.ErrMethod)
@@ -44,7 +44,7 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	h := r.family.only(req.Header)
 	id, err := signature.VerifyStandardHeader(h, req.Body, r.keys, r.now(), r.tolerance)
 	if err != nil && oddID(h) {
-		return provider.Receipt{}, fmt.Errorf("standardwebhooks: an id too long, or with control characters: %w", provider.ErrBody)
+		return provider.Receipt{}, fmt.Errorf("standardwebhooks: the id is too long or has control characters: %w", provider.ErrBody)
 	}
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", err)
@@ -62,8 +62,8 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	}}}, nil
 }
 
-// describe returns the type and the time that body gives, as the specification recommends. A body that is no JSON
-// object, or an ambiguous one, is signed all the same; it has the default type and no time.
+// describe returns the type and the time in body, at the places that the specification recommends. A body that is not a JSON
+// object, or repeats a name, is signed like any other; it has the default type and no time.
 func describe(body []byte) (kind string, at time.Time) {
 	var typeValue, timeValue []byte
 	err := strictjson.Object(body, func(name, value []byte) {
@@ -85,7 +85,7 @@ func describe(body []byte) (kind string, at time.Time) {
 	return kind, provider.Time(text)
 }
 
-// attemptTime returns the timestamp of a request that was verified.
+// attemptTime returns the timestamp of a verified request.
 func attemptTime(h http.Header) time.Time {
 	text := h.Get(familyWebhook.timestamp())
 	if text == "" {

@@ -16,7 +16,7 @@ type renderer struct {
 	family family
 }
 
-// Render sends the event's bytes as they are, signed for this attempt.
+// Render renders the event's own bytes, signed for this attempt.
 func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	id := messageID(ev)
 	sig, err := signature.SignStandard(r.keys, id, at.Time, ev.Body)
@@ -31,8 +31,8 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.
 	}}, nil
 }
 
-// messageID returns the id under which every receiver knows ev: the one it came with if it came as a Standard
-// Webhook, else its own.
+// messageID returns the webhook-id of ev, which is the same for all receivers: the id that ev came with, if it came as a
+// Standard Webhook, otherwise its own.
 func messageID(ev *bellhop.Event) string {
 	id := ev.ProviderID
 	came := id != "" && (ev.Header.Get(familyWebhook.id()) == id || ev.Header.Get(familySvix.id()) == id)

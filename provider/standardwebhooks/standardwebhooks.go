@@ -1,11 +1,11 @@
-// Package standardwebhooks understands Standard Webhooks: every system that signs as the specification of that name
-// says, under the names webhook-* or, as the customers of Svix do, svix-*.
+// Package standardwebhooks implements Standard Webhooks, for every system that signs by the specification of that name. Its
+// headers begin with webhook- or, at customers of Svix, with svix-.
 //
 // A request carries webhook-id, which is the same for each attempt; webhook-timestamp, the time of this attempt; and
-// webhook-signature, one or more signatures of both and the body. Any body is taken, for its bytes are signed; if it
-// is a JSON object with a "type" and a "timestamp", the event gets them.
+// webhook-signature, one or more signatures over both and the body. Any body is accepted, because its bytes are signed. If the
+// body is a JSON object with a "type" and a "timestamp", the event gets them.
 //
-// Without the server: signature.ParseStandardKey reads the secret, and verifying is [signature.VerifyStandardHeader].
+// Without the server, parse the secret with [signature.ParseStandardKey] and verify with [signature.VerifyStandardHeader].
 //
 // Sources:
 //   - https://www.standardwebhooks.com
@@ -15,6 +15,7 @@ package standardwebhooks
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -39,7 +40,7 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	keys, err := parseKeys(s.Secret, "whsk_", "is a private key; a source only verifies, with the whpk_ that belongs to it")
+	keys, err := parseKeys(s.Secret, "whsk_", "is a private key, but a source only verifies; use the public key (whpk_) that belongs to it")
 	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, signature.StandardTolerance)
 	family, familyErr := readFamily(s.Family, "")
 	if err := bellhop.Join("", err, toleranceErr, familyErr); err != nil {
@@ -59,7 +60,7 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	keys, err := parseKeys(s.Secret, "whpk_", "is a public key, which cannot sign; use a whsec_ or whsk_")
+	keys, err := parseKeys(s.Secret, "whpk_", "is a public key, which cannot sign; use a secret (whsec_) or a private key (whsk_)")
 	family, familyErr := readFamily(s.Family, familyWebhook)
 	if err := bellhop.Join("", err, familyErr); err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	return &renderer{keys: keys, family: family}, nil
 }
 
-// parseKeys reads secrets. Those of the kind that begins with unfit are refused for the reason given.
+// parseKeys parses secrets. It refuses those that begin with unfit, for the given reason.
 func parseKeys(secrets provider.Secrets, unfit, reason string) ([]signature.StandardKey, error) {
 	return provider.ReadSecrets("secret", secrets, func(text string) (signature.StandardKey, error) {
 		if strings.HasPrefix(text, unfit) {
@@ -75,4 +76,43 @@ func parseKeys(secrets provider.Secrets, unfit, reason string) ([]signature.Stan
 		}
 		return signature.ParseStandardKey(text)
 	})
+}
+
+// A family is what the names of a request's three headers begin with, in canonical form. Families are never mixed.
+type family string
+
+const (
+	familyWebhook family = "Webhook-"
+	familySvix    family = "Svix-"
+)
+
+func (f family) id() string        { return string(f) + "Id" }
+func (f family) timestamp() string { return string(f) + "Timestamp" }
+func (f family) signature() string { return string(f) + "Signature" }
+
+// readFamily parses the setting header_family; "" is standard.
+func readFamily(text string, standard family) (family, error) {
+	switch text {
+	case "":
+		return standard, nil
+	case "webhook":
+		return familyWebhook, nil
+	case "svix":
+		return familySvix, nil
+	}
+	return "", bellhop.Invalid("header_family", "use webhook or svix")
+}
+
+// only returns the headers of h that belong to the family, or h itself for either family.
+func (f family) only(h http.Header) http.Header {
+	if f == "" {
+		return h
+	}
+	kept := make(http.Header, 3)
+	for _, name := range []string{f.id(), f.timestamp(), f.signature()} {
+		if values := h.Values(name); len(values) > 0 {
+			kept[name] = values
+		}
+	}
+	return kept
 }

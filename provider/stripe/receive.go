@@ -1,23 +1,26 @@
 package stripe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 type receiver struct {
 	secrets   [][]byte
 	tolerance time.Duration
-	livemode  *bool // the only one taken; nil is either
+	livemode  *bool // the only accepted mode; nil accepts both
 	now       func() time.Time
 }
 
-// Receive verifies the signature, then reads the event.
+// Receive verifies the signature, then parses the event.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	e, err := r.read(req)
 	if err != nil {
@@ -48,4 +51,70 @@ func (r *receiver) read(req *provider.Request) (event, error) {
 		return e, fmt.Errorf("%w: livemode is not that of settings.livemode", provider.ErrForbidden)
 	}
 	return e, nil
+}
+
+// typePrefix precedes Stripe's type in the type of an event, because Stripe's words are not globally unique.
+const typePrefix = "stripe."
+
+// An event holds the members of a body that this package reads. Snapshot and thin events differ in two of them: created is a
+// number of seconds in a snapshot event and RFC 3339 in a thin one, and the id of the object has another place.
+type event struct {
+	id        string
+	eventType string // "stripe.invoice.paid"
+	subject   string
+	created   time.Time
+	livemode  bool
+}
+
+// parse parses a body. Its error wraps provider.ErrBody if the body is not a JSON object, has no id, or has no type that is a
+// word. Every other member may be absent or of another kind; it then counts as empty.
+func parse(body []byte) (event, error) {
+	var e event
+	var kind, data, related []byte
+	err := strictjson.Object(body, func(name, value []byte) {
+		switch string(name) {
+		case "id":
+			e.id, _ = strictjson.Key(value)
+		case "type":
+			kind = value
+		case "created":
+			e.created = parseTime(value)
+		case "livemode":
+			e.livemode = string(value) == "true"
+		case "data":
+			data = value
+		case "related_object":
+			related = value
+		}
+	})
+	if err != nil {
+		return e, err
+	}
+	text, _ := strictjson.Text(kind)
+	e.eventType = typePrefix + text
+	if e.id == "" || text == "" || !provider.Word(e.eventType) {
+		return e, fmt.Errorf("%w: an event has an id and a type", provider.ErrBody)
+	}
+	e.subject = subject(data, related)
+	return e, nil
+}
+
+// subject returns the id of the object of an event: data.object.id in a snapshot event, related_object.id in a thin one. Some
+// objects, such as a balance, have no id.
+func subject(data, related []byte) string {
+	object, _ := strictjson.Find(data, "object") // null and other kinds have no members
+	return provider.Subject(cmp.Or(strictjson.FindText(object, "id"), strictjson.FindText(related, "id")))
+}
+
+// parseTime parses a time in whole seconds since 1970 or in RFC 3339. It returns the zero Time for any other value.
+func parseTime(value []byte) time.Time {
+	if text, ok := strictjson.Text(value); ok {
+		return provider.Time(text)
+	}
+	seconds, err := strconv.ParseInt(string(value), 10, 64)
+	t := time.Unix(seconds, 0).UTC()
+	if err != nil || t.Year() < 1970 || t.Year() > 2199 {
+		return time.Time{}
+	}
+	return t
 }

@@ -1,12 +1,16 @@
 package stripe
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -34,11 +38,11 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 
 type renderer struct {
 	secrets    [][]byte
-	apiVersion *string // nil is null
+	apiVersion *string // nil renders null
 	livemode   bool
 }
 
-// Render sends an event that came from Stripe as it is, and any other as a snapshot event, signed for this attempt.
+// Render renders an event that came from Stripe with its own bytes, and any other as a snapshot event, signed for this attempt.
 func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := r.body(ev)
 	if err != nil {
@@ -63,4 +67,103 @@ func (r *renderer) body(ev *bellhop.Event) ([]byte, error) {
 		}
 	}
 	return r.newSnapshot(ev)
+}
+
+// A snapshot is an event in Stripe's form, with the changed object.
+// Source: https://docs.stripe.com/api/events/object
+type snapshot struct {
+	ID              string       `json:"id"`
+	Object          string       `json:"object"`
+	APIVersion      *string      `json:"api_version"`
+	Created         int64        `json:"created"`
+	Data            snapshotData `json:"data"`
+	Livemode        bool         `json:"livemode"`
+	PendingWebhooks int          `json:"pending_webhooks"`
+	Request         struct {
+		ID             *string `json:"id"`
+		IdempotencyKey *string `json:"idempotency_key"`
+	} `json:"request"` // the API call that caused the event: none
+	Type string `json:"type"`
+}
+
+type snapshotData struct {
+	Object json.RawMessage `json:"object"`
+}
+
+// newSnapshot encodes ev as a snapshot event, with the same bytes on each attempt. Its id is that of ev, so that the receiver can
+// recognize repeats; Bellhop's ids look like Stripe's.
+func (r *renderer) newSnapshot(ev *bellhop.Event) ([]byte, error) {
+	s := snapshot{
+		ID:              ev.ID,
+		Object:          "event",
+		APIVersion:      r.apiVersion,
+		Created:         max(0, ev.HappenedAt().Unix()),
+		Livemode:        r.livemode,
+		PendingWebhooks: 1,
+		Type:            snapshotType(ev.Type),
+	}
+	for _, object := range newObjects(ev) {
+		s.Data.Object = object
+		body, err := json.Marshal(s)
+		if err == nil && isObject(body) {
+			return body, nil
+		}
+	}
+	return nil, errors.New("the event cannot be written as JSON")
+}
+
+// isObject reports whether body is a JSON object that our own Receiver accepts.
+func isObject(body []byte) bool { return strictjson.Object(body, func(_, _ []byte) {}) == nil }
+
+// snapshotType turns text into a type in Stripe's form: without typePrefix, short enough to take it again, and with "_" in place
+// of characters that a type cannot have.
+func snapshotType(text string) string {
+	text = strings.TrimPrefix(text, typePrefix)
+	text = text[:min(len(text), bellhop.MaxTypeLength-len(typePrefix))]
+	if text == "" {
+		return "event"
+	}
+	if provider.Word(text) {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && provider.Word(string(r)) {
+			return r
+		}
+		return '_'
+	}, text)
+}
+
+// A carrier takes the place of Stripe's object if the body of an event is not a JSON object.
+type carrier struct {
+	ID         string          `json:"id,omitempty"` // the subject of the event
+	Object     string          `json:"object"`
+	Data       json.RawMessage `json:"data,omitempty"` // the body, if it is JSON
+	DataBase64 string          `json:"data_base64,omitempty"`
+}
+
+// newObjects returns the possible objects for the body of ev, best first: the body itself, a carrier with the body as JSON, and a
+// carrier with the body in Base64, which always works. A body that is not UTF-8 goes in Base64, because Stripe's libraries
+// verify the text that they decoded.
+func newObjects(ev *bellhop.Event) []json.RawMessage {
+	c := carrier{ID: ev.Subject, Object: "bellhop.body"}
+	var objects []json.RawMessage
+	if utf8.Valid(ev.Body) && isObject(ev.Body) {
+		objects = append(objects, ev.Body)
+	}
+	if utf8.Valid(ev.Body) && json.Valid(ev.Body) {
+		c.Data = ev.Body
+		objects = append(objects, c.encode())
+		c.Data = nil
+	}
+	c.DataBase64 = base64.StdEncoding.EncodeToString(ev.Body)
+	return append(objects, c.encode())
+}
+
+func (c carrier) encode() json.RawMessage {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		panic("stripe: valid JSON and text cannot be encoded: " + err.Error())
+	}
+	return raw
 }

@@ -1,11 +1,11 @@
-// Package stripe understands the webhooks of Stripe: snapshot events, which carry the object that changed, and thin
-// events, which only name it.
+// Package stripe implements the webhooks of Stripe: snapshot events, which contain the changed object, and thin events, which
+// only name it.
 //
-// A request carries one event as a JSON object. Its Stripe-Signature header has the time of the attempt and, for each
-// secret in use, a signature of that time and the body's bytes. Repeats are known by the event's id.
+// A request carries one event as a JSON object. Its Stripe-Signature header has the time of the attempt and, for each secret in
+// use, a signature over that time and the bytes of the body. Repeats have the same event id.
 //
-// Without the server: [Verify] with the headers, the body as it came, the time and the signing secret, whsec_ included.
-// [Sign] makes the header's value.
+// Without the server, call [Verify] with the headers, the raw body, the time and the signing secret, including its prefix
+// whsec_. [Sign] returns the value of the header.
 //
 // Sources:
 //   - https://docs.stripe.com/webhooks
@@ -27,10 +27,10 @@ type Provider struct{}
 
 var _ provider.Sender = Provider{}
 
-// DefaultTolerance is how far a request's time may be from now, either way, as in Stripe's own libraries.
+// DefaultTolerance is the largest accepted difference between the time of a request and now, as in Stripe's own libraries.
 const DefaultTolerance = 5 * time.Minute
 
-// checkSecrets refuses what anybody knows of a secret: how it begins.
+// checkSecrets refuses a secret that is only the public prefix.
 func checkSecrets(secrets provider.Secrets) error {
 	if err := secrets.Check("secret"); err != nil {
 		return err
@@ -44,7 +44,7 @@ func checkSecrets(secrets provider.Secrets) error {
 }
 
 type settings struct {
-	Secret    provider.Secrets `json:"secret"` // the keys are their text, whsec_ included: what stands behind it is no Base64 to Stripe
+	Secret    provider.Secrets `json:"secret"` // the key is the whole text, including whsec_: Stripe does not decode it
 	Tolerance string           `json:"tolerance"`
 	Livemode  *bool            `json:"livemode"`
 }

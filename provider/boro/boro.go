@@ -1,16 +1,16 @@
-// Package boro understands the webhook notifications of Elecard Boro, which monitors video streams.
+// Package boro receives and sends the webhook notifications of Elecard Boro, which monitors video streams.
 //
-// Boro posts one JSON object for each alarm that begins (Active), for each that ends (Cleared), and for each trigger
-// that has no end (Event). Where the notification profile says so, it signs them: the Authorization header carries
-// "APIAuth-HMAC-SHA256", the profile's id, and an HMAC of method, content type, hash of the body, URI and date. It
-// asks for no handshake, puts one notification into a request, and does not say that it repeats what was not taken.
+// Boro posts one JSON object when an alarm begins (Active), when it ends (Cleared), and for each trigger without an end (Event). If
+// the notification profile says so, it signs the requests: the Authorization header has "APIAuth-HMAC-SHA256", the id of the
+// profile, and an HMAC over method, content type, hash of the body, URI and date. Boro makes no handshake and puts one notification
+// into a request. Its documentation does not mention retries.
 //
-// Without the server: [Verify] with the profile's id and the key after hex decoding, over the URI that Boro posted to, and
-// [Parse] to read. [Sign] makes the headers.
+// Without the server, call [Verify] with the id of the profile and the hex-decoded key, over the URI that Boro posted to, and [Parse]
+// for the body. [Sign] returns the headers.
 //
-// The product's help says what is signed, but not how the hash and the signature are written, nor how long a
-// signature holds. There we follow the Ruby library whose scheme it is by name and by form, api-auth; where a server
-// differs from it, the source's settings say how.
+// The product's help says which parts are signed, but not how hash and signature are encoded and how long a signature is valid. For
+// these, this package follows the Ruby library api-auth, whose scheme has the same name and form. Settings of the source adapt it to
+// a server that differs.
 //
 // Sources:
 //   - https://boro.elecard.com/docs/en/UserGuide/Introduction/description.html, chapter Webhook
@@ -71,14 +71,14 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	return &receiver{verifier: v, prefix: s.PathPrefix, path: s.Path, now: env.Now}, nil
 }
 
-// checkUnauthenticated refuses what would look like a protection and be none.
+// checkUnauthenticated refuses settings of a check that unauthenticated switches off.
 func (s *settings) checkUnauthenticated() error {
 	var errs []error
 	if s.ProfileID != "" {
-		errs = append(errs, bellhop.Invalid("profile_id", "leave it out where unauthenticated is true; nothing is checked then"))
+		errs = append(errs, bellhop.Invalid("profile_id", "leave it out: with unauthenticated nothing is checked"))
 	}
 	if len(s.SecretKey) > 0 {
-		errs = append(errs, bellhop.Invalid("secret_key", "leave it out where unauthenticated is true; nothing is checked then"))
+		errs = append(errs, bellhop.Invalid("secret_key", "leave it out: with unauthenticated nothing is checked"))
 	}
 	return bellhop.Join("", errs...)
 }
@@ -89,16 +89,16 @@ func (s *settings) verifier() (*verifier, error) {
 	hashes, hashErr := readEncoding("hash_encoding", s.HashEncoding)
 	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, DefaultTolerance)
 	if s.AnyDate && s.Tolerance != "" {
-		toleranceErr = bellhop.Invalid("tolerance", "leave it out where any_date is true")
+		toleranceErr = bellhop.Invalid("tolerance", "leave it out: with any_date no date is checked")
 	}
 	err := bellhop.Join("", checkProfileID(s.ProfileID), keyErr, signatureErr, hashErr, toleranceErr)
 	return &verifier{profileID: s.ProfileID, keys: keys, signatures: signatures, hashes: hashes, tolerance: tolerance, anyDate: s.AnyDate}, err
 }
 
-// maxProfileID bounds a profile's id in bytes; Boro's are short numbers.
+// maxProfileID bounds the id of a profile, in bytes; Boro's ids are short numbers.
 const maxProfileID = 128
 
-// checkProfileID lets through what can stand in front of the colon in an Authorization header.
+// checkProfileID accepts ids that can precede the colon in an Authorization header.
 func checkProfileID(id string) error {
 	switch {
 	case id == "":
@@ -109,7 +109,7 @@ func checkProfileID(id string) error {
 	return nil
 }
 
-// decodeKeys returns the bytes that secrets may stand for, by key_encoding: "hex", "raw", or "auto" for both.
+// decodeKeys returns the possible keys of secrets by key_encoding: "hex", "raw", or "auto" for both.
 func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
 	const path = "secret_key"
 	var as []signature.KeyEncoding
@@ -134,7 +134,7 @@ func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
 			switch {
 			case err == nil:
 				keys = append(keys, key)
-			case encoding != "auto": // there, a text that is not hex is the key itself
+			case encoding != "auto": // with auto, a text that is not hex is the key itself
 				errs = append(errs, bellhop.Invalid(secrets.Path(path, i), err.Error()))
 			}
 		}
@@ -142,8 +142,7 @@ func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
 	return keys, bellhop.Join("", errs...)
 }
 
-// readEncoding returns the ways in which a hash may be written, by the setting at path: "base64", "hex", or "auto"
-// for both.
+// readEncoding returns the possible encodings of a hash by the setting at path: "base64", "hex", or "auto" for both.
 func readEncoding(path, text string) ([]signature.Encoding, error) {
 	switch text {
 	case "", "base64":
@@ -165,7 +164,7 @@ func (s *settings) checkPaths() error {
 		errs = append(errs, bellhop.Invalid("path", "use a path that begins with /, such as /alarms/boro, without a query"))
 	}
 	if s.Path != "" && s.PathPrefix != "" {
-		errs = append(errs, bellhop.Invalid("path_prefix", "leave it out where path is set; that is the whole path"))
+		errs = append(errs, bellhop.Invalid("path_prefix", "leave it out: path is the whole path already"))
 	}
 	return bellhop.Join("", errs...)
 }

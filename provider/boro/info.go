@@ -31,29 +31,29 @@ func (Provider) Guide() provider.Guide {
 		Setup: []string{
 			"In Boro, open the project's settings, go to *Notifications*, *Webhook*, and click *Create profile*.",
 			"Switch *Enable Webhook notifications* on and put `https://YOUR-HOST/in/SOURCE` into *URL*.",
-			"Switch *Sign requests* on, make a *Secret Key* (for instance with `openssl rand -hex 32`) and enter it. Set the same text as this source's `secret_key`.",
-			"Save the profile. Its id is the number behind `notif_id=` in the address of the profile's page; set it as `profile_id`.",
-			"Click *Send test message*. It is to appear among the source's events; if it was refused, *requests* says why.",
-			"Choose the profile, the triggers and their levels for your tasks, as for any other kind of notification.",
+			"Switch *Sign requests* on, make a *Secret Key* (for example with `openssl rand -hex 32`) and enter it. Set the same text as `secret_key` of the source.",
+			"Save the profile. Its id is the number after `notif_id=` in the address of the profile's page; set it as `profile_id`.",
+			"Click *Send test message*. It appears among the events of the source; if it was refused, *requests* says why.",
+			"Choose the profile, the triggers and their levels for your tasks, as for other kinds of notifications.",
 		},
 		SendSetup: []string{
-			"Take the URL of a system that reads Boro's notifications.",
-			"If it checks signatures, agree on a profile id and a secret key in hex, such as `openssl rand -hex 32` prints.",
+			"Use the URL of a system that receives Boro's notifications.",
+			"If that system checks signatures, agree on a profile id and a secret key in hex, such as the output of `openssl rand -hex 32`.",
 		},
 		Notes: []string{
-			"**Types.** `boro.Active` when an alarm begins, `boro.Cleared` when it ends, `boro.Event` for a trigger that has no end. A status that is none of these is kept under its own name; what has no status, as a test message may, is `boro.Message`.",
-			"**Pairs.** The Active and the Cleared of one alarm have the same subject: their `referenceNumber`. The subject of any other notification is its `task_uri`. The order in which they come is not promised, so that a Cleared may be there before its Active.",
-			"**Time.** Of a Cleared it is `time_end`; of any other notification it is `time`.",
-			"**Repeats** are known by `profile_name`, `sequenceId` and `time` together. Boro does not say that it repeats a notification that was not taken, nor what it takes for taken: a gap in `sequenceId` is one that was lost. A message without a number, such as a test message, is known by its signature.",
-			"**Triggers** are named in the language of the server's interface. Do not rely on their text across servers.",
-			"**What is signed.** Method, Content-Type with its parameters, hash of the body, path and query as Boro sent them, and Date. A proxy may change the host, but neither path nor query: where yours does, set `path_prefix` or `path`. Where the request line carries a whole URL, its scheme and host are left out. A Content-Type set among the profile's custom headers must not have a comma.",
-			"**Where sources disagree.** Boro says that the key is in hex; api-auth takes the characters of a key as they are. Boro leaves open how the signature and the hash are written; api-auth writes both in Base64. If nothing of a server's is taken, try `key_encoding`, `signature_encoding` and `hash_encoding` with `auto`, then set what holds. A server need not send the hash of the body as a header: it is always computed here.",
-			"**Sending.** One notification is one request. Events of other systems are sent as an Event of level `info` with the event's type as trigger and its body among the details.",
+			"**Types.** `boro.Active` when an alarm begins, `boro.Cleared` when it ends, `boro.Event` for a trigger that has no end. Another status keeps its own name. A message without a status, such as a test message, is `boro.Message`.",
+			"**Pairs.** The Active and the Cleared of one alarm have the same subject: their `referenceNumber`. The subject of any other notification is its `task_uri`. Their order is not guaranteed: a Cleared may arrive before its Active.",
+			"**Time** is `time_end` for a Cleared, and `time` for any other notification.",
+			"**Repeats** are recognized by `profile_name`, `sequenceId` and `time` together. Boro's documentation mentions neither retries nor which answers count as success: a gap in `sequenceId` is a lost notification. A message without a number, such as a test message, is recognized by its signature.",
+			"**Triggers** have names in the language of the server's interface. Do not rely on their text across servers.",
+			"**The signature** covers the method, the Content-Type with its parameters, the hash of the body, the path and query as Boro sent them, and Date. A reverse proxy may change the host; if it changes the path, set `path_prefix` or `path`. If the request line has a whole URL, its scheme and host are left out. A Content-Type among the custom headers of the profile must not contain a comma.",
+			"**Encodings.** Boro says that the key is in hex; api-auth uses the characters of a key unchanged. Boro does not say how the signature and the hash are encoded; api-auth encodes both in Base64. If every request of a server is refused, set `key_encoding`, `signature_encoding` and `hash_encoding` to `auto`, then to the values that work. A server need not send the hash of the body in a header; Bellhop always computes it.",
+			"**Sending.** A request has one notification. An event of another system is sent as an Event of level `info`, with the type of the event as trigger and its body in the details.",
 		},
 	}
 }
 
-// credentialSettings are those of a source and of a destination.
+// credentialSettings returns the settings that sources and destinations share.
 func credentialSettings(toSend bool) []provider.Setting {
 	many, auto := " A list of up to 4 while it is being replaced.", " Or auto, which tries both."
 	if toSend {
@@ -61,38 +61,38 @@ func credentialSettings(toSend bool) []provider.Setting {
 	}
 	return []provider.Setting{
 		{Name: "profile_id", Title: "Profile id", Example: "265",
-			Doc: "The id of the notification profile in Boro. Required, unless nothing is signed."},
+			Doc: "The id of the notification profile in Boro. Required, unless requests are not signed."},
 		{Name: "secret_key", Title: "Secret key", Secret: true, Example: "b4c5d2f0a1e89376245b8c7d6e9f0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b",
-			Doc: "The profile's secret key, in hex. Required, unless nothing is signed." + many},
+			Doc: "The secret key of the profile, in hex. Required, unless requests are not signed." + many},
 		{Name: "key_encoding", Title: "Encoding of the key", Example: "raw",
-			Doc: "How the secret key stands for the key's bytes: hex, or raw for the characters as they are." + auto + " Default: hex."},
+			Doc: "The encoding of the secret key: hex, or raw if its characters are the key." + auto + " Default: hex."},
 	}
 }
 
 var sourceSettings = []provider.Setting{
 	{Name: "signature_encoding", Title: "Encoding of the signature", Example: "auto",
-		Doc: "How the signature is written: base64, hex, or auto for either. Default: base64."},
+		Doc: "The encoding of the signature: base64, hex, or auto for either. Default: base64."},
 	{Name: "hash_encoding", Title: "Encoding of the body's hash", Example: "auto",
-		Doc: "How the hash of the body is written where it is signed: base64, hex, or auto for either. Default: base64."},
+		Doc: "The encoding of the signed hash of the body: base64, hex, or auto for either. Default: base64."},
 	{Name: "tolerance", Title: "Tolerance", Example: "15m", Kind: provider.KindDuration,
-		Doc: "How far the Date of a request may be from now, either way: 1s to 1h. Default: 15m."},
+		Doc: "The largest accepted difference between the Date of a request and now: 1s to 1h. Default: 15m."},
 	{Name: "any_date", Title: "Any date", Example: "true", Kind: provider.KindFlag,
-		Doc: "Takes a request whatever its Date, for a server whose clock is wrong. A caught request can be sent again then; only repeats of what is still kept are known. Default: false."},
+		Doc: "Accepts a request whatever its Date, for a server whose clock is wrong. A captured request can then be sent again; it is recognized only while the event is stored. Default: false."},
 	{Name: "path_prefix", Title: "Path prefix", Example: "/hooks",
-		Doc: "What a proxy in front took away from the beginning of the path: Boro posts to /hooks/in/SOURCE, and /in/SOURCE arrives. Default: nothing."},
+		Doc: "The prefix that a reverse proxy removes from the path: Boro posts to /hooks/in/SOURCE, and Bellhop gets /in/SOURCE. Default: none."},
 	{Name: "path", Title: "Path", Example: "/alarms/boro",
-		Doc: "The path that Boro posts to, where a proxy in front changes it in another way. The query stays as it is. Default: the path that arrives."},
+		Doc: "The path that Boro posts to, if a reverse proxy changes it in another way. The query stays as it is. Default: the path of the request."},
 	{Name: "unauthenticated", Title: "Unauthenticated", Example: "true", Kind: provider.KindFlag,
-		Doc: "Takes notifications from anybody, for a profile that does not sign. Leave profile_id and secret_key out then. Default: false."},
+		Doc: "Accepts notifications from anybody, for a profile that does not sign. Then leave profile_id and secret_key out. Default: false."},
 }
 
 var sendingSettings = []provider.Setting{
 	{Name: "headers", Title: "Custom headers", Example: `{"User-Agent":"Boro","X-Site":"north"}`, Kind: provider.KindObject,
-		Doc: "Headers to send as well. They may replace Content-Type and User-Agent, but not those that frame, sign or date the request. Default: none."},
+		Doc: "Further headers. They may replace Content-Type and User-Agent, but not the headers that frame, sign or date the request. Default: none."},
 	{Name: "levels", Title: "Levels", Example: `["critical","major"]`, Kind: provider.KindList,
-		Doc: "The only levels of Boro notifications to send, without regard to case; others are cancelled. Events of other systems have no level and are sent. Default: all."},
+		Doc: "The levels of Boro notifications to send, in any letter case; deliveries of others are cancelled. Events of other systems have no level and are sent. Default: all."},
 	{Name: "triggers", Title: "Triggers", Example: `["CC error"]`, Kind: provider.KindList,
-		Doc: "The only triggers of Boro notifications to send, as the server names them, without regard to case; others are cancelled. Events of other systems have no trigger and are sent. Default: all."},
+		Doc: "The triggers of Boro notifications to send, as the server names them, in any letter case; deliveries of others are cancelled. Events of other systems have no trigger and are sent. Default: all."},
 }
 
 const byHand = `HOST=https://YOUR-HOST

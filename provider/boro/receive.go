@@ -19,19 +19,19 @@ import (
 )
 
 type receiver struct {
-	verifier     *verifier // nil if nothing is checked
-	prefix, path string    // what a proxy in front took away from the path, or the whole path that Boro knows
+	verifier     *verifier // nil with unauthenticated
+	prefix, path string    // the prefix that a reverse proxy removed from the path, or the whole path that Boro posts to
 	now          func() time.Time
 }
 
-// Receive verifies the signature, then reads the notification.
+// Receive verifies the signature, then parses the notification.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	n, err := r.read(req)
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("boro: %w", err)
 	}
 	key := n.repeatKey()
-	if key == "" && r.verifier != nil { // a message without a number: one that is caught and sent again has the same signature
+	if key == "" && r.verifier != nil { // a message without a number; a captured one that is sent again has the same signature
 		key = provider.RepeatKey(req.Header.Get("Authorization"))
 	}
 	return provider.Receipt{Status: http.StatusOK, Events: []bellhop.Event{{
@@ -57,7 +57,7 @@ func (r *receiver) read(req *provider.Request) (Notification, error) {
 	return Parse(req.Body)
 }
 
-// uri returns target as Boro knows it.
+// uri returns the target that Boro posted to and signed.
 func (r *receiver) uri(target string) string {
 	if r.prefix == "" && r.path == "" {
 		return target
@@ -74,40 +74,40 @@ func (r *receiver) uri(target string) string {
 	return path
 }
 
-// A Notification is one message of Boro's. A text is "" where its member is absent or of another kind; numbers are
-// kept as they are written, since some are larger than 32 bits and some may be absent.
+// A Notification is one message of Boro. A text is "" if its member is absent or of another kind. Numbers are kept as text, because
+// some are larger than 32 bits and some may be absent.
 type Notification struct {
 	Version         string // "1.1"
-	SequenceID      string // number of the message
-	ReferenceNumber string // the number that an Active and its Cleared share
+	SequenceID      string // the number of the message
+	ReferenceNumber string // the same number for an Active and its Cleared
 
 	Project, Probe     string
 	Task, TaskURI      string // the URI need not be HTTP: "udp://239.0.0.1:1234"
-	SubtaskURI         string // of one representation, where the stream has several
+	SubtaskURI         string // the representation, if the stream has several
 	SubtaskDescription string
 
-	Trigger  string // as people call it, in the language of the server's interface
-	Status   string // StatusActive, StatusCleared, StatusEvent, or one that nobody told us of
-	Level    string // severity, by the profile: "major"
+	Trigger  string // the display name, in the language of the server's interface
+	Status   string // StatusActive, StatusCleared, StatusEvent, or an undocumented one
+	Level    string // severity in the profile: "major"
 	Time     string // when the state or the event began; RFC 3339 with the server's offset
 	TimeEnd  string // when the state ended
-	Duration string // for people: "1 s"
+	Duration string // display text: "1 s"
 	Profile  string // the notification profile's name
 
 	PID         string
-	Count       string // of errors
+	Count       string // number of errors
 	CountByPIDs []byte // JSON: an object of PID to number, or an array
 	Details     []byte // JSON object: curl_error, http_error, source_ip
 	Links       []Link // at most 32
 }
 
-// A Link leads to a page of the Boro server.
+// A Link is a link to a page of the Boro server.
 type Link struct {
 	Type string // "task", "subtask" or "profile"
 	Href string
 }
 
-// What the Status of a notification can be.
+// The documented values of Status.
 const (
 	StatusActive  = "Active"
 	StatusCleared = "Cleared"
@@ -116,9 +116,8 @@ const (
 
 const maxLinks = 32
 
-// Parse reads a notification. The only error is one that wraps provider.ErrBody: body is not one JSON object. Any
-// object is taken, since what a test message contains is not published; unknown members are disregarded.
-// The JSON members of the result are parts of body.
+// Parse parses a notification. It accepts every JSON object, because the contents of a test message are not published, and ignores
+// unknown members. Its error wraps provider.ErrBody if body is not one JSON object. The JSON members of the result are parts of body.
 func Parse(body []byte) (Notification, error) {
 	var n Notification
 	var links []byte
@@ -145,7 +144,7 @@ func Parse(body []byte) (Notification, error) {
 	return n, nil
 }
 
-// text returns where the text called name is kept.
+// text returns the field of the text member name.
 func (n *Notification) text(name string) *string {
 	switch name {
 	case "version":
@@ -180,7 +179,7 @@ func (n *Notification) text(name string) *string {
 	return nil
 }
 
-// number returns where the number called name is kept.
+// number returns the field of the number member name.
 func (n *Notification) number(name string) *string {
 	switch name {
 	case "sequenceId":
@@ -195,7 +194,7 @@ func (n *Notification) number(name string) *string {
 	return nil
 }
 
-// readNumber returns the digits of a whole number, which may also stand in quotes; "" for anything else.
+// readNumber returns the digits of a whole number, which may be in quotes, or "" for any other value.
 func readNumber(value []byte) string {
 	text, quoted := strictjson.Text(value)
 	if !quoted {
@@ -208,7 +207,7 @@ func readNumber(value []byte) string {
 	return text
 }
 
-// readLinks reads an array of links; what is none is left out.
+// readLinks parses an array of links and leaves out invalid ones.
 func readLinks(array []byte) []Link {
 	var links []Link
 	err := strictjson.Array(array, func(_ int, item []byte) {
@@ -231,10 +230,10 @@ func readLinks(array []byte) []Link {
 	return links
 }
 
-// typePrefix is in front of an event's type, since the statuses are not unique in the world.
+// typePrefix precedes the status in the type of an event, because the statuses are not globally unique.
 const typePrefix = "boro."
 
-// otherType is the type of what has no status, such as a test message.
+// otherType is the type of a message without a status, such as a test message.
 const otherType = typePrefix + "Message"
 
 func (n *Notification) eventType() string {
@@ -244,13 +243,13 @@ func (n *Notification) eventType() string {
 	return otherType
 }
 
-// subject returns the number that an Active and its Cleared share, or else the stream.
+// subject returns the number that an Active and its Cleared share, or the stream if there is none.
 func (n *Notification) subject() string {
 	return provider.Subject(cmp.Or(n.ReferenceNumber, n.TaskURI))
 }
 
-// repeatKey is the message's number with the profile. The time is in it because numbers may begin anew when a server
-// is set up anew, and an alarm taken for a repeat would be lost.
+// repeatKey is made of the profile, the number of the message and its time. The time is part of it because numbers start again when a
+// server is installed again, and an alarm that is mistaken for a repeat would be lost.
 func (n *Notification) repeatKey() string {
 	if n.SequenceID == "" {
 		return ""
@@ -258,7 +257,7 @@ func (n *Notification) repeatKey() string {
 	return provider.RepeatKey(n.Profile + "/" + n.SequenceID + "/" + n.Time)
 }
 
-// at returns when it happened: for a Cleared, when the state ended.
+// at returns the time of the event: for a Cleared, the end of the state.
 func (n *Notification) at() time.Time {
 	if n.Status == StatusCleared {
 		if end := provider.Time(n.TimeEnd); !end.IsZero() {
@@ -268,7 +267,7 @@ func (n *Notification) at() time.Time {
 	return provider.Time(n.Time)
 }
 
-// A document is a notification as it is written. It has all members that Boro's always have.
+// A document is a notification to encode, with all members that Boro always sends.
 type document struct {
 	Version    string   `json:"version"`
 	SequenceID int64    `json:"sequenceId"`
@@ -284,42 +283,42 @@ type document struct {
 	Details    *details `json:"details,omitempty"`
 }
 
-// details are what a notification tells of another system's event.
+// details holds the data of another system's event in a notification.
 type details struct {
 	EventID     string          `json:"event_id"`
 	ContentType string          `json:"content_type,omitempty"`
 	Data        json.RawMessage `json:"data,omitempty"`        // the body, if it is a JSON object or array
-	DataText    string          `json:"data_text,omitempty"`   // or else if it is text
-	DataBase64  []byte          `json:"data_base64,omitempty"` // or else
+	DataText    string          `json:"data_text,omitempty"`   // otherwise the body, if it is text
+	DataBase64  []byte          `json:"data_base64,omitempty"` // otherwise the body in Base64
 }
 
 const (
 	version    = "1.1"
-	self       = "Bellhop"                       // in the place of a project, probe or profile
-	levelInfo  = "info"                          // in the place of a severity
+	self       = "Bellhop"                       // for project, probe and profile
+	levelInfo  = "info"                          // for the severity
 	timeFormat = "2006-01-02T15:04:05.000-07:00" // milliseconds and an offset, as Boro writes it
 )
 
-// Bounds in bytes. Data in Base64 is always within those of a notification.
+// Bounds in bytes. maxData in Base64 fits into maxBody.
 const (
-	maxBody = 1 << 20   // of a notification: what receivers take
-	maxData = 700 << 10 // of another system's event within it
+	maxBody = 1 << 20   // of a notification, as receivers accept it
+	maxData = 700 << 10 // of another system's event in a notification
 )
 
-// TestMessage returns what the button "Send test message" sends at that time: a notification of an event that no probe
-// registered. Boro does not publish the contents of its own.
+// TestMessage returns the body that the button "Send test message" sends at that time: a notification of an Event without a probe. Boro
+// does not publish the contents of its own test message.
 func TestMessage(at time.Time) []byte {
 	body, err := strictjson.Encode(document{
 		Version: version, SequenceID: at.UnixMilli(), Project: self, Probe: self, TaskURI: "bellhop:test", Task: "Test",
 		Trigger: "Test message", Status: StatusEvent, Level: levelInfo, Time: at.Format(timeFormat), Profile: self,
 	})
 	if err != nil {
-		panic(err) // there is nothing in it that could fail
+		panic(err) // a document always encodes
 	}
 	return body
 }
 
-// newNotification writes ev as Boro would, the same bytes on each attempt.
+// newNotification encodes ev as a notification of Boro, with the same bytes on each attempt.
 func newNotification(ev *bellhop.Event) ([]byte, error) {
 	d := document{
 		Version:    version,
@@ -338,8 +337,8 @@ func newNotification(ev *bellhop.Event) ([]byte, error) {
 	return d.withData(ev.Body)
 }
 
-// withData writes d with data among its details, in the plainest form in which it can stand there: as JSON, as text
-// or in Base64. Without data, and where it is too long, it is left out.
+// withData encodes d with data in its details, in the simplest form that works: JSON, text or Base64. Data that is empty or too long is
+// left out.
 func (d document) withData(data []byte) ([]byte, error) {
 	if len(data) == 0 || len(data) > maxData {
 		return strictjson.Encode(d)
@@ -363,20 +362,20 @@ func (d document) withData(data []byte) ([]byte, error) {
 	return strictjson.Encode(d)
 }
 
-// readable reports whether a receiver takes body: not too long with all that had to be escaped, not too deep with data
-// further down, no name twice.
+// readable reports whether a receiver accepts body: with escapes it is not too long, with the nested data not too deep, and no name is
+// repeated.
 func readable(body []byte) bool {
 	return len(body) <= maxBody && strictjson.Object(body, func(_, _ []byte) {}) == nil
 }
 
-// isComposite reports whether body begins as a JSON object or array does.
+// isComposite reports whether body begins like a JSON object or array.
 func isComposite(body []byte) bool {
 	body = bytes.TrimLeft(body, " \t\r\n")
 	return len(body) > 0 && (body[0] == '{' || body[0] == '[')
 }
 
-// sequenceID derives a message's number from an event's id, so that the receiver knows repeats. It has 53 bits,
-// which every reader of JSON keeps whole.
+// sequenceID derives the number of a message from the id of an event, so that the receiver recognizes repeats. It has 53 bits, which
+// every JSON decoder keeps exact.
 func sequenceID(id string) int64 {
 	sum := sha256.Sum256([]byte(id))
 	return int64(binary.BigEndian.Uint64(sum[:]) >> 11)

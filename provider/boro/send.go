@@ -41,7 +41,7 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	return &renderer{profileID: s.ProfileID, key: key, headers: headers, levels: s.Levels, triggers: s.Triggers}, nil
 }
 
-// key returns the key to sign with, or nil where neither it nor a profile is set: then nothing is signed.
+// key returns the key to sign with, or nil if neither a key nor a profile is set; then requests are not signed.
 func (s *sendSettings) key() ([]byte, error) {
 	if s.ProfileID == "" && s.SecretKey == nil {
 		return nil, nil
@@ -75,12 +75,12 @@ func checkFilter(path string, wanted []string) error {
 
 type renderer struct {
 	profileID        string
-	key              []byte      // nil signs nothing
-	headers          http.Header // Content-Type among them
-	levels, triggers []string    // empty is all
+	key              []byte      // nil: requests are not signed
+	headers          http.Header // with Content-Type
+	levels, triggers []string    // empty selects all
 }
 
-// Render sends an event that came from Boro as it is, and any other as a notification that tells of it.
+// Render renders an event that came from Boro with its own bytes, and any other event as a notification about it.
 func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := r.body(ev)
 	if err != nil {
@@ -101,7 +101,7 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.
 	return provider.OutboundRequest{Header: m.Header, Body: body}, nil
 }
 
-// body returns the notification that carries ev, or an error that wraps provider.ErrSkip.
+// body returns the notification for ev, or an error that wraps provider.ErrSkip.
 func (r *renderer) body(ev *bellhop.Event) ([]byte, error) {
 	n, own := ownNotification(ev)
 	switch {
@@ -115,7 +115,7 @@ func (r *renderer) body(ev *bellhop.Event) ([]byte, error) {
 	return ev.Body, nil
 }
 
-// ownNotification reads ev as an event that came from Boro: under a type of ours, with a status, or received without.
+// ownNotification parses ev as an event that came from Boro: with a type of this package, and with the status of that type.
 func ownNotification(ev *bellhop.Event) (Notification, bool) {
 	if !strings.HasPrefix(ev.Type, typePrefix) {
 		return Notification{}, false
@@ -130,28 +130,28 @@ func wanted(list []string, text string) bool {
 	})
 }
 
-// A Message is what a signature covers.
+// A Message holds the parts of a request that a signature covers.
 type Message struct {
 	Method string
-	URI    string      // the target as in the request line: path and query, "/" where it is empty
+	URI    string      // the target in the request line: path and query, "/" if empty
 	Header http.Header // Content-Type, which may be absent, and Date
 	Body   []byte
 }
 
-// signedParts are the parts of a message that are signed, without the hash of its body.
+// signedParts holds the signed parts of a message except the hash of its body.
 type signedParts struct {
 	method, contentType, uri, dateText string
 	date                               time.Time
 }
 
-// read takes the signed parts out of m. Since nothing but commas divides them, there is none in a method or a type,
-// and a date is of one form and length: then only one message has a given text.
+// read returns the signed parts of m. They are separated by commas only, so it refuses a comma in the method or type, and accepts one
+// form of date. Then each signed text belongs to one message.
 func (m Message) read() (s signedParts, err error) {
 	if s.dateText, err = signature.Single(m.Header, "Date"); err != nil {
 		return s, err
 	}
 	if s.date, err = time.Parse(http.TimeFormat, s.dateText); err != nil || s.date.Format(http.TimeFormat) != s.dateText {
-		return s, fmt.Errorf("%w: Date is not such as Sun, 22 Nov 2026 08:15:30 GMT", signature.ErrMalformed)
+		return s, fmt.Errorf("%w: Date must be like Sun, 22 Nov 2026 08:15:30 GMT", signature.ErrMalformed)
 	}
 	if s.contentType, err = signature.Optional(m.Header, "Content-Type"); err != nil {
 		return s, err
@@ -167,7 +167,7 @@ func (s *signedParts) canonical(hash string) []byte {
 	return []byte(s.method + "," + s.contentType + "," + hash + "," + s.uri + "," + s.dateText)
 }
 
-// originForm returns target without the scheme and host that a proxy may be sent (RFC 9112, section 3.2.2).
+// originForm returns target without scheme and host, which a request to a proxy has (RFC 9112, section 3.2.2).
 func originForm(target string) string {
 	for _, scheme := range [...]string{"http://", "https://"} {
 		if len(target) >= len(scheme) && strings.EqualFold(target[:len(scheme)], scheme) {

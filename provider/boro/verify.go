@@ -20,20 +20,19 @@ const (
 	HashHeader          = "X-Authorization-Content-Sha256"
 )
 
-// shortHashHeader is what the product's help calls the hash. It names the value and perhaps the header too.
+// shortHashHeader is the name of the hash in the product's help, which may also be the name of a header.
 const shortHashHeader = "Content-Sha256"
 
-// authScheme is in front of profile id and signature. The digest belongs to its name and is never chosen by the sender.
+// authScheme precedes the profile id and the signature. The digest is part of its name; the sender cannot choose another.
 const authScheme = "APIAuth-HMAC-SHA256 "
 
-// DefaultTolerance is how far the Date of a request may be from now, either way. It is that of api-auth.
+// DefaultTolerance is the largest accepted difference between the Date of a request and now, as in api-auth.
 const DefaultTolerance = 15 * time.Minute
 
-// Sign signs m as the profile does: it puts the headers Authorization and X-Authorization-Content-SHA256 into
-// m.Header, in which Content-Type and Date are to stand already. The signature is the Base64 of the HMAC-SHA256 of
-// "METHOD,CONTENT-TYPE,CONTENT-SHA256,REQUEST-URI,DATE", the hash of the body being in Base64 too. key is the secret
-// key after hex decoding; an empty one is signature.ErrKey. A Date that is not an HTTP date in GMT, or a Content-Type
-// with a comma, is signature.ErrMalformed.
+// Sign signs m as the profile does: it adds the headers Authorization and X-Authorization-Content-SHA256 to m.Header, which must have
+// Content-Type and Date already. The signature is the Base64 of the HMAC-SHA256 of
+// "METHOD,CONTENT-TYPE,CONTENT-SHA256,REQUEST-URI,DATE", with the hash of the body in Base64. key is the hex-decoded secret key; an
+// empty key is signature.ErrKey. A Date that is not an HTTP date in GMT, or a Content-Type with a comma, is signature.ErrMalformed.
 // Source: https://github.com/mgomes/api_auth
 func Sign(m Message, profileID string, key []byte) error {
 	signed, err := m.read()
@@ -51,9 +50,9 @@ func Sign(m Message, profileID string, key []byte) error {
 	return nil
 }
 
-// Verify reports whether m was signed by the profile with one of keys, each the secret key after hex decoding, and
-// whether its Date is no further from now than tolerance. The body is hashed here; a header that tells another hash
-// is a mismatch. It returns signature.ErrMissing, ErrMalformed, ErrMismatch or ErrExpired, and compares in constant time.
+// Verify returns nil if the profile signed m with one of keys (hex-decoded secret keys) and the Date differs from now by at most
+// tolerance. It hashes the body itself; a header with another hash is a mismatch. It returns signature.ErrMissing, ErrMalformed,
+// ErrMismatch or ErrExpired, and compares in constant time.
 // Source: https://github.com/mgomes/api_auth
 func Verify(m Message, profileID string, keys [][]byte, now time.Time, tolerance time.Duration) error {
 	base64 := []signature.Encoding{signature.Base64}
@@ -61,17 +60,17 @@ func Verify(m Message, profileID string, keys [][]byte, now time.Time, tolerance
 	return v.verify(m, now)
 }
 
-// A verifier is what is accepted.
+// A verifier holds the accepted profile, keys and encodings.
 type verifier struct {
 	profileID  string
 	keys       [][]byte
 	signatures []signature.Encoding
 	hashes     []signature.Encoding
 	tolerance  time.Duration
-	anyDate    bool // tolerance does not count
+	anyDate    bool // ignore tolerance
 }
 
-// verify checks the signature first and what it signs afterwards: who cannot sign learns nothing of profiles and clocks.
+// verify checks the signature before the signed values, so that a sender without the key learns nothing about profiles and clocks.
 func (v *verifier) verify(m Message, now time.Time) error {
 	profileID, value, err := parseAuthorization(m.Header)
 	if err != nil {
@@ -89,7 +88,7 @@ func (v *verifier) verify(m Message, now time.Time) error {
 		return err
 	}
 	if !signature.EqualToken(profileID, v.profileID) {
-		return fmt.Errorf("%w: not the profile of settings.profile_id", signature.ErrMismatch)
+		return fmt.Errorf("%w: the profile is not that of settings.profile_id", signature.ErrMismatch)
 	}
 	if off := now.Sub(signed.date).Abs(); off > v.tolerance && !v.anyDate {
 		return signature.ErrExpired
@@ -97,7 +96,7 @@ func (v *verifier) verify(m Message, now time.Time) error {
 	return nil
 }
 
-// compare looks for a way of writing that makes value the signature.
+// compare looks for a key and encodings under which value is the signature.
 func (v *verifier) compare(value string, signed signedParts, sum []byte) error {
 	result := signature.ErrMalformed
 	for _, hash := range v.hashes {
@@ -115,7 +114,7 @@ func (v *verifier) compare(value string, signed signedParts, sum []byte) error {
 	return result
 }
 
-// checkHash compares the hash that the headers tell, if they do, with that of the body, sum.
+// checkHash compares the hash in the headers, if there is one, with sum, the hash of the body.
 func (v *verifier) checkHash(h http.Header, sum []byte) error {
 	for _, name := range [...]string{HashHeader, shortHashHeader} {
 		if len(h.Values(name)) == 0 {
@@ -130,13 +129,13 @@ func (v *verifier) checkHash(h http.Header, sum []byte) error {
 			known = known || value == hashText(sum, enc)
 		}
 		if !known {
-			return fmt.Errorf("%w: the header tells another hash than that of the body", signature.ErrMismatch)
+			return fmt.Errorf("%w: the hash in the header is not that of the body", signature.ErrMismatch)
 		}
 	}
 	return nil
 }
 
-// parseAuthorization returns profile id and signature. The first colon divides them.
+// parseAuthorization returns the profile id and the signature, which the first colon separates.
 func parseAuthorization(h http.Header) (profileID, value string, err error) {
 	text, err := signature.Single(h, AuthorizationHeader)
 	if err != nil {
@@ -159,10 +158,10 @@ const (
 	maxHeaderValue = 4 << 10 // bytes
 )
 
-// ownHeaders are those that sign or date a notification, in lower case.
+// ownHeaders lists the headers that sign or date a notification, in lower case.
 var ownHeaders = []string{"authorization", "date", "x-authorization-content-sha256", "content-sha256"}
 
-// readHeaders checks a profile's custom headers and returns all that do not depend on the notification.
+// readHeaders checks the custom headers of a profile and returns all headers that do not depend on the notification.
 func readHeaders(custom map[string]string) (http.Header, error) {
 	h := http.Header{"Content-Type": {"application/json"}}
 	if len(custom) > maxHeaders {
@@ -178,7 +177,7 @@ func readHeaders(custom map[string]string) (http.Header, error) {
 			continue
 		}
 		if seen[canonical] {
-			errs = append(errs, bellhop.Invalid("headers."+canonical, "is there twice, in different cases"))
+			errs = append(errs, bellhop.Invalid("headers."+canonical, "is repeated in different letter case"))
 		}
 		seen[canonical] = true
 		h.Set(canonical, value)
@@ -186,7 +185,7 @@ func readHeaders(custom map[string]string) (http.Header, error) {
 	return h, bellhop.Join("", errs...)
 }
 
-// unfit returns why a custom header cannot be sent; "" if it can.
+// unfit returns the reason why a custom header cannot be sent, or "".
 func unfit(name, value string) string {
 	switch {
 	case len(name) > 100 || !provider.HeaderName(name):
@@ -194,7 +193,7 @@ func unfit(name, value string) string {
 	case bellhop.ReservedHeader(name) || slices.Contains(ownHeaders, strings.ToLower(name)):
 		return name + " is reserved: Bellhop sets it, or it must not be sent; choose another name"
 	case value == "" || len(value) > maxHeaderValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
-		return "the value of " + name + " is to be 1 to 4096 printable ASCII characters"
+		return "the value of " + name + " must be 1 to 4096 printable ASCII characters"
 	case name == "Content-Type" && strings.Contains(value, ","):
 		return "a Content-Type with a comma cannot be signed"
 	}

@@ -10,23 +10,23 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// Outlook counts the notifications of a subscription. A number that is not the next one says that others were lost, or
-// are late. That becomes an event with a key of its own, so that it is stored once however often it is found:
+// Outlook numbers the notifications of a subscription. A number that is not the next one means that others are lost or late. This
+// package reports the gap as an event with a key of its own, so that it is stored once however often it is found:
 //
-//   - Within a request, each notification of a subscription is compared with those before it. That needs no memory.
-//   - The first one in a request is compared with the highest number that this receiver has read before. They are
-//     in memory alone, so the first number that a new receiver reads of a subscription is taken as it is.
+//   - Within a request, each notification is compared with the earlier ones of its subscription. That needs no memory.
+//   - The first notification of a request is compared with the highest number that this receiver has read. These numbers are only
+//     in memory, so a new receiver accepts the first number of a subscription without a check.
 //
-// A repeat of a request finds the same gaps as the request did, and never others: of each subscription, the gaps found
-// last are remembered, so that one whose event could not be stored is found again when the request comes again.
+// A repeat of a request finds the same gaps as the request, and no others. The receiver remembers the latest gaps of each subscription,
+// so that a gap whose event could not be stored is found again with the repeated request.
 
-// numbers are those that a notification stands for: its own alone or, in an event of ours, all that are missing.
+// numbers is the range of numbers of a notification: its own number or, for a gap, all missing numbers.
 type numbers struct {
 	known       bool
 	first, last uint64
 }
 
-// parseNumbers reads two JSON numbers, whole and not below 0. Of anything else, nothing is known.
+// parseNumbers parses two JSON numbers, whole and at least 0. The result of any other values is not known.
 func parseNumbers(first, last []byte) numbers {
 	a, err := strconv.ParseUint(string(first), 10, 63)
 	b, err2 := strconv.ParseUint(string(last), 10, 63)
@@ -36,7 +36,7 @@ func parseNumbers(first, last []byte) numbers {
 	return numbers{true, a, b}
 }
 
-// before are the numbers after last and before n; not known where there are none.
+// before returns the numbers after last and before n; it is not known if there are none.
 func (n numbers) before(last uint64) numbers {
 	if n.first <= last+1 {
 		return numbers{}
@@ -44,15 +44,15 @@ func (n numbers) before(last uint64) numbers {
 	return numbers{true, last + 1, n.first - 1}
 }
 
-// gapKey is the ProviderID of the event that says that n are missing. A notification's ends in digits alone behind
-// its last colon, so it is never the same.
+// gapKey returns the ProviderID of the event for the missing numbers n. The ProviderID of a notification has only digits after its last
+// colon, so the two never collide.
 func (n numbers) gapKey(subscription string) string {
 	return provider.RepeatKey(fmt.Sprintf("gap:%s:%d-%d", subscription, n.first, n.last))
 }
 
-// event says that n are missing, in the form of an item, so that it can be sent on among others.
+// event returns the event for the missing numbers n, in the form of an item, so that it can be forwarded like others.
 func (n numbers) event(subscription string) bellhop.Event {
-	body, _ := json.Marshal(struct { // of texts and numbers, there is no error
+	body, _ := json.Marshal(struct { // texts and numbers always encode
 		SubscriptionID string `json:"SubscriptionId"`
 		ChangeType     string
 		FirstMissing   uint64
@@ -62,13 +62,13 @@ func (n numbers) event(subscription string) bellhop.Event {
 		ContentType: "application/json", Body: body}
 }
 
-// A batch looks for gaps in one request.
+// A batch detects gaps in one request.
 type batch struct {
-	memory *memory           // nil is none
+	memory *memory           // nil: no memory
 	last   map[string]uint64 // the highest number so far, by subscription
 }
 
-// missing returns the numbers that should have come before n. What has no number is passed over.
+// missing returns the numbers that are missing before n. It ignores a notification without a number.
 func (b *batch) missing(n notification) (gap numbers, found bool) {
 	if !n.numbers.known {
 		return numbers{}, false
@@ -93,18 +93,18 @@ const (
 	maxGaps          = 8    // of a subscription
 )
 
-// A memory knows the highest number read of each subscription, and the gaps between requests found last. Of more than
-// maxSubscriptions, it forgets those that were quiet the longest. It is safe for concurrent use; nil remembers nothing.
+// A memory holds the highest number of each subscription and its latest gaps between requests. It forgets the subscriptions that have
+// been quiet the longest once there are more than maxSubscriptions. It is safe for concurrent use; a nil memory holds nothing.
 type memory struct {
 	mu     sync.Mutex
 	recent map[string]*progress
-	older  map[string]*progress // were recent before recent was full
+	older  map[string]*progress // the previous content of recent
 }
 
 type progress struct {
 	last uint64
 	gaps [maxGaps]numbers // a ring
-	next int              // its place to write
+	next int              // the next index to write
 }
 
 func newMemory() *memory { return &memory{recent: make(map[string]*progress)} }
@@ -120,8 +120,7 @@ func (m *memory) note(n notification) {
 	p.last = max(p.last, n.numbers.last)
 }
 
-// missing returns the numbers that should have come before n, the first of its subscription in a request, and
-// remembers n.
+// missing returns the numbers that are missing before n, the first notification of its subscription in a request, and remembers n.
 func (m *memory) missing(n notification) numbers {
 	if m == nil {
 		return numbers{}
@@ -146,7 +145,7 @@ func (p *progress) remember(gap numbers) {
 	p.next = (p.next + 1) % maxGaps
 }
 
-// found returns the gap that was found in front of n when n came before.
+// found returns the gap that was found before n when n was received earlier.
 func (p *progress) found(n numbers) numbers {
 	for _, gap := range p.gaps {
 		if gap.known && gap.last+1 == n.first {
@@ -156,7 +155,7 @@ func (p *progress) found(n numbers) numbers {
 	return numbers{}
 }
 
-// find returns the progress of a subscription, which is a new one if it was not known. m is locked.
+// find returns the progress of a subscription; it adds one for a new subscription. The caller holds m.mu.
 func (m *memory) find(subscription string) (p *progress, known bool) {
 	subscription = provider.RepeatKey(subscription) // of bounded length
 	if p, known = m.recent[subscription]; known {

@@ -12,19 +12,19 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
-// parameter holds the token of a handshake. Outlook writes it so; others look for it in lower case.
+// parameter is the query parameter with the token of a handshake, as Outlook spells it; other systems use lower case.
 const parameter = "validationToken"
 
 type receiver struct {
 	microsoft.BatchReader
 	gaps   bool
-	memory *memory // nil looks for gaps within a request only
+	memory *memory // nil: detect gaps only within a request
 }
 
 var _ provider.SecretHeaders = (*receiver)(nil)
 
-// Receive answers a handshake, or checks the client state and makes an event of each notification. If the number of a
-// notification says that others before it are missing, an event that says so precedes it.
+// Receive answers a handshake, or checks the client state and returns an event for each notification. If the number of a notification
+// shows that earlier ones are missing, an event about the gap precedes it.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	watch := batch{memory: r.memory}
 	return r.Read(req, func(receipt *provider.Receipt, item []byte, _ bool) error {
@@ -42,21 +42,21 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	})
 }
 
-// A notification is what this package reads of an item.
+// A notification holds the members of an item that this package reads.
 type notification struct {
 	eventType    string // "outlook.Created"
 	subscription string
-	resource     string // "" where the whole subscription is meant
+	resource     string // "" for the whole subscription
 	numbers      numbers
 }
 
-// typePrefix is in front of an event's type, since the names are not unique in the world.
+// typePrefix precedes Outlook's type in the type of an event, because Outlook's words are not globally unique.
 const typePrefix = "outlook."
 
-// typeGap is the type of our own events. Outlook has none like it.
+// typeGap is the type of the events that this package adds for gaps.
 const typeGap = typePrefix + "Gap"
 
-// subject is what the notification is about: the item of the mailbox, or the subscription.
+// subject returns the item of the mailbox, or the subscription if there is no item.
 func (n *notification) subject() string {
 	if n.resource == "" {
 		return provider.Subject(n.subscription)
@@ -64,7 +64,7 @@ func (n *notification) subject() string {
 	return provider.Subject(n.resource)
 }
 
-// repeatKey is the same for each receipt of n; "" where n has no number.
+// repeatKey returns a key that is the same for each receipt of n, or "" if n has no number.
 func (n *notification) repeatKey() string {
 	switch {
 	case !n.numbers.known:
@@ -75,9 +75,8 @@ func (n *notification) repeatKey() string {
 	return provider.RepeatKey(n.subscription + ":" + strconv.FormatUint(n.numbers.first, 10))
 }
 
-// parse reads an item. Its errors wrap provider.ErrBody: not an object, no SubscriptionId, no ChangeType or one that
-// is not a word. Anything else may be absent or of another kind. Names are matched without regard to case, as Outlook's own
-// classes do.
+// parse parses an item. Its error wraps provider.ErrBody if the item is not an object, has no SubscriptionId, or has no ChangeType that
+// is a word. Other members may be absent or of another kind. Letter case of names does not matter, as in Outlook's own classes.
 func parse(item []byte) (notification, error) {
 	subscription, changeType := strictjson.Member{Name: "SubscriptionId"}, strictjson.Member{Name: "ChangeType"}
 	resource, sequence := strictjson.Member{Name: "Resource"}, strictjson.Member{Name: "SequenceNumber"}
@@ -88,9 +87,9 @@ func parse(item []byte) (notification, error) {
 	n := notification{eventType: typePrefix + changeType.Text(), subscription: subscription.Text(), resource: resource.Text()}
 	switch {
 	case n.subscription == "":
-		return n, fmt.Errorf("%w: no SubscriptionId", provider.ErrBody)
+		return n, fmt.Errorf("%w: SubscriptionId is missing", provider.ErrBody)
 	case n.eventType == typePrefix || !provider.Word(n.eventType):
-		return n, fmt.Errorf("%w: no ChangeType, or none that is a word", provider.ErrBody)
+		return n, fmt.Errorf("%w: ChangeType is missing, or is not a word", provider.ErrBody)
 	case n.eventType == typeGap:
 		n.numbers = parseNumbers(first.Value, last.Value)
 	default:
@@ -99,12 +98,12 @@ func parse(item []byte) (notification, error) {
 	return n, nil
 }
 
-// StateHeader is the header that holds the client state, in canonical form; Outlook writes ClientState.
+// StateHeader is the header with the client state, in canonical form; Outlook spells it ClientState.
 const StateHeader = microsoft.StateHeader
 
-// Verify reports whether the ClientState header of h is one of states, byte for byte, in constant time.
-// It returns signature.ErrMissing, signature.ErrMalformed for a header that is there twice, or provider.ErrForbidden.
-// The text says who sent the request and nothing of its body; nor does it grow old.
+// Verify returns nil if the ClientState header of h is one of states, byte for byte; it compares in constant time. It returns
+// signature.ErrMissing, signature.ErrMalformed for a repeated header, or provider.ErrForbidden. The text identifies the sender. It
+// does not cover the body, and it does not expire.
 // Source: https://learn.microsoft.com/en-us/previous-versions/office/office-365-api/api/version-2.0/notify-rest-operations
 func Verify(h http.Header, states ...string) error {
 	return microsoft.VerifyHeader(h, states...)

@@ -27,7 +27,7 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 	if err := bellhop.Join("", err, checkResourceURL(s.ResourceURL)); err != nil {
 		return nil, err
 	}
-	resources := "urn:bellhop:event:" // an event's id follows
+	resources := "urn:bellhop:event:" // the id of the event follows
 	if s.ResourceURL != "" {
 		resources = strings.TrimSuffix(s.ResourceURL, "/") + "/"
 	}
@@ -35,7 +35,7 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 		Item: func(ev *bellhop.Event, at provider.AttemptInfo) ([]byte, error) { return itemOf(ev, resources, at) }}, nil
 }
 
-// checkResourceURL lets through "" and what an event's id can be put behind.
+// checkResourceURL accepts "" and URLs to which the id of an event can be appended.
 func checkResourceURL(text string) error {
 	if text == "" {
 		return nil
@@ -47,8 +47,8 @@ func checkResourceURL(text string) error {
 	return nil
 }
 
-// itemOf returns the item that carries ev: an event that came from Outlook as it is, and any other as a thin
-// notification of it. resources precedes an event's id where a receiver asks for it.
+// itemOf returns the item for ev: the bytes of an event that came from Outlook, or a thin notification about any other event. resources
+// precedes the id of an event in its resource URL.
 func itemOf(ev *bellhop.Event, resources string, at provider.AttemptInfo) ([]byte, error) {
 	if n, err := parse(ev.Body); err == nil && n.eventType == ev.Type {
 		return ev.Body, nil
@@ -56,7 +56,7 @@ func itemOf(ev *bellhop.Event, resources string, at provider.AttemptInfo) ([]byt
 	return json.Marshal(newItem(ev, resources+ev.ID, at))
 }
 
-// An item is a notification as Outlook writes it.
+// An item is a notification in Outlook's form.
 type item struct {
 	ODataType      string  `json:"@odata.type"`
 	ID             *string `json:"Id"` // always null
@@ -77,15 +77,16 @@ type resourceData struct {
 	Subject   string `json:",omitempty"`
 }
 
-// lifetime is the longest that a subscription has: that of one whose destination has no end.
+// lifetime is the maximal lifetime of a subscription, which is shown for a destination without an expiry.
 const lifetime = 3 * 24 * time.Hour
 
-// newItem tells of an event of another system, with the same bytes on each attempt while the destination stays the same. resource is what it can be asked
-// for at; the event's subject never is, for receivers are known to fetch the Resource with a token of theirs.
+// newItem returns a notification about an event of another system, with the same bytes on each attempt while the destination stays the
+// same. resource is the URL of the event. The subject of the event is never the resource, because receivers fetch the Resource with
+// their own token.
 //
-// Receivers fold what has a SubscriptionId and a SequenceNumber in common, and take a number left out for a loss. Numbers
-// that neither repeat nor jump would have to be counted, and a renderer remembers nothing. So each event is the first
-// and only notification of a subscription of its own, named after its id.
+// Receivers drop notifications with an equal SubscriptionId and SequenceNumber, and take a missing number for a loss. Consecutive numbers
+// need a counter, and a renderer has no memory. So each event is the only notification of a subscription of its own, named after its
+// id.
 func newItem(ev *bellhop.Event, resource string, at provider.AttemptInfo) item {
 	return item{
 		ODataType:      "#Microsoft.OutlookServices.Notification",

@@ -11,18 +11,18 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
-// TypeChanged is the type of each event: SharePoint names none, and does not tell what kind of change there was.
+// TypeChanged is the type of every event: SharePoint does not name the kind of change.
 const TypeChanged = "sharepoint.changed"
 
-// parameter holds the token of a handshake. SharePoint writes it so; its documentation also has validationToken.
+// parameter is the query parameter with the token of a handshake, as SharePoint spells it; its documentation also has validationToken.
 const parameter = "validationtoken"
 
 type receiver struct{ microsoft.BatchReader }
 
 var _ provider.SecretHeaders = (*receiver)(nil)
 
-// Receive answers a handshake, or makes an event of each item with the right client state. Subscriptions of a tenant
-// that share a URL share requests too, so an item is refused by itself.
+// Receive answers a handshake, or returns an event for each item with the right client state. Subscriptions of a tenant with the same
+// URL share requests, so each item is checked and refused by itself.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	return r.Read(req, func(receipt *provider.Receipt, item []byte, proven bool) error {
 		n, err := parse(item)
@@ -37,18 +37,18 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	})
 }
 
-// checkItem looks first for the proof, then for what an item needs.
+// checkItem checks the client state first, then the required members.
 func (r *receiver) checkItem(n notification, proven bool) error {
 	if err := r.checkState(n, proven); err != nil {
 		return err
 	}
 	if n.subscription == "" {
-		return fmt.Errorf("%w: no subscriptionId", provider.ErrBody)
+		return fmt.Errorf("%w: subscriptionId is missing", provider.ErrBody)
 	}
 	return nil
 }
 
-// checkState compares the client state of an item. One that has none is taken if the header had it.
+// checkState compares the client state of an item. An item without one is accepted if the header had the right one.
 func (r *receiver) checkState(n notification, proven bool) error {
 	switch {
 	case len(r.States) == 0 || n.state == "" && !n.oddState && proven:
@@ -59,18 +59,18 @@ func (r *receiver) checkState(n notification, proven bool) error {
 	return VerifyItem(n.state, r.States...)
 }
 
-// A notification is what this package reads of an item.
+// A notification holds the members of an item that this package reads.
 type notification struct {
 	subscription string
-	resource     string // the list's id
-	state        string // "" for null, "" and no member at all
-	oddState     bool   // clientState is there, and neither a text nor null
+	resource     string // the id of the list
+	state        string // "" if null, empty or absent
+	oddState     bool   // clientState is neither a text nor null
 }
 
-// memberState is an item's member with the client state.
+// memberState is the member of an item with the client state.
 const memberState = "clientState"
 
-// parse reads an item. Its error wraps provider.ErrBody: not an object.
+// parse parses an item. Its error wraps provider.ErrBody if the item is not an object.
 func parse(item []byte) (notification, error) {
 	var n notification
 	err := strictjson.Object(item, func(name, value []byte) {
@@ -88,19 +88,19 @@ func parse(item []byte) (notification, error) {
 	return n, err
 }
 
-// StateHeader is the header that may hold the client state, in canonical form; SharePoint writes ClientState.
+// StateHeader is the header that may have the client state, in canonical form; SharePoint spells it ClientState.
 const StateHeader = microsoft.StateHeader
 
-// VerifyHeader reports whether the ClientState header of h is one of states, byte for byte, in constant time.
-// It returns signature.ErrMissing if it is absent or empty, signature.ErrMalformed if it is there twice, or
-// provider.ErrForbidden. Vendor samples ask for the header; the reference leaves it out, so its absence proves nothing.
+// VerifyHeader returns nil if the ClientState header of h is one of states, byte for byte; it compares in constant time. It returns
+// signature.ErrMissing if the header is absent or empty, signature.ErrMalformed if it is repeated, or provider.ErrForbidden. Samples
+// of the vendor require the header, but the reference does not mention it, so its absence is no proof of forgery.
 // Source: https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/get-started-webhooks
 func VerifyHeader(h http.Header, states ...string) error {
 	return microsoft.VerifyHeader(h, states...)
 }
 
-// VerifyItem reports whether state, the clientState of an item, is one of states, byte for byte, in constant time.
-// null, "" and no member at all are the same: signature.ErrMissing. Otherwise it returns provider.ErrForbidden.
+// VerifyItem returns nil if state, the clientState of an item, is one of states, byte for byte; it compares in constant time. It
+// returns signature.ErrMissing if the member is null, empty or absent, and provider.ErrForbidden if it is another text.
 // Source: https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks
 func VerifyItem(state string, states ...string) error {
 	return microsoft.VerifyItem(state, states...)

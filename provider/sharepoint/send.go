@@ -33,16 +33,16 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 	return &microsoft.BatchRenderer{Name: "sharepoint", Parameter: parameter, Env: env, State: r.state, Item: r.item}, nil
 }
 
-// A renderer writes the items of one destination. Items have the client state that the header has too, since receivers
-// look in one place or the other.
+// A renderer renders the items of one destination. The client state is in the items and in the header, because receivers check one or
+// the other.
 type renderer struct {
 	state        string
-	subscription string // "" is one of the event's source
-	resource     string // "" is one of the event's subject
+	subscription string // "" derives one from the source of the event
+	resource     string // "" derives one from the subject of the event
 }
 
-// item returns the item that carries ev: an event that came from SharePoint with this destination's client state in the
-// place of its own, and otherwise as it is; any other event as a thin notification.
+// item returns the item for ev. An event that came from SharePoint keeps its bytes, except that this destination's client state replaces
+// its own. Any other event becomes a thin notification.
 func (r *renderer) item(ev *bellhop.Event, at provider.AttemptInfo) ([]byte, error) {
 	n, err := parse(ev.Body)
 	switch {
@@ -54,8 +54,8 @@ func (r *renderer) item(ev *bellhop.Event, at provider.AttemptInfo) ([]byte, err
 	return withState(ev.Body, r.state)
 }
 
-// withState returns an item with state as its client state, every other member as it is written. The state that it
-// came with is a secret between its sender and us.
+// withState returns item with state as its client state and every other member unchanged. The state that the item came with is a
+// secret between its sender and us.
 func withState(item []byte, state string) ([]byte, error) {
 	quoted, err := json.Marshal(state)
 	if err != nil {
@@ -64,7 +64,7 @@ func withState(item []byte, state string) ([]byte, error) {
 	var body bytes.Buffer
 	separator := byte('{')
 	add := func(name, value []byte) {
-		quotedName, _ := json.Marshal(string(name)) // of a string, there is no error
+		quotedName, _ := json.Marshal(string(name)) // a string always encodes
 		body.WriteByte(separator)
 		body.Write(quotedName)
 		body.WriteByte(':')
@@ -85,7 +85,7 @@ func withState(item []byte, state string) ([]byte, error) {
 	return body.Bytes(), err
 }
 
-// An item is a notification as SharePoint writes it.
+// An item is a notification in SharePoint's form.
 type item struct {
 	SubscriptionID string `json:"subscriptionId"`
 	ClientState    string `json:"clientState"`
@@ -97,15 +97,14 @@ type item struct {
 }
 
 const (
-	// lifetime is the longest that a subscription has: that of one whose destination has no end.
+	// lifetime is the maximal lifetime of a subscription, which is shown for a destination without an expiry.
 	lifetime = 180 * 24 * time.Hour
-	// noGUID is where Bellhop has nothing like it: tenants and webs.
+	// noGUID is the id of tenants and webs, which Bellhop does not have.
 	noGUID = "00000000-0000-0000-0000-000000000000"
 )
 
-// newItem tells of an event of another system, with the same bytes on each attempt while the destination stays
-// the same: something that the event's source
-// knows has changed. As SharePoint's own, it says neither what nor how.
+// newItem returns a notification about an event of another system, with the same bytes on each attempt while the destination stays the
+// same. Like those of SharePoint, it says neither which item changed nor how.
 func (r *renderer) newItem(ev *bellhop.Event, at provider.AttemptInfo) item {
 	it := item{
 		SubscriptionID: r.subscription,
@@ -125,13 +124,13 @@ func (r *renderer) newItem(ev *bellhop.Event, at provider.AttemptInfo) item {
 	return it
 }
 
-// newGUID returns a GUID that is the same for the same names, out of their SHA-256.
+// newGUID derives a GUID from the SHA-256 of names.
 func newGUID(names ...string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", names))
 	return provider.NewGUID([16]byte(sum[:16]), 8)
 }
 
-// checkGUID lets through "" and GUIDs.
+// checkGUID accepts "" and GUIDs.
 func checkGUID(path, text string) error {
 	if text != "" && !provider.IsGUID(text) {
 		return bellhop.Invalid(path, "use a GUID, such as 5c77031a-9621-4dfc-bb5d-57803a94e91d")

@@ -1,12 +1,12 @@
-// Package sharepoint understands the list webhooks of SharePoint Online.
+// Package sharepoint receives and sends the list webhooks of SharePoint Online.
 //
-// SharePoint posts batches of thin notifications: this list has changed. What changed, the receiver asks the list. Each
-// item repeats the clientState that was chosen with its subscription, and the ClientState header often does too; that is
-// all the proof there is. A new subscription's URL is asked for consent first: a POST with a token in the query, which
-// comes back as plain text.
+// SharePoint posts batches of thin notifications, which only say that a list has changed; the receiver asks the list for the changes.
+// Each item repeats the clientState that was chosen with its subscription, and the ClientState header often does too; there is no
+// other proof of the sender. Before a subscription starts, its URL must agree: it gets a POST with a token in the query and returns
+// the token as plain text.
 //
-// Without the server: [VerifyHeader] where the header is there, and [VerifyItem] for each item. The handshake is yours
-// to answer then; [Provider.Open] does both.
+// Without the server, call [VerifyHeader] if the header is present and [VerifyItem] for each item, and answer the handshake yourself.
+// [Provider.Open] does both.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks
@@ -48,7 +48,7 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 func (s *settings) check() error {
 	err := microsoft.CheckSourceState(s.ClientState, s.Unauthenticated)
 	if err == nil && s.Unauthenticated && s.StrictHandshake {
-		return bellhop.Invalid("strict_handshake", "leave it out: there is no client_state to check")
+		return bellhop.Invalid("strict_handshake", "leave it out: without client_state there is nothing to check")
 	}
 	return err
 }

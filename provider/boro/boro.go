@@ -92,7 +92,8 @@ func (s *settings) verifier() (*verifier, error) {
 		toleranceErr = bellhop.Invalid("tolerance", "leave it out: with any_date no date is checked")
 	}
 	err := bellhop.Join("", checkProfileID(s.ProfileID), keyErr, signatureErr, hashErr, toleranceErr)
-	return &verifier{profileID: s.ProfileID, keys: keys, signatures: signatures, hashes: hashes, tolerance: tolerance, anyDate: s.AnyDate}, err
+	return &verifier{profileID: s.ProfileID, keys: keys, signatures: signatures, hashes: hashes,
+		tolerance: tolerance, anyDate: s.AnyDate}, err
 }
 
 // maxProfileID bounds the id of a profile, in bytes; Boro's ids are short numbers.
@@ -158,7 +159,8 @@ func readEncoding(path, text string) ([]signature.Encoding, error) {
 func (s *settings) checkPaths() error {
 	var errs []error
 	if s.PathPrefix != "" && (!isPath(s.PathPrefix) || strings.HasSuffix(s.PathPrefix, "/")) {
-		errs = append(errs, bellhop.Invalid("path_prefix", "use a path that begins with / and does not end in it, such as /hooks"))
+		errs = append(errs, bellhop.Invalid("path_prefix",
+			"use a path that begins with / and does not end in it, such as /hooks"))
 	}
 	if s.Path != "" && !isPath(s.Path) {
 		errs = append(errs, bellhop.Invalid("path", "use a path that begins with /, such as /alarms/boro, without a query"))

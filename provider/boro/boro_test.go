@@ -30,7 +30,8 @@ func signed(t testing.TB) providertest.Case {
 		Window:     15 * time.Minute,
 		Recordings: recordings(t),
 		SendSettings: func(secret string) string {
-			return providertest.JSON(values{"profile_id": profile, "secret_key": secret, "headers": values{"Content-Type": "application/json; charset=utf-8", "x-site": "north"}})
+			return providertest.JSON(values{"profile_id": profile, "secret_key": secret,
+				"headers": values{"Content-Type": "application/json; charset=utf-8", "x-site": "north"}})
 		},
 		SendURL: "https://receiver.example/in/te%2Fst?site=1&a=b",
 	}
@@ -82,7 +83,8 @@ func decodeKey(text string) []byte {
 
 // sign returns a request as Boro makes it.
 func sign(key string, at time.Time, body []byte) *provider.Request {
-	req := request(at, body, http.Header{"Content-Type": {"application/json"}, "Date": {at.UTC().Format(http.TimeFormat)}})
+	req := request(at, body, http.Header{"Content-Type": {"application/json"},
+		"Date": {at.UTC().Format(http.TimeFormat)}})
 	resign(req, profile, key)
 	return req
 }
@@ -144,7 +146,8 @@ func readVectors(t testing.TB) (good, bad []vector) {
 // recordings are the vectors, and messages that a probe does not send.
 func recordings(t testing.TB) []providertest.Recording {
 	good, bad := readVectors(t)
-	settings := map[string]values{"raw-text-key": {"key_encoding": "raw"}, "hex-key-hex-signature": {"signature_encoding": "hex"}}
+	settings := map[string]values{"raw-text-key": {"key_encoding": "raw"},
+		"hex-key-hex-signature": {"signature_encoding": "hex"}}
 	refused := map[string]string{
 		"published-elsewhere": "signature_mismatch", // its body is not known; TestVectors verifies its text
 		"tampered-body":       "signature_mismatch",
@@ -167,7 +170,8 @@ func recordings(t testing.TB) []providertest.Recording {
 	} {
 		list = append(list, providertest.Recording{Name: name, Request: sign(newKey(0), providertest.Now, []byte(body))})
 	}
-	return append(list, providertest.Recording{Name: "empty-body", Request: sign(newKey(0), providertest.Now, nil), Refused: "malformed_body"})
+	return append(list, providertest.Recording{Name: "empty-body", Request: sign(newKey(0), providertest.Now, nil),
+		Refused: "malformed_body"})
 }
 
 func compact(t testing.TB, text string) string {

@@ -36,43 +36,56 @@ var forgeries = []struct {
 	want     error
 }{
 	{name: "B01 control"},
-	{name: "B02 no digest in the scheme", after: replace("APIAuth-HMAC-SHA256", "APIAuth"), want: signature.ErrMalformed},
+	{name: "B02 no digest in the scheme", after: replace("APIAuth-HMAC-SHA256", "APIAuth"),
+		want: signature.ErrMalformed},
 	{name: "B02 another digest", after: replace("SHA256", "SHA1"), want: signature.ErrMalformed},
-	{name: "B02 scheme in another case", after: replace("APIAuth-HMAC-SHA256", "apiauth-hmac-sha256"), want: signature.ErrMalformed},
+	{name: "B02 scheme in another case", after: replace("APIAuth-HMAC-SHA256", "apiauth-hmac-sha256"),
+		want: signature.ErrMalformed},
 	{name: "B02 something in front", after: replace("APIAuth", "x APIAuth"), want: signature.ErrMalformed},
 	{name: "B02 two blanks", after: replace(" ", "  "), want: signature.ErrMismatch},
 	{name: "B02 tab", after: replace(" ", "\t"), want: signature.ErrMalformed},
 	{name: "B04 another profile", after: replace(" 265:", " 266:"), want: signature.ErrMismatch},
 	{name: "B04 profile empty", after: replace(" 265:", " :"), want: signature.ErrMalformed},
 	{name: "B04 profile prefix", after: replace(" 265:", " 26:"), want: signature.ErrMismatch},
-	{name: "B04 profile endless", after: replace(" 265:", " "+strings.Repeat("265", 10_000)+":"), want: signature.ErrMalformed},
-	{name: "B05 another's profile and key", after: func(req *provider.Request) { resign(req, "7", newKey(0x80)) }, want: signature.ErrMismatch},
-	{name: "B05 another's profile, our key", after: func(req *provider.Request) { resign(req, "7", newKey(0)) }, want: signature.ErrMismatch},
+	{name: "B04 profile endless", after: replace(" 265:", " "+strings.Repeat("265", 10_000)+":"),
+		want: signature.ErrMalformed},
+	{name: "B05 another's profile and key", after: func(req *provider.Request) { resign(req, "7", newKey(0x80)) },
+		want: signature.ErrMismatch},
+	{name: "B05 another's profile, our key", after: func(req *provider.Request) { resign(req, "7", newKey(0)) },
+		want: signature.ErrMismatch},
 	{name: "B06 no colon", after: set("Authorization", "APIAuth-HMAC-SHA256 5"), want: signature.ErrMalformed},
-	{name: "B06 nothing behind it", after: set("Authorization", "APIAuth-HMAC-SHA256 265:"), want: signature.ErrMalformed},
+	{name: "B06 nothing behind it", after: set("Authorization", "APIAuth-HMAC-SHA256 265:"),
+		want: signature.ErrMalformed},
 	{name: "B07 two colons", after: replace(" 265:", " a:265:"), want: signature.ErrMalformed},
 	{name: "B09 hash header missing", after: remove("X-Authorization-Content-SHA256")},
 	{name: "B09 hash not signed", after: signHash(""), want: signature.ErrMismatch},
 	{name: "B09 hash not signed, header empty", after: signHash("", boro.HashHeader), want: signature.ErrMissing},
 	{name: "B10 hash of another body", after: set(boro.HashHeader, emptyHash), want: signature.ErrMismatch},
 	{name: "B10 hash of another body, signed", after: signHash(emptyHash, boro.HashHeader), want: signature.ErrMismatch},
-	{name: "B10 hash of another body in Content-Sha256", after: set("Content-Sha256", emptyHash), want: signature.ErrMismatch},
+	{name: "B10 hash of another body in Content-Sha256", after: set("Content-Sha256", emptyHash),
+		want: signature.ErrMismatch},
 	{name: "B10 hash in hex", after: signHash(bodyHex, boro.HashHeader), want: signature.ErrMismatch},
-	{name: "B10 hash in hex, as set", settings: values{"hash_encoding": "hex"}, after: signHash(bodyHex, boro.HashHeader)},
-	{name: "B10 hash in hex, as may be", settings: values{"hash_encoding": "auto"}, after: signHash(bodyHex, "Content-Sha256")},
+	{name: "B10 hash in hex, as set", settings: values{"hash_encoding": "hex"},
+		after: signHash(bodyHex, boro.HashHeader)},
+	{name: "B10 hash in hex, as may be", settings: values{"hash_encoding": "auto"},
+		after: signHash(bodyHex, "Content-Sha256")},
 	{name: "B10 hash in Base64, not as set", settings: values{"hash_encoding": "hex"}, want: signature.ErrMismatch},
 	{name: "B10 two hash headers", after: add(boro.HashHeader, emptyHash), want: signature.ErrMalformed},
 	{name: "B11 a body for an empty one", before: setBody(""), after: setBody(body), want: signature.ErrMismatch},
-	{name: "B11 a body for an empty one, no hash", before: setBody(""), after: func(req *provider.Request) { setBody(body)(req); req.Header.Del(boro.HashHeader) }, want: signature.ErrMismatch},
+	{name: "B11 a body for an empty one, no hash", before: setBody(""),
+		after: func(req *provider.Request) { setBody(body)(req); req.Header.Del(boro.HashHeader) },
+		want: signature.ErrMismatch},
 	{name: "B12 content type changed", after: set("Content-Type", "text/plain"), want: signature.ErrMismatch},
-	{name: "B12 content type, parameter lost", before: set("Content-Type", "application/json; charset=utf-8"), after: set("Content-Type", "application/json"), want: signature.ErrMismatch},
+	{name: "B12 content type, parameter lost", before: set("Content-Type", "application/json; charset=utf-8"),
+		after: set("Content-Type", "application/json"), want: signature.ErrMismatch},
 	{name: "B12 content type, none", before: remove("Content-Type")},
 	{name: "B12 content type, one's own", before: set("Content-Type", `application/vnd.alarm+json; v="1"`)},
 	{name: "B14 PUT", after: func(req *provider.Request) { req.Method = "PUT" }, want: provider.ErrMethod},
 	{name: "B14 post", after: func(req *provider.Request) { req.Method = "post" }, want: provider.ErrMethod},
 	{name: "B15 slash behind the path", after: setTarget("/in/boro/?x=1&y=2"), want: signature.ErrMismatch},
 	{name: "B15 query gone", after: setTarget("/in/boro"), want: signature.ErrMismatch},
-	{name: "B16 other percent-encoding", before: setTarget("/in/a%2Fb"), after: setTarget("/in/a/b"), want: signature.ErrMismatch},
+	{name: "B16 other percent-encoding", before: setTarget("/in/a%2Fb"), after: setTarget("/in/a/b"),
+		want: signature.ErrMismatch},
 	{name: "B16 the same percent-encoding", before: setTarget("/in/a%2fb?c=%20+,")},
 	{name: "B17 query in another order", after: setTarget("/in/boro?y=2&x=1"), want: signature.ErrMismatch},
 	{name: "B19 absolute form", after: setTarget("http://h.example:8080" + target)},
@@ -85,17 +98,21 @@ var forgeries = []struct {
 	{name: "B22 16 min ahead", before: setDate(16 * time.Minute), want: signature.ErrExpired},
 	{name: "B22 ahead of all clocks", before: set("Date", "Fri, 31 Dec 9999 23:59:59 GMT"), want: signature.ErrExpired},
 	{name: "B22 whatever the date", settings: values{"any_date": true}, before: setDate(9999 * time.Hour)},
-	{name: "B22 whatever the date, but as signed", settings: values{"any_date": true}, after: setDate(time.Minute), want: signature.ErrMismatch},
-	{name: "B22 6 min old, 5 are tolerated", settings: values{"tolerance": "5m"}, before: setDate(-6 * time.Minute), want: signature.ErrExpired},
+	{name: "B22 whatever the date, but as signed", settings: values{"any_date": true}, after: setDate(time.Minute),
+		want: signature.ErrMismatch},
+	{name: "B22 6 min old, 5 are tolerated", settings: values{"tolerance": "5m"},
+		before: setDate(-6 * time.Minute), want: signature.ErrExpired},
 	{name: "B24 RFC 850", after: set("Date", "Sunday, 22-Nov-26 09:00:00 GMT"), want: signature.ErrMalformed},
 	{name: "B24 asctime", after: set("Date", "Sun Nov 22 09:00:00 2026"), want: signature.ErrMalformed},
 	{name: "B24 another zone", after: set("Date", "Sun, 22 Nov 2026 09:00:00 UTC"), want: signature.ErrMalformed},
-	{name: "B24 wrong day of the week", after: set("Date", "Mon, 22 Nov 2026 09:00:00 GMT"), want: signature.ErrMalformed},
+	{name: "B24 wrong day of the week", after: set("Date", "Mon, 22 Nov 2026 09:00:00 GMT"),
+		want: signature.ErrMalformed},
 	{name: "B24 no such day", after: set("Date", "Sun, 31 Feb 2026 09:00:00 GMT"), want: signature.ErrMalformed},
 	{name: "B26 hash within the content type", before: setBody("{}"), after: func(req *provider.Request) {
 		req.Header.Set("Content-Type", "application/json,"+req.Header.Get(boro.HashHeader))
 	}, want: signature.ErrMalformed},
-	{name: "B26 comma in the content type", after: set("Content-Type", "application/json, text/plain"), want: signature.ErrMalformed},
+	{name: "B26 comma in the content type", after: set("Content-Type", "application/json, text/plain"),
+		want: signature.ErrMalformed},
 	{name: "B26 date within the URI", before: setTarget("/in/boro,x"), after: func(req *provider.Request) {
 		req.Target = "/in/boro"
 		req.Header.Set("Date", "x,"+req.Header.Get("Date"))
@@ -105,10 +122,14 @@ var forgeries = []struct {
 		req.Header.Del("Date")
 	}, want: signature.ErrMissing},
 	{name: "G12 cut", after: func(req *provider.Request) { cut(req, 1) }, want: signature.ErrMalformed},
-	{name: "G16 only padding", after: set("Authorization", "APIAuth-HMAC-SHA256 265:===="), want: signature.ErrMalformed},
-	{name: "G39 key not decoded", after: func(req *provider.Request) { resign(req, profile, textAsHex(newKey(0))) }, want: signature.ErrMismatch},
-	{name: "G39 key not decoded, as set", settings: values{"key_encoding": "raw"}, after: func(req *provider.Request) { resign(req, profile, textAsHex(newKey(0))) }},
-	{name: "G39 key not decoded, as may be", settings: values{"key_encoding": "auto"}, after: func(req *provider.Request) { resign(req, profile, textAsHex(newKey(0))) }},
+	{name: "G16 only padding", after: set("Authorization", "APIAuth-HMAC-SHA256 265:===="),
+		want: signature.ErrMalformed},
+	{name: "G39 key not decoded", after: func(req *provider.Request) { resign(req, profile,
+		textAsHex(newKey(0))) }, want: signature.ErrMismatch},
+	{name: "G39 key not decoded, as set", settings: values{"key_encoding": "raw"},
+		after: func(req *provider.Request) { resign(req, profile, textAsHex(newKey(0))) }},
+	{name: "G39 key not decoded, as may be", settings: values{"key_encoding": "auto"},
+		after: func(req *provider.Request) { resign(req, profile, textAsHex(newKey(0))) }},
 	{name: "G39 key decoded, as may be", settings: values{"key_encoding": "auto"}},
 	{name: "G39 key decoded, not as set", settings: values{"key_encoding": "raw"}, want: signature.ErrMismatch},
 	{name: "G49 hex", after: inHex, want: signature.ErrMalformed},
@@ -117,15 +138,22 @@ var forgeries = []struct {
 	{name: "G49 Base64, not as set", settings: values{"signature_encoding": "hex"}, want: signature.ErrMalformed},
 	{name: "G51 no padding", after: func(req *provider.Request) { cut(req, 1) }, want: signature.ErrMalformed},
 	{name: "G54 blank in front of the signature", after: replace("265:", "265: "), want: signature.ErrMalformed},
-	{name: "proxy, prefix taken away", settings: values{"path_prefix": "/hooks/a"}, before: setTarget("/hooks/a" + target), after: setTarget(target)},
+	{name: "proxy, prefix taken away", settings: values{"path_prefix": "/hooks/a"},
+		before: setTarget("/hooks/a" + target), after: setTarget(target)},
 	{name: "proxy, prefix not taken away", settings: values{"path_prefix": "/hooks"}, want: signature.ErrMismatch},
-	{name: "proxy, another path", settings: values{"path": "/alarms"}, before: setTarget("/alarms?x=1"), after: setTarget("/in/boro?x=1")},
-	{name: "proxy, another path without a query", settings: values{"path": "/alarms"}, before: setTarget("/alarms"), after: setTarget("/in/boro")},
-	{name: "proxy, absolute form", settings: values{"path": "/alarms"}, before: setTarget("/alarms?x"), after: setTarget("http://h/in/boro?x")},
-	{name: "several at once", settings: values{"key_encoding": "auto", "signature_encoding": "auto", "hash_encoding": "auto"}},
-	{name: "none of several", settings: values{"key_encoding": "auto", "signature_encoding": "auto", "hash_encoding": "auto"}, after: setBody("{}"), want: signature.ErrMismatch},
+	{name: "proxy, another path", settings: values{"path": "/alarms"}, before: setTarget("/alarms?x=1"),
+		after: setTarget("/in/boro?x=1")},
+	{name: "proxy, another path without a query", settings: values{"path": "/alarms"},
+		before: setTarget("/alarms"), after: setTarget("/in/boro")},
+	{name: "proxy, absolute form", settings: values{"path": "/alarms"}, before: setTarget("/alarms?x"),
+		after: setTarget("http://h/in/boro?x")},
+	{name: "several at once", settings: values{"key_encoding": "auto", "signature_encoding": "auto",
+		"hash_encoding": "auto"}},
+	{name: "none of several", settings: values{"key_encoding": "auto", "signature_encoding": "auto",
+		"hash_encoding": "auto"}, after: setBody("{}"), want: signature.ErrMismatch},
 	{name: "signature first", before: setDate(-time.Hour), after: setBody("x"), want: signature.ErrMismatch},
-	{name: "date before body", before: func(req *provider.Request) { setDate(-time.Hour)(req); setBody("x")(req) }, want: signature.ErrExpired},
+	{name: "date before body", before: func(req *provider.Request) { setDate(-time.Hour)(req); setBody("x")(req) },
+		want: signature.ErrExpired},
 	{name: "body last", before: setBody("x"), want: provider.ErrBody},
 	{name: "N01 status twice", before: setBody(`{"status":"Active","status":"Cleared"}`), want: provider.ErrBody},
 }
@@ -139,7 +167,8 @@ const (
 func TestForgery(t *testing.T) {
 	for _, c := range forgeries {
 		t.Run(c.name, func(t *testing.T) {
-			req := request(providertest.Now, []byte(body), http.Header{"Content-Type": {"application/json"}, "Date": {providertest.Now.Format(http.TimeFormat)}})
+			req := request(providertest.Now, []byte(body),
+				http.Header{"Content-Type": {"application/json"}, "Date": {providertest.Now.Format(http.TimeFormat)}})
 			req.Target = target
 			if c.before != nil {
 				c.before(req)
@@ -189,8 +218,10 @@ func setDate(off time.Duration) func(req *provider.Request) {
 // signHash signs with hash in the place of the body's, and tells it in headers.
 func signHash(hash string, headers ...string) func(req *provider.Request) {
 	return func(req *provider.Request) {
-		canonical := strings.Join([]string{req.Method, req.Header.Get("Content-Type"), hash, req.Target, req.Header.Get("Date")}, ",")
-		value, err := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64}.Sign(decodeKey(newKey(0)), []byte(canonical))
+		canonical := strings.Join([]string{req.Method, req.Header.Get("Content-Type"), hash, req.Target,
+			req.Header.Get("Date")}, ",")
+		value, err := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64}.Sign(decodeKey(newKey(0)),
+			[]byte(canonical))
 		if err != nil {
 			panic(err)
 		}
@@ -222,7 +253,8 @@ func textAsHex(key string) string { return hex.EncodeToString([]byte(key)) }
 
 func open(t testing.TB, more values) provider.Receiver {
 	t.Helper()
-	return providertest.Open(t, boro.Provider{}, providertest.Settings(values{"profile_id": profile, "secret_key": newKey(0)}, more))
+	return providertest.Open(t, boro.Provider{},
+		providertest.Settings(values{"profile_id": profile, "secret_key": newKey(0)}, more))
 }
 
 // B29, B30, G41, and what else settings cannot be.

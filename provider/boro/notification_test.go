@@ -24,9 +24,12 @@ func TestParse(t *testing.T) {
 	got.CountByPIDs = nil
 	want := boro.Notification{
 		Version: "1.1", SequenceID: "666", ReferenceNumber: "9300211", Project: "Contoso Broadcast", Probe: "Probe North 2",
-		Task: "News DASH", TaskURI: "http://origin.example.net:8080/live/news.mpd", SubtaskURI: "http://origin.example.net:8080/live/news_1080p",
-		SubtaskDescription: "video(news_1080p 6 Mb/s: 1920x1080, avc1.640028)", Trigger: "Timestamp Discontinuity", Status: boro.StatusCleared,
-		Level: "major", Time: "2026-11-22T15:16:38.849+07:00", TimeEnd: "2026-11-22T15:16:39.743+07:00", Duration: "1 s", Profile: "Night shift", Count: "3",
+		Task: "News DASH", TaskURI: "http://origin.example.net:8080/live/news.mpd",
+			SubtaskURI: "http://origin.example.net:8080/live/news_1080p",
+		SubtaskDescription: "video(news_1080p 6 Mb/s: 1920x1080, avc1.640028)", Trigger: "Timestamp Discontinuity",
+			Status: boro.StatusCleared,
+		Level: "major", Time: "2026-11-22T15:16:38.849+07:00", TimeEnd: "2026-11-22T15:16:39.743+07:00",
+			Duration: "1 s", Profile: "Night shift", Count: "3",
 		Links: []boro.Link{
 			{Type: "task", Href: "http://boro.example.com/projects/7/apps/41/tasks/9001"},
 			{Type: "subtask", Href: "http://boro.example.com/projects/7/apps/41/tasks/9002"},
@@ -99,14 +102,16 @@ func TestPair(t *testing.T) {
 		}
 		return receipt.Events[0]
 	}
-	active, cleared := event(providertest.ReadFile(t, "testdata/samples/active.json")), event(providertest.ReadFile(t, "testdata/samples/cleared.json"))
+	active, cleared := event(providertest.ReadFile(t, "testdata/samples/active.json")),
+		event(providertest.ReadFile(t, "testdata/samples/cleared.json"))
 	if active.Subject != cleared.Subject || active.Subject == "" || active.ProviderID == cleared.ProviderID {
 		t.Errorf("%q and %q, %q and %q", active.Subject, cleared.Subject, active.ProviderID, cleared.ProviderID)
 	}
 	if d := cleared.Time.Sub(active.Time); d != 894*time.Millisecond {
 		t.Errorf("cleared after %v", d)
 	}
-	anew := event(strings.Replace(providertest.ReadFile(t, "testdata/samples/active.json"), "2026-11-22", "2027-11-22", 1))
+	anew := event(strings.Replace(providertest.ReadFile(t, "testdata/samples/active.json"), "2026-11-22",
+		"2027-11-22", 1))
 	if anew.ProviderID == active.ProviderID {
 		t.Errorf("both are %q", anew.ProviderID)
 	}

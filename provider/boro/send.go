@@ -150,7 +150,8 @@ func (m Message) read() (s signedParts, err error) {
 	if s.dateText, err = signature.Single(m.Header, "Date"); err != nil {
 		return s, err
 	}
-	if s.date, err = time.Parse(http.TimeFormat, s.dateText); err != nil || s.date.Format(http.TimeFormat) != s.dateText {
+	if s.date, err = time.Parse(http.TimeFormat, s.dateText); err != nil ||
+		s.date.Format(http.TimeFormat) != s.dateText {
 		return s, fmt.Errorf("%w: Date must be like Sun, 22 Nov 2026 08:15:30 GMT", signature.ErrMalformed)
 	}
 	if s.contentType, err = signature.Optional(m.Header, "Content-Type"); err != nil {

@@ -53,7 +53,8 @@ func TestSendForeignBodies(t *testing.T) {
 		strings.Repeat("x", 700<<10):                      "data_text",
 		strings.Repeat("x", 700<<10+1):                    "",
 	} {
-		m, err := render(t, nil, bellhop.Event{ID: "evt_1", Type: "t", Subject: strings.Repeat("\"", 1024), Body: []byte(body)})
+		m, err := render(t, nil, bellhop.Event{ID: "evt_1", Type: "t", Subject: strings.Repeat("\"", 1024),
+			Body: []byte(body)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +93,8 @@ func TestSendOwn(t *testing.T) {
 }
 
 func TestFilters(t *testing.T) {
-	active := bellhop.Event{ID: "evt_1", Type: "boro.Active", Body: []byte(providertest.ReadFile(t, "testdata/samples/active.json"))}
+	active := bellhop.Event{ID: "evt_1", Type: "boro.Active",
+		Body: []byte(providertest.ReadFile(t, "testdata/samples/active.json"))}
 	test := bellhop.Event{ID: "evt_2", Type: "boro.event", Body: []byte(`{}`)}
 	for _, c := range []struct {
 		settings values
@@ -116,12 +118,14 @@ func TestFilters(t *testing.T) {
 }
 
 func TestSendSigned(t *testing.T) {
-	settings := values{"profile_id": "7", "secret_key": "6b", "headers": values{"content-type": "application/json;v=1", "User-Agent": "Boro/2", "X-A": " b "}}
+	settings := values{"profile_id": "7", "secret_key": "6b",
+		"headers": values{"content-type": "application/json;v=1", "User-Agent": "Boro/2", "X-A": " b "}}
 	m, err := render(t, settings, bellhop.Event{ID: "evt_1", Type: "t"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"Content-Type": "application/json;v=1", "User-Agent": "Boro/2", "X-A": "b", "Date": providertest.Now.Format(http.TimeFormat)} {
+	for name, want := range map[string]string{"Content-Type": "application/json;v=1", "User-Agent": "Boro/2",
+		"X-A": "b", "Date": providertest.Now.Format(http.TimeFormat)} {
 		if got := m.Header.Get(name); got != want {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -133,7 +137,8 @@ func TestSendSigned(t *testing.T) {
 	settings["key_encoding"] = "raw"
 	m, err = render(t, settings, bellhop.Event{ID: "evt_1", Type: "t"})
 	signed.Header = m.Header
-	if err := errors.Join(err, boro.Verify(signed, "7", [][]byte{[]byte("6b")}, providertest.Now, time.Second)); err != nil {
+	if err := errors.Join(err, boro.Verify(signed, "7", [][]byte{[]byte("6b")}, providertest.Now,
+		time.Second)); err != nil {
 		t.Error(err)
 	}
 }

@@ -192,7 +192,8 @@ func unfit(name, value string) string {
 		return "a header name consists of up to 100 letters, digits and !#$%&'*+-.^_`|~"
 	case bellhop.ReservedHeader(name) || slices.Contains(ownHeaders, strings.ToLower(name)):
 		return name + " is reserved: Bellhop sets it, or it must not be sent; choose another name"
-	case value == "" || len(value) > maxHeaderValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
+	case value == "" || len(value) > maxHeaderValue ||
+		strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }):
 		return "the value of " + name + " must be 1 to 4096 printable ASCII characters"
 	case name == "Content-Type" && strings.Contains(value, ","):
 		return "a Content-Type with a comma cannot be signed"

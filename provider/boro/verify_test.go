@@ -26,7 +26,8 @@ func TestVectors(t *testing.T) {
 		}
 	}
 	for _, v := range good[:3] {
-		m := boro.Message{Method: "POST", URI: v.URI, Body: []byte(v.Body), Header: http.Header{"Content-Type": {v.ContentType}, "Date": {v.Date}}}
+		m := boro.Message{Method: "POST", URI: v.URI, Body: []byte(v.Body),
+			Header: http.Header{"Content-Type": {v.ContentType}, "Date": {v.Date}}}
 		if err := boro.Sign(m, v.ProfileID, decodeKey(v.KeyHex)); err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +55,8 @@ func TestKnownAnswer(t *testing.T) {
 	}
 	h.Set("Authorization", "APIAuth-HMAC-SHA256 5:Ht3qJ2qrApoD003UFJacmbOVmP1K0mtkqTLI5rBjCnQ=") // hash of the body in hex
 	at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
-	if err := boro.Verify(m, "5", [][]byte{decodeKey(newKey(0))}, at, time.Minute); !errors.Is(err, signature.ErrMismatch) {
+	if err := boro.Verify(m, "5", [][]byte{decodeKey(newKey(0))}, at, time.Minute); !errors.Is(err,
+		signature.ErrMismatch) {
 		t.Errorf("hash in hex: %v", err)
 	}
 }
@@ -95,7 +97,8 @@ const (
 
 func verifyParts(p []string) error {
 	h := http.Header{}
-	for i, name := range map[int]string{partAuthorization: "Authorization", partType: "Content-Type", partDate: "Date", partHash: boro.HashHeader} {
+	for i, name := range map[int]string{partAuthorization: "Authorization", partType: "Content-Type",
+		partDate: "Date", partHash: boro.HashHeader} {
 		h.Set(name, p[i])
 	}
 	return boro.Verify(boro.Message{Method: "POST", URI: p[partURI], Header: h, Body: []byte(p[partBody])}, profile,
@@ -125,7 +128,8 @@ func TestMutants(t *testing.T) {
 		p[partDate] = providertest.Now.Add(time.Duration(i) * time.Second).Format(http.TimeFormat)
 		p[partBody] = fmt.Sprintf(`{"sequenceId":%d,"status":"Active","time":"2026-11-22, 08:15"}`, i)
 		h := http.Header{"Content-Type": {p[partType]}, "Date": {p[partDate]}}
-		if err := boro.Sign(boro.Message{Method: "POST", URI: p[partURI], Header: h, Body: []byte(p[partBody])}, profile, decodeKey(newKey(0))); err != nil {
+		if err := boro.Sign(boro.Message{Method: "POST", URI: p[partURI], Header: h, Body: []byte(p[partBody])},
+			profile, decodeKey(newKey(0))); err != nil {
 			t.Fatal(err)
 		}
 		p[partAuthorization], p[partHash] = h.Get("Authorization"), h.Get(boro.HashHeader)
@@ -153,7 +157,8 @@ func FuzzVerify(f *testing.F) {
 			t.Fatalf("%q: %v", m, err)
 		}
 		good := maps.Clone(h)
-		for name, value := range map[string]string{"Authorization": authorization, "Date": date + " ", "Content-Type": contentType + ","} {
+		for name, value := range map[string]string{"Authorization": authorization, "Date": date + " ",
+			"Content-Type": contentType + ","} {
 			m.Header = maps.Clone(good)
 			m.Header.Set(name, value)
 			if value != good.Get(name) && boro.Verify(m, profile, keys, providertest.Now, 1<<63-1) == nil {

@@ -50,15 +50,19 @@ var forgeries = []struct {
 	{name: "two headers", change: with(state, state), want: signature.ErrMalformed},
 	{name: "two in one", change: with(state + ", " + state), want: provider.ErrForbidden},
 	{name: "in the query", target: "/in/mail?ClientState=" + state, change: without, want: signature.ErrMissing},
-	{name: "in another header", change: func(req *provider.Request) { without(req); req.Header.Set("Client-State", state) }, want: signature.ErrMissing},
+	{name: "in another header", change: func(req *provider.Request) { without(req); req.Header.Set("Client-State",
+		state) }, want: signature.ErrMissing},
 	{name: "state before body", change: with("x"), body: "no JSON", want: provider.ErrForbidden},
-	{name: "method before state", change: func(req *provider.Request) { without(req); req.Method = "PUT" }, want: provider.ErrMethod},
+	{name: "method before state", change: func(req *provider.Request) { without(req); req.Method = "PUT" },
+		want: provider.ErrMethod},
 	{name: "C10 no items", body: `{"value":[]}`},
 	{name: "C11 null", body: `{"value":null}`},
 	{name: "C11 missing", body: `{}`, want: provider.ErrBody},
 	{name: "C11 a text", body: `{"value":"[]"}`, want: provider.ErrBody},
-	{name: "C11 most items", body: batchOf(slices.Repeat([]string{item(1, "a")}, provider.MaxItems)...), events: provider.MaxItems},
-	{name: "C11 one more", body: batchOf(slices.Repeat([]string{item(1, "a")}, provider.MaxItems+1)...), want: provider.ErrBody},
+	{name: "C11 most items", body: batchOf(slices.Repeat([]string{item(1, "a")}, provider.MaxItems)...),
+		events: provider.MaxItems},
+	{name: "C11 one more", body: batchOf(slices.Repeat([]string{item(1, "a")}, provider.MaxItems+1)...),
+		want: provider.ErrBody},
 	{name: "C19 handshake with notifications", target: "/in/mail?validationToken=x", reply: "x"},
 
 	{name: "V01 control", target: "/in/mail?validationToken=abc", change: without, reply: "abc"},
@@ -69,17 +73,21 @@ var forgeries = []struct {
 	{name: "V06 NUL", target: "/in/mail?validationToken=%00", change: without, want: provider.ErrBody},
 	{name: "V06 C1", target: "/in/mail?validationToken=%C2%85", change: without, want: provider.ErrBody},
 	{name: "V06 U+2028", target: "/in/mail?validationToken=%E2%80%A8", change: without, want: provider.ErrBody},
-	{name: "V07 1 MiB", target: "/in/mail?validationToken=" + strings.Repeat("a", 1<<20), change: without, want: provider.ErrBody},
+	{name: "V07 1 MiB", target: "/in/mail?validationToken=" + strings.Repeat("a", 1<<20), change: without,
+		want: provider.ErrBody},
 	{name: "V08 empty", target: "/in/mail?validationToken=", change: without, want: provider.ErrBody},
 	{name: "V10 in the body", change: without, body: "validationToken=abc", want: signature.ErrMissing},
-	{name: "V12 Accept", target: "/in/mail?validationToken=%3Cb%3E", change: func(req *provider.Request) { without(req); req.Header.Set("Accept", "text/html") }, reply: "<b>"},
+	{name: "V12 Accept", target: "/in/mail?validationToken=%3Cb%3E",
+		change: func(req *provider.Request) { without(req); req.Header.Set("Accept", "text/html") }, reply: "<b>"},
 	{name: "V15 escaped plus", target: "/in/mail?validationToken=abc%2Bdef", change: without, reply: "abc+def"},
 	{name: "V16 plus", target: "/in/mail?validationToken=abc+def", change: without, reply: "abc def"},
 	{name: "handshake, beside a query", target: "/in/mail?x=1&validationToken=abc", change: without, reply: "abc"},
 	{name: "handshake, state right", target: "/in/mail?validationToken=abc", reply: "abc"},
 	{name: "handshake, state empty", target: "/in/mail?validationToken=abc", change: with(""), reply: "abc"},
-	{name: "handshake, state wrong", target: "/in/mail?validationToken=abc", change: with("x"), want: provider.ErrForbidden},
-	{name: "handshake, state twice", target: "/in/mail?validationToken=abc", change: with(state, state), want: signature.ErrMalformed},
+	{name: "handshake, state wrong", target: "/in/mail?validationToken=abc", change: with("x"),
+		want: provider.ErrForbidden},
+	{name: "handshake, state twice", target: "/in/mail?validationToken=abc", change: with(state, state),
+		want: signature.ErrMalformed},
 
 	{name: "N01 member twice", body: batchOf(`{"SubscriptionId":"a","SubscriptionId":"b","ChangeType":"Created"}`), want: provider.ErrBody},
 	{name: "N01 value twice", body: `{"value":[],"value":[]}`, want: provider.ErrBody},
@@ -103,7 +111,8 @@ func TestForgery(t *testing.T) {
 			if !errors.Is(err, c.want) || len(receipt.Events) != c.events || len(receipt.Refused) > 0 {
 				t.Fatalf("got %d events, %v, want %d, %v", len(receipt.Events), err, c.events, c.want)
 			}
-			if c.reply != "" && (receipt.Reply == nil || receipt.Reply.Status != 200 || string(receipt.Reply.Body) != c.reply) {
+			if c.reply != "" && (receipt.Reply == nil || receipt.Reply.Status != 200 ||
+				string(receipt.Reply.Body) != c.reply) {
 				t.Errorf("replies %+v, want %q", receipt.Reply, c.reply)
 			}
 			if c.reply == "" && err == nil && receipt.Status != 200 {
@@ -169,7 +178,8 @@ func TestItems(t *testing.T) {
 			case len(receipt.Events) != 1 || len(receipt.Refused) > 0:
 				t.Errorf("%s: %+v", c.item, receipt)
 			default:
-				if ev := receipt.Events[0]; ev.Type != c.eventType || ev.Subject != c.subject || ev.ProviderID != c.id || string(ev.Body) != c.item {
+				if ev := receipt.Events[0]; ev.Type != c.eventType || ev.Subject != c.subject || ev.ProviderID != c.id ||
+					string(ev.Body) != c.item {
 					t.Errorf("%s: %+v", c.item, ev)
 				}
 			}

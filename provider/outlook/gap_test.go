@@ -51,15 +51,20 @@ func TestGaps(t *testing.T) {
 		{name: "none", batches: [][]int{{1}, {2}, {3, 4}}, all: "1|2|3 4"},
 		{name: "the first is taken as it is", batches: [][]int{{7}, {8}}, all: "7|8"},
 		{name: "in a request", batches: [][]int{{4, 7}}, all: "4 gap:5-6 7", anything: "4 7"},
-		{name: "between requests", batches: [][]int{{1}, {4}, {5}}, all: "1|gap:2-3 4|5", batch: "1|4|5", anything: "1|4|5"},
-		{name: "both", batches: [][]int{{1}, {4, 7}, {8}}, all: "1|gap:2-3 4 gap:5-6 7|8", batch: "1|4 gap:5-6 7|8", anything: "1|4 7|8"},
-		{name: "a repeat, known again", batches: [][]int{{1}, {4}, {5}, {4}}, all: "1|gap:2-3 4|5|gap:2-3 4", batch: "1|4|5|4", anything: "1|4|5|4"},
-		{name: "those missing come late", batches: [][]int{{1}, {4}, {2}, {3}, {5}}, all: "1|gap:2-3 4|2|3|5", batch: "1|4|2|3|5", anything: "1|4|2|3|5"},
+		{name: "between requests", batches: [][]int{{1}, {4}, {5}}, all: "1|gap:2-3 4|5", batch: "1|4|5",
+			anything: "1|4|5"},
+		{name: "both", batches: [][]int{{1}, {4, 7}, {8}}, all: "1|gap:2-3 4 gap:5-6 7|8", batch: "1|4 gap:5-6 7|8",
+			anything: "1|4 7|8"},
+		{name: "a repeat, known again", batches: [][]int{{1}, {4}, {5}, {4}}, all: "1|gap:2-3 4|5|gap:2-3 4",
+			batch: "1|4|5|4", anything: "1|4|5|4"},
+		{name: "those missing come late", batches: [][]int{{1}, {4}, {2}, {3}, {5}}, all: "1|gap:2-3 4|2|3|5",
+			batch: "1|4|2|3|5", anything: "1|4|2|3|5"},
 		{name: "lower and the same again", batches: [][]int{{5, 5, 3, 4, 6}}, all: "5 5 3 4 6"},
 		{name: "late in a request", batches: [][]int{{5, 7, 6}}, all: "5 gap:6-6 7 6", anything: "5 7 6"},
 		{name: "from 0", batches: [][]int{{0}, {1}, {3}}, all: "0|1|gap:2-2 3", batch: "0|1|3", anything: "0|1|3"},
 	} {
-		for _, setting := range []struct{ gaps, want string }{{"", c.all}, {"all", c.all}, {"batch", or(c.batch, c.all)}, {"none", or(c.anything, c.all)}} {
+		for _, setting := range []struct{ gaps, want string }{{"", c.all}, {"all", c.all},
+			{"batch", or(c.batch, c.all)}, {"none", or(c.anything, c.all)}} {
 			r := open(t, map[string]any{"gaps": setting.gaps})
 			var got []string
 			for _, batch := range c.batches {
@@ -138,7 +143,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	if got := keys(t, r, long, 1); len(got) != 64 {
 		t.Errorf("a long subscription has the key %.100s", got)
 	}
-	if got := receive(t, r, numbered(long, 3)).Events[0]; len(got.ProviderID) != 64 || len(got.Subject) != 1024 || got.Type != "outlook.Gap" {
+	if got := receive(t, r, numbered(long, 3)).Events[0]; len(got.ProviderID) != 64 || len(got.Subject) != 1024 ||
+		got.Type != "outlook.Gap" {
 		t.Errorf("a gap in it: %+v", got)
 	}
 }

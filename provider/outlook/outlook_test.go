@@ -27,7 +27,8 @@ func testCase(t testing.TB) providertest.Case {
 		Headers:    []string{"ClientState"},
 		Recordings: recordings(t),
 		SendSettings: func(secret string) string {
-			return providertest.JSON(map[string]any{"client_state": secret, "resource_url": "https://bellhop.example.com/api/v1/events"})
+			return providertest.JSON(map[string]any{"client_state": secret,
+				"resource_url": "https://bellhop.example.com/api/v1/events"})
 		},
 	}
 }

@@ -37,7 +37,8 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 				receipt.Events = append(receipt.Events, missing.event(n.subscription))
 			}
 		}
-		receipt.Events = append(receipt.Events, bellhop.Event{Type: n.eventType, Subject: n.subject(), ProviderID: n.repeatKey(), Body: item})
+		receipt.Events = append(receipt.Events, bellhop.Event{Type: n.eventType, Subject: n.subject(),
+			ProviderID: n.repeatKey(), Body: item})
 		return nil
 	})
 }
@@ -84,7 +85,8 @@ func parse(item []byte) (notification, error) {
 	if err := strictjson.FindFold(item, &subscription, &changeType, &resource, &sequence, &first, &last); err != nil {
 		return notification{}, err
 	}
-	n := notification{eventType: typePrefix + changeType.Text(), subscription: subscription.Text(), resource: resource.Text()}
+	n := notification{eventType: typePrefix + changeType.Text(), subscription: subscription.Text(),
+		resource: resource.Text()}
 	switch {
 	case n.subscription == "":
 		return n, fmt.Errorf("%w: SubscriptionId is missing", provider.ErrBody)

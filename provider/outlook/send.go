@@ -41,7 +41,8 @@ func checkResourceURL(text string) error {
 		return nil
 	}
 	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || strings.ContainsAny(text, "?#") {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil ||
+		strings.ContainsAny(text, "?#") {
 		return bellhop.Invalid("resource_url", "use a URL without user, query and fragment, such as https://bellhop.example.com/api/v1/events")
 	}
 	return nil

@@ -13,7 +13,8 @@ import (
 
 func sender(t *testing.T, more map[string]any) provider.Batcher {
 	t.Helper()
-	return providertest.OpenSender(t, outlook.Provider{}, providertest.Settings(map[string]any{"client_state": state}, more)).(provider.Batcher)
+	return providertest.OpenSender(t, outlook.Provider{},
+		providertest.Settings(map[string]any{"client_state": state}, more)).(provider.Batcher)
 }
 
 var foreign = bellhop.Event{ID: "evt_01h2xcejqt", Type: "invoice.paid", Subject: "https://attacker.example/", ReceivedAt: providertest.Now, Body: []byte(`{"id":"in_1"}`)}
@@ -29,14 +30,16 @@ func TestSendForeign(t *testing.T) {
 		"http://b.example.com/":               "http://b.example.com/evt_01h2xcejqt",
 	} {
 		for attempt := range 2 {
-			m, err := sender(t, map[string]any{"resource_url": base}).Render(&foreign, provider.AttemptInfo{Attempt: attempt, Time: time.Unix(int64(attempt), 0)})
+			m, err := sender(t, map[string]any{"resource_url": base}).Render(&foreign,
+				provider.AttemptInfo{Attempt: attempt, Time: time.Unix(int64(attempt), 0)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := string(m.Body); got != strings.ReplaceAll(want, "RESOURCE", resource) {
 				t.Errorf("%q: %s", base, got)
 			}
-			if got := m.Header; len(got) != 2 || got.Get("ClientState") != state || got.Get("Content-Type") != "application/json" {
+			if got := m.Header; len(got) != 2 || got.Get("ClientState") != state ||
+				got.Get("Content-Type") != "application/json" {
 				t.Errorf("%v", got)
 			}
 		}
@@ -45,7 +48,8 @@ func TestSendForeign(t *testing.T) {
 
 // TestSendExpiry: where the destination has an end, its subscription has the same.
 func TestSendExpiry(t *testing.T) {
-	m, err := sender(t, nil).Render(&foreign, provider.AttemptInfo{Time: providertest.Now, ExpiresAt: providertest.Now.Add(36 * time.Hour)})
+	m, err := sender(t, nil).Render(&foreign, provider.AttemptInfo{Time: providertest.Now,
+		ExpiresAt: providertest.Now.Add(36 * time.Hour)})
 	if err != nil || !strings.Contains(string(m.Body), `"SubscriptionExpirationDateTime":"2026-11-23T21:00:00.0000000Z"`) {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
@@ -94,7 +98,8 @@ func TestSendHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	g, err := r.(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://a.example/x?y=1"})
-	if err != nil || !strings.HasPrefix(g.URL, "https://a.example/x?y=1&validationToken=") || g.Request.Header.Get("ClientState") != "s" || len(g.Request.Body) > 0 {
+	if err != nil || !strings.HasPrefix(g.URL, "https://a.example/x?y=1&validationToken=") ||
+		g.Request.Header.Get("ClientState") != "s" || len(g.Request.Body) > 0 {
 		t.Errorf("%+v, %v", g, err)
 	}
 	if _, err := r.(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://a.example"}); err == nil {

@@ -50,14 +50,17 @@ var forgeries = []struct {
 	{name: "C04 null", body: batchOf(item(nil)), refused: []error{signature.ErrMissing}},
 	{name: "C04 empty", body: batchOf(item("")), refused: []error{signature.ErrMissing}},
 	{name: "C04 absent", body: batchOf(withoutState), refused: []error{signature.ErrMissing}},
-	{name: "C05 absent, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true}, body: batchOf(withoutState), events: 1},
-	{name: "C05 any, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true}, header: []string{"x"}, body: batchOf(item("y"), item(1)), events: 2},
+	{name: "C05 absent, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true},
+		body: batchOf(withoutState), events: 1},
+	{name: "C05 any, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true},
+		header: []string{"x"}, body: batchOf(item("y"), item(1)), events: 2},
 	{name: "C06 prefix", body: batchOf(item(state[:35])), refused: []error{provider.ErrForbidden}},
 	{name: "C06 longer", body: batchOf(item(state + "9")), refused: []error{provider.ErrForbidden}},
 	{name: "C07 lower case", body: batchOf(item(strings.ToLower(state))), refused: []error{provider.ErrForbidden}},
 	{name: "C09 bad, good", body: batchOf(item("x"), item(state)), events: 1, refused: []error{provider.ErrForbidden}},
 	{name: "C09 good, bad", body: batchOf(item(state), item("x")), events: 1, refused: []error{provider.ErrForbidden}},
-	{name: "C09 header good, item bad", header: []string{state}, body: batchOf(item("x")), refused: []error{provider.ErrForbidden}},
+	{name: "C09 header good, item bad", header: []string{state}, body: batchOf(item("x")),
+		refused: []error{provider.ErrForbidden}},
 	{name: "C09 header bad, item good", header: []string{"x"}, want: provider.ErrForbidden},
 	{name: "header twice", header: []string{state, state}, want: signature.ErrMalformed},
 	{name: "header before body", header: []string{"x"}, body: "no JSON", want: provider.ErrForbidden},
@@ -66,19 +69,25 @@ var forgeries = []struct {
 	{name: "C11 null", body: `{"value":null}`},
 	{name: "C11 missing", body: `{}`, want: provider.ErrBody},
 	{name: "C11 a text", body: `{"value":"[]"}`, want: provider.ErrBody},
-	{name: "C11 most items", header: []string{state}, body: batchOf(slices.Repeat([]string{withoutState}, provider.MaxItems)...), events: provider.MaxItems},
-	{name: "C11 one more", header: []string{state}, body: batchOf(slices.Repeat([]string{withoutState}, provider.MaxItems+1)...), want: provider.ErrBody},
-	{name: "C15 255 characters", settings: map[string]any{"client_state": longState}, body: batchOf(item(longState)), events: 1},
+	{name: "C11 most items", header: []string{state},
+		body: batchOf(slices.Repeat([]string{withoutState}, provider.MaxItems)...), events: provider.MaxItems},
+	{name: "C11 one more", header: []string{state},
+		body: batchOf(slices.Repeat([]string{withoutState}, provider.MaxItems+1)...), want: provider.ErrBody},
+	{name: "C15 255 characters", settings: map[string]any{"client_state": longState},
+		body: batchOf(item(longState)), events: 1},
 	{name: "C16 number", body: batchOf(item(1)), refused: []error{provider.ErrForbidden}},
-	{name: "C16 number, header good", header: []string{state}, body: batchOf(item(1)), refused: []error{provider.ErrForbidden}},
-	{name: "C16 list of the state", header: []string{state}, body: batchOf(item([]string{state})), refused: []error{provider.ErrForbidden}},
+	{name: "C16 number, header good", header: []string{state}, body: batchOf(item(1)),
+		refused: []error{provider.ErrForbidden}},
+	{name: "C16 list of the state", header: []string{state}, body: batchOf(item([]string{state})),
+		refused: []error{provider.ErrForbidden}},
 	{name: "C16 false", body: batchOf(item(false)), refused: []error{provider.ErrForbidden}},
 	{name: "C19 handshake with notifications", target: "/in/lists?validationtoken=x", reply: "x"},
 	{name: "state beside value", body: `{"clientState":"` + state + `","value":[` + item(nil) + `]}`, refused: []error{signature.ErrMissing}},
 	{name: "state deeper", body: batchOf(strings.Replace(item(nil), `"resource"`, `"x":{"clientState":"`+state+`"},"resource"`, 1)), refused: []error{signature.ErrMissing}},
 	{name: "state before subscriptionId", body: batchOf(`{"clientState":"x"}`), refused: []error{provider.ErrForbidden}},
 	{name: "no subscriptionId", body: batchOf(`{"clientState":"` + state + `"}`), refused: []error{provider.ErrBody}},
-	{name: "no objects", header: []string{state}, body: batchOf("null", "1", "[]"), refused: []error{provider.ErrBody, provider.ErrBody, provider.ErrBody}},
+	{name: "no objects", header: []string{state}, body: batchOf("null", "1", "[]"),
+		refused: []error{provider.ErrBody, provider.ErrBody, provider.ErrBody}},
 
 	{name: "V01 control", target: "/in/lists?validationtoken=abc", reply: "abc"},
 	{name: "V02 camel case", target: "/in/lists?validationToken=abc", reply: "abc"},
@@ -93,11 +102,16 @@ var forgeries = []struct {
 	{name: "V15 escaped plus", target: "/in/lists?validationtoken=abc%2Bdef", reply: "abc+def"},
 	{name: "V16 plus", target: "/in/lists?validationtoken=abc+def", reply: "abc def"},
 	{name: "handshake, state right", target: "/in/lists?validationtoken=abc", header: []string{state}, reply: "abc"},
-	{name: "handshake, state wrong", target: "/in/lists?validationtoken=abc", header: []string{"x"}, want: provider.ErrForbidden},
-	{name: "handshake, state twice", target: "/in/lists?validationtoken=abc", header: []string{state, state}, want: signature.ErrMalformed},
-	{name: "strict handshake", settings: strict, target: "/in/lists?validationtoken=abc", header: []string{state}, reply: "abc"},
-	{name: "strict handshake, no state", settings: strict, target: "/in/lists?validationtoken=abc", want: signature.ErrMissing},
-	{name: "strict handshake, state empty", settings: strict, target: "/in/lists?validationtoken=abc", header: []string{""}, want: signature.ErrMissing},
+	{name: "handshake, state wrong", target: "/in/lists?validationtoken=abc", header: []string{"x"},
+		want: provider.ErrForbidden},
+	{name: "handshake, state twice", target: "/in/lists?validationtoken=abc", header: []string{state, state},
+		want: signature.ErrMalformed},
+	{name: "strict handshake", settings: strict, target: "/in/lists?validationtoken=abc", header: []string{state},
+		reply: "abc"},
+	{name: "strict handshake, no state", settings: strict, target: "/in/lists?validationtoken=abc",
+		want: signature.ErrMissing},
+	{name: "strict handshake, state empty", settings: strict, target: "/in/lists?validationtoken=abc",
+		header: []string{""}, want: signature.ErrMissing},
 	{name: "strict is of handshakes alone", settings: strict, events: 1},
 
 	{name: "N01 state twice", body: batchOf(`{"subscriptionId":"a","clientState":"x","clientState":"` + state + `"}`), want: provider.ErrBody},
@@ -129,14 +143,16 @@ func TestForgery(t *testing.T) {
 			}
 			receipt, err := open(t, c.settings).Receive(context.Background(), req)
 			if !errors.Is(err, c.want) || len(receipt.Events) != c.events || len(receipt.Refused) != len(c.refused) {
-				t.Fatalf("got %d events, %d refused, %v; want %d, %d, %v", len(receipt.Events), len(receipt.Refused), err, c.events, len(c.refused), c.want)
+				t.Fatalf("got %d events, %d refused, %v; want %d, %d, %v", len(receipt.Events), len(receipt.Refused), err,
+					c.events, len(c.refused), c.want)
 			}
 			for i, want := range c.refused {
 				if got := receipt.Refused[i].Err; !errors.Is(got, want) {
 					t.Errorf("item refused: %v, want %v", got, want)
 				}
 			}
-			if c.reply != "" && (receipt.Reply == nil || receipt.Reply.Status != 200 || string(receipt.Reply.Body) != c.reply) {
+			if c.reply != "" && (receipt.Reply == nil || receipt.Reply.Status != 200 ||
+				string(receipt.Reply.Body) != c.reply) {
 				t.Errorf("replies %+v, want %q", receipt.Reply, c.reply)
 			}
 			if c.reply == "" && err == nil && receipt.Status != 200 {
@@ -148,7 +164,8 @@ func TestForgery(t *testing.T) {
 
 func open(t testing.TB, more map[string]any) provider.Receiver {
 	t.Helper()
-	return providertest.Open(t, sharepoint.Provider{}, providertest.Settings(map[string]any{"client_state": state}, more))
+	return providertest.Open(t, sharepoint.Provider{},
+		providertest.Settings(map[string]any{"client_state": state}, more))
 }
 
 func TestSettings(t *testing.T) {
@@ -170,7 +187,8 @@ func TestSettings(t *testing.T) {
 func TestNeighbours(t *testing.T) {
 	req := request(batchOf(item("x"), item(state), "null", item(state)))
 	receipt, err := open(t, nil).Receive(context.Background(), req)
-	if err != nil || len(receipt.Events) != 2 || len(receipt.Refused) != 2 || receipt.Refused[0].Index != 0 || receipt.Refused[1].Index != 2 {
+	if err != nil || len(receipt.Events) != 2 || len(receipt.Refused) != 2 || receipt.Refused[0].Index != 0 ||
+		receipt.Refused[1].Index != 2 {
 		t.Fatalf("%+v, %v", receipt, err)
 	}
 	start := bytes.LastIndex(req.Body, []byte(item(state)))
@@ -207,7 +225,8 @@ func TestMutants(t *testing.T) {
 			req = request(batchOf(item(good)))
 			req.Header[sharepoint.StateHeader] = []string{good, mutant}
 		}
-		if receipt, err := r.Receive(context.Background(), req); err == nil && (len(receipt.Events) > 0 || len(receipt.Refused) != 1) {
+		if receipt, err := r.Receive(context.Background(), req); err == nil &&
+			(len(receipt.Events) > 0 || len(receipt.Refused) != 1) {
 			t.Fatalf("PCG 17, 2026: %q is accepted: %s", mutant, req.Body)
 		}
 		tried++

@@ -32,7 +32,8 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 		if err != nil {
 			return err
 		}
-		receipt.Events = append(receipt.Events, bellhop.Event{Type: TypeChanged, Subject: provider.Subject(n.resource), Body: item})
+		receipt.Events = append(receipt.Events, bellhop.Event{Type: TypeChanged,
+			Subject: provider.Subject(n.resource), Body: item})
 		return nil
 	})
 }

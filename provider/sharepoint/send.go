@@ -26,11 +26,13 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 		return nil, err
 	}
 	err := microsoft.CheckOneClientState("client_state", s.ClientState)
-	if err := bellhop.Join("", err, checkGUID("subscription_id", s.SubscriptionID), checkGUID("resource", s.Resource)); err != nil {
+	if err := bellhop.Join("", err, checkGUID("subscription_id", s.SubscriptionID),
+		checkGUID("resource", s.Resource)); err != nil {
 		return nil, err
 	}
 	r := &renderer{state: s.ClientState[0], subscription: s.SubscriptionID, resource: s.Resource}
-	return &microsoft.BatchRenderer{Name: "sharepoint", Parameter: parameter, Env: env, State: r.state, Item: r.item}, nil
+	return &microsoft.BatchRenderer{Name: "sharepoint", Parameter: parameter, Env: env, State: r.state,
+		Item: r.item}, nil
 }
 
 // A renderer renders the items of one destination. The client state is in the items and in the header, because receivers check one or

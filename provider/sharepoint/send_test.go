@@ -16,7 +16,8 @@ import (
 
 func sender(t testing.TB, more map[string]any) provider.Batcher {
 	t.Helper()
-	return providertest.OpenSender(t, sharepoint.Provider{}, providertest.Settings(map[string]any{"client_state": state}, more)).(provider.Batcher)
+	return providertest.OpenSender(t, sharepoint.Provider{},
+		providertest.Settings(map[string]any{"client_state": state}, more)).(provider.Batcher)
 }
 
 func render(t testing.TB, r provider.Batcher, events ...*bellhop.Event) string {
@@ -36,7 +37,8 @@ var foreign = bellhop.Event{ID: "evt_1", Type: "invoice.paid", Source: "shop", S
 // TestSendExpiry: where the destination has an end, its subscription has the same.
 func TestSendExpiry(t *testing.T) {
 	end := providertest.Now.Add(36*time.Hour + time.Millisecond)
-	m, err := sender(t, nil).RenderBatch([]*bellhop.Event{&foreign, &foreign}, provider.AttemptInfo{Time: providertest.Now, ExpiresAt: end})
+	m, err := sender(t, nil).RenderBatch([]*bellhop.Event{&foreign, &foreign},
+		provider.AttemptInfo{Time: providertest.Now, ExpiresAt: end})
 	if err != nil || strings.Count(string(m.Body), `"expirationDateTime":"2026-11-23T21:00:00.0010000Z"`) != 2 {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
@@ -64,7 +66,8 @@ func TestSendNames(t *testing.T) {
 		var body struct {
 			Value []struct{ SubscriptionID, Resource string }
 		}
-		if err := json.Unmarshal([]byte(render(t, sender(t, nil), &bellhop.Event{Source: source, Subject: subject})), &body); err != nil {
+		if err := json.Unmarshal([]byte(render(t, sender(t, nil), &bellhop.Event{Source: source, Subject: subject})),
+			&body); err != nil {
 			t.Fatal(err)
 		}
 		return body.Value[0].SubscriptionID, body.Value[0].Resource
@@ -73,7 +76,8 @@ func TestSendNames(t *testing.T) {
 	for _, c := range []struct {
 		source, subject                string
 		sameSubscription, sameResource bool
-	}{{"shop", "in_1", true, true}, {"shop", "in_2", true, false}, {"bank", "in_1", false, false}, {"shopi", "n_1", false, false}} {
+	}{{"shop", "in_1", true, true}, {"shop", "in_2", true, false}, {"bank", "in_1", false, false},
+		{"shopi", "n_1", false, false}} {
 		s, r := ids(c.source, c.subject)
 		if (s == subscription) != c.sameSubscription || (r == resource) != c.sameResource {
 			t.Errorf("%s, %s: %s, %s", c.source, c.subject, s, r)
@@ -142,7 +146,8 @@ func TestSendHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	g, err := r.(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://a.example/x?y=1"})
-	if err != nil || !strings.HasPrefix(g.URL, "https://a.example/x?y=1&validationtoken=") || g.Request.Header.Get("ClientState") != "s" || len(g.Request.Body) > 0 {
+	if err != nil || !strings.HasPrefix(g.URL, "https://a.example/x?y=1&validationtoken=") ||
+		g.Request.Header.Get("ClientState") != "s" || len(g.Request.Body) > 0 {
 		t.Errorf("%+v, %v", g, err)
 	}
 	if _, err := r.(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://a.example"}); err == nil {

@@ -42,7 +42,8 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return &receiver{microsoft.BatchReader{Name: "sharepoint", Parameter: parameter, States: s.ClientState, StrictHandshake: s.StrictHandshake}}, nil
+	return &receiver{microsoft.BatchReader{Name: "sharepoint", Parameter: parameter, States: s.ClientState,
+		StrictHandshake: s.StrictHandshake}}, nil
 }
 
 func (s *settings) check() error {

@@ -57,7 +57,8 @@ func sign(state string, _ time.Time, body []byte) *provider.Request {
 // request returns a request as SharePoint makes it, without the header.
 func request(body string) *provider.Request {
 	h := http.Header{"Content-Type": {"application/json"}}
-	return &provider.Request{Method: "POST", Target: "/in/lists", Header: h, Body: []byte(body), ReceivedAt: providertest.Now}
+	return &provider.Request{Method: "POST", Target: "/in/lists", Header: h, Body: []byte(body),
+		ReceivedAt: providertest.Now}
 }
 
 // recordings are the vectors, the samples as they are, and what a source may see beside.
@@ -74,7 +75,8 @@ func recordings(t testing.TB) []providertest.Recording {
 	}
 	v := vectors.List[0]
 	handshake := &provider.Request{Method: v.Method, Target: "/in/lists?" + v.Query, Header: http.Header{}}
-	withHeader := &provider.Request{Method: v.Method, Target: handshake.Target, Header: http.Header{sharepoint.StateHeader: {state}}}
+	withHeader := &provider.Request{Method: v.Method, Target: handshake.Target,
+		Header: http.Header{sharepoint.StateHeader: {state}}}
 	mixed := request(providertest.ReadFile(t, "testdata/samples/notification-batch.json"))
 	null := request(providertest.ReadFile(t, "testdata/samples/notification-null-client-state.json"))
 	strict := providertest.JSON(map[string]any{"client_state": state, "strict_handshake": true})
@@ -92,7 +94,8 @@ func recordings(t testing.TB) []providertest.Recording {
 // item is a notification with a client state.
 func item(state any) string {
 	return providertest.JSON(map[string]any{
-		"subscriptionId": "a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7", "clientState": state, "expirationDateTime": "2027-05-20T17:27:00.0000000Z",
+		"subscriptionId": "a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7", "clientState": state,
+			"expirationDateTime": "2027-05-20T17:27:00.0000000Z",
 		"resource": "5c77031a-9621-4dfc-bb5d-57803a94e91d", "tenantId": "4e2a1952-1ed1-4da3-85a6-7f0d4a2f0c11",
 		"siteUrl": "/sites/x", "webId": "dbc5a806-e4d4-46e5-951c-6344d70b62fa",
 	})

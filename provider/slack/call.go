@@ -38,7 +38,8 @@ func (c *caller) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.Ou
 	if err != nil {
 		return provider.OutboundRequest{}, fmt.Errorf("slack: %w", err)
 	}
-	h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, TimestampHeader: {timestamp}, SignatureHeader: {value}}
+	h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, TimestampHeader: {timestamp},
+		SignatureHeader: {value}}
 	if isJSON(body) {
 		h.Set("Content-Type", "application/json")
 	}
@@ -87,10 +88,12 @@ func newCallback(ev *bellhop.Event) ([]byte, error) {
 	if len(ev.Body) > maxData {
 		return strictjson.Encode(c)
 	}
-	if first := bytes.TrimLeft(ev.Body, " \t\r\n"); len(first) > 0 && (first[0] == '{' || first[0] == '[') && utf8.Valid(ev.Body) {
+	if first := bytes.TrimLeft(ev.Body, " \t\r\n"); len(first) > 0 && (first[0] == '{' || first[0] == '[') &&
+		utf8.Valid(ev.Body) {
 		c.Event.Data = ev.Body
 		body, err := strictjson.Encode(c)
-		if err == nil && strictjson.Object(body, func(_, _ []byte) {}) == nil { // the envelope adds depth, which has a limit
+		if err == nil && strictjson.Object(body, func(_,
+			_ []byte) {}) == nil { // the envelope adds depth, which has a limit
 			return body, nil
 		}
 		c.Event.Data = nil

@@ -64,7 +64,8 @@ func TestCallOwn(t *testing.T) {
 		own                     bool
 	}{
 		{"slack.message", event, "application/json", true},
-		{"slack.event", challenge("abc"), "application/json", true}, // of the command line, which does not look into the body
+		{"slack.event", challenge("abc"), "application/json", true},
+			// of the command line, which does not look into the body
 		{"slack.command", "command=%2Fa", "application/x-www-form-urlencoded", true},
 		{"slack.event", `{"message":"a test event"}`, "application/json", false},
 		{"invoice.paid", event, "application/json", false},

@@ -40,7 +40,8 @@ var forgeries = []struct {
 	{name: "G04 only the prefix", change: set(slack.SignatureHeader, "v0="), want: signature.ErrMalformed},
 	{name: "G06 another version", change: edit(slack.SignatureHeader, "v0=", "v1="), want: signature.ErrMalformed},
 	{name: "G06 no prefix", change: edit(slack.SignatureHeader, "v0=", ""), want: signature.ErrMalformed},
-	{name: "G07 prefix in another case", change: edit(slack.SignatureHeader, "v0=", "V0="), want: signature.ErrMalformed},
+	{name: "G07 prefix in another case", change: edit(slack.SignatureHeader, "v0=", "V0="),
+		want: signature.ErrMalformed},
 	{name: "G08 junk in front", change: edit(slack.SignatureHeader, "v0=", "xxv0="), want: signature.ErrMalformed},
 	{name: "G11 upper case", change: upperDigits},
 	{name: "G12 a digit cut", change: cutSignature(1), want: signature.ErrMalformed},
@@ -70,8 +71,10 @@ var forgeries = []struct {
 	{name: "GET", change: func(req *provider.Request) { req.Method = "GET" }, want: provider.ErrMethod},
 
 	{name: "V30 challenge, signed", body: challenge("abc")},
-	{name: "V30 challenge, not signed", body: challenge("abc"), change: set(slack.SignatureHeader), want: signature.ErrMissing},
-	{name: "V30 challenge, signed by another", body: challenge("abc"), change: resign(secrets[1], "1795338000"), want: signature.ErrMismatch},
+	{name: "V30 challenge, not signed", body: challenge("abc"), change: set(slack.SignatureHeader),
+		want: signature.ErrMissing},
+	{name: "V30 challenge, signed by another", body: challenge("abc"), change: resign(secrets[1], "1795338000"),
+		want: signature.ErrMismatch},
 	{name: "V30 challenge, of yesterday", body: challenge("abc"), at: -24 * time.Hour, want: signature.ErrExpired},
 	{name: "V05 challenge with CR LF", body: challenge(`a\r\nX: y`), want: provider.ErrBody},
 	{name: "V06 challenge with NUL", body: challenge(`a\u0000`), want: provider.ErrBody},
@@ -130,7 +133,8 @@ func TestForgery(t *testing.T) {
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
-			if err == nil && strings.Contains(c.body, "url_verification") && (receipt.Reply == nil || !strings.Contains(c.body, string(receipt.Reply.Body))) {
+			if err == nil && strings.Contains(c.body, "url_verification") &&
+				(receipt.Reply == nil || !strings.Contains(c.body, string(receipt.Reply.Body))) {
 				t.Errorf("got %+v", receipt)
 			}
 		})
@@ -181,7 +185,8 @@ func resign(secret, timestamp string) func(req *provider.Request) {
 // signPlain signs message in the place of version, timestamp and body.
 func signPlain(message string) func(req *provider.Request) {
 	return func(req *provider.Request) {
-		value, err := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex, Prefix: "v0="}.Sign([]byte(secrets[0]), []byte(message))
+		value, err := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex,
+			Prefix: "v0="}.Sign([]byte(secrets[0]), []byte(message))
 		if err != nil {
 			panic(err)
 		}
@@ -223,7 +228,8 @@ func TestMutants(t *testing.T) {
 		return []string{value, timestamp, body}
 	}
 	same := func(a, b []string) bool { // but for the case of the digits
-		return slices.Equal(a[1:], b[1:]) && len(a[0]) == len(b[0]) && strings.HasPrefix(a[0], "v0=") && strings.EqualFold(a[0], b[0])
+		return slices.Equal(a[1:], b[1:]) && len(a[0]) == len(b[0]) && strings.HasPrefix(a[0], "v0=") &&
+			strings.EqualFold(a[0], b[0])
 	}
 	providertest.Mutants(t, made, same, func(p []string) bool {
 		h := http.Header{slack.SignatureHeader: {p[0]}, slack.TimestampHeader: {p[1]}}

@@ -121,7 +121,8 @@ func checkButton(raw []byte, seen map[string]bool) error {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || len(button.URL) > 3000 {
 		return fmt.Errorf("leads to %q", button.URL)
 	}
-	if button.Type != "button" || button.ActionID == "" || utf8.RuneCountInString(button.ActionID) > 255 || seen[button.ActionID] {
+	if button.Type != "button" || button.ActionID == "" || utf8.RuneCountInString(button.ActionID) > 255 ||
+		seen[button.ActionID] {
 		return fmt.Errorf("%+v", button)
 	}
 	seen[button.ActionID] = true

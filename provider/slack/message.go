@@ -144,11 +144,13 @@ func describeAlarm(n *boro.Notification) content {
 
 var (
 	colours = map[string]string{boro.StatusActive: "#d00000", boro.StatusCleared: "#2eb67d", boro.StatusEvent: "#ecb22e"}
-	emoji   = map[string]string{boro.StatusActive: ":red_circle:", boro.StatusCleared: ":large_green_circle:", boro.StatusEvent: ":large_yellow_circle:"}
+	emoji   = map[string]string{boro.StatusActive: ":red_circle:", boro.StatusCleared: ":large_green_circle:",
+		boro.StatusEvent: ":large_yellow_circle:"}
 )
 
 func alarmLine(n *boro.Notification) string {
-	line := cmp.Or(emoji[n.Status], ":white_circle:") + " *" + cmp.Or(mrkdwn(n.Trigger, maxName), mrkdwn(n.Status, maxName)) + "*"
+	line := cmp.Or(emoji[n.Status], ":white_circle:") + " *" +
+		cmp.Or(mrkdwn(n.Trigger, maxName), mrkdwn(n.Status, maxName)) + "*"
 	if uri := code(n.TaskURI, maxURI); uri != "" {
 		line += " on " + uri
 	}
@@ -175,7 +177,8 @@ func representation(n *boro.Notification) string {
 	if description == "" && uri == "" {
 		return ""
 	}
-	return strings.Join(slices.DeleteFunc([]string{"*Representation*", description, uri}, func(s string) bool { return s == "" }), "\n")
+	return strings.Join(slices.DeleteFunc([]string{"*Representation*", description, uri},
+		func(s string) bool { return s == "" }), "\n")
 }
 
 // alarmButtons returns a button for each link that a browser can open, at most one per type: Slack refuses two buttons with one
@@ -188,7 +191,8 @@ func alarmButtons(links []boro.Link) (buttons []element) {
 			continue
 		}
 		seen[kind] = true
-		buttons = append(buttons, element{Type: "button", Text: textObject{Type: "plain_text", Text: "Open " + kind}, URL: link.Href, ActionID: "open_" + kind})
+		buttons = append(buttons, element{Type: "button", Text: textObject{Type: "plain_text", Text: "Open " + kind},
+			URL: link.Href, ActionID: "open_" + kind})
 	}
 	return buttons
 }

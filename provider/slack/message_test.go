@@ -62,15 +62,19 @@ func TestMessages(t *testing.T) {
 		{name: "boro-hostile", ev: alarm(`{"status":"Active","trigger":"<!channel> & *bold* ` + "`code`" + `","task_uri":"http://h/` + "`" + `<x>","level":"a\nb","task_name":"\u202eevil\u0000",` +
 			`"time":"<@U1>","links":[{"type":"task","href":"javascript:alert(1)"},{"type":"subtask","href":"https://h/a b"},{"type":"profile","href":"https://h/<x>"},` +
 			`{"type":"task","href":"https://h/1"},{"type":"task","href":"https://h/2"},{"type":"","href":"https://h/3"},{"type":"x","href":"https://"}]}`), own: true},
-		{name: "any-object", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1 & <co>", Time: at,
+		{name: "any-object", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid",
+			Subject: "in_1 & <co>", Time: at,
 			Body: []byte(`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,"empty":"","quote":"\"it's\" &amp;","lines":[{"a": 1}],"more":{"b":"` + "`é`" + `"}}`)}, own: true},
 		{name: "any-object-coloured", colour: "attachment", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ReceivedAt: at, Body: []byte(`{}`)}, own: true},
 		{name: "any-text", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "note", Time: at, Body: []byte("plain <words>\n\tand ```more```\n")}, own: true},
 		{name: "any-array", ev: bellhop.Event{ID: "evt_1", Type: "note", Body: []byte(" [1, 2]\r\n")}, own: true},
-		{name: "any-bytes", ev: bellhop.Event{ID: "evt_1", Type: "note", ContentType: "image/png", Body: []byte("\x89PNG\r\n")}, own: true},
+		{name: "any-bytes", ev: bellhop.Event{ID: "evt_1", Type: "note", ContentType: "image/png",
+			Body: []byte("\x89PNG\r\n")}, own: true},
 		{name: "any-nothing", ev: bellhop.Event{}, own: true},
 		{name: "any-long", ev: bellhop.Event{ID: "evt_1", Source: long, Type: long, Subject: long, Time: at, Body: []byte(`{"` + long + `":"` + long + `","b":["` + long + `"]}`)}, own: true},
-		{name: "slack-app-mention", ev: bellhop.Event{ID: "evt_1", Source: "slack", Type: "slack.app_mention", Subject: "C123ABC456", Time: at, Body: []byte(providertest.ReadFile(t, "testdata/samples/app_mention.json"))}, own: true},
+		{name: "slack-app-mention", ev: bellhop.Event{ID: "evt_1", Source: "slack", Type: "slack.app_mention",
+			Subject: "C123ABC456", Time: at, Body: []byte(providertest.ReadFile(t,
+			"testdata/samples/app_mention.json"))}, own: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			settings := values{}
@@ -172,6 +176,7 @@ func FuzzMessage(f *testing.F) {
 		if colour {
 			settings["colour"] = "attachment"
 		}
-		message(t, settings, bellhop.Event{ID: "evt_1", Type: kind, Subject: subject, Source: source, Body: body, ReceivedAt: providertest.Now})
+		message(t, settings, bellhop.Event{ID: "evt_1", Type: kind, Subject: subject, Source: source, Body: body,
+			ReceivedAt: providertest.Now})
 	})
 }

@@ -272,5 +272,6 @@ func parseInteraction(payload []byte) (call, error) {
 	if kind == "" {
 		return call{}, fmt.Errorf("%w: no type in payload", provider.ErrBody)
 	}
-	return call{kind: eventType(kind), subject: cmp.Or(idOf(channel, "id"), idOf(user, "id"), idOf(team, "id")), id: trigger}, nil
+	return call{kind: eventType(kind), subject: cmp.Or(idOf(channel, "id"), idOf(user, "id"), idOf(team, "id")),
+		id: trigger}, nil
 }

@@ -27,7 +27,8 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 		return nil, err
 	}
 	_, colourErr := provider.OneOf("colour", s.Colour, "none", "none", "attachment")
-	if err := bellhop.Join("", colourErr, checkName("channel", s.Channel), checkName("username", s.Username)); err != nil {
+	if err := bellhop.Join("", colourErr, checkName("channel", s.Channel),
+		checkName("username", s.Username)); err != nil {
 		return nil, err
 	}
 	return &renderer{s}, nil

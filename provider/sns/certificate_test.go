@@ -28,7 +28,8 @@ import (
 // newCertificate returns one for public that is signed by the key of the tests.
 func newCertificate(t *testing.T, public any, change func(*x509.Certificate)) string {
 	t.Helper()
-	c := &x509.Certificate{SerialNumber: big.NewInt(7), DNSNames: []string{"sns.amazonaws.com"}, NotBefore: providertest.Now.Add(-time.Hour), NotAfter: providertest.Now.Add(time.Hour)}
+	c := &x509.Certificate{SerialNumber: big.NewInt(7), DNSNames: []string{"sns.amazonaws.com"},
+		NotBefore: providertest.Now.Add(-time.Hour), NotAfter: providertest.Now.Add(time.Hour)}
 	change(c)
 	der, err := x509.CreateCertificate(rand.NewChaCha8([32]byte{1}), c, c, public, key)
 	if err != nil {
@@ -55,15 +56,23 @@ func TestCertificates(t *testing.T) {
 	}{
 		{"control", answer(200, good), nil},
 		{"blanks around", answer(200, "\n"+good+"\n\n"), nil},
-		{"name of the region", answer(200, newCertificate(t, key.Public(), named("sns-signing.eu-central-1.amazonaws.com"))), nil},
-		{"older name of the region", answer(200, newCertificate(t, key.Public(), named("x.example", "sns-eu-central-1.amazonaws.com"))), nil},
-		{"another's name", answer(200, newCertificate(t, key.Public(), named("s3.amazonaws.com"))), provider.ErrUnavailable},
-		{"name of another region", answer(200, newCertificate(t, key.Public(), named("sns-signing.eu-west-1.amazonaws.com"))), provider.ErrUnavailable},
+		{"name of the region", answer(200, newCertificate(t, key.Public(),
+			named("sns-signing.eu-central-1.amazonaws.com"))), nil},
+		{"older name of the region", answer(200, newCertificate(t, key.Public(),
+			named("x.example", "sns-eu-central-1.amazonaws.com"))), nil},
+		{"another's name", answer(200, newCertificate(t, key.Public(), named("s3.amazonaws.com"))),
+			provider.ErrUnavailable},
+		{"name of another region", answer(200, newCertificate(t, key.Public(),
+			named("sns-signing.eu-west-1.amazonaws.com"))), provider.ErrUnavailable},
 		{"no name", answer(200, newCertificate(t, key.Public(), named())), provider.ErrUnavailable},
-		{"over", answer(200, newCertificate(t, key.Public(), func(c *x509.Certificate) { c.NotAfter = providertest.Now.Add(-time.Second) })), signature.ErrExpired},
-		{"last second", answer(200, newCertificate(t, key.Public(), func(c *x509.Certificate) { c.NotAfter = providertest.Now })), nil},
-		{"to come", answer(200, newCertificate(t, key.Public(), func(c *x509.Certificate) { c.NotBefore = providertest.Now.Add(time.Second) })), signature.ErrExpired},
-		{"another key", answer(200, newCertificate(t, &rsa.PublicKey{N: new(big.Int).Add(key.N, big.NewInt(2)), E: 65537}, same)), signature.ErrMismatch},
+		{"over", answer(200, newCertificate(t, key.Public(),
+			func(c *x509.Certificate) { c.NotAfter = providertest.Now.Add(-time.Second) })), signature.ErrExpired},
+		{"last second", answer(200, newCertificate(t, key.Public(),
+			func(c *x509.Certificate) { c.NotAfter = providertest.Now })), nil},
+		{"to come", answer(200, newCertificate(t, key.Public(),
+			func(c *x509.Certificate) { c.NotBefore = providertest.Now.Add(time.Second) })), signature.ErrExpired},
+		{"another key", answer(200, newCertificate(t,
+			&rsa.PublicKey{N: new(big.Int).Add(key.N, big.NewInt(2)), E: 65537}, same)), signature.ErrMismatch},
 		{"small key", answer(200, newCertificate(t, small, same)), provider.ErrUnavailable},
 		{"elliptic key", answer(200, newCertificate(t, elliptical.Public(), same)), provider.ErrUnavailable},
 		{"Ed25519 key", answer(200, newCertificate(t, ed25519.PublicKey(make([]byte, 32)), same)), provider.ErrUnavailable},
@@ -71,12 +80,14 @@ func TestCertificates(t *testing.T) {
 		{"words behind", answer(200, good+"x"), provider.ErrUnavailable},
 		{"a key", answer(200, mustRead("testdata/key.pem")), provider.ErrUnavailable},
 		{"no PEM", answer(200, "<html>"), provider.ErrUnavailable},
-		{"PEM of nothing", answer(200, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), provider.ErrUnavailable},
+		{"PEM of nothing", answer(200, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+			provider.ErrUnavailable},
 		{"empty", answer(200, ""), provider.ErrUnavailable},
 		{"64 KiB of blanks more", answer(200, good+strings.Repeat(" ", 64<<10)), provider.ErrUnavailable},
 		{"not found", answer(404, good), provider.ErrUnavailable},
 		{"created", answer(201, good), provider.ErrUnavailable},
-		{"redirect", &http.Response{StatusCode: 301, Header: http.Header{"Location": {certURL}}, Body: http.NoBody}, provider.ErrUnavailable},
+		{"redirect", &http.Response{StatusCode: 301, Header: http.Header{"Location": {certURL}}, Body: http.NoBody},
+			provider.ErrUnavailable},
 		{"silence", nil, provider.ErrUnavailable},
 	} {
 		r := open(t, func(*http.Request) *http.Response { return c.answer }, onlyOrders)
@@ -111,7 +122,8 @@ func TestFetchesOnce(t *testing.T) {
 // what is signed under a certificate that we have.
 func TestFetchesAreCounted(t *testing.T) {
 	fetches, now := 0, providertest.Now
-	env := provider.Env{Now: func() time.Time { return now }, Client: &http.Client{Transport: world(func(r *http.Request) *http.Response {
+	env := provider.Env{Now: func() time.Time { return now },
+		Client: &http.Client{Transport: world(func(r *http.Request) *http.Response {
 		fetches++
 		if r.URL.String() != certURL {
 			return answer(403, "<Error/>")
@@ -132,7 +144,8 @@ func TestFetchesAreCounted(t *testing.T) {
 	flood := func(want int) {
 		t.Helper()
 		for i := range 50 {
-			if err := receive(fmt.Sprintf("https://sns.eu-central-1.amazonaws.com/%d.pem", i)); !errors.Is(err, provider.ErrUnavailable) {
+			if err := receive(fmt.Sprintf("https://sns.eu-central-1.amazonaws.com/%d.pem", i)); !errors.Is(err,
+				provider.ErrUnavailable) {
 				t.Errorf("%d: %v", i, err)
 			}
 		}
@@ -155,7 +168,8 @@ func TestFetchesAreCounted(t *testing.T) {
 // TestKeepsSome: the certificates that are kept are bounded, and one that had to go is fetched again.
 func TestKeepsSome(t *testing.T) {
 	now, last := providertest.Now, ""
-	env := provider.Env{Now: func() time.Time { return now }, Client: &http.Client{Transport: world(func(r *http.Request) *http.Response {
+	env := provider.Env{Now: func() time.Time { return now },
+		Client: &http.Client{Transport: world(func(r *http.Request) *http.Response {
 		last = r.URL.String()
 		return answer(200, certificate)
 	})}}
@@ -166,7 +180,8 @@ func TestKeepsSome(t *testing.T) {
 	for i := range 18 {
 		now = now.Add(time.Minute)
 		url := fmt.Sprintf("https://sns.eu-central-1.amazonaws.com/%d.pem", i%17)
-		if _, err := r.Receive(context.Background(), request(changed("notification", map[string]any{"SigningCertURL": url}))); err != nil || last != url {
+		if _, err := r.Receive(context.Background(),
+			request(changed("notification", map[string]any{"SigningCertURL": url}))); err != nil || last != url {
 			t.Errorf("%d: %v, fetched %s", i, err, last)
 		}
 	}
@@ -199,7 +214,8 @@ func TestWaitIsTheCallers(t *testing.T) {
 
 func TestNoNetwork(t *testing.T) {
 	r := providertest.Open(t, sns.Provider{}, onlyOrders)
-	if _, err := r.Receive(context.Background(), request([]byte(sample("notification")))); !errors.Is(err, provider.ErrUnavailable) {
+	if _, err := r.Receive(context.Background(), request([]byte(sample("notification")))); !errors.Is(err,
+		provider.ErrUnavailable) {
 		t.Error(err)
 	}
 }
@@ -221,9 +237,12 @@ func TestKeyFor(t *testing.T) {
 	}{
 		{"ours", body, providertest.Now, []string{invoices, orders}, nil, 1},
 		{"another's topic", body, providertest.Now, []string{invoices}, provider.ErrForbidden, 0},
-		{"certificate elsewhere", []byte(strings.Replace(string(body), "https://sns.eu-central-1.amazonaws.com/Simple", "https://sns.evil.example/Simple", 1)), providertest.Now, []string{orders}, signature.ErrMalformed, 0},
+		{"certificate elsewhere", []byte(strings.Replace(string(body),
+			"https://sns.eu-central-1.amazonaws.com/Simple", "https://sns.evil.example/Simple", 1)), providertest.Now,
+			[]string{orders}, signature.ErrMalformed, 0},
 		{"no message", []byte("{"), providertest.Now, []string{orders}, signature.ErrMalformed, 0},
-		{"after the certificate", body, time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), []string{orders}, signature.ErrExpired, 1},
+		{"after the certificate", body, time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), []string{orders},
+			signature.ErrExpired, 1},
 	} {
 		fetched = 0
 		key, err := sns.KeyFor(context.Background(), client, c.body, c.now, c.topics...)

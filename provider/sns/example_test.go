@@ -33,6 +33,7 @@ func ExampleVerify() {
 		}
 		fmt.Println("signed for", topic)
 	})
-	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(sample("notification"))))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/",
+		strings.NewReader(sample("notification"))))
 	// Output: signed for arn:aws:sns:eu-central-1:123456789012:orders
 }

@@ -23,7 +23,8 @@ func TestMutants(t *testing.T) {
 		return answer(200, certificate)
 	}, onlyOrders)
 	var good [][]byte
-	for _, name := range []string{"notification", "notification-without-subject", "subscription-confirmation", "unsubscribe-confirmation"} {
+	for _, name := range []string{"notification", "notification-without-subject", "subscription-confirmation",
+		"unsubscribe-confirmation"} {
 		good = append(good, []byte(sample(name)))
 	}
 	accepted := 0
@@ -38,7 +39,8 @@ func TestMutants(t *testing.T) {
 			continue
 		}
 		accepted++ // a member that is not signed, or a blank
-		if !slices.ContainsFunc(good, func(g []byte) bool { return reflect.DeepEqual(signedMembers(body), signedMembers(g)) }) {
+		if !slices.ContainsFunc(good, func(g []byte) bool { return reflect.DeepEqual(signedMembers(body),
+			signedMembers(g)) }) {
 			t.Fatalf("accepted as %+v: %s", receipt, body)
 		}
 	}
@@ -62,7 +64,8 @@ func signedMembers(body []byte) map[string]any {
 		delete(m, "Subject")
 	}
 	for name := range m {
-		if !slices.Contains([]string{"Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "Token", "SubscribeURL"}, name) || m[name] == nil {
+		if !slices.Contains([]string{"Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "Token",
+			"SubscribeURL"}, name) || m[name] == nil {
 			delete(m, name)
 		}
 	}

@@ -64,7 +64,8 @@ func (r *receiver) verify(ctx context.Context, req *provider.Request) (message, 
 	case err != nil:
 		return nil, t, err
 	case r.version != "" && m["SignatureVersion"] != r.version:
-		return nil, t, fmt.Errorf("%w: the SignatureVersion is not that of settings.signature_version", signature.ErrMalformed)
+		return nil, t, fmt.Errorf("%w: the SignatureVersion is not that of settings.signature_version",
+			signature.ErrMalformed)
 	}
 	key, err := r.certificates.key(ctx, m["SigningCertURL"])
 	if err != nil {
@@ -138,7 +139,8 @@ const (
 type message map[string]string
 
 // members lists the members that are read. All are texts.
-var members = []string{"Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "Token", "SubscribeURL", "SignatureVersion", "Signature", "SigningCertURL"}
+var members = []string{"Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "Token",
+	"SubscribeURL", "SignatureVersion", "Signature", "SigningCertURL"}
 
 // parse parses body. A body that SNS does not send is signature.ErrMalformed, because the signature is part of the body.
 func parse(body []byte) (message, error) {
@@ -235,7 +237,8 @@ func topicAt(text string) topic {
 // owns returns text as a URL if it is an https URL at the host of SNS, without a port, a user or a fragment.
 func (t topic) owns(text string) (u *url.URL, ok bool) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" || u.Host != t.host() || u.User != nil || u.Opaque != "" || strings.Contains(text, "#") {
+	if err != nil || u.Scheme != "https" || u.Host != t.host() || u.User != nil || u.Opaque != "" ||
+		strings.Contains(text, "#") {
 		return nil, false
 	}
 	return u, true
@@ -254,7 +257,8 @@ func (t topic) confirms(text, arn string) bool {
 		return false
 	}
 	q := u.Query()
-	return len(q["Action"]) == 1 && q.Get("Action") == "ConfirmSubscription" && len(q["TopicArn"]) == 1 && q.Get("TopicArn") == arn
+	return len(q["Action"]) == 1 && q.Get("Action") == "ConfirmSubscription" && len(q["TopicArn"]) == 1 &&
+		q.Get("TopicArn") == arn
 }
 
 // names returns the host names that SNS's certificates for the region bear: "sns.amazonaws.com" in older regions, and names with

@@ -57,8 +57,10 @@ func TestForgeries(t *testing.T) {
 		{"no topic", changed("notification", map[string]any{"TopicArn": nil}), signature.ErrMalformed},
 		{"topic in another case", sign(strings.ToUpper(orders), []byte(sample("notification"))), provider.ErrForbidden},
 		{"topic and a line", changedAfter("notification", "TopicArn", orders+"\\n"), signature.ErrMalformed},
-		{"signed for another, topic changed", []byte(strings.ReplaceAll(string(sign(attacker, []byte(sample("notification")))), attacker, orders)), signature.ErrMismatch},
-		{"another message", []byte(strings.Replace(sample("notification"), "ord_7f3", "ord_7f4", 1)), signature.ErrMismatch},
+		{"signed for another, topic changed", []byte(strings.ReplaceAll(string(sign(attacker,
+			[]byte(sample("notification")))), attacker, orders)), signature.ErrMismatch},
+		{"another message", []byte(strings.Replace(sample("notification"), "ord_7f3", "ord_7f4", 1)),
+			signature.ErrMismatch},
 		{"no signature", []byte(strings.Replace(sample("notification"), `"Signature" :`, `"signature" :`, 1)), signature.ErrMissing},
 		{"empty signature", changedAfter("notification", "Signature", ""), signature.ErrMissing},
 		{"signature null", []byte(strings.Replace(sample("notification"), `"Signature" : "`, `"Signature" : null, "x" : "`, 1)), signature.ErrMissing},
@@ -80,42 +82,66 @@ func TestForgeries(t *testing.T) {
 		{"id with a line break", changed("notification", map[string]any{"MessageId": "a\nb"}), signature.ErrMalformed},
 		{"subject null", []byte(strings.Replace(sample("notification-without-subject"), `"Message" :`, `"Subject" : null, "Message" :`, 1)), nil},
 		{"subject added", []byte(strings.Replace(sample("notification-without-subject"), `"Message" :`, `"Subject" : "s", "Message" :`, 1)), signature.ErrMismatch},
-		{"subject of two lines", changed("notification", map[string]any{"Subject": "a\nTimestamp\nb"}), signature.ErrMalformed},
+		{"subject of two lines", changed("notification", map[string]any{"Subject": "a\nTimestamp\nb"}),
+			signature.ErrMalformed},
 		{"N01 twice", []byte(strings.Replace(sample("notification"), `"Type" :`, `"Message" : "x", "Type" :`, 1)), signature.ErrMalformed},
 		{"N02 another case", []byte(strings.Replace(sample("notification"), `"TopicArn" :`, `"topicarn" : "x", "TopicArn" :`, 1)), nil},
 		{"N11 comment", []byte(sample("notification") + "//"), signature.ErrMalformed},
 		{"N13 array", []byte("[" + sample("notification") + "]"), signature.ErrMalformed},
 
 		{"certificate elsewhere", changed("notification", cert("https://sns.evil.example/a.pem")), signature.ErrMalformed},
-		{"certificate in a bucket", changed("notification", cert("https://sns.s3.amazonaws.com/a.pem")), signature.ErrMalformed},
-		{"certificate of another region", changed("notification", cert("https://sns.us-east-1.amazonaws.com/a.pem")), signature.ErrMalformed},
-		{"certificate in China", changed("notification", cert("https://sns.eu-central-1.amazonaws.com.cn/a.pem")), signature.ErrMalformed},
-		{"certificate behind a suffix", changed("notification", cert("https://sns.eu-central-1.amazonaws.com.evil.example/a.pem")), signature.ErrMalformed},
-		{"certificate with a user", changed("notification", cert("https://sns.eu-central-1.amazonaws.com@evil.example/a.pem")), signature.ErrMalformed},
-		{"certificate with a user before", changed("notification", cert("https://evil@sns.eu-central-1.amazonaws.com/a.pem")), signature.ErrMalformed},
-		{"certificate with a port", changed("notification", cert("https://sns.eu-central-1.amazonaws.com:8443/a.pem")), signature.ErrMalformed},
-		{"certificate over http", changed("notification", cert("http://sns.eu-central-1.amazonaws.com/a.pem")), signature.ErrMalformed},
-		{"certificate with a dot", changed("notification", cert("https://sns.eu-central-1.amazonaws.com./a.pem")), signature.ErrMalformed},
-		{"certificate in capitals", changed("notification", cert("https://SNS.eu-central-1.amazonaws.com/a.pem")), signature.ErrMalformed},
-		{"certificate is no .pem", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/a.crt")), signature.ErrMalformed},
-		{"certificate by a query", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/?Action=x&a=.pem")), signature.ErrMalformed},
-		{"certificate with a query", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/a.pem?x")), signature.ErrMalformed},
-		{"certificate with an empty query", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/a.pem?")), signature.ErrMalformed},
-		{"certificate with a fragment", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/a#.pem")), signature.ErrMalformed},
-		{"certificate with an escape", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/%61.pem")), signature.ErrMalformed},
+		{"certificate in a bucket", changed("notification", cert("https://sns.s3.amazonaws.com/a.pem")),
+			signature.ErrMalformed},
+		{"certificate of another region", changed("notification", cert("https://sns.us-east-1.amazonaws.com/a.pem")),
+			signature.ErrMalformed},
+		{"certificate in China", changed("notification", cert("https://sns.eu-central-1.amazonaws.com.cn/a.pem")),
+			signature.ErrMalformed},
+		{"certificate behind a suffix", changed("notification",
+			cert("https://sns.eu-central-1.amazonaws.com.evil.example/a.pem")), signature.ErrMalformed},
+		{"certificate with a user", changed("notification",
+			cert("https://sns.eu-central-1.amazonaws.com@evil.example/a.pem")), signature.ErrMalformed},
+		{"certificate with a user before", changed("notification",
+			cert("https://evil@sns.eu-central-1.amazonaws.com/a.pem")), signature.ErrMalformed},
+		{"certificate with a port", changed("notification",
+			cert("https://sns.eu-central-1.amazonaws.com:8443/a.pem")), signature.ErrMalformed},
+		{"certificate over http", changed("notification", cert("http://sns.eu-central-1.amazonaws.com/a.pem")),
+			signature.ErrMalformed},
+		{"certificate with a dot", changed("notification", cert("https://sns.eu-central-1.amazonaws.com./a.pem")),
+			signature.ErrMalformed},
+		{"certificate in capitals", changed("notification", cert("https://SNS.eu-central-1.amazonaws.com/a.pem")),
+			signature.ErrMalformed},
+		{"certificate is no .pem", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/a.crt")),
+			signature.ErrMalformed},
+		{"certificate by a query", changed("notification",
+			cert("https://sns.eu-central-1.amazonaws.com/?Action=x&a=.pem")), signature.ErrMalformed},
+		{"certificate with a query", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/a.pem?x")),
+			signature.ErrMalformed},
+		{"certificate with an empty query", changed("notification",
+			cert("https://sns.eu-central-1.amazonaws.com/a.pem?")), signature.ErrMalformed},
+		{"certificate with a fragment", changed("notification",
+			cert("https://sns.eu-central-1.amazonaws.com/a#.pem")), signature.ErrMalformed},
+		{"certificate with an escape", changed("notification",
+			cert("https://sns.eu-central-1.amazonaws.com/%61.pem")), signature.ErrMalformed},
 		{"certificate with a backslash", changed("notification", cert(`https://evil.example\@sns.eu-central-1.amazonaws.com/a.pem`)), signature.ErrMalformed},
 		{"no certificate", changed("notification", cert("")), signature.ErrMalformed},
 
 		{"control", changed("subscription-confirmation", confirm(func(url string) string { return url })), nil},
 		{"no URL", changed("subscription-confirmation", map[string]any{"SubscribeURL": nil}), signature.ErrMalformed},
-		{"another URL, not signed", []byte(strings.Replace(sample("subscription-confirmation"), "https://sns.", "https://evil.", 1)), signature.ErrMismatch},
-		{"URL elsewhere", changed("subscription-confirmation", confirm(replace("sns.eu-central-1", "sns.evil.example"))), provider.ErrBody},
+		{"another URL, not signed", []byte(strings.Replace(sample("subscription-confirmation"), "https://sns.",
+			"https://evil.", 1)), signature.ErrMismatch},
+		{"URL elsewhere", changed("subscription-confirmation",
+			confirm(replace("sns.eu-central-1", "sns.evil.example"))), provider.ErrBody},
 		{"URL over http", changed("subscription-confirmation", confirm(replace("https", "http"))), provider.ErrBody},
-		{"URL of this machine", changed("subscription-confirmation", confirm(replace("sns.eu-central-1.amazonaws.com", "127.0.0.1"))), provider.ErrBody},
-		{"URL with another action", changed("subscription-confirmation", confirm(replace("ConfirmSubscription", "DeleteTopic"))), provider.ErrBody},
-		{"URL with two actions", changed("subscription-confirmation", confirm(func(url string) string { return url + "&Action=Publish" })), provider.ErrBody},
-		{"URL with another topic", changed("subscription-confirmation", confirm(replace("TopicArn="+orders, "TopicArn="+invoices))), provider.ErrBody},
-		{"URL with another path", changed("subscription-confirmation", confirm(replace(".com/", ".com/x"))), provider.ErrBody},
+		{"URL of this machine", changed("subscription-confirmation",
+			confirm(replace("sns.eu-central-1.amazonaws.com", "127.0.0.1"))), provider.ErrBody},
+		{"URL with another action", changed("subscription-confirmation",
+			confirm(replace("ConfirmSubscription", "DeleteTopic"))), provider.ErrBody},
+		{"URL with two actions", changed("subscription-confirmation",
+			confirm(func(url string) string { return url + "&Action=Publish" })), provider.ErrBody},
+		{"URL with another topic", changed("subscription-confirmation",
+			confirm(replace("TopicArn="+orders, "TopicArn="+invoices))), provider.ErrBody},
+		{"URL with another path", changed("subscription-confirmation", confirm(replace(".com/", ".com/x"))),
+			provider.ErrBody},
 	} {
 		fetched := ""
 		r := open(t, func(req *http.Request) *http.Response {
@@ -140,7 +166,8 @@ func changedAfter(name, member, value string) []byte {
 }
 
 func TestSignatureVersion(t *testing.T) {
-	for version, want := range map[string][2]error{"": {nil, nil}, "1": {nil, signature.ErrMalformed}, "2": {signature.ErrMalformed, nil}} {
+	for version, want := range map[string][2]error{"": {nil, nil}, "1": {nil, signature.ErrMalformed},
+		"2": {signature.ErrMalformed, nil}} {
 		r := open(t, func(*http.Request) *http.Response { return answer(200, certificate) }, `{"topics":["`+orders+`"],"signature_version":"`+version+`"}`)
 		for i, name := range []string{"notification-without-subject", "notification"} {
 			if _, err := r.Receive(context.Background(), request([]byte(sample(name)))); !errors.Is(err, want[i]) {
@@ -158,7 +185,8 @@ func TestConfirm(t *testing.T) {
 	}{
 		"confirmed": {answer(200, "<ConfirmSubscriptionResponse/>"), true},
 		"refused":   {answer(403, "no"), false},
-		"redirect":  {&http.Response{StatusCode: 302, Header: http.Header{"Location": {"https://evil.example/"}}, Body: http.NoBody}, false},
+		"redirect":  {&http.Response{StatusCode: 302, Header: http.Header{"Location": {"https://evil.example/"}},
+			Body: http.NoBody}, false},
 		"long":      {answer(200, strings.Repeat("x", 1<<20)), false},
 		"silence":   {nil, false},
 	} {
@@ -175,7 +203,8 @@ func TestConfirm(t *testing.T) {
 			t.Fatalf("%s: got %+v, %v; called %v", name, receipt, err, called)
 		}
 		err = receipt.Reply.Then(context.Background())
-		if (err == nil) != c.ok || len(called) != 1 || !strings.HasPrefix(called[0], "GET https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn="+orders+"&Token=") {
+		if (err == nil) != c.ok || len(called) != 1 ||
+			!strings.HasPrefix(called[0], "GET https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn="+orders+"&Token=") {
 			t.Errorf("%s: %v; called %v", name, err, called)
 		}
 		if err != nil && strings.Contains(err.Error(), "Token") {

@@ -89,7 +89,8 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	if err := bellhop.Join("", err, checkVersion(s.SignatureVersion)); err != nil {
 		return nil, err
 	}
-	return &receiver{topics: topics, version: s.SignatureVersion, certificates: newCertificates(env), client: provider.NoRedirects(env.Client)}, nil
+	return &receiver{topics: topics, version: s.SignatureVersion, certificates: newCertificates(env),
+		client: provider.NoRedirects(env.Client)}, nil
 }
 
 func readTopics(arns []string) (map[string]topic, error) {
@@ -101,7 +102,8 @@ func readTopics(arns []string) (map[string]topic, error) {
 	for i, arn := range arns {
 		t, ok := parseTopic(arn)
 		if !ok {
-			errs = append(errs, bellhop.Invalid(fmt.Sprintf("topics[%d]", i), "use the whole ARN of a topic, such as arn:aws:sns:eu-central-1:111122223333:orders"))
+			errs = append(errs, bellhop.Invalid(fmt.Sprintf("topics[%d]", i),
+				"use the whole ARN of a topic, such as arn:aws:sns:eu-central-1:111122223333:orders"))
 		}
 		topics[arn] = t
 	}

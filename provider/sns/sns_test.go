@@ -53,19 +53,23 @@ func BenchmarkReceive(b *testing.B) {
 
 // recordings are the samples as they are, with the signatures that openssl made.
 func recordings() (list []providertest.Recording) {
-	for _, name := range []string{"notification", "notification-without-subject", "subscription-confirmation", "unsubscribe-confirmation"} {
+	for _, name := range []string{"notification", "notification-without-subject", "subscription-confirmation",
+		"unsubscribe-confirmation"} {
 		list = append(list, providertest.Recording{Name: "recorded-" + name, Request: request([]byte(sample(name)))})
 	}
 	return append(list,
 		providertest.Recording{Name: "raw", Request: request([]byte(`{"order":"ord_7f3"}`)), Refused: "signature_missing"},
-		providertest.Recording{Name: "after the certificate", Request: request([]byte(sample("notification"))), At: time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), Refused: "signature_expired"},
-		providertest.Recording{Name: "before the certificate", Request: request([]byte(sample("notification"))), At: time.Date(2025, 12, 31, 0, 0, 0, 0, time.UTC), Refused: "signature_expired"},
+		providertest.Recording{Name: "after the certificate", Request: request([]byte(sample("notification"))),
+			At: time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), Refused: "signature_expired"},
+		providertest.Recording{Name: "before the certificate", Request: request([]byte(sample("notification"))),
+			At: time.Date(2025, 12, 31, 0, 0, 0, 0, time.UTC), Refused: "signature_expired"},
 	)
 }
 
 // request is one as SNS makes it.
 func request(body []byte) *provider.Request {
-	h := http.Header{"Content-Type": {"text/plain; charset=UTF-8"}, "X-Amz-Sns-Message-Type": {"Notification"}, "User-Agent": {"Amazon Simple Notification Service Agent"}}
+	h := http.Header{"Content-Type": {"text/plain; charset=UTF-8"}, "X-Amz-Sns-Message-Type": {"Notification"},
+		"User-Agent": {"Amazon Simple Notification Service Agent"}}
 	return &provider.Request{Method: "POST", Target: "/in/orders", Header: h, Body: body, ReceivedAt: providertest.Now}
 }
 

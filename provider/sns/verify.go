@@ -64,7 +64,8 @@ func Verify(body []byte, key *rsa.PublicKey) error {
 // It returns bellhop.CodeInvalid for an invalid ARN, provider.ErrForbidden for another topic, provider.ErrUnavailable if the
 // certificate cannot be fetched, signature.ErrExpired, or signature.ErrMalformed.
 // Source: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
-func KeyFor(ctx context.Context, client *http.Client, body []byte, now time.Time, topics ...string) (*rsa.PublicKey, error) {
+func KeyFor(ctx context.Context, client *http.Client, body []byte, now time.Time,
+	topics ...string) (*rsa.PublicKey, error) {
 	known, err := readTopics(topics)
 	if err != nil {
 		return nil, err

@@ -42,17 +42,27 @@ var forgeries = []struct {
 	}, want: signature.ErrMissing},
 	{name: "W07 empty", change: set("webhook-signature", "v1,"), want: signature.ErrMismatch},
 	{name: "W08 no comma", change: set("webhook-signature", "v1"), want: signature.ErrMismatch},
-	{name: "W09 unknown version", change: edit("webhook-signature", func(v string) string { return "v2" + v[2:] }), want: signature.ErrMismatch},
-	{name: "W11 v1a with the HMAC", change: edit("webhook-signature", func(v string) string { return "v1a" + v[2:] }), want: signature.ErrMismatch},
-	{name: "W13 bad, good, bad", change: edit("webhook-signature", func(v string) string { return "v1,AAAA " + v + " v1,BBBB" })},
-	{name: "W14 16, the last good", change: edit("webhook-signature", func(v string) string { return strings.Repeat("v1,AAAA ", 15) + v })},
-	{name: "W16 10000", change: edit("webhook-signature", func(v string) string { return strings.Repeat("v1,AAAA ", 9999) + v }), want: signature.ErrMalformed},
+	{name: "W09 unknown version", change: edit("webhook-signature", func(v string) string { return "v2" + v[2:] }),
+		want: signature.ErrMismatch},
+	{name: "W11 v1a with the HMAC", change: edit("webhook-signature",
+		func(v string) string { return "v1a" + v[2:] }), want: signature.ErrMismatch},
+	{name: "W13 bad, good, bad", change: edit("webhook-signature",
+		func(v string) string { return "v1,AAAA " + v + " v1,BBBB" })},
+	{name: "W14 16, the last good", change: edit("webhook-signature",
+		func(v string) string { return strings.Repeat("v1,AAAA ", 15) + v })},
+	{name: "W16 10000", change: edit("webhook-signature",
+		func(v string) string { return strings.Repeat("v1,AAAA ", 9999) + v }), want: signature.ErrMalformed},
 	{name: "W17 blanks", change: edit("webhook-signature", func(v string) string { return " v1,AAAA  " + v + " " })},
-	{name: "W18 comma between", change: edit("webhook-signature", func(v string) string { return "v1,AAAA," + v }), want: signature.ErrMismatch},
-	{name: "W19 tab between", change: edit("webhook-signature", func(v string) string { return "v1,AAAA\t" + v }), want: signature.ErrMismatch},
-	{name: "W26 leading zeros", change: edit("webhook-timestamp", func(v string) string { return "000" + v }), want: signature.ErrMalformed},
-	{name: "W27 words behind", change: edit("webhook-timestamp", func(v string) string { return v + "abc" }), want: signature.ErrMalformed},
-	{name: "W28 fraction", change: edit("webhook-timestamp", func(v string) string { return v + ".5" }), want: signature.ErrMalformed},
+	{name: "W18 comma between", change: edit("webhook-signature", func(v string) string { return "v1,AAAA," + v }),
+		want: signature.ErrMismatch},
+	{name: "W19 tab between", change: edit("webhook-signature", func(v string) string { return "v1,AAAA\t" + v }),
+		want: signature.ErrMismatch},
+	{name: "W26 leading zeros", change: edit("webhook-timestamp", func(v string) string { return "000" + v }),
+		want: signature.ErrMalformed},
+	{name: "W27 words behind", change: edit("webhook-timestamp", func(v string) string { return v + "abc" }),
+		want: signature.ErrMalformed},
+	{name: "W28 fraction", change: edit("webhook-timestamp", func(v string) string { return v + ".5" }),
+		want: signature.ErrMalformed},
 	{name: "W29 exponent", change: set("webhook-timestamp", "1.7e9"), want: signature.ErrMalformed},
 	{name: "W31 negative", change: set("webhook-timestamp", "-1"), want: signature.ErrMalformed},
 	{name: "W32 largest", change: set("webhook-timestamp", "9223372036854775807"), want: signature.ErrMalformed},
@@ -141,15 +151,19 @@ func TestHeaderFamily(t *testing.T) {
 		{"W04 svix at webhook", "webhook", rename("webhook-", "svix-", true), signature.ErrMissing},
 		{"W04 svix at svix", "svix", rename("webhook-", "svix-", true), nil},
 		{"webhook at svix", "svix", func(http.Header) {}, signature.ErrMissing},
-		{"W06 both at svix, webhook forged", "svix", func(h http.Header) { rename("webhook-", "svix-", false)(h); forged(h) }, nil},
-		{"W06 both at webhook, webhook forged", "webhook", func(h http.Header) { rename("webhook-", "svix-", false)(h); forged(h) }, signature.ErrMismatch},
-		{"svix twice at svix", "svix", func(h http.Header) { rename("webhook-", "svix-", true)(h); h.Add("svix-id", "msg_1") }, signature.ErrMalformed},
+		{"W06 both at svix, webhook forged", "svix",
+			func(h http.Header) { rename("webhook-", "svix-", false)(h); forged(h) }, nil},
+		{"W06 both at webhook, webhook forged", "webhook",
+			func(h http.Header) { rename("webhook-", "svix-", false)(h); forged(h) }, signature.ErrMismatch},
+		{"svix twice at svix", "svix", func(h http.Header) { rename("webhook-", "svix-", true)(h); h.Add("svix-id",
+			"msg_1") }, signature.ErrMalformed},
 		{"W37 svix id of 1 KiB", "svix", func(h http.Header) {
 			rename("webhook-", "svix-", true)(h)
 			h.Set("svix-id", strings.Repeat("i", 1024))
 		}, provider.ErrBody},
 	} {
-		r := providertest.Open(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[0], "header_family": c.family}))
+		r := providertest.Open(t, standardwebhooks.Provider{},
+			providertest.JSON(map[string]any{"secret": secrets[0], "header_family": c.family}))
 		req := sign(secrets[0], providertest.Now, nil)
 		c.change(req.Header)
 		if _, err := r.Receive(context.Background(), req); !errors.Is(err, c.want) {
@@ -162,9 +176,12 @@ func TestTolerance(t *testing.T) {
 	for _, c := range []struct {
 		age  time.Duration
 		want error
-	}{{10 * time.Second, nil}, {-10 * time.Second, nil}, {11 * time.Second, signature.ErrExpired}, {-11 * time.Second, signature.ErrExpired}} {
-		r := providertest.Open(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[0], "tolerance": "10s"}))
-		if _, err := r.Receive(context.Background(), sign(secrets[0], providertest.Now.Add(-c.age), nil)); !errors.Is(err, c.want) {
+	}{{10 * time.Second, nil}, {-10 * time.Second, nil}, {11 * time.Second, signature.ErrExpired},
+		{-11 * time.Second, signature.ErrExpired}} {
+		r := providertest.Open(t, standardwebhooks.Provider{},
+			providertest.JSON(map[string]any{"secret": secrets[0], "tolerance": "10s"}))
+		if _, err := r.Receive(context.Background(),
+			sign(secrets[0], providertest.Now.Add(-c.age), nil)); !errors.Is(err, c.want) {
 			t.Errorf("%v old: %v", c.age, err)
 		}
 	}

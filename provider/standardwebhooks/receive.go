@@ -44,7 +44,8 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	h := r.family.only(req.Header)
 	id, err := signature.VerifyStandardHeader(h, req.Body, r.keys, r.now(), r.tolerance)
 	if err != nil && oddID(h) {
-		return provider.Receipt{}, fmt.Errorf("standardwebhooks: the id is too long or has control characters: %w", provider.ErrBody)
+		return provider.Receipt{}, fmt.Errorf("standardwebhooks: the id is too long or has control characters: %w",
+			provider.ErrBody)
 	}
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", err)

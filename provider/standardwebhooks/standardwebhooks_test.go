@@ -15,7 +15,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-var secrets = [2]string{"whsec_gS1Dv2TK7Z7axpVWJVQMTv1zsy4z0as1OL20N/pEd54=", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"}
+var secrets = [2]string{"whsec_gS1Dv2TK7Z7axpVWJVQMTv1zsy4z0as1OL20N/pEd54=",
+	"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"}
 
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
@@ -102,7 +103,8 @@ func sign(secret string, at time.Time, body []byte) *provider.Request {
 	if err != nil {
 		panic(err)
 	}
-	return request(map[string]string{"webhook-id": id, "webhook-timestamp": strconv.FormatInt(at.Unix(), 10), "webhook-signature": sig}, body)
+	return request(map[string]string{"webhook-id": id, "webhook-timestamp": strconv.FormatInt(at.Unix(), 10),
+		"webhook-signature": sig}, body)
 }
 
 func request(headers map[string]string, body []byte) *provider.Request {

@@ -38,41 +38,66 @@ var forgeries = []struct {
 	{name: "G01 control", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 }},
 	{name: "v1 before t", value: func(t, v1 string) string { return "v1=" + v1 + ",t=" + t }},
 	{name: "T01 no t", value: func(_, v1 string) string { return "v1=" + v1 }, want: signature.ErrMissing},
-	{name: "T03 t twice, the good one last", value: func(t, v1 string) string { return "t=1,t=" + t + ",v1=" + v1 }, want: signature.ErrMalformed},
-	{name: "T03 t twice, the good one first", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 + ",t=1" }, want: signature.ErrMalformed},
-	{name: "T03 t twice, the same", value: func(t, v1 string) string { return "t=" + t + ",t=" + t + ",v1=" + v1 }, want: signature.ErrMalformed},
-	{name: "T04 v0 only", value: func(t, v1 string) string { return "t=" + t + ",v0=" + v1 }, want: signature.ErrMissing},
-	{name: "T04 v0 good, v1 bad", value: func(t, v1 string) string { return "t=" + t + ",v0=" + v1 + ",v1=" + zeros }, want: signature.ErrMismatch},
+	{name: "T03 t twice, the good one last", value: func(t,
+		v1 string) string { return "t=1,t=" + t + ",v1=" + v1 }, want: signature.ErrMalformed},
+	{name: "T03 t twice, the good one first", value: func(t,
+		v1 string) string { return "t=" + t + ",v1=" + v1 + ",t=1" }, want: signature.ErrMalformed},
+	{name: "T03 t twice, the same", value: func(t, v1 string) string { return "t=" + t + ",t=" + t + ",v1=" + v1 },
+		want: signature.ErrMalformed},
+	{name: "T04 v0 only", value: func(t, v1 string) string { return "t=" + t + ",v0=" + v1 },
+		want: signature.ErrMissing},
+	{name: "T04 v0 good, v1 bad", value: func(t,
+		v1 string) string { return "t=" + t + ",v0=" + v1 + ",v1=" + zeros }, want: signature.ErrMismatch},
 	{name: "T05 bad, then good", value: func(t, v1 string) string { return "t=" + t + ",v1=" + zeros + ",v1=" + v1 }},
 	{name: "T05 good, then bad", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 + ",v1=" + zeros }},
-	{name: "T05 no signature, then good", value: func(t, v1 string) string { return "t=" + t + ",v1=,v1=zz,v1=" + v1 + "00,v1=" + v1 }},
-	{name: "16 of them, the last good", value: func(t, v1 string) string { return "t=" + t + strings.Repeat(",v1="+zeros, 15) + ",v1=" + v1 }},
-	{name: "17 of them, the first good", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 + strings.Repeat(",v1="+zeros, 16) }, want: signature.ErrMalformed},
-	{name: "17 of them, none in form", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 + strings.Repeat(",v1=", 16) }, want: signature.ErrMalformed},
-	{name: "100000 of another version", value: func(t, v1 string) string { return strings.Repeat("v2="+zeros+",", 100_000) + "t=" + t + ",v1=" + v1 }},
-	{name: "T06 good, of another t", value: func(t, v1 string) string { return "t=" + another(t) + ",v1=" + v1 }, want: signature.ErrMismatch},
-	{name: "T08 empty pair", value: func(t, v1 string) string { return "t=" + t + ",,v1=" + v1 }, want: signature.ErrMalformed},
-	{name: "T08 empty pair behind", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 + "," }, want: signature.ErrMalformed},
+	{name: "T05 no signature, then good", value: func(t,
+		v1 string) string { return "t=" + t + ",v1=,v1=zz,v1=" + v1 + "00,v1=" + v1 }},
+	{name: "16 of them, the last good", value: func(t,
+		v1 string) string { return "t=" + t + strings.Repeat(",v1="+zeros, 15) + ",v1=" + v1 }},
+	{name: "17 of them, the first good", value: func(t,
+		v1 string) string { return "t=" + t + ",v1=" + v1 + strings.Repeat(",v1="+zeros, 16) },
+		want: signature.ErrMalformed},
+	{name: "17 of them, none in form", value: func(t,
+		v1 string) string { return "t=" + t + ",v1=" + v1 + strings.Repeat(",v1=", 16) }, want: signature.ErrMalformed},
+	{name: "100000 of another version", value: func(t,
+		v1 string) string { return strings.Repeat("v2="+zeros+",", 100_000) + "t=" + t + ",v1=" + v1 }},
+	{name: "T06 good, of another t", value: func(t, v1 string) string { return "t=" + another(t) + ",v1=" + v1 },
+		want: signature.ErrMismatch},
+	{name: "T08 empty pair", value: func(t, v1 string) string { return "t=" + t + ",,v1=" + v1 },
+		want: signature.ErrMalformed},
+	{name: "T08 empty pair behind", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 + "," },
+		want: signature.ErrMalformed},
 	{name: "T08 only commas", value: func(_, _ string) string { return ",,," }, want: signature.ErrMalformed},
 	{name: "T09 no =", value: func(_, v1 string) string { return "t,v1=" + v1 }, want: signature.ErrMalformed},
 	{name: "T09 no = at all", value: func(_, _ string) string { return "t" }, want: signature.ErrMalformed},
-	{name: "T10 two =", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1[:2] + "=" + v1[2:] }, want: signature.ErrMalformed},
-	{name: "T10 two =, of another name", value: func(t, v1 string) string { return "t=" + t + ",x==1,v1=" + v1 }, want: signature.ErrMalformed},
+	{name: "T10 two =", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1[:2] + "=" + v1[2:] },
+		want: signature.ErrMalformed},
+	{name: "T10 two =, of another name", value: func(t, v1 string) string { return "t=" + t + ",x==1,v1=" + v1 },
+		want: signature.ErrMalformed},
 	{name: "T11 unknown names", value: func(t, v1 string) string { return "x=1,t=" + t + ",v1=" + v1 + ",v2=,=1" }},
-	{name: "names in upper case", value: func(t, v1 string) string { return "T=" + t + ",V1=" + v1 }, want: signature.ErrMissing},
+	{name: "names in upper case", value: func(t, v1 string) string { return "T=" + t + ",V1=" + v1 },
+		want: signature.ErrMissing},
 	{name: "t empty", value: func(_, v1 string) string { return "t=,v1=" + v1 }, want: signature.ErrMalformed},
-	{name: "W26 leading zero", value: func(t, v1 string) string { return "t=0" + t + ",v1=" + v1 }, want: signature.ErrMalformed},
-	{name: "W27 letters behind", value: func(t, v1 string) string { return "t=" + t + "abc,v1=" + v1 }, want: signature.ErrMalformed},
-	{name: "W28 fraction", value: func(t, v1 string) string { return "t=" + t + ".5,v1=" + v1 }, want: signature.ErrMalformed},
+	{name: "W26 leading zero", value: func(t, v1 string) string { return "t=0" + t + ",v1=" + v1 },
+		want: signature.ErrMalformed},
+	{name: "W27 letters behind", value: func(t, v1 string) string { return "t=" + t + "abc,v1=" + v1 },
+		want: signature.ErrMalformed},
+	{name: "W28 fraction", value: func(t, v1 string) string { return "t=" + t + ".5,v1=" + v1 },
+		want: signature.ErrMalformed},
 	{name: "W31 negative", value: func(_, v1 string) string { return "t=-1,v1=" + v1 }, want: signature.ErrMalformed},
 	{name: "plus", value: func(t, v1 string) string { return "t=+" + t + ",v1=" + v1 }, want: signature.ErrMalformed},
-	{name: "W33 too large", value: func(_, v1 string) string { return "t=9223372036854775808,v1=" + v1 }, want: signature.ErrMalformed},
-	{name: "W34 milliseconds", value: func(t, v1 string) string { return "t=" + t + "000,v1=" + v1 }, want: signature.ErrMalformed},
+	{name: "W33 too large", value: func(_, v1 string) string { return "t=9223372036854775808,v1=" + v1 },
+		want: signature.ErrMalformed},
+	{name: "W34 milliseconds", value: func(t, v1 string) string { return "t=" + t + "000,v1=" + v1 },
+		want: signature.ErrMalformed},
 	{name: "G11 upper-case hex", value: func(t, v1 string) string { return "t=" + t + ",v1=" + strings.ToUpper(v1) }},
-	{name: "G12 a digit cut", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1[:63] }, want: signature.ErrMismatch},
-	{name: "G14 31 bytes", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1[:62] }, want: signature.ErrMismatch},
+	{name: "G12 a digit cut", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1[:63] },
+		want: signature.ErrMismatch},
+	{name: "G14 31 bytes", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1[:62] },
+		want: signature.ErrMismatch},
 	{name: "G16 no bytes", value: func(t, _ string) string { return "t=" + t + ",v1=" }, want: signature.ErrMismatch},
-	{name: "G54 blanks", value: func(t, v1 string) string { return "t=" + t + ", v1=" + v1 }, want: signature.ErrMissing},
+	{name: "G54 blanks", value: func(t, v1 string) string { return "t=" + t + ", v1=" + v1 },
+		want: signature.ErrMissing},
 }
 
 var zeros = strings.Repeat("0", 64)
@@ -110,7 +135,8 @@ func TestForgeryResigned(t *testing.T) {
 		want error
 	}{
 		"G36 another secret":                       {signed(secrets[1], anEvent), signature.ErrMismatch},
-		"G39 the secret without whsec_":            {signed(strings.TrimPrefix(secrets[0], "whsec_"), anEvent), signature.ErrMismatch},
+		"G39 the secret without whsec_":            {signed(strings.TrimPrefix(secrets[0], "whsec_"), anEvent),
+			signature.ErrMismatch},
 		"W36 bytes move between time and body":     {shifted, signature.ErrMismatch},
 		"signature first":                          {request(nil, nil), signature.ErrMissing},
 		"N01 type twice":                           {signed(secrets[0], `{"id":"evt_1","type":"a","type":"b"}`), provider.ErrBody},
@@ -180,7 +206,8 @@ func plainSum(text string) []byte {
 
 // T13, T14: with a tolerance of the source's own; the standard one is in providertest.
 func TestTolerance(t *testing.T) {
-	for seconds, want := range map[int]error{0: nil, 10: nil, -10: nil, 11: signature.ErrExpired, -11: signature.ErrExpired} {
+	for seconds, want := range map[int]error{0: nil, 10: nil, -10: nil, 11: signature.ErrExpired,
+		-11: signature.ErrExpired} {
 		req := sign(secrets[0], providertest.Now.Add(-time.Duration(seconds)*time.Second), []byte(anEvent))
 		if _, err := open(t, map[string]any{"tolerance": "10s"}).Receive(context.Background(), req); !errors.Is(err, want) {
 			t.Errorf("%d s old: %v", seconds, err)
@@ -209,7 +236,8 @@ func TestEvent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := receipt.Events[0]; got.Subject != want.Subject || !got.Time.Equal(want.Time) || got.Type != "stripe.a" || got.ProviderID != "evt_1" {
+		if got := receipt.Events[0]; got.Subject != want.Subject || !got.Time.Equal(want.Time) ||
+			got.Type != "stripe.a" || got.ProviderID != "evt_1" {
 			t.Errorf("%.80s: got %+v", body, got)
 		}
 	}
@@ -278,8 +306,10 @@ func FuzzHeader(f *testing.F) {
 	f.Add(good)
 	_, v1, _ := strings.Cut(good, ",v1=")
 	f.Fuzz(func(t *testing.T, value string) {
-		err := stripe.Verify(http.Header{"Stripe-Signature": {value}}, []byte(anEvent), providertest.Now, time.Hour, []byte(secrets[0]))
-		if err == nil && (!strings.Contains(value, fmt.Sprintf("t=%d", providertest.Now.Unix())) || !strings.Contains(strings.ToLower(value), "v1="+v1)) {
+		err := stripe.Verify(http.Header{"Stripe-Signature": {value}}, []byte(anEvent), providertest.Now, time.Hour,
+			[]byte(secrets[0]))
+		if err == nil && (!strings.Contains(value, fmt.Sprintf("t=%d", providertest.Now.Unix())) ||
+			!strings.Contains(strings.ToLower(value), "v1="+v1)) {
 			t.Errorf("accepted %q", value)
 		}
 	})

@@ -37,7 +37,8 @@ func checkSecrets(secrets provider.Secrets) error {
 	}
 	for i, text := range secrets {
 		if text == "whsec_" {
-			return bellhop.Invalid(secrets.Path("secret", i), "is the beginning of one: copy it whole, from Reveal in the Stripe dashboard")
+			return bellhop.Invalid(secrets.Path("secret", i),
+				"is the beginning of one: copy it whole, from Reveal in the Stripe dashboard")
 		}
 	}
 	return nil

@@ -43,7 +43,8 @@ func TestMutants(t *testing.T) {
 	r := open(t, map[string]any{"tolerance": "1h"})
 	made := func(i int) []string {
 		body := fmt.Sprintf(`{"id":"evt_%d","type":"test","data":{"n":1795338000.%d}}`, i, i*i)
-		_, v1, _ := strings.Cut(sign(secrets[0], providertest.Now.Add(time.Duration(i)*time.Second), []byte(body)).Header.Get("Stripe-Signature"), ",v1=")
+		_, v1, _ := strings.Cut(sign(secrets[0], providertest.Now.Add(time.Duration(i)*time.Second),
+			[]byte(body)).Header.Get("Stripe-Signature"), ",v1=")
 		return []string{v1, fmt.Sprint(providertest.Now.Unix() + int64(i)), body}
 	}
 	same := func(m, v []string) bool { return m[1] == v[1] && m[2] == v[2] && strings.EqualFold(m[0], v[0]) }
@@ -64,13 +65,15 @@ func sign(secret string, at time.Time, body []byte) *provider.Request {
 }
 
 func request(headers map[string]string, body []byte) *provider.Request {
-	always := map[string]string{"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)"}
+	always := map[string]string{"Content-Type": "application/json; charset=utf-8",
+		"User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)"}
 	return providertest.Request("/in/payments", body, always, headers)
 }
 
 // recordings are what the samples do not show: a rolled secret, the signature of test mode, and the setting livemode.
 func recordings(t testing.TB) []providertest.Recording {
-	live, test := []byte(providertest.ReadFile(t, "testdata/samples/invoice-paid.json")), []byte(providertest.ReadFile(t, "testdata/samples/thin-meter-error.json"))
+	live, test := []byte(providertest.ReadFile(t, "testdata/samples/invoice-paid.json")),
+		[]byte(providertest.ReadFile(t, "testdata/samples/thin-meter-error.json"))
 	both, err := stripe.Sign(live, providertest.Now, []byte(secrets[0]), []byte(secrets[1]))
 	if err != nil {
 		t.Fatal(err)
@@ -81,12 +84,18 @@ func recordings(t testing.TB) []providertest.Recording {
 		return providertest.JSON(map[string]any{"secret": secrets[0], "livemode": live})
 	}
 	return []providertest.Recording{
-		{Name: "rolled-secret", Settings: providertest.JSON(map[string]any{"secret": secrets[1]}), Request: request(map[string]string{"Stripe-Signature": both}, live)},
+		{Name: "rolled-secret", Settings: providertest.JSON(map[string]any{"secret": secrets[1]}),
+			Request: request(map[string]string{"Stripe-Signature": both}, live)},
 		{Name: "test-mode-v0", Request: withV0},
 		{Name: "live-at-live", Settings: only(true), Request: sign(secrets[0], providertest.Now, live)},
-		{Name: "test-at-live", Settings: only(true), Request: sign(secrets[0], providertest.Now, test), Refused: "forbidden"},
-		{Name: "live-at-test", Settings: only(false), Request: sign(secrets[0], providertest.Now, live), Refused: "forbidden"},
-		{Name: "known-answer", At: time.Unix(1700000000, 0), Request: request(map[string]string{"Stripe-Signature": knownValue}, []byte(knownBody))},
-		{Name: "known-answer-too-late", At: time.Unix(1700000301, 0), Request: request(map[string]string{"Stripe-Signature": knownValue}, []byte(knownBody)), Refused: "signature_expired"},
+		{Name: "test-at-live", Settings: only(true), Request: sign(secrets[0], providertest.Now, test),
+			Refused: "forbidden"},
+		{Name: "live-at-test", Settings: only(false), Request: sign(secrets[0], providertest.Now, live),
+			Refused: "forbidden"},
+		{Name: "known-answer", At: time.Unix(1700000000, 0),
+			Request: request(map[string]string{"Stripe-Signature": knownValue}, []byte(knownBody))},
+		{Name: "known-answer-too-late", At: time.Unix(1700000301, 0),
+			Request: request(map[string]string{"Stripe-Signature": knownValue}, []byte(knownBody)),
+			Refused: "signature_expired"},
 	}
 }

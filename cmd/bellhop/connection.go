@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/bellhop-gateway/bellhop/client"
-	"github.com/bellhop-gateway/bellhop/internal/app"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/app"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
 )
 
 // A connection is how a command reaches a server, and how it prints what it hears.
@@ -67,7 +69,7 @@ func (conn *connection) client() (*client.Client, error) {
 	if key == "" {
 		return nil, fmt.Errorf("no API key for %s: give --api-key or BELLHOP_API_KEY", server)
 	}
-	return client.New(server, key, app.NewHTTPClient()), nil
+	return client.New(server, key, egress.NewLocal()), nil
 }
 
 // local reads what a server in the data folder says of itself; nothing, if there is none.

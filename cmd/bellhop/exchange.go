@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/bellhop-gateway/bellhop/internal/app"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -46,7 +46,7 @@ func exchange(ctx context.Context, to string, message provider.OutboundRequest, 
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
 	}
-	resp, err := app.NewHTTPClient().Do(req)
+	resp, err := egress.NewLocal().Do(req)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/app"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -20,7 +20,7 @@ func (e *env) providerEnv(at time.Time) provider.Env {
 	if !at.IsZero() {
 		now = func() time.Time { return at }
 	}
-	return provider.Env{Now: now, Rand: rand.Reader, Client: app.NewHTTPClient(), Logger: slog.New(slog.NewTextHandler(e.stderr, nil))}
+	return provider.Env{Now: now, Rand: rand.Reader, Client: egress.NewLocal(), Logger: slog.New(slog.NewTextHandler(e.stderr, nil))}
 }
 
 // providerSettings are the settings that --key and --set give a provider.

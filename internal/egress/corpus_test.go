@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
 // A corpusRow is one line of testdata/ssrf.txt, which says at its top what the columns mean.
@@ -164,7 +165,7 @@ func testRefused(t *testing.T, raw string) {
 
 // testAnswers wants that a request to raw, whose host has the addresses that r gives, fares as expect says.
 func testAnswers(t *testing.T, expect, raw string, r Resolver) {
-	rec := &recorder{to: serve(t, replies(okReply))}
+	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies(wiretest.OKReply))}
 	c := newClient(t, Config{Resolver: r, Dial: rec.dial})
 	reply, err := post(c, mustTarget(t, c, raw))
 	dialed := rec.take()
@@ -235,7 +236,7 @@ func testDNS(t *testing.T, row corpusRow) {
 
 // testRebinding wants that a name that turns bad after a good delivery is not dialled again.
 func testRebinding(t *testing.T, raw string) {
-	rec := &recorder{to: serve(t, replies("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))}
+	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))}
 	for _, bad := range []string{"127.0.0.1", "169.254.169.254"} {
 		queries := 0
 		c := newClient(t, Config{Dial: rec.dial, Resolver: resolverFunc(func(context.Context, string, string) ([]netip.Addr, error) {
@@ -259,7 +260,7 @@ func testRebinding(t *testing.T, raw string) {
 func testOwnAddress(t *testing.T, raw string) {
 	rec := new(recorder)
 	c := newClient(t, Config{Resolver: answers("8.8.4.4"), Dial: rec.dial})
-	c.guard.own = func() []netip.Addr { return addresses("8.8.4.4") } // as if our network card had it
+	c.guard.local = func() []netip.Addr { return addresses("8.8.4.4") } // as if our network card had it
 	_, err := post(c, mustTarget(t, c, raw))
 	wantClass(t, err, ClassBlocked)
 	if dialed := rec.take(); len(dialed) > 0 {
@@ -308,7 +309,7 @@ func testRedirect(t *testing.T, row corpusRow) {
 // testRedirectTo wants that a redirect is a reply and nothing else happens. PORT in location becomes that of a
 // server that must not be reached.
 func testRedirectTo(t *testing.T, raw string, status int, location string, secure bool) {
-	bait := serve(t, func(_ int, c *net.TCPConn) { t.Error("the redirect was followed") })
+	bait := wiretest.Serve(t, func(_ int, c net.Conn) { t.Error("the redirect was followed") })
 	_, port, _ := net.SplitHostPort(bait)
 	if secure {
 		raw = strings.Replace(raw, "https://", "http://", 1) // what is tried here does not depend on TLS
@@ -318,7 +319,7 @@ func testRedirectTo(t *testing.T, raw string, status int, location string, secur
 
 // testReplyHeader wants that a reply with the header is returned by both ways out, after one connection each.
 func testReplyHeader(t *testing.T, raw string, status int, name, value string) {
-	rec := &recorder{to: serve(t, replies(fmt.Sprintf("HTTP/1.1 %d X\r\n%s: %s\r\nContent-Length: 0\r\n\r\n", status, name, value)))}
+	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies(fmt.Sprintf("HTTP/1.1 %d X\r\n%s: %s\r\nContent-Length: 0\r\n\r\n", status, name, value)))}
 	c := newClient(t, Config{Resolver: answers("8.8.8.8"), Dial: rec.dial})
 	reply, err := post(c, mustTarget(t, c, raw))
 	if err != nil || reply.Status != status {

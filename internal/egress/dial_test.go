@@ -2,15 +2,23 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
 // hangs is a dialer for which some addresses never answer, some refuse, and the others accept.
@@ -36,7 +44,7 @@ func (h *hangs) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	return near, nil
 }
 
-func TestConnect(t *testing.T) {
+func TestDialFirst(t *testing.T) {
 	const v6, v6b, v4, v4b = "[2606:4700::1]:80", "[2606:4700::2]:80", "8.8.8.8:80", "8.8.4.4:80"
 	for name, test := range map[string]struct {
 		addrs  []string
@@ -47,10 +55,10 @@ func TestConnect(t *testing.T) {
 	}{
 		"one":               {addrs: []string{v4}, dialed: []string{v4}},
 		"in order":          {addrs: []string{v4, v6}, dialed: []string{v4}},
-		"dead IPv4":         {addrs: []string{v4, v4b, v6}, dialer: hangs{silent: []string{v4}}, dialed: []string{v4, v6}, took: headStart},
-		"dead IPv6":         {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6}}, dialed: []string{v6, v4}, took: headStart},
+		"dead IPv4":         {addrs: []string{v4, v4b, v6}, dialer: hangs{silent: []string{v4}}, dialed: []string{v4, v6}, took: attemptDelay},
+		"dead IPv6":         {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6}}, dialed: []string{v6, v4}, took: attemptDelay},
 		"refusing IPv6":     {addrs: []string{v6, v4}, dialer: hangs{refuse: []string{v6}}, dialed: []string{v6, v4}},
-		"only the last":     {addrs: []string{v6, v6b, v4, v4b}, dialer: hangs{silent: []string{v6, v4, v6b}}, dialed: []string{v6, v4, v6b, v4b}, took: 3 * headStart},
+		"only the last":     {addrs: []string{v6, v6b, v4, v4b}, dialer: hangs{silent: []string{v6, v4, v6b}}, dialed: []string{v6, v4, v6b, v4b}, took: 3 * attemptDelay},
 		"all refuse":        {addrs: []string{v6, v4}, dialer: hangs{refuse: []string{v6, v4}}, dialed: []string{v6, v4}, failed: true},
 		"all silent":        {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6, v4}}, dialed: []string{v6, v4}, took: 5 * time.Second, failed: true},
 		"one of each":       {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6}, refuse: []string{v4}}, dialed: []string{v6, v4}, took: 5 * time.Second, failed: true},
@@ -69,7 +77,7 @@ func TestConnect(t *testing.T) {
 				for _, a := range test.addrs {
 					addrs = append(addrs, netip.MustParseAddrPort(a))
 				}
-				conn, err := c.connect(ctx, c.guard, addrs)
+				conn, err := c.guard.dialFirst(ctx, addrs)
 				if took := time.Since(start); (err != nil) != test.failed || took != test.took {
 					t.Errorf("got %v after %s", err, took)
 				}
@@ -84,7 +92,7 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// A name may have thousands of answers (N2). Each is judged; few are tried.
+// TestManyAnswers: a name may have thousands of addresses (N2). All are judged, and few are tried.
 func TestManyAnswers(t *testing.T) {
 	var list []string
 	for i := range 2000 {
@@ -95,7 +103,7 @@ func TestManyAnswers(t *testing.T) {
 	if _, err := post(c, mustTarget(t, c, "http://example.com")); !errors.Is(err, errRecorded) {
 		t.Error(err)
 	}
-	if dialed := rec.take(); len(dialed) != maxTries {
+	if dialed := rec.take(); len(dialed) != maxAttempts {
 		t.Errorf("tried %d addresses", len(dialed))
 	}
 	list[1999] = "127.0.0.1"
@@ -129,9 +137,66 @@ func TestDNSErrors(t *testing.T) {
 	}
 }
 
-// The dialer itself has the last word, on the socket that is about to connect.
+// TestFlappingResolver: if lookups fail now and then, only the attempts of those lookups fail (N2).
+func TestFlappingResolver(t *testing.T) {
+	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))}
+	var n atomic.Int32
+	c := newClient(t, Config{Dial: rec.dial, Resolver: resolverFunc(func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+		switch n.Add(1) % 3 {
+		case 1:
+			return noSuchHost(ctx, network, host)
+		case 2:
+			return nil, &net.DNSError{Err: "server misbehaving", IsTemporary: true}
+		}
+		return addresses("8.8.8.8"), nil
+	})})
+	target := mustTarget(t, c, "http://example.com")
+	for round := range 9 {
+		reply, err := post(c, target)
+		if round%3 < 2 {
+			wantClass(t, err, ClassDNS)
+		} else if err != nil || reply.Status != 200 {
+			t.Errorf("round %d: %+v, %v", round, reply, err)
+		}
+	}
+}
+
+// TestDualStack: a dead IPv6 address before a good IPv4 address costs attemptDelay. Each address is judged (N4).
+func TestDualStack(t *testing.T) {
+	ca := newAuthority(t)
+	server := &tls.Config{
+		Certificates: []tls.Certificate{ca.issue(t, &x509.Certificate{DNSNames: []string{"example.com"}})},
+		MaxVersion:   tls.VersionTLS12, // in TLS 1.3 both ends write at the same time, for which a pipe has no buffer
+	}
+	synctest.Test(t, func(t *testing.T) {
+		alive := wiretest.Pipes(t, func(c net.Conn) {
+			s := tls.Server(c, server)
+			wiretest.EachRequest(s, func(*http.Request, []byte) { io.WriteString(s, wiretest.OKReply) })
+		})
+		dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+			if strings.HasPrefix(address, "[") {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return alive(ctx, network, address)
+		}
+		c := newClient(t, Config{RootCAs: ca.pool(), Dial: dial, Resolver: answers("2606:4700::1", "8.8.8.8")})
+		start := time.Now()
+		if reply, err := post(c, mustTarget(t, c, "https://example.com")); err != nil || reply.Status != 200 {
+			t.Errorf("got %+v, %v", reply, err)
+		}
+		if took := time.Since(start); took != attemptDelay {
+			t.Errorf("took %s", took)
+		}
+		c = newClient(t, Config{RootCAs: ca.pool(), Dial: dial, Resolver: answers("8.8.8.8", "fd00::1")})
+		_, err := post(c, mustTarget(t, c, "https://example.com"))
+		wantClass(t, err, ClassBlocked)
+	})
+}
+
+// TestDialerAsksTheGuard: the dialer itself judges the address to which its socket is about to connect.
 func TestDialerAsksTheGuard(t *testing.T) {
-	addr := serve(t, func(int, *net.TCPConn) {})
+	addr := wiretest.Serve(t, func(int, net.Conn) {})
 	c := newClient(t, Config{})
 	_, err := c.guard.dialer().DialContext(context.Background(), "tcp", addr)
 	wantClass(t, err, ClassBlocked)

@@ -1,37 +1,45 @@
-// Package egress is the one HTTP client of the program that may leave the building.
+// Package egress is the HTTP client for everything that leaves the building. It decides where connections may
+// lead and by which route. The exchange itself, HTTP/1.1 over a connection, is package http1 below it.
 //
 // # What it promises
 //
-//   - Where a connection goes is judged on the address that is dialled, after the name was resolved, for every
-//     connection (see [Config] for what is permitted). One forbidden answer condemns the whole name.
-//   - One attempt has one deadline, which covers the lookup, the dial, the handshake, the request and the reply
-//     to its last byte. Memory for a reply is bounded whatever the server sends.
+//   - The guard judges the address that is dialled, after the name was resolved, for every connection (see [Config] for
+//     the addresses it permits). If one address of a name is forbidden, no connection is made to any of them.
+//   - One attempt has one deadline, which covers the lookup, the dial, the handshake, the request and the whole reply.
+//     Memory for a reply is bounded whatever the server sends.
 //   - Redirects are never followed, bodies never inflated, cookies never kept, proxies of the environment never
 //     used, certificates always verified.
-//   - Destinations that are reached in different ways ([Route]: a certificate of ours, authorities of theirs, a proxy)
-//     share no connection and no TLS session.
-//   - An error says in one word what went wrong, where in the exchange, and whether the request may have
-//     arrived. No message holds a path, a query or a secret.
+//   - Destinations whose routes differ ([Route]: a client certificate, certificate authorities, a proxy) share no
+//     connection and no TLS session.
+//   - An error has a class and a phase, and says whether the request may have arrived. No message holds a path, a query
+//     or a secret.
 //
-// # Two ways out
+// # Two clients
 //
-// [Client.Do] is the way of deliveries: one HTTP/1.1 exchange, wholly in the calling goroutine, on a pooled
-// connection, with a request that was rendered beforehand. [Client.HTTP] is a standard client behind the same
-// guard, for all that is not on the hot path, and goes the plain way: tokens, key sets, subscriptions, downloads.
+// [Client.Do] is for deliveries: one HTTP/1.1 exchange in the calling goroutine, on a pooled connection, with a
+// request that was rendered in advance. [Client.HTTP] is a standard client behind the same guard, for
+// everything that is not on the hot path: tokens, key sets, subscriptions, downloads. It uses no [Route].
 //
 // # Proxies
 //
-// A destination may go through a proxy, but only through one of those that the operator listed (Proxies of [Config]): whoever
-// may make destinations must not choose by whom the server's connections are made. To list a proxy is to permit what it
-// leads to: its address, if it is written as one, or the public and private addresses of its name, at its port; that is
-// judged for every connection, and a metadata service is refused in any case. Of the destination itself its
-// scheme, literal address, name and port are judged as ever, but its name is looked up by the proxy: whether that leads
-// to an address that we would not dial is for whoever runs the proxy to prevent, since nobody else can. For https the
-// proxy opens a tunnel, through which it sees nothing; an http request it reads. Its answer to CONNECT is bounded like a
-// reply's headers, and what it does wrong is [ClassProxy]. A proxy gets its own credentials and no certificate of ours.
+// A destination may use a proxy, but only one that the operator listed (Config.Proxies). A person who may make
+// destinations must not choose the machine that makes the server's connections.
+//
+// Listing a proxy permits connections to it: to its address, if it is written as one, or to the public and
+// private addresses of its name, at its port. The guard judges every such connection, and always refuses a
+// metadata service.
+//
+// The scheme, literal address, name and port of the destination are judged as without a proxy. But the proxy
+// looks the name up. Whether it leads to an address that we would not dial is for the operator of the proxy to
+// prevent.
+//
+// For https the proxy opens a tunnel and cannot read the exchange; an http request it reads. Its answer to
+// CONNECT is bounded as a reply's headers are. A failure of the proxy is [ClassProxy]. A proxy gets its own
+// credentials, and never our client certificate.
 //
 // # What it does not do
 //
-// It does not retry (save on a new connection, when one from the pool proves to be closed), limit rates, sign, or
-// know what a delivery is. Loops through our own public host are stopped by the hop counter of deliveries.
+// It does not retry a request (it only replaces a pooled connection that proves to be closed), limit rates,
+// sign, or know what a delivery is. Loops through our own public host are stopped by the hop counter of
+// deliveries.
 package egress

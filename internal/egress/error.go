@@ -6,14 +6,15 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/url"
 	"os"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/egress/http1"
 )
 
-// A Class says in one word why there is no whole reply. It is kept with the attempt; callers branch on it.
+// A Class says in one word why there is no whole reply. It is stored with the attempt, and callers branch on it.
 type Class string
 
 // The classes.
@@ -22,19 +23,22 @@ const (
 	ClassDNS      Class = "dns" // the name has no address, or the lookup failed or took too long
 	ClassRefused  Class = "connection_refused"
 	ClassReset    Class = "connection_reset"
-	ClassClosed   Class = "connection_closed" // it ended before the whole reply had come
+	ClassClosed   Class = "connection_closed" // before the whole reply had arrived
 	ClassTLS      Class = "tls"
-	ClassProxy    Class = "proxy"           // the destination's proxy did not connect to it, or not as proxies do
-	ClassBlocked  Class = "blocked_address" // an address, name or port that the server's settings do not permit
+	ClassProxy    Class = "proxy"           // the destination's proxy did not connect to it, or answered wrongly
+	ClassBlocked  Class = "blocked_address" // the server's settings do not permit the address, name or port
 	ClassBadURL   Class = "bad_url"         // the URL cannot be used, whatever the settings
-	ClassBadReply Class = "bad_reply"       // not HTTP, or headers too large, or framing that contradicts itself
+	ClassBadReply Class = "bad_reply"       // not HTTP, or headers too large, or contradictory framing
 	ClassCanceled Class = "cancelled"       // by the context, or by Client.Close
-	ClassNetwork  Class = "network"         // anything else: unreachable, no more descriptors, …
+	ClassNetwork  Class = "network"         // any other error: unreachable, no more descriptors, …
 )
 
-// Classes are those that an attempt can end with.
+// Classes returns the classes with which an attempt can end by itself: all except ClassCanceled.
 func Classes() []Class {
-	return []Class{ClassTimeout, ClassDNS, ClassRefused, ClassReset, ClassClosed, ClassTLS, ClassProxy, ClassBlocked, ClassBadURL, ClassBadReply, ClassNetwork}
+	return []Class{
+		ClassTimeout, ClassDNS, ClassRefused, ClassReset, ClassClosed, ClassTLS,
+		ClassProxy, ClassBlocked, ClassBadURL, ClassBadReply, ClassNetwork,
+	}
 }
 
 // A Phase says how far an exchange had come.
@@ -47,21 +51,21 @@ const (
 	PhaseDial   Phase = "dial"
 	PhaseProxy  Phase = "proxy"
 	PhaseTLS    Phase = "tls"
-	PhaseWrite  Phase = "write"
-	PhaseHeader Phase = "header"
-	PhaseBody   Phase = "body"
+	PhaseWrite        = Phase(http1.PhaseWrite)
+	PhaseHeader       = Phase(http1.PhaseHeader)
+	PhaseBody         = Phase(http1.PhaseBody)
 )
 
-// An Error is why there is no whole reply. All errors of this package are of this type.
+// An Error says why there is no whole reply. All errors of this package are of this type.
 type Error struct {
 	Class  Class
 	Phase  Phase
-	Detail string // for a person; hosts and addresses at most, never a path, a query or a header
-	Sent   bool   // bytes of the request may have left: whether it was acted upon is unknown
+	Detail string // for a person; may name hosts and addresses, but never a path, a query or a header
+	Sent   bool   // bytes of the request may have left: whether the server acted on it is unknown
 	Err    error  // the cause, for errors.Is; may be nil
 }
 
-// Error is the class and the detail; of a URL that was refused, the detail alone.
+// Error returns the class and the detail, or the detail alone if a URL was refused.
 func (e *Error) Error() string {
 	if e.Phase == PhaseURL {
 		return e.Detail
@@ -71,19 +75,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// WithoutURL removes what net/http puts around the errors of a client: the method and the whole URL.
-func WithoutURL(err error) error {
-	for {
-		var u *url.Error
-		if !errors.As(err, &u) {
-			return err
-		}
-		err = u.Err
-	}
-}
-
-// failure turns what an operation in phase returned into an Error. within is the length of the attempt.
-func failure(phase Phase, where string, within time.Duration, err error) *Error {
+// newError turns the error of an operation in phase into an Error. where names the other end, and within is how
+// long the attempt was allowed to take. An err that is an Error already is returned as it is.
+func newError(phase Phase, where string, within time.Duration, err error) *Error {
 	var known *Error
 	if errors.As(err, &known) {
 		return known
@@ -91,7 +85,7 @@ func failure(phase Phase, where string, within time.Duration, err error) *Error 
 	e := &Error{Class: classify(phase, err), Phase: phase, Err: err}
 	switch e.Class {
 	case ClassTimeout:
-		e.Detail = waitingFor(phase, where, within)
+		e.Detail = timeoutDetail(phase, where, within)
 	case ClassRefused:
 		e.Detail = where + " does not accept connections"
 	case ClassReset:
@@ -105,16 +99,17 @@ func failure(phase Phase, where string, within time.Duration, err error) *Error 
 	case ClassBadReply:
 		e.Detail = err.Error()
 	default:
-		e.Detail = where + ": " + innermost(err).Error()
+		e.Detail = where + ": " + rootCause(err).Error()
 	}
 	return e
 }
 
+// classify returns the class of an error that an operation in phase returned.
 func classify(phase Phase, err error) Class {
-	var bad badReply
+	var protocol http1.ProtocolError
 	var timeout interface{ Timeout() bool }
 	switch {
-	case errors.As(err, &bad):
+	case errors.As(err, &protocol):
 		return ClassBadReply
 	case errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
 		return ClassCanceled
@@ -125,7 +120,7 @@ func classify(phase Phase, err error) Class {
 		return ClassTLS
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ClassRefused
-	case isReset(err):
+	case http1.IsReset(err):
 		return ClassReset
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ClassClosed
@@ -133,30 +128,29 @@ func classify(phase Phase, err error) Class {
 	return ClassNetwork
 }
 
-func isReset(err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-// isAlert reports whether err is an alert of TLS. In TLS 1.3 a server refuses our missing certificate only
-// when it is first read from.
+// isAlert reports whether err is a TLS alert, or the reply of a server that does not speak TLS. With TLS 1.3 a
+// server refuses a missing client certificate after the handshake, so that the first read of the reply returns
+// the alert.
 func isAlert(err error) bool {
 	var op *net.OpError
 	var record tls.RecordHeaderError
 	return errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error") || errors.As(err, &record)
 }
 
+// tlsDetail describes err, with which a TLS handshake failed.
 func tlsDetail(err error) string {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &record):
 		return "the server does not speak TLS on this port"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isReset(err):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), http1.IsReset(err):
 		return "the server ended the connection during the TLS handshake"
 	}
 	return strings.TrimPrefix(err.Error(), "tls: ")
 }
 
-func waitingFor(phase Phase, where string, within time.Duration) string {
+// timeoutDetail describes a timeout in phase. where and within are as in newError.
+func timeoutDetail(phase Phase, where string, within time.Duration) string {
 	limit := within.Round(time.Millisecond).String()
 	switch phase {
 	case PhaseDial:
@@ -173,6 +167,7 @@ func waitingFor(phase Phase, where string, within time.Duration) string {
 	return "no reply within " + limit + " (waiting for headers)"
 }
 
+// during returns the end of a message about an error in phase.
 func during(phase Phase) string {
 	switch phase {
 	case PhaseDNS:
@@ -180,7 +175,7 @@ func during(phase Phase) string {
 	case PhaseDial:
 		return " while connecting"
 	case PhaseProxy:
-		return " while the proxy was to connect"
+		return " while the proxy was connecting"
 	case PhaseTLS:
 		return " during the TLS handshake"
 	case PhaseWrite:
@@ -193,8 +188,8 @@ func during(phase Phase) string {
 	return ""
 }
 
-// innermost drops the operations and addresses that net wraps around a cause.
-func innermost(err error) error {
+// rootCause removes the operations and addresses that package net wraps around a cause.
+func rootCause(err error) error {
 	for {
 		next := errors.Unwrap(err)
 		if next == nil {

@@ -1,37 +1,39 @@
 package egress
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
-// resolverFunc is a Resolver made of a function.
+// A resolverFunc is a function as a Resolver.
 type resolverFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
 func (f resolverFunc) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	return f(ctx, network, host)
 }
 
-// answers is a resolver that gives addrs for every name.
+// answers returns a resolver that gives addrs for every name.
 func answers(addrs ...string) Resolver {
 	return resolverFunc(func(context.Context, string, string) ([]netip.Addr, error) { return addresses(addrs...), nil })
 }
 
-// noSuchHost is a resolver that knows no name.
+// noSuchHost is a resolver that finds no name.
 var noSuchHost = resolverFunc(func(_ context.Context, _, host string) ([]netip.Addr, error) {
 	return nil, &net.DNSError{Err: "no such host", Name: host, Server: "10.9.8.7:53", IsNotFound: true}
 })
 
-// A recorder is a dialer that writes down where it was sent. Connections lead to the server at to; without one
-// they fail.
+// A recorder is a dialer that records the addresses it is given. Its connections lead to the server at to. If to is "",
+// dialling fails with errRecorded.
 type recorder struct {
 	to string
 
@@ -60,74 +62,27 @@ func (r *recorder) take() []string {
 	return list
 }
 
-// newClient makes a client that ends with the test.
+// newClient makes a client that is closed when the test ends.
 func newClient(t testing.TB, cfg Config) *Client {
 	c := New(cfg)
 	t.Cleanup(c.Close)
 	return c
 }
 
+// mustTarget returns the target of raw by the direct route.
 func mustTarget(t testing.TB, c *Client, raw string) *Target {
 	t.Helper()
-	target, err := c.Target(raw, Route{})
+	return mustRoute(t, c, raw, Route{})
+}
+
+func mustRoute(t testing.TB, c *Client, raw string, r Route) *Target {
+	t.Helper()
+	target, err := c.Target(raw, r)
 	if err != nil {
 		t.Fatalf("Target(%q): %v", raw, err)
 	}
 	return target
 }
-
-// serve accepts connections on loopback until the test ends and hands each, with its number from 0, to handle,
-// which owns it. It returns "127.0.0.1:port".
-func serve(t testing.TB, handle func(n int, c *net.TCPConn)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for n := 0; ; n++ {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() {
-				defer c.Close()
-				handle(n, c.(*net.TCPConn))
-			})
-		}
-	})
-	t.Cleanup(func() { l.Close(); running.Wait() })
-	return l.Addr().String()
-}
-
-// eachRequest calls reply for every request on c, with what it holds, until c ends.
-func eachRequest(c net.Conn, reply func(r *http.Request, body []byte)) {
-	in := bufio.NewReader(c)
-	for {
-		r, err := http.ReadRequest(in)
-		if err != nil {
-			return
-		}
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return
-		}
-		reply(r, body)
-	}
-}
-
-// replies is a handler for serve that answers every request with text.
-func replies(text string) func(int, *net.TCPConn) {
-	return func(_ int, c *net.TCPConn) {
-		eachRequest(c, func(*http.Request, []byte) { io.WriteString(c, text) })
-	}
-}
-
-const okReply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-// waitForEnd reads from c until its other end is closed.
-func waitForEnd(c net.Conn) { io.Copy(io.Discard, c) }
 
 // post makes a small request with a deadline that only a failing test reaches.
 func post(c *Client, target *Target) (*Reply, error) {
@@ -144,22 +99,66 @@ func wantClass(t testing.TB, err error, class Class) *Error {
 	return e
 }
 
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
+// allocated returns how many bytes this process has ever allocated on its heap.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
-func newClock() *clock { return &clock{t: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
+// A connCounter is a dialer that counts the connections which are not closed yet.
+type connCounter struct {
+	dialer dialFunc
+	open   atomic.Int32
 }
 
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
+func (d *connCounter) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := d.dialer(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	d.open.Add(1)
+	return &countedConn{Conn: c, closed: sync.OnceFunc(func() { d.open.Add(-1) })}, nil
+}
+
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *countedConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
+
+// shortly is the timeout of attempts that are to end by it.
+const shortly = 300 * time.Millisecond
+
+// attempt runs test on the server serve, which owns each of its connections. If timesOut is set, the server is at the
+// other end of a pipe in a bubble: its clock moves only while everything waits, so that an attempt with a timeout of
+// shortly ends by it and at a known point, however slow the machine is. Otherwise the server listens on loopback, and
+// the attempt must end before a timeout that only a failing test reaches.
+//
+// The test uses dial and address for its client, and timeout for its attempt. Afterwards all connections must be closed.
+func attempt(t *testing.T, timesOut bool, serve func(net.Conn), test func(t *testing.T, dial dialFunc, address string, timeout time.Duration)) {
+	if !timesOut {
+		address := wiretest.Serve(t, func(_ int, c net.Conn) { serve(c) })
+		counter := &connCounter{dialer: new(net.Dialer).DialContext}
+		test(t, counter.dial, address, 20*time.Second)
+		if counter.open.Load() > 0 {
+			t.Error("the connection is kept")
+		}
+		return
+	}
+	synctest.Test(t, func(t *testing.T) {
+		counter := &connCounter{dialer: wiretest.Pipes(t, serve)}
+		start := time.Now()
+		test(t, counter.dial, "127.0.0.1:8080", shortly)
+		if took := time.Since(start); took < shortly || took > shortly+100*time.Millisecond { // the wait for an early reply
+			t.Errorf("took %s", took)
+		}
+		if counter.open.Load() > 0 {
+			t.Error("the connection is kept")
+		}
+	})
 }

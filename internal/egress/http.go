@@ -7,38 +7,44 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/egress/http1"
 )
 
-// HTTP returns a standard client behind the same guard, for what is not on the hot path: tokens, key sets,
-// subscriptions at providers, downloads, our own commands. It is always the same one.
+// HTTP returns a standard client behind the same guard, for everything that is not on the hot path: tokens, key
+// sets, subscriptions at providers, downloads, our own commands. It always returns the same client.
 //
-// It follows no redirect (a 3xx is the response), inflates nothing, keeps no cookies, uses no proxy, speaks
-// HTTP/1.1, and gives up after 30 s, the body included. For long downloads copy it, set Timeout to 0 and bound
-// the context. The body of a response is not bounded; whoever reads it does that.
+// The client follows no redirect (a 3xx is the response), inflates nothing, keeps no cookies, uses no proxy,
+// speaks HTTP/1.1, and gives up after 30 s, the body included. For long downloads copy it, set Timeout to 0 and
+// bound the context. The body of a response is not bounded: the reader of it has to do that.
 //
-// Errors of the guard and the lookup wrap [*Error]. Those of net/http itself name the whole URL: pass them
-// through [WithoutURL] before they are shown.
+// Errors of the guard and the lookup wrap [*Error]. Those of net/http itself are of type [*url.Error] and name
+// the whole URL: show what they wrap.
 func (c *Client) HTTP() *http.Client { return c.standard() }
+
+// NewLocal returns a client for commands that a person runs on their own machine. It goes where that person
+// says, so private addresses are permitted. Otherwise it is as that of [Client.HTTP].
+func NewLocal() *http.Client { return New(Config{AllowPrivate: true}).HTTP() }
 
 func (c *Client) newHTTP() *http.Client {
 	return &http.Client{
-		Transport:     &transport{client: c},
+		Transport:     &guardedTransport{client: c},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       DefaultTimeout,
 	}
 }
 
-// A transport judges the URL of each request as CheckURL would, but for its length: providers hand out long ones.
-// What carries the requests is replaced every MaxConnAge, so that no connection is used for longer.
-type transport struct {
+// A guardedTransport judges the URL of each request as CheckURL would, except for its length: providers hand
+// out long URLs. It replaces the transport below it every MaxConnAge, so that no connection is used for longer.
+type guardedTransport struct {
 	client *Client
 
 	mu   sync.Mutex
-	base *http.Transport // nil before the first request
-	born time.Time
+	base *http.Transport // protected by mu; nil before the first request
+	born time.Time       // of base; protected by mu
 }
 
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := t.check(r.URL); err != nil {
 		if r.Body != nil {
 			r.Body.Close()
@@ -47,25 +53,26 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if r.Header.Get("User-Agent") == "" {
 		r = r.Clone(r.Context())
-		r.Header.Set("User-Agent", t.client.agent)
+		r.Header.Set("User-Agent", t.client.userAgent)
 	}
 	return t.current().RoundTrip(r)
 }
 
-func (t *transport) check(u *url.URL) error {
+func (t *guardedTransport) check(u *url.URL) error {
 	if u.Opaque != "" {
 		return badURL("the URL must have // after its scheme")
 	}
-	_, err := t.client.guard.checkPlace(u)
+	_, err := t.client.guard.checkURL(u)
 	return err
 }
 
-func (t *transport) current() *http.Transport {
+// current returns the transport to use now.
+func (t *guardedTransport) current() *http.Transport {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	pool := t.client.pool
-	now := pool.now()
-	if t.base != nil && now.Sub(t.born) < pool.limits.age {
+	limits := t.client.limits
+	now := t.client.now()
+	if t.base != nil && now.Sub(t.born) < limits.MaxAge {
 		return t.base
 	}
 	if t.base != nil {
@@ -73,21 +80,21 @@ func (t *transport) current() *http.Transport {
 	}
 	t.born = now
 	t.base = &http.Transport{
-		DialContext:            t.client.dialContext,
+		DialContext:            t.client.dialHostPort,
 		TLSClientConfig:        t.client.tls.Clone(),
 		TLSHandshakeTimeout:    10 * time.Second,
 		ResponseHeaderTimeout:  DefaultTimeout,
-		MaxResponseHeaderBytes: maxHeaderBytes,
+		MaxResponseHeaderBytes: http1.MaxHeaderBytes,
 		DisableCompression:     true,
 		MaxIdleConns:           64,
 		MaxIdleConnsPerHost:    8,
-		IdleConnTimeout:        pool.limits.idle,
+		IdleConnTimeout:        limits.IdleTimeout,
 	}
 	return t.base
 }
 
-// CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
-func (t *transport) CloseIdleConnections() {
+// CloseIdleConnections is for [http.Client.CloseIdleConnections].
+func (t *guardedTransport) CloseIdleConnections() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.base != nil {
@@ -95,15 +102,15 @@ func (t *transport) CloseIdleConnections() {
 	}
 }
 
-// dialContext connects to a "host:port" that the guard permits.
-func (c *Client) dialContext(ctx context.Context, _, hostport string) (net.Conn, error) {
-	p, err := parsePlace("http", hostport)
+// dialHostPort connects to a "host:port" that the guard permits, as [http.Transport].DialContext.
+func (c *Client) dialHostPort(ctx context.Context, _, hostport string) (net.Conn, error) {
+	o, err := parseOrigin("http", hostport)
 	if err != nil {
 		return nil, badURL(err.Error())
 	}
-	addrs, err := c.resolve(ctx, p, c.guard)
+	addrs, err := c.resolve(ctx, o, c.guard)
 	if err != nil {
 		return nil, err
 	}
-	return c.connect(ctx, c.guard, addrs)
+	return c.guard.dialFirst(ctx, addrs)
 }

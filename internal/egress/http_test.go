@@ -5,15 +5,18 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
 func TestHTTP(t *testing.T) {
-	addr := serve(t, func(_ int, c *net.TCPConn) {
-		eachRequest(c, func(r *http.Request, _ []byte) {
+	addr := wiretest.Serve(t, func(_ int, c net.Conn) {
+		wiretest.EachRequest(c, func(r *http.Request, _ []byte) {
 			body := r.UserAgent() + " " + r.Header.Get("Accept-Encoding") + " " + r.Header.Get("Cookie")
 			io.WriteString(c, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nSet-Cookie: a=b\r\nContent-Length: "+
 				"11\r\n\r\n"+(body + "           ")[:11])
@@ -39,17 +42,18 @@ func TestHTTP(t *testing.T) {
 func TestHTTPIsGuarded(t *testing.T) {
 	rec := new(recorder)
 	c := newClient(t, Config{Resolver: answers("10.0.0.7"), Dial: rec.dial})
-	for url, class := range map[string]Class{
-		"http://127.0.0.1/secret?secret":        ClassBlocked, // the URL
-		"http://example.com/secret?secret":      ClassBlocked, // the answer
+	for raw, class := range map[string]Class{
+		"http://127.0.0.1/secret?secret":        ClassBlocked, // the address in the URL
+		"http://example.com/secret?secret":      ClassBlocked, // the address of the name
 		"http://example.com:22/secret":          ClassBlocked,
 		"http://user:secret@example.com/secret": ClassBadURL,
 		"ftp://example.com/secret":              ClassBadURL,
 	} {
-		_, err := c.HTTP().Post(url, "text/plain", strings.NewReader("x"))
+		_, err := c.HTTP().Post(raw, "text/plain", strings.NewReader("x"))
 		wantClass(t, err, class)
-		if bare := WithoutURL(err); strings.Contains(bare.Error(), "secret") {
-			t.Errorf("%v has the path", bare)
+		var withURL *url.Error
+		if !errors.As(err, &withURL) || strings.Contains(withURL.Err.Error(), "secret") {
+			t.Errorf("%v has the path", err)
 		}
 	}
 	if dialed := rec.take(); len(dialed) > 0 {
@@ -73,9 +77,9 @@ func TestHTTPIgnoresProxies(t *testing.T) {
 }
 
 func TestHTTPBoundsHeaders(t *testing.T) {
-	addr := serve(t, func(_ int, c *net.TCPConn) {
+	addr := wiretest.Serve(t, func(_ int, c net.Conn) {
 		if _, err := c.Read(make([]byte, 1<<10)); err == nil {
-			flood("HTTP/1.1 200 OK\r\n", "X-Header: value\r\n")(c)
+			wiretest.Flood("HTTP/1.1 200 OK\r\n", "X-Header: value\r\n")(c)
 		}
 	})
 	c := newClient(t, Config{AllowPrivate: true})
@@ -85,12 +89,12 @@ func TestHTTPBoundsHeaders(t *testing.T) {
 	}
 }
 
-// A connection of the standard client is not used for longer than MaxConnAge either.
+// TestHTTPConnectionsAge: the standard client does not use a connection for longer than MaxConnAge either.
 func TestHTTPConnectionsAge(t *testing.T) {
-	now := newClock()
+	now := wiretest.NewClock()
 	var connections atomic.Int32
-	addr := serve(t, func(n int, c *net.TCPConn) { connections.Add(1); replies(okReply)(n, c) })
-	c := newClient(t, Config{AllowPrivate: true, Now: now.now})
+	addr := wiretest.Serve(t, func(n int, c net.Conn) { connections.Add(1); wiretest.Replies(wiretest.OKReply)(n, c) })
+	c := newClient(t, Config{AllowPrivate: true, Now: now.Now})
 	for _, want := range []int32{1, 1, 2, 2} {
 		res, err := c.HTTP().Get("http://" + addr)
 		if err != nil {
@@ -101,6 +105,18 @@ func TestHTTPConnectionsAge(t *testing.T) {
 		if got := connections.Load(); got != want {
 			t.Errorf("%d connections, want %d", got, want)
 		}
-		now.advance(3 * time.Minute)
+		now.Advance(3 * time.Minute)
 	}
+}
+
+// TestNewLocal: the client of local commands reaches private addresses, and follows no redirect.
+func TestNewLocal(t *testing.T) {
+	addr := wiretest.Serve(t, wiretest.Replies("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"))
+	c := NewLocal()
+	defer c.CloseIdleConnections()
+	res, err := c.Get("http://" + addr)
+	if err != nil || res.StatusCode != 302 {
+		t.Fatalf("got %v, %v", res, err)
+	}
+	res.Body.Close()
 }

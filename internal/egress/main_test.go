@@ -34,7 +34,7 @@ func goroutinesLeft() string {
 		buf := make([]byte, 1<<20)
 		left = nil
 		for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			if strings.Contains(g, "internal/egress.") && !strings.Contains(g, "TestMain") {
+			if strings.Contains(g, "internal/egress") && !strings.Contains(g, "TestMain") {
 				left = append(left, g)
 			}
 		}

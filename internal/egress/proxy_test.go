@@ -6,16 +6,149 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
-// A relay is a proxy that does what it is asked, for whatever name, and writes down what that was.
+// TestOnlyTheOperatorSetsProxies (S470): a destination may use the listed proxies, however they are written, and no
+// other, whatever else is permitted.
+func TestOnlyTheOperatorSetsProxies(t *testing.T) {
+	open := Config{AllowPrivate: true, Allow: prefixes("0.0.0.0/0", "::/0")}
+	listed := open
+	listed.Proxies = []string{"http://proxy.example", "https://Proxy.example.:8443/", "http://[::1]:3128", "http://me:x@bad.example", "http://bad.example/path", "", "bad.example:3128"}
+	for _, c := range []*Client{newClient(t, open), newClient(t, listed), newClient(t, Config{Proxies: listed.Proxies})} {
+		for _, proxy := range []string{"http://127.0.0.1:3128", "http://proxy.example:3128", "https://proxy.example", "http://proxy.example:8443", "http://other.example",
+			"http://bad.example", "http://bad.example:3128", "http://2130706433", "http://[::1]:3129", "http://"} {
+			if err := c.CheckProxy(proxy); err == nil {
+				t.Errorf("%s is accepted", proxy)
+			}
+			if _, err := c.Target("https://hooks.example.com", Route{Proxy: proxy}); err == nil {
+				t.Errorf("Target accepts %s", proxy)
+			}
+		}
+		err := c.CheckProxy("http://127.0.0.1:3128")
+		if e := wantClass(t, err, ClassBlocked); !strings.HasSuffix(e.Detail, "its operator lists them by --proxies") {
+			t.Errorf("got %v", e)
+		}
+		for _, proxy := range []string{"http://proxy.example", "http://PROXY.example.:80/", "https://proxy.example:8443", "http://[::1]:3128"} {
+			if err := c.CheckProxy(proxy); (err == nil) != (len(c.proxies.listed) > 0) {
+				t.Errorf("%s: %v", proxy, err)
+			}
+		}
+	}
+	for _, url := range []string{"socks5://proxy.example", "http://me:x@proxy.example:3128", "http://proxy.example:3128/path", "http://proxy.example?x", "proxy.example:3128", "http://", "http://a b"} {
+		if CheckProxyURL(url) == nil {
+			t.Errorf("%s can be listed", url)
+		}
+	}
+}
+
+// TestListedProxies: listing a proxy permits connections to its addresses, except those of metadata services, and permits
+// nothing else.
+func TestListedProxies(t *testing.T) {
+	rec := new(recorder)
+	for _, c := range []struct{ proxy, answer, dialed string }{
+		{"http://proxy.example:3128", "8.8.8.8", "8.8.8.8:3128"}, // a port that destinations may not have
+		{"http://proxy:22", "10.0.0.7", "10.0.0.7:22"},
+		{"http://localhost:3128", "", "127.0.0.1:3128"},
+		{"http://10.0.0.7:6379", "", "10.0.0.7:6379"},
+		{"http://[fd00::7]", "", "[fd00::7]:80"},
+		{"http://169.254.7.7:3128", "", "169.254.7.7:3128"},
+		{"http://proxy.example:3128", "169.254.7.7", ""}, // permitted for a proxy that is written as this address only
+		{"http://proxy.example:3128", "224.0.0.1", ""},
+		{"http://proxy.example:3128", "64:ff9b::a9fe:a9fe", ""},
+		{"http://proxy.example:3128", "169.254.169.254", ""},
+		{"http://proxy.example:3128", "::ffff:169.254.169.254", ""},
+		{"http://proxy.example:3128", "168.63.129.16", ""},
+		{"http://proxy.example:3128", "fd00:ec2::254", ""},
+		{"http://metadata.google.internal", "169.254.169.254", ""},
+	} {
+		client := newClient(t, Config{Resolver: answers(strings.Fields(c.answer)...), Dial: rec.dial, Proxies: []string{c.proxy}, Allow: prefixes("169.254.169.254/32")})
+		_, err := post(client, mustRoute(t, client, "https://hooks.example.com", Route{Proxy: c.proxy}))
+		dialed := rec.take()
+		if c.dialed != "" && (!errors.Is(err, errRecorded) || dialed[0] != c.dialed) {
+			t.Errorf("%+v: dialled %s, %v", c, dialed, err)
+		}
+		if c.dialed != "" {
+			continue
+		}
+		if e := wantClass(t, err, ClassBlocked); !strings.HasPrefix(e.Detail, "the proxy: ") || len(dialed) > 0 || strings.Contains(c.answer, "169.254.169") && strings.Contains(e.Detail, "--allow") {
+			t.Errorf("%+v: dialled %s, %v", c, dialed, e)
+		}
+	}
+	for _, proxy := range []string{"http://169.254.169.254", "http://[::ffff:169.254.169.254]:3128", "http://168.63.129.16", "http://100.100.100.200:80"} {
+		c := newClient(t, Config{AllowPrivate: true, Proxies: []string{proxy}, Allow: prefixes("0.0.0.0/0", "169.254.169.254/32")})
+		wantClass(t, c.CheckProxy(proxy), ClassBlocked)
+	}
+}
+
+// TestListedProxyIsNoDestination: an address that is permitted as a proxy is not a permitted destination, directly or
+// through that proxy. A target whose proxy is no longer listed cannot be reached.
+func TestListedProxyIsNoDestination(t *testing.T) {
+	rec := new(recorder)
+	const proxy = "http://10.0.0.7:3128"
+	strict := newClient(t, Config{Resolver: answers("10.0.0.7"), Dial: rec.dial, Proxies: []string{proxy}})
+	for _, url := range []string{proxy, "https://10.0.0.7/", "https://127.0.0.1/", "https://localhost/", "https://169.254.169.254/", "https://metadata.google.internal/", "http://hooks.example.com:3128/"} {
+		for _, route := range []Route{{}, {Proxy: proxy}} {
+			if _, err := strict.Target(url, route); err == nil {
+				t.Errorf("%s is accepted, by the proxy %q", url, route.Proxy)
+			}
+		}
+	}
+	_, err := post(strict, mustTarget(t, strict, "https://hooks.example.com")) // whose name resolves to the address of the proxy
+	wantClass(t, err, ClassBlocked)
+	if err := strict.guard.check(netip.MustParseAddrPort("10.0.0.7:3128")); err == nil {
+		t.Error("the guard permits it")
+	}
+	const gone = "http://127.0.0.1:3128"
+	before := newClient(t, Config{Proxies: []string{gone}})
+	_, err = post(strict, mustRoute(t, before, "https://hooks.example.com", Route{Proxy: gone}))
+	wantClass(t, err, ClassBlocked)
+	if dialed := rec.take(); len(dialed) > 0 {
+		t.Errorf("dialled %s", dialed)
+	}
+	if _, err = post(strict, mustRoute(t, strict, "https://hooks.example.com", Route{Proxy: proxy})); !errors.Is(err, errRecorded) || fmt.Sprint(rec.take()) != "[10.0.0.7:3128]" {
+		t.Errorf("the proxy itself: %v", err)
+	}
+}
+
+// FuzzProxyURL: a URL that can be listed is found on the list, in its normal form too, and is no metadata service.
+func FuzzProxyURL(f *testing.F) {
+	for _, raw := range []string{"http://proxy.example:3128", "https://Proxy.EXAMPLE./", "http://[::1]:80", "http://[::ffff:169.254.169.254]", "http://2130706433", "http://a:b@c", "socks5://x", "http://x/?", "http://x:080"} {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		c := newClient(t, Config{Proxies: []string{raw}})
+		if CheckProxyURL(raw) != nil {
+			if c.CheckProxy(raw) == nil {
+				t.Errorf("%q is a proxy though it cannot be listed", raw)
+			}
+			return
+		}
+		at, err := c.proxies.parse(raw)
+		if err != nil && !at.addr.IsValid() {
+			t.Errorf("%q is listed, and refused: %v", raw, err)
+		}
+		if slices.Contains(metadataAddrs, at.addr) {
+			t.Errorf("%q leads to a metadata service", raw)
+		}
+		if again := at.String(); err == nil && c.CheckProxy(again) != nil {
+			t.Errorf("%q is refused as %s", raw, again)
+		}
+	})
+}
+
+// A relay is a proxy that grants every request, for any name, and records the requests.
 type relay struct {
 	addr string
 	to   string // where tunnels lead
@@ -26,7 +159,7 @@ type relay struct {
 
 func newRelay(t *testing.T, to string, secure *tls.Config) *relay {
 	r := &relay{to: to}
-	r.addr = serve(t, func(_ int, c *net.TCPConn) {
+	r.addr = wiretest.Serve(t, func(_ int, c net.Conn) {
 		var stream net.Conn = c
 		if secure != nil {
 			stream = tls.Server(c, secure)
@@ -36,7 +169,7 @@ func newRelay(t *testing.T, to string, secure *tls.Config) *relay {
 	return r
 }
 
-func (r *relay) handle(tcp *net.TCPConn, c net.Conn) {
+func (r *relay) handle(tcp net.Conn, c net.Conn) {
 	in := bufio.NewReader(c)
 	for {
 		req, err := http.ReadRequest(in)
@@ -48,7 +181,7 @@ func (r *relay) handle(tcp *net.TCPConn, c net.Conn) {
 		r.mu.Unlock()
 		if req.Method != http.MethodConnect {
 			io.Copy(io.Discard, req.Body)
-			io.WriteString(c, okReply)
+			io.WriteString(c, wiretest.OKReply)
 			continue
 		}
 		far, err := net.Dial("tcp", r.to)
@@ -58,7 +191,7 @@ func (r *relay) handle(tcp *net.TCPConn, c net.Conn) {
 		}
 		io.WriteString(c, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
 		var running sync.WaitGroup
-		running.Go(func() { io.Copy(far, in); far.(*net.TCPConn).CloseWrite() })
+		running.Go(func() { io.Copy(far, in); wiretest.CloseWrite(far) })
 		io.Copy(c, far)
 		far.Close()
 		tcp.Close()
@@ -79,22 +212,13 @@ func loopback(t *testing.T, ca *authority) tls.Certificate {
 	return ca.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"hooks.example.com"}})
 }
 
-func mustRoute(t testing.TB, c *Client, raw string, w Route) *Target {
-	t.Helper()
-	target, err := c.Target(raw, w)
-	if err != nil {
-		t.Fatalf("Target(%q): %v", raw, err)
-	}
-	return target
-}
-
-// TestProxy: a name that only the proxy can resolve is reached through it, with one tunnel for several requests.
+// TestProxy: a name that only the proxy can resolve is reached through the proxy, with one tunnel for several requests.
 func TestProxy(t *testing.T) {
 	ca := newAuthority(t)
 	server := &tls.Config{Certificates: []tls.Certificate{loopback(t, ca)}}
 	for name, secure := range map[string]*tls.Config{"http": nil, "https": server} {
 		t.Run(name, func(t *testing.T) {
-			r := newRelay(t, serveTLS(t, server, okReply), secure)
+			r := newRelay(t, serveTLS(t, server, wiretest.OKReply), secure)
 			c := newClient(t, Config{RootCAs: ca.pool(), Resolver: noSuchHost, Proxies: []string{name + "://" + r.addr}})
 			w := Route{Proxy: name + "://" + r.addr, ProxyUsername: "me", ProxyPassword: "pass"}
 			for url, want := range map[string]string{
@@ -118,16 +242,17 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// What goes to the proxy stays there: the destination never sees its credentials.
+// TestProxyCredentials: the credentials of the proxy do not reach the destination.
 func TestProxyCredentials(t *testing.T) {
 	ca := newAuthority(t)
 	seen := make(chan http.Header, 1)
-	addr := serve(t, func(_ int, c *net.TCPConn) {
+	addr := wiretest.Serve(t, func(_ int, c net.Conn) {
 		s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{loopback(t, ca)}})
-		eachRequest(s, func(r *http.Request, _ []byte) { seen <- r.Header; io.WriteString(s, okReply) })
+		wiretest.EachRequest(s, func(r *http.Request, _ []byte) { seen <- r.Header; io.WriteString(s, wiretest.OKReply) })
 	})
 	r := newRelay(t, addr, nil)
-	c := newClient(t, Config{Proxies: []string{"http://" + r.addr}, RootCAs: ca.pool()}) // the last, so that it hangs up first
+	// Made last, so that it is closed first.
+	c := newClient(t, Config{Proxies: []string{"http://" + r.addr}, RootCAs: ca.pool()})
 	target := mustRoute(t, c, "https://hooks.example.com", Route{Proxy: "http://" + r.addr, ProxyUsername: "me", ProxyPassword: "secret"})
 	if _, err := post(c, target); err != nil {
 		t.Fatal(err)
@@ -137,78 +262,73 @@ func TestProxyCredentials(t *testing.T) {
 	}
 }
 
-// proxyFaults are proxies that do not connect us. Each must be told from the destination, and within the deadline.
+// proxyFaults are proxies that do not connect us. Their errors must name the proxy, not the destination.
 var proxyFaults = []struct {
 	name   string
-	serve  func(c *net.TCPConn)
+	serve  func(c net.Conn)
 	class  Class
 	detail string
 	soon   bool
 }{
-	{name: "forbids", serve: waits("HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\nsecret"), class: ClassProxy, detail: "did not connect to hooks.example.com:443: it answered 403 Forbidden", soon: true},
-	{name: "wants credentials", serve: waits("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"), class: ClassProxy, detail: "407 Proxy Authentication Required, which wants a user", soon: true},
-	{name: "cannot connect", serve: says("HTTP/1.1 502 Bad Gateway\r\n\r\n"), class: ClassProxy, detail: "502", soon: true},
-	{name: "redirects", serve: waits("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n"), class: ClassProxy, detail: "302", soon: true},
-	{name: "hangs", serve: func(c *net.TCPConn) { waitForEnd(c) }, class: ClassTimeout, detail: "no connection within 300ms (waiting for the proxy"},
-	{name: "trickles", serve: trickle("HTTP/1.1 200 OK\r\nX: ", "x"), class: ClassTimeout, detail: "waiting for the proxy"},
-	{name: "garbage", serve: waits("\x00\x01\x02garbage\r\n\r\n"), class: ClassProxy, detail: "not HTTP", soon: true},
-	{name: "endless garbage", serve: flood("", "Hello"), class: ClassProxy, soon: true},
-	{name: "SOCKS", serve: waits("\x05\x00"), class: ClassProxy, detail: "not HTTP", soon: true},
-	{name: "TLS on a plain port", serve: waits("\x15\x03\x01\x00\x02\x02\x46"), class: ClassProxy, detail: "use https://", soon: true},
-	{name: "endless headers", serve: flood("HTTP/1.1 200 OK\r\n", "X-Header: value\r\n"), class: ClassProxy, detail: "32 KiB", soon: true},
-	{name: "one endless header", serve: flood("HTTP/1.1 200 OK\r\nX: ", "x"), class: ClassProxy, detail: "32 KiB", soon: true},
-	{name: "interim replies", serve: flood("", "HTTP/1.1 100 Continue\r\n\r\n"), class: ClassProxy, detail: "interim", soon: true},
-	{name: "speaks for the server", serve: waits("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03"), class: ClassProxy, detail: "more than its answer", soon: true},
-	{name: "closes", serve: func(c *net.TCPConn) { c.CloseWrite(); waitForEnd(c) }, class: ClassProxy, detail: "closed the connection instead of answering CONNECT", soon: true},
-	{name: "closes within headers", serve: says("HTTP/1.1 200 OK\r\nX"), class: ClassProxy, detail: "closed the connection", soon: true},
-	{name: "resets", serve: reset(""), class: ClassProxy, detail: "reset the connection instead of answering CONNECT", soon: true},
-	{name: "tunnel into nothing", serve: func(c *net.TCPConn) { io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n"); waitForEnd(c) }, class: ClassTimeout, detail: "TLS handshake"},
-	{name: "tunnel to no TLS", serve: func(c *net.TCPConn) {
+	{name: "forbids", serve: wiretest.Waits("HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\nsecret"), class: ClassProxy, detail: "did not connect to hooks.example.com:443: it answered 403 Forbidden", soon: true},
+	{name: "wants credentials", serve: wiretest.Waits("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"), class: ClassProxy, detail: "407 Proxy Authentication Required, which asks for a user", soon: true},
+	{name: "cannot connect", serve: wiretest.Says("HTTP/1.1 502 Bad Gateway\r\n\r\n"), class: ClassProxy, detail: "502", soon: true},
+	{name: "redirects", serve: wiretest.Waits("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n"), class: ClassProxy, detail: "302", soon: true},
+	{name: "hangs", serve: func(c net.Conn) { wiretest.WaitForEnd(c) }, class: ClassTimeout, detail: "no connection within 300ms (waiting for the proxy"},
+	{name: "trickles", serve: wiretest.Trickle("HTTP/1.1 200 OK\r\nX: ", "x"), class: ClassTimeout, detail: "waiting for the proxy"},
+	{name: "garbage", serve: wiretest.Waits("\x00\x01\x02garbage\r\n\r\n"), class: ClassProxy, detail: "not HTTP", soon: true},
+	{name: "endless garbage", serve: wiretest.Flood("", "Hello"), class: ClassProxy, soon: true},
+	{name: "SOCKS", serve: wiretest.Waits("\x05\x00"), class: ClassProxy, detail: "not HTTP", soon: true},
+	{name: "TLS on a plain port", serve: wiretest.Waits("\x15\x03\x01\x00\x02\x02\x46"), class: ClassProxy, detail: "use https://", soon: true},
+	{name: "endless headers", serve: wiretest.Flood("HTTP/1.1 200 OK\r\n", "X-Header: value\r\n"), class: ClassProxy, detail: "32 KiB", soon: true},
+	{name: "one endless header", serve: wiretest.Flood("HTTP/1.1 200 OK\r\nX: ", "x"), class: ClassProxy, detail: "32 KiB", soon: true},
+	{name: "interim replies", serve: wiretest.Flood("", "HTTP/1.1 100 Continue\r\n\r\n"), class: ClassProxy, detail: "interim", soon: true},
+	{name: "speaks for the server", serve: wiretest.Waits("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03"), class: ClassProxy, detail: "more than its answer", soon: true},
+	{name: "closes", serve: func(c net.Conn) { wiretest.CloseWrite(c); wiretest.WaitForEnd(c) }, class: ClassProxy, detail: "closed the connection instead of answering CONNECT", soon: true},
+	{name: "closes within headers", serve: wiretest.Says("HTTP/1.1 200 OK\r\nX"), class: ClassProxy, detail: "closed the connection", soon: true},
+	{name: "resets", serve: wiretest.Resets(""), class: ClassProxy, detail: "reset the connection instead of answering CONNECT", soon: true},
+	{name: "tunnel into nothing", serve: func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n"); wiretest.WaitForEnd(c) }, class: ClassTimeout, detail: "TLS handshake"},
+	{name: "tunnel to no TLS", serve: func(c net.Conn) {
 		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
 		c.Read(make([]byte, 1<<10))
-		says("HTTP/1.1 400 Bad Request\r\n\r\n")(c)
+		wiretest.Says("HTTP/1.1 400 Bad Request\r\n\r\n")(c)
 	}, class: ClassTLS, detail: "does not speak TLS", soon: true},
 }
 
 func TestProxyFaults(t *testing.T) {
 	for _, f := range proxyFaults {
 		t.Run(f.name, func(t *testing.T) {
-			addr := serve(t, func(_ int, c *net.TCPConn) {
+			serve := func(c net.Conn) {
 				if _, err := c.Read(make([]byte, 1<<10)); err == nil {
 					f.serve(c)
 				}
+			}
+			attempt(t, !f.soon, serve, func(t *testing.T, dial dialFunc, address string, timeout time.Duration) {
+				c := newClient(t, Config{Proxies: []string{"http://" + address}, Dial: dial})
+				target := mustRoute(t, c, "https://hooks.example.com/secret-path?secret",
+					Route{Proxy: "http://" + address, ProxyUsername: "me", ProxyPassword: "secret"})
+				before := allocated()
+				_, err := c.Do(t.Context(), &Request{Target: target, Body: []byte("{}"), Timeout: timeout})
+				if grown := allocated() - before; grown > 1<<20 {
+					t.Errorf("allocated %d bytes", grown)
+				}
+				e := wantClass(t, err, f.class)
+				if !strings.Contains(e.Error(), f.detail) || e.Sent ||
+					f.class == ClassProxy && (e.Phase != PhaseProxy || !strings.Contains(e.Error(), address)) {
+					t.Errorf("got %v in phase %s, sent %v", e, e.Phase, e.Sent)
+				}
+				if strings.Contains(e.Error(), "secret") || strings.Contains(e.Error(), "bWU6") {
+					t.Errorf("the message has a secret: %v", e)
+				}
 			})
-			c := newClient(t, Config{Proxies: []string{"http://" + addr}})
-			target := mustRoute(t, c, "https://hooks.example.com/secret-path?secret", Route{Proxy: "http://" + addr, ProxyUsername: "me", ProxyPassword: "secret"})
-			req := &Request{Target: target, Body: []byte("{}"), Timeout: shortly}
-			if f.soon {
-				req.Timeout = 20 * time.Second
-			}
-			before, start := allocated(), time.Now()
-			_, err := c.Do(context.Background(), req)
-			if took := time.Since(start); took > time.Second+shortly {
-				t.Errorf("took %s", took)
-			}
-			if grown := allocated() - before; grown > 1<<20 {
-				t.Errorf("allocated %d bytes", grown)
-			}
-			e := wantClass(t, err, f.class)
-			if !strings.Contains(e.Error(), f.detail) || e.Sent || f.class == ClassProxy && (e.Phase != PhaseProxy || !strings.Contains(e.Error(), addr)) {
-				t.Errorf("got %v in phase %s, sent %v", e, e.Phase, e.Sent)
-			}
-			if strings.Contains(e.Error(), "secret") || strings.Contains(e.Error(), "bWU6") {
-				t.Errorf("the message has a secret: %v", e)
-			}
-			if len(c.pool.open) > 0 {
-				t.Error("the connection is kept")
-			}
 		})
 	}
 }
 
-// A proxy that wants credentials for a plain request says so itself; the destination did not.
+// TestProxyRefusesPlainRequest: a 407 to an http request through a proxy is an answer of the proxy, not of the
+// destination.
 func TestProxyRefusesPlainRequest(t *testing.T) {
-	addr := serve(t, replies("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
+	addr := wiretest.Serve(t, wiretest.Replies("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
 	c := newClient(t, Config{AllowPrivate: true, Proxies: []string{"http://" + addr}})
 	_, err := post(c, mustRoute(t, c, "http://hooks.example.com", Route{Proxy: "http://" + addr}))
 	wantClass(t, err, ClassProxy)
@@ -217,14 +337,17 @@ func TestProxyRefusesPlainRequest(t *testing.T) {
 	}
 }
 
-// TestProxyCannotBeReached: what is wrong is said of the proxy, by the same classes as of destinations.
+// TestProxyCannotBeReached: the errors name the proxy, and have the same classes as those of destinations.
 func TestProxyCannotBeReached(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
-	plain := serve(t, func(_ int, c *net.TCPConn) { c.Read(make([]byte, 1<<10)); says("HTTP/1.1 400 Bad Request\r\n\r\n")(c) })
+	plain := wiretest.Serve(t, func(_ int, c net.Conn) {
+		c.Read(make([]byte, 1<<10))
+		wiretest.Says("HTTP/1.1 400 Bad Request\r\n\r\n")(c)
+	})
 	c := newClient(t, Config{Resolver: noSuchHost, Proxies: []string{"http://" + l.Addr().String(), "http://proxy.example:3128", "https://" + plain}})
 	for proxy, want := range map[string]string{
 		"http://" + l.Addr().String(): "connection_refused: the proxy " + l.Addr().String() + " does not accept connections",
@@ -244,10 +367,10 @@ func TestProxyCannotBeReached(t *testing.T) {
 // TestProxyCanceled: Close and the context end a wait for a proxy.
 func TestProxyCanceled(t *testing.T) {
 	reached := make(chan bool)
-	addr := serve(t, func(_ int, c *net.TCPConn) {
+	addr := wiretest.Serve(t, func(_ int, c net.Conn) {
 		c.Read(make([]byte, 1<<10))
 		reached <- true
-		waitForEnd(c)
+		wiretest.WaitForEnd(c)
 	})
 	c := newClient(t, Config{Proxies: []string{"http://" + addr}})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -260,12 +383,12 @@ func TestProxyCanceled(t *testing.T) {
 	}
 }
 
-// FuzzConnect: whatever a proxy answers, there is a tunnel or an error of its class, and no more read than headers may have.
+// FuzzConnect: whatever a proxy answers, the result is a tunnel or an error of ClassProxy.
 func FuzzConnect(f *testing.F) {
 	for _, text := range []string{"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 299 x\r\nA: b\r\n\r\n", "HTTP/1.1 407 x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nmore", "\x05\x00"} {
 		f.Add([]byte(text))
 	}
-	p := &proxy{place: place{name: "proxy.example", port: 3128}}
+	p := &proxy{origin: origin{name: "proxy.example", port: 3128}}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		near, far := net.Pipe()
 		go func() {
@@ -273,7 +396,7 @@ func FuzzConnect(f *testing.F) {
 			far.Write(text)
 			far.Close()
 		}()
-		err := p.connect(near, "hooks.example.com:443")
+		err := p.connect(context.Background(), near, "hooks.example.com:443")
 		near.Close()
 		var e *Error
 		if err != nil && (!errors.As(err, &e) || e.Class != ClassProxy) {

@@ -1,11 +1,14 @@
 package egress
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"net"
-	"strconv"
-	"sync"
+	"net/http"
+	"strings"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/egress/http1"
 )
 
 // Defaults of a [Request].
@@ -14,31 +17,96 @@ const (
 	DefaultReplyBytes = 4 << 10
 )
 
-// A Request is one request to be made. It is not changed and may be used again.
+// A Request is one request to be made. Do does not change it, and it may be used again.
 type Request struct {
 	Target *Target
 	Method string // a token; "" is POST
-	// Header is rendered lines, "Name: value\r\n" each, as [AppendHeader] writes them; names in canonical form.
-	// Host, Content-Length and, where it has none, User-Agent are added.
+	// Header is rendered lines, "Name: value\r\n" each, as AppendHeader writes them, with names in canonical form.
+	// Do adds Host, Content-Length and, if there is none in Header, User-Agent.
 	Header []byte
 	Body   []byte
-	// Timeout of the whole attempt, from looking the name up to the last byte of the reply. 0 is DefaultTimeout;
-	// a deadline of the context counts as well.
+	// Timeout bounds the whole attempt, from the lookup of the name to the last byte of the reply. 0 is
+	// DefaultTimeout. A deadline of the context counts too, if it is sooner.
 	Timeout time.Duration
-	// ReplyBytes is how much of the reply's body to keep; 0 is DefaultReplyBytes, negative is none.
+	// ReplyBytes is how many bytes of the reply's body to keep. 0 is DefaultReplyBytes; a negative number is none.
 	ReplyBytes int
-	// ReplyHeader keeps the reply's headers, which costs what deliveries need not pay.
+	// ReplyHeader keeps the reply's headers, which costs allocations.
 	ReplyHeader bool
+}
+
+// A Reply is a server's reply: status, the first bytes of the body, and a few headers.
+type Reply = http1.Reply
+
+// AppendHeader appends the line "name: value\r\n" to dst, as Request.Header wants it. name is a token in
+// canonical form. Bytes of value that would end the line become spaces, so that no value can add a header.
+func AppendHeader(dst []byte, name, value string) []byte {
+	dst = append(dst, name...)
+	dst = append(dst, ": "...)
+	if strings.ContainsAny(value, "\r\n\x00") {
+		value = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(value)
+	}
+	dst = append(dst, value...)
+	return append(dst, "\r\n"...)
+}
+
+// Do makes one request and reads its reply, all in the calling goroutine. Its errors are of type [*Error]. If
+// an error occurs within the reply's body, the reply is returned too, with the part of the body that arrived.
+//
+// A connection from the pool that proves to be closed before any of the request was sent is replaced by a new
+// one. A request that was sent, even in part, is never sent again: whether the server acted on it is unknown,
+// and the caller decides about another attempt.
+//
+// A context that cannot be cancelled, with Request.Timeout, costs the least. [Client.Close] ends that request
+// too.
+func (c *Client) Do(ctx context.Context, req *Request) (*Reply, error) {
+	t, start, within := req.Target, time.Now(), req.Timeout
+	if within <= 0 {
+		within = DefaultTimeout
+	}
+	if d, ok := ctx.Deadline(); ok {
+		within = min(within, d.Sub(start))
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, attemptError(ctx, t, PhaseDial, within, err)
+	}
+
+	wire := http1.Request{
+		Key:        t.poolKey,
+		Deadline:   start.Add(within),
+		Method:     req.method(),
+		Head:       t.head,
+		UserAgent:  t.userAgent,
+		Header:     req.Header,
+		Body:       req.Body,
+		KeepBytes:  req.keepBytes(),
+		KeepHeader: req.ReplyHeader,
+	}
+	phase := PhaseDial // of an attempt that fails before it has a connection
+	reply, err := c.wire.Do(ctx, &wire, func() (stream, tcp net.Conn, err error) {
+		bounded, cancel := context.WithDeadline(ctx, wire.Deadline)
+		defer cancel()
+		stream, tcp, phase, err = c.open(bounded, t)
+		return stream, tcp, err
+	})
+	if reply != nil && reply.Status == http.StatusProxyAuthRequired && t.proxy != nil && !t.secure {
+		refused := t.proxy.refused(t.authority(), reply.Status) // only a proxy answers 407
+		refused.Sent = true
+		reply, err = nil, refused
+	}
+	if err != nil {
+		return reply, attemptError(ctx, t, phase, within, err)
+	}
+	return reply, nil
 }
 
 func (r *Request) method() string {
 	if r.Method == "" {
-		return "POST"
+		return http.MethodPost
 	}
 	return r.Method
 }
 
-func (r *Request) keep() int {
+func (r *Request) keepBytes() int {
 	switch {
 	case r.ReplyBytes < 0:
 		return 0
@@ -48,50 +116,18 @@ func (r *Request) keep() int {
 	return r.ReplyBytes
 }
 
-// appendHead appends all that comes before the body to b.
-func (r *Request) appendHead(b []byte) []byte {
-	method := r.method()
-	b = append(b, method...)
-	b = append(b, r.Target.head...)
-	if !bytes.Contains(r.Header, userAgent) {
-		b = append(b, r.Target.agent...)
+// attemptError is the error of an attempt to reach t that was given the time within. phase is how far it had
+// come if err occurred before there was a connection; an error of the wire knows its phase itself.
+func attemptError(ctx context.Context, t *Target, phase Phase, within time.Duration, err error) *Error {
+	sent := false
+	var wire *http1.Error
+	if errors.As(err, &wire) {
+		phase, sent, err = Phase(wire.Phase), wire.Sent, wire.Err
 	}
-	b = append(b, r.Header...)
-	if len(r.Body) > 0 || method != "GET" && method != "HEAD" {
-		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, int64(len(r.Body)), 10)
-		b = append(b, "\r\n"...)
+	if canceled := ctx.Err(); errors.Is(canceled, context.Canceled) {
+		err = canceled
 	}
-	return append(b, "\r\n"...)
-}
-
-var userAgent = []byte("User-Agent: ")
-
-// copiedBody is up to which length a body is copied behind the head, to leave in the same system call and,
-// with TLS, in the same record.
-const copiedBody = 14 << 10
-
-// maxPooled is the capacity up to which a buffer is worth keeping.
-const maxPooled = 32 << 10
-
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// writeTo writes r to w. sent reports whether any of it may have left.
-func (r *Request) writeTo(w net.Conn) (sent bool, err error) {
-	buffer := buffers.Get().(*[]byte)
-	b := r.appendHead((*buffer)[:0])
-	var n int64
-	if len(r.Body) <= copiedBody {
-		var short int
-		b = append(b, r.Body...)
-		short, err = w.Write(b)
-		n = int64(short)
-	} else {
-		n, err = (&net.Buffers{b, r.Body}).WriteTo(w)
-	}
-	if cap(b) <= maxPooled {
-		*buffer = b
-		buffers.Put(buffer)
-	}
-	return n > 0 || err == nil, err
+	e := newError(phase, t.peer(phase), within, err)
+	e.Sent = e.Sent || sent
+	return e
 }

@@ -1,21 +1,23 @@
-package egress
+package http1
 
 import (
 	"io"
 	"net"
-	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
-// pooled is a pool with its clock, and connections in it that lead nowhere.
-func pooled(l limits) (*pool, *clock) {
-	now := newClock()
-	return newPool(l, now.now), now
+// newTestPool makes a pool with a clock that the test moves.
+func newTestPool(l Limits) (*pool, *wiretest.Clock) {
+	now := wiretest.NewClock()
+	return newPool(l, now.Now), now
 }
 
+// mustAdd adds a connection that leads nowhere.
 func (p *pool) mustAdd(t *testing.T, key string) *conn {
 	near, far := net.Pipe()
 	t.Cleanup(func() { far.Close() })
@@ -26,6 +28,7 @@ func (p *pool) mustAdd(t *testing.T, key string) *conn {
 	return c
 }
 
+// closed reports whether the pool has closed c.
 func closed(c *conn) bool {
 	c.SetReadDeadline(time.Unix(1, 0))
 	_, err := c.Read(make([]byte, 1))
@@ -33,7 +36,7 @@ func closed(c *conn) bool {
 }
 
 func TestPoolLendsTheLastUsed(t *testing.T) {
-	p, _ := pooled(limits{perKey: 10, total: 10, idle: time.Minute, age: time.Hour})
+	p, _ := newTestPool(Limits{IdlePerKey: 10, Idle: 10, IdleTimeout: time.Minute, MaxAge: time.Hour})
 	a, b, other := p.mustAdd(t, "a"), p.mustAdd(t, "a"), p.mustAdd(t, "b")
 	p.put(a)
 	p.put(b)
@@ -44,7 +47,7 @@ func TestPoolLendsTheLastUsed(t *testing.T) {
 }
 
 func TestPoolBounds(t *testing.T) {
-	p, _ := pooled(limits{perKey: 2, total: 3, idle: time.Minute, age: time.Hour})
+	p, _ := newTestPool(Limits{IdlePerKey: 2, Idle: 3, IdleTimeout: time.Minute, MaxAge: time.Hour})
 	var all []*conn
 	for _, key := range []string{"a", "a", "a", "b", "c"} {
 		all = append(all, p.mustAdd(t, key))
@@ -52,7 +55,7 @@ func TestPoolBounds(t *testing.T) {
 	for _, c := range all {
 		p.put(c)
 	}
-	// The third of a was one too many for its key; c then displaced the one idle for longest.
+	// The third connection of a was one too many for its key. That of c then displaced the one idle for longest.
 	var gone []int
 	for i, c := range all {
 		if closed(c) {
@@ -63,18 +66,18 @@ func TestPoolBounds(t *testing.T) {
 		t.Errorf("closed %d, idle %d, open %d", gone, p.idle, len(p.open))
 	}
 	p.closeIdle()
-	if p.idle != 0 || len(p.open) != 0 || len(p.shelves) != 0 || p.sweeper != nil {
-		t.Errorf("after closeIdle: %d idle, %d open, %d shelves", p.idle, len(p.open), len(p.shelves))
+	if p.idle != 0 || len(p.open) != 0 || len(p.hosts) != 0 || p.sweeper != nil {
+		t.Errorf("after closeIdle: %d idle, %d open, %d hosts", p.idle, len(p.open), len(p.hosts))
 	}
 }
 
 func TestPoolAges(t *testing.T) {
-	p, now := pooled(limits{perKey: 10, total: 10, idle: 55 * time.Second, age: 5 * time.Minute})
+	p, now := newTestPool(Limits{IdlePerKey: 10, Idle: 10, IdleTimeout: 55 * time.Second, MaxAge: 5 * time.Minute})
 	a := p.mustAdd(t, "a")
-	for range 6 { // in constant use, until it is 5 minutes old
+	for range 6 { // used all the time, until it is 5 minutes old
 		p.put(a)
-		now.advance(50 * time.Second)
-		if got := p.get("a"); got != a && now.now().Sub(a.born) < 5*time.Minute {
+		now.Advance(50 * time.Second)
+		if got := p.get("a"); got != a && now.Now().Sub(a.born) < 5*time.Minute {
 			t.Fatal("not lent")
 		}
 	}
@@ -84,30 +87,31 @@ func TestPoolAges(t *testing.T) {
 
 	b, c := p.mustAdd(t, "b"), p.mustAdd(t, "c")
 	p.put(b)
-	now.advance(30 * time.Second)
+	now.Advance(30 * time.Second)
 	p.put(c)
-	now.advance(30 * time.Second)
+	now.Advance(30 * time.Second)
 	p.sweep()
 	if !closed(b) || closed(c) {
 		t.Error("the sweep closed the wrong one")
 	}
-	now.advance(30 * time.Second)
+	now.Advance(30 * time.Second)
 	if p.get("c") != nil || !closed(c) {
 		t.Error("lent after it was idle for too long")
 	}
 
 	d := p.mustAdd(t, "d")
-	now.advance(6 * time.Minute)
-	if p.put(d); !closed(d) {
+	now.Advance(6 * time.Minute)
+	p.put(d)
+	if !closed(d) {
 		t.Error("an old connection was taken back")
 	}
 	p.closeIdle()
 }
 
-// The timer alone empties a pool that nobody touches, and then ends.
+// TestPoolSweepsItself: the timer empties a pool that is not used, and then ends.
 func TestPoolSweepsItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool(limits{perKey: 10, total: 10, idle: 55 * time.Second, age: time.Hour}, time.Now)
+		p := newPool(Limits{IdlePerKey: 10, Idle: 10, IdleTimeout: 55 * time.Second, MaxAge: time.Hour}, time.Now)
 		a, b := p.mustAdd(t, "a"), p.mustAdd(t, "b")
 		p.put(a)
 		time.Sleep(20 * time.Second)
@@ -126,47 +130,16 @@ func TestPoolSweepsItself(t *testing.T) {
 }
 
 func TestPoolClosed(t *testing.T) {
-	p, _ := pooled(limits{perKey: 10, total: 10, idle: time.Minute, age: time.Hour})
+	p, _ := newTestPool(Limits{IdlePerKey: 10, Idle: 10, IdleTimeout: time.Minute, MaxAge: time.Hour})
 	lent := p.mustAdd(t, "a")
 	p.close()
 	if !closed(lent) {
-		t.Error("what was lent is still open")
+		t.Error("a lent connection is still open")
 	}
 	p.put(lent)
 	near, far := net.Pipe()
 	defer far.Close()
 	if p.add("a", newConn(near, near)) == nil || len(p.open) > 0 {
 		t.Error("a closed pool takes connections")
-	}
-}
-
-// A server that hung up while the connection rested is noticed before anything is sent to it.
-func TestHangUpIsNoticed(t *testing.T) {
-	now := newClock()
-	hungUp := make(chan bool)
-	addr := serve(t, func(n int, c *net.TCPConn) {
-		eachRequest(c, func(*http.Request, []byte) {
-			io.WriteString(c, okReply)
-			if n == 0 {
-				c.CloseWrite()
-				hungUp <- true
-			}
-		})
-	})
-	c := newClient(t, Config{AllowPrivate: true, Now: now.now})
-	target := mustTarget(t, c, "http://"+addr)
-	if _, err := post(c, target); err != nil {
-		t.Fatal(err)
-	}
-	<-hungUp
-	now.advance(time.Second)
-	if got := c.pool.get(target.pool); got != nil {
-		t.Error("a connection that was hung up is lent")
-	}
-	for n := range 2 { // one that was not is lent after a rest
-		now.advance(time.Second)
-		if reply, err := post(c, target); err != nil || reply.Reused != (n > 0) {
-			t.Errorf("got %+v, %v", reply, err)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package egress
+package http1
 
 import (
 	"bufio"
@@ -8,11 +8,13 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
-// wellFormed are replies that we and net/http must understand alike.
+// wellFormed are replies that this package and net/http must understand in the same way.
 var wellFormed = []string{
-	okReply,
+	wiretest.OKReply,
 	"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
 	"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n",
 	"HTTP/1.1 202 Accepted, thank you\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
@@ -48,7 +50,7 @@ func TestReplyAgreesWithNetHTTP(t *testing.T) {
 	}
 }
 
-// agree compares what we read with what net/http reads.
+// agree compares a reply, as it was read from text, with what net/http reads.
 func agree(t *testing.T, text, method string, keep int, reply *Reply, err error) {
 	t.Helper()
 	if err != nil {
@@ -70,15 +72,15 @@ func agree(t *testing.T, text, method string, keep int, reply *Reply, err error)
 	}
 }
 
-// Whatever a server sends: no panic, no more kept than was asked for, no more read than the bounds allow; and
-// what we accept whole, net/http understands as the same status and body.
+// FuzzReadReply: whatever a server sends, there is no panic, no more is kept than was asked for, and no more is read than
+// the bounds allow. If a reply is accepted whole, net/http reads the same status and body.
 func FuzzReadReply(f *testing.F) {
 	for _, text := range wellFormed {
-		if len(text) < 1000 { // long ones are slow to vary
+		if len(text) < 1000 { // the fuzzer is slow with long ones
 			f.Add([]byte(text), 100, false)
 		}
 	}
-	for _, text := range []string{"HTTP/1.1 100 Continue\r\n\r\n" + okReply, "\x15\x03\x01", "220 hello\r\n",
+	for _, text := range []string{"HTTP/1.1 100 Continue\r\n\r\n" + wiretest.OKReply, "\x15\x03\x01", "220 hello\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nok"} {
 		f.Add([]byte(text), 10, true)
 	}
@@ -87,7 +89,7 @@ func FuzzReadReply(f *testing.F) {
 		source := &counter{r: bytes.NewReader(text)}
 		in := bufio.NewReaderSize(source, 4<<10)
 		reply, reusable, err := readReply(in, head, keep, !head)
-		const slack = 4<<10 + maxHeaderBytes + maxChunkOverhead
+		const slack = 4<<10 + MaxHeaderBytes + maxChunkOverhead
 		if read := source.n; read > slack+6*(keep+maxDrainBytes+4<<10) { // a chunk of one byte takes six
 			t.Errorf("read %d bytes to keep %d", read, keep)
 		}
@@ -107,7 +109,7 @@ func FuzzReadReply(f *testing.F) {
 			return
 		}
 		whole := text[:source.n-in.Buffered()]
-		for bytes.HasPrefix(whole, []byte("HTTP/1.")) && whole[9] == '1' { // net/http leaves interim replies to others
+		for bytes.HasPrefix(whole, []byte("HTTP/1.")) && whole[9] == '1' { // ReadResponse does not skip interim replies
 			_, rest, ok := bytes.Cut(whole, []byte("\n\r\n"))
 			if short, other, found := bytes.Cut(whole, []byte("\n\n")); found && (!ok || len(short) < len(whole)-len(rest)) {
 				rest = other
@@ -116,11 +118,11 @@ func FuzzReadReply(f *testing.F) {
 		}
 		res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(whole)), &http.Request{Method: "POST"})
 		if err != nil {
-			return // stricter about headers that we do not look into
+			return // net/http is stricter about headers that are not kept here
 		}
 		body, err := io.ReadAll(res.Body)
 		if err != nil && (strings.Contains(err.Error(), "MIME header") || strings.Contains(err.Error(), "trailer")) {
-			return // stricter about trailers, which we forget
+			return // net/http is stricter about trailers, which are dropped here
 		}
 		if err != nil || res.StatusCode != reply.Status || !bytes.HasPrefix(body, reply.Body) || len(body) > len(reply.Body) != reply.Truncated {
 			t.Errorf("got %d %q; net/http %d %q, %v", reply.Status, reply.Body, res.StatusCode, body, err)
@@ -128,7 +130,7 @@ func FuzzReadReply(f *testing.F) {
 	})
 }
 
-// counter counts what is read from r.
+// A counter counts the bytes that are read from r.
 type counter struct {
 	r io.Reader
 	n int

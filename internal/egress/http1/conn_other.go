@@ -1,6 +1,6 @@
 //go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
 
-package egress
+package http1
 
-// nothingToRead cannot tell here; a connection that was closed is found out when it is used.
+// nothingToRead cannot be asked on this system. A closed connection is noticed when it is used.
 func nothingToRead(uintptr) bool { return true }

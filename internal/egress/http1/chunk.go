@@ -1,4 +1,4 @@
-package egress
+package http1
 
 import (
 	"bufio"
@@ -7,7 +7,8 @@ import (
 	"math"
 )
 
-// readChunks reads a chunked body and its trailers into reply, at most keep bytes of it. whole is as in readLength.
+// readChunks reads a chunked body into reply, keeps at most keep bytes of it, and reads its trailers. whole is
+// as in readLength.
 func readChunks(in *bufio.Reader, reply *Reply, keep int, budget *int) (whole bool, err error) {
 	drained, overhead := 0, 0
 	for {
@@ -38,55 +39,56 @@ func readChunks(in *bufio.Reader, reply *Reply, keep int, budget *int) (whole bo
 	}
 }
 
-// enough forgives an error of the connection once more of the body has come than is kept.
+// enough returns err, but nil for an error of the connection after more of the body arrived than is kept.
 func enough(reply *Reply, err error) error {
-	var bad badReply
+	var bad ProtocolError
 	if reply.Truncated && !errors.As(err, &bad) {
 		return nil
 	}
 	return err
 }
 
-// readChunkSize reads the line before a chunk, "1a0" or "1a0;extension". overhead counts what such lines carry
-// beside the size, less what honest chunks need, so that a server cannot send for ever and say nothing.
+// readChunkSize reads the line before a chunk, "1a0" or "1a0;extension". *overhead counts the bytes of such
+// lines beyond what chunks of their size reasonably need. The bound on it stops a server that sends extensions
+// and no content.
 func readChunkSize(in *bufio.Reader, overhead *int) (int64, error) {
 	line, err := in.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
-		return 0, badReply("a chunk of the reply has too long an extension")
+		return 0, ProtocolError("a chunk of the reply has too long an extension")
 	}
 	if err != nil {
 		return 0, unexpected(err)
 	}
-	// A bare CR or LF may be an end of line to one reader and not to the next.
+	// Some readers take a bare CR or LF for the end of a line, and others do not.
 	if bytes.IndexByte(line, '\r') != len(line)-2 {
-		return 0, badReply("a chunk of the reply has a line that does not end in CR LF")
+		return 0, ProtocolError("a chunk of the reply has a line that does not end in CR LF")
 	}
 	size, rest := hexPrefix(cutEnd(line))
 	if rest = trim(rest); size < 0 || len(rest) > 0 && rest[0] != ';' {
-		return 0, badReply("a chunk of the reply has no valid size")
+		return 0, ProtocolError("a chunk of the reply has no valid size")
 	}
-	*overhead += len(line) + len("\r\n") // behind the chunk
+	*overhead += len(line) + len("\r\n") // the line end after the chunk
 	*overhead = max(0, *overhead-16-2*int(min(size, maxChunkOverhead)))
 	if *overhead > maxChunkOverhead {
-		return 0, badReply("the reply has more chunk extensions than content")
+		return 0, ProtocolError("the reply has more chunk extensions than content")
 	}
 	return size, nil
 }
 
-// readChunkEnd reads the line end after a chunk.
+// readChunkEnd reads the line end after the content of a chunk.
 func readChunkEnd(in *bufio.Reader) error {
 	end, err := in.Peek(2)
 	if err != nil {
 		return unexpected(err)
 	}
 	if string(end) != "\r\n" {
-		return badReply("a chunk of the reply is longer than it says")
+		return ProtocolError("a chunk of the reply is longer than it says")
 	}
 	_, err = in.Discard(2)
 	return err
 }
 
-// readTrailers reads, and forgets, the lines after the last chunk.
+// readTrailers reads and drops the lines after the last chunk.
 func readTrailers(in *bufio.Reader, budget *int) error {
 	for {
 		if end, _ := in.Peek(2); string(end) == "\r\n" {
@@ -98,12 +100,12 @@ func readTrailers(in *bufio.Reader, budget *int) error {
 			return err
 		}
 		if len(line) == 0 {
-			return badReply("the reply's last chunk does not end in CR LF")
+			return ProtocolError("the reply's last chunk does not end in CR LF")
 		}
 	}
 }
 
-// hexPrefix reads the hexadecimal number that b begins with; it is -1 if there is none, or it is too large.
+// hexPrefix reads the hexadecimal number that b begins with. n is -1 if there is none or it is too large.
 func hexPrefix(b []byte) (n int64, rest []byte) {
 	i := 0
 	for i < len(b) && hexDigit(b[i]) >= 0 {
@@ -119,7 +121,7 @@ func hexPrefix(b []byte) (n int64, rest []byte) {
 	return n, b[i:]
 }
 
-// hexDigit is the value of a hexadecimal digit, or -1.
+// hexDigit returns the value of a hexadecimal digit, or -1 for any other byte.
 func hexDigit(b byte) int {
 	switch {
 	case digit(b):

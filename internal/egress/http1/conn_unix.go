@@ -1,10 +1,10 @@
 //go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
 
-package egress
+package http1
 
 import "syscall"
 
-// nothingToRead reports whether a read on the non-blocking socket fd would wait. It takes nothing off it.
+// nothingToRead reports whether a read on the non-blocking socket fd would wait. It consumes no bytes.
 func nothingToRead(fd uintptr) bool {
 	var b [1]byte
 	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)

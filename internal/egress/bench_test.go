@@ -16,12 +16,12 @@ import (
 	"time"
 )
 
-// Both benchmarks post 1 KiB to a server in another process from many goroutines. cpu-ns/op is this process's
-// time alone, ns/op the time on the clock with both processes on the machine's cores.
+// The benchmarks post 1 KiB to a server in another process from many goroutines. cpu-ns/op is the CPU time of
+// this process alone. ns/op is the elapsed time, while both processes share the machine's cores.
 
 func BenchmarkDo(b *testing.B) { benchmarkDo(b, context.Background()) }
 
-// All attempts of an engine may share a context that ends with it.
+// BenchmarkDoCancellable: the attempts share a context that can be cancelled.
 func BenchmarkDoCancellable(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -50,7 +50,8 @@ func benchmarkDo(b *testing.B, ctx context.Context) {
 
 func BenchmarkNetHTTP(b *testing.B) {
 	url := "http://" + startSink(b) + "/hook"
-	c := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}}
+	c := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256,
+		DisableCompression: true}}
 	b.Cleanup(c.CloseIdleConnections)
 	body := bytes.Repeat([]byte("x"), 1024)
 	measure(b, func() error {

@@ -19,7 +19,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
-// A corpusRow is one line of testdata/ssrf.txt, which says at its top what the columns mean.
+// A corpusRow is one line of testdata/ssrf.txt. The top of that file explains the columns.
 type corpusRow struct{ id, category, expect, url, resolves, reason string }
 
 func readCorpus(t *testing.T) (rows []corpusRow) {
@@ -43,7 +43,7 @@ func readCorpus(t *testing.T) (rows []corpusRow) {
 	return rows
 }
 
-// elsewhere are the rows, or parts of rows, that this package cannot decide, with who does.
+// elsewhere are the rows, or parts of rows, that this package cannot decide, with the room that decides.
 var elsewhere = map[string]string{
 	"S437": "provider/eventgrid accepts https only",
 	"S439": "provider/eventgrid has a list of host suffixes",
@@ -60,7 +60,7 @@ var elsewhere = map[string]string{
 	"S478": "internal/delivery counts hops",
 }
 
-// generic are the rows of other rooms whose URL, given here, the guard must refuse all the same.
+// generic are rows of other rooms, each with a URL of the same kind that the guard must refuse.
 var generic = map[string]string{
 	"S440": "https://eventgrid.azure.net@127.0.0.1/x",
 	"S442": "https://evil.test/#.eventgrid.azure.net",
@@ -68,7 +68,7 @@ var generic = map[string]string{
 	"S455": "https://contoso.communication.azure.com/recording/download/x?api-version=1&y=z#",
 	"S466": "http://169.254.169.254/confirm",
 	"S469": "http://127.0.0.1:8080/token",
-	"S470": "http://127.0.0.1:3128", // and only the operator sets a proxy: TestOnlyTheOperatorSetsProxies, and TestHTTPIgnoresProxies for those of the environment
+	"S470": "http://127.0.0.1:3128", // see also TestOnlyTheOperatorSetsProxies and TestHTTPIgnoresProxies
 	"S472": "http://127.0.0.1:6379/",
 	"S473": "http://169.254.169.254/",
 }
@@ -103,7 +103,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// testStatic tries a row whose URL alone decides.
+// testStatic tries a row whose result depends on the URL alone.
 func testStatic(t *testing.T, row corpusRow) {
 	switch row.expect {
 	case "REJECT", "BLOCK":
@@ -115,7 +115,7 @@ func testStatic(t *testing.T, row corpusRow) {
 		}
 	case "ALLOW":
 		testAnswers(t, "ALLOW", row.url, answers("8.8.8.8"))
-	case "EITHER": // this is what we document; see parseHost, parsePort, splitPort
+	case "EITHER": // our own choice; see parseHost, parsePort, splitPort
 		_, err := newClient(t, Config{}).CheckURL(row.url)
 		refused := strings.Contains(row.url, ":00080")
 		if (err != nil) != refused {
@@ -126,14 +126,16 @@ func testStatic(t *testing.T, row corpusRow) {
 	}
 }
 
-// testRefused wants that raw is refused when it is set, is not dialled by any way out if it was set all the same,
-// and that its address, if it is one, is refused by the guard alone.
+// testRefused wants that raw is refused when it is set, and is dialled by neither client if it was set
+// nevertheless. If its host is an address, the guard must refuse that address itself.
 func testRefused(t *testing.T, raw string) {
 	rec := new(recorder)
-	strict := newClient(t, Config{Resolver: answers("127.0.0.1"), Dial: rec.dial, Proxies: []string{"http://proxy.example:3128"}})
+	strict := newClient(t, Config{Resolver: answers("127.0.0.1"), Dial: rec.dial,
+		Proxies: []string{"http://proxy.example:3128"}})
 	_, err := strict.CheckURL(raw)
 	var refusal *Error
-	if !errors.As(err, &refusal) || refusal.Class != ClassBlocked && refusal.Class != ClassBadURL || refusal.Phase != PhaseURL {
+	if !errors.As(err, &refusal) || refusal.Class != ClassBlocked && refusal.Class != ClassBadURL ||
+		refusal.Phase != PhaseURL {
 		t.Fatalf("CheckURL: %v", err)
 	}
 	if _, err := strict.Target(raw, Route{}); err == nil {
@@ -149,7 +151,7 @@ func testRefused(t *testing.T, raw string) {
 		res.Body.Close()
 		t.Error("HTTP fetches it")
 	}
-	// Stored while the server was open: the guard must catch it when it is dialled.
+	// The URL was stored while the settings permitted it. The guard must refuse it when it is dialled.
 	open := newClient(t, Config{AllowPrivate: true, Allow: prefixes("0.0.0.0/0", "::/0")})
 	if target, err := open.Target(raw, Route{}); err == nil {
 		_, err := post(strict, target)
@@ -163,7 +165,7 @@ func testRefused(t *testing.T, raw string) {
 	}
 }
 
-// testAnswers wants that a request to raw, whose host has the addresses that r gives, fares as expect says.
+// testAnswers makes a request to raw, whose host has the addresses that r gives, and wants the result expect.
 func testAnswers(t *testing.T, expect, raw string, r Resolver) {
 	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies(wiretest.OKReply))}
 	c := newClient(t, Config{Resolver: r, Dial: rec.dial})
@@ -172,7 +174,7 @@ func testAnswers(t *testing.T, expect, raw string, r Resolver) {
 	switch expect {
 	case "ALLOW":
 		if strings.HasPrefix(raw, "https:") {
-			wantClass(t, err, ClassTLS) // the server at hand speaks no TLS; the guard has had its word
+			wantClass(t, err, ClassTLS) // the server of this test speaks no TLS; the guard permitted it
 		} else if err != nil || reply.Status != 200 {
 			t.Errorf("got %v, %v", reply, err)
 		}
@@ -192,7 +194,7 @@ func testAnswers(t *testing.T, expect, raw string, r Resolver) {
 	case "FAIL":
 		wantClass(t, err, ClassDNS)
 	}
-	if expect != "ALLOW" { // the other way out
+	if expect != "ALLOW" { // the standard client
 		res, err := c.HTTP().Get(raw)
 		if err == nil {
 			res.Body.Close()
@@ -234,13 +236,16 @@ func testDNS(t *testing.T, row corpusRow) {
 	}
 }
 
-// testRebinding wants that a name that turns bad after a good delivery is not dialled again.
+// testRebinding wants that a name which resolves to a forbidden address after a good delivery is not dialled
+// again.
 func testRebinding(t *testing.T, raw string) {
-	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))}
+	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies(closingReply))}
 	for _, bad := range []string{"127.0.0.1", "169.254.169.254"} {
 		queries := 0
-		c := newClient(t, Config{Dial: rec.dial, Resolver: resolverFunc(func(context.Context, string, string) ([]netip.Addr, error) {
-			if queries++; queries == 1 {
+		c := newClient(t, Config{Dial: rec.dial, Resolver: resolverFunc(func(context.Context, string,
+			string) ([]netip.Addr, error) {
+			queries++
+			if queries == 1 {
 				return addresses("8.8.8.8"), nil
 			}
 			return addresses(bad), nil
@@ -272,7 +277,7 @@ func testOwnAddress(t *testing.T, raw string) {
 	}
 }
 
-// testNoAnswer wants that a lookup without answer ends after 5 s, or with the attempt if that is sooner.
+// testNoAnswer wants that a lookup without answer ends after 5 s, or with the attempt if that ends sooner.
 func testNoAnswer(t *testing.T, raw string) {
 	c := New(Config{Resolver: resolverFunc(func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
 		<-ctx.Done()
@@ -306,20 +311,21 @@ func testRedirect(t *testing.T, row corpusRow) {
 	testReplyHeader(t, row.url, status, name, value)
 }
 
-// testRedirectTo wants that a redirect is a reply and nothing else happens. PORT in location becomes that of a
-// server that must not be reached.
+// testRedirectTo wants that a redirect is returned as a reply and is not followed. PORT in location is replaced
+// by the port of a server that must not be reached.
 func testRedirectTo(t *testing.T, raw string, status int, location string, secure bool) {
 	bait := wiretest.Serve(t, func(_ int, c net.Conn) { t.Error("the redirect was followed") })
 	_, port, _ := net.SplitHostPort(bait)
 	if secure {
-		raw = strings.Replace(raw, "https://", "http://", 1) // what is tried here does not depend on TLS
+		raw = strings.Replace(raw, "https://", "http://", 1) // this test does not depend on TLS
 	}
 	testReplyHeader(t, raw, status, "Location", strings.Replace(location, "PORT", port, 1))
 }
 
-// testReplyHeader wants that a reply with the header is returned by both ways out, after one connection each.
+// testReplyHeader wants that both clients return a reply with the header, after one connection each.
 func testReplyHeader(t *testing.T, raw string, status int, name, value string) {
-	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies(fmt.Sprintf("HTTP/1.1 %d X\r\n%s: %s\r\nContent-Length: 0\r\n\r\n", status, name, value)))}
+	text := fmt.Sprintf("HTTP/1.1 %d X\r\n%s: %s\r\nContent-Length: 0\r\n\r\n", status, name, value)
+	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies(text))}
 	c := newClient(t, Config{Resolver: answers("8.8.8.8"), Dial: rec.dial})
 	reply, err := post(c, mustTarget(t, c, raw))
 	if err != nil || reply.Status != status {
@@ -341,7 +347,8 @@ func testReplyHeader(t *testing.T, raw string, status int, name, value string) {
 
 // testHeader reads a row such as "header Metadata: true".
 func testHeader(t *testing.T, row corpusRow) {
-	text := strings.NewReplacer(`\r`, "\r", `\n`, "\n", `\x00`, "\x00").Replace(strings.TrimPrefix(row.resolves, "header "))
+	escapes := strings.NewReplacer(`\r`, "\r", `\n`, "\n", `\x00`, "\x00")
+	text := escapes.Replace(strings.TrimPrefix(row.resolves, "header "))
 	i := strings.LastIndex(text, ": ")
 	if err := bellhop.CheckHeader(text[:i], text[i+2:]); err == nil {
 		t.Errorf("header %q is accepted", text)

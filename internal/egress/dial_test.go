@@ -53,16 +53,23 @@ func TestDialFirst(t *testing.T) {
 		took   time.Duration
 		failed bool
 	}{
-		"one":               {addrs: []string{v4}, dialed: []string{v4}},
-		"in order":          {addrs: []string{v4, v6}, dialed: []string{v4}},
-		"dead IPv4":         {addrs: []string{v4, v4b, v6}, dialer: hangs{silent: []string{v4}}, dialed: []string{v4, v6}, took: attemptDelay},
-		"dead IPv6":         {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6}}, dialed: []string{v6, v4}, took: attemptDelay},
-		"refusing IPv6":     {addrs: []string{v6, v4}, dialer: hangs{refuse: []string{v6}}, dialed: []string{v6, v4}},
-		"only the last":     {addrs: []string{v6, v6b, v4, v4b}, dialer: hangs{silent: []string{v6, v4, v6b}}, dialed: []string{v6, v4, v6b, v4b}, took: 3 * attemptDelay},
-		"all refuse":        {addrs: []string{v6, v4}, dialer: hangs{refuse: []string{v6, v4}}, dialed: []string{v6, v4}, failed: true},
-		"all silent":        {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6, v4}}, dialed: []string{v6, v4}, took: 5 * time.Second, failed: true},
-		"one of each":       {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6}, refuse: []string{v4}}, dialed: []string{v6, v4}, took: 5 * time.Second, failed: true},
-		"IPv6-only, silent": {addrs: []string{v6}, dialer: hangs{silent: []string{v6}}, dialed: []string{v6}, took: 5 * time.Second, failed: true},
+		"one":      {addrs: []string{v4}, dialed: []string{v4}},
+		"in order": {addrs: []string{v4, v6}, dialed: []string{v4}},
+		"dead IPv4": {addrs: []string{v4, v4b, v6}, dialer: hangs{silent: []string{v4}},
+			dialed: []string{v4, v6}, took: attemptDelay},
+		"dead IPv6": {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6}}, dialed: []string{v6, v4},
+			took: attemptDelay},
+		"refusing IPv6": {addrs: []string{v6, v4}, dialer: hangs{refuse: []string{v6}}, dialed: []string{v6, v4}},
+		"only the last": {addrs: []string{v6, v6b, v4, v4b}, dialer: hangs{silent: []string{v6, v4, v6b}},
+			dialed: []string{v6, v4, v6b, v4b}, took: 3 * attemptDelay},
+		"all refuse": {addrs: []string{v6, v4}, dialer: hangs{refuse: []string{v6, v4}},
+			dialed: []string{v6, v4}, failed: true},
+		"all silent": {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6, v4}},
+			dialed: []string{v6, v4}, took: 5 * time.Second, failed: true},
+		"one of each": {addrs: []string{v6, v4}, dialer: hangs{silent: []string{v6}, refuse: []string{v4}},
+			dialed: []string{v6, v4}, took: 5 * time.Second, failed: true},
+		"IPv6-only, silent": {addrs: []string{v6}, dialer: hangs{silent: []string{v6}}, dialed: []string{v6},
+			took: 5 * time.Second, failed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -107,7 +114,8 @@ func TestManyAnswers(t *testing.T) {
 		t.Errorf("tried %d addresses", len(dialed))
 	}
 	list[1999] = "127.0.0.1"
-	_, err := post(newClient(t, Config{Resolver: answers(list...), Dial: rec.dial}), mustTarget(t, c, "http://example.com"))
+	_, err := post(newClient(t, Config{Resolver: answers(list...), Dial: rec.dial}),
+		mustTarget(t, c, "http://example.com"))
 	wantClass(t, err, ClassBlocked)
 	if dialed := rec.take(); len(dialed) > 0 {
 		t.Errorf("dialled %s", dialed)
@@ -116,11 +124,14 @@ func TestManyAnswers(t *testing.T) {
 
 func TestDNSErrors(t *testing.T) {
 	for want, err := range map[string]error{
-		"dns: there is no host example.com":                      &net.DNSError{Err: "no such host", Server: "10.9.8.7:53", IsNotFound: true},
-		"dns: looking up example.com: server misbehaving":        &net.DNSError{Err: "server misbehaving", Server: "10.9.8.7:53", IsTemporary: true},
-		"dns: no answer from the name servers about example.com": &net.DNSError{Err: "i/o timeout", Server: "10.9.8.7:53", IsTimeout: true},
-		"dns: example.com has no address":                        nil,
-		"dns: looking up example.com: something else":            fmt.Errorf("wrapped: %w", errors.New("something else")),
+		"dns: there is no host example.com": &net.DNSError{Err: "no such host",
+			Server: "10.9.8.7:53", IsNotFound: true},
+		"dns: looking up example.com: server misbehaving": &net.DNSError{Err: "server misbehaving",
+			Server: "10.9.8.7:53", IsTemporary: true},
+		"dns: no answer from the name servers about example.com": &net.DNSError{Err: "i/o timeout",
+			Server: "10.9.8.7:53", IsTimeout: true},
+		"dns: example.com has no address":             nil,
+		"dns: looking up example.com: something else": fmt.Errorf("wrapped: %w", errors.New("something else")),
 	} {
 		var asked string
 		c := newClient(t, Config{Resolver: resolverFunc(func(_ context.Context, _, host string) ([]netip.Addr, error) {
@@ -139,9 +150,9 @@ func TestDNSErrors(t *testing.T) {
 
 // TestFlappingResolver: if lookups fail now and then, only the attempts of those lookups fail (N2).
 func TestFlappingResolver(t *testing.T) {
-	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))}
+	rec := &recorder{to: wiretest.Serve(t, wiretest.Replies(closingReply))}
 	var n atomic.Int32
-	c := newClient(t, Config{Dial: rec.dial, Resolver: resolverFunc(func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	flapping := func(ctx context.Context, network, host string) ([]netip.Addr, error) {
 		switch n.Add(1) % 3 {
 		case 1:
 			return noSuchHost(ctx, network, host)
@@ -149,7 +160,8 @@ func TestFlappingResolver(t *testing.T) {
 			return nil, &net.DNSError{Err: "server misbehaving", IsTemporary: true}
 		}
 		return addresses("8.8.8.8"), nil
-	})})
+	}
+	c := newClient(t, Config{Dial: rec.dial, Resolver: resolverFunc(flapping)})
 	target := mustTarget(t, c, "http://example.com")
 	for round := range 9 {
 		reply, err := post(c, target)

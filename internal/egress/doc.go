@@ -3,16 +3,16 @@
 //
 // # What it promises
 //
-//   - The guard judges the address that is dialled, after the name was resolved, for every connection (see [Config] for
-//     the addresses it permits). If one address of a name is forbidden, no connection is made to any of them.
-//   - One attempt has one deadline, which covers the lookup, the dial, the handshake, the request and the whole reply.
-//     Memory for a reply is bounded whatever the server sends.
+//   - The guard judges the address that is dialled, after the name was resolved, for every connection. [Config]
+//     says which addresses it permits. If one address of a name is forbidden, no connection is made to any of them.
+//   - One attempt has one deadline, which covers the lookup, the dial, the handshake, the request and the whole
+//     reply. Memory for a reply is bounded whatever the server sends.
 //   - Redirects are never followed, bodies never inflated, cookies never kept, proxies of the environment never
 //     used, certificates always verified.
 //   - Destinations whose routes differ ([Route]: a client certificate, certificate authorities, a proxy) share no
 //     connection and no TLS session.
-//   - An error has a class and a phase, and says whether the request may have arrived. No message holds a path, a query
-//     or a secret.
+//   - An error has a class and a phase, and says whether the request may have arrived. No message holds a path, a
+//     query or a secret.
 //
 // # Two clients
 //

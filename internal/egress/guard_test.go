@@ -56,7 +56,8 @@ func TestSettings(t *testing.T) {
 			if err != nil {
 				wantClass(t, err, ClassBlocked)
 			}
-			if p, _ := parseOrigin("http", strings.TrimSuffix(strings.TrimPrefix(test.url, "http://"), "/")); p.addr.IsValid() {
+			if p, _ := parseOrigin("http", strings.TrimSuffix(strings.TrimPrefix(test.url, "http://"),
+				"/")); p.addr.IsValid() {
 				if err := c.guard.check(netip.AddrPortFrom(p.addr, p.port)); (err == nil) != want {
 					t.Errorf("settings %d, %s: the guard says %v", i, test.url, err)
 				}
@@ -83,14 +84,15 @@ func TestDefaultPorts(t *testing.T) {
 	}
 }
 
-// public reports whether a is an address of the public internet, to which a stranger may make us connect. It is a second
-// implementation of the guard's rule, written from the RFCs and not from the guard's tables.
+// public reports whether a is an address of the public internet, to which a stranger may make us connect. It is
+// a second implementation of the guard's rule, written from the RFCs and not from the guard's tables.
 func public(a netip.Addr) bool {
 	if a.Zone() != "" {
 		return false
 	}
 	a = a.Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() ||
+		a.IsUnspecified() {
 		return false
 	}
 	b := a.AsSlice()

@@ -15,7 +15,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
-// A resolverFunc is a function as a Resolver.
+// A resolverFunc is a Resolver made of a function.
 type resolverFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
 func (f resolverFunc) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
@@ -32,8 +32,8 @@ var noSuchHost = resolverFunc(func(_ context.Context, _, host string) ([]netip.A
 	return nil, &net.DNSError{Err: "no such host", Name: host, Server: "10.9.8.7:53", IsNotFound: true}
 })
 
-// A recorder is a dialer that records the addresses it is given. Its connections lead to the server at to. If to is "",
-// dialling fails with errRecorded.
+// A recorder is a dialer that records the addresses it is given. Its connections lead to the server at to. If
+// to is "", dialling fails with errRecorded.
 type recorder struct {
 	to string
 
@@ -68,6 +68,9 @@ func newClient(t testing.TB, cfg Config) *Client {
 	t.Cleanup(c.Close)
 	return c
 }
+
+// closingReply ends the connection, so that the next request needs another.
+const closingReply = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 // mustTarget returns the target of raw by the direct route.
 func mustTarget(t testing.TB, c *Client, raw string) *Target {
@@ -134,17 +137,25 @@ func (c *countedConn) Close() error {
 // shortly is the timeout of attempts that are to end by it.
 const shortly = 300 * time.Millisecond
 
-// attempt runs test on the server serve, which owns each of its connections. If timesOut is set, the server is at the
-// other end of a pipe in a bubble: its clock moves only while everything waits, so that an attempt with a timeout of
-// shortly ends by it and at a known point, however slow the machine is. Otherwise the server listens on loopback, and
-// the attempt must end before a timeout that only a failing test reaches.
+// A peer is the server of one attempt: the client of the test dials address by dial, and gives its attempt the
+// timeout.
+type peer struct {
+	dial    dialFunc
+	address string
+	timeout time.Duration
+}
+
+// attempt runs test with a peer whose connections serve handles. Afterwards the client must have closed all of
+// them.
 //
-// The test uses dial and address for its client, and timeout for its attempt. Afterwards all connections must be closed.
-func attempt(t *testing.T, timesOut bool, serve func(net.Conn), test func(t *testing.T, dial dialFunc, address string, timeout time.Duration)) {
+// If timesOut is set, connections are pipes in a bubble. The clock of a bubble moves only while every goroutine
+// waits, so an attempt with a timeout of shortly ends by it, at a known point, however slow the machine is.
+// Otherwise the server listens on loopback, and only a failing test reaches the timeout.
+func attempt(t *testing.T, timesOut bool, serve func(net.Conn), test func(t *testing.T, at peer)) {
 	if !timesOut {
 		address := wiretest.Serve(t, func(_ int, c net.Conn) { serve(c) })
 		counter := &connCounter{dialer: new(net.Dialer).DialContext}
-		test(t, counter.dial, address, 20*time.Second)
+		test(t, peer{counter.dial, address, 20 * time.Second})
 		if counter.open.Load() > 0 {
 			t.Error("the connection is kept")
 		}
@@ -153,8 +164,9 @@ func attempt(t *testing.T, timesOut bool, serve func(net.Conn), test func(t *tes
 	synctest.Test(t, func(t *testing.T) {
 		counter := &connCounter{dialer: wiretest.Pipes(t, serve)}
 		start := time.Now()
-		test(t, counter.dial, "127.0.0.1:8080", shortly)
-		if took := time.Since(start); took < shortly || took > shortly+100*time.Millisecond { // the wait for an early reply
+		test(t, peer{counter.dial, "127.0.0.1:8080", shortly})
+		const earlyReply = 100 * time.Millisecond // a wait of http1 that may follow
+		if took := time.Since(start); took < shortly || took > shortly+earlyReply {
 			t.Errorf("took %s", took)
 		}
 		if counter.open.Load() > 0 {

@@ -17,69 +17,88 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
-// hostile are malicious or broken servers (catalogue P2, N1). If class is "", the test wants a reply with status 200.
+const (
+	okLine      = "HTTP/1.1 200 OK\r\n"
+	chunkedHead = okLine + "Transfer-Encoding: chunked\r\n\r\n"
+)
+
+// hostile are malicious or broken servers (catalogue P2, N1). If class is "", the test wants a reply with
+// status 200.
 var hostile = []struct {
 	name   string
 	serve  func(c net.Conn) // after it has read a request
 	class  Class
 	phase  Phase
 	detail string // that the error holds
-	soon   bool   // it must end before the deadline
 }{
-	{name: "silence", serve: func(c net.Conn) { wiretest.WaitForEnd(c) }, class: ClassTimeout, phase: PhaseHeader, detail: "no reply within 300ms (waiting for headers)"},
-	{name: "trickling headers", serve: wiretest.Trickle("HTTP/1.1 200 OK\r\nX: ", "x"), class: ClassTimeout, phase: PhaseHeader},
-	{name: "trickling body", serve: wiretest.Trickle("HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n", "x"), class: ClassTimeout, phase: PhaseBody, detail: "waiting for the body"},
-	{name: "trickling body until close", serve: wiretest.Trickle("HTTP/1.1 200 OK\r\n\r\n", "x"), class: ClassTimeout, phase: PhaseBody},
-	{name: "trickling chunks", serve: wiretest.Trickle("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"), class: ClassTimeout, phase: PhaseBody},
-	{name: "trickling interim replies", serve: wiretest.Trickle("", "HTTP/1.1 102 Processing\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
+	{"silence", func(c net.Conn) { wiretest.WaitForEnd(c) }, ClassTimeout, PhaseHeader,
+		"no reply within 300ms (waiting for headers)"},
+	{"trickling headers", wiretest.Trickle(okLine+"X: ", "x"), ClassTimeout, PhaseHeader, ""},
+	{"trickling body", wiretest.Trickle(okLine+"Content-Length: 4000\r\n\r\n", "x"), ClassTimeout, PhaseBody,
+		"waiting for the body"},
+	{"trickling body until close", wiretest.Trickle(okLine+"\r\n", "x"), ClassTimeout, PhaseBody, ""},
+	{"trickling chunks", wiretest.Trickle(chunkedHead, "1\r\nx\r\n"), ClassTimeout, PhaseBody, ""},
+	{"trickling interim replies", wiretest.Trickle("", "HTTP/1.1 102 Processing\r\n\r\n"),
+		ClassBadReply, PhaseHeader, ""},
 
-	{name: "endless body", serve: wiretest.Flood("HTTP/1.1 200 OK\r\n\r\n", "x"), soon: true},
-	{name: "endless chunks", serve: wiretest.Flood("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n"), soon: true},
-	{name: "a terabyte", serve: wiretest.Flood("HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n", "x"), soon: true},
-	{name: "one endless chunk", serve: wiretest.Flood("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffff\r\n", "x"), soon: true},
-	{name: "many headers", serve: wiretest.Flood("HTTP/1.1 200 OK\r\n", "X-Header: value\r\n"), class: ClassBadReply, phase: PhaseHeader, detail: "32 KiB", soon: true},
-	{name: "one long header", serve: wiretest.Flood("HTTP/1.1 200 OK\r\nX-Header: ", "x"), class: ClassBadReply, phase: PhaseHeader, detail: "32 KiB", soon: true},
-	{name: "a long status line", serve: wiretest.Flood("HTTP/1.1 200 ", "x"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "many trailers", serve: wiretest.Flood("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X-Trailer: value\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
-	{name: "one long chunk extension", serve: wiretest.Flood("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x"), class: ClassBadReply, phase: PhaseBody, soon: true},
-	{name: "many chunk extensions", serve: wiretest.Flood("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1;"+strings.Repeat("x", 1000)+"\r\ny\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
-	{name: "100 interim replies", serve: wiretest.Says(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100) + wiretest.OKReply), class: ClassBadReply, phase: PhaseHeader, detail: "interim", soon: true},
+	{"endless body", wiretest.Flood(okLine+"\r\n", "x"), "", "", ""},
+	{"endless chunks", wiretest.Flood(chunkedHead, "5\r\nhello\r\n"), "", "", ""},
+	{"a terabyte", wiretest.Flood(okLine+"Content-Length: 1099511627776\r\n\r\n", "x"), "", "", ""},
+	{"one endless chunk", wiretest.Flood(chunkedHead+"fffffffffffff\r\n", "x"), "", "", ""},
+	{"many headers", wiretest.Flood(okLine+"", "X-Header: value\r\n"), ClassBadReply, PhaseHeader, "32 KiB"},
+	{"one long header", wiretest.Flood(okLine+"X-Header: ", "x"), ClassBadReply, PhaseHeader, "32 KiB"},
+	{"a long status line", wiretest.Flood("HTTP/1.1 200 ", "x"), ClassBadReply, PhaseHeader, ""},
+	{"many trailers", wiretest.Flood(chunkedHead+"0\r\n", "X-Trailer: value\r\n"), ClassBadReply, PhaseBody, ""},
+	{"one long chunk extension", wiretest.Flood(chunkedHead+"1;", "x"), ClassBadReply, PhaseBody, ""},
+	{"many chunk extensions", wiretest.Flood(chunkedHead, "1;"+strings.Repeat("x", 1000)+"\r\ny\r\n"),
+		ClassBadReply, PhaseBody, ""},
+	{"100 interim replies", wiretest.Says(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100) + wiretest.OKReply),
+		ClassBadReply, PhaseHeader, "interim"},
 
-	{name: "half close", serve: func(c net.Conn) { wiretest.CloseWrite(c); wiretest.WaitForEnd(c) }, class: ClassClosed, phase: PhaseHeader, soon: true},
-	{name: "half close within headers", serve: wiretest.Says("HTTP/1.1 200 OK\r\nContent-"), class: ClassClosed, phase: PhaseHeader, soon: true},
-	{name: "close within body", serve: wiretest.Says("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"), class: ClassClosed, phase: PhaseBody, soon: true},
-	{name: "close within chunk", serve: wiretest.Says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhello"), class: ClassClosed, phase: PhaseBody, soon: true},
-	{name: "close before last chunk", serve: wiretest.Says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), class: ClassClosed, phase: PhaseBody, soon: true},
-	{name: "reset instead of reply", serve: wiretest.Resets(""), class: ClassReset, phase: PhaseHeader, soon: true},
-	{name: "reset within body", serve: wiretest.Resets("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"), class: ClassReset, phase: PhaseBody, soon: true},
+	{"half close", func(c net.Conn) { wiretest.CloseWrite(c); wiretest.WaitForEnd(c) }, ClassClosed, PhaseHeader, ""},
+	{"half close within headers", wiretest.Says(okLine + "Content-"), ClassClosed, PhaseHeader, ""},
+	{"close within body", wiretest.Says(okLine + "Content-Length: 10\r\n\r\nhello"), ClassClosed, PhaseBody, ""},
+	{"close within chunk", wiretest.Says(chunkedHead + "a\r\nhello"), ClassClosed, PhaseBody, ""},
+	{"close before last chunk", wiretest.Says(chunkedHead + "5\r\nhello\r\n"), ClassClosed, PhaseBody, ""},
+	{"reset instead of reply", wiretest.Resets(""), ClassReset, PhaseHeader, ""},
+	{"reset within body", wiretest.Resets(okLine + "Content-Length: 10\r\n\r\nhello"), ClassReset, PhaseBody, ""},
 
-	{name: "HTTP/0.9", serve: wiretest.Says("<html>hello</html>"), class: ClassBadReply, phase: PhaseHeader, detail: "not HTTP", soon: true},
-	{name: "TLS on a plain port", serve: wiretest.Waits("\x15\x03\x01\x00\x02\x02\x46"), class: ClassBadReply, phase: PhaseHeader, detail: "use https://", soon: true},
-	{name: "HTTP/2", serve: wiretest.Waits("\x00\x00\x12\x04\x00\x00\x00\x00\x00"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "a mail server", serve: wiretest.Waits("220 mail.example.com ESMTP\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "HTTP/2.0 in text", serve: wiretest.Waits("HTTP/2.0 200 OK\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "status of two digits", serve: wiretest.Waits("HTTP/1.1 20 OK\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "status below 100", serve: wiretest.Waits("HTTP/1.1 099 No\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "switching protocols", serve: wiretest.Waits("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "header without colon", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nhello\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "header without name", serve: wiretest.Waits("HTTP/1.1 200 OK\r\n: x\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "space before colon", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "folded length", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nok"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "length twice", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "length with sign", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "length too large", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nok"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "length and chunked", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, detail: "two ways", soon: true},
-	{name: "chunked twice", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "gzip and chunked", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "chunked HTTP/1.0", serve: wiretest.Waits("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseHeader, soon: true},
-	{name: "chunk without size", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
-	{name: "chunk size with bare LF", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\nx\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
-	{name: "chunk size with bare CR", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;\rx\r\nx\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
-	{name: "chunk of negative size", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
-	{name: "chunk of huge size", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
-	{name: "chunk longer than its size", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nhello\r\n0\r\n\r\n"), class: ClassBadReply, phase: PhaseBody, soon: true},
+	{"HTTP/0.9", wiretest.Says("<html>hello</html>"), ClassBadReply, PhaseHeader, "not HTTP"},
+	{"TLS on a plain port", wiretest.Waits("\x15\x03\x01\x00\x02\x02\x46"), ClassBadReply, PhaseHeader, "use https://"},
+	{"HTTP/2", wiretest.Waits("\x00\x00\x12\x04\x00\x00\x00\x00\x00"), ClassBadReply, PhaseHeader, ""},
+	{"a mail server", wiretest.Waits("220 mail.example.com ESMTP\r\n"), ClassBadReply, PhaseHeader, ""},
+	{"HTTP/2.0 in text", wiretest.Waits("HTTP/2.0 200 OK\r\n\r\n"), ClassBadReply, PhaseHeader, ""},
+	{"status of two digits", wiretest.Waits("HTTP/1.1 20 OK\r\n\r\n"), ClassBadReply, PhaseHeader, ""},
+	{"status below 100", wiretest.Waits("HTTP/1.1 099 No\r\n\r\n"), ClassBadReply, PhaseHeader, ""},
+	{"switching protocols", wiretest.Waits("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
+		ClassBadReply, PhaseHeader, ""},
+	{"header without colon", wiretest.Waits(okLine + "hello\r\n\r\n"), ClassBadReply, PhaseHeader, ""},
+	{"header without name", wiretest.Waits(okLine + ": x\r\n\r\n"), ClassBadReply, PhaseHeader, ""},
+	{"space before colon", wiretest.Waits(okLine + "Content-Length : 2\r\n\r\nok"), ClassBadReply, PhaseHeader, ""},
+	{"folded length", wiretest.Waits(okLine + "Content-Length:\r\n 2\r\n\r\nok"), ClassBadReply, PhaseHeader, ""},
+	{"length twice", wiretest.Waits(okLine + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok"),
+		ClassBadReply, PhaseHeader, ""},
+	{"length with sign", wiretest.Waits(okLine + "Content-Length: +2\r\n\r\nok"), ClassBadReply, PhaseHeader, ""},
+	{"length too large", wiretest.Waits(okLine + "Content-Length: 99999999999999999999\r\n\r\nok"),
+		ClassBadReply, PhaseHeader, ""},
+	{"length and chunked", wiretest.Waits(okLine + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+		ClassBadReply, PhaseHeader, "two ways"},
+	{"chunked twice", wiretest.Waits(okLine + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" +
+		"0\r\n\r\n"),
+		ClassBadReply, PhaseHeader, ""},
+	{"gzip and chunked", wiretest.Waits(okLine + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+		ClassBadReply, PhaseHeader, ""},
+	{"chunked HTTP/1.0", wiretest.Waits("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+		ClassBadReply, PhaseHeader, ""},
+	{"chunk without size", wiretest.Waits(chunkedHead + "\r\n"), ClassBadReply, PhaseBody, ""},
+	{"chunk size with bare LF", wiretest.Waits(chunkedHead + "1\nx\r\n0\r\n\r\n"), ClassBadReply, PhaseBody, ""},
+	{"chunk size with bare CR", wiretest.Waits(chunkedHead + "1;\rx\r\nx\r\n0\r\n\r\n"), ClassBadReply, PhaseBody, ""},
+	{"chunk of negative size", wiretest.Waits(chunkedHead + "-1\r\n"), ClassBadReply, PhaseBody, ""},
+	{"chunk of huge size", wiretest.Waits(chunkedHead + "10000000000000000\r\n"), ClassBadReply, PhaseBody, ""},
+	{"chunk longer than its size", wiretest.Waits(chunkedHead + "1\r\nhello\r\n0\r\n\r\n"),
+		ClassBadReply, PhaseBody, ""},
 
-	{name: "204 with body", serve: wiretest.Waits("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 500 Forged\r\n\r\n"), soon: true},
+	{"204 with body", wiretest.Waits(okLine + "Content-Length: 0\r\n\r\nHTTP/1.1 500 Forged\r\n\r\n"), "", "", ""},
 }
 
 func TestHostileReplies(t *testing.T) {
@@ -90,11 +109,11 @@ func TestHostileReplies(t *testing.T) {
 					h.serve(c)
 				}
 			}
-			attempt(t, !h.soon, serve, func(t *testing.T, dial dialFunc, address string, timeout time.Duration) {
-				c := newClient(t, Config{AllowPrivate: true, Dial: dial})
-				target := mustTarget(t, c, "http://"+address+"/secret-path?secret")
+			attempt(t, h.class == ClassTimeout, serve, func(t *testing.T, at peer) {
+				c := newClient(t, Config{AllowPrivate: true, Dial: at.dial})
+				target := mustTarget(t, c, "http://"+at.address+"/secret-path?secret")
 				before := allocated()
-				reply, err := c.Do(t.Context(), &Request{Target: target, Body: []byte("{}"), Timeout: timeout})
+				reply, err := c.Do(t.Context(), &Request{Target: target, Body: []byte("{}"), Timeout: at.timeout})
 				if grown := allocated() - before; grown > 1<<20 {
 					t.Errorf("allocated %d bytes, the server included", grown)
 				}
@@ -119,8 +138,8 @@ func TestHostileReplies(t *testing.T) {
 	}
 }
 
-// cuts are connections that fail at some point (catalogue N1). Once any byte of the request may have left, the error
-// says so: a caller that tries again knows that the request may arrive twice.
+// cuts are connections that fail at some point (catalogue N1). Once any byte of the request may have left, the
+// error says so: a caller that tries again knows that the request may arrive twice.
 var cuts = []struct {
 	name   string
 	serve  func(c net.Conn) // after it has accepted
@@ -129,11 +148,14 @@ var cuts = []struct {
 	detail string
 }{
 	{"closed before the request", func(c net.Conn) { c.Close() }, []Class{ClassClosed, ClassReset}, true, ""},
-	{"reset before the request", func(c net.Conn) { c.(*net.TCPConn).SetLinger(0); c.Close() }, []Class{ClassReset, ClassClosed}, true, ""},
+	{"reset before the request", func(c net.Conn) { c.(*net.TCPConn).SetLinger(0); c.Close() },
+		[]Class{ClassReset, ClassClosed}, true, ""},
 	{"closed within the request", cutAfter(1<<10, false), []Class{ClassReset, ClassClosed}, false, ""},
 	{"reset within the request", cutAfter(1<<10, true), []Class{ClassReset, ClassClosed}, false, ""},
-	{"request not taken", func(c net.Conn) { c.Read(make([]byte, 1<<10)); <-time.After(time.Minute) }, []Class{ClassTimeout}, false, "request not taken within 300ms (sending it)"},
-	{"half-open after the request", func(c net.Conn) { io.Copy(io.Discard, c) }, []Class{ClassTimeout}, false, "waiting for headers"},
+	{"request not taken", func(c net.Conn) { c.Read(make([]byte, 1<<10)); <-time.After(time.Minute) },
+		[]Class{ClassTimeout}, false, "request not taken within 300ms (sending it)"},
+	{"half-open after the request", func(c net.Conn) { io.Copy(io.Discard, c) }, []Class{ClassTimeout}, false,
+		"waiting for headers"},
 	{"cut within the reply", func(c net.Conn) {
 		io.CopyN(io.Discard, c, 8<<20)
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhal")
@@ -158,9 +180,10 @@ func TestCuts(t *testing.T) {
 	for _, cut := range cuts {
 		t.Run(cut.name, func(t *testing.T) {
 			timesOut := slices.Contains(cut.class, ClassTimeout)
-			attempt(t, timesOut, cut.serve, func(t *testing.T, dial dialFunc, address string, timeout time.Duration) {
-				c := newClient(t, Config{AllowPrivate: true, Dial: dial})
-				_, err := c.Do(t.Context(), &Request{Target: mustTarget(t, c, "http://"+address+"/secret"), Body: body, Timeout: timeout})
+			attempt(t, timesOut, cut.serve, func(t *testing.T, at peer) {
+				c := newClient(t, Config{AllowPrivate: true, Dial: at.dial})
+				target := mustTarget(t, c, "http://"+at.address+"/secret")
+				_, err := c.Do(t.Context(), &Request{Target: target, Body: body, Timeout: at.timeout})
 				var e *Error
 				if !errors.As(err, &e) {
 					t.Fatalf("got %v", err)

@@ -111,7 +111,8 @@ func TestHTTPConnectionsAge(t *testing.T) {
 
 // TestNewLocal: the client of local commands reaches private addresses, and follows no redirect.
 func TestNewLocal(t *testing.T) {
-	addr := wiretest.Serve(t, wiretest.Replies("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"))
+	const redirect = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+	addr := wiretest.Serve(t, wiretest.Replies(redirect))
 	c := NewLocal()
 	defer c.CloseIdleConnections()
 	res, err := c.Get("http://" + addr)

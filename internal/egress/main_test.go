@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// TestMain also plays the server of the benchmarks, in a process of its own so that its time is not counted.
+// TestMain is also the server of the benchmarks, in a process of its own so that its CPU time is not counted.
 func TestMain(m *testing.M) {
 	if os.Getenv("EGRESS_SINK") != "" {
 		sink()
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// goroutinesLeft returns the stacks of goroutines that still run code of this package, after they had a moment to end.
+// goroutinesLeft returns the stacks of goroutines that still run code of this room after a second.
 func goroutinesLeft() string {
 	var left []string
 	for range 100 {
@@ -46,7 +46,7 @@ func goroutinesLeft() string {
 	return strings.Join(left, "\n\n")
 }
 
-// sink answers every request with 200 and a short body until its standard input ends. It prints its address.
+// sink prints its address, and answers every request with 200 and a short body until its standard input ends.
 func sink() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -68,7 +68,8 @@ func sink() {
 func answer(c net.Conn) {
 	defer c.Close()
 	in := bufio.NewReaderSize(c, 16<<10)
-	reply := []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\nDate: Sun, 22 Nov 2026 10:00:00 GMT\r\n\r\nok")
+	reply := []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n" +
+		"Date: Sun, 22 Nov 2026 10:00:00 GMT\r\n\r\nok")
 	for {
 		length := 0
 		for {

@@ -31,36 +31,44 @@ func TestCheckURLNormalises(t *testing.T) {
 
 func TestCheckURLSaysWhatIsWrong(t *testing.T) {
 	c := newClient(t, Config{})
-	for raw, want := range map[string]string{
-		"http://10.1.2.3/secret":                       "10.1.2.3 is a private address; the server permits it with --allow-private, or --allow CIDR",
-		"http://127.0.0.1:8080/secret":                 "127.0.0.1 is a loopback address; the server permits it with --allow-private, or --allow CIDR",
-		"http://localhost:8080/secret":                 "localhost is a name for a machine of its own network; the server permits it with --allow-private, or --allow CIDR",
-		"http://redis/secret":                          "redis is a name for a machine of its own network; the server permits it with --allow-private, or --allow CIDR",
-		"http://erp.corp/secret":                       "erp.corp is a name of a private network; the server permits it with --allow-private, or --allow CIDR",
-		"http://169.254.1.1/secret":                    "169.254.1.1 is a link-local address; the server permits it with --allow CIDR",
-		"http://169.254.169.254/secret":                "169.254.169.254 hands out a cloud's credentials; the server permits it only with --allow 169.254.169.254/32",
-		"http://example.com:25/secret":                 "port 25 is not one for webhooks (80, 443, or 1024 and above without well-known services); the server permits any with --allow-private",
-		"ftp://example.com/secret":                     "the URL must begin with http:// or https://",
-		"example.com/secret":                           "the URL must begin with http:// or https://",
-		"http://u:secret@example.com/":                 "the URL must not hold a user name or password; use a header for credentials",
-		"http://example.com/secret#x":                  "the URL has a fragment (#…), which would never be sent",
-		"http://example.com/ü":                         "the URL has a non-ASCII character at byte 19; write host names in punycode and the rest percent-encoded",
-		"http://exa%zzmple.com/":                       `the URL cannot be read: invalid URL escape "%zz"`,
-		"":                                             "the URL is empty",
-		"http://example.com:0/":                        "the port must be a number from 1 to 65535",
-		"http://" + strings.Repeat("a.", 127) + "com/": "the host name is longer than 253 bytes",
+	const private = "; the server permits it with --allow-private, or --allow CIDR"
+	for _, test := range []struct{ url, want string }{
+		{"http://10.1.2.3/secret", "10.1.2.3 is a private address" + private},
+		{"http://127.0.0.1:8080/secret", "127.0.0.1 is a loopback address" + private},
+		{"http://localhost:8080/secret", "localhost is a name for a machine of its own network" + private},
+		{"http://redis/secret", "redis is a name for a machine of its own network" + private},
+		{"http://erp.corp/secret", "erp.corp is a name of a private network" + private},
+		{"http://169.254.1.1/secret", "169.254.1.1 is a link-local address; the server permits it with --allow CIDR"},
+		{"http://169.254.169.254/secret",
+			"169.254.169.254 hands out a cloud's credentials; " +
+				"the server permits it only with --allow 169.254.169.254/32"},
+		{"http://example.com:25/secret",
+			"port 25 is not one for webhooks (80, 443, or 1024 and above without well-known services); " +
+				"the server permits any with --allow-private"},
+		{"ftp://example.com/secret", "the URL must begin with http:// or https://"},
+		{"example.com/secret", "the URL must begin with http:// or https://"},
+		{"http://u:secret@example.com/",
+			"the URL must not hold a user name or password; use a header for credentials"},
+		{"http://example.com/secret#x", "the URL has a fragment (#…), which would never be sent"},
+		{"http://example.com/ü",
+			"the URL has a non-ASCII character at byte 19; " +
+				"write host names in punycode and the rest percent-encoded"},
+		{"http://exa%zzmple.com/", `the URL cannot be read: invalid URL escape "%zz"`},
+		{"", "the URL is empty"},
+		{"http://example.com:0/", "the port must be a number from 1 to 65535"},
+		{"http://" + strings.Repeat("a.", 127) + "com/", "the host name is longer than 253 bytes"},
 	} {
-		if _, err := c.CheckURL(raw); err == nil || err.Error() != want {
-			t.Errorf("%s: got %v, want %s", raw, err, want)
+		if _, err := c.CheckURL(test.url); err == nil || err.Error() != test.want {
+			t.Errorf("%s: got %v, want %s", test.url, err, test.want)
 		}
-		if strings.Contains(want, "secret") {
-			t.Errorf("%q has the path", want)
+		if strings.Contains(test.want, "secret") {
+			t.Errorf("%q has the path", test.want)
 		}
 	}
 }
 
-// FuzzCheckURL: for every URL that is accepted, every answer of the name servers, and both clients, an address that is
-// dialled is public (catalogue S4).
+// FuzzCheckURL: for every URL that is accepted, every answer of the name servers, and both clients, an address
+// that is dialled is public (catalogue S4).
 func FuzzCheckURL(f *testing.F) {
 	rows, err := os.ReadFile("testdata/ssrf.txt")
 	if err != nil {
@@ -71,12 +79,16 @@ func FuzzCheckURL(f *testing.F) {
 			f.Add(columns[3], []byte{8, 8, 8, 8}, []byte{127, 0, 0, 1})
 		}
 	}
-	f.Add("http://example.com", netip.MustParseAddr("64:ff9b::7f00:1").AsSlice(), netip.MustParseAddr("::ffff:10.0.0.1").AsSlice())
+	f.Add("http://example.com", netip.MustParseAddr("64:ff9b::7f00:1").AsSlice(),
+		netip.MustParseAddr("::ffff:10.0.0.1").AsSlice())
 	f.Add("http://example.com", netip.MustParseAddr("2606:4700::1").AsSlice(), []byte{})
 
 	var answer []netip.Addr
 	rec := new(recorder)
-	c := newClient(f, Config{Dial: rec.dial, Resolver: resolverFunc(func(context.Context, string, string) ([]netip.Addr, error) { return answer, nil })})
+	c := newClient(f, Config{Dial: rec.dial, Resolver: resolverFunc(func(context.Context, string,
+		string) ([]netip.Addr, error) {
+		return answer, nil
+	})})
 	f.Fuzz(func(t *testing.T, raw string, a, b []byte) {
 		answer = nil
 		for _, bytes := range [][]byte{a, b} {

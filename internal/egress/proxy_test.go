@@ -20,14 +20,17 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
-// TestOnlyTheOperatorSetsProxies (S470): a destination may use the listed proxies, however they are written, and no
-// other, whatever else is permitted.
+// TestOnlyTheOperatorSetsProxies (S470): a destination may use the listed proxies, however they are written,
+// and no other, whatever else is permitted.
 func TestOnlyTheOperatorSetsProxies(t *testing.T) {
 	open := Config{AllowPrivate: true, Allow: prefixes("0.0.0.0/0", "::/0")}
 	listed := open
-	listed.Proxies = []string{"http://proxy.example", "https://Proxy.example.:8443/", "http://[::1]:3128", "http://me:x@bad.example", "http://bad.example/path", "", "bad.example:3128"}
-	for _, c := range []*Client{newClient(t, open), newClient(t, listed), newClient(t, Config{Proxies: listed.Proxies})} {
-		for _, proxy := range []string{"http://127.0.0.1:3128", "http://proxy.example:3128", "https://proxy.example", "http://proxy.example:8443", "http://other.example",
+	listed.Proxies = []string{"http://proxy.example", "https://Proxy.example.:8443/", "http://[::1]:3128",
+		"http://me:x@bad.example", "http://bad.example/path", "", "bad.example:3128"}
+	for _, c := range []*Client{newClient(t, open), newClient(t, listed),
+		newClient(t, Config{Proxies: listed.Proxies})} {
+		for _, proxy := range []string{"http://127.0.0.1:3128", "http://proxy.example:3128", "https://proxy.example",
+			"http://proxy.example:8443", "http://other.example",
 			"http://bad.example", "http://bad.example:3128", "http://2130706433", "http://[::1]:3129", "http://"} {
 			if err := c.CheckProxy(proxy); err == nil {
 				t.Errorf("%s is accepted", proxy)
@@ -40,21 +43,23 @@ func TestOnlyTheOperatorSetsProxies(t *testing.T) {
 		if e := wantClass(t, err, ClassBlocked); !strings.HasSuffix(e.Detail, "its operator lists them by --proxies") {
 			t.Errorf("got %v", e)
 		}
-		for _, proxy := range []string{"http://proxy.example", "http://PROXY.example.:80/", "https://proxy.example:8443", "http://[::1]:3128"} {
+		for _, proxy := range []string{"http://proxy.example", "http://PROXY.example.:80/",
+			"https://proxy.example:8443", "http://[::1]:3128"} {
 			if err := c.CheckProxy(proxy); (err == nil) != (len(c.proxies.listed) > 0) {
 				t.Errorf("%s: %v", proxy, err)
 			}
 		}
 	}
-	for _, url := range []string{"socks5://proxy.example", "http://me:x@proxy.example:3128", "http://proxy.example:3128/path", "http://proxy.example?x", "proxy.example:3128", "http://", "http://a b"} {
+	for _, url := range []string{"socks5://proxy.example", "http://me:x@proxy.example:3128",
+		"http://proxy.example:3128/path", "http://proxy.example?x", "proxy.example:3128", "http://", "http://a b"} {
 		if CheckProxyURL(url) == nil {
 			t.Errorf("%s can be listed", url)
 		}
 	}
 }
 
-// TestListedProxies: listing a proxy permits connections to its addresses, except those of metadata services, and permits
-// nothing else.
+// TestListedProxies: listing a proxy permits connections to its addresses, except those of metadata services,
+// and permits nothing else.
 func TestListedProxies(t *testing.T) {
 	rec := new(recorder)
 	for _, c := range []struct{ proxy, answer, dialed string }{
@@ -73,7 +78,8 @@ func TestListedProxies(t *testing.T) {
 		{"http://proxy.example:3128", "fd00:ec2::254", ""},
 		{"http://metadata.google.internal", "169.254.169.254", ""},
 	} {
-		client := newClient(t, Config{Resolver: answers(strings.Fields(c.answer)...), Dial: rec.dial, Proxies: []string{c.proxy}, Allow: prefixes("169.254.169.254/32")})
+		client := newClient(t, Config{Resolver: answers(strings.Fields(c.answer)...), Dial: rec.dial,
+			Proxies: []string{c.proxy}, Allow: prefixes("169.254.169.254/32")})
 		_, err := post(client, mustRoute(t, client, "https://hooks.example.com", Route{Proxy: c.proxy}))
 		dialed := rec.take()
 		if c.dialed != "" && (!errors.Is(err, errRecorded) || dialed[0] != c.dialed) {
@@ -82,30 +88,35 @@ func TestListedProxies(t *testing.T) {
 		if c.dialed != "" {
 			continue
 		}
-		if e := wantClass(t, err, ClassBlocked); !strings.HasPrefix(e.Detail, "the proxy: ") || len(dialed) > 0 || strings.Contains(c.answer, "169.254.169") && strings.Contains(e.Detail, "--allow") {
+		if e := wantClass(t, err, ClassBlocked); !strings.HasPrefix(e.Detail, "the proxy: ") || len(dialed) > 0 ||
+			strings.Contains(c.answer, "169.254.169") && strings.Contains(e.Detail, "--allow") {
 			t.Errorf("%+v: dialled %s, %v", c, dialed, e)
 		}
 	}
-	for _, proxy := range []string{"http://169.254.169.254", "http://[::ffff:169.254.169.254]:3128", "http://168.63.129.16", "http://100.100.100.200:80"} {
-		c := newClient(t, Config{AllowPrivate: true, Proxies: []string{proxy}, Allow: prefixes("0.0.0.0/0", "169.254.169.254/32")})
+	for _, proxy := range []string{"http://169.254.169.254", "http://[::ffff:169.254.169.254]:3128",
+		"http://168.63.129.16", "http://100.100.100.200:80"} {
+		c := newClient(t, Config{AllowPrivate: true, Proxies: []string{proxy},
+			Allow: prefixes("0.0.0.0/0", "169.254.169.254/32")})
 		wantClass(t, c.CheckProxy(proxy), ClassBlocked)
 	}
 }
 
-// TestListedProxyIsNoDestination: an address that is permitted as a proxy is not a permitted destination, directly or
-// through that proxy. A target whose proxy is no longer listed cannot be reached.
+// TestListedProxyIsNoDestination: an address that is permitted as a proxy is not a permitted destination,
+// directly or through that proxy. A target whose proxy is no longer listed cannot be reached.
 func TestListedProxyIsNoDestination(t *testing.T) {
 	rec := new(recorder)
 	const proxy = "http://10.0.0.7:3128"
 	strict := newClient(t, Config{Resolver: answers("10.0.0.7"), Dial: rec.dial, Proxies: []string{proxy}})
-	for _, url := range []string{proxy, "https://10.0.0.7/", "https://127.0.0.1/", "https://localhost/", "https://169.254.169.254/", "https://metadata.google.internal/", "http://hooks.example.com:3128/"} {
+	for _, url := range []string{proxy, "https://10.0.0.7/", "https://127.0.0.1/", "https://localhost/",
+		"https://169.254.169.254/", "https://metadata.google.internal/", "http://hooks.example.com:3128/"} {
 		for _, route := range []Route{{}, {Proxy: proxy}} {
 			if _, err := strict.Target(url, route); err == nil {
 				t.Errorf("%s is accepted, by the proxy %q", url, route.Proxy)
 			}
 		}
 	}
-	_, err := post(strict, mustTarget(t, strict, "https://hooks.example.com")) // whose name resolves to the address of the proxy
+	// The name of this destination resolves to the address of the proxy.
+	_, err := post(strict, mustTarget(t, strict, "https://hooks.example.com"))
 	wantClass(t, err, ClassBlocked)
 	if err := strict.guard.check(netip.MustParseAddrPort("10.0.0.7:3128")); err == nil {
 		t.Error("the guard permits it")
@@ -117,14 +128,18 @@ func TestListedProxyIsNoDestination(t *testing.T) {
 	if dialed := rec.take(); len(dialed) > 0 {
 		t.Errorf("dialled %s", dialed)
 	}
-	if _, err = post(strict, mustRoute(t, strict, "https://hooks.example.com", Route{Proxy: proxy})); !errors.Is(err, errRecorded) || fmt.Sprint(rec.take()) != "[10.0.0.7:3128]" {
+	if _, err = post(strict, mustRoute(t, strict, "https://hooks.example.com",
+		Route{Proxy: proxy})); !errors.Is(err, errRecorded) || fmt.Sprint(rec.take()) != "[10.0.0.7:3128]" {
 		t.Errorf("the proxy itself: %v", err)
 	}
 }
 
-// FuzzProxyURL: a URL that can be listed is found on the list, in its normal form too, and is no metadata service.
+// FuzzProxyURL: a URL that can be listed is found on the list, in its normal form too, and is no metadata
+// service.
 func FuzzProxyURL(f *testing.F) {
-	for _, raw := range []string{"http://proxy.example:3128", "https://Proxy.EXAMPLE./", "http://[::1]:80", "http://[::ffff:169.254.169.254]", "http://2130706433", "http://a:b@c", "socks5://x", "http://x/?", "http://x:080"} {
+	for _, raw := range []string{"http://proxy.example:3128", "https://Proxy.EXAMPLE./", "http://[::1]:80",
+		"http://[::ffff:169.254.169.254]", "http://2130706433", "http://a:b@c", "socks5://x", "http://x/?",
+		"http://x:080"} {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -177,7 +192,8 @@ func (r *relay) handle(tcp net.Conn, c net.Conn) {
 			return
 		}
 		r.mu.Lock()
-		r.asked = append(r.asked, strings.TrimSpace(req.Method+" "+req.RequestURI+" "+req.Host+" "+req.Header.Get("Proxy-Authorization")))
+		asked := req.Method + " " + req.RequestURI + " " + req.Host + " " + req.Header.Get("Proxy-Authorization")
+		r.asked = append(r.asked, strings.TrimSpace(asked))
 		r.mu.Unlock()
 		if req.Method != http.MethodConnect {
 			io.Copy(io.Discard, req.Body)
@@ -209,11 +225,14 @@ func (r *relay) take() []string {
 }
 
 func loopback(t *testing.T, ca *authority) tls.Certificate {
-	return ca.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"hooks.example.com"}})
+	return ca.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: []string{"hooks.example.com"}})
 }
 
-// TestProxy: a name that only the proxy can resolve is reached through the proxy, with one tunnel for several requests.
+// TestProxy: a name that only the proxy can resolve is reached through the proxy, with one tunnel for several
+// requests.
 func TestProxy(t *testing.T) {
+	const login = "Basic bWU6cGFzcw=="
 	ca := newAuthority(t)
 	server := &tls.Config{Certificates: []tls.Certificate{loopback(t, ca)}}
 	for name, secure := range map[string]*tls.Config{"http": nil, "https": server} {
@@ -222,10 +241,10 @@ func TestProxy(t *testing.T) {
 			c := newClient(t, Config{RootCAs: ca.pool(), Resolver: noSuchHost, Proxies: []string{name + "://" + r.addr}})
 			w := Route{Proxy: name + "://" + r.addr, ProxyUsername: "me", ProxyPassword: "pass"}
 			for url, want := range map[string]string{
-				"https://hooks.example.com/a?b":      "CONNECT hooks.example.com:443 hooks.example.com:443 Basic bWU6cGFzcw==",
-				"https://hooks.example.com:8443/a?b": "CONNECT hooks.example.com:8443 hooks.example.com:8443 Basic bWU6cGFzcw==",
-				"http://hooks.example.com/a?b":       "POST http://hooks.example.com/a?b hooks.example.com Basic bWU6cGFzcw==",
-				"http://hooks.example.com:8080/a?b":  "POST http://hooks.example.com:8080/a?b hooks.example.com:8080 Basic bWU6cGFzcw==",
+				"https://hooks.example.com/a?b":      "CONNECT hooks.example.com:443 hooks.example.com:443 " + login,
+				"https://hooks.example.com:8443/a?b": "CONNECT hooks.example.com:8443 hooks.example.com:8443 " + login,
+				"http://hooks.example.com/a?b":       "POST http://hooks.example.com/a?b hooks.example.com " + login,
+				"http://hooks.example.com:8080/a?b":  "POST http://hooks.example.com:8080/a?b hooks.example.com:8080 " + login,
 			} {
 				target := mustRoute(t, c, url, w)
 				for n := range 2 {
@@ -253,7 +272,8 @@ func TestProxyCredentials(t *testing.T) {
 	r := newRelay(t, addr, nil)
 	// Made last, so that it is closed first.
 	c := newClient(t, Config{Proxies: []string{"http://" + r.addr}, RootCAs: ca.pool()})
-	target := mustRoute(t, c, "https://hooks.example.com", Route{Proxy: "http://" + r.addr, ProxyUsername: "me", ProxyPassword: "secret"})
+	target := mustRoute(t, c, "https://hooks.example.com",
+		Route{Proxy: "http://" + r.addr, ProxyUsername: "me", ProxyPassword: "secret"})
 	if _, err := post(c, target); err != nil {
 		t.Fatal(err)
 	}
@@ -268,31 +288,37 @@ var proxyFaults = []struct {
 	serve  func(c net.Conn)
 	class  Class
 	detail string
-	soon   bool
 }{
-	{name: "forbids", serve: wiretest.Waits("HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\nsecret"), class: ClassProxy, detail: "did not connect to hooks.example.com:443: it answered 403 Forbidden", soon: true},
-	{name: "wants credentials", serve: wiretest.Waits("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"), class: ClassProxy, detail: "407 Proxy Authentication Required, which asks for a user", soon: true},
-	{name: "cannot connect", serve: wiretest.Says("HTTP/1.1 502 Bad Gateway\r\n\r\n"), class: ClassProxy, detail: "502", soon: true},
-	{name: "redirects", serve: wiretest.Waits("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n"), class: ClassProxy, detail: "302", soon: true},
-	{name: "hangs", serve: func(c net.Conn) { wiretest.WaitForEnd(c) }, class: ClassTimeout, detail: "no connection within 300ms (waiting for the proxy"},
-	{name: "trickles", serve: wiretest.Trickle("HTTP/1.1 200 OK\r\nX: ", "x"), class: ClassTimeout, detail: "waiting for the proxy"},
-	{name: "garbage", serve: wiretest.Waits("\x00\x01\x02garbage\r\n\r\n"), class: ClassProxy, detail: "not HTTP", soon: true},
-	{name: "endless garbage", serve: wiretest.Flood("", "Hello"), class: ClassProxy, soon: true},
-	{name: "SOCKS", serve: wiretest.Waits("\x05\x00"), class: ClassProxy, detail: "not HTTP", soon: true},
-	{name: "TLS on a plain port", serve: wiretest.Waits("\x15\x03\x01\x00\x02\x02\x46"), class: ClassProxy, detail: "use https://", soon: true},
-	{name: "endless headers", serve: wiretest.Flood("HTTP/1.1 200 OK\r\n", "X-Header: value\r\n"), class: ClassProxy, detail: "32 KiB", soon: true},
-	{name: "one endless header", serve: wiretest.Flood("HTTP/1.1 200 OK\r\nX: ", "x"), class: ClassProxy, detail: "32 KiB", soon: true},
-	{name: "interim replies", serve: wiretest.Flood("", "HTTP/1.1 100 Continue\r\n\r\n"), class: ClassProxy, detail: "interim", soon: true},
-	{name: "speaks for the server", serve: wiretest.Waits("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03"), class: ClassProxy, detail: "more than its answer", soon: true},
-	{name: "closes", serve: func(c net.Conn) { wiretest.CloseWrite(c); wiretest.WaitForEnd(c) }, class: ClassProxy, detail: "closed the connection instead of answering CONNECT", soon: true},
-	{name: "closes within headers", serve: wiretest.Says("HTTP/1.1 200 OK\r\nX"), class: ClassProxy, detail: "closed the connection", soon: true},
-	{name: "resets", serve: wiretest.Resets(""), class: ClassProxy, detail: "reset the connection instead of answering CONNECT", soon: true},
-	{name: "tunnel into nothing", serve: func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n"); wiretest.WaitForEnd(c) }, class: ClassTimeout, detail: "TLS handshake"},
-	{name: "tunnel to no TLS", serve: func(c net.Conn) {
+	{"forbids", wiretest.Waits("HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\n\r\nsecret"), ClassProxy,
+		"did not connect to hooks.example.com:443: it answered 403 Forbidden"},
+	{"wants credentials", wiretest.Waits("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"), ClassProxy,
+		"407 Proxy Authentication Required, which asks for a user"},
+	{"cannot connect", wiretest.Says("HTTP/1.1 502 Bad Gateway\r\n\r\n"), ClassProxy, "502"},
+	{"redirects", wiretest.Waits("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n"), ClassProxy, "302"},
+	{"hangs", func(c net.Conn) { wiretest.WaitForEnd(c) }, ClassTimeout,
+		"no connection within 300ms (waiting for the proxy"},
+	{"trickles", wiretest.Trickle("HTTP/1.1 200 OK\r\nX: ", "x"), ClassTimeout, "waiting for the proxy"},
+	{"garbage", wiretest.Waits("\x00\x01\x02garbage\r\n\r\n"), ClassProxy, "not HTTP"},
+	{"endless garbage", wiretest.Flood("", "Hello"), ClassProxy, ""},
+	{"SOCKS", wiretest.Waits("\x05\x00"), ClassProxy, "not HTTP"},
+	{"TLS on a plain port", wiretest.Waits("\x15\x03\x01\x00\x02\x02\x46"), ClassProxy, "use https://"},
+	{"endless headers", wiretest.Flood("HTTP/1.1 200 OK\r\n", "X-Header: value\r\n"), ClassProxy, "32 KiB"},
+	{"one endless header", wiretest.Flood("HTTP/1.1 200 OK\r\nX: ", "x"), ClassProxy, "32 KiB"},
+	{"interim replies", wiretest.Flood("", "HTTP/1.1 100 Continue\r\n\r\n"), ClassProxy, "interim"},
+	{"speaks for the server", wiretest.Waits("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03"), ClassProxy, "more than its answer"},
+	{"closes", func(c net.Conn) { wiretest.CloseWrite(c); wiretest.WaitForEnd(c) }, ClassProxy,
+		"closed the connection instead of answering CONNECT"},
+	{"closes within headers", wiretest.Says("HTTP/1.1 200 OK\r\nX"), ClassProxy, "closed the connection"},
+	{"resets", wiretest.Resets(""), ClassProxy, "reset the connection instead of answering CONNECT"},
+	{"tunnel into nothing", func(c net.Conn) {
+		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+		wiretest.WaitForEnd(c)
+	}, ClassTimeout, "TLS handshake"},
+	{"tunnel to no TLS", func(c net.Conn) {
 		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
 		c.Read(make([]byte, 1<<10))
 		wiretest.Says("HTTP/1.1 400 Bad Request\r\n\r\n")(c)
-	}, class: ClassTLS, detail: "does not speak TLS", soon: true},
+	}, ClassTLS, "does not speak TLS"},
 }
 
 func TestProxyFaults(t *testing.T) {
@@ -303,18 +329,18 @@ func TestProxyFaults(t *testing.T) {
 					f.serve(c)
 				}
 			}
-			attempt(t, !f.soon, serve, func(t *testing.T, dial dialFunc, address string, timeout time.Duration) {
-				c := newClient(t, Config{Proxies: []string{"http://" + address}, Dial: dial})
+			attempt(t, f.class == ClassTimeout, serve, func(t *testing.T, at peer) {
+				c := newClient(t, Config{Proxies: []string{"http://" + at.address}, Dial: at.dial})
 				target := mustRoute(t, c, "https://hooks.example.com/secret-path?secret",
-					Route{Proxy: "http://" + address, ProxyUsername: "me", ProxyPassword: "secret"})
+					Route{Proxy: "http://" + at.address, ProxyUsername: "me", ProxyPassword: "secret"})
 				before := allocated()
-				_, err := c.Do(t.Context(), &Request{Target: target, Body: []byte("{}"), Timeout: timeout})
+				_, err := c.Do(t.Context(), &Request{Target: target, Body: []byte("{}"), Timeout: at.timeout})
 				if grown := allocated() - before; grown > 1<<20 {
 					t.Errorf("allocated %d bytes", grown)
 				}
 				e := wantClass(t, err, f.class)
 				if !strings.Contains(e.Error(), f.detail) || e.Sent ||
-					f.class == ClassProxy && (e.Phase != PhaseProxy || !strings.Contains(e.Error(), address)) {
+					f.class == ClassProxy && (e.Phase != PhaseProxy || !strings.Contains(e.Error(), at.address)) {
 					t.Errorf("got %v in phase %s, sent %v", e, e.Phase, e.Sent)
 				}
 				if strings.Contains(e.Error(), "secret") || strings.Contains(e.Error(), "bWU6") {
@@ -328,7 +354,8 @@ func TestProxyFaults(t *testing.T) {
 // TestProxyRefusesPlainRequest: a 407 to an http request through a proxy is an answer of the proxy, not of the
 // destination.
 func TestProxyRefusesPlainRequest(t *testing.T) {
-	addr := wiretest.Serve(t, wiretest.Replies("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
+	const reply = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+	addr := wiretest.Serve(t, wiretest.Replies(reply))
 	c := newClient(t, Config{AllowPrivate: true, Proxies: []string{"http://" + addr}})
 	_, err := post(c, mustRoute(t, c, "http://hooks.example.com", Route{Proxy: "http://" + addr}))
 	wantClass(t, err, ClassProxy)
@@ -348,10 +375,12 @@ func TestProxyCannotBeReached(t *testing.T) {
 		c.Read(make([]byte, 1<<10))
 		wiretest.Says("HTTP/1.1 400 Bad Request\r\n\r\n")(c)
 	})
-	c := newClient(t, Config{Resolver: noSuchHost, Proxies: []string{"http://" + l.Addr().String(), "http://proxy.example:3128", "https://" + plain}})
+	c := newClient(t, Config{Resolver: noSuchHost,
+		Proxies: []string{"http://" + l.Addr().String(), "http://proxy.example:3128", "https://" + plain}})
 	for proxy, want := range map[string]string{
-		"http://" + l.Addr().String(): "connection_refused: the proxy " + l.Addr().String() + " does not accept connections",
-		"http://proxy.example:3128":   "dns: the proxy: there is no host proxy.example",
+		"http://" + l.Addr().String(): "connection_refused: the proxy " + l.Addr().String() +
+			" does not accept connections",
+		"http://proxy.example:3128": "dns: the proxy: there is no host proxy.example",
 	} {
 		_, err := post(c, mustRoute(t, c, "https://hooks.example.com", Route{Proxy: proxy}))
 		if err == nil || err.Error() != want {
@@ -376,7 +405,8 @@ func TestProxyCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { <-reached; cancel(); <-reached; c.Close() }()
 	for _, ctx := range []context.Context{ctx, context.Background()} {
-		_, err := c.Do(ctx, &Request{Target: mustRoute(t, c, "https://hooks.example.com", Route{Proxy: "http://" + addr}), Timeout: 20 * time.Second})
+		_, err := c.Do(ctx, &Request{Target: mustRoute(t, c, "https://hooks.example.com",
+			Route{Proxy: "http://" + addr}), Timeout: 20 * time.Second})
 		if e := wantClass(t, err, ClassCanceled); e.Sent {
 			t.Error("sent")
 		}
@@ -385,7 +415,9 @@ func TestProxyCanceled(t *testing.T) {
 
 // FuzzConnect: whatever a proxy answers, the result is a tunnel or an error of ClassProxy.
 func FuzzConnect(f *testing.F) {
-	for _, text := range []string{"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 299 x\r\nA: b\r\n\r\n", "HTTP/1.1 407 x\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nmore", "\x05\x00"} {
+	for _, text := range []string{"HTTP/1.1 200 OK\r\n\r\n",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 299 x\r\nA: b\r\n\r\n", "HTTP/1.1 407 x\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n\r\nmore", "\x05\x00"} {
 		f.Add([]byte(text))
 	}
 	p := &proxy{origin: origin{name: "proxy.example", port: 3128}}

@@ -64,13 +64,15 @@ func TestMethodsAndAgents(t *testing.T) {
 
 // TestReply: how much of a reply is kept, and that its headers are kept on request.
 func TestReply(t *testing.T) {
-	addr := wiretest.Serve(t, wiretest.Replies("HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 5000\r\n\r\n"+strings.Repeat("x", 5000)))
+	reply := "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 5000\r\n\r\n" + strings.Repeat("x", 5000)
+	addr := wiretest.Serve(t, wiretest.Replies(reply))
 	c := newClient(t, Config{AllowPrivate: true})
 	target := mustTarget(t, c, "http://"+addr)
 	for keep, want := range map[int]int{0: DefaultReplyBytes, 4: 4, 8192: 5000, -1: 0} {
 		for _, header := range []bool{true, false} {
 			reply, err := c.Do(t.Context(), &Request{Target: target, ReplyBytes: keep, ReplyHeader: header})
-			if err != nil || len(reply.Body) != want || reply.Truncated != (want < 5000) || (reply.Header.Get("X-A") == "b") != header {
+			if err != nil || len(reply.Body) != want || reply.Truncated != (want < 5000) ||
+				(reply.Header.Get("X-A") == "b") != header {
 				t.Errorf("keep %d, header %v: got %+v, %v", keep, header, reply, err)
 			}
 		}
@@ -87,7 +89,8 @@ func TestRefused(t *testing.T) {
 	c := newClient(t, Config{AllowPrivate: true})
 	_, err = post(c, mustTarget(t, c, "http://"+addr+"/secret"))
 	e := wantClass(t, err, ClassRefused)
-	if want := "connection_refused: " + addr + " does not accept connections"; e.Sent || e.Phase != PhaseDial || e.Error() != want {
+	if want := "connection_refused: " + addr + " does not accept connections"; e.Sent || e.Phase != PhaseDial ||
+		e.Error() != want {
 		t.Errorf("got %q, sent %v, phase %s", e, e.Sent, e.Phase)
 	}
 }
@@ -112,7 +115,8 @@ func TestCancel(t *testing.T) {
 				cancel()
 			}
 		}()
-		_, err := c.Do(ctx, &Request{Target: mustTarget(t, c, "http://"+addr), Body: []byte("{}"), Timeout: 20 * time.Second})
+		_, err := c.Do(ctx, &Request{Target: mustTarget(t, c, "http://"+addr), Body: []byte("{}"),
+			Timeout: 20 * time.Second})
 		if e := wantClass(t, err, ClassCanceled); !e.Sent || e.Phase != PhaseHeader {
 			t.Errorf("got sent %v, phase %s", e.Sent, e.Phase)
 		}
@@ -123,7 +127,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// The deadline is the sooner of Timeout and the context's, and covers what happens before a connection is there.
+// TestDeadline: the deadline is that of Timeout or of the context, if that is sooner. It covers the dial too.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := func(ctx context.Context, _, _ string) (net.Conn, error) {

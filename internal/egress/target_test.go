@@ -13,18 +13,21 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/egress/wiretest"
 )
 
-// clientCertificate returns a certificate that servers accept which trust ca.
+// clientCertificate returns a client certificate that ca has signed.
 func clientCertificate(t *testing.T, ca *authority, valid time.Duration) *tls.Certificate {
-	c := ca.issue(t, &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, NotAfter: time.Now().Add(valid)})
+	c := ca.issue(t, &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		NotAfter: time.Now().Add(valid)})
 	return &c
 }
 
-// TestRoute: a route has certificate authorities instead of the client's, and a certificate for servers that ask for one.
+// TestRoute: a route has certificate authorities instead of the client's, and a certificate for servers that
+// ask for one.
 func TestRoute(t *testing.T) {
 	ours, private, stranger := newAuthority(t), newAuthority(t), newAuthority(t)
 	public := &tls.Config{Certificates: []tls.Certificate{loopback(t, ours)}}
 	inside := &tls.Config{Certificates: []tls.Certificate{loopback(t, private)}}
-	expired := &tls.Config{Certificates: []tls.Certificate{private.issue(t, &x509.Certificate{DNSNames: []string{"hooks.example.com"}, NotAfter: time.Now().Add(-time.Hour)})}}
+	expired := &tls.Config{Certificates: []tls.Certificate{private.issue(t,
+		&x509.Certificate{DNSNames: []string{"hooks.example.com"}, NotAfter: time.Now().Add(-time.Hour)})}}
 	mutual := inside.Clone()
 	mutual.ClientAuth, mutual.ClientCAs = tls.RequireAndVerifyClientCert, private.pool()
 	mutual12 := mutual.Clone()
@@ -36,19 +39,27 @@ func TestRoute(t *testing.T) {
 		route  Route
 		detail string // "" wants a reply
 	}{
-		"own authority":                 {server: inside, route: Route{Authorities: trust}},
-		"one of several":                {server: inside, route: Route{Authorities: []*x509.Certificate{stranger.cert, private.cert}}},
-		"not the client's":              {server: public, route: Route{Authorities: trust}, detail: "unknown authority"},
-		"the client's":                  {server: public, route: Route{Certificate: mine}},
-		"wrong authority":               {server: inside, route: Route{Authorities: []*x509.Certificate{stranger.cert}}, detail: "unknown authority"},
-		"expired server":                {server: expired, route: Route{Authorities: trust}, detail: "expired"},
-		"mutual":                        {server: mutual, route: Route{Authorities: trust, Certificate: mine}},
-		"mutual, TLS 1.2":               {server: mutual12, route: Route{Authorities: trust, Certificate: mine}},
-		"mutual, none shown":            {server: mutual, route: Route{Authorities: trust}, detail: "certificate required"},
-		"mutual, none shown, 1.2":       {server: mutual12, route: Route{Authorities: trust}, detail: "handshake failure"},
-		"mutual, a stranger's":          {server: mutual, route: Route{Authorities: trust, Certificate: clientCertificate(t, stranger, time.Hour)}, detail: "unknown certificate authority"},
-		"mutual, a stranger's, TLS 1.2": {server: mutual12, route: Route{Authorities: trust, Certificate: clientCertificate(t, stranger, time.Hour)}, detail: "unknown certificate authority"},
-		"mutual, expired":               {server: mutual, route: Route{Authorities: trust, Certificate: clientCertificate(t, private, -time.Hour)}, detail: "expired certificate"},
+		"own authority": {server: inside, route: Route{Authorities: trust}},
+		"one of several": {server: inside,
+			route: Route{Authorities: []*x509.Certificate{stranger.cert, private.cert}}},
+		"not the client's": {server: public, route: Route{Authorities: trust}, detail: "unknown authority"},
+		"the client's":     {server: public, route: Route{Certificate: mine}},
+		"wrong authority": {server: inside,
+			route: Route{Authorities: []*x509.Certificate{stranger.cert}}, detail: "unknown authority"},
+		"expired server":          {server: expired, route: Route{Authorities: trust}, detail: "expired"},
+		"mutual":                  {server: mutual, route: Route{Authorities: trust, Certificate: mine}},
+		"mutual, TLS 1.2":         {server: mutual12, route: Route{Authorities: trust, Certificate: mine}},
+		"mutual, none shown":      {server: mutual, route: Route{Authorities: trust}, detail: "certificate required"},
+		"mutual, none shown, 1.2": {server: mutual12, route: Route{Authorities: trust}, detail: "handshake failure"},
+		"mutual, a stranger's": {server: mutual,
+			route:  Route{Authorities: trust, Certificate: clientCertificate(t, stranger, time.Hour)},
+			detail: "unknown certificate authority"},
+		"mutual, a stranger's, TLS 1.2": {server: mutual12,
+			route:  Route{Authorities: trust, Certificate: clientCertificate(t, stranger, time.Hour)},
+			detail: "unknown certificate authority"},
+		"mutual, expired": {server: mutual,
+			route:  Route{Authorities: trust, Certificate: clientCertificate(t, private, -time.Hour)},
+			detail: "expired certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr := serveTLS(t, test.server, wiretest.OKReply)
@@ -58,7 +69,8 @@ func TestRoute(t *testing.T) {
 			open := newClient(t, Config{RootCAs: ours.pool(), Proxies: []string{"http://" + r.addr}})
 			proxied := test.route
 			proxied.Proxy = "http://" + r.addr
-			for _, target := range []*Target{mustRoute(t, c, "https://hooks.example.com/secret", test.route), mustRoute(t, open, "https://hooks.example.com/secret", proxied)} {
+			for _, target := range []*Target{mustRoute(t, c, "https://hooks.example.com/secret", test.route),
+				mustRoute(t, open, "https://hooks.example.com/secret", proxied)} {
 				by := c
 				if target.proxy != nil {
 					by = open
@@ -66,7 +78,8 @@ func TestRoute(t *testing.T) {
 				for n := range 2 {
 					reply, err := post(by, target)
 					if test.detail != "" {
-						if e := wantClass(t, err, ClassTLS); !strings.Contains(e.Error(), test.detail) || strings.Contains(e.Error(), "secret") {
+						if e := wantClass(t, err, ClassTLS); !strings.Contains(e.Error(), test.detail) ||
+							strings.Contains(e.Error(), "secret") {
 							t.Errorf("got %v, want %q", e, test.detail)
 						}
 					} else if err != nil || reply.Status != 200 || reply.Reused != (n > 0) {
@@ -109,7 +122,8 @@ func TestRoutesShareNothing(t *testing.T) {
 	proxy := "http://" + relayed.addr
 	routes := []Route{
 		{}, {Certificate: one}, {Certificate: two}, {Authorities: trust}, {Certificate: one, Authorities: trust},
-		{Proxy: proxy}, {Proxy: proxy, ProxyUsername: "me"}, {Proxy: proxy, ProxyUsername: "me", ProxyPassword: "x"}, {Proxy: proxy, Certificate: one},
+		{Proxy: proxy}, {Proxy: proxy, ProxyUsername: "me"}, {Proxy: proxy, ProxyUsername: "me", ProxyPassword: "x"},
+		{Proxy: proxy, Certificate: one},
 	}
 	c := newClient(t, Config{AllowPrivate: true, RootCAs: ca.pool(), Proxies: []string{proxy}})
 	target := func(r Route) *Target { return mustRoute(t, c, "https://"+addr+"/", r) }
@@ -120,7 +134,8 @@ func TestRoutesShareNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			v := <-visits
-			if want := r.Certificate; (v.who != "") != (want != nil) || want != nil && !strings.HasSuffix(v.who, string(want.Certificate[0])) {
+			if want := r.Certificate; (v.who != "") != (want != nil) || want != nil &&
+				!strings.HasSuffix(v.who, string(want.Certificate[0])) {
 				t.Errorf("route %d came as another", i)
 			}
 			if reply.Reused != (round > 0) || v.resumed {
@@ -148,7 +163,8 @@ func TestRoutesShareNothing(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	seen := map[string]int{}
-	for i, r := range []Route{{}, {Proxy: "a"}, {Proxy: "a", ProxyUsername: "b"}, {Proxy: "a", ProxyPassword: "b"}, {ProxyUsername: "ab"}, {Proxy: "ab"}, {Proxy: "a\nuser 1\nb"}} {
+	for i, r := range []Route{{}, {Proxy: "a"}, {Proxy: "a", ProxyUsername: "b"}, {Proxy: "a", ProxyPassword: "b"},
+		{ProxyUsername: "ab"}, {Proxy: "ab"}, {Proxy: "a\nuser 1\nb"}} {
 		f := r.fingerprint()
 		if j, ok := seen[f]; ok {
 			t.Errorf("routes %d and %d look alike", i, j)
@@ -161,10 +177,13 @@ func TestWithPath(t *testing.T) {
 	c := newClient(t, Config{Proxies: []string{"http://proxy.example:3128"}})
 	target := mustRoute(t, c, "https://hooks.example.com/a", Route{Proxy: "http://proxy.example:3128"})
 	long := "https://Hooks.example.com:443/a?token=" + strings.Repeat("x", MaxURLLength)
-	if other, err := target.WithPath(long); err != nil || other.poolKey != target.poolKey || other.proxy != target.proxy || !strings.Contains(other.head, "token=xxx") {
+	if other, err := target.WithPath(long); err != nil || other.poolKey != target.poolKey ||
+		other.proxy != target.proxy || !strings.Contains(other.head, "token=xxx") {
 		t.Errorf("got %v", err)
 	}
-	for _, url := range []string{"http://hooks.example.com/a", "https://other.example.com/", "https://hooks.example.com:8443/", "https://hooks.example.com/a b", "https://hooks.example.com/\r\nHost: x", "", "//x", long + long} {
+	for _, url := range []string{"http://hooks.example.com/a", "https://other.example.com/",
+		"https://hooks.example.com:8443/", "https://hooks.example.com/a b", "https://hooks.example.com/\r\nHost: x",
+		"", "//x", long + long} {
 		if _, err := target.WithPath(url); err == nil {
 			t.Errorf("%.60q is accepted", url)
 		}

@@ -39,8 +39,8 @@ func (a *authority) pool() *x509.CertPool {
 	return p
 }
 
-// issue signs a certificate like template. The certificate is valid now unless template says otherwise. An authority
-// that has no certificate itself issues a self-signed one.
+// issue signs a certificate like template. The certificate is valid now unless template says otherwise. An
+// authority that has no certificate itself issues a self-signed one.
 func (a *authority) issue(t *testing.T, template *x509.Certificate) tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -83,18 +83,28 @@ func TestTLS(t *testing.T) {
 		url    string
 		detail string // "" wants a reply
 	}{
-		"good":             {server: &tls.Config{Certificates: []tls.Certificate{good}}},
-		"good, TLS 1.2":    {server: &tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS12}},
-		"trailing dot":     {server: &tls.Config{Certificates: []tls.Certificate{good}}, url: "https://HOOKS.example.com./"},
-		"also HTTP/2":      {server: &tls.Config{Certificates: []tls.Certificate{good}, NextProtos: []string{"h2", "http/1.1"}}},
-		"TLS 1.1":          {server: &tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, detail: "protocol version"},
-		"another protocol": {server: &tls.Config{Certificates: []tls.Certificate{good}, NextProtos: []string{"imap"}}, detail: "no application protocol"},
-		"expired":          {server: &tls.Config{Certificates: []tls.Certificate{ca.issue(t, &x509.Certificate{DNSNames: names, NotAfter: time.Now().Add(-time.Hour)})}}, detail: "expired"},
-		"self-signed":      {server: &tls.Config{Certificates: []tls.Certificate{new(authority).issue(t, &x509.Certificate{DNSNames: names})}}, detail: "unknown authority"},
-		"wrong authority":  {server: &tls.Config{Certificates: []tls.Certificate{stranger.issue(t, &x509.Certificate{DNSNames: names})}}, detail: "unknown authority"},
-		"wrong host":       {server: &tls.Config{Certificates: []tls.Certificate{ca.issue(t, &x509.Certificate{DNSNames: []string{"other.example.com"}})}}, detail: "not hooks.example.com"},
-		"wants ours":       {server: &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAnyClientCert}, detail: "certificate required"},
-		"wants ours, 1.2":  {server: &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12}, detail: "handshake failure"},
+		"good":          {server: &tls.Config{Certificates: []tls.Certificate{good}}},
+		"good, TLS 1.2": {server: &tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS12}},
+		"trailing dot": {server: &tls.Config{Certificates: []tls.Certificate{good}},
+			url: "https://HOOKS.example.com./"},
+		"also HTTP/2": {server: &tls.Config{Certificates: []tls.Certificate{good},
+			NextProtos: []string{"h2", "http/1.1"}}},
+		"TLS 1.1": {server: &tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10,
+			MaxVersion: tls.VersionTLS11}, detail: "protocol version"},
+		"another protocol": {server: &tls.Config{Certificates: []tls.Certificate{good}, NextProtos: []string{"imap"}},
+			detail: "no application protocol"},
+		"expired": {server: &tls.Config{Certificates: []tls.Certificate{ca.issue(t,
+			&x509.Certificate{DNSNames: names, NotAfter: time.Now().Add(-time.Hour)})}}, detail: "expired"},
+		"self-signed": {server: &tls.Config{Certificates: []tls.Certificate{new(authority).issue(t,
+			&x509.Certificate{DNSNames: names})}}, detail: "unknown authority"},
+		"wrong authority": {server: &tls.Config{Certificates: []tls.Certificate{stranger.issue(t,
+			&x509.Certificate{DNSNames: names})}}, detail: "unknown authority"},
+		"wrong host": {server: &tls.Config{Certificates: []tls.Certificate{ca.issue(t,
+			&x509.Certificate{DNSNames: []string{"other.example.com"}})}}, detail: "not hooks.example.com"},
+		"wants ours": {server: &tls.Config{Certificates: []tls.Certificate{good},
+			ClientAuth: tls.RequireAnyClientCert}, detail: "certificate required"},
+		"wants ours, 1.2": {server: &tls.Config{Certificates: []tls.Certificate{good},
+			ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12}, detail: "handshake failure"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := &recorder{to: serveTLS(t, test.server, wiretest.OKReply)}
@@ -128,8 +138,9 @@ func TestTLSFaults(t *testing.T) {
 		class  Class
 		detail string
 	}{
-		"plain HTTP":          {wiretest.Says("HTTP/1.1 400 Bad Request\r\n\r\n"), ClassTLS, "does not speak TLS"},
-		"closes":              {func(c net.Conn) { wiretest.CloseWrite(c); wiretest.WaitForEnd(c) }, ClassTLS, "ended the connection during the TLS handshake"},
+		"plain HTTP": {wiretest.Says("HTTP/1.1 400 Bad Request\r\n\r\n"), ClassTLS, "does not speak TLS"},
+		"closes": {func(c net.Conn) { wiretest.CloseWrite(c); wiretest.WaitForEnd(c) }, ClassTLS,
+			"ended the connection during the TLS handshake"},
 		"hanging handshake":   {wiretest.WaitForEnd, ClassTimeout, "no reply within 300ms (waiting for the TLS handshake)"},
 		"trickling handshake": {wiretest.Trickle("\x16\x03\x03\x40\x00", "x"), ClassTimeout, "TLS handshake"},
 	} {
@@ -138,10 +149,11 @@ func TestTLSFaults(t *testing.T) {
 				c.Read(make([]byte, 4<<10))
 				test.serve(c)
 			}
-			attempt(t, test.class == ClassTimeout, serve, func(t *testing.T, dial dialFunc, address string, timeout time.Duration) {
-				c := newClient(t, Config{AllowPrivate: true, Dial: dial})
-				_, err := c.Do(t.Context(), &Request{Target: mustTarget(t, c, "https://"+address), Timeout: timeout})
-				if e := wantClass(t, err, test.class); !strings.Contains(e.Error(), test.detail) || e.Sent || e.Phase != PhaseTLS {
+			attempt(t, test.class == ClassTimeout, serve, func(t *testing.T, at peer) {
+				c := newClient(t, Config{AllowPrivate: true, Dial: at.dial})
+				_, err := c.Do(t.Context(), &Request{Target: mustTarget(t, c, "https://"+at.address), Timeout: at.timeout})
+				if e := wantClass(t, err, test.class); !strings.Contains(e.Error(), test.detail) || e.Sent ||
+					e.Phase != PhaseTLS {
 					t.Errorf("got %v, sent %v, phase %s", e, e.Sent, e.Phase)
 				}
 			})
@@ -166,7 +178,8 @@ func TestTLSGarbage(t *testing.T) {
 			})
 			c := newClient(t, Config{AllowPrivate: true})
 			before := allocated()
-			_, err := c.Do(context.Background(), &Request{Target: mustTarget(t, c, "https://"+addr), Timeout: 20 * time.Second})
+			_, err := c.Do(context.Background(), &Request{Target: mustTarget(t, c, "https://"+addr),
+				Timeout: 20 * time.Second})
 			if e := wantClass(t, err, ClassTLS); e.Sent || e.Phase != PhaseTLS {
 				t.Errorf("got %v, sent %v, phase %s", e, e.Sent, e.Phase)
 			}
@@ -185,7 +198,7 @@ func TestTLSResumption(t *testing.T) {
 		Certificates:     []tls.Certificate{ca.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})},
 		VerifyConnection: func(s tls.ConnectionState) error { resumed <- s.DidResume; return nil },
 	}
-	addr := serveTLS(t, cfg, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+	addr := serveTLS(t, cfg, closingReply)
 	c := newClient(t, Config{AllowPrivate: true, RootCAs: ca.pool()})
 	for n := range 2 {
 		if _, err := post(c, mustTarget(t, c, "https://"+addr)); err != nil {

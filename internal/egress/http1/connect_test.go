@@ -38,13 +38,15 @@ func TestConnect(t *testing.T) {
 	} {
 		asked := make(chan *http.Request, 1)
 		c := answer(t, text, asked)
-		status, err := Connect(t.Context(), c, "hooks.example.com:443", "User-Agent: Us\r\nProxy-Authorization: Basic x\r\n")
+		status, err := Connect(t.Context(), c, "hooks.example.com:443",
+			"User-Agent: Us\r\nProxy-Authorization: Basic x\r\n")
 		c.Close()
 		var protocol ProtocolError
 		if status != want || (err != nil) != (want == 0) || err != nil && !errors.As(err, &protocol) {
 			t.Errorf("%q: got %d, %v; want %d", text, status, err, want)
 		}
-		if r := <-asked; r.Method != "CONNECT" || r.RequestURI != "hooks.example.com:443" || r.Host != "hooks.example.com:443" ||
+		if r := <-asked; r.Method != "CONNECT" || r.RequestURI != "hooks.example.com:443" ||
+			r.Host != "hooks.example.com:443" ||
 			r.UserAgent() != "Us" || r.Header.Get("Proxy-Authorization") != "Basic x" {
 			t.Errorf("the proxy was asked %+v", r)
 		}

@@ -29,7 +29,7 @@ const (
 	maxChunkOverhead = 16 << 10 // bytes of chunk extensions and padding
 )
 
-// A ProtocolError says why what a server sent is not HTTP/1.1 as this package accepts it.
+// A ProtocolError says why the bytes of a server are not HTTP/1.1 as this package accepts it.
 type ProtocolError string
 
 func (e ProtocolError) Error() string { return string(e) }

@@ -31,10 +31,12 @@ var wellFormed = []string{
 	"HTTP/1.1 503 Unavailable\r\nRetry-After: Sun, 22 Nov 2026 10:00:00 GMT\r\nConnection: close\r\n\r\n",
 	"HTTP/1.1 200 OK\r\nX-Folded: a\r\n  b\r\nContent-Length: 2\r\n\r\nok",
 	"HTTP/1.1 200 OK\r\nX-Empty:\r\nContent-Length: 2\r\n\r\nok",
-	"HTTP/1.1 200 OK\r\nContent-Security-Policy: " + strings.Repeat("default-src 'self'; ", 500) + "\r\nContent-Length: 2\r\n\r\nok",
+	"HTTP/1.1 200 OK\r\nContent-Security-Policy: " + strings.Repeat("default-src 'self'; ", 500) +
+		"\r\nContent-Length: 2\r\n\r\nok",
 	"HTTP/1.1 599 Odd\r\nContent-Type: " + strings.Repeat("x", 5000) + "\r\nContent-Length: 2\r\n\r\nok",
 	"HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" + strings.Repeat("x", 70000),
-	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n" + strings.Repeat("x", 0x11170) + "\r\n1\r\ny\r\n0\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11170\r\n" + strings.Repeat("x", 0x11170) +
+		"\r\n1\r\ny\r\n0\r\n\r\n",
 }
 
 func TestReplyAgreesWithNetHTTP(t *testing.T) {
@@ -72,8 +74,8 @@ func agree(t *testing.T, text, method string, keep int, reply *Reply, err error)
 	}
 }
 
-// FuzzReadReply: whatever a server sends, there is no panic, no more is kept than was asked for, and no more is read than
-// the bounds allow. If a reply is accepted whole, net/http reads the same status and body.
+// FuzzReadReply: whatever a server sends, there is no panic, no more is kept than was asked for, and no more is
+// read than the bounds allow. If a reply is accepted whole, net/http reads the same status and body.
 func FuzzReadReply(f *testing.F) {
 	for _, text := range wellFormed {
 		if len(text) < 1000 { // the fuzzer is slow with long ones
@@ -124,7 +126,8 @@ func FuzzReadReply(f *testing.F) {
 		if err != nil && (strings.Contains(err.Error(), "MIME header") || strings.Contains(err.Error(), "trailer")) {
 			return // net/http is stricter about trailers, which are dropped here
 		}
-		if err != nil || res.StatusCode != reply.Status || !bytes.HasPrefix(body, reply.Body) || len(body) > len(reply.Body) != reply.Truncated {
+		if err != nil || res.StatusCode != reply.Status || !bytes.HasPrefix(body, reply.Body) ||
+			len(body) > len(reply.Body) != reply.Truncated {
 			t.Errorf("got %d %q; net/http %d %q, %v", reply.Status, reply.Body, res.StatusCode, body, err)
 		}
 	})

@@ -47,12 +47,12 @@ type Error struct {
 func (e *Error) Error() string { return string(e.Phase) + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// An OpenFunc opens a connection. stream carries the bytes, and tcp is the TCP connection below it, or stream itself.
+// An OpenFunc opens a connection. stream carries the bytes, and tcp is the TCP connection below it, or stream
+// itself.
 type OpenFunc = func() (stream, tcp net.Conn, err error)
 
 // Do makes one exchange in the calling goroutine, by the deadline of req. It uses a pooled connection with the
-// key of req, or one that open returns: stream carries the bytes, and tcp is the connection below it, or stream
-// itself.
+// key of req, or else a new one that open returns.
 //
 // An error of open is returned as it is; every other error is an [*Error], or [net.ErrClosed] after Close. If
 // the error occurs within the body, the reply is returned too, with the part of the body that arrived.

@@ -48,7 +48,8 @@ func TestAppendHead(t *testing.T) {
 		"POST" + head + "User-Agent: Us\r\nContent-Length: 2\r\n\r\n": {Method: "POST", Body: []byte("{}")},
 		"PUT" + head + "User-Agent: Us\r\nContent-Length: 0\r\n\r\n":  {Method: "PUT"},
 		"GET" + head + "User-Agent: Us\r\n\r\n":                       {Method: "GET"},
-		"HEAD" + head + "User-Agent: Them\r\nX-A: b\r\n\r\n":          {Method: "HEAD", Header: []byte("User-Agent: Them\r\nX-A: b\r\n")},
+		"HEAD" + head + "User-Agent: Them\r\nX-A: b\r\n\r\n": {Method: "HEAD",
+			Header: []byte("User-Agent: Them\r\nX-A: b\r\n")},
 	} {
 		r.Head, r.UserAgent = head, "User-Agent: Us\r\n"
 		if got := string(r.appendHead(nil)); got != want {
@@ -62,7 +63,8 @@ func TestReplyFields(t *testing.T) {
 		"CONTENT-TYPE: application/problem+json\r\nContent-Length: 10\r\n\r\n0123456789")), time.Now)
 	for keep, body := range map[int]string{20: "0123456789", 4: "0123", 0: ""} {
 		reply, err := r.do(t.Context(), Request{Method: "POST", KeepBytes: keep})
-		if err != nil || reply.Status != 429 || reply.RetryAfter != "120" || reply.ContentType != "application/problem+json" ||
+		if err != nil || reply.Status != 429 || reply.RetryAfter != "120" ||
+			reply.ContentType != "application/problem+json" ||
 			string(reply.Body) != body || reply.Truncated != (len(body) < 10) {
 			t.Errorf("keep %d: got %+v, %v", keep, reply, err)
 		}
@@ -77,7 +79,8 @@ func TestReplyHeader(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nx-a:  one \r\nX-A: two\r\nContent-Length: 2\r\n\r\nok")), time.Now)
 	for _, want := range []bool{true, false} {
 		reply, err := r.do(t.Context(), Request{Method: "POST", KeepHeader: want})
-		if err != nil || (reply.Header != nil) != want || want && strings.Join(reply.Header.Values("X-A"), ",") != "one,two" {
+		if err != nil || (reply.Header != nil) != want || want &&
+			strings.Join(reply.Header.Values("X-A"), ",") != "one,two" {
 			t.Errorf("got %+v, %v", reply, err)
 		}
 	}
@@ -190,7 +193,8 @@ func TestStaleConnectionIsReplaced(t *testing.T) {
 	}
 }
 
-// TestClosedByPeer: a connection that the server closed while it was idle is noticed before anything is sent on it.
+// TestClosedByPeer: a connection that the server closed while it was idle is noticed before anything is sent on
+// it.
 func TestClosedByPeer(t *testing.T) {
 	now := wiretest.NewClock()
 	closed := make(chan bool)
@@ -219,8 +223,8 @@ func TestClosedByPeer(t *testing.T) {
 	}
 }
 
-// TestNothingIsSentTwice: a server that closes the connection after a request may have acted on it. The transport does
-// not send the request again.
+// TestNothingIsSentTwice: a server that closes the connection after a request may have acted on it. The
+// transport does not send the request again.
 func TestNothingIsSentTwice(t *testing.T) {
 	var requests atomic.Int32
 	r := newRig(t, wiretest.Serve(t, func(_ int, c net.Conn) {
@@ -245,7 +249,8 @@ func TestNothingIsSentTwice(t *testing.T) {
 	}
 }
 
-// TestContextAfterwards: a context that ends right after the reply leaves the connection usable for the next request.
+// TestContextAfterwards: a context that ends right after the reply leaves the connection usable for the next
+// request.
 func TestContextAfterwards(t *testing.T) {
 	r := newRig(t, wiretest.Serve(t, wiretest.Replies(wiretest.OKReply)), time.Now)
 	for n := range 20 {
@@ -258,17 +263,20 @@ func TestContextAfterwards(t *testing.T) {
 	}
 }
 
-// TestOpen: an error of the function that opens connections is returned as it is, and a closed transport opens none.
+// TestOpen: an error of the function that opens connections is returned as it is, and a closed transport opens
+// none.
 func TestOpen(t *testing.T) {
 	r := newRig(t, "", time.Now)
 	failed := errors.New("no connection")
-	_, err := r.Do(t.Context(), &Request{Method: "POST"}, func() (stream, tcp net.Conn, err error) { return nil, nil, failed })
+	_, err := r.Do(t.Context(), &Request{Method: "POST"},
+		func() (stream, tcp net.Conn, err error) { return nil, nil, failed })
 	if err != failed {
 		t.Errorf("got %v", err)
 	}
 	r.Close()
 	near, far := net.Pipe()
-	_, err = r.Do(t.Context(), &Request{Method: "POST"}, func() (stream, tcp net.Conn, err error) { return near, near, nil })
+	_, err = r.Do(t.Context(), &Request{Method: "POST"},
+		func() (stream, tcp net.Conn, err error) { return near, near, nil })
 	if !errors.Is(err, net.ErrClosed) {
 		t.Errorf("a closed transport: %v", err)
 	}

@@ -1,5 +1,5 @@
-// Package wiretest has servers for tests of HTTP on the wire: well-behaved ones, broken ones and hostile ones. They
-// write exactly the bytes that a test gives, over TCP or, for tests with a clock of their own, over pipes.
+// Package wiretest has servers for tests of HTTP on the wire: well-behaved ones, broken ones and hostile ones.
+// They write exactly the bytes that a test gives, over TCP or, for tests with a clock of their own, over pipes.
 package wiretest
 
 import (
@@ -17,8 +17,8 @@ import (
 // OKReply is the reply of a server that has nothing to say.
 const OKReply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-// Serve accepts connections on loopback until the test ends. It hands each, with its number from 0, to handle, and
-// closes it afterwards. It returns "127.0.0.1:port".
+// Serve accepts connections on loopback until the test ends. It hands each, with its number from 0, to handle,
+// and closes it afterwards. It returns "127.0.0.1:port".
 func Serve(t testing.TB, handle func(n int, c net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -42,9 +42,11 @@ func Serve(t testing.TB, handle func(n int, c net.Conn)) string {
 	return l.Addr().String()
 }
 
-// Pipes returns a function like [net.Dialer.DialContext] whose connections lead to handle by a pipe. In a bubble of
-// testing/synctest, deadlines of a pipe follow the clock of the bubble. The test waits for handle at its end.
-func Pipes(t testing.TB, handle func(c net.Conn)) func(ctx context.Context, network, address string) (net.Conn, error) {
+// Pipes returns a function like [net.Dialer.DialContext] whose connections lead to handle by a pipe. In a
+// bubble of testing/synctest, deadlines of a pipe follow the clock of the bubble. The test waits for handle at
+// its end.
+func Pipes(t testing.TB, handle func(c net.Conn)) func(ctx context.Context, network, address string) (net.Conn,
+	error) {
 	var running sync.WaitGroup
 	t.Cleanup(running.Wait)
 	return func(context.Context, string, string) (net.Conn, error) {

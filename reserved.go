@@ -46,7 +46,7 @@ const MaxHeaderValueBytes = 8 << 10
 // repeat the value.
 func CheckHeader(name, value string) error {
 	switch {
-	case !isToken(name):
+	case !HeaderName(name):
 		return errors.New("a header name consists of letters, digits and !#$%&'*+-.^_`|~")
 	case ReservedHeader(name):
 		return fmt.Errorf("header %s is reserved: Bellhop sets it, or it must not be sent; choose another name", name)
@@ -61,8 +61,8 @@ func CheckHeader(name, value string) error {
 	return nil
 }
 
-// isToken reports whether s is a token in the sense of RFC 9110, section 5.6.2.
-func isToken(s string) bool {
+// HeaderName reports whether s can be the name of a header: a token in the sense of RFC 9110, section 5.6.2.
+func HeaderName(s string) bool {
 	for i := range len(s) {
 		b := s[i]
 		if !('a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0) {

@@ -2,32 +2,76 @@ package provider
 
 import (
 	"context"
+	"io"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// An Action is work that a destination can do here: where others send an event, one of such a type does that work for
-// it. Its lane, attempts, retries and replays are those of any destination; it has no URL, handshake or batch.
+// An Action is work that a destination can do here, where destinations of other types send the event somewhere. Its lane,
+// attempts, retries and replays are those of any destination; it has no URL, handshake or batch.
 type Action interface {
-	// Info is constant. Its Name is the type of such destinations, its SendSettings are theirs; Schedule, Rate and
-	// Concurrency hold where they do not say; Errors are how an attempt may end, beside "timeout".
+	// Info is constant. Its Name is the type of such destinations, and its SendSettings are their settings. Schedule,
+	// Rate, Concurrency, MaxTimeout and Errors are the action's too.
 	Info() Info
 	// OpenAction checks d once, when it is saved or loaded. Its errors are bellhop.CodeInvalid with paths within the
-	// destination: "settings.command", or "type" where this server may not do such work.
-	OpenAction(env Env, d bellhop.Destination) (Performer, error)
+	// destination: "settings.command", or "type" if this server may not do such work.
+	OpenAction(env ActionEnv, d bellhop.Destination) (Performer, error)
 }
 
 // A Performer does the work of one destination. It is safe for concurrent use.
 type Performer interface {
-	// Perform does it for ev, which stays as it is. When ctx ends it returns soon, and leaves nothing running.
+	// Perform makes one attempt for ev, which it must not change. When ctx ends, Perform returns soon and leaves nothing
+	// running. at.Progress is what an earlier attempt of the same delivery has saved.
+	//
+	// An attempt may be repeated although it succeeded, because the server stopped before it had recorded the result. So
+	// an action that must not do its work twice makes it repeatable: by the delivery's id, by its progress, or by the
+	// ProviderID of the events that it publishes.
 	Perform(ctx context.Context, ev *bellhop.Event, at AttemptInfo) ActionResult
 }
 
-// An ActionResult is the result of one attempt at an action.
+// ActionEnv is what an action may use of the world. A field that is nil says that this server does not offer it; an
+// action that needs it reports so in OpenAction.
+type ActionEnv struct {
+	Env
+
+	// Files keeps bytes that outlive the attempt. Nil: this server keeps no files.
+	Files Files
+
+	// Publish hands a new event to the gateway, which stores it, matches it and delivers it like any other, and links it
+	// to its cause: the event that the attempt is for. ev has what a [Receipt]'s events have; its ProviderID, if there is
+	// one, makes publishing repeatable, since the gateway takes an event with a known ProviderID for a repeat. Publish
+	// returns the id of the stored event, which for a repeat is the id of the first. A nil error means that the event is
+	// on disk. Nil: this server takes no events from actions.
+	Publish func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error)
+}
+
+// Files keeps the bytes that actions fetch or make, such as recordings. It is safe for concurrent use, except that one
+// file has one writer at a time. A name is a relative path with "/" between its parts, of which none is "", "." or "..".
+type Files interface {
+	// Write appends the bytes of r to the file called name, which has offset bytes; offset 0 creates it, or empties it.
+	// It returns the new size: all bytes up to there are durable, even if there is an error too. So an attempt that was
+	// cut off saves the size as its progress, and the next attempt goes on from there.
+	Write(ctx context.Context, name string, offset int64, r io.Reader) (size int64, err error)
+	// Open returns the bytes of the file called name from offset on. The error is bellhop.CodeNotFound if there is none.
+	Open(ctx context.Context, name string, offset int64) (io.ReadCloser, error)
+	// Remove removes the file called name. It is not an error if there is none.
+	Remove(ctx context.Context, name string) error
+}
+
+// An ActionResult is the result of one attempt at an action. The zero value is success.
 type ActionResult struct {
-	Error  string // "" when it is done, else why it is not: one of a few short codes, such as "exit"
-	Detail string // the error in words; never a secret
-	Reply  []byte // what it said, kept with the attempt: at most bellhop.MaxReplyBytes
-	Cut    bool   // ctx ended before the work did; Error and Detail need not say so
-	Final  bool   // trying again cannot help
+	Error  string // "" on success; else one of Info.Errors, such as "exit"
+	Detail string // the error in words, without secrets
+	Reply  []byte // the beginning of the output, kept with the attempt: at most bellhop.MaxReplyBytes
+	Cut    bool   // ctx ended before the work did; Error and Detail may then be ""
+	Final  bool   // the attempt failed, and another one would fail too
+
+	// Continue is set if the work is neither done nor failed: another attempt begins at that time. It uses up no try of
+	// the retry schedule, and does not count against the destination. Error is "" then.
+	Continue time.Time
+
+	// Progress is saved with the record of this attempt, whatever its result, for the next one: at most
+	// bellhop.MaxProgressBytes. Nil keeps what an earlier attempt has saved; an empty slice that is not nil clears it.
+	Progress []byte
 }

@@ -8,13 +8,14 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
 
-// DecodeSettings reads raw strictly into v, a pointer to a struct with json tags: an unknown or repeated key,
-// or a value of another type, is a bellhop.CodeInvalid error with the key as its path. Empty raw is {}.
+// DecodeSettings reads raw strictly into v, a pointer to a struct with json tags. An unknown or repeated key, or a value
+// of another type, is a bellhop.CodeInvalid error with the key as its path. Empty raw is {}.
 func DecodeSettings(raw json.RawMessage, v any) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		raw = json.RawMessage("{}")
@@ -40,7 +41,7 @@ func DecodeSettings(raw json.RawMessage, v any) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrong):
-		if strings.HasPrefix(wrong.Value, "number ") { // which follows
+		if strings.HasPrefix(wrong.Value, "number ") { // the number itself follows: do not repeat it
 			return bellhop.Invalid(wrong.Field, "must be "+plainType(wrong.Type)+" within its bounds")
 		}
 		return bellhop.Invalid(wrong.Field, fmt.Sprintf("must be %s, not a %s", plainType(wrong.Type), wrong.Value))
@@ -50,7 +51,7 @@ func DecodeSettings(raw json.RawMessage, v any) error {
 	return bellhop.Invalid("", "cannot be read")
 }
 
-// OneOf reads the setting at path, one of choices by name; "" is standard, which may be "" too. Its error is
+// OneOf reads the setting at path, which names one of choices; "" is standard, which may be "" too. Its error is
 // bellhop.CodeInvalid.
 func OneOf(path, text, standard string, choices ...string) (string, error) {
 	switch {
@@ -90,13 +91,13 @@ func plainType(t reflect.Type) string {
 	return "a text"
 }
 
-// Secrets is one secret or, where it is being rotated, several: a string or a list of strings in JSON.
+// Secrets is one secret or, while it is being rotated, several: a string or a list of strings in JSON.
 type Secrets []string
 
-// MaxSecrets bounds how many secrets of a source are tried.
+// MaxSecrets bounds how many secrets a source has at a time.
 const MaxSecrets = 4
 
-// UnmarshalJSON reads a string or a list of strings. It does not echo what it reads.
+// UnmarshalJSON reads a string or a list of strings. Its error does not repeat the input.
 func (s *Secrets) UnmarshalJSON(b []byte) error {
 	var one string
 	if json.Unmarshal(b, &one) == nil {
@@ -111,7 +112,7 @@ func (s *Secrets) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Check reports as a [bellhop.CodeInvalid] error at path that there is no secret, one too many, or an empty one.
+// Check returns a [bellhop.CodeInvalid] error at path if there is no secret, an empty one, or more than MaxSecrets.
 func (s Secrets) Check(path string) error {
 	switch {
 	case len(s) == 0:
@@ -138,7 +139,7 @@ func (s Secrets) CheckOne(path string) error {
 	return s.Check(path)
 }
 
-// Bytes returns the bytes of each secret's text, for systems to which they are the key.
+// Bytes returns the bytes of each secret's text, for systems that use the text itself as the key.
 func (s Secrets) Bytes() [][]byte {
 	keys := make([][]byte, len(s))
 	for i, text := range s {
@@ -147,8 +148,8 @@ func (s Secrets) Bytes() [][]byte {
 	return keys
 }
 
-// ReadSecrets checks secrets and returns what read makes of each, for systems to which their text stands for a key of
-// another kind. Errors are those of [Secrets.Check], and those of read under the path of the secret.
+// ReadSecrets checks secrets and returns the key that read makes of each, for systems whose secrets are keys in an encoded
+// form. Its errors are those of [Secrets.Check], and those of read under the path of the secret.
 func ReadSecrets[K any](path string, secrets Secrets, read func(text string) (K, error)) ([]K, error) {
 	if err := secrets.Check(path); err != nil {
 		return nil, err
@@ -165,10 +166,29 @@ func ReadSecrets[K any](path string, secrets Secrets, read func(text string) (K,
 	return keys, bellhop.Join("", errs...)
 }
 
-// Path is the path of the i-th secret: path itself where there is only one.
+// Path returns the path of the i-th secret: path itself if there is only one.
 func (s Secrets) Path(path string, i int) string {
 	if len(s) == 1 {
 		return path
 	}
 	return fmt.Sprintf("%s[%d]", path, i)
+}
+
+// Bounds of a tolerance. None of them switches the check off.
+const (
+	MinTolerance = time.Second
+	MaxTolerance = time.Hour
+)
+
+// Tolerance reads the setting at path that says how far the time of a request may be from ours, either way: a length of
+// time such as "5m", from 1 s to 1 h; "" is standard. Its error is bellhop.CodeInvalid.
+func Tolerance(path, text string, standard time.Duration) (time.Duration, error) {
+	if text == "" {
+		return standard, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < MinTolerance || d > MaxTolerance {
+		return 0, bellhop.Invalid(path, `use a length of time from "1s" to "1h", such as "5m"`)
+	}
+	return d, nil
 }

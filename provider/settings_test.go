@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
 )
@@ -62,5 +63,18 @@ func TestCheckOne(t *testing.T) {
 func TestSecretBytes(t *testing.T) {
 	if got := (provider.Secrets{"é", "whsec_a"}).Bytes(); len(got) != 2 || string(got[0]) != "é" || string(got[1]) != "whsec_a" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestTolerance(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": time.Minute, "1s": time.Second, "5m": 5 * time.Minute, "1h": time.Hour} {
+		if got, err := provider.Tolerance("tolerance", text, time.Minute); got != want || err != nil {
+			t.Errorf("%q: got %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"0", "0s", "-1s", "999ms", "1h1s", "300", "5 m", "soon", "9999999h", "1e3s"} {
+		if got, err := provider.Tolerance("tolerance", text, time.Minute); err == nil {
+			t.Errorf("%q: got %v", text, got)
+		}
 	}
 }

@@ -72,7 +72,7 @@ func showProvider(e *env, p provider.Provider) error {
 	info, guide := p.Info(), provider.GuideOf(p)
 	fmt.Fprintf(e.stdout, "%s: %s\n%s\n%s\n", info.Name, info.Title, info.Summary, strings.Join(info.Links, "\n"))
 	of := map[bool]string{false: "of a source", true: "of a source, and for bellhop send"}
-	_, calls := p.(provider.Caller)
+	calls := provider.EmulationOf(p).OfSource
 	if err := showSettings(e, of[calls], info.Settings, guide.Setup, sourceCommand(p)); err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func (p *page) sending() {
 	p.line("")
 	p.settings(p.info.SendSettings)
 	p.line("\nWhere a destination says nothing, %s.", strings.Join(manners(p.provider), "; "))
-	if _, ok := p.provider.(provider.Caller); ok {
+	if provider.EmulationOf(p.provider).OfSource {
 		p.line("To call as %s itself does, with the settings of a source (a destination sends what it takes):\n", p.info.Title)
 	} else {
 		p.line("To try a receiver out from the command line:\n")

@@ -5,9 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -98,28 +95,27 @@ func send(ctx context.Context, e *env, name string, f sendFlags) error {
 	return nil
 }
 
-// openRenderer opens what makes the provider's own calls.
-func openRenderer(p provider.Provider, env provider.Env, settings json.RawMessage) (renderer provider.Renderer, err error) {
-	if caller, ok := p.(provider.Caller); ok {
-		renderer, err = caller.OpenCaller(env, settings)
-	} else if sender, ok := p.(provider.Sender); ok {
-		renderer, err = sender.OpenSender(env, settings)
-	} else {
+// openRenderer opens the Renderer of the system's own requests.
+func openRenderer(p provider.Provider, env provider.Env, settings json.RawMessage) (provider.Renderer, error) {
+	emulation := provider.EmulationOf(p)
+	if emulation.Open == nil {
 		return nil, wrongUsage("%s only receives; 'bellhop providers' says which providers send", p.Info().Name)
 	}
+	renderer, err := emulation.Open(env, settings)
 	if err != nil {
 		return nil, wrongSettings(p.Info(), err)
 	}
 	return renderer, nil
 }
 
-// render puts an event into a request. A body that the provider itself would send, of one event or several, becomes
-// what it was made of first, so that it goes out as it is; what cannot go in one request goes in several.
+// render puts an event into a request. If its body is one that the provider itself would send, with one event or several,
+// these events are rendered, so that each goes out as it is: in one request if the renderer can do that, else one by one.
 func render(ctx context.Context, p provider.Provider, renderer provider.Renderer, ev *bellhop.Event, at provider.AttemptInfo) (messages []provider.OutboundRequest, err error) {
-	events, err := ownEvents(ctx, p, ev)
+	own, err := provider.EmulationOf(p).OwnEvents(ctx, ev.ContentType, ev.Body)
 	if err != nil {
 		return nil, err
 	}
+	events := asReceived(own, ev)
 	if len(events) == 0 {
 		events = []*bellhop.Event{ev}
 	}
@@ -135,29 +131,6 @@ func render(ctx context.Context, p provider.Provider, renderer provider.Renderer
 		messages = append(messages, m)
 	}
 	return messages, nil
-}
-
-// ownEvents are the events that a source of the provider would make of ev's body, if such a source can do without a
-// proof; none if it would make nothing of it. It is an error if the body is the provider's own and cannot be sent so.
-func ownEvents(ctx context.Context, p provider.Provider, ev *bellhop.Event) ([]*bellhop.Event, error) {
-	receiver, err := p.Open(provider.Env{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, []byte(`{"unauthenticated":true}`))
-	if err != nil {
-		return nil, nil
-	}
-	for _, contentType := range append([]string{ev.ContentType}, p.Info().MediaTypes...) {
-		receipt, err := receiver.Receive(ctx, &provider.Request{Method: http.MethodPost, Target: "/", Header: http.Header{"Content-Type": {contentType}}, Body: ev.Body})
-		switch {
-		case errors.Is(err, provider.ErrUnavailable):
-			return nil, fmt.Errorf("the body is one of %s's own, and cannot be read without its secrets, so that it cannot be sent: %w", p.Info().Title, err)
-		case receipt.Reply != nil:
-			return nil, fmt.Errorf("the body is a handshake of %s; make one with --handshake", p.Info().Title)
-		case len(receipt.Events) > 0 && len(receipt.Refused) > 0:
-			return nil, fmt.Errorf("the body is one of %s's own, but for item %d: %w", p.Info().Title, receipt.Refused[0].Index, receipt.Refused[0].Err)
-		case len(receipt.Events) > 0:
-			return asReceived(receipt.Events, ev), nil
-		}
-	}
-	return nil, nil
 }
 
 // asReceived gives items, which are parts of ev, what a source would.
@@ -186,8 +159,8 @@ func (f *sendFlags) event(e *env, env provider.Env, p provider.Provider) (*bellh
 		}
 	}
 	ev.Body = []byte(`{"message":"a test event, sent by bellhop"}`)
-	if tester, ok := p.(provider.Tester); ok {
-		ev.Body = tester.TestBody(now)
+	if test := provider.EmulationOf(p).TestBody; test != nil {
+		ev.Body = test(now)
 	}
 	if f.file != "" {
 		var err error

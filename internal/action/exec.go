@@ -28,7 +28,7 @@ func (Exec) Info() provider.Info {
 }
 
 // OpenAction checks d's settings, and that the command is there.
-func (x Exec) OpenAction(_ provider.Env, d bellhop.Destination) (provider.Performer, error) {
+func (x Exec) OpenAction(_ provider.ActionEnv, d bellhop.Destination) (provider.Performer, error) {
 	if !x.Allowed {
 		return nil, bellhop.Invalid("type", "exec is off, for it runs commands as the server's user; whoever starts the server permits it with --allow-exec")
 	}

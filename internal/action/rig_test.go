@@ -41,7 +41,7 @@ func open(t testing.TB, command []string, more ...any) provider.Performer {
 	for i := 0; i < len(more); i += 2 {
 		settings[more[i].(string)] = more[i+1]
 	}
-	p, err := allowed.OpenAction(provider.Env{}, destination(t, settings))
+	p, err := allowed.OpenAction(provider.ActionEnv{}, destination(t, settings))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func TestSettings(t *testing.T) {
 		`{"command":["true"],"env":{"A":1}}`:                    "settings.env",
 		`{"command":["true"],"env":{"A":` + string(long) + `}}`: "settings.env: too long",
 	} {
-		_, err := allowed.OpenAction(provider.Env{}, bellhop.Destination{Settings: json.RawMessage(settings)})
+		_, err := allowed.OpenAction(provider.ActionEnv{}, bellhop.Destination{Settings: json.RawMessage(settings)})
 		var invalid *bellhop.Error
 		if (err == nil) != (want == "") || err != nil && (!errors.As(err, &invalid) || !strings.HasPrefix(err.Error(), want)) {
 			t.Errorf("%.80s: %v, want %s", settings, err, want)
@@ -60,7 +60,7 @@ func TestSettings(t *testing.T) {
 
 // TestOff: without the server's permission nothing opens, however good it is, and the refusal says what permits it.
 func TestOff(t *testing.T) {
-	_, err := Exec{Lookup: os.LookupEnv}.OpenAction(provider.Env{}, destination(t, map[string]any{"command": []string{"true"}}))
+	_, err := Exec{Lookup: os.LookupEnv}.OpenAction(provider.ActionEnv{}, destination(t, map[string]any{"command": []string{"true"}}))
 	if err == nil || !strings.HasPrefix(err.Error(), "type: ") || !strings.Contains(err.Error(), "--allow-exec") {
 		t.Error(err)
 	}
@@ -73,7 +73,7 @@ func TestFoundInItsOwnFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", ".")
-	_, err := allowed.OpenAction(provider.Env{}, destination(t, map[string]any{"command": []string{"paid"}}))
+	_, err := allowed.OpenAction(provider.ActionEnv{}, destination(t, map[string]any{"command": []string{"paid"}}))
 	if err == nil || !strings.HasPrefix(err.Error(), "settings.command[0]: is found only in the folder") {
 		t.Error(err)
 	}

@@ -390,9 +390,9 @@ func (lock) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error)
 	return nil, settings.Key.Check("key")
 }
 
-// TestBody is what Lock tries a receiver with.
-func (lock) TestBody(at time.Time) []byte {
-	return []byte(`{"lock":"` + at.Format(time.TimeOnly) + `"}`)
+// Emulation has the message by which Lock tries a receiver.
+func (lock) Emulation() provider.Emulation {
+	return provider.Emulation{TestBody: func(at time.Time) []byte { return []byte(`{"lock":"` + at.Format(time.TimeOnly) + `"}`) }}
 }
 
 // shy is a provider whose receivers are asked first.

@@ -73,10 +73,11 @@ func (s *server) testDestination(ctx context.Context, in *one) (*bodyOf[Trial], 
 func (s *server) testEvent(d bellhop.Destination) bellhop.Event {
 	now := s.Env.Now()
 	ev := bellhop.Event{Type: "bellhop.test", Subject: d.Name, Time: now, ContentType: "application/json"}
-	p, _ := s.provider(d.Type)
-	if tester, ok := p.(provider.Tester); ok {
-		ev.Body = tester.TestBody(now)
-		return ev
+	if p, ok := s.provider(d.Type); ok {
+		if test := provider.EmulationOf(p).TestBody; test != nil {
+			ev.Body = test(now)
+			return ev
+		}
 	}
 	ev.Body, _ = json.Marshal(map[string]any{"message": "a test event, sent by Bellhop", "destination": d.Name, "sent_at": Time(now)})
 	return ev

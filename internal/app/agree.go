@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/api"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // agree is called by a receiver that was asked whether it wants to be delivered to and says yes later, or by a person
@@ -44,20 +44,15 @@ func (a *App) agree(w http.ResponseWriter, r *http.Request) {
 	status(w, http.StatusOK, "agreed")
 }
 
-// allowedRate reads how many requests a minute the receiver allows; nil where it does not say, and the zero Rate for "*",
-// which is any.
+// allowedRate reads the rate that the receiver allows; nil if it does not say, and the zero Rate for any.
 func allowedRate(h http.Header) (*bellhop.Rate, error) {
-	switch text := h.Get("WebHook-Allowed-Rate"); text {
-	case "":
-		return nil, nil
-	case "*":
-		return &bellhop.Rate{}, nil
-	default:
-		n, err := strconv.ParseUint(text, 10, 31)
-		if err != nil || n == 0 {
-			return nil, errors.New("WebHook-Allowed-Rate must be a number of requests a minute, or *")
-		}
-		rate := bellhop.PerSecond(float64(n) / 60)
-		return &rate, nil
+	perMinute, given, err := provider.AllowedRate(h)
+	if err != nil || !given {
+		return nil, err
 	}
+	rate := bellhop.Rate{}
+	if perMinute > 0 {
+		rate = bellhop.PerSecond(float64(perMinute) / 60)
+	}
+	return &rate, nil
 }

@@ -24,7 +24,7 @@ func (e *Engine) openAction(dst *destination, a provider.Action) (_ *destination
 		batchErr = bellhop.Invalid("batch", "an action takes events one at a time; leave it out")
 	}
 	dst.matcher, matchErr = match.Compile(dst.Match)
-	dst.performer, actionErr = a.OpenAction(e.opts.Env, dst.Destination)
+	dst.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: e.opts.Env}, dst.Destination)
 	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, e.checkHandshake(dst.Destination), batchErr,
 		dst.deliveryError(append([]string{string(egress.ClassTimeout)}, a.Info().Errors...))); err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func (*chore) Info() provider.Info {
 	return provider.Info{Name: "chore", SendSettings: []provider.Setting{}, Errors: []string{"exit"}}
 }
 
-func (c *chore) OpenAction(_ provider.Env, d bellhop.Destination) (provider.Performer, error) {
+func (c *chore) OpenAction(_ provider.ActionEnv, d bellhop.Destination) (provider.Performer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.do == nil {

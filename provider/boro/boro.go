@@ -21,7 +21,6 @@ package boro
 import (
 	"encoding/json"
 	"strings"
-	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -32,12 +31,12 @@ import (
 type Provider struct{}
 
 var (
-	_ provider.Sender = Provider{}
-	_ provider.Tester = Provider{}
+	_ provider.Sender   = Provider{}
+	_ provider.Emulator = Provider{}
 )
 
-// TestBody implements [provider.Tester].
-func (Provider) TestBody(at time.Time) []byte { return TestMessage(at) }
+// Emulation implements [provider.Emulator].
+func (Provider) Emulation() provider.Emulation { return provider.Emulation{TestBody: TestMessage} }
 
 type settings struct {
 	ProfileID         string           `json:"profile_id"`

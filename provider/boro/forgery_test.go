@@ -74,7 +74,7 @@ var forgeries = []struct {
 	{name: "B11 a body for an empty one", before: setBody(""), after: setBody(body), want: signature.ErrMismatch},
 	{name: "B11 a body for an empty one, no hash", before: setBody(""),
 		after: func(req *provider.Request) { setBody(body)(req); req.Header.Del(boro.HashHeader) },
-		want: signature.ErrMismatch},
+		want:  signature.ErrMismatch},
 	{name: "B12 content type changed", after: set("Content-Type", "text/plain"), want: signature.ErrMismatch},
 	{name: "B12 content type, parameter lost", before: set("Content-Type", "application/json; charset=utf-8"),
 		after: set("Content-Type", "application/json"), want: signature.ErrMismatch},
@@ -124,8 +124,10 @@ var forgeries = []struct {
 	{name: "G12 cut", after: func(req *provider.Request) { cut(req, 1) }, want: signature.ErrMalformed},
 	{name: "G16 only padding", after: set("Authorization", "APIAuth-HMAC-SHA256 265:===="),
 		want: signature.ErrMalformed},
-	{name: "G39 key not decoded", after: func(req *provider.Request) { resign(req, profile,
-		textAsHex(newKey(0))) }, want: signature.ErrMismatch},
+	{name: "G39 key not decoded", after: func(req *provider.Request) {
+		resign(req, profile,
+			textAsHex(newKey(0)))
+	}, want: signature.ErrMismatch},
 	{name: "G39 key not decoded, as set", settings: values{"key_encoding": "raw"},
 		after: func(req *provider.Request) { resign(req, profile, textAsHex(newKey(0))) }},
 	{name: "G39 key not decoded, as may be", settings: values{"key_encoding": "auto"},

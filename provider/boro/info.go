@@ -64,7 +64,7 @@ func credentialSettings(toSend bool) []provider.Setting {
 			Doc: "The id of the notification profile in Boro. Required, unless requests are not signed."},
 		{Name: "secret_key", Title: "Secret key", Secret: true,
 			Example: "b4c5d2f0a1e89376245b8c7d6e9f0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b",
-			Doc: "The secret key of the profile, in hex. Required, unless requests are not signed." + many},
+			Doc:     "The secret key of the profile, in hex. Required, unless requests are not signed." + many},
 		{Name: "key_encoding", Title: "Encoding of the key", Example: "raw",
 			Doc: "The encoding of the secret key: hex, or raw if its characters are the key." + auto + " Default: hex."},
 	}

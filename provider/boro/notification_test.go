@@ -25,11 +25,11 @@ func TestParse(t *testing.T) {
 	want := boro.Notification{
 		Version: "1.1", SequenceID: "666", ReferenceNumber: "9300211", Project: "Contoso Broadcast", Probe: "Probe North 2",
 		Task: "News DASH", TaskURI: "http://origin.example.net:8080/live/news.mpd",
-			SubtaskURI: "http://origin.example.net:8080/live/news_1080p",
+		SubtaskURI:         "http://origin.example.net:8080/live/news_1080p",
 		SubtaskDescription: "video(news_1080p 6 Mb/s: 1920x1080, avc1.640028)", Trigger: "Timestamp Discontinuity",
-			Status: boro.StatusCleared,
-		Level: "major", Time: "2026-11-22T15:16:38.849+07:00", TimeEnd: "2026-11-22T15:16:39.743+07:00",
-			Duration: "1 s", Profile: "Night shift", Count: "3",
+		Status: boro.StatusCleared,
+		Level:  "major", Time: "2026-11-22T15:16:38.849+07:00", TimeEnd: "2026-11-22T15:16:39.743+07:00",
+		Duration: "1 s", Profile: "Night shift", Count: "3",
 		Links: []boro.Link{
 			{Type: "task", Href: "http://boro.example.com/projects/7/apps/41/tasks/9001"},
 			{Type: "subtask", Href: "http://boro.example.com/projects/7/apps/41/tasks/9002"},

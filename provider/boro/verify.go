@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -188,7 +187,7 @@ func readHeaders(custom map[string]string) (http.Header, error) {
 // unfit returns the reason why a custom header cannot be sent, or "".
 func unfit(name, value string) string {
 	switch {
-	case len(name) > 100 || !provider.HeaderName(name):
+	case len(name) > 100 || !bellhop.HeaderName(name):
 		return "a header name consists of up to 100 letters, digits and !#$%&'*+-.^_`|~"
 	case bellhop.ReservedHeader(name) || slices.Contains(ownHeaders, strings.ToLower(name)):
 		return name + " is reserved: Bellhop sets it, or it must not be sent; choose another name"

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -61,7 +60,7 @@ func grant(asked []string, most int) (string, error) {
 	n := 0
 	if len(asked) > 0 {
 		var ok bool
-		if n, ok = readRate(asked[0]); !ok || len(asked) > 1 {
+		if n, ok = provider.WebHookRate(asked[0]); !ok || len(asked) > 1 {
 			return "", fmt.Errorf("%w: WebHook-Request-Rate is no number of requests a minute, or there twice", provider.ErrBody)
 		}
 	}
@@ -72,18 +71,6 @@ func grant(asked []string, most int) (string, error) {
 		return "*", nil
 	}
 	return strconv.Itoa(n), nil
-}
-
-// maxRate is the highest rate that is read or granted.
-const maxRate = 999_999_999
-
-// readRate reads a whole number from 1 to 999999999.
-func readRate(text string) (n int, ok bool) {
-	if text == "" || len(text) > 9 || strings.Trim(text, "0123456789") != "" {
-		return 0, false
-	}
-	n, _ = strconv.Atoi(text)
-	return n, n > 0
 }
 
 // dnsName reports whether text can be the name of a sender: no scheme, no port, nothing that does not stand in names.

@@ -56,21 +56,12 @@ func readConsent(status int, h http.Header, origin string, asked int) (provider.
 	case len(allowed) > 1 || allowed[0] != "*" && !strictjson.EqualFold(allowed[0], origin):
 		return provider.HandshakeResult{}, errors.New("answered with a WebHook-Allowed-Origin that is not settings.origin")
 	}
-	rate, err := readGranted(h.Values(AllowedRateHeader), asked)
-	return provider.HandshakeResult{Rate: float64(rate) / 60}, err
-}
-
-// readGranted returns how many requests a minute are allowed; 0 is any. Who does not say allows what was asked for.
-func readGranted(values []string, asked int) (int, error) {
-	if len(values) == 0 {
-		return asked, nil
+	rate, given, err := provider.AllowedRate(h)
+	if err != nil {
+		return provider.HandshakeResult{}, fmt.Errorf("answered with a wrong rate: %w", err)
 	}
-	if len(values) == 1 && values[0] == "*" {
-		return 0, nil
+	if !given { // then what was asked for is allowed
+		rate = asked
 	}
-	granted, ok := readRate(values[0])
-	if !ok || len(values) > 1 {
-		return 0, errors.New("answered with a WebHook-Allowed-Rate that is neither a number nor *")
-	}
-	return granted, nil
+	return provider.HandshakeResult{Rate: float64(rate) / 60}, nil
 }

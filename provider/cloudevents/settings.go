@@ -105,7 +105,7 @@ func checkHost(path, text string) error {
 }
 
 func checkRate(path string, rate int) error {
-	if rate < 0 || rate > maxRate {
+	if rate < 0 || rate > provider.MaxWebHookRate {
 		return bellhop.Invalid(path, "use a number of requests a minute from 1 to 999999999, or leave it out")
 	}
 	return nil

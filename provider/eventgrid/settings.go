@@ -85,7 +85,7 @@ var ownHeaders = []string{"Content-Type", "Origin"}
 func checkHeaderName(name string) error {
 	canonical := http.CanonicalHeaderKey(name)
 	switch {
-	case len(name) > 128 || !provider.HeaderName(name):
+	case len(name) > 128 || !bellhop.HeaderName(name):
 		return bellhop.Invalid("header", "use the name of a header, such as X-Contoso-Key")
 	case strings.HasPrefix(canonical, "Aeg-") || slices.Contains(ownHeaders, canonical) || bellhop.ReservedHeader(name):
 		return bellhop.Invalid("header", "this header has a meaning of its own; use another, such as X-Contoso-Key")

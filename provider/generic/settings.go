@@ -143,7 +143,7 @@ func checkFit(scheme, side string, raw json.RawMessage) error {
 // checkHeader lets through "" and what can be the name of a header.
 func checkHeader(path, name string) error {
 	switch {
-	case name != "" && !provider.HeaderName(name):
+	case name != "" && !bellhop.HeaderName(name):
 		return bellhop.Invalid(path, "use the name of a header, such as X-Signature")
 	case bellhop.ReservedHeader(name) && !strings.HasPrefix(strings.ToLower(name), "webhook-"): // which others sign by, too
 		return bellhop.Invalid(path, "no signature or secret stands in this header; name another, such as X-Signature")

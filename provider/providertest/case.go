@@ -109,5 +109,5 @@ func Run(t *testing.T, c Case) {
 	t.Run("Send", s.testSend)
 	t.Run("SendBatch", s.testSendBatch)
 	t.Run("Handshake", s.testHandshake)
-	t.Run("Call", s.testCall)
+	t.Run("Emulation", s.testEmulation)
 }

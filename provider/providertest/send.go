@@ -143,19 +143,54 @@ func (s *suite) testHandshake(t *testing.T) {
 	}
 }
 
-// testCall holds of a Caller what testSend does of a Sender whose requests the Receiver takes.
-func (s *suite) testCall(t *testing.T) {
-	caller, ok := s.Provider.(provider.Caller)
-	if !ok {
-		t.Skip("its Sender calls as it does itself, if it has one")
+// testEmulation checks the provider's emulation: it reads the samples as the system's own bodies, and a source accepts the
+// system's own requests and its test message.
+func (s *suite) testEmulation(t *testing.T) {
+	e := provider.EmulationOf(s.Provider)
+	s.testOwnEvents(t, e)
+	if e.Open == nil {
+		t.Skip("only the system itself can make authentic requests")
 	}
-	r, err := caller.OpenCaller(s.env(t, Now), []byte(s.good()))
+	settings, called := s.SendSettings, *s
+	if e.OfSource {
+		settings, called.Sent = func(secret string) string { return s.Settings([]string{secret}) }, nil
+	}
+	r, err := e.Open(s.env(t, Now), []byte(settings(s.Secrets[0])))
 	if err != nil {
 		t.Fatal(err)
 	}
-	called := *s
-	called.Sent = nil
-	called.checkRenderer(t, r)
+	if e.OfSource { // else it is the Sender's, which testSend has checked
+		called.checkRenderer(t, r)
+	}
+	if e.TestBody != nil {
+		ev := bellhop.Event{ID: bellhop.PrefixEvent + "0test", Type: "bellhop.test", Time: Now, ReceivedAt: Now, ContentType: "application/json", Body: e.TestBody(Now)}
+		called.roundTrip(t, r, &ev)
+	}
+}
+
+// testOwnEvents checks that a body of the system's own is read without a proof into the events that a source makes of it.
+// Their types are not compared: some systems name the type in a header, which OwnEvents does not see.
+func (s *suite) testOwnEvents(t *testing.T, e provider.Emulation) {
+	for _, sample := range s.samples {
+		req := s.signed(sample.body)
+		want := s.accept(t, s.open(t, s.good(), Now), req)
+		got, err := e.OwnEvents(t.Context(), req.Header.Get("Content-Type"), req.Body)
+		if err != nil || len(got) == 0 || want.Reply != nil {
+			continue // it cannot be read so, or is a handshake
+		}
+		if len(got) != len(want.Events) {
+			t.Errorf("%s: %d events of its own, want %d", sample.name, len(got), len(want.Events))
+			continue
+		}
+		for i, ev := range got {
+			if !bytes.Equal(ev.Body, want.Events[i].Body) {
+				t.Errorf("%s: event %d is %.200q, want %.200q", sample.name, i, ev.Body, want.Events[i].Body)
+			}
+		}
+	}
+	if got, err := e.OwnEvents(t.Context(), "text/plain", []byte(canary)); err != nil && strings.Contains(err.Error(), canary) {
+		t.Errorf("a stranger's body: %v, %v", got, err)
+	}
 }
 
 // foreign are events of other systems.

@@ -16,8 +16,13 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// OpenCaller implements [provider.Caller].
-func (Provider) OpenCaller(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+// Emulation implements [provider.Emulator].
+func (Provider) Emulation() provider.Emulation {
+	return provider.Emulation{Open: OpenCaller, OfSource: true}
+}
+
+// OpenCaller returns a Renderer of Slack's own calls to a source with these settings.
+func OpenCaller(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
 	s, err := readSettings(raw)
 	if err != nil {
 		return nil, err
@@ -93,7 +98,8 @@ func newCallback(ev *bellhop.Event) ([]byte, error) {
 		c.Event.Data = ev.Body
 		body, err := strictjson.Encode(c)
 		if err == nil && strictjson.Object(body, func(_,
-			_ []byte) {}) == nil { // the envelope adds depth, which has a limit
+			_ []byte) {
+		}) == nil { // the envelope adds depth, which has a limit
 			return body, nil
 		}
 		c.Event.Data = nil

@@ -13,7 +13,7 @@ import (
 
 func call(t testing.TB, ev bellhop.Event, attempt int) provider.OutboundRequest {
 	t.Helper()
-	r, err := slack.Provider{}.OpenCaller(provider.Env{}, []byte(providertest.JSON(values{"signing_secret": secrets})))
+	r, err := slack.OpenCaller(provider.Env{}, []byte(providertest.JSON(values{"signing_secret": secrets})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestCallOwn(t *testing.T) {
 	}{
 		{"slack.message", event, "application/json", true},
 		{"slack.event", challenge("abc"), "application/json", true},
-			// of the command line, which does not look into the body
+		// of the command line, which does not look into the body
 		{"slack.command", "command=%2Fa", "application/x-www-form-urlencoded", true},
 		{"slack.event", `{"message":"a test event"}`, "application/json", false},
 		{"invoice.paid", event, "application/json", false},

@@ -19,7 +19,7 @@ func (Provider) Info() provider.Info {
 		Settings: []provider.Setting{
 			{Name: "signing_secret", Title: "Signing secret", Required: true, Secret: true,
 				Example: "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
-				Doc: "The app's signing secret, as shown. A list of up to 4 while it is being replaced."},
+				Doc:     "The app's signing secret, as shown. A list of up to 4 while it is being replaced."},
 			{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
 				Doc: "The largest accepted difference between the timestamp of a call and now: 1s to 1h. Default: 5m."},
 		},

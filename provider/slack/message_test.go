@@ -74,7 +74,7 @@ func TestMessages(t *testing.T) {
 		{name: "any-long", ev: bellhop.Event{ID: "evt_1", Source: long, Type: long, Subject: long, Time: at, Body: []byte(`{"` + long + `":"` + long + `","b":["` + long + `"]}`)}, own: true},
 		{name: "slack-app-mention", ev: bellhop.Event{ID: "evt_1", Source: "slack", Type: "slack.app_mention",
 			Subject: "C123ABC456", Time: at, Body: []byte(providertest.ReadFile(t,
-			"testdata/samples/app_mention.json"))}, own: true},
+				"testdata/samples/app_mention.json"))}, own: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			settings := values{}

@@ -5,7 +5,7 @@
 // a challenge, which comes in a signed call too.
 //
 // Without the server, call [Verify] with the headers, the raw body, the time and the signing secret, and repeat the challenge of a
-// url_verification. [Provider.OpenCaller] calls as Slack does.
+// url_verification. [OpenCaller] calls as Slack does.
 //
 // Messages to Slack have another form: they go to an incoming webhook, whose URL is its only secret. [Provider.OpenSender] renders a
 // message for any event, and a special one for an alarm of Boro.
@@ -30,8 +30,8 @@ import (
 type Provider struct{}
 
 var (
-	_ provider.Sender = Provider{}
-	_ provider.Caller = Provider{}
+	_ provider.Sender   = Provider{}
+	_ provider.Emulator = Provider{}
 )
 
 type settings struct {

@@ -21,17 +21,20 @@ func newBenchCommand(e *env) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure this machine: Bellhop beside an in-memory relay, or beside itself",
-		Long: `Measure this machine: Bellhop beside an in-memory relay, or beside itself with and without something.
+		Short: "Measure this machine: compare Bellhop with an in-memory relay or with itself",
+		Long: `Measure this machine: compare Bellhop with an in-memory relay, or with itself in another
+configuration.
 
-The relay answers at once and hands each body on from memory, with Go's own HTTP server and client. It checks and keeps
-nothing, so it shows about what a gateway can do at most. Bellhop runs as 'bellhop serve' does by default, in a
-temporary folder. The two sides of a comparison are processes of their own and take turns; what else the machine does
-moves all figures, so what counts is the ratio, the median of those of neighbouring runs. --against is one of:
+The relay answers at once and forwards each body from memory, with Go's own HTTP server and client.
+It checks and stores nothing, so it shows about the most that any gateway could do on this machine.
+Bellhop runs as 'bellhop serve' does by default, in a temporary folder. Both sides of a comparison
+run in processes of their own, by turns. Other work on the machine changes all figures, so compare
+the ratio: it is the median over pairs of neighbouring runs. --against is one of:
 
 ` + benchComparisons() + `
-Latencies are from when an event was due: with --rate, what a slow gateway holds up counts. CPU is user and system time
-of the gateway's process, its clean stop included. Nothing leaves this machine, and nothing stays on it.
+Latencies count from the time at which an event was due. With --rate, they therefore include the
+time that events wait for a slow gateway. CPU is the user and system time of the gateway's process,
+including its clean stop. Nothing leaves this machine, and all data is removed at the end.
 
 Exit status: 0 done, 1 failed or something accepted was lost, 2 wrong usage.`,
 		Example: `  bellhop bench
@@ -53,25 +56,29 @@ Exit status: 0 done, 1 failed or something accepted was lost, 2 wrong usage.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&against, "against", against, "what is compared: "+strings.Join(bench.Comparisons(), ", "))
-	f.IntVar(&o.Events, "events", 0, "events of one run; each comparison has its own default, as for all that follow")
-	f.IntVar(&o.Connections, "connections", 0, "connections that events are posted on, one at a time on each")
+	f.StringVar(&against, "against", against, "the comparison to make: "+strings.Join(bench.Comparisons(), ", "))
+	f.IntVar(&o.Events, "events", 0,
+		"events of one run (default of this and all other numbers: depends on the comparison)")
+	f.IntVar(&o.Connections, "connections", 0, "connections that post events, one event at a time on each")
 	f.IntVar(&o.Size, "size", 0, "bytes of one event's body")
 	f.IntVar(&o.Runs, "runs", 0, "runs of each side")
-	f.IntVar(&o.Rate, "rate", 0, "events per second, whether or not they are answered; 0 is as fast as they are")
+	f.IntVar(&o.Rate, "rate", 0,
+		"events posted per second, whether or not earlier ones are answered; 0 posts the next one after an answer")
 	f.IntVar(&o.Fanout, "fanout", 0, "destinations that each event is delivered to")
-	f.BoolVar(&o.Sign, "sign", false, "have Bellhop verify and sign, by Standard Webhooks")
-	f.StringVar(&o.Where, "where", "", "expression of each destination's match; it must be true of {\"bench\": …, \"kind\": \"bench\", \"pad\": …}")
+	f.BoolVar(&o.Sign, "sign", false, "make Bellhop verify and sign with Standard Webhooks")
+	f.StringVar(&o.Where, "where", "",
+		"expression of each destination's match; it must be true for {\"bench\": …, \"kind\": \"bench\", \"pad\": …}")
 	f.IntVar(&o.Batch, "batch", 0, "events in a request")
-	f.IntVar(&o.Destinations, "destinations", 0, "destinations, each of which gets events of its own")
-	f.IntVar(&o.Backlog, "backlog", 0, "deliveries that come due at once")
-	f.DurationVar(&o.Delay, "delay", 0, "what the receiver of a backlog takes to answer")
-	f.StringVar(&o.Dir, "dir", "", "folder to keep data in meanwhile; empty is the system's for temporary files, if that is on a disk")
+	f.IntVar(&o.Destinations, "destinations", 0, "destinations, each with events of its own")
+	f.IntVar(&o.Backlog, "backlog", 0, "deliveries that become due at the same time")
+	f.DurationVar(&o.Delay, "delay", 0, "time that the receiver of a backlog takes to answer")
+	f.StringVar(&o.Dir, "dir", "",
+		"folder for temporary data (default: the system's temporary folder, if it is on a disk)")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return c
 }
 
-// benchComparisons is the part of help that explains --against.
+// benchComparisons returns the part of the help that explains --against.
 func benchComparisons() string {
 	var b strings.Builder
 	for _, line := range bench.About() {
@@ -80,7 +87,7 @@ func benchComparisons() string {
 	return b.String()
 }
 
-// benchOptions fills in the defaults of a comparison, which are not the same for each, where no flag says otherwise.
+// benchOptions sets o to the defaults of the comparison, and then to the flags that were given.
 func benchOptions(c *cobra.Command, o *bench.Options, against string) error {
 	given := map[string]string{}
 	c.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
@@ -117,25 +124,25 @@ func runBench(ctx context.Context, e *env, o bench.Options, asJSON bool) error {
 	return report.Err()
 }
 
-// newBenchRelayCommand makes what bench compares Bellhop with; only bench runs it.
+// newBenchRelayCommand makes the hidden command that runs the relay. Only bench starts it.
 func newBenchRelayCommand(e *env) *cobra.Command {
 	var o bench.RelayOptions
 	c := &cobra.Command{
 		Use:    "bench-relay",
-		Short:  "The in-memory relay of bench",
+		Short:  "Run the in-memory relay of bench",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
-			app.TuneMemory(e.getenv) // as serve does, so that the garbage collector makes no difference between them
+			app.TuneMemory(e.getenv) // as serve does, so that both sides have the same garbage collector settings
 			return bench.Relay(ctx, o)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.Dir, "dir", ".", "folder for server.json")
-	f.StringVar(&o.To, "to", "", "loopback URL that destinations' numbers are appended to")
+	f.StringVar(&o.To, "to", "", "loopback URL to forward to; the number of the destination is appended")
 	f.IntVar(&o.Fanout, "fanout", 1, "destinations")
-	f.IntVar(&o.Queue, "queue", 1024, "bodies held in memory")
+	f.IntVar(&o.Queue, "queue", 1024, "bodies held in memory at most")
 	return c
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/bellhop-gateway/bellhop/client"
@@ -13,14 +15,29 @@ func newDeliveriesCommand(e *env) *cobra.Command {
 		Short: "List, show, retry and cancel deliveries",
 		Long: `List, show, retry and cancel deliveries.
 
-A delivery is one event owed to one destination: pending, leased, delivered, dead or cancelled. Without a verb,
-deliveries are listed.`,
+A delivery is one event owed to one destination. Its state is one of:
+
+  pending    waits for its next attempt
+  leased     an attempt is being made, or it is queued for one
+  delivered  the destination accepted it
+  dead       given up: the destination refused it, or all retries failed
+  cancelled  given up by a person, or because its destination was deleted
+
+Without a verb, deliveries are listed.`,
 		Example: `  bellhop deliveries --state dead
   bellhop deliveries show dlv_…
   bellhop deliveries retry dlv_…
   bellhop deliveries retry --state dead --destination billing`,
 	}
-	return newNounCommand(e, c, newDeliveriesListCommand, newDeliveriesShowCommand, newDeliveriesRetryCommand, newDeliveriesCancelCommand)
+	return newNounCommand(e, c,
+		listVerb("deliveries", help{example: `  bellhop deliveries list --destination billing --state dead
+  bellhop deliveries list --event evt_01jd2v9k3hxyz`}, deliveryColumns, addDeliveryFilter),
+		itemVerb("show ID", "delivery", help{
+			short:   "Show one delivery and its attempts",
+			example: "  bellhop deliveries show dlv_01jd2v9k3hxyz",
+		}, (*client.Client).Delivery, showDelivery),
+		newDeliveriesRetryCommand,
+		newDeliveriesCancelCommand)
 }
 
 var deliveryColumns = []column[client.Delivery]{
@@ -33,7 +50,7 @@ var deliveryColumns = []column[client.Delivery]{
 	{"LAST", func(d client.Delivery) string { return lastText(d.Last) }},
 }
 
-// lastText is what came of the latest attempt.
+// lastText returns the status or the error of a delivery's latest attempt; a may be nil.
 func lastText(a *client.Attempt) string {
 	switch {
 	case a == nil:
@@ -61,15 +78,17 @@ func statusText(status int) string {
 	return strconv.Itoa(status)
 }
 
-// shorten cuts text to n characters.
-func shorten(text string, n int) string {
-	for i := range text {
-		if n == 0 {
-			return text[:i] + "…"
-		}
-		n--
+func addDeliveryFilter(c *cobra.Command) listCall[client.Delivery] {
+	var filter client.DeliveryFilter
+	c.Flags().StringVar(&filter.Event, "event", "", "only deliveries of this event, by id")
+	c.Flags().StringVar(&filter.Destination, "destination", "", "only deliveries to this destination, by name or id")
+	c.Flags().StringVar(&filter.State, "state", "",
+		"only deliveries in this state: pending, leased, delivered, dead or cancelled")
+	sinceFlag(c, &filter.Since, "since", "only deliveries created at this time or later")
+	sinceFlag(c, &filter.Until, "until", "only deliveries created before this time")
+	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Delivery], error) {
+		return api.Deliveries(ctx, filter, page)
 	}
-	return text
 }
 
 // showDelivery prints d and its attempts.
@@ -79,13 +98,128 @@ func showDelivery(e *env, conn *connection, d client.Delivery) error {
 	}
 	err := printFields(e.stdout, []field{
 		{"id", d.ID}, {"event", d.EventID}, {"destination", d.DestinationID}, {"state", d.State},
-		{"attempts", strconv.Itoa(d.Attempts)}, {"next at", moment(d.NextAt)}, {"created at", moment(d.CreatedAt)}, {"updated at", moment(d.UpdatedAt)},
+		{"attempts", strconv.Itoa(d.Attempts)}, {"next at", moment(d.NextAt)}, {"created at", moment(d.CreatedAt)},
+		{"updated at", moment(d.UpdatedAt)},
 	})
 	if err != nil || len(d.History) == 0 {
 		return err
 	}
-	if _, err := e.stdout.Write([]byte("\n")); err != nil {
+	if _, err := fmt.Fprintln(e.stdout); err != nil {
 		return err
 	}
 	return printTable(e.stdout, d.History, attemptColumns)
+}
+
+func newDeliveriesRetryCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "retry [ID]",
+		Short: "Make a delivery due now, or many by a filter",
+		Long: `Make a pending, dead or cancelled delivery due now. Its retry schedule begins anew. A delivered one
+stays delivered: use 'bellhop replay' to deliver its event again.
+
+Without an id, all deliveries that match the flags are made due; they are dead ones unless --state
+says otherwise. This starts a repair, which runs on the server at --rate and continues when this
+command ends or the server restarts. 'bellhop repairs' shows it.`,
+		Example: `  bellhop deliveries retry dlv_01jd2v9k3hxyz
+  bellhop deliveries retry --state dead --destination billing --since 2h
+  bellhop deliveries retry --error timeout --rate 20 --dry-run`,
+		Args: oneDeliveryOrMany,
+	}
+	r := new(client.NewRetry)
+	choice := choiceFlags(c)
+	c.Flags().StringVar(&r.State, "state", "",
+		"only deliveries in this state: dead, cancelled or pending (default dead)")
+	f := repairFlags(c, "200", "deliveries made due a second; 0 is no limit")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return conn.call(func(api *client.Client) error {
+			if len(args) > 0 {
+				d, err := api.RetryDelivery(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return showDelivery(e, conn, d)
+			}
+			r.Choice, r.Rate = *choice, f.given(c)
+			if f.dryRun {
+				n, err := api.CountRetry(c.Context(), *r)
+				return showCount(e, conn, n, err)
+			}
+			repair, err := api.RetryDeliveries(c.Context(), *r)
+			return f.follow(c.Context(), e, conn, api, repair, err)
+		})
+	}
+	return c
+}
+
+func newDeliveriesCancelCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "cancel [ID]",
+		Short: "Give up a pending delivery, or many by a filter",
+		Long: `Give up a pending delivery. 'bellhop deliveries retry' makes it due again.
+
+Without an id, all pending deliveries that match the flags are given up. This starts a repair, which
+runs on the server and continues when this command ends or the server restarts. 'bellhop repairs'
+shows it.
+
+A delivery that its destination has already queued in memory is leased, not pending. Pause the
+destination first to cancel those too.`,
+		Example: `  bellhop deliveries cancel dlv_01jd2v9k3hxyz
+  bellhop deliveries cancel --destination billing --until 1h --dry-run`,
+		Args: oneDeliveryOrMany,
+	}
+	choice := choiceFlags(c)
+	f := repairFlags(c, "", "")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return conn.call(func(api *client.Client) error {
+			if len(args) > 0 {
+				d, err := api.CancelDelivery(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return showDelivery(e, conn, d)
+			}
+			if f.dryRun {
+				n, err := api.CountCancel(c.Context(), *choice)
+				return showCount(e, conn, n, err)
+			}
+			repair, err := api.CancelDeliveries(c.Context(), *choice)
+			return f.follow(c.Context(), e, conn, api, repair, err)
+		})
+	}
+	return c
+}
+
+var (
+	// narrowingFlags choose deliveries. Without an id, one of them is required.
+	narrowingFlags = []string{"destination", "event", "error", "since", "until", "all"}
+	// manyFlags make no sense together with the id of one delivery.
+	manyFlags = append(narrowingFlags[:len(narrowingFlags):len(narrowingFlags)], "state", "dry-run", "no-wait", "rate")
+)
+
+// choiceFlags adds narrowingFlags.
+func choiceFlags(c *cobra.Command) *client.Choice {
+	choice := new(client.Choice)
+	c.Flags().StringVar(&choice.Destination, "destination", "", "only deliveries to this destination, by name or id")
+	c.Flags().StringVar(&choice.Event, "event", "", "only deliveries of this event, by id")
+	c.Flags().StringVar(&choice.Error, "error", "",
+		"only deliveries whose last attempt had this error: timeout, status, connection_refused, …")
+	sinceFlag(c, &choice.Since, "since", "only deliveries of events received at this time or later")
+	sinceFlag(c, &choice.Until, "until", "only deliveries of events received before this time")
+	c.Flags().BoolVar(&choice.All, "all", false, "every delivery in that state; use it if no other flag chooses")
+	return choice
+}
+
+// oneDeliveryOrMany checks that the command has either the id of one delivery or flags that choose many.
+func oneDeliveryOrMany(c *cobra.Command, args []string) error {
+	flag := firstChanged(c, manyFlags...)
+	switch {
+	case len(args) > 0 && flag != "":
+		return wrongUsage("give a delivery's id or --%s, not both", flag)
+	case len(args) > 0:
+		return oneArgument("delivery")(c, args)
+	case firstChanged(c, narrowingFlags...) == "":
+		return wrongUsage("missing delivery: give its id, or choose by --destination, --event, --error, " +
+			"--since or --until; --all is every one in that state")
+	}
+	return nil
 }

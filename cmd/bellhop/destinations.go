@@ -1,13 +1,18 @@
 package main
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/all"
 	"github.com/spf13/cobra"
 )
 
@@ -15,16 +20,46 @@ func newDestinationsCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "destinations",
 		Short: "List, show, create, update, preview, test, pause, resume and delete destinations",
-		Long: `List, show, create, update, preview, test, pause, resume and delete destinations, and rotate their secrets.
+		Long: `List, show, create, update, preview, test, pause, resume and delete destinations, and rotate their
+secrets.
 
-A destination is where events go. Its match says which ones. Without a verb, destinations are listed.`,
+A destination is where events go: a URL, or a command on the server's machine. Its match says which
+events it wants. Without a verb, destinations are listed.`,
 		Example: `  bellhop destinations
   bellhop destinations create billing --url https://billing.example.com/hooks --source media --types 'ams.*'
   bellhop destinations pause billing`,
 	}
-	return newNounCommand(e, c, newDestinationsListCommand, newDestinationsShowCommand, newDestinationsCreateCommand,
-		newDestinationsUpdateCommand, newDestinationsPreviewCommand, newDestinationsTestCommand, newDestinationsRotateCommand,
-		newDestinationsPauseCommand, newDestinationsResumeCommand, newDestinationsDeleteCommand)
+	return newNounCommand(e, c,
+		listVerb("destinations", help{example: "  bellhop destinations list --json"}, destinationColumns,
+			unfiltered((*client.Client).Destinations)),
+		itemVerb("show NAME", "destination", help{
+			short:   "Show one destination, by name or id",
+			long:    "Show one destination, by name or id. Secrets are not shown, only since when each is set.",
+			example: "  bellhop destinations show billing",
+		}, (*client.Client).Destination, showDestination),
+		newDestinationsCreateCommand,
+		newDestinationsUpdateCommand,
+		newDestinationsPreviewCommand,
+		newDestinationsTestCommand,
+		newDestinationsRotateCommand,
+		itemVerb("pause NAME", "destination", help{
+			short:   "Stop delivering to a destination",
+			long:    "Stop delivering to a destination, by name or id. Its events are kept and delivered when it is resumed.",
+			example: "  bellhop destinations pause billing",
+		}, (*client.Client).PauseDestination, showDestination),
+		itemVerb("resume NAME", "destination", help{
+			short: "Deliver to a destination again",
+			long: `Deliver to a destination again that was paused, or that was disabled, for example because it
+answered 410.
+
+If its receiver has to agree first, the receiver is asked now. If it does not agree, the destination
+stays unverified, with the reason.`,
+			example: "  bellhop destinations resume billing",
+		}, (*client.Client).ResumeDestination, showDestination),
+		deleteVerb("destination", help{
+			long:    "Delete a destination, by name or id. Its undelivered deliveries are cancelled.",
+			example: "  bellhop destinations delete billing",
+		}, (*client.Client).DeleteDestination))
 }
 
 var destinationColumns = []column[client.Destination]{
@@ -36,7 +71,40 @@ var destinationColumns = []column[client.Destination]{
 	{"MATCH", func(d client.Destination) string { return matchText(d.Match) }},
 }
 
-// matchText is m in one line.
+// showDestination prints d.
+func showDestination(e *env, conn *connection, d client.Destination) error {
+	if conn.json {
+		return printJSON(e.stdout, d)
+	}
+	state := d.State
+	if d.StateReason != "" {
+		state += ": " + d.StateReason
+	}
+	fields := []field{
+		{"id", d.ID}, {"name", d.Name}, {"type", d.Type}, {"url", d.URL}, {"state", state}, {"match", matchText(d.Match)},
+		{"timeout", d.Timeout}, {"concurrency", strconv.Itoa(d.Concurrency)}, {"rate", rateText(d.Rate)},
+		{"batch", batchText(d.Batch)},
+		{"order", d.Order}, {"retry", retryText(d.Retry)}, {"breaker", breakerText(d.Breaker)}, {"handshake", d.Handshake},
+	}
+	if !d.ExpiresAt.IsZero() {
+		fields = append(fields, field{"expires at", moment(d.ExpiresAt)})
+	}
+	if !d.FailingSince.IsZero() {
+		fields = append(fields, field{"failing since", moment(d.FailingSince)})
+	}
+	if m := d.MatchError; m != nil {
+		fields = append(fields,
+			field{"match error", fmt.Sprintf("%s; %d so far, the last at %s", m.Message, m.Count, moment(m.At))})
+	}
+	if d.GrantedRate != nil {
+		fields = append(fields, field{"granted rate", rateText(d.GrantedRate)})
+	}
+	fields = append(append(fields, settingFields("settings.", d.Settings)...), settingFields("access.", d.Access)...)
+	return printFields(e.stdout,
+		append(fields, field{"created at", moment(d.CreatedAt)}, field{"updated at", moment(d.UpdatedAt)}))
+}
+
+// matchText formats m as one line.
 func matchText(m client.Match) string {
 	var parts []string
 	if len(m.Sources) > 0 {
@@ -54,37 +122,7 @@ func matchText(m client.Match) string {
 	return strings.Join(parts, "; ")
 }
 
-// showDestination prints d.
-func showDestination(e *env, conn *connection, d client.Destination) error {
-	if conn.json {
-		return printJSON(e.stdout, d)
-	}
-	state := d.State
-	if d.StateReason != "" {
-		state += ": " + d.StateReason
-	}
-	fields := []field{
-		{"id", d.ID}, {"name", d.Name}, {"type", d.Type}, {"url", d.URL}, {"state", state}, {"match", matchText(d.Match)},
-		{"timeout", d.Timeout}, {"concurrency", strconv.Itoa(d.Concurrency)}, {"rate", rateText(d.Rate)}, {"batch", batchText(d.Batch)},
-		{"order", d.Order}, {"retry", retryText(d.Retry)}, {"breaker", breakerText(d.Breaker)}, {"handshake", d.Handshake},
-	}
-	if !d.ExpiresAt.IsZero() {
-		fields = append(fields, field{"expires at", moment(d.ExpiresAt)})
-	}
-	if !d.FailingSince.IsZero() {
-		fields = append(fields, field{"failing since", moment(d.FailingSince)})
-	}
-	if d.MatchError != nil {
-		fields = append(fields, field{"match error", fmt.Sprintf("%s; %d so far, the last at %s", d.MatchError.Message, d.MatchError.Count, moment(d.MatchError.At))})
-	}
-	if d.GrantedRate != nil {
-		fields = append(fields, field{"granted rate", rateText(d.GrantedRate)})
-	}
-	fields = append(append(fields, settingFields("settings.", d.Settings)...), settingFields("access.", d.Access)...)
-	return printFields(e.stdout, append(fields, field{"created at", moment(d.CreatedAt)}, field{"updated at", moment(d.UpdatedAt)}))
-}
-
-// rateText is r in words.
+// rateText formats r as one line.
 func rateText(r *client.Rate) string {
 	if r == nil {
 		return "any"
@@ -92,7 +130,7 @@ func rateText(r *client.Rate) string {
 	return fmt.Sprintf("%g a second, %d at once", r.PerSecond, r.Burst)
 }
 
-// batchText is b in words.
+// batchText formats b as one line.
 func batchText(b *client.Batch) string {
 	if b == nil {
 		return "one event at a time"
@@ -100,7 +138,7 @@ func batchText(b *client.Batch) string {
 	return fmt.Sprintf("up to %d events, the first waiting up to %s", b.MaxEvents, b.MaxWait)
 }
 
-// retryText is r in words.
+// retryText formats r as one line.
 func retryText(r client.Retry) string {
 	text := strings.Join(r.Schedule, ", ")
 	if r.MaxAge != "" {
@@ -112,7 +150,7 @@ func retryText(r client.Retry) string {
 	return text
 }
 
-// breakerText is b in words.
+// breakerText formats b as one line.
 func breakerText(b client.Breaker) string {
 	if b.Failures == nil || *b.Failures == 0 {
 		return "never held back"
@@ -125,4 +163,153 @@ func breakerText(b client.Breaker) string {
 		return text
 	}
 	return text + ", disabled after " + b.DisableAfter
+}
+
+func newDestinationsCreateCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "create NAME (--url URL | --type exec)",
+		Short: "Create a destination",
+		Long: `Create a destination and print its id.
+
+A destination of type http, the default, gets deliveries signed by the Standard Webhooks
+specification, unless --format is another. Without --secret a secret is created and printed, only
+this once: give it to the receiver, which needs it to check signatures.
+
+--source, --types and --where say which events it wants; without them it wants every event.
+
+--where and --template are expressions over the event (https://expr-lang.org). Both see data, type,
+subject, source, headers and time. A template also sees id, tenant, received_at and body, and has
+join(list, ", ") and replace(text, "a", "b"). If the result of a template is text, it is
+sent as it is; any other result is sent as JSON. 'bellhop destinations preview' shows what an event
+becomes.
+
+The type can also be any provider that sends ('bellhop providers' shows which do). Deliveries then
+have the form that provider's system gives them, and the retry schedule, rate and handshake have the
+provider's defaults. If the receiver has to agree first, it is asked at once. Events for it are kept
+until it agrees; 'bellhop destinations resume NAME' asks again.
+
+` + accessLong + `
+
+Type exec runs a command on the server's machine, with the event's body on its standard input. It
+needs a server that was started with --allow-exec.`,
+		Example: `  bellhop destinations create all --url https://example.com/hooks
+  bellhop destinations create billing --url https://example.com/hooks --types 'ams.*' --secret @secret.txt
+  bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m
+  bellhop destinations create chat --url https://chat.example.com/hook --template '{"text": data.customer + " paid"}'
+  bellhop destinations create media --type ams --set signing_key=@key.txt --url https://media.example.com/hook
+  bellhop destinations create erp --url https://example.com/in --access username=bellhop --access password=@erp.txt
+  bellhop destinations create bank --url https://example.com --access certificate=@us.pem --access private_key=@us.key
+  bellhop destinations create on-paid --type exec --set 'command=["/usr/local/bin/paid","--json"]'`,
+		Args: oneArgument("name for the destination"),
+	}
+	var f destinationFlags
+	f.add(c)
+	kind := c.Flags().String("type", bellhop.TypeHTTP,
+		"http; or a provider, for deliveries in its form; or exec, to run a command")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if f.url == "" && needsURL(*kind) {
+			return wrongUsage("missing --url")
+		}
+		d, err := f.newDestination(e, c, args[0], *kind)
+		if err != nil {
+			return err
+		}
+		secret := ""
+		format := d.Settings["format"]
+		signed := *kind == bellhop.TypeHTTP && (format == nil || format == "standard")
+		if signed && d.Settings["secret"] == nil {
+			secret = newSecret()
+			d.Settings["secret"] = secret
+		}
+		return conn.call(func(api *client.Client) error {
+			created, err := api.CreateDestination(c.Context(), d)
+			if err != nil {
+				return err
+			}
+			for _, name := range f.sources {
+				if _, err := api.Source(c.Context(), name); err != nil && name != bellhop.SourceAPI && name != bellhop.SourceSelf {
+					fmt.Fprintf(e.stderr, "there is no source %s yet\n", clean(name))
+				}
+			}
+			return showCreated(e, conn, created, secret)
+		})
+	}
+	return c
+}
+
+// needsURL reports whether destinations of this type have a URL. For a type that this program does not know
+// it returns false: the server's error is the better one.
+func needsURL(kind string) bool {
+	isKind := func(p provider.Provider) bool { return p.Info().Name == kind }
+	return kind == bellhop.TypeHTTP || slices.ContainsFunc(all.Providers(), isKind)
+}
+
+// newSecret makes a secret for Standard Webhooks: 32 random bytes.
+func newSecret() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return "whsec_" + base64.StdEncoding.EncodeToString(b)
+}
+
+// showCreated prints a destination that was just created, and the secret that was made for it; "" if none was.
+func showCreated(e *env, conn *connection, d client.Destination, secret string) error {
+	if conn.json {
+		return printJSON(e.stdout, struct {
+			client.Destination
+			Secret string `json:"secret,omitempty"`
+		}{d, secret})
+	}
+	fmt.Fprintf(e.stderr, "created destination %s\n", clean(d.Name))
+	if d.State != "active" {
+		fmt.Fprintf(e.stderr, "it is %s: %s\n", clean(d.State), clean(d.StateReason))
+	}
+	fields := []field{{"id", d.ID}}
+	if secret != "" {
+		fields = append(fields, field{"secret", secret + " (shown only now: give it to the receiver)"})
+	}
+	return printFields(e.stdout, fields)
+}
+
+func newDestinationsUpdateCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "update NAME",
+		Short: "Change a destination",
+		Long: `Change a destination, by name or id. Whatever no flag names stays as it is, secrets included.
+
+--source and --types replace the earlier lists. --source "" matches every source again, --types ""
+every type.
+
+` + accessLong + `
+--unset access.NAME removes one of them, --unset access all of them.`,
+		Example: `  bellhop destinations update billing --url https://new.example.com/hooks
+  bellhop destinations update billing --types 'ams.*' --where ""
+  bellhop destinations update billing --retry none --timeout 10s
+  bellhop destinations update billing --access token=@token.txt --unset access.username --unset access.password`,
+		Args: oneArgument("destination"),
+	}
+	var f destinationFlags
+	f.add(c)
+	name := c.Flags().String("name", "", "a new name")
+	remove := c.Flags().StringArray("unset", nil,
+		"a setting to remove; access.NAME, or access for all of it (repeatable)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		changes, err := f.changes(e, c, *remove)
+		if err != nil {
+			return err
+		}
+		if c.Flags().Changed("name") {
+			changes["name"] = *name
+		}
+		if len(changes) == 0 {
+			return wrongUsage("nothing to change")
+		}
+		return conn.call(func(api *client.Client) error {
+			d, err := api.UpdateDestination(c.Context(), args[0], changes)
+			if err != nil {
+				return err
+			}
+			return showDestination(e, conn, d)
+		})
+	}
+	return c
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/spf13/cobra"
@@ -14,12 +17,24 @@ func newEventsCommand(e *env) *cobra.Command {
 		Short: "List, show and publish events",
 		Long: `List, show and publish events.
 
-An event is what a source's provider told, or what was published. Without a verb, events are listed.`,
+An event is one thing that a provider reported to a source, or one that you published yourself.
+Without a verb, events are listed.`,
 		Example: `  bellhop events --source media --since 2026-11-22T10:00:00Z
   bellhop events show evt_… --json
   bellhop events publish invoice.paid '{"id":17}'`,
 	}
-	return newNounCommand(e, c, newEventsListCommand, newEventsShowCommand, newEventsBodyCommand, newEventsPublishCommand)
+	return newNounCommand(e, c,
+		listVerb("events", help{example: `  bellhop events list --source media --type 'ams.*'
+  bellhop events list --since 2026-11-22T10:00:00Z --json`}, eventColumns, addEventFilter),
+		itemVerb("show ID", "event", help{
+			short: "Show one event, its headers and its data",
+			long: `Show one event, its headers and, if its body is JSON, its data.
+
+'bellhop events body' writes the body as it was received, JSON or not.`,
+			example: "  bellhop events show evt_01jd2v9k3hxyz",
+		}, (*client.Client).Event, showEvent),
+		newEventsBodyCommand,
+		newEventsPublishCommand)
 }
 
 var eventColumns = []column[client.Event]{
@@ -31,20 +46,118 @@ var eventColumns = []column[client.Event]{
 	{"SUBJECT", func(ev client.Event) string { return ev.Subject }},
 }
 
-// eventFields are what an event is without what it carried.
-func eventFields(ev client.Event) []field {
-	return []field{
-		{"id", ev.ID}, {"type", ev.Type}, {"subject", ev.Subject}, {"source", ev.Source + " (" + ev.SourceID + ")"},
-		{"provider id", ev.ProviderID}, {"tenant", ev.Tenant}, {"time", moment(ev.Time)}, {"received at", moment(ev.ReceivedAt)},
-		{"content type", ev.ContentType}, {"body", strconv.Itoa(ev.BodyBytes) + " bytes, SHA-256 " + ev.BodySHA256},
+func addEventFilter(c *cobra.Command) listCall[client.Event] {
+	var filter client.EventFilter
+	c.Flags().StringVar(&filter.Source, "source", "",
+		"only events of this source, by name or id; api is the source of published events")
+	c.Flags().StringVar(&filter.Type, "type", "", "only events of this type; a * at the end stands for any rest")
+	sinceFlag(c, &filter.Since, "since", "only events received at this time or later")
+	sinceFlag(c, &filter.Until, "until", "only events received before this time")
+	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Event], error) {
+		return api.Events(ctx, filter, page)
 	}
 }
 
-// headerFields are headers, in order of their names.
-func headerFields(headers map[string][]string) []field {
-	settings := make(map[string]any)
-	for name, values := range headers {
-		settings[name] = strings.Join(values, ", ")
+// showEvent prints ev, its headers and its data.
+func showEvent(e *env, conn *connection, ev client.Event) error {
+	if conn.json {
+		return printJSON(e.stdout, ev)
 	}
-	return settingFields("header ", settings)
+	fields := []field{
+		{"id", ev.ID}, {"type", ev.Type}, {"subject", ev.Subject}, {"source", ev.Source + " (" + ev.SourceID + ")"},
+		{"provider id", ev.ProviderID}, {"tenant", ev.Tenant}, {"time", moment(ev.Time)},
+		{"received at", moment(ev.ReceivedAt)},
+		{"content type", ev.ContentType}, {"body", strconv.Itoa(ev.BodyBytes) + " bytes, SHA-256 " + ev.BodySHA256},
+	}
+	if err := printFields(e.stdout, append(fields, headerFields(ev.Headers)...)); err != nil {
+		return err
+	}
+	var data bytes.Buffer
+	if json.Indent(&data, ev.Data, "", "  ") != nil {
+		return nil
+	}
+	_, err := fmt.Fprintf(e.stdout, "\n%s\n", cleanLines(data.String()))
+	return err
+}
+
+func newEventsBodyCommand(e *env, conn *connection) *cobra.Command {
+	return &cobra.Command{
+		Use:   "body ID",
+		Short: "Write an event's body as it was received",
+		Long: `Write the bytes of an event's body to stdout as they were received. On a terminal, control
+characters are escaped.`,
+		Example: "  bellhop events body evt_01jd2v9k3hxyz > body.json",
+		Args:    oneArgument("event"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return conn.call(func(api *client.Client) error {
+				body, _, err := api.EventBody(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if isTerminal(e.stdout) {
+					_, err = fmt.Fprintln(e.stdout, cleanLines(string(body)))
+					return err
+				}
+				_, err = e.stdout.Write(body)
+				return err
+			})
+		},
+	}
+}
+
+func newEventsPublishCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "publish TYPE [JSON]",
+		Short: "Publish an event",
+		Long: `Publish an event of your own and print its id. It is delivered to every destination whose match
+wants it.
+
+Its data is the JSON argument, or the content of --file; without either it is null.
+
+With --idempotency-key, an event is published once: using the key again publishes nothing and prints
+the id of the first event. Using it with another type, subject or data is an error.`,
+		Example: `  bellhop events publish invoice.paid '{"id":17,"amount":120}' --subject invoices/17
+  bellhop events publish report.ready --file report.json --idempotency-key report-2026-11`,
+		Args: cobra.RangeArgs(1, 2),
+	}
+	var ev client.NewEvent
+	c.Flags().StringVar(&ev.Subject, "subject", "", "what the event is about, such as invoices/17")
+	c.Flags().StringVar(&ev.Tenant, "tenant", "", "a label that keeps one customer's events apart from another's")
+	timeFlag(c, &ev.Time, "time", "when it happened")
+	file := c.Flags().String("file", "", "a file with the data; - is stdin")
+	key := c.Flags().String("idempotency-key", "", "publish only once for this key, however often the command runs")
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		ev.Type = args[0]
+		switch {
+		case len(args) == 2 && *file != "":
+			return wrongUsage("give the data or --file, not both")
+		case len(args) == 2:
+			ev.Data = []byte(args[1])
+		case *file != "":
+			ev.Data, err = e.readFile(*file)
+		default:
+			ev.Data = []byte("null")
+		}
+		if err != nil {
+			return err
+		}
+		if !json.Valid(ev.Data) {
+			return wrongUsage("the data must be JSON; quote it for the shell: '{\"id\":17}'")
+		}
+		return conn.call(func(api *client.Client) error {
+			published, repeated, err := api.Publish(c.Context(), ev, *key)
+			if err != nil {
+				return err
+			}
+			if repeated {
+				fmt.Fprintln(e.stderr, "nothing was published: this event was published before, with the same key")
+			}
+			if conn.json {
+				return printJSON(e.stdout, published)
+			}
+			_, err = fmt.Fprintln(e.stdout, clean(published.ID))
+			return err
+		})
+	}
+	return c
 }

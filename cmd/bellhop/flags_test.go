@@ -1,6 +1,10 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -30,7 +34,7 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// FuzzSince: whatever is written, a moment or an error comes of it, and of a length of time a moment that is over.
+// FuzzSince checks that parseSince returns a time or an error for any text, and for a duration a time in the past.
 func FuzzSince(f *testing.F) {
 	for _, text := range []string{"2h", "3d", "2026-11-22T10:00:00Z", "-1h", "1e9h", "65535d"} {
 		f.Add(text)
@@ -42,7 +46,28 @@ func FuzzSince(f *testing.F) {
 			return
 		}
 		if _, err := time.Parse(time.RFC3339Nano, text); err != nil && got.After(now) {
-			t.Errorf("%q: %v is to come", text, got)
+			t.Errorf("%q: %v is in the future", text, got)
 		}
 	})
+}
+
+func TestReadSettings(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	os.WriteFile(file, []byte(`{"text":"as it is"}`+"\r\n"), 0o600)
+	e := &env{getenv: func(name string) string { return map[string]string{"SET": "[x"}[name] }}
+	got, err := e.readSettings([]string{"a=text", "b=", "c==", "d=true", "e=[\"x\",1]",
+		"f={\"y\":12345678901234567890}", "g=@" + file, "h=env:SET", "i=17", "allowed_rate=6000"})
+	want := `map[a:text allowed_rate:6000 b: c:= d:true e:[x 1] f:map[y:12345678901234567890] ` +
+		`g:{"text":"as it is"} h:[x i:17]`
+	if err != nil || fmt.Sprint(got) != want || got["allowed_rate"] != json.Number("6000") || got["i"] != "17" {
+		t.Errorf("%v %v", got, err)
+	}
+	for _, pair := range []string{"a", "=b", "", "a=[", "a={x}", "a=env:NOT", "a=@/not/there", "a=[] []"} {
+		if got, err := e.readSettings([]string{pair}); err == nil {
+			t.Errorf("%s: %v", pair, got)
+		}
+	}
+	if _, err := e.readSettings([]string{"a=1", "a=2"}); err == nil {
+		t.Error("a setting may be given twice")
+	}
 }

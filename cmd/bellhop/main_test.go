@@ -3,143 +3,80 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 
 	"golang.org/x/sys/unix"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden parts of the scripts")
+var update = flag.Bool("update", false, "rewrite the generated pages and the golden parts of scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bellhop": main})
-}
-
-// TestScripts runs testdata/script/*.txtar. Beside testscript's own commands there are
-//
-//	serve [flag…]       a server on a free port in ./data, until the script ends; it may deliver to this machine;
-//	                    $SERVER is its URL
-//	                    in server.log is what it says
-//	stop                ends that server cleanly; another may serve then
-//	listen [NAME] PLAN BODY
-//	                    a receiver that answers so (\x1b and its like are escapes); $RECEIVER is its URL, and each request
-//	                    is kept in received/N.headers and received/N.body; with a name, in NAME/, and $NAME is its URL.
-//	                    PLAN is a status, or several by commas: one for each request, the last for all that follow.
-//	                    429/2 has Retry-After: 2, and hang answers nothing
-//	                    A BODY in { } is JSON, and {n} in it the number of the request
-//	certify NAME…       makes an authority, ca.pem, and by it NAME.pem and NAME.key of each, good for this machine
-//	listen-tls NAME PLAN BODY
-//	                    the same with server.pem, for those who show a certificate by ca.pem; its name is among the headers
-//	await COMMAND       the command repeated until it succeeds
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:           "testdata/script",
-		UpdateScripts: *update,
-		Setup: func(e *testscript.Env) error {
-			e.Values[serverKey{}] = new(func() error)
-			return nil
-		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"serve": serveInScript, "stop": stopInScript, "listen": listenInScript, "await": await,
-			"certify": certifyInScript, "listen-tls": listenTLSInScript,
-		},
-	})
-}
-
-// serverKey is under which a script has how its server is stopped.
-type serverKey struct{}
-
-const patience = 40 * time.Second
-
-func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
-	environ := append(os.Environ(), "PATH="+ts.Getenv("PATH"), "BELLHOP_ADMIN_KEY="+ts.Getenv("BELLHOP_ADMIN_KEY"))
-	url, stop, err := startServer(ts.MkAbs("."), environ, args...)
-	stop = sync.OnceValue(stop)
-	ts.Defer(func() {
-		if err := stop(); err != nil {
-			ts.Logf("the server: %v", err)
-		}
-	})
-	ts.Check(err)
-	*ts.Value(serverKey{}).(*func() error) = stop
-	ts.Setenv("SERVER", url)
-}
-
-func stopInScript(ts *testscript.TestScript, _ bool, _ []string) {
-	stop := *ts.Value(serverKey{}).(*func() error)
-	if stop == nil {
-		ts.Fatalf("no server was started")
+	if filepath.Base(os.Args[0]) == "bellhop" {
+		main()
 	}
-	ts.Check(stop())
+	os.Exit(runTests(m))
 }
 
-// startServer serves on a free port, with its data in dir/data, until stop; it may deliver to this machine.
-func startServer(dir string, environ []string, args ...string) (url string, stop func() error, err error) {
-	log, err := os.OpenFile(filepath.Join(dir, "server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+// runTests runs the tests with a copy of this test binary as "bellhop" in the PATH. Under that name it is the
+// program.
+func runTests(m *testing.M) int {
+	flag.Parse()
+	bin, err := os.MkdirTemp("", "bellhop-test")
+	if err == nil {
+		defer os.RemoveAll(bin)
+		err = copyProgram(filepath.Join(bin, "bellhop"))
+	}
 	if err != nil {
-		return "", func() error { return nil }, err
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	defer log.Close()
-	server := exec.Command("bellhop", append([]string{"serve", "--listen", "127.0.0.1:0", "--allow-private"}, args...)...)
-	server.Dir, server.Env, server.Stderr = dir, environ, log
-	if err := server.Start(); err != nil {
-		return "", func() error { return nil }, err
+	os.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	// A race-built program sleeps for a second when it exits, unless told otherwise. The tests start dozens.
+	os.Setenv("GORACE", strings.TrimSpace("atexit_sleep_ms=0 "+os.Getenv("GORACE")))
+	// Scripts mostly wait for servers and schedules, so more of them run at a time than there are processors.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		f.Value.Set(strconv.Itoa(4 * runtime.GOMAXPROCS(0)))
 	}
-	stop = func() error {
-		server.Process.Signal(syscall.SIGTERM)
-		if err := server.Wait(); err != nil {
-			said, _ := os.ReadFile(log.Name())
-			return fmt.Errorf("%w\n%s", err, said)
-		}
-		return nil
-	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		var info struct{ URL string }
-		text, err := os.ReadFile(filepath.Join(dir, "data", "server.json"))
-		if err == nil && json.Unmarshal(text, &info) == nil {
-			return info.URL, stop, nil
-		}
-		if time.Now().After(deadline) {
-			return "", stop, errors.New("the server does not start")
-		}
-	}
+	return m.Run()
 }
 
-func await(ts *testscript.TestScript, neg bool, args []string) {
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		err := ts.Exec(args[0], args[1:]...)
-		if (err == nil) != neg {
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("it does not come to it: %v", err)
-		}
+// copyProgram copies this binary. A link would not do: bench starts the path that the link leads to.
+func copyProgram(to string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
 	}
+	content, err := os.ReadFile(self)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o700)
 }
+
+// noEnv is an environment without variables.
+func noEnv(string) string { return "" }
 
 // command runs the program within the test.
 func command(args ...string) (stdout, stderr string, err error) {
 	var out, talk bytes.Buffer
-	err = run(context.Background(), args, func(string) string { return "" }, strings.NewReader(""), &out, &talk)
+	e := &env{getenv: noEnv, stdin: strings.NewReader(""), stdout: &out, stderr: &talk}
+	err = run(context.Background(), e, args)
 	return out.String(), talk.String(), err
 }
 
-func TestEveryCommandExplainsItself(t *testing.T) {
-	e := &env{getenv: func(string) string { return "" }, stdout: io.Discard, stderr: io.Discard}
+func TestEveryCommandHasHelp(t *testing.T) {
+	e := &env{getenv: noEnv, stdout: io.Discard, stderr: io.Discard}
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
 		if c.Hidden {
@@ -163,9 +100,9 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	walk(newRootCommand(e))
 }
 
-// TestExamplesAreRightUsage runs each example of the help as far as the parsing of its flags.
-func TestExamplesAreRightUsage(t *testing.T) {
-	e := &env{getenv: func(string) string { return "" }, stdout: io.Discard, stderr: io.Discard}
+// TestExamplesParse parses the arguments and flags of each example in the help.
+func TestExamplesParse(t *testing.T) {
+	e := &env{getenv: noEnv, stdout: io.Discard, stderr: io.Discard}
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
 		for line := range strings.Lines(c.Example) {
@@ -188,7 +125,7 @@ func TestExamplesAreRightUsage(t *testing.T) {
 	walk(newRootCommand(e))
 }
 
-// splitWords splits line as a shell does, up to a redirection.
+// splitWords splits line into words as a shell does. It stops at a redirection.
 func splitWords(line string) []string {
 	var words []string
 	line = strings.TrimSpace(line)
@@ -223,75 +160,64 @@ func TestExitCode(t *testing.T) {
 
 func TestWrongUsage(t *testing.T) {
 	for _, args := range [][]string{
-		{}, {"nothing"}, {"--nothing"}, {"sources", "nothing"}, {"sources", "show"}, {"sources", "show", "a", "b"}, {"sources", "create", "x"},
-		{"sources", "update", "x"}, {"sources", "create", "x", "--provider", "p", "--set", "novalue"}, {"sources", "list", "--limit", "x"},
+		{}, {"nothing"}, {"--nothing"}, {"sources", "nothing"}, {"sources", "show"}, {"sources", "show", "a", "b"},
+		{"sources", "create", "x"},
+		{"sources", "update", "x"}, {"sources", "create", "x", "--provider", "p", "--set", "novalue"},
+		{"sources", "list", "--limit", "x"},
 		{"destinations", "create", "x"}, {"destinations", "create"}, {"destinations", "update", "x"},
-		{"destinations", "create", "x", "--url", "http://x", "--access", "token"}, {"destinations", "create", "x", "--url", "http://x", "--access", "=a"},
-		{"destinations", "create", "x", "--url", "http://x", "--access", "tokn=a"}, {"destinations", "update", "x", "--access", "token=a", "--access", "token=b"},
-		{"destinations", "update", "x", "--access", "token=a", "--unset", "access.token"}, {"destinations", "update", "x", "--access", "scopes=[a"},
-		{"destinations", "update", "x", "--access", "token=a", "--unset", "access"}, {"destinations", "preview"}, {"destinations", "preview", "x"},
-		{"destinations", "preview", "x", "--event", "e", "--type", "t"}, {"destinations", "preview", "x", "1", "--type", "t", "--file", "-"}, {"destinations", "test"},
+		{"destinations", "create", "x", "--url", "http://x", "--access", "token"},
+		{"destinations", "create", "x", "--url", "http://x", "--access", "=a"},
+		{"destinations", "create", "x", "--url", "http://x", "--access", "tokn=a"},
+		{"destinations", "update", "x", "--access", "token=a", "--access", "token=b"},
+		{"destinations", "update", "x", "--access", "token=a", "--unset", "access.token"},
+		{"destinations", "update", "x", "--access", "scopes=[a"},
+		{"destinations", "update", "x", "--access", "token=a", "--unset", "access"}, {"destinations", "preview"},
+		{"destinations", "preview", "x"},
+		{"destinations", "preview", "x", "--event", "e", "--type", "t"},
+		{"destinations", "preview", "x", "1", "--type", "t", "--file", "-"}, {"destinations", "test"},
 		{"destinations", "rotate-secret"}, {"events", "--since", "yesterday"},
 		{"replay"}, {"replay", "--to", "x"},
-		{"replay", "evt_1", "--all"}, {"replay", "--since", "-2h"}, {"replay", "--all", "--rate", "fast"}, {"repairs", "show"}, {"repairs", "end"},
-		{"deliveries", "retry", "--state", "dead"}, {"deliveries", "retry", "a", "b"}, {"deliveries", "cancel", "dlv_1", "--all"},
-		{"events", "publish"}, {"events", "publish", "t", "{"}, {"events", "publish", "t", "{}", "--file", "-"}, {"deliveries", "retry"},
-		{"send"}, {"send", "nobody", "--to", "http://x"}, {"verify"}, {"verify", "x"}, {"version", "1"}, {"serve", "x"}, {"stats", "x"}, {"providers", "nobody"},
+		{"replay", "evt_1", "--all"}, {"replay", "--since", "-2h"}, {"replay", "--all", "--rate", "fast"},
+		{"repairs", "show"}, {"repairs", "end"},
+		{"deliveries", "retry", "--state", "dead"}, {"deliveries", "retry", "a", "b"},
+		{"deliveries", "cancel", "dlv_1", "--all"},
+		{"events", "publish"}, {"events", "publish", "t", "{"}, {"events", "publish", "t", "{}", "--file", "-"},
+		{"deliveries", "retry"},
+		{"send"}, {"send", "nobody", "--to", "http://x"}, {"verify"}, {"verify", "x"}, {"version", "1"}, {"serve", "x"},
+		{"stats", "x"}, {"providers", "nobody"},
 	} {
 		stdout, stderr, err := command(args...)
 		if exitCode(err) != 2 {
 			t.Errorf("%q: %v is not wrong usage", args, err)
 		}
-		if !strings.HasPrefix(stderr, "bellhop: ") || !strings.Contains(stderr, "--help'\n") || len(args) > 0 && stdout != "" {
-			t.Errorf("%q: says %q and %q", args, stdout, stderr)
+		helps := strings.HasPrefix(stderr, "bellhop: ") && strings.Contains(stderr, "--help'\n")
+		if !helps || len(args) > 0 && stdout != "" {
+			t.Errorf("%q: stdout %q, stderr %q", args, stdout, stderr)
 		}
 	}
 }
 
-func TestClean(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain ünï 🙂":      "plain ünï 🙂",
-		"\x1b[31mred":      `\x1b[31mred`,
-		"a\nb\tc\r\x00":    `a\nb\tc\r\x00`,
-		"\u009b31m":        `\u009b31m`,
-		"\u202eevil":       `\u202eevil`,
-		"\xff\xfe":         `\xff\xfe`,
-		"\u2028\ufeff":     `\u2028\ufeff`,
-		"\uFFFD":           "\uFFFD",
-		"\x7f":             `\x7f`,
-		`"quoted" 'too' \`: `"quoted" 'too' \`,
-	} {
-		if got := clean(text); got != want {
-			t.Errorf("%q: %s, want %s", text, got, want)
-		}
-	}
-	var line bytes.Buffer
-	if err := printJSON(&line, "<a>\x1b\u009b\x7f\u202e\U000e0001"); err != nil || line.String() != `"<a>\u001b\u009b\u007f\u202e\udb40\udc01"`+"\n" {
-		t.Errorf("%v %s", err, line.String())
-	}
-}
-
-func TestEnvironmentIsForFlags(t *testing.T) {
+func TestEnvironmentSetsFlags(t *testing.T) {
 	vars := map[string]string{"BELLHOP_JSON": "true", "BELLHOP_DATA": t.TempDir(), "BELLHOP_LIMIT": "many"}
 	var out, talk bytes.Buffer
-	getenv := func(name string) string { return vars[name] }
-	err := run(context.Background(), []string{"sources"}, getenv, nil, &out, &talk)
+	e := &env{getenv: func(name string) string { return vars[name] }, stdout: &out, stderr: &talk}
+	err := run(context.Background(), e, []string{"sources"})
 	if exitCode(err) != 2 || !strings.Contains(talk.String(), "BELLHOP_LIMIT") {
 		t.Errorf("%v %s", err, &talk)
 	}
 	talk.Reset()
-	err = run(context.Background(), []string{"sources", "--limit", "3"}, getenv, nil, &out, &talk)
+	err = run(context.Background(), e, []string{"sources", "--limit", "3"})
 	if exitCode(err) != 1 || !strings.Contains(talk.String(), vars["BELLHOP_DATA"]) {
 		t.Errorf("%v %s", err, &talk)
 	}
 }
 
-func TestTheKeyOfADataFolderStaysHere(t *testing.T) {
+func TestAdminKeyIsForLocalServers(t *testing.T) {
 	dir := t.TempDir()
 	os.WriteFile(filepath.Join(dir, "admin.key"), []byte("bhk_local\n"), 0o600)
 	os.WriteFile(filepath.Join(dir, "server.json"), []byte(`{"url":"http://192.0.2.7:8080"}`), 0o600)
 	if _, err := (&connection{data: dir}).client(); err == nil {
-		t.Error("the key goes to whoever is where a server was that died")
+		t.Error("the key is sent to the address of a server that died")
 	}
 	lock, err := os.Create(filepath.Join(dir, "lock"))
 	if err != nil {
@@ -302,7 +228,8 @@ func TestTheKeyOfADataFolderStaysHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for server, has := range map[string]bool{
-		"": true, "http://192.0.2.7:8080": true, "http://127.0.0.1:1": true, "http://[::1]:1": true, "http://localhost:1": true,
+		"": true, "http://192.0.2.7:8080": true,
+		"http://127.0.0.1:1": true, "http://[::1]:1": true, "http://localhost:1": true,
 		"http://192.0.2.8:8080": false, "https://example.com": false, "http://localhost.example.com": false,
 	} {
 		conn := &connection{server: server, data: dir}

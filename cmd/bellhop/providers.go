@@ -1,9 +1,15 @@
 package main
 
 import (
-	"fmt"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
 	"strings"
+	"time"
 
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/all"
 	"github.com/spf13/cobra"
@@ -13,11 +19,11 @@ func newProvidersCommand(e *env) *cobra.Command {
 	var markdown bool
 	c := &cobra.Command{
 		Use:   "providers [PROVIDER]",
-		Short: "List the providers, or show the settings of one",
-		Long: `List the providers that this program knows, or show the settings of one.
+		Short: "List the providers, or show how to use one",
+		Long: `List the providers, or show one: how to set it up, its settings and its commands.
 
-Any of them can be the provider of a source. One that sends can also be the type of a destination, and is known to
-'bellhop send'.`,
+Every provider can be the provider of a source. A provider that sends can also be the type of a
+destination.`,
 		Example: `  bellhop providers
   bellhop providers ams`,
 		Args: cobra.MaximumNArgs(1),
@@ -35,7 +41,7 @@ Any of them can be the provider of a source. One that sends can also be the type
 			return showProvider(e, p)
 		},
 	}
-	c.Flags().BoolVar(&markdown, "markdown", false, "with PROVIDER: print its reference page")
+	c.Flags().BoolVar(&markdown, "markdown", false, "with PROVIDER: print its reference page in Markdown")
 	return c
 }
 
@@ -51,82 +57,7 @@ var providerColumns = []column[provider.Provider]{
 	{"KEY", func(p provider.Provider) string { return p.Info().Key }},
 }
 
-var settingColumns = []column[provider.Setting]{
-	{"SETTING", func(s provider.Setting) string { return s.Name }},
-	{"KIND", func(s provider.Setting) string {
-		kind := s.Kind.String()
-		if s.Required {
-			kind += ", required"
-		}
-		if s.Secret {
-			kind += ", secret"
-		}
-		return kind
-	}},
-	{"WHAT IT IS", func(s provider.Setting) string { return s.Doc }},
-	{"EXAMPLE", func(s provider.Setting) string { return s.Example }},
-}
-
-// showProvider prints what a provider says of itself.
-func showProvider(e *env, p provider.Provider) error {
-	info, guide := p.Info(), provider.GuideOf(p)
-	fmt.Fprintf(e.stdout, "%s: %s\n%s\n%s\n", info.Name, info.Title, info.Summary, strings.Join(info.Links, "\n"))
-	of := map[bool]string{false: "of a source", true: "of a source, and for bellhop send"}
-	calls := provider.EmulationOf(p).OfSource
-	if err := showSettings(e, of[calls], info.Settings, guide.Setup, sourceCommand(p)); err != nil {
-		return err
-	}
-	if guide.ByHand != "" {
-		fmt.Fprintf(e.stdout, "\nby hand\n%s\n", guide.ByHand)
-	}
-	if info.SendSettings != nil {
-		of := map[bool]string{false: "of a destination, and for bellhop send", true: "of a destination"}
-		if err := showSettings(e, of[calls], info.SendSettings, guide.SendSetup, destinationCommand(p), sendCommand(p)); err != nil {
-			return err
-		}
-		fmt.Fprintf(e.stdout, "where a destination says nothing, %s\n", strings.ReplaceAll(strings.Join(manners(p), "; "), "`", ""))
-	}
-	for _, t := range guide.Tables {
-		if err := showTable(e, t); err != nil {
-			return err
-		}
-	}
-	if len(guide.Notes) > 0 {
-		fmt.Fprintln(e.stdout, "\nworth knowing")
-	}
-	for _, note := range guide.Notes {
-		fmt.Fprintln(e.stdout, "-", note)
-	}
-	return nil
-}
-
-// showTable prints a table of the reference page.
-func showTable(e *env, t provider.Table) error {
-	columns := make([]column[[]string], len(t.Head))
-	for i, title := range t.Head {
-		columns[i] = column[[]string]{strings.ToUpper(title), func(row []string) string { return strings.ReplaceAll(row[i], "`", "") }}
-	}
-	fmt.Fprintf(e.stdout, "\n%s\n%s\n", strings.ToLower(t.Title), t.Text)
-	return printTable(e.stdout, t.Rows, columns)
-}
-
-// showSettings prints the settings of one side, after the steps and commands to take there.
-func showSettings(e *env, title string, settings []provider.Setting, steps []string, commands ...string) error {
-	fmt.Fprintln(e.stdout, "\n"+title)
-	for i, step := range steps {
-		fmt.Fprintf(e.stdout, "%d. %s\n", i+1, step)
-	}
-	for _, command := range commands {
-		fmt.Fprintln(e.stdout, " ", command)
-	}
-	if len(settings) == 0 {
-		fmt.Fprintln(e.stdout, "no settings")
-		return nil
-	}
-	return printTable(e.stdout, settings, settingColumns)
-}
-
-// findProvider returns the provider of this name.
+// findProvider returns the provider with this name.
 func findProvider(name string) (provider.Provider, error) {
 	var names []string
 	for _, p := range all.Providers() {
@@ -136,4 +67,57 @@ func findProvider(name string) (provider.Provider, error) {
 		names = append(names, p.Info().Name)
 	}
 	return nil, wrongUsage("no provider '%s'; there are %s", name, strings.Join(names, ", "))
+}
+
+// providerEnv returns the Env for a provider that a command uses. Its clock stands at the time at, or runs if
+// at is zero.
+func (e *env) providerEnv(at time.Time) provider.Env {
+	now := time.Now
+	if !at.IsZero() {
+		now = func() time.Time { return at }
+	}
+	logger := slog.New(slog.NewTextHandler(e.stderr, nil))
+	return provider.Env{Now: now, Rand: rand.Reader, Client: egress.NewLocal(), Logger: logger}
+}
+
+// providerSettings returns the settings that --key and --set give a provider.
+func (e *env) providerSettings(info provider.Info, key string, set []string) (map[string]any, error) {
+	settings, err := e.readSettings(set)
+	if err != nil {
+		return nil, err
+	}
+	return settings, e.setKey(info, settings, key)
+}
+
+// setKey sets the provider's main secret to the value of --key, unless that is empty.
+func (e *env) setKey(info provider.Info, settings map[string]any, key string) (err error) {
+	if key == "" {
+		return nil
+	}
+	if info.Key == "" {
+		return wrongUsage("%s has no single key; use --set", info.Name)
+	}
+	if _, twice := settings[info.Key]; twice {
+		return wrongUsage("--key and --set %s set the same secret; give one of them", info.Key)
+	}
+	settings[info.Key], err = e.readValue(key)
+	return err
+}
+
+// rawSettings returns providerSettings as JSON.
+func (e *env) rawSettings(info provider.Info, key string, set []string) (json.RawMessage, error) {
+	settings, err := e.providerSettings(info, key, set)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(settings)
+}
+
+// wrongSettings makes a provider's complaint about its settings a usageError: the flags gave them.
+func wrongSettings(info provider.Info, err error) error {
+	var refused *bellhop.Error
+	if errors.As(err, &refused) && refused.Code == bellhop.CodeInvalid {
+		return wrongUsage("%w; see 'bellhop providers %s'", bellhop.Join("settings", err), info.Name)
+	}
+	return err
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -18,9 +20,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/all"
 )
 
-// TestRecipes does what each page of docs/providers says, word for word, at a server of its own: every line and every
-// code span that begins with "bellhop " has to succeed, in their order but for sources, which are made first; the
-// requests made by hand have to be answered 2xx. SOURCE is the source made last, URL is that source's.
+// TestRecipes runs the commands of each page of docs/providers against a server of its own. Every line and every
+// code span that begins with "bellhop " must succeed; they run in the order of the page, except that sources are
+// created first. The requests made by hand must be answered 2xx. SOURCE stands for the last source, URL for its URL.
 func TestRecipes(t *testing.T) {
 	for _, p := range all.Providers() {
 		info := p.Info()
@@ -30,19 +32,19 @@ func TestRecipes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			k := newKitchen(t, info)
+			r := newRecipeTest(t, info)
 			lines := commandsIn(string(text))
 			for _, line := range lines {
-				k.run(line)
+				r.run(line)
 			}
 			if len(lines) < 2 {
 				t.Errorf("the page has %d commands", len(lines))
 			}
 			if info.Handshake != "" {
-				k.checkAsks(p)
+				r.checkHandshake(p)
 			}
 			for _, m := range shellBlock.FindAllStringSubmatch(string(text), -1) {
-				k.runByHand(m[1])
+				r.runByHand(m[1])
 			}
 		})
 	}
@@ -53,7 +55,7 @@ var (
 	shellBlock  = regexp.MustCompile("(?s)\n```sh\n(.*?)\n```")
 )
 
-// commandsIn returns the commands in a page, those first that make a source.
+// commandsIn returns the commands of a page; those that create a source come first.
 func commandsIn(page string) (lines []string) {
 	var others []string
 	for _, m := range commandLine.FindAllStringSubmatch(page, -1) {
@@ -61,36 +63,39 @@ func commandsIn(page string) (lines []string) {
 		switch {
 		case strings.HasPrefix(line, "bellhop sources create "):
 			lines = append(lines, line)
-		case strings.Count(line, " ") > 1: // else it is the mere name of a command
+		case strings.Count(line, " ") > 1: // otherwise it is only the name of a command
 			others = append(others, line)
 		}
 	}
 	return append(lines, others...)
 }
 
-// A kitchen is where recipes are tried: a server, and a folder with the files that they name.
-type kitchen struct {
+// A recipeTest is a server, and a folder with the files that recipes name.
+type recipeTest struct {
 	*testing.T
 	dir, server string
 	secret      string
 	sources     int
 }
 
-// newKitchen starts a server. The secret is the example of the setting that --key sets.
-func newKitchen(t *testing.T, info provider.Info) *kitchen {
-	k := &kitchen{T: t, dir: t.TempDir()}
+// newRecipeTest starts a server. The secret is the example of the setting that --key sets.
+func newRecipeTest(t *testing.T, info provider.Info) *recipeTest {
+	r := &recipeTest{T: t, dir: t.TempDir()}
 	for _, s := range info.Settings {
 		if s.Name == info.Key {
-			k.secret = s.Example
+			r.secret = s.Example
 		}
 	}
-	files := map[string]string{"FILE": k.secret + "\n", "event.json": `{"specversion":"1.0","id":"1","source":"/a","type":"b"}`, "key.pem": newKeyPEM(t)}
+	files := map[string]string{
+		"FILE": r.secret + "\n", "key.pem": newKeyPEM(t),
+		"event.json": `{"specversion":"1.0","id":"1","source":"/a","type":"b"}`,
+	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(k.dir, name), []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	server, stop, err := startServer(k.dir, os.Environ())
+	server, stop, err := startServer(r.dir, os.Environ())
 	t.Cleanup(func() {
 		if err := stop(); err != nil {
 			t.Errorf("the server: %v", err)
@@ -99,8 +104,8 @@ func newKitchen(t *testing.T, info provider.Info) *kitchen {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.server = server
-	return k
+	r.server = server
+	return r
 }
 
 func newKeyPEM(t *testing.T) string {
@@ -115,70 +120,82 @@ func newKeyPEM(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// fill puts values into the places of the placeholders.
-func (k *kitchen) fill(text string) string {
+// fill replaces the placeholders in a command.
+func (r *recipeTest) fill(text string) string {
 	if strings.HasPrefix(text, "bellhop sources create SOURCE") {
-		k.sources++
+		r.sources++
 	}
+	source := fmt.Sprintf("source-%d", r.sources)
+	url := r.server + "/in/" + source
 	return strings.NewReplacer(
-		"https://YOUR-HOST", k.server, "DESTINATION", fmt.Sprintf("to-source-%d", k.sources), "SOURCE", fmt.Sprintf("source-%d", k.sources),
-		"URL?", fmt.Sprintf("%s/in/source-%d?", k.server, k.sources), "--url URL", fmt.Sprintf("--url %s/in/source-%d", k.server, k.sources),
-		"--to URL", fmt.Sprintf("--to %s/in/source-%d", k.server, k.sources),
-		"SECRET", k.secret, "TOKEN", k.secret, "GUID", "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67",
+		"https://YOUR-HOST", r.server, "DESTINATION", "to-"+source, "SOURCE", source,
+		"URL?", url+"?", "--url URL", "--url "+url, "--to URL", "--to "+url,
+		"SECRET", r.secret, "TOKEN", r.secret, "GUID", "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67",
 	).Replace(text)
 }
 
-func (k *kitchen) run(line string) {
-	k.Helper()
-	filled := k.fill(line)
-	out, err := k.shell(filled)
+func (r *recipeTest) run(line string) {
+	r.Helper()
+	filled := r.fill(line)
+	out, err := r.runWithin(filled)
 	if err != nil || strings.Contains(out, "unverified") {
-		k.Errorf("%s\n%s\n%v\n%s", line, filled, err, out)
+		r.Errorf("%s\n%s\n%v\n%s", line, filled, err, out)
 	}
 }
 
-// checkAsks compares what a page says of handshakes with the destination that was made by its recipe.
-func (k *kitchen) checkAsks(p provider.Provider) {
-	k.Helper()
+// checkHandshake compares the handshake of the destination that the page created with the one that the page documents.
+func (r *recipeTest) checkHandshake(p provider.Provider) {
+	r.Helper()
 	want := bellhop.HandshakeNone
 	if provider.GuideOf(p).HandshakeWhen == provider.HandshakeAlways {
 		want = p.Info().Handshake
 	}
-	out, err := k.shell(k.fill("bellhop destinations show DESTINATION --json"))
+	out, err := r.runWithin(r.fill("bellhop destinations show DESTINATION --json"))
 	if err != nil || !strings.Contains(out, `"handshake":"`+want+`"`) {
-		k.Errorf("its handshake is not %s: %v\n%s", want, err, out)
+		r.Errorf("its handshake is not %s: %v\n%s", want, err, out)
 	}
 }
 
-// shell runs text with sh, as who follows a page does.
-func (k *kitchen) shell(text string) (string, error) {
+// runWithin runs a command in this process, or with sh if it is more than words and quotes.
+func (r *recipeTest) runWithin(line string) (string, error) {
+	if strings.ContainsAny(line, "$`\\|<>;&*?\n") {
+		return r.shell(line)
+	}
+	var out bytes.Buffer
+	e := &env{getenv: noEnv, stdin: strings.NewReader(""), stdout: &out, stderr: &out, dir: r.dir}
+	err := run(context.Background(), e, splitWords(line)[1:])
+	return out.String(), err
+}
+
+// shell runs text with sh, as a reader of the page does.
+func (r *recipeTest) shell(text string) (string, error) {
 	c := exec.Command("sh", "-c", "set -e\n"+text)
-	c.Dir = k.dir
+	c.Dir = r.dir
 	out, err := c.CombinedOutput()
 	return string(out), err
 }
 
 var statusLine = regexp.MustCompile(`HTTP/[0-9.]+ ([0-9]{3})`)
 
-// runByHand runs a block in which variables take the place of placeholders.
-func (k *kitchen) runByHand(block string) {
-	k.Helper()
-	requireTools(k.T, "openssl", "curl")
-	block = strings.NewReplacer("https://YOUR-HOST", k.server, "/in/SOURCE", fmt.Sprintf("/in/source-%d", k.sources),
+// runByHand runs a shell block of a page and checks that each request of curl is answered 2xx.
+func (r *recipeTest) runByHand(block string) {
+	r.Helper()
+	requireTools(r.T, "openssl", "curl")
+	block = strings.NewReplacer("https://YOUR-HOST", r.server, "/in/SOURCE", fmt.Sprintf("/in/source-%d", r.sources),
 		"GUID", "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67", "curl ", "curl --silent --show-error --noproxy '*' ").Replace(block)
-	out, err := k.shell(block)
+	out, err := r.shell(block)
 	statuses := statusLine.FindAllStringSubmatch(out, -1)
 	if err != nil || len(statuses) != strings.Count(block, "curl ") {
-		k.Errorf("%s\n%v, %d answers\n%s", block, err, len(statuses), out)
+		r.Errorf("%s\n%v, %d answers\n%s", block, err, len(statuses), out)
 	}
 	for _, m := range statuses {
 		if m[1][0] != '2' {
-			k.Errorf("%s\nis answered\n%s", block, out)
+			r.Errorf("%s\nis answered\n%s", block, out)
 		}
 	}
 }
 
-// requireTools skips a test aloud where a program that it needs is missing, and fails it where CI=true.
+// requireTools skips a test, with a line on stderr, if a program that it needs is missing. With CI=true the test fails.
 func requireTools(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {

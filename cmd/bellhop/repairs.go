@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"os/signal"
 	"strconv"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/spf13/cobra"
@@ -14,13 +18,30 @@ func newRepairsCommand(e *env) *cobra.Command {
 		Short: "List, show and cancel repairs",
 		Long: `List, show and cancel repairs.
 
-A repair is a replay, retry or cancel of many, chosen by a filter: 'bellhop replay', 'bellhop deliveries retry' and
-'bellhop deliveries cancel' begin one. It goes on when the server restarts. Without a verb, repairs are listed.`,
+A repair replays many events, or retries or cancels many deliveries, chosen by a filter. 'bellhop
+replay', 'bellhop deliveries retry' and 'bellhop deliveries cancel' start one. It runs on the server
+and continues after a restart. Without a verb, repairs are listed.`,
 		Example: `  bellhop repairs
   bellhop repairs show rpr_…
   bellhop repairs cancel rpr_…`,
 	}
-	return newNounCommand(e, c, newRepairsListCommand, newRepairsShowCommand, newRepairsCancelCommand)
+	return newNounCommand(e, c,
+		listVerb("repairs", help{
+			long:    "List repairs, newest first. The server keeps the latest thousand.",
+			example: "  bellhop repairs list --json",
+		}, repairColumns, unfiltered((*client.Client).Repairs)),
+		itemVerb("show ID", "repair", help{
+			short: "Show a repair and its progress",
+			long: `Show a repair and its progress. It works from the oldest event to the newest; "position at" says how
+far it is.`,
+			example: "  bellhop repairs show rpr_01jd2v9k3hxyz",
+		}, (*client.Client).Repair, showRepair),
+		itemVerb("cancel ID", "repair", help{
+			short: "End a running repair",
+			long: `End a running repair. What it has done stays done: deliveries that it made are still delivered,
+unless 'bellhop deliveries cancel' gives them up.`,
+			example: "  bellhop repairs cancel rpr_01jd2v9k3hxyz",
+		}, (*client.Client).CancelRepair, showRepair))
 }
 
 var repairColumns = []column[client.Repair]{
@@ -33,24 +54,7 @@ var repairColumns = []column[client.Repair]{
 	{"CREATED AT", func(r client.Repair) string { return moment(r.CreatedAt) }},
 }
 
-// showCount prints what a repair would do.
-func showCount(e *env, conn *connection, n client.RepairCount, err error) error {
-	if err != nil {
-		return err
-	}
-	if conn.json {
-		return printJSON(e.stdout, n)
-	}
-	if !n.Complete {
-		fmt.Fprintln(e.stderr, "there are more: there was no time to count all")
-	}
-	var fields []field
-	if n.Events > 0 {
-		fields = append(fields, field{"events", count(n.Events)})
-	}
-	return printFields(e.stdout, append(fields, field{"deliveries", count(n.Deliveries)}))
-}
-
+// showRepair prints r.
 func showRepair(e *env, conn *connection, r client.Repair) error {
 	if conn.json {
 		return printJSON(e.stdout, r)
@@ -60,14 +64,195 @@ func showRepair(e *env, conn *connection, r client.Repair) error {
 		{"id", r.ID}, {"kind", r.Kind}, {"state", r.State}, {"reason", r.Reason},
 		{"source", f.SourceID}, {"type", f.Type}, {"where", f.Where}, {"event", f.EventID}, {"destination", f.DestinationID},
 		{"of state", f.State}, {"of error", f.Error}, {"since", moment(f.Since)}, {"until", moment(f.Until)},
-		{"rate", rateOf(r.Rate)}, {"looked at", count(r.LookedAt)}, {"changed", count(r.Changed)}, {"skipped", count(r.Skipped)},
+		{"rate", repairRateText(r.Rate)}, {"looked at", count(r.LookedAt)}, {"changed", count(r.Changed)},
+		{"skipped", count(r.Skipped)},
 		{"position at", moment(r.PositionAt)}, {"created at", moment(r.CreatedAt)}, {"updated at", moment(r.UpdatedAt)},
 	})
 }
 
-func rateOf(perSecond float64) string {
+func repairRateText(perSecond float64) string {
 	if perSecond == 0 {
 		return "any"
 	}
 	return strconv.FormatFloat(perSecond, 'f', -1, 64) + " a second"
+}
+
+func newReplayCommand(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "replay [EVENT…]",
+		Short: "Deliver stored events again",
+		Long: `Deliver stored events again. Each event becomes a new delivery to every destination whose match
+wants it now. With --to, it goes to that one destination only, whether its match wants it or not.
+
+Give the ids of events, or choose events by flags. The flags start a repair, which runs on the
+server at --rate and continues when this command ends or the server restarts. 'bellhop repairs'
+shows it, 'bellhop repairs cancel' ends it.
+
+The gateway's own events are replayed only with --source bellhop, or with a --type that begins with
+"bellhop.".`,
+		Example: `  bellhop replay evt_01jd2v9k3hxyz --to billing
+  bellhop replay --since 2h --source media --type 'ams.*' --dry-run
+  bellhop replay --since 2026-11-22T10:00:00Z --where 'data.amount > 100' --to billing --rate 50`,
+		Args: cobra.ArbitraryArgs,
+	}
+	conn := newConnection(e, c.Flags())
+	var r client.NewReplay
+	c.Flags().StringVar(&r.Destination, "to", "", "deliver only to this destination, by name or id")
+	c.Flags().StringVar(&r.Source, "source", "",
+		"only events of this source, by name or id; api is the source of published events")
+	c.Flags().StringVar(&r.Type, "type", "", "only events of this type; a * at the end stands for any rest")
+	c.Flags().StringVar(&r.Where, "where", "",
+		"only events for which this expression is true, as in a destination's match")
+	sinceFlag(c, &r.Since, "since", "only events received at this time or later")
+	sinceFlag(c, &r.Until, "until", "only events received before this time")
+	c.Flags().BoolVar(&r.All, "all", false, "every stored event; use it if no other flag chooses")
+	f := repairFlags(c, "200", "deliveries made a second; 0 is no limit")
+	choosing := []string{"source", "type", "where", "since", "until", "all"}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			manyFlags := append(choosing, "rate", "dry-run", "no-wait")
+			if flag := firstChanged(c, manyFlags...); flag != "" {
+				return wrongUsage("give the ids of events or --%s, not both", flag)
+			}
+			return conn.call(func(api *client.Client) error {
+				return replayEach(c.Context(), e, conn, api, args, r.Destination)
+			})
+		}
+		if firstChanged(c, choosing...) == "" {
+			return wrongUsage("missing event: give ids, or choose by --since, --until, --source, --type or --where; " +
+				"--all is every stored event")
+		}
+		r.Rate = f.given(c)
+		return conn.call(func(api *client.Client) error {
+			if f.dryRun {
+				n, err := api.CountReplay(c.Context(), r)
+				return showCount(e, conn, n, err)
+			}
+			repair, err := api.ReplayEvents(c.Context(), r)
+			return f.follow(c.Context(), e, conn, api, repair, err)
+		})
+	}
+	return c
+}
+
+// replayEach replays events one by one and prints the new deliveries.
+func replayEach(ctx context.Context, e *env, conn *connection, api *client.Client, events []string, to string) error {
+	for _, id := range events {
+		made, err := api.ReplayEvent(ctx, id, to)
+		if err != nil {
+			return err
+		}
+		if len(made) == 0 {
+			fmt.Fprintf(e.stderr, "no destination wants %s; give --to to deliver it to one all the same\n", clean(id))
+		}
+		for _, d := range made {
+			if conn.json {
+				err = printJSON(e.stdout, d)
+			} else {
+				_, err = fmt.Fprintln(e.stdout, clean(d.ID))
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// A repairFlag holds the flags that all commands that start a repair have.
+type repairFlag struct {
+	rate           float64
+	dryRun, noWait bool
+}
+
+// repairFlags adds the flags of a repairFlag. rate is the server's default for --rate; "" leaves out that flag.
+func repairFlags(c *cobra.Command, rate, doc string) *repairFlag {
+	f := new(repairFlag)
+	if rate != "" {
+		c.Flags().Float64Var(&f.rate, "rate", 0, doc)
+		c.Flags().Lookup("rate").DefValue = rate
+	}
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing; count what would be done")
+	c.Flags().BoolVar(&f.noWait, "no-wait", false, "print the repair's id at once and leave it running")
+	return f
+}
+
+// given returns the value of --rate, or nil if it was not given, for the server's default.
+func (f *repairFlag) given(c *cobra.Command) *float64 {
+	if firstChanged(c, "rate") == "" {
+		return nil
+	}
+	return &f.rate
+}
+
+// maxPoll is the longest time between two questions to the server about the progress of a repair.
+const maxPoll = 200 * time.Millisecond
+
+// follow waits until the repair r, which was just started, has ended, and prints it. r and err are the
+// server's answer to the start. An interrupt ends the command but not the repair.
+func (f *repairFlag) follow(
+	ctx context.Context, e *env, conn *connection, api *client.Client, r client.Repair, err error,
+) error {
+	if err != nil {
+		return err
+	}
+	if f.noWait {
+		if conn.json {
+			return printJSON(e.stdout, r)
+		}
+		_, err := fmt.Fprintln(e.stdout, clean(r.ID))
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	line := newProgress(e.stderr)
+	for wait := maxPoll / 10; r.State == "running"; wait = min(2*wait, maxPoll) {
+		line.show(repairProgress(r))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		next, err := api.Repair(ctx, r.ID)
+		if ctx.Err() != nil {
+			line.end()
+			return fmt.Errorf("interrupted; the repair continues: "+
+				"'bellhop repairs show %[1]s' shows it, 'bellhop repairs cancel %[1]s' ends it", r.ID)
+		}
+		if err != nil {
+			line.end()
+			return fmt.Errorf("%w; the repair %s continues", err, r.ID)
+		}
+		r = next
+	}
+	line.end()
+	if err := showRepair(e, conn, r); err != nil || r.State == "done" {
+		return err
+	}
+	return fmt.Errorf("the repair is %s: %s", r.State, r.Reason)
+}
+
+func repairProgress(r client.Repair) string {
+	text := fmt.Sprintf("%s: %d looked at, %d changed", r.Kind, r.LookedAt, r.Changed)
+	if !r.PositionAt.IsZero() {
+		text += ", at " + moment(r.PositionAt)
+	}
+	return text
+}
+
+// showCount prints the answer to --dry-run: how much a repair would do. n and err are the server's answer.
+func showCount(e *env, conn *connection, n client.RepairCount, err error) error {
+	if err != nil {
+		return err
+	}
+	if conn.json {
+		return printJSON(e.stdout, n)
+	}
+	if !n.Complete {
+		fmt.Fprintln(e.stderr, "there are more: the server stopped counting when its time was up")
+	}
+	var fields []field
+	if n.Events > 0 {
+		fields = append(fields, field{"events", count(n.Events)})
+	}
+	return printFields(e.stdout, append(fields, field{"deliveries", count(n.Deliveries)}))
 }

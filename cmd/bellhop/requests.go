@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,21 +13,28 @@ import (
 func newRequestsCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "requests",
-		Short: "List and show requests at the sources",
-		Long: `List and show requests at the sources.
+		Short: "List and show the requests that sources received",
+		Long: `List and show the requests that sources received.
 
-A request is kept where it was refused, answered a handshake or carried several events. Without a verb, requests are
-listed.`,
+A request is kept if it was refused, if it was a handshake, or if it carried several events;
+'bellhop events' shows the others. Without a verb, requests are listed.`,
 		Example: `  bellhop requests --outcome refused
   bellhop requests show req_…`,
 	}
-	return newNounCommand(e, c, newRequestsListCommand, newRequestsShowCommand)
+	return newNounCommand(e, c,
+		listVerb("requests", help{example: "  bellhop requests list --source media --outcome refused"},
+			requestColumns, addRequestFilter),
+		itemVerb("show ID", "request", help{
+			short:   "Show one request, its headers and its body",
+			long:    "Show one request, its headers and its body. If it was refused, only the beginning of the body was kept.",
+			example: "  bellhop requests show req_01jd2v9k3hxyz",
+		}, (*client.Client).Request, showRequest))
 }
 
 var requestColumns = []column[client.Request]{
 	{"ID", func(r client.Request) string { return r.ID }},
 	{"RECEIVED AT", func(r client.Request) string { return moment(r.ReceivedAt) }},
-	{"SOURCE", func(r client.Request) string { return sourceText(r) }},
+	{"SOURCE", sourceText},
 	{"OUTCOME", func(r client.Request) string { return r.Outcome }},
 	{"STATUS", func(r client.Request) string { return strconv.Itoa(r.Status) }},
 	{"EVENTS", func(r client.Request) string { return strconv.Itoa(r.Events) }},
@@ -34,7 +42,19 @@ var requestColumns = []column[client.Request]{
 	{"DETAIL", func(r client.Request) string { return r.Detail }},
 }
 
-// sourceText is the name of r's source, or its id if it is gone.
+func addRequestFilter(c *cobra.Command) listCall[client.Request] {
+	var filter client.RequestFilter
+	c.Flags().StringVar(&filter.Source, "source", "", "only requests at this source, by name or id")
+	c.Flags().StringVar(&filter.Outcome, "outcome", "",
+		"only requests with this outcome: accepted, handshake, refused or partial")
+	sinceFlag(c, &filter.Since, "since", "only requests received at this time or later")
+	sinceFlag(c, &filter.Until, "until", "only requests received before this time")
+	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Request], error) {
+		return api.Requests(ctx, filter, page)
+	}
+}
+
+// sourceText returns the name of r's source, or its id if the source was deleted.
 func sourceText(r client.Request) string {
 	if r.Source == "" {
 		return r.SourceID
@@ -42,14 +62,15 @@ func sourceText(r client.Request) string {
 	return r.Source
 }
 
-// showRequest prints r and what it carried.
+// showRequest prints r, its headers and its body.
 func showRequest(e *env, conn *connection, r client.Request) error {
 	if conn.json {
 		return printJSON(e.stdout, r)
 	}
 	fields := []field{
 		{"id", r.ID}, {"source", sourceText(r)}, {"received at", moment(r.ReceivedAt)}, {"from", r.RemoteAddr},
-		{"request", r.Method + " " + r.Target}, {"outcome", r.Outcome}, {"status", strconv.Itoa(r.Status)}, {"reason", r.Reason},
+		{"request", r.Method + " " + r.Target}, {"outcome", r.Outcome}, {"status", strconv.Itoa(r.Status)},
+		{"reason", r.Reason},
 		{"detail", r.Detail}, {"events", strconv.Itoa(r.Events)}, {"body", strconv.FormatInt(r.BodyBytes, 10) + " bytes"},
 	}
 	if err := printFields(e.stdout, append(fields, headerFields(r.Headers)...)); err != nil {

@@ -19,14 +19,16 @@ import (
 func newServeCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Receive, keep and deliver webhooks",
-		Long: `Receive, keep and deliver webhooks.
+		Short: "Run the server: receive, store and deliver webhooks",
+		Long: `Run the server: receive, store and deliver webhooks.
 
-The first start makes the data folder, a database, a master key for secrets at rest and an admin API key, and says
-where they are. One server at a time owns a data folder. SIGTERM and SIGINT stop it cleanly.
+The first start creates the data folder, with a database, a master key that encrypts stored secrets,
+and an admin API key, and prints where they are. Only one server at a time can use a data folder.
+SIGTERM and SIGINT stop the server cleanly; a second signal stops it at once.
 
-Every flag is also BELLHOP_<FLAG> in the environment and a key of the file that --config names; flags win over the
-environment, the environment over the file. BELLHOP_ADMIN_KEY sets the admin API key instead of the folder's file.`,
+Every flag can also be set as BELLHOP_<FLAG> in the environment, or as a key of the YAML file that
+--config names. Flags win over the environment, and the environment over the file. BELLHOP_ADMIN_KEY
+sets the admin API key; the key file of the data folder is then not used.`,
 		Example: `  bellhop serve
   bellhop serve --data /var/lib/bellhop --listen :8080 --public-url https://hooks.example.com --retain 90d`,
 		Args: cobra.NoArgs,
@@ -45,7 +47,7 @@ environment, the environment over the file. BELLHOP_ADMIN_KEY sets the admin API
 			return serve(c.Context(), e, cfg)
 		},
 	}
-	c.Flags().String("config", "", "YAML file with these flags as keys")
+	c.Flags().String("config", "", "a YAML file whose keys are the names of these flags")
 	for _, s := range config.Settings() {
 		c.Flags().String(s.Name, s.Default, s.Doc)
 		if s.Default == "true" || s.Default == "false" {
@@ -55,14 +57,16 @@ environment, the environment over the file. BELLHOP_ADMIN_KEY sets the admin API
 	return c
 }
 
-// serve runs a server until ctx ends or a signal asks it to stop. A second signal ends the process at once.
+// serve runs a server until ctx ends or a signal arrives. A second signal ends the process at once.
 func serve(ctx context.Context, e *env, cfg config.Config) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	logger := newLogger(e.stderr, cfg.LogLevel, cfg.LogFormat)
 	app.TuneMemory(e.getenv)
-	a, err := app.New(ctx, app.Options{Config: cfg, Providers: all.Providers(), AdminKey: e.getenv("BELLHOP_ADMIN_KEY"), Version: version(), Logger: logger})
+	a, err := app.New(ctx, app.Options{
+		Config: cfg, Providers: all.Providers(), AdminKey: e.getenv("BELLHOP_ADMIN_KEY"), Version: version(), Logger: logger,
+	})
 	if err != nil {
 		return err
 	}
@@ -70,7 +74,8 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 		welcome(e.stderr, a, cfg)
 	} else {
 		logger.Info("server.started", "component", "app", "url", a.URL(), "data", cfg.Data, "version", version(),
-			"admin_key_file", filepath.Join(cfg.Data, app.AdminKeyFile), "master_key_file", filepath.Join(cfg.Data, app.MasterKeyFile))
+			"admin_key_file", filepath.Join(cfg.Data, app.AdminKeyFile),
+			"master_key_file", filepath.Join(cfg.Data, app.MasterKeyFile))
 	}
 	err = a.Run(ctx)
 	if err == nil {
@@ -79,10 +84,10 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 	return err
 }
 
-// welcome says where everything is.
+// welcome prints the server's addresses, the paths of its keys and a command to go on with.
 func welcome(w io.Writer, a *app.App, cfg config.Config) {
 	if a.FirstRun() {
-		fmt.Fprintf(w, "made data folder %s\n", cfg.Data)
+		fmt.Fprintf(w, "created data folder %s\n", cfg.Data)
 	}
 	fmt.Fprintf(w, `serving on    %s
 admin key in  %s
@@ -94,7 +99,7 @@ next, in another terminal:
 `, a.URL(), filepath.Join(cfg.Data, app.AdminKeyFile), filepath.Join(cfg.Data, app.MasterKeyFile), a.URL())
 }
 
-// newLogger writes text for people and JSON for machines.
+// newLogger returns a logger that writes text or JSON. The format auto is text on a terminal and JSON elsewhere.
 func newLogger(w io.Writer, level, format string) *slog.Logger {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -105,13 +110,4 @@ func newLogger(w io.Writer, level, format string) *slog.Logger {
 		return slog.New(slog.NewTextHandler(w, opts))
 	}
 	return slog.New(slog.NewJSONHandler(w, opts))
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/spf13/cobra"
 )
 
@@ -13,12 +16,26 @@ func newSourcesCommand(e *env) *cobra.Command {
 		Short: "List, show, create, update and delete sources",
 		Long: `List, show, create, update and delete sources.
 
-A source is one inbound URL of one provider, with its secrets. Without a verb, they are listed.`,
+A source is a URL of this server that one provider calls, together with the secrets that prove its
+requests. Without a verb, sources are listed.`,
 		Example: `  bellhop sources
   bellhop sources create media --provider ams --set signing_key=@key.txt
   bellhop sources show media`,
 	}
-	return newNounCommand(e, c, newSourcesListCommand, newSourcesShowCommand, newSourcesCreateCommand, newSourcesUpdateCommand, newSourcesDeleteCommand)
+	return newNounCommand(e, c,
+		listVerb("sources", help{example: "  bellhop sources list --json"}, sourceColumns,
+			unfiltered((*client.Client).Sources)),
+		itemVerb("show NAME", "source", help{
+			short:   "Show one source, by name or id",
+			long:    "Show one source, by name or id. Secrets are not shown, only since when each is set.",
+			example: "  bellhop sources show media",
+		}, (*client.Client).Source, showSource),
+		newSourcesCreateCommand,
+		newSourcesUpdateCommand,
+		deleteVerb("source", help{
+			long:    "Delete a source, by name or id. From then on, requests to its URL are answered 404. Its events stay.",
+			example: "  bellhop sources delete media",
+		}, (*client.Client).DeleteSource))
 }
 
 var sourceColumns = []column[client.Source]{
@@ -46,5 +63,121 @@ func showSource(e *env, conn *connection, s client.Source) error {
 	if s.MaxBodyBytes > 0 {
 		fields = append(fields, field{"max body bytes", strconv.FormatInt(s.MaxBodyBytes, 10)})
 	}
-	return printFields(e.stdout, append(fields, field{"created at", moment(s.CreatedAt)}, field{"updated at", moment(s.UpdatedAt)}))
+	return printFields(e.stdout,
+		append(fields, field{"created at", moment(s.CreatedAt)}, field{"updated at", moment(s.UpdatedAt)}))
+}
+
+func newSourcesCreateCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "create NAME --provider PROVIDER [--key K] [--set name=value]…",
+		Short: "Create a source and print its URL",
+		Long: `Create a source and print its URL. Give that URL to the provider, which calls it.
+
+'bellhop providers' lists the providers. 'bellhop providers PROVIDER' lists the settings of one and
+says how to set it up.`,
+		Example: `  bellhop sources create media --provider ams --key @key.txt --set account_id=GUID
+  bellhop sources create repo --provider generic --set scheme=hmac --set header=X-Sig --set secret=env:SECRET
+  bellhop sources create pay --provider standardwebhooks --set secret='["whsec_new","whsec_old"]'`,
+		Args: oneArgument("name for the source"),
+	}
+	providerName := c.Flags().String("provider", "", "the provider that calls this source")
+	key := c.Flags().String("key", "", "the provider's main secret: text, @FILE or env:NAME")
+	set := c.Flags().StringArray("set", nil, setHelp)
+	maxBody := c.Flags().Int64("max-body-bytes", 0, "largest body accepted; 0 is the provider's default, mostly 1 MiB")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if *providerName == "" {
+			return wrongUsage("missing --provider; 'bellhop providers' lists them")
+		}
+		p, err := findProvider(*providerName)
+		if err != nil {
+			return err
+		}
+		settings, err := e.providerSettings(p.Info(), *key, *set)
+		if err != nil {
+			return err
+		}
+		source := client.NewSource{Name: args[0], Provider: *providerName, Settings: settings, MaxBodyBytes: *maxBody}
+		return conn.call(func(api *client.Client) error {
+			s, err := api.CreateSource(c.Context(), source)
+			if err != nil {
+				return err
+			}
+			if conn.json {
+				return printJSON(e.stdout, s)
+			}
+			fmt.Fprintf(e.stderr, "created source %s (%s); the provider calls\n", clean(s.Name), clean(s.ID))
+			fmt.Fprintln(e.stdout, clean(s.URL))
+			return nil
+		})
+	}
+	return c
+}
+
+func newSourcesUpdateCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "update NAME",
+		Short: "Change a source",
+		Long: `Change a source, by name or id. Settings that no flag names stay as they are, secrets included.
+
+To rotate a secret without losing events, set the new and the old one together; when the provider
+uses the new one, set the new one alone.`,
+		Example: `  bellhop sources update media --set signing_key='["NEW","OLD"]'
+  bellhop sources update media --unset account_id
+  bellhop sources update media --disabled`,
+		Args: oneArgument("source"),
+	}
+	name := c.Flags().String("name", "", "a new name; the URL changes with it")
+	key := c.Flags().String("key", "", "the provider's main secret: text, @FILE or env:NAME")
+	set := c.Flags().StringArray("set", nil, setHelp)
+	remove := c.Flags().StringArray("unset", nil, "name of a setting to remove (repeatable)")
+	maxBody := c.Flags().Int64("max-body-bytes", 0, "largest body accepted; 0 is the provider's default")
+	disabled := c.Flags().Bool("disabled", false,
+		"answer requests with 404, as if the source did not exist; --disabled=false ends that")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		settings, err := e.readSettings(*set)
+		if err != nil {
+			return err
+		}
+		unset(settings, *remove)
+		if *key != "" {
+			info, err := providerOf(c.Context(), conn, args[0])
+			if err != nil {
+				return err
+			}
+			if err := e.setKey(info, settings, *key); err != nil {
+				return err
+			}
+		}
+		changes := changedFlags(c, map[string]any{"name": *name, "max-body-bytes": *maxBody, "disabled": *disabled})
+		if len(settings) > 0 {
+			changes["settings"] = settings
+		}
+		if len(changes) == 0 {
+			return wrongUsage("nothing to change")
+		}
+		return conn.call(func(api *client.Client) error {
+			s, err := api.UpdateSource(c.Context(), args[0], changes)
+			if err != nil {
+				return err
+			}
+			return showSource(e, conn, s)
+		})
+	}
+	return c
+}
+
+// providerOf returns the Info of the provider of a source.
+func providerOf(ctx context.Context, conn *connection, source string) (info provider.Info, err error) {
+	err = conn.call(func(api *client.Client) error {
+		s, err := api.Source(ctx, source)
+		if err != nil {
+			return err
+		}
+		p, err := findProvider(s.Provider)
+		if err == nil {
+			info = p.Info()
+		}
+		return err
+	})
+	return info, err
 }

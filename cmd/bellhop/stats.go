@@ -3,7 +3,6 @@ package main
 import (
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/spf13/cobra"
@@ -12,10 +11,12 @@ import (
 func newStatsCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stats",
-		Short: "Count what a server holds",
-		Long: `Count what a server holds.
+		Short: "Show how many sources, events and deliveries a server holds",
+		Long: `Show how many sources, destinations, events and deliveries a server holds, and the size of its
+database.
 
-Pending and leased deliveries are counted as they are; delivered, dead and cancelled ones since the server started.`,
+Pending and leased deliveries are counted as of now; delivered, dead and cancelled ones since the
+server started.`,
 		Example: "  bellhop stats --json",
 		Args:    cobra.NoArgs,
 	}
@@ -29,7 +30,9 @@ Pending and leased deliveries are counted as they are; delivered, dead and cance
 			if conn.json {
 				return printJSON(e.stdout, s)
 			}
-			fields := []field{{"sources", count(s.Sources)}, {"destinations", count(s.Destinations)}, {"events", count(s.Events)}}
+			fields := []field{
+				{"sources", count(s.Sources)}, {"destinations", count(s.Destinations)}, {"events", count(s.Events)},
+			}
 			for _, state := range slices.Sorted(maps.Keys(s.Deliveries)) {
 				fields = append(fields, field{"deliveries " + state, count(s.Deliveries[state])})
 			}
@@ -39,5 +42,3 @@ Pending and leased deliveries are counted as they are; delivered, dead and cance
 	}
 	return c
 }
-
-func count(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -13,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// verifyFlags are those of verify.
+// verifyFlags are the flags of verify.
 type verifyFlags struct {
 	key, headers, file, target, method string
 	set                                []string
@@ -25,29 +28,31 @@ func newVerifyCommand(e *env) *cobra.Command {
 	var f verifyFlags
 	c := &cobra.Command{
 		Use:   "verify PROVIDER [--key K] --headers FILE --file BODY",
-		Short: "Check a saved request and say why it fails",
-		Long: `Check a saved request as a source of the provider would, and print its events, or why it is refused.
+		Short: "Check a saved request and explain why it is refused",
+		Long: `Check a saved request as a source of the provider would. Print its events, or the reason why it is
+refused; then the command fails.
 
---headers is a file of 'Name: value' lines, which may begin with the request line, or a JSON object of names and
-values. --at is when the request came in; most signatures hold for a few minutes only. It fails if anything is refused.`,
+--headers is a file of 'Name: value' lines, which may begin with the request line, or a JSON object
+of names and values; the output of 'bellhop requests show ID --json' will do. Most signatures are
+valid for a few minutes only: use --at to give the time at which the request was received.`,
 		Example: `  bellhop verify ams --key env:SIGNING_KEY --headers headers.txt --file body.json
-  bellhop verify generic --set scheme=query --key s3cret --target '/in/grid?code=s3cret' --headers headers.txt --file body.json
+  bellhop verify generic --set scheme=query --key KEY --target '/in/grid?code=KEY' --headers headers.txt --file body.json
   bellhop verify standardwebhooks --key @secret.txt --headers headers.txt --file body.json --at 2026-11-22T10:00:00Z`,
-		Args: named("provider"),
+		Args: oneArgument("provider"),
 		RunE: func(c *cobra.Command, args []string) error { return verify(c.Context(), e, args[0], f) },
 	}
-	c.Flags().StringVar(&f.key, "key", "", "the key that signed: text, @FILE or env:NAME")
+	c.Flags().StringVar(&f.key, "key", "", "the key that the request was signed with: text, @FILE or env:NAME")
 	c.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
-	c.Flags().StringVar(&f.headers, "headers", "", "file with the headers")
-	c.Flags().StringVar(&f.file, "file", "", "file with the body; - is stdin")
+	c.Flags().StringVar(&f.headers, "headers", "", "a file with the headers")
+	c.Flags().StringVar(&f.file, "file", "", "a file with the body; - is stdin")
 	c.Flags().StringVar(&f.target, "target", "", "path and query of the request (default /in/PROVIDER)")
 	c.Flags().StringVar(&f.method, "method", "", "method of the request (default POST)")
-	timeFlag(c, &f.at, "at", "check as of this time")
+	timeFlag(c, &f.at, "at", "check as if it were this time")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON, one line per event")
 	return c
 }
 
-// verify opens a receiver, hands it the request and prints what it made of it.
+// verify hands the saved request to a receiver of the provider and prints the result.
 func verify(ctx context.Context, e *env, name string, f verifyFlags) error {
 	if f.headers == "" || f.file == "" {
 		return wrongUsage("missing --headers FILE or --file BODY")
@@ -77,7 +82,7 @@ func verify(ctx context.Context, e *env, name string, f verifyFlags) error {
 	return f.printReceipt(e, receipt)
 }
 
-// request puts the saved request together. What a flag says wins over what the file of headers does.
+// request reads the saved request. Flags win over the request line in the file of headers.
 func (f *verifyFlags) request(e *env, name string) (*provider.Request, error) {
 	text, err := e.readFile(f.headers)
 	if err != nil {
@@ -87,7 +92,9 @@ func (f *verifyFlags) request(e *env, name string) (*provider.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.headers, err)
 	}
-	req := &provider.Request{Method: http.MethodPost, Target: "/in/" + name, Header: saved.header, RemoteAddr: "127.0.0.1:1"}
+	req := &provider.Request{
+		Method: http.MethodPost, Target: "/in/" + name, Header: saved.header, RemoteAddr: "127.0.0.1:1",
+	}
 	for _, method := range []string{saved.method, f.method} {
 		if method != "" {
 			req.Method = method
@@ -102,7 +109,78 @@ func (f *verifyFlags) request(e *env, name string) (*provider.Request, error) {
 	return req, err
 }
 
-// refusal is why something was refused: a short code, if there is one, and words.
+// A saved holds the content of a file of headers. Method and target are "" if the file has none.
+type saved struct {
+	method, target string
+	header         http.Header
+}
+
+// parseSaved reads either of two forms: 'Name: value' lines, optionally after a request line and before a
+// blank line; or a JSON object of names and values. That object may also be the member "headers" of another
+// one, as in the output of 'bellhop requests show --json'.
+func parseSaved(text []byte) (saved, error) {
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		return parseSavedJSON(text)
+	}
+	s := saved{header: make(http.Header)}
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if line == "" {
+			break
+		}
+		if method, target, ok := requestLine(line); i == 0 && ok {
+			s.method, s.target = method, target
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return s, fmt.Errorf("line %d is not 'Name: value'", i+1)
+		}
+		s.header.Add(strings.TrimSpace(name), strings.Trim(value, " \t"))
+	}
+	return s, nil
+}
+
+// requestLine splits "POST /in/x HTTP/1.1".
+func requestLine(line string) (method, target string, ok bool) {
+	method, rest, ok := strings.Cut(line, " ")
+	if !ok || strings.Contains(method, ":") {
+		return "", "", false
+	}
+	target, _, ok = strings.Cut(rest, " HTTP/")
+	return method, target, ok
+}
+
+func parseSavedJSON(text []byte) (saved, error) {
+	s := saved{header: make(http.Header)}
+	var whole struct {
+		Method, Target string
+		Headers        map[string]any
+	}
+	if err := json.Unmarshal(text, &whole); err != nil || whole.Headers == nil {
+		whole.Method, whole.Target = "", ""
+		if err := json.Unmarshal(text, &whole.Headers); err != nil {
+			return s, errors.New("not a JSON object of headers")
+		}
+	}
+	s.method, s.target = whole.Method, whole.Target
+	for name, value := range whole.Headers {
+		switch value := value.(type) {
+		case string:
+			s.header.Add(name, value)
+		case []any:
+			for _, v := range value {
+				s.header.Add(name, fmt.Sprint(v))
+			}
+		default:
+			return s, fmt.Errorf("header %s is neither a text nor a list of texts", name)
+		}
+	}
+	return s, nil
+}
+
+// refusal returns the reason of a refusal: its code, or "" if it has none, and its text.
 func refusal(err error) (code, words string) {
 	var coded interface{ Code() string }
 	if errors.As(err, &coded) {
@@ -123,7 +201,7 @@ func (f *verifyFlags) printRefusal(e *env, err error) error {
 	return errReported
 }
 
-// printReceipt prints the events or the handshake, and what was refused beside them.
+// printReceipt prints the events or the handshake, and the items that were refused.
 func (f *verifyFlags) printReceipt(e *env, receipt provider.Receipt) error {
 	err := f.printAccepted(e, receipt)
 	for _, r := range receipt.Refused {

@@ -11,7 +11,7 @@ func newVersionCommand(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
-		Long:    "Print the version of this program and of Go that it was built with.",
+		Long:    "Print the version of this program, and the version of Go that built it.",
 		Example: "  bellhop version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -21,10 +21,10 @@ func newVersionCommand(e *env) *cobra.Command {
 	}
 }
 
-// release is set by a release build: -ldflags "-X main.release=v1.2.3".
+// release is set at link time by a release build: -ldflags "-X main.release=v1.2.3".
 var release string
 
-// version is the release, or what the build says of the commit.
+// version returns the release, or else the version of the main module that the Go toolchain recorded.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	switch {

@@ -5,19 +5,22 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/bellhop-gateway/bellhop/internal/access"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/all"
 )
 
-// TestProviderPages holds that docs/providers says what the program does. "go test -update" writes it anew.
+// TestProviderPages compares docs/providers with the pages that the program prints. "go test -update" writes them anew.
 func TestProviderPages(t *testing.T) {
 	const dir = "../../docs/providers"
 	wanted := map[string]bool{"README.md": true}
 	var index bytes.Buffer
 	fmt.Fprint(&index, "<!-- Made by `go test ./cmd/bellhop -run TestProviderPages -update`. -->\n# Providers\n\n",
-		"What each of them sends, how it proves it, how to set it up, and every setting. `bellhop providers NAME` shows the same.\n\n",
+		"Each page says what the provider sends, how its requests are authenticated, how to set it up, and what each\n",
+		"setting means. `bellhop providers NAME` shows the same.\n\n",
 		"| provider | | receives | sends |\n|---|---|---|---|\n")
 	for _, p := range all.Providers() {
 		info, guide := p.Info(), provider.GuideOf(p)
@@ -38,7 +41,7 @@ func TestProviderPages(t *testing.T) {
 			}
 		}
 		if sends == "yes" && guide.ByHand == "" {
-			t.Errorf("%s: its Guide has no ByHand, though there are others than the system who can send", info.Name)
+			t.Errorf("%s: its Guide has no ByHand, although other senders than the provider are possible", info.Name)
 		}
 	}
 	compareFile(t, filepath.Join(dir, "README.md"), index.Bytes())
@@ -48,12 +51,36 @@ func TestProviderPages(t *testing.T) {
 	}
 	for _, file := range there {
 		if !wanted[file.Name()] {
-			t.Errorf("%s is the page of no provider", file.Name())
+			t.Errorf("%s: there is no such provider", file.Name())
 		}
 	}
 }
 
-// compareFile compares what a file holds with what it is to hold, or writes it.
+// TestAccessPage compares the table of docs/ACCESS.md with the members of an access that the program knows.
+// "go test -update" writes it anew.
+func TestAccessPage(t *testing.T) {
+	const path, head = "../../docs/ACCESS.md", "| member | secret | |\n|---|---|---|\n"
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(page), head)
+	_, after, ends := strings.Cut("\n"+rest, "\n\n")
+	if !ok || !ends {
+		t.Fatalf("%s has no table of members", path)
+	}
+	var rows strings.Builder
+	for _, s := range access.Settings {
+		secret := ""
+		if s.Secret {
+			secret = "yes"
+		}
+		fmt.Fprintf(&rows, "| `%s` | %s | %s |\n", s.Name, secret, s.Doc)
+	}
+	compareFile(t, path, []byte(before+head+rows.String()+"\n"+after))
+}
+
+// compareFile compares the content of a file with want. With -update it writes the file.
 func compareFile(t *testing.T, path string, want []byte) {
 	t.Helper()
 	if *update {
@@ -67,6 +94,6 @@ func compareFile(t *testing.T, path string, want []byte) {
 	}
 	got, err := os.ReadFile(path)
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the program says; write it with -update and read the diff", path)
+		t.Errorf("%s differs from what the program prints; write it with -update and read the diff", path)
 	}
 }

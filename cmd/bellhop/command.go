@@ -1,0 +1,313 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/app"
+	"github.com/bellhop-gateway/bellhop/internal/config"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// This file holds what the commands share: the environment, the connection to a server, and the verbs of nouns.
+
+// An env is the part of the outside world that a command may use. Tests put their own in its place.
+type env struct {
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	dir            string // where relative paths of files to read start; "" is the current directory
+}
+
+// bind sets each flag of c that was not given from the environment: --api-key is BELLHOP_API_KEY.
+func (e *env) bind(c *cobra.Command) (err error) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		name := config.EnvName(f.Name)
+		value := e.getenv(name)
+		if err != nil || f.Changed || value == "" || f.Name == "help" || c.Name() == "serve" && isServerSetting(f.Name) {
+			return
+		}
+		if setErr := c.Flags().Set(f.Name, value); setErr != nil {
+			err = wrongUsage("%s: %w", name, setErr)
+		}
+	})
+	return err
+}
+
+// isServerSetting reports whether config.Load reads this flag of serve from the environment; then bind must not.
+func isServerSetting(name string) bool {
+	for _, s := range config.Settings() {
+		if s.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// readFile reads a whole file; the path "-" is stdin.
+func (e *env) readFile(path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(e.stdin)
+	}
+	return os.ReadFile(within(e.dir, path))
+}
+
+// within returns path, if it is relative, as one that starts in dir.
+func within(dir, path string) string {
+	if dir == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// A connection holds the flags that say how a command reaches a server and how it prints the answer.
+type connection struct {
+	server, key, data string
+	json              bool
+	dir               string // env.dir
+	adminKey          string // the value of BELLHOP_ADMIN_KEY, which also sets the admin key of servers started here
+}
+
+func newConnection(e *env, flags *pflag.FlagSet) *connection {
+	conn := &connection{dir: e.dir, adminKey: e.getenv("BELLHOP_ADMIN_KEY")}
+	flags.StringVar(&conn.server, "server", "",
+		"URL of the server (default: the server that was started in the data folder)")
+	flags.StringVar(&conn.key, "api-key", "",
+		"API key (default: the admin key in the data folder, for a server on this machine)")
+	flags.StringVar(&conn.data, "data", "./data", "data folder of a server on this machine")
+	flags.BoolVar(&conn.json, "json", false, "print JSON, one line per item")
+	return conn
+}
+
+// addHiddenConnectionFlags accepts the flags of a connection before the name of a sub-command too, so that a
+// shell alias can hold them. They are hidden because each command that uses them shows its own.
+func addHiddenConnectionFlags(e *env, root *cobra.Command) {
+	newConnection(e, root.PersistentFlags())
+	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
+}
+
+// A serverFile is the content of server.json, which a server keeps in its data folder while it runs.
+type serverFile struct {
+	URL string `json:"url"`
+}
+
+// client returns a client of the server.
+func (conn *connection) client() (*client.Client, error) {
+	local, err := conn.local()
+	if err != nil {
+		return nil, err
+	}
+	server := conn.server
+	if server == "" {
+		server = local.URL
+	}
+	if server == "" {
+		return nil, fmt.Errorf("no server is running in %s: start one with 'bellhop serve', or give --server or --data",
+			conn.data)
+	}
+	key := conn.key
+	if key == "" && (server == local.URL || isLoopback(server)) {
+		if key, err = conn.localKey(); err != nil {
+			return nil, err
+		}
+	}
+	if key == "" {
+		return nil, fmt.Errorf("no API key for %s: give --api-key or BELLHOP_API_KEY", server)
+	}
+	return client.New(server, key, egress.NewLocal()), nil
+}
+
+// local reads the server file of the data folder. It returns the zero value if no server is running there.
+func (conn *connection) local() (f serverFile, err error) {
+	text, err := os.ReadFile(filepath.Join(within(conn.dir, conn.data), "server.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err != nil {
+		return f, fmt.Errorf("data folder: %w", err)
+	}
+	if !app.FolderInUse(within(conn.dir, conn.data)) {
+		// A server left the file when it died. Another process may listen at its address by now, and must not get
+		// the key.
+		return f, nil
+	}
+	if err := json.Unmarshal(text, &f); err != nil {
+		return f, fmt.Errorf("data folder: server.json: %w", err)
+	}
+	return f, nil
+}
+
+// localKey returns the admin key of the data folder, or "" if it has none.
+func (conn *connection) localKey() (string, error) {
+	if conn.adminKey != "" {
+		return conn.adminKey, nil
+	}
+	text, err := os.ReadFile(filepath.Join(within(conn.dir, conn.data), app.AdminKeyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// isLoopback reports whether server is on this machine. Only such a server is sent the data folder's admin
+// key unasked.
+func isLoopback(server string) bool {
+	u, err := url.Parse(server)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// call calls f with a client of the server and adds a hint to some of its errors.
+func (conn *connection) call(f func(api *client.Client) error) error {
+	api, err := conn.client()
+	if err != nil {
+		return err
+	}
+	err = f(api)
+	var refused *client.Error
+	var network *url.Error
+	switch {
+	case errors.As(err, &refused) && refused.Status == 401:
+		return errors.New("the server does not accept this API key: give another with --api-key; " +
+			"the admin key is in admin.key in the server's data folder")
+	case errors.As(err, &network):
+		return fmt.Errorf("%w: is the server running?", err)
+	}
+	return err
+}
+
+// A verb makes one sub-command of a noun.
+type verb func(e *env, conn *connection) *cobra.Command
+
+// newNounCommand adds verbs to c, the command of a noun. Without a verb, c does what its first verb does: list.
+func newNounCommand(e *env, c *cobra.Command, verbs ...verb) *cobra.Command {
+	conn := newConnection(e, c.PersistentFlags())
+	for i, make := range verbs {
+		sub := make(e, conn)
+		c.AddCommand(sub)
+		if i == 0 {
+			c.RunE = sub.RunE
+			c.Flags().AddFlagSet(sub.Flags())
+		}
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(c, args[0])
+		}
+		return nil
+	}
+	return c
+}
+
+// help is the text that a verb's --help prints besides its flags. An empty long text is the short one with a
+// full stop.
+type help struct{ short, long, example string }
+
+// command returns a command with this help.
+func (h help) command(use string, args cobra.PositionalArgs) *cobra.Command {
+	if h.long == "" {
+		h.long = h.short + "."
+	}
+	return &cobra.Command{Use: use, Short: h.short, Long: h.long, Example: h.example, Args: args}
+}
+
+// A listCall asks the server for one page of a list.
+type listCall[T any] func(api *client.Client, ctx context.Context, page client.Page) (client.List[T], error)
+
+// listVerb makes the verb "list" of nouns: it prints one page as a table. addFilter adds the flags that
+// narrow the list and returns the call that uses them.
+func listVerb[T any](nouns string, h help, columns []column[T], addFilter func(c *cobra.Command) listCall[T]) verb {
+	return func(e *env, conn *connection) *cobra.Command {
+		h.short = "List " + nouns + ", newest first"
+		c := h.command("list", cobra.NoArgs)
+		call := addFilter(c)
+		page := pageFlags(c)
+		c.RunE = func(c *cobra.Command, _ []string) error {
+			return conn.call(func(api *client.Client) error {
+				l, err := call(api, c.Context(), *page)
+				if err != nil {
+					return err
+				}
+				return showList(e, conn, l, nouns, columns)
+			})
+		}
+		return c
+	}
+}
+
+// unfiltered is for a list that no flag narrows.
+func unfiltered[T any](call listCall[T]) func(*cobra.Command) listCall[T] {
+	return func(*cobra.Command) listCall[T] { return call }
+}
+
+// itemVerb makes a verb that takes the name or id of one item, makes one call and prints the item that it
+// returns. use is the verb and its argument ("show NAME"), noun the word for the argument in errors
+// ("source").
+func itemVerb[T any](
+	use, noun string, h help,
+	call func(api *client.Client, ctx context.Context, idOrName string) (T, error),
+	show func(e *env, conn *connection, item T) error,
+) verb {
+	return func(e *env, conn *connection) *cobra.Command {
+		c := h.command(use, oneArgument(noun))
+		c.RunE = func(c *cobra.Command, args []string) error {
+			return conn.call(func(api *client.Client) error {
+				item, err := call(api, c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return show(e, conn, item)
+			})
+		}
+		return c
+	}
+}
+
+// deleteVerb makes the verb "delete" of a noun.
+func deleteVerb(noun string, h help, call func(api *client.Client, ctx context.Context, idOrName string) error) verb {
+	return func(e *env, conn *connection) *cobra.Command {
+		h.short = "Delete a " + noun
+		c := h.command("delete NAME", oneArgument(noun))
+		c.RunE = func(c *cobra.Command, args []string) error {
+			return conn.call(func(api *client.Client) error {
+				if err := call(api, c.Context(), args[0]); err != nil {
+					return err
+				}
+				fmt.Fprintf(e.stderr, "deleted %s %s\n", noun, clean(args[0]))
+				return nil
+			})
+		}
+		return c
+	}
+}
+
+// oneArgument checks that there is one argument; noun is the word for it in errors.
+func oneArgument(noun string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return wrongUsage("missing %s", noun)
+		case len(args) > 1:
+			return wrongUsage("only one %s at a time; unexpected argument '%s'", noun, args[1])
+		}
+		return nil
+	}
+}

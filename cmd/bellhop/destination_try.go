@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/spf13/cobra"
+)
+
+// This file holds the verbs of destinations that try one out (preview, test) or prepare its receiver
+// (rotate-secret).
+
+func newDestinationsPreviewCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "preview NAME [DATA]",
+		Short: "Show what a destination would be sent, without sending it",
+		Long: `Show whether a destination wants an event, and the request that it would be sent, signature
+included. Nothing is sent or stored.
+
+The event is a stored one (--event), or a sample: --type and, as its data, JSON or text. The
+destination's secrets are shown as an ellipsis. The command fails if the event would not be
+delivered.`,
+		Example: `  bellhop destinations preview billing --event evt_01jd2v9k3hxyz
+  bellhop destinations preview billing --type invoice.paid --subject invoices/17 '{"amount":120}'`,
+		Args: cobra.RangeArgs(1, 2),
+	}
+	var sample client.SampleEvent
+	event := c.Flags().String("event", "", "id of a stored event")
+	c.Flags().StringVar(&sample.Type, "type", "", "type of the sample event")
+	c.Flags().StringVar(&sample.Subject, "subject", "", "subject of the sample event")
+	c.Flags().StringVar(&sample.Source, "source", "", "source of the sample event (default api)")
+	file := c.Flags().String("file", "", "a file with the sample's data; - is stdin")
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		ask := client.PreviewRequest{Destination: args[0], Event: *event}
+		if *event == "" {
+			if ask.Event, err = e.sample(sample, args[1:], *file); err != nil {
+				return err
+			}
+		} else if sample.Type != "" || len(args) == 2 || *file != "" {
+			return wrongUsage("give --event or a sample, not both")
+		}
+		return conn.call(func(api *client.Client) error {
+			p, err := api.PreviewDestination(c.Context(), ask)
+			if err != nil {
+				return err
+			}
+			return showPreview(e, conn, p)
+		})
+	}
+	return c
+}
+
+// sample adds to ev its data, from an argument or a file. The data may be JSON or text.
+func (e *env) sample(ev client.SampleEvent, args []string, file string) (_ client.SampleEvent, err error) {
+	var data []byte
+	switch {
+	case ev.Type == "":
+		return ev, wrongUsage("missing --event ID or --type TYPE")
+	case len(args) == 1 && file != "":
+		return ev, wrongUsage("give the data or --file, not both")
+	case len(args) == 1:
+		data = []byte(args[0])
+	case file != "":
+		data, err = e.readFile(file)
+	}
+	if json.Valid(data) {
+		ev.Data = data
+	} else {
+		ev.Body = string(data)
+	}
+	return ev, err
+}
+
+// showPreview prints p. The command fails if the event would not be sent.
+func showPreview(e *env, conn *connection, p client.Preview) error {
+	if conn.json {
+		if err := printJSON(e.stdout, p); err != nil {
+			return err
+		}
+	} else {
+		printPreview(e, p)
+	}
+	if !p.Matches || p.Request == nil {
+		return errReported
+	}
+	return nil
+}
+
+func printPreview(e *env, p client.Preview) {
+	matches := "yes"
+	if !p.Matches {
+		matches = "no: " + p.Why
+	}
+	printFields(e.stdout,
+		[]field{{"matches", matches}, {"match error", p.MatchError}, {"error", p.Error}, {"skipped", p.Skipped}})
+	if p.Request == nil {
+		return
+	}
+	fmt.Fprintf(e.stdout, "\n%s %s\n", clean(p.Request.Method), clean(strings.TrimSpace(p.Request.URL+" "+p.Request.Way)))
+	for _, name := range slices.Sorted(maps.Keys(p.Request.Headers)) {
+		for _, value := range p.Request.Headers[name] {
+			fmt.Fprintf(e.stdout, "%s: %s\n", clean(name), clean(value))
+		}
+	}
+	fmt.Fprintf(e.stdout, "\n%s\n", cleanLines(p.Request.Body+p.Request.BodyBase64))
+}
+
+func newDestinationsTestCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "test NAME",
+		Short: "Send a test event to a destination",
+		Long: `Send a test event to a destination, whatever its match is, and print the result of the first
+attempt.
+
+The event has the type bellhop.test. If the destination's type is a provider with a test message of
+its own, that message is sent. The event is stored and retried like any other. The command fails if
+the first attempt fails.`,
+		Example: "  bellhop destinations test billing --timeout 10s",
+		Args:    oneArgument("destination"),
+	}
+	timeout := c.Flags().Duration("timeout", 30*time.Second, "how long to wait for the attempt")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return conn.call(func(api *client.Client) error {
+			trial, err := api.TestDestination(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(c.Context(), *timeout)
+			defer cancel()
+			d, err := awaitAttempt(ctx, api, trial.DeliveryID)
+			if err != nil && ctx.Err() != nil && c.Context().Err() == nil {
+				return fmt.Errorf("no attempt was made within %v: see 'bellhop deliveries show %s'",
+					*timeout, clean(trial.DeliveryID))
+			}
+			if err != nil {
+				return err
+			}
+			return showTrial(e, conn, d)
+		})
+	}
+	return c
+}
+
+// awaitAttempt waits until the delivery has been attempted, or has ended without an attempt, and returns it.
+func awaitAttempt(ctx context.Context, api *client.Client, id string) (client.Delivery, error) {
+	for {
+		d, err := api.Delivery(ctx, id)
+		if err != nil || d.Last != nil || d.State != "pending" && d.State != "leased" {
+			return d, err
+		}
+		select {
+		case <-ctx.Done():
+			return d, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// showTrial prints the result of a test. The command fails if the event was not delivered.
+func showTrial(e *env, conn *connection, d client.Delivery) error {
+	if conn.json {
+		if err := printJSON(e.stdout, d); err != nil {
+			return err
+		}
+	} else {
+		fields := []field{{"delivery", d.ID}, {"event", d.EventID}, {"state", d.State}}
+		if d.Last != nil {
+			fields = append(fields,
+				field{"status", statusText(d.Last.Status)}, field{"took", fmt.Sprintf("%g ms", d.Last.DurationMS)},
+				field{"error", d.Last.Error}, field{"detail", d.Last.Detail},
+				field{"reply", shorten(d.Last.Reply+d.Last.ReplyBase64, 60)})
+		}
+		if err := printFields(e.stdout, append(fields, field{"next at", moment(d.NextAt)})); err != nil {
+			return err
+		}
+	}
+	if d.State != "delivered" {
+		return errReported
+	}
+	return nil
+}
+
+func newDestinationsRotateCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "rotate-secret NAME",
+		Short: "Sign with a new secret, and with the old one too for a while",
+		Long: `Sign deliveries to a destination of type http with a new secret. Until the grace period is over,
+each delivery carries a signature by the old secret too, so that the receiver can change to the new
+one at any time in between.
+
+Without --secret a secret is created and printed, only this once: give it to the receiver.`,
+		Example: `  bellhop destinations rotate-secret billing
+  bellhop destinations rotate-secret billing --secret @secret.txt --grace 168h`,
+		Args: oneArgument("destination"),
+	}
+	secret := c.Flags().String("secret", "", "the new secret: whsec_…, @FILE or env:NAME (default: a random one)")
+	grace := c.Flags().String("grace", "", "how long the old secret signs too, 0s to 720h (default 24h)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		given, err := e.readText(*secret)
+		if err != nil {
+			return fmt.Errorf("--secret: %w", err)
+		}
+		return conn.call(func(api *client.Client) error {
+			d, err := api.RotateSecret(c.Context(), args[0], client.Rotation{Secret: given, Grace: *grace})
+			if err != nil {
+				return err
+			}
+			return showRotated(e, conn, d)
+		})
+	}
+	return c
+}
+
+// showRotated prints the new secret, if the server made it, and until when the old one signs too.
+func showRotated(e *env, conn *connection, d client.RotatedDestination) error {
+	if conn.json {
+		return printJSON(e.stdout, d)
+	}
+	fmt.Fprintf(e.stderr, "destination %s signs with a new secret\n", clean(d.Name))
+	if until, ok := d.Settings["secret_until"].(string); ok {
+		fmt.Fprintf(e.stderr, "the old one signs too until %s\n", clean(until))
+	}
+	if d.Secret == "" {
+		return nil
+	}
+	fmt.Fprintln(e.stderr, "it is shown only now: give it to the receiver")
+	_, err := fmt.Fprintln(e.stdout, clean(d.Secret))
+	return err
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// This file writes the reference page of a provider, from its Info and Guide: as text for a terminal and as Markdown.
+
+var settingColumns = []column[provider.Setting]{
+	{"SETTING", func(s provider.Setting) string { return s.Name }},
+	{"KIND", settingKind},
+	{"WHAT IT IS", func(s provider.Setting) string { return s.Doc }},
+	{"EXAMPLE", func(s provider.Setting) string { return s.Example }},
+}
+
+// settingKind returns the kind of a setting, and whether it is required and secret.
+func settingKind(s provider.Setting) string {
+	kind := s.Kind.String()
+	if s.Required {
+		kind += ", required"
+	}
+	if s.Secret {
+		kind += ", secret"
+	}
+	return kind
+}
+
+// showProvider prints the reference page of a provider as text for a terminal.
+func showProvider(e *env, p provider.Provider) error {
+	info, guide := p.Info(), provider.GuideOf(p)
+	fmt.Fprintf(e.stdout, "%s: %s\n%s\n%s\n", info.Name, info.Title, info.Summary, strings.Join(info.Links, "\n"))
+	of := map[bool]string{false: "of a source", true: "of a source, and for bellhop send"}
+	calls := provider.EmulationOf(p).OfSource
+	if err := showSettings(e, of[calls], info.Settings, guide.Setup, sourceCommand(p)); err != nil {
+		return err
+	}
+	if guide.ByHand != "" {
+		fmt.Fprintf(e.stdout, "\nby hand\n%s\n", guide.ByHand)
+	}
+	if info.SendSettings != nil {
+		of := map[bool]string{false: "of a destination, and for bellhop send", true: "of a destination"}
+		commands := []string{destinationCommand(p), sendCommand(p)}
+		if err := showSettings(e, of[calls], info.SendSettings, guide.SendSetup, commands...); err != nil {
+			return err
+		}
+		defaults := strings.ReplaceAll(strings.Join(destinationDefaults(p), "; "), "`", "")
+		fmt.Fprintf(e.stdout, "by default, %s\n", defaults)
+	}
+	for _, t := range guide.Tables {
+		if err := showTable(e, t); err != nil {
+			return err
+		}
+	}
+	if len(guide.Notes) > 0 {
+		fmt.Fprintln(e.stdout, "\nnotes")
+	}
+	for _, note := range guide.Notes {
+		fmt.Fprintln(e.stdout, "-", note)
+	}
+	return nil
+}
+
+// showTable prints one table of the reference page.
+func showTable(e *env, t provider.Table) error {
+	columns := make([]column[[]string], len(t.Head))
+	for i, title := range t.Head {
+		cell := func(row []string) string { return strings.ReplaceAll(row[i], "`", "") }
+		columns[i] = column[[]string]{strings.ToUpper(title), cell}
+	}
+	fmt.Fprintf(e.stdout, "\n%s\n%s\n", strings.ToLower(t.Title), t.Text)
+	return printTable(e.stdout, t.Rows, columns)
+}
+
+// showSettings prints the steps, the commands and the settings of one side: of sources or of destinations.
+func showSettings(e *env, title string, settings []provider.Setting, steps []string, commands ...string) error {
+	fmt.Fprintln(e.stdout, "\n"+title)
+	for i, step := range steps {
+		fmt.Fprintf(e.stdout, "%d. %s\n", i+1, step)
+	}
+	for _, command := range commands {
+		fmt.Fprintln(e.stdout, " ", command)
+	}
+	if len(settings) == 0 {
+		fmt.Fprintln(e.stdout, "no settings")
+		return nil
+	}
+	return printTable(e.stdout, settings, settingColumns)
+}
+
+// writePage writes the reference page of a provider in Markdown. docs/providers holds the pages of all providers.
+func writePage(w io.Writer, p provider.Provider) error {
+	page := &page{provider: p, info: p.Info(), guide: provider.GuideOf(p)}
+	page.head()
+	page.receiving()
+	if page.info.SendSettings != nil {
+		page.sending()
+	}
+	for _, t := range page.guide.Tables {
+		page.table(t)
+	}
+	page.list("Notes", page.guide.Notes)
+	page.list("References", links(page.info.Links))
+	_, err := io.WriteString(w, page.text.String())
+	return err
+}
+
+// A page is a reference page while it is written.
+type page struct {
+	provider provider.Provider
+	info     provider.Info
+	guide    provider.Guide
+	text     strings.Builder
+}
+
+func (p *page) line(format string, args ...any) {
+	fmt.Fprintf(&p.text, format+"\n", args...)
+}
+
+func (p *page) head() {
+	p.line("<!-- Made of provider/%s by `go test ./cmd/bellhop -run TestProviderPages -update`. -->", p.info.Name)
+	p.line("# %s (`%s`)\n", p.info.Title, p.info.Name)
+	p.line("%s", p.info.Summary)
+}
+
+func (p *page) receiving() {
+	p.line("\n## Receive\n")
+	p.steps(p.guide.Setup)
+	p.command(sourceCommand(p.provider))
+	if strings.Contains(p.guide.Recipe.Source, "--key @FILE") {
+		p.line("\n`FILE` is a file that holds the `%s` and nothing else.", p.info.Key)
+	}
+	p.line("")
+	p.settings(p.info.Settings)
+	if n := p.info.MaxBodyBytes; n > 0 {
+		p.line("\nBodies of up to %d MiB are accepted, unless the source has a `max_body_bytes` of its own.", n>>20)
+	}
+	if p.guide.ByHand != "" {
+		p.line("\n### By hand\n\nThis sends an authentic request to the source, without Bellhop's code:\n\n```sh\n%s\n```",
+			p.guide.ByHand)
+	}
+}
+
+func (p *page) sending() {
+	p.line("\n## Send\n")
+	p.steps(p.guide.SendSetup)
+	p.command(destinationCommand(p.provider))
+	p.line("")
+	p.settings(p.info.SendSettings)
+	p.line("\nBy default, %s.", strings.Join(destinationDefaults(p.provider), "; "))
+	if provider.EmulationOf(p.provider).OfSource {
+		p.line("To send a request as %s itself does, use the settings of a source:\n",
+			p.info.Title)
+	} else {
+		p.line("To test a receiver from the command line:\n")
+	}
+	p.command(sendCommand(p.provider))
+}
+
+// destinationDefaults returns, as parts of a sentence, the defaults of a destination whose type is the provider.
+func destinationDefaults(p provider.Provider) []string {
+	info := p.Info()
+	schedule := info.Schedule
+	if schedule == "" {
+		schedule = "default"
+	}
+	list := []string{"failed deliveries are retried by the schedule `" + schedule + "`"}
+	if info.Rate > 0 {
+		list = append(list, fmt.Sprintf("deliveries are sent at a rate of up to %g a second", info.Rate))
+	}
+	if info.Handshake != "" {
+		list = append(list, handshakeDefault(info.Handshake, provider.GuideOf(p).HandshakeWhen))
+	}
+	return list
+}
+
+// handshakeDefault returns, as part of a sentence, whether the receiver of a destination is asked first.
+func handshakeDefault(handshake, when string) string {
+	switch when {
+	case "":
+		return fmt.Sprintf("the receiver is not asked first, unless `handshake` is `%s`", handshake)
+	case provider.HandshakeAlways:
+		return "the receiver is asked first and has to agree, unless `handshake` is `none`"
+	}
+	return fmt.Sprintf("the receiver is asked first and has to agree %s, unless `handshake` is `none`",
+		when)
+}
+
+// target returns the placeholder for the URL in a command, quoted for a shell if it has a query.
+func target(r provider.Recipe) string {
+	if r.Query == "" {
+		return "URL"
+	}
+	return "'URL?" + r.Query + "'"
+}
+
+func sourceCommand(p provider.Provider) string {
+	command := "bellhop sources create SOURCE --provider " + p.Info().Name
+	return strings.TrimRight(command+" "+provider.GuideOf(p).Recipe.Source, " ")
+}
+
+func destinationCommand(p provider.Provider) string {
+	recipe := provider.GuideOf(p).Recipe
+	command := "bellhop destinations create DESTINATION --type " + p.Info().Name + " --url " + target(recipe)
+	return strings.TrimRight(command+" "+recipe.Destination, " ")
+}
+
+func sendCommand(p provider.Provider) string {
+	recipe := provider.GuideOf(p).Recipe
+	return strings.TrimRight("bellhop send "+p.Info().Name+" --to "+target(recipe)+" "+recipe.Send, " ")
+}
+
+func (p *page) command(line string) { p.line("```\n%s\n```", line) }
+
+// table writes t under its title.
+func (p *page) table(t provider.Table) {
+	p.line("\n## %s\n\n%s\n\n| %s |\n|%s", t.Title, t.Text, strings.Join(t.Head, " | "),
+		strings.Repeat("---|", len(t.Head)))
+	for _, row := range t.Rows {
+		cells := make([]string, len(row))
+		for i, text := range row {
+			cells[i] = cell(text)
+		}
+		p.line("| %s |", strings.Join(cells, " | "))
+	}
+}
+
+func (p *page) steps(steps []string) {
+	for i, step := range steps {
+		p.line("%d. %s", i+1, step)
+	}
+	if len(steps) > 0 {
+		p.line("")
+	}
+}
+
+func (p *page) settings(settings []provider.Setting) {
+	if len(settings) == 0 {
+		p.line("There are no settings.")
+		return
+	}
+	p.line("| setting | kind | what it is | example |\n|---|---|---|---|")
+	for _, s := range settings {
+		p.line("| `%s` | %s | %s | `%s` |", s.Name, settingKind(s), cell(s.Doc), cell(s.Example))
+	}
+}
+
+func (p *page) list(title string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	p.line("\n## %s\n", title)
+	for _, item := range items {
+		p.line("- %s", item)
+	}
+}
+
+func cell(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "|", `\|`), "\n", " ")
+}
+
+func links(urls []string) []string {
+	list := make([]string, len(urls))
+	for i, u := range urls {
+		list[i] = "<" + u + ">"
+	}
+	return list
+}

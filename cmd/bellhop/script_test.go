@@ -1,0 +1,444 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScripts runs testdata/script/*.txtar. Besides testscript's own commands there are
+//
+//	bellhop ARG…        the program, within the test's process, which is faster than a process of its own;
+//	                    'exec bellhop' starts one: for bench, and to read stdin
+//	serve [FLAG…]       starts a server in a process of its own, on a free port, with the data folder ./data. It may
+//	                    deliver to this machine and runs until the script ends. $SERVER is its URL, server.log its log
+//	stop                stops that server cleanly, so that another can be started
+//	listen [NAME] PLAN BODY
+//	                    starts a receiver. $RECEIVER is its URL; it stores each request in received/N.headers and
+//	                    received/N.body. With a NAME, $NAME is the URL and NAME/ the folder.
+//	                    PLAN is a list of statuses, separated by commas: one for each request, and the last for all
+//	                    that follow. 429/2 adds Retry-After: 2, and hang does not answer.
+//	                    BODY is the body of each answer, with escapes such as \x1b. In { } it is JSON, in which {n}
+//	                    stands for the number of the request
+//	certify NAME…       makes a certificate authority, ca.pem, and NAME.pem and NAME.key signed by it, for this machine
+//	listen-tls NAME PLAN BODY
+//	                    is listen with the certificate of server.pem. Clients must show a certificate signed by
+//	                    ca.pem; its name is stored with the headers
+//	await bellhop ARG…  repeats the command until it succeeds
+//	await -lines N bellhop ARG…
+//	                    … and its output has N lines
+//	await -match PATTERN bellhop ARG…
+//	                    … and its output matches
+//	await grep PATTERN FILE
+//	                    waits until FILE, or one of the files if it has a *, matches
+//	await exists FILE   waits until FILE exists
+//	await past TIME     waits until a time in RFC 3339 is over
+//	repeat N… bellhop ARG…
+//	                    runs the command once for each N, which stands for {} in its arguments
+//	keep NAME [PATTERN] sets $NAME to the last output, or to the first group of PATTERN in it
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
+		Setup: func(e *testscript.Env) error {
+			e.Values[serverKey{}] = &scriptServer{test: e.T().(errorReporter)}
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
+			"serve": serveInScript, "stop": stopInScript,
+			"listen": listenInScript, "certify": certifyInScript, "listen-tls": listenTLSInScript,
+		},
+	})
+}
+
+// bellhopInScript is the script command bellhop.
+func bellhopInScript(ts *testscript.TestScript, neg bool, args []string) {
+	err := runInScript(ts, ts.Stdout(), ts.Stderr(), args)
+	switch {
+	case err == nil && neg:
+		ts.Fatalf("unexpected success")
+	case err != nil && !neg:
+		ts.Fatalf("unexpected failure: %v", err)
+	}
+}
+
+// runInScript runs the program in the folder and the environment of a script.
+func runInScript(ts *testscript.TestScript, stdout, stderr io.Writer, args []string) error {
+	if len(args) > 0 && slices.Contains([]string{"serve", "bench"}, args[0]) {
+		ts.Fatalf("bellhop %s needs a process of its own", args[0])
+	}
+	e := &env{getenv: ts.Getenv, stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, dir: ts.MkAbs(".")}
+	return run(context.Background(), e, args)
+}
+
+// repeatInScript is the script command repeat.
+func repeatInScript(ts *testscript.TestScript, neg bool, args []string) {
+	at := slices.Index(args, "bellhop")
+	if at < 1 || neg {
+		ts.Fatalf("usage: repeat N… bellhop ARG…")
+	}
+	for _, n := range args[:at] {
+		var words []string
+		for _, word := range args[at+1:] {
+			words = append(words, strings.ReplaceAll(word, "{}", n))
+		}
+		ts.Check(runInScript(ts, ts.Stdout(), ts.Stderr(), words))
+	}
+}
+
+// keepInScript is the script command keep.
+func keepInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 && len(args) != 2 {
+		ts.Fatalf("usage: keep NAME [PATTERN]")
+	}
+	value := strings.TrimSpace(ts.ReadFile("stdout"))
+	if len(args) == 2 {
+		pattern, err := regexp.Compile(`(?m)` + args[1])
+		ts.Check(err)
+		m := pattern.FindStringSubmatch(value)
+		if len(m) < 2 {
+			ts.Fatalf("no match for %#q in stdout: %s", args[1], value)
+		}
+		value = m[1]
+	}
+	ts.Setenv(args[0], value)
+}
+
+// patience is how long something is waited for that is sure to happen on any machine. Nothing passes by being
+// faster.
+const patience = 2 * time.Minute
+
+// awaitInScript is the script command await.
+func awaitInScript(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || neg {
+		ts.Fatalf("usage: await [-lines N | -match PATTERN] bellhop ARG… | " +
+			"await grep PATTERN FILE | await exists FILE | await past TIME")
+	}
+	var attempt func() error
+	switch args[0] {
+	case "grep":
+		pattern, err := regexp.Compile(`(?m)` + args[1])
+		ts.Check(err)
+		attempt = func() error { return grepFiles(pattern, ts.MkAbs(args[2])) }
+	case "exists":
+		attempt = func() error {
+			_, err := os.Stat(ts.MkAbs(args[1]))
+			return err
+		}
+	case "past":
+		at, err := time.Parse(time.RFC3339Nano, args[1])
+		ts.Check(err)
+		attempt = func() error {
+			if now := time.Now(); !now.After(at) {
+				return fmt.Errorf("it is %v", now)
+			}
+			return nil
+		}
+	default:
+		attempt = awaitBellhop(ts, args)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		err := attempt()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("waited %v in vain: %v", patience, err)
+		}
+	}
+}
+
+// awaitBellhop returns the attempt of await for a bellhop command. The output of the one that succeeds is the
+// script's.
+func awaitBellhop(ts *testscript.TestScript, args []string) func() error {
+	holds := func(string) bool { return true }
+	switch args[0] {
+	case "-lines":
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		holds = func(output string) bool { return strings.Count(output, "\n") == n }
+		args = args[2:]
+	case "-match":
+		pattern, err := regexp.Compile(`(?m)` + args[1])
+		ts.Check(err)
+		holds = pattern.MatchString
+		args = args[2:]
+	}
+	if len(args) == 0 || args[0] != "bellhop" {
+		ts.Fatalf("await: no bellhop command")
+	}
+	return func() error {
+		var out, talk strings.Builder
+		if err := runInScript(ts, &out, &talk, args[1:]); err != nil {
+			return err
+		}
+		if !holds(out.String()) {
+			return fmt.Errorf("the last output is %s", out.String())
+		}
+		io.WriteString(ts.Stdout(), out.String())
+		io.WriteString(ts.Stderr(), talk.String())
+		return nil
+	}
+}
+
+// grepFiles reports an error unless one of the files that glob names matches.
+func grepFiles(pattern *regexp.Regexp, glob string) error {
+	files, err := filepath.Glob(glob)
+	for _, name := range files {
+		text, readErr := os.ReadFile(name)
+		if readErr == nil && pattern.Match(text) {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%d files, no match for %#q", len(files), pattern)
+}
+
+// serverKey is the key of a script's scriptServer.
+type serverKey struct{}
+
+// A scriptServer is the server that a script started last.
+type scriptServer struct {
+	stop func() error  // nil before the first start
+	test errorReporter // for errors after the script's end, when the script can report none
+}
+
+// errorReporter is the part of testing.T that a scriptServer needs.
+type errorReporter interface {
+	Errorf(format string, args ...any)
+}
+
+// serveInScript is the script command serve.
+func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
+	environ := append(os.Environ(), "PATH="+ts.Getenv("PATH"), "BELLHOP_ADMIN_KEY="+ts.Getenv("BELLHOP_ADMIN_KEY"))
+	url, stop, err := startServer(ts.MkAbs("."), environ, args...)
+	server := ts.Value(serverKey{}).(*scriptServer)
+	stop = sync.OnceValue(stop)
+	ts.Defer(func() {
+		if err := stop(); err != nil {
+			server.test.Errorf("the server: %v", err)
+		}
+	})
+	ts.Check(err)
+	server.stop = stop
+	ts.Setenv("SERVER", url)
+}
+
+// stopInScript is the script command stop.
+func stopInScript(ts *testscript.TestScript, _ bool, _ []string) {
+	server := ts.Value(serverKey{}).(*scriptServer)
+	if server.stop == nil {
+		ts.Fatalf("no server was started")
+	}
+	ts.Check(server.stop())
+}
+
+// startServer starts a server on a free port, with its data in dir/data, which may deliver to this machine.
+// It returns when the server can be called. stop stops it cleanly, and fails if a race was found or anything
+// else went wrong.
+func startServer(dir string, environ []string, args ...string) (url string, stop func() error, err error) {
+	log, err := os.OpenFile(filepath.Join(dir, "server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return "", func() error { return nil }, err
+	}
+	defer log.Close()
+	server := exec.Command("bellhop", append([]string{"serve", "--listen", "127.0.0.1:0", "--allow-private"}, args...)...)
+	server.Dir, server.Env, server.Stderr = dir, environ, log
+	if err := server.Start(); err != nil {
+		return "", func() error { return nil }, err
+	}
+	stop = func() error {
+		server.Process.Signal(syscall.SIGTERM)
+		if err := server.Wait(); err != nil {
+			said, _ := os.ReadFile(log.Name())
+			return fmt.Errorf("%w\n%s", err, said)
+		}
+		return nil
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		var info serverFile
+		text, err := os.ReadFile(filepath.Join(dir, "data", "server.json"))
+		if err == nil && json.Unmarshal(text, &info) == nil {
+			return info.URL, stop, nil
+		}
+		if time.Now().After(deadline) {
+			return "", stop, errors.New("the server does not start")
+		}
+	}
+}
+
+// listenInScript is the script command listen.
+func listenInScript(ts *testscript.TestScript, _ bool, args []string) {
+	startReceiver(ts, nil, args)
+}
+
+// startReceiver starts a receiver. It speaks TLS if cfg is not nil.
+func startReceiver(ts *testscript.TestScript, cfg *tls.Config, args []string) {
+	name, variable := "received", "RECEIVER"
+	if len(args) == 3 {
+		name, variable, args = args[0], args[0], args[1:]
+	}
+	if len(args) != 2 {
+		ts.Fatalf("usage: listen [NAME] PLAN BODY")
+	}
+	reply, err := strconv.Unquote(`"` + args[1] + `"`)
+	ts.Check(err)
+	r := &scriptReceiver{folder: ts.MkAbs(name), reply: reply}
+	for _, word := range strings.Split(args[0], ",") {
+		answer, err := parseAnswer(word)
+		ts.Check(err)
+		r.plan = append(r.plan, answer)
+	}
+	ts.Check(os.MkdirAll(r.folder, 0o700))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	scheme := "http://"
+	address := listener.Addr().String()
+	if cfg != nil {
+		scheme, listener = "https://", tls.NewListener(listener, cfg)
+	}
+	server := &http.Server{Handler: r, ErrorLog: log.New(io.Discard, "", 0)} // some TLS handshakes are meant to fail
+	go server.Serve(listener)
+	ts.Defer(func() { server.Close() })
+	ts.Setenv(variable, scheme+address)
+}
+
+// A scriptReceiver answers by a plan and stores each request.
+type scriptReceiver struct {
+	folder string
+	plan   []scriptAnswer
+	reply  string
+	count  atomic.Int64
+}
+
+// A scriptAnswer is the answer to one request. Status 0 is no answer at all.
+type scriptAnswer struct {
+	status     int
+	retryAfter string
+}
+
+func parseAnswer(word string) (a scriptAnswer, err error) {
+	if word == "hang" {
+		return a, nil
+	}
+	status, retryAfter, _ := strings.Cut(word, "/")
+	a.retryAfter = retryAfter
+	a.status, err = strconv.Atoi(status)
+	return a, err
+}
+
+func (r *scriptReceiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	n := int(r.count.Add(1))
+	body, _ := io.ReadAll(req.Body)
+	var headers bytes.Buffer
+	fmt.Fprintf(&headers, "%s %s HTTP/1.1\r\nHost: %s\r\n", req.Method, req.RequestURI, req.Host)
+	req.Header.Write(&headers)
+	if req.TLS != nil && len(req.TLS.PeerCertificates) > 0 {
+		fmt.Fprintf(&headers, "Client-Certificate: %s\r\n", req.TLS.PeerCertificates[0].Subject.CommonName)
+	}
+	r.store(strconv.Itoa(n)+".headers", headers.Bytes())
+	r.store(strconv.Itoa(n)+".body", body)
+	answer := r.plan[min(n, len(r.plan))-1]
+	if answer.status == 0 {
+		<-req.Context().Done()
+		return
+	}
+	if answer.retryAfter != "" {
+		w.Header().Set("Retry-After", answer.retryAfter)
+	}
+	reply := r.reply
+	if strings.HasPrefix(reply, "{") {
+		w.Header().Set("Content-Type", "application/json")
+		reply = strings.ReplaceAll(reply, "{n}", strconv.Itoa(n))
+	}
+	w.WriteHeader(answer.status)
+	io.WriteString(w, reply)
+}
+
+// store writes a file under another name first, so that a script that waits for it never sees a part of it.
+func (r *scriptReceiver) store(name string, content []byte) {
+	part := filepath.Join(r.folder, name+".part")
+	os.WriteFile(part, content, 0o600)
+	os.Rename(part, filepath.Join(r.folder, name))
+}
+
+// certifyInScript is the script command certify.
+func certifyInScript(ts *testscript.TestScript, _ bool, args []string) {
+	authority := newCertificate("an authority")
+	authority.IsCA, authority.KeyUsage = true, x509.KeyUsageCertSign
+	key := issue(ts, "ca", authority, authority, nil)
+	for _, name := range args {
+		issue(ts, name, newCertificate(name), authority, key)
+	}
+}
+
+// newCertificate returns an unsigned certificate with this name.
+func newCertificate(name string) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotAfter:    time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
+	}
+}
+
+// issue signs c with the key of parent, and writes it and its own key to files. If by is nil, c signs itself.
+func issue(
+	ts *testscript.TestScript, name string, c, parent *x509.Certificate, by *ecdsa.PrivateKey,
+) *ecdsa.PrivateKey {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	if by == nil {
+		by = key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), by)
+	ts.Check(err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(name+".pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	ts.Check(os.WriteFile(ts.MkAbs(name+".key"), keyPEM, 0o600))
+	return key
+}
+
+// listenTLSInScript is the script command listen-tls.
+func listenTLSInScript(ts *testscript.TestScript, _ bool, args []string) {
+	own, err := tls.LoadX509KeyPair(ts.MkAbs("server.pem"), ts.MkAbs("server.key"))
+	ts.Check(err)
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM([]byte(ts.ReadFile("ca.pem")))
+	cfg := &tls.Config{
+		Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted,
+	}
+	startReceiver(ts, cfg, args)
+}

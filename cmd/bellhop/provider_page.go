@@ -33,18 +33,20 @@ func settingKind(s provider.Setting) string {
 func showProvider(e *env, p provider.Provider) error {
 	info, guide := p.Info(), provider.GuideOf(p)
 	fmt.Fprintf(e.stdout, "%s: %s\n%s\n%s\n", info.Name, info.Title, info.Summary, strings.Join(info.Links, "\n"))
-	of := map[bool]string{false: "of a source", true: "of a source, and for bellhop send"}
-	calls := provider.EmulationOf(p).OfSource
-	if err := showSettings(e, of[calls], info.Settings, guide.Setup, sourceCommand(p)); err != nil {
+	// 'bellhop send' takes the settings of a source if the provider's own calls differ from what a destination sends.
+	sourceTitle, destinationTitle := "of a source", "of a destination, and for bellhop send"
+	if provider.EmulationOf(p).OfSource {
+		sourceTitle, destinationTitle = "of a source, and for bellhop send", "of a destination"
+	}
+	if err := showSettings(e, sourceTitle, info.Settings, guide.Setup, sourceCommand(p)); err != nil {
 		return err
 	}
 	if guide.ByHand != "" {
 		fmt.Fprintf(e.stdout, "\nby hand\n%s\n", guide.ByHand)
 	}
 	if info.SendSettings != nil {
-		of := map[bool]string{false: "of a destination, and for bellhop send", true: "of a destination"}
 		commands := []string{destinationCommand(p), sendCommand(p)}
-		if err := showSettings(e, of[calls], info.SendSettings, guide.SendSetup, commands...); err != nil {
+		if err := showSettings(e, destinationTitle, info.SendSettings, guide.SendSetup, commands...); err != nil {
 			return err
 		}
 		defaults := strings.ReplaceAll(strings.Join(destinationDefaults(p), "; "), "`", "")

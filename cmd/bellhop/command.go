@@ -64,7 +64,7 @@ func (e *env) readFile(path string) ([]byte, error) {
 	return os.ReadFile(within(e.dir, path))
 }
 
-// within returns path, if it is relative, as one that starts in dir.
+// within joins dir and path, unless path is absolute or dir is empty.
 func within(dir, path string) string {
 	if dir == "" || filepath.IsAbs(path) {
 		return path

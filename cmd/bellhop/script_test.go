@@ -177,8 +177,8 @@ func awaitInScript(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// awaitBellhop returns the attempt of await for a bellhop command. The output of the one that succeeds is the
-// script's.
+// awaitBellhop returns the attempt of await for a bellhop command. The output of a successful attempt becomes the
+// script's stdout and stderr.
 func awaitBellhop(ts *testscript.TestScript, args []string) func() error {
 	holds := func(string) bool { return true }
 	switch args[0] {

@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/all"
 )
 
-// TestProviderPages compares docs/providers with the pages that the program prints. "go test -update" writes them anew.
+// TestProviderPages compares docs/providers with the pages that the program prints. "-update" writes them anew.
 func TestProviderPages(t *testing.T) {
 	const dir = "../../docs/providers"
 	wanted := map[string]bool{"README.md": true}

@@ -195,7 +195,8 @@ func (r *recipeTest) runByHand(block string) {
 	}
 }
 
-// requireTools skips a test, with a line on stderr, if a program that it needs is missing. With CI=true the test fails.
+// requireTools skips a test, with a line on stderr, if a program that it needs is missing. With CI=true it fails the
+// test instead.
 func requireTools(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {

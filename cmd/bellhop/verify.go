@@ -36,7 +36,7 @@ refused; then the command fails.
 of names and values; the output of 'bellhop requests show ID --json' will do. Most signatures are
 valid for a few minutes only: use --at to give the time at which the request was received.`,
 		Example: `  bellhop verify ams --key env:SIGNING_KEY --headers headers.txt --file body.json
-  bellhop verify generic --set scheme=query --key KEY --target '/in/grid?code=KEY' --headers headers.txt --file body.json
+  bellhop verify generic --set scheme=query --key KEY --target '/in/grid?code=KEY' --headers h.txt --file body.json
   bellhop verify standardwebhooks --key @secret.txt --headers headers.txt --file body.json --at 2026-11-22T10:00:00Z`,
 		Args: oneArgument("provider"),
 		RunE: func(c *cobra.Command, args []string) error { return verify(c.Context(), e, args[0], f) },

@@ -120,3 +120,84 @@ func (p *preset) status() int {
 	}
 	return http.StatusOK
 }
+
+// presets are in the order of their names. Each was written from the documentation it links to, and has its recordings in
+// testdata/recordings.
+var presets = []preset{
+	{
+		name: "bitbucket", title: "Bitbucket Cloud", link: "https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/",
+		setup:    "Repository settings → Webhooks → Add webhook: the URL, and under Secret the same text as `secret`.",
+		note:     "The event key is the type, with a dot for its colon: `bitbucket.repo.push`.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Hub-Signature", Prefix: new("sha256="), TypeHeader: "X-Event-Key", IDHeader: "X-Request-Uuid"},
+	},
+	{
+		name: "dropbox", title: "Dropbox", link: "https://www.dropbox.com/developers/reference/webhooks",
+		setup:    "App Console → your app → Webhooks: the URL. `secret` is the App secret on the same page.",
+		note:     "A notification names accounts, not changes, and two of them may be equal byte for byte: none is taken for a repeat. Anyone may have a `challenge` echoed, as plain text of up to 4 KiB.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Dropbox-Signature", Type: "notification", Repeat: repeatNone},
+		query:    &queryHandshake{parameter: "challenge"},
+	},
+	{
+		name: "gitlab", title: "GitLab", link: "https://docs.gitlab.com/user/project/integrations/webhooks/",
+		setup:    "Settings → Webhooks → Add new webhook: the URL, and under Secret token the same text as `secret`.",
+		note:     "The token proves the sender, not the body. If you use GitLab's signing token (`whsec_…`) instead, take the provider standardwebhooks. Before GitLab 17.4 there is no `Idempotency-Key`, and so repeats are not known.",
+		settings: settings{Scheme: schemeToken, Header: "X-Gitlab-Token", TypeField: "object_kind", IDHeader: "Idempotency-Key"},
+	},
+	{
+		name: "linear", title: "Linear", link: "https://linear.app/developers/webhooks",
+		setup: "Settings → API → Webhooks → New webhook: the URL. `secret` is the Signing secret on the webhook's page.",
+		note:  "What is older than a minute by its `webhookTimestamp` is refused, as Linear advises; `tolerance` changes that.",
+		settings: settings{Scheme: schemeHMAC, Header: "Linear-Signature", TypeField: "type", IDHeader: "Linear-Delivery",
+			TimestampField: "webhookTimestamp", TimestampFormat: formatMillis, Tolerance: "1m"},
+	},
+	{
+		name: "meta", title: "Meta (Facebook, Instagram, WhatsApp)", link: "https://developers.facebook.com/docs/graph-api/webhooks/getting-started/",
+		setup:    "App Dashboard → Webhooks: the URL as Callback URL, and under Verify token the same text as `verify_token`, which you make up. `secret` is the App secret under App settings → Basic.",
+		note:     "A request may hold several entries; it stays one event.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Hub-Signature-256", Prefix: new("sha256="), TypeField: "object"},
+		query:    &queryHandshake{parameter: "hub.challenge", token: "hub.verify_token"},
+	},
+	{
+		name: "pagerduty", title: "PagerDuty", link: "https://docs.pagerduty.com/developer/verifying-webhook-signatures",
+		setup:    "Integrations → Generic Webhooks (v3) → New Webhook: the URL. `secret` is shown once, when the subscription is made.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Pagerduty-Signature", Prefix: new("v1="), Separator: ",", TypeField: "/event/event_type", IDField: "/event/id"},
+	},
+	{
+		name: "shopify", title: "Shopify", link: "https://shopify.dev/docs/apps/build/webhooks/verify-deliveries",
+		setup:    "Subscribe with the URL in `shopify.app.toml` or the Admin API; `secret` is the app's Client secret. Or Settings → Notifications → Webhooks in the shop, with the key that is shown there.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Shopify-Hmac-Sha256", Encoding: "base64", TypeHeader: "X-Shopify-Topic", IDHeader: "X-Shopify-Webhook-Id"},
+	},
+	{
+		name: "twilio", title: "Twilio", link: "https://www.twilio.com/docs/usage/security",
+		setup: "Enter the URL where Twilio asks for a webhook or status callback (HTTP POST), and the same text as `url`, without a query. `secret` is the Auth Token of the account.",
+		note:  "Twilio signs the URL and the form's parameters, run together: who caught a request can move letters from a name to its value. Answers are empty, so a call or message that waits for TwiML gets none.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Twilio-Signature", Hash: "sha1", Encoding: "base64", Template: "{url}{params}",
+			Type: "callback", IDHeader: "I-Twilio-Idempotency-Token"},
+	},
+	{
+		name: "twitch", title: "Twitch EventSub", link: "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
+		setup: "Create EventSub Subscription, with the URL as `transport.callback` and the same text as `secret` under `transport.secret`, of 10 to 100 characters.",
+		note:  "A revoked subscription is the event `twitch.revocation`. What is older than 10 minutes is refused, as Twitch advises; `tolerance` changes that.",
+		settings: settings{Scheme: schemeHMAC, Header: "Twitch-Eventsub-Message-Signature", Prefix: new("sha256="), Template: "{id}{timestamp}{body}",
+			IDHeader: "Twitch-Eventsub-Message-Id", TimestampHeader: "Twitch-Eventsub-Message-Timestamp", TimestampFormat: formatRFC3339, Tolerance: "10m",
+			TypeField: "/subscription/type"},
+		noticeHeader: "Twitch-Eventsub-Message-Type", notices: []string{"revocation"},
+		body: &bodyHandshake{header: "Twitch-Eventsub-Message-Type", word: "webhook_callback_verification", challenge: path{"challenge"}},
+	},
+	{
+		name: "x", title: "X (Twitter)", link: "https://docs.x.com/x-api/webhooks/quickstart",
+		setup:    "`POST /2/webhooks` with the URL. `secret` is the app's consumer secret (API Key Secret).",
+		note:     "Anyone may have a `crc_token` signed with the consumer secret; it has to be letters, digits and `+/=_-.`, and an event a JSON object, so that no answer is the signature of an event. The first of several secrets is the one that answers.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Twitter-Webhooks-Signature", Prefix: new("sha256="), Encoding: "base64", Type: "event"},
+		object:   true,
+		query:    &queryHandshake{parameter: "crc_token", member: "response_token"},
+	},
+	{
+		name: "zoom", title: "Zoom", link: "https://developers.zoom.us/docs/api/webhooks/",
+		setup: "App Marketplace → your app → Access → Event Subscriptions: the URL, then Validate. `secret` is the Secret Token on the same page.",
+		note:  "Zoom gives events no id: a request with the same body is a repeat. It repeats after 5, 25 and 85 minutes; if repeats are refused as too old, raise `tolerance`.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Zm-Signature", Prefix: new("v0="), Template: "v0:{timestamp}:{body}", TimestampHeader: "X-Zm-Request-Timestamp",
+			TypeField: "event", Repeat: repeatBody},
+		body: &bodyHandshake{member: path{"event"}, word: "endpoint.url_validation", challenge: path{"payload", "plainToken"}, plain: "plainToken", signed: "encryptedToken"},
+	},
+}

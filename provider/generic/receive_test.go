@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -166,4 +167,171 @@ func TestSend(t *testing.T) {
 	if _, err := render(with(hmac, values{"template": "{id}_{body}", "id_header": "X-Id"}), ""); err == nil {
 		t.Error("rendered an id that ends elsewhere")
 	}
+}
+
+// The forgery list's section 10, by its names. Decided otherwise, or elsewhere:
+//
+//	V03  GET                         is how these systems ask; the suite holds that no other GET is taken
+//	V07  1 MiB                       the door's; here it is 4 KiB
+//	V11  headers of the reply        the door's
+//	V13  only while one is expected  no: Dropbox and X ask at any time, X each hour
+//	V32  rate of CRC answers         not limited: no answer is of use to anyone, see TestSignedChallengeIsNoEvent
+func TestQueryHandshakes(t *testing.T) {
+	meta := func(challenge, token string) string {
+		return "/in/meta?hub.mode=subscribe&hub.challenge=" + challenge + "&hub.verify_token=" + token
+	}
+	for _, c := range []struct {
+		name, preset, target string
+		want                 error
+		body                 string
+	}{
+		{"V01 control", "dropbox", "/in/dropbox?challenge=abc", nil, "abc"},
+		{"V05 line break", "dropbox", "/in/dropbox?challenge=%0d%0aX:+y", provider.ErrBody, ""},
+		{"V06 NUL", "dropbox", "/in/dropbox?challenge=%00", provider.ErrBody, ""},
+		{"V06 line separator", "dropbox", "/in/dropbox?challenge=%E2%80%A8", provider.ErrBody, ""},
+		{"V07 longest", "dropbox", "/in/dropbox?challenge=" + strings.Repeat("a", 4096), nil, strings.Repeat("a", 4096)},
+		{"V07 long", "dropbox", "/in/dropbox?challenge=" + strings.Repeat("a", 4097), provider.ErrBody, ""},
+		{"V08 empty", "dropbox", "/in/dropbox?challenge=", provider.ErrBody, ""},
+		{"V12 markup", "dropbox", "/in/dropbox?challenge=%3Cb%3E", nil, "<b>"},
+		{"V15 decoded once", "dropbox", "/in/dropbox?challenge=abc%252Bdef", nil, "abc%2Bdef"},
+		{"V16 plus", "dropbox", "/in/dropbox?challenge=abc+def", nil, "abc def"},
+		{"twice", "dropbox", "/in/dropbox?challenge=a&challenge=a", provider.ErrBody, ""},
+		{"no challenge", "dropbox", "/in/dropbox", provider.ErrMethod, ""},
+		{"another's", "dropbox", "/in/dropbox?crc_token=a", provider.ErrMethod, ""},
+		{"none has one", "shopify", "/in/shopify?challenge=a", provider.ErrMethod, ""},
+		{"control", "meta", meta("1", "meatyhamhock"), nil, "1"},
+		{"V31 wrong token", "meta", meta("1", "meatyhamhoc"), provider.ErrForbidden, ""},
+		{"V31 another case", "meta", meta("1", "MeatyHamHock"), provider.ErrForbidden, ""},
+		{"V31 no token", "meta", "/in/meta?hub.challenge=1", provider.ErrForbidden, ""},
+		{"V31 empty token", "meta", meta("1", ""), provider.ErrForbidden, ""},
+		{"V31 two tokens", "meta", meta("1", "x") + "&hub.verify_token=meatyhamhock", provider.ErrForbidden, ""},
+		{"V31 the secret as token", "meta", meta("1", url.QueryEscape(secrets[0])), provider.ErrForbidden, ""},
+		{"wrong token first, bad challenge", "meta", meta("%00", "x"), provider.ErrForbidden, ""},
+		{"bad challenge", "meta", meta("%00", "meatyhamhock"), provider.ErrBody, ""},
+		{"V32 brace", "x", "/in/x?crc_token=%7B%7D", provider.ErrBody, ""},
+		{"V32 bracket", "x", "/in/x?crc_token=%5B%5D", provider.ErrBody, ""},
+		{"V32 blank", "x", "/in/x?crc_token=+a", provider.ErrBody, ""},
+		{"V32 line break", "x", "/in/x?crc_token=a%0A", provider.ErrBody, ""},
+		{"V32 quote", "x", "/in/x?crc_token=%22a%22", provider.ErrBody, ""},
+		{"V32 longest", "x", "/in/x?crc_token=" + strings.Repeat("a", 257), provider.ErrBody, ""},
+		{"V32 empty", "x", "/in/x?crc_token=", provider.ErrBody, ""},
+		{"V32 twice", "x", "/in/x?crc_token=a&crc_token=b", provider.ErrBody, ""},
+	} {
+		req := &provider.Request{Method: "GET", Target: c.target}
+		receipt, err := receive(t, presetSettings(presetNamed(c.preset), secrets[0]), req)
+		if !errors.Is(err, c.want) || c.want == nil && (receipt.Reply == nil || string(receipt.Reply.Body) != c.body || receipt.Reply.ContentType != "") {
+			t.Errorf("%s of %s: got %+v, %v, want %q, %v", c.name, c.preset, receipt.Reply, err, c.body, c.want)
+		}
+	}
+}
+
+// signedBody returns a request of that preset, authentic but for what body holds.
+func signedBody(name, body string, headers ...string) *provider.Request {
+	req := signPreset(presetNamed(name), secrets[0], providertest.Now, []byte(body))
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	return req
+}
+
+func TestBodyHandshakes(t *testing.T) {
+	const kind, asks = "Twitch-Eventsub-Message-Type", "webhook_callback_verification"
+	for _, c := range []struct {
+		name string
+		req  *provider.Request
+		want error
+		body string // "" is an event
+	}{
+		{"control", signedBody("twitch", `{"challenge":"a b"}`, kind, asks), nil, "a b"},
+		{"V20 markup", signedBody("twitch", `{"challenge":"<b>"}`, kind, asks), nil, "<b>"},
+		{"V21 no text", signedBody("twitch", `{"challenge":7}`, kind, asks), provider.ErrBody, ""},
+		{"V21 null", signedBody("twitch", `{"challenge":null}`, kind, asks), provider.ErrBody, ""},
+		{"V06 control character", signedBody("twitch", `{"challenge":"a\u0000"}`, kind, asks), provider.ErrBody, ""},
+		{"V22 header, no challenge", signedBody("twitch", `{"subscription":{}}`, kind, asks), provider.ErrBody, ""},
+		{"V22 challenge, no header", signedBody("twitch", `{"challenge":"a"}`), nil, ""},
+		{"challenge in a notification", signedBody("twitch", `{"challenge":"a"}`, kind, "notification"), nil, ""},
+		{"no JSON", signedBody("twitch", `a`, kind, asks), provider.ErrBody, ""},
+		{"N01 twice", signedBody("twitch", `{"challenge":"a","challenge":"b"}`, kind, asks), provider.ErrBody, ""},
+		{"control", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"Az09-_"}}`), nil,
+			`{"encryptedToken":"67d9695ad19aefd0a8c771564b76c8ec198f67d95a479063475af56b721f09bc","plainToken":"Az09-_"}`},
+		{"event", signedBody("zoom", `{"event":"meeting.started","payload":{"plainToken":"a"}}`), nil, ""},
+		{"no token", signedBody("zoom", `{"event":"endpoint.url_validation"}`), provider.ErrBody, ""},
+		{"no object", signedBody("zoom", `{"event":"endpoint.url_validation","payload":"plainToken"}`), provider.ErrBody, ""},
+		{"token no text", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":["a"]}}`), provider.ErrBody, ""},
+		{"token like a signed text", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"v0:1795338000:{}"}}`), provider.ErrBody, ""},
+		{"token with markup", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"<b>"}}`), provider.ErrBody, ""},
+		// V30: none is answered before it is authentic.
+		{"V30 unsigned", spoiled(signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"a"}}`)), signature.ErrMismatch, ""},
+		{"V30 unsigned", spoiled(signedBody("twitch", `{"challenge":"a"}`, kind, asks)), signature.ErrMismatch, ""},
+	} {
+		name := strings.TrimPrefix(c.req.Target, "/in/")
+		receipt, err := receive(t, presetSettings(presetNamed(name), secrets[0]), c.req)
+		switch {
+		case !errors.Is(err, c.want), c.want != nil:
+			if !errors.Is(err, c.want) || receipt.Reply != nil {
+				t.Errorf("%s of %s: got %v, want %v", c.name, name, err, c.want)
+			}
+		case c.body == "" && (receipt.Reply != nil || len(receipt.Events) != 1):
+			t.Errorf("%s of %s: got %+v, want an event", c.name, name, receipt)
+		case c.body != "" && (receipt.Reply == nil || string(receipt.Reply.Body) != c.body):
+			t.Errorf("%s of %s: got %+v, want %s", c.name, name, receipt.Reply, c.body)
+		}
+	}
+}
+
+// spoiled returns req with another body than was signed, which is as good JSON.
+func spoiled(req *provider.Request) *provider.Request {
+	req.Body = append(req.Body, ' ')
+	return req
+}
+
+// While two secrets are set, Zoom is answered with the one that it signed with, whatever their order.
+func TestChallengeIsSignedWithTheKeyOfItsSender(t *testing.T) {
+	c := presetNamed("zoom")
+	body := []byte(`{"event":"endpoint.url_validation","payload":{"plainToken":"a"}}`)
+	answers := map[string]bool{}
+	for _, secret := range secrets {
+		for _, order := range [][]string{{secrets[0], secrets[1]}, {secrets[1], secrets[0]}} {
+			receipt, err := receive(t, presetSettings(c, order...), signPreset(c, secret, providertest.Now, body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			answers[secret+string(receipt.Reply.Body)] = true
+		}
+	}
+	if len(answers) != 2 {
+		t.Errorf("%d answers to two secrets", len(answers))
+	}
+}
+
+// V32: what X's check gives to anyone is the HMAC of a text under the key that signs events. Whatever text that is, it
+// must not do as an event.
+func TestSignedChallengeIsNoEvent(t *testing.T) {
+	settings := presetSettings(presetNamed("x"), secrets[0])
+	for _, token := range []string{"1", "true", "null", "a", "9b4507b3-9040-4669-9ca3-6b94edb50553", "MTIzNDU=", "-1.5", `"a"`, "{}", "[]", " {}", "{", "\uFEFF{}"} {
+		crc := &provider.Request{Method: "GET", Target: "/in/x?crc_token=" + url.QueryEscape(token)}
+		receipt, err := receive(t, settings, crc)
+		if err != nil {
+			if !errors.Is(err, provider.ErrBody) {
+				t.Errorf("%q: %v", token, err)
+			}
+			continue
+		}
+		_, signed, _ := strings.Cut(strings.TrimSuffix(string(receipt.Reply.Body), `"}`), `:"`)
+		event := post(token, "X-Twitter-Webhooks-Signature", signed)
+		if _, err := receive(t, settings, event); !errors.Is(err, provider.ErrBody) {
+			t.Errorf("%q, signed by us, is taken for an event: %v", token, err)
+		}
+	}
+}
+
+func FuzzSignable(f *testing.F) {
+	for _, token := range []string{"", "{}", "9b4507b3-9040-4669-9ca3-6b94edb50553", "v0:1:{}", "a+/="} {
+		f.Add(token)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		if generic.Signable(token) && (token == "" || len(token) > 256 || strings.ContainsAny(token, "{}[]:\" \t\r\n") || !provider.PlainToken(token)) {
+			t.Errorf("%q would be signed", token)
+		}
+	})
 }

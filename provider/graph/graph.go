@@ -17,7 +17,22 @@
 //   - https://learn.microsoft.com/en-us/graph/api/resources/changenotification
 package graph
 
-import "github.com/bellhop-gateway/bellhop/provider"
+import (
+	"bytes"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/jwks"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
+	"github.com/bellhop-gateway/bellhop/signature"
+)
 
 // Provider receives and sends Graph's change notifications.
 type Provider struct{}
@@ -33,3 +48,141 @@ const (
 	memberEncrypted = "encryptedContent" // as Graph sends a resource
 	memberContent   = "content"          // what an event has in its place once it is decrypted
 )
+
+// settings are those of a source.
+type settings struct {
+	ClientState     provider.Secrets `json:"client_state"`
+	Unauthenticated bool             `json:"unauthenticated"`
+	TenantIDs       []string         `json:"tenant_ids"`
+
+	AppID          ids               `json:"app_id"`
+	Certificates   map[string]string `json:"certificates"`
+	PublisherAppID string            `json:"publisher_app_id"`
+	KeysURL        string            `json:"keys_url"`
+	Keys           json.RawMessage   `json:"keys"`
+}
+
+// Open implements [provider.Provider].
+func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	var s settings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	tokens, tokensErr := s.tokenCheck(env)
+	certificates, certificatesErr := openCertificates("certificates", s.Certificates)
+	err := bellhop.Join("", microsoft.CheckSourceState(s.ClientState, s.Unauthenticated), checkIDs("tenant_ids", s.TenantIDs), tokensErr, certificatesErr)
+	if err != nil {
+		return nil, err
+	}
+	return &receiver{now: env.Now, states: s.ClientState, tenants: s.TenantIDs, tokens: tokens, certificates: certificates}, nil
+}
+
+// tokenCheck returns nil where tokens are not to be checked, and so rich notifications not to be taken.
+func (s *settings) tokenCheck(env provider.Env) (*TokenCheck, error) {
+	if s.AppID == nil {
+		if s.Certificates != nil || s.PublisherAppID != "" || s.KeysURL != "" || s.Keys != nil {
+			return nil, bellhop.Invalid("app_id", "required with certificates, keys, keys_url and publisher_app_id: the application that made the subscriptions")
+		}
+		return nil, nil
+	}
+	keys, err := s.keyFinder(env)
+	var errs []error
+	if s.PublisherAppID != "" {
+		errs = append(errs, checkID("publisher_app_id", s.PublisherAppID))
+	}
+	errs = append(errs, checkIDs("app_id", s.AppID), err)
+	return &TokenCheck{Keys: keys, AppIDs: s.AppID, Publisher: s.PublisherAppID}, bellhop.Join("", errs...)
+}
+
+func (s *settings) keyFinder(env provider.Env) (signature.KeyFinder, error) {
+	if s.Keys == nil {
+		url, err := jwks.URL("keys_url", s.KeysURL, KeysURL)
+		return jwks.New(env, url), err
+	}
+	if s.KeysURL != "" {
+		return nil, bellhop.Invalid("keys_url", "leave it out: there are keys")
+	}
+	keys, err := parseKeys(s.Keys)
+	if err != nil {
+		return nil, bellhop.Invalid("keys", "neither a JSON Web Key Set nor an object of public keys in PEM by their ids: "+err.Error())
+	}
+	return keys, nil
+}
+
+// parseKeys reads a JSON Web Key Set, or an object of public keys as PEM by their ids; either may be in a text.
+func parseKeys(value []byte) (jwks.Keys, error) {
+	if text := ""; json.Unmarshal(value, &text) == nil {
+		value = []byte(text)
+	}
+	var list map[string]string
+	if json.Unmarshal(value, &list) != nil || len(list) == 0 {
+		return jwks.Parse(value)
+	}
+	keys := jwks.Keys{}
+	for id, text := range list {
+		key, err := parsePublicKey(text)
+		switch {
+		case err != nil:
+			return nil, err
+		case id == "":
+			return nil, errors.New("a key needs an id")
+		}
+		keys[id] = key
+	}
+	return keys, nil
+}
+
+// maxCertificates bounds how many there are at a time.
+const maxCertificates = 16
+
+func openCertificates(path string, list map[string]string) (map[string]*rsa.PrivateKey, error) {
+	if list != nil && (len(list) == 0 || len(list) > maxCertificates) {
+		return nil, bellhop.Invalid(path, fmt.Sprintf("name 1 to %d, or leave it out", maxCertificates))
+	}
+	keys := map[string]*rsa.PrivateKey{}
+	var errs []error
+	for _, id := range slices.Sorted(maps.Keys(list)) {
+		key, err := parsePrivateKey(list[id])
+		switch {
+		case id == "":
+			errs = append(errs, bellhop.Invalid(path, "a certificate needs the encryptionCertificateId that the subscription names"))
+		case err != nil:
+			errs = append(errs, bellhop.Invalid(path+"."+id, err.Error()))
+		}
+		keys[id] = key
+	}
+	return keys, bellhop.Join("", errs...)
+}
+
+// An ids is one id or a list of them.
+type ids []string
+
+// UnmarshalJSON does not echo what it reads.
+func (l *ids) UnmarshalJSON(b []byte) error {
+	if bytes.HasPrefix(b, []byte(`"`)) {
+		b = slices.Concat([]byte("["), b, []byte("]"))
+	}
+	if json.Unmarshal(b, (*[]string)(l)) != nil {
+		return &json.UnmarshalTypeError{Value: "value of another kind", Type: reflect.TypeFor[string]()}
+	}
+	return nil
+}
+
+// checkID lets through what Entra and Graph use as ids. They become parts of URLs.
+func checkID(path, id string) error {
+	if !provider.IsGUID(id) {
+		return bellhop.Invalid(path, "use an id such as 24d3b144-21ae-4080-943f-7067b395b913")
+	}
+	return nil
+}
+
+func checkIDs(path string, list []string) error {
+	if list != nil && len(list) == 0 {
+		return bellhop.Invalid(path, "name at least one, or leave it out")
+	}
+	var errs []error
+	for i, id := range list {
+		errs = append(errs, checkID(provider.Secrets(list).Path(path, i), id))
+	}
+	return bellhop.Join("", errs...)
+}

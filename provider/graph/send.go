@@ -2,11 +2,14 @@ package graph
 
 import (
 	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -14,6 +17,90 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
+
+// sendSettings are those of a destination.
+type sendSettings struct {
+	ClientState    provider.Secrets `json:"client_state"`
+	SubscriptionID string           `json:"subscription_id"`
+	TenantID       string           `json:"tenant_id"`
+
+	Certificate    string `json:"encryption_certificate"`
+	CertificateID  string `json:"encryption_certificate_id"`
+	TokenKey       string `json:"token_key"`
+	TokenKeyID     string `json:"token_key_id"`
+	AppID          string `json:"app_id"`
+	PublisherAppID string `json:"publisher_app_id"`
+}
+
+// OpenSender implements [provider.Sender].
+func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	var s sendSettings
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return nil, err
+	}
+	errs := []error{microsoft.CheckOneClientState("client_state", s.ClientState)}
+	r := &renderer{env: env, subscription: noID, tenant: noID}
+	errs = append(errs, setID(&r.subscription, "subscription_id", s.SubscriptionID), setID(&r.tenant, "tenant_id", s.TenantID))
+	rich, err := s.rich()
+	if err := bellhop.Join("", append(errs, err)...); err != nil {
+		return nil, err
+	}
+	r.rich = rich
+	r.state, err = json.Marshal(s.ClientState[0])
+	return r, err
+}
+
+// noID is the id of nothing in particular.
+const noID = "00000000-0000-0000-0000-000000000000"
+
+func setID(id *string, path, text string) error {
+	if text == "" {
+		return nil
+	}
+	*id = text
+	return checkID(path, text)
+}
+
+// rich is what rich notifications are made with.
+type rich struct {
+	certificate   *x509.Certificate
+	certificateID string
+	key           *rsa.PrivateKey // signs tokens
+	keyID         string
+	audience      string
+	publisher     string
+}
+
+// rich returns nil where no content is to be sent.
+func (s *sendSettings) rich() (*rich, error) {
+	required := []struct{ path, value string }{
+		{"encryption_certificate", s.Certificate}, {"encryption_certificate_id", s.CertificateID},
+		{"token_key", s.TokenKey}, {"token_key_id", s.TokenKeyID}, {"app_id", s.AppID},
+	}
+	var errs []error
+	for _, r := range required {
+		if r.value == "" {
+			errs = append(errs, bellhop.Invalid(r.path, "required to send content: encryption_certificate, encryption_certificate_id, token_key, token_key_id and app_id belong together"))
+		}
+	}
+	if len(errs) == len(required) && s.PublisherAppID == "" {
+		return nil, nil
+	}
+	r := &rich{certificateID: s.CertificateID, keyID: s.TokenKeyID, publisher: PublisherAppID}
+	var err error
+	if s.Certificate != "" {
+		if r.certificate, err = parseCertificate(s.Certificate); err != nil {
+			errs = append(errs, bellhop.Invalid("encryption_certificate", err.Error()))
+		}
+	}
+	if s.TokenKey != "" {
+		if r.key, err = parsePrivateKey(s.TokenKey); err != nil {
+			errs = append(errs, bellhop.Invalid("token_key", err.Error()))
+		}
+	}
+	errs = append(errs, setID(&r.audience, "app_id", s.AppID), setID(&r.publisher, "publisher_app_id", s.PublisherAppID))
+	return r, bellhop.Join("", errs...)
+}
 
 // A renderer sends to one subscription's notificationUrl.
 type renderer struct {
@@ -141,4 +228,93 @@ func sameText(a, b []byte) bool {
 	textA, okA := strictjson.Text(a)
 	textB, okB := strictjson.Text(b)
 	return okA && okB && textA == textB || bytes.Equal(a, b)
+}
+
+// A change is an item made of another system's event.
+type change struct {
+	ID             string            `json:"id"`
+	SubscriptionID string            `json:"subscriptionId"`
+	ExpiresAt      string            `json:"subscriptionExpirationDateTime"`
+	ClientState    json.RawMessage   `json:"clientState"`
+	ChangeType     string            `json:"changeType"`
+	Resource       string            `json:"resource"`
+	TenantID       string            `json:"tenantId"`
+	ResourceData   resourceData      `json:"resourceData"`
+	Encrypted      *EncryptedContent `json:"encryptedContent,omitempty"`
+}
+
+type resourceData struct {
+	ODataType string `json:"@odata.type"`
+	ODataID   string `json:"@odata.id"`
+	ID        string `json:"id"`
+	Type      string `json:"type"`
+	Subject   string `json:"subject,omitempty"`
+}
+
+// content is the resource of a rich item made of another system's event.
+type content struct {
+	ODataType   string          `json:"@odata.type"`
+	ID          string          `json:"id"`
+	Type        string          `json:"type"`
+	Source      string          `json:"source,omitempty"`
+	Subject     string          `json:"subject,omitempty"`
+	Time        time.Time       `json:"time"`
+	ContentType string          `json:"contentType,omitempty"`
+	Data        json.RawMessage `json:"data,omitempty"`       // the body, where JSON can hold it
+	DataBase64  []byte          `json:"dataBase64,omitempty"` // the body, where it cannot
+}
+
+const (
+	odataType = "#Bellhop.Event"
+	// lifetime is that of the subscription that there is not, where the destination has no end.
+	lifetime = 3 * 24 * time.Hour
+)
+
+// newItem tells of an event of another system: its id is the notification's, and its body travels as content where
+// the destination has a certificate. The resource is made of the event's id alone, since receivers are known to fetch
+// what stands there with a token of theirs.
+func (r *renderer) newItem(ev *bellhop.Event, at provider.AttemptInfo) (item, error) {
+	resource := "bellhop/events/" + ev.ID
+	c := change{
+		ID:             ev.ID,
+		SubscriptionID: r.subscription,
+		ExpiresAt:      microsoft.FormatTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
+		ClientState:    r.state,
+		ChangeType:     changeOf(ev.Type),
+		Resource:       resource,
+		TenantID:       r.tenant,
+		ResourceData:   resourceData{ODataType: odataType, ODataID: resource, ID: ev.ID, Type: ev.Type, Subject: ev.Subject},
+	}
+	if r.rich != nil {
+		plain, err := json.Marshal(newContent(ev))
+		if err != nil {
+			return item{}, err
+		}
+		sealed, err := Seal(r.env.Rand, plain, r.rich.certificate, r.rich.certificateID)
+		if err != nil {
+			return item{}, err
+		}
+		c.Encrypted = &sealed
+	}
+	body, err := json.Marshal(c)
+	return item{body: body, tenant: r.tenant, sealed: c.Encrypted}, err
+}
+
+// changeOf is the change that the last word of an event's type speaks of, or that something is there: the event.
+func changeOf(eventType string) string {
+	switch last := strings.ToLower(eventType[strings.LastIndexByte(eventType, '.')+1:]); last {
+	case "updated", "deleted":
+		return last
+	}
+	return "created"
+}
+
+func newContent(ev *bellhop.Event) content {
+	c := content{ODataType: odataType, ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.HappenedAt().UTC(), ContentType: ev.ContentType}
+	if strictjson.Embeddable(ev.Body) {
+		c.Data = ev.Body
+	} else {
+		c.DataBase64 = ev.Body
+	}
+	return c
 }

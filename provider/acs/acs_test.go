@@ -14,7 +14,7 @@ import (
 
 var secrets = [2]string{"a secret of recordings", "another secret"}
 
-// testCase has the recording events; how they arrive is tested with Event Grid.
+// testCase has the recording events. How Event Grid delivers them is tested in package eventgrid.
 func testCase(t testing.TB) providertest.Case {
 	cloudEvent := delivery(secrets[0], []byte(providertest.ReadFile(t, "testdata/cloudevents/recording-file-status-updated-cloudevent.json")))
 	cloudEvent.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")

@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// A handler that hands over recordings, without the rest of Bellhop. It also has to answer Event Grid's validation, as
-// the example of package eventgrid does.
+// A handler that reads recordings, without Bellhop's server. It must also answer Event Grid's validation, as the example
+// of package eventgrid does.
 func ExampleParseRecording() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 2<<20))

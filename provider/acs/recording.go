@@ -13,23 +13,24 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// RecordingType is the type of the event that tells of a recording.
+// RecordingType is the type of the event that lists the files of a recording.
 const RecordingType = "Microsoft.Communication.RecordingFileStatusUpdated"
 
-// A Recording is what such an event says. Reasons and kinds are open sets: new ones come without notice.
+// A Recording is the content of an event of [RecordingType]. Microsoft may add values to EndReason and the types at
+// any time.
 type Recording struct {
 	CallID       string
 	ServerCallID string // "" in older events
 	RecordingID  string // "" in older events
 
-	StartedAt   time.Time     // zero where it is not said
-	Duration    time.Duration // 0 where it is not said
+	StartedAt   time.Time     // zero if the event does not say
+	Duration    time.Duration // 0 if the event does not say
 	EndReason   string        // of the session: "CallEnded", "InitiatorLeft", …
 	ContentType string        // "AudioVideo" or "Audio"; "" in older events
 	ChannelType string        // "Mixed" or "Unmixed"; "" in older events
 	FormatType  string        // "Mp4", "Mp3" or "Wav"; "" in older events
 
-	Chunks []Chunk // at least one, by Index
+	Chunks []Chunk // at least one, sorted by Index
 }
 
 // A Chunk is one file of a recording.
@@ -38,14 +39,15 @@ type Chunk struct {
 	Index      int    // from 0
 	EndReason  string // "SessionEnded", "ChunkMaximumSizeExceeded", …
 
-	// URLs of the file, of what is said about it, and to delete it by; "" in older events. They are what the event says:
-	// they are to be checked before anything is sent there, above all a signature.
+	// URLs of the file, of its metadata, and for its deletion; "" in older events. They are copied from the event
+	// unchecked: check them before you send a request there, above all a signed one.
 	ContentLocation, MetadataLocation, DeleteLocation string
 }
 
-// ParseRecording reads an event of [RecordingType], in Event Grid's schema or as a CloudEvent: the body of an event that
-// this package's provider received. It is provider.ErrBody if event is another, has no chunks, or a chunk has no
-// documentId or an index that is none. Whatever else is absent or of another kind counts as empty.
+// ParseRecording reads an event of [RecordingType], in Event Grid's schema or as a CloudEvent: the body of an event
+// that this package's provider received. The error is provider.ErrBody if event has another type or no chunks, or
+// if a chunk has no documentId or no valid index. Any other member may be absent or of another kind, and then
+// counts as empty.
 // Source: https://learn.microsoft.com/en-us/azure/event-grid/communication-services-voice-video-events#microsoftcommunicationrecordingfilestatusupdated
 func ParseRecording(event []byte) (Recording, error) {
 	var r Recording
@@ -54,7 +56,7 @@ func ParseRecording(event []byte) (Recording, error) {
 		return r, err
 	}
 	if kind := cmp.Or(e.text("eventType"), e.text("type")); kind != RecordingType {
-		return r, fmt.Errorf("%w: not of type %s", provider.ErrBody, RecordingType)
+		return r, fmt.Errorf("%w: the type is not %s", provider.ErrBody, RecordingType)
 	}
 	data, err := readObject(e["data"])
 	if err != nil {
@@ -71,8 +73,8 @@ func ParseRecording(event []byte) (Recording, error) {
 	return r, err
 }
 
-// readSubject reads "/recording/call/CALL/serverCallId/ID/recordingId/ID". An id is in some form of Base64, so there may
-// be slashes in it.
+// readSubject reads "/recording/call/CALL/serverCallId/ID/recordingId/ID". An id is in a form of Base64 and may
+// contain slashes.
 func (r *Recording) readSubject(subject string) {
 	var id *string
 	for part := range strings.SplitSeq(subject, "/") {
@@ -95,7 +97,7 @@ func (r *Recording) readSubject(subject string) {
 	}
 }
 
-// readChunks returns the chunks in the order of the recording, which need not be that of the list.
+// readChunks returns the chunks sorted by index; the event may list them in any order.
 func readChunks(storage []byte) ([]Chunk, error) {
 	info, err := readObject(storage)
 	if err != nil {
@@ -103,7 +105,7 @@ func readChunks(storage []byte) ([]Chunk, error) {
 	}
 	items, err := strictjson.Items(info["recordingChunks"], provider.MaxItems)
 	if err == nil && len(items) == 0 {
-		err = fmt.Errorf("%w: there is none", provider.ErrBody)
+		err = fmt.Errorf("%w: the list is empty", provider.ErrBody)
 	}
 	chunks := make([]Chunk, len(items))
 	for i := 0; i < len(items) && err == nil; i++ {
@@ -128,12 +130,12 @@ func readChunk(item []byte) (Chunk, error) {
 	index, err := strconv.ParseUint(string(o["index"]), 10, 31)
 	c.Index = int(index)
 	if err != nil || c.DocumentID == "" {
-		return Chunk{}, fmt.Errorf("%w: no documentId, or no index", provider.ErrBody)
+		return Chunk{}, fmt.Errorf("%w: a chunk without documentId or index", provider.ErrBody)
 	}
 	return c, nil
 }
 
-// milliseconds returns 0 for what is no whole number of them, or too long to be counted.
+// milliseconds returns 0 for a value that is not a whole number or that overflows a Duration.
 func milliseconds(value []byte) time.Duration {
 	n, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64/int64(time.Millisecond) {
@@ -142,7 +144,8 @@ func milliseconds(value []byte) time.Duration {
 	return time.Duration(n) * time.Millisecond
 }
 
-// object is a JSON object: its members as written. No event of this kind is so frequent that a map would matter.
+// An object holds the members of a JSON object as they are written. These events are too rare for the map's cost to
+// matter.
 type object map[string][]byte
 
 func readObject(value []byte) (object, error) {
@@ -151,7 +154,7 @@ func readObject(value []byte) (object, error) {
 	return o, err
 }
 
-// text returns the member of that name; "" if it is no text.
+// text returns the text of the named member, or "" if it is not a text.
 func (o object) text(name string) string {
 	text, _ := strictjson.Text(o[name])
 	return text

@@ -26,8 +26,8 @@ func events(t testing.TB, path string) [][]byte {
 	return items
 }
 
-// located returns c with the URLs of a chunk of the samples.
-func located(c acs.Chunk) acs.Chunk {
+// withLocations returns c with the URLs that the samples have.
+func withLocations(c acs.Chunk) acs.Chunk {
 	base := "https://us-storage.asm.skype.com/v1/objects/" + c.DocumentID
 	c.ContentLocation, c.MetadataLocation, c.DeleteLocation = base+"/content/video", base+"/content/acsmetadata", base
 	return c
@@ -45,9 +45,9 @@ var (
 		EndReason:    "CallEnded",
 		ContentType:  "AudioVideo", ChannelType: "Mixed", FormatType: "Mp4",
 		Chunks: []acs.Chunk{
-			located(acs.Chunk{DocumentID: document + "8", Index: 0, EndReason: "ChunkMaximumSizeExceeded"}),
-			located(acs.Chunk{DocumentID: document + "9", Index: 1, EndReason: "ChunkMaximumSizeExceeded"}),
-			located(acs.Chunk{DocumentID: document + "a", Index: 2, EndReason: "SessionEnded"}),
+			withLocations(acs.Chunk{DocumentID: document + "8", Index: 0, EndReason: "ChunkMaximumSizeExceeded"}),
+			withLocations(acs.Chunk{DocumentID: document + "9", Index: 1, EndReason: "ChunkMaximumSizeExceeded"}),
+			withLocations(acs.Chunk{DocumentID: document + "a", Index: 2, EndReason: "SessionEnded"}),
 		},
 	}
 	older = acs.Recording{
@@ -76,7 +76,7 @@ func TestParseRecording(t *testing.T) {
 	}
 }
 
-func TestParseRecordingOdd(t *testing.T) {
+func TestParseRecordingEdgeCases(t *testing.T) {
 	event := func(subject, data string) string {
 		return fmt.Sprintf(`{"subject":%q,"eventType":%q,"data":%s}`, subject, acs.RecordingType, data)
 	}
@@ -84,7 +84,7 @@ func TestParseRecordingOdd(t *testing.T) {
 	one := chunks(`[{"documentId":"d","index":0}]`)
 	for _, c := range []struct {
 		name, event string
-		check       func(r acs.Recording) bool // nil: refused
+		check       func(r acs.Recording) bool // nil: ParseRecording returns an error
 	}{
 		{"little", event("", one), func(r acs.Recording) bool {
 			return reflect.DeepEqual(r, acs.Recording{Chunks: []acs.Chunk{{DocumentID: "d"}}})
@@ -131,7 +131,7 @@ func TestParseRecordingOdd(t *testing.T) {
 	}
 }
 
-// FuzzParseRecording holds that whatever is read has chunks in their order.
+// FuzzParseRecording checks that a recording has chunks, sorted by index.
 func FuzzParseRecording(f *testing.F) {
 	files, _ := filepath.Glob("testdata/samples/*")
 	for _, file := range files {

@@ -20,7 +20,8 @@ import (
 var accessKey = provider.Setting{Name: "access_key", Title: "Access key", Secret: true, Example: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 	Doc: "Signs each delivery, and the question before the first, as requests to Communication Services are, with `x-ms-date`, `x-ms-content-sha256` and `Authorization: HMAC-SHA256 …`. In Base64, as the portal shows it. Default: none."}
 
-// OpenSender implements [provider.Sender]. The Renderer is what Event Grid's is; with an access key it signs what that renders.
+// OpenSender implements [provider.Sender]. The Renderer is Event Grid's; with an access key it also signs each
+// request.
 func (p Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {
 	rest, key, err := takeKey(raw, p.Info().SendSettings)
 	if err != nil {
@@ -34,14 +35,14 @@ func (p Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Re
 	return s, s.checkHeaders(env)
 }
 
-// inner is what Event Grid's renderers are, of either schema.
+// inner is the type of Event Grid's renderers, in either schema.
 type inner interface {
 	provider.Batcher
 	provider.Handshaker
 	provider.ReplyJudge
 }
 
-// takeKey takes the access key from raw, and leaves what is Event Grid's. key is nil where there is none.
+// takeKey returns the access key of raw, nil if there is none, and Event Grid's settings without it.
 func takeKey(raw json.RawMessage, known []provider.Setting) (rest json.RawMessage, key []byte, err error) {
 	if len(raw) == 0 {
 		return raw, nil, nil
@@ -59,7 +60,7 @@ func takeKey(raw json.RawMessage, known []provider.Setting) (rest json.RawMessag
 			errs = append(errs, bellhop.Invalid(string(name), "unknown setting; there are "+names(known)))
 		}
 	})
-	if err != nil { // Event Grid says what is wrong
+	if err != nil { // Event Grid's OpenSender reports this error
 		return raw, nil, nil
 	}
 	if given != nil {
@@ -96,13 +97,13 @@ func readKey(value json.RawMessage) ([]byte, error) {
 	return key, nil
 }
 
-// A signer signs what inner renders.
+// A signer signs the requests that inner renders.
 type signer struct {
 	inner
 	key []byte
 }
 
-// checkHeaders refuses settings that set a header which the signature is in.
+// checkHeaders refuses settings that use a header of the signature.
 func (s signer) checkHeaders(env provider.Env) error {
 	now := env.Now()
 	m, err := s.inner.Render(&bellhop.Event{ID: "evt_probe", Type: "probe", Time: now, ReceivedAt: now, Body: []byte("{}")}, provider.AttemptInfo{Time: now})
@@ -111,7 +112,8 @@ func (s signer) checkHeaders(env provider.Env) error {
 	}
 	for _, name := range []string{authorizationHeader, DateHeader, ContentHashHeader} {
 		if m.Header.Values(name) != nil {
-			return bellhop.Invalid("header", "is one that access_key fills with a signature; use another, or leave out access_key")
+			return bellhop.Invalid("header", "access_key writes its signature to this header; use another header, or remove "+
+				"access_key")
 		}
 	}
 	return nil
@@ -140,14 +142,14 @@ func (s signer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, e
 	return g, err
 }
 
-// sign signs m, which goes to that URL, unless rendering it ended in err.
+// sign signs m for the URL to. If err, the error of rendering m, is not nil, it returns err.
 func (s signer) sign(m provider.OutboundRequest, to string, at time.Time, err error) (provider.OutboundRequest, error) {
 	if err != nil {
 		return m, err
 	}
 	u, err := url.Parse(to)
 	if err != nil {
-		return m, errors.New("acs: the URL cannot be signed")
+		return m, errors.New("acs: the destination's URL cannot be signed")
 	}
 	method := m.Method
 	if method == "" {
@@ -156,7 +158,8 @@ func (s signer) sign(m provider.OutboundRequest, to string, at time.Time, err er
 	return m, Sign(Request{Method: method, Target: u.RequestURI(), Host: hostOf(u), Header: m.Header, Body: m.Body}, s.key, at)
 }
 
-// hostOf is what the Host header of a request to u says: lower case, and the port unless it is the scheme's own.
+// hostOf returns the Host header of a request to u: in lower case, and with the port unless it is the scheme's
+// default.
 func hostOf(u *url.URL) string {
 	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	if a, err := netip.ParseAddr(host); err == nil {

@@ -24,7 +24,7 @@ var (
 	renderEnv = provider.Env{Now: func() time.Time { return providertest.Now }, Rand: bytes.NewReader(bytes.Repeat([]byte("x"), 4096))}
 )
 
-// TestSigned: whatever is sent to a destination with an access key proves it, in either schema, the handshake too.
+// TestSigned checks that a destination with an access key signs every request, in either schema, also the handshake.
 func TestSigned(t *testing.T) {
 	for url, host := range map[string]string{
 		"https://Receiver.example./in/recordings?code=a%20b&x=": "receiver.example",
@@ -34,15 +34,15 @@ func TestSigned(t *testing.T) {
 	} {
 		for _, schema := range []string{"eventgrid", "cloudevents"} {
 			at := provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1, Time: providertest.Now, URL: url}
-			for what, m := range rendered(t, `{"schema":"`+schema+`","access_key":"`+keyText+`"}`, at) {
-				wantSigned(t, schema+" "+what+" "+url, m, url, host)
+			for what, m := range renderAll(t, `{"schema":"`+schema+`","access_key":"`+keyText+`"}`, at) {
+				checkSigned(t, schema+" "+what+" "+url, m, url, host)
 			}
 		}
 	}
 }
 
-// rendered is all that a destination with these settings sends.
-func rendered(t *testing.T, settings string, at provider.AttemptInfo) map[string]provider.OutboundRequest {
+// renderAll returns every kind of request that a destination with these settings sends.
+func renderAll(t *testing.T, settings string, at provider.AttemptInfo) map[string]provider.OutboundRequest {
 	t.Helper()
 	r, err := acs.Provider{}.OpenSender(renderEnv, json.RawMessage(settings))
 	if err != nil {
@@ -56,13 +56,13 @@ func rendered(t *testing.T, settings string, at provider.AttemptInfo) map[string
 		t.Fatal(err)
 	}
 	if r.(provider.ReplyJudge).Judge(400, nil) != bellhop.OutcomeDead {
-		t.Error("it does not judge as Event Grid does")
+		t.Error("Judge differs from Event Grid's")
 	}
 	return map[string]provider.OutboundRequest{"one": one, "two": two, "handshake": handshake.Request}
 }
 
-// wantSigned reads m off a wire, where it has the request line and host that net/http writes.
-func wantSigned(t *testing.T, what string, m provider.OutboundRequest, url, host string) {
+// checkSigned writes m to a wire as net/http does, reads it, and verifies its signature.
+func checkSigned(t *testing.T, what string, m provider.OutboundRequest, url, host string) {
 	t.Helper()
 	method := m.Method
 	if method == "" {
@@ -97,7 +97,7 @@ func wantSigned(t *testing.T, what string, m provider.OutboundRequest, url, host
 }
 
 func TestUnsigned(t *testing.T) {
-	for what, m := range rendered(t, `{}`, provider.AttemptInfo{Time: providertest.Now, URL: "https://receiver.example"}) {
+	for what, m := range renderAll(t, `{}`, provider.AttemptInfo{Time: providertest.Now, URL: "https://receiver.example"}) {
 		if m.Header.Get("Authorization") != "" {
 			t.Errorf("%s is signed", what)
 		}
@@ -119,9 +119,9 @@ func TestAccessKeySettings(t *testing.T) {
 		_, err := acs.Provider{}.OpenSender(renderEnv, json.RawMessage(settings))
 		var invalid *bellhop.Error
 		if !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid || invalid.Fields[0].Path != path {
-			t.Errorf("%s: %v, want one at %q", settings, err, path)
+			t.Errorf("%s: %v, want an error at %q", settings, err, path)
 		} else if strings.Contains(err.Error(), keyText) || strings.Contains(err.Error(), "no base64") {
-			t.Errorf("%s: the error has the key: %v", settings, err)
+			t.Errorf("%s: the error contains the key: %v", settings, err)
 		}
 	}
 }

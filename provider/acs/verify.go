@@ -13,30 +13,31 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// DefaultWindow is how far a request's time may be from ours, either way. Communication Services names none; this is
-// that of App Configuration, which signs in the same way.
+// DefaultWindow is the largest difference between a request's time and ours, in either direction. Communication
+// Services documents no value; this is the value of App Configuration, which signs in the same way.
 const DefaultWindow = 15 * time.Minute
 
-// A Verifier verifies what [Sign] and [SignWithDate] sign.
+// A Verifier verifies requests signed by [Sign] or [SignWithDate].
 type Verifier struct {
-	Keys   [][]byte      // the resource's access keys after Base64 decoding; it has two
+	Keys   [][]byte      // the resource's two access keys, Base64-decoded
 	Window time.Duration // 0 is DefaultWindow
 
-	// Lenient takes the query as the JavaScript client signs it too: written anew as a form is, with a blank as "+".
+	// Lenient also accepts the query as the JavaScript client signs it: encoded again as a form, with a blank as "+".
 	Lenient bool
 }
 
-// Verify reports whether r was signed with one of the keys, within the window around now. It returns
-// signature.ErrMissing, ErrMalformed (also for a header that is there twice), ErrExpired or ErrMismatch, and compares
-// in constant time. It looks at the headers first, then at the time, the hash of the body, and the signature.
+// Verify checks that r was signed with one of the keys, within the window around now. It returns
+// signature.ErrMissing, ErrMalformed (also for a header that occurs twice), ErrExpired or ErrMismatch, and compares
+// in constant time. It checks the headers, then the time, the hash of the body, and the signature.
 //
-// r.Host is the resource's own. If there is a [HostHeader], as on a download from storage, it must say the same.
+// r.Host is the host of the resource. If r has a [HostHeader], as a download from storage does, both must be equal.
+// Source: https://learn.microsoft.com/en-us/rest/api/communication/authentication#access-key-authentication
 func (v Verifier) Verify(r Request, now time.Time) error {
-	p, err := readProof(r.Header)
+	auth, err := readAuthHeaders(r.Header)
 	if err != nil {
 		return err
 	}
-	if !r.plain() {
+	if !r.signable() {
 		return fmt.Errorf("%w: method, target or host", signature.ErrMalformed)
 	}
 	window := v.Window
@@ -44,32 +45,32 @@ func (v Verifier) Verify(r Request, now time.Time) error {
 		window = DefaultWindow
 	}
 	switch {
-	case now.Sub(p.at).Abs() > window:
+	case now.Sub(auth.at).Abs() > window:
 		return signature.ErrExpired
-	case p.hash != contentHash(r.Body):
+	case auth.hash != contentHash(r.Body):
 		return fmt.Errorf("%w: x-ms-content-sha256 is not that of the body", signature.ErrMismatch)
 	case len(r.Header.Values(HostHeader)) > 0 && strings.Join(r.Header.Values(HostHeader), ",") != r.Host:
-		return fmt.Errorf("%w: x-ms-host is another's", signature.ErrMismatch)
+		return fmt.Errorf("%w: x-ms-host is not the resource's host", signature.ErrMismatch)
 	}
-	err = scheme.Verify(p.signature, v.Keys, r.message(r.Target, p.date, p.hash))
+	err = scheme.Verify(auth.signature, v.Keys, r.message(r.Target, auth.date, auth.hash))
 	if err != nil && v.Lenient {
-		err = scheme.Verify(p.signature, v.Keys, r.message(asForm(r.Target), p.date, p.hash))
+		err = scheme.Verify(auth.signature, v.Keys, r.message(asForm(r.Target), auth.date, auth.hash))
 	}
 	return err
 }
 
-// A proof is what the headers of a request say for it.
-type proof struct {
-	date      string // as it is signed
+// authHeaders are the headers that authenticate a request.
+type authHeaders struct {
+	date      string // as written, and so signed
 	at        time.Time
 	hash      string
 	signature string
 }
 
-func readProof(h http.Header) (p proof, err error) {
+func readAuthHeaders(h http.Header) (auth authHeaders, err error) {
 	authorization, err := signature.Single(h, authorizationHeader)
 	if err != nil {
-		return p, err
+		return auth, err
 	}
 	dateHeader := DateHeader
 	sum, ok := strings.CutPrefix(authorization, prefixOf(DateHeader))
@@ -78,26 +79,26 @@ func readProof(h http.Header) (p proof, err error) {
 		sum, ok = strings.CutPrefix(authorization, prefixOf(plainDateHeader))
 	}
 	if !ok {
-		return p, fmt.Errorf("%w: Authorization", signature.ErrMalformed)
+		return auth, fmt.Errorf("%w: Authorization", signature.ErrMalformed)
 	}
 	if dateHeader == plainDateHeader && len(h.Values(DateHeader)) > 0 {
-		return p, fmt.Errorf("%w: x-ms-date is there, and not signed", signature.ErrMalformed)
+		return auth, fmt.Errorf("%w: x-ms-date is present but not signed", signature.ErrMalformed)
 	}
-	p.signature = sum
-	if p.hash, err = signature.Single(h, ContentHashHeader); err != nil {
-		return p, err
+	auth.signature = sum
+	if auth.hash, err = signature.Single(h, ContentHashHeader); err != nil {
+		return auth, err
 	}
-	if p.date, err = signature.Single(h, dateHeader); err != nil {
-		return p, err
+	if auth.date, err = signature.Single(h, dateHeader); err != nil {
+		return auth, err
 	}
-	p.at, err = time.Parse(http.TimeFormat, p.date)
-	if err != nil || p.at.Format(http.TimeFormat) != p.date {
-		return p, fmt.Errorf("%w: date", signature.ErrMalformed)
+	auth.at, err = time.Parse(http.TimeFormat, auth.date)
+	if err != nil || auth.at.Format(http.TimeFormat) != auth.date {
+		return auth, fmt.Errorf("%w: date", signature.ErrMalformed)
 	}
-	return p, nil
+	return auth, nil
 }
 
-// asForm returns target with its query written as browsers write forms.
+// asForm returns target with its query encoded as a browser encodes a form.
 // Source: https://url.spec.whatwg.org/#concept-urlencoded-serializer
 func asForm(target string) string {
 	path, query, ok := strings.Cut(target, "?")
@@ -114,7 +115,7 @@ func asForm(target string) string {
 	return path + "?" + strings.Join(pairs, "&")
 }
 
-// formText decodes text and encodes it as forms do, which differs from Go's way in two characters.
+// formText decodes text and encodes it as a form does, which differs from url.QueryEscape in two characters.
 func formText(text string) string {
 	plain, err := url.QueryUnescape(text)
 	if err != nil {
@@ -123,11 +124,11 @@ func formText(text string) string {
 	return strings.NewReplacer("~", "%7E", "%2A", "*").Replace(url.QueryEscape(plain))
 }
 
-// A Request is what is signed of an HTTP request.
+// A Request holds the parts of an HTTP request that are signed.
 type Request struct {
 	Method string // in upper case
 	Target string // path and query, exactly as in the request line
-	Host   string // of the resource, with its port unless that is the scheme's own
+	Host   string // of the resource, with the port unless it is the scheme's default
 	Header http.Header
 	Body   []byte
 }
@@ -136,7 +137,7 @@ type Request struct {
 const (
 	DateHeader        = "X-Ms-Date"
 	ContentHashHeader = "X-Ms-Content-Sha256"
-	HostHeader        = "X-Ms-Host" // of a request to storage: the host that is signed, which is not that of the request
+	HostHeader        = "X-Ms-Host" // in a request to storage: the signed host, which differs from the request's host
 )
 
 const (
@@ -144,26 +145,26 @@ const (
 	authorizationHeader = "Authorization"
 )
 
-// scheme is the signature; its key is an access key after Base64 decoding.
+// scheme makes the signature. Its key is a Base64-decoded access key.
 var scheme = signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64}
 
-// Sign adds to r.Header what proves that r was made by who knows key, at that time: x-ms-date, x-ms-content-sha256 and
-// Authorization. key is an access key of the resource after Base64 decoding; an empty one is signature.ErrKey. It is an
-// error too if the method or host is empty, or one that cannot stand in a request.
+// Sign adds to r.Header the headers that authenticate r: x-ms-date, x-ms-content-sha256 and Authorization. key is a
+// Base64-decoded access key of the resource; for an empty key the error is signature.ErrKey. It is also an error if
+// the method or the host is empty or cannot be part of a request.
 //
-// A download from storage is signed as if it went to the resource: Host is the resource's, said again in [HostHeader],
-// and Target is the path of the file's location without its query.
+// A download from storage is signed as if it went to the resource: Host is the resource's host, which is also the
+// value of [HostHeader], and Target is the path of the file's location without its query.
 // Source: https://learn.microsoft.com/en-us/rest/api/communication/authentication#access-key-authentication
 func Sign(r Request, key []byte, at time.Time) error { return sign(r, key, at, DateHeader) }
 
-// SignWithDate is [Sign] with the time in Date instead of x-ms-date, as older clients have it.
+// SignWithDate is [Sign] with the time in Date instead of x-ms-date, as older clients send it.
 func SignWithDate(r Request, key []byte, at time.Time) error {
 	return sign(r, key, at, plainDateHeader)
 }
 
 func sign(r Request, key []byte, at time.Time, dateHeader string) error {
-	if !r.plain() {
-		return errors.New("acs: sign a request: its method, target or host is none")
+	if !r.signable() {
+		return errors.New("acs: sign a request: its method, target or host is invalid")
 	}
 	date, hash := at.UTC().Format(http.TimeFormat), contentHash(r.Body)
 	sum, err := scheme.Sign(key, r.message(r.Target, date, hash))
@@ -176,19 +177,20 @@ func sign(r Request, key []byte, at time.Time, dateHeader string) error {
 	return nil
 }
 
-// prefixOf is what stands in Authorization in front of the signature. The signed text has one order, so this has one.
+// prefixOf returns the text of Authorization before the signature. The order of the signed headers is fixed.
 func prefixOf(dateHeader string) string {
 	return "HMAC-SHA256 SignedHeaders=" + strings.ToLower(dateHeader) + ";host;x-ms-content-sha256&Signature="
 }
 
-// message is the text that is signed.
+// message returns the signed text.
 func (r *Request) message(target, date, hash string) []byte {
 	return []byte(r.Method + "\n" + target + "\n" + date + ";" + r.Host + ";" + hash)
 }
 
-// plain reports whether no part of r could end within the signed text and pass for the next.
-func (r *Request) plain() bool {
-	return r.Method != "" && !strings.ContainsAny(r.Method+r.Target+r.Host, "\r\n") && r.Host != "" && !strings.Contains(r.Host, ";")
+// signable reports whether the parts of r stay apart in the signed text: none can end early and be taken for the
+// next.
+func (r *Request) signable() bool {
+	return r.Method != "" && r.Host != "" && !strings.ContainsAny(r.Method+r.Target+r.Host, "\r\n") && !strings.Contains(r.Host, ";")
 }
 
 func contentHash(body []byte) string {

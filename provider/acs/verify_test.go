@@ -28,7 +28,7 @@ type vector struct {
 func (v vector) request() acs.Request {
 	r := acs.Request{Method: v.Method, Target: v.Target, Host: v.Host, Header: http.Header{}, Body: []byte(v.Body)}
 	for name, value := range v.Headers {
-		if name != "Host" { // as net/http has it
+		if name != "Host" { // net/http keeps Host out of the headers
 			r.Header.Set(name, value)
 		}
 	}
@@ -62,7 +62,7 @@ func TestVectors(t *testing.T) {
 		if want.Header.Get("Date") != "" {
 			sign = acs.SignWithDate
 		}
-		if want.Header.Get(acs.HostHeader) != "" { // which is the caller's
+		if want.Header.Get(acs.HostHeader) != "" { // which the caller sets
 			got.Header.Set(acs.HostHeader, v.Host)
 		}
 		if err := sign(got, v.Key, signedAt); err != nil || !reflect.DeepEqual(got.Header, want.Header) {
@@ -99,8 +99,8 @@ func signed(t testing.TB, change func(r *acs.Request)) acs.Request {
 	return r
 }
 
-// The forgery list's section 3 as far as it is about headers, keys and times, and what this scheme has of its own.
-// Bits and bytes are TestMutants'. Decided otherwise: G54, blanks around a value are the HTTP server's to take away.
+// Cases of section 3 of the forgery list that are about headers, keys and times, and cases of this scheme alone.
+// TestMutants changes bits and bytes. Decided differently: G54, the HTTP server removes blanks around a value.
 func TestForgery(t *testing.T) {
 	const auth = "Authorization"
 	set := func(name string, values ...string) func(*acs.Request) {
@@ -184,7 +184,7 @@ func TestKeys(t *testing.T) {
 		}
 	}
 	if err := acs.Sign(r, nil, signedAt); !errors.Is(err, signature.ErrKey) {
-		t.Errorf("signed with no key: %v", err)
+		t.Errorf("signed with an empty key: %v", err)
 	}
 	for _, change := range []func(r *acs.Request){
 		func(r *acs.Request) { r.Method = "" }, func(r *acs.Request) { r.Host = "" }, func(r *acs.Request) { r.Target += "\r" },
@@ -231,7 +231,7 @@ func TestMutants(t *testing.T) {
 	})
 }
 
-// FuzzVerify holds that nothing passes that was not signed.
+// FuzzVerify checks that no request is accepted that was not signed.
 func FuzzVerify(f *testing.F) {
 	file := readVectors(f)
 	known := map[string]bool{}

@@ -1,12 +1,14 @@
-// Package ams understands the job notifications of Azure Media Services v2.
+// Package ams receives and sends the job notifications of Azure Media Services v2.
 //
-// Media Services posts one JSON document per change of a job, a task or a notification endpoint. Its ms-signature
-// header signs the body's bytes with a key that both sides know, and its ms-mediaservices-accountid header repeats
-// the account named in the body. There is no handshake, and no timestamp that would make a caught request stale:
-// repeats are known by the document's ETag.
+// Media Services posts one JSON document for each change of a job, a task or a notification endpoint. Its
+// ms-signature header signs the body's bytes with a key that both sides know, and its ms-mediaservices-accountid
+// header repeats the account named in the body. There is no handshake. No timestamp limits how long a request is valid, so
+// a captured request never expires; the document's ETag identifies repeats.
 //
-// Without the server: [Verify] with the headers, the body as it came and the key after Base64 decoding; that the account
-// of header and body agree is [Provider.Open]'s to see. [Sign] makes the header's value. The service is retired; the pair lives on in other code.
+// Without the server: call [Verify] with the headers, the body as it was received and the Base64-decoded key. It
+// does not compare the account in the header with the account in the body; a receiver of [Provider.Open] does.
+// [Sign] returns the value of the header. The service is retired; senders and receivers of its notifications are
+// still in use.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/azure/media-services/previous/media-services-dotnet-check-job-progress-with-webhooks
@@ -55,10 +57,10 @@ func decodeKeys(secrets provider.Secrets) ([][]byte, error) {
 	})
 }
 
-// checkAccountID lets through "" and what can stand in a header.
+// checkAccountID accepts "" and any text that can be the value of a header.
 func checkAccountID(id string) error {
 	if len(id) > 128 || !provider.Visible(id) {
-		return bellhop.Invalid("account_id", "use the account's id, such as 7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67")
+		return bellhop.Invalid("account_id", "use the id of the account, such as 7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67")
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// account is that of the samples.
+// account is the account of the samples.
 const account = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 func testCase(t testing.TB) providertest.Case {
@@ -44,7 +44,7 @@ func BenchmarkReceive(b *testing.B) {
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
-// newKey returns the text of a key of 64 bytes that count up from first.
+// newKey returns the Base64 text of a key of 64 bytes that count up from first.
 func newKey(first byte) string {
 	key := make([]byte, 64)
 	for i := range key {
@@ -74,7 +74,7 @@ func request(headers map[string]string, body []byte) *provider.Request {
 	return providertest.Request("/in/media?code=3f9c", body, map[string]string{"Content-Type": "application/json; charset=utf-8"}, headers)
 }
 
-// recordings are the vectors, the good ones and the bad ones, and a message as it would come through a queue.
+// recordings are the vectors, valid and invalid, and a message as it would come through a queue.
 func recordings(t testing.TB) []providertest.Recording {
 	type vector struct {
 		Name    string            `json:"name"`

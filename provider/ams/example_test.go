@@ -11,7 +11,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/ams"
 )
 
-// A handler that lets through what Media Services signed, without the rest of Bellhop.
+// A handler that accepts requests signed by Media Services, without Bellhop's server.
 func ExampleVerify() {
 	key, _ := base64.StdEncoding.DecodeString("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

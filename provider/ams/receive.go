@@ -17,12 +17,12 @@ import (
 
 type receiver struct {
 	keys    [][]byte
-	account string // "" is any
+	account string // "" accepts any account
 	verify  func(h http.Header, body []byte, keys ...[]byte) error
 }
 
-// Receive verifies the signature, then reads the document, then compares the accounts, in this order: to who
-// cannot sign, it tells nothing of which accounts there are.
+// Receive verifies the signature, then reads the document, then compares the accounts. The order matters: a sender
+// without the key must not learn which accounts exist.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	n, err := r.read(req)
 	if err != nil {
@@ -57,21 +57,21 @@ func (r *receiver) checkAccount(h http.Header, inBody string) error {
 	values := h.Values(AccountHeader)
 	switch {
 	case len(values) > 1:
-		return fmt.Errorf("%w: two account headers", signature.ErrMalformed)
+		return fmt.Errorf("%w: the account header occurs twice", signature.ErrMalformed)
 	case len(values) == 0 || values[0] == "":
 		return fmt.Errorf("%w: no ms-mediaservices-accountid header", provider.ErrForbidden)
 	case inBody == "":
-		return fmt.Errorf("%w: no AccountId among the Properties", provider.ErrForbidden)
+		return fmt.Errorf("%w: no AccountId in Properties", provider.ErrForbidden)
 	case !strictjson.EqualFold(values[0], inBody):
-		return fmt.Errorf("%w: the header names another account than the body", provider.ErrForbidden)
+		return fmt.Errorf("%w: the header and the body name different accounts", provider.ErrForbidden)
 	case r.account != "" && !strictjson.EqualFold(inBody, r.account):
 		return fmt.Errorf("%w: not the account of settings.account_id", provider.ErrForbidden)
 	}
 	return nil
 }
 
-// repeatKey is the ETag of a document. One without is known by its bytes: no time is signed, so who caught it could
-// send it for ever.
+// repeatKey returns the ETag of a document. Without an ETag it returns a hash of the body: no timestamp is signed,
+// so a captured request could otherwise be repeated forever.
 func repeatKey(etag string, body []byte) string {
 	if etag != "" {
 		return provider.RepeatKey(etag)
@@ -80,7 +80,7 @@ func repeatKey(etag string, body []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// A notification is what this package reads of a document.
+// A notification is the part of a document that this package reads.
 type notification struct {
 	etag      string
 	eventType string // "ams.JobStateChange"
@@ -89,17 +89,17 @@ type notification struct {
 	subject   string
 }
 
-// typePrefix is in front of an event's type, since the names are not unique in the world.
+// typePrefix begins every event type, since Media Services' names are not unique among providers.
 const typePrefix = "ams."
 
-// eventTypes are the types of events by the number that EventType has.
+// eventTypes are the event types, indexed by the number in EventType.
 var eventTypes = [...]string{
 	typePrefix + "None", typePrefix + "JobStateChange", typePrefix + "NotificationEndPointRegistration",
 	typePrefix + "NotificationEndPointUnregistration", typePrefix + "TaskStateChange", typePrefix + "TaskProgress",
 }
 
-// parse reads a document. Its errors wrap provider.ErrBody: not JSON, an EventType that is none, Properties that
-// are not an object. Any other member may be absent or of another kind; it then counts as empty.
+// parse reads a document. The error wraps provider.ErrBody if the document is not JSON, if its EventType is invalid
+// or if Properties is not an object. Any other member may be absent or of another kind, and then counts as empty.
 func parse(body []byte) (notification, error) {
 	var n notification
 	var eventType, properties []byte
@@ -127,8 +127,8 @@ func parse(body []byte) (notification, error) {
 	return n, nil
 }
 
-// parseType reads an EventType: a number on webhooks, a name on messages that went through a queue.
-// Numbers nobody told us of are taken too: "ams.EventType99".
+// parseType reads an EventType: a number in a webhook, a name in a message that went through a queue.
+// Unknown numbers are accepted: "ams.EventType99".
 func parseType(value []byte) (string, error) {
 	text, named := strictjson.Text(value)
 	if !named {
@@ -143,10 +143,10 @@ func parseType(value []byte) (string, error) {
 	if named && text != "" && provider.Word(typePrefix+text) {
 		return typePrefix + text, nil
 	}
-	return "", fmt.Errorf("%w: EventType is neither a whole number nor a name", provider.ErrBody)
+	return "", fmt.Errorf("%w: EventType must be a whole number or a name", provider.ErrBody)
 }
 
-// parseTime reads a TimeStamp: RFC 3339, in older documents without a zone, which is UTC then.
+// parseTime reads a TimeStamp in RFC 3339. Older documents have no zone; their time is UTC.
 func parseTime(value []byte) time.Time {
 	text, _ := strictjson.Text(value)
 	t := provider.Time(text)
@@ -156,8 +156,8 @@ func parseTime(value []byte) time.Time {
 	return t
 }
 
-// readProperties reads the properties that matter here. Their names come in PascalCase and in camelCase, so case is
-// disregarded; where two differ in nothing else, the one in PascalCase counts.
+// readProperties reads the account and the subject. Property names come in PascalCase and in camelCase, so case is
+// ignored; of two names that differ only in case, the one in PascalCase counts.
 func (n *notification) readProperties(object []byte) error {
 	account, task := strictjson.Member{Name: "AccountId"}, strictjson.Member{Name: "TaskId"}
 	job, endpoint := strictjson.Member{Name: "JobId"}, strictjson.Member{Name: "NotificationEndPointId"}

@@ -41,10 +41,10 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 
 type renderer struct {
 	key     []byte
-	account string // "" is that of the event
+	account string // "" sends the account of each event
 }
 
-// Render sends an event that came from Media Services as it is, and any other as a document that tells of it.
+// Render sends an event that came from Media Services unchanged, and any other event as a new document.
 func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, account, err := r.document(ev)
 	if err != nil {
@@ -61,14 +61,15 @@ func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.O
 	}}, nil
 }
 
-// document returns the body that carries ev, and the account it names.
+// document returns the body that carries ev, and the account that the body names.
 func (r *renderer) document(ev *bellhop.Event) (body []byte, account string, err error) {
 	if n, err := parse(ev.Body); err == nil && n.account != "" && strings.HasPrefix(ev.Type, typePrefix) {
 		if r.account != "" && !strictjson.EqualFold(n.account, r.account) {
-			return nil, "", errors.New("settings.account_id: the event belongs to another account; leave it empty or match only that account's events")
+			return nil, "", errors.New("settings.account_id: the event belongs to another account; remove the setting, or " +
+				"match only events of that account")
 		}
 		if err := checkAccountID(n.account); err != nil {
-			return nil, "", errors.New("the event's AccountId cannot stand in a header")
+			return nil, "", errors.New("the event's AccountId cannot be sent in a header")
 		}
 		return ev.Body, n.account, nil
 	}
@@ -79,7 +80,7 @@ func (r *renderer) document(ev *bellhop.Event) (body []byte, account string, err
 	return body, r.account, err
 }
 
-// A document is a notification as Media Services writes it.
+// A document is a notification in the form of Media Services.
 type document struct {
 	MessageVersion string
 	ETag           string
@@ -88,8 +89,8 @@ type document struct {
 	Properties     map[string]string
 }
 
-// newDocument writes ev as Media Services would, the same bytes on each attempt. Its ETag is derived from the
-// event's id, so that the receiver knows repeats.
+// newDocument returns ev in the form of Media Services, with the same bytes on each attempt. The ETag is derived
+// from the event's id, so the receiver recognizes repeats.
 func newDocument(ev *bellhop.Event, account string) ([]byte, error) {
 	sum := sha256.Sum256([]byte(ev.ID))
 	return json.Marshal(document{
@@ -101,21 +102,23 @@ func newDocument(ev *bellhop.Event, account string) ([]byte, error) {
 	})
 }
 
-// Bounds of the properties made of another system's event. What exceeds them is left out.
+// Bounds of the properties made from another system's event. Properties beyond them are left out.
 const (
 	maxProperties     = 64
 	maxPropertyLength = 1024 // bytes of a name or a value
 )
 
-// newProperties returns the members of ev's body that fit, every value as text, beside what identifies ev.
+// newProperties returns the members of ev's body that are within the bounds, each value as text, and the members
+// that identify ev.
 func newProperties(ev *bellhop.Event, account string) map[string]string {
 	properties := map[string]string{}
 	set := func(name, value string) {
-		if len(properties) < maxProperties && len(name) <= maxPropertyLength && len(value) <= maxPropertyLength && !strictjson.EqualFold(name, "AccountId") {
+		fits := len(name) <= maxPropertyLength && len(value) <= maxPropertyLength
+		if len(properties) < maxProperties && fits && !strictjson.EqualFold(name, "AccountId") {
 			properties[name] = value
 		}
 	}
-	err := strictjson.Object(ev.Body, func(name, value []byte) { set(string(name), plain(value)) })
+	err := strictjson.Object(ev.Body, func(name, value []byte) { set(string(name), textOf(value)) })
 	if err != nil {
 		clear(properties)
 		if utf8.Valid(ev.Body) {
@@ -131,8 +134,8 @@ func newProperties(ev *bellhop.Event, account string) map[string]string {
 	return properties
 }
 
-// plain returns a JSON value as text: a string's own, "" for null, and anything else as it is written.
-func plain(value []byte) string {
+// textOf returns a JSON value as text: the content of a string, "" for null, and any other value as it is written.
+func textOf(value []byte) string {
 	if text, ok := strictjson.Text(value); ok {
 		return text
 	}

@@ -19,7 +19,7 @@ func render(t *testing.T, account string, ev bellhop.Event) (provider.OutboundRe
 	return r.Render(&ev, provider.AttemptInfo{})
 }
 
-func TestSendForeign(t *testing.T) {
+func TestSendOther(t *testing.T) {
 	m, err := render(t, account, bellhop.Event{
 		ID: "evt_1", Type: "invoice.paid", Subject: "in_1", Time: time.Date(2026, 11, 22, 9, 15, 30, 123456789, time.FixedZone("", 3600)),
 		Body: []byte(`{"id":"in_1","n":12345678901234567890,"ok":true,"none":null,"lines":[{"a": 1}],"accountid":"x","long":"` + strings.Repeat("x", 1025) + `"}`),
@@ -38,7 +38,7 @@ func TestSendForeign(t *testing.T) {
 	}
 }
 
-func TestSendForeignBodies(t *testing.T) {
+func TestSendOtherBodies(t *testing.T) {
 	properties := func(body string) map[string]string {
 		m, err := render(t, "a", bellhop.Event{ID: "evt_1", Type: "t", Body: []byte(body)})
 		if err != nil {
@@ -74,24 +74,24 @@ func TestSendForeignBodies(t *testing.T) {
 	}
 }
 
-func TestSendOwn(t *testing.T) {
-	own := bellhop.Event{ID: "evt_1", Type: "ams.TaskStateChange", Body: []byte(document("4"))}
+func TestSendNative(t *testing.T) {
+	native := bellhop.Event{ID: "evt_1", Type: "ams.TaskStateChange", Body: []byte(document("4"))}
 	for _, setting := range []string{"", account, strings.ToUpper(account)} {
-		m, err := render(t, setting, own)
-		if err != nil || string(m.Body) != string(own.Body) || m.Header.Get("ms-mediaservices-accountid") != account {
+		m, err := render(t, setting, native)
+		if err != nil || string(m.Body) != string(native.Body) || m.Header.Get("ms-mediaservices-accountid") != account {
 			t.Errorf("as %q: %+v, %v", setting, m, err)
 		}
 	}
-	if _, err := render(t, "another", own); err == nil || !strings.Contains(err.Error(), "settings.account_id") {
+	if _, err := render(t, "another", native); err == nil || !strings.Contains(err.Error(), "settings.account_id") {
 		t.Errorf("another account: %v", err)
 	}
-	foreign := bellhop.Event{ID: "evt_1", Type: "invoice.paid", Body: own.Body}
-	if _, err := render(t, "", foreign); err == nil || !strings.Contains(err.Error(), "settings.account_id") {
+	otherEvent := bellhop.Event{ID: "evt_1", Type: "invoice.paid", Body: native.Body}
+	if _, err := render(t, "", otherEvent); err == nil || !strings.Contains(err.Error(), "settings.account_id") {
 		t.Errorf("no account: %v", err)
 	}
 	odd := bellhop.Event{ID: "evt_1", Type: "ams.X", Body: []byte(`{"EventType":1,"Properties":{"AccountId":"a\nb: c"}}`)}
 	if _, err := render(t, "", odd); err == nil {
-		t.Error("an account that would be a header of its own")
+		t.Error("rendered an account id that adds a header")
 	}
 }
 

@@ -13,11 +13,12 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// The forgery list's section 7, by its names; sections 3 and 15 are in providertest. Decided otherwise, or elsewhere:
+// Cases of section 7 of the forgery list, by their numbers; sections 3 and 15 are in providertest. Decided differently,
+// or tested elsewhere:
 //
-//	A15  a wrong ?code=    ignored: a source has no token in its URL, its name and the signature are enough
-//	A16  ?code= logged     the door's: it never keeps the values of a query
-//	§2   keys under 16 B   taken: Media Services set no least length, and the key of its own page has 27 bytes
+//	A15  a wrong ?code=    ignored: a source has no token in its URL, and the signature authenticates
+//	A16  ?code= logged     the server never stores the values of a query
+//	§2   keys under 16 B   accepted: Media Services has no minimum length, and the key on its own page has 27 bytes
 var forgeries = []struct {
 	name     string
 	settings map[string]any
@@ -47,8 +48,8 @@ var forgeries = []struct {
 	{name: "N01 EventType twice", body: `{"EventType":1,"EventType":2,"Properties":{"AccountId":"` + account + `"}}`, want: provider.ErrBody},
 	{name: "N01 AccountId twice", body: `{"EventType":1,"Properties":{"AccountId":"x","AccountId":"` + account + `"}}`, want: provider.ErrBody},
 	{name: "N02 AccountId in its own case counts", body: `{"EventType":1,"Properties":{"AccountId":"` + account + `","accountId":"x"}}`},
-	{name: "N02 wherever it stands", body: `{"EventType":1,"Properties":{"accountId":"x","AccountId":"` + account + `"}}`},
-	{name: "N02 and whatever it is", body: `{"EventType":1,"Properties":{"accountId":"` + account + `","AccountId":null}}`, want: provider.ErrForbidden},
+	{name: "N02 in either order", body: `{"EventType":1,"Properties":{"accountId":"x","AccountId":"` + account + `"}}`},
+	{name: "N02 even if it is null", body: `{"EventType":1,"Properties":{"accountId":"` + account + `","AccountId":null}}`, want: provider.ErrForbidden},
 	{name: "N02 eventtype", body: `{"eventtype":1,"Properties":{"AccountId":"` + account + `"}}`, want: provider.ErrBody},
 	{name: "N12 byte order mark", body: "\uFEFF" + document("1"), want: provider.ErrBody},
 }
@@ -107,7 +108,7 @@ func TestEventType(t *testing.T) {
 	}
 }
 
-// R04: a caught request never goes stale, for Media Services signs no time. It stays a repeat of its ETag or, without one, of its bytes.
+// R04: a captured request never expires, since Media Services signs no time. Its ETag or, without one, its bytes identify it as a repeat.
 func TestLongETag(t *testing.T) {
 	receive := func(etag string) string {
 		body := strings.Replace(document("1"), `"ETag":"1"`, `"ETag":`+etag, 1)
@@ -121,17 +122,17 @@ func TestLongETag(t *testing.T) {
 	if a, b := receive(`"`+long+`"`), receive(`"`+long[1:]+`"`); len(a) != 64 || len(b) != 512 {
 		t.Errorf("got %q, %q", a, b)
 	}
-	for _, none := range []string{`""`, "null", "1"} { // then it is known by its bytes
+	for _, none := range []string{`""`, "null", "1"} { // without an ETag the body identifies the event
 		if got := receive(none); len(got) != 64 || got != receive(none) || got == receive(" "+none) {
 			t.Errorf("ETag %s: got %q", none, got)
 		}
 	}
 	if receive(`"\ud800"`) == receive(`"\ud801"`) {
-		t.Error("two ETags that are not UTF-8 are one")
+		t.Error("two different ETags that are not UTF-8 have the same key")
 	}
 }
 
-// A13, G41, and what else a key cannot be.
+// A13, G41, and other invalid keys and account ids.
 func TestKeys(t *testing.T) {
 	for _, key := range []string{"not base64", "AAE", "AAEC\n", "====", "AAEC_-==", "é"} {
 		_, err := ams.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(map[string]any{"signing_key": []string{newKey(0), key}})))
@@ -147,7 +148,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// The forgery list's section 2.
+// Section 2 of the forgery list.
 func TestKnownAnswer(t *testing.T) {
 	body := []byte(`{"id":"evt_1","type":"test","data":{"n":1}}`)
 	const want = "sha256=93709958F25A5B0657D131FB8CBBC4008A573B2E33EE5F357EB2421440AAFC38"

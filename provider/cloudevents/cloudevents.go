@@ -1,12 +1,12 @@
-// Package cloudevents understands CloudEvents over HTTP, and the Web Hooks specification that says who may send them.
+// Package cloudevents receives and sends CloudEvents over HTTP, with the handshake of the Web Hooks specification.
 //
-// An event comes in one of three modes: binary, its attributes in ce- headers and its data as the body; structured,
-// the whole event as one JSON document; and batch, a JSON array of such documents. There is no signature. A request
-// proves itself by a bearer token, in Authorization or in the query; before the first one, a sender may ask by OPTIONS
-// whether it is welcome, and is told so in headers of the answer.
+// An event has one of three modes: binary, with its attributes in ce- headers and its data as the body; structured,
+// the whole event as one JSON document; and batch, a JSON array of such documents. Requests are not signed. A
+// bearer token, in Authorization or in the query, authenticates them. Before its first delivery a sender may make a
+// handshake: it asks by an OPTIONS request whether it may deliver, and headers of the answer allow it.
 //
-// Without the server: [Verify] with the token, then [ReadRequest] for the events in any mode; [Consent] answers the
-// handshake.
+// Without the server: check the token with [Verify], then read the events in any mode with [ReadRequest].
+// [AnswerHandshake] answers the handshake.
 //
 // Sources:
 //   - https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
@@ -32,9 +32,10 @@ var _ provider.Sender = Provider{}
 // Info implements [provider.Provider].
 func (Provider) Info() provider.Info {
 	return provider.Info{
-		Name:    "cloudevents",
-		Title:   "CloudEvents",
-		Summary: "Any system that posts CloudEvents 1.0 over HTTP, single or in batches, with a bearer token and the handshake of the Web Hooks specification.",
+		Name:  "cloudevents",
+		Title: "CloudEvents",
+		Summary: "Any system that posts CloudEvents 1.0 over HTTP, single or in batches, with a bearer token and the " +
+			"handshake of the Web Hooks specification.",
 		Links: []string{
 			"https://cloudevents.io",
 			"https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md",
@@ -45,22 +46,6 @@ func (Provider) Info() provider.Info {
 		Settings:     sourceSettings,
 		SendSettings: destinationSettings,
 		Handshake:    "cloudevents",
-	}
-}
-
-// Guide implements [provider.Guider].
-func (Provider) Guide() provider.Guide {
-	return provider.Guide{
-		Setup:         setup,
-		SendSetup:     sendSetup,
-		Notes:         notes,
-		HandshakeWhen: "where `origin` is set",
-		ByHand:        byHand,
-		Recipe: provider.Recipe{
-			Source:      `--key @FILE --set 'allowed_origins=["sender.example.com"]'`,
-			Destination: "--set bearer_token=@FILE",
-			Send:        "--key @FILE",
-		},
 	}
 }
 
@@ -96,15 +81,16 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	return r, nil
 }
 
-// checkToken lets nobody leave out the token by mistake.
+// checkToken requires a token unless the settings explicitly do without one.
 func (s *settings) checkToken() error {
 	switch {
 	case s.BearerToken != nil && s.Unauthenticated:
-		return bellhop.Invalid("unauthenticated", "leave it out: with a bearer_token, requests are authenticated")
+		return bellhop.Invalid("unauthenticated", "remove it: bearer_token authenticates requests")
 	case s.BearerToken != nil:
 		return checkTokens(s.BearerToken)
 	case !s.Unauthenticated && len(s.AllowedOrigins) == 0:
-		return bellhop.Invalid("bearer_token", "required, as CloudEvents are not signed; or name allowed_origins, or set unauthenticated to true, to take them from anyone who knows the URL")
+		return bellhop.Invalid("bearer_token", "required, since CloudEvents are not signed; set allowed_origins, or "+
+			"unauthenticated to true, to accept events from anyone who knows the URL")
 	}
 	return nil
 }
@@ -117,13 +103,14 @@ func checkTokens(tokens provider.Secrets) error {
 	var errs []error
 	for i, token := range tokens {
 		if !provider.Visible(token) {
-			errs = append(errs, bellhop.Invalid(tokens.Path(path, i), "cannot stand in a header: use printable ASCII without blanks"))
+			errs = append(errs, bellhop.Invalid(tokens.Path(path, i), "cannot be sent in a header: use printable ASCII "+
+				"without blanks"))
 		}
 	}
 	return bellhop.Join("", errs...)
 }
 
-// maxListed bounds the lists of the settings.
+// maxListed is the largest number of entries in a list of the settings.
 const maxListed = 100
 
 func checkList(path string, list []string, check func(path, text string) error) error {
@@ -161,7 +148,7 @@ func checkHost(path, text string) error {
 
 func checkRate(path string, rate int) error {
 	if rate < 0 || rate > provider.MaxWebHookRate {
-		return bellhop.Invalid(path, "use a number of requests a minute from 1 to 999999999, or leave it out")
+		return bellhop.Invalid(path, "use a number of requests a minute from 1 to 999999999, or remove the setting")
 	}
 	return nil
 }

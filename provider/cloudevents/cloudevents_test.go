@@ -15,7 +15,7 @@ import (
 
 var tokens = [2]string{"x4Kp0mZt7sVq2LrY9bNd", "Zm9vYmFyLWJhei1xdXV4LTEyMzQ="}
 
-// The names in the tests: of the sender of the samples, and of ourselves.
+// The origins in the tests: the sender of the samples, and this gateway.
 const (
 	emitter = "eventemitter.example.com"
 	self    = "hooks.example.com"
@@ -35,7 +35,7 @@ func binaryCase() providertest.Case {
 	})
 }
 
-// batchCase has the token in the query, and each sample as the one item of a batch.
+// batchCase has the token in the query, and each sample as the only item of a batch.
 func batchCase() providertest.Case {
 	c := testCase("batch", func(token string, _ time.Time, body []byte) *provider.Request {
 		req := request(token, cloudevents.BatchMediaType, []byte("[\n"+string(body)+"\n]"))
@@ -47,7 +47,7 @@ func batchCase() providertest.Case {
 	return c
 }
 
-// testCase is that of one mode, in which what it sends is sent as well.
+// testCase returns the case of one mode, for receiving and for sending.
 func testCase(mode string, sign func(string, time.Time, []byte) *provider.Request) providertest.Case {
 	return providertest.Case{
 		Provider: cloudevents.Provider{},
@@ -113,7 +113,7 @@ func with(req *provider.Request, name string, values ...string) *provider.Reques
 	return req
 }
 
-// event is a CloudEvent in JSON with more members behind those that it needs.
+// event returns a CloudEvent in JSON with the required members, followed by more.
 func event(more string) []byte {
 	return []byte(`{"specversion":"1.0","id":"1","source":"/s","type":"com.example.a"` + more + `}`)
 }
@@ -137,7 +137,7 @@ func TestSettings(t *testing.T) {
 		_, err := cloudevents.Provider{}.Open(provider.Env{}, []byte(raw))
 		return err
 	}
-	checkSettings(t, open, map[string]string{ // settings → the path of what is wrong
+	checkSettings(t, open, map[string]string{ // settings → path of the error
 		`{}`:                        "bearer_token",
 		`{"unauthenticated":false}`: "bearer_token",
 		`{"unauthenticated":true}`:  "",
@@ -196,7 +196,7 @@ func checkSettings(t *testing.T, open func(raw string) error, cases map[string]s
 	}
 }
 
-// Only a receiver that asked for batches gets them.
+// Only in batch mode is the Renderer a Batcher, because other receivers did not ask for batches.
 func TestBatcher(t *testing.T) {
 	for mode, want := range map[string]bool{"structured": false, "binary": false, "batch": true} {
 		r, err := cloudevents.Provider{}.OpenSender(provider.Env{}, []byte(`{"mode":"`+mode+`"}`))
@@ -204,12 +204,12 @@ func TestBatcher(t *testing.T) {
 			t.Errorf("%s: %v, %v", mode, ok, err)
 		}
 		if _, ok := r.(provider.Handshaker); !ok {
-			t.Errorf("%s: asks nobody", mode)
+			t.Errorf("%s: not a Handshaker", mode)
 		}
 	}
 }
 
-// recordings are what the samples do not show: other modes, what SDKs write, and refusals.
+// recordings are requests beyond the samples: other modes, the output of SDKs, and requests that are refused.
 func recordings(t testing.TB) []providertest.Recording {
 	const json = cloudevents.MediaType
 	const batch = cloudevents.BatchMediaType
@@ -267,7 +267,7 @@ func recordings(t testing.TB) []providertest.Recording {
 	}
 }
 
-// The items of a batch stay where they are in its body, in their order.
+// The items of a batch are slices of its body, in order.
 func TestBatchIsNotCopied(t *testing.T) {
 	body := []byte(providertest.ReadFile(t, "testdata/recordings/batch.json"))
 	receipt, err := cloudevents.ReadRequest(http.Header{"Content-Type": {cloudevents.BatchMediaType}}, body)
@@ -284,7 +284,7 @@ func TestBatchIsNotCopied(t *testing.T) {
 	}
 }
 
-// readRequest reads a request as its file has it, without the line end behind the body. It is made good by the token.
+// readRequest reads a request from a file, without the line end after the body, and adds the token.
 func readRequest(t testing.TB, path string) *provider.Request {
 	t.Helper()
 	head, body, _ := strings.Cut(providertest.ReadFile(t, path), "\n\n")

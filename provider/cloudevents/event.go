@@ -20,22 +20,22 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// The media types of events that are JSON.
+// The media types of events in the JSON format.
 const (
 	MediaType      = "application/cloudevents+json"
 	BatchMediaType = "application/cloudevents-batch+json"
 )
 
-// The versions of the specification. 0.3 is taken only where that is asked for.
+// The versions of the specification. 0.3 is accepted only with the setting accept_03.
 const (
 	version   = "1.0"
 	version03 = "0.3"
 )
 
-// Parse reads one event in the JSON format: the body of a structured request, or an item of a batch. Its type, subject
-// and time are those of the event, its ProviderID is made of source and id (see [RepeatKey]), its ContentType is
-// [MediaType], and its Body is item. An attribute that is null is none. A subject or a time that is not as it should be
-// is left out; what the specification requires is required, and the lack of it provider.ErrBody.
+// Parse reads one event in the JSON format: the body of a structured request, or an item of a batch. Type, Subject
+// and Time of the result are those of the event, ProviderID is made of source and id (see [RepeatKey]), ContentType
+// is [MediaType], and Body is item. A null attribute counts as absent. An invalid subject or time is left out. The
+// error is provider.ErrBody if a required attribute is missing or invalid.
 // Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 func Parse(item []byte) (bellhop.Event, error) { return parse(item, version) }
 
@@ -53,7 +53,7 @@ func parse(item []byte, versions ...string) (bellhop.Event, error) {
 	return ev, err
 }
 
-// members are those of the JSON format that make an event of ours, as written; nil where there is none, or null.
+// members are the members of the JSON format that this package reads, as written; nil if absent or null.
 type members struct {
 	specversion, id, source, kind, subject, time []byte
 	data, dataBase64                             []byte
@@ -62,8 +62,8 @@ type members struct {
 func readMembers(item []byte) (members, error) {
 	var m members
 	err := strictjson.Object(item, func(name, value []byte) {
-		if place := m.place(string(name)); place != nil && string(value) != "null" {
-			*place = value
+		if field := m.field(string(name)); field != nil && string(value) != "null" {
+			*field = value
 		}
 	})
 	if err == nil && m.data != nil && m.dataBase64 != nil {
@@ -72,7 +72,8 @@ func readMembers(item []byte) (members, error) {
 	return m, err
 }
 
-func (m *members) place(name string) *[]byte {
+// field returns the field for the named member, or nil.
+func (m *members) field(name string) *[]byte {
 	switch name {
 	case "specversion":
 		return &m.specversion
@@ -101,11 +102,12 @@ func (m *members) attributes() (attributes, error) {
 		value []byte
 		text  *string
 	}{
-		{"specversion", m.specversion, &a.specversion}, {"id", m.id, &a.id}, {"source", m.source, &a.source}, {"type", m.kind, &a.kind},
+		{"specversion", m.specversion, &a.specversion}, {"id", m.id, &a.id},
+		{"source", m.source, &a.source}, {"type", m.kind, &a.kind},
 	} {
 		text, ok := strictjson.Text(required.value)
 		if required.value != nil && !ok {
-			return a, fmt.Errorf("%w: %s is no text", provider.ErrBody, required.name)
+			return a, fmt.Errorf("%w: %s is not a text", provider.ErrBody, required.name)
 		}
 		*required.text = text
 	}
@@ -116,16 +118,16 @@ func (m *members) attributes() (attributes, error) {
 	return a, nil
 }
 
-// attributes are the texts that make an event of ours, whatever the mode they came in.
+// attributes are the attributes that become fields of a bellhop.Event, in any mode.
 type attributes struct{ specversion, id, source, kind, subject, time string }
 
-// event checks what the specification requires.
+// event checks the required attributes and returns the event.
 func (a attributes) event(versions []string) (bellhop.Event, error) {
 	switch {
 	case a.specversion == "":
 		return bellhop.Event{}, fmt.Errorf("%w: no specversion", provider.ErrBody)
 	case !slices.Contains(versions, a.specversion):
-		return bellhop.Event{}, fmt.Errorf("%w: a specversion that is not taken", provider.ErrBody)
+		return bellhop.Event{}, fmt.Errorf("%w: unsupported specversion", provider.ErrBody)
 	case a.id == "":
 		return bellhop.Event{}, fmt.Errorf("%w: no id", provider.ErrBody)
 	case a.source == "":
@@ -133,7 +135,8 @@ func (a attributes) event(versions []string) (bellhop.Event, error) {
 	case a.kind == "":
 		return bellhop.Event{}, fmt.Errorf("%w: no type", provider.ErrBody)
 	case len(a.kind) > bellhop.MaxTypeLength || strings.ContainsFunc(a.kind, unicode.IsControl):
-		return bellhop.Event{}, fmt.Errorf("%w: a type over %d bytes, or with control characters", provider.ErrBody, bellhop.MaxTypeLength)
+		const format = "%w: a type of more than %d bytes, or with control characters"
+		return bellhop.Event{}, fmt.Errorf(format, provider.ErrBody, bellhop.MaxTypeLength)
 	}
 	return bellhop.Event{
 		Type:       a.kind,
@@ -143,29 +146,31 @@ func (a attributes) event(versions []string) (bellhop.Event, error) {
 	}, nil
 }
 
-// RepeatKey returns the ProviderID of the event that has this source and id, which together are its own alone:
-// the two with a blank between them, or a hash of that where it is too long. A blank in source, where none may be,
-// counts as "%20".
+// RepeatKey returns the ProviderID of the event with this source and id, which together identify it: both,
+// separated by a blank, or a hash if that is too long. A blank in source, which the specification forbids, counts
+// as "%20".
 func RepeatKey(source, id string) string {
 	return provider.RepeatKey(strings.ReplaceAll(source, " ", "%20") + " " + id)
 }
 
-// content is an event to be written, in whichever mode.
+// content is an event to encode, in any mode.
 type content struct {
-	whole []byte // the event in the JSON format, as it came; nil if it is made of the rest
+	whole []byte // the event in the JSON format as received; if nil, the other fields are encoded
 
 	attributes  []attribute // without datacontenttype
-	contentType string      // of data; "" if there is none
+	contentType string      // of data; "" without data
 	data        []byte
-	binary      bool // it came in this mode
+	binary      bool // the event was received in binary mode
 }
 
 type attribute struct{ name, text string }
 
-// described returns ev, which is no CloudEvent, as one that comes from source. It is the same for each attempt.
-func described(ev *bellhop.Event, source string) content {
+// newContent returns ev, which is not a CloudEvent, as a CloudEvent with this source. The result is the same on
+// each attempt.
+func newContent(ev *bellhop.Event, source string) content {
 	c := content{attributes: []attribute{
-		{"specversion", version}, {"id", ev.ID}, {"source", source}, {"type", ev.Type}, {"time", ev.HappenedAt().UTC().Format(time.RFC3339Nano)},
+		{"specversion", version}, {"id", ev.ID}, {"source", source}, {"type", ev.Type},
+		{"time", ev.HappenedAt().UTC().Format(time.RFC3339Nano)},
 	}}
 	if ev.Subject != "" {
 		c.attributes = append(c.attributes, attribute{"subject", ev.Subject})
@@ -174,18 +179,19 @@ func described(ev *bellhop.Event, source string) content {
 	return c
 }
 
-// receivedJSON returns ev as it came; ok is false if it is no CloudEvent in the JSON format, or one of another type:
-// that is what some system sent as the data of its own event.
+// receivedJSON returns ev as received. ok is false if it is not a CloudEvent in the JSON format, or if the
+// CloudEvent has another type than ev: then it is the data of another system's event.
 func receivedJSON(ev *bellhop.Event) (c content, ok bool) {
 	if !isJSON(mediaType(ev.ContentType)) {
 		return c, false
 	}
-	came, err := parse(ev.Body, version, version03)
-	return content{whole: ev.Body}, err == nil && (came.Type == ev.Type || strings.HasPrefix(ev.Type, "cloudevents."))
+	received, err := parse(ev.Body, version, version03)
+	sameType := received.Type == ev.Type || strings.HasPrefix(ev.Type, "cloudevents.")
+	return content{whole: ev.Body}, err == nil && sameType
 }
 
-// receivedBinary returns ev as the headers that were kept of it say; ok is false if it did not come as a binary
-// CloudEvent.
+// receivedBinary returns ev with the attributes of its stored headers. ok is false if it was not received as a
+// binary CloudEvent.
 func receivedBinary(ev *bellhop.Event) (c content, ok bool) {
 	if ev.Header.Get("Ce-Id") == "" || isCloudEvents(mediaType(ev.ContentType)) {
 		return c, false
@@ -195,11 +201,11 @@ func receivedBinary(ev *bellhop.Event) (c content, ok bool) {
 	if err != nil {
 		return c, false
 	}
-	came, err := a.event([]string{version, version03})
-	if err != nil || came.Type != ev.Type || came.ProviderID != ev.ProviderID {
+	received, err := a.event([]string{version, version03})
+	if err != nil || received.Type != ev.Type || received.ProviderID != ev.ProviderID {
 		return c, false
 	}
-	c = content{attributes: allAttributes(h), binary: true}
+	c = content{attributes: decodeAttributes(h), binary: true}
 	c.setData(ev)
 	return c, true
 }
@@ -210,33 +216,34 @@ func (c *content) setData(ev *bellhop.Event) {
 	}
 }
 
-// allAttributes returns those of the headers, extensions included, in the order of their names. One that is twice
-// there, has an unfit name or cannot be decoded is left out; of those that the specification requires there is none such.
-func allAttributes(h http.Header) (all []attribute) {
+// decodeAttributes returns the attributes in the headers, with extensions, sorted by name. It leaves out an
+// attribute that occurs twice, has an invalid name or cannot be decoded; the required attributes were checked
+// before.
+func decodeAttributes(h http.Header) (all []attribute) {
 	for _, header := range slices.Sorted(maps.Keys(h)) {
 		name, ok := strings.CutPrefix(header, headerPrefix)
 		text, err := DecodeHeaderValue(h[header][0])
 		name = strings.ToLower(name)
-		if ok && err == nil && len(h[header]) == 1 && text != "" && attributeName(name) {
+		if ok && err == nil && len(h[header]) == 1 && text != "" && isAttributeName(name) {
 			all = append(all, attribute{name, text})
 		}
 	}
 	return all
 }
 
-// attributeName reports whether name can be an attribute's in each mode: letters and digits, and not what the JSON format
-// calls the data.
-func attributeName(name string) bool {
+// isAttributeName reports whether name is a valid attribute name in every mode: lower-case letters and digits, and
+// not "data", the member of the JSON format.
+func isAttributeName(name string) bool {
 	return name != "" && name != "data" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-// canBeBinary reports whether the binary mode can carry c: a body must not be empty, nor of a type that means another
-// mode.
+// canBeBinary reports whether binary mode can carry c: the body must not be empty, and its type must not be the
+// type of another mode.
 func (c *content) canBeBinary() bool {
 	return len(c.data) > 0 && !isCloudEvents(mediaType(c.contentType))
 }
 
-// setHeaders writes the attributes of the binary mode.
+// setHeaders sets the headers of binary mode.
 func (c *content) setHeaders(h http.Header) {
 	for _, a := range c.attributes {
 		h.Set(headerPrefix+a.name, EncodeHeaderValue(a.text))
@@ -262,8 +269,8 @@ func (c *content) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// appendData writes JSON as it is, other text as a string, and all else in Base64: JSON that strict readers refuse
-// among it, so that nobody refuses the event for it.
+// appendData appends JSON data unchanged, other text as a string, and all other data in Base64. JSON that strict
+// readers refuse is also in Base64, so that no receiver refuses the event for it.
 func (c *content) appendData(b []byte) []byte {
 	kind, parameters, _ := mime.ParseMediaType(c.contentType)
 	switch {
@@ -281,7 +288,7 @@ func appendMember(b []byte, name, text string) []byte {
 }
 
 func appendText(b []byte, text string) []byte {
-	b, _ = jsontext.AppendQuote(b, text) // its error is about UTF-8 alone, which it has replaced
+	b, _ = jsontext.AppendQuote(b, text) // the error is about invalid UTF-8 only, which it has replaced
 	return b
 }
 
@@ -290,16 +297,17 @@ func isJSON(kind string) bool {
 }
 
 func isText(kind string) bool {
-	return !isJSON(kind) && strings.HasPrefix(kind, "text/") || kind == "application/xml" || strings.HasSuffix(kind, "+xml")
+	xml := kind == "application/xml" || strings.HasSuffix(kind, "+xml")
+	return xml || !isJSON(kind) && strings.HasPrefix(kind, "text/")
 }
 
-// isUTF8 reports whether text in charset, as a media type names it, is UTF-8.
+// isUTF8 reports whether a charset parameter names UTF-8 or a subset of it.
 func isUTF8(charset string) bool {
 	return charset == "" || strictjson.EqualFold(charset, "utf-8") || strictjson.EqualFold(charset, "us-ascii")
 }
 
-// EncodeHeaderValue writes the text of an attribute as the value of its ce- header: each byte of its UTF-8 that is a
-// blank, a double quote, a percent sign or no printable ASCII becomes "%" and two upper-case hex digits.
+// EncodeHeaderValue returns the text of an attribute as the value of its ce- header. Each byte of the UTF-8 text
+// that is a blank, a double quote, a percent sign or not printable ASCII becomes "%" and two upper-case hex digits.
 // Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#3132-http-header-values
 func EncodeHeaderValue(text string) string {
 	const digits = "0123456789ABCDEF"
@@ -314,11 +322,12 @@ func EncodeHeaderValue(text string) string {
 	return b.String()
 }
 
-// DecodeHeaderValue returns the text of the attribute whose ce- header has this value: quotes and backslashes of a
-// quoted string are taken away first, then each "%" with two hex digits is decoded, once. A "+" is a plus.
+// DecodeHeaderValue returns the text of an attribute from the value of its ce- header. It removes the quotes and
+// backslashes of a quoted string, and then decodes each "%" with two hex digits, once. A "+" stays a "+".
 //
-// It takes what older senders write too: UTF-8 as it is, and a "%" or a quote that stands for itself. What is not
-// UTF-8 in the end is provider.ErrBody.
+// It also accepts the output of older senders: plain UTF-8, and a "%" or a quote that is not encoded. The error is
+// provider.ErrBody if the result is not UTF-8.
+// Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#3132-http-header-values
 func DecodeHeaderValue(value string) (string, error) {
 	text := unescape(unquote(value))
 	if !utf8.ValidString(text) {
@@ -327,7 +336,7 @@ func DecodeHeaderValue(value string) (string, error) {
 	return text, nil
 }
 
-// unquote returns the text of a quoted string (RFC 9110, section 5.6.4), and anything else as it is.
+// unquote returns the text of a quoted string (RFC 9110, section 5.6.4), and any other text unchanged.
 func unquote(value string) string {
 	if len(value) < 2 || value[0] != '"' {
 		return value
@@ -340,7 +349,8 @@ func unquote(value string) string {
 		case value[i] == '"':
 			return value
 		case value[i] == '\\':
-			if i++; i == len(value) {
+			i++
+			if i == len(value) {
 				return value
 			}
 		}
@@ -349,14 +359,14 @@ func unquote(value string) string {
 	return value
 }
 
-// unescape decodes percent signs, once.
+// unescape decodes percent-encoded bytes, once.
 func unescape(value string) string {
 	if !strings.Contains(value, "%") {
 		return value
 	}
 	var b strings.Builder
 	for i := 0; i < len(value); i++ {
-		if c, ok := escaped(value[i:]); ok {
+		if c, ok := decodeEscape(value[i:]); ok {
 			b.WriteByte(c)
 			i += 2
 		} else {
@@ -366,8 +376,8 @@ func unescape(value string) string {
 	return b.String()
 }
 
-// escaped returns the byte that text begins with, written as "%" and two hex digits.
-func escaped(text string) (c byte, ok bool) {
+// decodeEscape returns the byte at the start of text, encoded as "%" and two hex digits.
+func decodeEscape(text string) (c byte, ok bool) {
 	if len(text) < 3 || text[0] != '%' {
 		return 0, false
 	}

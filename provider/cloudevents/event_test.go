@@ -46,7 +46,7 @@ func TestHeaderValueVectors(t *testing.T) {
 	}
 }
 
-// What no specification asks for, and senders write all the same.
+// Values that no specification allows, but some senders write.
 func TestDecodeHeaderValueTolerant(t *testing.T) {
 	for header, want := range map[string]string{
 		"":             "",
@@ -93,7 +93,7 @@ func FuzzHeaderValue(f *testing.F) {
 			}
 		}
 		if got, err := cloudevents.DecodeHeaderValue(header); (err == nil) != utf8.ValidString(text) || err == nil && got != text {
-			t.Errorf("%q comes back as %q, %v", text, got, err)
+			t.Errorf("%q decodes to %q, %v", text, got, err)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
 )
 
-// A handler that takes CloudEvents in every mode from who knows the token, without the rest of Bellhop.
+// A handler that accepts CloudEvents in every mode from senders with the token, without Bellhop's server.
 func ExampleReadRequest() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))

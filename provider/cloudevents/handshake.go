@@ -21,28 +21,29 @@ const (
 	AllowedRateHeader     = "Webhook-Allowed-Rate"
 )
 
-// Consent answers the handshake of the Web Hooks specification: OPTIONS with a WebHook-Request-Origin. ok is false if
-// req is none.
+// AnswerHandshake answers the handshake of the Web Hooks specification: OPTIONS with a WebHook-Request-Origin. ok
+// is false if req is not a handshake.
 //
-// The origin is compared whole with those of allowed, without regard to case; "*" among them is any. What is not
-// allowed is provider.ErrMethod, as if there were no handshake here: an answer without consent in its headers. rate is
-// how many requests a minute are granted at most; 0 is as many as are asked for. An origin that is no DNS name, a rate
-// that is no whole number from 1 to 999999999, and either of them given twice, is provider.ErrBody.
+// The whole origin is compared with each of allowed, without regard to case; "*" allows any. For another origin the
+// error is provider.ErrMethod, so that the answer is that of a server without the handshake and does not allow
+// anything. rate is the largest number of requests a minute that is granted; 0 grants what is requested. The error
+// is provider.ErrBody if the origin is not a DNS name, if the rate is not a whole number from 1 to 999999999, or if
+// either occurs twice.
 //
-// A WebHook-Request-Callback is not looked at: who agrees at once need not call.
+// AnswerHandshake ignores WebHook-Request-Callback, since the answer itself allows the sender.
 // Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#4-abuse-protection
-func Consent(req *provider.Request, allowed []string, rate int) (reply *provider.Reply, ok bool, err error) {
+func AnswerHandshake(req *provider.Request, allowed []string, rate int) (reply *provider.Reply, ok bool, err error) {
 	origins := req.Header.Values(RequestOriginHeader)
 	if req.Method != http.MethodOptions || len(origins) == 0 {
 		return nil, false, nil
 	}
 	if len(origins) > 1 || !dnsName(origins[0]) {
-		return nil, true, fmt.Errorf("%w: WebHook-Request-Origin is no DNS name, or there twice", provider.ErrBody)
+		return nil, true, fmt.Errorf("%w: WebHook-Request-Origin is not a DNS name, or occurs twice", provider.ErrBody)
 	}
 	if !originAllowed(origins[0], allowed) {
-		return nil, true, fmt.Errorf("%w: the origin is not among those allowed", provider.ErrMethod)
+		return nil, true, fmt.Errorf("%w: the origin is not in the allowed origins", provider.ErrMethod)
 	}
-	granted, err := grant(req.Header.Values(RequestRateHeader), rate)
+	granted, err := grantRate(req.Header.Values(RequestRateHeader), rate)
 	if err != nil {
 		return nil, true, err
 	}
@@ -57,13 +58,14 @@ func originAllowed(origin string, allowed []string) bool {
 	return slices.ContainsFunc(allowed, func(a string) bool { return a == "*" || strictjson.EqualFold(origin, a) })
 }
 
-// grant returns the rate to allow of the one that is asked for, if any, and the most that may be.
-func grant(asked []string, most int) (string, error) {
+// grantRate returns the rate to grant: the requested one, if any, or most if that is lower. most 0 is no limit.
+func grantRate(requested []string, most int) (string, error) {
 	n := 0
-	if len(asked) > 0 {
+	if len(requested) > 0 {
 		var ok bool
-		if n, ok = provider.WebHookRate(asked[0]); !ok || len(asked) > 1 {
-			return "", fmt.Errorf("%w: WebHook-Request-Rate is no number of requests a minute, or there twice", provider.ErrBody)
+		if n, ok = provider.WebHookRate(requested[0]); !ok || len(requested) > 1 {
+			return "", fmt.Errorf("%w: WebHook-Request-Rate is not a number of requests a minute, or occurs "+
+				"twice", provider.ErrBody)
 		}
 	}
 	if most > 0 && (n == 0 || n > most) {
@@ -75,21 +77,21 @@ func grant(asked []string, most int) (string, error) {
 	return strconv.Itoa(n), nil
 }
 
-// dnsName reports whether text can be the name of a sender: no scheme, no port, nothing that does not stand in names.
+// dnsName reports whether text can be an origin: a DNS name, without scheme and port.
 func dnsName(text string) bool {
 	return text != "" && len(text) <= 253 && provider.Alphanumeric(text, ".-_")
 }
 
-// callbacks agrees to handshakes by a call, where it may.
+// callbacks accepts handshakes by calling the sender back, if its host is allowed.
 type callbacks struct {
-	hosts  []string // that may be called; with a port where that is not 443
+	hosts  []string // allowed hosts, with a port if it is not 443
 	client *http.Client
 }
 
-// instead returns reply or, if h has a callback to a host that may be called, one that does not agree yet: the
-// consent that reply was then goes there. A callback to any other host is passed over, for a stranger who could name
-// it would have us call whatever our network reaches.
-func (c callbacks) instead(reply *provider.Reply, h http.Header) *provider.Reply {
+// deferReply returns reply, the answer that accepts a handshake. If h has a callback to an allowed host, it returns
+// instead an answer that does not accept, followed by a call to the callback that does. A callback to any other
+// host is ignored, because a stranger could otherwise make this server call any host of its network.
+func (c callbacks) deferReply(reply *provider.Reply, h http.Header) *provider.Reply {
 	to := c.allowed(h[RequestCallbackHeader])
 	if to == nil {
 		return reply
@@ -102,7 +104,7 @@ func (c callbacks) instead(reply *provider.Reply, h http.Header) *provider.Reply
 	}
 }
 
-// allowed returns the URL to call; nil if there is none that may be.
+// allowed returns the URL to call, or nil if there is none or its host is not allowed.
 func (c callbacks) allowed(values []string) *url.URL {
 	if len(values) != 1 {
 		return nil
@@ -121,7 +123,7 @@ func (c callbacks) allowed(values []string) *url.URL {
 	return to
 }
 
-// agree calls a callback. Its errors leave out the URL, which is a secret.
+// agree calls a callback. Its errors do not contain the URL, which is secret.
 func (c callbacks) agree(ctx context.Context, to *url.URL, rate string) error {
 	req := &http.Request{Method: http.MethodGet, URL: to, Header: http.Header{AllowedRateHeader: {rate}}}
 	reply, err := c.client.Do(req.WithContext(ctx))

@@ -65,51 +65,51 @@ func TestHandshakeVectors(t *testing.T) {
 	}
 }
 
-// The forgery list's V26 and V27, and what else may stand in a handshake.
-func TestConsent(t *testing.T) {
+// V26 and V27 of the forgery list, and other contents of a handshake.
+func TestAnswerHandshake(t *testing.T) {
 	const origin, rate = "WebHook-Request-Origin", "WebHook-Request-Rate"
 	for _, c := range []struct {
-		name    string
-		allowed string // separated by blanks
-		most    int
-		asked   []string
-		origin  string // in the answer; "" is none
-		rate    string
-		want    error
+		name      string
+		allowed   string // separated by blanks
+		most      int
+		requested []string
+		origin    string // of the answer; "" is none
+		rate      string
+		want      error
 	}{
-		{name: "exactly", allowed: emitter, asked: []string{origin, emitter}, origin: emitter, rate: "*"},
-		{name: "in another case, answered as asked", allowed: emitter, asked: []string{origin, "EventEmitter.Example.COM"}, origin: "EventEmitter.Example.COM", rate: "*"},
-		{name: "one of two", allowed: "a.example " + emitter, asked: []string{origin, emitter}, origin: emitter, rate: "*"},
-		{name: "any", allowed: "*", asked: []string{origin, "b.example"}, origin: "b.example", rate: "*"},
-		{name: "none allowed", asked: []string{origin, emitter}, want: provider.ErrMethod},
-		{name: "longer", allowed: emitter, asked: []string{origin, emitter + ".evil.example.net"}, want: provider.ErrMethod},
-		{name: "shorter", allowed: emitter, asked: []string{origin, "example.com"}, want: provider.ErrMethod},
-		{name: "in front", allowed: emitter, asked: []string{origin, "x" + emitter}, want: provider.ErrMethod},
-		{name: "a letter that folds to ASCII", allowed: "k.example", asked: []string{origin, "\u212A.example"}, want: provider.ErrBody},
-		{name: "scheme", allowed: "*", asked: []string{origin, "https://b.example"}, want: provider.ErrBody},
-		{name: "port", allowed: "*", asked: []string{origin, "b.example:443"}, want: provider.ErrBody},
-		{name: "star", allowed: "*", asked: []string{origin, "*"}, want: provider.ErrBody},
-		{name: "list", allowed: "*", asked: []string{origin, "a.example, b.example"}, want: provider.ErrBody},
-		{name: "empty", allowed: "*", asked: []string{origin, ""}, want: provider.ErrBody},
-		{name: "V05 line end", allowed: "*", asked: []string{origin, "a.example\r\nX: y"}, want: provider.ErrBody},
-		{name: "V06 NUL", allowed: "*", asked: []string{origin, "a.example\x00"}, want: provider.ErrBody},
-		{name: "V07 long", allowed: "*", asked: []string{origin, strings.Repeat("a", 254)}, want: provider.ErrBody},
-		{name: "twice", allowed: "*", asked: []string{origin, emitter, origin, emitter}, want: provider.ErrBody},
+		{name: "exactly", allowed: emitter, requested: []string{origin, emitter}, origin: emitter, rate: "*"},
+		{name: "in another case, answered as asked", allowed: emitter, requested: []string{origin, "EventEmitter.Example.COM"}, origin: "EventEmitter.Example.COM", rate: "*"},
+		{name: "one of two", allowed: "a.example " + emitter, requested: []string{origin, emitter}, origin: emitter, rate: "*"},
+		{name: "any", allowed: "*", requested: []string{origin, "b.example"}, origin: "b.example", rate: "*"},
+		{name: "none allowed", requested: []string{origin, emitter}, want: provider.ErrMethod},
+		{name: "longer", allowed: emitter, requested: []string{origin, emitter + ".evil.example.net"}, want: provider.ErrMethod},
+		{name: "shorter", allowed: emitter, requested: []string{origin, "example.com"}, want: provider.ErrMethod},
+		{name: "in front", allowed: emitter, requested: []string{origin, "x" + emitter}, want: provider.ErrMethod},
+		{name: "a letter that folds to ASCII", allowed: "k.example", requested: []string{origin, "\u212A.example"}, want: provider.ErrBody},
+		{name: "scheme", allowed: "*", requested: []string{origin, "https://b.example"}, want: provider.ErrBody},
+		{name: "port", allowed: "*", requested: []string{origin, "b.example:443"}, want: provider.ErrBody},
+		{name: "star", allowed: "*", requested: []string{origin, "*"}, want: provider.ErrBody},
+		{name: "list", allowed: "*", requested: []string{origin, "a.example, b.example"}, want: provider.ErrBody},
+		{name: "empty", allowed: "*", requested: []string{origin, ""}, want: provider.ErrBody},
+		{name: "V05 line end", allowed: "*", requested: []string{origin, "a.example\r\nX: y"}, want: provider.ErrBody},
+		{name: "V06 NUL", allowed: "*", requested: []string{origin, "a.example\x00"}, want: provider.ErrBody},
+		{name: "V07 long", allowed: "*", requested: []string{origin, strings.Repeat("a", 254)}, want: provider.ErrBody},
+		{name: "twice", allowed: "*", requested: []string{origin, emitter, origin, emitter}, want: provider.ErrBody},
 
-		{name: "rate asked for", allowed: "*", asked: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "120"},
-		{name: "rate above ours", allowed: "*", most: 60, asked: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "60"},
-		{name: "rate below ours", allowed: "*", most: 600, asked: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "120"},
-		{name: "no rate, and ours", allowed: "*", most: 60, asked: []string{origin, emitter}, origin: emitter, rate: "60"},
-		{name: "rate 0", allowed: "*", asked: []string{origin, emitter, rate, "0"}, want: provider.ErrBody},
-		{name: "rate negative", allowed: "*", asked: []string{origin, emitter, rate, "-1"}, want: provider.ErrBody},
-		{name: "rate with a sign", allowed: "*", asked: []string{origin, emitter, rate, "+1"}, want: provider.ErrBody},
-		{name: "rate broken", allowed: "*", asked: []string{origin, emitter, rate, "1.5"}, want: provider.ErrBody},
-		{name: "rate huge", allowed: "*", asked: []string{origin, emitter, rate, "1000000000"}, want: provider.ErrBody},
-		{name: "rate empty", allowed: "*", asked: []string{origin, emitter, rate, ""}, want: provider.ErrBody},
-		{name: "rate twice", allowed: "*", asked: []string{origin, emitter, rate, "1", rate, "1"}, want: provider.ErrBody},
+		{name: "rate asked for", allowed: "*", requested: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "120"},
+		{name: "rate above ours", allowed: "*", most: 60, requested: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "60"},
+		{name: "rate below ours", allowed: "*", most: 600, requested: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "120"},
+		{name: "no rate, and ours", allowed: "*", most: 60, requested: []string{origin, emitter}, origin: emitter, rate: "60"},
+		{name: "rate 0", allowed: "*", requested: []string{origin, emitter, rate, "0"}, want: provider.ErrBody},
+		{name: "rate negative", allowed: "*", requested: []string{origin, emitter, rate, "-1"}, want: provider.ErrBody},
+		{name: "rate with a sign", allowed: "*", requested: []string{origin, emitter, rate, "+1"}, want: provider.ErrBody},
+		{name: "rate broken", allowed: "*", requested: []string{origin, emitter, rate, "1.5"}, want: provider.ErrBody},
+		{name: "rate huge", allowed: "*", requested: []string{origin, emitter, rate, "1000000000"}, want: provider.ErrBody},
+		{name: "rate empty", allowed: "*", requested: []string{origin, emitter, rate, ""}, want: provider.ErrBody},
+		{name: "rate twice", allowed: "*", requested: []string{origin, emitter, rate, "1", rate, "1"}, want: provider.ErrBody},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			reply, ok, err := cloudevents.Consent(options(c.asked...), strings.Fields(c.allowed), c.most)
+			reply, ok, err := cloudevents.AnswerHandshake(options(c.requested...), strings.Fields(c.allowed), c.most)
 			if !ok || !errors.Is(err, c.want) || (reply != nil) != (c.want == nil) {
 				t.Fatalf("got %+v, %v, %v; want %v", reply, ok, err, c.want)
 			}
@@ -123,44 +123,44 @@ func TestConsent(t *testing.T) {
 		})
 	}
 	for _, req := range []*provider.Request{options(), options("Origin", "https://app.example"), request("", "", nil)} {
-		if reply, ok, err := cloudevents.Consent(req, []string{"*"}, 0); reply != nil || ok || err != nil {
-			t.Errorf("%s %v is taken for a handshake", req.Method, req.Header)
+		if reply, ok, err := cloudevents.AnswerHandshake(req, []string{"*"}, 0); reply != nil || ok || err != nil {
+			t.Errorf("%s %v is treated as a handshake", req.Method, req.Header)
 		}
 	}
 }
 
-func FuzzConsent(f *testing.F) {
+func FuzzAnswerHandshake(f *testing.F) {
 	f.Add("OPTIONS", emitter, "120")
 	f.Add("OPTIONS", emitter+".evil.example.net", "")
 	f.Add("POST", "*", "-1")
 	f.Fuzz(func(t *testing.T, method, origin, rate string) {
 		req := options("WebHook-Request-Origin", origin, "WebHook-Request-Rate", rate)
 		req.Method = method
-		reply, _, _ := cloudevents.Consent(req, []string{emitter}, 100)
+		reply, _, _ := cloudevents.AnswerHandshake(req, []string{emitter}, 100)
 		if reply != nil && (method != "OPTIONS" || !strings.EqualFold(origin, emitter) || reply.Header.Get("WebHook-Allowed-Origin") != origin) {
-			t.Errorf("%q %q agreed to: %v", method, origin, reply.Header)
+			t.Errorf("%q %q accepted: %v", method, origin, reply.Header)
 		}
-		if any, ok, err := cloudevents.Consent(req, []string{"*"}, 0); ok && err == nil && strings.ContainsAny(any.Header.Get("WebHook-Allowed-Origin"), "\r\n :/*,") {
-			t.Errorf("%q agreed to", origin)
+		if any, ok, err := cloudevents.AnswerHandshake(req, []string{"*"}, 0); ok && err == nil && strings.ContainsAny(any.Header.Get("WebHook-Allowed-Origin"), "\r\n :/*,") {
+			t.Errorf("%q accepted", origin)
 		}
 	})
 }
 
-// A caller answers calls, and keeps them.
-type caller struct {
+// A recorder answers requests, and records them.
+type recorder struct {
 	status int
 	err    error
 	calls  []*http.Request
 }
 
-func (c *caller) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.calls = append(c.calls, r)
 	return &http.Response{StatusCode: c.status, Body: http.NoBody, Request: r}, c.err
 }
 
 const callback = "https://eventemitter.example.com/confirm?id=12345&key=c2VjcmV0"
 
-func shaken(t *testing.T, c *caller, hosts []string, callbacks ...string) *provider.Reply {
+func handshakeReply(t *testing.T, c *recorder, hosts []string, callbacks ...string) *provider.Reply {
 	t.Helper()
 	req := options("WebHook-Request-Origin", emitter, "WebHook-Request-Rate", "120")
 	req.Header["Webhook-Request-Callback"] = callbacks
@@ -175,10 +175,10 @@ func shaken(t *testing.T, c *caller, hosts []string, callbacks ...string) *provi
 	return receipt.Reply
 }
 
-// A host that is listed is called, and told what the answer leaves out.
+// A callback to a listed host is called, with the permission that the answer leaves out.
 func TestCallback(t *testing.T) {
-	c := &caller{status: 200}
-	reply := shaken(t, c, []string{"EventEmitter.example.com"}, callback)
+	c := &recorder{status: 200}
+	reply := handshakeReply(t, c, []string{"EventEmitter.example.com"}, callback)
 	if reply.Status != 200 || reply.Then == nil || reply.Header.Get("WebHook-Allowed-Origin") != "" || reply.Header.Get("WebHook-Allowed-Rate") != "" {
 		t.Fatalf("got %+v", reply)
 	}
@@ -190,7 +190,7 @@ func TestCallback(t *testing.T) {
 	}
 }
 
-// The forgery list's V28: nothing else is called. The answer agrees by itself.
+// V28 of the forgery list: no other host is called. The answer itself gives permission.
 func TestCallbackNotListed(t *testing.T) {
 	listed := []string{emitter, "a.example:8443"}
 	for _, url := range []string{
@@ -199,27 +199,27 @@ func TestCallbackNotListed(t *testing.T) {
 		"//eventemitter.example.com/", "https:eventemitter.example.com", "https://", "https://169.254.169.254/latest/", "file:///etc/passwd",
 		"https://eventemitter.example.com\\@evil.example.net/", "https://eventemitter.example.com\r\n/", "https://eventemitter.example.com./", "", "%",
 	} {
-		if reply := shaken(t, &caller{}, listed, url); reply.Then != nil || reply.Header.Get("WebHook-Allowed-Origin") != emitter {
-			t.Errorf("%q is called, or not agreed to: %+v", url, reply)
+		if reply := handshakeReply(t, &recorder{}, listed, url); reply.Then != nil || reply.Header.Get("WebHook-Allowed-Origin") != emitter {
+			t.Errorf("%q is called, or not accepted: %+v", url, reply)
 		}
 	}
-	if reply := shaken(t, &caller{}, listed, callback, callback); reply.Then != nil {
-		t.Error("of two callbacks, one is called")
+	if reply := handshakeReply(t, &recorder{}, listed, callback, callback); reply.Then != nil {
+		t.Error("called one of two callbacks")
 	}
-	if reply := shaken(t, &caller{}, nil, callback); reply.Then != nil {
-		t.Error("called, though no host is listed")
+	if reply := handshakeReply(t, &recorder{}, nil, callback); reply.Then != nil {
+		t.Error("called, although no host is listed")
 	}
 	for _, url := range []string{"https://eventemitter.example.com:443/x", "https://a.example:8443/x"} {
-		if reply := shaken(t, &caller{}, listed, url); reply.Then == nil {
+		if reply := handshakeReply(t, &recorder{}, listed, url); reply.Then == nil {
 			t.Errorf("%q is not called", url)
 		}
 	}
 }
 
-// Why a call failed is on record, and where it went is not.
+// The error of a failed call says why, and does not contain the URL.
 func TestCallbackFails(t *testing.T) {
-	for _, c := range []*caller{{status: 404}, {status: 302}, {err: errors.New("no route")}} {
-		err := shaken(t, c, []string{emitter}, callback).Then(context.Background())
+	for _, c := range []*recorder{{status: 404}, {status: 302}, {err: errors.New("no route")}} {
+		err := handshakeReply(t, c, []string{emitter}, callback).Then(context.Background())
 		if err == nil || strings.Contains(err.Error(), "c2VjcmV0") || strings.Contains(err.Error(), "confirm") {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -229,6 +229,6 @@ func TestCallbackFails(t *testing.T) {
 func TestSecretHeaders(t *testing.T) {
 	keeper, ok := open(t, nil).(provider.SecretHeaders)
 	if !ok || !slices.Contains(keeper.SecretHeaders(), "Webhook-Request-Callback") {
-		t.Error("the URL of a callback is kept")
+		t.Error("the URL of a callback is stored")
 	}
 }

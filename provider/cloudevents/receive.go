@@ -12,22 +12,23 @@ import (
 )
 
 type receiver struct {
-	origins   []string // that may deliver; "*" is any
-	tokens    []string // none: nobody has to prove anything
-	rate      int      // requests a minute granted at most; 0 is any
+	origins   []string // that may deliver; "*" allows any
+	tokens    []string // if empty, requests are not authenticated
+	rate      int      // the most requests a minute that a handshake grants; 0 is no limit
 	callbacks callbacks
 	versions  []string
 }
 
 var _ provider.SecretHeaders = (*receiver)(nil)
 
-// SecretHeaders implements [provider.SecretHeaders]: who has the URL of a callback can agree in our name.
+// SecretHeaders implements [provider.SecretHeaders]: whoever knows the callback URL can accept a handshake in our
+// name.
 func (r *receiver) SecretHeaders() []string { return []string{RequestCallbackHeader} }
 
-// Receive answers the handshake, which carries no token; of anything else it verifies the token, then looks at the
-// name of the sender, then reads.
+// Receive answers the handshake, which carries no token. For any other request it verifies the token, then checks
+// the origin, then reads the events.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
-	reply, ok, err := r.consent(req)
+	reply, ok, err := r.handshake(req)
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("cloudevents: %w", err)
 	}
@@ -41,10 +42,10 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	return receipt, nil
 }
 
-func (r *receiver) consent(req *provider.Request) (*provider.Reply, bool, error) {
-	reply, ok, err := Consent(req, r.origins, r.rate)
+func (r *receiver) handshake(req *provider.Request) (*provider.Reply, bool, error) {
+	reply, ok, err := AnswerHandshake(req, r.origins, r.rate)
 	if ok && err == nil {
-		reply = r.callbacks.instead(reply, req.Header)
+		reply = r.callbacks.deferReply(reply, req.Header)
 	}
 	return reply, ok, err
 }
@@ -64,18 +65,18 @@ func (r *receiver) read(req *provider.Request) (provider.Receipt, error) {
 	return readRequest(req.Header, req.Body, r.versions...)
 }
 
-// checkOrigin compares the name under which a request is delivered with those that the source knows, if it knows any.
-// Senders that make no handshake have no name.
+// checkOrigin checks that the request's origin, if it has one, is allowed, if the source has a list. Senders that
+// make no handshake send no origin.
 func (r *receiver) checkOrigin(h http.Header) error {
 	name := origin(h)
 	if len(r.origins) > 0 && name != "" && !originAllowed(name, r.origins) {
-		return fmt.Errorf("%w: delivered under a name that is not among settings.allowed_origins", provider.ErrForbidden)
+		return fmt.Errorf("%w: the origin is not in settings.allowed_origins", provider.ErrForbidden)
 	}
 	return nil
 }
 
-// origin returns the name of the sender. Version 1.0 of the specification had it in Origin, which Event Grid still
-// has; what a browser writes there is another thing and no name.
+// origin returns the origin of a request. Version 1.0 of the specification put it into Origin, where Event Grid
+// still sends it. A browser sends a URL in Origin, which is ignored.
 func origin(h http.Header) string {
 	if values := h[RequestOriginHeader]; len(values) > 0 {
 		return strings.Join(values, ",")
@@ -86,16 +87,16 @@ func origin(h http.Header) string {
 	return ""
 }
 
-// MaxItems bounds the events of one batch.
+// MaxItems is the largest number of events in a batch.
 const MaxItems = 5000
 
-// ReadRequest reads the events of a request from its headers and body, in the mode that its Content-Type says:
-// batch, structured or, where the ce- headers are there, binary. Of a batch, items that are no events are refused by
-// themselves; one without any event in it is refused as a whole, unless it is empty. Of a binary event, the body is
-// the data, and the attributes that are no fields of a bellhop.Event stay in the headers.
+// ReadRequest reads the events of a request in the mode that its Content-Type names: batch, structured, or binary
+// if it has ce- headers. An invalid item of a batch is refused alone; a batch with items and without any valid
+// event is an error. The body of a binary event is its data, and attributes without a field in bellhop.Event stay
+// in the headers.
 //
-// What is no CloudEvent is provider.ErrMediaType, one that is malformed provider.ErrBody. Who sent it is not looked
-// at; that is [Verify].
+// The error is provider.ErrMediaType if the request is not a CloudEvent, and provider.ErrBody if the event is
+// malformed. ReadRequest does not authenticate the sender; see [Verify].
 // Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#3-http-message-mapping
 func ReadRequest(h http.Header, body []byte) (provider.Receipt, error) {
 	return readRequest(h, body, version)
@@ -103,7 +104,7 @@ func ReadRequest(h http.Header, body []byte) (provider.Receipt, error) {
 
 func readRequest(h http.Header, body []byte, versions ...string) (provider.Receipt, error) {
 	if len(h["Content-Type"]) > 1 {
-		return provider.Receipt{}, fmt.Errorf("%w: two Content-Type headers", provider.ErrMediaType)
+		return provider.Receipt{}, fmt.Errorf("%w: Content-Type occurs twice", provider.ErrMediaType)
 	}
 	var ev bellhop.Event
 	var err error
@@ -113,7 +114,7 @@ func readRequest(h http.Header, body []byte, versions ...string) (provider.Recei
 	case kind == MediaType:
 		ev, err = readStructured(h, body, versions)
 	case isCloudEvents(kind):
-		err = fmt.Errorf("%w: a format of CloudEvents other than JSON", provider.ErrMediaType)
+		err = fmt.Errorf("%w: a CloudEvents format that is not JSON", provider.ErrMediaType)
 	default:
 		ev, err = readBinary(h, body, versions)
 	}
@@ -129,7 +130,7 @@ func mediaType(contentType string) string {
 	return strings.ToLower(strings.TrimSpace(kind))
 }
 
-// isCloudEvents reports whether a media type is that of whole events, one or many, in any format.
+// isCloudEvents reports whether kind is the media type of whole events, one or many, in any format.
 func isCloudEvents(kind string) bool { return strings.HasPrefix(kind, "application/cloudevents") }
 
 func readStructured(h http.Header, body []byte, versions []string) (bellhop.Event, error) {
@@ -144,7 +145,8 @@ func readBatch(body []byte, versions []string) (receipt provider.Receipt, err er
 	var items [][]byte
 	count := 0
 	err = strictjson.Array(body, func(_ int, item []byte) {
-		if count++; count <= MaxItems {
+		count++
+		if count <= MaxItems {
 			items = append(items, item)
 		}
 	})
@@ -163,12 +165,12 @@ func readBatch(body []byte, versions []string) (receipt provider.Receipt, err er
 		receipt.Events = append(receipt.Events, ev)
 	}
 	if len(receipt.Events) == 0 && len(receipt.Refused) > 0 {
-		return provider.Receipt{}, fmt.Errorf("no event in the batch; its first item: %w", receipt.Refused[0].Err)
+		return provider.Receipt{}, fmt.Errorf("no valid event in the batch; the first item: %w", receipt.Refused[0].Err)
 	}
 	return receipt, nil
 }
 
-// headerPrefix stands before the name of an attribute in the canonical name of its header.
+// headerPrefix begins the canonical name of an attribute's header.
 const headerPrefix = "Ce-"
 
 func readBinary(h http.Header, body []byte, versions []string) (bellhop.Event, error) {
@@ -187,23 +189,25 @@ func headerAttributes(h http.Header) (a attributes, err error) {
 		required bool
 		text     *string
 	}{
-		{"Ce-Specversion", true, &a.specversion}, {"Ce-Id", true, &a.id}, {"Ce-Source", true, &a.source}, {"Ce-Type", true, &a.kind},
+		{"Ce-Specversion", true, &a.specversion}, {"Ce-Id", true, &a.id},
+		{"Ce-Source", true, &a.source}, {"Ce-Type", true, &a.kind},
 		{"Ce-Subject", false, &a.subject}, {"Ce-Time", false, &a.time},
 	} {
 		values := h[attribute.header]
 		switch {
 		case len(values) > 1:
-			return a, fmt.Errorf("%w: two %s headers", provider.ErrBody, attribute.header)
+			return a, fmt.Errorf("%w: header %s occurs twice", provider.ErrBody, attribute.header)
 		case len(values) == 1:
 			if *attribute.text, err = DecodeHeaderValue(values[0]); err != nil {
 				return a, err
 			}
 		case attribute.required:
-			return a, fmt.Errorf("%w: neither application/cloudevents+json nor a %s header", provider.ErrMediaType, attribute.header)
+			const format = "%w: Content-Type is not application/cloudevents+json, and there is no header %s"
+			return a, fmt.Errorf(format, provider.ErrMediaType, attribute.header)
 		}
 	}
 	if len(h["Ce-Datacontenttype"]) > 0 {
-		err = fmt.Errorf("%w: a Ce-Datacontenttype header; the Content-Type says that", provider.ErrBody)
+		err = fmt.Errorf("%w: header Ce-Datacontenttype; binary mode uses Content-Type", provider.ErrBody)
 	}
 	return a, err
 }

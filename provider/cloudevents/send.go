@@ -27,7 +27,7 @@ const (
 	modeBatch      = "batch"
 )
 
-// OpenSender implements [provider.Sender]. In batch mode, and in no other, the Renderer is a [provider.Batcher].
+// OpenSender implements [provider.Sender]. Only in batch mode is the Renderer a [provider.Batcher].
 func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
 	var s sendSettings
 	if err := provider.DecodeSettings(raw, &s); err != nil {
@@ -63,20 +63,20 @@ func (s *sendSettings) check() error {
 	return bellhop.Join("", append(errs, checkRate("rate", s.Rate))...)
 }
 
-// maxSource bounds the source that a destination names.
+// maxSource is the longest source that a destination may have, in bytes.
 const maxSource = 1024
 
-// A renderer writes what a destination is sent.
+// A renderer renders the events for a destination.
 type renderer struct {
-	binary bool   // the mode for what has none yet; else structured
+	binary bool   // render events that are not CloudEvents in binary mode, else in structured mode
 	token  string // "" is none
 	origin string // "" is none
-	source string // "" is one for each of our sources
-	rate   int    // to ask for; 0 is any
+	source string // "" is "/in/" and the event's source
+	rate   int    // requests a minute to request in the handshake; 0 requests none
 }
 
-// Render sends a CloudEvent in the mode it came in, its bytes as they are, and anything else in the destination's.
-// What has no data is sent structured, for a body must not be empty.
+// Render sends a CloudEvent in the mode in which it came, with its bytes unchanged, and any other event in the mode
+// of the destination. An event without data is sent in structured mode, since a body must not be empty.
 func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	c, err := r.content(ev)
 	if err != nil {
@@ -90,7 +90,7 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.
 	return r.request(at, jsonType, c.appendJSON(nil)), nil
 }
 
-// content returns what is to be said of ev.
+// content returns ev as a CloudEvent.
 func (r *renderer) content(ev *bellhop.Event) (content, error) {
 	if c, ok := receivedBinary(ev); ok {
 		return c, nil
@@ -105,10 +105,10 @@ func (r *renderer) content(ev *bellhop.Event) (content, error) {
 	if source == "" {
 		source = "/in/" + ev.Source
 	}
-	return described(ev, source), nil
+	return newContent(ev, source), nil
 }
 
-// The Content-Types of what is sent as JSON.
+// The content types of JSON requests.
 const (
 	jsonType  = MediaType + "; charset=utf-8"
 	batchType = BatchMediaType + "; charset=utf-8"
@@ -119,7 +119,7 @@ func (r *renderer) request(at provider.AttemptInfo, contentType string, body []b
 	if r.token != "" {
 		h["Authorization"] = []string{bearer + r.token}
 	}
-	if r.origin != "" { // under the name of version 1.0, and that of those after it
+	if r.origin != "" { // Origin for version 1.0 of the specification, the other for later versions
 		h["Origin"] = []string{r.origin}
 		h[RequestOriginHeader] = []string{r.origin}
 	}
@@ -129,17 +129,17 @@ func (r *renderer) request(at provider.AttemptInfo, contentType string, body []b
 	return provider.OutboundRequest{Header: h, Body: body}
 }
 
-// batcher is a renderer whose receiver takes batches.
+// A batcher is the renderer of a destination in batch mode.
 type batcher struct{ *renderer }
 
 var _ provider.Batcher = (*batcher)(nil)
 
-// Render sends a batch of one.
+// Render returns a batch of one event.
 func (b *batcher) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	return b.RenderBatch([]*bellhop.Event{ev}, at)
 }
 
-// RenderBatch sends a JSON array, in which what came as JSON keeps its bytes and all else is written anew.
+// RenderBatch returns a JSON array. Events that came as JSON keep their bytes, and all others are encoded.
 func (b *batcher) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body := []byte{'['}
 	for i, ev := range events {
@@ -157,10 +157,12 @@ func (b *batcher) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) 
 
 var _ provider.Handshaker = (*renderer)(nil)
 
-// Handshake asks under the settings' origin whether deliveries are welcome. No token goes along: nobody has agreed yet.
+// Handshake asks with the settings' origin for permission to deliver. It sends no token, since the receiver has not
+// accepted yet.
 func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
 	if r.origin == "" {
-		return provider.HandshakeRequest{}, errors.New("settings.origin: required for the handshake; it is the name to ask under")
+		return provider.HandshakeRequest{}, errors.New("settings.origin: required for the handshake, which asks for " +
+			"permission for this origin")
 	}
 	h := http.Header{RequestOriginHeader: {r.origin}}
 	if r.rate > 0 {
@@ -170,43 +172,49 @@ func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest
 		h[RequestCallbackHeader] = []string{at.Callback}
 	}
 	read := func(status int, h http.Header, _ []byte) (provider.HandshakeResult, error) {
-		agreed, err := readConsent(status, h, r.origin, r.rate)
+		result, err := readHandshakeReply(status, h, r.origin, r.rate)
 		if err != nil && at.Callback != "" && mayAgreeLater(status, h) {
 			return provider.HandshakeResult{Pending: true, Reason: err.Error()}, nil
 		}
-		return agreed, err
+		return result, err
 	}
-	return provider.HandshakeRequest{Request: provider.OutboundRequest{Method: http.MethodOptions, Header: h}, Rate: float64(r.rate) / 60, Read: read}, nil
+	return provider.HandshakeRequest{
+		Request: provider.OutboundRequest{Method: http.MethodOptions, Header: h},
+		Rate:    float64(r.rate) / 60,
+		Read:    read,
+	}, nil
 }
 
-// HandshakeByDefault implements [provider.Handshaker]: who has a name to ask under asks.
+// HandshakeByDefault implements [provider.Handshaker]: the handshake is made if there is an origin to make it with.
 func (r *renderer) HandshakeByDefault() bool { return r.origin != "" }
 
-// mayAgreeLater reports whether an answer leaves room for a call, which whoever looks after the receiver may make by
-// hand: it says nothing of consent. One that says that it cannot answer now is to be asked again.
+// mayAgreeLater reports whether the receiver, or its administrator by hand, may still call the callback. That is so
+// if the answer does not mention permission. A temporary failure is not such an answer: the handshake is repeated
+// then.
 func mayAgreeLater(status int, h http.Header) bool {
 	silent := len(h.Values(AllowedOriginHeader)) == 0 && len(h.Values(AllowedRateHeader)) == 0
 	return silent && status < 500 && status != http.StatusTooManyRequests
 }
 
-// readConsent looks for consent where alone it can be, in the header: a status is what any server gives to OPTIONS.
-// asked is the rate that was asked for; 0 is none.
-func readConsent(status int, h http.Header, origin string, asked int) (provider.HandshakeResult, error) {
+// readHandshakeReply reads the answer to a handshake. Only the header gives permission, since many servers answer
+// every OPTIONS request with 200. requested is the requested rate; 0 is none.
+func readHandshakeReply(status int, h http.Header, origin string, requested int) (provider.HandshakeResult, error) {
 	allowed := h.Values(AllowedOriginHeader)
 	switch {
 	case status < 200 || status > 299:
 		return provider.HandshakeResult{}, fmt.Errorf("answered with status %d", status)
 	case len(allowed) == 0:
-		return provider.HandshakeResult{}, errors.New("answered without WebHook-Allowed-Origin, which alone is consent")
+		return provider.HandshakeResult{}, errors.New("answered without WebHook-Allowed-Origin, which is required for " +
+			"permission")
 	case len(allowed) > 1 || allowed[0] != "*" && !strictjson.EqualFold(allowed[0], origin):
 		return provider.HandshakeResult{}, errors.New("answered with a WebHook-Allowed-Origin that is not settings.origin")
 	}
 	rate, given, err := provider.AllowedRate(h)
 	if err != nil {
-		return provider.HandshakeResult{}, fmt.Errorf("answered with a wrong rate: %w", err)
+		return provider.HandshakeResult{}, fmt.Errorf("answered with an invalid rate: %w", err)
 	}
-	if !given { // then what was asked for is allowed
-		rate = asked
+	if !given { // the requested rate is allowed
+		rate = requested
 	}
 	return provider.HandshakeResult{Rate: float64(rate) / 60}, nil
 }

@@ -29,13 +29,13 @@ func render(t testing.TB, settings string, ev *bellhop.Event) provider.OutboundR
 	return m
 }
 
-// foreign is an event that is no CloudEvent.
-func foreign(contentType, body string) *bellhop.Event {
+// otherEvent returns an event that is not a CloudEvent.
+func otherEvent(contentType, body string) *bellhop.Event {
 	return &bellhop.Event{ID: "evt_1", Source: "media", Type: "ams.JobStateChange", Subject: "Job é", ReceivedAt: providertest.Now,
 		ContentType: contentType, Body: []byte(body)}
 }
 
-// received is the event that req makes at a source, as the store keeps it.
+// received returns the event that a source receives with req, as the store returns it.
 func received(t testing.TB, req *provider.Request) *bellhop.Event {
 	t.Helper()
 	receipt, err := open(t, nil).Receive(context.Background(), req)
@@ -66,7 +66,7 @@ func TestSendStructured(t *testing.T) {
 		{"application/json", "", `}`},
 	} {
 		for _, settings := range []string{`{}`, `{"mode":"batch"}`} {
-			m := render(t, settings, foreign(c.contentType, c.body))
+			m := render(t, settings, otherEvent(c.contentType, c.body))
 			want := head + c.want
 			if settings != `{}` {
 				want = "[" + want + "]"
@@ -79,7 +79,7 @@ func TestSendStructured(t *testing.T) {
 }
 
 func TestSendBinary(t *testing.T) {
-	m := render(t, `{"mode":"binary","source":"urn:x","origin":"hooks.example.com","bearer_token":"t"}`, foreign("text/plain", "words"))
+	m := render(t, `{"mode":"binary","source":"urn:x","origin":"hooks.example.com","bearer_token":"t"}`, otherEvent("text/plain", "words"))
 	want := http.Header{
 		"Content-Type": {"text/plain"}, "Authorization": {"Bearer t"}, "Origin": {self}, "Webhook-Request-Origin": {self}, "Cache-Control": {"no-store"},
 		"Ce-Specversion": {"1.0"}, "Ce-Id": {"evt_1"}, "Ce-Source": {"urn:x"}, "Ce-Type": {"ams.JobStateChange"}, "Ce-Subject": {"Job%20%C3%A9"},
@@ -88,7 +88,7 @@ func TestSendBinary(t *testing.T) {
 	if !reflect.DeepEqual(m.Header, want) || string(m.Body) != "words" {
 		t.Errorf("got %v %q", m.Header, m.Body)
 	}
-	for name, ev := range map[string]*bellhop.Event{"no body": foreign("", ""), "of a type that means another mode": foreign("application/cloudevents+json", "{}")} {
+	for name, ev := range map[string]*bellhop.Event{"no body": otherEvent("", ""), "of a type that means another mode": otherEvent("application/cloudevents+json", "{}")} {
 		m := render(t, `{"mode":"binary"}`, ev)
 		if !strings.HasPrefix(m.Header.Get("Content-Type"), cloudevents.MediaType) || len(m.Body) == 0 {
 			t.Errorf("%s: got %v %q", name, m.Header, m.Body)
@@ -96,8 +96,8 @@ func TestSendBinary(t *testing.T) {
 	}
 }
 
-// A CloudEvent goes on as it came, whatever the mode, but for a batch.
-func TestSendOwn(t *testing.T) {
+// A CloudEvent is sent as it came in every mode except batch.
+func TestSendNative(t *testing.T) {
 	binary := received(t, with(binaryRequest(tokens[0], "application/json", []byte(`{"n":1}`)), "ce-flag", "%C3%28"))
 	structured := received(t, request(tokens[0], cloudevents.MediaType, event(`,"data":1`)))
 	for _, mode := range []string{"binary", "structured"} {
@@ -117,21 +117,21 @@ func TestSendOwn(t *testing.T) {
 	}
 }
 
-// What only looks like a CloudEvent is some system's data, and is not sent as if it were our event.
+// Data of another system that resembles a CloudEvent is not sent as if it were our event.
 func TestSendLookalike(t *testing.T) {
 	headers := bellhop.Header("Ce-Id: 1\nCe-Source: /evil\nCe-Specversion: 1.0\nCe-Type: evil\n")
 	document := string(event(""))
 	for name, c := range map[string]struct {
 		ev   *bellhop.Event
-		want string // its id
+		want string // the id that is sent
 	}{
-		"document of another type":  {foreign("application/json", document), "evt_1"},
-		"document, sent by hand":    {&bellhop.Event{ID: "evt_1", Type: "cloudevents.event", ContentType: "application/json", Body: []byte(document)}, "1"},
+		"document of another type":  {otherEvent("application/json", document), "evt_1"},
+		"document, sent by command": {&bellhop.Event{ID: "evt_1", Type: "cloudevents.event", ContentType: "application/json", Body: []byte(document)}, "1"},
 		"document of the same type": {&bellhop.Event{ID: "evt_1", Type: "com.example.a", ContentType: "application/json", Body: []byte(document)}, "1"},
 		"document as text":          {&bellhop.Event{ID: "evt_1", Type: "com.example.a", ContentType: "text/plain", Body: []byte(document)}, "evt_1"},
 		"headers of another type":   {&bellhop.Event{ID: "evt_1", Type: "x", ProviderID: "/evil 1", Header: headers, Body: []byte("{}")}, "evt_1"},
 		"headers of another id":     {&bellhop.Event{ID: "evt_1", Type: "evil", ProviderID: "7", Header: headers, Body: []byte("{}")}, "evt_1"},
-		"headers of its own":        {&bellhop.Event{ID: "evt_1", Type: "evil", ProviderID: "/evil 1", Header: headers, Body: []byte("{}")}, "1"},
+		"headers of the event":      {&bellhop.Event{ID: "evt_1", Type: "evil", ProviderID: "/evil 1", Header: headers, Body: []byte("{}")}, "1"},
 		"headers in part":           {&bellhop.Event{ID: "evt_1", Type: "evil", ProviderID: "/evil 1", Header: headers[:8], Body: []byte("{}")}, "evt_1"},
 	} {
 		m := render(t, `{"mode":"structured"}`, c.ev)
@@ -156,7 +156,7 @@ func TestSendWithoutID(t *testing.T) {
 	}
 }
 
-// FuzzRender holds that the Receiver takes whatever is rendered, and finds in it what went in.
+// FuzzRender checks that the Receiver accepts every rendered request, and returns the same event.
 func FuzzRender(f *testing.F) {
 	f.Add("structured", "a.b", "", "application/json", []byte(`{"a":1}`))
 	f.Add("binary", "a b", "é\"%", "text/plain", []byte("x"))
@@ -168,15 +168,15 @@ func FuzzRender(f *testing.F) {
 		ev := bellhop.Event{ID: "evt_1", Type: strings.ToValidUTF8(kind, "?"), Subject: provider.Subject(subject), Time: providertest.Now.Add(time.Hour),
 			ContentType: provider.ContentType(http.Header{"Content-Type": {contentType}}), Body: body}
 		if _, err := cloudevents.Parse([]byte(providertest.JSON(map[string]string{"specversion": "1.0", "id": "1", "source": "s", "type": ev.Type}))); err != nil {
-			return // no event of ours has such a type
+			return // no stored event has such a type
 		}
 		m := render(t, `{"mode":"`+mode+`"}`, &ev)
 		receipt, err := cloudevents.ReadRequest(m.Header, m.Body)
 		if err != nil || len(receipt.Events) != 1 {
 			t.Fatalf("%v: %v %s", err, m.Header, m.Body)
 		}
-		if own, err := cloudevents.Parse(body); err == nil && receipt.Events[0].ProviderID == own.ProviderID {
-			return // sent as it is
+		if native, err := cloudevents.Parse(body); err == nil && receipt.Events[0].ProviderID == native.ProviderID {
+			return // sent unchanged
 		}
 		if got := receipt.Events[0]; got.Type != ev.Type || got.Subject != ev.Subject || !got.Time.Equal(ev.Time) || got.ProviderID != "/in/ evt_1" {
 			t.Errorf("%+v becomes %+v", ev, got)
@@ -203,11 +203,11 @@ func TestHandshake(t *testing.T) {
 		t.Errorf("got %+v", g.Request)
 	}
 	if _, err := renderer(t, `{}`).(provider.Handshaker).Handshake(provider.AttemptInfo{}); err == nil {
-		t.Error("asks without a name to ask under")
+		t.Error("made a handshake without an origin")
 	}
 }
 
-func TestReadConsent(t *testing.T) {
+func TestReadHandshakeReply(t *testing.T) {
 	type answer struct {
 		status       int
 		origin, rate []string
@@ -215,11 +215,11 @@ func TestReadConsent(t *testing.T) {
 	const later, refused = "later", "refused"
 	none := []string(nil)
 	for _, c := range []struct {
-		name      string
-		answer    answer
-		want      float64
-		otherwise string // where no callback was offered, and where one was
-		offered   string
+		name            string
+		answer          answer
+		want            float64
+		withoutCallback string // the result without a callback; "" is accepted
+		withCallback    string // the result with a callback
 	}{
 		{name: "as asked", answer: answer{200, []string{self}, []string{"120"}}, want: 2},
 		{name: "204", answer: answer{204, []string{self}, []string{"120"}}, want: 2},
@@ -227,28 +227,28 @@ func TestReadConsent(t *testing.T) {
 		{name: "anyone, any rate", answer: answer{200, []string{"*"}, []string{"*"}}},
 		{name: "less than asked", answer: answer{200, []string{self}, []string{"6"}}, want: 0.1},
 		{name: "no rate", answer: answer{200, []string{self}, none}, want: 2},
-		{name: "rate 0", answer: answer{200, []string{self}, []string{"0"}}, otherwise: refused, offered: refused},
-		{name: "rate odd", answer: answer{200, []string{self}, []string{"soon"}}, otherwise: refused, offered: refused},
-		{name: "two rates", answer: answer{200, []string{self}, []string{"1", "2"}}, otherwise: refused, offered: refused},
-		{name: "a bare 200, as of any server", answer: answer{200, none, none}, otherwise: refused, offered: later},
-		{name: "another origin", answer: answer{200, []string{"hooks.example.com.evil.example.net"}, none}, otherwise: refused, offered: refused},
-		{name: "a part of the origin", answer: answer{200, []string{"example.com"}, none}, otherwise: refused, offered: refused},
-		{name: "two origins", answer: answer{200, []string{self, self}, none}, otherwise: refused, offered: refused},
-		{name: "empty origin", answer: answer{200, []string{""}, none}, otherwise: refused, offered: refused},
-		{name: "405", answer: answer{405, none, none}, otherwise: refused, offered: later},
-		{name: "an error with consent in it", answer: answer{500, []string{self}, []string{"1"}}, otherwise: refused, offered: refused},
-		{name: "503", answer: answer{503, none, none}, otherwise: refused, offered: refused},
-		{name: "429", answer: answer{429, none, none}, otherwise: refused, offered: refused},
-		{name: "a redirect", answer: answer{302, []string{self}, none}, otherwise: refused, offered: refused},
+		{name: "rate 0", answer: answer{200, []string{self}, []string{"0"}}, withoutCallback: refused, withCallback: refused},
+		{name: "invalid rate", answer: answer{200, []string{self}, []string{"soon"}}, withoutCallback: refused, withCallback: refused},
+		{name: "two rates", answer: answer{200, []string{self}, []string{"1", "2"}}, withoutCallback: refused, withCallback: refused},
+		{name: "200 without headers, as of any server", answer: answer{200, none, none}, withoutCallback: refused, withCallback: later},
+		{name: "another origin", answer: answer{200, []string{"hooks.example.com.evil.example.net"}, none}, withoutCallback: refused, withCallback: refused},
+		{name: "a part of the origin", answer: answer{200, []string{"example.com"}, none}, withoutCallback: refused, withCallback: refused},
+		{name: "two origins", answer: answer{200, []string{self, self}, none}, withoutCallback: refused, withCallback: refused},
+		{name: "empty origin", answer: answer{200, []string{""}, none}, withoutCallback: refused, withCallback: refused},
+		{name: "405", answer: answer{405, none, none}, withoutCallback: refused, withCallback: later},
+		{name: "an error with permission", answer: answer{500, []string{self}, []string{"1"}}, withoutCallback: refused, withCallback: refused},
+		{name: "503", answer: answer{503, none, none}, withoutCallback: refused, withCallback: refused},
+		{name: "429", answer: answer{429, none, none}, withoutCallback: refused, withCallback: refused},
+		{name: "a redirect", answer: answer{302, []string{self}, none}, withoutCallback: refused, withCallback: refused},
 	} {
-		for callback, want := range map[string]string{"": c.otherwise, "https://hooks.example.com/agree/1": c.offered} {
+		for callback, want := range map[string]string{"": c.withoutCallback, "https://hooks.example.com/agree/1": c.withCallback} {
 			h := http.Header{"Webhook-Allowed-Origin": c.answer.origin, "Webhook-Allowed-Rate": c.answer.rate}
-			agreed, err := handshake(t, `{"origin":"hooks.example.com","rate":120}`, callback).Read(c.answer.status, h, nil)
+			result, err := handshake(t, `{"origin":"hooks.example.com","rate":120}`, callback).Read(c.answer.status, h, nil)
 			switch {
-			case (err != nil) != (want == refused), agreed.Pending != (want == later):
-				t.Errorf("%s, callback %q: %+v, %v", c.name, callback, agreed, err)
-			case want == "" && agreed.Rate != c.want:
-				t.Errorf("%s: %v deliveries a second, want %v", c.name, agreed.Rate, c.want)
+			case (err != nil) != (want == refused), result.Pending != (want == later):
+				t.Errorf("%s, callback %q: %+v, %v", c.name, callback, result, err)
+			case want == "" && result.Rate != c.want:
+				t.Errorf("%s: %v deliveries a second, want %v", c.name, result.Rate, c.want)
 			}
 		}
 	}

@@ -9,11 +9,11 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// Verify reports whether a request carries one of tokens: in its Authorization, behind "Bearer ", or in the
-// access_token of the query of target, its path and query. It returns signature.ErrMissing, ErrMismatch or, where there
-// are two, even if they agree, or the Authorization is of another scheme, ErrMalformed. It compares in constant time.
+// Verify checks that a request has one of tokens, either in Authorization after "Bearer " or in the query parameter
+// access_token of target, the path and query. It returns signature.ErrMissing, ErrMismatch, or ErrMalformed if
+// there are two tokens, even equal ones, or another scheme in Authorization. It compares in constant time.
 //
-// That is all that Web Hooks have for a proof: who has seen a request can make others.
+// Web Hooks have no stronger authentication: whoever sees a request can make others.
 // Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md#3-authorization
 func Verify(h http.Header, target string, tokens ...string) error {
 	token, err := token(h, target)
@@ -41,15 +41,15 @@ func token(h http.Header, target string) (string, error) {
 	return inQuery[0], nil
 }
 
-// queryToken is the parameter for who cannot set headers.
+// queryToken is the query parameter for senders that cannot set headers.
 const queryToken = "access_token"
 
-// bearer is the scheme of Authorization and the blank behind it.
+// bearer is the scheme in Authorization and the blank after it.
 const bearer = "Bearer "
 
 func cutScheme(value string) (string, error) {
 	if len(value) <= len(bearer) || !strictjson.EqualFold(value[:len(bearer)], bearer) {
-		return "", fmt.Errorf("%w: the Authorization is no Bearer token", signature.ErrMalformed)
+		return "", fmt.Errorf("%w: Authorization is not a Bearer token", signature.ErrMalformed)
 	}
 	return value[len(bearer):], nil
 }

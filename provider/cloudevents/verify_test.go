@@ -12,18 +12,18 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// The forgery list's cases for bearer tokens (section 13), for handshakes by OPTIONS (section 10) and for JSON
-// (section 15); the handshakes are in handshake_test.go. Decided otherwise, or elsewhere:
+// Cases of the forgery list for bearer tokens (section 13), for handshakes by OPTIONS (section 10) and for JSON
+// (section 15), by their numbers; the handshakes are in handshake_test.go. Decided differently, or tested elsewhere:
 //
-//	K08      an empty token          a source with one cannot be saved: TestSettings
-//	R05      the same token twice    nothing in a request says for which source it is: each source wants a token of its own
-//	L01      a compressed body       the door's: a request with a Content-Encoding does not come this far
+//	K08      an empty token          a source with an empty token cannot be saved: TestSettings
+//	R05      the same token twice    a request does not say for which source it is: each source needs its own token
+//	L01      a compressed body       the server refuses requests with a Content-Encoding
 //	N02, N03 keys in another case    are extensions here, and kept as such
-//	N08, N09 text that is not UTF-8  is replaced in what is looked at, and kept in the body
+//	N08, N09 text that is not UTF-8  is replaced in the fields of an event, and kept in its body
 var forgeries = []struct {
 	name   string
 	change func(req *provider.Request)
-	body   string // "" is a good event
+	body   string // "" is a valid event
 	want   error
 }{
 	{name: "control"},
@@ -62,7 +62,7 @@ var forgeries = []struct {
 	{name: "N12 byte order mark", body: "\uFEFF" + string(event("")), want: provider.ErrBody},
 	{name: "two events", body: string(event("")) + string(event("")), want: provider.ErrBody},
 	{name: "E14 array in structured mode", body: "[" + string(event("")) + "]", want: provider.ErrBody},
-	{name: "structured, whatever its headers say", change: set("ce-type", "evil")},
+	{name: "structured mode ignores ce- headers", change: set("ce-type", "evil")},
 }
 
 func TestForgery(t *testing.T) {
@@ -106,7 +106,7 @@ func both(a, b func(req *provider.Request)) func(req *provider.Request) {
 	return func(req *provider.Request) { a(req); b(req) }
 }
 
-// The MAC that the suite could forge is not there; what there is of a proof is the token.
+// Requests have no MAC that providertest could forge; the token authenticates them.
 func TestMutants(t *testing.T) {
 	t.Run("header", func(t *testing.T) {
 		sign := func(i int) []string { return []string{"Bearer " + tokens[i%2]} }
@@ -119,7 +119,7 @@ func TestMutants(t *testing.T) {
 	})
 	t.Run("query", func(t *testing.T) {
 		sign := func(i int) []string { return []string{"access_token=" + tokens[i%2]} }
-		same := func(m, v []string) bool { // a parameter is free to be decoded, and to have neighbours
+		same := func(m, v []string) bool { // other escapes of the same token, and other parameters, are accepted
 			values := provider.Query("/?"+m[0], "access_token")
 			return len(values) == 1 && values[0] == strings.TrimPrefix(v[0], "access_token=")
 		}

@@ -1,15 +1,17 @@
-// Package eventgrid understands what Azure Event Grid delivers to webhooks, and delivers as Event Grid does.
+// Package eventgrid receives webhooks of Azure Event Grid, and sends deliveries as Event Grid does.
 //
-// Event Grid posts events, several at a time if its subscription says so, in its own schema or as CloudEvents. It signs
-// nothing. What a request proves is what the subscription adds to each of them: a secret in the query of the URL, a
-// secret in a header, or a token of Microsoft Entra. Before it delivers anything it asks whether the URL wants it: by a
-// validation event that is to be answered with a code, or in CloudEvents' schema by an OPTIONS request.
+// Event Grid posts events in its own schema or as CloudEvents, several in one request if the subscription says so.
+// It signs nothing. A request is authenticated by data that the subscription adds to each request: a secret in the
+// query of the URL, a secret in a header, or a token of Microsoft Entra. Before the first delivery, Event Grid
+// makes a handshake: a validation event, answered with its code, or in the CloudEvents schema an OPTIONS request.
 //
-// What it is answered decides over what becomes of an event: after 400, 401, 403 and 413 it is never sent again.
+// The status of the answer decides about retries: after 400, 401, 403 and 413 Event Grid never sends an event
+// again.
 //
-// Without the server: compare the code of the query, or the header's secret, with signature.EqualToken, which takes
-// constant time, and read with [Items], [ReadValidation] and [Parse]. Tokens of Entra are verified by [Provider.Open] only.
-// [SignSAS] and [VerifySAS], the tokens with which publishers post to a topic, are for code of yours: nothing here uses them.
+// Without the server: compare the secret of the query or of the header with signature.EqualToken, which takes
+// constant time, and read the request with [Items], [ReadValidation] and [Parse]. Only a receiver of
+// [Provider.Open] verifies Entra tokens. [SignSAS] and [VerifySAS] handle the tokens with which publishers post to
+// a topic; the server does not use them.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/azure/event-grid/end-point-validation-event-grid-events-schema
@@ -31,7 +33,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// Provider receives and sends Event Grid's deliveries.
+// Provider receives and sends webhooks of Event Grid.
 type Provider struct{}
 
 var _ provider.Sender = Provider{}
@@ -43,15 +45,18 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 		return nil, err
 	}
 	where, cloudErr := findCloud(s.Cloud)
-	proofs, proofErr := s.proofs(env, where)
+	authenticators, authErr := s.authenticators(env, where)
 	manual, manualErr := s.manual()
-	if err := bellhop.Join("", proofErr, cloudErr, manualErr, checkNames("subscriptions", s.Subscriptions)); err != nil {
+	err := bellhop.Join("", authErr, cloudErr, manualErr, checkNames("subscriptions", s.Subscriptions))
+	if err != nil {
 		return nil, err
 	}
-	return &receiver{env: env, cloud: where, proofs: proofs, manual: manual, subscriptions: s.Subscriptions}, nil
+	return &receiver{
+		env: env, cloud: where, authenticators: authenticators, manual: manual, subscriptions: s.Subscriptions,
+	}, nil
 }
 
-// settings are those of a source.
+// settings are the settings of a source.
 type settings struct {
 	QuerySecret  provider.Secrets `json:"query_secret"`
 	Header       string           `json:"header"`
@@ -69,9 +74,9 @@ type settings struct {
 	Cloud         string   `json:"cloud"`
 }
 
-// proofs returns what a request must prove, all of it.
-func (s *settings) proofs(env provider.Env, where cloud) ([]proof, error) {
-	var list []proof
+// authenticators returns the checks that a request must pass, all of them.
+func (s *settings) authenticators(env provider.Env, where cloud) ([]authenticator, error) {
+	var list []authenticator
 	var errs []error
 	if s.QuerySecret != nil {
 		list = append(list, querySecret(s.QuerySecret))
@@ -85,50 +90,52 @@ func (s *settings) proofs(env provider.Env, where cloud) ([]proof, error) {
 		b, err := s.bearer(env, where)
 		list, errs = append(list, b), append(errs, err)
 		if strictjson.EqualFold(s.Header, authorization) {
-			errs = append(errs, bellhop.Invalid("header", "the token is in Authorization; use another header"))
+			errs = append(errs, bellhop.Invalid("header", "Authorization carries the Entra token; use another header"))
 		}
 	}
 	switch {
 	case s.Unauthenticated && len(list) > 0:
-		errs = append(errs, bellhop.Invalid("unauthenticated", "other settings say what proves a request; remove them, or this"))
+		errs = append(errs, bellhop.Invalid("unauthenticated", "other settings authenticate requests; remove them, or "+
+			"remove this"))
 	case !s.Unauthenticated && len(list) == 0:
 		errs = append(errs, bellhop.Invalid("query_secret",
-			"required, or header with header_secret, or audience with tenant_id; unauthenticated: true takes events from anyone"))
+			"required, unless there is header with header_secret or audience with tenant_id; unauthenticated: true accepts "+
+				"events from anyone"))
 	}
 	return list, bellhop.Join("", errs...)
 }
 
-// manual reports whether a validation event is answered by a call to its URL.
+// manual reports whether a validation event is answered by calling its URL.
 func (s *settings) manual() (bool, error) {
 	how, err := provider.OneOf("validation", s.Validation, "automatic", "automatic", "manual")
 	return how == "manual", err
 }
 
-// checkSecretHeader checks a header that holds a secret, at either end.
+// checkSecretHeader checks a header that holds a secret, of a source or of a destination.
 func checkSecretHeader(name string, secrets provider.Secrets) error {
 	errs := []error{checkHeaderName(name), secrets.Check("header_secret")}
 	for i, text := range secrets {
 		if !provider.Printable(text) || len(text) > maxHeaderValue {
 			errs = append(errs, bellhop.Invalid(secrets.Path("header_secret", i),
-				"cannot stand in a header: use at most 4096 printable ASCII characters without a blank at either end"))
+				"cannot be the value of a header: use at most 4096 printable ASCII characters without a blank at either end"))
 		}
 	}
 	return bellhop.Join("", errs...)
 }
 
-// maxHeaderValue is how long Event Grid lets the value of a header be, in bytes.
+// maxHeaderValue is Event Grid's limit for the value of a header, in bytes.
 const maxHeaderValue = 4096
 
-// ownHeaders are those that mean something else already. Names that begin with "aeg-" are Event Grid's.
-var ownHeaders = []string{"Content-Type", "Origin"}
+// reservedHeaders have another meaning in a delivery. So has every name that begins with "aeg-".
+var reservedHeaders = []string{"Content-Type", "Origin"}
 
 func checkHeaderName(name string) error {
 	canonical := http.CanonicalHeaderKey(name)
 	switch {
 	case len(name) > 128 || !bellhop.HeaderName(name):
 		return bellhop.Invalid("header", "use the name of a header, such as X-Contoso-Key")
-	case strings.HasPrefix(canonical, "Aeg-") || slices.Contains(ownHeaders, canonical) || bellhop.ReservedHeader(name):
-		return bellhop.Invalid("header", "this header has a meaning of its own; use another, such as X-Contoso-Key")
+	case strings.HasPrefix(canonical, "Aeg-"), slices.Contains(reservedHeaders, canonical), bellhop.ReservedHeader(name):
+		return bellhop.Invalid("header", "this header has another meaning; use another, such as X-Contoso-Key")
 	}
 	return nil
 }
@@ -137,7 +144,7 @@ func checkHeaderName(name string) error {
 func checkNames(path string, names []string) error {
 	var errs []error
 	if names != nil && len(names) == 0 {
-		errs = append(errs, bellhop.Invalid(path, "name at least one, or leave it out"))
+		errs = append(errs, bellhop.Invalid(path, "name at least one, or remove the setting"))
 	}
 	for i, name := range names {
 		errs = append(errs, checkName(fmt.Sprintf("%s[%d]", path, i), name))
@@ -152,14 +159,14 @@ func checkName(path, name string) error {
 	return nil
 }
 
-// A cloud is one of those that Azure consists of, with names of its own for everything.
+// A cloud is one of the clouds of Azure. Each has its own names.
 type cloud struct {
-	domain string // of Event Grid: the origin of an OPTIONS request, and where validation URLs lead
+	domain string // of Event Grid: the origin of an OPTIONS request, and the domain of validation URLs
 	login  string // the host of Microsoft Entra
-	app    string // the application that Event Grid is to Entra
+	app    string // the id of Event Grid's application in Entra
 }
 
-// The clouds. The ids are those of Microsoft's own script:
+// clouds are the supported clouds by name. The application ids come from Microsoft's own script:
 // https://learn.microsoft.com/en-us/azure/event-grid/scripts/powershell-webhook-secure-delivery-microsoft-entra-app
 var clouds = map[string]cloud{
 	"public":     {"eventgrid.azure.net", "login.microsoftonline.com", "4962773b-9cdb-44cf-a8bf-237846a00ab7"},

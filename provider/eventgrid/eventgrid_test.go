@@ -17,7 +17,7 @@ type values = map[string]any
 
 var secrets = [2]string{"3f9c/b+7= &x", "another secret"}
 
-// queryCase proves itself by the secret in the URL.
+// queryCase has a secret in the query of the URL.
 func queryCase(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Name:       "query",
@@ -35,7 +35,7 @@ func queryCase(t testing.TB) providertest.Case {
 	}
 }
 
-// headerCase proves itself by the secret in a header.
+// headerCase has a secret in a header.
 func headerCase() providertest.Case {
 	const header = "X-Contoso-Key"
 	return providertest.Case{
@@ -58,7 +58,7 @@ func headerCase() providertest.Case {
 	}
 }
 
-// anyoneCase proves nothing.
+// anyoneCase does not authenticate requests.
 func anyoneCase() providertest.Case {
 	settings := providertest.JSON(values{"unauthenticated": true})
 	return providertest.Case{
@@ -90,7 +90,7 @@ func BenchmarkReceiveCloudEvent(b *testing.B) {
 	providertest.Benchmark(b, queryCase(b), []byte(body))
 }
 
-// delivery returns a request as Event Grid posts it to a URL with code in its query.
+// delivery returns a request as Event Grid posts it to a URL with this code in its query.
 func delivery(code string, body []byte) *provider.Request {
 	req := &provider.Request{Method: "POST", Target: "/in/grid", Body: body, ReceivedAt: providertest.Now, Header: http.Header{
 		"Content-Type":                   {"application/json; charset=utf-8"},
@@ -106,7 +106,7 @@ func delivery(code string, body []byte) *provider.Request {
 	return req
 }
 
-// recordings are the handshakes of the vectors, deliveries of CloudEvents, and batches that are good in part.
+// recordings are the handshakes of the vectors, deliveries of CloudEvents, and batches with invalid items.
 func recordings(t testing.TB) []providertest.Recording {
 	list := []providertest.Recording{
 		{Name: "subscription-validation", Request: validation(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json"))},
@@ -159,7 +159,7 @@ func handshakes(t testing.TB) []handshake {
 	return file.Handshakes
 }
 
-// validation returns the request of a handshake.
+// validation returns the request of a handshake with this body.
 func validation(body string) *provider.Request {
 	req := delivery(secrets[0], []byte(body))
 	req.Header.Set(eventgrid.EventTypeHeader, "SubscriptionValidation")

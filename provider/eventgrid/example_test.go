@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// A handler that answers the validation and takes events, without the rest of Bellhop.
+// A handler that answers the validation and reads events, without Bellhop's server.
 func Example() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 2<<20))

@@ -13,30 +13,30 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// A Validation is what Event Grid asks before it delivers in its own schema, each time a subscription is created or
-// changed. Whoever wants its events answers with 200 and {"validationResponse":Code}, or with 200 and nothing, and then
-// gets URL within ten minutes.
+// A Validation is the handshake in Event Grid's own schema, made whenever a subscription is created or changed. The
+// receiver accepts by answering 200 with {"validationResponse":Code}, or by answering 200 with an empty body and
+// then requesting URL (GET) within ten minutes.
 type Validation struct {
 	Code string
-	URL  string // may be "", and may lead anywhere: it is to be checked before it is followed
+	URL  string // may be ""; may lead to any host, so check it before you request it
 }
 
-// ReadValidation returns the validation that items ask for, which [Items] returned of a body that came with h. ok is
-// false if they are events to be kept.
+// ReadValidation returns the validation in items, which are the result of [Items] for a body received with header
+// h. ok is false if items are ordinary events.
 //
-// It is one where aeg-event-type says so, or is not there and the only item is of [ValidationType]; then that type is
-// compared without regard to case. Where the header says so and the items do not agree, or they ask without a code, it
-// is provider.ErrBody.
+// A request is a validation if aeg-event-type says so, or if it has no such header and its only item is of
+// [ValidationType]. The type is compared without regard to case. The error is provider.ErrBody if the header says
+// that it is a validation and the items do not, or if there is no valid code.
 // Source: https://learn.microsoft.com/en-us/azure/event-grid/end-point-validation-event-grid-events-schema
 func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err error) {
 	says := h.Values(EventTypeHeader)
 	switch {
 	case len(says) > 1:
-		return v, false, fmt.Errorf("%w: aeg-event-type is there twice", provider.ErrBody)
+		return v, false, fmt.Errorf("%w: aeg-event-type occurs twice", provider.ErrBody)
 	case len(says) == 1 && !strictjson.EqualFold(says[0], headerValidation), len(says) == 0 && len(items) != 1:
 		return v, false, nil
 	case len(items) != 1:
-		return v, true, fmt.Errorf("%w: a validation of more or less than one event", provider.ErrBody)
+		return v, true, fmt.Errorf("%w: a validation must have one event", provider.ErrBody)
 	}
 	f, err := readFields(items[0])
 	switch {
@@ -44,9 +44,10 @@ func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err e
 		v, err = readValidationData(f.data)
 		return v, true, err
 	case len(says) == 0:
-		return v, false, nil // what is wrong with it, if anything, is said when it is read as an event
+		return v, false, nil // if the item is invalid, reading it as an event reports that
 	}
-	return v, true, fmt.Errorf("%w: aeg-event-type says that it is a validation, and the event does not", provider.ErrBody)
+	return v, true, fmt.Errorf("%w: aeg-event-type is SubscriptionValidation, but the event has another "+
+		"type", provider.ErrBody)
 }
 
 func readValidationData(data []byte) (v Validation, err error) {
@@ -62,19 +63,19 @@ func readValidationData(data []byte) (v Validation, err error) {
 	case err != nil:
 		return v, fmt.Errorf("in data: %w", err)
 	case !provider.PlainToken(v.Code):
-		return v, fmt.Errorf("%w: no validationCode, or none that can be one", provider.ErrBody)
+		return v, fmt.Errorf("%w: validationCode is missing or invalid", provider.ErrBody)
 	}
 	return v, nil
 }
 
-// validationResponse is the answer to a validation. The name of its member begins with a small letter, other than in
-// some of Microsoft's samples.
+// A validationResponse is the answer to a validation. Its member begins with a lower-case letter, unlike in some of
+// Microsoft's samples.
 type validationResponse struct {
 	ValidationResponse string `json:"validationResponse"`
 }
 
-// validate answers v. What is to be called where that is done by hand is checked first, so that a request that would
-// have us call anybody else is refused, and on record as such.
+// validate answers v. With manual validation it checks the URL before it answers, so that a request that names
+// another host is refused and recorded as such.
 func (r *receiver) validate(v Validation) (*provider.Reply, error) {
 	if r.manual {
 		if err := r.cloud.checkValidationURL(v.URL); err != nil {
@@ -89,36 +90,37 @@ func (r *receiver) validate(v Validation) (*provider.Reply, error) {
 	return &provider.Reply{Status: http.StatusOK, ContentType: contentType, Body: body}, nil
 }
 
-// maxURL bounds a validation URL, in bytes.
+// maxURL is the longest validation URL that is accepted, in bytes.
 const maxURL = 2048
 
-// checkValidationURL returns nil if text leads to Event Grid, else provider.ErrBody. The body it stands in came from
-// whoever knows the source's secret, which is not to say that this server should call where it points.
+// checkValidationURL returns nil if text leads to Event Grid, else provider.ErrBody. Whoever knows the source's
+// secret chooses this URL, and must not be able to make this server call other hosts.
 func (c cloud) checkValidationURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
-		return fmt.Errorf("%w: no validationUrl; subscriptions of an old API version have none, and need validation: automatic", provider.ErrBody)
+		return fmt.Errorf("%w: no validationUrl; old API versions send none and need the setting validation: "+
+			"automatic", provider.ErrBody)
 	case err != nil || len(text) > maxURL || !provider.Visible(text) || strings.ContainsAny(text, `\#`):
-		return fmt.Errorf("%w: validationUrl is no plain URL", provider.ErrBody)
+		return fmt.Errorf("%w: validationUrl is not a plain URL", provider.ErrBody)
 	case u.Scheme != "https" || u.User != nil || u.Opaque != "":
-		return fmt.Errorf("%w: validationUrl is no https URL, or has a user in it", provider.ErrBody)
+		return fmt.Errorf("%w: validationUrl is not an https URL, or contains a user name", provider.ErrBody)
 	case !isBelow(u.Hostname(), c.domain):
-		return fmt.Errorf("%w: validationUrl leads elsewhere than to Event Grid", provider.ErrBody)
-	case !ownPort(u):
-		return fmt.Errorf("%w: validationUrl leads to a port that is not Event Grid's", provider.ErrBody)
+		return fmt.Errorf("%w: validationUrl does not lead to Event Grid", provider.ErrBody)
+	case !validationPort(u):
+		return fmt.Errorf("%w: validationUrl has a port that Event Grid does not use", provider.ErrBody)
 	}
 	return nil
 }
 
-// isBelow reports whether host is a plain name below domain.
+// isBelow reports whether host is a subdomain of domain.
 func isBelow(host, domain string) bool {
 	labels, ok := strings.CutSuffix(strings.ToLower(host), "."+domain)
 	return ok && provider.Alphanumeric(labels, "-.") && !strings.Contains("."+labels+".", "..")
 }
 
-// ownPort reports whether u leads to 443 or 553, where Event Grid's validation URLs are.
-func ownPort(u *url.URL) bool {
+// validationPort reports whether u leads to port 443 or 553, the ports of Event Grid's validation URLs.
+func validationPort(u *url.URL) bool {
 	switch strings.TrimPrefix(u.Host, u.Hostname()) {
 	case "", ":443", ":553":
 		return true
@@ -126,15 +128,15 @@ func ownPort(u *url.URL) bool {
 	return false
 }
 
-// confirm returns what agrees by calling to, which was checked. It follows no redirect.
+// confirm returns a function that accepts a validation by requesting to, which was checked. It follows no redirect.
 func confirm(guarded *http.Client, to string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if guarded == nil {
-			return errors.New("validationUrl: there is no network here")
+			return errors.New("validationUrl: no HTTP client available")
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, to, nil)
 		if err != nil {
-			return errors.New("validationUrl: cannot be called")
+			return errors.New("validationUrl: cannot be requested")
 		}
 		reply, err := provider.NoRedirects(guarded).Do(req)
 		if err != nil {
@@ -142,7 +144,7 @@ func confirm(guarded *http.Client, to string) func(context.Context) error {
 		}
 		reply.Body.Close()
 		if reply.StatusCode < 200 || reply.StatusCode > 299 {
-			return fmt.Errorf("validationUrl: Event Grid answered %d; its URLs are good once, for ten minutes", reply.StatusCode)
+			return fmt.Errorf("validationUrl: Event Grid answered %d; a URL is valid once, for ten minutes", reply.StatusCode)
 		}
 		return nil
 	}

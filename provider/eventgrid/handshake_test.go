@@ -14,25 +14,25 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
-// transport answers whatever is asked of the world, and remembers it.
+// transport answers every request, and records it.
 type transport struct {
-	asked  []*http.Request
-	status int
-	header http.Header
-	err    error
+	requests []*http.Request
+	status   int
+	header   http.Header
+	err      error
 }
 
 func (tr *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	tr.asked = append(tr.asked, req)
+	tr.requests = append(tr.requests, req)
 	if tr.err != nil {
 		return nil, tr.err
 	}
 	return &http.Response{StatusCode: tr.status, Header: tr.header, Body: io.NopCloser(strings.NewReader("ok")), Request: req}, nil
 }
 
-// validateByHand has a source that validates by hand receive a validation with this URL; then is what is to be done
+// validateManually sends a validation with this URL to a source with manual validation. It returns the function to call
 // after the answer.
-func validateByHand(t testing.TB, tr *transport, cloud, validationURL string) (then func(context.Context) error, err error) {
+func validateManually(t testing.TB, tr *transport, cloud, validationURL string) (then func(context.Context) error, err error) {
 	t.Helper()
 	r, err := eventgrid.Provider{}.Open(provider.Env{Client: &http.Client{Transport: tr}},
 		[]byte(providertest.JSON(values{"query_secret": secrets[0], "validation": "manual", "cloud": cloud})))
@@ -51,7 +51,7 @@ func validateByHand(t testing.TB, tr *transport, cloud, validationURL string) (t
 	return receipt.Reply.Then, nil
 }
 
-// V25, and the rows of the list of outbound URLs that are about validation URLs.
+// V25 of the forgery list, and the cases about validation URLs in the list of outbound URLs (S…).
 var validationURLs = []struct {
 	url  string
 	want bool
@@ -71,8 +71,8 @@ var validationURLs = []struct {
 	{"https://evil.test#.eventgrid.azure.net", false},
 	{"https://rp-eastus2.eventgrid.azure.net:22/x", false},   // S443
 	{"https://RP-EASTUS2.EVENTGRID.AZURE.NET.:553/x", false}, // S445: a trailing dot
-	{"https://rp-eastus2.eventgrid.azure.us:553/x", false},   // S436: of another cloud
-	{"https://eventgrid.azure.net:553/x", false},             // nothing below it
+	{"https://rp-eastus2.eventgrid.azure.us:553/x", false},   // S436: the other cloud
+	{"https://eventgrid.azure.net:553/x", false},             // not a subdomain
 	{"https://.eventgrid.azure.net/x", false},
 	{"https://a..eventgrid.azure.net/x", false},
 	{"https://evil.test/.eventgrid.azure.net", false},
@@ -88,7 +88,7 @@ var validationURLs = []struct {
 	{"https://a.eventgrid.azure.net:/x", false},
 	{"https://a.eventgrid.azure.net:553:553/x", false},
 	{"https://[::1].eventgrid.azure.net/x", false},
-	{"https://[::ffff:7f00:1%25.eventgrid.azure.net]/x", false}, // a zone
+	{"https://[::ffff:7f00:1%25.eventgrid.azure.net]/x", false}, // an IPv6 zone
 	{"https:/a.eventgrid.azure.net/x", false},
 	{"https:a.eventgrid.azure.net/x", false},
 	{"//a.eventgrid.azure.net/x", false},
@@ -102,25 +102,25 @@ var validationURLs = []struct {
 func TestValidationURL(t *testing.T) {
 	for _, c := range validationURLs {
 		tr := &transport{status: 200}
-		then, err := validateByHand(t, tr, "public", c.url)
+		then, err := validateManually(t, tr, "public", c.url)
 		if (err == nil) != c.want || err != nil && !errors.Is(err, provider.ErrBody) {
 			t.Errorf("%q: got %v", c.url, err)
 		}
-		if len(tr.asked) > 0 {
+		if len(tr.requests) > 0 {
 			t.Errorf("%q: called before the answer", c.url)
 		}
 		if err == nil {
-			if err := then(context.Background()); err != nil || len(tr.asked) != 1 || tr.asked[0].Method != "GET" {
-				t.Errorf("%q: %v, called %d times", c.url, err, len(tr.asked))
+			if err := then(context.Background()); err != nil || len(tr.requests) != 1 || tr.requests[0].Method != "GET" {
+				t.Errorf("%q: %v, called %d times", c.url, err, len(tr.requests))
 			}
 		}
 	}
-	if _, err := validateByHand(t, &transport{}, "government", "https://rp.eventgrid.azure.us:553/x"); err != nil { // S436
-		t.Errorf("of the cloud of the settings: %v", err)
+	if _, err := validateManually(t, &transport{}, "government", "https://rp.eventgrid.azure.us:553/x"); err != nil { // S436
+		t.Errorf("URL of the cloud in the settings: %v", err)
 	}
 }
 
-// In automatic mode no URL is called, wherever it leads.
+// Automatic validation calls no URL.
 func TestValidationURLNotCalled(t *testing.T) {
 	req := validation(providertest.JSON([]values{{"id": "1", "eventType": eventgrid.ValidationType,
 		"data": values{"validationCode": "512d", "validationUrl": "http://169.254.169.254/"}}}))
@@ -143,7 +143,7 @@ func TestConfirm(t *testing.T) {
 		{"redirect", &transport{status: 302, header: http.Header{"Location": {"http://127.0.0.1/"}}}, "answered 302"},
 		{"no answer", &transport{err: errors.New("no route")}, "no route"},
 	} {
-		then, err := validateByHand(t, c.tr, "", to)
+		then, err := validateManually(t, c.tr, "", to)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,30 +151,30 @@ func TestConfirm(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "cAnArY")) {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if len(c.tr.asked) != 1 {
-			t.Errorf("%s: %d calls", c.name, len(c.tr.asked))
+		if len(c.tr.requests) != 1 {
+			t.Errorf("%s: %d calls", c.name, len(c.tr.requests))
 		}
 	}
 	receipt, err := open(t, values{"unauthenticated": true, "validation": "manual"}).Receive(context.Background(),
 		validation(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json")))
 	if err != nil || receipt.Reply.Then(context.Background()) == nil {
-		t.Errorf("without a client: %v", err)
+		t.Errorf("without an HTTP client: %v", err)
 	}
 }
 
-// FuzzValidationURL holds that nothing is called but Event Grid.
+// FuzzValidationURL checks that only Event Grid is called.
 func FuzzValidationURL(f *testing.F) {
 	for _, c := range validationURLs {
 		f.Add(c.url)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		tr := &transport{status: 200}
-		then, err := validateByHand(t, tr, "", text)
+		then, err := validateManually(t, tr, "", text)
 		if err != nil {
 			return
 		}
 		_ = then(context.Background())
-		for _, req := range tr.asked {
+		for _, req := range tr.requests {
 			if u := req.URL; u.Scheme != "https" || u.User != nil || !strings.HasSuffix(strings.ToLower(u.Hostname()), ".eventgrid.azure.net") {
 				t.Errorf("%q calls %s", text, (&url.URL{Scheme: u.Scheme, Host: u.Host}).String())
 			}

@@ -25,7 +25,7 @@ const (
 	MetadataVersionHeader  = "Aeg-Metadata-Version"
 )
 
-// What EventTypeHeader says.
+// The values of EventTypeHeader.
 const (
 	headerNotification = "Notification"
 	headerValidation   = "SubscriptionValidation"
@@ -33,11 +33,11 @@ const (
 )
 
 type receiver struct {
-	env           provider.Env
-	cloud         cloud
-	proofs        []proof // all are to hold; none takes events from anyone
-	manual        bool    // validation events are answered by a call to their URL
-	subscriptions []string
+	env            provider.Env
+	cloud          cloud
+	authenticators []authenticator // a request must pass all; without any, events are accepted from anyone
+	manual         bool            // validation events are answered by calling their URL
+	subscriptions  []string
 }
 
 var _ provider.SecretHeaders = (*receiver)(nil)
@@ -45,7 +45,7 @@ var _ provider.SecretHeaders = (*receiver)(nil)
 // SecretHeaders implements [provider.SecretHeaders].
 func (r *receiver) SecretHeaders() []string {
 	var names []string
-	for _, p := range r.proofs {
+	for _, p := range r.authenticators {
 		if header, ok := p.(*headerSecret); ok {
 			names = append(names, header.name)
 		}
@@ -53,9 +53,9 @@ func (r *receiver) SecretHeaders() []string {
 	return names
 }
 
-// Receive answers the handshakes of both schemas, and reads what is delivered in either. A validation event carries
-// the proofs that a delivery does, so it is answered to nobody else; an OPTIONS request cannot, and says only what
-// anyone may know: that Event Grid is welcome.
+// Receive answers the handshakes of both schemas and reads deliveries in either. A validation event is
+// authenticated like a delivery, so only Event Grid gets an answer. An OPTIONS request cannot be authenticated; its
+// answer says only that Event Grid may deliver here, which is not secret.
 func (r *receiver) Receive(ctx context.Context, req *provider.Request) (provider.Receipt, error) {
 	receipt, err := r.receive(ctx, req)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r *receiver) Receive(ctx context.Context, req *provider.Request) (provider
 }
 
 func (r *receiver) receive(ctx context.Context, req *provider.Request) (provider.Receipt, error) {
-	reply, asked, err := cloudevents.Consent(req, []string{r.cloud.domain}, 0)
+	reply, asked, err := cloudevents.AnswerHandshake(req, []string{r.cloud.domain}, 0)
 	switch {
 	case asked:
 		return provider.Receipt{Reply: reply}, err
@@ -90,10 +90,10 @@ func (r *receiver) receive(ctx context.Context, req *provider.Request) (provider
 	return readItems(items)
 }
 
-// authenticate checks what proves who sent req, and then the name of the subscription, which proves nothing.
+// authenticate authenticates req, and then checks the name of the subscription, which is not authenticated.
 func (r *receiver) authenticate(ctx context.Context, req *provider.Request) error {
-	for _, p := range r.proofs {
-		if err := p.check(ctx, req); err != nil {
+	for _, a := range r.authenticators {
+		if err := a.authenticate(ctx, req); err != nil {
 			return err
 		}
 	}
@@ -101,14 +101,16 @@ func (r *receiver) authenticate(ctx context.Context, req *provider.Request) erro
 		return nil
 	}
 	name, err := signature.Single(req.Header, SubscriptionNameHeader)
-	if err != nil || !slices.ContainsFunc(r.subscriptions, func(known string) bool { return strictjson.EqualFold(name, known) }) {
-		return fmt.Errorf("%w: not one of settings.subscriptions", provider.ErrForbidden)
+	named := func(known string) bool { return strictjson.EqualFold(name, known) }
+	if err != nil || !slices.ContainsFunc(r.subscriptions, named) {
+		return fmt.Errorf("%w: the subscription is not in settings.subscriptions", provider.ErrForbidden)
 	}
 	return nil
 }
 
-// readItems makes an event of each item. Those that make none are refused alone: Event Grid would never again send
-// what came with them. It is told only where none is left, since then there is nothing that it could lose.
+// readItems returns one event for each item. An invalid item is refused alone, because after an error status Event
+// Grid would never send its neighbours again. If all items are invalid, the whole request is an error: no event can
+// be lost.
 func readItems(items [][]byte) (provider.Receipt, error) {
 	receipt := provider.Receipt{Status: http.StatusOK, Events: make([]bellhop.Event, 0, len(items))}
 	for i, item := range items {
@@ -125,18 +127,18 @@ func readItems(items [][]byte) (provider.Receipt, error) {
 	return receipt, nil
 }
 
-// The types of the events that Event Grid sends for itself.
+// The types of Event Grid's own events.
 const (
 	ValidationType = "Microsoft.EventGrid.SubscriptionValidationEvent"
 	DeletedType    = "Microsoft.EventGrid.SubscriptionDeletedEvent"
 )
 
-// contentType is that of an event in Event Grid's schema.
+// contentType is the content type of an event in Event Grid's schema.
 const contentType = "application/json; charset=utf-8"
 
-// Items returns the items of body: those of an array, or the one object that body is. They are parts of body.
-// Its error is provider.ErrBody: not JSON, or more than [provider.MaxItems], which is how many events Event Grid puts into
-// one request.
+// Items returns the items of body: the elements of an array, or body itself if it is one object. They are slices of
+// body. The error is provider.ErrBody if body is not JSON or has more than [provider.MaxItems] items, which is the
+// most that Event Grid puts into one request.
 func Items(body []byte) ([][]byte, error) {
 	body = bytes.Trim(body, " \t\r\n")
 	if bytes.HasPrefix(body, []byte("{")) {
@@ -145,10 +147,10 @@ func Items(body []byte) ([][]byte, error) {
 	return strictjson.Items(body, provider.MaxItems)
 }
 
-// Parse reads one item, in Event Grid's schema or as a CloudEvent. The event's Type, Subject and Time are what the item
-// says, its ProviderID is made of topic (or source) and id, and its Body is item. An item without an id or a type, or
-// with a type that is longer than 255 bytes or has control characters, is provider.ErrBody; whatever else is absent or
-// of another kind counts as empty.
+// Parse reads one item, in Event Grid's schema or as a CloudEvent. Type, Subject and Time of the event are those of
+// the item, ProviderID is made of topic (or source) and id, and Body is item. The error is provider.ErrBody if the
+// item has no id or no type, or if the type is longer than 255 bytes or has control characters. Any other member
+// may be absent or of another kind, and then counts as empty.
 // Source: https://learn.microsoft.com/en-us/azure/event-grid/event-schema
 func Parse(item []byte) (bellhop.Event, error) {
 	f, err := readFields(item)
@@ -162,11 +164,12 @@ func Parse(item []byte) (bellhop.Event, error) {
 	case f.kind == "":
 		return bellhop.Event{}, fmt.Errorf("%w: no eventType", provider.ErrBody)
 	case len(f.kind) > bellhop.MaxTypeLength || strings.ContainsFunc(f.kind, unicode.IsControl):
-		return bellhop.Event{}, fmt.Errorf("%w: an eventType over %d bytes, or with control characters", provider.ErrBody, bellhop.MaxTypeLength)
+		const format = "%w: an eventType of more than %d bytes, or with control characters"
+		return bellhop.Event{}, fmt.Errorf(format, provider.ErrBody, bellhop.MaxTypeLength)
 	}
 	return bellhop.Event{
 		Type:        f.kind,
-		Subject:     provider.Subject(f.about()),
+		Subject:     provider.Subject(f.subjectText()),
 		ProviderID:  repeatKey(f.topic, f.id),
 		Time:        provider.Time(f.time),
 		ContentType: contentType,
@@ -174,7 +177,8 @@ func Parse(item []byte) (bellhop.Event, error) {
 	}, nil
 }
 
-// repeatKey makes one of what is one event's alone. The case of a topic varies between events of one resource.
+// repeatKey returns the key that identifies an event. The case of the topic differs between events of one resource,
+// so it is ignored.
 func repeatKey(topic, id string) string {
 	if topic == "" {
 		return provider.RepeatKey(id)
@@ -182,17 +186,17 @@ func repeatKey(topic, id string) string {
 	return cloudevents.RepeatKey(strings.ToLower(topic), id)
 }
 
-// fields are those of an item that are looked at, under the names of Event Grid's schema. What is absent or of another
-// kind is empty.
+// fields are the members of an item that this package reads, under the names of Event Grid's schema. A member that
+// is absent or of another kind is empty.
 type fields struct {
-	cloudEvent bool // there is a specversion, which Event Grid's own schema does not know
+	cloudEvent bool // the item has a specversion, which Event Grid's own schema does not have
 
 	id, topic, subject, kind, time string
 	dataVersion                    string
-	data                           []byte // as written; nil where there is none
-	hasTopic, hasMetadata          bool   // topic, metadataVersion: whatever they are
+	data                           []byte // as written; nil if absent
+	hasTopic, hasMetadata          bool   // topic and metadataVersion are present, of whatever kind
 
-	mediaType, base64 string // of a CloudEvent: of data that is not JSON
+	mediaType, base64 string // of a CloudEvent: datacontenttype and data_base64
 }
 
 // readFields reads an item in either schema.
@@ -208,7 +212,7 @@ func readFields(item []byte) (fields, error) {
 			f.hasMetadata = true
 		default:
 			f.hasTopic = f.hasTopic || string(name) == "topic"
-			if text := textOf(string(name), &f, &cloudEvent); text != nil {
+			if text := textField(string(name), &f, &cloudEvent); text != nil {
 				if *text, _ = strictjson.Text(value); text == &f.id || text == &f.topic {
 					*text, _ = strictjson.Key(value)
 				}
@@ -221,8 +225,8 @@ func readFields(item []byte) (fields, error) {
 	return f, err
 }
 
-// textOf returns the place of the text that is called name in one of the schemas, or in both.
-func textOf(name string, eventGrid, cloudEvent *fields) *string {
+// textField returns the field for the text member name, of one schema or of both; nil if no field has this name.
+func textField(name string, eventGrid, cloudEvent *fields) *string {
 	switch name {
 	case "id":
 		return &eventGrid.id
@@ -250,8 +254,8 @@ func textOf(name string, eventGrid, cloudEvent *fields) *string {
 	return nil
 }
 
-// about is the subject or, where a subscription was deleted, that subscription: such events have no subject.
-func (f *fields) about() string {
+// subjectText returns the subject. The event of a deleted subscription has none; its subject is that subscription.
+func (f *fields) subjectText() string {
 	if f.subject != "" || !strictjson.EqualFold(f.kind, DeletedType) {
 		return f.subject
 	}

@@ -15,23 +15,23 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// The forgery list's section 11 and V20 to V27 of section 10, by their names; sections 1, 3, 13 and 15 are in
-// providertest, E05 to E08 and the tokens of section 12 in bearer_test.go, V25 in validationurl_test.go, and E15 and
-// E16 belong to who downloads. Decided otherwise, or elsewhere:
+// Cases of section 11 of the forgery list, and V20 to V27 of section 10, by their numbers; sections 1, 3, 13 and 15 are
+// in providertest, E05 to E08 and the tokens of section 12 in verify_test.go, V25 in handshake_test.go. E15 and E16 are
+// about downloads. Decided differently, or tested elsewhere:
 //
-//	V11  headers of the answer  the door's
-//	V13  only when expected     an event subscription is created and changed at Azure, where nobody tells us when; the
-//	                            proofs keep strangers from having a code echoed
-//	V22  no aeg-event-type      taken where the body is a validation and nothing else, since some test tools leave it out
-//	V27  an unlisted origin     405, which is silence
-//	V28  a callback             not looked at: who agrees at once need not call
-//	E09  another subscription   where settings.subscriptions names some, the others are refused; else a hint only
-//	E14  object, not an array   taken in either schema: what it says is no less clear, and a 400 would drop it for ever
+//	V11  headers of the answer  set by the server
+//	V13  only when expected     not required: an event subscription is created and changed in Azure at any time; the
+//	                            secret keeps others from getting an answer
+//	V22  no aeg-event-type      accepted if the only item is a validation, since some test tools omit the header
+//	V27  an unlisted origin     405, as of a server without the handshake
+//	V28  a callback             ignored: the answer itself gives permission
+//	E09  another subscription   refused if settings.subscriptions is set, else ignored
+//	E14  object, not an array   accepted in either schema: it is unambiguous, and after a 400 the event would be lost
 var forgeries = []struct {
 	name     string
 	settings values
 	change   func(req *provider.Request)
-	body     string // "" is one event
+	body     string // "" is oneEvent
 	want     error
 }{
 	{name: "control"},
@@ -47,7 +47,7 @@ var forgeries = []struct {
 	{name: "both set, header alone", settings: bothSettings, change: both("/in/grid", "k3y"), want: signature.ErrMissing},
 	{name: "both set, query alone", settings: bothSettings, change: both("/in/grid?code=s3cret", ""), want: signature.ErrMissing},
 	{name: "both set, both there", settings: bothSettings, change: both("/in/grid?code=s3cret", "k3y")},
-	{name: "E09 a subscription that is known", settings: subscriptionSettings},
+	{name: "E09 a listed subscription", settings: subscriptionSettings},
 	{name: "E09 another subscription", settings: subscriptionSettings, change: setHeader(eventgrid.SubscriptionNameHeader, "OTHER"), want: provider.ErrForbidden},
 	{name: "E09 no subscription", settings: subscriptionSettings, change: setHeader(eventgrid.SubscriptionNameHeader), want: provider.ErrForbidden},
 	{name: "E09 two subscriptions", settings: subscriptionSettings, change: setHeader(eventgrid.SubscriptionNameHeader, "recordingsub", "recordingsub"), want: provider.ErrForbidden},
@@ -141,7 +141,7 @@ func TestValidation(t *testing.T) {
 		{"V06 NUL", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"a\u0000"}`) + "]", "400"},
 		{"V07 5 KiB", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"`+strings.Repeat("a", 5<<10)+`"}`) + "]", "400"},
 		{"V22 no header", silent, "[" + good + "]", `{"validationResponse":"512d"}`},
-		{"V22 a notification, says the header", notification, "[" + good + "]", "1 events"},
+		{"V22 a notification by its header", notification, "[" + good + "]", "1 events"},
 		{"V23 two events", says, "[" + good + "," + other + "]", "400"},
 		{"V23 two validations", says, "[" + good + "," + good + "]", "400"},
 		{"two events, no header", silent, "[" + good + "," + other + "]", "2 events"},
@@ -175,7 +175,7 @@ func TestValidation(t *testing.T) {
 	}
 }
 
-// summary is what a request is answered with: the body of a handshake's answer, how many events there are, or 400.
+// summary describes the answer to a request: the body of a handshake's answer, the number of events, or 400.
 func summary(receipt provider.Receipt, err error) string {
 	switch {
 	case errors.Is(err, provider.ErrBody):
@@ -188,7 +188,7 @@ func summary(receipt provider.Receipt, err error) string {
 	return fmt.Sprintf("%d events", len(receipt.Events))
 }
 
-// E10 and E11.
+// E10 and E11: batches of the largest size, and batches with an invalid item.
 func TestBatch(t *testing.T) {
 	batch := func(n int, bad string) []byte {
 		items := make([]string, 0, n+1)
@@ -222,7 +222,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// The case of a topic is nothing to go by; that of an id is.
+// The case of a topic is ignored, and that of an id is not.
 func TestRepeatKey(t *testing.T) {
 	key := func(topic, id string) string {
 		ev, err := eventgrid.Parse([]byte(providertest.JSON(values{"topic": topic, "id": id, "eventType": "a"})))
@@ -277,7 +277,7 @@ func TestSettings(t *testing.T) {
 		_, err := eventgrid.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(c.settings)))
 		var invalid *bellhop.Error
 		if !errors.As(err, &invalid) || invalid.Fields[0].Path != c.path {
-			t.Errorf("%v: got %v, want it to be about %s", c.settings, err, c.path)
+			t.Errorf("%v: got %v, want an error about %s", c.settings, err, c.path)
 		}
 	}
 	for _, c := range []struct {
@@ -295,7 +295,7 @@ func TestSettings(t *testing.T) {
 		_, err := eventgrid.Provider{}.OpenSender(provider.Env{}, []byte(providertest.JSON(c.settings)))
 		var invalid *bellhop.Error
 		if !errors.As(err, &invalid) || invalid.Fields[0].Path != c.path {
-			t.Errorf("%v: got %v, want it to be about %s", c.settings, err, c.path)
+			t.Errorf("%v: got %v, want an error about %s", c.settings, err, c.path)
 		}
 	}
 }
@@ -311,7 +311,7 @@ func TestSecretHeaders(t *testing.T) {
 	}
 }
 
-// Mutants of requests whose proof is two secrets.
+// TestMutants changes requests that two secrets authenticate.
 func TestMutants(t *testing.T) {
 	r := open(t, bothSettings)
 	providertest.Mutants(t,

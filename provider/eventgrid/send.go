@@ -21,7 +21,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// sendSettings are those of a destination.
+// sendSettings are the settings of a destination.
 type sendSettings struct {
 	Schema           string           `json:"schema"`
 	SubscriptionName string           `json:"subscription_name"`
@@ -30,7 +30,7 @@ type sendSettings struct {
 	HeaderSecret     provider.Secrets `json:"header_secret"`
 }
 
-// The schemas of a destination.
+// The values of the setting schema.
 const (
 	schemaEventGrid   = "eventgrid"
 	schemaCloudEvents = "cloudevents"
@@ -59,7 +59,8 @@ func (s *sendSettings) check() error {
 		errs = append(errs, checkName("subscription_name", s.SubscriptionName))
 	}
 	if !provider.Visible(s.Topic) || len(s.Topic) > maxTopic {
-		errs = append(errs, bellhop.Invalid("topic", "use at most 512 printable ASCII characters without a blank, such as /contoso/orders"))
+		errs = append(errs, bellhop.Invalid("topic", "use at most 512 printable ASCII characters without blanks, such as "+
+			"/contoso/orders"))
 	}
 	if s.Header != "" || s.HeaderSecret != nil {
 		errs = append(errs, s.HeaderSecret.CheckOne("header_secret"))
@@ -70,16 +71,16 @@ func (s *sendSettings) check() error {
 	return bellhop.Join("", errs...)
 }
 
-// maxTopic bounds the topic that a destination names.
+// maxTopic is the longest topic that a destination may have, in bytes.
 const maxTopic = 512
 
-// defaultName is that of the subscription that destinations deliver for where they name none.
+// defaultName is the default name of a destination's subscription.
 const defaultName = "BELLHOP"
 
-// sender is what destinations of either schema have in common.
+// sender is the common part of the renderers of both schemas.
 type sender struct{ sendSettings }
 
-// addHeaders adds the headers that Event Grid adds to what it posts.
+// addHeaders adds the headers that Event Grid sends with each request.
 func (s *sender) addHeaders(h http.Header, eventType, dataVersion string, at provider.AttemptInfo) {
 	name := s.SubscriptionName
 	if name == "" {
@@ -98,7 +99,7 @@ func (s *sender) addHeaders(h http.Header, eventType, dataVersion string, at pro
 	}
 }
 
-// topic is where an event comes from that did not come from Event Grid.
+// topic returns the topic of an event of another system.
 func (s *sender) topic(source string) string {
 	if s.Topic == "" {
 		return "/in/" + source
@@ -108,7 +109,8 @@ func (s *sender) topic(source string) string {
 
 var _ provider.ReplyJudge = (*sender)(nil)
 
-// Judge takes for success what Event Grid does, and gives up where it does. 410 stops the destination, as anywhere.
+// Judge treats as success what Event Grid does, and gives up where Event Grid does. 410 disables the destination,
+// as for every type.
 // Source: https://learn.microsoft.com/en-us/azure/event-grid/delivery-and-retry
 func (*sender) Judge(status int, _ []byte) bellhop.Outcome {
 	switch {
@@ -123,7 +125,7 @@ func (*sender) Judge(status int, _ []byte) bellhop.Outcome {
 	return ""
 }
 
-// renderer delivers in Event Grid's own schema.
+// renderer renders events in Event Grid's own schema.
 type renderer struct {
 	sender
 	env provider.Env
@@ -134,13 +136,13 @@ var (
 	_ provider.Handshaker = (*renderer)(nil)
 )
 
-// Render delivers a batch of one, since Event Grid's schema knows nothing else.
+// Render returns a batch of one, since Event Grid's schema has no other form.
 func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	return r.RenderBatch([]*bellhop.Event{ev}, at)
 }
 
-// RenderBatch delivers an array, in which an event in this schema keeps its bytes and any other is put into it. What
-// publishers leave out, and Event Grid adds, is added.
+// RenderBatch returns an array. An event in Event Grid's schema keeps its bytes, and any other is converted to it.
+// Members that publishers omit and Event Grid adds are added.
 func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	eventType, dataVersion := headerNotification, ""
 	body, err := strictjson.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) {
@@ -161,13 +163,13 @@ func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo)
 	return provider.OutboundRequest{Header: h, Body: body}, nil
 }
 
-// item returns ev in Event Grid's schema, and its data version.
+// item returns ev in Event Grid's schema, and the data version.
 func (r *renderer) item(ev *bellhop.Event) (item []byte, dataVersion string, err error) {
-	f, own := readOwn(ev)
+	f, native := readNative(ev)
 	switch {
-	case own && !f.cloudEvent:
-		return completed(ev.Body, f, r.topic(ev.Source)), f.dataVersion, nil
-	case own:
+	case native && !f.cloudEvent:
+		return addMissing(ev.Body, f, r.topic(ev.Source)), f.dataVersion, nil
+	case native:
 		item, err = encode(fromCloudEvent(f, ev))
 	default:
 		item, err = encode(newDocument(ev, r.topic(ev.Source)))
@@ -175,13 +177,13 @@ func (r *renderer) item(ev *bellhop.Event) (item []byte, dataVersion string, err
 	return item, documentVersion, err
 }
 
-// readOwn reads an event that came from Event Grid, in either schema. own is false for any other.
-func readOwn(ev *bellhop.Event) (f fields, own bool) {
+// readNative reads an event that came from Event Grid, in either schema. native is false for any other event.
+func readNative(ev *bellhop.Event) (f fields, native bool) {
 	f, err := readFields(ev.Body)
 	return f, err == nil && f.id != "" && f.kind != "" && f.kind == ev.Type
 }
 
-// A document is an event as Event Grid writes it. Its readers want every member to be there.
+// A document is an event in Event Grid's schema. Its readers require every member.
 type document struct {
 	ID              string          `json:"id"`
 	Topic           string          `json:"topic"`
@@ -194,27 +196,29 @@ type document struct {
 }
 
 const (
-	metadataVersion = "1"   // there is no other
-	documentVersion = "1.0" // of the data that is written here
+	metadataVersion = "1"   // the only version
+	documentVersion = "1.0" // of data that this package writes
 )
 
-// newDocument writes ev, of another system, as Event Grid would: the same on each attempt.
+// newDocument returns ev, an event of another system, in Event Grid's schema. The result is the same on each
+// attempt.
 func newDocument(ev *bellhop.Event, topic string) document {
 	return document{
-		ID: ev.ID, Topic: topic, Subject: ev.Subject, Data: newData(ev), EventType: ev.Type, EventTime: microsoft.FormatTime(ev.HappenedAt()),
+		ID: ev.ID, Topic: topic, Subject: ev.Subject, Data: newData(ev),
+		EventType: ev.Type, EventTime: microsoft.FormatTime(ev.HappenedAt()),
 		DataVersion: documentVersion, MetadataVersion: metadataVersion,
 	}
 }
 
-// completed returns an item with the topic and the metadata version that Event Grid gives to what is published to it,
-// and otherwise as it is. Vendors' readers refuse an event without them.
-func completed(item []byte, f fields, topic string) []byte {
+// addMissing returns item with the topic and the metadata version that Event Grid adds to a published event, and
+// otherwise unchanged. Microsoft's readers refuse an event without them.
+func addMissing(item []byte, f fields, topic string) []byte {
 	if f.hasTopic && f.hasMetadata {
 		return item
 	}
 	whole := slices.Clone(bytes.TrimSuffix(bytes.TrimRight(item, " \t\r\n"), []byte("}")))
 	if !f.hasTopic {
-		quoted, _ := encode(topic) // a string always can be
+		quoted, _ := encode(topic) // encoding a string cannot fail
 		whole = append(append(whole, `,"topic":`...), quoted...)
 	}
 	if !f.hasMetadata {
@@ -223,7 +227,8 @@ func completed(item []byte, f fields, topic string) []byte {
 	return append(whole, '}')
 }
 
-// fromCloudEvent writes ev, which came as the CloudEvent f, in Event Grid's schema. Extensions have no place there.
+// fromCloudEvent returns ev, which came as the CloudEvent f, in Event Grid's schema. Extensions are lost: the
+// schema has no place for them.
 func fromCloudEvent(f fields, ev *bellhop.Event) document {
 	d := newDocument(ev, f.topic)
 	d.ID, d.Data = f.id, f.data
@@ -236,7 +241,7 @@ func fromCloudEvent(f fields, ev *bellhop.Event) document {
 	return d
 }
 
-// timeText is the time that f says, with as many digits as it had; "" where it is none.
+// timeText returns the time of f with its original digits, or "" if it is invalid.
 func timeText(f fields, ev *bellhop.Event) string {
 	if ev.Time.IsZero() {
 		return ""
@@ -244,24 +249,27 @@ func timeText(f fields, ev *bellhop.Event) string {
 	return f.time
 }
 
-// newData returns ev's body as data: JSON as it is, other text as a JSON string, and bytes as an object that says so.
+// newData returns ev's body as data: JSON unchanged, other text as a JSON string, and other bytes as bytesData
+// does.
 func newData(ev *bellhop.Event) json.RawMessage {
 	switch body := bytes.TrimSpace(ev.Body); {
 	case strictjson.Embeddable(body):
 		return body
 	case len(body) > 0 && utf8.Valid(ev.Body) && !strings.Contains(ev.ContentType, "json"):
-		text, _ := encode(string(ev.Body)) // a string always can be
+		text, _ := encode(string(ev.Body)) // encoding a string cannot fail
 		return text
 	}
 	return bytesData(provider.SendContentType(ev), base64.StdEncoding.EncodeToString(ev.Body))
 }
 
-// bytesData returns as data what is neither JSON nor text, in Base64. Of nothing it is {}, since readers refuse null.
+// bytesData returns an object with the content type and the Base64 text. For an empty text it is {}, since readers
+// refuse null.
 func bytesData(contentType, encoded string) json.RawMessage {
 	if encoded == "" {
 		return json.RawMessage("{}")
 	}
-	data, _ := encode(map[string]string{"contentType": contentType, "data_base64": encoded}) // strings always can be
+	// Encoding strings cannot fail.
+	data, _ := encode(map[string]string{"contentType": contentType, "data_base64": encoded})
 	return data
 }
 
@@ -273,11 +281,11 @@ func encode(v any) ([]byte, error) {
 	return b, nil
 }
 
-// cloudRenderer delivers CloudEvents: as any sender of theirs does, with Event Grid's headers beside.
+// cloudRenderer renders CloudEvents as package cloudevents does, and adds Event Grid's headers.
 type cloudRenderer struct {
 	sender
-	one  provider.Renderer // an object
-	many provider.Batcher  // an array
+	one  provider.Renderer // for one event: a JSON object
+	many provider.Batcher  // for a batch: an array
 }
 
 var (
@@ -301,8 +309,8 @@ func newCloudRenderer(env provider.Env, s sendSettings) (*cloudRenderer, error) 
 	return &cloudRenderer{sender{s}, one, many.(provider.Batcher)}, nil
 }
 
-// Render delivers one object. A CloudEvent keeps its bytes; what came in Event Grid's own schema is written as Event
-// Grid would, had it been asked for CloudEvents.
+// Render returns one object. A CloudEvent keeps its bytes; an event in Event Grid's own schema becomes the
+// CloudEvent that Event Grid would make of it.
 func (r *cloudRenderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	ev, err := r.cloudEvent(ev)
 	if err != nil {
@@ -312,7 +320,7 @@ func (r *cloudRenderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (prov
 	return r.complete(m, at), err
 }
 
-// RenderBatch delivers an array.
+// RenderBatch returns an array.
 func (r *cloudRenderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	list := make([]*bellhop.Event, len(events))
 	for i, ev := range events {
@@ -325,7 +333,7 @@ func (r *cloudRenderer) RenderBatch(events []*bellhop.Event, at provider.Attempt
 	return r.complete(m, at), err
 }
 
-// Handshake asks as the Web Hooks specification has it, under the name of Event Grid.
+// Handshake makes the handshake of the Web Hooks specification, with Event Grid's domain as the origin.
 func (r *cloudRenderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
 	return r.one.(provider.Handshaker).Handshake(at)
 }
@@ -340,25 +348,26 @@ func (r *cloudRenderer) complete(m provider.OutboundRequest, at provider.Attempt
 	return m
 }
 
-// cloudEvent returns ev as what is to be sent in JSON: without the headers that say that it came as a binary one.
+// cloudEvent returns a copy of ev to be sent as JSON, without the headers of binary mode.
 func (r *cloudRenderer) cloudEvent(ev *bellhop.Event) (*bellhop.Event, error) {
 	copied := *ev
 	copied.Header = nil
-	f, own := readOwn(ev)
-	if !own || f.cloudEvent {
+	f, native := readNative(ev)
+	if !native || f.cloudEvent {
 		return &copied, nil
 	}
 	if f.topic == "" {
 		f.topic = r.topic(ev.Source)
 	}
 	body, err := encode(cloudDocument{
-		ID: f.id, Source: f.topic, SpecVersion: "1.0", Type: f.kind, Subject: f.subject, Time: timeText(f, ev), Data: f.data,
+		ID: f.id, Source: f.topic, SpecVersion: "1.0", Type: f.kind,
+		Subject: f.subject, Time: timeText(f, ev), Data: f.data,
 	})
 	copied.Body, copied.ContentType = body, cloudevents.MediaType
 	return &copied, err
 }
 
-// A cloudDocument is an event as Event Grid writes it in CloudEvents' schema.
+// A cloudDocument is an event that Event Grid converted to the CloudEvents schema.
 type cloudDocument struct {
 	ID          string          `json:"id"`
 	Source      string          `json:"source"`
@@ -369,8 +378,8 @@ type cloudDocument struct {
 	Data        json.RawMessage `json:"data,omitempty"`
 }
 
-// Handshake asks by a validation event. The receiver agrees by 200 and the event's code, or by 200 without it and a call
-// to the validation URL later, where there is one.
+// Handshake sends a validation event. The receiver accepts by answering 200 with the event's code, or by answering
+// 200 without it and requesting the validation URL later, if there is one.
 func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
 	code, err := newGUID(r.env.Rand)
 	if err != nil {
@@ -383,12 +392,12 @@ func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest
 	h := http.Header{"Content-Type": {contentType}}
 	r.addHeaders(h, headerValidation, "2", at)
 	read := func(status int, _ http.Header, body []byte) (provider.HandshakeResult, error) {
-		return readAgreement(status, body, code, at.Callback != "")
+		return readValidationReply(status, body, code, at.Callback != "")
 	}
 	return provider.HandshakeRequest{Request: provider.OutboundRequest{Header: h, Body: body}, Read: read}, err
 }
 
-// HandshakeByDefault implements [provider.Handshaker]: Event Grid delivers nowhere before it was told to.
+// HandshakeByDefault implements [provider.Handshaker]: Event Grid delivers to no URL before it is validated.
 func (*renderer) HandshakeByDefault() bool { return true }
 
 func validationData(code, callback string) []byte {
@@ -396,12 +405,12 @@ func validationData(code, callback string) []byte {
 	if callback != "" {
 		data["validationUrl"] = callback
 	}
-	b, _ := encode(data) // strings always can be
+	b, _ := encode(data) // encoding strings cannot fail
 	return b
 }
 
-// readAgreement reads the answer to a validation event with this code. later is whether there was a URL to call.
-func readAgreement(status int, body []byte, code string, later bool) (provider.HandshakeResult, error) {
+// readValidationReply reads the answer to a validation event with this code. later says that the event had a URL.
+func readValidationReply(status int, body []byte, code string, later bool) (provider.HandshakeResult, error) {
 	if status != http.StatusOK {
 		return provider.HandshakeResult{}, fmt.Errorf("answered the validation with status %d; it must be 200", status)
 	}
@@ -415,14 +424,14 @@ func readAgreement(status int, body []byte, code string, later bool) (provider.H
 	case err == nil && signature.EqualToken(answered, code):
 		return provider.HandshakeResult{}, nil
 	case answered != "":
-		return provider.HandshakeResult{}, errors.New("answered with another validationResponse than data.validationCode")
+		return provider.HandshakeResult{}, errors.New("answered with a validationResponse that is not data.validationCode")
 	case later:
 		return provider.HandshakeResult{Pending: true, Reason: "answered without a validationResponse"}, nil
 	}
-	return provider.HandshakeResult{}, errors.New(`answered without {"validationResponse":"…"}, which must repeat data.validationCode`)
+	return provider.HandshakeResult{}, errors.New("answered without a validationResponse that repeats data.validationCode")
 }
 
-// newGUID returns a random id as Microsoft writes them.
+// newGUID returns a random GUID as Microsoft writes it.
 func newGUID(random io.Reader) (string, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {

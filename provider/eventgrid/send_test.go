@@ -29,8 +29,8 @@ func openSender(t testing.TB, settings values) provider.Batcher {
 	return r.(provider.Batcher)
 }
 
-// arrive returns the events that a source makes of what was rendered.
-func arrive(t *testing.T, m provider.OutboundRequest) []bellhop.Event {
+// deliver returns the events that a source receives with a rendered request.
+func deliver(t *testing.T, m provider.OutboundRequest) []bellhop.Event {
 	t.Helper()
 	receipt, err := open(t, values{"unauthenticated": true}).Receive(context.Background(),
 		&provider.Request{Method: "POST", Target: "/in/grid", Header: m.Header, Body: m.Body, ReceivedAt: providertest.Now})
@@ -42,12 +42,12 @@ func arrive(t *testing.T, m provider.OutboundRequest) []bellhop.Event {
 
 var at = provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 3, Time: providertest.Now, URL: "https://receiver.example/"}
 
-func foreignEvent(contentType, body string) *bellhop.Event {
+func otherEvent(contentType, body string) *bellhop.Event {
 	return &bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ContentType: contentType, Body: []byte(body),
 		Time: time.Date(2026, 11, 22, 9, 15, 30, 123456789, time.FixedZone("", 3600)), ReceivedAt: providertest.Now}
 }
 
-func TestSendForeign(t *testing.T) {
+func TestSendOther(t *testing.T) {
 	before, after := `[{"id":"evt_1","topic":"/in/shop","subject":"in_1","data":`,
 		`,"eventType":"invoice.paid","eventTime":"2026-11-22T08:15:30.1234567Z","dataVersion":"1.0","metadataVersion":"1"}]`
 	for _, c := range []struct{ contentType, body, data string }{
@@ -64,30 +64,30 @@ func TestSendForeign(t *testing.T) {
 		{"", "\xff", `{"contentType":"application/octet-stream","data_base64":"/w=="}`},
 		{"image/png", "\x89PNG", `{"contentType":"image/png","data_base64":"iVBORw=="}`},
 	} {
-		m, err := openSender(t, nil).Render(foreignEvent(c.contentType, c.body), at)
+		m, err := openSender(t, nil).Render(otherEvent(c.contentType, c.body), at)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got, want := string(m.Body), before+c.data+after; got != want {
 			t.Errorf("%s %q:\ngot  %s\nwant %s", c.contentType, c.body, got, want)
 		}
-		arrive(t, m)
+		deliver(t, m)
 	}
-	m, err := openSender(t, values{"topic": "/contoso/orders"}).Render(foreignEvent("", "1"), at)
+	m, err := openSender(t, values{"topic": "/contoso/orders"}).Render(otherEvent("", "1"), at)
 	if err != nil || !strings.Contains(string(m.Body), `"topic":"/contoso/orders"`) {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
 }
 
-// The headers of the sample, in both schemas.
+// The headers are those of the samples, in both schemas.
 func TestSendHeaders(t *testing.T) {
 	var sample struct{ EventGridSchema, CloudEventsSchema map[string]string }
 	providertest.ReadJSON(t, "testdata/delivery-headers.json", &sample)
 	first := at
 	first.Attempt = 1
-	own := ownEvents(t, "testdata/samples/notification-single.json")[0]
+	native := nativeEvents(t, "testdata/samples/notification-single.json")[0]
 	for schema, want := range map[string]map[string]string{"eventgrid": sample.EventGridSchema, "cloudevents": sample.CloudEventsSchema} {
-		m, err := openSender(t, values{"schema": schema, "subscription_name": "RecordingSub"}).Render(own, first)
+		m, err := openSender(t, values{"schema": schema, "subscription_name": "RecordingSub"}).Render(native, first)
 		if err != nil || len(m.Header) != len(want) {
 			t.Errorf("%s: %v, %v", schema, m.Header, err)
 		}
@@ -97,33 +97,33 @@ func TestSendHeaders(t *testing.T) {
 			}
 		}
 	}
-	m, err := openSender(t, values{"header": "x-key", "header_secret": "k3y"}).Render(own, at)
+	m, err := openSender(t, values{"header": "x-key", "header_secret": "k3y"}).Render(native, at)
 	if err != nil || m.Header.Get("X-Key") != "k3y" || m.Header.Get("Aeg-Delivery-Count") != "2" || m.Header.Get("Aeg-Subscription-Name") != "BELLHOP" {
 		t.Errorf("got %v, %v", m.Header, err)
 	}
-	odd := *own
-	odd.Body = bytes.Replace(own.Body, []byte(`"dataVersion": "1.0"`), []byte(`"dataVersion": "1\r\nX: y"`), 1)
+	odd := *native
+	odd.Body = bytes.Replace(native.Body, []byte(`"dataVersion": "1.0"`), []byte(`"dataVersion": "1\r\nX: y"`), 1)
 	if m, err = openSender(t, nil).Render(&odd, at); err != nil || m.Header.Get("Aeg-Data-Version") != "" {
 		t.Errorf("got %q, %v", m.Header, err)
 	}
-	deleted := ownEvents(t, "testdata/samples/subscription-deleted.json")[0]
+	deleted := nativeEvents(t, "testdata/samples/subscription-deleted.json")[0]
 	if m, err = openSender(t, nil).Render(deleted, at); err != nil || m.Header.Get(eventgrid.EventTypeHeader) != "SubscriptionDeletion" {
 		t.Errorf("got %v, %v", m.Header, err)
 	}
 }
 
-// ownEvents are those that come with the body in a file, as the store keeps them.
-func ownEvents(t *testing.T, path string) (events []*bellhop.Event) {
+// nativeEvents returns the events in the body of a file, as the store returns them.
+func nativeEvents(t *testing.T, path string) (events []*bellhop.Event) {
 	t.Helper()
-	for _, ev := range arrive(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(providertest.ReadFile(t, path))}) {
+	for _, ev := range deliver(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(providertest.ReadFile(t, path))}) {
 		ev.ID, ev.Source, ev.ReceivedAt = "evt_own", "grid", providertest.Now
 		events = append(events, &ev)
 	}
 	return events
 }
 
-// An event that came in either schema arrives in the destination's: as it was, or with what both schemas can say.
-func TestSendOwn(t *testing.T) {
+// An event keeps its bytes in its native schema, and its fields in the other schema.
+func TestSendNative(t *testing.T) {
 	for path, schema := range map[string]string{
 		"testdata/samples/notification-batch.json":         "eventgrid",
 		"testdata/cloudevents/cloudevent-batch.json":       "cloudevents",
@@ -132,27 +132,27 @@ func TestSendOwn(t *testing.T) {
 		"testdata/samples/subscription-deleted.json":       "eventgrid",
 		"testdata/cloudevents/dead-letter-cloudevent.json": "cloudevents",
 	} {
-		events := ownEvents(t, path)
+		events := nativeEvents(t, path)
 		for _, to := range []string{"eventgrid", "cloudevents"} {
 			r := openSender(t, values{"schema": to})
 			m, err := r.RenderBatch(events, at)
 			if err != nil || m.Body[0] != '[' {
 				t.Fatalf("%s: %s, %v", path, m.Body, err)
 			}
-			arrived := arrive(t, m)
+			arrived := deliver(t, m)
 			for i, ev := range events {
 				m, err := r.Render(ev, at)
 				if err != nil || (m.Body[0] == '{') != (to == "cloudevents") {
 					t.Fatalf("%s: %s, %v", path, m.Body, err)
 				}
-				checkArrived(t, ev, arrive(t, m)[0], to == schema)
-				checkArrived(t, ev, arrived[i], to == schema)
+				checkDelivered(t, ev, deliver(t, m)[0], to == schema)
+				checkDelivered(t, ev, arrived[i], to == schema)
 			}
 		}
 	}
 }
 
-// What is published to a topic has neither topic nor metadataVersion. Event Grid adds them, and readers want them.
+// A published event has neither topic nor metadataVersion. Event Grid adds them, and readers require them.
 func TestSendPublished(t *testing.T) {
 	const published = `{"id":"1", "eventType":"order.paid","subject":"o/1","eventTime":"2026-11-22T09:00:00Z","data":{"n":12345678901234567890},"dataVersion":"2.0"`
 	for more, want := range map[string]string{
@@ -166,15 +166,15 @@ func TestSendPublished(t *testing.T) {
 		if got := string(m.Body); err != nil || got != "["+want+"]" {
 			t.Errorf("%s, %v", got, err)
 		}
-		if arrived := arrive(t, m)[0]; arrived.Type != "order.paid" {
+		if arrived := deliver(t, m)[0]; arrived.Type != "order.paid" {
 			t.Errorf("arrives as %+v", arrived)
 		}
 	}
 }
 
-func checkArrived(t *testing.T, was *bellhop.Event, is bellhop.Event, same bool) {
+func checkDelivered(t *testing.T, was *bellhop.Event, is bellhop.Event, same bool) {
 	t.Helper()
-	deletedElsewhere := was.Type == eventgrid.DeletedType && !same // the subject of those is not in the subject
+	deletedElsewhere := was.Type == eventgrid.DeletedType && !same // these events have their subject in data
 	if is.Type != was.Type || is.Subject != was.Subject && !deletedElsewhere || !is.Time.Equal(was.Time) || !strings.EqualFold(is.ProviderID, was.ProviderID) {
 		t.Errorf("arrives as %+v, was %+v", is, *was)
 	}
@@ -188,7 +188,7 @@ func checkArrived(t *testing.T, was *bellhop.Event, is bellhop.Event, same bool)
 }
 
 func TestSendConverted(t *testing.T) {
-	ev := arrive(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(
+	ev := deliver(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(
 		`{"specversion":"1.0","id":"1","source":"/s","type":"a","time":"2026-11-22T08:15:30.1234567Z","datacontenttype":"image/png","data_base64":"iVBORw==","more":1}`)})[0]
 	m, err := openSender(t, nil).Render(&ev, at)
 	const want = `[{"id":"1","topic":"/s","subject":"","data":{"contentType":"image/png","data_base64":"iVBORw=="},"eventType":"a",` +
@@ -196,7 +196,7 @@ func TestSendConverted(t *testing.T) {
 	if string(m.Body) != want || err != nil {
 		t.Errorf("got  %s, %v\nwant %s", m.Body, err, want)
 	}
-	ev = arrive(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(`[{"id":"1","eventType":"a","eventTime":"yesterday"}]`)})[0]
+	ev = deliver(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(`[{"id":"1","eventType":"a","eventTime":"yesterday"}]`)})[0]
 	ev.Source = "grid"
 	m, err = openSender(t, values{"schema": "cloudevents"}).Render(&ev, at)
 	if string(m.Body) != `{"id":"1","source":"/in/grid","specversion":"1.0","type":"a"}` || err != nil {
@@ -204,11 +204,11 @@ func TestSendConverted(t *testing.T) {
 	}
 }
 
-// What came as a binary CloudEvent, from elsewhere, does not leave as one: Event Grid sends none.
-func TestSendForeignCloudEvents(t *testing.T) {
+// An event that another system sent as a binary CloudEvent is not sent in binary mode, which Event Grid does not use.
+func TestSendOtherCloudEvents(t *testing.T) {
 	r := openSender(t, values{"schema": "cloudevents", "topic": "/contoso/orders"})
 	for _, ev := range []*bellhop.Event{
-		foreignEvent("application/json", `{"a":1}`), foreignEvent("text/plain", "words"), foreignEvent("", ""), foreignEvent("image/png", "\x89PNG"),
+		otherEvent("application/json", `{"a":1}`), otherEvent("text/plain", "words"), otherEvent("", ""), otherEvent("image/png", "\x89PNG"),
 	} {
 		ev.Header = bellhop.Header("Ce-Id: 1\nCe-Source: /s\nCe-Specversion: 1.0\nCe-Type: invoice.paid\n")
 		ev.ProviderID = "/s 1"
@@ -220,7 +220,7 @@ func TestSendForeignCloudEvents(t *testing.T) {
 		if err != nil || two.Header.Get("Content-Type") != "application/cloudevents-batch+json; charset=utf-8" {
 			t.Errorf("got %v, %v", two.Header, err)
 		}
-		for _, got := range append(arrive(t, one), arrive(t, two)...) {
+		for _, got := range append(deliver(t, one), deliver(t, two)...) {
 			if got.Type != ev.Type || got.Subject != ev.Subject || got.ProviderID != "/contoso/orders evt_1" {
 				t.Errorf("arrives as %+v", got)
 			}
@@ -255,7 +255,7 @@ func sendHandshake(t *testing.T, settings values, callback string) provider.Hand
 	return g
 }
 
-// What asks is as the sample is, but for its ids.
+// The validation event equals the sample, except for its ids.
 func TestHandshake(t *testing.T) {
 	g := sendHandshake(t, values{"subscription_name": "recordingsub", "header": "X-Key", "header_secret": "k3y"}, "https://hooks.example/agree/1?x=y&z")
 	var got, sample []map[string]any
@@ -320,25 +320,25 @@ func TestSendHandshakeAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			body := strings.ReplaceAll(c.body, "CODE", asked[0].Data.ValidationCode)
-			agreed, err := g.Read(c.status, http.Header{}, []byte(body))
-			if got := describeAgreement(agreed, err); got != want {
+			result, err := g.Read(c.status, http.Header{}, []byte(body))
+			if got := describeResult(result, err); got != want {
 				t.Errorf("%d %s, callback %q: got %s, %v, want %s", c.status, c.body, callback, got, err, want)
 			}
 		}
 	}
 }
 
-func describeAgreement(agreed provider.HandshakeResult, err error) string {
+func describeResult(result provider.HandshakeResult, err error) string {
 	switch {
 	case err != nil:
 		return "no"
-	case agreed.Pending:
+	case result.Pending:
 		return "later"
 	}
 	return "yes"
 }
 
-// In CloudEvents' schema it asks by OPTIONS, which a source answers, and which carries no secret.
+// In the CloudEvents schema the handshake is an OPTIONS request, which a source answers and which carries no secret.
 func TestSendHandshakeCloudEvents(t *testing.T) {
 	g := sendHandshake(t, values{"schema": "cloudevents", "header": "X-Key", "header_secret": "k3y"}, "https://hooks.example/agree")
 	h := g.Request.Header
@@ -349,19 +349,19 @@ func TestSendHandshakeCloudEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if agreed, err := g.Read(receipt.Reply.Status, receipt.Reply.Header, receipt.Reply.Body); err != nil || agreed != (provider.HandshakeResult{}) {
-		t.Errorf("got %+v, %v", agreed, err)
+	if result, err := g.Read(receipt.Reply.Status, receipt.Reply.Header, receipt.Reply.Body); err != nil || result != (provider.HandshakeResult{}) {
+		t.Errorf("got %+v, %v", result, err)
 	}
-	if agreed, err := g.Read(200, http.Header{}, nil); err != nil || !agreed.Pending {
-		t.Errorf("without consent: %+v, %v", agreed, err)
+	if result, err := g.Read(200, http.Header{}, nil); err != nil || !result.Pending {
+		t.Errorf("without consent: %+v, %v", result, err)
 	}
-	if agreed, err := sendHandshake(t, values{"schema": "cloudevents"}, "").Read(200, http.Header{}, nil); err == nil {
-		t.Errorf("without consent, and nobody to call: %+v", agreed)
+	if result, err := sendHandshake(t, values{"schema": "cloudevents"}, "").Read(200, http.Header{}, nil); err == nil {
+		t.Errorf("without permission and without a callback: %+v", result)
 	}
 }
 
-// A source that validates by hand agrees later.
-func TestSendHandshakeByHand(t *testing.T) {
+// A source with manual validation accepts later.
+func TestSendHandshakeManual(t *testing.T) {
 	g := sendHandshake(t, nil, "https://rp.eventgrid.azure.net/agree")
 	tr := &transport{status: 200}
 	r, err := eventgrid.Provider{}.Open(provider.Env{Client: &http.Client{Transport: tr}}, []byte(providertest.JSON(values{"unauthenticated": true, "validation": "manual"})))
@@ -372,16 +372,16 @@ func TestSendHandshakeByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	agreed, err := g.Read(receipt.Reply.Status, http.Header{}, receipt.Reply.Body)
-	if err != nil || !agreed.Pending {
-		t.Errorf("got %+v, %v", agreed, err)
+	result, err := g.Read(receipt.Reply.Status, http.Header{}, receipt.Reply.Body)
+	if err != nil || !result.Pending {
+		t.Errorf("got %+v, %v", result, err)
 	}
-	if err := receipt.Reply.Then(context.Background()); err != nil || len(tr.asked) != 1 || tr.asked[0].URL.String() != "https://rp.eventgrid.azure.net/agree" {
-		t.Errorf("%d calls, %v", len(tr.asked), err)
+	if err := receipt.Reply.Then(context.Background()); err != nil || len(tr.requests) != 1 || tr.requests[0].URL.String() != "https://rp.eventgrid.azure.net/agree" {
+		t.Errorf("%d calls, %v", len(tr.requests), err)
 	}
 }
 
-// The answers that the vectors expect agree; so does the sample.
+// A source answers the vectors and the sample as expected.
 func TestValidationVectors(t *testing.T) {
 	sample := handshake{Body: json.RawMessage(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json"))}
 	sample.Expect.Status, sample.Expect.ContentType = 200, "application/json; charset=utf-8"

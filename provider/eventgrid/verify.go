@@ -16,53 +16,53 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// A proof is something that a request carries because Event Grid was told to add it.
-type proof interface {
-	// check returns nil if req carries it, else an error of package signature, or provider.ErrUnavailable.
-	check(ctx context.Context, req *provider.Request) error
+// An authenticator checks one of the things that Event Grid was configured to add to each request.
+type authenticator interface {
+	// authenticate returns nil if req is authentic, else an error of package signature, or provider.ErrUnavailable.
+	authenticate(ctx context.Context, req *provider.Request) error
 }
 
-// querySecret is a secret in the query of the URL. Several are those in use while it is being replaced.
+// A querySecret is a secret in the query of the URL. It may have several values while it is being replaced.
 type querySecret []string
 
-// parameter is what Azure calls such a secret everywhere.
+// parameter is Azure's usual name for such a secret.
 const parameter = "code"
 
-func (q querySecret) check(_ context.Context, req *provider.Request) error {
+func (q querySecret) authenticate(_ context.Context, req *provider.Request) error {
 	if err := signature.VerifyToken(provider.Query(req.Target, parameter), q...); err != nil {
 		return fmt.Errorf("code in the query: %w", err)
 	}
 	return nil
 }
 
-// headerSecret is a secret in a header that the subscription's delivery properties add.
+// A headerSecret is a secret in a header that the subscription's delivery properties add.
 type headerSecret struct {
 	name    string // canonical
 	secrets []string
 }
 
-func (s *headerSecret) check(_ context.Context, req *provider.Request) error {
+func (s *headerSecret) authenticate(_ context.Context, req *provider.Request) error {
 	if err := signature.VerifyToken(req.Header.Values(s.name), s.secrets...); err != nil {
 		return fmt.Errorf("settings.header: %w", err)
 	}
 	return nil
 }
 
-// sas is the signature at the end of a token that publishers post to a topic with.
+// sas signs the tokens with which publishers post to a topic.
 var sas = signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64}
 
-// sasTime is how the JavaScript and .NET clients write a token's expiry, in UTC.
+// sasTime is the format in which the JavaScript and .NET clients write a token's expiry, in UTC.
 const sasTime = "1/2/2006 3:04:05 PM"
 
-// maxSAS bounds a token, in bytes.
+// maxSAS is the largest token that is read, in bytes.
 const maxSAS = 4 << 10
 
-// SignSAS returns a shared access signature: the value of aeg-sas-token, or of Authorization behind
-// "SharedAccessSignature ". It is good, until expires, for every URL at or below resource, such as
+// SignSAS returns a shared access signature: the value of aeg-sas-token, or of Authorization after
+// "SharedAccessSignature ". Until expires it is valid for every URL at or below resource, such as
 // https://contoso.westus2-1.eventgrid.azure.net/api/events.
 //
-// key is a topic's access key after Base64 decoding; an empty one is signature.ErrKey. What is signed is the token's
-// own text in front of "&s=", here as the JavaScript client writes it.
+// key is a topic's access key after Base64 decoding; for an empty key the error is signature.ErrKey. The signed
+// text is the token before "&s=", here as the JavaScript client writes it.
 // Source: https://learn.microsoft.com/en-us/azure/event-grid/authenticate-with-access-keys-shared-access-signatures
 func SignSAS(resource string, expires time.Time, key []byte) (string, error) {
 	unsigned := "r=" + escape(resource) + "&e=" + escape(expires.UTC().Format(sasTime))
@@ -73,15 +73,16 @@ func SignSAS(resource string, expires time.Time, key []byte) (string, error) {
 	return unsigned + "&s=" + escape(sum), nil
 }
 
-// escape writes a blank as "%20", which means a blank to every decoder.
+// escape encodes a blank as "%20", which every decoder reads as a blank.
 func escape(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 
-// VerifySAS reports whether token, signed with one of keys, is good for a request to target at that time. Any client's
-// way of escaping is taken, since what is verified is the text as it came.
+// VerifySAS checks that token was signed with one of keys and is valid for a request to target at the time at. It
+// verifies the text as it was received, so it accepts every client's way of escaping.
 //
-// It returns signature.ErrMissing for no token, ErrMalformed, ErrMismatch (also for a URL that the token is not about)
-// or ErrExpired, and compares in constant time. target is an absolute URL. Queries count on neither side: some clients
-// sign one that they do not send.
+// It returns signature.ErrMissing for an empty token, ErrMalformed, ErrMismatch (also for a URL that the token does
+// not cover) or ErrExpired, and compares in constant time. target is an absolute URL. Both queries are ignored,
+// because some clients sign a query that they do not send.
+// Source: https://learn.microsoft.com/en-us/azure/event-grid/authenticate-with-access-keys-shared-access-signatures
 func VerifySAS(token, target string, at time.Time, keys ...[]byte) error {
 	if token == "" {
 		return signature.ErrMissing
@@ -103,13 +104,13 @@ func VerifySAS(token, target string, at time.Time, keys ...[]byte) error {
 }
 
 type sasToken struct {
-	unsigned  string // the literal text that is signed
+	unsigned  string // the text that is signed, as received
 	signature string // in Base64
 	resource  string
 	expires   time.Time
 }
 
-// parseSAS reads a token: "r=…&e=…&s=…", in this order and nothing else.
+// parseSAS reads a token: exactly "r=…&e=…&s=…", in this order.
 func parseSAS(token string) (t sasToken, ok bool) {
 	end := strings.LastIndex(token, "&s=")
 	if end < 0 || len(token) > maxSAS {
@@ -124,13 +125,13 @@ func parseSAS(token string) (t sasToken, ok bool) {
 	var errs [3]error
 	t.resource, errs[0] = url.QueryUnescape(resource)
 	expires, errs[1] = url.QueryUnescape(expires)
-	t.signature, errs[2] = url.PathUnescape(token[end+len("&s="):]) // where a "+" is one
+	t.signature, errs[2] = url.PathUnescape(token[end+len("&s="):]) // PathUnescape keeps a "+"
 	t.expires = parseExpiry(expires)
 	return t, errors.Join(errs[:]...) == nil && !t.expires.IsZero()
 }
 
-// parseExpiry reads the forms in which clients write an expiry, all in UTC without saying so. It returns the zero Time
-// for anything else.
+// parseExpiry reads the formats in which clients write an expiry. All are in UTC, without a zone. It returns the
+// zero Time for any other text.
 func parseExpiry(text string) time.Time {
 	for _, form := range []string{sasTime, "2006-01-02T15:04:05", time.RFC3339} {
 		if t, err := time.Parse(form, text); err == nil {
@@ -140,8 +141,8 @@ func parseExpiry(text string) time.Time {
 	return time.Time{}
 }
 
-// covers reports whether target is at or below resource: the same scheme and host, and a path that begins with whole
-// segments of the resource's.
+// covers reports whether target is at or below resource: the same scheme and host, and a path that begins with all
+// segments of the resource's path.
 func covers(resource, target string) bool {
 	r, err := url.Parse(resource)
 	t, targetErr := url.Parse(target)
@@ -155,10 +156,10 @@ func covers(resource, target string) bool {
 
 const authorization = "Authorization"
 
-// leeway is how far Entra's clock and ours may differ.
+// leeway is the tolerated difference between Entra's clock and ours.
 const leeway = 5 * time.Minute
 
-// A bearer is the token that Microsoft Entra issued to Event Grid for us.
+// A bearer checks the token that Microsoft Entra issued to Event Grid for this endpoint.
 type bearer struct {
 	now      func() time.Time
 	keys     signature.KeyFinder
@@ -168,21 +169,24 @@ type bearer struct {
 	issuers  []string
 }
 
-// bearer checks the settings that are about tokens.
+// bearer returns the check of Entra tokens that the settings describe.
 func (s *settings) bearer(env provider.Env, where cloud) (*bearer, error) {
 	var errs []error
 	if s.Audience == "" {
-		errs = append(errs, bellhop.Invalid("audience", "required with tenant_id: the application id URI, or the id, of the application that stands for this endpoint"))
+		errs = append(errs, bellhop.Invalid("audience", "required with tenant_id: the id, or the application id URI, of "+
+			"the Entra application that represents this endpoint"))
 	}
 	if !provider.IsGUID(s.TenantID) {
-		errs = append(errs, bellhop.Invalid("tenant_id", "required with audience: the id of the directory, such as 7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"))
+		errs = append(errs, bellhop.Invalid("tenant_id", "required with audience: the id of the Entra directory, such as "+
+			"7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"))
 	}
 	b := &bearer{now: env.Now, audience: s.Audience, tenant: strings.ToLower(s.TenantID), app: where.app}
 	if s.AppID != "" {
 		b.app = s.AppID
 	}
 	if !provider.IsGUID(b.app) {
-		errs = append(errs, bellhop.Invalid("app_id", "use the id of an application, such as 4962773b-9cdb-44cf-a8bf-237846a00ab7"))
+		errs = append(errs, bellhop.Invalid("app_id", "use the id of an application, such as "+
+			"4962773b-9cdb-44cf-a8bf-237846a00ab7"))
 	}
 	url, err := jwks.URL("keys_url", s.KeysURL, "https://"+where.login+"/"+b.tenant+"/discovery/v2.0/keys")
 	b.keys = jwks.New(env, url)
@@ -190,7 +194,7 @@ func (s *settings) bearer(env provider.Env, where cloud) (*bearer, error) {
 	return b, bellhop.Join("", append(errs, err)...)
 }
 
-func (b *bearer) check(ctx context.Context, req *provider.Request) error {
+func (b *bearer) authenticate(ctx context.Context, req *provider.Request) error {
 	if err := b.verify(ctx, req); err != nil {
 		return fmt.Errorf("bearer token: %w", err)
 	}
@@ -216,8 +220,8 @@ func (b *bearer) verify(ctx context.Context, req *provider.Request) error {
 	return claims.CheckTime(b.now(), leeway)
 }
 
-// checkParties compares who issued the token, of which directory, for whom and to whom. Any application of the
-// directory may be given a token for us, so it matters which of them it is.
+// checkParties compares the token's issuer, directory, audience and application with the expected ones. The
+// application matters because any application of the directory can get a token for this endpoint.
 func (b *bearer) checkParties(c signature.Claims) error {
 	app := c.AppID // version 1 of Entra's tokens
 	if app == "" {
@@ -225,13 +229,13 @@ func (b *bearer) checkParties(c signature.Claims) error {
 	}
 	switch {
 	case !slices.Contains(b.issuers, c.Issuer):
-		return fmt.Errorf("%w: another issuer", signature.ErrMismatch)
+		return fmt.Errorf("%w: unexpected issuer", signature.ErrMismatch)
 	case !strictjson.EqualFold(c.TenantID, b.tenant):
-		return fmt.Errorf("%w: not of settings.tenant_id", signature.ErrMismatch)
+		return fmt.Errorf("%w: the directory is not settings.tenant_id", signature.ErrMismatch)
 	case !slices.Contains(c.Audience, b.audience):
-		return fmt.Errorf("%w: not for settings.audience", signature.ErrMismatch)
+		return fmt.Errorf("%w: the audience is not settings.audience", signature.ErrMismatch)
 	case !strictjson.EqualFold(app, b.app):
-		return fmt.Errorf("%w: another application's, not Event Grid's", signature.ErrMismatch)
+		return fmt.Errorf("%w: the application is not Event Grid", signature.ErrMismatch)
 	}
 	return nil
 }

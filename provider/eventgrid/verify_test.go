@@ -62,13 +62,13 @@ func TestSASVectors(t *testing.T) {
 	if v := bad[0]; !errors.Is(eventgrid.VerifySAS(v.Token, topicURL, providertest.Now, v.Key), signature.ErrExpired) {
 		t.Errorf("%s: accepted", v.Name)
 	}
-	v := good[0] // we write as the JavaScript client does
+	v := good[0] // SignSAS writes as the JavaScript client does
 	if got, err := eventgrid.SignSAS(v.Resource, expiries[v.Name], v.Key); got != v.Token || err != nil {
 		t.Errorf("signed as\n%s, %v, want\n%s", got, err, v.Token)
 	}
 }
 
-// signSAS signs any text.
+// signSAS signs any text as a token.
 func signSAS(t testing.TB, key []byte, unsigned string) string {
 	sum, err := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64}.Sign(key, []byte(unsigned))
 	if err != nil {
@@ -108,7 +108,7 @@ func TestSASForgery(t *testing.T) {
 		{"not Base64", strings.Split(good, "&s=")[0] + "&s=%7e", topicURL, signature.ErrMalformed},
 		{"badly escaped", strings.Split(good, "&s=")[0] + "&s=%", topicURL, signature.ErrMalformed},
 		{"two signatures", good + good[strings.Index(good, "&s="):], topicURL, signature.ErrMalformed},
-		{"more behind", good + "&e=1%2F1%2F2099+1%3A05%3A09+PM", topicURL, signature.ErrMalformed},
+		{"more after the signature", good + "&e=1%2F1%2F2099+1%3A05%3A09+PM", topicURL, signature.ErrMalformed},
 		{"more in between", sign("r=" + url.QueryEscape(topicURL) + "&x=1&e=1%2F1%2F2099+1%3A05%3A09+PM"), topicURL, signature.ErrMalformed},
 		{"two expiries", sign("r=" + url.QueryEscape(topicURL) + "&e=1&e=1%2F1%2F2099+1%3A05%3A09+PM"), topicURL, signature.ErrMalformed},
 		{"another order", sign("e=1%2F1%2F2099+1%3A05%3A09+PM&r=" + url.QueryEscape(topicURL)), topicURL, signature.ErrMalformed},
@@ -154,7 +154,7 @@ func TestSASMutants(t *testing.T) {
 		})
 }
 
-// FuzzVerifySAS holds that nothing passes that was not signed.
+// FuzzVerifySAS checks that no token is accepted that was not signed.
 func FuzzVerifySAS(f *testing.F) {
 	good, bad := sasVectors(f)
 	signed := map[string]bool{}
@@ -177,7 +177,7 @@ const (
 	keyID    = "test-key"
 )
 
-// entra is a stand-in for Microsoft Entra: it publishes one key, and signs with it.
+// entra is a stand-in for Microsoft Entra that publishes one key and signs with it.
 type entra struct {
 	key   *rsa.PrivateKey
 	down  bool
@@ -234,7 +234,7 @@ func (e *entra) delivery(t testing.TB, c signature.Claims) *provider.Request {
 	return req
 }
 
-// E05 to E08, and of the forgery list's sections 12 and 13 what is not tested with signature.VerifyJWT.
+// E05 to E08, and the cases of sections 12 and 13 of the forgery list that package signature does not test.
 func TestBearer(t *testing.T) {
 	e := newEntra(t)
 	for _, c := range []struct {
@@ -300,7 +300,7 @@ func authorize(change func(value string) []string) func(*provider.Request) {
 	return func(req *provider.Request) { req.Header["Authorization"] = change(req.Header.Get("Authorization")) }
 }
 
-// J32, R09: without keys nobody can tell, and Event Grid is to send it again.
+// J32, R09: without keys the answer is 503, so that Event Grid repeats the request.
 func TestBearerWithoutKeys(t *testing.T) {
 	e := newEntra(t)
 	e.down = true
@@ -322,12 +322,12 @@ func TestKeysURL(t *testing.T) {
 		e := newEntra(t)
 		_, _ = e.open(t, c.settings).Receive(context.Background(), e.delivery(t, claims()))
 		if len(e.asked) != 1 || e.asked[0] != c.want {
-			t.Errorf("%v: asks %q", c.settings, e.asked)
+			t.Errorf("%v: requested %q", c.settings, e.asked)
 		}
 	}
 }
 
-// Keys are fetched once and not for each request; with them, a token costs no more than its signature.
+// The keys are fetched once, not for each request.
 func BenchmarkReceiveBearer(b *testing.B) {
 	e := newEntra(b)
 	r, req := e.open(b, nil), e.delivery(b, claims())

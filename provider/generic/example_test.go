@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/generic"
 )
 
-// A handler that lets through what shows the right token, without the rest of Bellhop.
+// A handler that accepts requests with the right token, without Bellhop's server.
 func Example() {
 	settings := json.RawMessage(`{"scheme":"token","header":"X-Gitlab-Token","secret":"s3cret"}`)
 	receiver, err := generic.Provider{}.Open(provider.Env{Now: time.Now}, settings)
@@ -32,7 +32,7 @@ func Example() {
 			http.Error(w, "refused", http.StatusUnauthorized)
 			return
 		}
-		if reply := receipt.Reply; reply != nil { // a handshake, which presets may have
+		if reply := receipt.Reply; reply != nil { // a handshake, which some presets have
 			w.WriteHeader(reply.Status)
 			w.Write(reply.Body)
 			return

@@ -8,27 +8,37 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// PresetCase is what the tests take from the table, so that a new preset is a row there and a recording.
+// A PresetCase is what the tests read from the table of presets, so that a new preset needs only a row there and a
+// recording.
 type PresetCase struct {
-	Name    string
-	Needs   []string
-	Signed  []string // headers without which nothing is proven, that of the signature first
-	Scheme  string
-	List    bool // of signatures
-	Plain   bool // an HMAC-SHA256 of the body alone
-	Params  bool // of a form are signed, not the body
-	Member  string
-	Repeats bool
-	Window  time.Duration
-	preset  *preset
+	Name     string
+	Required []string // settings
+	Signed   []string // headers that a request must have, the signature's first
+	Scheme   string
+	List     bool   // the header holds several signatures
+	Plain    bool   // the signature is an HMAC-SHA256 of the body alone
+	Params   bool   // the parameters of a form are signed, not the body
+	Member   string // of the body, with the timestamp
+	Repeats  bool   // repeats are recognized
+	Window   time.Duration
+	preset   *preset
 }
 
-// PresetCases are in the order of the table.
+// PresetCases returns the presets in the order of the table.
 func PresetCases() (cases []PresetCase) {
 	for i := range presets {
 		p, s := &presets[i], presets[i].settings
-		c := PresetCase{Name: p.name, Needs: p.needs(), Signed: []string{s.Header}, Scheme: s.Scheme, List: s.Separator != "", Member: s.TimestampField,
-			Params: s.Template == "{url}{params}", Repeats: s.Repeat != repeatNone, preset: p}
+		c := PresetCase{
+			Name:     p.name,
+			Required: p.required(),
+			Signed:   []string{s.Header},
+			Scheme:   s.Scheme,
+			List:     s.Separator != "",
+			Member:   s.TimestampField,
+			Params:   s.Template == "{url}{params}",
+			Repeats:  s.Repeat != repeatNone,
+			preset:   p,
+		}
 		c.Plain = s.Scheme == schemeHMAC && s.Template == "" && !c.List && c.Member == ""
 		if s.TimestampHeader != "" {
 			c.Signed = append(c.Signed, s.TimestampHeader)
@@ -44,7 +54,7 @@ func PresetCases() (cases []PresetCase) {
 	return cases
 }
 
-// Sign signs req as the system does that knows secret and calls url.
+// Sign signs req as the system does, with secret and as a request to url.
 func (c PresetCase) Sign(req *provider.Request, secret, url string, at time.Time) error {
 	id := c.preset.settings.IDHeader
 	if id != "" {
@@ -57,7 +67,7 @@ func (c PresetCase) Sign(req *provider.Request, secret, url string, at time.Time
 	return scheme.sign(req.Header, req.Body, "id-1", provider.AttemptInfo{Time: at, URL: signedURL(url, req.Target)})
 }
 
-// HMAC is the scheme of a preset that signs with one.
+// HMAC returns the signature scheme of a preset with scheme hmac.
 func (c PresetCase) HMAC() signature.HMAC {
 	s, _ := c.scheme("any", "https://h.example/")
 	return s.(*mac).hmac
@@ -65,19 +75,19 @@ func (c PresetCase) HMAC() signature.HMAC {
 
 func (c PresetCase) scheme(secret, url string) (scheme, error) {
 	s := c.preset.fill(settings{Secret: provider.Secrets{secret}})
-	if slices.Contains(c.Needs, "url") {
+	if slices.Contains(c.Required, "url") {
 		s.URL = url
 	}
 	return newScheme(s, time.Now)
 }
 
-// FormParams is what {params} stands for, or "" if there is nothing.
+// FormParams returns the text for {params}, or "" if there is none.
 func FormParams(req *provider.Request) string {
 	text, _ := formParams(req.Header, req.Target, req.Body)
 	return string(text)
 }
 
-// ParseTimestamp reads a time as a source with that timestamp_format does, and writes it again.
+// ParseTimestamp reads a time as a source with this timestamp_format does, and writes it again.
 func ParseTimestamp(format, text string) (string, error) {
 	t := timestamp{format: format}
 	at, err := t.parse(text)
@@ -87,5 +97,5 @@ func ParseTimestamp(format, text string) (string, error) {
 	return t.write(at), nil
 }
 
-// Signable is what a challenge must be to be signed.
+// Signable reports whether a challenge may be signed.
 func Signable(challenge string) bool { return signable(challenge) }

@@ -1,21 +1,23 @@
-// Package generic takes webhooks of systems that have no package of their own: whatever signs with an HMAC in a
-// header, or shows a shared secret in a header, by Basic authentication or in the URL. It sends in the same ways.
+// Package generic receives webhooks of systems that have no package of their own, and sends them in the same ways.
+// Such a system signs with an HMAC in a header, or sends a shared secret in a header, by Basic authentication or in
+// the URL.
 //
-// The settings say what the system does; nothing is guessed from a request. Five schemes:
+// The settings describe the system; nothing is guessed from a request. There are five schemes:
 //
-//	hmac   a header holds the HMAC of the body, or of a template with the body, a timestamp and an id in it
+//	hmac   a header holds the HMAC of the body, or of a template with the body, a timestamp and an id
 //	token  a header holds the secret
 //	basic  Authorization: Basic with a user name and the secret
 //	query  a parameter of the URL holds the secret
-//	none   anyone who knows the URL
+//	none   requests are not authenticated
 //
-// The body may be anything. If it is a JSON object, its type and the id by which repeats are known can be taken from it.
+// The body may be of any format. If it is a JSON object, the event's type and the id that identifies repeats can be
+// taken from it.
 //
-// A preset is such settings for one system by name, together with the handshake that the system asks for, if it does:
-// see the table in presets.go. Each request is one event, even where the system puts several changes into one.
+// A preset holds the settings for one well-known system, and the system's handshake, if it has one: see the table
+// in preset.go. Each request is one event, even if the system puts several changes into it.
 //
-// Without the server: [Provider.Open] with the settings, then Receive; the example shows it. A Receipt with a Reply is a
-// handshake, to be answered; any other has events.
+// Without the server: call [Provider.Open] with the settings, then Receive, as the example does. A Receipt with a
+// Reply is a handshake, to be answered with that Reply; any other Receipt has events.
 //
 // Sources:
 //   - https://www.rfc-editor.org/rfc/rfc2104 (HMAC)
@@ -71,8 +73,11 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 		}
 	}
 	scheme, err := newScheme(s, env.Now)
-	method, methodErr := provider.OneOf("method", s.Method, http.MethodPost, http.MethodPost, http.MethodPut, http.MethodPatch)
-	if err := bellhop.Join("", err, methodErr, checkHeader("id_header", s.IDHeader), checkHeader("type_header", s.TypeHeader)); err != nil {
+	method, methodErr := provider.OneOf("method", s.Method, http.MethodPost,
+		http.MethodPost, http.MethodPut, http.MethodPatch)
+	err = bellhop.Join("",
+		err, methodErr, checkHeader("id_header", s.IDHeader), checkHeader("type_header", s.TypeHeader))
+	if err != nil {
 		return nil, err
 	}
 	return &renderer{scheme: scheme, method: method, idHeader: s.IDHeader, typeHeader: s.TypeHeader}, nil
@@ -89,8 +94,8 @@ const (
 
 var schemes = []string{schemeHMAC, schemeToken, schemeBasic, schemeQuery, schemeNone}
 
-// usedBy says which schemes use a setting; any scheme uses those that are not here.
-var usedBy = map[string][]string{
+// settingSchemes lists the schemes of a setting. A setting that is not listed is for all schemes.
+var settingSchemes = map[string][]string{
 	"secret":           {schemeHMAC, schemeToken, schemeBasic, schemeQuery},
 	"header":           {schemeHMAC, schemeToken},
 	"prefix":           {schemeHMAC, schemeToken},
@@ -109,14 +114,14 @@ var usedBy = map[string][]string{
 	"parameter":        {schemeQuery},
 }
 
-// The sides that a setting can be of.
+// The sides of a setting.
 const (
 	source      = "source"
 	destination = "destination"
 )
 
-// usedAt says on which side a setting is used; those that are not here are used on both.
-var usedAt = map[string]string{
+// settingSide is the side of a setting. A setting that is not listed is for both sides.
+var settingSide = map[string]string{
 	"timestamp_field": source,
 	"tolerance":       source,
 	"url":             source,
@@ -128,16 +133,16 @@ var usedAt = map[string]string{
 	"method":          destination,
 }
 
-// settings are those of a source and of a destination; checkFit tells them apart.
+// settings are the settings of a source or of a destination; checkFit refuses those of the other side.
 type settings struct {
 	Preset      string           `json:"preset"`
 	Scheme      string           `json:"scheme"`
 	Secret      provider.Secrets `json:"secret"`
-	VerifyToken provider.Secrets `json:"verify_token"` // of a preset
+	VerifyToken provider.Secrets `json:"verify_token"` // only with some presets
 
 	SecretEncoding  string  `json:"secret_encoding"`
 	Header          string  `json:"header"`
-	Prefix          *string `json:"prefix"` // nil is the scheme's own
+	Prefix          *string `json:"prefix"` // nil is the scheme's default
 	Hash            string  `json:"hash"`
 	Encoding        string  `json:"encoding"`
 	Separator       string  `json:"separator"`
@@ -159,11 +164,11 @@ type settings struct {
 	Methods    []string `json:"methods"`
 	Method     string   `json:"method"`
 
-	sends bool // they are a destination's
+	sends bool // the settings are those of a destination
 }
 
-// read decodes and checks what one side was given, as far as settings contradict one another. What a preset says is
-// put in; p is nil where there is none.
+// read decodes the settings of one side and checks that they fit together. With a preset, s includes the preset's
+// settings; otherwise p is nil.
 func read(raw json.RawMessage, side string) (s settings, p *preset, err error) {
 	s.sends = side == destination
 	if err := provider.DecodeSettings(raw, &s); err != nil {
@@ -178,54 +183,56 @@ func read(raw json.RawMessage, side string) (s settings, p *preset, err error) {
 	return p.fill(s), p, p.checkFit(s, raw)
 }
 
-// checkFit refuses settings that the scheme does not use, or that are of the other side, since who sets one expects
-// something of it. raw was decoded before, so it is an object.
+// checkFit refuses settings that the scheme or the side does not use, because whoever sets one expects an effect.
+// raw is an object, since it was decoded before.
 func checkFit(scheme, side string, raw json.RawMessage) error {
 	if !slices.Contains(schemes, scheme) {
-		why := "required: " + strings.Join(schemes, ", ")
+		why := "required: one of " + strings.Join(schemes, ", ")
 		if side == source {
-			why += "; or name a preset instead"
+			why += "; or set preset instead"
 		}
 		return bellhop.Invalid("scheme", why)
 	}
 	var errs []error
 	_ = strictjson.Object(raw, func(name, value []byte) {
 		key := string(name)
-		by, limited := usedBy[key]
-		at, onOneSide := usedAt[key]
+		by, limited := settingSchemes[key]
+		at, oneSided := settingSide[key]
 		switch {
 		case string(value) == "null":
 		case key == "verify_token":
-			errs = append(errs, bellhop.Invalid(key, "only some presets use it; remove it, or name a preset instead of a scheme"))
+			errs = append(errs, bellhop.Invalid(key, "only some presets use it; remove it, or set preset instead of scheme"))
 		case limited && !slices.Contains(by, scheme):
-			errs = append(errs, bellhop.Invalid(key, fmt.Sprintf("scheme %s does not use it; remove it, or use scheme %s", scheme, strings.Join(by, " or "))))
-		case onOneSide && at != side:
+			why := fmt.Sprintf("scheme %s does not use it; remove it, or use scheme %s", scheme, strings.Join(by, " or "))
+			errs = append(errs, bellhop.Invalid(key, why))
+		case oneSided && at != side:
 			errs = append(errs, bellhop.Invalid(key, fmt.Sprintf("a %s does not use it; remove it", side)))
 		}
 	})
 	return bellhop.Join("", errs...)
 }
 
-// checkHeader lets through "" and what can be the name of a header.
+// checkHeader accepts "" and the name of a header.
 func checkHeader(path, name string) error {
 	switch {
 	case name != "" && !bellhop.HeaderName(name):
 		return bellhop.Invalid(path, "use the name of a header, such as X-Signature")
-	case bellhop.ReservedHeader(name) && !strings.HasPrefix(strings.ToLower(name), "webhook-"): // which others sign by, too
-		return bellhop.Invalid(path, "no signature or secret stands in this header; name another, such as X-Signature")
+	case bellhop.ReservedHeader(name) && !strings.HasPrefix(strings.ToLower(name), "webhook-"):
+		// Headers that begin with webhook- are reserved, but other systems sign with them.
+		return bellhop.Invalid(path, "this header is reserved; use another, such as X-Signature")
 	}
 	return nil
 }
 
 var knownMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
-// checkMethods returns the methods that are taken.
+// checkMethods returns the accepted methods.
 func checkMethods(methods []string) ([]string, error) {
 	if methods == nil {
 		return []string{http.MethodPost, http.MethodPut, http.MethodPatch}, nil
 	}
 	if len(methods) == 0 {
-		return nil, bellhop.Invalid("methods", "name at least one, or leave it out")
+		return nil, bellhop.Invalid("methods", "name at least one, or remove the setting")
 	}
 	var errs []error
 	for i, m := range methods {

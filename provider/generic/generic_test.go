@@ -23,7 +23,7 @@ var (
 	base64Secrets = [2]string{"AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", "GBkaGxwdHh8gISIjJCUmJygpKissLS4v"}
 )
 
-// cases are one of each scheme, and of the HMACs some of those that are about.
+// cases has one case for each scheme, and several for hmac with common options.
 var cases = []providertest.Case{
 	hmacCase("hmac", values{"header": "X-Signature"}, secrets,
 		signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex}),
@@ -58,8 +58,8 @@ func BenchmarkReceive(b *testing.B) {
 
 var with = providertest.With
 
-// newCase is what the schemes have in common. A destination has the settings of a source that both sides have.
-func newCase(name string, base values, secrets [2]string, prove func(req *provider.Request, secret string, at time.Time)) providertest.Case {
+// newCase returns the common part of all cases. A destination has those settings of the source that both sides use.
+func newCase(name string, base values, secrets [2]string, authenticate func(req *provider.Request, secret string, at time.Time)) providertest.Case {
 	anyBody := with(base, values{"type_field": nil, "id_field": nil})
 	toSend := with(anyBody, values{"type": nil, "tolerance": nil, "methods": nil})
 	return providertest.Case{
@@ -70,7 +70,7 @@ func newCase(name string, base values, secrets [2]string, prove func(req *provid
 		Sign: func(secret string, at time.Time, body []byte) *provider.Request {
 			h := http.Header{"Content-Type": {"application/json"}}
 			req := &provider.Request{Method: "POST", Target: "/in/orders", Header: h, Body: body, ReceivedAt: at}
-			prove(req, secret, at)
+			authenticate(req, secret, at)
 			return req
 		},
 		Methods:      []string{"POST", "PUT", "PATCH"},
@@ -105,7 +105,7 @@ func hmacCase(name string, base values, secrets [2]string, scheme signature.HMAC
 	return c
 }
 
-// signedTimeCase signs a timestamp and an id too.
+// signedTimeCase also signs a timestamp and an id.
 func signedTimeCase() providertest.Case {
 	base := values{"scheme": "hmac", "header": "X-Signature", "hash": "sha512", "encoding": "base64url", "tolerance": "1m",
 		"timestamp_header": "X-Timestamp", "id_header": "X-Id", "type_header": "X-Type", "template": "v0:{timestamp}:{id}:{body}"}
@@ -167,7 +167,7 @@ func noneCase() providertest.Case {
 	return c
 }
 
-// hmac, token, basic and query are good settings of a source.
+// Valid settings of a source for each scheme, and for one preset.
 var (
 	hmac  = values{"scheme": "hmac", "header": "X-Signature", "secret": secrets[0]}
 	token = values{"scheme": "token", "secret": secrets[0]}
@@ -181,11 +181,11 @@ var (
 func TestSettings(t *testing.T) {
 	for _, c := range []struct {
 		base, more values
-		path       string // "" is good
+		path       string // of the error; "" if the settings are valid
 	}{
 		{hmac, nil, ""}, {token, nil, ""}, {basic, nil, ""}, {query, nil, ""}, {none, nil, ""},
 		{hmac, values{"scheme": ""}, "scheme"}, {hmac, values{"scheme": "HMAC"}, "scheme"}, {hmac, values{"scheme": nil}, "scheme"},
-		// G41, K08: no secret, no source.
+		// G41, K08: a secret is required.
 		{hmac, values{"secret": nil}, "secret"}, {token, values{"secret": nil}, "secret"}, {basic, values{"secret": nil}, "secret"}, {query, values{"secret": nil}, "secret"},
 		{hmac, values{"header": nil}, "header"}, {hmac, values{"header": "X Signature"}, "header"}, {hmac, values{"header": "X-Sig:"}, "header"},
 		{basic, values{"username": nil}, "username"}, {basic, values{"username": "a:b"}, "username"},
@@ -193,7 +193,7 @@ func TestSettings(t *testing.T) {
 		{hmac, values{"secret_encoding": "hex", "secret": "0g"}, "secret"}, {hmac, values{"secret_encoding": "base64", "secret": "a"}, "secret"},
 		{hmac, values{"secret_encoding": "hex", "secret": []string{"00ff", "abc"}}, "secret[1]"}, {hmac, values{"secret_encoding": "rot13"}, "secret_encoding"},
 		{token, values{"secret": "two\nlines"}, "secret"}, {token, values{"secret": " blank"}, "secret"}, {token, values{"secret": []string{"a", "é"}}, "secret[1]"},
-		// What the scheme does not use.
+		// Settings that the scheme does not use.
 		{none, values{"header": "X-Token"}, "header"}, {none, values{"secret": "s"}, "secret"}, {token, values{"hash": "sha256"}, "hash"},
 		{token, values{"timestamp_header": "X-T"}, "timestamp_header"}, {basic, values{"header": "X"}, "header"}, {basic, values{"prefix": ""}, "prefix"},
 		{query, values{"username": "x"}, "username"}, {hmac, values{"parameter": "code"}, "parameter"}, {token, values{"repeat": "none"}, "repeat"},
@@ -275,16 +275,16 @@ func checkPath(t *testing.T, raw string, err error, path string) {
 	case path == "" && err != nil:
 		t.Errorf("%s: %v", raw, err)
 	case path != "" && (!errors.As(err, &invalid) || invalid.Fields[0].Path != path):
-		t.Errorf("%s: got %v, want it about %s", raw, err, path)
+		t.Errorf("%s: got %v, want an error about %s", raw, err, path)
 	case err != nil && strings.Contains(err.Error(), secrets[0]):
-		t.Errorf("%s: %v", raw, err)
+		t.Errorf("%s: the error contains the secret: %v", raw, err)
 	}
 }
 
 func TestSettingTwice(t *testing.T) {
 	_, err := generic.Provider{}.Open(env(), []byte(`{"scheme":"token","secret":"a","secret":"b"}`))
 	if err == nil {
-		t.Error("a setting that is there twice was taken")
+		t.Error("accepted a setting that occurs twice")
 	}
 }
 

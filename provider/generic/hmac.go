@@ -13,16 +13,16 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// mac is the scheme hmac: a header holds the HMAC of what the template makes of a request.
+// mac is the scheme "hmac": a header holds the HMAC of the text that the template makes of a request.
 type mac struct {
 	hmac      signature.HMAC
 	keys      [][]byte
 	header    string
-	separator string // between several signatures; "" where there is one
+	separator string // between several signatures; "" if the header has only one
 	idHeader  string // "" if the id is not signed
 	timestamp timestamp
 	template  template
-	urls      []string // of a source that signs its own; else one, which is not signed
+	urls      []string // the forms of the source's URL, if it is signed; else one empty string
 }
 
 func newMAC(s settings, now func() time.Time) (scheme, error) {
@@ -51,7 +51,8 @@ func newMAC(s settings, now func() time.Time) (scheme, error) {
 	if template.has(placeID) {
 		m.idHeader = s.IDHeader
 	}
-	return m, bellhop.Join("", checkSigned(s), hashErr, encodingErr, separatorErr, keysErr, timestampErr, templateErr, urlErr)
+	return m, bellhop.Join("",
+		checkSigned(s), hashErr, encodingErr, separatorErr, keysErr, timestampErr, templateErr, urlErr)
 }
 
 func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
@@ -64,22 +65,22 @@ func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
 	})
 }
 
-// checkSigned checks the headers that sign or are signed: there is one for the signature, and none has two duties.
+// checkSigned checks the headers of the signed parts: the signature needs a header, and no header has two roles.
 func checkSigned(s settings) error {
 	same := func(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
 	switch {
 	case s.Header == "":
 		return bellhop.Invalid("header", "required: the header that holds the signature, such as X-Signature")
 	case same(s.TimestampHeader, s.Header):
-		return bellhop.Invalid("timestamp_header", "is the header of the signature; name another")
+		return bellhop.Invalid("timestamp_header", "is also the header of the signature; use another")
 	case same(s.IDHeader, s.Header), same(s.IDHeader, s.TimestampHeader):
-		return bellhop.Invalid("id_header", "is the header of the signature or timestamp; name another")
+		return bellhop.Invalid("id_header", "is also the header of the signature or timestamp; use another")
 	}
 	return checkHeader("timestamp_header", s.TimestampHeader)
 }
 
 func (m *mac) sign(h http.Header, body []byte, id string, at provider.AttemptInfo) error {
-	signed := material{body: body, url: at.URL}
+	signed := signedParts{body: body, url: at.URL}
 	if m.timestamp.header != "" {
 		signed.timestamp = m.timestamp.write(at.Time)
 		h.Set(m.timestamp.header, signed.timestamp)
@@ -91,12 +92,12 @@ func (m *mac) sign(h http.Header, body []byte, id string, at provider.AttemptInf
 	if m.template.has(placeParams) {
 		var err error
 		if signed.params, err = formParams(h, at.URL, body); err != nil {
-			return fmt.Errorf("settings.template: {params} are those of a form, and the event's body is none: %w", err)
+			return fmt.Errorf("settings.template: {params} needs a form, and the event's body is not a valid one: %w", err)
 		}
 	}
 	parts, err := m.template.fill(signed)
 	if err != nil {
-		return fmt.Errorf("settings.template: the id of the event cannot be told from the text beside it: %w", err)
+		return fmt.Errorf("settings.template: the event's id cannot be separated from the text next to it: %w", err)
 	}
 	value, err := m.hmac.Sign(m.keys[0], parts...)
 	if err != nil {
@@ -106,25 +107,25 @@ func (m *mac) sign(h http.Header, body []byte, id string, at provider.AttemptInf
 	return nil
 }
 
-// verify returns the signature as the text by which a repeat is known, in the one form it has.
-func (m *mac) verify(req *provider.Request) (proof, error) {
+// verify returns the signature as the text that identifies repeats, in its canonical form.
+func (m *mac) verify(req *provider.Request) (verification, error) {
 	value, err := signature.Single(req.Header, m.header)
 	if err != nil {
-		return proof{}, fmt.Errorf("%s: %w", m.header, err)
+		return verification{}, fmt.Errorf("%s: %w", m.header, err)
 	}
-	signed, at, err := m.gather(req)
+	signed, at, err := m.collect(req)
 	if err != nil {
-		return proof{}, err
+		return verification{}, err
 	}
 	found, err := m.match(value, signed, req.Target)
 	if err != nil {
-		return proof{}, err
+		return verification{}, err
 	}
 	return found, m.timestamp.check(at, req.Body)
 }
 
-// gather takes what is signed from req, but for the URL.
-func (m *mac) gather(req *provider.Request) (signed material, at time.Time, err error) {
+// collect returns the signed parts of req, except the URL.
+func (m *mac) collect(req *provider.Request) (signed signedParts, at time.Time, err error) {
 	signed.body = req.Body
 	if signed.timestamp, at, err = m.timestamp.fromHeader(req.Header); err != nil {
 		return signed, at, err
@@ -140,22 +141,22 @@ func (m *mac) gather(req *provider.Request) (signed material, at time.Time, err 
 	return signed, at, err
 }
 
-// match looks for one of the keys behind one of the signatures in value. With each key it looks at them all, so that a
-// request in which they stand in another order is known for a repeat.
-func (m *mac) match(value string, signed material, target string) (proof, error) {
+// match finds a signature in value that one of the keys made. For each key it tries all signatures, so that a
+// repeat with the signatures in another order has the same result.
+func (m *mac) match(value string, signed signedParts, target string) (verification, error) {
 	candidates := m.split(value)
 	failure := signature.ErrMalformed
 	for _, base := range m.urls {
 		signed.url = signedURL(base, target)
 		parts, err := m.template.fill(signed)
 		if err != nil {
-			return proof{}, fmt.Errorf("%s: %w", m.idHeader, err)
+			return verification{}, fmt.Errorf("%s: %w", m.idHeader, err)
 		}
 		for i := range m.keys {
 			for _, candidate := range candidates {
 				err := m.hmac.Verify(candidate, m.keys[i:i+1], parts...)
 				if err == nil {
-					return proof{repeat: m.plain(candidate), key: m.keys[i]}, nil
+					return verification{repeat: m.canonical(candidate), key: m.keys[i]}, nil
 				}
 				if errors.Is(err, signature.ErrMismatch) {
 					failure = err
@@ -163,10 +164,10 @@ func (m *mac) match(value string, signed material, target string) (proof, error)
 			}
 		}
 	}
-	return proof{}, fmt.Errorf("%s: %w", m.header, failure)
+	return verification{}, fmt.Errorf("%s: %w", m.header, failure)
 }
 
-// maxSignatures bounds how many of a list are looked at.
+// maxSignatures is how many signatures of a list are tried.
 const maxSignatures = 16
 
 func (m *mac) split(value string) []string {
@@ -177,8 +178,8 @@ func (m *mac) split(value string) []string {
 	return list[:min(len(list), maxSignatures)]
 }
 
-// plain returns a good signature without its prefix and in lower case, where case means nothing.
-func (m *mac) plain(value string) string {
+// canonical returns a valid signature without its prefix, and in lower case if case is ignored.
+func (m *mac) canonical(value string) string {
 	value = strings.TrimPrefix(value, m.hmac.Prefix)
 	if m.hmac.Encoding == signature.Hex {
 		value = strings.ToLower(value)
@@ -186,15 +187,15 @@ func (m *mac) plain(value string) string {
 	return value
 }
 
-// The ways to write a time.
+// The values of the setting timestamp_format.
 const (
 	formatSeconds = "seconds"
 	formatMillis  = "milliseconds"
 	formatRFC3339 = "rfc3339"
 )
 
-// A timestamp is where a request says when it was made: in a header that the template signs, or in a member of the
-// body. The zero timestamp is nowhere.
+// A timestamp describes where a request holds its time: in a header that the template signs, or in a member of the
+// body. The zero timestamp describes a request without a time.
 type timestamp struct {
 	header    string
 	field     path
@@ -204,27 +205,31 @@ type timestamp struct {
 }
 
 func newTimestamp(s settings, now func() time.Time) (timestamp, error) {
-	format, formatErr := provider.OneOf("timestamp_format", s.TimestampFormat, formatSeconds, formatSeconds, formatMillis, formatRFC3339)
+	format, formatErr := provider.OneOf("timestamp_format", s.TimestampFormat,
+		formatSeconds, formatSeconds, formatMillis, formatRFC3339)
 	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, 5*time.Minute)
-	t := timestamp{header: s.TimestampHeader, field: parsePath(s.TimestampField), format: format, tolerance: tolerance, now: now}
+	t := timestamp{
+		header: s.TimestampHeader, field: parsePath(s.TimestampField), format: format, tolerance: tolerance, now: now,
+	}
 	return t, bellhop.Join("", t.checkUse(s), formatErr, toleranceErr)
 }
 
-// checkUse refuses what says more of a timestamp than where it is, or where it is twice.
+// checkUse refuses two timestamps, and settings of a timestamp that is not there.
 func (t timestamp) checkUse(s settings) error {
-	nowhere := t.header == "" && len(t.field) == 0
+	const unused = "there is no timestamp; set timestamp_header or timestamp_field, or remove this"
+	absent := t.header == "" && len(t.field) == 0
 	switch {
 	case t.header != "" && len(t.field) > 0:
-		return bellhop.Invalid("timestamp_field", "there is timestamp_header too; keep one of them")
-	case nowhere && s.TimestampFormat != "":
-		return bellhop.Invalid("timestamp_format", "there is no timestamp without timestamp_header or timestamp_field; set one of them, or remove this")
-	case nowhere && s.Tolerance != "":
-		return bellhop.Invalid("tolerance", "there is no timestamp without timestamp_header or timestamp_field; set one of them, or remove this")
+		return bellhop.Invalid("timestamp_field", "timestamp_header is set too; keep one of them")
+	case absent && s.TimestampFormat != "":
+		return bellhop.Invalid("timestamp_format", unused)
+	case absent && s.Tolerance != "":
+		return bellhop.Invalid("tolerance", unused)
 	}
 	return nil
 }
 
-// fromHeader returns the time as it stands in the header and what it says; "" if that is not where it is.
+// fromHeader returns the text of the header and the time in it, or "" if the timestamp is not in a header.
 func (t timestamp) fromHeader(h http.Header) (text string, at time.Time, err error) {
 	if t.header == "" {
 		return "", time.Time{}, nil
@@ -238,11 +243,11 @@ func (t timestamp) fromHeader(h http.Header) (text string, at time.Time, err err
 	return text, at, nil
 }
 
-// check looks at a request whose signature holds. at is what fromHeader returned.
+// check checks the age of a request whose signature is valid. at is the result of fromHeader.
 func (t timestamp) check(at time.Time, body []byte) error {
 	switch {
 	case t.header != "":
-		return t.fresh(at, t.header)
+		return t.checkFresh(at, t.header)
 	case len(t.field) == 0:
 		return nil
 	}
@@ -258,11 +263,12 @@ func (t timestamp) check(at time.Time, body []byte) error {
 	if at, err = t.parse(text); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return t.fresh(at, name)
+	return t.checkFresh(at, name)
 }
 
-// fresh compares in the unit of the format, so that what came within the last second of the tolerance is taken.
-func (t timestamp) fresh(at time.Time, name string) error {
+// checkFresh compares in the unit of the format, so that a request within the last second of the tolerance is
+// accepted.
+func (t timestamp) checkFresh(at time.Time, name string) error {
 	if t.now().Truncate(t.unit()).Sub(at).Abs() > t.tolerance {
 		return fmt.Errorf("%s: %w", name, signature.ErrExpired)
 	}
@@ -279,7 +285,7 @@ func (t timestamp) unit() time.Duration {
 	return time.Second
 }
 
-// write is the other side of parse.
+// write returns the text that parse reads.
 func (t timestamp) write(at time.Time) string {
 	switch t.format {
 	case formatMillis:
@@ -290,8 +296,8 @@ func (t timestamp) write(at time.Time) string {
 	return strconv.FormatInt(at.Unix(), 10)
 }
 
-// parse reads a time in the one form that each has: decimal digits, at most 11 for seconds and 14 for milliseconds, no
-// sign, no leading zero; or RFC 3339 in UTC, in capitals.
+// parse reads a time in the one valid form of each format: decimal digits without sign and leading zero, at most 11
+// for seconds and 14 for milliseconds; or RFC 3339 in UTC, in upper case.
 func (t timestamp) parse(text string) (time.Time, error) {
 	switch t.format {
 	case formatMillis:
@@ -308,26 +314,26 @@ func (t timestamp) parse(text string) (time.Time, error) {
 	return time.Unix(n, 0), err
 }
 
-// isUTC reports whether text looks like 2006-01-02T15:04:05Z, with up to 9 digits of a fraction. time.Parse takes more:
-// hours of one digit, and a comma for the point.
+// isUTC reports whether text has the form 2006-01-02T15:04:05Z, with up to 9 digits of a fraction. time.Parse
+// accepts more: hours of one digit, and a comma instead of the point.
 func isUTC(text string) bool {
 	const form = "0000-00-00T00:00:00"
 	if len(text) <= len(form) || len(text) > len(form)+len(".123456789Z") || text[len(text)-1] != 'Z' {
 		return false
 	}
 	for i := range form {
-		if !fits(form[i], text[i]) {
+		if !matchesForm(form[i], text[i]) {
 			return false
 		}
 	}
 	fraction := text[len(form) : len(text)-1]
 	for i := range len(fraction) {
-		if i == 0 && fraction[i] != '.' || i > 0 && !fits('0', fraction[i]) {
+		if i == 0 && fraction[i] != '.' || i > 0 && !matchesForm('0', fraction[i]) {
 			return false
 		}
 	}
 	return fraction != "."
 }
 
-// fits reports whether c can stand where form has a '0' for any digit, or that very byte.
-func fits(form, c byte) bool { return c == form || form == '0' && c >= '0' && c <= '9' }
+// matchesForm reports whether c is the byte form, or any digit if form is '0'.
+func matchesForm(form, c byte) bool { return c == form || form == '0' && c >= '0' && c <= '9' }

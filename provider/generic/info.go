@@ -142,7 +142,7 @@ func presetTable() provider.Table {
 		Head:  []string{"preset", "leaves to you", "scheme", "header", "hash", "encoding", "prefix", "signed text", "timestamp", "repeats by", "type"},
 	}
 	for _, p := range presets {
-		t.Rows = append(t.Rows, append([]string{code(p.name), code(p.takes()...)}, append(p.settings.row(), p.settings.idCell(), p.settings.typeCell())...))
+		t.Rows = append(t.Rows, append([]string{code(p.name), code(p.allowed()...)}, append(p.settings.row(), p.settings.idCell(), p.settings.typeCell())...))
 	}
 	return t
 }

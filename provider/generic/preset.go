@@ -12,33 +12,33 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// A preset is what one system does: settings that its owner need not find out, and the handshake it asks for.
+// A preset describes one system: settings that the owner of a source need not find out, and the system's handshake.
 type preset struct {
 	name     string
 	title    string
 	link     string // to the system's own documentation
-	setup    string // where to enter the URL, and where the secret is
-	note     string // what else is worth knowing; may be ""
+	setup    string // where to enter the URL, and where to find the secret
+	note     string // other things to know; may be ""
 	settings settings
-	object   bool // a body that is no JSON object is malformed, even if no member is wanted of it
+	object   bool // the body must be a JSON object, even if no setting names a member
 
-	// notices are values of the header noticeHeader that are the type themselves: a message about the subscription, in
-	// the place of an event of the subscribed type.
+	// notices are values of the header noticeHeader that become the event type themselves: a message about the
+	// subscription, sent in place of an event of the subscribed type.
 	noticeHeader string
 	notices      []string
 
-	query *queryHandshake
-	body  *bodyHandshake
+	query *queryHandshake // nil if the system has no such handshake
+	body  *bodyHandshake  // nil if the system has no such handshake
 }
 
-// findPreset returns the preset of that name, which only a source can have.
+// findPreset returns the named preset. Only a source can have a preset.
 func findPreset(name, side string) (*preset, error) {
 	if side != source {
-		return nil, bellhop.Invalid("preset", "only a source has presets; to sign as that system does, set scheme, header and the rest")
+		return nil, bellhop.Invalid("preset", "only a source has presets; for a destination set scheme, header and the other settings")
 	}
 	i := slices.IndexFunc(presets, func(p preset) bool { return p.name == name })
 	if i < 0 {
-		return nil, bellhop.Invalid("preset", "there are "+strings.Join(presetNames(), ", ")+"; other systems, such as sns, may be providers of their own")
+		return nil, bellhop.Invalid("preset", "use one of "+strings.Join(presetNames(), ", ")+"; some other systems, such as sns, are providers of their own")
 	}
 	return &presets[i], nil
 }
@@ -50,7 +50,7 @@ func presetNames() (names []string) {
 	return names
 }
 
-// fill returns the preset's settings, with what is left to the owner taken from s.
+// fill returns the preset's settings with the owner's settings added.
 func (p *preset) fill(s settings) settings {
 	filled := p.settings
 	filled.Preset, filled.Secret, filled.VerifyToken, filled.URL = p.name, s.Secret, s.VerifyToken, s.URL
@@ -61,47 +61,48 @@ func (p *preset) fill(s settings) settings {
 	return filled
 }
 
-// needs are the settings that have to be there.
-func (p *preset) needs() []string {
-	needs := []string{"secret"}
+// required returns the names of the settings that the owner must set.
+func (p *preset) required() []string {
+	required := []string{"secret"}
 	if p.query != nil && p.query.token != "" {
-		needs = append(needs, "verify_token")
+		required = append(required, "verify_token")
 	}
 	if strings.Contains(p.settings.Template, "{url}") {
-		needs = append(needs, "url")
+		required = append(required, "url")
 	}
-	return needs
+	return required
 }
 
-// takes are the settings that are left to the owner.
-func (p *preset) takes() []string {
+// allowed returns the names of the settings that the owner may set.
+func (p *preset) allowed() []string {
 	if p.settings.TimestampHeader != "" || p.settings.TimestampField != "" {
-		return append(p.needs(), "tolerance")
+		return append(p.required(), "tolerance")
 	}
-	return p.needs()
+	return p.required()
 }
 
-// checkFit refuses settings that the preset says itself, and asks for those that it needs. raw was decoded into s
-// before, so it is an object.
+// checkFit refuses settings that the preset defines, and demands those that it requires. raw is an object, since it was
+// decoded into s before.
 func (p *preset) checkFit(s settings, raw json.RawMessage) error {
-	takes, needs := p.takes(), p.needs()
+	allowed, required := p.allowed(), p.required()
 	var errs []error
 	_ = strictjson.Object(raw, func(name, value []byte) {
-		if key := string(name); key != "preset" && string(value) != "null" && !slices.Contains(takes, key) {
-			errs = append(errs, bellhop.Invalid(key, fmt.Sprintf("preset %s leaves you only %s; remove it, or set scheme and the rest instead of preset", p.name, strings.Join(takes, ", "))))
+		if key := string(name); key != "preset" && string(value) != "null" && !slices.Contains(allowed, key) {
+			const format = "with preset %s, only %s can be set; remove it, or set scheme and the other settings instead of preset"
+			errs = append(errs, bellhop.Invalid(key, fmt.Sprintf(format, p.name, strings.Join(allowed, ", "))))
 		}
 	})
-	if slices.Contains(needs, "verify_token") {
+	if slices.Contains(required, "verify_token") {
 		errs = append(errs, s.VerifyToken.Check("verify_token"))
 	}
-	if s.URL == "" && slices.Contains(needs, "url") {
-		errs = append(errs, bellhop.Invalid("url", "required: the URL as you entered it there, without a query, such as https://hooks.example.com/in/calls"))
+	if s.URL == "" && slices.Contains(required, "url") {
+		errs = append(errs, bellhop.Invalid("url", "required: the URL that you entered in the system, without a query, such as https://hooks.example.com/in/calls"))
 	}
 	return bellhop.Join("", errs...)
 }
 
-// eventType returns kind as a type with the name of the preset before it. A colon becomes a dot; what cannot be a type
-// even so is "received".
+// eventType returns kind as an event type, after the name of the preset. A colon becomes a dot. If the result cannot be a
+// type, it is "received" after the name of the preset.
 func (p *preset) eventType(kind string, h http.Header) string {
 	if p.noticeHeader != "" && slices.Contains(p.notices, single(h, p.noticeHeader)) {
 		kind = single(h, p.noticeHeader)
@@ -112,8 +113,8 @@ func (p *preset) eventType(kind string, h http.Header) string {
 	return p.name + ".received"
 }
 
-// status is what an event is answered with: 200, which each of them takes; Dropbox repeats after anything else. Without a
-// preset it is the door's own.
+// status returns the status of the answer to an event. It is 200 for all presets: every system accepts 200, and Dropbox
+// repeats the request after any other status. Without a preset it is the server's default.
 func (p *preset) status() int {
 	if p.name == "" {
 		return 0
@@ -121,7 +122,7 @@ func (p *preset) status() int {
 	return http.StatusOK
 }
 
-// presets are in the order of their names. Each was written from the documentation it links to, and has its recordings in
+// presets are sorted by name. Each was written from the documentation in link, and has recorded requests in
 // testdata/recordings.
 var presets = []preset{
 	{

@@ -23,24 +23,24 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// twilioURL is where the recordings were sent to, as far as it is signed.
+// twilioURL is the signed part of the URL of the recorded requests.
 const twilioURL = "https://hooks.example.com/in/twilio"
 
-// presetSettings are those of a source with that preset.
+// presetSettings returns the settings of a source with this preset.
 func presetSettings(c generic.PresetCase, secrets ...string) values {
 	s := values{"preset": c.Name, "secret": secrets}
-	if slices.Contains(c.Needs, "verify_token") {
+	if slices.Contains(c.Required, "verify_token") {
 		s["verify_token"] = "meatyhamhock"
 	}
-	if slices.Contains(c.Needs, "url") {
+	if slices.Contains(c.Required, "url") {
 		s["url"] = twilioURL
 	}
 	return s
 }
 
-// presetCase describes a preset to the suite, from the table and from testdata/recordings.
+// presetCase returns the case of a preset for providertest, from the table and from testdata/recordings.
 func presetCase(t testing.TB, c generic.PresetCase) providertest.Case {
-	described := providertest.Case{
+	tested := providertest.Case{
 		Provider: generic.Provider{},
 		Name:     c.Name,
 		Settings: func(secrets []string) string { return providertest.JSON(presetSettings(c, secrets...)) },
@@ -51,27 +51,27 @@ func presetCase(t testing.TB, c generic.PresetCase) providertest.Case {
 		Headers:   c.Signed,
 		Window:    c.Window,
 		NoRepeats: !c.Repeats,
-		// Nothing is sent by a preset; what is sent without one, the cases of the schemes look at.
+		// A preset sends nothing. Sending without a preset is tested with the cases of the schemes.
 		SendSettings: func(string) string { return `{"scheme":"none"}` },
 		Sent:         func(*testing.T, *bellhop.Event, *provider.Request) {},
 	}
 	if c.Scheme == "token" || c.Params {
-		described.Proves = providertest.ProvesSender
+		tested.Proves = providertest.ProvesSender
 	}
 	if c.List {
-		described.Headers = nil // one of a list does, whatever the others are: see TestSignatureList
+		tested.Headers = nil // one valid signature is enough, whatever the others are: see TestSignatureList
 	}
 	if c.Plain {
-		described.MAC = &providertest.MAC{Header: c.Signed[0], Scheme: c.HMAC(), Key: func(secret string) []byte { return []byte(secret) }}
+		tested.MAC = &providertest.MAC{Header: c.Signed[0], Scheme: c.HMAC(), Key: func(secret string) []byte { return []byte(secret) }}
 	}
 	for name, req := range recordings(t, c.Name) {
-		described.Recordings = append(described.Recordings, providertest.Recording{Name: "recorded-" + name, Request: req})
+		tested.Recordings = append(tested.Recordings, providertest.Recording{Name: "recorded-" + name, Request: req})
 	}
-	slices.SortFunc(described.Recordings, func(a, b providertest.Recording) int { return strings.Compare(a.Name, b.Name) })
-	return described
+	slices.SortFunc(tested.Recordings, func(a, b providertest.Recording) int { return strings.Compare(a.Name, b.Name) })
+	return tested
 }
 
-// signPreset returns a request with body, or with what a system that writes the time into it makes of body.
+// signPreset returns a signed request with body. If the system has a timestamp in its body, that is added to body.
 func signPreset(c generic.PresetCase, secret string, at time.Time, body []byte) *provider.Request {
 	req := &provider.Request{Method: "POST", Target: "/in/" + c.Name, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, ReceivedAt: at}
 	if c.Member != "" && bytes.HasPrefix(body, []byte("{")) {
@@ -87,8 +87,8 @@ func signPreset(c generic.PresetCase, secret string, at time.Time, body []byte) 
 	return req
 }
 
-// recordings reads the requests of one system, by the names of their files in testdata/recordings. Their signatures were
-// made by other means than this package, with the first of secrets.
+// recordings returns the recorded requests of one system by file name in testdata/recordings. Their signatures were not
+// made by this package; the secret is the first of secrets.
 func recordings(t testing.TB, name string) map[string]*provider.Request {
 	t.Helper()
 	files, err := filepath.Glob("testdata/recordings/" + name + "*.http")
@@ -129,8 +129,8 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// The answers were made by other means than this package.
-func TestHandshakesAreAnswered(t *testing.T) {
+// The expected answers were not made by this package.
+func TestPresetHandshakes(t *testing.T) {
 	for name, want := range map[string]string{
 		"dropbox": "W3eZ0qk7Yb-_1xA+",
 		"meta":    "1158201444",
@@ -166,8 +166,8 @@ func BenchmarkPreset(b *testing.B) {
 	}
 }
 
-// Vectors that the systems publish, or their own libraries hold themselves to. Those of Twilio are those of its helper
-// libraries, https://github.com/twilio/twilio-python; that of Bitbucket is on its page about webhooks.
+// Vectors that the systems publish, or that their own libraries test. Twilio's are from its helper libraries,
+// https://github.com/twilio/twilio-python; Bitbucket's is on its page about webhooks.
 func TestPresetVectors(t *testing.T) {
 	const (
 		twilioVector = "https://mycompany.com/myapp.php"
@@ -202,7 +202,7 @@ func TestPresetVectors(t *testing.T) {
 	}
 }
 
-// What can be wrong with the form that Twilio signs.
+// Changed requests of Twilio, whose signature covers the form.
 func TestTwilioForgeries(t *testing.T) {
 	c := presetNamed("twilio")
 	settings := presetSettings(c, secrets[0])
@@ -214,24 +214,24 @@ func TestTwilioForgeries(t *testing.T) {
 		want   error
 	}{
 		{"control", "twilio", func(*provider.Request) {}, nil},
-		{"parameters in another order", "twilio", func(req *provider.Request) { req.Body = turned(req.Body) }, nil},
+		{"parameters in another order", "twilio", func(req *provider.Request) { req.Body = reversed(req.Body) }, nil},
 		{"a parameter more", "twilio", func(req *provider.Request) { req.Body = append(req.Body, "&Zebra=1"...) }, signature.ErrMismatch},
 		{"a parameter less", "twilio", func(req *provider.Request) { req.Body = req.Body[bytes.IndexByte(req.Body, '&')+1:] }, signature.ErrMismatch},
 		{"another query", "twilio", func(req *provider.Request) { req.Target += "&x=1" }, signature.ErrMismatch},
 		{"no query", "twilio", func(req *provider.Request) { req.Target = "/in/twilio" }, signature.ErrMismatch},
 		{"another host in Host", "twilio", func(req *provider.Request) { req.Header.Set("Host", "evil.example") }, nil},
-		{"no form by its type", "twilio", func(req *provider.Request) { req.Header.Set("Content-Type", "text/plain") }, signature.ErrMissing},
+		{"content type that is not a form", "twilio", func(req *provider.Request) { req.Header.Set("Content-Type", "text/plain") }, signature.ErrMissing},
 		{"no type", "twilio", func(req *provider.Request) { req.Header.Del("Content-Type") }, signature.ErrMissing},
-		{"escape that is none", "twilio", func(req *provider.Request) { req.Body = append(req.Body, "&a=%zz"...) }, signature.ErrMalformed},
-		{"too many", "twilio", func(req *provider.Request) { req.Body = []byte(strings.Repeat("a=1&", 1001)) }, signature.ErrMalformed},
-		{"many", "twilio", func(req *provider.Request) { req.Body = []byte(strings.Repeat("a=1&", 1000)) }, signature.ErrMismatch},
+		{"invalid escape", "twilio", func(req *provider.Request) { req.Body = append(req.Body, "&a=%zz"...) }, signature.ErrMalformed},
+		{"too many parameters", "twilio", func(req *provider.Request) { req.Body = []byte(strings.Repeat("a=1&", 1001)) }, signature.ErrMalformed},
+		{"most parameters", "twilio", func(req *provider.Request) { req.Body = []byte(strings.Repeat("a=1&", 1000)) }, signature.ErrMismatch},
 		{"JSON, another body", "twilio-json", func(req *provider.Request) { req.Body = []byte("{}") }, signature.ErrMismatch},
 		{"JSON, no body", "twilio-json", func(req *provider.Request) { req.Body = nil }, signature.ErrMismatch},
 		{"JSON, two hashes", "twilio-json", func(req *provider.Request) { req.Target += "&" + req.Target[strings.Index(req.Target, "?")+1:] }, signature.ErrMalformed},
 		{"JSON, as a form", "twilio-json", func(req *provider.Request) { req.Header.Set("Content-Type", "application/x-www-form-urlencoded") }, signature.ErrMismatch},
 		{"JSON, no hash", "twilio-json", func(req *provider.Request) { req.Target = "/in/twilio" }, signature.ErrMissing},
 	} {
-		req := copied(recorded[f.from])
+		req := clone(recorded[f.from])
 		f.change(req)
 		if _, err := receive(t, settings, req); !errors.Is(err, f.want) {
 			t.Errorf("%s: got %v, want %v", f.name, err, f.want)
@@ -239,20 +239,20 @@ func TestTwilioForgeries(t *testing.T) {
 	}
 }
 
-// turned puts the parameters of a form in the opposite order.
-func turned(form []byte) []byte {
+// reversed returns a form with its parameters in reverse order.
+func reversed(form []byte) []byte {
 	list := strings.Split(string(form), "&")
 	slices.Reverse(list)
 	return []byte(strings.Join(list, "&"))
 }
 
-func copied(req *provider.Request) *provider.Request {
+func clone(req *provider.Request) *provider.Request {
 	c := *req
 	c.Header, c.Body = req.Header.Clone(), bytes.Clone(req.Body)
 	return &c
 }
 
-// Section 5 of the forgery list, as far as lists of signatures are the same: T05, T08 to T11.
+// T05 and T08 to T11 of section 5 of the forgery list, which apply to any list of signatures.
 func TestSignatureList(t *testing.T) {
 	settings := presetSettings(presetNamed("pagerduty"), secrets[0])
 	recorded := recordings(t, "pagerduty")["pagerduty"]
@@ -280,21 +280,21 @@ func TestSignatureList(t *testing.T) {
 		"":                                    signature.ErrMissing,
 		"v1=" + strings.Repeat("0", 64) + "," + good[1:]: signature.ErrMismatch,
 	} {
-		req := copied(recorded)
+		req := clone(recorded)
 		req.Header.Set("X-Pagerduty-Signature", value)
 		if _, err := receive(t, settings, req); !errors.Is(err, want) {
 			t.Errorf("%.200q: got %v, want %v", value, err, want)
 		}
 	}
-	twice := copied(recorded)
+	twice := clone(recorded)
 	twice.Header.Add("X-Pagerduty-Signature", good)
 	if _, err := receive(t, settings, twice); !errors.Is(err, signature.ErrMalformed) {
 		t.Errorf("two headers: %v", err)
 	}
 }
 
-// A repeat is one in whatever order the signatures come, and whichever of the keys made them.
-func TestListIsOneRepeatKey(t *testing.T) {
+// The key that identifies repeats does not depend on the order of the signatures, nor on the key that made them.
+func TestSignatureListRepeatKey(t *testing.T) {
 	settings := values{"scheme": "hmac", "header": "X-Signature", "separator": " ", "secret": []string{secrets[0], secrets[1]}}
 	first, second := signed("{}", "{}").Header.Get("X-Signature"), ""
 	h := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex}
@@ -310,7 +310,7 @@ func TestListIsOneRepeatKey(t *testing.T) {
 	}
 }
 
-// Linear's time stands in the body, which is signed whole.
+// Linear's timestamp is a member of the body; the whole body is signed.
 func TestTimestampInBody(t *testing.T) {
 	settings := presetSettings(presetNamed("linear"), secrets[0])
 	sign := func(body string) *provider.Request {
@@ -348,7 +348,7 @@ func TestTimestampInBody(t *testing.T) {
 	}
 }
 
-// W36 for Twitch, which signs id, time and body with nothing between them: bytes cannot move, whatever the body is.
+// W36 for Twitch, which signs id, time and body without separators: bytes cannot move between them, whatever the body is.
 func TestTwitchBoundaries(t *testing.T) {
 	c := presetNamed("twitch")
 	settings := presetSettings(c, secrets[0])
@@ -359,25 +359,26 @@ func TestTwitchBoundaries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	taken := 0
+	accepted := 0
 	for i := range len(whole) {
 		for j := i; j <= len(whole); j++ {
 			req := post(whole[j:], "Twitch-Eventsub-Message-Id", whole[:i], "Twitch-Eventsub-Message-Timestamp", whole[i:j], "Twitch-Eventsub-Message-Signature", sig)
 			_, err := receive(t, settings, req)
 			if err == nil || errors.Is(err, provider.ErrBody) {
-				if taken++; whole[:i] != id || whole[i:j] != at {
+				accepted++
+				if whole[:i] != id || whole[i:j] != at {
 					t.Errorf("id %q, time %q: %v", whole[:i], whole[i:j], err)
 				}
 			}
 		}
 	}
-	if taken != 1 {
-		t.Errorf("%d ways to part what is signed", taken)
+	if accepted != 1 {
+		t.Errorf("%d ways to split the signed text are accepted, want 1", accepted)
 	}
 }
 
-// Every preset refuses what was signed for another, though the secret is the same.
-func TestPresetsAreNotOneAnother(t *testing.T) {
+// A preset refuses requests signed for any other preset, even with the same secret.
+func TestPresetRefusesOtherPresets(t *testing.T) {
 	for _, c := range generic.PresetCases() {
 		for _, other := range generic.PresetCases() {
 			if c.Name == other.Name {
@@ -385,14 +386,14 @@ func TestPresetsAreNotOneAnother(t *testing.T) {
 			}
 			req := signPreset(other, secrets[0], providertest.Now, []byte(`{"a":1}`))
 			if _, err := receive(t, presetSettings(c, secrets[0]), req); err == nil {
-				t.Errorf("%s takes what %s sent", c.Name, other.Name)
+				t.Errorf("%s accepts a request of %s", c.Name, other.Name)
 			}
 		}
 	}
 }
 
-// TestPresetMutants changes each recording in one to four places and has none of it accepted that is not, in what is
-// signed, what was recorded.
+// TestPresetMutants changes each recorded request in one to four places and checks that it is refused, unless its signed
+// parts are those of a recorded request.
 func TestPresetMutants(t *testing.T) {
 	const mutants = 10_000
 	for _, c := range generic.PresetCases() {
@@ -409,11 +410,11 @@ func TestPresetMutants(t *testing.T) {
 			tried := 0
 			for tried < mutants {
 				from := good[random.IntN(len(good))]
-				req := copied(from)
+				req := clone(from)
 				for range 1 + random.IntN(4) {
 					mutate(random, c, req, good[random.IntN(len(good))])
 				}
-				if slices.ContainsFunc(good, func(g *provider.Request) bool { return sameProof(c, req, g) }) {
+				if slices.ContainsFunc(good, func(g *provider.Request) bool { return sameSigned(c, req, g) }) {
 					continue
 				}
 				tried++
@@ -426,8 +427,8 @@ func TestPresetMutants(t *testing.T) {
 	}
 }
 
-// sameProof reports whether a and b are the same to who knows what is signed.
-func sameProof(c generic.PresetCase, a, b *provider.Request) bool {
+// sameSigned reports whether the signed parts of a and b are equal.
+func sameSigned(c generic.PresetCase, a, b *provider.Request) bool {
 	for i, name := range c.Signed {
 		x, y := a.Header.Values(name), b.Header.Values(name)
 		switch {
@@ -460,7 +461,7 @@ func sameProof(c generic.PresetCase, a, b *provider.Request) bool {
 	return bytes.Equal(a.Body, b.Body)
 }
 
-// mutate changes req in one place; other is a good request to take parts of.
+// mutate changes req in one place. other is an authentic request, of which it may take parts.
 func mutate(random *rand.Rand, c generic.PresetCase, req, other *provider.Request) {
 	name := c.Signed[random.IntN(len(c.Signed))]
 	value := []byte(req.Header.Get(name))

@@ -34,7 +34,7 @@ func (r *receiver) SecretHeaders() []string {
 	return nil
 }
 
-// Receive verifies a request and makes one event of it, or answers the handshake of a preset.
+// Receive verifies a request and returns one event, or answers the handshake of a preset.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	receipt, err := r.receive(req)
 	if err != nil {
@@ -44,21 +44,21 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 }
 
 func (r *receiver) receive(req *provider.Request) (provider.Receipt, error) {
-	if r.preset.query.asks(req) {
+	if r.preset.query.matches(req) {
 		reply, err := r.preset.query.answer(req, r.verifyTokens, r.scheme)
 		return provider.Receipt{Reply: reply}, err
 	}
 	if !slices.Contains(r.methods, req.Method) {
 		return provider.Receipt{}, &provider.MethodError{Allow: r.methods}
 	}
-	proof, err := r.scheme.verify(req)
+	verified, err := r.scheme.verify(req)
 	if err != nil {
 		return provider.Receipt{}, err
 	}
-	if reply, err := r.preset.body.answer(req, proof); reply != nil || err != nil {
+	if reply, err := r.preset.body.answer(req, verified); reply != nil || err != nil {
 		return provider.Receipt{Reply: reply}, err
 	}
-	kind, id, err := r.reader.read(req, proof)
+	kind, id, err := r.reader.read(req, verified)
 	if err != nil {
 		return provider.Receipt{}, err
 	}
@@ -70,22 +70,22 @@ func (r *receiver) receive(req *provider.Request) (provider.Receipt, error) {
 	}}}, nil
 }
 
-// DefaultType is the type of an event that nothing names.
+// DefaultType is the type of an event if neither the settings nor the request name one.
 const DefaultType = "generic.received"
 
-// A reader finds an event's type and the id by which repeats are known.
+// A reader finds the type of an event and the id that identifies repeats.
 type reader struct {
-	eventType  string // fixed; "" is to be found
+	eventType  string // fixed type; "" reads it from the request
 	typeHeader string
 	typeField  path
 	idHeader   string
 	idField    path
-	repeat     string // what an event without an id is known by
-	mustBeJSON bool   // the owner said which members there are
+	repeat     string // what identifies an event without an id
+	mustBeJSON bool   // the settings name members of the body
 	preset     *preset
 }
 
-// The ways to know a repeat that has no id.
+// The values of the setting repeat: what identifies an event without an id.
 const (
 	repeatSignature = "signature"
 	repeatBody      = "body"
@@ -93,8 +93,15 @@ const (
 )
 
 func newReader(s settings, p *preset) (*reader, error) {
-	r := &reader{eventType: s.Type, typeHeader: s.TypeHeader, typeField: parsePath(s.TypeField), idHeader: s.IDHeader, idField: parsePath(s.IDField),
-		mustBeJSON: s.TypeField != "" || s.IDField != "" || p != nil && p.object, preset: p}
+	r := &reader{
+		eventType:  s.Type,
+		typeHeader: s.TypeHeader,
+		typeField:  parsePath(s.TypeField),
+		idHeader:   s.IDHeader,
+		idField:    parsePath(s.IDField),
+		mustBeJSON: s.TypeField != "" || s.IDField != "" || p != nil && p.object,
+		preset:     p,
+	}
 	if s.Type == "" && s.TypeHeader == "" && s.TypeField == "" {
 		r.typeField = path{"type"}
 	}
@@ -104,27 +111,29 @@ func newReader(s settings, p *preset) (*reader, error) {
 	}
 	repeat, repeatErr := provider.OneOf("repeat", s.Repeat, repeatSignature, repeatSignature, repeatBody, repeatNone)
 	r.repeat = repeat
-	return r, bellhop.Join("", typeErr, repeatErr, checkOne(s), checkHeader("type_header", s.TypeHeader), checkHeader("id_header", s.IDHeader))
+	return r, bellhop.Join("", typeErr, repeatErr, checkOne(s),
+		checkHeader("type_header", s.TypeHeader), checkHeader("id_header", s.IDHeader))
 }
 
-// checkOne refuses two answers to one question.
+// checkOne refuses two settings for the same thing.
 func checkOne(s settings) error {
 	switch {
 	case s.Type != "" && s.TypeHeader != "", s.Type != "" && s.TypeField != "":
-		return bellhop.Invalid("type", "there is type_header or type_field too; keep one of them")
+		return bellhop.Invalid("type", "type_header or type_field is set too; keep one of them")
 	case s.TypeHeader != "" && s.TypeField != "":
-		return bellhop.Invalid("type_header", "there is type_field too; keep one of them")
+		return bellhop.Invalid("type_header", "type_field is set too; keep one of them")
 	case s.IDHeader != "" && s.IDField != "":
-		return bellhop.Invalid("id_header", "there is id_field too; keep one of them")
+		return bellhop.Invalid("id_header", "id_field is set too; keep one of them")
 	case s.Repeat != "" && (s.IDHeader != "" || s.IDField != ""):
-		return bellhop.Invalid("repeat", "repeats are known by id_header or id_field; remove those, or this")
+		return bellhop.Invalid("repeat", "id_header or id_field identifies repeats; remove it, or remove this")
 	}
 	return nil
 }
 
-// read returns the type and the id of an authentic request; either may be the default or "". It returns
-// provider.ErrBody if members are wanted of a body that has none, and signature.ErrMalformed for two ids in headers.
-func (r *reader) read(req *provider.Request, p proof) (kind, id string, err error) {
+// read returns the type and the id of an authentic request; either may be the default or "". The error is
+// provider.ErrBody if the settings name members and the body is not an object, and signature.ErrMalformed if the id
+// header occurs twice.
+func (r *reader) read(req *provider.Request, v verification) (kind, id string, err error) {
 	kind = r.eventType
 	if r.typeHeader != "" {
 		kind = single(req.Header, r.typeHeader)
@@ -147,16 +156,16 @@ func (r *reader) read(req *provider.Request, p proof) (kind, id string, err erro
 		}
 	}
 	if id == "" {
-		id = r.repeatKey(req.Body, p)
+		id = r.repeatKey(req.Body, v)
 	}
 	return r.name(kind, req.Header), id, nil
 }
 
-// repeatKey returns what an event without an id is known by.
-func (r *reader) repeatKey(body []byte, p proof) string {
+// repeatKey returns the text that identifies an event without an id.
+func (r *reader) repeatKey(body []byte, v verification) string {
 	switch r.repeat {
 	case repeatSignature:
-		return p.repeat
+		return v.repeat
 	case repeatBody:
 		sum := sha256.Sum256(body)
 		return hex.EncodeToString(sum[:])
@@ -164,7 +173,7 @@ func (r *reader) repeatKey(body []byte, p proof) string {
 	return ""
 }
 
-// name returns kind, or what there is in its place, as a type.
+// name returns kind as an event type, or the default type if it cannot be one.
 func (r *reader) name(kind string, h http.Header) string {
 	if r.preset != nil {
 		return r.preset.eventType(kind, h)
@@ -175,7 +184,7 @@ func (r *reader) name(kind string, h http.Header) string {
 	return kind
 }
 
-// single returns the value of a header that is there once, else "".
+// single returns the value of a header that occurs once, else "".
 func single(h http.Header, name string) string {
 	if values := h.Values(name); len(values) == 1 {
 		return values[0]
@@ -183,7 +192,8 @@ func single(h http.Header, name string) string {
 	return ""
 }
 
-// A path leads to a member of a JSON object: names, from the outside to the inside. None leads nowhere.
+// A path leads to a member of a JSON object: names, from the outermost to the innermost. An empty path leads
+// nowhere.
 type path []string
 
 var unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
@@ -205,8 +215,8 @@ func parsePath(text string) path {
 	return names
 }
 
-// find returns the values of the members of body that paths lead to, nil for each that is not there. The whole body
-// is checked as [strictjson.Object] does, in one go for all paths.
+// find returns the values of the members of body at paths, nil for each member that is absent. It checks the whole
+// body as [strictjson.Object] does, once for all paths.
 func find(body []byte, paths ...path) ([][]byte, error) {
 	values := make([][]byte, len(paths))
 	err := strictjson.Object(body, func(name, value []byte) {
@@ -227,7 +237,7 @@ func find(body []byte, paths ...path) ([][]byte, error) {
 	return values, nil
 }
 
-// descend is find for one path within value, which was checked before.
+// descend is find for one path within value, which was already checked.
 func descend(value []byte, p path) []byte {
 	if len(value) == 0 || value[0] != '{' {
 		return nil
@@ -239,7 +249,7 @@ func descend(value []byte, p path) []byte {
 	return found[0]
 }
 
-// textOrNumber returns a JSON text, a JSON number as it is written, and "" for anything else.
+// textOrNumber returns the content of a JSON string, a JSON number as it is written, and "" for any other value.
 func textOrNumber(value []byte) string {
 	if text, ok := strictjson.Key(value); ok {
 		return text
@@ -250,19 +260,22 @@ func textOrNumber(value []byte) string {
 	return ""
 }
 
-// A queryHandshake asks, by GET and in the query, whether the URL is ours. Nobody signs it.
+// A queryHandshake is an unsigned GET request that asks, with a challenge in the query, whether the URL is ours.
 type queryHandshake struct {
-	parameter string // holds the challenge
-	token     string // the parameter that has to hold one of settings.verify_token; "" if anyone may ask
-	member    string // of the JSON object that answers with the signature of the challenge; "" answers with the challenge itself, as text
+	parameter string // the parameter with the challenge
+	token     string // the parameter that must be one of settings.verify_token; "" if none is required
+
+	// member of the JSON object in the answer that holds the signature of the challenge. "" answers with the challenge
+	// itself, as text.
+	member string
 }
 
-// asks reports whether req is the handshake.
-func (q *queryHandshake) asks(req *provider.Request) bool {
+// matches reports whether req is the handshake.
+func (q *queryHandshake) matches(req *provider.Request) bool {
 	return q != nil && req.Method == http.MethodGet && len(provider.Query(req.Target, q.parameter)) > 0
 }
 
-// answer returns the reply to a request that asks.
+// answer returns the reply to a request that matches.
 func (q *queryHandshake) answer(req *provider.Request, tokens []string, scheme scheme) (*provider.Reply, error) {
 	if q.token != "" {
 		got := provider.Query(req.Target, q.token)
@@ -272,7 +285,7 @@ func (q *queryHandshake) answer(req *provider.Request, tokens []string, scheme s
 	}
 	challenges := provider.Query(req.Target, q.parameter)
 	if len(challenges) > 1 {
-		return nil, fmt.Errorf("%w: %s is there twice", provider.ErrBody, q.parameter)
+		return nil, fmt.Errorf("%w: %s occurs twice", provider.ErrBody, q.parameter)
 	}
 	if q.member == "" {
 		return echo(challenges[0])
@@ -281,20 +294,20 @@ func (q *queryHandshake) answer(req *provider.Request, tokens []string, scheme s
 	return answerSigned(challenges[0], m.keys[0], m.hmac, "", q.member)
 }
 
-// A bodyHandshake is a request like any other, and signed like any other, whose body holds a challenge.
+// A bodyHandshake is a signed request like any other whose body holds a challenge.
 type bodyHandshake struct {
-	header    string // holds word, or the request is no handshake; "" if a member does
+	header    string // the header that has the value word in a handshake; if "", the member has it
 	member    path
 	word      string
 	challenge path // the member of the body with the challenge
 
-	// The members of the JSON object that answers: the challenge, and its HMAC-SHA256 in hex. "" answers with the
-	// challenge itself, as text.
+	// The members of the JSON object in the answer: for the challenge, and for its HMAC-SHA256 in hex. If signed is
+	// "", the answer is the challenge itself, as text.
 	plain, signed string
 }
 
-// answer returns the reply to a request that p proves; nil if it is no handshake.
-func (b *bodyHandshake) answer(req *provider.Request, p proof) (*provider.Reply, error) {
+// answer returns the reply to a verified request, or nil if it is not a handshake.
+func (b *bodyHandshake) answer(req *provider.Request, v verification) (*provider.Reply, error) {
 	if b == nil || b.header != "" && single(req.Header, b.header) != b.word {
 		return nil, nil
 	}
@@ -308,25 +321,27 @@ func (b *bodyHandshake) answer(req *provider.Request, p proof) (*provider.Reply,
 	challenge, ok := strictjson.Text(values[1])
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("%w: a handshake without its challenge", provider.ErrBody)
+		return nil, fmt.Errorf("%w: a handshake without a challenge", provider.ErrBody)
 	case b.signed == "":
 		return echo(challenge)
 	}
-	return answerSigned(challenge, p.key, signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex}, b.plain, b.signed)
+	hmac := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex}
+	return answerSigned(challenge, v.key, hmac, b.plain, b.signed)
 }
 
 // echo answers with the challenge itself.
 func echo(challenge string) (*provider.Reply, error) {
 	if !provider.PlainToken(challenge) {
-		return nil, fmt.Errorf("%w: a challenge that is empty, longer than 4 KiB or no plain text", provider.ErrBody)
+		return nil, fmt.Errorf("%w: the challenge is empty, longer than 4 KiB or not plain text", provider.ErrBody)
 	}
 	return &provider.Reply{Status: http.StatusOK, Body: []byte(challenge)}, nil
 }
 
-// answerSigned answers with a JSON object: the challenge in the member plain, unless that is "", and its HMAC in signed.
+// answerSigned answers with a JSON object: the challenge in the member plain, unless plain is "", and its HMAC in
+// the member signed.
 func answerSigned(challenge string, key []byte, hmac signature.HMAC, plain, signed string) (*provider.Reply, error) {
 	if !signable(challenge) {
-		return nil, fmt.Errorf("%w: a challenge that is not 1 to 256 letters, digits or any of .+/=_-", provider.ErrBody)
+		return nil, fmt.Errorf("%w: the challenge is not 1 to 256 letters, digits or any of .+/=_-", provider.ErrBody)
 	}
 	value, err := hmac.Sign(key, []byte(challenge))
 	if err != nil {
@@ -340,9 +355,10 @@ func answerSigned(challenge string, key []byte, hmac signature.HMAC, plain, sign
 	return &provider.Reply{Status: http.StatusOK, ContentType: "application/json", Body: body}, err
 }
 
-// signable reports whether a challenge may be signed for whoever asks. The key is the one that signs events, so that the
-// answer to a challenge would do as the signature of an event that reads the same. None can: whoever has challenges
-// signed sends JSON objects, alone or behind "v0:" and a time, and neither a brace nor a colon is let through here.
+// signable reports whether it is safe to sign a challenge for any sender. Challenges and events are signed with the
+// same key, so the answer to a challenge must not be valid as the signature of an event. It cannot be: events of
+// systems with such a handshake are JSON objects, alone or after "v0:" and a time, and a challenge with a brace or
+// a colon is refused.
 func signable(challenge string) bool {
 	return challenge != "" && len(challenge) <= 256 && provider.Alphanumeric(challenge, "+/=_-.")
 }

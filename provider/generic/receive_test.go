@@ -107,7 +107,7 @@ func TestRepeatKey(t *testing.T) {
 	}
 }
 
-// R01: what has no id of its own is known by its signature, in whatever case its digits come.
+// R01: an event without an id is identified by its signature, whatever the case of the digits.
 func TestSignatureIsRepeatKey(t *testing.T) {
 	for _, s := range []values{hmac, with(hmac, values{"id_field": "id"}), with(hmac, values{"id_header": "X-Id"})} {
 		req := signed("{}", "{}")
@@ -157,7 +157,7 @@ func TestSend(t *testing.T) {
 	}
 	form := with(hmac, values{"template": "{url}{params}", "timestamp_header": nil})
 	if _, err := render(form, "https://r.example/in"); err == nil {
-		t.Error("rendered a body that is no form where its parameters are signed")
+		t.Error("rendered a body that is not a form although the template signs its parameters")
 	}
 	ev.ContentType, ev.Body = "application/x-www-form-urlencoded", []byte("b=2&a=1")
 	m, err = render(form, "https://r.example/in?x=1")
@@ -165,17 +165,17 @@ func TestSend(t *testing.T) {
 		t.Errorf("a form: got %+v, %v", m, err)
 	}
 	if _, err := render(with(hmac, values{"template": "{id}_{body}", "id_header": "X-Id"}), ""); err == nil {
-		t.Error("rendered an id that ends elsewhere")
+		t.Error("rendered an id that contains the text after it")
 	}
 }
 
-// The forgery list's section 10, by its names. Decided otherwise, or elsewhere:
+// Cases of section 10 of the forgery list, by their numbers. Decided differently, or tested elsewhere:
 //
-//	V03  GET                         is how these systems ask; the suite holds that no other GET is taken
-//	V07  1 MiB                       the door's; here it is 4 KiB
-//	V11  headers of the reply        the door's
-//	V13  only while one is expected  no: Dropbox and X ask at any time, X each hour
-//	V32  rate of CRC answers         not limited: no answer is of use to anyone, see TestSignedChallengeIsNoEvent
+//	V03  GET                         these systems use GET; providertest checks that no other GET request is accepted
+//	V07  1 MiB                       the server's limit; here the limit is 4 KiB
+//	V11  headers of the reply        set by the server
+//	V13  only while one is expected  not required: Dropbox and X ask at any time, X every hour
+//	V32  rate of CRC answers         not limited: an answer cannot be misused, see TestSignedChallengeIsNotAnEvent
 func TestQueryHandshakes(t *testing.T) {
 	meta := func(challenge, token string) string {
 		return "/in/meta?hub.mode=subscribe&hub.challenge=" + challenge + "&hub.verify_token=" + token
@@ -197,8 +197,8 @@ func TestQueryHandshakes(t *testing.T) {
 		{"V16 plus", "dropbox", "/in/dropbox?challenge=abc+def", nil, "abc def"},
 		{"twice", "dropbox", "/in/dropbox?challenge=a&challenge=a", provider.ErrBody, ""},
 		{"no challenge", "dropbox", "/in/dropbox", provider.ErrMethod, ""},
-		{"another's", "dropbox", "/in/dropbox?crc_token=a", provider.ErrMethod, ""},
-		{"none has one", "shopify", "/in/shopify?challenge=a", provider.ErrMethod, ""},
+		{"parameter of another system", "dropbox", "/in/dropbox?crc_token=a", provider.ErrMethod, ""},
+		{"system without a handshake", "shopify", "/in/shopify?challenge=a", provider.ErrMethod, ""},
 		{"control", "meta", meta("1", "meatyhamhock"), nil, "1"},
 		{"V31 wrong token", "meta", meta("1", "meatyhamhoc"), provider.ErrForbidden, ""},
 		{"V31 another case", "meta", meta("1", "MeatyHamHock"), provider.ErrForbidden, ""},
@@ -213,7 +213,7 @@ func TestQueryHandshakes(t *testing.T) {
 		{"V32 blank", "x", "/in/x?crc_token=+a", provider.ErrBody, ""},
 		{"V32 line break", "x", "/in/x?crc_token=a%0A", provider.ErrBody, ""},
 		{"V32 quote", "x", "/in/x?crc_token=%22a%22", provider.ErrBody, ""},
-		{"V32 longest", "x", "/in/x?crc_token=" + strings.Repeat("a", 257), provider.ErrBody, ""},
+		{"V32 too long", "x", "/in/x?crc_token=" + strings.Repeat("a", 257), provider.ErrBody, ""},
 		{"V32 empty", "x", "/in/x?crc_token=", provider.ErrBody, ""},
 		{"V32 twice", "x", "/in/x?crc_token=a&crc_token=b", provider.ErrBody, ""},
 	} {
@@ -225,7 +225,7 @@ func TestQueryHandshakes(t *testing.T) {
 	}
 }
 
-// signedBody returns a request of that preset, authentic but for what body holds.
+// signedBody returns a signed request of the named preset.
 func signedBody(name, body string, headers ...string) *provider.Request {
 	req := signPreset(presetNamed(name), secrets[0], providertest.Now, []byte(body))
 	for i := 0; i < len(headers); i += 2 {
@@ -240,29 +240,29 @@ func TestBodyHandshakes(t *testing.T) {
 		name string
 		req  *provider.Request
 		want error
-		body string // "" is an event
+		body string // of the reply; "" if the request is an event
 	}{
 		{"control", signedBody("twitch", `{"challenge":"a b"}`, kind, asks), nil, "a b"},
 		{"V20 markup", signedBody("twitch", `{"challenge":"<b>"}`, kind, asks), nil, "<b>"},
-		{"V21 no text", signedBody("twitch", `{"challenge":7}`, kind, asks), provider.ErrBody, ""},
+		{"V21 not a text", signedBody("twitch", `{"challenge":7}`, kind, asks), provider.ErrBody, ""},
 		{"V21 null", signedBody("twitch", `{"challenge":null}`, kind, asks), provider.ErrBody, ""},
 		{"V06 control character", signedBody("twitch", `{"challenge":"a\u0000"}`, kind, asks), provider.ErrBody, ""},
 		{"V22 header, no challenge", signedBody("twitch", `{"subscription":{}}`, kind, asks), provider.ErrBody, ""},
 		{"V22 challenge, no header", signedBody("twitch", `{"challenge":"a"}`), nil, ""},
 		{"challenge in a notification", signedBody("twitch", `{"challenge":"a"}`, kind, "notification"), nil, ""},
-		{"no JSON", signedBody("twitch", `a`, kind, asks), provider.ErrBody, ""},
+		{"not JSON", signedBody("twitch", `a`, kind, asks), provider.ErrBody, ""},
 		{"N01 twice", signedBody("twitch", `{"challenge":"a","challenge":"b"}`, kind, asks), provider.ErrBody, ""},
 		{"control", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"Az09-_"}}`), nil,
 			`{"encryptedToken":"67d9695ad19aefd0a8c771564b76c8ec198f67d95a479063475af56b721f09bc","plainToken":"Az09-_"}`},
 		{"event", signedBody("zoom", `{"event":"meeting.started","payload":{"plainToken":"a"}}`), nil, ""},
 		{"no token", signedBody("zoom", `{"event":"endpoint.url_validation"}`), provider.ErrBody, ""},
-		{"no object", signedBody("zoom", `{"event":"endpoint.url_validation","payload":"plainToken"}`), provider.ErrBody, ""},
-		{"token no text", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":["a"]}}`), provider.ErrBody, ""},
-		{"token like a signed text", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"v0:1795338000:{}"}}`), provider.ErrBody, ""},
+		{"payload not an object", signedBody("zoom", `{"event":"endpoint.url_validation","payload":"plainToken"}`), provider.ErrBody, ""},
+		{"token not a text", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":["a"]}}`), provider.ErrBody, ""},
+		{"token in the form of a signed text", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"v0:1795338000:{}"}}`), provider.ErrBody, ""},
 		{"token with markup", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"<b>"}}`), provider.ErrBody, ""},
-		// V30: none is answered before it is authentic.
-		{"V30 unsigned", spoiled(signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"a"}}`)), signature.ErrMismatch, ""},
-		{"V30 unsigned", spoiled(signedBody("twitch", `{"challenge":"a"}`, kind, asks)), signature.ErrMismatch, ""},
+		// V30: a handshake is answered only if it is authentic.
+		{"V30 unsigned", tampered(signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"a"}}`)), signature.ErrMismatch, ""},
+		{"V30 unsigned", tampered(signedBody("twitch", `{"challenge":"a"}`, kind, asks)), signature.ErrMismatch, ""},
 	} {
 		name := strings.TrimPrefix(c.req.Target, "/in/")
 		receipt, err := receive(t, presetSettings(presetNamed(name), secrets[0]), c.req)
@@ -279,14 +279,14 @@ func TestBodyHandshakes(t *testing.T) {
 	}
 }
 
-// spoiled returns req with another body than was signed, which is as good JSON.
-func spoiled(req *provider.Request) *provider.Request {
+// tampered returns req with a body that was not signed but is equivalent JSON.
+func tampered(req *provider.Request) *provider.Request {
 	req.Body = append(req.Body, ' ')
 	return req
 }
 
-// While two secrets are set, Zoom is answered with the one that it signed with, whatever their order.
-func TestChallengeIsSignedWithTheKeyOfItsSender(t *testing.T) {
+// While two secrets are set, Zoom's challenge is signed with the secret that signed the request, in either order.
+func TestChallengeSignedWithSenderKey(t *testing.T) {
 	c := presetNamed("zoom")
 	body := []byte(`{"event":"endpoint.url_validation","payload":{"plainToken":"a"}}`)
 	answers := map[string]bool{}
@@ -300,13 +300,13 @@ func TestChallengeIsSignedWithTheKeyOfItsSender(t *testing.T) {
 		}
 	}
 	if len(answers) != 2 {
-		t.Errorf("%d answers to two secrets", len(answers))
+		t.Errorf("%d different answers with two secrets, want 2", len(answers))
 	}
 }
 
-// V32: what X's check gives to anyone is the HMAC of a text under the key that signs events. Whatever text that is, it
-// must not do as an event.
-func TestSignedChallengeIsNoEvent(t *testing.T) {
+// V32: the answer to X's challenge gives anyone the HMAC of a chosen text under the key that signs events. This HMAC must
+// not be valid for an event.
+func TestSignedChallengeIsNotAnEvent(t *testing.T) {
 	settings := presetSettings(presetNamed("x"), secrets[0])
 	for _, token := range []string{"1", "true", "null", "a", "9b4507b3-9040-4669-9ca3-6b94edb50553", "MTIzNDU=", "-1.5", `"a"`, "{}", "[]", " {}", "{", "\uFEFF{}"} {
 		crc := &provider.Request{Method: "GET", Target: "/in/x?crc_token=" + url.QueryEscape(token)}
@@ -320,7 +320,7 @@ func TestSignedChallengeIsNoEvent(t *testing.T) {
 		_, signed, _ := strings.Cut(strings.TrimSuffix(string(receipt.Reply.Body), `"}`), `:"`)
 		event := post(token, "X-Twitter-Webhooks-Signature", signed)
 		if _, err := receive(t, settings, event); !errors.Is(err, provider.ErrBody) {
-			t.Errorf("%q, signed by us, is taken for an event: %v", token, err)
+			t.Errorf("%q, signed by us, is accepted as an event: %v", token, err)
 		}
 	}
 }

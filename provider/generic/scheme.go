@@ -13,21 +13,21 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// A scheme proves who sent a request, and verifies that proof.
+// A scheme authenticates requests: it verifies received ones and signs those that are sent.
 type scheme interface {
-	// verify returns nil if req is authentic. Its errors are those of package signature, and provider.ErrBody.
-	verify(req *provider.Request) (proof, error)
-	// sign adds to h what verify asks for. id is that of the event.
+	// verify returns a nil error if req is authentic. Its errors are those of package signature, and provider.ErrBody.
+	verify(req *provider.Request) (verification, error)
+	// sign adds to h the headers that verify requires. id is the id of the event.
 	sign(h http.Header, body []byte, id string, at provider.AttemptInfo) error
 }
 
-// A proof is what an authentic request was found to have.
-type proof struct {
-	repeat string // a text that is the same for a repeat of it; "" if the scheme has none
-	key    []byte // that signed it; nil if none did
+// A verification is the result of verifying an authentic request.
+type verification struct {
+	repeat string // a text that is equal for repeats of the request; "" if the scheme has none
+	key    []byte // the key that signed the request; nil if it is not signed
 }
 
-// newScheme checks the settings that are about the scheme.
+// newScheme returns the scheme that the settings describe.
 func newScheme(s settings, now func() time.Time) (scheme, error) {
 	if s.Scheme == schemeNone {
 		return none{}, nil
@@ -47,16 +47,16 @@ func newScheme(s settings, now func() time.Time) (scheme, error) {
 	}
 }
 
-// none takes every request.
+// none accepts every request.
 type none struct{}
 
-func (none) verify(*provider.Request) (proof, error)                      { return proof{}, nil }
+func (none) verify(*provider.Request) (verification, error)               { return verification{}, nil }
 func (none) sign(http.Header, []byte, string, provider.AttemptInfo) error { return nil }
 
-// authorization is the header of Basic, and of tokens where no other is set. What it holds is never kept.
+// authorization is the header of Basic authentication, and the default header of tokens. Its value is never stored.
 const authorization = "Authorization"
 
-// token is the scheme of that name: a header holds the secret behind a prefix.
+// token is the scheme "token": a header holds the secret after a prefix.
 type token struct {
 	header string // canonical
 	prefix string
@@ -77,28 +77,29 @@ func newToken(s settings) (scheme, error) {
 	var errs []error
 	for i, text := range s.Secret {
 		if !provider.Printable(text) {
-			errs = append(errs, bellhop.Invalid(s.Secret.Path("secret", i), "cannot stand in a header: use printable ASCII without a blank at either end"))
+			errs = append(errs, bellhop.Invalid(s.Secret.Path("secret", i), "cannot be sent in a header: use printable "+
+				"ASCII without a blank at either end"))
 		}
 	}
 	return t, bellhop.Join("", errs...)
 }
 
-func (t *token) verify(req *provider.Request) (proof, error) {
+func (t *token) verify(req *provider.Request) (verification, error) {
 	value, err := signature.Single(req.Header, t.header)
 	if err != nil {
-		return proof{}, fmt.Errorf("%s: %w", t.header, err)
+		return verification{}, fmt.Errorf("%s: %w", t.header, err)
 	}
 	got, ok := t.cutPrefix(value)
 	switch {
 	case !ok:
-		return proof{}, fmt.Errorf("%s: %w", t.header, signature.ErrMalformed)
+		return verification{}, fmt.Errorf("%s: %w", t.header, signature.ErrMalformed)
 	case !signature.EqualToken(got, t.tokens...):
-		return proof{}, fmt.Errorf("%s: %w", t.header, signature.ErrMismatch)
+		return verification{}, fmt.Errorf("%s: %w", t.header, signature.ErrMismatch)
 	}
-	return proof{}, nil
+	return verification{}, nil
 }
 
-// cutPrefix disregards case in Authorization only, where the prefix is the name of a scheme (RFC 9110, section 11.1).
+// cutPrefix ignores case in Authorization only, where the prefix is the name of a scheme (RFC 9110, section 11.1).
 func (t *token) cutPrefix(value string) (rest string, ok bool) {
 	if t.header != authorization || len(value) < len(t.prefix) {
 		return strings.CutPrefix(value, t.prefix)
@@ -111,7 +112,7 @@ func (t *token) sign(h http.Header, _ []byte, _ string, _ provider.AttemptInfo) 
 	return nil
 }
 
-// basic is the scheme of that name: Basic authentication.
+// basic is the scheme "basic": Basic authentication.
 type basic struct{ pairs []string } // "user:password"
 
 func newBasic(s settings) (scheme, error) {
@@ -127,20 +128,20 @@ func newBasic(s settings) (scheme, error) {
 
 var strictBase64 = base64.StdEncoding.Strict()
 
-func (b *basic) verify(req *provider.Request) (proof, error) {
+func (b *basic) verify(req *provider.Request) (verification, error) {
 	value, err := signature.Single(req.Header, authorization)
 	if err != nil {
-		return proof{}, fmt.Errorf("%s: %w", authorization, err)
+		return verification{}, fmt.Errorf("%s: %w", authorization, err)
 	}
 	name, text, _ := strings.Cut(value, " ")
 	pair, err := strictBase64.DecodeString(text)
 	switch {
 	case !strictjson.EqualFold(name, "Basic"), err != nil, strings.ContainsAny(text, "\r\n"):
-		return proof{}, fmt.Errorf("%s: %w", authorization, signature.ErrMalformed)
+		return verification{}, fmt.Errorf("%s: %w", authorization, signature.ErrMalformed)
 	case !signature.EqualToken(string(pair), b.pairs...):
-		return proof{}, fmt.Errorf("%s: %w", authorization, signature.ErrMismatch)
+		return verification{}, fmt.Errorf("%s: %w", authorization, signature.ErrMismatch)
 	}
-	return proof{}, nil
+	return verification{}, nil
 }
 
 func (b *basic) sign(h http.Header, _ []byte, _ string, _ provider.AttemptInfo) error {
@@ -148,7 +149,7 @@ func (b *basic) sign(h http.Header, _ []byte, _ string, _ provider.AttemptInfo) 
 	return nil
 }
 
-// query is the scheme of that name: a parameter of the URL holds the secret.
+// query is the scheme "query": a parameter of the URL holds the secret.
 type query struct {
 	parameter string
 	tokens    []string
@@ -161,17 +162,17 @@ func newQuery(s settings) (scheme, error) {
 	return &query{parameter: s.Parameter, tokens: s.Secret}, nil
 }
 
-func (q *query) verify(req *provider.Request) (proof, error) {
+func (q *query) verify(req *provider.Request) (verification, error) {
 	if err := signature.VerifyToken(provider.Query(req.Target, q.parameter), q.tokens...); err != nil {
-		return proof{}, fmt.Errorf("query: %w", err)
+		return verification{}, fmt.Errorf("query: %w", err)
 	}
-	return proof{}, nil
+	return verification{}, nil
 }
 
-// sign has nothing to add, since the URL is the destination's own; it makes sure that the secret is in it.
+// sign adds nothing, since the secret is in the destination's URL. It checks that it is there.
 func (q *query) sign(_ http.Header, _ []byte, _ string, at provider.AttemptInfo) error {
 	if _, err := q.verify(&provider.Request{Target: at.URL}); err != nil {
-		return fmt.Errorf("the destination's URL must carry the secret once, as ?%s=…: %w", q.parameter, err)
+		return fmt.Errorf("the destination's URL must contain the secret once, as ?%s=…: %w", q.parameter, err)
 	}
 	return nil
 }

@@ -16,15 +16,16 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// The forgery list's section 13, by its names; sections 3 and 15 are in providertest. Decided otherwise, or elsewhere:
+// Cases of section 13 of the forgery list, by their numbers; sections 3 and 15 are in providertest. Decided differently,
+// or tested elsewhere:
 //
-//	G07  prefix in another case        refused; in Authorization, where it names a scheme, taken for a token and for Basic
-//	G29  empty body, signed            taken: any body is
-//	G42  sample secrets                not judged: how good a secret is, its owner knows
-//	K09  token in query and header     only the place that the settings name is looked at
-//	K10 to K16                         of our own API and of addresses, which the door knows
-//	R04  replay after the window       with timestamp_header refused; else a repeat, as long as the first is kept
-//	R05  replay to another source      taken where both have one secret: no scheme here signs the URL
+//	G07  prefix in another case        refused; in Authorization, where it is the name of a scheme, accepted
+//	G29  empty body, signed            accepted, as is any body
+//	G42  sample secrets                not checked: the owner knows how good a secret is
+//	K09  token in query and header     only the place in the settings is read
+//	K10 to K16                         about our own API, and addresses, which the server checks
+//	R04  replay after the window       refused with timestamp_header; otherwise a repeat, while the first is stored
+//	R05  replay to another source      accepted if both have the same secret: no scheme here signs the URL
 func TestTokens(t *testing.T) {
 	good := base64.StdEncoding.EncodeToString([]byte("shop:" + secrets[0]))
 	for _, c := range []struct {
@@ -56,7 +57,7 @@ func TestTokens(t *testing.T) {
 		{"bare, as set", with(token, values{"prefix": ""}), authorization(secrets[0]), nil},
 		{"Bearer, not set", with(token, values{"prefix": ""}), authorization("Bearer " + secrets[0]), signature.ErrMismatch},
 		{"Basic where Bearer is expected", token, authorization("Basic " + good), signature.ErrMalformed},
-		{"K08 nothing behind Bearer", token, authorization("Bearer "), signature.ErrMismatch},
+		{"K08 nothing after Bearer", token, authorization("Bearer "), signature.ErrMismatch},
 		{"token prefix", token, authorization("Bearer " + secrets[0][:5]), signature.ErrMismatch},
 		{"token in another case", token, authorization("Bearer " + strings.ToUpper(secrets[0])), signature.ErrMismatch},
 		{"own header", with(token, values{"header": "X-Token", "prefix": "key="}), http.Header{"X-Token": {"key=" + secrets[0]}}, nil},
@@ -107,7 +108,7 @@ func signed(text, body string, headers ...string) *provider.Request {
 	return req
 }
 
-// The forms of a timestamp, W26 to W34.
+// W26 to W34: the forms of a timestamp.
 func TestTimestamp(t *testing.T) {
 	now := strconv.FormatInt(providertest.Now.Unix(), 10)
 	settings := with(hmac, values{"timestamp_header": "X-Time"})
@@ -122,7 +123,7 @@ func TestTimestamp(t *testing.T) {
 	}
 }
 
-// W36: bytes do not move between what is signed, wherever the places stand.
+// W36: bytes cannot move between the signed parts, whatever the order of the places.
 func TestTemplate(t *testing.T) {
 	now := strconv.FormatInt(providertest.Now.Unix(), 10)
 	idThenBody := with(hmac, values{"template": "{id}.{body}", "id_header": "X-Id"})
@@ -147,8 +148,8 @@ func TestTemplate(t *testing.T) {
 		{"time, body: moved to the time", timeAndBody, signed(now+"1{}", "{}", "X-Time", now+"1"), signature.ErrExpired},
 		{"time, body: moved to the body", timeAndBody, signed(now+"{}", now[9:]+"{}", "X-Time", now[:9]), signature.ErrExpired},
 		{"all", all, signed("<a>b:"+now+">{}\n", "{}", "X-Id", "a>b", "X-Time", now), nil},
-		{"all: id with its end in it", all, signed("<a:b:"+now+">{}\n", "{}", "X-Id", "a:b", "X-Time", now), signature.ErrMalformed},
-		{"signature first, then time", timeAndBody, signed("0{}", "{ }", "X-Time", "0"), signature.ErrMismatch},
+		{"all: id contains its end", all, signed("<a:b:"+now+">{}\n", "{}", "X-Id", "a:b", "X-Time", now), signature.ErrMalformed},
+		{"signature is checked before time", timeAndBody, signed("0{}", "{ }", "X-Time", "0"), signature.ErrMismatch},
 	} {
 		if _, err := receive(t, c.settings, c.req); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
@@ -164,7 +165,7 @@ func receive(t *testing.T, settings values, req *provider.Request) (provider.Rec
 
 func env() provider.Env { return provider.Env{Now: func() time.Time { return providertest.Now }} }
 
-// timestamps are what each format takes and does not.
+// timestamps lists valid and invalid texts of each format.
 var timestamps = []struct {
 	format, text string
 	good         bool
@@ -188,8 +189,8 @@ func TestTimestampFormats(t *testing.T) {
 	}
 }
 
-// What is read is written the same again, but for zeros behind the point: each time has one text, so that nothing can
-// be moved into it or out of it.
+// A valid timestamp is written as the same text again, except for trailing zeros of a fraction. So each time has one text,
+// and no byte can be moved into it or out of it.
 func FuzzTimestamp(f *testing.F) {
 	for _, c := range timestamps {
 		f.Add(c.format, c.text)
@@ -209,7 +210,7 @@ func FuzzTimestamp(f *testing.F) {
 	})
 }
 
-// FuzzForm: whatever the body is, what is signed of a form says the same of each order of its parameters.
+// FuzzForm checks that the signed text of a form does not depend on the order of its parameters, whatever the body is.
 func FuzzForm(f *testing.F) {
 	for _, form := range []string{"", "a=1&b=2", "b=2&a=1", "a=1&a=1&a=0", "a=%zz", "a=%2B+b", "&&=&", strings.Repeat("a&", 1001)} {
 		f.Add(form)
@@ -217,7 +218,7 @@ func FuzzForm(f *testing.F) {
 	f.Fuzz(func(t *testing.T, form string) {
 		req := post(form, "Content-Type", "application/x-www-form-urlencoded")
 		text := generic.FormParams(req)
-		req.Body = turned(req.Body)
+		req.Body = reversed(req.Body)
 		if again := generic.FormParams(req); text != again {
 			t.Errorf("%q is signed as %q, and as %q in another order", form, text, again)
 		}

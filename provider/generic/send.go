@@ -15,7 +15,7 @@ type renderer struct {
 	typeHeader string
 }
 
-// Render sends the event's bytes as they are, with its id and type in the headers that are set.
+// Render sends the event's body unchanged, with its id and type in the headers that are set.
 func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	h := http.Header{"Content-Type": {provider.SendContentType(ev)}}
 	if r.idHeader != "" {

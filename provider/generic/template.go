@@ -16,13 +16,13 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// A template says what is signed: text, and places where parts of the request are put.
+// A template describes the signed text: literal text, and places for parts of the request.
 type template struct {
 	pieces []piece
-	stops  string // bytes that an id must not have, or one could not tell where it ends
+	stops  string // bytes that an id must not contain, because they end it
 }
 
-// A piece is a text or a place.
+// A piece is literal text or a place.
 type piece struct {
 	text  []byte
 	place place
@@ -39,9 +39,11 @@ const (
 	placeParams
 )
 
-var placeNames = map[string]place{"{body}": placeBody, "{timestamp}": placeTimestamp, "{id}": placeID, "{url}": placeURL, "{params}": placeParams}
+var placeNames = map[string]place{
+	"{body}": placeBody, "{timestamp}": placeTimestamp, "{id}": placeID, "{url}": placeURL, "{params}": placeParams,
+}
 
-const placesRule = "use text with {body} or {params} and, if their settings are there, {timestamp}, {id} and {url} in it, each once"
+const placesRule = "use text with {body} or {params} and, with their settings, {timestamp}, {id} and {url}, each once"
 
 // newTemplate checks the template of s against the other settings.
 func newTemplate(s settings) (template, error) {
@@ -58,22 +60,22 @@ func newTemplate(s settings) (template, error) {
 	case !ok || t.has(placeBody) == t.has(placeParams):
 		return refuse(placesRule)
 	case s.TimestampField != "" && !t.has(placeBody):
-		return refuse("timestamp_field needs {body}, or the timestamp is not signed")
+		return refuse("timestamp_field needs {body}, since the timestamp is signed as a part of it")
 	case t.has(placeTimestamp) && s.TimestampHeader == "":
 		return refuse("{timestamp} needs timestamp_header")
 	case !t.has(placeTimestamp) && s.TimestampHeader != "":
-		return refuse("timestamp_header is of no use unless {timestamp} is signed; put it in")
+		return refuse("timestamp_header needs {timestamp} in the template, since the timestamp must be signed")
 	case t.has(placeID) && s.IDHeader == "":
 		return refuse("{id} needs id_header")
 	case t.has(placeURL) != (s.URL != "") && !s.sends:
-		return refuse("{url} needs url, and url is of no use without it")
+		return refuse("{url} and the setting url need each other")
 	case !t.separateID(s.TimestampFormat == formatRFC3339):
-		return refuse("put text, such as a dot, between {id} and what stands beside it")
+		return refuse("put text, such as a dot, between {id} and the place next to it")
 	}
 	return t, nil
 }
 
-// parseTemplate splits text at its places. ok is false if one is there twice, or if a brace opens no place.
+// parseTemplate splits text at its places. ok is false if a place occurs twice or a brace does not begin a place.
 func parseTemplate(text string) (t template, ok bool) {
 	for text != "" {
 		if text[0] != '{' {
@@ -105,10 +107,11 @@ func (t *template) has(p place) bool {
 	return false
 }
 
-// separateID finds the bytes at which an id ends or begins, and reports false if another place is next to it: then
-// bytes could move from one to the other under the same signature. Nothing needs to part the timestamp from the
-// body: a digit more or less puts it out of any tolerance, and the "Z" of RFC 3339 is its last byte. The latter may even
-// stand behind an id, as it has its colons in two places and the id has none: moved anywhere, it is no time any more.
+// separateID collects the bytes that end or begin an id in the signed text. It returns false if another place is
+// next to the id: then bytes could move from one to the other under the same signature. The timestamp and the body
+// need no separator: one digit more or less puts a timestamp outside any tolerance, and RFC 3339 ends with "Z". A
+// timestamp in RFC 3339 may even follow an id: it has colons at two fixed positions and the id has none, so no
+// other split is valid.
 func (t *template) separateID(rfc3339 bool) bool {
 	i := slices.IndexFunc(t.pieces, func(p piece) bool { return p.place == placeID })
 	if i > 0 {
@@ -134,15 +137,15 @@ func (t *template) separateID(rfc3339 bool) bool {
 	return true
 }
 
-// A material is what is put in the places of a template.
-type material struct {
+// signedParts are the parts of a request that fill the places of a template.
+type signedParts struct {
 	timestamp, id, url string
 	body, params       []byte
 }
 
-// fill returns the parts of the signed text, one after the other. An id that could end elsewhere, or that is long or
-// has control characters, is signature.ErrMalformed.
-func (t *template) fill(m material) ([][]byte, error) {
+// fill returns the pieces of the signed text in order. The error is signature.ErrMalformed if the id contains a
+// byte that ends it, is too long or has control characters.
+func (t *template) fill(m signedParts) ([][]byte, error) {
 	if !plainID(m.id) || strings.ContainsAny(m.id, t.stops) {
 		return nil, signature.ErrMalformed
 	}
@@ -166,7 +169,7 @@ func (t *template) fill(m material) ([][]byte, error) {
 	return parts, nil
 }
 
-// maxID is how long an id in a header may be, in bytes.
+// maxID is the largest length of an id in a header, in bytes.
 const maxID = 256
 
 func plainID(id string) bool {
@@ -178,18 +181,18 @@ func plainID(id string) bool {
 	return len(id) <= maxID
 }
 
-// bodyHash is the parameter of the URL that proves a body which is no form: its SHA-256 in hex.
+// bodyHash is the URL parameter that authenticates a body that is not a form: its SHA-256 in hex.
 const bodyHash = "bodySHA256"
 
-// maxParams bounds the parameters of a form that is signed.
+// maxParams is the largest number of parameters in a signed form.
 const maxParams = 1000
 
-// formParams returns what {params} stands for: the name and value of each parameter of the form in body, decoded, one
-// behind the other without anything between, sorted by name and then by value, equal pairs once. A body that is no form
-// stands for nothing; the URL, which is signed, has to have its hash then.
+// formParams returns the text for {params}: the decoded names and values of the form in body, sorted by name and
+// then by value, without separators, equal pairs once. For a body that is not a form it returns nothing; target
+// must then have the hash of the body, which the signed URL protects.
 //
-// Names and values run into one another, so that who caught a request can move bytes from one to the next under the
-// same signature. That is the system's own scheme.
+// Without separators, an attacker can move bytes of a captured request between names and values under the same
+// signature. That is a property of the system's own scheme.
 // Source: https://www.twilio.com/docs/usage/security#validating-requests
 func formParams(h http.Header, target string, body []byte) ([]byte, error) {
 	hashed, err := checkBodyHash(target, body)
@@ -199,7 +202,7 @@ func formParams(h http.Header, target string, body []byte) ([]byte, error) {
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	if kind != "application/x-www-form-urlencoded" {
 		if !hashed && len(body) > 0 {
-			return nil, fmt.Errorf("%s, for a body that is no form: %w", bodyHash, signature.ErrMissing)
+			return nil, fmt.Errorf("%s, for a body that is not a form: %w", bodyHash, signature.ErrMissing)
 		}
 		return nil, nil
 	}
@@ -214,7 +217,8 @@ func formParams(h http.Header, target string, body []byte) ([]byte, error) {
 	return text, nil
 }
 
-// checkBodyHash reports whether target has the hash of body. One that is another's is signature.ErrMismatch.
+// checkBodyHash reports whether target has the hash of body. For the hash of another body the error is
+// signature.ErrMismatch.
 func checkBodyHash(target string, body []byte) (bool, error) {
 	sums := provider.Query(target, bodyHash)
 	if len(sums) == 0 {
@@ -232,8 +236,8 @@ func checkBodyHash(target string, body []byte) (bool, error) {
 
 type param struct{ name, value string }
 
-// parseForm returns the parameters of an encoded form in the order in which they are signed. What is not encoded as it
-// should be, and what is too much, is signature.ErrMalformed.
+// parseForm returns the parameters of an encoded form in the order in which they are signed. The error is
+// signature.ErrMalformed for a wrong encoding or too many parameters.
 func parseForm(text string) ([]param, error) {
 	var pairs []param
 	for pair := range strings.SplitSeq(text, "&") {
@@ -254,12 +258,14 @@ func parseForm(text string) ([]param, error) {
 	return slices.Compact(pairs), nil
 }
 
-// publicURLs returns the forms of the URL at which the outside calls a source, from its setting: as it is, and the other
-// way with its port, since Twilio is known to sign a URL with the port of its scheme, and one without the port it has.
+// publicURLs returns the forms of a source's public URL that may be signed: as it is set, and with its port added
+// or removed. Twilio sometimes signs a URL with the default port of its scheme, or without the port that it has.
 func publicURLs(text string) ([]string, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.ContainsAny(text, "?#%") {
-		return nil, bellhop.Invalid("url", "use the whole URL that the system calls, such as https://hooks.example.com/in/calls; its query is taken from each request")
+	web := err == nil && (u.Scheme == "https" || u.Scheme == "http")
+	if !web || u.Host == "" || u.User != nil || strings.ContainsAny(text, "?#%") {
+		return nil, bellhop.Invalid("url", "use the whole URL that the system calls, such as "+
+			"https://hooks.example.com/in/calls; the query is taken from each request")
 	}
 	other := u.Host + map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
 	if port := u.Port(); port != "" {
@@ -269,7 +275,7 @@ func publicURLs(text string) ([]string, error) {
 	return []string{text, text[:start] + other + text[start+len(u.Host):]}, nil
 }
 
-// signedURL returns base with the query of target, as they were called together.
+// signedURL returns base with the query of target.
 func signedURL(base, target string) string {
 	if _, query, ok := strings.Cut(target, "?"); ok {
 		return base + "?" + query

@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/github"
 )
 
-// A handler that lets through what GitHub signed, without the rest of Bellhop.
+// A handler that accepts requests signed by GitHub, without Bellhop's server.
 func ExampleVerify() {
 	secret := []byte("It's a Secret to Everybody")
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,13 +1,14 @@
-// Package github understands the webhooks of GitHub: those of repositories, organizations, enterprises and GitHub
-// Apps, on github.com and on GitHub Enterprise Server.
+// Package github receives and sends the webhooks of GitHub: those of repositories, organizations, enterprises and
+// GitHub Apps, on github.com and on GitHub Enterprise Server.
 //
 // A request carries one event as a JSON object, or as a form whose only field, payload, is that object. Its
 // X-Hub-Signature-256 header signs the body's bytes with a secret that both sides know. Nothing else is signed: not
-// the name of the event, X-GitHub-Event, nor the id of the delivery, X-GitHub-Delivery, and there is no time that
-// would make a caught request stale. Repeats are known by X-GitHub-Delivery and body together or, where the setting
-// repeat says so, by the body alone.
+// the name of the event, X-GitHub-Event, nor the id of the delivery, X-GitHub-Delivery. There is no timestamp, so a
+// captured request never expires. Two requests are the same event if X-GitHub-Delivery and the body are equal or,
+// with the setting repeat "body", if the body alone is.
 //
-// Without the server: [Verify] with the headers, the body as it came and the secret. [Sign] makes the header's value.
+// Without the server: call [Verify] with the headers, the body as it was received and the secret. [Sign] returns
+// the value of the header.
 //
 // Sources:
 //   - https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
@@ -34,7 +35,7 @@ type settings struct {
 	Repeat    string           `json:"repeat"`
 }
 
-// What setting repeat may say.
+// The values of the setting repeat.
 const (
 	repeatDelivery = "delivery" // the default
 	repeatBody     = "body"

@@ -40,7 +40,7 @@ func BenchmarkReceive(b *testing.B) {
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
-// sign returns a delivery as GitHub makes it, of the event that the body looks like.
+// sign returns a delivery as GitHub makes it. The body determines the name of the event.
 func sign(secret string, body []byte) *provider.Request {
 	sig, err := github.Sign(body, []byte(secret))
 	if err != nil {
@@ -74,8 +74,8 @@ func request(headers map[string]string, body []byte) *provider.Request {
 	return providertest.Request("/in/code", body, headers)
 }
 
-// recordings are what the samples do not show: a server that signs with SHA-1 only, a source that goes by the body,
-// and what GitHub does not send.
+// recordings are requests beyond the samples: of a server that signs only with SHA-1, to a source with repeat "body",
+// and requests that GitHub does not send.
 func recordings(t testing.TB) []providertest.Recording {
 	body := []byte(providertest.ReadFile(t, "testdata/samples/ping.json"))
 	with := func(more map[string]any) string {

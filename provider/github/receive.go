@@ -14,20 +14,20 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// typePrefix is in front of an event's type, since GitHub's words are not unique in the world.
+// typePrefix begins every event type, since GitHub's event names are not unique among providers.
 const typePrefix = "github."
 
-// DefaultType is the type of an event whose X-GitHub-Event is missing or no word. The body is signed all the same,
-// and GitHub does not send it again.
+// DefaultType is the type of an event whose X-GitHub-Event is missing or is not a word. Such an event is accepted,
+// because its body is signed and GitHub does not send it again.
 const DefaultType = typePrefix + "event"
 
 type receiver struct {
 	secrets    [][]byte
 	verify     func(h http.Header, body []byte) error
-	byDelivery bool // X-GitHub-Delivery counts when repeats are told
+	byDelivery bool // repeats are found by X-GitHub-Delivery and body, not by the body alone
 }
 
-// Receive verifies the signature and makes one event of the request, a ping included.
+// Receive verifies the signature and returns one event for each request, including a ping.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	ev, err := r.event(req)
 	if err != nil {
@@ -64,10 +64,10 @@ func (r *receiver) event(req *provider.Request) (bellhop.Event, error) {
 	}, nil
 }
 
-// atMostOne returns the value of a header that is not part of the proof, "" if it is not there.
+// atMostOne returns the value of a header that is not signed, or "" if the request does not have it.
 func atMostOne(h http.Header, name string) (string, error) {
 	if len(h.Values(name)) > 1 {
-		return "", fmt.Errorf("%w: %s is there twice", provider.ErrBody, name)
+		return "", fmt.Errorf("%w: header %s occurs twice", provider.ErrBody, name)
 	}
 	return h.Get(name), nil
 }
@@ -79,9 +79,9 @@ func eventType(name string) string {
 	return typePrefix + name
 }
 
-// repeatKey is made of the delivery and a hash of the body: an id that comes back with another body is no repeat. The
-// delivery is not signed, so whoever caught a request could send it again under another; where that is to be a repeat
-// all the same, only the body counts. It is not the signature, which a new secret would change.
+// repeatKey returns the delivery id and a hash of the body: the same id with another body is a new event. The id is
+// not signed, so an attacker could repeat a captured request under another id; with byDelivery false only the body
+// counts. The signature cannot be the key, because it changes with the secret.
 func (r *receiver) repeatKey(delivery string, body []byte) string {
 	sum := sha256.Sum256(body)
 	key := hex.EncodeToString(sum[:])
@@ -91,24 +91,24 @@ func (r *receiver) repeatKey(delivery string, body []byte) string {
 	return key
 }
 
-// formStart is what the body of a form begins with. Whether it is one is told by what is signed, which the content
-// type is not.
+// formStart begins the body of a form. The body decides whether a request is a form, because the body is signed and
+// the content type is not.
 const formStart = "payload="
 
-// A payload is what this package reads of a body.
+// A payload is the part of a request body that this package reads.
 type payload struct {
-	json    []byte // the object
-	form    bool   // it came in a form
+	json    []byte // the JSON object
+	form    bool   // the object was the field of a form
 	subject string
 }
 
-// readPayload reads a body: a JSON object, or a form whose only field is one. Anything else is provider.ErrBody.
+// readPayload reads a JSON object, or a form whose only field is a JSON object. Anything else is provider.ErrBody.
 func readPayload(body []byte) (payload, error) {
 	p := payload{json: body}
 	if field, ok := bytes.CutPrefix(body, []byte(formStart)); ok {
 		text, err := url.QueryUnescape(string(field))
 		if err != nil || bytes.IndexByte(field, '&') >= 0 {
-			return payload{}, fmt.Errorf("%w: not a form with one field, payload", provider.ErrBody)
+			return payload{}, fmt.Errorf("%w: a form must have one field, payload", provider.ErrBody)
 		}
 		p.json, p.form = []byte(text), true
 	}
@@ -117,7 +117,7 @@ func readPayload(body []byte) (payload, error) {
 	return p, err
 }
 
-// readSubject returns what an event is about: the repository or, where there is none, the organization or enterprise.
+// readSubject returns the name of the event's repository; without a repository, of its organization or enterprise.
 func readSubject(object []byte) (string, error) {
 	var repository, organization, enterprise []byte
 	err := strictjson.Object(object, func(name, value []byte) {

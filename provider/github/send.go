@@ -23,7 +23,7 @@ type sendSettings struct {
 	AddSHA1     bool             `json:"add_sha1"`
 }
 
-// What setting content_type may say, in GitHub's own words.
+// The values of the setting content_type, in GitHub's words.
 const (
 	contentJSON = "json"
 	contentForm = "form"
@@ -45,13 +45,13 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 
 type renderer struct {
 	secret  []byte
-	content string // "" is as the event came
+	content string // "" sends an event in the form in which it came
 	sha1    bool
 }
 
-// Render sends an event that came from GitHub as it is, and any other as a repository_dispatch that tells of it.
+// Render sends an event that came from GitHub unchanged, and any other event as a repository_dispatch.
 func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
-	name, p, err := told(ev)
+	name, p, err := eventPayload(ev)
 	if err != nil {
 		return provider.OutboundRequest{}, fmt.Errorf("github: %w", err)
 	}
@@ -76,7 +76,7 @@ func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.O
 	if form {
 		h.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	passOn(h, ev)
+	addHookHeaders(h, ev)
 	if err := r.sign(h, body); err != nil {
 		return provider.OutboundRequest{}, fmt.Errorf("github: %w", err)
 	}
@@ -94,8 +94,8 @@ func (r *renderer) sign(h http.Header, body []byte) error {
 	return err
 }
 
-// told returns the event's name at GitHub and its payload.
-func told(ev *bellhop.Event) (name string, p payload, err error) {
+// eventPayload returns the event's name at GitHub and its payload.
+func eventPayload(ev *bellhop.Event) (name string, p payload, err error) {
 	if name, ok := strings.CutPrefix(ev.Type, typePrefix); ok && eventType(name) == ev.Type {
 		if p, err := readPayload(ev.Body); err == nil {
 			return name, p, nil
@@ -105,10 +105,11 @@ func told(ev *bellhop.Event) (name string, p payload, err error) {
 	return dispatchName, payload{json: object}, err
 }
 
-// hookHeaders say which hook a delivery belongs to. They are passed on with an event that came from GitHub.
-var hookHeaders = []string{"X-Github-Hook-Id", "X-Github-Hook-Installation-Target-Id", "X-Github-Hook-Installation-Target-Type"}
+// hookHeaders identify the hook of a delivery. They are copied from an event that came from GitHub.
+var hookHeaders = []string{"X-Github-Hook-Id", "X-Github-Hook-Installation-Target-Id",
+	"X-Github-Hook-Installation-Target-Type"}
 
-func passOn(h http.Header, ev *bellhop.Event) {
+func addHookHeaders(h http.Header, ev *bellhop.Event) {
 	for _, name := range hookHeaders {
 		if value := ev.Header.Get(name); strings.HasPrefix(ev.Type, typePrefix) && provider.Word(value) {
 			h.Set(name, value)
@@ -116,8 +117,8 @@ func passOn(h http.Header, ev *bellhop.Event) {
 	}
 }
 
-// deliveryID returns the id of the delivery, the same for each attempt: the one that an event of GitHub came with, or
-// a GUID that is made of the event's own.
+// deliveryID returns the id of the delivery, which is the same for each attempt: the id with which the event came
+// from GitHub, or else a GUID derived from the event's id.
 func deliveryID(ev *bellhop.Event) string {
 	if id := ev.Header.Get(DeliveryHeader); strings.HasPrefix(ev.Type, typePrefix) && provider.Word(id) {
 		return id
@@ -126,19 +127,19 @@ func deliveryID(ev *bellhop.Event) string {
 	return provider.NewGUID([16]byte(sum[:16]), 8)
 }
 
-// dispatchName is the event by which GitHub tells of what happened outside of it.
+// dispatchName is the GitHub event that reports activity outside GitHub.
 // Source: https://docs.github.com/en/webhooks/webhook-events-and-payloads#repository_dispatch
 const dispatchName = "repository_dispatch"
 
-// A dispatch is the payload of a repository_dispatch. GitHub's own has repository, branch, sender and installation
-// too; an event of another system has none of these.
+// A dispatch is the payload of a repository_dispatch. GitHub's own payloads also have repository, branch, sender
+// and installation, which an event of another system does not have.
 type dispatch struct {
 	Action        string        `json:"action"`
 	ClientPayload clientPayload `json:"client_payload"`
 }
 
-// A clientPayload carries an event in the members that Bellhop's format envelope has: its body is data where it is
-// JSON, else data_base64.
+// A clientPayload carries an event in the members of Bellhop's envelope format: the body is data if it is JSON, and
+// data_base64 otherwise.
 type clientPayload struct {
 	ID         string          `json:"id"`
 	Type       string          `json:"type"`
@@ -149,7 +150,7 @@ type clientPayload struct {
 	DataBase64 string          `json:"data_base64,omitempty"`
 }
 
-// newDispatch writes ev as a repository_dispatch, the same bytes on each attempt.
+// newDispatch returns ev as a repository_dispatch, with the same bytes on each attempt.
 func newDispatch(ev *bellhop.Event) ([]byte, error) {
 	d := dispatch{Action: ev.Type, ClientPayload: clientPayload{
 		ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.HappenedAt().UTC(),
@@ -160,7 +161,7 @@ func newDispatch(ev *bellhop.Event) ([]byte, error) {
 		if err == nil && strictjson.Object(object, func(_, _ []byte) {}) == nil {
 			return object, nil
 		}
-		d.ClientPayload.Data = nil // what our own Receiver would not read, such as a name that is there twice
+		d.ClientPayload.Data = nil // our own Receiver refuses this JSON, for example because a name occurs twice
 	}
 	d.ClientPayload.DataBase64 = base64.StdEncoding.EncodeToString(ev.Body)
 	return json.Marshal(d)

@@ -27,7 +27,7 @@ var invoice = bellhop.Event{
 	Body: []byte(`{"id":"in_1","n":12345678901234567890}`),
 }
 
-func TestSendForeign(t *testing.T) {
+func TestSendOther(t *testing.T) {
 	m := render(t, nil, invoice)
 	const want = `{"action":"invoice.paid","client_payload":{"id":"evt_1","type":"invoice.paid","source":"billing","subject":"in_1",` +
 		`"time":"2026-11-22T08:15:30Z","data":{"id":"in_1","n":12345678901234567890}}}`
@@ -44,7 +44,7 @@ func TestSendForeign(t *testing.T) {
 	}
 }
 
-func TestSendForeignBodies(t *testing.T) {
+func TestSendOtherBodies(t *testing.T) {
 	for body, want := range map[string]string{
 		`[1, 2]`:           `"data":[1,2]`,
 		`null`:             `"data":null`,
@@ -66,8 +66,8 @@ func TestSendForeignBodies(t *testing.T) {
 	}
 }
 
-// What came from GitHub goes on under its own name, id and hook; nothing of that is taken from other events.
-func TestSendOwn(t *testing.T) {
+// An event from GitHub is sent with its name, id and hook; other events never take these from their headers.
+func TestSendNative(t *testing.T) {
 	header := bellhop.Header("X-Github-Delivery: 0b989ba4-242f-11e5-81e1-c7b6966d2516\nX-Github-Event: push\nX-Github-Hook-Id: 481516234\n" +
 		"X-Github-Hook-Installation-Target-Id: 7\nX-Github-Hook-Installation-Target-Type: two words\n")
 	m := render(t, nil, bellhop.Event{ID: "evt_1", Type: "github.issues", Header: header, Body: []byte(ping + "\n")})
@@ -90,25 +90,25 @@ func TestSendOwn(t *testing.T) {
 	}
 	m = render(t, nil, bellhop.Event{ID: "evt_1", Type: "github.issues", Body: []byte("[]")})
 	if got := m.Header.Get("X-GitHub-Event"); got != "repository_dispatch" {
-		t.Errorf("an event of that name that GitHub does not send goes out as %s: %s", got, m.Body)
+		t.Errorf("an event that GitHub does not send is sent as %s: %s", got, m.Body)
 	}
 }
 
 func TestSendContentType(t *testing.T) {
-	own := bellhop.Event{ID: "evt_1", Type: "github.ping", Body: []byte(ping)}
-	ownForm := own
-	ownForm.Body = []byte("payload=" + strings.ReplaceAll(url.QueryEscape(ping), "+", "%20"))
+	native := bellhop.Event{ID: "evt_1", Type: "github.ping", Body: []byte(ping)}
+	nativeForm := native
+	nativeForm.Body = []byte("payload=" + strings.ReplaceAll(url.QueryEscape(ping), "+", "%20"))
 	formOf := func(text string) string { return "payload=" + url.QueryEscape(text) }
 	for name, c := range map[string]struct {
 		content any
 		ev      bellhop.Event
 		want    string
 	}{
-		"JSON as it came": {"", own, ping},
-		"form as it came": {"", ownForm, string(ownForm.Body)},
-		"form as form":    {"form", ownForm, string(ownForm.Body)},
-		"form as JSON":    {"json", ownForm, ping},
-		"JSON as form":    {"form", own, formOf(ping)},
+		"JSON as it came": {"", native, ping},
+		"form as it came": {"", nativeForm, string(nativeForm.Body)},
+		"form as form":    {"form", nativeForm, string(nativeForm.Body)},
+		"form as JSON":    {"json", nativeForm, ping},
+		"JSON as form":    {"form", native, formOf(ping)},
 		"other as form":   {"form", invoice, formOf(string(render(t, nil, invoice).Body))},
 	} {
 		m := render(t, map[string]any{"content_type": c.content}, c.ev)

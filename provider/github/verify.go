@@ -6,7 +6,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// The headers of a delivery, in canonical form. Only the two signatures prove anything.
+// The headers of a delivery, in canonical form. Only the two signature headers authenticate it.
 const (
 	SignatureHeader     = "X-Hub-Signature-256"
 	SHA1SignatureHeader = "X-Hub-Signature"
@@ -20,23 +20,24 @@ var (
 )
 
 // Sign returns the X-Hub-Signature-256 of body: "sha256=" and the 64 lower-case hex digits of its HMAC-SHA256.
-// The secret's bytes are its text. An empty one is signature.ErrKey.
+// The key is the secret's text. For an empty secret the error is signature.ErrKey.
 // Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 func Sign(body, secret []byte) (string, error) { return sha256Scheme.Sign(secret, body) }
 
-// SignSHA1 returns the X-Hub-Signature of body, which GitHub still sends along for receivers of the past: "sha1=" and
-// the 40 hex digits of its HMAC-SHA1.
+// SignSHA1 returns the X-Hub-Signature of body, which GitHub also sends for old receivers: "sha1=" and the 40
+// lower-case hex digits of its HMAC-SHA1.
 func SignSHA1(body, secret []byte) (string, error) { return sha1Scheme.Sign(secret, body) }
 
-// Verify reports whether the X-Hub-Signature-256 of h is that of body under one of secrets. X-Hub-Signature is not
-// looked at. It returns signature.ErrMissing, ErrMalformed (also for a header that is there twice) or ErrMismatch,
-// and compares in constant time. GitHub signs no time, so how old it is cannot be told.
+// Verify checks that the X-Hub-Signature-256 in h was made for body with one of secrets. It ignores
+// X-Hub-Signature. It returns signature.ErrMissing, ErrMalformed (also for a header that occurs twice) or
+// ErrMismatch, and compares in constant time. GitHub sends no timestamp, so the age of a request is not checked.
+// Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 func Verify(h http.Header, body []byte, secrets ...[]byte) error {
 	return verify(sha256Scheme, SignatureHeader, h, body, secrets)
 }
 
-// VerifyAllowingSHA1 is [Verify] for old GitHub Enterprise Servers, which know X-Hub-Signature only. Where
-// X-Hub-Signature-256 is there, in whatever state, it is what counts: nobody gets past it with the other.
+// VerifyAllowingSHA1 is [Verify] for old GitHub Enterprise Servers, which send only X-Hub-Signature. If h has an
+// X-Hub-Signature-256, valid or not, that header alone is checked, so a forged request cannot fall back to SHA-1.
 func VerifyAllowingSHA1(h http.Header, body []byte, secrets ...[]byte) error {
 	if len(h.Values(SignatureHeader)) > 0 {
 		return Verify(h, body, secrets...)

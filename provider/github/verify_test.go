@@ -17,13 +17,14 @@ import (
 
 const form = "application/x-www-form-urlencoded"
 
-// The forgery list's section 6, by its names; sections 3 and 15 are in providertest. Decided otherwise, or elsewhere:
+// Cases of section 6 of the forgery list, by their numbers; sections 3 and 15 are in providertest. Decided differently,
+// or tested elsewhere:
 //
-//	H07  an id with another body  is an event of its own under either setting of repeat, so that nobody can hide one
-//	H09  another hook's id        not looked at: X-GitHub-Hook-ID is not signed
-//	N16  a form of 1e5 fields     refused: GitHub's have one
+//	H07  an id with another body  is another event with either value of repeat, so that no sender can hide an event
+//	H09  another hook's id        ignored: X-GitHub-Hook-ID is not signed
+//	N16  a form of 1e5 fields     refused: GitHub's forms have one
 //	R05  at another source        authentic there if the secret is the same; the notes say so
-//	§2   secrets under 16 bytes   taken: GitHub sets no least length
+//	§2   secrets under 16 bytes   accepted: GitHub has no minimum length
 var forgeries = []struct {
 	name     string
 	settings map[string]any
@@ -63,7 +64,7 @@ var forgeries = []struct {
 	}, want: signature.ErrMismatch},
 	{name: "form with a second field", body: "payload=" + url.QueryEscape(ping) + "&payload=%7B%7D", want: provider.ErrBody},
 	{name: "form with another field first", body: "a=1&payload=" + url.QueryEscape(ping), want: provider.ErrBody},
-	{name: "form that is not encoded as it should be", body: "payload=%7B%7", want: provider.ErrBody},
+	{name: "form with an invalid escape", body: "payload=%7B%7", want: provider.ErrBody},
 	{name: "form without JSON", body: "payload=", want: provider.ErrBody},
 	{name: "N16 fields", body: "payload=%7B%7D" + strings.Repeat("&a=1", 100_000), want: provider.ErrBody},
 	{name: "H06 no delivery id", change: drop("X-GitHub-Delivery")},
@@ -76,7 +77,7 @@ var forgeries = []struct {
 	{name: "N01 repository twice", body: `{"repository":{"full_name":"a/b"},"repository":{"full_name":"c/d"}}`, want: provider.ErrBody},
 	{name: "N01 full_name twice", body: `{"repository":{"full_name":"a/b","full_name":"c/d"}}`, want: provider.ErrBody},
 	{name: "N12 byte order mark", body: "\uFEFF" + ping, want: provider.ErrBody},
-	{name: "signature first", body: "{", change: drop("X-Hub-Signature-256"), want: signature.ErrMissing},
+	{name: "signature is checked first", body: "{", change: drop("X-Hub-Signature-256"), want: signature.ErrMissing},
 }
 
 const ping = `{"zen":"Keep it logically awesome.","hook_id":1}`
@@ -103,8 +104,8 @@ func TestForgery(t *testing.T) {
 	}
 }
 
-// R04: a caught request never goes stale, for GitHub signs no time. A redelivery is a repeat under either setting; under
-// that of the body, a request is whatever is changed of what is not signed.
+// R04: a captured request never expires, since GitHub signs no time. A redelivery is a repeat with either value of
+// repeat. With "body", a request is a repeat even if its unsigned headers were changed.
 func TestRepeats(t *testing.T) {
 	again := func(req *provider.Request) {}
 	otherBody := func(req *provider.Request) { *req = *sign(secrets[0], []byte(`{"zen":"another"}`)) }
@@ -125,7 +126,7 @@ func TestRepeats(t *testing.T) {
 		"signed with the next secret":    {nil, func(req *provider.Request) { *req = *sign(secrets[1], []byte(ping)) }, true},
 		"H07 with another body":          {nil, otherBody, false},
 		"H07 with another body, by body": {byBody, otherBody, false},
-		"under an odd id":                {nil, set("X-GitHub-Delivery", "a\x00b\xff"), false},
+		"with an invalid id":             {nil, set("X-GitHub-Delivery", "a\x00b\xff"), false},
 		"under a very long id":           {nil, set("X-GitHub-Delivery", strings.Repeat("d", 600)), false},
 	} {
 		settings := providertest.With(map[string]any{"secret": secrets}, c.settings)
@@ -167,7 +168,7 @@ func TestSubject(t *testing.T) {
 	}
 }
 
-// The forgery list's section 2, which is the value that GitHub publishes, and what no signature may come of.
+// Section 2 of the forgery list, which is the value that GitHub publishes, and keys that must not verify.
 func TestKnownAnswer(t *testing.T) {
 	body, secret := []byte("Hello, World!"), []byte("It's a Secret to Everybody")
 	const want = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
@@ -234,7 +235,7 @@ func receive(t testing.TB, more map[string]any, req *provider.Request) bellhop.E
 
 func onlySHA1(req *provider.Request) { *req = *signSHA1(req.Body) }
 
-// both leaves a good SHA-1 beside a SHA-256 of these digits.
+// both returns a function that adds a SHA-256 signature of these digits to a valid SHA-1 signature.
 func both(digits string) func(req *provider.Request) {
 	return func(req *provider.Request) {
 		onlySHA1(req)

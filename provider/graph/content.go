@@ -21,18 +21,18 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// EncryptedContent is the encryptedContent of an item: a resource that only the holder of a certificate's private
-// key can read.
+// EncryptedContent is the encryptedContent of an item: a resource, encrypted for the holder of a certificate's
+// private key.
 type EncryptedContent struct {
-	Data                  string `json:"data"`                            // Base64 of the resource, encrypted
-	DataSignature         string `json:"dataSignature"`                   // Base64 of its HMAC-SHA256
-	DataKey               string `json:"dataKey"`                         // Base64 of the key to both, encrypted
-	CertificateID         string `json:"encryptionCertificateId"`         // the name given to it with the subscription
+	Data                  string `json:"data"`                            // Base64 of the encrypted resource
+	DataSignature         string `json:"dataSignature"`                   // Base64 of the HMAC-SHA256 of Data's bytes
+	DataKey               string `json:"dataKey"`                         // Base64 of the encrypted symmetric key
+	CertificateID         string `json:"encryptionCertificateId"`         // the certificate's name in the subscription
 	CertificateThumbprint string `json:"encryptionCertificateThumbprint"` // upper-case hex of its SHA-1
 }
 
-// Seal encrypts resource for the holder of certificate, which must have an RSA key. random is that of crypto/rand: a
-// key is used once, for its initial vector is made of it.
+// Seal encrypts resource for the holder of certificate, whose key must be RSA. random must be cryptographically
+// secure: each call makes a new symmetric key, and the initialization vector is a part of that key.
 // Source: https://learn.microsoft.com/en-us/graph/change-notifications-with-resource-data
 func Seal(random io.Reader, resource []byte, certificate *x509.Certificate, certificateID string) (EncryptedContent, error) {
 	public, ok := certificate.PublicKey.(*rsa.PublicKey)
@@ -41,11 +41,11 @@ func Seal(random io.Reader, resource []byte, certificate *x509.Certificate, cert
 	}
 	key := make([]byte, keySize)
 	if _, err := io.ReadFull(random, key); err != nil {
-		return EncryptedContent{}, fmt.Errorf("graph: key of content: %w", err)
+		return EncryptedContent{}, fmt.Errorf("graph: make a content key: %w", err)
 	}
 	dataKey, err := rsa.EncryptOAEP(sha1.New(), random, public, key, nil)
 	if err != nil {
-		return EncryptedContent{}, fmt.Errorf("graph: encrypt the key of content: %w", err)
+		return EncryptedContent{}, fmt.Errorf("graph: encrypt the content key: %w", err)
 	}
 	data := encrypt(resource, key)
 	sig, err := dataSignature.Sign(key, data)
@@ -62,11 +62,12 @@ func Seal(random io.Reader, resource []byte, certificate *x509.Certificate, cert
 	}, nil
 }
 
-// Unseal returns the resource, which is never longer than three quarters of content.Data. key belongs to the certificate
-// that content.CertificateID names. The signature is checked first, and what it does not cover is not decrypted.
+// Unseal decrypts content and returns the resource, which is at most three quarters as long as content.Data. key is
+// the private key of the certificate that content.CertificateID names. The signature is verified before decryption.
 //
-// It returns signature.ErrMissing, ErrMalformed, or ErrMismatch: for another key, or not what was encrypted. A nil
-// error proves that the resource is whole, not who sent it: see [VerifyTokens].
+// It returns signature.ErrMissing, ErrMalformed, or ErrMismatch for another key or altered data. A nil error says
+// that the resource is unaltered, not who sent it: see [VerifyTokens].
+// Source: https://learn.microsoft.com/en-us/graph/change-notifications-with-resource-data
 func Unseal(content EncryptedContent, key *rsa.PrivateKey) ([]byte, error) {
 	if content.Data == "" || content.DataKey == "" || content.DataSignature == "" {
 		return nil, fmt.Errorf("%w: data, dataKey or dataSignature", signature.ErrMissing)
@@ -81,7 +82,7 @@ func Unseal(content EncryptedContent, key *rsa.PrivateKey) ([]byte, error) {
 	}
 	contentKey, err := rsa.DecryptOAEP(sha1.New(), nil, key, sealedKey, nil)
 	if err != nil || len(contentKey) != keySize {
-		return nil, fmt.Errorf("%w: dataKey is not for the certificate it names", signature.ErrMismatch)
+		return nil, fmt.Errorf("%w: dataKey was not encrypted for the named certificate", signature.ErrMismatch)
 	}
 	if err := dataSignature.Verify(content.DataSignature, [][]byte{contentKey}, data); err != nil {
 		return nil, fmt.Errorf("dataSignature: %w", err)
@@ -89,12 +90,12 @@ func Unseal(content EncryptedContent, key *rsa.PrivateKey) ([]byte, error) {
 	return decrypt(data, contentKey)
 }
 
-// keySize is that of an AES-256 key in bytes.
+// keySize is the size of an AES-256 key in bytes.
 const keySize = 32
 
 var dataSignature = signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64}
 
-// encrypt is AES-256-CBC with PKCS #7 padding.
+// encrypt encrypts with AES-256-CBC and PKCS #7 padding.
 func encrypt(plain, key []byte) []byte {
 	padding := aes.BlockSize - len(plain)%aes.BlockSize
 	data := append(bytes.Clone(plain), bytes.Repeat([]byte{byte(padding)}, padding)...)
@@ -103,36 +104,37 @@ func encrypt(plain, key []byte) []byte {
 	return data
 }
 
-// decrypt undoes encrypt on data of whole blocks, in place. Padding that is wrong under a right signature was wrong
-// from the start, so that how long this takes tells nothing.
+// decrypt undoes encrypt, in place, on data of whole blocks. The signature was verified before, so wrong padding is
+// the sender's error and the time that this takes reveals nothing.
 func decrypt(data, key []byte) ([]byte, error) {
 	block, vector := newCipher(key)
 	cipher.NewCBCDecrypter(block, vector).CryptBlocks(data, data)
 	padding := int(data[len(data)-1])
 	plain := data[:max(0, len(data)-padding)]
-	if padding == 0 || padding > aes.BlockSize || !bytes.Equal(data[len(plain):], bytes.Repeat([]byte{byte(padding)}, padding)) {
+	valid := padding > 0 && padding <= aes.BlockSize
+	if !valid || !bytes.Equal(data[len(plain):], bytes.Repeat([]byte{byte(padding)}, padding)) {
 		return nil, fmt.Errorf("%w: padding of data", signature.ErrMalformed)
 	}
 	return plain, nil
 }
 
-// newCipher returns the cipher of key and its initial vector: by the protocol, the first 16 bytes of key.
+// newCipher returns the cipher for key and its initialization vector: by the protocol, the first 16 bytes of key.
 func newCipher(key []byte) (cipher.Block, []byte) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		panic(err) // no other than for its length, which is fixed
+		panic(err) // only for a wrong length, and the length is fixed
 	}
 	return block, key[:aes.BlockSize]
 }
 
 func decodeBase64(text string) ([]byte, error) {
-	if strings.ContainsAny(text, "\r\n") { // which Go's decoder skips
+	if strings.ContainsAny(text, "\r\n") { // Go's decoder ignores line breaks
 		return nil, errors.New("line break")
 	}
 	return base64.StdEncoding.Strict().DecodeString(text)
 }
 
-// readContent reads an encryptedContent as written in an item.
+// readContent reads the encryptedContent of an item as written.
 func readContent(value []byte) (*EncryptedContent, error) {
 	var c EncryptedContent
 	err := strictjson.Object(value, func(name, v []byte) {
@@ -151,20 +153,20 @@ func readContent(value []byte) (*EncryptedContent, error) {
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: encryptedContent is no object", signature.ErrMalformed)
+		return nil, fmt.Errorf("%w: encryptedContent is not an object", signature.ErrMalformed)
 	}
 	return &c, nil
 }
 
-// errKey and the other errors here repeat nothing of what was read.
+// The errors of parsing keys contain nothing of the text.
 var errKey = errors.New("not an RSA key of 2048 to 4096 bits")
 
-// parsePrivateKey reads the first private key of text, which is PEM, of PKCS #8 or PKCS #1. A certificate may stand
-// beside it.
+// parsePrivateKey reads the first private key in the PEM text, in PKCS #8 or PKCS #1. The text may also contain a
+// certificate.
 func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
 	block := findBlock(text, "PRIVATE KEY", "RSA PRIVATE KEY")
 	if block == nil {
-		return nil, errors.New("no PEM text with a PRIVATE KEY or an RSA PRIVATE KEY; it may not be encrypted")
+		return nil, errors.New("no PEM block PRIVATE KEY or RSA PRIVATE KEY; the key must not be encrypted")
 	}
 	var key any
 	var err error
@@ -180,11 +182,11 @@ func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
 	return private, nil
 }
 
-// parsePublicKey reads the first public key of text, which is PEM.
+// parsePublicKey reads the first public key in the PEM text.
 func parsePublicKey(text string) (*rsa.PublicKey, error) {
 	block := findBlock(text, "PUBLIC KEY")
 	if block == nil {
-		return nil, errors.New("no PEM text with a PUBLIC KEY")
+		return nil, errors.New("no PEM block PUBLIC KEY")
 	}
 	key, err := x509.ParsePKIXPublicKey(block.Bytes)
 	public, ok := key.(*rsa.PublicKey)
@@ -194,11 +196,11 @@ func parsePublicKey(text string) (*rsa.PublicKey, error) {
 	return public, nil
 }
 
-// parseCertificate reads the first certificate of text, which is PEM.
+// parseCertificate reads the first certificate in the PEM text.
 func parseCertificate(text string) (*x509.Certificate, error) {
 	block := findBlock(text, "CERTIFICATE")
 	if block == nil {
-		return nil, errors.New("no PEM text with a CERTIFICATE")
+		return nil, errors.New("no PEM block CERTIFICATE")
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
@@ -210,7 +212,7 @@ func parseCertificate(text string) (*x509.Certificate, error) {
 	return certificate, nil
 }
 
-// findBlock returns the first block of text that is of one of types, or nil.
+// findBlock returns the first PEM block of text that has one of types, or nil.
 func findBlock(text string, types ...string) *pem.Block {
 	block, rest := pem.Decode([]byte(text))
 	for block != nil && !slices.Contains(types, block.Type) {

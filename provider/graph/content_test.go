@@ -33,7 +33,7 @@ func TestContentVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got, err := graph.Unseal(sealed, key); err != nil || string(got) != v.Plaintext {
-				t.Errorf("what was sealed reads %q, %v", got, err)
+				t.Errorf("sealed content reads %q, %v", got, err)
 			}
 			if sealed.CertificateID != v.Content.CertificateID || sealed.CertificateThumbprint != v.Content.CertificateThumbprint {
 				t.Errorf("got %+v", sealed)
@@ -42,7 +42,7 @@ func TestContentVectors(t *testing.T) {
 	}
 }
 
-// Under the same key, data and signature are those of the vector (J43: the initial vector is a part of the key).
+// With the same key, data and signature equal those of the vector (J43: the initialization vector is a part of the key).
 func TestSealKnownAnswer(t *testing.T) {
 	v := readContents()[0]
 	_, certificate := v.parse()
@@ -55,7 +55,7 @@ func TestSealKnownAnswer(t *testing.T) {
 		t.Errorf("got %+v, %v", sealed, err)
 	}
 	if _, err := graph.Seal(bytes.NewReader(key[:31]), nil, certificate, ""); err == nil {
-		t.Error("sealed with half a key")
+		t.Error("sealed with a short key")
 	}
 }
 
@@ -74,7 +74,7 @@ func TestSealSizes(t *testing.T) {
 	}
 }
 
-// TestUnsealMalformed spoils one member after the other: J37, J38, J41 of the forgery list, and others.
+// TestUnsealMalformed changes one member at a time: J37, J38, J41 of the forgery list, and others.
 func TestUnsealMalformed(t *testing.T) {
 	v := readContents()[0]
 	key, _ := v.parse()
@@ -127,7 +127,7 @@ func FuzzUnseal(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data, sig, dataKey string) {
 		got, err := graph.Unseal(graph.EncryptedContent{Data: data, DataSignature: sig, DataKey: dataKey}, key)
 		if err == nil && !known[string(got)] {
-			t.Errorf("decrypted what nobody encrypted: %q", got)
+			t.Errorf("decrypted content that was not encrypted: %q", got)
 		}
 	})
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/jwks"
 )
 
-// A handler that takes plain notifications of Graph's, without the server.
+// A handler that accepts plain notifications of Graph, without Bellhop's server.
 func ExampleVerifyState() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if token := r.URL.Query().Get("validationToken"); token != "" {
@@ -52,8 +52,8 @@ func ExampleVerifyState() {
 	// not the expected account or state: another clientState
 }
 
-// A handler that takes rich notifications of Graph's and decrypts them, without the server. In earnest, Keys is
-// a jwks.KeySet at graph.KeysURL, and Now is time.Now().
+// A handler that accepts rich notifications of Graph and decrypts them, without Bellhop's server. In real use, Keys is
+// a key set fetched from graph.KeysURL, and Now is time.Now().
 func Example() {
 	keys, _ := jwks.Parse(readTokens().JWKS)
 	check := graph.TokenCheck{Keys: keys, AppIDs: []string{app}, Now: time.Date(2026, 11, 22, 8, 15, 0, 0, time.UTC)}
@@ -101,7 +101,7 @@ func Example() {
 	// 202
 }
 
-// What is sealed for a certificate, the certificate's key unseals.
+// The certificate's private key decrypts content that was encrypted for the certificate.
 func ExampleSeal() {
 	key, certificate := readContents()[0].parse()
 	content, err := graph.Seal(rand.Reader, []byte(`{"id":"1565293727947"}`), certificate, "my-certificate")

@@ -1,14 +1,16 @@
-// Package graph understands the change notifications of Microsoft Graph.
+// Package graph receives and sends the change notifications of Microsoft Graph.
 //
-// Graph calls a source once per subscription with a token that has to come back. Then it posts batches of items:
-// something was created, updated or deleted, or something happened to the subscription itself. Plain items are not
-// signed; each repeats the clientState that was chosen with its subscription. Rich items carry the changed resource,
-// encrypted for a certificate of ours. Anyone can encrypt for a certificate, so their batch has validation tokens
-// too: JSON Web Tokens by which Microsoft Entra says that it is Graph that calls.
+// When a subscription is created, Graph calls the source once with a token that the answer must repeat. Then Graph
+// posts batches of items: something was created, updated or deleted, or something happened to the subscription
+// itself. Items are not signed; each repeats the clientState that was chosen with its subscription. Rich items also
+// carry the changed resource, encrypted for a certificate of ours. Anyone can encrypt for a certificate, so a batch
+// with rich items also has validation tokens: JSON Web Tokens in which Microsoft Entra states that the sender is
+// Graph.
 //
-// Without the server: of a plain notification, [VerifyState] verifies each item. Of a rich one, [VerifyTokens] verifies
-// the batch as well, with keys that [jwks.New] fetches from [KeysURL], and [Unseal] decrypts. The handshake is
-// yours to answer then: the example shows it. [Provider.Open] does all of that at once.
+// Without the server: for a plain notification, verify each item with [VerifyState]. For a rich notification, also
+// verify the batch with [VerifyTokens], with keys that [jwks.New] fetches from [KeysURL], and decrypt
+// with [Unseal]. The caller answers the handshake; the example shows how. A receiver of [Provider.Open] does all of
+// this.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks
@@ -34,22 +36,22 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// Provider receives and sends Graph's change notifications.
+// Provider receives and sends change notifications of Graph.
 type Provider struct{}
 
 var _ provider.Sender = Provider{}
 
-// parameter holds the token of a handshake.
+// parameter is the query parameter that holds the token of a handshake.
 const parameter = "validationToken"
 
-// Members of an item that are read or written in more than one place.
+// The names of members that are read or written in more than one place.
 const (
 	memberState     = "clientState"
-	memberEncrypted = "encryptedContent" // as Graph sends a resource
-	memberContent   = "content"          // what an event has in its place once it is decrypted
+	memberEncrypted = "encryptedContent" // the encrypted resource, as Graph sends it
+	memberContent   = "content"          // the decrypted resource, which replaces encryptedContent in an event
 )
 
-// settings are those of a source.
+// settings are the settings of a source.
 type settings struct {
 	ClientState     provider.Secrets `json:"client_state"`
 	Unauthenticated bool             `json:"unauthenticated"`
@@ -74,14 +76,17 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	if err != nil {
 		return nil, err
 	}
-	return &receiver{now: env.Now, states: s.ClientState, tenants: s.TenantIDs, tokens: tokens, certificates: certificates}, nil
+	return &receiver{
+		now: env.Now, states: s.ClientState, tenants: s.TenantIDs, tokens: tokens, certificates: certificates,
+	}, nil
 }
 
-// tokenCheck returns nil where tokens are not to be checked, and so rich notifications not to be taken.
+// tokenCheck returns nil if app_id is not set: then tokens are not verified and rich notifications are refused.
 func (s *settings) tokenCheck(env provider.Env) (*TokenCheck, error) {
 	if s.AppID == nil {
 		if s.Certificates != nil || s.PublisherAppID != "" || s.KeysURL != "" || s.Keys != nil {
-			return nil, bellhop.Invalid("app_id", "required with certificates, keys, keys_url and publisher_app_id: the application that made the subscriptions")
+			return nil, bellhop.Invalid("app_id", "required with certificates, keys, keys_url and publisher_app_id: the "+
+				"application that created the subscriptions")
 		}
 		return nil, nil
 	}
@@ -100,16 +105,17 @@ func (s *settings) keyFinder(env provider.Env) (signature.KeyFinder, error) {
 		return jwks.New(env, url), err
 	}
 	if s.KeysURL != "" {
-		return nil, bellhop.Invalid("keys_url", "leave it out: there are keys")
+		return nil, bellhop.Invalid("keys_url", "remove it: keys is set")
 	}
 	keys, err := parseKeys(s.Keys)
 	if err != nil {
-		return nil, bellhop.Invalid("keys", "neither a JSON Web Key Set nor an object of public keys in PEM by their ids: "+err.Error())
+		return nil, bellhop.Invalid("keys", "use a JSON Web Key Set, or an object of PEM public keys by id: "+err.Error())
 	}
 	return keys, nil
 }
 
-// parseKeys reads a JSON Web Key Set, or an object of public keys as PEM by their ids; either may be in a text.
+// parseKeys reads a JSON Web Key Set, or an object of PEM public keys by their ids. Either may be inside a JSON
+// string.
 func parseKeys(value []byte) (jwks.Keys, error) {
 	if text := ""; json.Unmarshal(value, &text) == nil {
 		value = []byte(text)
@@ -125,19 +131,19 @@ func parseKeys(value []byte) (jwks.Keys, error) {
 		case err != nil:
 			return nil, err
 		case id == "":
-			return nil, errors.New("a key needs an id")
+			return nil, errors.New("a key without an id")
 		}
 		keys[id] = key
 	}
 	return keys, nil
 }
 
-// maxCertificates bounds how many there are at a time.
+// maxCertificates is the largest number of certificates of a source.
 const maxCertificates = 16
 
 func openCertificates(path string, list map[string]string) (map[string]*rsa.PrivateKey, error) {
 	if list != nil && (len(list) == 0 || len(list) > maxCertificates) {
-		return nil, bellhop.Invalid(path, fmt.Sprintf("name 1 to %d, or leave it out", maxCertificates))
+		return nil, bellhop.Invalid(path, fmt.Sprintf("name 1 to %d, or remove the setting", maxCertificates))
 	}
 	keys := map[string]*rsa.PrivateKey{}
 	var errs []error
@@ -145,7 +151,8 @@ func openCertificates(path string, list map[string]string) (map[string]*rsa.Priv
 		key, err := parsePrivateKey(list[id])
 		switch {
 		case id == "":
-			errs = append(errs, bellhop.Invalid(path, "a certificate needs the encryptionCertificateId that the subscription names"))
+			errs = append(errs, bellhop.Invalid(path, "a certificate needs a name: the encryptionCertificateId of the "+
+				"subscription"))
 		case err != nil:
 			errs = append(errs, bellhop.Invalid(path+"."+id, err.Error()))
 		}
@@ -157,7 +164,7 @@ func openCertificates(path string, list map[string]string) (map[string]*rsa.Priv
 // An ids is one id or a list of them.
 type ids []string
 
-// UnmarshalJSON does not echo what it reads.
+// UnmarshalJSON reads either form. Its error does not contain the value.
 func (l *ids) UnmarshalJSON(b []byte) error {
 	if bytes.HasPrefix(b, []byte(`"`)) {
 		b = slices.Concat([]byte("["), b, []byte("]"))
@@ -168,7 +175,7 @@ func (l *ids) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// checkID lets through what Entra and Graph use as ids. They become parts of URLs.
+// checkID accepts GUIDs, the ids of Entra and Graph. They become parts of URLs.
 func checkID(path, id string) error {
 	if !provider.IsGUID(id) {
 		return bellhop.Invalid(path, "use an id such as 24d3b144-21ae-4080-943f-7067b395b913")
@@ -178,7 +185,7 @@ func checkID(path, id string) error {
 
 func checkIDs(path string, list []string) error {
 	if list != nil && len(list) == 0 {
-		return bellhop.Invalid(path, "name at least one, or leave it out")
+		return bellhop.Invalid(path, "name at least one, or remove the setting")
 	}
 	var errs []error
 	for i, id := range list {

@@ -23,7 +23,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// What the samples and vectors have in common.
+// The common values of the samples and vectors.
 const (
 	state         = "a1b2c3-secret-client-state"
 	otherState    = "other-subscription-state"
@@ -34,7 +34,7 @@ const (
 	keyID         = "test-kid-2026"
 )
 
-// contentVector is one of testdata/encrypted-content.json.
+// A contentVector is an entry of testdata/encrypted-content.json.
 type contentVector struct {
 	Name        string
 	Bits        int    `json:"rsa_bits"`
@@ -45,7 +45,7 @@ type contentVector struct {
 	Valid       bool
 }
 
-// certificate returns the vector's certificate as PEM.
+// certificate returns the vector's certificate in PEM.
 func (v contentVector) certificate() string {
 	der, err := base64.StdEncoding.DecodeString(v.Certificate)
 	if err != nil {
@@ -63,7 +63,7 @@ func (v contentVector) parse() (*rsa.PrivateKey, *x509.Certificate) {
 	return parseKey(v.Key), certificate
 }
 
-// tokenFile is testdata/validation-tokens.json.
+// A tokenFile is the content of testdata/validation-tokens.json.
 type tokenFile struct {
 	JWKS     json.RawMessage `json:"jwks"`
 	Now      int64
@@ -116,7 +116,7 @@ func parseKey(text string) *rsa.PrivateKey {
 	return key.(*rsa.PrivateKey)
 }
 
-// settings returns those of a source that takes everything, changed by more; a nil value takes a setting out.
+// settings returns the settings of a source that accepts every kind of item, changed by more; nil removes a setting.
 func settings(states any, more map[string]any) string {
 	return providertest.Settings(map[string]any{
 		"client_state": states,
@@ -126,7 +126,7 @@ func settings(states any, more map[string]any) string {
 	}, more)
 }
 
-// sendSettings are those of a destination that sends rich notifications, as settings takes them.
+// sendSettings returns the settings of a destination that sends rich notifications, changed by more as in settings.
 func sendSettings(state string, more map[string]any) string {
 	return providertest.Settings(map[string]any{
 		"client_state": state, "tenant_id": tenant, "subscription_id": "7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
@@ -146,7 +146,7 @@ func testCase(t testing.TB) providertest.Case {
 			return request(anyState.ReplaceAll(body, []byte(`$1"`+secret+`"`)))
 		},
 		Proves:       providertest.ProvesSender,
-		NoRepeats:    true, // TestRepeatKey says which have none
+		NoRepeats:    true, // TestRepeatKey tests which items have a key
 		Recordings:   recordings(t),
 		SendSettings: func(secret string) string { return sendSettings(secret, nil) },
 	}
@@ -174,14 +174,14 @@ func request(body []byte) *provider.Request {
 	}}
 }
 
-// change returns an item that tells of a message.
+// change returns an item about a message.
 func change(message string) string {
 	return `{"subscriptionId":"7f105c7d-2dc5-4530-97cd-4e7ae6534c07","subscriptionExpirationDateTime":"2026-11-28T18:23:45.9356913Z","clientState":"` + state +
 		`","changeType":"updated","resource":"Users/1/Messages/` + message + `","tenantId":"` + tenant +
 		`","resourceData":{"@odata.type":"#Microsoft.Graph.Message","@odata.id":"Users/1/Messages/` + message + `","@odata.etag":"W/\"1\"","id":"` + message + `"}}`
 }
 
-// richItem returns an item of tenant with the first vector's content.
+// richItem returns an item of tenant with this encryptedContent.
 func richItem(tenant string, content any) string {
 	return `{"subscriptionId":"s","clientState":"` + state + `","changeType":"created","resource":"r","tenantId":"` + tenant +
 		`","encryptedContent":` + providertest.JSON(content) + `}`
@@ -191,12 +191,12 @@ func notification(items ...string) []byte {
 	return []byte(`{"value":[` + strings.Join(items, ",") + `]}`)
 }
 
-// rich returns a notification of items with tokens.
+// rich returns a notification with items and tokens.
 func rich(tokens any, items ...string) []byte {
 	return []byte(`{"value":[` + strings.Join(items, ",") + `],"validationTokens":` + providertest.JSON(tokens) + `}`)
 }
 
-// goodClaims are those of a token for tenant.
+// goodClaims returns the claims of a valid token for tenant.
 func goodClaims(tenant string) signature.Claims {
 	return signature.Claims{
 		Issuer: "https://sts.windows.net/" + tenant + "/", Audience: []string{app}, TenantID: tenant, AppID: graph.PublisherAppID,
@@ -224,7 +224,7 @@ func receive(t testing.TB, settings string, body []byte) (provider.Receipt, erro
 	return open(t, settings).Receive(context.Background(), request(body))
 }
 
-// recordings are the vectors that are whole requests.
+// recordings are the vectors that are complete requests.
 func recordings(t testing.TB) []providertest.Recording {
 	list := []providertest.Recording{{
 		Name: "two-client-states", Settings: settings([]string{state, otherState}, nil), Request: request(readFile("testdata/samples/notification-batch.json")),
@@ -349,7 +349,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// publicKey is that which checks the vectors' tokens, as "openssl pkey -pubout" writes it.
+// publicKey returns the key of the vectors' tokens, as "openssl pkey -pubout" writes it.
 func publicKey() string {
 	der, err := x509.MarshalPKIXPublicKey(&tokenKey().PublicKey)
 	if err != nil {
@@ -406,11 +406,11 @@ func checkPath(t *testing.T, i int, err error, path string) {
 	case path != "" && (err == nil || !strings.HasPrefix(err.Error(), path+": ")):
 		t.Errorf("%d: got %v, want an error about %s", i, err, path)
 	case err != nil && strings.Contains(err.Error(), "BEGIN"):
-		t.Errorf("%d: shows what it was given: %v", i, err)
+		t.Errorf("%d: the error contains the key: %v", i, err)
 	}
 }
 
-// Throw-away keys that are not to be used: one of 1024 bits, one that is not RSA.
+// Keys for these tests only: one of 1024 bits, and one that is not RSA.
 const (
 	smallKey = `-----BEGIN PRIVATE KEY-----
 MIICdwIBADANBgkqhkiG9w0BAQEFAASCAmEwggJdAgEAAoGBAO0LA/4veNzB6kAZ

@@ -19,14 +19,14 @@ import (
 
 type receiver struct {
 	now          func() time.Time
-	states       []string // none checks nothing
-	tenants      []string // none takes any
-	tokens       *TokenCheck
-	certificates map[string]*rsa.PrivateKey // by the ids given to them with subscriptions
+	states       []string                   // accepted client states; if empty, none is checked
+	tenants      []string                   // accepted tenants; if empty, any
+	tokens       *TokenCheck                // nil: rich items are refused
+	certificates map[string]*rsa.PrivateKey // by encryptionCertificateId
 }
 
-// Receive answers a handshake, or makes an event of each item. Items are looked at one by one, since a batch mixes
-// subscriptions and tenants; validation tokens are the batch's, so that one that is wrong refuses all of it.
+// Receive answers a handshake, or returns one event for each item. Each item is checked alone, since a batch mixes
+// subscriptions and tenants. Validation tokens belong to the batch, so an invalid token refuses all items.
 func (r *receiver) Receive(ctx context.Context, req *provider.Request) (provider.Receipt, error) {
 	receipt, err := r.receive(ctx, req)
 	if err != nil {
@@ -83,8 +83,8 @@ func (r *receiver) events(b *batch, contentType string) provider.Receipt {
 	return receipt
 }
 
-// unseal puts the decrypted resource in the place of what it was decrypted from. Content for a certificate that we do
-// not have stays as it is.
+// unseal replaces the encrypted resource of an item by the decrypted one. Content for an unknown certificate stays
+// encrypted.
 func (r *receiver) unseal(it *item) error {
 	key := r.certificates[it.sealed.CertificateID]
 	if key == nil {
@@ -102,8 +102,8 @@ func (r *receiver) unseal(it *item) error {
 	return nil
 }
 
-// withContent replaces the encryptedContent of object by resource, which must be one JSON value: text that ends it
-// and goes on with members of its own would be another item.
+// withContent replaces the encryptedContent of object by resource, which must be exactly one JSON value. Otherwise
+// resource could end its value early and add members to the item.
 func withContent(object, resource []byte) ([]byte, error) {
 	resource = bytes.Trim(resource, " \t\r\n")
 	m, ok := findMember(object, memberEncrypted)
@@ -112,44 +112,44 @@ func withContent(object, resource []byte) ([]byte, error) {
 	}
 	body := replaceMember(object, m, memberContent, resource)
 	if value, err := strictjson.Find(body, memberContent); err != nil || !bytes.Equal(value, resource) {
-		return nil, fmt.Errorf("%w: the decrypted content is not JSON, or has no place in the item", provider.ErrBody)
+		return nil, fmt.Errorf("%w: the decrypted content is not JSON, or cannot be a member of the item", provider.ErrBody)
 	}
 	return body, nil
 }
 
-// MaxItems is how many items a request may hold.
+// MaxItems is the largest number of items in a request.
 const MaxItems = 5000
 
 // A batch is the body of a request.
 type batch struct {
 	items  []item
-	tokens []byte // validationTokens as written; nil if they are not there, or null
+	tokens []byte // validationTokens as written; nil if absent or null
 }
 
-// An item is what this package reads of one notification.
+// An item is the part of one notification that this package reads.
 type item struct {
-	err  error  // why it is refused
+	err  error  // if not nil, why the item is refused
 	body []byte // as written
 
 	subscription string
 	tenant       string
-	state        []byte // clientState as written; nil if it is not there, or null
-	word         string // "created", "lifecycle.missed"
+	state        []byte // clientState as written; nil if absent or null
+	change       string // "created", "lifecycle.missed"
 	id           string // of the notification; often absent
 	resource     string
 	etag         string
-	sealed       *EncryptedContent // nil if there is none
-	content      []byte            // of an event: the resource that was decrypted
+	sealed       *EncryptedContent // nil if absent
+	content      []byte            // of an event: the decrypted resource
 }
 
-// Types of events have these in front.
+// The parts that begin event types.
 const (
 	typePrefix      = "graph."
-	sealedPrefix    = "sealed." // content that could not be decrypted here
+	sealedPrefix    = "sealed." // with content that was not decrypted here
 	lifecyclePrefix = "lifecycle."
 )
 
-// readBatch reads body. Its errors wrap provider.ErrBody; items that cannot be read are its items' own affair.
+// readBatch reads body. Its error wraps provider.ErrBody. An item that cannot be read has its own error.
 func readBatch(body []byte) (batch, error) {
 	var b batch
 	var value []byte
@@ -158,7 +158,7 @@ func readBatch(body []byte) (batch, error) {
 		case "value":
 			value = v
 		case "validationTokens":
-			b.tokens = orNil(v)
+			b.tokens = notNull(v)
 		}
 	})
 	if err != nil {
@@ -177,7 +177,7 @@ func readBatch(body []byte) (batch, error) {
 
 func readItem(body []byte) item {
 	it := item{body: body}
-	var change, lifecycle string
+	var changeType, lifecycleEvent string
 	var encrypted []byte
 	err := strictjson.Object(body, func(name, v []byte) {
 		switch string(name) {
@@ -190,21 +190,21 @@ func readItem(body []byte) item {
 		case "resource":
 			it.resource, _ = strictjson.Text(v)
 		case "changeType":
-			change, _ = strictjson.Text(v)
+			changeType, _ = strictjson.Text(v)
 		case "lifecycleEvent":
-			lifecycle, _ = strictjson.Text(v)
+			lifecycleEvent, _ = strictjson.Text(v)
 		case "resourceData":
 			it.etag = strictjson.FindKey(v, "@odata.etag")
 		case memberState:
-			it.state = orNil(v)
+			it.state = notNull(v)
 		case memberEncrypted:
-			encrypted = orNil(v)
+			encrypted = notNull(v)
 		case memberContent:
 			it.content = v
 		}
 	})
 	if err == nil {
-		it.word, err = readWord(change, lifecycle)
+		it.change, err = readChange(changeType, lifecycleEvent)
 	}
 	if err == nil && encrypted != nil {
 		it.sealed, err = readContent(encrypted)
@@ -215,36 +215,36 @@ func readItem(body []byte) item {
 	return it
 }
 
-// readWord returns what happened. A change has no lifecycleEvent; neither has a dot, so that none looks like the other
-// or like sealed content in an event's type.
-func readWord(change, lifecycle string) (string, error) {
-	prefix, word := "", change
-	if lifecycle != "" {
-		prefix, word = lifecyclePrefix, lifecycle
+// readChange returns what happened: the lifecycleEvent if there is one, else the changeType. Neither may contain a
+// dot, so that event types of changes, lifecycle events and sealed content stay distinct.
+func readChange(changeType, lifecycleEvent string) (string, error) {
+	prefix, word := "", changeType
+	if lifecycleEvent != "" {
+		prefix, word = lifecyclePrefix, lifecycleEvent
 	}
 	if word == "" || strings.Contains(word, ".") || !provider.Word(typePrefix+sealedPrefix+prefix+word) {
-		return "", fmt.Errorf("%w: neither changeType nor lifecycleEvent is a word", provider.ErrBody)
+		return "", fmt.Errorf("%w: changeType or lifecycleEvent must be a word", provider.ErrBody)
 	}
 	return prefix + word, nil
 }
 
-func orNil(value []byte) []byte {
+func notNull(value []byte) []byte {
 	if string(value) == "null" {
 		return nil
 	}
 	return value
 }
 
-// eventType is "graph.updated", "graph.lifecycle.missed" or, with content that nobody has decrypted yet,
-// "graph.sealed.updated".
+// eventType returns the type of the item's event, such as "graph.updated" or "graph.lifecycle.missed", or
+// "graph.sealed.updated" with content that is still encrypted.
 func (it *item) eventType() string {
 	if it.sealed != nil {
-		return typePrefix + sealedPrefix + it.word
+		return typePrefix + sealedPrefix + it.change
 	}
-	return typePrefix + it.word
+	return typePrefix + it.change
 }
 
-// subject is the resource that changed, or the subscription that something happened to.
+// subject returns the resource that changed or, without one, the subscription.
 func (it *item) subject() string {
 	if it.resource == "" {
 		return provider.Subject(it.subscription)
@@ -252,26 +252,27 @@ func (it *item) subject() string {
 	return provider.Subject(it.resource)
 }
 
-// repeatKey tells repeats of a notification from other notifications, or is "" where nothing does. Without an id, an
-// etag or a signature, two updates of a file look alike, as do two warnings of one subscription: those are kept each
-// time. An id does not stand alone, for Graph's own examples show one that is a part of the mailbox's etags.
+// repeatKey returns a key that is equal for repeats of a notification, or "" if nothing identifies it. Without an
+// id, an etag or a signature, two updates of a file look the same, and so do two warnings about one subscription:
+// these are stored each time. An id alone is not enough, since an id in Graph's own examples is a part of the
+// mailbox's etags.
 func (it *item) repeatKey() string {
 	own := strings.ReplaceAll(it.id, "|", "%7C") + "|" + strings.ReplaceAll(it.etag, "|", "%7C")
 	if own == "|" && it.sealed != nil {
-		own = it.sealed.DataSignature // by a key that is used once
+		own = it.sealed.DataSignature // its key is used only once
 	}
 	if own == "|" {
 		return ""
 	}
-	return provider.RepeatKey(strings.Join([]string{it.subscription, it.word, own, it.resource}, "|"))
+	return provider.RepeatKey(strings.Join([]string{it.subscription, it.change, own, it.resource}, "|"))
 }
 
-// A member is where a member of an object stands in its bytes.
+// A member holds the positions of a member's name and value in the bytes of its object.
 type member struct{ name, value span }
 
 type span struct{ start, end int }
 
-// findMember looks name up in object, which strictjson.Object has taken.
+// findMember finds the member name in object, which must be valid for strictjson.Object.
 func findMember(object []byte, name string) (m member, ok bool) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowInvalidUTF8(true))
 	if token, err := d.ReadToken(); err != nil || token.Kind() != '{' {
@@ -299,14 +300,14 @@ func nextValue(d *jsontext.Decoder) (span, bool) {
 
 func (s span) of(b []byte) []byte { return b[s.start:s.end] }
 
-// replaceMember returns object with name and value of m replaced, and every other byte as it was.
+// replaceMember returns object with the name and the value of m replaced, and all other bytes unchanged.
 func replaceMember(object []byte, m member, name string, value []byte) []byte {
 	return bytes.Join([][]byte{
 		object[:m.name.start], []byte(`"` + name + `"`), object[m.name.end:m.value.start], value, object[m.value.end:],
 	}, nil)
 }
 
-// addMember returns object with a member in front of its others, of which there is at least one.
+// addMember returns object with a new first member. object must have at least one member.
 func addMember(object []byte, name string, value []byte) []byte {
 	head, rest, _ := bytes.Cut(object, []byte("{"))
 	return bytes.Join([][]byte{head, []byte(`{"` + name + `":`), value, []byte(","), rest}, nil)

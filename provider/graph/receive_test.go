@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
-// TestRepeatKey says what a repeat is known by, and what has no key so that nothing is taken for a repeat.
+// TestRepeatKey tests which members identify a repeat, and which items have no key and so are never repeats.
 func TestRepeatKey(t *testing.T) {
 	key := func(item string) string {
 		t.Helper()
@@ -50,11 +50,11 @@ func TestRepeatKey(t *testing.T) {
 		keys[key(strings.Replace(item(`,"id":"i"`+etag), ":"+value, `:"other"`, 1))] = true
 	}
 	if len(keys) != 6 {
-		t.Errorf("of six different notifications, these are the keys: %v", keys)
+		t.Errorf("six different notifications have the keys %v", keys)
 	}
 }
 
-// TestContent looks at what becomes of the decrypted resource, whatever it is.
+// TestContent tests the event's body for every kind of decrypted resource.
 func TestContent(t *testing.T) {
 	_, certificate := readContents()[0].parse()
 	random := rand.NewChaCha8([32]byte{3})
@@ -103,7 +103,7 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// The place of encryptedContent in an item is kept, and every other byte.
+// The position of encryptedContent in an item and all other bytes are kept.
 func TestContentInPlace(t *testing.T) {
 	more := `"changeType":"created","tenantId":"` + tenant + `","clientState":"` + state + `"`
 	for item, want := range map[string]string{
@@ -118,7 +118,7 @@ func TestContentInPlace(t *testing.T) {
 	}
 }
 
-// Certificates are found by their ids, of which several may be in use.
+// Certificates are found by id; several may be in use.
 func TestCertificates(t *testing.T) {
 	keys := map[string]string{}
 	var items []string
@@ -142,7 +142,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// Nobody gets rich notifications past the source by changing ones that are good.
+// TestMutants changes valid rich notifications and checks that they are refused.
 func TestMutants(t *testing.T) {
 	_, certificate := readContents()[0].parse()
 	random := rand.NewChaCha8([32]byte{4})
@@ -166,8 +166,8 @@ func TestMutants(t *testing.T) {
 		})
 }
 
-// FuzzContent encrypts whatever it is given. What is taken of that is the item with that resource and nothing else in
-// it, and arrives so again when it is sent on.
+// FuzzContent encrypts its input. If that is accepted, the event is the item with exactly this resource, and arrives
+// unchanged when it is sent on.
 func FuzzContent(f *testing.F) {
 	for _, resource := range []string{`{"id":"1"}`, ` [1] `, `{},"x":1`, "{\"a\":\"\xff\"}", strings.Repeat(`[`, 63) + strings.Repeat("]", 63)} {
 		f.Add([]byte(resource))

@@ -18,7 +18,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
-// sendSettings are those of a destination.
+// sendSettings are the settings of a destination.
 type sendSettings struct {
 	ClientState    provider.Secrets `json:"client_state"`
 	SubscriptionID string           `json:"subscription_id"`
@@ -39,8 +39,9 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 		return nil, err
 	}
 	errs := []error{microsoft.CheckOneClientState("client_state", s.ClientState)}
-	r := &renderer{env: env, subscription: noID, tenant: noID}
-	errs = append(errs, setID(&r.subscription, "subscription_id", s.SubscriptionID), setID(&r.tenant, "tenant_id", s.TenantID))
+	r := &renderer{env: env, subscription: zeroGUID, tenant: zeroGUID}
+	errs = append(errs,
+		setID(&r.subscription, "subscription_id", s.SubscriptionID), setID(&r.tenant, "tenant_id", s.TenantID))
 	rich, err := s.rich()
 	if err := bellhop.Join("", append(errs, err)...); err != nil {
 		return nil, err
@@ -50,8 +51,8 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 	return r, err
 }
 
-// noID is the id of nothing in particular.
-const noID = "00000000-0000-0000-0000-000000000000"
+// zeroGUID is the default of ids that a destination may leave out.
+const zeroGUID = "00000000-0000-0000-0000-000000000000"
 
 func setID(id *string, path, text string) error {
 	if text == "" {
@@ -61,17 +62,17 @@ func setID(id *string, path, text string) error {
 	return checkID(path, text)
 }
 
-// rich is what rich notifications are made with.
+// rich is the configuration of rich notifications.
 type rich struct {
 	certificate   *x509.Certificate
 	certificateID string
-	key           *rsa.PrivateKey // signs tokens
+	key           *rsa.PrivateKey // signs validation tokens
 	keyID         string
 	audience      string
 	publisher     string
 }
 
-// rich returns nil where no content is to be sent.
+// rich returns nil if the destination sends no content.
 func (s *sendSettings) rich() (*rich, error) {
 	required := []struct{ path, value string }{
 		{"encryption_certificate", s.Certificate}, {"encryption_certificate_id", s.CertificateID},
@@ -80,7 +81,8 @@ func (s *sendSettings) rich() (*rich, error) {
 	var errs []error
 	for _, r := range required {
 		if r.value == "" {
-			errs = append(errs, bellhop.Invalid(r.path, "required to send content: encryption_certificate, encryption_certificate_id, token_key, token_key_id and app_id belong together"))
+			errs = append(errs, bellhop.Invalid(r.path, "required to send content: encryption_certificate, "+
+				"encryption_certificate_id, token_key, token_key_id and app_id belong together"))
 		}
 	}
 	if len(errs) == len(required) && s.PublisherAppID == "" {
@@ -102,13 +104,13 @@ func (s *sendSettings) rich() (*rich, error) {
 	return r, bellhop.Join("", errs...)
 }
 
-// A renderer sends to one subscription's notificationUrl.
+// A renderer renders notifications of one subscription.
 type renderer struct {
 	env          provider.Env
 	state        []byte // the client state, as JSON
 	subscription string // of events of other systems
-	tenant       string // of the same
-	rich         *rich  // nil sends no content
+	tenant       string // of events of other systems
+	rich         *rich  // nil: no content is sent
 }
 
 var (
@@ -116,7 +118,7 @@ var (
 	_ provider.Handshaker = (*renderer)(nil)
 )
 
-// Handshake asks the receiver for consent, as Graph does when a subscription is made.
+// Handshake asks the receiver to accept, as Graph does when a subscription is created.
 func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, error) {
 	g, err := microsoft.EchoHandshake(r.env, at, parameter)
 	if err != nil {
@@ -126,7 +128,7 @@ func (r *renderer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest
 	return g, nil
 }
 
-// HandshakeByDefault implements [provider.Handshaker]: receivers of what is sent like Graph's need not know its handshake.
+// HandshakeByDefault implements [provider.Handshaker]: a receiver of Graph's format may not know Graph's handshake.
 func (*renderer) HandshakeByDefault() bool { return false }
 
 // Render sends ev in a batch of one.
@@ -134,8 +136,8 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.
 	return r.RenderBatch([]*bellhop.Event{ev}, at)
 }
 
-// RenderBatch sends events that came from Graph as they are, but for the client state, which is the destination's, and
-// for content that was decrypted, which is encrypted for the destination's certificate. Any other event becomes the
+// RenderBatch sends an event that came from Graph unchanged, except that it carries the destination's client state,
+// and that decrypted content is encrypted for the destination's certificate. Any other event becomes the
 // notification of a change.
 func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	var tenants []string // of rich items
@@ -163,10 +165,11 @@ func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo)
 	}, nil
 }
 
-// tokens returns validationTokens as JSON, one for each tenant.
+// tokens returns the validationTokens as JSON, one for each tenant.
 func (r *renderer) tokens(tenants []string, at time.Time) ([]byte, error) {
 	if r.rich == nil {
-		return nil, errors.New("settings.token_key: required to send encryptedContent, which receivers do not take without validation tokens")
+		return nil, errors.New("settings.token_key: required to send encryptedContent, which receivers accept only with " +
+			"validation tokens")
 	}
 	var list []string
 	for _, tenant := range tenants {
@@ -179,7 +182,7 @@ func (r *renderer) tokens(tenants []string, at time.Time) ([]byte, error) {
 	return json.Marshal(list)
 }
 
-// item returns what carries ev.
+// item returns the item that carries ev.
 func (r *renderer) item(ev *bellhop.Event, at provider.AttemptInfo) (item, error) {
 	it := readItem(ev.Body)
 	if it.err != nil || it.eventType() != ev.Type {
@@ -194,10 +197,10 @@ func (r *renderer) item(ev *bellhop.Event, at provider.AttemptInfo) (item, error
 	return it, nil
 }
 
-// seal puts content that was decrypted back into an encryptedContent.
+// seal encrypts decrypted content into an encryptedContent again.
 func (r *renderer) seal(it *item) error {
 	if r.rich == nil {
-		return errors.New("settings.encryption_certificate: required to send content that came encrypted")
+		return errors.New("settings.encryption_certificate: required to send content that was received encrypted")
 	}
 	sealed, err := Seal(r.env.Rand, it.content, r.rich.certificate, r.rich.certificateID)
 	if err != nil {
@@ -207,12 +210,13 @@ func (r *renderer) seal(it *item) error {
 	if err != nil {
 		return err
 	}
-	m, _ := findMember(it.body, memberContent) // it is there: it was read
+	m, _ := findMember(it.body, memberContent) // exists, since it.content was read from it
 	it.body, it.sealed = replaceMember(it.body, m, memberEncrypted, value), &sealed
 	return nil
 }
 
-// withState returns the body of it with the destination's client state. A source's own goes to nobody else.
+// withState returns the body of it with the destination's client state. The source's client state must not be sent
+// on.
 func (r *renderer) withState(it *item) []byte {
 	m, ok := findMember(it.body, memberState)
 	switch {
@@ -230,8 +234,8 @@ func sameText(a, b []byte) bool {
 	return okA && okB && textA == textB || bytes.Equal(a, b)
 }
 
-// A change is an item made of another system's event.
-type change struct {
+// A changeNotification is the item for an event of another system.
+type changeNotification struct {
 	ID             string            `json:"id"`
 	SubscriptionID string            `json:"subscriptionId"`
 	ExpiresAt      string            `json:"subscriptionExpirationDateTime"`
@@ -251,8 +255,8 @@ type resourceData struct {
 	Subject   string `json:"subject,omitempty"`
 }
 
-// content is the resource of a rich item made of another system's event.
-type content struct {
+// An eventResource is the resource of a rich item for an event of another system.
+type eventResource struct {
 	ODataType   string          `json:"@odata.type"`
 	ID          string          `json:"id"`
 	Type        string          `json:"type"`
@@ -260,33 +264,35 @@ type content struct {
 	Subject     string          `json:"subject,omitempty"`
 	Time        time.Time       `json:"time"`
 	ContentType string          `json:"contentType,omitempty"`
-	Data        json.RawMessage `json:"data,omitempty"`       // the body, where JSON can hold it
-	DataBase64  []byte          `json:"dataBase64,omitempty"` // the body, where it cannot
+	Data        json.RawMessage `json:"data,omitempty"`       // the body, if it can be embedded as JSON
+	DataBase64  []byte          `json:"dataBase64,omitempty"` // the body otherwise
 }
 
 const (
 	odataType = "#Bellhop.Event"
-	// lifetime is that of the subscription that there is not, where the destination has no end.
+	// lifetime is the lifetime of the subscription in notifications of a destination that does not expire.
 	lifetime = 3 * 24 * time.Hour
 )
 
-// newItem tells of an event of another system: its id is the notification's, and its body travels as content where
-// the destination has a certificate. The resource is made of the event's id alone, since receivers are known to fetch
-// what stands there with a token of theirs.
+// newItem returns the item for ev, an event of another system. The notification has the event's id. The body is
+// sent as content if the destination has a certificate. The resource contains only the event's id, since some
+// receivers fetch it with a token of theirs.
 func (r *renderer) newItem(ev *bellhop.Event, at provider.AttemptInfo) (item, error) {
 	resource := "bellhop/events/" + ev.ID
-	c := change{
+	c := changeNotification{
 		ID:             ev.ID,
 		SubscriptionID: r.subscription,
 		ExpiresAt:      microsoft.FormatTime(at.Expiry(ev.ReceivedAt.Add(lifetime))),
 		ClientState:    r.state,
-		ChangeType:     changeOf(ev.Type),
+		ChangeType:     changeType(ev.Type),
 		Resource:       resource,
 		TenantID:       r.tenant,
-		ResourceData:   resourceData{ODataType: odataType, ODataID: resource, ID: ev.ID, Type: ev.Type, Subject: ev.Subject},
+		ResourceData: resourceData{
+			ODataType: odataType, ODataID: resource, ID: ev.ID, Type: ev.Type, Subject: ev.Subject,
+		},
 	}
 	if r.rich != nil {
-		plain, err := json.Marshal(newContent(ev))
+		plain, err := json.Marshal(newEventResource(ev))
 		if err != nil {
 			return item{}, err
 		}
@@ -300,8 +306,9 @@ func (r *renderer) newItem(ev *bellhop.Event, at provider.AttemptInfo) (item, er
 	return item{body: body, tenant: r.tenant, sealed: c.Encrypted}, err
 }
 
-// changeOf is the change that the last word of an event's type speaks of, or that something is there: the event.
-func changeOf(eventType string) string {
+// changeType returns the changeType of an event type: its last word if that is "updated" or "deleted", else
+// "created".
+func changeType(eventType string) string {
 	switch last := strings.ToLower(eventType[strings.LastIndexByte(eventType, '.')+1:]); last {
 	case "updated", "deleted":
 		return last
@@ -309,8 +316,11 @@ func changeOf(eventType string) string {
 	return "created"
 }
 
-func newContent(ev *bellhop.Event) content {
-	c := content{ODataType: odataType, ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.HappenedAt().UTC(), ContentType: ev.ContentType}
+func newEventResource(ev *bellhop.Event) eventResource {
+	c := eventResource{
+		ODataType: odataType, ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject,
+		Time: ev.HappenedAt().UTC(), ContentType: ev.ContentType,
+	}
 	if strictjson.Embeddable(ev.Body) {
 		c.Data = ev.Body
 	} else {

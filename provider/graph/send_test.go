@@ -16,7 +16,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
-// plainOnly takes the settings of content out of sendSettings.
+// plainOnly removes the settings of content from sendSettings.
 var plainOnly = map[string]any{"encryption_certificate": nil, "encryption_certificate_id": nil, "token_key": nil, "token_key_id": nil, "app_id": nil}
 
 func openSender(t testing.TB, settings string) provider.Batcher {
@@ -31,15 +31,15 @@ func openSender(t testing.TB, settings string) provider.Batcher {
 
 var sending = provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1, Time: providertest.Now, URL: "https://receiver.example/in/graph"}
 
-func foreignEvent() *bellhop.Event {
+func otherEvent() *bellhop.Event {
 	return &bellhop.Event{
 		ID: "evt_1", Type: "invoice.paid", Source: "billing", Subject: "in_1", ContentType: "application/json",
 		ReceivedAt: providertest.Now, Time: providertest.Now.Add(-time.Minute), Body: []byte(`{"id":"in_1","amount":12.50}`),
 	}
 }
 
-func TestSendForeignPlain(t *testing.T) {
-	m, err := openSender(t, sendSettings(state, plainOnly)).Render(foreignEvent(), sending)
+func TestSendOtherPlain(t *testing.T) {
+	m, err := openSender(t, sendSettings(state, plainOnly)).Render(otherEvent(), sending)
 	const want = `{"value":[{"id":"evt_1","subscriptionId":"7f105c7d-2dc5-4530-97cd-4e7ae6534c07","subscriptionExpirationDateTime":"2026-11-25T09:00:00.0000000Z",` +
 		`"clientState":"` + state + `","changeType":"created","resource":"bellhop/events/evt_1","tenantId":"` + tenant + `",` +
 		`"resourceData":{"@odata.type":"#Bellhop.Event","@odata.id":"bellhop/events/evt_1","id":"evt_1","type":"invoice.paid","subject":"in_1"}}]}`
@@ -50,24 +50,24 @@ func TestSendForeignPlain(t *testing.T) {
 	if err != nil || len(receipt.Events) != 1 || receipt.Events[0].ProviderID == "" {
 		t.Errorf("arrives as %+v, %v", receipt, err)
 	}
-	m, err = openSender(t, providertest.JSON(map[string]any{"client_state": state})).Render(foreignEvent(), sending)
+	m, err = openSender(t, providertest.JSON(map[string]any{"client_state": state})).Render(otherEvent(), sending)
 	if const0 := "00000000-0000-0000-0000-000000000000"; err != nil || bytes.Count(m.Body, []byte(const0)) != 2 {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
 }
 
-// TestSendExpiry: where the destination has an end, its subscription has the same.
+// TestSendExpiry: the subscription in a notification expires with the destination.
 func TestSendExpiry(t *testing.T) {
 	at := sending
 	at.ExpiresAt = providertest.Now.Add(36 * time.Hour)
-	m, err := openSender(t, sendSettings(state, plainOnly)).Render(foreignEvent(), at)
+	m, err := openSender(t, sendSettings(state, plainOnly)).Render(otherEvent(), at)
 	if err != nil || !strings.Contains(string(m.Body), `"subscriptionExpirationDateTime":"2026-11-23T21:00:00.0000000Z"`) {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
 }
 
-// arrive sends events to a source that has the vectors' certificate, and returns their contents.
-func arrive(t *testing.T, events ...*bellhop.Event) (contents []map[string]any) {
+// deliver sends events to a source that has the vectors' certificate, and returns their contents.
+func deliver(t *testing.T, events ...*bellhop.Event) (contents []map[string]any) {
 	t.Helper()
 	m, err := openSender(t, sendSettings(state, nil)).RenderBatch(events, sending)
 	if err != nil {
@@ -75,7 +75,7 @@ func arrive(t *testing.T, events ...*bellhop.Event) (contents []map[string]any) 
 	}
 	for _, ev := range events {
 		if len(ev.Body) > 10 && bytes.Contains(m.Body, ev.Body) {
-			t.Errorf("the body can be read on the way: %s", m.Body)
+			t.Errorf("the body is sent unencrypted: %s", m.Body)
 		}
 	}
 	receipt, err := receive(t, settings(state, nil), m.Body)
@@ -92,8 +92,8 @@ func arrive(t *testing.T, events ...*bellhop.Event) (contents []map[string]any) 
 	return contents
 }
 
-func TestSendForeignRich(t *testing.T) {
-	got := arrive(t, foreignEvent())[0]
+func TestSendOtherRich(t *testing.T) {
+	got := deliver(t, otherEvent())[0]
 	want := map[string]any{
 		"@odata.type": "#Bellhop.Event", "id": "evt_1", "type": "invoice.paid", "source": "billing", "subject": "in_1",
 		"time": "2026-11-22T08:59:00Z", "contentType": "application/json", "data": map[string]any{"id": "in_1", "amount": 12.5},
@@ -105,9 +105,9 @@ func TestSendForeignRich(t *testing.T) {
 		`{"a":1}`: true, `[1]`: true, `"x"`: true, `null`: true, ` 1 `: true, ``: false, `x`: false, "\xff": false, "{\"a\":\"\xff\"}": false,
 		`{"a":1,"a":2}`: false, `1,"b":2`: false, strings.Repeat("[", 61) + strings.Repeat("]", 61): true, strings.Repeat("[", 63) + strings.Repeat("]", 63): false,
 	} {
-		ev := foreignEvent()
+		ev := otherEvent()
 		ev.Body = []byte(body)
-		got := arrive(t, ev)[0]
+		got := deliver(t, ev)[0]
 		data, inJSON := got["data"]
 		base, _ := base64.StdEncoding.DecodeString(fmt.Sprint(got["dataBase64"]))
 		if inJSON != isJSON || !isJSON && body != "" && string(base) != body || isJSON && !bytes.Equal(compact(body), []byte(providertest.JSON(data))) {
@@ -128,7 +128,7 @@ func TestChangeType(t *testing.T) {
 	for eventType, want := range map[string]string{
 		"invoice.paid": "created", "page.created": "created", "page.updated": "updated", "Page.Deleted": "deleted", "deleted": "deleted", "undeleted": "created", "x.updated.y": "created",
 	} {
-		ev := foreignEvent()
+		ev := otherEvent()
 		ev.Type = eventType
 		m, err := openSender(t, sendSettings(state, plainOnly)).Render(ev, sending)
 		if err != nil || !bytes.Contains(m.Body, []byte(`"changeType":"`+want+`"`)) {
@@ -137,7 +137,7 @@ func TestChangeType(t *testing.T) {
 	}
 }
 
-// received returns the events of a request, as the store keeps them.
+// received returns the events of a request, as the store returns them.
 func received(t testing.TB, settings string, body []byte) (events []*bellhop.Event) {
 	t.Helper()
 	receipt, err := receive(t, settings, body)
@@ -151,11 +151,11 @@ func received(t testing.TB, settings string, body []byte) (events []*bellhop.Eve
 	return events
 }
 
-// An event of Graph's own keeps its bytes, but for the client state: a source's goes to nobody else.
-func TestSendOwn(t *testing.T) {
-	own := received(t, settings(state, nil), []byte(plain()))[0]
+// An event from Graph keeps its bytes except for the client state: the source's client state is not sent on.
+func TestSendNative(t *testing.T) {
+	native := received(t, settings(state, nil), []byte(plain()))[0]
 	r := openSender(t, sendSettings(otherState, plainOnly))
-	m, err := r.Render(own, sending)
+	m, err := r.Render(native, sending)
 	if want := strings.Replace(plain(), state, otherState, 1); err != nil || string(m.Body) != want {
 		t.Errorf("got %s, %v, want %s", m.Body, err, want)
 	}
@@ -164,15 +164,15 @@ func TestSendOwn(t *testing.T) {
 	if want := strings.Replace(string(stateless.Body), "{", `{"clientState":"`+otherState+`",`, 1); err != nil || string(m.Body) != `{"value":[`+want+`]}` {
 		t.Errorf("got %s, %v, want %s", m.Body, err, want)
 	}
-	other := *own
-	other.Type = "invoice.paid" // of another system, that looks like Graph's
-	if m, err = r.Render(&other, sending); err != nil || bytes.Contains(m.Body, own.Body) {
+	other := *native
+	other.Type = "invoice.paid" // an event of another system that resembles Graph's
+	if m, err = r.Render(&other, sending); err != nil || bytes.Contains(m.Body, native.Body) {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
 }
 
-// What came encrypted is encrypted again, for the certificate of the destination.
-func TestSendOwnRich(t *testing.T) {
+// Decrypted content is encrypted again, for the certificate of the destination.
+func TestSendNativeRich(t *testing.T) {
 	opened := received(t, settings(state, nil), []byte(richBody(goodToken())))[0]
 	second := readContents()[1]
 	to := sendSettings(otherState, map[string]any{"encryption_certificate": second.certificate(), "encryption_certificate_id": "second"})
@@ -189,7 +189,7 @@ func TestSendOwnRich(t *testing.T) {
 	}
 }
 
-// What nobody could decrypt goes on as it came, and may be decrypted there.
+// Content that was not decrypted is sent unchanged, and the receiver may decrypt it.
 func TestSendSealed(t *testing.T) {
 	sealed := received(t, settings(state, map[string]any{"certificates": nil}), []byte(richBody(goodToken())))[0]
 	m, err := openSender(t, sendSettings(state, nil)).Render(sealed, sending)
@@ -204,7 +204,7 @@ func TestSendSealed(t *testing.T) {
 	}
 }
 
-// A batch mixes plain and rich items, and has one token for each tenant of the latter.
+// A batch mixes plain and rich items, and has one token for each tenant of its rich items.
 func TestSendBatch(t *testing.T) {
 	body := rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant), change("1"), richChange(otherTenant), richChange(tenant))
 	events := received(t, settings(state, nil), body)

@@ -14,16 +14,17 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// VerifyState reports whether state, the clientState of an item, is one of states, byte for byte, in constant time.
-// null, "" and no member at all are the same: signature.ErrMissing. Otherwise it returns provider.ErrForbidden. It is all
-// the proof there is of a plain item, and has to be asked of each: a batch mixes subscriptions.
+// VerifyState checks that state, the clientState of an item, is one of states, byte for byte and in constant time.
+// For an empty state the error is signature.ErrMissing; use "" also if the member is null or absent. For any other
+// state that does not match it is provider.ErrForbidden. Only this authenticates a plain item. Check every item,
+// since a batch mixes subscriptions.
 // Source: https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks
 func VerifyState(state string, states ...string) error {
 	return microsoft.VerifyItem(state, states...)
 }
 
-// check looks at what an item says of itself: whether it knows a client state, and whose it is. An item must not come
-// with content in the open: in an event, that name says that tokens vouched for it.
+// check checks the client state and the tenant of an item. It refuses an item with a plain content member: in an
+// event, that member means that the content was authenticated by tokens.
 func (r *receiver) check(it *item) error {
 	if it.content != nil {
 		return fmt.Errorf("%w: content that is not encrypted", provider.ErrBody)
@@ -35,13 +36,14 @@ func (r *receiver) check(it *item) error {
 		}
 	}
 	if len(r.tenants) > 0 && !containsFold(r.tenants, it.tenant) {
-		return fmt.Errorf("%w: not a tenant of settings.tenant_ids", provider.ErrForbidden)
+		return fmt.Errorf("%w: the tenant is not in settings.tenant_ids", provider.ErrForbidden)
 	}
 	return nil
 }
 
-// checkTokens holds the validation tokens against the batch. Rich items must have them; where others do, they must
-// be right too, if it is known what that is. Nothing is computed for who knows no client state.
+// checkTokens verifies the validation tokens of the batch. They are required with rich items. With other items they
+// are verified if they are present and app_id is set. For a sender that knows no client state, no signature is
+// computed.
 func (r *receiver) checkTokens(ctx context.Context, b *batch) error {
 	good := slices.ContainsFunc(b.items, func(it item) bool { return it.err == nil })
 	rich := slices.ContainsFunc(b.items, func(it item) bool { return it.err == nil && it.sealed != nil })
@@ -56,7 +58,7 @@ func (r *receiver) checkTokens(ctx context.Context, b *batch) error {
 	case err != nil:
 		return err
 	case r.tokens == nil:
-		return fmt.Errorf("%w: settings.app_id is not set, so that validationTokens cannot be checked", provider.ErrUnavailable)
+		return fmt.Errorf("%w: settings.app_id is not set, so validationTokens cannot be verified", provider.ErrUnavailable)
 	}
 	check := *r.tokens
 	check.Now = r.now()
@@ -67,8 +69,8 @@ func (r *receiver) checkTokens(ctx context.Context, b *batch) error {
 	return compareTenants(tenants, b.items)
 }
 
-// compareTenants holds that each token is for the tenant of an item, and that there is one for that of each rich
-// item. Items refused already count as tenants of the batch: their tokens came with them.
+// compareTenants checks that each token is for the tenant of an item, and that the tenant of each rich item has a
+// token. The tenants of refused items count too, since their tokens came with them.
 func compareTenants(tokens []string, items []item) error {
 	vouched, batch := map[string]bool{}, map[string]bool{}
 	for _, tenant := range tokens {
@@ -78,40 +80,41 @@ func compareTenants(tokens []string, items []item) error {
 		tenant := strings.ToLower(it.tenant)
 		batch[tenant] = true
 		if it.err == nil && it.sealed != nil && !vouched[tenant] {
-			return fmt.Errorf("%w: no validation token of an item's tenant", signature.ErrMismatch)
+			return fmt.Errorf("%w: no validation token for an item's tenant", signature.ErrMismatch)
 		}
 	}
 	for tenant := range vouched {
 		if !batch[tenant] {
-			return fmt.Errorf("%w: validation token of a tenant that no item has", signature.ErrMismatch)
+			return fmt.Errorf("%w: a validation token for a tenant of no item", signature.ErrMismatch)
 		}
 	}
 	return nil
 }
 
 const (
-	// PublisherAppID is the application of Microsoft's that publishes change notifications.
+	// PublisherAppID is Microsoft's application that publishes change notifications.
 	PublisherAppID = "0bf30f3b-4a52-48df-9a82-234910c4a086"
 	// KeysURL is where Microsoft Entra publishes the keys that sign validation tokens.
 	KeysURL = "https://login.microsoftonline.com/common/discovery/v2.0/keys"
-	// Leeway is how far Entra's clock and ours may differ.
+	// Leeway is the tolerated difference between Entra's clock and ours.
 	Leeway = 5 * time.Minute
 )
 
-// A TokenCheck is what validation tokens have to agree with.
+// A TokenCheck holds the expected values of validation tokens.
 type TokenCheck struct {
-	Keys      signature.KeyFinder // those at KeysURL: a jwks.KeySet, or jwks.Keys
-	AppIDs    []string            // our applications that made subscriptions; a token is for one of them
-	Publisher string              // the application that asked for the token; "" is PublisherAppID
+	Keys      signature.KeyFinder // finds the keys at KeysURL: a jwks.KeySet, or jwks.Keys
+	AppIDs    []string            // our applications that create subscriptions; a token is for one of them
+	Publisher string              // the application that requested the token; "" is PublisherAppID
 	Now       time.Time
 }
 
-// VerifyTokens reports whether every one of tokens, the validationTokens of a request, was issued by Microsoft Entra
-// to Graph's publisher of change notifications, for one of our applications, and holds now. It returns the tenants
-// they are for, each as often as there are tokens for it. They say nothing of items of another tenant, so take rich
-// items only if one of tenants is theirs.
+// VerifyTokens checks that all of tokens, the validationTokens of a request, were issued by Microsoft Entra to
+// Graph's publisher of change notifications, for one of our applications, and are valid now. It returns the tenant
+// of each token; a tenant may occur several times. A token says nothing about items of another tenant: accept a
+// rich item only if its tenant is in tenants.
 //
-// It returns signature.ErrMissing if there is no token, ErrMalformed, ErrMismatch, ErrExpired, or the error of check.Keys.
+// It returns signature.ErrMissing if there is no token, ErrMalformed, ErrMismatch, ErrExpired, or the error of
+// check.Keys.
 // Source: https://learn.microsoft.com/en-us/graph/change-notifications-with-resource-data#validating-the-authenticity-of-notifications
 func VerifyTokens(ctx context.Context, tokens []string, check TokenCheck) (tenants []string, err error) {
 	if len(tokens) == 0 {
@@ -142,15 +145,15 @@ func (t TokenCheck) check(c signature.Claims) error {
 	case issuerV2(c.TenantID):
 		by = c.AuthorizedParty
 	default:
-		return fmt.Errorf("%w: another issuer", signature.ErrMismatch)
+		return fmt.Errorf("%w: unexpected issuer", signature.ErrMismatch)
 	}
 	switch {
 	case c.TenantID == "":
-		return fmt.Errorf("%w: of no tenant", signature.ErrMismatch)
+		return fmt.Errorf("%w: no tenant", signature.ErrMismatch)
 	case !t.forUs(c.Audience):
-		return fmt.Errorf("%w: for another application", signature.ErrMismatch)
+		return fmt.Errorf("%w: the audience is another application", signature.ErrMismatch)
 	case !strictjson.EqualFold(by, publisher):
-		return fmt.Errorf("%w: not of the publisher of change notifications", signature.ErrMismatch)
+		return fmt.Errorf("%w: not issued to the publisher of change notifications", signature.ErrMismatch)
 	}
 	return c.CheckTime(t.Now, Leeway)
 }
@@ -175,7 +178,7 @@ func signToken(key *rsa.PrivateKey, keyID, tenant, audience, publisher string, a
 func issuerV1(tenant string) string { return "https://sts.windows.net/" + tenant + "/" }
 func issuerV2(tenant string) string { return "https://login.microsoftonline.com/" + tenant + "/v2.0" }
 
-// readTokens reads validationTokens as written. An empty list is none.
+// readTokens reads validationTokens as written. For an empty list it returns nil.
 func readTokens(value []byte) (list []string, err error) {
 	notText := false
 	err = strictjson.Array(value, func(_ int, v []byte) {
@@ -183,12 +186,12 @@ func readTokens(value []byte) (list []string, err error) {
 		list, notText = append(list, text), notText || !ok
 	})
 	if err != nil || notText {
-		return nil, fmt.Errorf("%w: validationTokens is no list of texts", signature.ErrMalformed)
+		return nil, fmt.Errorf("%w: validationTokens must be a list of texts", signature.ErrMalformed)
 	}
 	return list, nil
 }
 
-// containsFold compares ids without regard to case.
+// containsFold reports whether list contains id, without regard to case.
 func containsFold(list []string, id string) bool {
 	for _, each := range list {
 		if strictjson.EqualFold(each, id) {

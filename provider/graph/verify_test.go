@@ -20,23 +20,23 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// The forgery list's sections 9 and 12, by their names. Those of section 12 that are about the form of a token are in
-// package signature, about what one means in tokens_test.go, about fetching keys in package provider, and about content
-// in content_test.go; section 15 is in providertest. Decided otherwise, or elsewhere:
+// Cases of sections 9 and 12 of the forgery list, by their numbers. Of section 12, the form of a token is tested in
+// package signature, its meaning in TestVerifyTokens, fetching keys with the key sets, and content in content_test.go;
+// section 15 is in providertest. Decided differently, or tested elsewhere:
 //
-//	C04  no state         202, the item refused and recorded: one foreign item must not make Graph repeat the others
-//	C11  1001 items       taken, up to 5000
-//	C12  unknown subscription with a good state   taken: a source does not list its subscriptions; two of them that
-//	     should not speak for each other have sources of their own
+//	C04  no state         202, the item refused and recorded: one bad item must not make Graph repeat the others
+//	C11  1001 items       accepted, up to 5000
+//	C12  unknown subscription with a valid state   accepted: a source does not list its subscriptions; subscriptions that
+//	     must not be mixed up need sources of their own
 //	C17  constant time    signature.EqualToken
-//	J37  dataSignature wrong   202, the item refused and recorded, as its neighbours are good
-//	J42  50 MiB of JSON   as much as the request may have: decrypted, it is never longer
+//	J37  dataSignature wrong   202, the item refused and recorded, since its neighbours are valid
+//	J42  50 MiB of JSON   up to the size of a request: content is never longer after decryption
 var forgeries = []struct {
 	name     string
 	settings map[string]any
 	body     string
 	want     error
-	types    string   // of the events, with a blank between
+	types    string   // of the events, separated by blanks
 	refused  []string // codes, in order
 }{
 	{name: "C02 control", body: plain(), types: "graph.updated"},
@@ -57,19 +57,19 @@ var forgeries = []struct {
 	{name: "C11 object", body: `{"value":{}}`, want: provider.ErrBody},
 	{name: "C11 5000 items", body: list(slices.Repeat([]string{bad(change("1"))}, 5000)...), refused: slices.Repeat([]string{"forbidden"}, 5000)},
 	{name: "C11 5001 items", body: list(slices.Repeat([]string{"1"}, 5001)...), want: provider.ErrBody},
-	{name: "C14 a tenant that is not ours", settings: map[string]any{"tenant_ids": []string{otherTenant}}, body: plain(), refused: []string{"forbidden"}},
-	{name: "C14 a tenant of ours", settings: map[string]any{"tenant_ids": []string{otherTenant, strings.ToUpper(tenant)}}, body: plain(), types: "graph.updated"},
+	{name: "C14 a tenant that is not listed", settings: map[string]any{"tenant_ids": []string{otherTenant}}, body: plain(), refused: []string{"forbidden"}},
+	{name: "C14 a listed tenant", settings: map[string]any{"tenant_ids": []string{otherTenant, strings.ToUpper(tenant)}}, body: plain(), types: "graph.updated"},
 	{name: "C15 255 characters", settings: map[string]any{"client_state": strings.Repeat("s", 255)}, body: plainState(`"` + strings.Repeat("s", 255) + `"`), types: "graph.updated"},
 	{name: "C16 state a number", body: plainState(`1`), refused: []string{"signature_missing"}},
 	{name: "C16 state a list", body: plainState(`["` + state + `"]`), refused: []string{"signature_missing"}},
 	{name: "N01 state twice", body: plainState(`"x","clientState":"` + state + `"`), want: provider.ErrBody},
 	{name: "N02 state in another case", body: strings.Replace(plain(), "clientState", "ClientState", 1), refused: []string{"signature_missing"}},
 
-	{name: "an item that is none", body: list("1", "null", "[]", `"x"`, change("1")), types: "graph.updated", refused: slices.Repeat([]string{"malformed_body"}, 4)},
-	{name: "a type that is none", body: strings.Replace(plain(), `"updated"`, `"created,updated"`, 1), refused: []string{"malformed_body"}},
+	{name: "invalid items", body: list("1", "null", "[]", `"x"`, change("1")), types: "graph.updated", refused: slices.Repeat([]string{"malformed_body"}, 4)},
+	{name: "an invalid type", body: strings.Replace(plain(), `"updated"`, `"created,updated"`, 1), refused: []string{"malformed_body"}},
 	{name: "no type", body: strings.Replace(plain(), `"updated"`, `null`, 1), refused: []string{"malformed_body"}},
-	{name: "a type nobody told us of", body: strings.Replace(plain(), `"updated"`, `"moved"`, 1), types: "graph.moved"},
-	{name: "a lifecycle event is no change", body: strings.Replace(plain(), `"changeType":"updated"`, `"changeType":"updated","lifecycleEvent":"missed"`, 1), types: "graph.lifecycle.missed"},
+	{name: "an unknown type", body: strings.Replace(plain(), `"updated"`, `"moved"`, 1), types: "graph.moved"},
+	{name: "a lifecycle event ignores changeType", body: strings.Replace(plain(), `"changeType":"updated"`, `"changeType":"updated","lifecycleEvent":"missed"`, 1), types: "graph.lifecycle.missed"},
 
 	{name: "J01 control", body: richBody(goodToken()), types: "graph.created"},
 	{name: "J02 tokens missing", body: list(richChange(tenant)), want: signature.ErrMissing},
@@ -88,7 +88,7 @@ var forgeries = []struct {
 	{name: "J06 one bad, one good", body: richBody(readTokens().token("wrong-publisher-appid"), goodToken()), want: signature.ErrMismatch},
 	{name: "J06 the same twice", body: richBody(goodToken(), goodToken()), types: "graph.created"},
 	{name: "J11 kid unknown", settings: map[string]any{"keys": strings.Replace(string(readTokens().JWKS), keyID, "other", 1)}, body: richBody(goodToken()), want: signature.ErrMismatch},
-	{name: "J19 a token of a tenant that is not there", body: richBody(goodToken(), sign(goodClaims(otherTenant))), want: signature.ErrMismatch},
+	{name: "J19 a token of a tenant without items", body: richBody(goodToken(), sign(goodClaims(otherTenant))), want: signature.ErrMismatch},
 	{name: "J19 an item of a tenant without a token", body: string(rich([]string{goodToken()}, richChange(tenant), richChange(otherTenant))), want: signature.ErrMismatch},
 	{name: "J19 two tenants", body: string(rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant), richChange(otherTenant))), types: "graph.created graph.created"},
 	{name: "J19 an item of no tenant", body: string(rich([]string{goodToken()}, richChange(""), change("1"))), want: signature.ErrMismatch},
@@ -97,24 +97,24 @@ var forgeries = []struct {
 	{name: "J21 another publisher in settings", settings: map[string]any{"publisher_app_id": app}, body: richBody(goodToken()), want: signature.ErrMismatch},
 	{name: "plain items with tokens", body: string(rich([]string{goodToken()}, change("1"))), types: "graph.updated"},
 	{name: "plain items with bad tokens", body: string(rich([]string{"x"}, change("1"))), want: signature.ErrMalformed},
-	{name: "plain items with tokens nobody checks", settings: map[string]any{"app_id": nil, "certificates": nil, "keys": nil}, body: string(rich([]string{"x"}, change("1"))), types: "graph.updated"},
+	{name: "plain items with tokens that are not checked", settings: map[string]any{"app_id": nil, "certificates": nil, "keys": nil}, body: string(rich([]string{"x"}, change("1"))), types: "graph.updated"},
 	{name: "rich items without an application", settings: map[string]any{"app_id": nil, "certificates": nil, "keys": nil}, body: richBody(goodToken()), want: provider.ErrUnavailable},
 
 	{name: "J37 dataSignature wrong", body: richContent(func(c *graph.EncryptedContent) { c.DataSignature = strings.Repeat("A", 43) + "=" }), types: "graph.updated", refused: []string{"signature_mismatch"}},
 	{name: "J38 dataSignature missing", body: richContent(func(c *graph.EncryptedContent) { c.DataSignature = "" }), types: "graph.updated", refused: []string{"signature_missing"}},
-	{name: "J39 a certificate that is not here", body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "other" }), types: "graph.sealed.created graph.updated"},
+	{name: "J39 an unknown certificate", body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "other" }), types: "graph.sealed.created graph.updated"},
 	{name: "J39 no certificate named", body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "" }), types: "graph.sealed.created graph.updated"},
 	{name: "J39 no certificates", settings: map[string]any{"certificates": nil}, body: richBody(goodToken()), types: "graph.sealed.created"},
 	{name: "J41 data not whole blocks", body: richContent(func(c *graph.EncryptedContent) { c.Data = "AAAA" }), types: "graph.updated", refused: []string{"signature_malformed"}},
 	{name: "encryptedContent null", body: string(rich([]string{goodToken()}, richItem(tenant, nil))), types: "graph.created"},
 	{name: "encryptedContent a text", body: string(rich([]string{goodToken()}, richItem(tenant, "x"), change("1"))), types: "graph.updated", refused: []string{"signature_malformed"}},
 	{name: "encryptedContent empty", body: string(rich([]string{goodToken()}, richItem(tenant, map[string]any{}))), types: "graph.sealed.created"},
-	{name: "content in the open", body: strings.Replace(plain(), `"changeType"`, `"content":{},"changeType"`, 1), refused: []string{"malformed_body"}},
+	{name: "plain content", body: strings.Replace(plain(), `"changeType"`, `"content":{},"changeType"`, 1), refused: []string{"malformed_body"}},
 	{name: "content null", body: strings.Replace(plain(), `"changeType"`, `"content":null,"changeType"`, 1), refused: []string{"malformed_body"}},
-	{name: "content in the open, behind good tokens", body: string(rich([]string{goodToken()}, richChange(tenant), strings.Replace(change("1"), `"changeType"`, `"content":{},"changeType"`, 1))), types: "graph.created", refused: []string{"malformed_body"}},
+	{name: "plain content, with valid tokens", body: string(rich([]string{goodToken()}, richChange(tenant), strings.Replace(change("1"), `"changeType"`, `"content":{},"changeType"`, 1))), types: "graph.created", refused: []string{"malformed_body"}},
 	{name: "a change that looks like a lifecycle event", body: strings.Replace(plain(), `"updated"`, `"lifecycle.missed"`, 1), refused: []string{"malformed_body"}},
 	{name: "a change that looks sealed", body: strings.Replace(plain(), `"updated"`, `"sealed.updated"`, 1), refused: []string{"malformed_body"}},
-	{name: "content is there already", body: string(rich([]string{goodToken()}, strings.Replace(richChange(tenant), `"changeType"`, `"content":{},"changeType"`, 1))), refused: []string{"malformed_body"}},
+	{name: "content and encryptedContent", body: string(rich([]string{goodToken()}, strings.Replace(richChange(tenant), `"changeType"`, `"content":{},"changeType"`, 1))), refused: []string{"malformed_body"}},
 }
 
 func TestForgery(t *testing.T) {
@@ -158,7 +158,7 @@ func plainWithout(text string) string { return strings.Replace(plain(), text, ""
 
 func bad(item string) string { return strings.Replace(item, state, "wrong", 1) }
 
-// richChange is a rich item that is good in itself.
+// richChange returns a valid rich item.
 func richChange(tenant string) string { return richItem(tenant, readContents()[0].Content) }
 
 func richBody(tokens ...string) string { return string(rich(tokens, richChange(tenant))) }
@@ -167,15 +167,15 @@ func richBodyOf(tokens string) string {
 	return `{"validationTokens":` + tokens + `,"value":[` + richChange(tenant) + `]}`
 }
 
-// richContent is a rich item with its content changed, and a plain one behind it.
+// richContent returns a notification of a rich item with changed content and a plain item.
 func richContent(spoil func(c *graph.EncryptedContent)) string {
 	c := readContents()[0].Content
 	spoil(&c)
 	return string(rich([]string{goodToken()}, richItem(tenant, c), change("2")))
 }
 
-// The forgery list's section 10. V05 to V16 are in package provider. V13 is decided otherwise: Graph may ask at any time,
-// and what comes back is plain text that nothing runs.
+// Section 10 of the forgery list. V05 to V16 are tested with the handshake that the Microsoft providers share. Decided
+// differently: V13, Graph may ask at any time, and the answer is plain text that nothing executes.
 func TestHandshake(t *testing.T) {
 	receive := func(method, target string, body string) (provider.Receipt, error) {
 		req := request([]byte(body))
@@ -200,7 +200,7 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// An endpoint that does not answer, or has no answer for long, is our trouble and not the sender's (J32).
+// J32: if the keys cannot be fetched, the error is ours and not the sender's.
 func TestKeysFetched(t *testing.T) {
 	at := providertest.Now
 	answer := ""
@@ -208,7 +208,7 @@ func TestKeysFetched(t *testing.T) {
 	env := provider.Env{Client: &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
 		asked++
 		if req.URL.String() != graph.KeysURL {
-			t.Errorf("asks %s", req.URL)
+			t.Errorf("requested %s", req.URL)
 		}
 		if answer == "" {
 			return nil, errors.New("down")
@@ -217,10 +217,10 @@ func TestKeysFetched(t *testing.T) {
 	})}, Now: func() time.Time { return at }}
 	r, err := graph.Provider{}.Open(env, []byte(settings(state, map[string]any{"keys": nil})))
 	if err != nil || asked > 0 {
-		t.Fatalf("opened with %v, asked %d times", err, asked)
+		t.Fatalf("opened with %v, %d requests", err, asked)
 	}
 	if _, err := r.Receive(context.Background(), request([]byte(plain()))); err != nil || asked > 0 {
-		t.Errorf("a plain notification: %v, asked %d times", err, asked)
+		t.Errorf("a plain notification: %v, %d requests", err, asked)
 	}
 	if _, err := r.Receive(context.Background(), request([]byte(richBody(goodToken())))); !errors.Is(err, provider.ErrUnavailable) {
 		t.Errorf("got %v", err)
@@ -228,7 +228,7 @@ func TestKeysFetched(t *testing.T) {
 	answer = string(readTokens().JWKS)
 	at = at.Add(time.Minute)
 	if got, err := r.Receive(context.Background(), request([]byte(richBody(goodToken())))); err != nil || len(got.Events) != 1 || asked != 2 {
-		t.Errorf("got %+v, %v, asked %d times", got, err, asked)
+		t.Errorf("got %+v, %v, %d requests", got, err, asked)
 	}
 }
 
@@ -253,7 +253,7 @@ func TestTokenVectors(t *testing.T) {
 	}
 }
 
-// The rules of a token, and the cases of the forgery list's section 12 that are about what a token means.
+// The rules for a token, and the cases of section 12 of the forgery list that are about the meaning of a token.
 func TestVerifyTokens(t *testing.T) {
 	const zero = "00000000-0000-0000-0000-000000000000"
 	changed := func(change func(c *signature.Claims)) string {
@@ -301,7 +301,7 @@ func TestVerifyTokens(t *testing.T) {
 				t.Errorf("got %v, %v, want %v", tenants, err, c.want)
 			}
 			if _, err := graph.VerifyTokens(context.Background(), []string{goodToken(), c.token}, tokenCheck(t)); !errors.Is(err, c.want) { // J06
-				t.Errorf("behind a good one: got %v, want %v", err, c.want)
+				t.Errorf("after a valid token: got %v, want %v", err, c.want)
 			}
 		})
 	}
@@ -321,15 +321,15 @@ func TestVerifyTokensSettings(t *testing.T) {
 		t.Errorf("two tenants: %v, %v", tenants, err)
 	}
 	if _, err := verify(func(c *graph.TokenCheck) { c.AppIDs = nil }, goodToken()); !errors.Is(err, signature.ErrMismatch) {
-		t.Errorf("for nobody: %v", err)
+		t.Errorf("without app ids: %v", err)
 	}
 	if _, err := verify(func(c *graph.TokenCheck) { c.AppIDs = []string{otherTenant, strings.ToUpper(app)} }, goodToken()); err != nil {
-		t.Errorf("for one of two: %v", err)
+		t.Errorf("with one of two app ids: %v", err)
 	}
 	if _, err := verify(func(c *graph.TokenCheck) { c.Publisher = app }, goodToken()); !errors.Is(err, signature.ErrMismatch) {
 		t.Errorf("of another publisher: %v", err)
 	}
 	if _, err := verify(func(c *graph.TokenCheck) { c.Keys = jwks.Keys{} }, goodToken()); !errors.Is(err, signature.ErrMismatch) {
-		t.Errorf("J11, a key that is not there: %v", err)
+		t.Errorf("J11, an unknown key: %v", err)
 	}
 }

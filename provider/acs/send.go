@@ -16,10 +16,6 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// accessKey is the setting that has deliveries signed.
-var accessKey = provider.Setting{Name: "access_key", Title: "Access key", Secret: true, Example: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
-	Doc: "Signs each delivery, and the question before the first, as requests to Communication Services are, with `x-ms-date`, `x-ms-content-sha256` and `Authorization: HMAC-SHA256 …`. In Base64, as the portal shows it. Default: none."}
-
 // OpenSender implements [provider.Sender]. The Renderer is Event Grid's; with an access key it also signs each
 // request.
 func (p Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {

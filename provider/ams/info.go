@@ -5,10 +5,10 @@ import "github.com/bellhop-gateway/bellhop/provider"
 // Info implements [provider.Provider].
 func (Provider) Info() provider.Info {
 	key := provider.Setting{Name: "signing_key", Title: "Signing key", Required: true, Secret: true,
-		Doc:     "The key given to Media Services with the notification endpoint, in Base64. A list of up to 4 while it is being replaced.",
+		Doc:     "The key that Media Services was given with the notification endpoint, in Base64. A list of up to 4 while it is being replaced.",
 		Example: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}
 	keyToSend := key
-	keyToSend.Doc = "The key that the receiver knows, in Base64."
+	keyToSend.Doc = "The key that the receiver has, in Base64."
 	const account = "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"
 	return provider.Info{
 		Name:    "ams",
@@ -21,14 +21,14 @@ func (Provider) Info() provider.Info {
 		Settings: []provider.Setting{
 			key,
 			{Name: "account_id", Title: "Account id", Example: account,
-				Doc: "The only account whose notifications are taken, compared without regard to case. Default: any account that header and body agree on."},
+				Doc: "The only account whose notifications are accepted, compared without regard to case. Default: any account, if header and body name the same one."},
 			{Name: "lenient", Title: "Lenient", Example: "true", Kind: provider.KindFlag,
-				Doc: "Takes a signature in lower-case hex too, which Media Services' own receiver refuses. Default: false."},
+				Doc: "Also accepts a signature in lower-case hex, which Media Services' own receiver refuses. Default: false."},
 		},
 		SendSettings: []provider.Setting{
 			keyToSend,
 			{Name: "account_id", Title: "Account id", Example: account,
-				Doc: "The account to send as. Required for events that did not come from Media Services; those that did keep their own, which must be this one if it is set."},
+				Doc: "The account of the notifications. Required for events that did not come from Media Services. An event that did keeps its own account, which must equal this setting if it is set."},
 		},
 	}
 }
@@ -49,29 +49,29 @@ func (Provider) Guide() provider.Guide {
 }
 
 var setup = []string{
-	"Make a signing key of 64 random bytes in Base64, such as the output of `openssl rand -base64 64 | tr -d '\\n'`. Set it as `signing_key` of the source, and the account's id (a GUID) as `account_id`.",
+	"Create a signing key of 64 random bytes in Base64, such as the output of `openssl rand -base64 64 | tr -d '\\n'`. Set it as `signing_key` of the source, and the account's id (a GUID) as `account_id`.",
 	"Register the source as a notification endpoint with the account: in .NET, `context.NotificationEndPoints.Create(\"Bellhop\", NotificationEndPointType.WebHook, \"https://YOUR-HOST/in/SOURCE\", Convert.FromBase64String(signingKey))`. Over REST, it is a POST to `NotificationEndPoints` with `EndPointType` 3, `CredentialType` 1 and the key encrypted with the account's certificate.",
-	"Name that endpoint in the job or task before it is submitted: `job.JobNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint)`, or `task.TaskNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint, true)` to be told of its progress as well.",
-	"Submit the job. Each change of its state shows up as an event `ams.JobStateChange`.",
-	"Azure has retired Media Services. What still sends this way is code of its shape: have it sign with the same key, and send the account's id in header and body.",
+	"Name that endpoint in the job or task before it is submitted: `job.JobNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint)`, or `task.TaskNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint, true)` to be notified of its progress too.",
+	"Submit the job. Each change of its state appears as an event `ams.JobStateChange`.",
+	"Azure has retired Media Services. Other code that sends in this form must sign with the same key, and send the account's id in the header and in the body.",
 }
 
 var sendSetup = []string{
-	"Any receiver of Media Services' notifications can be the destination's URL, such as an Azure Function made after Microsoft's sample; its `?code=` stays part of the URL. Set the key that it knows as `signing_key`, and the account's id that it expects as `account_id`.",
-	"An event that came from Media Services arrives there with its own bytes and account, signed with this key.",
-	"Any other event arrives as a document with `EventType` 0 (None): its `Properties` have `EventName`, `EventId` and `Subject`, and the members of the event's body as text as far as they fit (64 of them, 1024 bytes each), or the whole body as `Body` where it is not a JSON object.",
+	"Any receiver of Media Services' notifications can be the destination's URL, such as an Azure Function made after Microsoft's sample; its `?code=` stays a part of the URL. Set the receiver's key as `signing_key`, and the account's id that it expects as `account_id`.",
+	"An event that came from Media Services is sent with its own bytes and account, signed with this key.",
+	"Any other event is sent as a document with `EventType` 0 (None). Its `Properties` are `EventName`, `EventId` and `Subject`, and the members of the event's body as text (up to 64 members, 1024 bytes each), or the whole body as `Body` if it is not a JSON object.",
 }
 
 var notes = []string{
-	"**Types** are `ams.` and the name of the `EventType`: `ams.JobStateChange`, `ams.TaskStateChange`, `ams.TaskProgress`, `ams.NotificationEndPointRegistration`, `ams.NotificationEndPointUnregistration`, `ams.None`. A number that is not known is kept as well: `ams.EventType99`.",
+	"**Types** are `ams.` and the name of the `EventType`: `ams.JobStateChange`, `ams.TaskStateChange`, `ams.TaskProgress`, `ams.NotificationEndPointRegistration`, `ams.NotificationEndPointUnregistration`, `ams.None`. An unknown number is accepted: `ams.EventType99`.",
 	"**The subject** is the id of the task, else of the job, else of the notification endpoint.",
-	"**Which state** is in the body: match `data.Properties.NewState == 'Finished'`. Final are Finished, Error and Canceled. Of a job with several tasks, only `ams.JobStateChange` tells that it is done. Some senders write the names of properties in camelCase (`newState`); a match tells them apart.",
-	"**Repeats** are told by the document's `ETag`, or by its bytes where it has none. No time is signed, so a caught request never goes stale; it stays a repeat for as long as the event is kept.",
-	"**Order** is not kept, and a notification may be missing; `TimeStamp` is when it happened.",
-	"**Accounts**: the account of the header and that of the body must be the same, compared without regard to case, and that of `account_id` if it is set; else the answer is 403. The signature is looked at first, so that nobody without the key learns which accounts there are.",
-	"**The signature** is in upper-case hex. Media Services' own receivers compare it as text, and so does Bellhop unless `lenient` is set. The key is what its Base64 stands for; a key used as text makes a mismatch.",
+	"**The state** is in the body: match `data.Properties.NewState == 'Finished'`. The final states are Finished, Error and Canceled. For a job with several tasks, only `ams.JobStateChange` says that the job has ended. Some senders write the names of properties in camelCase (`newState`); a match is case-sensitive.",
+	"**Repeats** are recognized by the document's `ETag`, or by its bytes if it has none. No timestamp limits how long a request is valid, so a captured request can be sent again at any time; it is a repeat while the event is stored.",
+	"**Order** is not guaranteed, and a notification may be missing; `TimeStamp` is the time of the change.",
+	"**Accounts**: the header and the body must name the same account, compared without regard to case, and it must equal `account_id` if that is set; otherwise the answer is 403. The signature is verified first, so that a sender without the key does not learn which accounts exist.",
+	"**The signature** is in upper-case hex. Media Services' own receivers compare it as text, and so does Bellhop unless `lenient` is set. The key is the decoded Base64; a key used as text does not match.",
 	"**No handshake** is made. Accepted notifications are answered 200.",
-	"**The key** may have any length: Microsoft's pages speak of 64 bytes, and show one of 27.",
+	"**The key** may have any length: Microsoft's pages mention 64 bytes, and show a key of 27.",
 }
 
 const byHand = `URL=https://YOUR-HOST/in/SOURCE

@@ -29,26 +29,6 @@ type Provider struct{}
 
 var _ provider.Sender = Provider{}
 
-// Info implements [provider.Provider].
-func (Provider) Info() provider.Info {
-	return provider.Info{
-		Name:  "cloudevents",
-		Title: "CloudEvents",
-		Summary: "Any system that posts CloudEvents 1.0 over HTTP, single or in batches, with a bearer token and the " +
-			"handshake of the Web Hooks specification.",
-		Links: []string{
-			"https://cloudevents.io",
-			"https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md",
-			"https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md",
-		},
-		Key:          "bearer_token",
-		MediaTypes:   []string{MediaType, BatchMediaType},
-		Settings:     sourceSettings,
-		SendSettings: destinationSettings,
-		Handshake:    "cloudevents",
-	}
-}
-
 type settings struct {
 	AllowedOrigins  []string         `json:"allowed_origins"`
 	BearerToken     provider.Secrets `json:"bearer_token"`

@@ -13,7 +13,7 @@ func (Provider) Info() provider.Info {
 	return provider.Info{
 		Name:    "generic",
 		Title:   "Generic webhook",
-		Summary: "Any system that proves itself by an HMAC, a token, Basic authentication or a secret in the URL; some of them by name, as presets.",
+		Summary: "Any system that authenticates its requests with an HMAC, a token, Basic authentication or a secret in the URL; well-known systems as presets.",
 		Links: []string{
 			"https://www.rfc-editor.org/rfc/rfc2104",
 			"https://www.rfc-editor.org/rfc/rfc6750",
@@ -29,13 +29,13 @@ func (Provider) Info() provider.Info {
 func (Provider) Guide() provider.Guide {
 	return provider.Guide{
 		Setup: []string{
-			"If there is a preset for the system (see the table below), make a source with it and whatever else it leaves to you: `bellhop sources create SOURCE --provider generic --set preset=shopify --key @FILE`.",
-			"If not, find out how the system proves itself, and make a source with `scheme` and the settings that the scheme uses. The command below is that for an HMAC-SHA256 of the body, in hex; a token is `bellhop sources create SOURCE --provider generic --set scheme=token --set header=X-Token --key @FILE`.",
-			"Enter `https://YOUR-HOST/in/SOURCE` as the URL in the system, and there the same secret.",
-			"Have the system send a test, and look at `bellhop events --source SOURCE` or, if nothing came of it, at `bellhop requests --source SOURCE`, which say why.",
+			"If there is a preset for the system (see the table below), create a source with it and with the settings that the preset leaves to you: `bellhop sources create SOURCE --provider generic --set preset=shopify --key @FILE`.",
+			"If there is no preset, find out how the system authenticates its requests, and create a source with `scheme` and the settings of that scheme. The command below is for an HMAC-SHA256 of the body in hex. For a token it is `bellhop sources create SOURCE --provider generic --set scheme=token --set header=X-Token --key @FILE`.",
+			"In the system, enter `https://YOUR-HOST/in/SOURCE` as the URL, and the same secret.",
+			"Have the system send a test, and look at `bellhop events --source SOURCE`. If there is no event, `bellhop requests --source SOURCE` shows the reason.",
 		},
 		SendSetup: []string{
-			"Find out how the receiver wants a request to prove itself, and set `scheme` and what it uses to the same. The command below is for an HMAC-SHA256 of the body, in hex.",
+			"Find out how the receiver authenticates requests, and set `scheme` and the settings of that scheme accordingly. The command below is for an HMAC-SHA256 of the body in hex.",
 		},
 		Recipe: provider.Recipe{
 			Source:      "--set scheme=hmac --set header=X-Signature --key @FILE",
@@ -45,66 +45,67 @@ func (Provider) Guide() provider.Guide {
 		ByHand: byHand,
 		Tables: []provider.Table{presetTable()},
 		Notes: append(presetNotes(),
-			"The type of an event of a preset is the system's own word with the preset's name before it: `shopify.orders/create`. Where there is none that can be a type, it is `NAME.received`.",
-			"Each request is one event, even where a system puts several changes into one.",
-			"linear, twitch and zoom say when a request was made, and an old one is refused. Of the others, who caught one can send it again at any time. It is known for a repeat as long as the first is kept, unless the id is in a header that is not signed, which he may change: so it is with bitbucket, gitlab, linear (within its tolerance), shopify and twilio.",
+			"**Types** of a preset's events are the name of the preset and the system's own word: `shopify.orders/create`. Without a word that can be a type, the type is `NAME.received`.",
+			"**Each request** is one event, even if the system puts several changes into it.",
+			"**Replays.** Requests of linear, twitch and zoom have a timestamp, and an old one is refused. A captured request of any other system can be sent again at any time. It is recognized as a repeat while the first event is stored, unless the id is in a header that is not signed, since an attacker can change such a header. That is so with bitbucket, gitlab, linear (within its tolerance), shopify and twilio.",
 		),
 	}
 }
 
-// presetNotes are a line for each preset.
+// presetNotes returns one note for each preset.
 func presetNotes() (notes []string) {
 	for _, p := range presets {
-		notes = append(notes, strings.TrimSpace(fmt.Sprintf("Preset `%s` ([%s](%s)). %s %s", p.name, p.title, p.link, p.setup, p.note)))
+		note := fmt.Sprintf("Preset `%s` ([%s](%s)). %s %s", p.name, p.title, p.link, p.setup, p.note)
+		notes = append(notes, strings.TrimSpace(note))
 	}
 	return notes
 }
 
-// presetSettings are those that only presets have.
+// presetSettings returns the settings that are used with presets only.
 func presetSettings() []provider.Setting {
 	return []provider.Setting{
 		{Name: "preset", Title: "Preset", Example: "shopify",
-			Doc: "The system that sends, if it is one of " + strings.Join(presetNames(), ", ") + ". Everything but the secret follows from it; scheme and preset exclude each other. Default: none."},
+			Doc: "The sending system, one of " + strings.Join(presetNames(), ", ") + ". It defines everything but the secret. Set either scheme or preset. Default: none."},
 		{Name: "verify_token", Title: "Verify token", Secret: true, Example: "meatyhamhock",
-			Doc: "preset meta: the text that you made up and entered there as Verify token. Required for it; a list of up to 4 while it is being replaced."},
+			Doc: "preset meta: a text of your choice that you also entered there as Verify token. Required with preset meta. A list of up to 4 while it is being replaced."},
 	}
 }
 
-// credentialSettings are those of a source and of a destination.
+// credentialSettings returns the settings that sources and destinations share. toSend selects their texts.
 func credentialSettings(toSend bool) []provider.Setting {
-	scheme, many := "How a request proves who sent it: hmac, token, basic, query or none.", ""
+	scheme, many := "How requests are authenticated: hmac, token, basic, query or none.", ""
 	if !toSend {
-		scheme += " Required unless there is a preset."
+		scheme += " Required unless preset is set."
 		many = " A list of up to 4 while it is being replaced."
 	}
 	return []provider.Setting{
 		{Name: "scheme", Title: "Scheme", Required: toSend, Example: "hmac", Doc: scheme},
 		{Name: "secret", Title: "Secret", Secret: true, Example: "Tr0ub4dor&3",
-			Doc: "The key, token or password; required unless the scheme is none." + many},
+			Doc: "The key, token or password. Required unless the scheme is none." + many},
 		{Name: "secret_encoding", Title: "Encoding of the secret", Example: "base64",
-			Doc: "hmac: how the secret stands for the key's bytes: text, hex or base64. Default: text."},
+			Doc: "hmac: how secret encodes the bytes of the key: text, hex or base64. Default: text."},
 		{Name: "header", Title: "Header", Example: "X-Signature",
 			Doc: "hmac and token: the header with the signature or token. Required for hmac; default for token: Authorization."},
 		{Name: "prefix", Title: "Prefix", Example: "sha256=",
-			Doc: "hmac and token: what stands in front of the signature or token. Default: nothing, or \"Bearer \" for a token in Authorization."},
+			Doc: "hmac and token: the text before the signature or token. Default: none, or \"Bearer \" for a token in Authorization."},
 		{Name: "separator", Title: "Separator", Example: ",",
-			Doc: "hmac: what stands between several signatures in the header, each with its prefix: a comma, a semicolon or a blank. One of them has to match; at most 16 are looked at. Default: there is one signature."},
+			Doc: "hmac: the separator between several signatures in the header, each with its prefix: a comma, a semicolon or a blank. One signature must match; at most 16 are tried. Default: the header has one signature."},
 		{Name: "hash", Title: "Hash", Example: "sha256",
 			Doc: "hmac: sha1, sha256, sha384 or sha512. Default: sha256."},
 		{Name: "encoding", Title: "Encoding of the signature", Example: "base64",
-			Doc: "hmac: hex (either case is taken), hex-upper, base64 or base64url. Default: hex."},
+			Doc: "hmac: hex (either case is accepted), hex-upper, base64 or base64url. Default: hex."},
 		{Name: "timestamp_header", Title: "Timestamp header", Example: "X-Timestamp",
 			Doc: "hmac: the header with the time of the attempt, which is signed too. Default: none."},
-		{Name: "timestamp_format", Title: "Form of the timestamp", Example: "milliseconds",
+		{Name: "timestamp_format", Title: "Format of the timestamp", Example: "milliseconds",
 			Doc: "hmac with a timestamp: seconds or milliseconds since 1970, or rfc3339 in UTC. Default: seconds."},
 		{Name: "template", Title: "Signed text", Example: "v0:{timestamp}:{body}",
-			Doc: "hmac: what is signed, with {body} and, where their settings are there, {timestamp}, {id} and {url}, each once. {params} instead of {body} is a form's parameters, sorted, without anything between; for another body the URL must have its SHA-256 as bodySHA256. Default: {body}, or {timestamp}.{body} with timestamp_header."},
+			Doc: "hmac: the signed text. It contains {body} and, with their settings, {timestamp}, {id} and {url}, each once. {params} in place of {body} is the parameters of a form, sorted, without separators; with any other body the URL must contain the body's SHA-256 as bodySHA256. Default: {body}, or {timestamp}.{body} with timestamp_header."},
 		{Name: "id_header", Title: "Id header", Example: "X-Request-Id",
-			Doc: "The header with the id by which repeats are known. Only an id that is in the template is proven. Default: none."},
+			Doc: "The header with the id that identifies repeats. The id is authenticated only if the template contains it. Default: none."},
 		{Name: "type_header", Title: "Type header", Example: "X-Event-Type",
 			Doc: "The header with the event's type. Default: none."},
 		{Name: "username", Title: "User name", Example: "webhook",
-			Doc: "basic: the user name. Required for it."},
+			Doc: "basic: the user name. Required for basic."},
 		{Name: "parameter", Title: "Parameter", Example: "code",
 			Doc: "query: the parameter of the URL that holds the secret. Default: code."},
 	}
@@ -112,21 +113,21 @@ func credentialSettings(toSend bool) []provider.Setting {
 
 var sourceSettings = []provider.Setting{
 	{Name: "url", Title: "URL", Example: "https://hooks.example.com/in/calls",
-		Doc: "hmac with {url} in the template, and preset twilio: the URL of this source as the system calls it, without a query, which is taken from each request. The URL is tried with and without a port. Required there."},
+		Doc: "hmac with {url} in the template, and preset twilio: the URL of this source as the system calls it, without the query, which is taken from each request. The signature is tried for the URL with and without its port. Required there."},
 	{Name: "timestamp_field", Title: "Timestamp member", Example: "sentAt",
 		Doc: "hmac: the member of the JSON body with the time of the attempt, by name or as a JSON Pointer. Default: none."},
 	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
-		Doc: "hmac with a timestamp: how far it may be from now, either way: 1s to 1h. Default: 5m, or the preset's own."},
+		Doc: "hmac with a timestamp: the largest accepted difference between the timestamp and now: 1s to 1h. Default: 5m, or the preset's value."},
 	{Name: "repeat", Title: "Repeats", Example: "none",
-		Doc: "hmac without id_header and id_field: signature takes a request with the same signature for a repeat, body one with the same body, none takes each for a new one. Default: signature."},
+		Doc: "hmac without id_header and id_field: what identifies a repeat. signature: a request with the same signature is a repeat; body: a request with the same body; none: no request is. Default: signature."},
 	{Name: "id_field", Title: "Id member", Example: "id",
-		Doc: "The member of the JSON body, a text or a number, by which repeats are known: its name or, if it begins with a slash, a JSON Pointer such as /event/id. The body must be a JSON object then. Default: none."},
+		Doc: "The member of the JSON body that identifies repeats, a text or a number: its name or, if it begins with a slash, a JSON Pointer such as /event/id. The body must then be a JSON object. Default: none."},
 	{Name: "type_field", Title: "Type member", Example: "event",
-		Doc: "The member of the JSON body with the event's type, by name or as a JSON Pointer. The body must be a JSON object then. Default: type, if there is one, and any body is taken."},
+		Doc: "The member of the JSON body with the event's type, by name or as a JSON Pointer. The body must then be a JSON object. Default: type, if the body has it; any body is accepted."},
 	{Name: "type", Title: "Type", Example: "order.changed",
-		Doc: "The type of every event. Default: what the header or the body says, else generic.received."},
+		Doc: "The type of every event. Default: the type in the header or body, else generic.received."},
 	{Name: "methods", Title: "Methods", Example: `["POST","PUT"]`, Kind: provider.KindList,
-		Doc: "The methods that are taken, of GET, POST, PUT, PATCH and DELETE. Default: POST, PUT and PATCH."},
+		Doc: "The accepted methods, of GET, POST, PUT, PATCH and DELETE. Default: POST, PUT and PATCH."},
 }
 
 var sendingSettings = []provider.Setting{
@@ -134,20 +135,21 @@ var sendingSettings = []provider.Setting{
 		Doc: "POST, PUT or PATCH. Default: POST."},
 }
 
-// presetTable says what each preset stands for.
+// presetTable returns the table of the presets' settings.
 func presetTable() provider.Table {
 	t := provider.Table{
-		Title: "What the presets stand for",
-		Text:  "Members are those of a JSON body. A destination has no presets: to send as one of these systems does, set what its line says, as far as a destination has it; the signed text is its `template`.",
-		Head:  []string{"preset", "leaves to you", "scheme", "header", "hash", "encoding", "prefix", "signed text", "timestamp", "repeats by", "type"},
+		Title: "Settings of the presets",
+		Text:  "A member is a member of the JSON body. A destination has no presets: to send as one of these systems does, set the values of its line, as far as a destination has these settings; the signed text is the setting `template`.",
+		Head:  []string{"preset", "you set", "scheme", "header", "hash", "encoding", "prefix", "signed text", "timestamp", "repeats identified by", "type"},
 	}
 	for _, p := range presets {
-		t.Rows = append(t.Rows, append([]string{code(p.name), code(p.allowed()...)}, append(p.settings.row(), p.settings.idCell(), p.settings.typeCell())...))
+		row := append([]string{code(p.name), code(p.allowed()...)}, p.settings.row()...)
+		t.Rows = append(t.Rows, append(row, p.settings.idCell(), p.settings.typeCell()))
 	}
 	return t
 }
 
-// row is what s says of its scheme, defaults included.
+// row returns the cells about the scheme of s, with defaults.
 func (s settings) row() []string {
 	if s.Scheme != schemeHMAC {
 		return []string{s.Scheme, code(s.Header), "", "", "", "", ""}
@@ -157,21 +159,21 @@ func (s settings) row() []string {
 		prefix = code(*s.Prefix)
 	}
 	if s.Separator != "" {
-		prefix += ", several with " + code(s.Separator) + " between"
+		prefix += ", several separated by " + code(s.Separator)
 	}
 	signed := code(cmp.Or(s.Template, "{body}"))
 	return []string{s.Scheme, code(s.Header), cmp.Or(s.Hash, "sha256"), cmp.Or(s.Encoding, "hex"), prefix, signed, s.timestampCell()}
 }
 
-// idCell says by what repeats are known.
+// idCell returns what identifies repeats.
 func (s settings) idCell() string {
 	return cmp.Or(where(s.IDHeader, s.IDField), s.Repeat, repeatSignature)
 }
 
-// typeCell says where the type is, or what it is.
+// typeCell returns where the type is, or the fixed type.
 func (s settings) typeCell() string { return cmp.Or(where(s.TypeHeader, s.TypeField), s.Type) }
 
-// where names a header or a member of the body; "" if it is neither.
+// where describes a header or a member of the body. It returns "" if both are "".
 func where(header, member string) string {
 	if member != "" {
 		return "member " + code(member)
@@ -179,7 +181,7 @@ func where(header, member string) string {
 	return code(header)
 }
 
-// timestampCell says where the time is, in which form, and how far it may be from now.
+// timestampCell returns where the timestamp is, its format and its tolerance.
 func (s settings) timestampCell() string {
 	at := where(s.TimestampHeader, s.TimestampField)
 	if at == "" {
@@ -188,7 +190,7 @@ func (s settings) timestampCell() string {
 	return at + ", " + cmp.Or(s.TimestampFormat, formatSeconds) + ", within " + cmp.Or(s.Tolerance, "5m")
 }
 
-// code writes texts as code in Markdown, with commas between them; "" is left out.
+// code returns texts as code spans in Markdown, separated by commas. It leaves out "".
 func code(texts ...string) string {
 	var quoted []string
 	for _, text := range texts {

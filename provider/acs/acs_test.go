@@ -16,7 +16,8 @@ var secrets = [2]string{"a secret of recordings", "another secret"}
 
 // testCase has the recording events. How Event Grid delivers them is tested in package eventgrid.
 func testCase(t testing.TB) providertest.Case {
-	cloudEvent := delivery(secrets[0], []byte(providertest.ReadFile(t, "testdata/cloudevents/recording-file-status-updated-cloudevent.json")))
+	cloudEvent := delivery(secrets[0],
+		[]byte(providertest.ReadFile(t, "testdata/cloudevents/recording-file-status-updated-cloudevent.json")))
 	cloudEvent.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
 	return providertest.Case{
 		Provider:     acs.Provider{},
@@ -40,13 +41,15 @@ func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/recording-file-status-updated-older-shape.json"), "0-eus-d12-", "0-eus-d12-"+strings.Repeat("0", 160), 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/recording-file-status-updated-older-shape.json"),
+		"0-eus-d12-", "0-eus-d12-"+strings.Repeat("0", 160), 1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
 func delivery(code string, body []byte) *provider.Request {
 	return &provider.Request{
 		Method: "POST", Target: "/in/recordings?code=" + url.QueryEscape(code), Body: body, ReceivedAt: providertest.Now,
-		Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}, "Aeg-Event-Type": {"Notification"}, "Aeg-Subscription-Name": {"RECORDINGSUB"}},
+		Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}, "Aeg-Event-Type": {"Notification"},
+			"Aeg-Subscription-Name": {"RECORDINGSUB"}},
 	}
 }

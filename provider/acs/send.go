@@ -102,7 +102,8 @@ type signer struct {
 // checkHeaders refuses settings that use a header of the signature.
 func (s signer) checkHeaders(env provider.Env) error {
 	now := env.Now()
-	m, err := s.inner.Render(&bellhop.Event{ID: "evt_probe", Type: "probe", Time: now, ReceivedAt: now, Body: []byte("{}")}, provider.AttemptInfo{Time: now})
+	probe := &bellhop.Event{ID: "evt_probe", Type: "probe", Time: now, ReceivedAt: now, Body: []byte("{}")}
+	m, err := s.inner.Render(probe, provider.AttemptInfo{Time: now})
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,9 @@ func (s signer) Handshake(at provider.AttemptInfo) (provider.HandshakeRequest, e
 }
 
 // sign signs m for the URL to. If err, the error of rendering m, is not nil, it returns err.
-func (s signer) sign(m provider.OutboundRequest, to string, at time.Time, err error) (provider.OutboundRequest, error) {
+func (s signer) sign(
+	m provider.OutboundRequest, to string, at time.Time, err error,
+) (provider.OutboundRequest, error) {
 	if err != nil {
 		return m, err
 	}
@@ -151,7 +154,8 @@ func (s signer) sign(m provider.OutboundRequest, to string, at time.Time, err er
 	if method == "" {
 		method = http.MethodPost
 	}
-	return m, Sign(Request{Method: method, Target: u.RequestURI(), Host: hostOf(u), Header: m.Header, Body: m.Body}, s.key, at)
+	r := Request{Method: method, Target: u.RequestURI(), Host: hostOf(u), Header: m.Header, Body: m.Body}
+	return m, Sign(r, s.key, at)
 }
 
 // hostOf returns the Host header of a request to u: in lower case, and with the port unless it is the scheme's

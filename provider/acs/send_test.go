@@ -21,10 +21,12 @@ import (
 
 var (
 	keyText   = base64.StdEncoding.EncodeToString(key)
-	renderEnv = provider.Env{Now: func() time.Time { return providertest.Now }, Rand: bytes.NewReader(bytes.Repeat([]byte("x"), 4096))}
+	renderEnv = provider.Env{Now: func() time.Time { return providertest.Now },
+		Rand: bytes.NewReader(bytes.Repeat([]byte("x"), 4096))}
 )
 
-// TestSigned checks that a destination with an access key signs every request, in either schema, also the handshake.
+// TestSigned checks that a destination with an access key signs every request, in either schema, also the
+// handshake.
 func TestSigned(t *testing.T) {
 	for url, host := range map[string]string{
 		"https://Receiver.example./in/recordings?code=a%20b&x=": "receiver.example",
@@ -48,7 +50,8 @@ func renderAll(t *testing.T, settings string, at provider.AttemptInfo) map[strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	ev := &bellhop.Event{ID: "evt_1", Type: "order.paid", Source: "shop", ReceivedAt: providertest.Now, ContentType: "application/json", Body: []byte(`{"a":1}`)}
+	ev := &bellhop.Event{ID: "evt_1", Type: "order.paid", Source: "shop", ReceivedAt: providertest.Now,
+		ContentType: "application/json", Body: []byte(`{"a":1}`)}
 	one, err1 := r.Render(ev, at)
 	two, err2 := r.(provider.Batcher).RenderBatch([]*bellhop.Event{ev, ev}, at)
 	handshake, err3 := r.(provider.Handshaker).Handshake(at)
@@ -97,7 +100,8 @@ func checkSigned(t *testing.T, what string, m provider.OutboundRequest, url, hos
 }
 
 func TestUnsigned(t *testing.T) {
-	for what, m := range renderAll(t, `{}`, provider.AttemptInfo{Time: providertest.Now, URL: "https://receiver.example"}) {
+	for what, m := range renderAll(t, `{}`,
+		provider.AttemptInfo{Time: providertest.Now, URL: "https://receiver.example"}) {
 		if m.Header.Get("Authorization") != "" {
 			t.Errorf("%s is signed", what)
 		}

@@ -190,7 +190,8 @@ func (r *Request) message(target, date, hash string) []byte {
 // signable reports whether the parts of r stay apart in the signed text: none can end early and be taken for the
 // next.
 func (r *Request) signable() bool {
-	return r.Method != "" && r.Host != "" && !strings.ContainsAny(r.Method+r.Target+r.Host, "\r\n") && !strings.Contains(r.Host, ";")
+	return r.Method != "" && r.Host != "" && !strings.ContainsAny(r.Method+r.Target+r.Host, "\r\n") &&
+		!strings.Contains(r.Host, ";")
 }
 
 func contentHash(body []byte) string {

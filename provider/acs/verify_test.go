@@ -51,7 +51,8 @@ func TestVectors(t *testing.T) {
 	file := readVectors(t)
 	for _, v := range file.Vectors {
 		for _, lenient := range []bool{false, true} {
-			if err := (acs.Verifier{Keys: [][]byte{[]byte("other"), v.Key}, Lenient: lenient}).Verify(v.request(), signedAt); err != nil {
+			if err := (acs.Verifier{Keys: [][]byte{[]byte("other"), v.Key}, Lenient: lenient}).Verify(v.request(),
+				signedAt); err != nil {
 				t.Errorf("%s: %v", v.Name, err)
 			}
 		}
@@ -71,13 +72,15 @@ func TestVectors(t *testing.T) {
 	}
 	for _, v := range file.Negative {
 		for _, lenient := range []bool{false, true} {
-			if err := (acs.Verifier{Keys: [][]byte{v.Key}, Lenient: lenient}).Verify(v.request(), signedAt); !errors.Is(err, signature.ErrMismatch) {
+			err := (acs.Verifier{Keys: [][]byte{v.Key}, Lenient: lenient}).Verify(v.request(), signedAt)
+			if !errors.Is(err, signature.ErrMismatch) {
 				t.Errorf("%s: %v", v.Name, err)
 			}
 		}
 	}
 	v := file.Lenient[0]
-	if err := (acs.Verifier{Keys: [][]byte{v.Key}}).Verify(v.request(), signedAt); !errors.Is(err, signature.ErrMismatch) {
+	err := (acs.Verifier{Keys: [][]byte{v.Key}}).Verify(v.request(), signedAt)
+	if !errors.Is(err, signature.ErrMismatch) {
 		t.Errorf("%s, strict: %v", v.Name, err)
 	}
 	if err := (acs.Verifier{Keys: [][]byte{v.Key}, Lenient: true}).Verify(v.request(), signedAt); err != nil {
@@ -89,7 +92,8 @@ var key = []byte("acs-test-access-key-0123456789abcdefghijklmnopqrstuvwxyz-ABCDE
 
 func signed(t testing.TB, change func(r *acs.Request)) acs.Request {
 	t.Helper()
-	r := acs.Request{Method: "POST", Target: "/calling/recordings?api-version=2026-03-12", Host: "contoso.communication.azure.com", Header: http.Header{}, Body: []byte("{}")}
+	r := acs.Request{Method: "POST", Target: "/calling/recordings?api-version=2026-03-12",
+		Host: "contoso.communication.azure.com", Header: http.Header{}, Body: []byte("{}")}
 	if change != nil {
 		change(&r)
 	}
@@ -128,7 +132,8 @@ func TestForgery(t *testing.T) {
 		{"control, Date", withDate, nil},
 		{"G02 no Authorization", set(auth), signature.ErrMissing},
 		{"G03 an empty one", set(auth, ""), signature.ErrMissing},
-		{"G04 only the prefix", authorize(func(v string) string { return v[:strings.Index(v, "Signature=")+10] }), signature.ErrMissing},
+		{"G04 only the prefix", authorize(func(v string) string { return v[:strings.Index(v, "Signature=")+10] }),
+			signature.ErrMissing},
 		{"G06 another scheme", replace("HMAC-SHA256", "HMAC-SHA1"), signature.ErrMalformed},
 		{"G07 in another case", replace("HMAC-SHA256", "hmac-sha256"), signature.ErrMalformed},
 		{"G08 junk in front", set(auth, "x"+good), signature.ErrMalformed},
@@ -137,25 +142,31 @@ func TestForgery(t *testing.T) {
 		{"a shorter list of headers", replace(";x-ms-content-sha256", ""), signature.ErrMalformed},
 		{"a list of headers in another case", replace("x-ms-date", "X-Ms-Date"), signature.ErrMalformed},
 		{"the other date header", replace("x-ms-date", "date"), signature.ErrMalformed},
-		{"escaped", authorize(func(v string) string { return strings.Replace(v[:100], "=", "%3D", 1) + v[100:] }), signature.ErrMalformed},
+		{"escaped", authorize(func(v string) string { return strings.Replace(v[:100], "=", "%3D", 1) + v[100:] }),
+			signature.ErrMalformed},
 		{"G51 no padding", authorize(func(v string) string { return strings.TrimSuffix(v, "=") }), signature.ErrMalformed},
 		{"G56 Authorization twice", set(auth, good, good), signature.ErrMalformed},
 		{"no hash", set(acs.ContentHashHeader), signature.ErrMissing},
-		{"a hash twice", set(acs.ContentHashHeader, "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=", "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o="), signature.ErrMalformed},
-		{"a hash of another body", set(acs.ContentHashHeader, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="), signature.ErrMismatch},
+		{"a hash twice", set(acs.ContentHashHeader, "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=",
+			"RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o="), signature.ErrMalformed},
+		{"a hash of another body", set(acs.ContentHashHeader, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+			signature.ErrMismatch},
 		{"another body", func(r *acs.Request) { r.Body = []byte("{} ") }, signature.ErrMismatch},
 		{"no date", set(acs.DateHeader), signature.ErrMissing},
-		{"a date twice", set(acs.DateHeader, signedAt.Format(http.TimeFormat), signedAt.Format(http.TimeFormat)), signature.ErrMalformed},
+		{"a date twice", set(acs.DateHeader, signedAt.Format(http.TimeFormat), signedAt.Format(http.TimeFormat)),
+			signature.ErrMalformed},
 		{"another date", set(acs.DateHeader, signedAt.Add(time.Second).Format(http.TimeFormat)), signature.ErrMismatch},
 		{"a date in another form", set(acs.DateHeader, signedAt.Format(time.RFC3339)), signature.ErrMalformed},
 		{"a date of another zone", set(acs.DateHeader, "Sun, 22 Nov 2026 08:15:30 UTC"), signature.ErrMalformed},
 		{"a date on another weekday", set(acs.DateHeader, "Mon, 22 Nov 2026 08:15:30 GMT"), signature.ErrMalformed},
 		{"a date with a short hour", set(acs.DateHeader, "Sun, 22 Nov 2026 8:15:30 GMT"), signature.ErrMalformed},
 		{"Date beside x-ms-date", set("Date", "Mon, 01 Jan 2001 00:00:00 GMT"), nil},
-		{"x-ms-date beside a Date that is signed", func(r *acs.Request) { withDate(r); set(acs.DateHeader, "x")(r) }, signature.ErrMalformed},
+		{"x-ms-date beside a Date that is signed", func(r *acs.Request) { withDate(r); set(acs.DateHeader, "x")(r) },
+			signature.ErrMalformed},
 		{"x-ms-host of the resource", set(acs.HostHeader, "contoso.communication.azure.com"), nil},
 		{"x-ms-host of another", set(acs.HostHeader, "fabrikam.communication.azure.com"), signature.ErrMismatch},
-		{"x-ms-host twice", set(acs.HostHeader, "contoso.communication.azure.com", "contoso.communication.azure.com"), signature.ErrMismatch},
+		{"x-ms-host twice", set(acs.HostHeader, "contoso.communication.azure.com", "contoso.communication.azure.com"),
+			signature.ErrMismatch},
 		{"another host", func(r *acs.Request) { r.Host = "fabrikam.communication.azure.com" }, signature.ErrMismatch},
 		{"a port", func(r *acs.Request) { r.Host += ":8443" }, signature.ErrMismatch},
 		{"another method", func(r *acs.Request) { r.Method = "PUT" }, signature.ErrMismatch},
@@ -224,7 +235,8 @@ func TestMutants(t *testing.T) {
 	sign := func(i int) []string {
 		r := signed(t, func(r *acs.Request) { r.Target += strings.Repeat("x", i); r.Body = []byte(strings.Repeat("y", i)) })
 		_, sum, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
-		return []string{r.Method, r.Target, r.Header.Get(acs.DateHeader), r.Host, string(r.Body), r.Header.Get(acs.ContentHashHeader), sum}
+		return []string{r.Method, r.Target, r.Header.Get(acs.DateHeader), r.Host, string(r.Body),
+			r.Header.Get(acs.ContentHashHeader), sum}
 	}
 	providertest.Mutants(t, sign, func(m, v []string) bool { return reflect.DeepEqual(m, v) }, func(parts []string) bool {
 		return (acs.Verifier{Keys: [][]byte{key}}).Verify(build(parts), signedAt) == nil

@@ -2,8 +2,8 @@
 //
 // Media Services posts one JSON document for each change of a job, a task or a notification endpoint. Its
 // ms-signature header signs the body's bytes with a key that both sides know, and its ms-mediaservices-accountid
-// header repeats the account named in the body. There is no handshake. No timestamp limits how long a request is valid, so
-// a captured request never expires; the document's ETag identifies repeats.
+// header repeats the account named in the body. There is no handshake. No timestamp limits how long a request is
+// valid, so a captured request never expires; the document's ETag identifies repeats.
 //
 // Without the server: call [Verify] with the headers, the body as it was received and the Base64-decoded key. It
 // does not compare the account in the header with the account in the body; a receiver of [Provider.Open] does.

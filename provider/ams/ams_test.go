@@ -71,7 +71,8 @@ func sign(key, account string, body []byte) *provider.Request {
 }
 
 func request(headers map[string]string, body []byte) *provider.Request {
-	return providertest.Request("/in/media?code=3f9c", body, map[string]string{"Content-Type": "application/json; charset=utf-8"}, headers)
+	return providertest.Request("/in/media?code=3f9c", body,
+		map[string]string{"Content-Type": "application/json; charset=utf-8"}, headers)
 }
 
 // recordings are the vectors, valid and invalid, and a message as it would come through a queue.

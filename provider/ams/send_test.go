@@ -15,20 +15,23 @@ import (
 
 func render(t *testing.T, account string, ev bellhop.Event) (provider.OutboundRequest, error) {
 	t.Helper()
-	r := providertest.OpenSender(t, ams.Provider{}, providertest.JSON(map[string]any{"signing_key": newKey(0), "account_id": account}))
+	r := providertest.OpenSender(t, ams.Provider{},
+		providertest.JSON(map[string]any{"signing_key": newKey(0), "account_id": account}))
 	return r.Render(&ev, provider.AttemptInfo{})
 }
 
 func TestSendOther(t *testing.T) {
 	m, err := render(t, account, bellhop.Event{
-		ID: "evt_1", Type: "invoice.paid", Subject: "in_1", Time: time.Date(2026, 11, 22, 9, 15, 30, 123456789, time.FixedZone("", 3600)),
+		ID: "evt_1", Type: "invoice.paid", Subject: "in_1", Time: time.Date(2026, 11, 22, 9, 15, 30, 123456789,
+			time.FixedZone("", 3600)),
 		Body: []byte(`{"id":"in_1","n":12345678901234567890,"ok":true,"none":null,"lines":[{"a": 1}],"accountid":"x","long":"` + strings.Repeat("x", 1025) + `"}`),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const want = `{"MessageVersion":"1.1","ETag":"7d4e5a76eae6d8c165410ac19fe6756521ba86ed96752d0126b1953b155af052","EventType":0,` +
-		`"TimeStamp":"2026-11-22T08:15:30.1234567Z","Properties":{"AccountId":"` + account + `","EventId":"evt_1","EventName":"invoice.paid",` +
+		`"TimeStamp":"2026-11-22T08:15:30.1234567Z","Properties":{"AccountId":"` + account +
+		`","EventId":"evt_1","EventName":"invoice.paid",` +
 		`"Subject":"in_1","id":"in_1","lines":"[{\"a\": 1}]","n":"12345678901234567890","none":"","ok":"true"}}`
 	if got := string(m.Body); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -52,7 +55,8 @@ func TestSendOtherBodies(t *testing.T) {
 	}
 	always := map[string]string{"AccountId": "a", "EventId": "evt_1", "EventName": "t"}
 	for body, more := range map[string]string{
-		"plain words": "plain words", "[1,2]": "[1,2]", `{"a":1`: `{"a":1`, "": "", "\xff": "-", strings.Repeat("x", 1025): "-", "{}": "-",
+		"plain words": "plain words", "[1,2]": "[1,2]", `{"a":1`: `{"a":1`, "": "", "\xff": "-", strings.Repeat("x",
+			1025): "-", "{}": "-",
 	} {
 		want := map[string]string{}
 		for name, value := range always {
@@ -96,7 +100,8 @@ func TestSendNative(t *testing.T) {
 }
 
 func TestSendWithOneKey(t *testing.T) {
-	_, err := ams.Provider{}.OpenSender(provider.Env{}, []byte(providertest.JSON(map[string]any{"signing_key": []string{newKey(0), newKey(1)}})))
+	_, err := ams.Provider{}.OpenSender(provider.Env{},
+		[]byte(providertest.JSON(map[string]any{"signing_key": []string{newKey(0), newKey(1)}})))
 	if err == nil || !strings.HasPrefix(err.Error(), "signing_key: ") {
 		t.Errorf("got %v", err)
 	}

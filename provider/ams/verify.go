@@ -22,10 +22,10 @@ var (
 // Source: https://learn.microsoft.com/en-us/azure/media-services/previous/media-services-dotnet-check-job-progress-with-webhooks
 func Sign(body, key []byte) (string, error) { return strict.Sign(key, body) }
 
-// Verify checks that the ms-signature in h was made for body with one of keys. Each key is the Base64-decoded text that
-// Media Services was given. Like Media Services' own receiver, it accepts upper-case hex digits only.
-// It returns signature.ErrMissing, ErrMalformed (also for a header that occurs twice) or ErrMismatch, and compares
-// in constant time. It checks neither the account nor the age of the request.
+// Verify checks that the ms-signature in h was made for body with one of keys. Each key is the Base64-decoded text
+// that Media Services was given. Like Media Services' own receiver, it accepts upper-case hex digits only. It
+// returns signature.ErrMissing, ErrMalformed (also for a header that occurs twice) or ErrMismatch, and compares in
+// constant time. It checks neither the account nor the age of the request.
 // Source: https://learn.microsoft.com/en-us/azure/media-services/previous/media-services-dotnet-check-job-progress-with-webhooks
 func Verify(h http.Header, body []byte, keys ...[]byte) error { return verify(strict, h, body, keys) }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// Cases of section 7 of the forgery list, by their numbers; sections 3 and 15 are in providertest. Decided differently,
-// or tested elsewhere:
+// Cases of section 7 of the forgery list, by their numbers; sections 3 and 15 are in providertest. Decided
+// differently, or tested elsewhere:
 //
 //	A15  a wrong ?code=    ignored: a source has no token in its URL, and the signature authenticates
 //	A16  ?code= logged     the server never stores the values of a query
@@ -30,26 +30,37 @@ var forgeries = []struct {
 	{name: "A02 lower-case hex, strict", change: lowerCase, want: signature.ErrMalformed},
 	{name: "A02 lower-case hex, lenient", change: lowerCase, settings: map[string]any{"lenient": true}},
 	{name: "A02 upper-case hex, lenient", settings: map[string]any{"lenient": true}},
-	{name: "A03 account header missing", change: func(req *provider.Request) { req.Header.Del(ams.AccountHeader) }, want: provider.ErrForbidden},
+	{name: "A03 account header missing", change: func(req *provider.Request) { req.Header.Del(ams.AccountHeader) },
+		want: provider.ErrForbidden},
 	{name: "A03 account header empty", change: setAccount(""), want: provider.ErrForbidden},
-	{name: "A03 account header of another", change: setAccount("00000000-0000-0000-0000-000000000000"), want: provider.ErrForbidden},
+	{name: "A03 account header of another", change: setAccount("00000000-0000-0000-0000-000000000000"),
+		want: provider.ErrForbidden},
 	{name: "A05 account header in another case", change: setAccount(strings.ToUpper(account))},
 	{name: "A06 account in body missing", body: `{"EventType":1,"Properties":{}}`, want: provider.ErrForbidden},
-	{name: "A06 account in body a number", body: `{"EventType":1,"Properties":{"AccountId":1}}`, want: provider.ErrForbidden},
-	{name: "A06 account empty everywhere", body: `{"EventType":1,"Properties":{"AccountId":""}}`, change: setAccount(""), want: provider.ErrForbidden},
+	{name: "A06 account in body a number", body: `{"EventType":1,"Properties":{"AccountId":1}}`,
+		want: provider.ErrForbidden},
+	{name: "A06 account empty everywhere", body: `{"EventType":1,"Properties":{"AccountId":""}}`, change: setAccount(""),
+		want: provider.ErrForbidden},
 	{name: "A07 Properties null", body: `{"EventType":1,"Properties":null}`, want: provider.ErrBody},
 	{name: "A07 Properties missing", body: `{"EventType":1}`, want: provider.ErrBody},
 	{name: "A07 Properties a list", body: `{"EventType":1,"Properties":[]}`, want: provider.ErrBody},
-	{name: "A12 two account headers", change: func(req *provider.Request) { req.Header.Add(ams.AccountHeader, account) }, want: signature.ErrMalformed},
+	{name: "A12 two account headers", change: func(req *provider.Request) { req.Header.Add(ams.AccountHeader, account) },
+		want: signature.ErrMalformed},
 	{name: "account of the settings", settings: map[string]any{"account_id": strings.ToUpper(account)}},
 	{name: "account not of the settings", settings: map[string]any{"account_id": "other"}, want: provider.ErrForbidden},
-	{name: "signature first", change: func(req *provider.Request) { req.Body = []byte("{}"); req.Header.Del(ams.AccountHeader) }, want: signature.ErrMismatch},
-	{name: "body before account", body: `{"EventType":true,"Properties":{}}`, change: setAccount("x"), want: provider.ErrBody},
-	{name: "N01 EventType twice", body: `{"EventType":1,"EventType":2,"Properties":{"AccountId":"` + account + `"}}`, want: provider.ErrBody},
-	{name: "N01 AccountId twice", body: `{"EventType":1,"Properties":{"AccountId":"x","AccountId":"` + account + `"}}`, want: provider.ErrBody},
-	{name: "N02 AccountId in its own case counts", body: `{"EventType":1,"Properties":{"AccountId":"` + account + `","accountId":"x"}}`},
+	{name: "signature first",
+		change: func(req *provider.Request) { req.Body = []byte("{}"); req.Header.Del(ams.AccountHeader) }, want: signature.ErrMismatch},
+	{name: "body before account", body: `{"EventType":true,"Properties":{}}`, change: setAccount("x"),
+		want: provider.ErrBody},
+	{name: "N01 EventType twice", body: `{"EventType":1,"EventType":2,"Properties":{"AccountId":"` + account + `"}}`,
+		want: provider.ErrBody},
+	{name: "N01 AccountId twice", body: `{"EventType":1,"Properties":{"AccountId":"x","AccountId":"` + account + `"}}`,
+		want: provider.ErrBody},
+	{name: "N02 AccountId in its own case counts",
+		body: `{"EventType":1,"Properties":{"AccountId":"` + account + `","accountId":"x"}}`},
 	{name: "N02 in either order", body: `{"EventType":1,"Properties":{"accountId":"x","AccountId":"` + account + `"}}`},
-	{name: "N02 even if it is null", body: `{"EventType":1,"Properties":{"accountId":"` + account + `","AccountId":null}}`, want: provider.ErrForbidden},
+	{name: "N02 even if it is null",
+		body: `{"EventType":1,"Properties":{"accountId":"` + account + `","AccountId":null}}`, want: provider.ErrForbidden},
 	{name: "N02 eventtype", body: `{"eventtype":1,"Properties":{"AccountId":"` + account + `"}}`, want: provider.ErrBody},
 	{name: "N12 byte order mark", body: "\uFEFF" + document("1"), want: provider.ErrBody},
 }
@@ -108,7 +119,8 @@ func TestEventType(t *testing.T) {
 	}
 }
 
-// R04: a captured request never expires, since Media Services signs no time. Its ETag or, without one, its bytes identify it as a repeat.
+// R04: a captured request never expires, since Media Services signs no time. Its ETag or, without one, its bytes
+// identify it as a repeat.
 func TestLongETag(t *testing.T) {
 	receive := func(etag string) string {
 		body := strings.Replace(document("1"), `"ETag":"1"`, `"ETag":`+etag, 1)
@@ -135,13 +147,15 @@ func TestLongETag(t *testing.T) {
 // A13, G41, and other invalid keys and account ids.
 func TestKeys(t *testing.T) {
 	for _, key := range []string{"not base64", "AAE", "AAEC\n", "====", "AAEC_-==", "é"} {
-		_, err := ams.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(map[string]any{"signing_key": []string{newKey(0), key}})))
+		_, err := ams.Provider{}.Open(provider.Env{},
+			[]byte(providertest.JSON(map[string]any{"signing_key": []string{newKey(0), key}})))
 		if err == nil || !strings.HasPrefix(err.Error(), "signing_key[1]: ") || strings.Contains(err.Error(), key) {
 			t.Errorf("%q: got %v", key, err)
 		}
 	}
 	for _, id := range []string{"two words", "a\nb", "é", strings.Repeat("a", 129)} {
-		_, err := ams.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(map[string]any{"signing_key": newKey(0), "account_id": id})))
+		_, err := ams.Provider{}.Open(provider.Env{},
+			[]byte(providertest.JSON(map[string]any{"signing_key": newKey(0), "account_id": id})))
 		if err == nil || !strings.HasPrefix(err.Error(), "account_id: ") {
 			t.Errorf("%q: got %v", id, err)
 		}

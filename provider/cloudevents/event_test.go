@@ -92,7 +92,8 @@ func FuzzHeaderValue(f *testing.F) {
 				t.Fatalf("%q is encoded as %q", text, header)
 			}
 		}
-		if got, err := cloudevents.DecodeHeaderValue(header); (err == nil) != utf8.ValidString(text) || err == nil && got != text {
+		if got, err := cloudevents.DecodeHeaderValue(header); (err == nil) != utf8.ValidString(text) || err == nil &&
+			got != text {
 			t.Errorf("%q decodes to %q, %v", text, got, err)
 		}
 	})

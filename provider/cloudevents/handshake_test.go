@@ -53,7 +53,8 @@ func TestHandshakeVectors(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || receipt.Reply == nil || receipt.Reply.Then != nil || v.Expect.Status != 0 && receipt.Reply.Status != v.Expect.Status {
+		if err != nil || receipt.Reply == nil || receipt.Reply.Then != nil || v.Expect.Status != 0 &&
+			receipt.Reply.Status != v.Expect.Status {
 			t.Errorf("%s: %+v, %v", v.Name, receipt.Reply, err)
 			continue
 		}
@@ -78,14 +79,18 @@ func TestAnswerHandshake(t *testing.T) {
 		want      error
 	}{
 		{name: "exactly", allowed: emitter, requested: []string{origin, emitter}, origin: emitter, rate: "*"},
-		{name: "in another case, answered as asked", allowed: emitter, requested: []string{origin, "EventEmitter.Example.COM"}, origin: "EventEmitter.Example.COM", rate: "*"},
-		{name: "one of two", allowed: "a.example " + emitter, requested: []string{origin, emitter}, origin: emitter, rate: "*"},
+		{name: "in another case, answered as asked", allowed: emitter,
+			requested: []string{origin, "EventEmitter.Example.COM"}, origin: "EventEmitter.Example.COM", rate: "*"},
+		{name: "one of two", allowed: "a.example " + emitter, requested: []string{origin, emitter}, origin: emitter,
+			rate: "*"},
 		{name: "any", allowed: "*", requested: []string{origin, "b.example"}, origin: "b.example", rate: "*"},
 		{name: "none allowed", requested: []string{origin, emitter}, want: provider.ErrMethod},
-		{name: "longer", allowed: emitter, requested: []string{origin, emitter + ".evil.example.net"}, want: provider.ErrMethod},
+		{name: "longer", allowed: emitter, requested: []string{origin, emitter + ".evil.example.net"},
+			want: provider.ErrMethod},
 		{name: "shorter", allowed: emitter, requested: []string{origin, "example.com"}, want: provider.ErrMethod},
 		{name: "in front", allowed: emitter, requested: []string{origin, "x" + emitter}, want: provider.ErrMethod},
-		{name: "a letter that folds to ASCII", allowed: "k.example", requested: []string{origin, "\u212A.example"}, want: provider.ErrBody},
+		{name: "a letter that folds to ASCII", allowed: "k.example", requested: []string{origin, "\u212A.example"},
+			want: provider.ErrBody},
 		{name: "scheme", allowed: "*", requested: []string{origin, "https://b.example"}, want: provider.ErrBody},
 		{name: "port", allowed: "*", requested: []string{origin, "b.example:443"}, want: provider.ErrBody},
 		{name: "star", allowed: "*", requested: []string{origin, "*"}, want: provider.ErrBody},
@@ -96,17 +101,22 @@ func TestAnswerHandshake(t *testing.T) {
 		{name: "V07 long", allowed: "*", requested: []string{origin, strings.Repeat("a", 254)}, want: provider.ErrBody},
 		{name: "twice", allowed: "*", requested: []string{origin, emitter, origin, emitter}, want: provider.ErrBody},
 
-		{name: "rate asked for", allowed: "*", requested: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "120"},
-		{name: "rate above ours", allowed: "*", most: 60, requested: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "60"},
-		{name: "rate below ours", allowed: "*", most: 600, requested: []string{origin, emitter, rate, "120"}, origin: emitter, rate: "120"},
-		{name: "no rate, and ours", allowed: "*", most: 60, requested: []string{origin, emitter}, origin: emitter, rate: "60"},
+		{name: "rate asked for", allowed: "*", requested: []string{origin, emitter, rate, "120"}, origin: emitter,
+			rate: "120"},
+		{name: "rate above ours", allowed: "*", most: 60, requested: []string{origin, emitter, rate, "120"},
+			origin: emitter, rate: "60"},
+		{name: "rate below ours", allowed: "*", most: 600, requested: []string{origin, emitter, rate, "120"},
+			origin: emitter, rate: "120"},
+		{name: "no rate, and ours", allowed: "*", most: 60, requested: []string{origin, emitter}, origin: emitter,
+			rate: "60"},
 		{name: "rate 0", allowed: "*", requested: []string{origin, emitter, rate, "0"}, want: provider.ErrBody},
 		{name: "rate negative", allowed: "*", requested: []string{origin, emitter, rate, "-1"}, want: provider.ErrBody},
 		{name: "rate with a sign", allowed: "*", requested: []string{origin, emitter, rate, "+1"}, want: provider.ErrBody},
 		{name: "rate broken", allowed: "*", requested: []string{origin, emitter, rate, "1.5"}, want: provider.ErrBody},
 		{name: "rate huge", allowed: "*", requested: []string{origin, emitter, rate, "1000000000"}, want: provider.ErrBody},
 		{name: "rate empty", allowed: "*", requested: []string{origin, emitter, rate, ""}, want: provider.ErrBody},
-		{name: "rate twice", allowed: "*", requested: []string{origin, emitter, rate, "1", rate, "1"}, want: provider.ErrBody},
+		{name: "rate twice", allowed: "*", requested: []string{origin, emitter, rate, "1", rate, "1"},
+			want: provider.ErrBody},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			reply, ok, err := cloudevents.AnswerHandshake(options(c.requested...), strings.Fields(c.allowed), c.most)
@@ -117,7 +127,8 @@ func TestAnswerHandshake(t *testing.T) {
 				return
 			}
 			got := reply.Header
-			if got.Get("WebHook-Allowed-Origin") != c.origin || got.Get("WebHook-Allowed-Rate") != c.rate || got.Get("Allow") != "POST" || reply.Status != 200 || len(reply.Body) > 0 {
+			if got.Get("WebHook-Allowed-Origin") != c.origin || got.Get("WebHook-Allowed-Rate") != c.rate ||
+				got.Get("Allow") != "POST" || reply.Status != 200 || len(reply.Body) > 0 {
 				t.Errorf("got %+v", reply)
 			}
 		})
@@ -137,10 +148,12 @@ func FuzzAnswerHandshake(f *testing.F) {
 		req := options("WebHook-Request-Origin", origin, "WebHook-Request-Rate", rate)
 		req.Method = method
 		reply, _, _ := cloudevents.AnswerHandshake(req, []string{emitter}, 100)
-		if reply != nil && (method != "OPTIONS" || !strings.EqualFold(origin, emitter) || reply.Header.Get("WebHook-Allowed-Origin") != origin) {
+		if reply != nil && (method != "OPTIONS" || !strings.EqualFold(origin, emitter) ||
+			reply.Header.Get("WebHook-Allowed-Origin") != origin) {
 			t.Errorf("%q %q accepted: %v", method, origin, reply.Header)
 		}
-		if any, ok, err := cloudevents.AnswerHandshake(req, []string{"*"}, 0); ok && err == nil && strings.ContainsAny(any.Header.Get("WebHook-Allowed-Origin"), "\r\n :/*,") {
+		if any, ok, err := cloudevents.AnswerHandshake(req, []string{"*"}, 0); ok && err == nil &&
+			strings.ContainsAny(any.Header.Get("WebHook-Allowed-Origin"), "\r\n :/*,") {
 			t.Errorf("%q accepted", origin)
 		}
 	})
@@ -165,7 +178,8 @@ func handshakeReply(t *testing.T, c *recorder, hosts []string, callbacks ...stri
 	req := options("WebHook-Request-Origin", emitter, "WebHook-Request-Rate", "120")
 	req.Header["Webhook-Request-Callback"] = callbacks
 	env := provider.Env{Client: &http.Client{Transport: c}}
-	receipt, err := openWith(t, env, map[string]any{"allowed_origins": []string{emitter}, "callback_hosts": hosts}).Receive(context.Background(), req)
+	receipt, err := openWith(t, env,
+		map[string]any{"allowed_origins": []string{emitter}, "callback_hosts": hosts}).Receive(context.Background(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,13 +193,15 @@ func handshakeReply(t *testing.T, c *recorder, hosts []string, callbacks ...stri
 func TestCallback(t *testing.T) {
 	c := &recorder{status: 200}
 	reply := handshakeReply(t, c, []string{"EventEmitter.example.com"}, callback)
-	if reply.Status != 200 || reply.Then == nil || reply.Header.Get("WebHook-Allowed-Origin") != "" || reply.Header.Get("WebHook-Allowed-Rate") != "" {
+	if reply.Status != 200 || reply.Then == nil || reply.Header.Get("WebHook-Allowed-Origin") != "" ||
+		reply.Header.Get("WebHook-Allowed-Rate") != "" {
 		t.Fatalf("got %+v", reply)
 	}
 	if err := reply.Then(context.Background()); err != nil {
 		t.Error(err)
 	}
-	if len(c.calls) != 1 || c.calls[0].Method != "GET" || c.calls[0].URL.String() != callback || c.calls[0].Header.Get("WebHook-Allowed-Rate") != "120" {
+	if len(c.calls) != 1 || c.calls[0].Method != "GET" || c.calls[0].URL.String() != callback ||
+		c.calls[0].Header.Get("WebHook-Allowed-Rate") != "120" {
 		t.Errorf("called %+v", c.calls)
 	}
 }
@@ -199,7 +215,8 @@ func TestCallbackNotListed(t *testing.T) {
 		"//eventemitter.example.com/", "https:eventemitter.example.com", "https://", "https://169.254.169.254/latest/", "file:///etc/passwd",
 		"https://eventemitter.example.com\\@evil.example.net/", "https://eventemitter.example.com\r\n/", "https://eventemitter.example.com./", "", "%",
 	} {
-		if reply := handshakeReply(t, &recorder{}, listed, url); reply.Then != nil || reply.Header.Get("WebHook-Allowed-Origin") != emitter {
+		if reply := handshakeReply(t, &recorder{}, listed, url); reply.Then != nil ||
+			reply.Header.Get("WebHook-Allowed-Origin") != emitter {
 			t.Errorf("%q is called, or not accepted: %+v", url, reply)
 		}
 	}

@@ -22,7 +22,8 @@ func renderer(t testing.TB, settings string) provider.Renderer {
 
 func render(t testing.TB, settings string, ev *bellhop.Event) provider.OutboundRequest {
 	t.Helper()
-	m, err := renderer(t, settings).Render(ev, provider.AttemptInfo{Attempt: 1, Time: providertest.Now, URL: "https://receiver.example/x?access_token=t"})
+	m, err := renderer(t, settings).Render(ev,
+		provider.AttemptInfo{Attempt: 1, Time: providertest.Now, URL: "https://receiver.example/x?access_token=t"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,8 @@ func render(t testing.TB, settings string, ev *bellhop.Event) provider.OutboundR
 
 // otherEvent returns an event that is not a CloudEvent.
 func otherEvent(contentType, body string) *bellhop.Event {
-	return &bellhop.Event{ID: "evt_1", Source: "media", Type: "ams.JobStateChange", Subject: "Job é", ReceivedAt: providertest.Now,
+	return &bellhop.Event{ID: "evt_1", Source: "media", Type: "ams.JobStateChange", Subject: "Job é",
+		ReceivedAt:  providertest.Now,
 		ContentType: contentType, Body: []byte(body)}
 }
 
@@ -50,7 +52,8 @@ func received(t testing.TB, req *provider.Request) *bellhop.Event {
 func TestSendStructured(t *testing.T) {
 	const head = `{"specversion":"1.0","id":"evt_1","source":"/in/media","type":"ams.JobStateChange","time":"2026-11-22T09:00:00Z","subject":"Job é"`
 	for _, c := range []struct{ contentType, body, want string }{
-		{"application/json", `{"n": 1.50, "n2": 12345678901234567890}`, `,"datacontenttype":"application/json","data":{"n": 1.50, "n2": 12345678901234567890}}`},
+		{"application/json", `{"n": 1.50, "n2": 12345678901234567890}`,
+			`,"datacontenttype":"application/json","data":{"n": 1.50, "n2": 12345678901234567890}}`},
 		{"", `"a string"`, `,"datacontenttype":"application/json","data":"a string"}`},
 		{"application/problem+json", `[1]`, `,"datacontenttype":"application/problem+json","data":[1]}`},
 		{"application/json", `1,2`, `,"datacontenttype":"application/json","data_base64":"MSwy"}`},
@@ -79,7 +82,8 @@ func TestSendStructured(t *testing.T) {
 }
 
 func TestSendBinary(t *testing.T) {
-	m := render(t, `{"mode":"binary","source":"urn:x","origin":"hooks.example.com","bearer_token":"t"}`, otherEvent("text/plain", "words"))
+	m := render(t, `{"mode":"binary","source":"urn:x","origin":"hooks.example.com","bearer_token":"t"}`,
+		otherEvent("text/plain", "words"))
 	want := http.Header{
 		"Content-Type": {"text/plain"}, "Authorization": {"Bearer t"}, "Origin": {self}, "Webhook-Request-Origin": {self}, "Cache-Control": {"no-store"},
 		"Ce-Specversion": {"1.0"}, "Ce-Id": {"evt_1"}, "Ce-Source": {"urn:x"}, "Ce-Type": {"ams.JobStateChange"}, "Ce-Subject": {"Job%20%C3%A9"},
@@ -88,7 +92,8 @@ func TestSendBinary(t *testing.T) {
 	if !reflect.DeepEqual(m.Header, want) || string(m.Body) != "words" {
 		t.Errorf("got %v %q", m.Header, m.Body)
 	}
-	for name, ev := range map[string]*bellhop.Event{"no body": otherEvent("", ""), "of a type that means another mode": otherEvent("application/cloudevents+json", "{}")} {
+	for name, ev := range map[string]*bellhop.Event{"no body": otherEvent("", ""),
+		"of a type that means another mode": otherEvent("application/cloudevents+json", "{}")} {
 		m := render(t, `{"mode":"binary"}`, ev)
 		if !strings.HasPrefix(m.Header.Get("Content-Type"), cloudevents.MediaType) || len(m.Body) == 0 {
 			t.Errorf("%s: got %v %q", name, m.Header, m.Body)
@@ -103,7 +108,8 @@ func TestSendNative(t *testing.T) {
 	for _, mode := range []string{"binary", "structured"} {
 		settings := `{"mode":"` + mode + `"}`
 		m := render(t, settings, binary)
-		if m.Header.Get("Ce-Tenantname") != "50%25%20off" || m.Header.Get("Ce-Id") != "A234-1234-1237" || string(m.Body) != `{"n":1}` || m.Header["Ce-Flag"] != nil {
+		if m.Header.Get("Ce-Tenantname") != "50%25%20off" || m.Header.Get("Ce-Id") != "A234-1234-1237" ||
+			string(m.Body) != `{"n":1}` || m.Header["Ce-Flag"] != nil {
 			t.Errorf("%s: binary becomes %v %s", mode, m.Header, m.Body)
 		}
 		if m := render(t, settings, structured); m.Header.Get("Ce-Id") != "" || string(m.Body) != string(structured.Body) {
@@ -125,14 +131,21 @@ func TestSendLookalike(t *testing.T) {
 		ev   *bellhop.Event
 		want string // the id that is sent
 	}{
-		"document of another type":  {otherEvent("application/json", document), "evt_1"},
-		"document, sent by command": {&bellhop.Event{ID: "evt_1", Type: "cloudevents.event", ContentType: "application/json", Body: []byte(document)}, "1"},
-		"document of the same type": {&bellhop.Event{ID: "evt_1", Type: "com.example.a", ContentType: "application/json", Body: []byte(document)}, "1"},
-		"document as text":          {&bellhop.Event{ID: "evt_1", Type: "com.example.a", ContentType: "text/plain", Body: []byte(document)}, "evt_1"},
-		"headers of another type":   {&bellhop.Event{ID: "evt_1", Type: "x", ProviderID: "/evil 1", Header: headers, Body: []byte("{}")}, "evt_1"},
-		"headers of another id":     {&bellhop.Event{ID: "evt_1", Type: "evil", ProviderID: "7", Header: headers, Body: []byte("{}")}, "evt_1"},
-		"headers of the event":      {&bellhop.Event{ID: "evt_1", Type: "evil", ProviderID: "/evil 1", Header: headers, Body: []byte("{}")}, "1"},
-		"headers in part":           {&bellhop.Event{ID: "evt_1", Type: "evil", ProviderID: "/evil 1", Header: headers[:8], Body: []byte("{}")}, "evt_1"},
+		"document of another type": {otherEvent("application/json", document), "evt_1"},
+		"document, sent by command": {&bellhop.Event{ID: "evt_1", Type: "cloudevents.event",
+			ContentType: "application/json", Body: []byte(document)}, "1"},
+		"document of the same type": {&bellhop.Event{ID: "evt_1", Type: "com.example.a", ContentType: "application/json",
+			Body: []byte(document)}, "1"},
+		"document as text": {&bellhop.Event{ID: "evt_1", Type: "com.example.a", ContentType: "text/plain",
+			Body: []byte(document)}, "evt_1"},
+		"headers of another type": {&bellhop.Event{ID: "evt_1", Type: "x", ProviderID: "/evil 1", Header: headers,
+			Body: []byte("{}")}, "evt_1"},
+		"headers of another id": {&bellhop.Event{ID: "evt_1", Type: "evil", ProviderID: "7", Header: headers,
+			Body: []byte("{}")}, "evt_1"},
+		"headers of the event": {&bellhop.Event{ID: "evt_1", Type: "evil", ProviderID: "/evil 1", Header: headers,
+			Body: []byte("{}")}, "1"},
+		"headers in part": {&bellhop.Event{ID: "evt_1", Type: "evil", ProviderID: "/evil 1", Header: headers[:8],
+			Body: []byte("{}")}, "evt_1"},
 	} {
 		m := render(t, `{"mode":"structured"}`, c.ev)
 		var sent struct{ ID string }
@@ -165,9 +178,11 @@ func FuzzRender(f *testing.F) {
 		if mode != "binary" && mode != "batch" {
 			mode = "structured"
 		}
-		ev := bellhop.Event{ID: "evt_1", Type: strings.ToValidUTF8(kind, "?"), Subject: provider.Subject(subject), Time: providertest.Now.Add(time.Hour),
+		ev := bellhop.Event{ID: "evt_1", Type: strings.ToValidUTF8(kind, "?"), Subject: provider.Subject(subject),
+			Time:        providertest.Now.Add(time.Hour),
 			ContentType: provider.ContentType(http.Header{"Content-Type": {contentType}}), Body: body}
-		if _, err := cloudevents.Parse([]byte(providertest.JSON(map[string]string{"specversion": "1.0", "id": "1", "source": "s", "type": ev.Type}))); err != nil {
+		if _, err := cloudevents.Parse([]byte(providertest.JSON(map[string]string{"specversion": "1.0", "id": "1",
+			"source": "s", "type": ev.Type}))); err != nil {
 			return // no stored event has such a type
 		}
 		m := render(t, `{"mode":"`+mode+`"}`, &ev)
@@ -178,7 +193,8 @@ func FuzzRender(f *testing.F) {
 		if native, err := cloudevents.Parse(body); err == nil && receipt.Events[0].ProviderID == native.ProviderID {
 			return // sent unchanged
 		}
-		if got := receipt.Events[0]; got.Type != ev.Type || got.Subject != ev.Subject || !got.Time.Equal(ev.Time) || got.ProviderID != "/in/ evt_1" {
+		if got := receipt.Events[0]; got.Type != ev.Type || got.Subject != ev.Subject || !got.Time.Equal(ev.Time) ||
+			got.ProviderID != "/in/ evt_1" {
 			t.Errorf("%+v becomes %+v", ev, got)
 		}
 	})
@@ -186,7 +202,9 @@ func FuzzRender(f *testing.F) {
 
 func handshake(t *testing.T, settings, callback string) provider.HandshakeRequest {
 	t.Helper()
-	g, err := renderer(t, settings).(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://receiver.example/x", Callback: callback})
+	g, err := renderer(t,
+		settings).(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://receiver.example/x",
+		Callback: callback})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,8 +213,10 @@ func handshake(t *testing.T, settings, callback string) provider.HandshakeReques
 
 func TestHandshake(t *testing.T) {
 	g := handshake(t, `{"origin":"hooks.example.com","rate":120,"bearer_token":"t"}`, "https://hooks.example.com/agree/1")
-	want := http.Header{"Webhook-Request-Origin": {self}, "Webhook-Request-Rate": {"120"}, "Webhook-Request-Callback": {"https://hooks.example.com/agree/1"}}
-	if g.URL != "" || g.Request.Method != "OPTIONS" || !reflect.DeepEqual(g.Request.Header, want) || g.Request.Body != nil {
+	want := http.Header{"Webhook-Request-Origin": {self}, "Webhook-Request-Rate": {"120"},
+		"Webhook-Request-Callback": {"https://hooks.example.com/agree/1"}}
+	if g.URL != "" || g.Request.Method != "OPTIONS" || !reflect.DeepEqual(g.Request.Header, want) ||
+		g.Request.Body != nil {
 		t.Errorf("got %+v", g)
 	}
 	if g := handshake(t, `{"origin":"hooks.example.com"}`, ""); len(g.Request.Header) != 1 {
@@ -227,21 +247,30 @@ func TestReadHandshakeReply(t *testing.T) {
 		{name: "anyone, any rate", answer: answer{200, []string{"*"}, []string{"*"}}},
 		{name: "less than asked", answer: answer{200, []string{self}, []string{"6"}}, want: 0.1},
 		{name: "no rate", answer: answer{200, []string{self}, none}, want: 2},
-		{name: "rate 0", answer: answer{200, []string{self}, []string{"0"}}, withoutCallback: refused, withCallback: refused},
-		{name: "invalid rate", answer: answer{200, []string{self}, []string{"soon"}}, withoutCallback: refused, withCallback: refused},
-		{name: "two rates", answer: answer{200, []string{self}, []string{"1", "2"}}, withoutCallback: refused, withCallback: refused},
-		{name: "200 without headers, as of any server", answer: answer{200, none, none}, withoutCallback: refused, withCallback: later},
-		{name: "another origin", answer: answer{200, []string{"hooks.example.com.evil.example.net"}, none}, withoutCallback: refused, withCallback: refused},
-		{name: "a part of the origin", answer: answer{200, []string{"example.com"}, none}, withoutCallback: refused, withCallback: refused},
-		{name: "two origins", answer: answer{200, []string{self, self}, none}, withoutCallback: refused, withCallback: refused},
+		{name: "rate 0", answer: answer{200, []string{self}, []string{"0"}}, withoutCallback: refused,
+			withCallback: refused},
+		{name: "invalid rate", answer: answer{200, []string{self}, []string{"soon"}}, withoutCallback: refused,
+			withCallback: refused},
+		{name: "two rates", answer: answer{200, []string{self}, []string{"1", "2"}}, withoutCallback: refused,
+			withCallback: refused},
+		{name: "200 without headers, as of any server", answer: answer{200, none, none}, withoutCallback: refused,
+			withCallback: later},
+		{name: "another origin", answer: answer{200, []string{"hooks.example.com.evil.example.net"}, none},
+			withoutCallback: refused, withCallback: refused},
+		{name: "a part of the origin", answer: answer{200, []string{"example.com"}, none}, withoutCallback: refused,
+			withCallback: refused},
+		{name: "two origins", answer: answer{200, []string{self, self}, none}, withoutCallback: refused,
+			withCallback: refused},
 		{name: "empty origin", answer: answer{200, []string{""}, none}, withoutCallback: refused, withCallback: refused},
 		{name: "405", answer: answer{405, none, none}, withoutCallback: refused, withCallback: later},
-		{name: "an error with permission", answer: answer{500, []string{self}, []string{"1"}}, withoutCallback: refused, withCallback: refused},
+		{name: "an error with permission", answer: answer{500, []string{self}, []string{"1"}}, withoutCallback: refused,
+			withCallback: refused},
 		{name: "503", answer: answer{503, none, none}, withoutCallback: refused, withCallback: refused},
 		{name: "429", answer: answer{429, none, none}, withoutCallback: refused, withCallback: refused},
 		{name: "a redirect", answer: answer{302, []string{self}, none}, withoutCallback: refused, withCallback: refused},
 	} {
-		for callback, want := range map[string]string{"": c.withoutCallback, "https://hooks.example.com/agree/1": c.withCallback} {
+		for callback, want := range map[string]string{"": c.withoutCallback,
+			"https://hooks.example.com/agree/1": c.withCallback} {
 			h := http.Header{"Webhook-Allowed-Origin": c.answer.origin, "Webhook-Allowed-Rate": c.answer.rate}
 			result, err := handshake(t, `{"origin":"hooks.example.com","rate":120}`, callback).Read(c.answer.status, h, nil)
 			switch {

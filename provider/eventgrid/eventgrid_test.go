@@ -81,25 +81,28 @@ func TestProvider(t *testing.T) {
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, queryCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/notification-single.json"), "Ducati", strings.Repeat("Ducati ", 86), 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/notification-single.json"), "Ducati",
+		strings.Repeat("Ducati ", 86), 1)
 	providertest.Benchmark(b, queryCase(b), []byte(body))
 }
 
 func BenchmarkReceiveCloudEvent(b *testing.B) {
-	body := strings.Replace(providertest.ReadFile(b, "testdata/cloudevents/cloudevent-single.json"), "Ducati", strings.Repeat("Ducati ", 96), 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/cloudevents/cloudevent-single.json"), "Ducati",
+		strings.Repeat("Ducati ", 96), 1)
 	providertest.Benchmark(b, queryCase(b), []byte(body))
 }
 
 // delivery returns a request as Event Grid posts it to a URL with this code in its query.
 func delivery(code string, body []byte) *provider.Request {
-	req := &provider.Request{Method: "POST", Target: "/in/grid", Body: body, ReceivedAt: providertest.Now, Header: http.Header{
-		"Content-Type":                   {"application/json; charset=utf-8"},
-		eventgrid.EventTypeHeader:        {"Notification"},
-		eventgrid.SubscriptionNameHeader: {"RECORDINGSUB"},
-		eventgrid.DeliveryCountHeader:    {"0"},
-		eventgrid.DataVersionHeader:      {"1.0"},
-		eventgrid.MetadataVersionHeader:  {"1"},
-	}}
+	req := &provider.Request{Method: "POST", Target: "/in/grid", Body: body, ReceivedAt: providertest.Now,
+		Header: http.Header{
+			"Content-Type":                   {"application/json; charset=utf-8"},
+			eventgrid.EventTypeHeader:        {"Notification"},
+			eventgrid.SubscriptionNameHeader: {"RECORDINGSUB"},
+			eventgrid.DeliveryCountHeader:    {"0"},
+			eventgrid.DataVersionHeader:      {"1.0"},
+			eventgrid.MetadataVersionHeader:  {"1"},
+		}}
 	if code != "" {
 		req.Target += "?code=" + url.QueryEscape(code)
 	}
@@ -109,16 +112,22 @@ func delivery(code string, body []byte) *provider.Request {
 // recordings are the handshakes of the vectors, deliveries of CloudEvents, and batches with invalid items.
 func recordings(t testing.TB) []providertest.Recording {
 	list := []providertest.Recording{
-		{Name: "subscription-validation", Request: validation(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json"))},
-		{Name: "subscription-validation-manual", Settings: providertest.JSON(values{"query_secret": secrets[0], "validation": "manual"}),
+		{Name: "subscription-validation",
 			Request: validation(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json"))},
-		{Name: "one-bad-item", Request: delivery(secrets[0], []byte(`[{"id":"1","eventType":"a"},{"id":"2"},null,{"id":"4","eventType":"b"}]`))},
+		{Name: "subscription-validation-manual",
+			Settings: providertest.JSON(values{"query_secret": secrets[0], "validation": "manual"}),
+			Request:  validation(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json"))},
+		{Name: "one-bad-item", Request: delivery(secrets[0],
+			[]byte(`[{"id":"1","eventType":"a"},{"id":"2"},null,{"id":"4","eventType":"b"}]`))},
 		{Name: "only-bad-items", Request: delivery(secrets[0], []byte(`[{"id":"2"},null]`)), Refused: "malformed_body"},
 		{Name: "nothing", Request: delivery(secrets[0], []byte("[]"))},
-		{Name: "options", Request: &provider.Request{Method: "OPTIONS", Target: "/in/grid", Header: http.Header{"Webhook-Request-Origin": {"eventgrid.azure.net"}}}},
+		{Name: "options", Request: &provider.Request{Method: "OPTIONS", Target: "/in/grid",
+			Header: http.Header{"Webhook-Request-Origin": {"eventgrid.azure.net"}}}},
 		{Name: "options-of-another", Refused: "method",
-			Request: &provider.Request{Method: "OPTIONS", Target: "/in/grid", Header: http.Header{"Webhook-Request-Origin": {"eventgrid.azure.net.example"}}}},
-		{Name: "options-without-origin", Refused: "method", Request: &provider.Request{Method: "OPTIONS", Target: "/in/grid", Header: http.Header{}}},
+			Request: &provider.Request{Method: "OPTIONS", Target: "/in/grid",
+				Header: http.Header{"Webhook-Request-Origin": {"eventgrid.azure.net.example"}}}},
+		{Name: "options-without-origin", Refused: "method",
+			Request: &provider.Request{Method: "OPTIONS", Target: "/in/grid", Header: http.Header{}}},
 	}
 	for _, name := range []string{"cloudevent-single", "cloudevent-batch", "dead-letter-cloudevent"} {
 		req := delivery(secrets[0], []byte(providertest.ReadFile(t, "testdata/cloudevents/"+name+".json")))

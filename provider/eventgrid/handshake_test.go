@@ -27,12 +27,14 @@ func (tr *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if tr.err != nil {
 		return nil, tr.err
 	}
-	return &http.Response{StatusCode: tr.status, Header: tr.header, Body: io.NopCloser(strings.NewReader("ok")), Request: req}, nil
+	return &http.Response{StatusCode: tr.status, Header: tr.header, Body: io.NopCloser(strings.NewReader("ok")),
+		Request: req}, nil
 }
 
-// validateManually sends a validation with this URL to a source with manual validation. It returns the function to call
-// after the answer.
-func validateManually(t testing.TB, tr *transport, cloud, validationURL string) (then func(context.Context) error, err error) {
+// validateManually sends a validation with this URL to a source with manual validation. It returns the function to
+// call after the answer.
+func validateManually(t testing.TB, tr *transport, cloud, validationURL string) (then func(context.Context) error,
+	err error) {
 	t.Helper()
 	r, err := eventgrid.Provider{}.Open(provider.Env{Client: &http.Client{Transport: tr}},
 		[]byte(providertest.JSON(values{"query_secret": secrets[0], "validation": "manual", "cloud": cloud})))
@@ -40,7 +42,8 @@ func validateManually(t testing.TB, tr *transport, cloud, validationURL string) 
 		t.Fatal(err)
 	}
 	receipt, err := r.Receive(context.Background(), validation(providertest.JSON([]values{{
-		"id": "1", "eventType": eventgrid.ValidationType, "data": values{"validationCode": "512d", "validationUrl": validationURL},
+		"id": "1", "eventType": eventgrid.ValidationType, "data": values{"validationCode": "512d",
+			"validationUrl": validationURL},
 	}})))
 	if err != nil {
 		return nil, err
@@ -115,7 +118,8 @@ func TestValidationURL(t *testing.T) {
 			}
 		}
 	}
-	if _, err := validateManually(t, &transport{}, "government", "https://rp.eventgrid.azure.us:553/x"); err != nil { // S436
+	// S436
+	if _, err := validateManually(t, &transport{}, "government", "https://rp.eventgrid.azure.us:553/x"); err != nil {
 		t.Errorf("URL of the cloud in the settings: %v", err)
 	}
 }
@@ -148,7 +152,8 @@ func TestConfirm(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = then(context.Background())
-		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "cAnArY")) {
+		if (err == nil) != (c.want == "") || err != nil &&
+			(!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "cAnArY")) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if len(c.tr.requests) != 1 {
@@ -175,7 +180,8 @@ func FuzzValidationURL(f *testing.F) {
 		}
 		_ = then(context.Background())
 		for _, req := range tr.requests {
-			if u := req.URL; u.Scheme != "https" || u.User != nil || !strings.HasSuffix(strings.ToLower(u.Hostname()), ".eventgrid.azure.net") {
+			if u := req.URL; u.Scheme != "https" || u.User != nil ||
+				!strings.HasSuffix(strings.ToLower(u.Hostname()), ".eventgrid.azure.net") {
 				t.Errorf("%q calls %s", text, (&url.URL{Scheme: u.Scheme, Host: u.Host}).String())
 			}
 		}

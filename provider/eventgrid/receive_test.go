@@ -15,9 +15,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// Cases of section 11 of the forgery list, and V20 to V27 of section 10, by their numbers; sections 1, 3, 13 and 15 are
-// in providertest, E05 to E08 and the tokens of section 12 in verify_test.go, V25 in handshake_test.go. E15 and E16 are
-// about downloads. Decided differently, or tested elsewhere:
+// Cases of section 11 of the forgery list, and V20 to V27 of section 10, by their numbers; sections 1, 3, 13 and 15
+// are in providertest, E05 to E08 and the tokens of section 12 in verify_test.go, V25 in handshake_test.go. E15 and
+// E16 are about downloads. Decided differently, or tested elsewhere:
 //
 //	V11  headers of the answer  set by the server
 //	V13  only when expected     not required: an event subscription is created and changed in Azure at any time; the
@@ -43,23 +43,32 @@ var forgeries = []struct {
 	{name: "E03 under another name", change: target("/in/grid?Code=s3cret"), want: signature.ErrMissing},
 	{name: "E04 header good", settings: headerSettings, change: setHeader("X-Key", "k3y")},
 	{name: "E04 header wrong", settings: headerSettings, change: setHeader("X-Key", "k3y2"), want: signature.ErrMismatch},
-	{name: "E04 header twice", settings: headerSettings, change: setHeader("X-Key", "k3y", "k3y"), want: signature.ErrMalformed},
+	{name: "E04 header twice", settings: headerSettings, change: setHeader("X-Key", "k3y", "k3y"),
+		want: signature.ErrMalformed},
 	{name: "both set, header alone", settings: bothSettings, change: both("/in/grid", "k3y"), want: signature.ErrMissing},
-	{name: "both set, query alone", settings: bothSettings, change: both("/in/grid?code=s3cret", ""), want: signature.ErrMissing},
+	{name: "both set, query alone", settings: bothSettings, change: both("/in/grid?code=s3cret", ""),
+		want: signature.ErrMissing},
 	{name: "both set, both there", settings: bothSettings, change: both("/in/grid?code=s3cret", "k3y")},
 	{name: "E09 a listed subscription", settings: subscriptionSettings},
-	{name: "E09 another subscription", settings: subscriptionSettings, change: setHeader(eventgrid.SubscriptionNameHeader, "OTHER"), want: provider.ErrForbidden},
-	{name: "E09 no subscription", settings: subscriptionSettings, change: setHeader(eventgrid.SubscriptionNameHeader), want: provider.ErrForbidden},
-	{name: "E09 two subscriptions", settings: subscriptionSettings, change: setHeader(eventgrid.SubscriptionNameHeader, "recordingsub", "recordingsub"), want: provider.ErrForbidden},
+	{name: "E09 another subscription", settings: subscriptionSettings,
+		change: setHeader(eventgrid.SubscriptionNameHeader, "OTHER"), want: provider.ErrForbidden},
+	{name: "E09 no subscription", settings: subscriptionSettings, change: setHeader(eventgrid.SubscriptionNameHeader),
+		want: provider.ErrForbidden},
+	{name: "E09 two subscriptions", settings: subscriptionSettings,
+		change: setHeader(eventgrid.SubscriptionNameHeader, "recordingsub", "recordingsub"), want: provider.ErrForbidden},
 	{name: "E09 the Kelvin sign", settings: values{"query_secret": "s3cret", "subscriptions": []string{"k"}},
 		change: setHeader(eventgrid.SubscriptionNameHeader, "\u212a"), want: provider.ErrForbidden},
-	{name: "E09 after the secret", settings: subscriptionSettings, change: both("/in/grid?code=x", ""), want: signature.ErrMismatch},
-	{name: "E13 no dataVersion", body: `[{"id":"1","eventType":"a","subject":"s","eventTime":"2026-11-22T08:15:30Z","data":{}}]`},
+	{name: "E09 after the secret", settings: subscriptionSettings, change: both("/in/grid?code=x", ""),
+		want: signature.ErrMismatch},
+	{name: "E13 no dataVersion",
+		body: `[{"id":"1","eventType":"a","subject":"s","eventTime":"2026-11-22T08:15:30Z","data":{}}]`},
 	{name: "E14 an object", body: `{"id":"1","eventType":"a"}`},
 	{name: "E14 an object, CloudEvents", body: `{"id":"1","type":"a","source":"/s","specversion":"1.0"}`},
-	{name: "CloudEvents of another version", body: `{"id":"1","type":"a","source":"/s","specversion":"2.0"}`, want: provider.ErrBody},
+	{name: "CloudEvents of another version", body: `{"id":"1","type":"a","source":"/s","specversion":"2.0"}`,
+		want: provider.ErrBody},
 	{name: "an id that is a number", body: `[{"id":1,"eventType":"a"}]`, want: provider.ErrBody},
-	{name: "an eventType too long", body: `[{"id":"1","eventType":"` + strings.Repeat("a", 256) + `"}]`, want: provider.ErrBody},
+	{name: "an eventType too long", body: `[{"id":"1","eventType":"` + strings.Repeat("a", 256) + `"}]`,
+		want: provider.ErrBody},
 	{name: "an eventType with a line break", body: `[{"id":"1","eventType":"a\nb"}]`, want: provider.ErrBody},
 	{name: "N01 eventType twice", body: `[{"id":"1","eventType":"a","eventType":"b"}]`, want: provider.ErrBody},
 	{name: "N02 EVENTTYPE", body: `[{"id":"1","EVENTTYPE":"a"}]`, want: provider.ErrBody},
@@ -70,9 +79,10 @@ var forgeries = []struct {
 	{name: "V27 OPTIONS of the other cloud", change: func(req *provider.Request) {
 		req.Method, req.Header = "OPTIONS", http.Header{"Webhook-Request-Origin": {"eventgrid.azure.us"}}
 	}, want: provider.ErrMethod},
-	{name: "OPTIONS of the cloud of the settings", settings: values{"query_secret": "s3cret", "cloud": "government"}, change: func(req *provider.Request) {
-		req.Method, req.Header = "OPTIONS", http.Header{"Webhook-Request-Origin": {"eventgrid.azure.us"}}
-	}},
+	{name: "OPTIONS of the cloud of the settings", settings: values{"query_secret": "s3cret", "cloud": "government"},
+		change: func(req *provider.Request) {
+			req.Method, req.Header = "OPTIONS", http.Header{"Webhook-Request-Origin": {"eventgrid.azure.us"}}
+		}},
 	{name: "an origin in a POST is no handshake", change: both("/in/grid", ""), want: signature.ErrMissing},
 }
 
@@ -129,17 +139,22 @@ func TestValidation(t *testing.T) {
 	const says, silent, notification = "SubscriptionValidation", "", "Notification"
 	for _, c := range []struct{ name, header, body, want string }{
 		{"control", says, "[" + good + "]", `{"validationResponse":"512d"}`},
-		{"in another case", "subscriptionvalidation", "[" + event(strings.ToUpper(eventgrid.ValidationType), `{"validationCode":"512d"}`) + "]", `{"validationResponse":"512d"}`},
-		{"V20 markup", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"<script>\"&"}`) + "]", `{"validationResponse":"\u003cscript\u003e\"\u0026"}`},
+		{"in another case", "subscriptionvalidation",
+			"[" + event(strings.ToUpper(eventgrid.ValidationType),
+				`{"validationCode":"512d"}`) + "]", `{"validationResponse":"512d"}`},
+		{"V20 markup", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"<script>\"&"}`) + "]",
+			`{"validationResponse":"\u003cscript\u003e\"\u0026"}`},
 		{"V21 a number", says, "[" + event(eventgrid.ValidationType, `{"validationCode":1}`) + "]", "400"},
 		{"V21 none", says, "[" + event(eventgrid.ValidationType, `{}`) + "]", "400"},
 		{"V21 empty", says, "[" + event(eventgrid.ValidationType, `{"validationCode":""}`) + "]", "400"},
-		{"V21 twice", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"a","validationCode":"b"}`) + "]", "400"},
+		{"V21 twice", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"a","validationCode":"b"}`) + "]",
+			"400"},
 		{"V21 data a list", says, "[" + event(eventgrid.ValidationType, `[]`) + "]", "400"},
 		{"V21 no data", says, `[{"id":"1","eventType":"` + eventgrid.ValidationType + `"}]`, "400"},
 		{"V05 a line break", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"a\r\nX: y"}`) + "]", "400"},
 		{"V06 NUL", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"a\u0000"}`) + "]", "400"},
-		{"V07 5 KiB", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"`+strings.Repeat("a", 5<<10)+`"}`) + "]", "400"},
+		{"V07 5 KiB", says, "[" + event(eventgrid.ValidationType,
+			`{"validationCode":"`+strings.Repeat("a", 5<<10)+`"}`) + "]", "400"},
 		{"V22 no header", silent, "[" + good + "]", `{"validationResponse":"512d"}`},
 		{"V22 a notification by its header", notification, "[" + good + "]", "1 events"},
 		{"V23 two events", says, "[" + good + "," + other + "]", "400"},
@@ -150,7 +165,8 @@ func TestValidation(t *testing.T) {
 		{"not an event", says, "[1]", "400"},
 		{"not an event, no header", silent, "[1]", "400"},
 		{"an object", says, good, `{"validationResponse":"512d"}`},
-		{"a CloudEvent", says, `{"specversion":"1.0","id":"1","source":"/s","type":"` + eventgrid.ValidationType + `","data":{"validationCode":"512d"}}`, "400"},
+		{"a CloudEvent", says, `{"specversion":"1.0","id":"1","source":"/s","type":"` + eventgrid.ValidationType +
+			`","data":{"validationCode":"512d"}}`, "400"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			req := delivery("s3cret", []byte(c.body))
@@ -163,14 +179,16 @@ func TestValidation(t *testing.T) {
 				t.Errorf("got %s (%v), want %s", got, err, c.want)
 			}
 			req.Target = "/in/grid"
-			if _, err := open(t, values{"query_secret": "s3cret"}).Receive(context.Background(), req); !errors.Is(err, signature.ErrMissing) {
+			_, err = open(t, values{"query_secret": "s3cret"}).Receive(context.Background(), req)
+			if !errors.Is(err, signature.ErrMissing) {
 				t.Errorf("without the secret: %v", err)
 			}
 		})
 	}
 	req := validation("[" + good + "]")
 	req.Header.Add(eventgrid.EventTypeHeader, "Notification")
-	if _, err := open(t, values{"query_secret": secrets[0]}).Receive(context.Background(), req); !errors.Is(err, provider.ErrBody) {
+	_, err := open(t, values{"query_secret": secrets[0]}).Receive(context.Background(), req)
+	if !errors.Is(err, provider.ErrBody) {
 		t.Errorf("the header twice: %v", err)
 	}
 }
@@ -182,7 +200,8 @@ func summary(receipt provider.Receipt, err error) string {
 		return "400"
 	case err != nil:
 		return err.Error()
-	case receipt.Reply != nil && receipt.Reply.Status == http.StatusOK && receipt.Reply.ContentType == "application/json; charset=utf-8":
+	case receipt.Reply != nil && receipt.Reply.Status == http.StatusOK &&
+		receipt.Reply.ContentType == "application/json; charset=utf-8":
 		return string(receipt.Reply.Body)
 	}
 	return fmt.Sprintf("%d events", len(receipt.Events))
@@ -193,7 +212,8 @@ func TestBatch(t *testing.T) {
 	batch := func(n int, bad string) []byte {
 		items := make([]string, 0, n+1)
 		for i := range n {
-			items = append(items, fmt.Sprintf(`{"id":"%d","eventType":"a","data":{"filling":"%s"}}`, i, strings.Repeat("x", 150)))
+			items = append(items, fmt.Sprintf(`{"id":"%d","eventType":"a","data":{"filling":"%s"}}`, i,
+				strings.Repeat("x", 150)))
 		}
 		if bad != "" {
 			items = append(items[:n/2], append([]string{bad}, items[n/2:]...)...)
@@ -214,9 +234,11 @@ func TestBatch(t *testing.T) {
 	if _, err := r.Receive(context.Background(), delivery("s3cret", batch(5001, ""))); !errors.Is(err, provider.ErrBody) {
 		t.Errorf("5001 events: %v", err)
 	}
-	for _, bad := range []string{"null", "1", `"x"`, "[]", "{}", `{"id":"x"}`, `{"eventType":"x"}`, `{"specversion":"1.0"}`} {
+	for _, bad := range []string{"null", "1", `"x"`, "[]", "{}", `{"id":"x"}`, `{"eventType":"x"}`,
+		`{"specversion":"1.0"}`} {
 		receipt, err := r.Receive(context.Background(), delivery("s3cret", batch(4, bad)))
-		if err != nil || len(receipt.Events) != 4 || len(receipt.Refused) != 1 || receipt.Refused[0].Index != 2 || receipt.Status != 200 {
+		if err != nil || len(receipt.Events) != 4 || len(receipt.Refused) != 1 || receipt.Refused[0].Index != 2 ||
+			receipt.Status != 200 {
 			t.Errorf("%s: %d events, %+v refused, %v", bad, len(receipt.Events), receipt.Refused, err)
 		}
 	}

@@ -321,7 +321,9 @@ func (r *cloudRenderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (prov
 }
 
 // RenderBatch returns an array.
-func (r *cloudRenderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
+func (r *cloudRenderer) RenderBatch(
+	events []*bellhop.Event, at provider.AttemptInfo,
+) (provider.OutboundRequest, error) {
 	list := make([]*bellhop.Event, len(events))
 	for i, ev := range events {
 		var err error
@@ -428,7 +430,7 @@ func readValidationReply(status int, body []byte, code string, later bool) (prov
 	case later:
 		return provider.HandshakeResult{Pending: true, Reason: "answered without a validationResponse"}, nil
 	}
-	return provider.HandshakeResult{}, errors.New("answered without a validationResponse that repeats data.validationCode")
+	return provider.HandshakeResult{}, errors.New("answered without data.validationCode as validationResponse")
 }
 
 // newGUID returns a random GUID as Microsoft writes it.

@@ -22,7 +22,8 @@ func openSender(t testing.TB, settings values) provider.Batcher {
 	if settings == nil {
 		settings = values{}
 	}
-	r, err := eventgrid.Provider{}.OpenSender(provider.Env{Rand: rand.NewChaCha8([32]byte{1})}, []byte(providertest.JSON(settings)))
+	r, err := eventgrid.Provider{}.OpenSender(provider.Env{Rand: rand.NewChaCha8([32]byte{1})},
+		[]byte(providertest.JSON(settings)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,10 +41,12 @@ func deliver(t *testing.T, m provider.OutboundRequest) []bellhop.Event {
 	return receipt.Events
 }
 
-var at = provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 3, Time: providertest.Now, URL: "https://receiver.example/"}
+var at = provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 3, Time: providertest.Now,
+	URL: "https://receiver.example/"}
 
 func otherEvent(contentType, body string) *bellhop.Event {
-	return &bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ContentType: contentType, Body: []byte(body),
+	return &bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ContentType: contentType,
+		Body: []byte(body),
 		Time: time.Date(2026, 11, 22, 9, 15, 30, 123456789, time.FixedZone("", 3600)), ReceivedAt: providertest.Now}
 }
 
@@ -86,7 +89,8 @@ func TestSendHeaders(t *testing.T) {
 	first := at
 	first.Attempt = 1
 	native := nativeEvents(t, "testdata/samples/notification-single.json")[0]
-	for schema, want := range map[string]map[string]string{"eventgrid": sample.EventGridSchema, "cloudevents": sample.CloudEventsSchema} {
+	for schema, want := range map[string]map[string]string{"eventgrid": sample.EventGridSchema,
+		"cloudevents": sample.CloudEventsSchema} {
 		m, err := openSender(t, values{"schema": schema, "subscription_name": "RecordingSub"}).Render(native, first)
 		if err != nil || len(m.Header) != len(want) {
 			t.Errorf("%s: %v, %v", schema, m.Header, err)
@@ -98,7 +102,8 @@ func TestSendHeaders(t *testing.T) {
 		}
 	}
 	m, err := openSender(t, values{"header": "x-key", "header_secret": "k3y"}).Render(native, at)
-	if err != nil || m.Header.Get("X-Key") != "k3y" || m.Header.Get("Aeg-Delivery-Count") != "2" || m.Header.Get("Aeg-Subscription-Name") != "BELLHOP" {
+	if err != nil || m.Header.Get("X-Key") != "k3y" || m.Header.Get("Aeg-Delivery-Count") != "2" ||
+		m.Header.Get("Aeg-Subscription-Name") != "BELLHOP" {
 		t.Errorf("got %v, %v", m.Header, err)
 	}
 	odd := *native
@@ -107,7 +112,8 @@ func TestSendHeaders(t *testing.T) {
 		t.Errorf("got %q, %v", m.Header, err)
 	}
 	deleted := nativeEvents(t, "testdata/samples/subscription-deleted.json")[0]
-	if m, err = openSender(t, nil).Render(deleted, at); err != nil || m.Header.Get(eventgrid.EventTypeHeader) != "SubscriptionDeletion" {
+	if m, err = openSender(t, nil).Render(deleted, at); err != nil ||
+		m.Header.Get(eventgrid.EventTypeHeader) != "SubscriptionDeletion" {
 		t.Errorf("got %v, %v", m.Header, err)
 	}
 }
@@ -115,7 +121,8 @@ func TestSendHeaders(t *testing.T) {
 // nativeEvents returns the events in the body of a file, as the store returns them.
 func nativeEvents(t *testing.T, path string) (events []*bellhop.Event) {
 	t.Helper()
-	for _, ev := range deliver(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(providertest.ReadFile(t, path))}) {
+	for _, ev := range deliver(t, provider.OutboundRequest{Header: http.Header{},
+		Body: []byte(providertest.ReadFile(t, path))}) {
 		ev.ID, ev.Source, ev.ReceivedAt = "evt_own", "grid", providertest.Now
 		events = append(events, &ev)
 	}
@@ -175,11 +182,13 @@ func TestSendPublished(t *testing.T) {
 func checkDelivered(t *testing.T, was *bellhop.Event, is bellhop.Event, same bool) {
 	t.Helper()
 	deletedElsewhere := was.Type == eventgrid.DeletedType && !same // these events have their subject in data
-	if is.Type != was.Type || is.Subject != was.Subject && !deletedElsewhere || !is.Time.Equal(was.Time) || !strings.EqualFold(is.ProviderID, was.ProviderID) {
+	if is.Type != was.Type || is.Subject != was.Subject && !deletedElsewhere || !is.Time.Equal(was.Time) ||
+		!strings.EqualFold(is.ProviderID, was.ProviderID) {
 		t.Errorf("arrives as %+v, was %+v", is, *was)
 	}
 	var a, b struct{ Data any }
-	if json.Unmarshal(is.Body, &a) != nil || json.Unmarshal(was.Body, &b) != nil || providertest.JSON(a) != providertest.JSON(b) {
+	if json.Unmarshal(is.Body, &a) != nil || json.Unmarshal(was.Body, &b) != nil ||
+		providertest.JSON(a) != providertest.JSON(b) {
 		t.Errorf("arrives with %s, had %s", is.Body, was.Body)
 	}
 	if bytes.Equal(is.Body, was.Body) != same {
@@ -196,7 +205,8 @@ func TestSendConverted(t *testing.T) {
 	if string(m.Body) != want || err != nil {
 		t.Errorf("got  %s, %v\nwant %s", m.Body, err, want)
 	}
-	ev = deliver(t, provider.OutboundRequest{Header: http.Header{}, Body: []byte(`[{"id":"1","eventType":"a","eventTime":"yesterday"}]`)})[0]
+	ev = deliver(t, provider.OutboundRequest{Header: http.Header{},
+		Body: []byte(`[{"id":"1","eventType":"a","eventTime":"yesterday"}]`)})[0]
 	ev.Source = "grid"
 	m, err = openSender(t, values{"schema": "cloudevents"}).Render(&ev, at)
 	if string(m.Body) != `{"id":"1","source":"/in/grid","specversion":"1.0","type":"a"}` || err != nil {
@@ -204,11 +214,13 @@ func TestSendConverted(t *testing.T) {
 	}
 }
 
-// An event that another system sent as a binary CloudEvent is not sent in binary mode, which Event Grid does not use.
+// An event that another system sent as a binary CloudEvent is not sent in binary mode, which Event Grid does not
+// use.
 func TestSendOtherCloudEvents(t *testing.T) {
 	r := openSender(t, values{"schema": "cloudevents", "topic": "/contoso/orders"})
 	for _, ev := range []*bellhop.Event{
-		otherEvent("application/json", `{"a":1}`), otherEvent("text/plain", "words"), otherEvent("", ""), otherEvent("image/png", "\x89PNG"),
+		otherEvent("application/json", `{"a":1}`), otherEvent("text/plain", "words"), otherEvent("",
+			""), otherEvent("image/png", "\x89PNG"),
 	} {
 		ev.Header = bellhop.Header("Ce-Id: 1\nCe-Source: /s\nCe-Specversion: 1.0\nCe-Type: invoice.paid\n")
 		ev.ProviderID = "/s 1"
@@ -257,13 +269,17 @@ func sendHandshake(t *testing.T, settings values, callback string) provider.Hand
 
 // The validation event equals the sample, except for its ids.
 func TestHandshake(t *testing.T) {
-	g := sendHandshake(t, values{"subscription_name": "recordingsub", "header": "X-Key", "header_secret": "k3y"}, "https://hooks.example/agree/1?x=y&z")
+	g := sendHandshake(t, values{"subscription_name": "recordingsub", "header": "X-Key", "header_secret": "k3y"},
+		"https://hooks.example/agree/1?x=y&z")
 	var got, sample []map[string]any
-	if json.Unmarshal(g.Request.Body, &got) != nil || json.Unmarshal([]byte(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json")), &sample) != nil {
+	if json.Unmarshal(g.Request.Body, &got) != nil ||
+		json.Unmarshal([]byte(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json")),
+			&sample) != nil {
 		t.Fatalf("%s", g.Request.Body)
 	}
 	data := got[0]["data"].(map[string]any)
-	if len(got) != 1 || data["validationUrl"] != "https://hooks.example/agree/1?x=y&z" || len(data["validationCode"].(string)) != 36 {
+	if len(got) != 1 || data["validationUrl"] != "https://hooks.example/agree/1?x=y&z" ||
+		len(data["validationCode"].(string)) != 36 {
 		t.Errorf("asks by %s", g.Request.Body)
 	}
 	for name := range sample[0] {
@@ -283,7 +299,8 @@ func TestHandshake(t *testing.T) {
 	if !reflect.DeepEqual(g.Request.Header, want) {
 		t.Errorf("got %v", g.Request.Header)
 	}
-	if again := sendHandshake(t, nil, ""); strings.Contains(string(again.Request.Body), "validationUrl") || !strings.Contains(string(again.Request.Body), `"validationCode"`) {
+	if again := sendHandshake(t, nil, ""); strings.Contains(string(again.Request.Body), "validationUrl") ||
+		!strings.Contains(string(again.Request.Body), `"validationCode"`) {
 		t.Errorf("without a callback: %s", again.Request.Body)
 	}
 }
@@ -338,18 +355,23 @@ func describeResult(result provider.HandshakeResult, err error) string {
 	return "yes"
 }
 
-// In the CloudEvents schema the handshake is an OPTIONS request, which a source answers and which carries no secret.
+// In the CloudEvents schema the handshake is an OPTIONS request, which a source answers and which carries no
+// secret.
 func TestSendHandshakeCloudEvents(t *testing.T) {
-	g := sendHandshake(t, values{"schema": "cloudevents", "header": "X-Key", "header_secret": "k3y"}, "https://hooks.example/agree")
+	g := sendHandshake(t, values{"schema": "cloudevents", "header": "X-Key", "header_secret": "k3y"},
+		"https://hooks.example/agree")
 	h := g.Request.Header
-	if g.Request.Method != "OPTIONS" || h.Get("WebHook-Request-Origin") != "eventgrid.azure.net" || h.Get("WebHook-Request-Callback") == "" || h.Get("X-Key") != "" {
+	if g.Request.Method != "OPTIONS" || h.Get("WebHook-Request-Origin") != "eventgrid.azure.net" ||
+		h.Get("WebHook-Request-Callback") == "" || h.Get("X-Key") != "" {
 		t.Errorf("asks by %s %v", g.Request.Method, h)
 	}
-	receipt, err := open(t, values{"query_secret": "s3cret"}).Receive(context.Background(), &provider.Request{Method: "OPTIONS", Target: "/in/grid", Header: h})
+	receipt, err := open(t, values{"query_secret": "s3cret"}).Receive(context.Background(),
+		&provider.Request{Method: "OPTIONS", Target: "/in/grid", Header: h})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result, err := g.Read(receipt.Reply.Status, receipt.Reply.Header, receipt.Reply.Body); err != nil || result != (provider.HandshakeResult{}) {
+	if result, err := g.Read(receipt.Reply.Status, receipt.Reply.Header, receipt.Reply.Body); err != nil ||
+		result != (provider.HandshakeResult{}) {
 		t.Errorf("got %+v, %v", result, err)
 	}
 	if result, err := g.Read(200, http.Header{}, nil); err != nil || !result.Pending {
@@ -364,11 +386,13 @@ func TestSendHandshakeCloudEvents(t *testing.T) {
 func TestSendHandshakeManual(t *testing.T) {
 	g := sendHandshake(t, nil, "https://rp.eventgrid.azure.net/agree")
 	tr := &transport{status: 200}
-	r, err := eventgrid.Provider{}.Open(provider.Env{Client: &http.Client{Transport: tr}}, []byte(providertest.JSON(values{"unauthenticated": true, "validation": "manual"})))
+	r, err := eventgrid.Provider{}.Open(provider.Env{Client: &http.Client{Transport: tr}},
+		[]byte(providertest.JSON(values{"unauthenticated": true, "validation": "manual"})))
 	if err != nil {
 		t.Fatal(err)
 	}
-	receipt, err := r.Receive(context.Background(), &provider.Request{Method: "POST", Header: g.Request.Header, Body: g.Request.Body})
+	receipt, err := r.Receive(context.Background(),
+		&provider.Request{Method: "POST", Header: g.Request.Header, Body: g.Request.Body})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,16 +400,19 @@ func TestSendHandshakeManual(t *testing.T) {
 	if err != nil || !result.Pending {
 		t.Errorf("got %+v, %v", result, err)
 	}
-	if err := receipt.Reply.Then(context.Background()); err != nil || len(tr.requests) != 1 || tr.requests[0].URL.String() != "https://rp.eventgrid.azure.net/agree" {
+	if err := receipt.Reply.Then(context.Background()); err != nil || len(tr.requests) != 1 ||
+		tr.requests[0].URL.String() != "https://rp.eventgrid.azure.net/agree" {
 		t.Errorf("%d calls, %v", len(tr.requests), err)
 	}
 }
 
 // A source answers the vectors and the sample as expected.
 func TestValidationVectors(t *testing.T) {
-	sample := handshake{Body: json.RawMessage(providertest.ReadFile(t, "testdata/handshake/subscription-validation-request.json"))}
+	sample := handshake{Body: json.RawMessage(providertest.ReadFile(t,
+		"testdata/handshake/subscription-validation-request.json"))}
 	sample.Expect.Status, sample.Expect.ContentType = 200, "application/json; charset=utf-8"
-	sample.Expect.Body = json.RawMessage(providertest.ReadFile(t, "testdata/handshake/subscription-validation-response.json"))
+	sample.Expect.Body = json.RawMessage(providertest.ReadFile(t,
+		"testdata/handshake/subscription-validation-response.json"))
 	for _, v := range append(handshakes(t), sample) {
 		req := validation(string(v.Body))
 		for name, value := range v.Headers {
@@ -396,7 +423,8 @@ func TestValidationVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got, want any
-		if json.Unmarshal(receipt.Reply.Body, &got) != nil || json.Unmarshal(v.Expect.Body, &want) != nil || !reflect.DeepEqual(got, want) {
+		if json.Unmarshal(receipt.Reply.Body, &got) != nil || json.Unmarshal(v.Expect.Body, &want) != nil ||
+			!reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %s, want %s", v.Name, receipt.Reply.Body, v.Expect.Body)
 		}
 		if receipt.Reply.Status != v.Expect.Status || receipt.Reply.ContentType != v.Expect.ContentType {

@@ -47,7 +47,8 @@ func TestSASVectors(t *testing.T) {
 	}
 	for _, v := range good {
 		expires := expiries[v.Name]
-		for _, target := range []string{topicURL, topicURL + "?api-version=2018-01-01", strings.ToUpper(topicURL[:20]) + topicURL[20:]} {
+		for _, target := range []string{topicURL, topicURL + "?api-version=2018-01-01",
+			strings.ToUpper(topicURL[:20]) + topicURL[20:]} {
 			if err := eventgrid.VerifySAS(v.Token, target, expires.Add(-time.Nanosecond), []byte("other"), v.Key); err != nil {
 				t.Errorf("%s, for %s: %v", v.Name, target, err)
 			}
@@ -55,7 +56,8 @@ func TestSASVectors(t *testing.T) {
 		if err := eventgrid.VerifySAS(v.Token, topicURL, expires, v.Key); !errors.Is(err, signature.ErrExpired) {
 			t.Errorf("%s, when it expires: %v", v.Name, err)
 		}
-		if err := eventgrid.VerifySAS(v.Token, topicURL, providertest.Now, []byte("other")); !errors.Is(err, signature.ErrMismatch) {
+		err := eventgrid.VerifySAS(v.Token, topicURL, providertest.Now, []byte("other"))
+		if !errors.Is(err, signature.ErrMismatch) {
 			t.Errorf("%s, with another key: %v", v.Name, err)
 		}
 	}
@@ -109,16 +111,21 @@ func TestSASForgery(t *testing.T) {
 		{"badly escaped", strings.Split(good, "&s=")[0] + "&s=%", topicURL, signature.ErrMalformed},
 		{"two signatures", good + good[strings.Index(good, "&s="):], topicURL, signature.ErrMalformed},
 		{"more after the signature", good + "&e=1%2F1%2F2099+1%3A05%3A09+PM", topicURL, signature.ErrMalformed},
-		{"more in between", sign("r=" + url.QueryEscape(topicURL) + "&x=1&e=1%2F1%2F2099+1%3A05%3A09+PM"), topicURL, signature.ErrMalformed},
-		{"two expiries", sign("r=" + url.QueryEscape(topicURL) + "&e=1&e=1%2F1%2F2099+1%3A05%3A09+PM"), topicURL, signature.ErrMalformed},
-		{"another order", sign("e=1%2F1%2F2099+1%3A05%3A09+PM&r=" + url.QueryEscape(topicURL)), topicURL, signature.ErrMalformed},
+		{"more in between", sign("r=" + url.QueryEscape(topicURL) + "&x=1&e=1%2F1%2F2099+1%3A05%3A09+PM"), topicURL,
+			signature.ErrMalformed},
+		{"two expiries", sign("r=" + url.QueryEscape(topicURL) + "&e=1&e=1%2F1%2F2099+1%3A05%3A09+PM"), topicURL,
+			signature.ErrMalformed},
+		{"another order", sign("e=1%2F1%2F2099+1%3A05%3A09+PM&r=" + url.QueryEscape(topicURL)), topicURL,
+			signature.ErrMalformed},
 		{"no expiry", sign("r=" + url.QueryEscape(topicURL)), topicURL, signature.ErrMalformed},
 		{"an empty expiry", sign("r=" + url.QueryEscape(topicURL) + "&e="), topicURL, signature.ErrMalformed},
 		{"an expiry in seconds", sign("r=" + url.QueryEscape(topicURL) + "&e=1893456000"), topicURL, signature.ErrMalformed},
 		{"an expiry with a zone", sign("r=" + url.QueryEscape(topicURL) + "&e=2027-06-15T18%3A20%3A15Z"), topicURL, nil},
 		{"escapes in lower case after signing", strings.ReplaceAll(good, "%3A", "%3a"), topicURL, signature.ErrMismatch},
 		{"huge", good + strings.Repeat("A", 5000), topicURL, signature.ErrMalformed},
-		{"hash of a prose passage", strings.Split(good, "&s=")[0] + "&s=" + url.QueryEscape(base64.StdEncoding.EncodeToString(make([]byte, 32))), topicURL, signature.ErrMismatch},
+		{"hash of a prose passage", strings.Split(good,
+			"&s=")[0] + "&s=" + url.QueryEscape(base64.StdEncoding.EncodeToString(make([]byte, 32))), topicURL,
+			signature.ErrMismatch},
 	} {
 		if err := eventgrid.VerifySAS(c.token, c.target, providertest.Now, key); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
@@ -150,7 +157,8 @@ func TestSASMutants(t *testing.T) {
 	providertest.Mutants(t, sign,
 		func(m, v []string) bool { return m[0] == v[0] && m[1] == v[1] },
 		func(parts []string) bool {
-			return eventgrid.VerifySAS(parts[0]+"&s="+url.PathEscape(parts[1]), host+"/api/events", providertest.Now, key) == nil
+			return eventgrid.VerifySAS(parts[0]+"&s="+url.PathEscape(parts[1]), host+"/api/events", providertest.Now,
+				key) == nil
 		})
 }
 
@@ -200,7 +208,8 @@ func (e *entra) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New("no route")
 	}
 	number := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.Bytes()) }
-	body := providertest.JSON(values{"keys": []values{{"kty": "RSA", "use": "sig", "kid": keyID, "n": number(e.key.N), "e": number(big.NewInt(int64(e.key.E)))}}})
+	body := providertest.JSON(values{"keys": []values{{"kty": "RSA", "use": "sig", "kid": keyID, "n": number(e.key.N),
+		"e": number(big.NewInt(int64(e.key.E)))}}})
 	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
 }
 
@@ -248,36 +257,55 @@ func TestBearer(t *testing.T) {
 		{name: "J18 version 2", claims: func(c *signature.Claims) {
 			c.Issuer, c.AppID, c.AuthorizedParty = "https://login.microsoftonline.com/"+tenant+"/v2.0", "", gridApp
 		}},
-		{name: "E05 for another", claims: func(c *signature.Claims) { c.Audience = []string{"api://x"} }, want: signature.ErrMismatch},
+		{name: "E05 for another", claims: func(c *signature.Claims) { c.Audience = []string{"api://x"} },
+			want: signature.ErrMismatch},
 		{name: "E05 for nobody", claims: func(c *signature.Claims) { c.Audience = nil }, want: signature.ErrMismatch},
 		{name: "J17 for several", claims: func(c *signature.Claims) { c.Audience = []string{"api://x", audience} }},
-		{name: "E06 another directory", claims: func(c *signature.Claims) { c.TenantID = gridApp }, want: signature.ErrMismatch},
-		{name: "E06 another issuer", claims: func(c *signature.Claims) { c.Issuer = "https://sts.windows.net/" + gridApp + "/" }, want: signature.ErrMismatch},
-		{name: "E06 the other cloud's issuer", settings: values{"cloud": "government", "app_id": gridApp}, claims: func(c *signature.Claims) {
-			c.Issuer = "https://login.microsoftonline.com/" + tenant + "/v2.0"
+		{name: "E06 another directory", claims: func(c *signature.Claims) { c.TenantID = gridApp },
+			want: signature.ErrMismatch},
+		{name: "E06 another issuer", claims: func(c *signature.Claims) {
+			c.Issuer = "https://sts.windows.net/" + gridApp +
+				"/"
 		}, want: signature.ErrMismatch},
-		{name: "J21 another application", claims: func(c *signature.Claims) { c.AppID = tenant }, want: signature.ErrMismatch},
+		{name: "E06 the other cloud's issuer", settings: values{"cloud": "government", "app_id": gridApp},
+			claims: func(c *signature.Claims) {
+				c.Issuer = "https://login.microsoftonline.com/" + tenant + "/v2.0"
+			}, want: signature.ErrMismatch},
+		{name: "J21 another application", claims: func(c *signature.Claims) { c.AppID = tenant },
+			want: signature.ErrMismatch},
 		{name: "J21 no application", claims: func(c *signature.Claims) { c.AppID = "" }, want: signature.ErrMismatch},
-		{name: "J21 the application of the settings", settings: values{"app_id": tenant}, claims: func(c *signature.Claims) { c.AppID = tenant }},
+		{name: "J21 the application of the settings", settings: values{"app_id": tenant},
+			claims: func(c *signature.Claims) { c.AppID = tenant }},
 		{name: "J21 Event Grid, not that of the settings", settings: values{"app_id": tenant}, want: signature.ErrMismatch},
 		{name: "J21 Event Grid of the other cloud", settings: values{"cloud": "government"}, want: signature.ErrMismatch},
-		{name: "E08 expired 1 s ago", claims: func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-time.Second) }},
-		{name: "E08 expired 6 min ago", claims: func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-6 * time.Minute) }, want: signature.ErrExpired},
-		{name: "J23 not yet", claims: func(c *signature.Claims) { c.NotBefore = providertest.Now.Add(6 * time.Minute) }, want: signature.ErrExpired},
-		{name: "J24 for ever", claims: func(c *signature.Claims) { c.ExpiresAt = time.Time{} }, want: signature.ErrMalformed},
+		{name: "E08 expired 1 s ago",
+			claims: func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-time.Second) }},
+		{name: "E08 expired 6 min ago",
+			claims: func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-6 * time.Minute) }, want: signature.ErrExpired},
+		{name: "J23 not yet", claims: func(c *signature.Claims) { c.NotBefore = providertest.Now.Add(6 * time.Minute) },
+			want: signature.ErrExpired},
+		{name: "J24 for ever", claims: func(c *signature.Claims) { c.ExpiresAt = time.Time{} },
+			want: signature.ErrMalformed},
 		{name: "K04 bEaReR", change: authorize(func(v string) []string { return []string{"bEaReR" + v[6:]} })},
-		{name: "K05 Basic", change: authorize(func(v string) []string { return []string{"Basic" + v[6:]} }), want: signature.ErrMalformed},
-		{name: "K06 twice", change: authorize(func(v string) []string { return []string{v, v} }), want: signature.ErrMalformed},
+		{name: "K05 Basic", change: authorize(func(v string) []string { return []string{"Basic" + v[6:]} }),
+			want: signature.ErrMalformed},
+		{name: "K06 twice", change: authorize(func(v string) []string { return []string{v, v} }),
+			want: signature.ErrMalformed},
 		{name: "none", change: authorize(func(string) []string { return nil }), want: signature.ErrMissing},
-		{name: "no token", change: authorize(func(string) []string { return []string{"Bearer "} }), want: signature.ErrMissing},
-		{name: "not a token", change: authorize(func(string) []string { return []string{"Bearer x"} }), want: signature.ErrMalformed},
-		{name: "cut", change: authorize(func(v string) []string { return []string{v[:len(v)-2]} }), want: signature.ErrMismatch},
+		{name: "no token", change: authorize(func(string) []string { return []string{"Bearer "} }),
+			want: signature.ErrMissing},
+		{name: "not a token", change: authorize(func(string) []string { return []string{"Bearer x"} }),
+			want: signature.ErrMalformed},
+		{name: "cut", change: authorize(func(v string) []string { return []string{v[:len(v)-2]} }),
+			want: signature.ErrMismatch},
 		{name: "in the query", change: func(req *provider.Request) {
 			req.Target += "?access_token=" + req.Header.Get("Authorization")[7:]
 			req.Header.Del("Authorization")
 		}, want: signature.ErrMissing},
-		{name: "and a secret in the URL, which is not there", settings: values{"query_secret": "s3cret"}, want: signature.ErrMissing},
-		{name: "and a secret in the URL", settings: values{"query_secret": "s3cret"}, change: target("/in/grid?code=s3cret")},
+		{name: "and a secret in the URL, which is not there", settings: values{"query_secret": "s3cret"},
+			want: signature.ErrMissing},
+		{name: "and a secret in the URL", settings: values{"query_secret": "s3cret"},
+			change: target("/in/grid?code=s3cret")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			token := claims()

@@ -27,7 +27,8 @@ func Example() {
 			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 			return
 		}
-		receipt, err := receiver.Receive(r.Context(), &provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, Body: body})
+		receipt, err := receiver.Receive(r.Context(),
+			&provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, Body: body})
 		if err != nil {
 			http.Error(w, "refused", http.StatusUnauthorized)
 			return

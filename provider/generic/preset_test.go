@@ -62,7 +62,8 @@ func presetCase(t testing.TB, c generic.PresetCase) providertest.Case {
 		tested.Headers = nil // one valid signature is enough, whatever the others are: see TestSignatureList
 	}
 	if c.Plain {
-		tested.MAC = &providertest.MAC{Header: c.Signed[0], Scheme: c.HMAC(), Key: func(secret string) []byte { return []byte(secret) }}
+		tested.MAC = &providertest.MAC{Header: c.Signed[0], Scheme: c.HMAC(),
+			Key: func(secret string) []byte { return []byte(secret) }}
 	}
 	for name, req := range recordings(t, c.Name) {
 		tested.Recordings = append(tested.Recordings, providertest.Recording{Name: "recorded-" + name, Request: req})
@@ -73,7 +74,8 @@ func presetCase(t testing.TB, c generic.PresetCase) providertest.Case {
 
 // signPreset returns a signed request with body. If the system has a timestamp in its body, that is added to body.
 func signPreset(c generic.PresetCase, secret string, at time.Time, body []byte) *provider.Request {
-	req := &provider.Request{Method: "POST", Target: "/in/" + c.Name, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, ReceivedAt: at}
+	req := &provider.Request{Method: "POST", Target: "/in/" + c.Name,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: body, ReceivedAt: at}
 	if c.Member != "" && bytes.HasPrefix(body, []byte("{")) {
 		req.Body = fmt.Appendf(nil, `{"%s":%d,%s`, c.Member, at.UnixMilli(), body[1:])
 	}
@@ -87,8 +89,8 @@ func signPreset(c generic.PresetCase, secret string, at time.Time, body []byte) 
 	return req
 }
 
-// recordings returns the recorded requests of one system by file name in testdata/recordings. Their signatures were not
-// made by this package; the secret is the first of secrets.
+// recordings returns the recorded requests of one system by file name in testdata/recordings. Their signatures were
+// not made by this package; the secret is the first of secrets.
 func recordings(t testing.TB, name string) map[string]*provider.Request {
 	t.Helper()
 	files, err := filepath.Glob("testdata/recordings/" + name + "*.http")
@@ -111,7 +113,8 @@ func parseRecording(t testing.TB, text []byte) *provider.Request {
 	head, body, _ := bytes.Cut(text, []byte("\n\n"))
 	lines := strings.Split(string(head), "\n")
 	method, target, ok := strings.Cut(lines[0], " ")
-	req := &provider.Request{Method: method, Target: target, Header: http.Header{}, Body: body, ReceivedAt: providertest.Now}
+	req := &provider.Request{Method: method, Target: target, Header: http.Header{}, Body: body,
+		ReceivedAt: providertest.Now}
 	for _, line := range lines[1:] {
 		name, value, colon := strings.Cut(line, ": ")
 		ok = ok && colon
@@ -140,7 +143,8 @@ func TestPresetHandshakes(t *testing.T) {
 	} {
 		req := recordings(t, name)[name+"-challenge"]
 		receipt, err := receive(t, presetSettings(presetNamed(name), secrets[0]), req)
-		if err != nil || receipt.Reply == nil || string(receipt.Reply.Body) != want || receipt.Reply.Status != 200 || len(receipt.Events) > 0 {
+		if err != nil || receipt.Reply == nil || string(receipt.Reply.Body) != want || receipt.Reply.Status != 200 ||
+			len(receipt.Events) > 0 {
 			t.Errorf("%s: got %+v, %v, want %s", name, receipt, err, want)
 			continue
 		}
@@ -186,14 +190,22 @@ func TestPresetVectors(t *testing.T) {
 	}{
 		{"bitbucket", values{"preset": "bitbucket", "secret": "It's a Secret to Everybody"}, "/",
 			post("Hello World!", "X-Hub-Signature", "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9")},
-		{"twilio", twilio(twilioVector), "/?foo=1&bar=2", post(call, "Content-Type", form, "X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=")},
-		{"twilio, signed with its port", twilio(twilioVector), "/?foo=1&bar=2", post(call, "Content-Type", form, "X-Twilio-Signature", "kvajT1Ptam85bY51eRf/AJRuM3w=")},
-		{"twilio, signed without its port", twilio("https://mycompany.com:1234/myapp.php"), "/?foo=1&bar=2", post(call, "Content-Type", form, "X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=")},
-		{"twilio over http", twilio("http://mycompany.com/myapp.php"), "/?foo=1&bar=2", post(call, "Content-Type", form, "X-Twilio-Signature", "0ZXoZLH/DfblKGATFgpif+LLRf4=")},
-		{"twilio over http with a port", twilio("http://mycompany.com:1234/myapp.php"), "/?foo=1&bar=2", post(call, "Content-Type", form, "X-Twilio-Signature", "Zmvh+3yNM1Phv2jhDCwEM3q5ebU=")},
-		{"twilio, values twice", twilio(twilioVector), "/?foo=1&bar=2", post(twice, "Content-Type", form, "X-Twilio-Signature", "IK+Dwps556ElfBT0I3Rgjkr1wJU=")},
-		{"twilio, JSON", twilio(twilioVector), "/?foo=1&bar=2&" + jsonHash, post(json, "X-Twilio-Signature", "a9nBmqA0ju/hNViExpshrM61xv4=")},
-		{"twilio, JSON, no other parameter", twilio(twilioVector), "/?" + jsonHash, post(json, "X-Twilio-Signature", "y77kIzt2vzLz71DgmJGsen2scGs=")},
+		{"twilio", twilio(twilioVector), "/?foo=1&bar=2",
+			post(call, "Content-Type", form, "X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=")},
+		{"twilio, signed with its port", twilio(twilioVector), "/?foo=1&bar=2",
+			post(call, "Content-Type", form, "X-Twilio-Signature", "kvajT1Ptam85bY51eRf/AJRuM3w=")},
+		{"twilio, signed without its port", twilio("https://mycompany.com:1234/myapp.php"), "/?foo=1&bar=2",
+			post(call, "Content-Type", form, "X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=")},
+		{"twilio over http", twilio("http://mycompany.com/myapp.php"), "/?foo=1&bar=2",
+			post(call, "Content-Type", form, "X-Twilio-Signature", "0ZXoZLH/DfblKGATFgpif+LLRf4=")},
+		{"twilio over http with a port", twilio("http://mycompany.com:1234/myapp.php"), "/?foo=1&bar=2",
+			post(call, "Content-Type", form, "X-Twilio-Signature", "Zmvh+3yNM1Phv2jhDCwEM3q5ebU=")},
+		{"twilio, values twice", twilio(twilioVector), "/?foo=1&bar=2",
+			post(twice, "Content-Type", form, "X-Twilio-Signature", "IK+Dwps556ElfBT0I3Rgjkr1wJU=")},
+		{"twilio, JSON", twilio(twilioVector), "/?foo=1&bar=2&" + jsonHash,
+			post(json, "X-Twilio-Signature", "a9nBmqA0ju/hNViExpshrM61xv4=")},
+		{"twilio, JSON, no other parameter", twilio(twilioVector), "/?" + jsonHash,
+			post(json, "X-Twilio-Signature", "y77kIzt2vzLz71DgmJGsen2scGs=")},
 	} {
 		c.req.Target = c.target
 		if _, err := receive(t, c.settings, c.req); err != nil {
@@ -215,20 +227,35 @@ func TestTwilioForgeries(t *testing.T) {
 	}{
 		{"control", "twilio", func(*provider.Request) {}, nil},
 		{"parameters in another order", "twilio", func(req *provider.Request) { req.Body = reversed(req.Body) }, nil},
-		{"a parameter more", "twilio", func(req *provider.Request) { req.Body = append(req.Body, "&Zebra=1"...) }, signature.ErrMismatch},
-		{"a parameter less", "twilio", func(req *provider.Request) { req.Body = req.Body[bytes.IndexByte(req.Body, '&')+1:] }, signature.ErrMismatch},
+		{"a parameter more", "twilio", func(req *provider.Request) { req.Body = append(req.Body, "&Zebra=1"...) },
+			signature.ErrMismatch},
+		{"a parameter less", "twilio",
+			func(req *provider.Request) { req.Body = req.Body[bytes.IndexByte(req.Body, '&')+1:] }, signature.ErrMismatch},
 		{"another query", "twilio", func(req *provider.Request) { req.Target += "&x=1" }, signature.ErrMismatch},
 		{"no query", "twilio", func(req *provider.Request) { req.Target = "/in/twilio" }, signature.ErrMismatch},
 		{"another host in Host", "twilio", func(req *provider.Request) { req.Header.Set("Host", "evil.example") }, nil},
-		{"content type that is not a form", "twilio", func(req *provider.Request) { req.Header.Set("Content-Type", "text/plain") }, signature.ErrMissing},
+		{"content type that is not a form", "twilio",
+			func(req *provider.Request) { req.Header.Set("Content-Type", "text/plain") }, signature.ErrMissing},
 		{"no type", "twilio", func(req *provider.Request) { req.Header.Del("Content-Type") }, signature.ErrMissing},
-		{"invalid escape", "twilio", func(req *provider.Request) { req.Body = append(req.Body, "&a=%zz"...) }, signature.ErrMalformed},
-		{"too many parameters", "twilio", func(req *provider.Request) { req.Body = []byte(strings.Repeat("a=1&", 1001)) }, signature.ErrMalformed},
-		{"most parameters", "twilio", func(req *provider.Request) { req.Body = []byte(strings.Repeat("a=1&", 1000)) }, signature.ErrMismatch},
-		{"JSON, another body", "twilio-json", func(req *provider.Request) { req.Body = []byte("{}") }, signature.ErrMismatch},
+		{"invalid escape", "twilio", func(req *provider.Request) { req.Body = append(req.Body, "&a=%zz"...) },
+			signature.ErrMalformed},
+		{"too many parameters", "twilio", func(req *provider.Request) { req.Body = []byte(strings.Repeat("a=1&", 1001)) },
+			signature.ErrMalformed},
+		{"most parameters", "twilio", func(req *provider.Request) { req.Body = []byte(strings.Repeat("a=1&", 1000)) },
+			signature.ErrMismatch},
+		{"JSON, another body", "twilio-json", func(req *provider.Request) { req.Body = []byte("{}") },
+			signature.ErrMismatch},
 		{"JSON, no body", "twilio-json", func(req *provider.Request) { req.Body = nil }, signature.ErrMismatch},
-		{"JSON, two hashes", "twilio-json", func(req *provider.Request) { req.Target += "&" + req.Target[strings.Index(req.Target, "?")+1:] }, signature.ErrMalformed},
-		{"JSON, as a form", "twilio-json", func(req *provider.Request) { req.Header.Set("Content-Type", "application/x-www-form-urlencoded") }, signature.ErrMismatch},
+		{"JSON, two hashes", "twilio-json",
+			func(req *provider.Request) {
+				req.Target += "&" + req.Target[strings.Index(req.Target,
+					"?")+1:]
+			}, signature.ErrMalformed},
+		{"JSON, as a form", "twilio-json",
+			func(req *provider.Request) {
+				req.Header.Set("Content-Type",
+					"application/x-www-form-urlencoded")
+			}, signature.ErrMismatch},
 		{"JSON, no hash", "twilio-json", func(req *provider.Request) { req.Target = "/in/twilio" }, signature.ErrMissing},
 	} {
 		req := clone(recorded[f.from])
@@ -295,7 +322,8 @@ func TestSignatureList(t *testing.T) {
 
 // The key that identifies repeats does not depend on the order of the signatures, nor on the key that made them.
 func TestSignatureListRepeatKey(t *testing.T) {
-	settings := values{"scheme": "hmac", "header": "X-Signature", "separator": " ", "secret": []string{secrets[0], secrets[1]}}
+	settings := values{"scheme": "hmac", "header": "X-Signature", "separator": " ",
+		"secret": []string{secrets[0], secrets[1]}}
 	first, second := signed("{}", "{}").Header.Get("X-Signature"), ""
 	h := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex}
 	second, err := h.Sign([]byte(secrets[1]), []byte("{}"))
@@ -348,7 +376,8 @@ func TestTimestampInBody(t *testing.T) {
 	}
 }
 
-// W36 for Twitch, which signs id, time and body without separators: bytes cannot move between them, whatever the body is.
+// W36 for Twitch, which signs id, time and body without separators: bytes cannot move between them, whatever the
+// body is.
 func TestTwitchBoundaries(t *testing.T) {
 	c := presetNamed("twitch")
 	settings := presetSettings(c, secrets[0])
@@ -362,7 +391,8 @@ func TestTwitchBoundaries(t *testing.T) {
 	accepted := 0
 	for i := range len(whole) {
 		for j := i; j <= len(whole); j++ {
-			req := post(whole[j:], "Twitch-Eventsub-Message-Id", whole[:i], "Twitch-Eventsub-Message-Timestamp", whole[i:j], "Twitch-Eventsub-Message-Signature", sig)
+			req := post(whole[j:], "Twitch-Eventsub-Message-Id", whole[:i], "Twitch-Eventsub-Message-Timestamp", whole[i:j],
+				"Twitch-Eventsub-Message-Signature", sig)
 			_, err := receive(t, settings, req)
 			if err == nil || errors.Is(err, provider.ErrBody) {
 				accepted++
@@ -392,8 +422,8 @@ func TestPresetRefusesOtherPresets(t *testing.T) {
 	}
 }
 
-// TestPresetMutants changes each recorded request in one to four places and checks that it is refused, unless its signed
-// parts are those of a recorded request.
+// TestPresetMutants changes each recorded request in one to four places and checks that it is refused, unless its
+// signed parts are those of a recorded request.
 func TestPresetMutants(t *testing.T) {
 	const mutants = 10_000
 	for _, c := range generic.PresetCases() {
@@ -420,7 +450,8 @@ func TestPresetMutants(t *testing.T) {
 				tried++
 				receipt, err := r.Receive(t.Context(), req)
 				if err == nil {
-					t.Fatalf("accepted as %+v: %s %v %q, from %v %q", receipt, req.Target, req.Header, req.Body, from.Header, from.Body)
+					t.Fatalf("accepted as %+v: %s %v %q, from %v %q", receipt, req.Target, req.Header, req.Body, from.Header,
+						from.Body)
 				}
 			}
 		})
@@ -456,7 +487,8 @@ func sameSigned(c generic.PresetCase, a, b *provider.Request) bool {
 	case c.Scheme == "token":
 		return true
 	case c.Params:
-		return a.Target == b.Target && a.Header.Get("Content-Type") == b.Header.Get("Content-Type") && generic.FormParams(a) == generic.FormParams(b)
+		return a.Target == b.Target && a.Header.Get("Content-Type") == b.Header.Get("Content-Type") &&
+			generic.FormParams(a) == generic.FormParams(b)
 	}
 	return bytes.Equal(a.Body, b.Body)
 }

@@ -91,7 +91,8 @@ func TestRepeatKey(t *testing.T) {
 		{with(none, values{"id_field": "/a/id", "type_field": "/a/type"}), post(`{"a":{"type":"x","id":7},"id":1}`), "7"},
 		{with(none, values{"id_field": "/a/id"}), post(`{"id":"1"}`), ""},
 		{with(none, values{"id_header": "X-Id"}), post(`{"id":"1"}`, "X-Id", "2"), "2"},
-		{with(hmac, values{"repeat": "body"}), signed("{}", "{}"), "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
+		{with(hmac, values{"repeat": "body"}), signed("{}", "{}"),
+			"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
 		{with(none, values{"id_header": "X-Id"}), post(`{"id":"1"}`), ""},
 		{with(hmac, values{"repeat": "none"}), signed("{}", "{}"), ""},
 		{with(hmac, values{"id_field": "id"}), signed(`{"id":"1"}`, `{"id":"1"}`), "1"},
@@ -102,7 +103,8 @@ func TestRepeatKey(t *testing.T) {
 			t.Errorf("%v, %.40s: got %+v, %v, want %q", c.settings, c.req.Body, receipt.Events, err, c.want)
 		}
 	}
-	if _, err := receive(t, with(none, values{"id_header": "X-Id"}), post("", "X-Id", "1", "X-Id", "1")); !errors.Is(err, signature.ErrMalformed) {
+	_, err := receive(t, with(none, values{"id_header": "X-Id"}), post("", "X-Id", "1", "X-Id", "1"))
+	if !errors.Is(err, signature.ErrMalformed) {
 		t.Errorf("two ids: %v", err)
 	}
 }
@@ -126,7 +128,8 @@ func TestSignatureIsRepeatKey(t *testing.T) {
 }
 
 func TestMethods(t *testing.T) {
-	for method, settings := range map[string]values{"GET": with(none, values{"methods": []string{"GET"}}), "DELETE": with(none, values{"methods": []string{"POST", "DELETE"}}), "PUT": none} {
+	for method, settings := range map[string]values{"GET": with(none, values{"methods": []string{"GET"}}),
+		"DELETE": with(none, values{"methods": []string{"POST", "DELETE"}}), "PUT": none} {
 		req := post("")
 		req.Method = method
 		if _, err := receive(t, settings, req); err != nil {
@@ -145,11 +148,14 @@ func TestSend(t *testing.T) {
 		r := providertest.OpenSender(t, generic.Provider{}, providertest.JSON(settings))
 		return r.Render(ev, provider.AttemptInfo{URL: url})
 	}
-	m, err := render(with(token, values{"method": "PUT", "id_header": "x-id", "type_header": "x-type"}), "https://r.example/in")
-	if err != nil || m.Method != "PUT" || m.Header.Get("X-Id") != "evt_1" || m.Header.Get("X-Type") != "order.changed" || m.Header.Get("Authorization") != "Bearer "+secrets[0] {
+	m, err := render(with(token, values{"method": "PUT", "id_header": "x-id", "type_header": "x-type"}),
+		"https://r.example/in")
+	if err != nil || m.Method != "PUT" || m.Header.Get("X-Id") != "evt_1" || m.Header.Get("X-Type") != "order.changed" ||
+		m.Header.Get("Authorization") != "Bearer "+secrets[0] {
 		t.Errorf("got %+v, %v", m, err)
 	}
-	for _, url := range []string{"https://r.example/in", "https://r.example/in?code=another", "https://r.example/in?code=a&code=b"} {
+	for _, url := range []string{"https://r.example/in", "https://r.example/in?code=another",
+		"https://r.example/in?code=a&code=b"} {
 		_, err := render(query, url)
 		if err == nil || !strings.Contains(err.Error(), "?code=") || strings.Contains(err.Error(), secrets[0]) {
 			t.Errorf("%s: got %v", url, err)
@@ -219,7 +225,8 @@ func TestQueryHandshakes(t *testing.T) {
 	} {
 		req := &provider.Request{Method: "GET", Target: c.target}
 		receipt, err := receive(t, presetSettings(presetNamed(c.preset), secrets[0]), req)
-		if !errors.Is(err, c.want) || c.want == nil && (receipt.Reply == nil || string(receipt.Reply.Body) != c.body || receipt.Reply.ContentType != "") {
+		if !errors.Is(err, c.want) || c.want == nil &&
+			(receipt.Reply == nil || string(receipt.Reply.Body) != c.body || receipt.Reply.ContentType != "") {
 			t.Errorf("%s of %s: got %+v, %v, want %q, %v", c.name, c.preset, receipt.Reply, err, c.body, c.want)
 		}
 	}
@@ -256,12 +263,17 @@ func TestBodyHandshakes(t *testing.T) {
 			`{"encryptedToken":"67d9695ad19aefd0a8c771564b76c8ec198f67d95a479063475af56b721f09bc","plainToken":"Az09-_"}`},
 		{"event", signedBody("zoom", `{"event":"meeting.started","payload":{"plainToken":"a"}}`), nil, ""},
 		{"no token", signedBody("zoom", `{"event":"endpoint.url_validation"}`), provider.ErrBody, ""},
-		{"payload not an object", signedBody("zoom", `{"event":"endpoint.url_validation","payload":"plainToken"}`), provider.ErrBody, ""},
-		{"token not a text", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":["a"]}}`), provider.ErrBody, ""},
-		{"token in the form of a signed text", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"v0:1795338000:{}"}}`), provider.ErrBody, ""},
-		{"token with markup", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"<b>"}}`), provider.ErrBody, ""},
+		{"payload not an object", signedBody("zoom", `{"event":"endpoint.url_validation","payload":"plainToken"}`),
+			provider.ErrBody, ""},
+		{"token not a text", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":["a"]}}`),
+			provider.ErrBody, ""},
+		{"token in the form of a signed text",
+			signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"v0:1795338000:{}"}}`), provider.ErrBody, ""},
+		{"token with markup", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"<b>"}}`),
+			provider.ErrBody, ""},
 		// V30: a handshake is answered only if it is authentic.
-		{"V30 unsigned", tampered(signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"a"}}`)), signature.ErrMismatch, ""},
+		{"V30 unsigned", tampered(signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"a"}}`)),
+			signature.ErrMismatch, ""},
 		{"V30 unsigned", tampered(signedBody("twitch", `{"challenge":"a"}`, kind, asks)), signature.ErrMismatch, ""},
 	} {
 		name := strings.TrimPrefix(c.req.Target, "/in/")
@@ -304,11 +316,12 @@ func TestChallengeSignedWithSenderKey(t *testing.T) {
 	}
 }
 
-// V32: the answer to X's challenge gives anyone the HMAC of a chosen text under the key that signs events. This HMAC must
-// not be valid for an event.
+// V32: the answer to X's challenge gives anyone the HMAC of a chosen text under the key that signs events. This
+// HMAC must not be valid for an event.
 func TestSignedChallengeIsNotAnEvent(t *testing.T) {
 	settings := presetSettings(presetNamed("x"), secrets[0])
-	for _, token := range []string{"1", "true", "null", "a", "9b4507b3-9040-4669-9ca3-6b94edb50553", "MTIzNDU=", "-1.5", `"a"`, "{}", "[]", " {}", "{", "\uFEFF{}"} {
+	for _, token := range []string{"1", "true", "null", "a", "9b4507b3-9040-4669-9ca3-6b94edb50553", "MTIzNDU=", "-1.5",
+		`"a"`, "{}", "[]", " {}", "{", "\uFEFF{}"} {
 		crc := &provider.Request{Method: "GET", Target: "/in/x?crc_token=" + url.QueryEscape(token)}
 		receipt, err := receive(t, settings, crc)
 		if err != nil {
@@ -330,7 +343,8 @@ func FuzzSignable(f *testing.F) {
 		f.Add(token)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		if generic.Signable(token) && (token == "" || len(token) > 256 || strings.ContainsAny(token, "{}[]:\" \t\r\n") || !provider.PlainToken(token)) {
+		if generic.Signable(token) && (token == "" || len(token) > 256 || strings.ContainsAny(token, "{}[]:\" \t\r\n") ||
+			!provider.PlainToken(token)) {
 			t.Errorf("%q would be signed", token)
 		}
 	})

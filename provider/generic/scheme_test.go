@@ -16,8 +16,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// Cases of section 13 of the forgery list, by their numbers; sections 3 and 15 are in providertest. Decided differently,
-// or tested elsewhere:
+// Cases of section 13 of the forgery list, by their numbers; sections 3 and 15 are in providertest. Decided
+// differently, or tested elsewhere:
 //
 //	G07  prefix in another case        refused; in Authorization, where it is the name of a scheme, accepted
 //	G29  empty body, signed            accepted, as is any body
@@ -41,7 +41,8 @@ func TestTokens(t *testing.T) {
 		{"no user", basic, authorization("Basic " + encodePair(":"+secrets[0])), signature.ErrMismatch},
 		{"no colon", basic, authorization("Basic " + encodePair(secrets[0])), signature.ErrMismatch},
 		{"K03 invalid base64", basic, authorization("Basic %%%"), signature.ErrMalformed},
-		{"K03 no padding", basic, authorization("Basic " + strings.TrimRight(encodePair("shop:12"), "=")), signature.ErrMalformed},
+		{"K03 no padding", basic, authorization("Basic " + strings.TrimRight(encodePair("shop:12"), "=")),
+			signature.ErrMalformed},
 		{"K03 stray bits", with(basic, values{"secret": "12"}), authorization("Basic c2hvcDoxMh=="), signature.ErrMalformed},
 		{"K03 line break", basic, authorization("Basic " + good[:8] + "\n" + good[8:]), signature.ErrMalformed},
 		{"K03 blank", basic, authorization("Basic  " + good), signature.ErrMalformed},
@@ -60,8 +61,10 @@ func TestTokens(t *testing.T) {
 		{"K08 nothing after Bearer", token, authorization("Bearer "), signature.ErrMismatch},
 		{"token prefix", token, authorization("Bearer " + secrets[0][:5]), signature.ErrMismatch},
 		{"token in another case", token, authorization("Bearer " + strings.ToUpper(secrets[0])), signature.ErrMismatch},
-		{"own header", with(token, values{"header": "X-Token", "prefix": "key="}), http.Header{"X-Token": {"key=" + secrets[0]}}, nil},
-		{"own header, prefix case", with(token, values{"header": "X-Token", "prefix": "key="}), http.Header{"X-Token": {"KEY=" + secrets[0]}}, signature.ErrMalformed},
+		{"own header", with(token, values{"header": "X-Token", "prefix": "key="}),
+			http.Header{"X-Token": {"key=" + secrets[0]}}, nil},
+		{"own header, prefix case", with(token, values{"header": "X-Token", "prefix": "key="}),
+			http.Header{"X-Token": {"KEY=" + secrets[0]}}, signature.ErrMalformed},
 	} {
 		req := &provider.Request{Method: "POST", Target: "/in/orders", Header: c.header}
 		if _, err := receive(t, c.settings, req); !errors.Is(err, c.want) {
@@ -101,7 +104,8 @@ func signed(text, body string, headers ...string) *provider.Request {
 	if err != nil {
 		panic(err)
 	}
-	req := &provider.Request{Method: "POST", Target: "/in/orders", Header: http.Header{"X-Signature": {sig}}, Body: []byte(body)}
+	req := &provider.Request{Method: "POST", Target: "/in/orders", Header: http.Header{"X-Signature": {sig}},
+		Body: []byte(body)}
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
@@ -113,9 +117,12 @@ func TestTimestamp(t *testing.T) {
 	now := strconv.FormatInt(providertest.Now.Unix(), 10)
 	settings := with(hmac, values{"timestamp_header": "X-Time"})
 	for text, want := range map[string]error{
-		now: nil, "0" + now: signature.ErrMalformed, now + "abc": signature.ErrMalformed, now + ".5": signature.ErrMalformed, "1.7e9": signature.ErrMalformed,
-		"-1": signature.ErrMalformed, "+" + now: signature.ErrMalformed, "9223372036854775807": signature.ErrMalformed, "9223372036854775808": signature.ErrMalformed,
-		now + "000": signature.ErrMalformed, "99999999999": signature.ErrExpired, "0": signature.ErrExpired, " " + now: signature.ErrMalformed, "": signature.ErrMissing,
+		now: nil, "0" + now: signature.ErrMalformed, now + "abc": signature.ErrMalformed, now +
+			".5": signature.ErrMalformed, "1.7e9": signature.ErrMalformed,
+		"-1": signature.ErrMalformed, "+" +
+			now: signature.ErrMalformed, "9223372036854775807": signature.ErrMalformed, "9223372036854775808": signature.ErrMalformed,
+		now + "000": signature.ErrMalformed, "99999999999": signature.ErrExpired, "0": signature.ErrExpired, " " +
+			now: signature.ErrMalformed, "": signature.ErrMissing,
 	} {
 		if _, err := receive(t, settings, signed(text+".{}", "{}", "X-Time", text)); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", text, err, want)
@@ -140,15 +147,18 @@ func TestTemplate(t *testing.T) {
 		{"id, body: moved", idThenBody, signed("a.b.c", "c", "X-Id", "a.b"), signature.ErrMalformed},
 		{"id, body: no id", idThenBody, signed(".b", "b"), signature.ErrMissing},
 		{"id, body: two ids", idThenBody, signed("a.b", "b", "X-Id", "a", "X-Id", "a"), signature.ErrMalformed},
-		{"id, body: long id", idThenBody, signed(strings.Repeat("i", 257)+".b", "b", "X-Id", strings.Repeat("i", 257)), signature.ErrMalformed},
+		{"id, body: long id", idThenBody, signed(strings.Repeat("i", 257)+".b", "b", "X-Id", strings.Repeat("i", 257)),
+			signature.ErrMalformed},
 		{"id, body: control bytes", idThenBody, signed("a\x1b.b", "b", "X-Id", "a\x1b"), signature.ErrMalformed},
 		{"body, id", bodyThenID, signed("a|b|c", "a|b", "X-Id", "c"), nil},
 		{"body, id: moved", bodyThenID, signed("a|b|c", "a", "X-Id", "b|c"), signature.ErrMalformed},
 		{"time, body", timeAndBody, signed(now+"1{}", "1{}", "X-Time", now), nil},
 		{"time, body: moved to the time", timeAndBody, signed(now+"1{}", "{}", "X-Time", now+"1"), signature.ErrExpired},
-		{"time, body: moved to the body", timeAndBody, signed(now+"{}", now[9:]+"{}", "X-Time", now[:9]), signature.ErrExpired},
+		{"time, body: moved to the body", timeAndBody, signed(now+"{}", now[9:]+"{}", "X-Time", now[:9]),
+			signature.ErrExpired},
 		{"all", all, signed("<a>b:"+now+">{}\n", "{}", "X-Id", "a>b", "X-Time", now), nil},
-		{"all: id contains its end", all, signed("<a:b:"+now+">{}\n", "{}", "X-Id", "a:b", "X-Time", now), signature.ErrMalformed},
+		{"all: id contains its end", all, signed("<a:b:"+now+">{}\n", "{}", "X-Id", "a:b", "X-Time", now),
+			signature.ErrMalformed},
 		{"signature is checked before time", timeAndBody, signed("0{}", "{ }", "X-Time", "0"), signature.ErrMismatch},
 	} {
 		if _, err := receive(t, c.settings, c.req); !errors.Is(err, c.want) {
@@ -171,14 +181,22 @@ var timestamps = []struct {
 	good         bool
 }{
 	{"seconds", "0", true}, {"seconds", "1795338000", true}, {"seconds", "99999999999", true},
-	{"seconds", "", false}, {"seconds", "01", false}, {"seconds", "-1", false}, {"seconds", "+1", false}, {"seconds", "1.5", false}, {"seconds", "1e3", false},
-	{"seconds", "100000000000", false}, {"seconds", "1_000", false}, {"seconds", "0x10", false}, {"seconds", " 1", false}, {"seconds", "１", false},
-	{"milliseconds", "1795338000123", true}, {"milliseconds", "99999999999999", true}, {"milliseconds", "100000000000000", false}, {"milliseconds", "01795338000123", false},
-	{"rfc3339", "2026-11-22T09:00:00Z", true}, {"rfc3339", "2026-11-22T09:00:00.5Z", true}, {"rfc3339", "2026-11-22T09:00:00.123456789Z", true},
-	{"rfc3339", "2026-11-22T09:00:00.1234567891Z", false}, {"rfc3339", "2026-11-22T09:00:00.Z", false}, {"rfc3339", "2026-11-22T09:00:00,5Z", false},
-	{"rfc3339", "2026-11-22T9:00:00Z", false}, {"rfc3339", "2026-11-22t09:00:00Z", false}, {"rfc3339", "2026-11-22T09:00:00z", false}, {"rfc3339", "2026-11-22 09:00:00Z", false},
-	{"rfc3339", "2026-11-22T09:00:00+00:00", false}, {"rfc3339", "2026-11-22T10:00:00+01:00", false}, {"rfc3339", "2026-11-22T09:00:00", false}, {"rfc3339", "2026-13-22T09:00:00Z", false},
-	{"rfc3339", "2026-02-30T09:00:00Z", false}, {"rfc3339", "1795338000", false}, {"rfc3339", "", false}, {"rfc3339", "2026-11-22T09:00:00Z\n", false}, {"rfc3339", "0001-01-01T00:00:00Z", false},
+	{"seconds", "", false}, {"seconds", "01", false}, {"seconds", "-1", false}, {"seconds", "+1", false},
+	{"seconds", "1.5", false}, {"seconds", "1e3", false},
+	{"seconds", "100000000000", false}, {"seconds", "1_000", false}, {"seconds", "0x10", false},
+	{"seconds", " 1", false}, {"seconds", "１", false},
+	{"milliseconds", "1795338000123", true}, {"milliseconds", "99999999999999", true},
+	{"milliseconds", "100000000000000", false}, {"milliseconds", "01795338000123", false},
+	{"rfc3339", "2026-11-22T09:00:00Z", true}, {"rfc3339", "2026-11-22T09:00:00.5Z", true},
+	{"rfc3339", "2026-11-22T09:00:00.123456789Z", true},
+	{"rfc3339", "2026-11-22T09:00:00.1234567891Z", false}, {"rfc3339", "2026-11-22T09:00:00.Z", false},
+	{"rfc3339", "2026-11-22T09:00:00,5Z", false},
+	{"rfc3339", "2026-11-22T9:00:00Z", false}, {"rfc3339", "2026-11-22t09:00:00Z", false},
+	{"rfc3339", "2026-11-22T09:00:00z", false}, {"rfc3339", "2026-11-22 09:00:00Z", false},
+	{"rfc3339", "2026-11-22T09:00:00+00:00", false}, {"rfc3339", "2026-11-22T10:00:00+01:00", false},
+	{"rfc3339", "2026-11-22T09:00:00", false}, {"rfc3339", "2026-13-22T09:00:00Z", false},
+	{"rfc3339", "2026-02-30T09:00:00Z", false}, {"rfc3339", "1795338000", false}, {"rfc3339", "", false},
+	{"rfc3339", "2026-11-22T09:00:00Z\n", false}, {"rfc3339", "0001-01-01T00:00:00Z", false},
 }
 
 func TestTimestampFormats(t *testing.T) {
@@ -189,8 +207,8 @@ func TestTimestampFormats(t *testing.T) {
 	}
 }
 
-// A valid timestamp is written as the same text again, except for trailing zeros of a fraction. So each time has one text,
-// and no byte can be moved into it or out of it.
+// A valid timestamp is written as the same text again, except for trailing zeros of a fraction. So each time has
+// one text, and no byte can be moved into it or out of it.
 func FuzzTimestamp(f *testing.F) {
 	for _, c := range timestamps {
 		f.Add(c.format, c.text)
@@ -210,9 +228,11 @@ func FuzzTimestamp(f *testing.F) {
 	})
 }
 
-// FuzzForm checks that the signed text of a form does not depend on the order of its parameters, whatever the body is.
+// FuzzForm checks that the signed text of a form does not depend on the order of its parameters, whatever the body
+// is.
 func FuzzForm(f *testing.F) {
-	for _, form := range []string{"", "a=1&b=2", "b=2&a=1", "a=1&a=1&a=0", "a=%zz", "a=%2B+b", "&&=&", strings.Repeat("a&", 1001)} {
+	for _, form := range []string{"", "a=1&b=2", "b=2&a=1", "a=1&a=1&a=0", "a=%zz", "a=%2B+b", "&&=&",
+		strings.Repeat("a&", 1001)} {
 		f.Add(form)
 	}
 	f.Fuzz(func(t *testing.T, form string) {

@@ -74,8 +74,8 @@ func request(headers map[string]string, body []byte) *provider.Request {
 	return providertest.Request("/in/code", body, headers)
 }
 
-// recordings are requests beyond the samples: of a server that signs only with SHA-1, to a source with repeat "body",
-// and requests that GitHub does not send.
+// recordings are requests beyond the samples: of a server that signs only with SHA-1, to a source with repeat
+// "body", and requests that GitHub does not send.
 func recordings(t testing.TB) []providertest.Recording {
 	body := []byte(providertest.ReadFile(t, "testdata/samples/ping.json"))
 	with := func(more map[string]any) string {

@@ -23,7 +23,8 @@ func render(t *testing.T, more map[string]any, ev bellhop.Event) provider.Outbou
 }
 
 var invoice = bellhop.Event{
-	ID: "evt_1", Type: "invoice.paid", Source: "billing", Subject: "in_1", Time: time.Date(2026, 11, 22, 9, 15, 30, 0, time.FixedZone("", 3600)),
+	ID: "evt_1", Type: "invoice.paid", Source: "billing", Subject: "in_1", Time: time.Date(2026, 11, 22, 9, 15, 30, 0,
+		time.FixedZone("", 3600)),
 	Body: []byte(`{"id":"in_1","n":12345678901234567890}`),
 }
 
@@ -68,7 +69,8 @@ func TestSendOtherBodies(t *testing.T) {
 
 // An event from GitHub is sent with its name, id and hook; other events never take these from their headers.
 func TestSendNative(t *testing.T) {
-	header := bellhop.Header("X-Github-Delivery: 0b989ba4-242f-11e5-81e1-c7b6966d2516\nX-Github-Event: push\nX-Github-Hook-Id: 481516234\n" +
+	header := bellhop.Header("X-Github-Delivery: 0b989ba4-242f-11e5-81e1-c7b6966d2516\nX-Github-Event: " +
+		"push\nX-Github-Hook-Id: 481516234\n" +
 		"X-Github-Hook-Installation-Target-Id: 7\nX-Github-Hook-Installation-Target-Type: two words\n")
 	m := render(t, nil, bellhop.Event{ID: "evt_1", Type: "github.issues", Header: header, Body: []byte(ping + "\n")})
 	if string(m.Body) != ping+"\n" {
@@ -85,7 +87,8 @@ func TestSendNative(t *testing.T) {
 	ev := invoice
 	ev.Header = header
 	m = render(t, nil, ev)
-	if m.Header.Get("X-GitHub-Delivery") == "0b989ba4-242f-11e5-81e1-c7b6966d2516" || m.Header.Get("X-GitHub-Hook-ID") != "" {
+	if m.Header.Get("X-GitHub-Delivery") == "0b989ba4-242f-11e5-81e1-c7b6966d2516" ||
+		m.Header.Get("X-GitHub-Hook-ID") != "" {
 		t.Errorf("of another system: %v", m.Header)
 	}
 	m = render(t, nil, bellhop.Event{ID: "evt_1", Type: "github.issues", Body: []byte("[]")})

@@ -17,8 +17,8 @@ import (
 
 const form = "application/x-www-form-urlencoded"
 
-// Cases of section 6 of the forgery list, by their numbers; sections 3 and 15 are in providertest. Decided differently,
-// or tested elsewhere:
+// Cases of section 6 of the forgery list, by their numbers; sections 3 and 15 are in providertest. Decided
+// differently, or tested elsewhere:
 //
 //	H07  an id with another body  is another event with either value of repeat, so that no sender can hide an event
 //	H09  another hook's id        ignored: X-GitHub-Hook-ID is not signed
@@ -40,13 +40,16 @@ var forgeries = []struct {
 		req.Body = []byte(`{"zen":"mine"}`)
 	}, want: signature.ErrMismatch},
 	{name: "H02 both, SHA-256 bad", change: both(strings.Repeat("0", 64)), want: signature.ErrMismatch},
-	{name: "H02 both, SHA-256 bad, SHA-1 allowed", settings: allowSHA1, change: both(strings.Repeat("0", 64)), want: signature.ErrMismatch},
-	{name: "H02 both, SHA-256 without digits, SHA-1 allowed", settings: allowSHA1, change: both(""), want: signature.ErrMalformed},
+	{name: "H02 both, SHA-256 bad, SHA-1 allowed", settings: allowSHA1, change: both(strings.Repeat("0", 64)),
+		want: signature.ErrMismatch},
+	{name: "H02 both, SHA-256 without digits, SHA-1 allowed", settings: allowSHA1, change: both(""),
+		want: signature.ErrMalformed},
 	{name: "H02 both, SHA-256 empty, SHA-1 allowed", settings: allowSHA1, change: func(req *provider.Request) {
 		onlySHA1(req)
 		req.Header["X-Hub-Signature-256"] = []string{""}
 	}, want: signature.ErrMissing},
-	{name: "SHA-1 bad, SHA-256 good, SHA-1 allowed", settings: allowSHA1, change: set("X-Hub-Signature", "sha1="+strings.Repeat("0", 40))},
+	{name: "SHA-1 bad, SHA-256 good, SHA-1 allowed", settings: allowSHA1,
+		change: set("X-Hub-Signature", "sha1="+strings.Repeat("0", 40))},
 	{name: "SHA-1 twice, allowed", settings: allowSHA1, change: func(req *provider.Request) {
 		onlySHA1(req)
 		req.Header.Add("X-Hub-Signature", req.Header.Get("X-Hub-Signature"))
@@ -56,13 +59,15 @@ var forgeries = []struct {
 		req.Header.Set("X-Hub-Signature-256", "sha256="+strings.TrimPrefix(req.Header.Get("X-Hub-Signature"), "sha1="))
 	}, want: signature.ErrMalformed},
 	{name: "H04 form", body: "payload=" + url.QueryEscape(ping)},
-	{name: "H04 form, called JSON", body: "payload=" + url.QueryEscape(ping), change: set("Content-Type", "application/json")},
+	{name: "H04 form, called JSON", body: "payload=" + url.QueryEscape(ping),
+		change: set("Content-Type", "application/json")},
 	{name: "JSON, called form", change: set("Content-Type", form)},
 	{name: "H05 form, signed as JSON", change: func(req *provider.Request) {
 		req.Body = []byte("payload=" + url.QueryEscape(ping))
 		req.Header.Set("Content-Type", form)
 	}, want: signature.ErrMismatch},
-	{name: "form with a second field", body: "payload=" + url.QueryEscape(ping) + "&payload=%7B%7D", want: provider.ErrBody},
+	{name: "form with a second field", body: "payload=" + url.QueryEscape(ping) + "&payload=%7B%7D",
+		want: provider.ErrBody},
 	{name: "form with another field first", body: "a=1&payload=" + url.QueryEscape(ping), want: provider.ErrBody},
 	{name: "form with an invalid escape", body: "payload=%7B%7", want: provider.ErrBody},
 	{name: "form without JSON", body: "payload=", want: provider.ErrBody},
@@ -74,7 +79,8 @@ var forgeries = []struct {
 	{name: "no event name", change: drop("X-GitHub-Event")},
 	{name: "H09 hook id of another hook", change: set("X-GitHub-Hook-ID", "1")},
 	{name: "G29 empty body", body: " ", want: provider.ErrBody},
-	{name: "N01 repository twice", body: `{"repository":{"full_name":"a/b"},"repository":{"full_name":"c/d"}}`, want: provider.ErrBody},
+	{name: "N01 repository twice", body: `{"repository":{"full_name":"a/b"},"repository":{"full_name":"c/d"}}`,
+		want: provider.ErrBody},
 	{name: "N01 full_name twice", body: `{"repository":{"full_name":"a/b","full_name":"c/d"}}`, want: provider.ErrBody},
 	{name: "N12 byte order mark", body: "\uFEFF" + ping, want: provider.ErrBody},
 	{name: "signature is checked first", body: "{", change: drop("X-Hub-Signature-256"), want: signature.ErrMissing},
@@ -114,16 +120,17 @@ func TestRepeats(t *testing.T) {
 		change   func(req *provider.Request)
 		repeat   bool
 	}{
-		"again":                          {nil, again, true},
-		"again, by body":                 {byBody, again, true},
-		"under another id":               {nil, set("X-GitHub-Delivery", "1"), false},
-		"under another id, by body":      {byBody, set("X-GitHub-Delivery", "1"), true},
-		"without id":                     {nil, drop("X-GitHub-Delivery"), false},
-		"without id, by body":            {byBody, drop("X-GitHub-Delivery"), true},
-		"as another event":               {nil, set("X-GitHub-Event", "push"), true},
-		"as another event, by body":      {byBody, set("X-GitHub-Event", "push"), true},
-		"of another hook":                {nil, set("X-GitHub-Hook-ID", "1"), true},
-		"signed with the next secret":    {nil, func(req *provider.Request) { *req = *sign(secrets[1], []byte(ping)) }, true},
+		"again":                     {nil, again, true},
+		"again, by body":            {byBody, again, true},
+		"under another id":          {nil, set("X-GitHub-Delivery", "1"), false},
+		"under another id, by body": {byBody, set("X-GitHub-Delivery", "1"), true},
+		"without id":                {nil, drop("X-GitHub-Delivery"), false},
+		"without id, by body":       {byBody, drop("X-GitHub-Delivery"), true},
+		"as another event":          {nil, set("X-GitHub-Event", "push"), true},
+		"as another event, by body": {byBody, set("X-GitHub-Event", "push"), true},
+		"of another hook":           {nil, set("X-GitHub-Hook-ID", "1"), true},
+		"signed with the next secret": {nil, func(req *provider.Request) { *req = *sign(secrets[1], []byte(ping)) },
+			true},
 		"H07 with another body":          {nil, otherBody, false},
 		"H07 with another body, by body": {byBody, otherBody, false},
 		"with an invalid id":             {nil, set("X-GitHub-Delivery", "a\x00b\xff"), false},
@@ -142,7 +149,8 @@ func TestRepeats(t *testing.T) {
 func TestType(t *testing.T) {
 	for name, want := range map[string]string{
 		"issues": "github.issues", "check_run": "github.check_run", "": "github.event", "two words": "github.event",
-		"é": "github.event", strings.Repeat("e", 248): "github." + strings.Repeat("e", 248), strings.Repeat("e", 249): "github.event",
+		"é": "github.event", strings.Repeat("e", 248): "github." + strings.Repeat("e", 248), strings.Repeat("e",
+			249): "github.event",
 	} {
 		req := sign(secrets[0], []byte(ping))
 		req.Header.Set("X-GitHub-Event", name)
@@ -180,7 +188,8 @@ func TestKnownAnswer(t *testing.T) {
 		t.Error(err)
 	}
 	for name, err := range map[string]error{
-		"another body": github.Verify(h, body[1:], secret), "no secrets": github.Verify(h, body), "an empty secret": github.Verify(h, body, nil),
+		"another body": github.Verify(h, body[1:], secret), "no secrets": github.Verify(h,
+			body), "an empty secret": github.Verify(h, body, nil),
 	} {
 		if !errors.Is(err, signature.ErrMismatch) {
 			t.Errorf("%s: %v", name, err)
@@ -192,12 +201,15 @@ func TestKnownAnswer(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	_, err := github.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(map[string]any{"secret": "s", "repeat": "signature"})))
+	_, err := github.Provider{}.Open(provider.Env{},
+		[]byte(providertest.JSON(map[string]any{"secret": "s", "repeat": "signature"})))
 	if err == nil || !strings.HasPrefix(err.Error(), "repeat: ") {
 		t.Errorf("repeat: %v", err)
 	}
-	for settings, path := range map[string]string{`{"secret":["a","b"]}`: "secret: ", `{"secret":"a","content_type":"xml"}`: "content_type: "} {
-		if _, err := (github.Provider{}).OpenSender(provider.Env{}, []byte(settings)); err == nil || !strings.HasPrefix(err.Error(), path) {
+	for settings, path := range map[string]string{`{"secret":["a","b"]}`: "secret: ",
+		`{"secret":"a","content_type":"xml"}`: "content_type: "} {
+		if _, err := (github.Provider{}).OpenSender(provider.Env{}, []byte(settings)); err == nil ||
+			!strings.HasPrefix(err.Error(), path) {
 			t.Errorf("%s: %v", settings, err)
 		}
 	}
@@ -210,7 +222,8 @@ func FuzzForm(f *testing.F) {
 	f.Fuzz(func(t *testing.T, field string) {
 		req := sign(secrets[0], []byte("payload="+field))
 		receipt, err := open(t, nil).Receive(context.Background(), req)
-		if text, formErr := url.QueryUnescape(field); err == nil && (formErr != nil || !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{")) {
+		if text, formErr := url.QueryUnescape(field); err == nil &&
+			(formErr != nil || !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{")) {
 			t.Errorf("accepted %q as %+v", field, receipt)
 		}
 		if err != nil && !errors.Is(err, provider.ErrBody) {

@@ -34,7 +34,9 @@ type EncryptedContent struct {
 // Seal encrypts resource for the holder of certificate, whose key must be RSA. random must be cryptographically
 // secure: each call makes a new symmetric key, and the initialization vector is a part of that key.
 // Source: https://learn.microsoft.com/en-us/graph/change-notifications-with-resource-data
-func Seal(random io.Reader, resource []byte, certificate *x509.Certificate, certificateID string) (EncryptedContent, error) {
+func Seal(
+	random io.Reader, resource []byte, certificate *x509.Certificate, certificateID string,
+) (EncryptedContent, error) {
 	public, ok := certificate.PublicKey.(*rsa.PublicKey)
 	if !ok {
 		return EncryptedContent{}, errors.New("graph: the certificate's key is not RSA")

@@ -35,14 +35,16 @@ func TestContentVectors(t *testing.T) {
 			if got, err := graph.Unseal(sealed, key); err != nil || string(got) != v.Plaintext {
 				t.Errorf("sealed content reads %q, %v", got, err)
 			}
-			if sealed.CertificateID != v.Content.CertificateID || sealed.CertificateThumbprint != v.Content.CertificateThumbprint {
+			if sealed.CertificateID != v.Content.CertificateID ||
+				sealed.CertificateThumbprint != v.Content.CertificateThumbprint {
 				t.Errorf("got %+v", sealed)
 			}
 		})
 	}
 }
 
-// With the same key, data and signature equal those of the vector (J43: the initialization vector is a part of the key).
+// With the same key, data and signature equal those of the vector (J43: the initialization vector is a part of the
+// key).
 func TestSealKnownAnswer(t *testing.T) {
 	v := readContents()[0]
 	_, certificate := v.parse()
@@ -50,7 +52,8 @@ func TestSealKnownAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := graph.Seal(io.MultiReader(bytes.NewReader(key), rand.Reader), []byte(v.Plaintext), certificate, certificateID)
+	sealed, err := graph.Seal(io.MultiReader(bytes.NewReader(key), rand.Reader), []byte(v.Plaintext), certificate,
+		certificateID)
 	if err != nil || sealed.Data != v.Content.Data || sealed.DataSignature != v.Content.DataSignature {
 		t.Errorf("got %+v, %v", sealed, err)
 	}
@@ -88,22 +91,34 @@ func TestUnsealMalformed(t *testing.T) {
 		"J38 no dataSignature": {func(c *graph.EncryptedContent) { c.DataSignature = "" }, signature.ErrMissing},
 		"no data":              {func(c *graph.EncryptedContent) { c.Data = "" }, signature.ErrMissing},
 		"no dataKey":           {func(c *graph.EncryptedContent) { c.DataKey = "" }, signature.ErrMissing},
-		"J37 zeros":            {func(c *graph.EncryptedContent) { c.DataSignature = encoded(make([]byte, 32)) }, signature.ErrMismatch},
-		"J37 cut":              {func(c *graph.EncryptedContent) { c.DataSignature = c.DataSignature[4:] }, signature.ErrMalformed},
-		"J37 not Base64":       {func(c *graph.EncryptedContent) { c.DataSignature = strings.Repeat("-", 44) }, signature.ErrMalformed},
-		"J41 not whole blocks": {func(c *graph.EncryptedContent) { c.Data = encoded(data[:len(data)-1]) }, signature.ErrMalformed},
-		"J41 one block short":  {func(c *graph.EncryptedContent) { c.Data = encoded(data[:len(data)-16]) }, signature.ErrMismatch},
+		"J37 zeros": {func(c *graph.EncryptedContent) { c.DataSignature = encoded(make([]byte, 32)) },
+			signature.ErrMismatch},
+		"J37 cut": {func(c *graph.EncryptedContent) { c.DataSignature = c.DataSignature[4:] },
+			signature.ErrMalformed},
+		"J37 not Base64": {func(c *graph.EncryptedContent) { c.DataSignature = strings.Repeat("-", 44) },
+			signature.ErrMalformed},
+		"J41 not whole blocks": {func(c *graph.EncryptedContent) { c.Data = encoded(data[:len(data)-1]) },
+			signature.ErrMalformed},
+		"J41 one block short": {func(c *graph.EncryptedContent) { c.Data = encoded(data[:len(data)-16]) },
+			signature.ErrMismatch},
 		"one block more": {func(c *graph.EncryptedContent) {
 			c.Data = encoded(append(data[:len(data):len(data)], make([]byte, 16)...))
 		}, signature.ErrMismatch},
-		"a bit":                       {func(c *graph.EncryptedContent) { c.Data = encoded(append([]byte{data[0] ^ 1}, data[1:]...)) }, signature.ErrMismatch},
-		"data not Base64":             {func(c *graph.EncryptedContent) { c.Data = "~" }, signature.ErrMalformed},
-		"data with a line break":      {func(c *graph.EncryptedContent) { c.Data = c.Data[:8] + "\n" + c.Data[8:] }, signature.ErrMalformed},
-		"dataKey not Base64":          {func(c *graph.EncryptedContent) { c.DataKey = "~" }, signature.ErrMalformed},
-		"dataKey with a line break":   {func(c *graph.EncryptedContent) { c.DataKey += "\n" }, signature.ErrMalformed},
-		"dataKey short":               {func(c *graph.EncryptedContent) { c.DataKey = encoded(make([]byte, 255)) }, signature.ErrMismatch},
-		"dataKey long":                {func(c *graph.EncryptedContent) { c.DataKey = encoded(make([]byte, 4096)) }, signature.ErrMismatch},
-		"dataKey of zeros":            {func(c *graph.EncryptedContent) { c.DataKey = encoded(make([]byte, 256)) }, signature.ErrMismatch},
+		"a bit": {func(c *graph.EncryptedContent) {
+			c.Data = encoded(append([]byte{data[0] ^ 1},
+				data[1:]...))
+		}, signature.ErrMismatch},
+		"data not Base64": {func(c *graph.EncryptedContent) { c.Data = "~" }, signature.ErrMalformed},
+		"data with a line break": {func(c *graph.EncryptedContent) { c.Data = c.Data[:8] + "\n" + c.Data[8:] },
+			signature.ErrMalformed},
+		"dataKey not Base64":        {func(c *graph.EncryptedContent) { c.DataKey = "~" }, signature.ErrMalformed},
+		"dataKey with a line break": {func(c *graph.EncryptedContent) { c.DataKey += "\n" }, signature.ErrMalformed},
+		"dataKey short": {func(c *graph.EncryptedContent) { c.DataKey = encoded(make([]byte, 255)) },
+			signature.ErrMismatch},
+		"dataKey long": {func(c *graph.EncryptedContent) { c.DataKey = encoded(make([]byte, 4096)) },
+			signature.ErrMismatch},
+		"dataKey of zeros": {func(c *graph.EncryptedContent) { c.DataKey = encoded(make([]byte, 256)) },
+			signature.ErrMismatch},
 		"another name, same content":  {func(c *graph.EncryptedContent) { c.CertificateID = "" }, nil},
 		"another thumbprint, as well": {func(c *graph.EncryptedContent) { c.CertificateThumbprint = "" }, nil},
 	} {

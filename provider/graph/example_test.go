@@ -52,8 +52,8 @@ func ExampleVerifyState() {
 	// not the expected account or state: another clientState
 }
 
-// A handler that accepts rich notifications of Graph and decrypts them, without Bellhop's server. In real use, Keys is
-// a key set fetched from graph.KeysURL, and Now is time.Now().
+// A handler that accepts rich notifications of Graph and decrypts them, without Bellhop's server. In real use, Keys
+// is a key set fetched from graph.KeysURL, and Now is time.Now().
 func Example() {
 	keys, _ := jwks.Parse(readTokens().JWKS)
 	check := graph.TokenCheck{Keys: keys, AppIDs: []string{app}, Now: time.Date(2026, 11, 22, 8, 15, 0, 0, time.UTC)}

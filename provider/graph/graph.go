@@ -72,7 +72,8 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	}
 	tokens, tokensErr := s.tokenCheck(env)
 	certificates, certificatesErr := openCertificates("certificates", s.Certificates)
-	err := bellhop.Join("", microsoft.CheckSourceState(s.ClientState, s.Unauthenticated), checkIDs("tenant_ids", s.TenantIDs), tokensErr, certificatesErr)
+	err := bellhop.Join("", microsoft.CheckSourceState(s.ClientState, s.Unauthenticated),
+		checkIDs("tenant_ids", s.TenantIDs), tokensErr, certificatesErr)
 	if err != nil {
 		return nil, err
 	}

@@ -116,7 +116,8 @@ func parseKey(text string) *rsa.PrivateKey {
 	return key.(*rsa.PrivateKey)
 }
 
-// settings returns the settings of a source that accepts every kind of item, changed by more; nil removes a setting.
+// settings returns the settings of a source that accepts every kind of item, changed by more; nil removes a
+// setting.
 func settings(states any, more map[string]any) string {
 	return providertest.Settings(map[string]any{
 		"client_state": states,
@@ -178,12 +179,14 @@ func request(body []byte) *provider.Request {
 func change(message string) string {
 	return `{"subscriptionId":"7f105c7d-2dc5-4530-97cd-4e7ae6534c07","subscriptionExpirationDateTime":"2026-11-28T18:23:45.9356913Z","clientState":"` + state +
 		`","changeType":"updated","resource":"Users/1/Messages/` + message + `","tenantId":"` + tenant +
-		`","resourceData":{"@odata.type":"#Microsoft.Graph.Message","@odata.id":"Users/1/Messages/` + message + `","@odata.etag":"W/\"1\"","id":"` + message + `"}}`
+		`","resourceData":{"@odata.type":"#Microsoft.Graph.Message","@odata.id":"Users/1/Messages/` + message +
+		`","@odata.etag":"W/\"1\"","id":"` + message + `"}}`
 }
 
 // richItem returns an item of tenant with this encryptedContent.
 func richItem(tenant string, content any) string {
-	return `{"subscriptionId":"s","clientState":"` + state + `","changeType":"created","resource":"r","tenantId":"` + tenant +
+	return `{"subscriptionId":"s","clientState":"` + state + `","changeType":"created","resource":"r","tenantId":"` +
+		tenant +
 		`","encryptedContent":` + providertest.JSON(content) + `}`
 }
 
@@ -199,7 +202,8 @@ func rich(tokens any, items ...string) []byte {
 // goodClaims returns the claims of a valid token for tenant.
 func goodClaims(tenant string) signature.Claims {
 	return signature.Claims{
-		Issuer: "https://sts.windows.net/" + tenant + "/", Audience: []string{app}, TenantID: tenant, AppID: graph.PublisherAppID,
+		Issuer: "https://sts.windows.net/" + tenant +
+			"/", Audience: []string{app}, TenantID: tenant, AppID: graph.PublisherAppID,
 		NotBefore: providertest.Now.Add(-time.Minute), ExpiresAt: providertest.Now.Add(time.Hour),
 	}
 }
@@ -227,9 +231,11 @@ func receive(t testing.TB, settings string, body []byte) (provider.Receipt, erro
 // recordings are the vectors that are complete requests.
 func recordings(t testing.TB) []providertest.Recording {
 	list := []providertest.Recording{{
-		Name: "two-client-states", Settings: settings([]string{state, otherState}, nil), Request: request(readFile("testdata/samples/notification-batch.json")),
+		Name: "two-client-states", Settings: settings([]string{state, otherState},
+			nil), Request: request(readFile("testdata/samples/notification-batch.json")),
 	}, {
-		Name: "wrong-client-state", Settings: settings(state, nil), Request: request(readFile("testdata/samples/notification-one-bad-client-state.json")),
+		Name: "wrong-client-state", Settings: settings(state,
+			nil), Request: request(readFile("testdata/samples/notification-one-bad-client-state.json")),
 	}, {
 		Name: "certificate-not-here", Request: request(readFile("testdata/samples/rich-notification.json")),
 		Settings: settings(state, map[string]any{"certificates": nil}),
@@ -267,7 +273,8 @@ func handshakes(t testing.TB) (list []providertest.Recording) {
 	for _, v := range file.Tokens {
 		if v.Provider == "graph" {
 			list = append(list, providertest.Recording{Name: "handshake-" + v.Name, Request: &provider.Request{
-				Method: v.Method, Target: "/in/graph?" + v.Query, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, Body: []byte(v.Body),
+				Method: v.Method, Target: "/in/graph?" +
+					v.Query, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, Body: []byte(v.Body),
 			}})
 		}
 	}
@@ -291,7 +298,8 @@ func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return
 
 func TestSettings(t *testing.T) {
 	key := readContents()[0].Key
-	pkcs1 := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(parseKey(key))}))
+	pkcs1 := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY",
+		Bytes: x509.MarshalPKCS1PrivateKey(parseKey(key))}))
 	certificates := func(key string) map[string]string { return map[string]string{"c": key} }
 	many := map[string]string{}
 	for i := range 17 {
@@ -337,7 +345,8 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"certificates": certificates(readContents()[0].certificate() + pkcs1)}, ""},
 		{map[string]any{"certificates": certificates(readContents()[0].certificate())}, "certificates.c"},
 		{map[string]any{"certificates": certificates("x")}, "certificates.c"},
-		{map[string]any{"certificates": certificates("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")}, "certificates.c"},
+		{map[string]any{"certificates": certificates("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")},
+			"certificates.c"},
 		{map[string]any{"certificates": certificates(smallKey)}, "certificates.c"},
 		{map[string]any{"certificates": certificates(edKey)}, "certificates.c"},
 		{map[string]any{"certificates": map[string]string{}}, "certificates"},
@@ -359,7 +368,8 @@ func publicKey() string {
 }
 
 func TestKeysAsPEM(t *testing.T) {
-	receipt, err := receive(t, settings(state, map[string]any{"keys": map[string]string{keyID: publicKey()}}), []byte(richBody(goodToken())))
+	receipt, err := receive(t, settings(state, map[string]any{"keys": map[string]string{keyID: publicKey()}}),
+		[]byte(richBody(goodToken())))
 	if err != nil || len(receipt.Events) != 1 {
 		t.Errorf("got %+v, %v", receipt, err)
 	}
@@ -385,7 +395,8 @@ func TestSendSettings(t *testing.T) {
 		{map[string]any{"publisher_app_id": "x"}, "publisher_app_id"},
 		{map[string]any{"publisher_app_id": app}, ""},
 		{map[string]any{"encryption_certificate": readTokens().Key}, "encryption_certificate"},
-		{map[string]any{"encryption_certificate": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, "encryption_certificate"},
+		{map[string]any{"encryption_certificate": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
+			"encryption_certificate"},
 		{map[string]any{"encryption_certificate": readTokens().Key + readContents()[0].certificate()}, ""},
 		{map[string]any{"token_key": smallKey}, "token_key"},
 		{map[string]any{"token_key": "x"}, "token_key"},

@@ -65,7 +65,8 @@ func TestContent(t *testing.T) {
 		`[1]`:               `[1]`,
 		`"text"`:            `"text"`,
 		"{\"a\":\"\xff\"}":  "{\"a\":\"\xff\"}",
-		strings.Repeat(`{"a":`, 63) + "1" + strings.Repeat("}", 63): strings.Repeat(`{"a":`, 63) + "1" + strings.Repeat("}", 63),
+		strings.Repeat(`{"a":`, 63) + "1" + strings.Repeat("}", 63): strings.Repeat(`{"a":`, 63) + "1" + strings.Repeat("}",
+			63),
 		strings.Repeat(`{"a":`, 64) + "1" + strings.Repeat("}", 64): "",
 		``:                         "",
 		` `:                        "",
@@ -107,10 +108,13 @@ func TestContent(t *testing.T) {
 func TestContentInPlace(t *testing.T) {
 	more := `"changeType":"created","tenantId":"` + tenant + `","clientState":"` + state + `"`
 	for item, want := range map[string]string{
-		`{ "encryptedContent" : %s , "a" : [ {"encryptedContent":1} ] , ` + more + "}": `{ "content" : %s , "a" : [ {"encryptedContent":1} ] , ` + more + "}",
-		"{" + more + `,"a":"content",` + "\t\"encrypted\\u0043ontent\"\n:\r %s\n}":     "{" + more + `,"a":"content",` + "\t\"content\"\n:\r %s\n}",
+		`{ "encryptedContent" : %s , "a" : [ {"encryptedContent":1} ] , ` + more +
+			"}": `{ "content" : %s , "a" : [ {"encryptedContent":1} ] , ` + more + "}",
+		"{" + more + `,"a":"content",` + "\t\"encrypted\\u0043ontent\"\n:\r %s\n}": "{" + more + `,"a":"content",` +
+			"\t\"content\"\n:\r %s\n}",
 	} {
-		receipt, err := receive(t, settings(state, nil), rich([]string{goodToken()}, fmt.Sprintf(item, providertest.JSON(readContents()[0].Content))))
+		receipt, err := receive(t, settings(state, nil),
+			rich([]string{goodToken()}, fmt.Sprintf(item, providertest.JSON(readContents()[0].Content))))
 		want = fmt.Sprintf(want, readContents()[0].Plaintext)
 		if err != nil || len(receipt.Events) != 1 || string(receipt.Events[0].Body) != want {
 			t.Errorf("got %+v, %v\nwant %s", receipt, err, want)
@@ -130,7 +134,8 @@ func TestCertificates(t *testing.T) {
 			want = append(want, v.Plaintext)
 		}
 	}
-	receipt, err := receive(t, settings(state, map[string]any{"certificates": keys}), rich([]string{goodToken()}, items...))
+	receipt, err := receive(t, settings(state, map[string]any{"certificates": keys}),
+		rich([]string{goodToken()}, items...))
 	if err != nil || len(receipt.Events) != 3 {
 		t.Fatalf("got %+v, %v", receipt, err)
 	}
@@ -166,10 +171,11 @@ func TestMutants(t *testing.T) {
 		})
 }
 
-// FuzzContent encrypts its input. If that is accepted, the event is the item with exactly this resource, and arrives
-// unchanged when it is sent on.
+// FuzzContent encrypts its input. If that is accepted, the event is the item with exactly this resource, and
+// arrives unchanged when it is sent on.
 func FuzzContent(f *testing.F) {
-	for _, resource := range []string{`{"id":"1"}`, ` [1] `, `{},"x":1`, "{\"a\":\"\xff\"}", strings.Repeat(`[`, 63) + strings.Repeat("]", 63)} {
+	for _, resource := range []string{`{"id":"1"}`, ` [1] `, `{},"x":1`, "{\"a\":\"\xff\"}",
+		strings.Repeat(`[`, 63) + strings.Repeat("]", 63)} {
 		f.Add([]byte(resource))
 	}
 	_, certificate := readContents()[0].parse()
@@ -185,7 +191,8 @@ func FuzzContent(f *testing.F) {
 		for i := range receipt.Events {
 			ev := &receipt.Events[i]
 			want := richItem(tenant, sealed)
-			want = strings.Replace(want, `"encryptedContent":`+providertest.JSON(sealed), `"content":`+strings.Trim(string(resource), " \t\r\n"), 1)
+			want = strings.Replace(want, `"encryptedContent":`+providertest.JSON(sealed),
+				`"content":`+strings.Trim(string(resource), " \t\r\n"), 1)
 			if string(ev.Body) != want || ev.Type != "graph.created" {
 				t.Fatalf("got %s %q, want %q", ev.Type, ev.Body, want)
 			}

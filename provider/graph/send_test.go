@@ -17,7 +17,8 @@ import (
 )
 
 // plainOnly removes the settings of content from sendSettings.
-var plainOnly = map[string]any{"encryption_certificate": nil, "encryption_certificate_id": nil, "token_key": nil, "token_key_id": nil, "app_id": nil}
+var plainOnly = map[string]any{"encryption_certificate": nil, "encryption_certificate_id": nil, "token_key": nil,
+	"token_key_id": nil, "app_id": nil}
 
 func openSender(t testing.TB, settings string) provider.Batcher {
 	t.Helper()
@@ -29,7 +30,8 @@ func openSender(t testing.TB, settings string) provider.Batcher {
 	return r.(provider.Batcher)
 }
 
-var sending = provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1, Time: providertest.Now, URL: "https://receiver.example/in/graph"}
+var sending = provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1, Time: providertest.Now,
+	URL: "https://receiver.example/in/graph"}
 
 func otherEvent() *bellhop.Event {
 	return &bellhop.Event{
@@ -41,7 +43,8 @@ func otherEvent() *bellhop.Event {
 func TestSendOtherPlain(t *testing.T) {
 	m, err := openSender(t, sendSettings(state, plainOnly)).Render(otherEvent(), sending)
 	const want = `{"value":[{"id":"evt_1","subscriptionId":"7f105c7d-2dc5-4530-97cd-4e7ae6534c07","subscriptionExpirationDateTime":"2026-11-25T09:00:00.0000000Z",` +
-		`"clientState":"` + state + `","changeType":"created","resource":"bellhop/events/evt_1","tenantId":"` + tenant + `",` +
+		`"clientState":"` + state + `","changeType":"created","resource":"bellhop/events/evt_1","tenantId":"` + tenant +
+		`",` +
 		`"resourceData":{"@odata.type":"#Bellhop.Event","@odata.id":"bellhop/events/evt_1","id":"evt_1","type":"invoice.paid","subject":"in_1"}}]}`
 	if err != nil || string(m.Body) != want {
 		t.Errorf("got %s, %v", m.Body, err)
@@ -61,7 +64,8 @@ func TestSendExpiry(t *testing.T) {
 	at := sending
 	at.ExpiresAt = providertest.Now.Add(36 * time.Hour)
 	m, err := openSender(t, sendSettings(state, plainOnly)).Render(otherEvent(), at)
-	if err != nil || !strings.Contains(string(m.Body), `"subscriptionExpirationDateTime":"2026-11-23T21:00:00.0000000Z"`) {
+	if err != nil || !strings.Contains(string(m.Body),
+		`"subscriptionExpirationDateTime":"2026-11-23T21:00:00.0000000Z"`) {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
 }
@@ -96,21 +100,24 @@ func TestSendOtherRich(t *testing.T) {
 	got := deliver(t, otherEvent())[0]
 	want := map[string]any{
 		"@odata.type": "#Bellhop.Event", "id": "evt_1", "type": "invoice.paid", "source": "billing", "subject": "in_1",
-		"time": "2026-11-22T08:59:00Z", "contentType": "application/json", "data": map[string]any{"id": "in_1", "amount": 12.5},
+		"time": "2026-11-22T08:59:00Z", "contentType": "application/json", "data": map[string]any{"id": "in_1",
+			"amount": 12.5},
 	}
 	if providertest.JSON(got) != providertest.JSON(want) {
 		t.Errorf("got %v", got)
 	}
 	for body, isJSON := range map[string]bool{
 		`{"a":1}`: true, `[1]`: true, `"x"`: true, `null`: true, ` 1 `: true, ``: false, `x`: false, "\xff": false, "{\"a\":\"\xff\"}": false,
-		`{"a":1,"a":2}`: false, `1,"b":2`: false, strings.Repeat("[", 61) + strings.Repeat("]", 61): true, strings.Repeat("[", 63) + strings.Repeat("]", 63): false,
+		`{"a":1,"a":2}`: false, `1,"b":2`: false, strings.Repeat("[", 61) + strings.Repeat("]",
+			61): true, strings.Repeat("[", 63) + strings.Repeat("]", 63): false,
 	} {
 		ev := otherEvent()
 		ev.Body = []byte(body)
 		got := deliver(t, ev)[0]
 		data, inJSON := got["data"]
 		base, _ := base64.StdEncoding.DecodeString(fmt.Sprint(got["dataBase64"]))
-		if inJSON != isJSON || !isJSON && body != "" && string(base) != body || isJSON && !bytes.Equal(compact(body), []byte(providertest.JSON(data))) {
+		if inJSON != isJSON || !isJSON && body != "" && string(base) != body || isJSON &&
+			!bytes.Equal(compact(body), []byte(providertest.JSON(data))) {
 			t.Errorf("%q: got %v", body, got)
 		}
 	}
@@ -159,9 +166,11 @@ func TestSendNative(t *testing.T) {
 	if want := strings.Replace(plain(), state, otherState, 1); err != nil || string(m.Body) != want {
 		t.Errorf("got %s, %v, want %s", m.Body, err, want)
 	}
-	stateless := received(t, settings(nil, map[string]any{"client_state": nil, "unauthenticated": true}), []byte(plainWithout(`"clientState":"`+state+`",`)))[0]
+	stateless := received(t, settings(nil, map[string]any{"client_state": nil, "unauthenticated": true}),
+		[]byte(plainWithout(`"clientState":"`+state+`",`)))[0]
 	m, err = r.Render(stateless, sending)
-	if want := strings.Replace(string(stateless.Body), "{", `{"clientState":"`+otherState+`",`, 1); err != nil || string(m.Body) != `{"value":[`+want+`]}` {
+	if want := strings.Replace(string(stateless.Body), "{", `{"clientState":"`+otherState+`",`, 1); err != nil ||
+		string(m.Body) != `{"value":[`+want+`]}` {
 		t.Errorf("got %s, %v, want %s", m.Body, err, want)
 	}
 	other := *native
@@ -175,16 +184,20 @@ func TestSendNative(t *testing.T) {
 func TestSendNativeRich(t *testing.T) {
 	opened := received(t, settings(state, nil), []byte(richBody(goodToken())))[0]
 	second := readContents()[1]
-	to := sendSettings(otherState, map[string]any{"encryption_certificate": second.certificate(), "encryption_certificate_id": "second"})
+	to := sendSettings(otherState,
+		map[string]any{"encryption_certificate": second.certificate(), "encryption_certificate_id": "second"})
 	m, err := openSender(t, to).Render(opened, sending)
 	if err != nil || bytes.Contains(m.Body, []byte("Hello")) || bytes.Contains(m.Body, []byte(`"`+certificateID+`"`)) {
 		t.Fatalf("got %s, %v", m.Body, err)
 	}
-	again := received(t, settings(otherState, map[string]any{"certificates": map[string]string{"second": second.Key}}), m.Body)[0]
-	if want := strings.Replace(string(opened.Body), state, otherState, 1); string(again.Body) != want || again.Type != opened.Type {
+	again := received(t, settings(otherState, map[string]any{"certificates": map[string]string{"second": second.Key}}),
+		m.Body)[0]
+	if want := strings.Replace(string(opened.Body), state, otherState, 1); string(again.Body) != want ||
+		again.Type != opened.Type {
 		t.Errorf("got %s %s, want %s", again.Type, again.Body, want)
 	}
-	if _, err := openSender(t, sendSettings(state, plainOnly)).Render(opened, sending); err == nil || !strings.Contains(err.Error(), "settings.encryption_certificate") {
+	if _, err := openSender(t, sendSettings(state, plainOnly)).Render(opened, sending); err == nil ||
+		!strings.Contains(err.Error(), "settings.encryption_certificate") {
 		t.Errorf("sent without a certificate: %v", err)
 	}
 }
@@ -196,17 +209,20 @@ func TestSendSealed(t *testing.T) {
 	if err != nil || !bytes.Contains(m.Body, sealed.Body) {
 		t.Fatalf("got %s, %v", m.Body, err)
 	}
-	if got := received(t, settings(state, nil), m.Body)[0]; got.Type != "graph.created" || !bytes.Contains(got.Body, []byte("Hello")) {
+	if got := received(t, settings(state, nil), m.Body)[0]; got.Type != "graph.created" ||
+		!bytes.Contains(got.Body, []byte("Hello")) {
 		t.Errorf("got %s %s", got.Type, got.Body)
 	}
-	if _, err := openSender(t, sendSettings(state, plainOnly)).Render(sealed, sending); err == nil || !strings.Contains(err.Error(), "settings.token_key") {
+	if _, err := openSender(t, sendSettings(state, plainOnly)).Render(sealed, sending); err == nil ||
+		!strings.Contains(err.Error(), "settings.token_key") {
 		t.Errorf("sent without a token: %v", err)
 	}
 }
 
 // A batch mixes plain and rich items, and has one token for each tenant of its rich items.
 func TestSendBatch(t *testing.T) {
-	body := rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant), change("1"), richChange(otherTenant), richChange(tenant))
+	body := rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant), change("1"),
+		richChange(otherTenant), richChange(tenant))
 	events := received(t, settings(state, nil), body)
 	m, err := openSender(t, sendSettings(state, nil)).RenderBatch(events, sending)
 	var batch struct {
@@ -228,7 +244,8 @@ func TestSendBatch(t *testing.T) {
 
 func TestSendHandshake(t *testing.T) {
 	g, err := openSender(t, sendSettings(state, plainOnly)).(provider.Handshaker).Handshake(sending)
-	if err != nil || !strings.HasPrefix(g.URL, sending.URL+"?validationToken=") || g.Request.Header.Get("Content-Type") != "text/plain; charset=utf-8" || g.Request.Body != nil {
+	if err != nil || !strings.HasPrefix(g.URL, sending.URL+"?validationToken=") ||
+		g.Request.Header.Get("Content-Type") != "text/plain; charset=utf-8" || g.Request.Body != nil {
 		t.Errorf("got %+v, %v", g, err)
 	}
 }

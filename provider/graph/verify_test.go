@@ -21,8 +21,8 @@ import (
 )
 
 // Cases of sections 9 and 12 of the forgery list, by their numbers. Of section 12, the form of a token is tested in
-// package signature, its meaning in TestVerifyTokens, fetching keys with the key sets, and content in content_test.go;
-// section 15 is in providertest. Decided differently, or tested elsewhere:
+// package signature, its meaning in TestVerifyTokens, fetching keys with the key sets, and content in
+// content_test.go; section 15 is in providertest. Decided differently, or tested elsewhere:
 //
 //	C04  no state         202, the item refused and recorded: one bad item must not make Graph repeat the others
 //	C11  1001 items       accepted, up to 5000
@@ -43,40 +43,55 @@ var forgeries = []struct {
 	{name: "C04 no state", body: plainWithout(`"clientState":"` + state + `",`), refused: []string{"signature_missing"}},
 	{name: "C04 state null", body: plainState(`null`), refused: []string{"signature_missing"}},
 	{name: "C04 state empty", body: plainState(`""`), refused: []string{"signature_missing"}},
-	{name: "C05 unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true}, body: plainWithout(`"clientState":"` + state + `",`), types: "graph.updated"},
+	{name: "C05 unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true},
+		body: plainWithout(`"clientState":"` + state + `",`), types: "graph.updated"},
 	{name: "C06 prefix", body: plainState(`"` + state[:25] + `"`), refused: []string{"forbidden"}},
 	{name: "C06 longer", body: plainState(`"` + state + ` "`), refused: []string{"forbidden"}},
 	{name: "C07 case", body: plainState(`"` + strings.ToUpper(state) + `"`), refused: []string{"forbidden"}},
 	{name: "escapes are the same text", body: plainState(`"\u0061` + state[1:] + `"`), types: "graph.updated"},
-	{name: "C09 first bad", body: list(bad(change("1")), change("2")), types: "graph.updated", refused: []string{"forbidden"}},
-	{name: "C09 second bad", body: list(change("1"), bad(change("2"))), types: "graph.updated", refused: []string{"forbidden"}},
+	{name: "C09 first bad", body: list(bad(change("1")), change("2")), types: "graph.updated",
+		refused: []string{"forbidden"}},
+	{name: "C09 second bad", body: list(change("1"), bad(change("2"))), types: "graph.updated",
+		refused: []string{"forbidden"}},
 	{name: "C10 no items", body: `{"value":[]}`},
 	{name: "C11 null", body: `{"value":null}`},
 	{name: "C11 missing", body: `{}`, want: provider.ErrBody},
 	{name: "C11 text", body: `{"value":"x"}`, want: provider.ErrBody},
 	{name: "C11 object", body: `{"value":{}}`, want: provider.ErrBody},
-	{name: "C11 5000 items", body: list(slices.Repeat([]string{bad(change("1"))}, 5000)...), refused: slices.Repeat([]string{"forbidden"}, 5000)},
+	{name: "C11 5000 items", body: list(slices.Repeat([]string{bad(change("1"))}, 5000)...),
+		refused: slices.Repeat([]string{"forbidden"}, 5000)},
 	{name: "C11 5001 items", body: list(slices.Repeat([]string{"1"}, 5001)...), want: provider.ErrBody},
-	{name: "C14 a tenant that is not listed", settings: map[string]any{"tenant_ids": []string{otherTenant}}, body: plain(), refused: []string{"forbidden"}},
-	{name: "C14 a listed tenant", settings: map[string]any{"tenant_ids": []string{otherTenant, strings.ToUpper(tenant)}}, body: plain(), types: "graph.updated"},
-	{name: "C15 255 characters", settings: map[string]any{"client_state": strings.Repeat("s", 255)}, body: plainState(`"` + strings.Repeat("s", 255) + `"`), types: "graph.updated"},
+	{name: "C14 a tenant that is not listed", settings: map[string]any{"tenant_ids": []string{otherTenant}},
+		body: plain(), refused: []string{"forbidden"}},
+	{name: "C14 a listed tenant", settings: map[string]any{"tenant_ids": []string{otherTenant, strings.ToUpper(tenant)}},
+		body: plain(), types: "graph.updated"},
+	{name: "C15 255 characters", settings: map[string]any{"client_state": strings.Repeat("s", 255)},
+		body: plainState(`"` + strings.Repeat("s", 255) + `"`), types: "graph.updated"},
 	{name: "C16 state a number", body: plainState(`1`), refused: []string{"signature_missing"}},
 	{name: "C16 state a list", body: plainState(`["` + state + `"]`), refused: []string{"signature_missing"}},
 	{name: "N01 state twice", body: plainState(`"x","clientState":"` + state + `"`), want: provider.ErrBody},
-	{name: "N02 state in another case", body: strings.Replace(plain(), "clientState", "ClientState", 1), refused: []string{"signature_missing"}},
+	{name: "N02 state in another case", body: strings.Replace(plain(), "clientState", "ClientState", 1),
+		refused: []string{"signature_missing"}},
 
-	{name: "invalid items", body: list("1", "null", "[]", `"x"`, change("1")), types: "graph.updated", refused: slices.Repeat([]string{"malformed_body"}, 4)},
-	{name: "an invalid type", body: strings.Replace(plain(), `"updated"`, `"created,updated"`, 1), refused: []string{"malformed_body"}},
+	{name: "invalid items", body: list("1", "null", "[]", `"x"`, change("1")), types: "graph.updated",
+		refused: slices.Repeat([]string{"malformed_body"}, 4)},
+	{name: "an invalid type", body: strings.Replace(plain(), `"updated"`, `"created,updated"`, 1),
+		refused: []string{"malformed_body"}},
 	{name: "no type", body: strings.Replace(plain(), `"updated"`, `null`, 1), refused: []string{"malformed_body"}},
 	{name: "an unknown type", body: strings.Replace(plain(), `"updated"`, `"moved"`, 1), types: "graph.moved"},
-	{name: "a lifecycle event ignores changeType", body: strings.Replace(plain(), `"changeType":"updated"`, `"changeType":"updated","lifecycleEvent":"missed"`, 1), types: "graph.lifecycle.missed"},
+	{name: "a lifecycle event ignores changeType",
+		body: strings.Replace(plain(), `"changeType":"updated"`, `"changeType":"updated","lifecycleEvent":"missed"`,
+			1), types: "graph.lifecycle.missed"},
 
 	{name: "J01 control", body: richBody(goodToken()), types: "graph.created"},
 	{name: "J02 tokens missing", body: list(richChange(tenant)), want: signature.ErrMissing},
 	{name: "J02 tokens null", body: richBodyOf("null"), want: signature.ErrMissing},
-	{name: "J02 tokens missing, and a plain item", body: list(change("1"), richChange(tenant)), want: signature.ErrMissing},
-	{name: "J02 without client states", settings: map[string]any{"client_state": nil, "unauthenticated": true}, body: list(richChange(tenant)), want: signature.ErrMissing},
-	{name: "J02 without an application", settings: map[string]any{"app_id": nil, "certificates": nil, "keys": nil}, body: list(richChange(tenant)), want: signature.ErrMissing},
+	{name: "J02 tokens missing, and a plain item", body: list(change("1"), richChange(tenant)),
+		want: signature.ErrMissing},
+	{name: "J02 without client states", settings: map[string]any{"client_state": nil, "unauthenticated": true},
+		body: list(richChange(tenant)), want: signature.ErrMissing},
+	{name: "J02 without an application", settings: map[string]any{"app_id": nil, "certificates": nil, "keys": nil},
+		body: list(richChange(tenant)), want: signature.ErrMissing},
 	{name: "J03 tokens empty", body: richBodyOf("[]"), want: signature.ErrMissing},
 	{name: "J04 tokens a text", body: richBodyOf(`"` + goodToken() + `"`), want: signature.ErrMalformed},
 	{name: "J04 tokens a number", body: richBodyOf("1"), want: signature.ErrMalformed},
@@ -84,37 +99,74 @@ var forgeries = []struct {
 	{name: "J04 tokens numbers", body: richBodyOf("[1,2]"), want: signature.ErrMalformed},
 	{name: "J04 a token null", body: richBodyOf("[null]"), want: signature.ErrMalformed},
 	{name: "J04 a token empty", body: richBodyOf(`[""]`), want: signature.ErrMissing},
-	{name: "J06 one good, one bad", body: richBody(goodToken(), readTokens().token("wrong-audience")), want: signature.ErrMismatch},
-	{name: "J06 one bad, one good", body: richBody(readTokens().token("wrong-publisher-appid"), goodToken()), want: signature.ErrMismatch},
+	{name: "J06 one good, one bad", body: richBody(goodToken(), readTokens().token("wrong-audience")),
+		want: signature.ErrMismatch},
+	{name: "J06 one bad, one good", body: richBody(readTokens().token("wrong-publisher-appid"), goodToken()),
+		want: signature.ErrMismatch},
 	{name: "J06 the same twice", body: richBody(goodToken(), goodToken()), types: "graph.created"},
-	{name: "J11 kid unknown", settings: map[string]any{"keys": strings.Replace(string(readTokens().JWKS), keyID, "other", 1)}, body: richBody(goodToken()), want: signature.ErrMismatch},
-	{name: "J19 a token of a tenant without items", body: richBody(goodToken(), sign(goodClaims(otherTenant))), want: signature.ErrMismatch},
-	{name: "J19 an item of a tenant without a token", body: string(rich([]string{goodToken()}, richChange(tenant), richChange(otherTenant))), want: signature.ErrMismatch},
-	{name: "J19 two tenants", body: string(rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant), richChange(otherTenant))), types: "graph.created graph.created"},
-	{name: "J19 an item of no tenant", body: string(rich([]string{goodToken()}, richChange(""), change("1"))), want: signature.ErrMismatch},
-	{name: "J19 the tenant of an item refused", body: string(rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant), bad(richChange(otherTenant)))), types: "graph.created", refused: []string{"forbidden"}},
-	{name: "J19 only refused items", body: string(rich([]string{"x"}, bad(richChange(tenant)))), refused: []string{"forbidden"}},
-	{name: "J21 another publisher in settings", settings: map[string]any{"publisher_app_id": app}, body: richBody(goodToken()), want: signature.ErrMismatch},
+	{name: "J11 kid unknown", settings: map[string]any{"keys": strings.Replace(string(readTokens().JWKS), keyID, "other",
+		1)}, body: richBody(goodToken()), want: signature.ErrMismatch},
+	{name: "J19 a token of a tenant without items", body: richBody(goodToken(), sign(goodClaims(otherTenant))),
+		want: signature.ErrMismatch},
+	{name: "J19 an item of a tenant without a token",
+		body: string(rich([]string{goodToken()}, richChange(tenant), richChange(otherTenant))), want: signature.ErrMismatch},
+	{name: "J19 two tenants", body: string(rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant),
+		richChange(otherTenant))), types: "graph.created graph.created"},
+	{name: "J19 an item of no tenant", body: string(rich([]string{goodToken()}, richChange(""), change("1"))),
+		want: signature.ErrMismatch},
+	{name: "J19 the tenant of an item refused",
+		body: string(rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant),
+			bad(richChange(otherTenant)))), types: "graph.created", refused: []string{"forbidden"}},
+	{name: "J19 only refused items", body: string(rich([]string{"x"}, bad(richChange(tenant)))),
+		refused: []string{"forbidden"}},
+	{name: "J21 another publisher in settings", settings: map[string]any{"publisher_app_id": app},
+		body: richBody(goodToken()), want: signature.ErrMismatch},
 	{name: "plain items with tokens", body: string(rich([]string{goodToken()}, change("1"))), types: "graph.updated"},
 	{name: "plain items with bad tokens", body: string(rich([]string{"x"}, change("1"))), want: signature.ErrMalformed},
-	{name: "plain items with tokens that are not checked", settings: map[string]any{"app_id": nil, "certificates": nil, "keys": nil}, body: string(rich([]string{"x"}, change("1"))), types: "graph.updated"},
-	{name: "rich items without an application", settings: map[string]any{"app_id": nil, "certificates": nil, "keys": nil}, body: richBody(goodToken()), want: provider.ErrUnavailable},
+	{name: "plain items with tokens that are not checked",
+		settings: map[string]any{"app_id": nil, "certificates": nil,
+			"keys": nil}, body: string(rich([]string{"x"}, change("1"))), types: "graph.updated"},
+	{name: "rich items without an application",
+		settings: map[string]any{"app_id": nil, "certificates": nil,
+			"keys": nil}, body: richBody(goodToken()), want: provider.ErrUnavailable},
 
-	{name: "J37 dataSignature wrong", body: richContent(func(c *graph.EncryptedContent) { c.DataSignature = strings.Repeat("A", 43) + "=" }), types: "graph.updated", refused: []string{"signature_mismatch"}},
-	{name: "J38 dataSignature missing", body: richContent(func(c *graph.EncryptedContent) { c.DataSignature = "" }), types: "graph.updated", refused: []string{"signature_missing"}},
-	{name: "J39 an unknown certificate", body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "other" }), types: "graph.sealed.created graph.updated"},
-	{name: "J39 no certificate named", body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "" }), types: "graph.sealed.created graph.updated"},
-	{name: "J39 no certificates", settings: map[string]any{"certificates": nil}, body: richBody(goodToken()), types: "graph.sealed.created"},
-	{name: "J41 data not whole blocks", body: richContent(func(c *graph.EncryptedContent) { c.Data = "AAAA" }), types: "graph.updated", refused: []string{"signature_malformed"}},
-	{name: "encryptedContent null", body: string(rich([]string{goodToken()}, richItem(tenant, nil))), types: "graph.created"},
-	{name: "encryptedContent a text", body: string(rich([]string{goodToken()}, richItem(tenant, "x"), change("1"))), types: "graph.updated", refused: []string{"signature_malformed"}},
-	{name: "encryptedContent empty", body: string(rich([]string{goodToken()}, richItem(tenant, map[string]any{}))), types: "graph.sealed.created"},
-	{name: "plain content", body: strings.Replace(plain(), `"changeType"`, `"content":{},"changeType"`, 1), refused: []string{"malformed_body"}},
-	{name: "content null", body: strings.Replace(plain(), `"changeType"`, `"content":null,"changeType"`, 1), refused: []string{"malformed_body"}},
-	{name: "plain content, with valid tokens", body: string(rich([]string{goodToken()}, richChange(tenant), strings.Replace(change("1"), `"changeType"`, `"content":{},"changeType"`, 1))), types: "graph.created", refused: []string{"malformed_body"}},
-	{name: "a change that looks like a lifecycle event", body: strings.Replace(plain(), `"updated"`, `"lifecycle.missed"`, 1), refused: []string{"malformed_body"}},
-	{name: "a change that looks sealed", body: strings.Replace(plain(), `"updated"`, `"sealed.updated"`, 1), refused: []string{"malformed_body"}},
-	{name: "content and encryptedContent", body: string(rich([]string{goodToken()}, strings.Replace(richChange(tenant), `"changeType"`, `"content":{},"changeType"`, 1))), refused: []string{"malformed_body"}},
+	{name: "J37 dataSignature wrong",
+		body: richContent(func(c *graph.EncryptedContent) {
+			c.DataSignature = strings.Repeat("A",
+				43) + "="
+		}), types: "graph.updated", refused: []string{"signature_mismatch"}},
+	{name: "J38 dataSignature missing", body: richContent(func(c *graph.EncryptedContent) { c.DataSignature = "" }),
+		types: "graph.updated", refused: []string{"signature_missing"}},
+	{name: "J39 an unknown certificate",
+		body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "other" }), types: "graph.sealed.created graph.updated"},
+	{name: "J39 no certificate named", body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "" }),
+		types: "graph.sealed.created graph.updated"},
+	{name: "J39 no certificates", settings: map[string]any{"certificates": nil}, body: richBody(goodToken()),
+		types: "graph.sealed.created"},
+	{name: "J41 data not whole blocks", body: richContent(func(c *graph.EncryptedContent) { c.Data = "AAAA" }),
+		types: "graph.updated", refused: []string{"signature_malformed"}},
+	{name: "encryptedContent null", body: string(rich([]string{goodToken()}, richItem(tenant, nil))),
+		types: "graph.created"},
+	{name: "encryptedContent a text", body: string(rich([]string{goodToken()}, richItem(tenant, "x"), change("1"))),
+		types: "graph.updated", refused: []string{"signature_malformed"}},
+	{name: "encryptedContent empty", body: string(rich([]string{goodToken()}, richItem(tenant, map[string]any{}))),
+		types: "graph.sealed.created"},
+	{name: "plain content", body: strings.Replace(plain(), `"changeType"`, `"content":{},"changeType"`, 1),
+		refused: []string{"malformed_body"}},
+	{name: "content null", body: strings.Replace(plain(), `"changeType"`, `"content":null,"changeType"`, 1),
+		refused: []string{"malformed_body"}},
+	{name: "plain content, with valid tokens",
+		body: string(rich([]string{goodToken()}, richChange(tenant),
+			strings.Replace(change("1"), `"changeType"`, `"content":{},"changeType"`, 1))), types: "graph.created",
+		refused: []string{"malformed_body"}},
+	{name: "a change that looks like a lifecycle event",
+		body: strings.Replace(plain(), `"updated"`, `"lifecycle.missed"`, 1), refused: []string{"malformed_body"}},
+	{name: "a change that looks sealed", body: strings.Replace(plain(), `"updated"`, `"sealed.updated"`, 1),
+		refused: []string{"malformed_body"}},
+	{name: "content and encryptedContent",
+		body: string(rich([]string{goodToken()},
+			strings.Replace(richChange(tenant), `"changeType"`, `"content":{},"changeType"`, 1))),
+		refused: []string{"malformed_body"}},
 }
 
 func TestForgery(t *testing.T) {
@@ -139,7 +191,8 @@ func TestForgery(t *testing.T) {
 }
 
 func codeOf(err error) string {
-	for _, sentinel := range []error{signature.ErrMissing, signature.ErrMismatch, signature.ErrMalformed, provider.ErrBody, provider.ErrForbidden} {
+	for _, sentinel := range []error{signature.ErrMissing, signature.ErrMismatch, signature.ErrMalformed,
+		provider.ErrBody, provider.ErrForbidden} {
 		if errors.Is(err, sentinel) {
 			return sentinel.(interface{ Code() string }).Code()
 		}
@@ -174,8 +227,8 @@ func richContent(spoil func(c *graph.EncryptedContent)) string {
 	return string(rich([]string{goodToken()}, richItem(tenant, c), change("2")))
 }
 
-// Section 10 of the forgery list. V05 to V16 are tested with the handshake that the Microsoft providers share. Decided
-// differently: V13, Graph may ask at any time, and the answer is plain text that nothing executes.
+// Section 10 of the forgery list. V05 to V16 are tested with the handshake that the Microsoft providers share.
+// Decided differently: V13, Graph may ask at any time, and the answer is plain text that nothing executes.
 func TestHandshake(t *testing.T) {
 	receive := func(method, target string, body string) (provider.Receipt, error) {
 		req := request([]byte(body))
@@ -192,10 +245,13 @@ func TestHandshake(t *testing.T) {
 	if _, err := receive("GET", "/in/graph?validationToken=abc", ""); !errors.Is(err, provider.ErrMethod) { // V03
 		t.Errorf("got %v", err)
 	}
-	if _, err := receive("POST", "/in/graph?validationToken="+url.QueryEscape("a\r\nX: y"), plain()); !errors.Is(err, provider.ErrBody) { // V05
+	// V05
+	_, err = receive("POST", "/in/graph?validationToken="+url.QueryEscape("a\r\nX: y"), plain())
+	if !errors.Is(err, provider.ErrBody) {
 		t.Errorf("got %v", err)
 	}
-	if got, err := receive("POST", "/in/graph", `{"validationToken":"abc","value":[]}`); err != nil || got.Reply != nil { // V10
+	// V10
+	if got, err := receive("POST", "/in/graph", `{"validationToken":"abc","value":[]}`); err != nil || got.Reply != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -222,12 +278,14 @@ func TestKeysFetched(t *testing.T) {
 	if _, err := r.Receive(context.Background(), request([]byte(plain()))); err != nil || asked > 0 {
 		t.Errorf("a plain notification: %v, %d requests", err, asked)
 	}
-	if _, err := r.Receive(context.Background(), request([]byte(richBody(goodToken())))); !errors.Is(err, provider.ErrUnavailable) {
+	_, err = r.Receive(context.Background(), request([]byte(richBody(goodToken()))))
+	if !errors.Is(err, provider.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 	answer = string(readTokens().JWKS)
 	at = at.Add(time.Minute)
-	if got, err := r.Receive(context.Background(), request([]byte(richBody(goodToken())))); err != nil || len(got.Events) != 1 || asked != 2 {
+	if got, err := r.Receive(context.Background(), request([]byte(richBody(goodToken())))); err != nil ||
+		len(got.Events) != 1 || asked != 2 {
 		t.Errorf("got %+v, %v, %d requests", got, err, asked)
 	}
 }
@@ -266,41 +324,73 @@ func TestVerifyTokens(t *testing.T) {
 		token string
 		want  error
 	}{
-		"J01 control":                    {goodToken(), nil},
-		"J16 aud of another":             {changed(func(c *signature.Claims) { c.Audience = []string{zero} }), signature.ErrMismatch},
-		"J16 aud missing":                {changed(func(c *signature.Claims) { c.Audience = nil }), signature.ErrMismatch},
-		"J16 aud empty":                  {changed(func(c *signature.Claims) { c.Audience = []string{""} }), signature.ErrMismatch},
-		"J16 aud our id as a URI":        {changed(func(c *signature.Claims) { c.Audience = []string{"api://" + app} }), signature.ErrMismatch},
-		"J17 aud a list with ours":       {changed(func(c *signature.Claims) { c.Audience = []string{zero, app} }), nil},
-		"aud in upper case":              {changed(func(c *signature.Claims) { c.Audience = []string{strings.ToUpper(app)} }), nil},
-		"J18 iss v2":                     {changed(func(c *signature.Claims) { c.Issuer, c.AppID, c.AuthorizedParty = v2(tenant), "", c.AppID }), nil},
-		"J19 iss of another tenant":      {changed(func(c *signature.Claims) { c.Issuer = "https://sts.windows.net/" + otherTenant + "/" }), signature.ErrMismatch},
-		"J19 iss v2 of another tenant":   {changed(func(c *signature.Claims) { c.Issuer, c.AuthorizedParty = v2(otherTenant), c.AppID }), signature.ErrMismatch},
-		"J19 tid of another tenant":      {changed(func(c *signature.Claims) { c.TenantID = otherTenant }), signature.ErrMismatch},
-		"J19 no tid":                     {changed(func(c *signature.Claims) { c.TenantID = "" }), signature.ErrMismatch},
-		"J19 no tenant at all":           {changed(func(c *signature.Claims) { c.TenantID, c.Issuer = "", "https://sts.windows.net//" }), signature.ErrMismatch},
-		"J19 a slash in tid":             {changed(func(c *signature.Claims) { c.TenantID = tenant + "/x" }), signature.ErrMismatch},
-		"iss without its slash":          {changed(func(c *signature.Claims) { c.Issuer = strings.TrimSuffix(c.Issuer, "/") }), signature.ErrMismatch},
-		"iss elsewhere":                  {changed(func(c *signature.Claims) { c.Issuer = "https://sts.windows.net.example/" + tenant + "/" }), signature.ErrMismatch},
-		"iss missing":                    {changed(func(c *signature.Claims) { c.Issuer = "" }), signature.ErrMismatch},
-		"J21 appid of another":           {changed(func(c *signature.Claims) { c.AppID = app }), signature.ErrMismatch},
-		"J21 appid missing":              {changed(func(c *signature.Claims) { c.AppID = "" }), signature.ErrMismatch},
-		"J21 azp in a token of v1":       {changed(func(c *signature.Claims) { c.AppID, c.AuthorizedParty = app, c.AppID }), signature.ErrMismatch},
-		"J21 appid in a token of v2":     {changed(func(c *signature.Claims) { c.Issuer = v2(tenant) }), signature.ErrMismatch},
-		"J22 300 s past exp":             {changed(func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-300 * time.Second) }), nil},
-		"J22 301 s past exp":             {changed(func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-301 * time.Second) }), signature.ErrExpired},
-		"J23 300 s before nbf":           {changed(func(c *signature.Claims) { c.NotBefore = providertest.Now.Add(300 * time.Second) }), nil},
-		"J23 301 s before nbf":           {changed(func(c *signature.Claims) { c.NotBefore = providertest.Now.Add(301 * time.Second) }), signature.ErrExpired},
-		"J24 no exp":                     {changed(func(c *signature.Claims) { c.ExpiresAt = time.Time{} }), signature.ErrMalformed},
-		"signed with the publisher only": {changed(func(c *signature.Claims) { *c = signature.Claims{AppID: c.AppID, ExpiresAt: c.ExpiresAt} }), signature.ErrMismatch},
-		"no token":                       {"", signature.ErrMissing},
+		"J01 control": {goodToken(), nil},
+		"J16 aud of another": {changed(func(c *signature.Claims) { c.Audience = []string{zero} }),
+			signature.ErrMismatch},
+		"J16 aud missing": {changed(func(c *signature.Claims) { c.Audience = nil }), signature.ErrMismatch},
+		"J16 aud empty": {changed(func(c *signature.Claims) { c.Audience = []string{""} }),
+			signature.ErrMismatch},
+		"J16 aud our id as a URI": {changed(func(c *signature.Claims) { c.Audience = []string{"api://" + app} }),
+			signature.ErrMismatch},
+		"J17 aud a list with ours": {changed(func(c *signature.Claims) { c.Audience = []string{zero, app} }), nil},
+		"aud in upper case": {changed(func(c *signature.Claims) { c.Audience = []string{strings.ToUpper(app)} }),
+			nil},
+		"J18 iss v2": {changed(func(c *signature.Claims) {
+			c.Issuer, c.AppID,
+				c.AuthorizedParty = v2(tenant), "", c.AppID
+		}), nil},
+		"J19 iss of another tenant": {changed(func(c *signature.Claims) {
+			c.Issuer = "https://sts.windows.net/" +
+				otherTenant + "/"
+		}), signature.ErrMismatch},
+		"J19 iss v2 of another tenant": {changed(func(c *signature.Claims) {
+			c.Issuer,
+				c.AuthorizedParty = v2(otherTenant), c.AppID
+		}), signature.ErrMismatch},
+		"J19 tid of another tenant": {changed(func(c *signature.Claims) { c.TenantID = otherTenant }),
+			signature.ErrMismatch},
+		"J19 no tid": {changed(func(c *signature.Claims) { c.TenantID = "" }), signature.ErrMismatch},
+		"J19 no tenant at all": {changed(func(c *signature.Claims) {
+			c.TenantID, c.Issuer = "",
+				"https://sts.windows.net//"
+		}), signature.ErrMismatch},
+		"J19 a slash in tid": {changed(func(c *signature.Claims) { c.TenantID = tenant + "/x" }),
+			signature.ErrMismatch},
+		"iss without its slash": {changed(func(c *signature.Claims) {
+			c.Issuer = strings.TrimSuffix(c.Issuer,
+				"/")
+		}), signature.ErrMismatch},
+		"iss elsewhere": {changed(func(c *signature.Claims) {
+			c.Issuer = "https://sts.windows.net.example/" +
+				tenant + "/"
+		}), signature.ErrMismatch},
+		"iss missing":          {changed(func(c *signature.Claims) { c.Issuer = "" }), signature.ErrMismatch},
+		"J21 appid of another": {changed(func(c *signature.Claims) { c.AppID = app }), signature.ErrMismatch},
+		"J21 appid missing":    {changed(func(c *signature.Claims) { c.AppID = "" }), signature.ErrMismatch},
+		"J21 azp in a token of v1": {changed(func(c *signature.Claims) { c.AppID, c.AuthorizedParty = app, c.AppID }),
+			signature.ErrMismatch},
+		"J21 appid in a token of v2": {changed(func(c *signature.Claims) { c.Issuer = v2(tenant) }),
+			signature.ErrMismatch},
+		"J22 300 s past exp":   {changed(func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-300 * time.Second) }), nil},
+		"J22 301 s past exp":   {changed(func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-301 * time.Second) }), signature.ErrExpired},
+		"J23 300 s before nbf": {changed(func(c *signature.Claims) { c.NotBefore = providertest.Now.Add(300 * time.Second) }), nil},
+		"J23 301 s before nbf": {changed(func(c *signature.Claims) { c.NotBefore = providertest.Now.Add(301 * time.Second) }), signature.ErrExpired},
+		"J24 no exp": {changed(func(c *signature.Claims) { c.ExpiresAt = time.Time{} }),
+			signature.ErrMalformed},
+		"signed with the publisher only": {changed(func(c *signature.Claims) {
+			*c = signature.Claims{AppID: c.AppID,
+				ExpiresAt: c.ExpiresAt}
+		}), signature.ErrMismatch},
+		"no token": {"", signature.ErrMissing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tenants, err := graph.VerifyTokens(context.Background(), []string{c.token}, tokenCheck(t))
 			if !errors.Is(err, c.want) || (err != nil) != (tenants == nil) {
 				t.Errorf("got %v, %v, want %v", tenants, err, c.want)
 			}
-			if _, err := graph.VerifyTokens(context.Background(), []string{goodToken(), c.token}, tokenCheck(t)); !errors.Is(err, c.want) { // J06
+			// J06
+			if _, err := graph.VerifyTokens(context.Background(), []string{goodToken(), c.token},
+				tokenCheck(t)); !errors.Is(err, c.want) {
 				t.Errorf("after a valid token: got %v, want %v", err, c.want)
 			}
 		})
@@ -317,19 +407,24 @@ func TestVerifyTokensSettings(t *testing.T) {
 	if _, err := verify(same); !errors.Is(err, signature.ErrMissing) { // J03
 		t.Errorf("no tokens: %v", err)
 	}
-	if tenants, err := verify(same, goodToken(), sign(goodClaims(otherTenant))); err != nil || !reflect.DeepEqual(tenants, []string{tenant, otherTenant}) {
+	if tenants, err := verify(same, goodToken(), sign(goodClaims(otherTenant))); err != nil ||
+		!reflect.DeepEqual(tenants, []string{tenant, otherTenant}) {
 		t.Errorf("two tenants: %v, %v", tenants, err)
 	}
-	if _, err := verify(func(c *graph.TokenCheck) { c.AppIDs = nil }, goodToken()); !errors.Is(err, signature.ErrMismatch) {
+	_, err := verify(func(c *graph.TokenCheck) { c.AppIDs = nil }, goodToken())
+	if !errors.Is(err, signature.ErrMismatch) {
 		t.Errorf("without app ids: %v", err)
 	}
-	if _, err := verify(func(c *graph.TokenCheck) { c.AppIDs = []string{otherTenant, strings.ToUpper(app)} }, goodToken()); err != nil {
+	if _, err := verify(func(c *graph.TokenCheck) { c.AppIDs = []string{otherTenant, strings.ToUpper(app)} },
+		goodToken()); err != nil {
 		t.Errorf("with one of two app ids: %v", err)
 	}
-	if _, err := verify(func(c *graph.TokenCheck) { c.Publisher = app }, goodToken()); !errors.Is(err, signature.ErrMismatch) {
+	_, err = verify(func(c *graph.TokenCheck) { c.Publisher = app }, goodToken())
+	if !errors.Is(err, signature.ErrMismatch) {
 		t.Errorf("of another publisher: %v", err)
 	}
-	if _, err := verify(func(c *graph.TokenCheck) { c.Keys = jwks.Keys{} }, goodToken()); !errors.Is(err, signature.ErrMismatch) {
+	_, err = verify(func(c *graph.TokenCheck) { c.Keys = jwks.Keys{} }, goodToken())
+	if !errors.Is(err, signature.ErrMismatch) {
 		t.Errorf("J11, an unknown key: %v", err)
 	}
 }

@@ -13,6 +13,81 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
+// A Request holds the parts of an HTTP request that are signed.
+type Request struct {
+	Method string // in upper case
+	Target string // path and query, exactly as in the request line
+	Host   string // of the resource, with the port unless it is the scheme's default
+	Header http.Header
+	Body   []byte
+}
+
+// The headers of a signed request, in canonical form.
+const (
+	DateHeader        = "X-Ms-Date"
+	ContentHashHeader = "X-Ms-Content-Sha256"
+	HostHeader        = "X-Ms-Host" // in a request to storage: the signed host, which differs from the request's host
+)
+
+const (
+	plainDateHeader     = "Date"
+	authorizationHeader = "Authorization"
+)
+
+// scheme makes the signature. Its key is a Base64-decoded access key.
+var scheme = signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64}
+
+// Sign adds to r.Header the headers that authenticate r: x-ms-date, x-ms-content-sha256 and Authorization. key is a
+// Base64-decoded access key of the resource; for an empty key the error is signature.ErrKey. It is also an error if
+// the method or the host is empty or cannot be part of a request.
+//
+// A download from storage is signed as if it went to the resource: Host is the resource's host, which is also the
+// value of [HostHeader], and Target is the path of the file's location without its query.
+// Source: https://learn.microsoft.com/en-us/rest/api/communication/authentication#access-key-authentication
+func Sign(r Request, key []byte, at time.Time) error { return sign(r, key, at, DateHeader) }
+
+// SignWithDate is [Sign] with the time in Date instead of x-ms-date, as older clients send it.
+func SignWithDate(r Request, key []byte, at time.Time) error {
+	return sign(r, key, at, plainDateHeader)
+}
+
+func sign(r Request, key []byte, at time.Time, dateHeader string) error {
+	if !r.signable() {
+		return errors.New("acs: sign a request: its method, target or host is invalid")
+	}
+	date, hash := at.UTC().Format(http.TimeFormat), contentHash(r.Body)
+	sum, err := scheme.Sign(key, r.message(r.Target, date, hash))
+	if err != nil {
+		return fmt.Errorf("acs: sign a request: %w", err)
+	}
+	r.Header.Set(dateHeader, date)
+	r.Header.Set(ContentHashHeader, hash)
+	r.Header.Set(authorizationHeader, prefixOf(dateHeader)+sum)
+	return nil
+}
+
+// prefixOf returns the text of Authorization before the signature. The order of the signed headers is fixed.
+func prefixOf(dateHeader string) string {
+	return "HMAC-SHA256 SignedHeaders=" + strings.ToLower(dateHeader) + ";host;x-ms-content-sha256&Signature="
+}
+
+// message returns the signed text.
+func (r *Request) message(target, date, hash string) []byte {
+	return []byte(r.Method + "\n" + target + "\n" + date + ";" + r.Host + ";" + hash)
+}
+
+// signable reports whether the parts of r stay apart in the signed text: none can end early and be taken for the
+// next.
+func (r *Request) signable() bool {
+	return r.Method != "" && r.Host != "" && !strings.ContainsAny(r.Method+r.Target+r.Host, "\r\n") &&
+		!strings.Contains(r.Host, ";")
+}
+
+func contentHash(body []byte) string {
+	sum := sha256.Sum256(body)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
 // DefaultWindow is the largest difference between a request's time and ours, in either direction. Communication
 // Services documents no value; this is the value of App Configuration, which signs in the same way.
 const DefaultWindow = 15 * time.Minute
@@ -122,79 +197,4 @@ func formText(text string) string {
 		plain = text
 	}
 	return strings.NewReplacer("~", "%7E", "%2A", "*").Replace(url.QueryEscape(plain))
-}
-
-// A Request holds the parts of an HTTP request that are signed.
-type Request struct {
-	Method string // in upper case
-	Target string // path and query, exactly as in the request line
-	Host   string // of the resource, with the port unless it is the scheme's default
-	Header http.Header
-	Body   []byte
-}
-
-// The headers of a signed request, in canonical form.
-const (
-	DateHeader        = "X-Ms-Date"
-	ContentHashHeader = "X-Ms-Content-Sha256"
-	HostHeader        = "X-Ms-Host" // in a request to storage: the signed host, which differs from the request's host
-)
-
-const (
-	plainDateHeader     = "Date"
-	authorizationHeader = "Authorization"
-)
-
-// scheme makes the signature. Its key is a Base64-decoded access key.
-var scheme = signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64}
-
-// Sign adds to r.Header the headers that authenticate r: x-ms-date, x-ms-content-sha256 and Authorization. key is a
-// Base64-decoded access key of the resource; for an empty key the error is signature.ErrKey. It is also an error if
-// the method or the host is empty or cannot be part of a request.
-//
-// A download from storage is signed as if it went to the resource: Host is the resource's host, which is also the
-// value of [HostHeader], and Target is the path of the file's location without its query.
-// Source: https://learn.microsoft.com/en-us/rest/api/communication/authentication#access-key-authentication
-func Sign(r Request, key []byte, at time.Time) error { return sign(r, key, at, DateHeader) }
-
-// SignWithDate is [Sign] with the time in Date instead of x-ms-date, as older clients send it.
-func SignWithDate(r Request, key []byte, at time.Time) error {
-	return sign(r, key, at, plainDateHeader)
-}
-
-func sign(r Request, key []byte, at time.Time, dateHeader string) error {
-	if !r.signable() {
-		return errors.New("acs: sign a request: its method, target or host is invalid")
-	}
-	date, hash := at.UTC().Format(http.TimeFormat), contentHash(r.Body)
-	sum, err := scheme.Sign(key, r.message(r.Target, date, hash))
-	if err != nil {
-		return fmt.Errorf("acs: sign a request: %w", err)
-	}
-	r.Header.Set(dateHeader, date)
-	r.Header.Set(ContentHashHeader, hash)
-	r.Header.Set(authorizationHeader, prefixOf(dateHeader)+sum)
-	return nil
-}
-
-// prefixOf returns the text of Authorization before the signature. The order of the signed headers is fixed.
-func prefixOf(dateHeader string) string {
-	return "HMAC-SHA256 SignedHeaders=" + strings.ToLower(dateHeader) + ";host;x-ms-content-sha256&Signature="
-}
-
-// message returns the signed text.
-func (r *Request) message(target, date, hash string) []byte {
-	return []byte(r.Method + "\n" + target + "\n" + date + ";" + r.Host + ";" + hash)
-}
-
-// signable reports whether the parts of r stay apart in the signed text: none can end early and be taken for the
-// next.
-func (r *Request) signable() bool {
-	return r.Method != "" && r.Host != "" && !strings.ContainsAny(r.Method+r.Target+r.Host, "\r\n") &&
-		!strings.Contains(r.Host, ";")
-}
-
-func contentHash(body []byte) string {
-	sum := sha256.Sum256(body)
-	return base64.StdEncoding.EncodeToString(sum[:])
 }

@@ -213,7 +213,8 @@ func readFields(item []byte) (fields, error) {
 		default:
 			f.hasTopic = f.hasTopic || string(name) == "topic"
 			if text := textField(string(name), &f, &cloudEvent); text != nil {
-				if *text, _ = strictjson.Text(value); text == &f.id || text == &f.topic {
+				*text, _ = strictjson.Text(value)
+				if text == &f.id || text == &f.topic {
 					*text, _ = strictjson.Key(value)
 				}
 			}

@@ -1,12 +1,35 @@
 package generic
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
+
+// OpenSender implements [provider.Sender].
+func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+	s, _, err := read(raw, destination)
+	if err != nil {
+		return nil, err
+	}
+	if s.Scheme != schemeNone {
+		if err := s.Secret.CheckOne("secret"); err != nil {
+			return nil, err
+		}
+	}
+	scheme, err := newScheme(s, env.Now)
+	method, methodErr := provider.OneOf("method", s.Method, http.MethodPost,
+		http.MethodPost, http.MethodPut, http.MethodPatch)
+	err = bellhop.Join("",
+		err, methodErr, checkHeader("id_header", s.IDHeader), checkHeader("type_header", s.TypeHeader))
+	if err != nil {
+		return nil, err
+	}
+	return &renderer{scheme: scheme, method: method, idHeader: s.IDHeader, typeHeader: s.TypeHeader}, nil
+}
 
 type renderer struct {
 	scheme     scheme

@@ -78,6 +78,11 @@ func (w *writer) submit(o op) error {
 	for len(w.waiting) >= maxWaiting && !w.closing {
 		w.room.Wait()
 	}
+	return w.append(o)
+}
+
+// append queues o and unlocks w.mu, which the caller has locked after it has seen that there is room.
+func (w *writer) append(o op) error {
 	if w.closing {
 		w.mu.Unlock()
 		return store.ErrClosed
@@ -99,14 +104,15 @@ func (w *writer) follow(o op) {
 	w.poke()
 }
 
-// offer queues o if there is room; otherwise o is told so at once.
+// offer queues o if there is room, and otherwise calls o.done with an error. It never waits.
 func (w *writer) offer(o op) {
 	w.mu.Lock()
-	full := len(w.waiting) >= maxWaiting
-	w.mu.Unlock()
-	if full {
+	if len(w.waiting) >= maxWaiting {
+		w.mu.Unlock()
 		o.done(store.ErrFull)
-	} else if err := w.submit(o); err != nil {
+		return
+	}
+	if err := w.append(o); err != nil {
 		o.done(err)
 	}
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -30,10 +31,9 @@ func (s *Store) Note(req bellhop.Request) {
 	if !kept {
 		return
 	}
-	if len(req.Body) > bellhop.MaxRefusedBodyBytes {
-		req.Body = req.Body[:bellhop.MaxRefusedBodyBytes]
+	if cap(req.Body) > bellhop.MaxRefusedBodyBytes { // a copy, or what waits to be written would hold bodies of 32 MiB in memory
+		req.Body = bytes.Clone(req.Body[:min(len(req.Body), bellhop.MaxRefusedBodyBytes)])
 	}
-	// Submitting may block behind a full queue, and the caller has an answer to give.
 	s.writer.offer(&note{store: s, source: source, req: req, trim: trim})
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
@@ -65,6 +66,23 @@ func TestOfferNeverWaits(t *testing.T) {
 		release()
 		if err := s.do(func(*conn) error { return nil }); err != nil || written.Load() != maxWaiting {
 			t.Errorf("%d were written, %v; want %d", written.Load(), err, maxWaiting)
+		}
+	}
+}
+
+// What a note keeps of a large body does not keep the rest of it in memory.
+func TestNoteClonesItsBody(t *testing.T) {
+	s := open(t)
+	source, _ := populate(t, s)
+	hold(t, s)
+	large := make([]byte, 32<<20)
+	for _, length := range []int{len(large), bellhop.MaxRefusedBodyBytes + 1, bellhop.MaxRefusedBodyBytes, 1} {
+		s.Note(bellhop.Request{SourceID: source, Outcome: bellhop.RequestRefused, Body: large[:length]})
+		s.writer.mu.Lock()
+		kept := s.writer.waiting[len(s.writer.waiting)-1].(*note).req.Body
+		s.writer.mu.Unlock()
+		if want := min(length, bellhop.MaxRefusedBodyBytes); len(kept) != want || cap(kept) > 2*bellhop.MaxRefusedBodyBytes || &kept[0] == &large[0] {
+			t.Errorf("of %d bytes %d are kept, in a slice of %d", length, len(kept), cap(kept))
 		}
 	}
 }

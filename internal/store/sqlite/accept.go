@@ -47,8 +47,9 @@ type accept struct {
 	result chan error
 
 	source       int64
-	destinations []int64 // of owed
+	destinations []int64 // of owed; 0 where the destination was deleted
 	numbers      []int64 // of events; negative where the event was there already
+	deliveries   []int64 // of owed; 0 where there is no delivery
 	requestN     int64
 }
 
@@ -57,7 +58,7 @@ func newAccept() any { return &accept{result: make(chan error, 1)} }
 func (o *accept) free() {
 	pool := &o.store.accepts
 	o.store, o.req, o.events, o.owed = nil, nil, nil, nil
-	o.destinations, o.numbers = o.destinations[:0], o.numbers[:0]
+	o.destinations, o.numbers, o.deliveries = o.destinations[:0], o.numbers[:0], o.deliveries[:0]
 	pool.Put(o)
 }
 
@@ -101,7 +102,7 @@ const (
 
 func (o *accept) apply(c *conn) error {
 	now := o.store.opts.Now()
-	o.numbers = o.numbers[:0]
+	o.numbers, o.deliveries = o.numbers[:0], o.deliveries[:0]
 	for i := range o.events {
 		n, err := o.applyEvent(c, &o.events[i], now)
 		if err != nil {
@@ -112,19 +113,23 @@ func (o *accept) apply(c *conn) error {
 	place, last := int64(0), -1
 	for i := range o.owed {
 		owed := &o.owed[i]
-		if place++; owed.Event != last {
+		place++
+		if owed.Event != last {
 			place, last = 0, owed.Event
 		}
 		event := o.numbers[owed.Event]
 		if event < 0 || o.destinations[i] == 0 {
+			o.deliveries = append(o.deliveries, 0)
 			continue
 		}
 		if place >= maxPlaces {
 			return fmt.Errorf("accept: more than %d deliveries of one event", maxPlaces)
 		}
-		if err := o.applyOwed(c, owed, event<<placeBits|place, o.destinations[i], now); err != nil {
+		n := event<<placeBits | place
+		if err := o.applyOwed(c, owed, n, o.destinations[i], now); err != nil {
 			return err
 		}
+		o.deliveries = append(o.deliveries, n)
 	}
 	if o.req != nil {
 		o.requestN = o.store.sequence.next(now)
@@ -199,14 +204,9 @@ func (o *accept) report() (got bellhop.Accepted) {
 		}
 		o.events[i].ID = ids.Event(n)
 	}
-	place, last := int64(0), -1
-	for i := range o.owed {
-		owed := &o.owed[i]
-		if place++; owed.Event != last {
-			place, last = 0, owed.Event
-		}
-		if n := o.numbers[owed.Event]; n >= 0 && o.destinations[i] != 0 {
-			owed.DeliveryID = ids.Delivery(n<<placeBits | place)
+	for i, n := range o.deliveries {
+		if n != 0 {
+			o.owed[i].DeliveryID = ids.Delivery(n)
 		}
 	}
 	if o.req != nil {

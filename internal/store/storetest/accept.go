@@ -3,7 +3,7 @@ package storetest
 import (
 	"bytes"
 	"crypto/sha256"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"slices"
 	"time"
 
@@ -124,6 +124,41 @@ func acceptOwed(w *world) {
 	w.equal("claimed where it was pending", len(due), 1)
 }
 
+// Whichever events are repeats and whichever destinations are deleted, an id that Accept sets is that of the delivery of this
+// event to this destination.
+func acceptPlaces(w *world) {
+	random := mathrand.New(mathrand.NewPCG(1, 0))
+	destinations := []string{w.destination, w.newDestination("other"), "dst_deleted"}
+	w.accept([]bellhop.Event{w.event("known", nil)}, nil)
+	for range 50 {
+		var events []bellhop.Event
+		var owed []bellhop.NewDelivery
+		var repeat []bool
+		for i := range 1 + random.IntN(4) {
+			repeat = append(repeat, random.IntN(3) == 0)
+			ev := w.event("", nil)
+			if repeat[i] {
+				ev.ProviderID = "known"
+			}
+			events = append(events, ev)
+			for range random.IntN(4) {
+				owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: destinations[random.IntN(3)], Leased: random.IntN(2) == 0})
+			}
+		}
+		w.accept(events, owed)
+		for _, o := range owed {
+			if made := !repeat[o.Event] && o.DestinationID != "dst_deleted"; (o.DeliveryID != "") != made {
+				w.Errorf("the delivery's id is %q, though it was made: %t", o.DeliveryID, made)
+			} else if made {
+				d := w.delivery(o.DeliveryID)
+				w.equal("event of the delivery", d.EventID, events[o.Event].ID)
+				w.equal("destination of the delivery", d.DestinationID, o.DestinationID)
+				w.equal("the delivery is leased", d.State == leased, o.Leased)
+			}
+		}
+	}
+}
+
 func acceptRequest(w *world) {
 	req := &bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestPartial, Status: 202, Reason: "signature_mismatch", Detail: "1 of 2 items was refused",
 		Method: "POST", Target: "/in/media?code", RemoteAddr: "192.0.2.1", Header: bellhop.Header("A: b\n"), Body: []byte("[{},{}]"), BodyBytes: 7,
@@ -159,7 +194,7 @@ func acceptRefuses(w *world) {
 }
 
 func acceptBodies(w *world) {
-	random := rand.NewChaCha8([32]byte{1})
+	random := mathrand.NewChaCha8([32]byte{1})
 	for _, length := range []int{0, 1, 2, 4095, 4096, 8191, 8192, 8193, 1 << 16, 1 << 20} {
 		body := make([]byte, length)
 		random.Read(body)

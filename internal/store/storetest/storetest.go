@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"AcceptInOrder", acceptInOrder},
 		{"AcceptFoldsRepeats", acceptFoldsRepeats},
 		{"AcceptOwed", acceptOwed},
+		{"AcceptPlaces", acceptPlaces},
 		{"AcceptRequest", acceptRequest},
 		{"AcceptRefuses", acceptRefuses},
 		{"AcceptBodies", acceptBodies},

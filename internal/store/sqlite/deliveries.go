@@ -153,7 +153,7 @@ func (s *Store) change(id, update, rule string, nextAt time.Time) (d bellhop.Del
 	if !ok {
 		return d, bellhop.NotFound("delivery", id)
 	}
-	err = s.do(func(c *conn) error {
+	err = s.do(func(c *conn) (err error) {
 		if err := c.exec(update, nextAt, s.opts.Now(), n); err != nil {
 			return err
 		}

@@ -64,24 +64,26 @@ func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Rep
 	if err != nil {
 		return r, err
 	}
+	var created bellhop.Repair
 	err = s.do(func(c *conn) error {
 		if err := roomForRepair(c); err != nil {
 			return err
 		}
-		if r, err = s.scope(r); err != nil {
+		r, err := s.scope(r)
+		if err != nil {
 			return err
 		}
-		err := c.exec(`INSERT INTO repairs (id, kind, filter, rate, cursor, bound, looked_at, changed, skipped, state, reason, created_at, updated_at)
+		err = c.exec(`INSERT INTO repairs (id, kind, filter, rate, cursor, bound, looked_at, changed, skipped, state, reason, created_at, updated_at)
 			VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 'running', '', ?, ?)`, r.ID, string(r.Kind), string(filter), r.Rate, r.Cursor, r.Bound, r.CreatedAt, r.CreatedAt)
 		if err != nil {
 			return err
 		}
-		if r, err = repairIn(c, r.ID); err != nil {
+		if created, err = repairIn(c, r.ID); err != nil {
 			return err
 		}
 		return c.exec(`DELETE FROM repairs WHERE state <> 'running' AND n < (SELECT n FROM repairs ORDER BY n DESC LIMIT 1 OFFSET ?)`, maxRepairs-1)
 	})
-	return r, err
+	return created, err
 }
 
 func roomForRepair(c *conn) error {
@@ -109,15 +111,16 @@ func repairIn(c *conn, id string) (r bellhop.Repair, err error) {
 }
 
 // EndRepair ends a running repair as state, with the reason; what it did stays done. It is a conflict if it has ended.
-func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairState, reason string) (r bellhop.Repair, err error) {
-	err = s.do(func(c *conn) error {
+func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairState, reason string) (bellhop.Repair, error) {
+	var r bellhop.Repair
+	err := s.do(func(c *conn) (err error) {
 		if r, err = repairIn(c, id); err != nil {
 			return err
 		}
 		if r.State != bellhop.RepairRunning {
 			return bellhop.Conflict("the repair has ended: it is " + string(r.State))
 		}
-		err := c.exec(`UPDATE repairs SET state = ?, reason = ?, updated_at = ? WHERE id = ?`, string(state), reason, s.opts.Now(), id)
+		err = c.exec(`UPDATE repairs SET state = ?, reason = ?, updated_at = ? WHERE id = ?`, string(state), reason, s.opts.Now(), id)
 		if err == nil {
 			r, err = repairIn(c, id)
 		}

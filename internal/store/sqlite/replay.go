@@ -56,32 +56,12 @@ func (s *Store) replay(c *conn, event int64, owed bellhop.NewDelivery, now time.
 	return deliveryID, err
 }
 
-// StepRepair does one step of r and moves its cursor, in one transaction, and returns what has become of r. Where r has ended
-// meanwhile, or its cursor is not where it was, nothing is done. A repair whose destination was deleted fails.
-func (s *Store) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.RepairStep) (after bellhop.Repair, err error) {
+// StepRepair does one step of r and moves its cursor, in one transaction, and returns r as it is then.
+func (s *Store) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.RepairStep) (bellhop.Repair, error) {
+	var after bellhop.Repair
 	var changed int64
-	err = s.do(func(c *conn) error {
-		changed = 0
-		if after, err = repairIn(c, r.ID); err != nil || after.State != bellhop.RepairRunning || after.Cursor != r.Cursor {
-			return err
-		}
-		if _, err := s.repaired(r.Kind, r.Filter.DestinationID); err != nil {
-			err = c.exec(`UPDATE repairs SET state = 'failed', reason = 'its destination was deleted', updated_at = ? WHERE id = ?`, s.opts.Now(), r.ID)
-			if err == nil {
-				after, err = repairIn(c, r.ID)
-			}
-			return err
-		}
-		var tried int64
-		if changed, tried, err = s.applyStep(c, r, step, s.opts.Now()); err != nil {
-			return err
-		}
-		err := c.exec(`UPDATE repairs SET cursor = ?1, looked_at = looked_at + ?2, changed = changed + ?3, skipped = skipped + ?4, updated_at = ?5,
-			state = CASE WHEN ?1 >= bound THEN 'done' ELSE state END WHERE id = ?6`,
-			step.To, len(step.Chosen), changed, tried-changed, s.opts.Now(), r.ID)
-		if err == nil {
-			after, err = repairIn(c, r.ID)
-		}
+	err := s.do(func(c *conn) (err error) {
+		after, changed, err = s.stepRepair(c, r, step)
 		return err
 	})
 	if err == nil && r.Kind == bellhop.RepairCancel {
@@ -90,19 +70,36 @@ func (s *Store) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.R
 	return after, err
 }
 
-// applyStep changes deliveries and returns how many, of how many that were to be.
+// stepRepair is StepRepair within a transaction. It also returns how many deliveries it changed.
+func (s *Store) stepRepair(c *conn, r bellhop.Repair, step bellhop.RepairStep) (after bellhop.Repair, changed int64, err error) {
+	after, err = repairIn(c, r.ID)
+	if err != nil || after.State != bellhop.RepairRunning || after.Cursor != r.Cursor {
+		return after, 0, err
+	}
+	now := s.opts.Now()
+	if _, gone := s.repaired(r.Kind, r.Filter.DestinationID); gone != nil {
+		err = c.exec(`UPDATE repairs SET state = 'failed', reason = 'its destination was deleted', updated_at = ? WHERE id = ?`, now, r.ID)
+	} else {
+		var tried int64
+		if changed, tried, err = s.applyStep(c, r, step, now); err != nil {
+			return after, 0, err
+		}
+		err = c.exec(`UPDATE repairs SET cursor = ?1, looked_at = looked_at + ?2, changed = changed + ?3, skipped = skipped + ?4, updated_at = ?5,
+			state = CASE WHEN ?1 >= bound THEN 'done' ELSE state END WHERE id = ?6`,
+			step.To, len(step.Chosen), changed, tried-changed, now, r.ID)
+	}
+	if err != nil {
+		return after, 0, err
+	}
+	after, err = repairIn(c, r.ID)
+	return after, changed, err
+}
+
+// applyStep changes the deliveries of a step. It returns how many it changed, and how many it was to change.
 func (s *Store) applyStep(c *conn, r bellhop.Repair, step bellhop.RepairStep, now time.Time) (changed, tried int64, err error) {
 	if r.Kind == bellhop.RepairReplay {
-		for _, owed := range step.Deliveries {
-			id, err := s.replay(c, step.Chosen[owed.Event].Cursor, owed, now)
-			if err != nil {
-				return 0, 0, err
-			}
-			if id != "" {
-				changed++
-			}
-		}
-		return changed, int64(len(step.Deliveries)), nil
+		changed, err = s.applyReplay(c, step, now)
+		return changed, int64(len(step.Deliveries)), err
 	}
 	update, nextAt := revive, now
 	if r.Kind == bellhop.RepairCancel {
@@ -110,15 +107,28 @@ func (s *Store) applyStep(c *conn, r bellhop.Repair, step bellhop.RepairStep, no
 	}
 	update += ` AND state = ?`
 	for _, chosen := range step.Chosen {
-		if err := c.exec(update, nextAt, now, chosen.Cursor, string(r.Filter.State)); err != nil {
-			return 0, 0, err
-		}
-		if c.db.Changes() > 0 {
+		err = c.exec(update, nextAt, now, chosen.Cursor, string(r.Filter.State))
+		if err == nil && c.db.Changes() > 0 {
 			changed++
-			if err := s.moved(c, chosen.Cursor); err != nil {
-				return 0, 0, err
-			}
+			err = s.moved(c, chosen.Cursor)
+		}
+		if err != nil {
+			return 0, 0, err
 		}
 	}
 	return changed, int64(len(step.Chosen)), nil
+}
+
+// applyReplay makes the new deliveries of a step and returns how many it made.
+func (s *Store) applyReplay(c *conn, step bellhop.RepairStep, now time.Time) (made int64, err error) {
+	for _, owed := range step.Deliveries {
+		id, err := s.replay(c, step.Chosen[owed.Event].Cursor, owed, now)
+		if err != nil {
+			return 0, err
+		}
+		if id != "" {
+			made++
+		}
+	}
+	return made, nil
 }

@@ -28,6 +28,23 @@ type Options struct {
 	// Due is called with a destination that has something to claim although nobody made it due: a delivery whose result could
 	// not be written. It is called by the goroutine that writes, so it must not call the store. It may be nil.
 	Due func(destinationID string)
+
+	// Observer is told what was accepted and recorded. It may be nil, and then costs nothing.
+	Observer Observer
+}
+
+// An Observer is told of every commit of this process, once it is on disk and never before, in the order of the commits and,
+// within a commit, in the order in which the operations were handed over. Accepted events are told before Accept returns.
+//
+// Both methods are called by the goroutine that writes, one at a time. They must not block and must not call the store: every
+// other write waits for them. What they are handed may be changed once they return, so they copy what they keep; the
+// bytes of bodies, headers and replies never change.
+type Observer interface {
+	// Accepted is told of a new event and its deliveries, with their ids. Repeats, which are not stored, are not told. A
+	// delivery whose destination was deleted has no id.
+	Accepted(ev *bellhop.Event, deliveries []bellhop.NewDelivery)
+	// Recorded is told of a result that was stored. Results of outdated leases are not told.
+	Recorded(r *bellhop.Result)
 }
 
 // A Store keeps everything. Its methods may be called by any number of goroutines.
@@ -57,7 +74,8 @@ type Store interface {
 // A Corridor is what every event passes through.
 type Corridor interface {
 	// Accept stores the events of one request and one delivery for each entry of owed, in one transaction, and returns once it
-	// is on disk. It sets the ID of each event and the DeliveryID of each entry. The entries of one event lie side by side.
+	// is on disk. It sets the ID of each event and the DeliveryID of each entry. The entries
+	// are in the order of their events.
 	//
 	// An event whose ProviderID the source already has is left alone and counted in Duplicates: it gets the ID of the event that
 	// was stored first, and its deliveries get no ID. Neither does a delivery whose destination was deleted meanwhile. If req is

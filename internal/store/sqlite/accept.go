@@ -31,7 +31,8 @@ func (s *Store) Accept(ctx context.Context, req *bellhop.Request, events []bellh
 	}
 	var got bellhop.Accepted
 	if err == nil {
-		got = o.report()
+		o.report()
+		got = o.reported
 		s.metrics.accepts.Observe(time.Since(start).Seconds())
 	}
 	o.free()
@@ -51,6 +52,9 @@ type accept struct {
 	numbers      []int64 // of events; negative where the event was there already
 	deliveries   []int64 // of owed; 0 where there is no delivery
 	requestN     int64
+
+	reported   bellhop.Accepted
+	isReported bool
 }
 
 func newAccept() any { return &accept{result: make(chan error, 1)} }
@@ -58,6 +62,7 @@ func newAccept() any { return &accept{result: make(chan error, 1)} }
 func (o *accept) free() {
 	pool := &o.store.accepts
 	o.store, o.req, o.events, o.owed = nil, nil, nil, nil
+	o.reported, o.isReported = bellhop.Accepted{}, false
 	o.destinations, o.numbers, o.deliveries = o.destinations[:0], o.numbers[:0], o.deliveries[:0]
 	pool.Put(o)
 }
@@ -88,8 +93,30 @@ func (o *accept) resolve() error {
 	return nil
 }
 
-func (o *accept) patient() bool  { return false }
-func (o *accept) done(err error) { o.result <- err }
+func (o *accept) patient() bool { return false }
+
+func (o *accept) done(err error) {
+	if o.store.opts.Observer != nil && err == nil {
+		o.observe()
+	}
+	o.result <- err
+}
+
+// observe tells the observer of each new event with its deliveries.
+func (o *accept) observe() {
+	o.report()
+	rest := o.owed
+	for i := range o.events {
+		n := 0
+		for n < len(rest) && rest[n].Event == i {
+			n++
+		}
+		if o.numbers[i] >= 0 {
+			o.store.opts.Observer.Accepted(&o.events[i], rest[:n:n])
+		}
+		rest = rest[n:]
+	}
+}
 
 const (
 	insertEvent = `INSERT INTO events (n, source, type, subject, provider_id, tenant, time, received_at, content_type, header, sha256, body)
@@ -194,12 +221,17 @@ func (o *accept) applyOwed(c *conn, owed *bellhop.NewDelivery, n, destination in
 	return err
 }
 
-// report sets the ids and says what became of the events. It runs outside the writer, which has better things to do.
-func (o *accept) report() (got bellhop.Accepted) {
+// report sets the ids of events and deliveries, and reported. It runs in the caller's goroutine, which leaves the writer to
+// others; in the writer's only if there is an observer to tell.
+func (o *accept) report() {
+	if o.isReported {
+		return
+	}
+	o.isReported = true
 	ids := &o.store.ids
 	for i, n := range o.numbers {
 		if n < 0 {
-			got.Duplicates++
+			o.reported.Duplicates++
 			n = -n
 		}
 		o.events[i].ID = ids.Event(n)
@@ -210,9 +242,8 @@ func (o *accept) report() (got bellhop.Accepted) {
 		}
 	}
 	if o.req != nil {
-		got.RequestID = ids.Request(o.requestN)
+		o.reported.RequestID = ids.Request(o.requestN)
 	}
-	return got
 }
 
 // bindText binds text, or NULL if it is empty.

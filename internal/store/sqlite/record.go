@@ -47,6 +47,9 @@ func (o *record) done(err error) {
 		o.store.writer.follow(&unrecorded{store: o.store, n: o.n, destinationID: o.DestinationID, attempts: o.Attempt.Number - 1})
 	} else if o.kept {
 		o.store.final.count(o.State)
+		if observer := o.store.opts.Observer; observer != nil {
+			observer.Recorded(&o.Result)
+		}
 	}
 	pool := &o.store.records
 	*o = record{}

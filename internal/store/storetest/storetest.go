@@ -63,6 +63,8 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"FilterDeliveries", filterDeliveries},
 		{"FilterRequests", filterRequests},
 		{"Tenants", tenants},
+		{"Observe", observe},
+		{"ObserveMany", observeMany},
 		{"Notes", notes},
 		{"NotesFlood", notesFlood},
 		{"RetainByAge", retainByAge},
@@ -72,8 +74,8 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			clock := &clock{at: time.Date(2026, 3, 29, 1, 59, 59, 123456000, time.UTC)}
-			w := &world{T: t, clock: clock, ctx: t.Context()}
-			w.Store = open(t, store.Options{Keys: keys(t), Now: clock.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), Retain: Retain})
+			w := &world{T: t, clock: clock, ctx: t.Context(), observer: &observer{}}
+			w.Store = open(t, store.Options{Keys: keys(t), Now: clock.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), Retain: Retain, Observer: w.observer})
 			w.source = w.newSource("media")
 			w.destination = w.newDestination("billing")
 			test.run(w)

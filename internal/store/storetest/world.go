@@ -20,6 +20,7 @@ type world struct {
 	store.Store
 	ctx                 context.Context
 	clock               *clock
+	observer            *observer
 	source, destination string
 	nouns               int
 }

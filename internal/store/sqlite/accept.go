@@ -10,14 +10,8 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Accept stores events of one request and one delivery per entry of owed, in one transaction, and returns once
-// it is on disk. It sets each event's ID and each owed delivery's DeliveryID.
-//
-// An event whose ProviderID the source already has is left alone and counted in Duplicates: it gets the ID of
-// the event first stored, and its deliveries get none. If req is not nil it is kept as well; its SourceID, or
-// the events' where it is nil, must be that of a source that exists.
-//
-// On ErrFull and ErrClosed nothing is kept. On ErrUnknown it may be; the caller answers 5xx and the sender repeats.
+// Accept stores the events of one request and one delivery for each entry of owed, in one transaction, and returns once it is on
+// disk. Its contract is store.Corridor.
 func (s *Store) Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.NewDelivery) (bellhop.Accepted, error) {
 	start := time.Now()
 	o := s.accepts.Get().(*accept)
@@ -32,14 +26,15 @@ func (s *Store) Accept(ctx context.Context, req *bellhop.Request, events []bellh
 	var got bellhop.Accepted
 	if err == nil {
 		o.report()
-		got = o.reported
+		got = o.accepted
 		s.metrics.accepts.Observe(time.Since(start).Seconds())
 	}
 	o.free()
 	return got, err
 }
 
-// accept is the op of one Accept. It is reused.
+// accept is the op of one Accept. It is reused. Its caller's goroutine uses it until it submits it and after it has received
+// from result; the writer's goroutine uses it in between.
 type accept struct {
 	store  *Store
 	req    *bellhop.Request
@@ -47,14 +42,18 @@ type accept struct {
 	owed   []bellhop.NewDelivery
 	result chan error
 
+	// Set by resolve.
 	source       int64
-	destinations []int64 // of owed; 0 where the destination was deleted
-	numbers      []int64 // of events; negative where the event was there already
-	deliveries   []int64 // of owed; 0 where there is no delivery
-	requestN     int64
+	destinations []int64 // of owed; 0 if the destination was deleted
 
-	reported   bellhop.Accepted
-	isReported bool
+	// Set by apply.
+	numbers    []int64 // of events; negative if the event existed already
+	deliveries []int64 // of owed; 0 if there is no delivery
+	requestN   int64
+
+	// Set by report.
+	reported bool
+	accepted bellhop.Accepted
 }
 
 func newAccept() any { return &accept{result: make(chan error, 1)} }
@@ -62,8 +61,8 @@ func newAccept() any { return &accept{result: make(chan error, 1)} }
 func (o *accept) free() {
 	pool := &o.store.accepts
 	o.store, o.req, o.events, o.owed = nil, nil, nil, nil
-	o.reported, o.isReported = bellhop.Accepted{}, false
 	o.destinations, o.numbers, o.deliveries = o.destinations[:0], o.numbers[:0], o.deliveries[:0]
+	o.reported, o.accepted = false, bellhop.Accepted{}
 	pool.Put(o)
 }
 
@@ -79,7 +78,7 @@ func (o *accept) resolve() error {
 			id = ev.SourceID
 		}
 		if ev.Type == "" || utf8.RuneCountInString(ev.Type) > bellhop.MaxTypeLength || utf8.RuneCountInString(ev.ProviderID) > bellhop.MaxProviderIDLength {
-			return fmt.Errorf("accept: event %d: type or provider id of a length that cannot be", i)
+			return fmt.Errorf("accept: event %d: the length of its type or provider id is out of bounds", i)
 		}
 	}
 	var ok bool
@@ -87,7 +86,7 @@ func (o *accept) resolve() error {
 		return bellhop.NotFound("source", id)
 	}
 	for i := range o.owed {
-		n, _ := o.store.destinations.get(o.owed[i].DestinationID) // 0: deleted since it was matched
+		n, _ := o.store.destinations.get(o.owed[i].DestinationID) // 0: it was deleted since the event was matched
 		o.destinations = append(o.destinations, n)
 	}
 	return nil
@@ -165,7 +164,7 @@ func (o *accept) apply(c *conn) error {
 	return nil
 }
 
-// applyEvent writes ev and returns its number, negative if it was there already.
+// applyEvent writes ev and returns its number, or the negative number of the event that existed already.
 func (o *accept) applyEvent(c *conn, ev *bellhop.Event, now time.Time) (int64, error) {
 	s, err := c.prepare(insertEvent)
 	if err != nil {
@@ -197,7 +196,7 @@ func (o *accept) applyEvent(c *conn, ev *bellhop.Event, now time.Time) (int64, e
 	return n, err
 }
 
-// applyOwed writes one delivery. What has a key is never leased: only a claim knows what it waits for.
+// applyOwed writes one delivery. A delivery with a key is never leased: only a claim knows which deliveries it waits for.
 func (o *accept) applyOwed(c *conn, owed *bellhop.NewDelivery, n, destination int64, now time.Time) error {
 	sql := insertLeased
 	if !owed.Leased {
@@ -215,23 +214,22 @@ func (o *accept) applyOwed(c *conn, owed *bellhop.NewDelivery, n, destination in
 	}
 	err = s.Exec()
 	if err == nil && !owed.Leased && owed.Key != 0 {
-		o.store.keyed = true
-		o.store.turns.pending(destination, owed.Key, now.UnixMicro(), n, true)
+		o.store.noteNewKeyed(destination, owed.Key, now, n)
 	}
 	return err
 }
 
-// report sets the ids of events and deliveries, and reported. It runs in the caller's goroutine, which leaves the writer to
-// others; in the writer's only if there is an observer to tell.
+// report sets the ids of events and deliveries, and accepted. The caller's goroutine runs it, which leaves the writer's goroutine
+// to others, unless there is an observer to tell.
 func (o *accept) report() {
-	if o.isReported {
+	if o.reported {
 		return
 	}
-	o.isReported = true
+	o.reported = true
 	ids := &o.store.ids
 	for i, n := range o.numbers {
 		if n < 0 {
-			o.reported.Duplicates++
+			o.accepted.Duplicates++
 			n = -n
 		}
 		o.events[i].ID = ids.Event(n)
@@ -242,33 +240,6 @@ func (o *accept) report() {
 		}
 	}
 	if o.req != nil {
-		o.reported.RequestID = ids.Request(o.requestN)
-	}
-}
-
-// bindText binds text, or NULL if it is empty.
-func bindText(s *sqlite3.Stmt, i int, text string) {
-	if text == "" {
-		s.BindNull(i)
-	} else {
-		s.BindText(i, text)
-	}
-}
-
-// bindNumber binds n, or NULL if it is zero.
-func bindNumber(s *sqlite3.Stmt, i int, n int64) {
-	if n == 0 {
-		s.BindNull(i)
-	} else {
-		s.BindInt64(i, n)
-	}
-}
-
-// bindTime binds t in microseconds, or NULL if it is zero.
-func bindTime(s *sqlite3.Stmt, i int, t time.Time) {
-	if t.IsZero() {
-		s.BindNull(i)
-	} else {
-		s.BindInt64(i, t.UnixMicro())
+		o.accepted.RequestID = ids.Request(o.requestN)
 	}
 }

@@ -38,7 +38,7 @@ func scanAttempt(row *sqlite3.Stmt, col int) bellhop.Attempt {
 		Error: row.ColumnText(col + 3), Detail: row.ColumnText(col + 4), Reply: row.ColumnBlob(col+5, nil)}
 }
 
-// Deliveries lists deliveries, newest event first.
+// Deliveries lists deliveries, those of the newest event first.
 func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) ([]bellhop.Delivery, string, error) {
 	l, err := newListing("d.n", page)
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page b
 	if f.DestinationID != "" {
 		n, ok := s.destinations.get(f.DestinationID)
 		if !ok {
-			n, ok = s.gone.get(f.DestinationID)
+			n, ok = s.deletedDestinations.get(f.DestinationID)
 		}
 		if !ok {
 			return nil, "", bellhop.NotFound("destination", f.DestinationID)
@@ -62,7 +62,7 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page b
 		l.and("d.destination = ?", n)
 	}
 	if f.State != "" {
-		l.and("d.state = '" + store.StateWord(f.State) + "'") // as a word, so that the indexes of one state serve
+		l.and("d.state = '" + store.StateWord(f.State) + "'") // as a literal, so that the partial indexes of a state serve
 	}
 	if f.Tenant != "" {
 		l.and("dst.tenant = ?", f.Tenant)
@@ -71,30 +71,21 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page b
 	return list(ctx, s, l, selectDelivery, "d.n", s.scanDelivery)
 }
 
-// Delivery returns one delivery, with its last attempt.
+// Delivery returns one delivery with its last attempt.
 func (s *Store) Delivery(ctx context.Context, id string) (d bellhop.Delivery, err error) {
 	n, ok := s.ids.ParseDelivery(id)
 	if !ok {
 		return d, bellhop.NotFound("delivery", id)
 	}
-	err = s.read(ctx, func(c *conn) (err error) {
+	err = s.read(ctx, func(c *conn) error {
 		d, err = s.deliveryIn(c, n, id)
 		return err
 	})
 	return d, err
 }
 
-func (s *Store) deliveryIn(c *conn, n int64, id string) (d bellhop.Delivery, err error) {
-	found := false
-	err = c.query(selectDelivery+" WHERE d.n = ?", []any{n}, func(row *sqlite3.Stmt) (err error) {
-		d, err = s.scanDelivery(row)
-		found = true
-		return err
-	})
-	if err == nil && !found {
-		err = bellhop.NotFound("delivery", id)
-	}
-	return d, err
+func (s *Store) deliveryIn(c *conn, n int64, id string) (bellhop.Delivery, error) {
+	return oneIn(c, "delivery", id, selectDelivery+" WHERE d.n = ?", n, s.scanDelivery)
 }
 
 // Attempts returns the attempts of a delivery, oldest first.
@@ -124,31 +115,31 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) (list []bellhop
 }
 
 const (
-	// revive makes a delivery due, unless its destination was deleted.
-	revive = `UPDATE deliveries SET state = 'pending', next_at = ?, updated_at = ?, spared = nullif(attempts, 0) WHERE n = ?
+	// makeDue makes a delivery pending, unless its destination was deleted. The attempts so far do not count against the schedule.
+	makeDue = `UPDATE deliveries SET state = 'pending', next_at = ?, updated_at = ?, spared = nullif(attempts, 0) WHERE n = ?
 		AND EXISTS (SELECT 1 FROM destinations dst WHERE dst.n = deliveries.destination AND dst.deleted_at IS NULL)`
-	giveUp = `UPDATE deliveries SET state = 'cancelled', next_at = ?, updated_at = ? WHERE n = ?`
+	makeCancelled = `UPDATE deliveries SET state = 'cancelled', next_at = ?, updated_at = ? WHERE n = ?`
 )
 
-// RetryDelivery makes a pending, dead or cancelled delivery due now. It keeps the attempts made so far, and its
-// schedule begins anew.
+// RetryDelivery makes a pending, dead or cancelled delivery due now. Its schedule begins anew.
 func (s *Store) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	return s.change(id, revive+` AND state IN ('pending', 'dead', 'cancelled')`,
-		"can be retried only while pending, dead or cancelled, and while its destination is there", s.opts.Now())
+	return s.changeDelivery(id, makeDue+` AND state IN ('pending', 'dead', 'cancelled')`,
+		"can be retried only while pending, dead or cancelled, and only if its destination exists", s.opts.Now())
 }
 
 // CancelDelivery ends a pending delivery.
 func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	d, err := s.change(id, giveUp+` AND state = 'pending'`,
-		"can be cancelled only while pending (pause its destination first, and what is queued is pending again)", time.Time{})
+	d, err := s.changeDelivery(id, makeCancelled+` AND state = 'pending'`,
+		"can be cancelled only while pending (pause its destination first: then its queued deliveries are pending again)", time.Time{})
 	if err == nil {
-		s.final.cancelled.Add(1)
+		s.finals.cancelled.Add(1)
 	}
 	return d, err
 }
 
-// change runs update, with nextAt, now and the delivery's number as arguments, and returns what became of the delivery.
-func (s *Store) change(id, update, rule string, nextAt time.Time) (d bellhop.Delivery, err error) {
+// changeDelivery runs update, with nextAt, now and the number of the delivery as arguments, and returns the delivery afterwards.
+// It is a conflict, told by rule, if update changes nothing.
+func (s *Store) changeDelivery(id, update, rule string, nextAt time.Time) (d bellhop.Delivery, err error) {
 	n, ok := s.ids.ParseDelivery(id)
 	if !ok {
 		return d, bellhop.NotFound("delivery", id)
@@ -164,7 +155,7 @@ func (s *Store) change(id, update, rule string, nextAt time.Time) (d bellhop.Del
 		if unchanged {
 			return bellhop.Conflict("a delivery " + rule + "; this one is " + string(d.State))
 		}
-		return s.moved(c, n)
+		return s.noteState(c, n)
 	})
 	return d, err
 }

@@ -41,12 +41,12 @@ func scanJSON(row *sqlite3.Stmt, column int, v any) error {
 	return json.Unmarshal(row.ColumnRawText(column), v)
 }
 
-// orNull is how a rate or a batch is stored.
-func orNull(v interface{ IsZero() bool }) any {
+// jsonOrNull returns a rate or a batch as scanJSON reads it.
+func jsonOrNull(v interface{ IsZero() bool }) any {
 	if v.IsZero() {
 		return nil
 	}
-	text, _ := json.Marshal(v) // two numbers
+	text, _ := json.Marshal(v) // of two numbers: this cannot fail
 	return string(text)
 }
 
@@ -63,8 +63,7 @@ func (s *Store) Destinations(ctx context.Context, f bellhop.DestinationFilter, p
 	return list(ctx, s, l, selectDestination, "n", s.scanDestination)
 }
 
-// DestinationVersions lists all destinations, newest first, of each only its id, its state and when it was changed: enough to see
-// which to read again.
+// DestinationVersions returns all destinations, newest first, each with only its ID, State and UpdatedAt.
 func (s *Store) DestinationVersions(ctx context.Context) (list []bellhop.Destination, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		return c.query("SELECT id, state, updated_at FROM destinations WHERE deleted_at IS NULL ORDER BY n DESC", nil, func(row *sqlite3.Stmt) error {
@@ -75,19 +74,20 @@ func (s *Store) DestinationVersions(ctx context.Context) (list []bellhop.Destina
 	return list, err
 }
 
-// Destination returns the destination of that id or name.
+// Destination returns the destination with that id or name.
 func (s *Store) Destination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
-	return one(ctx, s, "destination", idOrName, selectDestination+" WHERE "+named(idOrName, bellhop.PrefixDestination)+" AND deleted_at IS NULL",
-		idOrName, s.scanDestination)
+	query := selectDestination + " WHERE " + byIDOrName(idOrName, bellhop.PrefixDestination) + " AND deleted_at IS NULL"
+	return one(ctx, s, "destination", idOrName, query, idOrName, s.scanDestination)
 }
 
-// accessRow is what the access of the destination of that id is sealed for.
+// accessRow is the row name for which the access of the destination with that id is sealed.
 func accessRow(id string) string { return id + " access" }
 
-// urlRow is what the URL of the destination of that id is sealed for, so that it cannot take the settings' place.
+// urlRow is the row name for which the URL of the destination with that id is sealed, so that it cannot take the place of the
+// settings.
 func urlRow(id string) string { return id + " url" }
 
-// A destinationRow is what of a destination is not stored as it is.
+// A destinationRow holds the columns of a destination that are encoded.
 type destinationRow struct {
 	url, settings, access []byte // sealed
 	match, retry, breaker string // JSON
@@ -97,22 +97,23 @@ func (s *Store) destinationRow(d bellhop.Destination) (row destinationRow, err e
 	var errs [6]error
 	row.url, errs[0] = s.opts.Keys.Seal([]byte(d.URL), urlRow(d.ID), s.opts.Rand)
 	row.settings, errs[1] = s.opts.Keys.Seal(d.Settings, d.ID, s.opts.Rand)
-	if row.access = []byte{}; len(d.Access) > 0 {
+	row.access = []byte{}
+	if len(d.Access) > 0 {
 		row.access, errs[2] = s.opts.Keys.Seal(d.Access, accessRow(d.ID), s.opts.Rand)
 	}
 	for i, part := range []struct {
-		of any
-		to *string
+		value  any
+		column *string
 	}{{d.Match, &row.match}, {d.Retry, &row.retry}, {d.Breaker, &row.breaker}} {
 		var text []byte
-		text, errs[3+i] = json.Marshal(part.of)
-		*part.to = string(text)
+		text, errs[3+i] = json.Marshal(part.value)
+		*part.column = string(text)
 	}
 	return row, errors.Join(errs[:]...)
 }
 
-// orNone is how an order is stored.
-func orNone(o bellhop.Order) string { return string(cmp.Or(o, bellhop.OrderNone)) }
+// orderWord returns an order as it is stored.
+func orderWord(o bellhop.Order) string { return string(cmp.Or(o, bellhop.OrderNone)) }
 
 // CreateDestination stores a new destination. It is a conflict if another has its name.
 func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) error {
@@ -125,32 +126,31 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, access, match, timeout, concurrency, rate, batch, order_by, retry, breaker, expires_at,
 			handshake, granted, state, state_reason, failing_since, created_at, updated_at, secrets_at, tenant)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			d.ID, d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch),
-			orNone(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, orNull(d.Granted),
-			string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.Tenant)
+			d.ID, d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, jsonOrNull(d.Rate), jsonOrNull(d.Batch),
+			orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, jsonOrNull(d.Granted),
+			string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt, secretsTime(d.SecretsAt, d.CreatedAt), d.Tenant)
 		n = c.db.LastInsertRowID()
-		return taken(err, "destination", d.Name)
+		return conflictIfTaken(err, "destination", d.Name)
 	})
 	if err == nil {
-		s.destinations.m.Store(d.ID, n)
+		s.destinations.put(d.ID, n)
 	}
 	return err
 }
 
-// UpdateDestination replaces what a person sets of the destination with d's id. Its state, and what its receiver
-// granted, stay as they are: others change those, a receiver that agrees among them.
+// UpdateDestination replaces the settings of the destination with the id of d. Its state, and what its receiver granted, stay.
 func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
 	return s.updateDestination(d, nil)
 }
 
-// RestartDestination is UpdateDestination for one that begins anew: in d's state, with nothing granted and nothing asked.
+// RestartDestination is UpdateDestination for a destination that begins anew, in the state of d.
 func (s *Store) RestartDestination(ctx context.Context, d bellhop.Destination) error {
 	return s.updateDestination(d, func(c *conn) error {
 		return setState(c, d.ID, d.State, d.StateReason, d.UpdatedAt, true)
 	})
 }
 
-// updateDestination writes d and then, in the same transaction, does more.
+// updateDestination writes d and then, in the same transaction, runs more, which may be nil.
 func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) error) error {
 	row, err := s.destinationRow(d)
 	if err != nil {
@@ -159,9 +159,9 @@ func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) erro
 	return s.do(func(c *conn) error {
 		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?, match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?,
 			order_by = ?, retry = ?, breaker = ?, expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ?, tenant = ? WHERE id = ? AND deleted_at IS NULL`,
-			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, orNull(d.Rate), orNull(d.Batch),
-			orNone(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, d.UpdatedAt, orCreated(d.SecretsAt, d.CreatedAt), d.Tenant, d.ID)
-		err = changed(c, taken(err, "destination", d.Name), "destination", d.ID)
+			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, jsonOrNull(d.Rate), jsonOrNull(d.Batch),
+			orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, d.UpdatedAt, secretsTime(d.SecretsAt, d.CreatedAt), d.Tenant, d.ID)
+		err = notFoundIfUnchanged(c, conflictIfTaken(err, "destination", d.Name), "destination", d.ID)
 		if err == nil && more != nil {
 			err = more(c)
 		}
@@ -169,16 +169,14 @@ func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) erro
 	})
 }
 
-// SetDestinationState changes whether a destination gets its deliveries, and why. One that begins again, unverified or
-// active, has nothing granted, and nothing that its receiver was asked before counts any more.
+// SetDestinationState sets the state and its reason. A destination that becomes unverified or active begins anew.
 func (s *Store) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error {
 	return s.do(func(c *conn) error {
 		return setState(c, id, state, reason, s.opts.Now(), state == bellhop.DestinationUnverified || state == bellhop.DestinationActive)
 	})
 }
 
-// EndDestination is SetDestinationState for one that is as it was at updatedAt: what has been changed since is not ended for what it
-// was. It reports whether it was.
+// EndDestination sets the state of a destination that has not changed since updatedAt, and reports whether it did so.
 func (s *Store) EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (ended bool, err error) {
 	err = s.do(func(c *conn) error {
 		err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ? WHERE id = ? AND updated_at = ? AND deleted_at IS NULL`,
@@ -189,41 +187,40 @@ func (s *Store) EndDestination(ctx context.Context, id string, updatedAt time.Ti
 	return ended, err
 }
 
-// setState writes a state; anew is that what was asked and granted before counts no more.
+// setState writes a state. If anew, it also withdraws what was asked and granted, and forgets that the destination was failing.
 func setState(c *conn, id string, state bellhop.DestinationState, reason string, now time.Time, anew bool) error {
 	if anew {
-		if err := c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`, id); err != nil {
+		if err := withdrawHandshake(c, id); err != nil {
 			return err
 		}
 	}
 	err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ?, granted = CASE WHEN ? THEN NULL ELSE granted END,
 		failing_since = CASE WHEN ? THEN NULL ELSE failing_since END WHERE id = ? AND deleted_at IS NULL`, string(state), reason, now, anew, anew, id)
-	return changed(c, err, "destination", id)
+	return notFoundIfUnchanged(c, err, "destination", id)
 }
 
-// SetFailing keeps since when a destination fails so that it is held back; the zero time is that it is well. Nothing else of
-// it changes, nor counts it as a change.
+// SetFailing stores since when a destination has been failing; the zero time means that it is well.
 func (s *Store) SetFailing(ctx context.Context, id string, since time.Time) error {
 	return s.do(func(c *conn) error {
 		err := c.exec(`UPDATE destinations SET failing_since = ? WHERE id = ? AND deleted_at IS NULL`, since, id)
-		return changed(c, err, "destination", id)
+		return notFoundIfUnchanged(c, err, "destination", id)
 	})
 }
 
-// DeleteDestination takes the destination away. What is still owed to it is cancelled, in the background where
-// it is much; its finished deliveries stay.
+// DeleteDestination deletes a destination. Its row stays, for its deliveries, without secrets. The sweep cancels its pending
+// deliveries.
 func (s *Store) DeleteDestination(ctx context.Context, id string) error {
 	err := s.do(func(c *conn) error {
-		if err := c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`, id); err != nil {
+		if err := withdrawHandshake(c, id); err != nil {
 			return err
 		}
 		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'', access = x'' WHERE id = ? AND deleted_at IS NULL`, s.opts.Now(), id)
-		return changed(c, err, "destination", id)
+		return notFoundIfUnchanged(c, err, "destination", id)
 	})
 	if n, ok := s.destinations.get(id); ok && err == nil {
-		s.gone.m.Store(id, n)
-		s.destinations.m.Delete(id)
-		s.turns.forget(n)
+		s.deletedDestinations.put(id, n)
+		s.destinations.delete(id)
+		s.cursors.forget(n)
 	}
 	return err
 }

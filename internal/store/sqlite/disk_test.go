@@ -63,7 +63,7 @@ func newDisk(t testing.TB, seed uint64) *disk {
 	t.Helper()
 	d := &disk{name: fmt.Sprintf("disk%d", disks.Add(1)), under: vfs.Find("os").(vfs.VFSFilename),
 		random: rand.New(rand.NewPCG(seed, 1)), files: map[string]*platter{}, count: map[diskOp]int{}}
-	vfs.Register(d.name, files{d})
+	vfs.Register(d.name, fileLayer{d})
 	t.Cleanup(func() { vfs.Unregister(d.name) })
 	return d
 }

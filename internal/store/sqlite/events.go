@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/ncruces/go-sqlite3"
 )
 
@@ -19,28 +20,40 @@ var (
 	selectBareEvent   = strings.NewReplacer("%header%", "NULL", "%body%", "NULL").Replace(selectEvent)
 )
 
-// Events lists events, newest first, without headers; their bodies are as long as they are, and empty.
+// scanEvent reads the columns of selectEvent, or those of selectClaimed, from col on.
+func scanEvent(row *sqlite3.Stmt, col int, ids store.IDs) bellhop.Event {
+	ev := bellhop.Event{
+		ID: ids.Event(row.ColumnInt64(col)), SourceID: row.ColumnText(col + 1), Source: row.ColumnText(col + 2),
+		Type: row.ColumnText(col + 3), Subject: row.ColumnText(col + 4), ProviderID: row.ColumnText(col + 5),
+		Tenant: row.ColumnText(col + 6), Time: timeAt(row, col+7), ReceivedAt: timeAt(row, col+8),
+		ContentType: row.ColumnText(col + 9), Header: row.ColumnBlob(col+10, nil), Body: row.ColumnBlob(col+12, nil),
+	}
+	copy(ev.SHA256[:], row.ColumnRawBlob(col+11))
+	return ev
+}
+
+func (s *Store) scanSelectedEvent(row *sqlite3.Stmt) (bellhop.Event, error) {
+	return scanEvent(row, 0, s.ids), nil
+}
+
+// Events lists events, newest first, without headers. Their bodies have the right length and hold zeros.
 func (s *Store) Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) ([]bellhop.Event, string, error) {
 	l, err := newListing("e.n", page)
 	if err != nil {
 		return nil, "", err
 	}
-	if f.SourceID != "" {
-		n, ok := s.sources.get(f.SourceID)
-		if !ok {
-			return nil, "", bellhop.NotFound("source", f.SourceID)
-		}
-		l.and("e.source = ?", n)
+	if err := l.source(s, "e.source", f.SourceID); err != nil {
+		return nil, "", err
 	}
 	if f.Tenant != "" { // the tenant of the source comes first: no sender chooses whose list its event is in
 		l.and("(src.tenant = ? OR src.tenant = '' AND e.tenant = ?)", f.Tenant, f.Tenant)
 	}
 	l.ofType(f.Type)
 	l.period("e.n", f.Since, f.Until, 0)
-	return list(ctx, s, l, selectListedEvent, "e.n", s.scanEvent)
+	return list(ctx, s, l, selectListedEvent, "e.n", s.scanSelectedEvent)
 }
 
-// ofType narrows the list to events of a type, whole or a prefix and "*"; "" does not narrow.
+// ofType narrows the list to events of a type, which may be a prefix and "*"; "" does not narrow.
 func (l *listing) ofType(text string) {
 	if prefix, wild := strings.CutSuffix(text, "*"); wild {
 		l.and("substr(e.type, 1, ?) = ?", utf8.RuneCountInString(prefix), prefix)
@@ -49,19 +62,15 @@ func (l *listing) ofType(text string) {
 	}
 }
 
-// Event returns one event, whole.
+// Event returns one event, whole. It fails if the stored body does not match its checksum.
 func (s *Store) Event(ctx context.Context, id string) (bellhop.Event, error) {
 	n, ok := s.ids.ParseEvent(id)
 	if !ok {
 		return bellhop.Event{}, bellhop.NotFound("event", id)
 	}
-	ev, err := one(ctx, s, "event", id, selectWholeEvent+" WHERE e.n = ?", n, s.scanEvent)
+	ev, err := one(ctx, s, "event", id, selectWholeEvent+" WHERE e.n = ?", n, s.scanSelectedEvent)
 	if err == nil && sha256.Sum256(ev.Body) != ev.SHA256 {
 		err = &bellhop.Error{Code: bellhop.CodeInternal, Message: "the stored body of event " + id + " is damaged: it does not match its checksum"}
 	}
 	return ev, err
-}
-
-func (s *Store) scanEvent(row *sqlite3.Stmt) (bellhop.Event, error) {
-	return scanEvent(row, 0, &s.ids), nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -21,7 +20,7 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// A migration takes the schema from the version before to its own. Migrations go forward only, each in one transaction.
+// A migration brings the schema from the previous version to its own. Migrations go forward only, each in one transaction.
 type migration struct {
 	version int
 	name    string
@@ -51,7 +50,7 @@ func migrations() ([]migration, error) {
 	return all, nil
 }
 
-// migrate brings the schema up to date. It refuses a database that a newer version has written.
+// migrate brings the schema up to date. It refuses a database that a newer version of the program has written.
 func migrate(c *conn, random io.Reader) error {
 	all, err := migrations()
 	if err != nil {
@@ -73,7 +72,7 @@ func migrate(c *conn, random io.Reader) error {
 		if m.version <= version {
 			continue
 		}
-		err := inTransaction(c, func() error {
+		err := c.transaction(func() error {
 			if err := c.db.Exec(m.sql); err != nil {
 				return err
 			}
@@ -94,8 +93,8 @@ func migrate(c *conn, random io.Reader) error {
 	return nil
 }
 
-// checkMade holds that the database was made by these very migrations. They are changed before the first release, and a
-// folder made before such a change cannot be gone on with.
+// checkMade returns an error unless the database was made by exactly these migrations. Before the first release they are changed in
+// place, and a folder made before such a change cannot be used any more.
 func checkMade(c *conn, applied []migration) error {
 	for _, m := range applied {
 		made := ""
@@ -113,6 +112,7 @@ func checkMade(c *conn, applied []migration) error {
 	return nil
 }
 
+// madeBy is the name in meta under which the fingerprint of a migration is stored.
 func madeBy(m migration) string { return "migration " + m.name }
 
 func fingerprint(m migration) string {
@@ -120,7 +120,7 @@ func fingerprint(m migration) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fillMeta gives a new store its tag, by which its ids differ from any other store's, and the sources that have no URL.
+// fillMeta gives a new store its tag, which makes its ids differ from those of other stores, and the two sources without a URL.
 func fillMeta(c *conn, random io.Reader) error {
 	tag := store.NewTag(random)
 	if err := c.exec("INSERT INTO meta (name, value) VALUES ('tag', ?), ('probed_at', '')", tag); err != nil {
@@ -137,18 +137,4 @@ func schemaVersion(c *conn) (version int, err error) {
 		return nil
 	})
 	return version, err
-}
-
-func inTransaction(c *conn, work func() error) error {
-	if err := c.db.Exec("BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
-	err := work()
-	if err == nil {
-		err = c.db.Exec("COMMIT")
-	}
-	if err != nil && !c.db.GetAutocommit() {
-		err = errors.Join(err, c.db.Exec("ROLLBACK"))
-	}
-	return err
 }

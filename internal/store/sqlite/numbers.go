@@ -58,10 +58,13 @@ type numbers struct{ m sync.Map }
 
 func (m *numbers) load(c *conn, table string) error {
 	return c.query("SELECT id, n FROM "+table, nil, func(row *sqlite3.Stmt) error {
-		m.m.Store(row.ColumnText(0), row.ColumnInt64(1))
+		m.put(row.ColumnText(0), row.ColumnInt64(1))
 		return nil
 	})
 }
+
+func (m *numbers) put(id string, n int64) { m.m.Store(id, n) }
+func (m *numbers) delete(id string)       { m.m.Delete(id) }
 
 func (m *numbers) get(id string) (int64, bool) {
 	n, ok := m.m.Load(id)

@@ -5,16 +5,9 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/ncruces/go-sqlite3"
 )
 
-// Record keeps the outcome of an attempt: the delivery's new state and the attempt itself. It does not wait
-// for the disk: until it is written, a crash means that the attempt is made again, which receivers have to
-// expect anyway. It blocks when too much waits to be written. A result that meets a full disk waits for room.
-// One that cannot be written is logged, and its delivery is due again in a minute.
-//
-// A result of a delivery that is no longer leased, or has that attempt already, is dropped: who holds an
-// outdated lease cannot overwrite what came after.
+// Record stores the result of an attempt. It returns before the result is on disk. Its contract is store.Corridor.
 func (s *Store) Record(r bellhop.Result) error {
 	n, ok := s.ids.ParseDelivery(r.DeliveryID)
 	if !ok {
@@ -28,10 +21,11 @@ func (s *Store) Record(r bellhop.Result) error {
 	return s.writer.submit(o)
 }
 
+// record is the op of one Record. It is reused.
 type record struct {
-	store *Store
-	n     int64
-	kept  bool // rather than dropped as outdated
+	store  *Store
+	n      int64
+	stored bool // false if the result was dropped because its lease is outdated
 	bellhop.Result
 }
 
@@ -45,8 +39,8 @@ func (o *record) done(err error) {
 			"delivery_id", o.DeliveryID, "attempt", o.Attempt.Number, "error", err,
 			"meaning", "it could not be recorded, and will be made again")
 		o.store.writer.follow(&unrecorded{store: o.store, n: o.n, destinationID: o.DestinationID, attempts: o.Attempt.Number - 1})
-	} else if o.kept {
-		o.store.final.count(o.State)
+	} else if o.stored {
+		o.store.finals.count(o.State)
 		if observer := o.store.opts.Observer; observer != nil {
 			observer.Recorded(&o.Result)
 		}
@@ -57,15 +51,15 @@ func (o *record) done(err error) {
 }
 
 const (
-	// keepLast moves the last attempt from the delivery to a row of its own.
-	keepLast = `INSERT INTO attempts (delivery, number, started_at, duration, status, error, detail, reply)
+	// moveLastAttempt copies the last attempt from the delivery to a row of its own.
+	moveLastAttempt = `INSERT INTO attempts (delivery, number, started_at, duration, status, error, detail, reply)
 		SELECT n, attempts, started_at, duration, status, coalesce(error, ''), coalesce(detail, ''), reply
 		FROM deliveries WHERE n = ? AND attempts = ? AND state = 'leased' AND started_at IS NOT NULL`
 	updateDelivery = `UPDATE deliveries SET state = ?, attempts = ?, next_at = ?, updated_at = ?,
 		started_at = ?, duration = ?, status = ?, error = ?, detail = ?, reply = ?
 		WHERE n = ? AND attempts = ? AND state = 'leased'`
-	// spare makes the attempt just recorded one that does not count against the schedule.
-	spare = `UPDATE deliveries SET spared = coalesce(spared, 0) + 1 WHERE n = ?`
+	// addSpared makes the recorded attempt one that does not count against the schedule.
+	addSpared = `UPDATE deliveries SET spared = coalesce(spared, 0) + 1 WHERE n = ?`
 	// setProgress stores progress for the next attempt; empty progress is stored as none.
 	setProgress = `UPDATE deliveries SET progress = nullif(?, x'') WHERE n = ?`
 )
@@ -73,7 +67,7 @@ const (
 func (o *record) apply(c *conn) error {
 	a := &o.Attempt
 	if a.Number > 1 {
-		if err := c.exec(keepLast, o.n, a.Number-1); err != nil {
+		if err := c.exec(moveLastAttempt, o.n, a.Number-1); err != nil {
 			return err
 		}
 	}
@@ -94,29 +88,32 @@ func (o *record) apply(c *conn) error {
 	s.BindInt64(11, o.n)
 	s.BindInt64(12, int64(a.Number-1))
 	err = s.Exec()
-	o.kept = err == nil && c.db.Changes() > 0
-	if o.kept && o.Spared {
-		err = c.exec(spare, o.n)
+	o.stored = err == nil && c.db.Changes() > 0
+	if !o.stored {
+		return err
 	}
-	if o.kept && err == nil && o.Progress != nil {
+	if o.Spared {
+		err = c.exec(addSpared, o.n)
+	}
+	if err == nil && o.Progress != nil {
 		err = c.exec(setProgress, o.Progress, o.n)
 	}
-	if o.kept && err == nil {
-		err = o.store.moved(c, o.n)
+	if err == nil {
+		err = o.store.noteState(c, o.n)
 	}
 	return err
 }
 
-// unrecordedPause is how long a delivery waits whose attempt could not be recorded: the next may fare no better.
+// unrecordedPause is how long a delivery waits after its attempt could not be recorded: the next result may fail in the same way.
 const unrecordedPause = time.Minute
 
-// unrecorded is the op that gives back a delivery whose attempt could not be recorded.
+// unrecorded is the op that gives back a delivery after its attempt could not be recorded.
 type unrecorded struct {
 	store         *Store
 	n             int64
 	destinationID string
-	attempts      int // before that one
-	kept          bool
+	attempts      int // before the one that could not be recorded
+	released      bool
 }
 
 func (o *unrecorded) patient() bool { return true }
@@ -124,8 +121,9 @@ func (o *unrecorded) patient() bool { return true }
 func (o *unrecorded) apply(c *conn) error {
 	err := c.exec(`UPDATE deliveries SET state = 'pending', next_at = ? WHERE n = ? AND attempts = ? AND state = 'leased'`,
 		o.store.opts.Now().Add(unrecordedPause), o.n, o.attempts)
-	if o.kept = err == nil && c.db.Changes() > 0; o.kept {
-		err = o.store.moved(c, o.n)
+	o.released = err == nil && c.db.Changes() > 0
+	if o.released {
+		err = o.store.noteState(c, o.n)
 	}
 	return err
 }
@@ -135,16 +133,7 @@ func (o *unrecorded) done(err error) {
 	case err != nil:
 		o.store.opts.Logger.Error("release.failed", "component", "store", "delivery_id", o.store.ids.Delivery(o.n), "error", err,
 			"meaning", "the delivery stays leased until the next start")
-	case o.kept && o.store.opts.Due != nil:
+	case o.released && o.store.opts.Due != nil:
 		o.store.opts.Due(o.destinationID)
-	}
-}
-
-// bindBlob binds b, or NULL if it is empty.
-func bindBlob(s *sqlite3.Stmt, i int, b []byte) {
-	if len(b) == 0 {
-		s.BindNull(i)
-	} else {
-		s.BindBlob(i, b)
 	}
 }

@@ -3,13 +3,16 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/ncruces/go-sqlite3"
 )
 
-// maxRepairs is how many repairs are kept; of those that have ended, the oldest go first.
+// maxRepairs is how many repairs are kept; the oldest ended ones are deleted.
 const maxRepairs = 1000
 
 const selectRepair = `SELECT n, id, kind, filter, rate, cursor, bound, looked_at, changed, skipped, state, reason, created_at, updated_at FROM repairs`
@@ -35,7 +38,7 @@ func (s *Store) Repairs(ctx context.Context, page bellhop.Page) ([]bellhop.Repai
 	return list(ctx, s, l, selectRepair, "n", scanRepair)
 }
 
-// RunningRepairs returns those that have not ended, oldest first.
+// RunningRepairs returns the repairs that have not ended, oldest first.
 func (s *Store) RunningRepairs(ctx context.Context) (running []bellhop.Repair, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		running, err = runningRepairs(c)
@@ -58,7 +61,11 @@ func (s *Store) Repair(ctx context.Context, id string) (bellhop.Repair, error) {
 	return one(ctx, s, "repair", id, selectRepair+" WHERE id = ?", id, scanRepair)
 }
 
-// CreateRepair stores a repair that begins, of what there is by then. It is a conflict if too many run, or if its destination is deleted.
+func repairIn(c *conn, id string) (bellhop.Repair, error) {
+	return oneIn(c, "repair", id, selectRepair+" WHERE id = ?", id, scanRepair)
+}
+
+// CreateRepair stores a running repair of what there is now, and returns it with its bounds.
 func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error) {
 	filter, err := json.Marshal(r.Filter)
 	if err != nil {
@@ -69,7 +76,7 @@ func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Rep
 		if err := roomForRepair(c); err != nil {
 			return err
 		}
-		r, err := s.scope(r)
+		r, err := s.bounded(r)
 		if err != nil {
 			return err
 		}
@@ -98,19 +105,62 @@ func roomForRepair(c *conn) error {
 	return bellhop.Conflict("as many repairs run as may at a time (" + strings.Join(ids, ", ") + "): wait for one to end, or cancel one")
 }
 
-// repairIn reads a repair within a transaction.
-func repairIn(c *conn, id string) (r bellhop.Repair, err error) {
-	err = c.query(selectRepair+" WHERE id = ?", []any{id}, func(row *sqlite3.Stmt) (err error) {
-		r, err = scanRepair(row)
+// ScopeRepair returns r with the bounds that CreateRepair would give it now.
+func (s *Store) ScopeRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error) {
+	var bounded bellhop.Repair
+	err := s.do(func(*conn) (err error) {
+		bounded, err = s.bounded(r)
 		return err
 	})
-	if err == nil && r.ID == "" {
-		err = bellhop.NotFound("repair", id)
-	}
-	return r, err
+	return bounded, err
 }
 
-// EndRepair ends a running repair as state, with the reason; what it did stays done. It is a conflict if it has ended.
+// bounded returns r with its cursor and bound: everything there is now, narrowed by the period and the event of its filter. It
+// runs in the writer's goroutine, which knows the latest number.
+func (s *Store) bounded(r bellhop.Repair) (bellhop.Repair, error) {
+	f := r.Filter
+	if _, err := s.repairDestination(r.Kind, f.DestinationID); err != nil {
+		return r, err
+	}
+	r.Cursor, r.Bound = -1, s.sequence.last
+	if !f.Since.IsZero() {
+		r.Cursor = firstOf(f.Since) - 1
+	}
+	if !f.Until.IsZero() {
+		r.Bound = min(r.Bound, firstOf(f.Until)-1)
+	}
+	if f.EventID != "" {
+		n, ok := s.ids.ParseEvent(f.EventID)
+		if !ok {
+			return r, bellhop.NotFound("event", f.EventID)
+		}
+		r.Cursor, r.Bound = max(r.Cursor, n-1), min(r.Bound, n)
+	}
+	if r.Kind != bellhop.RepairReplay { // numbers of deliveries: from after the last of one event to the last of another
+		r.Cursor, r.Bound = (r.Cursor+1)<<placeBits-1, (r.Bound+1)<<placeBits-1
+	}
+	return r, nil
+}
+
+// repairDestination returns the number of the destination that a repair names; 0 if it names none. Only a cancel may name a
+// deleted one.
+func (s *Store) repairDestination(kind bellhop.RepairKind, id string) (int64, error) {
+	if id == "" {
+		return 0, nil
+	}
+	if n, ok := s.destinations.get(id); ok {
+		return n, nil
+	}
+	switch n, ok := s.deletedDestinations.get(id); {
+	case !ok:
+		return 0, bellhop.Invalid("destination", "there is no such destination")
+	case kind == bellhop.RepairCancel:
+		return n, nil
+	}
+	return 0, bellhop.Conflict("destination " + id + " is deleted: create it again, or name another")
+}
+
+// EndRepair ends a running repair. It is a conflict if it has ended.
 func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairState, reason string) (bellhop.Repair, error) {
 	var r bellhop.Repair
 	err := s.do(func(c *conn) (err error) {
@@ -127,4 +177,234 @@ func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairSt
 		return err
 	})
 	return r, err
+}
+
+// Bounds of one call of Choose, which holds a reader for some milliseconds.
+const (
+	chooseRows  = 4000    // looked through
+	chooseBytes = 4 << 20 // of bodies
+)
+
+// Choose returns events or deliveries that the filter of r selects after its cursor. Its contract is store.Repairs.
+func (s *Store) Choose(ctx context.Context, r bellhop.Repair, limit int, whole bool) (chosen []bellhop.Chosen, at int64, err error) {
+	if r.Cursor >= r.Bound {
+		return nil, r.Bound, nil
+	}
+	err = s.read(ctx, func(c *conn) error {
+		if r.Kind == bellhop.RepairReplay {
+			chosen, at, err = s.chooseEvents(c, r, limit, whole)
+		} else {
+			chosen, at, err = s.chooseDeliveries(c, r, limit)
+		}
+		return err
+	})
+	return chosen, at, err
+}
+
+// scanEnd returns the number of the last row of table that one call looks through.
+func scanEnd(c *conn, table string, r bellhop.Repair) (at int64, err error) {
+	at = r.Bound
+	err = c.query(`SELECT n FROM `+table+` WHERE n > ? AND n <= ? ORDER BY n LIMIT 1 OFFSET ?`, []any{r.Cursor, r.Bound, chooseRows - 1}, func(row *sqlite3.Stmt) error {
+		at = row.ColumnInt64(0)
+		return nil
+	})
+	return at, err
+}
+
+// errEnough ends a query early.
+var errEnough = errors.New("enough")
+
+func (s *Store) chooseEvents(c *conn, r bellhop.Repair, limit int, whole bool) (chosen []bellhop.Chosen, at int64, err error) {
+	if at, err = scanEnd(c, "events", r); err != nil {
+		return nil, 0, err
+	}
+	f, l, query := r.Filter, new(listing), selectBareEvent
+	if whole {
+		query = selectWholeEvent
+	}
+	l.and("e.n > ? AND e.n <= ?", r.Cursor, at)
+	if err := l.source(s, "e.source", f.SourceID); err != nil {
+		return nil, 0, err
+	}
+	l.ofType(f.Type)
+	if !f.Self() {
+		self, _ := s.sources.get(bellhop.SourceSelfID)
+		l.and("e.source <> ?", self)
+	}
+	size := 0
+	query, args := l.ascending(query, "e.n", limit)
+	err = c.query(query, args, func(row *sqlite3.Stmt) error {
+		ev := scanEvent(row, 0, s.ids)
+		size += len(ev.Body)
+		if size > chooseBytes && len(chosen) > 0 {
+			return errEnough
+		}
+		chosen = append(chosen, bellhop.Chosen{Cursor: row.ColumnInt64(0), Event: ev})
+		return nil
+	})
+	if err == nil && len(chosen) < limit {
+		return chosen, at, nil
+	}
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	if len(chosen) > 0 {
+		at = chosen[len(chosen)-1].Cursor
+	}
+	return chosen, at, err
+}
+
+func (s *Store) chooseDeliveries(c *conn, r bellhop.Repair, limit int) (chosen []bellhop.Chosen, at int64, err error) {
+	f, l := r.Filter, new(listing)
+	destination, err := s.repairDestination(bellhop.RepairCancel, f.DestinationID)
+	if err != nil {
+		return nil, 0, err
+	}
+	// The dead deliveries of one destination have an index. For any other choice the rows are looked through, a part at a time.
+	at, index := r.Bound, "INDEXED BY deliveries_dead"
+	if f.State != bellhop.DeliveryDead || destination == 0 {
+		index = "NOT INDEXED"
+		if at, err = scanEnd(c, "deliveries", r); err != nil {
+			return nil, 0, err
+		}
+	}
+	l.and("d.n > ? AND d.n <= ? AND (d.created_at IS NULL OR d.created_at <= ?)", r.Cursor, at, r.CreatedAt)
+	l.and("d.state = '" + store.StateWord(f.State) + "'")
+	if destination != 0 {
+		l.and("d.destination = ?", destination)
+	}
+	if f.Error != "" {
+		l.and("d.error = ?", f.Error)
+	}
+	query, args := l.ascending(`SELECT d.n, dst.id FROM deliveries d `+index+` CROSS JOIN destinations dst ON dst.n = d.destination`, "d.n", limit)
+	err = c.query(query, args, func(row *sqlite3.Stmt) error {
+		n := row.ColumnInt64(0)
+		chosen = append(chosen, bellhop.Chosen{Cursor: n, DeliveryID: s.ids.Delivery(n), DestinationID: row.ColumnText(1)})
+		return nil
+	})
+	if len(chosen) == limit && limit > 0 {
+		at = chosen[limit-1].Cursor
+	}
+	return chosen, at, err
+}
+
+// StepRepair does one step of r and moves its cursor, in one transaction, and returns r as it is then.
+func (s *Store) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.RepairStep) (bellhop.Repair, error) {
+	var after bellhop.Repair
+	var changed int64
+	err := s.do(func(c *conn) (err error) {
+		after, changed, err = s.stepRepair(c, r, step)
+		return err
+	})
+	if err == nil && r.Kind == bellhop.RepairCancel {
+		s.finals.cancelled.Add(changed)
+	}
+	return after, err
+}
+
+// stepRepair is StepRepair within a transaction. It also returns how many deliveries it changed.
+func (s *Store) stepRepair(c *conn, r bellhop.Repair, step bellhop.RepairStep) (after bellhop.Repair, changed int64, err error) {
+	after, err = repairIn(c, r.ID)
+	if err != nil || after.State != bellhop.RepairRunning || after.Cursor != r.Cursor {
+		return after, 0, err
+	}
+	now := s.opts.Now()
+	if _, deleted := s.repairDestination(r.Kind, r.Filter.DestinationID); deleted != nil {
+		err = c.exec(`UPDATE repairs SET state = 'failed', reason = 'its destination was deleted', updated_at = ? WHERE id = ?`, now, r.ID)
+	} else {
+		var tried int64
+		if changed, tried, err = s.applyStep(c, r, step, now); err != nil {
+			return after, 0, err
+		}
+		err = c.exec(`UPDATE repairs SET cursor = ?1, looked_at = looked_at + ?2, changed = changed + ?3, skipped = skipped + ?4, updated_at = ?5,
+			state = CASE WHEN ?1 >= bound THEN 'done' ELSE state END WHERE id = ?6`,
+			step.To, len(step.Chosen), changed, tried-changed, now, r.ID)
+	}
+	if err != nil {
+		return after, 0, err
+	}
+	after, err = repairIn(c, r.ID)
+	return after, changed, err
+}
+
+// applyStep changes the deliveries of a step. It returns how many it changed, and how many it was to change.
+func (s *Store) applyStep(c *conn, r bellhop.Repair, step bellhop.RepairStep, now time.Time) (changed, tried int64, err error) {
+	if r.Kind == bellhop.RepairReplay {
+		changed, err = s.applyReplay(c, step, now)
+		return changed, int64(len(step.Deliveries)), err
+	}
+	update, nextAt := makeDue, now
+	if r.Kind == bellhop.RepairCancel {
+		update, nextAt = makeCancelled, time.Time{}
+	}
+	update += ` AND state = ?`
+	for _, chosen := range step.Chosen {
+		err = c.exec(update, nextAt, now, chosen.Cursor, string(r.Filter.State))
+		if err == nil && c.db.Changes() > 0 {
+			changed++
+			err = s.noteState(c, chosen.Cursor)
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	return changed, int64(len(step.Chosen)), nil
+}
+
+// applyReplay writes the new deliveries of a step and returns how many it wrote.
+func (s *Store) applyReplay(c *conn, step bellhop.RepairStep, now time.Time) (written int64, err error) {
+	for _, owed := range step.Deliveries {
+		id, err := s.insertReplay(c, step.Chosen[owed.Event].Cursor, owed, now)
+		if err != nil {
+			return 0, err
+		}
+		if id != "" {
+			written++
+		}
+	}
+	return written, nil
+}
+
+// ReplayEvent stores new deliveries of an event, due now, and sets their ids.
+func (s *Store) ReplayEvent(ctx context.Context, eventID string, owed []bellhop.NewDelivery) error {
+	event, ok := s.ids.ParseEvent(eventID)
+	if !ok {
+		return bellhop.NotFound("event", eventID)
+	}
+	return s.do(func(c *conn) error {
+		found, err := c.exists(`SELECT 1 FROM events WHERE n = ?`, event)
+		if err == nil && !found {
+			err = bellhop.NotFound("event", eventID)
+		}
+		for i := 0; err == nil && i < len(owed); i++ {
+			owed[i].DeliveryID, err = s.insertReplay(c, event, owed[i], s.opts.Now())
+		}
+		return err
+	})
+}
+
+// insertNextPlace writes a delivery at the next free place of an event, if the event exists and has a free place.
+const insertNextPlace = `INSERT INTO deliveries (n, destination, state, attempts, next_at, key, line, created_at)
+	SELECT free.n, ?, 'pending', 0, ?, nullif(?, 0), nullif(?, 0), ? FROM
+		(SELECT coalesce((SELECT n + 1 FROM deliveries WHERE n >= ? AND n < ? ORDER BY n DESC LIMIT 1), ?) AS n) free
+	WHERE free.n < ? AND EXISTS (SELECT 1 FROM events WHERE n = ?)
+	RETURNING n`
+
+// insertReplay writes one more delivery of an event and returns its id; "" if the event or the destination was deleted, or the
+// event has no free place.
+func (s *Store) insertReplay(c *conn, event int64, owed bellhop.NewDelivery, now time.Time) (deliveryID string, err error) {
+	destination, ok := s.destinations.get(owed.DestinationID)
+	if !ok {
+		return "", nil
+	}
+	first, end, n := event<<placeBits, (event+1)<<placeBits, int64(0)
+	err = c.query(insertNextPlace, []any{destination, now, owed.Key, owed.Key, now, first, end, first, end, event}, func(row *sqlite3.Stmt) error {
+		n = row.ColumnInt64(0)
+		deliveryID = s.ids.Delivery(n)
+		return nil
+	})
+	if err == nil && deliveryID != "" && owed.Key != 0 {
+		s.noteNewKeyed(destination, owed.Key, now, n)
+	}
+	return deliveryID, err
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Bounds on the requests that are kept though they brought no event: whoever floods a source with forgeries
-// must not fill the disk or take the writer's time.
+// Bounds on the stored requests that brought no event, so that a flood of forgeries at a source fills neither the disk nor the
+// time of the writer.
 const (
-	notesPerSecond = 20   // of one source, after a first maxNotes/10
-	maxNotes       = 1000 // of one source; the oldest go first
+	notesPerSecond = 20   // of one source, after a burst of maxNotes/10
+	maxNotes       = 1000 // of one source; the oldest are deleted
 )
 
-// Note keeps a request that was refused or answered a handshake. It does not wait for the disk, and it keeps
-// only so many of one source: see maxNotes. The rest are counted.
+// Note stores a request that was refused or that answered a handshake. It never waits. Of one source it stores as many as the
+// bounds above allow.
 func (s *Store) Note(req bellhop.Request) {
 	if req.Outcome == bellhop.RequestRefused {
 		s.refused.Add(1)
@@ -27,21 +27,22 @@ func (s *Store) Note(req bellhop.Request) {
 	if !ok {
 		return
 	}
-	kept, trim := s.notes.admit(source, s.opts.Now())
-	if !kept {
+	stored, trim := s.notes.admit(source, s.opts.Now())
+	if !stored {
 		return
 	}
-	if cap(req.Body) > bellhop.MaxRefusedBodyBytes { // a copy, or what waits to be written would hold bodies of 32 MiB in memory
+	if cap(req.Body) > bellhop.MaxRefusedBodyBytes { // a copy: a queued note would otherwise keep a body of up to 32 MiB in memory
 		req.Body = bytes.Clone(req.Body[:min(len(req.Body), bellhop.MaxRefusedBodyBytes)])
 	}
 	s.writer.offer(&note{store: s, source: source, req: req, trim: trim})
 }
 
+// note is the op of one Note.
 type note struct {
 	store  *Store
 	source int64
 	req    bellhop.Request
-	trim   bool
+	trim   bool // delete the oldest notes of the source
 }
 
 func (o *note) patient() bool { return false }
@@ -64,20 +65,20 @@ func (o *note) apply(c *conn) error {
 		(SELECT n FROM requests WHERE source = ?1 AND outcome IN ('refused', 'handshake') ORDER BY n DESC LIMIT 1 OFFSET ?2)`, o.source, maxNotes-1)
 }
 
-// noteLimits counts what has been kept of each source, as a bucket of tokens.
+// noteLimits has a token bucket for the notes of each source.
 type noteLimits struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // guards buckets and every bucket
 	buckets map[int64]*noteBucket
 }
 
 type noteBucket struct {
 	tokens float64
-	at     time.Time
-	kept   int
+	at     time.Time // when tokens was right
+	stored int
 }
 
-// admit reports whether one more request of source is kept, and whether it is time to delete old ones.
-func (l *noteLimits) admit(source int64, now time.Time) (kept, trim bool) {
+// admit reports whether one more request of source is stored, and whether it is time to delete the oldest ones.
+func (l *noteLimits) admit(source int64, now time.Time) (stored, trim bool) {
 	const burst = maxNotes / 10
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -95,8 +96,8 @@ func (l *noteLimits) admit(source int64, now time.Time) (kept, trim bool) {
 		return false, false
 	}
 	b.tokens--
-	b.kept++
-	return true, b.kept%burst == 0
+	b.stored++
+	return true, b.stored%burst == 0
 }
 
 func insertRequest(c *conn, n, source int64, r *bellhop.Request) error {
@@ -108,31 +109,28 @@ func insertRequest(c *conn, n, source int64, r *bellhop.Request) error {
 const selectRequest = `SELECT r.n, src.id, r.outcome, r.status, r.reason, r.detail, r.method, r.target, r.remote_addr, r.body_bytes, r.events,
 	r.received_at, r.header, r.body FROM requests r JOIN sources src ON src.n = r.source`
 
+// scanListedRequest reads a request without header and body.
 func (s *Store) scanListedRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
 	return bellhop.Request{ID: s.ids.Request(row.ColumnInt64(0)), SourceID: row.ColumnText(1), Outcome: bellhop.RequestOutcome(row.ColumnText(2)),
 		Status: row.ColumnInt(3), Reason: row.ColumnText(4), Detail: row.ColumnText(5), Method: row.ColumnText(6), Target: row.ColumnText(7),
 		RemoteAddr: row.ColumnText(8), BodyBytes: row.ColumnInt64(9), Events: row.ColumnInt(10), ReceivedAt: timeAt(row, 11)}, nil
 }
 
-// scanRequest reads what a list leaves out, too.
+// scanRequest reads a whole request.
 func (s *Store) scanRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
 	r, err := s.scanListedRequest(row)
 	r.Header, r.Body = row.ColumnBlob(12, nil), row.ColumnBlob(13, nil)
 	return r, err
 }
 
-// Requests lists kept requests, newest first, without headers and bodies.
+// Requests lists requests, newest first, without headers and bodies.
 func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter, page bellhop.Page) ([]bellhop.Request, string, error) {
 	l, err := newListing("r.n", page)
 	if err != nil {
 		return nil, "", err
 	}
-	if f.SourceID != "" {
-		n, ok := s.sources.get(f.SourceID)
-		if !ok {
-			return nil, "", bellhop.NotFound("source", f.SourceID)
-		}
-		l.and("r.source = ?", n)
+	if err := l.source(s, "r.source", f.SourceID); err != nil {
+		return nil, "", err
 	}
 	if f.Outcome != "" {
 		l.and("r.outcome = ?", string(f.Outcome))
@@ -144,7 +142,7 @@ func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter, page bell
 	return list(ctx, s, l, selectRequest, "r.n", s.scanListedRequest)
 }
 
-// Request returns one kept request, whole.
+// Request returns one request, whole.
 func (s *Store) Request(ctx context.Context, id string) (bellhop.Request, error) {
 	n, ok := s.ids.ParseRequest(id)
 	if !ok {

@@ -18,8 +18,8 @@ func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 	return src, err
 }
 
-// hasURL is the condition that a source is not one of the two that are there from the start: that of the API, and that of the
-// gateway's own events.
+// hasURL is true for all sources but the two that every store has from the start: the source of the API, and that of the gateway's
+// own events.
 const hasURL = "n > 2"
 
 // Sources lists the sources that have a URL, newest first.
@@ -35,14 +35,14 @@ func (s *Store) Sources(ctx context.Context, f bellhop.SourceFilter, page bellho
 	return list(ctx, s, l, selectSource, "n", s.scanSource)
 }
 
-// Source returns the source of that id or name.
+// Source returns the source with that id or name.
 func (s *Store) Source(ctx context.Context, idOrName string) (bellhop.Source, error) {
-	return one(ctx, s, "source", idOrName, selectSource+" WHERE "+named(idOrName, bellhop.PrefixSource)+" AND deleted_at IS NULL AND "+hasURL,
-		idOrName, s.scanSource)
+	query := selectSource + " WHERE " + byIDOrName(idOrName, bellhop.PrefixSource) + " AND deleted_at IS NULL AND " + hasURL
+	return one(ctx, s, "source", idOrName, query, idOrName, s.scanSource)
 }
 
-// named is the condition by which a noun is found: by id if it looks like one, else by name.
-func named(idOrName, prefix string) string {
+// byIDOrName is the condition that finds a noun by its id, if idOrName begins like one, or else by its name.
+func byIDOrName(idOrName, prefix string) string {
 	if strings.HasPrefix(idOrName, prefix) {
 		return "id = ?"
 	}
@@ -59,17 +59,17 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 	err = s.do(func(c *conn) error {
 		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at, tenant)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.CreatedAt, src.UpdatedAt, orCreated(src.SecretsAt, src.CreatedAt), src.Tenant)
+			src.CreatedAt, src.UpdatedAt, secretsTime(src.SecretsAt, src.CreatedAt), src.Tenant)
 		n = c.db.LastInsertRowID()
-		return taken(err, "source", src.Name)
+		return conflictIfTaken(err, "source", src.Name)
 	})
 	if err == nil {
-		s.sources.m.Store(src.ID, n)
+		s.sources.put(src.ID, n)
 	}
 	return err
 }
 
-// UpdateSource replaces what is stored of the source with src's id.
+// UpdateSource replaces the source with the id of src.
 func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) error {
 	sealed, err := s.opts.Keys.Seal(src.Settings, src.ID, s.opts.Rand)
 	if err != nil {
@@ -78,36 +78,37 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) error {
 	return s.do(func(c *conn) error {
 		err := c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?, updated_at = ?, secrets_at = ?, tenant = ?
 			WHERE id = ? AND deleted_at IS NULL`, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.UpdatedAt, orCreated(src.SecretsAt, src.CreatedAt), src.Tenant, src.ID)
-		return changed(c, taken(err, "source", src.Name), "source", src.ID)
+			src.UpdatedAt, secretsTime(src.SecretsAt, src.CreatedAt), src.Tenant, src.ID)
+		return notFoundIfUnchanged(c, conflictIfTaken(err, "source", src.Name), "source", src.ID)
 	})
 }
 
-// DeleteSource takes the source away; its events stay. Its name is free again.
+// DeleteSource deletes a source. Its row stays, for its events, without secrets.
 func (s *Store) DeleteSource(ctx context.Context, id string) error {
 	return s.do(func(c *conn) error {
 		err := c.exec(`UPDATE sources SET deleted_at = ?, settings = x'' WHERE id = ? AND deleted_at IS NULL AND `+hasURL, s.opts.Now(), id)
-		return changed(c, err, "source", id)
+		return notFoundIfUnchanged(c, err, "source", id)
 	})
 }
 
-func orCreated(t, created time.Time) time.Time {
-	if t.IsZero() {
+// secretsTime returns at, or the time of creation if at is not set.
+func secretsTime(at, created time.Time) time.Time {
+	if at.IsZero() {
 		return created
 	}
-	return t
+	return at
 }
 
-// taken turns the violation of a unique name into a conflict.
-func taken(err error, noun, name string) error {
+// conflictIfTaken turns the violation of a unique name into a conflict.
+func conflictIfTaken(err error, noun, name string) error {
 	if isTaken(err) {
 		return bellhop.Conflict("there is already a " + noun + " named " + name)
 	}
 	return err
 }
 
-// changed says that there is no such noun where a statement that should have changed a row did not.
-func changed(c *conn, err error, noun, id string) error {
+// notFoundIfUnchanged returns that there is no such noun if a statement, whose error is err, changed no row.
+func notFoundIfUnchanged(c *conn, err error, noun, id string) error {
 	if err == nil && c.db.Changes() == 0 {
 		return bellhop.NotFound(noun, id)
 	}

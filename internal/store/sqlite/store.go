@@ -1,7 +1,8 @@
 // Package sqlite keeps the contract of package store in a SQLite database within the data folder.
 //
-// One goroutine, the writer, owns the connection that writes. It takes all operations that wait, writes them in one transaction,
-// syncs once, and then answers all callers that wait for them. Readers have connections of their own and never wait for it.
+// One goroutine, the writer, owns the connection that writes. It takes all operations that wait, writes them in one
+// transaction, syncs once, and then answers the callers that wait for them. Readers have connections of their own and
+// never wait for the writer.
 package sqlite
 
 import (
@@ -29,31 +30,37 @@ type Options struct {
 	sync      string // for tests: a weaker setting than full, to show that they notice
 }
 
-// A Store is open until Close.
+// A Store is a [store.Store] in one database file. One process at a time may have it open.
 type Store struct {
-	opts     Options
-	path     string
-	ids      store.IDs
-	sequence sequence
-	writer   *writer
-	readers  *readers
-	metrics  *metrics
+	opts    Options
+	path    string
+	ids     store.IDs
+	writer  *writer
+	readers *readers
+	metrics *metrics
 
 	accepts sync.Pool // of *accept
 	records sync.Pool // of *record
 
-	sources      numbers // id → n
-	destinations numbers
-	gone         numbers // destinations that were deleted; their deliveries can still be looked up
-	final        finals
-	refused      atomic.Int64
-	turns        turns
-	keyed        bool // some delivery has a key, or had; the writer's
-	notes        noteLimits
+	// The maps from ids to row numbers. Any goroutine reads them without waiting.
+	sources             numbers
+	destinations        numbers
+	deletedDestinations numbers // their deliveries can still be listed and cancelled
+
+	cursors orderCursors // locks itself
+	notes   noteLimits   // locks itself
+	finals  finals       // atomic
+	refused atomic.Int64 // requests
+
+	// Only the writer's goroutine uses these.
+	sequence sequence
+	hasKeys  bool // some delivery has, or may have, a key
 }
 
-// Open opens the store in opts.Dir, makes it on first use and brings it up to date. Deliveries that a crash
-// left leased are pending again when it returns.
+var _ store.Store = (*Store)(nil)
+
+// Open opens the store in opts.Dir, creates it on first use and migrates it. Deliveries that a crash left leased are pending
+// when it returns.
 func Open(opts Options) (*Store, error) {
 	if opts.Now == nil || opts.Rand == nil || opts.Logger == nil {
 		return nil, errors.New("open the store: Now, Rand and Logger are required")
@@ -61,7 +68,7 @@ func Open(opts Options) (*Store, error) {
 	if err := checkLibrary(); err != nil {
 		return nil, err
 	}
-	registerFiles()
+	registerFileLayer()
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, store.FileName), metrics: newMetrics(opts.Metrics),
 		accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}
 	if err := s.create(); err != nil {
@@ -82,7 +89,7 @@ func Open(opts Options) (*Store, error) {
 	return s, nil
 }
 
-// create makes the database's files, for their owner only: SQLite would make the last two for all to read.
+// create creates the files of the database, readable by their owner only: SQLite would create the last two readable by all.
 func (s *Store) create() error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		f, err := os.OpenFile(s.path+suffix, os.O_RDWR|os.O_CREATE, 0o600)
@@ -96,7 +103,7 @@ func (s *Store) create() error {
 	return syncFolder(s.opts.Dir)
 }
 
-// syncFolder makes the names of the files in dir survive a power cut. Windows has no such call, and no need of it.
+// syncFolder makes the names of the files in dir survive a power cut. Windows has no such call, and does not need it.
 func syncFolder(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -111,12 +118,12 @@ func syncFolder(dir string) error {
 	return nil
 }
 
-// prepare migrates, frees what a crash left leased, and reads what is kept in memory.
+// prepare migrates, frees what a crash left leased, and loads what is kept in memory.
 func (s *Store) prepare(c *conn) error {
 	if err := migrate(c, s.opts.Rand); err != nil {
 		return err
 	}
-	if err := errors.Join(s.loadIDs(c), s.loadKeyed(c)); err != nil {
+	if err := errors.Join(s.loadIDs(c), s.loadHasKeys(c)); err != nil {
 		return err
 	}
 	freed, err := freeLeased(c, s.opts.Now())
@@ -129,20 +136,19 @@ func (s *Store) prepare(c *conn) error {
 	if err := s.sources.load(c, "sources"); err != nil {
 		return err
 	}
-	if err := s.gone.load(c, "destinations WHERE deleted_at IS NOT NULL"); err != nil {
+	if err := s.deletedDestinations.load(c, "destinations WHERE deleted_at IS NOT NULL"); err != nil {
 		return err
 	}
 	return s.destinations.load(c, "destinations WHERE deleted_at IS NULL")
 }
 
-// Path returns the database file's path.
+// Path returns the path of the database file.
 func (s *Store) Path() string { return s.path }
 
-// Failed is closed when storage has failed for good: nothing more is accepted, and the process should end and
-// be looked at. Err then says why.
+// Failed is closed when storage has failed for good.
 func (s *Store) Failed() <-chan struct{} { return s.writer.failed }
 
-// Err returns why storage failed, with the file's name; nil while it has not.
+// Err returns why storage failed, with the name of the file; nil while it has not.
 func (s *Store) Err() error {
 	select {
 	case <-s.writer.failed:
@@ -152,7 +158,7 @@ func (s *Store) Err() error {
 	}
 }
 
-// Ready reports whether storage can be written to. After a full disk it tries by writing.
+// Ready reports whether storage can be written to. After a full disk it finds out by writing.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := s.Err(); err != nil {
 		return err
@@ -165,8 +171,8 @@ func (s *Store) Ready(ctx context.Context) error {
 	})
 }
 
-// Close writes what is waiting, answers it and closes the database. Readers go first: the last connection to go
-// moves the log into the database, and only one that writes can.
+// Close writes what is waiting, answers it and closes the database. The readers close first: the last connection to close
+// moves the log into the database, and only one that writes can do that.
 func (s *Store) Close() error {
 	err := s.readers.close()
 	return errors.Join(err, s.writer.close())

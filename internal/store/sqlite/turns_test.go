@@ -298,7 +298,7 @@ func TestClaimIsTriedAgain(t *testing.T) {
 
 // More keys than are remembered are freed at once: the claims begin again at the start, and find them.
 func TestKeysFreedBeyondBound(t *testing.T) {
-	keys := maxFreed + 100
+	keys := maxReady + 100
 	s := open(t)
 	source, destination := populate(t, s)
 	owe(t, s, source, destination, 2*keys, func(i int) int64 { return int64(i%keys)*2 + 1 })
@@ -314,8 +314,8 @@ func TestKeysFreedBeyondBound(t *testing.T) {
 			return nil
 		})
 		for i := 0; err == nil && i < len(heads); i++ {
-			if err = c.exec(giveUp, nil, time.Now(), heads[i]); err == nil {
-				err = s.moved(c, heads[i])
+			if err = c.exec(makeCancelled, nil, time.Now(), heads[i]); err == nil {
+				err = s.noteState(c, heads[i])
 			}
 		}
 		return err
@@ -323,7 +323,7 @@ func TestKeysFreedBeyondBound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, kept := s.turns.all[n]; kept {
+	if _, kept := s.cursors.byDestination[n]; kept {
 		t.Error("more keys are remembered than the bound says")
 	}
 	claimed := 0
@@ -366,13 +366,13 @@ func TestTurnOfDeleted(t *testing.T) {
 func TestPlans(t *testing.T) {
 	s := open(t)
 	for sql, want := range map[string]string{
-		selectDue:       "deliveries_due (destination=? AND <expr>=? AND next_at<?)",
-		selectNextLoose: "deliveries_due (destination=? AND <expr>=?)",
-		selectDueKeyed:  "deliveries_due (destination=? AND <expr>=? AND next_at>? AND next_at<?)",
-		selectNextKeyed: "deliveries_due (destination=? AND <expr>=? AND next_at>?)",
-		selectHead:      "deliveries_order (destination=? AND line=?)",
-		selectRun:       "deliveries_order (destination=? AND line=?)",
-		revive:          "dst USING INTEGER PRIMARY KEY",
+		selectDue:         "deliveries_due (destination=? AND <expr>=? AND next_at<?)",
+		selectNextUnkeyed: "deliveries_due (destination=? AND <expr>=?)",
+		selectDueKeyed:    "deliveries_due (destination=? AND <expr>=? AND next_at>? AND next_at<?)",
+		selectNextKeyed:   "deliveries_due (destination=? AND <expr>=? AND next_at>?)",
+		selectHead:        "deliveries_order (destination=? AND line=?)",
+		selectRun:         "deliveries_order (destination=? AND line=?)",
+		makeDue:           "dst USING INTEGER PRIMARY KEY",
 	} {
 		var plan []string
 		err := s.do(func(c *conn) error {
@@ -390,7 +390,7 @@ func TestPlans(t *testing.T) {
 
 // hasTurns reports whether a turn is kept for any destination.
 func hasTurns(s *Store) bool {
-	s.turns.mu.Lock()
-	defer s.turns.mu.Unlock()
-	return len(s.turns.all) > 0
+	s.cursors.mu.Lock()
+	defer s.cursors.mu.Unlock()
+	return len(s.cursors.byDestination) > 0
 }

@@ -10,47 +10,49 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/ncruces/go-sqlite3"
 )
 
-// An op is something to be written. Its statements run in a transaction that it shares with others.
+// An op is an operation that writes. Its statements run in a transaction that it shares with other ops.
 type op interface {
-	// apply runs the op's statements. It may run again, in another transaction, if the first is rolled back.
+	// apply runs the statements. It may run again, in another transaction, if the first one is rolled back.
 	apply(c *conn) error
-	// done is told what became of the op: nil once its transaction is on disk.
+	// done is called with the result of the op: nil once its transaction is on disk.
 	done(err error)
-	// patient reports whether the op, when the disk is full, is to wait rather than to fail.
+	// patient reports whether the op, when the disk is full, waits instead of failing.
 	patient() bool
 }
 
 // Bounds of the writer.
 const (
 	maxBatch   = 512                    // ops of one transaction
-	maxWaiting = 8192                   // ops that wait; who comes later waits outside
+	maxWaiting = 8192                   // queued ops; beyond it, callers block in submit
 	fullPause  = 250 * time.Millisecond // between tries to write patient ops to a full disk
 )
 
-// The writer owns the connection that writes. Everything that waits when it comes around goes into one
-// transaction: there is no timer, a batch is whatever gathered while the one before was written.
+// The writer owns the connection that writes. Everything that is queued when it comes around goes into one transaction. There
+// is no timer: a batch is whatever was queued while the previous one was written.
+//
+// mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements, pages, and failure until it
+// closes failed; whoever has seen failed closed may read failure. Whoever has seen finished closed may read closeErr.
 type writer struct {
 	store                   *Store
 	c                       *conn
 	begin, commit, rollback *sqlite3.Stmt
+	pages                   int // in the log after the latest commit
 
 	mu      sync.Mutex
 	waiting []op
-	room    sync.Cond     // waiting is shorter than maxWaiting
-	wake    chan struct{} // something waits, or closing; holds one
+	spare   []op // the slice that becomes waiting when the writer takes the other one
 	closing bool
 
-	spare    []op // the other of two slices that take turns as waiting
-	pages    int  // in the log after the latest commit
-	full     atomic.Bool
-	failed   chan struct{}
+	room     sync.Cond     // on mu; waiting has become shorter than maxWaiting, or closing is set
+	wake     chan struct{} // holds one: something is queued, or closing is set
+	full     atomic.Bool   // the latest commit found no room
+	failed   chan struct{} // closed when storage has failed for good
 	failure  error
-	finished chan struct{}
+	finished chan struct{} // closed when run has returned
 	closeErr error
 }
 
@@ -66,23 +68,36 @@ func newWriter(s *Store, c *conn) (*writer, error) {
 	}
 	c.db.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
 		w.pages = pages
-		w.full.Store(false) // there was room; a transaction that writes nothing does not come here
+		w.full.Store(false) // there was room; a transaction that writes nothing does not call this hook
 		return nil
 	})
 	return w, nil
 }
 
-// submit queues o. Unless it returns an error, o.done will be called, from the writer's goroutine.
+// submit queues o, and waits for room first. Unless it returns an error, the writer's goroutine calls o.done later.
 func (w *writer) submit(o op) error {
 	w.mu.Lock()
 	for len(w.waiting) >= maxWaiting && !w.closing {
 		w.room.Wait()
 	}
-	return w.append(o)
+	return w.queue(o)
 }
 
-// append queues o and unlocks w.mu, which the caller has locked after it has seen that there is room.
-func (w *writer) append(o op) error {
+// offer queues o if there is room, and otherwise calls o.done with an error. It never waits.
+func (w *writer) offer(o op) {
+	w.mu.Lock()
+	if len(w.waiting) >= maxWaiting {
+		w.mu.Unlock()
+		o.done(store.ErrFull)
+		return
+	}
+	if err := w.queue(o); err != nil {
+		o.done(err)
+	}
+}
+
+// queue queues o and unlocks w.mu, which the caller has locked.
+func (w *writer) queue(o op) error {
 	if w.closing {
 		w.mu.Unlock()
 		return store.ErrClosed
@@ -96,25 +111,13 @@ func (w *writer) append(o op) error {
 	return nil
 }
 
-// follow queues o for the writer itself, which cannot wait until there is room. What comes after the last batch is not done.
+// follow queues o from the writer's own goroutine, which cannot wait for room. An op that follows the last batch before the
+// store closes is not done.
 func (w *writer) follow(o op) {
 	w.mu.Lock()
 	w.waiting = append(w.waiting, o)
 	w.mu.Unlock()
 	w.poke()
-}
-
-// offer queues o if there is room, and otherwise calls o.done with an error. It never waits.
-func (w *writer) offer(o op) {
-	w.mu.Lock()
-	if len(w.waiting) >= maxWaiting {
-		w.mu.Unlock()
-		o.done(store.ErrFull)
-		return
-	}
-	if err := w.append(o); err != nil {
-		o.done(err)
-	}
 }
 
 func (w *writer) poke() {
@@ -124,7 +127,7 @@ func (w *writer) poke() {
 	}
 }
 
-// take returns all that waits, and whether nothing more will come.
+// take returns everything that is queued. Once closing is true, nothing more is queued.
 func (w *writer) take() (batch []op, closing bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -136,7 +139,7 @@ func (w *writer) take() (batch []op, closing bool) {
 
 func (w *writer) run() {
 	defer close(w.finished)
-	var patient []op // that met a full disk
+	var patient []op // ops that met a full disk
 	for {
 		if len(patient) > 0 {
 			select {
@@ -146,16 +149,16 @@ func (w *writer) run() {
 		} else {
 			<-w.wake
 		}
-		// Those who are about to submit go first: batches grow by half for the price of one switch.
+		// Goroutines that are about to submit run first: batches grow by half for the price of one switch.
 		runtime.Gosched()
 		batch, closing := w.take()
 		tried := patient
 		patient = nil
-		for _, ops := range [][]op{tried, batch} { // what has waited goes first, and by itself: it may fit alone
+		for _, ops := range [][]op{tried, batch} { // patient ops go first, and by themselves: they may fit alone
 			for part := range slices.Chunk(ops, maxBatch) {
 				patient = append(patient, w.write(part)...)
 			}
-			clear(ops) // the slice is used again, and would hold what the ops held
+			clear(ops) // the slice is used again, and would keep the memory of the ops
 		}
 		if closing {
 			w.fail(patient, store.ErrFull)
@@ -166,8 +169,8 @@ func (w *writer) run() {
 	}
 }
 
-// write writes batch in one transaction and tells each op. If the transaction fails for a reason that
-// may be one op's alone, each is tried by itself. It returns the ops that are to be tried again.
+// write writes batch in one transaction and calls done of each op. If the transaction fails for a reason that may concern one op
+// alone, each op is tried by itself. It returns the ops that are to be tried again.
 func (w *writer) write(batch []op) (again []op) {
 	if w.failure != nil {
 		w.fail(batch, store.ErrUnknown)
@@ -181,25 +184,12 @@ func (w *writer) write(batch []op) (again []op) {
 		for _, o := range batch {
 			o.done(nil)
 		}
-	case isFull(err), isBusy(err):
-		answer := store.ErrFull
-		if isBusy(err) {
-			answer = store.ErrBusy
-		}
-		if !w.full.Swap(true) {
-			w.store.opts.Logger.Error("storage.refused", "component", "store", "file", w.store.path, "error", answer,
-				"meaning", "nothing is accepted until it can be written to")
-		}
-		for _, o := range batch {
-			if o.patient() {
-				again = append(again, o)
-			} else {
-				o.done(answer)
-			}
-		}
+	case isFull(err):
+		return w.refuse(batch, store.ErrFull)
+	case isBusy(err):
+		return w.refuse(batch, store.ErrBusy)
 	case isFailure(err):
-		w.failure = fmt.Errorf("storage failed: %s: %w", w.store.path, err)
-		close(w.failed)
+		w.failForGood(fmt.Errorf("storage failed: %s: %w", w.store.path, err))
 		w.fail(batch, store.ErrUnknown)
 	case len(batch) > 1:
 		for i := range batch {
@@ -210,6 +200,28 @@ func (w *writer) write(batch []op) (again []op) {
 		batch[0].done(err)
 	}
 	return again
+}
+
+// refuse ends the impatient ops of a batch that could not be written now with err, and returns the patient ones.
+func (w *writer) refuse(batch []op, err error) (again []op) {
+	if !w.full.Swap(true) {
+		w.store.opts.Logger.Error("storage.refused", "component", "store", "file", w.store.path, "error", err,
+			"meaning", "nothing is accepted until it can be written to")
+	}
+	for _, o := range batch {
+		if o.patient() {
+			again = append(again, o)
+		} else {
+			o.done(err)
+		}
+	}
+	return again
+}
+
+// failForGood makes the writer refuse everything from now on.
+func (w *writer) failForGood(err error) {
+	w.failure = err
+	close(w.failed)
 }
 
 func (w *writer) fail(batch []op, err error) {
@@ -237,7 +249,7 @@ func (w *writer) transact(batch []op) error {
 	return err
 }
 
-// close lets the writer finish what waits and ends it.
+// close lets the writer write everything that is queued, and ends it.
 func (w *writer) close() error {
 	w.mu.Lock()
 	w.closing = true
@@ -248,30 +260,28 @@ func (w *writer) close() error {
 	return w.closeErr
 }
 
-// checkpointPages is how long the log grows before its pages are moved into the database: 16 MiB.
+// checkpointPages is the length of the log from which its pages are moved into the database: 16 MiB.
 const checkpointPages = 2048
 
-// checkpoint moves the log's pages into the database once there are enough of them.
+// checkpoint moves the pages of the log into the database once there are enough of them.
 func (w *writer) checkpoint() {
 	if w.pages < checkpointPages || w.failure != nil {
 		return
 	}
 	start := time.Now()
 	_, _, err := w.c.db.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
-	if err == nil {
+	switch {
+	case err == nil:
 		w.pages = 0
 		w.store.metrics.checkpoints.Observe(time.Since(start).Seconds())
-		return
+	case isFailure(err):
+		w.failForGood(fmt.Errorf("storage failed: %s: checkpoint: %w", w.store.path, err))
+	default:
+		w.store.opts.Logger.Warn("checkpoint.postponed", "component", "store", "error", err)
 	}
-	if isFailure(err) {
-		w.failure = fmt.Errorf("storage failed: %s: checkpoint: %w", w.store.path, err)
-		close(w.failed)
-		return
-	}
-	w.store.opts.Logger.Warn("checkpoint.postponed", "component", "store", "error", err)
 }
 
-// work is an op made of a function, for what is done seldom. Its own errors undo it alone.
+// work is an op made of a function, for everything that is not done for each event. An error of its own undoes it alone.
 type work struct {
 	f      func(c *conn) error
 	waits  bool // for room on a full disk
@@ -302,7 +312,8 @@ func (o *work) done(err error) {
 
 func (o *work) patient() bool { return o.waits }
 
-// do runs f in the writer's next transaction and returns once that is on disk. f may run more than once.
+// do runs f in the next transaction of the writer and returns once that is on disk. f may run more than once, so it sets every
+// variable of its caller anew.
 func (s *Store) do(f func(c *conn) error) error {
 	o := &work{f: f, result: make(chan error, 1)}
 	if err := s.writer.submit(o); err != nil {
@@ -311,7 +322,7 @@ func (s *Store) do(f func(c *conn) error) error {
 	return <-o.result
 }
 
-// doPatiently is do, but waits while the disk is full. It gives up waiting, not doing, when ctx ends.
+// doPatiently is do for work that waits while the disk is full. When ctx ends it stops waiting, and the work is still done.
 func (s *Store) doPatiently(ctx context.Context, f func(c *conn) error) error {
 	o := &work{f: f, waits: true, result: make(chan error, 1)}
 	if err := s.writer.submit(o); err != nil {

@@ -8,19 +8,18 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// filesName is what the file layer is called.
-const filesName = "bellhop"
+// fileLayerName is the name under which the file layer is registered.
+const fileLayerName = "bellhop"
 
-// files is the driver's file layer, or one beneath in tests, but for one thing: a disk without room is full rather
-// than broken. The driver (v0.35.6) looks for the bare error number that os.File has wrapped, does not find it, and
-// tells SQLite of an I/O error.
-type files struct{ vfs.VFSFilename }
+// A fileLayer is the driver's file layer, or that of a test, with one change: a disk without room is reported as full instead
+// of broken. The driver (v0.35.6) looks for the bare error number, which os.File has wrapped, and so reports an I/O error.
+type fileLayer struct{ vfs.VFSFilename }
 
-func registerFiles() {
-	vfs.Register(filesName, files{vfs.Find("os").(vfs.VFSFilename)})
+func registerFileLayer() {
+	vfs.Register(fileLayerName, fileLayer{vfs.Find("os").(vfs.VFSFilename)})
 }
 
-func (l files) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+func (l fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
 	f, flags, err := l.VFSFilename.OpenFilename(name, flags)
 	if err != nil {
 		return nil, flags, err
@@ -38,7 +37,7 @@ func (f file) WriteAt(b []byte, at int64) (int, error) {
 	return n, err
 }
 
-// What the driver looks for behind a file is handed on as far as the store needs it.
+// The driver finds what else a file can do by these methods, which file would otherwise hide.
 
 func (f file) SharedMemory() vfs.SharedMemory {
 	if f, ok := f.File.(vfs.FileSharedMemory); ok {

@@ -7,15 +7,15 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Sweeping: deleting what is older than the store is to keep it, and cancelling what is owed to destinations that
-// are gone. It goes in steps that each take the writer a few milliseconds and leave it to others in between.
+// The sweep deletes what is older than the store is to keep, and cancels what is owed to deleted destinations. It goes in
+// steps. Each step takes the writer for a few milliseconds, and other operations come in between.
 const (
 	sweepEvery = time.Minute
 	sweepStep  = 200                  // rows of one step
 	sweepPause = 5 * time.Millisecond // between steps
 )
 
-// Run sweeps until ctx ends.
+// Run sweeps at once and then every minute, until ctx ends.
 func (s *Store) Run(ctx context.Context) error {
 	for {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
@@ -27,6 +27,7 @@ func (s *Store) Run(ctx context.Context) error {
 	}
 }
 
+// pause waits for d. It reports false if ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -38,55 +39,54 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// sweep takes one round of steps.
+// sweep takes the steps of one round. Each kind of step is repeated until it has no more to do.
 func (s *Store) sweep(ctx context.Context) error {
 	from := int64(0)
-	for steps := []func() (more bool, err error){
-		s.cancelOrphans,
-		func() (more bool, err error) { from, more, err = s.deleteOld(from); return more, err },
-		s.deleteOldRequests,
-	}; len(steps) > 0; {
-		more, err := steps[0]()
-		if err != nil {
-			return err
-		}
-		if !more {
-			steps = steps[1:]
-		}
-		if !pause(ctx, sweepPause) {
-			return nil
+	deleteOld := func() (more bool, err error) {
+		from, more, err = s.deleteOld(from)
+		return more, err
+	}
+	for _, step := range []func() (more bool, err error){s.cancelOrphans, deleteOld, s.deleteOldRequests} {
+		for more := true; more; {
+			var err error
+			if more, err = step(); err != nil {
+				return err
+			}
+			if !pause(ctx, sweepPause) {
+				return nil
+			}
 		}
 	}
 	return nil
 }
 
-// cancelOrphans cancels some of what is owed to deleted destinations.
+// cancelOrphans cancels some of the deliveries that are owed to deleted destinations.
 func (s *Store) cancelOrphans() (more bool, err error) {
-	var n int64
+	var cancelled int64
 	err = s.do(func(c *conn) error {
 		before := c.db.TotalChanges()
 		err := c.exec(`UPDATE deliveries SET state = 'cancelled', next_at = NULL, line = NULL, updated_at = ? WHERE n IN (
 			SELECT d.n FROM destinations dst CROSS JOIN deliveries d ON d.destination = dst.n AND d.state = 'pending'
 			WHERE dst.deleted_at IS NOT NULL LIMIT ?)`, s.opts.Now(), sweepStep)
-		n = c.db.TotalChanges() - before
+		cancelled = c.db.TotalChanges() - before
 		return err
 	})
 	if err == nil {
-		s.final.cancelled.Add(n)
+		s.finals.cancelled.Add(cancelled)
 	}
-	return n == sweepStep, err
+	return cancelled == sweepStep, err
 }
 
-// deleteOld deletes some events that are too old, with their deliveries and attempts, beginning after event
-// number from. What is still owed somewhere stays.
+// deleteOld deletes some events that are too old, with their deliveries and attempts, beginning after event number from. An
+// event with a delivery that is still owed stays. It returns the number of the last event that it looked at.
 func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 	if s.opts.Retain <= 0 {
 		return 0, false, nil
 	}
 	limit := firstOf(s.opts.Now().Add(-s.opts.Retain))
+	var old []int64
 	err = s.do(func(c *conn) error {
-		var old []int64
-		last = from
+		last, more, old = from, false, nil
 		err := c.query(`SELECT e.n, EXISTS (SELECT 1 FROM deliveries d WHERE d.n >= e.n << 16 AND d.n < (e.n + 1) << 16
 			AND d.state IN ('pending', 'leased')) FROM events e WHERE e.n > ? AND e.n < ? ORDER BY e.n LIMIT ?`,
 			[]any{from, limit, sweepStep}, func(row *sqlite3.Stmt) error {
@@ -100,9 +100,11 @@ func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 		for i := 0; err == nil && i < len(old); i++ {
 			err = deleteEvent(c, old[i])
 		}
-		s.metrics.deleted.Add(float64(len(old)))
 		return err
 	})
+	if err == nil {
+		s.metrics.deleted.Add(float64(len(old)))
+	}
 	return last, more, err
 }
 

@@ -10,9 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// What SQLite needs to be told. No other file's words are SQLite's alone but for the statements themselves.
-
-// minVersion is the first release without a known way to lose a commit in WAL mode.
+// minVersion is the first release of SQLite without a known way to lose a commit in WAL mode.
 const minVersion = "3.51.3"
 
 func checkLibrary() error {
@@ -56,7 +54,7 @@ const (
 
 // connect opens a connection. Pages are 8 KiB: a commit then writes a tenth less than with 4 KiB.
 func (s *Store) connect(m mode) (*conn, error) {
-	query := url.Values{"mode": {string(m)}, "vfs": {filesName}, "modeof": {s.path}}
+	query := url.Values{"mode": {string(m)}, "vfs": {fileLayerName}, "modeof": {s.path}}
 	if s.opts.fileLayer != "" {
 		query.Set("vfs", s.opts.fileLayer)
 	}
@@ -96,7 +94,7 @@ func (c *conn) close() error {
 	return c.db.Close()
 }
 
-// prepare returns the statement for sql, prepared once a connection.
+// prepare returns the statement for sql. A connection prepares each statement once.
 func (c *conn) prepare(sql string) (*sqlite3.Stmt, error) {
 	if s := c.statements[sql]; s != nil {
 		return s, nil
@@ -117,7 +115,7 @@ func (c *conn) exec(sql string, args ...any) error {
 	return c.query(sql, args, nil)
 }
 
-// query runs one statement and calls row for each row of its answer.
+// query runs one statement and calls row for each row of its result.
 func (c *conn) query(sql string, args []any, row func(*sqlite3.Stmt) error) error {
 	s, err := c.prepare(sql)
 	if err != nil {
@@ -137,6 +135,30 @@ func (c *conn) query(sql string, args []any, row func(*sqlite3.Stmt) error) erro
 		}
 	}
 	return errors.Join(s.Err(), s.Reset())
+}
+
+// exists reports whether the query has a row.
+func (c *conn) exists(sql string, args ...any) (found bool, err error) {
+	err = c.query(sql, args, func(*sqlite3.Stmt) error {
+		found = true
+		return nil
+	})
+	return found, err
+}
+
+// transaction runs work in a transaction of its own. The writer has one of its own kind; this one is for migrations.
+func (c *conn) transaction(work func() error) error {
+	if err := c.db.Exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := work()
+	if err == nil {
+		err = c.db.Exec("COMMIT")
+	}
+	if err != nil && !c.db.GetAutocommit() {
+		err = errors.Join(err, c.db.Exec("ROLLBACK"))
+	}
+	return err
 }
 
 func bind(s *sqlite3.Stmt, i int, arg any) error {
@@ -166,6 +188,44 @@ func bind(s *sqlite3.Stmt, i int, arg any) error {
 	return fmt.Errorf("store: cannot bind a %T", arg)
 }
 
+// The following bind without an interface value, which would be allocated: they are for the statements of each event.
+
+// bindText binds text, or NULL if it is empty.
+func bindText(s *sqlite3.Stmt, i int, text string) {
+	if text == "" {
+		s.BindNull(i)
+	} else {
+		s.BindText(i, text)
+	}
+}
+
+// bindBlob binds b, or NULL if it is empty.
+func bindBlob(s *sqlite3.Stmt, i int, b []byte) {
+	if len(b) == 0 {
+		s.BindNull(i)
+	} else {
+		s.BindBlob(i, b)
+	}
+}
+
+// bindNumber binds n, or NULL if it is zero.
+func bindNumber(s *sqlite3.Stmt, i int, n int64) {
+	if n == 0 {
+		s.BindNull(i)
+	} else {
+		s.BindInt64(i, n)
+	}
+}
+
+// bindTime binds t in microseconds, or NULL if it is zero.
+func bindTime(s *sqlite3.Stmt, i int, t time.Time) {
+	if t.IsZero() {
+		s.BindNull(i)
+	} else {
+		s.BindInt64(i, t.UnixMicro())
+	}
+}
+
 // timeAt reads a time column; NULL is the zero time.
 func timeAt(s *sqlite3.Stmt, col int) time.Time {
 	if s.ColumnType(col) == sqlite3.NULL {
@@ -174,17 +234,17 @@ func timeAt(s *sqlite3.Stmt, col int) time.Time {
 	return time.UnixMicro(s.ColumnInt64(col)).UTC()
 }
 
-// isFull reports whether err says that the disk, or a quota on it, is full.
+// isFull reports whether err means that the disk, or a quota on it, is full.
 func isFull(err error) bool { return errors.Is(err, sqlite3.FULL) }
 
-// isBusy reports whether err says that somebody else holds the database: another program, for this one does not.
+// isBusy reports whether err means that another program holds the database; this one never holds it twice.
 func isBusy(err error) bool { return errors.Is(err, sqlite3.BUSY) }
 
-// isTaken reports whether err says that a unique value is there already.
+// isTaken reports whether err means that a unique value exists already.
 func isTaken(err error) bool { return errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) }
 
-// isFailure reports whether err says that the file can no longer be trusted: what the system has of it and
-// what is on disk may differ, and trying again would hide that.
+// isFailure reports whether err means that the file can no longer be trusted: the pages that the system holds and the pages on
+// disk may differ, and another try would hide that.
 func isFailure(err error) bool {
 	for _, code := range []sqlite3.ErrorCode{sqlite3.IOERR, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.READONLY, sqlite3.CANTOPEN, sqlite3.PROTOCOL} {
 		if errors.Is(err, code) {

@@ -10,21 +10,22 @@ import (
 
 // readers are the connections that only read. They see what is committed and never wait for the writer.
 type readers struct {
-	store  *Store
-	slots  chan struct{}
-	mu     sync.Mutex
+	store *Store
+	slots chan struct{} // one for each connection in use; bounds them
+
+	mu     sync.Mutex // guards what follows
 	idle   []*conn
 	closed bool
 }
 
-// maxReaders bounds the connections, each of which holds some 4 MiB of pages.
+// maxReaders bounds the connections, each of which holds about 4 MiB of pages.
 const maxReaders = 2
 
 func newReaders(s *Store) *readers {
 	return &readers{store: s, slots: make(chan struct{}, maxReaders)}
 }
 
-// read runs f with a connection that reads. It ends early when ctx does.
+// read runs f with a connection that reads. It ends early when ctx ends.
 func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
 	r := s.readers
 	select {

@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/ncruces/go-sqlite3"
+)
+
+// A listing builds the SELECT of one page of a list, newest first.
+type listing struct {
+	where []string
+	args  []any
+	limit int
+}
+
+// newListing begins a list in the order of column. A cursor is the number of the last row of the previous page.
+func newListing(column string, page bellhop.Page) (*listing, error) {
+	l := &listing{limit: store.PageLimit(page)}
+	if page.Cursor != "" {
+		n, err := store.ParseCursor(page.Cursor)
+		if err != nil {
+			return nil, err
+		}
+		l.and(column+" < ?", n)
+	}
+	return l, nil
+}
+
+// and narrows the list by a condition.
+func (l *listing) and(condition string, args ...any) {
+	l.where = append(l.where, condition)
+	l.args = append(l.args, args...)
+}
+
+// period narrows the list to rows whose numbers are of that time; a zero time does not narrow. shift is how many bits the
+// numbers of column have below those of events.
+func (l *listing) period(column string, since, until time.Time, shift int) {
+	if !since.IsZero() {
+		l.and(column+" >= ?", firstOf(since)<<shift)
+	}
+	if !until.IsZero() {
+		l.and(column+" < ?", firstOf(until)<<shift)
+	}
+}
+
+// source narrows the list to rows whose column refers to the source with that id; "" does not narrow.
+func (l *listing) source(s *Store, column, id string) error {
+	if id == "" {
+		return nil
+	}
+	n, ok := s.sources.get(id)
+	if !ok {
+		return bellhop.NotFound("source", id)
+	}
+	l.and(column+" = ?", n)
+	return nil
+}
+
+// descending completes query with the conditions, the order and the limit: one row more than the page, which shows whether
+// there is another page.
+func (l *listing) descending(query, column string) string {
+	if len(l.where) > 0 {
+		query += " WHERE " + strings.Join(l.where, " AND ")
+	}
+	return query + " ORDER BY " + column + " DESC LIMIT " + strconv.Itoa(l.limit+1)
+}
+
+// ascending completes query with the conditions, the order of column and the limit, and returns it with its arguments.
+func (l *listing) ascending(query, column string, limit int) (string, []any) {
+	return query + " WHERE " + strings.Join(l.where, " AND ") + " ORDER BY " + column + " LIMIT ?", append(l.args, limit)
+}
+
+// list reads a page of query, whose first column is the number of the row, and returns it with the cursor of the next page.
+func list[T any](ctx context.Context, s *Store, l *listing, query, column string, scan func(*sqlite3.Stmt) (T, error)) (rows []T, next string, err error) {
+	var numbers []int64
+	err = s.read(ctx, func(c *conn) error {
+		return c.query(l.descending(query, column), l.args, func(row *sqlite3.Stmt) error {
+			item, err := scan(row)
+			rows, numbers = append(rows, item), append(numbers, row.ColumnInt64(0))
+			return err
+		})
+	})
+	if len(rows) > l.limit {
+		rows, next = rows[:l.limit], store.FormatCursor(numbers[l.limit-1])
+	}
+	return rows, next, err
+}
+
+// one reads the one row that query finds by arg. Without a row it returns that there is no such noun.
+func one[T any](ctx context.Context, s *Store, noun, id, query string, arg any, scan func(*sqlite3.Stmt) (T, error)) (item T, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		item, err = oneIn(c, noun, id, query, arg, scan)
+		return err
+	})
+	return item, err
+}
+
+// oneIn is one on a connection, so also within a transaction of the writer.
+func oneIn[T any](c *conn, noun, id, query string, arg any, scan func(*sqlite3.Stmt) (T, error)) (item T, err error) {
+	found := false
+	err = c.query(query, []any{arg}, func(row *sqlite3.Stmt) (err error) {
+		item, err = scan(row)
+		found = true
+		return err
+	})
+	if err == nil && !found {
+		err = bellhop.NotFound(noun, id)
+	}
+	return item, err
+}

@@ -7,41 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/bellhop-gateway/bellhop"
+	"golang.org/x/sys/unix"
 )
 
-// open opens a store in a temporary folder, closed when the test ends.
-func open(t testing.TB, change ...func(*Options)) *Store {
-	t.Helper()
-	opts := options(t, t.TempDir(), change...)
-	s, err := Open(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
-
-// populate makes one source and one destination.
-func populate(t testing.TB, s *Store) (source, destination string) {
-	t.Helper()
-	now := time.Now()
-	src := bellhop.Source{ID: bellhop.NewID(bellhop.PrefixSource, rand.Reader), Name: "media", Provider: "ams", Settings: []byte(`{}`), CreatedAt: now, UpdatedAt: now}
-	if err := s.CreateSource(t.Context(), src); err != nil {
-		t.Fatal(err)
-	}
-	dst := bellhop.Destination{ID: bellhop.NewID(bellhop.PrefixDestination, rand.Reader), Name: "billing", Type: "http", URL: "http://127.0.0.1:1/",
-		Settings: []byte(`{}`), Timeout: time.Second, Concurrency: 16, State: bellhop.DestinationActive, Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, CreatedAt: now, UpdatedAt: now}
-	if err := s.CreateDestination(t.Context(), dst); err != nil {
-		t.Fatal(err)
-	}
-	return src.ID, dst.ID
-}
-
-// BenchmarkAcceptRecord writes what one event with one delivery writes: the event and its delivery before the
-// answer, the attempt after it. 64 callers wait at a time.
+// BenchmarkAcceptRecord writes the rows of one event with one delivery: the event and the delivery before the answer, the attempt
+// after it. 64 callers wait at a time.
 func BenchmarkAcceptRecord(b *testing.B) {
 	s := open(b)
 	source, destination := populate(b, s)
@@ -70,7 +41,7 @@ func BenchmarkAcceptRecord(b *testing.B) {
 	b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
-// cpuTime is the processor time that the process has used so far. On a busy machine it says more than the clock.
+// cpuTime returns the processor time that the process has used so far. On a busy machine it says more than the clock.
 func cpuTime() time.Duration {
 	var u unix.Rusage
 	unix.Getrusage(unix.RUSAGE_SELF, &u)

@@ -12,16 +12,17 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/ncruces/go-sqlite3"
 )
 
-// A ledger knows what was asked of a store and what the store answered, over all lives of the store. Each event has
-// two deliveries: one leased, which is tried at once, and one pending.
+// A ledger knows what was sent to a store and what the store acknowledged, across restarts. Each event has two deliveries: one
+// leased, which is tried at once, and one pending.
 type ledger struct {
 	source, destination string
 
 	mu       sync.Mutex
-	sent     map[uint64]*entry // by the number that its body begins with
-	recorded map[string]bool   // deliveries of which a result was handed over
+	sent     map[uint64]*entry // by the number at the beginning of the body
+	recorded map[string]bool   // ids of deliveries with a result that was handed over
 }
 
 // An entry is one event that was sent.
@@ -29,7 +30,7 @@ type entry struct {
 	sum        [32]byte
 	id         string // "" until acknowledged
 	deliveries [2]string
-	refused    bool // with the promise that nothing of it is kept
+	refused    bool // the store promised that nothing of it is kept
 }
 
 // body makes the body of the next event.
@@ -94,7 +95,7 @@ func (l *ledger) record(s *Store, deliveryID string, number int, random *rand.Ra
 	return s.Record(r)
 }
 
-// claim claims some of what is due and records an attempt of each.
+// claim claims some due deliveries and records an attempt of each.
 func (l *ledger) claim(s *Store, random *rand.Rand) error {
 	due, err := s.Claim(context.Background(), l.destination, 4, 1<<20)
 	for i := 0; err == nil && i < len(due); i++ {
@@ -103,7 +104,7 @@ func (l *ledger) claim(s *Store, random *rand.Rand) error {
 	return err
 }
 
-// load has senders each send up to times requests, until one is told that the store takes nothing more.
+// load sends up to times requests from each of several senders, until the store takes nothing more.
 func (l *ledger) load(s *Store, seed uint64, senders, times int) {
 	var all sync.WaitGroup
 	for i := range senders {
@@ -126,10 +127,70 @@ func (l *ledger) load(s *Store, seed uint64, senders, times int) {
 	all.Wait()
 }
 
-// checkpointNow is an op that has the writer move its log into the database after this batch, as it does for itself
-// only when the log is long.
+// checkpointNow is an op that makes the writer move its log into the database after this batch, as it otherwise does only when the
+// log is long.
 type checkpointNow struct{ w *writer }
 
 func (checkpointNow) apply(*conn) error { return nil }
 func (checkpointNow) patient() bool     { return false }
 func (o checkpointNow) done(error)      { o.w.pages = checkpointPages }
+
+// check compares the store with the ledger. lost lists acknowledged events that the store does not have, wrong lists everything else
+// that must not be. The store must just have been opened.
+func (l *ledger) check(s *Store) (lost, wrong []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	complain := func(list *[]string, format string, args ...any) { *list = append(*list, fmt.Sprintf(format, args...)) }
+	deliveries := map[string]int{} // by event
+	there := map[string]bool{}
+	events := map[uint64]string{}
+	err := s.read(context.Background(), func(c *conn) error {
+		return errors.Join(
+			c.query("PRAGMA integrity_check", nil, func(row *sqlite3.Stmt) error {
+				if text := row.ColumnText(0); text != "ok" {
+					complain(&wrong, "integrity: %s", text)
+				}
+				return nil
+			}),
+			c.query("SELECT n, state FROM deliveries", nil, func(row *sqlite3.Stmt) error {
+				id := s.ids.Delivery(row.ColumnInt64(0))
+				deliveries[s.ids.Event(row.ColumnInt64(0)>>placeBits)]++
+				there[id] = true
+				if state := row.ColumnText(1); state == "leased" || state != "pending" && !l.recorded[id] {
+					complain(&wrong, "delivery %s is %s", id, state)
+				}
+				return nil
+			}),
+			c.query("SELECT n, body, sha256 FROM events", nil, func(row *sqlite3.Stmt) error {
+				id, body := s.ids.Event(row.ColumnInt64(0)), row.ColumnRawBlob(1)
+				if len(body) < 8 {
+					complain(&wrong, "event %s is damaged", id)
+					return nil
+				}
+				number := binary.LittleEndian.Uint64(body)
+				events[number] = id
+				switch e := l.sent[number]; {
+				case e == nil || sha256.Sum256(body) != e.sum || string(row.ColumnRawBlob(2)) != string(e.sum[:]):
+					complain(&wrong, "event %s was never sent", id)
+				case e.refused:
+					complain(&wrong, "event %s is kept, although its sender was told that it is not", id)
+				case deliveries[id] != 2:
+					complain(&wrong, "event %s has %d deliveries", id, deliveries[id])
+				}
+				delete(deliveries, id)
+				return nil
+			}))
+	})
+	if err != nil {
+		complain(&wrong, "%v", err)
+	}
+	for id := range deliveries {
+		complain(&wrong, "deliveries of event %s, which does not exist", id)
+	}
+	for number, e := range l.sent {
+		if e.id != "" && (events[number] != e.id || !there[e.deliveries[0]] || !there[e.deliveries[1]]) {
+			complain(&lost, "event %s", e.id)
+		}
+	}
+	return lost, wrong
+}

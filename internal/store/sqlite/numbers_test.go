@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Numbers only grow, whatever the clock does, and none is before the time it was made at.
+// TestSequence shows that numbers only grow, whatever the clock does, and that none is before the time at which it was made.
 func TestSequence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q sequence

@@ -8,7 +8,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
-// A witness is an observer that looks, whenever it is told something, at what a power cut would leave on the disk.
+// A witness is an observer that keeps, of each call, the files that a power cut at that moment would leave.
 type witness struct {
 	disk   *disk
 	images []images
@@ -23,24 +23,24 @@ func (w *witness) look() {
 func (w *witness) Accepted(*bellhop.Event, []bellhop.NewDelivery) { w.look() }
 func (w *witness) Recorded(*bellhop.Result)                       { w.look() }
 
-// witnessed opens the house's store with an observer.
-func (h *house) witnessed() (*Store, *witness) {
-	h.Helper()
-	w := &witness{disk: newDisk(h, 0)}
-	s, err := Open(options(h, h.dir, func(o *Options) { o.fileLayer, o.Observer = w.disk.name, w }))
+// witnessed opens the store of the rig with an observer.
+func (rig *crashRig) witnessed() (*Store, *witness) {
+	rig.Helper()
+	w := &witness{disk: newDisk(rig, 0)}
+	s, err := Open(options(rig, rig.dir, func(o *Options) { o.fileLayer, o.Observer = w.disk.name, w }))
 	if err != nil {
-		h.Fatal(err)
+		rig.Fatal(err)
 	}
-	h.Cleanup(func() { s.Close() })
+	rig.Cleanup(func() { s.Close() })
 	return s, w
 }
 
-// What the observer is told is on the disk by then.
+// TestObserverIsToldAfterTheSync shows that everything the observer is told is on disk by then.
 func TestObserverIsToldAfterTheSync(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, "")
-	s, w := h.witnessed()
-	id, _, err := h.acceptOne(s, "a")
+	rig := newCrashRig(t, "")
+	s, w := rig.witnessed()
+	id, _, err := rig.acceptOne(s, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,9 +51,9 @@ func TestObserverIsToldAfterTheSync(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(w.images) != 2 {
-		t.Fatalf("the observer was told %d times, want of an event and of a result", len(w.images))
+		t.Fatalf("the observer was told %d times, want once of an event and once of a result", len(w.images))
 	}
-	keys := readFolder(t, h.dir)
+	keys := readFolder(t, rig.dir)
 	for i, want := range []bellhop.Delivery{{State: bellhop.DeliveryPending}, {State: bellhop.DeliveryDelivered, Attempts: 1}} {
 		after := maps.Clone(w.images[i])
 		dir := t.TempDir()
@@ -61,12 +61,12 @@ func TestObserverIsToldAfterTheSync(t *testing.T) {
 		writeFolder(t, dir, after)
 		got, err := reopen(t, dir).Delivery(t.Context(), id)
 		if err != nil || got.State != want.State || got.Attempts != want.Attempts {
-			t.Errorf("after a power cut while the observer is told the %d. time: %+v, %v", i+1, got, err)
+			t.Errorf("after a power cut during call %d of the observer: %+v, %v", i+1, got, err)
 		}
 	}
 }
 
-// Of what fails, the observer is told nothing.
+// TestObserverIsNotToldOfFailures shows that the observer is told nothing of operations that fail.
 func TestObserverIsNotToldOfFailures(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]fault{
@@ -76,10 +76,10 @@ func TestObserverIsNotToldOfFailures(t *testing.T) {
 		"power gone at the sync":  {op: opSync, nth: 1, power: true},
 		"power gone after a sync": {op: opSync, nth: 1, power: true, kept: 1},
 	} {
-		h := newHouse(t, "")
-		s, w := h.witnessed()
+		rig := newCrashRig(t, "")
+		s, w := rig.witnessed()
 		w.disk.set(f)
-		if _, _, err := h.acceptOne(s, "a"); err == nil {
+		if _, _, err := rig.acceptOne(s, "a"); err == nil {
 			t.Errorf("%s: the event was accepted", name)
 		}
 		if len(w.images) != 0 {

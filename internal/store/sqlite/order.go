@@ -20,7 +20,7 @@ import (
 const (
 	maxKeyRun = 16   // deliveries of one key claimed together, so that one long key leaves room for others
 	maxLooked = 250  // deliveries, or keys, that one claim inspects: a few milliseconds
-	maxReady  = 8192 // ready keys of one destination; beyond it, its cursor is forgotten
+	maxReady  = 8192 // ready keys of one destination
 )
 
 // An orderCursor is the scan position over the keyed deliveries of one destination, in the order in which they are due.
@@ -59,7 +59,9 @@ func (o *orderCursor) addReady(key int64) {
 // orderCursors are the cursors of the destinations that have keyed deliveries. The writer's goroutine changes them; readers
 // take their position.
 type orderCursors struct {
-	mu            sync.Mutex
+	bound int // ready keys of one destination; beyond it, its cursor is forgotten
+
+	mu            sync.Mutex // guards what follows
 	byDestination map[int64]*orderCursor
 }
 
@@ -111,7 +113,7 @@ func (s *orderCursors) pending(destination, key, at, n int64, isNew bool) {
 		return
 	}
 	o.rewind(at, n)
-	if isNew && o.behind && len(o.ready) < maxReady {
+	if isNew && o.behind && len(o.ready) < s.bound {
 		o.addReady(key)
 	}
 }
@@ -125,7 +127,7 @@ func (s *orderCursors) finished(destination, key int64) {
 		return
 	}
 	o.addReady(key)
-	if len(o.ready) > maxReady {
+	if len(o.ready) > s.bound {
 		delete(s.byDestination, destination)
 	}
 }

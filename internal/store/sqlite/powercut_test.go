@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-var seedFlag = flag.Uint64("store.seed", 0, "of the tests that cut power and fail disks; 0 is a new one each time")
+var seedFlag = flag.Uint64("store.seed", 0, "seed of the tests that cut power and fail disks; 0 is a random one")
 
-// seed returns the seed of a test, and shows it.
+// seed returns the seed of a test, and logs it.
 func seed(t testing.TB) uint64 {
 	t.Helper()
 	s := *seedFlag
@@ -21,83 +21,85 @@ func seed(t testing.TB) uint64 {
 	return s
 }
 
-// cuts is how often power goes.
-func cuts() int {
-	if testing.Short() {
-		return 10
-	}
-	return 50
+// TestPowerCut shows that every acknowledged event survives a power cut at any moment: under load, in a checkpoint, on opening, on
+// closing. TestStressPowerCut does the same for longer.
+func TestPowerCut(t *testing.T) {
+	t.Parallel()
+	powerCuts(t, 8)
 }
 
-// Whatever was acknowledged survives a power cut at any moment: under load, in a checkpoint, on opening, on closing.
-func TestPowerCut(t *testing.T) {
+// powerCuts cuts power n times, up to three times in the life of one store.
+func powerCuts(t *testing.T, n int) {
 	seed := seed(t)
 	acknowledged := 0
-	for n := 0; n < cuts(); n += 5 {
-		h := newHouse(t, "")
-		for i := range 5 {
-			lost, wrong := h.cut(seed + uint64(n+i))
+	for i := 0; i < n; {
+		rig := newCrashRig(t, "")
+		for range min(3, n-i) {
+			lost, wrong := rig.cut(seed + uint64(i))
 			if len(lost)+len(wrong) > 0 {
-				t.Fatalf("after cut %d: lost %d: %q; wrong: %q", n+i, len(lost), lost, wrong)
+				t.Fatalf("after cut %d: lost %d: %q; wrong: %q", i, len(lost), lost, wrong)
 			}
+			i++
 		}
-		acknowledged += h.acknowledged()
+		acknowledged += rig.acknowledged()
 	}
-	if acknowledged < 10*cuts() {
-		t.Errorf("only %d events were acknowledged before the power went: the cuts are too early to say much", acknowledged)
+	if acknowledged < 10*n {
+		t.Errorf("only %d events were acknowledged before the power went: the cuts are too early to prove much", acknowledged)
 	}
-	t.Logf("%d cuts, %d events acknowledged", cuts(), acknowledged)
+	t.Logf("%d cuts, %d events acknowledged", n, acknowledged)
 }
 
-// The control: with weaker settings the same test must see losses, or it proves nothing.
+// TestPowerCutControl shows that the same test sees losses with weaker settings: otherwise it would prove nothing.
 func TestPowerCutControl(t *testing.T) {
 	for _, sync := range []string{"normal", "off"} {
 		t.Run(sync, func(t *testing.T) {
+			t.Parallel()
 			seed := seed(t)
-			for n := range cuts() {
-				if lost, _ := newHouse(t, sync).cut(seed + uint64(n)); len(lost) > 0 {
-					t.Logf("cut %d lost %d events that had been acknowledged", n, len(lost))
+			const cuts = 50
+			for n := range cuts {
+				if lost, _ := newCrashRig(t, sync).cut(seed + uint64(n)); len(lost) > 0 {
+					t.Logf("cut %d lost %d acknowledged events", n, len(lost))
 					return
 				}
 			}
-			t.Errorf("nothing was lost in %d power cuts with synchronous=%s", cuts(), sync)
+			t.Errorf("nothing was lost in %d power cuts with synchronous=%s", cuts, sync)
 		})
 	}
 }
 
-// A house is where a store lives through power cuts.
-type house struct {
+// A crashRig is a data folder in which a store lives through power cuts, and the ledger of what the store acknowledged.
+type crashRig struct {
 	*testing.T
-	sync   string // "" is the store's own setting
+	sync   string // "" is the setting of the store
 	dir    string
 	ledger *ledger
 }
 
-func newHouse(t *testing.T, sync string) *house {
+func newCrashRig(t *testing.T, sync string) *crashRig {
 	t.Helper()
-	h := &house{T: t, sync: sync, dir: t.TempDir(), ledger: &ledger{sent: map[uint64]*entry{}, recorded: map[string]bool{}}}
-	furnished.once.Do(func() {
-		s := reopen(t, h.dir)
-		furnished.source, furnished.destination = populate(t, s)
+	rig := &crashRig{T: t, sync: sync, dir: t.TempDir(), ledger: &ledger{sent: map[uint64]*entry{}, recorded: map[string]bool{}}}
+	template.once.Do(func() {
+		s := reopen(t, rig.dir)
+		template.source, template.destination = populate(t, s)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		furnished.files = readFolder(t, h.dir)
+		template.files = readFolder(t, rig.dir)
 	})
-	h.ledger.source, h.ledger.destination = furnished.source, furnished.destination
-	writeFolder(t, h.dir, furnished.files)
-	return h
+	rig.ledger.source, rig.ledger.destination = template.source, template.destination
+	writeFolder(t, rig.dir, template.files)
+	return rig
 }
 
-// furnished is a store with a source and a destination in it, made once because there are hundreds of houses.
-var furnished struct {
+// template is a store with a source and a destination, made once because there are hundreds of rigs.
+var template struct {
 	once                sync.Once
 	files               images
 	source, destination string
 }
 
-func (h *house) acknowledged() (n int) {
-	for _, e := range h.ledger.sent {
+func (rig *crashRig) acknowledged() (n int) {
+	for _, e := range rig.ledger.sent {
 		if e.id != "" {
 			n++
 		}
@@ -105,37 +107,37 @@ func (h *house) acknowledged() (n int) {
 	return n
 }
 
-// cut lives until power goes, comes back, and says what is lost and what is wrong then.
-func (h *house) cut(seed uint64) (lost, wrong []string) {
-	h.Helper()
+// cut loads a store until power goes, opens it again, and returns what is lost and what is wrong then.
+func (rig *crashRig) cut(seed uint64) (lost, wrong []string) {
+	rig.Helper()
 	random := rand.New(rand.NewPCG(seed, 2))
-	d := newDisk(h, seed)
+	d := newDisk(rig, seed)
 	f := fault{nth: 1 + random.IntN(900), power: true, kept: []float64{0, 0.1, 0.5, 0.9, 1}[random.IntN(5)]}
 	if random.IntN(6) == 0 {
 		f.nth = 1 + random.IntN(40) // while it opens
 	}
 	gone := d.set(f)
 	for times := uint64(0); !closed(gone); times++ {
-		s, err := h.open(d)
+		s, err := rig.open(d)
 		if err == nil {
-			h.ledger.load(s, seed+times, 16, 40)
+			rig.ledger.load(s, seed+times, 16, 40)
 			err = s.Close()
 		}
 		if err != nil && !closed(gone) {
-			h.Fatalf("with power on: %v", err)
+			rig.Fatalf("with power on: %v", err)
 		}
 	}
-	h.dir = d.powerCut(h, h.dir, f.kept)
-	s, err := h.open(newDisk(h, seed))
+	rig.dir = d.powerCut(rig, rig.dir, f.kept)
+	s, err := rig.open(newDisk(rig, seed))
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
-	lost, wrong = h.ledger.check(s)
+	lost, wrong = rig.ledger.check(s)
 	return lost, slices.Concat(wrong, complaint(s.Close()))
 }
 
-func (h *house) open(d *disk) (*Store, error) {
-	return Open(options(h, h.dir, func(o *Options) { o.fileLayer, o.sync = d.name, h.sync }))
+func (rig *crashRig) open(d *disk) (*Store, error) {
+	return Open(options(rig, rig.dir, func(o *Options) { o.fileLayer, o.sync = d.name, rig.sync }))
 }
 
 func complaint(err error) []string {

@@ -12,8 +12,10 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
-// No secret is in any file of the folder, in whatever form: not while the store is open, with its log, nor after.
+// TestNoSecretInFiles shows that no file of the folder contains a secret, in whatever form: neither while the store is open, with
+// its log, nor afterwards.
 func TestNoSecretInFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	canaries := []string{"canary-of-the-source", "canary-of-the-destination", "canary-that-was-replaced", "canary-that-was-deleted"}
 	look := func(when string) {
@@ -27,12 +29,12 @@ func TestNoSecretInFiles(t *testing.T) {
 				}
 			}
 		}
-		seen := false // what is no secret can be found
+		seen := false // a control: text that is not secret is found
 		for _, content := range readFolder(t, dir) {
 			seen = seen || bytes.Contains(content, []byte("plain-to-see"))
 		}
 		if !seen {
-			t.Errorf("%s: looked into the wrong files", when)
+			t.Errorf("%s: the files do not contain the control either", when)
 		}
 	}
 	settings := func(canary string) []byte { return []byte(`{"key":"` + canary + `"}`) }
@@ -72,8 +74,10 @@ func TestNoSecretInFiles(t *testing.T) {
 	look("after closing")
 }
 
-// Settings sealed for one row do not open for another: they cannot be moved by who can write the file.
+// TestMovedSecret shows that settings sealed for one row do not open for another, so that somebody who can write the file cannot
+// move them.
 func TestMovedSecret(t *testing.T) {
+	t.Parallel()
 	s := open(t)
 	sourceID, destinationID := populate(t, s)
 	err := s.do(func(c *conn) error {
@@ -87,14 +91,15 @@ func TestMovedSecret(t *testing.T) {
 	}
 }
 
-// newKey returns a line of the master keys' file.
+// newKey returns a line of the file of master keys.
 func newKey(fill byte) string {
 	return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{fill}, 32)) + "\n"
 }
 
-// The same in a store: what is saved after the rotation uses the new key, and the old one can be taken away once
-// everything was saved again.
+// TestKeyRotationInStore shows that nouns saved after a rotation are sealed with the new key, and that the old key can be removed
+// once all nouns have been saved again.
 func TestKeyRotationInStore(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	writeFolder(t, dir, images{store.KeyFileName: []byte(newKey(1))})
 	s := reopen(t, dir)

@@ -70,7 +70,7 @@ func Open(opts Options) (*Store, error) {
 	}
 	registerFileLayer()
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, store.FileName), metrics: newMetrics(opts.Metrics),
-		accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}
+		cursors: orderCursors{bound: maxReady}, accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}
 	if err := s.create(); err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func hold(t *testing.T, s *Store) (release func()) {
 	return release
 }
 
-// offered is an op that counts how it ended.
+// offered is an op that counts its results.
 type offered struct{ written, refused *atomic.Int64 }
 
 func (o offered) apply(*conn) error { return nil }
@@ -40,9 +40,11 @@ func (o offered) done(err error) {
 	}
 }
 
-// Many offer something at once while there is room for one: one of them is queued, and none waits for the writer.
+// TestOfferNeverWaits has many callers offer an op at once while there is room for one: one op is queued, and no caller waits for
+// the writer.
 func TestOfferNeverWaits(t *testing.T) {
-	for range 10 {
+	t.Parallel()
+	for range 5 {
 		s := open(t)
 		release := hold(t, s)
 		var written, refused atomic.Int64
@@ -70,8 +72,9 @@ func TestOfferNeverWaits(t *testing.T) {
 	}
 }
 
-// What a note keeps of a large body does not keep the rest of it in memory.
+// TestNoteClonesItsBody shows that a queued note does not keep a large body in memory.
 func TestNoteClonesItsBody(t *testing.T) {
+	t.Parallel()
 	s := open(t)
 	source, _ := populate(t, s)
 	hold(t, s)

@@ -73,6 +73,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"Ready", ready},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			clock := &clock{at: time.Date(2026, 3, 29, 1, 59, 59, 123456000, time.UTC)}
 			w := &world{T: t, clock: clock, ctx: t.Context(), observer: &observer{}}
 			w.Store = open(t, store.Options{Keys: keys(t), Now: clock.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), Retain: Retain, Observer: w.observer})

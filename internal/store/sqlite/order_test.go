@@ -12,7 +12,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// owe accepts n events for a destination, each under the key that key says.
+// owe accepts n events with a pending delivery each, whose keys are key(0) to key(n-1); 0 is no key.
 func owe(t testing.TB, s *Store, source, destination string, n int, key func(i int) int64) {
 	t.Helper()
 	body := []byte("x")
@@ -45,44 +45,47 @@ func execAll(t testing.TB, s *Store, sql string, args ...any) {
 	}
 }
 
-// Keys take turns, and what has no key takes its turn with them: as a lane does, which claims while it has room and delivers
-// what it holds, the longest first.
+// TestKeysTakeTurns shows that keys take turns, and that deliveries without a key take turns with them. It claims as a lane does: while
+// there is room, and delivers first what it has held longest.
 func TestKeysTakeTurns(t *testing.T) {
-	const keys, each, loose = 200, 150, 500
+	t.Parallel()
+	const keys, each, unkeyed, room, batch = 40, 150, 100, 128, 16
 	s := open(t)
 	source, destination := populate(t, s)
 	owe(t, s, source, destination, keys*each, func(i int) int64 { return int64(i%keys)*2 + 1 })
-	owe(t, s, source, destination, loose, func(int) int64 { return 0 })
+	owe(t, s, source, destination, unkeyed, func(int) int64 { return 0 })
 	done := map[int64]int{}
 	var held []bellhop.Delivery
-	for range keys * each / 2 / 64 {
-		for len(held) <= 512 {
-			held = append(held, claimSome(t, s, destination, 256)...)
+	for range keys * each / 2 / batch {
+		for len(held) <= room {
+			held = append(held, claimSome(t, s, destination, room/2)...)
 		}
-		for _, d := range held[:64] {
+		for _, d := range held[:batch] {
 			done[d.Key]++
 			if err := s.Record(delivered(d.ID)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		held = held[64:]
+		held = held[batch:]
 	}
 	for i := range keys {
 		if n := done[int64(i*2+1)]; n < each/8 {
 			t.Errorf("half of all is delivered: %d of %d of key %d", n, each, i)
 		}
 	}
-	if done[0] != loose {
-		t.Errorf("half of all is delivered: %d of %d without a key", done[0], loose)
+	if done[0] != unkeyed {
+		t.Errorf("half of all is delivered: %d of %d without a key", done[0], unkeyed)
 	}
 }
 
-// A hundred thousand keys whose heads wait, with one due by its own time behind each, cost those nothing that are due.
+// TestKeysThatWait shows that keys whose heads wait, with a delivery behind each that is due by its own time, do not hold back
+// deliveries that are due. TestStressKeysThatWait has a hundred thousand keys and logs the times.
 func TestKeysThatWait(t *testing.T) {
-	keys := 100_000
-	if testing.Short() || underRace {
-		keys = 5_000
-	}
+	t.Parallel()
+	keysThatWait(t, 2000)
+}
+
+func keysThatWait(t *testing.T, keys int) {
 	s := open(t)
 	source, destination := populate(t, s)
 	owe(t, s, source, destination, 2*keys, func(i int) int64 { return int64(i%keys)*2 + 1 })
@@ -96,11 +99,11 @@ func TestKeysThatWait(t *testing.T) {
 			t.Fatal("nothing is due", err)
 		}
 		if at.Equal(later) {
-			t.Logf("once after a start: %d claims find that all wait, in %v; the longest took %v", steps, time.Since(began), longest)
+			t.Logf("after a start, %d claims find in %v that all keys wait; the longest took %v", steps, time.Since(began), longest)
 			break
 		}
 		if steps > keys {
-			t.Fatal("the claims come to no end")
+			t.Fatal("the claims do not end")
 		}
 		start := time.Now()
 		if got := claimSome(t, s, destination, 256); len(got) > 0 {
@@ -115,12 +118,13 @@ func TestKeysThatWait(t *testing.T) {
 	}
 	next := time.Since(start)
 	if got := claimSome(t, s, destination, 256); len(got) != 1 {
-		t.Fatalf("%d claimed, want the one of a new key at once", len(got))
+		t.Fatalf("%d claimed, want the delivery of a new key at once", len(got))
 	}
 	t.Logf("NextDue takes %v, then the claim of a new key %v", next, time.Since(start)-next)
 }
 
-// What a person, a release, a repair or a result does to a head lets go on what is behind it, after claims have passed that by.
+// TestKeysGoOn shows that the deliveries behind a head go on once a person or a repair has changed the head, although claims have
+// passed them before.
 func TestKeysGoOn(t *testing.T) {
 	for name, do := range map[string]func(t *testing.T, s *Store, head string) (want int){
 		"cancelled": func(t *testing.T, s *Store, head string) int {
@@ -139,6 +143,7 @@ func TestKeysGoOn(t *testing.T) {
 		"retried by a repair":   func(t *testing.T, s *Store, head string) int { return repairHead(t, s, head, bellhop.RepairRetry, 2) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := open(t)
 			source, destination := populate(t, s)
 			owe(t, s, source, destination, 1, func(int) int64 { return 7 })
@@ -165,8 +170,9 @@ func TestKeysGoOn(t *testing.T) {
 	}
 }
 
-// A key that comes new while the claims pass a long backlog does not wait for its end.
+// TestNewKeyInBacklog shows that a new key does not wait until the claims have passed a long backlog.
 func TestNewKeyInBacklog(t *testing.T) {
+	t.Parallel()
 	s := open(t)
 	source, destination := populate(t, s)
 	owe(t, s, source, destination, 10*maxLooked, func(int) int64 { return 7 })
@@ -174,12 +180,13 @@ func TestNewKeyInBacklog(t *testing.T) {
 	claimSome(t, s, destination, 256)
 	owe(t, s, source, destination, 1, func(int) int64 { return 9 })
 	if got := claimSome(t, s, destination, 256); len(got) != 1 || got[0].Key != 9 {
-		t.Errorf("%d claimed, want the one of the new key", len(got))
+		t.Errorf("%d claimed, want the delivery of the new key", len(got))
 	}
 }
 
-// A clock that stands still, or is set back, hides nothing that was passed.
+// TestKeysAndClock shows that a clock that stands still or is set back hides no delivery that the cursor has passed.
 func TestKeysAndClock(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	began := time.Now().UTC().Truncate(time.Second)
 	now := began
@@ -238,7 +245,7 @@ func TestKeysAndClock(t *testing.T) {
 	}
 }
 
-// repairHead does a repair of what is pending of head's event.
+// repairHead repairs the pending delivery of the event of head, and returns want.
 func repairHead(t *testing.T, s *Store, head string, kind bellhop.RepairKind, want int) int {
 	t.Helper()
 	d, err := s.Delivery(t.Context(), head)
@@ -260,51 +267,49 @@ func repairHead(t *testing.T, s *Store, head string, kind bellhop.RepairKind, wa
 	return want
 }
 
-// A wrong is an op that fails by an error of its own, and has the transaction undone that it shares with others.
-type wrong struct{}
+// failing is an op that fails with an error of its own, so that the transaction that it shares with others is rolled back.
+type failing struct{}
 
-func (wrong) apply(*conn) error { return errors.New("wrong") }
-func (wrong) patient() bool     { return false }
-func (wrong) done(error)        {}
+func (failing) apply(*conn) error { return errors.New("this op fails") }
+func (failing) patient() bool     { return false }
+func (failing) done(error)        {}
 
-// A claim whose transaction is undone, for another's mistake, claims when it is tried again.
+// TestClaimIsTriedAgain shows that a claim whose transaction is rolled back, because another op failed, claims when it is tried again.
 func TestClaimIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	s := open(t)
 	source, destination := populate(t, s)
 	owe(t, s, source, destination, 1, func(int) int64 { return 7 })
-	claimSome(t, s, destination, 1) // from now on there is a turn
+	claimSome(t, s, destination, 1) // creates the cursor
 	owe(t, s, source, destination, 3, func(i int) int64 { return int64(i)*2 + 9 })
-	begun, end, claimed := make(chan struct{}), make(chan struct{}), make(chan int)
-	go s.do(func(*conn) error {
-		close(begun)
-		<-end
-		return nil
-	})
-	<-begun
+	release, claimed := hold(t, s), make(chan int)
 	go func() { claimed <- len(claimSome(t, s, destination, 10)) }()
 	eventually(t, "the claim waits", func() bool {
 		s.writer.mu.Lock()
 		defer s.writer.mu.Unlock()
 		return len(s.writer.waiting) == 1
 	})
-	if err := s.writer.submit(wrong{}); err != nil {
+	if err := s.writer.submit(failing{}); err != nil {
 		t.Fatal(err)
 	}
-	close(end)
+	release()
 	if n := <-claimed; n != 3 {
 		t.Errorf("%d claimed, want 3", n)
 	}
 }
 
-// More keys than are remembered are freed at once: the claims begin again at the start, and find them.
-func TestKeysFreedBeyondBound(t *testing.T) {
-	keys := maxReady + 100
+// TestMoreReadyKeysThanTheBound shows that the claims begin again at the start, and find every key, after more keys have become ready
+// than a cursor may hold.
+func TestMoreReadyKeysThanTheBound(t *testing.T) {
+	t.Parallel()
+	const bound, keys = 300, 400
 	s := open(t)
+	s.cursors.bound = bound
 	source, destination := populate(t, s)
 	owe(t, s, source, destination, 2*keys, func(i int) int64 { return int64(i%keys)*2 + 1 })
 	n, _ := s.destinations.get(destination)
 	execAll(t, s, `UPDATE deliveries SET next_at = ? WHERE n IN (SELECT min(n) FROM deliveries GROUP BY key)`, time.Now().Add(time.Hour))
-	for s.pendingLooks(t, destination) {
+	for isDue(t, s, destination) {
 		claimSome(t, s, destination, 256)
 	}
 	err := s.do(func(c *conn) error {
@@ -324,10 +329,10 @@ func TestKeysFreedBeyondBound(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, kept := s.cursors.byDestination[n]; kept {
-		t.Error("more keys are remembered than the bound says")
+		t.Error("the cursor holds more ready keys than its bound")
 	}
 	claimed := 0
-	for s.pendingLooks(t, destination) {
+	for isDue(t, s, destination) {
 		claimed += len(claimSome(t, s, destination, 256))
 	}
 	if claimed != keys {
@@ -335,8 +340,8 @@ func TestKeysFreedBeyondBound(t *testing.T) {
 	}
 }
 
-// pendingLooks reports whether a claim is to be made now.
-func (s *Store) pendingLooks(t *testing.T, destination string) bool {
+// isDue reports whether NextDue says that a delivery is due now.
+func isDue(t *testing.T, s *Store, destination string) bool {
 	t.Helper()
 	at, ok, err := s.NextDue(t.Context(), destination)
 	if err != nil {
@@ -345,25 +350,27 @@ func (s *Store) pendingLooks(t *testing.T, destination string) bool {
 	return ok && !at.After(time.Now())
 }
 
-// A destination that was deleted leaves no turn.
-func TestTurnOfDeleted(t *testing.T) {
+// TestCursorOfDeleted shows that the cursor of a deleted destination is forgotten.
+func TestCursorOfDeleted(t *testing.T) {
+	t.Parallel()
 	s := open(t)
 	source, destination := populate(t, s)
 	owe(t, s, source, destination, 1, func(int) int64 { return 7 })
 	claimSome(t, s, destination, 10)
-	if !hasTurns(s) {
-		t.Fatal("no turn to begin with")
+	if !hasCursors(s) {
+		t.Fatal("there is no cursor to begin with")
 	}
 	if err := s.DeleteDestination(t.Context(), destination); err != nil {
 		t.Fatal(err)
 	}
-	if hasTurns(s) {
-		t.Error("its turn is still there")
+	if hasCursors(s) {
+		t.Error("its cursor is still there")
 	}
 }
 
-// What claims, and what makes due, goes by an index, and looks at no more than it needs of it.
+// TestPlans shows that the statements that claim and that make due use an index, as far as it serves.
 func TestPlans(t *testing.T) {
+	t.Parallel()
 	s := open(t)
 	for sql, want := range map[string]string{
 		selectDue:         "deliveries_due (destination=? AND <expr>=? AND next_at<?)",
@@ -388,8 +395,8 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// hasTurns reports whether a turn is kept for any destination.
-func hasTurns(s *Store) bool {
+// hasCursors reports whether the cursor of any destination is kept.
+func hasCursors(s *Store) bool {
 	s.cursors.mu.Lock()
 	defer s.cursors.mu.Unlock()
 	return len(s.cursors.byDestination) > 0

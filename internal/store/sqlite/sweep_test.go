@@ -8,28 +8,28 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Old events go in steps that are each a small transaction, and leave no rows behind.
+// TestRetainInSteps shows that old events are deleted in steps, each of them a small transaction, and leave no rows behind.
 func TestRetainInSteps(t *testing.T) {
+	t.Parallel()
 	const events = 3*sweepStep - 50
 	now := epoch.AddDate(2, 0, 0)
 	s := open(t, func(o *Options) { o.sync, o.Retain, o.Now = "off", time.Hour, func() time.Time { return now } })
 	source, destination := populate(t, s)
-	for range events {
-		owed := []bellhop.NewDelivery{{DestinationID: destination, Leased: true}}
-		if _, err := s.Accept(t.Context(), nil, []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: now}}, owed); err != nil {
-			t.Fatal(err)
+	owe(t, s, source, destination, events, func(int) int64 { return 0 })
+	for i, state := range []bellhop.DeliveryState{bellhop.DeliveryPending, bellhop.DeliveryDelivered} {
+		due := claimSome(t, s, destination, events)
+		if len(due) != events {
+			t.Fatalf("%d deliveries are due for attempt %d", len(due), i+1)
 		}
-		first, second := delivered(owed[0].DeliveryID), delivered(owed[0].DeliveryID)
-		first.State, first.NextAt = bellhop.DeliveryPending, now
-		second.Attempt.Number = 2
-		if err := s.Record(first); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Claim(t.Context(), destination, 1, 1); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Record(second); err != nil {
-			t.Fatal(err)
+		for _, d := range due {
+			r := delivered(d.ID)
+			r.Attempt.Number, r.State = i+1, state
+			if state == bellhop.DeliveryPending {
+				r.NextAt = now
+			}
+			if err := s.Record(r); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	count := func(table string) (n int) {

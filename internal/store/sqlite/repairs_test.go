@@ -12,16 +12,22 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// A replay that power cuts interrupt, at any moment of its steps, gives each event one delivery more, and no two.
+// TestPowerCutInReplay shows that a replay that a power cut interrupts, at any moment of a step, gives each event exactly one more
+// delivery. TestStressPowerCutInReplay does the same for longer.
 func TestPowerCutInReplay(t *testing.T) {
+	t.Parallel()
+	powerCutsInReplay(t, 6)
+}
+
+func powerCutsInReplay(t *testing.T, cuts int) {
 	seed := seed(t)
 	interrupted := 0
-	for n := range cuts() / 2 {
+	for n := range cuts {
 		random := rand.New(rand.NewPCG(seed, uint64(n)))
-		h := newHouse(t, "")
-		s, d := h.live()
+		rig := newCrashRig(t, "")
+		s, d := rig.live()
 		const events = 40
-		h.acceptMany(s, events)
+		rig.acceptMany(s, events)
 		repair, err := s.CreateRepair(t.Context(), bellhop.Repair{ID: "rpr_1", Kind: bellhop.RepairReplay, CreatedAt: time.Now()})
 		if err != nil {
 			t.Fatal(err)
@@ -29,7 +35,7 @@ func TestPowerCutInReplay(t *testing.T) {
 		kept := []float64{0, 0.5, 1}[random.IntN(3)]
 		gone := d.set(fault{nth: 1 + random.IntN(60), power: true, kept: kept})
 		for err == nil && repair.State == bellhop.RepairRunning {
-			repair, err = h.replayStep(s, repair, 1+random.IntN(5))
+			repair, err = rig.replayStep(s, repair, 1+random.IntN(5))
 		}
 		if err != nil && !closed(gone) {
 			t.Fatal(err)
@@ -37,14 +43,14 @@ func TestPowerCutInReplay(t *testing.T) {
 		if err != nil {
 			interrupted++
 		}
-		h.dir = d.powerCut(h, h.dir, kept)
+		rig.dir = d.powerCut(rig, rig.dir, kept)
 		s.Close()
-		s, _ = h.live()
+		s, _ = rig.live()
 		if repair, err = s.Repair(t.Context(), "rpr_1"); err != nil {
 			t.Fatal(err)
 		}
 		for repair.State == bellhop.RepairRunning {
-			if repair, err = h.replayStep(s, repair, 7); err != nil {
+			if repair, err = rig.replayStep(s, repair, 7); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -63,16 +69,16 @@ func TestPowerCutInReplay(t *testing.T) {
 		}
 		s.Close()
 	}
-	if interrupted < cuts()/8 {
-		t.Errorf("only %d of %d replays were interrupted: the cuts are too late to say much", interrupted, cuts()/2)
+	if interrupted < cuts/4 {
+		t.Errorf("only %d of %d replays were interrupted: the cuts are too late to prove much", interrupted, cuts)
 	}
 }
 
 // acceptMany accepts n events with a delivery each, a hundred at a time.
-func (h *house) acceptMany(s *Store, n int) {
-	h.Helper()
-	if err := acceptMany(s, h.ledger.source, h.ledger.destination, n); err != nil {
-		h.Fatal(err)
+func (rig *crashRig) acceptMany(s *Store, n int) {
+	rig.Helper()
+	if err := acceptMany(s, rig.ledger.source, rig.ledger.destination, n); err != nil {
+		rig.Fatal(err)
 	}
 }
 
@@ -91,9 +97,9 @@ func acceptMany(s *Store, source, destination string, n int) error {
 	return nil
 }
 
-// replayStep takes one step of at most limit events, each for the house's destination.
-func (h *house) replayStep(s *Store, r bellhop.Repair, limit int) (bellhop.Repair, error) {
-	return replayStep(s, r, h.ledger.destination, limit)
+// replayStep takes one step of at most limit events, each for the destination of the rig.
+func (rig *crashRig) replayStep(s *Store, r bellhop.Repair, limit int) (bellhop.Repair, error) {
+	return replayStep(s, r, rig.ledger.destination, limit)
 }
 
 func replayStep(s *Store, r bellhop.Repair, destination string, limit int) (after bellhop.Repair, err error) {
@@ -107,8 +113,10 @@ func replayStep(s *Store, r bellhop.Repair, destination string, limit int) (afte
 	return s.StepRepair(context.Background(), r, step)
 }
 
-// One look goes through a bounded part of the table, whether it finds something or not, and bodies are bounded as well.
+// TestChooseBounds shows that one call of Choose looks through a bounded number of rows, whether it finds something or not, and
+// returns a bounded number of bytes.
 func TestChooseBounds(t *testing.T) {
+	t.Parallel()
 	s := open(t, func(o *Options) { o.sync = "off" })
 	source, destination := populate(t, s)
 	const events = 2*chooseRows + 100
@@ -155,8 +163,8 @@ func TestChooseBounds(t *testing.T) {
 	}
 }
 
-// BenchmarkReplay replays b.N events as fast as it can, while somebody else accepts one event after the other: how long those
-// wait at most is what a replay costs others.
+// BenchmarkReplay replays b.N events as fast as it can, while another goroutine accepts one event after the other. The time that
+// accepting takes meanwhile is the price of a replay.
 func BenchmarkReplay(b *testing.B) {
 	s := open(b)
 	source, destination := populate(b, s)

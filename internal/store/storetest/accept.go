@@ -33,7 +33,7 @@ func acceptKeepsEverything(w *world) {
 	w.accept(own, nil)
 	got, err := w.Event(w.ctx, own[0].ID)
 	w.must(err)
-	w.equal("source of an event that came through the API", got.Source, bellhop.SourceAPI)
+	w.equal("source of an event published through the API", got.Source, bellhop.SourceAPI)
 }
 
 func acceptInOrder(w *world) {
@@ -52,7 +52,7 @@ func acceptInOrder(w *world) {
 			w.equal("event of the delivery", w.delivery(o.DeliveryID).EventID, events[o.Event].ID)
 			deliveries = append(deliveries, o.DeliveryID)
 		}
-		w.clock.pass(-time.Second) // also where the clock goes back
+		w.clock.pass(-time.Second) // ids grow even if the clock goes back
 	}
 	for what, list := range map[string][]string{"events": ids, "deliveries": deliveries} {
 		if !slices.IsSorted(list) || len(slices.Compact(slices.Clone(list))) != len(list) {
@@ -71,7 +71,7 @@ func acceptFoldsRepeats(w *world) {
 		name       string
 		events     []bellhop.Event
 		duplicates int
-		same       [][2]int // pairs of events that get the same id; index -1 is the very first
+		same       [][2]int // pairs of events that get the same id; index -1 is the event stored first of all
 	}{
 		{"the same again", []bellhop.Event{w.event("a", []byte("again"))}, 1, [][2]int{{0, -1}}},
 		{"of another source", []bellhop.Event{elsewhere}, 0, nil},
@@ -117,15 +117,15 @@ func acceptOwed(w *world) {
 		want.ID, want.EventID, want.CreatedAt, want.UpdatedAt = owed[i].DeliveryID, events[0].ID, w.clock.now(), w.clock.now()
 		w.equal("delivery", w.delivery(owed[i].DeliveryID), want)
 	}
-	w.equal("delivery to a destination that is gone", owed[2].DeliveryID, "")
-	w.equal("claimed where it was leased", w.claim(), []string(nil))
+	w.equal("delivery to a deleted destination", owed[2].DeliveryID, "")
+	w.equal("claimed while leased", w.claim(), []string(nil))
 	due, err := w.Claim(w.ctx, other, 10, 1<<20)
 	w.must(err)
-	w.equal("claimed where it was pending", len(due), 1)
+	w.equal("claimed while pending", len(due), 1)
 }
 
-// Whichever events are repeats and whichever destinations are deleted, an id that Accept sets is that of the delivery of this
-// event to this destination.
+// acceptPlaces shows that, whichever events are repeats and whichever destinations were deleted, each id that Accept sets is the id
+// of the delivery of that event to that destination.
 func acceptPlaces(w *world) {
 	random := mathrand.New(mathrand.NewPCG(1, 0))
 	destinations := []string{w.destination, w.newDestination("other"), "dst_deleted"}
@@ -148,7 +148,7 @@ func acceptPlaces(w *world) {
 		w.accept(events, owed)
 		for _, o := range owed {
 			if made := !repeat[o.Event] && o.DestinationID != "dst_deleted"; (o.DeliveryID != "") != made {
-				w.Errorf("the delivery's id is %q, though it was made: %t", o.DeliveryID, made)
+				w.Errorf("the id of the delivery is %q; it should exist: %t", o.DeliveryID, made)
 			} else if made {
 				d := w.delivery(o.DeliveryID)
 				w.equal("event of the delivery", d.EventID, events[o.Event].ID)
@@ -182,7 +182,7 @@ func acceptRefuses(w *world) {
 	stranger.SourceID = "src_stranger"
 	nameless.Type = ""
 	_, err := w.Accept(w.ctx, nil, []bellhop.Event{stranger}, nil)
-	w.refused("an event of no source", err, bellhop.CodeNotFound)
+	w.refused("an event of an unknown source", err, bellhop.CodeNotFound)
 	for what, ev := range map[string]bellhop.Event{"without a type": nameless, "with a long id": long} {
 		if _, err := w.Accept(w.ctx, nil, []bellhop.Event{w.event("good", nil), ev}, nil); err == nil {
 			w.Errorf("an event %s was accepted", what)

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -8,7 +10,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// What is due longest comes first, whenever its event came.
+// claimInOrder shows that deliveries due longest come first, whenever their event came in.
 func claimInOrder(w *world) {
 	late, early, fresh := w.owe(true), w.owe(true), w.owe(false)
 	for id, wait := range map[string]time.Duration{late: 20 * time.Minute, early: 10 * time.Minute} {
@@ -28,6 +30,7 @@ func claimInOrder(w *world) {
 	w.equal("all due", w.claim(), []string{early, late, fresh})
 }
 
+// claimBounds shows that a claim keeps to its limit and to its bytes, but for the first delivery.
 func claimBounds(w *world) {
 	other := w.newDestination("other")
 	var want []string
@@ -46,7 +49,7 @@ func claimBounds(w *world) {
 		{2, 1 << 20, want[:2]},
 		{10, 499, want[:2]},
 		{10, 500, want[:3]},
-		{10, 1, want[:1]}, // one always
+		{10, 1, want[:1]}, // the first always
 		{0, 1 << 20, nil},
 	} {
 		list, err := w.Claim(w.ctx, w.destination, c.limit, c.maxBytes)
@@ -68,10 +71,10 @@ func claimBounds(w *world) {
 		}
 	}
 	_, err := w.Claim(w.ctx, "dst_stranger", 1, 1)
-	w.refused("claiming for no destination", err, bellhop.CodeNotFound)
+	w.refused("claim for an unknown destination", err, bellhop.CodeNotFound)
 }
 
-// What is claimed is leased, whole, and nobody else's.
+// claimOnce shows that a claimed delivery is leased, comes with its whole event, and is claimed by one caller only.
 func claimOnce(w *world) {
 	const all = 60
 	events := []bellhop.Event{}
@@ -121,18 +124,18 @@ func nextDue(w *world) {
 		w.equal(what, at, want)
 		w.equal(what, ok, !want.IsZero())
 	}
-	check("with nothing", time.Time{})
+	check("without deliveries", time.Time{})
 	first := w.owe(true)
-	check("with a leased one", time.Time{})
+	check("with a leased delivery", time.Time{})
 	r := w.result(first, 1, bellhop.DeliveryPending)
 	w.record(r)
 	check("with a retry", r.NextAt)
 	w.owe(false)
-	check("with one due now", w.clock.now())
+	check("with a delivery due now", w.clock.now())
 	w.claim()
-	check("with that claimed", r.NextAt)
+	check("with that one claimed", r.NextAt)
 	_, _, err := w.NextDue(w.ctx, "dst_stranger")
-	w.refused("of no destination", err, bellhop.CodeNotFound)
+	w.refused("of an unknown destination", err, bellhop.CodeNotFound)
 }
 
 func release(w *world) {
@@ -148,4 +151,135 @@ func release(w *world) {
 	w.equal("delivered before", w.state(delivered), bellhop.DeliveryDelivered)
 	w.equal("pending before", w.delivery(pending), before)
 	w.must(w.Release(w.ctx, nil))
+}
+
+// oweKey accepts an event with one delivery with that key, and returns the id of the delivery.
+func (w *world) oweKey(key int64) (deliveryID string) {
+	w.Helper()
+	owed := []bellhop.NewDelivery{{DestinationID: w.destination, Key: key}}
+	w.accept([]bellhop.Event{w.event("", []byte(`{}`))}, owed)
+	return owed[0].DeliveryID
+}
+
+// claimOfKeys shows that the deliveries of a key are claimed from the first on, as far as they are due, while other keys go on.
+func claimOfKeys(w *world) {
+	a1, b1, a2, free, a3 := w.oweKey(7), w.oweKey(-9), w.oweKey(7), w.owe(false), w.oweKey(7)
+	w.equal("keys side by side, each in order, then deliveries without a key", w.claim(), []string{a1, a2, a3, b1, free})
+	b2 := w.oweKey(-9)
+	w.equal("while a delivery of each key is leased", w.claim(), []string(nil))
+
+	r := w.result(a1, 1, bellhop.DeliveryPending)
+	r.NextAt = w.clock.now().Add(time.Minute)
+	w.record(r)
+	w.must(w.Release(w.ctx, []string{a2, a3}))
+	w.equal("behind a retry", w.claim(), []string(nil))
+	at, ok, err := w.NextDue(w.ctx, w.destination)
+	w.must(err)
+	w.equal("next due", []any{at, ok}, []any{r.NextAt, true})
+
+	w.record(w.result(b1, 1, bellhop.DeliveryDead))
+	w.equal("the other key goes on, behind a dead delivery", w.claim(), []string{b2})
+	w.clock.pass(time.Minute)
+	w.equal("at the retry", w.claim(), []string{a1, a2, a3})
+	if d := w.delivery(a1); d.Key != 7 {
+		w.Errorf("the key is %d", d.Key)
+	}
+	w.must(w.Release(w.ctx, []string{a1, a2, a3}))
+	_, err = w.CancelDelivery(w.ctx, a1)
+	w.must(err)
+	w.equal("behind a cancelled delivery", w.claim(), []string{a2, a3})
+	_, err = w.RetryDelivery(w.ctx, a1)
+	w.must(err)
+	w.equal("a cancelled delivery that is retried goes first again", w.claim(), []string{a1})
+}
+
+// claimOfKeysAtRandom shows that, whatever is claimed, recorded and retried, the deliveries of a key are claimed in order, and none
+// is claimed behind one that waits.
+func claimOfKeysAtRandom(w *world) {
+	random := rand.New(rand.NewPCG(1, 2))
+	owed := map[int64][]string{} // unfinished deliveries by key, in order
+	keyOf := map[string]int64{}
+	leased := map[string]bool{}
+	due := map[string]time.Time{}
+	attempts := map[string]int{}
+	drop := func(id string) {
+		key := keyOf[id]
+		owed[key] = slices.DeleteFunc(owed[key], func(other string) bool { return other == id })
+		delete(leased, id)
+	}
+	for range 300 {
+		switch random.IntN(4) {
+		case 0:
+			key := int64(random.IntN(5) - 2)
+			if key == 0 {
+				continue
+			}
+			id := w.oweKey(key)
+			owed[key], keyOf[id] = append(owed[key], id), key
+		case 1:
+			list, err := w.Claim(w.ctx, w.destination, 1+random.IntN(6), 1<<20)
+			w.must(err)
+			for _, d := range list {
+				line := owed[d.Key]
+				i := slices.Index(line, d.ID)
+				if i < 0 || leased[d.ID] || due[d.ID].After(w.clock.now()) || i > 0 && !leased[line[i-1]] {
+					w.Fatalf("claimed %s, at place %d of key %d", d.ID, i, d.Key)
+				}
+				leased[d.ID] = true
+			}
+		case 2:
+			for id := range leased {
+				r := w.result(id, attempts[id]+1, []bellhop.DeliveryState{bellhop.DeliveryDelivered, bellhop.DeliveryDead, bellhop.DeliveryPending}[random.IntN(3)])
+				attempts[id]++
+				r.NextAt = time.Time{}
+				if r.State == bellhop.DeliveryPending {
+					r.NextAt = w.clock.now().Add(time.Duration(random.IntN(90)) * time.Second)
+					due[id] = r.NextAt
+					delete(leased, id)
+				} else {
+					drop(id)
+				}
+				w.record(r)
+			}
+		case 3:
+			w.clock.pass(time.Duration(random.IntN(60)) * time.Second)
+		}
+	}
+	w.clock.pass(time.Hour)
+	for range 1000 {
+		for id := range leased {
+			w.record(w.result(id, attempts[id]+1, bellhop.DeliveryDelivered))
+			drop(id)
+		}
+		for _, id := range w.claim() {
+			leased[id] = true
+		}
+		if len(leased) == 0 {
+			break
+		}
+	}
+	if left := fmt.Sprint(owed[-2], owed[-1], owed[1], owed[2]); left != "[] [] [] []" {
+		w.Errorf("never claimed: %s", left)
+	}
+}
+
+// spareAttempts shows that a spared attempt counts as an attempt and as spared.
+func spareAttempts(w *world) {
+	id := w.owe(true)
+	r := w.result(id, 1, bellhop.DeliveryPending)
+	r.Spared = true
+	w.record(r)
+	if d := w.delivery(id); d.Attempts != 1 || d.Spared != 1 {
+		w.Errorf("%d attempts, %d spared", d.Attempts, d.Spared)
+	}
+	w.clock.pass(time.Hour)
+	list, err := w.Claim(w.ctx, w.destination, 1, 1)
+	w.must(err)
+	if len(list) != 1 || list[0].Spared != 1 {
+		w.Errorf("claimed %+v", list)
+	}
+	w.record(w.result(id, 2, bellhop.DeliveryPending))
+	if d := w.delivery(id); d.Attempts != 2 || d.Spared != 1 {
+		w.Errorf("%d attempts, %d spared", d.Attempts, d.Spared)
+	}
 }

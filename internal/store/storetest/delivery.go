@@ -15,7 +15,7 @@ const (
 	cancelled = bellhop.DeliveryCancelled
 )
 
-// in makes a delivery that is in state.
+// in returns the id of a new delivery in that state.
 func (w *world) in(state bellhop.DeliveryState) (id string) {
 	w.Helper()
 	id = w.owe(state != pending && state != cancelled)
@@ -29,10 +29,11 @@ func (w *world) in(state bellhop.DeliveryState) (id string) {
 	return id
 }
 
+// changeDelivery shows in which states a delivery can be retried and cancelled.
 func changeDelivery(w *world) {
 	for _, c := range []struct {
 		do       string
-		from, to bellhop.DeliveryState // to "" is a conflict
+		from, to bellhop.DeliveryState // to is "" for a conflict
 	}{
 		{"retry", pending, pending},
 		{"retry", leased, ""},
@@ -73,7 +74,7 @@ func changeDelivery(w *world) {
 	}
 }
 
-// A dead delivery that is retried goes on counting its attempts.
+// retryContinues shows that a dead delivery that is retried goes on counting its attempts.
 func retryContinues(w *world) {
 	id := w.in(dead)
 	_, err := w.RetryDelivery(w.ctx, id)

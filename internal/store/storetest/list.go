@@ -4,14 +4,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// A lister lists one kind of thing: ids and the next cursor.
+// A lister lists one noun: ids and the next cursor.
 type lister func(page bellhop.Page) (ids []string, next string, err error)
 
-// listers returns one of each kind, and what makes another thing of each kind.
+// listers returns a lister of each noun, and a function that creates one more of each.
 func (w *world) listers() (list map[string]lister, more func()) {
 	one := func() {
 		w.nouns++
@@ -41,7 +42,7 @@ func listerOf[T, F any](ctx context.Context, f func(context.Context, F, bellhop.
 	}
 }
 
-// all pages through a list, and calls between before each page but the first.
+// all returns the ids of all pages, and calls between before each page but the first.
 func (w *world) all(list lister, limit int, between func()) (ids []string) {
 	w.Helper()
 	for cursor := ""; ; between() {
@@ -51,11 +52,12 @@ func (w *world) all(list lister, limit int, between func()) (ids []string) {
 		if next == "" {
 			return ids
 		}
-		w.equal("length of a page that is not the last", len(page), limit)
+		w.equal("length of a page before the last", len(page), limit)
 		cursor = next
 	}
 }
 
+// pages shows the bounds of a page and of its cursor.
 func pages(w *world) {
 	listers, more := w.listers()
 	for range bellhop.MaxPage + 1 {
@@ -65,13 +67,13 @@ func pages(w *world) {
 		count := func(limit int) int {
 			ids, next, err := list(bellhop.Page{Limit: limit})
 			w.must(err)
-			w.equal(name+": is there more", next != "", true)
+			w.equal(name+": has a next page", next != "", true)
 			return len(ids)
 		}
 		w.equal(name+": page without a limit", count(0), bellhop.DefaultPage)
-		w.equal(name+": page of less than none", count(-1), bellhop.DefaultPage)
+		w.equal(name+": page with a negative limit", count(-1), bellhop.DefaultPage)
 		w.equal(name+": page of one", count(1), 1)
-		w.equal(name+": page of too many", count(1<<40), bellhop.MaxPage)
+		w.equal(name+": page with too large a limit", count(1<<40), bellhop.MaxPage)
 		for _, cursor := range []string{"?", "x y", "9999999999999999999999999"} {
 			_, _, err := list(bellhop.Page{Cursor: cursor})
 			w.refused(name+": cursor "+cursor, err, bellhop.CodeInvalid)
@@ -79,7 +81,7 @@ func pages(w *world) {
 	}
 }
 
-// Who pages through a list sees once what was there throughout, though others come and go meanwhile.
+// cursors shows that paging through a list returns every row once that exists throughout, although others come and go meanwhile.
 func cursors(w *world) {
 	listers, more := w.listers()
 	for range 40 {
@@ -112,4 +114,235 @@ func cursors(w *world) {
 			w.equal(name+": newest first", slices.IsSorted(got), true)
 		}
 	}
+}
+
+func filterEvents(w *world) {
+	other := w.newSource("other")
+	start := w.clock.now()
+	var ids []string // one a minute
+	for _, ev := range []bellhop.Event{{SourceID: w.source, Type: "ams.Job"}, {SourceID: other, Type: "ams.Job"}, {SourceID: w.source, Type: "ams.JobState"},
+		{SourceID: w.source, Type: "заказ.создан"}, {SourceID: other, Type: "a%_*b"}} {
+		ev.ReceivedAt = w.clock.now()
+		events := []bellhop.Event{ev}
+		w.accept(events, nil)
+		ids = append(ids, events[0].ID)
+		w.clock.pass(time.Minute)
+	}
+	for name, c := range map[string]struct {
+		f    bellhop.EventFilter
+		want []int
+	}{
+		"none":          {bellhop.EventFilter{}, []int{4, 3, 2, 1, 0}},
+		"source":        {bellhop.EventFilter{SourceID: other}, []int{4, 1}},
+		"type":          {bellhop.EventFilter{Type: "ams.Job"}, []int{1, 0}},
+		"prefix":        {bellhop.EventFilter{Type: "ams.*"}, []int{2, 1, 0}},
+		"prefix letter": {bellhop.EventFilter{Type: "зак*"}, []int{3}},
+		"any":           {bellhop.EventFilter{Type: "*"}, []int{4, 3, 2, 1, 0}},
+		"not a pattern": {bellhop.EventFilter{Type: "a%_**"}, []int{4}},
+		"case":          {bellhop.EventFilter{Type: "AMS.*"}, nil},
+		"since":         {bellhop.EventFilter{Since: start.Add(3 * time.Minute)}, []int{4, 3}},
+		"until":         {bellhop.EventFilter{Until: start.Add(time.Minute)}, []int{0}},
+		"everything":    {bellhop.EventFilter{SourceID: w.source, Type: "ams.*", Since: start.Add(time.Minute), Until: start.Add(time.Hour)}, []int{2}},
+	} {
+		list, _, err := w.Events(w.ctx, c.f, bellhop.Page{})
+		w.must(err)
+		var got []int
+		for _, ev := range list {
+			got = append(got, slices.Index(ids, ev.ID))
+		}
+		w.equal(name, got, c.want)
+	}
+	_, _, err := w.Events(w.ctx, bellhop.EventFilter{SourceID: "src_stranger"}, bellhop.Page{})
+	w.refused("an unknown source", err, bellhop.CodeNotFound)
+
+	big := w.event("", make([]byte, 1000))
+	w.accept([]bellhop.Event{big}, nil)
+	list, _, err := w.Events(w.ctx, bellhop.EventFilter{}, bellhop.Page{Limit: 1})
+	w.must(err)
+	w.equal("length of a listed body", len(list[0].Body), 1000)
+	w.equal("length of a listed header", len(list[0].Header), 0)
+}
+
+func filterDeliveries(w *world) {
+	other := w.newDestination("other")
+	start := w.clock.now()
+	var ids, events []string // one event a minute
+	for _, state := range []bellhop.DeliveryState{pending, delivered, dead} {
+		id := w.in(state)
+		ids, events = append(ids, id), append(events, w.delivery(id).EventID)
+		w.clock.pass(time.Minute)
+	}
+	owed := []bellhop.NewDelivery{{DestinationID: w.destination, Leased: true}, {DestinationID: other}}
+	last := []bellhop.Event{w.event("", nil)}
+	w.accept(last, owed)
+	ids, events = append(ids, owed[0].DeliveryID, owed[1].DeliveryID), append(events, last[0].ID)
+	for name, c := range map[string]struct {
+		f    bellhop.DeliveryFilter
+		want []int
+	}{
+		"none":        {bellhop.DeliveryFilter{}, []int{4, 3, 2, 1, 0}},
+		"event":       {bellhop.DeliveryFilter{EventID: events[3]}, []int{4, 3}},
+		"destination": {bellhop.DeliveryFilter{DestinationID: other}, []int{4}},
+		"pending":     {bellhop.DeliveryFilter{State: pending}, []int{4, 0}},
+		"leased":      {bellhop.DeliveryFilter{State: leased}, []int{3}},
+		"delivered":   {bellhop.DeliveryFilter{State: delivered}, []int{1}},
+		"dead":        {bellhop.DeliveryFilter{State: dead}, []int{2}},
+		"cancelled":   {bellhop.DeliveryFilter{State: cancelled}, nil},
+		"no state":    {bellhop.DeliveryFilter{State: "' OR '1'='1"}, nil},
+		"since":       {bellhop.DeliveryFilter{Since: start.Add(2 * time.Minute)}, []int{4, 3, 2}},
+		"until":       {bellhop.DeliveryFilter{Until: start.Add(2 * time.Minute)}, []int{1, 0}},
+		"everything": {bellhop.DeliveryFilter{EventID: events[3], DestinationID: w.destination, State: leased, Since: start, Until: start.Add(time.Hour)},
+			[]int{3}},
+	} {
+		list, _, err := w.Deliveries(w.ctx, c.f, bellhop.Page{})
+		w.must(err)
+		var got []int
+		for _, d := range list {
+			got = append(got, slices.Index(ids, d.ID))
+			w.equal(name+": the same as read alone", d, w.delivery(d.ID))
+		}
+		w.equal(name, got, c.want)
+	}
+	for what, f := range map[string]bellhop.DeliveryFilter{"event": {EventID: "evt_x"}, "destination": {DestinationID: "dst_x"}} {
+		_, _, err := w.Deliveries(w.ctx, f, bellhop.Page{})
+		w.refused("an unknown "+what, err, bellhop.CodeNotFound)
+	}
+}
+
+func filterRequests(w *world) {
+	first := w.source
+	start := w.clock.now()
+	note := func(outcome bellhop.RequestOutcome) {
+		r := w.refusal()
+		r.Outcome = outcome
+		w.Note(r)
+		w.settle()
+		w.clock.pass(time.Minute)
+	}
+	note(bellhop.RequestRefused)
+	note(bellhop.RequestHandshake)
+	w.source = w.newSource("other")
+	note(bellhop.RequestRefused)
+	list := w.requests()
+	ids := []string{list[2].ID, list[1].ID, list[0].ID}
+	for name, c := range map[string]struct {
+		f    bellhop.RequestFilter
+		want []int
+	}{
+		"none":     {bellhop.RequestFilter{}, []int{2, 1, 0}},
+		"source":   {bellhop.RequestFilter{SourceID: first}, []int{1, 0}},
+		"outcome":  {bellhop.RequestFilter{Outcome: bellhop.RequestRefused}, []int{2, 0}},
+		"accepted": {bellhop.RequestFilter{Outcome: bellhop.RequestAccepted}, nil},
+		"since":    {bellhop.RequestFilter{Since: start.Add(time.Minute)}, []int{2, 1}},
+		"until":    {bellhop.RequestFilter{Until: start.Add(time.Minute)}, []int{0}},
+	} {
+		list, _, err := w.Requests(w.ctx, c.f, bellhop.Page{})
+		w.must(err)
+		var got []int
+		for _, r := range list {
+			got = append(got, slices.Index(ids, r.ID))
+		}
+		w.equal(name, got, c.want)
+	}
+	_, _, err := w.Requests(w.ctx, bellhop.RequestFilter{SourceID: "src_x"}, bellhop.Page{})
+	w.refused("an unknown source", err, bellhop.CodeNotFound)
+}
+
+// tenants shows that a list of one tenant has everything of that tenant and nothing of another.
+func tenants(w *world) {
+	type lists struct{ sources, destinations, events, deliveries, requests []string }
+	want := map[string]*lists{"": {}, "acme": {}, "globex": {}}
+	want[""].sources, want[""].destinations = []string{w.source}, []string{w.destination}
+
+	for _, tenant := range []string{"acme", "globex"} {
+		l := want[tenant]
+		source, destination := w.newSource("source-of-"+tenant), w.newDestination("destination-of-"+tenant)
+		s, err := w.Source(w.ctx, source)
+		w.must(err)
+		s.Tenant = tenant
+		w.must(w.UpdateSource(w.ctx, s))
+		d, err := w.Destination(w.ctx, destination)
+		w.must(err)
+		d.Tenant = tenant
+		w.must(w.UpdateDestination(w.ctx, d))
+		s, err = w.Source(w.ctx, source)
+		w.must(err)
+		w.equal("tenant of the source", s.Tenant, tenant)
+		d, err = w.Destination(w.ctx, destination)
+		w.must(err)
+		w.equal("tenant of the destination", d.Tenant, tenant)
+		l.sources, l.destinations = append(l.sources, source), append(l.destinations, destination)
+	}
+	accept := func(source, label, destination string) (request, event, delivery string) {
+		ev := w.event("", nil)
+		ev.SourceID, ev.Tenant = source, label
+		events, owed := []bellhop.Event{ev}, []bellhop.NewDelivery{{DestinationID: destination}}
+		got, err := w.Accept(w.ctx, &bellhop.Request{SourceID: source, Outcome: bellhop.RequestAccepted, ReceivedAt: w.clock.now()}, events, owed)
+		w.must(err)
+		return got.RequestID, events[0].ID, owed[0].DeliveryID
+	}
+	for range 2 {
+		for _, c := range []struct{ sourceOf, label, destinationOf, tenant string }{
+			{"", "", "", ""},
+			{"", "acme", "", "acme"}, // published for a tenant at a source without one
+			{"acme", "", "acme", "acme"},
+			{"acme", "globex", "acme", "acme"}, // the label of the sender does not move it
+			{"globex", "", "globex", "globex"},
+			{"globex", "", "acme", "globex"},
+		} {
+			request, event, delivery := accept(want[c.sourceOf].sources[0], c.label, want[c.destinationOf].destinations[0])
+			want[c.sourceOf].requests = append(want[c.sourceOf].requests, request)
+			want[c.tenant].events = append(want[c.tenant].events, event)
+			want[c.destinationOf].deliveries = append(want[c.destinationOf].deliveries, delivery)
+		}
+	}
+	everything := &lists{}
+	for _, l := range want {
+		everything.sources = append(everything.sources, l.sources...)
+		everything.destinations = append(everything.destinations, l.destinations...)
+		everything.events = append(everything.events, l.events...)
+		everything.deliveries = append(everything.deliveries, l.deliveries...)
+		everything.requests = append(everything.requests, l.requests...)
+	}
+	want[""], want["stranger"] = everything, &lists{} // no tenant selects all
+	for tenant, l := range want {
+		for noun, c := range map[string]struct {
+			list lister
+			want []string
+		}{
+			"sources": {func(p bellhop.Page) ([]string, string, error) {
+				list, next, err := w.Sources(w.ctx, bellhop.SourceFilter{Tenant: tenant}, p)
+				return idsOf(list, func(s bellhop.Source) string { return s.ID }), next, err
+			}, l.sources},
+			"destinations": {func(p bellhop.Page) ([]string, string, error) {
+				list, next, err := w.Destinations(w.ctx, bellhop.DestinationFilter{Tenant: tenant}, p)
+				return idsOf(list, func(d bellhop.Destination) string { return d.ID }), next, err
+			}, l.destinations},
+			"events": {func(p bellhop.Page) ([]string, string, error) {
+				list, next, err := w.Events(w.ctx, bellhop.EventFilter{Tenant: tenant}, p)
+				return idsOf(list, func(ev bellhop.Event) string { return ev.ID }), next, err
+			}, l.events},
+			"deliveries": {func(p bellhop.Page) ([]string, string, error) {
+				list, next, err := w.Deliveries(w.ctx, bellhop.DeliveryFilter{Tenant: tenant}, p)
+				return idsOf(list, func(d bellhop.Delivery) string { return d.ID }), next, err
+			}, l.deliveries},
+			"requests": {func(p bellhop.Page) ([]string, string, error) {
+				list, next, err := w.Requests(w.ctx, bellhop.RequestFilter{Tenant: tenant}, p)
+				return idsOf(list, func(r bellhop.Request) string { return r.ID }), next, err
+			}, l.requests},
+		} {
+			for _, limit := range []int{1, bellhop.MaxPage} {
+				got := w.all(c.list, limit, func() {})
+				slices.Sort(got)
+				w.equal(noun+" of tenant "+tenant, got, slices.Sorted(slices.Values(c.want)))
+			}
+		}
+	}
+}
+
+func idsOf[T any](list []T, id func(T) string) (ids []string) {
+	for _, item := range list {
+		ids = append(ids, id(item))
+	}
+	return ids
 }

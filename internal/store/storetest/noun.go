@@ -7,6 +7,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
+// sources shows that sources are stored, read, updated and deleted whole.
 func sources(w *world) {
 	at := w.clock.now()
 	s := bellhop.Source{ID: "src_1", Name: "graph", Provider: "graph", Settings: json.RawMessage(`{"client_state":"\u0000 é"}`),
@@ -40,6 +41,7 @@ func sources(w *world) {
 
 func second[T any](_ T, err error) error { return err }
 
+// destinations shows that destinations are stored, read, updated and deleted whole, and how their state changes.
 func destinations(w *world) {
 	at := w.clock.now()
 	d := bellhop.Destination{ID: "dst_1", Name: "crm", Type: "slack", URL: "https://crm.example/é?x=1", Settings: json.RawMessage(`{"token":"t"}`),
@@ -68,10 +70,10 @@ func destinations(w *world) {
 	changed := d
 	changed.State, changed.StateReason, changed.Granted = bellhop.DestinationActive, "", bellhop.Rate{}
 	w.must(w.UpdateDestination(w.ctx, changed))
-	w.equal("updated, but for its state", read("erp"), d)
+	w.equal("updated, except its state", read("erp"), d)
 	changed.State, changed.StateReason = bellhop.DestinationUnverified, "asked"
 	w.must(w.RestartDestination(w.ctx, changed))
-	w.equal("begun anew", read("erp"), changed)
+	w.equal("restarted", read("erp"), changed)
 	w.must(w.ExplainUnverified(w.ctx, "dst_1", "no answer", false))
 	if got := read("erp"); got.StateReason != "no answer" {
 		w.Errorf("the reason is %q", got.StateReason)
@@ -92,7 +94,7 @@ func destinations(w *world) {
 
 	w.must(w.SetFailing(w.ctx, "dst_1", at.Add(6000)))
 	d.FailingSince = at.Add(6000)
-	w.equal("failing, and not changed by that", read("dst_1"), d)
+	w.equal("failing, with the same UpdatedAt", read("dst_1"), d)
 	w.must(w.SetDestinationState(w.ctx, "dst_1", bellhop.DestinationActive, ""))
 	d.State, d.StateReason, d.FailingSince = bellhop.DestinationActive, "", time.Time{}
 	w.equal("active again, and well", read("dst_1"), d)
@@ -118,7 +120,7 @@ func destinations(w *world) {
 	}
 }
 
-// A receiver that was asked agrees once, in time, with the token of the last question.
+// handshakes shows that a receiver can agree once, in time, with the token of the latest question.
 func handshakes(w *world) {
 	granted, asked := bellhop.PerSecond(0.5), bellhop.PerSecond(2)
 	ask := func(token byte) {
@@ -136,44 +138,44 @@ func handshakes(w *world) {
 		w.must(err)
 		w.equal(what, []any{d.State, d.Granted}, []any{state, rate})
 	}
-	w.refused("no question", agree(1, granted), bellhop.CodeNotFound)
+	w.refused("without a question", agree(1, granted), bellhop.CodeNotFound)
 	ask(1)
 	check("asked", bellhop.DestinationUnverified, bellhop.Rate{})
 	w.refused("another token", agree(2, granted), bellhop.CodeNotFound)
 	id, err := w.AgreeHandshake(w.ctx, [32]byte{1}, &granted)
 	w.must(err)
-	w.equal("whose it is", id, w.destination)
+	w.equal("the destination", id, w.destination)
 	check("granted less", bellhop.DestinationActive, granted)
 	w.refused("twice", agree(1, granted), bellhop.CodeNotFound)
 
 	ask(3)
 	ask(4)
-	w.refused("the question before", agree(3, granted), bellhop.CodeNotFound)
+	w.refused("the earlier question", agree(3, granted), bellhop.CodeNotFound)
 	w.must(agree(4, bellhop.Rate{}))
 	check("any rate", bellhop.DestinationActive, bellhop.Rate{})
 	ask(10)
 	_, err = w.AgreeHandshake(w.ctx, [32]byte{10}, nil)
 	w.must(err)
-	check("named no rate", bellhop.DestinationActive, asked)
+	check("without a rate", bellhop.DestinationActive, asked)
 
 	ask(5)
 	w.must(w.SetDestinationState(w.ctx, w.destination, bellhop.DestinationPaused, "by a person"))
 	w.must(agree(5, granted))
 	check("paused meanwhile", bellhop.DestinationPaused, granted)
-	w.must(w.ExplainUnverified(w.ctx, w.destination, "too late to say", true))
-	check("explained when it is not", bellhop.DestinationPaused, granted)
+	w.must(w.ExplainUnverified(w.ctx, w.destination, "too late", true))
+	check("explained when it is not unverified", bellhop.DestinationPaused, granted)
 
 	ask(5)
 	d, err := w.Destination(w.ctx, w.destination)
 	w.must(err)
 	d.State = bellhop.DestinationUnverified
 	w.must(w.RestartDestination(w.ctx, d))
-	w.refused("the question to the one before", agree(5, granted), bellhop.CodeNotFound)
+	w.refused("the question before the restart", agree(5, granted), bellhop.CodeNotFound)
 
 	ask(5)
 	w.must(w.ExplainUnverified(w.ctx, w.destination, "it waits", false))
 	w.must(w.ExplainUnverified(w.ctx, w.destination, "it refused", true))
-	w.refused("the question that it refused", agree(5, granted), bellhop.CodeNotFound)
+	w.refused("the refused question", agree(5, granted), bellhop.CodeNotFound)
 
 	ask(6)
 	w.clock.pass(time.Hour)
@@ -181,21 +183,21 @@ func handshakes(w *world) {
 	ask(7)
 	w.must(w.DeleteDestination(w.ctx, w.destination))
 	w.refused("deleted", agree(7, granted), bellhop.CodeNotFound)
-	w.refused("asked of what is gone", w.AskHandshake(w.ctx, w.destination, [32]byte{8}, w.clock.now(), asked), bellhop.CodeNotFound)
+	w.refused("asked of a deleted destination", w.AskHandshake(w.ctx, w.destination, [32]byte{8}, w.clock.now(), asked), bellhop.CodeNotFound)
 }
 
-// Names are unique among those of their kind that are there.
+// names shows that names are unique among the sources and among the destinations that are not deleted.
 func names(w *world) {
 	src := bellhop.Source{ID: "src_2", Name: "media", Provider: "ams", CreatedAt: w.clock.now(), UpdatedAt: w.clock.now()}
 	dst, err := w.Destination(w.ctx, w.destination)
 	w.must(err)
 	dst.ID = "dst_2"
-	w.refused("a second source of that name", w.CreateSource(w.ctx, src), bellhop.CodeConflict)
-	w.refused("a second destination of that name", w.CreateDestination(w.ctx, dst), bellhop.CodeConflict)
+	w.refused("a second source with that name", w.CreateSource(w.ctx, src), bellhop.CodeConflict)
+	w.refused("a second destination with that name", w.CreateDestination(w.ctx, dst), bellhop.CodeConflict)
 	src.Name = bellhop.SourceAPI
-	w.refused("a source of the API's name", w.CreateSource(w.ctx, src), bellhop.CodeConflict)
+	w.refused("a source with the name of the API's source", w.CreateSource(w.ctx, src), bellhop.CodeConflict)
 
-	src.Name, dst.Name = "billing", "media" // the other kind's
+	src.Name, dst.Name = "billing", "media" // names of the other noun
 	w.must(w.CreateSource(w.ctx, src))
 	w.must(w.CreateDestination(w.ctx, dst))
 	src.Name, dst.Name = "media", "billing"
@@ -208,5 +210,5 @@ func names(w *world) {
 	w.must(w.UpdateDestination(w.ctx, dst))
 	got, err := w.Source(w.ctx, "media")
 	w.must(err)
-	w.equal("who has the name now", got.ID, "src_2")
+	w.equal("the source with the name now", got.ID, "src_2")
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// An observer keeps what it is told, as lines of text, and whether it could be read by then.
+// An observer keeps everything that it is told, as lines of text.
 type observer struct {
 	mu    sync.Mutex
 	lines []string
@@ -28,7 +28,7 @@ func (o *observer) Recorded(r *bellhop.Result) {
 	o.lines = append(o.lines, "result "+r.DeliveryID+" "+string(r.State))
 }
 
-// take returns the lines since it was called last.
+// take returns the lines since the last call of take.
 func (o *observer) take() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -47,7 +47,7 @@ func observe(w *world) {
 	owed := []bellhop.NewDelivery{{Event: 0, DestinationID: w.destination, Leased: true}, {Event: 0, DestinationID: "dst_deleted"},
 		{Event: 1, DestinationID: w.destination}, {Event: 2, DestinationID: w.destination, Leased: true}, {Event: 2, DestinationID: w.destination}}
 	w.accept(events, owed)
-	w.equal("some events with deliveries, among them a repeat", w.observer.take(), []string{"event " + events[0].ID, "delivery " + owed[0].DeliveryID, "delivery ",
+	w.equal("events with deliveries, one of them a repeat", w.observer.take(), []string{"event " + events[0].ID, "delivery " + owed[0].DeliveryID, "delivery ",
 		"event " + events[2].ID, "delivery " + owed[3].DeliveryID, "delivery " + owed[4].DeliveryID})
 
 	nameless := w.event("", nil)
@@ -56,7 +56,7 @@ func observe(w *world) {
 		w.Error("an event without a type was accepted")
 	}
 	w.Note(w.refusal())
-	w.equal("what is not kept, and a note", w.observer.take(), []string(nil))
+	w.equal("a refused event, and a note", w.observer.take(), []string(nil))
 
 	w.must(w.Record(w.result(owed[0].DeliveryID, 1, pending)))
 	w.must(w.Record(w.result(owed[0].DeliveryID, 1, delivered))) // outdated
@@ -67,7 +67,7 @@ func observe(w *world) {
 	w.equal("the attempts of a delivery that was told", w.delivery(owed[3].DeliveryID).Attempts, 1)
 }
 
-// observeMany shows that what callers at once are answered was told before.
+// observeMany shows that the observer is told of an event before its sender is answered, also under load.
 func observeMany(w *world) {
 	var all sync.WaitGroup
 	var mu sync.Mutex

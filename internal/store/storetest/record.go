@@ -19,10 +19,10 @@ func recordStates(w *world) {
 			NextAt: r.NextAt, CreatedAt: created, UpdatedAt: r.Attempt.StartedAt.Add(r.Attempt.Duration), Last: &r.Attempt})
 		w.equal("due now", w.claim(), []string(nil))
 	}
-	w.refused("recording for no delivery", w.Record(w.result("dlv_nonsense", 1, bellhop.DeliveryDead)), bellhop.CodeNotFound)
+	w.refused("recording for an unknown delivery", w.Record(w.result("dlv_nonsense", 1, bellhop.DeliveryDead)), bellhop.CodeNotFound)
 }
 
-// Every attempt can be read, oldest first; the delivery itself shows the last.
+// recordAttempts shows that every attempt can be read, oldest first, and that the delivery has the last one.
 func recordAttempts(w *world) {
 	id := w.owe(true)
 	var want []bellhop.Attempt
@@ -33,7 +33,7 @@ func recordAttempts(w *world) {
 		r := w.result(id, n, bellhop.DeliveryPending)
 		r.Attempt.Reply = bytes.Repeat([]byte{byte(n)}, bellhop.MaxReplyBytes)
 		switch n {
-		case 2: // nothing came back
+		case 2: // no reply
 			r.Attempt.Status, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Reply = 0, "timeout", "no reply within 5s", nil
 		case 5:
 			r.State, r.NextAt, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Status = bellhop.DeliveryDelivered, time.Time{}, "", "", 204
@@ -50,10 +50,10 @@ func recordAttempts(w *world) {
 		}
 	}
 	_, err = w.Attempts(w.ctx, "dlv_nonsense")
-	w.refused("attempts of no delivery", err, bellhop.CodeNotFound)
+	w.refused("attempts of an unknown delivery", err, bellhop.CodeNotFound)
 }
 
-// Who holds an outdated lease changes nothing.
+// recordFences shows that the holder of an outdated lease changes nothing.
 func recordFences(w *world) {
 	retried, pending, delivered := w.owe(true), w.owe(false), w.owe(true)
 	w.record(w.result(retried, 1, bellhop.DeliveryPending))
@@ -68,10 +68,10 @@ func recordFences(w *world) {
 	counted, err := w.Stats(w.ctx)
 	w.must(err)
 	for _, r := range []bellhop.Result{
-		w.result(retried, 1, bellhop.DeliveryDelivered),   // that attempt is known
-		w.result(retried, 3, bellhop.DeliveryDelivered),   // one is missing
+		w.result(retried, 1, bellhop.DeliveryDelivered),   // that attempt is recorded already
+		w.result(retried, 3, bellhop.DeliveryDelivered),   // the attempt before is missing
 		w.result(retried, 0, bellhop.DeliveryDelivered),   // attempts count from 1
-		w.result(pending, 1, bellhop.DeliveryDelivered),   // nobody has it
+		w.result(pending, 1, bellhop.DeliveryDelivered),   // it is not leased
 		w.result(pending, 2, bellhop.DeliveryDead),        //
 		w.result(delivered, 1, bellhop.DeliveryPending),   // final
 		w.result(delivered, 2, bellhop.DeliveryDelivered), //
@@ -87,17 +87,18 @@ func recordFences(w *world) {
 	}
 	after, err := w.Stats(w.ctx)
 	w.must(err)
-	w.equal("counted as delivered", after.Deliveries[bellhop.DeliveryDelivered], counted.Deliveries[bellhop.DeliveryDelivered]+1) // settle's
+	w.equal("counted as delivered", after.Deliveries[bellhop.DeliveryDelivered], counted.Deliveries[bellhop.DeliveryDelivered]+1) // the one of settle
 	w.record(w.result(retried, 2, bellhop.DeliveryDead))
 }
 
-// A result that cannot be is dropped alone: those written together with it are kept. Its delivery is due again in a minute.
+// recordMistake shows that a result that the schema refuses is dropped alone: results written together with it are kept. Its delivery
+// is due again in a minute.
 func recordMistake(w *world) {
 	var results []bellhop.Result
 	for i := range 20 {
 		r := w.result(w.owe(true), 1, bellhop.DeliveryDelivered)
 		if i%5 == 0 {
-			r.State, r.NextAt = bellhop.DeliveryPending, time.Time{} // when?
+			r.State, r.NextAt = bellhop.DeliveryPending, time.Time{} // pending without a time
 		}
 		results = append(results, r)
 	}
@@ -105,7 +106,7 @@ func recordMistake(w *world) {
 		w.must(w.Record(r))
 	}
 	w.settle()
-	w.settle() // what follows from them
+	w.settle() // the deliveries of the refused results are given back
 	var again []string
 	for i, r := range results {
 		want := bellhop.DeliveryDelivered
@@ -116,7 +117,64 @@ func recordMistake(w *world) {
 		w.equal("state", w.state(r.DeliveryID), want)
 	}
 	w.clock.pass(time.Minute - time.Microsecond)
-	w.equal("before a minute is over", w.claim(), []string(nil))
+	w.equal("before the minute is over", w.claim(), []string(nil))
 	w.clock.pass(time.Microsecond)
 	w.equal("after a minute", w.claim(), again)
+}
+
+// progressOfActions shows that the progress in a result is there for the next attempts, until another result replaces it.
+func progressOfActions(w *world) {
+	id, number := w.owe(true), 0
+	attempt := func(state bellhop.DeliveryState, progress []byte) {
+		w.Helper()
+		number++
+		r := w.result(id, number, state)
+		r.Progress = progress
+		w.record(r)
+	}
+	claimed := func(what string, want []byte) {
+		w.Helper()
+		list, err := w.Claim(w.ctx, w.destination, 1, 1<<20)
+		w.must(err)
+		if len(list) != 1 || list[0].ID != id {
+			w.Fatalf("%s: claimed %+v", what, list)
+		}
+		w.equal(what, list[0].Progress, want)
+	}
+	large := bytes.Repeat([]byte{0xff}, bellhop.MaxProgressBytes)
+	for _, c := range []struct {
+		name           string
+		progress, want []byte
+	}{
+		{"none so far", nil, nil},
+		{"the first", []byte("offset 1"), []byte("offset 1")},
+		{"an attempt without progress", nil, []byte("offset 1")},
+		{"a later one", []byte("offset 2\x00"), []byte("offset 2\x00")},
+		{"cleared", []byte{}, nil},
+		{"the largest", large, large},
+	} {
+		attempt(pending, c.progress)
+		w.clock.pass(retryIn)
+		claimed(c.name, c.want)
+		w.must(w.Release(w.ctx, []string{id}))
+		claimed(c.name+", released and claimed again", c.want)
+	}
+	r := w.result(id, number+1, pending)
+	r.Progress = append(large, 0)
+	w.refused("more than the largest", w.Record(r), bellhop.CodeInvalid)
+
+	// A result of an outdated lease changes no progress.
+	stale := w.result(id, number, pending)
+	stale.Progress = []byte("stale")
+	w.must(w.Record(stale))
+	w.settle()
+	attempt(dead, nil)
+	_, err := w.RetryDelivery(w.ctx, id)
+	w.must(err)
+	claimed("retried by a person", large)
+
+	events := []bellhop.NewDelivery{{DestinationID: w.destination}}
+	w.must(w.ReplayEvent(w.ctx, w.delivery(id).EventID, events))
+	id = events[0].DeliveryID
+	claimed("a replay begins without progress", nil)
 }

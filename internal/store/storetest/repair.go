@@ -7,7 +7,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// begin begins a repair.
+// begin creates a repair.
 func (w *world) begin(kind bellhop.RepairKind, f bellhop.RepairFilter) bellhop.Repair {
 	w.Helper()
 	r, err := w.CreateRepair(w.ctx, bellhop.Repair{ID: w.newID(bellhop.PrefixRepair), Kind: kind, Filter: f, Rate: 0.5, CreatedAt: w.clock.now()})
@@ -15,7 +15,7 @@ func (w *world) begin(kind bellhop.RepairKind, f bellhop.RepairFilter) bellhop.R
 	return r
 }
 
-// step takes the next step of r, of at most limit; of a replay, each event goes to w's destination.
+// step takes the next step of r, with at most limit items. A replay is for the destination of w.
 func (w *world) step(r bellhop.Repair, limit int) (after bellhop.Repair, step bellhop.RepairStep) {
 	w.Helper()
 	var err error
@@ -36,7 +36,7 @@ func (w *world) finish(r bellhop.Repair) bellhop.Repair {
 	w.Helper()
 	for steps := 0; r.State == bellhop.RepairRunning; steps++ {
 		if steps > 1000 {
-			w.Fatalf("it does not end: %+v", r)
+			w.Fatalf("the repair does not end: %+v", r)
 		}
 		r, _ = w.step(r, 3)
 	}
@@ -50,7 +50,7 @@ func (w *world) deliveriesOf(eventID string) []bellhop.Delivery {
 	return list
 }
 
-// A replay of one event is a new delivery beside those it had, made now.
+// replayEvent shows that a replay of one event adds new deliveries to those that it has.
 func replayEvent(w *world) {
 	first := w.delivery(w.in(delivered))
 	w.clock.pass(time.Hour)
@@ -61,7 +61,7 @@ func replayEvent(w *world) {
 	w.equal("deliveries", len(list), 4)
 	for i, o := range owed {
 		now := w.clock.now()
-		w.equal("a new one", list[2-i], bellhop.Delivery{ID: o.DeliveryID, EventID: first.EventID, DestinationID: o.DestinationID, State: pending,
+		w.equal("a new delivery", list[2-i], bellhop.Delivery{ID: o.DeliveryID, EventID: first.EventID, DestinationID: o.DestinationID, State: pending,
 			Key: o.Key, NextAt: now, CreatedAt: now, UpdatedAt: now})
 	}
 	w.equal("the first", list[3], first)
@@ -71,17 +71,18 @@ func replayEvent(w *world) {
 	w.must(w.DeleteDestination(w.ctx, other))
 	gone := []bellhop.NewDelivery{{DestinationID: other}}
 	w.must(w.ReplayEvent(w.ctx, first.EventID, gone))
-	w.equal("of a destination that is gone", gone[0].DeliveryID, "")
+	w.equal("of a deleted destination", gone[0].DeliveryID, "")
 	bare := []bellhop.Event{w.event("", nil)}
 	w.accept(bare, nil)
 	w.must(w.ReplayEvent(w.ctx, bare[0].ID, owed[:1]))
-	w.equal("deliveries of an event that nobody wanted", len(w.deliveriesOf(bare[0].ID)), 1)
+	w.equal("deliveries of an event that had none", len(w.deliveriesOf(bare[0].ID)), 1)
 	for _, id := range []string{"", "evt_nonsense", first.ID} {
 		w.refused("replay of "+id, w.ReplayEvent(w.ctx, id, owed), bellhop.CodeNotFound)
 	}
 }
 
-// A repair takes what there was when it began, step by step; a step that is written twice counts once.
+// repairSteps shows that a repair takes everything that existed when it was created, step by step, and that a step that is written
+// twice counts once.
 func repairSteps(w *world) {
 	var events []string
 	for range 7 {
@@ -90,12 +91,12 @@ func repairSteps(w *world) {
 	}
 	r := w.begin(bellhop.RepairReplay, bellhop.RepairFilter{})
 	late := w.delivery(w.in(delivered)).EventID
-	w.equal("as it is kept", second(w.Repair(w.ctx, r.ID)), nil)
-	w.equal("where it is", r.PositionAt, time.Time{})
+	w.equal("reading it", second(w.Repair(w.ctx, r.ID)), nil)
+	w.equal("its position", r.PositionAt, time.Time{})
 	before := r
 	r, step := w.step(r, 3)
 	w.equal("after one step", []int64{r.LookedAt, r.Changed, r.Skipped}, []int64{3, 3, 0})
-	w.equal("where it is", r.PositionAt.Truncate(time.Second), w.clock.now().Add(-5*time.Second).Truncate(time.Second))
+	w.equal("its position", r.PositionAt.Truncate(time.Second), w.clock.now().Add(-5*time.Second).Truncate(time.Second))
 	again, err := w.StepRepair(w.ctx, before, step)
 	w.must(err)
 	w.equal("the same step again", again, r)
@@ -104,11 +105,12 @@ func repairSteps(w *world) {
 	for _, id := range events {
 		w.equal("deliveries", len(w.deliveriesOf(id)), 2)
 	}
-	w.equal("deliveries of what came later", len(w.deliveriesOf(late)), 1)
+	w.equal("deliveries of a later event", len(w.deliveriesOf(late)), 1)
 	again, step = w.step(r, 3)
 	w.equal("once it has ended", []any{again, len(step.Chosen)}, []any{r, 0})
 }
 
+// repairEnds shows how a repair ends early, and how many run at a time.
 func repairEnds(w *world) {
 	w.in(dead)
 	r := w.begin(bellhop.RepairRetry, bellhop.RepairFilter{State: dead})
@@ -117,10 +119,10 @@ func repairEnds(w *world) {
 	w.equal("as it ended", []any{ended.State, ended.Reason}, []any{bellhop.RepairCancelled, "enough"})
 	after, step := w.step(r, 3)
 	w.equal("a step after that", []any{after, len(step.Chosen)}, []any{ended, 1})
-	w.equal("what is pending", w.claim(), []string(nil))
+	w.equal("due deliveries", w.claim(), []string(nil))
 	w.refused("end it again", second(w.EndRepair(w.ctx, r.ID, bellhop.RepairDone, "")), bellhop.CodeConflict)
-	w.refused("end another", second(w.EndRepair(w.ctx, "rpr_none", bellhop.RepairDone, "")), bellhop.CodeNotFound)
-	w.refused("read another", second(w.Repair(w.ctx, "rpr_none")), bellhop.CodeNotFound)
+	w.refused("end an unknown one", second(w.EndRepair(w.ctx, "rpr_none", bellhop.RepairDone, "")), bellhop.CodeNotFound)
+	w.refused("read an unknown one", second(w.Repair(w.ctx, "rpr_none")), bellhop.CodeNotFound)
 
 	var ids []string
 	for range bellhop.MaxRunningRepairs {
@@ -140,7 +142,7 @@ func repairEnds(w *world) {
 	w.equal("the first page", []any{len(list), list[0].ID, next != ""}, []any{2, "rpr_more", true})
 }
 
-// Which events a replay takes, and which deliveries a retry or a cancel does.
+// repairChooses shows which events a replay selects, and which deliveries a retry or a cancel does.
 func repairChooses(w *world) {
 	other, to := w.newSource("other"), w.newDestination("to")
 	began := w.clock.now()
@@ -204,15 +206,15 @@ func repairChooses(w *world) {
 		}
 		w.equal(fmt.Sprintf("%s of %+v", c.kind, c.f), got, c.want)
 	}
-	w.refused("an event that is none", second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{EventID: "evt_x"}})), bellhop.CodeNotFound)
-	w.refused("a destination that is none", second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{DestinationID: "dst_x"}})), bellhop.CodeInvalid)
+	w.refused("an unknown event", second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{EventID: "evt_x"}})), bellhop.CodeNotFound)
+	w.refused("an unknown destination", second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{DestinationID: "dst_x"}})), bellhop.CodeInvalid)
 
 	whole, _, err := w.Choose(w.ctx, w.begin(bellhop.RepairReplay, bellhop.RepairFilter{}), 1, true)
 	w.must(err)
 	w.equal("a whole event", string(whole[0].Event.Body)+string(whole[0].Event.Header), "{}"+string(ev.Header))
 }
 
-// Retries and cancels change what is in the state that was asked for when their step is written, and nothing else.
+// repairDeliveries shows that retries and cancels change deliveries that are in the given state when the step is written, and no others.
 func repairDeliveries(w *world) {
 	all := map[bellhop.DeliveryState]string{}
 	for _, state := range []bellhop.DeliveryState{pending, leased, delivered, dead, cancelled} {
@@ -222,7 +224,7 @@ func repairDeliveries(w *world) {
 	r := w.finish(w.begin(bellhop.RepairRetry, bellhop.RepairFilter{State: dead}))
 	w.equal("retried", []int64{r.LookedAt, r.Changed, r.Skipped}, []int64{1, 1, 0})
 	got := w.delivery(all[dead])
-	w.equal("the one that was dead", []any{got.State, got.NextAt, got.Attempts, got.Spared}, []any{pending, w.clock.now(), 1, 1})
+	w.equal("the delivery that was dead", []any{got.State, got.NextAt, got.Attempts, got.Spared}, []any{pending, w.clock.now(), 1, 1})
 	r = w.finish(w.begin(bellhop.RepairRetry, bellhop.RepairFilter{State: cancelled}))
 	w.equal("retried", []int64{r.Changed, r.Skipped}, []int64{1, 0})
 
@@ -234,17 +236,17 @@ func repairDeliveries(w *world) {
 	step.Chosen, step.To, err = w.Choose(w.ctx, r, 100, false)
 	w.must(err)
 	w.equal("chosen", len(step.Chosen), 3)
-	_, err = w.CancelDelivery(w.ctx, all[dead]) // in between
+	_, err = w.CancelDelivery(w.ctx, all[dead]) // between Choose and StepRepair
 	w.must(err)
 	r, err = w.StepRepair(w.ctx, r, step)
 	w.must(err)
 	w.equal("cancelled", []any{r.State, r.LookedAt, r.Changed, r.Skipped}, []any{bellhop.RepairDone, int64(3), int64(2), int64(1)})
 	for state, want := range map[bellhop.DeliveryState]bellhop.DeliveryState{pending: cancelled, leased: leased, delivered: delivered, dead: cancelled, cancelled: cancelled} {
-		w.equal("what was "+string(state), w.state(all[state]), want)
+		w.equal("the delivery that was "+string(state), w.state(all[state]), want)
 	}
 }
 
-// Events that are deleted while a replay goes on are skipped, and a destination that is deleted ends it.
+// repairLosesGround shows that a replay skips events that are deleted meanwhile, and that a repair fails whose destination is deleted.
 func repairLosesGround(w *world) {
 	event := w.delivery(w.in(delivered)).EventID
 	r := w.begin(bellhop.RepairReplay, bellhop.RepairFilter{})
@@ -254,7 +256,7 @@ func repairLosesGround(w *world) {
 	w.must(err)
 	step.Deliveries = []bellhop.NewDelivery{{DestinationID: w.destination}}
 	w.clock.pass(2 * Retain)
-	w.sweep("the event is gone", func() bool { return gone(second(w.Event(w.ctx, event))) })
+	w.sweep("the event is deleted", func() bool { return gone(second(w.Event(w.ctx, event))) })
 	r, err = w.StepRepair(w.ctx, r, step)
 	w.must(err)
 	w.equal("skipped", []any{r.State, r.Changed, r.Skipped}, []any{bellhop.RepairDone, int64(0), int64(1)})
@@ -266,7 +268,7 @@ func repairLosesGround(w *world) {
 	for _, r := range []bellhop.Repair{replay, retry} {
 		r, _ = w.step(r, 3)
 		w.equal("of a deleted destination", []any{r.State, r.Reason}, []any{bellhop.RepairFailed, "its destination was deleted"})
-		w.refused("begin one", second(w.CreateRepair(w.ctx, r)), bellhop.CodeConflict)
+		w.refused("create another", second(w.CreateRepair(w.ctx, r)), bellhop.CodeConflict)
 	}
 	w.equal("a cancel", w.finish(w.begin(bellhop.RepairCancel, to)).State, bellhop.RepairDone)
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// refusal is a request that was refused now.
+// refusal returns a request that is refused now.
 func (w *world) refusal() bellhop.Request {
 	return bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch", Detail: "the signature is of other bytes",
 		Method: "POST", Target: "/in/media", RemoteAddr: "192.0.2.1", Header: bellhop.Header("A: b\n"), Body: []byte("\x00forged"), BodyBytes: 7, ReceivedAt: w.clock.now()}
 }
 
-// requests pages through all that are kept.
+// requests returns all stored requests.
 func (w *world) requests() (all []bellhop.Request) {
 	w.Helper()
 	for cursor := ""; ; {
@@ -27,6 +27,7 @@ func (w *world) requests() (all []bellhop.Request) {
 	}
 }
 
+// notes shows which part of a refused request or a handshake is stored.
 func notes(w *world) {
 	small := w.refusal()
 	big := w.refusal()
@@ -49,11 +50,11 @@ func notes(w *world) {
 		w.equal("listed without header and body", list[i], want)
 	}
 	_, err := w.Request(w.ctx, "req_x")
-	w.refused("a request that there is not", err, bellhop.CodeNotFound)
+	w.refused("an unknown request", err, bellhop.CodeNotFound)
 }
 
-// Whoever floods a source with forgeries gets neither the disk nor the writer: at once a hundred rows, over time
-// a thousand and what the next trim takes.
+// notesFlood shows that a flood of forgeries fills neither the disk nor the time of the writer: a hundred rows are stored at once, and
+// over time a thousand, and some until they are trimmed.
 func notesFlood(w *world) {
 	const flood, atOnce, forever = 5000, 100, 1100
 	for range flood {
@@ -61,7 +62,7 @@ func notesFlood(w *world) {
 	}
 	w.settle()
 	if n := len(w.requests()); n < atOnce || n > atOnce+1 {
-		w.Errorf("%d of %d at once are kept, want %d", n, flood, atOnce)
+		w.Errorf("%d of %d at once are stored, want %d", n, flood, atOnce)
 	}
 	for i := range flood {
 		if i%10 == 0 {
@@ -72,7 +73,7 @@ func notesFlood(w *world) {
 	w.settle()
 	list := w.requests()
 	if n := len(list); n < 1000 || n > forever {
-		w.Errorf("%d of %d over a while are kept, want 1000 to %d", n, flood, forever)
+		w.Errorf("%d of %d over time are stored, want 1000 to %d", n, flood, forever)
 	}
 	w.equal("the latest", list[0].ReceivedAt, w.clock.now())
 	st, err := w.Stats(w.ctx)

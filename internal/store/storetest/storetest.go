@@ -1,5 +1,5 @@
-// Package storetest is the suite that every database behind the store passes. It calls what the rooms call, and
-// nothing else, so what it shows is what they may rely on.
+// Package storetest is the test suite of the contract of package store, which every database behind it passes. It calls only the
+// methods of the contract, so the behaviour that it shows is the behaviour that callers may rely on.
 package storetest
 
 import (

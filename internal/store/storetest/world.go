@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
-// A world is a test's store, with a source and a destination in it and a clock that stands still.
+// A world is the store of one test, with a source and a destination in it, and a clock that moves only when the test moves it.
 type world struct {
 	*testing.T
 	store.Store
@@ -36,7 +36,7 @@ func (c *clock) now() time.Time {
 	return c.at
 }
 
-// pass lets time pass.
+// pass moves the clock.
 func (c *clock) pass(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,14 +69,14 @@ func (w *world) newDestination(name string) (id string) {
 	return d.ID
 }
 
-// event makes an event of w's source. providerID may be "".
+// event returns an event of the source of w. providerID may be "".
 func (w *world) event(providerID string, body []byte) bellhop.Event {
 	return bellhop.Event{SourceID: w.source, Source: "media", Type: "ams.JobStateChange", ProviderID: providerID,
 		ReceivedAt: w.clock.now(), ContentType: "application/json", Header: bellhop.Header("Content-Type: application/json\n"),
 		Body: body, SHA256: sha256.Sum256(body)}
 }
 
-// accept accepts what must be accepted.
+// accept calls Accept, which must succeed.
 func (w *world) accept(events []bellhop.Event, owed []bellhop.NewDelivery) bellhop.Accepted {
 	w.Helper()
 	got, err := w.Accept(w.ctx, nil, events, owed)
@@ -84,7 +84,7 @@ func (w *world) accept(events []bellhop.Event, owed []bellhop.NewDelivery) bellh
 	return got
 }
 
-// owe accepts an event with one delivery to w's destination, and returns the delivery's id.
+// owe accepts an event with one delivery to the destination of w, and returns the id of the delivery.
 func (w *world) owe(leased bool) (deliveryID string) {
 	w.Helper()
 	owed := []bellhop.NewDelivery{{DestinationID: w.destination, Leased: leased}}
@@ -92,7 +92,7 @@ func (w *world) owe(leased bool) (deliveryID string) {
 	return owed[0].DeliveryID
 }
 
-// claim claims what is due at w's destination and returns the deliveries' ids.
+// claim claims the due deliveries of the destination of w and returns their ids.
 func (w *world) claim() (deliveryIDs []string) {
 	w.Helper()
 	list, err := w.Claim(w.ctx, w.destination, 100, 1<<20)
@@ -103,7 +103,7 @@ func (w *world) claim() (deliveryIDs []string) {
 	return deliveryIDs
 }
 
-// result is that of a delivery's attempt, made now: 200 if it made the delivery delivered, otherwise 503.
+// result returns the result of an attempt made now: with status 200 if the delivery is delivered, otherwise with 503.
 func (w *world) result(deliveryID string, number int, state bellhop.DeliveryState) bellhop.Result {
 	r := bellhop.Result{DeliveryID: deliveryID, DestinationID: w.destination, State: state, Attempt: bellhop.Attempt{DeliveryID: deliveryID,
 		Number: number, StartedAt: w.clock.now(), Duration: 40 * time.Millisecond, Status: 200, Reply: []byte("ok")}}
@@ -116,14 +116,14 @@ func (w *world) result(deliveryID string, number int, state bellhop.DeliveryStat
 	return r
 }
 
-// record records r and waits until it shows.
+// record records r and waits until the delivery has the attempt.
 func (w *world) record(r bellhop.Result) {
 	w.Helper()
 	w.must(w.Record(r))
 	w.eventually("the attempt of "+r.DeliveryID+" shows", func() bool { return w.delivery(r.DeliveryID).Attempts == r.Attempt.Number })
 }
 
-// settle waits until everything recorded before has taken effect.
+// settle waits until all results and notes handed over before have taken effect.
 func (w *world) settle() {
 	w.Helper()
 	w.record(w.result(w.owe(true), 1, bellhop.DeliveryDelivered))
@@ -141,7 +141,7 @@ func (w *world) state(deliveryID string) bellhop.DeliveryState {
 	return w.delivery(deliveryID).State
 }
 
-// sweep runs the sweeper until done reports true.
+// sweep runs the sweep until done reports true.
 func (w *world) sweep(what string, done func() bool) {
 	w.Helper()
 	ctx, stop := context.WithCancel(w.ctx)
@@ -154,12 +154,12 @@ func (w *world) sweep(what string, done func() bool) {
 	w.eventually(what, done)
 }
 
-// eventually waits until done reports true, for what nobody tells us of.
+// eventually polls until done reports true, for changes that nothing announces.
 func (w *world) eventually(what string, done func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			w.Fatalf("waited in vain until %s", what)
+			w.Fatalf("gave up waiting until %s", what)
 		}
 	}
 }
@@ -171,7 +171,7 @@ func (w *world) must(err error) {
 	}
 }
 
-// refused checks that err is one of code.
+// refused checks that err has that code.
 func (w *world) refused(what string, err error, code bellhop.Code) {
 	w.Helper()
 	if e := (*bellhop.Error)(nil); !errors.As(err, &e) || e.Code != code {

@@ -1,0 +1,143 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// gone reports whether the error of a read means that the noun was deleted.
+func gone(err error) bool { return err != nil }
+
+// retainByAge shows that events and requests older than Retain are deleted, with everything that belongs to them.
+func retainByAge(w *world) {
+	old := w.in(dead)
+	_, err := w.RetryDelivery(w.ctx, old)
+	w.must(err)
+	w.claim()
+	w.record(w.result(old, 2, delivered)) // with an attempt in a row of its own
+	event := w.delivery(old).EventID
+	folded := []bellhop.Event{w.event("a", nil)}
+	w.accept(folded, nil)
+	w.Note(w.refusal())
+	for range 450 { // more than one step of the sweep
+		w.accept([]bellhop.Event{w.event("", []byte("x"))}, nil)
+	}
+	w.clock.pass(time.Minute)
+	young := w.in(delivered)
+
+	w.clock.pass(Retain - time.Second)
+	w.sweep("old events and requests are deleted", func() bool {
+		st, err := w.Stats(w.ctx)
+		w.must(err)
+		return st.Events == 1 && len(w.requests()) == 0
+	})
+	w.equal("the young one", w.state(young), delivered)
+	w.equal("the old event", gone(second(w.Event(w.ctx, event))), true)
+	w.equal("the old delivery", gone(second(w.Delivery(w.ctx, old))), true)
+	w.equal("its attempts", gone(second(w.Attempts(w.ctx, old))), true)
+	w.equal("duplicates of a deleted event", w.accept([]bellhop.Event{w.event("a", nil)}, nil).Duplicates, 0)
+}
+
+// retainWhatIsOwed shows that a delivery that is still owed stays, however old it is, with all deliveries of its event.
+func retainWhatIsOwed(w *world) {
+	owed := map[bellhop.DeliveryState]string{}
+	for _, state := range []bellhop.DeliveryState{pending, leased, delivered, dead, cancelled} {
+		owed[state] = w.in(state)
+	}
+	both := []bellhop.NewDelivery{{DestinationID: w.destination, Leased: true}, {DestinationID: w.destination}}
+	w.accept([]bellhop.Event{w.event("", nil)}, both)
+	w.record(w.result(both[0].DeliveryID, 1, delivered))
+
+	w.clock.pass(10 * Retain)
+	w.sweep("finished deliveries are deleted", func() bool {
+		return gone(second(w.Delivery(w.ctx, owed[delivered]))) && gone(second(w.Delivery(w.ctx, owed[dead]))) && gone(second(w.Delivery(w.ctx, owed[cancelled])))
+	})
+	for _, state := range []bellhop.DeliveryState{pending, leased} {
+		w.equal("an owed delivery", w.state(owed[state]), state)
+	}
+	w.equal("a finished delivery of an event that is still owed", w.state(both[0].DeliveryID), delivered)
+	w.record(w.result(owed[leased], 1, delivered))
+	w.sweep("it is deleted once it is delivered", func() bool { return gone(second(w.Delivery(w.ctx, owed[leased]))) })
+}
+
+// deleteSource shows that the events of a deleted source stay, under its name.
+func deleteSource(w *world) {
+	events := []bellhop.Event{w.event("a", nil)}
+	w.accept(events, nil)
+	w.must(w.DeleteSource(w.ctx, w.source))
+	got, err := w.Event(w.ctx, events[0].ID)
+	w.must(err)
+	w.equal("source", got.Source, "media")
+	w.source = w.newSource("media")
+	again := []bellhop.Event{w.event("a", nil)}
+	w.equal("duplicates at another source of that name", w.accept(again, nil).Duplicates, 0)
+}
+
+// deleteDestination shows that deliveries owed to a deleted destination are cancelled, and finished ones stay.
+func deleteDestination(w *world) {
+	states := []bellhop.DeliveryState{pending, leased, delivered, dead, cancelled}
+	ids := map[bellhop.DeliveryState]string{}
+	for _, state := range states {
+		ids[state] = w.in(state)
+	}
+	var many []string
+	for range 450 { // more than one step of the sweep
+		many = append(many, w.owe(false))
+	}
+	kept := w.newDestination("kept")
+	owed := []bellhop.NewDelivery{{DestinationID: kept}}
+	w.accept([]bellhop.Event{w.event("", nil)}, owed)
+
+	w.must(w.DeleteDestination(w.ctx, w.destination))
+	w.sweep("all are cancelled", func() bool {
+		return w.state(ids[pending]) == cancelled && w.state(many[0]) == cancelled && w.state(many[len(many)-1]) == cancelled
+	})
+	for _, state := range []bellhop.DeliveryState{leased, delivered, dead, cancelled} {
+		w.equal("state", w.state(ids[state]), state)
+	}
+	w.equal("a delivery owed to another", w.state(owed[0].DeliveryID), pending)
+	for _, state := range []bellhop.DeliveryState{dead, cancelled} {
+		_, err := w.RetryDelivery(w.ctx, ids[state])
+		w.refused("retry of a "+string(state)+" delivery", err, bellhop.CodeConflict)
+	}
+	w.equal("accepted since", w.owe(false), "")
+
+	w.must(w.Record(w.result(ids[leased], 1, pending)))
+	w.sweep("a delivery that a lane still held is cancelled", func() bool { return w.state(ids[leased]) == cancelled })
+}
+
+func stats(w *world) {
+	read := func() bellhop.Stats {
+		w.Helper()
+		st, err := w.Stats(w.ctx)
+		w.must(err)
+		if st.DatabaseBytes <= 0 {
+			w.Errorf("the database has %d bytes", st.DatabaseBytes)
+		}
+		st.DatabaseBytes = 0
+		return st
+	}
+	want := bellhop.Stats{Sources: 1, Destinations: 1, Deliveries: map[bellhop.DeliveryState]int64{pending: 0, leased: 0, delivered: 0, dead: 0, cancelled: 0}}
+	w.equal("at first", read(), want)
+
+	w.newSource("second")
+	w.must(w.DeleteDestination(w.ctx, w.newDestination("second")))
+	oldest := w.clock.now()
+	for _, state := range []bellhop.DeliveryState{pending, pending, leased, delivered, delivered, delivered, dead, cancelled} {
+		w.in(state)
+		w.clock.pass(time.Second)
+	}
+	w.Note(w.refusal())
+	want.Sources, want.Events, want.OldestPendingAt, want.RequestsRefused = 2, 8, oldest, 1
+	want.Deliveries = map[bellhop.DeliveryState]int64{pending: 2, leased: 1, delivered: 3, dead: 1, cancelled: 1}
+	w.equal("with some of everything", read(), want)
+
+	w.must(w.DeleteDestination(w.ctx, w.destination))
+	want.Destinations, want.OldestPendingAt = 0, time.Time{}
+	want.Deliveries[pending], want.Deliveries[cancelled] = 0, 3
+	w.sweep("owed deliveries are cancelled", func() bool { return read().Deliveries[cancelled] == 3 })
+	w.equal("with the destination gone", read(), want)
+}
+
+func ready(w *world) { w.must(w.Ready(w.ctx)) }

@@ -31,19 +31,19 @@ func TestIDsRoundTrip(t *testing.T) {
 				t.Fatalf("%s is %d, %t; want %d", id, got, ok, c.want)
 			}
 			if _, ok := c.parse(other, id); ok {
-				t.Fatalf("%s is taken for one of another store", id)
+				t.Fatalf("%s is taken for an id of another store", id)
 			}
 			if _, ok := c.parse(d, id[:len(id)-1]); ok {
-				t.Fatalf("%s is taken though it was cut", id)
+				t.Fatalf("%s is taken for an id although it was cut", id)
 			}
 			if strings.Trim(id[4:], bellhop.IDAlphabet) != "" {
-				t.Fatalf("%s has letters that ids have not", id)
+				t.Fatalf("%s has letters that ids do not have", id)
 			}
 		}
 	})
 }
 
-// Ids sort as the numbers do.
+// TestIDsSort shows that ids sort as their numbers do.
 func TestIDsSort(t *testing.T) {
 	d := IDs{tag: testTag}
 	rapid.Check(t, func(t *rapid.T) {
@@ -61,7 +61,7 @@ func TestIDsSort(t *testing.T) {
 	})
 }
 
-// What people type is no id, and does no harm.
+// TestIDsParse shows that text that is not an id is not taken for one.
 func TestIDsParse(t *testing.T) {
 	d := IDs{tag: testTag}
 	rapid.Check(t, func(t *rapid.T) {
@@ -76,7 +76,7 @@ func TestIDsParse(t *testing.T) {
 	})
 	for _, text := range []string{"dlv_" + strings.Repeat("z", deliveryDigits) + testTag, "dlv_8000000000000" + testTag} {
 		if n, ok := d.ParseDelivery(text); ok {
-			t.Errorf("%s is taken for %d, though it has more than 63 bits", text, n)
+			t.Errorf("%s is taken for %d, although it has more than 63 bits", text, n)
 		}
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// Secrets at rest. The settings of sources and destinations are sealed with XChaCha20-Poly1305 under a master
-// key. What is sealed is: a version byte, the id of the key (4 bytes), a nonce (24), the ciphertext and its tag
-// (16). The row that it belongs to is bound in, so that one row's secrets cannot be moved to another.
+// Secrets at rest. The settings of sources and destinations are sealed with XChaCha20-Poly1305 under a master key. A sealed value
+// is a version byte, the id of the key (4 bytes), a nonce (24 bytes), the ciphertext and its tag (16 bytes). The row that it
+// belongs to is authenticated with it, so that the secrets of one row cannot be moved to another.
 
 // A KeyRing holds the master keys: the current one, which seals, and older ones, which still open.
 type KeyRing struct {
@@ -35,15 +35,15 @@ const (
 	sealHead    = 1 + len(keyID{}) + chacha20poly1305.NonceSizeX
 )
 
-// KeyFileName is the master keys' file within the data folder: one Base64 key of 32 bytes a line, the current
-// one first. To rotate, put a new line on top; what is saved from then on uses it.
+// KeyFileName is the name of the file of master keys within the data folder: one Base64 key of 32 bytes on each line, the current
+// one first. To rotate, put a new line on top: secrets saved from then on are sealed with it.
 const KeyFileName = "master.key"
 
 // FileName is the name of the SQLite database within the data folder.
 const FileName = "bellhop.db"
 
-// LoadKeyRing reads the master keys of a data folder, and makes the first on first use. The file must not be
-// readable by others.
+// LoadKeyRing reads the master keys of a data folder, and creates the first one on first use. The file must not be readable by
+// others.
 func LoadKeyRing(dir string, random io.Reader) (KeyRing, error) {
 	path := filepath.Join(dir, KeyFileName)
 	info, err := os.Stat(path)
@@ -53,7 +53,7 @@ func LoadKeyRing(dir string, random io.Reader) (KeyRing, error) {
 	if err != nil {
 		return KeyRing{}, fmt.Errorf("master key: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // where modes say nothing of it
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 { // the modes of Windows do not show it
 		return KeyRing{}, fmt.Errorf("master key: %s can be read by others: chmod 600 it", path)
 	}
 	text, err := os.ReadFile(path)
@@ -87,7 +87,7 @@ func makeKeyRing(dir, path string, random io.Reader) (KeyRing, error) {
 	return ParseKeyRing(text)
 }
 
-// ParseKeyRing reads keys as [KeyFileName] holds them. Its errors do not show them.
+// ParseKeyRing parses the content of [KeyFileName]. Its errors do not show keys.
 func ParseKeyRing(text string) (KeyRing, error) {
 	ring := KeyRing{keys: map[keyID][]byte{}}
 	lines := bufio.NewScanner(strings.NewReader(text))
@@ -113,7 +113,7 @@ func ParseKeyRing(text string) (KeyRing, error) {
 	return ring, nil
 }
 
-// Seal encrypts plain for the row with that id.
+// Seal encrypts plain for a row. Open needs the same name of the row.
 func (r KeyRing) Seal(plain []byte, row string, random io.Reader) ([]byte, error) {
 	aead, err := chacha20poly1305.NewX(r.keys[r.current])
 	if err != nil {
@@ -129,7 +129,7 @@ func (r KeyRing) Seal(plain []byte, row string, random io.Reader) ([]byte, error
 	return aead.Seal(head, nonce, plain, []byte(row)), nil
 }
 
-// Open decrypts the output of Seal for the row with that id.
+// Open decrypts the output of Seal for the same row. Its errors do not show secrets.
 func (r KeyRing) Open(sealed []byte, row string) ([]byte, error) {
 	if len(sealed) < sealHead+chacha20poly1305.Overhead || sealed[0] != sealVersion {
 		return nil, fmt.Errorf("secrets of %s cannot be read: damaged", row)

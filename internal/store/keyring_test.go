@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// newKey returns a line of the master keys' file.
+// newKey returns a line of the file of master keys.
 func newKey(fill byte) string {
 	return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{fill}, 32)) + "\n"
 }
@@ -53,7 +53,7 @@ func TestSealRoundTrip(t *testing.T) {
 	})
 }
 
-// Whatever is damaged is refused, and nothing panics.
+// TestSealDamaged shows that every damaged value is refused, and that nothing panics.
 func TestSealDamaged(t *testing.T) {
 	ring := newKeyRing(t, newKey(1))
 	sealed, err := ring.Seal([]byte("hunter2"), "src_1", rand.Reader)
@@ -81,7 +81,7 @@ func TestSealDamaged(t *testing.T) {
 	refused("nothing", nil)
 }
 
-// A new key on top seals what comes; the old one still opens what was.
+// TestKeyRotation shows that a new key on top seals new values, while the old key still opens old ones.
 func TestKeyRotation(t *testing.T) {
 	older, newer := newKeyRing(t, newKey(1)), newKeyRing(t, newKey(2)+"\n"+newKey(1))
 	before, err := older.Seal([]byte("before"), "src_1", rand.Reader)

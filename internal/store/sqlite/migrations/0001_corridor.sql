@@ -7,7 +7,7 @@ CREATE TABLE meta (
 ) STRICT;
 
 CREATE TABLE sources (
-	n              INTEGER PRIMARY KEY,             -- what events refer to
+	n              INTEGER PRIMARY KEY,             -- events refer to it
 	id             TEXT NOT NULL UNIQUE,
 	name           TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
 	provider       TEXT NOT NULL CHECK (provider <> ''),
@@ -23,28 +23,28 @@ CREATE TABLE sources (
 CREATE UNIQUE INDEX sources_name ON sources (name) WHERE deleted_at IS NULL;
 
 CREATE TABLE destinations (
-	n            INTEGER PRIMARY KEY,               -- what deliveries refer to
+	n            INTEGER PRIMARY KEY,               -- deliveries refer to it
 	id           TEXT NOT NULL UNIQUE,
 	name         TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
 	type         TEXT NOT NULL CHECK (type <> ''),
 	tenant       TEXT NOT NULL DEFAULT '' CHECK (length(tenant) <= 255), -- its deliveries belong to this tenant
-	url          BLOB NOT NULL,                     -- sealed: its path or query may be a secret
+	url          BLOB NOT NULL,                     -- sealed: its path or query may be secret
 	settings     BLOB NOT NULL,                     -- sealed
 	access       BLOB NOT NULL,                     -- sealed; empty is none
 	match        TEXT NOT NULL,                     -- JSON
 	timeout      INTEGER NOT NULL CHECK (timeout > 0),
 	concurrency  INTEGER NOT NULL CHECK (concurrency BETWEEN 1 AND 1024),
-	rate         TEXT,                              -- JSON: per second, burst; NULL is any
+	rate         TEXT,                              -- JSON: per second, burst; NULL is no limit
 	batch        TEXT,                              -- JSON: max events, max wait; NULL is one event at a time
 	order_by     TEXT NOT NULL CHECK (order_by IN ('none', 'source', 'subject')),
 	retry        TEXT NOT NULL,                     -- JSON
 	breaker      TEXT NOT NULL,                     -- JSON
 	expires_at   INTEGER,
 	handshake    TEXT NOT NULL,
-	granted      TEXT,                              -- as rate: what the receiver allowed when it agreed
+	granted      TEXT,                              -- as rate: granted by the receiver when it agreed
 	state        TEXT NOT NULL CHECK (state IN ('active', 'paused', 'disabled', 'unverified', 'expired')),
 	state_reason TEXT NOT NULL,
-	failing_since INTEGER,                          -- while it is held back
+	failing_since INTEGER,                          -- while its breaker holds it back
 	created_at   INTEGER NOT NULL,
 	updated_at   INTEGER NOT NULL,
 	secrets_at   INTEGER NOT NULL,
@@ -52,12 +52,12 @@ CREATE TABLE destinations (
 ) STRICT;
 CREATE UNIQUE INDEX destinations_name ON destinations (name) WHERE deleted_at IS NULL;
 
--- A question that a receiver may still answer, by calling a URL of ours with the token in it.
+-- A question that a receiver may still answer, by calling a URL of the gateway that contains the token.
 CREATE TABLE handshakes (
 	destination INTEGER PRIMARY KEY REFERENCES destinations (n),
-	token       BLOB NOT NULL UNIQUE CHECK (length(token) = 32), -- SHA-256 of it
+	token       BLOB NOT NULL UNIQUE CHECK (length(token) = 32), -- SHA-256 of the token
 	until       INTEGER NOT NULL,
-	asked       TEXT                                              -- as rate: granted to whoever does not say
+	asked       TEXT                                              -- as rate: granted if the answer names no rate
 ) STRICT;
 
 -- An event's number grows with time, so rows are appended; its id is that number and the tag of this store.
@@ -77,8 +77,8 @@ CREATE TABLE events (
 ) STRICT;
 CREATE UNIQUE INDEX events_provider_id ON events (source, provider_id) WHERE provider_id IS NOT NULL;
 
--- A delivery's number is its event's, times 65536, plus its place among the event's deliveries: rows are
--- appended, and an event's deliveries lie side by side without an index. The row carries the last attempt.
+-- The number of a delivery is that of its event, times 65536, plus its place among the deliveries of the event: rows are
+-- appended, and the deliveries of an event lie side by side without an index. The row carries the last attempt.
 CREATE TABLE deliveries (
 	n           INTEGER PRIMARY KEY,
 	destination INTEGER NOT NULL,
@@ -93,23 +93,23 @@ CREATE TABLE deliveries (
 	error       TEXT,
 	detail      TEXT,
 	reply       BLOB CHECK (length(reply) <= 4096),
-	key         INTEGER,                            -- of an order: those of one key go one after the other
-	line        INTEGER,                            -- the key, while it is not finished
+	key         INTEGER,                            -- of an order: deliveries with one key go one after the other
+	line        INTEGER,                            -- the key, while the delivery is not finished
 	spared      INTEGER,                            -- attempts that do not count against the schedule
-	created_at  INTEGER,                            -- of a replay; NULL is when the event came in
+	created_at  INTEGER,                            -- of a replay; NULL: when the event came in
 	progress    BLOB CHECK (length(progress) <= 65536), -- of an action, for its next attempt
 	CHECK ((state = 'pending') = (next_at IS NOT NULL))
 ) STRICT;
--- The schedule. Rows that are delivered at once never enter it. Those with a key are apart, for they may be due and wait all the same.
+-- The schedule. Rows that are delivered at once never enter it. Rows with a key are apart: they may be due and yet have to wait.
 CREATE INDEX deliveries_due ON deliveries (destination, (key IS NULL), next_at) WHERE state = 'pending';
--- Those in order that are not finished: of each key the first goes next, and the others wait for it. The index says nothing of
--- state: one that did would be looked at for every delivery whose state changes, and most have no key.
+-- The unfinished deliveries with a key: of each key the first goes next, and the others wait for it. The index does not name the
+-- state: otherwise SQLite would look at it for every delivery whose state changes, and most deliveries have no key.
 CREATE INDEX deliveries_order ON deliveries (destination, line, n) WHERE line IS NOT NULL;
--- What a crash leaves behind. As long as what the lanes hold, whatever the table's size.
+-- The leases that a crash leaves behind. As small as the lanes, whatever the size of the table.
 CREATE INDEX deliveries_leased ON deliveries (n) WHERE state = 'leased';
 CREATE INDEX deliveries_dead ON deliveries (destination, n) WHERE state = 'dead';
 
--- Attempts before the last one, of deliveries that needed more than one.
+-- All attempts but the last one, of deliveries that needed more than one.
 CREATE TABLE attempts (
 	delivery   INTEGER NOT NULL,
 	number     INTEGER NOT NULL CHECK (number >= 1),
@@ -122,7 +122,7 @@ CREATE TABLE attempts (
 	PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
 
--- Requests that are not one accepted event.
+-- Requests, except those with exactly one event that was accepted: the event has everything of those.
 CREATE TABLE requests (
 	n           INTEGER PRIMARY KEY,
 	source      INTEGER NOT NULL,
@@ -141,16 +141,16 @@ CREATE TABLE requests (
 ) STRICT;
 CREATE INDEX requests_source ON requests (source, n);
 
--- A replay, retry or cancel of many, chosen by a filter. It goes in steps, and the row says how far it is.
+-- A replay, retry or cancel of many, selected by a filter. It goes in steps, and the row says how far it is.
 CREATE TABLE repairs (
 	n          INTEGER PRIMARY KEY,
 	id         TEXT NOT NULL UNIQUE,
 	kind       TEXT NOT NULL CHECK (kind IN ('replay', 'retry', 'cancel')),
 	filter     TEXT NOT NULL,                       -- JSON
-	rate       REAL NOT NULL CHECK (rate >= 0),     -- deliveries a second; 0 is any
-	cursor     INTEGER NOT NULL,                    -- the event or delivery looked at last
-	bound      INTEGER NOT NULL,                    -- the last one to look at
-	looked_at  INTEGER NOT NULL,                    -- how many were chosen
+	rate       REAL NOT NULL CHECK (rate >= 0),     -- deliveries a second; 0 is no limit
+	cursor     INTEGER NOT NULL,                    -- the event or delivery inspected last
+	bound      INTEGER NOT NULL,                    -- the last one to inspect
+	looked_at  INTEGER NOT NULL,                    -- events or deliveries selected
 	changed    INTEGER NOT NULL,
 	skipped    INTEGER NOT NULL,
 	state      TEXT NOT NULL CHECK (state IN ('running', 'done', 'cancelled', 'failed')),

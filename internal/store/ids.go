@@ -17,9 +17,9 @@ const (
 	deliveryDigits = 13
 )
 
-// IDs formats and parses the ids of events, requests and deliveries. An id is the prefix of its noun, its number in base 32
-// and the tag of the store, which keeps two stores from giving out the same id. Ids sort as their numbers do. Numbers are
-// not negative; how they are made is up to each database.
+// IDs formats and parses the ids of events, requests and deliveries. An id is the prefix of its noun, its
+// number in base 32 and the tag of the store, which keeps two stores from giving out the same id. Ids sort as
+// their numbers do. Numbers are not negative; how they are made is up to each database.
 type IDs struct{ tag string }
 
 // NewTag returns a random tag for a new store.

@@ -66,7 +66,8 @@ func TestIDsParse(t *testing.T) {
 	d := IDs{tag: testTag}
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`(evt|dlv|req)_[0-9a-z]{16,19}`),
-			rapid.StringMatching(`(evt_|req_)[0-9a-z]{10}`+testTag), rapid.StringMatching(`dlv_[0-9a-z]{13}`+testTag)).Draw(t, "text")
+			rapid.StringMatching(`(evt_|req_)[0-9a-z]{10}`+testTag), rapid.StringMatching(`dlv_[0-9a-z]{13}`+testTag)).Draw(t,
+			"text")
 		if n, ok := d.ParseEvent(text); ok && d.Event(n) != text {
 			t.Fatalf("%q is event %d, which is %s", text, n, d.Event(n))
 		}
@@ -74,7 +75,8 @@ func TestIDsParse(t *testing.T) {
 			t.Fatalf("%q is delivery %d, which is %s", text, n, d.Delivery(n))
 		}
 	})
-	for _, text := range []string{"dlv_" + strings.Repeat("z", deliveryDigits) + testTag, "dlv_8000000000000" + testTag} {
+	for _, text := range []string{"dlv_" + strings.Repeat("z", deliveryDigits) + testTag,
+		"dlv_8000000000000" + testTag} {
 		if n, ok := d.ParseDelivery(text); ok {
 			t.Errorf("%s is taken for %d, although it has more than 63 bits", text, n)
 		}

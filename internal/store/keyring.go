@@ -18,9 +18,10 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// Secrets at rest. The settings of sources and destinations are sealed with XChaCha20-Poly1305 under a master key. A sealed value
-// is a version byte, the id of the key (4 bytes), a nonce (24 bytes), the ciphertext and its tag (16 bytes). The row that it
-// belongs to is authenticated with it, so that the secrets of one row cannot be moved to another.
+// Secrets at rest. The settings of sources and destinations are sealed with XChaCha20-Poly1305 under a master
+// key. A sealed value is a version byte, the id of the key (4 bytes), a nonce (24 bytes), the ciphertext and
+// its tag (16 bytes). The row that it belongs to is authenticated with it, so that the secrets of one row
+// cannot be moved to another.
 
 // A KeyRing holds the master keys: the current one, which seals, and older ones, which still open.
 type KeyRing struct {
@@ -35,15 +36,15 @@ const (
 	sealHead    = 1 + len(keyID{}) + chacha20poly1305.NonceSizeX
 )
 
-// KeyFileName is the name of the file of master keys within the data folder: one Base64 key of 32 bytes on each line, the current
-// one first. To rotate, put a new line on top: secrets saved from then on are sealed with it.
+// KeyFileName is the name of the file of master keys within the data folder: one Base64 key of 32 bytes on each
+// line, the current one first. To rotate, put a new line on top: secrets saved from then on are sealed with it.
 const KeyFileName = "master.key"
 
 // FileName is the name of the SQLite database within the data folder.
 const FileName = "bellhop.db"
 
-// LoadKeyRing reads the master keys of a data folder, and creates the first one on first use. The file must not be readable by
-// others.
+// LoadKeyRing reads the master keys of a data folder, and creates the first one on first use. The file must not
+// be readable by others.
 func LoadKeyRing(dir string, random io.Reader) (KeyRing, error) {
 	path := filepath.Join(dir, KeyFileName)
 	info, err := os.Stat(path)
@@ -69,7 +70,8 @@ func LoadKeyRing(dir string, random io.Reader) (KeyRing, error) {
 
 func makeKeyRing(dir, path string, random io.Reader) (KeyRing, error) {
 	if _, err := os.Stat(filepath.Join(dir, FileName)); err == nil {
-		return KeyRing{}, fmt.Errorf("master key: %s is missing, but there is a database: its secrets cannot be read without it", path)
+		return KeyRing{}, fmt.Errorf("master key: %s is missing, but there is a database: its secrets cannot be read "+
+			"without it", path)
 	}
 	key := make([]byte, chacha20poly1305.KeySize)
 	if _, err := io.ReadFull(random, key); err != nil {
@@ -137,7 +139,8 @@ func (r KeyRing) Open(sealed []byte, row string) ([]byte, error) {
 	id := keyID(sealed[1:])
 	key, ok := r.keys[id]
 	if !ok {
-		return nil, fmt.Errorf("secrets of %s cannot be read: sealed with key %s, which is not in %s", row, hex.EncodeToString(id[:]), KeyFileName)
+		return nil, fmt.Errorf("secrets of %s cannot be read: sealed with key %s, which is not in %s", row,
+			hex.EncodeToString(id[:]), KeyFileName)
 	}
 	aead, err := chacha20poly1305.NewX(key)
 	if err != nil {

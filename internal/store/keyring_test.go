@@ -98,7 +98,8 @@ func TestKeyRotation(t *testing.T) {
 		}
 	}
 	_, err = older.Open(after, "src_1")
-	if want := hex.EncodeToString(newer.current[:]); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), KeyFileName) {
+	if want := hex.EncodeToString(newer.current[:]); err == nil || !strings.Contains(err.Error(), want) ||
+		!strings.Contains(err.Error(), KeyFileName) {
 		t.Errorf("with the old key alone: %v; want that key %s is not in %s", err, want, KeyFileName)
 	}
 }
@@ -109,12 +110,13 @@ func TestLoadKeyRing(t *testing.T) {
 		mode          os.FileMode
 		want          string // of the error, all of it after the path
 	}{
-		"first use":           {want: ""},
-		"kept":                {key: newKey(1), mode: 0o600, want: ""},
-		"kept, read only":     {key: newKey(1), mode: 0o400, want: ""},
-		"others read":         {key: newKey(1), mode: 0o644, want: "can be read by others: chmod 600 it"},
-		"the group reads":     {key: newKey(1), mode: 0o640, want: "can be read by others: chmod 600 it"},
-		"gone":                {database: "x", want: "is missing, but there is a database: its secrets cannot be read without it"},
+		"first use":       {want: ""},
+		"kept":            {key: newKey(1), mode: 0o600, want: ""},
+		"kept, read only": {key: newKey(1), mode: 0o400, want: ""},
+		"others read":     {key: newKey(1), mode: 0o644, want: "can be read by others: chmod 600 it"},
+		"the group reads": {key: newKey(1), mode: 0o640, want: "can be read by others: chmod 600 it"},
+		"gone": {database: "x",
+			want: "is missing, but there is a database: its secrets cannot be read without it"},
 		"empty":               {key: "\n", mode: 0o600, want: "holds no key"},
 		"too short":           {key: "c2hvcnQ=\n", mode: 0o600, want: "line 1 is not a Base64 key of 32 bytes"},
 		"second is not a key": {key: newKey(1) + "hunter2\n", mode: 0o600, want: "line 2 is not a Base64 key of 32 bytes"},
@@ -136,7 +138,8 @@ func TestLoadKeyRing(t *testing.T) {
 		}
 		ring, err := LoadKeyRing(dir, rand.Reader)
 		if c.want != "" {
-			if err == nil || !strings.Contains(err.Error(), path) || !strings.HasSuffix(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.HasSuffix(err.Error(), c.want) ||
+				strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s: %v; want the path and %q", name, err, c.want)
 			}
 			continue
@@ -146,7 +149,8 @@ func TestLoadKeyRing(t *testing.T) {
 			continue
 		}
 		again, err := LoadKeyRing(dir, rand.Reader)
-		if info, statErr := os.Stat(path); err != nil || again.current != ring.current || statErr != nil || info.Mode().Perm()&0o077 != 0 {
+		if info, statErr := os.Stat(path); err != nil || again.current != ring.current || statErr != nil ||
+			info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s: read again: %v, %v", name, err, statErr)
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// PageLimit returns how many rows a page has at most: the limit of page within [bellhop.MaxPage], or [bellhop.DefaultPage] if it
-// gives none.
+// PageLimit returns how many rows a page has at most: the limit of page within [bellhop.MaxPage], or
+// [bellhop.DefaultPage] if it gives none.
 func PageLimit(page bellhop.Page) int {
 	if page.Limit <= 0 {
 		return bellhop.DefaultPage
@@ -27,11 +27,12 @@ func ParseCursor(cursor string) (int64, error) {
 	return n, nil
 }
 
-// StateWord returns state if it is a state of a delivery, else "". So no other text comes into a statement that needs the state
-// as a literal, as partial indexes do.
+// StateWord returns state if it is a state of a delivery, else "". So no other text comes into a statement that
+// needs the state as a literal, as partial indexes do.
 func StateWord(state bellhop.DeliveryState) string {
 	switch state {
-	case bellhop.DeliveryPending, bellhop.DeliveryLeased, bellhop.DeliveryDelivered, bellhop.DeliveryDead, bellhop.DeliveryCancelled:
+	case bellhop.DeliveryPending, bellhop.DeliveryLeased, bellhop.DeliveryDelivered, bellhop.DeliveryDead,
+		bellhop.DeliveryCancelled:
 		return string(state)
 	}
 	return ""

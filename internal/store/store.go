@@ -1,9 +1,10 @@
-// Package store is the contract of the store: the one place that keeps sources, events, destinations, deliveries, attempts,
-// requests and repairs. Package sqlite keeps that contract with SQLite, and package storetest shows that a database keeps it.
+// Package store is the contract of the store: the one place that keeps sources, events, destinations,
+// deliveries, attempts, requests and repairs. Package sqlite keeps that contract with SQLite, and package
+// storetest shows that a database keeps it.
 //
-// The store promises that a write reported done survives a crash and a power cut, and that the state of a delivery changes
-// only along the table in DESIGN.md. It decides nothing: callers tell it which destinations an event is owed to, when to
-// retry and what an attempt means.
+// The store promises that a write reported done survives a crash and a power cut, and that the state of a
+// delivery changes only along the table in DESIGN.md. It decides nothing: callers tell it which destinations an
+// event is owed to, when to retry and what an attempt means.
 package store
 
 import (
@@ -25,20 +26,22 @@ type Options struct {
 	// Retain is how long events, their deliveries and requests are kept; 0 keeps them for ever.
 	Retain time.Duration
 
-	// Due is called with a destination that has something to claim although nobody made it due: a delivery whose result could
-	// not be written. It is called by the goroutine that writes, so it must not call the store. It may be nil.
+	// Due is called with a destination that has something to claim although nobody made it due: a delivery whose
+	// result could not be written. It is called by the goroutine that writes, so it must not call the store. It
+	// may be nil.
 	Due func(destinationID string)
 
 	// Observer is told what was accepted and recorded. It may be nil, and then costs nothing.
 	Observer Observer
 }
 
-// An Observer is told of every commit of this process, once it is on disk and never before, in the order of the commits and,
-// within a commit, in the order in which the operations were handed over. Accepted events are told before Accept returns.
+// An Observer is told of every commit of this process, once it is on disk and never before, in the order of the
+// commits and, within a commit, in the order in which the operations were handed over. Accepted events are told
+// before Accept returns.
 //
-// Both methods are called by the goroutine that writes, one at a time. They must not block and must not call the store: every
-// other write waits for them. What they are handed may be changed once they return, so they copy what they keep; the
-// bytes of bodies, headers and replies never change.
+// Both methods are called by the goroutine that writes, one at a time. They must not block and must not call
+// the store: every other write waits for them. What they are handed may be changed once they return, so they
+// copy what they keep; the bytes of bodies, headers and replies never change.
 type Observer interface {
 	// Accepted is told of a new event and its deliveries, with their ids. Repeats, which are not stored, are not told. A
 	// delivery whose destination was deleted has no id.
@@ -49,16 +52,17 @@ type Observer interface {
 
 // A Store keeps everything. Its methods may be called by any number of goroutines.
 //
-// Reads (the methods that list or return nouns, and Attempts, NextDue, Choose and Stats) end early, with the error of ctx, when
-// ctx ends. They see every write that had returned before they began.
+// Reads (the methods that list or return nouns, and Attempts, NextDue, Choose and Stats) end early, with the
+// error of ctx, when ctx ends. They see every write that had returned before they began.
 //
-// Writes return once their transaction is on disk. They do not end early: once a write has been handed to the database it is
-// done, and its method waits for that even if ctx ends meanwhile, because a caller that stopped waiting could not tell
-// whether it was done. So a deadline of ctx bounds no write. While too much waits to be written, a write also waits for
-// room, whatever ctx says. Release differs as its comment says; Record and Note do not wait for the disk at all.
+// Writes return once their transaction is on disk. They do not end early: once a write has been handed to the
+// database it is done, and its method waits for that even if ctx ends meanwhile, because a caller that stopped
+// waiting could not tell whether it was done. So a deadline of ctx bounds no write. While too much waits to be
+// written, a write also waits for room, whatever ctx says. Release differs as its comment says; Record and Note
+// do not wait for the disk at all.
 //
-// A write that fails with ErrFull, ErrBusy or ErrClosed has changed nothing. After ErrUnknown it may have been done or not.
-// Errors with another code of package bellhop are of the caller's input, and have changed nothing.
+// A write that fails with ErrFull, ErrBusy or ErrClosed has changed nothing. After ErrUnknown it may have been
+// done or not. Errors with another code of package bellhop are of the caller's input, and have changed nothing.
 type Store interface {
 	Corridor
 	Sources
@@ -73,55 +77,61 @@ type Store interface {
 
 // A Corridor is what every event passes through.
 type Corridor interface {
-	// Accept stores the events of one request and one delivery for each entry of owed, in one transaction, and returns once it
-	// is on disk. It sets the ID of each event and the DeliveryID of each entry. The entries
-	// are in the order of their events.
+	// Accept stores the events of one request and one delivery for each entry of owed, in one transaction, and
+	// returns once it is on disk. It sets the ID of each event and the DeliveryID of each entry. The entries are
+	// in the order of their events.
 	//
-	// An event whose ProviderID the source already has is left alone and counted in Duplicates: it gets the ID of the event that
-	// was stored first, and its deliveries get no ID. Neither does a delivery whose destination was deleted meanwhile. If req is
-	// not nil it is stored too. The source is that of req, or of the events if req is nil, and must exist.
+	// An event whose ProviderID the source already has is left alone and counted in Duplicates: it gets the ID of
+	// the event that was stored first, and its deliveries get no ID. Neither does a delivery whose destination was
+	// deleted meanwhile. If req is not nil it is stored too. The source is that of req, or of the events if req is
+	// nil, and must exist.
 	//
 	// On ErrUnknown the caller answers 5xx, and the sender repeats.
-	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.NewDelivery) (bellhop.Accepted, error)
+	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event,
+		owed []bellhop.NewDelivery) (bellhop.Accepted, error)
 
-	// Claim leases due deliveries of a destination, those due longest first, and returns them with their events: at most limit,
-	// and at most maxBytes of bodies and progress, but always the first. Of the last attempt it returns status and error. The leases are on
-	// disk when it returns: after a crash the deliveries are due again.
+	// Claim leases due deliveries of a destination, those due longest first, and returns them with their events:
+	// at most limit, and at most maxBytes of bodies and progress, but always the first. Of the last attempt it
+	// returns status and error. The leases are on disk when it returns: after a crash the deliveries are due
+	// again.
 	//
-	// Deliveries with the same key come side by side, in the order of their events, and only after every earlier delivery with
-	// that key is finished. Keys take turns with one another, and with deliveries that have no key.
+	// Deliveries with the same key come side by side, in the order of their events, and only after every earlier
+	// delivery with that key is finished. Keys take turns with one another, and with deliveries that have no key.
 	//
-	// One claim inspects a bounded number of deliveries, so it may return none although one is due. NextDue then says now.
+	// One claim inspects a bounded number of deliveries, so it may return none although one is due. NextDue then
+	// says now.
 	Claim(ctx context.Context, destinationID string, limit int, maxBytes int64) ([]bellhop.Delivery, error)
 
-	// NextDue returns when the next delivery of a destination is due; ok is false if none is pending. The delivery may still wait
-	// for an earlier one with its key; a claim finds that out once.
+	// NextDue returns when the next delivery of a destination is due; ok is false if none is pending. The delivery
+	// may still wait for an earlier one with its key; a claim finds that out once.
 	NextDue(ctx context.Context, destinationID string) (at time.Time, ok bool, err error)
 
-	// Record stores the result of an attempt: the attempt, and the new state of its delivery. It returns before the result is on
-	// disk. A crash before that means that the attempt is made again, as receivers must expect anyway. It blocks while too much
-	// waits to be written. On a full disk the result waits for room. A result that cannot be written is logged, and its
-	// delivery is due again in a minute.
+	// Record stores the result of an attempt: the attempt, and the new state of its delivery. It returns before
+	// the result is on disk. A crash before that means that the attempt is made again, as receivers must expect
+	// anyway. It blocks while too much waits to be written. On a full disk the result waits for room. A result
+	// that cannot be written is logged, and its delivery is due again in a minute.
 	//
-	// The Progress of a result is stored in the same transaction, and every later Claim of the delivery returns it. A result
-	// with more than [bellhop.MaxProgressBytes] of it is refused.
+	// The Progress of a result is stored in the same transaction, and every later Claim of the delivery returns
+	// it. A result with more than [bellhop.MaxProgressBytes] of it is refused.
 	//
-	// A result is dropped if its delivery is no longer leased or already has that attempt: the holder of an outdated lease changes
-	// nothing. Results and notes take effect in the order in which they were handed over.
+	// A result is dropped if its delivery is no longer leased or already has that attempt: the holder of an
+	// outdated lease changes nothing. Results and notes take effect in the order in which they were handed over.
 	Record(r bellhop.Result) error
 
-	// Release gives leased deliveries back, due now. It waits for room on a full disk. If ctx ends while it waits it returns the
-	// error of ctx, and the deliveries are still released as soon as that can be written.
+	// Release gives leased deliveries back, due now. It waits for room on a full disk. If ctx ends while it waits
+	// it returns the error of ctx, and the deliveries are still released as soon as that can be written.
 	Release(ctx context.Context, deliveryIDs []string) error
 
-	// Note stores a request that was refused or that answered a handshake, and returns at once: it never waits for the disk or for
-	// room. It keeps a bounded number of requests of one source, and counts all refusals.
+	// Note stores a request that was refused or that answered a handshake, and returns at once: it never waits for
+	// the disk or for room. It keeps a bounded number of requests of one source, and counts all refusals.
 	Note(req bellhop.Request)
 }
 
-// Sources are the sources with a URL, newest first in lists. Names are unique; idOrName is an id if it begins like one.
+// Sources are the sources with a URL, newest first in lists. Names are unique; idOrName is an id if it begins
+// like one.
 type Sources interface {
-	Sources(ctx context.Context, f bellhop.SourceFilter, page bellhop.Page) (list []bellhop.Source, next string, err error)
+	Sources(ctx context.Context, f bellhop.SourceFilter,
+		page bellhop.Page) (list []bellhop.Source, next string, err error)
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
 	// CreateSource stores a new source. It is a conflict if another has its name.
 	CreateSource(ctx context.Context, s bellhop.Source) error
@@ -131,45 +141,50 @@ type Sources interface {
 	DeleteSource(ctx context.Context, id string) error
 }
 
-// Destinations are the destinations, newest first in lists. Names are unique; idOrName is an id if it begins like one.
+// Destinations are the destinations, newest first in lists. Names are unique; idOrName is an id if it begins
+// like one.
 type Destinations interface {
-	Destinations(ctx context.Context, f bellhop.DestinationFilter, page bellhop.Page) (list []bellhop.Destination, next string, err error)
+	Destinations(ctx context.Context, f bellhop.DestinationFilter,
+		page bellhop.Page) (list []bellhop.Destination, next string, err error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
-	// DestinationVersions returns all destinations, newest first, each with only its ID, State and UpdatedAt: enough to see which
-	// ones to read again.
+	// DestinationVersions returns all destinations, newest first, each with only its ID, State and UpdatedAt:
+	// enough to see which ones to read again.
 	DestinationVersions(ctx context.Context) ([]bellhop.Destination, error)
 	// CreateDestination stores a new destination. It is a conflict if another has its name.
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
-	// UpdateDestination replaces the settings of the destination with the id of d. Its state, and what its receiver granted, stay:
-	// others change them, among them the receiver. It is a conflict if another destination has its name.
+	// UpdateDestination replaces the settings of the destination with the id of d. Its state, and what its
+	// receiver granted, stay: others change them, among them the receiver. It is a conflict if another destination
+	// has its name.
 	UpdateDestination(ctx context.Context, d bellhop.Destination) error
-	// RestartDestination is UpdateDestination for a destination that begins anew: it also sets the state of d, and withdraws what
-	// was granted and asked.
+	// RestartDestination is UpdateDestination for a destination that begins anew: it also sets the state of d, and
+	// withdraws what was granted and asked.
 	RestartDestination(ctx context.Context, d bellhop.Destination) error
-	// SetDestinationState sets the state and its reason. A destination that becomes unverified or active begins anew: what was
-	// granted, asked or failing is forgotten.
+	// SetDestinationState sets the state and its reason. A destination that becomes unverified or active begins
+	// anew: what was granted, asked or failing is forgotten.
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
-	// EndDestination is SetDestinationState for a destination that has not changed since updatedAt, and reports whether it did so.
-	// A destination that was changed meanwhile is not ended for what it was before.
-	EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (ended bool, err error)
-	// SetFailing stores since when a destination has been failing, while its breaker holds it back; the zero time means that it is
-	// well. It does not change UpdatedAt.
+	// EndDestination is SetDestinationState for a destination that has not changed since updatedAt, and reports
+	// whether it did so. A destination that was changed meanwhile is not ended for what it was before.
+	EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState,
+		reason string) (ended bool, err error)
+	// SetFailing stores since when a destination has been failing, while its breaker holds it back; the zero time
+	// means that it is well. It does not change UpdatedAt.
 	SetFailing(ctx context.Context, id string, since time.Time) error
-	// DeleteDestination deletes a destination. Its pending deliveries are cancelled, in the background if they are many; its
-	// finished deliveries stay. Its name is free again.
+	// DeleteDestination deletes a destination. Its pending deliveries are cancelled, in the background if they are
+	// many; its finished deliveries stay. Its name is free again.
 	DeleteDestination(ctx context.Context, id string) error
 }
 
 // Handshakes are the questions that receivers may still answer: at most one of each destination.
 type Handshakes interface {
-	// AskHandshake stores that the receiver of a destination was asked to agree to the rate asked. Until then, whoever knows the
-	// token whose SHA-256 is given may answer. An earlier question is withdrawn.
+	// AskHandshake stores that the receiver of a destination was asked to agree to the rate asked. Until then,
+	// whoever knows the token whose SHA-256 is given may answer. An earlier question is withdrawn.
 	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error
-	// ExplainUnverified sets why an unverified destination still waits for its receiver. If refused, the question is withdrawn.
+	// ExplainUnverified sets why an unverified destination still waits for its receiver. If refused, the question
+	// is withdrawn.
 	ExplainUnverified(ctx context.Context, destinationID, reason string, refused bool) error
-	// AgreeHandshake takes the answer to the question with that token, once. The destination is granted the given rate, or the
-	// rate that was asked for if granted is nil, and becomes active if it was unverified. The error has [bellhop.CodeNotFound]
-	// if there is no such question or its time is over.
+	// AgreeHandshake takes the answer to the question with that token, once. The destination is granted the given
+	// rate, or the rate that was asked for if granted is nil, and becomes active if it was unverified. The error
+	// has [bellhop.CodeNotFound] if there is no such question or its time is over.
 	AgreeHandshake(ctx context.Context, token [32]byte, granted *bellhop.Rate) (destinationID string, err error)
 }
 
@@ -179,19 +194,21 @@ type Events interface {
 	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) (list []bellhop.Event, next string, err error)
 	// Event returns one event, whole. It fails if the stored body does not match its checksum.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
-	// ReplayEvent stores new deliveries of an event, due now, and sets their ids. A destination that was deleted meanwhile gets none.
+	// ReplayEvent stores new deliveries of an event, due now, and sets their ids. A destination that was deleted
+	// meanwhile gets none.
 	ReplayEvent(ctx context.Context, eventID string, owed []bellhop.NewDelivery) error
 }
 
 // Deliveries are the deliveries and their attempts. Lists have the deliveries of the newest event first.
 type Deliveries interface {
-	Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) (list []bellhop.Delivery, next string, err error)
+	Deliveries(ctx context.Context, f bellhop.DeliveryFilter,
+		page bellhop.Page) (list []bellhop.Delivery, next string, err error)
 	// Delivery returns one delivery with its last attempt.
 	Delivery(ctx context.Context, id string) (bellhop.Delivery, error)
 	// Attempts returns the attempts of a delivery, oldest first.
 	Attempts(ctx context.Context, deliveryID string) ([]bellhop.Attempt, error)
-	// RetryDelivery makes a pending, dead or cancelled delivery due now. Its attempts stay, and its schedule begins anew. It is a
-	// conflict in another state, or if its destination was deleted.
+	// RetryDelivery makes a pending, dead or cancelled delivery due now. Its attempts stay, and its schedule
+	// begins anew. It is a conflict in another state, or if its destination was deleted.
 	RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
 	// CancelDelivery ends a pending delivery. It is a conflict in another state.
 	CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
@@ -210,20 +227,21 @@ type Repairs interface {
 	ScopeRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
 	// EndRepair ends a running repair; what it did stays done. It is a conflict if it has ended.
 	EndRepair(ctx context.Context, id string, state bellhop.RepairState, reason string) (bellhop.Repair, error)
-	// Choose returns events or deliveries that the filter of r selects after its cursor: at most limit, and a bounded number of bytes
-	// of bodies, but always the first. Events come with header and body if whole. at is the cursor after all of them; when
-	// it is the bound of r, the repair has come to its end. One call looks through a bounded number of rows, so it may return
-	// none although there are more.
+	// Choose returns events or deliveries that the filter of r selects after its cursor: at most limit, and a
+	// bounded number of bytes of bodies, but always the first. Events come with header and body if whole. at is
+	// the cursor after all of them; when it is the bound of r, the repair has come to its end. One call looks
+	// through a bounded number of rows, so it may return none although there are more.
 	Choose(ctx context.Context, r bellhop.Repair, limit int, whole bool) (chosen []bellhop.Chosen, at int64, err error)
-	// StepRepair does one step of r and moves its cursor, in one transaction, and returns r as it is then. It does nothing if r
-	// has ended or its cursor has moved meanwhile. A repair whose destination was deleted fails.
+	// StepRepair does one step of r and moves its cursor, in one transaction, and returns r as it is then. It does
+	// nothing if r has ended or its cursor has moved meanwhile. A repair whose destination was deleted fails.
 	StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.RepairStep) (bellhop.Repair, error)
 }
 
 // Requests are the requests on record, newest first in lists.
 type Requests interface {
 	// Requests lists requests without headers and bodies.
-	Requests(ctx context.Context, f bellhop.RequestFilter, page bellhop.Page) (list []bellhop.Request, next string, err error)
+	Requests(ctx context.Context, f bellhop.RequestFilter,
+		page bellhop.Page) (list []bellhop.Request, next string, err error)
 	// Request returns one request, whole.
 	Request(ctx context.Context, id string) (bellhop.Request, error)
 }
@@ -234,10 +252,11 @@ type Service interface {
 	Stats(ctx context.Context) (bellhop.Stats, error)
 	// Ready reports whether the store can be written to. After a full disk it finds out by writing.
 	Ready(ctx context.Context) error
-	// Run deletes what is older than Retain and cancels what is owed to deleted destinations, at once and then each minute, until
-	// ctx ends.
+	// Run deletes what is older than Retain and cancels what is owed to deleted destinations, at once and then
+	// each minute, until ctx ends.
 	Run(ctx context.Context) error
-	// Failed is closed when storage has failed for good. Nothing more is accepted then, and the program should end. Err says why.
+	// Failed is closed when storage has failed for good. Nothing more is accepted then, and the program should
+	// end. Err says why.
 	Failed() <-chan struct{}
 	// Err returns why storage failed, or nil.
 	Err() error
@@ -246,13 +265,19 @@ type Service interface {
 }
 
 // ErrFull says that storage cannot take more now. Nothing of the write is kept; it may be repeated.
-var ErrFull error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is full: nothing of this is kept; make room where the data folder is and send it again"}
+var ErrFull error = &bellhop.Error{Code: bellhop.CodeUnavailable,
+	Message: "storage is full: nothing of this is kept; make room where the data folder is and send it again"}
 
 // ErrBusy says that another program holds the database. Nothing of the write is kept; it may be repeated.
-var ErrBusy error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is held by another program: nothing of this is kept; end the program that has the database open and send it again"}
+var ErrBusy error = &bellhop.Error{Code: bellhop.CodeUnavailable,
+	Message: "storage is held by another program: nothing of this is kept; end the program that has the database open " +
+		"and send it again"}
 
 // ErrClosed says that the store is closing. Nothing of the write is kept.
-var ErrClosed error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is closing: nothing of this is kept; send it again"}
+var ErrClosed error = &bellhop.Error{Code: bellhop.CodeUnavailable,
+	Message: "storage is closing: nothing of this is kept; send it again"}
 
-// ErrUnknown says that storage failed, and that the write may be kept or not. The store takes nothing more; see Failed.
-var ErrUnknown error = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage failed: whether this is kept is unknown; see the server's log, then send it again"}
+// ErrUnknown says that storage failed, and that the write may be kept or not. The store takes nothing more; see
+// Failed.
+var ErrUnknown error = &bellhop.Error{Code: bellhop.CodeUnavailable,
+	Message: "storage failed: whether this is kept is unknown; see the server's log, then send it again"}

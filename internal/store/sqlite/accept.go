@@ -10,9 +10,10 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Accept stores the events of one request and one delivery for each entry of owed, in one transaction, and returns once it is on
-// disk. Its contract is store.Corridor.
-func (s *Store) Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.NewDelivery) (bellhop.Accepted, error) {
+// Accept stores the events of one request and one delivery for each entry of owed, in one transaction, and
+// returns once it is on disk. Its contract is store.Corridor.
+func (s *Store) Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event,
+	owed []bellhop.NewDelivery) (bellhop.Accepted, error) {
 	start := time.Now()
 	o := s.accepts.Get().(*accept)
 	o.store, o.req, o.events, o.owed = s, req, events, owed
@@ -33,8 +34,8 @@ func (s *Store) Accept(ctx context.Context, req *bellhop.Request, events []bellh
 	return got, err
 }
 
-// accept is the op of one Accept. It is reused. Its caller's goroutine uses it until it submits it and after it has received
-// from result; the writer's goroutine uses it in between.
+// accept is the op of one Accept. It is reused. Its caller's goroutine uses it until it submits it and after it
+// has received from result; the writer's goroutine uses it in between.
 type accept struct {
 	store  *Store
 	req    *bellhop.Request
@@ -77,7 +78,8 @@ func (o *accept) resolve() error {
 		if id == "" {
 			id = ev.SourceID
 		}
-		if ev.Type == "" || utf8.RuneCountInString(ev.Type) > bellhop.MaxTypeLength || utf8.RuneCountInString(ev.ProviderID) > bellhop.MaxProviderIDLength {
+		if ev.Type == "" || utf8.RuneCountInString(ev.Type) > bellhop.MaxTypeLength ||
+			utf8.RuneCountInString(ev.ProviderID) > bellhop.MaxProviderIDLength {
 			return fmt.Errorf("accept: event %d: the length of its type or provider id is out of bounds", i)
 		}
 	}
@@ -118,12 +120,14 @@ func (o *accept) observe() {
 }
 
 const (
-	insertEvent = `INSERT INTO events (n, source, type, subject, provider_id, tenant, time, received_at, content_type, header, sha256, body)
+	insertEvent = `INSERT INTO events (n, source, type, subject, provider_id, tenant, time, received_at, content_type,
+		header, sha256, body)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (source, provider_id) WHERE provider_id IS NOT NULL DO NOTHING`
 	insertLeased = `INSERT INTO deliveries (n, destination, state, attempts) VALUES (?, ?, 'leased', 0)`
-	insertDue    = `INSERT INTO deliveries (n, destination, state, attempts, next_at, key, line) VALUES (?1, ?2, 'pending', 0, ?3, ?4, ?4)`
-	findEvent    = `SELECT n FROM events WHERE source = ? AND provider_id = ?`
+	insertDue    = `INSERT INTO deliveries (n, destination, state, attempts, next_at, key, line)
+		VALUES (?1, ?2, 'pending', 0, ?3, ?4, ?4)`
+	findEvent = `SELECT n FROM events WHERE source = ? AND provider_id = ?`
 )
 
 func (o *accept) apply(c *conn) error {
@@ -196,7 +200,8 @@ func (o *accept) applyEvent(c *conn, ev *bellhop.Event, now time.Time) (int64, e
 	return n, err
 }
 
-// applyOwed writes one delivery. A delivery with a key is never leased: only a claim knows which deliveries it waits for.
+// applyOwed writes one delivery. A delivery with a key is never leased: only a claim knows which deliveries it
+// waits for.
 func (o *accept) applyOwed(c *conn, owed *bellhop.NewDelivery, n, destination int64, now time.Time) error {
 	sql := insertLeased
 	if !owed.Leased {
@@ -219,8 +224,8 @@ func (o *accept) applyOwed(c *conn, owed *bellhop.NewDelivery, n, destination in
 	return err
 }
 
-// report sets the ids of events and deliveries, and accepted. The caller's goroutine runs it, which leaves the writer's goroutine
-// to others, unless there is an observer to tell.
+// report sets the ids of events and deliveries, and accepted. The caller's goroutine runs it, which leaves the
+// writer's goroutine to others, unless there is an observer to tell.
 func (o *accept) report() {
 	if o.reported {
 		return

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkAcceptRecord writes the rows of one event with one delivery: the event and the delivery before the answer, the attempt
-// after it. 64 callers wait at a time.
+// BenchmarkAcceptRecord writes the rows of one event with one delivery: the event and the delivery before the
+// answer, the attempt after it. 64 callers wait at a time.
 func BenchmarkAcceptRecord(b *testing.B) {
 	s := open(b)
 	source, destination := populate(b, s)
@@ -26,13 +26,16 @@ func BenchmarkAcceptRecord(b *testing.B) {
 	before := cpuTime()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			events := []bellhop.Event{{SourceID: source, Type: "job.finished", ReceivedAt: time.Now(), ContentType: "application/json", Header: header, Body: body, SHA256: sum}}
+			events := []bellhop.Event{{SourceID: source, Type: "job.finished", ReceivedAt: time.Now(),
+				ContentType: "application/json", Header: header, Body: body, SHA256: sum}}
 			owed := []bellhop.NewDelivery{{DestinationID: destination, Leased: true}}
 			if _, err := s.Accept(context.Background(), nil, events, owed); err != nil {
 				b.Fatal(err)
 			}
-			err := s.Record(bellhop.Result{DeliveryID: owed[0].DeliveryID, DestinationID: destination, State: bellhop.DeliveryDelivered,
-				Attempt: bellhop.Attempt{Number: 1, StartedAt: time.Now(), Duration: time.Millisecond, Status: 200, Reply: []byte("ok")}})
+			err := s.Record(bellhop.Result{DeliveryID: owed[0].DeliveryID, DestinationID: destination,
+				State: bellhop.DeliveryDelivered,
+				Attempt: bellhop.Attempt{Number: 1, StartedAt: time.Now(), Duration: time.Millisecond, Status: 200,
+					Reply: []byte("ok")}})
 			if err != nil {
 				b.Fatal(err)
 			}

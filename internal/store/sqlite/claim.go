@@ -10,7 +10,8 @@ import (
 )
 
 // Claim leases due deliveries of a destination and returns them with their events. Its contract is store.Corridor.
-func (s *Store) Claim(ctx context.Context, destinationID string, limit int, maxBytes int64) ([]bellhop.Delivery, error) {
+func (s *Store) Claim(ctx context.Context, destinationID string, limit int,
+	maxBytes int64) ([]bellhop.Delivery, error) {
 	destination, ok := s.destinations.get(destinationID)
 	if !ok {
 		return nil, bellhop.NotFound("destination", destinationID)
@@ -35,17 +36,23 @@ func (s *Store) Claim(ctx context.Context, destinationID string, limit int, maxB
 
 const (
 	selectClaimed = `SELECT d.n, d.attempts, e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time,
-			e.received_at, e.content_type, e.header, e.sha256, e.body, d.status, d.error, d.key, d.spared, d.state, d.next_at, d.created_at, d.progress
+			e.received_at, e.content_type, e.header, e.sha256, e.body, d.status, d.error, d.key, d.spared, d.state,
+			d.next_at, d.created_at, d.progress
 		FROM deliveries d JOIN events e ON e.n = d.n >> 16 JOIN sources src ON src.n = e.source WHERE d.destination = ?`
-	selectDue         = selectClaimed + ` AND (d.key IS NULL) = 1 AND d.state = 'pending' AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`
-	selectNextUnkeyed = `SELECT next_at FROM deliveries WHERE destination = ? AND (key IS NULL) = 1 AND state = 'pending' ORDER BY next_at LIMIT 1`
-	lease             = `UPDATE deliveries SET state = 'leased', next_at = NULL WHERE n = ? AND state = 'pending'`
+	selectDue = selectClaimed +
+		` AND (d.key IS NULL) = 1 AND d.state = 'pending' AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`
+	selectNextUnkeyed = `SELECT next_at FROM deliveries WHERE destination = ? AND (key IS NULL) = 1 AND state = 'pending'
+		ORDER BY next_at LIMIT 1`
+	makeReleased = `UPDATE deliveries SET state = 'pending', next_at = ? WHERE n = ? AND state = 'leased'`
+	lease        = `UPDATE deliveries SET state = 'leased', next_at = NULL WHERE n = ? AND state = 'pending'`
 )
 
-// claim gathers from three parts: keys that are ready, keys that are next in the schedule, and deliveries without a key. The
-// part that gave the first delivery goes last next time.
-func (s *Store) claim(c *conn, destination int64, destinationID string, limit int, maxBytes int64, now time.Time) ([]bellhop.Delivery, error) {
-	got := &claimed{ids: s.ids, destination: destination, destinationID: destinationID, limit: limit, room: maxBytes, full: limit <= 0,
+// claim gathers from three parts: keys that are ready, keys that are next in the schedule, and deliveries
+// without a key. The part that gave the first delivery goes last next time.
+func (s *Store) claim(c *conn, destination int64, destinationID string, limit int, maxBytes int64,
+	now time.Time) ([]bellhop.Delivery, error) {
+	got := &claimed{ids: s.ids, destination: destination, destinationID: destinationID,
+		limit: limit, room: maxBytes, full: limit <= 0,
 		cursor: s.cursors.find(destination), keys: map[int64]bool{}}
 	parts := [...]func(*conn, *claimed, time.Time) error{s.claimReady, s.claimScheduled, s.claimUnkeyed}
 	begin, first := got.cursor.firstPart, -1
@@ -158,7 +165,7 @@ func (s *Store) Release(ctx context.Context, ids []string) error {
 			if !ok {
 				continue
 			}
-			if err := c.exec(`UPDATE deliveries SET state = 'pending', next_at = ? WHERE n = ? AND state = 'leased'`, now, n); err != nil {
+			if err := c.exec(makeReleased, now, n); err != nil {
 				return err
 			}
 			if err := s.noteState(c, n); err != nil {
@@ -169,8 +176,8 @@ func (s *Store) Release(ctx context.Context, ids []string) error {
 	})
 }
 
-// freeLeased makes all leased deliveries pending and returns how many it changed. It runs when the store is opened, when nobody
-// else can hold a lease: one process at a time owns the data folder.
+// freeLeased makes all leased deliveries pending and returns how many it changed. It runs when the store is
+// opened, when nobody else can hold a lease: one process at a time owns the data folder.
 func freeLeased(c *conn, now time.Time) (int64, error) {
 	before := c.db.TotalChanges()
 	err := c.exec(`UPDATE deliveries SET state = 'pending', next_at = ? WHERE state = 'leased'`, now)

@@ -67,10 +67,12 @@ func (s *Store) connect(m mode) (*conn, error) {
 	if s.opts.sync != "" {
 		durability = s.opts.sync
 	}
-	pragmas := "PRAGMA busy_timeout = 1000; PRAGMA temp_store = memory; PRAGMA trusted_schema = off; PRAGMA cell_size_check = on;"
+	pragmas := "PRAGMA busy_timeout = 1000; PRAGMA temp_store = memory; PRAGMA trusted_schema = off; " +
+		"PRAGMA cell_size_check = on;"
 	if m == writing {
 		pragmas += "PRAGMA page_size = 8192; PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0;" +
-			"PRAGMA fullfsync = on; PRAGMA checkpoint_fullfsync = on;" + // for macOS, whose plain sync stops at the drive's cache
+			// for macOS, whose plain sync stops at the drive's cache
+			"PRAGMA fullfsync = on; PRAGMA checkpoint_fullfsync = on;" +
 			"PRAGMA cache_size = -16384; PRAGMA synchronous = " + durability + ";"
 	} else {
 		pragmas += "PRAGMA cache_size = -4096; PRAGMA query_only = on;"
@@ -243,10 +245,11 @@ func isBusy(err error) bool { return errors.Is(err, sqlite3.BUSY) }
 // isTaken reports whether err means that a unique value exists already.
 func isTaken(err error) bool { return errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) }
 
-// isFailure reports whether err means that the file can no longer be trusted: the pages that the system holds and the pages on
-// disk may differ, and another try would hide that.
+// isFailure reports whether err means that the file can no longer be trusted: the pages that the system holds
+// and the pages on disk may differ, and another try would hide that.
 func isFailure(err error) bool {
-	for _, code := range []sqlite3.ErrorCode{sqlite3.IOERR, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.READONLY, sqlite3.CANTOPEN, sqlite3.PROTOCOL} {
+	for _, code := range []sqlite3.ErrorCode{sqlite3.IOERR, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.READONLY,
+		sqlite3.CANTOPEN, sqlite3.PROTOCOL} {
 		if errors.Is(err, code) {
 			return true
 		}

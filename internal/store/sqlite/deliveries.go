@@ -16,7 +16,8 @@ const selectDelivery = `SELECT d.n, dst.id, d.state, d.attempts, d.next_at, d.up
 func (s *Store) scanDelivery(row *sqlite3.Stmt) (bellhop.Delivery, error) {
 	n := row.ColumnInt64(0)
 	d := bellhop.Delivery{ID: s.ids.Delivery(n), EventID: s.ids.Event(n >> placeBits), DestinationID: row.ColumnText(1),
-		State: bellhop.DeliveryState(row.ColumnText(2)), Attempts: row.ColumnInt(3), NextAt: timeAt(row, 4), UpdatedAt: timeAt(row, 5),
+		State: bellhop.DeliveryState(row.ColumnText(2)), Attempts: row.ColumnInt(3), NextAt: timeAt(row, 4),
+		UpdatedAt: timeAt(row, 5),
 		CreatedAt: timeAt(row, 6), Key: row.ColumnInt64(13), Spared: row.ColumnInt(14)}
 	if row.ColumnType(15) != sqlite3.NULL {
 		d.CreatedAt = timeAt(row, 15)
@@ -34,12 +35,14 @@ func (s *Store) scanDelivery(row *sqlite3.Stmt) (bellhop.Delivery, error) {
 
 // scanAttempt reads started_at, duration, status, error, detail and reply from col on.
 func scanAttempt(row *sqlite3.Stmt, col int) bellhop.Attempt {
-	return bellhop.Attempt{StartedAt: timeAt(row, col), Duration: time.Duration(row.ColumnInt64(col + 1)), Status: row.ColumnInt(col + 2),
-		Error: row.ColumnText(col + 3), Detail: row.ColumnText(col + 4), Reply: row.ColumnBlob(col+5, nil)}
+	return bellhop.Attempt{StartedAt: timeAt(row, col), Duration: time.Duration(row.ColumnInt64(col + 1)),
+		Status: row.ColumnInt(col + 2), Error: row.ColumnText(col + 3), Detail: row.ColumnText(col + 4),
+		Reply: row.ColumnBlob(col+5, nil)}
 }
 
 // Deliveries lists deliveries, those of the newest event first.
-func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) ([]bellhop.Delivery, string, error) {
+func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter,
+	page bellhop.Page) ([]bellhop.Delivery, string, error) {
 	l, err := newListing("d.n", page)
 	if err != nil {
 		return nil, "", err
@@ -95,7 +98,8 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) (list []bellhop
 		return nil, bellhop.NotFound("delivery", deliveryID)
 	}
 	err = s.read(ctx, func(c *conn) error {
-		err := c.query(`SELECT number, started_at, duration, status, error, detail, reply FROM attempts WHERE delivery = ? ORDER BY number`,
+		err := c.query(`SELECT number, started_at, duration, status, error, detail, reply FROM attempts WHERE delivery = ?
+			ORDER BY number`,
 			[]any{n}, func(row *sqlite3.Stmt) error {
 				a := scanAttempt(row, 1)
 				a.DeliveryID, a.Number = deliveryID, row.ColumnInt(0)
@@ -115,9 +119,11 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) (list []bellhop
 }
 
 const (
-	// makeDue makes a delivery pending, unless its destination was deleted. The attempts so far do not count against the schedule.
-	makeDue = `UPDATE deliveries SET state = 'pending', next_at = ?, updated_at = ?, spared = nullif(attempts, 0) WHERE n = ?
-		AND EXISTS (SELECT 1 FROM destinations dst WHERE dst.n = deliveries.destination AND dst.deleted_at IS NULL)`
+	// makeDue makes a delivery pending, unless its destination was deleted. The attempts so far do not count
+	// against the schedule.
+	makeDue = `UPDATE deliveries SET state = 'pending', next_at = ?, updated_at = ?, spared = nullif(attempts, 0)
+		WHERE n = ? AND EXISTS (SELECT 1 FROM destinations dst WHERE dst.n = deliveries.destination
+		AND dst.deleted_at IS NULL)`
 	makeCancelled = `UPDATE deliveries SET state = 'cancelled', next_at = ?, updated_at = ? WHERE n = ?`
 )
 
@@ -130,15 +136,16 @@ func (s *Store) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery,
 // CancelDelivery ends a pending delivery.
 func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
 	d, err := s.changeDelivery(id, makeCancelled+` AND state = 'pending'`,
-		"can be cancelled only while pending (pause its destination first: then its queued deliveries are pending again)", time.Time{})
+		"can be cancelled only while pending (pause its destination first: then its queued deliveries are pending again)",
+		time.Time{})
 	if err == nil {
 		s.finals.cancelled.Add(1)
 	}
 	return d, err
 }
 
-// changeDelivery runs update, with nextAt, now and the number of the delivery as arguments, and returns the delivery afterwards.
-// It is a conflict, told by rule, if update changes nothing.
+// changeDelivery runs update, with nextAt, now and the number of the delivery as arguments, and returns the
+// delivery afterwards. It is a conflict, told by rule, if update changes nothing.
 func (s *Store) changeDelivery(id, update, rule string, nextAt time.Time) (d bellhop.Delivery, err error) {
 	n, ok := s.ids.ParseDelivery(id)
 	if !ok {

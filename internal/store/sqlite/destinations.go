@@ -11,15 +11,17 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-const selectDestination = `SELECT n, id, name, type, url, settings, match, timeout, concurrency, rate, retry, handshake, granted,
-	state, state_reason, created_at, updated_at, secrets_at, batch, order_by, breaker, expires_at, failing_since, access, tenant FROM destinations`
+const selectDestination = `SELECT n, id, name, type, url, settings, match, timeout, concurrency, rate, retry,
+	handshake, granted, state, state_reason, created_at, updated_at, secrets_at, batch, order_by, breaker, expires_at,
+	failing_since, access, tenant FROM destinations`
 
 func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err error) {
 	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3),
 		Timeout: time.Duration(row.ColumnInt64(7)), Concurrency: row.ColumnInt(8), Handshake: row.ColumnText(11),
 		State: bellhop.DestinationState(row.ColumnText(13)), StateReason: row.ColumnText(14),
 		CreatedAt: timeAt(row, 15), UpdatedAt: timeAt(row, 16), SecretsAt: timeAt(row, 17),
-		Order: bellhop.Order(row.ColumnText(19)), ExpiresAt: timeAt(row, 21), FailingSince: timeAt(row, 22), Tenant: row.ColumnText(24)}
+		Order: bellhop.Order(row.ColumnText(19)), ExpiresAt: timeAt(row, 21), FailingSince: timeAt(row, 22),
+		Tenant: row.ColumnText(24)}
 	url, urlErr := s.opts.Keys.Open(row.ColumnRawBlob(4), urlRow(d.ID))
 	d.URL = string(url)
 	var openErr error
@@ -28,7 +30,8 @@ func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err e
 	if sealed := row.ColumnRawBlob(23); len(sealed) > 0 {
 		d.Access, accessErr = s.opts.Keys.Open(sealed, accessRow(d.ID))
 	}
-	return d, errors.Join(urlErr, openErr, accessErr, json.Unmarshal(row.ColumnRawText(6), &d.Match), json.Unmarshal(row.ColumnRawText(10), &d.Retry),
+	return d, errors.Join(urlErr, openErr, accessErr, json.Unmarshal(row.ColumnRawText(6), &d.Match),
+		json.Unmarshal(row.ColumnRawText(10), &d.Retry),
 		json.Unmarshal(row.ColumnRawText(20), &d.Breaker),
 		scanJSON(row, 9, &d.Rate), scanJSON(row, 12, &d.Granted), scanJSON(row, 18, &d.Batch))
 }
@@ -51,7 +54,8 @@ func jsonOrNull(v interface{ IsZero() bool }) any {
 }
 
 // Destinations lists the destinations, newest first.
-func (s *Store) Destinations(ctx context.Context, f bellhop.DestinationFilter, page bellhop.Page) ([]bellhop.Destination, string, error) {
+func (s *Store) Destinations(ctx context.Context, f bellhop.DestinationFilter,
+	page bellhop.Page) ([]bellhop.Destination, string, error) {
 	l, err := newListing("n", page)
 	if err != nil {
 		return nil, "", err
@@ -66,10 +70,12 @@ func (s *Store) Destinations(ctx context.Context, f bellhop.DestinationFilter, p
 // DestinationVersions returns all destinations, newest first, each with only its ID, State and UpdatedAt.
 func (s *Store) DestinationVersions(ctx context.Context) (list []bellhop.Destination, err error) {
 	err = s.read(ctx, func(c *conn) error {
-		return c.query("SELECT id, state, updated_at FROM destinations WHERE deleted_at IS NULL ORDER BY n DESC", nil, func(row *sqlite3.Stmt) error {
-			list = append(list, bellhop.Destination{ID: row.ColumnText(0), State: bellhop.DestinationState(row.ColumnText(1)), UpdatedAt: timeAt(row, 2)})
-			return nil
-		})
+		return c.query("SELECT id, state, updated_at FROM destinations WHERE deleted_at IS NULL ORDER BY n DESC", nil,
+			func(row *sqlite3.Stmt) error {
+				list = append(list, bellhop.Destination{ID: row.ColumnText(0), State: bellhop.DestinationState(row.ColumnText(1)),
+					UpdatedAt: timeAt(row, 2)})
+				return nil
+			})
 	})
 	return list, err
 }
@@ -83,8 +89,8 @@ func (s *Store) Destination(ctx context.Context, idOrName string) (bellhop.Desti
 // accessRow is the row name for which the access of the destination with that id is sealed.
 func accessRow(id string) string { return id + " access" }
 
-// urlRow is the row name for which the URL of the destination with that id is sealed, so that it cannot take the place of the
-// settings.
+// urlRow is the row name for which the URL of the destination with that id is sealed, so that it cannot take
+// the place of the settings.
 func urlRow(id string) string { return id + " url" }
 
 // A destinationRow holds the columns of a destination that are encoded.
@@ -123,12 +129,14 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 	}
 	var n int64
 	err = s.do(func(c *conn) error {
-		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, access, match, timeout, concurrency, rate, batch, order_by, retry, breaker, expires_at,
-			handshake, granted, state, state_reason, failing_since, created_at, updated_at, secrets_at, tenant)
+		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, access, match, timeout, concurrency, rate,
+			batch, order_by, retry, breaker, expires_at, handshake, granted, state, state_reason, failing_since, created_at,
+			updated_at, secrets_at, tenant)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			d.ID, d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, jsonOrNull(d.Rate), jsonOrNull(d.Batch),
-			orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, jsonOrNull(d.Granted),
-			string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt, secretsTime(d.SecretsAt, d.CreatedAt), d.Tenant)
+			d.ID, d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency,
+			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake,
+			jsonOrNull(d.Granted), string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt,
+			secretsTime(d.SecretsAt, d.CreatedAt), d.Tenant)
 		n = c.db.LastInsertRowID()
 		return conflictIfTaken(err, "destination", d.Name)
 	})
@@ -138,7 +146,8 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 	return err
 }
 
-// UpdateDestination replaces the settings of the destination with the id of d. Its state, and what its receiver granted, stay.
+// UpdateDestination replaces the settings of the destination with the id of d. Its state, and what its receiver
+// granted, stay.
 func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
 	return s.updateDestination(d, nil)
 }
@@ -157,10 +166,13 @@ func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) erro
 		return err
 	}
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?, match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?,
-			order_by = ?, retry = ?, breaker = ?, expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ?, tenant = ? WHERE id = ? AND deleted_at IS NULL`,
-			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency, jsonOrNull(d.Rate), jsonOrNull(d.Batch),
-			orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake, d.UpdatedAt, secretsTime(d.SecretsAt, d.CreatedAt), d.Tenant, d.ID)
+		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?, match = ?,
+			timeout = ?, concurrency = ?, rate = ?, batch = ?, order_by = ?, retry = ?, breaker = ?, expires_at = ?,
+			handshake = ?, updated_at = ?, secrets_at = ?, tenant = ?
+			WHERE id = ? AND deleted_at IS NULL`,
+			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency,
+			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake,
+			d.UpdatedAt, secretsTime(d.SecretsAt, d.CreatedAt), d.Tenant, d.ID)
 		err = notFoundIfUnchanged(c, conflictIfTaken(err, "destination", d.Name), "destination", d.ID)
 		if err == nil && more != nil {
 			err = more(c)
@@ -170,16 +182,20 @@ func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) erro
 }
 
 // SetDestinationState sets the state and its reason. A destination that becomes unverified or active begins anew.
-func (s *Store) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error {
+func (s *Store) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState,
+	reason string) error {
 	return s.do(func(c *conn) error {
-		return setState(c, id, state, reason, s.opts.Now(), state == bellhop.DestinationUnverified || state == bellhop.DestinationActive)
+		anew := state == bellhop.DestinationUnverified || state == bellhop.DestinationActive
+		return setState(c, id, state, reason, s.opts.Now(), anew)
 	})
 }
 
 // EndDestination sets the state of a destination that has not changed since updatedAt, and reports whether it did so.
-func (s *Store) EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (ended bool, err error) {
+func (s *Store) EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState,
+	reason string) (ended bool, err error) {
 	err = s.do(func(c *conn) error {
-		err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ? WHERE id = ? AND updated_at = ? AND deleted_at IS NULL`,
+		err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ? WHERE id = ? AND updated_at = ?
+			AND deleted_at IS NULL`,
 			string(state), reason, s.opts.Now(), id, updatedAt)
 		ended = err == nil && c.db.Changes() > 0
 		return err
@@ -187,15 +203,18 @@ func (s *Store) EndDestination(ctx context.Context, id string, updatedAt time.Ti
 	return ended, err
 }
 
-// setState writes a state. If anew, it also withdraws what was asked and granted, and forgets that the destination was failing.
+// setState writes a state. If anew, it also withdraws what was asked and granted, and forgets that the
+// destination was failing.
 func setState(c *conn, id string, state bellhop.DestinationState, reason string, now time.Time, anew bool) error {
 	if anew {
 		if err := withdrawHandshake(c, id); err != nil {
 			return err
 		}
 	}
-	err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ?, granted = CASE WHEN ? THEN NULL ELSE granted END,
-		failing_since = CASE WHEN ? THEN NULL ELSE failing_since END WHERE id = ? AND deleted_at IS NULL`, string(state), reason, now, anew, anew, id)
+	err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ?,
+		granted = CASE WHEN ? THEN NULL ELSE granted END,
+		failing_since = CASE WHEN ? THEN NULL ELSE failing_since END WHERE id = ? AND deleted_at IS NULL`,
+		string(state), reason, now, anew, anew, id)
 	return notFoundIfUnchanged(c, err, "destination", id)
 }
 
@@ -207,14 +226,15 @@ func (s *Store) SetFailing(ctx context.Context, id string, since time.Time) erro
 	})
 }
 
-// DeleteDestination deletes a destination. Its row stays, for its deliveries, without secrets. The sweep cancels its pending
-// deliveries.
+// DeleteDestination deletes a destination. Its row stays, for its deliveries, without secrets. The sweep
+// cancels its pending deliveries.
 func (s *Store) DeleteDestination(ctx context.Context, id string) error {
 	err := s.do(func(c *conn) error {
 		if err := withdrawHandshake(c, id); err != nil {
 			return err
 		}
-		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'', access = x'' WHERE id = ? AND deleted_at IS NULL`, s.opts.Now(), id)
+		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'', access = x'' WHERE id = ?
+			AND deleted_at IS NULL`, s.opts.Now(), id)
 		return notFoundIfUnchanged(c, err, "destination", id)
 	})
 	if n, ok := s.destinations.get(id); ok && err == nil {

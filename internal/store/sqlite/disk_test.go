@@ -19,11 +19,12 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// A disk is a file layer over the system's files that fails on demand. It keeps written content apart from synced content, and so
-// knows what a power cut at any moment would leave.
+// A disk is a file layer over the system's files that fails on demand. It keeps written content apart from
+// synced content, and so knows what a power cut at any moment would leave.
 //
-// Creating and deleting a file is durable at once; its content is durable only after a sync. Of the content that is not
-// synced, each 4 KiB page survives or not by itself, whatever the order of writing, and the latest write may be torn.
+// Creating and deleting a file is durable at once; its content is durable only after a sync. Of the content
+// that is not synced, each 4 KiB page survives or not by itself, whatever the order of writing, and the latest
+// write may be torn.
 type disk struct {
 	name  string // as a registered file layer
 	under vfs.VFSFilename
@@ -133,7 +134,8 @@ func (d *disk) strike(f *fault, p *fileState, c *change, work func() error) erro
 	if f.power {
 		d.left = d.survivors(f.kept)
 	} else if c == nil {
-		p.settle(f.kept, d.random) // a failed sync forgets the pages that it could not write: the next one does not try them again
+		// a failed sync forgets the pages that it could not write: the next one does not try them again
+		p.settle(f.kept, d.random)
 	}
 	return f.err
 }
@@ -150,8 +152,9 @@ func (d *disk) survivors(kept float64) images {
 	return all
 }
 
-// powerCut returns a folder with the files that a power cut leaves, now or when the fault cut the power. kept is the probability
-// that a page that was not synced got to the disk. The master key of the folder stays as it is.
+// powerCut returns a folder with the files that a power cut leaves, now or when the fault cut the power. kept
+// is the probability that a page that was not synced got to the disk. The master key of the folder stays as it
+// is.
 func (d *disk) powerCut(t testing.TB, dir string, kept float64) string {
 	t.Helper()
 	d.mu.Lock()
@@ -289,8 +292,8 @@ func (p *fileState) resize(length int64) {
 	p.synced = p.synced[:length]
 }
 
-// TestDiskForgets shows that the disk can lose content that was not synced, and keeps content that was: otherwise the tests with
-// it would prove nothing.
+// TestDiskForgets shows that the disk can lose content that was not synced, and keeps content that was:
+// otherwise the tests with it would prove nothing.
 func TestDiskForgets(t *testing.T) {
 	const pages = 64
 	old, fresh := bytes.Repeat([]byte{1}, pages*pageBytes), bytes.Repeat([]byte{2}, pages*pageBytes)

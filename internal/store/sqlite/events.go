@@ -11,13 +11,14 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-const selectEvent = `SELECT e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time, e.received_at, e.content_type,
-	%header%, e.sha256, %body% FROM events e JOIN sources src ON src.n = e.source`
+const selectEvent = `SELECT e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time, e.received_at,
+	e.content_type, %header%, e.sha256, %body% FROM events e JOIN sources src ON src.n = e.source`
 
 var (
 	selectWholeEvent  = strings.NewReplacer("%header%", "e.header", "%body%", "e.body").Replace(selectEvent)
-	selectListedEvent = strings.NewReplacer("%header%", "NULL", "%body%", "zeroblob(length(e.body))").Replace(selectEvent)
-	selectBareEvent   = strings.NewReplacer("%header%", "NULL", "%body%", "NULL").Replace(selectEvent)
+	selectListedEvent = strings.NewReplacer("%header%", "NULL", "%body%",
+		"zeroblob(length(e.body))").Replace(selectEvent)
+	selectBareEvent = strings.NewReplacer("%header%", "NULL", "%body%", "NULL").Replace(selectEvent)
 )
 
 // scanEvent reads the columns of selectEvent, or those of selectClaimed, from col on.
@@ -37,7 +38,8 @@ func (s *Store) scanSelectedEvent(row *sqlite3.Stmt) (bellhop.Event, error) {
 }
 
 // Events lists events, newest first, without headers. Their bodies have the right length and hold zeros.
-func (s *Store) Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) ([]bellhop.Event, string, error) {
+func (s *Store) Events(ctx context.Context, f bellhop.EventFilter,
+	page bellhop.Page) ([]bellhop.Event, string, error) {
 	l, err := newListing("e.n", page)
 	if err != nil {
 		return nil, "", err
@@ -70,7 +72,8 @@ func (s *Store) Event(ctx context.Context, id string) (bellhop.Event, error) {
 	}
 	ev, err := one(ctx, s, "event", id, selectWholeEvent+" WHERE e.n = ?", n, s.scanSelectedEvent)
 	if err == nil && sha256.Sum256(ev.Body) != ev.SHA256 {
-		err = &bellhop.Error{Code: bellhop.CodeInternal, Message: "the stored body of event " + id + " is damaged: it does not match its checksum"}
+		err = &bellhop.Error{Code: bellhop.CodeInternal, Message: "the stored body of event " + id +
+			" is damaged: it does not match its checksum"}
 	}
 	return ev, err
 }

@@ -17,8 +17,9 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// TestFaultsOfAccept shows what a fault in transaction 1 leaves behind. The sender sees an error, or no answer if power went before
-// the answer, and repeats the event. After each fault power is cut and the store is opened again.
+// TestFaultsOfAccept shows what a fault in transaction 1 leaves behind. The sender sees an error, or no answer
+// if power went before the answer, and repeats the event. After each fault power is cut and the store is opened
+// again.
 func TestFaultsOfAccept(t *testing.T) {
 	failed := func(op diskOp, kept float64) fault { return fault{op: op, nth: 1, kept: kept} }
 	power := func(kept float64) fault { return fault{op: opSync, nth: 1, kept: kept, power: true} }
@@ -63,8 +64,8 @@ func TestFaultsOfAccept(t *testing.T) {
 	}
 }
 
-// TestFaultsOfRecord shows what a fault in transaction 2 leaves behind. Nobody waits for that transaction, and an attempt whose
-// result is lost is made again.
+// TestFaultsOfRecord shows what a fault in transaction 2 leaves behind. Nobody waits for that transaction, and
+// an attempt whose result is lost is made again.
 func TestFaultsOfRecord(t *testing.T) {
 	failed := func(op diskOp, kept float64) fault { return fault{op: op, nth: 1, kept: kept} }
 	power := func(kept float64) fault { return fault{op: opSync, nth: 1, kept: kept, power: true} }
@@ -107,7 +108,8 @@ func TestFaultsOfRecord(t *testing.T) {
 	}
 }
 
-// live opens the store of the rig on a disk of its own, and begins its log: from then on a commit is some writes and one sync.
+// live opens the store of the rig on a disk of its own, and begins its log: from then on a commit is some
+// writes and one sync.
 func (rig *crashRig) live() (*Store, *disk) {
 	rig.Helper()
 	d := newDisk(rig, 0)
@@ -121,7 +123,8 @@ func (rig *crashRig) live() (*Store, *disk) {
 	return s, d
 }
 
-// restart cuts power, unless it has gone already, and opens the store that is left. Content that was not synced is lost.
+// restart cuts power, unless it has gone already, and opens the store that is left. Content that was not synced
+// is lost.
 func (rig *crashRig) restart(s *Store, d *disk) *Store {
 	rig.Helper()
 	rig.dir = d.powerCut(rig, rig.dir, 0)
@@ -135,7 +138,8 @@ func (rig *crashRig) restart(s *Store, d *disk) *Store {
 func (rig *crashRig) acceptOne(s *Store, providerID string) (deliveryID string, got bellhop.Accepted, err error) {
 	body := []byte("{}")
 	owed := []bellhop.NewDelivery{{DestinationID: rig.ledger.destination, Leased: true}}
-	got, err = s.Accept(context.Background(), nil, []bellhop.Event{{SourceID: rig.ledger.source, Type: "x", ProviderID: providerID,
+	got, err = s.Accept(context.Background(), nil, []bellhop.Event{{SourceID: rig.ledger.source, Type: "x",
+		ProviderID: providerID,
 		ReceivedAt: time.Now(), Body: body, SHA256: sha256.Sum256(body)}}, owed)
 	return owed[0].DeliveryID, got, err
 }
@@ -150,8 +154,8 @@ func (rig *crashRig) due(s *Store) bool {
 	return len(list) > 0
 }
 
-// TestDiskErrors shows that, whichever operation fails, the store acknowledges nothing more, names the file, and has lost nothing
-// that it had acknowledged. TestStressDiskErrors fails every operation up to the 60th.
+// TestDiskErrors shows that, whichever operation fails, the store acknowledges nothing more, names the file,
+// and has lost nothing that it had acknowledged. TestStressDiskErrors fails every operation up to the 60th.
 func TestDiskErrors(t *testing.T) {
 	diskErrors(t, opSync, 1, 2, 3, 10, 30)
 	diskErrors(t, opWrite, 1, 2, 3, 4, 5, 6, 20, 50)
@@ -196,8 +200,8 @@ func diskError(t *testing.T, seed uint64, f fault) {
 	rig.examine(d, 0.5)
 }
 
-// TestDiskFullOnce shows that a disk without room for one write fails the operations in that transaction, whole, and nothing else.
-// TestStressDiskFullOnce fails every write up to the 60th.
+// TestDiskFullOnce shows that a disk without room for one write fails the operations in that transaction,
+// whole, and nothing else. TestStressDiskFullOnce fails every write up to the 60th.
 func TestDiskFullOnce(t *testing.T) {
 	diskFullOnce(t, 1, 2, 3, 4, 5, 6, 21, 50)
 }
@@ -238,8 +242,8 @@ func fullOnce(t *testing.T, seed uint64, f fault) {
 	rig.examine(d, 0)
 }
 
-// TestDiskErrorOnOpen shows that opening fails as a whole, whichever operation fails, and succeeds the next time: in a new folder,
-// and in one that a crash has left. TestStressDiskErrorOnOpen fails every operation.
+// TestDiskErrorOnOpen shows that opening fails as a whole, whichever operation fails, and succeeds the next
+// time: in a new folder, and in one that a crash has left. TestStressDiskErrorOnOpen fails every operation.
 func TestDiskErrorOnOpen(t *testing.T) {
 	diskErrorOnOpen(t, 5)
 }
@@ -309,9 +313,11 @@ func (rig *crashRig) examine(d *disk, kept float64) {
 // errNoSpace is the error of os.File on a full disk.
 var errNoSpace error = &fs.PathError{Op: "write", Path: store.FileName, Err: syscall.ENOSPC}
 
-// TestFull shows that, while the disk is full, new operations fail and results wait, and that both go on once there is room.
+// TestFull shows that, while the disk is full, new operations fail and results wait, and that both go on once
+// there is room.
 func TestFull(t *testing.T) {
-	for name, full := range map[string]error{"disk": errNoSpace, "quota": &fs.PathError{Op: "write", Err: syscall.EDQUOT}, "sqlite": sqlite3.FULL} {
+	for name, full := range map[string]error{"disk": errNoSpace, "quota": &fs.PathError{Op: "write",
+		Err: syscall.EDQUOT}, "sqlite": sqlite3.FULL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rig := newCrashRig(t, "")

@@ -8,11 +8,14 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// AskHandshake stores that the receiver of a destination was asked to agree to the rate asked. An earlier question is withdrawn.
-func (s *Store) AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error {
+// AskHandshake stores that the receiver of a destination was asked to agree to the rate asked. An earlier
+// question is withdrawn.
+func (s *Store) AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time,
+	asked bellhop.Rate) error {
 	return s.do(func(c *conn) error {
 		err := c.exec(`INSERT OR REPLACE INTO handshakes (destination, token, until, asked)
-			SELECT n, ?, ?, ? FROM destinations WHERE id = ? AND deleted_at IS NULL`, token[:], until, jsonOrNull(asked), destinationID)
+			SELECT n, ?, ?, ? FROM destinations WHERE id = ? AND deleted_at IS NULL`, token[:], until, jsonOrNull(asked),
+			destinationID)
 		return notFoundIfUnchanged(c, err, "destination", destinationID)
 	})
 }
@@ -22,7 +25,8 @@ func withdrawHandshake(c *conn, destinationID string) error {
 	return c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`, destinationID)
 }
 
-// ExplainUnverified sets why an unverified destination still waits for its receiver. If refused, the question is withdrawn.
+// ExplainUnverified sets why an unverified destination still waits for its receiver. If refused, the question
+// is withdrawn.
 func (s *Store) ExplainUnverified(ctx context.Context, destinationID, reason string, refused bool) error {
 	return s.do(func(c *conn) error {
 		if refused {
@@ -30,21 +34,24 @@ func (s *Store) ExplainUnverified(ctx context.Context, destinationID, reason str
 				return err
 			}
 		}
-		return c.exec(`UPDATE destinations SET state_reason = ?, updated_at = ? WHERE id = ? AND state = 'unverified' AND deleted_at IS NULL`,
+		return c.exec(`UPDATE destinations SET state_reason = ?, updated_at = ? WHERE id = ? AND state = 'unverified'
+			AND deleted_at IS NULL`,
 			reason, s.opts.Now(), destinationID)
 	})
 }
 
 // AgreeHandshake takes the answer to the question with that token, once, and returns the id of the destination.
-func (s *Store) AgreeHandshake(ctx context.Context, token [32]byte, granted *bellhop.Rate) (destinationID string, err error) {
+func (s *Store) AgreeHandshake(ctx context.Context, token [32]byte,
+	granted *bellhop.Rate) (destinationID string, err error) {
 	err = s.do(func(c *conn) error {
 		var n int64
 		var rate bellhop.Rate
 		now := s.opts.Now()
-		err := c.query(`DELETE FROM handshakes WHERE token = ? AND until > ? RETURNING destination, asked`, []any{token[:], now}, func(row *sqlite3.Stmt) error {
-			n = row.ColumnInt64(0)
-			return scanJSON(row, 1, &rate)
-		})
+		err := c.query(`DELETE FROM handshakes WHERE token = ? AND until > ? RETURNING destination, asked`,
+			[]any{token[:], now}, func(row *sqlite3.Stmt) error {
+				n = row.ColumnInt64(0)
+				return scanJSON(row, 1, &rate)
+			})
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,8 @@ func options(t testing.TB, dir string, change ...func(*Options)) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Dir: dir, Options: store.Options{Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler)}}
+	o := Options{Dir: dir, Options: store.Options{Keys: keys, Now: time.Now, Rand: rand.Reader,
+		Logger: slog.New(slog.DiscardHandler)}}
 	for _, f := range change {
 		f(&o)
 	}
@@ -84,12 +85,15 @@ func open(t testing.TB, change ...func(*Options)) *Store {
 func populate(t testing.TB, s *Store) (source, destination string) {
 	t.Helper()
 	now := time.Now()
-	src := bellhop.Source{ID: bellhop.NewID(bellhop.PrefixSource, rand.Reader), Name: "media", Provider: "ams", Settings: []byte(`{}`), CreatedAt: now, UpdatedAt: now}
+	src := bellhop.Source{ID: bellhop.NewID(bellhop.PrefixSource, rand.Reader), Name: "media", Provider: "ams",
+		Settings: []byte(`{}`), CreatedAt: now, UpdatedAt: now}
 	if err := s.CreateSource(t.Context(), src); err != nil {
 		t.Fatal(err)
 	}
-	dst := bellhop.Destination{ID: bellhop.NewID(bellhop.PrefixDestination, rand.Reader), Name: "billing", Type: "http", URL: "http://127.0.0.1:1/",
-		Settings: []byte(`{}`), Timeout: time.Second, Concurrency: 16, State: bellhop.DestinationActive, Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, CreatedAt: now, UpdatedAt: now}
+	dst := bellhop.Destination{ID: bellhop.NewID(bellhop.PrefixDestination, rand.Reader), Name: "billing", Type: "http",
+		URL:      "http://127.0.0.1:1/",
+		Settings: []byte(`{}`), Timeout: time.Second, Concurrency: 16, State: bellhop.DestinationActive,
+		Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, CreatedAt: now, UpdatedAt: now}
 	if err := s.CreateDestination(t.Context(), dst); err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// A ledger knows what was sent to a store and what the store acknowledged, across restarts. Each event has two deliveries: one
-// leased, which is tried at once, and one pending.
+// A ledger knows what was sent to a store and what the store acknowledged, across restarts. Each event has two
+// deliveries: one leased, which is tried at once, and one pending.
 type ledger struct {
 	source, destination string
 
@@ -64,7 +64,8 @@ func (l *ledger) send(s *Store, random *rand.Rand) error {
 			ev.ProviderID = fmt.Sprint(binary.LittleEndian.Uint64(body))
 		}
 		events, entries = append(events, ev), append(entries, e)
-		owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: l.destination, Leased: true}, bellhop.NewDelivery{Event: i, DestinationID: l.destination})
+		owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: l.destination, Leased: true},
+			bellhop.NewDelivery{Event: i, DestinationID: l.destination})
 	}
 	_, err := s.Accept(context.Background(), nil, events, owed)
 	l.mu.Lock()
@@ -127,16 +128,16 @@ func (l *ledger) load(s *Store, seed uint64, senders, times int) {
 	all.Wait()
 }
 
-// checkpointNow is an op that makes the writer move its log into the database after this batch, as it otherwise does only when the
-// log is long.
+// checkpointNow is an op that makes the writer move its log into the database after this batch, as it otherwise
+// does only when the log is long.
 type checkpointNow struct{ w *writer }
 
 func (checkpointNow) apply(*conn) error { return nil }
 func (checkpointNow) patient() bool     { return false }
 func (o checkpointNow) done(error)      { o.w.pages = checkpointPages }
 
-// check compares the store with the ledger. lost lists acknowledged events that the store does not have, wrong lists everything else
-// that must not be. The store must just have been opened.
+// check compares the store with the ledger. lost lists acknowledged events that the store does not have, wrong
+// lists everything else that must not be. The store must just have been opened.
 func (l *ledger) check(s *Store) (lost, wrong []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -37,8 +37,8 @@ func (l *listing) and(condition string, args ...any) {
 	l.args = append(l.args, args...)
 }
 
-// period narrows the list to rows whose numbers are of that time; a zero time does not narrow. shift is how many bits the
-// numbers of column have below those of events.
+// period narrows the list to rows whose numbers are of that time; a zero time does not narrow. shift is how
+// many bits the numbers of column have below those of events.
 func (l *listing) period(column string, since, until time.Time, shift int) {
 	if !since.IsZero() {
 		l.and(column+" >= ?", firstOf(since)<<shift)
@@ -61,8 +61,8 @@ func (l *listing) source(s *Store, column, id string) error {
 	return nil
 }
 
-// descending completes query with the conditions, the order and the limit: one row more than the page, which shows whether
-// there is another page.
+// descending completes query with the conditions, the order and the limit: one row more than the page, which
+// shows whether there is another page.
 func (l *listing) descending(query, column string) string {
 	if len(l.where) > 0 {
 		query += " WHERE " + strings.Join(l.where, " AND ")
@@ -70,13 +70,16 @@ func (l *listing) descending(query, column string) string {
 	return query + " ORDER BY " + column + " DESC LIMIT " + strconv.Itoa(l.limit+1)
 }
 
-// ascending completes query with the conditions, the order of column and the limit, and returns it with its arguments.
+// ascending completes query with the conditions, the order of column and the limit, and returns it with its
+// arguments.
 func (l *listing) ascending(query, column string, limit int) (string, []any) {
 	return query + " WHERE " + strings.Join(l.where, " AND ") + " ORDER BY " + column + " LIMIT ?", append(l.args, limit)
 }
 
-// list reads a page of query, whose first column is the number of the row, and returns it with the cursor of the next page.
-func list[T any](ctx context.Context, s *Store, l *listing, query, column string, scan func(*sqlite3.Stmt) (T, error)) (rows []T, next string, err error) {
+// list reads a page of query, whose first column is the number of the row, and returns it with the cursor of
+// the next page.
+func list[T any](ctx context.Context, s *Store, l *listing, query, column string,
+	scan func(*sqlite3.Stmt) (T, error)) (rows []T, next string, err error) {
 	var numbers []int64
 	err = s.read(ctx, func(c *conn) error {
 		return c.query(l.descending(query, column), l.args, func(row *sqlite3.Stmt) error {
@@ -92,7 +95,8 @@ func list[T any](ctx context.Context, s *Store, l *listing, query, column string
 }
 
 // one reads the one row that query finds by arg. Without a row it returns that there is no such noun.
-func one[T any](ctx context.Context, s *Store, noun, id, query string, arg any, scan func(*sqlite3.Stmt) (T, error)) (item T, err error) {
+func one[T any](ctx context.Context, s *Store, noun, id, query string, arg any,
+	scan func(*sqlite3.Stmt) (T, error)) (item T, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		item, err = oneIn(c, noun, id, query, arg, scan)
 		return err

@@ -20,7 +20,8 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// A migration brings the schema from the previous version to its own. Migrations go forward only, each in one transaction.
+// A migration brings the schema from the previous version to its own. Migrations go forward only, each in one
+// transaction.
 type migration struct {
 	version int
 	name    string
@@ -61,7 +62,8 @@ func migrate(c *conn, random io.Reader) error {
 		return err
 	}
 	if newest := all[len(all)-1].version; version > newest {
-		return fmt.Errorf("the database has schema %d, this program knows %d: use the newer bellhop that wrote it", version, newest)
+		return fmt.Errorf("the database has schema %d, this program knows %d: use the newer bellhop that wrote it",
+			version, newest)
 	}
 	if version > 0 {
 		if err := checkMade(c, all[:version]); err != nil {
@@ -93,8 +95,8 @@ func migrate(c *conn, random io.Reader) error {
 	return nil
 }
 
-// checkMade returns an error unless the database was made by exactly these migrations. Before the first release they are changed in
-// place, and a folder made before such a change cannot be used any more.
+// checkMade returns an error unless the database was made by exactly these migrations. Before the first release
+// they are changed in place, and a folder made before such a change cannot be used any more.
 func checkMade(c *conn, applied []migration) error {
 	for _, m := range applied {
 		made := ""
@@ -106,7 +108,8 @@ func checkMade(c *conn, applied []migration) error {
 			return err
 		}
 		if made != fingerprint(m) {
-			return fmt.Errorf("the database was made by an unreleased bellhop with another schema (migration %s): use that one, or a new data folder", m.name)
+			return fmt.Errorf("the database was made by an unreleased bellhop with another schema (migration %s): "+
+				"use that one, or a new data folder", m.name)
 		}
 	}
 	return nil
@@ -120,13 +123,15 @@ func fingerprint(m migration) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fillMeta gives a new store its tag, which makes its ids differ from those of other stores, and the two sources without a URL.
+// fillMeta gives a new store its tag, which makes its ids differ from those of other stores, and the two
+// sources without a URL.
 func fillMeta(c *conn, random io.Reader) error {
 	tag := store.NewTag(random)
 	if err := c.exec("INSERT INTO meta (name, value) VALUES ('tag', ?), ('probed_at', '')", tag); err != nil {
 		return err
 	}
-	return c.exec(`INSERT INTO sources (n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at)
+	return c.exec(`INSERT INTO sources (n, id, name, provider, settings, max_body_bytes, disabled, created_at,
+		updated_at, secrets_at)
 		VALUES (1, ?, ?, 'api', x'', 0, 0, 0, 0, 0), (2, ?, ?, 'bellhop', x'', 0, 0, 0, 0, 0)`,
 		bellhop.SourceAPIID, bellhop.SourceAPI, bellhop.SourceSelfID, bellhop.SourceSelf)
 }

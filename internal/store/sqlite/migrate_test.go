@@ -84,7 +84,8 @@ func TestNewerSchema(t *testing.T) {
 	dir := t.TempDir()
 	s := reopen(t, dir)
 	populate(t, s)
-	if err := errors.Join(s.do(func(c *conn) error { return c.db.Exec("PRAGMA user_version = 999") }), s.Close()); err != nil {
+	if err := errors.Join(s.do(func(c *conn) error { return c.db.Exec("PRAGMA user_version = 999") }),
+		s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	before := readFolder(t, dir)
@@ -132,16 +133,20 @@ func TestSchema(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	const (
-		source      = `INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at) VALUES `
-		destination = `INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, retry, handshake, state, state_reason, created_at, updated_at, secrets_at, access, order_by, breaker) VALUES `
-		event       = `INSERT INTO events (n, source, type, provider_id, received_at, sha256, body) VALUES `
-		delivery    = `INSERT INTO deliveries (n, destination, state, attempts, next_at, reply) VALUES `
-		attempt     = `INSERT INTO attempts (delivery, number, started_at, duration, status, error, detail, reply) VALUES `
-		request     = `INSERT INTO requests (n, source, outcome, status, reason, detail, method, target, remote_addr, body_bytes, events, received_at) VALUES `
+		source = `INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
+			secrets_at) VALUES `
+		destination = `INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, retry,
+			handshake, state, state_reason, created_at, updated_at, secrets_at, access, order_by, breaker) VALUES `
+		event    = `INSERT INTO events (n, source, type, provider_id, received_at, sha256, body) VALUES `
+		delivery = `INSERT INTO deliveries (n, destination, state, attempts, next_at, reply) VALUES `
+		attempt  = `INSERT INTO attempts (delivery, number, started_at, duration, status, error, detail, reply) VALUES `
+		request  = `INSERT INTO requests (n, source, outcome, status, reason, detail, method, target, remote_addr,
+			body_bytes, events, received_at) VALUES `
 	)
 	for _, good := range []string{
 		source + `('src_1', 'a', 'ams', x'', 0, 0, 1, 1, 1)`,
-		destination + `('dst_1', 'a', 'http', x'75', x'', '{}', 1, 1024, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination + `('dst_1', 'a', 'http', x'75', x'', '{}', 1, 1024, '[]', '', 'active', '', 1, 1, 1, x'', 'none',
+			'{}')`,
 		event + `(1, 2, 'x', 'p', 1, zeroblob(32), x'')`,
 		event + `(2, 2, 'x', NULL, 1, zeroblob(32), x'')`,
 		event + `(3, 2, 'x', NULL, 1, zeroblob(32), x'')`,
@@ -168,16 +173,25 @@ func TestSchema(t *testing.T) {
 		destination + `('dst_2', 'b', '', 'u', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
 		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 0, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
 		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 0, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
-		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1025, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1025, '[]', '', 'active', '', 1, 1, 1, x'', 'none',
+			'{}')`,
 		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'asleep', '', 1, 1, 1, x'', 'none', '{}')`,
-		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'key', '{}')`, // no such order
-		event + `(1, 2, 'x', NULL, 1, zeroblob(32), x'')`,                                                                 // the number is taken
-		event + `(4, 2, 'x', 'p', 1, zeroblob(32), x'')`,                                                                  // the source has it
-		event + `(4, 2, '', NULL, 1, zeroblob(32), x'')`,                                                                  // no type
-		event + `(4, 2, 'x', NULL, 1, zeroblob(31), x'')`,                                                                 // no SHA-256
-		event + `(4, 2, 'x', NULL, 1, zeroblob(32), NULL)`,                                                                // no body
-		event + `(4, 2, 'x', NULL, NULL, zeroblob(32), x'')`,                                                              // never received
-		delivery + `(1, 1, 'delivered', 0, NULL, NULL)`,                                                                   // the number is taken
+		// no such order
+		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'key', '{}')`,
+		// the number is taken
+		event + `(1, 2, 'x', NULL, 1, zeroblob(32), x'')`,
+		// the source has it
+		event + `(4, 2, 'x', 'p', 1, zeroblob(32), x'')`,
+		// no type
+		event + `(4, 2, '', NULL, 1, zeroblob(32), x'')`,
+		// no SHA-256
+		event + `(4, 2, 'x', NULL, 1, zeroblob(31), x'')`,
+		// no body
+		event + `(4, 2, 'x', NULL, 1, zeroblob(32), NULL)`,
+		// never received
+		event + `(4, 2, 'x', NULL, NULL, zeroblob(32), x'')`,
+		// the number is taken
+		delivery + `(1, 1, 'delivered', 0, NULL, NULL)`,
 		delivery + `(3, 1, 'lost', 0, NULL, NULL)`,
 		delivery + `(3, 1, 'pending', 0, NULL, NULL)`, // when?
 		delivery + `(3, 1, 'leased', 0, 1, NULL)`,
@@ -203,7 +217,8 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// TestTenantListPlans shows that a list of one tenant scans the rows from the newest down, as a list of all does, and sorts nothing.
+// TestTenantListPlans shows that a list of one tenant scans the rows from the newest down, as a list of all
+// does, and sorts nothing.
 func TestTenantListPlans(t *testing.T) {
 	t.Parallel()
 	s := open(t)
@@ -214,12 +229,14 @@ func TestTenantListPlans(t *testing.T) {
 	} {
 		var plan []string
 		err := s.read(t.Context(), func(c *conn) error {
-			return c.query("EXPLAIN QUERY PLAN "+query+" ORDER BY "+column+".n DESC LIMIT 51", nil, func(row *sqlite3.Stmt) error {
-				plan = append(plan, row.ColumnText(3))
-				return nil
-			})
+			return c.query("EXPLAIN QUERY PLAN "+query+" ORDER BY "+column+".n DESC LIMIT 51", nil,
+				func(row *sqlite3.Stmt) error {
+					plan = append(plan, row.ColumnText(3))
+					return nil
+				})
 		})
-		if err != nil || len(plan) == 0 || plan[0] != "SCAN "+column || slices.Contains(plan, "USE TEMP B-TREE FOR ORDER BY") {
+		if err != nil || len(plan) == 0 || plan[0] != "SCAN "+column || slices.Contains(plan,
+			"USE TEMP B-TREE FOR ORDER BY") {
 			t.Errorf("%s: %q, %v", query, plan, err)
 		}
 	}

@@ -15,8 +15,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestModel shows that histories of a hundred random calls leave the store as they leave a model of a few lines. The runs share one
-// store, each with a source and destinations of its own. -rapid.checks sets how many runs there are; TestStressModel has more.
+// TestModel shows that histories of a hundred random calls leave the store as they leave a model of a few
+// lines. The runs share one store, each with a source and destinations of its own. -rapid.checks sets how many
+// runs there are; TestStressModel has more.
 func TestModel(t *testing.T) { compareWithModel(t, "20") }
 
 // compareWithModel is not for parallel tests: it sets flags.
@@ -83,13 +84,16 @@ type modelDelivery struct {
 }
 
 func newModel(t testing.TB, r *rapid.T, s *Store, run int) *model {
-	m := &model{s: s, t: t, source: fmt.Sprintf("src_%d", run), known: map[string]string{}, deliveries: map[string]*modelDelivery{}}
-	err := s.CreateSource(t.Context(), bellhop.Source{ID: m.source, Name: m.source, Provider: "ams", CreatedAt: epoch, UpdatedAt: epoch})
+	m := &model{s: s, t: t, source: fmt.Sprintf("src_%d", run), known: map[string]string{},
+		deliveries: map[string]*modelDelivery{}}
+	err := s.CreateSource(t.Context(), bellhop.Source{ID: m.source, Name: m.source, Provider: "ams", CreatedAt: epoch,
+		UpdatedAt: epoch})
 	for i := 0; i < 2 && err == nil; i++ {
 		id := fmt.Sprintf("dst_%d_%d", run, i)
 		m.destinations = append(m.destinations, id)
-		err = s.CreateDestination(t.Context(), bellhop.Destination{ID: id, Name: id, Type: "http", Timeout: 1, Concurrency: 1,
-			State: bellhop.DestinationActive, CreatedAt: epoch, UpdatedAt: epoch})
+		err = s.CreateDestination(t.Context(), bellhop.Destination{ID: id, Name: id, Type: "http", Timeout: 1,
+			Concurrency: 1,
+			State:       bellhop.DestinationActive, CreatedAt: epoch, UpdatedAt: epoch})
 	}
 	if err != nil {
 		r.Fatal(err)
@@ -110,10 +114,12 @@ func (m *model) accept(r *rapid.T, now time.Time) {
 	var owed []bellhop.NewDelivery
 	for i := range rapid.IntRange(1, 3).Draw(r, "events") {
 		body := make([]byte, rapid.IntRange(0, 300).Draw(r, "length"))
-		events = append(events, bellhop.Event{SourceID: m.source, Type: "x", ProviderID: rapid.SampledFrom([]string{"", "a", "b", "c", "d"}).Draw(r, "provider id"),
+		events = append(events, bellhop.Event{SourceID: m.source, Type: "x",
+			ProviderID: rapid.SampledFrom([]string{"", "a", "b", "c", "d"}).Draw(r, "provider id"),
 			ReceivedAt: now, Body: body, SHA256: sha256.Sum256(body)})
 		for range rapid.IntRange(0, 3).Draw(r, "owed") {
-			owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: rapid.SampledFrom(m.destinations).Draw(r, "destination"), Leased: rapid.Bool().Draw(r, "leased")})
+			owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: rapid.SampledFrom(m.destinations).Draw(r,
+				"destination"), Leased: rapid.Bool().Draw(r, "leased")})
 		}
 	}
 	got, err := m.s.Accept(m.t.Context(), nil, events, owed)
@@ -142,7 +148,8 @@ func (m *model) accept(r *rapid.T, now time.Time) {
 			continue
 		}
 		ev := &events[o.Event]
-		d := bellhop.Delivery{ID: o.DeliveryID, EventID: ev.ID, DestinationID: o.DestinationID, State: bellhop.DeliveryPending, NextAt: now, CreatedAt: now, UpdatedAt: now}
+		d := bellhop.Delivery{ID: o.DeliveryID, EventID: ev.ID, DestinationID: o.DestinationID,
+			State: bellhop.DeliveryPending, NextAt: now, CreatedAt: now, UpdatedAt: now}
 		if o.Leased {
 			d.State, d.NextAt = bellhop.DeliveryLeased, time.Time{}
 		}
@@ -155,8 +162,10 @@ func (m *model) record(r *rapid.T, now time.Time) {
 	d := m.some(r)
 	number := d.Attempts + 1 + rapid.SampledFrom([]int{0, 0, 0, -1, 1}).Draw(r, "off by")
 	res := bellhop.Result{DeliveryID: d.ID, DestinationID: d.DestinationID,
-		State:   rapid.SampledFrom([]bellhop.DeliveryState{bellhop.DeliveryDelivered, bellhop.DeliveryDead, bellhop.DeliveryPending}).Draw(r, "state"),
-		Attempt: bellhop.Attempt{DeliveryID: d.ID, Number: number, StartedAt: now, Duration: time.Millisecond, Status: 200 + len(m.order), Error: "e", Detail: "d"}}
+		State: rapid.SampledFrom([]bellhop.DeliveryState{bellhop.DeliveryDelivered, bellhop.DeliveryDead,
+			bellhop.DeliveryPending}).Draw(r, "state"),
+		Attempt: bellhop.Attempt{DeliveryID: d.ID, Number: number, StartedAt: now, Duration: time.Millisecond,
+			Status: 200 + len(m.order), Error: "e", Detail: "d"}}
 	if res.State == bellhop.DeliveryPending {
 		res.NextAt = now.Add(time.Duration(rapid.IntRange(0, 5).Draw(r, "wait")) * time.Second)
 	}
@@ -164,7 +173,8 @@ func (m *model) record(r *rapid.T, now time.Time) {
 		r.Fatal(err)
 	}
 	if d.State == bellhop.DeliveryLeased && number == d.Attempts+1 {
-		d.State, d.Attempts, d.NextAt, d.UpdatedAt, d.Last = res.State, number, res.NextAt, now.Add(time.Millisecond), &res.Attempt
+		d.State, d.Attempts, d.NextAt, d.UpdatedAt, d.Last = res.State, number, res.NextAt, now.Add(time.Millisecond),
+			&res.Attempt
 		d.attempts = append(d.attempts, res.Attempt)
 	}
 }
@@ -188,7 +198,8 @@ func (m *model) claim(r *rapid.T, now time.Time) {
 	}
 	for _, d := range got {
 		ids = append(ids, d.ID)
-		if of := m.deliveries[d.ID]; of == nil || d.Attempts != of.Attempts || d.Event == nil || d.Event.ID != of.EventID || len(d.Event.Body) != len(of.body) {
+		if of := m.deliveries[d.ID]; of == nil || d.Attempts != of.Attempts || d.Event == nil || d.Event.ID != of.EventID ||
+			len(d.Event.Body) != len(of.body) {
 			r.Fatalf("claimed %+v, want %+v", d, of)
 		}
 	}
@@ -204,7 +215,10 @@ func (m *model) due(destination string) (due []*modelDelivery) {
 			due = append(due, d)
 		}
 	}
-	slices.SortFunc(due, func(a, b *modelDelivery) int { return cmp.Or(a.NextAt.Compare(b.NextAt), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(due, func(a, b *modelDelivery) int {
+		return cmp.Or(a.NextAt.Compare(b.NextAt),
+			cmp.Compare(a.ID, b.ID))
+	})
 	return due
 }
 
@@ -218,7 +232,8 @@ func (m *model) nextDue(r *rapid.T) {
 }
 
 // change retries or cancels a delivery, which is allowed only in some states.
-func (m *model) change(r *rapid.T, now time.Time, do func(context.Context, string) (bellhop.Delivery, error), to bellhop.DeliveryState, from ...bellhop.DeliveryState) {
+func (m *model) change(r *rapid.T, now time.Time, do func(context.Context, string) (bellhop.Delivery, error),
+	to bellhop.DeliveryState, from ...bellhop.DeliveryState) {
 	d := m.some(r)
 	got, err := do(m.t.Context(), d.ID)
 	if !slices.Contains(from, d.State) {
@@ -239,7 +254,8 @@ func (m *model) change(r *rapid.T, now time.Time, do func(context.Context, strin
 // list compares a list of deliveries with the model.
 func (m *model) list(r *rapid.T) {
 	f := bellhop.DeliveryFilter{DestinationID: rapid.SampledFrom(m.destinations).Draw(r, "destination"),
-		State: rapid.SampledFrom([]bellhop.DeliveryState{"", "pending", "leased", "delivered", "dead", "cancelled"}).Draw(r, "state")}
+		State: rapid.SampledFrom([]bellhop.DeliveryState{"", "pending", "leased", "delivered", "dead", "cancelled"}).Draw(r,
+			"state")}
 	limit := rapid.IntRange(1, 20).Draw(r, "limit")
 	m.settle(r)
 	var got, want []string

@@ -8,9 +8,9 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Numbers. The number of an event or a request is 41 bits of milliseconds since 2024 and 6 bits that tell those of one
-// millisecond apart. It always grows, even where the clock stands still or goes back. The number of a delivery is that of its
-// event and 16 bits of its place among the deliveries of that event.
+// Numbers. The number of an event or a request is 41 bits of milliseconds since 2024 and 6 bits that tell those
+// of one millisecond apart. It always grows, even where the clock stands still or goes back. The number of a
+// delivery is that of its event and 16 bits of its place among the deliveries of that event.
 
 const (
 	placeBits = 16

@@ -7,7 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestSequence shows that numbers only grow, whatever the clock does, and that none is before the time at which it was made.
+// TestSequence shows that numbers only grow, whatever the clock does, and that none is before the time at which
+// it was made.
 func TestSequence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q sequence

@@ -54,7 +54,8 @@ func TestObserverIsToldAfterTheSync(t *testing.T) {
 		t.Fatalf("the observer was told %d times, want once of an event and once of a result", len(w.images))
 	}
 	keys := readFolder(t, rig.dir)
-	for i, want := range []bellhop.Delivery{{State: bellhop.DeliveryPending}, {State: bellhop.DeliveryDelivered, Attempts: 1}} {
+	for i, want := range []bellhop.Delivery{{State: bellhop.DeliveryPending},
+		{State: bellhop.DeliveryDelivered, Attempts: 1}} {
 		after := maps.Clone(w.images[i])
 		dir := t.TempDir()
 		after[store.KeyFileName] = keys[store.KeyFileName]

@@ -8,13 +8,14 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Order. Deliveries of one destination that share a key go one after the other. The head of a key is its first delivery that is
-// not finished: no delivery behind it is claimed before it is finished. A delivery that a person retries becomes the head although
-// later ones are leased; it is claimed, and waits in the lane behind them. So order needs nothing but the table, and survives
-// whatever happens to the process that claimed.
+// Order. Deliveries of one destination that share a key go one after the other. The head of a key is its first
+// delivery that is not finished: no delivery behind it is claimed before it is finished. A delivery that a
+// person retries becomes the head although later ones are leased; it is claimed, and waits in the lane behind
+// them. So order needs nothing but the table, and survives whatever happens to the process that claimed.
 //
-// A head may wait for an hour and have thousands of deliveries behind it that are due by their own time. Claims pass each of
-// these once: an orderCursor, in memory, says how far the claims have come and which keys to inspect again.
+// A head may wait for an hour and have thousands of deliveries behind it that are due by their own time. Claims
+// pass each of these once: an orderCursor, in memory, says how far the claims have come and which keys to
+// inspect again.
 
 // Bounds of one claim among keys.
 const (
@@ -23,13 +24,13 @@ const (
 	maxReady  = 8192 // ready keys of one destination
 )
 
-// An orderCursor is the scan position over the keyed deliveries of one destination, in the order in which they are due.
-// Invariant: for every key whose head is pending, either the head is after the position or the key is in ready. So a delivery that
-// waits for its head is not inspected again before the head is finished. A cursor may be forgotten at any time: the next
-// claim then begins at the start.
+// An orderCursor is the scan position over the keyed deliveries of one destination, in the order in which they
+// are due. Invariant: for every key whose head is pending, either the head is after the position or the key is
+// in ready. So a delivery that waits for its head is not inspected again before the head is finished. A cursor
+// may be forgotten at any time: the next claim then begins at the start.
 //
-// Only the writer's goroutine changes a cursor, and holds the mutex of orderCursors while it does; others read with the mutex
-// held. firstPart is the exception: only the writer's goroutine uses it.
+// Only the writer's goroutine changes a cursor, and holds the mutex of orderCursors while it does; others read
+// with the mutex held. firstPart is the exception: only the writer's goroutine uses it.
 type orderCursor struct {
 	at, n     int64          // the position: a time in microseconds, and the number of the delivery due then
 	behind    bool           // the last scan did not come to the end of the due deliveries
@@ -56,8 +57,8 @@ func (o *orderCursor) addReady(key int64) {
 	}
 }
 
-// orderCursors are the cursors of the destinations that have keyed deliveries. The writer's goroutine changes them; readers
-// take their position.
+// orderCursors are the cursors of the destinations that have keyed deliveries. The writer's goroutine changes
+// them; readers take their position.
 type orderCursors struct {
 	bound int // ready keys of one destination; beyond it, its cursor is forgotten
 
@@ -103,8 +104,8 @@ func (s *orderCursors) position(destination int64) (at, n int64, ready bool) {
 	return math.MinInt64, 0, false
 }
 
-// pending notes that a keyed delivery is pending from now on, due at that time. The key of a new delivery is ready at once if the
-// scan is behind: the delivery would wait long for the scan to come to it.
+// pending notes that a keyed delivery is pending from now on, due at that time. The key of a new delivery is
+// ready at once if the scan is behind: the delivery would wait long for the scan to come to it.
 func (s *orderCursors) pending(destination, key, at, n int64, isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,8 +217,8 @@ func (s *Store) claimScheduled(c *conn, got *claimed, now time.Time) error {
 	return nil
 }
 
-// claimKey adds the deliveries of key to got, from its head up to the first that is not due; none if its head is leased or not
-// due. inspected is false if there was no room for the head.
+// claimKey adds the deliveries of key to got, from its head up to the first that is not due; none if its head
+// is leased or not due. inspected is false if there was no room for the head.
 func (s *Store) claimKey(c *conn, got *claimed, key int64, now time.Time) (inspected bool, err error) {
 	if got.keys[key] {
 		return true, nil
@@ -250,8 +251,8 @@ func (s *Store) claimKey(c *conn, got *claimed, key int64, now time.Time) (inspe
 	return true, err
 }
 
-// noteState updates the line and the cursor after a state change of a delivery, if it has a key: a finished delivery leaves the
-// line of its key, a delivery that is pending again enters it.
+// noteState updates the line and the cursor after a state change of a delivery, if it has a key: a finished
+// delivery leaves the line of its key, a delivery that is pending again enters it.
 func (s *Store) noteState(c *conn, n int64) error {
 	if !s.hasKeys {
 		return nil
@@ -283,7 +284,8 @@ func (s *Store) noteNewKeyed(destination, key int64, now time.Time, n int64) {
 
 // loadHasKeys sets whether any delivery has a key, or may soon have one. Without keys, noteState does nothing.
 func (s *Store) loadHasKeys(c *conn) error {
-	return c.query("SELECT EXISTS (SELECT 1 FROM deliveries WHERE line IS NOT NULL) OR EXISTS (SELECT 1 FROM destinations WHERE order_by <> 'none')",
+	return c.query("SELECT EXISTS (SELECT 1 FROM deliveries WHERE line IS NOT NULL) OR "+
+		"EXISTS (SELECT 1 FROM destinations WHERE order_by <> 'none')",
 		nil, func(row *sqlite3.Stmt) error {
 			s.hasKeys = row.ColumnBool(0)
 			return nil

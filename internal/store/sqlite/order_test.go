@@ -20,7 +20,8 @@ func owe(t testing.TB, s *Store, source, destination string, n int, key func(i i
 		var events []bellhop.Event
 		var owed []bellhop.NewDelivery
 		for i := from; i < min(n, from+500); i++ {
-			events = append(events, bellhop.Event{SourceID: source, Type: "x", ReceivedAt: time.Now(), Body: body, SHA256: sha256.Sum256(body)})
+			events = append(events, bellhop.Event{SourceID: source, Type: "x", ReceivedAt: time.Now(), Body: body,
+				SHA256: sha256.Sum256(body)})
 			owed = append(owed, bellhop.NewDelivery{Event: i - from, DestinationID: destination, Key: key(i)})
 		}
 		if _, err := s.Accept(t.Context(), nil, events, owed); err != nil {
@@ -45,8 +46,8 @@ func execAll(t testing.TB, s *Store, sql string, args ...any) {
 	}
 }
 
-// TestKeysTakeTurns shows that keys take turns, and that deliveries without a key take turns with them. It claims as a lane does: while
-// there is room, and delivers first what it has held longest.
+// TestKeysTakeTurns shows that keys take turns, and that deliveries without a key take turns with them. It
+// claims as a lane does: while there is room, and delivers first what it has held longest.
 func TestKeysTakeTurns(t *testing.T) {
 	t.Parallel()
 	const keys, each, unkeyed, room, batch = 40, 150, 100, 128, 16
@@ -78,8 +79,9 @@ func TestKeysTakeTurns(t *testing.T) {
 	}
 }
 
-// TestKeysThatWait shows that keys whose heads wait, with a delivery behind each that is due by its own time, do not hold back
-// deliveries that are due. TestStressKeysThatWait has a hundred thousand keys and logs the times.
+// TestKeysThatWait shows that keys whose heads wait, with a delivery behind each that is due by its own time,
+// do not hold back deliveries that are due. TestStressKeysThatWait has a hundred thousand keys and logs the
+// times.
 func TestKeysThatWait(t *testing.T) {
 	t.Parallel()
 	keysThatWait(t, 2000)
@@ -99,7 +101,8 @@ func keysThatWait(t *testing.T, keys int) {
 			t.Fatal("nothing is due", err)
 		}
 		if at.Equal(later) {
-			t.Logf("after a start, %d claims find in %v that all keys wait; the longest took %v", steps, time.Since(began), longest)
+			t.Logf("after a start, %d claims find in %v that all keys wait; the longest took %v", steps, time.Since(began),
+				longest)
 			break
 		}
 		if steps > keys {
@@ -123,8 +126,8 @@ func keysThatWait(t *testing.T, keys int) {
 	t.Logf("NextDue takes %v, then the claim of a new key %v", next, time.Since(start)-next)
 }
 
-// TestKeysGoOn shows that the deliveries behind a head go on once a person or a repair has changed the head, although claims have
-// passed them before.
+// TestKeysGoOn shows that the deliveries behind a head go on once a person or a repair has changed the head,
+// although claims have passed them before.
 func TestKeysGoOn(t *testing.T) {
 	for name, do := range map[string]func(t *testing.T, s *Store, head string) (want int){
 		"cancelled": func(t *testing.T, s *Store, head string) int {
@@ -139,8 +142,14 @@ func TestKeysGoOn(t *testing.T) {
 			}
 			return 2
 		},
-		"cancelled by a repair": func(t *testing.T, s *Store, head string) int { return repairHead(t, s, head, bellhop.RepairCancel, 1) },
-		"retried by a repair":   func(t *testing.T, s *Store, head string) int { return repairHead(t, s, head, bellhop.RepairRetry, 2) },
+		"cancelled by a repair": func(t *testing.T, s *Store, head string) int {
+			return repairHead(t, s, head,
+				bellhop.RepairCancel, 1)
+		},
+		"retried by a repair": func(t *testing.T, s *Store, head string) int {
+			return repairHead(t, s, head,
+				bellhop.RepairRetry, 2)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -267,14 +276,16 @@ func repairHead(t *testing.T, s *Store, head string, kind bellhop.RepairKind, wa
 	return want
 }
 
-// failing is an op that fails with an error of its own, so that the transaction that it shares with others is rolled back.
+// failing is an op that fails with an error of its own, so that the transaction that it shares with others is
+// rolled back.
 type failing struct{}
 
 func (failing) apply(*conn) error { return errors.New("this op fails") }
 func (failing) patient() bool     { return false }
 func (failing) done(error)        {}
 
-// TestClaimIsTriedAgain shows that a claim whose transaction is rolled back, because another op failed, claims when it is tried again.
+// TestClaimIsTriedAgain shows that a claim whose transaction is rolled back, because another op failed, claims
+// when it is tried again.
 func TestClaimIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	s := open(t)
@@ -298,8 +309,8 @@ func TestClaimIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestMoreReadyKeysThanTheBound shows that the claims begin again at the start, and find every key, after more keys have become ready
-// than a cursor may hold.
+// TestMoreReadyKeysThanTheBound shows that the claims begin again at the start, and find every key, after more
+// keys have become ready than a cursor may hold.
 func TestMoreReadyKeysThanTheBound(t *testing.T) {
 	t.Parallel()
 	const bound, keys = 300, 400
@@ -308,7 +319,8 @@ func TestMoreReadyKeysThanTheBound(t *testing.T) {
 	source, destination := populate(t, s)
 	owe(t, s, source, destination, 2*keys, func(i int) int64 { return int64(i%keys)*2 + 1 })
 	n, _ := s.destinations.get(destination)
-	execAll(t, s, `UPDATE deliveries SET next_at = ? WHERE n IN (SELECT min(n) FROM deliveries GROUP BY key)`, time.Now().Add(time.Hour))
+	execAll(t, s, `UPDATE deliveries SET next_at = ? WHERE n IN (SELECT min(n) FROM deliveries GROUP BY key)`,
+		time.Now().Add(time.Hour))
 	for isDue(t, s, destination) {
 		claimSome(t, s, destination, 256)
 	}
@@ -389,7 +401,8 @@ func TestPlans(t *testing.T) {
 			})
 		})
 		all := strings.Join(plan, "\n")
-		if err != nil || !strings.Contains(all, want) || strings.Contains(all, "B-TREE") || strings.Contains(all, "SCAN d") {
+		if err != nil || !strings.Contains(all, want) || strings.Contains(all, "B-TREE") ||
+			strings.Contains(all, "SCAN d") {
 			t.Errorf("%s\nplan:\n%s\nwant %s; %v", sql, all, want, err)
 		}
 	}

@@ -21,8 +21,8 @@ func seed(t testing.TB) uint64 {
 	return s
 }
 
-// TestPowerCut shows that every acknowledged event survives a power cut at any moment: under load, in a checkpoint, on opening, on
-// closing. TestStressPowerCut does the same for longer.
+// TestPowerCut shows that every acknowledged event survives a power cut at any moment: under load, in a
+// checkpoint, on opening, on closing. TestStressPowerCut does the same for longer.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	powerCuts(t, 8)
@@ -44,7 +44,8 @@ func powerCuts(t *testing.T, n int) {
 		acknowledged += rig.acknowledged()
 	}
 	if acknowledged < 10*n {
-		t.Errorf("only %d events were acknowledged before the power went: the cuts are too early to prove much", acknowledged)
+		t.Errorf("only %d events were acknowledged before the power went: the cuts are too early to prove much",
+			acknowledged)
 	}
 	t.Logf("%d cuts, %d events acknowledged", n, acknowledged)
 }
@@ -67,7 +68,8 @@ func TestPowerCutControl(t *testing.T) {
 	}
 }
 
-// A crashRig is a data folder in which a store lives through power cuts, and the ledger of what the store acknowledged.
+// A crashRig is a data folder in which a store lives through power cuts, and the ledger of what the store
+// acknowledged.
 type crashRig struct {
 	*testing.T
 	sync   string // "" is the setting of the store
@@ -77,7 +79,8 @@ type crashRig struct {
 
 func newCrashRig(t *testing.T, sync string) *crashRig {
 	t.Helper()
-	rig := &crashRig{T: t, sync: sync, dir: t.TempDir(), ledger: &ledger{sent: map[uint64]*entry{}, recorded: map[string]bool{}}}
+	rig := &crashRig{T: t, sync: sync, dir: t.TempDir(), ledger: &ledger{sent: map[uint64]*entry{},
+		recorded: map[string]bool{}}}
 	template.once.Do(func() {
 		s := reopen(t, rig.dir)
 		template.source, template.destination = populate(t, s)

@@ -14,7 +14,8 @@ func (s *Store) Record(r bellhop.Result) error {
 		return bellhop.NotFound("delivery", r.DeliveryID)
 	}
 	if len(r.Progress) > bellhop.MaxProgressBytes {
-		return bellhop.Invalid("progress", fmt.Sprintf("has %d bytes, more than %d", len(r.Progress), bellhop.MaxProgressBytes))
+		rule := fmt.Sprintf("has %d bytes, more than %d", len(r.Progress), bellhop.MaxProgressBytes)
+		return bellhop.Invalid("progress", rule)
 	}
 	o := s.records.Get().(*record)
 	o.store, o.n, o.Result = s, n, r
@@ -38,7 +39,8 @@ func (o *record) done(err error) {
 		o.store.opts.Logger.Error("attempt.dropped", "component", "store",
 			"delivery_id", o.DeliveryID, "attempt", o.Attempt.Number, "error", err,
 			"meaning", "it could not be recorded, and will be made again")
-		o.store.writer.follow(&unrecorded{store: o.store, n: o.n, destinationID: o.DestinationID, attempts: o.Attempt.Number - 1})
+		o.store.writer.follow(&unrecorded{store: o.store, n: o.n, destinationID: o.DestinationID,
+			attempts: o.Attempt.Number - 1})
 	} else if o.stored {
 		o.store.finals.count(o.State)
 		if observer := o.store.opts.Observer; observer != nil {
@@ -104,7 +106,8 @@ func (o *record) apply(c *conn) error {
 	return err
 }
 
-// unrecordedPause is how long a delivery waits after its attempt could not be recorded: the next result may fail in the same way.
+// unrecordedPause is how long a delivery waits after its attempt could not be recorded: the next result may
+// fail in the same way.
 const unrecordedPause = time.Minute
 
 // unrecorded is the op that gives back a delivery after its attempt could not be recorded.
@@ -119,7 +122,8 @@ type unrecorded struct {
 func (o *unrecorded) patient() bool { return true }
 
 func (o *unrecorded) apply(c *conn) error {
-	err := c.exec(`UPDATE deliveries SET state = 'pending', next_at = ? WHERE n = ? AND attempts = ? AND state = 'leased'`,
+	err := c.exec(`UPDATE deliveries SET state = 'pending', next_at = ? WHERE n = ? AND attempts = ?
+		AND state = 'leased'`,
 		o.store.opts.Now().Add(unrecordedPause), o.n, o.attempts)
 	o.released = err == nil && c.db.Changes() > 0
 	if o.released {
@@ -131,7 +135,8 @@ func (o *unrecorded) apply(c *conn) error {
 func (o *unrecorded) done(err error) {
 	switch {
 	case err != nil:
-		o.store.opts.Logger.Error("release.failed", "component", "store", "delivery_id", o.store.ids.Delivery(o.n), "error", err,
+		o.store.opts.Logger.Error("release.failed", "component", "store",
+			"delivery_id", o.store.ids.Delivery(o.n), "error", err,
 			"meaning", "the delivery stays leased until the next start")
 	case o.released && o.store.opts.Due != nil:
 		o.store.opts.Due(o.destinationID)

@@ -15,12 +15,14 @@ import (
 // maxRepairs is how many repairs are kept; the oldest ended ones are deleted.
 const maxRepairs = 1000
 
-const selectRepair = `SELECT n, id, kind, filter, rate, cursor, bound, looked_at, changed, skipped, state, reason, created_at, updated_at FROM repairs`
+const selectRepair = `SELECT n, id, kind, filter, rate, cursor, bound, looked_at, changed, skipped, state, reason,
+	created_at, updated_at FROM repairs`
 
 func scanRepair(row *sqlite3.Stmt) (bellhop.Repair, error) {
 	r := bellhop.Repair{ID: row.ColumnText(1), Kind: bellhop.RepairKind(row.ColumnText(2)), Rate: row.ColumnFloat(4),
-		Cursor: row.ColumnInt64(5), Bound: row.ColumnInt64(6), LookedAt: row.ColumnInt64(7), Changed: row.ColumnInt64(8), Skipped: row.ColumnInt64(9),
-		State: bellhop.RepairState(row.ColumnText(10)), Reason: row.ColumnText(11), CreatedAt: timeAt(row, 12), UpdatedAt: timeAt(row, 13)}
+		Cursor: row.ColumnInt64(5), Bound: row.ColumnInt64(6), LookedAt: row.ColumnInt64(7), Changed: row.ColumnInt64(8),
+		Skipped: row.ColumnInt64(9), State: bellhop.RepairState(row.ColumnText(10)), Reason: row.ColumnText(11),
+		CreatedAt: timeAt(row, 12), UpdatedAt: timeAt(row, 13)}
 	event := r.Cursor
 	if r.Kind != bellhop.RepairReplay {
 		event >>= placeBits
@@ -80,15 +82,18 @@ func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Rep
 		if err != nil {
 			return err
 		}
-		err = c.exec(`INSERT INTO repairs (id, kind, filter, rate, cursor, bound, looked_at, changed, skipped, state, reason, created_at, updated_at)
-			VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 'running', '', ?, ?)`, r.ID, string(r.Kind), string(filter), r.Rate, r.Cursor, r.Bound, r.CreatedAt, r.CreatedAt)
+		err = c.exec(`INSERT INTO repairs (id, kind, filter, rate, cursor, bound, looked_at, changed, skipped, state,
+			reason, created_at, updated_at)
+			VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 'running', '', ?, ?)`,
+			r.ID, string(r.Kind), string(filter), r.Rate, r.Cursor, r.Bound, r.CreatedAt, r.CreatedAt)
 		if err != nil {
 			return err
 		}
 		if created, err = repairIn(c, r.ID); err != nil {
 			return err
 		}
-		return c.exec(`DELETE FROM repairs WHERE state <> 'running' AND n < (SELECT n FROM repairs ORDER BY n DESC LIMIT 1 OFFSET ?)`, maxRepairs-1)
+		return c.exec(`DELETE FROM repairs WHERE state <> 'running' AND n < (SELECT n FROM repairs
+			ORDER BY n DESC LIMIT 1 OFFSET ?)`, maxRepairs-1)
 	})
 	return created, err
 }
@@ -102,7 +107,8 @@ func roomForRepair(c *conn) error {
 	for _, r := range running {
 		ids = append(ids, r.ID)
 	}
-	return bellhop.Conflict("as many repairs run as may at a time (" + strings.Join(ids, ", ") + "): wait for one to end, or cancel one")
+	return bellhop.Conflict("as many repairs run as may at a time (" + strings.Join(ids, ", ") +
+		"): wait for one to end, or cancel one")
 }
 
 // ScopeRepair returns r with the bounds that CreateRepair would give it now.
@@ -115,8 +121,8 @@ func (s *Store) ScopeRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repa
 	return bounded, err
 }
 
-// bounded returns r with its cursor and bound: everything there is now, narrowed by the period and the event of its filter. It
-// runs in the writer's goroutine, which knows the latest number.
+// bounded returns r with its cursor and bound: everything there is now, narrowed by the period and the event of
+// its filter. It runs in the writer's goroutine, which knows the latest number.
 func (s *Store) bounded(r bellhop.Repair) (bellhop.Repair, error) {
 	f := r.Filter
 	if _, err := s.repairDestination(r.Kind, f.DestinationID); err != nil {
@@ -142,8 +148,8 @@ func (s *Store) bounded(r bellhop.Repair) (bellhop.Repair, error) {
 	return r, nil
 }
 
-// repairDestination returns the number of the destination that a repair names; 0 if it names none. Only a cancel may name a
-// deleted one.
+// repairDestination returns the number of the destination that a repair names; 0 if it names none. Only a
+// cancel may name a deleted one.
 func (s *Store) repairDestination(kind bellhop.RepairKind, id string) (int64, error) {
 	if id == "" {
 		return 0, nil
@@ -161,7 +167,8 @@ func (s *Store) repairDestination(kind bellhop.RepairKind, id string) (int64, er
 }
 
 // EndRepair ends a running repair. It is a conflict if it has ended.
-func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairState, reason string) (bellhop.Repair, error) {
+func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairState,
+	reason string) (bellhop.Repair, error) {
 	var r bellhop.Repair
 	err := s.do(func(c *conn) (err error) {
 		if r, err = repairIn(c, id); err != nil {
@@ -170,7 +177,8 @@ func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairSt
 		if r.State != bellhop.RepairRunning {
 			return bellhop.Conflict("the repair has ended: it is " + string(r.State))
 		}
-		err = c.exec(`UPDATE repairs SET state = ?, reason = ?, updated_at = ? WHERE id = ?`, string(state), reason, s.opts.Now(), id)
+		err = c.exec(`UPDATE repairs SET state = ?, reason = ?, updated_at = ? WHERE id = ?`,
+			string(state), reason, s.opts.Now(), id)
 		if err == nil {
 			r, err = repairIn(c, id)
 		}
@@ -186,7 +194,8 @@ const (
 )
 
 // Choose returns events or deliveries that the filter of r selects after its cursor. Its contract is store.Repairs.
-func (s *Store) Choose(ctx context.Context, r bellhop.Repair, limit int, whole bool) (chosen []bellhop.Chosen, at int64, err error) {
+func (s *Store) Choose(ctx context.Context, r bellhop.Repair, limit int,
+	whole bool) (chosen []bellhop.Chosen, at int64, err error) {
 	if r.Cursor >= r.Bound {
 		return nil, r.Bound, nil
 	}
@@ -204,17 +213,19 @@ func (s *Store) Choose(ctx context.Context, r bellhop.Repair, limit int, whole b
 // scanEnd returns the number of the last row of table that one call looks through.
 func scanEnd(c *conn, table string, r bellhop.Repair) (at int64, err error) {
 	at = r.Bound
-	err = c.query(`SELECT n FROM `+table+` WHERE n > ? AND n <= ? ORDER BY n LIMIT 1 OFFSET ?`, []any{r.Cursor, r.Bound, chooseRows - 1}, func(row *sqlite3.Stmt) error {
-		at = row.ColumnInt64(0)
-		return nil
-	})
+	err = c.query(`SELECT n FROM `+table+` WHERE n > ? AND n <= ? ORDER BY n LIMIT 1 OFFSET ?`,
+		[]any{r.Cursor, r.Bound, chooseRows - 1}, func(row *sqlite3.Stmt) error {
+			at = row.ColumnInt64(0)
+			return nil
+		})
 	return at, err
 }
 
 // errEnough ends a query early.
 var errEnough = errors.New("enough")
 
-func (s *Store) chooseEvents(c *conn, r bellhop.Repair, limit int, whole bool) (chosen []bellhop.Chosen, at int64, err error) {
+func (s *Store) chooseEvents(c *conn, r bellhop.Repair, limit int,
+	whole bool) (chosen []bellhop.Chosen, at int64, err error) {
 	if at, err = scanEnd(c, "events", r); err != nil {
 		return nil, 0, err
 	}
@@ -254,13 +265,15 @@ func (s *Store) chooseEvents(c *conn, r bellhop.Repair, limit int, whole bool) (
 	return chosen, at, err
 }
 
-func (s *Store) chooseDeliveries(c *conn, r bellhop.Repair, limit int) (chosen []bellhop.Chosen, at int64, err error) {
+func (s *Store) chooseDeliveries(c *conn, r bellhop.Repair,
+	limit int) (chosen []bellhop.Chosen, at int64, err error) {
 	f, l := r.Filter, new(listing)
 	destination, err := s.repairDestination(bellhop.RepairCancel, f.DestinationID)
 	if err != nil {
 		return nil, 0, err
 	}
-	// The dead deliveries of one destination have an index. For any other choice the rows are looked through, a part at a time.
+	// The dead deliveries of one destination have an index. For any other choice the rows are looked through, a
+	// part at a time.
 	at, index := r.Bound, "INDEXED BY deliveries_dead"
 	if f.State != bellhop.DeliveryDead || destination == 0 {
 		index = "NOT INDEXED"
@@ -276,7 +289,8 @@ func (s *Store) chooseDeliveries(c *conn, r bellhop.Repair, limit int) (chosen [
 	if f.Error != "" {
 		l.and("d.error = ?", f.Error)
 	}
-	query, args := l.ascending(`SELECT d.n, dst.id FROM deliveries d `+index+` CROSS JOIN destinations dst ON dst.n = d.destination`, "d.n", limit)
+	query, args := l.ascending(`SELECT d.n, dst.id FROM deliveries d `+index+`
+		CROSS JOIN destinations dst ON dst.n = d.destination`, "d.n", limit)
 	err = c.query(query, args, func(row *sqlite3.Stmt) error {
 		n := row.ColumnInt64(0)
 		chosen = append(chosen, bellhop.Chosen{Cursor: n, DeliveryID: s.ids.Delivery(n), DestinationID: row.ColumnText(1)})
@@ -303,21 +317,23 @@ func (s *Store) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.R
 }
 
 // stepRepair is StepRepair within a transaction. It also returns how many deliveries it changed.
-func (s *Store) stepRepair(c *conn, r bellhop.Repair, step bellhop.RepairStep) (after bellhop.Repair, changed int64, err error) {
+func (s *Store) stepRepair(c *conn, r bellhop.Repair,
+	step bellhop.RepairStep) (after bellhop.Repair, changed int64, err error) {
 	after, err = repairIn(c, r.ID)
 	if err != nil || after.State != bellhop.RepairRunning || after.Cursor != r.Cursor {
 		return after, 0, err
 	}
 	now := s.opts.Now()
 	if _, deleted := s.repairDestination(r.Kind, r.Filter.DestinationID); deleted != nil {
-		err = c.exec(`UPDATE repairs SET state = 'failed', reason = 'its destination was deleted', updated_at = ? WHERE id = ?`, now, r.ID)
+		err = c.exec(`UPDATE repairs SET state = 'failed', reason = 'its destination was deleted', updated_at = ?
+			WHERE id = ?`, now, r.ID)
 	} else {
 		var tried int64
 		if changed, tried, err = s.applyStep(c, r, step, now); err != nil {
 			return after, 0, err
 		}
-		err = c.exec(`UPDATE repairs SET cursor = ?1, looked_at = looked_at + ?2, changed = changed + ?3, skipped = skipped + ?4, updated_at = ?5,
-			state = CASE WHEN ?1 >= bound THEN 'done' ELSE state END WHERE id = ?6`,
+		err = c.exec(`UPDATE repairs SET cursor = ?1, looked_at = looked_at + ?2, changed = changed + ?3,
+			skipped = skipped + ?4, updated_at = ?5, state = CASE WHEN ?1 >= bound THEN 'done' ELSE state END WHERE id = ?6`,
 			step.To, len(step.Chosen), changed, tried-changed, now, r.ID)
 	}
 	if err != nil {
@@ -328,7 +344,8 @@ func (s *Store) stepRepair(c *conn, r bellhop.Repair, step bellhop.RepairStep) (
 }
 
 // applyStep changes the deliveries of a step. It returns how many it changed, and how many it was to change.
-func (s *Store) applyStep(c *conn, r bellhop.Repair, step bellhop.RepairStep, now time.Time) (changed, tried int64, err error) {
+func (s *Store) applyStep(c *conn, r bellhop.Repair, step bellhop.RepairStep,
+	now time.Time) (changed, tried int64, err error) {
 	if r.Kind == bellhop.RepairReplay {
 		changed, err = s.applyReplay(c, step, now)
 		return changed, int64(len(step.Deliveries)), err
@@ -390,19 +407,21 @@ const insertNextPlace = `INSERT INTO deliveries (n, destination, state, attempts
 	WHERE free.n < ? AND EXISTS (SELECT 1 FROM events WHERE n = ?)
 	RETURNING n`
 
-// insertReplay writes one more delivery of an event and returns its id; "" if the event or the destination was deleted, or the
-// event has no free place.
-func (s *Store) insertReplay(c *conn, event int64, owed bellhop.NewDelivery, now time.Time) (deliveryID string, err error) {
+// insertReplay writes one more delivery of an event and returns its id; "" if the event or the destination was
+// deleted, or the event has no free place.
+func (s *Store) insertReplay(c *conn, event int64, owed bellhop.NewDelivery,
+	now time.Time) (deliveryID string, err error) {
 	destination, ok := s.destinations.get(owed.DestinationID)
 	if !ok {
 		return "", nil
 	}
 	first, end, n := event<<placeBits, (event+1)<<placeBits, int64(0)
-	err = c.query(insertNextPlace, []any{destination, now, owed.Key, owed.Key, now, first, end, first, end, event}, func(row *sqlite3.Stmt) error {
-		n = row.ColumnInt64(0)
-		deliveryID = s.ids.Delivery(n)
-		return nil
-	})
+	err = c.query(insertNextPlace, []any{destination, now, owed.Key, owed.Key, now, first, end, first, end, event},
+		func(row *sqlite3.Stmt) error {
+			n = row.ColumnInt64(0)
+			deliveryID = s.ids.Delivery(n)
+			return nil
+		})
 	if err == nil && deliveryID != "" && owed.Key != 0 {
 		s.noteNewKeyed(destination, owed.Key, now, n)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestPowerCutInReplay shows that a replay that a power cut interrupts, at any moment of a step, gives each event exactly one more
-// delivery. TestStressPowerCutInReplay does the same for longer.
+// TestPowerCutInReplay shows that a replay that a power cut interrupts, at any moment of a step, gives each
+// event exactly one more delivery. TestStressPowerCutInReplay does the same for longer.
 func TestPowerCutInReplay(t *testing.T) {
 	t.Parallel()
 	powerCutsInReplay(t, 6)
@@ -28,7 +28,8 @@ func powerCutsInReplay(t *testing.T, cuts int) {
 		s, d := rig.live()
 		const events = 40
 		rig.acceptMany(s, events)
-		repair, err := s.CreateRepair(t.Context(), bellhop.Repair{ID: "rpr_1", Kind: bellhop.RepairReplay, CreatedAt: time.Now()})
+		repair, err := s.CreateRepair(t.Context(), bellhop.Repair{ID: "rpr_1", Kind: bellhop.RepairReplay,
+			CreatedAt: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +85,8 @@ func (rig *crashRig) acceptMany(s *Store, n int) {
 
 func acceptMany(s *Store, source, destination string, n int) error {
 	body := make([]byte, 1024)
-	all := slices.Repeat([]bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: time.Now(), Body: body, SHA256: sha256.Sum256(body)}}, n)
+	all := slices.Repeat([]bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: time.Now(), Body: body,
+		SHA256: sha256.Sum256(body)}}, n)
 	for part := range slices.Chunk(all, 100) {
 		var owed []bellhop.NewDelivery
 		for i := range part {
@@ -113,8 +115,8 @@ func replayStep(s *Store, r bellhop.Repair, destination string, limit int) (afte
 	return s.StepRepair(context.Background(), r, step)
 }
 
-// TestChooseBounds shows that one call of Choose looks through a bounded number of rows, whether it finds something or not, and
-// returns a bounded number of bytes.
+// TestChooseBounds shows that one call of Choose looks through a bounded number of rows, whether it finds
+// something or not, and returns a bounded number of bytes.
 func TestChooseBounds(t *testing.T) {
 	t.Parallel()
 	s := open(t, func(o *Options) { o.sync = "off" })
@@ -125,7 +127,8 @@ func TestChooseBounds(t *testing.T) {
 	}
 	large := make([]byte, chooseBytes/3)
 	for range 8 {
-		ev := []bellhop.Event{{SourceID: source, Type: "large", ReceivedAt: time.Now(), Body: large, SHA256: sha256.Sum256(large)}}
+		ev := []bellhop.Event{{SourceID: source, Type: "large", ReceivedAt: time.Now(), Body: large,
+			SHA256: sha256.Sum256(large)}}
 		if _, err := s.Accept(t.Context(), nil, ev, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +153,8 @@ func TestChooseBounds(t *testing.T) {
 	}{
 		{"none of many events", looks(bellhop.RepairReplay, bellhop.RepairFilter{Type: "y"}, false), "[0 0 0]"},
 		{"none of many deliveries", looks(bellhop.RepairRetry, bellhop.RepairFilter{State: "cancelled"}, false), "[0 0 0]"},
-		{"none of an index", looks(bellhop.RepairRetry, bellhop.RepairFilter{State: "dead", DestinationID: destination}, false), "[0]"},
+		{"none of an index", looks(bellhop.RepairRetry, bellhop.RepairFilter{State: "dead", DestinationID: destination},
+			false), "[0]"},
 		{"large ones", looks(bellhop.RepairReplay, bellhop.RepairFilter{Type: "large"}, true), "[0 0 3 3 2]"},
 		{"large ones, bare", looks(bellhop.RepairReplay, bellhop.RepairFilter{Type: "large"}, false), "[0 0 8]"},
 	} {
@@ -163,15 +167,16 @@ func TestChooseBounds(t *testing.T) {
 	}
 }
 
-// BenchmarkReplay replays b.N events as fast as it can, while another goroutine accepts one event after the other. The time that
-// accepting takes meanwhile is the price of a replay.
+// BenchmarkReplay replays b.N events as fast as it can, while another goroutine accepts one event after the
+// other. The time that accepting takes meanwhile is the price of a replay.
 func BenchmarkReplay(b *testing.B) {
 	s := open(b)
 	source, destination := populate(b, s)
 	if err := acceptMany(s, source, destination, b.N); err != nil {
 		b.Fatal(err)
 	}
-	repair, err := s.CreateRepair(b.Context(), bellhop.Repair{ID: "rpr_1", Kind: bellhop.RepairReplay, CreatedAt: time.Now()})
+	repair, err := s.CreateRepair(b.Context(), bellhop.Repair{ID: "rpr_1", Kind: bellhop.RepairReplay,
+		CreatedAt: time.Now()})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,15 +10,15 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Bounds on the stored requests that brought no event, so that a flood of forgeries at a source fills neither the disk nor the
-// time of the writer.
+// Bounds on the stored requests that brought no event, so that a flood of forgeries at a source fills neither
+// the disk nor the time of the writer.
 const (
 	notesPerSecond = 20   // of one source, after a burst of maxNotes/10
 	maxNotes       = 1000 // of one source; the oldest are deleted
 )
 
-// Note stores a request that was refused or that answered a handshake. It never waits. Of one source it stores as many as the
-// bounds above allow.
+// Note stores a request that was refused or that answered a handshake. It never waits. Of one source it stores
+// as many as the bounds above allow.
 func (s *Store) Note(req bellhop.Request) {
 	if req.Outcome == bellhop.RequestRefused {
 		s.refused.Add(1)
@@ -31,7 +31,8 @@ func (s *Store) Note(req bellhop.Request) {
 	if !stored {
 		return
 	}
-	if cap(req.Body) > bellhop.MaxRefusedBodyBytes { // a copy: a queued note would otherwise keep a body of up to 32 MiB in memory
+	// a copy: a queued note would otherwise keep a body of up to 32 MiB in memory
+	if cap(req.Body) > bellhop.MaxRefusedBodyBytes {
 		req.Body = bytes.Clone(req.Body[:min(len(req.Body), bellhop.MaxRefusedBodyBytes)])
 	}
 	s.writer.offer(&note{store: s, source: source, req: req, trim: trim})
@@ -62,7 +63,8 @@ func (o *note) apply(c *conn) error {
 		return nil
 	}
 	return c.exec(`DELETE FROM requests WHERE source = ?1 AND outcome IN ('refused', 'handshake') AND n <
-		(SELECT n FROM requests WHERE source = ?1 AND outcome IN ('refused', 'handshake') ORDER BY n DESC LIMIT 1 OFFSET ?2)`, o.source, maxNotes-1)
+		(SELECT n FROM requests WHERE source = ?1 AND outcome IN ('refused', 'handshake')
+		ORDER BY n DESC LIMIT 1 OFFSET ?2)`, o.source, maxNotes-1)
 }
 
 // noteLimits has a token bucket for the notes of each source.
@@ -101,19 +103,22 @@ func (l *noteLimits) admit(source int64, now time.Time) (stored, trim bool) {
 }
 
 func insertRequest(c *conn, n, source int64, r *bellhop.Request) error {
-	return c.exec(`INSERT INTO requests (n, source, outcome, status, reason, detail, method, target, remote_addr, header, body, body_bytes, events, received_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, n, source, string(r.Outcome), r.Status, r.Reason, r.Detail, r.Method, r.Target,
-		r.RemoteAddr, []byte(r.Header), r.Body, r.BodyBytes, r.Events, r.ReceivedAt)
+	return c.exec(`INSERT INTO requests (n, source, outcome, status, reason, detail, method, target, remote_addr, header,
+		body, body_bytes, events, received_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		n, source, string(r.Outcome), r.Status, r.Reason, r.Detail, r.Method, r.Target, r.RemoteAddr, []byte(r.Header),
+		r.Body, r.BodyBytes, r.Events, r.ReceivedAt)
 }
 
-const selectRequest = `SELECT r.n, src.id, r.outcome, r.status, r.reason, r.detail, r.method, r.target, r.remote_addr, r.body_bytes, r.events,
-	r.received_at, r.header, r.body FROM requests r JOIN sources src ON src.n = r.source`
+const selectRequest = `SELECT r.n, src.id, r.outcome, r.status, r.reason, r.detail, r.method, r.target, r.remote_addr,
+	r.body_bytes, r.events, r.received_at, r.header, r.body FROM requests r JOIN sources src ON src.n = r.source`
 
 // scanListedRequest reads a request without header and body.
 func (s *Store) scanListedRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
-	return bellhop.Request{ID: s.ids.Request(row.ColumnInt64(0)), SourceID: row.ColumnText(1), Outcome: bellhop.RequestOutcome(row.ColumnText(2)),
-		Status: row.ColumnInt(3), Reason: row.ColumnText(4), Detail: row.ColumnText(5), Method: row.ColumnText(6), Target: row.ColumnText(7),
-		RemoteAddr: row.ColumnText(8), BodyBytes: row.ColumnInt64(9), Events: row.ColumnInt(10), ReceivedAt: timeAt(row, 11)}, nil
+	return bellhop.Request{ID: s.ids.Request(row.ColumnInt64(0)), SourceID: row.ColumnText(1),
+		Outcome: bellhop.RequestOutcome(row.ColumnText(2)), Status: row.ColumnInt(3), Reason: row.ColumnText(4),
+		Detail: row.ColumnText(5), Method: row.ColumnText(6), Target: row.ColumnText(7), RemoteAddr: row.ColumnText(8),
+		BodyBytes: row.ColumnInt64(9), Events: row.ColumnInt(10), ReceivedAt: timeAt(row, 11)}, nil
 }
 
 // scanRequest reads a whole request.
@@ -124,7 +129,8 @@ func (s *Store) scanRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
 }
 
 // Requests lists requests, newest first, without headers and bodies.
-func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter, page bellhop.Page) ([]bellhop.Request, string, error) {
+func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter,
+	page bellhop.Page) ([]bellhop.Request, string, error) {
 	l, err := newListing("r.n", page)
 	if err != nil {
 		return nil, "", err

@@ -12,17 +12,19 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
-// TestNoSecretInFiles shows that no file of the folder contains a secret, in whatever form: neither while the store is open, with
-// its log, nor afterwards.
+// TestNoSecretInFiles shows that no file of the folder contains a secret, in whatever form: neither while the
+// store is open, with its log, nor afterwards.
 func TestNoSecretInFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	canaries := []string{"canary-of-the-source", "canary-of-the-destination", "canary-that-was-replaced", "canary-that-was-deleted"}
+	canaries := []string{"canary-of-the-source", "canary-of-the-destination", "canary-that-was-replaced",
+		"canary-that-was-deleted"}
 	look := func(when string) {
 		t.Helper()
 		for name, content := range readFolder(t, dir) {
 			for _, canary := range canaries {
-				for _, form := range []string{canary, base64.StdEncoding.EncodeToString([]byte(canary)), hex.EncodeToString([]byte(canary))} {
+				for _, form := range []string{canary, base64.StdEncoding.EncodeToString([]byte(canary)),
+					hex.EncodeToString([]byte(canary))} {
 					if bytes.Contains(content, []byte(form)) {
 						t.Errorf("%s: %s is in %s", when, canary, name)
 					}
@@ -52,7 +54,8 @@ func TestNoSecretInFiles(t *testing.T) {
 	deleted := dst
 	deleted.ID, deleted.Name, deleted.Settings = "dst_deleted", "deleted", settings(canaries[3])
 	src.Settings = settings(canaries[2])
-	err = errors.Join(s.UpdateSource(t.Context(), src), s.CreateDestination(t.Context(), deleted), s.DeleteDestination(t.Context(), "dst_deleted"))
+	err = errors.Join(s.UpdateSource(t.Context(), src), s.CreateDestination(t.Context(), deleted),
+		s.DeleteDestination(t.Context(), "dst_deleted"))
 	src.Settings, dst.Settings, dst.Name = settings(canaries[0]), settings(canaries[1]), "plain-to-see"
 	dst.URL = "https://plain.example/?code=" + canaries[1]
 	if err := errors.Join(err, s.UpdateSource(t.Context(), src), s.UpdateDestination(t.Context(), dst)); err != nil {
@@ -60,7 +63,8 @@ func TestNoSecretInFiles(t *testing.T) {
 	}
 	taken := src
 	taken.ID = "src_refused"
-	if err := s.CreateSource(t.Context(), taken); bellhopCode(err) != bellhop.CodeConflict { // refused by the schema, after it was sealed
+	// refused by the schema, after it was sealed
+	if err := s.CreateSource(t.Context(), taken); bellhopCode(err) != bellhop.CodeConflict {
 		t.Errorf("a taken name: %v", err)
 	}
 	look("while open")
@@ -74,8 +78,8 @@ func TestNoSecretInFiles(t *testing.T) {
 	look("after closing")
 }
 
-// TestMovedSecret shows that settings sealed for one row do not open for another, so that somebody who can write the file cannot
-// move them.
+// TestMovedSecret shows that settings sealed for one row do not open for another, so that somebody who can
+// write the file cannot move them.
 func TestMovedSecret(t *testing.T) {
 	t.Parallel()
 	s := open(t)
@@ -96,8 +100,8 @@ func newKey(fill byte) string {
 	return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{fill}, 32)) + "\n"
 }
 
-// TestKeyRotationInStore shows that nouns saved after a rotation are sealed with the new key, and that the old key can be removed
-// once all nouns have been saved again.
+// TestKeyRotationInStore shows that nouns saved after a rotation are sealed with the new key, and that the old
+// key can be removed once all nouns have been saved again.
 func TestKeyRotationInStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

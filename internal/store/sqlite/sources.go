@@ -9,21 +9,25 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-const selectSource = `SELECT n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at, tenant FROM sources`
+const selectSource = `SELECT n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
+	secrets_at, tenant FROM sources`
 
 func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
-	src = bellhop.Source{ID: row.ColumnText(1), Name: row.ColumnText(2), Provider: row.ColumnText(3), MaxBodyBytes: row.ColumnInt64(5),
-		Disabled: row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8), SecretsAt: timeAt(row, 9), Tenant: row.ColumnText(10)}
+	src = bellhop.Source{ID: row.ColumnText(1), Name: row.ColumnText(2), Provider: row.ColumnText(3),
+		MaxBodyBytes: row.ColumnInt64(5),
+		Disabled:     row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8), SecretsAt: timeAt(row, 9),
+		Tenant: row.ColumnText(10)}
 	src.Settings, err = s.opts.Keys.Open(row.ColumnRawBlob(4), src.ID)
 	return src, err
 }
 
-// hasURL is true for all sources but the two that every store has from the start: the source of the API, and that of the gateway's
-// own events.
+// hasURL is true for all sources but the two that every store has from the start: the source of the API, and
+// that of the gateway's own events.
 const hasURL = "n > 2"
 
 // Sources lists the sources that have a URL, newest first.
-func (s *Store) Sources(ctx context.Context, f bellhop.SourceFilter, page bellhop.Page) ([]bellhop.Source, string, error) {
+func (s *Store) Sources(ctx context.Context, f bellhop.SourceFilter,
+	page bellhop.Page) ([]bellhop.Source, string, error) {
 	l, err := newListing("n", page)
 	if err != nil {
 		return nil, "", err
@@ -37,7 +41,8 @@ func (s *Store) Sources(ctx context.Context, f bellhop.SourceFilter, page bellho
 
 // Source returns the source with that id or name.
 func (s *Store) Source(ctx context.Context, idOrName string) (bellhop.Source, error) {
-	query := selectSource + " WHERE " + byIDOrName(idOrName, bellhop.PrefixSource) + " AND deleted_at IS NULL AND " + hasURL
+	query := selectSource + " WHERE " + byIDOrName(idOrName, bellhop.PrefixSource) + " AND deleted_at IS NULL AND " +
+		hasURL
 	return one(ctx, s, "source", idOrName, query, idOrName, s.scanSource)
 }
 
@@ -57,7 +62,8 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 	}
 	var n int64
 	err = s.do(func(c *conn) error {
-		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at, secrets_at, tenant)
+		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
+			secrets_at, tenant)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
 			src.CreatedAt, src.UpdatedAt, secretsTime(src.SecretsAt, src.CreatedAt), src.Tenant)
 		n = c.db.LastInsertRowID()
@@ -76,7 +82,8 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) error {
 		return err
 	}
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?, updated_at = ?, secrets_at = ?, tenant = ?
+		err := c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?,
+			updated_at = ?, secrets_at = ?, tenant = ?
 			WHERE id = ? AND deleted_at IS NULL`, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
 			src.UpdatedAt, secretsTime(src.SecretsAt, src.CreatedAt), src.Tenant, src.ID)
 		return notFoundIfUnchanged(c, conflictIfTaken(err, "source", src.Name), "source", src.ID)
@@ -86,7 +93,8 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) error {
 // DeleteSource deletes a source. Its row stays, for its events, without secrets.
 func (s *Store) DeleteSource(ctx context.Context, id string) error {
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE sources SET deleted_at = ?, settings = x'' WHERE id = ? AND deleted_at IS NULL AND `+hasURL, s.opts.Now(), id)
+		err := c.exec(`UPDATE sources SET deleted_at = ?, settings = x'' WHERE id = ? AND deleted_at IS NULL AND `+hasURL,
+			s.opts.Now(), id)
 		return notFoundIfUnchanged(c, err, "source", id)
 	})
 }

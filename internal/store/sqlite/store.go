@@ -59,8 +59,8 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open opens the store in opts.Dir, creates it on first use and migrates it. Deliveries that a crash left leased are pending
-// when it returns.
+// Open opens the store in opts.Dir, creates it on first use and migrates it. Deliveries that a crash left
+// leased are pending when it returns.
 func Open(opts Options) (*Store, error) {
 	if opts.Now == nil || opts.Rand == nil || opts.Logger == nil {
 		return nil, errors.New("open the store: Now, Rand and Logger are required")
@@ -89,7 +89,8 @@ func Open(opts Options) (*Store, error) {
 	return s, nil
 }
 
-// create creates the files of the database, readable by their owner only: SQLite would create the last two readable by all.
+// create creates the files of the database, readable by their owner only: SQLite would create the last two
+// readable by all.
 func (s *Store) create() error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		f, err := os.OpenFile(s.path+suffix, os.O_RDWR|os.O_CREATE, 0o600)
@@ -131,7 +132,8 @@ func (s *Store) prepare(c *conn) error {
 		return err
 	}
 	if freed > 0 {
-		s.opts.Logger.Info("lease.freed", "component", "store", "count", freed, "meaning", "deliveries left by a crash are due again")
+		s.opts.Logger.Info("lease.freed", "component", "store", "count", freed, "meaning",
+			"deliveries left by a crash are due again")
 	}
 	if err := s.sources.load(c, "sources"); err != nil {
 		return err
@@ -171,8 +173,8 @@ func (s *Store) Ready(ctx context.Context) error {
 	})
 }
 
-// Close writes what is waiting, answers it and closes the database. The readers close first: the last connection to close
-// moves the log into the database, and only one that writes can do that.
+// Close writes what is waiting, answers it and closes the database. The readers close first: the last
+// connection to close moves the log into the database, and only one that writes can do that.
 func (s *Store) Close() error {
 	err := s.readers.close()
 	return errors.Join(err, s.writer.close())

@@ -23,8 +23,8 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// TestSameEventAtOnce shows that an event that many senders repeat at the same moment is stored once, and that all of them get the
-// same id.
+// TestSameEventAtOnce shows that an event that many senders repeat at the same moment is stored once, and that
+// all of them get the same id.
 func TestSameEventAtOnce(t *testing.T) {
 	t.Parallel()
 	rig := newCrashRig(t, "")
@@ -38,7 +38,8 @@ func TestSameEventAtOnce(t *testing.T) {
 		for range 64 {
 			all.Go(func() {
 				<-start
-				events := []bellhop.Event{{SourceID: rig.ledger.source, Type: "x", ProviderID: providerID, ReceivedAt: time.Now(), SHA256: sha256.Sum256(nil)}}
+				events := []bellhop.Event{{SourceID: rig.ledger.source, Type: "x", ProviderID: providerID, ReceivedAt: time.Now(),
+					SHA256: sha256.Sum256(nil)}}
 				owed := []bellhop.NewDelivery{{DestinationID: rig.ledger.destination}}
 				got, err := s.Accept(t.Context(), nil, events, owed)
 				if err != nil {
@@ -64,7 +65,8 @@ func TestSameEventAtOnce(t *testing.T) {
 	}
 }
 
-// TestCloseWhileBusy shows that a store that is closed under load answers all callers, and keeps everything that it acknowledged.
+// TestCloseWhileBusy shows that a store that is closed under load answers all callers, and keeps everything
+// that it acknowledged.
 func TestCloseWhileBusy(t *testing.T) {
 	t.Parallel()
 	for round := range 3 {
@@ -97,8 +99,10 @@ func TestCloseWhileBusy(t *testing.T) {
 			t.Error(err)
 		}
 		all.Wait()
-		for what, err := range map[string]error{"accept": rig.ledger.send(s, random), "claim": second(s.Claim(t.Context(), rig.ledger.destination, 1, 1)),
-			"record": s.Record(delivered(s.ids.Delivery(1))), "read": second(s.Stats(t.Context())), "ready": s.Release(t.Context(), nil)} {
+		for what, err := range map[string]error{"accept": rig.ledger.send(s, random),
+			"claim":  second(s.Claim(t.Context(), rig.ledger.destination, 1, 1)),
+			"record": s.Record(delivered(s.ids.Delivery(1))), "read": second(s.Stats(t.Context())),
+			"ready": s.Release(t.Context(), nil)} {
 			if !errors.Is(err, store.ErrClosed) {
 				t.Errorf("%s after Close: %v, want %v", what, err, store.ErrClosed)
 			}
@@ -126,8 +130,8 @@ func TestReadEndsWithContext(t *testing.T) {
 	}
 }
 
-// TestBodies shows that bodies and headers come back byte for byte: in a claimed event, in an event that is read, and after a
-// restart.
+// TestBodies shows that bodies and headers come back byte for byte: in a claimed event, in an event that is
+// read, and after a restart.
 func TestBodies(t *testing.T) {
 	dir := t.TempDir()
 	weak := func(o *Options) { o.sync = "off" }
@@ -139,7 +143,8 @@ func TestBodies(t *testing.T) {
 	}
 	all := map[string]sent{}
 	rapid.Check(t, func(r *rapid.T) {
-		length := rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 64), rapid.IntRange(0, 64<<10), rapid.SampledFrom([]int{4096, 8192, 16384, 64 << 10})).Draw(r, "length")
+		length := rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 64), rapid.IntRange(0, 64<<10),
+			rapid.SampledFrom([]int{4096, 8192, 16384, 64 << 10})).Draw(r, "length")
 		body := make([]byte, length)
 		if !rapid.Bool().Draw(r, "all NUL") {
 			random := newRandom(rapid.Uint64().Draw(r, "seed"))
@@ -151,7 +156,8 @@ func TestBodies(t *testing.T) {
 			body = nil
 		}
 		header := bellhop.Header(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(r, "header"))
-		events := []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: epoch, Header: header, Body: body, SHA256: sha256.Sum256(body)}}
+		events := []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: epoch, Header: header, Body: body,
+			SHA256: sha256.Sum256(body)}}
 		if _, err := s.Accept(t.Context(), nil, events, []bellhop.NewDelivery{{DestinationID: destination}}); err != nil {
 			r.Fatal(err)
 		}
@@ -159,7 +165,8 @@ func TestBodies(t *testing.T) {
 		if err != nil || len(claimed) != 1 {
 			r.Fatalf("claimed %d, %v", len(claimed), err)
 		}
-		if ev := claimed[0].Event; ev.ID != events[0].ID || !bytes.Equal(ev.Body, body) || !bytes.Equal(ev.Header, header) || sha256.Sum256(ev.Body) != ev.SHA256 {
+		if ev := claimed[0].Event; ev.ID != events[0].ID || !bytes.Equal(ev.Body, body) ||
+			!bytes.Equal(ev.Header, header) || sha256.Sum256(ev.Body) != ev.SHA256 {
 			r.Fatalf("claimed %s with another body", ev.ID)
 		}
 		all[events[0].ID] = sent{body, header}
@@ -167,7 +174,8 @@ func TestBodies(t *testing.T) {
 	for range 2 {
 		for id, want := range all {
 			got, err := s.Event(t.Context(), id)
-			if err != nil || !bytes.Equal(got.Body, want.body) || !bytes.Equal(got.Header, want.header) || sha256.Sum256(got.Body) != got.SHA256 {
+			if err != nil || !bytes.Equal(got.Body, want.body) || !bytes.Equal(got.Header, want.header) ||
+				sha256.Sum256(got.Body) != got.SHA256 {
 				t.Errorf("%s came back changed; %v", id, err)
 			}
 		}
@@ -206,8 +214,9 @@ func TestReopenProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := bellhop.Result{DeliveryID: id, State: bellhop.DeliveryPending, NextAt: time.Now(), Progress: []byte("offset 7"),
-		Attempt: bellhop.Attempt{Number: 1, StartedAt: time.Now(), Error: "timeout"}}
+	result := bellhop.Result{DeliveryID: id, State: bellhop.DeliveryPending, NextAt: time.Now(),
+		Progress: []byte("offset 7"),
+		Attempt:  bellhop.Attempt{Number: 1, StartedAt: time.Now(), Error: "timeout"}}
 	if err := errors.Join(s.Record(result), s.do(func(*conn) error { return nil })); err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +244,8 @@ func TestReopenNouns(t *testing.T) {
 		if _, err := s.Claim(t.Context(), gone, 1, 1); bellhopCode(err) != bellhop.CodeNotFound {
 			t.Errorf("claim for a deleted destination: %v", err)
 		}
-		if list, _, err := s.Events(t.Context(), bellhop.EventFilter{SourceID: source}, bellhop.Page{}); err != nil || len(list) != 1 {
+		if list, _, err := s.Events(t.Context(), bellhop.EventFilter{SourceID: source}, bellhop.Page{}); err != nil ||
+			len(list) != 1 {
 			t.Errorf("events of a deleted source: %d, %v", len(list), err)
 		}
 		if err := s.Close(); err != nil {

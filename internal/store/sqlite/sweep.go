@@ -7,8 +7,8 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// The sweep deletes what is older than the store is to keep, and cancels what is owed to deleted destinations. It goes in
-// steps. Each step takes the writer for a few milliseconds, and other operations come in between.
+// The sweep deletes what is older than the store is to keep, and cancels what is owed to deleted destinations.
+// It goes in steps. Each step takes the writer for a few milliseconds, and other operations come in between.
 const (
 	sweepEvery = time.Minute
 	sweepStep  = 200                  // rows of one step
@@ -77,8 +77,9 @@ func (s *Store) cancelOrphans() (more bool, err error) {
 	return cancelled == sweepStep, err
 }
 
-// deleteOld deletes some events that are too old, with their deliveries and attempts, beginning after event number from. An
-// event with a delivery that is still owed stays. It returns the number of the last event that it looked at.
+// deleteOld deletes some events that are too old, with their deliveries and attempts, beginning after event
+// number from. An event with a delivery that is still owed stays. It returns the number of the last event that
+// it looked at.
 func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 	if s.opts.Retain <= 0 {
 		return 0, false, nil
@@ -127,7 +128,8 @@ func (s *Store) deleteOldRequests() (more bool, err error) {
 	limit := firstOf(s.opts.Now().Add(-s.opts.Retain))
 	err = s.do(func(c *conn) error {
 		before := c.db.TotalChanges()
-		err := c.exec(`DELETE FROM requests WHERE n IN (SELECT n FROM requests WHERE n < ? ORDER BY n LIMIT ?)`, limit, sweepStep)
+		err := c.exec(`DELETE FROM requests WHERE n IN (SELECT n FROM requests WHERE n < ? ORDER BY n LIMIT ?)`, limit,
+			sweepStep)
 		more = c.db.TotalChanges()-before == sweepStep
 		return err
 	})

@@ -8,7 +8,8 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// TestRetainInSteps shows that old events are deleted in steps, each of them a small transaction, and leave no rows behind.
+// TestRetainInSteps shows that old events are deleted in steps, each of them a small transaction, and leave no
+// rows behind.
 func TestRetainInSteps(t *testing.T) {
 	t.Parallel()
 	const events = 3*sweepStep - 50

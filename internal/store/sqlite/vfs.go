@@ -11,8 +11,9 @@ import (
 // fileLayerName is the name under which the file layer is registered.
 const fileLayerName = "bellhop"
 
-// A fileLayer is the driver's file layer, or that of a test, with one change: a disk without room is reported as full instead
-// of broken. The driver (v0.35.6) looks for the bare error number, which os.File has wrapped, and so reports an I/O error.
+// A fileLayer is the driver's file layer, or that of a test, with one change: a disk without room is reported
+// as full instead of broken. The driver (v0.35.6) looks for the bare error number, which os.File has wrapped,
+// and so reports an I/O error.
 type fileLayer struct{ vfs.VFSFilename }
 
 func registerFileLayer() {

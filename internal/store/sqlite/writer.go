@@ -31,11 +31,12 @@ const (
 	fullPause  = 250 * time.Millisecond // between tries to write patient ops to a full disk
 )
 
-// The writer owns the connection that writes. Everything that is queued when it comes around goes into one transaction. There
-// is no timer: a batch is whatever was queued while the previous one was written.
+// The writer owns the connection that writes. Everything that is queued when it comes around goes into one
+// transaction. There is no timer: a batch is whatever was queued while the previous one was written.
 //
-// mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements, pages, and failure until it
-// closes failed; whoever has seen failed closed may read failure. Whoever has seen finished closed may read closeErr.
+// mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements, pages, and failure
+// until it closes failed; whoever has seen failed closed may read failure. Whoever has seen finished closed may
+// read closeErr.
 type writer struct {
 	store                   *Store
 	c                       *conn
@@ -57,9 +58,11 @@ type writer struct {
 }
 
 func newWriter(s *Store, c *conn) (*writer, error) {
-	w := &writer{store: s, c: c, wake: make(chan struct{}, 1), failed: make(chan struct{}), finished: make(chan struct{})}
+	w := &writer{store: s, c: c, wake: make(chan struct{}, 1), failed: make(chan struct{}),
+		finished: make(chan struct{})}
 	w.room.L = &w.mu
-	for sql, at := range map[string]**sqlite3.Stmt{"BEGIN IMMEDIATE": &w.begin, "COMMIT": &w.commit, "ROLLBACK": &w.rollback} {
+	for sql, at := range map[string]**sqlite3.Stmt{"BEGIN IMMEDIATE": &w.begin, "COMMIT": &w.commit,
+		"ROLLBACK": &w.rollback} {
 		stmt, err := c.prepare(sql)
 		if err != nil {
 			return nil, err
@@ -111,8 +114,8 @@ func (w *writer) queue(o op) error {
 	return nil
 }
 
-// follow queues o from the writer's own goroutine, which cannot wait for room. An op that follows the last batch before the
-// store closes is not done.
+// follow queues o from the writer's own goroutine, which cannot wait for room. An op that follows the last
+// batch before the store closes is not done.
 func (w *writer) follow(o op) {
 	w.mu.Lock()
 	w.waiting = append(w.waiting, o)
@@ -169,8 +172,8 @@ func (w *writer) run() {
 	}
 }
 
-// write writes batch in one transaction and calls done of each op. If the transaction fails for a reason that may concern one op
-// alone, each op is tried by itself. It returns the ops that are to be tried again.
+// write writes batch in one transaction and calls done of each op. If the transaction fails for a reason that
+// may concern one op alone, each op is tried by itself. It returns the ops that are to be tried again.
 func (w *writer) write(batch []op) (again []op) {
 	if w.failure != nil {
 		w.fail(batch, store.ErrUnknown)
@@ -281,7 +284,8 @@ func (w *writer) checkpoint() {
 	}
 }
 
-// work is an op made of a function, for everything that is not done for each event. An error of its own undoes it alone.
+// work is an op made of a function, for everything that is not done for each event. An error of its own undoes
+// it alone.
 type work struct {
 	f      func(c *conn) error
 	waits  bool // for room on a full disk
@@ -312,8 +316,8 @@ func (o *work) done(err error) {
 
 func (o *work) patient() bool { return o.waits }
 
-// do runs f in the next transaction of the writer and returns once that is on disk. f may run more than once, so it sets every
-// variable of its caller anew.
+// do runs f in the next transaction of the writer and returns once that is on disk. f may run more than once,
+// so it sets every variable of its caller anew.
 func (s *Store) do(f func(c *conn) error) error {
 	o := &work{f: f, result: make(chan error, 1)}
 	if err := s.writer.submit(o); err != nil {
@@ -322,7 +326,8 @@ func (s *Store) do(f func(c *conn) error) error {
 	return <-o.result
 }
 
-// doPatiently is do for work that waits while the disk is full. When ctx ends it stops waiting, and the work is still done.
+// doPatiently is do for work that waits while the disk is full. When ctx ends it stops waiting, and the work is
+// still done.
 func (s *Store) doPatiently(ctx context.Context, f func(c *conn) error) error {
 	o := &work{f: f, waits: true, result: make(chan error, 1)}
 	if err := s.writer.submit(o); err != nil {

@@ -40,8 +40,8 @@ func (o offered) done(err error) {
 	}
 }
 
-// TestOfferNeverWaits has many callers offer an op at once while there is room for one: one op is queued, and no caller waits for
-// the writer.
+// TestOfferNeverWaits has many callers offer an op at once while there is room for one: one op is queued, and
+// no caller waits for the writer.
 func TestOfferNeverWaits(t *testing.T) {
 	t.Parallel()
 	for range 5 {
@@ -84,7 +84,8 @@ func TestNoteClonesItsBody(t *testing.T) {
 		s.writer.mu.Lock()
 		kept := s.writer.waiting[len(s.writer.waiting)-1].(*note).req.Body
 		s.writer.mu.Unlock()
-		if want := min(length, bellhop.MaxRefusedBodyBytes); len(kept) != want || cap(kept) > 2*bellhop.MaxRefusedBodyBytes || &kept[0] == &large[0] {
+		if want := min(length, bellhop.MaxRefusedBodyBytes); len(kept) != want ||
+			cap(kept) > 2*bellhop.MaxRefusedBodyBytes || &kept[0] == &large[0] {
 			t.Errorf("of %d bytes %d are kept, in a slice of %d", length, len(kept), cap(kept))
 		}
 	}

@@ -14,9 +14,11 @@ func acceptKeepsEverything(w *world) {
 	for _, ev := range []bellhop.Event{
 		{Type: "x"},
 		{Type: "invoice.paid", Subject: "in_1", ProviderID: "evt-1", Tenant: "contoso", Time: w.clock.now().Add(-time.Hour),
-			ContentType: "application/cloudevents+json", Header: bellhop.Header("Accept: */*\nX-Empty: \n"), Body: []byte("\x00\xff{}\r\n")},
+			ContentType: "application/cloudevents+json", Header: bellhop.Header("Accept: */*\nX-Empty: \n"),
+			Body: []byte("\x00\xff{}\r\n")},
 		{Type: "событие.создано", Subject: "темы/1", ProviderID: "ид", Tenant: "арендатор", Body: []byte("тело")},
-		{Type: string(bytes.Repeat([]byte("t"), bellhop.MaxTypeLength)), ProviderID: string(bytes.Repeat([]byte("p"), bellhop.MaxProviderIDLength)),
+		{Type: string(bytes.Repeat([]byte("t"), bellhop.MaxTypeLength)), ProviderID: string(bytes.Repeat([]byte("p"),
+			bellhop.MaxProviderIDLength)),
 			Subject: string(bytes.Repeat([]byte("s"), bellhop.MaxSubjectLength))},
 	} {
 		ev.SourceID, ev.Source, ev.ReceivedAt, ev.SHA256 = w.source, "media", w.clock.now(), w.event("", ev.Body).SHA256
@@ -29,7 +31,8 @@ func acceptKeepsEverything(w *world) {
 		}
 		w.equal("stored", got, events[0])
 	}
-	own := []bellhop.Event{{SourceID: bellhop.SourceAPIID, Type: "x", ReceivedAt: w.clock.now(), SHA256: sha256.Sum256(nil)}}
+	own := []bellhop.Event{{SourceID: bellhop.SourceAPIID, Type: "x", ReceivedAt: w.clock.now(),
+		SHA256: sha256.Sum256(nil)}}
 	w.accept(own, nil)
 	got, err := w.Event(w.ctx, own[0].ID)
 	w.must(err)
@@ -40,7 +43,8 @@ func acceptInOrder(w *world) {
 	var ids, deliveries []string
 	for range 10 {
 		events := []bellhop.Event{w.event("", []byte("1")), w.event("", []byte("2")), w.event("", []byte("3"))}
-		owed := []bellhop.NewDelivery{{Event: 0, DestinationID: w.destination}, {Event: 2, DestinationID: w.destination, Leased: true}, {Event: 2, DestinationID: w.destination}}
+		owed := []bellhop.NewDelivery{{Event: 0, DestinationID: w.destination},
+			{Event: 2, DestinationID: w.destination, Leased: true}, {Event: 2, DestinationID: w.destination}}
 		w.equal("accepted", w.accept(events, owed), bellhop.Accepted{})
 		for i, ev := range events {
 			got, err := w.Event(w.ctx, ev.ID)
@@ -76,7 +80,8 @@ func acceptFoldsRepeats(w *world) {
 		{"the same again", []bellhop.Event{w.event("a", []byte("again"))}, 1, [][2]int{{0, -1}}},
 		{"of another source", []bellhop.Event{elsewhere}, 0, nil},
 		{"without an id", []bellhop.Event{w.event("", []byte("x")), w.event("", []byte("x"))}, 0, nil},
-		{"within one call", []bellhop.Event{w.event("b", nil), w.event("c", nil), w.event("b", nil), w.event("b", nil)}, 2, [][2]int{{2, 0}, {3, 0}}},
+		{"within one call", []bellhop.Event{w.event("b", nil), w.event("c", nil), w.event("b", nil), w.event("b", nil)}, 2,
+			[][2]int{{2, 0}, {3, 0}}},
 		{"new among old", []bellhop.Event{w.event("a", nil), w.event("d", nil), w.event("c", nil)}, 2, [][2]int{{0, -1}}},
 		{"of another case", []bellhop.Event{w.event("A", nil), w.event("a ", nil)}, 0, nil},
 	} {
@@ -107,14 +112,16 @@ func acceptFoldsRepeats(w *world) {
 
 func acceptOwed(w *world) {
 	other := w.newDestination("other")
-	owed := []bellhop.NewDelivery{{DestinationID: w.destination, Leased: true}, {DestinationID: other}, {DestinationID: "dst_deleted"}}
+	owed := []bellhop.NewDelivery{{DestinationID: w.destination, Leased: true}, {DestinationID: other},
+		{DestinationID: "dst_deleted"}}
 	events := []bellhop.Event{w.event("", nil)}
 	w.accept(events, owed)
 	for i, want := range []bellhop.Delivery{
 		{DestinationID: w.destination, State: bellhop.DeliveryLeased},
 		{DestinationID: other, State: bellhop.DeliveryPending, NextAt: w.clock.now()},
 	} {
-		want.ID, want.EventID, want.CreatedAt, want.UpdatedAt = owed[i].DeliveryID, events[0].ID, w.clock.now(), w.clock.now()
+		want.ID, want.EventID, want.CreatedAt, want.UpdatedAt = owed[i].DeliveryID, events[0].ID, w.clock.now(),
+			w.clock.now()
 		w.equal("delivery", w.delivery(owed[i].DeliveryID), want)
 	}
 	w.equal("delivery to a deleted destination", owed[2].DeliveryID, "")
@@ -124,8 +131,8 @@ func acceptOwed(w *world) {
 	w.equal("claimed while pending", len(due), 1)
 }
 
-// acceptPlaces shows that, whichever events are repeats and whichever destinations were deleted, each id that Accept sets is the id
-// of the delivery of that event to that destination.
+// acceptPlaces shows that, whichever events are repeats and whichever destinations were deleted, each id that
+// Accept sets is the id of the delivery of that event to that destination.
 func acceptPlaces(w *world) {
 	random := mathrand.New(mathrand.NewPCG(1, 0))
 	destinations := []string{w.destination, w.newDestination("other"), "dst_deleted"}
@@ -142,7 +149,8 @@ func acceptPlaces(w *world) {
 			}
 			events = append(events, ev)
 			for range random.IntN(4) {
-				owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: destinations[random.IntN(3)], Leased: random.IntN(2) == 0})
+				owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: destinations[random.IntN(3)],
+					Leased: random.IntN(2) == 0})
 			}
 		}
 		w.accept(events, owed)
@@ -160,8 +168,10 @@ func acceptPlaces(w *world) {
 }
 
 func acceptRequest(w *world) {
-	req := &bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestPartial, Status: 202, Reason: "signature_mismatch", Detail: "1 of 2 items was refused",
-		Method: "POST", Target: "/in/media?code", RemoteAddr: "192.0.2.1", Header: bellhop.Header("A: b\n"), Body: []byte("[{},{}]"), BodyBytes: 7,
+	req := &bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestPartial, Status: 202,
+		Reason: "signature_mismatch", Detail: "1 of 2 items was refused",
+		Method: "POST", Target: "/in/media?code", RemoteAddr: "192.0.2.1", Header: bellhop.Header("A: b\n"),
+		Body: []byte("[{},{}]"), BodyBytes: 7,
 		Events: 1, ReceivedAt: w.clock.now()}
 	got, err := w.Accept(w.ctx, req, []bellhop.Event{w.event("", nil)}, nil)
 	w.must(err)
@@ -178,7 +188,8 @@ func acceptRequest(w *world) {
 }
 
 func acceptRefuses(w *world) {
-	stranger, nameless, long := w.event("", nil), w.event("", nil), w.event(string(make([]byte, bellhop.MaxProviderIDLength+1)), nil)
+	stranger, nameless, long := w.event("", nil), w.event("", nil), w.event(string(make([]byte,
+		bellhop.MaxProviderIDLength+1)), nil)
 	stranger.SourceID = "src_stranger"
 	nameless.Type = ""
 	_, err := w.Accept(w.ctx, nil, []bellhop.Event{stranger}, nil)

@@ -110,8 +110,9 @@ func claimOnce(w *world) {
 	for i, o := range owed {
 		ev, err := w.Event(w.ctx, events[i].ID)
 		w.must(err)
-		w.equal("claimed", seen[o.DeliveryID], bellhop.Delivery{ID: o.DeliveryID, EventID: ev.ID, DestinationID: w.destination,
-			State: bellhop.DeliveryLeased, Event: &ev})
+		w.equal("claimed", seen[o.DeliveryID], bellhop.Delivery{ID: o.DeliveryID, EventID: ev.ID,
+			DestinationID: w.destination,
+			State:         bellhop.DeliveryLeased, Event: &ev})
 		w.equal("state", w.state(o.DeliveryID), bellhop.DeliveryLeased)
 	}
 }
@@ -161,7 +162,8 @@ func (w *world) oweKey(key int64) (deliveryID string) {
 	return owed[0].DeliveryID
 }
 
-// claimOfKeys shows that the deliveries of a key are claimed from the first on, as far as they are due, while other keys go on.
+// claimOfKeys shows that the deliveries of a key are claimed from the first on, as far as they are due, while
+// other keys go on.
 func claimOfKeys(w *world) {
 	a1, b1, a2, free, a3 := w.oweKey(7), w.oweKey(-9), w.oweKey(7), w.owe(false), w.oweKey(7)
 	w.equal("keys side by side, each in order, then deliveries without a key", w.claim(), []string{a1, a2, a3, b1, free})
@@ -193,8 +195,8 @@ func claimOfKeys(w *world) {
 	w.equal("a cancelled delivery that is retried goes first again", w.claim(), []string{a1})
 }
 
-// claimOfKeysAtRandom shows that, whatever is claimed, recorded and retried, the deliveries of a key are claimed in order, and none
-// is claimed behind one that waits.
+// claimOfKeysAtRandom shows that, whatever is claimed, recorded and retried, the deliveries of a key are
+// claimed in order, and none is claimed behind one that waits.
 func claimOfKeysAtRandom(w *world) {
 	random := rand.New(rand.NewPCG(1, 2))
 	owed := map[int64][]string{} // unfinished deliveries by key, in order
@@ -229,7 +231,8 @@ func claimOfKeysAtRandom(w *world) {
 			}
 		case 2:
 			for id := range leased {
-				r := w.result(id, attempts[id]+1, []bellhop.DeliveryState{bellhop.DeliveryDelivered, bellhop.DeliveryDead, bellhop.DeliveryPending}[random.IntN(3)])
+				r := w.result(id, attempts[id]+1, []bellhop.DeliveryState{bellhop.DeliveryDelivered, bellhop.DeliveryDead,
+					bellhop.DeliveryPending}[random.IntN(3)])
 				attempts[id]++
 				r.NextAt = time.Time{}
 				if r.State == bellhop.DeliveryPending {

@@ -49,7 +49,8 @@ func changeDelivery(w *world) {
 		id := w.in(c.from)
 		w.clock.pass(time.Minute)
 		before := w.delivery(id)
-		got, err := map[string]func(context.Context, string) (bellhop.Delivery, error){"retry": w.RetryDelivery, "cancel": w.CancelDelivery}[c.do](w.ctx, id)
+		got, err := map[string]func(context.Context, string) (bellhop.Delivery, error){"retry": w.RetryDelivery,
+			"cancel": w.CancelDelivery}[c.do](w.ctx, id)
 		if c.to == "" {
 			w.refused(c.do+" while "+string(c.from), err, bellhop.CodeConflict)
 			w.equal("the delivery", w.delivery(id), before)

@@ -19,7 +19,8 @@ func (w *world) listers() (list map[string]lister, more func()) {
 		w.newSource(fmt.Sprintf("source-%d", w.nouns))
 		w.newDestination(fmt.Sprintf("destination-%d", w.nouns))
 		req := bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestAccepted, Status: 202, ReceivedAt: w.clock.now()}
-		_, err := w.Accept(w.ctx, &req, []bellhop.Event{w.event("", nil)}, []bellhop.NewDelivery{{DestinationID: w.destination}})
+		_, err := w.Accept(w.ctx, &req, []bellhop.Event{w.event("", nil)},
+			[]bellhop.NewDelivery{{DestinationID: w.destination}})
 		w.must(err)
 	}
 	return map[string]lister{
@@ -31,7 +32,8 @@ func (w *world) listers() (list map[string]lister, more func()) {
 	}, one
 }
 
-func listerOf[T, F any](ctx context.Context, f func(context.Context, F, bellhop.Page) ([]T, string, error), id func(T) string) lister {
+func listerOf[T, F any](ctx context.Context, f func(context.Context, F,
+	bellhop.Page) ([]T, string, error), id func(T) string) lister {
 	return func(page bellhop.Page) (ids []string, next string, err error) {
 		var none F
 		list, next, err := f(ctx, none, page)
@@ -81,7 +83,8 @@ func pages(w *world) {
 	}
 }
 
-// cursors shows that paging through a list returns every row once that exists throughout, although others come and go meanwhile.
+// cursors shows that paging through a list returns every row once that exists throughout, although others come
+// and go meanwhile.
 func cursors(w *world) {
 	listers, more := w.listers()
 	for range 40 {
@@ -120,7 +123,8 @@ func filterEvents(w *world) {
 	other := w.newSource("other")
 	start := w.clock.now()
 	var ids []string // one a minute
-	for _, ev := range []bellhop.Event{{SourceID: w.source, Type: "ams.Job"}, {SourceID: other, Type: "ams.Job"}, {SourceID: w.source, Type: "ams.JobState"},
+	for _, ev := range []bellhop.Event{{SourceID: w.source, Type: "ams.Job"}, {SourceID: other, Type: "ams.Job"},
+		{SourceID: w.source, Type: "ams.JobState"},
 		{SourceID: w.source, Type: "заказ.создан"}, {SourceID: other, Type: "a%_*b"}} {
 		ev.ReceivedAt = w.clock.now()
 		events := []bellhop.Event{ev}
@@ -142,7 +146,8 @@ func filterEvents(w *world) {
 		"case":          {bellhop.EventFilter{Type: "AMS.*"}, nil},
 		"since":         {bellhop.EventFilter{Since: start.Add(3 * time.Minute)}, []int{4, 3}},
 		"until":         {bellhop.EventFilter{Until: start.Add(time.Minute)}, []int{0}},
-		"everything":    {bellhop.EventFilter{SourceID: w.source, Type: "ams.*", Since: start.Add(time.Minute), Until: start.Add(time.Hour)}, []int{2}},
+		"everything": {bellhop.EventFilter{SourceID: w.source, Type: "ams.*", Since: start.Add(time.Minute),
+			Until: start.Add(time.Hour)}, []int{2}},
 	} {
 		list, _, err := w.Events(w.ctx, c.f, bellhop.Page{})
 		w.must(err)
@@ -191,7 +196,8 @@ func filterDeliveries(w *world) {
 		"no state":    {bellhop.DeliveryFilter{State: "' OR '1'='1"}, nil},
 		"since":       {bellhop.DeliveryFilter{Since: start.Add(2 * time.Minute)}, []int{4, 3, 2}},
 		"until":       {bellhop.DeliveryFilter{Until: start.Add(2 * time.Minute)}, []int{1, 0}},
-		"everything": {bellhop.DeliveryFilter{EventID: events[3], DestinationID: w.destination, State: leased, Since: start, Until: start.Add(time.Hour)},
+		"everything": {bellhop.DeliveryFilter{EventID: events[3], DestinationID: w.destination, State: leased, Since: start,
+			Until: start.Add(time.Hour)},
 			[]int{3}},
 	} {
 		list, _, err := w.Deliveries(w.ctx, c.f, bellhop.Page{})
@@ -203,7 +209,8 @@ func filterDeliveries(w *world) {
 		}
 		w.equal(name, got, c.want)
 	}
-	for what, f := range map[string]bellhop.DeliveryFilter{"event": {EventID: "evt_x"}, "destination": {DestinationID: "dst_x"}} {
+	for what, f := range map[string]bellhop.DeliveryFilter{"event": {EventID: "evt_x"},
+		"destination": {DestinationID: "dst_x"}} {
 		_, _, err := w.Deliveries(w.ctx, f, bellhop.Page{})
 		w.refused("an unknown "+what, err, bellhop.CodeNotFound)
 	}
@@ -277,7 +284,8 @@ func tenants(w *world) {
 		ev := w.event("", nil)
 		ev.SourceID, ev.Tenant = source, label
 		events, owed := []bellhop.Event{ev}, []bellhop.NewDelivery{{DestinationID: destination}}
-		got, err := w.Accept(w.ctx, &bellhop.Request{SourceID: source, Outcome: bellhop.RequestAccepted, ReceivedAt: w.clock.now()}, events, owed)
+		got, err := w.Accept(w.ctx, &bellhop.Request{SourceID: source, Outcome: bellhop.RequestAccepted,
+			ReceivedAt: w.clock.now()}, events, owed)
 		w.must(err)
 		return got.RequestID, events[0].ID, owed[0].DeliveryID
 	}

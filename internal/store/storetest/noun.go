@@ -10,7 +10,8 @@ import (
 // sources shows that sources are stored, read, updated and deleted whole.
 func sources(w *world) {
 	at := w.clock.now()
-	s := bellhop.Source{ID: "src_1", Name: "graph", Provider: "graph", Settings: json.RawMessage(`{"client_state":"\u0000 é"}`),
+	s := bellhop.Source{ID: "src_1", Name: "graph", Provider: "graph",
+		Settings:     json.RawMessage(`{"client_state":"\u0000 é"}`),
 		MaxBodyBytes: 5, Disabled: true, CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: at.Add(2000)}
 	w.must(w.CreateSource(w.ctx, s))
 	read := func(idOrName string) bellhop.Source {
@@ -22,7 +23,8 @@ func sources(w *world) {
 	w.equal("by id", read("src_1"), s)
 	w.equal("by name", read("graph"), s)
 
-	s.Name, s.Provider, s.Settings, s.MaxBodyBytes, s.Disabled, s.UpdatedAt, s.SecretsAt = "mail", "outlook", json.RawMessage(`{}`), 0, false, at.Add(3000), at.Add(4000)
+	s.Name, s.Provider, s.Settings, s.MaxBodyBytes, s.Disabled, s.UpdatedAt, s.SecretsAt = "mail", "outlook",
+		json.RawMessage(`{}`), 0, false, at.Add(3000), at.Add(4000)
 	w.must(w.UpdateSource(w.ctx, s))
 	w.equal("updated", read("mail"), s)
 	_, err := w.Source(w.ctx, "graph")
@@ -33,8 +35,10 @@ func sources(w *world) {
 	w.equal("listed, newest first", []string{list[0].Name, list[1].Name}, []string{"mail", "media"})
 
 	w.must(w.DeleteSource(w.ctx, "src_1"))
-	for what, err := range map[string]error{"read": second(w.Source(w.ctx, "src_1")), "update": w.UpdateSource(w.ctx, s), "delete": w.DeleteSource(w.ctx, "src_1"),
-		"delete the API's": w.DeleteSource(w.ctx, "src_api"), "read the API's": second(w.Source(w.ctx, bellhop.SourceAPI))} {
+	for what, err := range map[string]error{"read": second(w.Source(w.ctx, "src_1")), "update": w.UpdateSource(w.ctx, s),
+		"delete":           w.DeleteSource(w.ctx, "src_1"),
+		"delete the API's": w.DeleteSource(w.ctx, "src_api"), "read the API's": second(w.Source(w.ctx,
+			bellhop.SourceAPI))} {
 		w.refused(what, err, bellhop.CodeNotFound)
 	}
 }
@@ -44,12 +48,17 @@ func second[T any](_ T, err error) error { return err }
 // destinations shows that destinations are stored, read, updated and deleted whole, and how their state changes.
 func destinations(w *world) {
 	at := w.clock.now()
-	d := bellhop.Destination{ID: "dst_1", Name: "crm", Type: "slack", URL: "https://crm.example/é?x=1", Settings: json.RawMessage(`{"token":"t"}`),
-		Match:   bellhop.Match{Sources: []string{"media"}, Types: []string{"a.*", "b"}, Where: `data.x > 1 && subject != "<>"`},
+	d := bellhop.Destination{ID: "dst_1", Name: "crm", Type: "slack", URL: "https://crm.example/é?x=1",
+		Settings: json.RawMessage(`{"token":"t"}`),
+		Match: bellhop.Match{Sources: []string{"media"}, Types: []string{"a.*", "b"},
+			Where: `data.x > 1 && subject != "<>"`},
 		Timeout: 90 * time.Second, Concurrency: bellhop.MaxConcurrency, State: bellhop.DestinationPaused,
-		Retry: bellhop.Retry{Schedule: bellhop.Schedule{time.Second, time.Hour}, MaxAge: 36 * time.Hour, Outcomes: bellhop.Outcomes{"404": bellhop.OutcomeDead, "timeout": bellhop.OutcomeRetry}},
-		Order: bellhop.OrderSubject, Breaker: bellhop.Breaker{Failures: 3, DisableAfter: time.Hour}, ExpiresAt: at.Add(1000 * time.Hour), Access: json.RawMessage(`{"token":"tk"}`),
-		Rate: bellhop.Rate{PerSecond: 0.5, Burst: 3}, Batch: bellhop.Batch{MaxEvents: 100, MaxWait: 1500 * time.Millisecond}, Handshake: "validation-token", Granted: bellhop.PerSecond(1.0 / 60),
+		Retry: bellhop.Retry{Schedule: bellhop.Schedule{time.Second, time.Hour}, MaxAge: 36 * time.Hour,
+			Outcomes: bellhop.Outcomes{"404": bellhop.OutcomeDead, "timeout": bellhop.OutcomeRetry}},
+		Order: bellhop.OrderSubject, Breaker: bellhop.Breaker{Failures: 3, DisableAfter: time.Hour},
+		ExpiresAt: at.Add(1000 * time.Hour), Access: json.RawMessage(`{"token":"tk"}`),
+		Rate: bellhop.Rate{PerSecond: 0.5, Burst: 3}, Batch: bellhop.Batch{MaxEvents: 100,
+			MaxWait: 1500 * time.Millisecond}, Handshake: "validation-token", Granted: bellhop.PerSecond(1.0 / 60),
 		StateReason: "for the move", CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: at.Add(2000)}
 	w.must(w.CreateDestination(w.ctx, d))
 	read := func(idOrName string) bellhop.Destination {
@@ -61,7 +70,8 @@ func destinations(w *world) {
 	w.equal("by id", read("dst_1"), d)
 	w.equal("by name", read("crm"), d)
 
-	d.Name, d.Type, d.URL, d.Settings, d.Match, d.Timeout, d.Concurrency = "erp", "http", "https://erp.example/", json.RawMessage(`{}`), bellhop.Match{}, time.Second, 1
+	d.Name, d.Type, d.URL, d.Settings, d.Match, d.Timeout, d.Concurrency = "erp", "http", "https://erp.example/",
+		json.RawMessage(`{}`), bellhop.Match{}, time.Second, 1
 	d.Rate, d.Batch, d.Handshake = bellhop.Rate{}, bellhop.Batch{}, bellhop.HandshakeNone
 	d.Order, d.Breaker, d.ExpiresAt, d.Access = bellhop.OrderNone, bellhop.DefaultBreaker, time.Time{}, nil
 	d.Retry, d.UpdatedAt, d.SecretsAt = bellhop.Retry{Schedule: bellhop.Schedule{}}, at.Add(3000), at.Add(4000)
@@ -113,9 +123,11 @@ func destinations(w *world) {
 	w.equal("listed, newest first", []string{list[0].Name, list[1].Name}, []string{"erp", "billing"})
 
 	w.must(w.DeleteDestination(w.ctx, "dst_1"))
-	for what, err := range map[string]error{"read": second(w.Destination(w.ctx, "dst_1")), "update": w.UpdateDestination(w.ctx, d),
-		"disable": w.SetDestinationState(w.ctx, "dst_1", bellhop.DestinationActive, ""), "delete": w.DeleteDestination(w.ctx, "dst_1"),
-		"claim": second(w.Claim(w.ctx, "dst_1", 1, 1))} {
+	for what, err := range map[string]error{"read": second(w.Destination(w.ctx, "dst_1")),
+		"update":  w.UpdateDestination(w.ctx, d),
+		"disable": w.SetDestinationState(w.ctx, "dst_1", bellhop.DestinationActive, ""),
+		"delete":  w.DeleteDestination(w.ctx, "dst_1"),
+		"claim":   second(w.Claim(w.ctx, "dst_1", 1, 1))} {
 		w.refused(what, err, bellhop.CodeNotFound)
 	}
 }
@@ -183,12 +195,14 @@ func handshakes(w *world) {
 	ask(7)
 	w.must(w.DeleteDestination(w.ctx, w.destination))
 	w.refused("deleted", agree(7, granted), bellhop.CodeNotFound)
-	w.refused("asked of a deleted destination", w.AskHandshake(w.ctx, w.destination, [32]byte{8}, w.clock.now(), asked), bellhop.CodeNotFound)
+	w.refused("asked of a deleted destination", w.AskHandshake(w.ctx, w.destination, [32]byte{8}, w.clock.now(), asked),
+		bellhop.CodeNotFound)
 }
 
 // names shows that names are unique among the sources and among the destinations that are not deleted.
 func names(w *world) {
-	src := bellhop.Source{ID: "src_2", Name: "media", Provider: "ams", CreatedAt: w.clock.now(), UpdatedAt: w.clock.now()}
+	src := bellhop.Source{ID: "src_2", Name: "media", Provider: "ams", CreatedAt: w.clock.now(),
+		UpdatedAt: w.clock.now()}
 	dst, err := w.Destination(w.ctx, w.destination)
 	w.must(err)
 	dst.ID = "dst_2"

@@ -37,18 +37,22 @@ func (o *observer) take() []string {
 	return lines
 }
 
-// observe shows that the observer is told of everything new, in order, before the caller of Accept, and of nothing else.
+// observe shows that the observer is told of everything new, in order, before the caller of Accept, and of
+// nothing else.
 func observe(w *world) {
 	known := []bellhop.Event{w.event("known", nil)}
 	w.accept(known, nil)
 	w.equal("an event without deliveries", w.observer.take(), []string{"event " + known[0].ID})
 
 	events := []bellhop.Event{w.event("", nil), w.event("known", nil), w.event("", nil)}
-	owed := []bellhop.NewDelivery{{Event: 0, DestinationID: w.destination, Leased: true}, {Event: 0, DestinationID: "dst_deleted"},
-		{Event: 1, DestinationID: w.destination}, {Event: 2, DestinationID: w.destination, Leased: true}, {Event: 2, DestinationID: w.destination}}
+	owed := []bellhop.NewDelivery{{Event: 0, DestinationID: w.destination, Leased: true},
+		{Event: 0, DestinationID: "dst_deleted"},
+		{Event: 1, DestinationID: w.destination}, {Event: 2, DestinationID: w.destination, Leased: true},
+		{Event: 2, DestinationID: w.destination}}
 	w.accept(events, owed)
-	w.equal("events with deliveries, one of them a repeat", w.observer.take(), []string{"event " + events[0].ID, "delivery " + owed[0].DeliveryID, "delivery ",
-		"event " + events[2].ID, "delivery " + owed[3].DeliveryID, "delivery " + owed[4].DeliveryID})
+	w.equal("events with deliveries, one of them a repeat", w.observer.take(),
+		[]string{"event " + events[0].ID, "delivery " + owed[0].DeliveryID, "delivery ",
+			"event " + events[2].ID, "delivery " + owed[3].DeliveryID, "delivery " + owed[4].DeliveryID})
 
 	nameless := w.event("", nil)
 	nameless.Type = ""
@@ -63,7 +67,8 @@ func observe(w *world) {
 	w.must(w.Record(w.result(owed[3].DeliveryID, 1, delivered)))
 	w.settle()
 	got := w.observer.take()
-	w.equal("results", got[:min(2, len(got))], []string{"result " + owed[0].DeliveryID + " pending", "result " + owed[3].DeliveryID + " delivered"})
+	w.equal("results", got[:min(2, len(got))], []string{"result " + owed[0].DeliveryID + " pending",
+		"result " + owed[3].DeliveryID + " delivered"})
 	w.equal("the attempts of a delivery that was told", w.delivery(owed[3].DeliveryID).Attempts, 1)
 }
 

@@ -8,18 +8,21 @@ import (
 )
 
 func recordStates(w *world) {
-	for _, state := range []bellhop.DeliveryState{bellhop.DeliveryDelivered, bellhop.DeliveryPending, bellhop.DeliveryDead} {
+	for _, state := range []bellhop.DeliveryState{bellhop.DeliveryDelivered, bellhop.DeliveryPending,
+		bellhop.DeliveryDead} {
 		id := w.owe(true)
 		created := w.clock.now()
 		w.clock.pass(time.Second)
 		r := w.result(id, 1, state)
 		w.record(r)
 		got := w.delivery(id)
-		w.equal(string(state), got, bellhop.Delivery{ID: id, EventID: got.EventID, DestinationID: w.destination, State: state, Attempts: 1,
+		w.equal(string(state), got, bellhop.Delivery{ID: id, EventID: got.EventID, DestinationID: w.destination,
+			State: state, Attempts: 1,
 			NextAt: r.NextAt, CreatedAt: created, UpdatedAt: r.Attempt.StartedAt.Add(r.Attempt.Duration), Last: &r.Attempt})
 		w.equal("due now", w.claim(), []string(nil))
 	}
-	w.refused("recording for an unknown delivery", w.Record(w.result("dlv_nonsense", 1, bellhop.DeliveryDead)), bellhop.CodeNotFound)
+	w.refused("recording for an unknown delivery", w.Record(w.result("dlv_nonsense", 1, bellhop.DeliveryDead)),
+		bellhop.CodeNotFound)
 }
 
 // recordAttempts shows that every attempt can be read, oldest first, and that the delivery has the last one.
@@ -36,7 +39,8 @@ func recordAttempts(w *world) {
 		case 2: // no reply
 			r.Attempt.Status, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Reply = 0, "timeout", "no reply within 5s", nil
 		case 5:
-			r.State, r.NextAt, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Status = bellhop.DeliveryDelivered, time.Time{}, "", "", 204
+			r.State, r.NextAt, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Status = bellhop.DeliveryDelivered, time.Time{},
+				"", "", 204
 		}
 		want = append(want, r.Attempt)
 		w.record(r)
@@ -87,12 +91,14 @@ func recordFences(w *world) {
 	}
 	after, err := w.Stats(w.ctx)
 	w.must(err)
-	w.equal("counted as delivered", after.Deliveries[bellhop.DeliveryDelivered], counted.Deliveries[bellhop.DeliveryDelivered]+1) // the one of settle
+	// the one of settle
+	w.equal("counted as delivered", after.Deliveries[bellhop.DeliveryDelivered],
+		counted.Deliveries[bellhop.DeliveryDelivered]+1)
 	w.record(w.result(retried, 2, bellhop.DeliveryDead))
 }
 
-// recordMistake shows that a result that the schema refuses is dropped alone: results written together with it are kept. Its delivery
-// is due again in a minute.
+// recordMistake shows that a result that the schema refuses is dropped alone: results written together with it
+// are kept. Its delivery is due again in a minute.
 func recordMistake(w *world) {
 	var results []bellhop.Result
 	for i := range 20 {
@@ -122,7 +128,8 @@ func recordMistake(w *world) {
 	w.equal("after a minute", w.claim(), again)
 }
 
-// progressOfActions shows that the progress in a result is there for the next attempts, until another result replaces it.
+// progressOfActions shows that the progress in a result is there for the next attempts, until another result
+// replaces it.
 func progressOfActions(w *world) {
 	id, number := w.owe(true), 0
 	attempt := func(state bellhop.DeliveryState, progress []byte) {

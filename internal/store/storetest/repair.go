@@ -10,7 +10,8 @@ import (
 // begin creates a repair.
 func (w *world) begin(kind bellhop.RepairKind, f bellhop.RepairFilter) bellhop.Repair {
 	w.Helper()
-	r, err := w.CreateRepair(w.ctx, bellhop.Repair{ID: w.newID(bellhop.PrefixRepair), Kind: kind, Filter: f, Rate: 0.5, CreatedAt: w.clock.now()})
+	r, err := w.CreateRepair(w.ctx, bellhop.Repair{ID: w.newID(bellhop.PrefixRepair), Kind: kind, Filter: f, Rate: 0.5,
+		CreatedAt: w.clock.now()})
 	w.must(err)
 	return r
 }
@@ -55,13 +56,15 @@ func replayEvent(w *world) {
 	first := w.delivery(w.in(delivered))
 	w.clock.pass(time.Hour)
 	other := w.newDestination("other")
-	owed := []bellhop.NewDelivery{{DestinationID: w.destination}, {DestinationID: other, Key: 7}, {DestinationID: w.destination}}
+	owed := []bellhop.NewDelivery{{DestinationID: w.destination}, {DestinationID: other, Key: 7},
+		{DestinationID: w.destination}}
 	w.must(w.ReplayEvent(w.ctx, first.EventID, owed))
 	list := w.deliveriesOf(first.EventID)
 	w.equal("deliveries", len(list), 4)
 	for i, o := range owed {
 		now := w.clock.now()
-		w.equal("a new delivery", list[2-i], bellhop.Delivery{ID: o.DeliveryID, EventID: first.EventID, DestinationID: o.DestinationID, State: pending,
+		w.equal("a new delivery", list[2-i], bellhop.Delivery{ID: o.DeliveryID, EventID: first.EventID,
+			DestinationID: o.DestinationID, State: pending,
 			Key: o.Key, NextAt: now, CreatedAt: now, UpdatedAt: now})
 	}
 	w.equal("the first", list[3], first)
@@ -81,8 +84,8 @@ func replayEvent(w *world) {
 	}
 }
 
-// repairSteps shows that a repair takes everything that existed when it was created, step by step, and that a step that is written
-// twice counts once.
+// repairSteps shows that a repair takes everything that existed when it was created, step by step, and that a
+// step that is written twice counts once.
 func repairSteps(w *world) {
 	var events []string
 	for range 7 {
@@ -101,7 +104,8 @@ func repairSteps(w *world) {
 	w.must(err)
 	w.equal("the same step again", again, r)
 	r = w.finish(r)
-	w.equal("at the end", []any{r.State, r.LookedAt, r.Changed, r.Skipped}, []any{bellhop.RepairDone, int64(7), int64(7), int64(0)})
+	w.equal("at the end", []any{r.State, r.LookedAt, r.Changed, r.Skipped},
+		[]any{bellhop.RepairDone, int64(7), int64(7), int64(0)})
 	for _, id := range events {
 		w.equal("deliveries", len(w.deliveriesOf(id)), 2)
 	}
@@ -206,15 +210,19 @@ func repairChooses(w *world) {
 		}
 		w.equal(fmt.Sprintf("%s of %+v", c.kind, c.f), got, c.want)
 	}
-	w.refused("an unknown event", second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{EventID: "evt_x"}})), bellhop.CodeNotFound)
-	w.refused("an unknown destination", second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{DestinationID: "dst_x"}})), bellhop.CodeInvalid)
+	w.refused("an unknown event",
+		second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{EventID: "evt_x"}})), bellhop.CodeNotFound)
+	w.refused("an unknown destination",
+		second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{DestinationID: "dst_x"}})),
+		bellhop.CodeInvalid)
 
 	whole, _, err := w.Choose(w.ctx, w.begin(bellhop.RepairReplay, bellhop.RepairFilter{}), 1, true)
 	w.must(err)
 	w.equal("a whole event", string(whole[0].Event.Body)+string(whole[0].Event.Header), "{}"+string(ev.Header))
 }
 
-// repairDeliveries shows that retries and cancels change deliveries that are in the given state when the step is written, and no others.
+// repairDeliveries shows that retries and cancels change deliveries that are in the given state when the step
+// is written, and no others.
 func repairDeliveries(w *world) {
 	all := map[bellhop.DeliveryState]string{}
 	for _, state := range []bellhop.DeliveryState{pending, leased, delivered, dead, cancelled} {
@@ -224,13 +232,16 @@ func repairDeliveries(w *world) {
 	r := w.finish(w.begin(bellhop.RepairRetry, bellhop.RepairFilter{State: dead}))
 	w.equal("retried", []int64{r.LookedAt, r.Changed, r.Skipped}, []int64{1, 1, 0})
 	got := w.delivery(all[dead])
-	w.equal("the delivery that was dead", []any{got.State, got.NextAt, got.Attempts, got.Spared}, []any{pending, w.clock.now(), 1, 1})
+	w.equal("the delivery that was dead", []any{got.State, got.NextAt, got.Attempts, got.Spared},
+		[]any{pending, w.clock.now(), 1, 1})
 	r = w.finish(w.begin(bellhop.RepairRetry, bellhop.RepairFilter{State: cancelled}))
 	w.equal("retried", []int64{r.Changed, r.Skipped}, []int64{1, 0})
 
 	r = w.begin(bellhop.RepairCancel, bellhop.RepairFilter{State: pending})
 	w.clock.pass(time.Second)
-	w.must(w.ReplayEvent(w.ctx, w.delivery(all[delivered]).EventID, []bellhop.NewDelivery{{DestinationID: w.destination}})) // newer than the repair
+	// newer than the repair
+	w.must(w.ReplayEvent(w.ctx, w.delivery(all[delivered]).EventID,
+		[]bellhop.NewDelivery{{DestinationID: w.destination}}))
 	var step bellhop.RepairStep
 	var err error
 	step.Chosen, step.To, err = w.Choose(w.ctx, r, 100, false)
@@ -240,13 +251,16 @@ func repairDeliveries(w *world) {
 	w.must(err)
 	r, err = w.StepRepair(w.ctx, r, step)
 	w.must(err)
-	w.equal("cancelled", []any{r.State, r.LookedAt, r.Changed, r.Skipped}, []any{bellhop.RepairDone, int64(3), int64(2), int64(1)})
-	for state, want := range map[bellhop.DeliveryState]bellhop.DeliveryState{pending: cancelled, leased: leased, delivered: delivered, dead: cancelled, cancelled: cancelled} {
+	w.equal("cancelled", []any{r.State, r.LookedAt, r.Changed, r.Skipped},
+		[]any{bellhop.RepairDone, int64(3), int64(2), int64(1)})
+	for state, want := range map[bellhop.DeliveryState]bellhop.DeliveryState{pending: cancelled, leased: leased,
+		delivered: delivered, dead: cancelled, cancelled: cancelled} {
 		w.equal("the delivery that was "+string(state), w.state(all[state]), want)
 	}
 }
 
-// repairLosesGround shows that a replay skips events that are deleted meanwhile, and that a repair fails whose destination is deleted.
+// repairLosesGround shows that a replay skips events that are deleted meanwhile, and that a repair fails whose
+// destination is deleted.
 func repairLosesGround(w *world) {
 	event := w.delivery(w.in(delivered)).EventID
 	r := w.begin(bellhop.RepairReplay, bellhop.RepairFilter{})
@@ -267,7 +281,8 @@ func repairLosesGround(w *world) {
 	w.must(w.DeleteDestination(w.ctx, w.destination))
 	for _, r := range []bellhop.Repair{replay, retry} {
 		r, _ = w.step(r, 3)
-		w.equal("of a deleted destination", []any{r.State, r.Reason}, []any{bellhop.RepairFailed, "its destination was deleted"})
+		w.equal("of a deleted destination", []any{r.State, r.Reason}, []any{bellhop.RepairFailed,
+			"its destination was deleted"})
 		w.refused("create another", second(w.CreateRepair(w.ctx, r)), bellhop.CodeConflict)
 	}
 	w.equal("a cancel", w.finish(w.begin(bellhop.RepairCancel, to)).State, bellhop.RepairDone)

@@ -9,8 +9,10 @@ import (
 
 // refusal returns a request that is refused now.
 func (w *world) refusal() bellhop.Request {
-	return bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch", Detail: "the signature is of other bytes",
-		Method: "POST", Target: "/in/media", RemoteAddr: "192.0.2.1", Header: bellhop.Header("A: b\n"), Body: []byte("\x00forged"), BodyBytes: 7, ReceivedAt: w.clock.now()}
+	return bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestRefused, Status: 401,
+		Reason: "signature_mismatch", Detail: "the signature is of other bytes",
+		Method: "POST", Target: "/in/media", RemoteAddr: "192.0.2.1", Header: bellhop.Header("A: b\n"),
+		Body: []byte("\x00forged"), BodyBytes: 7, ReceivedAt: w.clock.now()}
 }
 
 // requests returns all stored requests.
@@ -31,7 +33,8 @@ func (w *world) requests() (all []bellhop.Request) {
 func notes(w *world) {
 	small := w.refusal()
 	big := w.refusal()
-	big.Outcome, big.Reason, big.Body, big.BodyBytes = bellhop.RequestHandshake, "handshake", bytes.Repeat([]byte("x"), bellhop.MaxRefusedBodyBytes+1), 1<<20
+	big.Outcome, big.Reason, big.Body, big.BodyBytes = bellhop.RequestHandshake, "handshake",
+		bytes.Repeat([]byte("x"), bellhop.MaxRefusedBodyBytes+1), 1<<20
 	w.Note(small)
 	w.Note(big)
 	stranger := w.refusal()
@@ -53,8 +56,8 @@ func notes(w *world) {
 	w.refused("an unknown request", err, bellhop.CodeNotFound)
 }
 
-// notesFlood shows that a flood of forgeries fills neither the disk nor the time of the writer: a hundred rows are stored at once, and
-// over time a thousand, and some until they are trimmed.
+// notesFlood shows that a flood of forgeries fills neither the disk nor the time of the writer: a hundred rows
+// are stored at once, and over time a thousand, and some until they are trimmed.
 func notesFlood(w *world) {
 	const flood, atOnce, forever = 5000, 100, 1100
 	for range flood {

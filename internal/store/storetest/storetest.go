@@ -1,5 +1,6 @@
-// Package storetest is the test suite of the contract of package store, which every database behind it passes. It calls only the
-// methods of the contract, so the behaviour that it shows is the behaviour that callers may rely on.
+// Package storetest is the test suite of the contract of package store, which every database behind it passes.
+// It calls only the methods of the contract, so the behaviour that it shows is the behaviour that callers may
+// rely on.
 package storetest
 
 import (
@@ -76,7 +77,8 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 			t.Parallel()
 			clock := &clock{at: time.Date(2026, 3, 29, 1, 59, 59, 123456000, time.UTC)}
 			w := &world{T: t, clock: clock, ctx: t.Context(), observer: &observer{}}
-			w.Store = open(t, store.Options{Keys: keys(t), Now: clock.now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler), Retain: Retain, Observer: w.observer})
+			w.Store = open(t, store.Options{Keys: keys(t), Now: clock.now, Rand: rand.Reader,
+				Logger: slog.New(slog.DiscardHandler), Retain: Retain, Observer: w.observer})
 			w.source = w.newSource("media")
 			w.destination = w.newDestination("billing")
 			test.run(w)

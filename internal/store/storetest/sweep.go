@@ -39,7 +39,8 @@ func retainByAge(w *world) {
 	w.equal("duplicates of a deleted event", w.accept([]bellhop.Event{w.event("a", nil)}, nil).Duplicates, 0)
 }
 
-// retainWhatIsOwed shows that a delivery that is still owed stays, however old it is, with all deliveries of its event.
+// retainWhatIsOwed shows that a delivery that is still owed stays, however old it is, with all deliveries of
+// its event.
 func retainWhatIsOwed(w *world) {
 	owed := map[bellhop.DeliveryState]string{}
 	for _, state := range []bellhop.DeliveryState{pending, leased, delivered, dead, cancelled} {
@@ -51,7 +52,8 @@ func retainWhatIsOwed(w *world) {
 
 	w.clock.pass(10 * Retain)
 	w.sweep("finished deliveries are deleted", func() bool {
-		return gone(second(w.Delivery(w.ctx, owed[delivered]))) && gone(second(w.Delivery(w.ctx, owed[dead]))) && gone(second(w.Delivery(w.ctx, owed[cancelled])))
+		return gone(second(w.Delivery(w.ctx, owed[delivered]))) && gone(second(w.Delivery(w.ctx, owed[dead]))) &&
+			gone(second(w.Delivery(w.ctx, owed[cancelled])))
 	})
 	for _, state := range []bellhop.DeliveryState{pending, leased} {
 		w.equal("an owed delivery", w.state(owed[state]), state)
@@ -91,7 +93,8 @@ func deleteDestination(w *world) {
 
 	w.must(w.DeleteDestination(w.ctx, w.destination))
 	w.sweep("all are cancelled", func() bool {
-		return w.state(ids[pending]) == cancelled && w.state(many[0]) == cancelled && w.state(many[len(many)-1]) == cancelled
+		return w.state(ids[pending]) == cancelled && w.state(many[0]) == cancelled &&
+			w.state(many[len(many)-1]) == cancelled
 	})
 	for _, state := range []bellhop.DeliveryState{leased, delivered, dead, cancelled} {
 		w.equal("state", w.state(ids[state]), state)
@@ -118,13 +121,15 @@ func stats(w *world) {
 		st.DatabaseBytes = 0
 		return st
 	}
-	want := bellhop.Stats{Sources: 1, Destinations: 1, Deliveries: map[bellhop.DeliveryState]int64{pending: 0, leased: 0, delivered: 0, dead: 0, cancelled: 0}}
+	want := bellhop.Stats{Sources: 1, Destinations: 1, Deliveries: map[bellhop.DeliveryState]int64{pending: 0, leased: 0,
+		delivered: 0, dead: 0, cancelled: 0}}
 	w.equal("at first", read(), want)
 
 	w.newSource("second")
 	w.must(w.DeleteDestination(w.ctx, w.newDestination("second")))
 	oldest := w.clock.now()
-	for _, state := range []bellhop.DeliveryState{pending, pending, leased, delivered, delivered, delivered, dead, cancelled} {
+	for _, state := range []bellhop.DeliveryState{pending, pending, leased, delivered, delivered, delivered, dead,
+		cancelled} {
 		w.in(state)
 		w.clock.pass(time.Second)
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
-// A world is the store of one test, with a source and a destination in it, and a clock that moves only when the test moves it.
+// A world is the store of one test, with a source and a destination in it, and a clock that moves only when the
+// test moves it.
 type world struct {
 	*testing.T
 	store.Store
@@ -61,9 +62,11 @@ func (w *world) newSource(name string) (id string) {
 
 func (w *world) newDestination(name string) (id string) {
 	w.Helper()
-	d := bellhop.Destination{ID: w.newID(bellhop.PrefixDestination), Name: name, Type: bellhop.TypeHTTP, URL: "https://billing.example/in",
-		Settings: []byte(`{"secret":"s"}`), Match: bellhop.Match{Types: []string{"ams.*"}}, Timeout: 5 * time.Second, Concurrency: 16,
-		Retry: bellhop.Retry{Schedule: bellhop.ScheduleSharePoint}, State: bellhop.DestinationActive,
+	d := bellhop.Destination{ID: w.newID(bellhop.PrefixDestination), Name: name, Type: bellhop.TypeHTTP,
+		URL:      "https://billing.example/in",
+		Settings: []byte(`{"secret":"s"}`), Match: bellhop.Match{Types: []string{"ams.*"}}, Timeout: 5 * time.Second,
+		Concurrency: 16,
+		Retry:       bellhop.Retry{Schedule: bellhop.ScheduleSharePoint}, State: bellhop.DestinationActive,
 		CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), SecretsAt: w.clock.now()}
 	w.must(w.CreateDestination(w.ctx, d))
 	return d.ID
@@ -72,8 +75,9 @@ func (w *world) newDestination(name string) (id string) {
 // event returns an event of the source of w. providerID may be "".
 func (w *world) event(providerID string, body []byte) bellhop.Event {
 	return bellhop.Event{SourceID: w.source, Source: "media", Type: "ams.JobStateChange", ProviderID: providerID,
-		ReceivedAt: w.clock.now(), ContentType: "application/json", Header: bellhop.Header("Content-Type: application/json\n"),
-		Body: body, SHA256: sha256.Sum256(body)}
+		ReceivedAt: w.clock.now(), ContentType: "application/json",
+		Header: bellhop.Header("Content-Type: application/json\n"),
+		Body:   body, SHA256: sha256.Sum256(body)}
 }
 
 // accept calls Accept, which must succeed.
@@ -105,10 +109,12 @@ func (w *world) claim() (deliveryIDs []string) {
 
 // result returns the result of an attempt made now: with status 200 if the delivery is delivered, otherwise with 503.
 func (w *world) result(deliveryID string, number int, state bellhop.DeliveryState) bellhop.Result {
-	r := bellhop.Result{DeliveryID: deliveryID, DestinationID: w.destination, State: state, Attempt: bellhop.Attempt{DeliveryID: deliveryID,
-		Number: number, StartedAt: w.clock.now(), Duration: 40 * time.Millisecond, Status: 200, Reply: []byte("ok")}}
+	r := bellhop.Result{DeliveryID: deliveryID, DestinationID: w.destination, State: state,
+		Attempt: bellhop.Attempt{DeliveryID: deliveryID,
+			Number: number, StartedAt: w.clock.now(), Duration: 40 * time.Millisecond, Status: 200, Reply: []byte("ok")}}
 	if state != bellhop.DeliveryDelivered {
-		r.Attempt.Status, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Reply = 503, "status", "the reply was 503", []byte("busy")
+		r.Attempt.Status, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Reply = 503, "status", "the reply was 503",
+			[]byte("busy")
 	}
 	if state == bellhop.DeliveryPending {
 		r.NextAt = w.clock.now().Add(retryIn)
@@ -120,7 +126,8 @@ func (w *world) result(deliveryID string, number int, state bellhop.DeliveryStat
 func (w *world) record(r bellhop.Result) {
 	w.Helper()
 	w.must(w.Record(r))
-	w.eventually("the attempt of "+r.DeliveryID+" shows", func() bool { return w.delivery(r.DeliveryID).Attempts == r.Attempt.Number })
+	w.eventually("the attempt of "+r.DeliveryID+" shows",
+		func() bool { return w.delivery(r.DeliveryID).Attempts == r.Attempt.Number })
 }
 
 // settle waits until all results and notes handed over before have taken effect.

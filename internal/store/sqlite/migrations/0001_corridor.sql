@@ -77,13 +77,15 @@ CREATE TABLE events (
 ) STRICT;
 CREATE UNIQUE INDEX events_provider_id ON events (source, provider_id) WHERE provider_id IS NOT NULL;
 
--- The number of a delivery is that of its event, times 65536, plus its place among the deliveries of the event: rows are
--- appended, and the deliveries of an event lie side by side without an index. The row carries the last attempt.
+-- The number of a delivery is that of its event, times 65536, plus its place among the deliveries of the
+-- event: rows are appended, and the deliveries of an event lie side by side without an index. The row carries
+-- the last attempt.
 CREATE TABLE deliveries (
 	n           INTEGER PRIMARY KEY,
 	destination INTEGER NOT NULL,
 	-- Written with OR: for IN, SQLite builds a table of the words each time a row is written.
-	state       TEXT NOT NULL CHECK (state = 'leased' OR state = 'delivered' OR state = 'pending' OR state = 'dead' OR state = 'cancelled'),
+	state       TEXT NOT NULL CHECK (state = 'leased' OR state = 'delivered' OR state = 'pending'
+	            OR state = 'dead' OR state = 'cancelled'),
 	attempts    INTEGER NOT NULL CHECK (attempts >= 0),
 	next_at     INTEGER,
 	updated_at  INTEGER,
@@ -100,10 +102,12 @@ CREATE TABLE deliveries (
 	progress    BLOB CHECK (length(progress) <= 65536), -- of an action, for its next attempt
 	CHECK ((state = 'pending') = (next_at IS NOT NULL))
 ) STRICT;
--- The schedule. Rows that are delivered at once never enter it. Rows with a key are apart: they may be due and yet have to wait.
+-- The schedule. Rows that are delivered at once never enter it. Rows with a key are apart: they may be due and
+-- yet have to wait.
 CREATE INDEX deliveries_due ON deliveries (destination, (key IS NULL), next_at) WHERE state = 'pending';
--- The unfinished deliveries with a key: of each key the first goes next, and the others wait for it. The index does not name the
--- state: otherwise SQLite would look at it for every delivery whose state changes, and most deliveries have no key.
+-- The unfinished deliveries with a key: of each key the first goes next, and the others wait for it. The index
+-- does not name the state: otherwise SQLite would look at it for every delivery whose state changes, and most
+-- deliveries have no key.
 CREATE INDEX deliveries_order ON deliveries (destination, line, n) WHERE line IS NOT NULL;
 -- The leases that a crash leaves behind. As small as the lanes, whatever the size of the table.
 CREATE INDEX deliveries_leased ON deliveries (n) WHERE state = 'leased';

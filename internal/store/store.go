@@ -16,7 +16,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// Options are what every database behind the store needs. Keys, Now, Rand and Logger are required.
+// Options are the options of every database behind the store. Keys, Now, Rand and Logger are required.
 type Options struct {
 	Keys   KeyRing // seals secrets at rest
 	Now    func() time.Time
@@ -26,12 +26,12 @@ type Options struct {
 	// Retain is how long events, their deliveries and requests are kept; 0 keeps them for ever.
 	Retain time.Duration
 
-	// Due is called with a destination that has something to claim although nobody made it due: a delivery whose
-	// result could not be written. It is called by the goroutine that writes, so it must not call the store. It
+	// Due is called with a destination that has a delivery to claim although no caller made it due: the result of
+	// the delivery could not be written. The goroutine that writes calls Due, so it must not call the store. It
 	// may be nil.
 	Due func(destinationID string)
 
-	// Observer is told what was accepted and recorded. It may be nil, and then costs nothing.
+	// Observer is told of accepted events and recorded results. It may be nil, and then costs nothing.
 	Observer Observer
 }
 
@@ -40,8 +40,8 @@ type Options struct {
 // before Accept returns.
 //
 // Both methods are called by the goroutine that writes, one at a time. They must not block and must not call
-// the store: every other write waits for them. What they are handed may be changed once they return, so they
-// copy what they keep; the bytes of bodies, headers and replies never change.
+// the store: every other write waits for them. Their arguments may be changed once they return, so they copy
+// the values that they keep; the bytes of bodies, headers and replies never change.
 type Observer interface {
 	// Accepted is told of a new event and its deliveries, with their ids. Repeats, which are not stored, are not told. A
 	// delivery whose destination was deleted has no id.
@@ -75,7 +75,7 @@ type Store interface {
 	Service
 }
 
-// A Corridor is what every event passes through.
+// A Corridor has the methods that every event passes through.
 type Corridor interface {
 	// Accept stores the events of one request and one delivery for each entry of owed, in one transaction, and
 	// returns once it is on disk. It sets the ID of each event and the DeliveryID of each entry. The entries are
@@ -152,18 +152,17 @@ type Destinations interface {
 	DestinationVersions(ctx context.Context) ([]bellhop.Destination, error)
 	// CreateDestination stores a new destination. It is a conflict if another has its name.
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
-	// UpdateDestination replaces the settings of the destination with the id of d. Its state, and what its
-	// receiver granted, stay: others change them, among them the receiver. It is a conflict if another destination
-	// has its name.
+	// UpdateDestination replaces the settings of the destination with the id of d. Its state and the granted rate
+	// stay: other methods change them. It is a conflict if another destination has its name.
 	UpdateDestination(ctx context.Context, d bellhop.Destination) error
 	// RestartDestination is UpdateDestination for a destination that begins anew: it also sets the state of d, and
-	// withdraws what was granted and asked.
+	// withdraws the question to its receiver and the granted rate.
 	RestartDestination(ctx context.Context, d bellhop.Destination) error
 	// SetDestinationState sets the state and its reason. A destination that becomes unverified or active begins
-	// anew: what was granted, asked or failing is forgotten.
+	// anew: its question, its granted rate and its time of failing are deleted.
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
 	// EndDestination is SetDestinationState for a destination that has not changed since updatedAt, and reports
-	// whether it did so. A destination that was changed meanwhile is not ended for what it was before.
+	// whether it did so. A destination that was changed meanwhile is not ended because of its earlier settings.
 	EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState,
 		reason string) (ended bool, err error)
 	// SetFailing stores since when a destination has been failing, while its breaker holds it back; the zero time
@@ -220,12 +219,12 @@ type Repairs interface {
 	// RunningRepairs returns the repairs that have not ended, oldest first.
 	RunningRepairs(ctx context.Context) ([]bellhop.Repair, error)
 	Repair(ctx context.Context, id string) (bellhop.Repair, error)
-	// CreateRepair stores a running repair of what there is now, and returns it with its bounds. It is a conflict if
-	// [bellhop.MaxRunningRepairs] run, or if its destination was deleted.
+	// CreateRepair stores a running repair of everything that exists now, and returns it with its bounds. It is a
+	// conflict if [bellhop.MaxRunningRepairs] run, or if its destination was deleted.
 	CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
 	// ScopeRepair returns r with the Cursor and Bound that CreateRepair would give it, and stores nothing.
 	ScopeRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
-	// EndRepair ends a running repair; what it did stays done. It is a conflict if it has ended.
+	// EndRepair ends a running repair; its changes so far stay. It is a conflict if it has ended.
 	EndRepair(ctx context.Context, id string, state bellhop.RepairState, reason string) (bellhop.Repair, error)
 	// Choose returns events or deliveries that the filter of r selects after its cursor: at most limit, and a
 	// bounded number of bytes of bodies, but always the first. Events come with header and body if whole. at is
@@ -246,21 +245,21 @@ type Requests interface {
 	Request(ctx context.Context, id string) (bellhop.Request, error)
 }
 
-// A Service is what the program that owns the store calls.
+// A Service has the methods for the program that owns the store.
 type Service interface {
-	// Stats counts what is stored. It takes about a second for ten million rows.
+	// Stats counts the contents of the store. It takes about a second for ten million rows.
 	Stats(ctx context.Context) (bellhop.Stats, error)
 	// Ready reports whether the store can be written to. After a full disk it finds out by writing.
 	Ready(ctx context.Context) error
-	// Run deletes what is older than Retain and cancels what is owed to deleted destinations, at once and then
-	// each minute, until ctx ends.
+	// Run deletes events and requests older than Retain, and cancels deliveries owed to deleted destinations, at
+	// once and then each minute, until ctx ends.
 	Run(ctx context.Context) error
 	// Failed is closed when storage has failed for good. Nothing more is accepted then, and the program should
 	// end. Err says why.
 	Failed() <-chan struct{}
 	// Err returns why storage failed, or nil.
 	Err() error
-	// Close writes what waits, answers it, and closes the database.
+	// Close writes everything that waits, answers its callers, and closes the database.
 	Close() error
 }
 

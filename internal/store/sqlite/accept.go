@@ -67,7 +67,7 @@ func (o *accept) free() {
 	pool.Put(o)
 }
 
-// resolve turns ids into numbers and checks what the schema would refuse.
+// resolve turns ids into numbers, and refuses events that the schema would refuse.
 func (o *accept) resolve() error {
 	id := ""
 	if o.req != nil {

@@ -87,7 +87,7 @@ func (s *Store) claimUnkeyed(c *conn, got *claimed, now time.Time) error {
 	})
 }
 
-// claimed is what one claim has gathered.
+// claimed has the deliveries that one claim has gathered.
 type claimed struct {
 	ids           store.IDs
 	destination   int64

@@ -146,8 +146,7 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 	return err
 }
 
-// UpdateDestination replaces the settings of the destination with the id of d. Its state, and what its receiver
-// granted, stay.
+// UpdateDestination replaces the settings of the destination with the id of d. Its state and the granted rate stay.
 func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
 	return s.updateDestination(d, nil)
 }
@@ -203,8 +202,8 @@ func (s *Store) EndDestination(ctx context.Context, id string, updatedAt time.Ti
 	return ended, err
 }
 
-// setState writes a state. If anew, it also withdraws what was asked and granted, and forgets that the
-// destination was failing.
+// setState writes a state. If anew, it also deletes the question to the receiver, the granted rate and the time
+// of failing.
 func setState(c *conn, id string, state bellhop.DestinationState, reason string, now time.Time, anew bool) error {
 	if anew {
 		if err := withdrawHandshake(c, id); err != nil {

@@ -64,7 +64,7 @@ func (f *finals) count(state bellhop.DeliveryState) {
 	}
 }
 
-// Stats counts what is in the store. It reads whole indexes but no table: about a second for ten million rows.
+// Stats counts the contents of the store. It reads whole indexes but no table: about a second for ten million rows.
 func (s *Store) Stats(ctx context.Context) (st bellhop.Stats, err error) {
 	st.Deliveries = map[bellhop.DeliveryState]int64{
 		bellhop.DeliveryDelivered: s.finals.delivered.Load(),

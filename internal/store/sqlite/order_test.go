@@ -47,7 +47,7 @@ func execAll(t testing.TB, s *Store, sql string, args ...any) {
 }
 
 // TestKeysTakeTurns shows that keys take turns, and that deliveries without a key take turns with them. It
-// claims as a lane does: while there is room, and delivers first what it has held longest.
+// claims as a lane does: while there is room, and delivers first the deliveries that it has held longest.
 func TestKeysTakeTurns(t *testing.T) {
 	t.Parallel()
 	const keys, each, unkeyed, room, batch = 40, 150, 100, 128, 16

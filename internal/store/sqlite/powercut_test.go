@@ -110,7 +110,7 @@ func (rig *crashRig) acknowledged() (n int) {
 	return n
 }
 
-// cut loads a store until power goes, opens it again, and returns what is lost and what is wrong then.
+// cut loads a store until power goes, opens it again, and returns the complaints of the ledger.
 func (rig *crashRig) cut(seed uint64) (lost, wrong []string) {
 	rig.Helper()
 	random := rand.New(rand.NewPCG(seed, 2))

@@ -67,7 +67,7 @@ func repairIn(c *conn, id string) (bellhop.Repair, error) {
 	return oneIn(c, "repair", id, selectRepair+" WHERE id = ?", id, scanRepair)
 }
 
-// CreateRepair stores a running repair of what there is now, and returns it with its bounds.
+// CreateRepair stores a running repair of everything that exists now, and returns it with its bounds.
 func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error) {
 	filter, err := json.Marshal(r.Filter)
 	if err != nil {

@@ -119,7 +119,7 @@ func syncFolder(dir string) error {
 	return nil
 }
 
-// prepare migrates, frees what a crash left leased, and loads what is kept in memory.
+// prepare migrates, frees the deliveries that a crash left leased, and loads the maps that are kept in memory.
 func (s *Store) prepare(c *conn) error {
 	if err := migrate(c, s.opts.Rand); err != nil {
 		return err
@@ -173,7 +173,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	})
 }
 
-// Close writes what is waiting, answers it and closes the database. The readers close first: the last
+// Close writes everything that waits, answers its callers and closes the database. The readers close first: the last
 // connection to close moves the log into the database, and only one that writes can do that.
 func (s *Store) Close() error {
 	err := s.readers.close()

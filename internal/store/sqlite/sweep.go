@@ -7,7 +7,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// The sweep deletes what is older than the store is to keep, and cancels what is owed to deleted destinations.
+// The sweep deletes events and requests older than Retain, and cancels deliveries owed to deleted destinations.
 // It goes in steps. Each step takes the writer for a few milliseconds, and other operations come in between.
 const (
 	sweepEvery = time.Minute

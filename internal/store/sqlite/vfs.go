@@ -38,7 +38,7 @@ func (f file) WriteAt(b []byte, at int64) (int, error) {
 	return n, err
 }
 
-// The driver finds what else a file can do by these methods, which file would otherwise hide.
+// The driver looks for these optional methods, which embedding vfs.File would hide.
 
 func (f file) SharedMemory() vfs.SharedMemory {
 	if f, ok := f.File.(vfs.FileSharedMemory); ok {

@@ -35,8 +35,8 @@ const (
 // transaction. There is no timer: a batch is whatever was queued while the previous one was written.
 //
 // mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements, pages, and failure
-// until it closes failed; whoever has seen failed closed may read failure. Whoever has seen finished closed may
-// read closeErr.
+// until it closes failed; then any goroutine may read failure. Once finished is closed, any goroutine may read
+// closeErr.
 type writer struct {
 	store                   *Store
 	c                       *conn

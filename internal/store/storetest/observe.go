@@ -37,8 +37,7 @@ func (o *observer) take() []string {
 	return lines
 }
 
-// observe shows that the observer is told of everything new, in order, before the caller of Accept, and of
-// nothing else.
+// observe shows that the observer is told of every new event and result, in order, and of nothing else.
 func observe(w *world) {
 	known := []bellhop.Event{w.event("known", nil)}
 	w.accept(known, nil)

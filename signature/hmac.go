@@ -5,25 +5,27 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"hash"
 	"strings"
 )
 
-// HMAC describes one scheme of the HMAC family: what a system writes into its signature header. What it hashes,
-// the body alone or something in front of it, the caller passes as the message.
+// HMAC is one scheme of the HMAC family: how a system writes the keyed hash of a message into a header. The caller
+// passes the message, which is the body alone in some systems, and more than the body in others.
 //
 // GitHub's X-Hub-Signature-256 is HMAC{SHA256, Hex, "sha256="} over the body.
 type HMAC struct {
 	Hash     Hash
 	Encoding Encoding
-	Prefix   string // in front of the encoded hash, compared exactly; may be ""
+	Prefix   string // precedes the encoded hash, and is compared exactly; may be ""
 }
 
 // Hash names a hash function.
 type Hash string
 
-// The hash functions. SHA1 is for systems that offer nothing else; as an HMAC it is not known to be broken.
+// The hash functions. SHA1 is for systems that offer no other; HMAC-SHA1 is not known to be broken.
 const (
 	SHA1   Hash = "sha1"
 	SHA256 Hash = "sha256"
@@ -31,7 +33,7 @@ const (
 	SHA512 Hash = "sha512"
 )
 
-// Check reports an unknown hash or encoding. Sign and Verify return the same error.
+// Check returns an error if the hash or the encoding is unknown. Sign and Verify return the same error.
 func (s HMAC) Check() error {
 	if newHash, _ := s.Hash.open(); newHash == nil {
 		return fmt.Errorf("signature: no hash %q; there are sha1, sha256, sha384 and sha512", s.Hash)
@@ -42,8 +44,8 @@ func (s HMAC) Check() error {
 	return nil
 }
 
-// Sign returns the header value, prefix included, for the parts of message one after the other.
-// It returns ErrKey for an empty key.
+// Sign returns the header value, prefix included, for the concatenated parts of message. It returns ErrKey for an empty
+// key.
 func (s HMAC) Sign(key []byte, message ...[]byte) (string, error) {
 	if err := s.Check(); err != nil {
 		return "", err
@@ -58,9 +60,9 @@ func (s HMAC) Sign(key []byte, message ...[]byte) (string, error) {
 	return string(s.Encoding.append(out, mac(sum[:0], newHash, key, message))), nil
 }
 
-// Verify reports whether value is what Sign returns for one of keys and message. It returns ErrMissing for no
-// value, ErrMalformed for a wrong prefix, encoding or length, and else ErrMismatch.
-// Several keys are those in use while a key is being replaced. An empty key never matches, nor do no keys.
+// Verify reports whether value is what Sign returns for message and one of keys, of which there are several while a key is
+// being replaced. It returns ErrMissing for an empty value, ErrMalformed for a wrong prefix, encoding or length, and
+// ErrMismatch otherwise. An empty key never matches, and neither does an empty list of keys.
 func (s HMAC) Verify(value string, keys [][]byte, message ...[]byte) error {
 	if err := s.Check(); err != nil {
 		return err
@@ -107,3 +109,145 @@ func mac(dst []byte, newHash func() hash.Hash, key []byte, message [][]byte) []b
 	}
 	return m.Sum(dst)
 }
+
+// Encoding names how a hash is written as text. Each hash has exactly one text, except that Hex has one for each case.
+type Encoding string
+
+// The encodings. All are read strictly: no white space, no missing or superfluous padding, no unused bits that are set.
+const (
+	Hex       Encoding = "hex"       // lower case is written, either is read
+	UpperHex  Encoding = "hex-upper" // upper case alone is written and read
+	Base64    Encoding = "base64"    // the standard alphabet with padding
+	Base64URL Encoding = "base64url" // the alphabet for URLs without padding
+)
+
+const (
+	maxSize = 64          // of a hash in bytes: SHA-512
+	maxText = 2 * maxSize // of an encoded hash: hex
+)
+
+var (
+	strictBase64    = base64.StdEncoding.Strict()
+	strictBase64URL = base64.RawURLEncoding.Strict()
+)
+
+func (e Encoding) known() bool {
+	return e == Hex || e == UpperHex || e == Base64 || e == Base64URL
+}
+
+// append appends the text of sum to dst.
+func (e Encoding) append(dst, sum []byte) []byte {
+	switch e {
+	case Base64:
+		return strictBase64.AppendEncode(dst, sum)
+	case Base64URL:
+		return strictBase64URL.AppendEncode(dst, sum)
+	}
+	start := len(dst)
+	dst = hex.AppendEncode(dst, sum)
+	if e == UpperHex {
+		for i, c := range dst[start:] {
+			if c >= 'a' {
+				dst[start+i] = c - 'a' + 'A'
+			}
+		}
+	}
+	return dst
+}
+
+// decode reads text into sum, a hash of at most maxSize bytes, and reports whether text stands for exactly len(sum) bytes.
+// It checks the length before and after decoding, since Go's base64 skips line breaks.
+func (e Encoding) decode(sum []byte, text string) bool {
+	var buf [maxText]byte
+	if len(text) != e.textSize(len(sum)) {
+		return false
+	}
+	src := buf[:copy(buf[:], text)]
+	var n int
+	var err error
+	switch e {
+	case Base64:
+		n, err = decodeStrict(strictBase64, sum, src)
+	case Base64URL:
+		n, err = decodeStrict(strictBase64URL, sum, src)
+	case UpperHex:
+		for _, c := range src {
+			if c >= 'a' {
+				return false
+			}
+		}
+		fallthrough
+	case Hex:
+		n, err = hex.Decode(sum, src)
+	}
+	return err == nil && n == len(sum)
+}
+
+func (e Encoding) textSize(size int) int {
+	switch e {
+	case Base64:
+		return strictBase64.EncodedLen(size)
+	case Base64URL:
+		return strictBase64URL.EncodedLen(size)
+	}
+	return hex.EncodedLen(size)
+}
+
+// decodeStrict decodes src and returns its number of bytes, which may be more than sum has room for: the texts of 32 and
+// of 33 bytes are equally long.
+func decodeStrict(enc *base64.Encoding, sum, src []byte) (int, error) {
+	var buf [maxText]byte
+	n, err := enc.Decode(buf[:], src)
+	copy(sum, buf[:n])
+	return n, err
+}
+
+// KeyEncoding names how the text of a key stands for its bytes. Similar systems differ in it, and a key that is decoded
+// wrongly verifies nothing. So it belongs to the settings of a source and is never guessed.
+type KeyEncoding string
+
+// The encodings of keys.
+const (
+	Text      KeyEncoding = "text"   // the bytes are the text itself, in UTF-8
+	KeyHex    KeyEncoding = "hex"    // hex digits, either case
+	KeyBase64 KeyEncoding = "base64" // standard base64 with padding
+)
+
+// DecodeKey decodes the text of a key. It returns ErrKey, with a reason that never repeats the text, if the text is empty
+// or not in the encoding.
+func DecodeKey(text string, enc KeyEncoding) ([]byte, error) {
+	if text == "" {
+		return nil, keyError("it is empty")
+	}
+	switch enc {
+	case Text:
+		return []byte(text), nil
+	case KeyHex:
+		key, err := hex.DecodeString(text)
+		if err != nil {
+			return nil, keyError("it is not hex: an even number of digits 0-9 and a-f")
+		}
+		return key, nil
+	case KeyBase64:
+		return decodeBase64Key(text)
+	}
+	return nil, keyError(fmt.Sprintf("no key encoding %q; there are text, hex and base64", enc))
+}
+
+// decodeBase64Key ignores the unused bits of the last digit, as the systems that issue keys do: made-up keys may have them
+// set. It refuses white space, although Go's decoder would skip line breaks.
+func decodeBase64Key(text string) ([]byte, error) {
+	if strings.ContainsAny(text, " \t\r\n") {
+		return nil, keyError("there is white space in it")
+	}
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, keyError("it is not standard base64 with its padding")
+	}
+	if len(key) == 0 {
+		return nil, keyError("it is empty")
+	}
+	return key, nil
+}
+
+func keyError(why string) error { return fmt.Errorf("%w: %s", ErrKey, why) }

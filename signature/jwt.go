@@ -1,9 +1,13 @@
 package signature
 
 import (
+	"bytes"
 	"context"
 	"crypto/rsa"
+	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,24 +20,24 @@ const MaxJWTBytes = 16 << 10
 
 // A KeyFinder knows the public keys of an authority by their ids.
 type KeyFinder interface {
-	// Key returns the key of that id, or nil without an error where the authority has none. An error says that this
-	// cannot be told now; VerifyJWT returns it as it is.
+	// Key returns the key of that id, or nil without an error if the authority has no such key. An error means that this is
+	// unknown at the moment; VerifyJWT returns it as it is.
 	Key(ctx context.Context, id string) (*rsa.PublicKey, error)
 }
 
-// Claims are what a token says, as far as it is looked at here. What is absent is empty.
+// Claims are the claims of a token that this package reads. A claim that is absent is the zero value.
 type Claims struct {
 	Issuer          string    // iss
 	Audience        []string  // aud, a text or a list of them
 	TenantID        string    // tid, of Microsoft Entra
-	AppID           string    // appid: who asked for the token, in Entra's version 1
+	AppID           string    // appid: the application that asked for the token, in Entra's version 1
 	AuthorizedParty string    // azp: the same in version 2
 	NotBefore       time.Time // nbf
 	ExpiresAt       time.Time // exp
 }
 
-// CheckTime reports whether the token holds at now, give or take leeway: ErrExpired where it holds no longer or not
-// yet, ErrMalformed where it does not say until when. A token need not say since when.
+// CheckTime reports whether the token is valid at now, give or take leeway. It returns ErrExpired if the token is no longer
+// or not yet valid, and ErrMalformed if it has no exp. It need not have an nbf.
 func (c Claims) CheckTime(now time.Time, leeway time.Duration) error {
 	switch {
 	case c.ExpiresAt.IsZero():
@@ -48,8 +52,8 @@ func (c Claims) CheckTime(now time.Time, leeway time.Duration) error {
 
 var rs256 = []jose.SignatureAlgorithm{jose.RS256}
 
-// SignJWT returns claims as a token in the compact form, signed with RS256. Two calls return the same.
-// A key without at least 2048 bits is ErrKey.
+// SignJWT returns claims as a token in the compact form, signed with RS256. Equal arguments give equal tokens.
+// A key of less than 2048 bits is ErrKey.
 // Source: https://www.rfc-editor.org/rfc/rfc7519
 func SignJWT(claims Claims, key *rsa.PrivateKey, keyID string) (string, error) {
 	if key == nil || key.N.BitLen() < 2048 {
@@ -72,14 +76,13 @@ func SignJWT(claims Claims, key *rsa.PrivateKey, keyID string) (string, error) {
 	return token.CompactSerialize()
 }
 
-// VerifyJWT reads token, a JSON Web Token in the compact form, if one of keys signed it with RS256.
-// It takes no other algorithm, whatever the token names; keys that the token brings along or points to (jwk, jku,
-// x5c, x5u) mean nothing; and what demands to be understood (crit, b64) is refused. So are members that occur twice,
-// base64 with padding, line breaks or stray bits, and what is longer than [MaxJWTBytes].
+// VerifyJWT returns the claims of token, a JSON Web Token in the compact form, if one of keys signed it with RS256.
+// It accepts no other algorithm, whatever the token names. It ignores keys that the token contains or points to (jwk,
+// jku, x5c, x5u). It refuses extensions that a reader must understand (crit, b64), members that occur twice, base64 with
+// padding, line breaks or unused bits that are set, and tokens longer than [MaxJWTBytes].
 //
-// It returns ErrMissing for no token, ErrMalformed, ErrMismatch where keys do not have the key or it did not sign,
-// or the error of keys. Who the token is from and for, and whether it still holds ([Claims.CheckTime]), the caller
-// has to see to.
+// It returns ErrMissing for an empty token, ErrMalformed, ErrMismatch if keys do not have the token's key or that key did
+// not sign it, or the error of keys. The caller checks the issuer, the audience and the time ([Claims.CheckTime]).
 // Sources: https://www.rfc-editor.org/rfc/rfc7519, https://www.rfc-editor.org/rfc/rfc8725
 func VerifyJWT(ctx context.Context, token string, keys KeyFinder) (Claims, error) {
 	if token == "" {
@@ -107,7 +110,7 @@ func VerifyJWT(ctx context.Context, token string, keys KeyFinder) (Claims, error
 	return raw.claims(), nil
 }
 
-// parseJWT reads the form of token. Its errors do not repeat those of the parser, which quote what they read.
+// parseJWT checks and splits token. It does not return the parser's errors, since they quote the input.
 func parseJWT(token string) (*jose.JSONWebSignature, error) {
 	if len(token) > MaxJWTBytes {
 		return nil, fmt.Errorf("%w: token too long", ErrMalformed)
@@ -127,17 +130,88 @@ func parseJWT(token string) (*jose.JSONWebSignature, error) {
 	}
 	extra := signed.Signatures[0].Protected.ExtraHeaders
 	if extra["crit"] != nil || extra["b64"] != nil {
-		return nil, fmt.Errorf("%w: token header demands what is not known here", ErrMalformed)
+		return nil, fmt.Errorf("%w: token header has an extension that is not known here", ErrMalformed)
 	}
 	return signed, nil
 }
 
-// isBase64URL reports whether text is the one text of its bytes. The parser would take others too and verify the
-// bytes, so that one signature would stand for several tokens.
+// isBase64URL reports whether text is the canonical base64url of its bytes. The parser accepts other texts of the same
+// bytes too, so that several tokens would have one signature.
 func isBase64URL(text string) bool {
-	if strings.ContainsAny(text, "\r\n") { // which Go's decoder skips
+	if strings.ContainsAny(text, "\r\n") { // Go's decoder would skip them
 		return false
 	}
 	_, err := strictBase64URL.DecodeString(text)
 	return err == nil
+}
+
+// rawClaims are Claims as in JSON. Its JSON package, unlike the standard library's, compares names by case and refuses a
+// name that occurs twice.
+type rawClaims struct {
+	Issuer          string    `json:"iss,omitempty"`
+	Audience        textList  `json:"aud,omitempty"`
+	TenantID        string    `json:"tid,omitempty"`
+	AppID           string    `json:"appid,omitempty"`
+	AuthorizedParty string    `json:"azp,omitempty"`
+	NotBefore       *unixTime `json:"nbf,omitempty"`
+	ExpiresAt       *unixTime `json:"exp,omitempty"`
+}
+
+func newRawClaims(c Claims) rawClaims {
+	return rawClaims{c.Issuer, c.Audience, c.TenantID, c.AppID, c.AuthorizedParty, newUnixTime(c.NotBefore), newUnixTime(c.ExpiresAt)}
+}
+
+func (r rawClaims) claims() Claims {
+	return Claims{r.Issuer, r.Audience, r.TenantID, r.AppID, r.AuthorizedParty, r.NotBefore.time(), r.ExpiresAt.time()}
+}
+
+// textList is one text or a list of them.
+type textList []string
+
+func (l textList) MarshalJSON() ([]byte, error) {
+	if len(l) == 1 {
+		return json.Marshal(l[0])
+	}
+	return json.Marshal([]string(l))
+}
+
+func (l *textList) UnmarshalJSON(b []byte) error {
+	if bytes.HasPrefix(b, []byte(`"`)) {
+		var one string
+		err := json.Unmarshal(b, &one)
+		*l = textList{one}
+		return err
+	}
+	return json.Unmarshal(b, (*[]string)(l))
+}
+
+// unixTime is a number of seconds since 1970, which may have a fraction in JSON.
+type unixTime float64
+
+func newUnixTime(t time.Time) *unixTime {
+	if t.IsZero() {
+		return nil
+	}
+	seconds := unixTime(t.Unix())
+	return &seconds
+}
+
+func (u *unixTime) time() time.Time {
+	if u == nil {
+		return time.Time{}
+	}
+	whole, fraction := math.Modf(float64(*u))
+	return time.Unix(int64(whole), int64(fraction*1e9)).UTC()
+}
+
+func (u unixTime) MarshalJSON() ([]byte, error) { return strconv.AppendInt(nil, int64(u), 10), nil }
+
+// UnmarshalJSON refuses times before 1970 or after 9999, so that arithmetic with times cannot overflow.
+func (u *unixTime) UnmarshalJSON(b []byte) error {
+	seconds, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || !(seconds >= 0 && seconds < 253402300800) {
+		return errors.New("not a time")
+	}
+	*u = unixTime(seconds)
+	return nil
 }

@@ -2,30 +2,33 @@ package signature
 
 import (
 	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
+	"sync"
 )
 
-// Prefixes of the keys of Standard Webhooks, in front of the key's bytes in base64.
+// Prefixes of the keys of Standard Webhooks. The bytes of the key follow in base64.
 const (
-	prefixSymmetric = "whsec_" // may be left out
+	prefixSymmetric = "whsec_" // optional
 	prefixPrivate   = "whsk_"
 	prefixPublic    = "whpk_"
 )
 
-// Sizes of a shared secret in bytes: the specification asks for 24 to 64; the vendor whose format it was hands
-// out up to 75.
+// Sizes of a shared secret in bytes. The specification asks for 24 to 64; Svix, whose format it was, issues up to 75.
 const (
 	minSecretBytes = 24
 	maxSecretBytes = 75
 )
 
 // A StandardKey is a key of Standard Webhooks: a shared secret, or one half of an Ed25519 pair.
-// It is safe for concurrent use, cheap to copy, and prints as its kind only.
+// It is safe for concurrent use, cheap to copy, and prints its kind only.
 // The zero StandardKey signs nothing and matches nothing.
 type StandardKey struct {
-	hidden func() standardScheme // package fmt looks into everything but a function
+	hidden func() standardScheme // a function, since package fmt prints the content of any other value
 }
 
 func newStandardKey(s standardScheme) StandardKey {
@@ -40,9 +43,9 @@ func (k StandardKey) scheme() standardScheme {
 	return k.hidden()
 }
 
-// ParseStandardKey reads a key as it is handed out: "whsec_" and 24 to 75 bytes in base64 (the prefix may be left
-// out), "whsk_" and the 64 bytes of an Ed25519 private key (seed, then public key), or "whpk_" and the 32 of a
-// public one. It returns ErrKey with a reason that never repeats the text.
+// ParseStandardKey reads a key as it is issued: "whsec_", which is optional, and 24 to 75 bytes in base64; "whsk_" and the
+// 64 bytes of an Ed25519 private key (seed, then public key); or "whpk_" and the 32 bytes of a public key. It returns
+// ErrKey with a reason that never repeats the text.
 func ParseStandardKey(text string) (StandardKey, error) {
 	if rest, ok := strings.CutPrefix(text, prefixPrivate); ok {
 		return parsePrivate(rest)
@@ -90,7 +93,7 @@ func parsePublic(text string) (StandardKey, error) {
 }
 
 // NewStandardSecret returns a new shared secret: "whsec_" and the base64 of 32 bytes read from random.
-// It panics if random fails, as crypto/rand's Reader never does.
+// It panics if random fails, which crypto/rand.Reader never does.
 func NewStandardSecret(random io.Reader) string {
 	var secret [32]byte
 	if _, err := io.ReadFull(random, secret[:]); err != nil {
@@ -107,8 +110,121 @@ func (k StandardKey) String() string {
 	return "(redacted)"
 }
 
-// Format writes String whatever the verb, so that no verb takes the key apart.
+// Format writes String for every verb, so that no verb prints the key.
 func (k StandardKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
-// MarshalText returns String: in JSON and in logs too, a key is only its kind.
+// MarshalText returns String, so that JSON and logs show only the kind of the key too.
 func (k StandardKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// symmetric is a shared secret. It keeps keyed hashes for further messages, since setting the key costs more than hashing
+// a small message.
+type symmetric struct{ pool sync.Pool }
+
+// keyed is a keyed hash with buffers for its input and output, so that a message costs no allocation.
+type keyed struct {
+	hash.Hash
+	head []byte
+	sum  [sha256.Size]byte
+}
+
+func newSymmetric(secret []byte) *symmetric {
+	return &symmetric{sync.Pool{New: func() any {
+		return &keyed{Hash: hmac.New(sha256.New, secret)}
+	}}}
+}
+
+func (s *symmetric) prefix() string  { return prefixSymmetric }
+func (s *symmetric) version() string { return versionSymmetric }
+func (s *symmetric) signs() bool     { return true }
+
+func (s *symmetric) appendEntry(dst []byte, text signedText) []byte {
+	sum := s.sum(text)
+	dst = append(dst, versionSymmetric+","...)
+	return strictBase64.AppendEncode(dst, sum[:])
+}
+
+func (s *symmetric) matches(text signedText, value string) bool {
+	want := s.sum(text)
+	var got [sha256.Size]byte
+	for entry := range strings.SplitSeq(value, " ") {
+		if decodeEntry(got[:], entry, versionSymmetric) && hmac.Equal(got[:], want[:]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *symmetric) sum(text signedText) [sha256.Size]byte {
+	k := s.pool.Get().(*keyed)
+	defer s.pool.Put(k)
+	k.Reset()
+	k.head = text.head(k.head[:0])
+	k.Write(k.head)
+	k.Write(text.body)
+	k.Sum(k.sum[:0])
+	return k.sum
+}
+
+// ed25519Key is a public key, or a private key, which verifies as well.
+type ed25519Key struct {
+	private ed25519.PrivateKey // nil for a public key
+	public  ed25519.PublicKey
+}
+
+func (e *ed25519Key) prefix() string {
+	if e.private == nil {
+		return prefixPublic
+	}
+	return prefixPrivate
+}
+
+func (e *ed25519Key) version() string { return versionEd25519 }
+func (e *ed25519Key) signs() bool     { return e.private != nil }
+
+func (e *ed25519Key) appendEntry(dst []byte, text signedText) []byte {
+	sig := ed25519.Sign(e.private, text.whole())
+	dst = append(dst, versionEd25519+","...)
+	return strictBase64.AppendEncode(dst, sig)
+}
+
+func (e *ed25519Key) matches(text signedText, value string) bool {
+	var message []byte // built when there is an entry to verify
+	var sig [ed25519.SignatureSize]byte
+	for entry := range strings.SplitSeq(value, " ") {
+		if !decodeEntry(sig[:], entry, versionEd25519) {
+			continue
+		}
+		if message == nil {
+			message = text.whole()
+		}
+		if ed25519.Verify(e.public, message, sig[:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// smallOrders are the y coordinates of Ed25519's points of order 1, 2, 4 and 8, little-endian without the sign bit,
+// including those that are not reduced modulo p. For such a key one signature is valid for an eighth of all messages or
+// more.
+// Source: https://github.com/jedisct1/libsodium, ge25519_has_small_order
+var smallOrders = [...]string{
+	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+	"\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+	"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+	"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+	"\xec\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+	"\xed\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+	"\xee\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+}
+
+func smallOrder(key ed25519.PublicKey) bool {
+	y := [ed25519.PublicKeySize]byte(key)
+	y[31] &= 0x7f
+	for _, weak := range smallOrders {
+		if string(y[:]) == weak {
+			return true
+		}
+	}
+	return false
+}

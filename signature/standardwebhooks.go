@@ -18,13 +18,13 @@ const (
 
 const maxEntry = 93 // bytes of "v1a,…" and the blank in front of it
 
-// SignStandard returns the webhook-signature of one attempt: an entry for each key that can sign, separated by
-// blanks, shared secrets ("v1,…") before Ed25519 keys ("v1a,…"), since old receivers know only the former.
-// The request must carry id as webhook-id and at, in whole Unix seconds, as webhook-timestamp. The id is the same
-// for every attempt to send a message, at is not.
+// SignStandard returns the webhook-signature of one attempt: an entry for each key, separated by blanks. Entries of shared
+// secrets ("v1,…") precede those of Ed25519 keys ("v1a,…"), since old receivers know only the former. The request must
+// carry id as webhook-id and at, in whole Unix seconds, as webhook-timestamp. All attempts to send a message have the same
+// id; each has its own time.
 //
-// It returns ErrKey if there are no keys, too many, or a public one, and ErrMalformed for an id that is empty, too
-// long, or holds a dot or control bytes, or an at before 1970.
+// It returns ErrKey if there are no keys, too many, or a public one. It returns ErrMalformed if id is empty, too long, or
+// has a dot or control bytes, or if at is before 1970.
 // Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 func SignStandard(keys []StandardKey, id string, at time.Time, body []byte) (value string, err error) {
 	if checkID(id) != nil || at.Unix() < 0 || at.Unix() > MaxUnix {
@@ -53,14 +53,13 @@ func SignStandard(keys []StandardKey, id string, at time.Time, body []byte) (val
 	return string(out), nil
 }
 
-// VerifyStandard reports whether one of the entries of value, the webhook-signature, was made with one of keys for
-// the id, timestamp and body as received. Entries of an unknown version, of a version without a key, or not in
-// form are passed over.
+// VerifyStandard reports whether one of the entries of value, the webhook-signature, was made with one of keys for the id,
+// timestamp and body as received. It ignores entries of an unknown version, of a version without a key, and malformed ones.
 //
-// It returns ErrMissing if id, timestamp or value is empty, ErrMalformed for an id, timestamp or number of
-// entries that cannot be, ErrMismatch if no entry matches, and ErrExpired if one does but its timestamp is more
-// than tolerance from now, in whole seconds, in the past or in the future. A tolerance of 0 is strict.
-// Ids with a dot are malformed, as the specification says: without that, bytes could move between id and body.
+// It returns ErrMissing if id, timestamp or value is empty, ErrMalformed if the id, the timestamp or the number of entries
+// is not valid, ErrMismatch if no entry matches, and ErrExpired if one does but the timestamp is more than tolerance from
+// now, in whole seconds, in the past or in the future. A tolerance of 0 is strict.
+// An id with a dot is malformed, as the specification says: otherwise bytes could move between id and body.
 func VerifyStandard(id, timestamp, value string, body []byte, keys []StandardKey, now time.Time, tolerance time.Duration) error {
 	if err := checkID(id); err != nil {
 		return err
@@ -84,9 +83,9 @@ func VerifyStandard(id, timestamp, value string, body []byte, keys []StandardKey
 	return ErrMismatch
 }
 
-// VerifyStandardHeader is [VerifyStandard] with the three headers of a request, each of which must be there once.
-// They are webhook-id, webhook-timestamp and webhook-signature or, where none of these is there, svix-id,
-// svix-timestamp and svix-signature. It returns the id, by which the receiver knows repeats.
+// VerifyStandardHeader is [VerifyStandard] with the three headers of a request, each of which must occur once: webhook-id,
+// webhook-timestamp and webhook-signature or, if the request has none of these, svix-id, svix-timestamp and
+// svix-signature. It returns the id, by which the receiver recognizes repeats.
 func VerifyStandardHeader(h http.Header, body []byte, keys []StandardKey, now time.Time, tolerance time.Duration) (id string, err error) {
 	names := standardNames
 	if !names.anyIn(h) {
@@ -110,7 +109,7 @@ func VerifyStandardHeader(h http.Header, body []byte, keys []StandardKey, now ti
 	return id, nil
 }
 
-// headerNames is one family of header names, canonical. Families are never mixed.
+// headerNames are the canonical header names of one family. Names of two families are never mixed.
 type headerNames struct{ id, timestamp, signature string }
 
 var (
@@ -135,4 +134,46 @@ func checkID(id string) error {
 		}
 	}
 	return nil
+}
+
+// Versions of the entries of a webhook-signature: the text before the comma.
+const (
+	versionSymmetric = "v1"
+	versionEd25519   = "v1a"
+)
+
+// signedText is the text that Standard Webhooks sign: the id, the timestamp and the body, separated by dots.
+type signedText struct {
+	id, timestamp string
+	body          []byte
+}
+
+// head appends the text before the body to dst.
+func (t signedText) head(dst []byte) []byte {
+	dst = append(dst, t.id...)
+	dst = append(dst, '.')
+	dst = append(dst, t.timestamp...)
+	return append(dst, '.')
+}
+
+// whole returns the whole text, for Ed25519, which cannot sign piece by piece.
+func (t signedText) whole() []byte {
+	b := make([]byte, 0, len(t.id)+len(t.timestamp)+len(t.body)+2)
+	return append(t.head(b), t.body...)
+}
+
+// A standardScheme signs and verifies with one key, of one kind.
+type standardScheme interface {
+	prefix() string  // of the text of a key of this kind
+	version() string // of its entries
+	signs() bool
+	appendEntry(dst []byte, text signedText) []byte // "version,base64"
+	matches(text signedText, value string) bool     // whether any entry of value is a signature of text
+}
+
+// decodeEntry reads the signature of an entry into sig. It reports whether the entry has that version and a signature of
+// len(sig) bytes.
+func decodeEntry(sig []byte, entry, version string) bool {
+	label, text, ok := strings.Cut(entry, ",")
+	return ok && label == version && Base64.decode(sig, text)
 }

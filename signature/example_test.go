@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// A handler that takes Standard Webhooks, and a sender that signs them.
+// A handler that verifies Standard Webhooks, and a sender that signs them.
 func ExampleVerifyStandardHeader() {
 	secret := signature.NewStandardSecret(rand.Reader) // what sender and receiver share
 	key, err := signature.ParseStandardKey(secret)

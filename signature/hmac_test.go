@@ -12,8 +12,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestHMACForgeries shows forged and mangled signatures to the schemes. The ids are those of a catalogue of
-// forgeries that the tests of the providers share.
+// TestHMACForgeries verifies forged and damaged signatures. The ids are those of a catalogue of forgeries that the tests
+// of the providers share.
 func TestHMACForgeries(t *testing.T) {
 	good := must(github.Sign(key32, []byte(body)))
 	digits := strings.TrimPrefix(good, "sha256=")
@@ -90,7 +90,7 @@ func TestHMACForgeries(t *testing.T) {
 	}
 }
 
-// strayBits sets a bit of the last digit that no byte uses.
+// strayBits sets an unused bit of the last digit.
 func strayBits(text string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	digits := strings.TrimRight(text, "=")
@@ -117,7 +117,7 @@ func TestHMACOtherBodies(t *testing.T) {
 	}
 }
 
-// TestHMACBitFlips is G18 and G19: each bit of the sum, and each of a body of 64 bytes.
+// TestHMACBitFlips is G18 and G19: it flips each bit of the sum, and each bit of a body of 64 bytes.
 func TestHMACBitFlips(t *testing.T) {
 	body := sequence(64)
 	for _, scheme := range []signature.HMAC{github, ams, boro, urls} {
@@ -140,7 +140,7 @@ func flip(b []byte, i int) []byte {
 	return c
 }
 
-// TestHMACKeys is G37 and G38, a key that is being replaced and one that was, and keys that are none.
+// TestHMACKeys is G37 and G38: a key that is being replaced, a key that was replaced, and invalid keys.
 func TestHMACKeys(t *testing.T) {
 	old := must(github.Sign(sequence(20), []byte(body)))
 	wantError(t, github.Verify(old, [][]byte{key32, {}, sequence(20)}, []byte(body)), nil)

@@ -22,7 +22,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// tokens are those of testdata/validation-tokens.json, and the throw-away key that signed them.
+// tokens are the tokens of testdata/validation-tokens.json, and the throw-away key that signed them.
 type tokens struct {
 	key     *rsa.PrivateKey
 	keyID   string
@@ -57,7 +57,7 @@ func readTokens(t testing.TB) tokens {
 	return tokens{key.(*rsa.PrivateKey), file.JWKS.Keys[0].Kid, time.Unix(file.Now, 0), list}
 }
 
-// finder is a set of keys that fails when it is asked for "down".
+// finder is a set of keys that returns an error for the id "down".
 type finder map[string]*rsa.PublicKey
 
 var errDown = errors.New("down")
@@ -71,7 +71,7 @@ func (f finder) Key(_ context.Context, id string) (*rsa.PublicKey, error) {
 
 func (k tokens) finder() finder { return finder{k.keyID: &k.key.PublicKey} }
 
-// token signs header and payload as they are, with RS256 whatever header says.
+// token signs header and payload unchanged, with RS256 even if header names another algorithm.
 func (k tokens) token(header, payload string) string {
 	text := encodeURL(header) + "." + encodeURL(payload)
 	sum := sha256.Sum256([]byte(text))
@@ -121,8 +121,8 @@ func TestVerifyJWTVectors(t *testing.T) {
 	}
 }
 
-// The forgery list's section 12, by its names, as far as it is about tokens. What tokens mean (J02 to J06, J16 to
-// J21) is for those who know the issuer; J31 to J36 are about fetching keys.
+// The tokens of section 12 of the forgery list, by their names in it. Claims (J02 to J06, J16 to J21) are checked by
+// callers, who know the issuer; J31 to J36 are about fetching keys.
 func TestVerifyJWTForgeries(t *testing.T) {
 	k := readTokens(t)
 	good := k.token(goodHeader, `{"exp":1}`)
@@ -269,7 +269,7 @@ func TestSignJWT(t *testing.T) {
 	}
 }
 
-// TestMutatedJWT changes good tokens in 10,000 ways, none of which verifies.
+// TestMutatedJWT changes good tokens in 10,000 ways. None of the results verifies.
 func TestMutatedJWT(t *testing.T) {
 	k := readTokens(t)
 	good := []string{k.vectors["valid-v1-token"], k.vectors["valid-v2-token"], k.vectors["expired"]}
@@ -320,7 +320,7 @@ func FuzzVerifyJWT(f *testing.F) {
 	})
 }
 
-// FuzzClaims signs whatever it is given, so that claims are read at all.
+// FuzzClaims signs its input, so that VerifyJWT gets as far as the claims.
 func FuzzClaims(f *testing.F) {
 	k := readTokens(f)
 	f.Add(`{"iss":"i","aud":["a"],"tid":"t","appid":"p","azp":"z","nbf":1,"exp":1.5}`)

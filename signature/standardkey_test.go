@@ -59,7 +59,7 @@ func TestParseStandardKey(t *testing.T) {
 	}
 }
 
-// TestSmallOrderKeys is W44. For each such key a signature made without any private key holds for many messages.
+// TestSmallOrderKeys is W44. For each such key, a signature made without a private key is valid for many messages.
 func TestSmallOrderKeys(t *testing.T) {
 	identity, highest := "01"+strings.Repeat("00", 31), strings.Repeat("ff", 30)
 	weak := []string{}
@@ -107,7 +107,7 @@ func TestNewStandardSecret(t *testing.T) {
 	signature.NewStandardSecret(bytes.NewReader(nil))
 }
 
-// TestStandardKeyIsRedacted prints keys in every way we know of and looks for their bytes.
+// TestStandardKeyIsRedacted prints keys in every known way and looks for their bytes.
 func TestStandardKeyIsRedacted(t *testing.T) {
 	for _, text := range []string{secretText, privateText, publicText} {
 		key := must(signature.ParseStandardKey(text))

@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// now is when the tests of Standard Webhooks receive, and what they sign unless they say otherwise.
+// now is the time at which the tests of Standard Webhooks receive, and which they sign by default.
 var now = time.Unix(1700000000, 0)
 
 // sent is a Standard Webhook as it arrives.
@@ -30,7 +30,7 @@ func entry(id, timestamp, body string) string {
 	return "v1," + base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-// TestStandardSignatures varies the value of webhook-signature. The ids are those of the catalogue of forgeries.
+// TestStandardSignatures varies webhook-signature. The ids are those of the catalogue of forgeries.
 func TestStandardSignatures(t *testing.T) {
 	good := must(signature.SignStandard(standardKeys(secretText), "msg_1", now, []byte(body)))
 	goodEd := must(signature.SignStandard(standardKeys(privateText), "msg_1", now, []byte(body)))
@@ -80,8 +80,8 @@ func TestStandardSignatures(t *testing.T) {
 	}
 }
 
-// malleate adds the group order to S, which gives another signature for the same message to those who do not
-// check that S is below it.
+// malleate adds the group order to S. Verifiers that do not check that S is below it accept the result as another
+// signature of the same message.
 func malleate(entry string) string {
 	order := [32]byte{0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 31: 0x10}
 	sig := fromBase64(strings.TrimPrefix(entry, "v1a,"))
@@ -93,7 +93,7 @@ func malleate(entry string) string {
 	return "v1a," + base64.StdEncoding.EncodeToString(sig)
 }
 
-// TestStandardText varies what is signed: id, timestamp and body.
+// TestStandardText varies the signed text: id, timestamp and body.
 func TestStandardText(t *testing.T) {
 	signed := func(id, timestamp string) sent { return sent{id, timestamp, entry(id, timestamp, body), body} }
 	for _, c := range []struct {
@@ -144,7 +144,7 @@ func TestStandardText(t *testing.T) {
 	}
 }
 
-// TestStandardHeader is about which headers are read.
+// TestStandardHeader varies the names and numbers of the headers.
 func TestStandardHeader(t *testing.T) {
 	const id, at = "webhook-id: msg_1", "webhook-timestamp: 1700000000"
 	good := "webhook-signature: " + entry("msg_1", "1700000000", body)
@@ -253,7 +253,7 @@ func TestSignStandardRefuses(t *testing.T) {
 	}
 }
 
-// TestStandardConcurrent has many use one key, whose keyed hashes are shared.
+// TestStandardConcurrent uses one key from many goroutines, which share its keyed hashes.
 func TestStandardConcurrent(t *testing.T) {
 	keys := standardKeys(secretText)
 	done := make(chan error)

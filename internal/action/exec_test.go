@@ -6,12 +6,17 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,7 +24,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// TestInput: the command reads the body's bytes, whatever they are, and nothing more.
+// TestInput: the command reads exactly the bytes of the body, whatever they are.
 func TestInput(t *testing.T) {
 	mebibyte := make([]byte, 1<<20)
 	random := rand.NewChaCha8([32]byte{1})
@@ -36,7 +41,7 @@ func TestInput(t *testing.T) {
 	}
 }
 
-// TestInputUnread: that a command does not want to know is no error.
+// TestInputUnread: it is not an error if the command does not read its input.
 func TestInputUnread(t *testing.T) {
 	for _, script := range []string{"exit 0", "exec <&-; sleep 0.05", "head -c 1 >/dev/null"} {
 		if done := perform(t, shell(t, script), strings.Repeat("x", 1<<20)); done.Error != "" {
@@ -66,7 +71,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestArguments: they come as they are, and the program is told the name it was called by.
+// TestArguments: the arguments arrive unchanged, and the program gets the name that the settings have for it.
 func TestArguments(t *testing.T) {
 	p := open(t, []string{"printf", "%s|", "a b", "$HOME", "*", "", "ü;`"})
 	if done := perform(t, p, ""); string(done.Reply) != "a b|$HOME|*||ü;`|" {
@@ -77,7 +82,7 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// TestOutcomes: which ends are the end.
+// TestOutcomes: the result of each exit status and signal, and which one is final.
 func TestOutcomes(t *testing.T) {
 	for script, want := range map[string]provider.ActionResult{
 		"exit 0":            {},
@@ -99,7 +104,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestCannotStart: what was there when the destination was opened may be gone.
+// TestCannotStart: the program may be gone since the destination was opened.
 func TestCannotStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "paid")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil {
@@ -122,7 +127,7 @@ func TestCannotStart(t *testing.T) {
 	}
 }
 
-// TestOutput: of both streams the beginning is kept, in order, and what comes after delays nobody.
+// TestOutput: the beginning of both streams is kept, in order. Output beyond it does not block the command.
 func TestOutput(t *testing.T) {
 	if done := perform(t, shell(t, "echo one; echo two >&2; echo three; exit 4"), ""); string(done.Reply) != "one\ntwo\nthree\n" || done.Error != "exit" {
 		t.Errorf("%q %+v", done.Reply, done)
@@ -131,10 +136,250 @@ func TestOutput(t *testing.T) {
 	if done.Error != "" || string(done.Reply) != strings.Repeat("y\n", bellhop.MaxReplyBytes/2) {
 		t.Errorf("%+v: %d bytes", done.Error, len(done.Reply))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	done = open(t, []string{"yes"}).Perform(ctx, new(bellhop.Event), provider.AttemptInfo{})
-	if !done.Cut || len(done.Reply) != bellhop.MaxReplyBytes {
-		t.Errorf("%+v: %d bytes", done.Cut, len(done.Reply))
+	endless := start(ctx, shell(t, "yes | head -c 1000000; echo x >written; sleep 300", "dir", dir))
+	eventually(t, "the command has written", func() bool { return file(dir, "written") != "" })
+	cancel()
+	if result := within(t, endless); !result.Cut || len(result.Reply) != bellhop.MaxReplyBytes {
+		t.Errorf("%+v: %d bytes", result.Cut, len(result.Reply))
 	}
+}
+
+func TestSettings(t *testing.T) {
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	if err := os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	long, _ := json.Marshal(strings.Repeat("x", maxTextBytes))
+	for settings, want := range map[string]string{
+		`{"command":["true"]}`: "",
+		`{"command":["true"],"dir":"` + dir + `","env":{"A":"","_b1":"x"}}`: "",
+		`{}`:                                        "settings.command: required",
+		`{"command":[]}`:                            "settings.command: required",
+		`{"command":[""]}`:                          "settings.command: required",
+		`{"command":"true"}`:                        "settings.command: must be a list",
+		`{"command":["true",1]}`:                    "settings.command: must be a text",
+		`{"command":["true"],"shell":true}`:         "settings.shell: unknown setting",
+		`{"command":["true","a\u0000b"]}`:           "settings.command[1]: must not contain a NUL",
+		`{"command":["true",` + string(long) + `]}`: "settings.command: too long",
+		`{"command":["true"` + strings.Repeat(`,""`, maxTexts) + `]}`: "settings.command: too long",
+		`{"command":["./true"]}`:                                "settings.command[0]: must be a whole path",
+		`{"command":["bin/true"]}`:                              "settings.command[0]: must be a whole path",
+		`{"command":["no-such-thing-243"]}`:                     "settings.command[0]: no program of that name",
+		`{"command":["` + dir + `"]}`:                           "settings.command[0]: is a folder",
+		`{"command":["` + plain + `"]}`:                         "settings.command[0]: is not executable",
+		`{"command":["` + plain + `x"]}`:                        "settings.command[0]: the file does not exist",
+		`{"command":["true"],"dir":"tmp"}`:                      "settings.dir: must be a whole path",
+		`{"command":["true"],"dir":"` + plain + `"}`:            "settings.dir: the folder does not exist",
+		`{"command":["true"],"env":{"A B":"x"}}`:                "settings.env: a variable's name",
+		`{"command":["true"],"env":{"1":"x"}}`:                  "settings.env: a variable's name",
+		`{"command":["true"],"env":{"":"x"}}`:                   "settings.env: a variable's name",
+		`{"command":["true"],"env":{"BELLHOP_X":"x"}}`:          "settings.env.BELLHOP_X: names that begin with",
+		`{"command":["true"],"env":{"A":"x\u0000"}}`:            "settings.env.A: must not contain a NUL",
+		`{"command":["./x"],"dir":"x","env":{"BELLHOP_X":"x"}}`: "settings.command[0]: must be a whole path, or a name to look up in PATH; settings.dir: must be a whole path, such as /var/lib/paid; settings.env.BELLHOP_X:",
+		`{"command":["true"],"env":{"A":1}}`:                    "settings.env",
+		`{"command":["true"],"env":{"A":` + string(long) + `}}`: "settings.env: too long",
+	} {
+		_, err := allowed.OpenAction(provider.ActionEnv{}, bellhop.Destination{Settings: json.RawMessage(settings)})
+		var invalid *bellhop.Error
+		if (err == nil) != (want == "") || err != nil && (!errors.As(err, &invalid) || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("%.80s: %v, want %s", settings, err, want)
+		}
+	}
+}
+
+// TestOff: without permission no destination opens, and the error names the flag that permits it.
+func TestOff(t *testing.T) {
+	_, err := Exec{Lookup: os.LookupEnv}.OpenAction(provider.ActionEnv{}, destination(t, map[string]any{"command": []string{"true"}}))
+	if err == nil || !strings.HasPrefix(err.Error(), "type: ") || !strings.Contains(err.Error(), "--allow-exec") {
+		t.Error(err)
+	}
+}
+
+// TestFoundInItsOwnFolder: a bare name does not mean a program in the folder in which the server runs.
+func TestFoundInItsOwnFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("paid", []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", ".")
+	_, err := allowed.OpenAction(provider.ActionEnv{}, destination(t, map[string]any{"command": []string{"paid"}}))
+	if err == nil || !strings.HasPrefix(err.Error(), "settings.command[0]: is found only in the folder") {
+		t.Error(err)
+	}
+}
+
+// TestTimeoutEndsAll: at the end of its context, a command ends with all its descendants.
+func TestTimeoutEndsAll(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"waits":            `echo $$ >pid; (sleep 300 & sleep 300); echo late >late`,
+		"does not listen":  `trap '' TERM INT HUP; echo $$ >pid; sleep 300 & while :; do sleep 300; done`,
+		"reads for ever":   `echo $$ >pid; sleep 300 & wait`,
+		"its first is off": `echo $$ >pid; (sleep 300; echo late >late) & exec sleep 300`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ended := start(ctx, shell(t, script, "dir", dir))
+			eventually(t, "the command runs", func() bool { return file(dir, "pid") != "" })
+			group, err := strconv.Atoi(file(dir, "pid"))
+			if err != nil || group == syscall.Getpgrp() || syscall.Kill(-group, 0) != nil {
+				t.Fatalf("%d is no process group of its own: %v", group, err)
+			}
+			cancel()
+			if result := within(t, ended); !result.Cut {
+				t.Errorf("%+v", result)
+			}
+			eventually(t, "the group is gone", func() bool { return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) })
+			if file(dir, "late") != "" {
+				t.Error("it went on")
+			}
+		})
+	}
+}
+
+// TestEscaped: Perform does not wait for a process that has left the command's group and keeps the output open.
+func TestEscaped(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script string
+		cut    bool
+	}{
+		"of a command that ended":      {`setsid sleep 300 & echo $! >pid`, false},
+		"of a command that was killed": {`setsid sleep 300 & echo $! >pid; sleep 300`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ended := start(ctx, shell(t, c.script, "dir", dir))
+			eventually(t, "the command runs", func() bool { return file(dir, "pid") != "" })
+			pid, err := strconv.Atoi(file(dir, "pid"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer syscall.Kill(pid, syscall.SIGKILL)
+			if c.cut {
+				cancel()
+			}
+			if result := within(t, ended); result.Cut != c.cut || (result.Error == "") == c.cut {
+				t.Errorf("%+v", result)
+			}
+		})
+	}
+}
+
+// TestContextOver: Perform starts nothing if its context has ended already.
+func TestContextOver(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if done := shell(t, "echo x >ran", "dir", dir).Perform(ctx, new(bellhop.Event), provider.AttemptInfo{}); !done.Cut || file(dir, "ran") != "" {
+		t.Errorf("%+v", done)
+	}
+}
+
+// TestAtOnce: one Performer makes many attempts at a time, each with its own input and output.
+func TestAtOnce(t *testing.T) {
+	p := shell(t, `read -r line; echo "$BELLHOP_DELIVERY_ID $line"`)
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			done := p.Perform(t.Context(), &bellhop.Event{Body: fmt.Appendf(nil, "body %d\n", i)}, provider.AttemptInfo{DeliveryID: fmt.Sprint("dlv_", i)})
+			if want := fmt.Sprintf("dlv_%d body %d\n", i, i); string(done.Reply) != want {
+				t.Errorf("%q, want %q: %+v", done.Reply, want, done)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// patience bounds how long a test waits for an event. It is far longer than the event takes, and far shorter than the
+// commands of the tests sleep.
+const patience = 30 * time.Second
+
+// allowed is Exec in an environment with a secret in addition to the variables that commands get.
+var allowed = Exec{Allowed: true, Lookup: func(name string) (string, bool) {
+	value, ok := map[string]string{"PATH": os.Getenv("PATH"), "HOME": "/home/bell", "BELLHOP_ADMIN_KEY": "bhk_secret", "TZ": "UTC"}[name]
+	return value, ok
+}}
+
+// destination returns a destination with these settings, given as Go values.
+func destination(t testing.TB, settings map[string]any) bellhop.Destination {
+	t.Helper()
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bellhop.Destination{Name: "on-paid", Type: "exec", Settings: raw}
+}
+
+// open opens a destination that runs command, with more settings by name and value.
+func open(t testing.TB, command []string, more ...any) provider.Performer {
+	t.Helper()
+	settings := map[string]any{"command": command}
+	for i := 0; i < len(more); i += 2 {
+		settings[more[i].(string)] = more[i+1]
+	}
+	p, err := allowed.OpenAction(provider.ActionEnv{}, destination(t, settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// shell opens a destination that runs script with sh.
+func shell(t testing.TB, script string, more ...any) provider.Performer {
+	t.Helper()
+	return open(t, []string{"sh", "-c", script}, more...)
+}
+
+// perform makes one attempt with an event of that body, within patience.
+func perform(t testing.TB, p provider.Performer, body string) provider.ActionResult {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return p.Perform(ctx, &bellhop.Event{ID: "evt_1", Type: "order.paid", Body: []byte(body)}, provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1})
+}
+
+// start makes an attempt in the background and returns where its result arrives.
+func start(ctx context.Context, p provider.Performer) <-chan provider.ActionResult {
+	ended := make(chan provider.ActionResult, 1)
+	go func() { ended <- p.Perform(ctx, new(bellhop.Event), provider.AttemptInfo{}) }()
+	return ended
+}
+
+// within returns the result that arrives in ended within patience.
+func within(t testing.TB, ended <-chan provider.ActionResult) provider.ActionResult {
+	t.Helper()
+	select {
+	case result := <-ended:
+		return result
+	case <-time.After(patience):
+		t.Fatal("Perform does not return")
+		panic("unreachable")
+	}
+}
+
+// eventually polls is until it reports true, within patience.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("does not happen: %s", what)
+		}
+	}
+}
+
+// file returns the content of a file in dir; "" if there is no such file.
+func file(dir, name string) string {
+	b, _ := os.ReadFile(filepath.Join(dir, name))
+	return strings.TrimSpace(string(b))
 }

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// killedCode is the exit code of what a signal ended.
+// killedCode is the exit code of a process that a signal ended.
 const killedCode = -1
 
-// ownGroup makes cmd the first of a process group of its own, which ends as a whole when its context does, and which
-// a Ctrl-C at the server's terminal does not reach.
+// ownGroup starts cmd in a process group of its own. The whole group is killed when the context of cmd ends, and a Ctrl-C
+// at the server's terminal does not reach it.
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {

@@ -2,8 +2,9 @@ package action
 
 import "os/exec"
 
-// killedCode is the exit code of what Process.Kill ended.
+// killedCode is the exit code of a process that Process.Kill ended.
 const killedCode = 1
 
-// ownGroup does nothing: what the command started outlives it here, for at most waitDelay as far as we are concerned.
+// ownGroup does nothing: on Windows, processes that the command started outlive it. Perform waits for their output for at
+// most waitDelay.
 func ownGroup(*exec.Cmd) {}

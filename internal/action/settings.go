@@ -17,7 +17,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// execSettings are those of a destination of type exec.
+// execSettings are the settings of a destination of type exec.
 type execSettings struct {
 	Command []string          `json:"command"`
 	Dir     string            `json:"dir"`
@@ -26,13 +26,15 @@ type execSettings struct {
 	path string // of the program
 }
 
-// Bounds of the settings: together with an event's fields they stay below what systems let a process begin with.
+// Bounds of the settings. Together with the fields of an event they stay below the bounds that operating systems set to
+// the arguments and variables of a process.
 const (
-	maxTexts     = 64       // in command, and in env
-	maxTextBytes = 16 << 10 // of all of command, and of all of env
+	maxTexts     = 64       // entries of command, and of env
+	maxTextBytes = 16 << 10 // bytes of command in all, and of env
 )
 
-// readSettings reads and checks settings, and finds the program. Its errors are bellhop.CodeInvalid with paths within them, all at once.
+// readSettings reads and checks settings, and finds the program. Its error reports all mistakes at once, as
+// bellhop.CodeInvalid with paths within the settings.
 func readSettings(raw json.RawMessage) (s execSettings, err error) {
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return s, err
@@ -69,15 +71,15 @@ func checkDir(dir string) error {
 		return bellhop.Invalid("dir", "must be a whole path, such as /var/lib/paid")
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return bellhop.Invalid("dir", "there is no such folder, or the server may not look into it")
+		return bellhop.Invalid("dir", "the folder does not exist, or the server may not read it")
 	}
 	return nil
 }
 
-// variable is what the name of an environment variable looks like.
+// variable matches the name of an environment variable.
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
-// reserved begins the names of the variables that tell of the event.
+// reserved is the prefix of the variables that describe the event.
 const reserved = "BELLHOP_"
 
 func checkEnv(env map[string]string) error {
@@ -90,7 +92,7 @@ func checkEnv(env map[string]string) error {
 		case !variable.MatchString(name):
 			return bellhop.Invalid("", "a variable's name is letters, digits and underscores, and does not begin with a digit")
 		case strings.HasPrefix(strings.ToUpper(name), reserved):
-			errs = append(errs, bellhop.Invalid(name, "names that begin with "+reserved+" tell of the event; choose another"))
+			errs = append(errs, bellhop.Invalid(name, "names that begin with "+reserved+" describe the event; choose another"))
 		case strings.ContainsRune(env[name], 0):
 			errs = append(errs, bellhop.Invalid(name, "must not contain a NUL character"))
 		}
@@ -105,8 +107,8 @@ func size(texts func(yield func(string) bool)) (n int) {
 	return n
 }
 
-// findCommand returns the path of a program that can be run, by its whole path or by its name in PATH. Its errors
-// are for a person.
+// findCommand returns the path of an executable program, given by its whole path or by its name in PATH. Its errors are
+// for users.
 func findCommand(name string) (string, error) {
 	if !filepath.IsAbs(name) && filepath.Base(name) != name {
 		return "", errors.New("must be a whole path, or a name to look up in PATH")
@@ -123,7 +125,7 @@ func findCommand(name string) (string, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return "", errors.New("is not executable, or not by the server's user")
 	case filepath.IsAbs(name):
-		return "", errors.New("there is no such file")
+		return "", errors.New("the file does not exist")
 	}
-	return "", errors.New("there is no program of that name in the server's PATH; write its whole path")
+	return "", errors.New("no program of that name is in the server's PATH; write its whole path")
 }

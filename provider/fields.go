@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// What a stranger sends is put into the fields of an event through these, so that every database takes it.
+// These functions turn input of strangers into fields of an event that every database accepts.
 
 // MaxItems is how many items of a batch a provider accepts unless its system sets another bound.
 const MaxItems = 5000
@@ -23,7 +23,7 @@ func Word(text string) bool {
 	return text != "" && len(text) <= bellhop.MaxTypeLength && Alphanumeric(text, "._-/")
 }
 
-// Subject returns text as an event's subject: control characters and what is not UTF-8 become U+FFFD, and what is
+// Subject returns text as an event's subject. Control characters and bytes that are not UTF-8 become U+FFFD, and a text
 // longer than bellhop.MaxSubjectLength bytes is cut after a whole character.
 func Subject(text string) string {
 	if !clean(text) {
@@ -44,8 +44,8 @@ func Subject(text string) string {
 	return text[:end]
 }
 
-// RepeatKey returns id as an event's ProviderID. One that is longer than bellhop.MaxProviderIDLength bytes, has
-// control characters or is not UTF-8 is replaced by its SHA-256 in hex.
+// RepeatKey returns id as an event's ProviderID. An id that is longer than bellhop.MaxProviderIDLength bytes, has control
+// characters or is not UTF-8 is replaced by its SHA-256 in hex.
 func RepeatKey(id string) string {
 	if len(id) <= bellhop.MaxProviderIDLength && clean(id) {
 		return id
@@ -68,8 +68,8 @@ func ContentType(h http.Header) string {
 	return text
 }
 
-// SendContentType returns the Content-Type to send ev's body with: its own or, where it has none, that of JSON or of
-// plain bytes.
+// SendContentType returns the Content-Type for sending ev's body: the event's own or, if it has none, application/json
+// for JSON and application/octet-stream for other bytes.
 func SendContentType(ev *bellhop.Event) string {
 	switch {
 	case ev.ContentType != "":
@@ -80,8 +80,8 @@ func SendContentType(ev *bellhop.Event) string {
 	return "application/octet-stream"
 }
 
-// Time reads a time in the form of RFC 3339, with any number of digits behind the second. It returns the zero
-// Time for anything else, and for what is not between 1970 and 2199, which no clock says.
+// Time reads a time in the form of RFC 3339, with any number of digits after the second. It returns the zero Time for any
+// other text, and for a time that is not between 1970 and 2199, since no clock shows such a time.
 func Time(text string) time.Time {
 	t, err := time.Parse(time.RFC3339, text)
 	t = t.UTC()

@@ -50,8 +50,11 @@ var forgeries = []struct {
 	{name: "two headers", change: with(state, state), want: signature.ErrMalformed},
 	{name: "two in one", change: with(state + ", " + state), want: provider.ErrForbidden},
 	{name: "in the query", target: "/in/mail?ClientState=" + state, change: without, want: signature.ErrMissing},
-	{name: "in another header", change: func(req *provider.Request) { without(req); req.Header.Set("Client-State",
-		state) }, want: signature.ErrMissing},
+	{name: "in another header", change: func(req *provider.Request) {
+		without(req)
+		req.Header.Set("Client-State",
+			state)
+	}, want: signature.ErrMissing},
 	{name: "state before body", change: with("x"), body: "no JSON", want: provider.ErrForbidden},
 	{name: "method before state", change: func(req *provider.Request) { without(req); req.Method = "PUT" },
 		want: provider.ErrMethod},

@@ -2,13 +2,22 @@ package providertest
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
+	"hash"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
 )
 
 // testProof takes each header and parameter of the proof away, doubles it, cuts it and blows it up.
@@ -144,4 +153,141 @@ func (s *suite) testBody(t *testing.T) {
 	other("blanks gone", bytes.ReplaceAll(body, []byte(" "), nil))
 	other("twice", append(bytes.Clone(body), body...))
 	other("empty", nil)
+}
+
+// MAC describes a signature that is an HMAC-SHA256 of the body in one header.
+type MAC struct {
+	Header string
+	Scheme signature.HMAC
+	Key    func(secret string) []byte // the bytes that a secret stands for
+}
+
+// testMAC is the forgery list's section 3, by its names. What is not here is tested as Proof, Body and Secrets.
+func (s *suite) testMAC(t *testing.T) {
+	if s.MAC == nil {
+		t.Skip("the signature is another")
+	}
+	key, body := s.MAC.Key(s.Secrets[0]), s.samples[0].body
+	sum := mac(sha256.New, key, body)
+	good := s.MAC.value(sum)
+	prefix := s.MAC.Scheme.Prefix
+	digits := strings.TrimPrefix(good, prefix)
+
+	forged := map[string]string{
+		"G04 only the prefix":       prefix,
+		"G08 junk in front":         "xx" + good,
+		"G09 two":                   s.MAC.value(make([]byte, 32)) + good,
+		"G12 a digit cut":           good[:len(good)-1],
+		"G13 no digit":              good[:len(good)-1] + "~",
+		"G14 31 bytes":              s.MAC.value(sum[:31]),
+		"G16 no bytes":              prefix + "====",
+		"G17 33 bytes":              s.MAC.value(append(bytes.Clone(sum), 0)),
+		"G36 another key":           s.MAC.value(mac(sha256.New, s.MAC.Key(s.Secrets[1]), body)),
+		"G41 empty key":             s.MAC.value(mac(sha256.New, nil, body)),
+		"G42 null as key":           s.MAC.value(mac(sha256.New, []byte("null"), body)),
+		"G42 undefined as key":      s.MAC.value(mac(sha256.New, []byte("undefined"), body)),
+		"G42 changeme as key":       s.MAC.value(mac(sha256.New, []byte("changeme"), body)),
+		"G43 SHA-1":                 s.MAC.value(mac(sha1.New, key, body)),
+		"G44 SHA-512":               s.MAC.value(mac(sha512.New, key, body)),
+		"G44 SHA-512 cut":           s.MAC.value(mac(sha512.New, key, body)[:32]),
+		"G46 hash of key and body":  s.MAC.value(plainHash(key, body)),
+		"G46 hash of body":          s.MAC.value(plainHash(body)),
+		"G47 key and body swapped":  s.MAC.value(mac(sha256.New, body, key)),
+		"G48 of the URL":            s.MAC.value(mac(sha256.New, key, []byte(s.signed(body).Target))),
+		"G52 line break":            good[:len(good)/2] + "\n" + good[len(good)/2:],
+		"G54 blank inside":          prefix + " " + digits,
+		"G54 blank in front":        " " + good,
+		"G59 a list, good first":    good + "," + s.MAC.value(make([]byte, 32)),
+		"G59 a list, good last":     s.MAC.value(make([]byte, 32)) + "," + good,
+		"G59 a list, blank between": good + " " + good,
+	}
+	if prefix != "" {
+		forged["G06 another prefix"] = strings.Replace(prefix, "256", "1", 1) + "x" + digits
+		forged["G06 no prefix"] = digits
+		forged["G07 prefix in another case"] = swapCase(prefix) + digits
+	}
+	if secret := []byte(s.Secrets[0]); !bytes.Equal(secret, key) {
+		forged["G39 key not decoded"] = s.MAC.value(mac(sha256.New, secret, body))
+	}
+	switch s.MAC.Scheme.Encoding {
+	case signature.Hex, signature.UpperHex:
+		forged["G49 base64"] = prefix + base64.StdEncoding.EncodeToString(sum)
+	case signature.Base64:
+		forged["G49 hex"] = prefix + hex.EncodeToString(sum)
+		forged["G51 no padding"] = strings.TrimRight(good, "=")
+		forged["G53 stray bits"] = good[:len(good)-2] + string(good[len(good)-2]+1) + "="
+	}
+	r := s.open(t, s.good(), Now)
+	refuse := func(t *testing.T, value string) {
+		req := s.signed(body)
+		req.Header.Set(s.MAC.Header, value)
+		s.refuse(t, r, req)
+	}
+	for name, value := range forged {
+		t.Run(name, func(t *testing.T) { refuse(t, value) })
+	}
+	t.Run("G18 one bit", func(t *testing.T) {
+		for bit := range 256 {
+			flipped := bytes.Clone(sum)
+			flipped[bit/8] ^= 1 << (bit % 8)
+			refuse(t, s.MAC.value(flipped))
+		}
+	})
+	t.Run("G63 in the query", func(t *testing.T) {
+		req := s.signed(body)
+		req.Header.Del(s.MAC.Header)
+		req.Target = "/in/test?" + url.Values{s.MAC.Header: {good}}.Encode()
+		s.refuse(t, r, req)
+	})
+	t.Run("G01 and G11 mixed case", func(t *testing.T) { s.testCaseOfDigits(t, r, body, prefix, digits) })
+}
+
+// testCaseOfDigits holds that a signature in other letters is refused, or known for the same.
+func (s *suite) testCaseOfDigits(t *testing.T, r provider.Receiver, body []byte, prefix, digits string) {
+	want := s.accept(t, r, s.signed(body))
+	other := s.signed(body)
+	other.Header.Set(s.MAC.Header, prefix+swapCase(digits))
+	if s.MAC.Scheme.Encoding != signature.Hex {
+		s.refuse(t, r, other)
+		return
+	}
+	if got := s.accept(t, r, other); !reflect.DeepEqual(got, want) {
+		t.Errorf("in another case, it is no repeat: %+v", got)
+	}
+}
+
+func (m *MAC) value(sum []byte) string {
+	text := hex.EncodeToString(sum)
+	switch m.Scheme.Encoding {
+	case signature.UpperHex:
+		text = strings.ToUpper(text)
+	case signature.Base64:
+		text = base64.StdEncoding.EncodeToString(sum)
+	case signature.Base64URL:
+		text = base64.RawURLEncoding.EncodeToString(sum)
+	}
+	return m.Scheme.Prefix + text
+}
+
+func mac(newHash func() hash.Hash, key, message []byte) []byte {
+	h := hmac.New(newHash, key)
+	h.Write(message)
+	return h.Sum(nil)
+}
+
+func plainHash(parts ...[]byte) []byte {
+	sum := sha256.Sum256(bytes.Join(parts, nil))
+	return sum[:]
+}
+
+func swapCase(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return r
+	}, text)
 }

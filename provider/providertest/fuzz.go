@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -48,4 +49,21 @@ func parseHeader(text string) http.Header {
 		h.Add(name, value)
 	}
 	return h
+}
+
+// Benchmark measures Receive of one authentic request with body.
+func Benchmark(b *testing.B, c Case, body []byte) {
+	s := newSuite(b, c)
+	r := s.open(b, s.good(), Now)
+	req := s.signed(body)
+	if s.accept(b, r, req); b.Failed() {
+		return
+	}
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Receive(context.Background(), req); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

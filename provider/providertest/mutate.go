@@ -4,11 +4,135 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bellhop-gateway/bellhop/signature"
 )
+
+const (
+	mutants      = 10_000
+	mutationSeed = 20261122
+)
+
+// Mutants shows 10,000 requests that nobody signed to accepted, which none may pass. A request is given by its parts:
+// what is proven and what proves it, in an order in which bytes could move from one to the next. Mutants are made of
+// 100 valid ones, by sign; those that are the same as a valid one, but for its spelling, do not count.
+func Mutants(t *testing.T, sign func(i int) []string, same func(mutant, valid []string) bool, accepted func(parts []string) bool) {
+	t.Helper()
+	var valid [][]string
+	for i := range 100 {
+		v := sign(i)
+		if !accepted(v) {
+			t.Fatalf("refused though it is valid: %q", v)
+		}
+		valid = append(valid, v)
+	}
+	r := rand.New(rand.NewPCG(mutationSeed, 0))
+	for tried := 0; tried < mutants; {
+		m := slices.Clone(valid[r.IntN(len(valid))])
+		for range 1 + r.IntN(4) {
+			mutate(r, m, valid)
+		}
+		if slices.ContainsFunc(valid, func(v []string) bool { return same(m, v) }) {
+			continue
+		}
+		tried++
+		if accepted(m) {
+			t.Errorf("seed %d, mutant %d is accepted: %q", mutationSeed, tried, m)
+		}
+	}
+}
+
+// mutate changes one of parts, or moves bytes between two of them.
+func mutate(r *rand.Rand, parts []string, valid [][]string) {
+	i := r.IntN(len(parts))
+	p := parts[i]
+	at := r.IntN(len(p) + 1)
+	switch op := r.IntN(11); {
+	case op == 0: // of another request
+		parts[i] = valid[r.IntN(len(valid))][i]
+	case op == 1: // half of another request's
+		other := valid[r.IntN(len(valid))][i]
+		parts[i] = p[:at] + other[min(at, len(other)):]
+	case op == 2: // insert a byte
+		parts[i] = p[:at] + string(byte(r.IntN(128))) + p[at:]
+	case op == 3: // write it twice, as a list or not
+		parts[i] = p + []string{"", " ", ",", ":", "\n"}[r.IntN(5)] + p
+	case op == 4: // over the boundary, with what may stand there or without
+		j := (i + 1) % len(parts)
+		parts[i], parts[j] = p[:at], p[at:]+[]string{"", ".", ",", ":"}[r.IntN(4)]+parts[j]
+	case op == 5: // a part in the place of another
+		j := r.IntN(len(parts))
+		parts[i], parts[j] = parts[j], parts[i]
+	case p == "":
+	case op == 6: // flip a bit
+		b := []byte(p)
+		b[r.IntN(len(b))] ^= 1 << r.IntN(8)
+		parts[i] = string(b)
+	case op == 7: // leave out a byte
+		at = r.IntN(len(p))
+		parts[i] = p[:at] + p[at+1:]
+	case op == 8:
+		parts[i] = p[:at]
+	case op == 9:
+		parts[i] = p[at:]
+	case op == 10:
+		parts[i] = strings.ToUpper(p)
+	}
+}
+
+// Mutant returns one of valid, secrets that are sent as they are, changed by one to four steps. It may be one of them still.
+func Mutant(r *rand.Rand, valid []string) string {
+	b := []byte(valid[r.IntN(len(valid))])
+	for range 1 + r.IntN(4) {
+		at := r.IntN(len(b) + 1)
+		switch r.IntN(6) {
+		case 0:
+			b = slices.Insert(b, at, byte(r.IntN(256)))
+		case 1:
+			b = b[:at]
+		case 2:
+			other := valid[r.IntN(len(valid))]
+			b = append(b[:at:at], other[r.IntN(len(other)):]...)
+		case 3:
+			b = []byte(swapCase(string(b)))
+		case 4:
+			b = append(b, b[at:]...)
+		default:
+			if at < len(b) {
+				b[at] ^= 1 << r.IntN(8)
+			}
+		}
+	}
+	return string(b)
+}
+
+// testMutants does that to a signature that is an HMAC of the body: its parts are these two.
+func (s *suite) testMutants(t *testing.T) {
+	if s.MAC == nil {
+		t.Skip("the signature is another")
+	}
+	r := s.open(t, s.good(), Now)
+	sign := func(i int) []string {
+		body := string(s.samples[i%len(s.samples)].body) + strings.Repeat(" ", i/len(s.samples))
+		return []string{s.signed([]byte(body)).Header.Get(s.MAC.Header), body}
+	}
+	prefix := s.MAC.Scheme.Prefix
+	same := func(m, v []string) bool {
+		digits, ok := strings.CutPrefix(m[0], prefix)
+		return m[1] == v[1] && (m[0] == v[0] || ok && s.MAC.Scheme.Encoding == signature.Hex && strings.EqualFold(digits, v[0][len(prefix):]))
+	}
+	Mutants(t, sign, same, func(parts []string) bool {
+		req := s.signed([]byte(parts[1]))
+		req.Header.Set(s.MAC.Header, parts[0])
+		receipt, err := s.receive(t, r, req)
+		return err == nil && len(receipt.Events) > 0
+	})
+}
 
 // oddBodies are what an authentic sender might send once in its life. Nobody may fall over them.
 var oddBodies = map[string]string{

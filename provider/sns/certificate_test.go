@@ -124,12 +124,12 @@ func TestFetchesAreCounted(t *testing.T) {
 	fetches, now := 0, providertest.Now
 	env := provider.Env{Now: func() time.Time { return now },
 		Client: &http.Client{Transport: world(func(r *http.Request) *http.Response {
-		fetches++
-		if r.URL.String() != certURL {
-			return answer(403, "<Error/>")
-		}
-		return answer(200, certificate)
-	})}}
+			fetches++
+			if r.URL.String() != certURL {
+				return answer(403, "<Error/>")
+			}
+			return answer(200, certificate)
+		})}}
 	r, err := sns.Provider{}.Open(env, []byte(onlyOrders))
 	if err != nil {
 		t.Fatal(err)
@@ -170,9 +170,9 @@ func TestKeepsSome(t *testing.T) {
 	now, last := providertest.Now, ""
 	env := provider.Env{Now: func() time.Time { return now },
 		Client: &http.Client{Transport: world(func(r *http.Request) *http.Response {
-		last = r.URL.String()
-		return answer(200, certificate)
-	})}}
+			last = r.URL.String()
+			return answer(200, certificate)
+		})}}
 	r, err := sns.Provider{}.Open(env, []byte(onlyOrders))
 	if err != nil {
 		t.Fatal(err)

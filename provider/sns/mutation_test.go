@@ -39,8 +39,10 @@ func TestMutants(t *testing.T) {
 			continue
 		}
 		accepted++ // a member that is not signed, or a blank
-		if !slices.ContainsFunc(good, func(g []byte) bool { return reflect.DeepEqual(signedMembers(body),
-			signedMembers(g)) }) {
+		if !slices.ContainsFunc(good, func(g []byte) bool {
+			return reflect.DeepEqual(signedMembers(body),
+				signedMembers(g))
+		}) {
 			t.Fatalf("accepted as %+v: %s", receipt, body)
 		}
 	}

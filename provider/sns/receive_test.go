@@ -185,10 +185,10 @@ func TestConfirm(t *testing.T) {
 	}{
 		"confirmed": {answer(200, "<ConfirmSubscriptionResponse/>"), true},
 		"refused":   {answer(403, "no"), false},
-		"redirect":  {&http.Response{StatusCode: 302, Header: http.Header{"Location": {"https://evil.example/"}},
+		"redirect": {&http.Response{StatusCode: 302, Header: http.Header{"Location": {"https://evil.example/"}},
 			Body: http.NoBody}, false},
-		"long":      {answer(200, strings.Repeat("x", 1<<20)), false},
-		"silence":   {nil, false},
+		"long":    {answer(200, strings.Repeat("x", 1<<20)), false},
+		"silence": {nil, false},
 	} {
 		var called []string
 		r := open(t, func(req *http.Request) *http.Response {

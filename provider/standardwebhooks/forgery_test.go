@@ -155,8 +155,11 @@ func TestHeaderFamily(t *testing.T) {
 			func(h http.Header) { rename("webhook-", "svix-", false)(h); forged(h) }, nil},
 		{"W06 both at webhook, webhook forged", "webhook",
 			func(h http.Header) { rename("webhook-", "svix-", false)(h); forged(h) }, signature.ErrMismatch},
-		{"svix twice at svix", "svix", func(h http.Header) { rename("webhook-", "svix-", true)(h); h.Add("svix-id",
-			"msg_1") }, signature.ErrMalformed},
+		{"svix twice at svix", "svix", func(h http.Header) {
+			rename("webhook-", "svix-", true)(h)
+			h.Add("svix-id",
+				"msg_1")
+		}, signature.ErrMalformed},
 		{"W37 svix id of 1 KiB", "svix", func(h http.Header) {
 			rename("webhook-", "svix-", true)(h)
 			h.Set("svix-id", strings.Repeat("i", 1024))

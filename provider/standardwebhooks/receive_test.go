@@ -54,16 +54,16 @@ func TestMessageID(t *testing.T) {
 		ev   bellhop.Event
 		want string
 	}{
-		"own":           {bellhop.Event{ID: "evt_1", ProviderID: "msg_1",
+		"own": {bellhop.Event{ID: "evt_1", ProviderID: "msg_1",
 			Header: bellhop.Header("Webhook-Id: msg_1\n")}, "msg_1"},
-		"own, Svix":     {bellhop.Event{ID: "evt_1", ProviderID: "msg_1", Header: bellhop.Header("Svix-Id: msg_1\n")},
+		"own, Svix": {bellhop.Event{ID: "evt_1", ProviderID: "msg_1", Header: bellhop.Header("Svix-Id: msg_1\n")},
 			"msg_1"},
-		"of another":    {bellhop.Event{ID: "evt_1", ProviderID: "etag"}, "evt_1"},
-		"another's id":  {bellhop.Event{ID: "evt_1", ProviderID: "etag",
+		"of another": {bellhop.Event{ID: "evt_1", ProviderID: "etag"}, "evt_1"},
+		"another's id": {bellhop.Event{ID: "evt_1", ProviderID: "etag",
 			Header: bellhop.Header("Webhook-Id: msg_1\n")}, "evt_1"},
 		"id with a dot": {bellhop.Event{ID: "evt_1", ProviderID: "a.b", Header: bellhop.Header("Webhook-Id: a.b\n")},
 			"evt_1"},
-		"published":     {bellhop.Event{ID: "evt_1"}, "evt_1"},
+		"published": {bellhop.Event{ID: "evt_1"}, "evt_1"},
 	} {
 		for attempt := range 3 {
 			at := providertest.Now.Add(time.Duration(attempt) * time.Hour)

@@ -39,28 +39,44 @@ var forgeries = []struct {
 	{name: "v1 before t", value: func(t, v1 string) string { return "v1=" + v1 + ",t=" + t }},
 	{name: "T01 no t", value: func(_, v1 string) string { return "v1=" + v1 }, want: signature.ErrMissing},
 	{name: "T03 t twice, the good one last", value: func(t,
-		v1 string) string { return "t=1,t=" + t + ",v1=" + v1 }, want: signature.ErrMalformed},
+		v1 string) string {
+		return "t=1,t=" + t + ",v1=" + v1
+	}, want: signature.ErrMalformed},
 	{name: "T03 t twice, the good one first", value: func(t,
-		v1 string) string { return "t=" + t + ",v1=" + v1 + ",t=1" }, want: signature.ErrMalformed},
+		v1 string) string {
+		return "t=" + t + ",v1=" + v1 + ",t=1"
+	}, want: signature.ErrMalformed},
 	{name: "T03 t twice, the same", value: func(t, v1 string) string { return "t=" + t + ",t=" + t + ",v1=" + v1 },
 		want: signature.ErrMalformed},
 	{name: "T04 v0 only", value: func(t, v1 string) string { return "t=" + t + ",v0=" + v1 },
 		want: signature.ErrMissing},
 	{name: "T04 v0 good, v1 bad", value: func(t,
-		v1 string) string { return "t=" + t + ",v0=" + v1 + ",v1=" + zeros }, want: signature.ErrMismatch},
+		v1 string) string {
+		return "t=" + t + ",v0=" + v1 + ",v1=" + zeros
+	}, want: signature.ErrMismatch},
 	{name: "T05 bad, then good", value: func(t, v1 string) string { return "t=" + t + ",v1=" + zeros + ",v1=" + v1 }},
 	{name: "T05 good, then bad", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 + ",v1=" + zeros }},
 	{name: "T05 no signature, then good", value: func(t,
-		v1 string) string { return "t=" + t + ",v1=,v1=zz,v1=" + v1 + "00,v1=" + v1 }},
+		v1 string) string {
+		return "t=" + t + ",v1=,v1=zz,v1=" + v1 + "00,v1=" + v1
+	}},
 	{name: "16 of them, the last good", value: func(t,
-		v1 string) string { return "t=" + t + strings.Repeat(",v1="+zeros, 15) + ",v1=" + v1 }},
+		v1 string) string {
+		return "t=" + t + strings.Repeat(",v1="+zeros, 15) + ",v1=" + v1
+	}},
 	{name: "17 of them, the first good", value: func(t,
-		v1 string) string { return "t=" + t + ",v1=" + v1 + strings.Repeat(",v1="+zeros, 16) },
+		v1 string) string {
+		return "t=" + t + ",v1=" + v1 + strings.Repeat(",v1="+zeros, 16)
+	},
 		want: signature.ErrMalformed},
 	{name: "17 of them, none in form", value: func(t,
-		v1 string) string { return "t=" + t + ",v1=" + v1 + strings.Repeat(",v1=", 16) }, want: signature.ErrMalformed},
+		v1 string) string {
+		return "t=" + t + ",v1=" + v1 + strings.Repeat(",v1=", 16)
+	}, want: signature.ErrMalformed},
 	{name: "100000 of another version", value: func(t,
-		v1 string) string { return strings.Repeat("v2="+zeros+",", 100_000) + "t=" + t + ",v1=" + v1 }},
+		v1 string) string {
+		return strings.Repeat("v2="+zeros+",", 100_000) + "t=" + t + ",v1=" + v1
+	}},
 	{name: "T06 good, of another t", value: func(t, v1 string) string { return "t=" + another(t) + ",v1=" + v1 },
 		want: signature.ErrMismatch},
 	{name: "T08 empty pair", value: func(t, v1 string) string { return "t=" + t + ",,v1=" + v1 },
@@ -134,8 +150,8 @@ func TestForgeryResigned(t *testing.T) {
 		req  *provider.Request
 		want error
 	}{
-		"G36 another secret":                       {signed(secrets[1], anEvent), signature.ErrMismatch},
-		"G39 the secret without whsec_":            {signed(strings.TrimPrefix(secrets[0], "whsec_"), anEvent),
+		"G36 another secret": {signed(secrets[1], anEvent), signature.ErrMismatch},
+		"G39 the secret without whsec_": {signed(strings.TrimPrefix(secrets[0], "whsec_"), anEvent),
 			signature.ErrMismatch},
 		"W36 bytes move between time and body":     {shifted, signature.ErrMismatch},
 		"signature first":                          {request(nil, nil), signature.ErrMissing},

@@ -33,7 +33,7 @@ func (Provider) Guide() provider.Guide {
 var sourceSettings = []provider.Setting{
 	{Name: "secret", Title: "Signing secret", Required: true, Secret: true,
 		Example: "whsec_8dUq2kV0cXn5sYbLr3TzHfWe6GmJpA1o",
-		Doc: "The signing secret that Stripe shows for the endpoint, including whsec_. A list of up to 4 while it is being rolled."},
+		Doc:     "The signing secret that Stripe shows for the endpoint, including whsec_. A list of up to 4 while it is being rolled."},
 	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
 		Doc: "The largest accepted difference between the time of a request and now: 1s to 1h. Default: 5m."},
 	{Name: "livemode", Title: "Live mode", Example: "true", Kind: provider.KindFlag,
@@ -43,7 +43,7 @@ var sourceSettings = []provider.Setting{
 var sendingSettings = []provider.Setting{
 	{Name: "secret", Title: "Signing secret", Required: true, Secret: true,
 		Example: "whsec_8dUq2kV0cXn5sYbLr3TzHfWe6GmJpA1o",
-		Doc: "The signing secret that the receiver has, unchanged. A list of up to 4 while it is being rolled: each secret makes a signature."},
+		Doc:     "The signing secret that the receiver has, unchanged. A list of up to 4 while it is being rolled: each secret makes a signature."},
 	{Name: "api_version", Title: "API version", Example: "2025-09-30.clover",
 		Doc: "The api_version of events that did not come from Stripe. Stripe's libraries for .NET, Java and Go expect their own version. Default: null."},
 	{Name: "livemode", Title: "Live mode", Example: "true", Kind: provider.KindFlag,

@@ -23,7 +23,7 @@ func render(t *testing.T, more map[string]any, ev bellhop.Event) provider.Outbou
 
 var order = bellhop.Event{
 	ID: "evt_1", Type: "order.shipped", Subject: "o_1",
-		Time: time.Date(2026, 11, 22, 9, 59, 0, 123, time.FixedZone("", 3600)),
+	Time: time.Date(2026, 11, 22, 9, 59, 0, 123, time.FixedZone("", 3600)),
 	Body: []byte(`{"id":"o_1","n":12345678901234567890}`),
 }
 
@@ -72,9 +72,9 @@ func TestSendForeignBodies(t *testing.T) {
 func TestSendTypes(t *testing.T) {
 	for kind, want := range map[string]string{
 		"order.shipped": "order.shipped", "ams.JobStateChange": "ams.JobStateChange",
-			"stripe.order.shipped": "order.shipped",
-		"two words": "two_words", "café:öl": "caf___l", "": "event", "stripe.": "event",
-			strings.Repeat("t", 255): strings.Repeat("t", 248),
+		"stripe.order.shipped": "order.shipped",
+		"two words":            "two_words", "café:öl": "caf___l", "": "event", "stripe.": "event",
+		strings.Repeat("t", 255): strings.Repeat("t", 248),
 	} {
 		ev := order
 		ev.Type = kind

@@ -84,6 +84,17 @@ func (c *Cache[T]) Get(ctx context.Context, key string, want func(T) bool) (T, e
 	}
 }
 
+// Fresh returns the value of key if it is fresh. It never waits, so it is for callers that make a context only to wait.
+func (c *Cache[T]) Fresh(key string) (value T, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[key]
+	if e == nil || !e.fresh(c.Now()) {
+		return value, false
+	}
+	return e.value.Value, true
+}
+
 // Expire makes the next Get fetch the value of key, if match reports true for the value that is kept and that value is
 // older than RestAfterSuccess. It is for a value whose user has learnt that it is invalid, such as a token that was
 // answered with status 401. match compares it with the value that failed, so that a newer one stays.

@@ -104,22 +104,27 @@ type Repairer interface {
 
 // Engine is what delivers.
 type Engine interface {
-	// CheckDestination judges the URL, the settings of the type and the match. Its errors are bellhop.CodeInvalid
-	// with paths within the destination: "url", "settings.format", "match.where".
-	CheckDestination(d bellhop.Destination) error
-	// DefaultHandshake is the handshake of a destination that does not say.
-	DefaultHandshake(d bellhop.Destination) string
-	// Handshake asks it; the error says why it did not agree. At callback, a URL of ours, it may agree later. Before it can,
-	// asked is told how many deliveries it is asked for.
-	Handshake(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.HandshakeResult, error)
-	// Preview says whether the destination wants ev and what it would be sent; nothing is. Errors as CheckDestination's.
-	Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
-	// Closed says why a stored destination cannot be opened, so that it gets nothing; "" if it can.
+	// Closed returns why a stored destination cannot be opened, so that it gets nothing; "" if it can.
 	Closed(destinationID string) string
-	// MatchError is how the destination's where failed last; zero if it did not.
+	// MatchError returns how the destination's where expression failed last; zero if it did not.
 	MatchError(destinationID string) bellhop.MatchError
-	// Wake says that a delivery to the destination is due now.
+	// Wake tells that a delivery to the destination is due now.
 	Wake(destinationID string)
+}
+
+// Opener is what opens destinations and makes requests to them.
+type Opener interface {
+	// Check checks the URL, the settings of the type and the match. Its errors are bellhop.CodeInvalid with paths within the
+	// destination: "url", "settings.format", "match.where".
+	Check(d bellhop.Destination) error
+	// DefaultHandshake returns the handshake of a destination that does not name one.
+	DefaultHandshake(d bellhop.Destination) string
+	// Handshake asks the receiver; the error says why it did not agree. At callback, a URL of ours, it may agree later. Before the
+	// request is sent, asked is called with the rate that it asks for.
+	Handshake(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.HandshakeResult, error)
+	// Preview returns whether the destination wants ev, and the request that would be sent; nothing is sent. Its errors are those of
+	// Check.
+	Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 }
 
 // Publisher takes events that come through the API instead of the door.
@@ -135,6 +140,7 @@ type Publisher interface {
 type Options struct {
 	Store     Store
 	Engine    Engine
+	Opener    Opener
 	Repairer  Repairer
 	Publisher Publisher
 	Providers []provider.Provider

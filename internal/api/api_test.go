@@ -36,7 +36,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	r := &rig{fake: new(fake), t: t, logged: new(bytes.Buffer), now: testNow}
 	r.handler = New(Options{
-		Store: r.fake, Engine: r.fake, Repairer: r.fake, Publisher: r.fake,
+		Store: r.fake, Engine: r.fake, Opener: r.fake, Repairer: r.fake, Publisher: r.fake,
 		Providers: []provider.Provider{lock{}, deaf{}, shy{}},
 		Actions:   []provider.Action{chore{}},
 		Env:       provider.Env{Now: func() time.Time { return r.now }},

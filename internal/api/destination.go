@@ -229,10 +229,10 @@ func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error
 		return d, err
 	}
 	if d.Handshake == "" {
-		d.Handshake = s.Engine.DefaultHandshake(d)
+		d.Handshake = s.Opener.DefaultHandshake(d)
 	}
 	if known {
-		errs[3] = s.Engine.CheckDestination(d)
+		errs[3] = s.Opener.Check(d)
 	} else {
 		errs[3] = bellhop.Invalid("type", "there is no such type; there are "+strings.Join(s.destinationTypes(), ", "))
 	}

@@ -236,7 +236,7 @@ func (f *fake) Stats(context.Context) (bellhop.Stats, error) {
 }
 
 // CheckDestination refuses what a test asks to be refused: a URL that is private, a format that is unknown.
-func (f *fake) CheckDestination(d bellhop.Destination) error {
+func (f *fake) Check(d bellhop.Destination) error {
 	var errs []error
 	if d.Type != "chore" && !strings.HasPrefix(d.URL, "https://") {
 		errs = append(errs, bellhop.Invalid("url", "must begin with https://"))
@@ -327,7 +327,7 @@ func (f *fake) MatchError(string) bellhop.MatchError { return f.matchError }
 
 func (f *fake) Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error) {
 	if f.previewed == nil {
-		return bellhop.Preview{Method: "POST", Body: ev.Body}, f.CheckDestination(d)
+		return bellhop.Preview{Method: "POST", Body: ev.Body}, f.Check(d)
 	}
 	return f.previewed(d, ev)
 }

@@ -34,7 +34,7 @@ func (s *server) verify(ctx context.Context, d bellhop.Destination) (bellhop.Des
 	}
 	token := base64.RawURLEncoding.EncodeToString(secret[:])
 	until := s.Env.Now().Add(agreeWithin)
-	agreed, err := s.Engine.Handshake(ctx, d, strings.TrimSuffix(s.PublicURL, "/")+AgreePath+token, func(asked bellhop.Rate) error {
+	agreed, err := s.Opener.Handshake(ctx, d, strings.TrimSuffix(s.PublicURL, "/")+AgreePath+token, func(asked bellhop.Rate) error {
 		return s.Store.AskHandshake(ctx, d.ID, AgreeToken(token), until, asked)
 	})
 	granted := bellhop.PerSecond(agreed.Rate)

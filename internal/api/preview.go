@@ -87,7 +87,7 @@ func (s *server) preview(ctx context.Context, in *struct{ Body PreviewRequest })
 	if err = bellhop.Join("event", err); err != nil {
 		return nil, err
 	}
-	p, err := s.Engine.Preview(d, ev)
+	p, err := s.Opener.Preview(d, ev)
 	if err = bellhop.Join("destination", err); err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ func (s *server) rotated(ctx context.Context, id, secret string, grace time.Dura
 	if d.Settings, err = settingsJSON(settings); err != nil {
 		return d, err
 	}
-	if err := s.Engine.CheckDestination(d); err != nil { // with the new one alone, so that it is what is at fault
+	if err := s.Opener.Check(d); err != nil { // with the new one alone, so that it is what is at fault
 		return d, aboutSecret(err)
 	}
 	if len(old) > 0 && grace > 0 {

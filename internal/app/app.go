@@ -23,6 +23,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
+	"github.com/bellhop-gateway/bellhop/internal/repair"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -47,8 +49,9 @@ type App struct {
 	server   *http.Server
 	store    store.Store
 	actions  []provider.Action
+	opener   *outbound.Opener
 	engine   *delivery.Engine
-	repairer *delivery.Repairer
+	repairer *repair.Repairer
 	door     *ingest.Door
 	registry *prometheus.Registry
 	url      string
@@ -94,11 +97,13 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	}
 	a.openActions()
 	env.Client = client.HTTP()
-	a.engine = delivery.New(delivery.Options{Store: a.store, Client: client, Providers: opts.Providers, Actions: a.actions, Env: env,
-		Logger: opts.Logger, Metrics: a.registry, PublicURL: a.opts.Config.PublicURL, Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
+	a.opener = outbound.New(outbound.Options{Client: client, Providers: opts.Providers, Actions: a.actions, Env: env, Logger: opts.Logger,
+		PublicURL: a.opts.Config.PublicURL, Current: func(destinationID string) *outbound.Target { return a.engine.Target(destinationID) }})
+	a.engine = delivery.New(delivery.Options{Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: opts.Logger,
+		Metrics: a.registry, Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) }})
 	a.undoLater("delivery", a.engine.Stop)
-	a.repairer = delivery.NewRepairer(a.engine, a.store)
+	a.repairer = repair.New(repair.Options{Store: a.store, Lanes: a.engine, Now: time.Now, Logger: opts.Logger, Metrics: a.registry})
 	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
 	a.undoLater("door", a.door.Stop)
 	if err := a.reload(ctx); err != nil {

@@ -44,7 +44,7 @@ func (a *App) handler(env provider.Env) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET "+api.AgreePath+"{token}", a.agree)
 	mux.HandleFunc("POST "+api.AgreePath+"{token}", a.agree)
-	mux.Handle("/", api.New(api.Options{Store: a.store, Engine: a.engine, Repairer: a.repairer, Publisher: a.door, Providers: a.opts.Providers, Actions: a.actions, Env: env,
+	mux.Handle("/", api.New(api.Options{Store: a.store, Engine: a.engine, Opener: a.opener, Repairer: a.repairer, Publisher: a.door, Providers: a.opts.Providers, Actions: a.actions, Env: env,
 		Changed: a.reload, Key: a.opts.AdminKey, PublicURL: a.opts.Config.PublicURL, Version: a.opts.Version, Logger: a.opts.Logger}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, ingest.Prefix) || unclean(r.URL.EscapedPath()) {

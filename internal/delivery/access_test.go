@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"math/big"
 	"net"
 	"net/http"
@@ -20,9 +19,8 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/access"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
 	"github.com/bellhop-gateway/bellhop/provider"
-	"github.com/bellhop-gateway/bellhop/provider/acs"
-	"github.com/bellhop-gateway/bellhop/provider/boro"
 )
 
 // withAccess is a destination's change.
@@ -51,7 +49,7 @@ func TestAccessHeader(t *testing.T) {
 			d := r.destination(dialect, access, func(d *bellhop.Destination) { d.Type, d.Settings = "picky", nil })
 			r.acceptMany(2)
 			synctest.Wait()
-			if _, err := r.engine.Handshake(t.Context(), d, "", func(bellhop.Rate) error { return nil }); err != nil {
+			if _, err := r.opener.Handshake(t.Context(), d, "", func(bellhop.Rate) error { return nil }); err != nil {
 				t.Error(err)
 			}
 			if len(plain.got()) != 2 || len(batch.got()) != 1 || len(dialect.got()) != 3 {
@@ -87,7 +85,7 @@ func TestAccessProxy(t *testing.T) {
 			})
 		r.acceptMany(1)
 		synctest.Wait()
-		if _, err := r.engine.Handshake(t.Context(), d, "", func(bellhop.Rate) error { return nil }); err != nil {
+		if _, err := r.opener.Handshake(t.Context(), d, "", func(bellhop.Rate) error { return nil }); err != nil {
 			t.Error(err)
 		}
 		want := "PUT http://hooks.example.com/in?a=b hooks.example.com Basic bWU6eA== Bearer abc\n" +
@@ -162,7 +160,7 @@ func TestAccessTLS(t *testing.T) {
 			r.update(d.ID, withAccess(step.access))
 			d, _ := r.store.Destination(t.Context(), d.ID)
 			before := len(to.got())
-			_, err := r.engine.Handshake(t.Context(), d, "", nobody)
+			_, err := r.opener.Handshake(t.Context(), d, "", nobody)
 			r.acceptMany(1)
 			time.Sleep(time.Second)
 			got := r.deliveries()[0]
@@ -191,90 +189,6 @@ func TestAccessPage(t *testing.T) {
 	}
 }
 
-func withDialects(r *rig) {
-	r.providers = append(r.providers, picky{}, boro.Provider{}, acs.Provider{})
-}
-
-// TestAccessRefused: what contradicts itself, the settings or the URL is refused when a destination is made, with the field.
-func TestAccessRefused(t *testing.T) {
-	r := newRig(t, withDialects, func(r *rig) { r.proxies = []string{"http://10.0.0.9:3128", "http://169.254.169.254"} })
-	_, certificate, key := issue(t, nil)
-	keyPair := map[string]any{"certificate": certificate, "private_key": key}
-	for _, c := range []struct {
-		kind, url, settings string
-		access              map[string]any
-		path                string // "" is good
-	}{
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"token": "secret"}, ""},
-		{"http", "https://x.example", `{"format":"raw"}`, keyPair, ""},
-		{"http", "http://x.example", `{"format":"raw"}`, keyPair, "access.certificate"},
-		{"http", "http://x.example", `{"format":"raw"}`, map[string]any{"ca": certificate}, "access.ca"},
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"tokn": "secret"}, "access.tokn"},
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"username": "me"}, "access.password"},
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"certificate": certificate}, "access.private_key"},
-		{"http", "https://x.example", `{"format":"raw","headers":{"authorization":"secret"}}`, map[string]any{"token": "secret"}, "access.token"},
-		{"http", "https://x.example", `{"format":"raw","headers":{"Authorization":"secret"}}`, keyPair, ""},
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://169.254.169.254:80"}, "access.proxy"},
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "ftp://x.example"}, "access.proxy"},
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://10.0.0.9:3128"}, ""},
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://10.0.0.9:3129"}, "access.proxy"},
-		{"http", "https://x.example", `{"format":"raw"}`, oauth("http://169.254.169.254/token"), "access.token_url"},
-		{"http", "https://x.example", `{"format":"raw"}`, oauth("https://me:secret@id.example/token"), "access.token_url"},
-		{"http", "https://x.example", `{"format":"raw"}`, oauth("/token"), "access.token_url"},
-		{"http", "ftp://x.example", `{"format":"raw"}`, map[string]any{"token": "secret"}, "url"},
-		{"boro", "https://x.example", `{"profile_id":"5","secret_key":"0011223344556677"}`, map[string]any{"username": "me", "password": "secret"}, "access.username"},
-		{"boro", "https://x.example", `{"profile_id":"5","secret_key":"0011223344556677"}`, keyPair, ""},
-		{"acs", "https://x.example", `{"access_key":"MDEyMzQ1Njc4OWFiY2RlZg=="}`, oauth("https://id.example/token"), "access.token_url"},
-		{"acs", "https://x.example", `{}`, oauth("https://id.example/token"), ""},
-	} {
-		d := bellhop.Destination{Type: c.kind, URL: c.url, Settings: []byte(c.settings)}
-		withAccess(c.access)(&d)
-		err := r.engine.CheckDestination(d)
-		var invalid *bellhop.Error
-		switch {
-		case c.path == "" && err != nil:
-			t.Errorf("%+v: %v", c, err)
-		case c.path != "" && (!errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid || len(invalid.Fields) != 1 || invalid.Fields[0].Path != c.path):
-			t.Errorf("%s %s %s: %v, want one at %s", c.kind, c.url, c.settings, err, c.path)
-		case err != nil && strings.Contains(strings.ReplaceAll(err.Error(), "client_secret", ""), "secret"):
-			t.Errorf("the error has a secret: %v", err)
-		}
-	}
-}
-
-// TestSmuggling: no setting of a destination can end a header, or set one that frames the request.
-func TestSmuggling(t *testing.T) {
-	r := newRig(t, withDialects)
-	for _, name := range []string{"Host", "host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE", "Trailer", "Keep-Alive", "Expect",
-		"Proxy-Authorization", "Proxy-Connection", "Bellhop-Hops", "X-A\r\nHost", "X-A\nHost", "X-A:", " X-A", "X A", ""} {
-		wantRefused(t, r, "http", map[string]any{"format": "raw", "headers": map[string]any{name: "x"}}, nil)
-		wantRefused(t, r, "boro", map[string]any{"profile_id": "5", "secret_key": "0011223344556677", "headers": map[string]any{name: "x"}}, nil)
-		wantRefused(t, r, "acs", map[string]any{"header": name, "header_secret": "x"}, nil)
-	}
-	for _, value := range []string{"a\r\nHost: b", "a\nb", "a\rb", "a\x00b"} {
-		wantRefused(t, r, "http", map[string]any{"format": "raw", "headers": map[string]any{"X-A": value}}, nil)
-		wantRefused(t, r, "boro", map[string]any{"profile_id": "5", "secret_key": "0011223344556677", "headers": map[string]any{"X-A": value}}, nil)
-		wantRefused(t, r, "acs", map[string]any{"header": "X-A", "header_secret": value}, nil)
-		for _, access := range []map[string]any{{"token": value}, {"username": value, "password": "x"}, {"username": "x", "password": value},
-			{"proxy": "http://x:1", "proxy_username": "x", "proxy_password": value}, {"proxy": "http://x:1/" + value}} {
-			wantRefused(t, r, "http", map[string]any{"format": "raw"}, access)
-		}
-	}
-}
-
-func wantRefused(t *testing.T, r *rig, kind string, settings, access map[string]any) {
-	t.Helper()
-	raw, _ := json.Marshal(settings)
-	d := bellhop.Destination{Type: kind, URL: "https://x.example", Settings: raw}
-	if access != nil {
-		withAccess(access)(&d)
-	}
-	var invalid *bellhop.Error
-	if err := r.engine.CheckDestination(d); !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid {
-		t.Errorf("%s, %s, %q: %v", kind, raw, access, err)
-	}
-}
-
 // A provider that makes an Authorization header for some events alone is found out before anything is sent.
 func TestTwoAuthorizations(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -283,7 +197,7 @@ func TestTwoAuthorizations(t *testing.T) {
 		r.destination(to, withAccess(map[string]any{"token": "abc"}), func(d *bellhop.Destination) { d.Type, d.Settings = "sometimes", nil })
 		r.acceptMany(1)
 		synctest.Wait()
-		if got := r.only(); len(to.got()) != 0 || got.Last == nil || got.Last.Error != errorRender {
+		if got := r.only(); len(to.got()) != 0 || got.Last == nil || got.Last.Error != outbound.ErrorRender {
 			t.Errorf("%d arrived; recorded %+v", len(to.got()), got.Last)
 		}
 	})

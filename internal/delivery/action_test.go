@@ -241,34 +241,3 @@ func TestActionOff(t *testing.T) {
 		r.wantIdle()
 	})
 }
-
-// TestActionSettings: what belongs to destinations that send is refused.
-func TestActionSettings(t *testing.T) {
-	c := &chore{do: until(0)}
-	e := opener(t)
-	e.actions["chore"] = c
-	good := bellhop.Destination{Type: "chore"}
-	if err := e.CheckDestination(good); err != nil || e.DefaultHandshake(good) != bellhop.HandshakeNone {
-		t.Error(err)
-	}
-	bad := bellhop.Destination{Type: "chore", URL: "https://x.example.com", Access: []byte(`{"basic":{}}`), Handshake: "eventgrid", Batch: bellhop.Batch{MaxEvents: 2}, Match: bellhop.Match{Where: "data.x =="}}
-	err := e.CheckDestination(bad)
-	for _, path := range []string{"url: an action has no URL", "access: an action reaches nobody", "handshake: ", "batch: ", "match.where: "} {
-		if err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%v: no %s", err, path)
-		}
-	}
-	for code, want := range map[string]string{"exit": "", "timeout": "", "dns": "retry.outcomes.dns"} {
-		d := bellhop.Destination{Type: "chore", Retry: bellhop.Retry{Outcomes: bellhop.Outcomes{code: bellhop.OutcomeDead}}}
-		if err := e.CheckDestination(d); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want+": ") {
-			t.Errorf("outcome of %s: %v", code, err)
-		}
-	}
-	if err := e.CheckDestination(bellhop.Destination{Type: "chores"}); err == nil || !strings.Contains(err.Error(), "there are ams, chore, http") {
-		t.Error(err)
-	}
-	c.will(nil)
-	if err := e.CheckDestination(good); err == nil || err.Error() != "type: chore is off" {
-		t.Error(err)
-	}
-}

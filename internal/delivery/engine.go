@@ -1,12 +1,13 @@
-// Package delivery brings events to their destinations.
+// Package delivery decides when events are delivered to their destinations, and records what came of it. internal/outbound makes
+// the requests.
 //
-// Each destination has a lane: a bounded queue in memory and as many attempts at a time as the destination
-// allows. What was just accepted goes into its lane from memory; what is due later, did not fit, or was left by
-// a crash waits in the deliveries table, which is the only schedule, and is claimed as the lane drains. A retry
-// is the next attempt of the same delivery through the same function.
+// Each destination has a lane: a bounded queue in memory, and as many attempts at a time as the destination allows. Events that were
+// just accepted go into their lanes from memory. Deliveries that are due later, did not fit, or were left by a crash wait in the
+// deliveries table, which is the only schedule; a lane claims them as it drains. A retry is the next attempt of the same delivery,
+// through the same function.
 //
-// It promises that a destination that is slow, hangs or is gone delays no other, that an attempt ends within its
-// timeout, and that every attempt is recorded with what came of it. DESIGN.md tells states and what a crash does.
+// The package promises that a destination which is slow, hangs or is gone delays no other one, and that every attempt is recorded with
+// its result. DESIGN.md has the states, and what a crash does.
 package delivery
 
 import (
@@ -21,129 +22,141 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/egress"
-	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/internal/match"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Store is what the engine needs of the deliveries table.
+// Store is what the engine needs of the store.
 type Store interface {
-	// Claim leases what is due for a destination: at most limit deliveries and about maxBytes of bodies. It may return none though
-	// something is due, where it had much to look at; NextDue says so.
+	// Claim leases deliveries of a destination that are due: at most limit, with about maxBytes of bodies. It may return none
+	// although some are due, if it had to inspect many; NextDue then says so.
 	Claim(ctx context.Context, destinationID string, limit int, maxBytes int64) ([]bellhop.Delivery, error)
 	// NextDue returns when a destination's next delivery is due, and whether there is one.
 	NextDue(ctx context.Context, destinationID string) (time.Time, bool, error)
-	// Record keeps an attempt and its delivery's new state; it does not wait for the disk.
+	// Record stores an attempt and the new state of its delivery. It does not wait for the disk.
 	Record(r bellhop.Result) error
-	// Release gives leased deliveries back, due now.
+	// Release makes leased deliveries pending and due now.
 	Release(ctx context.Context, deliveryIDs []string) error
-	// EndDestination puts a destination into a state in which it gets nothing, unless it has been changed since updatedAt.
+	// EndDestination puts a destination into a state in which it gets nothing. It reports false if the destination was changed
+	// after updatedAt, and then leaves it alone.
 	EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (bool, error)
-	// SetFailing keeps since when a destination is held back for failing; the zero time is that it is not.
+	// SetFailing stores since when a destination has been failing; zero if it is not.
 	SetFailing(ctx context.Context, id string, since time.Time) error
 }
 
 // Options say what an engine may use.
 type Options struct {
-	Store     Store
-	Client    *egress.Client
-	Providers []provider.Provider // those that send make destination types
-	Actions   []provider.Action   // as does each of these
-	Env       provider.Env        // its clock is the engine's
-	Random    func() float64      // in [0, 1), for jitter
-	Logger    *slog.Logger
-	Metrics   prometheus.Registerer // nil keeps none
-	PublicURL string                // of our API, for links to what is not sent: "https://hooks.example.com"
-	Changed   func()                // called after the engine disabled a destination, or its time was over; may be nil
+	Store   Store
+	Opener  *outbound.Opener
+	CutOff  func() // cuts off the requests that are under way, when Stop may wait no longer
+	Now     func() time.Time
+	Random  func() float64 // in [0, 1), for jitter
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer // nil registers no metrics
+	Changed func()                // called after the engine disabled or expired a destination; may be nil
 
-	// Announce accepts an event of the gateway's own, as the door does others; nil announces nothing.
+	// Announce accepts an event of the gateway's own, as the door accepts other events. Nil announces nothing.
 	Announce func(ctx context.Context, ev bellhop.Event) error
 	// MaxAttempts bounds the attempts under way in all lanes together; 0 is DefaultMaxAttempts.
 	MaxAttempts int
 }
 
-// Bounds of what waits in memory. The rest waits in the table.
+// Bounds of the deliveries in memory. The others wait in the table.
 const (
-	laneLength     = 1024     // deliveries in one lane
-	maxLaneLength  = 4096     // the same, where many go in one request
-	maxQueuedBytes = 64 << 20 // bodies in all lanes
-	maxLaneBytes   = 16 << 20 // bodies in one lane, but that a single one may be larger
-	claimLimit     = 512
-	claimBytes     = 8 << 20
-	minClaimBytes  = 1 << 20 // for which there has to be room before a claim: what a source takes by default
-	maxBeyond      = 16      // lanes that may claim one delivery though others have taken all the room
-	beyondPause    = 20 * time.Millisecond
+	laneLength        = 1024     // deliveries in one lane
+	maxLaneLength     = 4096     // the same, if many go in one request
+	maxQueuedBytes    = 64 << 20 // bodies in all lanes
+	maxLaneBytes      = 16 << 20 // bodies in one lane, except that a single body may be larger
+	claimLimit        = 512
+	claimBytes        = 8 << 20
+	minClaimBytes     = 1 << 20 // the room that there has to be before a claim: a source's default limit of a body
+	maxOvercommitted  = 16      // lanes that may claim one delivery each although memory is full
+	overcommitBackoff = 20 * time.Millisecond
 )
 
 // DefaultMaxAttempts is how many attempts are under way at a time, in all lanes together.
 const DefaultMaxAttempts = 8192
 
-// An Engine is ready after New; its lanes come and go with SetDestinations.
+// An Engine delivers while Run does. Its lanes come and go with SetDestinations.
 type Engine struct {
 	opts    Options
 	metrics *metrics
-	senders map[string]provider.Sender
-	actions map[string]provider.Action
 
-	mu      sync.Mutex // of replace and Halt
-	stopped bool
-	lanes   atomic.Pointer[laneTable]
+	mu     sync.Mutex // serializes changes of lanes, begun and halted; taken before any lane's mu
+	lanes  atomic.Pointer[laneTable]
+	begun  atomic.Bool // Run was called: lanes may claim and send
+	halted bool        // by Halt; mu guards it
 
-	gate        *gate
-	again       chan struct{} // makes Run look at the destinations; holds one
-	queuedBytes atomic.Int64
-	beyond      atomic.Int64 // lanes that have a delivery in memory though that is full
-	attempts    sync.WaitGroup
-	ctx         context.Context // of attempts; ends when Stop loses patience
-	cancel      context.CancelFunc
+	limiter       *limiter
+	checkNow      chan struct{} // makes Run check the destinations; holds one
+	queuedBytes   atomic.Int64  // of all lanes
+	overcommitted atomic.Int64  // lanes that hold a delivery although memory is full
+	attempts      sync.WaitGroup
+	ctx           context.Context // of attempts; ends when Stop may wait no longer
+	cancel        context.CancelFunc
 }
 
-// New returns an engine without destinations.
+// New returns an engine without destinations. It claims and sends nothing before Run.
 func New(opts Options) *Engine {
-	e := &Engine{opts: opts, senders: map[string]provider.Sender{}, actions: map[string]provider.Action{}, metrics: newMetrics(opts.Metrics),
-		gate: newGate(cmp.Or(opts.MaxAttempts, DefaultMaxAttempts)), again: make(chan struct{}, 1)}
+	e := &Engine{opts: opts, metrics: newMetrics(opts.Metrics),
+		limiter: newLimiter(cmp.Or(opts.MaxAttempts, DefaultMaxAttempts)), checkNow: make(chan struct{}, 1)}
 	if e.opts.Random == nil {
 		e.opts.Random = rand.Float64
-	}
-	for _, p := range opts.Providers {
-		if s, ok := p.(provider.Sender); ok {
-			e.senders[p.Info().Name] = s
-		}
-	}
-	for _, a := range opts.Actions {
-		e.actions[a.Info().Name] = a
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.lanes.Store(newLaneTable(nil))
 	return e
 }
 
-func (e *Engine) now() time.Time { return e.opts.Env.Now() }
+func (e *Engine) now() time.Time { return e.opts.Now() }
 
-// SetDestinations replaces the destinations. Lanes of those that stay keep what they hold. A destination that
-// cannot be opened is reported and gets nothing until it is mended; its events are kept for it.
-func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination) error {
-	gone, changed, err := e.replace(list)
-	errs := []error{err}
-	for _, l := range gone { // all that waits for the disk comes after, without holding up a stop
-		e.release(l.stop())
+// Run delivers until Stop. Until ctx ends, it also expires destinations, warns before, and announces deliveries that died.
+func (e *Engine) Run(ctx context.Context) error {
+	e.begin()
+	return e.checkDestinations(ctx)
+}
+
+// begin lets the lanes claim and send.
+func (e *Engine) begin() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.begun.Swap(true) || e.halted {
+		return
 	}
-	for _, l := range changed {
-		if l.destination.Load().State != bellhop.DestinationActive { // it may be so for weeks
+	for _, l := range e.lanes.Load().byID {
+		l.resume() // a lane that is made later sees begun
+	}
+}
+
+// SetDestinations replaces the destinations. The lane of a destination that stays keeps its deliveries. A destination that cannot be
+// opened is reported, and gets nothing until it can be; its events are stored for it.
+func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination) error {
+	change := e.replace(list)
+	errs := []error{change.err}
+	e.release(change.released) // the calls of the store come after replace, which holds up a stop
+	for _, l := range change.changed {
+		if l.destination.Load().State != bellhop.DestinationActive { // it may stay so for weeks
 			errs = append(errs, l.giveBack(l.drain()))
 		}
-		errs = append(errs, l.lookDue(ctx))
+		errs = append(errs, l.lookUpDue(ctx))
 	}
 	return errors.Join(errs...)
 }
 
-// replace puts another table of lanes in place. It returns the lanes that are not in it any more, and those that are new or
-// whose destination changed.
-func (e *Engine) replace(list []bellhop.Destination) (gone, changed []*lane, err error) {
+// A laneChange is what replace did.
+type laneChange struct {
+	changed  []*lane  // the lanes that are new or whose destination changed
+	released []string // deliveries that were queued for deleted destinations
+	err      error    // of the destinations that cannot be opened
+}
+
+// replace puts another table of lanes in place, and stops the lanes of deleted destinations.
+func (e *Engine) replace(list []bellhop.Destination) (change laneChange) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.stopped {
-		return nil, nil, nil
+	if e.halted {
+		return change
 	}
 	old := e.lanes.Load().byID
 	lanes := make(map[string]*lane, len(list))
@@ -157,62 +170,91 @@ func (e *Engine) replace(list []bellhop.Destination) (gone, changed []*lane, err
 		dst, err := e.open(d)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("destination %s (%s): %w", d.ID, d.Name, err))
-			dst = closedDestination(d, err)
 		}
 		if l == nil {
 			l = newLane(e, d.ID)
-		} else {
-			dst.inherit(l.destination.Load())
 		}
 		l.setDestination(dst)
 		lanes[d.ID] = l
-		changed = append(changed, l)
+		change.changed = append(change.changed, l)
 	}
 	e.lanes.Store(newLaneTable(lanes))
-	e.lookAgain()
+	e.checkSoon()
 	for id, l := range old {
-		if lanes[id] == nil {
-			gone = append(gone, l)
+		if lanes[id] == nil { // under mu, since Halt no longer finds it
+			change.released = append(change.released, l.stop()...)
 		}
 	}
-	return gone, changed, errors.Join(errs...)
+	change.err = errors.Join(errs...)
+	return change
 }
 
-// CheckDestination reports as a [bellhop.CodeInvalid] error what of d cannot be: its URL, settings or match.
-func (e *Engine) CheckDestination(d bellhop.Destination) error {
-	_, err := e.open(d)
-	return err
+// A destination is a [bellhop.Destination] made ready. It does not change: a lane gets another one when its destination changes.
+type destination struct {
+	bellhop.Destination
+	target   *outbound.Target // nil if the destination cannot be opened
+	matcher  *match.Matcher
+	batching batching
+	limit    bellhop.Rate // the lower of the destination's rate and the rate that its receiver granted
+	ordered  bool         // the events of a key go one after the other
 }
 
-// Closed says why a destination that is stored cannot be opened here, so that it gets nothing; "" if it can.
+// open makes d ready. With an error it returns a destination that is disabled: its events are stored, and none is sent.
+func (e *Engine) open(d bellhop.Destination) (*destination, error) {
+	dst := &destination{Destination: d, limit: d.Rate.Min(d.Granted), batching: batching{d.Batch}, ordered: d.Order != "" && d.Order != bellhop.OrderNone}
+	var err error
+	if dst.target, err = e.opts.Opener.Open(d); err == nil {
+		dst.matcher = dst.target.Matcher
+		return dst, nil
+	}
+	dst.State, dst.StateReason = bellhop.DestinationDisabled, err.Error()
+	// A match that cannot be compiled is reduced until it can be. So events are rather stored in vain than not stored.
+	for _, m := range []bellhop.Match{d.Match, {Sources: d.Match.Sources, Types: d.Match.Types}, {}} {
+		var matchErr error
+		if dst.matcher, matchErr = match.Compile(m); matchErr == nil {
+			break
+		}
+	}
+	return dst, err
+}
+
+// Target returns the target that attempts of a destination use now; nil if there is none.
+func (e *Engine) Target(destinationID string) *outbound.Target {
+	if l := e.lanes.Load().byID[destinationID]; l != nil {
+		return l.destination.Load().target
+	}
+	return nil
+}
+
+// Closed returns why a stored destination cannot be opened here, so that it gets nothing; "" if it can.
 func (e *Engine) Closed(destinationID string) string {
 	if l := e.lanes.Load().byID[destinationID]; l != nil {
-		if dst := l.destination.Load(); dst.closed {
+		if dst := l.destination.Load(); dst.target == nil {
 			return dst.StateReason
 		}
 	}
 	return ""
 }
 
-// Wake makes a lane look into the table: something in it has become due.
+// Wake makes a destination's lane claim, because some of its deliveries have become due.
 func (e *Engine) Wake(destinationID string) {
 	if l := e.lanes.Load().byID[destinationID]; l != nil {
 		l.noteDue(e.now())
 	}
 }
 
-// Halt begins nothing more. What is accepted from now on waits in the table.
+// Halt begins no more attempts and claims. Events that are accepted from now on wait in the table.
 func (e *Engine) Halt() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.stopped = true
+	e.halted = true
 	for _, l := range e.lanes.Load().byID {
 		l.stop()
 	}
 }
 
-// Stop lets the attempts under way end, until ctx does, and begins nothing more. Nothing that ended is made again by
-// the next process; what ctx cut off is. What was queued stays leased: the next process finds it due.
+// Stop halts, and waits until the attempts under way have ended and are recorded, or ctx ends; then it cuts them off. The next
+// process repeats only the attempts that were cut off. Queued deliveries stay leased, and are due for the next process.
 func (e *Engine) Stop(ctx context.Context) error {
 	defer e.cancel()
 	e.Halt()
@@ -226,13 +268,13 @@ func (e *Engine) Stop(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	select { // a context that was over before we began cuts off nothing that is not there
+	select { // if ctx ended before Stop began, attempts that have ended already are not cut off
 	case <-done:
 		return nil
 	case <-time.After(stopGrace):
 	}
 	e.cancel()
-	e.opts.Client.Close()
+	e.opts.CutOff()
 	<-done
 	return fmt.Errorf("delivery: attempts were cut off: %w", ctx.Err())
 }
@@ -240,19 +282,20 @@ func (e *Engine) Stop(ctx context.Context) error {
 // stopGrace is how much longer than its context a stop waits.
 const stopGrace = 50 * time.Millisecond
 
-func (e *Engine) release(ids []string) error {
-	if len(ids) == 0 {
+// release makes leased deliveries pending and due now.
+func (e *Engine) release(deliveryIDs []string) error {
+	if len(deliveryIDs) == 0 {
 		return nil
 	}
-	err := e.opts.Store.Release(e.ctx, ids)
-	if err != nil && e.ctx.Err() == nil { // after a stop nobody waits for it, and the next start frees what is left
-		e.opts.Logger.Error("release.failed", "component", "delivery", "count", len(ids), "error", err,
+	err := e.opts.Store.Release(e.ctx, deliveryIDs)
+	if err != nil && e.ctx.Err() == nil { // after a stop the next start releases them
+		e.opts.Logger.Error("release.failed", "component", "delivery", "count", len(deliveryIDs), "error", err,
 			"meaning", "these deliveries stay leased until the next start")
 	}
 	return err
 }
 
-// disable stops a destination that said it is gone, or has failed for too long, unless it has been changed since dst.
+// disable disables a destination that refuses all deliveries, or has failed for too long, unless it was changed after dst.
 func (e *Engine) disable(l *lane, dst *destination, reason string) {
 	resume, ok := l.suspend(dst) // first, so that nothing more is sent there
 	if !ok {
@@ -269,7 +312,7 @@ func (e *Engine) disable(l *lane, dst *destination, reason string) {
 	}
 	e.opts.Logger.Warn("destination.disabled", "component", "delivery", "destination_id", l.id, "reason", reason)
 	l.giveBack(l.drain())
-	e.announce(dst, bellhop.TypeDestinationDisabled, news{Reason: reason})
+	e.announce(dst, bellhop.TypeDestinationDisabled, notice{Reason: reason})
 	if e.opts.Changed != nil {
 		e.opts.Changed()
 	}

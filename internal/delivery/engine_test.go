@@ -20,7 +20,7 @@ func TestDelivered(t *testing.T) {
 			w.Write([]byte(strings.Repeat("0123456789", 1000)))
 		})
 		d := r.destination(to)
-		owed := r.accept(bellhop.Event{ContentType: "application/json", Body: []byte(`{"n":1}`)})
+		deliveries := r.accept(bellhop.Event{ContentType: "application/json", Body: []byte(`{"n":1}`)})
 		time.Sleep(time.Second)
 
 		calls := to.got()
@@ -28,7 +28,7 @@ func TestDelivered(t *testing.T) {
 			t.Fatalf("arrived: %+v", calls)
 		}
 		got := r.only()
-		if got.ID != owed[0].DeliveryID || got.DestinationID != d.ID || got.State != bellhop.DeliveryDelivered || got.Attempts != 1 || got.Last == nil {
+		if got.ID != deliveries[0].DeliveryID || got.DestinationID != d.ID || got.State != bellhop.DeliveryDelivered || got.Attempts != 1 || got.Last == nil {
 			t.Fatalf("recorded: %+v", got)
 		}
 		if a := got.Last; a.Number != 1 || a.Status != 201 || a.Error != "" || a.Duration != 30*time.Millisecond || !a.StartedAt.Equal(began) ||
@@ -104,19 +104,19 @@ func TestDuplicates(t *testing.T) {
 	})
 }
 
-// TestForget: what was matched but not stored leaves no promise behind.
-func TestForget(t *testing.T) {
+// TestUnreserve: what was matched but not stored leaves no promise behind.
+func TestUnreserve(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		r.destination(r.network.receiver("one"))
 		r.destination(r.network.receiver("two"))
 		for range laneLength + 10 {
 			events := []bellhop.Event{{Type: "x", Body: make([]byte, 1000)}, {Type: "y", Body: make([]byte, 10)}}
-			owed := r.engine.Match(events)
-			if len(owed) != 4 || !owed[0].Leased || !owed[3].Leased {
-				t.Fatalf("owed: %+v", owed)
+			deliveries := r.engine.Match(events)
+			if len(deliveries) != 4 || !deliveries[0].Leased || !deliveries[3].Leased {
+				t.Fatalf("deliveries: %+v", deliveries)
 			}
-			r.engine.Forget(events, owed)
+			r.engine.Unreserve(events, deliveries)
 		}
 		r.wantIdle()
 	})
@@ -138,12 +138,12 @@ func TestMatch(t *testing.T) {
 		} {
 			r.destination(r.network.receiver(name), func(d *bellhop.Destination) { d.Match = m })
 		}
-		owed := r.accept(bellhop.Event{Body: []byte(`{"n":1}`)}, bellhop.Event{Type: "task", Body: []byte(`{"n":2}`)})
+		deliveries := r.accept(bellhop.Event{Body: []byte(`{"n":1}`)}, bellhop.Event{Type: "task", Body: []byte(`{"n":2}`)})
 		got := map[int]map[string]int{0: {}, 1: {}}
-		for i, o := range owed {
+		for i, o := range deliveries {
 			got[o.Event][o.DestinationID]++
-			if i > 0 && o.Event < owed[i-1].Event {
-				t.Errorf("not in the events' order: %+v", owed)
+			if i > 0 && o.Event < deliveries[i-1].Event {
+				t.Errorf("not in the events' order: %+v", deliveries)
 			}
 		}
 		want := []map[string]int{
@@ -165,8 +165,8 @@ func TestMatch(t *testing.T) {
 	})
 }
 
-// TestForgetMakesRoom: what is due is claimed as soon as promises that were not kept make room for it.
-func TestForgetMakesRoom(t *testing.T) {
+// TestUnreserveMakesRoom: what is due is claimed as soon as promises that were not kept make room for it.
+func TestUnreserveMakesRoom(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("billing")
@@ -175,12 +175,12 @@ func TestForgetMakesRoom(t *testing.T) {
 		r.acceptMany(1)
 		synctest.Wait()
 		events := make([]bellhop.Event, laneLength)
-		owed := r.engine.Match(events)
+		deliveries := r.engine.Match(events)
 		time.Sleep(time.Hour)
 		if n := len(to.got()); n != 1 {
 			t.Fatalf("%d attempts while there was no room", n)
 		}
-		r.engine.Forget(events, owed)
+		r.engine.Unreserve(events, deliveries)
 		synctest.Wait()
 		if n := len(to.got()); n != 2 {
 			t.Errorf("%d attempts when there was room", n)

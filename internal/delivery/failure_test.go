@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
 // TestFailures: however a destination misbehaves, its attempt ends in time, with the reason in a word on record.
@@ -55,7 +56,7 @@ func TestFailures(t *testing.T) {
 				if got.Last == nil || got.Last.Error != c.error || (got.Last.Error == "") != (got.State == bellhop.DeliveryDelivered) || got.Last.Duration > 2*time.Second {
 					t.Fatalf("recorded: %+v, %+v", got, got.Last)
 				}
-				if !strings.Contains(got.Last.Detail, c.detail) || strings.Contains(got.Last.Detail, unknown) != (c.error != "" && c.error != "status") {
+				if !strings.Contains(got.Last.Detail, c.detail) || strings.Contains(got.Last.Detail, outbound.Unknown) != (c.error != "" && c.error != "status") {
 					t.Errorf("it says %q", got.Last.Detail)
 				}
 				if len(got.Last.Reply) != c.reply {
@@ -144,8 +145,8 @@ func TestFanOut(t *testing.T) {
 			r.destination(r.network.receiver(fmt.Sprint("r", i)))
 		}
 		begun := time.Now()
-		if owed := r.accept(bellhop.Event{Body: []byte("for all")}); len(owed) != n {
-			t.Fatalf("owed to %d", len(owed))
+		if deliveries := r.accept(bellhop.Event{Body: []byte("for all")}); len(deliveries) != n {
+			t.Fatalf("owed to %d", len(deliveries))
 		}
 		synctest.Wait()
 		for _, to := range r.network.receivers {

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,129 +9,132 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// A lane is one destination's queue and the attempts under way for it. Workers are goroutines that come with
-// work and go when there is none, so an idle destination costs a few hundred bytes.
+// A lane is one destination's queue and the attempts under way for it. Its workers are goroutines that start when there is work and end
+// when there is none, so an idle destination costs a few hundred bytes.
+//
+// Locks: Engine.mu is taken before mu, and persisting before mu; the limiter's and matchError's locks are taken while mu is held. mu is
+// never held during a call of the store, of a target, or of Announce.
 type lane struct {
-	id          string
-	engine      *Engine
+	id         string
+	engine     *Engine
+	matchError matchError // has a lock of its own
+
+	// destination is read without a lock. It is replaced under mu, and by suspend with a compare-and-swap.
 	destination atomic.Pointer[destination]
 
-	complainedAt atomic.Int64 // when a failing match was last logged, in seconds
-	matchError   matchError
+	mu            sync.Mutex // guards the fields from here to persisted
+	queue         fifo
+	keys          keyQueues // deliveries that wait for another one of their key
+	bytes         int64     // of the deliveries reserved, queued or being attempted
+	overcommitted bool      // the lane holds one delivery although memory is full
+	reserved      int       // places of deliveries that are being accepted
+	active        int       // workers
+	stopped       bool      // no more deliveries are taken or attempted
+	claiming      bool      // a claim is under way
+	claimRoom     int64     // bytes set aside for the bodies of that claim
+	dueAt         time.Time // when the table next has a delivery for the lane; zero if that is not known
+	timer         *time.Timer
+	wakeAt        time.Time // when timer calls wake; zero if it will not
+	pacer         pacer
+	deaths        deaths
+	persisted     time.Time // since when the destination is failing, as the table has it
 
-	mu        sync.Mutex
-	queue     fifo
-	behind    behind // what waits for another of its key
-	bytes     int64  // of what is promised, queued or being attempted
-	beyond    bool   // it holds one delivery though memory is full
-	reserved  int    // places promised to what is being accepted
-	active    int    // workers
-	stopped   bool   // takes and begins nothing more
-	claiming  bool
-	claimRoom int64       // taken for the bodies that a claim under way brings
-	dueAt     time.Time   // when the table next has something for us; zero if nothing is known of
-	timer     *time.Timer // fires at dueAt, or when the lane is no longer held; nil until first needed
-	wakeAt    time.Time   // when timer fires; zero if it will not
-	pace      pace
-	alarm     alarm
-
-	warned  time.Time  // about which end of the destination's time was warned; of Run alone
-	keeping sync.Mutex // held while the table is told whether the destination fails
-	kept    time.Time  // since when it does, as the table knows; mu guards it
-	told    bool       // that was announced; keeping guards it, and toldAt
-	toldAt  time.Time
+	persisting   sync.Mutex // serializes persistFailing, and guards the two fields below
+	announced    bool       // that the destination is failing was announced
+	announcedAt  time.Time
+	warnedExpiry time.Time // the ExpiresAt whose warning was announced; only Run uses it
 }
 
 func newLane(e *Engine, id string) *lane { return &lane{id: id, engine: e} }
 
-// weight is what an event takes in memory, about: its bytes and its fields.
+// weight is about how much memory an event takes: its bytes and its fields.
 func weight(ev *bellhop.Event) int64 { return int64(len(ev.Body)+len(ev.Header)) + 512 }
 
-// hold counts bytes that the lane has from now on; of fewer than none, that it has no longer. The caller holds mu.
-func (l *lane) hold(bytes int64) {
-	l.bytes += bytes
-	l.engine.queuedBytes.Add(bytes)
-	if l.bytes == 0 && l.beyond && !l.claiming {
-		l.beyond = false
-		l.engine.beyond.Add(-1)
+// addBytes adds n, which may be negative, to the bytes that the lane holds in memory. The caller holds mu.
+func (l *lane) addBytes(n int64) {
+	l.bytes += n
+	l.engine.queuedBytes.Add(n)
+	if l.bytes == 0 && l.overcommitted && !l.claiming {
+		l.overcommitted = false
+		l.engine.overcommitted.Add(-1)
 	}
 }
 
-// len is how many deliveries wait in the lane. The caller holds mu.
-func (l *lane) len() int { return l.queue.len() + l.behind.n }
+// waiting is how many deliveries wait in the lane. The caller holds mu.
+func (l *lane) waiting() int { return l.queue.len() + l.keys.n }
 
-// reserve promises a place to a delivery, of an event of that weight, that is about to be accepted. While the table
-// has something due, half of the lane is for that and half for what is new, so that neither waits for the end of the other. What
-// goes in order has no place: only the table knows what it waits for.
-func (l *lane) reserve(size int64) bool {
+// reserve reserves a place for a delivery that is about to be accepted, of an event of that weight, and reports whether there was one.
+// While the table has due deliveries, they get half of the lane and new ones the other half, so that neither waits until the others
+// end. Ordered deliveries get no place: only the table knows which others they wait for.
+func (l *lane) reserve(weight int64) bool {
 	dst := l.destination.Load()
 	if dst.State != bellhop.DestinationActive || dst.ordered {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	room, taken := l.room(), l.len()+l.reserved
+	room, taken := l.room(), l.waiting()+l.reserved
 	if l.claiming || !l.dueAt.IsZero() && !l.dueAt.After(l.engine.now()) {
 		room, taken = room/2, l.queue.fresh+l.reserved
 	}
-	if l.stopped || taken >= room || l.bytes > 0 && l.bytes+size > maxLaneBytes {
+	if l.stopped || taken >= room || l.bytes > 0 && l.bytes+weight > maxLaneBytes {
 		return false
 	}
-	if l.hold(size); l.engine.queuedBytes.Load() > maxQueuedBytes {
-		l.hold(-size)
+	l.addBytes(weight)
+	if l.engine.queuedBytes.Load() > maxQueuedBytes {
+		l.addBytes(-weight)
 		return false
 	}
 	l.reserved++
 	return true
 }
 
-// unreserve gives back the place promised to what was not accepted.
-func (l *lane) unreserve(size int64) {
+// unreserve gives back the place of a delivery that was not accepted.
+func (l *lane) unreserve(weight int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hold(-size)
+	l.addBytes(-weight)
 	l.reserved--
-	if !l.dueAt.IsZero() {
-		l.fillLater(l.engine.now()) // for which there was no room, perhaps
+	if !l.dueAt.IsZero() { // a claim may have waited for the room
+		l.claimIfDue(l.engine.now())
 	}
 }
 
-// room is how many deliveries the lane may hold: as many as its rate lets out within some seconds. What has to wait longer
-// does so in the table, where it takes no memory, and can be cancelled. The caller holds mu.
+// room is how many deliveries the lane may hold: as many as its rate lets out within some seconds. Deliveries that have to wait longer
+// do so in the table, where they take no memory and can be cancelled. The caller holds mu.
 func (l *lane) room() int {
 	dst := l.destination.Load()
 	together := max(1, dst.Batch.MaxEvents)
 	switch rate := dst.limit; {
-	case l.heldForLong():
+	case l.pausedForLong():
 		return 0
-	case l.pace.breaker.open:
-		return together // to find out
+	case l.pacer.breaker.open:
+		return together // for a probe
 	case rate.IsZero():
 		return max(laneLength, min(maxLaneLength, 2*together*dst.Concurrency))
 	default:
-		return min(laneLength, (2+rate.Burst+int(rate.PerSecond*longHold.Seconds()))*together)
+		return min(laneLength, (2+rate.Burst+int(rate.PerSecond*longPause.Seconds()))*together)
 	}
 }
 
-// heldForLong reports whether nothing may begin for long, since the destination keeps failing or asked for it. The caller
-// holds mu.
-func (l *lane) heldForLong() bool {
+// pausedForLong reports whether no attempt may begin for more than longPause, because the destination keeps failing or asked for it.
+// The caller holds mu.
+func (l *lane) pausedForLong() bool {
 	now := l.engine.now()
-	return l.pace.pause(now).Sub(now) > longHold
+	return l.pacer.pause(now).Sub(now) > longPause
 }
 
-// takes reports whether the lane takes deliveries: not once it is stopped, nor while its destination is not active, or
-// is held for long. The caller holds mu.
-func (l *lane) takes() bool {
-	return !l.stopped && l.destination.Load().State == bellhop.DestinationActive && !l.heldForLong()
+// accepting reports whether the lane takes deliveries into its queue. The caller holds mu.
+func (l *lane) accepting() bool {
+	return !l.stopped && l.destination.Load().State == bellhop.DestinationActive && !l.pausedForLong()
 }
 
-// push takes a delivery into the place reserved for it.
+// push queues a delivery in the place reserved for it.
 func (l *lane) push(d *bellhop.Delivery) {
 	l.mu.Lock()
 	l.reserved--
-	if !l.takes() {
-		l.hold(-weight(d.Event))
+	if !l.accepting() {
+		l.addBytes(-weight(d.Event))
 		l.mu.Unlock()
 		l.giveBack([]string{d.ID})
 		return
@@ -141,18 +145,18 @@ func (l *lane) push(d *bellhop.Delivery) {
 	l.mu.Unlock()
 }
 
-// start adds a worker if there is work and one more is allowed. The caller holds mu.
+// start starts a worker if there is work and one more is allowed. The caller holds mu.
 func (l *lane) start() {
 	dst := l.destination.Load()
-	if l.stopped || l.queue.len() == 0 || l.active >= l.pace.breaker.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
+	if l.stopped || !l.engine.begun.Load() || l.queue.len() == 0 || l.active >= l.pacer.breaker.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
 		return
 	}
 	now := l.engine.now()
 	if at := l.ready(dst, now); at.After(now) {
-		l.arm(at, now)
+		l.setTimer(at, now)
 		return
 	}
-	if !l.engine.gate.enter(l, l.active) {
+	if !l.engine.limiter.enter(l, l.active) {
 		return
 	}
 	l.active++
@@ -160,8 +164,8 @@ func (l *lane) start() {
 	go l.work()
 }
 
-// takeTurn is start for the gate, at which the lane waited. It reports whether a worker was added.
-func (l *lane) takeTurn() bool {
+// startWaiting is start for the limiter, at which the lane waited. It reports whether a worker was started.
+func (l *lane) startWaiting() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.active
@@ -169,19 +173,29 @@ func (l *lane) takeTurn() bool {
 	return l.active > before
 }
 
+// resume starts as many workers as there is work for, and claims.
+func (l *lane) resume() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for range l.queue.len() {
+		l.start()
+	}
+	l.claimIfDue(l.engine.now())
+}
+
 // ready returns when the next attempt may begin: now, or later. The caller holds mu.
 func (l *lane) ready(dst *destination, now time.Time) time.Time {
-	at := l.pace.ready(dst.limit, now)
-	if full := dst.batching.ready(&l.queue, l.behind.n, now); full.After(at) {
+	at := l.pacer.ready(dst.limit, now)
+	if full := dst.batching.ready(&l.queue, l.keys.n, now); full.After(at) {
 		return full
 	}
 	return at
 }
 
-// work makes attempts until none is left to make.
+// work makes attempts until there are none to make.
 func (l *lane) work() {
 	defer l.engine.attempts.Done()
-	defer l.engine.gate.leave()
+	defer l.engine.limiter.leave()
 	var batch []*bellhop.Delivery
 	for made := false; ; made = true {
 		var probe bool
@@ -193,77 +207,188 @@ func (l *lane) work() {
 	}
 }
 
-// next appends to batch the delivery that has waited longest, or as many as go together. It appends none, and the caller
-// is no longer a worker, when there is none or the lane is to make fewer attempts. probe is that the destination is held back, and
-// the attempt to find out whether it is there again. made is that the caller has made an attempt: it had its turn, where others wait.
+// next appends to batch the delivery that has waited longest, or as many as go together. It appends none, and the caller is no longer
+// a worker, if there is none or the lane is to make fewer attempts at a time. probe reports that the breaker is open, so that the
+// attempt finds out whether the destination is back. made says that the caller has made an attempt before: it ends if other lanes
+// wait for their turn.
 func (l *lane) next(batch []*bellhop.Delivery, made bool) (_ []*bellhop.Delivery, probe bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	dst := l.destination.Load()
 	now := l.engine.now()
 	if !l.dueAt.IsZero() {
-		l.fillLater(now)
+		l.claimIfDue(now)
 	}
 	at := l.ready(dst, now)
-	held := at.After(now)
-	turn := made && l.engine.gate.starved.Load()
-	if l.stopped || held || turn || l.queue.len() == 0 || l.active > l.pace.breaker.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
+	early := at.After(now)
+	yields := made && l.engine.limiter.starved.Load()
+	if l.stopped || early || yields || l.queue.len() == 0 || l.active > l.pacer.breaker.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
 		l.active--
-		if held && !l.stopped && l.queue.len() > 0 {
-			l.arm(at, now)
-		} else if turn {
+		if early && !l.stopped && l.queue.len() > 0 {
+			l.setTimer(at, now)
+		} else if yields {
 			l.start()
 		}
 		return nil, false
 	}
-	l.pace.bucket.take(dst.limit, now)
+	l.pacer.bucket.take(dst.limit, now)
 	for range dst.batching.fill(&l.queue) {
 		batch = append(batch, l.queue.pop())
 	}
-	if dst.Batch.MaxEvents > len(batch) && l.behind.n > 0 {
-		batch = dst.batching.follow(batch, &l.behind)
+	if dst.Batch.MaxEvents > len(batch) && l.keys.n > 0 {
+		batch = dst.batching.follow(batch, &l.keys)
 	}
 	l.engine.metrics.queued.Sub(float64(len(batch)))
-	l.start() // one more worker, where there were fewer for a while
-	return batch, l.pace.breaker.open
+	l.start() // another worker, if there were fewer than allowed
+	return batch, l.pacer.breaker.open
 }
 
-// setDestination makes the lane deliver to dst from now on. One that is elsewhere, or was stopped meanwhile, begins afresh:
-// that the one before failed says nothing of it. Of any change it is found out at once whether it helps. A wish for rest holds for
-// as long as the URL does.
+// finish takes in the attempt of batch.
+func (l *lane) finish(batch []*bellhop.Delivery, a attempt) {
+	l.mu.Lock()
+	for _, d := range batch {
+		l.addBytes(-weight(d.Event))
+	}
+	gaveUp := l.learn(a)
+	back := l.advanceKeys(batch)
+	if l.pausedForLong() {
+		back = append(back, l.empty()...)
+	}
+	turned := !l.stopped && l.destination.Load().State == bellhop.DestinationActive && !l.pacer.breaker.failingSince().Equal(l.persisted)
+	l.mu.Unlock()
+	l.giveBack(back)
+	if gaveUp {
+		l.engine.disable(l, a.dst, "it has failed for "+a.dst.Breaker.DisableAfter.String()+"; the last attempt: "+a.detail)
+	} else if turned {
+		l.persistFailing(a)
+	}
+}
+
+// learn updates the pacer after an attempt. It reports whether the destination has failed for so long that it is to be disabled. The
+// caller holds mu.
+func (l *lane) learn(a attempt) (gaveUp bool) {
+	if a.unsent {
+		l.pacer.bucket.giveBack()
+	}
+	if l.destination.Load() != a.dst { // the destination changed during the attempt: ignore its result
+		return false
+	}
+	if a.rest.After(l.pacer.rest) {
+		l.pacer.rest = a.rest
+	}
+	switch {
+	case a.delivered(), a.refused() && l.pacer.breaker.open:
+		l.pacer.breaker.succeed()
+	case a.fails:
+		return l.pacer.breaker.fail(a.dst.Breaker, a.probe, a.answered, l.engine.now(), l.engine.opts.Random())
+	}
+	return false
+}
+
+// advanceKeys queues the next delivery of each key of batch. If a delivery of the key is to be attempted again, the others of the key
+// have to wait in the table behind it: advanceKeys returns their ids. The caller holds mu.
+func (l *lane) advanceKeys(batch []*bellhop.Delivery) (back []string) {
+	if !l.keys.any() {
+		return nil
+	}
+	again := map[int64]bool{}
+	for _, d := range batch {
+		if d.Key != 0 {
+			again[d.Key] = again[d.Key] || d.State == bellhop.DeliveryPending || d.State == bellhop.DeliveryLeased
+		}
+	}
+	for key, blocked := range again {
+		if blocked {
+			for _, d := range l.keys.remove(key) {
+				l.addBytes(-weight(d.Event))
+				l.engine.metrics.queued.Dec()
+				back = append(back, d.ID)
+			}
+		} else if next := l.keys.pop(key); next != nil {
+			l.queue.push(next, false)
+			l.start()
+		} else { // the table may have more deliveries of the key
+			l.dueAt = l.engine.now()
+			l.claimIfDue(l.dueAt)
+		}
+	}
+	return back
+}
+
+// persistFailing stores since when the destination has been failing, and announces changes. Callers may race; the last one stores the
+// current state. If a destination fails and recovers often, one failure a minute is announced, and the recovery from it. If a person
+// turned the breaker off, the destination has not recovered.
+func (l *lane) persistFailing(a attempt) {
+	l.persisting.Lock()
+	defer l.persisting.Unlock()
+	l.mu.Lock()
+	since, before := l.pacer.breaker.failingSince(), l.persisted
+	l.mu.Unlock()
+	if since.Equal(before) {
+		return
+	}
+	if err := l.engine.opts.Store.SetFailing(context.Background(), l.id, since); err != nil {
+		l.engine.opts.Logger.Error("failing.unkept", "component", "delivery", "destination_id", l.id, "error", err,
+			"meaning", "a restart would not know; the next attempt tries again")
+		return
+	}
+	l.mu.Lock()
+	l.persisted = since
+	l.mu.Unlock()
+	now := l.engine.now()
+	switch {
+	case before.IsZero():
+		l.engine.opts.Logger.Warn("destination.failing", "component", "delivery", "destination_id", l.id, "since", since, "reason", a.detail)
+		l.announced = now.Sub(l.announcedAt) >= announceEvery
+		if l.announced {
+			l.announcedAt = now
+			l.engine.announce(a.dst, bellhop.TypeDestinationFailing, notice{Reason: a.detail, Since: since})
+		}
+	case since.IsZero() && (a.delivered() || a.refused()):
+		l.engine.opts.Logger.Info("destination.recovered", "component", "delivery", "destination_id", l.id, "since", before)
+		if l.announced {
+			l.engine.announce(a.dst, bellhop.TypeDestinationRecovered, notice{Since: before})
+		}
+	}
+}
+
+// setDestination makes the lane deliver to dst from now on. If the URL or the state changed, the breaker starts anew: the failures of
+// the former destination say nothing about this one. After any other change a probe is due at once. A requested rest ends only when
+// the URL changes.
 func (l *lane) setDestination(dst *destination) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.destination.Swap(dst)
 	if before != nil && before.Match.Where != dst.Match.Where {
-		l.matchError.forget()
+		l.matchError.reset()
 	}
 	switch {
 	case before == nil:
-		l.pace.breaker, l.kept, l.told = restored(&dst.Destination, l.engine.now()), dst.FailingSince, true
+		l.pacer.breaker, l.persisted, l.announced = restoredBreaker(&dst.Destination, l.engine.now()), dst.FailingSince, true
 	case before.URL != dst.URL || before.State != dst.State:
-		rest := l.pace.rest
+		rest := l.pacer.rest
 		if before.URL != dst.URL {
-			rest = time.Time{} // which the one before asked for
+			rest = time.Time{}
 		}
-		l.pace, l.kept = pace{bucket: l.pace.bucket, rest: rest}, dst.FailingSince
+		l.pacer, l.persisted = pacer{bucket: l.pacer.bucket, rest: rest}, dst.FailingSince
 	default:
-		l.pace.breaker.until = time.Time{}
+		l.pacer.breaker.until = time.Time{}
 	}
 }
 
-// stop makes the lane begin nothing more and returns the ids of what it had queued.
+// stop makes the lane begin no more attempts and claims, and returns the ids of the deliveries that were queued.
 func (l *lane) stop() (ids []string) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.stopped = true
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	l.mu.Unlock()
-	return l.drain()
+	return l.empty()
 }
 
-// suspend makes the lane begin nothing more until its destination, which is still dst, is set again.
+// suspend makes the lane begin no more attempts until it gets another destination, or resume is called. ok is false if its destination
+// is no longer dst, or is not active.
 func (l *lane) suspend(dst *destination) (resume func(), ok bool) {
 	off := *dst
 	off.State = bellhop.DestinationDisabled
@@ -274,23 +399,23 @@ func (l *lane) suspend(dst *destination) (resume func(), ok bool) {
 	return resume, dst.State == bellhop.DestinationActive && l.destination.CompareAndSwap(dst, &off)
 }
 
-// drain empties the queue and returns the ids of what was in it.
+// drain empties the queue and returns the ids of the deliveries that were in it.
 func (l *lane) drain() (ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.empty()
 }
 
-// empty is drain for who holds mu.
+// empty is drain for a caller that holds mu.
 func (l *lane) empty() (ids []string) {
-	waiting := l.behind.drain()
+	waiting := l.keys.removeAll()
 	for l.queue.len() > 0 {
 		d := l.queue.pop()
-		l.behind.idle(d.Key)
+		l.keys.forget(d.Key)
 		waiting = append(waiting, d)
 	}
 	for _, d := range waiting {
-		l.hold(-weight(d.Event))
+		l.addBytes(-weight(d.Event))
 		ids = append(ids, d.ID)
 	}
 	l.engine.metrics.queued.Sub(float64(len(ids)))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -209,6 +211,121 @@ func TestDamaged(t *testing.T) {
 		for _, d := range r.deliveries() {
 			if d.Last == nil || d.Last.Error != "damaged" || d.Attempts != 1 {
 				t.Errorf("%s: %+v", d.ID, d.Last)
+			}
+		}
+		r.wantIdle()
+	})
+}
+
+// TestMemory: however many destinations are deliveries large events, all lanes together hold what they may and a few bodies more; and each
+// destination gets its own in the end.
+func TestMemory(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const lanes, body = 150, 1 << 20
+		r := newRig(t)
+		var all []*receiver
+		for i := range lanes {
+			to := r.network.receiver(fmt.Sprint("to", i))
+			to.will(after(10 * time.Second))
+			all = append(all, to)
+			r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Concurrency = 20*time.Second, 1 })
+		}
+		for n := range 2 {
+			r.accept(bellhop.Event{Body: append(make([]byte, body), byte(n))})
+		}
+		for range 100 {
+			synctest.Wait()
+			if n := r.engine.queuedBytes.Load(); n > maxQueuedBytes+maxOvercommitted*(body+4096) {
+				t.Fatalf("%d MiB in memory", n>>20)
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(10 * time.Minute)
+		for _, to := range all {
+			to.wantOnce(t, 2)
+		}
+		if n := r.engine.overcommitted.Load(); n != 0 {
+			t.Errorf("%d lanes are still counted as beyond", n)
+		}
+		r.wantIdle()
+	})
+}
+
+// TestThunderingHerd: catalogue P6. A destination that was gone for an hour is deliveries all of it when it is back. It gets one attempt
+// first, then more and more, never more than it allows; others notice nothing; and what is new does not wait for what is old.
+func TestThunderingHerd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const (
+			every       = 500 * time.Millisecond // an event
+			takes       = 20 * time.Millisecond  // an answer
+			concurrency = 8
+		)
+		r := newRig(t)
+		to, other := r.network.receiver("gone"), r.network.receiver("other")
+		to.will(after(takes))
+		to.refuse(true)
+		r.destination(to, func(d *bellhop.Destination) { d.Concurrency = concurrency })
+		r.destination(other)
+		var mu sync.Mutex
+		accepted := map[string]time.Time{}
+		publish := func(n int) {
+			for i := range n {
+				body := fmt.Sprint(time.Now().UnixNano(), " ", i)
+				mu.Lock()
+				accepted[body] = time.Now()
+				mu.Unlock()
+				r.accept(bellhop.Event{Body: []byte(body)})
+				time.Sleep(every)
+			}
+		}
+		publish(int(time.Hour / every))
+		to.mu.Lock()
+		dials := len(to.dials)
+		to.mu.Unlock()
+		if dials > 16+2*60+12 {
+			t.Errorf("%d attempts within an hour at nobody", dials)
+		}
+		back := time.Now()
+		to.refuse(false)
+		publish(int(3 * time.Minute / every))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+
+		total := int(time.Hour/every) + int(3*time.Minute/every)
+		to.wantOnce(t, total)
+		other.wantOnce(t, total)
+		if to.mostAtATime() > concurrency {
+			t.Errorf("%d at a time", to.mostAtATime())
+		}
+		calls := to.got()
+		if wait := calls[0].at.Sub(back); wait > maxHold+maxHold/5 {
+			t.Errorf("nothing for %v after it was back", wait)
+		}
+		for i := 1; i < 3; i++ { // one, then two at a time
+			if gap := calls[i].at.Sub(calls[i-1].at); i == 1 && gap < takes {
+				t.Errorf("the second came %v after the first", gap)
+			}
+		}
+		perSecond := map[int64]int{}
+		var ages []time.Duration
+		for _, c := range calls {
+			perSecond[c.at.Unix()]++
+			if at := accepted[strings.TrimSpace(c.body)]; at.After(calls[0].at) {
+				ages = append(ages, c.at.Sub(at))
+			}
+		}
+		for second, n := range perSecond {
+			if most := int(time.Second/takes) * concurrency; n > most+concurrency {
+				t.Errorf("%d in second %d, more than %d", n, second, most)
+			}
+		}
+		slices.Sort(ages)
+		if p95 := ages[len(ages)*95/100]; p95 > 5*time.Second {
+			t.Errorf("95 of 100 new events arrived within %v", p95)
+		}
+		for _, c := range other.got() {
+			if age := c.at.Sub(accepted[c.body]); age > 100*time.Millisecond {
+				t.Fatalf("at the other, an event arrived after %v", age)
 			}
 		}
 		r.wantIdle()

@@ -44,9 +44,10 @@ func newMetrics(to prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) attempt(o outcome, took, sinceReceived time.Duration) {
-	m.durations.Observe(took.Seconds())
-	switch o.state {
+// attempt counts an attempt. sinceReceived is the time from receiving the event to the end of the attempt.
+func (m *metrics) attempt(r *bellhop.Result, sinceReceived time.Duration) {
+	m.durations.Observe(r.Attempt.Duration.Seconds())
+	switch r.State {
 	case bellhop.DeliveryDelivered:
 		m.delivered.Inc()
 		m.endToEnd.Observe(sinceReceived.Seconds())
@@ -58,5 +59,5 @@ func (m *metrics) attempt(o outcome, took, sinceReceived time.Duration) {
 	default:
 		m.retried.Inc()
 	}
-	m.errors.WithLabelValues(o.error).Inc()
+	m.errors.WithLabelValues(r.Attempt.Error).Inc()
 }

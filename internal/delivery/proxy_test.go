@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
 // A fault is what a proxy does to one exchange.
@@ -140,7 +141,7 @@ func TestFaultyProxy(t *testing.T) {
 			}
 			for i, a := range attempts {
 				n := arrived[fmt.Sprintf("%s %d", d.ID, a.Number)]
-				isUnknown := strings.Contains(a.Detail, unknown)
+				isUnknown := strings.Contains(a.Detail, outbound.Unknown)
 				switch {
 				case n > 1:
 					t.Errorf("attempt %d of %s arrived %d times", a.Number, d.ID, n)

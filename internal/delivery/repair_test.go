@@ -3,19 +3,24 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/repair"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // repairer runs a repairer until the rig stops. between, if given, stands between it and the store.
-func (r *rig) repairer(between ...func(RepairStore) RepairStore) *Repairer {
-	p := NewRepairer(r.engine, r.store)
+func (r *rig) repairer(between ...func(repair.Store) repair.Store) *repair.Repairer {
+	var kept repair.Store = r.store
 	for _, f := range between {
-		p.store = f(p.store)
+		kept = f(kept)
 	}
+	r.metrics = prometheus.NewRegistry()
+	p := repair.New(repair.Options{Store: kept, Lanes: r.engine, Now: r.now, Logger: slog.New(slog.DiscardHandler), Metrics: r.metrics})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -32,7 +37,7 @@ func (r *rig) repairer(between ...func(RepairStore) RepairStore) *Repairer {
 }
 
 // begin begins a repair.
-func (r *rig) begin(p *Repairer, kind bellhop.RepairKind, rate float64, f bellhop.RepairFilter) bellhop.Repair {
+func (r *rig) begin(p *repair.Repairer, kind bellhop.RepairKind, rate float64, f bellhop.RepairFilter) bellhop.Repair {
 	r.t.Helper()
 	time.Sleep(time.Millisecond) // or what was made just now might be newer
 	got, err := p.Begin(r.t.Context(), bellhop.Repair{ID: fmt.Sprintf("rpr_%d", time.Now().UnixNano()), Kind: kind, Rate: rate, Filter: f, CreatedAt: r.now()})
@@ -65,9 +70,9 @@ func mostWithin(calls []call, d time.Duration) (most int) {
 
 // TestRepairRate: what a repair makes due comes at its rate, to within one step of it, also over a restart and when the clock is set.
 func TestRepairRate(t *testing.T) {
-	for name, meanwhile := range map[string]func(r *rig, p *Repairer) *Repairer{
-		"undisturbed": func(_ *rig, p *Repairer) *Repairer { return p },
-		"restarts": func(r *rig, _ *Repairer) (p *Repairer) {
+	for name, meanwhile := range map[string]func(r *rig, p *repair.Repairer) *repair.Repairer{
+		"undisturbed": func(_ *rig, p *repair.Repairer) *repair.Repairer { return p },
+		"restarts": func(r *rig, _ *repair.Repairer) (p *repair.Repairer) {
 			for range 5 {
 				if err := r.stop(context.Background()); err != nil {
 					r.t.Fatal(err)
@@ -78,11 +83,11 @@ func TestRepairRate(t *testing.T) {
 			}
 			return p
 		},
-		"the clock forward": func(r *rig, p *Repairer) *Repairer {
+		"the clock forward": func(r *rig, p *repair.Repairer) *repair.Repairer {
 			r.jumped.Store(int64(24 * time.Hour))
 			return p
 		},
-		"the clock back": func(r *rig, p *Repairer) *Repairer {
+		"the clock back": func(r *rig, p *repair.Repairer) *repair.Repairer {
 			time.Sleep(time.Second)
 			r.jumped.Store(int64(-time.Second)) // while it waits: a step may not wait the longer
 			return p
@@ -99,11 +104,11 @@ func TestRepairRate(t *testing.T) {
 					r.acceptMany(events)
 					time.Sleep(time.Minute)
 					began := time.Now()
-					repair := r.begin(p, bellhop.RepairReplay, rate, bellhop.RepairFilter{})
+					begun := r.begin(p, bellhop.RepairReplay, rate, bellhop.RepairFilter{})
 					time.Sleep(time.Second)
 					meanwhile(r, p)
 					time.Sleep(time.Duration(float64(events)/rate*1.2)*time.Second + 5*time.Second)
-					got := r.repair(repair.ID)
+					got := r.repair(begun.ID)
 					if got.State != bellhop.RepairDone || got.LookedAt != int64(events) || got.Changed != int64(events) || got.Skipped != 0 {
 						t.Errorf("%+v", got)
 					}
@@ -112,7 +117,7 @@ func TestRepairRate(t *testing.T) {
 						t.Fatalf("%d were delivered again", len(replayed))
 					}
 					const span = 2 * time.Second
-					allowed := int(rate*span.Seconds()) + 2*quota(rate)
+					allowed := int(rate*span.Seconds()) + 2*max(1, int(rate/10)) // two steps, of a tenth of a second each
 					if most := mostWithin(replayed, span); most > allowed {
 						t.Errorf("%d within %v, allowed are %d", most, span, allowed)
 					}
@@ -134,21 +139,21 @@ func TestRepairCancel(t *testing.T) {
 		r.destination(to)
 		p := r.repairer()
 		r.acceptMany(100)
-		repair := r.begin(p, bellhop.RepairReplay, 1.0/3600, bellhop.RepairFilter{})
+		begun := r.begin(p, bellhop.RepairReplay, 1.0/3600, bellhop.RepairFilter{})
 		time.Sleep(2*time.Hour + time.Minute)
-		got, err := p.Cancel(t.Context(), repair.ID)
+		got, err := p.Cancel(t.Context(), begun.ID)
 		if err != nil || got.State != bellhop.RepairCancelled || got.Changed != 3 || got.Reason == "" {
 			t.Errorf("%+v %v", got, err)
 		}
 		synctest.Wait()
-		if n := len(p.running); n != 0 {
-			t.Errorf("%d go on", n)
+		if n := r.reading("bellhop_repairs_running"); n != 0 {
+			t.Errorf("%v go on", n)
 		}
 		time.Sleep(24 * time.Hour)
 		if n := len(to.got()); n != 103 {
 			t.Errorf("%d deliveries", n)
 		}
-		if _, err := p.Cancel(t.Context(), repair.ID); err == nil {
+		if _, err := p.Cancel(t.Context(), begun.ID); err == nil {
 			t.Error("cancelled twice")
 		}
 	})
@@ -188,10 +193,10 @@ func TestCancelOfTheWaiting(t *testing.T) {
 		d := r.destination(to, func(d *bellhop.Destination) { d.State = bellhop.DestinationPaused })
 		p := r.repairer()
 		r.acceptMany(500)
-		repair := r.begin(p, bellhop.RepairCancel, 0, bellhop.RepairFilter{State: bellhop.DeliveryPending, DestinationID: d.ID})
+		begun := r.begin(p, bellhop.RepairCancel, 0, bellhop.RepairFilter{State: bellhop.DeliveryPending, DestinationID: d.ID})
 		r.acceptMany(10)
 		time.Sleep(time.Second)
-		if got := r.repair(repair.ID); got.State != bellhop.RepairDone || got.Changed != 500 {
+		if got := r.repair(begun.ID); got.State != bellhop.RepairDone || got.Changed != 500 {
 			t.Errorf("%+v", got)
 		}
 		r.update(d.ID, func(d *bellhop.Destination) { d.State = bellhop.DestinationActive })
@@ -209,11 +214,11 @@ func TestRepairMetrics(t *testing.T) {
 		r.acceptMany(10)
 		r.begin(p, bellhop.RepairReplay, 1, bellhop.RepairFilter{})
 		time.Sleep(2500 * time.Millisecond)
-		if running, changed := reading(t, p.metrics.running), reading(t, p.metrics.changed); running != 1 || changed != 3 {
+		if running, changed := r.reading("bellhop_repairs_running"), r.reading("bellhop_repair_deliveries_total"); running != 1 || changed != 3 {
 			t.Errorf("%v running, %v changed", running, changed)
 		}
 		time.Sleep(time.Minute)
-		if running, changed := reading(t, p.metrics.running), reading(t, p.metrics.changed); running != 0 || changed != 10 {
+		if running, changed := r.reading("bellhop_repairs_running"), r.reading("bellhop_repair_deliveries_total"); running != 0 || changed != 10 {
 			t.Errorf("%v running, %v changed", running, changed)
 		}
 	})

@@ -13,20 +13,25 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/bellhop-gateway/bellhop/internal/repair"
 )
 
-// reading returns what the one metric of c says.
-func reading(t *testing.T, c prometheus.Collector) float64 {
-	t.Helper()
-	to := prometheus.NewRegistry()
-	to.MustRegister(c)
-	families, err := to.Gather()
-	if err != nil || len(families) != 1 || len(families[0].GetMetric()) != 1 {
-		t.Fatalf("%v %v", families, err)
+// reading returns the sum of a metric of the last repairer.
+func (r *rig) reading(name string) (sum float64) {
+	r.t.Helper()
+	families, err := r.metrics.Gather()
+	if err != nil {
+		r.t.Fatal(err)
 	}
-	m := families[0].GetMetric()[0]
-	return m.GetGauge().GetValue() + m.GetCounter().GetValue()
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	return sum
 }
 
 // TestReplayOne: one event goes again to all that want it now, or to the one named, which need not want it.
@@ -37,14 +42,14 @@ func TestReplayOne(t *testing.T) {
 		d := r.destination(picky, func(d *bellhop.Destination) { d.Match.Where = "data.n > 1" })
 		r.destination(other)
 		p := r.repairer()
-		owed := r.accept(bellhop.Event{Body: []byte(`{"n":1}`), ContentType: "application/json"})
+		deliveries := r.accept(bellhop.Event{Body: []byte(`{"n":1}`), ContentType: "application/json"})
 		event := r.deliveries()[0].EventID
-		if len(owed) != 1 {
-			t.Fatal(owed)
+		if len(deliveries) != 1 {
+			t.Fatal(deliveries)
 		}
 		time.Sleep(time.Second)
 		made, err := p.Replay(t.Context(), event, "")
-		if err != nil || len(made) != 1 || made[0].DestinationID != "dst_other" || made[0].DeliveryID == "" || made[0].DeliveryID == owed[0].DeliveryID {
+		if err != nil || len(made) != 1 || made[0].DestinationID != "dst_other" || made[0].DeliveryID == "" || made[0].DeliveryID == deliveries[0].DeliveryID {
 			t.Errorf("%+v %v", made, err)
 		}
 		if made, err = p.Replay(t.Context(), event, d.ID); err != nil || len(made) != 1 {
@@ -109,11 +114,11 @@ func TestReplayByWhere(t *testing.T) {
 		if events, deliveries := count(bellhop.RepairFilter{Where: "data.missing.x > 1"}); events != 0 || deliveries != 0 {
 			t.Errorf("%d events, %d deliveries of an expression that fails", events, deliveries)
 		}
-		repair := r.begin(p, bellhop.RepairReplay, 10, bellhop.RepairFilter{Where: "data.n < 30"})
+		begun := r.begin(p, bellhop.RepairReplay, 10, bellhop.RepairFilter{Where: "data.n < 30"})
 		time.Sleep(500 * time.Millisecond)
 		r.update(d.ID, func(d *bellhop.Destination) { d.Match = bellhop.Match{} })
 		time.Sleep(time.Minute)
-		if got := r.repair(repair.ID); got.State != bellhop.RepairDone || got.LookedAt != 40 || got.Changed <= 20 || got.Changed >= 30 || len(to.got()) != int(got.Changed) {
+		if got := r.repair(begun.ID); got.State != bellhop.RepairDone || got.LookedAt != 40 || got.Changed <= 20 || got.Changed >= 30 || len(to.got()) != int(got.Changed) {
 			t.Errorf("%+v, and %d arrived", got, len(to.got()))
 		}
 	})
@@ -121,7 +126,7 @@ func TestReplayByWhere(t *testing.T) {
 
 // A flaky store refuses some steps: before they are written, or after, when nobody can tell.
 type flaky struct {
-	RepairStore
+	repair.Store
 	mu     sync.Mutex
 	random *rand.Rand
 }
@@ -133,7 +138,7 @@ func (f *flaky) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.R
 	if roll == 0 {
 		return r, &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "full"}
 	}
-	after, err := f.RepairStore.StepRepair(ctx, r, step)
+	after, err := f.Store.StepRepair(ctx, r, step)
 	if roll == 1 {
 		return r, errors.New("unknown")
 	}
@@ -151,9 +156,9 @@ func TestAnyReplay(t *testing.T) {
 				a, b := r.network.receiver("a"), r.network.receiver("b")
 				r.destination(a)
 				r.destination(b, func(d *bellhop.Destination) { d.Match.Types = []string{"job.finished"} })
-				start := func() *Repairer {
-					return r.repairer(func(s RepairStore) RepairStore {
-						return &flaky{RepairStore: s, random: rand.New(rand.NewPCG(seed, 4))}
+				start := func() *repair.Repairer {
+					return r.repairer(func(s repair.Store) repair.Store {
+						return &flaky{Store: s, random: rand.New(rand.NewPCG(seed, 4))}
 					})
 				}
 				p := start()

@@ -16,10 +16,12 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/ams"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // began is when the clock of a bubble starts for a test.
@@ -51,9 +53,11 @@ type rig struct {
 	jumped      atomic.Int64   // by how much the clock has been set forward, in nanoseconds
 
 	store   *sqlite.Store
+	opener  *outbound.Opener
 	engine  *Engine
 	close   func(ctx context.Context) error // nil while nothing runs
 	changes atomic.Int64                    // calls of Changed
+	metrics *prometheus.Registry            // of the last repairer
 	source  bellhop.Source
 }
 
@@ -94,8 +98,12 @@ func (r *rig) open() {
 	}
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial, RootCAs: r.roots, Proxies: r.proxies})
 	running, end := context.WithCancel(context.Background())
-	e := New(Options{Store: kept, Client: client, Providers: r.providers, Actions: r.actions, Env: provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
-		Logger: log, MaxAttempts: r.maxAttempts, Announce: r.announce, Changed: func() {
+	var e *Engine
+	r.opener = outbound.New(outbound.Options{Client: client, Providers: r.providers, Actions: r.actions, Logger: log,
+		Env:     provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
+		Current: func(destinationID string) *outbound.Target { return e.Target(destinationID) }})
+	e = New(Options{Store: kept, Opener: r.opener, CutOff: client.Close, Now: r.now, Logger: log, MaxAttempts: r.maxAttempts,
+		Announce: r.announce, Changed: func() {
 			r.changes.Add(1)
 			go r.reload()
 		}})
@@ -181,24 +189,24 @@ func (r *rig) accept(events ...bellhop.Event) []bellhop.NewDelivery {
 			ev.Type = "job.finished"
 		}
 	}
-	owed := r.engine.Match(events)
-	if _, err := r.store.Accept(r.t.Context(), nil, events, owed); err != nil {
+	deliveries := r.engine.Match(events)
+	if _, err := r.store.Accept(r.t.Context(), nil, events, deliveries); err != nil {
 		r.t.Fatal(err)
 	}
-	r.engine.Deliver(events, owed)
-	return owed
+	r.engine.Deliver(events, deliveries)
+	return deliveries
 }
 
 // announce takes an event of the gateway's own, as the door does.
 func (r *rig) announce(_ context.Context, ev bellhop.Event) error {
 	ev.SourceID, ev.Source, ev.ReceivedAt, ev.SHA256 = bellhop.SourceSelfID, bellhop.SourceSelf, time.Now(), sha256.Sum256(ev.Body)
 	events := []bellhop.Event{ev}
-	owed := r.engine.Match(events)
-	if _, err := r.store.Accept(context.Background(), nil, events, owed); err != nil {
-		r.engine.Forget(events, owed)
+	deliveries := r.engine.Match(events)
+	if _, err := r.store.Accept(context.Background(), nil, events, deliveries); err != nil {
+		r.engine.Unreserve(events, deliveries)
 		return err
 	}
-	r.engine.Deliver(events, owed)
+	r.engine.Deliver(events, deliveries)
 	return nil
 }
 
@@ -267,9 +275,9 @@ func (r *rig) wantIdle() {
 	}
 	for id, l := range r.engine.lanes.Load().byID {
 		l.mu.Lock()
-		if l.reserved != 0 || l.active != 0 || l.len() != 0 || l.claiming || l.bytes != 0 || len(l.behind.waiting) != 0 {
+		if l.reserved != 0 || l.active != 0 || l.waiting() != 0 || l.claiming || l.bytes != 0 || len(l.keys.waiting) != 0 {
 			r.t.Errorf("%s: %d places promised, %d workers, %d queued, %d bytes, %d keys, claiming: %v",
-				id, l.reserved, l.active, l.len(), l.bytes, len(l.behind.waiting), l.claiming)
+				id, l.reserved, l.active, l.waiting(), l.bytes, len(l.keys.waiting), l.claiming)
 		}
 		l.mu.Unlock()
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestGone: a 410 ends its delivery and disables the destination. What else it is owed stays pending, until it is mended.
+// TestGone: a 410 ends its delivery and disables the destination. What else it is deliveries stays pending, until it is mended.
 func TestGone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -42,7 +42,7 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// TestPaused: a paused destination gets nothing and keeps no memory; what it is owed arrives once after it is resumed.
+// TestPaused: a paused destination gets nothing and keeps no memory; what it is deliveries arrives once after it is resumed.
 func TestPaused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -82,16 +82,16 @@ func TestDeleted(t *testing.T) {
 		r.destination(other)
 		r.acceptMany(laneLength + 100)
 		matched := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(), Body: []byte("matched before, stored after")}}
-		owed := r.engine.Match(matched)
+		deliveries := r.engine.Match(matched)
 
 		if err := r.store.DeleteDestination(t.Context(), d.ID); err != nil {
 			t.Fatal(err)
 		}
 		r.reload()
-		if _, err := r.store.Accept(t.Context(), nil, matched, owed); err != nil {
+		if _, err := r.store.Accept(t.Context(), nil, matched, deliveries); err != nil {
 			t.Fatal(err)
 		}
-		r.engine.Deliver(matched, owed)
+		r.engine.Deliver(matched, deliveries)
 		r.acceptMany(1)
 		time.Sleep(time.Hour)
 		if n := len(to.got()); n != 2 { // those under way

@@ -21,7 +21,7 @@ func TestSigned(t *testing.T) {
 		r.destination(to, func(d *bellhop.Destination) {
 			d.Settings = []byte(`{"secret":["` + newSecret + `","` + oldSecret + `"],"headers":{"X-Team":"a"}}`)
 		})
-		owed := r.accept(bellhop.Event{ContentType: "text/plain", Header: bellhop.Header("Bellhop-Hops: 2\n"), Body: []byte("hello")})
+		deliveries := r.accept(bellhop.Event{ContentType: "text/plain", Header: bellhop.Header("Bellhop-Hops: 2\n"), Body: []byte("hello")})
 		time.Sleep(3 * time.Hour)
 		calls := to.got()
 		if len(calls) != 5 {
@@ -33,7 +33,7 @@ func TestSigned(t *testing.T) {
 				wantSigned(t, c, secret)
 			}
 			for name, want := range map[string]string{
-				"Webhook-Id": r.only().EventID, "Bellhop-Event-Id": r.only().EventID, "Bellhop-Delivery-Id": owed[0].DeliveryID,
+				"Webhook-Id": r.only().EventID, "Bellhop-Event-Id": r.only().EventID, "Bellhop-Delivery-Id": deliveries[0].DeliveryID,
 				"Bellhop-Attempt": string(rune('1' + i)), "Bellhop-Hops": "3", "Content-Type": "text/plain", "X-Team": "a", "User-Agent": "Bellhop",
 			} {
 				if got := c.header[name]; len(got) != 1 || got[0] != want {

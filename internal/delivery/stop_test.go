@@ -24,7 +24,7 @@ func TestStop(t *testing.T) {
 		r.acceptMany(laneLength + 50)
 		time.Sleep(1500 * time.Millisecond)
 		late := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(), Body: []byte("late")}}
-		owed := r.engine.Match(late)
+		deliveries := r.engine.Match(late)
 
 		engine, begun := r.engine, time.Now()
 		if err := r.stop(t.Context()); err != nil {
@@ -36,7 +36,7 @@ func TestStop(t *testing.T) {
 		if n := len(to.got()); n != 8 {
 			t.Errorf("%d attempts", n)
 		}
-		engine.Forget(late, owed)
+		engine.Unreserve(late, deliveries)
 		if n := engine.queuedBytes.Load(); n != 0 {
 			t.Errorf("%d bytes are still counted", n)
 		}
@@ -65,15 +65,15 @@ func TestStopBetweenAcceptAndDeliver(t *testing.T) {
 		to := r.network.receiver("billing")
 		r.destination(to)
 		events := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(), Body: []byte("event")}}
-		owed := r.engine.Match(events)
-		if _, err := r.store.Accept(t.Context(), nil, events, owed); err != nil {
+		deliveries := r.engine.Match(events)
+		if _, err := r.store.Accept(t.Context(), nil, events, deliveries); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.engine.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryLeased: 1})
-		r.engine.Deliver(events, owed)
+		r.engine.Deliver(events, deliveries)
 		if err := r.store.Release(t.Context(), nil); err != nil { // waits for what was asked before
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
 // TestBadTLS: thirty destinations each whose handshake hangs, whose certificate has expired or is another's, and that want
@@ -69,7 +70,7 @@ func TestBadTLS(t *testing.T) {
 				t.Errorf("the healthy one: %+v", d)
 			case bad && (d.State != bellhop.DeliveryDead || d.Last.Error != f.error || !strings.Contains(d.Last.Detail, f.detail) || d.Last.Duration > 2*time.Second):
 				t.Errorf("%s: %+v", kind[d.DestinationID], d.Last)
-			case bad && kind[d.DestinationID] != "asking" && strings.Contains(d.Last.Detail, unknown): // which is told only once we have sent
+			case bad && kind[d.DestinationID] != "asking" && strings.Contains(d.Last.Detail, outbound.Unknown): // which is told only once we have sent
 				t.Errorf("%s: nothing was sent, and it says %q", kind[d.DestinationID], d.Last.Detail)
 			}
 		}

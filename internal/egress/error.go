@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -197,4 +199,16 @@ func rootCause(err error) error {
 		}
 		err = next
 	}
+}
+
+// DescribeStatus returns an HTTP status in words: "404 Not Found", or "302: redirects are not followed".
+func DescribeStatus(status int) string {
+	text := strconv.Itoa(status)
+	if status >= 300 && status < 400 {
+		return text + ": redirects are not followed"
+	}
+	if name := http.StatusText(status); name != "" {
+		return text + " " + name
+	}
+	return text
 }

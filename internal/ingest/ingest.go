@@ -26,22 +26,22 @@ import (
 
 // Store is what the door needs of the store.
 type Store interface {
-	// Accept keeps events and what is owed of them, and returns once that is on disk.
-	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, owed []bellhop.NewDelivery) (bellhop.Accepted, error)
+	// Accept stores events and their deliveries, and returns once that is on disk.
+	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, deliveries []bellhop.NewDelivery) (bellhop.Accepted, error)
 	// Note keeps a request that brought no event; it does not wait.
 	Note(req bellhop.Request)
 }
 
 // Lanes is what the door needs of the delivery engine.
 type Lanes interface {
-	// Match lists who wants the events and reserves room for them.
+	// Match returns the deliveries of the events to the destinations that want them, and reserves places for them.
 	Match(events []bellhop.Event) []bellhop.NewDelivery
-	// Owe lists one destination alone, whatever it wants, and reserves room in its lane.
-	Owe(events []bellhop.Event, destinationID string) []bellhop.NewDelivery
-	// Deliver takes what has been accepted.
-	Deliver(events []bellhop.Event, owed []bellhop.NewDelivery)
-	// Forget gives back the room of what was not.
-	Forget(events []bellhop.Event, owed []bellhop.NewDelivery)
+	// Reserve is Match for one destination, whatever it wants.
+	Reserve(events []bellhop.Event, destinationID string) []bellhop.NewDelivery
+	// Deliver takes deliveries that have been accepted.
+	Deliver(events []bellhop.Event, deliveries []bellhop.NewDelivery)
+	// Unreserve gives back the places of deliveries that were not accepted.
+	Unreserve(events []bellhop.Event, deliveries []bellhop.NewDelivery)
 }
 
 // Options say what a door may use.
@@ -244,14 +244,14 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 }
 
 // keep is the corridor's middle, after the match: store, deliver.
-func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop.Event, owed []bellhop.NewDelivery) (bellhop.Accepted, error) {
-	got, err := d.opts.Store.Accept(ctx, kept, events, owed)
+func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop.Event, deliveries []bellhop.NewDelivery) (bellhop.Accepted, error) {
+	got, err := d.opts.Store.Accept(ctx, kept, events, deliveries)
 	if err != nil {
-		d.opts.Lanes.Forget(events, owed)
+		d.opts.Lanes.Unreserve(events, deliveries)
 		return got, err
 	}
 	d.metrics.duplicates.Add(float64(got.Duplicates))
-	d.opts.Lanes.Deliver(events, owed)
+	d.opts.Lanes.Deliver(events, deliveries)
 	return got, nil
 }
 

@@ -32,17 +32,17 @@ func (d *Door) publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bo
 func (d *Door) PublishTo(ctx context.Context, ev bellhop.Event, destinationID string) (stored bellhop.Event, deliveryID string, err error) {
 	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
 	events := []bellhop.Event{d.published(ev)}
-	owed := d.opts.Lanes.Owe(events, destinationID)
-	if len(owed) == 0 {
+	deliveries := d.opts.Lanes.Reserve(events, destinationID)
+	if len(deliveries) == 0 {
 		return stored, "", bellhop.NotFound("destination", destinationID)
 	}
-	if _, err := d.keep(ctx, nil, events, owed); err != nil {
+	if _, err := d.keep(ctx, nil, events, deliveries); err != nil {
 		return stored, "", err
 	}
-	if owed[0].DeliveryID == "" { // deleted meanwhile
+	if deliveries[0].DeliveryID == "" { // deleted meanwhile
 		return stored, "", bellhop.NotFound("destination", destinationID)
 	}
-	return events[0], owed[0].DeliveryID, nil
+	return events[0], deliveries[0].DeliveryID, nil
 }
 
 // published is ev as it is kept.

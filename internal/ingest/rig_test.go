@@ -15,6 +15,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -72,7 +73,8 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 		t.Fatal(err)
 	}
 	client := egress.New(egress.Config{})
-	engine := delivery.New(delivery.Options{Store: s, Client: client, Env: provider.Env{Now: time.Now}, Logger: log})
+	opener := outbound.New(outbound.Options{Client: client, Env: provider.Env{Now: time.Now}, Logger: log})
+	engine := delivery.New(delivery.Options{Store: s, Opener: opener, CutOff: client.Close, Now: time.Now, Logger: log})
 	t.Cleanup(func() {
 		engine.Stop(context.Background())
 		client.Close()
@@ -126,14 +128,14 @@ func (l *lanes) Match(events []bellhop.Event) []bellhop.NewDelivery {
 	return l.Lanes.Match(events)
 }
 
-func (l *lanes) Deliver(events []bellhop.Event, owed []bellhop.NewDelivery) {
+func (l *lanes) Deliver(events []bellhop.Event, deliveries []bellhop.NewDelivery) {
 	l.delivered.Add(1)
-	l.Lanes.Deliver(events, owed)
+	l.Lanes.Deliver(events, deliveries)
 }
 
-func (l *lanes) Forget(events []bellhop.Event, owed []bellhop.NewDelivery) {
+func (l *lanes) Unreserve(events []bellhop.Event, deliveries []bellhop.NewDelivery) {
 	l.forgotten.Add(1)
-	l.Lanes.Forget(events, owed)
+	l.Lanes.Unreserve(events, deliveries)
 }
 
 // send makes a request without a socket.

@@ -1,0 +1,276 @@
+package delivery
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
+)
+
+// An attempt is what a lane learns from an attempt. An attempt that a stop cut off has the zero decision.
+type attempt struct {
+	dst   *destination
+	probe bool // it probed a destination that is held back
+	decision
+}
+
+// attempt makes the next attempt of batch, which is mostly one delivery, and records it for each of them: the only way in which an event
+// leaves. The receiver takes the request as a whole, or not. Each delivery then has its new state. probe says that the attempt probes
+// whether a destination that is held back is there again.
+func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) attempt {
+	dst := l.destination.Load()
+	start := e.now()
+	reply := outbound.Reply{Class: outbound.Unsent, Error: outbound.ErrorSettings, Detail: dst.StateReason}
+	if dst.target != nil {
+		reply = dst.target.Send(e.ctx, batch, start)
+	}
+	end := e.now()
+	if e.ctx.Err() != nil && reply.Class == outbound.Cancelled {
+		ids := make([]string, len(batch))
+		for i, d := range batch {
+			ids[i] = d.ID
+		}
+		e.release(ids) // the next process repeats the attempt
+		return attempt{dst: dst}
+	}
+	a := attempt{dst: dst, probe: probe, decision: decide(dst.Retry, reply, end)}
+	random := e.opts.Random() // one for all, so that deliveries which failed together are due together
+	for _, d := range batch {
+		result := a.result(dst.Retry, tryOf(d, probe), end, random)
+		result.Attempt.StartedAt, result.Attempt.Duration = start, end.Sub(start)
+		result.Attempt.Status, result.Attempt.Reply = reply.Status, reply.Body
+		e.record(l, d, result)
+		if a.disable {
+			e.disable(l, dst, "delivery "+d.ID+": it "+a.detail)
+		}
+	}
+	return a
+}
+
+// record stores the result of an attempt of d.
+func (e *Engine) record(l *lane, d *bellhop.Delivery, r bellhop.Result) {
+	r.DeliveryID, r.DestinationID = d.ID, d.DestinationID
+	r.Attempt.DeliveryID, r.Attempt.Number = d.ID, d.Attempts+1
+	d.State = r.State
+	err := e.opts.Store.Record(r)
+	e.metrics.attempt(&r, r.Attempt.StartedAt.Add(r.Attempt.Duration).Sub(d.Event.ReceivedAt))
+	e.log(d, &r, err)
+	switch r.State {
+	case bellhop.DeliveryDead:
+		l.noteDead(d, &r.Attempt)
+	case bellhop.DeliveryPending:
+		l.noteDue(r.NextAt)
+	}
+}
+
+// recordDamaged ends a delivery whose event was damaged in storage: its body is not the one that was received.
+func (e *Engine) recordDamaged(l *lane, d *bellhop.Delivery) {
+	now := e.now()
+	e.record(l, d, bellhop.Result{State: bellhop.DeliveryDead,
+		Attempt: bellhop.Attempt{StartedAt: now, Error: "damaged", Detail: "the stored body does not match its checksum"}})
+	l.noteDue(now) // of deliveries that waited behind it
+}
+
+// log writes the attempt's line: at level info if it failed, otherwise at level debug.
+func (e *Engine) log(d *bellhop.Delivery, r *bellhop.Result, recordErr error) {
+	level := slog.LevelDebug
+	if r.State != bellhop.DeliveryDelivered || recordErr != nil {
+		level = slog.LevelInfo
+	}
+	if !e.opts.Logger.Enabled(e.ctx, level) {
+		return
+	}
+	args := []any{"component", "delivery", "delivery_id", d.ID, "event_id", d.EventID, "destination_id", d.DestinationID,
+		"attempt", r.Attempt.Number, "state", r.State, "status", r.Attempt.Status, "duration_ms", r.Attempt.Duration.Milliseconds()}
+	if r.Attempt.Error != "" {
+		args = append(args, "error", r.Attempt.Error, "detail", r.Attempt.Detail)
+	}
+	if !r.NextAt.IsZero() {
+		args = append(args, "next_at", r.NextAt)
+	}
+	if recordErr != nil {
+		args = append(args, "record_error", recordErr)
+	}
+	e.opts.Logger.Log(e.ctx, level, "delivery.attempted", args...)
+}
+
+// A decision is what a reply means. It is the same for all deliveries of the attempt; result makes of it the result of each. The zero
+// decision says nothing about the destination.
+type decision struct {
+	state   bellhop.DeliveryState // of the deliveries; pending ones die if their schedule is used up
+	error   string                // of the attempts; "" if they delivered
+	detail  string
+	disable bool // the destination refuses all deliveries
+
+	// What the reply says about the destination. At most one of delivered, refused and fails holds.
+	answered bool          // there was a reply
+	fails    bool          // the destination is at fault, rather than the event
+	limited  bool          // it asked for a rest of all deliveries
+	asked    time.Duration // how long it asked to wait
+	rest     time.Time     // until when it asked for a rest of all deliveries; zero if it did not
+	unsent   bool          // nothing was sent, so that no rate was used
+}
+
+// delivered reports whether the receiver took the events.
+func (d *decision) delivered() bool { return d.state == bellhop.DeliveryDelivered }
+
+// refused reports whether the receiver is there and refused the events for what they are.
+func (d *decision) refused() bool {
+	return d.answered && !d.delivered() && !d.fails && d.rest.IsZero()
+}
+
+// Bounds of a decision.
+const (
+	maxRetryAfter = 24 * time.Hour // for which a destination may ask for a rest
+	maxSpared     = 100            // attempts of a delivery that do not count against its schedule
+)
+
+// decide returns what a reply means, for an attempt that ended at now. It is the only place that knows which replies are success, which
+// are final and which are tried again.
+//
+//	2xx                        delivered
+//	410                        dead; the destination is disabled
+//	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long, and the attempt is spared
+//	anything else, or nothing  pending by the schedule; dead if that is used up, or the delivery would be too old
+//
+// An event that the destination's settings exclude is cancelled. The destination's own outcomes come before this table, and then the
+// outcome of its provider, if it has one.
+func decide(r bellhop.Retry, reply outbound.Reply, now time.Time) decision {
+	d := decision{answered: reply.Status != 0, unsent: reply.Class == outbound.Unsent || reply.Class == outbound.Skipped}
+	switch outcome := outcomeOf(r.Outcomes, reply); {
+	case reply.Class == outbound.Skipped:
+		d.state = bellhop.DeliveryCancelled
+	case outcome == bellhop.OutcomeDelivered:
+		d.state = bellhop.DeliveryDelivered
+		return d
+	case outcome == bellhop.OutcomeDead || outcome == bellhop.OutcomeDisable:
+		d.state, d.disable = bellhop.DeliveryDead, outcome == bellhop.OutcomeDisable
+	default:
+		d.state = bellhop.DeliveryPending
+		d.asked = requestedRest(reply, now)
+		d.limited = reply.Status == http.StatusTooManyRequests && d.asked > 0
+		if d.limited {
+			d.rest = now.Add(d.asked)
+		}
+		d.fails = !d.limited && blamesDestination(reply)
+	}
+	d.error, d.detail = reply.Error, reply.Detail
+	if reply.Error == "" {
+		d.error, d.detail = "status", reply.Describe()
+		if reply.Status >= 200 && reply.Status < 300 {
+			d.error, d.detail = "reply", d.detail+", which is no success here"
+		}
+	}
+	return d
+}
+
+// A try is what result needs to know about one delivery.
+type try struct {
+	counted int       // attempts that count against the schedule, including this one
+	spared  int       // earlier attempts that do not
+	probe   bool      // this attempt probed a destination that is held back
+	born    time.Time // when the delivery was made
+}
+
+// tryOf returns the next attempt of d.
+func tryOf(d *bellhop.Delivery, probe bool) try {
+	t := try{counted: d.Attempts - d.Spared + 1, spared: d.Spared, probe: probe, born: d.CreatedAt}
+	if t.born.IsZero() {
+		t.born = d.Event.ReceivedAt
+	}
+	return t
+}
+
+// result returns the decision's result for one delivery. A probe that fails is spared, and so is an attempt that the destination put off.
+func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64) bellhop.Result {
+	result := bellhop.Result{State: d.state, Attempt: bellhop.Attempt{Error: d.error, Detail: d.detail}}
+	if d.state != bellhop.DeliveryPending {
+		return result
+	}
+	result.Spared = (t.probe && d.fails || d.limited) && t.spared < maxSpared && len(r.Schedule) > 0
+	n := t.counted
+	if result.Spared {
+		n = max(1, n-1) // the wait after the attempt before
+	}
+	wait, more := r.Schedule.Wait(n, random)
+	switch {
+	case !more:
+		result.State = bellhop.DeliveryDead
+		result.Attempt.Detail += fmt.Sprintf("; given up after %d attempts", t.counted+t.spared)
+		return result
+	case result.Spared && d.limited:
+		wait = 0
+	}
+	result.NextAt = now.Add(max(wait, d.asked))
+	if r.MaxAge > 0 && result.NextAt.Sub(t.born) > r.MaxAge {
+		result.State, result.NextAt, result.Spared = bellhop.DeliveryDead, time.Time{}, false
+		result.Attempt.Detail += "; given up, since at its next attempt it would be older than " + r.MaxAge.String()
+	}
+	return result
+}
+
+// outcomeOf returns the outcome of a reply; never "".
+func outcomeOf(own bellhop.Outcomes, reply outbound.Reply) bellhop.Outcome {
+	if reply.Final {
+		return bellhop.OutcomeDead
+	}
+	adjusted, ok := own.OfStatus(reply.Status)
+	if reply.Error != "" {
+		adjusted, ok = own.OfError(reply.Error)
+	}
+	switch {
+	case ok:
+		return adjusted
+	case reply.Error != "":
+		return bellhop.OutcomeRetry
+	case reply.Outcome != "":
+		return reply.Outcome
+	case reply.Status >= 200 && reply.Status < 300:
+		return bellhop.OutcomeDelivered
+	case reply.Status == http.StatusGone:
+		return bellhop.OutcomeDisable
+	}
+	return bellhop.OutcomeRetry
+}
+
+// blamesDestination reports whether a reply that is tried again shows that the destination is in trouble: there was no reply, or an error
+// of the server, or nobody is let in. A 400 or 422 concerns the event: the next one may be taken.
+func blamesDestination(reply outbound.Reply) bool {
+	switch reply.Status {
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound,
+		http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return reply.Error != "" || reply.Status >= 500 || reply.Status >= 300 && reply.Status < 400
+}
+
+// requestedRest returns for how long a reply asks to send nothing.
+func requestedRest(reply outbound.Reply, now time.Time) time.Duration {
+	if reply.Status != http.StatusTooManyRequests && reply.Status != http.StatusServiceUnavailable {
+		return 0
+	}
+	return min(maxRetryAfter, parseRetryAfter(reply.RetryAfter, now))
+}
+
+// parseRetryAfter reads a Retry-After header: seconds, or a date. Anything else, and a date in the past, is zero.
+func parseRetryAfter(text string, now time.Time) time.Duration {
+	if text == "" {
+		return 0
+	}
+	if strings.Trim(text, "0123456789") == "" {
+		seconds, err := strconv.ParseUint(text, 10, 31)
+		if err != nil { // a number out of range is beyond the bound too
+			return maxRetryAfter
+		}
+		return time.Duration(seconds) * time.Second
+	}
+	if t, err := http.ParseTime(text); err == nil {
+		return max(0, t.Sub(now))
+	}
+	return 0
+}

@@ -1,0 +1,186 @@
+package delivery
+
+import (
+	"math"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// A pacer says when a lane may begin its next attempt: at the destination's rate, not during a rest that it asked for, and rarely while
+// it keeps failing. Its lane's mu guards it.
+type pacer struct {
+	breaker breaker
+	rest    time.Time // until when the destination asked for no requests
+	bucket  bucket
+}
+
+// longPause is the pause from which on a lane that may begin no attempt keeps no deliveries in memory.
+const longPause = 5 * time.Second
+
+// pause returns when the next attempt may begin, apart from the rate: now, or later.
+func (p *pacer) pause(now time.Time) time.Time {
+	at := p.breaker.ready(now)
+	if p.rest.After(at) {
+		return p.rest
+	}
+	return at
+}
+
+// ready returns when the next attempt may begin: now, or later.
+func (p *pacer) ready(rate bellhop.Rate, now time.Time) time.Time {
+	at := p.pause(now)
+	if token := p.bucket.ready(rate, now); token.After(at) {
+		return token
+	}
+	return at
+}
+
+// A breaker holds back a destination that keeps failing. While it is open, single attempts, further and further apart, probe whether the
+// destination is back. When one succeeds, the destination gets one attempt at a time, then two, four, and so on up to its concurrency.
+type breaker struct {
+	failures int       // failed attempts in a row
+	since    time.Time // when the first of them ended
+	answered bool      // one of them got a reply
+	open     bool
+	openedAt time.Time // or when this process began, if the breaker was open before
+	probes   int       // probes that failed since then
+	until    time.Time // when the next probe may begin
+	ramp     int       // attempts at a time after it closed; 0 is the destination's concurrency
+	steps    int       // successes at this ramp
+}
+
+const (
+	minHold = 50 * time.Millisecond // before the first probe; doubled by each probe that fails
+	maxHold = time.Minute
+
+	// observed is for how long this process must see a destination fail before it is disabled: that it failed days ago, before the
+	// server was stopped, is not enough.
+	observed = time.Hour
+)
+
+// restoredBreaker returns the breaker of a destination at the start. If the breaker was open when the process before ended, it is open,
+// and a probe is due.
+func restoredBreaker(d *bellhop.Destination, now time.Time) breaker {
+	if d.FailingSince.IsZero() || d.Breaker.Failures == 0 {
+		return breaker{}
+	}
+	return breaker{failures: d.Breaker.Failures, since: d.FailingSince, open: true, openedAt: now}
+}
+
+// failingSince returns since when the destination has been failing; zero while the breaker is closed.
+func (b *breaker) failingSince() time.Time {
+	if b.open {
+		return b.since
+	}
+	return time.Time{}
+}
+
+// succeed takes in an attempt that delivered.
+func (b *breaker) succeed() {
+	if b.open {
+		*b = breaker{ramp: 1}
+		return
+	}
+	b.failures, b.since = 0, time.Time{}
+	if b.ramp == 0 {
+		return
+	}
+	b.steps++
+	if b.steps >= b.ramp {
+		b.ramp, b.steps = 2*b.ramp, 0
+	}
+	if b.ramp >= bellhop.MaxConcurrency {
+		b.ramp = 0
+	}
+}
+
+// fail takes in an attempt that failed, and reports whether the destination has failed for so long that it is to be disabled. probe says
+// that the attempt began while the breaker was open: attempts that were under way when it opened do not delay the next probe. answered
+// says that there was a reply. random is in [0, 1).
+func (b *breaker) fail(rules bellhop.Breaker, probe, answered bool, now time.Time, random float64) (gaveUp bool) {
+	if rules.Failures == 0 {
+		*b = breaker{}
+		return false
+	}
+	b.failures++
+	if b.failures == 1 {
+		b.since, b.answered = now, false
+	}
+	b.answered = b.answered || answered
+	switch {
+	case !b.open && b.failures >= rules.Failures && (!b.answered || now.Sub(b.since) >= rules.For):
+		b.open, b.openedAt, b.probes = true, now, 0
+		b.delayProbe(now, random)
+	case b.open && probe:
+		b.probes++
+		b.delayProbe(now, random)
+	}
+	return b.open && rules.DisableAfter > 0 && now.Sub(b.since) >= rules.DisableAfter && now.Sub(b.openedAt) >= min(observed, rules.DisableAfter)
+}
+
+// delayProbe sets when the next probe may begin. The jitter keeps destinations that failed together from being probed together.
+func (b *breaker) delayProbe(now time.Time, random float64) {
+	wait := float64(min(maxHold, minHold<<min(b.probes, 20)))
+	b.until = now.Add(time.Duration(wait + wait*bellhop.Jitter*(2*random-1)))
+}
+
+// ready returns when the next attempt may begin: now, or later.
+func (b *breaker) ready(now time.Time) time.Time {
+	if b.open && b.until.After(now) {
+		return b.until
+	}
+	return now
+}
+
+// concurrency returns how many attempts may be under way if the destination allows n.
+func (b *breaker) concurrency(n int) int {
+	switch {
+	case b.open:
+		return 1
+	case b.ramp > 0:
+		return min(b.ramp, n)
+	}
+	return n
+}
+
+// A bucket is a token bucket: it holds as many tokens as may be spent at once, and fills at the rate. The zero bucket is full. It is not
+// safe for concurrent use.
+type bucket struct {
+	spent float64 // missing tokens
+	at    time.Time
+}
+
+// ready returns when the next token can be taken: now, or later.
+func (b *bucket) ready(r bellhop.Rate, now time.Time) time.Time {
+	if r.IsZero() {
+		return now
+	}
+	b.fill(r, now)
+	missing := b.spent + 1 - float64(r.Burst)
+	if missing <= 0 {
+		return now
+	}
+	return now.Add(time.Duration(math.Ceil(missing / r.PerSecond * float64(time.Second))))
+}
+
+// take takes a token; ready must have returned now.
+func (b *bucket) take(r bellhop.Rate, now time.Time) {
+	if r.IsZero() {
+		return
+	}
+	b.fill(r, now)
+	b.spent++
+}
+
+// giveBack returns a token that was taken for an attempt which sent nothing.
+func (b *bucket) giveBack() { b.spent = max(0, b.spent-1) }
+
+// fill adds the tokens for the time that has passed. Tokens spent at a rate of a larger burst do not count at this one.
+func (b *bucket) fill(r bellhop.Rate, now time.Time) {
+	b.spent = min(b.spent, float64(r.Burst))
+	if passed := now.Sub(b.at); b.spent > 0 && passed > 0 {
+		b.spent = max(0, b.spent-passed.Seconds()*r.PerSecond)
+	}
+	b.at = now
+}

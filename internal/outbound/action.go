@@ -1,0 +1,60 @@
+package outbound
+
+import (
+	"context"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/match"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// openAction makes t a target that does the work of a, and refuses the fields of d that belong to destinations which send.
+func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action) (_ *Target, err error) {
+	var urlErr, accessErr, matchErr, batchErr, actionErr error
+	if d.URL != "" {
+		urlErr = bellhop.Invalid("url", "an action has no URL, for it works here; leave it out")
+	}
+	if len(d.Access) > 0 {
+		accessErr = bellhop.Invalid("access", "an action reaches nobody; leave it out")
+	}
+	if !d.Batch.IsZero() {
+		batchErr = bellhop.Invalid("batch", "an action takes events one at a time; leave it out")
+	}
+	t.Matcher, matchErr = match.Compile(d.Match)
+	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env}, d)
+	codes := append([]string{string(egress.ClassTimeout)}, a.Info().Errors...)
+	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, o.checkHandshake(d), batchErr, checkDelivery(d, codes)); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// perform has the action do its work for d, within the destination's timeout, until ctx ends.
+func (t *Target) perform(ctx context.Context, d *bellhop.Delivery, at time.Time) Reply {
+	limited, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	done := t.performSafely(limited, d, provider.AttemptInfo{DeliveryID: d.ID, Attempt: d.Attempts + 1, Time: at})
+	got := Reply{Class: Failed, Body: done.Reply[:min(len(done.Reply), bellhop.MaxReplyBytes)], Error: done.Error, Detail: done.Detail, Final: done.Final}
+	switch {
+	case done.Cut && ctx.Err() != nil:
+		return Reply{Class: Cancelled, Error: string(egress.ClassCanceled), Detail: "given up"}
+	case done.Cut:
+		got.Error, got.Detail = string(egress.ClassTimeout), "not done within "+t.timeout.String()
+	case done.Error == "":
+		got.Class, got.Outcome = Answered, bellhop.OutcomeDelivered
+	}
+	return got
+}
+
+// performSafely performs. An action that panics on an event fails that attempt alone.
+func (t *Target) performSafely(ctx context.Context, d *bellhop.Delivery, at provider.AttemptInfo) (done provider.ActionResult) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.logPanic("action.panicked", p, "delivery_id", d.ID)
+			done = provider.ActionResult{Error: "action", Detail: t.kind + ": failed on the event", Final: true}
+		}
+	}()
+	return t.performer.Perform(ctx, d.Event, at)
+}

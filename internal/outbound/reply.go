@@ -1,0 +1,72 @@
+package outbound
+
+import (
+	"errors"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
+)
+
+// A Reply is what came back from an attempt. It says nothing about the delivery yet: internal/delivery decides what it means.
+type Reply struct {
+	Class      Class
+	Status     int             // of the HTTP reply; 0 without one
+	RetryAfter string          // the header of that name
+	Body       []byte          // the beginning of the reply's body, at most bellhop.MaxReplyBytes
+	Error      string          // a short code; "" if an HTTP reply came, whatever its status, or an action succeeded
+	Detail     string          // the error in words; never a secret or a whole URL
+	Final      bool            // another attempt cannot succeed
+	Outcome    bellhop.Outcome // as the provider or action judges the reply; "" leaves it to Status and Error
+}
+
+// A Class says how an attempt ended. It decides control flow; Error is for people, records and retry.outcomes alone.
+type Class int
+
+// The classes of replies.
+const (
+	Answered  Class = iota // an HTTP reply came, or an action succeeded
+	Failed                 // no whole reply came, or an action failed
+	Unsent                 // nothing was sent, so that no rate was used
+	Skipped                // nothing was sent: the destination's settings exclude the event
+	Cancelled              // a stop cut the attempt off: it says nothing about the destination
+)
+
+// The codes of attempts that sent nothing.
+const (
+	ErrorRender   = "render"   // the event cannot be rendered for the destination
+	ErrorSkipped  = "skipped"  // the destination's settings exclude the event
+	ErrorToken    = "token"    // no access token could be fetched
+	ErrorSettings = "settings" // the destination itself cannot be opened
+)
+
+// Unknown ends the detail of an attempt that may have sent bytes but got no whole reply. The receiver may have acted on the
+// request, so the next attempt may be a repeat to it. After any other attempt that failed it is not.
+const Unknown = "; whether it was taken is unknown"
+
+// Describe returns Status in words: "answered 404 Not Found".
+func (r *Reply) Describe() string { return "answered " + egress.DescribeStatus(r.Status) }
+
+// failed returns the Reply of an exchange that ended with err.
+func failed(err error) Reply {
+	var unsent *unsentError
+	var failure *egress.Error
+	switch {
+	case errors.As(err, &unsent):
+		return Reply{Class: Unsent, Error: unsent.code, Detail: unsent.detail}
+	case !errors.As(err, &failure):
+		return Reply{Class: Failed, Error: string(egress.ClassNetwork), Detail: err.Error()}
+	}
+	r := Reply{Class: Failed, Error: string(failure.Class), Detail: failure.Detail}
+	if failure.Class == egress.ClassCanceled {
+		r.Class = Cancelled
+	}
+	if failure.Sent {
+		r.Detail += Unknown
+	}
+	return r
+}
+
+// An unsentError is why a request was not sent.
+type unsentError struct{ code, detail string }
+
+func (e *unsentError) Error() string { return e.code + ": " + e.detail }

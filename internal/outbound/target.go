@@ -1,0 +1,148 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/match"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// A Target is a destination made ready: its match compiled, its settings read, its URL parsed. It does not change, except that
+// its access fetches tokens, and is safe for concurrent use.
+type Target struct {
+	Matcher *match.Matcher // decides which events the destination wants
+
+	opener    *Opener
+	id        string // of the destination
+	kind      string // the destination's type
+	url       string
+	timeout   time.Duration
+	expiresAt time.Time
+
+	address     *egress.Target
+	access      *authorizer // nil if nothing authorizes requests
+	render      renderFunc
+	renderBatch renderBatchFunc     // nil if the type and format know no batches
+	arrays      bool                // a single event is rendered by renderBatch too
+	judge       provider.ReplyJudge // nil if the status decides
+	performer   provider.Performer  // of an action, which has no address, access or renderer
+}
+
+// A renderFunc renders the request of one attempt for one event.
+type renderFunc func(ev *bellhop.Event, at provider.AttemptInfo) (request, error)
+
+// A renderBatchFunc renders the request of one attempt for several events.
+type renderBatchFunc func(events []*bellhop.Event, at provider.AttemptInfo) (request, error)
+
+// A request is a rendered request, its header block as bytes.
+type request struct {
+	method string // "" is POST
+	header []byte // "Name: value\r\n" a line
+	body   []byte
+}
+
+// Send makes one attempt for batch, which is mostly one delivery, at the time at. It returns within the destination's timeout,
+// the fetch of a token included. When ctx ends it gives up an action and the wait for a token. A request that is being
+// sent is not bound to ctx, which would cost something for each request: closing the egress client cuts it off.
+func (t *Target) Send(ctx context.Context, batch []*bellhop.Delivery, at time.Time) Reply {
+	if t.performer != nil {
+		return t.perform(ctx, batch[0], at)
+	}
+	m, err := t.renderSafely(batch, provider.AttemptInfo{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: at, URL: t.url, ExpiresAt: t.expiresAt})
+	switch {
+	case err != nil && len(batch) > 1: // one of them is at fault; each goes alone the next time
+		return Reply{Class: Unsent, Error: ErrorRender, Detail: "as one of a batch: " + err.Error()}
+	case errors.Is(err, provider.ErrSkip):
+		return Reply{Class: Skipped, Error: ErrorSkipped, Detail: err.Error()}
+	case err != nil:
+		return Reply{Class: Unsent, Error: ErrorRender, Detail: err.Error(), Final: true}
+	}
+	reply, err := t.opener.exchange(ctx, context.Background(), t.access, &egress.Request{Target: t.address, Method: m.method, Header: m.header, Body: m.body,
+		Timeout: t.timeout, ReplyBytes: bellhop.MaxReplyBytes})
+	if err != nil {
+		return failed(err)
+	}
+	got := Reply{Status: reply.Status, RetryAfter: reply.RetryAfter, Body: reply.Body}
+	if t.judge != nil {
+		got.Outcome = t.judgeSafely(batch[0].ID, reply.Status, reply.Body)
+	}
+	return got
+}
+
+// exchange authorizes req by a, which may be nil, and sends it. waiting bounds the wait for a token, sending the exchange itself; both
+// are bound by req's timeout as well. Its errors are [egress.Error] and unsentError.
+func (o *Opener) exchange(waiting, sending context.Context, a *authorizer, req *egress.Request) (*egress.Reply, error) {
+	if a == nil || a.member == "" {
+		return o.opts.Client.Do(sending, req)
+	}
+	token, err := a.authorize(waiting, req)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := o.opts.Client.Do(sending, req)
+	a.learn(token, reply)
+	return reply, err
+}
+
+// renderSafely renders a batch. A provider that panics on an event fails that attempt alone.
+func (t *Target) renderSafely(batch []*bellhop.Delivery, at provider.AttemptInfo) (m request, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.logPanic("provider.panicked", p, "delivery_id", at.DeliveryID)
+			err = fmt.Errorf("%s: failed on the event", t.kind)
+		}
+	}()
+	if len(batch) == 1 && !t.arrays {
+		return t.render(batch[0].Event, at)
+	}
+	events := make([]*bellhop.Event, len(batch))
+	for i, d := range batch {
+		events[i] = d.Event
+	}
+	return t.renderBatch(events, at)
+}
+
+// judgeSafely asks the provider what a reply means. If the provider panics, the status decides.
+func (t *Target) judgeSafely(deliveryID string, status int, body []byte) (outcome bellhop.Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.logPanic("provider.panicked", p, "delivery_id", deliveryID, "status", status)
+			outcome = ""
+		}
+	}()
+	return t.judge.Judge(status, body)
+}
+
+// renderProbe renders an event that does not exist, to learn which headers the settings make the type send.
+func (t *Target) renderProbe() (request, error) {
+	now := t.opener.now()
+	ev := &bellhop.Event{ID: bellhop.PrefixEvent + "probe", Type: "bellhop.probe", Source: bellhop.SourceAPI, Time: now, ReceivedAt: now,
+		ContentType: "application/json", Body: []byte("{}")}
+	return t.renderSafely([]*bellhop.Delivery{{Event: ev}}, provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: t.url})
+}
+
+// appendHeaders appends a provider's headers. Headers that frame a request are an error: only the client sets them.
+func appendHeaders(b []byte, h http.Header) ([]byte, error) {
+	for name, values := range h {
+		if bellhop.FramingHeader(name) {
+			return nil, &framingError{name}
+		}
+		for _, v := range values {
+			b = egress.AppendHeader(b, name, v)
+		}
+	}
+	return b, nil
+}
+
+// A framingError reports a header that a provider must not set.
+type framingError struct{ name string }
+
+func (e *framingError) Error() string {
+	return "header " + e.name + " is set by Bellhop itself; choose another name"
+}

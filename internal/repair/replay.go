@@ -1,0 +1,122 @@
+package repair
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
+)
+
+// maxCount is how long Count counts before it returns an incomplete count.
+const maxCount = 10 * time.Second
+
+// Replay makes new deliveries of an event: to the destination of that id, whether it wants the event or not, or with "" to all that want
+// it now. It returns them with their ids.
+func (r *Repairer) Replay(ctx context.Context, eventID, destinationID string) ([]bellhop.NewDelivery, error) {
+	ev, err := r.opts.Store.Event(ctx, eventID)
+	if err != nil {
+		return nil, err
+	}
+	var deliveries []bellhop.NewDelivery
+	if destinationID == "" {
+		deliveries = r.opts.Lanes.Assign(nil, 0, &ev)
+	} else {
+		named := bellhop.Repair{Kind: bellhop.RepairReplay, Filter: bellhop.RepairFilter{DestinationID: destinationID}}
+		if _, err := r.opts.Store.ScopeRepair(ctx, named); err != nil { // it is deleted, or never existed
+			return nil, err
+		}
+		deliveries = []bellhop.NewDelivery{r.opts.Lanes.AssignTo(destinationID, 0, &ev)}
+	}
+	if err := r.opts.Store.ReplayEvent(ctx, eventID, deliveries); err != nil {
+		return nil, err
+	}
+	deliveries = slices.DeleteFunc(deliveries, func(d bellhop.NewDelivery) bool { return d.DeliveryID == "" })
+	r.metrics.changed.WithLabelValues(string(bellhop.RepairReplay)).Add(float64(len(deliveries)))
+	r.wake(bellhop.RepairStep{Deliveries: deliveries})
+	return deliveries, nil
+}
+
+// Count returns what a repair would do now, and does nothing.
+func (r *Repairer) Count(ctx context.Context, repair bellhop.Repair) (count bellhop.RepairCount, err error) {
+	if repair, err = r.opts.Store.ScopeRepair(ctx, repair); err != nil {
+		return count, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxCount)
+	defer cancel()
+	for repair.Cursor < repair.Bound {
+		step, wanted, err := r.plan(ctx, repair, maxStep)
+		if ctx.Err() == context.DeadlineExceeded {
+			return count, nil
+		}
+		if err != nil {
+			return count, err
+		}
+		repair.Cursor = step.To
+		count.Events += wanted
+		count.Deliveries += int64(len(step.Deliveries))
+		if repair.Kind != bellhop.RepairReplay {
+			count.Deliveries += int64(len(step.Chosen))
+		}
+	}
+	count.Complete = true
+	return count, nil
+}
+
+// plan reads the next events or deliveries of a repair, and returns the step that repairs them. A step changes about quota deliveries, but
+// never splits the deliveries of one event. wanted is how many of a replay's events its filter wants.
+func (r *Repairer) plan(ctx context.Context, repair bellhop.Repair, quota int) (step bellhop.RepairStep, wanted int64, err error) {
+	if repair.Kind != bellhop.RepairReplay {
+		step.Chosen, step.To, err = r.opts.Store.Choose(ctx, repair, quota, false)
+		return step, 0, err
+	}
+	f := repair.Filter
+	filter := bellhop.Match{Where: f.Where}
+	switch { // the store chose by these already; a match has to name the gateway's own events to want them
+	case f.SourceID == bellhop.SourceSelfID:
+		filter.Sources = []string{f.SourceID}
+	case f.Self():
+		filter.Types = []string{f.Type}
+	}
+	where, err := match.Compile(filter)
+	if err != nil {
+		return step, 0, err
+	}
+	whole := f.Where != "" || f.DestinationID == "" && r.opts.Lanes.LooksInside()
+	step, wanted, err = r.planReplay(ctx, repair, quota, where, whole)
+	if err == nil && !whole && f.DestinationID == "" && r.opts.Lanes.LooksInside() { // since a moment ago
+		return r.planReplay(ctx, repair, quota, where, true)
+	}
+	return step, wanted, err
+}
+
+// planReplay is plan for a replay. where is its filter, compiled, and whole says whether to load the events' headers and bodies.
+func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota int, where *match.Matcher, whole bool) (step bellhop.RepairStep, wanted int64, err error) {
+	f := repair.Filter
+	if step.Chosen, step.To, err = r.opts.Store.Choose(ctx, repair, min(maxStep, max(maxStep/10, 4*quota)), whole); err != nil {
+		return step, 0, err
+	}
+	for i := range step.Chosen {
+		ev := &step.Chosen[i].Event
+		wants, before := f.Where == "", len(step.Deliveries)
+		if !wants {
+			wants, _ = where.Wants(ev)
+		}
+		switch {
+		case wants && f.DestinationID != "":
+			step.Deliveries = append(step.Deliveries, r.opts.Lanes.AssignTo(f.DestinationID, i, ev))
+		case wants:
+			step.Deliveries = r.opts.Lanes.Assign(step.Deliveries, i, ev)
+		}
+		if before > 0 && len(step.Deliveries) > quota {
+			step.Deliveries, step.Chosen, step.To = step.Deliveries[:before], step.Chosen[:i], step.Chosen[i-1].Cursor
+			break
+		}
+		if wants {
+			wanted++
+		}
+		ev.Header, ev.Body = nil, nil
+	}
+	return step, wanted, nil
+}

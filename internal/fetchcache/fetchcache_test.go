@@ -77,7 +77,7 @@ func TestKept(t *testing.T) {
 		time.Sleep(time.Hour - 1)
 		wantGet(t, c, nil, "k/1")
 		a.life = nil
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wantGet(t, c, nil, "k/2")
 		time.Sleep(1e6 * time.Hour)
 		wantGet(t, c, nil, "k/2")
@@ -97,7 +97,7 @@ func TestFailure(t *testing.T) {
 		wantGet(t, c, nil, "down")
 		a.wantAsked(t, 1)
 		a.err = nil
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wantGet(t, c, nil, "k/2")
 		a.err = errDown
 		time.Sleep(time.Hour)
@@ -124,7 +124,7 @@ func TestWanted(t *testing.T) {
 		wantGet(t, c, is("k/2"), "k/1")
 		wantGet(t, c, is("k/1"), "k/1")
 		a.wantAsked(t, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wantGet(t, c, is("k/1"), "k/1")
 		wantGet(t, c, is("k/2"), "k/2")
 		a.wantAsked(t, 2)

@@ -17,7 +17,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// refusal returns the code of err and the status the door answers it with; "" and 0 for what is our own fault.
+// refusal returns the code of err and the status with which the server answers it; "" and 0 for a fault of the server.
 func refusal(err error) (code string, status int) {
 	for sentinel, status := range map[error]int{
 		signature.ErrMissing: 401, signature.ErrMismatch: 401, signature.ErrExpired: 401, signature.ErrMalformed: 401,
@@ -51,7 +51,7 @@ func checkText(t testing.TB, what, text string, secrets []string) {
 	}
 }
 
-// checkReceipt says what the store or the door would not take.
+// checkReceipt returns an error if the store or the server would not accept r.
 func checkReceipt(r provider.Receipt) error {
 	if r.Reply != nil {
 		if len(r.Events) > 0 || len(r.Refused) > 0 || r.Reply.Status < 200 || r.Reply.Status > 599 {

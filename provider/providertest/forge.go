@@ -20,7 +20,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// testProof takes each header and parameter of the proof away, doubles it, cuts it and blows it up.
+// testProof removes, doubles, cuts and enlarges each header and parameter of the proof.
 func (s *suite) testProof(t *testing.T) {
 	if s.Proves == ProvesNothing {
 		t.Skip("there is none")
@@ -41,7 +41,7 @@ func (s *suite) testProof(t *testing.T) {
 	})
 }
 
-// A place is where a part of the proof stands.
+// A place is a header or a parameter that carries a part of the proof.
 type place interface {
 	get(req *provider.Request) string
 	set(req *provider.Request, values ...string)
@@ -112,7 +112,7 @@ func (s *suite) spoil(t *testing.T, good *provider.Request, at place) {
 	}
 }
 
-// testBody holds that a signature does not stand for any other body: the forgery list's G19 to G29, R12.
+// testBody checks that a signature is not valid for another body: G19 to G29 and R12 of the forgery list.
 func (s *suite) testBody(t *testing.T) {
 	if s.Proves != ProvesBody {
 		t.Skip("the body is not proven")
@@ -162,7 +162,8 @@ type MAC struct {
 	Key    func(secret string) []byte // the bytes that a secret stands for
 }
 
-// testMAC is the forgery list's section 3, by its names. What is not here is tested as Proof, Body and Secrets.
+// testMAC is section 3 of the forgery list, by its names. Forgeries that are missing here are tested by Proof, Body and
+// Secrets.
 func (s *suite) testMAC(t *testing.T) {
 	if s.MAC == nil {
 		t.Skip("the signature is another")

@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// Fuzz feeds any bytes to a provider, as they are and signed. Whatever they are, nothing panics and every answer is
+// Fuzz passes any bytes to a provider, unsigned and signed. Whatever the bytes are, nothing panics and every answer is
 // one the door can give; and where the body is proven, nothing is accepted unsigned but the samples and recordings.
 func Fuzz(f *testing.F, c Case) {
 	s := newSuite(f, c)
@@ -41,7 +41,7 @@ func Fuzz(f *testing.F, c Case) {
 	})
 }
 
-// parseHeader reads "Name: value" lines, whatever they are.
+// parseHeader reads "Name: value" lines. Any text is accepted.
 func parseHeader(text string) http.Header {
 	h := http.Header{}
 	for line := range strings.Lines(text) {

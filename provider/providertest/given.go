@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// What follows is not of the suite: it is what the test files of providers have in common.
+// The functions below are not part of the suite. The test files of several providers use them.
 
 // JSON returns v as JSON. It panics if that cannot be.
 func JSON(v any) string {
@@ -35,7 +35,7 @@ func With(base, more map[string]any) map[string]any {
 // Settings is [With] as JSON.
 func Settings(base, more map[string]any) string { return JSON(With(base, more)) }
 
-// ReadFile returns what is in a file.
+// ReadFile returns the content of a file.
 func ReadFile(t testing.TB, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -84,7 +84,7 @@ func OpenSender(t testing.TB, p provider.Sender, settings string) provider.Rende
 	return r
 }
 
-// CheckPath holds that err, of opening settings, is about the one at path; "" is that there is no error.
+// CheckPath checks that err, from opening settings, is about the setting at path; "" means that err must be nil.
 func CheckPath(t testing.TB, settings string, err error, path string) {
 	t.Helper()
 	switch {

@@ -18,9 +18,9 @@ const (
 	mutationSeed = 20261122
 )
 
-// Mutants shows 10,000 requests that nobody signed to accepted, which none may pass. A request is given by its parts:
-// what is proven and what proves it, in an order in which bytes could move from one to the next. Mutants are made of
-// 100 valid ones, by sign; those that are the same as a valid one, but for its spelling, do not count.
+// Mutants passes 10,000 requests without a valid signature to accepted, which must refuse all. A request is given by its
+// parts: the signed texts and the proof, in an order in which bytes could move from one part to the next. Mutants are made
+// from 100 valid requests by sign; a mutant that equals a valid request except for its spelling does not count.
 func Mutants(t *testing.T, sign func(i int) []string, same func(mutant, valid []string) bool, accepted func(parts []string) bool) {
 	t.Helper()
 	var valid [][]string
@@ -134,7 +134,7 @@ func (s *suite) testMutants(t *testing.T) {
 	})
 }
 
-// oddBodies are what an authentic sender might send once in its life. Nobody may fall over them.
+// oddBodies are unusual bodies from an authentic sender. No provider may panic on them.
 var oddBodies = map[string]string{
 	"empty": "", "blank": " \n", "null": "null", "number": "1", "N07 number": "1e400", "text": `"` + canary + `"`, "true": "true",
 	"array": "[]", "array of null": "[null]", "array of array": "[[]]", "array of numbers": "[1,2]", "array of objects": "[{},{}]", "object": "{}",
@@ -196,7 +196,7 @@ func (s *suite) testMembers(t *testing.T) {
 	}
 }
 
-// others are what stands in the place of a member.
+// others are values that replace the value of a member.
 var others = []any{
 	nil, true, 0, -1, 99, 1.5, json.Number("1e400"), json.Number("123456789012345678901234567890"), "", " ", canary, "\x00", "\u202e\x1b[31m",
 	strings.Repeat(canary, 7000), []any{}, []any{nil}, []any{canary}, map[string]any{}, map[string]any{canary: canary},

@@ -32,42 +32,43 @@ type Case struct {
 	// Name tells several cases of one provider apart: it is the folder of their golden files within testdata/golden.
 	Name string
 
-	// Settings returns a source's settings as JSON, good in every way but perhaps its secrets: a list of them.
+	// Settings returns a source's settings as JSON, with these secrets. Apart from the secrets they are valid.
 	Settings func(secrets []string) string
-	// Secrets are two of them, each good by itself and both together.
+	// Secrets are two secrets, valid each by itself and both together.
 	Secrets [2]string
-	// Sign returns a request that carries body, as the system that knows secret makes it at that time.
+	// Sign returns a request that carries body, as the system with that secret makes it at that time. It is an
+	// implementation of its own, apart from the provider's Emulation, so that the two are checked against each other.
 	Sign func(secret string, at time.Time, body []byte) *provider.Request
 
-	// Proves says what a good request proves. The zero value is the most that can be asked: every byte of its body.
+	// Proves says what an authentic request proves. The zero value is the strongest proof: every byte of the body.
 	Proves Proof
-	// MAC, where it is set, lets the suite forge the signature itself.
+	// MAC, if not nil, lets the suite forge signatures.
 	MAC *MAC
-	// Headers and Parameters are those (of the query) without which, or with two of which, a request is refused.
+	// Headers, and Parameters of the query, are parts of the proof: a request without one, or with two, is refused.
 	Headers, Parameters []string
-	// Window is how old or how early a request may be; 0 where requests carry no time.
+	// Window is how old or how early a request may be; 0 if requests carry no time.
 	Window time.Duration
-	// Methods are those that carry events. None is POST only.
+	// Methods are the methods of requests with events. None means POST only.
 	Methods []string
 	// NoRepeats says that events need have no ProviderID, because the system gives them none.
 	NoRepeats bool
 
-	// Recordings are whole requests, beside the samples: vectors, handshakes, batches, refusals.
+	// Recordings are whole requests, in addition to the samples: vectors, handshakes, batches, refusals.
 	Recordings []Recording
 
 	// SendSettings returns the settings of a destination that signs with secret. Required of a [provider.Sender].
 	SendSettings func(secret string) string
-	// SendURL is where it sends to; "" is a URL without a query.
+	// SendURL is the URL of that destination; "" is a URL without a query.
 	SendURL string
-	// SendSource returns the settings of the source there, which takes any body; nil is Settings.
+	// SendSource returns the settings of the source at SendURL, which accepts any body; nil is Settings.
 	SendSource func(secret string) string
-	// Sent checks what was rendered of ev where the provider's own Receiver is not what it is for: Slack takes messages
-	// that it never sends. nil is to have the Receiver accept it.
+	// Sent checks the request that was rendered for ev, if the provider's Receiver cannot accept it: Slack accepts
+	// messages that it never sends. Nil: the Receiver must accept the request.
 	Sent func(t *testing.T, ev *bellhop.Event, req *provider.Request)
 	// HandshakeSource returns the settings of a source that agrees to the handshake of a [provider.Handshaker]; nil is SendSource.
 	HandshakeSource func(secret string) string
 
-	// Transport answers what the provider asks of the world, such as a key set; nil fails the test if it asks.
+	// Transport answers the provider's own requests, such as those for a key set. Nil: a request fails the test.
 	Transport http.RoundTripper
 }
 

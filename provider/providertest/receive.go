@@ -71,7 +71,8 @@ func (s *suite) testRepeats(t *testing.T) {
 	}
 }
 
-// testSecrets rotates: while two secrets are set, either will do, in any order; one that is not set never does.
+// testSecrets rotates secrets: while two secrets are set, a request by either is accepted, in any order; a request by a
+// secret that is not set is refused.
 func (s *suite) testSecrets(t *testing.T) {
 	body := s.samples[0].body
 	old, new := s.Secrets[0], s.Secrets[1]

@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// testSend holds that what a Sender renders, the same provider's Receiver accepts.
+// testSend checks that a provider's Receiver accepts the requests that its Sender renders.
 func (s *suite) testSend(t *testing.T) {
 	sender, ok := s.Provider.(provider.Sender)
 	if !ok || s.SendSettings == nil {
@@ -43,7 +43,7 @@ func (s *suite) renderer(t *testing.T) provider.Renderer {
 	return r
 }
 
-// checkRenderer sends events of the provider's own and of others.
+// checkRenderer sends events that came from the provider, and events of other systems.
 func (s *suite) checkRenderer(t *testing.T, renderer provider.Renderer) {
 	for _, sample := range s.samples {
 		for _, ev := range s.own(t, sample) {
@@ -57,7 +57,7 @@ func (s *suite) checkRenderer(t *testing.T, renderer provider.Renderer) {
 	}
 }
 
-// own are the events that came with a sample, as the store keeps them.
+// own returns the events of a sample as the store keeps them.
 func (s *suite) own(t *testing.T, sample sample) (events []*bellhop.Event) {
 	req := s.signed(sample.body)
 	for i, ev := range s.accept(t, s.open(t, s.good(), Now), req).Events {
@@ -69,7 +69,7 @@ func (s *suite) own(t *testing.T, sample sample) (events []*bellhop.Event) {
 	return events
 }
 
-// testSendBatch holds that a Batcher's request makes the events that went into it, in their order.
+// testSendBatch checks that a Batcher's request gives the events that it was rendered from, in their order.
 func (s *suite) testSendBatch(t *testing.T) {
 	batcher, ok := s.renderer(t).(provider.Batcher)
 	if !ok {
@@ -102,8 +102,8 @@ func (s *suite) checkBatch(t *testing.T, batcher provider.Batcher, events []*bel
 	}
 }
 
-// testHandshake holds that a Receiver answers the handshake of the same provider's Handshaker so that it counts as agreed,
-// and that other answers do not.
+// testHandshake checks that a Receiver's answer to the handshake of the same provider's Handshaker counts as consent, and
+// that other answers do not.
 func (s *suite) testHandshake(t *testing.T) {
 	handshaker, ok := s.renderer(t).(provider.Handshaker)
 	if !ok {
@@ -261,7 +261,7 @@ func (s *suite) render(t *testing.T, renderer provider.Renderer, ev *bellhop.Eve
 	return sent(t, m, s.SendURL, at)
 }
 
-// sent is what m is where it arrives.
+// sent returns m as it arrives at the URL to.
 func sent(t testing.TB, m provider.OutboundRequest, to string, at time.Time) *provider.Request {
 	t.Helper()
 	for name, values := range m.Header {

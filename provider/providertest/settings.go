@@ -120,7 +120,7 @@ func (s *suite) checkSettings(t *testing.T, good string, docs []provider.Setting
 	}
 }
 
-// undocumented returns the settings that err, which is about an unknown one, lists beside those in docs.
+// undocumented returns the settings that err, about an unknown setting, lists and docs does not have.
 func undocumented(t *testing.T, docs []provider.Setting, err error) []string {
 	t.Helper()
 	if err == nil {

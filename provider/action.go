@@ -8,8 +8,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// An Action is work that a destination can do here, where destinations of other types send the event somewhere. Its lane,
-// attempts, retries and replays are those of any destination; it has no URL, handshake or batch.
+// An Action is work that a destination can do here, where destinations of other types send the event somewhere.
+// Its lane, attempts, retries and replays are those of any destination; it has no URL, handshake or batch.
 type Action interface {
 	// Info is constant. Its Name is the type of such destinations, and its SendSettings are their settings. Schedule,
 	// Rate, Concurrency, MaxTimeout and Errors are the action's too.
@@ -47,7 +47,8 @@ type ActionEnv struct {
 }
 
 // Files keeps the bytes that actions fetch or make, such as recordings. It is safe for concurrent use, except that one
-// file has one writer at a time. A name is a relative path with "/" between its parts, of which none is "", "." or "..".
+// file has one writer at a time. A name is a relative path with "/" between its parts, of which none is "", "." or
+// "..".
 type Files interface {
 	// Write appends the bytes of r to the file called name, which has offset bytes; offset 0 creates it, or empties it.
 	// It returns the new size: all bytes up to there are durable, even if there is an error too. So an attempt that was

@@ -19,9 +19,9 @@ type Emulator interface {
 	Emulation() Emulation
 }
 
-// An Emulation is a provider's system, played towards a receiver: the requests that the system makes, its own bodies, and
-// the message by which it tries a receiver. 'bellhop send', the test message of a destination and the suite in
-// providertest all go through it.
+// An Emulation is a provider's system, played towards a receiver: the requests that the system makes, its own
+// bodies, and the message by which it tries a receiver. 'bellhop send', the test message of a destination and the
+// suite in providertest all go through it.
 type Emulation struct {
 	// Open returns a Renderer of the system's own requests, which the provider's Receiver accepts. It is nil if only the
 	// system itself can make authentic requests. Default: OpenSender of a [Sender].
@@ -64,14 +64,26 @@ func unprovenEvents(ctx context.Context, p Provider, contentType string, body []
 		return nil, nil
 	}
 	for _, contentType := range append([]string{contentType}, info.MediaTypes...) {
-		receipt, err := receiver.Receive(ctx, &Request{Method: http.MethodPost, Target: "/", Header: http.Header{"Content-Type": {contentType}}, Body: body})
+		receipt, err := receiver.Receive(
+			ctx,
+			&Request{Method: http.MethodPost, Target: "/", Header: http.Header{"Content-Type": {contentType}}, Body: body},
+		)
 		switch {
 		case errors.Is(err, ErrUnavailable):
-			return nil, fmt.Errorf("the body is one of %s's own, and cannot be read without its secrets, so that it cannot be sent: %w", info.Title, err)
+			return nil, fmt.Errorf(
+				"the body is one of %s's own, and cannot be read without its secrets, so that it cannot be sent: %w",
+				info.Title,
+				err,
+			)
 		case receipt.Reply != nil:
 			return nil, fmt.Errorf("the body is a handshake of %s; make one with --handshake", info.Title)
 		case len(receipt.Events) > 0 && len(receipt.Refused) > 0:
-			return nil, fmt.Errorf("the body is one of %s's own, but for item %d: %w", info.Title, receipt.Refused[0].Index, receipt.Refused[0].Err)
+			return nil, fmt.Errorf(
+				"the body is one of %s's own, but for item %d: %w",
+				info.Title,
+				receipt.Refused[0].Index,
+				receipt.Refused[0].Err,
+			)
 		case len(receipt.Events) > 0:
 			return receipt.Events, nil
 		}

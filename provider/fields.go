@@ -23,8 +23,8 @@ func Word(text string) bool {
 	return text != "" && len(text) <= bellhop.MaxTypeLength && Alphanumeric(text, "._-/")
 }
 
-// Subject returns text as an event's subject. Control characters and bytes that are not UTF-8 become U+FFFD, and a text
-// longer than bellhop.MaxSubjectLength bytes is cut after a whole character.
+// Subject returns text as an event's subject. Control characters and bytes that are not UTF-8 become U+FFFD, and a
+// text longer than bellhop.MaxSubjectLength bytes is cut after a whole character.
 func Subject(text string) string {
 	if !clean(text) {
 		text = strings.Map(func(r rune) rune {
@@ -44,8 +44,8 @@ func Subject(text string) string {
 	return text[:end]
 }
 
-// RepeatKey returns id as an event's ProviderID. An id that is longer than bellhop.MaxProviderIDLength bytes, has control
-// characters or is not UTF-8 is replaced by its SHA-256 in hex.
+// RepeatKey returns id as an event's ProviderID. An id that is longer than bellhop.MaxProviderIDLength bytes, has
+// control characters or is not UTF-8 is replaced by its SHA-256 in hex.
 func RepeatKey(id string) string {
 	if len(id) <= bellhop.MaxProviderIDLength && clean(id) {
 		return id
@@ -80,8 +80,8 @@ func SendContentType(ev *bellhop.Event) string {
 	return "application/octet-stream"
 }
 
-// Time reads a time in the form of RFC 3339, with any number of digits after the second. It returns the zero Time for any
-// other text, and for a time that is not between 1970 and 2199, since no clock shows such a time.
+// Time reads a time in the form of RFC 3339, with any number of digits after the second. It returns the zero Time
+// for any other text, and for a time that is not between 1970 and 2199, since no clock shows such a time.
 func Time(text string) time.Time {
 	t, err := time.Parse(time.RFC3339, text)
 	t = t.UTC()

@@ -95,8 +95,8 @@ type Reply struct {
 	Then func(ctx context.Context) error
 }
 
-// NoRedirects returns a copy of client that follows no redirect, since redirects may lead anywhere. It returns nil for a
-// nil client.
+// NoRedirects returns a copy of client that follows no redirect, since redirects may lead anywhere. It returns nil
+// for a nil client.
 func NoRedirects(client *http.Client) *http.Client {
 	if client == nil {
 		return nil
@@ -106,7 +106,8 @@ func NoRedirects(client *http.Client) *http.Client {
 	return &c
 }
 
-// WithoutURL returns the error of a client without the method and the URL of the request: the URL may have a secret in it.
+// WithoutURL returns the error of a client without the method and the URL of the request: the URL may have a
+// secret in it.
 func WithoutURL(err error) error {
 	var failure *url.Error
 	for errors.As(err, &failure) {

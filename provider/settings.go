@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
 
-// DecodeSettings reads raw strictly into v, a pointer to a struct with json tags. An unknown or repeated key, or a value
-// of another type, is a bellhop.CodeInvalid error with the key as its path. Empty raw is {}.
+// DecodeSettings reads raw strictly into v, a pointer to a struct with json tags. An unknown or repeated key, or a
+// value of another type, is a bellhop.CodeInvalid error with the key as its path. Empty raw is {}.
 func DecodeSettings(raw json.RawMessage, v any) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		raw = json.RawMessage("{}")
@@ -148,8 +148,8 @@ func (s Secrets) Bytes() [][]byte {
 	return keys
 }
 
-// ReadSecrets checks secrets and returns the key that read makes of each, for systems whose secrets are keys in an encoded
-// form. Its errors are those of [Secrets.Check], and those of read under the path of the secret.
+// ReadSecrets checks secrets and returns the key that read makes of each, for systems whose secrets are keys in an
+// encoded form. Its errors are those of [Secrets.Check], and those of read under the path of the secret.
 func ReadSecrets[K any](path string, secrets Secrets, read func(text string) (K, error)) ([]K, error) {
 	if err := secrets.Check(path); err != nil {
 		return nil, err
@@ -180,8 +180,8 @@ const (
 	MaxTolerance = time.Hour
 )
 
-// Tolerance reads the setting at path that says how far the time of a request may be from ours, either way: a length of
-// time such as "5m", from 1 s to 1 h; "" is standard. Its error is bellhop.CodeInvalid.
+// Tolerance reads the setting at path that says how far the time of a request may be from ours, either way: a
+// length of time such as "5m", from 1 s to 1 h; "" is standard. Its error is bellhop.CodeInvalid.
 func Tolerance(path, text string, standard time.Duration) (time.Duration, error) {
 	if text == "" {
 		return standard, nil

@@ -35,7 +35,8 @@ func TestReadSecrets(t *testing.T) {
 		}
 		return len(text), nil
 	}
-	if got, err := provider.ReadSecrets("x", provider.Secrets{"a", "bcd"}, length); !slices.Equal(got, []int{1, 3}) || err != nil {
+	if got, err := provider.ReadSecrets("x", provider.Secrets{"a", "bcd"}, length); !slices.Equal(got, []int{1, 3}) ||
+		err != nil {
 		t.Errorf("got %v, %v", got, err)
 	}
 	for want, secrets := range map[string]provider.Secrets{
@@ -61,7 +62,8 @@ func TestCheckOne(t *testing.T) {
 }
 
 func TestSecretBytes(t *testing.T) {
-	if got := (provider.Secrets{"é", "whsec_a"}).Bytes(); len(got) != 2 || string(got[0]) != "é" || string(got[1]) != "whsec_a" {
+	if got := (provider.Secrets{"é", "whsec_a"}).Bytes(); len(got) != 2 || string(got[0]) != "é" ||
+		string(got[1]) != "whsec_a" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -42,13 +42,14 @@ const MaxTokenBytes = 4 << 10
 // PlainToken reports whether token can be echoed as the answer to a handshake: 1 to [MaxTokenBytes] bytes of UTF-8
 // without control characters and separators of lines or paragraphs.
 func PlainToken(token string) bool {
-	return token != "" && len(token) <= MaxTokenBytes && utf8.ValidString(token) && !strings.ContainsFunc(token, func(r rune) bool {
-		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
-	})
+	return token != "" && len(token) <= MaxTokenBytes && utf8.ValidString(token) &&
+		!strings.ContainsFunc(token, func(r rune) bool {
+			return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+		})
 }
 
-// NewGUID returns b as a GUID: a UUID (RFC 9562) of that version, which replaces six bits of b. Version 4 is for random
-// bytes, 8 for those of a hash.
+// NewGUID returns b as a GUID: a UUID (RFC 9562) of that version, which replaces six bits of b. Version 4 is for
+// random bytes, 8 for those of a hash.
 func NewGUID(b [16]byte, version byte) string {
 	b[6], b[8] = b[6]&0x0f|version<<4, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
@@ -105,9 +106,9 @@ func unescape(text string) string {
 // WebHook-Allowed-Rate header.
 const MaxWebHookRate = 999_999_999
 
-// AllowedRate reads the WebHook-Allowed-Rate header, by which a receiver agrees to a rate: a whole number of requests a
-// minute, from 1 to [MaxWebHookRate], or "*", which is any rate and returned as 0. given is false if there is no such
-// header; it is an error if there is another value or more than one.
+// AllowedRate reads the WebHook-Allowed-Rate header, by which a receiver agrees to a rate: a whole number of
+// requests a minute, from 1 to [MaxWebHookRate], or "*", which is any rate and returned as 0. given is false if
+// there is no such header; it is an error if there is another value or more than one.
 // Source: https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md
 func AllowedRate(h http.Header) (perMinute int, given bool, err error) {
 	values := h.Values("WebHook-Allowed-Rate")

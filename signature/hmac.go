@@ -44,8 +44,8 @@ func (s HMAC) Check() error {
 	return nil
 }
 
-// Sign returns the header value, prefix included, for the concatenated parts of message. It returns ErrKey for an empty
-// key.
+// Sign returns the header value, prefix included, for the concatenated parts of message. It returns ErrKey for an
+// empty key.
 func (s HMAC) Sign(key []byte, message ...[]byte) (string, error) {
 	if err := s.Check(); err != nil {
 		return "", err
@@ -60,9 +60,9 @@ func (s HMAC) Sign(key []byte, message ...[]byte) (string, error) {
 	return string(s.Encoding.append(out, mac(sum[:0], newHash, key, message))), nil
 }
 
-// Verify reports whether value is what Sign returns for message and one of keys, of which there are several while a key is
-// being replaced. It returns ErrMissing for an empty value, ErrMalformed for a wrong prefix, encoding or length, and
-// ErrMismatch otherwise. An empty key never matches, and neither does an empty list of keys.
+// Verify reports whether value is what Sign returns for message and one of keys, of which there are several while
+// a key is being replaced. It returns ErrMissing for an empty value, ErrMalformed for a wrong prefix, encoding or
+// length, and ErrMismatch otherwise. An empty key never matches, and neither does an empty list of keys.
 func (s HMAC) Verify(value string, keys [][]byte, message ...[]byte) error {
 	if err := s.Check(); err != nil {
 		return err
@@ -113,7 +113,8 @@ func mac(dst []byte, newHash func() hash.Hash, key []byte, message [][]byte) []b
 // Encoding names how a hash is written as text. Each hash has exactly one text, except that Hex has one for each case.
 type Encoding string
 
-// The encodings. All are read strictly: no white space, no missing or superfluous padding, no unused bits that are set.
+// The encodings. All are read strictly: no white space, no missing or superfluous padding, no unused bits that are
+// set.
 const (
 	Hex       Encoding = "hex"       // lower case is written, either is read
 	UpperHex  Encoding = "hex-upper" // upper case alone is written and read
@@ -155,8 +156,8 @@ func (e Encoding) append(dst, sum []byte) []byte {
 	return dst
 }
 
-// decode reads text into sum, a hash of at most maxSize bytes, and reports whether text stands for exactly len(sum) bytes.
-// It checks the length before and after decoding, since Go's base64 skips line breaks.
+// decode reads text into sum, a hash of at most maxSize bytes, and reports whether text stands for exactly
+// len(sum) bytes. It checks the length before and after decoding, since Go's base64 skips line breaks.
 func (e Encoding) decode(sum []byte, text string) bool {
 	var buf [maxText]byte
 	if len(text) != e.textSize(len(sum)) {
@@ -193,8 +194,8 @@ func (e Encoding) textSize(size int) int {
 	return hex.EncodedLen(size)
 }
 
-// decodeStrict decodes src and returns its number of bytes, which may be more than sum has room for: the texts of 32 and
-// of 33 bytes are equally long.
+// decodeStrict decodes src and returns its number of bytes, which may be more than sum has room for: the texts of
+// 32 and of 33 bytes are equally long.
 func decodeStrict(enc *base64.Encoding, sum, src []byte) (int, error) {
 	var buf [maxText]byte
 	n, err := enc.Decode(buf[:], src)
@@ -202,8 +203,8 @@ func decodeStrict(enc *base64.Encoding, sum, src []byte) (int, error) {
 	return n, err
 }
 
-// KeyEncoding names how the text of a key stands for its bytes. Similar systems differ in it, and a key that is decoded
-// wrongly verifies nothing. So it belongs to the settings of a source and is never guessed.
+// KeyEncoding names how the text of a key stands for its bytes. Similar systems differ in it, and a key that is
+// decoded wrongly verifies nothing. So it belongs to the settings of a source and is never guessed.
 type KeyEncoding string
 
 // The encodings of keys.
@@ -213,8 +214,8 @@ const (
 	KeyBase64 KeyEncoding = "base64" // standard base64 with padding
 )
 
-// DecodeKey decodes the text of a key. It returns ErrKey, with a reason that never repeats the text, if the text is empty
-// or not in the encoding.
+// DecodeKey decodes the text of a key. It returns ErrKey, with a reason that never repeats the text, if the text
+// is empty or not in the encoding.
 func DecodeKey(text string, enc KeyEncoding) ([]byte, error) {
 	if text == "" {
 		return nil, keyError("it is empty")
@@ -234,8 +235,8 @@ func DecodeKey(text string, enc KeyEncoding) ([]byte, error) {
 	return nil, keyError(fmt.Sprintf("no key encoding %q; there are text, hex and base64", enc))
 }
 
-// decodeBase64Key ignores the unused bits of the last digit, as the systems that issue keys do: made-up keys may have them
-// set. It refuses white space, although Go's decoder would skip line breaks.
+// decodeBase64Key ignores the unused bits of the last digit, as the systems that issue keys do: made-up keys may
+// have them set. It refuses white space, although Go's decoder would skip line breaks.
 func decodeBase64Key(text string) ([]byte, error) {
 	if strings.ContainsAny(text, " \t\r\n") {
 		return nil, keyError("there is white space in it")

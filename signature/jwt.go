@@ -20,8 +20,8 @@ const MaxJWTBytes = 16 << 10
 
 // A KeyFinder knows the public keys of an authority by their ids.
 type KeyFinder interface {
-	// Key returns the key of that id, or nil without an error if the authority has no such key. An error means that this is
-	// unknown at the moment; VerifyJWT returns it as it is.
+	// Key returns the key of that id, or nil without an error if the authority has no such key. An error means that
+	// this is unknown at the moment; VerifyJWT returns it as it is.
 	Key(ctx context.Context, id string) (*rsa.PublicKey, error)
 }
 
@@ -36,8 +36,8 @@ type Claims struct {
 	ExpiresAt       time.Time // exp
 }
 
-// CheckTime reports whether the token is valid at now, give or take leeway. It returns ErrExpired if the token is no longer
-// or not yet valid, and ErrMalformed if it has no exp. It need not have an nbf.
+// CheckTime reports whether the token is valid at now, give or take leeway. It returns ErrExpired if the token is
+// no longer or not yet valid, and ErrMalformed if it has no exp. It need not have an nbf.
 func (c Claims) CheckTime(now time.Time, leeway time.Duration) error {
 	switch {
 	case c.ExpiresAt.IsZero():
@@ -78,11 +78,12 @@ func SignJWT(claims Claims, key *rsa.PrivateKey, keyID string) (string, error) {
 
 // VerifyJWT returns the claims of token, a JSON Web Token in the compact form, if one of keys signed it with RS256.
 // It accepts no other algorithm, whatever the token names. It ignores keys that the token contains or points to (jwk,
-// jku, x5c, x5u). It refuses extensions that a reader must understand (crit, b64), members that occur twice, base64 with
-// padding, line breaks or unused bits that are set, and tokens longer than [MaxJWTBytes].
+// jku, x5c, x5u). It refuses extensions that a reader must understand (crit, b64), members that occur twice,
+// base64 with padding, line breaks or unused bits that are set, and tokens longer than [MaxJWTBytes].
 //
-// It returns ErrMissing for an empty token, ErrMalformed, ErrMismatch if keys do not have the token's key or that key did
-// not sign it, or the error of keys. The caller checks the issuer, the audience and the time ([Claims.CheckTime]).
+// It returns ErrMissing for an empty token, ErrMalformed, ErrMismatch if keys do not have the token's key or that
+// key did not sign it, or the error of keys. The caller checks the issuer, the audience and the time
+// ([Claims.CheckTime]).
 // Sources: https://www.rfc-editor.org/rfc/rfc7519, https://www.rfc-editor.org/rfc/rfc8725
 func VerifyJWT(ctx context.Context, token string, keys KeyFinder) (Claims, error) {
 	if token == "" {
@@ -145,8 +146,8 @@ func isBase64URL(text string) bool {
 	return err == nil
 }
 
-// rawClaims are Claims as in JSON. Its JSON package, unlike the standard library's, compares names by case and refuses a
-// name that occurs twice.
+// rawClaims are Claims as in JSON. Its JSON package, unlike the standard library's, compares names by case and
+// refuses a name that occurs twice.
 type rawClaims struct {
 	Issuer          string    `json:"iss,omitempty"`
 	Audience        textList  `json:"aud,omitempty"`
@@ -158,7 +159,15 @@ type rawClaims struct {
 }
 
 func newRawClaims(c Claims) rawClaims {
-	return rawClaims{c.Issuer, c.Audience, c.TenantID, c.AppID, c.AuthorizedParty, newUnixTime(c.NotBefore), newUnixTime(c.ExpiresAt)}
+	return rawClaims{
+		c.Issuer,
+		c.Audience,
+		c.TenantID,
+		c.AppID,
+		c.AuthorizedParty,
+		newUnixTime(c.NotBefore),
+		newUnixTime(c.ExpiresAt),
+	}
 }
 
 func (r rawClaims) claims() Claims {

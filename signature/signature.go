@@ -14,8 +14,8 @@
 //   - no error repeats anything of a key, a signature or a body
 //
 // The package is pure: it uses no clock, no randomness, and no network except through a [KeyFinder]. It remembers no
-// requests, so a captured request that is sent again within its tolerance verifies again; the caller recognizes repeats
-// by the message's id.
+// requests, so a captured request that is sent again within its tolerance verifies again; the caller recognizes
+// repeats by the message's id.
 package signature
 
 import (
@@ -50,8 +50,8 @@ var (
 var ErrKey error = &Error{"signature_key", "key cannot be used"}
 
 // Single returns the value of a header that must occur exactly once. It returns ErrMissing if the header is absent or
-// empty, and ErrMalformed if it occurs twice, even with the same value: this package does not guess which of two values
-// counts, since a proxy in front may have guessed otherwise.
+// empty, and ErrMalformed if it occurs twice, even with the same value: this package does not guess which of two
+// values counts, since a proxy in front may have guessed otherwise.
 func Single(h http.Header, name string) (string, error) {
 	values := h.Values(name)
 	switch {
@@ -75,9 +75,9 @@ func Optional(h http.Header, name string) (string, error) {
 	return "", ErrMalformed
 }
 
-// EqualToken reports whether got is one of want, which are secrets that systems send in the clear. It compares digests,
-// so that its duration shows neither how much of a secret was right nor how long the secret is. An empty want matches
-// nothing.
+// EqualToken reports whether got is one of want, which are secrets that systems send in the clear. It compares
+// digests, so that its duration shows neither how much of a secret was right nor how long the secret is. An empty
+// want matches nothing.
 func EqualToken(got string, want ...string) bool {
 	digest := sha256.Sum256([]byte(got))
 	found := 0
@@ -91,9 +91,9 @@ func EqualToken(got string, want ...string) bool {
 	return found == 1
 }
 
-// VerifyToken reports whether values, of a header or of a parameter of the query, is a single value that is one of want.
-// It returns ErrMissing if there is no value or an empty one, ErrMalformed if there are several, even equal ones, or
-// ErrMismatch. It compares as [EqualToken] does.
+// VerifyToken reports whether values, of a header or of a parameter of the query, is a single value that is one of
+// want. It returns ErrMissing if there is no value or an empty one, ErrMalformed if there are several, even equal
+// ones, or ErrMismatch. It compares as [EqualToken] does.
 func VerifyToken(values []string, want ...string) error {
 	switch {
 	case len(values) > 1:
@@ -113,8 +113,8 @@ const (
 	MaxUnixMilli = 99_999_999_999_999
 )
 
-// ParseUnix reads seconds or milliseconds since 1970 in their canonical form: decimal digits without a sign or a leading
-// zero. It returns ErrMissing for "", and ErrMalformed for any other text or a number above max.
+// ParseUnix reads seconds or milliseconds since 1970 in their canonical form: decimal digits without a sign or a
+// leading zero. It returns ErrMissing for "", and ErrMalformed for any other text or a number above max.
 func ParseUnix(text string, max int64) (int64, error) {
 	if text == "" {
 		return 0, ErrMissing

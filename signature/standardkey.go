@@ -43,9 +43,9 @@ func (k StandardKey) scheme() standardScheme {
 	return k.hidden()
 }
 
-// ParseStandardKey reads a key as it is issued: "whsec_", which is optional, and 24 to 75 bytes in base64; "whsk_" and the
-// 64 bytes of an Ed25519 private key (seed, then public key); or "whpk_" and the 32 bytes of a public key. It returns
-// ErrKey with a reason that never repeats the text.
+// ParseStandardKey reads a key as it is issued: "whsec_", which is optional, and 24 to 75 bytes in base64; "whsk_"
+// and the 64 bytes of an Ed25519 private key (seed, then public key); or "whpk_" and the 32 bytes of a public key.
+// It returns ErrKey with a reason that never repeats the text.
 func ParseStandardKey(text string) (StandardKey, error) {
 	if rest, ok := strings.CutPrefix(text, prefixPrivate); ok {
 		return parsePrivate(rest)
@@ -58,7 +58,9 @@ func ParseStandardKey(text string) (StandardKey, error) {
 		return StandardKey{}, err
 	}
 	if len(secret) < minSecretBytes || len(secret) > maxSecretBytes {
-		return StandardKey{}, keyError(fmt.Sprintf("a whsec_ secret has %d to %d bytes, this one has %d", minSecretBytes, maxSecretBytes, len(secret)))
+		return StandardKey{}, keyError(
+			fmt.Sprintf("a whsec_ secret has %d to %d bytes, this one has %d", minSecretBytes, maxSecretBytes, len(secret)),
+		)
 	}
 	return newStandardKey(newSymmetric(secret)), nil
 }
@@ -69,7 +71,9 @@ func parsePrivate(text string) (StandardKey, error) {
 		return StandardKey{}, err
 	}
 	if len(key) != ed25519.PrivateKeySize {
-		return StandardKey{}, keyError(fmt.Sprintf("a whsk_ key has 64 bytes, seed and public key; this one has %d", len(key)))
+		return StandardKey{}, keyError(
+			fmt.Sprintf("a whsk_ key has 64 bytes, seed and public key; this one has %d", len(key)),
+		)
 	}
 	private := ed25519.NewKeyFromSeed(key[:ed25519.SeedSize])
 	if !private.Equal(ed25519.PrivateKey(key)) {
@@ -116,8 +120,8 @@ func (k StandardKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.String())
 // MarshalText returns String, so that JSON and logs show only the kind of the key too.
 func (k StandardKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// symmetric is a shared secret. It keeps keyed hashes for further messages, since setting the key costs more than hashing
-// a small message.
+// symmetric is a shared secret. It keeps keyed hashes for further messages, since setting the key costs more than
+// hashing a small message.
 type symmetric struct{ pool sync.Pool }
 
 // keyed is a keyed hash with buffers for its input and output, so that a message costs no allocation.
@@ -205,8 +209,8 @@ func (e *ed25519Key) matches(text signedText, value string) bool {
 }
 
 // smallOrders are the y coordinates of Ed25519's points of order 1, 2, 4 and 8, little-endian without the sign bit,
-// including those that are not reduced modulo p. For such a key one signature is valid for an eighth of all messages or
-// more.
+// including those that are not reduced modulo p. For such a key one signature is valid for an eighth of all
+// messages or more.
 // Source: https://github.com/jedisct1/libsodium, ge25519_has_small_order
 var smallOrders = [...]string{
 	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",

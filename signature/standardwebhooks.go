@@ -18,13 +18,13 @@ const (
 
 const maxEntry = 93 // bytes of "v1a,…" and the blank in front of it
 
-// SignStandard returns the webhook-signature of one attempt: an entry for each key, separated by blanks. Entries of shared
-// secrets ("v1,…") precede those of Ed25519 keys ("v1a,…"), since old receivers know only the former. The request must
-// carry id as webhook-id and at, in whole Unix seconds, as webhook-timestamp. All attempts to send a message have the same
-// id; each has its own time.
+// SignStandard returns the webhook-signature of one attempt: an entry for each key, separated by blanks. Entries
+// of shared secrets ("v1,…") precede those of Ed25519 keys ("v1a,…"), since old receivers know only the former.
+// The request must carry id as webhook-id and at, in whole Unix seconds, as webhook-timestamp. All attempts to
+// send a message have the same id; each has its own time.
 //
-// It returns ErrKey if there are no keys, too many, or a public one. It returns ErrMalformed if id is empty, too long, or
-// has a dot or control bytes, or if at is before 1970.
+// It returns ErrKey if there are no keys, too many, or a public one. It returns ErrMalformed if id is empty, too
+// long, or has a dot or control bytes, or if at is before 1970.
 // Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 func SignStandard(keys []StandardKey, id string, at time.Time, body []byte) (value string, err error) {
 	if checkID(id) != nil || at.Unix() < 0 || at.Unix() > MaxUnix {
@@ -53,14 +53,21 @@ func SignStandard(keys []StandardKey, id string, at time.Time, body []byte) (val
 	return string(out), nil
 }
 
-// VerifyStandard reports whether one of the entries of value, the webhook-signature, was made with one of keys for the id,
-// timestamp and body as received. It ignores entries of an unknown version, of a version without a key, and malformed ones.
+// VerifyStandard reports whether one of the entries of value, the webhook-signature, was made with one of keys for
+// the id, timestamp and body as received. It ignores entries of an unknown version, of a version without a key,
+// and malformed ones.
 //
-// It returns ErrMissing if id, timestamp or value is empty, ErrMalformed if the id, the timestamp or the number of entries
-// is not valid, ErrMismatch if no entry matches, and ErrExpired if one does but the timestamp is more than tolerance from
-// now, in whole seconds, in the past or in the future. A tolerance of 0 is strict.
+// It returns ErrMissing if id, timestamp or value is empty, ErrMalformed if the id, the timestamp or the number of
+// entries is not valid, ErrMismatch if no entry matches, and ErrExpired if one does but the timestamp is more than
+// tolerance from now, in whole seconds, in the past or in the future. A tolerance of 0 is strict.
 // An id with a dot is malformed, as the specification says: otherwise bytes could move between id and body.
-func VerifyStandard(id, timestamp, value string, body []byte, keys []StandardKey, now time.Time, tolerance time.Duration) error {
+func VerifyStandard(
+	id, timestamp, value string,
+	body []byte,
+	keys []StandardKey,
+	now time.Time,
+	tolerance time.Duration,
+) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
@@ -83,10 +90,16 @@ func VerifyStandard(id, timestamp, value string, body []byte, keys []StandardKey
 	return ErrMismatch
 }
 
-// VerifyStandardHeader is [VerifyStandard] with the three headers of a request, each of which must occur once: webhook-id,
-// webhook-timestamp and webhook-signature or, if the request has none of these, svix-id, svix-timestamp and
-// svix-signature. It returns the id, by which the receiver recognizes repeats.
-func VerifyStandardHeader(h http.Header, body []byte, keys []StandardKey, now time.Time, tolerance time.Duration) (id string, err error) {
+// VerifyStandardHeader is [VerifyStandard] with the three headers of a request, each of which must occur once:
+// webhook-id, webhook-timestamp and webhook-signature or, if the request has none of these, svix-id,
+// svix-timestamp and svix-signature. It returns the id, by which the receiver recognizes repeats.
+func VerifyStandardHeader(
+	h http.Header,
+	body []byte,
+	keys []StandardKey,
+	now time.Time,
+	tolerance time.Duration,
+) (id string, err error) {
 	names := standardNames
 	if !names.anyIn(h) {
 		names = svixNames
@@ -171,8 +184,8 @@ type standardScheme interface {
 	matches(text signedText, value string) bool     // whether any entry of value is a signature of text
 }
 
-// decodeEntry reads the signature of an entry into sig. It reports whether the entry has that version and a signature of
-// len(sig) bytes.
+// decodeEntry reads the signature of an entry into sig. It reports whether the entry has that version and a
+// signature of len(sig) bytes.
 func decodeEntry(sig []byte, entry, version string) bool {
 	label, text, ok := strings.Cut(entry, ",")
 	return ok && label == version && Base64.decode(sig, text)

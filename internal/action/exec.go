@@ -1,5 +1,5 @@
-// Package action holds the work that a destination can do on this server instead of sending an event somewhere. Each kind
-// of work is a [provider.Action]; the delivery engine performs it as one attempt of a delivery.
+// Package action holds the work that a destination can do on this server instead of sending an event somewhere.
+// Each kind of work is a [provider.Action]; the delivery engine performs it as one attempt of a delivery.
 //
 // [Exec] runs a command. It promises that
 //   - the command gets the event's bytes on its standard input
@@ -40,8 +40,14 @@ func (Exec) Info() provider.Info {
 		Name: "exec", Title: "A command", Concurrency: 4, Errors: []string{errorExit, errorSignal, errorStart},
 		Summary: "Runs a command on the server's machine, with the event's body on its standard input and the event's fields in the environment.",
 		SendSettings: []provider.Setting{
-			{Name: "command", Title: "Command", Example: `["/usr/local/bin/paid","--json"]`, Kind: provider.KindList, Required: true,
-				Doc: "The program, by its whole path or by a name to look up in PATH, and its arguments. No shell interprets them."},
+			{
+				Name:     "command",
+				Title:    "Command",
+				Example:  `["/usr/local/bin/paid","--json"]`,
+				Kind:     provider.KindList,
+				Required: true,
+				Doc:      "The program, by its whole path or by a name to look up in PATH, and its arguments. No shell interprets them.",
+			},
 			{Name: "dir", Title: "Folder", Example: "/var/lib/paid",
 				Doc: "The folder in which it runs: a whole path. Default: the folder in which the server runs."},
 			{Name: "env", Title: "Environment", Example: `{"API_TOKEN":"…"}`, Kind: provider.KindObject, Secret: true,
@@ -53,7 +59,10 @@ func (Exec) Info() provider.Info {
 // OpenAction checks the settings of d, and that the program exists.
 func (x Exec) OpenAction(_ provider.ActionEnv, d bellhop.Destination) (provider.Performer, error) {
 	if !x.Allowed {
-		return nil, bellhop.Invalid("type", "exec is off, since it runs commands as the server's user; the operator permits it by starting the server with --allow-exec")
+		return nil, bellhop.Invalid(
+			"type",
+			"exec is off, since it runs commands as the server's user; the operator permits it by starting the server with --allow-exec",
+		)
 	}
 	s, err := readSettings(d.Settings)
 	if err != nil {
@@ -80,8 +89,8 @@ const (
 // exitBadData is EX_DATAERR of sysexits.h: the event is at fault, so another attempt would fail too.
 const exitBadData = 65
 
-// waitDelay is how long Perform goes on reading the output after the command has ended, or was killed, if another process
-// keeps the output open.
+// waitDelay is how long Perform goes on reading the output after the command has ended, or was killed, if another
+// process keeps the output open.
 const waitDelay = time.Second
 
 // Perform runs the command once. Exit status 0 is success, 65 is final, and any other status is retried.
@@ -116,7 +125,11 @@ func resultOf(cmd *exec.Cmd, err error) provider.ActionResult {
 	case -1:
 		return provider.ActionResult{Error: errorSignal, Detail: "ended by " + state.String()}
 	default:
-		return provider.ActionResult{Error: errorExit, Detail: fmt.Sprintf("exit status %d", code), Final: code == exitBadData}
+		return provider.ActionResult{
+			Error:  errorExit,
+			Detail: fmt.Sprintf("exit status %d", code),
+			Final:  code == exitBadData,
+		}
 	}
 }
 

@@ -8,12 +8,16 @@ import (
 	"time"
 )
 
-// TestStressTimeout: Perform returns as soon as a command and its descendants are killed, without waiting for waitDelay.
+// TestStressTimeout: Perform returns as soon as a command and its descendants are killed, without waiting for
+// waitDelay.
 func TestStressTimeout(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	ended := start(ctx, shell(t, `trap '' TERM INT HUP; echo $$ >pid; sleep 300 & while :; do sleep 300; done`, "dir", dir))
+	ended := start(
+		ctx,
+		shell(t, `trap '' TERM INT HUP; echo $$ >pid; sleep 300 & while :; do sleep 300; done`, "dir", dir),
+	)
 	eventually(t, "the command runs", func() bool { return file(dir, "pid") != "" })
 	begun := time.Now()
 	cancel()

@@ -54,8 +54,17 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("BELLHOP_ADMIN_KEY", "bhk_secret")
 	t.Setenv("ANYTHING", "bhk_secret")
 	at := time.Date(2026, 11, 22, 10, 0, 0, 5, time.UTC)
-	ev := &bellhop.Event{ID: "evt_1", Type: "order.paid", Subject: "orders/7\x00\n$(reboot)", Source: "shop", Tenant: "acme", ReceivedAt: at.Add(time.Second),
-		Time: at, ContentType: "application/json", Header: bellhop.Header("X-Header: bhk_secret\n")}
+	ev := &bellhop.Event{
+		ID:          "evt_1",
+		Type:        "order.paid",
+		Subject:     "orders/7\x00\n$(reboot)",
+		Source:      "shop",
+		Tenant:      "acme",
+		ReceivedAt:  at.Add(time.Second),
+		Time:        at,
+		ContentType: "application/json",
+		Header:      bellhop.Header("X-Header: bhk_secret\n"),
+	}
 	p := open(t, []string{"env", "-0"}, "env", map[string]string{"API_TOKEN": "a=b c", "TZ": "Europe/Paris"})
 	done := p.Perform(t.Context(), ev, provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 3})
 	got := strings.Split(strings.TrimSuffix(string(done.Reply), "\x00"), "\x00")
@@ -129,7 +138,10 @@ func TestCannotStart(t *testing.T) {
 
 // TestOutput: the beginning of both streams is kept, in order. Output beyond it does not block the command.
 func TestOutput(t *testing.T) {
-	if done := perform(t, shell(t, "echo one; echo two >&2; echo three; exit 4"), ""); string(done.Reply) != "one\ntwo\nthree\n" || done.Error != "exit" {
+	if done := perform(t, shell(t, "echo one; echo two >&2; echo three; exit 4"), ""); string(
+		done.Reply,
+	) != "one\ntwo\nthree\n" ||
+		done.Error != "exit" {
 		t.Errorf("%q %+v", done.Reply, done)
 	}
 	done := perform(t, shell(t, "yes | head -c 50000000; yes no | head -c 9 >&2"), "")
@@ -185,7 +197,8 @@ func TestSettings(t *testing.T) {
 	} {
 		_, err := allowed.OpenAction(provider.ActionEnv{}, bellhop.Destination{Settings: json.RawMessage(settings)})
 		var invalid *bellhop.Error
-		if (err == nil) != (want == "") || err != nil && (!errors.As(err, &invalid) || !strings.HasPrefix(err.Error(), want)) {
+		if (err == nil) != (want == "") ||
+			err != nil && (!errors.As(err, &invalid) || !strings.HasPrefix(err.Error(), want)) {
 			t.Errorf("%.80s: %v, want %s", settings, err, want)
 		}
 	}
@@ -193,7 +206,12 @@ func TestSettings(t *testing.T) {
 
 // TestOff: without permission no destination opens, and the error names the flag that permits it.
 func TestOff(t *testing.T) {
-	_, err := Exec{Lookup: os.LookupEnv}.OpenAction(provider.ActionEnv{}, destination(t, map[string]any{"command": []string{"true"}}))
+	_, err := Exec{
+		Lookup: os.LookupEnv,
+	}.OpenAction(
+		provider.ActionEnv{},
+		destination(t, map[string]any{"command": []string{"true"}}),
+	)
 	if err == nil || !strings.HasPrefix(err.Error(), "type: ") || !strings.Contains(err.Error(), "--allow-exec") {
 		t.Error(err)
 	}
@@ -281,7 +299,8 @@ func TestContextOver(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if done := shell(t, "echo x >ran", "dir", dir).Perform(ctx, new(bellhop.Event), provider.AttemptInfo{}); !done.Cut || file(dir, "ran") != "" {
+	if done := shell(t, "echo x >ran", "dir", dir).Perform(ctx, new(bellhop.Event), provider.AttemptInfo{}); !done.Cut ||
+		file(dir, "ran") != "" {
 		t.Errorf("%+v", done)
 	}
 }
@@ -292,7 +311,11 @@ func TestAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			done := p.Perform(t.Context(), &bellhop.Event{Body: fmt.Appendf(nil, "body %d\n", i)}, provider.AttemptInfo{DeliveryID: fmt.Sprint("dlv_", i)})
+			done := p.Perform(
+				t.Context(),
+				&bellhop.Event{Body: fmt.Appendf(nil, "body %d\n", i)},
+				provider.AttemptInfo{DeliveryID: fmt.Sprint("dlv_", i)},
+			)
 			if want := fmt.Sprintf("dlv_%d body %d\n", i, i); string(done.Reply) != want {
 				t.Errorf("%q, want %q: %+v", done.Reply, want, done)
 			}
@@ -346,7 +369,11 @@ func perform(t testing.TB, p provider.Performer, body string) provider.ActionRes
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	return p.Perform(ctx, &bellhop.Event{ID: "evt_1", Type: "order.paid", Body: []byte(body)}, provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1})
+	return p.Perform(
+		ctx,
+		&bellhop.Event{ID: "evt_1", Type: "order.paid", Body: []byte(body)},
+		provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1},
+	)
 }
 
 // start makes an attempt in the background and returns where its result arrives.

@@ -26,8 +26,8 @@ type execSettings struct {
 	path string // of the program
 }
 
-// Bounds of the settings. Together with the fields of an event they stay below the bounds that operating systems set to
-// the arguments and variables of a process.
+// Bounds of the settings. Together with the fields of an event they stay below the bounds that operating systems
+// set to the arguments and variables of a process.
 const (
 	maxTexts     = 64       // entries of command, and of env
 	maxTextBytes = 16 << 10 // bytes of command in all, and of env
@@ -51,9 +51,15 @@ func readSettings(raw json.RawMessage) (s execSettings, err error) {
 func checkCommand(command []string) error {
 	switch {
 	case len(command) == 0 || command[0] == "":
-		return bellhop.Invalid("command", `required: the program and its arguments, such as ["/usr/local/bin/paid","--json"]`)
+		return bellhop.Invalid(
+			"command",
+			`required: the program and its arguments, such as ["/usr/local/bin/paid","--json"]`,
+		)
 	case len(command) > maxTexts || size(slices.Values(command)) > maxTextBytes:
-		return bellhop.Invalid("command", fmt.Sprintf("too long: at most %d texts, of %d KiB together; put the rest into a file", maxTexts, maxTextBytes>>10))
+		return bellhop.Invalid(
+			"command",
+			fmt.Sprintf("too long: at most %d texts, of %d KiB together; put the rest into a file", maxTexts, maxTextBytes>>10),
+		)
 	}
 	for i, text := range command {
 		if strings.ContainsRune(text, 0) {
@@ -84,7 +90,14 @@ const reserved = "BELLHOP_"
 
 func checkEnv(env map[string]string) error {
 	if len(env) > maxTexts || size(maps.Keys(env))+size(maps.Values(env)) > maxTextBytes {
-		return bellhop.Invalid("", fmt.Sprintf("too long: at most %d variables, of %d KiB together; put the rest into a file", maxTexts, maxTextBytes>>10))
+		return bellhop.Invalid(
+			"",
+			fmt.Sprintf(
+				"too long: at most %d variables, of %d KiB together; put the rest into a file",
+				maxTexts,
+				maxTextBytes>>10,
+			),
+		)
 	}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -107,8 +120,8 @@ func size(texts func(yield func(string) bool)) (n int) {
 	return n
 }
 
-// findCommand returns the path of an executable program, given by its whole path or by its name in PATH. Its errors are
-// for users.
+// findCommand returns the path of an executable program, given by its whole path or by its name in PATH. Its
+// errors are for users.
 func findCommand(name string) (string, error) {
 	if !filepath.IsAbs(name) && filepath.Base(name) != name {
 		return "", errors.New("must be a whole path, or a name to look up in PATH")

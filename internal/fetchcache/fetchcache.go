@@ -70,7 +70,8 @@ type entry[T any] struct {
 // and rejects it. A value that is fresh and rejected is not fetched again within RestAfterSuccess; Get then returns it
 // although want rejects it, because it is the authority's present answer. So callers with a want check the result.
 //
-// While a fetch is running, or resting after a failure, Get returns a value that is still usable and that want accepts.
+// While a fetch is running, or resting after a failure, Get returns a value that is still usable and that want
+// accepts.
 //
 // The error is that of the last fetch, or ctx.Err() if ctx ended while the caller waited for another caller's fetch.
 func (c *Cache[T]) Get(ctx context.Context, key string, want func(T) bool) (T, error) {
@@ -84,7 +85,8 @@ func (c *Cache[T]) Get(ctx context.Context, key string, want func(T) bool) (T, e
 	}
 }
 
-// Fresh returns the value of key if it is fresh. It never waits, so it is for callers that make a context only to wait.
+// Fresh returns the value of key if it is fresh. It never waits, so it is for callers that make a context only to
+// wait.
 func (c *Cache[T]) Fresh(key string) (value T, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,8 +172,8 @@ type flight[T any] struct {
 	entry   entry[T] // a copy, since the entry itself may be forgotten by now
 }
 
-// share fetches the value of key, or waits for the fetch that is running. ok is false if the caller shared a flight that
-// decided nothing for it: then it starts again.
+// share fetches the value of key, or waits for the fetch that is running. ok is false if the caller shared a
+// flight that decided nothing for it: then it starts again.
 func (c *Cache[T]) share(ctx context.Context, key string, want func(T) bool) (value T, err error, ok bool) {
 	begun := make(chan struct{}) // closed if the flight is this caller's
 	done := c.flight.DoChan(key, func() (any, error) {

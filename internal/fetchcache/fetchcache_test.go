@@ -42,7 +42,12 @@ func (a *authority) fetch(ctx context.Context, key string) (Value[string], error
 
 // cache returns a cache of what a issues. It fetches again 10 s after a failure, and 5 min after a success.
 func (a *authority) cache() *Cache[string] {
-	return &Cache[string]{Fetch: a.fetch, Now: time.Now, RestAfterFailure: 10 * time.Second, RestAfterSuccess: 5 * time.Minute}
+	return &Cache[string]{
+		Fetch:            a.fetch,
+		Now:              time.Now,
+		RestAfterFailure: 10 * time.Second,
+		RestAfterSuccess: 5 * time.Minute,
+	}
 }
 
 func (a *authority) wantAsked(t *testing.T, want int32) {
@@ -90,7 +95,10 @@ func TestKept(t *testing.T) {
 // TestFailure: after a failure the authority rests; a value serves as long as it may be used, and no longer.
 func TestFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{err: errDown, life: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), now.Add(24 * time.Hour) }}
+		a := &authority{
+			err:  errDown,
+			life: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), now.Add(24 * time.Hour) },
+		}
 		c := a.cache()
 		wantGet(t, c, nil, "down")
 		time.Sleep(10*time.Second - 1)
@@ -325,7 +333,8 @@ func TestPanic(t *testing.T) {
 	c := a.cache()
 	func() {
 		defer func() {
-			if err, ok := recover().(error); !ok || !strings.Contains(err.Error(), "oops") || !strings.Contains(err.Error(), "authority") {
+			if err, ok := recover().(error); !ok || !strings.Contains(err.Error(), "oops") ||
+				!strings.Contains(err.Error(), "authority") {
 				t.Errorf("recovered %v", err)
 			}
 		}()
@@ -338,7 +347,10 @@ func TestPanic(t *testing.T) {
 // TestRace: many callers, values that end soon, and values that are expired meanwhile.
 func TestRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{took: time.Millisecond, life: func(now time.Time) (_, _ time.Time) { return now.Add(time.Second), time.Time{} }}
+		a := &authority{
+			took: time.Millisecond,
+			life: func(now time.Time) (_, _ time.Time) { return now.Add(time.Second), time.Time{} },
+		}
 		c := a.cache()
 		c.RestAfterSuccess = 500 * time.Millisecond
 		var group sync.WaitGroup

@@ -124,7 +124,13 @@ func FuzzObject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
 		accepted := check(t, body, '{', func(each func([]byte)) error { return Object(body, func(_, v []byte) { each(v) }) })
-		accepted = check(t, body, '[', func(each func([]byte)) error { return Array(body, func(_ int, v []byte) { each(v) }) }) || accepted
+		accepted = check(
+			t,
+			body,
+			'[',
+			func(each func([]byte)) error { return Array(body, func(_ int, v []byte) { each(v) }) },
+		) ||
+			accepted
 		if !bytes.Equal(body, before) {
 			t.Fatal("the body was changed")
 		}
@@ -184,7 +190,8 @@ func TestItems(t *testing.T) {
 		"null": "[]", "[]": "[]", `[1, {"a" : 2},null]`: `[1 {"a" : 2} null]`, "[1,2,3,4]": "", "[1,2": "", "[1,2]x": "", "{}": "", `"[]"`: "", "": "",
 	} {
 		items, err := Items([]byte(body), 3)
-		if got := fmt.Sprintf("%s", items); err == nil && got != want || (err != nil) != (want == "") || err != nil && !errors.Is(err, ErrMalformed) {
+		if got := fmt.Sprintf("%s", items); err == nil && got != want || (err != nil) != (want == "") ||
+			err != nil && !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %s, %v, want %s", body, got, err, want)
 		}
 	}

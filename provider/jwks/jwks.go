@@ -76,7 +76,8 @@ func parseKey(jwk []byte) (id string, key *rsa.PublicKey) {
 		}
 	})
 	var set jose.JSONWebKeySet
-	if err != nil || json.Unmarshal(fmt.Appendf(nil, `{"keys":[{%s}]}`, bytes.Join(needed, []byte(","))), &set) != nil || len(set.Keys) != 1 {
+	if err != nil || json.Unmarshal(fmt.Appendf(nil, `{"keys":[{%s}]}`, bytes.Join(needed, []byte(","))), &set) != nil ||
+		len(set.Keys) != 1 {
 		return "", nil
 	}
 	parsed := set.Keys[0]
@@ -99,7 +100,8 @@ func URL(path, text, standard string) (string, error) {
 		return standard, nil
 	}
 	u, err := url.Parse(text)
-	if err == nil && u.User == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())) {
+	if err == nil && u.User == nil && u.Host != "" &&
+		(u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())) {
 		return text, nil
 	}
 	return "", bellhop.Invalid(path, "use an https URL without a user in it")
@@ -119,9 +121,9 @@ const (
 	restOnFailure = 10 * time.Second // between a fetch that failed and the next
 )
 
-// A KeySet is the set of public keys that an authority publishes at a URL. It is fetched when a key is asked for, never
-// in the background, and kept. While the authority does not answer, the keys of its last answer serve for a day. It is
-// safe for concurrent use: one caller fetches, and callers that cannot do without the result wait for it.
+// A KeySet is the set of public keys that an authority publishes at a URL. It is fetched when a key is asked for,
+// never in the background, and kept. While the authority does not answer, the keys of its last answer serve for a
+// day. It is safe for concurrent use: one caller fetches, and callers that cannot do without the result wait for it.
 type KeySet struct {
 	env   provider.Env
 	url   string
@@ -133,7 +135,12 @@ type KeySet struct {
 // New returns the key set at url. It fetches nothing yet. It uses Now, Client and Logger of env.
 func New(env provider.Env, url string) *KeySet {
 	s := &KeySet{env: env, url: url}
-	s.cache = fetchcache.Cache[Keys]{Fetch: s.fetch, Now: env.Now, RestAfterFailure: restOnFailure, RestAfterSuccess: restUnknown}
+	s.cache = fetchcache.Cache[Keys]{
+		Fetch:            s.fetch,
+		Now:              env.Now,
+		RestAfterFailure: restOnFailure,
+		RestAfterSuccess: restUnknown,
+	}
 	return s
 }
 

@@ -25,7 +25,9 @@ import (
 func jwk(kid string, bits uint, more string) string {
 	n := new(big.Int).Lsh(big.NewInt(1), bits-1)
 	n.SetBit(n, 0, 1)
-	return `{"kty":"RSA","kid":"` + kid + `","n":"` + base64.RawURLEncoding.EncodeToString(n.Bytes()) + `","e":"AQAB"` + more + `}`
+	return `{"kty":"RSA","kid":"` + kid + `","n":"` + base64.RawURLEncoding.EncodeToString(
+		n.Bytes(),
+	) + `","e":"AQAB"` + more + `}`
 }
 
 func keySet(keys ...string) string { return `{"keys":[` + strings.Join(keys, ",") + `]}` }
@@ -66,12 +68,20 @@ func (a *authority) RoundTrip(req *http.Request) (*http.Response, error) {
 	if a.status == 0 {
 		return nil, errors.New("connection refused: " + req.URL.String())
 	}
-	return &http.Response{StatusCode: a.status, Header: a.header, Body: io.NopCloser(strings.NewReader(a.body)), Request: req}, nil
+	return &http.Response{
+		StatusCode: a.status,
+		Header:     a.header,
+		Body:       io.NopCloser(strings.NewReader(a.body)),
+		Request:    req,
+	}, nil
 }
 
 // newKeySet returns a key set whose clock is at.
 func newKeySet(a *authority, at *time.Time) *jwks.KeySet {
-	return jwks.New(provider.Env{Client: &http.Client{Transport: a}, Now: func() time.Time { return *at }}, "https://keys.example/secret-path")
+	return jwks.New(
+		provider.Env{Client: &http.Client{Transport: a}, Now: func() time.Time { return *at }},
+		"https://keys.example/secret-path",
+	)
 }
 
 // expect asks for a key. want is "key", "none" or "unavailable".

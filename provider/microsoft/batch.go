@@ -11,8 +11,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// A BatchReader reads the requests of SharePoint and Outlook at one source: a handshake, or a batch of thin notifications,
-// {"value":[item, ...]}. The client state may be in the ClientState header. What an item says is the provider's to read.
+// A BatchReader reads the requests of SharePoint and Outlook at one source: a handshake, or a batch of thin
+// notifications, {"value":[item, ...]}. The client state may be in the ClientState header. What an item says is
+// the provider's to read.
 type BatchReader struct {
 	Name      string   // of the provider; it begins each error
 	Parameter string   // of the query, with the token of a handshake
@@ -31,7 +32,10 @@ func (*BatchReader) SecretHeaders() []string { return []string{StateHeader} }
 // an error, that item is refused and its neighbours pass. Events without a ContentType get that of the request.
 //
 // The header is checked before the body is read: a client state that is not accepted refuses the whole request.
-func (r *BatchReader) Read(req *provider.Request, item func(receipt *provider.Receipt, item []byte, proven bool) error) (provider.Receipt, error) {
+func (r *BatchReader) Read(
+	req *provider.Request,
+	item func(receipt *provider.Receipt, item []byte, proven bool) error,
+) (provider.Receipt, error) {
 	receipt, err := r.read(req, item)
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("%s: %w", r.Name, err)
@@ -39,7 +43,10 @@ func (r *BatchReader) Read(req *provider.Request, item func(receipt *provider.Re
 	return receipt, nil
 }
 
-func (r *BatchReader) read(req *provider.Request, item func(*provider.Receipt, []byte, bool) error) (receipt provider.Receipt, err error) {
+func (r *BatchReader) read(
+	req *provider.Request,
+	item func(*provider.Receipt, []byte, bool) error,
+) (receipt provider.Receipt, err error) {
 	if req.Method != http.MethodPost {
 		return receipt, provider.ErrMethod
 	}
@@ -131,7 +138,10 @@ func (r *BatchRenderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (prov
 }
 
 // RenderBatch sends events as the items of one batch.
-func (r *BatchRenderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
+func (r *BatchRenderer) RenderBatch(
+	events []*bellhop.Event,
+	at provider.AttemptInfo,
+) (provider.OutboundRequest, error) {
 	items, err := strictjson.JoinItems(events, func(ev *bellhop.Event) ([]byte, error) { return r.Item(ev, at) })
 	if err != nil {
 		return provider.OutboundRequest{}, fmt.Errorf("%s: %w", r.Name, err)

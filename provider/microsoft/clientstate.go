@@ -11,8 +11,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// MaxClientStateLength is how many characters Graph, Outlook and SharePoint accept as the client state of a subscription:
-// the text that they repeat with every notification.
+// MaxClientStateLength is how many characters Graph, Outlook and SharePoint accept as the client state of a
+// subscription: the text that they repeat with every notification.
 const MaxClientStateLength = 255
 
 // StateHeader is the header in which SharePoint and Outlook send the client state, in canonical form; they write
@@ -29,7 +29,10 @@ func CheckClientState(path string, states provider.Secrets) error {
 	var errs []error
 	for i, state := range states {
 		if !provider.Printable(state) || len(state) > MaxClientStateLength {
-			errs = append(errs, bellhop.Invalid(states.Path(path, i), "use at most 255 printable ASCII characters, no blank at either end"))
+			errs = append(
+				errs,
+				bellhop.Invalid(states.Path(path, i), "use at most 255 printable ASCII characters, no blank at either end"),
+			)
 		}
 	}
 	return bellhop.Join("", errs...)
@@ -43,8 +46,8 @@ func CheckOneClientState(path string, states provider.Secrets) error {
 	return CheckClientState(path, states)
 }
 
-// CheckSourceState checks the client states of a source, and that it has none if it is unauthenticated. Paths are those
-// of the settings client_state and unauthenticated.
+// CheckSourceState checks the client states of a source, and that it has none if it is unauthenticated. Paths are
+// those of the settings client_state and unauthenticated.
 func CheckSourceState(states provider.Secrets, unauthenticated bool) error {
 	switch {
 	case !unauthenticated:

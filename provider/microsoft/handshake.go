@@ -44,10 +44,10 @@ func Echo(req *provider.Request, parameter string) (reply *provider.Reply, ok bo
 }
 
 // EchoHandshake is the other side of [Echo]: the handshake that a [provider.Handshaker] makes. It is an empty POST to
-// at.URL with a token of env.Rand in the query parameter, after the parameters that the query has already. The receiver
-// agrees with status 200 and the decoded token as its whole body; no other status will do. The Content-Type of the
-// reply should be text/plain, but decides nothing. The errors of Read say what the receiver did wrong, and repeat
-// nothing of its reply.
+// at.URL with a token of env.Rand in the query parameter, after the parameters that the query has already. The
+// receiver agrees with status 200 and the decoded token as its whole body; no other status will do. The
+// Content-Type of the reply should be text/plain, but decides nothing. The errors of Read say what the receiver
+// did wrong, and repeat nothing of its reply.
 //
 // The caller may add headers to the request.
 func EchoHandshake(env provider.Env, at provider.AttemptInfo, parameter string) (provider.HandshakeRequest, error) {
@@ -69,11 +69,19 @@ func EchoHandshake(env provider.Env, at provider.AttemptInfo, parameter string) 
 			return provider.HandshakeResult{}, fmt.Errorf("answered the handshake with status %d; it must be 200", status)
 		}
 		if fault := echoFault(string(body), token); fault != "" {
-			return provider.HandshakeResult{}, fmt.Errorf("answered the handshake with %s; it must be the decoded value of %s and nothing else", fault, parameter)
+			return provider.HandshakeResult{}, fmt.Errorf(
+				"answered the handshake with %s; it must be the decoded value of %s and nothing else",
+				fault,
+				parameter,
+			)
 		}
 		return provider.HandshakeResult{}, nil
 	}
-	return provider.HandshakeRequest{URL: to.String(), Request: provider.OutboundRequest{Method: http.MethodPost, Header: http.Header{}}, Read: read}, nil
+	return provider.HandshakeRequest{
+		URL:     to.String(),
+		Request: provider.OutboundRequest{Method: http.MethodPost, Header: http.Header{}},
+		Read:    read,
+	}, nil
 }
 
 // newToken returns a sentence, as Graph's tokens are. Its blanks and its plus sign come back unchanged only if the

@@ -36,7 +36,8 @@ func TestEchoVectors(t *testing.T) {
 	}
 	for _, v := range file.Tokens {
 		reply, ok, err := echo(v.Method, v.Query)
-		if !ok || err != nil || reply.Status != v.Expect.Status || string(reply.Body) != v.Expect.Body || reply.ContentType != "" {
+		if !ok || err != nil || reply.Status != v.Expect.Status || string(reply.Body) != v.Expect.Body ||
+			reply.ContentType != "" {
 			t.Errorf("%s: %+v, %v, %v", v.Name, reply, ok, err)
 		}
 	}
@@ -104,7 +105,11 @@ func FuzzEcho(f *testing.F) {
 
 func ask(t *testing.T, to string) (g provider.HandshakeRequest, token, escaped string) {
 	t.Helper()
-	g, err := microsoft.EchoHandshake(provider.Env{Rand: rand.NewChaCha8([32]byte{1})}, provider.AttemptInfo{URL: to}, "validationToken")
+	g, err := microsoft.EchoHandshake(
+		provider.Env{Rand: rand.NewChaCha8([32]byte{1})},
+		provider.AttemptInfo{URL: to},
+		"validationToken",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,14 +124,19 @@ func ask(t *testing.T, to string) (g provider.HandshakeRequest, token, escaped s
 func TestEchoHandshake(t *testing.T) {
 	const want = "Validation: Bellhop asks before it calls + Request-Id: "
 	g, token, escaped := ask(t, "https://a.example/in/x")
-	if !strings.HasPrefix(token, want) || len(token) != len(want)+32 || g.Request.Method != "POST" || len(g.Request.Body) > 0 || g.Request.Header == nil {
+	if !strings.HasPrefix(token, want) || len(token) != len(want)+32 || g.Request.Method != "POST" ||
+		len(g.Request.Body) > 0 ||
+		g.Request.Header == nil {
 		t.Errorf("asks %+v for %q", g, token)
 	}
 	if plain, err := url.PathUnescape(escaped); err != nil || plain != token {
 		t.Errorf("decodes to %q where a plus is a plus", plain)
 	}
 	to, _ := url.Parse(g.URL)
-	reply, _, err := microsoft.Echo(&provider.Request{Method: g.Request.Method, Target: to.RequestURI()}, "validationtoken")
+	reply, _, err := microsoft.Echo(
+		&provider.Request{Method: g.Request.Method, Target: to.RequestURI()},
+		"validationtoken",
+	)
 	if err != nil || string(reply.Body) != token {
 		t.Errorf("our own answer is %+v, %v", reply, err)
 	}
@@ -172,11 +182,18 @@ func TestEchoHandshakeURL(t *testing.T) {
 			t.Errorf("%s: asks at %s", to, g.URL)
 		}
 	}
-	_, err := microsoft.EchoHandshake(provider.Env{Rand: strings.NewReader(strings.Repeat("x", 16))}, provider.AttemptInfo{URL: "https://cAnArY\x00"}, "x")
+	_, err := microsoft.EchoHandshake(
+		provider.Env{Rand: strings.NewReader(strings.Repeat("x", 16))},
+		provider.AttemptInfo{URL: "https://cAnArY\x00"},
+		"x",
+	)
 	if err == nil || strings.Contains(err.Error(), "cAnArY") {
 		t.Errorf("a URL that is none: %v", err)
 	}
-	if _, err := microsoft.EchoHandshake(provider.Env{Rand: iotest.ErrReader(io.ErrClosedPipe)}, provider.AttemptInfo{}, "x"); !errors.Is(err, io.ErrClosedPipe) {
+	if _, err := microsoft.EchoHandshake(provider.Env{Rand: iotest.ErrReader(io.ErrClosedPipe)}, provider.AttemptInfo{}, "x"); !errors.Is(
+		err,
+		io.ErrClosedPipe,
+	) {
 		t.Errorf("no randomness: %v", err)
 	}
 }

@@ -162,8 +162,8 @@ type MAC struct {
 	Key    func(secret string) []byte // the bytes that a secret stands for
 }
 
-// testMAC is section 3 of the forgery list, by its names. Forgeries that are missing here are tested by Proof, Body and
-// Secrets.
+// testMAC is section 3 of the forgery list, by its names. Forgeries that are missing here are tested by Proof,
+// Body and Secrets.
 func (s *suite) testMAC(t *testing.T) {
 	if s.MAC == nil {
 		t.Skip("the signature is another")

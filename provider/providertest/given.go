@@ -53,7 +53,8 @@ func ReadJSON(t testing.TB, path string, v any) {
 	}
 }
 
-// Request returns a POST of body, received [Now], with headers whose names may be in any case; of two, the later counts.
+// Request returns a POST of body, received [Now], with headers whose names may be in any case; of two, the later
+// counts.
 func Request(target string, body []byte, headers ...map[string]string) *provider.Request {
 	h := http.Header{}
 	for _, list := range headers {

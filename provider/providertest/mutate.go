@@ -18,10 +18,16 @@ const (
 	mutationSeed = 20261122
 )
 
-// Mutants passes 10,000 requests without a valid signature to accepted, which must refuse all. A request is given by its
-// parts: the signed texts and the proof, in an order in which bytes could move from one part to the next. Mutants are made
-// from 100 valid requests by sign; a mutant that equals a valid request except for its spelling does not count.
-func Mutants(t *testing.T, sign func(i int) []string, same func(mutant, valid []string) bool, accepted func(parts []string) bool) {
+// Mutants passes 10,000 requests without a valid signature to accepted, which must refuse all. A request is given
+// by its parts: the signed texts and the proof, in an order in which bytes could move from one part to the next.
+// Mutants are made from 100 valid requests by sign; a mutant that equals a valid request except for its spelling
+// does not count.
+func Mutants(
+	t *testing.T,
+	sign func(i int) []string,
+	same func(mutant, valid []string) bool,
+	accepted func(parts []string) bool,
+) {
 	t.Helper()
 	var valid [][]string
 	for i := range 100 {
@@ -85,7 +91,8 @@ func mutate(r *rand.Rand, parts []string, valid [][]string) {
 	}
 }
 
-// Mutant returns one of valid, secrets that are sent as they are, changed by one to four steps. It may be one of them still.
+// Mutant returns one of valid, secrets that are sent as they are, changed by one to four steps. It may be one of
+// them still.
 func Mutant(r *rand.Rand, valid []string) string {
 	b := []byte(valid[r.IntN(len(valid))])
 	for range 1 + r.IntN(4) {
@@ -124,7 +131,8 @@ func (s *suite) testMutants(t *testing.T) {
 	prefix := s.MAC.Scheme.Prefix
 	same := func(m, v []string) bool {
 		digits, ok := strings.CutPrefix(m[0], prefix)
-		return m[1] == v[1] && (m[0] == v[0] || ok && s.MAC.Scheme.Encoding == signature.Hex && strings.EqualFold(digits, v[0][len(prefix):]))
+		return m[1] == v[1] &&
+			(m[0] == v[0] || ok && s.MAC.Scheme.Encoding == signature.Hex && strings.EqualFold(digits, v[0][len(prefix):]))
 	}
 	Mutants(t, sign, same, func(parts []string) bool {
 		req := s.signed([]byte(parts[1]))
@@ -140,8 +148,16 @@ var oddBodies = map[string]string{
 	"array": "[]", "array of null": "[null]", "array of array": "[[]]", "array of numbers": "[1,2]", "array of objects": "[{},{}]", "object": "{}",
 	"value null": `{"value":null}`, "value of null": `{"value":[null]}`, "value of objects": `{"value":[{},{}]}`, "value an object": `{"value":{}}`,
 	"N01 twice": `{"type":"good","type":"` + canary + `"}`, "N02": `{"TYPE":"` + canary + `"}`, "no name": `{"":""}`,
-	"N04 deep": strings.Repeat(`{"a":`, 10001) + "1" + strings.Repeat("}", 10001), "N04 deep array": strings.Repeat("[", 100_000),
-	"N06 wide": wide(10_000), "N08": "{\"type\":\"\xff\",\"id\":\"\xfe\"}", "N09": `{"type":"\ud800","id":"\udfff"}`, "N11 NaN": `{"a":NaN}`,
+	"N04 deep": strings.Repeat(
+		`{"a":`,
+		10001,
+	) + "1" + strings.Repeat(
+		"}",
+		10001,
+	), "N04 deep array": strings.Repeat("[", 100_000),
+	"N06 wide": wide(
+		10_000,
+	), "N08": "{\"type\":\"\xff\",\"id\":\"\xfe\"}", "N09": `{"type":"\ud800","id":"\udfff"}`, "N11 NaN": `{"a":NaN}`,
 	"N11 comment": "{}//" + canary, "N12": "\uFEFF{}", "N17": "{\"type\":\"\\u2028\\u001b[31m\\u202e\",\"id\":\"a\\u0000b\"}",
 	"G31": "0", "G32": every(), "UTF-16": "\xff\xfe{\x00}\x00", "form": "a=1&a=2", "XML": "<a/>", "cut": `{"a":"` + canary, "two": "{}{}",
 	"huge": `{"type":"` + strings.Repeat(canary, 50_000) + `"}`, "prototype": `{"__proto__":{"type":"x"}}`,

@@ -1,11 +1,12 @@
 // Package providertest holds the tests that every provider passes.
 //
 // A provider's test file describes the provider once, as a [Case], and hands it to [Run], [Fuzz] and [Benchmark].
-// The suite knows no system; the Sign of a case makes authentic requests. From these the suite makes requests that must
-// be refused: tampered, truncated, stale, doubled, without proof, and with the proof of another request.
+// The suite knows no system; the Sign of a case makes authentic requests. From these the suite makes requests that
+// must be refused: tampered, truncated, stale, doubled, without proof, and with the proof of another request.
 //
-// Its promise: a provider that passes accepts the requests of its system, refuses requests that are forged in these ways,
-// survives any bytes, refuses with errors that the server can answer, and keeps secrets and input out of them.
+// Its promise: a provider that passes accepts the requests of its system, refuses requests that are forged in
+// these ways, survives any bytes, refuses with errors that the server can answer, and keeps secrets and input out
+// of them.
 package providertest
 
 import (
@@ -65,7 +66,8 @@ type Case struct {
 	// Sent checks the request that was rendered for ev, if the provider's Receiver cannot accept it: Slack accepts
 	// messages that it never sends. Nil: the Receiver must accept the request.
 	Sent func(t *testing.T, ev *bellhop.Event, req *provider.Request)
-	// HandshakeSource returns the settings of a source that agrees to the handshake of a [provider.Handshaker]; nil is SendSource.
+	// HandshakeSource returns the settings of a source that agrees to the handshake of a [provider.Handshaker]; nil
+	// is SendSource.
 	HandshakeSource func(secret string) string
 
 	// Transport answers the provider's own requests, such as those for a key set. Nil: a request fails the test.
@@ -189,7 +191,11 @@ func (s *suite) open(t testing.TB, settings string, at time.Time) provider.Recei
 
 // receive passes req to r and checks what every result must satisfy: no panic, req unchanged, and either an error that
 // the server knows and that reveals nothing, or a receipt that the store accepts.
-func (s *suite) receive(t testing.TB, r provider.Receiver, req *provider.Request) (receipt provider.Receipt, err error) {
+func (s *suite) receive(
+	t testing.TB,
+	r provider.Receiver,
+	req *provider.Request,
+) (receipt provider.Receipt, err error) {
 	t.Helper()
 	body, header := bytes.Clone(req.Body), req.Header.Clone()
 	defer func() {
@@ -224,8 +230,8 @@ func (s *suite) accept(t testing.TB, r provider.Receiver, req *provider.Request)
 	return receipt
 }
 
-// refuse is receive for a request that must be refused, since its proof is not valid. also are further statuses, beside
-// 401 and 403, with which it may be refused.
+// refuse is receive for a request that must be refused, since its proof is not valid. also are further statuses,
+// beside 401 and 403, with which it may be refused.
 func (s *suite) refuse(t testing.TB, r provider.Receiver, req *provider.Request, also ...int) {
 	t.Helper()
 	receipt, err := s.receive(t, r, req)

@@ -22,7 +22,9 @@ type bells struct{}
 func (bells) Info() provider.Info {
 	return provider.Info{
 		Name: "bells", Title: "Bells", Summary: "Rings.", Links: []string{"https://bells.example"}, Key: "state",
-		Settings: []provider.Setting{{Name: "state", Title: "State", Doc: "Repeated in each item.", Example: "abc", Secret: true, Required: true}},
+		Settings: []provider.Setting{
+			{Name: "state", Title: "State", Doc: "Repeated in each item.", Example: "abc", Secret: true, Required: true},
+		},
 	}
 }
 
@@ -68,7 +70,10 @@ func (r bellsReceiver) Receive(_ context.Context, req *provider.Request) (provid
 			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: provider.ErrForbidden})
 			return
 		}
-		receipt.Events = append(receipt.Events, bellhop.Event{Type: "bells.rung", ProviderID: provider.RepeatKey(id), Body: item})
+		receipt.Events = append(
+			receipt.Events,
+			bellhop.Event{Type: "bells.rung", ProviderID: provider.RepeatKey(id), Body: item},
+		)
 	})
 	return receipt, err
 }

@@ -71,8 +71,8 @@ func (s *suite) testRepeats(t *testing.T) {
 	}
 }
 
-// testSecrets rotates secrets: while two secrets are set, a request by either is accepted, in any order; a request by a
-// secret that is not set is refused.
+// testSecrets rotates secrets: while two secrets are set, a request by either is accepted, in any order; a request
+// by a secret that is not set is refused.
 func (s *suite) testSecrets(t *testing.T) {
 	body := s.samples[0].body
 	old, new := s.Secrets[0], s.Secrets[1]
@@ -94,7 +94,8 @@ func (s *suite) testMethods(t *testing.T) {
 		req := s.signed(s.samples[0].body)
 		req.Method = method
 		_, err := s.receive(t, r, req)
-		if taken := slices.Contains(s.Methods, method); taken && err != nil || !taken && !errors.Is(err, provider.ErrMethod) {
+		if taken := slices.Contains(s.Methods, method); taken && err != nil ||
+			!taken && !errors.Is(err, provider.ErrMethod) {
 			t.Errorf("%q: %v", method, err)
 		}
 	}
@@ -172,7 +173,12 @@ type goldenItem struct {
 func newGolden(req *provider.Request, r provider.Receipt) golden {
 	g := golden{Status: r.Status}
 	if r.Reply != nil {
-		g.Reply = &goldenReply{Status: r.Reply.Status, ContentType: r.Reply.ContentType, Body: string(r.Reply.Body), Then: r.Reply.Then != nil}
+		g.Reply = &goldenReply{
+			Status:      r.Reply.Status,
+			ContentType: r.Reply.ContentType,
+			Body:        string(r.Reply.Body),
+			Then:        r.Reply.Then != nil,
+		}
 		if len(r.Reply.Header) > 0 {
 			g.Reply.Header = r.Reply.Header
 		}

@@ -86,14 +86,23 @@ func (s *suite) testSendBatch(t *testing.T) {
 
 func (s *suite) checkBatch(t *testing.T, batcher provider.Batcher, events []*bellhop.Event) {
 	t.Helper()
-	m, err := batcher.RenderBatch(events, provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL})
+	m, err := batcher.RenderBatch(
+		events,
+		provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req := sent(t, m, s.SendURL, Now)
 	receipt := s.accept(t, s.open(t, s.SendSource(s.Secrets[0]), Now), req)
 	if len(receipt.Events) != len(events) || len(receipt.Refused) > 0 {
-		t.Fatalf("of %d events, %d arrive and %d are refused\n%s", len(events), len(receipt.Events), len(receipt.Refused), describe(req))
+		t.Fatalf(
+			"of %d events, %d arrive and %d are refused\n%s",
+			len(events),
+			len(receipt.Events),
+			len(receipt.Refused),
+			describe(req),
+		)
 	}
 	for i, got := range receipt.Events {
 		if want := events[i]; got.Type != want.Type || got.Subject != want.Subject || !bytes.Equal(got.Body, want.Body) {
@@ -102,8 +111,8 @@ func (s *suite) checkBatch(t *testing.T, batcher provider.Batcher, events []*bel
 	}
 }
 
-// testHandshake checks that a Receiver's answer to the handshake of the same provider's Handshaker counts as consent, and
-// that other answers do not.
+// testHandshake checks that a Receiver's answer to the handshake of the same provider's Handshaker counts as
+// consent, and that other answers do not.
 func (s *suite) testHandshake(t *testing.T) {
 	handshaker, ok := s.renderer(t).(provider.Handshaker)
 	if !ok {
@@ -143,8 +152,8 @@ func (s *suite) testHandshake(t *testing.T) {
 	}
 }
 
-// testEmulation checks the provider's emulation: it reads the samples as the system's own bodies, and a source accepts the
-// system's own requests and its test message.
+// testEmulation checks the provider's emulation: it reads the samples as the system's own bodies, and a source
+// accepts the system's own requests and its test message.
 func (s *suite) testEmulation(t *testing.T) {
 	e := provider.EmulationOf(s.Provider)
 	s.testOwnEvents(t, e)
@@ -163,13 +172,20 @@ func (s *suite) testEmulation(t *testing.T) {
 		called.checkRenderer(t, r)
 	}
 	if e.TestBody != nil {
-		ev := bellhop.Event{ID: bellhop.PrefixEvent + "0test", Type: "bellhop.test", Time: Now, ReceivedAt: Now, ContentType: "application/json", Body: e.TestBody(Now)}
+		ev := bellhop.Event{
+			ID:          bellhop.PrefixEvent + "0test",
+			Type:        "bellhop.test",
+			Time:        Now,
+			ReceivedAt:  Now,
+			ContentType: "application/json",
+			Body:        e.TestBody(Now),
+		}
 		called.roundTrip(t, r, &ev)
 	}
 }
 
-// testOwnEvents checks that a body of the system's own is read without a proof into the events that a source makes of it.
-// Their types are not compared: some systems name the type in a header, which OwnEvents does not see.
+// testOwnEvents checks that a body of the system's own is read without a proof into the events that a source makes
+// of it. Their types are not compared: some systems name the type in a header, which OwnEvents does not see.
 func (s *suite) testOwnEvents(t *testing.T, e provider.Emulation) {
 	for _, sample := range s.samples {
 		req := s.signed(sample.body)
@@ -188,7 +204,8 @@ func (s *suite) testOwnEvents(t *testing.T, e provider.Emulation) {
 			}
 		}
 	}
-	if got, err := e.OwnEvents(t.Context(), "text/plain", []byte(canary)); err != nil && strings.Contains(err.Error(), canary) {
+	if got, err := e.OwnEvents(t.Context(), "text/plain", []byte(canary)); err != nil &&
+		strings.Contains(err.Error(), canary) {
 		t.Errorf("a stranger's body: %v, %v", got, err)
 	}
 }
@@ -198,17 +215,27 @@ func foreign() []bellhop.Event {
 	long := strings.Repeat("long ", 20_000)
 	return []bellhop.Event{
 		{Type: "invoice.paid", Subject: "in_1", Time: Now, ContentType: "application/json",
-			Body: []byte(`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,"lines":[{"a":1}],"more":{"b":"é"}}`)},
+			Body: []byte(
+				`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,"lines":[{"a":1}],"more":{"b":"é"}}`,
+			)},
 		{Type: "invoice.paid", ContentType: "application/json", Body: []byte(" [1, 2]\r\n")},
 		{Type: "note", ContentType: "text/plain", Body: []byte("plain words\n")},
 		{Type: "note", Body: nil},
 		{Type: "note", ContentType: "application/octet-stream", Body: []byte(every())},
 		{Type: strings.Repeat("t", bellhop.MaxTypeLength), Subject: strings.Repeat("s", bellhop.MaxSubjectLength),
-			ProviderID: strings.Repeat("p", bellhop.MaxProviderIDLength), Body: []byte(`{"long":"` + long + `","short":"kept"}`)},
+			ProviderID: strings.Repeat(
+				"p",
+				bellhop.MaxProviderIDLength,
+			), Body: []byte(`{"long":"` + long + `","short":"kept"}`)},
 		{Type: "wide", Body: []byte(wide(1000))},
 		{Type: "not.utf-8", Body: []byte("{\"a\":\"\xff\"}")},
 		{Type: "deep", Body: []byte(strings.Repeat("[", 100) + strings.Repeat("]", 100))},
-		{Type: "header", Header: bellhop.Header("Webhook-Id: " + canary + "\nX-Other: 1\n"), ProviderID: "1.2", Body: []byte("{}")},
+		{
+			Type:       "header",
+			Header:     bellhop.Header("Webhook-Id: " + canary + "\nX-Other: 1\n"),
+			ProviderID: "1.2",
+			Body:       []byte("{}"),
+		},
 	}
 }
 
@@ -247,11 +274,20 @@ func (s *suite) roundTrip(t *testing.T, renderer provider.Renderer, ev *bellhop.
 	return arrived[0]
 }
 
-func (s *suite) render(t *testing.T, renderer provider.Renderer, ev *bellhop.Event, attempt int, at time.Time) *provider.Request {
+func (s *suite) render(
+	t *testing.T,
+	renderer provider.Renderer,
+	ev *bellhop.Event,
+	attempt int,
+	at time.Time,
+) *provider.Request {
 	t.Helper()
 	before := *ev
 	before.Body, before.Header = bytes.Clone(ev.Body), bytes.Clone(ev.Header)
-	m, err := renderer.Render(ev, provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: attempt, Time: at, URL: s.SendURL})
+	m, err := renderer.Render(
+		ev,
+		provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: attempt, Time: at, URL: s.SendURL},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,5 +315,12 @@ func sent(t testing.TB, m provider.OutboundRequest, to string, at time.Time) *pr
 	if m.Header == nil {
 		m.Header = http.Header{}
 	}
-	return &provider.Request{Method: m.Method, Target: u.RequestURI(), Header: m.Header, Body: m.Body, RemoteAddr: "192.0.2.1:1", ReceivedAt: at}
+	return &provider.Request{
+		Method:     m.Method,
+		Target:     u.RequestURI(),
+		Header:     m.Header,
+		Body:       m.Body,
+		RemoteAddr: "192.0.2.1:1",
+		ReceivedAt: at,
+	}
 }

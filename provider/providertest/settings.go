@@ -27,7 +27,8 @@ func (s *suite) testInfo(t *testing.T) {
 	if _, sends := s.Provider.(provider.Sender); sends != (info.SendSettings != nil) || sends != (s.SendSettings != nil) {
 		t.Error("Sends and the case's SendSettings are to be set for a Sender, and for no other")
 	}
-	if info.Key != "" && !slices.ContainsFunc(info.Settings, func(d provider.Setting) bool { return d.Name == info.Key }) {
+	if info.Key != "" &&
+		!slices.ContainsFunc(info.Settings, func(d provider.Setting) bool { return d.Name == info.Key }) {
 		t.Errorf("no setting is called %s, as Key says", info.Key)
 	}
 	checkDocs(t, info.Settings)
@@ -57,7 +58,13 @@ func checkDocs(t *testing.T, docs []provider.Setting) {
 	}
 }
 
-var kinds = []provider.Kind{provider.KindFlag, provider.KindNumber, provider.KindDuration, provider.KindList, provider.KindObject}
+var kinds = []provider.Kind{
+	provider.KindFlag,
+	provider.KindNumber,
+	provider.KindDuration,
+	provider.KindList,
+	provider.KindObject,
+}
 
 func (s *suite) testSettings(t *testing.T) {
 	s.checkSettings(t, s.good(), s.info.Settings, func(raw string) error {
@@ -107,7 +114,8 @@ func (s *suite) checkSettings(t *testing.T, good string, docs []provider.Setting
 		if d.Kind != provider.KindObject {
 			refused(d.Name+" of a wrong type", d.Name, with(values, d.Name, map[string]any{canary: canary}))
 		}
-		if d.Kind == provider.KindFlag || d.Kind == provider.KindNumber || d.Kind == provider.KindList || d.Kind == provider.KindObject {
+		if d.Kind == provider.KindFlag || d.Kind == provider.KindNumber || d.Kind == provider.KindList ||
+			d.Kind == provider.KindObject {
 			refused(d.Name+", a "+string(d.Kind)+", as text", d.Name, with(values, d.Name, canary))
 		}
 		if !d.Secret || values[d.Name] == nil {

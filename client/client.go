@@ -3,7 +3,9 @@
 //	c := client.New("http://127.0.0.1:8080", key, nil)
 //	source, err := c.CreateSource(ctx, client.NewSource{Name: "media", Provider: "ams", Settings: map[string]any{…}})
 //
-// One file holds one noun. What the API refuses is an [Error].
+// One file holds one noun: the JSON forms of its requests and answers, and the methods that send them. The gateway
+// reads and writes the same types, and makes its OpenAPI document from them and their tags. An error that the API
+// answers is an [Error]. The package needs nothing but the standard library.
 package client
 
 import (
@@ -15,11 +17,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop"
 )
 
-// MaxReplyBytes is the largest answer that is read.
+// MaxReplyBytes is the largest answer that a Client reads.
 const MaxReplyBytes = 64 << 20
 
 // A Client calls one gateway. It is safe for concurrent use.
@@ -29,8 +34,8 @@ type Client struct {
 	http *http.Client
 }
 
-// New returns a client of the gateway at baseURL ("http://127.0.0.1:8080"), with its API key. A nil httpClient is one
-// that gives up after 30 seconds.
+// New returns a client of the gateway at baseURL ("http://127.0.0.1:8080") with its API key. If httpClient is nil,
+// each call has 30 seconds.
 func New(baseURL, key string, httpClient *http.Client) *Client {
 	if httpClient == nil {
 		httpClient = &http.Client{Timeout: 30 * time.Second}
@@ -38,7 +43,7 @@ func New(baseURL, key string, httpClient *http.Client) *Client {
 	return &Client{base: strings.TrimRight(baseURL, "/"), key: key, http: httpClient}
 }
 
-// path joins parts, each escaped, below the API's prefix.
+// path escapes parts and joins them below the prefix of the API.
 func path(parts ...string) string {
 	p := "/api/v1"
 	for _, part := range parts {
@@ -47,7 +52,7 @@ func path(parts ...string) string {
 	return p
 }
 
-// call sends in, if not nil, as JSON and reads the answer into out, if not nil.
+// call sends in as JSON, unless it is nil, and decodes the answer into out, unless that is nil.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	header := make(http.Header)
 	var body []byte
@@ -68,7 +73,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
-// reply is an answer that is not an error.
+// reply is an answer of status 2xx.
 type reply struct {
 	header http.Header
 	body   []byte
@@ -99,4 +104,108 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 		return reply{}, newError(resp, answer)
 	}
 	return reply{resp.Header, answer}, nil
+}
+
+// get returns the noun at path.
+func get[T any](ctx context.Context, c *Client, path string) (v T, err error) {
+	err = c.call(ctx, http.MethodGet, path, nil, &v)
+	return v, err
+}
+
+// post sends in to path and returns the answer.
+func post[T any](ctx context.Context, c *Client, path string, in any) (v T, err error) {
+	err = c.call(ctx, http.MethodPost, path, in, &v)
+	return v, err
+}
+
+// patch sends the merge patch in to path and returns the answer.
+func patch[T any](ctx context.Context, c *Client, path string, in map[string]any) (v T, err error) {
+	err = c.call(ctx, http.MethodPatch, path, in, &v)
+	return v, err
+}
+
+// A Page says which part of a list to return. Lists are newest first. The zero Page is the first 50 entries.
+type Page struct {
+	Limit  int    // at most 250; 0 is 50
+	Cursor string // Next of the previous page
+}
+
+// A List is one page of a list.
+type List[T any] struct {
+	Data []T
+	Next string // the cursor of the next page; "" on the last page
+}
+
+// list gets one page. It leaves empty values of query out.
+func list[T any](ctx context.Context, c *Client, path string, page Page, query url.Values) (List[T], error) {
+	if query == nil {
+		query = make(url.Values)
+	}
+	for name := range query {
+		if query.Get(name) == "" {
+			query.Del(name)
+		}
+	}
+	if page.Limit != 0 {
+		query.Set("limit", strconv.Itoa(page.Limit))
+	}
+	if page.Cursor != "" {
+		query.Set("cursor", page.Cursor)
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	var answer struct {
+		Data []T     `json:"data"`
+		Next *string `json:"next"`
+	}
+	err := c.call(ctx, http.MethodGet, path, nil, &answer)
+	l := List[T]{Data: answer.Data}
+	if answer.Next != nil {
+		l.Next = *answer.Next
+	}
+	return l, err
+}
+
+// moment writes t as a query parameter; the zero time is "".
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// An Error is an error that the gateway answered.
+type Error struct {
+	Status int          // of the HTTP answer
+	Code   bellhop.Code // "" if the answer is not a gateway's
+	Detail string       // what is wrong, where, and what to do
+	Errors []FieldError // the values that the gateway does not accept
+}
+
+func (e *Error) Error() string { return e.Detail }
+
+// A Problem is the JSON form of an error: the problem details of RFC 9457, with a code and the wrong values.
+type Problem struct {
+	Type   string       `json:"type" example:"about:blank"`
+	Title  string       `json:"title" example:"Unprocessable Entity"`
+	Status int          `json:"status" example:"422"`
+	Detail string       `json:"detail" example:"name: required"`
+	Code   bellhop.Code `json:"code" example:"invalid"`
+	Errors []FieldError `json:"errors"`
+}
+
+// A FieldError names one value that the gateway does not accept.
+type FieldError struct {
+	Path    string `json:"path" example:"settings.signing_key"` // in the JSON that was sent, or the name of the parameter
+	Message string `json:"message" example:"required"`          // what is wrong and what to write instead
+}
+
+// newError reads a problem document. Any other answer does not come from a gateway.
+func newError(resp *http.Response, body []byte) *Error {
+	var p Problem
+	if json.Unmarshal(body, &p) != nil || p.Code == "" {
+		return &Error{Status: resp.StatusCode, Detail: fmt.Sprintf("answered %s, and not as a gateway does", resp.Status)}
+	}
+	return &Error{Status: resp.StatusCode, Code: p.Code, Detail: p.Detail, Errors: p.Errors}
 }

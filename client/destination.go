@@ -3,67 +3,77 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop"
 )
 
-// A NewDestination is what a destination is made of. What is left out has its default.
+// A NewDestination holds the values of a new destination. A zero field has its default.
 type NewDestination struct {
-	Name        string         `json:"name"`
-	Type        string         `json:"type,omitempty"` // "http" (the default), a provider that sends, or an action such as "exec"
-	URL         string         `json:"url,omitempty"`
-	Settings    map[string]any `json:"settings,omitempty"` // the type's own, secrets included
-	Access      map[string]any `json:"access,omitempty"`   // how it is reached, and who we are there, secrets included
-	Match       *Match         `json:"match,omitempty"`
-	Timeout     string         `json:"timeout,omitempty"` // "5s"
-	Concurrency int            `json:"concurrency,omitempty"`
-	Rate        *Rate          `json:"rate,omitempty"`
-	Batch       *Batch         `json:"batch,omitempty"`
-	Order       string         `json:"order,omitempty"` // "none", "source" or "subject"
-	Retry       *Retry         `json:"retry,omitempty"`
-	Breaker     *Breaker       `json:"breaker,omitempty"`
-	ExpiresAt   time.Time      `json:"expires_at,omitzero"`
-	Handshake   string         `json:"handshake,omitempty"` // "none", or how the type asks: "validation-token", "eventgrid", "cloudevents"
+	Name        string    `json:"name" example:"billing"`
+	Type        string    `json:"type,omitempty" example:"http"` // "http" (the default), a provider that sends, or an action
+	URL         string    `json:"url,omitempty" example:"https://billing.example.com/hooks"`
+	Settings    Settings  `json:"settings,omitempty"` // secrets included
+	Access      Access    `json:"access,omitempty"`   // secrets included
+	Match       *Match    `json:"match,omitempty"`
+	Timeout     string    `json:"timeout,omitempty" example:"5s"`
+	Concurrency int       `json:"concurrency,omitempty" minimum:"1" maximum:"1024"`
+	Rate        *Rate     `json:"rate,omitempty"`
+	Batch       *Batch    `json:"batch,omitempty"`
+	Order       string    `json:"order,omitempty" enum:"none,source,subject"`
+	Retry       *Retry    `json:"retry,omitempty"`
+	Breaker     *Breaker  `json:"breaker,omitempty"`
+	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+	Handshake   string    `json:"handshake,omitempty" example:"none"`
 }
 
 // A Destination is where events go.
 type Destination struct {
-	ID           string         `json:"id"`
-	Name         string         `json:"name"`
-	Type         string         `json:"type"`
-	URL          string         `json:"url"`
-	Settings     map[string]any `json:"settings"` // of a secret: {"set": true, "set_at": …}
-	Access       map[string]any `json:"access"`   // the same of its secrets; nil is as anybody
-	Match        Match          `json:"match"`
-	Timeout      string         `json:"timeout"`
-	Concurrency  int            `json:"concurrency"`
-	Rate         *Rate          `json:"rate"`  // nil is any
-	Batch        *Batch         `json:"batch"` // nil is one event at a time
-	Order        string         `json:"order"`
-	Retry        Retry          `json:"retry"`
-	Breaker      Breaker        `json:"breaker"`
-	ExpiresAt    time.Time      `json:"expires_at,omitzero"` // zero is never
-	Handshake    string         `json:"handshake"`
-	GrantedRate  *Rate          `json:"granted_rate"` // what the receiver allowed when it agreed; nil is any
-	State        string         `json:"state"`        // "active", "paused", "disabled", "unverified" or "expired"
-	StateReason  string         `json:"state_reason"`
-	MatchError   *MatchError    `json:"match_error"`            // how its where failed last since the start; nil is that it did not
-	FailingSince time.Time      `json:"failing_since,omitzero"` // zero while it is well
-	CreatedAt    time.Time      `json:"created_at"`
-	UpdatedAt    time.Time      `json:"updated_at"`
+	ID           string      `json:"id" example:"dst_01h455vb4pex5vsknk08"`
+	Name         string      `json:"name" example:"billing"`
+	Type         string      `json:"type" example:"http"`
+	URL          string      `json:"url"`
+	Settings     Settings    `json:"settings"` // a secret is masked: {"set": true, "set_at": …}
+	Access       Access      `json:"access"`   // its secrets are masked too
+	Match        Match       `json:"match"`
+	Timeout      string      `json:"timeout" example:"5s"`
+	Concurrency  int         `json:"concurrency" example:"16"`
+	Rate         *Rate       `json:"rate"`  // nil is no limit
+	Batch        *Batch      `json:"batch"` // nil is one event in each request
+	Order        string      `json:"order" enum:"none,source,subject"`
+	Retry        Retry       `json:"retry"`
+	Breaker      Breaker     `json:"breaker"`
+	ExpiresAt    Time        `json:"expires_at"` // zero is never
+	Handshake    string      `json:"handshake" example:"none"`
+	GrantedRate  *Rate       `json:"granted_rate"` // nil is no limit
+	State        string      `json:"state" enum:"active,paused,disabled,unverified,expired"`
+	StateReason  string      `json:"state_reason"`
+	MatchError   *MatchError `json:"match_error"`   // nil if the where of the match has not failed since the start
+	FailingSince Time        `json:"failing_since"` // zero while the breaker is closed
+	CreatedAt    Time        `json:"created_at"`
+	UpdatedAt    Time        `json:"updated_at"`
 }
 
-// A Match says which events a destination wants. All that is set must hold.
+// A Match says which events a destination wants. All parts that are set must hold.
 type Match struct {
-	Sources []string `json:"sources,omitempty"` // names or ids
-	Types   []string `json:"types,omitempty"`   // whole types, or a prefix and "*"
-	Where   string   `json:"where,omitempty"`
+	Sources []string `json:"sources" required:"false"`
+	Types   []string `json:"types" required:"false"`
+	Where   string   `json:"where" required:"false" example:"data.Properties.NewState == 'Finished'"`
 }
 
-// A Rate bounds how often attempts begin.
+// MarshalJSON writes nil lists as empty ones.
+func (m Match) MarshalJSON() ([]byte, error) {
+	type plain Match
+	m.Sources, m.Types = append([]string{}, m.Sources...), append([]string{}, m.Types...)
+	return encode(plain(m))
+}
+
+// A Rate limits how often attempts begin.
 type Rate struct {
 	PerSecond float64 `json:"per_second"`
-	Burst     int     `json:"burst,omitempty"` // how many at once after a rest; 0 is that of a second, at least 1
+	Burst     int     `json:"burst,omitempty"` // attempts at once after a pause; 0 is PerSecond, at least 1
 }
 
 // A Batch says how many events go into one request.
@@ -74,39 +84,82 @@ type Batch struct {
 
 // A Retry says when a failed delivery is tried again.
 type Retry struct {
-	Schedule Schedule          `json:"schedule,omitempty"`
-	MaxAge   string            `json:"max_age,omitempty"`  // "24h"
-	Outcomes map[string]string `json:"outcomes,omitempty"` // by status, "4xx" or error: "delivered", "retry", "dead" or "disable"
+	Schedule Schedule                   `json:"schedule,omitempty"`
+	MaxAge   string                     `json:"max_age,omitempty" example:"24h"`
+	Outcomes map[string]bellhop.Outcome `json:"outcomes,omitempty"` // by status ("404"), class ("4xx") or error code ("timeout")
 }
 
-// A Breaker says when a destination that keeps failing is held back, and when it is given up.
+// A Breaker says when a failing destination gets one attempt at a time, and when it is disabled.
 type Breaker struct {
-	Failures     *int   `json:"failures,omitempty"`      // attempts in a row that failed; 0 never holds back, nil is the default
-	For          string `json:"for,omitempty"`           // for which it has to fail as well, if it answers: "10s"
-	DisableAfter string `json:"disable_after,omitempty"` // "120h"; "0s" never disables
+	Failures     *int   `json:"failures,omitempty"`      // failed attempts in a row; 0 is never, nil is the default
+	For          string `json:"for,omitempty"`           // how long it has to fail as well, if it answers: "10s"
+	DisableAfter string `json:"disable_after,omitempty"` // "120h"; "0s" is never
 }
 
-// A Schedule is the name of a preset, alone ("default", "none"), or a list of durations ("5s", "5m").
-type Schedule []string
-
-// MarshalJSON writes one name as text, and anything else as a list.
-func (s Schedule) MarshalJSON() ([]byte, error) {
-	if len(s) == 1 {
-		if _, err := time.ParseDuration(s[0]); err != nil {
-			return json.Marshal(s[0])
-		}
-	}
-	return json.Marshal(append([]string{}, s...))
+// A MatchError is the last failure of the where of a destination's match. An event for which it fails does not
+// match.
+type MatchError struct {
+	At      Time   `json:"at"`
+	Message string `json:"message"`
+	Count   int64  `json:"count"` // failures since the start, or since the where was changed
 }
 
-// UnmarshalJSON reads text or a list of it.
-func (s *Schedule) UnmarshalJSON(b []byte) error {
-	var preset string
-	if json.Unmarshal(b, &preset) == nil {
-		*s = Schedule{preset}
-		return nil
-	}
-	return json.Unmarshal(b, (*[]string)(s))
+// A PreviewRequest asks what a destination would do with an event.
+type PreviewRequest struct {
+	Destination NameOr[NewDestination] `json:"destination"`
+	Event       NameOr[SampleEvent]    `json:"event"`
+}
+
+// A SampleEvent is an event of a preview. It is not stored.
+type SampleEvent struct {
+	Type    string            `json:"type" minLength:"1" maxLength:"255" example:"invoice.paid"`
+	Source  string            `json:"source,omitempty" maxLength:"255"`
+	Subject string            `json:"subject,omitempty" maxLength:"1024"`
+	Time    time.Time         `json:"time,omitzero"`
+	Tenant  string            `json:"tenant,omitempty" maxLength:"255"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Data    json.RawMessage   `json:"data,omitempty"`
+	Body    string            `json:"body,omitempty"` // text, instead of Data
+}
+
+// A Preview says what a destination would do with an event.
+type Preview struct {
+	Matches    bool                `json:"matches"`
+	Why        string              `json:"why"`               // the part of the match that does not want the event
+	MatchError string              `json:"match_error"`       // why the where could not be evaluated
+	Request    *PreviewedRequest   `json:"request,omitempty"` // nil if nothing would be sent
+	Signature  map[string][]string `json:"signature"`         // the headers of the request that sign it
+	Error      string              `json:"error"`             // why the request could not be rendered
+	Skipped    string              `json:"skipped"`           // why the destination's own filter does not want the event
+}
+
+// A PreviewedRequest is a request as the gateway would send it, with an ellipsis in place of each secret.
+type PreviewedRequest struct {
+	Method     string              `json:"method" example:"POST"`
+	URL        string              `json:"url"`
+	Way        string              `json:"way"` // how the request gets there, in words; "" is directly and without signing in
+	Headers    map[string][]string `json:"headers"`
+	Body       string              `json:"body"`
+	BodyBase64 string              `json:"body_base64,omitempty"` // the body, if it is not UTF-8
+	BodyBytes  int                 `json:"body_bytes"`            // of the whole body
+}
+
+// A Trial is a test event that was sent to one destination.
+type Trial struct {
+	EventID    string `json:"event_id"`
+	DeliveryID string `json:"delivery_id"`
+}
+
+// A Rotation gives a destination a new secret.
+type Rotation struct {
+	Secret string `json:"secret,omitempty"`              // "" has the gateway make one
+	Grace  string `json:"grace,omitempty" example:"24h"` // how long the old secret signs too
+}
+
+// A RotatedDestination is a destination, and the secret that the gateway made for it.
+type RotatedDestination struct {
+	Destination
+	Secret string `json:"secret,omitempty"`
 }
 
 // Destinations lists the destinations.
@@ -119,28 +172,53 @@ func (c *Client) Destination(ctx context.Context, idOrName string) (Destination,
 	return get[Destination](ctx, c, path("destinations", idOrName))
 }
 
-// CreateDestination makes a destination.
+// CreateDestination creates a destination.
 func (c *Client) CreateDestination(ctx context.Context, d NewDestination) (Destination, error) {
 	return post[Destination](ctx, c, path("destinations"), d)
 }
 
-// UpdateDestination changes what is named in changes, a JSON merge patch of a NewDestination: nil removes.
+// UpdateDestination changes the members named in changes, a JSON merge patch of a NewDestination. A nil value
+// removes a member.
 func (c *Client) UpdateDestination(ctx context.Context, idOrName string, changes map[string]any) (Destination, error) {
 	return patch[Destination](ctx, c, path("destinations", idOrName), changes)
 }
 
-// PauseDestination keeps a destination's events for it until it is resumed.
+// PauseDestination holds a destination's deliveries back until it is resumed.
 func (c *Client) PauseDestination(ctx context.Context, idOrName string) (Destination, error) {
 	return post[Destination](ctx, c, path("destinations", idOrName, "pause"), nil)
 }
 
-// ResumeDestination delivers to a destination again that was paused or disabled. One whose receiver has to agree is
-// asked again first.
+// ResumeDestination delivers again to a destination that was paused or disabled. If the destination has a
+// handshake, its receiver has to agree first.
 func (c *Client) ResumeDestination(ctx context.Context, idOrName string) (Destination, error) {
 	return post[Destination](ctx, c, path("destinations", idOrName, "resume"), nil)
 }
 
-// DeleteDestination takes a destination away. What is still owed to it is cancelled.
+// DeleteDestination deletes a destination and cancels its pending deliveries.
 func (c *Client) DeleteDestination(ctx context.Context, idOrName string) error {
 	return c.call(ctx, http.MethodDelete, path("destinations", idOrName), nil, nil)
+}
+
+// PreviewDestination says whether a destination wants an event, and what it would be sent. Nothing is sent or
+// stored. The destination is a name, an id or a NewDestination; the event is an id or a SampleEvent.
+func (c *Client) PreviewDestination(ctx context.Context, destination, event any) (Preview, error) {
+	d, err := json.Marshal(destination)
+	if err != nil {
+		return Preview{}, fmt.Errorf("write the destination: %w", err)
+	}
+	ev, err := json.Marshal(event)
+	if err != nil {
+		return Preview{}, fmt.Errorf("write the event: %w", err)
+	}
+	return post[Preview](ctx, c, path("destinations", "preview"), PreviewRequest{d, ev})
+}
+
+// TestDestination sends a test event to a destination, whether its match wants the event or not.
+func (c *Client) TestDestination(ctx context.Context, idOrName string) (Trial, error) {
+	return post[Trial](ctx, c, path("destinations", idOrName, "test"), nil)
+}
+
+// RotateSecret has a destination of type http sign with a new secret, and for a while with the old one too.
+func (c *Client) RotateSecret(ctx context.Context, idOrName string, r Rotation) (RotatedDestination, error) {
+	return post[RotatedDestination](ctx, c, path("destinations", idOrName, "rotate-secret"), r)
 }

@@ -8,38 +8,42 @@ import (
 	"time"
 )
 
-// A NewEvent is what is published.
+// A NewEvent is an event to publish.
 type NewEvent struct {
-	Type    string          `json:"type"`
-	Subject string          `json:"subject,omitempty"`
-	Data    json.RawMessage `json:"data"` // delivered as it is written
+	Type    string          `json:"type" minLength:"1" maxLength:"255" example:"invoice.paid"`
+	Subject string          `json:"subject,omitempty" maxLength:"1024" example:"invoices/17"`
+	Data    json.RawMessage `json:"data"` // delivered byte for byte
 	Time    time.Time       `json:"time,omitzero"`
-	Tenant  string          `json:"tenant,omitempty"`
+	Tenant  string          `json:"tenant,omitempty" maxLength:"255"`
 }
 
-// An Event is what a source's provider told, or what was published. Headers and Data are only there where one event
-// was asked for.
+// An Event is an event that a source received, or that was published.
 type Event struct {
-	ID          string              `json:"id"`
-	Type        string              `json:"type"`
-	Subject     string              `json:"subject"`
-	Source      string              `json:"source"`
-	SourceID    string              `json:"source_id"`
-	ProviderID  string              `json:"provider_id"`
-	Tenant      string              `json:"tenant"`
-	Time        time.Time           `json:"time,omitzero"`
-	ReceivedAt  time.Time           `json:"received_at"`
-	ContentType string              `json:"content_type"`
-	BodyBytes   int                 `json:"body_bytes"`
-	BodySHA256  string              `json:"body_sha256"`
-	Headers     map[string][]string `json:"headers,omitempty"`
-	Data        json.RawMessage     `json:"data,omitempty"` // the body, if it is JSON of at most 256 KiB
+	ID          string `json:"id" example:"evt_01h455vb4pex5vsknk08"`
+	Type        string `json:"type" example:"ams.JobStateChange"`
+	Subject     string `json:"subject"`
+	Source      string `json:"source"`
+	SourceID    string `json:"source_id"`
+	ProviderID  string `json:"provider_id"`
+	Tenant      string `json:"tenant"`
+	Time        Time   `json:"time"`
+	ReceivedAt  Time   `json:"received_at"`
+	ContentType string `json:"content_type"`
+	BodyBytes   int    `json:"body_bytes"`
+	BodySHA256  string `json:"body_sha256"`
+}
+
+// An EventDetail is an event with its headers and its body.
+type EventDetail struct {
+	Event
+	Headers map[string][]string `json:"headers"`        // of the request that carried the event
+	Data    json.RawMessage     `json:"data,omitempty"` // the body, if it is JSON of at most 256 KiB
 }
 
 // An EventFilter narrows a list of events. Zero fields do not narrow.
 type EventFilter struct {
 	Source string // name or id
-	Type   string // whole, or a prefix and "*"
+	Type   string // a whole type, or a prefix and "*"
 	Since  time.Time
 	Until  time.Time
 }
@@ -51,20 +55,21 @@ func (c *Client) Events(ctx context.Context, f EventFilter, page Page) (List[Eve
 	})
 }
 
-// Event returns one event, with headers and data.
-func (c *Client) Event(ctx context.Context, id string) (Event, error) {
-	return get[Event](ctx, c, path("events", id))
+// Event returns one event with its headers and its body.
+func (c *Client) Event(ctx context.Context, id string) (EventDetail, error) {
+	return get[EventDetail](ctx, c, path("events", id))
 }
 
-// EventBody returns an event's bytes as they were received, and their content type.
+// EventBody returns an event's body as it was received, and its content type.
 func (c *Client) EventBody(ctx context.Context, id string) (body []byte, contentType string, err error) {
 	reply, err := c.send(ctx, http.MethodGet, path("events", id, "body"), make(http.Header), nil)
 	return reply.body, reply.header.Get("Content-Type"), err
 }
 
-// Publish publishes an event. With an idempotency key that was used before, nothing is published: the event is the
-// first that had the key, and repeated is true.
-func (c *Client) Publish(ctx context.Context, ev NewEvent, idempotencyKey string) (published Event, repeated bool, err error) {
+// Publish publishes an event. If the idempotency key was used before, nothing is published: the result is the
+// event that first had the key, and repeated is true. A key of "" is none.
+func (c *Client) Publish(ctx context.Context, ev NewEvent, idempotencyKey string) (_ Event, repeated bool, err error) {
+	var published Event
 	body, err := json.Marshal(ev)
 	if err != nil {
 		return published, false, err

@@ -5,61 +5,63 @@ import (
 	"time"
 )
 
-// A Repair is a replay, retry or cancel of many, chosen by a filter. It goes in steps, also across restarts of the gateway.
+// A Repair is a replay, retry or cancel of many deliveries, chosen by a filter. It runs in steps and goes on
+// after a restart.
 type Repair struct {
-	ID         string       `json:"id"`
-	Kind       string       `json:"kind"`  // "replay", "retry" or "cancel"
-	State      string       `json:"state"` // "running", "done", "cancelled" or "failed"
+	ID         string       `json:"id" example:"rpr_01h455vb4pex5vsknk08"`
+	Kind       string       `json:"kind" enum:"replay,retry,cancel"`
+	State      string       `json:"state" enum:"running,done,cancelled,failed"`
 	Reason     string       `json:"reason"`
 	Filter     RepairFilter `json:"filter"`
-	Rate       float64      `json:"rate"`      // deliveries a second; 0 is any
-	LookedAt   int64        `json:"looked_at"` // events or deliveries
-	Changed    int64        `json:"changed"`   // deliveries made, made due or cancelled
-	Skipped    int64        `json:"skipped"`   // deliveries whose event was gone, or whose state was another by then
-	PositionAt time.Time    `json:"position_at,omitzero"`
-	CreatedAt  time.Time    `json:"created_at"`
-	UpdatedAt  time.Time    `json:"updated_at"`
+	Rate       float64      `json:"rate"`        // deliveries a second; 0 is no limit
+	LookedAt   int64        `json:"looked_at"`   // events or deliveries
+	Changed    int64        `json:"changed"`     // deliveries made, made due or cancelled
+	Skipped    int64        `json:"skipped"`     // deliveries whose event was gone, or whose state had changed
+	PositionAt Time         `json:"position_at"` // how far it is: the time of the events reached, from old to new
+	CreatedAt  Time         `json:"created_at"`
+	UpdatedAt  Time         `json:"updated_at"`
 }
 
-// A RepairFilter is what a repair was asked to choose.
+// A RepairFilter chooses the events or deliveries of a repair.
 type RepairFilter struct {
-	SourceID      string    `json:"source_id,omitempty"`
-	Type          string    `json:"type,omitempty"`
-	Where         string    `json:"where,omitempty"`
-	EventID       string    `json:"event_id,omitempty"`
-	DestinationID string    `json:"destination_id,omitempty"`
-	State         string    `json:"state,omitempty"`
-	Error         string    `json:"error,omitempty"`
-	Since         time.Time `json:"since,omitzero"`
-	Until         time.Time `json:"until,omitzero"`
+	SourceID      string `json:"source_id,omitempty"`
+	Type          string `json:"type,omitempty"`
+	Where         string `json:"where,omitempty"`
+	EventID       string `json:"event_id,omitempty"`
+	DestinationID string `json:"destination_id,omitempty"`
+	State         string `json:"state,omitempty"`
+	Error         string `json:"error,omitempty"`
+	Since         Time   `json:"since,omitzero"`
+	Until         Time   `json:"until,omitzero"`
 }
 
-// A RepairCount is what a repair would do.
+// A RepairCount says what a repair would do: the answer to a dry run.
 type RepairCount struct {
 	Events     int64 `json:"events"` // of a replay
 	Deliveries int64 `json:"deliveries"`
 	Complete   bool  `json:"complete"` // false if there was no time to count all
 }
 
-// A Range bounds a choice by when the events came in. Zero times do not.
+// A Range bounds a choice by the time at which the events were received. A zero time is no bound.
 type Range struct {
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 }
 
-// A Pace says how a repair goes.
+// A Pace says how a repair runs.
 type Pace struct {
-	Rate   *float64 `json:"rate,omitempty"` // deliveries a second; nil is the gateway's default, 0 is any
-	All    bool     `json:"all,omitempty"`  // must be true where nothing narrows the choice
+	// Rate is in deliveries a second. nil is the gateway's default, 0 is no limit.
+	Rate   *float64 `json:"rate,omitempty" minimum:"0" maximum:"100000"`
+	All    bool     `json:"all,omitempty"` // required if nothing narrows the choice
 	DryRun bool     `json:"dry_run,omitempty"`
 }
 
 // A NewReplay chooses events to replay. Zero fields do not narrow.
 type NewReplay struct {
-	Source      string `json:"source,omitempty"`      // name or id
-	Type        string `json:"type,omitempty"`        // whole, or a prefix and "*"
-	Where       string `json:"where,omitempty"`       // an expression
-	Destination string `json:"destination,omitempty"` // name or id of the only one
+	Source      string `json:"source,omitempty"`                               // name or id
+	Type        string `json:"type,omitempty" maxLength:"255" example:"ams.*"` // a whole type, or a prefix and "*"
+	Where       string `json:"where,omitempty"`                                // an expression
+	Destination string `json:"destination,omitempty"`                          // name or id; "" is each that wants the event
 	Range
 	Pace
 }
@@ -68,32 +70,43 @@ type NewReplay struct {
 type Choice struct {
 	Destination string `json:"destination,omitempty"` // name or id
 	Event       string `json:"event,omitempty"`       // id
-	Error       string `json:"error,omitempty"`       // of the last attempt
+	Error       string `json:"error,omitempty" maxLength:"64" example:"timeout"`
 	Range
 	Pace
 }
 
-// A NewRetry chooses deliveries to make due.
+// A NewRetry chooses the deliveries to make due.
 type NewRetry struct {
-	State string `json:"state,omitempty"` // "dead", which is the default, "cancelled" or "pending"
+	State string `json:"state,omitempty" enum:"dead,cancelled,pending"` // "" is "dead"
 	Choice
 }
 
-// A NewDelivery is a delivery that a replay has just made.
+// A NewCancel chooses the deliveries to cancel.
+type NewCancel struct {
+	State string `json:"state,omitempty" enum:"pending"` // "" is "pending"
+	Choice
+}
+
+// A ReplayTo says where the new deliveries of an event go.
+type ReplayTo struct {
+	Destination string `json:"destination,omitempty"` // name or id; "" is each that wants the event now
+}
+
+// A Replayed is the result of a replay of one event.
+type Replayed struct {
+	Deliveries []NewDelivery `json:"deliveries"`
+}
+
+// A NewDelivery is a delivery that a replay made.
 type NewDelivery struct {
-	ID            string `json:"id"`
+	ID            string `json:"id" example:"dlv_01h455vb4pex5vsknk08"`
 	DestinationID string `json:"destination_id"`
 }
 
-// ReplayEvent makes new deliveries of an event: to one destination, by name or id, or with "" to all that want it now.
+// ReplayEvent makes new deliveries of an event: to the destination of that name or id, or with "" to each
+// destination that wants the event now.
 func (c *Client) ReplayEvent(ctx context.Context, eventID, destination string) ([]NewDelivery, error) {
-	var body struct {
-		Destination string `json:"destination,omitempty"`
-	}
-	body.Destination = destination
-	made, err := post[struct {
-		Deliveries []NewDelivery `json:"deliveries"`
-	}](ctx, c, path("events", eventID, "replay"), body)
+	made, err := post[Replayed](ctx, c, path("events", eventID, "replay"), ReplayTo{destination})
 	return made.Deliveries, err
 }
 
@@ -103,7 +116,7 @@ func (c *Client) ReplayEvents(ctx context.Context, r NewReplay) (Repair, error) 
 	return post[Repair](ctx, c, path("events", "replay"), r)
 }
 
-// CountReplay says what ReplayEvents would do.
+// CountReplay counts what ReplayEvents would do.
 func (c *Client) CountReplay(ctx context.Context, r NewReplay) (RepairCount, error) {
 	r.DryRun = true
 	return post[RepairCount](ctx, c, path("events", "replay"), r)
@@ -115,22 +128,22 @@ func (c *Client) RetryDeliveries(ctx context.Context, r NewRetry) (Repair, error
 	return post[Repair](ctx, c, path("deliveries", "retry"), r)
 }
 
-// CountRetry says what RetryDeliveries would do.
+// CountRetry counts what RetryDeliveries would do.
 func (c *Client) CountRetry(ctx context.Context, r NewRetry) (RepairCount, error) {
 	r.DryRun = true
 	return post[RepairCount](ctx, c, path("deliveries", "retry"), r)
 }
 
-// CancelDeliveries begins a repair that gives up many pending deliveries.
+// CancelDeliveries begins a repair that cancels many pending deliveries.
 func (c *Client) CancelDeliveries(ctx context.Context, choice Choice) (Repair, error) {
 	choice.DryRun = false
-	return post[Repair](ctx, c, path("deliveries", "cancel"), choice)
+	return post[Repair](ctx, c, path("deliveries", "cancel"), NewCancel{Choice: choice})
 }
 
-// CountCancel says what CancelDeliveries would do.
+// CountCancel counts what CancelDeliveries would do.
 func (c *Client) CountCancel(ctx context.Context, choice Choice) (RepairCount, error) {
 	choice.DryRun = true
-	return post[RepairCount](ctx, c, path("deliveries", "cancel"), choice)
+	return post[RepairCount](ctx, c, path("deliveries", "cancel"), NewCancel{Choice: choice})
 }
 
 // Repairs lists repairs.
@@ -138,12 +151,12 @@ func (c *Client) Repairs(ctx context.Context, page Page) (List[Repair], error) {
 	return list[Repair](ctx, c, path("repairs"), page, nil)
 }
 
-// Repair returns one repair, with how far it is.
+// Repair returns one repair and its progress.
 func (c *Client) Repair(ctx context.Context, id string) (Repair, error) {
 	return get[Repair](ctx, c, path("repairs", id))
 }
 
-// CancelRepair ends a running repair. What it did stays done.
+// CancelRepair ends a running repair. Its changes so far stay.
 func (c *Client) CancelRepair(ctx context.Context, id string) (Repair, error) {
 	return post[Repair](ctx, c, path("repairs", id, "cancel"), nil)
 }

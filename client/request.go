@@ -6,23 +6,29 @@ import (
 	"time"
 )
 
-// A Request is one HTTP call at a source that was kept. Headers and Body are only there where one request was asked for.
+// A Request is one HTTP request at a source that the gateway kept: it was refused, answered a handshake, or
+// carried several events.
 type Request struct {
-	ID         string              `json:"id"`
-	Source     string              `json:"source"` // its name, while there is one
-	SourceID   string              `json:"source_id"`
-	Outcome    string              `json:"outcome"` // "accepted", "handshake", "refused" or "partial"
-	Status     int                 `json:"status"`  // answered
-	Reason     string              `json:"reason"`
-	Detail     string              `json:"detail"`
-	Method     string              `json:"method"`
-	Target     string              `json:"target"`
-	RemoteAddr string              `json:"remote_addr"`
-	BodyBytes  int64               `json:"body_bytes"`
-	Events     int                 `json:"events"` // accepted
-	ReceivedAt time.Time           `json:"received_at"`
-	Headers    map[string][]string `json:"headers,omitempty"`
-	Body       string              `json:"body,omitempty"`
+	ID         string `json:"id" example:"req_01h455vb4pex5vsknk08"`
+	Source     string `json:"source"` // the name of the source; "" after the source was deleted
+	SourceID   string `json:"source_id"`
+	Outcome    string `json:"outcome" enum:"accepted,handshake,refused,partial"`
+	Status     int    `json:"status"`                              // of the answer
+	Reason     string `json:"reason" example:"signature_mismatch"` // of a refusal: a short code
+	Detail     string `json:"detail"`                              // of a refusal: in words
+	Method     string `json:"method" example:"POST"`
+	Target     string `json:"target" example:"/in/media"`
+	RemoteAddr string `json:"remote_addr"`
+	BodyBytes  int64  `json:"body_bytes"`
+	Events     int    `json:"events"` // accepted
+	ReceivedAt Time   `json:"received_at"`
+}
+
+// A RequestDetail is a request with its headers and its body.
+type RequestDetail struct {
+	Request
+	Headers    map[string][]string `json:"headers"`
+	Body       string              `json:"body"`
 	BodyBase64 string              `json:"body_base64,omitempty"` // the body, if it is not UTF-8
 }
 
@@ -41,7 +47,7 @@ func (c *Client) Requests(ctx context.Context, f RequestFilter, page Page) (List
 	})
 }
 
-// Request returns one request, with headers and body.
-func (c *Client) Request(ctx context.Context, id string) (Request, error) {
-	return get[Request](ctx, c, path("requests", id))
+// Request returns one request with its headers and its body.
+func (c *Client) Request(ctx context.Context, id string) (RequestDetail, error) {
+	return get[RequestDetail](ctx, c, path("requests", id))
 }

@@ -3,29 +3,28 @@ package client
 import (
 	"context"
 	"net/http"
-	"time"
 )
 
-// A NewSource is what a source is made of.
+// A NewSource holds the values of a new source.
 type NewSource struct {
-	Name         string         `json:"name"`
-	Provider     string         `json:"provider"`
-	Settings     map[string]any `json:"settings,omitempty"` // the provider's own, secrets included
-	MaxBodyBytes int64          `json:"max_body_bytes,omitempty"`
-	Disabled     bool           `json:"disabled,omitempty"`
+	Name         string   `json:"name" example:"media"`
+	Provider     string   `json:"provider" example:"ams"`
+	Settings     Settings `json:"settings,omitempty"` // secrets included
+	MaxBodyBytes int64    `json:"max_body_bytes,omitempty" minimum:"0" maximum:"33554432"`
+	Disabled     bool     `json:"disabled,omitempty"`
 }
 
 // A Source is one inbound URL of one provider.
 type Source struct {
-	ID           string         `json:"id"`
-	Name         string         `json:"name"`
-	Provider     string         `json:"provider"`
-	URL          string         `json:"url"`
-	Settings     map[string]any `json:"settings"` // of a secret: {"set": true, "set_at": …}
-	MaxBodyBytes int64          `json:"max_body_bytes"`
-	Disabled     bool           `json:"disabled"`
-	CreatedAt    time.Time      `json:"created_at"`
-	UpdatedAt    time.Time      `json:"updated_at"`
+	ID           string   `json:"id" example:"src_01h455vb4pex5vsknk08"`
+	Name         string   `json:"name" example:"media"`
+	Provider     string   `json:"provider" example:"ams"`
+	URL          string   `json:"url" example:"https://hooks.example.com/in/media"`
+	Settings     Settings `json:"settings"` // a secret is masked: {"set": true, "set_at": …}
+	MaxBodyBytes int64    `json:"max_body_bytes"`
+	Disabled     bool     `json:"disabled"`
+	CreatedAt    Time     `json:"created_at"`
+	UpdatedAt    Time     `json:"updated_at"`
 }
 
 // Sources lists the sources.
@@ -38,17 +37,18 @@ func (c *Client) Source(ctx context.Context, idOrName string) (Source, error) {
 	return get[Source](ctx, c, path("sources", idOrName))
 }
 
-// CreateSource makes a source.
+// CreateSource creates a source.
 func (c *Client) CreateSource(ctx context.Context, s NewSource) (Source, error) {
 	return post[Source](ctx, c, path("sources"), s)
 }
 
-// UpdateSource changes what is named in changes, a JSON merge patch of a NewSource: nil removes.
+// UpdateSource changes the members named in changes, a JSON merge patch of a NewSource. A nil value removes a
+// member.
 func (c *Client) UpdateSource(ctx context.Context, idOrName string, changes map[string]any) (Source, error) {
 	return patch[Source](ctx, c, path("sources", idOrName), changes)
 }
 
-// DeleteSource takes a source away. Its events stay.
+// DeleteSource deletes a source. Its events stay stored.
 func (c *Client) DeleteSource(ctx context.Context, idOrName string) error {
 	return c.call(ctx, http.MethodDelete, path("sources", idOrName), nil, nil)
 }

@@ -35,7 +35,7 @@ Without a verb, deliveries are listed.`,
 		itemVerb("show ID", "delivery", help{
 			short:   "Show one delivery and its attempts",
 			example: "  bellhop deliveries show dlv_01jd2v9k3hxyz",
-		}, (*client.Client).Delivery, showDelivery),
+		}, (*client.Client).Delivery, showDeliveryDetail),
 		newDeliveriesRetryCommand,
 		newDeliveriesCancelCommand)
 }
@@ -46,7 +46,7 @@ var deliveryColumns = []column[client.Delivery]{
 	{"DESTINATION", func(d client.Delivery) string { return d.DestinationID }},
 	{"STATE", func(d client.Delivery) string { return d.State }},
 	{"ATTEMPTS", func(d client.Delivery) string { return strconv.Itoa(d.Attempts) }},
-	{"NEXT AT", func(d client.Delivery) string { return moment(d.NextAt) }},
+	{"NEXT AT", func(d client.Delivery) string { return moment(d.NextAt.Time) }},
 	{"LAST", func(d client.Delivery) string { return lastText(d.Last) }},
 }
 
@@ -63,7 +63,7 @@ func lastText(a *client.Attempt) string {
 
 var attemptColumns = []column[client.Attempt]{
 	{"ATTEMPT", func(a client.Attempt) string { return strconv.Itoa(a.Number) }},
-	{"STARTED AT", func(a client.Attempt) string { return moment(a.StartedAt) }},
+	{"STARTED AT", func(a client.Attempt) string { return moment(a.StartedAt.Time) }},
 	{"MS", func(a client.Attempt) string { return strconv.FormatFloat(a.DurationMS, 'f', -1, 64) }},
 	{"STATUS", func(a client.Attempt) string { return statusText(a.Status) }},
 	{"ERROR", func(a client.Attempt) string { return a.Error }},
@@ -91,17 +91,24 @@ func addDeliveryFilter(c *cobra.Command) listCall[client.Delivery] {
 	}
 }
 
-// showDelivery prints d and its attempts.
+// showDelivery prints d.
 func showDelivery(e *env, conn *connection, d client.Delivery) error {
 	if conn.json {
 		return printJSON(e.stdout, d)
 	}
-	err := printFields(e.stdout, []field{
+	return printFields(e.stdout, []field{
 		{"id", d.ID}, {"event", d.EventID}, {"destination", d.DestinationID}, {"state", d.State},
-		{"attempts", strconv.Itoa(d.Attempts)}, {"next at", moment(d.NextAt)}, {"created at", moment(d.CreatedAt)},
-		{"updated at", moment(d.UpdatedAt)},
+		{"attempts", strconv.Itoa(d.Attempts)}, {"next at", moment(d.NextAt.Time)}, {"created at", moment(d.CreatedAt.Time)},
+		{"updated at", moment(d.UpdatedAt.Time)},
 	})
-	if err != nil || len(d.History) == 0 {
+}
+
+// showDeliveryDetail prints d and its attempts.
+func showDeliveryDetail(e *env, conn *connection, d client.DeliveryDetail) error {
+	if conn.json {
+		return printJSON(e.stdout, d)
+	}
+	if err := showDelivery(e, conn, d.Delivery); err != nil || len(d.History) == 0 {
 		return err
 	}
 	if _, err := fmt.Fprintln(e.stdout); err != nil {

@@ -37,16 +37,16 @@ delivered.`,
 	c.Flags().StringVar(&sample.Source, "source", "", "source of the sample event (default api)")
 	file := c.Flags().String("file", "", "a file with the sample's data; - is stdin")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
-		ask := client.PreviewRequest{Destination: args[0], Event: *event}
+		var ev any = *event
 		if *event == "" {
-			if ask.Event, err = e.sample(sample, args[1:], *file); err != nil {
+			if ev, err = e.sample(sample, args[1:], *file); err != nil {
 				return err
 			}
 		} else if sample.Type != "" || len(args) == 2 || *file != "" {
 			return wrongUsage("give --event or a sample, not both")
 		}
 		return conn.call(func(api *client.Client) error {
-			p, err := api.PreviewDestination(c.Context(), ask)
+			p, err := api.PreviewDestination(c.Context(), args[0], ev)
 			if err != nil {
 				return err
 			}
@@ -148,7 +148,7 @@ the first attempt fails.`,
 }
 
 // awaitAttempt waits until the delivery has been attempted, or has ended without an attempt, and returns it.
-func awaitAttempt(ctx context.Context, api *client.Client, id string) (client.Delivery, error) {
+func awaitAttempt(ctx context.Context, api *client.Client, id string) (client.DeliveryDetail, error) {
 	for {
 		d, err := api.Delivery(ctx, id)
 		if err != nil || d.Last != nil || d.State != "pending" && d.State != "leased" {
@@ -163,7 +163,7 @@ func awaitAttempt(ctx context.Context, api *client.Client, id string) (client.De
 }
 
 // showTrial prints the result of a test. The command fails if the event was not delivered.
-func showTrial(e *env, conn *connection, d client.Delivery) error {
+func showTrial(e *env, conn *connection, d client.DeliveryDetail) error {
 	if conn.json {
 		if err := printJSON(e.stdout, d); err != nil {
 			return err
@@ -176,7 +176,7 @@ func showTrial(e *env, conn *connection, d client.Delivery) error {
 				field{"error", d.Last.Error}, field{"detail", d.Last.Detail},
 				field{"reply", shorten(d.Last.Reply+d.Last.ReplyBase64, 60)})
 		}
-		if err := printFields(e.stdout, append(fields, field{"next at", moment(d.NextAt)})); err != nil {
+		if err := printFields(e.stdout, append(fields, field{"next at", moment(d.NextAt.Time)})); err != nil {
 			return err
 		}
 	}

@@ -87,21 +87,21 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 		{"order", d.Order}, {"retry", retryText(d.Retry)}, {"breaker", breakerText(d.Breaker)}, {"handshake", d.Handshake},
 	}
 	if !d.ExpiresAt.IsZero() {
-		fields = append(fields, field{"expires at", moment(d.ExpiresAt)})
+		fields = append(fields, field{"expires at", moment(d.ExpiresAt.Time)})
 	}
 	if !d.FailingSince.IsZero() {
-		fields = append(fields, field{"failing since", moment(d.FailingSince)})
+		fields = append(fields, field{"failing since", moment(d.FailingSince.Time)})
 	}
 	if m := d.MatchError; m != nil {
 		fields = append(fields,
-			field{"match error", fmt.Sprintf("%s; %d so far, the last at %s", m.Message, m.Count, moment(m.At))})
+			field{"match error", fmt.Sprintf("%s; %d so far, the last at %s", m.Message, m.Count, moment(m.At.Time))})
 	}
 	if d.GrantedRate != nil {
 		fields = append(fields, field{"granted rate", rateText(d.GrantedRate)})
 	}
 	fields = append(append(fields, settingFields("settings.", d.Settings)...), settingFields("access.", d.Access)...)
 	return printFields(e.stdout,
-		append(fields, field{"created at", moment(d.CreatedAt)}, field{"updated at", moment(d.UpdatedAt)}))
+		append(fields, field{"created at", moment(d.CreatedAt.Time)}, field{"updated at", moment(d.UpdatedAt.Time)}))
 }
 
 // matchText formats m as one line.
@@ -145,7 +145,7 @@ func retryText(r client.Retry) string {
 		text += "; no longer than " + r.MaxAge
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Outcomes)) {
-		text += "; " + key + " is " + r.Outcomes[key]
+		text += "; " + key + " is " + string(r.Outcomes[key])
 	}
 	return text
 }

@@ -39,7 +39,7 @@ Without a verb, events are listed.`,
 
 var eventColumns = []column[client.Event]{
 	{"ID", func(ev client.Event) string { return ev.ID }},
-	{"RECEIVED AT", func(ev client.Event) string { return moment(ev.ReceivedAt) }},
+	{"RECEIVED AT", func(ev client.Event) string { return moment(ev.ReceivedAt.Time) }},
 	{"SOURCE", func(ev client.Event) string { return ev.Source }},
 	{"TYPE", func(ev client.Event) string { return ev.Type }},
 	{"BYTES", func(ev client.Event) string { return strconv.Itoa(ev.BodyBytes) }},
@@ -59,14 +59,14 @@ func addEventFilter(c *cobra.Command) listCall[client.Event] {
 }
 
 // showEvent prints ev, its headers and its data.
-func showEvent(e *env, conn *connection, ev client.Event) error {
+func showEvent(e *env, conn *connection, ev client.EventDetail) error {
 	if conn.json {
 		return printJSON(e.stdout, ev)
 	}
 	fields := []field{
 		{"id", ev.ID}, {"type", ev.Type}, {"subject", ev.Subject}, {"source", ev.Source + " (" + ev.SourceID + ")"},
-		{"provider id", ev.ProviderID}, {"tenant", ev.Tenant}, {"time", moment(ev.Time)},
-		{"received at", moment(ev.ReceivedAt)},
+		{"provider id", ev.ProviderID}, {"tenant", ev.Tenant}, {"time", moment(ev.Time.Time)},
+		{"received at", moment(ev.ReceivedAt.Time)},
 		{"content type", ev.ContentType}, {"body", strconv.Itoa(ev.BodyBytes) + " bytes, SHA-256 " + ev.BodySHA256},
 	}
 	if err := printFields(e.stdout, append(fields, headerFields(ev.Headers)...)); err != nil {

@@ -50,8 +50,8 @@ var repairColumns = []column[client.Repair]{
 	{"STATE", func(r client.Repair) string { return r.State }},
 	{"LOOKED AT", func(r client.Repair) string { return count(r.LookedAt) }},
 	{"CHANGED", func(r client.Repair) string { return count(r.Changed) }},
-	{"COME TO", func(r client.Repair) string { return moment(r.PositionAt) }},
-	{"CREATED AT", func(r client.Repair) string { return moment(r.CreatedAt) }},
+	{"COME TO", func(r client.Repair) string { return moment(r.PositionAt.Time) }},
+	{"CREATED AT", func(r client.Repair) string { return moment(r.CreatedAt.Time) }},
 }
 
 // showRepair prints r.
@@ -63,10 +63,10 @@ func showRepair(e *env, conn *connection, r client.Repair) error {
 	return printFields(e.stdout, []field{
 		{"id", r.ID}, {"kind", r.Kind}, {"state", r.State}, {"reason", r.Reason},
 		{"source", f.SourceID}, {"type", f.Type}, {"where", f.Where}, {"event", f.EventID}, {"destination", f.DestinationID},
-		{"of state", f.State}, {"of error", f.Error}, {"since", moment(f.Since)}, {"until", moment(f.Until)},
+		{"of state", f.State}, {"of error", f.Error}, {"since", moment(f.Since.Time)}, {"until", moment(f.Until.Time)},
 		{"rate", repairRateText(r.Rate)}, {"looked at", count(r.LookedAt)}, {"changed", count(r.Changed)},
 		{"skipped", count(r.Skipped)},
-		{"position at", moment(r.PositionAt)}, {"created at", moment(r.CreatedAt)}, {"updated at", moment(r.UpdatedAt)},
+		{"position at", moment(r.PositionAt.Time)}, {"created at", moment(r.CreatedAt.Time)}, {"updated at", moment(r.UpdatedAt.Time)},
 	})
 }
 
@@ -234,7 +234,7 @@ func (f *repairFlag) follow(
 func repairProgress(r client.Repair) string {
 	text := fmt.Sprintf("%s: %d looked at, %d changed", r.Kind, r.LookedAt, r.Changed)
 	if !r.PositionAt.IsZero() {
-		text += ", at " + moment(r.PositionAt)
+		text += ", at " + moment(r.PositionAt.Time)
 	}
 	return text
 }

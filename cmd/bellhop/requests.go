@@ -33,7 +33,7 @@ A request is kept if it was refused, if it was a handshake, or if it carried sev
 
 var requestColumns = []column[client.Request]{
 	{"ID", func(r client.Request) string { return r.ID }},
-	{"RECEIVED AT", func(r client.Request) string { return moment(r.ReceivedAt) }},
+	{"RECEIVED AT", func(r client.Request) string { return moment(r.ReceivedAt.Time) }},
 	{"SOURCE", sourceText},
 	{"OUTCOME", func(r client.Request) string { return r.Outcome }},
 	{"STATUS", func(r client.Request) string { return strconv.Itoa(r.Status) }},
@@ -63,12 +63,12 @@ func sourceText(r client.Request) string {
 }
 
 // showRequest prints r, its headers and its body.
-func showRequest(e *env, conn *connection, r client.Request) error {
+func showRequest(e *env, conn *connection, r client.RequestDetail) error {
 	if conn.json {
 		return printJSON(e.stdout, r)
 	}
 	fields := []field{
-		{"id", r.ID}, {"source", sourceText(r)}, {"received at", moment(r.ReceivedAt)}, {"from", r.RemoteAddr},
+		{"id", r.ID}, {"source", sourceText(r.Request)}, {"received at", moment(r.ReceivedAt.Time)}, {"from", r.RemoteAddr},
 		{"request", r.Method + " " + r.Target}, {"outcome", r.Outcome}, {"status", strconv.Itoa(r.Status)},
 		{"reason", r.Reason},
 		{"detail", r.Detail}, {"events", strconv.Itoa(r.Events)}, {"body", strconv.FormatInt(r.BodyBytes, 10) + " bytes"},

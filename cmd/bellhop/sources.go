@@ -64,7 +64,7 @@ func showSource(e *env, conn *connection, s client.Source) error {
 		fields = append(fields, field{"max body bytes", strconv.FormatInt(s.MaxBodyBytes, 10)})
 	}
 	return printFields(e.stdout,
-		append(fields, field{"created at", moment(s.CreatedAt)}, field{"updated at", moment(s.UpdatedAt)}))
+		append(fields, field{"created at", moment(s.CreatedAt.Time)}, field{"updated at", moment(s.UpdatedAt.Time)}))
 }
 
 func newSourcesCreateCommand(e *env, conn *connection) *cobra.Command {

@@ -36,7 +36,7 @@ server started.`,
 			for _, state := range slices.Sorted(maps.Keys(s.Deliveries)) {
 				fields = append(fields, field{"deliveries " + state, count(s.Deliveries[state])})
 			}
-			return printFields(e.stdout, append(fields, field{"oldest pending", moment(s.OldestPendingAt)},
+			return printFields(e.stdout, append(fields, field{"oldest pending", moment(s.OldestPendingAt.Time)},
 				field{"requests refused", count(s.RequestsRefused)}, field{"database bytes", count(s.DatabaseBytes)}))
 		})
 	}

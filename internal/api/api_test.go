@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/auth"
+	"github.com/bellhop-gateway/bellhop/internal/catalog"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -35,14 +37,18 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	r := &rig{fake: new(fake), t: t, logged: new(bytes.Buffer), now: testNow}
+	providers := []provider.Provider{lock{}, deaf{}, shy{}}
+	logger := slog.New(slog.NewTextHandler(r.logged, nil))
 	r.handler = New(Options{
-		Store: r.fake, Engine: r.fake, Opener: r.fake, Repairer: r.fake, Publisher: r.fake,
-		Providers: []provider.Provider{lock{}, deaf{}, shy{}},
-		Actions:   []provider.Action{chore{}},
-		Env:       provider.Env{Now: func() time.Time { return r.now }},
-		Changed:   func(context.Context) error { r.changes++; return nil },
-		Key:       testKey, PublicURL: "https://hooks.example.com/", Version: "1.2.3",
-		Logger: slog.New(slog.NewTextHandler(r.logged, nil)),
+		Store: r.fake, Providers: providers, MatchError: func(string) bellhop.MatchError { return r.matchError },
+		Catalog: catalog.New(catalog.Options{
+			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Repairer: r.fake,
+			Providers: providers, Actions: []provider.Action{chore{}},
+			Env:         provider.Env{Now: func() time.Time { return r.now }},
+			Changed:     func(context.Context) error { r.changes++; return nil },
+			CallbackURL: "https://hooks.example.com" + AgreePath, Logger: logger,
+		}),
+		Auth: auth.NewAdminKey(testKey), PublicURL: "https://hooks.example.com/", Version: "1.2.3", Logger: logger,
 	})
 	return r
 }

@@ -3,68 +3,15 @@ package api
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
 )
-
-// A NewDestination is what a destination is made of.
-type NewDestination struct {
-	Name        string   `json:"name" example:"billing" doc:"Unique among destinations"`
-	Type        string   `json:"type,omitempty" example:"http" doc:"http (the default), a provider that sends, for its dialect, or an action, which works here: exec runs a command"`
-	URL         string   `json:"url,omitempty" example:"https://billing.example.com/hooks" doc:"Where events go; an action has none"`
-	Settings    Settings `json:"settings,omitempty" doc:"The type's own, secrets included"`
-	Access      Access   `json:"access,omitempty" doc:"How it is reached, and who we are there, secrets included"`
-	Match       Match    `json:"match,omitzero" doc:"Which events it wants; empty is all of them"`
-	Timeout     string   `json:"timeout,omitempty" example:"5s" doc:"Of one attempt, 10ms to 5m; 5s if not given"`
-	Concurrency int      `json:"concurrency,omitempty" minimum:"1" maximum:"1024" doc:"Attempts under way at once; 16 if not given, 4 of exec"`
-	Rate        *Rate    `json:"rate,omitempty" doc:"Attempts a second, retries among them; that of the type if not given, which mostly is any"`
-	Batch       *Batch   `json:"batch,omitempty" doc:"Several events in one request, for types and formats that know such; one at a time if not given"`
-	Order       string   `json:"order,omitempty" enum:"none,source,subject" doc:"Which events wait for one another and go in their order: those of a source, or of a subject; none if not given. A change holds for events accepted from then on: what is pending keeps the order it was accepted under"`
-	Retry       Retry    `json:"retry,omitzero"`
-	Breaker     *Breaker `json:"breaker,omitempty" doc:"When it is held back for failing, and when given up"`
-	ExpiresAt   *Time    `json:"expires_at,omitempty" doc:"From when on nothing more is owed to it; renewed by a PATCH; never if not given"`
-	Handshake   string   `json:"handshake,omitempty" example:"none" doc:"Whether the receiver has to agree before it gets anything: none, or how the type asks (validation-token, eventgrid, cloudevents); that of the type if not given"`
-}
-
-// A Destination is where events go.
-type Destination struct {
-	ID           string      `json:"id" example:"dst_01h455vb4pex5vsknk08"`
-	Name         string      `json:"name" example:"billing"`
-	Type         string      `json:"type" example:"http"`
-	URL          string      `json:"url"`
-	Settings     Settings    `json:"settings" doc:"The type's own; of a secret only that it is set, and since when"`
-	Access       Access      `json:"access" doc:"How it is reached, and who we are there; of a secret only that it is set, and since when; null is as anybody"`
-	Match        Match       `json:"match"`
-	Timeout      string      `json:"timeout" example:"5s"`
-	Concurrency  int         `json:"concurrency" example:"16"`
-	Rate         *Rate       `json:"rate" doc:"Attempts a second; null is any"`
-	Batch        *Batch      `json:"batch" doc:"Several events in one request; null is one at a time"`
-	Order        string      `json:"order" enum:"none,source,subject"`
-	Retry        Retry       `json:"retry"`
-	Breaker      *Breaker    `json:"breaker"`
-	ExpiresAt    Time        `json:"expires_at" doc:"null is never"`
-	Handshake    string      `json:"handshake" example:"none"`
-	GrantedRate  *Rate       `json:"granted_rate" doc:"What the receiver allowed when it agreed; null is any"`
-	State        string      `json:"state" enum:"active,paused,disabled,unverified,expired"`
-	StateReason  string      `json:"state_reason" doc:"Why it is not active"`
-	MatchError   *MatchError `json:"match_error" doc:"How its where failed last since the start; null is that it did not"`
-	FailingSince Time        `json:"failing_since" doc:"Since when it fails so that it is held back; null while it is well"`
-	CreatedAt    Time        `json:"created_at"`
-	UpdatedAt    Time        `json:"updated_at"`
-}
-
-// A Match says which events a destination wants. All that is set must hold.
-type Match struct {
-	Sources []string `json:"sources" required:"false" doc:"Names or ids of sources"`
-	Types   []string `json:"types" required:"false" doc:"Event types, which may end in *"`
-	Where   string   `json:"where" required:"false" example:"data.Properties.NewState == 'Finished'" doc:"An expression over data, type, subject, source, headers and time, in the language of expr-lang.org"`
-}
 
 func (s *server) destinations() {
 	handle(s, op{http.MethodGet, "/destinations", "list-destinations", "List destinations", 0}, s.listDestinations)
@@ -72,11 +19,11 @@ func (s *server) destinations() {
 	handle(s, op{http.MethodGet, "/destinations/{id}", "show-destination", "Show a destination", 0}, s.showDestination)
 	handlePatch(s, op{http.MethodPatch, "/destinations/{id}", "update-destination", "Change a destination", 0}, s.updateDestination)
 	handle(s, op{http.MethodDelete, "/destinations/{id}", "delete-destination", "Delete a destination", 0}, s.deleteDestination)
-	handle(s, op{http.MethodPost, "/destinations/{id}/pause", "pause-destination", "Keep a destination's events for it", 0}, s.pauseDestination)
+	handle(s, op{http.MethodPost, "/destinations/{id}/pause", "pause-destination", "Hold a destination's deliveries back", 0}, s.pauseDestination)
 	handle(s, op{http.MethodPost, "/destinations/{id}/resume", "resume-destination", "Deliver to a destination again", 0}, s.resumeDestination)
 }
 
-func (s *server) listDestinations(ctx context.Context, in *struct{ Paging }) (*listOutput[Destination], error) {
+func (s *server) listDestinations(ctx context.Context, in *struct{ Paging }) (*listOutput[client.Destination], error) {
 	list, next, err := s.Store.Destinations(ctx, bellhop.DestinationFilter{}, in.page())
 	if err != nil {
 		return nil, err
@@ -84,237 +31,267 @@ func (s *server) listDestinations(ctx context.Context, in *struct{ Paging }) (*l
 	return listOf(list, next, s.destinationJSON), nil
 }
 
-func (s *server) showDestination(ctx context.Context, in *one) (*bodyOf[Destination], error) {
-	d, err := s.Store.Destination(ctx, in.ID)
+func (s *server) showDestination(ctx context.Context, in *one) (*bodyOf[client.Destination], error) {
+	return s.showsDestination(s.Store.Destination(ctx, in.ID))
+}
+
+func (s *server) createDestination(ctx context.Context, in *struct{ Body client.NewDestination }) (*createdOutput[client.Destination], error) {
+	d, err := s.readDestination(in.Body)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[Destination]{s.destinationJSON(d)}, nil
-}
-
-func (s *server) createDestination(ctx context.Context, in *struct{ Body NewDestination }) (*createdOutput[Destination], error) {
-	if in.Body.Type == "" {
-		in.Body.Type = bellhop.TypeHTTP
-	}
-	refused := s.refuseShown(in.Body)
-	d, err := s.checkDestination(in.Body)
-	if err := firstOf(refused, bellhop.Join("", err, s.checkExpiry(d, time.Time{}))); err != nil {
+	if d, err = s.Catalog.CreateDestination(ctx, d); err != nil {
 		return nil, err
 	}
-	d.ID = s.newID(bellhop.PrefixDestination)
-	s.begin(&d)
-	d.CreatedAt = s.Env.Now()
-	d.UpdatedAt = d.CreatedAt
-	d.SecretsAt = d.CreatedAt
-	err = s.change(ctx, func() error { return s.Store.CreateDestination(ctx, d) })
-	if err != nil {
-		return nil, err
-	}
-	s.log.Info("destination.created", "destination_id", d.ID, "destination", d.Name, "type", d.Type)
-	if d.State == bellhop.DestinationUnverified {
-		d, err = s.verify(ctx, d)
-	}
-	return &createdOutput[Destination]{Prefix + "/destinations/" + d.ID, s.destinationJSON(d)}, err
+	return &createdOutput[client.Destination]{Prefix + "/destinations/" + d.ID, s.destinationJSON(d)}, nil
 }
 
-// change makes a change that nothing may come between, and lets the rest of the program load it.
-func (s *server) change(ctx context.Context, f func() error) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	if err := f(); err != nil {
-		return err
-	}
-	return s.changed(ctx)
-}
+// readOnlyMembers are the members of a destination that a PATCH cannot set.
+var readOnlyMembers = []string{"id", "type", "granted_rate", "state", "state_reason", "failing_since", "created_at", "updated_at"}
 
-func (s *server) updateDestination(ctx context.Context, in *patchInput[NewDestination]) (*bodyOf[Destination], error) {
-	var after bellhop.Destination
-	var asks bool
-	err := s.change(ctx, func() (err error) {
-		after, asks, err = s.patchDestination(ctx, in)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.log.Info("destination.updated", "destination_id", after.ID, "destination", after.Name)
-	if asks {
-		after, err = s.verify(ctx, after)
-	}
-	return &bodyOf[Destination]{s.destinationJSON(after)}, err
-}
-
-// patchDestination stores a destination with the changes of in, and reports whether its receiver has to be asked: it
-// is another one now, or may not have agreed to what it says now. The caller holds changing.
-func (s *server) patchDestination(ctx context.Context, in *patchInput[NewDestination]) (after bellhop.Destination, asks bool, err error) {
-	before, err := s.Store.Destination(ctx, in.ID)
-	if err != nil {
-		return after, false, err
-	}
-	s.keepSecrets(before.Type, in.Body)
-	if in.Body["url"] == s.shownURL(before) {
-		delete(in.Body, "url")
-	}
-	delete(in.Body, "match_error") // which may be another by now
-	endGrace(in.Body)
-	// The type stays, for the settings are its own: another might show what this one keeps secret.
-	if err := in.Body.readOnly(s.destinationJSON(before), "id", "type", "granted_rate", "state", "state_reason", "failing_since", "created_at", "updated_at"); err != nil {
-		return after, false, err
-	}
-	current := newDestination(before)
-	merged, err := in.Body.apply(s, current)
-	if err != nil {
-		return after, false, err
-	}
-	after, err = s.checkDestination(merged)
-	if err = bellhop.Join("", err, s.checkExpiry(after, before.ExpiresAt)); err != nil {
-		return after, false, err
-	}
-	after.ID, after.State, after.StateReason, after.Granted = before.ID, before.State, before.StateReason, before.Granted
-	after.CreatedAt, after.SecretsAt = before.CreatedAt, before.SecretsAt
-	after.UpdatedAt = s.Env.Now()
-	if s.secretsDiffer(current, merged) {
-		after.SecretsAt = after.UpdatedAt
-	}
-	renewed := before.State == bellhop.DestinationExpired && (after.ExpiresAt.IsZero() || after.ExpiresAt.After(after.UpdatedAt))
-	waits := before.State == bellhop.DestinationUnverified || renewed
-	another := renewed || before.URL != after.URL || before.Handshake != after.Handshake ||
-		after.NeedsHandshake() && string(before.Settings) != string(after.Settings) // which may be what was agreed to
-	if !another {
-		return after, false, s.Store.UpdateDestination(ctx, after)
-	}
-	after.Granted = bellhop.Rate{}
-	if waits || before.State == bellhop.DestinationActive { // else resume asks
-		s.begin(&after)
-	}
-	return after, after.State == bellhop.DestinationUnverified, s.Store.RestartDestination(ctx, after)
+func (s *server) updateDestination(ctx context.Context, in *patchInput[client.NewDestination]) (*bodyOf[client.Destination], error) {
+	return s.showsDestination(s.Catalog.UpdateDestination(ctx, in.ID, func(before bellhop.Destination) (bellhop.Destination, error) {
+		s.Catalog.KeepDestinationSecrets(before, in.Body)
+		delete(in.Body, "match_error") // it may have changed since the answer that the client sends back
+		if err := in.Body.readOnly(s.destinationJSON(before), readOnlyMembers...); err != nil {
+			return before, err
+		}
+		merged, err := in.Body.apply(s, newDestination(before))
+		if err != nil {
+			return before, err
+		}
+		return s.readDestination(merged)
+	}))
 }
 
 func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	d, err := s.Store.Destination(ctx, in.ID)
+	return nil, s.Catalog.DeleteDestination(ctx, in.ID)
+}
+
+func (s *server) pauseDestination(ctx context.Context, in *one) (*bodyOf[client.Destination], error) {
+	return s.showsDestination(s.Catalog.PauseDestination(ctx, in.ID))
+}
+
+func (s *server) resumeDestination(ctx context.Context, in *one) (*bodyOf[client.Destination], error) {
+	return s.showsDestination(s.Catalog.ResumeDestination(ctx, in.ID))
+}
+
+// showsDestination answers with d, or with err.
+func (s *server) showsDestination(d bellhop.Destination, err error) (*bodyOf[client.Destination], error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Store.DeleteDestination(ctx, d.ID); err != nil {
-		return nil, err
-	}
-	s.log.Info("destination.deleted", "destination_id", d.ID, "destination", d.Name)
-	return nil, s.changed(ctx)
+	return &bodyOf[client.Destination]{s.destinationJSON(d)}, nil
 }
 
-// checkDestination makes of in a destination that the engine takes, defaults filled in.
-func (s *server) checkDestination(in NewDestination) (bellhop.Destination, error) {
+// destinationJSON returns d in its JSON form, with its secrets masked.
+func (s *server) destinationJSON(d bellhop.Destination) client.Destination {
+	d = s.Catalog.MaskDestination(d)
+	of := newDestination(d)
+	return client.Destination{
+		ID: d.ID, Name: d.Name, Type: d.Type, URL: d.URL, Settings: of.Settings, Access: of.Access, Match: *of.Match,
+		Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateJSON(d.Rate), Batch: of.Batch, Order: of.Order,
+		Retry: *of.Retry, Breaker: *of.Breaker, ExpiresAt: client.Time{Time: d.ExpiresAt},
+		Handshake: d.Handshake, GrantedRate: rateJSON(d.Granted), State: string(d.State), StateReason: d.StateReason,
+		MatchError: s.matchErrorJSON(d.ID), FailingSince: client.Time{Time: d.FailingSince},
+		CreatedAt: client.Time{Time: d.CreatedAt}, UpdatedAt: client.Time{Time: d.UpdatedAt},
+	}
+}
+
+func (s *server) matchErrorJSON(destinationID string) *client.MatchError {
+	e := s.MatchError(destinationID)
+	if e.Count == 0 {
+		return nil
+	}
+	return &client.MatchError{At: client.Time{Time: e.At}, Message: e.Message, Count: e.Count}
+}
+
+// newDestination returns the values from which d could be created again, secrets included.
+func newDestination(d bellhop.Destination) client.NewDestination {
+	of := client.NewDestination{
+		Name: d.Name, Type: d.Type, URL: d.URL, Settings: readSettings(d.Settings),
+		Match:   &client.Match{Sources: d.Match.Sources, Types: d.Match.Types, Where: d.Match.Where},
+		Timeout: durationText(d.Timeout), Concurrency: d.Concurrency, Rate: givenRate(d.Rate),
+		Order: string(cmp.Or(d.Order, bellhop.OrderNone)), Retry: retryJSON(d.Retry),
+		Breaker:   &client.Breaker{Failures: &d.Breaker.Failures, For: durationText(d.Breaker.For), DisableAfter: durationText(d.Breaker.DisableAfter)},
+		ExpiresAt: d.ExpiresAt, Handshake: d.Handshake,
+	}
+	if len(d.Access) > 0 {
+		of.Access = client.Access(readSettings(d.Access))
+	}
+	if !d.Batch.IsZero() {
+		of.Batch = &client.Batch{MaxEvents: d.Batch.MaxEvents, MaxWait: durationText(d.Batch.MaxWait)}
+	}
+	return of
+}
+
+// readDestination returns the destination with the values of in. If the text of a value is wrong, the error has
+// the errors that the catalog finds in the other values too.
+func (s *server) readDestination(in client.NewDestination) (bellhop.Destination, error) {
+	d, err := destinationOf(in)
+	if err != nil {
+		_, err = s.Catalog.CheckDestination(d, err)
+	}
+	return d, err
+}
+
+// destinationOf returns the destination with the values of in. A value that is left out is zero, which is its
+// default in the catalog.
+func destinationOf(in client.NewDestination) (bellhop.Destination, error) {
 	d := bellhop.Destination{
-		Name: in.Name, Type: in.Type, URL: in.URL, Match: bellhop.Match(in.Match), Concurrency: in.Concurrency, Handshake: in.Handshake,
-		Order: cmp.Or(bellhop.Order(in.Order), bellhop.OrderNone), ExpiresAt: in.ExpiresAt.time(),
+		Name: in.Name, Type: in.Type, URL: in.URL, Timeout: timeoutOf(in.Timeout), Concurrency: in.Concurrency,
+		Order: bellhop.Order(in.Order), ExpiresAt: in.ExpiresAt.UTC().Truncate(time.Microsecond), Handshake: in.Handshake,
+		Rate: rateOf(in.Rate), Batch: batchOf(in.Batch),
 	}
-	info, known := s.destinationType(d.Type)
-	if d.Concurrency == 0 {
-		d.Concurrency = cmp.Or(info.Concurrency, bellhop.DefaultConcurrency)
+	if in.Match != nil {
+		d.Match = bellhop.Match{Sources: in.Match.Sources, Types: in.Match.Types, Where: in.Match.Where}
 	}
-	var errs [7]error
-	errs[0] = bellhop.CheckName(in.Name)
-	d.Timeout, errs[1] = parseTimeout(in.Timeout)
-	d.Retry, errs[2] = in.Retry.retry(info.Schedule)
-	d.Breaker, errs[6] = in.Breaker.breaker()
-	d.Rate, errs[4] = in.Rate.rate(info.Rate)
-	d.Batch, errs[5] = in.Batch.batch()
+	var retryErr, breakerErr error
+	d.Retry, retryErr = retryOf(in.Retry)
+	d.Breaker, breakerErr = breakerOf(in.Breaker)
 	var err error
 	if d.Settings, err = settingsJSON(in.Settings); err != nil {
 		return d, err
 	}
-	if d.Access, err = accessJSON(in.Access); err != nil {
+	if d.Access, err = settingsJSON(in.Access); err != nil {
 		return d, err
 	}
-	if d.Handshake == "" {
-		d.Handshake = s.Opener.DefaultHandshake(d)
+	if string(d.Access) == "{}" {
+		d.Access = nil
 	}
-	if known {
-		errs[3] = s.Opener.Check(d)
-	} else {
-		errs[3] = bellhop.Invalid("type", "there is no such type; there are "+strings.Join(s.destinationTypes(), ", "))
-	}
-	return d, bellhop.Join("", errs[:]...)
+	return d, bellhop.Join("", bellhop.Join("retry", retryErr), bellhop.Join("breaker", breakerErr))
 }
 
-// checkExpiry judges when d's time is over, where that is another moment than before.
-func (s *server) checkExpiry(d bellhop.Destination, before time.Time) error {
-	if d.ExpiresAt.IsZero() || d.ExpiresAt.Equal(before) {
+// refused stands for a value that was given and is out of bounds, where zero would be the default. The catalog
+// refuses it.
+const refused = -1
+
+// timeoutOf reads a timeout; "" is zero.
+func timeoutOf(text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d == 0 {
+		return refused
+	}
+	return d
+}
+
+// rateOf reads a rate; nil is zero.
+func rateOf(r *client.Rate) bellhop.Rate {
+	if r == nil {
+		return bellhop.Rate{}
+	}
+	return bellhop.Rate{PerSecond: cmp.Or(r.PerSecond, refused), Burst: r.Burst}
+}
+
+// rateJSON returns rate in its JSON form; the zero rate is null.
+func rateJSON(rate bellhop.Rate) *client.Rate {
+	if rate.IsZero() {
 		return nil
 	}
-	now := s.Env.Now()
-	if !d.ExpiresAt.After(now) {
-		return bellhop.Invalid("expires_at", "is past; use a moment to come, or null for never")
+	return &client.Rate{PerSecond: rate.PerSecond, Burst: rate.Burst}
+}
+
+// givenRate is rateJSON without a burst that follows from the rate, so that a PATCH of the rate changes the
+// burst too.
+func givenRate(rate bellhop.Rate) *client.Rate {
+	if rate.Burst == bellhop.PerSecond(rate.PerSecond).Burst {
+		rate.Burst = 0
 	}
-	if p, ok := s.provider(d.Type); ok {
-		if most := p.Info().MaxLifetime; most > 0 && d.ExpiresAt.Sub(now) > most {
-			return bellhop.Invalid("expires_at", fmt.Sprintf("a destination of type %s lives for %d days at most; renew it by a PATCH before", d.Type, most/(24*time.Hour)))
+	return rateJSON(rate)
+}
+
+// batchOf reads a batch; nil is one event in each request.
+func batchOf(b *client.Batch) bellhop.Batch {
+	if b == nil {
+		return bellhop.Batch{}
+	}
+	batch := bellhop.Batch{MaxEvents: cmp.Or(b.MaxEvents, refused), MaxWait: bellhop.DefaultBatchWait}
+	if b.MaxWait != "" {
+		var err error
+		if batch.MaxWait, err = time.ParseDuration(b.MaxWait); err != nil {
+			batch.MaxWait = refused
 		}
 	}
-	return nil
+	return batch
 }
 
-// destinationJSON is d as it is shown.
-func (s *server) destinationJSON(d bellhop.Destination) Destination {
-	of := newDestination(d)
-	if why := s.Engine.Closed(d.ID); why != "" && d.State == bellhop.DestinationActive {
-		d.StateReason = "it gets nothing, for it cannot be opened: " + why
+// breakerOf reads a breaker; nil is the default.
+func breakerOf(b *client.Breaker) (bellhop.Breaker, error) {
+	breaker := bellhop.DefaultBreaker
+	if b == nil {
+		return breaker, nil
 	}
-	return Destination{
-		ID: d.ID, Name: d.Name, Type: d.Type, URL: s.shownURL(d),
-		Settings: s.destinationSecrets(d.Type).show(of.Settings, d.SecretsAt),
-		Access:   shownAccess(d),
-		Match:    of.Match, Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateOf(d.Rate), Batch: of.Batch,
-		Order: of.Order, Retry: of.Retry, Breaker: of.Breaker, ExpiresAt: Time(d.ExpiresAt), Handshake: d.Handshake, GrantedRate: rateOf(d.Granted),
-		State: string(d.State), StateReason: d.StateReason, MatchError: matchErrorOf(s.Engine.MatchError(d.ID)), FailingSince: Time(d.FailingSince), CreatedAt: Time(d.CreatedAt), UpdatedAt: Time(d.UpdatedAt),
-	}
-}
-
-// shownURL is what is seen of d's URL: all of it but secrets in its query or, of one that is a secret, its host and last
-// four characters.
-func (s *server) shownURL(d bellhop.Destination) string {
-	p, ok := s.provider(d.Type)
-	if !ok || !p.Info().SecretURL {
-		return withoutSecrets(d.URL)
-	}
-	u, err := url.Parse(d.URL)
-	if err != nil || len(u.Path) < 12 {
-		return "…"
-	}
-	return u.Scheme + "://" + u.Host + "/…" + d.URL[len(d.URL)-4:]
-}
-
-// secretParameters are the names under which secrets stand in queries.
-var secretParameters = []string{"code", "key", "token", "secret", "sig", "signature", "password", "access_token", "api_key", "apikey", "auth"}
-
-// withoutSecrets returns a URL with an ellipsis for each value in its query that is a secret by its name.
-func withoutSecrets(text string) string {
-	base, query, ok := strings.Cut(text, "?")
-	if !ok {
-		return text
-	}
-	pairs := strings.Split(query, "&")
-	for i, pair := range pairs {
-		name, _, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(name); err == nil && slices.Contains(secretParameters, strings.ToLower(plain)) {
-			pairs[i] = name + "=…"
+	if b.Failures != nil {
+		breaker.Failures, breaker.For = *b.Failures, 0
+		if breaker.Failures == 0 {
+			breaker.DisableAfter = 0 // a breaker that never opens never disables, unless disable_after is given
 		}
 	}
-	return base + "?" + strings.Join(pairs, "&")
+	var forErr, disableErr error
+	breaker.For, forErr = parseDuration("for", b.For, breaker.For)
+	breaker.DisableAfter, disableErr = parseDuration("disable_after", b.DisableAfter, breaker.DisableAfter)
+	return breaker, bellhop.Join("", forErr, disableErr)
 }
 
-// newDestination is what d could be made of again, secrets included.
-func newDestination(d bellhop.Destination) NewDestination {
-	of := NewDestination{
-		Name: d.Name, Type: d.Type, URL: d.URL, Settings: readSettings(d.Settings), Access: readAccess(d.Access),
-		Match:   Match{Sources: append([]string{}, d.Match.Sources...), Types: append([]string{}, d.Match.Types...), Where: d.Match.Where},
-		Timeout: duration(d.Timeout), Concurrency: d.Concurrency, Rate: rateOf(d.Rate).plain(), Batch: batchOf(d.Batch),
-		Order: string(cmp.Or(d.Order, bellhop.OrderNone)), Retry: retryOf(d.Retry), Breaker: breakerOf(d.Breaker), Handshake: d.Handshake,
+// retryOf reads a retry; nil is zero, and so is each value that is left out.
+func retryOf(r *client.Retry) (bellhop.Retry, error) {
+	var retry bellhop.Retry
+	if r == nil {
+		return retry, nil
 	}
-	if !d.ExpiresAt.IsZero() {
-		of.ExpiresAt = (*Time)(&d.ExpiresAt)
+	var scheduleErr, ageErr error
+	if r.Schedule != nil {
+		raw, err := json.Marshal(r.Schedule)
+		if err != nil {
+			return retry, err
+		}
+		scheduleErr = bellhop.Join("schedule", retry.Schedule.UnmarshalJSON(raw))
 	}
-	return of
+	retry.MaxAge, ageErr = parseDuration("max_age", r.MaxAge, 0)
+	retry.Outcomes = r.Outcomes
+	return retry, bellhop.Join("", scheduleErr, ageErr)
+}
+
+// retryJSON returns retry in its JSON form. A schedule that is a preset has its name.
+func retryJSON(retry bellhop.Retry) *client.Retry {
+	r := &client.Retry{Schedule: client.Schedule{}, Outcomes: retry.Outcomes}
+	for _, wait := range retry.Schedule {
+		r.Schedule = append(r.Schedule, durationText(wait))
+	}
+	for name, preset := range bellhop.SchedulePresets {
+		if slices.Equal(preset, retry.Schedule) {
+			r.Schedule = client.Schedule{name}
+		}
+	}
+	if retry.MaxAge != 0 {
+		r.MaxAge = durationText(retry.MaxAge)
+	}
+	return r
+}
+
+// parseDuration reads a duration, whose bounds the engine checks; "" is standard.
+func parseDuration(path, text string, standard time.Duration) (time.Duration, error) {
+	if text == "" {
+		return standard, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, bellhop.Invalid(path, `use a length of time such as "90s", "30m" or "24h"`)
+	}
+	return d, nil
+}
+
+// durationText writes d in its short form: 5m, not 5m0s.
+func durationText(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/sha256"
 	"errors"
 	"strings"
 	"testing"
@@ -75,7 +76,7 @@ func TestAction(t *testing.T) {
 		t.Errorf("stored %+v", d)
 	}
 	r.do("POST", "/api/v1/destinations", `{"name":"d","type":"chore","settings":{"env":{"TOKEN":{"set":true}}}}`).refused(422, bellhop.CodeInvalid, "settings.env.TOKEN")
-	if a := r.do("POST", "/api/v1/destinations", `{"name":"d","type":"chores"}`); !strings.Contains(a.body, "there are http, lock, shy, chore") {
+	if a := r.do("POST", "/api/v1/destinations", `{"name":"d","type":"chores"}`); !strings.Contains(a.body, "the types are http, lock, shy, chore") {
 		t.Error(a.body)
 	}
 }
@@ -89,7 +90,7 @@ func TestDestinationRefused(t *testing.T) {
 	}{
 		{`{}`, []string{"name"}},
 		{`{"name":"x"}`, []string{"url"}},
-		{`{"name":"-","url":"http://10.0.0.1","timeout":"1h"}`, []string{"name", "timeout", "url"}},
+		{`{"name":"-","url":"http://10.0.0.1","timeout":"1h"}`, []string{"name", "url", "timeout"}},
 		{start + `"type":"deaf"}`, []string{"type"}},
 		{start + `"type":"nobody"}`, []string{"type"}},
 		{start + `"timeout":"9ms"}`, []string{"timeout"}},
@@ -161,7 +162,7 @@ func TestDestinationPatch(t *testing.T) {
 	}
 	for body, path := range map[string]string{
 		`{"type":"lock"}`: "type", `{"state":"disabled"}`: "state", `{"url":"http://x"}`: "url", `{"url":null}`: "url",
-		`{"match":{"where":"("}}`: "match.where", `{"retry":{"schedule":["x"]}}`: "retry.schedule[0]", `{"concurrency":0}`: "concurrency",
+		`{"match":{"where":"("}}`: "match.where", `{"retry":{"schedule":["5s","x"]}}`: "retry.schedule[1]", `{"concurrency":0}`: "concurrency",
 	} {
 		r.do("PATCH", "/api/v1/destinations/dst_1", body).refused(422, bellhop.CodeInvalid, path)
 	}
@@ -229,7 +230,7 @@ func TestHandshake(t *testing.T) {
 		t.Errorf("callback %s", callback)
 	}
 	want(r.do("PATCH", path, `{"name":"shy"}`).is(200), "unverified", "may until") // and what it was asked still counts
-	if _, err := r.AgreeHandshake(t.Context(), AgreeToken(token), nil); err != nil {
+	if _, err := r.AgreeHandshake(t.Context(), sha256.Sum256([]byte(token)), nil); err != nil {
 		t.Error(err)
 	}
 	got := r.do("GET", path, "").is(200)

@@ -5,37 +5,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// An Event is what a source's provider told, or what was published.
-type Event struct {
-	ID          string `json:"id" example:"evt_01h455vb4pex5vsknk08"`
-	Type        string `json:"type" example:"ams.JobStateChange"`
-	Subject     string `json:"subject"`
-	Source      string `json:"source" doc:"The source's name; api for a published event"`
-	SourceID    string `json:"source_id"`
-	ProviderID  string `json:"provider_id" doc:"The provider's id of it, or the Idempotency-Key; repeats of it are folded"`
-	Tenant      string `json:"tenant"`
-	Time        Time   `json:"time" doc:"When it happened, as the provider says"`
-	ReceivedAt  Time   `json:"received_at"`
-	ContentType string `json:"content_type"`
-	BodyBytes   int    `json:"body_bytes"`
-	BodySHA256  string `json:"body_sha256" doc:"In hex"`
-}
-
-// An EventDetail is an event with what it carried.
-type EventDetail struct {
-	Event
-	Headers map[string][]string `json:"headers" doc:"Of the request it came in, without what carries secrets"`
-	Data    json.RawMessage     `json:"data,omitempty" doc:"The body, if it is JSON of at most 256 KiB; GET …/body has it in any case"`
-}
-
-// maxDataBytes is how large a body is shown as data.
+// maxDataBytes is the largest body that is shown as data.
 const maxDataBytes = 256 << 10
 
 func (s *server) events() {
@@ -43,10 +20,11 @@ func (s *server) events() {
 	handle(s, op{http.MethodPost, "/events", "publish-event", "Publish an event", http.StatusAccepted}, s.publish)
 	handle(s, op{http.MethodGet, "/events/{id}", "show-event", "Show an event", 0}, s.showEvent)
 
-	body := op{http.MethodGet, "/events/{id}/body", "get-event-body", "Get an event's bytes as they were received", 0}.huma()
+	body := op{http.MethodGet, "/events/{id}/body", "get-event-body", "Get the body of an event as it was received", 0}.huma()
 	bytes := &huma.Schema{Type: huma.TypeString, Format: "binary"}
 	body.Responses = map[string]*huma.Response{"200": {
-		Description: "The bytes, in the content type they came in", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: bytes}},
+		Description: "The body, with the content type in which it was received",
+		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: bytes}},
 	}}
 	register(s, body, s.eventBody)
 }
@@ -59,8 +37,8 @@ type listEventsInput struct {
 	Paging
 }
 
-func (s *server) listEvents(ctx context.Context, in *listEventsInput) (*listOutput[Event], error) {
-	source, err := s.sourceID(ctx, in.Source)
+func (s *server) listEvents(ctx context.Context, in *listEventsInput) (*listOutput[client.Event], error) {
+	source, err := s.Catalog.SourceID(ctx, in.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -72,16 +50,16 @@ func (s *server) listEvents(ctx context.Context, in *listEventsInput) (*listOutp
 	return listOf(list, next, eventJSON), nil
 }
 
-func (s *server) showEvent(ctx context.Context, in *one) (*bodyOf[EventDetail], error) {
+func (s *server) showEvent(ctx context.Context, in *one) (*bodyOf[client.EventDetail], error) {
 	ev, err := s.Store.Event(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	out := EventDetail{Event: eventJSON(ev), Headers: ev.Header.HTTP()}
+	out := client.EventDetail{Event: eventJSON(ev), Headers: ev.Header.HTTP()}
 	if len(ev.Body) <= maxDataBytes && utf8.Valid(ev.Body) && json.Valid(ev.Body) {
 		out.Data = ev.Body
 	}
-	return &bodyOf[EventDetail]{out}, nil
+	return &bodyOf[client.EventDetail]{out}, nil
 }
 
 type eventBodyOutput struct {
@@ -91,7 +69,8 @@ type eventBodyOutput struct {
 	Body               []byte
 }
 
-// eventBody hands out bytes of strangers: a browser saves them, and would run nothing of them if it did not.
+// eventBody answers with bytes that a stranger wrote. The headers make a browser save them and run nothing in
+// them.
 func (s *server) eventBody(ctx context.Context, in *one) (*eventBodyOutput, error) {
 	ev, err := s.Store.Event(ctx, in.ID)
 	if err != nil {
@@ -107,32 +86,36 @@ func (s *server) eventBody(ctx context.Context, in *one) (*eventBodyOutput, erro
 	return out, nil
 }
 
-// eventJSON is ev without what it carried.
-func eventJSON(ev bellhop.Event) Event {
-	return Event{
-		ID: ev.ID, Type: ev.Type, Subject: ev.Subject, Source: ev.Source, SourceID: ev.SourceID, ProviderID: ev.ProviderID,
-		Tenant: ev.Tenant, Time: Time(ev.Time), ReceivedAt: Time(ev.ReceivedAt), ContentType: ev.ContentType,
-		BodyBytes: len(ev.Body), BodySHA256: hex.EncodeToString(ev.SHA256[:]),
-	}
+type publishInput struct {
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"With a key that was used before, the first event is answered; 409 if it differs"`
+	Body client.NewEvent
 }
 
-// sourceID is the id that a filter by source means. What a deleted source left is found by its id.
-func (s *server) sourceID(ctx context.Context, idOrName string) (string, error) {
-	if idOrName == "" {
-		return "", nil
+type publishOutput struct {
+	Repeated string `header:"Idempotent-Replayed" doc:"true if the key was used before"`
+	Body     client.Event
+}
+
+func (s *server) publish(ctx context.Context, in *publishInput) (*publishOutput, error) {
+	ev, duplicate, err := s.Catalog.Publish(ctx, bellhop.Event{
+		Type: in.Body.Type, Subject: in.Body.Subject, ProviderID: in.Key, Tenant: in.Body.Tenant,
+		Time: in.Body.Time, ContentType: "application/json", Body: in.Body.Data,
+	})
+	if err != nil {
+		return nil, err
 	}
-	src, err := s.Store.Source(ctx, idOrName)
-	switch {
-	case err == nil:
-		return src.ID, nil
-	case !isNotFound(err):
-		return "", err
-	case idOrName == bellhop.SourceAPI:
-		return bellhop.SourceAPIID, nil
-	case idOrName == bellhop.SourceSelf:
-		return bellhop.SourceSelfID, nil
-	case strings.HasPrefix(idOrName, bellhop.PrefixSource):
-		return idOrName, nil
+	out := &publishOutput{Body: eventJSON(ev)}
+	if duplicate {
+		out.Repeated = "true"
 	}
-	return "", bellhop.Invalid("source", "there is no such source")
+	return out, nil
+}
+
+// eventJSON returns ev in its JSON form, without its headers and its body.
+func eventJSON(ev bellhop.Event) client.Event {
+	return client.Event{
+		ID: ev.ID, Type: ev.Type, Subject: ev.Subject, Source: ev.Source, SourceID: ev.SourceID, ProviderID: ev.ProviderID,
+		Tenant: ev.Tenant, Time: client.Time{Time: ev.Time}, ReceivedAt: client.Time{Time: ev.ReceivedAt},
+		ContentType: ev.ContentType, BodyBytes: len(ev.Body), BodySHA256: hex.EncodeToString(ev.SHA256[:]),
+	}
 }

@@ -18,7 +18,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// fake is a store, an engine and a publisher in memory. err, where set, is what every method of the store fails with.
+// fake is a store, an engine and a publisher in memory. err, where set, is what every method of the store fails
+// with.
 type fake struct {
 	mu           sync.Mutex
 	err          error
@@ -235,7 +236,7 @@ func (f *fake) Stats(context.Context) (bellhop.Stats, error) {
 	}, f.err
 }
 
-// CheckDestination refuses what a test asks to be refused: a URL that is private, a format that is unknown.
+// Check refuses what a test asks to be refused: a URL that is private, a format that is unknown.
 func (f *fake) Check(d bellhop.Destination) error {
 	var errs []error
 	if d.Type != "chore" && !strings.HasPrefix(d.URL, "https://") {
@@ -322,8 +323,6 @@ func (f *fake) PublishTo(ctx context.Context, ev bellhop.Event, destinationID st
 }
 
 func (f *fake) Closed(string) string { return "" }
-
-func (f *fake) MatchError(string) bellhop.MatchError { return f.matchError }
 
 func (f *fake) Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error) {
 	if f.previewed == nil {

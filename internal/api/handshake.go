@@ -1,74 +1,69 @@
 package api
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/base64"
+	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"strings"
-	"time"
+	"log/slog"
+	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/catalog"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// AgreePath is where a receiver that was asked may agree later: the path of the callback, without its token.
+// AgreePath, followed by a token, is the path of the callback of a handshake.
 const AgreePath = "/agree/"
 
-// agreeWithin is how long it may take for that.
-const agreeWithin = 24 * time.Hour
-
-// AgreeToken returns what the token at the end of a callback is stored as.
-func AgreeToken(token string) [32]byte { return sha256.Sum256([]byte(token)) }
-
-// verify asks the receiver of d, which is stored as unverified, whether it agrees, and returns d as it is then:
-// active, or unverified with the reason why. It must not be called with changing held, for a receiver may take
-// its time.
-func (s *server) verify(ctx context.Context, d bellhop.Destination) (bellhop.Destination, error) {
-	ctx = context.WithoutCancel(ctx) // what was asked is answered, whether the client still waits or not
-	var secret [24]byte
-	if _, err := io.ReadFull(s.Env.Rand, secret[:]); err != nil {
-		return d, err
-	}
-	token := base64.RawURLEncoding.EncodeToString(secret[:])
-	until := s.Env.Now().Add(agreeWithin)
-	agreed, err := s.Opener.Handshake(ctx, d, strings.TrimSuffix(s.PublicURL, "/")+AgreePath+token, func(asked bellhop.Rate) error {
-		return s.Store.AskHandshake(ctx, d.ID, AgreeToken(token), until, asked)
+// Agree returns the handler of GET and POST AgreePath{token}. A receiver that did not agree to a handshake at
+// once calls it later, or a person opens it in a browser. The request may carry the rate that the receiver
+// allows.
+// Source: https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md
+func Agree(c *catalog.Catalog, logger *slog.Logger) http.Handler {
+	log := logger.With("component", "api")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead { // the mux sends HEAD to the handler of GET; a look at the link must not agree
+			w.Header().Set("Allow", "GET, POST")
+			WriteStatus(w, http.StatusMethodNotAllowed, "agree by GET or POST")
+			return
+		}
+		granted, err := allowedRate(r.Header)
+		if err != nil {
+			WriteStatus(w, http.StatusBadRequest, err.Error())
+			return
+		}
+		id, err := c.Agree(r.Context(), r.PathValue("token"), granted)
+		var known *bellhop.Error
+		switch {
+		case errors.As(err, &known) && known.Code == bellhop.CodeNotFound:
+			WriteStatus(w, http.StatusNotFound, "the token is unknown, was used before, or is too old")
+		case err != nil:
+			log.Error("agreement.failed", "error", err, "meaning", "the agreement was not stored; the receiver was told to try again")
+			WriteStatus(w, http.StatusServiceUnavailable, "try again later")
+		default:
+			log.Info("destination.agreed", "destination_id", id, "remote_addr", r.RemoteAddr)
+			WriteStatus(w, http.StatusOK, "agreed")
+		}
 	})
-	granted := bellhop.PerSecond(agreed.Rate)
-	switch {
-	case err != nil:
-		err = s.Store.ExplainUnverified(ctx, d.ID, err.Error()+"; resume asks again", true)
-	case agreed.Pending:
-		err = s.Store.ExplainUnverified(ctx, d.ID, laterReason(agreed, until), false)
-	default:
-		_, err = s.Store.AgreeHandshake(ctx, AgreeToken(token), &granted)
-	}
-	var known *bellhop.Error
-	if err != nil && (!errors.As(err, &known) || known.Code != bellhop.CodeNotFound) { // not found: it called back meanwhile
-		return d, err
-	}
-	if d, err = s.Store.Destination(ctx, d.ID); err != nil {
-		return d, err
-	}
-	s.log.Info("destination.asked", "destination_id", d.ID, "destination", d.Name, "state", d.State, "reason", d.StateReason)
-	return d, s.changed(ctx)
 }
 
-func laterReason(agreed provider.HandshakeResult, until time.Time) string {
-	reason := "the receiver has not agreed yet"
-	if agreed.Reason != "" {
-		reason += " (" + agreed.Reason + ")"
+// allowedRate reads the rate that the receiver allows: nil if it does not say, and the zero Rate for no limit.
+func allowedRate(h http.Header) (*bellhop.Rate, error) {
+	perMinute, given, err := provider.AllowedRate(h)
+	if err != nil || !given {
+		return nil, err
 	}
-	return fmt.Sprintf("%s, and may until %s by calling back; resume asks again", reason, until.UTC().Format(time.RFC3339))
+	rate := bellhop.PerSecond(float64(perMinute) / 60)
+	return &rate, nil
 }
 
-// begin is the state in which a destination begins, and why it is not active.
-func (s *server) begin(d *bellhop.Destination) {
-	d.State, d.StateReason, d.Granted = bellhop.DestinationActive, "", bellhop.Rate{}
-	if d.NeedsHandshake() {
-		d.State, d.StateReason = bellhop.DestinationUnverified, "its receiver has not answered yet; resume asks again"
+// WriteStatus answers with a code and a JSON object whose status is text. A 503 says when to try again.
+func WriteStatus(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
 	}
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(map[string]string{"status": text})
 }

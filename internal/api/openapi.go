@@ -19,7 +19,7 @@ const (
 	documentPattern = "GET " + documentPath
 )
 
-// setUpHuma sets what the library keeps as variables of its package. Nothing else in this program uses it.
+// setUpHuma sets the library's package variables. This package is its only user in the program.
 var setUpHuma = sync.OnceFunc(func() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return newProblem(status, message, errs...)
@@ -28,10 +28,10 @@ var setUpHuma = sync.OnceFunc(func() {
 	huma.DefaultArrayNullable = false
 })
 
-// errJSON says no more, since the decoder's own errors quote what they read.
+// errJSON has no detail, because the errors of the decoder quote the body.
 var errJSON = errors.New("not valid JSON, or a name occurs twice in an object")
 
-// strictJSON is how bodies are read and written.
+// strictJSON reads and writes bodies. It refuses an object with a repeated name.
 var strictJSON = huma.Format{
 	Marshal: writeJSON,
 	Unmarshal: func(b []byte, v any) error {
@@ -53,7 +53,7 @@ func newHuma(mux *http.ServeMux, version string) huma.API {
 				Description: "Sources, destinations, events and deliveries of a Bellhop webhook gateway.",
 			},
 			Components: &huma.Components{
-				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas:         newRegistry(),
 				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer"}},
 			},
 			Security: []map[string][]string{{"key": {}}},
@@ -64,7 +64,7 @@ func newHuma(mux *http.ServeMux, version string) huma.API {
 	})
 }
 
-// An op is one operation: what the library must know of it beyond the types of its handler.
+// An op describes an operation to the library; the types of its handler describe the rest.
 type op struct {
 	method  string
 	path    string // below Prefix; its first part is the noun
@@ -78,17 +78,18 @@ func (o op) huma() huma.Operation {
 	return huma.Operation{
 		Method: o.method, Path: Prefix + o.path, OperationID: o.id, Tags: []string{noun}, Summary: o.summary,
 		DefaultStatus: o.status,
-		// The library refuses a body of just this length.
+		// The library refuses a body of exactly this length.
 		MaxBodyBytes:    MaxBodyBytes + 1,
 		BodyReadTimeout: 15 * time.Second,
 	}
 }
 
-// handle adds an operation. Its handler's errors are answered as problems.
+// handle adds an operation. An error of its handler is answered as a problem.
 func handle[I, O any](s *server, o op, handler func(context.Context, *I) (*O, error)) {
 	register(s, o.huma(), handler)
 }
 
+// register is handle for an operation that is described in full.
 func register[I, O any](s *server, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	huma.Register(s.huma, o, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
@@ -99,8 +100,9 @@ func register[I, O any](s *server, o huma.Operation, handler func(context.Contex
 	})
 }
 
-// document serves the OpenAPI document of all operations added before.
+// document serves the OpenAPI document of the operations added so far.
 func (s *server) document() {
+	describe(s.huma.OpenAPI().Components.Schemas.Map())
 	document, err := json.Marshal(s.huma.OpenAPI())
 	if err != nil {
 		panic("bellhop: the OpenAPI document cannot be written: " + err.Error())

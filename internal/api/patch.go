@@ -8,12 +8,13 @@ import (
 	"reflect"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/catalog"
 	"github.com/danielgtaylor/huma/v2"
 )
 
 const mergePatchType = "application/merge-patch+json"
 
-// A Patch is a JSON merge patch (RFC 7396) of a noun that is made as a New. Numbers keep their text.
+// A Patch is a JSON merge patch (RFC 7396) of a noun with the members of New. Numbers keep their digits.
 type Patch[New any] map[string]any
 
 // UnmarshalJSON reads an object.
@@ -23,12 +24,12 @@ func (p *Patch[New]) UnmarshalJSON(b []byte) error {
 	return decoder.Decode((*map[string]any)(p))
 }
 
-// Schema describes p: the members of New, none of them required. Others are judged when it is applied.
+// Schema describes p: the members of New, none of them required. apply checks other members.
 func (Patch[New]) Schema(r huma.Registry) *huma.Schema {
 	whole := r.SchemaFromRef(r.Schema(reflect.TypeFor[New](), true, "").Ref)
 	return &huma.Schema{
 		Type:                 huma.TypeObject,
-		Description:          "A JSON merge patch: what is named is set, null removes, the rest stays as it is.",
+		Description:          "A JSON merge patch: a named member is set, null removes a member, the other members stay.",
 		Properties:           whole.Properties,
 		AdditionalProperties: true,
 	}
@@ -39,7 +40,7 @@ type patchInput[New any] struct {
 	Body Patch[New] `contentType:"application/merge-patch+json"`
 }
 
-// handlePatch adds a PATCH, which is taken as a merge patch and as plain JSON alike.
+// handlePatch adds a PATCH. Its content type is a merge patch or plain JSON.
 func handlePatch[New, O any](s *server, o op, handler func(context.Context, *patchInput[New]) (*O, error)) {
 	operation := o.huma()
 	schema := Patch[New]{}.Schema(s.huma.OpenAPI().Components.Schemas)
@@ -49,8 +50,8 @@ func handlePatch[New, O any](s *server, o op, handler func(context.Context, *pat
 	register(s, operation, handler)
 }
 
-// readOnly takes out of p what cannot be set and is in it as shown, as when a whole answer is sent back, and refuses
-// it with any other value.
+// readOnly removes the named members from p, which cannot be set. A member with the value of shown is accepted,
+// so that a whole answer can be sent back; another value is an error.
 func (p Patch[New]) readOnly(shown any, names ...string) error {
 	current, err := members(shown)
 	if err != nil {
@@ -66,21 +67,21 @@ func (p Patch[New]) readOnly(shown any, names ...string) error {
 	return bellhop.Join("", errs...)
 }
 
-// apply merges p into current and checks the result as the body of a POST is checked.
+// apply merges p into current, and checks the result as the body of a POST is checked.
 func (p Patch[New]) apply(s *server, current New) (New, error) {
 	var merged New
 	document, err := members(current)
 	if err != nil {
 		return merged, err
 	}
-	raw, err := json.Marshal(merge(document, map[string]any(p)))
+	raw, err := json.Marshal(catalog.MergePatch(document, map[string]any(p)))
 	if err != nil {
 		return merged, fmt.Errorf("write a merged document: %w", err)
 	}
 	return readAs[New](s, raw)
 }
 
-// readAs reads raw as the body of a POST is read: its errors are CodeInvalid, with paths within it.
+// readAs decodes raw as the body of a POST is decoded. Its errors are CodeInvalid with paths within raw.
 func readAs[T any](s *server, raw []byte) (v T, err error) {
 	var plain any
 	if err := json.Unmarshal(raw, &plain); err != nil {
@@ -97,27 +98,7 @@ func readAs[T any](s *server, raw []byte) (v T, err error) {
 	return v, err
 }
 
-// merge is RFC 7396's MergePatch.
-func merge(target, patch any) any {
-	changes, ok := patch.(map[string]any)
-	if !ok {
-		return patch
-	}
-	merged, ok := target.(map[string]any)
-	if !ok {
-		merged = make(map[string]any)
-	}
-	for name, value := range changes {
-		if value == nil {
-			delete(merged, name)
-		} else {
-			merged[name] = merge(merged[name], value)
-		}
-	}
-	return merged
-}
-
-// members returns v as the JSON object that it is written as. Numbers keep their text.
+// members returns the JSON object that v is written as. Numbers keep their digits.
 func members(v any) (map[string]any, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {

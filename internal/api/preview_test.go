@@ -10,7 +10,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestPreview: an event that there is, at a destination that there is; each secret is an ellipsis, and what signs is told apart.
+// TestPreview: an event that there is, at a destination that there is; each secret is an ellipsis, and what
+// signs is told apart.
 func TestPreview(t *testing.T) {
 	r := newRig(t)
 	r.fill()
@@ -110,14 +111,4 @@ func TestPreviewRefused(t *testing.T) {
 	}
 	r.do("POST", "/api/v1/destinations/preview", `{}`).refused(422, bellhop.CodeInvalid, "destination", "event")
 	r.do("POST", "/api/v1/destinations/preview", `{"destination":"billing","event":"evt_1","send":true}`).refused(422, bellhop.CodeInvalid, "send")
-}
-
-// TestVeil: a secret is hidden as it is and as JSON writes it, the longer before its parts.
-func TestVeil(t *testing.T) {
-	x := secrecy{names: []string{"a", "list"}, each: "headers"}
-	hide := veil(x.texts(Settings{"a": json.RawMessage(`"q\"uote"`), "list": json.RawMessage(`["part","part-of-whole",""]`),
-		"headers": json.RawMessage(`{"X":"h"}`), "open": json.RawMessage(`"open"`), "n": json.RawMessage(`7`)}))
-	if got := hide(`q"uote q\"uote part part-of-whole open 7`); got != `… … … … open 7` {
-		t.Error(got)
-	}
 }

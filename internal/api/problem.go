@@ -3,31 +3,21 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 )
 
-// A Problem is how every error is answered: the problem details of RFC 9457, with our code and the values at fault.
-type Problem struct {
-	Type   string       `json:"type" example:"about:blank" doc:"Always about:blank; code says more"`
-	Title  string       `json:"title" example:"Unprocessable Entity"`
-	Status int          `json:"status" example:"422"`
-	Detail string       `json:"detail" example:"name: required" doc:"What went wrong, where, and what to do"`
-	Code   bellhop.Code `json:"code" example:"invalid" doc:"Of which kind: invalid, malformed, unauthorized, not_found, conflict, too_large, unavailable, internal"`
-	Errors []FieldError `json:"errors" doc:"The values that cannot be accepted"`
-}
+// A problem is the answer to every request that fails.
+type problem struct{ client.Problem }
 
-// A FieldError names one value that cannot be accepted.
-type FieldError struct {
-	Path    string `json:"path" example:"settings.signing_key" doc:"As in the JSON that was sent, or the name of the parameter"`
-	Message string `json:"message" example:"required" doc:"What is wrong and what to write instead"`
-}
-
-// statusOf is the one place where a code becomes a status.
+// statusOf returns the HTTP status of a code. No other function maps codes to statuses.
 func statusOf(code bellhop.Code) int {
 	switch code {
 	case bellhop.CodeInvalid:
@@ -50,7 +40,7 @@ func statusOf(code bellhop.Code) int {
 	return http.StatusInternalServerError
 }
 
-// codeOf is the way back, for what the router and the library find wrong by themselves.
+// codeOf returns the code of a status, for errors that the router and the library find.
 func codeOf(status int) bellhop.Code {
 	for _, code := range []bellhop.Code{bellhop.CodeInvalid, bellhop.CodeUnauthorized, bellhop.CodeForbidden, bellhop.CodeNotFound,
 		bellhop.CodeConflict, bellhop.CodeTooLarge, bellhop.CodeUnavailable} {
@@ -64,15 +54,15 @@ func codeOf(status int) bellhop.Code {
 	return bellhop.CodeMalformed
 }
 
-// problem answers err. What has no code is "internal error" outside and whole in the log.
-func (s *server) problem(ctx context.Context, operation string, err error) *Problem {
+// problem returns the answer to err. An error without a code is logged in full and answered as "internal error".
+func (s *server) problem(ctx context.Context, operation string, err error) *problem {
 	var e *bellhop.Error
 	switch {
 	case errors.As(err, &e) && statusOf(e.Code) < 500:
 	case errors.As(err, &e) && e.Code == bellhop.CodeUnavailable:
 		s.log.Warn("api.unavailable", "operation", operation, "error", whole(err))
 	case ctx.Err() != nil:
-		e = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "the request was given up"}
+		e = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "the client gave up"}
 	default:
 		s.log.Error("api.failed", "operation", operation, "error", whole(err))
 		e = &bellhop.Error{Code: bellhop.CodeInternal}
@@ -80,7 +70,7 @@ func (s *server) problem(ctx context.Context, operation string, err error) *Prob
 	return problemOf(statusOf(e.Code), e)
 }
 
-// whole is err for the log, the cause of a bellhop.Error included.
+// whole returns the text of err for the log, with the cause of a bellhop.Error.
 func whole(err error) string {
 	var e *bellhop.Error
 	if errors.As(err, &e) && e.Err != nil {
@@ -89,24 +79,25 @@ func whole(err error) string {
 	return err.Error()
 }
 
-func problemOf(status int, e *bellhop.Error) *Problem {
-	p := &Problem{
+// problemOf returns e as a problem of that status.
+func problemOf(status int, e *bellhop.Error) *problem {
+	p := &problem{client.Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Code: e.Code, Detail: e.Error(), Errors: []FieldError{},
-	}
+		Code: e.Code, Detail: e.Error(), Errors: []client.FieldError{},
+	}}
 	if e.Code == bellhop.CodeInternal {
 		p.Detail = "internal error"
 		return p
 	}
 	for _, f := range e.Fields {
-		p.Errors = append(p.Errors, FieldError(f))
+		p.Errors = append(p.Errors, client.FieldError(f))
 	}
 	return p
 }
 
-// newProblem is what the library calls for errors that it finds itself: huma.NewError, set in openapi.go.
-// It leaves out the values that the library would echo.
-func newProblem(status int, message string, errs ...error) *Problem {
+// newProblem returns the problem of an error that the library found: huma.NewError, set in openapi.go. It
+// leaves out the values, which the library would echo.
+func newProblem(status int, message string, errs ...error) *problem {
 	e := &bellhop.Error{Code: codeOf(status), Message: message, Fields: plainFields(errs)}
 	if len(e.Fields) > 0 {
 		e.Message = ""
@@ -114,7 +105,7 @@ func newProblem(status int, message string, errs ...error) *Problem {
 	return problemOf(status, e)
 }
 
-// plainFields keeps of what the library found where it is and what is wrong there.
+// plainFields converts the error details of the library to field errors, sorted by path.
 func plainFields(errs []error) []bellhop.FieldError {
 	var fields []bellhop.FieldError
 	for _, err := range errs {
@@ -127,8 +118,8 @@ func plainFields(errs []error) []bellhop.FieldError {
 	return fields
 }
 
-// plainField says in our words what the library found: a path without "body." in front, and a required value
-// by its own path instead of its parent's.
+// plainField converts an error detail of the library to a field error: without "body." in the path, with the
+// path of the missing value and not of its parent, and with messages that say what to do.
 func plainField(d *huma.ErrorDetail) bellhop.FieldError {
 	f := bellhop.FieldError{Path: d.Location, Message: d.Message}
 	for _, where := range []string{"body.", "query.", "path.", "header."} {
@@ -148,22 +139,25 @@ func plainField(d *huma.ErrorDetail) bellhop.FieldError {
 	}
 	switch d.Message {
 	case "unexpected property":
-		f.Message = "not known here; see " + documentPath
+		f.Message = "unknown here; see " + documentPath
 	case "unknown query parameter":
 		f.Message = "no such parameter; see " + documentPath
+	case validation.MsgExpectedMatchExactlyOneSchema: // only a schedule has several schemas
+		f.Message = fmt.Sprintf(`use a list of at most %d durations such as ["5s","5m"], or default, sharepoint, eventgrid or none`,
+			bellhop.MaxScheduleLength)
 	}
 	return f
 }
 
-// Error, GetStatus, GetHeaders and ContentType are what the library asks of an error that it answers with.
+// The library calls Error, GetStatus, GetHeaders and ContentType to answer with a problem.
 
-func (p *Problem) Error() string { return p.Detail }
+func (p *problem) Error() string { return p.Detail }
 
-// GetStatus returns the status to answer with.
-func (p *Problem) GetStatus() int { return p.Status }
+// GetStatus returns the status of the answer.
+func (p *problem) GetStatus() int { return p.Status }
 
-// GetHeaders says when to come again, where that helps.
-func (p *Problem) GetHeaders() http.Header {
+// GetHeaders returns when to try again, if that helps.
+func (p *problem) GetHeaders() http.Header {
 	if p.Code == bellhop.CodeUnavailable {
 		return http.Header{"Retry-After": {"1"}}
 	}
@@ -171,18 +165,13 @@ func (p *Problem) GetHeaders() http.Header {
 }
 
 // ContentType returns the content type of problem details.
-func (p *Problem) ContentType(string) string { return problemType }
+func (p *problem) ContentType(string) string { return problemType }
 
 const problemType = "application/problem+json"
 
-// writeProblem answers with p where the library is not asked.
-func writeProblem(w http.ResponseWriter, p *Problem) {
+// writeProblem answers with p outside of the library.
+func writeProblem(w http.ResponseWriter, p *problem) {
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
 	writeJSON(w, p)
-}
-
-func isNotFound(err error) bool {
-	var e *bellhop.Error
-	return errors.As(err, &e) && e.Code == bellhop.CodeNotFound
 }

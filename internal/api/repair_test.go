@@ -101,7 +101,7 @@ func TestBadRepairs(t *testing.T) {
 		{"/events/replay", `{}`, 422, bellhop.CodeInvalid, []string{"all"}},
 		{"/events/replay", `{"destination":"billing"}`, 422, bellhop.CodeInvalid, []string{"all"}},
 		{"/events/replay", `{"source":"nobody","destination":"nobody","type":"a*b","where":"data.","since":"2026-11-22T08:00:00Z","until":"2026-11-22T08:00:00Z"}`,
-			422, bellhop.CodeInvalid, []string{"source", "destination", "type", "where", "until"}},
+			422, bellhop.CodeInvalid, []string{"source", "type", "where", "destination", "until"}},
 		{"/events/replay", `{"where":"` + strings.Repeat("a", bellhop.MaxWhereLength+1) + `"}`, 422, bellhop.CodeInvalid, []string{"where"}},
 		{"/events/replay", `{"source":"media","rate":-1}`, 422, bellhop.CodeInvalid, []string{"rate"}},
 		{"/events/replay", `{"source":"media","rate":1e9}`, 422, bellhop.CodeInvalid, []string{"rate"}},

@@ -5,32 +5,8 @@ import (
 	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
 )
-
-// A Request is one HTTP call at a source, kept where it was refused, answered a handshake or carried several events.
-type Request struct {
-	ID         string `json:"id" example:"req_01h455vb4pex5vsknk08"`
-	Source     string `json:"source" doc:"The source's name, while there is one"`
-	SourceID   string `json:"source_id"`
-	Outcome    string `json:"outcome" enum:"accepted,handshake,refused,partial"`
-	Status     int    `json:"status" doc:"Answered"`
-	Reason     string `json:"reason" example:"signature_mismatch" doc:"Of a refusal: a short code"`
-	Detail     string `json:"detail" doc:"Of a refusal: in words"`
-	Method     string `json:"method" example:"POST"`
-	Target     string `json:"target" example:"/in/media" doc:"Path and query, values of the query left out"`
-	RemoteAddr string `json:"remote_addr"`
-	BodyBytes  int64  `json:"body_bytes" doc:"Length of the whole body as far as it was read"`
-	Events     int    `json:"events" doc:"How many were accepted"`
-	ReceivedAt Time   `json:"received_at"`
-}
-
-// A RequestDetail is a request with what it carried.
-type RequestDetail struct {
-	Request
-	Headers    map[string][]string `json:"headers" doc:"As received, without what carries secrets"`
-	Body       string              `json:"body" doc:"As received, if that is UTF-8; of a refused request the beginning"`
-	BodyBase64 string              `json:"body_base64,omitempty" doc:"The same if it is not"`
-}
 
 func (s *server) requests() {
 	handle(s, op{http.MethodGet, "/requests", "list-requests", "List requests", 0}, s.listRequests)
@@ -45,8 +21,8 @@ type listRequestsInput struct {
 	Paging
 }
 
-func (s *server) listRequests(ctx context.Context, in *listRequestsInput) (*listOutput[Request], error) {
-	source, err := s.sourceID(ctx, in.Source)
+func (s *server) listRequests(ctx context.Context, in *listRequestsInput) (*listOutput[client.Request], error) {
+	source, err := s.Catalog.SourceID(ctx, in.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -56,29 +32,30 @@ func (s *server) listRequests(ctx context.Context, in *listRequestsInput) (*list
 		return nil, err
 	}
 	names := s.sourceNames(ctx)
-	return listOf(list, next, func(r bellhop.Request) Request { return requestJSON(r, names(r.SourceID)) }), nil
+	return listOf(list, next, func(r bellhop.Request) client.Request { return requestJSON(r, names(r.SourceID)) }), nil
 }
 
-func (s *server) showRequest(ctx context.Context, in *one) (*bodyOf[RequestDetail], error) {
+func (s *server) showRequest(ctx context.Context, in *one) (*bodyOf[client.RequestDetail], error) {
 	r, err := s.Store.Request(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	out := RequestDetail{Request: requestJSON(r, s.sourceNames(ctx)(r.SourceID)), Headers: r.Header.HTTP()}
+	out := client.RequestDetail{Request: requestJSON(r, s.sourceNames(ctx)(r.SourceID)), Headers: r.Header.HTTP()}
 	out.Body, out.BodyBase64 = textOrBase64(r.Body)
-	return &bodyOf[RequestDetail]{out}, nil
+	return &bodyOf[client.RequestDetail]{out}, nil
 }
 
-// requestJSON is r, of the source of this name, as it is shown in a list.
-func requestJSON(r bellhop.Request, source string) Request {
-	return Request{
+// requestJSON returns r in its JSON form, without its headers and its body. source is the name of its source.
+func requestJSON(r bellhop.Request, source string) client.Request {
+	return client.Request{
 		ID: r.ID, Source: source, SourceID: r.SourceID, Outcome: string(r.Outcome), Status: r.Status, Reason: r.Reason,
 		Detail: r.Detail, Method: r.Method, Target: r.Target, RemoteAddr: r.RemoteAddr, BodyBytes: r.BodyBytes,
-		Events: r.Events, ReceivedAt: Time(r.ReceivedAt),
+		Events: r.Events, ReceivedAt: client.Time{Time: r.ReceivedAt},
 	}
 }
 
-// sourceNames returns the names of sources by id, each looked up once. A source that is gone has none.
+// sourceNames returns a function from the id of a source to its name, which looks each source up once. The name
+// of a deleted source is "".
 func (s *server) sourceNames(ctx context.Context) func(id string) string {
 	known := make(map[string]string)
 	return func(id string) string {

@@ -1,9 +1,6 @@
 package api
 
 import (
-	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,43 +9,33 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"sync"
 
-	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Prefix is the path below which everything needs a key.
+// Prefix is the path below which every request needs a credential.
 const Prefix = "/api/v1"
 
-// MaxBodyBytes bounds the body of a request to the API.
+// MaxBodyBytes is the largest body of a request to the API.
 const MaxBodyBytes = 2 << 20
 
-// server answers the API's requests. Its routes are added by one method per noun before it is used.
+// A server answers the requests of the API. One method for each noun adds its routes, before the first request.
 type server struct {
 	Options
-	log     *slog.Logger
-	mux     *http.ServeMux
-	huma    huma.API
-	keyHash [sha256.Size]byte
-
-	// changing is held from reading a source or destination until its successor is stored and loaded, so that no
-	// PATCH merges into something that is no longer there.
-	changing sync.Mutex
+	log  *slog.Logger
+	mux  *http.ServeMux
+	huma huma.API
 }
 
 func newServer(o Options) *server {
-	s := &server{
-		Options: o,
-		log:     o.Logger.With("component", "api"),
-		mux:     http.NewServeMux(),
-		keyHash: sha256.Sum256([]byte(o.Key)),
-	}
+	s := &server{Options: o, log: o.Logger.With("component", "api"), mux: http.NewServeMux()}
 	s.huma = newHuma(s.mux, o.Version)
 	return s
 }
 
-// ServeHTTP is what every request passes: headers, key, content type, then its route.
+// ServeHTTP sets the headers of every answer, authenticates the request, checks its content type and runs its
+// route. The context of the route carries the principal.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard := &guarded{ResponseWriter: w}
 	defer s.recover(guard, r)
@@ -59,11 +46,17 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 
 	handler, pattern := s.mux.Handler(r)
-	open := pattern == documentPattern || pattern == "" && r.URL.Path != Prefix && !strings.HasPrefix(r.URL.Path, Prefix+"/")
+	inAPI := r.URL.Path == Prefix || strings.HasPrefix(r.URL.Path, Prefix+"/")
+	if pattern != documentPattern && (pattern != "" || inAPI) {
+		principal, err := s.Auth.Authenticate(r)
+		if err != nil {
+			h.Set("WWW-Authenticate", `Bearer realm="bellhop"`)
+			writeProblem(guard, s.problem(r.Context(), "authenticate", err))
+			return
+		}
+		r = r.WithContext(auth.NewContext(r.Context(), principal))
+	}
 	switch {
-	case !open && !s.authorized(r):
-		h.Set("WWW-Authenticate", `Bearer realm="bellhop"`)
-		writeProblem(guard, newProblem(http.StatusUnauthorized, "needs an API key: Authorization: Bearer KEY"))
 	case pattern == "":
 		writeProblem(guard, unrouted(handler, h, r))
 	case r.Body != nil && r.Body != http.NoBody && !isJSON(r.Header.Get("Content-Type")):
@@ -73,19 +66,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// authorized reports whether r carries the key, once. It compares digests, so that time says nothing of the key.
-func (s *server) authorized(r *http.Request) bool {
-	values := r.Header["Authorization"]
-	if s.Key == "" || len(values) != 1 {
-		return false
-	}
-	scheme, key, _ := strings.Cut(values[0], " ")
-	given := sha256.Sum256([]byte(key))
-	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(given[:], s.keyHash[:]) == 1
-}
-
-// unrouted asks the mux's own handler what is wrong with a request that has no route, and says it in our form.
-func unrouted(handler http.Handler, h http.Header, r *http.Request) *Problem {
+// unrouted returns the problem of a request without a route. The mux's own handler knows whether the path or
+// the method is wrong.
+func unrouted(handler http.Handler, h http.Header, r *http.Request) *problem {
 	asked := &statusOnly{header: make(http.Header)}
 	handler.ServeHTTP(asked, r)
 	if asked.status == http.StatusMethodNotAllowed {
@@ -93,10 +76,10 @@ func unrouted(handler http.Handler, h http.Header, r *http.Request) *Problem {
 		h.Set("Allow", allow)
 		return newProblem(http.StatusMethodNotAllowed, "method not allowed here; use "+allow)
 	}
-	return newProblem(http.StatusNotFound, "no such path; "+documentPath+" lists those there are")
+	return newProblem(http.StatusNotFound, "no such path; "+documentPath+" lists the paths")
 }
 
-// isJSON reports whether a body of this content type is read: JSON, a merge patch, or none given.
+// isJSON reports whether the API reads a body of this content type: JSON, a merge patch, or no content type.
 func isJSON(contentType string) bool {
 	if contentType == "" {
 		return true
@@ -105,7 +88,7 @@ func isJSON(contentType string) bool {
 	return err == nil && (media == "application/json" || media == mergePatchType)
 }
 
-// recover ends a request whose handler panicked: with an answer, if none was begun.
+// recover ends a request whose handler panicked. It answers 500 unless an answer was begun.
 func (s *server) recover(w *guarded, r *http.Request) {
 	cause := recover()
 	if cause == nil {
@@ -114,24 +97,15 @@ func (s *server) recover(w *guarded, r *http.Request) {
 	if cause == http.ErrAbortHandler || r.Context().Err() != nil {
 		panic(http.ErrAbortHandler)
 	}
-	s.log.Error("api.panicked", "method", r.Method, "route", r.Pattern, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	s.log.Error("api.panicked", "method", r.Method, "route", r.Pattern, "cause", fmt.Sprint(cause),
+		"stack", string(debug.Stack()))
 	if w.begun {
 		panic(http.ErrAbortHandler)
 	}
 	writeProblem(w, newProblem(http.StatusInternalServerError, ""))
 }
 
-// changed lets the rest of the program load what was just stored. It happens even if the client is gone by now.
-func (s *server) changed(ctx context.Context) error {
-	if err := s.Changed(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("load after a change: %w", err)
-	}
-	return nil
-}
-
-func (s *server) newID(prefix string) string { return bellhop.NewID(prefix, s.Env.Rand) }
-
-// guarded is a ResponseWriter that knows whether an answer was begun.
+// A guarded is a ResponseWriter that remembers whether an answer was begun.
 type guarded struct {
 	http.ResponseWriter
 	begun bool
@@ -149,7 +123,7 @@ func (g *guarded) Write(b []byte) (int, error) {
 	return g.ResponseWriter.Write(b)
 }
 
-// statusOnly takes an answer apart for its status and headers.
+// A statusOnly is a ResponseWriter that keeps the status and the headers, and drops the body.
 type statusOnly struct {
 	header http.Header
 	status int
@@ -159,6 +133,7 @@ func (s *statusOnly) Header() http.Header         { return s.header }
 func (s *statusOnly) WriteHeader(status int)      { s.status = status }
 func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
 
+// writeJSON writes v as JSON and leaves <, > and & as they are.
 func writeJSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

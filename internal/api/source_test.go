@@ -153,13 +153,6 @@ func TestUnknownProviderShowsNothing(t *testing.T) {
 
 // A secret that may be guessed is taken, for systems allow such, and said in the log, without it.
 func TestShortSecrets(t *testing.T) {
-	for settings, want := range map[string]int{
-		`{"key":"changeme"}`: 1, `{"key":["a","0123456789abcdef","b"]}`: 2, `{"key":"0123456789abcdef"}`: 0, `{"account_id":"a"}`: 0, `{"key":1}`: 0, `{}`: 0,
-	} {
-		if got := (secrecy{names: []string{"key"}}).short(readSettings([]byte(settings))); got != want {
-			t.Errorf("%s: %d", settings, got)
-		}
-	}
 	r := newRig(t)
 	r.do("POST", "/api/v1/sources", `{"name":"weak","provider":"lock","settings":{"key":"hunter2"}}`).is(201)
 	if log := r.logged.String(); !strings.Contains(log, "source.weak") || strings.Contains(log, "hunter2") {

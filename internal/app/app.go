@@ -14,11 +14,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/action"
+	"github.com/bellhop-gateway/bellhop/internal/api"
+	"github.com/bellhop-gateway/bellhop/internal/catalog"
 	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
@@ -53,6 +56,7 @@ type App struct {
 	engine   *delivery.Engine
 	repairer *repair.Repairer
 	door     *ingest.Door
+	catalog  *catalog.Catalog
 	registry *prometheus.Registry
 	url      string
 	firstRun bool
@@ -106,10 +110,13 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a.repairer = repair.New(repair.Options{Store: a.store, Lanes: a.engine, Now: time.Now, Logger: opts.Logger, Metrics: a.registry})
 	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
 	a.undoLater("door", a.door.Stop)
+	a.catalog = catalog.New(catalog.Options{Store: a.store, Opener: a.opener, Engine: a.engine, Publisher: a.door, Repairer: a.repairer,
+		Providers: opts.Providers, Actions: a.actions, Env: env, Changed: a.reload,
+		CallbackURL: strings.TrimSuffix(a.opts.Config.PublicURL, "/") + api.AgreePath, Logger: opts.Logger})
 	if err := a.reload(ctx); err != nil {
 		return nil, err
 	}
-	a.server = a.newServer(env)
+	a.server = a.newServer()
 	if err := a.announce(); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"path"
@@ -10,8 +9,8 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/internal/api"
+	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
-	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -23,9 +22,9 @@ const (
 	idleTimeout       = 60 * time.Second
 )
 
-func (a *App) newServer(env provider.Env) *http.Server {
+func (a *App) newServer() *http.Server {
 	return &http.Server{
-		Handler:           a.handler(env),
+		Handler:           a.handler(),
 		ReadHeaderTimeout: min(readHeaderTimeout, a.opts.Config.ReadTimeout),
 		ReadTimeout:       a.opts.Config.ReadTimeout,
 		WriteTimeout:      writeTimeout,
@@ -37,15 +36,18 @@ func (a *App) newServer(env provider.Env) *http.Server {
 
 // handler sends requests to the rooms. The door comes before the mux, which would clean paths and redirect: it knows
 // no unclean ones, and says so.
-func (a *App) handler(env provider.Env) http.Handler {
+func (a *App) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { status(w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { api.WriteStatus(w, http.StatusOK, "alive") })
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET "+api.AgreePath+"{token}", a.agree)
-	mux.HandleFunc("POST "+api.AgreePath+"{token}", a.agree)
-	mux.Handle("/", api.New(api.Options{Store: a.store, Engine: a.engine, Opener: a.opener, Repairer: a.repairer, Publisher: a.door, Providers: a.opts.Providers, Actions: a.actions, Env: env,
-		Changed: a.reload, Key: a.opts.AdminKey, PublicURL: a.opts.Config.PublicURL, Version: a.opts.Version, Logger: a.opts.Logger}))
+	agree := api.Agree(a.catalog, a.opts.Logger)
+	mux.Handle("GET "+api.AgreePath+"{token}", agree)
+	mux.Handle("POST "+api.AgreePath+"{token}", agree)
+	mux.Handle("/", api.New(api.Options{
+		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
+		Auth: auth.NewAdminKey(a.opts.AdminKey), PublicURL: a.opts.Config.PublicURL, Version: a.opts.Version, Logger: a.opts.Logger,
+	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, ingest.Prefix) || unclean(r.URL.EscapedPath()) {
 			a.door.ServeHTTP(w, r)
@@ -64,7 +66,7 @@ func unclean(p string) bool {
 func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-a.draining:
-		status(w, http.StatusServiceUnavailable, "stopping")
+		api.WriteStatus(w, http.StatusServiceUnavailable, "stopping")
 		return
 	default:
 	}
@@ -72,19 +74,8 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if err := a.store.Ready(ctx); err != nil {
 		a.opts.Logger.Warn("readiness.failed", "component", "app", "error", err)
-		status(w, http.StatusServiceUnavailable, "storage cannot be written to")
+		api.WriteStatus(w, http.StatusServiceUnavailable, "storage cannot be written to")
 		return
 	}
-	status(w, http.StatusOK, "ready")
-}
-
-func status(w http.ResponseWriter, code int, text string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if code == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
-	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(map[string]string{"status": text})
+	api.WriteStatus(w, http.StatusOK, "ready")
 }

@@ -1,0 +1,246 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// describe sets the descriptions of the members of schemas, which are in the document under their names.
+func describe(schemas map[string]*huma.Schema) {
+	for _, d := range descriptions {
+		for name := range strings.FieldsSeq(d.schemas) {
+			for member, text := range d.members {
+				p := schemas[name].Properties[member]
+				if p == nil {
+					panic(fmt.Sprintf("bellhop: schema %s has no member %s to describe", name, member))
+				}
+				p.Description = text
+			}
+		}
+	}
+}
+
+// descriptions describe members of the JSON forms of package client to the readers of the OpenAPI document.
+// Schemas that share members share their descriptions.
+var descriptions = []struct {
+	schemas string // their names, separated by spaces
+	members map[string]string
+}{
+	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider", map[string]string{
+		"next": "The cursor of the next page; null on the last page",
+	}},
+	{"Problem", map[string]string{
+		"type":   "Always about:blank; code is more specific",
+		"detail": "What is wrong, where, and what to do",
+		"code":   "The kind of error: invalid, malformed, unauthorized, not_found, conflict, too_large, unavailable, internal",
+		"errors": "The values that are not accepted",
+	}},
+	{"FieldError", map[string]string{
+		"path":    "The path in the JSON that was sent, or the name of the parameter",
+		"message": "What is wrong and what to write instead",
+	}},
+
+	{"NewSource", map[string]string{
+		"name":           "Unique among sources; the last part of the source's URL",
+		"provider":       "The provider that reads the source's requests; GET /providers lists them",
+		"settings":       "The settings of the provider, secrets included",
+		"max_body_bytes": "Largest body accepted. Default: 0, which is the provider's default, mostly 1 MiB",
+		"disabled":       "Whether the source answers as if it did not exist",
+	}},
+	{"Source", map[string]string{
+		"url":            "The URL for the provider to call",
+		"settings":       "The settings of the provider. Of a secret: whether it is set, and since when",
+		"max_body_bytes": "Largest body accepted; 0 is the provider's default",
+	}},
+
+	{"NewDestination", map[string]string{
+		"name": "Unique among destinations",
+		"type": "http (the default); a provider that sends, for its dialect; or an action, which does its work here: " +
+			"exec runs a command",
+		"url":         "Where events go; an action has none",
+		"settings":    "The settings of the type, secrets included",
+		"access":      "How the destination is reached and how the gateway signs in there, secrets included",
+		"match":       "The events that the destination wants. Default: all",
+		"timeout":     "Longest duration of one attempt, 10ms to 5m. Default: 5s",
+		"concurrency": "Most attempts at the same time. Default: 16, or 4 for exec",
+		"rate":        "Most attempts a second, retries included. Default: the rate of the type, mostly no limit",
+		"batch":       "Several events in one request, for types and formats with batches. Default: one event in each request",
+		"order": "The events that wait for one another and are delivered in order: those of the same source, or of the same " +
+			"subject. Default: none. A change applies to events accepted afterwards; pending deliveries keep their order",
+		"breaker":    "When a failing destination gets one attempt at a time, and when it is disabled",
+		"expires_at": "When the destination expires and gets no more events; a PATCH renews it. Default: never",
+		"handshake": "Whether the receiver has to agree before the first delivery: none, or the handshake of the type " +
+			"(validation-token, eventgrid, cloudevents). Default: that of the type",
+	}},
+	{"Destination RotatedDestination", map[string]string{
+		"settings": "The settings of the type. Of a secret: whether it is set, and since when",
+		"access": "How the destination is reached and how the gateway signs in there. Of a secret: whether it is set, and " +
+			"since when. null: directly, without signing in",
+		"rate":          "Most attempts a second; null is no limit",
+		"batch":         "Several events in one request; null is one event in each request",
+		"expires_at":    "When the destination expires; null is never",
+		"granted_rate":  "The rate that the receiver allowed when it agreed; null is no limit",
+		"state_reason":  "Why the destination is not active",
+		"match_error":   "The last failure of the where of the match since the start; null if it has not failed",
+		"failing_since": "The first failure since which the breaker is open; null while it is closed",
+	}},
+	{"RotatedDestination", map[string]string{
+		"secret": "The new secret, if the gateway made it; it is not shown again",
+	}},
+	{"Rotation", map[string]string{
+		"secret": "The new secret. Default: one that the gateway makes and shows in this answer only",
+		"grace":  "How long the old secret signs too, 0s to 720h. Default: 24h",
+	}},
+	{"Match", map[string]string{
+		"sources": "Names or ids of sources",
+		"types":   "Event types, which may end in *",
+		"where":   "An expression over data, type, subject, source, headers and time, in the language of expr-lang.org",
+	}},
+	{"Retry", map[string]string{
+		"schedule": "The waits before each retry (30s, 5m, 2h), or a preset: default, sharepoint, eventgrid, none",
+		"max_age":  "Oldest age at which a delivery is tried again, counted from its event or its replay. Default: no limit",
+		"outcomes": "The outcome of a reply, by status (404), class (4xx) or error (timeout): " +
+			"delivered, retry, dead or disable",
+	}},
+	{"PreviewRequest", map[string]string{
+		"destination": "Name or id of a destination, or the values of a new one",
+		"event":       "Id of an event, or a sample of one",
+	}},
+	{"SampleEvent", map[string]string{
+		"source":  "Name or id of a source. Default: api",
+		"time":    "When the event happened. Default: now",
+		"headers": "Headers of the request that carried the event",
+		"data":    "The body, as JSON",
+		"body":    "The body, as text; takes the place of data",
+	}},
+	{"Preview", map[string]string{
+		"matches":     "Whether the destination wants the event",
+		"why":         "The part of the match that does not want the event",
+		"match_error": "Why the where could not be evaluated",
+		"request":     "What would be sent if the event matched; left out if nothing would",
+		"signature":   "The headers of the request that sign it",
+		"error":       "Why the request could not be rendered: such a delivery is dead",
+		"skipped":     "Why the destination's own filter does not want the event: such a delivery is cancelled",
+	}},
+	{"PreviewedRequest", map[string]string{
+		"way":         "How the request gets there, in words; empty is directly, without signing in",
+		"body":        "The beginning of the body, up to 256 KiB, if it is UTF-8",
+		"body_base64": "The same, if it is not UTF-8",
+		"body_bytes":  "Length of the whole body",
+	}},
+	{"Trial", map[string]string{
+		"delivery_id": "GET /deliveries/{id} shows the result",
+	}},
+
+	{"NewEvent", map[string]string{
+		"subject": "What the event is about",
+		"data":    "Any JSON; delivered byte for byte",
+		"time":    "When the event happened",
+		"tenant":  "A label that keeps the events of one customer from those of another",
+	}},
+	{"Event EventDetail", map[string]string{
+		"source":      "Name of the source; api for a published event",
+		"provider_id": "The provider's id of the event, or the Idempotency-Key; repeated events are dropped by it",
+		"time":        "When the event happened, as the provider says",
+		"body_sha256": "In hexadecimal",
+	}},
+	{"EventDetail", map[string]string{
+		"headers": "Headers of the request that carried the event, without those that carry secrets",
+		"data":    "The body, if it is JSON of at most 256 KiB; GET …/body returns every body",
+	}},
+
+	{"Delivery DeliveryDetail", map[string]string{
+		"attempts":   "Number of attempts so far",
+		"next_at":    "Of a pending delivery: when the next attempt is due",
+		"last":       "The latest attempt, if there was one",
+		"updated_at": "When the state last changed",
+	}},
+	{"DeliveryDetail", map[string]string{
+		"history": "The attempts, oldest first",
+	}},
+	{"Attempt", map[string]string{
+		"status":       "Of the reply; 0 without a reply",
+		"error":        "A short code; empty on success",
+		"detail":       "The error in words",
+		"reply":        "The beginning of the body of the reply, if it is UTF-8",
+		"reply_base64": "The same, if it is not UTF-8",
+	}},
+
+	{"Request RequestDetail", map[string]string{
+		"source":     "Name of the source; empty after the source was deleted",
+		"status":     "Of the answer",
+		"reason":     "Of a refusal: a short code",
+		"detail":     "Of a refusal: in words",
+		"target":     "Path and query, without the values of the query",
+		"body_bytes": "Length of the whole body, as far as it was read",
+		"events":     "Number of events accepted",
+	}},
+	{"RequestDetail", map[string]string{
+		"headers":     "As received, without those that carry secrets",
+		"body":        "As received, if it is UTF-8; the beginning, if the request was refused",
+		"body_base64": "The same, if it is not UTF-8",
+	}},
+
+	{"Repair", map[string]string{
+		"reason":      "Why the repair failed or was cancelled",
+		"rate":        "Most deliveries made due in a second; 0 is no limit",
+		"looked_at":   "Number of events or deliveries examined, among those that the fields of the filter choose",
+		"changed":     "Number of deliveries made, made due or cancelled",
+		"skipped":     "Number of deliveries not made or changed, because the event was gone or the state had changed",
+		"position_at": "How far the repair is: the time of the events that it has reached, from old to new",
+		"created_at":  "The repair leaves later events and deliveries alone",
+	}},
+	{"RepairCount", map[string]string{
+		"events":     "Of a replay: number of events",
+		"deliveries": "Number of deliveries to be made, made due or cancelled",
+		"complete":   "false if there was no time to count all; there are more",
+	}},
+	{"NewReplay NewRetry NewCancel", map[string]string{
+		"since":   "Only events received at this time or later",
+		"until":   "Only events received before this time",
+		"rate":    "Most deliveries made due in a second. Default: 200. 0 is no limit",
+		"all":     "Must be true if nothing narrows the choice",
+		"dry_run": "Count what the repair would do, and change nothing",
+	}},
+	{"NewReplay", map[string]string{
+		"source": "Name or id of the source",
+		"type": "The whole type, or a prefix and *. The gateway's own events are chosen only if it begins with bellhop., or if " +
+			"the source is bellhop",
+		"where":       "An expression over the event that must be true, as in a match",
+		"destination": "Name or id of the only destination, whatever its match says. Default: each that wants the event",
+	}},
+	{"NewRetry NewCancel", map[string]string{
+		"destination": "Name or id of the destination",
+		"event":       "Id of the event",
+		"error":       "The error of the last attempt",
+	}},
+	{"NewRetry", map[string]string{"state": "Default: dead"}},
+	{"NewCancel", map[string]string{"state": "Only pending deliveries can be cancelled"}},
+	{"ReplayTo", map[string]string{
+		"destination": "Name or id of the only destination, whatever its match says. Default: each that wants the event now",
+	}},
+	{"Replayed", map[string]string{
+		"deliveries": "Empty if no destination wants the event now",
+	}},
+
+	{"Provider", map[string]string{
+		"title":         "The name that the system uses for itself",
+		"summary":       "What the system sends and how it proves who it is",
+		"settings":      "Of a source",
+		"sends":         "Whether the name can be the type of a destination",
+		"send_settings": "Of such a destination",
+	}},
+	{"Setting", map[string]string{
+		"doc":    "Meaning, unit or form, and default",
+		"kind":   "Of the value: text, list, true or false, number, length of time, object",
+		"secret": "Whether the value is masked in answers",
+	}},
+	{"Stats", map[string]string{
+		"events":            "Stored",
+		"deliveries":        "By state; final states count from the start of the server",
+		"oldest_pending_at": "When the oldest pending delivery was due",
+		"requests_refused":  "Since the start of the server",
+	}},
+}

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"reflect"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/catalog"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Package client does not import the router library, so the schemas that it cannot derive from the types are here.
+
+// newRegistry returns a registry of schemas that describes some types of package client by a schema of this file.
+func newRegistry() huma.Registry {
+	r := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	r.RegisterTypeAlias(reflect.TypeFor[client.Time](), reflect.TypeFor[timeSchema]())
+	r.RegisterTypeAlias(reflect.TypeFor[client.Access](), reflect.TypeFor[accessSchema]())
+	r.RegisterTypeAlias(reflect.TypeFor[client.Rate](), reflect.TypeFor[rateSchema]())
+	r.RegisterTypeAlias(reflect.TypeFor[client.Batch](), reflect.TypeFor[batchSchema]())
+	r.RegisterTypeAlias(reflect.TypeFor[client.Breaker](), reflect.TypeFor[breakerSchema]())
+	r.RegisterTypeAlias(reflect.TypeFor[client.Schedule](), reflect.TypeFor[scheduleSchema]())
+	r.RegisterTypeAlias(reflect.TypeFor[bellhop.Outcome](), reflect.TypeFor[outcomeSchema]())
+	r.RegisterTypeAlias(reflect.TypeFor[client.MatchError](), reflect.TypeFor[matchErrorSchema]())
+	r.RegisterTypeAlias(reflect.TypeFor[client.NameOr[client.NewDestination]](), reflect.TypeFor[nameOrSchema[client.NewDestination]]())
+	r.RegisterTypeAlias(reflect.TypeFor[client.NameOr[client.SampleEvent]](), reflect.TypeFor[nameOrSchema[client.SampleEvent]]())
+	return r
+}
+
+// nullableObject returns the schema of an object that may be null.
+func nullableObject(properties map[string]*huma.Schema) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, Nullable: true, AdditionalProperties: false, Properties: properties}
+}
+
+func bound(n float64) *float64 { return &n }
+
+type timeSchema struct{}
+
+func (timeSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true}
+}
+
+type accessSchema struct{}
+
+// Schema describes an access. The engine checks the values. The mask of a secret is a value too.
+func (accessSchema) Schema(huma.Registry) *huma.Schema {
+	s := nullableObject(map[string]*huma.Schema{})
+	for _, member := range catalog.AccessSettings() {
+		p := &huma.Schema{Type: huma.TypeString, Nullable: true, Description: member.Doc}
+		switch {
+		case member.Secret:
+			p.Type, p.Nullable = "", false // a text, null, or an object: the mask
+			p.Description += " A text. An answer shows only that it is set, and since when."
+		case member.Name == "scopes":
+			p.Type, p.Items = huma.TypeArray, &huma.Schema{Type: huma.TypeString}
+		}
+		s.Properties[member.Name] = p
+	}
+	return s
+}
+
+type rateSchema struct{}
+
+// Schema describes a rate. null is no limit in an answer, and the rate of the type in a request.
+func (rateSchema) Schema(huma.Registry) *huma.Schema {
+	return nullableObject(map[string]*huma.Schema{
+		"per_second": {Type: huma.TypeNumber, Examples: []any{10}, Minimum: bound(bellhop.MinRate), Maximum: bound(bellhop.MaxRate)},
+		"burst": {Type: huma.TypeInteger, Examples: []any{20}, Minimum: bound(1), Maximum: bound(bellhop.MaxBurst),
+			Description: "Attempts at once after a pause. Default: per_second, at least 1"},
+	})
+}
+
+type batchSchema struct{}
+
+// Schema describes a batch. null is one event in each request.
+func (batchSchema) Schema(huma.Registry) *huma.Schema {
+	return nullableObject(map[string]*huma.Schema{
+		"max_events": {Type: huma.TypeInteger, Examples: []any{100}, Minimum: bound(2), Maximum: bound(bellhop.MaxBatchEvents)},
+		"max_wait": {Type: huma.TypeString, Examples: []any{"1s"},
+			Description: "How long the first event waits for others, up to 1m. Default: 1s"},
+	})
+}
+
+type breakerSchema struct{}
+
+// Schema describes a breaker. null is the default.
+func (breakerSchema) Schema(huma.Registry) *huma.Schema {
+	return nullableObject(map[string]*huma.Schema{
+		"failures": {Type: huma.TypeInteger, Examples: []any{16}, Minimum: bound(0), Maximum: bound(bellhop.MaxBreakerFailures),
+			Description: "Failed attempts in a row that open the breaker: the destination then gets one attempt at a time, " +
+				"at growing intervals. Default: 16. 0 is never"},
+		"for": {Type: huma.TypeString, Examples: []any{"10s"},
+			Description: "How long a destination that answers has to fail as well before the breaker opens. " +
+				"Default: 10s, or 0s if failures is given"},
+		"disable_after": {Type: huma.TypeString, Examples: []any{"120h"},
+			Description: "How long the destination fails without a success before it is disabled. Default: 120h. 0s is never"},
+	})
+}
+
+type scheduleSchema struct{}
+
+// Schema describes a schedule: a text or a list of texts.
+func (scheduleSchema) Schema(huma.Registry) *huma.Schema {
+	most := bellhop.MaxScheduleLength
+	text := &huma.Schema{Type: huma.TypeString}
+	return &huma.Schema{
+		OneOf:    []*huma.Schema{text, {Type: huma.TypeArray, Items: text, MaxItems: &most}},
+		Examples: []any{"default", []string{"5s", "5m", "30m"}},
+	}
+}
+
+type outcomeSchema struct{}
+
+// Schema describes an outcome. In a PATCH, null removes an entry.
+func (outcomeSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Nullable: true, Description: "delivered, retry, dead or disable"}
+}
+
+type matchErrorSchema struct{}
+
+// Schema describes a match error. null is that the where has not failed.
+func (matchErrorSchema) Schema(r huma.Registry) *huma.Schema {
+	return nullableObject(map[string]*huma.Schema{
+		"at":      timeSchema{}.Schema(r),
+		"message": {Type: huma.TypeString},
+		"count":   {Type: huma.TypeInteger, Description: "Failures since the start, or since the where was changed"},
+	})
+}
+
+type nameOrSchema[T any] struct{}
+
+// Schema describes the name or id of a T, or a T without required members. The handler checks which one it is,
+// so that its errors have paths.
+func (nameOrSchema[T]) Schema(r huma.Registry) *huma.Schema {
+	forms := []any{map[string]any{"type": "string"}, Patch[T]{}.Schema(r)}
+	return &huma.Schema{Extensions: map[string]any{"oneOf": forms}}
+}

@@ -1,0 +1,220 @@
+// Package catalog holds the rules of nouns: how a source or a destination is checked, created, changed, masked,
+// verified and tested, how an event is published, and what a repair may choose. The HTTP API, a configuration
+// file and a page all change nouns through a [Catalog], so that the same rules hold for each of them.
+//
+// The package takes and returns the nouns of package bellhop. It knows neither HTTP nor the JSON forms of the
+// API; only a merge patch is JSON, because it names members that stay. It keeps nothing: the store keeps the
+// nouns.
+package catalog
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// Store keeps the nouns. Its errors are *bellhop.Error where a person can act on them: CodeNotFound for an
+// unknown id or name, CodeConflict for a name that is taken or a state that does not allow the change.
+type Store interface {
+	SourceStore
+	DestinationStore
+	// Event returns one event with its headers and its body.
+	Event(ctx context.Context, id string) (bellhop.Event, error)
+	// RetryDelivery makes a pending, dead or cancelled delivery due now; CodeConflict in any other state.
+	RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
+	// CancelDelivery cancels a pending delivery; CodeConflict in any other state.
+	CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
+}
+
+// SourceStore keeps the sources. The catalog sets ids and times.
+type SourceStore interface {
+	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
+	CreateSource(ctx context.Context, s bellhop.Source) error
+	UpdateSource(ctx context.Context, s bellhop.Source) error
+	DeleteSource(ctx context.Context, id string) error
+}
+
+// DestinationStore keeps the destinations. The catalog sets ids and times.
+type DestinationStore interface {
+	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
+	CreateDestination(ctx context.Context, d bellhop.Destination) error
+	// UpdateDestination leaves State, StateReason and Granted unchanged.
+	UpdateDestination(ctx context.Context, d bellhop.Destination) error
+	// RestartDestination is UpdateDestination with d's state. It withdraws a handshake that is under way.
+	RestartDestination(ctx context.Context, d bellhop.Destination) error
+	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
+	DeleteDestination(ctx context.Context, id string) error
+	// AskHandshake notes that the receiver was asked for the rate asked. token is the SHA-256 of the token in the
+	// callback URL.
+	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error
+	// ExplainUnverified sets the reason of a destination that is unverified. refused withdraws the handshake.
+	ExplainUnverified(ctx context.Context, destinationID, reason string, refused bool) error
+	// AgreeHandshake makes the destination of a handshake active. A nil granted is the rate that was asked for.
+	// The error is CodeNotFound if the token is unknown, used or too old.
+	AgreeHandshake(ctx context.Context, token [32]byte, granted *bellhop.Rate) (destinationID string, err error)
+}
+
+// Opener opens destinations and makes single requests to them.
+type Opener interface {
+	// Check checks the URL, the settings of the type, the access, the match and the bounds. Its errors are
+	// CodeInvalid with paths within the destination: "url", "settings.format", "match.where".
+	Check(d bellhop.Destination) error
+	// DefaultHandshake returns the handshake of a destination whose Handshake is "".
+	DefaultHandshake(d bellhop.Destination) string
+	// Handshake asks the receiver. The error says why it did not agree. Before the receiver can call the URL
+	// callback, Handshake calls asked with the rate that it asks for.
+	Handshake(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.HandshakeResult, error)
+	// Preview says whether the destination wants ev, and renders its request. Its errors are those of Check.
+	Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
+}
+
+// Engine delivers to the destinations.
+type Engine interface {
+	// Closed says why a stored destination cannot be opened and therefore gets nothing; "" if it can be opened.
+	Closed(destinationID string) string
+	// Wake tells the engine that a delivery to the destination is due now.
+	Wake(destinationID string)
+}
+
+// Publisher accepts events that do not come from a source.
+type Publisher interface {
+	// Publish stores ev and its deliveries. If the ProviderID was published before, ev is a duplicate: the result
+	// has the id of the first event, and nothing is stored.
+	Publish(ctx context.Context, ev bellhop.Event) (stored bellhop.Event, duplicate bool, err error)
+	// PublishTo is Publish to one destination, whatever its match says; CodeNotFound if there is no such destination.
+	PublishTo(ctx context.Context, ev bellhop.Event, destinationID string) (stored bellhop.Event, deliveryID string, err error)
+}
+
+// Repairer runs replays and repairs.
+type Repairer interface {
+	// Replay makes new deliveries of an event: to the destination of that id, or with "" to each that wants it now.
+	Replay(ctx context.Context, eventID, destinationID string) ([]bellhop.NewDelivery, error)
+	// Count counts what a repair would do, within some seconds.
+	Count(ctx context.Context, r bellhop.Repair) (bellhop.RepairCount, error)
+	// Begin starts a repair; CodeConflict if too many run, or if its destination was deleted.
+	Begin(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
+	// Cancel ends a running repair; CodeConflict if it has ended.
+	Cancel(ctx context.Context, id string) (bellhop.Repair, error)
+}
+
+// Options are the parts that a Catalog works with.
+type Options struct {
+	Store     Store
+	Opener    Opener
+	Engine    Engine
+	Publisher Publisher
+	Repairer  Repairer
+	Providers []provider.Provider
+	Actions   []provider.Action
+	Env       provider.Env // opens the settings of sources to check them; Now is time.Now and Rand rand.Reader if nil
+
+	// Changed is called after sources or destinations have changed, so that the door and the engine load them again.
+	Changed func(ctx context.Context) error
+
+	// CallbackURL, followed by a token, is where a receiver may agree to a handshake later.
+	CallbackURL string
+	Logger      *slog.Logger
+}
+
+// A Catalog applies the rules of nouns to a store. It is safe for concurrent use.
+type Catalog struct {
+	opts Options
+	log  *slog.Logger
+
+	// changing is held from the read of a source or destination until its successor is stored and loaded, so that two
+	// changes never start from the same noun. No receiver is asked while it is held.
+	changing sync.Mutex
+}
+
+// New returns a Catalog.
+func New(o Options) *Catalog {
+	if o.Env.Now == nil {
+		o.Env.Now = time.Now
+	}
+	if o.Env.Rand == nil {
+		o.Env.Rand = rand.Reader
+	}
+	if o.Changed == nil {
+		o.Changed = func(context.Context) error { return nil }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Catalog{opts: o, log: o.Logger.With("component", "catalog")}
+}
+
+// change runs f with changing held, and then has the rest of the program load the change. It returns the error
+// of either.
+func (c *Catalog) change(ctx context.Context, f func() error) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if err := f(); err != nil {
+		return err
+	}
+	return c.load(ctx)
+}
+
+// load has the rest of the program load what was stored, even if the caller is gone by now.
+func (c *Catalog) load(ctx context.Context) error {
+	if err := c.opts.Changed(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("load after a change: %w", err)
+	}
+	return nil
+}
+
+func isNotFound(err error) bool {
+	var e *bellhop.Error
+	return errors.As(err, &e) && e.Code == bellhop.CodeNotFound
+}
+
+func (c *Catalog) now() time.Time { return c.opts.Env.Now() }
+
+func (c *Catalog) newID(prefix string) string { return bellhop.NewID(prefix, c.opts.Env.Rand) }
+
+// SourceID returns the id of the source that a filter names, and "" for "". The events of a deleted source are
+// found by its id, so every id is valid.
+func (c *Catalog) SourceID(ctx context.Context, idOrName string) (string, error) {
+	if idOrName == "" {
+		return "", nil
+	}
+	src, err := c.opts.Store.Source(ctx, idOrName)
+	switch {
+	case err == nil:
+		return src.ID, nil
+	case !isNotFound(err):
+		return "", err
+	case idOrName == bellhop.SourceAPI:
+		return bellhop.SourceAPIID, nil
+	case idOrName == bellhop.SourceSelf:
+		return bellhop.SourceSelfID, nil
+	case strings.HasPrefix(idOrName, bellhop.PrefixSource):
+		return idOrName, nil
+	}
+	return "", bellhop.Invalid("source", "there is no such source")
+}
+
+// DestinationID returns the id of the destination that a filter names, and "" for "". The deliveries of a deleted
+// destination are found by its id, so every id is valid.
+func (c *Catalog) DestinationID(ctx context.Context, idOrName string) (string, error) {
+	if idOrName == "" {
+		return "", nil
+	}
+	d, err := c.opts.Store.Destination(ctx, idOrName)
+	switch {
+	case err == nil:
+		return d.ID, nil
+	case !isNotFound(err):
+		return "", err
+	case strings.HasPrefix(idOrName, bellhop.PrefixDestination):
+		return idOrName, nil
+	}
+	return "", bellhop.Invalid("destination", "there is no such destination")
+}

@@ -1,0 +1,288 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// CreateDestination completes, checks and stores a new destination, and asks its receiver if it has a
+// handshake. It returns the destination as stored: active, or unverified with the reason.
+//
+// A zero field has its default: Type is http, Timeout and Concurrency are the type's or the gateway's, and so
+// are Rate, a nil Retry.Schedule and Handshake. The zero Breaker never opens; it has no default here.
+func (c *Catalog) CreateDestination(ctx context.Context, d bellhop.Destination) (bellhop.Destination, error) {
+	d = c.complete(d)
+	if err := inFieldOrder(c.checkDestination(d), c.checkExpiry(d, time.Time{})); err != nil {
+		return d, err
+	}
+	d.ID = c.newID(bellhop.PrefixDestination)
+	c.restart(&d)
+	d.CreatedAt = c.now()
+	d.UpdatedAt, d.SecretsAt = d.CreatedAt, d.CreatedAt
+	if err := c.change(ctx, func() error { return c.opts.Store.CreateDestination(ctx, d) }); err != nil {
+		return d, err
+	}
+	c.log.Info("destination.created", "destination_id", d.ID, "destination", d.Name, "type", d.Type)
+	if d.State == bellhop.DestinationUnverified {
+		return c.verify(ctx, d)
+	}
+	return d, nil
+}
+
+// UpdateDestination completes, checks and stores the successor that change makes of a destination, asks its
+// receiver if that may not have agreed to the successor, and returns the destination as stored. An error of
+// change is returned as it is. Id, type, state and times are not change's to set: the type defines the
+// settings, and another one might show what this one masks.
+func (c *Catalog) UpdateDestination(ctx context.Context, idOrName string, change func(before bellhop.Destination) (bellhop.Destination, error)) (after bellhop.Destination, err error) {
+	var asks bool
+	err = c.change(ctx, func() error {
+		before, err := c.opts.Store.Destination(ctx, idOrName)
+		if err != nil {
+			return err
+		}
+		if after, err = change(before); err != nil {
+			return err
+		}
+		after, asks, err = c.replace(ctx, before, after)
+		return err
+	})
+	if err != nil {
+		return after, err
+	}
+	c.log.Info("destination.updated", "destination_id", after.ID, "destination", after.Name)
+	if asks {
+		return c.verify(ctx, after)
+	}
+	return after, nil
+}
+
+// replace stores after in place of before. It reports whether the receiver has to be asked: the receiver is
+// another one, or may not have agreed to the destination as it is now. The caller holds changing.
+func (c *Catalog) replace(ctx context.Context, before, after bellhop.Destination) (_ bellhop.Destination, asks bool, err error) {
+	if after.Type != before.Type {
+		return after, false, bellhop.Invalid("type", "cannot be changed")
+	}
+	after.ID, after.Tenant = before.ID, before.Tenant
+	after.State, after.StateReason, after.Granted = before.State, before.StateReason, before.Granted
+	after.CreatedAt, after.SecretsAt, after.FailingSince = before.CreatedAt, before.SecretsAt, time.Time{}
+	after = c.complete(after)
+	if err := inFieldOrder(c.checkDestination(after), c.checkExpiry(after, before.ExpiresAt)); err != nil {
+		return after, false, err
+	}
+	after.UpdatedAt = c.now()
+	if c.destinationSecrets(after.Type).differ(before.Settings, after.Settings) || accessSecrets.differ(before.Access, after.Access) {
+		after.SecretsAt = after.UpdatedAt
+	}
+	renewed := before.State == bellhop.DestinationExpired &&
+		(after.ExpiresAt.IsZero() || after.ExpiresAt.After(after.UpdatedAt))
+	// The receiver may have agreed to the settings, so a handshake depends on them too.
+	another := renewed || before.URL != after.URL || before.Handshake != after.Handshake ||
+		after.NeedsHandshake() && string(before.Settings) != string(after.Settings)
+	if !another {
+		return after, false, c.opts.Store.UpdateDestination(ctx, after)
+	}
+	after.Granted = bellhop.Rate{}
+	if renewed || before.State == bellhop.DestinationUnverified || before.State == bellhop.DestinationActive {
+		c.restart(&after) // a paused or disabled destination is asked when it is resumed
+	}
+	return after, after.State == bellhop.DestinationUnverified, c.opts.Store.RestartDestination(ctx, after)
+}
+
+// DeleteDestination deletes a destination. The store cancels its pending deliveries.
+func (c *Catalog) DeleteDestination(ctx context.Context, idOrName string) error {
+	return c.change(ctx, func() error {
+		d, err := c.opts.Store.Destination(ctx, idOrName)
+		if err != nil {
+			return err
+		}
+		if err := c.opts.Store.DeleteDestination(ctx, d.ID); err != nil {
+			return err
+		}
+		c.log.Info("destination.deleted", "destination_id", d.ID, "destination", d.Name)
+		return nil
+	})
+}
+
+// errExpired answers a pause or a resume of an expired destination.
+var errExpired = bellhop.Conflict("the destination has expired: set expires_at to a later time, or to null for never; it goes on then")
+
+// PauseDestination holds the deliveries of a destination back until it is resumed.
+func (c *Catalog) PauseDestination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
+	return c.setState(ctx, idOrName, func(d *bellhop.Destination) {
+		d.State, d.StateReason = bellhop.DestinationPaused, "paused by a person"
+	})
+}
+
+// ResumeDestination makes a paused or disabled destination active. If it has a handshake, its receiver is asked
+// first. An active destination stays active.
+func (c *Catalog) ResumeDestination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
+	d, err := c.setState(ctx, idOrName, func(d *bellhop.Destination) {
+		if d.State != bellhop.DestinationActive {
+			c.restart(d)
+		}
+	})
+	if err == nil && d.State == bellhop.DestinationUnverified {
+		d, err = c.verify(ctx, d)
+	}
+	if err != nil {
+		return d, err
+	}
+	c.opts.Engine.Wake(d.ID)
+	return d, nil
+}
+
+// setState stores the state that set gives to a destination. If the state is the same as before, the
+// destination is not changed.
+func (c *Catalog) setState(ctx context.Context, idOrName string, set func(d *bellhop.Destination)) (d bellhop.Destination, err error) {
+	err = c.change(ctx, func() error {
+		if d, err = c.opts.Store.Destination(ctx, idOrName); err != nil {
+			return err
+		}
+		if d.State == bellhop.DestinationExpired {
+			return errExpired
+		}
+		before := d
+		set(&d)
+		if d.State == before.State {
+			d = before
+			return nil
+		}
+		d.UpdatedAt = c.now()
+		if err := c.opts.Store.SetDestinationState(ctx, d.ID, d.State, d.StateReason); err != nil {
+			return err
+		}
+		c.log.Info("destination."+string(d.State), "destination_id", d.ID, "destination", d.Name)
+		return nil
+	})
+	return d, err
+}
+
+// CheckDestination completes and checks d as CreateDestination does, without storing it. found are field errors
+// that the caller found when it read d; CheckDestination returns them among its own, in the order of the
+// fields.
+func (c *Catalog) CheckDestination(d bellhop.Destination, found error) (bellhop.Destination, error) {
+	d = c.complete(d)
+	return d, inFieldOrder(found, c.checkDestination(d))
+}
+
+// complete fills the zero fields of d with their defaults.
+func (c *Catalog) complete(d bellhop.Destination) bellhop.Destination {
+	d.Type = cmp.Or(d.Type, bellhop.TypeHTTP)
+	info, _ := c.destinationType(d.Type)
+	d.Timeout = cmp.Or(d.Timeout, bellhop.DefaultTimeout)
+	d.Concurrency = cmp.Or(d.Concurrency, info.Concurrency, bellhop.DefaultConcurrency)
+	d.Order = cmp.Or(d.Order, bellhop.OrderNone)
+	switch {
+	case d.Rate.IsZero():
+		d.Rate = bellhop.PerSecond(info.Rate)
+	case d.Rate.Burst == 0:
+		d.Rate.Burst = bellhop.PerSecond(d.Rate.PerSecond).Burst
+	}
+	if d.Retry.Schedule == nil {
+		d.Retry.Schedule = bellhop.SchedulePresets[cmp.Or(info.Schedule, "default")]
+	}
+	if d.Handshake == "" {
+		d.Handshake = c.opts.Opener.DefaultHandshake(d)
+	}
+	return d
+}
+
+// checkDestination checks a complete destination, all but its expiry.
+func (c *Catalog) checkDestination(d bellhop.Destination) error {
+	masked := bellhop.Join("", bellhop.Join("settings", c.destinationSecrets(d.Type).refuseMasks(d.Settings)),
+		bellhop.Join("access", accessSecrets.refuseMasks(d.Access)))
+	if masked != nil {
+		return masked
+	}
+	var timeout error
+	if d.Timeout < bellhop.MinTimeout || d.Timeout > bellhop.MaxTimeout {
+		timeout = bellhop.Invalid("timeout", `use a length of time from 10ms to 5m, such as "5s"`)
+	}
+	var opened error
+	if _, known := c.destinationType(d.Type); known {
+		opened = c.opts.Opener.Check(d)
+	} else {
+		opened = bellhop.Invalid("type", "there is no such type; the types are "+c.typeNames())
+	}
+	var rate, batch error
+	if !d.Rate.IsZero() {
+		rate = d.Rate.Check()
+	}
+	if !d.Batch.IsZero() {
+		batch = d.Batch.Check()
+	}
+	return bellhop.Join("", bellhop.CheckName(d.Name), timeout, opened, bellhop.Join("rate", rate), bellhop.Join("batch", batch))
+}
+
+// checkExpiry checks when d expires, unless that is the same time as before.
+func (c *Catalog) checkExpiry(d bellhop.Destination, before time.Time) error {
+	if d.ExpiresAt.IsZero() || d.ExpiresAt.Equal(before) {
+		return nil
+	}
+	now := c.now()
+	if !d.ExpiresAt.After(now) {
+		return bellhop.Invalid("expires_at", "is in the past; use a later time, or null for never")
+	}
+	if p, ok := c.provider(d.Type); ok {
+		if most := p.Info().MaxLifetime; most > 0 && d.ExpiresAt.Sub(now) > most {
+			return bellhop.Invalid("expires_at", fmt.Sprintf("a destination of type %s lives for at most %d days; "+
+				"a PATCH of expires_at renews it", d.Type, most/(24*time.Hour)))
+		}
+	}
+	return nil
+}
+
+// destinationFields are the fields of a destination in the order in which its errors are listed.
+var destinationFields = []string{"name", "type", "url", "settings", "access", "match", "timeout", "concurrency", "rate",
+	"batch", "order", "retry", "breaker", "expires_at", "handshake"}
+
+// inFieldOrder joins errors of a destination, and sorts the field errors by destinationFields. Errors of the
+// same field keep their order.
+func inFieldOrder(errs ...error) error {
+	err := bellhop.Join("", errs...)
+	var e *bellhop.Error
+	if errors.As(err, &e) {
+		place := func(f bellhop.FieldError) int {
+			end := strings.IndexAny(f.Path+".", ".[")
+			return slices.Index(destinationFields, f.Path[:end])
+		}
+		slices.SortStableFunc(e.Fields, func(a, b bellhop.FieldError) int { return cmp.Compare(place(a), place(b)) })
+	}
+	return err
+}
+
+// MaskDestination returns d with its secrets masked, in its settings, its access and its URL. If d is active
+// but cannot be opened, its StateReason says why.
+func (c *Catalog) MaskDestination(d bellhop.Destination) bellhop.Destination {
+	if why := c.opts.Engine.Closed(d.ID); why != "" && d.State == bellhop.DestinationActive {
+		d.StateReason = "it gets nothing, because it cannot be opened: " + why
+	}
+	d.URL = c.maskURL(d)
+	d.Settings = c.destinationSecrets(d.Type).mask(d.Settings, d.SecretsAt)
+	if len(d.Access) > 0 {
+		d.Access = accessSecrets.mask(d.Access, d.SecretsAt)
+	}
+	return d
+}
+
+// KeepDestinationSecrets removes from patch, a merge patch of d, each secret that is masked, so that the stored
+// secret stays. A patch that sets the secret and not its end ends the grace of a rotation.
+func (c *Catalog) KeepDestinationSecrets(d bellhop.Destination, patch map[string]any) {
+	if patch["url"] == c.maskURL(d) {
+		delete(patch, "url")
+	}
+	if access, ok := patch["access"].(map[string]any); ok {
+		accessSecrets.keep(access)
+	}
+	if settings, ok := patch["settings"].(map[string]any); ok {
+		c.destinationSecrets(d.Type).keep(settings)
+		endGrace(settings)
+	}
+}

@@ -1,0 +1,257 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// secrets says which members of a settings object are secret.
+type secrets struct {
+	all   bool     // every member, because the provider or type is unknown
+	names []string // the members of these names
+	each  string   // every member of the object of this name
+}
+
+// secretsOf returns the secrets among the settings that a provider describes.
+func secretsOf(settings []provider.Setting) secrets {
+	var x secrets
+	for _, s := range settings {
+		if s.Secret {
+			x.names = append(x.names, s.Name)
+		}
+	}
+	return x
+}
+
+func (x secrets) has(name string) bool { return x.all || slices.Contains(x.names, name) }
+
+// members decodes a settings object. A nil object has no members.
+func members(settings json.RawMessage) map[string]json.RawMessage {
+	object := make(map[string]json.RawMessage)
+	json.Unmarshal(settings, &object) // only objects are ever stored
+	return object
+}
+
+// shortSecret is the length below which a secret may be guessed: 96 bits in Base64.
+const shortSecret = 16
+
+// countShort counts the secrets of settings that are shorter than shortSecret.
+func (x secrets) countShort(settings json.RawMessage) (n int) {
+	for name, value := range members(settings) {
+		if !x.has(name) {
+			continue
+		}
+		var one string
+		var many []string
+		if json.Unmarshal(value, &one) == nil {
+			many = []string{one}
+		} else if json.Unmarshal(value, &many) != nil {
+			continue
+		}
+		for _, secret := range many {
+			if len(secret) < shortSecret {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// mask returns settings with each secret replaced by {"set": true, "set_at": …}.
+func (x secrets) mask(settings json.RawMessage, at time.Time) json.RawMessage {
+	mask, _ := json.Marshal(struct {
+		Set   bool    `json:"set"`
+		SetAt *string `json:"set_at"`
+	}{true, maskTime(at)})
+	masked := members(settings)
+	for name, value := range masked {
+		isObject := json.Unmarshal(value, new(map[string]json.RawMessage)) == nil
+		switch {
+		case x.has(name), name == x.each && !isObject:
+			masked[name] = mask
+		case name == x.each:
+			masked[name] = secrets{all: true}.mask(value, at)
+		}
+	}
+	raw, _ := json.Marshal(masked) // of values that are JSON
+	return raw
+}
+
+// maskTime writes the time of a mask: UTC with milliseconds, nil if it is unknown.
+func maskTime(at time.Time) *string {
+	if at.IsZero() {
+		return nil
+	}
+	text := at.UTC().Format("2006-01-02T15:04:05.000Z")
+	return &text
+}
+
+// isMask reports whether an object is the mask of a secret that is set.
+func isMask(object map[string]any) bool {
+	for name := range object {
+		if name != "set" && name != "set_at" {
+			return false
+		}
+	}
+	return object["set"] == true
+}
+
+// keep removes each masked secret from the settings of a merge patch.
+func (x secrets) keep(patch map[string]any) {
+	for name, value := range patch {
+		object, ok := value.(map[string]any)
+		switch {
+		case !ok:
+		case x.has(name) && isMask(object):
+			delete(patch, name)
+		case name == x.each:
+			secrets{all: true}.keep(object)
+		}
+	}
+}
+
+// refuseMasks returns an error for each secret of a new noun that is only a mask: there is no stored secret
+// that could stay.
+func (x secrets) refuseMasks(settings json.RawMessage) error {
+	var errs []error
+	for name, value := range members(settings) {
+		var object map[string]any
+		switch {
+		case !x.has(name) && name != x.each || json.Unmarshal(value, &object) != nil:
+		case name == x.each:
+			errs = append(errs, bellhop.Join(name, secrets{all: true}.refuseMasks(value)))
+		case isMask(object):
+			errs = append(errs, bellhop.Invalid(name, "this is only the mask of a secret; write the secret itself"))
+		}
+	}
+	return bellhop.Join("", errs...)
+}
+
+// differ reports whether a secret was set, changed or removed between two settings objects.
+func (x secrets) differ(before, after json.RawMessage) bool {
+	return !slices.EqualFunc(x.values(before), x.values(after), bytes.Equal)
+}
+
+// values returns the secrets of settings in a fixed order, each with its name.
+func (x secrets) values(settings json.RawMessage) [][]byte {
+	var values [][]byte
+	for name, value := range members(settings) {
+		if x.has(name) || name == x.each {
+			var compact bytes.Buffer
+			json.Compact(&compact, value)
+			values = append(values, append([]byte(name+"="), compact.Bytes()...))
+		}
+	}
+	slices.SortFunc(values, bytes.Compare)
+	return values
+}
+
+// texts returns the secrets of settings that are texts, or the texts within them. Empty texts are left out.
+func (x secrets) texts(settings json.RawMessage) (found []string) {
+	for name, value := range members(settings) {
+		if x.has(name) || name == x.each {
+			var v any
+			json.Unmarshal(value, &v)
+			found = appendTexts(found, v)
+		}
+	}
+	return found
+}
+
+// appendTexts appends every text in v that is not empty.
+func appendTexts(found []string, v any) []string {
+	switch v := v.(type) {
+	case string:
+		if v != "" {
+			found = append(found, v)
+		}
+	case []any:
+		for _, item := range v {
+			found = appendTexts(found, item)
+		}
+	case map[string]any:
+		for _, item := range v {
+			found = appendTexts(found, item)
+		}
+	}
+	return found
+}
+
+// textMask returns a function that puts an ellipsis in place of each of secrets in a text, whether the secret
+// stands there as it is or as JSON writes it.
+func textMask(secrets []string) func(text string) string {
+	// Longer secrets first: one may contain another.
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, secret := range secrets {
+		pairs = append(pairs, secret, "…")
+		if written, _ := json.Marshal(secret); string(written[1:len(written)-1]) != secret {
+			pairs = append(pairs, string(written[1:len(written)-1]), "…")
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace
+}
+
+// maskURL returns d's URL with the secrets in its query masked. If the whole URL is a secret, it returns the
+// host and the last four characters.
+func (c *Catalog) maskURL(d bellhop.Destination) string {
+	p, ok := c.provider(d.Type)
+	if !ok || !p.Info().SecretURL {
+		return maskQuery(d.URL)
+	}
+	u, err := url.Parse(d.URL)
+	if err != nil || len(u.Path) < 12 {
+		return "…"
+	}
+	return u.Scheme + "://" + u.Host + "/…" + d.URL[len(d.URL)-4:]
+}
+
+// secretParameters are the names of query parameters that carry secrets.
+var secretParameters = []string{"code", "key", "token", "secret", "sig", "signature", "password", "access_token", "api_key", "apikey", "auth"}
+
+// maskQuery returns a URL with an ellipsis in place of the value of each of secretParameters in its query.
+func maskQuery(text string) string {
+	base, query, ok := strings.Cut(text, "?")
+	if !ok {
+		return text
+	}
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		name, _, _ := strings.Cut(pair, "=")
+		plain, err := url.QueryUnescape(name)
+		if err == nil && slices.Contains(secretParameters, strings.ToLower(plain)) {
+			pairs[i] = name + "=…"
+		}
+	}
+	return base + "?" + strings.Join(pairs, "&")
+}
+
+// MergePatch applies the JSON merge patch patch to target, as RFC 7396 defines it, and returns the result. It
+// does not change target or patch.
+func MergePatch(target, patch any) any {
+	changes, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	merged := make(map[string]any)
+	if object, ok := target.(map[string]any); ok {
+		for name, value := range object {
+			merged[name] = value
+		}
+	}
+	for name, value := range changes {
+		if value == nil {
+			delete(merged, name)
+		} else {
+			merged[name] = MergePatch(merged[name], value)
+		}
+	}
+	return merged
+}

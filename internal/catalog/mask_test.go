@@ -1,0 +1,58 @@
+package catalog
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+)
+
+// TestShortSecrets: texts shorter than 16 characters are counted, alone or in a list.
+func TestShortSecrets(t *testing.T) {
+	for settings, want := range map[string]int{
+		`{"key":"changeme"}`: 1, `{"key":["a","0123456789abcdef","b"]}`: 2, `{"key":"0123456789abcdef"}`: 0, `{"account_id":"a"}`: 0, `{"key":1}`: 0, `{}`: 0,
+	} {
+		if got := (secrets{names: []string{"key"}}).countShort([]byte(settings)); got != want {
+			t.Errorf("%s: %d", settings, got)
+		}
+	}
+}
+
+// TestMergePatch has the cases of RFC 7396, Appendix A.
+func TestMergePatch(t *testing.T) {
+	for _, c := range [][3]string{
+		{`{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`},
+		{`{"a":"b"}`, `{"b":"c"}`, `{"a":"b","b":"c"}`},
+		{`{"a":"b"}`, `{"a":null}`, `{}`},
+		{`{"a":"b","b":"c"}`, `{"a":null}`, `{"b":"c"}`},
+		{`{"a":["b"]}`, `{"a":"c"}`, `{"a":"c"}`},
+		{`{"a":"c"}`, `{"a":["b"]}`, `{"a":["b"]}`},
+		{`{"a":{"b":"c"}}`, `{"a":{"b":"d","c":null}}`, `{"a":{"b":"d"}}`},
+		{`{"a":[{"b":"c"}]}`, `{"a":[1]}`, `{"a":[1]}`},
+		{`["a","b"]`, `["c","d"]`, `["c","d"]`},
+		{`{"a":"b"}`, `["c"]`, `["c"]`},
+		{`{"a":"foo"}`, `null`, `null`},
+		{`{"a":"foo"}`, `"bar"`, `"bar"`},
+		{`{"e":null}`, `{"a":1}`, `{"e":null,"a":1}`},
+		{`[1,2]`, `{"a":"b","c":null}`, `{"a":"b"}`},
+		{`{}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`},
+	} {
+		var target, patch, want any
+		for i, v := range []*any{&target, &patch, &want} {
+			if err := json.Unmarshal([]byte(c[i]), v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := MergePatch(target, patch); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s with %s: %v, want %v", c[0], c[1], got, want)
+		}
+	}
+}
+
+// TestTextMask: a secret is masked as it is and as JSON writes it, a longer secret before its parts.
+func TestTextMask(t *testing.T) {
+	x := secrets{names: []string{"a", "list"}, each: "headers"}
+	mask := textMask(x.texts([]byte(`{"a":"q\"uote","list":["part","part-of-whole",""],"headers":{"X":"h"},"open":"open","n":7}`)))
+	if got := mask(`q"uote q\"uote part part-of-whole open 7`); got != `… … … … open 7` {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,88 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/access"
+)
+
+// SampleEvent checks and completes an event of a preview, which need not be stored. source is the name or id of
+// its source; "" is that of published events. The source need not exist: it may be created later.
+func (c *Catalog) SampleEvent(ctx context.Context, ev bellhop.Event, source string) (bellhop.Event, error) {
+	if err := checkEvent(ev); err != nil {
+		return ev, err
+	}
+	ev.ID, ev.ReceivedAt = bellhop.PrefixEvent+"preview", c.now()
+	switch source {
+	case "", bellhop.SourceAPI:
+		ev.Source, ev.SourceID = bellhop.SourceAPI, bellhop.SourceAPIID
+		return ev, nil
+	case bellhop.SourceSelf:
+		ev.Source, ev.SourceID = bellhop.SourceSelf, bellhop.SourceSelfID
+		return ev, nil
+	}
+	src, err := c.opts.Store.Source(ctx, source)
+	switch {
+	case err == nil:
+		ev.Source, ev.SourceID = src.Name, src.ID
+	case isNotFound(err):
+		ev.Source, ev.SourceID = source, source
+	default:
+		return ev, err
+	}
+	return ev, nil
+}
+
+// A Preview is a bellhop.Preview with its secrets masked.
+type Preview struct {
+	bellhop.Preview
+	URL       string
+	Route     string // how the request gets there and signs in, in words: see routeText
+	BodyBytes int    // of the body before it was masked
+}
+
+// Preview says whether d wants ev, and renders the request that d would get, with its secrets masked.
+func (c *Catalog) Preview(d bellhop.Destination, ev bellhop.Event) (Preview, error) {
+	p, err := c.opts.Opener.Preview(d, ev)
+	if err != nil {
+		return Preview{}, err
+	}
+	mask := textMask(slices.Concat(c.destinationSecrets(d.Type).texts(d.Settings), accessSecrets.texts(d.Access)))
+	header := make(http.Header, len(p.Header))
+	for name, values := range p.Header {
+		for _, value := range values {
+			header[name] = append(header[name], mask(value))
+		}
+	}
+	masked := Preview{Preview: p, URL: mask(c.maskURL(d)), Route: routeText(d.Access), BodyBytes: len(p.Body)}
+	masked.Header, masked.Body = header, []byte(mask(string(p.Body)))
+	return masked, nil
+}
+
+// routeText says in words how a request gets to its destination and how it signs in, apart from its headers. It
+// is "" if the request goes directly and without signing in.
+func routeText(raw json.RawMessage) string {
+	a, err := access.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	var parts []string
+	if a.TokenURL != "" {
+		parts = append(parts, "with a token that is fetched before")
+	}
+	if a.Certificate != "" {
+		parts = append(parts, "showing its certificate if asked")
+	}
+	if a.CA != "" {
+		parts = append(parts, "trusting its own authorities alone")
+	}
+	if a.Proxy != "" {
+		parts = append(parts, "through the proxy "+a.Proxy)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,184 @@
+package catalog
+
+import (
+	"context"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
+)
+
+// RetryDelivery makes a pending, dead or cancelled delivery due now.
+func (c *Catalog) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
+	d, err := c.opts.Store.RetryDelivery(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	c.opts.Engine.Wake(d.DestinationID)
+	c.log.Info("delivery.retried", "delivery_id", d.ID, "destination_id", d.DestinationID)
+	return d, nil
+}
+
+// CancelDelivery cancels a pending delivery.
+func (c *Catalog) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
+	d, err := c.opts.Store.CancelDelivery(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	c.opts.Engine.Wake(d.DestinationID) // a delivery that waited behind it may be due
+	c.log.Info("delivery.cancelled", "delivery_id", d.ID, "destination_id", d.DestinationID)
+	return d, nil
+}
+
+// Replay makes new deliveries of an event: to the destination of that name or id, or with "" to each that wants
+// it now.
+func (c *Catalog) Replay(ctx context.Context, eventID, destination string) ([]bellhop.NewDelivery, error) {
+	destinationID, err := c.replayDestination(ctx, destination)
+	if err != nil {
+		return nil, err
+	}
+	made, err := c.opts.Repairer.Replay(ctx, eventID, destinationID)
+	if err != nil {
+		return nil, err
+	}
+	c.log.Info("event.replayed", "event_id", eventID, "destination_id", destinationID, "deliveries", len(made))
+	return made, nil
+}
+
+// replayDestination returns the id of the destination of a replay, and "" for "". A paused or unverified
+// destination gets the deliveries later; an expired or disabled one might never, so it is refused.
+func (c *Catalog) replayDestination(ctx context.Context, idOrName string) (string, error) {
+	id, err := c.DestinationID(ctx, idOrName)
+	if err != nil || id == "" {
+		return "", err
+	}
+	d, err := c.opts.Store.Destination(ctx, id)
+	if isNotFound(err) { // deleted or never there: the repairer knows
+		return id, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case d.State == bellhop.DestinationExpired || !d.ExpiresAt.IsZero() && !c.now().Before(d.ExpiresAt):
+		return "", bellhop.Conflict("destination " + d.Name + " has expired: give it a later expires_at first, or name another")
+	case d.State == bellhop.DestinationDisabled:
+		return "", bellhop.Conflict("destination " + d.Name + " is disabled (" + d.StateReason + "): resume it first, or name another")
+	}
+	return id, nil
+}
+
+// A RepairOrder is what a person asks of a repair.
+type RepairOrder struct {
+	Kind bellhop.RepairKind
+
+	// Filter chooses the events or deliveries. SourceID and DestinationID may be names.
+	Filter bellhop.RepairFilter
+
+	Rate *float64 // deliveries a second; nil is the default of the kind, 0 is no limit
+	All  bool     // required if nothing narrows the choice
+}
+
+// CountRepair checks a repair and counts what it would do. It changes nothing.
+func (c *Catalog) CountRepair(ctx context.Context, o RepairOrder) (bellhop.RepairCount, error) {
+	o.All = o.All || o.Kind == bellhop.RepairReplay // counting every event is harmless
+	r, err := c.repair(ctx, o)
+	if err != nil {
+		return bellhop.RepairCount{}, err
+	}
+	return c.opts.Repairer.Count(ctx, r)
+}
+
+// BeginRepair checks a repair and starts it.
+func (c *Catalog) BeginRepair(ctx context.Context, o RepairOrder) (bellhop.Repair, error) {
+	r, err := c.repair(ctx, o)
+	if err != nil {
+		return r, err
+	}
+	if r, err = c.opts.Repairer.Begin(ctx, r); err != nil {
+		return r, err
+	}
+	c.log.Info("repair.begun", "repair_id", r.ID, "kind", string(r.Kind), "destination_id", r.Filter.DestinationID, "rate", r.Rate)
+	return r, nil
+}
+
+// CancelRepair ends a running repair. Its changes so far stay.
+func (c *Catalog) CancelRepair(ctx context.Context, id string) (bellhop.Repair, error) {
+	return c.opts.Repairer.Cancel(ctx, id)
+}
+
+// repair checks o and returns the repair that it asks for.
+func (c *Catalog) repair(ctx context.Context, o RepairOrder) (bellhop.Repair, error) {
+	var err error
+	if o.Kind == bellhop.RepairReplay {
+		err = c.checkReplay(ctx, &o)
+	} else {
+		err = c.checkRetry(ctx, &o)
+	}
+	return bellhop.Repair{ID: c.newID(bellhop.PrefixRepair), Kind: o.Kind, Filter: o.Filter, Rate: repairRate(o), CreatedAt: c.now()}, err
+}
+
+// checkReplay checks a replay, and puts ids in place of names into its filter.
+func (c *Catalog) checkReplay(ctx context.Context, o *RepairOrder) error {
+	f := &o.Filter
+	var sourceErr, destinationErr, typeErr error
+	f.SourceID, sourceErr = c.SourceID(ctx, f.SourceID)
+	f.DestinationID, destinationErr = c.replayDestination(ctx, f.DestinationID)
+	_, whereErr := match.Compile(bellhop.Match{Where: f.Where})
+	if _, err := match.Compile(bellhop.Match{Types: []string{f.Type}}); f.Type != "" && err != nil {
+		typeErr = bellhop.Invalid("type", `must be an event type, which may end in "*": "ams.*"`)
+	}
+	err := bellhop.Join("", sourceErr, typeErr, whereErr, destinationErr, checkRange(*f), checkRepairRate(*o))
+	if err != nil {
+		return err
+	}
+	if *f == (bellhop.RepairFilter{DestinationID: f.DestinationID}) && !o.All {
+		return bellhop.Invalid("all", "give source, type, where, since or until, or all: true for every event there is")
+	}
+	return nil
+}
+
+// checkRetry checks a retry or a cancel, and puts ids in place of names into its filter.
+func (c *Catalog) checkRetry(ctx context.Context, o *RepairOrder) (err error) {
+	f := &o.Filter
+	var destinationErr error
+	f.DestinationID, destinationErr = c.DestinationID(ctx, f.DestinationID)
+	if err := bellhop.Join("", destinationErr, checkText("error", f.Error), checkRange(*f), checkRepairRate(*o)); err != nil {
+		return err
+	}
+	if f.EventID != "" {
+		if _, err := c.opts.Store.Event(ctx, f.EventID); isNotFound(err) {
+			return bellhop.Invalid("event", "there is no such event")
+		} else if err != nil {
+			return err
+		}
+	}
+	if !f.Narrow() && !o.All {
+		return bellhop.Invalid("all", "give destination, event, error, since or until, or all: true for every delivery that is "+string(f.State))
+	}
+	return nil
+}
+
+func checkRange(f bellhop.RepairFilter) error {
+	if !f.Until.IsZero() && !f.Until.After(f.Since) {
+		return bellhop.Invalid("until", "must be later than since")
+	}
+	return nil
+}
+
+func checkRepairRate(o RepairOrder) error {
+	if o.Rate != nil && *o.Rate != 0 && *o.Rate < bellhop.MinRate {
+		return bellhop.Invalid("rate", "use 0, which is no limit, or a number from 0.0003 (one an hour) to 100000")
+	}
+	return nil
+}
+
+// repairRate returns the rate of a repair. A cancel makes nothing due, so its default is no limit.
+func repairRate(o RepairOrder) float64 {
+	switch {
+	case o.Rate != nil:
+		return *o.Rate
+	case o.Kind == bellhop.RepairCancel:
+		return 0
+	}
+	return bellhop.DefaultRepairRate
+}

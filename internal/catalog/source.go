@@ -1,0 +1,113 @@
+package catalog
+
+import (
+	"context"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// CreateSource checks and stores a new source. It sets the id and the times, and returns the source as stored.
+func (c *Catalog) CreateSource(ctx context.Context, src bellhop.Source) (bellhop.Source, error) {
+	if err := c.checkSource(src); err != nil {
+		return src, err
+	}
+	src.ID = c.newID(bellhop.PrefixSource)
+	src.CreatedAt = c.now()
+	src.UpdatedAt, src.SecretsAt = src.CreatedAt, src.CreatedAt
+	return src, c.change(ctx, func() error {
+		if err := c.opts.Store.CreateSource(ctx, src); err != nil {
+			return err
+		}
+		c.log.Info("source.created", "source_id", src.ID, "source", src.Name, "provider", src.Provider)
+		c.warnOfShortSecrets(src)
+		return nil
+	})
+}
+
+// UpdateSource stores the successor that change makes of a source, and returns it. An error of change is
+// returned as it is. Id, provider and times are not change's to set: a provider defines the settings, and
+// another one might show what this one masks.
+func (c *Catalog) UpdateSource(ctx context.Context, idOrName string, change func(before bellhop.Source) (bellhop.Source, error)) (after bellhop.Source, err error) {
+	err = c.change(ctx, func() error {
+		before, err := c.opts.Store.Source(ctx, idOrName)
+		if err != nil {
+			return err
+		}
+		if after, err = change(before); err != nil {
+			return err
+		}
+		if after.Provider != before.Provider {
+			return bellhop.Invalid("provider", "cannot be changed")
+		}
+		after.ID, after.Tenant = before.ID, before.Tenant
+		after.CreatedAt, after.SecretsAt = before.CreatedAt, before.SecretsAt
+		if err := c.checkSource(after); err != nil {
+			return err
+		}
+		after.UpdatedAt = c.now()
+		if c.sourceSecrets(before.Provider).differ(before.Settings, after.Settings) {
+			after.SecretsAt = after.UpdatedAt
+		}
+		if err := c.opts.Store.UpdateSource(ctx, after); err != nil {
+			return err
+		}
+		c.log.Info("source.updated", "source_id", after.ID, "source", after.Name)
+		c.warnOfShortSecrets(after)
+		return nil
+	})
+	return after, err
+}
+
+// DeleteSource deletes a source. Its events stay stored.
+func (c *Catalog) DeleteSource(ctx context.Context, idOrName string) error {
+	return c.change(ctx, func() error {
+		src, err := c.opts.Store.Source(ctx, idOrName)
+		if err != nil {
+			return err
+		}
+		if err := c.opts.Store.DeleteSource(ctx, src.ID); err != nil {
+			return err
+		}
+		c.log.Info("source.deleted", "source_id", src.ID, "source", src.Name)
+		return nil
+	})
+}
+
+// checkSource checks src, and has its provider open the settings.
+func (c *Catalog) checkSource(src bellhop.Source) error {
+	if err := c.sourceSecrets(src.Provider).refuseMasks(src.Settings); err != nil {
+		return bellhop.Join("settings", err)
+	}
+	name := bellhop.CheckName(src.Name)
+	if src.Name == bellhop.SourceAPI || src.Name == bellhop.SourceSelf {
+		name = bellhop.Invalid("name", "is reserved for published events or for the gateway's own; use another name")
+	}
+	p, ok := c.provider(src.Provider)
+	if !ok {
+		unknown := bellhop.Invalid("provider", "there is no such provider; the providers are "+c.providerNames())
+		return bellhop.Join("", name, unknown)
+	}
+	_, err := p.Open(c.opts.Env, src.Settings)
+	return bellhop.Join("", name, bellhop.Join("settings", err))
+}
+
+// warnOfShortSecrets logs that a secret of src is short enough to be guessed. The systems of some providers
+// allow that.
+func (c *Catalog) warnOfShortSecrets(src bellhop.Source) {
+	if n := c.sourceSecrets(src.Provider).countShort(src.Settings); n > 0 {
+		c.log.Warn("source.weak", "source_id", src.ID, "source", src.Name, "short_secrets", n, "want_characters", shortSecret)
+	}
+}
+
+// MaskSource returns src with its secrets masked.
+func (c *Catalog) MaskSource(src bellhop.Source) bellhop.Source {
+	src.Settings = c.sourceSecrets(src.Provider).mask(src.Settings, src.SecretsAt)
+	return src
+}
+
+// KeepSourceSecrets removes each masked secret from patch, a merge patch of src, so that the stored secret stays.
+func (c *Catalog) KeepSourceSecrets(src bellhop.Source, patch map[string]any) {
+	if settings, ok := patch["settings"].(map[string]any); ok {
+		c.sourceSecrets(src.Provider).keep(settings)
+	}
+}

@@ -1,0 +1,105 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/access"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// provider returns the provider of that name.
+func (c *Catalog) provider(name string) (provider.Provider, bool) {
+	i := slices.IndexFunc(c.opts.Providers, func(p provider.Provider) bool { return p.Info().Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return c.opts.Providers[i], true
+}
+
+// action returns the action of that name.
+func (c *Catalog) action(name string) (provider.Action, bool) {
+	i := slices.IndexFunc(c.opts.Actions, func(a provider.Action) bool { return a.Info().Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return c.opts.Actions[i], true
+}
+
+// providerNames lists the names of all providers for an error message.
+func (c *Catalog) providerNames() string {
+	var names []string
+	for _, p := range c.opts.Providers {
+		names = append(names, p.Info().Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// destinationType returns the Info of a type of destinations, and whether there is such a type. For http it
+// returns the zero Info: http has no default schedule or rate.
+func (c *Catalog) destinationType(name string) (info provider.Info, ok bool) {
+	if p, ok := c.provider(name); ok {
+		return p.Info(), sends(p.Info())
+	}
+	if a, ok := c.action(name); ok {
+		return a.Info(), true
+	}
+	return provider.Info{}, name == bellhop.TypeHTTP
+}
+
+// typeNames lists the names of all types of destinations for an error message.
+func (c *Catalog) typeNames() string {
+	names := []string{bellhop.TypeHTTP}
+	for _, p := range c.opts.Providers {
+		if sends(p.Info()) {
+			names = append(names, p.Info().Name)
+		}
+	}
+	for _, a := range c.opts.Actions {
+		names = append(names, a.Info().Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// sends reports whether a provider's name can be the type of a destination.
+func sends(info provider.Info) bool { return info.SendSettings != nil }
+
+// sourceSecrets returns which settings of a source are secret. If the provider is unknown, all are.
+func (c *Catalog) sourceSecrets(providerName string) secrets {
+	p, ok := c.provider(providerName)
+	if !ok {
+		return secrets{all: true}
+	}
+	return secretsOf(p.Info().Settings)
+}
+
+// destinationSecrets returns which settings of a destination are secret. For http they are the secret and the
+// values of the headers; for an action, a secret object masks each of its members. If the type is unknown, all
+// are.
+func (c *Catalog) destinationSecrets(typeName string) secrets {
+	if typeName == bellhop.TypeHTTP {
+		return secrets{names: []string{secretSetting}, each: "headers"}
+	}
+	if p, ok := c.provider(typeName); ok {
+		return secretsOf(p.Info().SendSettings)
+	}
+	a, ok := c.action(typeName)
+	if !ok {
+		return secrets{all: true}
+	}
+	x := secretsOf(a.Info().SendSettings)
+	for _, setting := range a.Info().SendSettings {
+		if setting.Secret && setting.Kind == provider.KindObject {
+			x.names = slices.DeleteFunc(x.names, func(name string) bool { return name == setting.Name })
+			x.each = setting.Name
+		}
+	}
+	return x
+}
+
+// accessSecrets are the secret members of an access.
+var accessSecrets = secrets{names: access.Secrets}
+
+// AccessSettings describes the members of a destination's access.
+func AccessSettings() []access.Setting { return access.Settings }

@@ -63,6 +63,9 @@ func (h Header) Get(name string) string {
 // HopsHeader is the request header that counts the gateways an event has passed, so that a loop of gateways ends.
 const HopsHeader = "Bellhop-Hops"
 
+// CauseHeader is the header of an event that an action published: the id of the event that the action was for.
+const CauseHeader = "Bellhop-Cause-Id"
+
 // MaxHops is the largest count at which an event is still accepted.
 const MaxHops = 8
 

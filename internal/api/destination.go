@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/catalog"
 )
 
 func (s *server) destinations() {
@@ -111,16 +111,16 @@ func newDestination(d bellhop.Destination) client.NewDestination {
 	of := client.NewDestination{
 		Name: d.Name, Type: d.Type, URL: d.URL, Settings: readSettings(d.Settings),
 		Match:   &client.Match{Sources: d.Match.Sources, Types: d.Match.Types, Where: d.Match.Where},
-		Timeout: durationText(d.Timeout), Concurrency: d.Concurrency, Rate: givenRate(d.Rate),
+		Timeout: catalog.DurationText(d.Timeout), Concurrency: d.Concurrency, Rate: givenRate(d.Rate),
 		Order: string(cmp.Or(d.Order, bellhop.OrderNone)), Retry: retryJSON(d.Retry),
-		Breaker:   &client.Breaker{Failures: &d.Breaker.Failures, For: durationText(d.Breaker.For), DisableAfter: durationText(d.Breaker.DisableAfter)},
+		Breaker:   &client.Breaker{Failures: &d.Breaker.Failures, For: catalog.DurationText(d.Breaker.For), DisableAfter: catalog.DurationText(d.Breaker.DisableAfter)},
 		ExpiresAt: d.ExpiresAt, Handshake: d.Handshake,
 	}
 	if len(d.Access) > 0 {
 		of.Access = client.Access(readSettings(d.Access))
 	}
 	if !d.Batch.IsZero() {
-		of.Batch = &client.Batch{MaxEvents: d.Batch.MaxEvents, MaxWait: durationText(d.Batch.MaxWait)}
+		of.Batch = &client.Batch{MaxEvents: d.Batch.MaxEvents, MaxWait: catalog.DurationText(d.Batch.MaxWait)}
 	}
 	return of
 }
@@ -259,7 +259,7 @@ func retryOf(r *client.Retry) (bellhop.Retry, error) {
 func retryJSON(retry bellhop.Retry) *client.Retry {
 	r := &client.Retry{Schedule: client.Schedule{}, Outcomes: retry.Outcomes}
 	for _, wait := range retry.Schedule {
-		r.Schedule = append(r.Schedule, durationText(wait))
+		r.Schedule = append(r.Schedule, catalog.DurationText(wait))
 	}
 	for name, preset := range bellhop.SchedulePresets {
 		if slices.Equal(preset, retry.Schedule) {
@@ -267,7 +267,7 @@ func retryJSON(retry bellhop.Retry) *client.Retry {
 		}
 	}
 	if retry.MaxAge != 0 {
-		r.MaxAge = durationText(retry.MaxAge)
+		r.MaxAge = catalog.DurationText(retry.MaxAge)
 	}
 	return r
 }
@@ -282,16 +282,4 @@ func parseDuration(path, text string, standard time.Duration) (time.Duration, er
 		return 0, bellhop.Invalid(path, `use a length of time such as "90s", "30m" or "24h"`)
 	}
 	return d, nil
-}
-
-// durationText writes d in its short form: 5m, not 5m0s.
-func durationText(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

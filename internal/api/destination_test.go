@@ -283,3 +283,11 @@ func TestSecretsInURLs(t *testing.T) {
 		t.Errorf("the URL is %s now", r.destinations[0].URL)
 	}
 }
+
+// TestTimeoutOfType: a type may allow attempts that take longer than those of other types.
+func TestTimeoutOfType(t *testing.T) {
+	r := newRig(t)
+	r.do("POST", "/api/v1/destinations", `{"name":"a","type":"chore","timeout":"2h","settings":{"command":["a"]}}`).is(201)
+	r.do("POST", "/api/v1/destinations", `{"name":"b","type":"chore","timeout":"2h1s","settings":{"command":["a"]}}`).refused(422, bellhop.CodeInvalid, "timeout")
+	r.do("POST", "/api/v1/destinations", `{"name":"c","type":"http","url":"https://example.com","timeout":"6m","settings":{"format":"raw"}}`).refused(422, bellhop.CodeInvalid, "timeout")
+}

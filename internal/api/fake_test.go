@@ -405,7 +405,7 @@ func (shy) Info() provider.Info {
 type chore struct{ provider.Action }
 
 func (chore) Info() provider.Info {
-	return provider.Info{Name: "chore", Concurrency: 4, Schedule: "none", SendSettings: []provider.Setting{
+	return provider.Info{Name: "chore", Concurrency: 4, MaxTimeout: 2 * time.Hour, Schedule: "none", SendSettings: []provider.Setting{
 		{Name: "command", Kind: provider.KindList}, {Name: "key", Secret: true}, {Name: "env", Kind: provider.KindObject, Secret: true},
 	}}
 }

@@ -102,7 +102,10 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a.openActions()
 	env.Client = client.HTTP()
 	a.opener = outbound.New(outbound.Options{Client: client, Providers: opts.Providers, Actions: a.actions, Env: env, Logger: opts.Logger,
-		PublicURL: a.opts.Config.PublicURL, Current: func(destinationID string) *outbound.Target { return a.engine.Target(destinationID) }})
+		PublicURL: a.opts.Config.PublicURL, Current: func(destinationID string) *outbound.Target { return a.engine.Target(destinationID) },
+		Publish: func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (string, error) {
+			return a.door.PublishCaused(ctx, cause, ev)
+		}})
 	a.engine = delivery.New(delivery.Options{Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: opts.Logger,
 		Metrics: a.registry, Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) }})

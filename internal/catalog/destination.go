@@ -202,11 +202,12 @@ func (c *Catalog) checkDestination(d bellhop.Destination) error {
 		return masked
 	}
 	var timeout error
-	if d.Timeout < bellhop.MinTimeout || d.Timeout > bellhop.MaxTimeout {
-		timeout = bellhop.Invalid("timeout", `use a length of time from 10ms to 5m, such as "5s"`)
+	info, known := c.destinationType(d.Type)
+	if most := cmp.Or(info.MaxTimeout, bellhop.MaxTimeout); d.Timeout < bellhop.MinTimeout || d.Timeout > most {
+		timeout = bellhop.Invalid("timeout", `use a length of time from 10ms to `+DurationText(most)+`, such as "5s"`)
 	}
 	var opened error
-	if _, known := c.destinationType(d.Type); known {
+	if known {
 		opened = c.opts.Opener.Check(d)
 	} else {
 		opened = bellhop.Invalid("type", "there is no such type; the types are "+c.typeNames())
@@ -285,4 +286,16 @@ func (c *Catalog) KeepDestinationSecrets(d bellhop.Destination, patch map[string
 		c.destinationSecrets(d.Type).keep(settings)
 		endGrace(settings)
 	}
+}
+
+// DurationText writes d in its short form: 5m, not 5m0s.
+func DurationText(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

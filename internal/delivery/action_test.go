@@ -17,6 +17,7 @@ import (
 type chore struct {
 	mu        sync.Mutex
 	do        performance
+	env       provider.ActionEnv
 	now, most int // under way
 	made      []provider.AttemptInfo
 }
@@ -25,9 +26,10 @@ func (*chore) Info() provider.Info {
 	return provider.Info{Name: "chore", SendSettings: []provider.Setting{}, Errors: []string{"exit"}}
 }
 
-func (c *chore) OpenAction(_ provider.ActionEnv, d bellhop.Destination) (provider.Performer, error) {
+func (c *chore) OpenAction(env provider.ActionEnv, d bellhop.Destination) (provider.Performer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.env = env
 	if c.do == nil {
 		return nil, bellhop.Invalid("type", "chore is off")
 	}
@@ -239,5 +241,147 @@ func TestActionOff(t *testing.T) {
 		synctest.Wait()
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 2})
 		r.wantIdle()
+	})
+}
+
+// TestActionContinues: an action that continues is attempted again at the time that it asks for, with its progress, also by the next
+// process. That uses up no try and does not count against the destination, and the progress of a failure is kept too.
+func TestActionContinues(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const parts = 200 // more than the attempts that other reasons spare
+		c := &chore{}
+		c.will(func(_ context.Context, _ *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
+			done := len(at.Progress)
+			switch {
+			case done == parts:
+				return provider.ActionResult{Reply: []byte("done")}
+			case done == parts/2 && at.Attempt == parts/2+1:
+				return provider.ActionResult{Error: "exit", Detail: "exit status 3", Progress: append(at.Progress, '!')}
+			}
+			return provider.ActionResult{Continue: at.Time.Add(time.Minute), Progress: append(at.Progress, '.')}
+		})
+		r := newChoreRig(t, c, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.Schedule{time.Second} })
+		r.acceptMany(1)
+		time.Sleep(30*time.Minute + time.Second)
+		got := r.only()
+		if got.State != bellhop.DeliveryPending || got.Attempts != 31 || got.Spared != 31 || got.Last.Error != "" || got.Last.Detail != "" {
+			t.Errorf("after half an hour: %+v, %+v", got, got.Last)
+		}
+		if err := r.stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.open()
+		time.Sleep(24 * time.Hour)
+		got = r.only()
+		if got.State != bellhop.DeliveryDelivered || got.Attempts != parts+1 || got.Spared != parts-1 || string(got.Last.Reply) != "done" {
+			t.Errorf("in the end: %+v, %+v", got, got.Last)
+		}
+		if d := r.state("dst_chore"); !d.FailingSince.IsZero() || d.State != bellhop.DestinationActive {
+			t.Errorf("the destination is %s, failing since %v", d.State, d.FailingSince)
+		}
+		r.wantIdle()
+	})
+}
+
+// TestActionContinuesTooLong: a delivery whose action would continue beyond retry.max_age is dead.
+func TestActionContinuesTooLong(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newChoreRig(t, &chore{do: func(_ context.Context, _ *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
+			return provider.ActionResult{Continue: at.Time.Add(time.Minute)}
+		}}, func(d *bellhop.Destination) { d.Retry.MaxAge = 10 * time.Minute })
+		r.acceptMany(1)
+		time.Sleep(time.Hour)
+		got := r.only()
+		if got.State != bellhop.DeliveryDead || got.Attempts != 11 || got.Last.Error != "unfinished" || !strings.Contains(got.Last.Detail, "older than 10m0s") {
+			t.Errorf("%+v, %+v", got, got.Last)
+		}
+		r.wantIdle()
+	})
+}
+
+// TestActionProgressIsBounded: an action that saves more progress than can be stored is at fault, and is not attempted again.
+func TestActionProgressIsBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newChoreRig(t, &chore{do: func(_ context.Context, _ *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
+			return provider.ActionResult{Continue: at.Time, Progress: make([]byte, bellhop.MaxProgressBytes+1)}
+		}})
+		r.acceptMany(1)
+		synctest.Wait()
+		got := r.only()
+		if got.State != bellhop.DeliveryDead || got.Attempts != 1 || got.Last.Error != "action" || !strings.Contains(got.Last.Detail, "more than 65536 bytes") {
+			t.Errorf("%+v, %+v", got, got.Last)
+		}
+	})
+}
+
+// TestActionPublishes: an event that an action publishes is stored, matched and delivered, and knows its cause.
+func TestActionPublishes(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := &chore{}
+		var id string
+		c.will(func(ctx context.Context, ev *bellhop.Event, _ provider.AttemptInfo) (done provider.ActionResult) {
+			var err error
+			id, err = c.env.Publish(ctx, ev, bellhop.Event{Type: "recording.fetched", ContentType: "text/plain", Body: []byte("fetched")})
+			if err != nil {
+				done.Error, done.Detail = "exit", err.Error()
+			}
+			return done
+		})
+		r := newChoreRig(t, c, func(d *bellhop.Destination) { d.Match.Types = []string{"job.finished"} })
+		to := r.network.receiver("to")
+		r.destination(to, func(d *bellhop.Destination) { d.Match.Types = []string{"recording.*"} })
+		r.acceptMany(1)
+		synctest.Wait()
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 2})
+		if got := to.got(); len(got) != 1 || got[0].body != "fetched" || got[0].header.Get("Bellhop-Event-Id") != id {
+			t.Errorf("arrived: %+v, want %s", got, id)
+		}
+		list, _, err := r.store.Events(t.Context(), bellhop.EventFilter{}, bellhop.Page{})
+		if err != nil || len(list) != 2 || list[0].Subject != list[1].ID {
+			t.Errorf("%+v %v", list, err)
+		}
+		r.wantIdle()
+	})
+}
+
+// TestActionTakesLong: an attempt of an action may take longer than that of a destination which sends, and a stop cuts it off all the same.
+func TestActionTakesLong(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := &chore{do: until(6 * time.Hour)}
+		r := newChoreRig(t, c, func(d *bellhop.Destination) { d.Timeout = 8 * time.Hour })
+		r.acceptMany(1)
+		time.Sleep(7 * time.Hour)
+		if got := r.only(); got.State != bellhop.DeliveryDelivered || got.Last.Duration != 6*time.Hour {
+			t.Errorf("%+v, %+v", got, got.Last)
+		}
+		r.acceptMany(1)
+		time.Sleep(time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		if err := r.stop(ctx); err == nil || time.Since(begun) != time.Second+stopGrace {
+			t.Errorf("%v after %v", err, time.Since(begun))
+		}
+	})
+}
+
+// TestActionSaysCancelled: an action's own code does not pass for a stop that cuts it off.
+func TestActionSaysCancelled(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newChoreRig(t, &chore{do: func(ctx context.Context, _ *bellhop.Event, _ provider.AttemptInfo) provider.ActionResult {
+			<-ctx.Done()
+			return provider.ActionResult{Error: "cancelled", Detail: "by the other side"}
+		}}, func(d *bellhop.Destination) { d.Timeout = time.Minute })
+		r.acceptMany(1)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := r.stop(ctx); err == nil {
+			t.Error("the stop was not cut short")
+		}
+		r.open()
+		if got := r.only(); got.Attempts != 1 || got.Last.Error != "cancelled" || got.Last.Detail != "by the other side" {
+			t.Errorf("%+v, %+v", got, got.Last)
+		}
 	})
 }

@@ -43,7 +43,7 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) attempt
 	for _, d := range batch {
 		result := a.result(dst.Retry, tryOf(d, probe), end, random)
 		result.Attempt.StartedAt, result.Attempt.Duration = start, end.Sub(start)
-		result.Attempt.Status, result.Attempt.Reply = reply.Status, reply.Body
+		result.Attempt.Status, result.Attempt.Reply, result.Progress = reply.Status, reply.Body, reply.Progress
 		e.record(l, d, result)
 		if a.disable {
 			e.disable(l, dst, "delivery "+d.ID+": it "+a.detail)
@@ -114,6 +114,8 @@ type decision struct {
 	asked    time.Duration // how long it asked to wait
 	rest     time.Time     // until when it asked for a rest of all deliveries; zero if it did not
 	unsent   bool          // nothing was sent, so that no rate was used
+
+	continueAt time.Time // when an action continues its work; zero if it is done or failed
 }
 
 // delivered reports whether the receiver took the events.
@@ -123,6 +125,9 @@ func (d *decision) delivered() bool { return d.state == bellhop.DeliveryDelivere
 func (d *decision) refused() bool {
 	return d.answered && !d.delivered() && !d.fails && d.rest.IsZero()
 }
+
+// alive reports whether the reply shows that the destination is there.
+func (d *decision) alive() bool { return d.delivered() || d.refused() || !d.continueAt.IsZero() }
 
 // Bounds of a decision.
 const (
@@ -136,6 +141,7 @@ const (
 //	2xx                        delivered
 //	410                        dead; the destination is disabled
 //	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long, and the attempt is spared
+//	an action continues        pending, at the time that it asked for; the attempt is spared
 //	anything else, or nothing  pending by the schedule; dead if that is used up, or the delivery would be too old
 //
 // An event that the destination's settings exclude is cancelled. The destination's own outcomes come before this table, and then the
@@ -145,6 +151,9 @@ func decide(r bellhop.Retry, reply outbound.Reply, now time.Time) decision {
 	switch outcome := outcomeOf(r.Outcomes, reply); {
 	case reply.Class == outbound.Skipped:
 		d.state = bellhop.DeliveryCancelled
+	case outcome == bellhop.OutcomeRetry && !reply.Continue.IsZero():
+		d.state, d.continueAt = bellhop.DeliveryPending, reply.Continue
+		return d
 	case outcome == bellhop.OutcomeDelivered:
 		d.state = bellhop.DeliveryDelivered
 		return d
@@ -186,11 +195,19 @@ func tryOf(d *bellhop.Delivery, probe bool) try {
 	return t
 }
 
-// result returns the decision's result for one delivery. A probe that fails is spared, and so is an attempt that the destination put off.
+// result returns the decision's result for one delivery. A probe that fails is spared, and so is an attempt that the destination put off
+// or an action continues.
 func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64) bellhop.Result {
 	result := bellhop.Result{State: d.state, Attempt: bellhop.Attempt{Error: d.error, Detail: d.detail}}
 	if d.state != bellhop.DeliveryPending {
 		return result
+	}
+	if !d.continueAt.IsZero() {
+		result.Spared, result.NextAt = true, now
+		if d.continueAt.After(now) {
+			result.NextAt = d.continueAt
+		}
+		return limitAge(result, r.MaxAge, t.born)
 	}
 	result.Spared = (t.probe && d.fails || d.limited) && t.spared < maxSpared && len(r.Schedule) > 0
 	n := t.counted
@@ -207,10 +224,19 @@ func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64)
 		wait = 0
 	}
 	result.NextAt = now.Add(max(wait, d.asked))
-	if r.MaxAge > 0 && result.NextAt.Sub(t.born) > r.MaxAge {
-		result.State, result.NextAt, result.Spared = bellhop.DeliveryDead, time.Time{}, false
-		result.Attempt.Detail += "; given up, since at its next attempt it would be older than " + r.MaxAge.String()
+	return limitAge(result, r.MaxAge, t.born)
+}
+
+// limitAge ends a pending delivery that was made at born, if it would be older than limit at its next attempt. A limit of 0 is none.
+func limitAge(result bellhop.Result, limit time.Duration, born time.Time) bellhop.Result {
+	if limit <= 0 || result.NextAt.Sub(born) <= limit {
+		return result
 	}
+	if result.Attempt.Error == "" {
+		result.Attempt.Error, result.Attempt.Detail = "unfinished", "its work is not done"
+	}
+	result.State, result.NextAt, result.Spared = bellhop.DeliveryDead, time.Time{}, false
+	result.Attempt.Detail += "; given up, since at its next attempt it would be older than " + limit.String()
 	return result
 }
 

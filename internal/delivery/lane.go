@@ -277,7 +277,7 @@ func (l *lane) learn(a attempt) (gaveUp bool) {
 		l.pacer.rest = a.rest
 	}
 	switch {
-	case a.delivered(), a.refused() && l.pacer.breaker.open:
+	case a.delivered(), a.alive() && l.pacer.breaker.open:
 		l.pacer.breaker.succeed()
 	case a.fails:
 		return l.pacer.breaker.fail(a.dst.Breaker, a.probe, a.answered, l.engine.now(), l.engine.opts.Random())
@@ -344,7 +344,7 @@ func (l *lane) persistFailing(a attempt) {
 			l.announcedAt = now
 			l.engine.announce(a.dst, bellhop.TypeDestinationFailing, notice{Reason: a.detail, Since: since})
 		}
-	case since.IsZero() && (a.delivered() || a.refused()):
+	case since.IsZero() && a.alive():
 		l.engine.opts.Logger.Info("destination.recovered", "component", "delivery", "destination_id", l.id, "since", before)
 		if l.announced {
 			l.engine.announce(a.dst, bellhop.TypeDestinationRecovered, notice{Since: before})

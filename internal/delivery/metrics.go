@@ -56,7 +56,11 @@ func (m *metrics) attempt(r *bellhop.Result, sinceReceived time.Duration) {
 		m.dead.Inc()
 	case bellhop.DeliveryCancelled:
 		m.skipped.Inc()
-	default:
+	case bellhop.DeliveryPending:
+		if r.Attempt.Error == "" { // an action continues
+			m.outcomes.WithLabelValues("continued").Inc()
+			return
+		}
 		m.retried.Inc()
 	}
 	m.errors.WithLabelValues(r.Attempt.Error).Inc()

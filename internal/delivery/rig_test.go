@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -56,6 +57,8 @@ type rig struct {
 	opener  *outbound.Opener
 	engine  *Engine
 	close   func(ctx context.Context) error // nil while nothing runs
+	idle    bool                            // open makes an engine that does not run
+	run     func()                          // runs the engine
 	changes atomic.Int64                    // calls of Changed
 	metrics *prometheus.Registry            // of the last repairer
 	source  bellhop.Source
@@ -101,6 +104,7 @@ func (r *rig) open() {
 	var e *Engine
 	r.opener = outbound.New(outbound.Options{Client: client, Providers: r.providers, Actions: r.actions, Logger: log,
 		Env:     provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
+		Publish: r.publish,
 		Current: func(destinationID string) *outbound.Target { return e.Target(destinationID) }})
 	e = New(Options{Store: kept, Opener: r.opener, CutOff: client.Close, Now: r.now, Logger: log, MaxAttempts: r.maxAttempts,
 		Announce: r.announce, Changed: func() {
@@ -108,14 +112,20 @@ func (r *rig) open() {
 			go r.reload()
 		}})
 	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		e.Run(running)
-	}()
+	r.run = sync.OnceFunc(func() {
+		go func() {
+			defer close(ended)
+			e.Run(running)
+		}()
+	})
+	if !r.idle {
+		r.run()
+	}
 	r.store, r.engine = s, e
 	r.close = func(ctx context.Context) error {
 		r.close = nil
 		end()
+		r.run()
 		<-ended
 		err := e.Stop(ctx)
 		client.Close()
@@ -208,6 +218,14 @@ func (r *rig) announce(_ context.Context, ev bellhop.Event) error {
 	}
 	r.engine.Deliver(events, deliveries)
 	return nil
+}
+
+// publish takes an event that an action published, as the door does.
+func (r *rig) publish(_ context.Context, cause *bellhop.Event, ev bellhop.Event) (string, error) {
+	ev.Subject = cause.ID
+	events := []bellhop.Event{ev}
+	r.accept(events...)
+	return events[0].ID, nil
 }
 
 // acceptMany takes n events, a hundred at a time, with bodies that tell them apart.

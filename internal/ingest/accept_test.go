@@ -358,3 +358,39 @@ func TestPublishTo(t *testing.T) {
 		t.Errorf("%+v %v", got, err)
 	}
 }
+
+// TestPublishCaused: an event that an action publishes belongs to the source of its cause and is linked to it. Repeats are folded, and a chain
+// of causes ends.
+func TestPublishCaused(t *testing.T) {
+	r := newRig(t)
+	cause, _, err := r.door.Publish(t.Context(), event([]byte("cause")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := event([]byte("made"))
+	made.ProviderID = "once"
+	id, err := r.door.PublishCaused(t.Context(), &cause, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.store.Event(t.Context(), id)
+	if err != nil || got.SourceID != cause.SourceID || got.Header.Get(bellhop.CauseHeader) != cause.ID || bellhop.Hops(got.Header) != 1 || string(got.Body) != "made" {
+		t.Errorf("%+v %v", got, err)
+	}
+	if again, err := r.door.PublishCaused(t.Context(), &cause, made); err != nil || again != id {
+		t.Errorf("a repeat is %s, %v, want %s", again, err, id)
+	}
+	next := got
+	for range bellhop.MaxHops - 2 {
+		id, err := r.door.PublishCaused(t.Context(), &next, event([]byte("more")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next, err = r.store.Event(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.door.PublishCaused(t.Context(), &next, event([]byte("too many"))); !errors.Is(err, errLoop) {
+		t.Errorf("beyond the last hop: %v", err)
+	}
+}

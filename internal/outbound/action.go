@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -23,7 +24,7 @@ func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action)
 		batchErr = bellhop.Invalid("batch", "an action takes events one at a time; leave it out")
 	}
 	t.Matcher, matchErr = match.Compile(d.Match)
-	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env}, d)
+	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env, Files: o.opts.Files, Publish: o.opts.Publish}, d)
 	codes := append([]string{string(egress.ClassTimeout)}, a.Info().Errors...)
 	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, o.checkHandshake(d), batchErr, checkDelivery(d, codes)); err != nil {
 		return nil, err
@@ -31,17 +32,27 @@ func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action)
 	return t, nil
 }
 
-// perform has the action do its work for d, within the destination's timeout, until ctx ends.
+// errorAction is the code of an attempt at which the action itself is at fault.
+const errorAction = "action"
+
+// perform has the action do its work for d, within the destination's timeout, until ctx ends. The progress of an attempt that is cut off
+// by ctx is not stored: the next process repeats it.
 func (t *Target) perform(ctx context.Context, d *bellhop.Delivery, at time.Time) Reply {
 	limited, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	done := t.performSafely(limited, d, provider.AttemptInfo{DeliveryID: d.ID, Attempt: d.Attempts + 1, Time: at})
-	got := Reply{Class: Failed, Body: done.Reply[:min(len(done.Reply), bellhop.MaxReplyBytes)], Error: done.Error, Detail: done.Detail, Final: done.Final}
+	done := t.performSafely(limited, d, provider.AttemptInfo{DeliveryID: d.ID, Attempt: d.Attempts + 1, Time: at, Progress: d.Progress})
+	got := Reply{Class: Failed, Body: done.Reply[:min(len(done.Reply), bellhop.MaxReplyBytes)], Error: done.Error, Detail: done.Detail, Final: done.Final,
+		Progress: done.Progress}
 	switch {
 	case done.Cut && ctx.Err() != nil:
 		return Reply{Class: Cancelled, Error: string(egress.ClassCanceled), Detail: "given up"}
 	case done.Cut:
 		got.Error, got.Detail = string(egress.ClassTimeout), "not done within "+t.timeout.String()
+	case len(done.Progress) > bellhop.MaxProgressBytes: // it could not be stored, and the next attempt would begin anew
+		got.Progress, got.Final = nil, true
+		got.Error, got.Detail = errorAction, fmt.Sprintf("%s: its progress has more than %d bytes", t.kind, bellhop.MaxProgressBytes)
+	case done.Error == "" && !done.Continue.IsZero():
+		got.Class, got.Continue = Answered, done.Continue
 	case done.Error == "":
 		got.Class, got.Outcome = Answered, bellhop.OutcomeDelivered
 	}
@@ -53,7 +64,7 @@ func (t *Target) performSafely(ctx context.Context, d *bellhop.Delivery, at prov
 	defer func() {
 		if p := recover(); p != nil {
 			t.logPanic("action.panicked", p, "delivery_id", d.ID)
-			done = provider.ActionResult{Error: "action", Detail: t.kind + ": failed on the event", Final: true}
+			done = provider.ActionResult{Error: errorAction, Detail: t.kind + ": failed on the event", Final: true}
 		}
 	}()
 	return t.performer.Perform(ctx, d.Event, at)

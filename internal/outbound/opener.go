@@ -9,6 +9,7 @@
 package outbound
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -31,6 +32,11 @@ type Options struct {
 	Env       provider.Env        // for providers and actions; its clock is the Opener's too
 	Logger    *slog.Logger
 	PublicURL string // of our API, for the URLs in format thin: "https://hooks.example.com"
+
+	// Files keeps the files of actions; nil keeps none. Publish accepts the events that actions publish, as [provider.ActionEnv] has it;
+	// nil accepts none.
+	Files   provider.Files
+	Publish func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error)
 
 	// Current returns the target that attempts of a destination use now, or nil. A target or handshake of the same destination
 	// continues to use its access token. A nil Current is one that always returns nil.

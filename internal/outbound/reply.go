@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"errors"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
@@ -13,9 +14,11 @@ type Reply struct {
 	Status     int             // of the HTTP reply; 0 without one
 	RetryAfter string          // the header of that name
 	Body       []byte          // the beginning of the reply's body, at most bellhop.MaxReplyBytes
-	Error      string          // a short code; "" if an HTTP reply came, whatever its status, or an action succeeded
+	Error      string          // a short code; "" if an HTTP reply came, whatever its status, or an action did not fail
 	Detail     string          // the error in words; never a secret or a whole URL
 	Final      bool            // another attempt cannot succeed
+	Continue   time.Time       // if not zero, an action is neither done nor failed, and continues in an attempt at that time
+	Progress   []byte          // of an action, to store with the attempt; nil keeps the stored progress
 	Outcome    bellhop.Outcome // as the provider or action judges the reply; "" leaves it to Status and Error
 }
 
@@ -24,7 +27,7 @@ type Class int
 
 // The classes of replies.
 const (
-	Answered  Class = iota // an HTTP reply came, or an action succeeded
+	Answered  Class = iota // an HTTP reply came, or an action succeeded or continues
 	Failed                 // no whole reply came, or an action failed
 	Unsent                 // nothing was sent, so that no rate was used
 	Skipped                // nothing was sent: the destination's settings exclude the event

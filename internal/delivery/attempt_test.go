@@ -110,3 +110,17 @@ func wantWait(t testing.TB, n int, wait time.Duration) {
 		t.Fatalf("after attempt %d: %v, want %v ± 10 %%", n, wait, entry)
 	}
 }
+
+// TestDecideOnce: a decision is the same for all deliveries of an attempt, whichever of them is at the end of its schedule.
+func TestDecideOnce(t *testing.T) {
+	retry := bellhop.Retry{Schedule: bellhop.Schedule{time.Minute}}
+	d := decide(retry, outbound.Reply{Status: 500}, began)
+	before := d
+	last, first := d.result(retry, try{counted: 2}, began, 0.5), d.result(retry, try{counted: 1}, began, 0.5)
+	if last.State != bellhop.DeliveryDead || !strings.Contains(last.Attempt.Detail, "given up") || first.State != bellhop.DeliveryPending || strings.Contains(first.Attempt.Detail, "given up") {
+		t.Errorf("%+v, %+v", last, first)
+	}
+	if d != before || !d.fails || d.detail != "answered 500 Internal Server Error" {
+		t.Errorf("%+v", d)
+	}
+}

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -186,5 +187,81 @@ func TestUnreserveMakesRoom(t *testing.T) {
 			t.Errorf("%d attempts when there was room", n)
 		}
 		r.wantIdle()
+	})
+}
+
+// TestNothingBeforeRun: an engine claims and sends nothing before it runs, whatever is due and whatever is accepted meanwhile.
+func TestNothingBeforeRun(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("to")
+		to.will(status(500))
+		r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.Schedule{time.Minute} })
+		r.acceptMany(1)
+		synctest.Wait()
+		if err := r.stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		to.will(status(200))
+		r.idle = true
+		r.open()
+		time.Sleep(time.Hour)
+		r.acceptMany(1)
+		time.Sleep(time.Hour)
+		if n := len(to.got()); n != 1 {
+			t.Errorf("%d attempts, one of them by the engine that ran before", n)
+		}
+		if n := r.states()[bellhop.DeliveryPending]; n != 1 {
+			t.Errorf("%d are pending, want the one that is due", n)
+		}
+		r.run()
+		synctest.Wait()
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 2})
+		r.wantIdle()
+	})
+}
+
+// releasing is a store that calls a function before it releases deliveries.
+type releasing struct {
+	Store
+	before func()
+}
+
+func (s releasing) Release(ctx context.Context, ids []string) error {
+	s.before()
+	return s.Store.Release(ctx, ids)
+}
+
+// TestDeletedLanesAreStopped: the lanes of all deleted destinations are stopped before the engine waits for the store, so that a halt
+// meanwhile misses none.
+func TestDeletedLanesAreStopped(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var lanes []*lane
+		r := newRig(t, func(r *rig) {
+			r.between = func(s Store) Store {
+				return releasing{s, func() {
+					for _, l := range lanes {
+						l.mu.Lock()
+						if !l.stopped {
+							t.Errorf("%s is not stopped", l.id)
+						}
+						l.mu.Unlock()
+					}
+				}}
+			}
+		})
+		for _, name := range []string{"one", "two"} {
+			to := r.network.receiver(name)
+			to.will(after(time.Second))
+			d := r.destination(to, func(d *bellhop.Destination) { d.Concurrency = 1 })
+			lanes = append(lanes, r.engine.lanes.Load().byID[d.ID])
+		}
+		r.acceptMany(3)
+		synctest.Wait()
+		if err := r.engine.SetDestinations(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 2, bellhop.DeliveryPending: 4})
 	})
 }

@@ -51,7 +51,7 @@ var rooms = []row{
 	{"internal/strictjson", nil, []string{"jsontext"}},
 	{"internal/fetchcache", nil, []string{"x/sync"}},
 	{"provider", []room{".", "internal/strictjson"}, nil},
-	{"provider/microsoft", []room{".", "internal/strictjson", "provider"}, nil},
+	{"provider/microsoft", []room{".", "internal/strictjson", "provider", "signature"}, nil},
 	{"provider/jwks", []room{".", "internal/strictjson", "provider", "internal/fetchcache"}, []string{"jose"}},
 	{"provider/*", provide(), nil},
 	{"provider/acs", provide("provider/eventgrid"), nil},         // its events come by Event Grid
@@ -67,6 +67,7 @@ var rooms = []row{
 	{"internal/access", []room{"."}, nil},
 	{"internal/egress/http1", nil, nil},
 	{"internal/egress", []room{"internal/egress/http1"}, []string{"ssrf"}},
+	{"internal/egress/wiretest", nil, nil}, // only tests import it
 	{"internal/oauth", []room{".", "internal/egress", "internal/fetchcache"}, []string{"oauth2"}},
 	{"internal/outbound", []room{".", "provider", "signature", "internal/match", "internal/access", "internal/oauth",
 		"internal/egress"}, nil},

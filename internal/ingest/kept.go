@@ -13,7 +13,9 @@ func (d *Door) request(src *source, req *provider.Request) *bellhop.Request {
 		Header: bellhop.NewHeader(req.Header, src.dropsHeader), Body: req.Body, BodyBytes: int64(len(req.Body)), ReceivedAt: req.ReceivedAt}
 }
 
-func (s *source) dropsHeader(name string) bool { return s.secret[name] }
+// dropsHeader reports whether the header may carry a secret. Of a source that could not be opened this is unknown, so
+// every header of its requests is dropped.
+func (s *source) dropsHeader(name string) bool { return s.receiver == nil || s.secret[name] }
 
 // pathOf leaves out what stands before the path of a target that is a whole URL: a password, perhaps.
 func pathOf(target string) string {

@@ -138,6 +138,32 @@ func TestNotOpened(t *testing.T) {
 	}
 }
 
+// TestNotOpenedKeepsNoHeaders: only an opened source knows which headers carry secrets. The requests at a source that
+// could not be opened are on record without any.
+func TestNotOpenedKeepsNoHeaders(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.Providers[0].(*stub).secret = []string{"X-Secret"} })
+	for _, src := range []bellhop.Source{
+		{ID: "src_src", Name: "src", Provider: "stub", Settings: []byte(`{"odd":1}`)},
+		{ID: "src_src", Name: "src", Provider: "nobody", Settings: []byte(`{}`)},
+	} {
+		if err := r.door.SetSources([]bellhop.Source{src}); err == nil {
+			t.Fatalf("%s: it was opened", src.Provider)
+		}
+		if w := r.send("POST", "/in/src?code=s3cret", nil, "X-Secret", "s3cret", "X-Other", "s3cret"); w.Code != 503 {
+			t.Errorf("%s: answered %d", src.Provider, w.Code)
+		}
+	}
+	kept := r.requests()
+	if len(kept) != 2 {
+		t.Fatalf("%d requests on record", len(kept))
+	}
+	for _, req := range kept {
+		if len(req.Header) != 0 || strings.Contains(fmt.Sprintf("%+v", req), "s3cret") {
+			t.Errorf("on record: %+v", req)
+		}
+	}
+}
+
 // TestReceiversStay: a change of sources opens those anew whose settings changed, and no other: receivers learn.
 func TestReceiversStay(t *testing.T) {
 	r := newRig(t)

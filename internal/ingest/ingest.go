@@ -113,6 +113,7 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 	}}
 	i := slices.IndexFunc(d.opts.Providers, func(p provider.Provider) bool { return p.Info().Name == src.Provider })
 	if i < 0 {
+		s.limit = cmp.Or(src.MaxBodyBytes, bellhop.DefaultMaxBodyBytes)
 		return s, fmt.Errorf("there is no provider %q", src.Provider)
 	}
 	p := d.opts.Providers[i]

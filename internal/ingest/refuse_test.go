@@ -128,7 +128,7 @@ func TestNotOpened(t *testing.T) {
 		t.Errorf("reported: %v", err)
 	}
 	for target, want := range map[string]int{"/in/src": 503, "/in/src_src": 503, "/in/other": 503} {
-		if w := r.send("POST", target, nil); w.Code != want || w.Header().Get("Retry-After") == "" {
+		if w := r.send("POST", target, strings.NewReader("hello")); w.Code != want || w.Header().Get("Retry-After") == "" {
 			t.Errorf("%s: %d", target, w.Code)
 		}
 	}

@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http/httptest"
 	"net/url"
@@ -178,12 +180,14 @@ func TestStorageFails(t *testing.T) {
 	}
 }
 
-// TestPanic: a provider that fails on a request takes nothing else with it.
+// TestPanic: a provider that panics on a request affects no other request. The panic is logged once, with its stack and
+// source.
 func TestPanic(t *testing.T) {
-	r := newRig(t)
+	var log bytes.Buffer
+	r := newRig(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	r.stub.receive = func(req *provider.Request) (provider.Receipt, error) {
 		if string(req.Body) == "bad" {
-			panic("s3cret")
+			panic("what is this")
 		}
 		return provider.Receipt{Events: []bellhop.Event{event(req.Body)}}, nil
 	}
@@ -196,6 +200,40 @@ func TestPanic(t *testing.T) {
 	}
 	if got := r.onlyRequest(); got.Reason != "internal" || len(r.events()) != 1 {
 		t.Errorf("on record: %+v", got)
+	}
+	wantPanicLogged(t, log.String())
+}
+
+// TestPanicInHandshake: a panic of the call that confirms a handshake is logged likewise, and leaves the handshake
+// unconfirmed.
+func TestPanicInHandshake(t *testing.T) {
+	var log bytes.Buffer
+	r := newRig(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	r.stub.receive = func(*provider.Request) (provider.Receipt, error) {
+		return provider.Receipt{Reply: &provider.Reply{Status: 200, Then: func(context.Context) error { panic("what is this") }}}, nil
+	}
+	if w := r.send("POST", "/in/src", nil); w.Code != 200 {
+		t.Errorf("answered %d", w.Code)
+	}
+	if err := r.door.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.onlyRequest(); got.Reason != "unconfirmed" || !strings.Contains(got.Detail, errPanic.Error()) {
+		t.Errorf("on record: %+v", got)
+	}
+	wantPanicLogged(t, log.String())
+}
+
+// wantPanicLogged checks that the log tells of one panic of the stub, whole.
+func wantPanicLogged(t *testing.T, log string) {
+	t.Helper()
+	if strings.Count(log, "provider.panicked") != 1 {
+		t.Errorf("not logged once: %s", log)
+	}
+	for _, part := range []string{`panic="what is this"`, "source_id=src_src", "provider=stub", "stack=", "ingest.TestPanic"} {
+		if !strings.Contains(log, part) {
+			t.Errorf("%s is not in the log: %s", part, log)
+		}
 	}
 }
 
@@ -292,9 +330,6 @@ func TestHandshakeThen(t *testing.T) {
 	finish <- &url.Error{Op: "Get", URL: "https://h.example/?key=s3cret", Err: errors.New("refused")}
 	if err := r.door.Stop(t.Context()); err != nil {
 		t.Fatal(err)
-	}
-	if err := safely(t.Context(), func(context.Context) error { panic("what is this") }); err != errPanic {
-		t.Errorf("a panic is %v", err)
 	}
 	outcomes := map[string]int{}
 	for _, kept := range r.requests() {

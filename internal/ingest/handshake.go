@@ -39,7 +39,11 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 		d.opts.Store.Note(*kept)
 		return
 	}
-	d.later.run(reply.Then, func(err error) {
+	then := func(ctx context.Context) (err error) {
+		defer d.recoverProvider(src, &err)
+		return reply.Then(ctx)
+	}
+	d.later.run(then, func(err error) {
 		kept.Detail = "and confirmed by a call to the provider"
 		if err != nil {
 			err = provider.WithoutURL(err) // it is a stranger's, and may hold a secret
@@ -87,18 +91,8 @@ func (l *later) run(f func(context.Context) error, done func(error)) {
 		defer func() { <-l.places }()
 		ctx, cancel := context.WithTimeout(l.ctx, laterTimeout)
 		defer cancel()
-		done(safely(ctx, f))
+		done(f(ctx))
 	})
-}
-
-// safely turns a panic of f into an error.
-func safely(ctx context.Context, f func(context.Context) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = errPanic
-		}
-	}()
-	return f(ctx)
 }
 
 // stopPatience is how long a stop waits for such calls, which the provider asks for again: others need the time more.

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -202,13 +203,18 @@ func (d *Door) receive(ctx context.Context, src *source, req *provider.Request) 
 	if bellhop.ParseHops(req.Header.Get(bellhop.HopsHeader)) >= bellhop.MaxHops {
 		return receipt, errLoop
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			d.opts.Logger.Error("provider.panicked", "component", "ingest", "source_id", src.ID, "provider", src.Provider, "panic", fmt.Sprint(p))
-			err = errPanic
-		}
-	}()
+	defer d.recoverProvider(src, &err)
 	return src.receiver.Receive(ctx, req)
+}
+
+// recoverProvider is deferred around a call of src's provider. It turns a panic into errPanic, and logs it once, with
+// the stack.
+func (d *Door) recoverProvider(src *source, err *error) {
+	if p := recover(); p != nil {
+		d.opts.Logger.Error("provider.panicked", "component", "ingest", "source_id", src.ID, "provider", src.Provider,
+			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		*err = errPanic
+	}
 }
 
 // accept stores the receipt's events, with the request itself where it is not one accepted event, and delivers them.

@@ -12,8 +12,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// handshake answers what the provider's protocol asks for. The answer is on its way before anything else is done, so
-// that neither disk nor load delays it.
+// handshake sends the reply that the provider's protocol asks for. It sends the reply before it does anything else, so
+// that neither disk nor load delays it; then it records the handshake and runs reply.Then.
 func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Request, reply *provider.Reply) {
 	h := w.Header()
 	for name, values := range reply.Header {
@@ -24,93 +24,94 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 		contentType = "text/plain; charset=utf-8"
 	}
 	h["Content-Type"] = []string{contentType}
-	h["Content-Disposition"] = []string{"attachment"} // a link that echoes shows nobody anything
+	h["Content-Disposition"] = []string{"attachment"} // a browser that follows a stranger's link must not show the echo
 	if reply.Status != http.StatusNoContent {
 		h["Content-Length"] = []string{strconv.Itoa(len(reply.Body))}
 	}
-	inert(h)
+	setInert(h)
 	w.WriteHeader(reply.Status)
 	w.Write(reply.Body)
 	http.NewResponseController(w).Flush()
 	src.metrics.handshakes.Inc()
-	kept := d.request(src, req)
-	kept.Outcome, kept.Status, kept.Reason = bellhop.RequestHandshake, reply.Status, "handshake"
+	record := d.record(src, req)
+	record.Outcome, record.Status, record.Reason = bellhop.RequestHandshake, reply.Status, "handshake"
 	if reply.Then == nil {
-		d.opts.Store.Note(*kept)
+		d.opts.Store.Note(*record)
 		return
 	}
-	then := func(ctx context.Context) (err error) {
+	confirm := func(ctx context.Context) (err error) {
 		defer d.recoverProvider(src, &err)
 		return reply.Then(ctx)
 	}
-	d.later.run(then, func(err error) {
-		kept.Detail = "and confirmed by a call to the provider"
+	d.afterReply.run(confirm, func(err error) {
+		record.Detail = "and confirmed by a call to the provider"
 		if err != nil {
-			err = provider.WithoutURL(err) // it is a stranger's, and may hold a secret
-			kept.Reason, kept.Detail = "unconfirmed", "the call that confirms it failed: "+err.Error()
+			err = provider.WithoutURL(err) // the sender chose the URL, and it may hold a secret
+			record.Reason, record.Detail = "unconfirmed", "the call that confirms it failed: "+err.Error()
 			d.opts.Logger.Warn("handshake.unconfirmed", "component", "ingest", "source_id", src.ID, "error", err)
 		}
-		d.opts.Store.Note(*kept)
+		d.opts.Store.Note(*record)
 	})
 }
 
-// Stop lets calls to providers that are under way end, until ctx does. Nothing may be served any more.
-func (d *Door) Stop(ctx context.Context) error { return d.later.stop(ctx) }
+// Stop waits for calls to providers that are under way, for at most stopTimeout or until ctx ends, and cancels the
+// rest. The caller serves no request any more.
+func (d *Door) Stop(ctx context.Context) error { return d.afterReply.stop(ctx) }
 
-// Bounds of what is done after a reply.
+// Bounds of the calls that follow replies.
 const (
-	maxLater     = 16
-	laterTimeout = 10 * time.Second
+	maxAfterReply     = 16               // at a time
+	afterReplyTimeout = 10 * time.Second // of one call
+	// stopTimeout is short: the provider repeats its handshake, and deliveries in flight need the time more.
+	stopTimeout = 2 * time.Second
 )
 
-var errLater = errors.New("too many such calls are under way; the provider has to ask again")
+var errTooManyCalls = errors.New("too many such calls are under way; the provider has to ask again")
 
-// later runs what replies are to be followed by.
-type later struct {
-	places chan struct{} // one taken by each that runs
-	group  sync.WaitGroup
-	ctx    context.Context
+// An afterReply runs the calls that follow replies, each in a goroutine of its own.
+type afterReply struct {
+	places chan struct{} // has an element for each call under way
+	calls  sync.WaitGroup
+	ctx    context.Context // of all calls; cancel ends it
 	cancel context.CancelFunc
 }
 
-func newLater() *later {
-	l := &later{places: make(chan struct{}, maxLater)}
-	l.ctx, l.cancel = context.WithCancel(context.Background())
-	return l
+func newAfterReply() *afterReply {
+	a := &afterReply{places: make(chan struct{}, maxAfterReply)}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	return a
 }
 
-// run calls f, and then done with what came of it, in a goroutine of its own; done alone where too many run.
-func (l *later) run(f func(context.Context) error, done func(error)) {
+// run returns at once. It calls f, and then done with f's error, in a new goroutine. If maxAfterReply calls are under
+// way, it only calls done, with errTooManyCalls.
+func (a *afterReply) run(f func(context.Context) error, done func(error)) {
 	select {
-	case l.places <- struct{}{}:
+	case a.places <- struct{}{}:
 	default:
-		done(errLater)
+		done(errTooManyCalls)
 		return
 	}
-	l.group.Go(func() {
-		defer func() { <-l.places }()
-		ctx, cancel := context.WithTimeout(l.ctx, laterTimeout)
+	a.calls.Go(func() {
+		defer func() { <-a.places }()
+		ctx, cancel := context.WithTimeout(a.ctx, afterReplyTimeout)
 		defer cancel()
 		done(f(ctx))
 	})
 }
 
-// stopPatience is how long a stop waits for such calls, which the provider asks for again: others need the time more.
-const stopPatience = 2 * time.Second
-
-func (l *later) stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+func (a *afterReply) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	idle := make(chan struct{})
 	go func() {
-		l.group.Wait()
+		a.calls.Wait()
 		close(idle)
 	}()
 	select {
 	case <-idle:
 	case <-ctx.Done():
 	}
-	l.cancel()
+	a.cancel()
 	<-idle
 	return nil
 }

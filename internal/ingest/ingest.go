@@ -1,8 +1,8 @@
-// Package ingest is the door: it receives requests at sources, has their provider check and read them, and answers
-// once their events are on disk.
+// Package ingest is the door: it receives requests at sources, has each source's provider verify and read them, and
+// answers once the events are on disk.
 //
-// It promises that nothing is answered 2xx that is not stored, that what was refused is on record with its
-// reason and stores no event, and that no answer shows what was sent or why exactly it was not believed.
+// It promises that no event is answered 2xx before it is stored; that a refused request stores no event and is on
+// record with its reason; and that no answer shows the sender's input or the exact reason of a refusal.
 package ingest
 
 import (
@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,55 +26,57 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Store is what the door needs of the store.
+// Store is the part of the store that the door uses.
 type Store interface {
-	// Accept stores events and their deliveries, and returns once that is on disk.
-	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event, deliveries []bellhop.NewDelivery) (bellhop.Accepted, error)
-	// Note keeps a request that brought no event; it does not wait.
+	// Accept stores events and their deliveries, and req unless it is nil. It returns once they are on disk.
+	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event,
+		deliveries []bellhop.NewDelivery) (bellhop.Accepted, error)
+	// Note stores a request that carried no event. It does not wait for the disk.
 	Note(req bellhop.Request)
 }
 
-// Lanes is what the door needs of the delivery engine.
+// Lanes is the part of the delivery engine that the door uses.
 type Lanes interface {
-	// Match returns the deliveries of the events to the destinations that want them, and reserves places for them.
+	// Match returns one delivery for each event and each destination that wants it, and reserves places in the lanes.
 	Match(events []bellhop.Event) []bellhop.NewDelivery
-	// Reserve is Match for one destination, whatever it wants.
+	// Reserve is Match for one destination, which gets the events whatever its match says.
 	Reserve(events []bellhop.Event, destinationID string) []bellhop.NewDelivery
-	// Deliver takes deliveries that have been accepted.
+	// Deliver starts the deliveries once they are stored.
 	Deliver(events []bellhop.Event, deliveries []bellhop.NewDelivery)
-	// Unreserve gives back the places of deliveries that were not accepted.
+	// Unreserve gives back the reserved places if they could not be stored.
 	Unreserve(events []bellhop.Event, deliveries []bellhop.NewDelivery)
 }
 
-// Options say what a door may use.
+// Options are the parts that a door works with.
 type Options struct {
 	Store     Store
 	Lanes     Lanes
 	Providers []provider.Provider
 	Env       provider.Env
 	Logger    *slog.Logger
-	Metrics   prometheus.Registerer // nil keeps none
+	Metrics   prometheus.Registerer // nil registers no metrics
 
-	// MaxBytesInFlight bounds the bodies being read or written at a time; beyond it the answer is 503. 0 is 128 MiB.
+	// MaxBytesInFlight bounds the sum of all bodies that are being read or stored. A request beyond it is answered 503.
+	// 0 is 128 MiB.
 	MaxBytesInFlight int64
 }
 
-// A Door is an http.Handler for /in/{source}.
+// A Door is the http.Handler of /in/{source}. It is safe for concurrent use.
 type Door struct {
-	opts     Options
-	metrics  *metrics
-	sources  atomic.Pointer[map[string]*source] // by name, and by id
-	inFlight atomic.Int64
-	later    *later
+	opts       Options
+	metrics    *metrics
+	sources    atomic.Pointer[map[string]*source] // by name and by id; SetSources replaces the map, nobody changes it
+	inFlight   atomic.Int64                       // bytes of bodies that are reserved
+	afterReply *afterReply
 }
 
-// A source is a source made ready: its settings read by its provider.
+// A source is a bellhop.Source together with its opened receiver. It never changes.
 type source struct {
 	bellhop.Source
-	receiver provider.Receiver
-	secret   map[string]bool // headers that nobody keeps
-	limit    int64
-	metrics  sourceMetrics
+	receiver      provider.Receiver // nil if the source could not be opened
+	secretHeaders map[string]bool   // canonical names of headers that are never stored
+	limit         int64             // bytes of a body
+	metrics       sourceMetrics
 }
 
 // New returns a door without sources.
@@ -81,14 +84,14 @@ func New(opts Options) *Door {
 	if opts.MaxBytesInFlight == 0 {
 		opts.MaxBytesInFlight = 128 << 20
 	}
-	d := &Door{opts: opts, metrics: newMetrics(opts.Metrics), later: newLater()}
+	d := &Door{opts: opts, metrics: newMetrics(opts.Metrics), afterReply: newAfterReply()}
 	d.sources.Store(&map[string]*source{})
 	return d
 }
 
-// SetSources replaces the sources. One that cannot be opened is reported and answers 503 until it is mended, so
-// that its provider repeats what it sends. One whose settings stay keeps its receiver, with what that has learnt: the
-// keys of others, or the numbers it has seen.
+// SetSources replaces the sources. The returned error names each source that could not be opened; such a source
+// answers 503 until its settings are mended, so that its provider repeats its requests. A source whose settings
+// did not change keeps its receiver and the receiver's memory: fetched keys, or the numbers that it has seen.
 func (d *Door) SetSources(list []bellhop.Source) error {
 	old := *d.sources.Load()
 	all := make(map[string]*source, 2*len(list))
@@ -107,20 +110,24 @@ func (d *Door) SetSources(list []bellhop.Source) error {
 	return errors.Join(errs...)
 }
 
-// open makes src ready. before is the source of its id until now; nil if there was none.
+// open opens src. before is the source that had the same id until now, or nil. On an error the returned source is
+// complete but for its receiver.
 func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
-	s := &source{Source: src, metrics: d.metrics.of(src.Name), secret: map[string]bool{
-		"Authorization": true, "Proxy-Authorization": true, "Cookie": true,
-	}}
+	s := &source{
+		Source:        src,
+		secretHeaders: map[string]bool{"Authorization": true, "Proxy-Authorization": true, "Cookie": true},
+		limit:         cmp.Or(src.MaxBodyBytes, bellhop.DefaultMaxBodyBytes),
+		metrics:       d.metrics.of(src.Name),
+	}
 	i := slices.IndexFunc(d.opts.Providers, func(p provider.Provider) bool { return p.Info().Name == src.Provider })
 	if i < 0 {
-		s.limit = cmp.Or(src.MaxBodyBytes, bellhop.DefaultMaxBodyBytes)
 		return s, fmt.Errorf("there is no provider %q", src.Provider)
 	}
 	p := d.opts.Providers[i]
 	s.limit = cmp.Or(src.MaxBodyBytes, p.Info().MaxBodyBytes, bellhop.DefaultMaxBodyBytes)
-	if before != nil && before.receiver != nil && before.Provider == src.Provider && bytes.Equal(before.Settings, src.Settings) {
-		s.receiver, s.secret = before.receiver, before.secret
+	if before != nil && before.receiver != nil && before.Provider == src.Provider &&
+		bytes.Equal(before.Settings, src.Settings) {
+		s.receiver, s.secretHeaders = before.receiver, before.secretHeaders
 		return s, nil
 	}
 	receiver, err := p.Open(d.opts.Env, src.Settings)
@@ -129,34 +136,35 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 	}
 	if keeper, ok := receiver.(provider.SecretHeaders); ok {
 		for _, name := range keeper.SecretHeaders() {
-			s.secret[http.CanonicalHeaderKey(name)] = true
+			s.secretHeaders[http.CanonicalHeaderKey(name)] = true
 		}
 	}
 	s.receiver = receiver
 	return s, nil
 }
 
-// Prefix is where the door is.
+// Prefix is the part of the door's paths before the source.
 const Prefix = "/in/"
 
-// maxParameters bounds a query. No provider sends more than a few.
+// maxParameters bounds the parameters of a query. Providers send a few.
 const maxParameters = 1000
 
 // ServeHTTP answers one request at a source. It is the first half of the corridor: receive, verify, match, store.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.opts.Env.Now()
 	if len(r.TransferEncoding) > 0 {
-		// There may have been a Content-Length too, which net/http passes over in silence: a proxy that goes by that
-		// sees the next request begin elsewhere. So none follows (RFC 9112, section 6.1).
+		// The request may have had a Content-Length as well, which net/http ignores without an error. A proxy that uses
+		// it finds the end of this request elsewhere, so no request may follow on this connection (RFC 9112, section 6.1).
 		w.Header()["Connection"] = []string{"close"}
 	}
 	src := d.find(r)
 	if src == nil {
 		d.metrics.unknown.Inc()
-		answer(w, notFound, nil)
+		answer(w, http.StatusNotFound, nil)
 		return
 	}
-	req := provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, RemoteAddr: r.RemoteAddr, ReceivedAt: start}
+	req := provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, RemoteAddr: r.RemoteAddr,
+		ReceivedAt: start}
 	if strings.Count(r.URL.RawQuery, "&") >= maxParameters {
 		d.refuse(w, src, &req, errQuery)
 		return
@@ -186,8 +194,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// find returns the source that the request's path names; nil if there is none. The path is taken as it was sent:
-// nothing is cleaned, so nothing is redirected.
+// find returns the source that the request's path names, or nil. It compares the path as it was sent: the door neither
+// cleans paths nor redirects.
 func (d *Door) find(r *http.Request) *source {
 	if r.URL.RawPath != "" || !strings.HasPrefix(r.URL.Path, Prefix) {
 		return nil
@@ -195,7 +203,7 @@ func (d *Door) find(r *http.Request) *source {
 	return (*d.sources.Load())[r.URL.Path[len(Prefix):]]
 }
 
-// receive has the provider read the request.
+// receive has the provider verify and read the request.
 func (d *Door) receive(ctx context.Context, src *source, req *provider.Request) (receipt provider.Receipt, err error) {
 	if src.receiver == nil {
 		return receipt, provider.ErrUnavailable
@@ -217,11 +225,12 @@ func (d *Door) recoverProvider(src *source, err *error) {
 	}
 }
 
-// accept stores the receipt's events, with the request itself where it is not one accepted event, and delivers them.
+// accept stores the receipt's events and starts their deliveries. It stores the request as well, unless the request is
+// one accepted event.
 func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, receipt provider.Receipt) error {
 	events := receipt.Events
 	if len(events) == 0 && len(receipt.Refused) == 0 {
-		return nil // an empty batch: nothing to keep
+		return nil // an empty batch leaves nothing to store
 	}
 	var header bellhop.Header
 	for i := range events {
@@ -230,29 +239,32 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 			header = bellhop.NewHeader(req.Header, src.dropsHeader)
 		}
 		if len(events) > 1 {
-			ev.Body = bytes.Clone(ev.Body) // or each would hold the whole batch in memory for as long as it waits
+			ev.Body = bytes.Clone(ev.Body) // an event that waits must not keep the whole batch in memory
 		}
 		ev.SourceID, ev.Source, ev.ReceivedAt, ev.Header = src.ID, src.Name, req.ReceivedAt, header
 		ev.SHA256 = sha256.Sum256(ev.Body)
 	}
-	var kept *bellhop.Request
+	var record *bellhop.Request
 	if len(events) != 1 || len(receipt.Refused) > 0 {
-		kept = d.request(src, req)
-		kept.Outcome, kept.Status, kept.Events = bellhop.RequestAccepted, receipt.Status, len(events)
+		record = d.record(src, req)
+		record.Outcome, record.Status, record.Events = bellhop.RequestAccepted, receipt.Status, len(events)
 		if len(receipt.Refused) > 0 {
-			if kept.Outcome = bellhop.RequestPartial; len(events) == 0 {
-				kept.Outcome = bellhop.RequestRefused // whatever the protocol has us answer
-			}
-			kept.Reason, kept.Detail = describeRefused(receipt.Refused)
+			record.Outcome = bellhop.RequestPartial
+			record.Reason, record.Detail = describeRefused(receipt.Refused)
+		}
+		if len(receipt.Refused) > 0 && len(events) == 0 {
+			record.Outcome = bellhop.RequestRefused // although the provider's protocol may ask for a 2xx
 		}
 	}
-	_, err := d.keep(ctx, kept, events, d.opts.Lanes.Match(events))
+	_, err := d.store(ctx, record, events, d.opts.Lanes.Match(events))
 	return err
 }
 
-// keep is the corridor's middle, after the match: store, deliver.
-func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop.Event, deliveries []bellhop.NewDelivery) (bellhop.Accepted, error) {
-	got, err := d.opts.Store.Accept(ctx, kept, events, deliveries)
+// store stores events with their deliveries, and starts the deliveries. It stores record too, unless
+// it is nil.
+func (d *Door) store(ctx context.Context, record *bellhop.Request, events []bellhop.Event,
+	deliveries []bellhop.NewDelivery) (bellhop.Accepted, error) {
+	got, err := d.opts.Store.Accept(ctx, record, events, deliveries)
 	if err != nil {
 		d.opts.Lanes.Unreserve(events, deliveries)
 		return got, err
@@ -262,6 +274,7 @@ func (d *Door) keep(ctx context.Context, kept *bellhop.Request, events []bellhop
 	return got, nil
 }
 
+// accepted answers a request whose events are stored, and counts it.
 func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Receipt, start time.Time) {
 	w.WriteHeader(receipt.Status)
 	took := d.opts.Env.Now().Sub(start)
@@ -277,4 +290,66 @@ func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Re
 				"type", receipt.Events[i].Type, "bytes", len(receipt.Events[i].Body), "duration_ms", took.Milliseconds())
 		}
 	}
+}
+
+// Publish accepts an event of the API's POST /events. It reports whether an event with the same ProviderID was already
+// stored; then it returns that event's ID.
+func (d *Door) Publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
+	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
+	return d.publish(ctx, ev)
+}
+
+// Announce accepts an event of the gateway itself. It does nothing if an event with the same ProviderID is already
+// stored.
+func (d *Door) Announce(ctx context.Context, ev bellhop.Event) error {
+	ev.SourceID, ev.Source = bellhop.SourceSelfID, bellhop.SourceSelf
+	_, _, err := d.publish(ctx, ev)
+	return err
+}
+
+// PublishCaused accepts an event that an action published while it worked for cause. The event belongs to the source of
+// cause, and its header links it to cause. It counts one hop more than cause, so that a chain of actions that cause each
+// other ends. PublishCaused returns the id of the stored event; for a repeat, under the same ProviderID, the id of the first.
+func (d *Door) PublishCaused(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error) {
+	hops := bellhop.Hops(cause.Header) + 1
+	if hops >= bellhop.MaxHops {
+		return "", errLoop
+	}
+	ev.SourceID, ev.Source = cause.SourceID, cause.Source
+	ev.Header = bellhop.NewHeader(http.Header{bellhop.CauseHeader: {cause.ID}, bellhop.HopsHeader: {strconv.Itoa(hops)}}, nil)
+	stored, _, err := d.publish(ctx, ev)
+	return stored.ID, err
+}
+
+func (d *Door) publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
+	events := []bellhop.Event{d.stamped(ev)}
+	got, err := d.store(ctx, nil, events, d.opts.Lanes.Match(events))
+	return events[0], got.Duplicates > 0, err
+}
+
+// PublishTo is Publish for one destination, which gets the event whatever its match says. It returns the id of the
+// delivery. The error has CodeNotFound if there is no such destination; then the event is not stored, unless the
+// destination was deleted during the call.
+func (d *Door) PublishTo(ctx context.Context, ev bellhop.Event, destinationID string) (stored bellhop.Event,
+	deliveryID string, err error) {
+	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
+	events := []bellhop.Event{d.stamped(ev)}
+	deliveries := d.opts.Lanes.Reserve(events, destinationID)
+	if len(deliveries) == 0 {
+		return stored, "", bellhop.NotFound("destination", destinationID)
+	}
+	if _, err := d.store(ctx, nil, events, deliveries); err != nil {
+		return stored, "", err
+	}
+	if deliveries[0].DeliveryID == "" { // the destination was deleted meanwhile
+		return stored, "", bellhop.NotFound("destination", destinationID)
+	}
+	return events[0], deliveries[0].DeliveryID, nil
+}
+
+// stamped returns ev with its time of receipt and its checksum.
+func (d *Door) stamped(ev bellhop.Event) bellhop.Event {
+	ev.ReceivedAt = d.opts.Env.Now()
+	ev.SHA256 = sha256.Sum256(ev.Body)
+	return ev
 }

@@ -2,6 +2,7 @@ package ingest
 
 import "github.com/prometheus/client_golang/prometheus"
 
+// metrics are those of all sources.
 type metrics struct {
 	requests   *prometheus.CounterVec
 	events     *prometheus.CounterVec
@@ -11,23 +12,24 @@ type metrics struct {
 	durations  prometheus.Histogram
 }
 
-// sourceMetrics are one source's, looked up once.
+// sourceMetrics are the counters of one source. They are looked up once, when the source is opened.
 type sourceMetrics struct{ accepted, handshakes, events prometheus.Counter }
 
 func newMetrics(to prometheus.Registerer) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_ingest_requests_total",
-			Help: "Requests answered well, by source and outcome (accepted, handshake)."}, []string{"source", "outcome"}),
+			Help: "Requests accepted and handshakes answered, by source and outcome (accepted, handshake)."},
+			[]string{"source", "outcome"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_ingest_events_total",
 			Help: "Events received at a source, repeats included."}, []string{"source"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_ingest_requests_refused_total",
 			Help: "Requests refused, by source and reason."}, []string{"source", "reason"}),
 		unknown: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_ingest_unknown_source_total",
-			Help: "Requests at no source, or a disabled one."}),
+			Help: "Requests to a source that does not exist or is disabled."}),
 		duplicates: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_ingest_duplicates_total",
-			Help: "Events that their source already had."}),
+			Help: "Repeats of events that were already stored."}),
 		durations: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_ingest_accept_seconds",
-			Help:    "Time from the first look at an accepted request to its answer.",
+			Help:    "Time from the start of handling an accepted request to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16)}),
 	}
 	if to != nil {

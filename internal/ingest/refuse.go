@@ -13,8 +13,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// A refusal is an error that says under which short code it is recorded: those of packages signature and
-// provider, and the door's own. What has no code is our own fault.
+// A refusal is an error with a short code, under which the refused request is recorded. The errors of packages
+// signature and provider are refusals, and the door's own below. An error without a code is a fault of the
+// gateway.
 type refusal interface {
 	error
 	Code() string
@@ -25,7 +26,7 @@ type doorError struct{ code, text string }
 func (e *doorError) Error() string { return e.text }
 func (e *doorError) Code() string  { return e.code }
 
-// The door's own reasons.
+// The door's own refusals.
 var (
 	errTooLarge = &doorError{"too_large", "the body is larger than the source allows"}
 	errUnread   = &doorError{"unreadable", "the body did not arrive whole"}
@@ -33,11 +34,12 @@ var (
 	errBusy     = &doorError{"busy", "too many bytes are being received at once"}
 	errQuery    = &doorError{"malformed_query", "the query has more parameters than any provider sends"}
 	errLoop     = &doorError{"loop", "the event has gone through too many gateways"}
-	errPanic    = &doorError{"internal", "the provider failed on it"}
+	errPanic    = &doorError{"internal", "the provider failed on the request"}
 )
 
-// statuses is what each reason is answered with. Providers give up on 4xx, so those are for what is proven bad;
-// a reason that is not here is our fault and answered 503.
+// statuses maps the code of a refusal to the status of the answer. Providers do not repeat a request after most
+// 4xx, so a 4xx is only for requests that are certainly bad. A code that is not in the map is a fault of the
+// gateway: 503.
 var statuses = map[string]int{
 	"signature_missing":   http.StatusUnauthorized,
 	"signature_mismatch":  http.StatusUnauthorized,
@@ -45,7 +47,7 @@ var statuses = map[string]int{
 	"signature_malformed": http.StatusUnauthorized,
 	"malformed_body":      http.StatusBadRequest,
 	"unreadable":          http.StatusBadRequest,
-	"timeout":             http.StatusRequestTimeout, // which providers repeat after
+	"timeout":             http.StatusRequestTimeout, // after which providers repeat the request
 	"malformed_query":     http.StatusBadRequest,
 	"forbidden":           http.StatusForbidden,
 	"method":              http.StatusMethodNotAllowed,
@@ -55,32 +57,31 @@ var statuses = map[string]int{
 	"loop":                http.StatusLoopDetected,
 }
 
-// An answer body is one short JSON object, the same for every cause of a status: what failed is for the owner
-// of the source, on record, and not for whoever sent it.
+// answers maps a status to the message of the answer's body. The body is the same for every cause of a status: the
+// cause is on record for the owner of the source, and not shown to the sender.
 var answers = map[int]string{
 	400: "malformed request", 401: "not authentic", 403: "not allowed", 404: "no such source", 405: "method not allowed",
-	408: "request timeout", 413: "body too large", 415: "content not accepted", 503: "try again later", 508: "too many hops",
+	408: "request timeout", 413: "body too large", 415: "content not accepted", 503: "try again later",
+	508: "too many hops",
 }
 
-const notFound = http.StatusNotFound
-
-// answer sends a refusal; err is why, or nil.
+// answer sends the answer of a refusal. err is the refusal, or nil.
 func answer(w http.ResponseWriter, status int, err error) {
 	h := w.Header()
 	h["Content-Type"] = []string{"application/json"}
-	inert(h)
+	setInert(h)
 	if status == http.StatusServiceUnavailable {
 		h["Retry-After"] = []string{"5"}
 	}
 	if status == http.StatusMethodNotAllowed {
-		h["Allow"] = []string{allowed(err)}
+		h["Allow"] = []string{allowedMethods(err)}
 	}
 	w.WriteHeader(status)
 	io.WriteString(w, `{"error":"`+answers[status]+"\"}\n")
 }
 
-// allowed are the methods that a source takes: POST, unless its provider says otherwise.
-func allowed(err error) string {
+// allowedMethods returns the value of the header Allow: the methods that err names, or else POST.
+func allowedMethods(err error) string {
 	var method *provider.MethodError
 	if errors.As(err, &method) {
 		return strings.Join(method.Allow, ", ")
@@ -88,14 +89,14 @@ func allowed(err error) string {
 	return http.MethodPost
 }
 
-// inert keeps a browser from making anything of what is answered.
-func inert(h http.Header) {
+// setInert sets headers that keep a browser from running, caching or guessing the type of an answer.
+func setInert(h http.Header) {
 	h["X-Content-Type-Options"] = []string{"nosniff"}
 	h["Cache-Control"] = []string{"no-store"}
 	h["Content-Security-Policy"] = []string{"default-src 'none'; sandbox"}
 }
 
-// refuse answers a request that is not accepted, and puts it on record.
+// refuse answers a request that is not accepted, and records it.
 func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request, err error) {
 	code, detail := "unavailable", "storage or another part of the gateway cannot take it now"
 	var known refusal
@@ -108,21 +109,22 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	}
 	answer(w, status, err)
 	d.metrics.refused.WithLabelValues(src.Name, code).Inc()
-	kept := d.request(src, req)
-	kept.Outcome, kept.Status, kept.Reason, kept.Detail = bellhop.RequestRefused, status, code, detail
-	d.opts.Store.Note(*kept)
+	record := d.record(src, req)
+	record.Outcome, record.Status, record.Reason, record.Detail = bellhop.RequestRefused, status, code, detail
+	d.opts.Store.Note(*record)
 	level := slog.LevelInfo
 	if status == http.StatusServiceUnavailable {
 		level = slog.LevelWarn
 	}
-	args := []any{"component", "ingest", "source_id", src.ID, "status", status, "reason", code, "remote_addr", req.RemoteAddr, "bytes", len(req.Body)}
+	args := []any{"component", "ingest", "source_id", src.ID, "status", status, "reason", code, "remote_addr",
+		req.RemoteAddr, "bytes", len(req.Body)}
 	if known == nil {
 		args = append(args, "error", err)
 	}
 	d.opts.Logger.Log(context.Background(), level, "request.refused", args...)
 }
 
-// codeOf is the short code of an item's refusal.
+// codeOf returns the code of a refused item: "refused" if its error has none.
 func codeOf(err error) string {
 	var known refusal
 	if errors.As(err, &known) {
@@ -131,21 +133,18 @@ func codeOf(err error) string {
 	return "refused"
 }
 
-// describeRefused tells of a batch whose items were not all accepted.
+// maxDescribed bounds how many refused items a record's detail names.
+const maxDescribed = 20
+
+// describeRefused returns reason and detail of a batch with refused items: the code of the first of them, and their
+// errors.
 func describeRefused(refused []provider.ItemError) (reason, detail string) {
-	var b strings.Builder
-	for i, r := range refused {
-		if i == 0 {
-			reason = codeOf(r.Err)
-		}
-		if i == 20 {
-			b.WriteString("; and " + strconv.Itoa(len(refused)-i) + " more")
-			break
-		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString("item " + strconv.Itoa(r.Index) + ": " + r.Err.Error())
+	var parts []string
+	for _, item := range refused[:min(len(refused), maxDescribed)] {
+		parts = append(parts, "item "+strconv.Itoa(item.Index)+": "+item.Err.Error())
 	}
-	return reason, b.String()
+	if more := len(refused) - maxDescribed; more > 0 {
+		parts = append(parts, "and "+strconv.Itoa(more)+" more")
+	}
+	return codeOf(refused[0].Err), strings.Join(parts, "; ")
 }

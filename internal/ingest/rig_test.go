@@ -21,7 +21,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// A stub is a provider that takes what comes as one event, unless receive says otherwise.
+// A stub is a provider that makes one event of each request, unless receive is set.
 type stub struct {
 	receive func(*provider.Request) (provider.Receipt, error)
 	secret  []string
@@ -51,7 +51,7 @@ func event(body []byte) bellhop.Event {
 	return bellhop.Event{Type: "stub.event", ContentType: "text/plain", Body: body}
 }
 
-// A rig is a door before a real store and a real engine.
+// A rig is a door with a real store and a real engine.
 type rig struct {
 	t     testing.TB
 	stub  *stub
@@ -60,7 +60,7 @@ type rig struct {
 	lanes *lanes
 }
 
-// newRig makes a door with a source "src" and a disabled one "off".
+// newRig makes a door with the source "src" and the disabled source "off".
 func newRig(t testing.TB, change ...func(*Options)) *rig {
 	dir := t.TempDir()
 	log := slog.New(slog.DiscardHandler)
@@ -68,7 +68,8 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sqlite.Open(sqlite.Options{Dir: dir, Options: store.Options{Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: log}})
+	s, err := sqlite.Open(sqlite.Options{Dir: dir, Options: store.Options{Keys: keys, Now: time.Now, Rand: rand.Reader,
+		Logger: log}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,8 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 		s.Close()
 	})
 	r := &rig{t: t, stub: &stub{}, store: s, lanes: &lanes{Lanes: engine}}
-	opts := Options{Store: s, Lanes: r.lanes, Providers: []provider.Provider{r.stub}, Env: provider.Env{Now: time.Now}, Logger: log}
+	opts := Options{Store: s, Lanes: r.lanes, Providers: []provider.Provider{r.stub}, Env: provider.Env{Now: time.Now},
+		Logger: log}
 	for _, f := range change {
 		f(&opts)
 	}
@@ -90,7 +92,7 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 	return r
 }
 
-// sources makes sources and opens all there are.
+// sources stores new sources, and opens all that are stored.
 func (r *rig) sources(list ...bellhop.Source) {
 	r.t.Helper()
 	for _, src := range list {
@@ -105,7 +107,7 @@ func (r *rig) sources(list ...bellhop.Source) {
 	r.reopen()
 }
 
-// reopen opens the sources anew.
+// reopen gives the door the sources of the store.
 func (r *rig) reopen() {
 	r.t.Helper()
 	all, _, err := r.store.Sources(r.t.Context(), bellhop.SourceFilter{}, bellhop.Page{})
@@ -117,7 +119,7 @@ func (r *rig) reopen() {
 	}
 }
 
-// lanes counts what the engine is told.
+// lanes counts the calls of the engine.
 type lanes struct {
 	Lanes
 	matched, delivered, forgotten atomic.Int64
@@ -138,7 +140,7 @@ func (l *lanes) Unreserve(events []bellhop.Event, deliveries []bellhop.NewDelive
 	l.Lanes.Unreserve(events, deliveries)
 }
 
-// send makes a request without a socket.
+// send calls the door without a socket.
 func (r *rig) send(method, target string, body io.Reader, header ...string) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(method, target, body)
 	for i := 0; i < len(header); i += 2 {
@@ -149,10 +151,10 @@ func (r *rig) send(method, target string, body io.Reader, header ...string) *htt
 	return w
 }
 
-// requests returns the requests on record, whole, newest first.
+// requests returns the recorded requests, whole, newest first.
 func (r *rig) requests() (whole []bellhop.Request) {
 	r.t.Helper()
-	if err := r.store.Release(r.t.Context(), nil); err != nil { // waits for what was noted before
+	if err := r.store.Release(r.t.Context(), nil); err != nil { // returns after earlier notes are stored
 		r.t.Fatal(err)
 	}
 	list, _, err := r.store.Requests(r.t.Context(), bellhop.RequestFilter{}, bellhop.Page{Limit: bellhop.MaxPage})
@@ -169,7 +171,7 @@ func (r *rig) requests() (whole []bellhop.Request) {
 	return whole
 }
 
-// onlyRequest returns the one request on record.
+// onlyRequest returns the recorded request, of which there must be one.
 func (r *rig) onlyRequest() bellhop.Request {
 	r.t.Helper()
 	list := r.requests()
@@ -179,7 +181,7 @@ func (r *rig) onlyRequest() bellhop.Request {
 	return list[0]
 }
 
-// events returns the events that are stored, newest first.
+// events returns the stored events, newest first.
 func (r *rig) events() []bellhop.Event {
 	r.t.Helper()
 	list, _, err := r.store.Events(r.t.Context(), bellhop.EventFilter{}, bellhop.Page{Limit: bellhop.MaxPage})
@@ -189,10 +191,11 @@ func (r *rig) events() []bellhop.Event {
 	return list
 }
 
-// wantInert checks what every answer with a body carries.
+// wantInert checks the headers that keep a browser from using an answer.
 func wantInert(t testing.TB, h http.Header) {
 	t.Helper()
-	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; sandbox"} {
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+		"Content-Security-Policy": "default-src 'none'; sandbox"} {
 		if got := h[name]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %q", name, got)
 		}

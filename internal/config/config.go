@@ -1,5 +1,5 @@
-// Package config holds the server's settings: one struct, whose fields say unit, default and an example. A flag
-// wins over the environment, the environment over the file. Unknown keys are errors.
+// Package config holds the server's settings: one struct, whose field tags give name and default. A flag
+// overrides the environment, and the environment overrides the file. Unknown keys of the file are errors.
 package config
 
 import (
@@ -17,47 +17,74 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Config is what the server can be told. Each field is a flag, "BELLHOP_" and the flag's name in the
-// environment, and a key of the file.
+// Config is the server's settings. Each field is a flag, a variable of the environment ([EnvName]) and a key of
+// the file.
 type Config struct {
-	Listen          string         `name:"listen" default:"127.0.0.1:8080" doc:"address and port of the door, the API and the metrics"`
-	Data            string         `name:"data" default:"./data" doc:"folder that holds everything; made on first use, for its owner only"`
-	Database        string         `name:"database" default:"" doc:"reserved for PostgreSQL; this version refuses it, everything is in SQLite in the data folder"`
-	PublicURL       string         `name:"public-url" default:"" doc:"how providers reach this server, such as https://hooks.example.com; empty is the address listened on"`
-	Retain          time.Duration  `name:"retain" default:"30d" doc:"how long events, their deliveries and requests are kept, such as 12h or 30d; 0 keeps them for ever"`
-	AllowPrivate    bool           `name:"allow-private" default:"false" doc:"let deliveries reach private, loopback and link-local addresses"`
-	Allow           []netip.Prefix `name:"allow" default:"" doc:"addresses that deliveries may reach though they are private, such as 10.1.0.0/16; comma-separated"`
-	Proxies         []string       `name:"proxies" default:"" doc:"proxies that destinations may go through, such as http://proxy.example:3128; comma-separated; none if empty"`
-	AllowExec       bool           `name:"allow-exec" default:"false" doc:"let destinations run commands, as the server's user; whoever has an API key can then do that"`
-	ShutdownTimeout time.Duration  `name:"shutdown-timeout" default:"10s" doc:"how long a clean stop may take"`
-	ReadTimeout     time.Duration  `name:"read-timeout" default:"15s" doc:"how long a request may take to arrive"`
-	MaxConnections  int            `name:"max-connections" default:"10000" doc:"connections served at a time; more wait"`
-	MaxAttempts     int            `name:"max-attempts" default:"8192" doc:"attempts under way at a time, to all destinations together; more wait"`
-	LogLevel        string         `name:"log-level" default:"info" doc:"debug, info, warn or error"`
-	LogFormat       string         `name:"log-format" default:"auto" doc:"text, json, or auto: text on a terminal"`
+	Listen          string         `name:"listen" default:"127.0.0.1:8080"`
+	Data            string         `name:"data" default:"./data"`
+	Database        string         `name:"database" default:""`
+	PublicURL       string         `name:"public-url" default:""`
+	Retain          time.Duration  `name:"retain" default:"30d"`
+	AllowPrivate    bool           `name:"allow-private" default:"false"`
+	Allow           []netip.Prefix `name:"allow" default:""`
+	Proxies         []string       `name:"proxies" default:""`
+	AllowExec       bool           `name:"allow-exec" default:"false"`
+	ShutdownTimeout time.Duration  `name:"shutdown-timeout" default:"10s"`
+	ReadTimeout     time.Duration  `name:"read-timeout" default:"15s"`
+	MaxConnections  int            `name:"max-connections" default:"10000"`
+	MaxAttempts     int            `name:"max-attempts" default:"8192"`
+	LogLevel        string         `name:"log-level" default:"info"`
+	LogFormat       string         `name:"log-format" default:"auto"`
 }
 
-// A Setting describes one field, for flags and pages.
+// docs describes each setting for flags and pages: meaning, unit and an example.
+var docs = map[string]string{
+	"listen": "address and port of the door, the API and the metrics",
+	"data":   "folder that holds everything; made on first use, for its owner only",
+	"database": "reserved for PostgreSQL; this version refuses it, everything is in SQLite in " +
+		"the data folder",
+	"public-url": "how providers reach this server, such as https://hooks.example.com; empty is " +
+		"the address listened on",
+	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d; 0 " +
+		"keeps them for ever",
+	"allow-private": "let deliveries reach private, loopback and link-local addresses",
+	"allow": "addresses that deliveries may reach though they are private, such as " +
+		"10.1.0.0/16; comma-separated",
+	"proxies": "proxies that destinations may go through, such as http://proxy.example:3128; " +
+		"comma-separated; none if empty",
+	"allow-exec": "let destinations run commands, as the server's user; whoever has an API key can " +
+		"then do that",
+	"shutdown-timeout": "how long a clean stop may take",
+	"read-timeout":     "how long a request may take to arrive",
+	"max-connections":  "connections served at a time; more wait",
+	"max-attempts":     "attempts under way at a time, to all destinations together; more wait",
+	"log-level":        "debug, info, warn or error",
+	"log-format":       "text, json, or auto: text on a terminal",
+}
+
+// A Setting describes one field of Config, for flags and pages.
 type Setting struct{ Name, Default, Doc string }
 
-// Settings lists the fields in their order.
+// Settings returns the fields of Config in their order.
 func Settings() []Setting {
 	t := reflect.TypeFor[Config]()
 	all := make([]Setting, t.NumField())
 	for i := range all {
 		tag := t.Field(i).Tag
-		all[i] = Setting{tag.Get("name"), tag.Get("default"), tag.Get("doc")}
+		name := tag.Get("name")
+		all[i] = Setting{name, tag.Get("default"), docs[name]}
 	}
 	return all
 }
 
-// EnvName is the environment variable of a setting: "--public-url" is BELLHOP_PUBLIC_URL.
+// EnvName returns the environment variable of a setting: BELLHOP_PUBLIC_URL for "public-url".
 func EnvName(name string) string {
 	return "BELLHOP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
-// Load puts a Config together: defaults, then the file at path (if path is not empty), then the environment, then
-// flags, by name. Errors say which of them holds the value at fault, and what to write.
+// Load returns the Config of the defaults, overridden by the file at path (unless path is ""), then by the
+// environment, then by flags, whose keys are names of settings. An error names the flag, variable or key with the
+// bad value, and says what to write instead.
 func Load(path string, getenv func(string) string, flags map[string]string) (Config, error) {
 	var c Config
 	file := map[string]any{}
@@ -74,9 +101,10 @@ func Load(path string, getenv func(string) string, flags map[string]string) (Con
 	origins := map[string]string{}
 	for i, s := range Settings() {
 		value, from := s.Default, "default"
-		if in := file[s.Name]; in != nil { // a key without a value is as if it were not there
-			if value, from = plain(in), path+": "+s.Name; reflect.TypeOf(in).Kind() == reflect.Map {
-				return c, fmt.Errorf("%s: write one value, not keys of its own", from)
+		if in := file[s.Name]; in != nil { // a key without a value counts as absent
+			value, from = flagText(in), path+": "+s.Name
+			if reflect.TypeOf(in).Kind() == reflect.Map {
+				return c, fmt.Errorf("%s: write one value, not an object", from)
 			}
 		}
 		delete(file, s.Name)
@@ -100,8 +128,8 @@ func Load(path string, getenv func(string) string, flags map[string]string) (Con
 	return c, nil
 }
 
-// plain writes a value of the file as a flag would be written.
-func plain(v any) string {
+// flagText returns a value of the file in the form of a flag's value: a list becomes its comma-separated elements.
+func flagText(v any) string {
 	list, ok := v.([]any)
 	if !ok {
 		return fmt.Sprint(v)
@@ -113,6 +141,7 @@ func plain(v any) string {
 	return strings.Join(words, ",")
 }
 
+// set parses text into a field of Config.
 func set(field reflect.Value, text string) error {
 	switch p := field.Addr().Interface().(type) {
 	case *string:
@@ -137,10 +166,7 @@ func set(field reflect.Value, text string) error {
 		*p = d
 	case *[]netip.Prefix:
 		*p = nil
-		for _, word := range strings.Split(text, ",") {
-			if word = strings.TrimSpace(word); word == "" {
-				continue
-			}
+		for _, word := range splitList(text) {
 			prefix, err := parsePrefix(word)
 			if err != nil {
 				return err
@@ -148,19 +174,24 @@ func set(field reflect.Value, text string) error {
 			*p = append(*p, prefix)
 		}
 	case *[]string:
-		*p = nil
-		for _, word := range strings.Split(text, ",") {
-			if word = strings.TrimSpace(word); word != "" {
-				*p = append(*p, word)
-			}
-		}
+		*p = splitList(text)
 	default:
-		panic("config: a field of a type that cannot be set: " + field.Type().String())
+		panic("config: field of unknown type " + field.Type().String())
 	}
 	return nil
 }
 
-// ParseDuration reads what time.ParseDuration does, and days: "30d", "0".
+// splitList returns the elements of a comma-separated list, without blanks around them and without empty elements.
+func splitList(text string) (words []string) {
+	for word := range strings.SplitSeq(text, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+// ParseDuration parses whole days, such as "30d", and the non-negative durations of time.ParseDuration.
 func ParseDuration(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
@@ -174,6 +205,7 @@ func ParseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
+// parsePrefix parses a range of addresses, or one address.
 func parsePrefix(text string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
@@ -185,7 +217,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return prefix.Masked(), nil
 }
 
-// check returns the name of the first setting whose value cannot be, and why.
+// check returns the name of the first setting with a value that is not allowed, and the reason.
 func (c *Config) check() (name string, err error) {
 	switch {
 	case c.Data == "":
@@ -193,9 +225,12 @@ func (c *Config) check() (name string, err error) {
 	case c.Database != "":
 		return "database", errors.New("this version keeps everything in SQLite in the data folder; leave it out")
 	case c.PublicURL != "" && !isWebURL(c.PublicURL):
-		return "public-url", fmt.Errorf("use a whole URL without a query, such as https://hooks.example.com, not %q", c.PublicURL)
-	case slices.ContainsFunc(c.Proxies, func(proxy string) bool { return !isProxyURL(proxy) }): // which may hold a password
-		return "proxies", errors.New("use the scheme, host and port of each, such as http://proxy.example:3128; a user and password belong to the destination")
+		return "public-url", fmt.Errorf("use a whole URL without a query, such as https://hooks.example.com, not %q",
+			c.PublicURL)
+	// the error does not quote the URL, which may hold a password
+	case slices.ContainsFunc(c.Proxies, func(proxy string) bool { return !isProxyURL(proxy) }):
+		return "proxies", errors.New("use the scheme, host and port of each, such as http://proxy.example:3128; " +
+			"a user and password belong to the destination")
 	case c.MaxAttempts < 16 || c.MaxAttempts > 100_000:
 		return "max-attempts", errors.New("use a whole number from 16 to 100000")
 	case c.ReadTimeout <= 0:
@@ -214,12 +249,15 @@ func (c *Config) check() (name string, err error) {
 	return "", nil
 }
 
+// isProxyURL reports whether text is a web URL without a path.
 func isProxyURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && isWebURL(text) && strings.Trim(u.Path, "/") == ""
 }
 
+// isWebURL reports whether text is an http or https URL with neither user, query nor fragment.
 func isWebURL(text string) bool {
 	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" &&
+		u.Fragment == "" && u.User == nil
 }

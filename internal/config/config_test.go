@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// load puts a Config together from a file's text, if there is one, an environment and flags.
+// load loads a Config from the text of a file (unless it is ""), an environment and flags.
 func load(t *testing.T, file string, env, flags map[string]string) (Config, error) {
 	t.Helper()
 	path := ""
@@ -24,33 +24,41 @@ func load(t *testing.T, file string, env, flags map[string]string) (Config, erro
 	return Load(path, func(name string) string { return env[name] }, flags)
 }
 
+// TestDefaults: a file without values has the same Config as no file.
 func TestDefaults(t *testing.T) {
-	want := Config{Listen: "127.0.0.1:8080", Data: "./data", Retain: 30 * 24 * time.Hour, ShutdownTimeout: 10 * time.Second,
-		ReadTimeout: 15 * time.Second, MaxConnections: 10_000, MaxAttempts: 8192, LogLevel: "info", LogFormat: "auto"}
-	for name, file := range map[string]string{"no file": "", "an empty file": "\n", "a file of comments": "# listen: :80\n", "keys without values": "listen:\nretain: ~\nallow: null\n"} {
+	want := Config{Listen: "127.0.0.1:8080", Data: "./data", Retain: 30 * 24 * time.Hour,
+		ShutdownTimeout: 10 * time.Second, ReadTimeout: 15 * time.Second, MaxConnections: 10_000, MaxAttempts: 8192,
+		LogLevel: "info", LogFormat: "auto"}
+	for name, file := range map[string]string{"no file": "", "an empty file": "\n",
+		"a file of comments": "# listen: :80\n", "keys without values": "listen:\nretain: ~\nallow: null\n"} {
 		if got, err := load(t, file, nil, nil); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v %v", name, got, err)
 		}
 	}
 }
 
-// TestPrecedence: flags win over the environment, the environment over the file, the file over defaults.
+// TestPrecedence: flags override the environment, the environment overrides the file, and the file overrides defaults.
 func TestPrecedence(t *testing.T) {
 	const file = "listen: :1\ndata: file\nlog-level: warn\nretain: 7d\n"
-	env := map[string]string{"BELLHOP_LISTEN": ":2", "BELLHOP_DATA": "env", "BELLHOP_RETAIN": "", "BELLHOP_LOG_LEVEL": "error"}
+	env := map[string]string{"BELLHOP_LISTEN": ":2", "BELLHOP_DATA": "env", "BELLHOP_RETAIN": "",
+		"BELLHOP_LOG_LEVEL": "error"}
 	flags := map[string]string{"listen": ":3", "log-level": "debug"}
 	got, err := load(t, file, env, flags)
-	if err != nil || got.Listen != ":3" || got.Data != "env" || got.LogLevel != "debug" || got.Retain != 7*24*time.Hour || got.LogFormat != "auto" {
+	if err != nil || got.Listen != ":3" || got.Data != "env" || got.LogLevel != "debug" ||
+		got.Retain != 7*24*time.Hour || got.LogFormat != "auto" {
 		t.Errorf("%+v %v", got, err)
 	}
-	if got, err := load(t, "public-url: https://a.example\n", nil, map[string]string{"public-url": ""}); err != nil || got.PublicURL != "" {
-		t.Errorf("a flag that takes a value back: %+v %v", got, err)
+	if got, err := load(t, "public-url: https://a.example\n", nil, map[string]string{"public-url": ""}); err != nil ||
+		got.PublicURL != "" {
+		t.Errorf("an empty flag: %+v %v", got, err)
 	}
-	if got, err := load(t, "retain: soon\n", nil, map[string]string{"retain": "1h"}); err != nil || got.Retain != time.Hour {
-		t.Errorf("what does not count is not judged: %+v %v", got, err)
+	if got, err := load(t, "retain: soon\n", nil, map[string]string{"retain": "1h"}); err != nil ||
+		got.Retain != time.Hour {
+		t.Errorf("an overridden value is judged: %+v %v", got, err)
 	}
 }
 
+// TestFile: a file holds values of every kind.
 func TestFile(t *testing.T) {
 	got, err := load(t, `
 # every kind of value
@@ -66,21 +74,30 @@ log-format: json
 	if err == nil || !strings.Contains(err.Error(), "allow-private: use true or false") {
 		t.Errorf("YAML 1.1's yes: %v", err)
 	}
-	got, err = load(t, "allow-private: true\nallow: [10.1.2.3/16, \"fd00::1\"]\nretain: 0\nmax-connections: 500\nshutdown-timeout: 1m30s\n", nil, nil)
+	got, err = load(t, `
+allow-private: true
+allow: [10.1.2.3/16, "fd00::1"]
+retain: 0
+max-connections: 500
+shutdown-timeout: 1m30s
+`, nil, nil)
 	want := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::1/128")}
-	if err != nil || !got.AllowPrivate || !reflect.DeepEqual(got.Allow, want) || got.Retain != 0 || got.MaxConnections != 500 || got.ShutdownTimeout != 90*time.Second {
+	if err != nil || !got.AllowPrivate || !reflect.DeepEqual(got.Allow, want) || got.Retain != 0 ||
+		got.MaxConnections != 500 || got.ShutdownTimeout != 90*time.Second {
 		t.Errorf("%+v %v", got, err)
 	}
-	if got, err := load(t, "", map[string]string{"BELLHOP_ALLOW": " 10.1.0.0/16 , fd00::1,"}, nil); err != nil || !reflect.DeepEqual(got.Allow, want) {
+	if got, err := load(t, "", map[string]string{"BELLHOP_ALLOW": " 10.1.0.0/16 , fd00::1,"}, nil); err != nil ||
+		!reflect.DeepEqual(got.Allow, want) {
 		t.Errorf("a list in the environment: %+v %v", got, err)
 	}
 	got, err = load(t, "proxies: [\"http://a.example:3128\", \"https://[::1]\"]\n", nil, nil)
-	if proxies := []string{"http://a.example:3128", "https://[::1]"}; err != nil || !reflect.DeepEqual(got.Proxies, proxies) {
+	if proxies := []string{"http://a.example:3128", "https://[::1]"}; err != nil ||
+		!reflect.DeepEqual(got.Proxies, proxies) {
 		t.Errorf("%+v %v", got, err)
 	}
 }
 
-// TestErrors: an error names where the value at fault is, and what to write instead.
+// TestErrors: an error says where the bad value is, and what to write instead.
 func TestErrors(t *testing.T) {
 	for _, c := range []struct {
 		name, file string
@@ -94,25 +111,40 @@ func TestErrors(t *testing.T) {
 		{"not an object", "- listen\n", nil, nil, `^config: .*bellhop\.yaml: `},
 		{"an object for a text", "listen: {port: 1}\n", nil, nil, `bellhop\.yaml: listen: `},
 		{"an object within a list", "allow: [{a: b}]\n", nil, nil, `bellhop\.yaml: allow: `},
-		{"duration in the file", "retain: 30 days\n", nil, nil, `bellhop\.yaml: retain: use a length of time such as 10s, 12h or 30d, not "30 days"$`},
-		{"duration without a unit", "shutdown-timeout: 10\n", nil, nil, `bellhop\.yaml: shutdown-timeout: use a length of time`},
-		{"duration in the environment", "", map[string]string{"BELLHOP_RETAIN": "-1h"}, nil, `^BELLHOP_RETAIN: use a length of time`},
+		{"duration in the file", "retain: 30 days\n", nil, nil,
+			`bellhop\.yaml: retain: use a length of time such as 10s, 12h or 30d, not "30 days"$`},
+		{"duration without a unit", "shutdown-timeout: 10\n", nil, nil,
+			`bellhop\.yaml: shutdown-timeout: use a length of time`},
+		{"duration in the environment", "", map[string]string{"BELLHOP_RETAIN": "-1h"}, nil,
+			`^BELLHOP_RETAIN: use a length of time`},
 		{"duration in a flag", "", nil, map[string]string{"retain": "1w"}, `^--retain: use a length of time`},
-		{"flag over a good file", "max-connections: 5\n", nil, map[string]string{"max-connections": "0"}, `^--max-connections: use a whole number above 0, not "0"$`},
-		{"number", "", map[string]string{"BELLHOP_MAX_CONNECTIONS": "many"}, nil, `^BELLHOP_MAX_CONNECTIONS: use a whole number`},
-		{"boolean", "", map[string]string{"BELLHOP_ALLOW_PRIVATE": "perhaps"}, nil, `^BELLHOP_ALLOW_PRIVATE: use true or false, not "perhaps"$`},
+		{"flag over a good file", "max-connections: 5\n", nil, map[string]string{"max-connections": "0"},
+			`^--max-connections: use a whole number above 0, not "0"$`},
+		{"number", "", map[string]string{"BELLHOP_MAX_CONNECTIONS": "many"}, nil,
+			`^BELLHOP_MAX_CONNECTIONS: use a whole number`},
+		{"boolean", "", map[string]string{"BELLHOP_ALLOW_PRIVATE": "perhaps"}, nil,
+			`^BELLHOP_ALLOW_PRIVATE: use true or false, not "perhaps"$`},
 		{"network", "allow: 10.0.0.0/33\n", nil, nil, `bellhop\.yaml: allow: use an address or a range`},
 		{"second network", "", nil, map[string]string{"allow": "10.0.0.0/8,lan"}, `^--allow: .*not "lan"$`},
-		{"proxy with a password", "", map[string]string{"BELLHOP_PROXIES": "http://a.example,http://me:s3cret@proxy.example:3128"}, nil, `^BELLHOP_PROXIES: use the scheme, host and port`},
-		{"proxy of another kind", "proxies: [\"socks5://proxy.example:1080\"]\n", nil, nil, `bellhop\.yaml: proxies: use the scheme`},
-		{"proxy without a scheme", "", nil, map[string]string{"proxies": "proxy.example:3128"}, `^--proxies: use the scheme`},
-		{"proxy with a path", "", nil, map[string]string{"proxies": "http://proxy.example:3128/s3cret"}, `^--proxies: use the scheme`},
-		{"level in the environment", "", map[string]string{"BELLHOP_LOG_LEVEL": "loud"}, nil, `^BELLHOP_LOG_LEVEL: use debug, info, warn or error, not "loud"$`},
-		{"format in the file", "log-format: xml\n", nil, nil, `bellhop\.yaml: log-format: use text, json or auto, not "xml"$`},
-		{"format in a flag", "log-format: json\n", nil, map[string]string{"log-format": "xml"}, `^--log-format: use text, json or auto`},
+		{"proxy with a password", "",
+			map[string]string{"BELLHOP_PROXIES": "http://a.example,http://me:s3cret@proxy.example:3128"}, nil,
+			`^BELLHOP_PROXIES: use the scheme, host and port`},
+		{"proxy of another kind", "proxies: [\"socks5://proxy.example:1080\"]\n", nil, nil,
+			`bellhop\.yaml: proxies: use the scheme`},
+		{"proxy without a scheme", "", nil, map[string]string{"proxies": "proxy.example:3128"},
+			`^--proxies: use the scheme`},
+		{"proxy with a path", "", nil, map[string]string{"proxies": "http://proxy.example:3128/s3cret"},
+			`^--proxies: use the scheme`},
+		{"level in the environment", "", map[string]string{"BELLHOP_LOG_LEVEL": "loud"}, nil,
+			`^BELLHOP_LOG_LEVEL: use debug, info, warn or error, not "loud"$`},
+		{"format in the file", "log-format: xml\n", nil, nil,
+			`bellhop\.yaml: log-format: use text, json or auto, not "xml"$`},
+		{"format in a flag", "log-format: json\n", nil, map[string]string{"log-format": "xml"},
+			`^--log-format: use text, json or auto`},
 		{"no folder", "", nil, map[string]string{"data": ""}, `^--data: name a folder$`},
 		{"no time to read", "read-timeout: 0s\n", nil, nil, `bellhop\.yaml: read-timeout: must be above 0$`},
-		{"database", "", map[string]string{"BELLHOP_DATABASE": "postgres://user:s3cret@db/bellhop"}, nil, `^BELLHOP_DATABASE: .*SQLite`},
+		{"database", "", map[string]string{"BELLHOP_DATABASE": "postgres://user:s3cret@db/bellhop"}, nil,
+			`^BELLHOP_DATABASE: .*SQLite`},
 	} {
 		_, err := load(t, c.file, c.env, c.flags)
 		if err == nil || !regexp.MustCompile(c.want).MatchString(err.Error()) {
@@ -121,13 +153,16 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s: repeats a secret: %v", c.name, err)
 		}
 	}
-	if _, err := Load(filepath.Join(t.TempDir(), "missing.yaml"), os.Getenv, nil); err == nil || !strings.Contains(err.Error(), "missing.yaml") {
+	if _, err := Load(filepath.Join(t.TempDir(), "missing.yaml"), os.Getenv, nil); err == nil ||
+		!strings.Contains(err.Error(), "missing.yaml") {
 		t.Errorf("no file: %v", err)
 	}
 }
 
 func TestParseDuration(t *testing.T) {
-	for text, want := range map[string]time.Duration{"0": 0, "0d": 0, "1d": 24 * time.Hour, "30d": 720 * time.Hour, "12h": 12 * time.Hour, "1h30m": 90 * time.Minute, "250ms": 250 * time.Millisecond, "36500d": 36500 * 24 * time.Hour} {
+	for text, want := range map[string]time.Duration{"0": 0, "0d": 0, "1d": 24 * time.Hour, "30d": 720 * time.Hour,
+		"12h": 12 * time.Hour, "1h30m": 90 * time.Minute, "250ms": 250 * time.Millisecond,
+		"36500d": 36500 * 24 * time.Hour} {
 		if got, err := ParseDuration(text); err != nil || got != want {
 			t.Errorf("%s: %v %v", text, got, err)
 		}
@@ -139,11 +174,12 @@ func TestParseDuration(t *testing.T) {
 	}
 }
 
-// TestSettings: every field can be set by name and by environment, and says what it is.
+// TestSettings: every field has a unique name and a description, and accepts its own default.
 func TestSettings(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range Settings() {
-		if s.Name == "" || s.Doc == "" || s.Name != strings.ToLower(s.Name) || seen[s.Name] || !strings.HasPrefix(EnvName(s.Name), "BELLHOP_") {
+		if s.Name == "" || s.Doc == "" || s.Name != strings.ToLower(s.Name) || seen[s.Name] ||
+			!strings.HasPrefix(EnvName(s.Name), "BELLHOP_") {
 			t.Errorf("%+v", s)
 		}
 		seen[s.Name] = true
@@ -157,8 +193,9 @@ func TestSettings(t *testing.T) {
 }
 
 func TestPublicURL(t *testing.T) {
-	for text, ok := range map[string]bool{"https://hooks.example.com": true, "http://127.0.0.1:8080/sub": true, ":::": false, "ftp://x": false,
-		"hooks.example.com": false, "https://": false, "https://x/?a=b": false, "https://u:p@x": false} {
+	for text, ok := range map[string]bool{"https://hooks.example.com": true, "http://127.0.0.1:8080/sub": true,
+		":::": false, "ftp://x": false, "hooks.example.com": false, "https://": false, "https://x/?a=b": false,
+		"https://u:p@x": false} {
 		_, err := load(t, "", nil, map[string]string{"public-url": text})
 		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "--public-url") {
 			t.Errorf("%s: %v", text, err)

@@ -1,11 +1,16 @@
-# Needs Go, and for the race detector gcc. FUZZTIME is how much each fuzz target runs in `make test`: a count, because with a
-# length of time go test now and then fails at its end with "context deadline exceeded" and no input at fault.
+# Needs Go, and gcc for the race detector.
+
+# FUZZTIME is how much each fuzz target runs in `make fuzz`: a count, because with a length of time go test now and then
+# fails at its end with "context deadline exceeded" and no input at fault.
 FUZZTIME ?= 30000x
 
-# What stands in the way of every event, and so is worth measuring.
+# STRESS is the length of `make stress`: how often the program is killed. Other runs grow and shrink with it.
+STRESS ?= 20
+
+# The packages that every event passes through, and so are worth measuring.
 HOT = . ./signature ./provider/... ./internal/ingest ./internal/store ./internal/delivery
 
-.PHONY: build run test lint bench interop help
+.PHONY: build run test lint fuzz stress bench interop help
 
 build: ## bin/bellhop, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
@@ -13,14 +18,23 @@ build: ## bin/bellhop, one static binary
 run: build ## build and serve on this machine, data in ./data; ARGS are flags for the server
 	./bin/bellhop serve $(ARGS)
 
-test: lint ## lint, every test under the race detector in shuffled order, then a short fuzz of each target
-	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...
-	FUZZTIME=$(FUZZTIME) .ci/fuzz
+test: lint ## lint, then every test under the race detector in shuffled order; of the fuzz targets only the seeds
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
 
-lint: ## formatting, vet, staticcheck
+lint: ## formatting, vet, staticcheck, also of what is built with the tag stress
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
-	go tool staticcheck ./...
+	go vet -tags stress ./...
+	go tool staticcheck -tags stress ./...
+
+fuzz: ## each fuzz target for FUZZTIME, such as 30000x or 5s
+	FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+stress: ## kill, power cut and load, on this machine alone; STRESS is how often it kills
+	STRESS=$(STRESS) go test -tags stress -run '^TestStress' -count=1 -p 1 -timeout 30m $(STRESSED)
+
+# The packages with stress tests, so that no other test binary is built.
+STRESSED = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir=interop '^func TestStress' .)))
 
 bench: build ## this machine end to end, then the hot packages one by one
 	./bin/bellhop bench

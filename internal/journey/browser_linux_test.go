@@ -13,12 +13,13 @@ import (
 	"time"
 )
 
-// TestBrowser: what a handshake echoes is text to a browser too (V4 of the forgery list: a link or a form that a stranger
-// has made echoes a script of his). A real one opens each; no script runs, no picture is fetched.
+// TestBrowser: a handshake echoes a text that a stranger chose, by a link or a form. In a real browser no script
+// of it runs and no picture is fetched.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	browser, err := exec.LookPath("chromium")
 	if err != nil {
-		skipAloud(t, "there is no chromium, a browser to try")
+		skipAloud(t, "there is no chromium")
 	}
 	g := newGateway(t)
 	for name, provider := range map[string]string{"calendar": "graph", "mail": "outlook", "lists": "sharepoint"} {
@@ -27,9 +28,10 @@ func TestBrowser(t *testing.T) {
 	g.source("files", "generic", map[string]any{"preset": "dropbox", "secret": "a-secret-of-dropbox"})
 	trap := newTrap(t)
 
-	trap.open(t, browser, trap.url+"/unsafe?echo="+url.QueryEscape(trap.bait("control")), func() bool { return trap.sprung("control") })
+	trap.open(t, browser, trap.url+"/unsafe?echo="+url.QueryEscape(trap.bait("control")),
+		func() bool { return trap.sprung("control") })
 	if !trap.sprung("control") {
-		t.Fatal("the browser ran nothing even where it should: this test cannot fail")
+		t.Fatal("the browser runs no script even where it should, so the test shows nothing")
 	}
 	for source, page := range map[string]string{
 		"calendar": trap.form(g.in("calendar") + "?validationToken=" + url.QueryEscape(trap.bait("calendar"))),
@@ -46,7 +48,7 @@ func TestBrowser(t *testing.T) {
 			return true
 		})
 		if !answered() {
-			t.Errorf("%s: no handshake is on record, so nothing was tried", source)
+			t.Errorf("%s: no handshake is on record, so the test shows nothing", source)
 		}
 		if trap.sprung(source) {
 			t.Errorf("%s: what was echoed ran in the browser", source)
@@ -54,14 +56,15 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// graceOfScripts is how long a browser has for what it was handed, once it has it; the control takes a tenth of that.
+// graceOfScripts is how long the browser gets to run a script after the handshake is on record. The control takes
+// a tenth of it.
 const graceOfScripts = 2 * time.Second
 
-// A trap is a server that notes who fetched what a script or a picture would.
+// A trap is a server that notes who fetched the URLs of its scripts and pictures.
 type trap struct {
 	url  string
 	mu   sync.Mutex
-	seen map[string]bool
+	seen map[string]bool // names whose URL was fetched; guarded by mu
 }
 
 func newTrap(t *testing.T) *trap {
@@ -78,7 +81,9 @@ func newTrap(t *testing.T) *trap {
 	})
 	mux.HandleFunc("/form", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprintf(w, `<form method="post" action="%s" enctype="text/plain"></form><script>document.forms[0].submit()</script>`, html.EscapeString(r.FormValue("to")))
+		const page = `<form method="post" action="%s" enctype="text/plain"></form>` +
+			`<script>document.forms[0].submit()</script>`
+		fmt.Fprintf(w, page, html.EscapeString(r.FormValue("to")))
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -86,31 +91,33 @@ func newTrap(t *testing.T) *trap {
 	return p
 }
 
-// bait is markup that fetches something of the trap's, in several ways.
+// bait returns markup that fetches a URL of the trap in several ways.
 func (p *trap) bait(name string) string {
 	at := p.url + "/sprung/" + name
 	return fmt.Sprintf(`<script src="%s"></script><img src="%[1]s"><script>fetch("%[1]s",{mode:"no-cors"})</script>`, at)
 }
 
-// form is a page that posts to a URL by itself, as a stranger's would.
+// form returns the URL of a page that posts to another URL by itself, as the page of a stranger would.
 func (p *trap) form(to string) string { return p.url + "/form?to=" + url.QueryEscape(to) }
 
+// sprung reports whether the bait of that name was fetched.
 func (p *trap) sprung(name string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.seen[name]
 }
 
-// open has the browser open a page until done reports true, for half a minute at most.
+// open opens a page in the browser until done returns true, for at most patience.
 func (p *trap) open(t *testing.T, browser, page string, done func() bool) {
 	t.Helper()
-	c := exec.Command(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
-		"--user-data-dir="+t.TempDir(), "--remote-debugging-port=0", page)
+	c := exec.Command(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+		"--no-first-run", "--disable-background-networking", "--user-data-dir="+t.TempDir(), "--remote-debugging-port=0",
+		page)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	poll(30*time.Second, done)
-	syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // with the processes it has made
+	poll(patience, done)
+	syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // the browser and its child processes
 	c.Wait()
 }

@@ -1,17 +1,19 @@
-// Package journey tests the program from outside: it builds the binary, starts it, sends to it, receives from it,
-// kills it, takes its disk and its peace away, and then counts.
+// Package journey tests the program from outside: it builds the binary, starts it, sends requests to it, receives
+// its deliveries, kills it, fills its disk, and then counts. Tests whose names begin with TestStress are long or
+// assert a rate; they are built with the tag stress, and `make stress` runs them.
 //
-// Every run keeps a ledger of what was sent, what was answered 2xx and what arrived. The gateway dies in these tests
-// and the test does not, so the ledger is in memory. When a run is over, check compares the ledger with what the
-// gateway's API lists, by the names that docs and issues use:
+// Each test keeps a ledger of the bodies that it sent, the requests that were answered 2xx and the deliveries that
+// arrived. The ledger is in memory, because the gateway is killed and the test is not. At the end, check compares
+// the ledger with the lists of the gateway's API. These are the invariants, by the letters that docs and issues
+// use:
 //
-//	L  what was answered 2xx is stored
-//	T  each stored event has one delivery for each destination that wanted it, delivered in the end
-//	B  the bytes are the same when sent, stored and received
-//	P  nothing is stored that was never sent
-//	U  what its sender gave an id is stored once
-//	X  what arrived twice did so because of a kill, under the same ids, and not often
-//	S  each delivery is in exactly one state, and none is missing from the sum
+//	L  a body that was answered 2xx is stored
+//	T  each stored event has one delivery for each destination that wants it, and the delivery is delivered in the end
+//	B  the bytes that were sent, stored and received are the same
+//	P  every stored event was sent
+//	U  an event with a sender's id is stored once
+//	X  a delivery arrives twice only because of a kill, with the same ids, and seldom
+//	S  each delivery is in exactly one state, and the states add up to all deliveries
 //
-// All traffic stays on the loopback interface. The package has no code but tests.
+// All traffic stays on the loopback interface. The package consists of tests.
 package journey

@@ -18,27 +18,31 @@ import (
 	"github.com/bellhop-gateway/bellhop/client"
 )
 
-// startWithin and stopWithin bound a start and a stop, on a machine that has much else to do.
+// A start and a stop take well under a second. These bounds only end a test that would wait for ever, also on a
+// machine that is busy with other work.
 const (
-	startWithin = 30 * time.Second
-	stopWithin  = 30 * time.Second
+	startWithin = 2 * time.Minute
+	stopWithin  = 2 * time.Minute
 )
 
-// A gateway is the program, its data folder and its log. It can be started again after it has ended, however that was.
+// patience is how long a test waits for an event that comes at once on an idle machine.
+const patience = time.Minute
+
+// A gateway is the program, its data folder and its log. It can be started again after it has ended in any way.
 type gateway struct {
 	t       *testing.T
 	dir     string   // the data folder
-	args    []string // of serve, beside the folder and the address
-	wrapper []string // command in front of the program, such as strace
-	logFile string   // stderr and stdout of all starts
+	args    []string // flags of serve, besides folder and address
+	wrapper []string // a command that runs the program, such as strace
+	logFile string   // stdout and stderr of all starts
 
 	url     atomic.Pointer[string]
-	pid     int // of the program itself, once it has said so, whatever is in front
+	pid     int // of the program; while a wrapper starts it, of the wrapper
 	command *exec.Cmd
 	ended   chan struct{} // closed when command has ended
 }
 
-// newGateway starts a gateway in a new folder. The test ends it, and shows the end of its log if it fails.
+// newGateway starts a gateway in a new folder. It is killed when the test ends; if the test failed, its log is shown.
 func newGateway(t *testing.T, args ...string) *gateway {
 	t.Helper()
 	g := prepareGateway(t, filepath.Join(t.TempDir(), "data"), args...)
@@ -46,7 +50,7 @@ func newGateway(t *testing.T, args ...string) *gateway {
 	return g
 }
 
-// prepareGateway is newGateway in a folder of its own choice, not started yet.
+// prepareGateway is newGateway in the folder dir, without the start.
 func prepareGateway(t *testing.T, dir string, args ...string) *gateway {
 	t.Helper()
 	g := &gateway{t: t, dir: dir, args: args, logFile: filepath.Join(t.TempDir(), "log")}
@@ -55,15 +59,16 @@ func prepareGateway(t *testing.T, dir string, args ...string) *gateway {
 			g.kill()
 		}
 		if t.Failed() {
-			t.Logf("the gateway's last words:\n%s", g.lastWords())
+			t.Logf("the end of the gateway's log:\n%s", g.endOfLog())
 		}
 	})
 	return g
 }
 
-// serve is the command line that serves the folder at a free port.
+// serve returns the command that serves the data folder at a free port.
 func (g *gateway) serve() *exec.Cmd {
-	line := append(slices.Clone(g.wrapper), program, "serve", "--data", g.dir, "--listen", "127.0.0.1:0", "--allow-private")
+	line := append(slices.Clone(g.wrapper), program, "serve", "--data", g.dir, "--listen", "127.0.0.1:0",
+		"--allow-private")
 	line = append(line, g.args...)
 	c := exec.Command(line[0], line[1:]...)
 	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "BELLHOP_") })
@@ -71,10 +76,10 @@ func (g *gateway) serve() *exec.Cmd {
 	return c
 }
 
-// start starts the program and returns how long it took until it was ready.
+// start starts the program, waits until it is ready, and returns how long that took.
 func (g *gateway) start() time.Duration {
 	g.t.Helper()
-	os.Remove(filepath.Join(g.dir, "server.json")) // of one that was killed
+	os.Remove(filepath.Join(g.dir, "server.json")) // a killed program leaves it behind
 	out, err := os.OpenFile(g.logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		g.t.Fatal(err)
@@ -100,7 +105,7 @@ func (g *gateway) start() time.Duration {
 	return time.Since(began)
 }
 
-// readServerFile learns where the program listens, from the file it writes for clients.
+// readServerFile learns the URL and process id from the file that the program writes for clients.
 func (g *gateway) readServerFile() bool {
 	text, err := os.ReadFile(filepath.Join(g.dir, "server.json"))
 	var info struct {
@@ -115,6 +120,7 @@ func (g *gateway) readServerFile() bool {
 	return true
 }
 
+// running reports whether the program was started and has not ended.
 func (g *gateway) running() bool {
 	if g.ended == nil {
 		return false
@@ -127,14 +133,14 @@ func (g *gateway) running() bool {
 	}
 }
 
-// kill ends the program as a power cut would, but for what the system has in its caches.
+// kill ends the program without a chance to write anything. Unlike in a power cut, the system keeps its file caches.
 func (g *gateway) kill() {
 	g.t.Helper()
 	g.signal(syscall.SIGKILL)
 	<-g.ended
 }
 
-// stop asks the program to end. It returns its exit status and how long it took.
+// stop asks the program to end, and returns its exit status and how long it took.
 func (g *gateway) stop() (status int, took time.Duration) {
 	g.t.Helper()
 	began := time.Now()
@@ -148,6 +154,7 @@ func (g *gateway) stop() (status int, took time.Duration) {
 	return g.command.ProcessState.ExitCode(), time.Since(began)
 }
 
+// signal sends s to the program.
 func (g *gateway) signal(s syscall.Signal) {
 	g.t.Helper()
 	if err := syscall.Kill(g.pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
@@ -155,13 +162,13 @@ func (g *gateway) signal(s syscall.Signal) {
 	}
 }
 
-// address is where the program listens now: "127.0.0.1:8080".
+// address returns the host and port of the program: "127.0.0.1:8080".
 func (g *gateway) address() string { return strings.TrimPrefix(*g.url.Load(), "http://") }
 
-// in is the URL of a source.
+// in returns the URL of a source.
 func (g *gateway) in(source string) string { return *g.url.Load() + "/in/" + source }
 
-// status is what a GET is answered with; 0 if it is not answered.
+// status returns the status of the answer to a GET, or 0 without an answer.
 func (g *gateway) status(path string) int {
 	res, err := probing.Get(*g.url.Load() + path)
 	if err != nil {
@@ -171,10 +178,10 @@ func (g *gateway) status(path string) int {
 	return res.StatusCode
 }
 
-// probing opens a connection for each request, so that it sees what newcomers see.
-var probing = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+// probing opens a connection for each request, as a new client does.
+var probing = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// key is the admin key, which the program made.
+// key returns the admin key, which the program made.
 func (g *gateway) key() string {
 	g.t.Helper()
 	key, err := os.ReadFile(filepath.Join(g.dir, "admin.key"))
@@ -184,14 +191,16 @@ func (g *gateway) key() string {
 	return strings.TrimSpace(string(key))
 }
 
+// client returns a client of the API.
 func (g *gateway) client() *client.Client { return client.New(*g.url.Load(), g.key(), nil) }
 
-// source makes a source.
+// source creates a source.
 func (g *gateway) source(name, provider string, settings map[string]any) client.Source {
 	g.t.Helper()
 	return g.newSource(client.NewSource{Name: name, Provider: provider, Settings: settings})
 }
 
+// newSource creates a source with settings beyond those of its provider.
 func (g *gateway) newSource(s client.NewSource) client.Source {
 	g.t.Helper()
 	made, err := g.client().CreateSource(context.Background(), s)
@@ -201,7 +210,7 @@ func (g *gateway) newSource(s client.NewSource) client.Source {
 	return made
 }
 
-// destination makes a destination.
+// destination creates a destination.
 func (g *gateway) destination(d client.NewDestination) client.Destination {
 	g.t.Helper()
 	made, err := g.client().CreateDestination(context.Background(), d)
@@ -211,13 +220,14 @@ func (g *gateway) destination(d client.NewDestination) client.Destination {
 	return made
 }
 
-// log is all that the program has written.
+// log returns all output of the program.
 func (g *gateway) log() string {
 	text, _ := os.ReadFile(g.logFile)
 	return string(text)
 }
 
-func (g *gateway) lastWords() string {
+// endOfLog returns the last 4,000 bytes of the log.
+func (g *gateway) endOfLog() string {
 	text := g.log()
 	return text[max(0, len(text)-4000):]
 }

@@ -11,14 +11,10 @@ import (
 	"time"
 )
 
-// What is random in a test can be had again: each prints its seed.
-var (
-	cycles = flag.Int("cycles", 20, "how often TestKill kills the gateway")
-	bodies = flag.Int("bodies", 300, "how many bodies TestBodies sends")
-	seed   = flag.Uint64("seed", 0, "of what is random; 0 draws one")
-)
+// seed is where the random choices of a test start from. Each test prints its seed, so that a run can be repeated.
+var seed = flag.Uint64("seed", 0, "start of the random choices; 0 is a new one each time")
 
-// program is the binary under test.
+// program is the path of the binary under test.
 var program string
 
 func TestMain(m *testing.M) {
@@ -26,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run builds the product, without cgo as it is released, and tests it.
+// run builds the binary, without cgo as it is released, and runs the tests.
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "journey")
 	if err != nil {
@@ -44,7 +40,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// newRandom returns a source of randomness and prints what it starts from.
+// newRandom returns a source of random numbers and logs its seed.
 func newRandom(t *testing.T) *rand.Rand {
 	t.Helper()
 	s := *seed
@@ -55,10 +51,10 @@ func newRandom(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(s, 0))
 }
 
-// inCI says that what a test needs is there: then it may not be skipped.
+// inCI reports whether everything that a test may need has to be installed, so that no test may be skipped.
 func inCI() bool { return os.Getenv("CI") == "true" }
 
-// skipAloud skips a test that this machine cannot run, and fails it where it must be run.
+// skipAloud skips a test that cannot run on this machine. In CI it fails the test instead.
 func skipAloud(t *testing.T, why string) {
 	t.Helper()
 	if inCI() {
@@ -68,7 +64,7 @@ func skipAloud(t *testing.T, why string) {
 	t.Skip(why)
 }
 
-// eventually polls until ok reports true. It fails the test when that takes longer than within.
+// eventually polls ok until it returns true. It fails the test after within.
 func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
 	t.Helper()
 	if !poll(within, ok) {
@@ -76,7 +72,7 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 	}
 }
 
-// poll reports whether ok reported true within a length of time.
+// poll polls ok until it returns true, for at most within, and returns its last result.
 func poll(within time.Duration, ok func() bool) bool {
 	deadline := time.Now().Add(within)
 	tick := time.NewTicker(2 * time.Millisecond)

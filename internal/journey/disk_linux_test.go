@@ -2,7 +2,6 @@ package journey
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -12,8 +11,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/client"
 )
 
-// TestDiskFull fills the disk under load, looks at what still works, makes room, and counts.
+// TestDiskFull fills the disk under load, checks what still works, makes room, and counts.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	disk := smallDisk(t, "32m")
 	ballast := filepath.Join(disk, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 12<<20), 0o600); err != nil {
@@ -31,11 +31,11 @@ func TestDiskFull(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	load := p.load(ctx, 8, 1000)
-	eventually(t, time.Minute, "the disk is full and what comes is answered 503", func() bool { return p.busy.Load() > 200 })
+	eventually(t, patience, "the disk is full and requests are answered 503", func() bool { return p.busy.Load() > 200 })
 	atFull := l.acked()
-	eventually(t, 10*time.Second, "/readyz says so", func() bool { return g.status("/readyz") == 503 })
+	eventually(t, patience, "/readyz shows it", func() bool { return g.status("/readyz") == 503 })
 	if status := g.status("/healthz"); status != 200 {
-		t.Errorf("/healthz is %d: it is alive", status)
+		t.Errorf("/healthz is %d, but the program is alive", status)
 	}
 	checkReads(t, g)
 	refused := p.busy.Load()
@@ -44,19 +44,20 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	room := time.Now()
-	eventually(t, 10*time.Second, "there is room and something is accepted", func() bool { return l.acked() > atFull+50 })
+	eventually(t, patience, "there is room and events are accepted", func() bool { return l.acked() > atFull+50 })
 	recovered := time.Since(room)
-	eventually(t, 10*time.Second, "/readyz says so", func() bool { return g.status("/readyz") == 200 })
+	eventually(t, patience, "/readyz shows it", func() bool { return g.status("/readyz") == 200 })
 	cancel()
 	load.Wait()
-	settle(t, g, 30*time.Second)
+	settle(t, g, patience)
 	l.check(t, g)
-	t.Logf("full after %d events; %d answers 503; accepted again %v after there was room", atFull, refused, recovered.Round(time.Millisecond))
+	t.Logf("full after %d events; %d answers 503; accepted again %v after there was room", atFull, refused,
+		recovered.Round(time.Millisecond))
 	if n := p.rude.Load(); n > 0 {
 		t.Errorf("%d answers were neither 2xx nor 503 with Retry-After", n)
 	}
 	if !g.running() {
-		t.Error("it ended")
+		t.Error("the program ended")
 	}
 }
 
@@ -64,8 +65,7 @@ func TestDiskFull(t *testing.T) {
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		fmt.Fprintf(os.Stderr, "SKIPPED %s: only root can mount a small disk\n", t.Name())
-		t.Skip("only root can mount a small disk")
+		skipAloud(t, "only root can mount a small disk")
 	}
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
@@ -79,7 +79,7 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// checkReads makes sure that lists and single nouns are answered.
+// checkReads makes sure that the API answers lists and single nouns.
 func checkReads(t *testing.T, g *gateway) {
 	t.Helper()
 	ctx, c := context.Background(), g.client()

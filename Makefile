@@ -8,7 +8,7 @@ FUZZTIME ?= 30000x
 STRESS ?= 20
 
 # The packages that every event passes through, and so are worth measuring.
-HOT = . ./signature ./provider/... ./internal/ingest ./internal/store ./internal/delivery
+HOT = ./signature ./provider/... ./internal/match ./internal/ingest ./internal/store/sqlite ./internal/delivery ./internal/outbound ./internal/egress/...
 
 .PHONY: build run test lint fuzz stress bench interop help
 

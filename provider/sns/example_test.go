@@ -11,11 +11,11 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/sns"
 )
 
-// A handler that lets through what SNS signed for a topic of ours, without the server. In earnest, client is one with a
+// A handler that accepts messages that SNS signed for one topic, without the server. In a real handler, client has a
 // timeout, and now is time.Now().
 func ExampleVerify() {
 	const topic = "arn:aws:sns:eu-central-1:123456789012:orders"
-	client := &http.Client{Transport: world(func(*http.Request) *http.Response { return answer(200, certificate) })}
+	client := &http.Client{Transport: transport(func(*http.Request) *http.Response { return answer(200, certificate) })}
 	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))

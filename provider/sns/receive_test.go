@@ -15,8 +15,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// open returns a source of orders in that world.
-func open(t testing.TB, w world, settings string) provider.Receiver {
+// open returns a Receiver with these settings whose calls to SNS w answers.
+func open(t testing.TB, w transport, settings string) provider.Receiver {
 	t.Helper()
 	env := provider.Env{Now: func() time.Time { return providertest.Now }, Client: &http.Client{Transport: w}}
 	r, err := sns.Provider{}.Open(env, []byte(settings))
@@ -32,12 +32,12 @@ func answer(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// Of the forgery list: sections 10, 15 and 16, as far as they apply. Decided otherwise, or elsewhere:
+// Cases of sections 10, 15 and 16 of the forgery list that apply to SNS. Decided differently, or tested elsewhere:
 //
-//	G19 every bit of the body  some members are not signed: see TestMutants
-//	N01, N11 to N13            401 and not 400, since the signature is a part of the body
-//	R04 replay later           a repeat, as long as the first is kept: SNS may repeat for as long as the policy says
-//	R05 to another source      taken if that source has the topic too; the URL is not signed
+//	G19  every bit of the body   some members are not signed; see TestMutants
+//	N01, N11 to N13              answered 401 and not 400, because the signature is part of the body
+//	R04  replay at a later time  a repeat while the first event is stored; SNS repeats for as long as the policy says
+//	R05  at another source       accepted if that source has the topic too: the URL is not signed
 func TestForgeries(t *testing.T) {
 	attacker := strings.Replace(orders, "123456789012", "999999999999", 1)
 	confirm := func(change func(url string) string) map[string]any {
@@ -56,63 +56,63 @@ func TestForgeries(t *testing.T) {
 		{"a topic of the attacker's account", sign(attacker, []byte(sample("notification"))), provider.ErrForbidden},
 		{"no topic", changed("notification", map[string]any{"TopicArn": nil}), signature.ErrMalformed},
 		{"topic in another case", sign(strings.ToUpper(orders), []byte(sample("notification"))), provider.ErrForbidden},
-		{"topic and a line", changedAfter("notification", "TopicArn", orders+"\\n"), signature.ErrMalformed},
-		{"signed for another, topic changed", []byte(strings.ReplaceAll(string(sign(attacker,
+		{"topic and a line end", tampered("notification", "TopicArn", orders+"\\n"), signature.ErrMalformed},
+		{"topic changed after signing", []byte(strings.ReplaceAll(string(sign(attacker,
 			[]byte(sample("notification")))), attacker, orders)), signature.ErrMismatch},
-		{"another message", []byte(strings.Replace(sample("notification"), "ord_7f3", "ord_7f4", 1)),
+		{"message changed after signing", []byte(strings.Replace(sample("notification"), "ord_7f3", "ord_7f4", 1)),
 			signature.ErrMismatch},
 		{"no signature", []byte(strings.Replace(sample("notification"), `"Signature" :`, `"signature" :`, 1)), signature.ErrMissing},
-		{"empty signature", changedAfter("notification", "Signature", ""), signature.ErrMissing},
+		{"empty signature", tampered("notification", "Signature", ""), signature.ErrMissing},
 		{"signature null", []byte(strings.Replace(sample("notification"), `"Signature" : "`, `"Signature" : null, "x" : "`, 1)), signature.ErrMissing},
-		{"signature no text", []byte(strings.Replace(sample("notification"), `"Signature" : "`, `"Signature" : 7, "x" : "`, 1)), signature.ErrMalformed},
-		{"G52 line break", changedAfter("notification", "Signature", "AAAA\\n"), signature.ErrMalformed},
-		{"G51 no padding", changedAfter("notification", "Signature", "AA"), signature.ErrMalformed},
-		{"G53 stray bits", changedAfter("notification", "Signature", "AB=="), signature.ErrMalformed},
-		{"G14 short", changedAfter("notification", "Signature", "AAAA"), signature.ErrMismatch},
-		{"version of the other hash", []byte(strings.Replace(sample("notification"), `"SignatureVersion" : "2"`, `"SignatureVersion" : "1"`, 1)), signature.ErrMismatch},
+		{"signature is a number", []byte(strings.Replace(sample("notification"), `"Signature" : "`, `"Signature" : 7, "x" : "`, 1)), signature.ErrMalformed},
+		{"G52 line break", tampered("notification", "Signature", "AAAA\\n"), signature.ErrMalformed},
+		{"G51 no padding", tampered("notification", "Signature", "AA"), signature.ErrMalformed},
+		{"G53 stray bits", tampered("notification", "Signature", "AB=="), signature.ErrMalformed},
+		{"G14 3 bytes", tampered("notification", "Signature", "AAAA"), signature.ErrMismatch},
+		{"version of the other hash, not signed", []byte(strings.Replace(sample("notification"), `"SignatureVersion" : "2"`, `"SignatureVersion" : "1"`, 1)), signature.ErrMismatch},
 		{"version 3", changed("notification", map[string]any{"SignatureVersion": "3"}), signature.ErrMalformed},
 		{"no version", changed("notification", map[string]any{"SignatureVersion": nil}), signature.ErrMalformed},
-		{"version a number", []byte(strings.Replace(sample("notification"), `"SignatureVersion" : "2"`, `"SignatureVersion" : 2`, 1)), signature.ErrMalformed},
-		{"another type", []byte(strings.Replace(sample("unsubscribe-confirmation"), `"UnsubscribeConfirmation"`, `"SubscriptionConfirmation"`, 1)), signature.ErrMismatch},
-		{"a type of one's own", changed("notification", map[string]any{"Type": "Delivery"}), signature.ErrMalformed},
+		{"version is a number", []byte(strings.Replace(sample("notification"), `"SignatureVersion" : "2"`, `"SignatureVersion" : 2`, 1)), signature.ErrMalformed},
+		{"type changed after signing", []byte(strings.Replace(sample("unsubscribe-confirmation"), `"UnsubscribeConfirmation"`, `"SubscriptionConfirmation"`, 1)), signature.ErrMismatch},
+		{"unknown type", changed("notification", map[string]any{"Type": "Delivery"}), signature.ErrMalformed},
 		{"no type", changed("notification", map[string]any{"Type": nil}), signature.ErrMalformed},
 		{"no message", changed("notification", map[string]any{"Message": nil}), signature.ErrMalformed},
 		{"empty message", changed("notification", map[string]any{"Message": ""}), nil},
 		{"no id", changed("notification", map[string]any{"MessageId": nil}), signature.ErrMalformed},
 		{"id with a line break", changed("notification", map[string]any{"MessageId": "a\nb"}), signature.ErrMalformed},
 		{"subject null", []byte(strings.Replace(sample("notification-without-subject"), `"Message" :`, `"Subject" : null, "Message" :`, 1)), nil},
-		{"subject added", []byte(strings.Replace(sample("notification-without-subject"), `"Message" :`, `"Subject" : "s", "Message" :`, 1)), signature.ErrMismatch},
+		{"subject added after signing", []byte(strings.Replace(sample("notification-without-subject"), `"Message" :`, `"Subject" : "s", "Message" :`, 1)), signature.ErrMismatch},
 		{"subject of two lines", changed("notification", map[string]any{"Subject": "a\nTimestamp\nb"}),
 			signature.ErrMalformed},
-		{"N01 twice", []byte(strings.Replace(sample("notification"), `"Type" :`, `"Message" : "x", "Type" :`, 1)), signature.ErrMalformed},
-		{"N02 another case", []byte(strings.Replace(sample("notification"), `"TopicArn" :`, `"topicarn" : "x", "TopicArn" :`, 1)), nil},
+		{"N01 Message twice", []byte(strings.Replace(sample("notification"), `"Type" :`, `"Message" : "x", "Type" :`, 1)), signature.ErrMalformed},
+		{"N02 TopicArn in another case", []byte(strings.Replace(sample("notification"), `"TopicArn" :`, `"topicarn" : "x", "TopicArn" :`, 1)), nil},
 		{"N11 comment", []byte(sample("notification") + "//"), signature.ErrMalformed},
 		{"N13 array", []byte("[" + sample("notification") + "]"), signature.ErrMalformed},
 
-		{"certificate elsewhere", changed("notification", cert("https://sns.evil.example/a.pem")), signature.ErrMalformed},
+		{"certificate at another host", changed("notification", cert("https://sns.evil.example/a.pem")), signature.ErrMalformed},
 		{"certificate in a bucket", changed("notification", cert("https://sns.s3.amazonaws.com/a.pem")),
 			signature.ErrMalformed},
 		{"certificate of another region", changed("notification", cert("https://sns.us-east-1.amazonaws.com/a.pem")),
 			signature.ErrMalformed},
 		{"certificate in China", changed("notification", cert("https://sns.eu-central-1.amazonaws.com.cn/a.pem")),
 			signature.ErrMalformed},
-		{"certificate behind a suffix", changed("notification",
+		{"certificate at a host with a suffix", changed("notification",
 			cert("https://sns.eu-central-1.amazonaws.com.evil.example/a.pem")), signature.ErrMalformed},
-		{"certificate with a user", changed("notification",
+		{"certificate, host of SNS as the user", changed("notification",
 			cert("https://sns.eu-central-1.amazonaws.com@evil.example/a.pem")), signature.ErrMalformed},
-		{"certificate with a user before", changed("notification",
+		{"certificate with a user", changed("notification",
 			cert("https://evil@sns.eu-central-1.amazonaws.com/a.pem")), signature.ErrMalformed},
 		{"certificate with a port", changed("notification",
 			cert("https://sns.eu-central-1.amazonaws.com:8443/a.pem")), signature.ErrMalformed},
 		{"certificate over http", changed("notification", cert("http://sns.eu-central-1.amazonaws.com/a.pem")),
 			signature.ErrMalformed},
-		{"certificate with a dot", changed("notification", cert("https://sns.eu-central-1.amazonaws.com./a.pem")),
+		{"certificate, host with a final dot", changed("notification", cert("https://sns.eu-central-1.amazonaws.com./a.pem")),
 			signature.ErrMalformed},
-		{"certificate in capitals", changed("notification", cert("https://SNS.eu-central-1.amazonaws.com/a.pem")),
+		{"certificate, host in upper case", changed("notification", cert("https://SNS.eu-central-1.amazonaws.com/a.pem")),
 			signature.ErrMalformed},
-		{"certificate is no .pem", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/a.crt")),
+		{"certificate without .pem", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/a.crt")),
 			signature.ErrMalformed},
-		{"certificate by a query", changed("notification",
+		{"certificate, .pem in the query", changed("notification",
 			cert("https://sns.eu-central-1.amazonaws.com/?Action=x&a=.pem")), signature.ErrMalformed},
 		{"certificate with a query", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/a.pem?x")),
 			signature.ErrMalformed},
@@ -127,9 +127,9 @@ func TestForgeries(t *testing.T) {
 
 		{"control", changed("subscription-confirmation", confirm(func(url string) string { return url })), nil},
 		{"no URL", changed("subscription-confirmation", map[string]any{"SubscribeURL": nil}), signature.ErrMalformed},
-		{"another URL, not signed", []byte(strings.Replace(sample("subscription-confirmation"), "https://sns.",
+		{"URL changed after signing", []byte(strings.Replace(sample("subscription-confirmation"), "https://sns.",
 			"https://evil.", 1)), signature.ErrMismatch},
-		{"URL elsewhere", changed("subscription-confirmation",
+		{"URL at another host", changed("subscription-confirmation",
 			confirm(replace("sns.eu-central-1", "sns.evil.example"))), provider.ErrBody},
 		{"URL over http", changed("subscription-confirmation", confirm(replace("https", "http"))), provider.ErrBody},
 		{"URL of this machine", changed("subscription-confirmation",
@@ -158,8 +158,8 @@ func TestForgeries(t *testing.T) {
 	}
 }
 
-// changedAfter changes a member of a sample after it was signed.
-func changedAfter(name, member, value string) []byte {
+// tampered returns a sample in which a member was changed after signing.
+func tampered(name, member, value string) []byte {
 	before, rest, _ := strings.Cut(sample(name), `"`+member+`" : "`)
 	_, after, _ := strings.Cut(rest, `"`)
 	return []byte(before + `"` + member + `" : "` + value + `"` + after)
@@ -177,7 +177,7 @@ func TestSignatureVersion(t *testing.T) {
 	}
 }
 
-// A subscription is confirmed after the reply, by one call that goes where SNS is and nowhere else.
+// A subscription is confirmed after the reply, by one call, which goes to SNS only.
 func TestConfirm(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer *http.Response
@@ -187,8 +187,8 @@ func TestConfirm(t *testing.T) {
 		"refused":   {answer(403, "no"), false},
 		"redirect": {&http.Response{StatusCode: 302, Header: http.Header{"Location": {"https://evil.example/"}},
 			Body: http.NoBody}, false},
-		"long":    {answer(200, strings.Repeat("x", 1<<20)), false},
-		"silence": {nil, false},
+		"answer of 1 MiB": {answer(200, strings.Repeat("x", 1<<20)), false},
+		"no answer":       {nil, false},
 	} {
 		var called []string
 		r := open(t, func(req *http.Request) *http.Response {
@@ -208,7 +208,7 @@ func TestConfirm(t *testing.T) {
 			t.Errorf("%s: %v; called %v", name, err, called)
 		}
 		if err != nil && strings.Contains(err.Error(), "Token") {
-			t.Errorf("%s: gives the token away: %v", name, err)
+			t.Errorf("%s: the error contains the token: %v", name, err)
 		}
 	}
 }

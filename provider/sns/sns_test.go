@@ -16,14 +16,14 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/sns"
 )
 
-// The topics stand where other providers have secrets: who names another is refused.
+// Topics take the place of secrets: a message for another topic is refused.
 const (
 	orders   = "arn:aws:sns:eu-central-1:123456789012:orders"
 	invoices = "arn:aws:sns:eu-central-1:123456789012:invoices"
 	certURL  = "https://sns.eu-central-1.amazonaws.com/SimpleNotificationService-7506a1e35b36ef5a444dd1a8e7cc3ed8.pem"
 )
 
-// The certificate and its key are made for these tests, and nobody else's. The samples were signed by openssl.
+// The certificate and its key exist for these tests only. The samples were signed with openssl.
 var (
 	key         = readKey()
 	certificate = mustRead("testdata/certificate.pem")
@@ -35,10 +35,10 @@ func testCase() providertest.Case {
 		Settings: func(topics []string) string { return providertest.JSON(map[string]any{"topics": topics}) },
 		Secrets:  [2]string{orders, invoices},
 		Sign:     func(topic string, _ time.Time, body []byte) *provider.Request { return request(sign(topic, body)) },
-		// Whoever can sign proves that he is SNS. What in the body is signed, TestMutants and TestForgeries look at.
+		// The signature proves that SNS is the sender. TestMutants and TestForgeries test which members it covers.
 		Proves:     providertest.ProvesSender,
 		Recordings: recordings(),
-		Transport:  world(func(r *http.Request) *http.Response { return answer(200, certificate) }),
+		Transport:  transport(func(r *http.Request) *http.Response { return answer(200, certificate) }),
 	}
 }
 
@@ -51,7 +51,7 @@ func BenchmarkReceive(b *testing.B) {
 	providertest.Benchmark(b, testCase(), []byte(body))
 }
 
-// recordings are the samples as they are, with the signatures that openssl made.
+// recordings returns the unchanged samples, with the signatures that openssl made, and requests that are refused.
 func recordings() (list []providertest.Recording) {
 	for _, name := range []string{"notification", "notification-without-subject", "subscription-confirmation",
 		"unsubscribe-confirmation"} {
@@ -66,14 +66,14 @@ func recordings() (list []providertest.Recording) {
 	)
 }
 
-// request is one as SNS makes it.
+// request returns a request in the form of those of SNS.
 func request(body []byte) *provider.Request {
 	h := http.Header{"Content-Type": {"text/plain; charset=UTF-8"}, "X-Amz-Sns-Message-Type": {"Notification"},
 		"User-Agent": {"Amazon Simple Notification Service Agent"}}
 	return &provider.Request{Method: "POST", Target: "/in/orders", Header: h, Body: body, ReceivedAt: providertest.Now}
 }
 
-// sign returns body, if it is a message, for that topic and signed anew.
+// sign returns body with that topic and a new signature, or unchanged if it is not a message.
 func sign(topic string, body []byte) []byte {
 	var m map[string]any
 	if json.Unmarshal(body, &m) != nil || m == nil {
@@ -92,7 +92,7 @@ func sign(topic string, body []byte) []byte {
 	return []byte(providertest.JSON(m))
 }
 
-// changed returns a sample with other members (nil takes one away), signed anew.
+// changed returns a sample with other members, signed again; nil removes a member.
 func changed(name string, members map[string]any) []byte {
 	var m map[string]any
 	if err := json.Unmarshal([]byte(sample(name)), &m); err != nil {
@@ -106,11 +106,11 @@ func changed(name string, members map[string]any) []byte {
 	return sign(orders, []byte(providertest.JSON(m)))
 }
 
-// world is what SNS answers.
-type world func(*http.Request) *http.Response
+// A transport answers the calls to SNS. A nil response is an error of the connection.
+type transport func(*http.Request) *http.Response
 
-func (w world) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp := w(r)
+func (answers transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp := answers(r)
 	if resp == nil {
 		return nil, http.ErrServerClosed
 	}
@@ -118,8 +118,8 @@ func (w world) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// sample reads a recorded body. The handshake is no sample of the suite: what is to be done after its reply cannot be
-// compared.
+// sample reads a recorded body. The confirmation of a subscription is not among the samples of providertest, because the
+// call after its reply cannot be compared.
 func sample(name string) string {
 	if name == "subscription-confirmation" {
 		return mustRead("testdata/" + name + ".json")

@@ -28,7 +28,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// newCertificate returns one for public that is signed by the key of the tests.
+// newCertificate returns a certificate for public that the key of the tests signed, after change.
 func newCertificate(t *testing.T, public any, change func(*x509.Certificate)) string {
 	t.Helper()
 	c := &x509.Certificate{SerialNumber: big.NewInt(7), DNSNames: []string{"sns.amazonaws.com"},
@@ -46,7 +46,7 @@ func TestCertificates(t *testing.T) {
 	named := func(names ...string) func(*x509.Certificate) {
 		return func(c *x509.Certificate) { c.DNSNames = names }
 	}
-	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.NewChaCha8([32]byte{2}))
+	ecdsaKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.NewChaCha8([32]byte{2}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,40 +58,40 @@ func TestCertificates(t *testing.T) {
 		want   error
 	}{
 		{"control", answer(200, good), nil},
-		{"blanks around", answer(200, "\n"+good+"\n\n"), nil},
+		{"white space around it", answer(200, "\n"+good+"\n\n"), nil},
 		{"name of the region", answer(200, newCertificate(t, key.Public(),
 			named("sns-signing.eu-central-1.amazonaws.com"))), nil},
 		{"older name of the region", answer(200, newCertificate(t, key.Public(),
 			named("x.example", "sns-eu-central-1.amazonaws.com"))), nil},
-		{"another's name", answer(200, newCertificate(t, key.Public(), named("s3.amazonaws.com"))),
+		{"name of another service", answer(200, newCertificate(t, key.Public(), named("s3.amazonaws.com"))),
 			provider.ErrUnavailable},
 		{"name of another region", answer(200, newCertificate(t, key.Public(),
 			named("sns-signing.eu-west-1.amazonaws.com"))), provider.ErrUnavailable},
 		{"no name", answer(200, newCertificate(t, key.Public(), named())), provider.ErrUnavailable},
-		{"over", answer(200, newCertificate(t, key.Public(),
+		{"expired a second ago", answer(200, newCertificate(t, key.Public(),
 			func(c *x509.Certificate) { c.NotAfter = providertest.Now.Add(-time.Second) })), signature.ErrExpired},
-		{"last second", answer(200, newCertificate(t, key.Public(),
+		{"in its last second", answer(200, newCertificate(t, key.Public(),
 			func(c *x509.Certificate) { c.NotAfter = providertest.Now })), nil},
-		{"to come", answer(200, newCertificate(t, key.Public(),
+		{"valid in a second", answer(200, newCertificate(t, key.Public(),
 			func(c *x509.Certificate) { c.NotBefore = providertest.Now.Add(time.Second) })), signature.ErrExpired},
 		{"another key", answer(200, newCertificate(t,
 			&rsa.PublicKey{N: new(big.Int).Add(key.N, big.NewInt(2)), E: 65537}, same)), signature.ErrMismatch},
-		{"small key", answer(200, newCertificate(t, small, same)), provider.ErrUnavailable},
-		{"elliptic key", answer(200, newCertificate(t, elliptical.Public(), same)), provider.ErrUnavailable},
+		{"key of 1024 bits", answer(200, newCertificate(t, small, same)), provider.ErrUnavailable},
+		{"ECDSA key", answer(200, newCertificate(t, ecdsaKey.Public(), same)), provider.ErrUnavailable},
 		{"Ed25519 key", answer(200, newCertificate(t, ed25519.PublicKey(make([]byte, 32)), same)), provider.ErrUnavailable},
-		{"two", answer(200, good+good), provider.ErrUnavailable},
-		{"words behind", answer(200, good+"x"), provider.ErrUnavailable},
-		{"a key", answer(200, mustRead("testdata/key.pem")), provider.ErrUnavailable},
-		{"no PEM", answer(200, "<html>"), provider.ErrUnavailable},
-		{"PEM of nothing", answer(200, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+		{"two certificates", answer(200, good+good), provider.ErrUnavailable},
+		{"text after it", answer(200, good+"x"), provider.ErrUnavailable},
+		{"a private key", answer(200, mustRead("testdata/key.pem")), provider.ErrUnavailable},
+		{"HTML", answer(200, "<html>"), provider.ErrUnavailable},
+		{"PEM without a certificate", answer(200, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
 			provider.ErrUnavailable},
 		{"empty", answer(200, ""), provider.ErrUnavailable},
-		{"64 KiB of blanks more", answer(200, good+strings.Repeat(" ", 64<<10)), provider.ErrUnavailable},
-		{"not found", answer(404, good), provider.ErrUnavailable},
-		{"created", answer(201, good), provider.ErrUnavailable},
+		{"64 KiB of white space after it", answer(200, good+strings.Repeat(" ", 64<<10)), provider.ErrUnavailable},
+		{"status 404", answer(404, good), provider.ErrUnavailable},
+		{"status 201", answer(201, good), provider.ErrUnavailable},
 		{"redirect", &http.Response{StatusCode: 301, Header: http.Header{"Location": {certURL}}, Body: http.NoBody},
 			provider.ErrUnavailable},
-		{"silence", nil, provider.ErrUnavailable},
+		{"no answer", nil, provider.ErrUnavailable},
 	} {
 		r := open(t, func(*http.Request) *http.Response { return c.answer }, onlyOrders)
 		if _, err := r.Receive(context.Background(), request([]byte(sample("notification")))); !errors.Is(err, c.want) {
@@ -100,7 +100,7 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestFetchesOnce: a certificate is fetched when it is first needed, by one of those who need it, and not again.
+// TestFetchesOnce: a certificate is fetched once, when it is first needed, even if concurrent requests need it.
 func TestFetchesOnce(t *testing.T) {
 	var fetches atomic.Int32
 	r := open(t, func(*http.Request) *http.Response {
@@ -121,12 +121,12 @@ func TestFetchesOnce(t *testing.T) {
 	}
 }
 
-// TestFetchesAreCounted: who names one URL after the other does not have us fetch without end, and does not keep out
-// what is signed under a certificate that we have.
-func TestFetchesAreCounted(t *testing.T) {
+// TestFetchLimit: a sender that names many URLs causes at most 10 fetches a minute, and messages with a cached
+// certificate are still accepted.
+func TestFetchLimit(t *testing.T) {
 	fetches, now := 0, providertest.Now
 	env := provider.Env{Now: func() time.Time { return now },
-		Client: &http.Client{Transport: world(func(r *http.Request) *http.Response {
+		Client: &http.Client{Transport: transport(func(r *http.Request) *http.Response {
 			fetches++
 			if r.URL.String() != certURL {
 				return answer(403, "<Error/>")
@@ -164,15 +164,15 @@ func TestFetchesAreCounted(t *testing.T) {
 	flood(10)
 	now = now.Add(time.Second)
 	flood(20)
-	now = now.Add(-time.Hour) // the clock was put back
+	now = now.Add(-time.Hour) // the clock was set back
 	flood(30)
 }
 
-// TestKeepsSome: the certificates that are kept are bounded, and one that had to go is fetched again.
-func TestKeepsSome(t *testing.T) {
+// TestCacheLimit: at most 16 certificates are cached, and one that was removed is fetched again.
+func TestCacheLimit(t *testing.T) {
 	now, last := providertest.Now, ""
 	env := provider.Env{Now: func() time.Time { return now },
-		Client: &http.Client{Transport: world(func(r *http.Request) *http.Response {
+		Client: &http.Client{Transport: transport(func(r *http.Request) *http.Response {
 			last = r.URL.String()
 			return answer(200, certificate)
 		})}}
@@ -190,8 +190,8 @@ func TestKeepsSome(t *testing.T) {
 	}
 }
 
-// TestWaitIsTheCallers: who waits for a certificate that another fetches gives up with his request.
-func TestWaitIsTheCallers(t *testing.T) {
+// TestCanceledWait: a request that waits for a fetch of another request stops waiting when its context ends.
+func TestCanceledWait(t *testing.T) {
 	started, release := make(chan struct{}), make(chan struct{})
 	r := open(t, func(*http.Request) *http.Response {
 		close(started)
@@ -205,13 +205,13 @@ func TestWaitIsTheCallers(t *testing.T) {
 		first <- err
 	}()
 	<-started
-	cancel() // the fetch is for all who wait, and goes on
+	cancel() // the fetch goes on, because other requests may wait for it
 	if _, err := r.Receive(ctx, request([]byte(sample("notification")))); !errors.Is(err, provider.ErrUnavailable) {
-		t.Errorf("the one who waits: %v", err)
+		t.Errorf("the request that waits: %v", err)
 	}
 	close(release)
 	if err := <-first; err != nil {
-		t.Errorf("the one who fetches: %v", err)
+		t.Errorf("the request that fetches: %v", err)
 	}
 }
 
@@ -225,7 +225,7 @@ func TestNoNetwork(t *testing.T) {
 
 func TestKeyFor(t *testing.T) {
 	fetched := 0
-	client := &http.Client{Transport: world(func(*http.Request) *http.Response {
+	client := &http.Client{Transport: transport(func(*http.Request) *http.Response {
 		fetched++
 		return answer(200, certificate)
 	})}
@@ -238,13 +238,13 @@ func TestKeyFor(t *testing.T) {
 		want    error
 		fetches int
 	}{
-		{"ours", body, providertest.Now, []string{invoices, orders}, nil, 1},
-		{"another's topic", body, providertest.Now, []string{invoices}, provider.ErrForbidden, 0},
-		{"certificate elsewhere", []byte(strings.Replace(string(body),
+		{"accepted topic", body, providertest.Now, []string{invoices, orders}, nil, 1},
+		{"another topic", body, providertest.Now, []string{invoices}, provider.ErrForbidden, 0},
+		{"certificate at another host", []byte(strings.Replace(string(body),
 			"https://sns.eu-central-1.amazonaws.com/Simple", "https://sns.evil.example/Simple", 1)), providertest.Now,
 			[]string{orders}, signature.ErrMalformed, 0},
 		{"no message", []byte("{"), providertest.Now, []string{orders}, signature.ErrMalformed, 0},
-		{"after the certificate", body, time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), []string{orders},
+		{"certificate expired", body, time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), []string{orders},
 			signature.ErrExpired, 1},
 	} {
 		fetched = 0
@@ -254,11 +254,12 @@ func TestKeyFor(t *testing.T) {
 		}
 	}
 	if _, err := sns.KeyFor(context.Background(), client, body, providertest.Now); err == nil {
-		t.Error("no topic is enough")
+		t.Error("accepted without topics")
 	}
 }
 
-// TestMutants changes the samples in one to four places and has nothing accepted of which a signed member differs.
+// TestMutants changes the samples in one to four places. A mutant may be accepted only if its signed members are those
+// of a sample.
 func TestMutants(t *testing.T) {
 	const mutants = 10_000
 	random := rand.New(rand.NewPCG(3, 17))
@@ -284,7 +285,7 @@ func TestMutants(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		accepted++ // a member that is not signed, or a blank
+		accepted++ // the change is in a member that is not signed, or in white space
 		if !slices.ContainsFunc(good, func(g []byte) bool {
 			return reflect.DeepEqual(signedMembers(body),
 				signedMembers(g))
@@ -293,7 +294,7 @@ func TestMutants(t *testing.T) {
 		}
 	}
 	if accepted > mutants/2 {
-		t.Errorf("%d of %d mutants mean the same", accepted, mutants)
+		t.Errorf("%d of %d mutants are accepted", accepted, mutants)
 	}
 }
 
@@ -354,7 +355,7 @@ func FuzzVerify(f *testing.F) {
 			again, err := sns.Sign(body, key)
 			var m map[string]any
 			if err != nil || json.Unmarshal(body, &m) != nil || m["Signature"] != again {
-				t.Errorf("verifies, but is not what we sign: %v", err)
+				t.Errorf("Verify accepts a signature that Sign does not make: %v", err)
 			}
 		}
 	})

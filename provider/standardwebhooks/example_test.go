@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// A handler that lets through what a sender of Standard Webhooks signed, without the rest of Bellhop.
+// A handler that accepts signed Standard Webhooks, without the rest of Bellhop.
 func Example() {
 	key, _ := signature.ParseStandardKey("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	keys := []signature.StandardKey{key}

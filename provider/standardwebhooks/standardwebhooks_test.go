@@ -33,7 +33,7 @@ func testCase(t testing.TB) providertest.Case {
 	}
 }
 
-// asymmetricCase is a sender that signs with private keys and a receiver that knows the public ones.
+// asymmetricCase returns a case whose sender signs with private keys and whose receiver has the public keys.
 func asymmetricCase(t testing.TB) providertest.Case {
 	c := testCase(t)
 	c.Name, c.Recordings = "v1a", nil
@@ -48,7 +48,7 @@ func asymmetricCase(t testing.TB) providertest.Case {
 	return c
 }
 
-// privateKey returns the text of a key made of a seed of this byte.
+// privateKey returns the text of a private key whose seed consists of this byte.
 func privateKey(seed byte) string {
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
 	return "whsk_" + base64.StdEncoding.EncodeToString(key)
@@ -62,7 +62,7 @@ func publicKey(private string) string {
 	return "whpk_" + base64.StdEncoding.EncodeToString(key[ed25519.SeedSize:])
 }
 
-// svixCase is a sender and a receiver that use the names of Svix.
+// svixCase returns a case whose sender and receiver use the header names of Svix.
 func svixCase(t testing.TB) providertest.Case {
 	c := testCase(t)
 	c.Name, c.Recordings = "svix", nil
@@ -94,7 +94,7 @@ func BenchmarkReceive(b *testing.B) {
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
-// sign returns a request as a sender of Standard Webhooks makes it.
+// sign returns a request in the form of the specification.
 func sign(secret string, at time.Time, body []byte) *provider.Request {
 	key, err := signature.ParseStandardKey(secret)
 	if err != nil {
@@ -113,7 +113,7 @@ func request(headers map[string]string, body []byte) *provider.Request {
 	return providertest.Request("/in/billing", body, map[string]string{"Content-Type": "application/json"}, headers)
 }
 
-// recordings are the vectors, the good ones and the bad ones.
+// recordings returns the vectors, the accepted and the refused ones.
 func recordings(t testing.TB) []providertest.Recording {
 	type vector struct {
 		Name    string
@@ -184,20 +184,20 @@ func TestTypeAndTime(t *testing.T) {
 	}
 }
 
-// R14: what came in as a Standard Webhook goes out under the id it came with, and anything else under its own, on
-// every attempt.
+// R14: on every attempt, an event that came as a Standard Webhook is sent with the id that it came with, and any other
+// event with its own id.
 func TestMessageID(t *testing.T) {
 	r := providertest.OpenSender(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[:]}))
 	for name, c := range map[string]struct {
 		ev   bellhop.Event
 		want string
 	}{
-		"own": {bellhop.Event{ID: "evt_1", ProviderID: "msg_1",
+		"Standard Webhook": {bellhop.Event{ID: "evt_1", ProviderID: "msg_1",
 			Header: bellhop.Header("Webhook-Id: msg_1\n")}, "msg_1"},
-		"own, Svix": {bellhop.Event{ID: "evt_1", ProviderID: "msg_1", Header: bellhop.Header("Svix-Id: msg_1\n")},
+		"Standard Webhook with Svix's names": {bellhop.Event{ID: "evt_1", ProviderID: "msg_1", Header: bellhop.Header("Svix-Id: msg_1\n")},
 			"msg_1"},
-		"of another": {bellhop.Event{ID: "evt_1", ProviderID: "etag"}, "evt_1"},
-		"another's id": {bellhop.Event{ID: "evt_1", ProviderID: "etag",
+		"other provider": {bellhop.Event{ID: "evt_1", ProviderID: "etag"}, "evt_1"},
+		"another id in the header": {bellhop.Event{ID: "evt_1", ProviderID: "etag",
 			Header: bellhop.Header("Webhook-Id: msg_1\n")}, "evt_1"},
 		"id with a dot": {bellhop.Event{ID: "evt_1", ProviderID: "a.b", Header: bellhop.Header("Webhook-Id: a.b\n")},
 			"evt_1"},

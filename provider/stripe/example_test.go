@@ -11,7 +11,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/stripe"
 )
 
-// A handler that lets through what Stripe signed within the last minutes, without the rest of Bellhop.
+// A handler that accepts requests that Stripe signed within the last five minutes, without the rest of Bellhop.
 func ExampleVerify() {
 	secret := []byte("whsec_8dUq2kV0cXn5sYbLr3TzHfWe6GmJpA1o")
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

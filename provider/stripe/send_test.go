@@ -27,7 +27,7 @@ var order = bellhop.Event{
 	Body: []byte(`{"id":"o_1","n":12345678901234567890}`),
 }
 
-func TestSendForeign(t *testing.T) {
+func TestSendOtherSystem(t *testing.T) {
 	const want = `{"id":"evt_1","object":"event","api_version":null,"created":1795337940,"data":{"object":{"id":"o_1","n":12345678901234567890}},` +
 		`"livemode":false,"pending_webhooks":1,"request":{"id":null,"idempotency_key":null},"type":"order.shipped"}`
 	m := render(t, nil, order)
@@ -45,8 +45,8 @@ func TestSendForeign(t *testing.T) {
 	}
 }
 
-func TestSendForeignBodies(t *testing.T) {
-	deep := strings.Repeat(`{"a":`, 63) + "1" + strings.Repeat("}", 63) // 63 deep, and 65 as data.object
+func TestSendOtherBodies(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, 63) + "1" + strings.Repeat("}", 63) // 63 levels, and 65 within data.object
 	for body, want := range map[string]string{
 		"{}":               `{"object":{}}`,
 		"[1, 2]":           `{"object":{"id":"o_1","object":"bellhop.body","data":[1,2]}}`,
@@ -65,7 +65,7 @@ func TestSendForeignBodies(t *testing.T) {
 	ev := order
 	ev.Time, ev.ReceivedAt = time.Time{}, providertest.Now
 	if got := string(render(t, nil, ev).Body); !strings.Contains(got, `"created":1795338000`) {
-		t.Errorf("without a time: %s", got)
+		t.Errorf("event without a time: %s", got)
 	}
 }
 
@@ -84,18 +84,18 @@ func TestSendTypes(t *testing.T) {
 	}
 }
 
-func TestSendOwn(t *testing.T) {
+func TestSendStripeEvent(t *testing.T) {
 	own := bellhop.Event{ID: "evt_2", Type: "stripe.invoice.paid", Body: []byte(" " + anEvent + "\r\n")}
 	if m := render(t, nil, own); string(m.Body) != string(own.Body) {
 		t.Errorf("got %s", m.Body)
 	}
 	own.Type = "invoice.paid"
 	if m := render(t, nil, own); !strings.HasPrefix(string(m.Body), `{"id":"evt_2","object":"event",`) {
-		t.Errorf("of another system: %s", m.Body)
+		t.Errorf("the type of another system: %s", m.Body)
 	}
 }
 
-// While a secret is being rolled, receivers that know either accept what is sent.
+// While a secret is being rolled, a receiver that has either secret accepts the request.
 func TestSendWithTwoSecrets(t *testing.T) {
 	m := render(t, map[string]any{"secret": secrets}, order)
 	for _, secret := range secrets {

@@ -37,8 +37,8 @@ func BenchmarkReceive(b *testing.B) {
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
-// TestMutants moves bytes between signature, time and body too. The tolerance is an hour and the times are minutes
-// apart, so that it is the signature that refuses.
+// TestMutants also moves bytes between signature, time and body. The tolerance is an hour and the times are less than
+// two minutes apart, so that only the signature can be the reason for a refusal.
 func TestMutants(t *testing.T) {
 	r := open(t, map[string]any{"tolerance": "1h"})
 	made := func(i int) []string {
@@ -55,7 +55,20 @@ func TestMutants(t *testing.T) {
 	})
 }
 
-// sign returns a request as Stripe makes it.
+func open(t testing.TB, more map[string]any) provider.Receiver {
+	t.Helper()
+	return providertest.Open(t, stripe.Provider{}, providertest.Settings(map[string]any{"secret": secrets[0]}, more))
+}
+
+// A secret that is only the prefix is refused.
+func TestBarePrefix(t *testing.T) {
+	_, err := stripe.Provider{}.Open(provider.Env{}, []byte(`{"secret":["whsec_","whsec_abc"]}`))
+	if err == nil || !strings.HasPrefix(err.Error(), "secret[0]: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// sign returns a request in the form of Stripe's.
 func sign(secret string, at time.Time, body []byte) *provider.Request {
 	value, err := stripe.Sign(body, at, []byte(secret))
 	if err != nil {
@@ -70,7 +83,8 @@ func request(headers map[string]string, body []byte) *provider.Request {
 	return providertest.Request("/in/payments", body, always, headers)
 }
 
-// recordings are what the samples do not show: a rolled secret, the signature of test mode, and the setting livemode.
+// recordings returns cases that the samples do not cover: a rolled secret, the signature of test mode, and the setting
+// livemode.
 func recordings(t testing.TB) []providertest.Recording {
 	live, test := []byte(providertest.ReadFile(t, "testdata/samples/invoice-paid.json")),
 		[]byte(providertest.ReadFile(t, "testdata/samples/thin-meter-error.json"))

@@ -17,7 +17,7 @@ const profile = "265"
 
 type values map[string]any
 
-// signed is a profile that signs.
+// signed returns a case whose profile signs.
 func signed(t testing.TB) providertest.Case {
 	return providertest.Case{
 		Provider: boro.Provider{},
@@ -37,7 +37,7 @@ func signed(t testing.TB) providertest.Case {
 	}
 }
 
-// unsigned is one that does not.
+// unsigned returns a case whose profile does not sign.
 func unsigned() providertest.Case {
 	return providertest.Case{
 		Provider: boro.Provider{},
@@ -58,13 +58,13 @@ func FuzzReceive(f *testing.F)      { providertest.Fuzz(f, signed(f)) }
 func FuzzUnsigned(f *testing.F)     { providertest.Fuzz(f, unsigned()) }
 func BenchmarkReceive(b *testing.B) { providertest.Benchmark(b, signed(b), kilobyte(b)) }
 
-// kilobyte is the body of an alarm, 1 KiB long.
+// kilobyte returns the body of an alarm, of about 1 KiB.
 func kilobyte(t testing.TB) []byte {
 	body := compact(t, providertest.ReadFile(t, "testdata/samples/active.json"))
 	return []byte(strings.Replace(body, "Contoso", strings.Repeat("Contoso ", (1024-len(body))/8), 1))
 }
 
-// newKey returns the text of a key of 32 bytes that count up from first.
+// newKey returns the hex digits of a key whose 32 bytes count up from first.
 func newKey(first byte) string {
 	key := make([]byte, 32)
 	for i := range key {
@@ -81,7 +81,7 @@ func decodeKey(text string) []byte {
 	return key
 }
 
-// sign returns a request as Boro makes it.
+// sign returns a request in the form of those of Boro.
 func sign(key string, at time.Time, body []byte) *provider.Request {
 	req := request(at, body, http.Header{"Content-Type": {"application/json"},
 		"Date": {at.UTC().Format(http.TimeFormat)}})
@@ -89,7 +89,7 @@ func sign(key string, at time.Time, body []byte) *provider.Request {
 	return req
 }
 
-// resign signs req as it is now.
+// resign signs req in its present state.
 func resign(req *provider.Request, profile, key string) {
 	m := boro.Message{Method: req.Method, URI: req.Target, Header: req.Header, Body: req.Body}
 	if err := boro.Sign(m, profile, decodeKey(key)); err != nil {
@@ -143,13 +143,13 @@ func readVectors(t testing.TB) (good, bad []vector) {
 	return file.Vectors, file.Negative
 }
 
-// recordings are the vectors, and messages that a probe does not send.
+// recordings returns the vectors, and messages that a probe does not send.
 func recordings(t testing.TB) []providertest.Recording {
 	good, bad := readVectors(t)
 	settings := map[string]values{"raw-text-key": {"key_encoding": "raw"},
 		"hex-key-hex-signature": {"signature_encoding": "hex"}}
 	refused := map[string]string{
-		"published-elsewhere": "signature_mismatch", // its body is not known; TestVectors verifies its text
+		"published-elsewhere": "signature_mismatch", // its body is unknown; TestVectors verifies its canonical text
 		"tampered-body":       "signature_mismatch",
 	}
 	var list []providertest.Recording

@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/boro"
 )
 
-// A handler that lets through what a notification profile signed, without the rest of Bellhop.
+// A handler that accepts requests that a notification profile signed, without the rest of Bellhop.
 func ExampleVerify() {
 	key, _ := hex.DecodeString("b4c5d2f0a1e89376245b8c7d6e9f0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b")
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -41,7 +41,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseOdd(t *testing.T) {
+func TestParseMembers(t *testing.T) {
 	for body, want := range map[string]boro.Notification{
 		`{}`:                                                          {},
 		`{"status":7,"level":null}`:                                   {},
@@ -76,7 +76,7 @@ func manyLinks() (links []boro.Link) {
 	return links
 }
 
-// FuzzParse: any bytes are read or refused, and what is read tells the same twice.
+// FuzzParse: Parse accepts body or returns provider.ErrBody, and gives the same result twice.
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{"active", "cleared", "event", "active-http-error-details"} {
 		f.Add([]byte(providertest.ReadFile(f, "testdata/samples/"+name+".json")))
@@ -92,8 +92,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestPair: the Active and the Cleared of one alarm have one subject, whichever comes first, and are no repeats of
-// each other; a number that is used anew at another time is none either.
+// TestPair: the Active and the Cleared of one alarm have the same subject, and neither is a repeat of the other. A
+// number that is used again at another time is not a repeat either.
 func TestPair(t *testing.T) {
 	event := func(body string) bellhop.Event {
 		receipt, err := open(t, nil).Receive(t.Context(), sign(newKey(0), providertest.Now, []byte(body)))
@@ -110,10 +110,10 @@ func TestPair(t *testing.T) {
 	if d := cleared.Time.Sub(active.Time); d != 894*time.Millisecond {
 		t.Errorf("cleared after %v", d)
 	}
-	anew := event(strings.Replace(providertest.ReadFile(t, "testdata/samples/active.json"), "2026-11-22",
+	reused := event(strings.Replace(providertest.ReadFile(t, "testdata/samples/active.json"), "2026-11-22",
 		"2027-11-22", 1))
-	if anew.ProviderID == active.ProviderID {
-		t.Errorf("both are %q", anew.ProviderID)
+	if reused.ProviderID == active.ProviderID {
+		t.Errorf("both are %q", reused.ProviderID)
 	}
 	if long := event(`{"sequenceId":1,"profile_name":"` + strings.Repeat("p", 600) + `"}`); len(long.ProviderID) != 64 {
 		t.Errorf("got %q", long.ProviderID)

@@ -20,7 +20,7 @@ func render(t testing.TB, settings values, ev bellhop.Event) (provider.OutboundR
 	return r.Render(&ev, provider.AttemptInfo{URL: "https://h.example:8443/a%2Fb?c=d#e", Time: providertest.Now})
 }
 
-func TestSendForeign(t *testing.T) {
+func TestSendOtherSystem(t *testing.T) {
 	m, err := render(t, nil, bellhop.Event{
 		ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ContentType: "application/json",
 		Time: time.Date(2026, 11, 22, 9, 15, 30, 123456789, time.FixedZone("", 3600)), Body: []byte(`{"n":12345678901234567890,"a":"<&>"}`),
@@ -36,7 +36,7 @@ func TestSendForeign(t *testing.T) {
 	}
 }
 
-func TestSendForeignBodies(t *testing.T) {
+func TestSendOtherBodies(t *testing.T) {
 	for body, want := range map[string]string{
 		"":                 "",
 		"{}":               "data",
@@ -47,7 +47,7 @@ func TestSendForeignBodies(t *testing.T) {
 		`{"a":1,"a":2}`:    "data_text",
 		"\xff":             "data_base64",
 		"{\"a\":\"\xff\"}": "data_base64",
-		strings.Repeat("[", 63) + strings.Repeat("]", 63): "data_text", // too deep, two objects further down
+		strings.Repeat("[", 63) + strings.Repeat("]", 63): "data_text", // too deep within the two objects around it
 		strings.Repeat("[", 62) + strings.Repeat("]", 62): "data",
 		strings.Repeat("\x00", 700<<10):                   "data_base64",
 		strings.Repeat("x", 700<<10):                      "data_text",
@@ -72,14 +72,14 @@ func TestSendForeignBodies(t *testing.T) {
 	}
 }
 
-func TestSendOwn(t *testing.T) {
+func TestSendBoroEvent(t *testing.T) {
 	active := providertest.ReadFile(t, "testdata/samples/active.json")
 	for _, c := range []struct {
 		kind, body string
 		own        bool
 	}{
 		{"boro.Active", active, true},
-		{"boro.event", active, true}, // of the command line, which does not look into the body
+		{"boro.event", active, true}, // the type that the command line gives, which does not parse the body
 		{"boro.Message", `{"message":"test"}`, true},
 		{"boro.event", `{"message":"test"}`, false},
 		{"boro.Active", `[]`, false},
@@ -153,30 +153,30 @@ func TestSendSettings(t *testing.T) {
 		settings values
 		path     string
 	}{
-		"profile alone":    {values{"profile_id": "1"}, "secret_key: "},
-		"key alone":        {values{"secret_key": "6b"}, "profile_id: "},
-		"two keys":         {values{"profile_id": "1", "secret_key": []string{"6b", "6c"}}, "secret_key: "},
-		"either encoding":  {values{"profile_id": "1", "secret_key": "6b", "key_encoding": "auto"}, "key_encoding: "},
-		"empty level":      {values{"levels": []string{"major", " "}}, "levels: "},
-		"many triggers":    {values{"triggers": make([]string, 101)}, "triggers: "},
-		"many headers":     {values{"headers": many}, "headers: "},
-		"header twice":     {values{"headers": values{"x-a": "1", "X-A": "2"}}, "headers.X-A: "},
-		"Host":             {header("hOST", "h"), "headers: "},
-		"Content-Length":   {header("Content-Length", "1"), "headers: "},
-		"Connection":       {header("connection", "close"), "headers: "},
-		"Authorization":    {header("Authorization", "Bearer x"), "headers: "},
-		"Date":             {header("Date", "x"), "headers: "},
-		"hash":             {header("X-Authorization-Content-SHA256", "x"), "headers: "},
-		"Proxy-Connection": {header("Proxy-Connection", "x"), "headers: "},
-		"X-Forwarded-For":  {header("X-Forwarded-For", "x"), "headers: "},
-		"own":              {header("Bellhop-Hops", "0"), "headers: "},
-		"CR LF":            {header("X-A", "b\r\nHost: c"), "headers: "},
-		"NUL":              {header("X-A", "\x00"), "headers: "},
-		"empty value":      {header("X-A", ""), "headers: "},
-		"long value":       {header("X-A", strings.Repeat("x", 4097)), "headers: "},
-		"no name":          {header("", "x"), "headers: "},
-		"name with colon":  {header("X-A: b\r\nX-C", "x"), "headers: "},
-		"comma in type":    {header("Content-Type", "a,b"), "headers: "},
+		"profile without a key": {values{"profile_id": "1"}, "secret_key: "},
+		"key without a profile": {values{"secret_key": "6b"}, "profile_id: "},
+		"two keys":              {values{"profile_id": "1", "secret_key": []string{"6b", "6c"}}, "secret_key: "},
+		"encoding auto":         {values{"profile_id": "1", "secret_key": "6b", "key_encoding": "auto"}, "key_encoding: "},
+		"empty level":           {values{"levels": []string{"major", " "}}, "levels: "},
+		"many triggers":         {values{"triggers": make([]string, 101)}, "triggers: "},
+		"many headers":          {values{"headers": many}, "headers: "},
+		"header twice":          {values{"headers": values{"x-a": "1", "X-A": "2"}}, "headers.X-A: "},
+		"Host":                  {header("hOST", "h"), "headers: "},
+		"Content-Length":        {header("Content-Length", "1"), "headers: "},
+		"Connection":            {header("connection", "close"), "headers: "},
+		"Authorization":         {header("Authorization", "Bearer x"), "headers: "},
+		"Date":                  {header("Date", "x"), "headers: "},
+		"hash":                  {header("X-Authorization-Content-SHA256", "x"), "headers: "},
+		"Proxy-Connection":      {header("Proxy-Connection", "x"), "headers: "},
+		"X-Forwarded-For":       {header("X-Forwarded-For", "x"), "headers: "},
+		"header of Bellhop":     {header("Bellhop-Hops", "0"), "headers: "},
+		"CR LF":                 {header("X-A", "b\r\nHost: c"), "headers: "},
+		"NUL":                   {header("X-A", "\x00"), "headers: "},
+		"empty value":           {header("X-A", ""), "headers: "},
+		"long value":            {header("X-A", strings.Repeat("x", 4097)), "headers: "},
+		"empty name":            {header("", "x"), "headers: "},
+		"name with colon":       {header("X-A: b\r\nX-C", "x"), "headers: "},
+		"comma in type":         {header("Content-Type", "a,b"), "headers: "},
 	} {
 		_, err := boro.Provider{}.OpenSender(provider.Env{}, []byte(providertest.JSON(c.settings)))
 		if err == nil || !strings.HasPrefix(err.Error(), c.path) || strings.ContainsAny(err.Error(), "\r\n\x00") {
@@ -185,7 +185,7 @@ func TestSendSettings(t *testing.T) {
 	}
 }
 
-// TestTestMessage: what the button sends has all members that are always there.
+// TestTestMessage: a test message has all members that Boro always sends.
 func TestTestMessage(t *testing.T) {
 	const want = `{"version":"1.1","sequenceId":1795338000000,"project_name":"Bellhop","probe_name":"Bellhop","task_uri":"bellhop:test","task_name":"Test",` +
 		`"trigger":"Test message","status":"Event","level":"info","time":"2026-11-22T09:00:00.000+00:00","profile_name":"Bellhop"}`

@@ -15,7 +15,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestVectors verifies the vectors' canonical text, also that of which the body is not known, and signs as they do.
+// TestVectors verifies the canonical texts of all vectors, also of the one whose body is unknown, and signs the first
+// three again.
 func TestVectors(t *testing.T) {
 	good, bad := readVectors(t)
 	for _, v := range append(good, bad...) {
@@ -42,7 +43,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// The forgery list's section 2.
+// Section 2 of the forgery list.
 func TestKnownAnswer(t *testing.T) {
 	h := http.Header{"Content-Type": {"application/json"}, "Date": {"Sun, 22 Nov 2026 00:00:00 GMT"}}
 	m := boro.Message{Method: "POST", URI: "/in/boro?x=1", Header: h, Body: []byte(`{"id":"evt_1","type":"test","data":{"n":1}}`)}
@@ -68,14 +69,13 @@ func TestSignRefuses(t *testing.T) {
 		key    []byte
 		want   error
 	}{
-		"control":     {date, []byte("k"), nil},
-		"empty key":   {date, nil, signature.ErrKey},
-		"no date":     {http.Header{}, []byte("k"), signature.ErrMissing},
-		"bad date":    {http.Header{"Date": {"today"}}, []byte("k"), signature.ErrMalformed},
-		"comma":       {http.Header{"Date": date["Date"], "Content-Type": {"a,b"}}, []byte("k"), signature.ErrMalformed},
-		"two types":   {http.Header{"Date": date["Date"], "Content-Type": {"a", "a"}}, []byte("k"), signature.ErrMalformed},
-		"two dates":   {http.Header{"Date": {date.Get("Date"), date.Get("Date")}}, []byte("k"), signature.ErrMalformed},
-		"odd methods": {date, []byte("k"), nil},
+		"control":   {date, []byte("k"), nil},
+		"empty key": {date, nil, signature.ErrKey},
+		"no date":   {http.Header{}, []byte("k"), signature.ErrMissing},
+		"bad date":  {http.Header{"Date": {"today"}}, []byte("k"), signature.ErrMalformed},
+		"comma":     {http.Header{"Date": date["Date"], "Content-Type": {"a,b"}}, []byte("k"), signature.ErrMalformed},
+		"two types": {http.Header{"Date": date["Date"], "Content-Type": {"a", "a"}}, []byte("k"), signature.ErrMalformed},
+		"two dates": {http.Header{"Date": {date.Get("Date"), date.Get("Date")}}, []byte("k"), signature.ErrMalformed},
 	} {
 		m := boro.Message{Method: "POST", URI: "/", Header: c.header.Clone()}
 		if err := boro.Sign(m, "1", c.key); !errors.Is(err, c.want) {
@@ -84,7 +84,7 @@ func TestSignRefuses(t *testing.T) {
 	}
 }
 
-// A signed request in its parts, in the order in which they are signed.
+// The parts of a signed request.
 const (
 	partAuthorization = iota
 	partType
@@ -105,7 +105,7 @@ func verifyParts(p []string) error {
 		[][]byte{decodeKey(newKey(0))}, providertest.Now, 1<<62)
 }
 
-// sameRequest says which mutants are requests as good as the one they were made of.
+// sameRequest reports whether a mutant is equivalent to the request that it was made of.
 func sameRequest(a, b []string) bool {
 	for i := range a {
 		if i != partURI && a[i] != b[i] {
@@ -115,12 +115,12 @@ func sameRequest(a, b []string) bool {
 	return origin(a[partURI]) == origin(b[partURI])
 }
 
-var place = regexp.MustCompile(`^(?i:https?)://[^/?]*`)
+var schemeAndHost = regexp.MustCompile(`^(?i:https?)://[^/?]*`)
 
 // origin returns a target without scheme and host.
-func origin(target string) string { return cmp.Or(place.ReplaceAllString(target, ""), "/") }
+func origin(target string) string { return cmp.Or(schemeAndHost.ReplaceAllString(target, ""), "/") }
 
-// TestMutants changes requests; none may pass, but for what is the same by rule.
+// TestMutants changes requests. No mutant may verify, except those that are equivalent to a request.
 func TestMutants(t *testing.T) {
 	sign := func(i int) []string {
 		p := make([]string, parts)
@@ -138,7 +138,7 @@ func TestMutants(t *testing.T) {
 	providertest.Mutants(t, sign, sameRequest, func(p []string) bool { return verifyParts(p) == nil })
 }
 
-// FuzzVerify: what Sign signs verifies; nothing that is another request does, whatever its parts are.
+// FuzzVerify: Verify accepts every message that Sign signs, and no other message with that signature.
 func FuzzVerify(f *testing.F) {
 	f.Add("application/json", "/in/boro?x=1", "Sun, 22 Nov 2026 08:15:30 GMT", "{}", "APIAuth-HMAC-SHA256 265:", "/")
 	f.Add("", "", "Sun, 22 Nov 2026 08:15:30 GMT", "", "", "http://h")
@@ -149,7 +149,7 @@ func FuzzVerify(f *testing.F) {
 		keys := [][]byte{decodeKey(newKey(0))}
 		if err := boro.Sign(m, profile, keys[0]); err != nil {
 			if boro.Verify(m, profile, keys, providertest.Now, 1<<62) == nil {
-				t.Fatalf("what cannot be signed verifies: %v", err)
+				t.Fatalf("a message that Sign refuses verifies: %v", err)
 			}
 			return
 		}
@@ -162,12 +162,12 @@ func FuzzVerify(f *testing.F) {
 			m.Header = maps.Clone(good)
 			m.Header.Set(name, value)
 			if value != good.Get(name) && boro.Verify(m, profile, keys, providertest.Now, 1<<63-1) == nil {
-				t.Errorf("%s: %q passes", name, value)
+				t.Errorf("%s: %q is accepted", name, value)
 			}
 		}
 		m.Header, m.URI = good, otherURI
 		if boro.Verify(m, profile, keys, providertest.Now, 1<<63-1) == nil && origin(uri) != origin(otherURI) {
-			t.Errorf("signed for %q, passes for %q", uri, otherURI)
+			t.Errorf("signed for %q, accepted for %q", uri, otherURI)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/outlook"
 )
 
-// A handler that looks at the client state of each request, by the exported parts alone.
+// A handler that checks the client state of each request with Verify, without a Receiver.
 func ExampleVerify() {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if token := r.URL.Query().Get("validationToken"); token != "" {
@@ -34,7 +34,7 @@ func ExampleVerify() {
 	// Output: {"value":[]} <nil>
 }
 
-// A handler that answers handshakes and takes what has the right client state, without the rest of Bellhop.
+// A handler that answers handshakes and accepts requests with the right client state, without the rest of Bellhop.
 func Example() {
 	receiver, err := outlook.Provider{}.Open(provider.Env{}, json.RawMessage(`{"client_state":"c75831bd"}`))
 	if err != nil {

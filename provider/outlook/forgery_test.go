@@ -16,20 +16,21 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// The forgery list's sections 9 and 10, by its names; section 15 is in providertest. Decided otherwise, or elsewhere:
+// Cases of sections 9 and 10 of the forgery list, by their numbers; section 15 is in providertest. Decided differently,
+// or tested elsewhere:
 //
-//	C02  state in the body         not looked at: the header is Outlook's place for it
-//	C06  and C07                   answered 403 rather than 401, as any state that is known to differ
-//	C09  good and bad items        there are none: one header stands for all items
-//	C11  1,001 items               taken: the bound is 5,000
-//	C12  unknown SubscriptionId    taken: a source knows states, not subscriptions
-//	C14  tenantId                  Outlook sends none
-//	C17  constant time             signature.EqualToken's, which this is
-//	V11  headers of the reply      the door's, the same for each handshake
-//	V13  nobody asked for it       answered: the service may ask at any time, and the page says so
-//	V20  to V32                    other systems' handshakes
-//	R04  replay at any later time  a repeat of its SubscriptionId and SequenceNumber; nothing grows old
-//	R05  replay to another source  taken where both have one state: it does not cover the URL
+//	C02  state in the body       ignored: Outlook sends it in the header
+//	C06 and C07                  answered 403 and not 401, like any other wrong state
+//	C09  good and bad items      impossible: one header is valid for all items
+//	C11  1,001 items             accepted: the bound is 5,000
+//	C12  unknown SubscriptionId  accepted: a source has states, not subscriptions
+//	C14  tenantId                Outlook does not send it
+//	C17  constant time           the comparison is signature.EqualToken
+//	V11  headers of the reply    set by the server, equal for each handshake
+//	V13  unexpected handshake    answered: the service may ask at any time; the notes say so
+//	V20 to V32                   handshakes of other systems
+//	R04  replay at a later time  recognized by SubscriptionId and SequenceNumber; a state does not expire
+//	R05  at another source       accepted if both sources have the same state: it does not cover the URL
 var forgeries = []struct {
 	name   string
 	target string // "" is /in/mail
@@ -41,55 +42,55 @@ var forgeries = []struct {
 }{
 	{name: "C01 control", events: 1},
 	{name: "C01 header in lower case", change: func(req *provider.Request) { req.Header = http.Header{}; req.Header.Set("clientstate", state) }, events: 1},
-	{name: "C02 state in the body", change: without, body: strings.Replace(batchOf(item(1, "a")), `"Id"`, `"clientState":"`+state+`","Id"`, 1), want: signature.ErrMissing},
-	{name: "C04 missing", change: without, want: signature.ErrMissing},
-	{name: "C04 empty", change: with(""), want: signature.ErrMissing},
-	{name: "C06 prefix", change: with(state[:35]), want: provider.ErrForbidden},
-	{name: "C06 longer", change: with(state + "0"), want: provider.ErrForbidden},
-	{name: "C07 upper case", change: with(strings.ToUpper(state)), want: provider.ErrForbidden},
-	{name: "two headers", change: with(state, state), want: signature.ErrMalformed},
-	{name: "two in one", change: with(state + ", " + state), want: provider.ErrForbidden},
-	{name: "in the query", target: "/in/mail?ClientState=" + state, change: without, want: signature.ErrMissing},
-	{name: "in another header", change: func(req *provider.Request) {
-		without(req)
+	{name: "C02 state in the body", change: withoutState, body: strings.Replace(batchOf(item(1, "a")), `"Id"`, `"clientState":"`+state+`","Id"`, 1), want: signature.ErrMissing},
+	{name: "C04 missing", change: withoutState, want: signature.ErrMissing},
+	{name: "C04 empty", change: withState(""), want: signature.ErrMissing},
+	{name: "C06 prefix of the state", change: withState(state[:35]), want: provider.ErrForbidden},
+	{name: "C06 state and one more character", change: withState(state + "0"), want: provider.ErrForbidden},
+	{name: "C07 upper case", change: withState(strings.ToUpper(state)), want: provider.ErrForbidden},
+	{name: "header twice", change: withState(state, state), want: signature.ErrMalformed},
+	{name: "two states in one header", change: withState(state + ", " + state), want: provider.ErrForbidden},
+	{name: "state in the query", target: "/in/mail?ClientState=" + state, change: withoutState, want: signature.ErrMissing},
+	{name: "state in another header", change: func(req *provider.Request) {
+		withoutState(req)
 		req.Header.Set("Client-State",
 			state)
 	}, want: signature.ErrMissing},
-	{name: "state before body", change: with("x"), body: "no JSON", want: provider.ErrForbidden},
-	{name: "method before state", change: func(req *provider.Request) { without(req); req.Method = "PUT" },
+	{name: "state before body", change: withState("x"), body: "no JSON", want: provider.ErrForbidden},
+	{name: "method before state", change: func(req *provider.Request) { withoutState(req); req.Method = "PUT" },
 		want: provider.ErrMethod},
 	{name: "C10 no items", body: `{"value":[]}`},
-	{name: "C11 null", body: `{"value":null}`},
-	{name: "C11 missing", body: `{}`, want: provider.ErrBody},
-	{name: "C11 a text", body: `{"value":"[]"}`, want: provider.ErrBody},
+	{name: "C11 value is null", body: `{"value":null}`},
+	{name: "C11 value missing", body: `{}`, want: provider.ErrBody},
+	{name: "C11 value is a text", body: `{"value":"[]"}`, want: provider.ErrBody},
 	{name: "C11 most items", body: batchOf(slices.Repeat([]string{item(1, "a")}, provider.MaxItems)...),
 		events: provider.MaxItems},
-	{name: "C11 one more", body: batchOf(slices.Repeat([]string{item(1, "a")}, provider.MaxItems+1)...),
+	{name: "C11 one item too many", body: batchOf(slices.Repeat([]string{item(1, "a")}, provider.MaxItems+1)...),
 		want: provider.ErrBody},
 	{name: "C19 handshake with notifications", target: "/in/mail?validationToken=x", reply: "x"},
 
-	{name: "V01 control", target: "/in/mail?validationToken=abc", change: without, reply: "abc"},
-	{name: "V02 lower case", target: "/in/mail?validationtoken=abc", change: without, reply: "abc"},
+	{name: "V01 control", target: "/in/mail?validationToken=abc", change: withoutState, reply: "abc"},
+	{name: "V02 lower case", target: "/in/mail?validationtoken=abc", change: withoutState, reply: "abc"},
 	{name: "V03 GET", target: "/in/mail?validationToken=abc", change: method("GET"), want: provider.ErrMethod},
 	{name: "V03 HEAD", target: "/in/mail?validationToken=abc", change: method("HEAD"), want: provider.ErrMethod},
-	{name: "V05 line break", target: "/in/mail?validationToken=%0d%0aX:%20y", change: without, want: provider.ErrBody},
-	{name: "V06 NUL", target: "/in/mail?validationToken=%00", change: without, want: provider.ErrBody},
-	{name: "V06 C1", target: "/in/mail?validationToken=%C2%85", change: without, want: provider.ErrBody},
-	{name: "V06 U+2028", target: "/in/mail?validationToken=%E2%80%A8", change: without, want: provider.ErrBody},
-	{name: "V07 1 MiB", target: "/in/mail?validationToken=" + strings.Repeat("a", 1<<20), change: without,
+	{name: "V05 line break", target: "/in/mail?validationToken=%0d%0aX:%20y", change: withoutState, want: provider.ErrBody},
+	{name: "V06 NUL", target: "/in/mail?validationToken=%00", change: withoutState, want: provider.ErrBody},
+	{name: "V06 C1", target: "/in/mail?validationToken=%C2%85", change: withoutState, want: provider.ErrBody},
+	{name: "V06 U+2028", target: "/in/mail?validationToken=%E2%80%A8", change: withoutState, want: provider.ErrBody},
+	{name: "V07 1 MiB", target: "/in/mail?validationToken=" + strings.Repeat("a", 1<<20), change: withoutState,
 		want: provider.ErrBody},
-	{name: "V08 empty", target: "/in/mail?validationToken=", change: without, want: provider.ErrBody},
-	{name: "V10 in the body", change: without, body: "validationToken=abc", want: signature.ErrMissing},
+	{name: "V08 empty", target: "/in/mail?validationToken=", change: withoutState, want: provider.ErrBody},
+	{name: "V10 in the body", change: withoutState, body: "validationToken=abc", want: signature.ErrMissing},
 	{name: "V12 Accept", target: "/in/mail?validationToken=%3Cb%3E",
-		change: func(req *provider.Request) { without(req); req.Header.Set("Accept", "text/html") }, reply: "<b>"},
-	{name: "V15 escaped plus", target: "/in/mail?validationToken=abc%2Bdef", change: without, reply: "abc+def"},
-	{name: "V16 plus", target: "/in/mail?validationToken=abc+def", change: without, reply: "abc def"},
-	{name: "handshake, beside a query", target: "/in/mail?x=1&validationToken=abc", change: without, reply: "abc"},
-	{name: "handshake, state right", target: "/in/mail?validationToken=abc", reply: "abc"},
-	{name: "handshake, state empty", target: "/in/mail?validationToken=abc", change: with(""), reply: "abc"},
-	{name: "handshake, state wrong", target: "/in/mail?validationToken=abc", change: with("x"),
+		change: func(req *provider.Request) { withoutState(req); req.Header.Set("Accept", "text/html") }, reply: "<b>"},
+	{name: "V15 escaped plus", target: "/in/mail?validationToken=abc%2Bdef", change: withoutState, reply: "abc+def"},
+	{name: "V16 plus", target: "/in/mail?validationToken=abc+def", change: withoutState, reply: "abc def"},
+	{name: "handshake, token after another parameter", target: "/in/mail?x=1&validationToken=abc", change: withoutState, reply: "abc"},
+	{name: "handshake, correct state", target: "/in/mail?validationToken=abc", reply: "abc"},
+	{name: "handshake, empty state", target: "/in/mail?validationToken=abc", change: withState(""), reply: "abc"},
+	{name: "handshake, wrong state", target: "/in/mail?validationToken=abc", change: withState("x"),
 		want: provider.ErrForbidden},
-	{name: "handshake, state twice", target: "/in/mail?validationToken=abc", change: with(state, state),
+	{name: "handshake, state twice", target: "/in/mail?validationToken=abc", change: withState(state, state),
 		want: signature.ErrMalformed},
 
 	{name: "N01 member twice", body: batchOf(`{"SubscriptionId":"a","SubscriptionId":"b","ChangeType":"Created"}`), want: provider.ErrBody},
@@ -116,18 +117,18 @@ func TestForgery(t *testing.T) {
 			}
 			if c.reply != "" && (receipt.Reply == nil || receipt.Reply.Status != 200 ||
 				string(receipt.Reply.Body) != c.reply) {
-				t.Errorf("replies %+v, want %q", receipt.Reply, c.reply)
+				t.Errorf("got reply %+v, want %q", receipt.Reply, c.reply)
 			}
 			if c.reply == "" && err == nil && receipt.Status != 200 {
-				t.Errorf("answers %d", receipt.Status)
+				t.Errorf("got status %d", receipt.Status)
 			}
 		})
 	}
 }
 
-func without(req *provider.Request) { req.Header.Del(outlook.StateHeader) }
+func withoutState(req *provider.Request) { req.Header.Del(outlook.StateHeader) }
 
-func with(states ...string) func(req *provider.Request) {
+func withState(states ...string) func(req *provider.Request) {
 	return func(req *provider.Request) { req.Header[outlook.StateHeader] = states }
 }
 
@@ -140,7 +141,7 @@ func open(t testing.TB, more map[string]any) provider.Receiver {
 	return providertest.Open(t, outlook.Provider{}, providertest.Settings(map[string]any{"client_state": state}, more))
 }
 
-// What an item needs, and what is made of the rest.
+// The required members of an item, and the event that its members make.
 func TestItems(t *testing.T) {
 	for _, c := range []struct{ item, eventType, subject, id string }{
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":3,"Resource":"r"}`, "outlook.Created", "r", "a:3"},
@@ -176,7 +177,7 @@ func TestItems(t *testing.T) {
 				t.Errorf("%s: %+v, %v", c.item, receipt, err)
 			case c.eventType == "":
 				if len(receipt.Events) > 0 || len(receipt.Refused) != 1 || !errors.Is(receipt.Refused[0].Err, provider.ErrBody) {
-					t.Errorf("%s: %+v, want a refusal", c.item, receipt)
+					t.Errorf("%s: %+v, want a refused item", c.item, receipt)
 				}
 			case len(receipt.Events) != 1 || len(receipt.Refused) > 0:
 				t.Errorf("%s: %+v", c.item, receipt)
@@ -190,7 +191,7 @@ func TestItems(t *testing.T) {
 	}
 }
 
-// The bodies of events are parts of the request's, not copies.
+// The bodies of events are parts of the body of the request, not copies.
 func TestBodies(t *testing.T) {
 	body := []byte(batchOf(item(1, "first"), item(2, "second")))
 	receipt, err := open(t, nil).Receive(context.Background(), request(state, body))
@@ -203,7 +204,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// Section 17: whatever becomes of the header, no other than the state gets through.
+// Section 17 of the forgery list: no changed ClientState header is accepted.
 func TestMutants(t *testing.T) {
 	random := rand.New(rand.NewPCG(17, 2026))
 	long := strings.Repeat("x", microsoft.MaxClientStateLength)
@@ -218,7 +219,7 @@ func TestMutants(t *testing.T) {
 			continue
 		}
 		req := request("", body)
-		with(values...)(req)
+		withState(values...)(req)
 		if receipt, err := r.Receive(context.Background(), req); err == nil || len(receipt.Events) > 0 {
 			t.Fatalf("PCG 17, 2026: %q is accepted", values)
 		}
@@ -233,7 +234,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value, want string) {
 		err := outlook.Verify(http.Header{outlook.StateHeader: {value}}, want)
 		if (err == nil) != (value == want && value != "") {
-			t.Errorf("%q where %q is wanted: %v", value, want, err)
+			t.Errorf("header %q, state %q: %v", value, want, err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package outlook_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -13,7 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// keys receives a batch of numbers of a subscription, and returns the ProviderIDs of the events without it.
+// keys receives a request with these numbers of a subscription, and returns the ProviderIDs of its events without the
+// name of the subscription.
 func keys(t testing.TB, r provider.Receiver, subscription string, batch ...int) string {
 	t.Helper()
 	var list []string
@@ -42,29 +44,29 @@ func receive(t testing.TB, r provider.Receiver, body string) provider.Receipt {
 
 func TestGaps(t *testing.T) {
 	for _, c := range []struct {
-		name     string
-		batches  [][]int
-		all      string
-		batch    string // where it differs from all
-		anything string // with gaps none, where it differs
+		name    string
+		batches [][]int
+		all     string
+		batch   string // "" is the same as all
+		none    string // "" is the same as all
 	}{
 		{name: "none", batches: [][]int{{1}, {2}, {3, 4}}, all: "1|2|3 4"},
-		{name: "the first is taken as it is", batches: [][]int{{7}, {8}}, all: "7|8"},
-		{name: "in a request", batches: [][]int{{4, 7}}, all: "4 gap:5-6 7", anything: "4 7"},
+		{name: "first number is not checked", batches: [][]int{{7}, {8}}, all: "7|8"},
+		{name: "within a request", batches: [][]int{{4, 7}}, all: "4 gap:5-6 7", none: "4 7"},
 		{name: "between requests", batches: [][]int{{1}, {4}, {5}}, all: "1|gap:2-3 4|5", batch: "1|4|5",
-			anything: "1|4|5"},
-		{name: "both", batches: [][]int{{1}, {4, 7}, {8}}, all: "1|gap:2-3 4 gap:5-6 7|8", batch: "1|4 gap:5-6 7|8",
-			anything: "1|4 7|8"},
-		{name: "a repeat, known again", batches: [][]int{{1}, {4}, {5}, {4}}, all: "1|gap:2-3 4|5|gap:2-3 4",
-			batch: "1|4|5|4", anything: "1|4|5|4"},
-		{name: "those missing come late", batches: [][]int{{1}, {4}, {2}, {3}, {5}}, all: "1|gap:2-3 4|2|3|5",
-			batch: "1|4|2|3|5", anything: "1|4|2|3|5"},
-		{name: "lower and the same again", batches: [][]int{{5, 5, 3, 4, 6}}, all: "5 5 3 4 6"},
-		{name: "late in a request", batches: [][]int{{5, 7, 6}}, all: "5 gap:6-6 7 6", anything: "5 7 6"},
-		{name: "from 0", batches: [][]int{{0}, {1}, {3}}, all: "0|1|gap:2-2 3", batch: "0|1|3", anything: "0|1|3"},
+			none: "1|4|5"},
+		{name: "within a request and between requests", batches: [][]int{{1}, {4, 7}, {8}}, all: "1|gap:2-3 4 gap:5-6 7|8", batch: "1|4 gap:5-6 7|8",
+			none: "1|4 7|8"},
+		{name: "a repeated request", batches: [][]int{{1}, {4}, {5}, {4}}, all: "1|gap:2-3 4|5|gap:2-3 4",
+			batch: "1|4|5|4", none: "1|4|5|4"},
+		{name: "missing numbers arrive late", batches: [][]int{{1}, {4}, {2}, {3}, {5}}, all: "1|gap:2-3 4|2|3|5",
+			batch: "1|4|2|3|5", none: "1|4|2|3|5"},
+		{name: "lower and equal numbers", batches: [][]int{{5, 5, 3, 4, 6}}, all: "5 5 3 4 6"},
+		{name: "missing number arrives late in the request", batches: [][]int{{5, 7, 6}}, all: "5 gap:6-6 7 6", none: "5 7 6"},
+		{name: "from 0", batches: [][]int{{0}, {1}, {3}}, all: "0|1|gap:2-2 3", batch: "0|1|3", none: "0|1|3"},
 	} {
 		for _, setting := range []struct{ gaps, want string }{{"", c.all}, {"all", c.all},
-			{"batch", or(c.batch, c.all)}, {"none", or(c.anything, c.all)}} {
+			{"batch", cmp.Or(c.batch, c.all)}, {"none", cmp.Or(c.none, c.all)}} {
 			r := open(t, map[string]any{"gaps": setting.gaps})
 			var got []string
 			for _, batch := range c.batches {
@@ -77,23 +79,16 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-func or(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a
-}
-
 func TestGapSettings(t *testing.T) {
 	for _, raw := range []string{`{"client_state":"x","gaps":"some"}`, `{"client_state":"x","unauthenticated":true}`, `{"gaps":"all"}`, `{"unauthenticated":false}`} {
 		if _, err := (testCase(t).Provider).Open(provider.Env{}, []byte(raw)); err == nil {
-			t.Errorf("%s is taken", raw)
+			t.Errorf("%s is accepted", raw)
 		}
 	}
 }
 
-// Subscriptions are counted each by itself.
-func TestGapsOfTwo(t *testing.T) {
+// Gaps are detected for each subscription separately.
+func TestGapsOfTwoSubscriptions(t *testing.T) {
 	r := open(t, nil)
 	items := func(text string) string { return strings.TrimSuffix(strings.TrimPrefix(text, `{"value":[`), `]}`) }
 	mixed := batchOf(items(numbered("a", 1)), items(numbered("b", 9)), items(numbered("a", 2)), items(numbered("b", 11)))
@@ -109,8 +104,8 @@ func TestGapsOfTwo(t *testing.T) {
 	}
 }
 
-// A gap that was sent on says itself what is missing.
-func TestGapSentOn(t *testing.T) {
+// A forwarded gap keeps its numbers and its key.
+func TestForwardedGap(t *testing.T) {
 	r := open(t, nil)
 	first := receive(t, r, numbered("a", 1, 4))
 	var items []string
@@ -119,11 +114,12 @@ func TestGapSentOn(t *testing.T) {
 	}
 	again := receive(t, open(t, nil), batchOf(items...))
 	if len(again.Events) != 3 || !reflect.DeepEqual(first, again) {
-		t.Errorf("arrives as %+v, was %+v", again, first)
+		t.Errorf("received %+v, want %+v", again, first)
 	}
 }
 
-// The memory is bounded: what was quiet the longest is forgotten, and then taken as it comes.
+// The memory is bounded: it forgets the subscriptions that have been quiet the longest, and then accepts their next
+// number without a check.
 func TestMemoryIsBounded(t *testing.T) {
 	r := open(t, nil)
 	keys(t, r, "first", 1)
@@ -131,25 +127,25 @@ func TestMemoryIsBounded(t *testing.T) {
 		keys(t, r, strconv.Itoa(i), 1)
 	}
 	if got := keys(t, r, "first", 3); got != "gap:2-2 3" {
-		t.Errorf("of 4,096 the first is %s", got)
+		t.Errorf("after 4,096 subscriptions: %s", got)
 	}
 	for i := range 3 * 4096 {
 		keys(t, r, "other"+strconv.Itoa(i), 1)
 	}
 	if got := keys(t, r, "first", 9); got != "9" {
-		t.Errorf("of many more, the first is %s", got)
+		t.Errorf("after many more subscriptions: %s", got)
 	}
 	long := strings.Repeat("s", 100_000)
 	if got := keys(t, r, long, 1); len(got) != 64 {
-		t.Errorf("a long subscription has the key %.100s", got)
+		t.Errorf("key of a long subscription: %.100s", got)
 	}
 	if got := receive(t, r, numbered(long, 3)).Events[0]; len(got.ProviderID) != 64 || len(got.Subject) != 1024 ||
 		got.Type != "outlook.Gap" {
-		t.Errorf("a gap in it: %+v", got)
+		t.Errorf("gap of a long subscription: %+v", got)
 	}
 }
 
-// Whatever numbers come, a repeat makes the events that the request made, and later on none that are new.
+// FuzzGaps: a request that is repeated at once makes the same events, and one that is repeated later makes no new ones.
 func FuzzGaps(f *testing.F) {
 	f.Add([]byte{1, 2, 4, 0, 7, 3, 0, 9})
 	f.Add([]byte{200, 1, 0, 200, 0, 100, 150})
@@ -167,7 +163,7 @@ func FuzzGaps(f *testing.F) {
 		for _, req := range requests {
 			first := receive(t, r, req)
 			if again := receive(t, r, req); !reflect.DeepEqual(first, again) {
-				t.Fatalf("%s: a repeat makes %+v of what was %+v", req, again, first)
+				t.Fatalf("%s: the repeat made %+v, the request %+v", req, again, first)
 			}
 			for _, ev := range first.Events {
 				seen[ev.ProviderID] = true
@@ -183,8 +179,8 @@ func FuzzGaps(f *testing.F) {
 	})
 }
 
-// At once from many sides, each gap has one key.
-func TestGapsAtOnce(t *testing.T) {
+// A gap that concurrent requests find has one key.
+func TestConcurrentGaps(t *testing.T) {
 	r := open(t, nil)
 	keys(t, r, "a", 1)
 	var group sync.WaitGroup

@@ -11,7 +11,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
 
-// The client states of the tests; the first is that of the samples.
+// The client states of the tests; state is that of the samples.
 const (
 	state      = "c75831bd-fad3-4191-9a66-280a48528679"
 	otherState = "another state, of words"
@@ -37,21 +37,21 @@ func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
 
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
-// BenchmarkReceive has one notification of 1 KiB.
+// BenchmarkReceive receives one notification of 1 KiB.
 func BenchmarkReceive(b *testing.B) {
 	body := batchOf(item(1, strings.Repeat("x", 512)))
 	body = strings.Replace(body, `"Id":"AAMk"`, `"Id":"`+strings.Repeat("A", 1024-len(body)+4)+`"`, 1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
-// request returns a request as Outlook makes it.
+// request returns a request in the form of those of Outlook.
 func request(state string, body []byte) *provider.Request {
 	h := http.Header{"Content-Type": {"application/json"}}
 	h.Set("ClientState", state)
 	return &provider.Request{Method: "POST", Target: "/in/mail", Header: h, Body: body, ReceivedAt: providertest.Now}
 }
 
-// recordings are the vectors, and what a source may see beside notifications that are good.
+// recordings returns the vectors, and requests that the samples do not cover.
 func recordings(t testing.TB) []providertest.Recording {
 	var vectors struct {
 		List []struct {
@@ -87,7 +87,7 @@ func recordings(t testing.TB) []providertest.Recording {
 	)
 }
 
-// item is a notification, its number and its resource given.
+// item returns a notification with this number and resource.
 func item(number int, resource string) string {
 	return providertest.JSON(map[string]any{
 		"@odata.type": "#Microsoft.OutlookServices.Notification", "Id": nil, "SubscriptionId": "Mjk3QNERDQQ==",

@@ -19,7 +19,7 @@ func sender(t *testing.T, more map[string]any) provider.Batcher {
 
 var foreign = bellhop.Event{ID: "evt_01h2xcejqt", Type: "invoice.paid", Subject: "https://attacker.example/", ReceivedAt: providertest.Now, Body: []byte(`{"id":"in_1"}`)}
 
-func TestSendForeign(t *testing.T) {
+func TestSendOtherSystem(t *testing.T) {
 	const want = `{"value":[{"@odata.type":"#Microsoft.OutlookServices.Notification","Id":null,"SubscriptionId":"ZXZ0XzAxaDJ4Y2VqcXQ=",` +
 		`"SubscriptionExpirationDateTime":"2026-11-25T09:00:00.0000000Z","SequenceNumber":1,"ChangeType":"Created","Resource":"RESOURCE",` +
 		`"ResourceData":{"@odata.type":"#Bellhop.Event","@odata.id":"RESOURCE","@odata.etag":"W/\"evt_01h2xcejqt\"","Id":"evt_01h2xcejqt",` +
@@ -46,7 +46,7 @@ func TestSendForeign(t *testing.T) {
 	}
 }
 
-// TestSendExpiry: where the destination has an end, its subscription has the same.
+// TestSendExpiry: the subscription expires with the destination.
 func TestSendExpiry(t *testing.T) {
 	m, err := sender(t, nil).Render(&foreign, provider.AttemptInfo{Time: providertest.Now,
 		ExpiresAt: providertest.Now.Add(36 * time.Hour)})
@@ -55,7 +55,7 @@ func TestSendExpiry(t *testing.T) {
 	}
 }
 
-// Events of Outlook and others share a request; those of Outlook keep their bytes.
+// Events of Outlook and of other systems share a request; those of Outlook keep their bytes.
 func TestSendBatch(t *testing.T) {
 	own := bellhop.Event{ID: "evt_1", Type: "outlook.Created", Body: []byte(`{ "subscriptionId":"a","ChangeType":"Created","more":1e400 }`)}
 	claims := bellhop.Event{ID: "evt_2", Type: "outlook.Created", Body: []byte(`{"SubscriptionId":"a","ChangeType":"Deleted"}`)}
@@ -69,7 +69,7 @@ func TestSendBatch(t *testing.T) {
 		got = append(got, ev.ProviderID+string(ev.Body[:3]))
 	}
 	if got := strings.Join(got, " "); got != `{ " ZXZ0XzAxaDJ4Y2VqcXQ=:1{"@ ZXZ0XzI=:1{"@ { "` {
-		t.Errorf("arrives as %s", got)
+		t.Errorf("received %s", got)
 	}
 }
 
@@ -90,7 +90,7 @@ func TestSendSettings(t *testing.T) {
 	}
 }
 
-// The handshake has the state in its header, and the parameter as Outlook writes it.
+// A handshake has the state in its header, and the parameter in the letter case of Outlook.
 func TestSendHandshake(t *testing.T) {
 	env := provider.Env{Rand: strings.NewReader(strings.Repeat("r", 16))}
 	r, err := outlook.Provider{}.OpenSender(env, []byte(`{"client_state":"s"}`))
@@ -103,6 +103,6 @@ func TestSendHandshake(t *testing.T) {
 		t.Errorf("%+v, %v", g, err)
 	}
 	if _, err := r.(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://a.example"}); err == nil {
-		t.Error("asks without randomness")
+		t.Error("made a handshake without randomness")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 )
 
-// A handler that looks at the client state of each item, by the exported parts alone.
+// A handler that checks the client state of each item with VerifyHeader and VerifyItem, without a Receiver.
 func ExampleVerifyItem() {
 	const state = "a0a354ec"
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +45,7 @@ func ExampleVerifyItem() {
 	// Output: changed: 5c77031a
 }
 
-// A handler that answers handshakes and takes what has the right client state, without the rest of Bellhop.
+// A handler that answers handshakes and accepts items with the right client state, without the rest of Bellhop.
 func Example() {
 	receiver, err := sharepoint.Provider{}.Open(provider.Env{}, json.RawMessage(`{"client_state":"a0a354ec"}`))
 	if err != nil {

@@ -17,28 +17,29 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// The forgery list's sections 9 and 10, by its names; section 15 is in providertest. Decided otherwise, or elsewhere:
+// Cases of sections 9 and 10 of the forgery list, by their numbers; section 15 is in providertest. Decided differently,
+// or tested elsewhere:
 //
-//	C04 to C07, C16                the item alone is refused and the request answered 200, as SharePoint's page asks
-//	C11  1,001 items               taken: the bound is 5,000
-//	C12  unknown subscriptionId    taken: a source knows states, not subscriptions
-//	C14  another tenantId          taken: who knows the state knows the tenant
-//	C17  constant time             signature.EqualToken's, which this is
-//	V11  headers of the reply      the door's, the same for each handshake
-//	V13  nobody asked for it       answered: the service may ask at any time, and the page says so
-//	V20  to V32                    other systems' handshakes
-//	R01  and R04, repeats          new events: a notification has no id, and the list is asked what changed
-//	R05  replay to another source  taken where both have one state: it does not cover the URL
+//	C04 to C07, C16              only the item is refused; the request is answered 200, as SharePoint asks
+//	C11  1,001 items             accepted: the bound is 5,000
+//	C12  unknown subscriptionId  accepted: a source has states, not subscriptions
+//	C14  another tenantId        accepted: a sender that has the state could send the right tenant too
+//	C17  constant time           the comparison is signature.EqualToken
+//	V11  headers of the reply    set by the server, equal for each handshake
+//	V13  unexpected handshake    answered: the service may ask at any time; the notes say so
+//	V20 to V32                   handshakes of other systems
+//	R01 and R04, repeats         new events: a notification has no id, and receivers ask the list for its changes
+//	R05  at another source       accepted if both sources have the same state: it does not cover the URL
 var forgeries = []struct {
 	name     string
-	settings map[string]any // beside client_state
+	settings map[string]any // in addition to client_state
 	target   string         // "" is /in/lists
 	header   []string       // values of ClientState
 	method   string         // "" is POST
 	body     string         // "" is one good notification
 	want     error
 	events   int
-	refused  []error // of items
+	refused  []error // the errors of refused items
 	reply    string
 }{
 	{name: "C01 header and item", header: []string{state}, events: 1},
@@ -46,47 +47,47 @@ var forgeries = []struct {
 	{name: "C01 header alone, item empty", header: []string{state}, body: batchOf(item("")), events: 1},
 	{name: "C01 header alone, item without", header: []string{state}, body: batchOf(withoutState), events: 1},
 	{name: "C02 item alone", events: 1},
-	{name: "C02 item, header empty", header: []string{""}, events: 1},
-	{name: "C04 null", body: batchOf(item(nil)), refused: []error{signature.ErrMissing}},
-	{name: "C04 empty", body: batchOf(item("")), refused: []error{signature.ErrMissing}},
-	{name: "C04 absent", body: batchOf(withoutState), refused: []error{signature.ErrMissing}},
-	{name: "C05 absent, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true},
+	{name: "C02 item, empty header", header: []string{""}, events: 1},
+	{name: "C04 state is null", body: batchOf(item(nil)), refused: []error{signature.ErrMissing}},
+	{name: "C04 empty state", body: batchOf(item("")), refused: []error{signature.ErrMissing}},
+	{name: "C04 state absent", body: batchOf(withoutState), refused: []error{signature.ErrMissing}},
+	{name: "C05 state absent, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true},
 		body: batchOf(withoutState), events: 1},
-	{name: "C05 any, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true},
+	{name: "C05 any state, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true},
 		header: []string{"x"}, body: batchOf(item("y"), item(1)), events: 2},
-	{name: "C06 prefix", body: batchOf(item(state[:35])), refused: []error{provider.ErrForbidden}},
-	{name: "C06 longer", body: batchOf(item(state + "9")), refused: []error{provider.ErrForbidden}},
+	{name: "C06 prefix of the state", body: batchOf(item(state[:35])), refused: []error{provider.ErrForbidden}},
+	{name: "C06 state and one more character", body: batchOf(item(state + "9")), refused: []error{provider.ErrForbidden}},
 	{name: "C07 lower case", body: batchOf(item(strings.ToLower(state))), refused: []error{provider.ErrForbidden}},
-	{name: "C09 bad, good", body: batchOf(item("x"), item(state)), events: 1, refused: []error{provider.ErrForbidden}},
-	{name: "C09 good, bad", body: batchOf(item(state), item("x")), events: 1, refused: []error{provider.ErrForbidden}},
+	{name: "C09 bad item, good item", body: batchOf(item("x"), item(state)), events: 1, refused: []error{provider.ErrForbidden}},
+	{name: "C09 good item, bad item", body: batchOf(item(state), item("x")), events: 1, refused: []error{provider.ErrForbidden}},
 	{name: "C09 header good, item bad", header: []string{state}, body: batchOf(item("x")),
 		refused: []error{provider.ErrForbidden}},
 	{name: "C09 header bad, item good", header: []string{"x"}, want: provider.ErrForbidden},
 	{name: "header twice", header: []string{state, state}, want: signature.ErrMalformed},
 	{name: "header before body", header: []string{"x"}, body: "no JSON", want: provider.ErrForbidden},
-	{name: "method first", header: []string{"x"}, method: "PUT", want: provider.ErrMethod},
+	{name: "method before state", header: []string{"x"}, method: "PUT", want: provider.ErrMethod},
 	{name: "C10 no items", body: `{"value":[]}`},
-	{name: "C11 null", body: `{"value":null}`},
-	{name: "C11 missing", body: `{}`, want: provider.ErrBody},
-	{name: "C11 a text", body: `{"value":"[]"}`, want: provider.ErrBody},
+	{name: "C11 value is null", body: `{"value":null}`},
+	{name: "C11 value missing", body: `{}`, want: provider.ErrBody},
+	{name: "C11 value is a text", body: `{"value":"[]"}`, want: provider.ErrBody},
 	{name: "C11 most items", header: []string{state},
 		body: batchOf(slices.Repeat([]string{withoutState}, provider.MaxItems)...), events: provider.MaxItems},
-	{name: "C11 one more", header: []string{state},
+	{name: "C11 one item too many", header: []string{state},
 		body: batchOf(slices.Repeat([]string{withoutState}, provider.MaxItems+1)...), want: provider.ErrBody},
-	{name: "C15 255 characters", settings: map[string]any{"client_state": longState},
+	{name: "C15 state of 255 characters", settings: map[string]any{"client_state": longState},
 		body: batchOf(item(longState)), events: 1},
-	{name: "C16 number", body: batchOf(item(1)), refused: []error{provider.ErrForbidden}},
-	{name: "C16 number, header good", header: []string{state}, body: batchOf(item(1)),
+	{name: "C16 state is a number", body: batchOf(item(1)), refused: []error{provider.ErrForbidden}},
+	{name: "C16 state is a number, header good", header: []string{state}, body: batchOf(item(1)),
 		refused: []error{provider.ErrForbidden}},
-	{name: "C16 list of the state", header: []string{state}, body: batchOf(item([]string{state})),
+	{name: "C16 array of the state", header: []string{state}, body: batchOf(item([]string{state})),
 		refused: []error{provider.ErrForbidden}},
-	{name: "C16 false", body: batchOf(item(false)), refused: []error{provider.ErrForbidden}},
+	{name: "C16 state is false", body: batchOf(item(false)), refused: []error{provider.ErrForbidden}},
 	{name: "C19 handshake with notifications", target: "/in/lists?validationtoken=x", reply: "x"},
-	{name: "state beside value", body: `{"clientState":"` + state + `","value":[` + item(nil) + `]}`, refused: []error{signature.ErrMissing}},
-	{name: "state deeper", body: batchOf(strings.Replace(item(nil), `"resource"`, `"x":{"clientState":"`+state+`"},"resource"`, 1)), refused: []error{signature.ErrMissing}},
+	{name: "state outside value", body: `{"clientState":"` + state + `","value":[` + item(nil) + `]}`, refused: []error{signature.ErrMissing}},
+	{name: "state in a nested object", body: batchOf(strings.Replace(item(nil), `"resource"`, `"x":{"clientState":"`+state+`"},"resource"`, 1)), refused: []error{signature.ErrMissing}},
 	{name: "state before subscriptionId", body: batchOf(`{"clientState":"x"}`), refused: []error{provider.ErrForbidden}},
 	{name: "no subscriptionId", body: batchOf(`{"clientState":"` + state + `"}`), refused: []error{provider.ErrBody}},
-	{name: "no objects", header: []string{state}, body: batchOf("null", "1", "[]"),
+	{name: "items are not objects", header: []string{state}, body: batchOf("null", "1", "[]"),
 		refused: []error{provider.ErrBody, provider.ErrBody, provider.ErrBody}},
 
 	{name: "V01 control", target: "/in/lists?validationtoken=abc", reply: "abc"},
@@ -101,8 +102,8 @@ var forgeries = []struct {
 	{name: "V10 in the body", body: "validationtoken=abc", want: provider.ErrBody},
 	{name: "V15 escaped plus", target: "/in/lists?validationtoken=abc%2Bdef", reply: "abc+def"},
 	{name: "V16 plus", target: "/in/lists?validationtoken=abc+def", reply: "abc def"},
-	{name: "handshake, state right", target: "/in/lists?validationtoken=abc", header: []string{state}, reply: "abc"},
-	{name: "handshake, state wrong", target: "/in/lists?validationtoken=abc", header: []string{"x"},
+	{name: "handshake, correct state", target: "/in/lists?validationtoken=abc", header: []string{state}, reply: "abc"},
+	{name: "handshake, wrong state", target: "/in/lists?validationtoken=abc", header: []string{"x"},
 		want: provider.ErrForbidden},
 	{name: "handshake, state twice", target: "/in/lists?validationtoken=abc", header: []string{state, state},
 		want: signature.ErrMalformed},
@@ -110,13 +111,13 @@ var forgeries = []struct {
 		reply: "abc"},
 	{name: "strict handshake, no state", settings: strict, target: "/in/lists?validationtoken=abc",
 		want: signature.ErrMissing},
-	{name: "strict handshake, state empty", settings: strict, target: "/in/lists?validationtoken=abc",
+	{name: "strict handshake, empty state", settings: strict, target: "/in/lists?validationtoken=abc",
 		header: []string{""}, want: signature.ErrMissing},
-	{name: "strict is of handshakes alone", settings: strict, events: 1},
+	{name: "strict_handshake does not affect notifications", settings: strict, events: 1},
 
 	{name: "N01 state twice", body: batchOf(`{"subscriptionId":"a","clientState":"x","clientState":"` + state + `"}`), want: provider.ErrBody},
 	{name: "N02 state in another case", body: batchOf(`{"subscriptionId":"a","ClientState":"` + state + `"}`), refused: []error{signature.ErrMissing}},
-	{name: "N02 beside one in its own", body: batchOf(`{"subscriptionId":"a","ClientState":"` + state + `","clientState":"x"}`), refused: []error{provider.ErrForbidden}},
+	{name: "N02 state in another case and in its own", body: batchOf(`{"subscriptionId":"a","ClientState":"` + state + `","clientState":"x"}`), refused: []error{provider.ErrForbidden}},
 	{name: "N12 byte order mark", body: "\uFEFF" + batchOf(), want: provider.ErrBody},
 }
 
@@ -148,15 +149,15 @@ func TestForgery(t *testing.T) {
 			}
 			for i, want := range c.refused {
 				if got := receipt.Refused[i].Err; !errors.Is(got, want) {
-					t.Errorf("item refused: %v, want %v", got, want)
+					t.Errorf("item refused with %v, want %v", got, want)
 				}
 			}
 			if c.reply != "" && (receipt.Reply == nil || receipt.Reply.Status != 200 ||
 				string(receipt.Reply.Body) != c.reply) {
-				t.Errorf("replies %+v, want %q", receipt.Reply, c.reply)
+				t.Errorf("got reply %+v, want %q", receipt.Reply, c.reply)
 			}
 			if c.reply == "" && err == nil && receipt.Status != 200 {
-				t.Errorf("answers %d", receipt.Status)
+				t.Errorf("got status %d", receipt.Status)
 			}
 		})
 	}
@@ -183,8 +184,9 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// Which items were refused, and that the bodies of events are parts of the request's, not copies.
-func TestNeighbours(t *testing.T) {
+// The indices of the refused items are reported, and the bodies of events are parts of the body of the request, not
+// copies.
+func TestMixedItems(t *testing.T) {
 	req := request(batchOf(item("x"), item(state), "null", item(state)))
 	receipt, err := open(t, nil).Receive(context.Background(), req)
 	if err != nil || len(receipt.Events) != 2 || len(receipt.Refused) != 2 || receipt.Refused[0].Index != 0 ||
@@ -196,11 +198,11 @@ func TestNeighbours(t *testing.T) {
 		t.Error("the last body is a copy")
 	}
 	if receipt.Events[1].ProviderID != "" {
-		t.Error("two changes would be one")
+		t.Error("the event has a ProviderID, so that two changes would be one event")
 	}
 }
 
-// Section 17: whatever becomes of the states in header and item, no others than those set get through.
+// Section 17 of the forgery list: no changed state in the header or in an item is accepted.
 func TestMutants(t *testing.T) {
 	random := rand.New(rand.NewPCG(17, 2026))
 	valid := []string{state, otherState, longState, "~"}
@@ -240,10 +242,10 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value, want string) {
 		equal := value == want && value != ""
 		if err := sharepoint.VerifyHeader(http.Header{sharepoint.StateHeader: {value}}, want); (err == nil) != equal {
-			t.Errorf("header %q where %q is wanted: %v", value, want, err)
+			t.Errorf("header %q, state %q: %v", value, want, err)
 		}
 		if err := sharepoint.VerifyItem(value, want); (err == nil) != equal {
-			t.Errorf("item %q where %q is wanted: %v", value, want, err)
+			t.Errorf("item %q, state %q: %v", value, want, err)
 		}
 	})
 }

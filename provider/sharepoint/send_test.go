@@ -34,7 +34,7 @@ func render(t testing.TB, r provider.Batcher, events ...*bellhop.Event) string {
 
 var foreign = bellhop.Event{ID: "evt_1", Type: "invoice.paid", Source: "shop", Subject: "in_1", ReceivedAt: providertest.Now, Body: []byte(`{"id":"in_1"}`)}
 
-// TestSendExpiry: where the destination has an end, its subscription has the same.
+// TestSendExpiry: the subscriptions expire with the destination.
 func TestSendExpiry(t *testing.T) {
 	end := providertest.Now.Add(36*time.Hour + time.Millisecond)
 	m, err := sender(t, nil).RenderBatch([]*bellhop.Event{&foreign, &foreign},
@@ -44,7 +44,7 @@ func TestSendExpiry(t *testing.T) {
 	}
 }
 
-func TestSendForeign(t *testing.T) {
+func TestSendOtherSystem(t *testing.T) {
 	const want = `{"value":[{"subscriptionId":"SUB","clientState":"` + state + `","expirationDateTime":"2027-05-21T09:00:00.0000000Z","resource":"RES",` +
 		`"tenantId":"00000000-0000-0000-0000-000000000000","siteUrl":"/","webId":"00000000-0000-0000-0000-000000000000"}]}`
 	sub, res := "a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7", "5C77031A-9621-4DFC-BB5D-57803A94E91D"
@@ -60,8 +60,8 @@ func TestSendForeign(t *testing.T) {
 	}
 }
 
-// The same source is the same subscription, and what has the same subject the same resource.
-func TestSendNames(t *testing.T) {
+// Events of one source have one subscription id, and those with one subject have one resource as well.
+func TestSendIDs(t *testing.T) {
 	ids := func(source, subject string) (subscription, resource string) {
 		var body struct {
 			Value []struct{ SubscriptionID, Resource string }
@@ -85,8 +85,8 @@ func TestSendNames(t *testing.T) {
 	}
 }
 
-// The state that an item came with goes to nobody.
-func TestSendOwn(t *testing.T) {
+// The client state that an item came with is never sent on.
+func TestSendSharePointEvent(t *testing.T) {
 	quoted := `"clientState":"` + state + `"`
 	for was, want := range map[string]string{
 		`{ "subscriptionId" : "a", ` + quoted + ` }`:                   `{ "subscriptionId" : "a", ` + quoted + ` }`,
@@ -101,11 +101,11 @@ func TestSendOwn(t *testing.T) {
 			t.Errorf("%s: got %s", was, body)
 		}
 		if string(ev.Body) != was {
-			t.Errorf("the event has become %s", ev.Body)
+			t.Errorf("the event was changed to %s", ev.Body)
 		}
 		receipt, err := open(t, nil).Receive(context.Background(), request(body))
 		if err != nil || len(receipt.Events) != 1 {
-			t.Errorf("%s arrives as %+v, %v", body, receipt, err)
+			t.Errorf("%s is received as %+v, %v", body, receipt, err)
 		}
 	}
 	for _, body := range []string{`{"clientState":"inbound-secret"}`, `{"subscriptionId":"","clientState":"inbound-secret"}`, `["inbound-secret"]`} {
@@ -121,7 +121,7 @@ func TestSendBatch(t *testing.T) {
 	body := render(t, sender(t, nil), &own, &foreign, &own)
 	receipt, err := open(t, nil).Receive(context.Background(), request(body))
 	if err != nil || len(receipt.Events) != 3 || receipt.Events[0].Subject != receipt.Events[2].Subject {
-		t.Errorf("%s arrives as %+v, %v", body, receipt, err)
+		t.Errorf("%s is received as %+v, %v", body, receipt, err)
 	}
 }
 
@@ -138,7 +138,7 @@ func TestSendSettings(t *testing.T) {
 	}
 }
 
-// The handshake has the state in its header, and the parameter in lower case.
+// A handshake has the state in its header, and the parameter in lower case.
 func TestSendHandshake(t *testing.T) {
 	env := provider.Env{Rand: strings.NewReader(strings.Repeat("r", 16))}
 	r, err := sharepoint.Provider{}.OpenSender(env, []byte(`{"client_state":"s"}`))
@@ -151,12 +151,12 @@ func TestSendHandshake(t *testing.T) {
 		t.Errorf("%+v, %v", g, err)
 	}
 	if _, err := r.(provider.Handshaker).Handshake(provider.AttemptInfo{URL: "https://a.example"}); err == nil {
-		t.Error("asks without randomness")
+		t.Error("made a handshake without randomness")
 	}
 }
 
-// FuzzSendOwn holds that an item with a state of another is sent with that of the destination, and nothing else changed.
-func FuzzSendOwn(f *testing.F) {
+// FuzzSendSharePointEvent: a Receiver with the same state accepts the request for any body.
+func FuzzSendSharePointEvent(f *testing.F) {
 	f.Add([]byte(item(otherState)))
 	f.Add([]byte(`{"a":1}`))
 	f.Fuzz(func(t *testing.T, body []byte) {

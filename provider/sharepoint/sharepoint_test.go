@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 )
 
-// The client states of the tests, those of the samples.
+// The client states of the tests, which the samples have.
 const (
 	state      = "A0A354EC-97D4-4D83-9DDB-144077ADB449"
 	otherState = "second-subscription-state"
@@ -38,7 +38,7 @@ func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
 
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
-// BenchmarkReceive has one notification of 1 KiB.
+// BenchmarkReceive receives one notification of 1 KiB.
 func BenchmarkReceive(b *testing.B) {
 	body := batchOf(item(state))
 	body = strings.Replace(body, "/sites/x", "/sites/"+strings.Repeat("x", 1024-len(body)+1), 1)
@@ -47,21 +47,21 @@ func BenchmarkReceive(b *testing.B) {
 
 var stateMember = regexp.MustCompile(`("clientState": *)(null|"[^"\\]*")`)
 
-// sign puts state into the header and, where they have a member for it, into the items.
+// sign puts state into the header and into the clientState of items that have this member.
 func sign(state string, _ time.Time, body []byte) *provider.Request {
 	req := request(stateMember.ReplaceAllString(string(body), `${1}"`+state+`"`))
 	req.Header.Set("ClientState", state)
 	return req
 }
 
-// request returns a request as SharePoint makes it, without the header.
+// request returns a request in the form of those of SharePoint, without the ClientState header.
 func request(body string) *provider.Request {
 	h := http.Header{"Content-Type": {"application/json"}}
 	return &provider.Request{Method: "POST", Target: "/in/lists", Header: h, Body: []byte(body),
 		ReceivedAt: providertest.Now}
 }
 
-// recordings are the vectors, the samples as they are, and what a source may see beside.
+// recordings returns the vectors, and the unchanged samples under several settings.
 func recordings(t testing.TB) []providertest.Recording {
 	var vectors struct {
 		List []struct {
@@ -91,7 +91,7 @@ func recordings(t testing.TB) []providertest.Recording {
 	}
 }
 
-// item is a notification with a client state.
+// item returns a notification with this client state.
 func item(state any) string {
 	return providertest.JSON(map[string]any{
 		"subscriptionId": "a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7", "clientState": state,

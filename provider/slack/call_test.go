@@ -27,7 +27,7 @@ func call(t testing.TB, ev bellhop.Event, attempt int) provider.OutboundRequest 
 	return m
 }
 
-func TestCallForeign(t *testing.T) {
+func TestCallOtherSystem(t *testing.T) {
 	m := call(t, bellhop.Event{ID: "evt_1", Type: "invoice.paid", Subject: "in_1", ReceivedAt: providertest.Now, Body: []byte(` {"a":"<&>"}`)}, 1)
 	const want = `{"team_id":"TBELLHOP","api_app_id":"ABELLHOP","event":{"type":"invoice.paid","channel":"in_1","data":{"a":"<&>"}},` +
 		`"type":"event_callback","event_id":"Ev7D4E5A76EAE6D8C1","event_time":1795338000}`
@@ -58,14 +58,14 @@ func TestCallBodies(t *testing.T) {
 	}
 }
 
-func TestCallOwn(t *testing.T) {
+func TestCallSlackEvent(t *testing.T) {
 	for _, c := range []struct {
 		kind, body, contentType string
 		own                     bool
 	}{
 		{"slack.message", event, "application/json", true},
 		{"slack.event", challenge("abc"), "application/json", true},
-		// of the command line, which does not look into the body
+		// the type that the command line gives, which does not parse the body
 		{"slack.command", "command=%2Fa", "application/x-www-form-urlencoded", true},
 		{"slack.event", `{"message":"a test event"}`, "application/json", false},
 		{"invoice.paid", event, "application/json", false},

@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/slack"
 )
 
-// A handler that lets through what Slack signed, without the rest of Bellhop.
+// A handler that accepts requests that Slack signed, without the rest of Bellhop.
 func ExampleVerify() {
 	secret := []byte("0a1b2c3d4e5f60718293a4b5c6d7e8f9")
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,20 +17,20 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// The forgery list's section 3 and, of section 10, what is about challenges in a body; section 15 is in providertest.
-// Decided otherwise, or elsewhere:
+// Cases of section 3 of the forgery list, and those of section 10 about a challenge in the body; section 15 is in
+// providertest. Decided differently, or tested elsewhere:
 //
-//	G07, G11  digits in another case   taken, the prefix is not
-//	G29, G31  empty and tiny bodies    refused as malformed: no call of Slack's is
-//	V11, V12  headers of a reply       the door's
+//	G07, G11  digits in another case   accepted; a prefix in another case is not
+//	G29, G31  empty and tiny bodies    refused as malformed: Slack does not send such bodies
+//	V11, V12  headers of a reply       set by the server
 //	V13       challenge at any time    answered: it is signed
-//	V32       signing oracle           there is none: a challenge is repeated, not signed
+//	V32       signing oracle           impossible: a challenge is repeated, not signed
 //	R04       replay after the window  refused
-//	R05       replay to another source taken where both have one secret: Slack signs no URL
+//	R05       at another source        accepted if both sources have the same secret: Slack does not sign the URL
 var forgeries = []struct {
 	name   string
-	body   string                      // "" is event
-	at     time.Duration               // of signing, from now
+	body   string                      // "" is the constant event
+	at     time.Duration               // the time of signing, relative to now
 	change func(req *provider.Request) // after signing
 	want   error
 }{
@@ -42,12 +42,12 @@ var forgeries = []struct {
 	{name: "G06 no prefix", change: edit(slack.SignatureHeader, "v0=", ""), want: signature.ErrMalformed},
 	{name: "G07 prefix in another case", change: edit(slack.SignatureHeader, "v0=", "V0="),
 		want: signature.ErrMalformed},
-	{name: "G08 junk in front", change: edit(slack.SignatureHeader, "v0=", "xxv0="), want: signature.ErrMalformed},
+	{name: "G08 text before the prefix", change: edit(slack.SignatureHeader, "v0=", "xxv0="), want: signature.ErrMalformed},
 	{name: "G11 upper case", change: upperDigits},
-	{name: "G12 a digit cut", change: cutSignature(1), want: signature.ErrMalformed},
-	{name: "G14 a byte cut", change: cutSignature(2), want: signature.ErrMalformed},
+	{name: "G12 63 digits", change: cutSignature(1), want: signature.ErrMalformed},
+	{name: "G14 31 bytes", change: cutSignature(2), want: signature.ErrMalformed},
 	{name: "G36 another secret", change: resign(secrets[1], "1795338000"), want: signature.ErrMismatch},
-	{name: "G42 null as secret", change: resign("null", "1795338000"), want: signature.ErrMismatch},
+	{name: "G42 secret null", change: resign("null", "1795338000"), want: signature.ErrMismatch},
 	{name: "G47 body alone", change: signPlain(event), want: signature.ErrMismatch},
 	{name: "G47 without a version", change: signPlain("1795338000:" + event), want: signature.ErrMismatch},
 	{name: "G47 another version signed", change: signPlain("v1:1795338000:" + event), want: signature.ErrMismatch},
@@ -55,17 +55,17 @@ var forgeries = []struct {
 	{name: "G58 timestamp twice", change: twice(slack.TimestampHeader), want: signature.ErrMalformed},
 	{name: "timestamp changed", change: set(slack.TimestampHeader, "1795338001"), want: signature.ErrMismatch},
 	{name: "timestamp with a sign", change: resign(secrets[0], "+1795338000"), want: signature.ErrMalformed},
-	{name: "timestamp with a zero", change: resign(secrets[0], "01795338000"), want: signature.ErrMalformed},
+	{name: "timestamp with a leading zero", change: resign(secrets[0], "01795338000"), want: signature.ErrMalformed},
 	{name: "timestamp with a fraction", change: resign(secrets[0], "1795338000.5"), want: signature.ErrMalformed},
 	{name: "timestamp in milliseconds", change: resign(secrets[0], "1795338000000"), want: signature.ErrMalformed},
 	{name: "timestamp in hex", change: resign(secrets[0], "0x6b02b7d0"), want: signature.ErrMalformed},
-	{name: "timestamp with a blank", change: resign(secrets[0], " 1795338000"), want: signature.ErrMalformed},
+	{name: "timestamp with a leading space", change: resign(secrets[0], " 1795338000"), want: signature.ErrMalformed},
 	{name: "timestamp of zero", change: resign(secrets[0], "0"), want: signature.ErrMalformed},
-	{name: "timestamp in other digits", change: resign(secrets[0], "१७९५३३८०००"), want: signature.ErrMalformed},
-	{name: "timestamp beyond all clocks", change: resign(secrets[0], "99999999999"), want: signature.ErrExpired},
-	{name: "bytes moved from body to timestamp", body: "1" + event, change: move, want: signature.ErrMismatch},
+	{name: "timestamp in Devanagari digits", change: resign(secrets[0], "१७९५३३८०००"), want: signature.ErrMalformed},
+	{name: "timestamp of 11 digits", change: resign(secrets[0], "99999999999"), want: signature.ErrExpired},
+	{name: "bytes moved from body to timestamp", body: "1" + event, change: moveByte, want: signature.ErrMismatch},
 	{name: "R04 too old", at: -5*time.Minute - time.Second, want: signature.ErrExpired},
-	{name: "R04 too new", at: 5*time.Minute + time.Second, want: signature.ErrExpired},
+	{name: "R04 from the future", at: 5*time.Minute + time.Second, want: signature.ErrExpired},
 	{name: "signature before time", at: -time.Hour, change: setBody("{}"), want: signature.ErrMismatch},
 	{name: "time before body", at: -time.Hour, body: "x", want: signature.ErrExpired},
 	{name: "GET", change: func(req *provider.Request) { req.Method = "GET" }, want: provider.ErrMethod},
@@ -73,42 +73,42 @@ var forgeries = []struct {
 	{name: "V30 challenge, signed", body: challenge("abc")},
 	{name: "V30 challenge, not signed", body: challenge("abc"), change: set(slack.SignatureHeader),
 		want: signature.ErrMissing},
-	{name: "V30 challenge, signed by another", body: challenge("abc"), change: resign(secrets[1], "1795338000"),
+	{name: "V30 challenge, signed with another secret", body: challenge("abc"), change: resign(secrets[1], "1795338000"),
 		want: signature.ErrMismatch},
-	{name: "V30 challenge, of yesterday", body: challenge("abc"), at: -24 * time.Hour, want: signature.ErrExpired},
+	{name: "V30 challenge, a day old", body: challenge("abc"), at: -24 * time.Hour, want: signature.ErrExpired},
 	{name: "V05 challenge with CR LF", body: challenge(`a\r\nX: y`), want: provider.ErrBody},
 	{name: "V06 challenge with NUL", body: challenge(`a\u0000`), want: provider.ErrBody},
 	{name: "V06 challenge with C1", body: challenge(`a\u0085`), want: provider.ErrBody},
 	{name: "V06 challenge with U+2028", body: challenge(`a\u2028`), want: provider.ErrBody},
 	{name: "V07 challenge of 4 KiB", body: challenge(strings.Repeat("a", 4096))},
-	{name: "V07 challenge, longer", body: challenge(strings.Repeat("a", 4097)), want: provider.ErrBody},
-	{name: "V08 challenge empty", body: challenge(""), want: provider.ErrBody},
+	{name: "V07 challenge of 4 KiB and one byte", body: challenge(strings.Repeat("a", 4097)), want: provider.ErrBody},
+	{name: "V08 empty challenge", body: challenge(""), want: provider.ErrBody},
 	{name: "V08 no challenge", body: `{"type":"url_verification"}`, want: provider.ErrBody},
 	{name: "V20 challenge with markup", body: challenge("<script>")},
-	{name: "V21 challenge a number", body: `{"type":"url_verification","challenge":1}`, want: provider.ErrBody},
+	{name: "V21 challenge is a number", body: `{"type":"url_verification","challenge":1}`, want: provider.ErrBody},
 	{name: "N01 challenge twice", body: `{"type":"url_verification","challenge":"a","challenge":"b"}`, want: provider.ErrBody},
 
 	{name: "N01 type twice", body: `{"type":"event_callback","type":"url_verification"}`, want: provider.ErrBody},
 	{name: "N02 Type", body: `{"Type":"event_callback"}`, want: provider.ErrBody},
-	{name: "type a number", body: `{"type":1}`, want: provider.ErrBody},
-	{name: "JSON behind blanks", body: " \n" + event},
+	{name: "type is a number", body: `{"type":1}`, want: provider.ErrBody},
+	{name: "JSON after white space", body: " \n" + event},
 	{name: "JSON array", body: "[" + event + "]", want: provider.ErrBody},
-	{name: "JSON, called a form", change: set("Content-Type", "application/x-www-form-urlencoded")},
-	{name: "form, called JSON", body: "command=/a", change: set("Content-Type", "application/json")},
-	{name: "form, its type missing", body: "command=/a", change: set("Content-Type")},
+	{name: "JSON with the Content-Type of a form", change: set("Content-Type", "application/x-www-form-urlencoded")},
+	{name: "form with the Content-Type of JSON", body: "command=/a", change: set("Content-Type", "application/json")},
+	{name: "form without a Content-Type", body: "command=/a", change: set("Content-Type")},
 	{name: "form without a command", body: "text=a", want: provider.ErrBody},
-	{name: "form, command empty", body: "command=", want: provider.ErrBody},
+	{name: "form, empty command", body: "command=", want: provider.ErrBody},
 	{name: "form, command twice", body: "command=/a&command=/b", want: provider.ErrBody},
 	{name: "form, trigger twice", body: "command=/a&trigger_id=1&trigger_id=", want: provider.ErrBody},
-	{name: "form, bad encoding", body: "command=%zz", want: provider.ErrBody},
-	{name: "form, bad encoding of another", body: "command=/a&text=%zz"},
-	{name: "form, endless", body: "command=/a" + strings.Repeat("&a=b", 100_000)},
-	{name: "payload no JSON", body: "payload=%7B", want: provider.ErrBody},
-	{name: "payload a list", body: "payload=[]", want: provider.ErrBody},
+	{name: "form, malformed encoding of the command", body: "command=%zz", want: provider.ErrBody},
+	{name: "form, malformed encoding of an ignored field", body: "command=/a&text=%zz"},
+	{name: "form of 100001 fields", body: "command=/a" + strings.Repeat("&a=b", 100_000)},
+	{name: "payload is not JSON", body: "payload=%7B", want: provider.ErrBody},
+	{name: "payload is an array", body: "payload=[]", want: provider.ErrBody},
 	{name: "payload without a type", body: "payload={}", want: provider.ErrBody},
 	{name: "payload with type twice", body: `payload={"type":"a","type":"b"}`, want: provider.ErrBody},
 	{name: "payload too deep", body: `payload={"type":"a","b":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, want: provider.ErrBody},
-	{name: "ssl_check of another kind", body: "ssl_check=0", want: provider.ErrBody},
+	{name: "ssl_check is 0", body: "ssl_check=0", want: provider.ErrBody},
 	{name: "ssl_check not signed", body: "ssl_check=1", change: set(slack.SignatureHeader), want: signature.ErrMissing},
 }
 
@@ -141,7 +141,7 @@ func TestForgery(t *testing.T) {
 	}
 }
 
-// set gives a header these values, or none.
+// set gives a header these values; without values it removes the header.
 func set(name string, values ...string) func(req *provider.Request) {
 	return func(req *provider.Request) { req.Header[name] = values }
 }
@@ -170,7 +170,7 @@ func upperDigits(req *provider.Request) {
 	req.Header.Set(slack.SignatureHeader, "v0="+strings.ToUpper(digits))
 }
 
-// resign signs the body as it is with another secret or timestamp.
+// resign signs the unchanged body again, with another secret or timestamp.
 func resign(secret, timestamp string) func(req *provider.Request) {
 	return func(req *provider.Request) {
 		value, err := slack.Sign(timestamp, req.Body, []byte(secret))
@@ -182,7 +182,7 @@ func resign(secret, timestamp string) func(req *provider.Request) {
 	}
 }
 
-// signPlain signs message in the place of version, timestamp and body.
+// signPlain signs message instead of version, timestamp and body.
 func signPlain(message string) func(req *provider.Request) {
 	return func(req *provider.Request) {
 		value, err := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex,
@@ -194,13 +194,13 @@ func signPlain(message string) func(req *provider.Request) {
 	}
 }
 
-// move takes the first byte of the body and puts it behind the timestamp.
-func move(req *provider.Request) {
+// moveByte moves the first byte of the body to the end of the timestamp.
+func moveByte(req *provider.Request) {
 	req.Header.Set(slack.TimestampHeader, req.Header.Get(slack.TimestampHeader)+string(req.Body[:1]))
 	req.Body = req.Body[1:]
 }
 
-// The forgery list's section 2.
+// Section 2 of the forgery list.
 func TestKnownAnswer(t *testing.T) {
 	const want = "v0=40181a6cc297790fb74d1ad2a26db5823dda3cd7d686bbab1ff91346bda9b1b0"
 	got, err := slack.Sign("1531420618", []byte(`{"id":"evt_1","type":"test","data":{"n":1}}`), []byte(secrets[0]))
@@ -216,7 +216,7 @@ func TestKnownAnswer(t *testing.T) {
 	}
 }
 
-// TestMutants changes calls; none may pass. The parts of a call are signature, timestamp and body.
+// TestMutants changes the signature, the timestamp and the body of calls. No mutant may verify.
 func TestMutants(t *testing.T) {
 	made := func(i int) []string {
 		timestamp := strconv.FormatInt(providertest.Now.Unix()+int64(i), 10)
@@ -227,7 +227,7 @@ func TestMutants(t *testing.T) {
 		}
 		return []string{value, timestamp, body}
 	}
-	same := func(a, b []string) bool { // but for the case of the digits
+	same := func(a, b []string) bool { // ignores the case of the hex digits
 		return slices.Equal(a[1:], b[1:]) && len(a[0]) == len(b[0]) && strings.HasPrefix(a[0], "v0=") &&
 			strings.EqualFold(a[0], b[0])
 	}
@@ -237,7 +237,7 @@ func TestMutants(t *testing.T) {
 	})
 }
 
-// FuzzVerify: any headers are judged without a panic, and pass only with what Sign writes.
+// FuzzVerify: Verify does not panic, and accepts only the value that Sign returns for a timestamp in canonical form.
 func FuzzVerify(f *testing.F) {
 	f.Add("v0=40181a6cc297790fb74d1ad2a26db5823dda3cd7d686bbab1ff91346bda9b1b0", "1531420618", []byte(`{}`))
 	f.Add("v0=", "01", []byte(nil))
@@ -252,7 +252,7 @@ func FuzzVerify(f *testing.F) {
 			return slack.Verify(h, body, providertest.Now, 1<<63-1, []byte(secrets[0]))
 		}
 		if verify(value) == nil && !strings.EqualFold(value, want) {
-			t.Errorf("%q passes for %q", value, want)
+			t.Errorf("%q is accepted in place of %q", value, want)
 		}
 		seconds, err := strconv.ParseInt(timestamp, 10, 64)
 		canonical := err == nil && seconds > 0 && seconds < 1e11 && strconv.FormatInt(seconds, 10) == timestamp

@@ -19,7 +19,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/slack"
 )
 
-// renderer opens a destination.
+// renderer returns the Renderer of a destination with these settings.
 func renderer(t testing.TB, settings values) provider.Renderer {
 	t.Helper()
 	if settings == nil {
@@ -44,8 +44,8 @@ func alarm(body string) bellhop.Event {
 	return bellhop.Event{ID: "evt_1", Source: "boro", Type: "boro.Active", Body: []byte(body)}
 }
 
-// TestMessages compares messages with testdata/messages, byte for byte but for white space. Those of Boro's alarms are
-// fixed; "go test -update" writes the others anew.
+// TestMessages compares messages with the files in testdata/messages, except for their white space. "go test -update"
+// rewrites those files, except the fixed ones of Boro's alarms.
 func TestMessages(t *testing.T) {
 	fixed := func(name string) bellhop.Event { return alarm(providertest.ReadFile(t, "testdata/boro/"+name+".json")) }
 	long := strings.Repeat("Überlänge & mehr ", 400)
@@ -54,31 +54,31 @@ func TestMessages(t *testing.T) {
 		name   string
 		colour string
 		ev     bellhop.Event
-		own    bool // its file is ours to write
+		update bool // -update rewrites the file
 	}{
 		{name: "boro-active-block-kit", ev: fixed("active")},
 		{name: "boro-cleared-block-kit", colour: "none", ev: fixed("cleared")},
 		{name: "boro-event-block-kit", ev: fixed("event")},
 		{name: "boro-active-attachment-colour", colour: "attachment", ev: fixed("active")},
-		{name: "boro-active-http-error", ev: fixed("active-http-error-details"), own: true},
-		{name: "boro-test-message", ev: bellhop.Event{ID: "evt_1", Source: "boro", Type: "boro.Message", Time: at, Body: []byte(`{"message":"Test"}`)}, own: true},
-		{name: "boro-little", colour: "attachment", ev: alarm(`{"status":"Acknowledged"}`), own: true},
+		{name: "boro-active-http-error", ev: fixed("active-http-error-details"), update: true},
+		{name: "boro-test-message", ev: bellhop.Event{ID: "evt_1", Source: "boro", Type: "boro.Message", Time: at, Body: []byte(`{"message":"Test"}`)}, update: true},
+		{name: "boro-little", colour: "attachment", ev: alarm(`{"status":"Acknowledged"}`), update: true},
 		{name: "boro-hostile", ev: alarm(`{"status":"Active","trigger":"<!channel> & *bold* ` + "`code`" + `","task_uri":"http://h/` + "`" + `<x>","level":"a\nb","task_name":"\u202eevil\u0000",` +
 			`"time":"<@U1>","links":[{"type":"task","href":"javascript:alert(1)"},{"type":"subtask","href":"https://h/a b"},{"type":"profile","href":"https://h/<x>"},` +
-			`{"type":"task","href":"https://h/1"},{"type":"task","href":"https://h/2"},{"type":"","href":"https://h/3"},{"type":"x","href":"https://"}]}`), own: true},
+			`{"type":"task","href":"https://h/1"},{"type":"task","href":"https://h/2"},{"type":"","href":"https://h/3"},{"type":"x","href":"https://"}]}`), update: true},
 		{name: "any-object", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid",
 			Subject: "in_1 & <co>", Time: at,
-			Body: []byte(`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,"empty":"","quote":"\"it's\" &amp;","lines":[{"a": 1}],"more":{"b":"` + "`é`" + `"}}`)}, own: true},
-		{name: "any-object-coloured", colour: "attachment", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ReceivedAt: at, Body: []byte(`{}`)}, own: true},
-		{name: "any-text", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "note", Time: at, Body: []byte("plain <words>\n\tand ```more```\n")}, own: true},
-		{name: "any-array", ev: bellhop.Event{ID: "evt_1", Type: "note", Body: []byte(" [1, 2]\r\n")}, own: true},
+			Body: []byte(`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,"empty":"","quote":"\"it's\" &amp;","lines":[{"a": 1}],"more":{"b":"` + "`é`" + `"}}`)}, update: true},
+		{name: "any-object-coloured", colour: "attachment", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ReceivedAt: at, Body: []byte(`{}`)}, update: true},
+		{name: "any-text", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "note", Time: at, Body: []byte("plain <words>\n\tand ```more```\n")}, update: true},
+		{name: "any-array", ev: bellhop.Event{ID: "evt_1", Type: "note", Body: []byte(" [1, 2]\r\n")}, update: true},
 		{name: "any-bytes", ev: bellhop.Event{ID: "evt_1", Type: "note", ContentType: "image/png",
-			Body: []byte("\x89PNG\r\n")}, own: true},
-		{name: "any-nothing", ev: bellhop.Event{}, own: true},
-		{name: "any-long", ev: bellhop.Event{ID: "evt_1", Source: long, Type: long, Subject: long, Time: at, Body: []byte(`{"` + long + `":"` + long + `","b":["` + long + `"]}`)}, own: true},
+			Body: []byte("\x89PNG\r\n")}, update: true},
+		{name: "any-nothing", ev: bellhop.Event{}, update: true},
+		{name: "any-long", ev: bellhop.Event{ID: "evt_1", Source: long, Type: long, Subject: long, Time: at, Body: []byte(`{"` + long + `":"` + long + `","b":["` + long + `"]}`)}, update: true},
 		{name: "slack-app-mention", ev: bellhop.Event{ID: "evt_1", Source: "slack", Type: "slack.app_mention",
 			Subject: "C123ABC456", Time: at, Body: []byte(providertest.ReadFile(t,
-				"testdata/samples/app_mention.json"))}, own: true},
+				"testdata/samples/app_mention.json"))}, update: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			settings := values{}
@@ -87,7 +87,7 @@ func TestMessages(t *testing.T) {
 			}
 			got := message(t, settings, c.ev)
 			path := "testdata/messages/" + c.name + ".json"
-			if c.own && flag.Lookup("update").Value.String() == "true" {
+			if c.update && flag.Lookup("update").Value.String() == "true" {
 				write(t, path, got)
 			}
 			var want bytes.Buffer
@@ -113,7 +113,7 @@ func write(t *testing.T, path string, message []byte) {
 	}
 }
 
-// TestSendSettings: the old kind of webhook can be told where to post, and as whom.
+// TestSendSettings: legacy webhooks accept a channel and a user name.
 func TestSendSettings(t *testing.T) {
 	var m struct{ Channel, Username string }
 	body := message(t, values{"channel": "#alarms", "username": "Bellhop <b>"}, bellhop.Event{Type: "t"})
@@ -166,7 +166,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// FuzzMessage: whatever an event is, Slack takes the message, and nothing in it acts as markup.
+// FuzzMessage: the message about any event is within Slack's limits, and no content of the event acts as markup.
 func FuzzMessage(f *testing.F) {
 	for _, name := range []string{"active", "cleared", "event", "active-http-error-details"} {
 		f.Add("boro.Active", "s", "boro", []byte(providertest.ReadFile(f, "testdata/boro/"+name+".json")), true)
@@ -185,7 +185,7 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// checkMessage says what Slack would refuse in a message, or what data could do in it that it should not.
+// checkMessage returns an error if Slack would refuse the message, or if content of the event could act as markup.
 func checkMessage(body []byte) error {
 	var m struct {
 		Text        string
@@ -295,7 +295,7 @@ func checkButton(raw []byte, seen map[string]bool) error {
 	}
 	u, err := url.Parse(button.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || len(button.URL) > 3000 {
-		return fmt.Errorf("leads to %q", button.URL)
+		return fmt.Errorf("button has the URL %q", button.URL)
 	}
 	if button.Type != "button" || button.ActionID == "" || utf8.RuneCountInString(button.ActionID) > 255 ||
 		seen[button.ActionID] {
@@ -312,11 +312,11 @@ func checkText(what, text string, limit int, isMrkdwn bool) error {
 	case strings.TrimSpace(text) == "" || n > limit:
 		return fmt.Errorf("%s has %d characters", what, n)
 	case strings.ContainsAny(text, "\x00\x1b\u202e\u2028"):
-		return fmt.Errorf("%s has what no text has: %q", what, text)
+		return fmt.Errorf("%s has control characters: %q", what, text)
 	case isMrkdwn && strings.ContainsAny(entity.ReplaceAllString(text, ""), "<>&"):
 		return fmt.Errorf("%s is not escaped: %q", what, text)
 	case isMrkdwn && strings.Count(text, "`")%2 != 0 && strings.HasPrefix(text, "```"):
-		return fmt.Errorf("%s leaves its code block: %q", what, text)
+		return fmt.Errorf("%s ends its code block early: %q", what, text)
 	}
 	return nil
 }

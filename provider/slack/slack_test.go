@@ -50,7 +50,7 @@ func BenchmarkReceive(b *testing.B) {
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
-// sign returns a call as Slack makes it.
+// sign returns a call in the form of those of Slack.
 func sign(secret string, at time.Time, body []byte) *provider.Request {
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	value, err := slack.Sign(timestamp, body, []byte(secret))
@@ -66,7 +66,7 @@ func sign(secret string, at time.Time, body []byte) *provider.Request {
 	}}
 }
 
-// published is the example of Slack's own page: https://docs.slack.dev/authentication/verifying-requests-from-slack
+// The example that Slack publishes: https://docs.slack.dev/authentication/verifying-requests-from-slack
 const (
 	publishedBody = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar" +
 		"&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands" +

@@ -1,16 +1,17 @@
 // Package boro receives and sends the webhook notifications of Elecard Boro, which monitors video streams.
 //
-// Boro posts one JSON object when an alarm begins (Active), when it ends (Cleared), and for each trigger without an end (Event). If
-// the notification profile says so, it signs the requests: the Authorization header has "APIAuth-HMAC-SHA256", the id of the
-// profile, and an HMAC over method, content type, hash of the body, URI and date. Boro makes no handshake and puts one notification
-// into a request. Its documentation does not mention retries.
+// Boro posts one JSON object when an alarm begins (Active), when it ends (Cleared), and for each trigger without
+// an end (Event). If the notification profile says so, it signs the requests: the Authorization header has
+// "APIAuth-HMAC-SHA256", the id of the profile, and an HMAC over method, content type, hash of the body, URI and
+// date. Boro makes no handshake and puts one notification into a request. Its documentation does not mention
+// retries.
 //
-// Without the server, call [Verify] with the id of the profile and the hex-decoded key, over the URI that Boro posted to, and [Parse]
-// for the body. [Sign] returns the headers.
+// Without the server, call [Verify] with the id of the profile and the hex-decoded key, over the URI that Boro
+// posted to, and [Parse] for the body. [Sign] returns the headers.
 //
-// The product's help says which parts are signed, but not how hash and signature are encoded and how long a signature is valid. For
-// these, this package follows the Ruby library api-auth, whose scheme has the same name and form. Settings of the source adapt it to
-// a server that differs.
+// The product's help says which parts are signed, but not how hash and signature are encoded and how long a
+// signature is valid. For these, this package follows the Ruby library api-auth, whose scheme has the same name
+// and form. Settings of the source adapt it to a server that differs.
 //
 // Sources:
 //   - https://boro.elecard.com/docs/en/UserGuide/Introduction/description.html, chapter Webhook

@@ -163,10 +163,11 @@ func recordings(t testing.TB) []providertest.Recording {
 		})
 	}
 	for name, body := range map[string]string{
-		"test-message":   string(boro.TestMessage(providertest.Now)),
-		"no-status":      `{"message":"Test message","sequenceId":1}`,
-		"unknown-status": `{"status":"Acknowledged","sequenceId":9007199254740993,"referenceNumber":18446744073709551615,"profile_name":"p"}`,
-		"odd-status":     `{"status":"not one word","sequenceId":"7","time":"2026-11-22T08:00:00Z"}`,
+		"test-message": string(boro.TestMessage(providertest.Now)),
+		"no-status":    `{"message":"Test message","sequenceId":1}`,
+		"unknown-status": `{"status":"Acknowledged","sequenceId":9007199254740993,"referenceNumber":18446744073709551615,` +
+			`"profile_name":"p"}`,
+		"odd-status": `{"status":"not one word","sequenceId":"7","time":"2026-11-22T08:00:00Z"}`,
 	} {
 		list = append(list, providertest.Recording{Name: name, Request: sign(newKey(0), providertest.Now, []byte(body))})
 	}

@@ -113,10 +113,11 @@ var forgeries = []struct {
 	}, want: signature.ErrMalformed},
 	{name: "B26 comma in the content type", after: set("Content-Type", "application/json, text/plain"),
 		want: signature.ErrMalformed},
-	{name: "B26 part of the URI moved into the date", before: setTarget("/in/boro,x"), after: func(req *provider.Request) {
-		req.Target = "/in/boro"
-		req.Header.Set("Date", "x,"+req.Header.Get("Date"))
-	}, want: signature.ErrMalformed},
+	{name: "B26 part of the URI moved into the date", before: setTarget("/in/boro,x"),
+		after: func(req *provider.Request) {
+			req.Target = "/in/boro"
+			req.Header.Set("Date", "x,"+req.Header.Get("Date"))
+		}, want: signature.ErrMalformed},
 	{name: "B27 date in X-Date", after: func(req *provider.Request) {
 		req.Header.Set("X-Date", req.Header.Get("Date"))
 		req.Header.Del("Date")
@@ -136,7 +137,8 @@ var forgeries = []struct {
 	{name: "G49 signature in hex", after: inHex, want: signature.ErrMalformed},
 	{name: "G49 signature in hex, setting hex", settings: values{"signature_encoding": "hex"}, after: inHex},
 	{name: "G49 signature in hex, setting auto", settings: values{"signature_encoding": "auto"}, after: inHex},
-	{name: "G49 signature in Base64, setting hex", settings: values{"signature_encoding": "hex"}, want: signature.ErrMalformed},
+	{name: "G49 signature in Base64, setting hex", settings: values{"signature_encoding": "hex"},
+		want: signature.ErrMalformed},
 	{name: "G51 no padding", after: func(req *provider.Request) { cut(req, 1) }, want: signature.ErrMalformed},
 	{name: "G54 space before the signature", after: replace("265:", "265: "), want: signature.ErrMalformed},
 	{name: "proxy, prefix removed", settings: values{"path_prefix": "/hooks/a"},
@@ -152,7 +154,8 @@ var forgeries = []struct {
 		"hash_encoding": "auto"}},
 	{name: "all settings auto, body changed", settings: values{"key_encoding": "auto", "signature_encoding": "auto",
 		"hash_encoding": "auto"}, after: setBody("{}"), want: signature.ErrMismatch},
-	{name: "signature before date and body", before: setDate(-time.Hour), after: setBody("x"), want: signature.ErrMismatch},
+	{name: "signature before date and body", before: setDate(-time.Hour), after: setBody("x"),
+		want: signature.ErrMismatch},
 	{name: "date before body", before: func(req *provider.Request) { setDate(-time.Hour)(req); setBody("x")(req) },
 		want: signature.ErrExpired},
 	{name: "body after signature and date", before: setBody("x"), want: provider.ErrBody},

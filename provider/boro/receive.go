@@ -31,7 +31,8 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 		return provider.Receipt{}, fmt.Errorf("boro: %w", err)
 	}
 	key := n.repeatKey()
-	if key == "" && r.verifier != nil { // a message without a number; a captured one that is sent again has the same signature
+	if key == "" && r.verifier != nil {
+		// The message has no number. A captured request that is sent again has the same signature.
 		key = provider.RepeatKey(req.Header.Get("Authorization"))
 	}
 	return provider.Receipt{Status: http.StatusOK, Events: []bellhop.Event{{
@@ -74,8 +75,8 @@ func (r *receiver) uri(target string) string {
 	return path
 }
 
-// A Notification is one message of Boro. A text is "" if its member is absent or of another kind. Numbers are kept as text, because
-// some are larger than 32 bits and some may be absent.
+// A Notification is one message of Boro. A text is "" if its member is absent or of another kind. Numbers are kept
+// as text, because some are larger than 32 bits and some may be absent.
 type Notification struct {
 	Version         string // "1.1"
 	SequenceID      string // the number of the message
@@ -116,8 +117,9 @@ const (
 
 const maxLinks = 32
 
-// Parse parses a notification. It accepts every JSON object, because the contents of a test message are not published, and ignores
-// unknown members. Its error wraps provider.ErrBody if body is not one JSON object. The JSON members of the result are parts of body.
+// Parse parses a notification. It accepts every JSON object, because the contents of a test message are not
+// published, and ignores unknown members. Its error wraps provider.ErrBody if body is not one JSON object. The
+// JSON members of the result are parts of body.
 func Parse(body []byte) (Notification, error) {
 	var n Notification
 	var links []byte
@@ -248,8 +250,8 @@ func (n *Notification) subject() string {
 	return provider.Subject(cmp.Or(n.ReferenceNumber, n.TaskURI))
 }
 
-// repeatKey is made of the profile, the number of the message and its time. The time is part of it because numbers start again when a
-// server is installed again, and an alarm that is mistaken for a repeat would be lost.
+// repeatKey is made of the profile, the number of the message and its time. The time is part of it because numbers
+// start again when a server is installed again, and an alarm that is mistaken for a repeat would be lost.
 func (n *Notification) repeatKey() string {
 	if n.SequenceID == "" {
 		return ""
@@ -305,8 +307,8 @@ const (
 	maxData = 700 << 10 // of another system's event in a notification
 )
 
-// TestMessage returns the body that the button "Send test message" sends at that time: a notification of an Event without a probe. Boro
-// does not publish the contents of its own test message.
+// TestMessage returns the body that the button "Send test message" sends at that time: a notification of an Event
+// without a probe. Boro does not publish the contents of its own test message.
 func TestMessage(at time.Time) []byte {
 	body, err := strictjson.Encode(document{
 		Version: version, SequenceID: at.UnixMilli(), Project: self, Probe: self, TaskURI: "bellhop:test", Task: "Test",
@@ -337,8 +339,8 @@ func newNotification(ev *bellhop.Event) ([]byte, error) {
 	return d.withData(ev.Body)
 }
 
-// withData encodes d with data in its details, in the simplest form that works: JSON, text or Base64. Data that is empty or too long is
-// left out.
+// withData encodes d with data in its details, in the simplest form that works: JSON, text or Base64. Data that is
+// empty or too long is left out.
 func (d document) withData(data []byte) ([]byte, error) {
 	if len(data) == 0 || len(data) > maxData {
 		return strictjson.Encode(d)
@@ -362,8 +364,8 @@ func (d document) withData(data []byte) ([]byte, error) {
 	return strictjson.Encode(d)
 }
 
-// readable reports whether a receiver accepts body: with escapes it is not too long, with the nested data not too deep, and no name is
-// repeated.
+// readable reports whether a receiver accepts body: with escapes it is not too long, with the nested data not too
+// deep, and no name is repeated.
 func readable(body []byte) bool {
 	return len(body) <= maxBody && strictjson.Object(body, func(_, _ []byte) {}) == nil
 }
@@ -374,8 +376,8 @@ func isComposite(body []byte) bool {
 	return len(body) > 0 && (body[0] == '{' || body[0] == '[')
 }
 
-// sequenceID derives the number of a message from the id of an event, so that the receiver recognizes repeats. It has 53 bits, which
-// every JSON decoder keeps exact.
+// sequenceID derives the number of a message from the id of an event, so that the receiver recognizes repeats. It
+// has 53 bits, which every JSON decoder keeps exact.
 func sequenceID(id string) int64 {
 	sum := sha256.Sum256([]byte(id))
 	return int64(binary.BigEndian.Uint64(sum[:]) >> 11)

@@ -43,19 +43,20 @@ func TestParse(t *testing.T) {
 
 func TestParseMembers(t *testing.T) {
 	for body, want := range map[string]boro.Notification{
-		`{}`:                                                          {},
-		`{"status":7,"level":null}`:                                   {},
-		`{"pid":1001,"count":"17"}`:                                   {PID: "1001", Count: "17"},
-		`{"pid":"0x3e9","count":-1}`:                                  {Count: "-1"},
-		`{"sequenceId":1.5,"referenceNumber":1e3}`:                    {},
-		`{"sequenceId":123456789012345678901,"pid":""}`:               {},
-		`{"sequenceId":12345678901234567890}`:                         {SequenceID: "12345678901234567890"},
-		`{"Status":"Active","STATUS":"Active"}`:                       {},
-		`{"links":{"type":"task"}}`:                                   {},
-		`{"links":[1,null,{"type":"task"},{"href":1,"type":[]}]}`:     {Links: []boro.Link{{Type: "task"}, {}}},
-		`{"links":[` + strings.Repeat(`{"type":"x"},`, 100) + `{}]}`:  {Links: manyLinks()},
-		`{"status":"\u0041ctive","unknown":[{}]}`:                     {Status: boro.StatusActive},
-		`{"count_by_pids":[{"1001":3}],"details":{"source_ip":"::"}}`: {CountByPIDs: []byte(`[{"1001":3}]`), Details: []byte(`{"source_ip":"::"}`)},
+		`{}`:                                                         {},
+		`{"status":7,"level":null}`:                                  {},
+		`{"pid":1001,"count":"17"}`:                                  {PID: "1001", Count: "17"},
+		`{"pid":"0x3e9","count":-1}`:                                 {Count: "-1"},
+		`{"sequenceId":1.5,"referenceNumber":1e3}`:                   {},
+		`{"sequenceId":123456789012345678901,"pid":""}`:              {},
+		`{"sequenceId":12345678901234567890}`:                        {SequenceID: "12345678901234567890"},
+		`{"Status":"Active","STATUS":"Active"}`:                      {},
+		`{"links":{"type":"task"}}`:                                  {},
+		`{"links":[1,null,{"type":"task"},{"href":1,"type":[]}]}`:    {Links: []boro.Link{{Type: "task"}, {}}},
+		`{"links":[` + strings.Repeat(`{"type":"x"},`, 100) + `{}]}`: {Links: manyLinks()},
+		`{"status":"\u0041ctive","unknown":[{}]}`:                    {Status: boro.StatusActive},
+		`{"count_by_pids":[{"1001":3}],"details":{"source_ip":"::"}}`: {CountByPIDs: []byte(`[{"1001":3}]`),
+			Details: []byte(`{"source_ip":"::"}`)},
 	} {
 		got, err := boro.Parse([]byte(body))
 		if err != nil || !reflect.DeepEqual(got, want) {

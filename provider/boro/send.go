@@ -115,7 +115,8 @@ func (r *renderer) body(ev *bellhop.Event) ([]byte, error) {
 	return ev.Body, nil
 }
 
-// ownNotification parses ev as an event that came from Boro: with a type of this package, and with the status of that type.
+// ownNotification parses ev as an event that came from Boro: with a type of this package, and with the status of
+// that type.
 func ownNotification(ev *bellhop.Event) (Notification, bool) {
 	if !strings.HasPrefix(ev.Type, typePrefix) {
 		return Notification{}, false
@@ -144,8 +145,8 @@ type signedParts struct {
 	date                               time.Time
 }
 
-// read returns the signed parts of m. They are separated by commas only, so it refuses a comma in the method or type, and accepts one
-// form of date. Then each signed text belongs to one message.
+// read returns the signed parts of m. They are separated by commas only, so it refuses a comma in the method or
+// type, and accepts one form of date. Then each signed text belongs to one message.
 func (m Message) read() (s signedParts, err error) {
 	if s.dateText, err = signature.Single(m.Header, "Date"); err != nil {
 		return s, err

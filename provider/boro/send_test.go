@@ -23,10 +23,13 @@ func render(t testing.TB, settings values, ev bellhop.Event) (provider.OutboundR
 func TestSendOtherSystem(t *testing.T) {
 	m, err := render(t, nil, bellhop.Event{
 		ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ContentType: "application/json",
-		Time: time.Date(2026, 11, 22, 9, 15, 30, 123456789, time.FixedZone("", 3600)), Body: []byte(`{"n":12345678901234567890,"a":"<&>"}`),
+		Time: time.Date(2026, 11, 22, 9, 15, 30, 123456789, time.FixedZone("", 3600)),
+		Body: []byte(`{"n":12345678901234567890,"a":"<&>"}`),
 	})
-	const want = `{"version":"1.1","sequenceId":4408815317245147,"project_name":"shop","probe_name":"Bellhop","task_uri":"in_1","task_name":"in_1",` +
-		`"trigger":"invoice.paid","status":"Event","level":"info","time":"2026-11-22T08:15:30.123+00:00","profile_name":"Bellhop",` +
+	const want = `{"version":"1.1","sequenceId":4408815317245147,"project_name":"shop","probe_name":"Bellhop",` +
+		`"task_uri":"in_1","task_name":"in_1",` +
+		`"trigger":"invoice.paid","status":"Event","level":"info","time":"2026-11-22T08:15:30.123+00:00",` +
+		`"profile_name":"Bellhop",` +
 		`"details":{"event_id":"evt_1","content_type":"application/json","data":{"n":12345678901234567890,"a":"<&>"}}}`
 	if got := string(m.Body); err != nil || got != want {
 		t.Errorf("%v\ngot  %s\nwant %s", err, got, want)
@@ -109,7 +112,8 @@ func TestFilters(t *testing.T) {
 		{values{"triggers": []string{"Timestamp"}}, active, provider.ErrSkip},
 		{values{"levels": []string{"major"}, "triggers": []string{"CC error"}}, active, provider.ErrSkip},
 		{values{"levels": []string{"critical"}, "triggers": []string{"CC error"}}, test, nil},
-		{values{"levels": []string{"major"}}, bellhop.Event{Type: "boro.Event", Body: []byte(`{"status":"Event"}`)}, provider.ErrSkip},
+		{values{"levels": []string{"major"}}, bellhop.Event{Type: "boro.Event", Body: []byte(`{"status":"Event"}`)},
+			provider.ErrSkip},
 	} {
 		if _, err := render(t, c.settings, c.ev); !errors.Is(err, c.want) {
 			t.Errorf("%v: got %v", c.settings, err)
@@ -187,8 +191,10 @@ func TestSendSettings(t *testing.T) {
 
 // TestTestMessage: a test message has all members that Boro always sends.
 func TestTestMessage(t *testing.T) {
-	const want = `{"version":"1.1","sequenceId":1795338000000,"project_name":"Bellhop","probe_name":"Bellhop","task_uri":"bellhop:test","task_name":"Test",` +
-		`"trigger":"Test message","status":"Event","level":"info","time":"2026-11-22T09:00:00.000+00:00","profile_name":"Bellhop"}`
+	const want = `{"version":"1.1","sequenceId":1795338000000,"project_name":"Bellhop","probe_name":"Bellhop",` +
+		`"task_uri":"bellhop:test","task_name":"Test",` +
+		`"trigger":"Test message","status":"Event","level":"info","time":"2026-11-22T09:00:00.000+00:00",` +
+		`"profile_name":"Bellhop"}`
 	if got := string(boro.TestMessage(providertest.Now)); got != want {
 		t.Errorf("got %s", got)
 	}

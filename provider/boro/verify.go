@@ -22,16 +22,18 @@ const (
 // shortHashHeader is the name of the hash in the product's help, which may also be the name of a header.
 const shortHashHeader = "Content-Sha256"
 
-// authScheme precedes the profile id and the signature. The digest is part of its name; the sender cannot choose another.
+// authScheme precedes the profile id and the signature. The digest is part of its name; the sender cannot choose
+// another.
 const authScheme = "APIAuth-HMAC-SHA256 "
 
 // DefaultTolerance is the largest accepted difference between the Date of a request and now, as in api-auth.
 const DefaultTolerance = 15 * time.Minute
 
-// Sign signs m as the profile does: it adds the headers Authorization and X-Authorization-Content-SHA256 to m.Header, which must have
-// Content-Type and Date already. The signature is the Base64 of the HMAC-SHA256 of
-// "METHOD,CONTENT-TYPE,CONTENT-SHA256,REQUEST-URI,DATE", with the hash of the body in Base64. key is the hex-decoded secret key; an
-// empty key is signature.ErrKey. A Date that is not an HTTP date in GMT, or a Content-Type with a comma, is signature.ErrMalformed.
+// Sign signs m as the profile does: it adds the headers Authorization and X-Authorization-Content-SHA256 to
+// m.Header, which must have Content-Type and Date already. The signature is the Base64 of the HMAC-SHA256 of
+// "METHOD,CONTENT-TYPE,CONTENT-SHA256,REQUEST-URI,DATE", with the hash of the body in Base64. key is the
+// hex-decoded secret key; an empty key is signature.ErrKey. A Date that is not an HTTP date in GMT, or a
+// Content-Type with a comma, is signature.ErrMalformed.
 // Source: https://github.com/mgomes/api_auth
 func Sign(m Message, profileID string, key []byte) error {
 	signed, err := m.read()
@@ -49,9 +51,9 @@ func Sign(m Message, profileID string, key []byte) error {
 	return nil
 }
 
-// Verify returns nil if the profile signed m with one of keys (hex-decoded secret keys) and the Date differs from now by at most
-// tolerance. It hashes the body itself; a header with another hash is a mismatch. It returns signature.ErrMissing, ErrMalformed,
-// ErrMismatch or ErrExpired, and compares in constant time.
+// Verify returns nil if the profile signed m with one of keys (hex-decoded secret keys) and the Date differs from
+// now by at most tolerance. It hashes the body itself; a header with another hash is a mismatch. It returns
+// signature.ErrMissing, ErrMalformed, ErrMismatch or ErrExpired, and compares in constant time.
 // Source: https://github.com/mgomes/api_auth
 func Verify(m Message, profileID string, keys [][]byte, now time.Time, tolerance time.Duration) error {
 	base64 := []signature.Encoding{signature.Base64}
@@ -69,7 +71,8 @@ type verifier struct {
 	anyDate    bool // ignore tolerance
 }
 
-// verify checks the signature before the signed values, so that a sender without the key learns nothing about profiles and clocks.
+// verify checks the signature before the signed values, so that a sender without the key learns nothing about
+// profiles and clocks.
 func (v *verifier) verify(m Message, now time.Time) error {
 	profileID, value, err := parseAuthorization(m.Header)
 	if err != nil {

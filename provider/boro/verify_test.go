@@ -46,7 +46,8 @@ func TestVectors(t *testing.T) {
 // Section 2 of the forgery list.
 func TestKnownAnswer(t *testing.T) {
 	h := http.Header{"Content-Type": {"application/json"}, "Date": {"Sun, 22 Nov 2026 00:00:00 GMT"}}
-	m := boro.Message{Method: "POST", URI: "/in/boro?x=1", Header: h, Body: []byte(`{"id":"evt_1","type":"test","data":{"n":1}}`)}
+	m := boro.Message{Method: "POST", URI: "/in/boro?x=1", Header: h,
+		Body: []byte(`{"id":"evt_1","type":"test","data":{"n":1}}`)}
 	if err := boro.Sign(m, "5", decodeKey(newKey(0))); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,8 @@ func TestKnownAnswer(t *testing.T) {
 	if got := h.Get("Authorization"); got != want {
 		t.Errorf("got %s", got)
 	}
-	h.Set("Authorization", "APIAuth-HMAC-SHA256 5:Ht3qJ2qrApoD003UFJacmbOVmP1K0mtkqTLI5rBjCnQ=") // hash of the body in hex
+	// The same message, signed with the hash of its body in hex.
+	h.Set("Authorization", "APIAuth-HMAC-SHA256 5:Ht3qJ2qrApoD003UFJacmbOVmP1K0mtkqTLI5rBjCnQ=")
 	at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	if err := boro.Verify(m, "5", [][]byte{decodeKey(newKey(0))}, at, time.Minute); !errors.Is(err,
 		signature.ErrMismatch) {

@@ -65,7 +65,9 @@ func Example() {
 	handler.ServeHTTP(handshake, httptest.NewRequest("POST", "/?validationToken=may%20I%3F", nil))
 	fmt.Println(handshake.Body)
 
-	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"value":[{"SubscriptionId":"Mjk3","SequenceNumber":1,"ChangeType":"Deleted","Resource":"Events('1')"}]}`))
+	r := httptest.NewRequest("POST", "/",
+		strings.NewReader(`{"value":[{"SubscriptionId":"Mjk3","SequenceNumber":1,"ChangeType":"Deleted",`+
+			`"Resource":"Events('1')"}]}`))
 	r.Header.Set("ClientState", "c75831bd")
 	handler.ServeHTTP(httptest.NewRecorder(), r)
 	// Output:

@@ -16,8 +16,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// Cases of sections 9 and 10 of the forgery list, by their numbers; section 15 is in providertest. Decided differently,
-// or tested elsewhere:
+// Cases of sections 9 and 10 of the forgery list, by their numbers; section 15 is in providertest. Decided
+// differently, or tested elsewhere:
 //
 //	C02  state in the body       ignored: Outlook sends it in the header
 //	C06 and C07                  answered 403 and not 401, like any other wrong state
@@ -41,8 +41,11 @@ var forgeries = []struct {
 	reply  string
 }{
 	{name: "C01 control", events: 1},
-	{name: "C01 header in lower case", change: func(req *provider.Request) { req.Header = http.Header{}; req.Header.Set("clientstate", state) }, events: 1},
-	{name: "C02 state in the body", change: withoutState, body: strings.Replace(batchOf(item(1, "a")), `"Id"`, `"clientState":"`+state+`","Id"`, 1), want: signature.ErrMissing},
+	{name: "C01 header in lower case",
+		change: func(req *provider.Request) { req.Header = http.Header{}; req.Header.Set("clientstate", state) }, events: 1},
+	{name: "C02 state in the body", change: withoutState,
+		body: strings.Replace(batchOf(item(1, "a")), `"Id"`, `"clientState":"`+state+`","Id"`, 1),
+		want: signature.ErrMissing},
 	{name: "C04 missing", change: withoutState, want: signature.ErrMissing},
 	{name: "C04 empty", change: withState(""), want: signature.ErrMissing},
 	{name: "C06 prefix of the state", change: withState(state[:35]), want: provider.ErrForbidden},
@@ -50,7 +53,8 @@ var forgeries = []struct {
 	{name: "C07 upper case", change: withState(strings.ToUpper(state)), want: provider.ErrForbidden},
 	{name: "header twice", change: withState(state, state), want: signature.ErrMalformed},
 	{name: "two states in one header", change: withState(state + ", " + state), want: provider.ErrForbidden},
-	{name: "state in the query", target: "/in/mail?ClientState=" + state, change: withoutState, want: signature.ErrMissing},
+	{name: "state in the query", target: "/in/mail?ClientState=" + state, change: withoutState,
+		want: signature.ErrMissing},
 	{name: "state in another header", change: func(req *provider.Request) {
 		withoutState(req)
 		req.Header.Set("Client-State",
@@ -73,7 +77,8 @@ var forgeries = []struct {
 	{name: "V02 lower case", target: "/in/mail?validationtoken=abc", change: withoutState, reply: "abc"},
 	{name: "V03 GET", target: "/in/mail?validationToken=abc", change: method("GET"), want: provider.ErrMethod},
 	{name: "V03 HEAD", target: "/in/mail?validationToken=abc", change: method("HEAD"), want: provider.ErrMethod},
-	{name: "V05 line break", target: "/in/mail?validationToken=%0d%0aX:%20y", change: withoutState, want: provider.ErrBody},
+	{name: "V05 line break", target: "/in/mail?validationToken=%0d%0aX:%20y", change: withoutState,
+		want: provider.ErrBody},
 	{name: "V06 NUL", target: "/in/mail?validationToken=%00", change: withoutState, want: provider.ErrBody},
 	{name: "V06 C1", target: "/in/mail?validationToken=%C2%85", change: withoutState, want: provider.ErrBody},
 	{name: "V06 U+2028", target: "/in/mail?validationToken=%E2%80%A8", change: withoutState, want: provider.ErrBody},
@@ -85,7 +90,8 @@ var forgeries = []struct {
 		change: func(req *provider.Request) { withoutState(req); req.Header.Set("Accept", "text/html") }, reply: "<b>"},
 	{name: "V15 escaped plus", target: "/in/mail?validationToken=abc%2Bdef", change: withoutState, reply: "abc+def"},
 	{name: "V16 plus", target: "/in/mail?validationToken=abc+def", change: withoutState, reply: "abc def"},
-	{name: "handshake, token after another parameter", target: "/in/mail?x=1&validationToken=abc", change: withoutState, reply: "abc"},
+	{name: "handshake, token after another parameter", target: "/in/mail?x=1&validationToken=abc", change: withoutState,
+		reply: "abc"},
 	{name: "handshake, correct state", target: "/in/mail?validationToken=abc", reply: "abc"},
 	{name: "handshake, empty state", target: "/in/mail?validationToken=abc", change: withState(""), reply: "abc"},
 	{name: "handshake, wrong state", target: "/in/mail?validationToken=abc", change: withState("x"),
@@ -93,7 +99,8 @@ var forgeries = []struct {
 	{name: "handshake, state twice", target: "/in/mail?validationToken=abc", change: withState(state, state),
 		want: signature.ErrMalformed},
 
-	{name: "N01 member twice", body: batchOf(`{"SubscriptionId":"a","SubscriptionId":"b","ChangeType":"Created"}`), want: provider.ErrBody},
+	{name: "N01 member twice", body: batchOf(`{"SubscriptionId":"a","SubscriptionId":"b","ChangeType":"Created"}`),
+		want: provider.ErrBody},
 	{name: "N01 value twice", body: `{"value":[],"value":[]}`, want: provider.ErrBody},
 	{name: "N12 byte order mark", body: "\uFEFF" + batchOf(), want: provider.ErrBody},
 }
@@ -146,20 +153,25 @@ func TestItems(t *testing.T) {
 	for _, c := range []struct{ item, eventType, subject, id string }{
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":3,"Resource":"r"}`, "outlook.Created", "r", "a:3"},
 		{`{"subscriptionid":"a","CHANGETYPE":"Created","sequenceNumber":3,"resource":"r"}`, "outlook.Created", "r", "a:3"},
-		{`{"subscriptionId":"x","SubscriptionId":"a","ChangeType":"Created","changeType":"x"}`, "outlook.Created", "a", ""}, // N02
-		{`{"\u017fubscriptionId":"x","SubscriptionId":"a","ChangeType":"Created"}`, "outlook.Created", "a", ""},             // N03
+		{`{"subscriptionId":"x","SubscriptionId":"a","ChangeType":"Created","changeType":"x"}`, "outlook.Created", "a", ""},
+		// N02
+		{`{"\u017fubscriptionId":"x","SubscriptionId":"a","ChangeType":"Created"}`, "outlook.Created", "a", ""}, // N03
 		{`{"\u017fubscriptionId":"a","ChangeType":"Created"}`, "", "", ""},
 		{`{"SubscriptionId":"a","ChangeType":"Acknowledgment","SequenceNumber":0}`, "outlook.Acknowledgment", "a", "a:0"},
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":null}`, "outlook.Created", "a", ""},
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":-1}`, "outlook.Created", "a", ""},
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":1.0}`, "outlook.Created", "a", ""},
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":"1"}`, "outlook.Created", "a", ""},
-		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":2147483647}`, "outlook.Created", "a", "a:2147483647"},
-		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":9223372036854775807}`, "outlook.Created", "a", "a:9223372036854775807"},
+		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":2147483647}`, "outlook.Created", "a",
+			"a:2147483647"},
+		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":9223372036854775807}`, "outlook.Created", "a",
+			"a:9223372036854775807"},
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":9223372036854775808}`, "outlook.Created", "a", ""},
 		{`{"SubscriptionId":"gap:a","ChangeType":"Created","SequenceNumber":5}`, "outlook.Created", "gap:a", "gap:a:5"},
-		{`{"SubscriptionId":"a","ChangeType":"Gap","SequenceNumber":4,"FirstMissing":5,"LastMissing":6}`, "outlook.Gap", "a", "gap:a:5-6"},
-		{`{"SubscriptionId":"a","ChangeType":"Gap","SequenceNumber":4,"FirstMissing":6,"LastMissing":5}`, "outlook.Gap", "a", ""},
+		{`{"SubscriptionId":"a","ChangeType":"Gap","SequenceNumber":4,"FirstMissing":5,"LastMissing":6}`, "outlook.Gap",
+			"a", "gap:a:5-6"},
+		{`{"SubscriptionId":"a","ChangeType":"Gap","SequenceNumber":4,"FirstMissing":6,"LastMissing":5}`, "outlook.Gap",
+			"a", ""},
 		{`{"SubscriptionId":"a","ChangeType":"Created","Resource":1}`, "outlook.Created", "a", ""},
 		{`{"SubscriptionId":"a","ChangeType":"two words"}`, "", "", ""},
 		{`{"SubscriptionId":"a","ChangeType":""}`, "", "", ""},

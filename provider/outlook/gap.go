@@ -10,15 +10,16 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// Outlook numbers the notifications of a subscription. A number that is not the next one means that others are lost or late. This
-// package reports the gap as an event with a key of its own, so that it is stored once however often it is found:
+// Outlook numbers the notifications of a subscription. A number that is not the next one means that others are
+// lost or late. This package reports the gap as an event with a key of its own, so that it is stored once however
+// often it is found:
 //
 //   - Within a request, each notification is compared with the earlier ones of its subscription. That needs no memory.
-//   - The first notification of a request is compared with the highest number that this receiver has read. These numbers are only
-//     in memory, so a new receiver accepts the first number of a subscription without a check.
+//   - The first notification of a request is compared with the highest number that this receiver has read. These
+//     numbers are only in memory, so a new receiver accepts the first number of a subscription without a check.
 //
-// A repeat of a request finds the same gaps as the request, and no others. The receiver remembers the latest gaps of each subscription,
-// so that a gap whose event could not be stored is found again with the repeated request.
+// A repeat of a request finds the same gaps as the request, and no others. The receiver remembers the latest gaps
+// of each subscription, so that a gap whose event could not be stored is found again with the repeated request.
 
 // numbers is the range of numbers of a notification: its own number or, for a gap, all missing numbers.
 type numbers struct {
@@ -44,8 +45,8 @@ func (n numbers) before(last uint64) numbers {
 	return numbers{true, last + 1, n.first - 1}
 }
 
-// gapKey returns the ProviderID of the event for the missing numbers n. The ProviderID of a notification has only digits after its last
-// colon, so the two never collide.
+// gapKey returns the ProviderID of the event for the missing numbers n. The ProviderID of a notification has only
+// digits after its last colon, so the two never collide.
 func (n numbers) gapKey(subscription string) string {
 	return provider.RepeatKey(fmt.Sprintf("gap:%s:%d-%d", subscription, n.first, n.last))
 }
@@ -93,8 +94,9 @@ const (
 	maxGaps          = 8    // of a subscription
 )
 
-// A memory holds the highest number of each subscription and its latest gaps between requests. It forgets the subscriptions that have
-// been quiet the longest once there are more than maxSubscriptions. It is safe for concurrent use; a nil memory holds nothing.
+// A memory holds the highest number of each subscription and its latest gaps between requests. It forgets the
+// subscriptions that have been quiet the longest once there are more than maxSubscriptions. It is safe for
+// concurrent use; a nil memory holds nothing.
 type memory struct {
 	mu     sync.Mutex
 	recent map[string]*progress
@@ -120,7 +122,8 @@ func (m *memory) note(n notification) {
 	p.last = max(p.last, n.numbers.last)
 }
 
-// missing returns the numbers that are missing before n, the first notification of its subscription in a request, and remembers n.
+// missing returns the numbers that are missing before n, the first notification of its subscription in a request,
+// and remembers n.
 func (m *memory) missing(n notification) numbers {
 	if m == nil {
 		return numbers{}

@@ -28,7 +28,8 @@ func keys(t testing.TB, r provider.Receiver, subscription string, batch ...int) 
 func numbered(subscription string, batch ...int) string {
 	var items []string
 	for _, n := range batch {
-		items = append(items, fmt.Sprintf(`{"SubscriptionId":"%s","ChangeType":"Created","SequenceNumber":%d}`, subscription, n))
+		items = append(items, fmt.Sprintf(`{"SubscriptionId":"%s","ChangeType":"Created","SequenceNumber":%d}`,
+			subscription, n))
 	}
 	return batchOf(items...)
 }
@@ -55,14 +56,16 @@ func TestGaps(t *testing.T) {
 		{name: "within a request", batches: [][]int{{4, 7}}, all: "4 gap:5-6 7", none: "4 7"},
 		{name: "between requests", batches: [][]int{{1}, {4}, {5}}, all: "1|gap:2-3 4|5", batch: "1|4|5",
 			none: "1|4|5"},
-		{name: "within a request and between requests", batches: [][]int{{1}, {4, 7}, {8}}, all: "1|gap:2-3 4 gap:5-6 7|8", batch: "1|4 gap:5-6 7|8",
+		{name: "within a request and between requests", batches: [][]int{{1}, {4, 7}, {8}}, all: "1|gap:2-3 4 gap:5-6 " +
+			"7|8", batch: "1|4 gap:5-6 7|8",
 			none: "1|4 7|8"},
 		{name: "a repeated request", batches: [][]int{{1}, {4}, {5}, {4}}, all: "1|gap:2-3 4|5|gap:2-3 4",
 			batch: "1|4|5|4", none: "1|4|5|4"},
 		{name: "missing numbers arrive late", batches: [][]int{{1}, {4}, {2}, {3}, {5}}, all: "1|gap:2-3 4|2|3|5",
 			batch: "1|4|2|3|5", none: "1|4|2|3|5"},
 		{name: "lower and equal numbers", batches: [][]int{{5, 5, 3, 4, 6}}, all: "5 5 3 4 6"},
-		{name: "missing number arrives late in the request", batches: [][]int{{5, 7, 6}}, all: "5 gap:6-6 7 6", none: "5 7 6"},
+		{name: "missing number arrives late in the request", batches: [][]int{{5, 7, 6}}, all: "5 gap:6-6 7 6",
+			none: "5 7 6"},
 		{name: "from 0", batches: [][]int{{0}, {1}, {3}}, all: "0|1|gap:2-2 3", batch: "0|1|3", none: "0|1|3"},
 	} {
 		for _, setting := range []struct{ gaps, want string }{{"", c.all}, {"all", c.all},
@@ -80,7 +83,8 @@ func TestGaps(t *testing.T) {
 }
 
 func TestGapSettings(t *testing.T) {
-	for _, raw := range []string{`{"client_state":"x","gaps":"some"}`, `{"client_state":"x","unauthenticated":true}`, `{"gaps":"all"}`, `{"unauthenticated":false}`} {
+	for _, raw := range []string{`{"client_state":"x","gaps":"some"}`, `{"client_state":"x","unauthenticated":true}`,
+		`{"gaps":"all"}`, `{"unauthenticated":false}`} {
 		if _, err := (testCase(t).Provider).Open(provider.Env{}, []byte(raw)); err == nil {
 			t.Errorf("%s is accepted", raw)
 		}
@@ -145,7 +149,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// FuzzGaps: a request that is repeated at once makes the same events, and one that is repeated later makes no new ones.
+// FuzzGaps: a request that is repeated at once makes the same events, and one that is repeated later makes no new
+// ones.
 func FuzzGaps(f *testing.F) {
 	f.Add([]byte{1, 2, 4, 0, 7, 3, 0, 9})
 	f.Add([]byte{200, 1, 0, 200, 0, 100, 150})

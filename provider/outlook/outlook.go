@@ -1,13 +1,14 @@
 // Package outlook receives and sends the push notifications of the Outlook REST API, version 2.0.
 //
-// Outlook posts batches of thin notifications, which name an item of a mailbox that was created, updated or deleted. The ClientState
-// header of the request repeats a text that was chosen with the subscription; there is no other proof of the sender. The notifications
-// of a subscription are numbered, so that losses can be detected. Before a subscription starts, its URL must agree: it gets a POST
-// with a token in the query and returns the token as plain text.
+// Outlook posts batches of thin notifications, which name an item of a mailbox that was created, updated or
+// deleted. The ClientState header of the request repeats a text that was chosen with the subscription; there is no
+// other proof of the sender. The notifications of a subscription are numbered, so that losses can be detected.
+// Before a subscription starts, its URL must agree: it gets a POST with a token in the query and returns the token
+// as plain text.
 //
-// Without the server, call [Verify] before you read the body, and answer the handshake yourself. [Provider.Open] does both and
-// detects gaps. Microsoft switched the service off in March 2024 and replaced it by Microsoft Graph; other software still uses the
-// format.
+// Without the server, call [Verify] before you read the body, and answer the handshake yourself. [Provider.Open]
+// does both and detects gaps. Microsoft switched the service off in March 2024 and replaced it by Microsoft Graph;
+// other software still uses the format.
 //
 // Sources:
 //   - https://learn.microsoft.com/en-us/previous-versions/office/office-365-api/api/version-2.0/notify-rest-operations

@@ -83,7 +83,8 @@ func recordings(t testing.TB) []providertest.Recording {
 		providertest.Recording{Name: "delivery-headers", Request: delivery},
 		providertest.Recording{Name: "without-state", Request: open, Refused: "signature_missing"},
 		providertest.Recording{Name: "without-state-unauthenticated", Settings: `{"unauthenticated":true}`, Request: open},
-		providertest.Recording{Name: "one-item-is-none", Request: request(state, []byte(batchOf(item(1, "a"), `{"SubscriptionId":"Mjk3"}`, item(2, "b"))))},
+		providertest.Recording{Name: "one-item-is-none",
+			Request: request(state, []byte(batchOf(item(1, "a"), `{"SubscriptionId":"Mjk3"}`, item(2, "b"))))},
 	)
 }
 

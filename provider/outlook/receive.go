@@ -23,8 +23,8 @@ type receiver struct {
 
 var _ provider.SecretHeaders = (*receiver)(nil)
 
-// Receive answers a handshake, or checks the client state and returns an event for each notification. If the number of a notification
-// shows that earlier ones are missing, an event about the gap precedes it.
+// Receive answers a handshake, or checks the client state and returns an event for each notification. If the
+// number of a notification shows that earlier ones are missing, an event about the gap precedes it.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	watch := batch{memory: r.memory}
 	return r.Read(req, func(receipt *provider.Receipt, item []byte, _ bool) error {
@@ -76,8 +76,9 @@ func (n *notification) repeatKey() string {
 	return provider.RepeatKey(n.subscription + ":" + strconv.FormatUint(n.numbers.first, 10))
 }
 
-// parse parses an item. Its error wraps provider.ErrBody if the item is not an object, has no SubscriptionId, or has no ChangeType that
-// is a word. Other members may be absent or of another kind. Letter case of names does not matter, as in Outlook's own classes.
+// parse parses an item. Its error wraps provider.ErrBody if the item is not an object, has no SubscriptionId, or
+// has no ChangeType that is a word. Other members may be absent or of another kind. Letter case of names does not
+// matter, as in Outlook's own classes.
 func parse(item []byte) (notification, error) {
 	subscription, changeType := strictjson.Member{Name: "SubscriptionId"}, strictjson.Member{Name: "ChangeType"}
 	resource, sequence := strictjson.Member{Name: "Resource"}, strictjson.Member{Name: "SequenceNumber"}
@@ -103,9 +104,9 @@ func parse(item []byte) (notification, error) {
 // StateHeader is the header with the client state, in canonical form; Outlook spells it ClientState.
 const StateHeader = microsoft.StateHeader
 
-// Verify returns nil if the ClientState header of h is one of states, byte for byte; it compares in constant time. It returns
-// signature.ErrMissing, signature.ErrMalformed for a repeated header, or provider.ErrForbidden. The text identifies the sender. It
-// does not cover the body, and it does not expire.
+// Verify returns nil if the ClientState header of h is one of states, byte for byte; it compares in constant time.
+// It returns signature.ErrMissing, signature.ErrMalformed for a repeated header, or provider.ErrForbidden. The
+// text identifies the sender. It does not cover the body, and it does not expire.
 // Source: https://learn.microsoft.com/en-us/previous-versions/office/office-365-api/api/version-2.0/notify-rest-operations
 func Verify(h http.Header, states ...string) error {
 	return microsoft.VerifyHeader(h, states...)

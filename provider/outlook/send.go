@@ -43,13 +43,14 @@ func checkResourceURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil ||
 		strings.ContainsAny(text, "?#") {
-		return bellhop.Invalid("resource_url", "use a URL without user, query and fragment, such as https://bellhop.example.com/api/v1/events")
+		return bellhop.Invalid("resource_url", "use a URL without user, query and fragment, such as "+
+			"https://bellhop.example.com/api/v1/events")
 	}
 	return nil
 }
 
-// itemOf returns the item for ev: the bytes of an event that came from Outlook, or a thin notification about any other event. resources
-// precedes the id of an event in its resource URL.
+// itemOf returns the item for ev: the bytes of an event that came from Outlook, or a thin notification about any
+// other event. resources precedes the id of an event in its resource URL.
 func itemOf(ev *bellhop.Event, resources string, at provider.AttemptInfo) ([]byte, error) {
 	if n, err := parse(ev.Body); err == nil && n.eventType == ev.Type {
 		return ev.Body, nil
@@ -81,13 +82,13 @@ type resourceData struct {
 // lifetime is the maximal lifetime of a subscription, which is shown for a destination without an expiry.
 const lifetime = 3 * 24 * time.Hour
 
-// newItem returns a notification about an event of another system, with the same bytes on each attempt while the destination stays the
-// same. resource is the URL of the event. The subject of the event is never the resource, because receivers fetch the Resource with
-// their own token.
+// newItem returns a notification about an event of another system, with the same bytes on each attempt while the
+// destination stays the same. resource is the URL of the event. The subject of the event is never the resource,
+// because receivers fetch the Resource with their own token.
 //
-// Receivers drop notifications with an equal SubscriptionId and SequenceNumber, and take a missing number for a loss. Consecutive numbers
-// need a counter, and a renderer has no memory. So each event is the only notification of a subscription of its own, named after its
-// id.
+// Receivers drop notifications with an equal SubscriptionId and SequenceNumber, and take a missing number for a
+// loss. Consecutive numbers need a counter, and a renderer has no memory. So each event is the only notification
+// of a subscription of its own, named after its id.
 func newItem(ev *bellhop.Event, resource string, at provider.AttemptInfo) item {
 	return item{
 		ODataType:      "#Microsoft.OutlookServices.Notification",

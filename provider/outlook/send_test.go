@@ -17,12 +17,16 @@ func sender(t *testing.T, more map[string]any) provider.Batcher {
 		providertest.Settings(map[string]any{"client_state": state}, more)).(provider.Batcher)
 }
 
-var foreign = bellhop.Event{ID: "evt_01h2xcejqt", Type: "invoice.paid", Subject: "https://attacker.example/", ReceivedAt: providertest.Now, Body: []byte(`{"id":"in_1"}`)}
+var foreign = bellhop.Event{ID: "evt_01h2xcejqt", Type: "invoice.paid", Subject: "https://attacker.example/",
+	ReceivedAt: providertest.Now, Body: []byte(`{"id":"in_1"}`)}
 
 func TestSendOtherSystem(t *testing.T) {
-	const want = `{"value":[{"@odata.type":"#Microsoft.OutlookServices.Notification","Id":null,"SubscriptionId":"ZXZ0XzAxaDJ4Y2VqcXQ=",` +
-		`"SubscriptionExpirationDateTime":"2026-11-25T09:00:00.0000000Z","SequenceNumber":1,"ChangeType":"Created","Resource":"RESOURCE",` +
-		`"ResourceData":{"@odata.type":"#Bellhop.Event","@odata.id":"RESOURCE","@odata.etag":"W/\"evt_01h2xcejqt\"","Id":"evt_01h2xcejqt",` +
+	const want = `{"value":[{"@odata.type":"#Microsoft.OutlookServices.Notification","Id":null,` +
+		`"SubscriptionId":"ZXZ0XzAxaDJ4Y2VqcXQ=",` +
+		`"SubscriptionExpirationDateTime":"2026-11-25T09:00:00.0000000Z","SequenceNumber":1,"ChangeType":"Created",` +
+		`"Resource":"RESOURCE",` +
+		`"ResourceData":{"@odata.type":"#Bellhop.Event","@odata.id":"RESOURCE","@odata.etag":"W/\"evt_01h2xcejqt\"",` +
+		`"Id":"evt_01h2xcejqt",` +
 		`"Type":"invoice.paid","Subject":"https://attacker.example/"}}]}`
 	for base, resource := range map[string]string{
 		"":                                    "urn:bellhop:event:evt_01h2xcejqt",
@@ -50,15 +54,18 @@ func TestSendOtherSystem(t *testing.T) {
 func TestSendExpiry(t *testing.T) {
 	m, err := sender(t, nil).Render(&foreign, provider.AttemptInfo{Time: providertest.Now,
 		ExpiresAt: providertest.Now.Add(36 * time.Hour)})
-	if err != nil || !strings.Contains(string(m.Body), `"SubscriptionExpirationDateTime":"2026-11-23T21:00:00.0000000Z"`) {
+	if err != nil || !strings.Contains(string(m.Body),
+		`"SubscriptionExpirationDateTime":"2026-11-23T21:00:00.0000000Z"`) {
 		t.Errorf("got %s, %v", m.Body, err)
 	}
 }
 
 // Events of Outlook and of other systems share a request; those of Outlook keep their bytes.
 func TestSendBatch(t *testing.T) {
-	own := bellhop.Event{ID: "evt_1", Type: "outlook.Created", Body: []byte(`{ "subscriptionId":"a","ChangeType":"Created","more":1e400 }`)}
-	claims := bellhop.Event{ID: "evt_2", Type: "outlook.Created", Body: []byte(`{"SubscriptionId":"a","ChangeType":"Deleted"}`)}
+	own := bellhop.Event{ID: "evt_1", Type: "outlook.Created",
+		Body: []byte(`{ "subscriptionId":"a","ChangeType":"Created","more":1e400 }`)}
+	claims := bellhop.Event{ID: "evt_2", Type: "outlook.Created",
+		Body: []byte(`{"SubscriptionId":"a","ChangeType":"Deleted"}`)}
 	m, err := sender(t, nil).RenderBatch([]*bellhop.Event{&own, &foreign, &claims, &own}, provider.AttemptInfo{})
 	if err != nil {
 		t.Fatal(err)

@@ -76,7 +76,8 @@ func Example() {
 	handler.ServeHTTP(handshake, httptest.NewRequest("POST", "/?validationtoken=may%20I%3F", nil))
 	fmt.Println(handshake.Body)
 
-	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"value":[{"subscriptionId":"a8e6d5e6","clientState":"a0a354ec","resource":"5c77031a"}]}`))
+	r := httptest.NewRequest("POST", "/",
+		strings.NewReader(`{"value":[{"subscriptionId":"a8e6d5e6","clientState":"a0a354ec","resource":"5c77031a"}]}`))
 	handler.ServeHTTP(httptest.NewRecorder(), r)
 	// Output:
 	// may I?

@@ -17,8 +17,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// Cases of sections 9 and 10 of the forgery list, by their numbers; section 15 is in providertest. Decided differently,
-// or tested elsewhere:
+// Cases of sections 9 and 10 of the forgery list, by their numbers; section 15 is in providertest. Decided
+// differently, or tested elsewhere:
 //
 //	C04 to C07, C16              only the item is refused; the request is answered 200, as SharePoint asks
 //	C11  1,001 items             accepted: the bound is 5,000
@@ -58,8 +58,10 @@ var forgeries = []struct {
 	{name: "C06 prefix of the state", body: batchOf(item(state[:35])), refused: []error{provider.ErrForbidden}},
 	{name: "C06 state and one more character", body: batchOf(item(state + "9")), refused: []error{provider.ErrForbidden}},
 	{name: "C07 lower case", body: batchOf(item(strings.ToLower(state))), refused: []error{provider.ErrForbidden}},
-	{name: "C09 bad item, good item", body: batchOf(item("x"), item(state)), events: 1, refused: []error{provider.ErrForbidden}},
-	{name: "C09 good item, bad item", body: batchOf(item(state), item("x")), events: 1, refused: []error{provider.ErrForbidden}},
+	{name: "C09 bad item, good item", body: batchOf(item("x"), item(state)), events: 1,
+		refused: []error{provider.ErrForbidden}},
+	{name: "C09 good item, bad item", body: batchOf(item(state), item("x")), events: 1,
+		refused: []error{provider.ErrForbidden}},
 	{name: "C09 header good, item bad", header: []string{state}, body: batchOf(item("x")),
 		refused: []error{provider.ErrForbidden}},
 	{name: "C09 header bad, item good", header: []string{"x"}, want: provider.ErrForbidden},
@@ -83,8 +85,11 @@ var forgeries = []struct {
 		refused: []error{provider.ErrForbidden}},
 	{name: "C16 state is false", body: batchOf(item(false)), refused: []error{provider.ErrForbidden}},
 	{name: "C19 handshake with notifications", target: "/in/lists?validationtoken=x", reply: "x"},
-	{name: "state outside value", body: `{"clientState":"` + state + `","value":[` + item(nil) + `]}`, refused: []error{signature.ErrMissing}},
-	{name: "state in a nested object", body: batchOf(strings.Replace(item(nil), `"resource"`, `"x":{"clientState":"`+state+`"},"resource"`, 1)), refused: []error{signature.ErrMissing}},
+	{name: "state outside value", body: `{"clientState":"` + state + `","value":[` + item(nil) + `]}`,
+		refused: []error{signature.ErrMissing}},
+	{name: "state in a nested object",
+		body:    batchOf(strings.Replace(item(nil), `"resource"`, `"x":{"clientState":"`+state+`"},"resource"`, 1)),
+		refused: []error{signature.ErrMissing}},
 	{name: "state before subscriptionId", body: batchOf(`{"clientState":"x"}`), refused: []error{provider.ErrForbidden}},
 	{name: "no subscriptionId", body: batchOf(`{"clientState":"` + state + `"}`), refused: []error{provider.ErrBody}},
 	{name: "items are not objects", header: []string{state}, body: batchOf("null", "1", "[]"),
@@ -115,13 +120,18 @@ var forgeries = []struct {
 		header: []string{""}, want: signature.ErrMissing},
 	{name: "strict_handshake does not affect notifications", settings: strict, events: 1},
 
-	{name: "N01 state twice", body: batchOf(`{"subscriptionId":"a","clientState":"x","clientState":"` + state + `"}`), want: provider.ErrBody},
-	{name: "N02 state in another case", body: batchOf(`{"subscriptionId":"a","ClientState":"` + state + `"}`), refused: []error{signature.ErrMissing}},
-	{name: "N02 state in another case and in its own", body: batchOf(`{"subscriptionId":"a","ClientState":"` + state + `","clientState":"x"}`), refused: []error{provider.ErrForbidden}},
+	{name: "N01 state twice", body: batchOf(`{"subscriptionId":"a","clientState":"x","clientState":"` + state + `"}`),
+		want: provider.ErrBody},
+	{name: "N02 state in another case", body: batchOf(`{"subscriptionId":"a","ClientState":"` + state + `"}`),
+		refused: []error{signature.ErrMissing}},
+	{name: "N02 state in another case and in its own",
+		body:    batchOf(`{"subscriptionId":"a","ClientState":"` + state + `","clientState":"x"}`),
+		refused: []error{provider.ErrForbidden}},
 	{name: "N12 byte order mark", body: "\uFEFF" + batchOf(), want: provider.ErrBody},
 }
 
-const withoutState = `{"subscriptionId":"a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7","resource":"5c77031a-9621-4dfc-bb5d-57803a94e91d"}`
+const withoutState = `{"subscriptionId":"a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7",` +
+	`"resource":"5c77031a-9621-4dfc-bb5d-57803a94e91d"}`
 
 var (
 	longState = strings.Repeat("s", microsoft.MaxClientStateLength)

@@ -14,15 +14,16 @@ import (
 // TypeChanged is the type of every event: SharePoint does not name the kind of change.
 const TypeChanged = "sharepoint.changed"
 
-// parameter is the query parameter with the token of a handshake, as SharePoint spells it; its documentation also has validationToken.
+// parameter is the query parameter with the token of a handshake, as SharePoint spells it; its documentation also
+// has validationToken.
 const parameter = "validationtoken"
 
 type receiver struct{ microsoft.BatchReader }
 
 var _ provider.SecretHeaders = (*receiver)(nil)
 
-// Receive answers a handshake, or returns an event for each item with the right client state. Subscriptions of a tenant with the same
-// URL share requests, so each item is checked and refused by itself.
+// Receive answers a handshake, or returns an event for each item with the right client state. Subscriptions of a
+// tenant with the same URL share requests, so each item is checked and refused by itself.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	return r.Read(req, func(receipt *provider.Receipt, item []byte, proven bool) error {
 		n, err := parse(item)
@@ -92,16 +93,18 @@ func parse(item []byte) (notification, error) {
 // StateHeader is the header that may have the client state, in canonical form; SharePoint spells it ClientState.
 const StateHeader = microsoft.StateHeader
 
-// VerifyHeader returns nil if the ClientState header of h is one of states, byte for byte; it compares in constant time. It returns
-// signature.ErrMissing if the header is absent or empty, signature.ErrMalformed if it is repeated, or provider.ErrForbidden. Samples
-// of the vendor require the header, but the reference does not mention it, so its absence is no proof of forgery.
+// VerifyHeader returns nil if the ClientState header of h is one of states, byte for byte; it compares in constant
+// time. It returns signature.ErrMissing if the header is absent or empty, signature.ErrMalformed if it is
+// repeated, or provider.ErrForbidden. Samples of the vendor require the header, but the reference does not mention
+// it, so its absence is no proof of forgery.
 // Source: https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/get-started-webhooks
 func VerifyHeader(h http.Header, states ...string) error {
 	return microsoft.VerifyHeader(h, states...)
 }
 
-// VerifyItem returns nil if state, the clientState of an item, is one of states, byte for byte; it compares in constant time. It
-// returns signature.ErrMissing if the member is null, empty or absent, and provider.ErrForbidden if it is another text.
+// VerifyItem returns nil if state, the clientState of an item, is one of states, byte for byte; it compares in
+// constant time. It returns signature.ErrMissing if the member is null, empty or absent, and provider.ErrForbidden
+// if it is another text.
 // Source: https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks
 func VerifyItem(state string, states ...string) error {
 	return microsoft.VerifyItem(state, states...)

@@ -35,16 +35,16 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 		Item: r.item}, nil
 }
 
-// A renderer renders the items of one destination. The client state is in the items and in the header, because receivers check one or
-// the other.
+// A renderer renders the items of one destination. The client state is in the items and in the header, because
+// receivers check one or the other.
 type renderer struct {
 	state        string
 	subscription string // "" derives one from the source of the event
 	resource     string // "" derives one from the subject of the event
 }
 
-// item returns the item for ev. An event that came from SharePoint keeps its bytes, except that this destination's client state replaces
-// its own. Any other event becomes a thin notification.
+// item returns the item for ev. An event that came from SharePoint keeps its bytes, except that this destination's
+// client state replaces its own. Any other event becomes a thin notification.
 func (r *renderer) item(ev *bellhop.Event, at provider.AttemptInfo) ([]byte, error) {
 	n, err := parse(ev.Body)
 	switch {
@@ -56,8 +56,8 @@ func (r *renderer) item(ev *bellhop.Event, at provider.AttemptInfo) ([]byte, err
 	return withState(ev.Body, r.state)
 }
 
-// withState returns item with state as its client state and every other member unchanged. The state that the item came with is a
-// secret between its sender and us.
+// withState returns item with state as its client state and every other member unchanged. The state that the item
+// came with is a secret between its sender and us.
 func withState(item []byte, state string) ([]byte, error) {
 	quoted, err := json.Marshal(state)
 	if err != nil {
@@ -105,8 +105,8 @@ const (
 	noGUID = "00000000-0000-0000-0000-000000000000"
 )
 
-// newItem returns a notification about an event of another system, with the same bytes on each attempt while the destination stays the
-// same. Like those of SharePoint, it says neither which item changed nor how.
+// newItem returns a notification about an event of another system, with the same bytes on each attempt while the
+// destination stays the same. Like those of SharePoint, it says neither which item changed nor how.
 func (r *renderer) newItem(ev *bellhop.Event, at provider.AttemptInfo) item {
 	it := item{
 		SubscriptionID: r.subscription,

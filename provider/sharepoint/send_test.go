@@ -32,7 +32,8 @@ func render(t testing.TB, r provider.Batcher, events ...*bellhop.Event) string {
 	return string(m.Body)
 }
 
-var foreign = bellhop.Event{ID: "evt_1", Type: "invoice.paid", Source: "shop", Subject: "in_1", ReceivedAt: providertest.Now, Body: []byte(`{"id":"in_1"}`)}
+var foreign = bellhop.Event{ID: "evt_1", Type: "invoice.paid", Source: "shop", Subject: "in_1",
+	ReceivedAt: providertest.Now, Body: []byte(`{"id":"in_1"}`)}
 
 // TestSendExpiry: the subscriptions expire with the destination.
 func TestSendExpiry(t *testing.T) {
@@ -45,7 +46,8 @@ func TestSendExpiry(t *testing.T) {
 }
 
 func TestSendOtherSystem(t *testing.T) {
-	const want = `{"value":[{"subscriptionId":"SUB","clientState":"` + state + `","expirationDateTime":"2027-05-21T09:00:00.0000000Z","resource":"RES",` +
+	const want = `{"value":[{"subscriptionId":"SUB","clientState":"` + state +
+		`","expirationDateTime":"2027-05-21T09:00:00.0000000Z","resource":"RES",` +
 		`"tenantId":"00000000-0000-0000-0000-000000000000","siteUrl":"/","webId":"00000000-0000-0000-0000-000000000000"}]}`
 	sub, res := "a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7", "5C77031A-9621-4DFC-BB5D-57803A94E91D"
 	set := render(t, sender(t, map[string]any{"subscription_id": sub, "resource": res}), &foreign)
@@ -108,7 +110,8 @@ func TestSendSharePointEvent(t *testing.T) {
 			t.Errorf("%s is received as %+v, %v", body, receipt, err)
 		}
 	}
-	for _, body := range []string{`{"clientState":"inbound-secret"}`, `{"subscriptionId":"","clientState":"inbound-secret"}`, `["inbound-secret"]`} {
+	for _, body := range []string{`{"clientState":"inbound-secret"}`,
+		`{"subscriptionId":"","clientState":"inbound-secret"}`, `["inbound-secret"]`} {
 		got := render(t, sender(t, nil), &bellhop.Event{ID: "evt_1", Type: sharepoint.TypeChanged, Body: []byte(body)})
 		if strings.Contains(got, "inbound-secret") || !strings.Contains(got, `"webId"`) {
 			t.Errorf("%s: got %s", body, got)

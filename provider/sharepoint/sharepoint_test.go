@@ -85,7 +85,8 @@ func recordings(t testing.TB) []providertest.Recording {
 		{Name: "handshake-strict", Settings: strict, Request: withHeader},
 		{Name: "handshake-strict-without-state", Settings: strict, Request: handshake, Refused: "signature_missing"},
 		{Name: "batch-one-state-known", Request: mixed},
-		{Name: "batch-both-states-known", Settings: providertest.JSON(map[string]any{"client_state": []string{otherState, state}}), Request: mixed},
+		{Name: "batch-both-states-known",
+			Settings: providertest.JSON(map[string]any{"client_state": []string{otherState, state}}), Request: mixed},
 		{Name: "null-client-state", Request: null},
 		{Name: "null-client-state-unauthenticated", Settings: `{"unauthenticated":true}`, Request: null},
 	}

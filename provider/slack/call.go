@@ -32,7 +32,8 @@ func OpenCaller(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) 
 
 type caller struct{ secret []byte }
 
-// Render renders an event that came from Slack with its own bytes, and any other event in the envelope of the Events API.
+// Render renders an event that came from Slack with its own bytes, and any other event in the envelope of the
+// Events API.
 func (c *caller) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := callBody(ev)
 	if err != nil {

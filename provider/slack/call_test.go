@@ -28,8 +28,10 @@ func call(t testing.TB, ev bellhop.Event, attempt int) provider.OutboundRequest 
 }
 
 func TestCallOtherSystem(t *testing.T) {
-	m := call(t, bellhop.Event{ID: "evt_1", Type: "invoice.paid", Subject: "in_1", ReceivedAt: providertest.Now, Body: []byte(` {"a":"<&>"}`)}, 1)
-	const want = `{"team_id":"TBELLHOP","api_app_id":"ABELLHOP","event":{"type":"invoice.paid","channel":"in_1","data":{"a":"<&>"}},` +
+	m := call(t, bellhop.Event{ID: "evt_1", Type: "invoice.paid", Subject: "in_1", ReceivedAt: providertest.Now,
+		Body: []byte(` {"a":"<&>"}`)}, 1)
+	const want = `{"team_id":"TBELLHOP","api_app_id":"ABELLHOP","event":{"type":"invoice.paid","channel":"in_1",` +
+		`"data":{"a":"<&>"}},` +
 		`"type":"event_callback","event_id":"Ev7D4E5A76EAE6D8C1","event_time":1795338000}`
 	if got := string(m.Body); got != want {
 		t.Errorf("got %s", got)
@@ -41,7 +43,8 @@ func TestCallOtherSystem(t *testing.T) {
 
 func TestCallBodies(t *testing.T) {
 	for body, want := range map[string]string{
-		"": "", "{}": "data", "\n[1]": "data", "words": "data_base64", "1": "data_base64", `{"a":1,"a":2}`: "data_base64", "\xff": "data_base64",
+		"": "", "{}": "data", "\n[1]": "data", "words": "data_base64", "1": "data_base64", `{"a":1,"a":2}`: "data_base64",
+		"\xff": "data_base64",
 		strings.Repeat("[", 62) + strings.Repeat("]", 62): "data",
 		strings.Repeat("[", 63) + strings.Repeat("]", 63): "data_base64",
 		strings.Repeat("x", 700<<10+1):                    "",

@@ -16,8 +16,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/boro"
 )
 
-// Limits of a message, in characters and elements. Slack refuses a message that exceeds one. The messages of this package stay far
-// below its other limits: 50 blocks, 2000 characters in a field, 10 elements in a context.
+// Limits of a message, in characters and elements. Slack refuses a message that exceeds one. The messages of this
+// package stay far below its other limits: 50 blocks, 2000 characters in a field, 10 elements in a context.
 // Source: https://docs.slack.dev/reference/block-kit
 const (
 	maxHeader  = 150  // of a header's text
@@ -114,7 +114,8 @@ func asAlarm(ev *bellhop.Event) (boro.Notification, bool) {
 	return n, err == nil && plain(n.Status, maxName) != ""
 }
 
-// describeAlarm shows a notification in its usual form: its state, the stream, the probe that registered it, and links to it.
+// describeAlarm shows a notification in its usual form: its state, the stream, the probe that registered it, and
+// links to it.
 func describeAlarm(n *boro.Notification) content {
 	title := plain(n.Status, maxName)
 	if trigger := plain(n.Trigger, maxName); trigger != "" {
@@ -181,8 +182,8 @@ func representation(n *boro.Notification) string {
 		func(s string) bool { return s == "" }), "\n")
 }
 
-// alarmButtons returns a button for each link that a browser can open, at most one per type: Slack refuses two buttons with one
-// action_id.
+// alarmButtons returns a button for each link that a browser can open, at most one per type: Slack refuses two
+// buttons with one action_id.
 func alarmButtons(links []boro.Link) (buttons []element) {
 	seen := map[string]bool{}
 	for _, link := range links {
@@ -265,8 +266,8 @@ func eventTime(ev *bellhop.Event) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
-// describeBody shows a body: the first members of a JSON object, a text, or only the size and type of any other body. more is the
-// number of members that are not shown.
+// describeBody shows a body: the first members of a JSON object, a text, or only the size and type of any other
+// body. more is the number of members that are not shown.
 func describeBody(ev *bellhop.Event) (blocks []block, more int) {
 	var members fields
 	err := strictjson.Object(ev.Body, func(name, value []byte) {
@@ -302,11 +303,12 @@ func describeValue(value []byte) string {
 	return cmp.Or(mrkdwn(shown, maxValue), "-")
 }
 
-// Slack has two kinds of text. In plain_text every character stands for itself. In mrkdwn three characters are escaped (&, < and >);
-// other escapes of HTML would be shown as they are. Without an unescaped "<" no data can mention a channel or a person, or look like
-// a link.
+// Slack has two kinds of text. In plain_text every character stands for itself. In mrkdwn three characters are
+// escaped (&, < and >); other escapes of HTML would be shown as they are. Without an unescaped "<" no data can
+// mention a channel or a person, or look like a link.
 //
-// Each function below takes a limit in characters as encoded. It cuts a longer text after a whole character and adds an ellipsis.
+// Each function below takes a limit in characters as encoded. It cuts a longer text after a whole character and
+// adds an ellipsis.
 
 // plain returns text for a plain_text object, on one line.
 func plain(text string, limit int) string { return cut(text, limit, oneLine) }

@@ -61,21 +61,30 @@ func TestMessages(t *testing.T) {
 		{name: "boro-event-block-kit", ev: fixed("event")},
 		{name: "boro-active-attachment-colour", colour: "attachment", ev: fixed("active")},
 		{name: "boro-active-http-error", ev: fixed("active-http-error-details"), update: true},
-		{name: "boro-test-message", ev: bellhop.Event{ID: "evt_1", Source: "boro", Type: "boro.Message", Time: at, Body: []byte(`{"message":"Test"}`)}, update: true},
+		{name: "boro-test-message", ev: bellhop.Event{ID: "evt_1", Source: "boro", Type: "boro.Message", Time: at,
+			Body: []byte(`{"message":"Test"}`)}, update: true},
 		{name: "boro-little", colour: "attachment", ev: alarm(`{"status":"Acknowledged"}`), update: true},
-		{name: "boro-hostile", ev: alarm(`{"status":"Active","trigger":"<!channel> & *bold* ` + "`code`" + `","task_uri":"http://h/` + "`" + `<x>","level":"a\nb","task_name":"\u202eevil\u0000",` +
-			`"time":"<@U1>","links":[{"type":"task","href":"javascript:alert(1)"},{"type":"subtask","href":"https://h/a b"},{"type":"profile","href":"https://h/<x>"},` +
-			`{"type":"task","href":"https://h/1"},{"type":"task","href":"https://h/2"},{"type":"","href":"https://h/3"},{"type":"x","href":"https://"}]}`), update: true},
+		{name: "boro-hostile", ev: alarm(`{"status":"Active","trigger":"<!channel> & *bold* ` +
+			"`code`" + `","task_uri":"http://h/` + "`" + `<x>","level":"a\nb","task_name":"\u202eevil\u0000",` +
+			`"time":"<@U1>","links":[{"type":"task","href":"javascript:alert(1)"},{"type":"subtask","href":"https://h/a b"},` +
+			`{"type":"profile","href":"https://h/<x>"},` +
+			`{"type":"task","href":"https://h/1"},{"type":"task","href":"https://h/2"},{"type":"","href":"https://h/3"},` +
+			`{"type":"x","href":"https://"}]}`), update: true},
 		{name: "any-object", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid",
 			Subject: "in_1 & <co>", Time: at,
-			Body: []byte(`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,"empty":"","quote":"\"it's\" &amp;","lines":[{"a": 1}],"more":{"b":"` + "`é`" + `"}}`)}, update: true},
-		{name: "any-object-coloured", colour: "attachment", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ReceivedAt: at, Body: []byte(`{}`)}, update: true},
-		{name: "any-text", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "note", Time: at, Body: []byte("plain <words>\n\tand ```more```\n")}, update: true},
+			Body: []byte(`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,"empty":"",` +
+				`"quote":"\"it's\" &amp;","lines":[{"a": 1}],"more":{"b":"` + "`é`" + `"}}`)}, update: true},
+		{name: "any-object-coloured", colour: "attachment",
+			ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ReceivedAt: at,
+				Body: []byte(`{}`)}, update: true},
+		{name: "any-text", ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "note", Time: at,
+			Body: []byte("plain <words>\n\tand ```more```\n")}, update: true},
 		{name: "any-array", ev: bellhop.Event{ID: "evt_1", Type: "note", Body: []byte(" [1, 2]\r\n")}, update: true},
 		{name: "any-bytes", ev: bellhop.Event{ID: "evt_1", Type: "note", ContentType: "image/png",
 			Body: []byte("\x89PNG\r\n")}, update: true},
 		{name: "any-nothing", ev: bellhop.Event{}, update: true},
-		{name: "any-long", ev: bellhop.Event{ID: "evt_1", Source: long, Type: long, Subject: long, Time: at, Body: []byte(`{"` + long + `":"` + long + `","b":["` + long + `"]}`)}, update: true},
+		{name: "any-long", ev: bellhop.Event{ID: "evt_1", Source: long, Type: long, Subject: long, Time: at,
+			Body: []byte(`{"` + long + `":"` + long + `","b":["` + long + `"]}`)}, update: true},
 		{name: "slack-app-mention", ev: bellhop.Event{ID: "evt_1", Source: "slack", Type: "slack.app_mention",
 			Subject: "C123ABC456", Time: at, Body: []byte(providertest.ReadFile(t,
 				"testdata/samples/app_mention.json"))}, update: true},
@@ -174,7 +183,8 @@ func FuzzMessage(f *testing.F) {
 	f.Add("invoice.paid", "<!here>", "`", []byte(`{"a":"<&>","":"","`+"`"+`":[]}`), false)
 	f.Add("\x00", " ", "\u202e", []byte("```\x00"), true)
 	f.Add("", "&&&&", "", []byte("\xff"), false)
-	f.Add("boro.Event", "", "", []byte(`{"status":"\u0000","task_uri":"  ","links":[{"type":" ","href":"http://h"}]}`), false)
+	f.Add("boro.Event", "", "", []byte(`{"status":"\u0000","task_uri":"  ","links":[{"type":" ","href":"http://h"}]}`),
+		false)
 	f.Fuzz(func(t *testing.T, kind, subject, source string, body []byte, colour bool) {
 		settings := values{}
 		if colour {

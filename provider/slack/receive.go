@@ -21,8 +21,8 @@ type receiver struct {
 	now       func() time.Time
 }
 
-// Receive verifies the signature, then answers a challenge or parses the call. Every accepted call is answered 200, because Slack
-// shows any other status of a slash command as a failure.
+// Receive verifies the signature, then answers a challenge or parses the call. Every accepted call is answered
+// 200, because Slack shows any other status of a slash command as a failure.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	c, err := r.read(req)
 	if err != nil {
@@ -79,8 +79,8 @@ func eventType(name string) string {
 	return otherType
 }
 
-// parse parses a body: JSON if it begins with a brace, which no form does, otherwise a form. It ignores the Content-Type, which is
-// not signed. Its errors wrap provider.ErrBody.
+// parse parses a body: JSON if it begins with a brace, which no form does, otherwise a form. It ignores the
+// Content-Type, which is not signed. Its errors wrap provider.ErrBody.
 func parse(body []byte) (call, error) {
 	if isJSON(body) {
 		return parseEvent(body)
@@ -90,8 +90,8 @@ func parse(body []byte) (call, error) {
 
 func isJSON(body []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) }
 
-// parseEvent parses a call of the Events API: an event in its envelope, a challenge, or the notice that Slack limits the rate of
-// events.
+// parseEvent parses a call of the Events API: an event in its envelope, a challenge, or the notice that Slack
+// limits the rate of events.
 func parseEvent(body []byte) (call, error) {
 	var kind, challenge, team, eventID string
 	var event, eventTime, minute []byte
@@ -229,8 +229,8 @@ func (f *form) field(name string) *string {
 	return nil
 }
 
-// read parses body as application/x-www-form-urlencoded. It refuses a repeated or wrongly encoded field that this package reads, and
-// ignores other fields.
+// read parses body as application/x-www-form-urlencoded. It refuses a repeated or wrongly encoded field that this
+// package reads, and ignores other fields.
 func (f *form) read(body []byte) error {
 	seen := map[*string]bool{}
 	for pair := range bytes.SplitSeq(body, []byte("&")) {

@@ -51,8 +51,8 @@ type renderer struct{ sendSettings }
 
 var _ provider.ReplyJudge = (*renderer)(nil)
 
-// Render renders a message about ev, the same on each attempt. Slack has no message ids to recognize a repeat by, so a message whose
-// answer was lost is shown twice.
+// Render renders a message about ev, the same on each attempt. Slack has no message ids to recognize a repeat by,
+// so a message whose answer was lost is shown twice.
 func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := strictjson.Encode(r.message(ev))
 	if err != nil {
@@ -78,8 +78,8 @@ func (r *renderer) message(ev *bellhop.Event) message {
 	return m
 }
 
-// forbidden lists the codes of Slack for a webhook that may not post to its channel. A 403 without one of them comes from another
-// server, such as a proxy, and may be temporary.
+// forbidden lists the codes of Slack for a webhook that may not post to its channel. A 403 without one of them
+// comes from another server, such as a proxy, and may be temporary.
 // Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 var forbidden = []string{"action_prohibited", "posting_to_general_channel_denied", "team_disabled", "invalid_token"}
 
@@ -91,7 +91,8 @@ var forbidden = []string{"action_prohibited", "posting_to_general_channel_denied
 //	404, 410      the webhook is deleted, or its channel is archived
 //	other         decided by the status: 429 after Retry-After, 5xx by the schedule
 //
-// Other systems that accept Slack's messages answer 200 with words other than "ok". A retry would show the message twice.
+// Other systems that accept Slack's messages answer 200 with words other than "ok". A retry would show the message
+// twice.
 func (r *renderer) Judge(status int, body []byte) bellhop.Outcome {
 	body = bytes.TrimSpace(body)
 	switch status {

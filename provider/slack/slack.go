@@ -1,14 +1,14 @@
 // Package slack receives the calls of Slack to an app, and sends messages to Slack.
 //
-// Slack calls the Request URL of an app with events, slash commands and interactions with the app's messages. Each call is signed:
-// X-Slack-Signature is an HMAC over X-Slack-Request-Timestamp and the body. Before Slack sends events to a URL, the URL must repeat
-// a challenge, which comes in a signed call too.
+// Slack calls the Request URL of an app with events, slash commands and interactions with the app's messages. Each
+// call is signed: X-Slack-Signature is an HMAC over X-Slack-Request-Timestamp and the body. Before Slack sends
+// events to a URL, the URL must repeat a challenge, which comes in a signed call too.
 //
-// Without the server, call [Verify] with the headers, the raw body, the time and the signing secret, and repeat the challenge of a
-// url_verification. [OpenCaller] calls as Slack does.
+// Without the server, call [Verify] with the headers, the raw body, the time and the signing secret, and repeat
+// the challenge of a url_verification. [OpenCaller] calls as Slack does.
 //
-// Messages to Slack have another form: they go to an incoming webhook, whose URL is its only secret. [Provider.OpenSender] renders a
-// message for any event, and a special one for an alarm of Boro.
+// Messages to Slack have another form: they go to an incoming webhook, whose URL is its only secret.
+// [Provider.OpenSender] renders a message for any event, and a special one for an alarm of Boro.
 //
 // Sources:
 //   - https://docs.slack.dev/authentication/verifying-requests-from-slack

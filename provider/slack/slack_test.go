@@ -68,9 +68,12 @@ func sign(secret string, at time.Time, body []byte) *provider.Request {
 
 // The example that Slack publishes: https://docs.slack.dev/authentication/verifying-requests-from-slack
 const (
-	publishedBody = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar" +
-		"&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands" +
-		"%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
+	publishedBody = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V" +
+		"&channel_name=foobar" +
+		"&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=" +
+		"&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands" +
+		"%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN" +
+		"&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
 	publishedTime      = 1531420618
 	publishedSignature = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
 )
@@ -83,14 +86,18 @@ func recordings(t testing.TB) []providertest.Recording {
 	}
 	list := []providertest.Recording{{Name: "published", At: at.Add(4 * time.Minute), Request: published}}
 	for name, body := range map[string]string{
-		"url_verification":   `{"token":"Jhj5dZrVaK7ZwHHjRyZWjbDl","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P","type":"url_verification"}`,
-		"ssl_check":          "ssl_check=1&token=Jhj5dZrVaK7ZwHHjRyZWjbDl",
-		"new_outer_type":     `{"type":"event_reminder","team_id":"T1","event_id":"Ev1"}`,
-		"odd_outer_type":     `{"type":"two words","event_id":"Ev2","event_time":-1}`,
-		"odd_inner_type":     `{"type":"event_callback","event_id":"Ev3","event":{"type":"a b","user":{"id":"U1"},"channel":7}}`,
-		"no_inner_event":     `{"type":"event_callback","event_id":"Ev4","team_id":"T1","event_time":99999999999}`,
-		"channel_created":    `{"type":"event_callback","event_id":"Ev5","event":{"type":"channel_created","channel":{"id":"C1","name":"fun"}}}`,
-		"file_shared":        `{"type":"event_callback","event_id":"Ev6","event":{"type":"file_shared","channel_id":"C2","user_id":"U2"}}`,
+		"url_verification": `{"token":"Jhj5dZrVaK7ZwHHjRyZWjbDl",` +
+			`"challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P","type":"url_verification"}`,
+		"ssl_check":      "ssl_check=1&token=Jhj5dZrVaK7ZwHHjRyZWjbDl",
+		"new_outer_type": `{"type":"event_reminder","team_id":"T1","event_id":"Ev1"}`,
+		"odd_outer_type": `{"type":"two words","event_id":"Ev2","event_time":-1}`,
+		"odd_inner_type": `{"type":"event_callback","event_id":"Ev3","event":{"type":"a b","user":{"id":"U1"},` +
+			`"channel":7}}`,
+		"no_inner_event": `{"type":"event_callback","event_id":"Ev4","team_id":"T1","event_time":99999999999}`,
+		"channel_created": `{"type":"event_callback","event_id":"Ev5","event":{"type":"channel_created",` +
+			`"channel":{"id":"C1","name":"fun"}}}`,
+		"file_shared": `{"type":"event_callback","event_id":"Ev6","event":{"type":"file_shared","channel_id":"C2",` +
+			`"user_id":"U2"}}`,
 		"command_of_nobody":  "command=%2Fa+b",
 		"command_of_someone": "command=%2Fa&user_id=U1",
 		"view_closed":        `payload={"type":"view_closed","user":{"id":"U1"}}`,

@@ -27,8 +27,8 @@ type receiver struct {
 
 // Receive verifies a message and returns it as one event, or confirms a subscription.
 //
-// It checks the topic before the signature, against the usual order: verifying needs the certificate, and a sender that names no
-// accepted topic must not make us fetch one. Topics are not secret.
+// It checks the topic before the signature, against the usual order: verifying needs the certificate, and a sender
+// that names no accepted topic must not make us fetch one. Topics are not secret.
 func (r *receiver) Receive(ctx context.Context, req *provider.Request) (provider.Receipt, error) {
 	m, topic, err := r.verify(ctx, req)
 	if err != nil {
@@ -74,7 +74,8 @@ func (r *receiver) verify(ctx context.Context, req *provider.Request) (message, 
 	return m, t, proof.verify(key)
 }
 
-// pin returns the topic of m, which must be in topics, if m names a certificate at the host of SNS in the topic's region.
+// pin returns the topic of m, which must be in topics, if m names a certificate at the host of SNS in the topic's
+// region.
 func (m message) pin(topics map[string]topic) (topic, error) {
 	t, ours := topics[m["TopicArn"]]
 	switch {
@@ -90,7 +91,8 @@ func (m message) pin(topics map[string]topic) (topic, error) {
 func (r *receiver) agree(m message, t topic) (provider.Receipt, error) {
 	url := m["SubscribeURL"]
 	if !t.confirms(url, m["TopicArn"]) {
-		return provider.Receipt{}, fmt.Errorf("sns: %w: the SubscribeURL does not confirm at SNS in the region of the topic", provider.ErrBody)
+		return provider.Receipt{}, fmt.Errorf("sns: %w: the SubscribeURL does not confirm at SNS in the region of the "+
+			"topic", provider.ErrBody)
 	}
 	return provider.Receipt{Reply: &provider.Reply{Status: http.StatusOK, Then: func(ctx context.Context) error {
 		_, err := get(ctx, r.client, url)
@@ -142,7 +144,8 @@ type message map[string]string
 var members = []string{"Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "Token",
 	"SubscribeURL", "SignatureVersion", "Signature", "SigningCertURL"}
 
-// parse parses body. A body that SNS does not send is signature.ErrMalformed, because the signature is part of the body.
+// parse parses body. A body that SNS does not send is signature.ErrMalformed, because the signature is part of the
+// body.
 func parse(body []byte) (message, error) {
 	m := make(message, len(members))
 	odd := ""
@@ -172,11 +175,11 @@ var signed = map[string][]string{
 	typeUnsubscribe:  {"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"},
 }
 
-// text returns the signed text: for each member its name and its value, each on a line, without escapes. Only Subject may be
-// absent.
+// text returns the signed text: for each member its name and its value, each on a line, without escapes. Only
+// Subject may be absent.
 //
-// A Message may contain lines that look like members. They cannot be taken for members: Message comes first, and no other member
-// may contain a line end, so the text, read from its end, has one meaning.
+// A Message may contain lines that look like members. They cannot be taken for members: Message comes first, and
+// no other member may contain a line end, so the text, read from its end, has one meaning.
 // Source: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message-verify-message-signature.html
 func (m message) text() ([]byte, error) {
 	names, ok := signed[m["Type"]]
@@ -261,8 +264,9 @@ func (t topic) confirms(text, arn string) bool {
 		q.Get("TopicArn") == arn
 }
 
-// names returns the host names that SNS's certificates for the region bear: "sns.amazonaws.com" in older regions, and names with
-// the region in newer ones, in China and in the government regions, where one certificate serves both.
+// names returns the host names that SNS's certificates for the region bear: "sns.amazonaws.com" in older regions,
+// and names with the region in newer ones, in China and in the government regions, where one certificate serves
+// both.
 // Source: https://github.com/aws/aws-sdk-java-v2, services-custom/sns-message-manager, SnsHostProvider
 func (t topic) names() []string {
 	names := []string{"sns." + t.domain, "sns-signing." + t.region + "." + t.domain, "sns-" + t.region + "." + t.domain}

@@ -41,7 +41,8 @@ func answer(status int, body string) *http.Response {
 func TestForgeries(t *testing.T) {
 	attacker := strings.Replace(orders, "123456789012", "999999999999", 1)
 	confirm := func(change func(url string) string) map[string]any {
-		return map[string]any{"SubscribeURL": change("https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=" + orders + "&Token=t")}
+		return map[string]any{"SubscribeURL": change("https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription" +
+			"&TopicArn=" + orders + "&Token=t")}
 	}
 	replace := func(old, new string) func(string) string {
 		return func(url string) string { return strings.Replace(url, old, new, 1) }
@@ -61,35 +62,49 @@ func TestForgeries(t *testing.T) {
 			[]byte(sample("notification")))), attacker, orders)), signature.ErrMismatch},
 		{"message changed after signing", []byte(strings.Replace(sample("notification"), "ord_7f3", "ord_7f4", 1)),
 			signature.ErrMismatch},
-		{"no signature", []byte(strings.Replace(sample("notification"), `"Signature" :`, `"signature" :`, 1)), signature.ErrMissing},
+		{"no signature", []byte(strings.Replace(sample("notification"), `"Signature" :`, `"signature" :`, 1)),
+			signature.ErrMissing},
 		{"empty signature", tampered("notification", "Signature", ""), signature.ErrMissing},
-		{"signature null", []byte(strings.Replace(sample("notification"), `"Signature" : "`, `"Signature" : null, "x" : "`, 1)), signature.ErrMissing},
-		{"signature is a number", []byte(strings.Replace(sample("notification"), `"Signature" : "`, `"Signature" : 7, "x" : "`, 1)), signature.ErrMalformed},
+		{"signature null", []byte(strings.Replace(sample("notification"), `"Signature" : "`, `"Signature" : null, "x" : "`,
+			1)), signature.ErrMissing},
+		{"signature is a number", []byte(strings.Replace(sample("notification"), `"Signature" : "`,
+			`"Signature" : 7, "x" : "`, 1)), signature.ErrMalformed},
 		{"G52 line break", tampered("notification", "Signature", "AAAA\\n"), signature.ErrMalformed},
 		{"G51 no padding", tampered("notification", "Signature", "AA"), signature.ErrMalformed},
 		{"G53 stray bits", tampered("notification", "Signature", "AB=="), signature.ErrMalformed},
 		{"G14 3 bytes", tampered("notification", "Signature", "AAAA"), signature.ErrMismatch},
-		{"version of the other hash, not signed", []byte(strings.Replace(sample("notification"), `"SignatureVersion" : "2"`, `"SignatureVersion" : "1"`, 1)), signature.ErrMismatch},
+		{"version of the other hash, not signed",
+			[]byte(strings.Replace(sample("notification"), `"SignatureVersion" : "2"`, `"SignatureVersion" : "1"`, 1)),
+			signature.ErrMismatch},
 		{"version 3", changed("notification", map[string]any{"SignatureVersion": "3"}), signature.ErrMalformed},
 		{"no version", changed("notification", map[string]any{"SignatureVersion": nil}), signature.ErrMalformed},
-		{"version is a number", []byte(strings.Replace(sample("notification"), `"SignatureVersion" : "2"`, `"SignatureVersion" : 2`, 1)), signature.ErrMalformed},
-		{"type changed after signing", []byte(strings.Replace(sample("unsubscribe-confirmation"), `"UnsubscribeConfirmation"`, `"SubscriptionConfirmation"`, 1)), signature.ErrMismatch},
+		{"version is a number", []byte(strings.Replace(sample("notification"), `"SignatureVersion" : "2"`,
+			`"SignatureVersion" : 2`, 1)), signature.ErrMalformed},
+		{"type changed after signing",
+			[]byte(strings.Replace(sample("unsubscribe-confirmation"), `"UnsubscribeConfirmation"`,
+				`"SubscriptionConfirmation"`, 1)), signature.ErrMismatch},
 		{"unknown type", changed("notification", map[string]any{"Type": "Delivery"}), signature.ErrMalformed},
 		{"no type", changed("notification", map[string]any{"Type": nil}), signature.ErrMalformed},
 		{"no message", changed("notification", map[string]any{"Message": nil}), signature.ErrMalformed},
 		{"empty message", changed("notification", map[string]any{"Message": ""}), nil},
 		{"no id", changed("notification", map[string]any{"MessageId": nil}), signature.ErrMalformed},
 		{"id with a line break", changed("notification", map[string]any{"MessageId": "a\nb"}), signature.ErrMalformed},
-		{"subject null", []byte(strings.Replace(sample("notification-without-subject"), `"Message" :`, `"Subject" : null, "Message" :`, 1)), nil},
-		{"subject added after signing", []byte(strings.Replace(sample("notification-without-subject"), `"Message" :`, `"Subject" : "s", "Message" :`, 1)), signature.ErrMismatch},
+		{"subject null", []byte(strings.Replace(sample("notification-without-subject"), `"Message" :`,
+			`"Subject" : null, "Message" :`, 1)), nil},
+		{"subject added after signing",
+			[]byte(strings.Replace(sample("notification-without-subject"), `"Message" :`, `"Subject" : "s", "Message" :`, 1)),
+			signature.ErrMismatch},
 		{"subject of two lines", changed("notification", map[string]any{"Subject": "a\nTimestamp\nb"}),
 			signature.ErrMalformed},
-		{"N01 Message twice", []byte(strings.Replace(sample("notification"), `"Type" :`, `"Message" : "x", "Type" :`, 1)), signature.ErrMalformed},
-		{"N02 TopicArn in another case", []byte(strings.Replace(sample("notification"), `"TopicArn" :`, `"topicarn" : "x", "TopicArn" :`, 1)), nil},
+		{"N01 Message twice", []byte(strings.Replace(sample("notification"), `"Type" :`, `"Message" : "x", "Type" :`, 1)),
+			signature.ErrMalformed},
+		{"N02 TopicArn in another case",
+			[]byte(strings.Replace(sample("notification"), `"TopicArn" :`, `"topicarn" : "x", "TopicArn" :`, 1)), nil},
 		{"N11 comment", []byte(sample("notification") + "//"), signature.ErrMalformed},
 		{"N13 array", []byte("[" + sample("notification") + "]"), signature.ErrMalformed},
 
-		{"certificate at another host", changed("notification", cert("https://sns.evil.example/a.pem")), signature.ErrMalformed},
+		{"certificate at another host", changed("notification", cert("https://sns.evil.example/a.pem")),
+			signature.ErrMalformed},
 		{"certificate in a bucket", changed("notification", cert("https://sns.s3.amazonaws.com/a.pem")),
 			signature.ErrMalformed},
 		{"certificate of another region", changed("notification", cert("https://sns.us-east-1.amazonaws.com/a.pem")),
@@ -106,7 +121,8 @@ func TestForgeries(t *testing.T) {
 			cert("https://sns.eu-central-1.amazonaws.com:8443/a.pem")), signature.ErrMalformed},
 		{"certificate over http", changed("notification", cert("http://sns.eu-central-1.amazonaws.com/a.pem")),
 			signature.ErrMalformed},
-		{"certificate, host with a final dot", changed("notification", cert("https://sns.eu-central-1.amazonaws.com./a.pem")),
+		{"certificate, host with a final dot",
+			changed("notification", cert("https://sns.eu-central-1.amazonaws.com./a.pem")),
 			signature.ErrMalformed},
 		{"certificate, host in upper case", changed("notification", cert("https://SNS.eu-central-1.amazonaws.com/a.pem")),
 			signature.ErrMalformed},
@@ -122,7 +138,9 @@ func TestForgeries(t *testing.T) {
 			cert("https://sns.eu-central-1.amazonaws.com/a#.pem")), signature.ErrMalformed},
 		{"certificate with an escape", changed("notification",
 			cert("https://sns.eu-central-1.amazonaws.com/%61.pem")), signature.ErrMalformed},
-		{"certificate with a backslash", changed("notification", cert(`https://evil.example\@sns.eu-central-1.amazonaws.com/a.pem`)), signature.ErrMalformed},
+		{"certificate with a backslash",
+			changed("notification", cert(`https://evil.example\@sns.eu-central-1.amazonaws.com/a.pem`)),
+			signature.ErrMalformed},
 		{"no certificate", changed("notification", cert("")), signature.ErrMalformed},
 
 		{"control", changed("subscription-confirmation", confirm(func(url string) string { return url })), nil},
@@ -168,7 +186,8 @@ func tampered(name, member, value string) []byte {
 func TestSignatureVersion(t *testing.T) {
 	for version, want := range map[string][2]error{"": {nil, nil}, "1": {nil, signature.ErrMalformed},
 		"2": {signature.ErrMalformed, nil}} {
-		r := open(t, func(*http.Request) *http.Response { return answer(200, certificate) }, `{"topics":["`+orders+`"],"signature_version":"`+version+`"}`)
+		r := open(t, func(*http.Request) *http.Response { return answer(200, certificate) },
+			`{"topics":["`+orders+`"],"signature_version":"`+version+`"}`)
 		for i, name := range []string{"notification-without-subject", "notification"} {
 			if _, err := r.Receive(context.Background(), request([]byte(sample(name)))); !errors.Is(err, want[i]) {
 				t.Errorf("settings %q, message %d: got %v, want %v", version, i+1, err, want[i])
@@ -204,7 +223,8 @@ func TestConfirm(t *testing.T) {
 		}
 		err = receipt.Reply.Then(context.Background())
 		if (err == nil) != c.ok || len(called) != 1 ||
-			!strings.HasPrefix(called[0], "GET https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn="+orders+"&Token=") {
+			!strings.HasPrefix(called[0],
+				"GET https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn="+orders+"&Token=") {
 			t.Errorf("%s: %v; called %v", name, err, called)
 		}
 		if err != nil && strings.Contains(err.Error(), "Token") {

@@ -118,8 +118,8 @@ func (answers transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// sample reads a recorded body. The confirmation of a subscription is not among the samples of providertest, because the
-// call after its reply cannot be compared.
+// sample reads a recorded body. The confirmation of a subscription is not among the samples of providertest,
+// because the call after its reply cannot be compared.
 func sample(name string) string {
 	if name == "subscription-confirmation" {
 		return mustRead("testdata/" + name + ".json")

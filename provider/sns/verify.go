@@ -39,9 +39,9 @@ func Sign(body []byte, key *rsa.PrivateKey) (string, error) {
 	return base64.StdEncoding.EncodeToString(sig), err
 }
 
-// Verify returns nil if the message in body was signed with the private part of key, the key of a certificate of SNS. [KeyFor]
-// returns that key and checks the topic of the message; Verify checks neither the topic nor the age. It returns
-// signature.ErrMissing, ErrMalformed (also for a body that SNS does not send) or ErrMismatch.
+// Verify returns nil if the message in body was signed with the private part of key, the key of a certificate of
+// SNS. [KeyFor] returns that key and checks the topic of the message; Verify checks neither the topic nor the age.
+// It returns signature.ErrMissing, ErrMalformed (also for a body that SNS does not send) or ErrMismatch.
 // Source: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 func Verify(body []byte, key *rsa.PublicKey) error {
 	m, err := parse(body)
@@ -57,12 +57,12 @@ func Verify(body []byte, key *rsa.PublicKey) error {
 
 // KeyFor returns the key for [Verify]. It fetches the certificate that the message in body names, with client.
 //
-// The sender chooses the URL of the certificate. So KeyFor calls it only if the message is for one of topics, which are ARNs,
-// and the URL is at the host of SNS in that topic's region. The certificate must bear a name of SNS and be valid now. Each call
-// fetches; for many messages use [Provider.Open], which caches certificates.
+// The sender chooses the URL of the certificate. So KeyFor calls it only if the message is for one of topics,
+// which are ARNs, and the URL is at the host of SNS in that topic's region. The certificate must bear a name of
+// SNS and be valid now. Each call fetches; for many messages use [Provider.Open], which caches certificates.
 //
-// It returns bellhop.CodeInvalid for an invalid ARN, provider.ErrForbidden for another topic, provider.ErrUnavailable if the
-// certificate cannot be fetched, signature.ErrExpired, or signature.ErrMalformed.
+// It returns bellhop.CodeInvalid for an invalid ARN, provider.ErrForbidden for another topic,
+// provider.ErrUnavailable if the certificate cannot be fetched, signature.ErrExpired, or signature.ErrMalformed.
 // Source: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 func KeyFor(ctx context.Context, client *http.Client, body []byte, now time.Time,
 	topics ...string) (*rsa.PublicKey, error) {
@@ -117,8 +117,8 @@ func (m message) signature() ([]byte, error) {
 	return sig, nil
 }
 
-// digest hashes the signed text. SignatureVersion itself is not signed, and need not be: the signature contains the name of the
-// hash.
+// digest hashes the signed text. SignatureVersion itself is not signed, and need not be: the signature contains
+// the name of the hash.
 func (m message) digest() (crypto.Hash, []byte, error) {
 	text, err := m.text()
 	if err != nil {
@@ -135,7 +135,8 @@ func (m message) digest() (crypto.Hash, []byte, error) {
 	return 0, nil, fmt.Errorf("%w: the SignatureVersion is neither 1 nor 2", signature.ErrMalformed)
 }
 
-// Bounds of fetching and caching certificates. A URL contains a hash of its certificate, so a certificate is fetched only once.
+// Bounds of fetching and caching certificates. A URL contains a hash of its certificate, so a certificate is
+// fetched only once.
 const (
 	fetchTimeout = 3 * time.Second
 	maxFetches   = 10 // per minute and source
@@ -214,8 +215,8 @@ func (c certificate) valid(now time.Time) (*rsa.PublicKey, error) {
 
 // parseCertificate parses a PEM file with one certificate that bears a name of SNS in the region of t.
 //
-// It does not verify the issuer: SNS publishes the certificate alone. Its proof is the TLS connection to the pinned host, whose own
-// certificate has a chain.
+// It does not verify the issuer: SNS publishes the certificate alone. Its proof is the TLS connection to the
+// pinned host, whose own certificate has a chain.
 func parseCertificate(text []byte, t topic) (*x509.Certificate, *rsa.PublicKey, error) {
 	block, rest := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {

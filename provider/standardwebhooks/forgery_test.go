@@ -52,9 +52,11 @@ var forgeries = []struct {
 		func(v string) string { return strings.Repeat("v1,AAAA ", 15) + v })},
 	{name: "W16 10000 entries", change: edit("webhook-signature",
 		func(v string) string { return strings.Repeat("v1,AAAA ", 9999) + v }), want: signature.ErrMalformed},
-	{name: "W17 superfluous spaces", change: edit("webhook-signature", func(v string) string { return " v1,AAAA  " + v + " " })},
-	{name: "W18 comma between entries", change: edit("webhook-signature", func(v string) string { return "v1,AAAA," + v }),
-		want: signature.ErrMismatch},
+	{name: "W17 superfluous spaces",
+		change: edit("webhook-signature", func(v string) string { return " v1,AAAA  " + v + " " })},
+	{name: "W18 comma between entries",
+		change: edit("webhook-signature", func(v string) string { return "v1,AAAA," + v }),
+		want:   signature.ErrMismatch},
 	{name: "W19 tab between entries", change: edit("webhook-signature", func(v string) string { return "v1,AAAA\t" + v }),
 		want: signature.ErrMismatch},
 	{name: "W26 leading zeros", change: edit("webhook-timestamp", func(v string) string { return "000" + v }),
@@ -66,7 +68,8 @@ var forgeries = []struct {
 	{name: "W29 exponent", change: set("webhook-timestamp", "1.7e9"), want: signature.ErrMalformed},
 	{name: "W31 negative", change: set("webhook-timestamp", "-1"), want: signature.ErrMalformed},
 	{name: "W32 largest int64", change: set("webhook-timestamp", "9223372036854775807"), want: signature.ErrMalformed},
-	{name: "W33 larger than int64", change: set("webhook-timestamp", "9223372036854775808"), want: signature.ErrMalformed},
+	{name: "W33 larger than int64", change: set("webhook-timestamp", "9223372036854775808"),
+		want: signature.ErrMalformed},
 	{name: "W37 id of 1 KiB", change: set("webhook-id", strings.Repeat("i", 1024)), want: provider.ErrBody},
 	{name: "W38 id with control bytes", change: set("webhook-id", "msg_\x1b[31m"), want: provider.ErrBody},
 	{name: "W39 id empty", change: set("webhook-id", ""), want: signature.ErrMissing},
@@ -130,7 +133,8 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	_, err := standardwebhooks.Provider{}.OpenSender(provider.Env{}, []byte(`{"secret":"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="}`))
+	_, err := standardwebhooks.Provider{}.OpenSender(provider.Env{},
+		[]byte(`{"secret":"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="}`))
 	if err == nil || !strings.HasPrefix(err.Error(), "secret: ") {
 		t.Errorf("public key in a destination: %v", err)
 	}

@@ -25,7 +25,8 @@ type receiver struct {
 	now       func() time.Time
 }
 
-// oddID reports whether a refused request has an id that no sender makes. Such a request is malformed rather than forged.
+// oddID reports whether a refused request has an id that no sender makes. Such a request is malformed rather than
+// forged.
 func oddID(h http.Header) bool {
 	for _, f := range [...]family{familyWebhook, familySvix} {
 		id := h.Get(f.id())
@@ -63,8 +64,8 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	}}}, nil
 }
 
-// describe returns the type and the time in body, at the places that the specification recommends. A body that is not a JSON
-// object, or repeats a name, is signed like any other; it has the default type and no time.
+// describe returns the type and the time in body, at the places that the specification recommends. A body that is
+// not a JSON object, or repeats a name, is signed like any other; it has the default type and no time.
 func describe(body []byte) (kind string, at time.Time) {
 	var typeValue, timeValue []byte
 	err := strictjson.Object(body, func(name, value []byte) {

@@ -31,8 +31,8 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.
 	}}, nil
 }
 
-// messageID returns the webhook-id of ev, which is the same for all receivers: the id that ev came with, if it came as a
-// Standard Webhook, otherwise its own.
+// messageID returns the webhook-id of ev, which is the same for all receivers: the id that ev came with, if it
+// came as a Standard Webhook, otherwise its own.
 func messageID(ev *bellhop.Event) string {
 	id := ev.ProviderID
 	came := id != "" && (ev.Header.Get(familyWebhook.id()) == id || ev.Header.Get(familySvix.id()) == id)

@@ -1,11 +1,12 @@
-// Package standardwebhooks implements Standard Webhooks, for every system that signs by the specification of that name. Its
-// headers begin with webhook- or, at customers of Svix, with svix-.
+// Package standardwebhooks implements Standard Webhooks, for every system that signs by the specification of that
+// name. Its headers begin with webhook- or, at customers of Svix, with svix-.
 //
-// A request carries webhook-id, which is the same for each attempt; webhook-timestamp, the time of this attempt; and
-// webhook-signature, one or more signatures over both and the body. Any body is accepted, because its bytes are signed. If the
-// body is a JSON object with a "type" and a "timestamp", the event gets them.
+// A request carries webhook-id, which is the same for each attempt; webhook-timestamp, the time of this attempt;
+// and webhook-signature, one or more signatures over both and the body. Any body is accepted, because its bytes
+// are signed. If the body is a JSON object with a "type" and a "timestamp", the event gets them.
 //
-// Without the server, parse the secret with [signature.ParseStandardKey] and verify with [signature.VerifyStandardHeader].
+// Without the server, parse the secret with [signature.ParseStandardKey] and verify with
+// [signature.VerifyStandardHeader].
 //
 // Sources:
 //   - https://www.standardwebhooks.com
@@ -40,7 +41,8 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	keys, err := parseKeys(s.Secret, "whsk_", "is a private key, but a source only verifies; use the public key (whpk_) that belongs to it")
+	keys, err := parseKeys(s.Secret, "whsk_", "is a private key, but a source only verifies; use the public key "+
+		"(whpk_) that belongs to it")
 	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, signature.StandardTolerance)
 	family, familyErr := readFamily(s.Family, "")
 	if err := bellhop.Join("", err, toleranceErr, familyErr); err != nil {
@@ -60,7 +62,8 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	keys, err := parseKeys(s.Secret, "whpk_", "is a public key, which cannot sign; use a secret (whsec_) or a private key (whsk_)")
+	keys, err := parseKeys(s.Secret, "whpk_", "is a public key, which cannot sign; use a secret (whsec_) or a private "+
+		"key (whsk_)")
 	family, familyErr := readFamily(s.Family, familyWebhook)
 	if err := bellhop.Join("", err, familyErr); err != nil {
 		return nil, err

@@ -90,7 +90,8 @@ func TestSvix(t *testing.T) { providertest.Run(t, svixCase(t)) }
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/full-payload.json"), `"chunks"`, `"words": "`+strings.Repeat("nightly ", 95)+`", "chunks"`, 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/full-payload.json"), `"chunks"`,
+		`"words": "`+strings.Repeat("nightly ", 95)+`", "chunks"`, 1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
@@ -167,10 +168,12 @@ func TestTypeAndTime(t *testing.T) {
 		`{"type":"invoice.paid","timestamp":1795000000}`:                  {Type: "invoice.paid", Time: providertest.Now},
 		`{"type":"invoice.paid","timestamp":"yesterday"}`:                 {Type: "invoice.paid", Time: providertest.Now},
 		`{"\u0074ype":"a\u002fb-c_D9"}`:                                   {Type: "a/b-c_D9", Time: providertest.Now},
-		`{"Type":"x"}`:                                                    {Type: standardwebhooks.DefaultType, Time: providertest.Now},
-		`{"type":"two words"}`:                                            {Type: standardwebhooks.DefaultType, Time: providertest.Now},
-		`{"type":7}`:                                                      {Type: standardwebhooks.DefaultType, Time: providertest.Now},
-		`{"type":"x","timestamp":"2026-11-22T08:15:30Z","type":"y"}`:      {Type: standardwebhooks.DefaultType, Time: providertest.Now},
+		`{"Type":"x"}`: {Type: standardwebhooks.DefaultType,
+			Time: providertest.Now},
+		`{"type":"two words"}`: {Type: standardwebhooks.DefaultType, Time: providertest.Now},
+		`{"type":7}`:           {Type: standardwebhooks.DefaultType, Time: providertest.Now},
+		`{"type":"x","timestamp":"2026-11-22T08:15:30Z","type":"y"}`: {Type: standardwebhooks.DefaultType,
+			Time: providertest.Now},
 		`{"type":"x"`:                      {Type: standardwebhooks.DefaultType, Time: providertest.Now},
 		`[{"type":"x"}]`:                   {Type: standardwebhooks.DefaultType, Time: providertest.Now},
 		"plain words":                      {Type: standardwebhooks.DefaultType, Time: providertest.Now},
@@ -194,7 +197,8 @@ func TestMessageID(t *testing.T) {
 	}{
 		"Standard Webhook": {bellhop.Event{ID: "evt_1", ProviderID: "msg_1",
 			Header: bellhop.Header("Webhook-Id: msg_1\n")}, "msg_1"},
-		"Standard Webhook with Svix's names": {bellhop.Event{ID: "evt_1", ProviderID: "msg_1", Header: bellhop.Header("Svix-Id: msg_1\n")},
+		"Standard Webhook with Svix's names": {bellhop.Event{ID: "evt_1", ProviderID: "msg_1",
+			Header: bellhop.Header("Svix-Id: msg_1\n")},
 			"msg_1"},
 		"other provider": {bellhop.Event{ID: "evt_1", ProviderID: "etag"}, "evt_1"},
 		"another id in the header": {bellhop.Event{ID: "evt_1", ProviderID: "etag",

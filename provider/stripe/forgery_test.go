@@ -77,8 +77,9 @@ var forgeries = []struct {
 		v1 string) string {
 		return strings.Repeat("v2="+zeros+",", 100_000) + "t=" + t + ",v1=" + v1
 	}},
-	{name: "T06 signature for another time", value: func(t, v1 string) string { return "t=" + otherTime(t) + ",v1=" + v1 },
-		want: signature.ErrMismatch},
+	{name: "T06 signature for another time",
+		value: func(t, v1 string) string { return "t=" + otherTime(t) + ",v1=" + v1 },
+		want:  signature.ErrMismatch},
 	{name: "T08 empty pair", value: func(t, v1 string) string { return "t=" + t + ",,v1=" + v1 },
 		want: signature.ErrMalformed},
 	{name: "T08 empty pair at the end", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 + "," },
@@ -101,7 +102,8 @@ var forgeries = []struct {
 	{name: "W28 fraction", value: func(t, v1 string) string { return "t=" + t + ".5,v1=" + v1 },
 		want: signature.ErrMalformed},
 	{name: "W31 negative", value: func(_, v1 string) string { return "t=-1,v1=" + v1 }, want: signature.ErrMalformed},
-	{name: "plus sign", value: func(t, v1 string) string { return "t=+" + t + ",v1=" + v1 }, want: signature.ErrMalformed},
+	{name: "plus sign", value: func(t, v1 string) string { return "t=+" + t + ",v1=" + v1 },
+		want: signature.ErrMalformed},
 	{name: "W33 too large", value: func(_, v1 string) string { return "t=9223372036854775808,v1=" + v1 },
 		want: signature.ErrMalformed},
 	{name: "W34 milliseconds", value: func(t, v1 string) string { return "t=" + t + "000,v1=" + v1 },
@@ -151,16 +153,19 @@ func TestForgeryResigned(t *testing.T) {
 			signature.ErrMismatch},
 		"W36 bytes moved between time and body": {shifted, signature.ErrMismatch},
 		"signature before body":                 {request(nil, nil), signature.ErrMissing},
-		"N01 type twice":                        {signed(secrets[0], `{"id":"evt_1","type":"a","type":"b"}`), provider.ErrBody},
-		"N01 id twice in a nested object":       {signed(secrets[0], `{"id":"evt_1","type":"a","data":{"object":{"id":"a","id":"b"}}}`), provider.ErrBody},
-		"N02 names in another case":             {signed(secrets[0], `{"ID":"evt_1","Type":"a"}`), provider.ErrBody},
-		"N12 byte order mark":                   {signed(secrets[0], "\uFEFF"+anEvent), provider.ErrBody},
-		"no id":                                 {signed(secrets[0], `{"type":"a"}`), provider.ErrBody},
-		"no type":                               {signed(secrets[0], `{"id":"evt_1","type":""}`), provider.ErrBody},
-		"a type of two words":                   {signed(secrets[0], `{"id":"evt_1","type":"two words"}`), provider.ErrBody},
-		"longest type and one more":             {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 249)+`"}`), provider.ErrBody},
-		"longest type":                          {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 248)+`"}`), nil},
-		"event without an object member":        {signed(secrets[0], knownBody), nil},
+		"N01 type twice": {signed(secrets[0], `{"id":"evt_1","type":"a","type":"b"}`),
+			provider.ErrBody},
+		"N01 id twice in a nested object": {signed(secrets[0],
+			`{"id":"evt_1","type":"a","data":{"object":{"id":"a","id":"b"}}}`), provider.ErrBody},
+		"N02 names in another case": {signed(secrets[0], `{"ID":"evt_1","Type":"a"}`), provider.ErrBody},
+		"N12 byte order mark":       {signed(secrets[0], "\uFEFF"+anEvent), provider.ErrBody},
+		"no id":                     {signed(secrets[0], `{"type":"a"}`), provider.ErrBody},
+		"no type":                   {signed(secrets[0], `{"id":"evt_1","type":""}`), provider.ErrBody},
+		"a type of two words":       {signed(secrets[0], `{"id":"evt_1","type":"two words"}`), provider.ErrBody},
+		"longest type and one more": {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 249)+`"}`),
+			provider.ErrBody},
+		"longest type":                   {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 248)+`"}`), nil},
+		"event without an object member": {signed(secrets[0], knownBody), nil},
 	} {
 		if _, err := open(t, nil).Receive(context.Background(), c.req); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
@@ -229,20 +234,21 @@ func TestTolerance(t *testing.T) {
 
 func TestEvent(t *testing.T) {
 	const head = `{"id":"evt_1","type":"a",`
+	created, long := time.Date(2026, 11, 22, 8, 59, 0, 0, time.UTC), strings.Repeat("i", 2000)
 	for body, want := range map[string]bellhop.Event{
-		head + `"created":1795337940}`:                                         {Time: time.Date(2026, 11, 22, 8, 59, 0, 0, time.UTC)},
-		head + `"created":"2026-11-22T09:59:00.5+01:00"}`:                      {Time: time.Date(2026, 11, 22, 8, 59, 0, 500_000_000, time.UTC)},
-		head + `"created":-1}`:                                                 {},
-		head + `"created":9999999999999}`:                                      {},
-		head + `"created":1.5}`:                                                {},
-		head + `"created":null}`:                                               {},
-		head + `"data":{"object":{"id":"in_1"}}}`:                              {Subject: "in_1"},
-		head + `"related_object":{"id":"mtr_1"}}`:                              {Subject: "mtr_1"},
-		head + `"data":null,"related_object":{"id":"mtr_1"}}`:                  {Subject: "mtr_1"},
-		head + `"data":{"object":{"id":7}},"related_object":null}`:             {},
-		head + `"data":{"id":"in_1","object":[]}}`:                             {},
-		head + `"data":{"object":{"object":{"id":"in_1"}}}}`:                   {},
-		head + `"data":{"object":{"id":"` + strings.Repeat("i", 2000) + `"}}}`: {Subject: strings.Repeat("i", bellhop.MaxSubjectLength)},
+		head + `"created":1795337940}`:                             {Time: created},
+		head + `"created":"2026-11-22T09:59:00.5+01:00"}`:          {Time: created.Add(time.Second / 2)},
+		head + `"created":-1}`:                                     {},
+		head + `"created":9999999999999}`:                          {},
+		head + `"created":1.5}`:                                    {},
+		head + `"created":null}`:                                   {},
+		head + `"data":{"object":{"id":"in_1"}}}`:                  {Subject: "in_1"},
+		head + `"related_object":{"id":"mtr_1"}}`:                  {Subject: "mtr_1"},
+		head + `"data":null,"related_object":{"id":"mtr_1"}}`:      {Subject: "mtr_1"},
+		head + `"data":{"object":{"id":7}},"related_object":null}`: {},
+		head + `"data":{"id":"in_1","object":[]}}`:                 {},
+		head + `"data":{"object":{"object":{"id":"in_1"}}}}`:       {},
+		head + `"data":{"object":{"id":"` + long + `"}}}`:          {Subject: long[:bellhop.MaxSubjectLength]},
 	} {
 		receipt, err := open(t, nil).Receive(context.Background(), sign(secrets[0], providertest.Now, []byte(body)))
 		if err != nil {
@@ -271,8 +277,9 @@ func TestKnownAnswer(t *testing.T) {
 		t.Error(err)
 	}
 	for name, err := range map[string]error{
-		"no secrets":      stripe.Verify(h, body, now, time.Hour),
-		"an empty secret": stripe.Verify(http.Header{"Stripe-Signature": {emptyKeyValue}}, body, now, time.Hour, nil, []byte{}),
+		"no secrets": stripe.Verify(h, body, now, time.Hour),
+		"an empty secret": stripe.Verify(http.Header{"Stripe-Signature": {emptyKeyValue}}, body, now, time.Hour, nil,
+			[]byte{}),
 	} {
 		if !errors.Is(err, signature.ErrMismatch) {
 			t.Errorf("%s: %v", name, err)

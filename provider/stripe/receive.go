@@ -56,8 +56,9 @@ func (r *receiver) read(req *provider.Request) (event, error) {
 // typePrefix precedes Stripe's type in the type of an event, because Stripe's words are not globally unique.
 const typePrefix = "stripe."
 
-// An event holds the members of a body that this package reads. Snapshot and thin events differ in two of them: created is a
-// number of seconds in a snapshot event and RFC 3339 in a thin one, and the id of the object has another place.
+// An event holds the members of a body that this package reads. Snapshot and thin events differ in two of them:
+// created is a number of seconds in a snapshot event and RFC 3339 in a thin one, and the id of the object has
+// another place.
 type event struct {
 	id        string
 	eventType string // "stripe.invoice.paid"
@@ -66,8 +67,8 @@ type event struct {
 	livemode  bool
 }
 
-// parse parses a body. Its error wraps provider.ErrBody if the body is not a JSON object, has no id, or has no type that is a
-// word. Every other member may be absent or of another kind; it then counts as empty.
+// parse parses a body. Its error wraps provider.ErrBody if the body is not a JSON object, has no id, or has no
+// type that is a word. Every other member may be absent or of another kind; it then counts as empty.
 func parse(body []byte) (event, error) {
 	var e event
 	var kind, data, related []byte
@@ -99,8 +100,8 @@ func parse(body []byte) (event, error) {
 	return e, nil
 }
 
-// subject returns the id of the object of an event: data.object.id in a snapshot event, related_object.id in a thin one. Some
-// objects, such as a balance, have no id.
+// subject returns the id of the object of an event: data.object.id in a snapshot event, related_object.id in a
+// thin one. Some objects, such as a balance, have no id.
 func subject(data, related []byte) string {
 	object, _ := strictjson.Find(data, "object") // null and other kinds have no members
 	return provider.Subject(cmp.Or(strictjson.FindText(object, "id"), strictjson.FindText(related, "id")))

@@ -42,7 +42,8 @@ type renderer struct {
 	livemode   bool
 }
 
-// Render renders an event that came from Stripe with its own bytes, and any other as a snapshot event, signed for this attempt.
+// Render renders an event that came from Stripe with its own bytes, and any other as a snapshot event, signed for
+// this attempt.
 func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.OutboundRequest, error) {
 	body, err := r.body(ev)
 	if err != nil {
@@ -90,8 +91,8 @@ type snapshotData struct {
 	Object json.RawMessage `json:"object"`
 }
 
-// newSnapshot encodes ev as a snapshot event, with the same bytes on each attempt. Its id is that of ev, so that the receiver can
-// recognize repeats; Bellhop's ids look like Stripe's.
+// newSnapshot encodes ev as a snapshot event, with the same bytes on each attempt. Its id is that of ev, so that
+// the receiver can recognize repeats; Bellhop's ids look like Stripe's.
 func (r *renderer) newSnapshot(ev *bellhop.Event) ([]byte, error) {
 	s := snapshot{
 		ID:              ev.ID,
@@ -115,8 +116,8 @@ func (r *renderer) newSnapshot(ev *bellhop.Event) ([]byte, error) {
 // isObject reports whether body is a JSON object that our own Receiver accepts.
 func isObject(body []byte) bool { return strictjson.Object(body, func(_, _ []byte) {}) == nil }
 
-// snapshotType turns text into a type in Stripe's form: without typePrefix, short enough to take it again, and with "_" in place
-// of characters that a type cannot have.
+// snapshotType turns text into a type in Stripe's form: without typePrefix, short enough to take it again, and
+// with "_" in place of characters that a type cannot have.
 func snapshotType(text string) string {
 	text = strings.TrimPrefix(text, typePrefix)
 	text = text[:min(len(text), bellhop.MaxTypeLength-len(typePrefix))]
@@ -142,9 +143,9 @@ type carrier struct {
 	DataBase64 string          `json:"data_base64,omitempty"`
 }
 
-// newObjects returns the possible objects for the body of ev, best first: the body itself, a carrier with the body as JSON, and a
-// carrier with the body in Base64, which always works. A body that is not UTF-8 goes in Base64, because Stripe's libraries
-// verify the text that they decoded.
+// newObjects returns the possible objects for the body of ev, best first: the body itself, a carrier with the body
+// as JSON, and a carrier with the body in Base64, which always works. A body that is not UTF-8 goes in Base64,
+// because Stripe's libraries verify the text that they decoded.
 func newObjects(ev *bellhop.Event) []json.RawMessage {
 	c := carrier{ID: ev.Subject, Object: "bellhop.body"}
 	var objects []json.RawMessage

@@ -28,7 +28,8 @@ var order = bellhop.Event{
 }
 
 func TestSendOtherSystem(t *testing.T) {
-	const want = `{"id":"evt_1","object":"event","api_version":null,"created":1795337940,"data":{"object":{"id":"o_1","n":12345678901234567890}},` +
+	const want = `{"id":"evt_1","object":"event","api_version":null,"created":1795337940,"data":{"object":{"id":"o_1",` +
+		`"n":12345678901234567890}},` +
 		`"livemode":false,"pending_webhooks":1,"request":{"id":null,"idempotency_key":null},"type":"order.shipped"}`
 	m := render(t, nil, order)
 	if got := string(m.Body); got != want {

@@ -1,11 +1,11 @@
-// Package stripe implements the webhooks of Stripe: snapshot events, which contain the changed object, and thin events, which
-// only name it.
+// Package stripe implements the webhooks of Stripe: snapshot events, which contain the changed object, and thin
+// events, which only name it.
 //
-// A request carries one event as a JSON object. Its Stripe-Signature header has the time of the attempt and, for each secret in
-// use, a signature over that time and the bytes of the body. Repeats have the same event id.
+// A request carries one event as a JSON object. Its Stripe-Signature header has the time of the attempt and, for
+// each secret in use, a signature over that time and the bytes of the body. Repeats have the same event id.
 //
-// Without the server, call [Verify] with the headers, the raw body, the time and the signing secret, including its prefix
-// whsec_. [Sign] returns the value of the header.
+// Without the server, call [Verify] with the headers, the raw body, the time and the signing secret, including its
+// prefix whsec_. [Sign] returns the value of the header.
 //
 // Sources:
 //   - https://docs.stripe.com/webhooks
@@ -27,7 +27,8 @@ type Provider struct{}
 
 var _ provider.Sender = Provider{}
 
-// DefaultTolerance is the largest accepted difference between the time of a request and now, as in Stripe's own libraries.
+// DefaultTolerance is the largest accepted difference between the time of a request and now, as in Stripe's own
+// libraries.
 const DefaultTolerance = 5 * time.Minute
 
 // checkSecrets refuses a secret that is only the public prefix.

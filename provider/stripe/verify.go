@@ -16,10 +16,10 @@ import (
 // SignatureHeader is the header that proves an event: "t=1700000000,v1=" and 64 hex digits.
 const SignatureHeader = "Stripe-Signature"
 
-// Sign returns the Stripe-Signature of body for an attempt at that time. t is the time in Unix seconds. There is one v1 for each
-// secret: the HMAC-SHA256, in lower-case hex, of these seconds, a dot and body. The key is the text of the secret, including
-// "whsec_".
-// It returns signature.ErrKey if there is no secret, more than 16, or an empty one, and ErrMalformed for a time before 1970.
+// Sign returns the Stripe-Signature of body for an attempt at that time. t is the time in Unix seconds. There is
+// one v1 for each secret: the HMAC-SHA256, in lower-case hex, of these seconds, a dot and body. The key is the
+// text of the secret, including "whsec_". It returns signature.ErrKey if there is no secret, more than 16, or an
+// empty one, and ErrMalformed for a time before 1970.
 // Source: https://docs.stripe.com/webhooks/signature
 func Sign(body []byte, at time.Time, secrets ...[]byte) (string, error) {
 	if at.Unix() < 0 || at.Unix() > signature.MaxUnix {
@@ -40,12 +40,13 @@ func Sign(body []byte, at time.Time, secrets ...[]byte) (string, error) {
 	return value, nil
 }
 
-// Verify returns nil if one of the v1 signatures in the Stripe-Signature of h was made with one of secrets over its time and body.
-// It ignores other versions, such as the v0 that Stripe adds in test mode.
+// Verify returns nil if one of the v1 signatures in the Stripe-Signature of h was made with one of secrets over
+// its time and body. It ignores other versions, such as the v0 that Stripe adds in test mode.
 //
-// It returns signature.ErrMissing if the header, its time or its v1 is absent, ErrMalformed if the header is repeated or cannot be
-// parsed, and ErrMismatch if no signature fits. It returns ErrExpired if one fits but its time differs from now by more than
-// tolerance, in whole seconds, in either direction. It compares in constant time.
+// It returns signature.ErrMissing if the header, its time or its v1 is absent, ErrMalformed if the header is
+// repeated or cannot be parsed, and ErrMismatch if no signature fits. It returns ErrExpired if one fits but its
+// time differs from now by more than tolerance, in whole seconds, in either direction. It compares in constant
+// time.
 func Verify(h http.Header, body []byte, now time.Time, tolerance time.Duration, secrets ...[]byte) error {
 	value, err := signature.Single(h, SignatureHeader)
 	if err != nil {
@@ -96,8 +97,9 @@ type signedHeader struct {
 	n          int // number of signatures
 }
 
-// parseHeader parses pairs such as "t=1700000000,v1=ab…,v1=cd…,v0=ef…". It ignores a v1 that is not 64 hex digits, and pairs with
-// another name. An ambiguous header is signature.ErrMalformed: two times, or a pair without "=" or with two.
+// parseHeader parses pairs such as "t=1700000000,v1=ab…,v1=cd…,v0=ef…". It ignores a v1 that is not 64 hex digits,
+// and pairs with another name. An ambiguous header is signature.ErrMalformed: two times, or a pair without "=" or
+// with two.
 func parseHeader(value string) (*signedHeader, error) {
 	var s signedHeader
 	v1 := 0

@@ -68,7 +68,7 @@ func checkFilter(path string, wanted []string) error {
 		return bellhop.Invalid(path, fmt.Sprintf("has %d entries; at most %d", len(wanted), maxFilter))
 	}
 	if slices.ContainsFunc(wanted, func(text string) bool { return strings.TrimSpace(text) == "" }) {
-		return bellhop.Invalid(path, "has an empty entry; leave it out to send all")
+		return bellhop.Invalid(path, "has an empty entry; leave the setting out to send all")
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ type numbers struct {
 	first, last uint64
 }
 
-// parseNumbers parses two JSON numbers, whole and at least 0. The result of any other values is not known.
+// parseNumbers parses two JSON numbers, whole and at least 0. For any other values, known is false.
 func parseNumbers(first, last []byte) numbers {
 	a, err := strconv.ParseUint(string(first), 10, 63)
 	b, err2 := strconv.ParseUint(string(last), 10, 63)
@@ -37,7 +37,7 @@ func parseNumbers(first, last []byte) numbers {
 	return numbers{true, a, b}
 }
 
-// before returns the numbers after last and before n; it is not known if there are none.
+// before returns the numbers after last and before n; known is false if there are none.
 func (n numbers) before(last uint64) numbers {
 	if n.first <= last+1 {
 		return numbers{}

@@ -3,8 +3,8 @@
 // Outlook posts batches of thin notifications, which name an item of a mailbox that was created, updated or
 // deleted. The ClientState header of the request repeats a text that was chosen with the subscription; there is no
 // other proof of the sender. The notifications of a subscription are numbered, so that losses can be detected.
-// Before a subscription starts, its URL must agree: it gets a POST with a token in the query and returns the token
-// as plain text.
+// Before a subscription starts, its URL must answer a handshake: it gets a POST with a token in the query and
+// returns the token as plain text.
 //
 // Without the server, call [Verify] before you read the body, and answer the handshake yourself. [Provider.Open]
 // does both and detects gaps. Microsoft switched the service off in March 2024 and replaced it by Microsoft Graph;

@@ -3,7 +3,7 @@
 // SharePoint posts batches of thin notifications, which only say that a list has changed; the receiver asks the
 // list for the changes. Each item repeats the clientState that was chosen with its subscription, and the
 // ClientState header often does too; there is no other proof of the sender. Before a subscription starts, its URL
-// must agree: it gets a POST with a token in the query and returns the token as plain text.
+// must answer a handshake: it gets a POST with a token in the query and returns the token as plain text.
 //
 // Without the server, call [VerifyHeader] if the header is present and [VerifyItem] for each item, and answer the
 // handshake yourself. [Provider.Open] does both.

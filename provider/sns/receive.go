@@ -35,7 +35,7 @@ func (r *receiver) Receive(ctx context.Context, req *provider.Request) (provider
 		return provider.Receipt{}, fmt.Errorf("sns: %w", err)
 	}
 	if m["Type"] == typeSubscribe {
-		return r.agree(m, topic)
+		return r.confirm(m, topic)
 	}
 	return provider.Receipt{Status: http.StatusOK, Events: []bellhop.Event{{
 		Type:        "sns." + m["Type"],
@@ -87,8 +87,8 @@ func (m message) pin(topics map[string]topic) (topic, error) {
 	return t, nil
 }
 
-// agree answers a SubscriptionConfirmation and then calls its SubscribeURL.
-func (r *receiver) agree(m message, t topic) (provider.Receipt, error) {
+// confirm answers a SubscriptionConfirmation and then calls its SubscribeURL.
+func (r *receiver) confirm(m message, t topic) (provider.Receipt, error) {
 	url := m["SubscribeURL"]
 	if !t.confirms(url, m["TopicArn"]) {
 		return provider.Receipt{}, fmt.Errorf("sns: %w: the SubscribeURL does not confirm at SNS in the region of the "+

@@ -165,8 +165,8 @@ func newCertificates(env provider.Env) *certificates {
 	return c
 }
 
-// key returns the public key of the certificate at url, which a topic certifies. Its error wraps
-// provider.ErrUnavailable if the certificate cannot be had, and signature.ErrExpired if it is not valid now.
+// key returns the public key of the certificate at url, which the caller has checked with topic.certifies. Its error
+// wraps provider.ErrUnavailable if the certificate cannot be fetched, and signature.ErrExpired if it is not valid now.
 func (c *certificates) key(ctx context.Context, url string) (*rsa.PublicKey, error) {
 	cert, err := c.cache.Get(ctx, url, nil)
 	if err != nil {

@@ -39,7 +39,7 @@ func checkSecrets(secrets provider.Secrets) error {
 	for i, text := range secrets {
 		if text == "whsec_" {
 			return bellhop.Invalid(secrets.Path("secret", i),
-				"is the beginning of one: copy it whole, from Reveal in the Stripe dashboard")
+				"is only the prefix of a secret: copy the whole secret, from Reveal in the Stripe dashboard")
 		}
 	}
 	return nil

@@ -26,13 +26,13 @@ func Sign(body []byte, at time.Time, secrets ...[]byte) (string, error) {
 		return "", signature.ErrMalformed
 	}
 	if len(secrets) == 0 || len(secrets) > maxSignatures {
-		return "", fmt.Errorf("%w: there must be 1 to 16 to sign with", signature.ErrKey)
+		return "", fmt.Errorf("%w: sign with 1 to 16 secrets", signature.ErrKey)
 	}
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	value := "t=" + timestamp
 	for _, secret := range secrets {
 		if len(secret) == 0 {
-			return "", fmt.Errorf("%w: it is empty", signature.ErrKey)
+			return "", fmt.Errorf("%w: a secret is empty", signature.ErrKey)
 		}
 		sum := mac(secret, timestamp, body)
 		value += ",v1=" + hex.EncodeToString(sum[:])

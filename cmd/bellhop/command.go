@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +13,8 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop/client"
-	"github.com/bellhop-gateway/bellhop/internal/app"
 	"github.com/bellhop-gateway/bellhop/internal/config"
+	"github.com/bellhop-gateway/bellhop/internal/datadir"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -98,14 +97,9 @@ func addHiddenConnectionFlags(e *env, root *cobra.Command) {
 	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
 }
 
-// A serverFile is the content of server.json, which a server keeps in its data folder while it runs.
-type serverFile struct {
-	URL string `json:"url"`
-}
-
 // client returns a client of the server.
 func (conn *connection) client() (*client.Client, error) {
-	local, err := conn.local()
+	local, err := datadir.ReadServer(within(conn.dir, conn.data))
 	if err != nil {
 		return nil, err
 	}
@@ -129,32 +123,12 @@ func (conn *connection) client() (*client.Client, error) {
 	return client.New(server, key, egress.NewLocal()), nil
 }
 
-// local reads the server file of the data folder. It returns the zero value if no server is running there.
-func (conn *connection) local() (f serverFile, err error) {
-	text, err := os.ReadFile(filepath.Join(within(conn.dir, conn.data), "server.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
-	}
-	if err != nil {
-		return f, fmt.Errorf("data folder: %w", err)
-	}
-	if !app.FolderInUse(within(conn.dir, conn.data)) {
-		// A server left the file when it died. Another process may listen at its address by now, and must not get
-		// the key.
-		return f, nil
-	}
-	if err := json.Unmarshal(text, &f); err != nil {
-		return f, fmt.Errorf("data folder: server.json: %w", err)
-	}
-	return f, nil
-}
-
 // localKey returns the admin key of the data folder, or "" if it has none.
 func (conn *connection) localKey() (string, error) {
 	if conn.adminKey != "" {
 		return conn.adminKey, nil
 	}
-	text, err := os.ReadFile(filepath.Join(within(conn.dir, conn.data), app.AdminKeyFile))
+	text, err := os.ReadFile(filepath.Join(within(conn.dir, conn.data), datadir.AdminKeyFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

@@ -31,6 +31,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/datadir"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -287,7 +288,7 @@ func startServer(dir string, environ []string, args ...string) (url string, stop
 		return nil
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		var info serverFile
+		var info datadir.Server
 		text, err := os.ReadFile(filepath.Join(dir, "data", "server.json"))
 		if err == nil && json.Unmarshal(text, &info) == nil {
 			return info.URL, stop, nil

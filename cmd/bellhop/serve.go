@@ -12,6 +12,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/internal/app"
 	"github.com/bellhop-gateway/bellhop/internal/config"
+	"github.com/bellhop-gateway/bellhop/internal/datadir"
 	"github.com/bellhop-gateway/bellhop/provider/all"
 	"github.com/spf13/cobra"
 )
@@ -74,8 +75,8 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 		welcome(e.stderr, a, cfg)
 	} else {
 		logger.Info("server.started", "component", "app", "url", a.URL(), "data", cfg.Data, "version", version(),
-			"admin_key_file", filepath.Join(cfg.Data, app.AdminKeyFile),
-			"master_key_file", filepath.Join(cfg.Data, app.MasterKeyFile))
+			"admin_key_file", filepath.Join(cfg.Data, datadir.AdminKeyFile),
+			"master_key_file", filepath.Join(cfg.Data, datadir.MasterKeyFile))
 	}
 	err = a.Run(ctx)
 	if err == nil {
@@ -96,7 +97,7 @@ sources at    %s/in/<source>   metrics at %[1]s/metrics
 
 next, in another terminal:
   bellhop sources create media --provider ams --set signing_key=… --set account_id=…
-`, a.URL(), filepath.Join(cfg.Data, app.AdminKeyFile), filepath.Join(cfg.Data, app.MasterKeyFile), a.URL())
+`, a.URL(), filepath.Join(cfg.Data, datadir.AdminKeyFile), filepath.Join(cfg.Data, datadir.MasterKeyFile), a.URL())
 }
 
 // newLogger returns a logger that writes text or JSON. The format auto is text on a terminal and JSON elsewhere.

@@ -13,7 +13,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
 )
 
-// TestAgreeLater: a receiver that does not agree at once may by calling back, with a rate, once. Until then it gets nothing.
+// TestAgreeLater: a receiver that does not agree at once may by calling back, with a rate, once. Until then it
+// gets nothing.
 func TestAgreeLater(t *testing.T) {
 	var callback atomic.Pointer[string]
 	var got atomic.Int64

@@ -1,19 +1,17 @@
-// Package app wires the rooms together and takes them apart again.
+// Package app wires the rooms together and takes them apart again. New makes everything, Run serves until it is
+// told to stop, and the stop undoes New step by step, in reverse order.
 package app
 
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +21,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/api"
 	"github.com/bellhop-gateway/bellhop/internal/catalog"
 	"github.com/bellhop-gateway/bellhop/internal/config"
+	"github.com/bellhop-gateway/bellhop/internal/datadir"
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
@@ -36,62 +35,76 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Options say what an App is made of.
+// Options are the parts and settings of an App.
 type Options struct {
 	Config    config.Config
 	Providers []provider.Provider
-	AdminKey  string // of the API; "" is the one in the data folder, made on first use
+	AdminKey  string // of the API; "" is the key in the data folder, which is made on first use
 	Version   string
 	Logger    *slog.Logger
 }
 
-// An App is a whole server. It has what New made until Run returns.
+// An App is a whole server. New sets every field but those of the last two groups; they never change afterwards.
 type App struct {
-	opts     Options
-	listener net.Listener
-	server   *http.Server
+	opts     Options // with the admin key and the public URL that are in use
+	log      *slog.Logger
+	registry *prometheus.Registry
+	folder   *datadir.Folder
 	store    store.Store
+	listener net.Listener
+	url      string
 	actions  []provider.Action
 	opener   *outbound.Opener
 	engine   *delivery.Engine
 	repairer *repair.Repairer
 	door     *ingest.Door
 	catalog  *catalog.Catalog
-	registry *prometheus.Registry
-	url      string
-	firstRun bool
+	server   *http.Server
 
-	reloading    sync.Mutex
-	destinations map[string]bellhop.Destination // as they were loaded last, by id; reloading guards it
-	late         sync.Mutex                     // held to begin something in the background, and to end that
-	stopping     context.CancelFunc             // of what runs until the stop
-	background   sync.WaitGroup
-	draining     chan struct{} // closed as the stop begins
-	cleanups     []cleanup
+	// cleanups undo the steps of New; undo runs the last one first. Only New and the stop use them.
+	cleanups []cleanup
+
+	reloading    sync.Mutex                     // held during a reload; guards destinations
+	destinations map[string]bellhop.Destination // as the last reload read them, by id
+
+	late       sync.Mutex         // held to start something in the background, and to close draining
+	draining   chan struct{}      // closed when the stop begins: nothing starts in the background any more
+	background sync.WaitGroup     // everything that runs in the background
+	running    context.Context    // of everything that runs in the background
+	cancel     context.CancelFunc // of running
 }
 
-// A cleanup undoes one step of New; undo runs them last first. The name is for errors.
+// A cleanup undoes one step of New. The name is for errors.
 type cleanup struct {
 	name string
 	run  func(ctx context.Context) error
 }
 
-// New makes a server in the data folder and begins to listen. Nothing is served before Run.
+// New makes a server in the data folder and begins to listen. Before Run, nothing is answered and nothing is sent.
 func New(ctx context.Context, opts Options) (_ *App, err error) {
-	a := &App{opts: opts, registry: prometheus.NewRegistry(), draining: make(chan struct{})}
+	a := &App{
+		opts: opts, log: opts.Logger.With("component", "app"), registry: prometheus.NewRegistry(),
+		draining: make(chan struct{}),
+	}
+	a.running, a.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.undo(context.Background()))
 		}
 	}()
-	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.undoLater("background work", func(context.Context) error {
+		a.cancel()
+		return nil
+	})
+	a.registry.MustRegister(collectors.NewGoCollector())
+	a.registry.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
 	if err := a.openFolder(); err != nil {
 		return nil, err
 	}
 	if err := a.openStore(); err != nil {
 		return nil, err
 	}
-	env := provider.Env{Now: time.Now, Rand: rand.Reader, Logger: opts.Logger}
 	client, err := a.openEgress()
 	if err != nil {
 		return nil, err
@@ -100,27 +113,12 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.openActions()
-	env.Client = client.HTTP()
-	a.opener = outbound.New(outbound.Options{Client: client, Providers: opts.Providers, Actions: a.actions, Env: env, Logger: opts.Logger,
-		PublicURL: a.opts.Config.PublicURL, Current: func(destinationID string) *outbound.Target { return a.engine.Target(destinationID) },
-		Publish: func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (string, error) {
-			return a.door.PublishCaused(ctx, cause, ev)
-		}})
-	a.engine = delivery.New(delivery.Options{Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: opts.Logger,
-		Metrics: a.registry, Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
-		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) }})
-	a.undoLater("delivery", a.engine.Stop)
-	a.repairer = repair.New(repair.Options{Store: a.store, Lanes: a.engine, Now: time.Now, Logger: opts.Logger, Metrics: a.registry})
-	a.door = ingest.New(ingest.Options{Store: a.store, Lanes: a.engine, Providers: opts.Providers, Env: env, Logger: opts.Logger, Metrics: a.registry})
-	a.undoLater("door", a.door.Stop)
-	a.catalog = catalog.New(catalog.Options{Store: a.store, Opener: a.opener, Engine: a.engine, Publisher: a.door, Repairer: a.repairer,
-		Providers: opts.Providers, Actions: a.actions, Env: env, Changed: a.reload,
-		CallbackURL: strings.TrimSuffix(a.opts.Config.PublicURL, "/") + api.AgreePath, Logger: opts.Logger})
+	a.openRooms(client)
 	if err := a.reload(ctx); err != nil {
 		return nil, err
 	}
 	a.server = a.newServer()
-	if err := a.announce(); err != nil {
+	if err := a.writeServerFile(); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -130,21 +128,13 @@ func (a *App) undoLater(name string, run func(ctx context.Context) error) {
 	a.cleanups = append(a.cleanups, cleanup{name, run})
 }
 
-// openFolder makes the data folder and takes it for this process alone.
-func (a *App) openFolder() error {
-	dir := a.opts.Config.Data
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		a.firstRun = true
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("data folder: %w", err)
-	}
-	unlock, err := lockFolder(dir)
-	if err != nil {
+// openFolder opens the data folder and reads the admin key.
+func (a *App) openFolder() (err error) {
+	if a.folder, err = datadir.Open(a.opts.Config.Data); err != nil {
 		return err
 	}
-	a.undoLater("folder", func(context.Context) error { return unlock() })
-	a.opts.AdminKey, err = adminKey(dir, a.opts.AdminKey, rand.Reader)
+	a.undoLater("folder", func(context.Context) error { return a.folder.Close() })
+	a.opts.AdminKey, err = a.folder.AdminKey(a.opts.AdminKey, rand.Reader)
 	return err
 }
 
@@ -155,7 +145,7 @@ func (a *App) openStore() error {
 	}
 	a.store, err = sqlite.Open(sqlite.Options{Dir: a.opts.Config.Data, Metrics: a.registry, Options: store.Options{
 		Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger, Retain: a.opts.Config.Retain,
-		Due: func(destinationID string) { a.engine.Wake(destinationID) }, // no result comes before the engine exists
+		Due: func(destinationID string) { a.engine.Wake(destinationID) }, // called for results, so the engine exists then
 	}})
 	if err != nil {
 		return err
@@ -165,16 +155,19 @@ func (a *App) openStore() error {
 }
 
 func (a *App) openEgress() (*egress.Client, error) {
-	for i, proxy := range a.opts.Config.Proxies {
+	c := a.opts.Config
+	for i, proxy := range c.Proxies {
 		if err := egress.CheckProxyURL(proxy); err != nil {
-			return nil, fmt.Errorf("proxies: the one at %d: %w", i+1, err)
+			return nil, fmt.Errorf("proxies: number %d: %w", i+1, err)
 		}
 	}
-	if a.opts.Config.AllowPrivate {
-		a.opts.Logger.Warn("egress.opened", "component", "app", "setting", "allow-private",
+	if c.AllowPrivate {
+		a.log.Warn("egress.opened", "setting", "allow-private",
 			"meaning", "deliveries may reach private and loopback addresses")
 	}
-	client := egress.New(egress.Config{AllowPrivate: a.opts.Config.AllowPrivate, Allow: a.opts.Config.Allow, Proxies: a.opts.Config.Proxies, UserAgent: "Bellhop/" + a.opts.Version})
+	client := egress.New(egress.Config{
+		AllowPrivate: c.AllowPrivate, Allow: c.Allow, Proxies: c.Proxies, UserAgent: "Bellhop/" + a.opts.Version,
+	})
 	a.undoLater("connections", func(context.Context) error {
 		client.Close()
 		return nil
@@ -182,114 +175,7 @@ func (a *App) openEgress() (*egress.Client, error) {
 	return client, nil
 }
 
-// maxAttempts is how many attempts may be under way: as many as the settings say, but no more than half of what descriptors the
-// system grants, since requests and idle connections need some too.
-func (a *App) maxAttempts() int {
-	want := a.opts.Config.MaxAttempts
-	granted := descriptors()
-	if granted == 0 || uint64(want) <= granted/2 {
-		return want
-	}
-	most := max(16, int(granted/2))
-	a.opts.Logger.Warn("attempts.bounded", "component", "app", "setting", "max-attempts", "attempts", most, "descriptors", granted,
-		"meaning", "fewer at a time than the setting says, since the system grants so few open files; raise that with ulimit -n")
-	return most
-}
-
-// openActions makes what destinations can do here.
-func (a *App) openActions() {
-	allowed := a.opts.Config.AllowExec
-	if allowed {
-		a.opts.Logger.Warn("exec.opened", "component", "app", "setting", "allow-exec",
-			"meaning", "whoever has an API key can run commands here, as the user that this server runs as")
-	}
-	if allowed && os.Geteuid() == 0 {
-		a.opts.Logger.Warn("exec.root", "component", "app", "setting", "allow-exec",
-			"meaning", "that user is root; start the server as one that may do less")
-	}
-	a.actions = []provider.Action{action.Exec{Allowed: allowed, Lookup: os.LookupEnv}}
-}
-
-// reload reads sources and destinations and hands them to the door and the engine. One that cannot be opened is
-// for the log: it must not keep the others from changing.
-func (a *App) reload(ctx context.Context) error {
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
-	sources, err := all(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Source, string, error) {
-		return a.store.Sources(ctx, bellhop.SourceFilter{}, page)
-	})
-	if err != nil {
-		return err
-	}
-	destinations, err := a.readDestinations(ctx)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(a.door.SetSources(sources), a.engine.SetDestinations(ctx, destinations)); err != nil {
-		a.opts.Logger.Error("open.failed", "component", "app", "error", err, "meaning", "these could not be opened; the rest goes on")
-	}
-	return nil
-}
-
-// readDestinations reads those that have changed since it did so last: there may be ten thousand. The caller holds reloading.
-func (a *App) readDestinations(ctx context.Context) ([]bellhop.Destination, error) {
-	list, err := a.store.DestinationVersions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	read := make(map[string]bellhop.Destination, len(list))
-	whole := list[:0]
-	for _, version := range list {
-		d, ok := a.destinations[version.ID]
-		var err error
-		if !ok || d.State != version.State || !d.UpdatedAt.Equal(version.UpdatedAt) {
-			d, err = a.store.Destination(ctx, version.ID)
-		}
-		var known *bellhop.Error
-		switch {
-		case errors.As(err, &known) && known.Code == bellhop.CodeNotFound: // it was deleted meanwhile
-			continue
-		case err != nil:
-			return nil, err
-		}
-		whole, read[version.ID] = append(whole, d), d
-	}
-	a.destinations = read
-	return whole, nil
-}
-
-// reloadLater is reload for whoever cannot wait for it.
-func (a *App) reloadLater() {
-	a.late.Lock()
-	defer a.late.Unlock()
-	select {
-	case <-a.draining:
-		return
-	default:
-	}
-	a.background.Go(func() {
-		if err := a.reload(context.Background()); err != nil {
-			a.opts.Logger.Error("reload.failed", "component", "app", "error", err)
-		}
-	})
-}
-
-// all reads a whole list.
-func all[T any](ctx context.Context, list func(context.Context, bellhop.Page) ([]T, string, error)) (whole []T, err error) {
-	page := bellhop.Page{Limit: bellhop.MaxPage}
-	for {
-		part, next, err := list(ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		if whole = append(whole, part...); next == "" {
-			return whole, nil
-		}
-		page.Cursor = next
-	}
-}
-
-// listen takes the address: nothing is delivered by a server that could not be reached.
+// listen binds the address. It comes before the engine: a server that cannot be reached delivers nothing.
 func (a *App) listen() error {
 	listener, err := net.Listen("tcp", a.opts.Config.Listen)
 	if err != nil {
@@ -309,19 +195,8 @@ func (a *App) listen() error {
 	return nil
 }
 
-// announce tells clients in the same folder where the server is.
-func (a *App) announce() error {
-	info, err := json.Marshal(map[string]any{"url": a.url, "pid": os.Getpid()})
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(a.opts.Config.Data, serverFile)
-	a.undoLater("server file", func(context.Context) error { return os.Remove(path) })
-	return os.WriteFile(path, append(info, '\n'), 0o600)
-}
-
-// reachable is where a client on this machine finds a server that listens on addr: one that listens on all
-// addresses is at loopback.
+// reachable returns the address at which a client on this machine finds a server that listens on addr: loopback
+// for a server that listens on all addresses.
 func reachable(addr net.Addr) string {
 	at, err := netip.ParseAddrPort(addr.String())
 	if err != nil || !at.Addr().IsUnspecified() {
@@ -330,39 +205,99 @@ func reachable(addr net.Addr) string {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port()).String()
 }
 
-// serverFile tells client commands where the server of a data folder is.
-const serverFile = "server.json"
+// openActions makes the actions that destinations can have.
+func (a *App) openActions() {
+	allowed := a.opts.Config.AllowExec
+	if allowed {
+		a.log.Warn("exec.opened", "setting", "allow-exec",
+			"meaning", "everyone with an API key can run commands here, as the user that this server runs as")
+	}
+	if allowed && os.Geteuid() == 0 {
+		a.log.Warn("exec.root", "setting", "allow-exec",
+			"meaning", "that user is root; run the server as a user with fewer rights")
+	}
+	a.actions = []provider.Action{action.Exec{Allowed: allowed, Lookup: os.LookupEnv}}
+}
 
-// URL is where the server listens: "http://127.0.0.1:8080".
+// openRooms makes the rooms of the corridor and the catalog.
+func (a *App) openRooms(client *egress.Client) {
+	o := a.opts
+	env := provider.Env{Now: time.Now, Rand: rand.Reader, Client: client.HTTP(), Logger: o.Logger}
+	a.opener = outbound.New(outbound.Options{
+		Client: client, Providers: o.Providers, Actions: a.actions, Env: env, Logger: o.Logger,
+		PublicURL: o.Config.PublicURL,
+		Current:   func(destinationID string) *outbound.Target { return a.engine.Target(destinationID) },
+		Publish: func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (string, error) {
+			return a.door.PublishCaused(ctx, cause, ev)
+		},
+	})
+	a.engine = delivery.New(delivery.Options{
+		Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: o.Logger, Metrics: a.registry,
+		Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
+		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) },
+	})
+	a.undoLater("delivery", a.engine.Stop)
+	a.repairer = repair.New(repair.Options{
+		Store: a.store, Lanes: a.engine, Now: time.Now, Logger: o.Logger, Metrics: a.registry,
+	})
+	a.door = ingest.New(ingest.Options{
+		Store: a.store, Lanes: a.engine, Providers: o.Providers, Env: env, Logger: o.Logger, Metrics: a.registry,
+	})
+	a.undoLater("door", a.door.Stop)
+	a.catalog = catalog.New(catalog.Options{
+		Store: a.store, Opener: a.opener, Engine: a.engine, Publisher: a.door, Repairer: a.repairer,
+		Providers: o.Providers, Actions: a.actions, Env: env, Changed: a.reload,
+		CallbackURL: strings.TrimSuffix(o.Config.PublicURL, "/") + api.AgreePath, Logger: o.Logger,
+	})
+}
+
+// maxAttempts returns how many attempts may run at the same time: as many as the settings say, but at most half
+// of the open files that the system grants, because requests and idle connections need some too.
+func (a *App) maxAttempts() int {
+	want := a.opts.Config.MaxAttempts
+	granted := descriptors()
+	if granted == 0 || uint64(want) <= granted/2 {
+		return want
+	}
+	most := max(16, int(granted/2))
+	a.log.Warn("attempts.bounded", "setting", "max-attempts", "attempts", most, "descriptors", granted,
+		"meaning", "fewer at a time than the setting says, because the system grants few open files; ulimit -n raises that")
+	return most
+}
+
+// writeServerFile tells clients in the same folder where the server is.
+func (a *App) writeServerFile() error {
+	a.undoLater("server file", func(context.Context) error { return a.folder.RemoveServer() })
+	return a.folder.WriteServer(datadir.Server{URL: a.url, PID: os.Getpid()})
+}
+
+// URL returns where the server listens: "http://127.0.0.1:8080".
 func (a *App) URL() string { return a.url }
 
-// FirstRun reports whether New made the data folder.
-func (a *App) FirstRun() bool { return a.firstRun }
+// FirstRun reports whether New created the data folder.
+func (a *App) FirstRun() bool { return a.folder.Created() }
 
-// Run serves until ctx ends or storage fails, and then stops, within the shutdown timeout.
+// Run serves until ctx ends or the storage fails, and then stops within the shutdown timeout.
 func (a *App) Run(ctx context.Context) error {
-	background, cancel := context.WithCancel(context.Background())
-	a.stopping = cancel
-	a.background.Go(func() { a.store.Run(background) })
-	a.background.Go(func() { a.engine.Run(background) })
-	a.background.Go(func() { a.repairer.Run(background) })
+	a.background.Go(func() { a.store.Run(a.running) })
+	a.background.Go(func() { a.engine.Run(a.running) })
+	a.background.Go(func() { a.repairer.Run(a.running) })
 	served := make(chan error, 1)
 	go func() { served <- a.server.Serve(a.listener) }()
 	var err error
 	select {
 	case <-ctx.Done():
-		a.opts.Logger.Info("server.stopping", "component", "app", "timeout", a.opts.Config.ShutdownTimeout.String())
+		a.log.Info("server.stopping", "timeout", a.opts.Config.ShutdownTimeout.String())
 	case <-a.store.Failed():
 		err = a.store.Err()
-		a.opts.Logger.Error("storage.failed", "component", "app", "error", err,
-			"meaning", "stopping, because what it holds can no longer be trusted")
+		a.log.Error("storage.failed", "error", err, "meaning", "stopping, because the storage can no longer be trusted")
 	case err = <-served:
 		err = fmt.Errorf("serve: %w", err)
 	}
 	return errors.Join(err, a.stop())
 }
 
-// stop closes the door, lets what is under way end, and undoes New.
+// stop closes the door, lets work that has begun end, and undoes New.
 func (a *App) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.opts.Config.ShutdownTimeout)
 	defer cancel()
@@ -370,18 +305,19 @@ func (a *App) stop() error {
 	close(a.draining)
 	a.late.Unlock()
 	a.engine.Halt()
-	// Whoever sends half a request and waits gets half of the time; attempts under way have the rest.
+	// Requests that have not arrived whole get half of the time; attempts under way get the rest.
 	closing, done := context.WithTimeout(ctx, a.opts.Config.ShutdownTimeout/2)
 	defer done()
 	if err := a.server.Shutdown(closing); err != nil {
-		a.opts.Logger.Warn("request.interrupted", "component", "app", "error", err, "meaning", "those that had not arrived whole were cut off")
+		a.log.Warn("request.interrupted", "error", err, "meaning", "requests that had not arrived whole were cut off")
 		a.server.Close()
 	}
-	a.stopping()
+	a.cancel()
 	a.background.Wait()
 	return a.undo(ctx)
 }
 
+// undo runs the cleanups, the last one first.
 func (a *App) undo(ctx context.Context) error {
 	var errs []error
 	for len(a.cleanups) > 0 {

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/datadir"
+	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
 // TestFirstRun: a server needs nothing, and what it makes is for its owner only.
@@ -48,7 +51,7 @@ func TestFirstRun(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, name := range []string{AdminKeyFile, MasterKeyFile, "bellhop.db", "server.json"} {
+	for _, name := range []string{datadir.AdminKeyFile, datadir.MasterKeyFile, "bellhop.db", datadir.ServerFile} {
 		if !seen[name] {
 			t.Errorf("there is no %s", name)
 		}
@@ -78,14 +81,14 @@ func TestSecondInstance(t *testing.T) {
 	if code, _ := first.call("GET", "/readyz", ""); code != 200 {
 		t.Errorf("the first: %d", code)
 	}
-	if _, err := os.Stat(filepath.Join(opts.Config.Data, serverFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(opts.Config.Data, datadir.ServerFile)); err != nil {
 		t.Error(err)
 	}
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(opts.Config.Data, serverFile)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%s is left behind: %v", serverFile, err)
+	if _, err := os.Stat(filepath.Join(opts.Config.Data, datadir.ServerFile)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is left behind: %v", datadir.ServerFile, err)
 	}
 	if err := run(t, opts).stop(); err != nil {
 		t.Errorf("once the first has stopped: %v", err)
@@ -108,15 +111,15 @@ func TestNewFails(t *testing.T) {
 		{"address taken", func(o *Options) { o.Config.Listen = taken.Addr().String() }, "--listen", func(o *Options) { o.Config.Listen = "127.0.0.1:0" }},
 		{"not an address", func(o *Options) { o.Config.Listen = "nowhere" }, "--listen", func(o *Options) { o.Config.Listen = "127.0.0.1:0" }},
 		{"a file for a folder", func(o *Options) { write(t, o.Config.Data, "x", 0o600) }, "data folder", func(o *Options) { os.Remove(o.Config.Data) }},
-		{"admin key for all to read", func(o *Options) { keyFile(t, o, AdminKeyFile, strings.Repeat("k", 40), 0o644) }, "chmod 600", func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, AdminKeyFile), 0o600) }},
-		{"admin key for the group", func(o *Options) { keyFile(t, o, AdminKeyFile, strings.Repeat("k", 40), 0o640) }, AdminKeyFile, func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, AdminKeyFile), 0o400) }},
-		{"short admin key", func(o *Options) { keyFile(t, o, AdminKeyFile, " 123456789012345 \n", 0o600) }, "fewer than 16 characters", func(o *Options) { os.Remove(filepath.Join(o.Config.Data, AdminKeyFile)) }},
-		{"empty admin key", func(o *Options) { keyFile(t, o, AdminKeyFile, "", 0o600) }, "fewer than 16 characters", func(o *Options) { o.AdminKey = "1234567890123456" }},
+		{"admin key for all to read", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, strings.Repeat("k", 40), 0o644) }, "chmod 600", func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, datadir.AdminKeyFile), 0o600) }},
+		{"admin key for the group", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, strings.Repeat("k", 40), 0o640) }, datadir.AdminKeyFile, func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, datadir.AdminKeyFile), 0o400) }},
+		{"short admin key", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, " 123456789012345 \n", 0o600) }, "fewer than 16 characters", func(o *Options) { os.Remove(filepath.Join(o.Config.Data, datadir.AdminKeyFile)) }},
+		{"empty admin key", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, "", 0o600) }, "fewer than 16 characters", func(o *Options) { o.AdminKey = "1234567890123456" }},
 		{"short key in the environment", func(o *Options) { o.AdminKey = "123456789012345" }, "BELLHOP_ADMIN_KEY", func(o *Options) { o.AdminKey = "" }},
 		{"master key for all to read", func(o *Options) {
-			keyFile(t, o, MasterKeyFile, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0o604)
-		}, "chmod 600", func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, MasterKeyFile), 0o600) }},
-		{"broken master key", func(o *Options) { keyFile(t, o, MasterKeyFile, "s3cret\n", 0o600) }, "line 1", func(o *Options) { os.Remove(filepath.Join(o.Config.Data, MasterKeyFile)) }},
+			keyFile(t, o, datadir.MasterKeyFile, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0o604)
+		}, "chmod 600", func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, datadir.MasterKeyFile), 0o600) }},
+		{"broken master key", func(o *Options) { keyFile(t, o, datadir.MasterKeyFile, "s3cret\n", 0o600) }, "line 1", func(o *Options) { os.Remove(filepath.Join(o.Config.Data, datadir.MasterKeyFile)) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			opts := options(t, c.prepare)
@@ -129,6 +132,13 @@ func TestNewFails(t *testing.T) {
 				t.Errorf("mended: %v", err)
 			}
 		})
+	}
+}
+
+// TestMasterKeyFile: the data folder and the store mean the same file.
+func TestMasterKeyFile(t *testing.T) {
+	if datadir.MasterKeyFile != store.KeyFileName {
+		t.Errorf("%s and %s", datadir.MasterKeyFile, store.KeyFileName)
 	}
 }
 
@@ -156,7 +166,7 @@ func TestAdminKey(t *testing.T) {
 	if code, _ := r.call("GET", "/api/v1/sources", ""); code != 401 {
 		t.Errorf("with another: %d", code)
 	}
-	if _, err := os.Stat(filepath.Join(opts.Config.Data, AdminKeyFile)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(opts.Config.Data, datadir.AdminKeyFile)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file: %v", err)
 	}
 }

@@ -2,13 +2,13 @@
 
 package app
 
-import "golang.org/x/sys/unix"
+import "syscall"
 
-// descriptors is how many files and connections the system lets this process have open; 0 if it does not say. Go has raised it
-// as far as it can be raised.
+// descriptors returns how many files and connections the system lets this process have open; 0 if it does not
+// say. Go has raised the limit as far as it can be raised.
 func descriptors() uint64 {
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
 		return 0
 	}
 	return uint64(limit.Cur)

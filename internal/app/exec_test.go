@@ -51,7 +51,8 @@ func TestExecIsOff(t *testing.T) {
 	}
 }
 
-// TestExecStop: a stop ends a command that outlasts its patience, and the next server runs it again, as the same attempt.
+// TestExecStop: a stop ends a command that outlasts its patience, and the next server runs it again, as the
+// same attempt.
 func TestExecStop(t *testing.T) {
 	dir := t.TempDir()
 	opts := options(t, func(o *Options) { o.Config.AllowExec, o.Config.ShutdownTimeout = true, 300*time.Millisecond })

@@ -13,8 +13,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/client"
 )
 
-// TestOneKeyAtOnce: of 64 publications with one key at the same time one makes an event, which is delivered once; all others are
-// answered with it. With the same key, another event is a conflict, and nothing.
+// TestOneKeyAtOnce: of 64 publications with one key at the same time one makes an event, which is delivered
+// once; all others are answered with it. With the same key, another event is a conflict, and nothing.
 func TestOneKeyAtOnce(t *testing.T) {
 	var delivered atomic.Int64
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { delivered.Add(1) }))

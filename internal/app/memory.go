@@ -8,16 +8,17 @@ import (
 	"strings"
 )
 
-// What lives long in the heap is small, some 20 MiB, and what passes through is not: at Go's 100 % the collector
-// would run a dozen times a second. So it may let the heap grow fivefold, but not beyond what large bodies in
-// flight and in lanes can take at most: from there on it works harder.
+// Long-lived data in the heap is small, about 20 MiB; most of the heap is data that passes through. With Go's
+// default of 100 % the garbage collector would run a dozen times a second. So the heap may grow to five times
+// its live data, up to softMemory, which is about the most that large bodies in flight and in lanes take.
+// Beyond it, the collector runs more often.
 const (
 	gcPercent  = 400
 	softMemory = 320 << 20
 )
 
-// TuneMemory sets the garbage collector's target, and has it work harder from softMemory on, or from four fifths of
-// a container's memory limit if that is less. GOGC and GOMEMLIMIT in the environment win.
+// TuneMemory sets the target of the garbage collector and its soft memory limit: softMemory, or four fifths of the
+// container's memory limit if that is less. GOGC and GOMEMLIMIT in the environment take precedence.
 func TuneMemory(getenv func(string) string) {
 	if getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -27,7 +28,7 @@ func TuneMemory(getenv func(string) string) {
 	}
 }
 
-// containerLimit reads a cgroup's memory limit in bytes; without one it is math.MaxInt64.
+// containerLimit reads the memory limit of a cgroup in bytes. Without a limit it returns math.MaxInt64.
 func containerLimit(path string) int64 {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Bounds on who talks to us. The header limit is what a request line and its headers may take; net/http adds 4 KiB of its own.
+// Bounds on clients. maxHeaderBytes bounds the request line and the headers; net/http adds 4 KiB.
 const (
 	maxHeaderBytes    = 60 << 10
 	readHeaderTimeout = 5 * time.Second
@@ -34,11 +34,13 @@ func (a *App) newServer() *http.Server {
 	}
 }
 
-// handler sends requests to the rooms. The door comes before the mux, which would clean paths and redirect: it knows
-// no unclean ones, and says so.
+// handler routes requests to the rooms. Requests for the door, and those with an unclean path, do not pass the
+// mux, which would clean the path and redirect: the door answers 404 to them.
 func (a *App) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { api.WriteStatus(w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		api.WriteStatus(w, http.StatusOK, "alive")
+	})
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	agree := api.Agree(a.catalog, a.opts.Logger)
@@ -46,7 +48,8 @@ func (a *App) handler() http.Handler {
 	mux.Handle("POST "+api.AgreePath+"{token}", agree)
 	mux.Handle("/", api.New(api.Options{
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
-		Auth: auth.NewAdminKey(a.opts.AdminKey), PublicURL: a.opts.Config.PublicURL, Version: a.opts.Version, Logger: a.opts.Logger,
+		Auth: auth.NewAdminKey(a.opts.AdminKey), PublicURL: a.opts.Config.PublicURL,
+		Version: a.opts.Version, Logger: a.opts.Logger,
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, ingest.Prefix) || unclean(r.URL.EscapedPath()) {
@@ -57,12 +60,13 @@ func (a *App) handler() http.Handler {
 	})
 }
 
-// unclean reports whether p has empty segments, or ones that stand for others.
+// unclean reports whether the path p has empty segments, "." or "..".
 func unclean(p string) bool {
 	return path.Clean("/"+p) != "/"+strings.Trim(p, "/") || strings.HasPrefix(p, "//") || strings.HasSuffix(p, "//")
 }
 
-// ready answers whether requests should be sent here: not while stopping, nor while storage takes nothing.
+// ready answers 200 if requests should be sent here, and 503 while the server stops or the storage accepts
+// nothing.
 func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-a.draining:
@@ -73,7 +77,7 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
 	if err := a.store.Ready(ctx); err != nil {
-		a.opts.Logger.Warn("readiness.failed", "component", "app", "error", err)
+		a.log.Warn("readiness.failed", "error", err)
 		api.WriteStatus(w, http.StatusServiceUnavailable, "storage cannot be written to")
 		return
 	}

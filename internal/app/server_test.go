@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// TestPaths: a path that only looks like a source's is not found. Nobody is redirected: that would make a GET of a POST.
+// TestPaths: a path that only looks like a source's is not found. Nobody is redirected: that would make a GET
+// of a POST.
 func TestPaths(t *testing.T) {
 	r := run(t, options(t))
 	r.source("src")

@@ -1,6 +1,6 @@
 //go:build unix
 
-package app
+package datadir
 
 import (
 	"errors"
@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFolder takes dir for this process, until unlock or its end, however it ends.
-func lockFolder(dir string) (unlock func() error, err error) {
-	path := filepath.Join(dir, "lock")
+// lock takes dir for this process, until unlock or the end of the process.
+func lock(dir string) (unlock func() error, err error) {
+	path := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -21,7 +21,7 @@ func lockFolder(dir string) (unlock func() error, err error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("data folder: %s is in use by another bellhop: stop that one, or choose another folder with --data", dir)
+			return nil, inUse(dir)
 		}
 		return nil, fmt.Errorf("data folder: lock %s: %w", path, err)
 	}

@@ -1,4 +1,4 @@
-package app
+package datadir
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockFolder takes dir for this process, until unlock or its end, however it ends.
-func lockFolder(dir string) (unlock func() error, err error) {
-	path := filepath.Join(dir, "lock")
+// lock takes dir for this process, until unlock or the end of the process.
+func lock(dir string) (unlock func() error, err error) {
+	path := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -20,7 +20,7 @@ func lockFolder(dir string) (unlock func() error, err error) {
 	if err := windows.LockFileEx(windows.Handle(f.Fd()), exclusive, 0, 1, 0, new(windows.Overlapped)); err != nil {
 		f.Close()
 		if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-			return nil, fmt.Errorf("data folder: %s is in use by another bellhop: stop that one, or choose another folder with --data", dir)
+			return nil, inUse(dir)
 		}
 		return nil, fmt.Errorf("data folder: lock %s: %w", path, err)
 	}

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// reload reads the sources and destinations, and hands them to the door and the engine. If one of them cannot
+// be opened, it logs the reason: a broken noun must not keep the others from changing.
+func (a *App) reload(ctx context.Context) error {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	sources, err := readAll(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Source, string, error) {
+		return a.store.Sources(ctx, bellhop.SourceFilter{}, page)
+	})
+	if err != nil {
+		return err
+	}
+	destinations, err := a.readDestinations(ctx)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(a.door.SetSources(sources), a.engine.SetDestinations(ctx, destinations)); err != nil {
+		a.log.Error("open.failed", "error", err, "meaning", "these could not be opened; the others are loaded")
+	}
+	return nil
+}
+
+// readDestinations returns all destinations. It reads those that have changed since the last reload, because
+// there may be ten thousand. The caller holds reloading.
+func (a *App) readDestinations(ctx context.Context) ([]bellhop.Destination, error) {
+	list, err := a.store.DestinationVersions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	read := make(map[string]bellhop.Destination, len(list))
+	whole := list[:0]
+	for _, version := range list {
+		d, ok := a.destinations[version.ID]
+		var err error
+		if !ok || d.State != version.State || !d.UpdatedAt.Equal(version.UpdatedAt) {
+			d, err = a.store.Destination(ctx, version.ID)
+		}
+		var known *bellhop.Error
+		switch {
+		case errors.As(err, &known) && known.Code == bellhop.CodeNotFound: // deleted since the list was read
+			continue
+		case err != nil:
+			return nil, err
+		}
+		whole, read[version.ID] = append(whole, d), d
+	}
+	a.destinations = read
+	return whole, nil
+}
+
+// reloadLater reloads in the background, unless the server is stopping.
+func (a *App) reloadLater() {
+	a.late.Lock()
+	defer a.late.Unlock()
+	select {
+	case <-a.draining:
+		return
+	default:
+	}
+	a.background.Go(func() {
+		if err := a.reload(a.running); err != nil && a.running.Err() == nil {
+			a.log.Error("reload.failed", "error", err)
+		}
+	})
+}
+
+// readAll reads a whole list, page by page.
+func readAll[T any](ctx context.Context, list func(context.Context, bellhop.Page) ([]T, string, error)) ([]T, error) {
+	var whole []T
+	page := bellhop.Page{Limit: bellhop.MaxPage}
+	for {
+		part, next, err := list(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		whole = append(whole, part...)
+		if next == "" {
+			return whole, nil
+		}
+		page.Cursor = next
+	}
+}

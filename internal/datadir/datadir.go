@@ -1,0 +1,148 @@
+// Package datadir keeps the data folder of a server: one process owns it, its key files can be read by their
+// owner alone, and a file says where the server listens. The store keeps the database and the master keys in
+// the folder by itself.
+package datadir
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// The files of a data folder.
+const (
+	AdminKeyFile  = "admin.key"   // the admin key of the API
+	MasterKeyFile = "master.key"  // the keys that encrypt secrets at rest; the store reads it
+	ServerFile    = "server.json" // where the server listens, while it runs
+	lockFile      = "lock"        // locked while a server owns the folder
+)
+
+// A Folder is a data folder that this process owns.
+type Folder struct {
+	dir     string
+	created bool
+	unlock  func() error
+}
+
+// Open creates the folder dir if there is none, and takes it for this process until Close or the end of the
+// process. It fails if another process owns the folder.
+func Open(dir string) (*Folder, error) {
+	f := &Folder{dir: dir}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		f.created = true
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	var err error
+	f.unlock, err = lock(dir)
+	return f, err
+}
+
+// Created reports whether Open created the folder.
+func (f *Folder) Created() bool { return f.created }
+
+// Close gives the folder up.
+func (f *Folder) Close() error { return f.unlock() }
+
+// InUse reports whether a process owns the folder dir at this moment.
+func InUse(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, lockFile)); err != nil {
+		return false
+	}
+	unlock, err := lock(dir)
+	if err != nil {
+		return true
+	}
+	unlock()
+	return false
+}
+
+// inUse returns the error of a folder that another process owns.
+func inUse(dir string) error {
+	return fmt.Errorf("data folder: %s is in use by another bellhop: stop the other one, "+
+		"or choose another folder with --data", dir)
+}
+
+// minKeyLength is the length of the shortest admin key.
+const minKeyLength = 16
+
+// AdminKey returns the admin key of the API: given, or the key in the folder, which is made on first use.
+func (f *Folder) AdminKey(given string, random io.Reader) (string, error) {
+	if given != "" {
+		return given, checkKey(given, "BELLHOP_ADMIN_KEY")
+	}
+	path := filepath.Join(f.dir, AdminKeyFile)
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		b := make([]byte, 32)
+		if _, err := io.ReadFull(random, b); err != nil {
+			return "", err
+		}
+		key := "bhk_" + base64.RawURLEncoding.EncodeToString(b)
+		return key, os.WriteFile(path, []byte(key+"\n"), 0o600)
+	}
+	if err != nil {
+		return "", fmt.Errorf("admin key: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // the modes of Windows do not show it
+		return "", fmt.Errorf("admin key: %s can be read by others: chmod 600 it", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("admin key: %w", err)
+	}
+	key := strings.TrimSpace(string(text))
+	return key, checkKey(key, path)
+}
+
+func checkKey(key, where string) error {
+	if len(key) < minKeyLength {
+		return fmt.Errorf("admin key: %s holds fewer than %d characters, so that it could be guessed; "+
+			"remove it to have a key made", where, minKeyLength)
+	}
+	return nil
+}
+
+// A Server says where the server of a data folder listens.
+type Server struct {
+	URL string `json:"url"` // "http://127.0.0.1:8080"
+	PID int    `json:"pid"`
+}
+
+// WriteServer tells the commands that use this folder where the server is.
+func (f *Folder) WriteServer(s Server) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(f.dir, ServerFile), append(text, '\n'), 0o600)
+}
+
+// RemoveServer removes what WriteServer wrote.
+func (f *Folder) RemoveServer() error { return os.Remove(filepath.Join(f.dir, ServerFile)) }
+
+// ReadServer returns the server that runs in the folder dir, and the zero Server if none does. A server that
+// died left its file behind; another process may listen at its address by now, and must not get the key.
+func ReadServer(dir string) (s Server, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, ServerFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return s, nil
+	case err != nil:
+		return s, fmt.Errorf("data folder: %w", err)
+	case !InUse(dir):
+		return s, nil
+	}
+	if err := json.Unmarshal(text, &s); err != nil {
+		return Server{}, fmt.Errorf("data folder: %s: %w", ServerFile, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,94 @@
+package datadir
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func open(t *testing.T, dir string) *Folder {
+	t.Helper()
+	f, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// TestOpen: one process owns a folder at a time, and the folder is for its owner alone.
+func TestOpen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	if InUse(dir) {
+		t.Error("in use before there is a folder")
+	}
+	f := open(t, dir)
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 || !f.Created() {
+		t.Errorf("%v %v, created: %v", info, err, f.Created())
+	}
+	if !InUse(dir) {
+		t.Error("not in use while it is open")
+	}
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), dir+" is in use by another bellhop") {
+		t.Errorf("opened twice: %v", err)
+	}
+	if err := f.Close(); err != nil || InUse(dir) {
+		t.Errorf("closed: %v, in use: %v", err, InUse(dir))
+	}
+	if again := open(t, dir); again.Created() {
+		t.Error("the second process created the folder")
+	}
+}
+
+// TestAdminKey: the key is made once; a given key is not written.
+func TestAdminKey(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir)
+	if key, err := f.AdminKey("a key of our own choice", nil); err != nil || key != "a key of our own choice" {
+		t.Errorf("given: %q %v", key, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, AdminKeyFile)); err == nil {
+		t.Error("a given key was written")
+	}
+	random := bytes.NewReader(make([]byte, 32))
+	made, err := f.AdminKey("", random)
+	if err != nil || made != "bhk_"+strings.Repeat("A", 43) {
+		t.Errorf("made: %q %v", made, err)
+	}
+	if again, err := f.AdminKey("", random); err != nil || again != made {
+		t.Errorf("read: %q %v, want %q", again, err, made)
+	}
+	if _, err := f.AdminKey("123456789012345", nil); err == nil || !strings.Contains(err.Error(), "BELLHOP_ADMIN_KEY") {
+		t.Errorf("a short key: %v", err)
+	}
+}
+
+// TestServerFile: the file of a server counts while the server owns the folder.
+func TestServerFile(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir)
+	if s, err := ReadServer(dir); err != nil || s != (Server{}) {
+		t.Errorf("before it is written: %v %v", s, err)
+	}
+	want := Server{URL: "http://127.0.0.1:8080", PID: 7}
+	if err := f.WriteServer(want); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, ServerFile)); string(text) != `{"url":"http://127.0.0.1:8080","pid":7}`+"\n" {
+		t.Errorf("%s %v", text, err)
+	}
+	if s, err := ReadServer(dir); err != nil || s != want {
+		t.Errorf("%v %v", s, err)
+	}
+	f.Close()
+	if s, err := ReadServer(dir); err != nil || s != (Server{}) {
+		t.Errorf("of a server that died: %v %v", s, err)
+	}
+	open(t, dir)
+	os.WriteFile(filepath.Join(dir, ServerFile), []byte("{"), 0o600)
+	if _, err := ReadServer(dir); err == nil || !strings.Contains(err.Error(), ServerFile) {
+		t.Errorf("a broken file: %v", err)
+	}
+}

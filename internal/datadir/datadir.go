@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -34,16 +35,52 @@ type Folder struct {
 // Open creates the folder dir if there is none, and takes it for this process until Close or the end of the
 // process. It fails if another process owns the folder.
 func Open(dir string) (*Folder, error) {
-	f := &Folder{dir: dir}
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		f.created = true
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	created, err := create(dir, syncFolder)
+	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	var err error
-	f.unlock, err = lock(dir)
-	return f, err
+	unlock, err := lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Folder{dir, created, unlock}, nil
+}
+
+// create creates dir and its missing parents, and reports whether it created dir. It calls sync for the parent of each
+// folder that it created: until a folder is synced, a power cut may lose the names in it, and everything below them.
+func create(dir string, sync func(dir string) error) (created bool, err error) {
+	var missing []string // dir first
+	for parent := filepath.Clean(dir); ; parent = filepath.Dir(parent) {
+		if _, err := os.Stat(parent); !errors.Is(err, fs.ErrNotExist) {
+			break // it exists, or MkdirAll says why it cannot be used
+		}
+		missing = append(missing, parent)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return false, err
+	}
+	for _, folder := range slices.Backward(missing) {
+		if err := sync(filepath.Dir(folder)); err != nil {
+			return false, err
+		}
+	}
+	return len(missing) > 0, nil
+}
+
+// syncFolder makes the names in dir survive a power cut. It does nothing on Windows, which has no such call, and in a folder
+// that this user may not read, because only readable folders can be opened.
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Created reports whether Open created the folder.

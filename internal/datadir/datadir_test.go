@@ -2,8 +2,10 @@ package datadir
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -39,6 +41,42 @@ func TestOpen(t *testing.T) {
 	}
 	if again := open(t, dir); again.Created() {
 		t.Error("the second process created the folder")
+	}
+}
+
+// TestCreateSyncsParents: the parent of each new folder is synced, from the outermost, and no other folder is.
+func TestCreateSyncsParents(t *testing.T) {
+	base := t.TempDir()
+	var synced []string
+	sync := func(dir string) error {
+		synced = append(synced, dir)
+		return nil
+	}
+	for _, c := range []struct {
+		dir     string
+		created bool
+		synced  []string
+	}{
+		{"a/b/c", true, []string{".", "a", "a/b"}},
+		{"a/b/c", false, nil},
+		{"a/b/d/", true, []string{"a/b"}},
+	} {
+		synced = nil
+		created, err := create(base+"/"+c.dir, sync)
+		for i, dir := range synced {
+			synced[i], _ = filepath.Rel(base, dir)
+		}
+		if err != nil || created != c.created || !slices.Equal(synced, c.synced) {
+			t.Errorf("%s: %v %v, synced %q, want %q", c.dir, created, err, synced, c.synced)
+		}
+	}
+	if _, err := create(filepath.Join(base, "e"), func(string) error { return io.ErrShortWrite }); err != io.ErrShortWrite {
+		t.Errorf("a parent that cannot be synced: %v", err)
+	}
+	t.Chdir(base)
+	synced = nil
+	if created, err := create("f", sync); err != nil || !created || !slices.Equal(synced, []string{"."}) {
+		t.Errorf("a relative folder: %v %v, synced %q", created, err, synced)
 	}
 }
 

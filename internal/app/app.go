@@ -63,6 +63,7 @@ type App struct {
 
 	// cleanups undo the steps of New; undo runs the last one first. Only New and the stop use them.
 	cleanups []cleanup
+	grace    time.Duration // how long a stop waits after the shutdown timeout for a step that should have ended
 
 	reloading    sync.Mutex                     // held during a reload; guards destinations
 	destinations map[string]bellhop.Destination // as the last reload read them, by id
@@ -80,11 +81,14 @@ type cleanup struct {
 	run  func(ctx context.Context) error
 }
 
+// stopGrace is App.grace outside of tests.
+const stopGrace = 2 * time.Second
+
 // New makes a server in the data folder and begins to listen. Before Run, nothing is answered and nothing is sent.
 func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
 		opts: opts, log: opts.Logger.With("component", "app"), registry: prometheus.NewRegistry(),
-		draining: make(chan struct{}),
+		grace: stopGrace, draining: make(chan struct{}),
 	}
 	a.running, a.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -277,7 +281,9 @@ func (a *App) URL() string { return a.url }
 // FirstRun reports whether New created the data folder.
 func (a *App) FirstRun() bool { return a.folder.Created() }
 
-// Run serves until ctx ends or the storage fails, and then stops within the shutdown timeout.
+// Run serves until ctx ends or the storage fails, and then stops. The stop takes at most the shutdown timeout
+// and a few seconds. If a step has not ended by then, because a disk hangs for example, Run returns an error,
+// and the process should end.
 func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.store.Run(a.running) })
 	a.background.Go(func() { a.engine.Run(a.running) })
@@ -313,18 +319,50 @@ func (a *App) stop() error {
 		a.server.Close()
 	}
 	a.cancel()
-	a.background.Wait()
-	return a.undo(ctx)
+	err := a.inTime(ctx, func() error {
+		a.background.Wait()
+		return nil
+	})
+	if err != nil {
+		err = fmt.Errorf("stop background work: %w", err)
+	}
+	return errors.Join(err, a.undo(ctx))
 }
 
-// undo runs the cleanups, the last one first.
+// errLate is the error of a step of a stop that did not end in time.
+var errLate = errors.New("has not ended in time")
+
+// inTime runs one step of a stop. If the step has not ended when ctx has ended and the grace is over, inTime
+// returns errLate and leaves the step running.
+func (a *App) inTime(ctx context.Context, step func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- step() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(a.grace):
+		return errLate
+	}
+}
+
+// undo runs the cleanups, the last one first. After a step that has not ended in time it runs no other: the
+// steps before it are still in use, and end with the process.
 func (a *App) undo(ctx context.Context) error {
 	var errs []error
 	for len(a.cleanups) > 0 {
 		last := a.cleanups[len(a.cleanups)-1]
 		a.cleanups = a.cleanups[:len(a.cleanups)-1]
-		if err := last.run(ctx); err != nil {
+		err := a.inTime(ctx, func() error { return last.run(ctx) })
+		if err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", last.name, err))
+		}
+		if err == errLate {
+			break
 		}
 	}
 	return errors.Join(errs...)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -219,6 +220,45 @@ func TestStopInTime(t *testing.T) {
 	}
 	if err := run(t, opts).stop(); err != nil {
 		t.Errorf("the next: %v", err)
+	}
+}
+
+// TestStopDoesNotHang: background work or a step that does not end, as when a disk hangs, does not keep the
+// server from stopping. The stop says what it waited for, and gives up nothing that is still in use.
+func TestStopDoesNotHang(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	defer close(hang)
+	for _, c := range []struct {
+		name    string
+		prepare func(a *App)
+		want    string
+		inUse   bool
+	}{
+		{"background work", func(a *App) { a.background.Go(func() { <-hang }) }, "stop background work: has not ended in time", false},
+		{"a cleanup", func(a *App) {
+			a.undoLater("disk", func(context.Context) error {
+				<-hang
+				return nil
+			})
+		}, "stop disk: has not ended in time", true},
+	} {
+		opts := options(t, func(o *Options) { o.Config.ShutdownTimeout = 10 * time.Millisecond })
+		r := run(t, opts, func(a *App) {
+			a.grace = 500 * time.Millisecond
+			c.prepare(a)
+		})
+		select {
+		case err := <-r.stopping():
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s: the stop hangs", c.name)
+		}
+		if got := datadir.InUse(opts.Config.Data); got != c.inUse {
+			t.Errorf("%s: the folder is in use: %v", c.name, got)
+		}
 	}
 }
 

@@ -37,12 +37,15 @@ type running struct {
 	ended chan error
 }
 
-// run starts a server, which ends with the test.
-func run(t testing.TB, opts Options) *running {
+// run starts a server, which ends with the test. It calls change before the server runs.
+func run(t testing.TB, opts Options, change ...func(*App)) *running {
 	t.Helper()
 	a, err := New(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range change {
+		f(a)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{App: a, t: t, end: cancel, ended: make(chan error, 1)}
@@ -54,10 +57,13 @@ func run(t testing.TB, opts Options) *running {
 	return r
 }
 
-// stop asks the server to stop, and returns what Run does.
-func (r *running) stop() error {
+// stop tells the server to stop, and returns the error of Run.
+func (r *running) stop() error { return <-r.stopping() }
+
+// stopping tells the server to stop, and returns the channel that gets the error of Run.
+func (r *running) stopping() <-chan error {
 	r.end()
-	return <-r.ended
+	return r.ended
 }
 
 // call makes a request with the admin key.

@@ -12,15 +12,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/datadir"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
-// TestFirstRun: a server needs nothing, and what it makes is for its owner only.
+// TestFirstRun: a server needs no preparation, and only its owner can read the files that it makes.
 func TestFirstRun(t *testing.T) {
+	t.Parallel()
 	opts := options(t)
 	r := run(t, opts)
 	if !r.FirstRun() {
@@ -71,8 +74,9 @@ func TestFirstRun(t *testing.T) {
 	}
 }
 
-// TestSecondInstance: one process owns a data folder. Another is told so, and does no harm.
+// TestSecondInstance: one process owns a data folder. A second one fails with that reason and does no harm.
 func TestSecondInstance(t *testing.T) {
+	t.Parallel()
 	opts := options(t)
 	first := run(t, opts)
 	_, err := New(t.Context(), opts)
@@ -96,8 +100,9 @@ func TestSecondInstance(t *testing.T) {
 	}
 }
 
-// TestNewFails: what cannot be is told with what to do, and nothing is held on to.
+// TestNewFails: an error of New says what to do, and New gives up everything that it has opened.
 func TestNewFails(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +143,7 @@ func TestNewFails(t *testing.T) {
 
 // TestMasterKeyFile: the data folder and the store mean the same file.
 func TestMasterKeyFile(t *testing.T) {
+	t.Parallel()
 	if datadir.MasterKeyFile != store.KeyFileName {
 		t.Errorf("%s and %s", datadir.MasterKeyFile, store.KeyFileName)
 	}
@@ -156,8 +162,9 @@ func write(t *testing.T, path, text string, mode fs.FileMode) {
 	}
 }
 
-// TestAdminKey: a key that is given counts, and is written nowhere.
+// TestAdminKey: a given key is used, and is not written to a file.
 func TestAdminKey(t *testing.T) {
+	t.Parallel()
 	opts := options(t, func(o *Options) { o.AdminKey = "a key of our own choice" })
 	r := run(t, opts)
 	if code, _ := r.call("GET", "/api/v1/sources", ""); code != 200 {
@@ -172,8 +179,64 @@ func TestAdminKey(t *testing.T) {
 	}
 }
 
-// TestStop: while a server stops it says so, takes no new connection, and ends what is under way.
+// TestNothingBeforeRun: New and reloads send nothing, although a delivery is due; Run sends it.
+func TestNothingBeforeRun(t *testing.T) {
+	t.Parallel()
+	var answered atomic.Int64 // requests so far
+	var ready atomic.Bool     // whether the receiver answers 200
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answered.Add(1)
+		if !ready.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	defer receiver.Close()
+	opts := options(t, func(o *Options) { o.Config.AllowPrivate = true })
+	first := run(t, opts)
+	destination := `{"name":"d","url":"` + receiver.URL + `","settings":{"format":"raw"},"retry":{"schedule":["1ms","1ms","100ms","1s"]}}`
+	if code, body := first.call("POST", "/api/v1/destinations", destination); code != 201 {
+		t.Fatalf("destination: %d %s", code, body)
+	}
+	if code, body := first.call("POST", "/api/v1/events", `{"type":"t","data":1}`); code != 202 {
+		t.Fatalf("event: %d %s", code, body)
+	}
+	poll(t, "the first attempt", func() bool { return answered.Load() > 0 })
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	before := answered.Load()
+	ready.Store(true)
+	a, err := New(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, _, err := a.store.Deliveries(t.Context(), bellhop.DeliveryFilter{}, bellhop.Page{})
+	if err != nil || len(list) != 1 || list[0].State != bellhop.DeliveryPending {
+		t.Fatalf("%+v %v", list, err)
+	}
+	poll(t, "the time when the delivery is due", func() bool { return time.Now().After(list[0].NextAt) })
+	for range 10 {
+		if err := a.reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		a.engine.Wake(list[0].DestinationID)
+	}
+	if n := answered.Load(); n != before {
+		t.Errorf("%d requests before Run", n-before)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	poll(t, "a request after Run", func() bool { return answered.Load() > before })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStop: a stopping server says so, accepts no new connection, and answers the requests that have begun.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	opts := options(t)
 	r := run(t, opts)
 	r.source("src")
@@ -205,18 +268,20 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestStopInTime: whoever does not come to an end is cut off, and cannot make the stop a failed one.
+// TestStopInTime: a request that does not end is cut off, and the stop succeeds.
 func TestStopInTime(t *testing.T) {
+	t.Parallel()
 	opts := options(t, func(o *Options) { o.Config.ShutdownTimeout = 100 * time.Millisecond })
 	r := run(t, opts)
 	r.source("src")
 	r.begin("/in/src", "hello")
-	begun := time.Now()
-	if err := r.stop(); err != nil {
-		t.Errorf("stop: %v", err)
-	}
-	if took := time.Since(begun); took > 10*time.Second {
-		t.Errorf("took %v", took)
+	select {
+	case err := <-r.stopping():
+		if err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the stop waits for the request")
 	}
 	if err := run(t, opts).stop(); err != nil {
 		t.Errorf("the next: %v", err)
@@ -262,7 +327,7 @@ func TestStopDoesNotHang(t *testing.T) {
 	}
 }
 
-// begin sends a request but for its body, and waits until the server waits for that.
+// begin sends a request without its body, and returns when the server waits for the body.
 func (r *running) begin(path, body string) net.Conn {
 	r.t.Helper()
 	c, err := net.Dial("tcp", r.listener.Addr().String())
@@ -279,7 +344,7 @@ func (r *running) begin(path, body string) net.Conn {
 	return c
 }
 
-// readyz asks without a connection, which a stopping server would not take.
+// readyz calls the handler directly, because a stopping server accepts no connection.
 func (r *running) readyz() int {
 	w := httptest.NewRecorder()
 	r.server.Handler.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))

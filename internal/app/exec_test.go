@@ -17,8 +17,9 @@ import (
 	"time"
 )
 
-// TestExecIsOff: nobody runs a command unless whoever started the server permits it, which the log then says.
+// TestExecIsOff: a command runs only if the settings of the server permit it; the log says so.
 func TestExecIsOff(t *testing.T) {
+	t.Parallel()
 	const destination = `{"name":"on-paid","type":"exec","settings":{"command":["true"]}}`
 	var logged bytes.Buffer
 	opts := options(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&logged, nil)) })
@@ -51,9 +52,10 @@ func TestExecIsOff(t *testing.T) {
 	}
 }
 
-// TestExecStop: a stop ends a command that outlasts its patience, and the next server runs it again, as the
-// same attempt.
+// TestExecStop: a stop ends a command that takes longer than the shutdown timeout. The next server runs it again, as
+// the same attempt.
 func TestExecStop(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	opts := options(t, func(o *Options) { o.Config.AllowExec, o.Config.ShutdownTimeout = true, 300*time.Millisecond })
 	first := run(t, opts)

@@ -15,7 +15,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/generic"
 )
 
-// options are those of a server in a folder of its own, at a free port.
+// options returns the options of a server in its own folder, at a free port.
 func options(t testing.TB, change ...func(*Options)) Options {
 	t.Helper()
 	cfg, err := config.Load("", func(string) string { return "" }, map[string]string{"listen": "127.0.0.1:0", "data": filepath.Join(t.TempDir(), "data")})
@@ -29,7 +29,7 @@ func options(t testing.TB, change ...func(*Options)) Options {
 	return opts
 }
 
-// A running is a server that runs.
+// A running is a server in Run.
 type running struct {
 	*App
 	t     testing.TB
@@ -77,7 +77,7 @@ func (r *running) call(method, path, body string) (int, string) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+r.opts.AdminKey)
-	reply, err := http.DefaultTransport.RoundTrip(req) // which follows no redirect
+	reply, err := http.DefaultTransport.RoundTrip(req) // follows no redirect
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -89,10 +89,20 @@ func (r *running) call(method, path, body string) (int, string) {
 	return reply.StatusCode, string(b)
 }
 
-// source makes a source that takes anything.
+// source creates a source that accepts every request.
 func (r *running) source(name string) {
 	r.t.Helper()
 	if code, body := r.call("POST", "/api/v1/sources", `{"name":"`+name+`","provider":"generic","settings":{"scheme":"none"}}`); code != 201 {
 		r.t.Fatalf("source %s: %d %s", name, code, body)
+	}
+}
+
+// poll waits until done holds, and fails after a generous deadline.
+func poll(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("there is not %s", what)
+		}
 	}
 }

@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// TestPaths: a path that only looks like a source's is not found. Nobody is redirected: that would make a GET
-// of a POST.
+// TestPaths: a path that only resembles that of a source is not found. There is no redirect, which would turn a POST
+// into a GET.
 func TestPaths(t *testing.T) {
+	t.Parallel()
 	r := run(t, options(t))
 	r.source("src")
 	for path, want := range map[string]int{
@@ -40,8 +41,9 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestChangesCount: what the API changes holds for the next request.
+// TestChangesCount: a change through the API is in effect for the next request.
 func TestChangesCount(t *testing.T) {
+	t.Parallel()
 	r := run(t, options(t))
 	if code, _ := r.call("POST", "/in/src", "x"); code != 404 {
 		t.Errorf("before it is there: %d", code)
@@ -64,8 +66,9 @@ func TestChangesCount(t *testing.T) {
 	}
 }
 
-// TestOpenRoutes: health, readiness and metrics need no key, and tell no secret.
+// TestOpenRoutes: health, readiness and metrics need no key, and show no secret.
 func TestOpenRoutes(t *testing.T) {
+	t.Parallel()
 	r := run(t, options(t))
 	r.source("src")
 	r.call("POST", "/in/src", "hello")
@@ -82,8 +85,9 @@ func TestOpenRoutes(t *testing.T) {
 	}
 }
 
-// TestLargeHeaders: headers are bounded.
+// TestLargeHeaders: the size of headers is bounded.
 func TestLargeHeaders(t *testing.T) {
+	t.Parallel()
 	r := run(t, options(t))
 	for size, want := range map[int]int{50 << 10: 404, 80 << 10: 431} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", r.URL()+"/in/src", nil)
@@ -103,6 +107,7 @@ func TestLargeHeaders(t *testing.T) {
 }
 
 func TestUnclean(t *testing.T) {
+	t.Parallel()
 	for path, want := range map[string]bool{"/": false, "/a": false, "/a/": false, "/a/b.c/..d/...": false, "*": false, "": false, "/a%2f..%2fb": false,
 		"//": true, "//a": true, "/a//": true, "/a//b": true, "/.": true, "/..": true, "/a/.": true, "/a/./b": true, "/a/../b": true, "/a/..": true, "/./": true} {
 		if got := unclean(path); got != want {
@@ -112,6 +117,7 @@ func TestUnclean(t *testing.T) {
 }
 
 func TestContainerLimit(t *testing.T) {
+	t.Parallel()
 	const none = 1<<63 - 1
 	for text, want := range map[string]int64{"536870912\n": 512 << 20, "max\n": none, "": none, "-5\n": none, "0\n": none, "99999999999999999999\n": none} {
 		path := filepath.Join(t.TempDir(), "memory.max")

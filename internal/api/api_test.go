@@ -26,13 +26,15 @@ const (
 
 var testNow = time.Date(2026, 11, 22, 10, 30, 0, 123_000_000, time.FixedZone("", 3600))
 
-// A rig is an API over a fake, and what it logged.
+// A rig is an API over a fake, with its log.
 type rig struct {
 	*fake
 	t       *testing.T
 	handler http.Handler
 	logged  *bytes.Buffer
 	now     time.Time
+
+	principal auth.Principal // of the request that changed something last
 }
 
 func newRig(t *testing.T) *rig {
@@ -44,8 +46,12 @@ func newRig(t *testing.T) *rig {
 		Catalog: catalog.New(catalog.Options{
 			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Repairer: r.fake,
 			Providers: providers, Actions: []provider.Action{chore{}},
-			Env:         provider.Env{Now: func() time.Time { return r.now }},
-			Changed:     func(context.Context) error { r.changes++; return nil },
+			Env: provider.Env{Now: func() time.Time { return r.now }},
+			Changed: func(ctx context.Context) error {
+				r.changes++
+				r.principal, _ = auth.FromContext(ctx)
+				return nil
+			},
 			CallbackURL: "https://hooks.example.com" + AgreePath, Logger: logger,
 		}),
 		Auth: auth.NewAdminKey(testKey), PublicURL: "https://hooks.example.com/", Version: "1.2.3", Logger: logger,
@@ -53,7 +59,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// fill puts one of every noun into the store.
+// fill stores one of every noun.
 func (r *rig) fill() {
 	r.sources = []bellhop.Source{{
 		ID: "src_1", Name: "media", Provider: "lock", Settings: json.RawMessage(`{"key":"` + canary + `","account_id":"a1"}`),
@@ -85,7 +91,7 @@ func (r *rig) fill() {
 	}}
 }
 
-// An answer is what came back.
+// An answer is the answer to a request.
 type answer struct {
 	t      *testing.T
 	status int
@@ -93,7 +99,7 @@ type answer struct {
 	body   string
 }
 
-// do sends a request with the right key. header is "Name: value" lines in addition.
+// do sends a request with the right key. Each header is a line "Name: value".
 func (r *rig) do(method, path, body string, header ...string) answer {
 	r.t.Helper()
 	return r.send(method, path, body, append(header, "Authorization: Bearer "+testKey)...)
@@ -127,7 +133,7 @@ func (r *rig) send(method, path, body string, header ...string) answer {
 	return a
 }
 
-// is checks the status, and returns the body as JSON.
+// is checks the status and returns the body as JSON.
 func (a answer) is(status int) map[string]any {
 	a.t.Helper()
 	if a.status != status {
@@ -143,7 +149,7 @@ func (a answer) is(status int) map[string]any {
 	return v
 }
 
-// refused checks that a is a problem of the code, with the paths of the values at fault, sorted.
+// refused checks that a is a problem of that code with field errors of these paths, in this order.
 func (a answer) refused(status int, code bellhop.Code, paths ...string) {
 	a.t.Helper()
 	p := a.is(status)
@@ -160,7 +166,7 @@ func (a answer) refused(status int, code bellhop.Code, paths ...string) {
 	}
 }
 
-// routes are all there are, each with a body that is taken and the status of success.
+// routes lists every route, with a valid body and the status of success.
 var routes = []struct {
 	method, path, body string
 	status             int
@@ -204,7 +210,7 @@ var routes = []struct {
 
 var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1", "requests": "req_1", "repairs": "rpr_1"}
 
-// concrete returns path below the prefix, with the id of the one noun there is.
+// concrete returns path below the prefix, with the id of the noun that fill stores.
 func concrete(path string) string {
 	noun, _, _ := strings.Cut(path[1:], "/")
 	return Prefix + strings.ReplaceAll(path, "{id}", ids[noun])
@@ -246,6 +252,24 @@ func TestWithoutAKeyNothingIsOpen(t *testing.T) {
 	h.ServeHTTP(w, req)
 	if w.Code != 401 {
 		t.Errorf("status %d", w.Code)
+	}
+}
+
+// reader authenticates every request as a principal of one tenant.
+type reader struct{}
+
+func (reader) Authenticate(*http.Request) (auth.Principal, error) {
+	return auth.Principal{Name: "reader", Scope: "read", Tenant: "acme"}, nil
+}
+
+// TestPrincipal: a handler finds the principal of its request, with scope and tenant, in the context. So does
+// the code that it calls.
+func TestPrincipal(t *testing.T) {
+	r := newRig(t)
+	r.handler.(*server).Auth = reader{}
+	r.send("POST", "/api/v1/sources", `{"name":"media","provider":"lock","settings":{"key":"`+canary+`"}}`).is(201)
+	if want := (auth.Principal{Name: "reader", Scope: "read", Tenant: "acme"}); r.principal != want {
+		t.Errorf("%+v, want %+v", r.principal, want)
 	}
 }
 

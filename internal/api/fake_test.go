@@ -18,8 +18,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// fake is a store, an engine and a publisher in memory. err, where set, is what every method of the store fails
-// with.
+// A fake is a store, an opener, an engine, a publisher and a repairer in memory. If err is set, every method of
+// the store fails with it.
 type fake struct {
 	mu           sync.Mutex
 	err          error
@@ -45,7 +45,7 @@ type fake struct {
 	previewed  func(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 }
 
-// page cuts a page out of list; its cursor is an index.
+// page returns one page of list. The cursor is an index.
 func page[T any](f *fake, list []T, p bellhop.Page, keep func(T) bool) ([]T, string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -236,7 +236,7 @@ func (f *fake) Stats(context.Context) (bellhop.Stats, error) {
 	}, f.err
 }
 
-// Check refuses what a test asks to be refused: a URL that is private, a format that is unknown.
+// Check refuses a URL without https, unknown settings, secrets without whsec_, and a wrong match or access.
 func (f *fake) Check(d bellhop.Destination) error {
 	var errs []error
 	if d.Type != "chore" && !strings.HasPrefix(d.URL, "https://") {
@@ -370,7 +370,7 @@ func (f *fake) Replay(_ context.Context, eventID, destinationID string) ([]bellh
 	return []bellhop.NewDelivery{{DestinationID: destinationID, DeliveryID: "dlv_2"}}, nil
 }
 
-// lock is a provider with one secret and one plain setting. It sends, too.
+// lock is a provider with a secret setting and a plain one. It sends too.
 type lock struct{}
 
 func (lock) Info() provider.Info {
@@ -389,19 +389,19 @@ func (lock) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error)
 	return nil, settings.Key.Check("key")
 }
 
-// Emulation has the message by which Lock tries a receiver.
+// Emulation returns the test message of Lock.
 func (lock) Emulation() provider.Emulation {
 	return provider.Emulation{TestBody: func(at time.Time) []byte { return []byte(`{"lock":"` + at.Format(time.TimeOnly) + `"}`) }}
 }
 
-// shy is a provider whose receivers are asked first.
+// shy is a provider with a handshake.
 type shy struct{ lock }
 
 func (shy) Info() provider.Info {
 	return provider.Info{Name: "shy", SendSettings: []provider.Setting{{Name: "key", Secret: true}}, Schedule: "sharepoint", Rate: 2, Handshake: "ask", SecretURL: true}
 }
 
-// chore is an action with a plain setting, a secret one, and one whose members are secret.
+// chore is an action with a plain setting, a secret one, and an object with secret members.
 type chore struct{ provider.Action }
 
 func (chore) Info() provider.Info {

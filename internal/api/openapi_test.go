@@ -28,7 +28,7 @@ func TestOpenAPI(t *testing.T) {
 			continue
 		}
 		if operation["summary"] == "" || operation["operationId"] == "" || operation["tags"] == nil {
-			t.Errorf("%s %s says too little of itself: %v", route.method, path, operation)
+			t.Errorf("%s %s lacks a summary, an id or a tag: %v", route.method, path, operation)
 		}
 		responses := operation["responses"].(map[string]any)
 		success := responses[map[int]string{200: "200", 201: "201", 202: "202", 204: "204"}[route.status]]
@@ -61,7 +61,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// TestAnswersAreAsDocumented checks what every route answers against the schema that the document has for it.
+// TestAnswersAreAsDocumented checks the answer of every route against its schema in the document.
 func TestAnswersAreAsDocumented(t *testing.T) {
 	for _, route := range routes {
 		r := newRig(t)
@@ -88,7 +88,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	}
 }
 
-// TestDocumentKeepsItsBounds checks that what is written in tags is what the vocabulary says.
+// TestDocumentKeepsItsBounds checks that the bounds in tags are those of package bellhop.
 func TestDocumentKeepsItsBounds(t *testing.T) {
 	r := newRig(t)
 	doc := r.send("GET", "/openapi.json", "").is(200)

@@ -2,16 +2,19 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestPreview: an event that there is, at a destination that there is; each secret is an ellipsis, and what
-// signs is told apart.
+// TestPreview: the preview of a stored event at a stored destination masks each secret, and lists the headers
+// that sign.
 func TestPreview(t *testing.T) {
 	r := newRig(t)
 	r.fill()
@@ -44,8 +47,8 @@ func TestPreview(t *testing.T) {
 	}
 }
 
-// TestPreviewOfThoughts: an event and a destination that are only thought of are as they would be.
-func TestPreviewOfThoughts(t *testing.T) {
+// TestPreviewOfSamples: the preview of a sample event at a destination that is not stored.
+func TestPreviewOfSamples(t *testing.T) {
 	r := newRig(t)
 	r.fill()
 	var d bellhop.Destination
@@ -111,4 +114,148 @@ func TestPreviewRefused(t *testing.T) {
 	}
 	r.do("POST", "/api/v1/destinations/preview", `{}`).refused(422, bellhop.CodeInvalid, "destination", "event")
 	r.do("POST", "/api/v1/destinations/preview", `{"destination":"billing","event":"evt_1","send":true}`).refused(422, bellhop.CodeInvalid, "send")
+}
+
+// storedSettings returns the settings of the first destination.
+func (r *rig) storedSettings() string { return string(r.destinations[0].Settings) }
+
+func TestRotateSecret(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	r.now = testNow.Add(time.Hour)
+	const rotate = "/api/v1/destinations/billing/rotate-secret"
+	headers := `"headers":{"X-Key":"` + canary + `"}`
+	second, third := canary+"2", canary+"3"
+
+	got := r.do("POST", rotate, `{"secret":"`+second+`"}`).is(200)
+	if _, shown := got["secret"]; shown {
+		t.Error("a secret that was given is answered")
+	}
+	same(t, got["settings"].(map[string]any)["secret"], `{"set":true,"set_at":"2026-11-22T10:30:00.123Z"}`)
+	same(t, got["settings"].(map[string]any)["secret_until"], `"2026-11-23T10:30:00Z"`)
+	if want := `{"format":"standard",` + headers + `,"secret":["` + second + `","` + canary + `"],"secret_until":"2026-11-23T10:30:00Z"}`; r.storedSettings() != want {
+		t.Errorf("stored %s", r.storedSettings())
+	}
+
+	r.do("POST", rotate, `{"secret":"`+third+`","grace":"1h"}`).is(200) // the earliest goes
+	if want := `"secret":["` + third + `","` + second + `"],"secret_until":"2026-11-22T11:30:00Z"}`; !strings.HasSuffix(r.storedSettings(), want) {
+		t.Errorf("stored %s", r.storedSettings())
+	}
+	r.do("POST", rotate, `{"secret":"`+second+`","grace":"0s"}`).is(200)
+	if want := `"secret":"` + second + `"}`; !strings.HasSuffix(r.storedSettings(), want) {
+		t.Errorf("stored %s", r.storedSettings())
+	}
+
+	made := r.do("POST", rotate, "").is(200)["secret"].(string)
+	if len(made) != len("whsec_")+44 || !strings.Contains(r.storedSettings(), `"secret":["`+made+`","`+second+`"]`) || strings.Contains(r.logged.String(), made) {
+		t.Errorf("%s stored %s", made, r.storedSettings())
+	}
+	if shown := r.do("GET", "/api/v1/destinations/billing", ""); strings.Contains(shown.body, made) {
+		t.Error("a secret that was made is shown again")
+	}
+
+	r.do("PATCH", "/api/v1/destinations/billing", `{"settings":{"format":"raw"}}`).is(200)
+	if !strings.Contains(r.storedSettings(), "secret_until") {
+		t.Errorf("another change ended the grace: %s", r.storedSettings())
+	}
+	r.do("PATCH", "/api/v1/destinations/billing", `{"settings":{"secret":["`+canary+`","`+second+`"]}}`).is(200)
+	if strings.Contains(r.storedSettings(), "secret_until") {
+		t.Errorf("secrets that a person set end when the old ones did: %s", r.storedSettings())
+	}
+	whole := r.do("GET", "/api/v1/destinations/billing", "").body
+	r.matchError = bellhop.MatchError{At: r.now, Message: "where: no", Count: 7}
+	same(t, r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)["match_error"], `{"at":"2026-11-22T10:30:00.123Z","message":"where: no","count":7}`)
+}
+
+// TestRotateWithoutSecret: a destination without a secret gets one.
+func TestRotateWithoutSecret(t *testing.T) {
+	r := newRig(t)
+	r.do("POST", "/api/v1/destinations", `{"name":"plain","url":"https://x.example.com","settings":{"format":"raw"}}`).is(201)
+	made := r.do("POST", "/api/v1/destinations/plain/rotate-secret", `{}`).is(200)["secret"].(string)
+	if want := `{"format":"raw","secret":"` + made + `"}`; r.storedSettings() != want {
+		t.Errorf("stored %s", r.storedSettings())
+	}
+}
+
+func TestRotateRefused(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	r.do("POST", "/api/v1/destinations", `{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"}}`).is(201)
+	before := r.storedSettings()
+	const rotate = "/api/v1/destinations/billing/rotate-secret"
+	for body, path := range map[string]string{
+		`{"secret":"short"}`:          "secret",
+		`{"secret":"` + canary + `"}`: "secret",
+		`{"secret":["a"]}`:            "secret",
+		`{"secret":{"set":true}}`:     "secret",
+		`{"grace":"721h"}`:            "grace",
+		`{"grace":"-1s"}`:             "grace",
+		`{"grace":"a day"}`:           "grace",
+		`{"grace":24}`:                "grace",
+		`{"key":"x"}`:                 "key",
+	} {
+		r.do("POST", rotate, body).refused(422, bellhop.CodeInvalid, path)
+	}
+	r.do("POST", "/api/v1/destinations/nobody/rotate-secret", `{}`).refused(404, bellhop.CodeNotFound)
+	r.do("POST", "/api/v1/destinations/l/rotate-secret", `{}`).refused(409, bellhop.CodeConflict)
+	if r.storedSettings() != before {
+		t.Errorf("stored %s", r.storedSettings())
+	}
+}
+
+// TestRotateAtOnce: rotations and changes at the same time run one after the other, and none is lost.
+func TestRotateAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	var all sync.WaitGroup
+	call := func(method, path, body string) {
+		all.Go(func() {
+			req := httptest.NewRequest(method, "/api/v1/destinations/billing"+path, strings.NewReader(body))
+			req.Header.Set("Authorization", "Bearer "+testKey)
+			w := httptest.NewRecorder()
+			if r.handler.ServeHTTP(w, req); w.Code != 200 {
+				t.Errorf("%s %s: %d %s", method, body, w.Code, w.Body)
+			}
+		})
+	}
+	for i := range 8 {
+		call("POST", "/rotate-secret", fmt.Sprintf(`{"secret":"whsec_%d"}`, i))
+		call("PATCH", "", fmt.Sprintf(`{"settings":{"headers":{"X-%d":"1"}}}`, i))
+	}
+	all.Wait()
+	if n := strings.Count(r.storedSettings(), `"whsec_`); n != 3 { // the new one, the one before, and the header that is there
+		t.Errorf("stored %s", r.storedSettings())
+	}
+	for i := range 8 {
+		if !strings.Contains(r.storedSettings(), fmt.Sprintf(`"X-%d":"1"`, i)) {
+			t.Errorf("change %d was lost: %s", i, r.storedSettings())
+		}
+	}
+}
+
+func TestTestDestination(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	r.destinations[0].Match.Types = []string{"nothing"}
+	same(t, r.do("POST", "/api/v1/destinations/billing/test", "").is(202), `{"event_id":"evt_2","delivery_id":"dlv_test"}`)
+	if ev := r.events[1]; ev.Type != "bellhop.test" || ev.Subject != "billing" || !strings.Contains(string(ev.Body), `"destination":"billing"`) || !ev.Time.Equal(r.now) {
+		t.Errorf("%+v %s", ev, ev.Body)
+	}
+	r.do("POST", "/api/v1/destinations", `{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"}}`).is(201)
+	r.do("POST", "/api/v1/destinations/l/test", "").is(202)
+	if ev := r.events[2]; string(ev.Body) != `{"lock":"10:30:00"}` {
+		t.Errorf("not the provider's own message: %s", ev.Body)
+	}
+	r.do("POST", "/api/v1/destinations/nobody/test", "").refused(404, bellhop.CodeNotFound)
+	for _, state := range []bellhop.DestinationState{bellhop.DestinationPaused, bellhop.DestinationDisabled, bellhop.DestinationUnverified} {
+		r.destinations[0].State, r.destinations[0].StateReason = state, "for a reason"
+		a := r.do("POST", "/api/v1/destinations/billing/test", "")
+		a.refused(409, bellhop.CodeConflict)
+		if !strings.Contains(a.body, "the destination is "+string(state)+" (for a reason); resume it first") {
+			t.Error(a.body)
+		}
+	}
+	if len(r.events) != 3 {
+		t.Errorf("%d events", len(r.events))
+	}
 }

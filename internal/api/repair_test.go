@@ -23,7 +23,7 @@ func TestRepair(t *testing.T) {
 	r.do("GET", "/api/v1/repairs/rpr_2", "").refused(404, bellhop.CodeNotFound)
 }
 
-// TestBeginRepair: what is asked for is what begins.
+// TestBeginRepair: the repair that begins is the one that was asked for.
 func TestBeginRepair(t *testing.T) {
 	for _, c := range []struct {
 		path, body string

@@ -7,9 +7,10 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
 )
 
-// same checks that got is the JSON want, ids of new nouns aside.
+// same checks that got is the JSON want.
 func same(t *testing.T, got any, want string) {
 	t.Helper()
 	var v any
@@ -151,11 +152,25 @@ func TestUnknownProviderShowsNothing(t *testing.T) {
 	}
 }
 
-// A secret that may be guessed is taken, for systems allow such, and said in the log, without it.
+// TestShortSecrets: a short secret is accepted, because some systems allow it, and the log warns without
+// showing it.
 func TestShortSecrets(t *testing.T) {
 	r := newRig(t)
 	r.do("POST", "/api/v1/sources", `{"name":"weak","provider":"lock","settings":{"key":"hunter2"}}`).is(201)
 	if log := r.logged.String(); !strings.Contains(log, "source.weak") || strings.Contains(log, "hunter2") {
 		t.Errorf("log: %s", log)
+	}
+}
+
+func TestPatchKeepsNumbers(t *testing.T) {
+	var p Patch[client.NewSource]
+	if err := json.Unmarshal([]byte(`{"settings":{"n":12345678901234567890,"f":1.10}}`), &p); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t)
+	r.fill()
+	merged, err := p.apply(r.handler.(*server), newSource(r.sources[0]))
+	if err != nil || merged.Settings["n"] != json.Number("12345678901234567890") || merged.Settings["f"] != json.Number("1.10") {
+		t.Errorf("%s %v", merged.Settings, err)
 	}
 }

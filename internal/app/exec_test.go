@@ -52,8 +52,8 @@ func TestExecIsOff(t *testing.T) {
 	}
 }
 
-// TestExecStop: a stop ends a command that takes longer than the shutdown timeout. The next server runs it again, as
-// the same attempt.
+// TestExecStop: a stop ends a command that takes longer than the shutdown timeout. The next server runs it
+// again, as the same attempt.
 func TestExecStop(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

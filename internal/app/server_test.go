@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestPaths: a path that only resembles that of a source is not found. There is no redirect, which would turn a POST
-// into a GET.
+// TestPaths: a path that only resembles that of a source is not found. There is no redirect, which would turn a
+// POST into a GET.
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	r := run(t, options(t))

@@ -17,8 +17,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
 )
 
-// TestAgreeLater: a receiver that does not agree at once can agree later by calling back, once, with a rate. It gets
-// nothing before.
+// TestAgreeLater: a receiver that does not agree at once can agree later by calling back, once, with a rate. It
+// gets nothing before.
 func TestAgreeLater(t *testing.T) {
 	t.Parallel()
 	var callback atomic.Pointer[string]
@@ -96,8 +96,9 @@ func TestAgreeLater(t *testing.T) {
 	}
 }
 
-// TestOneKeyAtOnce: of 64 publications with the same key at the same time, one becomes an event, which is delivered
-// once. The others are answered with that event. Another event with the key is a conflict and is not stored.
+// TestOneKeyAtOnce: of 64 publications with the same key at the same time, one becomes an event, which is
+// delivered once. The others are answered with that event. Another event with the key is a conflict and is not
+// stored.
 func TestOneKeyAtOnce(t *testing.T) {
 	t.Parallel()
 	var delivered atomic.Int64

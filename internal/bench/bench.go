@@ -1,27 +1,29 @@
-// Package bench measures Bellhop on the machine it runs on, beside an in-memory relay that keeps nothing, or beside itself
-// with and without what is said to cost little.
+// Package bench measures Bellhop on the machine it runs on: beside an in-memory relay, or beside itself with and
+// without a feature.
 //
-// It plays both neighbours of a gateway, the producer that posts events and the receiver that deliveries arrive at,
-// and drives the gateway from outside, as a process of its own, over loopback HTTP. The neighbours speak HTTP/1.1 on
-// raw connections, so that their own cost stays low beside the gateway's. What other programs do on the machine moves
-// every figure, so the two sides of a comparison take turns, and what counts is the ratio of neighbouring runs.
+// It plays both neighbours of a gateway: the producer, which posts events, and the receiver, at which deliveries
+// arrive. The gateway is a process of its own, reached by HTTP on the loopback interface. The neighbours speak
+// HTTP/1.1 on raw connections, so that their cost is low beside the gateway's. Other programs on the machine move
+// every figure. Therefore the two sides of a comparison take turns, and the result is the ratio of neighbouring
+// runs.
 //
-// It promises that every accepted event is accounted for, at each destination by itself; that nothing leaves the
-// machine: an address that is not loopback is refused; and that processes and folders are gone when [Run] returns.
-// It imports nothing of ours.
+// It promises that every accepted event is accounted for at each destination; that all traffic stays on loopback
+// addresses; and that processes and folders are gone when [Run] returns. It imports no other package of Bellhop.
 package bench
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
-// Run measures both sides of a comparison in turn, o.Runs times each. It ends early with an error when ctx ends, when a
-// gateway cannot be started, ends before its time, or accepts nothing. Losses are not an error here; [Report.Err] tells
-// them.
+// Run measures both sides of a comparison in turn, o.Runs times each. It returns an error when ctx ends, and when
+// a gateway cannot be started, ends early or accepts nothing. Lost events are not an error of Run; see
+// [Report.Err].
 func Run(ctx context.Context, o Options) (r *Report, err error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -68,4 +70,100 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 	}
 	r.summarize()
 	return r, nil
+}
+
+// A site holds what the runs of a comparison share.
+type site struct {
+	options   Options
+	parent    string // folder for temporary data
+	seed      string // data folder that each run begins with a copy of; "" is an empty folder
+	receivers [2]*receiver
+}
+
+// measure starts the gateway of a side in a temporary folder, measures one run, and removes the process and the
+// folder.
+func (s *site) measure(ctx context.Context, of side, title string) (result Result, err error) {
+	dir, err := os.MkdirTemp(s.parent, "bellhop-bench-*")
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	data := filepath.Join(dir, "data")
+	if err := s.fill(data); err != nil {
+		return result, err
+	}
+	m := &measurement{options: s.options, side: of, seeded: s.seed != "", streams: s.streams(of)}
+	if m.process, err = start(ctx, s.options.Program, data, of.gateway.args(s.options, data,
+		s.receivers[0].base(0))); err != nil {
+		return result, err
+	}
+	err = m.run(ctx, title)
+	stopped := m.process.stop()
+	if ctx.Err() != nil {
+		return result, context.Cause(ctx)
+	}
+	if err := errors.Join(err, stopped); err != nil {
+		return result, err
+	}
+	for i := range m.streams {
+		s.receivers[i].hangUp() // afterwards the ledger has the deliveries that arrived during the stop
+	}
+	return m.result(), nil
+}
+
+// streams begins the loads of a side, each at a receiver of its own.
+func (s *site) streams(of side) (all []*stream) {
+	for i, l := range of.loads {
+		all = append(all, newStream(s.options, l, s.receivers[i]))
+	}
+	return all
+}
+
+// plant makes the seed: it starts a gateway, creates the destinations of a side, and stops the gateway. Creating
+// ten thousand destinations takes longer than a run.
+func (s *site) plant(ctx context.Context, of side, dir string) (err error) {
+	data := filepath.Join(dir, "data")
+	if err := s.fill(data); err != nil {
+		return err
+	}
+	p, err := start(ctx, s.options.Program, data, of.gateway.args(s.options, data, s.receivers[0].base(0)))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	within, cancel := p.within(ctx)
+	defer cancel()
+	if err := p.ready(within); err != nil {
+		return err
+	}
+	streams := s.streams(of)
+	watch := watchProgress(s.options, "destinations", streams)
+	defer watch.stop()
+	if err := of.gateway.prepare(within, p, streams, ""); err != nil {
+		return err
+	}
+	s.seed = data
+	return nil
+}
+
+// fill creates the folder data as a copy of the seed.
+func (s *site) fill(data string) error {
+	if err := os.Mkdir(data, 0o700); err != nil || s.seed == "" {
+		return err
+	}
+	from := os.DirFS(s.seed)
+	return fs.WalkDir(from, ".", func(name string, entry fs.DirEntry, err error) error {
+		to := filepath.Join(data, filepath.FromSlash(name))
+		switch {
+		case err != nil || name == ".":
+			return err
+		case entry.IsDir():
+			return os.Mkdir(to, 0o700)
+		}
+		text, err := fs.ReadFile(from, name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, text, 0o600) // keys must be readable by their owner only
+	})
 }

@@ -22,7 +22,8 @@ import (
 	"time"
 )
 
-// faultVariable makes the test binary a program with the commands serve and bench-relay; its value is serve's fault.
+// faultVariable makes the test binary a program with the commands serve and bench-relay. Its value is the fault of
+// serve.
 const faultVariable = "BENCH_TEST_FAULT"
 
 func TestMain(m *testing.M) {
@@ -38,6 +39,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// program runs a command of the test binary.
 func program(ctx context.Context, command string, args []string, fault string) error {
 	f := flag.NewFlagSet(command, flag.ExitOnError)
 	if command == "bench-relay" {
@@ -55,7 +57,7 @@ func program(ctx context.Context, command string, args []string, fault string) e
 	return serveFake(ctx, *data, *listen, fault)
 }
 
-// serveFake is as much of Bellhop's serve as the bench needs.
+// serveFake implements as much of `bellhop serve` as the bench needs.
 func serveFake(ctx context.Context, data, listen, fault string) error {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -87,28 +89,30 @@ func serveFake(ctx context.Context, data, listen, fault string) error {
 	return os.WriteFile(kept, text, 0o600)
 }
 
-// A fake is a gateway that keeps nothing, and fails in the way that fault names.
+// A fake is a gateway that stores nothing and has the named fault.
 type fake struct {
 	fault   string
-	mu      sync.Mutex
+	mu      sync.Mutex // guards to, next and the fields of the destinations
 	to      []*fakeDestination
-	next    int
-	pending atomic.Int64
+	next    int          // number of the next event
+	pending atomic.Int64 // deliveries
 }
 
-// A fakeDestination is what is understood of a destination.
+// A fakeDestination has the properties of a destination that the fake implements.
 type fakeDestination struct {
 	URL   string
 	Match struct{ Sources, Types []string }
 	Batch struct {
 		MaxEvents int `json:"max_events"`
 	}
-	paused bool // not kept, as is held
+	paused bool // neither paused nor held is stored
 	held   [][]byte
 }
 
+// wants reports whether the destination gets an event of a source and type.
 func (d *fakeDestination) wants(source, kind string) bool {
-	return (len(d.Match.Sources) == 0 || slices.Contains(d.Match.Sources, source)) && (len(d.Match.Types) == 0 || slices.Contains(d.Match.Types, kind))
+	return (len(d.Match.Sources) == 0 || slices.Contains(d.Match.Sources, source)) &&
+		(len(d.Match.Types) == 0 || slices.Contains(d.Match.Types, kind))
 }
 
 func (g *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -164,7 +168,8 @@ func (g *fake) find(path string) *fakeDestination {
 	return g.to[number]
 }
 
-// resume delivers what d was held, as many at once as it takes; with the fault "half", only the first half of it.
+// resume delivers the held events of d, all at once, in batches of its size. With the fault "half" it drops half
+// of them.
 func (g *fake) resume(d *fakeDestination) {
 	d.paused = false
 	held := d.held
@@ -180,7 +185,8 @@ func (g *fake) resume(d *fakeDestination) {
 	}
 }
 
-// receive loses every tenth delivery, delivers every fifth twice, refuses every fourth event or all, or dies at the twentieth.
+// receive accepts an event. Depending on the fault it loses every tenth delivery, delivers every fifth twice,
+// refuses every fourth event or all, or exits at the twentieth event.
 func (g *fake) receive(w http.ResponseWriter, source, kind string, body []byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -219,28 +225,37 @@ func (g *fake) receive(w http.ResponseWriter, source, kind string, body []byte) 
 	}
 }
 
+// deliver posts one request.
 func deliver(url string, body []byte) {
-	client := &http.Client{Timeout: 2 * time.Second} // some never answer
+	client := &http.Client{Timeout: 2 * time.Second} // some receivers never answer
 	if res, err := client.Post(url, "application/json", bytes.NewReader(body)); err == nil {
 		io.Copy(io.Discard, res.Body)
 		res.Body.Close()
 	}
 }
 
-// drain returns when nothing more is delivered.
+// drain returns when no delivery is pending.
 func (g *fake) drain() {
-	for g.pending.Load() > 0 {
-		time.Sleep(time.Millisecond)
+	for range time.Tick(time.Millisecond) {
+		if g.pending.Load() == 0 {
+			return
+		}
 	}
 }
 
-// small are options for a run of the test binary as the program, with a fault.
+// small returns options for a short run. The program is the test binary, by way of a script that sets the fault.
 func small(t *testing.T, fault string) Options {
-	t.Setenv(faultVariable, fault)
-	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each process under the race detector ends with a second's sleep
-	program, err := os.Executable()
+	t.Helper()
+	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{Against: "relay", Events: 200, Connections: 4, Size: 128, Runs: 1, Fanout: 1, Dir: t.TempDir(), Program: program, Progress: new(strings.Builder)}
+	// Under the race detector each process would end with a second's sleep without GORACE.
+	script := fmt.Sprintf("#!/bin/sh\n%s='%s' GORACE=atexit_sleep_ms=0 exec '%s' \"$@\"\n", faultVariable, fault, binary)
+	program := filepath.Join(t.TempDir(), "bellhop")
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return Options{Against: "relay", Events: 200, Connections: 4, Size: 128, Runs: 1, Fanout: 1, Dir: t.TempDir(),
+		Program: program, Progress: new(strings.Builder)}
 }

@@ -10,15 +10,16 @@ import (
 	"time"
 )
 
-// A Folder is where a gateway's data is kept while it is measured. How fast a disk it is on can sync decides much.
+// A Folder is where a gateway's data is during a run. The speed of its disk matters much for the figures.
 type Folder struct {
 	Path     string  `json:"path"`
 	System   string  `json:"file_system,omitempty"` // "ext4"; "" if unknown
-	InMemory bool    `json:"in_memory"`             // a sync does nothing
-	SyncMS   float64 `json:"sync_ms"`               // to write 4 KiB and sync, median
+	InMemory bool    `json:"in_memory"`             // syncing has no effect
+	SyncMS   float64 `json:"sync_ms"`               // median time to write and sync 4 KiB
 }
 
-// chooseFolder examines dir. If dir is "" that is the system's temporary folder, or /var/tmp where that one is in memory.
+// chooseFolder examines dir. If dir is "", it takes the temporary folder of the system, or /var/tmp if the former
+// is in memory.
 func chooseFolder(dir string) (Folder, error) {
 	if dir != "" {
 		return examine(dir)
@@ -33,6 +34,7 @@ func chooseFolder(dir string) (Folder, error) {
 	return f, err
 }
 
+// examine finds out the file system of dir and the time that a sync takes there.
 func examine(dir string) (f Folder, err error) {
 	if f.Path, err = filepath.Abs(dir); err != nil {
 		return f, err
@@ -51,7 +53,7 @@ func examine(dir string) (f Folder, err error) {
 	return f, nil
 }
 
-// syncTime appends to a new file in dir and syncs, some times over.
+// syncTime returns the median time of an append and a sync to a new file in dir.
 func syncTime(dir string) (ms float64, err error) {
 	f, err := os.CreateTemp(dir, "bellhop-bench-sync-*")
 	if err != nil {
@@ -74,7 +76,8 @@ func syncTime(dir string) (ms float64, err error) {
 	return milliseconds(took[len(took)/2]), nil
 }
 
-// fileSystem finds the type of the mount that path lies in: of those above it the longest, and of equals the last.
+// fileSystem returns the type of the mount that contains path: the mount with the longest path, and the last one
+// of equals.
 func fileSystem(mounts, path string) (kind string) {
 	longest := ""
 	for line := range strings.Lines(mounts) {
@@ -89,4 +92,13 @@ func fileSystem(mounts, path string) (kind string) {
 		}
 	}
 	return kind
+}
+
+// String describes the folder and the cost of a sync.
+func (f Folder) String() string {
+	system := ""
+	if f.System != "" {
+		system = " (" + f.System + ")"
+	}
+	return fmt.Sprintf("data in %s%s, where writing and syncing 4 KiB takes %.2f ms", f.Path, system, f.SyncMS)
 }

@@ -9,16 +9,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// TestNeighbours has producer and receiver run on either side of a gateway that loses, repeats or refuses.
+// TestNeighbours: producer and receiver account for the events of a gateway that loses, repeats or refuses some.
 func TestNeighbours(t *testing.T) {
 	for _, c := range []struct {
 		fault                                 string
@@ -37,7 +41,8 @@ func TestNeighbours(t *testing.T) {
 			gateway.add(fakeDestination{URL: to.url(1)})
 			server := httptest.NewServer(gateway)
 			defer server.Close()
-			p := &producer{address: server.Listener.Addr().String(), path: doorPath + sourceName, ledger: l, connections: 4, size: 200}
+			p := &producer{address: server.Listener.Addr().String(), path: doorPath + sourceName, ledger: l, connections: 4,
+				size: 200}
 			if err := p.run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -51,7 +56,7 @@ func TestNeighbours(t *testing.T) {
 	}
 }
 
-// receiverOf returns a receiver that does what to says, until the test ends.
+// receiverOf returns a receiver that behaves as to says, until the test ends.
 func receiverOf(t *testing.T, to *reception) *receiver {
 	t.Helper()
 	r, err := newReceiver(2)
@@ -63,7 +68,7 @@ func receiverOf(t *testing.T, to *reception) *receiver {
 	return r
 }
 
-// TestReceiverOfBatches: a request may hold several events, each within words of others.
+// TestReceiverOfBatches: a request may hold several events, in any JSON.
 func TestReceiverOfBatches(t *testing.T) {
 	l := newLedger(3, 1)
 	to := &reception{ledger: l}
@@ -76,13 +81,15 @@ func TestReceiverOfBatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	if res.StatusCode != http.StatusOK || l.delivered.Load() != 2 || l.duplicates.Load() != 1 || to.requests.Load() != 1 || l.unwanted.Load() != 0 {
-		t.Errorf("%s, delivered %d, duplicates %d, requests %d", res.Status, l.delivered.Load(), l.duplicates.Load(), to.requests.Load())
+	if res.StatusCode != http.StatusOK || l.delivered.Load() != 2 || l.duplicates.Load() != 1 ||
+		to.requests.Load() != 1 || l.unwanted.Load() != 0 {
+		t.Errorf("%s, delivered %d, duplicates %d, requests %d", res.Status, l.delivered.Load(), l.duplicates.Load(),
+			to.requests.Load())
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// TestReceiverThatHangs takes requests at the same time and answers none; what it has taken has not arrived.
+// TestReceiverThatHangs: a hanging receiver reads requests and answers none. Their events have not arrived.
 func TestReceiverThatHangs(t *testing.T) {
 	l := newLedger(2, 1)
 	to := &reception{ledger: l, hangs: true}
@@ -107,12 +114,13 @@ func TestReceiverThatHangs(t *testing.T) {
 	cancel()
 	callers.Wait()
 	r.hangUp()
-	if l.delivered.Load() != 0 || to.answering.now.Load() != 0 || to.joined.most.Load() != 2 || to.joined.now.Load() != 0 {
+	if l.delivered.Load() != 0 || to.answering.now.Load() != 0 || to.joined.most.Load() != 2 ||
+		to.joined.now.Load() != 0 {
 		t.Errorf("delivered %d, %d connections left", l.delivered.Load(), to.joined.now.Load())
 	}
 }
 
-// TestSpread: an event that goes to one destination of many is not wanted at the others.
+// TestSpread: an event that goes to one of many destinations is unwanted at the others.
 func TestSpread(t *testing.T) {
 	l := newLedger(10, 1)
 	l.spread = 4
@@ -127,7 +135,7 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// TestLedger: a repeat cannot stand in for a loss, nor an event that was refused and arrived all the same.
+// TestLedger: neither a repeat nor the arrival of a refused event can hide a loss.
 func TestLedger(t *testing.T) {
 	l := newLedger(130, 2)
 	for _, event := range []int{0, 64, 129} {
@@ -154,6 +162,7 @@ func TestLedger(t *testing.T) {
 	}
 }
 
+// TestRequest: a request parses as HTTP and JSON, has its mark, and is signed.
 func TestRequest(t *testing.T) {
 	key := []byte("a key of 24 bytes or more")
 	for _, size := range []int{MinSize, 1024} {
@@ -183,39 +192,48 @@ func TestRequest(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []string{"", "{}", `{"bench":"00000000x2 0000001500000000`, `{"other":"0000000042 0000001500000000`} {
+	for _, bad := range []string{"", "{}", `{"bench":"00000000x2 0000001500000000`,
+		`{"other":"0000000042 0000001500000000`} {
 		if _, _, ok := readMark([]byte(bad)); ok {
 			t.Errorf("%q has a mark", bad)
 		}
 	}
 }
 
-// TestRate: with an answer that takes 20 ms and one connection, the tenth of ten events a millisecond apart is answered
-// 200 ms after the first, and 191 ms after it was due.
+// TestRate: at a rate, an event's latency counts from when it was due, also if the producer comes to it late.
 func TestRate(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { time.Sleep(20 * time.Millisecond) }))
-	defer server.Close()
-	l := newLedger(10, 1)
-	p := &producer{address: server.Listener.Addr().String(), path: "/", ledger: l, connections: 1, size: 100, rate: 1000}
-	if err := p.run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if worst := l.acceptLatency.quantile(1); worst < 185*time.Millisecond {
-		t.Errorf("%s", worst)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(1000, 1)
+		p := &producer{ledger: l, rate: 1000}
+		time.Sleep(200 * time.Millisecond) // a slow answer holds up the only connection
+		due, err := p.due(t.Context(), 9)
+		if err != nil || due != 9*time.Millisecond || time.Since(l.began) != 200*time.Millisecond {
+			t.Errorf("event 9 is due at %s and sent at %s, %v", due, time.Since(l.began), err)
+		}
+		l.accept(9, due)
+		if worst := l.acceptLatency.quantile(1); worst < 190*time.Millisecond || worst > 192*time.Millisecond {
+			t.Errorf("latency %s, want 191ms", worst)
+		}
+		if due, err := p.due(t.Context(), 500); err != nil || due != 500*time.Millisecond || time.Since(l.began) != due {
+			t.Errorf("event 500 is due at %s and sent at %s, %v", due, time.Since(l.began), err)
+		}
+	})
 }
 
+// TestProducerGivesUp: the producer ends when the gateway no longer answers.
 func TestProducerGivesUp(t *testing.T) {
 	server := httptest.NewServer(nil)
 	address := server.Listener.Addr().String()
 	server.Close()
 	l := newLedger(1000, 1)
 	p := &producer{address: address, path: "/", ledger: l, connections: 2, size: 100}
-	if err := p.run(t.Context()); err == nil || !strings.Contains(err.Error(), "it no longer answers") || l.refused.Load() > 20 {
+	if err := p.run(t.Context()); err == nil || !strings.Contains(err.Error(), "it no longer answers") ||
+		l.refused.Load() > 20 {
 		t.Error(err, l.refused.Load())
 	}
 }
 
+// TestReceiverKnowsItsOwn: a body without a mark is refused and counted.
 func TestReceiverKnowsItsOwn(t *testing.T) {
 	l := newLedger(1, 1)
 	r := receiverOf(t, &reception{ledger: l})
@@ -230,9 +248,12 @@ func TestReceiverKnowsItsOwn(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// TestLoopbackOnly: an address that is not a loopback address is refused.
 func TestLoopbackOnly(t *testing.T) {
-	for _, address := range []string{"192.0.2.1:80", "[2001:db8::1]:80", "0.0.0.0:80", "localhost:80", "127.0.0.1", "example.com:80", ""} {
-		if c, err := dialLoopback(t.Context(), "tcp", address); err == nil || !strings.Contains(err.Error(), "stays on this machine") {
+	for _, address := range []string{"192.0.2.1:80", "[2001:db8::1]:80", "0.0.0.0:80", "localhost:80", "127.0.0.1",
+		"example.com:80", ""} {
+		if c, err := dialLoopback(t.Context(), "tcp", address); err == nil ||
+			!strings.Contains(err.Error(), "stays on this machine") {
 			t.Errorf("%s: %v %v", address, c, err)
 		}
 		if err := Relay(t.Context(), RelayOptions{To: "http://" + address + "/"}); err == nil {
@@ -251,5 +272,50 @@ func TestLoopbackOnly(t *testing.T) {
 	cancel()
 	if err := Relay(ctx, RelayOptions{Dir: t.TempDir(), To: "http://127.0.0.1:9/", Fanout: 1}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestQuantiles(t *testing.T) {
+	if got := new(histogram).quantile(.5); got != 0 {
+		t.Errorf("of nothing: %s", got)
+	}
+	var exact histogram
+	for i := range 100 {
+		exact.add(time.Duration(i+1) * time.Microsecond)
+	}
+	for q, want := range map[float64]int{0: 1, .01: 1, .5: 50, .501: 51, .99: 99, 1: 100} {
+		if got := exact.quantile(q); got != time.Duration(want)*time.Microsecond {
+			t.Errorf("%v: %s, not %dµs", q, got, want)
+		}
+	}
+}
+
+// TestQuantilesAreClose compares quantiles with the sorted durations, from microseconds to hours.
+func TestQuantilesAreClose(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var h histogram
+	var all []time.Duration
+	for range 10_000 {
+		d := time.Duration(math.Exp(random.Float64()*23)) * time.Microsecond
+		all = append(all, d)
+		h.add(d)
+	}
+	slices.Sort(all)
+	for _, q := range []float64{.01, .25, .5, .9, .99, .999, 1} {
+		want := all[int(math.Ceil(q*float64(len(all))))-1]
+		if got := h.quantile(q); math.Abs(float64(got-want)) > float64(want)/128 {
+			t.Errorf("%v: %s, not %s", q, got, want)
+		}
+	}
+}
+
+func TestBuckets(t *testing.T) {
+	for b := range bucketCount {
+		if got := bucketOf(middleOf(b).Microseconds()); got != b {
+			t.Fatalf("the middle of bucket %d is in bucket %d", b, got)
+		}
+	}
+	if first, last := bucketOf(-5), bucketOf(math.MaxInt64); first != 0 || last != bucketCount-1 {
+		t.Error(first, last)
 	}
 }

@@ -8,29 +8,33 @@ import (
 	"time"
 )
 
-// Options say what is measured. Those that a comparison does not use are zero; see [Defaults].
+// Options select a comparison and its parameters. Parameters that the comparison does not use are zero; see
+// [Defaults].
 type Options struct {
-	Against     string `json:"against"`     // the comparison's name
-	Events      int    `json:"events"`      // of one run
+	Against     string `json:"against"`     // name of the comparison
+	Events      int    `json:"events"`      // posted in one run
 	Connections int    `json:"connections"` // of the producer, each with one request under way
 	Size        int    `json:"size"`        // bytes of one event's body
 	Runs        int    `json:"runs"`        // of each side
 
-	Rate         int           `json:"rate,omitzero"`         // events per second, whether or not they are answered; 0 is as fast as they are
-	Fanout       int           `json:"fanout,omitzero"`       // destinations, each of which gets every event
-	Sign         bool          `json:"sign,omitzero"`         // Standard Webhooks signatures: verified on the way in, made on the way out
+	// events per second, even if answers are late; 0 is as fast as they are answered
+	Rate   int `json:"rate,omitzero"`
+	Fanout int `json:"fanout,omitzero"` // destinations, each of which gets every event
+	// Standard Webhooks signatures: verified on the way in, made on the way out
+	Sign         bool          `json:"sign,omitzero"`
 	Where        string        `json:"where,omitzero"`        // the expression of each destination's match
 	Destinations int           `json:"destinations,omitzero"` // each of which gets events of its own
-	Backlog      int           `json:"backlog,omitzero"`      // deliveries that come due at once
-	Delay        time.Duration `json:"delay_ns,omitzero"`     // that the receiver of a backlog takes to answer
+	Backlog      int           `json:"backlog,omitzero"`      // deliveries that come due at the same time
+	Delay        time.Duration `json:"delay_ns,omitzero"`     // before each answer of the receiver of a backlog
 	Batch        int           `json:"batch,omitzero"`        // events in a request
 
-	Dir      string    `json:"-"` // folder that temporary data is made in; "" is the system's, or /var/tmp where that one is in memory
+	// folder for temporary data; "" is that of the system, or /var/tmp if that one is in memory
+	Dir      string    `json:"-"`
 	Program  string    `json:"-"` // executable with the commands serve and bench-relay
-	Progress io.Writer `json:"-"` // what is going on, for a person
-	Live     bool      `json:"-"` // Progress is a terminal: one line, rewritten
+	Progress io.Writer `json:"-"` // where progress is written, for a person; nil discards it
+	Live     bool      `json:"-"` // Progress is a terminal: one line is rewritten
 
-	patience time.Duration // how long nothing may arrive before what is owed counts as lost; 0 is [defaultPatience]
+	patience time.Duration // how long no delivery arrives before the missing ones count as lost; 0 is [defaultPatience]
 }
 
 // Bounds of [Options].
@@ -38,38 +42,39 @@ const (
 	MaxEvents       = 10_000_000
 	MaxConnections  = 4096
 	MinSize         = 64
-	MaxSize         = 1 << 20 // what a source accepts by default
+	MaxSize         = 1 << 20 // the default limit of a source
 	MaxRuns         = 100
 	MaxRate         = 1_000_000
 	MaxFanout       = 64
-	MinDestinations = 100 // of which one is a hundredth
+	MinDestinations = 100 // one of them is one in a hundred
 	MaxDestinations = 20_000
-	MaxBatch        = 1000 // what Bellhop puts into one request
+	MaxBatch        = 1000 // the most that Bellhop puts into a request
 	MaxDelay        = time.Second
 )
 
 const (
-	// attemptsAtOnce is how many deliveries each gateway has under way at a destination.
+	// attemptsAtOnce is the concurrency of each destination where two gateways are compared.
 	attemptsAtOnce = 64
-	// defaultAtOnce is how many Bellhop has where nothing is said about it.
+	// defaultAtOnce is Bellhop's default concurrency of a destination.
 	defaultAtOnce = 16
-	// defaultPatience outlasts the timeout of an attempt and the retries after it.
+	// defaultPatience is longer than the timeout of an attempt and the retries after it.
 	defaultPatience = 20 * time.Second
 )
 
-// Defaults are the options of `bellhop bench --against against` without other flags. What against is not the name of a
-// comparison has none.
+// Defaults returns the options of `bellhop bench --against against` without other flags, or an error if there is
+// no such comparison.
 func Defaults(against string) (Options, error) {
 	i := slices.IndexFunc(comparisons, func(c comparison) bool { return c.name == against })
 	if i < 0 {
-		return Options{}, fmt.Errorf("--against: there is no comparison %q; there are %s", against, strings.Join(Comparisons(), ", "))
+		return Options{}, fmt.Errorf("--against: there is no comparison %q; there are %s", against,
+			strings.Join(Comparisons(), ", "))
 	}
 	o := comparisons[i].defaults
 	o.Against = against
 	return o, nil
 }
 
-// Check says which option is out of bounds, or does nothing in this comparison, by the name of its flag.
+// Check returns an error that names the flag of an option that is out of bounds or that the comparison does not use.
 func (o Options) Check() error {
 	if _, err := Defaults(o.Against); err != nil {
 		return err
@@ -100,7 +105,7 @@ func (o Options) Check() error {
 	return o.checkRest(c)
 }
 
-// checkRest checks the options that are not numbers.
+// checkRest checks the options that are not whole numbers.
 func (o Options) checkRest(c *comparison) error {
 	switch {
 	case o.Sign && !c.takes("sign"):

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A watch tells a person how far a run is.
+// A watch shows a person how far a run is.
 type watch struct {
 	to      io.Writer
 	live    bool
@@ -18,7 +18,8 @@ type watch struct {
 	done    sync.WaitGroup
 }
 
-// watchProgress writes to o.Progress until stop: on a terminal one line over and over, elsewhere a line now and then.
+// watchProgress writes to o.Progress until stop: on a terminal it rewrites one line, elsewhere it adds a line
+// every ten seconds.
 func watchProgress(o Options, title string, streams []*stream) *watch {
 	w := &watch{to: o.Progress, live: o.Live, title: title, streams: streams, ended: make(chan struct{})}
 	if w.to == nil {
@@ -49,7 +50,7 @@ func (w *watch) run(interval time.Duration) {
 	}
 }
 
-// stop says how far the run came and returns when nothing more is written.
+// stop writes the final state and returns when nothing more is written.
 func (w *watch) stop() {
 	close(w.ended)
 	w.done.Wait()
@@ -59,7 +60,7 @@ func (w *watch) say() {
 	text := fmt.Sprintf("%-20s", w.title)
 	for i, s := range w.streams {
 		if i > 0 && s.made.Load() == 0 && s.ledger.accepted.Load() == 0 {
-			continue // its turn has not come
+			continue // it has not begun
 		}
 		if i > 0 {
 			text += "; beside it"
@@ -73,20 +74,21 @@ func (w *watch) say() {
 	}
 }
 
-// progress says how far s is: with its destinations before there is an event.
+// progress describes how far s is: the destinations created, and then the events.
 func (s *stream) progress() string {
 	accepted := s.ledger.accepted.Load()
 	if made := s.made.Load(); accepted == 0 && s.destinations > 1 && made > 0 {
 		return fmt.Sprintf(" %11s made of %s destinations", thousands(int(made)), thousands(s.destinations))
 	}
-	text := fmt.Sprintf(" %11s accepted %11s delivered", thousands(int(accepted)), thousands(int(s.ledger.delivered.Load())))
+	text := fmt.Sprintf(" %11s accepted %11s delivered", thousands(int(accepted)),
+		thousands(int(s.ledger.delivered.Load())))
 	if s.events > 0 {
 		text += fmt.Sprintf(" of %s events", thousands(s.events))
 	}
 	return text
 }
 
-// thousands writes 12345 as "12,345".
+// thousands formats 12345 as "12,345".
 func thousands(n int) string {
 	if n < 0 {
 		return "-" + thousands(-n)

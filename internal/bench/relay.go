@@ -13,22 +13,23 @@ import (
 	"time"
 )
 
-// Paths that the bench and a gateway have agreed on.
+// Paths of a gateway that the bench uses.
 const (
-	doorPath  = "/in/" // of a source; its name follows
+	doorPath  = "/in/" // of a source, before its name
 	readyPath = "/readyz"
 )
 
-// RelayOptions say what a relay does.
+// RelayOptions configure a relay.
 type RelayOptions struct {
-	Dir    string // folder for server.json, by which the relay is found
-	To     string // loopback URL that ends in "/"; a body goes to To+"0", To+"1", …
+	Dir    string // folder for server.json, where the bench finds the URL
+	To     string // loopback URL that ends in "/"; bodies go to To+"0", To+"1", …
 	Fanout int    // destinations
-	Queue  int    // bodies held in memory; when there are more, requests wait
+	Queue  int    // the most bodies held in memory; beyond that, requests wait
 }
 
-// Relay is the yardstick: it answers each POST at once and hands the body on from memory, with the standard library's
-// server and client. It checks, signs, stores, retries and records nothing. It runs until ctx ends.
+// Relay runs the relay until ctx ends. It answers each POST at once and forwards the body from memory, with the
+// server and client of the standard library. It neither checks, signs, stores, retries nor records anything: it is
+// the yardstick.
 func Relay(ctx context.Context, o RelayOptions) error {
 	if _, err := loopbackHost(o.To); err != nil {
 		return fmt.Errorf("relay: %w", err)
@@ -55,13 +56,14 @@ func Relay(ctx context.Context, o RelayOptions) error {
 	return fmt.Errorf("relay: %w", err)
 }
 
+// A relay is the state of Relay.
 type relay struct {
 	destinations []string // URLs
 	client       *http.Client
 	queue        chan parcel
 }
 
-// A parcel is one body owed to one destination.
+// A parcel is one body on its way to one destination.
 type parcel struct {
 	to   string
 	body []byte
@@ -102,6 +104,7 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
+// work delivers parcels until ctx ends.
 func (r *relay) work(ctx context.Context) {
 	for {
 		select {
@@ -113,7 +116,7 @@ func (r *relay) work(ctx context.Context) {
 	}
 }
 
-// deliver sends p once. What fails is lost, and the receiver's ledger shows it.
+// deliver sends p once. If that fails the body is lost, and the ledger of the receiver shows it.
 func (r *relay) deliver(ctx context.Context, p parcel) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.to, bytes.NewReader(p.body))
 	if err != nil {

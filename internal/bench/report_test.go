@@ -9,11 +9,11 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-// sample is a report of two runs of each gateway.
+// sample returns a report of two runs of each gateway.
 func sample(t *testing.T) *Report {
 	figures := func(scale float64) Figures {
-		return Figures{AcceptedPerSecond: 21034.4 * scale, DeliveredPerSecond: 20987.2 * scale, AcceptP50: 2.914 / scale, AcceptP99: 6.1 / scale,
-			EndToEndP50: 3.2 / scale, EndToEndP99: 12.35 / scale, CPU: 52.4 / scale, PeakMemory: 31.25}
+		return Figures{AcceptedPerSecond: 21034.4 * scale, DeliveredPerSecond: 20987.2 * scale, AcceptP50: 2.914 / scale,
+			AcceptP99: 6.1 / scale, EndToEndP50: 3.2 / scale, EndToEndP99: 12.35 / scale, CPU: 52.4 / scale, PeakMemory: 31.25}
 	}
 	r := &Report{
 		Options: defaults(t, "relay"),
@@ -28,6 +28,7 @@ func sample(t *testing.T) *Report {
 	return r
 }
 
+// TestTable compares the tables of sample reports with golden files.
 func TestTable(t *testing.T) {
 	for name, change := range map[string]func(r *Report){
 		"plain": func(*Report) {},
@@ -75,7 +76,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// against makes a sample that of another comparison; change is what its second side has to show.
+// against changes a sample into one of another comparison; change sets the figures of the second side.
 func against(t *testing.T, name string, change func(second *Result)) func(r *Report) {
 	return func(r *Report) {
 		r.Options = defaults(t, name)
@@ -101,14 +102,15 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// The ratio is that of neighbours: a slow minute in which both ran does not move it.
+// TestRatio: the ratio is that of neighbouring runs, so a slow minute that both had does not change it.
 func TestRatio(t *testing.T) {
 	r := &Report{}
 	for _, rate := range []float64{100, 80, 50, 40, 200, 100} {
 		r.Runs = append(r.Runs, Result{Figures: Figures{DeliveredPerSecond: rate}})
 	}
 	r.summarize()
-	if r.Ratio.DeliveredPerSecond != .8 || r.Medians[0].DeliveredPerSecond != 100 || r.Medians[1].DeliveredPerSecond != 80 || r.Ratio.CPU != 0 {
+	if r.Ratio.DeliveredPerSecond != .8 || r.Medians[0].DeliveredPerSecond != 100 ||
+		r.Medians[1].DeliveredPerSecond != 80 || r.Ratio.CPU != 0 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -1,28 +1,30 @@
 package bench
 
-import "time"
+import (
+	"time"
+)
 
-// A Result is one side measured once.
+// A Result is one run of one side.
 type Result struct {
-	Run  int    `json:"run"` // from 1; those of one number are neighbours
+	Run  int    `json:"run"` // from 1; the two sides of one number are neighbours
 	Side string `json:"side"`
 	Figures
 
 	Accepted     int64   `json:"accepted"`
 	Refused      int64   `json:"refused"` // answered other than 2xx, or not at all
 	FirstRefusal string  `json:"first_refusal,omitempty"`
-	Delivered    int64   `json:"delivered"`                // each event once at each destination
-	Duplicates   int64   `json:"duplicates"`               // beyond that
+	Delivered    int64   `json:"delivered"`                // each event counted once at each destination
+	Duplicates   int64   `json:"duplicates"`               // further deliveries of the same event
 	Lost         int64   `json:"lost"`                     // accepted and not delivered
-	Pending      int64   `json:"pending,omitzero"`         // accepted, and still owed to destinations that hang
-	Unwanted     int64   `json:"unwanted,omitempty"`       // deliveries of what was never sent
-	OwnCPU       float64 `json:"bench_cpu_us,omitzero"`    // of the producer and receiver together, per event
-	WholeLifeCPU bool    `json:"whole_life_cpu,omitempty"` // CPU includes the process's start
+	Pending      int64   `json:"pending,omitzero"`         // accepted, and still owed to hanging destinations
+	Unwanted     int64   `json:"unwanted,omitempty"`       // deliveries of unknown events
+	OwnCPU       float64 `json:"bench_cpu_us,omitzero"`    // of producer and receiver, per event
+	WholeLifeCPU bool    `json:"whole_life_cpu,omitempty"` // CPU includes the start of the process
 }
 
-// Figures are what sides are compared by. 0 is unknown. They are of what is measured, and not of what the gateway is
-// troubled with beside it; but for CPU and PeakMemory, which are of the process, and those that say so. Latencies of
-// accepting are from when an event was due until it was answered, those end to end until it arrived.
+// Figures are the numbers by which sides are compared. 0 is unknown. They concern the measured stream, and not the
+// one beside it, unless they say otherwise; CPU and PeakMemory concern the whole process. Latencies begin when an
+// event was due; those of accepting end at the answer, those end to end at the arrival.
 type Figures struct {
 	AcceptedPerSecond  float64 `json:"accepted_per_s"`
 	DeliveredPerSecond float64 `json:"delivered_per_s"`
@@ -33,25 +35,26 @@ type Figures struct {
 	CPU                float64 `json:"cpu_us,omitzero"`          // user and system, per accepted event
 	PeakMemory         float64 `json:"peak_memory_mib,omitzero"` // resident
 
-	PerRequest      float64 `json:"events_per_request,omitzero"` // of what was held back
-	Drain           float64 `json:"drain_s,omitzero"`            // from when the backlog came due until the last of it arrived
+	PerRequest      float64 `json:"events_per_request,omitzero"` // of a held stream
+	Drain           float64 `json:"drain_s,omitzero"`            // from when the backlog came due until its last arrival
 	DrainsPerSecond float64 `json:"drained_per_s,omitzero"`
-	AtOnce          float64 `json:"most_at_once,omitzero"`     // requests that waited for an answer at the destinations in trouble
-	Connections     float64 `json:"most_connections,omitzero"` // that were open at a time, to all destinations
+	// requests waiting for an answer at the destinations in trouble
+	AtOnce      float64 `json:"most_at_once,omitzero"`
+	Connections float64 `json:"most_connections,omitzero"` // open at a time, to all destinations
 }
 
-// alwaysShown is how many of the figures are in the table whatever was measured.
+// alwaysShown is how many of the figures are in every table.
 const alwaysShown = 8
 
-// each lists the figures in the order of the table.
+// each returns the figures in the order of the table.
 func (f *Figures) each() []*float64 {
-	return []*float64{&f.AcceptedPerSecond, &f.DeliveredPerSecond, &f.AcceptP50, &f.AcceptP99, &f.EndToEndP50, &f.EndToEndP99, &f.CPU, &f.PeakMemory,
-		&f.PerRequest, &f.Drain, &f.DrainsPerSecond, &f.AtOnce, &f.Connections}
+	return []*float64{&f.AcceptedPerSecond, &f.DeliveredPerSecond, &f.AcceptP50, &f.AcceptP99, &f.EndToEndP50,
+		&f.EndToEndP99, &f.CPU, &f.PeakMemory, &f.PerRequest, &f.Drain, &f.DrainsPerSecond, &f.AtOnce, &f.Connections}
 }
 
-// result is what the run came to, once the gateway has stopped. Its CPU time is all it used since the first event was
-// sent, or what was held came due; writing down the last results and the clean stop included; where its start cannot be
-// told apart, that too.
+// result returns the result of the run, once the gateway has stopped. Its CPU time is all that the gateway used
+// since the first event was sent, or since the held deliveries came due, with recording the last results and the
+// clean stop. Where the CPU time before that is unknown, it includes the start.
 func (m *measurement) result() Result {
 	state := m.process.command.ProcessState
 	r := Result{Side: m.side.name, Figures: m.streams[0].figures(), WholeLifeCPU: !m.cpuKnown}
@@ -76,7 +79,7 @@ func (m *measurement) result() Result {
 	return r
 }
 
-// add counts what became of the events of s.
+// add adds the counts of a stream.
 func (r *Result) add(s *stream) {
 	l := s.ledger
 	r.Accepted += l.accepted.Load()
@@ -90,7 +93,8 @@ func (r *Result) add(s *stream) {
 	r.Unwanted += l.unwanted.Load()
 }
 
-// figures are those of a stream that is measured. What was held has no latency that would say anything.
+// figures returns the figures of a measured stream. A held stream has no end-to-end latency, because the wait is
+// part of it.
 func (s *stream) figures() Figures {
 	l := s.ledger
 	f := Figures{
@@ -108,7 +112,7 @@ func (s *stream) figures() Figures {
 	return f
 }
 
-// trouble adds what is to be known of the stream beside the one that is measured.
+// trouble adds the figures of the stream beside the measured one.
 func (s *stream) trouble(f *Figures) {
 	f.AtOnce = float64(s.reception.answering.most.Load())
 	if s.held {

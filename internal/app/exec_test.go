@@ -72,7 +72,7 @@ func TestExecStop(t *testing.T) {
 	}
 	wait := func(what string, is func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("it does not come to it: %s", what)
 			}
@@ -83,9 +83,9 @@ func TestExecStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begun := time.Now()
-	if err := first.stop(); err == nil || !strings.Contains(err.Error(), "cut off") || time.Since(begun) > 5*time.Second {
-		t.Errorf("stop: %v after %v", err, time.Since(begun))
+	// A stop that waited for the command, which sleeps for a minute, would end without an error.
+	if err := first.stop(); err == nil || !strings.Contains(err.Error(), "cut off") {
+		t.Errorf("stop: %v", err)
 	}
 	wait("its process group is gone", func() bool { return errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) })
 

@@ -79,7 +79,7 @@ func TestAgreeLater(t *testing.T) {
 	if status := agree("GET", path, "120"); status != 404 {
 		t.Errorf("agreeing twice: %d", status)
 	}
-	for deadline := time.Now().Add(10 * time.Second); got.Load() != 1; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); got.Load() != 1; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("not delivered after it agreed")
 		}
@@ -147,7 +147,7 @@ func TestOneKeyAtOnce(t *testing.T) {
 	if err != nil || len(list.Data) != 1 {
 		t.Errorf("%d events: %v", len(list.Data), err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); delivered.Load() == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); delivered.Load() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("not delivered")
 		}
@@ -178,7 +178,7 @@ func TestLoop(t *testing.T) {
 		}
 	}
 	for begun := time.Now(); len(refused.Data) == 0; {
-		if time.Since(begun) > 20*time.Second {
+		if time.Since(begun) > time.Minute {
 			t.Fatal("it goes on, or was lost")
 		}
 		_, body := r.call("GET", "/api/v1/requests?outcome=refused", "")

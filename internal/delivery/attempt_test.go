@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 func TestDecide(t *testing.T) {
@@ -122,5 +124,37 @@ func TestDecideOnce(t *testing.T) {
 	}
 	if d != before || !d.fails || d.detail != "answered 500 Internal Server Error" {
 		t.Errorf("%+v", d)
+	}
+}
+
+// unrecorded is a store that keeps no result.
+type unrecorded struct{ Store }
+
+func (unrecorded) Record(bellhop.Result) error { return nil }
+
+// BenchmarkAttempt measures one attempt, from rendering to the record, without the store: of a destination that sends, whose receiver is at the
+// other end of a pipe, and of an action that does nothing.
+func BenchmarkAttempt(b *testing.B) {
+	c := &chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
+		return provider.ActionResult{}
+	}}
+	r := newRig(b, func(r *rig) {
+		r.between = func(s Store) Store { return unrecorded{s} }
+		r.actions = []provider.Action{c}
+	})
+	for name, d := range map[string]bellhop.Destination{"http": r.destination(r.network.receiver("to")), "action": r.chore()} {
+		b.Run(name, func(b *testing.B) {
+			l := r.engine.lanes.Load().byID[d.ID]
+			body := []byte(`{"n":1}`)
+			batch := []*bellhop.Delivery{{ID: "dlv_1", EventID: "evt_1", DestinationID: d.ID, Event: &bellhop.Event{ID: "evt_1", ContentType: "application/json",
+				ReceivedAt: time.Now(), Body: body}}}
+			b.ReportAllocs()
+			for b.Loop() {
+				r.engine.attempt(l, batch, false)
+				if batch[0].State != bellhop.DeliveryDelivered {
+					b.Fatal(batch[0].State)
+				}
+			}
+		})
 	}
 }

@@ -114,7 +114,7 @@ func BenchmarkMatchOfTenThousand(b *testing.B) {
 	}
 }
 
-// TestOwe: what one destination is deliveries goes there whatever it matches, and nowhere else.
+// TestReserve: an event for one destination goes there whatever it matches, and nowhere else.
 func TestReserve(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

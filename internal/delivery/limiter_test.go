@@ -31,7 +31,7 @@ func TestLimiter(t *testing.T) {
 			}
 			return n
 		}
-		r.acceptMany(30)
+		r.acceptMany(10)
 		for range 20 {
 			synctest.Wait()
 			if n := underWay(); n > limit {
@@ -44,7 +44,7 @@ func TestLimiter(t *testing.T) {
 			t.Error("one that is well waits for those that hang")
 		}
 		time.Sleep(time.Hour)
-		well.wantOnce(t, 30)
+		well.wantOnce(t, 10)
 		r.engine.limiter.mu.Lock()
 		defer r.engine.limiter.mu.Unlock()
 		if r.engine.limiter.underway != 0 || len(r.engine.limiter.waiting) != 0 {

@@ -43,7 +43,7 @@ func TestOrder(t *testing.T) {
 	for _, batch := range []int{0, 7} {
 		t.Run(fmt.Sprint("batch ", batch), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				const keys, each = 20, 25
+				const keys, each = 15, 15
 				r := newRig(t)
 				to := r.network.receiver("ordered")
 				var mu sync.Mutex

@@ -25,7 +25,7 @@ func wantRate(t testing.TB, calls []call, r bellhop.Rate) {
 }
 
 // TestRate: a destination gets as many attempts as its rate allows, no more, first ones and retries alike, and the
-// whole rate while there is work. What it is deliveries beyond that is neither lost nor made twice.
+// whole rate while there is work. Deliveries beyond that are neither lost nor made twice.
 func TestRate(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

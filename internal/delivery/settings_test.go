@@ -9,7 +9,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestGone: a 410 ends its delivery and disables the destination. What else it is deliveries stays pending, until it is mended.
+// TestGone: a 410 ends its delivery and disables the destination. Its other deliveries stay pending until it is resumed.
 func TestGone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -42,7 +42,7 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// TestPaused: a paused destination gets nothing and keeps no memory; what it is deliveries arrives once after it is resumed.
+// TestPaused: a paused destination gets nothing and keeps no memory; its deliveries arrive once after it is resumed.
 func TestPaused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

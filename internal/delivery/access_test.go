@@ -66,7 +66,8 @@ func TestAccessHeader(t *testing.T) {
 	}
 }
 
-// TestAccessProxy: deliveries and handshakes go through the proxy, which alone gets its credentials in a header of its own.
+// TestAccessProxy: deliveries and handshakes go through the proxy, which alone gets its credentials in a header
+// of its own.
 func TestAccessProxy(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var to, proxy *receiver
@@ -76,10 +77,12 @@ func TestAccessProxy(t *testing.T) {
 		})
 		var asked []string // in turn
 		proxy.will(func(w http.ResponseWriter, req *http.Request) {
-			asked = append(asked, req.Method+" "+req.RequestURI+" "+req.Host+" "+req.Header.Get("Proxy-Authorization")+" "+req.Header.Get("Authorization"))
+			asked = append(asked, req.Method+" "+req.RequestURI+" "+req.Host+" "+req.Header.Get("Proxy-Authorization")+
+				" "+req.Header.Get("Authorization"))
 			w.Header().Set("X-Welcome", "1")
 		})
-		d := r.destination(to, withAccess(map[string]any{"proxy": "http://" + proxy.address, "proxy_username": "me", "proxy_password": "x", "token": "abc"}),
+		d := r.destination(to, withAccess(map[string]any{"proxy": "http://" + proxy.address, "proxy_username": "me",
+			"proxy_password": "x", "token": "abc"}),
 			func(d *bellhop.Destination) {
 				d.Type, d.Settings, d.URL = "picky", nil, "http://hooks.example.com/in?a=b"
 			})
@@ -96,7 +99,8 @@ func TestAccessProxy(t *testing.T) {
 		proxy.will(status(407))
 		r.acceptMany(1)
 		synctest.Wait()
-		if got := r.deliveries()[0].Last; got == nil || got.Error != "proxy" || !strings.Contains(got.Detail, "407") || got.Status != 0 {
+		if got := r.deliveries()[0].Last; got == nil || got.Error != "proxy" || !strings.Contains(got.Detail, "407") ||
+			got.Status != 0 {
 			t.Errorf("recorded %+v", got)
 		}
 		if len(to.got()) > 0 {
@@ -112,8 +116,9 @@ func issue(t *testing.T, parent *tls.Certificate) (made tls.Certificate, certifi
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)},
-		IsCA: parent == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)},
+		IsCA:        parent == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
 	signer, by := k, template
 	if parent != nil {
 		signer, by = parent.PrivateKey.(*ecdsa.PrivateKey), parent.Leaf
@@ -131,11 +136,12 @@ func issue(t *testing.T, parent *tls.Certificate) (made tls.Certificate, certifi
 		t.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: k, Leaf: leaf},
-		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE",
+			Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 }
 
-// TestAccessTLS: a server that wants our certificate, and whose own is signed by an authority of its own, gets deliveries
-// and handshakes; without these it gets neither, and the attempt says why.
+// TestAccessTLS: a server that wants our certificate, and whose own is signed by an authority of its own, gets
+// deliveries and handshakes; without these it gets neither, and the attempt says why.
 func TestAccessTLS(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, withPicky)
@@ -144,7 +150,8 @@ func TestAccessTLS(t *testing.T) {
 		_, certificate, key := issue(t, &authority)
 		pool := x509.NewCertPool()
 		pool.AddCert(authority.Leaf)
-		to := r.network.secure("to", &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAnyClientCert, ClientCAs: pool})
+		to := r.network.secure("to", &tls.Config{Certificates: []tls.Certificate{server},
+			ClientAuth: tls.RequireAnyClientCert, ClientCAs: pool})
 		to.will(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Welcome", "1") })
 		nobody := func(bellhop.Rate) error { return nil }
 		d := r.destination(to, func(d *bellhop.Destination) { d.Type, d.Settings = "picky", nil })
@@ -168,7 +175,8 @@ func TestAccessTLS(t *testing.T) {
 				if err != nil || got.State != bellhop.DeliveryDelivered || len(to.got()) < before+2 {
 					t.Errorf("%v, %+v, %d arrived", err, got.Last, len(to.got())-before)
 				}
-			} else if err == nil || !strings.Contains(err.Error(), step.detail) || got.Last == nil || got.Last.Error != "tls" || !strings.Contains(got.Last.Detail, step.detail) {
+			} else if err == nil || !strings.Contains(err.Error(), step.detail) || got.Last == nil ||
+				got.Last.Error != "tls" || !strings.Contains(got.Last.Detail, step.detail) {
 				t.Errorf("%v, %+v, want %s", err, got.Last, step.detail)
 			}
 		}
@@ -194,7 +202,10 @@ func TestTwoAuthorizations(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.providers = append(r.providers, sometimes{}) })
 		to := r.network.receiver("to")
-		r.destination(to, withAccess(map[string]any{"token": "abc"}), func(d *bellhop.Destination) { d.Type, d.Settings = "sometimes", nil })
+		r.destination(to, withAccess(map[string]any{"token": "abc"}), func(d *bellhop.Destination) {
+			d.Type,
+				d.Settings = "sometimes", nil
+		})
 		r.acceptMany(1)
 		synctest.Wait()
 		if got := r.only(); len(to.got()) != 0 || got.Last == nil || got.Last.Error != outbound.ErrorRender {

@@ -94,17 +94,23 @@ func TestAction(t *testing.T) {
 		error  string
 		detail string
 	}{
-		"done":        {provider.ActionResult{Reply: []byte(long)}, bellhop.DeliveryDelivered, "", ""},
-		"not done":    {provider.ActionResult{Error: "exit", Detail: "exit status 3", Reply: []byte(long)}, bellhop.DeliveryPending, "exit", "exit status 3"},
-		"never to be": {provider.ActionResult{Error: "exit", Detail: "exit status 65", Final: true, Reply: []byte(long)}, bellhop.DeliveryDead, "exit", "exit status 65"},
+		"done": {provider.ActionResult{Reply: []byte(long)}, bellhop.DeliveryDelivered, "", ""},
+		"not done": {provider.ActionResult{Error: "exit", Detail: "exit status 3", Reply: []byte(long)},
+			bellhop.DeliveryPending, "exit", "exit status 3"},
+		"never to be": {provider.ActionResult{Error: "exit", Detail: "exit status 65", Final: true, Reply: []byte(long)},
+			bellhop.DeliveryDead, "exit", "exit status 65"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult { return c.done }})
+				r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event,
+					provider.AttemptInfo) provider.ActionResult {
+					return c.done
+				}})
 				r.acceptMany(1)
 				synctest.Wait()
 				got := r.only()
-				if got.State != c.state || got.Last.Error != c.error || got.Last.Detail != c.detail || string(got.Last.Reply) != long[1:] || got.Last.Status != 0 {
+				if got.State != c.state || got.Last.Error != c.error || got.Last.Detail != c.detail ||
+					string(got.Last.Reply) != long[1:] || got.Last.Status != 0 {
 					t.Errorf("%+v, %+v", got, got.Last)
 				}
 				r.wantIdle()
@@ -121,7 +127,8 @@ func TestActionRetries(t *testing.T) {
 		r.acceptMany(1)
 		time.Sleep(3 * time.Second)
 		first := r.only()
-		if first.State != bellhop.DeliveryPending || first.Last.Error != "timeout" || first.Last.Detail != "not done within 2s" || first.Last.Duration != 2*time.Second ||
+		if first.State != bellhop.DeliveryPending || first.Last.Error != "timeout" ||
+			first.Last.Detail != "not done within 2s" || first.Last.Duration != 2*time.Second ||
 			string(first.Last.Reply) != "half" {
 			t.Errorf("%+v, %+v", first, first.Last)
 		}
@@ -130,7 +137,8 @@ func TestActionRetries(t *testing.T) {
 		if got := r.only(); got.State != bellhop.DeliveryDelivered || got.Attempts != 2 || string(got.Last.Reply) != "done" {
 			t.Errorf("%+v, %+v", got, got.Last)
 		}
-		if len(c.made) != 2 || c.made[0].DeliveryID != first.ID || c.made[1].DeliveryID != first.ID || c.made[0].Attempt != 1 || c.made[1].Attempt != 2 || c.made[1].Time.Equal(c.made[0].Time) {
+		if len(c.made) != 2 || c.made[0].DeliveryID != first.ID || c.made[1].DeliveryID != first.ID ||
+			c.made[0].Attempt != 1 || c.made[1].Attempt != 2 || c.made[1].Time.Equal(c.made[0].Time) {
 			t.Errorf("%+v", c.made)
 		}
 		r.wantIdle()
@@ -173,7 +181,8 @@ func TestActionStop(t *testing.T) {
 		c := &chore{do: func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 			return map[string]performance{
 				"event 0": until(time.Second), "event 1": until(time.Hour),
-				"event 2": func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult { // fails by itself as it is told to end
+				// fails by itself as it is told to end
+				"event 2": func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 					until(time.Hour)(ctx, ev, at)
 					return provider.ActionResult{Error: "exit", Detail: "exit status 3"}
 				},
@@ -185,7 +194,8 @@ func TestActionStop(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		begun := time.Now()
-		if err := r.stop(ctx); err == nil || !strings.Contains(err.Error(), "cut off") || time.Since(begun) != 2*time.Second+stopGrace {
+		if err := r.stop(ctx); err == nil || !strings.Contains(err.Error(), "cut off") ||
+			time.Since(begun) != 2*time.Second+stopGrace {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}
 		c.will(until(0))
@@ -206,7 +216,8 @@ func TestActionStop(t *testing.T) {
 // TestActionPanics: it fails on that event alone.
 func TestActionPanics(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newChoreRig(t, &chore{do: func(_ context.Context, ev *bellhop.Event, _ provider.AttemptInfo) provider.ActionResult {
+		r := newChoreRig(t, &chore{do: func(_ context.Context, ev *bellhop.Event,
+			_ provider.AttemptInfo) provider.ActionResult {
 			if string(ev.Body) == "event 1" {
 				panic("no")
 			}
@@ -230,7 +241,8 @@ func TestActionOff(t *testing.T) {
 		}
 		c.will(nil)
 		list[0].UpdatedAt = list[0].UpdatedAt.Add(time.Second)
-		if err := r.engine.SetDestinations(t.Context(), list); err == nil || !strings.Contains(err.Error(), "dst_chore (chore): type: chore is off") {
+		if err := r.engine.SetDestinations(t.Context(), list); err == nil ||
+			!strings.Contains(err.Error(), "dst_chore (chore): type: chore is off") {
 			t.Errorf("reported: %v", err)
 		}
 		r.acceptMany(2)
@@ -244,8 +256,9 @@ func TestActionOff(t *testing.T) {
 	})
 }
 
-// TestActionContinues: an action that continues is attempted again at the time that it asks for, with its progress, also by the next
-// process. That uses up no try and does not count against the destination, and the progress of a failure is kept too.
+// TestActionContinues: an action that continues is attempted again at the time that it asks for, with its
+// progress, also by the next process. That uses up no try and does not count against the destination, and the
+// progress of a failure is kept too.
 func TestActionContinues(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const parts = 200 // more than the attempts that other reasons spare
@@ -264,7 +277,8 @@ func TestActionContinues(t *testing.T) {
 		r.acceptMany(1)
 		time.Sleep(30*time.Minute + time.Second)
 		got := r.only()
-		if got.State != bellhop.DeliveryPending || got.Attempts != 31 || got.Spared != 31 || got.Last.Error != "" || got.Last.Detail != "" {
+		if got.State != bellhop.DeliveryPending || got.Attempts != 31 || got.Spared != 31 || got.Last.Error != "" ||
+			got.Last.Detail != "" {
 			t.Errorf("after half an hour: %+v, %+v", got, got.Last)
 		}
 		if err := r.stop(t.Context()); err != nil {
@@ -273,7 +287,8 @@ func TestActionContinues(t *testing.T) {
 		r.open()
 		time.Sleep(24 * time.Hour)
 		got = r.only()
-		if got.State != bellhop.DeliveryDelivered || got.Attempts != parts+1 || got.Spared != parts-1 || string(got.Last.Reply) != "done" {
+		if got.State != bellhop.DeliveryDelivered || got.Attempts != parts+1 || got.Spared != parts-1 ||
+			string(got.Last.Reply) != "done" {
 			t.Errorf("in the end: %+v, %+v", got, got.Last)
 		}
 		if d := r.state("dst_chore"); !d.FailingSince.IsZero() || d.State != bellhop.DestinationActive {
@@ -286,29 +301,34 @@ func TestActionContinues(t *testing.T) {
 // TestActionContinuesTooLong: a delivery whose action would continue beyond retry.max_age is dead.
 func TestActionContinuesTooLong(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newChoreRig(t, &chore{do: func(_ context.Context, _ *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
+		r := newChoreRig(t, &chore{do: func(_ context.Context, _ *bellhop.Event,
+			at provider.AttemptInfo) provider.ActionResult {
 			return provider.ActionResult{Continue: at.Time.Add(time.Minute)}
 		}}, func(d *bellhop.Destination) { d.Retry.MaxAge = 10 * time.Minute })
 		r.acceptMany(1)
 		time.Sleep(time.Hour)
 		got := r.only()
-		if got.State != bellhop.DeliveryDead || got.Attempts != 11 || got.Last.Error != "unfinished" || !strings.Contains(got.Last.Detail, "older than 10m0s") {
+		if got.State != bellhop.DeliveryDead || got.Attempts != 11 || got.Last.Error != "unfinished" ||
+			!strings.Contains(got.Last.Detail, "older than 10m0s") {
 			t.Errorf("%+v, %+v", got, got.Last)
 		}
 		r.wantIdle()
 	})
 }
 
-// TestActionProgressIsBounded: an action that saves more progress than can be stored is at fault, and is not attempted again.
+// TestActionProgressIsBounded: an action that saves more progress than can be stored is at fault, and is not
+// attempted again.
 func TestActionProgressIsBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newChoreRig(t, &chore{do: func(_ context.Context, _ *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
+		r := newChoreRig(t, &chore{do: func(_ context.Context, _ *bellhop.Event,
+			at provider.AttemptInfo) provider.ActionResult {
 			return provider.ActionResult{Continue: at.Time, Progress: make([]byte, bellhop.MaxProgressBytes+1)}
 		}})
 		r.acceptMany(1)
 		synctest.Wait()
 		got := r.only()
-		if got.State != bellhop.DeliveryDead || got.Attempts != 1 || got.Last.Error != "action" || !strings.Contains(got.Last.Detail, "more than 65536 bytes") {
+		if got.State != bellhop.DeliveryDead || got.Attempts != 1 || got.Last.Error != "action" ||
+			!strings.Contains(got.Last.Detail, "more than 65536 bytes") {
 			t.Errorf("%+v, %+v", got, got.Last)
 		}
 	})
@@ -321,7 +341,8 @@ func TestActionPublishes(t *testing.T) {
 		var id string
 		c.will(func(ctx context.Context, ev *bellhop.Event, _ provider.AttemptInfo) (done provider.ActionResult) {
 			var err error
-			id, err = c.env.Publish(ctx, ev, bellhop.Event{Type: "recording.fetched", ContentType: "text/plain", Body: []byte("fetched")})
+			id, err = c.env.Publish(ctx, ev, bellhop.Event{Type: "recording.fetched", ContentType: "text/plain",
+				Body: []byte("fetched")})
 			if err != nil {
 				done.Error, done.Detail = "exit", err.Error()
 			}
@@ -344,7 +365,8 @@ func TestActionPublishes(t *testing.T) {
 	})
 }
 
-// TestActionTakesLong: an attempt of an action may take longer than that of a destination which sends, and a stop cuts it off all the same.
+// TestActionTakesLong: an attempt of an action may take longer than that of a destination which sends, and a
+// stop cuts it off all the same.
 func TestActionTakesLong(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{do: until(6 * time.Hour)}
@@ -368,7 +390,8 @@ func TestActionTakesLong(t *testing.T) {
 // TestActionSaysCancelled: an action's own code does not pass for a stop that cuts it off.
 func TestActionSaysCancelled(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newChoreRig(t, &chore{do: func(ctx context.Context, _ *bellhop.Event, _ provider.AttemptInfo) provider.ActionResult {
+		r := newChoreRig(t, &chore{do: func(ctx context.Context, _ *bellhop.Event,
+			_ provider.AttemptInfo) provider.ActionResult {
 			<-ctx.Done()
 			return provider.ActionResult{Error: "cancelled", Detail: "by the other side"}
 		}}, func(d *bellhop.Destination) { d.Timeout = time.Minute })

@@ -19,9 +19,9 @@ type attempt struct {
 	decision
 }
 
-// attempt makes the next attempt of batch, which is mostly one delivery, and records it for each of them: the only way in which an event
-// leaves. The receiver takes the request as a whole, or not. Each delivery then has its new state. probe says that the attempt probes
-// whether a destination that is held back is there again.
+// attempt makes the next attempt of batch, which is mostly one delivery, and records it for each of them: the
+// only way in which an event leaves. The receiver takes the request as a whole, or not. Each delivery then has
+// its new state. probe says that the attempt probes whether a destination that is held back is there again.
 func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) attempt {
 	dst := l.destination.Load()
 	start := e.now()
@@ -86,7 +86,8 @@ func (e *Engine) log(d *bellhop.Delivery, r *bellhop.Result, recordErr error) {
 		return
 	}
 	args := []any{"component", "delivery", "delivery_id", d.ID, "event_id", d.EventID, "destination_id", d.DestinationID,
-		"attempt", r.Attempt.Number, "state", r.State, "status", r.Attempt.Status, "duration_ms", r.Attempt.Duration.Milliseconds()}
+		"attempt", r.Attempt.Number, "state", r.State, "status", r.Attempt.Status,
+		"duration_ms", r.Attempt.Duration.Milliseconds()}
 	if r.Attempt.Error != "" {
 		args = append(args, "error", r.Attempt.Error, "detail", r.Attempt.Detail)
 	}
@@ -99,8 +100,8 @@ func (e *Engine) log(d *bellhop.Delivery, r *bellhop.Result, recordErr error) {
 	e.opts.Logger.Log(e.ctx, level, "delivery.attempted", args...)
 }
 
-// A decision is what a reply means. It is the same for all deliveries of the attempt; result makes of it the result of each. The zero
-// decision says nothing about the destination.
+// A decision is what a reply means. It is the same for all deliveries of the attempt; result makes of it the
+// result of each. The zero decision says nothing about the destination.
 type decision struct {
 	state   bellhop.DeliveryState // of the deliveries; pending ones die if their schedule is used up
 	error   string                // of the attempts; "" if they delivered
@@ -135,17 +136,18 @@ const (
 	maxSpared     = 100            // attempts of a delivery that do not count against its schedule
 )
 
-// decide returns what a reply means, for an attempt that ended at now. It is the only place that knows which replies are success, which
-// are final and which are tried again.
+// decide returns what a reply means, for an attempt that ended at now. It is the only place that knows which
+// replies are success, which are final and which are tried again.
 //
 //	2xx                        delivered
 //	410                        dead; the destination is disabled
-//	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long, and the attempt is spared
+//	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long,
+//	                           and the attempt is spared
 //	an action continues        pending, at the time that it asked for; the attempt is spared
 //	anything else, or nothing  pending by the schedule; dead if that is used up, or the delivery would be too old
 //
-// An event that the destination's settings exclude is cancelled. The destination's own outcomes come before this table, and then the
-// outcome of its provider, if it has one.
+// An event that the destination's settings exclude is cancelled. The destination's own outcomes come before
+// this table, and then the outcome of its provider, if it has one.
 func decide(r bellhop.Retry, reply outbound.Reply, now time.Time) decision {
 	d := decision{answered: reply.Status != 0, unsent: reply.Class == outbound.Unsent || reply.Class == outbound.Skipped}
 	switch outcome := outcomeOf(r.Outcomes, reply); {
@@ -195,8 +197,8 @@ func tryOf(d *bellhop.Delivery, probe bool) try {
 	return t
 }
 
-// result returns the decision's result for one delivery. A probe that fails is spared, and so is an attempt that the destination put off
-// or an action continues.
+// result returns the decision's result for one delivery. A probe that fails is spared, and so is an attempt
+// that the destination put off or an action continues.
 func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64) bellhop.Result {
 	result := bellhop.Result{State: d.state, Attempt: bellhop.Attempt{Error: d.error, Detail: d.detail}}
 	if d.state != bellhop.DeliveryPending {
@@ -227,7 +229,8 @@ func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64)
 	return limitAge(result, r.MaxAge, t.born)
 }
 
-// limitAge ends a pending delivery that was made at born, if it would be older than limit at its next attempt. A limit of 0 is none.
+// limitAge ends a pending delivery that was made at born, if it would be older than limit at its next attempt.
+// A limit of 0 is none.
 func limitAge(result bellhop.Result, limit time.Duration, born time.Time) bellhop.Result {
 	if limit <= 0 || result.NextAt.Sub(born) <= limit {
 		return result
@@ -264,8 +267,9 @@ func outcomeOf(own bellhop.Outcomes, reply outbound.Reply) bellhop.Outcome {
 	return bellhop.OutcomeRetry
 }
 
-// blamesDestination reports whether a reply that is tried again shows that the destination is in trouble: there was no reply, or an error
-// of the server, or nobody is let in. A 400 or 422 concerns the event: the next one may be taken.
+// blamesDestination reports whether a reply that is tried again shows that the destination is in trouble: there
+// was no reply, or an error of the server, or nobody is let in. A 400 or 422 concerns the event: the next one
+// may be taken.
 func blamesDestination(reply outbound.Reply) bool {
 	switch reply.Status {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound,

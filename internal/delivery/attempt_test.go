@@ -36,7 +36,8 @@ func TestDecide(t *testing.T) {
 		{"304", 1, outbound.Reply{Status: 304}, pending, time.Minute, "status", "304"},
 		{"400", 1, outbound.Reply{Status: 400}, pending, time.Minute, "status", "answered 400 Bad Request"},
 		{"401", 2, outbound.Reply{Status: 401}, pending, time.Hour, "status", "answered 401 Unauthorized"},
-		{"404, the last", 3, outbound.Reply{Status: 404}, dead, 0, "status", "answered 404 Not Found; given up after 3 attempts"},
+		{"404, the last", 3, outbound.Reply{Status: 404}, dead, 0, "status",
+			"answered 404 Not Found; given up after 3 attempts"},
 		{"beyond the last", 9, outbound.Reply{Status: 404}, dead, 0, "status", "given up after 9 attempts"},
 		{"410", 1, outbound.Reply{Status: 410}, dead, 0, "status", "answered 410 Gone"},
 		{"410, the last", 3, outbound.Reply{Status: 410}, dead, 0, "status", "answered 410 Gone"},
@@ -46,27 +47,41 @@ func TestDecide(t *testing.T) {
 
 		{"429", 1, outbound.Reply{Status: 429}, pending, time.Minute, "status", "answered 429 Too Many Requests"},
 		{"429 in seconds", 1, outbound.Reply{Status: 429, RetryAfter: "120"}, pending, 2 * time.Minute, "status", "429"},
-		{"429, sooner than the schedule", 1, outbound.Reply{Status: 429, RetryAfter: "3"}, pending, 3 * time.Second, "status", "429"},
-		{"429, a date", 1, outbound.Reply{Status: 429, RetryAfter: in(10 * time.Minute)}, pending, 10 * time.Minute, "status", "429"},
-		{"429, a date that is past", 1, outbound.Reply{Status: 429, RetryAfter: in(-time.Hour)}, pending, time.Minute, "status", "429"},
-		{"429, a date in another form", 1, outbound.Reply{Status: 429, RetryAfter: "Sunday, 22-Nov-26 10:10:00 GMT"}, pending, 10 * time.Minute, "status", "429"},
-		{"429, longer than a day", 1, outbound.Reply{Status: 429, RetryAfter: "999999"}, pending, 24 * time.Hour, "status", "429"},
-		{"429, a date far away", 1, outbound.Reply{Status: 429, RetryAfter: in(90 * 24 * time.Hour)}, pending, 24 * time.Hour, "status", "429"},
-		{"429, longer than a number", 1, outbound.Reply{Status: 429, RetryAfter: "99999999999999999999"}, pending, 24 * time.Hour, "status", "429"},
+		{"429, sooner than the schedule", 1, outbound.Reply{Status: 429, RetryAfter: "3"}, pending, 3 * time.Second,
+			"status", "429"},
+		{"429, a date", 1, outbound.Reply{Status: 429, RetryAfter: in(10 * time.Minute)}, pending, 10 * time.Minute,
+			"status", "429"},
+		{"429, a date that is past", 1, outbound.Reply{Status: 429, RetryAfter: in(-time.Hour)}, pending, time.Minute,
+			"status", "429"},
+		{"429, a date in another form", 1, outbound.Reply{Status: 429, RetryAfter: "Sunday, 22-Nov-26 10:10:00 GMT"},
+			pending, 10 * time.Minute, "status", "429"},
+		{"429, longer than a day", 1, outbound.Reply{Status: 429, RetryAfter: "999999"}, pending, 24 * time.Hour,
+			"status", "429"},
+		{"429, a date far away", 1, outbound.Reply{Status: 429, RetryAfter: in(90 * 24 * time.Hour)}, pending,
+			24 * time.Hour, "status", "429"},
+		{"429, longer than a number", 1, outbound.Reply{Status: 429, RetryAfter: "99999999999999999999"}, pending,
+			24 * time.Hour, "status", "429"},
 		{"429, negative", 1, outbound.Reply{Status: 429, RetryAfter: "-5"}, pending, time.Minute, "status", "429"},
 		{"429, a fraction", 1, outbound.Reply{Status: 429, RetryAfter: "1.5"}, pending, time.Minute, "status", "429"},
 		{"429, nonsense", 1, outbound.Reply{Status: 429, RetryAfter: "in a while"}, pending, time.Minute, "status", "429"},
-		{"429, not the last, for it is spared", 3, outbound.Reply{Status: 429, RetryAfter: "120"}, pending, 2 * time.Minute, "status", "429"},
+		{"429, not the last, for it is spared", 3, outbound.Reply{Status: 429, RetryAfter: "120"}, pending,
+			2 * time.Minute, "status", "429"},
 		{"429 without a time, the last", 3, outbound.Reply{Status: 429}, dead, 0, "status", "given up after 3 attempts"},
 		{"503 in seconds", 1, outbound.Reply{Status: 503, RetryAfter: "120"}, pending, 2 * time.Minute, "status", "503"},
-		{"503, sooner than the schedule", 2, outbound.Reply{Status: 503, RetryAfter: "120"}, pending, time.Hour, "status", "503"},
+		{"503, sooner than the schedule", 2, outbound.Reply{Status: 503, RetryAfter: "120"}, pending, time.Hour, "status",
+			"503"},
 		{"500 has no Retry-After", 1, outbound.Reply{Status: 500, RetryAfter: "120"}, pending, time.Minute, "status", "500"},
 
-		{"timeout", 1, outbound.Reply{Error: "timeout", Detail: "no reply within 5s"}, pending, time.Minute, "timeout", "no reply within 5s"},
-		{"timeout, the last", 3, outbound.Reply{Error: "timeout", Detail: "no reply within 5s"}, dead, 0, "timeout", "no reply within 5s; given up after 3 attempts"},
-		{"refused", 2, outbound.Reply{Error: "connection_refused", Detail: "it does"}, pending, time.Hour, "connection_refused", "it does"},
-		{"an error beside a status", 1, outbound.Reply{Error: "timeout", Detail: "cut", Status: 200}, pending, time.Minute, "timeout", "cut"},
-		{"cannot be rendered", 1, outbound.Reply{Error: "render", Detail: "no account", Final: true}, dead, 0, "render", "no account"},
+		{"timeout", 1, outbound.Reply{Error: "timeout", Detail: "no reply within 5s"}, pending, time.Minute, "timeout",
+			"no reply within 5s"},
+		{"timeout, the last", 3, outbound.Reply{Error: "timeout", Detail: "no reply within 5s"}, dead, 0, "timeout",
+			"no reply within 5s; given up after 3 attempts"},
+		{"refused", 2, outbound.Reply{Error: "connection_refused", Detail: "it does"}, pending, time.Hour,
+			"connection_refused", "it does"},
+		{"an error beside a status", 1, outbound.Reply{Error: "timeout", Detail: "cut", Status: 200}, pending,
+			time.Minute, "timeout", "cut"},
+		{"cannot be rendered", 1, outbound.Reply{Error: "render", Detail: "no account", Final: true}, dead, 0, "render",
+			"no account"},
 	} {
 		retry := bellhop.Retry{Schedule: schedule}
 		d := decide(retry, c.got, began)
@@ -83,7 +98,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestDecideSchedule: over ten thousand seeds, each wait of the default schedule is within a tenth, and the tenth attempt is the last.
+// TestDecideSchedule: over ten thousand seeds, each wait of the default schedule is within a tenth, and the
+// tenth attempt is the last.
 func TestDecideSchedule(t *testing.T) {
 	retry := bellhop.Retry{Schedule: bellhop.ScheduleDefault}
 	for seed := range uint64(10_000) {
@@ -113,13 +129,15 @@ func wantWait(t testing.TB, n int, wait time.Duration) {
 	}
 }
 
-// TestDecideOnce: a decision is the same for all deliveries of an attempt, whichever of them is at the end of its schedule.
+// TestDecideOnce: a decision is the same for all deliveries of an attempt, whichever of them is at the end of
+// its schedule.
 func TestDecideOnce(t *testing.T) {
 	retry := bellhop.Retry{Schedule: bellhop.Schedule{time.Minute}}
 	d := decide(retry, outbound.Reply{Status: 500}, began)
 	before := d
 	last, first := d.result(retry, try{counted: 2}, began, 0.5), d.result(retry, try{counted: 1}, began, 0.5)
-	if last.State != bellhop.DeliveryDead || !strings.Contains(last.Attempt.Detail, "given up") || first.State != bellhop.DeliveryPending || strings.Contains(first.Attempt.Detail, "given up") {
+	if last.State != bellhop.DeliveryDead || !strings.Contains(last.Attempt.Detail, "given up") ||
+		first.State != bellhop.DeliveryPending || strings.Contains(first.Attempt.Detail, "given up") {
 		t.Errorf("%+v, %+v", last, first)
 	}
 	if d != before || !d.fails || d.detail != "answered 500 Internal Server Error" {
@@ -132,8 +150,8 @@ type unrecorded struct{ Store }
 
 func (unrecorded) Record(bellhop.Result) error { return nil }
 
-// BenchmarkAttempt measures one attempt, from rendering to the record, without the store: of a destination that sends, whose receiver is at the
-// other end of a pipe, and of an action that does nothing.
+// BenchmarkAttempt measures one attempt, from rendering to the record, without the store: of a destination that
+// sends, whose receiver is at the other end of a pipe, and of an action that does nothing.
 func BenchmarkAttempt(b *testing.B) {
 	c := &chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
 		return provider.ActionResult{}
@@ -142,12 +160,14 @@ func BenchmarkAttempt(b *testing.B) {
 		r.between = func(s Store) Store { return unrecorded{s} }
 		r.actions = []provider.Action{c}
 	})
-	for name, d := range map[string]bellhop.Destination{"http": r.destination(r.network.receiver("to")), "action": r.chore()} {
+	for name, d := range map[string]bellhop.Destination{"http": r.destination(r.network.receiver("to")),
+		"action": r.chore()} {
 		b.Run(name, func(b *testing.B) {
 			l := r.engine.lanes.Load().byID[d.ID]
 			body := []byte(`{"n":1}`)
-			batch := []*bellhop.Delivery{{ID: "dlv_1", EventID: "evt_1", DestinationID: d.ID, Event: &bellhop.Event{ID: "evt_1", ContentType: "application/json",
-				ReceivedAt: time.Now(), Body: body}}}
+			batch := []*bellhop.Delivery{{ID: "dlv_1", EventID: "evt_1", DestinationID: d.ID,
+				Event: &bellhop.Event{ID: "evt_1", ContentType: "application/json",
+					ReceivedAt: time.Now(), Body: body}}}
 			b.ReportAllocs()
 			for b.Loop() {
 				r.engine.attempt(l, batch, false)

@@ -21,11 +21,12 @@ func (l *lane) noteDue(t time.Time) {
 	l.claimIfDue(l.engine.now())
 }
 
-// claimIfDue starts a claim if a delivery is due and there is room. If the delivery is due later, it sets the timer. If there is no
-// room, the workers call it again as they drain the lane. The caller holds mu.
+// claimIfDue starts a claim if a delivery is due and there is room. If the delivery is due later, it sets the
+// timer. If there is no room, the workers call it again as they drain the lane. The caller holds mu.
 func (l *lane) claimIfDue(now time.Time) {
 	switch {
-	case l.stopped || !l.engine.begun.Load() || l.claiming || l.dueAt.IsZero() || l.destination.Load().State != bellhop.DestinationActive:
+	case l.stopped || !l.engine.begun.Load() || l.claiming || l.dueAt.IsZero() ||
+		l.destination.Load().State != bellhop.DestinationActive:
 	case l.claimable() < l.room()/4 || l.claimable() < 1: // no room
 	case l.waiting() > 0 && l.engine.memoryFull(): // no room
 	case l.dueAt.After(now):
@@ -46,9 +47,9 @@ func (l *lane) claimIfDue(now time.Time) {
 // memoryFull reports whether the bodies in all lanes take all of the room.
 func (e *Engine) memoryFull() bool { return e.queuedBytes.Load() >= maxQueuedBytes }
 
-// setRoomAside sets room aside for the bodies of a claim, before their size is known, because all lanes may be claiming at the same
-// time. It takes a part of the room that is left, so that other lanes find some too. It reports whether there was any. The caller
-// holds mu.
+// setRoomAside sets room aside for the bodies of a claim, before their size is known, because all lanes may be
+// claiming at the same time. It takes a part of the room that is left, so that other lanes find some too. It
+// reports whether there was any. The caller holds mu.
 func (l *lane) setRoomAside() bool {
 	left := min(maxQueuedBytes-l.engine.queuedBytes.Load(), maxLaneBytes-l.bytes)
 	if left < minClaimBytes {
@@ -63,8 +64,9 @@ func (l *lane) setRoomAside() bool {
 	return true
 }
 
-// overcommit reports whether the lane, which is empty, may claim one delivery although memory is full. So no lane waits for the room of
-// another, and all of them together exceed the bound by a few bodies at most. The caller holds mu.
+// overcommit reports whether the lane, which is empty, may claim one delivery although memory is full. So no
+// lane waits for the room of another, and all of them together exceed the bound by a few bodies at most. The
+// caller holds mu.
 func (l *lane) overcommit() bool {
 	if l.bytes > 0 || l.overcommitted {
 		return false
@@ -99,7 +101,8 @@ func (l *lane) wake() {
 	l.claimIfDue(l.engine.now())
 }
 
-// claimable is for how many deliveries of the table there is room. They may take half of the lane. The caller holds mu.
+// claimable is for how many deliveries of the table there is room. They may take half of the lane. The caller
+// holds mu.
 func (l *lane) claimable() int {
 	room := max(1, l.room())
 	claimed := l.waiting() - l.queue.fresh
@@ -117,8 +120,8 @@ func (l *lane) claim() {
 	l.giveBack(unwanted)
 }
 
-// lease leases as many due deliveries as there is room for. It resets dueAt first, which the claim finds out anew: a time that is noted
-// meanwhile is kept by enqueue.
+// lease leases as many due deliveries as there is room for. It resets dueAt first, which the claim finds out
+// anew: a time that is noted meanwhile is kept by enqueue.
 func (l *lane) lease() ([]bellhop.Delivery, error) {
 	l.mu.Lock()
 	l.dueAt = time.Time{}
@@ -130,7 +133,8 @@ func (l *lane) lease() ([]bellhop.Delivery, error) {
 	return l.engine.opts.Store.Claim(l.engine.ctx, l.id, n, bytes)
 }
 
-// dueAfter returns when the table next has a delivery for the lane, after a claim that returned claimed and err; zero if it has none.
+// dueAfter returns when the table next has a delivery for the lane, after a claim that returned claimed and
+// err; zero if it has none.
 func (l *lane) dueAfter(claimed []bellhop.Delivery, err error) time.Time {
 	if err == nil && len(claimed) > 0 {
 		return l.engine.now() // there may be more
@@ -143,7 +147,8 @@ func (l *lane) dueAfter(claimed []bellhop.Delivery, err error) time.Time {
 	switch {
 	case err != nil:
 		if l.engine.ctx.Err() == nil {
-			l.engine.opts.Logger.Warn("claim.failed", "component", "delivery", "destination_id", l.id, "error", err, "meaning", "it is tried again in a second")
+			l.engine.opts.Logger.Warn("claim.failed", "component", "delivery", "destination_id", l.id, "error", err,
+				"meaning", "it is tried again in a second")
 		}
 		return l.engine.now().Add(time.Second)
 	case !ok:
@@ -152,8 +157,8 @@ func (l *lane) dueAfter(claimed []bellhop.Delivery, err error) time.Time {
 	return at
 }
 
-// enqueue queues the claimed deliveries, and notes when the next one is due. It returns the ids of those that the lane no longer takes,
-// and the deliveries whose event was damaged in storage.
+// enqueue queues the claimed deliveries, and notes when the next one is due. It returns the ids of those that
+// the lane no longer takes, and the deliveries whose event was damaged in storage.
 func (l *lane) enqueue(claimed []bellhop.Delivery, dueAt time.Time) (unwanted []string, damaged []*bellhop.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,7 +166,8 @@ func (l *lane) enqueue(claimed []bellhop.Delivery, dueAt time.Time) (unwanted []
 	if !dueAt.IsZero() && (l.dueAt.IsZero() || dueAt.Before(l.dueAt)) {
 		l.dueAt = dueAt
 	}
-	accepting := l.accepting() // asked once for all: of an ordered run, no later delivery may be taken without the earlier ones
+	// asked once for all: of an ordered run, no later delivery may be taken without the earlier ones
+	accepting := l.accepting()
 	for i := range claimed {
 		d := &claimed[i]
 		switch {

@@ -98,7 +98,8 @@ func TestJudge(t *testing.T) {
 			r.acceptMany(1)
 			synctest.Wait()
 			got, err := r.store.Destination(t.Context(), d.ID)
-			if dlv := r.only(); err != nil || dlv.State != c.state || !strings.Contains(dlv.Last.Detail, c.detail) || got.State != c.destination {
+			if dlv := r.only(); err != nil || dlv.State != c.state || !strings.Contains(dlv.Last.Detail, c.detail) ||
+				got.State != c.destination {
 				t.Errorf("%d %s: %+v, destination %s %v", c.status, c.body, dlv, got.State, err)
 			}
 		})
@@ -128,7 +129,8 @@ func TestHandshake(t *testing.T) {
 		want   provider.HandshakeResult
 		err    string
 	}{
-		{"agrees", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Welcome", "1") }, provider.HandshakeResult{Rate: 2}, ""},
+		{"agrees", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Welcome", "1") },
+			provider.HandshakeResult{Rate: 2}, ""},
 		{"later", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Welcome", "1")
 			w.Write([]byte("later"))
@@ -139,7 +141,8 @@ func TestHandshake(t *testing.T) {
 			w.WriteHeader(302)
 		}, provider.HandshakeResult{}, "the receiver did not agree: no welcome"},
 		{"hangs", hang, provider.HandshakeResult{}, "the receiver did not answer within 5s"},
-		{"breaks off", func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, provider.HandshakeResult{}, "the receiver could not be asked: "},
+		{"breaks off", func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) },
+			provider.HandshakeResult{}, "the receiver could not be asked: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -171,7 +174,8 @@ func TestHandshake(t *testing.T) {
 					t.Errorf("took %v", passed)
 				}
 				calls := to.got()
-				if len(calls) != 1 || calls[0].method != "OPTIONS" || calls[0].header.Get("X-Callback") != "https://hooks.example.com/agree/x" {
+				if len(calls) != 1 || calls[0].method != "OPTIONS" ||
+					calls[0].header.Get("X-Callback") != "https://hooks.example.com/agree/x" {
 					t.Errorf("asked %+v", calls)
 				}
 			})

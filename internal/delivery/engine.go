@@ -1,13 +1,13 @@
-// Package delivery decides when events are delivered to their destinations, and records what came of it. internal/outbound makes
-// the requests.
+// Package delivery decides when events are delivered to their destinations, and records what came of it.
+// internal/outbound makes the requests.
 //
-// Each destination has a lane: a bounded queue in memory, and as many attempts at a time as the destination allows. Events that were
-// just accepted go into their lanes from memory. Deliveries that are due later, did not fit, or were left by a crash wait in the
-// deliveries table, which is the only schedule; a lane claims them as it drains. A retry is the next attempt of the same delivery,
-// through the same function.
+// Each destination has a lane: a bounded queue in memory, and as many attempts at a time as the destination
+// allows. Events that were just accepted go into their lanes from memory. Deliveries that are due later, did
+// not fit, or were left by a crash wait in the deliveries table, which is the only schedule; a lane claims them
+// as it drains. A retry is the next attempt of the same delivery, through the same function.
 //
-// The package promises that a destination which is slow, hangs or is gone delays no other one, and that every attempt is recorded with
-// its result. DESIGN.md has the states, and what a crash does.
+// The package promises that a destination which is slow, hangs or is gone delays no other one, and that every
+// attempt is recorded with its result. DESIGN.md has the states, and what a crash does.
 package delivery
 
 import (
@@ -29,8 +29,8 @@ import (
 
 // Store is what the engine needs of the store.
 type Store interface {
-	// Claim leases deliveries of a destination that are due: at most limit, with about maxBytes of bodies. It may return none
-	// although some are due, if it had to inspect many; NextDue then says so.
+	// Claim leases deliveries of a destination that are due: at most limit, with about maxBytes of bodies. It may
+	// return none although some are due, if it had to inspect many; NextDue then says so.
 	Claim(ctx context.Context, destinationID string, limit int, maxBytes int64) ([]bellhop.Delivery, error)
 	// NextDue returns when a destination's next delivery is due, and whether there is one.
 	NextDue(ctx context.Context, destinationID string) (time.Time, bool, error)
@@ -38,9 +38,10 @@ type Store interface {
 	Record(r bellhop.Result) error
 	// Release makes leased deliveries pending and due now.
 	Release(ctx context.Context, deliveryIDs []string) error
-	// EndDestination puts a destination into a state in which it gets nothing. It reports false if the destination was changed
-	// after updatedAt, and then leaves it alone.
-	EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (bool, error)
+	// EndDestination puts a destination into a state in which it gets nothing. It reports false if the destination
+	// was changed after updatedAt, and then leaves it alone.
+	EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState,
+		reason string) (bool, error)
 	// SetFailing stores since when a destination has been failing; zero if it is not.
 	SetFailing(ctx context.Context, id string, since time.Time) error
 }
@@ -111,7 +112,8 @@ func New(opts Options) *Engine {
 
 func (e *Engine) now() time.Time { return e.opts.Now() }
 
-// Run delivers until Stop. Until ctx ends, it also expires destinations, warns before, and announces deliveries that died.
+// Run delivers until Stop. Until ctx ends, it also expires destinations, warns before, and announces deliveries
+// that died.
 func (e *Engine) Run(ctx context.Context) error {
 	e.begin()
 	return e.checkDestinations(ctx)
@@ -129,8 +131,9 @@ func (e *Engine) begin() {
 	}
 }
 
-// SetDestinations replaces the destinations. The lane of a destination that stays keeps its deliveries. A destination that cannot be
-// opened is reported, and gets nothing until it can be; its events are stored for it.
+// SetDestinations replaces the destinations. The lane of a destination that stays keeps its deliveries. A
+// destination that cannot be opened is reported, and gets nothing until it can be; its events are stored for
+// it.
 func (e *Engine) SetDestinations(ctx context.Context, list []bellhop.Destination) error {
 	change := e.replace(list)
 	errs := []error{change.err}
@@ -189,7 +192,8 @@ func (e *Engine) replace(list []bellhop.Destination) (change laneChange) {
 	return change
 }
 
-// A destination is a [bellhop.Destination] made ready. It does not change: a lane gets another one when its destination changes.
+// A destination is a [bellhop.Destination] made ready. It does not change: a lane gets another one when its
+// destination changes.
 type destination struct {
 	bellhop.Destination
 	target   *outbound.Target // nil if the destination cannot be opened
@@ -199,9 +203,11 @@ type destination struct {
 	ordered  bool         // the events of a key go one after the other
 }
 
-// open makes d ready. With an error it returns a destination that is disabled: its events are stored, and none is sent.
+// open makes d ready. With an error it returns a destination that is disabled: its events are stored, and none
+// is sent.
 func (e *Engine) open(d bellhop.Destination) (*destination, error) {
-	dst := &destination{Destination: d, limit: d.Rate.Min(d.Granted), batching: batching{d.Batch}, ordered: d.Order != "" && d.Order != bellhop.OrderNone}
+	dst := &destination{Destination: d, limit: d.Rate.Min(d.Granted), batching: batching{d.Batch},
+		ordered: d.Order != "" && d.Order != bellhop.OrderNone}
 	var err error
 	if dst.target, err = e.opts.Opener.Open(d); err == nil {
 		dst.matcher = dst.target.Matcher
@@ -253,8 +259,9 @@ func (e *Engine) Halt() {
 	}
 }
 
-// Stop halts, and waits until the attempts under way have ended and are recorded, or ctx ends; then it cuts them off. The next
-// process repeats only the attempts that were cut off. Queued deliveries stay leased, and are due for the next process.
+// Stop halts, and waits until the attempts under way have ended and are recorded, or ctx ends; then it cuts
+// them off. The next process repeats only the attempts that were cut off. Queued deliveries stay leased, and
+// are due for the next process.
 func (e *Engine) Stop(ctx context.Context) error {
 	defer e.cancel()
 	e.Halt()
@@ -295,13 +302,15 @@ func (e *Engine) release(deliveryIDs []string) error {
 	return err
 }
 
-// disable disables a destination that refuses all deliveries, or has failed for too long, unless it was changed after dst.
+// disable disables a destination that refuses all deliveries, or has failed for too long, unless it was changed
+// after dst.
 func (e *Engine) disable(l *lane, dst *destination, reason string) {
 	resume, ok := l.suspend(dst) // first, so that nothing more is sent there
 	if !ok {
 		return
 	}
-	ended, err := e.opts.Store.EndDestination(context.Background(), l.id, dst.UpdatedAt, bellhop.DestinationDisabled, reason)
+	ended, err := e.opts.Store.EndDestination(context.Background(), l.id, dst.UpdatedAt, bellhop.DestinationDisabled,
+		reason)
 	if err != nil {
 		e.opts.Logger.Error("disable.failed", "component", "delivery", "destination_id", l.id, "error", err,
 			"meaning", "the destination goes on; the next such answer tries again")

@@ -25,14 +25,17 @@ func TestDelivered(t *testing.T) {
 		time.Sleep(time.Second)
 
 		calls := to.got()
-		if len(calls) != 1 || calls[0].body != `{"n":1}` || calls[0].method != "POST" || calls[0].path != "/hooks" || !calls[0].at.Equal(began) {
+		if len(calls) != 1 || calls[0].body != `{"n":1}` || calls[0].method != "POST" || calls[0].path != "/hooks" ||
+			!calls[0].at.Equal(began) {
 			t.Fatalf("arrived: %+v", calls)
 		}
 		got := r.only()
-		if got.ID != deliveries[0].DeliveryID || got.DestinationID != d.ID || got.State != bellhop.DeliveryDelivered || got.Attempts != 1 || got.Last == nil {
+		if got.ID != deliveries[0].DeliveryID || got.DestinationID != d.ID || got.State != bellhop.DeliveryDelivered ||
+			got.Attempts != 1 || got.Last == nil {
 			t.Fatalf("recorded: %+v", got)
 		}
-		if a := got.Last; a.Number != 1 || a.Status != 201 || a.Error != "" || a.Duration != 30*time.Millisecond || !a.StartedAt.Equal(began) ||
+		if a := got.Last; a.Number != 1 || a.Status != 201 || a.Error != "" || a.Duration != 30*time.Millisecond ||
+			!a.StartedAt.Equal(began) ||
 			string(a.Reply) != strings.Repeat("0123456789", 1000)[:bellhop.MaxReplyBytes] {
 			t.Errorf("attempt: %+v", a)
 		}
@@ -52,7 +55,8 @@ func TestDead(t *testing.T) {
 
 		got := r.only()
 		if got.State != bellhop.DeliveryDead || got.Attempts != 3 || got.Last.Error != "status" || got.Last.Status != 500 ||
-			!strings.Contains(got.Last.Detail, "500 Internal Server Error") || !strings.Contains(got.Last.Detail, "given up after 3 attempts") {
+			!strings.Contains(got.Last.Detail, "500 Internal Server Error") ||
+			!strings.Contains(got.Last.Detail, "given up after 3 attempts") {
 			t.Errorf("recorded: %+v, %+v", got, got.Last)
 		}
 		attempts, err := r.store.Attempts(t.Context(), got.ID)
@@ -79,7 +83,8 @@ func TestUnrenderable(t *testing.T) {
 		r.acceptMany(1)
 		synctest.Wait()
 		got := r.only()
-		if got.State != bellhop.DeliveryDead || got.Attempts != 1 || got.Last.Error != "render" || !strings.Contains(got.Last.Detail, "settings.account_id") {
+		if got.State != bellhop.DeliveryDead || got.Attempts != 1 || got.Last.Error != "render" ||
+			!strings.Contains(got.Last.Detail, "settings.account_id") {
 			t.Errorf("recorded: %+v, %+v", got, got.Last)
 		}
 		if len(to.got()) != 0 {
@@ -96,7 +101,8 @@ func TestDuplicates(t *testing.T) {
 		to := r.network.receiver("billing")
 		r.destination(to)
 		for range 3 {
-			r.accept(bellhop.Event{ProviderID: "a", Body: []byte("a")}, bellhop.Event{ProviderID: "b", Body: []byte("b")}, bellhop.Event{ProviderID: "a", Body: []byte("a")})
+			r.accept(bellhop.Event{ProviderID: "a", Body: []byte("a")}, bellhop.Event{ProviderID: "b", Body: []byte("b")},
+				bellhop.Event{ProviderID: "a", Body: []byte("a")})
 		}
 		synctest.Wait()
 		to.wantOnce(t, 2)
@@ -190,7 +196,8 @@ func TestUnreserveMakesRoom(t *testing.T) {
 	})
 }
 
-// TestNothingBeforeRun: an engine claims and sends nothing before it runs, whatever is due and whatever is accepted meanwhile.
+// TestNothingBeforeRun: an engine claims and sends nothing before it runs, whatever is due and whatever is
+// accepted meanwhile.
 func TestNothingBeforeRun(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -232,8 +239,8 @@ func (s releasing) Release(ctx context.Context, ids []string) error {
 	return s.Store.Release(ctx, ids)
 }
 
-// TestDeletedLanesAreStopped: the lanes of all deleted destinations are stopped before the engine waits for the store, so that a halt
-// meanwhile misses none.
+// TestDeletedLanesAreStopped: the lanes of all deleted destinations are stopped before the engine waits for the
+// store, so that a halt meanwhile misses none.
 func TestDeletedLanesAreStopped(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var lanes []*lane

@@ -64,13 +64,14 @@ func (e *Engine) check(ctx context.Context, now time.Time) time.Time {
 	return next
 }
 
-// warnBefore is how long before a destination expires a warning is announced: a tenth of the time since its last change, at most a week.
+// warnBefore is how long before a destination expires a warning is announced: a tenth of the time since its
+// last change, at most a week.
 func warnBefore(d *bellhop.Destination) time.Duration {
 	return min(d.ExpiresAt.Sub(d.UpdatedAt)/10, 7*24*time.Hour)
 }
 
-// checkExpiry expires the lane's destination if its time is over, and sets expired, or warns if it soon is. It returns when to check again;
-// zero if there is no need.
+// checkExpiry expires the lane's destination if its time is over, and sets expired, or warns if it soon is. It
+// returns when to check again; zero if there is no need.
 func (l *lane) checkExpiry(now time.Time, expired *bool) time.Time {
 	dst := l.destination.Load()
 	if dst.ExpiresAt.IsZero() || dst.State == bellhop.DestinationExpired {
@@ -94,17 +95,21 @@ func (l *lane) checkExpiry(now time.Time, expired *bool) time.Time {
 	return dst.ExpiresAt
 }
 
-// expire stores that a destination's time is over, and announces it. The destination matches no events from that time on in any case.
+// expire stores that a destination's time is over, and announces it. The destination matches no events from
+// that time on in any case.
 func (l *lane) expire(dst *destination) bool {
 	reason := "its time was over at " + dst.ExpiresAt.UTC().Format(time.RFC3339) + "; set expires_at to renew it"
-	ended, err := l.engine.opts.Store.EndDestination(context.Background(), l.id, dst.UpdatedAt, bellhop.DestinationExpired, reason)
+	ended, err := l.engine.opts.Store.EndDestination(context.Background(), l.id, dst.UpdatedAt,
+		bellhop.DestinationExpired, reason)
 	if err != nil {
-		l.engine.opts.Logger.Error("expire.failed", "component", "delivery", "destination_id", l.id, "error", err, "meaning", "it is tried again in a minute")
+		l.engine.opts.Logger.Error("expire.failed", "component", "delivery", "destination_id", l.id, "error", err,
+			"meaning", "it is tried again in a minute")
 	}
 	if !ended { // an error, or the destination was renewed meanwhile
 		return false
 	}
-	l.engine.opts.Logger.Warn("destination.expired", "component", "delivery", "destination_id", l.id, "expires_at", dst.ExpiresAt)
+	l.engine.opts.Logger.Warn("destination.expired", "component", "delivery", "destination_id", l.id, "expires_at",
+		dst.ExpiresAt)
 	id := fmt.Sprintf("expired %s %d", dst.ID, dst.ExpiresAt.UnixMicro())
 	l.engine.announceOnce(dst, bellhop.TypeDestinationExpired, id, notice{ExpiresAt: dst.ExpiresAt})
 	return true

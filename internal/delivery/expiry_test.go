@@ -12,7 +12,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// channel makes a destination for the gateway's own events, and returns a function that lists the types of what it got.
+// channel makes a destination for the gateway's own events, and returns a function that lists the types of what
+// it got.
 func (r *rig) channel() (to *receiver, types func() []string) {
 	to = r.network.receiver("channel")
 	r.destination(to, func(d *bellhop.Destination) {
@@ -46,8 +47,8 @@ func (r *rig) state(id string) bellhop.Destination {
 	return d
 }
 
-// TestExpiry: nothing is owed from the very moment on; a warning comes a tenth of the time before, once, also across restarts; what
-// was pending before goes on once the destination is renewed.
+// TestExpiry: nothing is owed from the very moment on; a warning comes a tenth of the time before, once, also
+// across restarts; what was pending before goes on once the destination is renewed.
 func TestExpiry(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -100,15 +101,18 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// TestBreakerAnnounced: that a destination is held back, and that it is not any more, is kept and announced, once each; and after
-// all of its time it is disabled.
+// TestBreakerAnnounced: that a destination is held back, and that it is not any more, is kept and announced,
+// once each; and after all of its time it is disabled.
 func TestBreakerAnnounced(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		_, types := r.channel()
 		to := r.network.receiver("sick")
 		to.will(status(500))
-		d := r.destination(to, func(d *bellhop.Destination) { d.Breaker = bellhop.Breaker{Failures: 5, DisableAfter: 4 * time.Hour} })
+		d := r.destination(to, func(d *bellhop.Destination) {
+			d.Breaker = bellhop.Breaker{Failures: 5,
+				DisableAfter: 4 * time.Hour}
+		})
 		r.acceptMany(100)
 		since := time.Now()
 		time.Sleep(time.Hour)
@@ -132,10 +136,12 @@ func TestBreakerAnnounced(t *testing.T) {
 		}
 		time.Sleep(20 * time.Minute)
 		got := r.state(d.ID)
-		if got.State != bellhop.DestinationDisabled || got.StateReason != "it has failed for 4h0m0s; the last attempt: answered 500 Internal Server Error" {
+		if got.State != bellhop.DestinationDisabled ||
+			got.StateReason != "it has failed for 4h0m0s; the last attempt: answered 500 Internal Server Error" {
 			t.Errorf("it is %s: %s", got.State, got.StateReason)
 		}
-		r.wantTypes(types, "bellhop.destination.failing sick", "bellhop.destination.recovered sick", "bellhop.destination.failing sick", "bellhop.destination.disabled sick")
+		r.wantTypes(types, "bellhop.destination.failing sick", "bellhop.destination.recovered sick",
+			"bellhop.destination.failing sick", "bellhop.destination.disabled sick")
 		for _, d := range r.deliveries() {
 			if d.DestinationID == "dst_sick" && d.State == bellhop.DeliveryDead {
 				t.Errorf("a delivery died while its destination was held back: %+v", d.Last)
@@ -162,7 +168,10 @@ func TestBreakerSurvives(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("sick")
 		to.refuse(true)
-		r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.Schedule{time.Hour, time.Hour, time.Hour} })
+		r.destination(to, func(d *bellhop.Destination) {
+			d.Retry.Schedule = bellhop.Schedule{time.Hour, time.Hour,
+				time.Hour}
+		})
 		r.acceptMany(300)
 		time.Sleep(10 * time.Minute)
 		if err := r.stop(t.Context()); err != nil {
@@ -182,14 +191,17 @@ func TestBreakerSurvives(t *testing.T) {
 	})
 }
 
-// TestAlarm: deliveries given up are announced with how many they are, the first at once and then once a minute; those of
-// announcements are not.
+// TestAlarm: deliveries given up are announced with how many they are, the first at once and then once a
+// minute; those of announcements are not.
 func TestAlarm(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		to, _ := r.channel()
 		r.network.receiver("deaf").will(status(400))
-		r.destination(r.network.receivers["10.0.0.2:80"], func(d *bellhop.Destination) { d.Retry.Schedule, d.Breaker = bellhop.ScheduleNone, bellhop.Breaker{} })
+		r.destination(r.network.receivers["10.0.0.2:80"], func(d *bellhop.Destination) {
+			d.Retry.Schedule,
+				d.Breaker = bellhop.ScheduleNone, bellhop.Breaker{}
+		})
 		count := func() (all, n int) {
 			for _, c := range to.got() {
 				var e struct {
@@ -229,12 +241,14 @@ type renewing struct {
 	renew func()
 }
 
-func (s renewing) EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState, reason string) (bool, error) {
+func (s renewing) EndDestination(ctx context.Context, id string, updatedAt time.Time,
+	state bellhop.DestinationState, reason string) (bool, error) {
 	s.renew()
 	return s.Store.EndDestination(ctx, id, updatedAt, state, reason)
 }
 
-// TestEndOfAnotherVersion: a destination that was renewed, or sent elsewhere, at the last moment is not ended for what it was.
+// TestEndOfAnotherVersion: a destination that was renewed, or sent elsewhere, at the last moment is not ended
+// for what it was.
 func TestEndOfAnotherVersion(t *testing.T) {
 	for name, change := range map[string]func(*bellhop.Destination){
 		"expires": func(d *bellhop.Destination) { d.ExpiresAt = d.ExpiresAt.Add(time.Hour) },

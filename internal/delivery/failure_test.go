@@ -22,41 +22,54 @@ func TestFailures(t *testing.T) {
 		reply  int // bytes on record
 		detail string
 	}{
-		"hangs":               {hang, "timeout", 0, "no reply within 2s (waiting for headers)"},
-		"hangs up":            {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "connection_closed", 0, "before the reply's headers had come"},
-		"speaks gibberish":    {raw("GIBBERISH\r\n\r\n"), "bad_reply", 0, "not HTTP"},
-		"speaks TLS":          {raw("\x15\x03\x01\x00\x02\x02\x46"), "bad_reply", 0, "use https://"},
-		"speaks mail":         {raw("220 mail.example.com ESMTP\r\n"), "bad_reply", 0, "not HTTP"},
-		"promises more":       {raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort"), "connection_closed", 0, "before the reply's body had come"},
-		"breaks off a chunk":  {raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhello"), "connection_closed", 0, "before the reply's body had come"},
+		"hangs": {hang, "timeout", 0, "no reply within 2s (waiting for headers)"},
+		"hangs up": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			"connection_closed", 0, "before the reply's headers had come"},
+		"speaks gibberish": {raw("GIBBERISH\r\n\r\n"), "bad_reply", 0, "not HTTP"},
+		"speaks TLS":       {raw("\x15\x03\x01\x00\x02\x02\x46"), "bad_reply", 0, "use https://"},
+		"speaks mail":      {raw("220 mail.example.com ESMTP\r\n"), "bad_reply", 0, "not HTTP"},
+		"promises more": {raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort"), "connection_closed", 0,
+			"before the reply's body had come"},
+		"breaks off a chunk": {raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhello"),
+			"connection_closed", 0, "before the reply's body had come"},
 		"interim for ever":    {raw(strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 10_000)), "bad_reply", 0, "interim"},
 		"continue, and hangs": {drip("HTTP/1.1 100 Continue\r\n\r\n", ""), "timeout", 0, "waiting for headers"},
-		"headers for ever":    {raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 10_000)), "bad_reply", 0, "32 KiB"},
-		"one long header":     {raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 10_000_000)), "bad_reply", 0, "32 KiB"},
-		"drips headers":       {drip("HTTP/1.1 200 OK\r\nX: ", "x"), "timeout", 0, "waiting for headers"},
-		"drips chunks":        {drip("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"), "timeout", 0, "waiting for the body"},
-		"trickles":            {trickle, "timeout", 0, "waiting for the body"},
-		"talks for ever":      {endless, "", bellhop.MaxReplyBytes, ""},
-		"redirects":           {http.RedirectHandler("http://10.0.0.9/", http.StatusFound).ServeHTTP, "status", 0, "redirects are not followed"},
-		"says nothing":        {status(204), "", 0, ""},
-		"hides in gzip":       {raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00"), "", 4, ""},
-		"closes at its end":   {raw("HTTP/1.1 200 OK\r\n\r\nbye"), "", 3, ""},
-		"says two lengths":    {raw("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nbye"), "bad_reply", 0, "two ways"},
-		"switches protocols":  {raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), "bad_reply", 0, "switched protocols"},
+		"headers for ever": {raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n",
+			10_000)), "bad_reply", 0, "32 KiB"},
+		"one long header": {raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 10_000_000)), "bad_reply", 0, "32 KiB"},
+		"drips headers":   {drip("HTTP/1.1 200 OK\r\nX: ", "x"), "timeout", 0, "waiting for headers"},
+		"drips chunks": {drip("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"), "timeout", 0,
+			"waiting for the body"},
+		"trickles":       {trickle, "timeout", 0, "waiting for the body"},
+		"talks for ever": {endless, "", bellhop.MaxReplyBytes, ""},
+		"redirects": {http.RedirectHandler("http://10.0.0.9/", http.StatusFound).ServeHTTP, "status", 0,
+			"redirects are not followed"},
+		"says nothing":      {status(204), "", 0, ""},
+		"hides in gzip":     {raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00"), "", 4, ""},
+		"closes at its end": {raw("HTTP/1.1 200 OK\r\n\r\nbye"), "", 3, ""},
+		"says two lengths": {raw("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nbye"),
+			"bad_reply", 0, "two ways"},
+		"switches protocols": {raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), "bad_reply", 0,
+			"switched protocols"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				r := newRig(t)
 				to := r.network.receiver("odd")
 				to.will(c.answer)
-				r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Retry.Schedule = 2*time.Second, bellhop.ScheduleNone })
+				r.destination(to, func(d *bellhop.Destination) {
+					d.Timeout, d.Retry.Schedule = 2*time.Second,
+						bellhop.ScheduleNone
+				})
 				r.acceptMany(1)
 				time.Sleep(3 * time.Second)
 				got := r.only()
-				if got.Last == nil || got.Last.Error != c.error || (got.Last.Error == "") != (got.State == bellhop.DeliveryDelivered) || got.Last.Duration > 2*time.Second {
+				if got.Last == nil || got.Last.Error != c.error ||
+					(got.Last.Error == "") != (got.State == bellhop.DeliveryDelivered) || got.Last.Duration > 2*time.Second {
 					t.Fatalf("recorded: %+v, %+v", got, got.Last)
 				}
-				if !strings.Contains(got.Last.Detail, c.detail) || strings.Contains(got.Last.Detail, outbound.Unknown) != (c.error != "" && c.error != "status") {
+				if !strings.Contains(got.Last.Detail, c.detail) || strings.Contains(got.Last.Detail,
+					outbound.Unknown) != (c.error != "" && c.error != "status") {
 					t.Errorf("it says %q", got.Last.Detail)
 				}
 				if len(got.Last.Reply) != c.reply {
@@ -129,7 +142,8 @@ func TestNobodyReads(t *testing.T) {
 		r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Retry.Schedule = 2*time.Second, bellhop.ScheduleNone })
 		r.acceptMany(1)
 		time.Sleep(10 * time.Second)
-		if got := r.only(); got.Last == nil || got.Last.Error != "timeout" || !strings.Contains(got.Last.Detail, "(sending it)") || got.Last.Duration > 2200*time.Millisecond {
+		if got := r.only(); got.Last == nil || got.Last.Error != "timeout" ||
+			!strings.Contains(got.Last.Detail, "(sending it)") || got.Last.Duration > 2200*time.Millisecond {
 			t.Errorf("recorded: %+v, %+v", got, got.Last)
 		}
 		r.wantIdle()

@@ -17,7 +17,8 @@ const (
 	amsKey    = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 )
 
-// TestFailingTemplateIsDead: an event that a template fails on is given up with the message, and nothing was sent; the next goes out.
+// TestFailingTemplateIsDead: an event that a template fails on is given up with the message, and nothing was
+// sent; the next goes out.
 func TestFailingTemplateIsDead(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -26,7 +27,8 @@ func TestFailingTemplateIsDead(t *testing.T) {
 		r.accept(bellhop.Event{Body: []byte(`{}`)})
 		synctest.Wait()
 		d := r.only()
-		if d.State != bellhop.DeliveryDead || d.Last == nil || d.Last.Error != "render" || !strings.Contains(d.Last.Detail, "cannot fetch b from <nil>") || len(to.got()) != 0 {
+		if d.State != bellhop.DeliveryDead || d.Last == nil || d.Last.Error != "render" ||
+			!strings.Contains(d.Last.Detail, "cannot fetch b from <nil>") || len(to.got()) != 0 {
 			t.Errorf("%+v %+v, %d sent", d, d.Last, len(to.got()))
 		}
 		r.accept(bellhop.Event{Body: []byte(`{"a":{"b":"hello"}}`)})
@@ -37,13 +39,15 @@ func TestFailingTemplateIsDead(t *testing.T) {
 	})
 }
 
-// TestGrace: while two secrets sign, both verify; when the time is over the new one signs alone, without anybody doing anything.
+// TestGrace: while two secrets sign, both verify; when the time is over the new one signs alone, without
+// anybody doing anything.
 func TestGrace(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("rotating")
 		r.destination(to, func(d *bellhop.Destination) {
-			d.Settings = []byte(`{"secret":["` + newSecret + `","` + oldSecret + `"],"secret_until":"` + r.now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`)
+			d.Settings = []byte(`{"secret":["` + newSecret + `","` + oldSecret + `"],"secret_until":"` +
+				r.now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`)
 		})
 		r.acceptMany(1)
 		synctest.Wait()
@@ -63,8 +67,8 @@ func TestGrace(t *testing.T) {
 	})
 }
 
-// TestExpiryIsShown: a dialect that shows when a subscription ends shows when the destination does, to whoever it is sent and
-// in previews; renewing it changes that.
+// TestExpiryIsShown: a dialect that shows when a subscription ends shows when the destination does, to whoever
+// it is sent and in previews; renewing it changes that.
 func TestExpiryIsShown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.providers = append(r.providers, sharepoint.Provider{}) })
@@ -80,7 +84,8 @@ func TestExpiryIsShown(t *testing.T) {
 			t.Errorf("got %+v, want %s", got, want)
 		}
 		d.ExpiresAt = end.Add(time.Hour)
-		p, err := r.opener.Preview(d, bellhop.Event{Type: "invoice.paid", ContentType: "application/json", Body: []byte(`{}`)})
+		p, err := r.opener.Preview(d, bellhop.Event{Type: "invoice.paid", ContentType: "application/json",
+			Body: []byte(`{}`)})
 		if want := microsoft.FormatTime(d.ExpiresAt); err != nil || !strings.Contains(string(p.Body), want) {
 			t.Errorf("previewed %s, %v, want %s", p.Body, err, want)
 		}

@@ -9,11 +9,11 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// A lane is one destination's queue and the attempts under way for it. Its workers are goroutines that start when there is work and end
-// when there is none, so an idle destination costs a few hundred bytes.
+// A lane is one destination's queue and the attempts under way for it. Its workers are goroutines that start
+// when there is work and end when there is none, so an idle destination costs a few hundred bytes.
 //
-// Locks: Engine.mu is taken before mu, and persisting before mu; the limiter's and matchError's locks are taken while mu is held. mu is
-// never held during a call of the store, of a target, or of Announce.
+// Locks: Engine.mu is taken before mu, and persisting before mu; the limiter's and matchError's locks are taken
+// while mu is held. mu is never held during a call of the store, of a target, or of Announce.
 type lane struct {
 	id         string
 	engine     *Engine
@@ -63,9 +63,10 @@ func (l *lane) addBytes(n int64) {
 // waiting is how many deliveries wait in the lane. The caller holds mu.
 func (l *lane) waiting() int { return l.queue.len() + l.keys.n }
 
-// reserve reserves a place for a delivery that is about to be accepted, of an event of that weight, and reports whether there was one.
-// While the table has due deliveries, they get half of the lane and new ones the other half, so that neither waits until the others
-// end. Ordered deliveries get no place: only the table knows which others they wait for.
+// reserve reserves a place for a delivery that is about to be accepted, of an event of that weight, and reports
+// whether there was one. While the table has due deliveries, they get half of the lane and new ones the other
+// half, so that neither waits until the others end. Ordered deliveries get no place: only the table knows which
+// others they wait for.
 func (l *lane) reserve(weight int64) bool {
 	dst := l.destination.Load()
 	if dst.State != bellhop.DestinationActive || dst.ordered {
@@ -100,8 +101,9 @@ func (l *lane) unreserve(weight int64) {
 	}
 }
 
-// room is how many deliveries the lane may hold: as many as its rate lets out within some seconds. Deliveries that have to wait longer
-// do so in the table, where they take no memory and can be cancelled. The caller holds mu.
+// room is how many deliveries the lane may hold: as many as its rate lets out within some seconds. Deliveries
+// that have to wait longer do so in the table, where they take no memory and can be cancelled. The caller holds
+// mu.
 func (l *lane) room() int {
 	dst := l.destination.Load()
 	together := max(1, dst.Batch.MaxEvents)
@@ -117,8 +119,8 @@ func (l *lane) room() int {
 	}
 }
 
-// pausedForLong reports whether no attempt may begin for more than longPause, because the destination keeps failing or asked for it.
-// The caller holds mu.
+// pausedForLong reports whether no attempt may begin for more than longPause, because the destination keeps
+// failing or asked for it. The caller holds mu.
 func (l *lane) pausedForLong() bool {
 	now := l.engine.now()
 	return l.pacer.pause(now).Sub(now) > longPause
@@ -148,7 +150,8 @@ func (l *lane) push(d *bellhop.Delivery) {
 // start starts a worker if there is work and one more is allowed. The caller holds mu.
 func (l *lane) start() {
 	dst := l.destination.Load()
-	if l.stopped || !l.engine.begun.Load() || l.queue.len() == 0 || l.active >= l.pacer.breaker.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
+	if l.stopped || !l.engine.begun.Load() || l.queue.len() == 0 ||
+		l.active >= l.pacer.breaker.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
 		return
 	}
 	now := l.engine.now()
@@ -207,10 +210,10 @@ func (l *lane) work() {
 	}
 }
 
-// next appends to batch the delivery that has waited longest, or as many as go together. It appends none, and the caller is no longer
-// a worker, if there is none or the lane is to make fewer attempts at a time. probe reports that the breaker is open, so that the
-// attempt finds out whether the destination is back. made says that the caller has made an attempt before: it ends if other lanes
-// wait for their turn.
+// next appends to batch the delivery that has waited longest, or as many as go together. It appends none, and
+// the caller is no longer a worker, if there is none or the lane is to make fewer attempts at a time. probe
+// reports that the breaker is open, so that the attempt finds out whether the destination is back. made says
+// that the caller has made an attempt before: it ends if other lanes wait for their turn.
 func (l *lane) next(batch []*bellhop.Delivery, made bool) (_ []*bellhop.Delivery, probe bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -222,7 +225,8 @@ func (l *lane) next(batch []*bellhop.Delivery, made bool) (_ []*bellhop.Delivery
 	at := l.ready(dst, now)
 	early := at.After(now)
 	yields := made && l.engine.limiter.starved.Load()
-	if l.stopped || early || yields || l.queue.len() == 0 || l.active > l.pacer.breaker.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
+	if l.stopped || early || yields || l.queue.len() == 0 || l.active > l.pacer.breaker.concurrency(dst.Concurrency) ||
+		dst.State != bellhop.DestinationActive {
 		l.active--
 		if early && !l.stopped && l.queue.len() > 0 {
 			l.setTimer(at, now)
@@ -254,7 +258,8 @@ func (l *lane) finish(batch []*bellhop.Delivery, a attempt) {
 	if l.pausedForLong() {
 		back = append(back, l.empty()...)
 	}
-	turned := !l.stopped && l.destination.Load().State == bellhop.DestinationActive && !l.pacer.breaker.failingSince().Equal(l.persisted)
+	turned := !l.stopped && l.destination.Load().State == bellhop.DestinationActive &&
+		!l.pacer.breaker.failingSince().Equal(l.persisted)
 	l.mu.Unlock()
 	l.giveBack(back)
 	if gaveUp {
@@ -264,8 +269,8 @@ func (l *lane) finish(batch []*bellhop.Delivery, a attempt) {
 	}
 }
 
-// learn updates the pacer after an attempt. It reports whether the destination has failed for so long that it is to be disabled. The
-// caller holds mu.
+// learn updates the pacer after an attempt. It reports whether the destination has failed for so long that it
+// is to be disabled. The caller holds mu.
 func (l *lane) learn(a attempt) (gaveUp bool) {
 	if a.unsent {
 		l.pacer.bucket.giveBack()
@@ -285,8 +290,9 @@ func (l *lane) learn(a attempt) (gaveUp bool) {
 	return false
 }
 
-// advanceKeys queues the next delivery of each key of batch. If a delivery of the key is to be attempted again, the others of the key
-// have to wait in the table behind it: advanceKeys returns their ids. The caller holds mu.
+// advanceKeys queues the next delivery of each key of batch. If a delivery of the key is to be attempted again,
+// the others of the key have to wait in the table behind it: advanceKeys returns their ids. The caller holds
+// mu.
 func (l *lane) advanceKeys(batch []*bellhop.Delivery) (back []string) {
 	if !l.keys.any() {
 		return nil
@@ -315,9 +321,9 @@ func (l *lane) advanceKeys(batch []*bellhop.Delivery) (back []string) {
 	return back
 }
 
-// persistFailing stores since when the destination has been failing, and announces changes. Callers may race; the last one stores the
-// current state. If a destination fails and recovers often, one failure a minute is announced, and the recovery from it. If a person
-// turned the breaker off, the destination has not recovered.
+// persistFailing stores since when the destination has been failing, and announces changes. Callers may race;
+// the last one stores the current state. If a destination fails and recovers often, one failure a minute is
+// announced, and the recovery from it. If a person turned the breaker off, the destination has not recovered.
 func (l *lane) persistFailing(a attempt) {
 	l.persisting.Lock()
 	defer l.persisting.Unlock()
@@ -338,7 +344,8 @@ func (l *lane) persistFailing(a attempt) {
 	now := l.engine.now()
 	switch {
 	case before.IsZero():
-		l.engine.opts.Logger.Warn("destination.failing", "component", "delivery", "destination_id", l.id, "since", since, "reason", a.detail)
+		l.engine.opts.Logger.Warn("destination.failing", "component", "delivery", "destination_id", l.id, "since", since,
+			"reason", a.detail)
 		l.announced = now.Sub(l.announcedAt) >= announceEvery
 		if l.announced {
 			l.announcedAt = now
@@ -352,9 +359,9 @@ func (l *lane) persistFailing(a attempt) {
 	}
 }
 
-// setDestination makes the lane deliver to dst from now on. If the URL or the state changed, the breaker starts anew: the failures of
-// the former destination say nothing about this one. After any other change a probe is due at once. A requested rest ends only when
-// the URL changes.
+// setDestination makes the lane deliver to dst from now on. If the URL or the state changed, the breaker starts
+// anew: the failures of the former destination say nothing about this one. After any other change a probe is
+// due at once. A requested rest ends only when the URL changes.
 func (l *lane) setDestination(dst *destination) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -387,8 +394,8 @@ func (l *lane) stop() (ids []string) {
 	return l.empty()
 }
 
-// suspend makes the lane begin no more attempts until it gets another destination, or resume is called. ok is false if its destination
-// is no longer dst, or is not active.
+// suspend makes the lane begin no more attempts until it gets another destination, or resume is called. ok is
+// false if its destination is no longer dst, or is not active.
 func (l *lane) suspend(dst *destination) (resume func(), ok bool) {
 	off := *dst
 	off.State = bellhop.DestinationDisabled

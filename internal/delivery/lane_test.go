@@ -217,8 +217,8 @@ func TestDamaged(t *testing.T) {
 	})
 }
 
-// TestMemory: however many destinations get large events, all lanes together hold no more than the bound and a few bodies; and each
-// destination gets its own events in the end.
+// TestMemory: however many destinations get large events, all lanes together hold no more than the bound and a
+// few bodies; and each destination gets its own events in the end.
 func TestMemory(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const lanes, body = 90, 1 << 20
@@ -251,8 +251,9 @@ func TestMemory(t *testing.T) {
 	})
 }
 
-// TestThunderingHerd: catalogue P6. When a destination is back after an outage, all of its deliveries are due. It gets one attempt first, then
-// more and more, never more than it allows. Other destinations notice nothing, and new events do not wait for old ones.
+// TestThunderingHerd: catalogue P6. When a destination is back after an outage, all of its deliveries are due.
+// It gets one attempt first, then more and more, never more than it allows. Other destinations notice nothing,
+// and new events do not wait for old ones.
 func TestThunderingHerd(t *testing.T) { thunderingHerd(t, 10*time.Minute) }
 
 // thunderingHerd is the test with an outage of that length.

@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// A laneTable is a snapshot of the lanes, indexed by source and type: of ten thousand destinations with one type each, an event
-// asks one. It does not change.
+// A laneTable is a snapshot of the lanes, indexed by source and type: of ten thousand destinations with one
+// type each, an event asks one. It does not change.
 type laneTable struct {
 	byID  map[string]*lane
 	byKey map[matchKey][]*lane
@@ -38,8 +38,8 @@ func newLaneTable(lanes map[string]*lane) *laneTable {
 	return t
 }
 
-// matchKeys returns the keys under which a lane is indexed: every pair of its match's sources and types, where an empty list means
-// any. Types count only if none of them is a prefix.
+// matchKeys returns the keys under which a lane is indexed: every pair of its match's sources and types, where
+// an empty list means any. Types count only if none of them is a prefix.
 func matchKeys(m bellhop.Match) (keys []matchKey) {
 	sources, kinds := m.Sources, m.Types
 	if len(sources) == 0 {
@@ -78,8 +78,9 @@ func (t *laneTable) mayWant(ev *bellhop.Event) iter.Seq[*lane] {
 	}
 }
 
-// Match returns one delivery for each event and each destination that wants it, in the events' order, and reserves places for them
-// in the lanes: a delivery with Leased set has a place. The caller passes all of them to Deliver or to Unreserve.
+// Match returns one delivery for each event and each destination that wants it, in the events' order, and
+// reserves places for them in the lanes: a delivery with Leased set has a place. The caller passes all of them
+// to Deliver or to Unreserve.
 func (e *Engine) Match(events []bellhop.Event) []bellhop.NewDelivery {
 	t := e.lanes.Load()
 	var deliveries []bellhop.NewDelivery
@@ -123,7 +124,8 @@ func (e *Engine) Deliver(events []bellhop.Event, deliveries []bellhop.NewDeliver
 		case d.Leased && d.DeliveryID == "": // the event is a repeat
 			l.unreserve(weight(ev))
 		case d.Leased:
-			l.push(&bellhop.Delivery{ID: d.DeliveryID, EventID: ev.ID, DestinationID: d.DestinationID, State: bellhop.DeliveryLeased, Event: ev})
+			l.push(&bellhop.Delivery{ID: d.DeliveryID, EventID: ev.ID, DestinationID: d.DestinationID,
+				State: bellhop.DeliveryLeased, Event: ev})
 		case l != nil && d.DeliveryID != "":
 			l.noteDue(e.now())
 		}
@@ -145,7 +147,8 @@ func (e *Engine) Unreserve(events []bellhop.Event, deliveries []bellhop.NewDeliv
 	}
 }
 
-// Assign appends a delivery for each destination that wants ev, which is the i-th of some events. It reserves no places.
+// Assign appends a delivery for each destination that wants ev, which is the i-th of some events. It reserves
+// no places.
 func (e *Engine) Assign(deliveries []bellhop.NewDelivery, i int, ev *bellhop.Event) []bellhop.NewDelivery {
 	for l := range e.lanes.Load().mayWant(ev) {
 		if dst := l.destination.Load(); e.wants(l, dst, ev) {
@@ -155,7 +158,8 @@ func (e *Engine) Assign(deliveries []bellhop.NewDelivery, i int, ev *bellhop.Eve
 	return deliveries
 }
 
-// AssignTo returns a delivery of ev, which is the i-th of some events, to one destination, whatever it wants. It reserves no place.
+// AssignTo returns a delivery of ev, which is the i-th of some events, to one destination, whatever it wants.
+// It reserves no place.
 func (e *Engine) AssignTo(destinationID string, i int, ev *bellhop.Event) bellhop.NewDelivery {
 	if l := e.lanes.Load().byID[destinationID]; l != nil {
 		return l.newDelivery(l.destination.Load(), i, ev)
@@ -173,8 +177,8 @@ func (e *Engine) LooksInside() bool {
 	return false
 }
 
-// wants reports whether dst, the destination of l, is to get ev. If its expression fails, ev does not match; that is logged once a
-// minute.
+// wants reports whether dst, the destination of l, is to get ev. If its expression fails, ev does not match;
+// that is logged once a minute.
 func (e *Engine) wants(l *lane, dst *destination, ev *bellhop.Event) bool {
 	if dst.State == bellhop.DestinationExpired || !dst.ExpiresAt.IsZero() && !dst.ExpiresAt.After(e.now()) {
 		return false
@@ -183,7 +187,8 @@ func (e *Engine) wants(l *lane, dst *destination, ev *bellhop.Event) bool {
 	if err != nil {
 		e.metrics.matchErrors.Inc()
 		if l.matchError.record(err, e.now()) {
-			e.opts.Logger.Warn("match.failed", "component", "delivery", "destination_id", l.id, "event_type", ev.Type, "source_id", ev.SourceID,
+			e.opts.Logger.Warn("match.failed", "component", "delivery", "destination_id", l.id, "event_type", ev.Type,
+				"source_id", ev.SourceID,
 				"error", err, "meaning", "the event does not match; more of these are only counted for a minute")
 		}
 	}
@@ -230,8 +235,8 @@ func (m *matchError) reset() {
 	m.last = bellhop.MatchError{}
 }
 
-// MatchError returns how a destination's where expression failed last, and how often since the start or its last change. It is zero
-// if the expression did not fail.
+// MatchError returns how a destination's where expression failed last, and how often since the start or its
+// last change. It is zero if the expression did not fail.
 func (e *Engine) MatchError(destinationID string) bellhop.MatchError {
 	l := e.lanes.Load().byID[destinationID]
 	if l == nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
-// TestMatchError: a where that fails does not match, and is on record with its destination until another takes its place.
+// TestMatchError: a where that fails does not match, and is on record with its destination until another takes
+// its place.
 func TestMatchError(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -71,7 +72,8 @@ func TestMayWant(t *testing.T) {
 		lanes[l.id] = l
 	}
 	table := newLaneTable(lanes)
-	for _, ev := range []bellhop.Event{{Source: "media", SourceID: "src_1", Type: "t1"}, {Source: "other", SourceID: "src_2", Type: "t77"}, {Source: "none", SourceID: "src_3", Type: "x"}} {
+	for _, ev := range []bellhop.Event{{Source: "media", SourceID: "src_1", Type: "t1"},
+		{Source: "other", SourceID: "src_2", Type: "t77"}, {Source: "none", SourceID: "src_3", Type: "x"}} {
 		var want, found, got []string
 		for id, l := range lanes {
 			if ok, _ := l.destination.Load().matcher.Wants(&ev); ok {
@@ -102,7 +104,8 @@ func BenchmarkMatchOfTenThousand(b *testing.B) {
 	var list []bellhop.Destination
 	d := r.destination(to)
 	for i := range 10_000 {
-		d.ID, d.Name, d.Match.Types, d.State = fmt.Sprint("dst_", i), fmt.Sprint("d", i), []string{fmt.Sprint("kind.", i)}, bellhop.DestinationPaused
+		d.ID, d.Name, d.Match.Types, d.State = fmt.Sprint("dst_", i), fmt.Sprint("d",
+			i), []string{fmt.Sprint("kind.", i)}, bellhop.DestinationPaused
 		list = append(list, d)
 	}
 	r.engine.SetDestinations(b.Context(), list)
@@ -122,7 +125,8 @@ func TestReserve(t *testing.T) {
 		d := r.destination(to, func(d *bellhop.Destination) { d.Match.Types = []string{"nothing"} })
 		r.destination(other)
 		body := []byte("a test")
-		events := []bellhop.Event{{Type: "bellhop.test", SourceID: r.source.ID, Source: r.source.Name, ReceivedAt: time.Now(), Body: body, SHA256: sha256.Sum256(body)}}
+		events := []bellhop.Event{{Type: "bellhop.test", SourceID: r.source.ID, Source: r.source.Name,
+			ReceivedAt: time.Now(), Body: body, SHA256: sha256.Sum256(body)}}
 		if deliveries := r.engine.Reserve(events, "dst_none"); len(deliveries) != 0 {
 			t.Errorf("owed to nobody: %+v", deliveries)
 		}

@@ -5,9 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// A limiter bounds the attempts under way in all lanes together, and with them connections and memory. Up to half of the limit lanes
-// begin attempts freely. Beyond that each lane may have one attempt at a time, and at the limit lanes take turns. So however many
-// destinations hang, a destination that gets its first event waits for a single place.
+// A limiter bounds the attempts under way in all lanes together, and with them connections and memory. Up to
+// half of the limit lanes begin attempts freely. Beyond that each lane may have one attempt at a time, and at
+// the limit lanes take turns. So however many destinations hang, a destination that gets its first event waits
+// for a single place.
 type limiter struct {
 	limit int
 
@@ -31,7 +32,8 @@ const (
 
 func newLimiter(limit int) *limiter { return &limiter{limit: limit, waiting: map[*lane]waitList{}} }
 
-// enter reports whether l, which has active workers, may have one more. If not, l is started when it may. The caller holds l.mu.
+// enter reports whether l, which has active workers, may have one more. If not, l is started when it may. The
+// caller holds l.mu.
 func (m *limiter) enter(l *lane, active int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

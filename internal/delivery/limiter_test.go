@@ -9,7 +9,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestLimiter: at the bound of all lanes, destinations that hang keep at most their turn, and one that is well gets its own.
+// TestLimiter: at the bound of all lanes, destinations that hang keep at most their turn, and one that is well
+// gets its own.
 func TestLimiter(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const limit = 20
@@ -54,7 +55,8 @@ func TestLimiter(t *testing.T) {
 	})
 }
 
-// TestLimiterShares: beyond half of the bound, a lane that has much to do leaves places to those that have nothing under way.
+// TestLimiterShares: beyond half of the bound, a lane that has much to do leaves places to those that have
+// nothing under way.
 func TestLimiterShares(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.maxAttempts = 20 })

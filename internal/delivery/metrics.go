@@ -36,7 +36,8 @@ func newMetrics(to prometheus.Registerer) *metrics {
 		matchErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_delivery_match_errors_total",
 			Help: "Expressions of a match that failed on an event; it did not match."}),
 	}
-	m.delivered, m.retried, m.dead = m.outcomes.WithLabelValues("delivered"), m.outcomes.WithLabelValues("retry"), m.outcomes.WithLabelValues("dead")
+	m.delivered, m.retried = m.outcomes.WithLabelValues("delivered"), m.outcomes.WithLabelValues("retry")
+	m.dead = m.outcomes.WithLabelValues("dead")
 	m.skipped = m.outcomes.WithLabelValues("skipped")
 	if to != nil {
 		to.MustRegister(m.outcomes, m.errors, m.durations, m.endToEnd, m.queued, m.matchErrors)

@@ -8,7 +8,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// A notice is the body of an event of the gateway's own about a destination. It has no URL, because a URL may be a secret.
+// A notice is the body of an event of the gateway's own about a destination. It has no URL, because a URL may
+// be a secret.
 type notice struct {
 	Destination noticeDestination `json:"destination"`
 	Reason      string            `json:"reason,omitempty"`
@@ -46,17 +47,19 @@ func (e *Engine) announceOnce(dst *destination, kind, id string, n notice) error
 	n.Destination = noticeDestination{dst.ID, dst.Name, dst.Type}
 	body, err := json.Marshal(n)
 	if err == nil {
-		err = e.opts.Announce(context.Background(), bellhop.Event{Type: kind, Subject: dst.Name, ProviderID: id, Time: e.now(), ContentType: "application/json", Body: body})
+		err = e.opts.Announce(context.Background(), bellhop.Event{Type: kind, Subject: dst.Name, ProviderID: id,
+			Time: e.now(), ContentType: "application/json", Body: body})
 	}
 	if err != nil {
-		e.opts.Logger.Error("announcement.failed", "component", "delivery", "type", kind, "destination_id", dst.ID, "error", err,
+		e.opts.Logger.Error("announcement.failed", "component", "delivery", "type", kind, "destination_id", dst.ID,
+			"error", err,
 			"meaning", "destinations that match events of "+bellhop.SourceSelf+" do not hear of it")
 	}
 	return err
 }
 
-// announceEvery is how often the deaths of a destination's deliveries, or its failing, are announced at most. Deaths in between are
-// counted.
+// announceEvery is how often the deaths of a destination's deliveries, or its failing, are announced at most.
+// Deaths in between are counted.
 const announceEvery = time.Minute
 
 // deaths gathers the deliveries of a lane that died until they are announced. The lane's mu guards it.
@@ -66,7 +69,8 @@ type deaths struct {
 	announceAt time.Time // no earlier than
 }
 
-// noteDead counts a delivery that died. Deliveries of the gateway's own events do not count, or announcements would never end.
+// noteDead counts a delivery that died. Deliveries of the gateway's own events do not count, or announcements
+// would never end.
 func (l *lane) noteDead(d *bellhop.Delivery, a *bellhop.Attempt) {
 	if d.Event.SourceID == bellhop.SourceSelfID {
 		return
@@ -81,7 +85,8 @@ func (l *lane) noteDead(d *bellhop.Delivery, a *bellhop.Attempt) {
 	}
 }
 
-// announceDeaths announces the deliveries that died, if it is time for that. It returns when to call it again; zero if there is no need.
+// announceDeaths announces the deliveries that died, if it is time for that. It returns when to call it again;
+// zero if there is no need.
 func (l *lane) announceDeaths(now time.Time) time.Time {
 	l.mu.Lock()
 	count, last, at := l.deaths.count, l.deaths.last, l.deaths.announceAt

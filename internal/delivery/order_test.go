@@ -14,7 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// wantOrder checks that what was taken under each subject came in the order of acceptance, each once. Bodies are "subject n".
+// wantOrder checks that what was taken under each subject came in the order of acceptance, each once. Bodies
+// are "subject n".
 func wantOrder(t testing.TB, taken []string, keys, each int) {
 	t.Helper()
 	last := map[string]int{}
@@ -37,8 +38,8 @@ func wantOrder(t testing.TB, taken []string, keys, each int) {
 	}
 }
 
-// TestOrder: catalogue P3. A receiver that fails every fifth request, at random, takes the events of each subject in their order,
-// one at a time; those of other subjects meanwhile.
+// TestOrder: catalogue P3. A receiver that fails every fifth request, at random, takes the events of each
+// subject in their order, one at a time; those of other subjects meanwhile.
 func TestOrder(t *testing.T) {
 	for _, batch := range []int{0, 7} {
 		t.Run(fmt.Sprint("batch ", batch), func(t *testing.T) {
@@ -77,7 +78,8 @@ func TestOrder(t *testing.T) {
 					taken = append(taken, bodies...)
 				})
 				r.destination(to, func(d *bellhop.Destination) {
-					d.Order, d.Retry.Schedule, d.Breaker = bellhop.OrderSubject, bellhop.Schedule{time.Second, time.Minute, time.Minute, time.Minute, time.Hour, time.Hour, time.Hour, time.Hour}, bellhop.Breaker{}
+					d.Order, d.Retry.Schedule, d.Breaker = bellhop.OrderSubject, bellhop.Schedule{time.Second, time.Minute,
+						time.Minute, time.Minute, time.Hour, time.Hour, time.Hour, time.Hour}, bellhop.Breaker{}
 					if batch > 0 {
 						d.Batch, d.Settings = bellhop.Batch{MaxEvents: batch, MaxWait: time.Second}, []byte(`{"format":"envelope"}`)
 					}
@@ -86,7 +88,8 @@ func TestOrder(t *testing.T) {
 					var events []bellhop.Event
 					for key := range keys {
 						subject := fmt.Sprint("s", key)
-						events = append(events, bellhop.Event{Subject: subject, ContentType: "application/json", Body: fmt.Appendf(nil, `"%s %d"`, subject, n+1)})
+						events = append(events, bellhop.Event{Subject: subject, ContentType: "application/json",
+							Body: fmt.Appendf(nil, `"%s %d"`, subject, n+1)})
 					}
 					r.accept(events...)
 					time.Sleep(10 * time.Millisecond)

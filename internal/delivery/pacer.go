@@ -7,8 +7,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// A pacer says when a lane may begin its next attempt: at the destination's rate, not during a rest that it asked for, and rarely while
-// it keeps failing. Its lane's mu guards it.
+// A pacer says when a lane may begin its next attempt: at the destination's rate, not during a rest that it
+// asked for, and rarely while it keeps failing. Its lane's mu guards it.
 type pacer struct {
 	breaker breaker
 	rest    time.Time // until when the destination asked for no requests
@@ -36,8 +36,9 @@ func (p *pacer) ready(rate bellhop.Rate, now time.Time) time.Time {
 	return at
 }
 
-// A breaker holds back a destination that keeps failing. While it is open, single attempts, further and further apart, probe whether the
-// destination is back. When one succeeds, the destination gets one attempt at a time, then two, four, and so on up to its concurrency.
+// A breaker holds back a destination that keeps failing. While it is open, single attempts, further and further
+// apart, probe whether the destination is back. When one succeeds, the destination gets one attempt at a time,
+// then two, four, and so on up to its concurrency.
 type breaker struct {
 	failures int       // failed attempts in a row
 	since    time.Time // when the first of them ended
@@ -54,13 +55,13 @@ const (
 	minHold = 50 * time.Millisecond // before the first probe; doubled by each probe that fails
 	maxHold = time.Minute
 
-	// observed is for how long this process must see a destination fail before it is disabled: that it failed days ago, before the
-	// server was stopped, is not enough.
+	// observed is for how long this process must see a destination fail before it is disabled: that it failed days
+	// ago, before the server was stopped, is not enough.
 	observed = time.Hour
 )
 
-// restoredBreaker returns the breaker of a destination at the start. If the breaker was open when the process before ended, it is open,
-// and a probe is due.
+// restoredBreaker returns the breaker of a destination at the start. If the breaker was open when the process
+// before ended, it is open, and a probe is due.
 func restoredBreaker(d *bellhop.Destination, now time.Time) breaker {
 	if d.FailingSince.IsZero() || d.Breaker.Failures == 0 {
 		return breaker{}
@@ -95,9 +96,9 @@ func (b *breaker) succeed() {
 	}
 }
 
-// fail takes in an attempt that failed, and reports whether the destination has failed for so long that it is to be disabled. probe says
-// that the attempt began while the breaker was open: attempts that were under way when it opened do not delay the next probe. answered
-// says that there was a reply. random is in [0, 1).
+// fail takes in an attempt that failed, and reports whether the destination has failed for so long that it is
+// to be disabled. probe says that the attempt began while the breaker was open: attempts that were under way
+// when it opened do not delay the next probe. answered says that there was a reply. random is in [0, 1).
 func (b *breaker) fail(rules bellhop.Breaker, probe, answered bool, now time.Time, random float64) (gaveUp bool) {
 	if rules.Failures == 0 {
 		*b = breaker{}
@@ -116,10 +117,12 @@ func (b *breaker) fail(rules bellhop.Breaker, probe, answered bool, now time.Tim
 		b.probes++
 		b.delayProbe(now, random)
 	}
-	return b.open && rules.DisableAfter > 0 && now.Sub(b.since) >= rules.DisableAfter && now.Sub(b.openedAt) >= min(observed, rules.DisableAfter)
+	return b.open && rules.DisableAfter > 0 && now.Sub(b.since) >= rules.DisableAfter &&
+		now.Sub(b.openedAt) >= min(observed, rules.DisableAfter)
 }
 
-// delayProbe sets when the next probe may begin. The jitter keeps destinations that failed together from being probed together.
+// delayProbe sets when the next probe may begin. The jitter keeps destinations that failed together from being
+// probed together.
 func (b *breaker) delayProbe(now time.Time, random float64) {
 	wait := float64(min(maxHold, minHold<<min(b.probes, 20)))
 	b.until = now.Add(time.Duration(wait + wait*bellhop.Jitter*(2*random-1)))
@@ -144,8 +147,8 @@ func (b *breaker) concurrency(n int) int {
 	return n
 }
 
-// A bucket is a token bucket: it holds as many tokens as may be spent at once, and fills at the rate. The zero bucket is full. It is not
-// safe for concurrent use.
+// A bucket is a token bucket: it holds as many tokens as may be spent at once, and fills at the rate. The zero
+// bucket is full. It is not safe for concurrent use.
 type bucket struct {
 	spent float64 // missing tokens
 	at    time.Time
@@ -176,7 +179,8 @@ func (b *bucket) take(r bellhop.Rate, now time.Time) {
 // giveBack returns a token that was taken for an attempt which sent nothing.
 func (b *bucket) giveBack() { b.spent = max(0, b.spent-1) }
 
-// fill adds the tokens for the time that has passed. Tokens spent at a rate of a larger burst do not count at this one.
+// fill adds the tokens for the time that has passed. Tokens spent at a rate of a larger burst do not count at
+// this one.
 func (b *bucket) fill(r bellhop.Rate, now time.Time) {
 	b.spent = min(b.spent, float64(r.Burst))
 	if passed := now.Sub(b.at); b.spent > 0 && passed > 0 {

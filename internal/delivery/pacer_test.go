@@ -12,7 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestBreaker: a destination where nobody is costs a handful of attempts a second, and gets everything soon after it is back.
+// TestBreaker: a destination where nobody is costs a handful of attempts a second, and gets everything soon
+// after it is back.
 func TestBreaker(t *testing.T) {
 	for name, gone := range map[string]func(*receiver, bool){
 		"refusing": (*receiver).refuse,
@@ -28,7 +29,10 @@ func TestBreaker(t *testing.T) {
 				r := newRig(t)
 				to := r.network.receiver("gone")
 				gone(to, true)
-				r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Retry.Schedule = time.Second, bellhop.Schedule{time.Hour} })
+				r.destination(to, func(d *bellhop.Destination) {
+					d.Timeout, d.Retry.Schedule = time.Second,
+						bellhop.Schedule{time.Hour}
+				})
 				r.acceptMany(events)
 				time.Sleep(2500 * time.Millisecond)
 				first := r.attempts()
@@ -72,7 +76,8 @@ func (r *rig) attempts() (n int) {
 	return n
 }
 
-// TestBreakerEnds: once it answers, a destination gets as many attempts at a time as it allows, not one after the other.
+// TestBreakerEnds: once it answers, a destination gets as many attempts at a time as it allows, not one after
+// the other.
 func TestBreakerEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -124,7 +129,10 @@ func TestBreakerSurvivesClaims(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return slowClaims{s} } })
 		to := r.network.receiver("gone")
 		to.refuse(true)
-		d := r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.Schedule{time.Hour, time.Hour, time.Hour} })
+		d := r.destination(to, func(d *bellhop.Destination) {
+			d.Retry.Schedule = bellhop.Schedule{time.Hour, time.Hour,
+				time.Hour}
+		})
 		r.acceptMany(100)
 		time.Sleep(20 * time.Second)
 		burnt := r.attempts()
@@ -207,7 +215,10 @@ func TestBreakerOfErrors(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("broken")
 		to.will(status(500))
-		d := r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.Schedule{time.Second, time.Second} })
+		d := r.destination(to, func(d *bellhop.Destination) {
+			d.Retry.Schedule = bellhop.Schedule{time.Second,
+				time.Second}
+		})
 		r.acceptMany(100)
 		time.Sleep(5 * time.Second)
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDead: 100})
@@ -225,7 +236,8 @@ func TestBreakerOfErrors(t *testing.T) {
 // waits for ready gets the whole rate.
 func TestBucket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := bellhop.Rate{PerSecond: rapid.Float64Range(bellhop.MinRate, 1000).Draw(t, "rate"), Burst: rapid.IntRange(1, 50).Draw(t, "burst")}
+		r := bellhop.Rate{PerSecond: rapid.Float64Range(bellhop.MinRate, 1000).Draw(t, "rate"),
+			Burst: rapid.IntRange(1, 50).Draw(t, "burst")}
 		start := time.Unix(1_800_000_000, 0)
 		now := start
 		var b bucket

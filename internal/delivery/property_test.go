@@ -16,9 +16,10 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestAnyStream: whatever destinations do, and whoever pauses, changes, restarts or kills in between, every delivery ends
-// delivered, or dead with a reason, or waits for a time that is known; what is delivered was answered 2xx once, but for what a
-// kill repeats; and where there is an order, new events of a key are taken in it.
+// TestAnyStream: whatever destinations do, and whoever pauses, changes, restarts or kills in between, every
+// delivery ends delivered, or dead with a reason, or waits for a time that is known; what is delivered was
+// answered 2xx once, but for what a kill repeats; and where there is an order, new events of a key are taken in
+// it.
 func TestAnyStream(t *testing.T) {
 	anyStream(t, 2)
 }
@@ -144,8 +145,8 @@ func (s *stream) answer(i int, w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// pass takes note of a request that the i-th destination answers 200. Its body says the how manieth event it is, and its subject. The
-// caller holds mu.
+// pass takes note of a request that the i-th destination answers 200. Its body says the how manieth event it
+// is, and its subject. The caller holds mu.
 func (s *stream) pass(i int, req *http.Request) {
 	id := req.Header.Get("Bellhop-Delivery-Id")
 	s.passed[id]++
@@ -202,7 +203,8 @@ func (s *stream) step() {
 			s.sent++
 			subject := fmt.Sprint("s", s.roll(5))
 			body := fmt.Appendf(nil, "%d %s %s", s.sent, subject, strings.Repeat(".", s.roll(2000)))
-			s.accept(bellhop.Event{ProviderID: fmt.Sprint(s.sent), Subject: subject, Body: body}, bellhop.Event{ProviderID: fmt.Sprint(s.sent)})
+			s.accept(bellhop.Event{ProviderID: fmt.Sprint(s.sent), Subject: subject, Body: body},
+				bellhop.Event{ProviderID: fmt.Sprint(s.sent)})
 		}
 	}
 	time.Sleep(time.Duration(s.roll(600_000)) * time.Millisecond)
@@ -234,7 +236,8 @@ func (s *stream) settle() {
 	for _, d := range list {
 		switch {
 		case d.State == bellhop.DeliveryDelivered && (s.passed[d.ID] == 1 || s.passed[d.ID] > 1 && s.kills > 0):
-		case d.State == bellhop.DeliveryDead && (s.passed[d.ID] == 0 || s.kills > 0) && d.Last.Error != "" && d.Last.Detail != "":
+		case d.State == bellhop.DeliveryDead && (s.passed[d.ID] == 0 || s.kills > 0) && d.Last.Error != "" &&
+			d.Last.Detail != "":
 		default:
 			s.t.Errorf("%s after %d attempts, answered 200 %d times: %+v", d.State, d.Attempts, s.passed[d.ID], d.Last)
 		}

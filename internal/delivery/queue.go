@@ -54,8 +54,9 @@ func (q *fifo) pop() *bellhop.Delivery {
 	return d.Delivery
 }
 
-// keyQueues holds the deliveries of an ordered destination that wait for another delivery of their key, in their order. At most one
-// delivery of each key is in the lane's queue or being attempted: the key is then busy. Deliveries without a key are never here.
+// keyQueues holds the deliveries of an ordered destination that wait for another delivery of their key, in
+// their order. At most one delivery of each key is in the lane's queue or being attempted: the key is then
+// busy. Deliveries without a key are never here.
 type keyQueues struct {
 	waiting map[int64][]*bellhop.Delivery // by busy key; empty if no other delivery of the key waits
 	n       int                           // deliveries in waiting
@@ -126,8 +127,8 @@ func (k *keyQueues) forget(key int64) { delete(k.waiting, key) }
 // batching is a destination's batch, applied to its lane's queue.
 type batching struct{ bellhop.Batch }
 
-// fill returns how many deliveries of q go into the next request: as many as the destination takes together, within the bytes of a
-// request, and none after a delivery that goes alone.
+// fill returns how many deliveries of q go into the next request: as many as the destination takes together,
+// within the bytes of a request, and none after a delivery that goes alone.
 func (b batching) fill(q *fifo) int {
 	if b.MaxEvents < 2 || q.len() == 0 || goesAlone(q.at(0)) {
 		return min(1, q.len())
@@ -163,8 +164,8 @@ func (b batching) follow(batch []*bellhop.Delivery, keys *keyQueues) []*bellhop.
 	return batch
 }
 
-// ready returns when the next batch may go: now if it is full, otherwise when its oldest event has waited MaxWait. behind is how many
-// deliveries wait for another one of their key.
+// ready returns when the next batch may go: now if it is full, otherwise when its oldest event has waited
+// MaxWait. behind is how many deliveries wait for another one of their key.
 func (b batching) ready(q *fifo, behind int, now time.Time) time.Time {
 	if b.MaxEvents < 2 || q.len() == 0 || q.len()+behind >= b.MaxEvents || b.fill(q) < q.len() {
 		return now
@@ -175,8 +176,8 @@ func (b batching) ready(q *fifo, behind int, now time.Time) time.Time {
 	return now
 }
 
-// goesAlone reports whether d is not put into a batch, because its last attempt may have failed for what its event is, and would make
-// the others fail too.
+// goesAlone reports whether d is not put into a batch, because its last attempt may have failed for what its
+// event is, and would make the others fail too.
 func goesAlone(d *bellhop.Delivery) bool {
 	if d.Last == nil {
 		return false
@@ -185,5 +186,6 @@ func goesAlone(d *bellhop.Delivery) bool {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return false
 	}
-	return d.Last.Error == outbound.ErrorRender || d.Last.Error == outbound.ErrorSkipped || d.Last.Status >= 400 && d.Last.Status < 500
+	return d.Last.Error == outbound.ErrorRender || d.Last.Error == outbound.ErrorSkipped || d.Last.Status >= 400 &&
+		d.Last.Status < 500
 }

@@ -32,7 +32,8 @@ func sizes(t testing.TB, calls []call) (list []int) {
 			t.Fatalf("%v: %s", err, c.body)
 		}
 		list = append(list, len(events))
-		if c.header.Get("Bellhop-Batch") != fmt.Sprint(len(events)) || c.header.Get("Webhook-Id") != c.header.Get("Bellhop-Delivery-Id") {
+		if c.header.Get("Bellhop-Batch") != fmt.Sprint(len(events)) ||
+			c.header.Get("Webhook-Id") != c.header.Get("Bellhop-Delivery-Id") {
 			t.Errorf("%d events come with %v", len(events), c.header)
 		}
 		wantSigned(t, c, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -40,8 +41,8 @@ func sizes(t testing.TB, calls []call) (list []int) {
 	return list
 }
 
-// TestBatch: what comes together goes together, as many as the destination takes; what is fewer waits for as long as it
-// may. Each delivery is recorded by itself.
+// TestBatch: what comes together goes together, as many as the destination takes; what is fewer waits for as
+// long as it may. Each delivery is recorded by itself.
 func TestBatch(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -105,8 +106,8 @@ func TestBatchBytes(t *testing.T) {
 	})
 }
 
-// TestBatchFails: a batch that fails as a whole is tried again as one where the receiver is at fault, and apart where an
-// event may be: then the others get through.
+// TestBatchFails: a batch that fails as a whole is tried again as one where the receiver is at fault, and apart
+// where an event may be: then the others get through.
 func TestBatchFails(t *testing.T) {
 	for status, want := range map[int]string{503: "[4 4]", 400: "[4 1 1 1 1]"} {
 		inBubble(t, func(t *testing.T) {
@@ -157,8 +158,8 @@ func TestBatchRate(t *testing.T) {
 	})
 }
 
-// headBehind makes an ordered destination with a head that waits an hour for its next attempt, and one behind it. It returns the
-// head.
+// headBehind makes an ordered destination with a head that waits an hour for its next attempt, and one behind
+// it. It returns the head.
 func (r *rig) headBehind(to *receiver) bellhop.NewDelivery {
 	r.t.Helper()
 	to.will(status(500))
@@ -186,7 +187,8 @@ func TestCancelByRepairLetsGo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.begin(r.repairer(), bellhop.RepairCancel, 0, bellhop.RepairFilter{State: bellhop.DeliveryPending, EventID: d.EventID})
+		r.begin(r.repairer(), bellhop.RepairCancel, 0, bellhop.RepairFilter{State: bellhop.DeliveryPending,
+			EventID: d.EventID})
 		time.Sleep(time.Second)
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryCancelled: 1, bellhop.DeliveryDelivered: 1})
 	})
@@ -206,7 +208,8 @@ func (s tooLong) Record(r bellhop.Result) error {
 	return s.Store.Record(r)
 }
 
-// TestUnrecordedAlone: an attempt of which nothing could be written is made again a minute later, though nobody asks for it.
+// TestUnrecordedAlone: an attempt of which nothing could be written is made again a minute later, though nobody
+// asks for it.
 func TestUnrecordedAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return tooLong{s, new(bool)} } })

@@ -32,7 +32,8 @@ func TestRate(t *testing.T) {
 		to, other := r.network.receiver("slow"), r.network.receiver("other")
 		rate := bellhop.Rate{PerSecond: 10, Burst: 3}
 		r.destination(to, func(d *bellhop.Destination) {
-			d.Rate, d.Granted, d.Retry.Schedule, d.Breaker = bellhop.PerSecond(50), rate, bellhop.Schedule{time.Second, time.Second}, bellhop.Breaker{}
+			d.Rate, d.Granted, d.Retry.Schedule, d.Breaker = bellhop.PerSecond(50), rate, bellhop.Schedule{time.Second,
+				time.Second}, bellhop.Breaker{}
 		})
 		r.destination(other)
 		to.will(status(500))
@@ -129,8 +130,9 @@ func asksForRest(d time.Duration) http.HandlerFunc {
 	}
 }
 
-// TestLongRest: a destination that rests for long holds nothing in memory, and a person gets it out by sending it elsewhere,
-// or by pausing and resuming it. What the old receiver says late does not put the new one to rest.
+// TestLongRest: a destination that rests for long holds nothing in memory, and a person gets it out by sending
+// it elsewhere, or by pausing and resuming it. What the old receiver says late does not put the new one to
+// rest.
 func TestLongRest(t *testing.T) {
 	for name, wake := range map[string]func(r *rig, id string, other *receiver){
 		"another URL": func(r *rig, id string, other *receiver) {
@@ -189,7 +191,8 @@ func TestSlowHoldsLittle(t *testing.T) {
 	})
 }
 
-// TestRateAndClock: a clock that is set forward while a retry waits for its time does not hold up what the rate lets out.
+// TestRateAndClock: a clock that is set forward while a retry waits for its time does not hold up what the rate
+// lets out.
 func TestRateAndClock(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

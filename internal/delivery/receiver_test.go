@@ -178,7 +178,8 @@ func (n *network) listener(name string) *receiver { return n.at(name, 80) }
 func (n *network) at(name string, port int) *receiver {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	r := &receiver{name: name, address: fmt.Sprintf("10.0.0.%d:%d", len(n.receivers)+1, port), conns: make(chan net.Conn), done: make(chan struct{}), answer: status(200)}
+	r := &receiver{name: name, address: fmt.Sprintf("10.0.0.%d:%d", len(n.receivers)+1, port),
+		conns: make(chan net.Conn), done: make(chan struct{}), answer: status(200)}
 	n.receivers[r.address] = r
 	r.end = sync.OnceFunc(func() { close(r.done) })
 	n.t.Cleanup(r.end)

@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// recorder is a store whose Record keeps what it is given, or fails, or both, or neither: what is not kept was about to
-// be when the process was killed.
+// recorder is a store whose Record keeps what it is given, or fails, or both, or neither: what is not kept was
+// about to be when the process was killed.
 type recorder struct {
 	Store
 	keeps, fails bool
@@ -27,8 +27,8 @@ func (s recorder) Record(result bellhop.Result) (err error) {
 	return err
 }
 
-// TestFaultsOfRecord: what a destination gets, and what is known of it, after the write of an attempt went wrong and the
-// process was killed. Only what is not on disk is sent again, as the same attempt.
+// TestFaultsOfRecord: what a destination gets, and what is known of it, after the write of an attempt went
+// wrong and the process was killed. Only what is not on disk is sent again, as the same attempt.
 func TestFaultsOfRecord(t *testing.T) {
 	for _, c := range []struct {
 		name         string

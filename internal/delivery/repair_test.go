@@ -20,7 +20,8 @@ func (r *rig) repairer(between ...func(repair.Store) repair.Store) *repair.Repai
 		kept = f(kept)
 	}
 	r.metrics = prometheus.NewRegistry()
-	p := repair.New(repair.Options{Store: kept, Lanes: r.engine, Now: r.now, Logger: slog.New(slog.DiscardHandler), Metrics: r.metrics})
+	p := repair.New(repair.Options{Store: kept, Lanes: r.engine, Now: r.now, Logger: slog.New(slog.DiscardHandler),
+		Metrics: r.metrics})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -40,7 +41,8 @@ func (r *rig) repairer(between ...func(repair.Store) repair.Store) *repair.Repai
 func (r *rig) begin(p *repair.Repairer, kind bellhop.RepairKind, rate float64, f bellhop.RepairFilter) bellhop.Repair {
 	r.t.Helper()
 	time.Sleep(time.Millisecond) // or what was made just now might be newer
-	got, err := p.Begin(r.t.Context(), bellhop.Repair{ID: fmt.Sprintf("rpr_%d", time.Now().UnixNano()), Kind: kind, Rate: rate, Filter: f, CreatedAt: r.now()})
+	got, err := p.Begin(r.t.Context(), bellhop.Repair{ID: fmt.Sprintf("rpr_%d", time.Now().UnixNano()), Kind: kind,
+		Rate: rate, Filter: f, CreatedAt: r.now()})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -68,7 +70,8 @@ func mostWithin(calls []call, d time.Duration) (most int) {
 	return most
 }
 
-// TestRepairRate: what a repair makes due comes at its rate, to within one step of it, also over a restart and when the clock is set.
+// TestRepairRate: what a repair makes due comes at its rate, to within one step of it, also over a restart and
+// when the clock is set.
 func TestRepairRate(t *testing.T) {
 	for name, meanwhile := range map[string]func(r *rig, p *repair.Repairer) *repair.Repairer{
 		"undisturbed": func(_ *rig, p *repair.Repairer) *repair.Repairer { return p },
@@ -109,7 +112,8 @@ func TestRepairRate(t *testing.T) {
 					meanwhile(r, p)
 					time.Sleep(time.Duration(float64(events)/rate*1.2)*time.Second + 5*time.Second)
 					got := r.repair(begun.ID)
-					if got.State != bellhop.RepairDone || got.LookedAt != int64(events) || got.Changed != int64(events) || got.Skipped != 0 {
+					if got.State != bellhop.RepairDone || got.LookedAt != int64(events) || got.Changed != int64(events) ||
+						got.Skipped != 0 {
 						t.Errorf("%+v", got)
 					}
 					replayed := to.got()[events:]
@@ -159,7 +163,8 @@ func TestRepairCancel(t *testing.T) {
 	})
 }
 
-// TestRetryOfTheDead: what a destination lost in an outage is delivered once it is there again, at the rate that was asked for.
+// TestRetryOfTheDead: what a destination lost in an outage is delivered once it is there again, at the rate
+// that was asked for.
 func TestRetryOfTheDead(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -171,7 +176,8 @@ func TestRetryOfTheDead(t *testing.T) {
 		time.Sleep(time.Hour)
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDead: 300})
 		to.will(status(200))
-		count, err := p.Count(t.Context(), bellhop.Repair{Kind: bellhop.RepairRetry, Filter: bellhop.RepairFilter{State: bellhop.DeliveryDead}, CreatedAt: r.now()})
+		count, err := p.Count(t.Context(), bellhop.Repair{Kind: bellhop.RepairRetry,
+			Filter: bellhop.RepairFilter{State: bellhop.DeliveryDead}, CreatedAt: r.now()})
 		if err != nil || count != (bellhop.RepairCount{Deliveries: 300, Complete: true}) {
 			t.Errorf("%+v %v", count, err)
 		}
@@ -193,7 +199,8 @@ func TestCancelOfTheWaiting(t *testing.T) {
 		d := r.destination(to, func(d *bellhop.Destination) { d.State = bellhop.DestinationPaused })
 		p := r.repairer()
 		r.acceptMany(500)
-		begun := r.begin(p, bellhop.RepairCancel, 0, bellhop.RepairFilter{State: bellhop.DeliveryPending, DestinationID: d.ID})
+		begun := r.begin(p, bellhop.RepairCancel, 0, bellhop.RepairFilter{State: bellhop.DeliveryPending,
+			DestinationID: d.ID})
 		r.acceptMany(10)
 		time.Sleep(time.Second)
 		if got := r.repair(begun.ID); got.State != bellhop.RepairDone || got.Changed != 500 {

@@ -49,7 +49,8 @@ func TestReplayOne(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		made, err := p.Replay(t.Context(), event, "")
-		if err != nil || len(made) != 1 || made[0].DestinationID != "dst_other" || made[0].DeliveryID == "" || made[0].DeliveryID == deliveries[0].DeliveryID {
+		if err != nil || len(made) != 1 || made[0].DestinationID != "dst_other" || made[0].DeliveryID == "" ||
+			made[0].DeliveryID == deliveries[0].DeliveryID {
 			t.Errorf("%+v %v", made, err)
 		}
 		if made, err = p.Replay(t.Context(), event, d.ID); err != nil || len(made) != 1 {
@@ -86,7 +87,8 @@ func TestReplayOne(t *testing.T) {
 	})
 }
 
-// TestReplayByWhere: a filter's expression, and those of the destinations as they are when a step runs, see whole events.
+// TestReplayByWhere: a filter's expression, and those of the destinations as they are when a step runs, see
+// whole events.
 func TestReplayByWhere(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -107,7 +109,8 @@ func TestReplayByWhere(t *testing.T) {
 		if events, deliveries := count(bellhop.RepairFilter{Where: "data.n < 10"}); events != 10 || deliveries != 0 {
 			t.Errorf("%d events, %d deliveries: nobody wants them", events, deliveries)
 		}
-		if events, deliveries := count(bellhop.RepairFilter{Where: "data.n < 10", DestinationID: d.ID}); events != 10 || deliveries != 10 {
+		if events, deliveries := count(bellhop.RepairFilter{Where: "data.n < 10", DestinationID: d.ID}); events != 10 ||
+			deliveries != 10 {
 			t.Errorf("%d events, %d deliveries to the one named", events, deliveries)
 		}
 		r.update(d.ID, func(d *bellhop.Destination) { d.Match = bellhop.Match{Where: "data.n % 2 == 0"} })
@@ -118,7 +121,8 @@ func TestReplayByWhere(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		r.update(d.ID, func(d *bellhop.Destination) { d.Match = bellhop.Match{} })
 		time.Sleep(time.Minute)
-		if got := r.repair(begun.ID); got.State != bellhop.RepairDone || got.LookedAt != 40 || got.Changed <= 20 || got.Changed >= 30 || len(to.got()) != int(got.Changed) {
+		if got := r.repair(begun.ID); got.State != bellhop.RepairDone || got.LookedAt != 40 || got.Changed <= 20 ||
+			got.Changed >= 30 || len(to.got()) != int(got.Changed) {
 			t.Errorf("%+v, and %d arrived", got, len(to.got()))
 		}
 	})
@@ -145,8 +149,8 @@ func (f *flaky) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.R
 	return after, err
 }
 
-// TestAnyReplay: whatever is replayed, and however often storage fails and the process restarts meanwhile, each event gets as
-// many deliveries as it was asked to have.
+// TestAnyReplay: whatever is replayed, and however often storage fails and the process restarts meanwhile, each
+// event gets as many deliveries as it was asked to have.
 func TestAnyReplay(t *testing.T) {
 	anyReplay(t, 2)
 }
@@ -216,8 +220,8 @@ func anyReplay(t *testing.T, seeds uint64) {
 	}
 }
 
-// TestReplayOfMany: the replay of a great many events to one slow destination takes no more memory than its lane may hold, and
-// delays no other.
+// TestReplayOfMany: the replay of a great many events to one slow destination takes no more memory than its
+// lane may hold, and delays no other.
 func TestReplayOfMany(t *testing.T) {
 	const events = 6000
 	inBubble(t, func(t *testing.T) {
@@ -269,7 +273,8 @@ func TestReplayInOrder(t *testing.T) {
 		p := r.repairer()
 		for n := range each {
 			for i := range subjects {
-				r.accept(bellhop.Event{Subject: fmt.Sprint("s", i), Body: fmt.Appendf(nil, "s%d %d", i, n+1), ContentType: "text/plain"})
+				r.accept(bellhop.Event{Subject: fmt.Sprint("s", i), Body: fmt.Appendf(nil, "s%d %d", i, n+1),
+					ContentType: "text/plain"})
 			}
 		}
 		time.Sleep(time.Hour)

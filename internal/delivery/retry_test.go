@@ -54,7 +54,8 @@ func TestRetriesOfTimeouts(t *testing.T) {
 		for i := 1; i < len(calls); i++ {
 			wantWait(t, i, calls[i].at.Sub(calls[i-1].at)-3*time.Second)
 		}
-		if got := r.only(); got.State != bellhop.DeliveryDead || got.Last.Error != "timeout" || got.Last.Duration != 3*time.Second {
+		if got := r.only(); got.State != bellhop.DeliveryDead || got.Last.Error != "timeout" ||
+			got.Last.Duration != 3*time.Second {
 			t.Errorf("recorded: %+v, %+v", got, got.Last)
 		}
 	})
@@ -118,7 +119,8 @@ func TestRetryByHand(t *testing.T) {
 		r.engine.Wake(d.ID)
 		r.engine.Wake("dst_unknown")
 		synctest.Wait()
-		if got := r.only(); got.State != bellhop.DeliveryDelivered || got.Attempts != 2 || !got.Last.StartedAt.Equal(began.Add(time.Hour)) {
+		if got := r.only(); got.State != bellhop.DeliveryDelivered || got.Attempts != 2 ||
+			!got.Last.StartedAt.Equal(began.Add(time.Hour)) {
 			t.Errorf("recorded: %+v, %+v", got, got.Last)
 		}
 		r.wantIdle()
@@ -131,7 +133,10 @@ func TestRetriesAcrossRestarts(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("broken")
 		to.will(status(500))
-		r.destination(to, func(d *bellhop.Destination) { d.Retry.Schedule = bellhop.Schedule{time.Hour, time.Hour, time.Hour} })
+		r.destination(to, func(d *bellhop.Destination) {
+			d.Retry.Schedule = bellhop.Schedule{time.Hour, time.Hour,
+				time.Hour}
+		})
 		r.acceptMany(1)
 		time.Sleep(10 * time.Minute)
 		r.stop(t.Context()) // after the first attempt

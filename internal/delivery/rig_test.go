@@ -75,7 +75,8 @@ func newRig(t testing.TB, change ...func(*rig)) *rig {
 			t.Errorf("stop: %v", err)
 		}
 	})
-	r.source = bellhop.Source{ID: "src_rig", Name: "rig", Provider: "generic", Settings: []byte(`{}`), CreatedAt: time.Now(), UpdatedAt: time.Now()}
+	r.source = bellhop.Source{ID: "src_rig", Name: "rig", Provider: "generic", Settings: []byte(`{}`),
+		CreatedAt: time.Now(), UpdatedAt: time.Now()}
 	if err := r.store.CreateSource(t.Context(), r.source); err != nil {
 		t.Fatal(err)
 	}
@@ -90,8 +91,9 @@ func (r *rig) open() {
 		r.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s, err := sqlite.Open(sqlite.Options{Dir: r.dir, Options: store.Options{Keys: keys, Now: r.now, Rand: rand.Reader, Logger: log,
-		Due: func(destinationID string) { r.engine.Wake(destinationID) }}})
+	s, err := sqlite.Open(sqlite.Options{Dir: r.dir, Options: store.Options{Keys: keys, Now: r.now, Rand: rand.Reader,
+		Logger: log,
+		Due:    func(destinationID string) { r.engine.Wake(destinationID) }}})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -106,8 +108,9 @@ func (r *rig) open() {
 		Env:     provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
 		Publish: r.publish,
 		Current: func(destinationID string) *outbound.Target { return e.Target(destinationID) }})
-	e = New(Options{Store: kept, Opener: r.opener, CutOff: client.Close, Now: r.now, Logger: log, MaxAttempts: r.maxAttempts,
-		Announce: r.announce, Changed: func() {
+	e = New(Options{Store: kept, Opener: r.opener, CutOff: client.Close, Now: r.now, Logger: log,
+		MaxAttempts: r.maxAttempts,
+		Announce:    r.announce, Changed: func() {
 			r.changes.Add(1)
 			go r.reload()
 		}})
@@ -148,7 +151,8 @@ func (r *rig) now() time.Time { return time.Now().Round(0).Add(time.Duration(r.j
 // reload hands the engine what the store has, as the app does after each change.
 func (r *rig) reload() {
 	r.t.Helper()
-	list, _, err := r.store.Destinations(context.Background(), bellhop.DestinationFilter{}, bellhop.Page{Limit: bellhop.MaxPage})
+	list, _, err := r.store.Destinations(context.Background(), bellhop.DestinationFilter{},
+		bellhop.Page{Limit: bellhop.MaxPage})
 	if err == nil {
 		err = r.engine.SetDestinations(context.Background(), list)
 	}
@@ -161,8 +165,11 @@ func (r *rig) reload() {
 func (r *rig) destination(to *receiver, change ...func(*bellhop.Destination)) bellhop.Destination {
 	r.t.Helper()
 	now := time.Now()
-	d := bellhop.Destination{ID: "dst_" + to.name, Name: to.name, Type: bellhop.TypeHTTP, URL: to.url(), Settings: []byte(`{"format":"raw"}`),
-		Timeout: 5 * time.Second, Concurrency: 16, Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, Breaker: bellhop.DefaultBreaker, State: bellhop.DestinationActive, CreatedAt: now, UpdatedAt: now}
+	d := bellhop.Destination{ID: "dst_" + to.name, Name: to.name, Type: bellhop.TypeHTTP, URL: to.url(),
+		Settings: []byte(`{"format":"raw"}`),
+		Timeout:  5 * time.Second, Concurrency: 16, Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, Breaker: bellhop.DefaultBreaker,
+		State:     bellhop.DestinationActive,
+		CreatedAt: now, UpdatedAt: now}
 	for _, f := range change {
 		f(&d)
 	}

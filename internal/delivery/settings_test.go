@@ -9,7 +9,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestGone: a 410 ends its delivery and disables the destination. Its other deliveries stay pending until it is resumed.
+// TestGone: a 410 ends its delivery and disables the destination. Its other deliveries stay pending until it is
+// resumed.
 func TestGone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -81,7 +82,8 @@ func TestDeleted(t *testing.T) {
 		d := r.destination(to, func(d *bellhop.Destination) { d.Concurrency = 2 })
 		r.destination(other)
 		r.acceptMany(laneLength + 100)
-		matched := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(), Body: []byte("matched before, stored after")}}
+		matched := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(),
+			Body: []byte("matched before, stored after")}}
 		deliveries := r.engine.Match(matched)
 
 		if err := r.store.DeleteDestination(t.Context(), d.ID); err != nil {
@@ -142,7 +144,8 @@ func wantSigned(t testing.TB, c call, secret string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := signature.VerifyStandardHeader(c.header, []byte(c.body), []signature.StandardKey{key}, c.at, 0); err != nil {
+	if _, err := signature.VerifyStandardHeader(c.header, []byte(c.body), []signature.StandardKey{key}, c.at,
+		0); err != nil {
 		t.Errorf("%v: %v", c.header, err)
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestSigned: what arrives verifies with each of the secrets, attempt after attempt, under one id and a time of its own.
+// TestSigned: what arrives verifies with each of the secrets, attempt after attempt, under one id and a time of
+// its own.
 func TestSigned(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -21,7 +22,8 @@ func TestSigned(t *testing.T) {
 		r.destination(to, func(d *bellhop.Destination) {
 			d.Settings = []byte(`{"secret":["` + newSecret + `","` + oldSecret + `"],"headers":{"X-Team":"a"}}`)
 		})
-		deliveries := r.accept(bellhop.Event{ContentType: "text/plain", Header: bellhop.Header("Bellhop-Hops: 2\n"), Body: []byte("hello")})
+		deliveries := r.accept(bellhop.Event{ContentType: "text/plain", Header: bellhop.Header("Bellhop-Hops: 2\n"),
+			Body: []byte("hello")})
 		time.Sleep(3 * time.Hour)
 		calls := to.got()
 		if len(calls) != 5 {
@@ -49,7 +51,8 @@ func TestSigned(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := signature.VerifyStandardHeader(calls[0].header, []byte("hello"), []signature.StandardKey{other}, calls[0].at, 0); err != signature.ErrMismatch {
+		if _, err := signature.VerifyStandardHeader(calls[0].header, []byte("hello"), []signature.StandardKey{other},
+			calls[0].at, 0); err != signature.ErrMismatch {
 			t.Errorf("another secret: %v", err)
 		}
 	})
@@ -74,7 +77,8 @@ func TestDialect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := receiver.Receive(context.Background(), &provider.Request{Method: calls[0].method, Target: calls[0].path, Header: calls[0].header,
+		got, err := receiver.Receive(context.Background(), &provider.Request{Method: calls[0].method,
+			Target: calls[0].path, Header: calls[0].header,
 			Body: []byte(calls[0].body), ReceivedAt: calls[0].at})
 		if err != nil || len(got.Events) != 1 {
 			t.Errorf("%+v %v", got, err)

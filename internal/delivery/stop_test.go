@@ -23,7 +23,8 @@ func TestStop(t *testing.T) {
 		d := r.destination(to, func(d *bellhop.Destination) { d.Concurrency = 4 })
 		r.acceptMany(laneLength + 50)
 		time.Sleep(1500 * time.Millisecond)
-		late := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(), Body: []byte("late")}}
+		late := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(),
+			Body: []byte("late")}}
 		deliveries := r.engine.Match(late)
 
 		engine, begun := r.engine, time.Now()
@@ -64,7 +65,8 @@ func TestStopBetweenAcceptAndDeliver(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("billing")
 		r.destination(to)
-		events := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(), Body: []byte("event")}}
+		events := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(),
+			Body: []byte("event")}}
 		deliveries := r.engine.Match(events)
 		if _, err := r.store.Accept(t.Context(), nil, events, deliveries); err != nil {
 			t.Fatal(err)

@@ -21,8 +21,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// TestBadTLS: thirty destinations each whose handshake hangs, whose certificate has expired or is another's, and that want
-// a certificate of us. Each attempt says which it was, and a healthy destination beside them gets its events at once.
+// TestBadTLS: thirty destinations each whose handshake hangs, whose certificate has expired or is another's,
+// and that want a certificate of us. Each attempt says which it was, and a healthy destination beside them gets
+// its events at once.
 func TestBadTLS(t *testing.T) {
 	const each, events = 30, 4
 	inBubble(t, func(t *testing.T) {
@@ -34,11 +35,20 @@ func TestBadTLS(t *testing.T) {
 			detail string
 		}{
 			"hangs": {func(c net.Conn) { io.Copy(io.Discard, c) }, "timeout", "waiting for the TLS handshake"},
-			"expired": {ca.handshake(t, func(cert *x509.Certificate, _ *tls.Config) { cert.NotAfter = time.Now().Add(-time.Hour) }),
+			"expired": {ca.handshake(t, func(cert *x509.Certificate,
+				_ *tls.Config) {
+				cert.NotAfter = time.Now().Add(-time.Hour)
+			}),
 				"tls", "certificate has expired"},
-			"other": {ca.handshake(t, func(cert *x509.Certificate, _ *tls.Config) { cert.IPAddresses = []net.IP{{10, 9, 9, 9}} }),
+			"other": {ca.handshake(t, func(cert *x509.Certificate,
+				_ *tls.Config) {
+				cert.IPAddresses = []net.IP{{10, 9, 9, 9}}
+			}),
 				"tls", "certificate is valid for 10.9.9.9, not 10.0.0."},
-			"asking": {ca.handshake(t, func(_ *x509.Certificate, cfg *tls.Config) { cfg.ClientAuth = tls.RequireAnyClientCert }),
+			"asking": {ca.handshake(t, func(_ *x509.Certificate,
+				cfg *tls.Config) {
+				cfg.ClientAuth = tls.RequireAnyClientCert
+			}),
 				"tls", "certificate required"},
 		}
 		kind := map[string]string{} // of fault, by destination
@@ -47,7 +57,8 @@ func TestBadTLS(t *testing.T) {
 				to := r.network.listener(fmt.Sprint(name, i))
 				to.handle(f.serve)
 				d := r.destination(to, func(d *bellhop.Destination) {
-					d.URL, d.Timeout, d.Retry.Schedule = strings.Replace(d.URL, "http:", "https:", 1), 2*time.Second, bellhop.ScheduleNone
+					d.URL, d.Timeout, d.Retry.Schedule = strings.Replace(d.URL, "http:", "https:",
+						1), 2*time.Second, bellhop.ScheduleNone
 				})
 				kind[d.ID] = name
 			}
@@ -68,13 +79,16 @@ func TestBadTLS(t *testing.T) {
 			switch {
 			case !bad && d.State != bellhop.DeliveryDelivered:
 				t.Errorf("the healthy one: %+v", d)
-			case bad && (d.State != bellhop.DeliveryDead || d.Last.Error != f.error || !strings.Contains(d.Last.Detail, f.detail) || d.Last.Duration > 2*time.Second):
+			case bad && (d.State != bellhop.DeliveryDead || d.Last.Error != f.error ||
+				!strings.Contains(d.Last.Detail, f.detail) || d.Last.Duration > 2*time.Second):
 				t.Errorf("%s: %+v", kind[d.DestinationID], d.Last)
-			case bad && kind[d.DestinationID] != "asking" && strings.Contains(d.Last.Detail, outbound.Unknown): // which is told only once we have sent
+			// which is told only once we have sent
+			case bad && kind[d.DestinationID] != "asking" && strings.Contains(d.Last.Detail, outbound.Unknown):
 				t.Errorf("%s: nothing was sent, and it says %q", kind[d.DestinationID], d.Last.Detail)
 			}
 		}
-		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: events, bellhop.DeliveryDead: 4 * each * events})
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: events,
+			bellhop.DeliveryDead: 4 * each * events})
 		r.wantIdle()
 		synctest.Wait()
 	})
@@ -100,7 +114,8 @@ type authority struct {
 
 func newAuthority(t testing.TB) *authority {
 	a := new(authority)
-	made := a.issue(t, &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, NotAfter: time.Now().Add(time.Hour)})
+	made := a.issue(t, &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		NotAfter: time.Now().Add(time.Hour)})
 	a.cert, a.key = made.Leaf, made.PrivateKey.(*ecdsa.PrivateKey)
 	return a
 }
@@ -133,7 +148,8 @@ func (a *authority) issue(t testing.TB, template *x509.Certificate) tls.Certific
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// handshake makes handshakes, and nothing more, with a certificate of a's that is good for every receiver but for change.
+// handshake makes handshakes, and nothing more, with a certificate of a's that is good for every receiver but
+// for change.
 func (a *authority) handshake(t testing.TB, change func(*x509.Certificate, *tls.Config)) func(net.Conn) {
 	cert, cfg := &x509.Certificate{NotAfter: time.Now().Add(time.Hour)}, new(tls.Config)
 	for i := range 255 {
@@ -149,8 +165,8 @@ func (a *authority) handshake(t testing.TB, change func(*x509.Certificate, *tls.
 	}
 }
 
-// A socket is an end of a pipe that takes what is sent to it before anybody reads, as sockets do: in a TLS handshake both
-// sides may write at once.
+// A socket is an end of a pipe that takes what is sent to it before anybody reads, as sockets do: in a TLS
+// handshake both sides may write at once.
 type socket struct {
 	net.Conn
 	mu   sync.Mutex

@@ -18,7 +18,8 @@ import (
 
 // credentials is an access object with OAuth 2 client credentials.
 func credentials(tokenURL string) map[string]any {
-	return map[string]any{"token_url": tokenURL, "client_id": "me", "client_secret": "hush-hush", "scopes": []string{"a", "b"}, "audience": "them"}
+	return map[string]any{"token_url": tokenURL, "client_id": "me", "client_secret": "hush-hush",
+		"scopes": []string{"a", "b"}, "audience": "them"}
 }
 
 // sends is a token server that sends members, with a token that tells how often it was asked.
@@ -34,11 +35,13 @@ func sends(asked *receiver, members map[string]any) http.HandlerFunc {
 }
 
 // tokenRig is a rig with a destination and the token server that it goes to first.
-func tokenRig(t *testing.T, change ...func(*bellhop.Destination)) (r *rig, to, server *receiver, d bellhop.Destination) {
+func tokenRig(t *testing.T, change ...func(*bellhop.Destination)) (r *rig, to, server *receiver,
+	d bellhop.Destination) {
 	r = newRig(t)
 	to, server = r.network.receiver("to"), r.network.receiver("server")
 	server.will(sends(server, nil))
-	return r, to, server, r.destination(to, append([]func(*bellhop.Destination){withAccess(credentials("http://" + server.address + "/token"))}, change...)...)
+	return r, to, server, r.destination(to, append([]func(*bellhop.Destination){withAccess(credentials("http://" +
+		server.address + "/token"))}, change...)...)
 }
 
 // wantTokens checks how many tokens were fetched and which ones went to the destination, in their order.
@@ -70,7 +73,8 @@ func TestTokenOnce(t *testing.T) {
 			}
 		}
 		c := server.got()[0]
-		if c.method != "POST" || c.body != "audience=them&grant_type=client_credentials&scope=a+b" || c.header.Get("Authorization") != "Basic bWU6aHVzaC1odXNo" {
+		if c.method != "POST" || c.body != "audience=them&grant_type=client_credentials&scope=a+b" ||
+			c.header.Get("Authorization") != "Basic bWU6aHVzaC1odXNo" {
 			t.Errorf("asked %+v", c)
 		}
 	})
@@ -130,7 +134,8 @@ func TestTokenExpires(t *testing.T) {
 	}
 }
 
-// TestTokenRefused: after a 401 the next attempt has another token, but a token server is not asked for one at every 401.
+// TestTokenRefused: after a 401 the next attempt has another token, but a token server is not asked for one at
+// every 401.
 func TestTokenRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, _ := tokenRig(t)
@@ -166,15 +171,19 @@ var tokenFaults = []struct {
 	detail string
 }{
 	{"500", status(500), "answered 500 Internal Server Error"},
-	{"says who we are not", jsonAnswer(400, `{"error":"invalid_client","error_description":"hush-hush is wrong"}`), "answered 400 Bad Request (invalid_client)"},
+	{"says who we are not", jsonAnswer(400, `{"error":"invalid_client","error_description":"hush-hush is wrong"}`),
+		"answered 400 Bad Request (invalid_client)"},
 	{"an error of its own", jsonAnswer(400, `{"error":"hush-hush"}`), "answered 400 Bad Request"},
 	{"an error with 200", jsonAnswer(200, `{"error":"invalid_scope"}`), "(invalid_scope)"},
-	{"redirects", http.RedirectHandler("http://10.0.0.1/hooks", http.StatusFound).ServeHTTP, "answered 302: redirects are not followed"},
-	{"redirects and keeps the method", http.RedirectHandler("http://10.0.0.1/hooks", http.StatusTemporaryRedirect).ServeHTTP, "redirects are not followed"},
+	{"redirects", http.RedirectHandler("http://10.0.0.1/hooks", http.StatusFound).ServeHTTP,
+		"answered 302: redirects are not followed"},
+	{"redirects and keeps the method", http.RedirectHandler("http://10.0.0.1/hooks",
+		http.StatusTemporaryRedirect).ServeHTTP, "redirects are not followed"},
 	{"garbage", raw("HTTP/1.1 200 OK\r\n\r\n\x00hush-hush"), "sent something that is no token"},
 	{"no HTTP", raw("hush-hush\r\n\r\n"), "did not answer as HTTP servers do, or hung up"},
 	{"nothing", jsonAnswer(200, `{}`), "sent something that is no token"},
-	{"an odd expiry", jsonAnswer(200, `{"access_token":"x","expires_in":"hush-hush"}`), "sent something that is no token"},
+	{"an odd expiry", jsonAnswer(200, `{"access_token":"x","expires_in":"hush-hush"}`),
+		"sent something that is no token"},
 	{"half an answer", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "sent something that is no token"},
 	{"endless", func(w http.ResponseWriter, _ *http.Request) {
 		for {
@@ -183,15 +192,20 @@ var tokenFaults = []struct {
 			}
 		}
 	}, "sent something that is no token"},
-	{"endless headers", raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 10_000)), "did not answer as HTTP servers do, or hung up"},
+	{"endless headers", raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 10_000)),
+		"did not answer as HTTP servers do, or hung up"},
 	{"is not there", nil, "cannot be reached: connection refused"},
 	{"hangs", hang, "did not send a token in time"},
 	{"trickles", trickle, "did not send a token in time"},
-	{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "did not answer as HTTP servers do, or hung up"},
+	{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"did not answer as HTTP servers do, or hung up"},
 	{"another type", jsonAnswer(200, `{"access_token":"hush-hush","token_type":"mac"}`), "another type than Bearer"},
-	{"expired", jsonAnswer(200, `{"access_token":"hush-hush","token_type":"bearer","expires_in":-5}`), "has expired already"},
-	{"a line end", jsonAnswer(200, `{"access_token":"a\r\nX-Hush: hush-hush","token_type":"bearer"}`), "cannot stand in a header"},
-	{"too long", jsonAnswer(200, `{"access_token":"`+strings.Repeat("x", 16<<10+1)+`","token_type":"bearer"}`), "cannot stand in a header"},
+	{"expired", jsonAnswer(200, `{"access_token":"hush-hush","token_type":"bearer","expires_in":-5}`),
+		"has expired already"},
+	{"a line end", jsonAnswer(200, `{"access_token":"a\r\nX-Hush: hush-hush","token_type":"bearer"}`),
+		"cannot stand in a header"},
+	{"too long", jsonAnswer(200, `{"access_token":"`+strings.Repeat("x", 16<<10+1)+`","token_type":"bearer"}`),
+		"cannot stand in a header"},
 }
 
 func jsonAnswer(code int, body string) http.HandlerFunc {
@@ -202,7 +216,8 @@ func jsonAnswer(code int, body string) http.HandlerFunc {
 	}
 }
 
-// TestTokenFaults: without a token nothing is sent, the attempt ends in time and says why, and the schedule tries again.
+// TestTokenFaults: without a token nothing is sent, the attempt ends in time and says why, and the schedule
+// tries again.
 func TestTokenFaults(t *testing.T) {
 	for _, f := range tokenFaults {
 		t.Run(f.name, func(t *testing.T) {
@@ -213,10 +228,12 @@ func TestTokenFaults(t *testing.T) {
 				r.acceptMany(1)
 				time.Sleep(3 * time.Second)
 				got := r.only()
-				if got.State != bellhop.DeliveryPending || got.Last == nil || got.Last.Error != outbound.ErrorToken || got.Last.Duration > 2*time.Second || len(to.got()) > 0 {
+				if got.State != bellhop.DeliveryPending || got.Last == nil || got.Last.Error != outbound.ErrorToken ||
+					got.Last.Duration > 2*time.Second || len(to.got()) > 0 {
 					t.Fatalf("recorded %+v, %+v; %d arrived", got, got.Last, len(to.got()))
 				}
-				if !strings.Contains(got.Last.Detail, f.detail) || !strings.HasPrefix(got.Last.Detail, "the token server "+strings.TrimSuffix(server.address, ":80")) {
+				if !strings.Contains(got.Last.Detail, f.detail) || !strings.HasPrefix(got.Last.Detail,
+					"the token server "+strings.TrimSuffix(server.address, ":80")) {
 					t.Errorf("the reason is %q, want %q", got.Last.Detail, f.detail)
 				}
 				if strings.Contains(got.Last.Detail, "hush") || strings.Contains(got.Last.Detail, "/token") {
@@ -254,7 +271,8 @@ func TestTokenServerIsSpared(t *testing.T) {
 	})
 }
 
-// TestTokenOutlivesChanges: what a token was fetched with decides whether it is kept, and no other change of the destination.
+// TestTokenOutlivesChanges: what a token was fetched with decides whether it is kept, and no other change of
+// the destination.
 func TestTokenOutlivesChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, d := tokenRig(t)

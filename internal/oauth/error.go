@@ -12,9 +12,10 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// knownErrors are the error codes of RFC 6749, section 5.2. Anything else that a token server says may hold a secret, and is not
-// repeated.
-var knownErrors = []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
+// knownErrors are the error codes of RFC 6749, section 5.2. Anything else that a token server says may hold a
+// secret, and is not repeated.
+var knownErrors = []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
+	"unsupported_grant_type", "invalid_scope"}
 
 // explain returns, in our own words, why a request brought no token.
 func (s *Source) explain(ctx context.Context, err error) error {

@@ -1,7 +1,8 @@
 // Package oauth gets access tokens of OAuth 2 token servers and keeps them until they expire.
 //
-// A [Source] has one token. Of the callers that need one at the same time, one fetches it and the others wait for the result. A server
-// that gave no token is left alone for some seconds. A token that its receiver refuses is fetched again ([Source.Refused]).
+// A [Source] has one token. Of the callers that need one at the same time, one fetches it and the others wait
+// for the result. A server that gave no token is left alone for some seconds. A token that its receiver refuses
+// is fetched again ([Source.Refused]).
 //
 // A source is made for one grant. Its requests go through internal/egress, which checks where they go.
 package oauth
@@ -22,8 +23,9 @@ import (
 )
 
 const (
-	// Rest is how long a token server is left alone after it gave no token. It is also the least age at which a token that was
-	// refused is replaced. So the server gets no more requests than that, however many attempts fail.
+	// Rest is how long a token server is left alone after it gave no token. It is also the least age at which a
+	// token that was refused is replaced. So the server gets no more requests than that, however many attempts
+	// fail.
 	Rest = 3 * time.Second
 	// defaultLifetime is the lifetime of a token whose server does not name one. A refusal ends it sooner.
 	defaultLifetime = time.Hour
@@ -35,8 +37,8 @@ const (
 
 // A Grant says how a token is requested.
 type Grant interface {
-	// open checks the grant and returns its token server's host and port, and the function that requests a token. The function
-	// finds its HTTP client in ctx, under oauth2.HTTPClient.
+	// open checks the grant and returns its token server's host and port, and the function that requests a token.
+	// The function finds its HTTP client in ctx, under oauth2.HTTPClient.
 	open(client *egress.Client) (server string, request func(ctx context.Context) (*oauth2.Token, error), err error)
 }
 
@@ -52,7 +54,8 @@ func (g ClientCredentials) open(client *egress.Client) (string, func(context.Con
 	if err != nil {
 		return "", nil, err
 	}
-	config := &clientcredentials.Config{TokenURL: u.String(), ClientID: g.ClientID, ClientSecret: g.ClientSecret, Scopes: g.Scopes}
+	config := &clientcredentials.Config{TokenURL: u.String(), ClientID: g.ClientID, ClientSecret: g.ClientSecret,
+		Scopes: g.Scopes}
 	if g.Audience != "" {
 		config.EndpointParams = url.Values{"audience": {g.Audience}}
 	}
@@ -80,8 +83,8 @@ func New(client *egress.Client, grant Grant, now func() time.Time) (*Source, err
 	return s, nil
 }
 
-// Token returns the token, and fetches it first if there is none. It waits for that until ctx ends, and no longer than within.
-// Its error says in words without secrets why there is no token.
+// Token returns the token, and fetches it first if there is none. It waits for that until ctx ends, and no
+// longer than within. Its error says in words without secrets why there is no token.
 func (s *Source) Token(ctx context.Context, within time.Duration) (string, error) {
 	if text, ok := s.tokens.Fresh(""); ok { // the usual case needs no context
 		return text, nil
@@ -95,8 +98,8 @@ func (s *Source) Token(ctx context.Context, within time.Duration) (string, error
 	return text, err
 }
 
-// Refused reports that text was answered with status 401. The next Token fetches another, unless text is no longer the source's
-// token, or is younger than Rest.
+// Refused reports that text was answered with status 401. The next Token fetches another, unless text is no
+// longer the source's token, or is younger than Rest.
 func (s *Source) Refused(text string) {
 	s.tokens.Expire("", func(token string) bool { return token == text })
 }
@@ -120,7 +123,8 @@ func (s *Source) fetch(ctx context.Context, now func() time.Time) (fetchcache.Va
 		return none, s.wrong("sent a token of another type than Bearer")
 	case life <= 0:
 		return none, s.wrong("sent a token that has expired already")
-	case len(got.AccessToken) > maxTokenBytes, strings.ContainsFunc(got.AccessToken, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+	case len(got.AccessToken) > maxTokenBytes, strings.ContainsFunc(got.AccessToken,
+		func(r rune) bool { return r <= ' ' || r >= 0x7f }):
 		return none, s.wrong("sent a token that cannot stand in a header")
 	}
 	return fetchcache.Value[string]{Value: got.AccessToken, FreshUntil: now().Add(life - min(expiryMargin, life/10))}, nil

@@ -26,17 +26,19 @@ type tokenServer struct {
 	asked atomic.Int64 // requests so far
 }
 
-// newTokenServer starts a token server, and returns it with a source of its tokens. members replace those of its replies.
+// newTokenServer starts a token server, and returns it with a source of its tokens. members replace those of
+// its replies.
 func newTokenServer(t *testing.T, members map[string]any) (*tokenServer, *Source) {
 	s := &tokenServer{conns: make(chan net.Conn), ended: make(chan struct{})}
-	server := &http.Server{ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		reply := map[string]any{"access_token": fmt.Sprintf("token-%d", s.asked.Add(1)), "token_type": "bearer"}
-		for name, value := range members {
-			reply[name] = value
-		}
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(reply)
-	})}
+	server := &http.Server{ErrorLog: log.New(io.Discard, "", 0),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			reply := map[string]any{"access_token": fmt.Sprintf("token-%d", s.asked.Add(1)), "token_type": "bearer"}
+			for name, value := range members {
+				reply[name] = value
+			}
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(reply)
+		})}
 	go server.Serve(s)
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -47,7 +49,8 @@ func newTokenServer(t *testing.T, members map[string]any) (*tokenServer, *Source
 		client.Close()
 		server.Close()
 	})
-	source, err := New(client, ClientCredentials{TokenURL: "http://10.0.0.7/token", ClientID: "me", ClientSecret: "hush-hush"}, time.Now)
+	source, err := New(client, ClientCredentials{TokenURL: "http://10.0.0.7/token", ClientID: "me",
+		ClientSecret: "hush-hush"}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +74,8 @@ func (s *tokenServer) Close() error {
 
 func (s *tokenServer) Addr() net.Addr { return &net.TCPAddr{} }
 
-// TestRefused: a token that was refused is fetched again, but not within Rest; a refusal of an older token changes nothing.
+// TestRefused: a token that was refused is fetched again, but not within Rest; a refusal of an older token
+// changes nothing.
 func TestRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, source := newTokenServer(t, nil)
@@ -126,7 +130,8 @@ func TestGuard(t *testing.T) {
 		return nil, net.ErrClosed
 	}})
 	defer client.Close()
-	source, err := New(client, ClientCredentials{TokenURL: "https://id.example/token", ClientID: "me", ClientSecret: "hush-hush"}, time.Now)
+	source, err := New(client, ClientCredentials{TokenURL: "https://id.example/token", ClientID: "me",
+		ClientSecret: "hush-hush"}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

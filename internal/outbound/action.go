@@ -11,7 +11,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// openAction makes t a target that does the work of a, and refuses the fields of d that belong to destinations which send.
+// openAction makes t a target that does the work of a, and refuses the fields of d that belong to destinations
+// which send.
 func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action) (_ *Target, err error) {
 	var urlErr, accessErr, matchErr, batchErr, actionErr error
 	if d.URL != "" {
@@ -24,9 +25,11 @@ func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action)
 		batchErr = bellhop.Invalid("batch", "an action takes events one at a time; leave it out")
 	}
 	t.Matcher, matchErr = match.Compile(d.Match)
-	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env, Files: o.opts.Files, Publish: o.opts.Publish}, d)
+	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env, Files: o.opts.Files,
+		Publish: o.opts.Publish}, d)
 	codes := append([]string{string(egress.ClassTimeout)}, a.Info().Errors...)
-	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, o.checkHandshake(d), batchErr, checkDelivery(d, codes)); err != nil {
+	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, o.checkHandshake(d),
+		batchErr, checkDelivery(d, codes)); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -35,13 +38,15 @@ func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action)
 // errorAction is the code of an attempt at which the action itself is at fault.
 const errorAction = "action"
 
-// perform has the action do its work for d, within the destination's timeout, until ctx ends. The progress of an attempt that is cut off
-// by ctx is not stored: the next process repeats it.
+// perform has the action do its work for d, within the destination's timeout, until ctx ends. The progress of
+// an attempt that is cut off by ctx is not stored: the next process repeats it.
 func (t *Target) perform(ctx context.Context, d *bellhop.Delivery, at time.Time) Reply {
 	limited, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	done := t.performSafely(limited, d, provider.AttemptInfo{DeliveryID: d.ID, Attempt: d.Attempts + 1, Time: at, Progress: d.Progress})
-	got := Reply{Class: Failed, Body: done.Reply[:min(len(done.Reply), bellhop.MaxReplyBytes)], Error: done.Error, Detail: done.Detail, Final: done.Final,
+	done := t.performSafely(limited, d, provider.AttemptInfo{DeliveryID: d.ID, Attempt: d.Attempts + 1, Time: at,
+		Progress: d.Progress})
+	got := Reply{Class: Failed, Body: done.Reply[:min(len(done.Reply), bellhop.MaxReplyBytes)], Error: done.Error,
+		Detail: done.Detail, Final: done.Final,
 		Progress: done.Progress}
 	switch {
 	case done.Cut && ctx.Err() != nil:
@@ -50,7 +55,8 @@ func (t *Target) perform(ctx context.Context, d *bellhop.Delivery, at time.Time)
 		got.Error, got.Detail = string(egress.ClassTimeout), "not done within "+t.timeout.String()
 	case len(done.Progress) > bellhop.MaxProgressBytes: // it could not be stored, and the next attempt would begin anew
 		got.Progress, got.Final = nil, true
-		got.Error, got.Detail = errorAction, fmt.Sprintf("%s: its progress has more than %d bytes", t.kind, bellhop.MaxProgressBytes)
+		got.Error, got.Detail = errorAction, fmt.Sprintf("%s: its progress has more than %d bytes", t.kind,
+			bellhop.MaxProgressBytes)
 	case done.Error == "" && !done.Continue.IsZero():
 		got.Class, got.Continue = Answered, done.Continue
 	case done.Error == "":
@@ -60,7 +66,8 @@ func (t *Target) perform(ctx context.Context, d *bellhop.Delivery, at time.Time)
 }
 
 // performSafely performs. An action that panics on an event fails that attempt alone.
-func (t *Target) performSafely(ctx context.Context, d *bellhop.Delivery, at provider.AttemptInfo) (done provider.ActionResult) {
+func (t *Target) performSafely(ctx context.Context, d *bellhop.Delivery,
+	at provider.AttemptInfo) (done provider.ActionResult) {
 	defer func() {
 		if p := recover(); p != nil {
 			t.logPanic("action.panicked", p, "delivery_id", d.ID)

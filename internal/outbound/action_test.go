@@ -35,9 +35,11 @@ func TestActionSettings(t *testing.T) {
 	if err := e.Check(good); err != nil || e.DefaultHandshake(good) != bellhop.HandshakeNone {
 		t.Error(err)
 	}
-	bad := bellhop.Destination{Type: "chore", URL: "https://x.example.com", Access: []byte(`{"basic":{}}`), Handshake: "eventgrid", Batch: bellhop.Batch{MaxEvents: 2}, Match: bellhop.Match{Where: "data.x =="}}
+	bad := bellhop.Destination{Type: "chore", URL: "https://x.example.com", Access: []byte(`{"basic":{}}`),
+		Handshake: "eventgrid", Batch: bellhop.Batch{MaxEvents: 2}, Match: bellhop.Match{Where: "data.x =="}}
 	err := e.Check(bad)
-	for _, path := range []string{"url: an action has no URL", "access: an action reaches nobody", "handshake: ", "batch: ", "match.where: "} {
+	for _, path := range []string{"url: an action has no URL", "access: an action reaches nobody", "handshake: ",
+		"batch: ", "match.where: "} {
 		if err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v: no %s", err, path)
 		}
@@ -48,7 +50,8 @@ func TestActionSettings(t *testing.T) {
 			t.Errorf("outcome of %s: %v", code, err)
 		}
 	}
-	if err := e.Check(bellhop.Destination{Type: "chores"}); err == nil || !strings.Contains(err.Error(), "there are ams, chore, http") {
+	if err := e.Check(bellhop.Destination{Type: "chores"}); err == nil ||
+		!strings.Contains(err.Error(), "there are ams, chore, http") {
 		t.Error(err)
 	}
 	c.off = true

@@ -36,7 +36,8 @@ func (o *Opener) openAddress(d bellhop.Destination) (*egress.Target, *authorizer
 	if err != nil {
 		err = bellhop.Invalid("url", err.Error())
 	} else if !strings.HasPrefix(target.String(), "https:") {
-		accessErr = bellhop.Join("", accessErr, refuseWithoutTLS("certificate", route.Certificate != nil), refuseWithoutTLS("ca", len(route.Authorities) > 0))
+		accessErr = bellhop.Join("", accessErr, refuseWithoutTLS("certificate", route.Certificate != nil),
+			refuseWithoutTLS("ca", len(route.Authorities) > 0))
 	}
 	return target, a, bellhop.Join("", err, bellhop.Join("access", accessErr))
 }
@@ -48,7 +49,8 @@ func refuseWithoutTLS(name string, set bool) error {
 	return nil
 }
 
-// openAccess reads an access object; an empty one is nil. Its errors are [bellhop.CodeInvalid], with paths within the object.
+// openAccess reads an access object; an empty one is nil. Its errors are [bellhop.CodeInvalid], with paths
+// within the object.
 func (o *Opener) openAccess(raw json.RawMessage) (*authorizer, error) {
 	s, err := access.Parse(raw)
 	if err != nil || len(raw) == 0 {
@@ -56,8 +58,10 @@ func (o *Opener) openAccess(raw json.RawMessage) (*authorizer, error) {
 	}
 	certificate, certificateErr := s.TLSCertificate()
 	authorities, authoritiesErr := s.Authorities()
-	a := &authorizer{raw: raw, member: s.Authorizes(), route: egress.Route{Certificate: certificate, Authorities: authorities,
-		Proxy: s.Proxy, ProxyUsername: s.ProxyUsername, ProxyPassword: s.ProxyPassword}}
+	a := &authorizer{raw: raw, member: s.Authorizes(), route: egress.Route{
+		Certificate: certificate, Authorities: authorities,
+		Proxy: s.Proxy, ProxyUsername: s.ProxyUsername, ProxyPassword: s.ProxyPassword,
+	}}
 	var proxyErr, tokenErr error
 	if s.Proxy != "" {
 		if err := o.opts.Client.CheckProxy(s.Proxy); err != nil {
@@ -71,7 +75,8 @@ func (o *Opener) openAccess(raw json.RawMessage) (*authorizer, error) {
 	case "token":
 		a.header = egress.AppendHeader(nil, authorization, "Bearer "+s.Token)
 	case "token_url":
-		grant := oauth.ClientCredentials{TokenURL: s.TokenURL, ClientID: s.ClientID, ClientSecret: s.ClientSecret, Scopes: s.Scopes, Audience: s.Audience}
+		grant := oauth.ClientCredentials{TokenURL: s.TokenURL, ClientID: s.ClientID, ClientSecret: s.ClientSecret,
+			Scopes: s.Scopes, Audience: s.Audience}
 		if a.tokens, err = oauth.New(o.opts.Client, grant, o.now); err != nil {
 			tokenErr = bellhop.Invalid("token_url", err.Error())
 		}
@@ -84,8 +89,8 @@ func (o *Opener) openAccess(raw json.RawMessage) (*authorizer, error) {
 
 const authorization = "Authorization"
 
-// inherit returns the authorizer that the destination uses now, and with it the token, if a was made of the same access object.
-// Otherwise it returns a.
+// inherit returns the authorizer that the destination uses now, and with it the token, if a was made of the
+// same access object. Otherwise it returns a.
 func (o *Opener) inherit(a *authorizer, destinationID string) *authorizer {
 	if a == nil || o.opts.Current == nil {
 		return a
@@ -101,7 +106,8 @@ func (t *Target) checkAuthorization() error {
 	if t.access == nil || t.access.member == "" {
 		return nil
 	}
-	if m, err := t.renderProbe(); err != nil || !hasAuthorization(m.header) { // if the probe cannot be rendered, authorize checks each request instead
+	// if the probe cannot be rendered, authorize checks each request instead
+	if m, err := t.renderProbe(); err != nil || !hasAuthorization(m.header) {
 		return nil
 	}
 	return bellhop.Invalid("access."+t.access.member,
@@ -119,15 +125,17 @@ func (a *authorizer) checkClash(header []byte) error {
 // hasAuthorization reports whether an Authorization header is among lines.
 func hasAuthorization(lines []byte) bool {
 	for line := range bytes.Lines(lines) {
-		if name, _, _ := bytes.Cut(line, []byte(":")); len(name) == len(authorization) && strings.EqualFold(string(name), authorization) {
+		if name, _, _ := bytes.Cut(line, []byte(":")); len(name) == len(authorization) &&
+			strings.EqualFold(string(name), authorization) {
 			return true
 		}
 	}
 	return false
 }
 
-// authorize adds the Authorization header to req. It returns the token that it fetched or had, if the header is a fetched token,
-// and takes the time that the fetch took off req's timeout. Its errors are unsentError and, if ctx ended, [egress.Error].
+// authorize adds the Authorization header to req. It returns the token that it fetched or had, if the header is
+// a fetched token, and takes the time that the fetch took off req's timeout. Its errors are unsentError and, if
+// ctx ended, [egress.Error].
 func (a *authorizer) authorize(ctx context.Context, req *egress.Request) (token string, err error) {
 	if err := a.checkClash(req.Header); err != nil {
 		return "", &unsentError{ErrorRender, err.Error()}
@@ -149,7 +157,8 @@ func (a *authorizer) authorize(ctx context.Context, req *egress.Request) (token 
 	return token, nil
 }
 
-// learn takes in the reply to a request that authorize authorized with token. A 401 makes the next request fetch another.
+// learn takes in the reply to a request that authorize authorized with token. A 401 makes the next request
+// fetch another.
 func (a *authorizer) learn(token string, reply *egress.Reply) {
 	if a.tokens != nil && reply != nil && reply.Status == http.StatusUnauthorized {
 		a.tokens.Refused(token)

@@ -41,7 +41,8 @@ func selfSigned(t *testing.T) (certificate, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true,
+		BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
 	if err != nil {
 		t.Fatal(err)
@@ -50,12 +51,14 @@ func selfSigned(t *testing.T) (certificate, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE",
+		Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 }
 
 // TestAccessRefused: an access that contradicts itself, the settings or the URL is refused, with the field.
 func TestAccessRefused(t *testing.T) {
-	client := egress.New(egress.Config{AllowPrivate: true, Proxies: []string{"http://10.0.0.9:3128", "http://169.254.169.254"}})
+	client := egress.New(egress.Config{AllowPrivate: true, Proxies: []string{"http://10.0.0.9:3128",
+		"http://169.254.169.254"}})
 	defer client.Close()
 	o := opener(t, withDialects, func(opts *Options) { opts.Client = client })
 	certificate, key := selfSigned(t)
@@ -72,19 +75,24 @@ func TestAccessRefused(t *testing.T) {
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"tokn": "secret"}, "access.tokn"},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"username": "me"}, "access.password"},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"certificate": certificate}, "access.private_key"},
-		{"http", "https://x.example", `{"format":"raw","headers":{"authorization":"secret"}}`, map[string]any{"token": "secret"}, "access.token"},
+		{"http", "https://x.example", `{"format":"raw","headers":{"authorization":"secret"}}`,
+			map[string]any{"token": "secret"}, "access.token"},
 		{"http", "https://x.example", `{"format":"raw","headers":{"Authorization":"secret"}}`, keyPair, ""},
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://169.254.169.254:80"}, "access.proxy"},
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://169.254.169.254:80"},
+			"access.proxy"},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "ftp://x.example"}, "access.proxy"},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://10.0.0.9:3128"}, ""},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://10.0.0.9:3129"}, "access.proxy"},
 		{"http", "https://x.example", `{"format":"raw"}`, credentials("http://169.254.169.254/token"), "access.token_url"},
-		{"http", "https://x.example", `{"format":"raw"}`, credentials("https://me:secret@id.example/token"), "access.token_url"},
+		{"http", "https://x.example", `{"format":"raw"}`, credentials("https://me:secret@id.example/token"),
+			"access.token_url"},
 		{"http", "https://x.example", `{"format":"raw"}`, credentials("/token"), "access.token_url"},
 		{"http", "ftp://x.example", `{"format":"raw"}`, map[string]any{"token": "secret"}, "url"},
-		{"boro", "https://x.example", `{"profile_id":"5","secret_key":"0011223344556677"}`, map[string]any{"username": "me", "password": "secret"}, "access.username"},
+		{"boro", "https://x.example", `{"profile_id":"5","secret_key":"0011223344556677"}`,
+			map[string]any{"username": "me", "password": "secret"}, "access.username"},
 		{"boro", "https://x.example", `{"profile_id":"5","secret_key":"0011223344556677"}`, keyPair, ""},
-		{"acs", "https://x.example", `{"access_key":"MDEyMzQ1Njc4OWFiY2RlZg=="}`, credentials("https://id.example/token"), "access.token_url"},
+		{"acs", "https://x.example", `{"access_key":"MDEyMzQ1Njc4OWFiY2RlZg=="}`, credentials("https://id.example/token"),
+			"access.token_url"},
 		{"acs", "https://x.example", `{}`, credentials("https://id.example/token"), ""},
 	} {
 		d := bellhop.Destination{Type: c.kind, URL: c.url, Settings: []byte(c.settings)}
@@ -94,7 +102,8 @@ func TestAccessRefused(t *testing.T) {
 		switch {
 		case c.path == "" && err != nil:
 			t.Errorf("%+v: %v", c, err)
-		case c.path != "" && (!errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid || len(invalid.Fields) != 1 || invalid.Fields[0].Path != c.path):
+		case c.path != "" && (!errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid ||
+			len(invalid.Fields) != 1 || invalid.Fields[0].Path != c.path):
 			t.Errorf("%s %s %s: %v, want one at %s", c.kind, c.url, c.settings, err, c.path)
 		case err != nil && strings.Contains(strings.ReplaceAll(err.Error(), "client_secret", ""), "secret"):
 			t.Errorf("the error has a secret: %v", err)
@@ -105,17 +114,21 @@ func TestAccessRefused(t *testing.T) {
 // TestSmuggling: no setting of a destination can end a header, or set one that frames the request.
 func TestSmuggling(t *testing.T) {
 	o := opener(t, withDialects)
-	for _, name := range []string{"Host", "host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE", "Trailer", "Keep-Alive", "Expect",
+	for _, name := range []string{"Host", "host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE",
+		"Trailer", "Keep-Alive", "Expect",
 		"Proxy-Authorization", "Proxy-Connection", "Bellhop-Hops", "X-A\r\nHost", "X-A\nHost", "X-A:", " X-A", "X A", ""} {
 		wantRefused(t, o, "http", map[string]any{"format": "raw", "headers": map[string]any{name: "x"}}, nil)
-		wantRefused(t, o, "boro", map[string]any{"profile_id": "5", "secret_key": "0011223344556677", "headers": map[string]any{name: "x"}}, nil)
+		wantRefused(t, o, "boro", map[string]any{"profile_id": "5", "secret_key": "0011223344556677",
+			"headers": map[string]any{name: "x"}}, nil)
 		wantRefused(t, o, "acs", map[string]any{"header": name, "header_secret": "x"}, nil)
 	}
 	for _, value := range []string{"a\r\nHost: b", "a\nb", "a\rb", "a\x00b"} {
 		wantRefused(t, o, "http", map[string]any{"format": "raw", "headers": map[string]any{"X-A": value}}, nil)
-		wantRefused(t, o, "boro", map[string]any{"profile_id": "5", "secret_key": "0011223344556677", "headers": map[string]any{"X-A": value}}, nil)
+		wantRefused(t, o, "boro", map[string]any{"profile_id": "5", "secret_key": "0011223344556677",
+			"headers": map[string]any{"X-A": value}}, nil)
 		wantRefused(t, o, "acs", map[string]any{"header": "X-A", "header_secret": value}, nil)
-		for _, access := range []map[string]any{{"token": value}, {"username": value, "password": "x"}, {"username": "x", "password": value},
+		for _, access := range []map[string]any{{"token": value}, {"username": value, "password": "x"},
+			{"username": "x", "password": value},
 			{"proxy": "http://x:1", "proxy_username": "x", "proxy_password": value}, {"proxy": "http://x:1/" + value}} {
 			wantRefused(t, o, "http", map[string]any{"format": "raw"}, access)
 		}

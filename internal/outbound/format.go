@@ -65,7 +65,8 @@ type metadata struct {
 }
 
 func metadataOf(ev *bellhop.Event) metadata {
-	return metadata{ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.HappenedAt().UTC(), Tenant: ev.Tenant}
+	return metadata{ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.HappenedAt().UTC(),
+		Tenant: ev.Tenant}
 }
 
 // envelope carries the body in data if it is JSON, otherwise in data_base64.

@@ -24,7 +24,8 @@ const (
 
 // stored is the event of the golden files, unless they say otherwise.
 func stored() bellhop.Event {
-	return bellhop.Event{ID: "evt_0am0r6h000ep7b2j", SourceID: "src_1", Source: "media", Type: "invoice.paid", Subject: "invoice/7", ProviderID: "msg_1",
+	return bellhop.Event{ID: "evt_0am0r6h000ep7b2j", SourceID: "src_1", Source: "media", Type: "invoice.paid",
+		Subject: "invoice/7", ProviderID: "msg_1",
 		Time: began.Add(-time.Minute), ReceivedAt: began, ContentType: "application/json; charset=utf-8", Header: bellhop.Header("X-Event: paid\n"),
 		Body: []byte(`{ "amount": 9007199254740993, "note": "<ünïcödé>" }`)}
 }
@@ -41,31 +42,44 @@ func TestFormats(t *testing.T) {
 		"raw-binary": {"http", `{"format":"raw"}`, func(ev *bellhop.Event) {
 			ev.Body, ev.ContentType = []byte("\x00\xff\r\n\x1b"), "application/octet-stream"
 		}},
-		"standard":             {"http", `{"secret":"` + oldSecret + `"}`, nil},
-		"standard-rotating":    {"http", `{"format":"standard","secret":["` + newSecret + `","` + oldSecret + `"]}`, nil},
-		"standard-headers":     {"http", `{"secret":"` + oldSecret + `","headers":{"x-team":"a","authorization":"Bearer t0ken","user-agent":"Custom/1"}}`, nil},
-		"content-type-set":     {"http", `{"format":"raw","headers":{"content-type":"text/x-custom"}}`, nil},
-		"hops":                 {"http", `{"format":"raw"}`, func(ev *bellhop.Event) { ev.Header = bellhop.Header("Bellhop-Hops: 3\n") }},
-		"envelope":             {"http", `{"format":"envelope"}`, nil},
-		"envelope-signed":      {"http", `{"format":"envelope","secret":"` + oldSecret + `"}`, nil},
-		"envelope-bare":        {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Subject, ev.Time, ev.Tenant = "", time.Time{}, "acme" }},
-		"envelope-text":        {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body, ev.ContentType = []byte("plain words"), "text/plain" }},
-		"envelope-not-utf8":    {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = []byte("\"\xff\"") }},
-		"envelope-empty":       {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = nil }},
-		"standard-in-grace":    {"http", `{"secret":["` + newSecret + `","` + oldSecret + `"],"secret_until":"2026-11-22T10:00:01Z"}`, nil},
-		"standard-after-grace": {"http", `{"secret":["` + newSecret + `","` + oldSecret + `"],"secret_until":"2026-11-22T10:00:00Z"}`, nil},
-		"thin":                 {"http", `{"format":"thin"}`, func(ev *bellhop.Event) { ev.Tenant = "acme" }},
-		"thin-signed":          {"http", `{"format":"thin","secret":"` + oldSecret + `"}`, func(ev *bellhop.Event) { ev.Subject, ev.Time = "", time.Time{} }},
-		"template":             {"http", `{"format":"template","template":{"body":"{\"text\": data.note, \"for\": subject}"}}`, nil},
-		"template-text":        {"http", `{"format":"template","template":"join([type, id, data.note], \" \")"}`, nil},
+		"standard":          {"http", `{"secret":"` + oldSecret + `"}`, nil},
+		"standard-rotating": {"http", `{"format":"standard","secret":["` + newSecret + `","` + oldSecret + `"]}`, nil},
+		"standard-headers": {"http", `{"secret":"` + oldSecret +
+			`","headers":{"x-team":"a","authorization":"Bearer t0ken","user-agent":"Custom/1"}}`, nil},
+		"content-type-set": {"http", `{"format":"raw","headers":{"content-type":"text/x-custom"}}`, nil},
+		"hops": {"http", `{"format":"raw"}`,
+			func(ev *bellhop.Event) { ev.Header = bellhop.Header("Bellhop-Hops: 3\n") }},
+		"envelope":        {"http", `{"format":"envelope"}`, nil},
+		"envelope-signed": {"http", `{"format":"envelope","secret":"` + oldSecret + `"}`, nil},
+		"envelope-bare": {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) {
+			ev.Subject, ev.Time,
+				ev.Tenant = "", time.Time{}, "acme"
+		}},
+		"envelope-text": {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) {
+			ev.Body,
+				ev.ContentType = []byte("plain words"), "text/plain"
+		}},
+		"envelope-not-utf8": {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = []byte("\"\xff\"") }},
+		"envelope-empty":    {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = nil }},
+		"standard-in-grace": {"http", `{"secret":["` + newSecret + `","` + oldSecret +
+			`"],"secret_until":"2026-11-22T10:00:01Z"}`, nil},
+		"standard-after-grace": {"http", `{"secret":["` + newSecret + `","` + oldSecret +
+			`"],"secret_until":"2026-11-22T10:00:00Z"}`, nil},
+		"thin": {"http", `{"format":"thin"}`, func(ev *bellhop.Event) { ev.Tenant = "acme" }},
+		"thin-signed": {"http", `{"format":"thin","secret":"` + oldSecret + `"}`,
+			func(ev *bellhop.Event) { ev.Subject, ev.Time = "", time.Time{} }},
+		"template":      {"http", `{"format":"template","template":{"body":"{\"text\": data.note, \"for\": subject}"}}`, nil},
+		"template-text": {"http", `{"format":"template","template":"join([type, id, data.note], \" \")"}`, nil},
 		"template-headers": {"http", `{"format":"template","secret":"` + oldSecret + `","headers":{"x-team":"a"},"template":{"body":"data","content_type":"application/x-custom",
 			"headers":{"x-amount":"data.amount","X-Paid":"type endsWith \"paid\"","X-Half":"0.5","X-At":"time","X-Text":"subject"}}}`, nil},
 		"template-content-type": {"http", `{"format":"template","template":{"body":"\"<p>\"","headers":{"content-type":"\"text/html\""}}}`, nil},
 		"ams-of-another":        {"ams", `{"signing_key":"` + amsKey + `","account_id":"acct"}`, nil},
-		"content-type-forge":    {"http", `{"format":"raw"}`, func(ev *bellhop.Event) { ev.ContentType = "text/plain\r\nX-Forged: 1" }},
+		"content-type-forge": {"http", `{"format":"raw"}`,
+			func(ev *bellhop.Event) { ev.ContentType = "text/plain\r\nX-Forged: 1" }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			target, err := opener(t).open(bellhop.Destination{Type: c.kind, URL: "https://example.com/hooks", Settings: []byte(c.settings)})
+			target, err := opener(t).open(bellhop.Destination{Type: c.kind, URL: "https://example.com/hooks",
+				Settings: []byte(c.settings)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,13 +87,15 @@ func TestFormats(t *testing.T) {
 			if c.change != nil {
 				c.change(&ev)
 			}
-			m, err := target.render(&ev, provider.AttemptInfo{DeliveryID: "dlv_0am0r6h000000ep7b2j", Attempt: 2, Time: began, URL: "https://example.com/hooks"})
+			m, err := target.render(&ev, provider.AttemptInfo{DeliveryID: "dlv_0am0r6h000000ep7b2j", Attempt: 2, Time: began,
+				URL: "https://example.com/hooks"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			lines := strings.SplitAfter(string(m.header), "\r\n")
 			slices.Sort(lines) // their order is not promised
-			golden(t, name, fmt.Sprintf("%s\n%s\n%s", m.method, strings.ReplaceAll(strings.Join(lines, ""), "\r\n", "\n"), m.body))
+			golden(t, name, fmt.Sprintf("%s\n%s\n%s", m.method, strings.ReplaceAll(strings.Join(lines, ""), "\r\n", "\n"),
+				m.body))
 		})
 	}
 }

@@ -17,8 +17,8 @@ const handshakeTimeout = 5 * time.Second
 // maxHandshakeReply bounds how much of the answer is read. A token of 4 KiB fits.
 const maxHandshakeReply = 16 << 10
 
-// DefaultHandshake returns the handshake of a destination that does not name one: the handshake of its type if the type makes one by
-// default with these settings, otherwise none.
+// DefaultHandshake returns the handshake of a destination that does not name one: the handshake of its type if
+// the type makes one by default with these settings, otherwise none.
 func (o *Opener) DefaultHandshake(d bellhop.Destination) string {
 	s, ok := o.senders[d.Type]
 	if !ok {
@@ -43,9 +43,11 @@ func (o *Opener) checkHandshake(d bellhop.Destination) error {
 	case d.Handshake == own:
 		return o.checkHandshakeRequest(d)
 	case own == "":
-		return bellhop.Invalid("handshake", fmt.Sprintf("a destination of type %s asks nobody; use %q", d.Type, bellhop.HandshakeNone))
+		return bellhop.Invalid("handshake", fmt.Sprintf("a destination of type %s asks nobody; use %q", d.Type,
+			bellhop.HandshakeNone))
 	}
-	return bellhop.Invalid("handshake", fmt.Sprintf("a destination of type %s asks by %q, or by %q", d.Type, own, bellhop.HandshakeNone))
+	return bellhop.Invalid("handshake", fmt.Sprintf("a destination of type %s asks by %q, or by %q", d.Type, own,
+		bellhop.HandshakeNone))
 }
 
 // checkHandshakeRequest reports settings with which the handshake cannot be made.
@@ -62,9 +64,11 @@ func (o *Opener) checkHandshakeRequest(d bellhop.Destination) error {
 	return nil
 }
 
-// Handshake asks d's receiver whether it agrees to get deliveries. The error says in words why it did not. callback is a URL of ours, for
-// this handshake alone, where the receiver may agree later. Before the request is sent, asked is called with the rate that it asks for.
-func (o *Opener) Handshake(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.HandshakeResult, error) {
+// Handshake asks d's receiver whether it agrees to get deliveries. The error says in words why it did not.
+// callback is a URL of ours, for this handshake alone, where the receiver may agree later. Before the request
+// is sent, asked is called with the rate that it asks for.
+func (o *Opener) Handshake(ctx context.Context, d bellhop.Destination, callback string,
+	asked func(bellhop.Rate) error) (provider.HandshakeResult, error) {
 	r, err := o.openSender(d)
 	if err != nil {
 		return provider.HandshakeResult{}, err
@@ -73,7 +77,8 @@ func (o *Opener) Handshake(ctx context.Context, d bellhop.Destination, callback 
 	if !ok {
 		return provider.HandshakeResult{}, fmt.Errorf("a destination of type %s with these settings asks nobody", d.Type)
 	}
-	handshake, err := handshaker.Handshake(provider.AttemptInfo{Attempt: 1, Time: o.now(), URL: d.URL, Callback: callback})
+	handshake, err := handshaker.Handshake(provider.AttemptInfo{Attempt: 1, Time: o.now(), URL: d.URL,
+		Callback: callback})
 	if err != nil {
 		return provider.HandshakeResult{}, err
 	}
@@ -94,7 +99,8 @@ func (o *Opener) Handshake(ctx context.Context, d bellhop.Destination, callback 
 }
 
 // ask sends a handshake the way that deliveries go, and reads the reply.
-func (o *Opener) ask(ctx context.Context, d bellhop.Destination, handshake provider.HandshakeRequest) (*egress.Reply, error) {
+func (o *Opener) ask(ctx context.Context, d bellhop.Destination,
+	handshake provider.HandshakeRequest) (*egress.Reply, error) {
 	address, access, err := o.openAddress(d)
 	if err == nil && handshake.URL != "" {
 		address, err = address.WithPath(handshake.URL)
@@ -106,7 +112,8 @@ func (o *Opener) ask(ctx context.Context, d bellhop.Destination, handshake provi
 	if err != nil {
 		return nil, err
 	}
-	reply, err := o.exchange(ctx, ctx, o.inherit(access, d.ID), &egress.Request{Target: address, Method: handshake.Request.Method, Header: header,
+	reply, err := o.exchange(ctx, ctx, o.inherit(access, d.ID), &egress.Request{Target: address,
+		Method: handshake.Request.Method, Header: header,
 		Body: handshake.Request.Body, Timeout: handshakeTimeout, ReplyBytes: maxHandshakeReply, ReplyHeader: true})
 	var failure *egress.Error
 	switch {

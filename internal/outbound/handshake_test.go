@@ -38,7 +38,8 @@ func withKnocker(opts *Options) { opts.Providers = append(opts.Providers, knocke
 func TestDefaultHandshake(t *testing.T) {
 	o := opener(t, withKnocker)
 	for _, c := range []struct{ kind, settings, want string }{
-		{"knocker", `{}`, "none"}, {"knocker", `{"name":"me"}`, "knock"}, {"http", `{}`, "none"}, {"ams", `{"odd":1}`, "none"}, {"nobody", `{}`, "none"},
+		{"knocker", `{}`, "none"}, {"knocker", `{"name":"me"}`, "knock"}, {"http", `{}`, "none"}, {"ams", `{"odd":1}`,
+			"none"}, {"nobody", `{}`, "none"},
 	} {
 		if got := o.DefaultHandshake(bellhop.Destination{Type: c.kind, Settings: []byte(c.settings)}); got != c.want {
 			t.Errorf("%+v: %s", c, got)
@@ -53,7 +54,8 @@ func TestHandshakeSetting(t *testing.T) {
 		{"knocker", "", ""}, {"knocker", "none", ""}, {"knocker", "knock", ""}, {"knocker", "eventgrid", "handshake"},
 		{"http", "", ""}, {"http", "none", ""}, {"http", "knock", "handshake"},
 	} {
-		err := o.Check(bellhop.Destination{Type: c.kind, URL: "https://x.example.com", Handshake: c.handshake, Settings: []byte(map[string]string{"http": `{"format":"raw"}`, "knocker": `{}`}[c.kind])})
+		err := o.Check(bellhop.Destination{Type: c.kind, URL: "https://x.example.com", Handshake: c.handshake,
+			Settings: []byte(map[string]string{"http": `{"format":"raw"}`, "knocker": `{}`}[c.kind])})
 		if (err == nil) != (c.path == "") || err != nil && !strings.HasPrefix(err.Error(), c.path+": ") {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -67,9 +69,11 @@ func TestBatchSettings(t *testing.T) {
 		kind, settings string
 		ok             bool
 	}{
-		{"http", `{"format":"raw"}`, false}, {"http", `{"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`, false}, {"http", `{"format":"envelope"}`, true}, {"knocker", `{}`, false},
+		{"http", `{"format":"raw"}`, false}, {"http", `{"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`,
+			false}, {"http", `{"format":"envelope"}`, true}, {"knocker", `{}`, false},
 	} {
-		err := o.Check(bellhop.Destination{Type: c.kind, URL: "https://x.example.com", Settings: []byte(c.settings), Batch: bellhop.Batch{MaxEvents: 2}})
+		err := o.Check(bellhop.Destination{Type: c.kind, URL: "https://x.example.com", Settings: []byte(c.settings),
+			Batch: bellhop.Batch{MaxEvents: 2}})
 		if (err == nil) != c.ok || err != nil && !strings.HasPrefix(err.Error(), "batch: ") {
 			t.Errorf("%s %s: %v", c.kind, c.settings, err)
 		}

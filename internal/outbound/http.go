@@ -31,7 +31,8 @@ func readHTTPSettings(raw json.RawMessage) (s httpSettings, err error) {
 	return s, err
 }
 
-// openHTTP returns the renderers of a destination of type http. The renderer of batches is nil if the format knows no batches.
+// openHTTP returns the renderers of a destination of type http. The renderer of batches is nil if the format
+// knows no batches.
 func (o *Opener) openHTTP(raw json.RawMessage) (renderFunc, renderBatchFunc, error) {
 	s, err := readHTTPSettings(raw)
 	if err != nil {
@@ -103,8 +104,8 @@ func (w *httpWriter) head(id string, c content, at provider.AttemptInfo) ([]byte
 	return append(append(append(h, "webhook-signature: "...), signed...), "\r\n"...), err
 }
 
-// readHeaders renders the headers of a destination's settings, in canonical names. hasType reports whether a Content-Type is among
-// them, which then replaces the format's.
+// readHeaders renders the headers of a destination's settings, in canonical names. hasType reports whether a
+// Content-Type is among them, which then replaces the format's.
 func readHeaders(headers map[string]string) (lines []byte, hasType bool, err error) {
 	var errs []error
 	seen := map[string]bool{}
@@ -121,7 +122,8 @@ func readHeaders(headers map[string]string) (lines []byte, hasType bool, err err
 	return lines, seen["Content-Type"], bellhop.Join("", errs...)
 }
 
-// appendIDs appends the headers that carry Bellhop's ids. A receiver detects repeats by them, and Bellhop detects loops by the hops.
+// appendIDs appends the headers that carry Bellhop's ids. A receiver detects repeats by them, and Bellhop
+// detects loops by the hops.
 func appendIDs(h []byte, ev *bellhop.Event, at provider.AttemptInfo) []byte {
 	h = append(append(append(h, "Bellhop-Event-Id: "...), ev.ID...), "\r\nBellhop-Delivery-Id: "...)
 	h = append(append(h, at.DeliveryID...), "\r\nBellhop-Attempt: "...)
@@ -129,7 +131,8 @@ func appendIDs(h []byte, ev *bellhop.Event, at provider.AttemptInfo) []byte {
 	return append(strconv.AppendInt(h, int64(bellhop.Hops(ev.Header)+1), 10), "\r\n"...)
 }
 
-// appendBatchIDs appends the same headers for several events: the id of the first delivery, and the largest hops of any event.
+// appendBatchIDs appends the same headers for several events: the id of the first delivery, and the largest
+// hops of any event.
 func appendBatchIDs(h []byte, events []*bellhop.Event, at provider.AttemptInfo) []byte {
 	hops := 0
 	for _, ev := range events {
@@ -155,13 +158,15 @@ func (k signingKeys) at(now time.Time) []signature.StandardKey {
 	return k.keys
 }
 
-// readKeys reads the settings secret and secret_until. Format standard requires a secret; the other formats sign only if there is one.
+// readKeys reads the settings secret and secret_until. Format standard requires a secret; the other formats
+// sign only if there is one.
 func readKeys(s httpSettings) (signingKeys, error) {
 	if len(s.Secret) == 0 && s.Format != FormatStandard {
 		return signingKeys{}, nil
 	}
 	if len(s.Secret) == 0 {
-		return signingKeys{}, bellhop.Invalid("secret", `required to sign in format standard: "whsec_" and 24 to 64 random bytes in Base64; or choose another format`)
+		return signingKeys{}, bellhop.Invalid("secret",
+			`required to sign in format standard: "whsec_" and 24 to 64 random bytes in Base64; or choose another format`)
 	}
 	if err := s.Secret.Check("secret"); err != nil {
 		return signingKeys{}, err
@@ -188,7 +193,8 @@ func readUntil(text string) (time.Time, error) {
 	}
 	until, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return until, bellhop.Invalid("secret_until", `use a time such as "2026-11-22T10:00:00Z": until then every secret signs, and afterwards the first alone`)
+		return until, bellhop.Invalid("secret_until",
+			`use a time such as "2026-11-22T10:00:00Z": until then every secret signs, and afterwards the first alone`)
 	}
 	return until, nil
 }

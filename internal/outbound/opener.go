@@ -1,11 +1,13 @@
-// Package outbound makes one request to a destination: it renders the events in the destination's format or dialect, signs and
-// authorizes the request, sends it, and returns what came back. A destination of an action type does its work here instead.
+// Package outbound makes one request to a destination: it renders the events in the destination's format or
+// dialect, signs and authorizes the request, sends it, and returns what came back. A destination of an action
+// type does its work here instead.
 //
-// Open checks a destination and makes it ready: a [Target]. Each attempt is one call of [Target.Send], which keeps nothing but the
-// access token. When attempts are made, and what a reply means for a delivery, is decided by internal/delivery.
+// Open checks a destination and makes it ready: a [Target]. Each attempt is one call of [Target.Send], which
+// keeps nothing but the access token. When attempts are made, and what a reply means for a delivery, is decided
+// by internal/delivery.
 //
-// The package promises that an attempt ends within the destination's timeout, that a provider or an action that panics fails that
-// attempt alone, and that no error or log line repeats a secret.
+// The package promises that an attempt ends within the destination's timeout, that a provider or an action that
+// panics fails that attempt alone, and that no error or log line repeats a secret.
 package outbound
 
 import (
@@ -33,13 +35,13 @@ type Options struct {
 	Logger    *slog.Logger
 	PublicURL string // of our API, for the URLs in format thin: "https://hooks.example.com"
 
-	// Files keeps the files of actions; nil keeps none. Publish accepts the events that actions publish, as [provider.ActionEnv] has it;
-	// nil accepts none.
+	// Files keeps the files of actions; nil keeps none. Publish accepts the events that actions publish, as
+	// [provider.ActionEnv] has it; nil accepts none.
 	Files   provider.Files
 	Publish func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error)
 
-	// Current returns the target that attempts of a destination use now, or nil. A target or handshake of the same destination
-	// continues to use its access token. A nil Current is one that always returns nil.
+	// Current returns the target that attempts of a destination use now, or nil. A target or handshake of the same
+	// destination continues to use its access token. A nil Current is one that always returns nil.
 	Current func(destinationID string) *Target
 }
 
@@ -66,8 +68,8 @@ func New(opts Options) *Opener {
 
 func (o *Opener) now() time.Time { return o.opts.Env.Now() }
 
-// Open checks d and makes it ready. It reports all faults at once, as one [bellhop.CodeInvalid] error with paths within the
-// destination: "url", "settings.format", "match.where".
+// Open checks d and makes it ready. It reports all faults at once, as one [bellhop.CodeInvalid] error with
+// paths within the destination: "url", "settings.format", "match.where".
 func (o *Opener) Open(d bellhop.Destination) (*Target, error) {
 	t, err := o.open(d)
 	if err != nil {
@@ -95,9 +97,11 @@ func (o *Opener) open(d bellhop.Destination) (*Target, error) {
 	renderErr = o.openRenderer(t, d)
 	handshakeErr = o.checkHandshake(d)
 	if renderErr == nil && !d.Batch.IsZero() && t.renderBatch == nil {
-		batchErr = bellhop.Invalid("batch", "with this type and these settings events go one at a time; leave it out, or use format envelope or thin, or a type that knows batches")
+		batchErr = bellhop.Invalid("batch", "with this type and these settings events go one at a time; leave it out, "+
+			"or use format envelope or thin, or a type that knows batches")
 	}
-	// Where some requests hold several events, receivers want the same shape of all of them. Providers do that themselves.
+	// Where some requests hold several events, receivers want the same shape of all of them. Providers do that
+	// themselves.
 	t.arrays = d.Type == bellhop.TypeHTTP && !d.Batch.IsZero() && t.renderBatch != nil
 	if renderErr == nil && urlErr == nil {
 		accessErr = t.checkAuthorization()
@@ -105,7 +109,8 @@ func (o *Opener) open(d bellhop.Destination) (*Target, error) {
 	if bad, ok := renderErr.(*typeError); ok { // the type's settings cannot be checked
 		return nil, bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Invalid("type", bad.Error()))
 	}
-	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr), handshakeErr, batchErr, accessErr, deliveryErr); err != nil {
+	if err := bellhop.Join("", urlErr, bellhop.Join("match", matchErr), bellhop.Join("settings", renderErr),
+		handshakeErr, batchErr, accessErr, deliveryErr); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -164,13 +169,15 @@ type typeError struct{ types []string }
 
 func (e *typeError) Error() string { return "no such type; there are " + strings.Join(e.types, ", ") }
 
-// checkDelivery checks the fields that say when attempts are made. codes are the error codes that attempts can end with.
+// checkDelivery checks the fields that say when attempts are made. codes are the error codes that attempts can
+// end with.
 func checkDelivery(d bellhop.Destination, codes []string) error {
 	var orderErr error
 	if d.Order != "" {
 		orderErr = d.Order.Check()
 	}
-	return bellhop.Join("", bellhop.Join("retry", d.Retry.Check(codes)), bellhop.Join("breaker", d.Breaker.Check()), orderErr)
+	return bellhop.Join("", bellhop.Join("retry", d.Retry.Check(codes)), bellhop.Join("breaker", d.Breaker.Check()),
+		orderErr)
 }
 
 // errorCodes lists the codes of attempts that got no reply. A destination's retry.outcomes may name them.
@@ -182,7 +189,8 @@ func errorCodes() []string {
 	return codes
 }
 
-// logPanic logs a panic of a provider or an action, with its stack. It is called by the deferred function that recovered p.
+// logPanic logs a panic of a provider or an action, with its stack. It is called by the deferred function that
+// recovered p.
 func (t *Target) logPanic(event string, p any, args ...any) {
 	args = append([]any{"component", "delivery", "destination_id", t.id, "type", t.kind}, args...)
 	args = append(args, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))

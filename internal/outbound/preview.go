@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// Preview returns whether d wants ev, and the request that a first attempt would send now. It sends and keeps nothing. Its errors are
-// those of [Opener.Check].
+// Preview returns whether d wants ev, and the request that a first attempt would send now. It sends and keeps
+// nothing. Its errors are those of [Opener.Check].
 func (o *Opener) Preview(d bellhop.Destination, ev bellhop.Event) (p bellhop.Preview, err error) {
 	t, err := o.open(d)
 	if err != nil {
@@ -21,7 +21,8 @@ func (o *Opener) Preview(d bellhop.Destination, ev bellhop.Event) (p bellhop.Pre
 	if err != nil {
 		p.MatchError = err.Error()
 	}
-	at := provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "preview", Attempt: 1, Time: o.now(), URL: d.URL, ExpiresAt: d.ExpiresAt}
+	at := provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "preview", Attempt: 1, Time: o.now(), URL: d.URL,
+		ExpiresAt: d.ExpiresAt}
 	m, err := t.renderSafely([]*bellhop.Delivery{{ID: at.DeliveryID, Event: &ev}}, at)
 	if err == nil {
 		err = t.access.checkClash(m.header)

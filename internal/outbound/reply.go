@@ -8,18 +8,20 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 )
 
-// A Reply is what came back from an attempt. It says nothing about the delivery yet: internal/delivery decides what it means.
+// A Reply is what came back from an attempt. It says nothing about the delivery yet: internal/delivery decides
+// what it means.
 type Reply struct {
 	Class      Class
-	Status     int             // of the HTTP reply; 0 without one
-	RetryAfter string          // the header of that name
-	Body       []byte          // the beginning of the reply's body, at most bellhop.MaxReplyBytes
-	Error      string          // a short code; "" if an HTTP reply came, whatever its status, or an action did not fail
-	Detail     string          // the error in words; never a secret or a whole URL
-	Final      bool            // another attempt cannot succeed
-	Continue   time.Time       // if not zero, an action is neither done nor failed, and continues in an attempt at that time
-	Progress   []byte          // of an action, to store with the attempt; nil keeps the stored progress
-	Outcome    bellhop.Outcome // as the provider or action judges the reply; "" leaves it to Status and Error
+	Status     int    // of the HTTP reply; 0 without one
+	RetryAfter string // the header of that name
+	Body       []byte // the beginning of the reply's body, at most bellhop.MaxReplyBytes
+	Error      string // a short code; "" if an HTTP reply came, whatever its status, or an action did not fail
+	Detail     string // the error in words; never a secret or a whole URL
+	Final      bool   // another attempt cannot succeed
+	// if not zero, an action is neither done nor failed, and continues in an attempt at that time
+	Continue time.Time
+	Progress []byte          // of an action, to store with the attempt; nil keeps the stored progress
+	Outcome  bellhop.Outcome // as the provider or action judges the reply; "" leaves it to Status and Error
 }
 
 // A Class says how an attempt ended. It decides control flow; Error is for people, records and retry.outcomes alone.
@@ -42,8 +44,9 @@ const (
 	ErrorSettings = "settings" // the destination itself cannot be opened
 )
 
-// Unknown ends the detail of an attempt that may have sent bytes but got no whole reply. The receiver may have acted on the
-// request, so the next attempt may be a repeat to it. After any other attempt that failed it is not.
+// Unknown ends the detail of an attempt that may have sent bytes but got no whole reply. The receiver may have
+// acted on the request, so the next attempt may be a repeat to it. After any other attempt that failed it is
+// not.
 const Unknown = "; whether it was taken is unknown"
 
 // Describe returns Status in words: "answered 404 Not Found".

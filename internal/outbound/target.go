@@ -13,8 +13,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// A Target is a destination made ready: its match compiled, its settings read, its URL parsed. It does not change, except that
-// its access fetches tokens, and is safe for concurrent use.
+// A Target is a destination made ready: its match compiled, its settings read, its URL parsed. It does not
+// change, except that its access fetches tokens, and is safe for concurrent use.
 type Target struct {
 	Matcher *match.Matcher // decides which events the destination wants
 
@@ -47,14 +47,16 @@ type request struct {
 	body   []byte
 }
 
-// Send makes one attempt for batch, which is mostly one delivery, at the time at. It returns within the destination's timeout,
-// the fetch of a token included. When ctx ends it gives up an action and the wait for a token. A request that is being
-// sent is not bound to ctx, which would cost something for each request: closing the egress client cuts it off.
+// Send makes one attempt for batch, which is mostly one delivery, at the time at. It returns within the
+// destination's timeout, the fetch of a token included. When ctx ends it gives up an action and the wait for a
+// token. A request that is being sent is not bound to ctx, which would cost something for each request: closing
+// the egress client cuts it off.
 func (t *Target) Send(ctx context.Context, batch []*bellhop.Delivery, at time.Time) Reply {
 	if t.performer != nil {
 		return t.perform(ctx, batch[0], at)
 	}
-	m, err := t.renderSafely(batch, provider.AttemptInfo{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1, Time: at, URL: t.url, ExpiresAt: t.expiresAt})
+	m, err := t.renderSafely(batch, provider.AttemptInfo{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1,
+		Time: at, URL: t.url, ExpiresAt: t.expiresAt})
 	switch {
 	case err != nil && len(batch) > 1: // one of them is at fault; each goes alone the next time
 		return Reply{Class: Unsent, Error: ErrorRender, Detail: "as one of a batch: " + err.Error()}
@@ -63,8 +65,9 @@ func (t *Target) Send(ctx context.Context, batch []*bellhop.Delivery, at time.Ti
 	case err != nil:
 		return Reply{Class: Unsent, Error: ErrorRender, Detail: err.Error(), Final: true}
 	}
-	reply, err := t.opener.exchange(ctx, context.Background(), t.access, &egress.Request{Target: t.address, Method: m.method, Header: m.header, Body: m.body,
-		Timeout: t.timeout, ReplyBytes: bellhop.MaxReplyBytes})
+	reply, err := t.opener.exchange(ctx, context.Background(), t.access,
+		&egress.Request{Target: t.address, Method: m.method, Header: m.header, Body: m.body,
+			Timeout: t.timeout, ReplyBytes: bellhop.MaxReplyBytes})
 	if err != nil {
 		return failed(err)
 	}
@@ -75,9 +78,10 @@ func (t *Target) Send(ctx context.Context, batch []*bellhop.Delivery, at time.Ti
 	return got
 }
 
-// exchange authorizes req by a, which may be nil, and sends it. waiting bounds the wait for a token, sending the exchange itself; both
-// are bound by req's timeout as well. Its errors are [egress.Error] and unsentError.
-func (o *Opener) exchange(waiting, sending context.Context, a *authorizer, req *egress.Request) (*egress.Reply, error) {
+// exchange authorizes req by a, which may be nil, and sends it. waiting bounds the wait for a token, sending
+// the exchange itself; both are bound by req's timeout as well. Its errors are [egress.Error] and unsentError.
+func (o *Opener) exchange(waiting, sending context.Context, a *authorizer, req *egress.Request) (*egress.Reply,
+	error) {
 	if a == nil || a.member == "" {
 		return o.opts.Client.Do(sending, req)
 	}
@@ -122,9 +126,11 @@ func (t *Target) judgeSafely(deliveryID string, status int, body []byte) (outcom
 // renderProbe renders an event that does not exist, to learn which headers the settings make the type send.
 func (t *Target) renderProbe() (request, error) {
 	now := t.opener.now()
-	ev := &bellhop.Event{ID: bellhop.PrefixEvent + "probe", Type: "bellhop.probe", Source: bellhop.SourceAPI, Time: now, ReceivedAt: now,
+	ev := &bellhop.Event{ID: bellhop.PrefixEvent + "probe", Type: "bellhop.probe", Source: bellhop.SourceAPI,
+		Time: now, ReceivedAt: now,
 		ContentType: "application/json", Body: []byte("{}")}
-	return t.renderSafely([]*bellhop.Delivery{{Event: ev}}, provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: t.url})
+	return t.renderSafely([]*bellhop.Delivery{{Event: ev}},
+		provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "probe", Attempt: 1, Time: now, URL: t.url})
 }
 
 // appendHeaders appends a provider's headers. Headers that frame a request are an error: only the client sets them.

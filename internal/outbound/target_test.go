@@ -39,8 +39,8 @@ func (*panickingAction) Perform(context.Context, *bellhop.Event, provider.Attemp
 	panic("the cause")
 }
 
-// TestPanics: a provider or an action that panics fails that attempt, which says nothing about the cause. The cause is logged once, with the
-// destination, the type, the delivery and the stack.
+// TestPanics: a provider or an action that panics fails that attempt, which says nothing about the cause. The
+// cause is logged once, with the destination, the type, the delivery and the stack.
 func TestPanics(t *testing.T) {
 	for event, d := range map[string]bellhop.Destination{
 		"provider.panicked": {ID: "dst_1", Type: "panicker", URL: "https://example.com", Timeout: time.Second},
@@ -67,7 +67,8 @@ func TestPanics(t *testing.T) {
 		if err := json.Unmarshal(logged.Bytes(), &line); err != nil { // also of several lines
 			t.Fatalf("%s: %v: %s", event, err, logged.Bytes())
 		}
-		if line.Msg != event || line.Type != d.Type || line.Panic != "the cause" || line.Destination != "dst_1" || line.Delivery != "dlv_1" ||
+		if line.Msg != event || line.Type != d.Type || line.Panic != "the cause" || line.Destination != "dst_1" ||
+			line.Delivery != "dlv_1" ||
 			!strings.Contains(line.Stack, "target_test.go") {
 			t.Errorf("%s: %+v", event, line)
 		}

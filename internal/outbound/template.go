@@ -18,9 +18,10 @@ import (
 
 // templateSettings is the setting template: expressions over the event, in the language of [match.Template].
 type templateSettings struct {
-	Body        string            `json:"body"`
-	Headers     map[string]string `json:"headers"`
-	ContentType string            `json:"content_type"` // "" is text/plain or application/json, by the type of the result of Body
+	Body    string            `json:"body"`
+	Headers map[string]string `json:"headers"`
+	// "" is text/plain or application/json, by the type of the result of Body
+	ContentType string `json:"content_type"`
 }
 
 // maxTemplateHeaders bounds the headers of a template.
@@ -35,7 +36,8 @@ func (s *templateSettings) UnmarshalJSON(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if d.Decode((*plain)(s)) != nil {
-		return bellhop.Invalid("template", `must be an expression, or an object of such: {"body": "…", "headers": {"X-Name": "…"}, "content_type": "text/plain"}`)
+		return bellhop.Invalid("template", `must be an expression, or an object of such: `+
+			`{"body": "…", "headers": {"X-Name": "…"}, "content_type": "text/plain"}`)
 	}
 	return nil
 }
@@ -126,7 +128,8 @@ func (t *template) render(ev *bellhop.Event) (c content, err error) {
 	return c, nil
 }
 
-// appendHeader appends a header whose value comes from an event. A value with a character that could end the line is an error.
+// appendHeader appends a header whose value comes from an event. A value with a character that could end the
+// line is an error.
 func (t *template) appendHeader(h []byte, name string, v any) ([]byte, error) {
 	var text string
 	switch v := v.(type) {

@@ -18,37 +18,40 @@ func TestTemplateSettings(t *testing.T) {
 		many[i] = `"X-` + strings.Repeat("a", i+1) + `":"1"`
 	}
 	for settings, want := range map[string][]string{
-		`{"format":"template"}`:                                                                               {"settings.template"},
-		`{"format":"template","template":null}`:                                                               {"settings.template"},
-		`{"format":"template","template":7}`:                                                                  {"settings.template"},
-		`{"format":"template","template":[]}`:                                                                 {"settings.template"},
-		`{"format":"template","template":{}}`:                                                                 {"settings.template.body"},
-		`{"format":"template","template":""}`:                                                                 {"settings.template.body"},
-		`{"format":"template","template":{"text":"1"}}`:                                                       {"settings.template"},
-		`{"format":"template","template":{"body":1}}`:                                                         {"settings.template"},
-		`{"format":"template","template":{"body":"data."}}`:                                                   {"settings.template.body"},
-		`{"format":"template","template":"now()"}`:                                                            {"settings.template.body"},
-		`{"format":"template","template":"` + strings.Repeat(" ", match.MaxTemplateLength) + `1"}`:            {"settings.template.body"},
-		`{"format":"template","template":{"body":"1","headers":{"X-A":"data.","a b":"1"}}}`:                   {"settings.template.headers.X-A", "settings.template.headers.a b"},
-		`{"format":"template","template":{"body":"1","headers":{"Host":"1"}}}`:                                {"settings.template.headers.Host"},
-		`{"format":"template","template":{"body":"1","headers":{"content-length":"1"}}}`:                      {"settings.template.headers.content-length"},
-		`{"format":"template","template":{"body":"1","headers":{"Webhook-Signature":"1"}}}`:                   {"settings.template.headers.Webhook-Signature"},
-		`{"format":"template","template":{"body":"1","headers":{"X\r\nA":"1"}}}`:                              {"settings.template.headers.X\r\nA"},
-		`{"format":"template","template":{"body":"1","headers":{"X-A":"1","x-a":"1"}}}`:                       {"settings.template.headers.x-a"},
-		`{"format":"template","template":{"body":"1","headers":{"X-A":""}}}`:                                  {"settings.template.headers.X-A"},
-		`{"format":"template","headers":{"x-a":"1"},"template":{"body":"1","headers":{"X-A":"1"}}}`:           {"settings.template.headers.X-A"},
-		`{"format":"template","template":{"body":"1","headers":{` + strings.Join(many, ",") + `}}}`:           {"settings.template.headers"},
+		`{"format":"template"}`:                             {"settings.template"},
+		`{"format":"template","template":null}`:             {"settings.template"},
+		`{"format":"template","template":7}`:                {"settings.template"},
+		`{"format":"template","template":[]}`:               {"settings.template"},
+		`{"format":"template","template":{}}`:               {"settings.template.body"},
+		`{"format":"template","template":""}`:               {"settings.template.body"},
+		`{"format":"template","template":{"text":"1"}}`:     {"settings.template"},
+		`{"format":"template","template":{"body":1}}`:       {"settings.template"},
+		`{"format":"template","template":{"body":"data."}}`: {"settings.template.body"},
+		`{"format":"template","template":"now()"}`:          {"settings.template.body"},
+		`{"format":"template","template":"` + strings.Repeat(" ",
+			match.MaxTemplateLength) + `1"}`: {"settings.template.body"},
+		`{"format":"template","template":{"body":"1","headers":{"X-A":"data.","a b":"1"}}}`:         {"settings.template.headers.X-A", "settings.template.headers.a b"},
+		`{"format":"template","template":{"body":"1","headers":{"Host":"1"}}}`:                      {"settings.template.headers.Host"},
+		`{"format":"template","template":{"body":"1","headers":{"content-length":"1"}}}`:            {"settings.template.headers.content-length"},
+		`{"format":"template","template":{"body":"1","headers":{"Webhook-Signature":"1"}}}`:         {"settings.template.headers.Webhook-Signature"},
+		`{"format":"template","template":{"body":"1","headers":{"X\r\nA":"1"}}}`:                    {"settings.template.headers.X\r\nA"},
+		`{"format":"template","template":{"body":"1","headers":{"X-A":"1","x-a":"1"}}}`:             {"settings.template.headers.x-a"},
+		`{"format":"template","template":{"body":"1","headers":{"X-A":""}}}`:                        {"settings.template.headers.X-A"},
+		`{"format":"template","headers":{"x-a":"1"},"template":{"body":"1","headers":{"X-A":"1"}}}`: {"settings.template.headers.X-A"},
+		`{"format":"template","template":{"body":"1","headers":{` + strings.Join(many,
+			",") + `}}}`: {"settings.template.headers"},
 		`{"format":"template","template":{"body":"1","content_type":"a\r\nX: 1"}}`:                            {"settings.template.content_type"},
 		`{"format":"template","template":{"body":"1","content_type":"a/b","headers":{"Content-Type":"1"}}}`:   {"settings.template.headers.Content-Type"},
 		`{"format":"template","headers":{"Content-Type":"x/y"},"template":{"body":"1","content_type":"a/b"}}`: {"settings.template.content_type"},
-		`{"format":"raw","template":"1"}`:                                                                     {"settings.template"},
-		`{"format":"thin","template":"1"}`:                                                                    {"settings.template"},
-		`{"format":"thick"}`:                                                                                  {"settings.format"},
-		`{"secret":"` + oldSecret + `","secret_until":"tomorrow"}`:                                            {"settings.secret_until"},
-		`{"secret":"` + oldSecret + `","secret_until":7}`:                                                     {"settings.secret_until"},
-		`{"format":"template","secret":"x","headers":{"Host":"x"},"template":"data."}`:                        {"settings.secret", "settings.headers.Host", "settings.template.body"},
+		`{"format":"raw","template":"1"}`:                                              {"settings.template"},
+		`{"format":"thin","template":"1"}`:                                             {"settings.template"},
+		`{"format":"thick"}`:                                                           {"settings.format"},
+		`{"secret":"` + oldSecret + `","secret_until":"tomorrow"}`:                     {"settings.secret_until"},
+		`{"secret":"` + oldSecret + `","secret_until":7}`:                              {"settings.secret_until"},
+		`{"format":"template","secret":"x","headers":{"Host":"x"},"template":"data."}`: {"settings.secret", "settings.headers.Host", "settings.template.body"},
 	} {
-		_, err := opener(t).open(bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks", Settings: []byte(strings.ReplaceAll(settings, "\r\n", `\r\n`))})
+		_, err := opener(t).open(bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks",
+			Settings: []byte(strings.ReplaceAll(settings, "\r\n", `\r\n`))})
 		var e *bellhop.Error
 		if !errors.As(err, &e) || e.Code != bellhop.CodeInvalid {
 			t.Errorf("%.80s: %v", settings, err)
@@ -66,8 +69,10 @@ func TestTemplateSettings(t *testing.T) {
 
 // TestNoBatchOfTemplates: what a template makes is one event's; thin ones go together as enveloped ones do.
 func TestNoBatchOfTemplates(t *testing.T) {
-	for settings, ok := range map[string]bool{`{"format":"template","template":"data"}`: false, `{"format":"thin"}`: true} {
-		d := bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks", Settings: []byte(settings), Batch: bellhop.Batch{MaxEvents: 2}}
+	for settings, ok := range map[string]bool{`{"format":"template","template":"data"}`: false,
+		`{"format":"thin"}`: true} {
+		d := bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks", Settings: []byte(settings),
+			Batch: bellhop.Batch{MaxEvents: 2}}
 		if err := opener(t).Check(d); (err == nil) != ok {
 			t.Errorf("%s: %v", settings, err)
 		}
@@ -89,7 +94,8 @@ func TestTemplateFails(t *testing.T) {
 		`{"body":"1","headers":{"X-A":"data.lines.x"}}`:        "template.headers.X-A: ",
 		`{"body":"1","headers":{"Content-Type":"data.lines"}}`: "template.headers.Content-Type: ",
 	} {
-		target, err := opener(t).open(bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks", Settings: []byte(`{"format":"template","template":` + settings + `}`)})
+		target, err := opener(t).open(bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks",
+			Settings: []byte(`{"format":"template","template":` + settings + `}`)})
 		if err != nil {
 			t.Fatal(settings, err)
 		}
@@ -104,7 +110,8 @@ func TestTemplateFails(t *testing.T) {
 
 // FuzzTemplateHeader: whatever an event says, a header made of it is one line, or an error.
 func FuzzTemplateHeader(f *testing.F) {
-	for _, body := range []string{`"x"`, `"a\r\nX-Forged: 1"`, `"a\nb"`, `"\u0000"`, `"ü"`, `7`, `[1]`, `null`, `"` + "\r" + `"`, `{}`, ``, `" a\t"`} {
+	for _, body := range []string{`"x"`, `"a\r\nX-Forged: 1"`, `"a\nb"`, `"\u0000"`, `"ü"`, `7`, `[1]`, `null`,
+		`"` + "\r" + `"`, `{}`, ``, `" a\t"`} {
 		f.Add([]byte(body), body)
 	}
 	target, err := opener(f).open(bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks",

@@ -1,8 +1,9 @@
-// Package repair makes many deliveries again, or changes many, by a filter: a replay makes new deliveries of stored events, a retry makes
-// dead or cancelled deliveries due, a cancel gives pending ones up.
+// Package repair makes many deliveries again, or changes many, by a filter: a replay makes new deliveries of
+// stored events, a retry makes dead or cancelled deliveries due, a cancel gives pending ones up.
 //
-// A repair goes step by step, at its rate. Each step is one transaction that also moves the repair's cursor, so a crash repeats no step.
-// The package makes rows in the deliveries table and wakes the lanes of internal/delivery; it takes no places in them.
+// A repair goes step by step, at its rate. Each step is one transaction that also moves the repair's cursor, so
+// a crash repeats no step. The package makes rows in the deliveries table and wakes the lanes of
+// internal/delivery; it takes no places in them.
 package repair
 
 import (
@@ -25,8 +26,8 @@ type Store interface {
 	ScopeRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
 	RunningRepairs(ctx context.Context) ([]bellhop.Repair, error)
 	EndRepair(ctx context.Context, id string, state bellhop.RepairState, reason string) (bellhop.Repair, error)
-	// Choose returns the next events or deliveries that a repair's filter chooses after its cursor, and the cursor after all of them.
-	// whole loads the events' headers and bodies.
+	// Choose returns the next events or deliveries that a repair's filter chooses after its cursor, and the cursor
+	// after all of them. whole loads the events' headers and bodies.
 	Choose(ctx context.Context, r bellhop.Repair, limit int, whole bool) (chosen []bellhop.Chosen, at int64, err error)
 	// StepRepair does a step and moves the cursor, in one transaction.
 	StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.RepairStep) (bellhop.Repair, error)
@@ -59,8 +60,8 @@ const (
 	maxBackoff = time.Minute
 )
 
-// A Repairer does replays and repairs. Each repair has a goroutine. What it has done is in the store, so the next process continues
-// where this one ended.
+// A Repairer does replays and repairs. Each repair has a goroutine. What it has done is in the store, so the
+// next process continues where this one ended.
 type Repairer struct {
 	opts    Options
 	metrics *metrics
@@ -72,10 +73,12 @@ type Repairer struct {
 
 // New returns a Repairer. Its repairs advance while Run does.
 func New(opts Options) *Repairer {
-	return &Repairer{opts: opts, metrics: newMetrics(opts.Metrics), begun: make(chan struct{}, 1), running: map[string]context.CancelFunc{}}
+	return &Repairer{opts: opts, metrics: newMetrics(opts.Metrics), begun: make(chan struct{}, 1),
+		running: map[string]context.CancelFunc{}}
 }
 
-// Begin stores a repair and starts it. Its error is [bellhop.CodeConflict] if too many are running, or if its destination is deleted.
+// Begin stores a repair and starts it. Its error is [bellhop.CodeConflict] if too many are running, or if its
+// destination is deleted.
 func (r *Repairer) Begin(ctx context.Context, repair bellhop.Repair) (bellhop.Repair, error) {
 	repair, err := r.opts.Store.CreateRepair(ctx, repair)
 	if err != nil {
@@ -103,8 +106,8 @@ func (r *Repairer) Cancel(ctx context.Context, id string) (bellhop.Repair, error
 	return repair, nil
 }
 
-// Run continues the repairs that the last process left, and starts each new one at once, until ctx ends. It returns when all their
-// goroutines have ended.
+// Run continues the repairs that the last process left, and starts each new one at once, until ctx ends. It
+// returns when all their goroutines have ended.
 func (r *Repairer) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -124,8 +127,8 @@ func (r *Repairer) Run(ctx context.Context) error {
 	}
 }
 
-// startAll starts the goroutine of each running repair that has none. It holds mu while it reads the store, so that no goroutine ends
-// between the two.
+// startAll starts the goroutine of each running repair that has none. It holds mu while it reads the store, so
+// that no goroutine ends between the two.
 func (r *Repairer) startAll(ctx context.Context, all *sync.WaitGroup) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

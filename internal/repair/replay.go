@@ -12,8 +12,8 @@ import (
 // maxCount is how long Count counts before it returns an incomplete count.
 const maxCount = 10 * time.Second
 
-// Replay makes new deliveries of an event: to the destination of that id, whether it wants the event or not, or with "" to all that want
-// it now. It returns them with their ids.
+// Replay makes new deliveries of an event: to the destination of that id, whether it wants the event or not, or
+// with "" to all that want it now. It returns them with their ids.
 func (r *Repairer) Replay(ctx context.Context, eventID, destinationID string) ([]bellhop.NewDelivery, error) {
 	ev, err := r.opts.Store.Event(ctx, eventID)
 	if err != nil {
@@ -64,9 +64,11 @@ func (r *Repairer) Count(ctx context.Context, repair bellhop.Repair) (count bell
 	return count, nil
 }
 
-// plan reads the next events or deliveries of a repair, and returns the step that repairs them. A step changes about quota deliveries, but
-// never splits the deliveries of one event. wanted is how many of a replay's events its filter wants.
-func (r *Repairer) plan(ctx context.Context, repair bellhop.Repair, quota int) (step bellhop.RepairStep, wanted int64, err error) {
+// plan reads the next events or deliveries of a repair, and returns the step that repairs them. A step changes
+// about quota deliveries, but never splits the deliveries of one event. wanted is how many of a replay's events
+// its filter wants.
+func (r *Repairer) plan(ctx context.Context, repair bellhop.Repair, quota int) (step bellhop.RepairStep,
+	wanted int64, err error) {
 	if repair.Kind != bellhop.RepairReplay {
 		step.Chosen, step.To, err = r.opts.Store.Choose(ctx, repair, quota, false)
 		return step, 0, err
@@ -91,10 +93,13 @@ func (r *Repairer) plan(ctx context.Context, repair bellhop.Repair, quota int) (
 	return step, wanted, err
 }
 
-// planReplay is plan for a replay. where is its filter, compiled, and whole says whether to load the events' headers and bodies.
-func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota int, where *match.Matcher, whole bool) (step bellhop.RepairStep, wanted int64, err error) {
+// planReplay is plan for a replay. where is its filter, compiled, and whole says whether to load the events'
+// headers and bodies.
+func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota int, where *match.Matcher,
+	whole bool) (step bellhop.RepairStep, wanted int64, err error) {
 	f := repair.Filter
-	if step.Chosen, step.To, err = r.opts.Store.Choose(ctx, repair, min(maxStep, max(maxStep/10, 4*quota)), whole); err != nil {
+	if step.Chosen, step.To, err = r.opts.Store.Choose(ctx, repair, min(maxStep, max(maxStep/10, 4*quota)),
+		whole); err != nil {
 		return step, 0, err
 	}
 	for i := range step.Chosen {

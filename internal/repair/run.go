@@ -33,7 +33,8 @@ func (r *Repairer) run(ctx context.Context, repair bellhop.Repair) {
 			r.fail(ctx, repair, err)
 			return
 		case err != nil:
-			r.opts.Logger.Warn("repair.delayed", "component", "delivery", "repair_id", repair.ID, "error", err, "meaning", "its step is tried again")
+			r.opts.Logger.Warn("repair.delayed", "component", "delivery", "repair_id", repair.ID, "error", err, "meaning",
+				"its step is tried again")
 			wait(ctx, backoff)
 			backoff = min(2*backoff, maxBackoff)
 		case after.State == bellhop.RepairCancelled: // Cancel logs it
@@ -82,7 +83,8 @@ func (r *Repairer) wake(step bellhop.RepairStep) {
 func (r *Repairer) fail(ctx context.Context, repair bellhop.Repair, cause error) {
 	ended, err := r.opts.Store.EndRepair(ctx, repair.ID, bellhop.RepairFailed, cause.Error())
 	if err != nil {
-		r.opts.Logger.Error("repair.stuck", "component", "delivery", "repair_id", repair.ID, "error", errors.Join(cause, err),
+		r.opts.Logger.Error("repair.stuck", "component", "delivery", "repair_id", repair.ID, "error",
+			errors.Join(cause, err),
 			"meaning", "it goes no further until another repair begins, or the next start")
 		return
 	}
@@ -96,12 +98,14 @@ func permanent(err error) bool {
 }
 
 func (r *Repairer) logEnd(repair bellhop.Repair) {
-	r.opts.Logger.Info("repair.ended", "component", "delivery", "repair_id", repair.ID, "kind", string(repair.Kind), "state", string(repair.State),
+	r.opts.Logger.Info("repair.ended", "component", "delivery", "repair_id", repair.ID, "kind", string(repair.Kind),
+		"state", string(repair.State),
 		"reason", repair.Reason, "looked_at", repair.LookedAt, "changed", repair.Changed, "skipped", repair.Skipped,
 		"duration", fmt.Sprint(repair.UpdatedAt.Sub(repair.CreatedAt)))
 }
 
-// quota returns how many deliveries one step of a repair of that rate changes at most, so that there are some steps a second.
+// quota returns how many deliveries one step of a repair of that rate changes at most, so that there are some
+// steps a second.
 func quota(rate float64) int {
 	if rate <= 0 {
 		return maxStep
@@ -109,8 +113,8 @@ func quota(rate float64) int {
 	return int(min(maxStep, max(1, rate/stepsPerSec)))
 }
 
-// pause returns how long to wait after a step that changed so many deliveries and took so long. If the clock was set meanwhile, the pause is
-// at least minPause, and at most that after a step which took no time.
+// pause returns how long to wait after a step that changed so many deliveries and took so long. If the clock
+// was set meanwhile, the pause is at least minPause, and at most that after a step which took no time.
 func pause(rate float64, made int64, took time.Duration) time.Duration {
 	if rate <= 0 || made <= 0 {
 		return minPause

@@ -9,7 +9,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestPause: a repair waits after each step as long as its rate requires, within bounds, also if the clock was set during the step.
+// TestPause: a repair waits after each step as long as its rate requires, within bounds, also if the clock was
+// set during the step.
 func TestPause(t *testing.T) {
 	for _, c := range []struct {
 		rate float64
@@ -32,7 +33,8 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// TestQuota: a step of a repair with a rate is about a tenth of a second's worth, at least one delivery and at most maxStep.
+// TestQuota: a step of a repair with a rate is about a tenth of a second's worth, at least one delivery and at
+// most maxStep.
 func TestQuota(t *testing.T) {
 	for rate, want := range map[float64]int{0: maxStep, 1.0 / 3600: 1, 10: 1, 25: 2, 200: 20, 1e9: maxStep} {
 		if got := quota(rate); got != want {
@@ -43,7 +45,8 @@ func TestQuota(t *testing.T) {
 
 // TestPermanent: a step is repeated after errors of the store, and not after errors of the repair.
 func TestPermanent(t *testing.T) {
-	for code, want := range map[bellhop.Code]bool{bellhop.CodeUnavailable: false, bellhop.CodeInternal: false, bellhop.CodeInvalid: true, bellhop.CodeNotFound: true} {
+	for code, want := range map[bellhop.Code]bool{bellhop.CodeUnavailable: false, bellhop.CodeInternal: false,
+		bellhop.CodeInvalid: true, bellhop.CodeNotFound: true} {
 		if got := permanent(fmt.Errorf("step: %w", &bellhop.Error{Code: code})); got != want {
 			t.Errorf("%s: %v", code, got)
 		}

@@ -13,7 +13,7 @@ import (
 // A NewDestination holds the values of a new destination. A zero field has its default.
 type NewDestination struct {
 	Name        string    `json:"name" example:"billing"`
-	Type        string    `json:"type,omitempty" example:"http"` // "http" (the default), a provider that sends, or an action
+	Type        string    `json:"type,omitempty" example:"http"` // a provider, an action or "http", the default
 	URL         string    `json:"url,omitempty" example:"https://billing.example.com/hooks"`
 	Settings    Settings  `json:"settings,omitempty"` // secrets included
 	Access      Access    `json:"access,omitempty"`   // secrets included
@@ -86,7 +86,7 @@ type Batch struct {
 type Retry struct {
 	Schedule Schedule                   `json:"schedule,omitempty"`
 	MaxAge   string                     `json:"max_age,omitempty" example:"24h"`
-	Outcomes map[string]bellhop.Outcome `json:"outcomes,omitempty"` // by status ("404"), class ("4xx") or error code ("timeout")
+	Outcomes map[string]bellhop.Outcome `json:"outcomes,omitempty"` // by status, class ("4xx") or error ("timeout")
 }
 
 // A Breaker says when a failing destination gets one attempt at a time, and when it is disabled.
@@ -137,7 +137,7 @@ type Preview struct {
 type PreviewedRequest struct {
 	Method     string              `json:"method" example:"POST"`
 	URL        string              `json:"url"`
-	Way        string              `json:"way"` // how the request gets there, in words; "" is directly and without signing in
+	Way        string              `json:"way"` // how the request gets there; "" is directly, without signing in
 	Headers    map[string][]string `json:"headers"`
 	Body       string              `json:"body"`
 	BodyBase64 string              `json:"body_base64,omitempty"` // the body, if it is not UTF-8

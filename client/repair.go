@@ -61,7 +61,7 @@ type NewReplay struct {
 	Source      string `json:"source,omitempty"`                               // name or id
 	Type        string `json:"type,omitempty" maxLength:"255" example:"ams.*"` // a whole type, or a prefix and "*"
 	Where       string `json:"where,omitempty"`                                // an expression
-	Destination string `json:"destination,omitempty"`                          // name or id; "" is each that wants the event
+	Destination string `json:"destination,omitempty"`                          // name or id; "" is every one that matches
 	Range
 	Pace
 }

@@ -20,24 +20,27 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// Store reads the nouns; the catalog changes them. Its errors are *bellhop.Error where a person can act on them:
-// CodeNotFound for an unknown id or name.
+// Store reads the nouns; the catalog changes them. Its errors are *bellhop.Error where a person can act on
+// them: CodeNotFound for an unknown id or name. A list returns one page, newest first, and the cursor of the
+// next page or "".
 type Store interface {
-	Sources(ctx context.Context, f bellhop.SourceFilter, page bellhop.Page) (list []bellhop.Source, next string, err error)
+	Sources(ctx context.Context, f bellhop.SourceFilter, page bellhop.Page) ([]bellhop.Source, string, error)
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
-	Destinations(ctx context.Context, f bellhop.DestinationFilter, page bellhop.Page) (list []bellhop.Destination, next string, err error)
+	Destinations(
+		ctx context.Context, f bellhop.DestinationFilter, page bellhop.Page,
+	) ([]bellhop.Destination, string, error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
 	// Events lists events without headers. Their bodies have the right length and no content.
-	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) (list []bellhop.Event, next string, err error)
+	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) ([]bellhop.Event, string, error)
 	Event(ctx context.Context, id string) (bellhop.Event, error)
-	Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) (list []bellhop.Delivery, next string, err error)
+	Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) ([]bellhop.Delivery, string, error)
 	Delivery(ctx context.Context, id string) (bellhop.Delivery, error)
 	// Attempts returns the attempts of one delivery, oldest first.
 	Attempts(ctx context.Context, deliveryID string) ([]bellhop.Attempt, error)
 	// Requests lists requests without bodies.
-	Requests(ctx context.Context, f bellhop.RequestFilter, page bellhop.Page) (list []bellhop.Request, next string, err error)
+	Requests(ctx context.Context, f bellhop.RequestFilter, page bellhop.Page) ([]bellhop.Request, string, error)
 	Request(ctx context.Context, id string) (bellhop.Request, error)
-	Repairs(ctx context.Context, page bellhop.Page) (list []bellhop.Repair, next string, err error)
+	Repairs(ctx context.Context, page bellhop.Page) ([]bellhop.Repair, string, error)
 	Repair(ctx context.Context, id string) (bellhop.Repair, error)
 	Stats(ctx context.Context) (bellhop.Stats, error)
 }

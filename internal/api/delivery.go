@@ -12,9 +12,12 @@ import (
 
 func (s *server) deliveries() {
 	handle(s, op{http.MethodGet, "/deliveries", "list-deliveries", "List deliveries", 0}, s.listDeliveries)
-	handle(s, op{http.MethodGet, "/deliveries/{id}", "show-delivery", "Show a delivery and its attempts", 0}, s.showDelivery)
-	handle(s, op{http.MethodPost, "/deliveries/{id}/retry", "retry-delivery", "Make a delivery due now", 0}, s.retryDelivery)
-	handle(s, op{http.MethodPost, "/deliveries/{id}/cancel", "cancel-delivery", "Cancel a pending delivery", 0}, s.cancelDelivery)
+	handle(s, op{http.MethodGet, "/deliveries/{id}", "show-delivery",
+		"Show a delivery and its attempts", 0}, s.showDelivery)
+	handle(s, op{http.MethodPost, "/deliveries/{id}/retry", "retry-delivery",
+		"Make a delivery due now", 0}, s.retryDelivery)
+	handle(s, op{http.MethodPost, "/deliveries/{id}/cancel", "cancel-delivery",
+		"Cancel a pending delivery", 0}, s.cancelDelivery)
 }
 
 // listDeliveriesInput narrows a list of deliveries.
@@ -32,7 +35,8 @@ func (s *server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*
 		return nil, err
 	}
 	list, next, err := s.Store.Deliveries(ctx, bellhop.DeliveryFilter{
-		EventID: in.Event, DestinationID: destination, State: bellhop.DeliveryState(in.State), Since: in.Since, Until: in.Until,
+		EventID: in.Event, DestinationID: destination, State: bellhop.DeliveryState(in.State),
+		Since: in.Since, Until: in.Until,
 	}, in.page())
 	if err != nil {
 		return nil, err

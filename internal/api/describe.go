@@ -34,7 +34,8 @@ var descriptions = []struct {
 	{"Problem", map[string]string{
 		"type":   "Always about:blank; code is more specific",
 		"detail": "What is wrong, where, and what to do",
-		"code":   "The kind of error: invalid, malformed, unauthorized, not_found, conflict, too_large, unavailable, internal",
+		"code": "The kind of error: invalid, malformed, unauthorized, not_found, conflict, too_large, unavailable, " +
+			"internal",
 		"errors": "The values that are not accepted",
 	}},
 	{"FieldError", map[string]string{
@@ -66,9 +67,10 @@ var descriptions = []struct {
 		"timeout":     "Longest duration of one attempt, 10ms to 5m. Default: 5s",
 		"concurrency": "Most attempts at the same time. Default: 16, or 4 for exec",
 		"rate":        "Most attempts a second, retries included. Default: the rate of the type, mostly no limit",
-		"batch":       "Several events in one request, for types and formats with batches. Default: one event in each request",
-		"order": "The events that wait for one another and are delivered in order: those of the same source, or of the same " +
-			"subject. Default: none. A change applies to events accepted afterwards; pending deliveries keep their order",
+		"batch":       "Several events in one request, for types and formats with batches. Default: one event each",
+		"order": "The events that wait for one another and are delivered in order: those of the same source, or of " +
+			"the same subject. Default: none. A change applies to events accepted afterwards; " +
+			"pending deliveries keep their order",
 		"breaker":    "When a failing destination gets one attempt at a time, and when it is disabled",
 		"expires_at": "When the destination expires and gets no more events; a PATCH renews it. Default: never",
 		"handshake": "Whether the receiver has to agree before the first delivery: none, or the handshake of the type " +
@@ -206,8 +208,8 @@ var descriptions = []struct {
 	}},
 	{"NewReplay", map[string]string{
 		"source": "Name or id of the source",
-		"type": "The whole type, or a prefix and *. The gateway's own events are chosen only if it begins with bellhop., or if " +
-			"the source is bellhop",
+		"type": "The whole type, or a prefix and *. The gateway's own events are chosen only if it begins with " +
+			"bellhop., or if the source is bellhop",
 		"where":       "An expression over the event that must be true, as in a match",
 		"destination": "Name or id of the only destination, whatever its match says. Default: each that wants the event",
 	}},

@@ -15,12 +15,17 @@ import (
 
 func (s *server) destinations() {
 	handle(s, op{http.MethodGet, "/destinations", "list-destinations", "List destinations", 0}, s.listDestinations)
-	handle(s, op{http.MethodPost, "/destinations", "create-destination", "Create a destination", http.StatusCreated}, s.createDestination)
+	handle(s, op{http.MethodPost, "/destinations", "create-destination",
+		"Create a destination", http.StatusCreated}, s.createDestination)
 	handle(s, op{http.MethodGet, "/destinations/{id}", "show-destination", "Show a destination", 0}, s.showDestination)
-	handlePatch(s, op{http.MethodPatch, "/destinations/{id}", "update-destination", "Change a destination", 0}, s.updateDestination)
-	handle(s, op{http.MethodDelete, "/destinations/{id}", "delete-destination", "Delete a destination", 0}, s.deleteDestination)
-	handle(s, op{http.MethodPost, "/destinations/{id}/pause", "pause-destination", "Hold a destination's deliveries back", 0}, s.pauseDestination)
-	handle(s, op{http.MethodPost, "/destinations/{id}/resume", "resume-destination", "Deliver to a destination again", 0}, s.resumeDestination)
+	handlePatch(s, op{http.MethodPatch, "/destinations/{id}", "update-destination",
+		"Change a destination", 0}, s.updateDestination)
+	handle(s, op{http.MethodDelete, "/destinations/{id}", "delete-destination",
+		"Delete a destination", 0}, s.deleteDestination)
+	handle(s, op{http.MethodPost, "/destinations/{id}/pause", "pause-destination",
+		"Hold a destination's deliveries back", 0}, s.pauseDestination)
+	handle(s, op{http.MethodPost, "/destinations/{id}/resume", "resume-destination",
+		"Deliver to a destination again", 0}, s.resumeDestination)
 }
 
 func (s *server) listDestinations(ctx context.Context, in *struct{ Paging }) (*listOutput[client.Destination], error) {
@@ -35,7 +40,9 @@ func (s *server) showDestination(ctx context.Context, in *one) (*bodyOf[client.D
 	return s.showsDestination(s.Store.Destination(ctx, in.ID))
 }
 
-func (s *server) createDestination(ctx context.Context, in *struct{ Body client.NewDestination }) (*createdOutput[client.Destination], error) {
+func (s *server) createDestination(
+	ctx context.Context, in *struct{ Body client.NewDestination },
+) (*createdOutput[client.Destination], error) {
 	d, err := s.readDestination(in.Body)
 	if err != nil {
 		return nil, err
@@ -47,10 +54,13 @@ func (s *server) createDestination(ctx context.Context, in *struct{ Body client.
 }
 
 // readOnlyMembers are the members of a destination that a PATCH cannot set.
-var readOnlyMembers = []string{"id", "type", "granted_rate", "state", "state_reason", "failing_since", "created_at", "updated_at"}
+var readOnlyMembers = []string{"id", "type", "granted_rate", "state", "state_reason",
+	"failing_since", "created_at", "updated_at"}
 
-func (s *server) updateDestination(ctx context.Context, in *patchInput[client.NewDestination]) (*bodyOf[client.Destination], error) {
-	return s.showsDestination(s.Catalog.UpdateDestination(ctx, in.ID, func(before bellhop.Destination) (bellhop.Destination, error) {
+func (s *server) updateDestination(
+	ctx context.Context, in *patchInput[client.NewDestination],
+) (*bodyOf[client.Destination], error) {
+	change := func(before bellhop.Destination) (bellhop.Destination, error) {
 		s.Catalog.KeepDestinationSecrets(before, in.Body)
 		delete(in.Body, "match_error") // it may have changed since the answer that the client sends back
 		if err := in.Body.readOnly(s.destinationJSON(before), readOnlyMembers...); err != nil {
@@ -61,7 +71,8 @@ func (s *server) updateDestination(ctx context.Context, in *patchInput[client.Ne
 			return before, err
 		}
 		return s.readDestination(merged)
-	}))
+	}
+	return s.showsDestination(s.Catalog.UpdateDestination(ctx, in.ID, change))
 }
 
 func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) {
@@ -113,7 +124,10 @@ func newDestination(d bellhop.Destination) client.NewDestination {
 		Match:   &client.Match{Sources: d.Match.Sources, Types: d.Match.Types, Where: d.Match.Where},
 		Timeout: catalog.DurationText(d.Timeout), Concurrency: d.Concurrency, Rate: givenRate(d.Rate),
 		Order: string(cmp.Or(d.Order, bellhop.OrderNone)), Retry: retryJSON(d.Retry),
-		Breaker:   &client.Breaker{Failures: &d.Breaker.Failures, For: catalog.DurationText(d.Breaker.For), DisableAfter: catalog.DurationText(d.Breaker.DisableAfter)},
+		Breaker: &client.Breaker{
+			Failures: &d.Breaker.Failures, For: catalog.DurationText(d.Breaker.For),
+			DisableAfter: catalog.DurationText(d.Breaker.DisableAfter),
+		},
 		ExpiresAt: d.ExpiresAt, Handshake: d.Handshake,
 	}
 	if len(d.Access) > 0 {

@@ -20,7 +20,8 @@ func (s *server) events() {
 	handle(s, op{http.MethodPost, "/events", "publish-event", "Publish an event", http.StatusAccepted}, s.publish)
 	handle(s, op{http.MethodGet, "/events/{id}", "show-event", "Show an event", 0}, s.showEvent)
 
-	body := op{http.MethodGet, "/events/{id}/body", "get-event-body", "Get the body of an event as it was received", 0}.huma()
+	body := op{http.MethodGet, "/events/{id}/body", "get-event-body",
+		"Get the body of an event as it was received", 0}.huma()
 	bytes := &huma.Schema{Type: huma.TypeString, Format: "binary"}
 	body.Responses = map[string]*huma.Response{"200": {
 		Description: "The body, with the content type in which it was received",
@@ -87,7 +88,7 @@ func (s *server) eventBody(ctx context.Context, in *one) (*eventBodyOutput, erro
 }
 
 type publishInput struct {
-	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"With a key that was used before, the first event is answered; 409 if it differs"`
+	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"A used key gets the first event, or 409 if that differs"`
 	Body client.NewEvent
 }
 

@@ -37,7 +37,8 @@ func Agree(c *catalog.Catalog, logger *slog.Logger) http.Handler {
 		case errors.As(err, &known) && known.Code == bellhop.CodeNotFound:
 			WriteStatus(w, http.StatusNotFound, "the token is unknown, was used before, or is too old")
 		case err != nil:
-			log.Error("agreement.failed", "error", err, "meaning", "the agreement was not stored; the receiver was told to try again")
+			log.Error("agreement.failed", "error", err,
+				"meaning", "the agreement was not stored; the receiver was told to try again")
 			WriteStatus(w, http.StatusServiceUnavailable, "try again later")
 		default:
 			log.Info("destination.agreed", "destination_id", id, "remote_addr", r.RemoteAddr)

@@ -90,7 +90,8 @@ func readAs[T any](s *server, raw []byte) (v T, err error) {
 	registry := s.huma.OpenAPI().Components.Schemas
 	schema := registry.Schema(reflect.TypeFor[T](), true, "")
 	var found huma.ValidateResult
-	huma.Validate(registry, schema, huma.NewPathBuffer([]byte("body"), len("body")), huma.ModeWriteToServer, plain, &found)
+	path := huma.NewPathBuffer([]byte("body"), len("body"))
+	huma.Validate(registry, schema, path, huma.ModeWriteToServer, plain, &found)
 	if len(found.Errors) > 0 {
 		return v, &bellhop.Error{Code: bellhop.CodeInvalid, Fields: plainFields(found.Errors)}
 	}

@@ -24,7 +24,9 @@ func (s *server) trials() {
 		"Sign with a new secret, and for a while with the old one too", 0}, s.rotateSecret)
 }
 
-func (s *server) preview(ctx context.Context, in *struct{ Body client.PreviewRequest }) (*bodyOf[client.Preview], error) {
+func (s *server) preview(
+	ctx context.Context, in *struct{ Body client.PreviewRequest },
+) (*bodyOf[client.Preview], error) {
 	d, err := s.previewDestination(ctx, in.Body.Destination)
 	if err = bellhop.Join("destination", err); err != nil {
 		return nil, err
@@ -53,7 +55,9 @@ func nameIn[T any](n client.NameOr[T]) (name string, ok bool, err error) {
 }
 
 // previewDestination returns the destination that n names, or the one with the values of n.
-func (s *server) previewDestination(ctx context.Context, n client.NameOr[client.NewDestination]) (d bellhop.Destination, err error) {
+func (s *server) previewDestination(
+	ctx context.Context, n client.NameOr[client.NewDestination],
+) (d bellhop.Destination, err error) {
 	name, ok, err := nameIn(n)
 	switch {
 	case err != nil:
@@ -96,7 +100,9 @@ func (s *server) previewEvent(ctx context.Context, n client.NameOr[client.Sample
 	if in.Data != nil && in.Body != "" {
 		return ev, bellhop.Invalid("body", "takes the place of data; leave one of them out")
 	}
-	ev = bellhop.Event{Type: in.Type, Subject: in.Subject, Tenant: in.Tenant, Time: in.Time, ContentType: "application/json", Body: in.Data}
+	ev = bellhop.Event{
+		Type: in.Type, Subject: in.Subject, Tenant: in.Tenant, Time: in.Time, ContentType: "application/json", Body: in.Data,
+	}
 	switch {
 	case in.Body != "":
 		ev.Body, ev.ContentType = []byte(in.Body), "text/plain; charset=utf-8"
@@ -123,7 +129,9 @@ func previewJSON(p catalog.Preview) client.Preview {
 	if p.Method == "" {
 		return out
 	}
-	out.Request = &client.PreviewedRequest{Method: p.Method, URL: p.URL, Way: p.Route, Headers: p.Header, BodyBytes: p.BodyBytes}
+	out.Request = &client.PreviewedRequest{
+		Method: p.Method, URL: p.URL, Way: p.Route, Headers: p.Header, BodyBytes: p.BodyBytes,
+	}
 	out.Request.Body, out.Request.BodyBase64 = textOrBase64(beginning(p.Body, maxDataBytes))
 	maps.Copy(out.Signature, p.Header)
 	maps.DeleteFunc(out.Signature, func(name string, values []string) bool { return !signs(name, values) })
@@ -171,7 +179,8 @@ func (s *server) rotateSecret(ctx context.Context, in *rotateInput) (*bodyOf[cli
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.RotatedDestination]{client.RotatedDestination{Destination: s.destinationJSON(d), Secret: made}}, nil
+	out := client.RotatedDestination{Destination: s.destinationJSON(d), Secret: made}
+	return &bodyOf[client.RotatedDestination]{out}, nil
 }
 
 // graceOf reads a grace; "" is the default.

@@ -42,8 +42,8 @@ func statusOf(code bellhop.Code) int {
 
 // codeOf returns the code of a status, for errors that the router and the library find.
 func codeOf(status int) bellhop.Code {
-	for _, code := range []bellhop.Code{bellhop.CodeInvalid, bellhop.CodeUnauthorized, bellhop.CodeForbidden, bellhop.CodeNotFound,
-		bellhop.CodeConflict, bellhop.CodeTooLarge, bellhop.CodeUnavailable} {
+	for _, code := range []bellhop.Code{bellhop.CodeInvalid, bellhop.CodeUnauthorized, bellhop.CodeForbidden,
+		bellhop.CodeNotFound, bellhop.CodeConflict, bellhop.CodeTooLarge, bellhop.CodeUnavailable} {
 		if statusOf(code) == status {
 			return code
 		}
@@ -143,8 +143,8 @@ func plainField(d *huma.ErrorDetail) bellhop.FieldError {
 	case "unknown query parameter":
 		f.Message = "no such parameter; see " + documentPath
 	case validation.MsgExpectedMatchExactlyOneSchema: // only a schedule has several schemas
-		f.Message = fmt.Sprintf(`use a list of at most %d durations such as ["5s","5m"], or default, sharepoint, eventgrid or none`,
-			bellhop.MaxScheduleLength)
+		f.Message = fmt.Sprintf(`use a list of at most %d durations such as ["5s","5m"], `+
+			`or default, sharepoint, eventgrid or none`, bellhop.MaxScheduleLength)
 	}
 	return f
 }

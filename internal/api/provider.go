@@ -30,7 +30,8 @@ func settingList(settings []provider.Setting) []client.Setting {
 	list := make([]client.Setting, len(settings))
 	for i, s := range settings {
 		list[i] = client.Setting{
-			Name: s.Name, Title: s.Title, Doc: s.Doc, Example: s.Example, Kind: s.Kind.String(), Secret: s.Secret, Required: s.Required,
+			Name: s.Name, Title: s.Title, Doc: s.Doc, Example: s.Example, Kind: s.Kind.String(),
+			Secret: s.Secret, Required: s.Required,
 		}
 	}
 	return list
@@ -43,10 +44,11 @@ func (s *server) showStats(ctx context.Context, _ *struct{}) (*bodyOf[client.Sta
 	}
 	out := client.Stats{
 		Sources: stats.Sources, Destinations: stats.Destinations, Events: stats.Events, Deliveries: make(map[string]int64),
-		OldestPendingAt: client.Time{Time: stats.OldestPendingAt}, DatabaseBytes: stats.DatabaseBytes, RequestsRefused: stats.RequestsRefused,
+		OldestPendingAt: client.Time{Time: stats.OldestPendingAt}, DatabaseBytes: stats.DatabaseBytes,
+		RequestsRefused: stats.RequestsRefused,
 	}
-	for _, state := range []bellhop.DeliveryState{bellhop.DeliveryPending, bellhop.DeliveryLeased, bellhop.DeliveryDelivered,
-		bellhop.DeliveryDead, bellhop.DeliveryCancelled} {
+	for _, state := range []bellhop.DeliveryState{bellhop.DeliveryPending, bellhop.DeliveryLeased,
+		bellhop.DeliveryDelivered, bellhop.DeliveryDead, bellhop.DeliveryCancelled} {
 		out.Deliveries[string(state)] = stats.Deliveries[state]
 	}
 	return &bodyOf[client.Stats]{out}, nil

@@ -31,13 +31,16 @@ func (s *server) repairs() {
 func handleRepair[I any](s *server, o op, handler func(context.Context, *I) (*begunOutput, error)) {
 	response := func(description string, of reflect.Type) *huma.Response {
 		schema := s.huma.OpenAPI().Components.Schemas.Schema(of, true, "")
-		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+		content := map[string]*huma.MediaType{"application/json": {Schema: schema}}
+		return &huma.Response{Description: description, Content: content}
 	}
 	h := o.huma()
-	h.Responses = map[string]*huma.Response{"202": response("The repair, which has begun", reflect.TypeFor[client.Repair]())}
+	begun := response("The repair, which has begun", reflect.TypeFor[client.Repair]())
+	h.Responses = map[string]*huma.Response{"202": begun}
 	register(s, h, handler)
 	// Added afterwards, because the library documents problems only for an operation with one answer.
-	h.Responses["200"] = response("What the repair would do: the answer to a dry run", reflect.TypeFor[client.RepairCount]())
+	h.Responses["200"] = response("What the repair would do: the answer to a dry run",
+		reflect.TypeFor[client.RepairCount]())
 }
 
 type begunOutput struct {
@@ -63,7 +66,9 @@ func (s *server) cancelDeliveries(ctx context.Context, in *struct{ Body client.N
 }
 
 // repairDeliveries begins a retry or a cancel of the deliveries of that state among the chosen ones.
-func (s *server) repairDeliveries(ctx context.Context, kind bellhop.RepairKind, state bellhop.DeliveryState, c client.Choice) (*begunOutput, error) {
+func (s *server) repairDeliveries(
+	ctx context.Context, kind bellhop.RepairKind, state bellhop.DeliveryState, c client.Choice,
+) (*begunOutput, error) {
 	return s.beginRepair(ctx, c.Pace, catalog.RepairOrder{Kind: kind, Filter: bellhop.RepairFilter{
 		DestinationID: c.Destination, EventID: c.Event, State: state, Error: c.Error, Since: c.Since, Until: c.Until,
 	}})

@@ -26,7 +26,9 @@ func (s *server) listRequests(ctx context.Context, in *listRequestsInput) (*list
 	if err != nil {
 		return nil, err
 	}
-	filter := bellhop.RequestFilter{SourceID: source, Outcome: bellhop.RequestOutcome(in.Outcome), Since: in.Since, Until: in.Until}
+	filter := bellhop.RequestFilter{
+		SourceID: source, Outcome: bellhop.RequestOutcome(in.Outcome), Since: in.Since, Until: in.Until,
+	}
 	list, next, err := s.Store.Requests(ctx, filter, in.page())
 	if err != nil {
 		return nil, err

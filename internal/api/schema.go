@@ -14,17 +14,22 @@ import (
 // newRegistry returns a registry of schemas that describes some types of package client by a schema of this file.
 func newRegistry() huma.Registry {
 	r := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
-	r.RegisterTypeAlias(reflect.TypeFor[client.Time](), reflect.TypeFor[timeSchema]())
-	r.RegisterTypeAlias(reflect.TypeFor[client.Access](), reflect.TypeFor[accessSchema]())
-	r.RegisterTypeAlias(reflect.TypeFor[client.Rate](), reflect.TypeFor[rateSchema]())
-	r.RegisterTypeAlias(reflect.TypeFor[client.Batch](), reflect.TypeFor[batchSchema]())
-	r.RegisterTypeAlias(reflect.TypeFor[client.Breaker](), reflect.TypeFor[breakerSchema]())
-	r.RegisterTypeAlias(reflect.TypeFor[client.Schedule](), reflect.TypeFor[scheduleSchema]())
-	r.RegisterTypeAlias(reflect.TypeFor[bellhop.Outcome](), reflect.TypeFor[outcomeSchema]())
-	r.RegisterTypeAlias(reflect.TypeFor[client.MatchError](), reflect.TypeFor[matchErrorSchema]())
-	r.RegisterTypeAlias(reflect.TypeFor[client.NameOr[client.NewDestination]](), reflect.TypeFor[nameOrSchema[client.NewDestination]]())
-	r.RegisterTypeAlias(reflect.TypeFor[client.NameOr[client.SampleEvent]](), reflect.TypeFor[nameOrSchema[client.SampleEvent]]())
+	describeBy[client.Time, timeSchema](r)
+	describeBy[client.Access, accessSchema](r)
+	describeBy[client.Rate, rateSchema](r)
+	describeBy[client.Batch, batchSchema](r)
+	describeBy[client.Breaker, breakerSchema](r)
+	describeBy[client.Schedule, scheduleSchema](r)
+	describeBy[bellhop.Outcome, outcomeSchema](r)
+	describeBy[client.MatchError, matchErrorSchema](r)
+	describeBy[client.NameOr[client.NewDestination], nameOrSchema[client.NewDestination]](r)
+	describeBy[client.NameOr[client.SampleEvent], nameOrSchema[client.SampleEvent]](r)
 	return r
+}
+
+// describeBy has r describe T by the schema of S.
+func describeBy[T, S any](r huma.Registry) {
+	r.RegisterTypeAlias(reflect.TypeFor[T](), reflect.TypeFor[S]())
 }
 
 // nullableObject returns the schema of an object that may be null.
@@ -64,7 +69,8 @@ type rateSchema struct{}
 // Schema describes a rate. null is no limit in an answer, and the rate of the type in a request.
 func (rateSchema) Schema(huma.Registry) *huma.Schema {
 	return nullableObject(map[string]*huma.Schema{
-		"per_second": {Type: huma.TypeNumber, Examples: []any{10}, Minimum: bound(bellhop.MinRate), Maximum: bound(bellhop.MaxRate)},
+		"per_second": {Type: huma.TypeNumber, Examples: []any{10},
+			Minimum: bound(bellhop.MinRate), Maximum: bound(bellhop.MaxRate)},
 		"burst": {Type: huma.TypeInteger, Examples: []any{20}, Minimum: bound(1), Maximum: bound(bellhop.MaxBurst),
 			Description: "Attempts at once after a pause. Default: per_second, at least 1"},
 	})
@@ -75,7 +81,8 @@ type batchSchema struct{}
 // Schema describes a batch. null is one event in each request.
 func (batchSchema) Schema(huma.Registry) *huma.Schema {
 	return nullableObject(map[string]*huma.Schema{
-		"max_events": {Type: huma.TypeInteger, Examples: []any{100}, Minimum: bound(2), Maximum: bound(bellhop.MaxBatchEvents)},
+		"max_events": {Type: huma.TypeInteger, Examples: []any{100},
+			Minimum: bound(2), Maximum: bound(bellhop.MaxBatchEvents)},
 		"max_wait": {Type: huma.TypeString, Examples: []any{"1s"},
 			Description: "How long the first event waits for others, up to 1m. Default: 1s"},
 	})
@@ -86,7 +93,8 @@ type breakerSchema struct{}
 // Schema describes a breaker. null is the default.
 func (breakerSchema) Schema(huma.Registry) *huma.Schema {
 	return nullableObject(map[string]*huma.Schema{
-		"failures": {Type: huma.TypeInteger, Examples: []any{16}, Minimum: bound(0), Maximum: bound(bellhop.MaxBreakerFailures),
+		"failures": {Type: huma.TypeInteger, Examples: []any{16},
+			Minimum: bound(0), Maximum: bound(bellhop.MaxBreakerFailures),
 			Description: "Failed attempts in a row that open the breaker: the destination then gets one attempt at a time, " +
 				"at growing intervals. Default: 16. 0 is never"},
 		"for": {Type: huma.TypeString, Examples: []any{"10s"},

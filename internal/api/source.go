@@ -35,7 +35,9 @@ func (s *server) showSource(ctx context.Context, in *one) (*bodyOf[client.Source
 	return &bodyOf[client.Source]{s.sourceJSON(src)}, nil
 }
 
-func (s *server) createSource(ctx context.Context, in *struct{ Body client.NewSource }) (*createdOutput[client.Source], error) {
+func (s *server) createSource(
+	ctx context.Context, in *struct{ Body client.NewSource },
+) (*createdOutput[client.Source], error) {
 	src, err := sourceOf(in.Body)
 	if err != nil {
 		return nil, err
@@ -89,7 +91,9 @@ func newSource(src bellhop.Source) client.NewSource {
 // sourceOf returns the source with the values of in.
 func sourceOf(in client.NewSource) (bellhop.Source, error) {
 	settings, err := settingsJSON(in.Settings)
-	return bellhop.Source{Name: in.Name, Provider: in.Provider, Settings: settings, MaxBodyBytes: in.MaxBodyBytes, Disabled: in.Disabled}, err
+	return bellhop.Source{
+		Name: in.Name, Provider: in.Provider, Settings: settings, MaxBodyBytes: in.MaxBodyBytes, Disabled: in.Disabled,
+	}, err
 }
 
 // settingsJSON returns settings as they are stored. Members that are null are left out.

@@ -70,5 +70,7 @@ func (k AdminKey) Authenticate(r *http.Request) (Principal, error) {
 			return Principal{Name: "admin", Scope: ScopeAdmin}, nil
 		}
 	}
-	return Principal{}, &bellhop.Error{Code: bellhop.CodeUnauthorized, Message: "needs an API key: Authorization: Bearer KEY"}
+	return Principal{}, &bellhop.Error{
+		Code: bellhop.CodeUnauthorized, Message: "needs an API key: Authorization: Bearer KEY",
+	}
 }

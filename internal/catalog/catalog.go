@@ -71,7 +71,9 @@ type Opener interface {
 	DefaultHandshake(d bellhop.Destination) string
 	// Handshake asks the receiver. The error says why it did not agree. Before the receiver can call the URL
 	// callback, Handshake calls asked with the rate that it asks for.
-	Handshake(ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.HandshakeResult, error)
+	Handshake(
+		ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error,
+	) (provider.HandshakeResult, error)
 	// Preview says whether the destination wants ev, and renders its request. Its errors are those of Check.
 	Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 }
@@ -90,7 +92,9 @@ type Publisher interface {
 	// has the id of the first event, and nothing is stored.
 	Publish(ctx context.Context, ev bellhop.Event) (stored bellhop.Event, duplicate bool, err error)
 	// PublishTo is Publish to one destination, whatever its match says; CodeNotFound if there is no such destination.
-	PublishTo(ctx context.Context, ev bellhop.Event, destinationID string) (stored bellhop.Event, deliveryID string, err error)
+	PublishTo(
+		ctx context.Context, ev bellhop.Event, destinationID string,
+	) (stored bellhop.Event, deliveryID string, err error)
 }
 
 // Repairer runs replays and repairs.

@@ -40,7 +40,9 @@ func (c *Catalog) CreateDestination(ctx context.Context, d bellhop.Destination) 
 // receiver if that may not have agreed to the successor, and returns the destination as stored. An error of
 // change is returned as it is. Id, type, state and times are not change's to set: the type defines the
 // settings, and another one might show what this one masks.
-func (c *Catalog) UpdateDestination(ctx context.Context, idOrName string, change func(before bellhop.Destination) (bellhop.Destination, error)) (after bellhop.Destination, err error) {
+func (c *Catalog) UpdateDestination(
+	ctx context.Context, idOrName string, change func(before bellhop.Destination) (bellhop.Destination, error),
+) (after bellhop.Destination, err error) {
 	var asks bool
 	err = c.change(ctx, func() error {
 		before, err := c.opts.Store.Destination(ctx, idOrName)
@@ -65,7 +67,9 @@ func (c *Catalog) UpdateDestination(ctx context.Context, idOrName string, change
 
 // replace stores after in place of before. It reports whether the receiver has to be asked: the receiver is
 // another one, or may not have agreed to the destination as it is now. The caller holds changing.
-func (c *Catalog) replace(ctx context.Context, before, after bellhop.Destination) (_ bellhop.Destination, asks bool, err error) {
+func (c *Catalog) replace(
+	ctx context.Context, before, after bellhop.Destination,
+) (_ bellhop.Destination, asks bool, err error) {
 	if after.Type != before.Type {
 		return after, false, bellhop.Invalid("type", "cannot be changed")
 	}
@@ -77,7 +81,8 @@ func (c *Catalog) replace(ctx context.Context, before, after bellhop.Destination
 		return after, false, err
 	}
 	after.UpdatedAt = c.now()
-	if c.destinationSecrets(after.Type).differ(before.Settings, after.Settings) || accessSecrets.differ(before.Access, after.Access) {
+	if c.destinationSecrets(after.Type).differ(before.Settings, after.Settings) ||
+		accessSecrets.differ(before.Access, after.Access) {
 		after.SecretsAt = after.UpdatedAt
 	}
 	renewed := before.State == bellhop.DestinationExpired &&
@@ -111,7 +116,8 @@ func (c *Catalog) DeleteDestination(ctx context.Context, idOrName string) error 
 }
 
 // errExpired answers a pause or a resume of an expired destination.
-var errExpired = bellhop.Conflict("the destination has expired: set expires_at to a later time, or to null for never; it goes on then")
+var errExpired = bellhop.Conflict("the destination has expired: set expires_at to a later time, " +
+	"or to null for never; it goes on then")
 
 // PauseDestination holds the deliveries of a destination back until it is resumed.
 func (c *Catalog) PauseDestination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
@@ -140,7 +146,9 @@ func (c *Catalog) ResumeDestination(ctx context.Context, idOrName string) (bellh
 
 // setState stores the state that set gives to a destination. If the state is the same as before, the
 // destination is not changed.
-func (c *Catalog) setState(ctx context.Context, idOrName string, set func(d *bellhop.Destination)) (d bellhop.Destination, err error) {
+func (c *Catalog) setState(
+	ctx context.Context, idOrName string, set func(d *bellhop.Destination),
+) (d bellhop.Destination, err error) {
 	err = c.change(ctx, func() error {
 		if d, err = c.opts.Store.Destination(ctx, idOrName); err != nil {
 			return err
@@ -219,7 +227,8 @@ func (c *Catalog) checkDestination(d bellhop.Destination) error {
 	if !d.Batch.IsZero() {
 		batch = d.Batch.Check()
 	}
-	return bellhop.Join("", bellhop.CheckName(d.Name), timeout, opened, bellhop.Join("rate", rate), bellhop.Join("batch", batch))
+	return bellhop.Join("", bellhop.CheckName(d.Name), timeout, opened,
+		bellhop.Join("rate", rate), bellhop.Join("batch", batch))
 }
 
 // checkExpiry checks when d expires, unless that is the same time as before.
@@ -241,8 +250,8 @@ func (c *Catalog) checkExpiry(d bellhop.Destination, before time.Time) error {
 }
 
 // destinationFields are the fields of a destination in the order in which its errors are listed.
-var destinationFields = []string{"name", "type", "url", "settings", "access", "match", "timeout", "concurrency", "rate",
-	"batch", "order", "retry", "breaker", "expires_at", "handshake"}
+var destinationFields = []string{"name", "type", "url", "settings", "access", "match", "timeout",
+	"concurrency", "rate", "batch", "order", "retry", "breaker", "expires_at", "handshake"}
 
 // inFieldOrder joins errors of a destination, and sorts the field errors by destinationFields. Errors of the
 // same field keep their order.

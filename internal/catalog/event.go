@@ -27,9 +27,11 @@ func (c *Catalog) Publish(ctx context.Context, ev bellhop.Event) (stored bellhop
 		return first, false, err
 	}
 	// The time may differ: it may be that of the second try.
-	same := first.Type == ev.Type && first.Subject == ev.Subject && first.Tenant == ev.Tenant && bytes.Equal(first.Body, ev.Body)
+	same := first.Type == ev.Type && first.Subject == ev.Subject && first.Tenant == ev.Tenant &&
+		bytes.Equal(first.Body, ev.Body)
 	if !same {
-		return first, false, bellhop.Conflict("the Idempotency-Key was used before for another event, " + first.ID + "; a new event needs a new key")
+		return first, false, bellhop.Conflict("the Idempotency-Key was used before for another event, " + first.ID +
+			"; a new event needs a new key")
 	}
 	return first, true, nil
 }
@@ -48,7 +50,9 @@ func checkText(path, text string) error {
 }
 
 // TestDestination sends a test event to an active destination, whether its match wants the event or not.
-func (c *Catalog) TestDestination(ctx context.Context, idOrName string) (ev bellhop.Event, deliveryID string, err error) {
+func (c *Catalog) TestDestination(
+	ctx context.Context, idOrName string,
+) (ev bellhop.Event, deliveryID string, err error) {
 	d, err := c.opts.Store.Destination(ctx, idOrName)
 	if err != nil {
 		return ev, "", err
@@ -58,13 +62,15 @@ func (c *Catalog) TestDestination(ctx context.Context, idOrName string) (ev bell
 	case bellhop.DestinationExpired:
 		return ev, "", bellhop.Conflict("the destination has expired; give it a later expires_at first")
 	default:
-		return ev, "", bellhop.Conflict("the destination is " + string(d.State) + " (" + d.StateReason + "); resume it first")
+		return ev, "", bellhop.Conflict("the destination is " + string(d.State) + " (" + d.StateReason +
+			"); resume it first")
 	}
 	ev, deliveryID, err = c.opts.Publisher.PublishTo(ctx, c.testEvent(d), d.ID)
 	if err != nil {
 		return ev, "", err
 	}
-	c.log.Info("destination.tested", "destination_id", d.ID, "destination", d.Name, "event_id", ev.ID, "delivery_id", deliveryID)
+	c.log.Info("destination.tested", "destination_id", d.ID, "destination", d.Name,
+		"event_id", ev.ID, "delivery_id", deliveryID)
 	return ev, deliveryID, nil
 }
 
@@ -78,6 +84,8 @@ func (c *Catalog) testEvent(d bellhop.Destination) bellhop.Event {
 			return ev
 		}
 	}
-	ev.Body, _ = json.Marshal(map[string]any{"message": "a test event, sent by Bellhop", "destination": d.Name, "sent_at": maskTime(now)})
+	ev.Body, _ = json.Marshal(map[string]any{
+		"message": "a test event, sent by Bellhop", "destination": d.Name, "sent_at": maskTime(now),
+	})
 	return ev
 }

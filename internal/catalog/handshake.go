@@ -53,7 +53,8 @@ func (c *Catalog) verify(ctx context.Context, d bellhop.Destination) (bellhop.De
 	if d, err = c.opts.Store.Destination(ctx, d.ID); err != nil {
 		return d, err
 	}
-	c.log.Info("destination.asked", "destination_id", d.ID, "destination", d.Name, "state", d.State, "reason", d.StateReason)
+	c.log.Info("destination.asked", "destination_id", d.ID, "destination", d.Name,
+		"state", d.State, "reason", d.StateReason)
 	return d, c.load(ctx)
 }
 
@@ -63,7 +64,8 @@ func pendingReason(result provider.HandshakeResult, until time.Time) string {
 	if result.Reason != "" {
 		reason += " (" + result.Reason + ")"
 	}
-	return fmt.Sprintf("%s, and may until %s by calling back; resume asks again", reason, until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s, and may until %s by calling back; resume asks again",
+		reason, until.UTC().Format(time.RFC3339))
 }
 
 // Agree takes the agreement of a receiver that called back with the token of its handshake. A nil granted is

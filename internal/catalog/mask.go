@@ -214,7 +214,8 @@ func (c *Catalog) maskURL(d bellhop.Destination) string {
 }
 
 // secretParameters are the names of query parameters that carry secrets.
-var secretParameters = []string{"code", "key", "token", "secret", "sig", "signature", "password", "access_token", "api_key", "apikey", "auth"}
+var secretParameters = []string{"code", "key", "token", "secret", "sig", "signature", "password",
+	"access_token", "api_key", "apikey", "auth"}
 
 // maskQuery returns a URL with an ellipsis in place of the value of each of secretParameters in its query.
 func maskQuery(text string) string {

@@ -60,9 +60,11 @@ func (c *Catalog) replayDestination(ctx context.Context, idOrName string) (strin
 	}
 	switch {
 	case d.State == bellhop.DestinationExpired || !d.ExpiresAt.IsZero() && !c.now().Before(d.ExpiresAt):
-		return "", bellhop.Conflict("destination " + d.Name + " has expired: give it a later expires_at first, or name another")
+		return "", bellhop.Conflict("destination " + d.Name + " has expired: " +
+			"give it a later expires_at first, or name another")
 	case d.State == bellhop.DestinationDisabled:
-		return "", bellhop.Conflict("destination " + d.Name + " is disabled (" + d.StateReason + "): resume it first, or name another")
+		return "", bellhop.Conflict("destination " + d.Name + " is disabled (" + d.StateReason + "): " +
+			"resume it first, or name another")
 	}
 	return id, nil
 }
@@ -97,7 +99,8 @@ func (c *Catalog) BeginRepair(ctx context.Context, o RepairOrder) (bellhop.Repai
 	if r, err = c.opts.Repairer.Begin(ctx, r); err != nil {
 		return r, err
 	}
-	c.log.Info("repair.begun", "repair_id", r.ID, "kind", string(r.Kind), "destination_id", r.Filter.DestinationID, "rate", r.Rate)
+	c.log.Info("repair.begun", "repair_id", r.ID, "kind", string(r.Kind),
+		"destination_id", r.Filter.DestinationID, "rate", r.Rate)
 	return r, nil
 }
 
@@ -114,7 +117,9 @@ func (c *Catalog) repair(ctx context.Context, o RepairOrder) (bellhop.Repair, er
 	} else {
 		err = c.checkRetry(ctx, &o)
 	}
-	return bellhop.Repair{ID: c.newID(bellhop.PrefixRepair), Kind: o.Kind, Filter: o.Filter, Rate: repairRate(o), CreatedAt: c.now()}, err
+	return bellhop.Repair{
+		ID: c.newID(bellhop.PrefixRepair), Kind: o.Kind, Filter: o.Filter, Rate: repairRate(o), CreatedAt: c.now(),
+	}, err
 }
 
 // checkReplay checks a replay, and puts ids in place of names into its filter.
@@ -142,7 +147,8 @@ func (c *Catalog) checkRetry(ctx context.Context, o *RepairOrder) (err error) {
 	f := &o.Filter
 	var destinationErr error
 	f.DestinationID, destinationErr = c.DestinationID(ctx, f.DestinationID)
-	if err := bellhop.Join("", destinationErr, checkText("error", f.Error), checkRange(*f), checkRepairRate(*o)); err != nil {
+	err = bellhop.Join("", destinationErr, checkText("error", f.Error), checkRange(*f), checkRepairRate(*o))
+	if err != nil {
 		return err
 	}
 	if f.EventID != "" {
@@ -153,7 +159,8 @@ func (c *Catalog) checkRetry(ctx context.Context, o *RepairOrder) (err error) {
 		}
 	}
 	if !f.Narrow() && !o.All {
-		return bellhop.Invalid("all", "give destination, event, error, since or until, or all: true for every delivery that is "+string(f.State))
+		return bellhop.Invalid("all", "give destination, event, error, since or until, "+
+			"or all: true for every delivery that is "+string(f.State))
 	}
 	return nil
 }

@@ -28,9 +28,12 @@ const (
 
 // RotateSecret gives a destination of type http a new secret, which signs from now on; the old one signs too
 // for the grace. If secret is "", RotateSecret makes one and returns it as made.
-func (c *Catalog) RotateSecret(ctx context.Context, idOrName, secret string, grace time.Duration) (d bellhop.Destination, made string, err error) {
+func (c *Catalog) RotateSecret(
+	ctx context.Context, idOrName, secret string, grace time.Duration,
+) (d bellhop.Destination, made string, err error) {
 	if grace < 0 || grace > MaxGrace {
-		return d, "", bellhop.Invalid("grace", `use a length of time up to "720h", such as "24h"; "0s" ends the old secret at once`)
+		return d, "", bellhop.Invalid("grace", `use a length of time up to "720h", such as "24h"; `+
+			`"0s" ends the old secret at once`)
 	}
 	if secret == "" {
 		if made, err = c.newSecret(); err != nil {
@@ -58,7 +61,8 @@ func (c *Catalog) RotateSecret(ctx context.Context, idOrName, secret string, gra
 // rotated returns d with secret as its first secret and, for the grace, its first secret of before as the second.
 func (c *Catalog) rotated(d bellhop.Destination, secret string, grace time.Duration) (bellhop.Destination, error) {
 	if d.Type != bellhop.TypeHTTP {
-		return d, bellhop.Conflict("a destination of type " + d.Type + " has one secret at a time: change the setting that holds it (PATCH)")
+		return d, bellhop.Conflict("a destination of type " + d.Type + " has one secret at a time: " +
+			"change the setting that holds it (PATCH)")
 	}
 	settings := members(d.Settings)
 	var old provider.Secrets

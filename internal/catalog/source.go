@@ -27,7 +27,9 @@ func (c *Catalog) CreateSource(ctx context.Context, src bellhop.Source) (bellhop
 // UpdateSource stores the successor that change makes of a source, and returns it. An error of change is
 // returned as it is. Id, provider and times are not change's to set: a provider defines the settings, and
 // another one might show what this one masks.
-func (c *Catalog) UpdateSource(ctx context.Context, idOrName string, change func(before bellhop.Source) (bellhop.Source, error)) (after bellhop.Source, err error) {
+func (c *Catalog) UpdateSource(
+	ctx context.Context, idOrName string, change func(before bellhop.Source) (bellhop.Source, error),
+) (after bellhop.Source, err error) {
 	err = c.change(ctx, func() error {
 		before, err := c.opts.Store.Source(ctx, idOrName)
 		if err != nil {
@@ -95,7 +97,8 @@ func (c *Catalog) checkSource(src bellhop.Source) error {
 // allow that.
 func (c *Catalog) warnOfShortSecrets(src bellhop.Source) {
 	if n := c.sourceSecrets(src.Provider).countShort(src.Settings); n > 0 {
-		c.log.Warn("source.weak", "source_id", src.ID, "source", src.Name, "short_secrets", n, "want_characters", shortSecret)
+		c.log.Warn("source.weak", "source_id", src.ID, "source", src.Name,
+			"short_secrets", n, "want_characters", shortSecret)
 	}
 }
 

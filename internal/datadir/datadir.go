@@ -46,8 +46,9 @@ func Open(dir string) (*Folder, error) {
 	return &Folder{dir, created, unlock}, nil
 }
 
-// create creates dir and its missing parents, and reports whether it created dir. It calls sync for the parent of each
-// folder that it created: until a folder is synced, a power cut may lose the names in it, and everything below them.
+// create creates dir and its missing parents, and reports whether it created dir. It calls sync for the parent
+// of each folder that it created: until a folder is synced, a power cut may lose the names in it, and
+// everything below them.
 func create(dir string, sync func(dir string) error) (created bool, err error) {
 	var missing []string // dir first
 	for parent := filepath.Clean(dir); ; parent = filepath.Dir(parent) {
@@ -67,8 +68,8 @@ func create(dir string, sync func(dir string) error) (created bool, err error) {
 	return len(missing) > 0, nil
 }
 
-// syncFolder makes the names in dir survive a power cut. It does nothing on Windows, which has no such call, and in a folder
-// that this user may not read, because only readable folders can be opened.
+// syncFolder makes the names in dir survive a power cut. It does nothing on Windows, which has no such call,
+// and in a folder that this user may not read, because only readable folders can be opened.
 func syncFolder(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

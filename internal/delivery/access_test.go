@@ -29,7 +29,8 @@ func withAccess(members map[string]any) func(*bellhop.Destination) {
 	return func(d *bellhop.Destination) { d.Access = raw }
 }
 
-// TestAccessHeader: what goes to a destination carries its header, whatever its type: events, batches, handshakes.
+// TestAccessHeader: every request to a destination carries its header, whatever the type: events, batches,
+// handshakes.
 func TestAccessHeader(t *testing.T) {
 	for want, members := range map[string]map[string]any{
 		"Basic bWU6cGE6c3M=": {"username": "me", "password": "pa:ss"},
@@ -66,8 +67,8 @@ func TestAccessHeader(t *testing.T) {
 	}
 }
 
-// TestAccessProxy: deliveries and handshakes go through the proxy, which alone gets its credentials in a header
-// of its own.
+// TestAccessProxy: deliveries and handshakes go through the proxy, which alone gets its credentials, in a
+// header of its own.
 func TestAccessProxy(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var to, proxy *receiver
@@ -140,8 +141,8 @@ func issue(t *testing.T, parent *tls.Certificate) (made tls.Certificate, certifi
 			Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 }
 
-// TestAccessTLS: a server that wants our certificate, and whose own is signed by an authority of its own, gets
-// deliveries and handshakes; without these it gets neither, and the attempt says why.
+// TestAccessTLS: a server that requires our certificate, and whose own is signed by a private authority, gets
+// deliveries and handshakes. Without these settings it gets neither, and the attempt says why.
 func TestAccessTLS(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, withPicky)
@@ -183,7 +184,7 @@ func TestAccessTLS(t *testing.T) {
 	})
 }
 
-// TestAccessPage: the design knows every member.
+// TestAccessPage: DESIGN.md describes every member of an access object.
 func TestAccessPage(t *testing.T) {
 	page, err := os.ReadFile("DESIGN.md")
 	if err != nil {
@@ -197,7 +198,8 @@ func TestAccessPage(t *testing.T) {
 	}
 }
 
-// A provider that makes an Authorization header for some events alone is found out before anything is sent.
+// TestTwoAuthorizations: a provider that makes an Authorization header for some events only is found out before
+// anything is sent.
 func TestTwoAuthorizations(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.providers = append(r.providers, sometimes{}) })

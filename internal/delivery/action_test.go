@@ -85,7 +85,7 @@ func until(d time.Duration) performance {
 	}
 }
 
-// TestAction: what comes of a performance is what becomes of the delivery.
+// TestAction: the result of an action decides about its delivery.
 func TestAction(t *testing.T) {
 	long := strings.Repeat("x", bellhop.MaxReplyBytes+1)
 	for name, c := range map[string]struct {
@@ -119,7 +119,7 @@ func TestAction(t *testing.T) {
 	}
 }
 
-// TestActionRetries: an attempt that took too long says so, and the next one has the next number and the same ids.
+// TestActionRetries: an attempt that took too long says so. The next one has the next number and the same ids.
 func TestActionRetries(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{do: until(time.Hour)}
@@ -145,7 +145,7 @@ func TestActionRetries(t *testing.T) {
 	})
 }
 
-// TestActionOutcomes: a destination may give up what its action would have tried again.
+// TestActionOutcomes: a destination may give up a delivery that its action would try again.
 func TestActionOutcomes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
@@ -159,7 +159,8 @@ func TestActionOutcomes(t *testing.T) {
 	})
 }
 
-// TestActionConcurrency: no more of it at a time than the destination says, and nothing twice.
+// TestActionConcurrency: an action runs no more often at a time than the destination says, and never twice for
+// one attempt.
 func TestActionConcurrency(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{do: until(time.Second)}
@@ -174,8 +175,8 @@ func TestActionConcurrency(t *testing.T) {
 	})
 }
 
-// TestActionStop: a stop waits for what is under way, and ends what outlasts its patience: that is made again by the
-// next process, under the same number, and is nowhere on record.
+// TestActionStop: a stop waits for attempts under way, and cuts off those that take too long. They are not
+// recorded, and the next process repeats them under the same number.
 func TestActionStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{do: func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
@@ -213,7 +214,7 @@ func TestActionStop(t *testing.T) {
 	})
 }
 
-// TestActionPanics: it fails on that event alone.
+// TestActionPanics: an action that panics fails on that event alone.
 func TestActionPanics(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newChoreRig(t, &chore{do: func(_ context.Context, ev *bellhop.Event,
@@ -230,7 +231,7 @@ func TestActionPanics(t *testing.T) {
 	})
 }
 
-// TestActionOff: what an action may no longer do is kept for it, as it is.
+// TestActionOff: events for an action that is no longer permitted are stored for it.
 func TestActionOff(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{do: until(0)}

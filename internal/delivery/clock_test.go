@@ -8,8 +8,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestClockIsSet: whichever way the clock is set, nothing is attempted in a hurry, and what waits is attempted when
-// the clock says so.
+// TestClockIsSet: whichever way the clock is set, no attempt is early, and a waiting one is made when the clock
+// says so.
 func TestClockIsSet(t *testing.T) {
 	for name, c := range map[string]struct {
 		by    time.Duration

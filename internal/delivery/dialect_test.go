@@ -67,7 +67,7 @@ func (r pickyRenderer) HandshakeByDefault() bool { return r.asks }
 
 func withPicky(r *rig) { r.providers = append(r.providers, picky{}) }
 
-// TestJudge: where a provider judges replies, its verdict counts and not the status.
+// TestJudge: if a provider judges replies, its outcome counts and not the status.
 func TestJudge(t *testing.T) {
 	for _, c := range []struct {
 		status      int
@@ -106,7 +106,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestSkip: what a destination's own filter does not want is cancelled, without a request.
+// TestSkip: a delivery that the destination's own filter excludes is cancelled, without a request.
 func TestSkip(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, withPicky)
@@ -121,7 +121,7 @@ func TestSkip(t *testing.T) {
 	})
 }
 
-// TestHandshake: the handshake goes where the provider says, and its answer is read by the provider.
+// TestHandshake: the handshake goes where the provider says, and the provider reads its reply.
 func TestHandshake(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -72,7 +72,8 @@ func TestDead(t *testing.T) {
 	})
 }
 
-// TestUnrenderable: what cannot be put into the destination's dialect is dead at once, with the reason.
+// TestUnrenderable: an event that cannot be rendered in the destination's dialect is dead at once, with the
+// reason.
 func TestUnrenderable(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -94,7 +95,7 @@ func TestUnrenderable(t *testing.T) {
 	})
 }
 
-// TestDuplicates: an event that its source already had is delivered once, and leaves no promise behind.
+// TestDuplicates: a repeat of an event is delivered once, and leaves no reserved place behind.
 func TestDuplicates(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -111,7 +112,7 @@ func TestDuplicates(t *testing.T) {
 	})
 }
 
-// TestUnreserve: what was matched but not stored leaves no promise behind.
+// TestUnreserve: events that were matched but not stored leave no reserved place behind.
 func TestUnreserve(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -172,7 +173,7 @@ func TestMatch(t *testing.T) {
 	})
 }
 
-// TestUnreserveMakesRoom: what is due is claimed as soon as promises that were not kept make room for it.
+// TestUnreserveMakesRoom: a due delivery is claimed as soon as places that are given back make room for it.
 func TestUnreserveMakesRoom(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

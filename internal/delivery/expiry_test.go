@@ -47,8 +47,8 @@ func (r *rig) state(id string) bellhop.Destination {
 	return d
 }
 
-// TestExpiry: nothing is owed from the very moment on; a warning comes a tenth of the time before, once, also
-// across restarts; what was pending before goes on once the destination is renewed.
+// TestExpiry: a destination matches no events from its expiry on. A warning comes a tenth of the time before,
+// once, also across restarts. Deliveries from before go on once the destination is renewed.
 func TestExpiry(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -101,8 +101,8 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// TestBreakerAnnounced: that a destination is held back, and that it is not any more, is kept and announced,
-// once each; and after all of its time it is disabled.
+// TestBreakerAnnounced: that a destination fails, and that it has recovered, is stored and announced, once
+// each. After all of its time it is disabled.
 func TestBreakerAnnounced(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -162,7 +162,7 @@ func (r *rig) resume(id string) {
 	r.update(id, func(d *bellhop.Destination) { d.State, d.StateReason = bellhop.DestinationActive, "" })
 }
 
-// TestBreakerSurvives: after a restart, one that was held back gets a probe first, and not all at once.
+// TestBreakerSurvives: after a restart, a destination that was held back gets a single probe first.
 func TestBreakerSurvives(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -191,8 +191,8 @@ func TestBreakerSurvives(t *testing.T) {
 	})
 }
 
-// TestAlarm: deliveries given up are announced with how many they are, the first at once and then once a
-// minute; those of announcements are not.
+// TestAlarm: deliveries that died are announced with their number, the first at once and then once a minute.
+// Those of announcements are not.
 func TestAlarm(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -247,8 +247,8 @@ func (s renewing) EndDestination(ctx context.Context, id string, updatedAt time.
 	return s.Store.EndDestination(ctx, id, updatedAt, state, reason)
 }
 
-// TestEndOfAnotherVersion: a destination that was renewed, or sent elsewhere, at the last moment is not ended
-// for what it was.
+// TestEndOfAnotherVersion: a destination that was renewed or got another URL at the last moment is not ended
+// for its former version.
 func TestEndOfAnotherVersion(t *testing.T) {
 	for name, change := range map[string]func(*bellhop.Destination){
 		"expires": func(d *bellhop.Destination) { d.ExpiresAt = d.ExpiresAt.Add(time.Hour) },

@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// TestFailures: however a destination misbehaves, its attempt ends in time, with the reason in a word on record.
+// TestFailures: however a destination misbehaves, its attempt ends in time, and a word on record says why.
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
@@ -133,7 +133,7 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// TestNobodyReads: a receiver that takes the connection, and nothing of the request, has its attempt end in time.
+// TestNobodyReads: an attempt at a receiver that takes the connection but reads nothing ends in time.
 func TestNobodyReads(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -150,7 +150,7 @@ func TestNobodyReads(t *testing.T) {
 	})
 }
 
-// TestFanOut: one event for more than a hundred destinations is owed to each of them once, and kept once.
+// TestFanOut: one event for more than a hundred destinations goes to each of them once, and is stored once.
 func TestFanOut(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const n = 101

@@ -17,8 +17,8 @@ const (
 	amsKey    = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 )
 
-// TestFailingTemplateIsDead: an event that a template fails on is given up with the message, and nothing was
-// sent; the next goes out.
+// TestFailingTemplateIsDead: an event that a template fails on is dead with the message, and nothing was sent.
+// The next event goes out.
 func TestFailingTemplateIsDead(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -39,8 +39,8 @@ func TestFailingTemplateIsDead(t *testing.T) {
 	})
 }
 
-// TestGrace: while two secrets sign, both verify; when the time is over the new one signs alone, without
-// anybody doing anything.
+// TestGrace: while two secrets sign, both verify. When the time is over the new one signs alone, without any
+// other event.
 func TestGrace(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -67,8 +67,8 @@ func TestGrace(t *testing.T) {
 	})
 }
 
-// TestExpiryIsShown: a dialect that shows when a subscription ends shows when the destination does, to whoever
-// it is sent and in previews; renewing it changes that.
+// TestExpiryIsShown: a dialect that shows when a subscription ends shows when the destination expires, in
+// deliveries and in previews. Renewing the destination changes that.
 func TestExpiryIsShown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.providers = append(r.providers, sharepoint.Provider{}) })

@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestConcurrency: as many attempts at a time as the destination allows, and never more.
+// TestConcurrency: there are as many attempts at a time as the destination allows, and never more.
 func TestConcurrency(t *testing.T) {
 	for _, n := range []int{1, 3, 40} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -36,7 +36,8 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
-// TestConcurrencyChanged: a new limit holds for what is queued already, upwards and downwards.
+// TestConcurrencyChanged: a new concurrency holds for deliveries that are queued already, upwards and
+// downwards.
 func TestConcurrencyChanged(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -60,7 +61,8 @@ func TestConcurrencyChanged(t *testing.T) {
 	})
 }
 
-// TestOverflow: what does not fit into a lane waits in the table. Memory stays bounded, and everything arrives once.
+// TestOverflow: deliveries that do not fit into a lane wait in the table. Memory stays bounded, and everything
+// arrives once.
 func TestOverflow(t *testing.T) {
 	const events = 5000
 	inBubble(t, func(t *testing.T) {
@@ -95,7 +97,8 @@ func held(l *lane) int {
 	return l.queue.len() + l.reserved
 }
 
-// TestBytesInMemory: large bodies wait in the table too, and what lanes hold of them is bounded, also when they claim.
+// TestBytesInMemory: large bodies wait in the table too, and the bytes that lanes hold are bounded, also during
+// claims.
 func TestBytesInMemory(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -134,7 +137,7 @@ func TestBytesInMemory(t *testing.T) {
 	})
 }
 
-// TestIsolation: destinations that hang or refuse delay no other, nor whoever delivers.
+// TestIsolation: destinations that hang or refuse delay neither other destinations nor the door.
 func TestIsolation(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -195,7 +198,8 @@ func comesFree(mu *sync.Mutex) bool {
 	return false
 }
 
-// TestDamaged: what is not what was received is not delivered, and its end is on record; nobody waits for that.
+// TestDamaged: an event whose stored body is damaged is not delivered, and its end is recorded without holding
+// up the lane.
 func TestDamaged(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return rotten{s, r} } })

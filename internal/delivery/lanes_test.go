@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
-// TestMatchError: a where that fails does not match, and is on record with its destination until another takes
-// its place.
+// TestMatchError: a where expression that fails does not match. Its error is shown with the destination until
+// the expression changes.
 func TestMatchError(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -44,7 +44,7 @@ func TestMatchError(t *testing.T) {
 	})
 }
 
-// TestMayWant: whatever matches name, each lane that wants an event is found, and found once.
+// TestMayWant: each lane that wants an event is found once, whatever its match names.
 func TestMayWant(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	some := func(of ...string) (list []string) {

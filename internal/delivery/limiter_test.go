@@ -9,8 +9,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestLimiter: at the bound of all lanes, destinations that hang keep at most their turn, and one that is well
-// gets its own.
+// TestLimiter: at the limit of all lanes, destinations that hang take turns, and a healthy one gets its turn.
 func TestLimiter(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const limit = 20
@@ -55,8 +54,7 @@ func TestLimiter(t *testing.T) {
 	})
 }
 
-// TestLimiterShares: beyond half of the bound, a lane that has much to do leaves places to those that have
-// nothing under way.
+// TestLimiterShares: beyond half of the limit, a busy lane leaves places to lanes without an attempt under way.
 func TestLimiterShares(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.maxAttempts = 20 })
@@ -81,8 +79,9 @@ func TestLimiterShares(t *testing.T) {
 	})
 }
 
-// TestGateMovesUp: a lane that waited for a second place, and lost its only one, waits with those that have none.
-func TestGateMovesUp(t *testing.T) {
+// TestLimiterMovesUp: a lane that waited for a second place and lost its only one waits with the lanes that have
+// none.
+func TestLimiterMovesUp(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.maxAttempts = 20 })
 		for i := range 19 {

@@ -135,7 +135,7 @@ func lastCall(to *receiver, req *http.Request) call {
 	return call{}
 }
 
-// TestOrderBlocksOneKey: behind a retry everything of its subject waits, and nothing else.
+// TestOrderBlocksOneKey: all later events of a subject wait behind a retry, and no others do.
 func TestOrderBlocksOneKey(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -188,7 +188,8 @@ func TestOrderBlocksOneKey(t *testing.T) {
 	})
 }
 
-// TestOrderSurvives: a stop with some in flight, some queued and some in the table, and a start, change no order.
+// TestOrderSurvives: a stop and a start change no order, with deliveries in flight, in the queue and in the
+// table.
 func TestOrderSurvives(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

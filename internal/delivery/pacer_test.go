@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestBreaker: a destination where nobody is costs a handful of attempts a second, and gets everything soon
-// after it is back.
+// TestBreaker: a destination that is gone gets a few attempts a second, and all of its deliveries soon after it
+// is back.
 func TestBreaker(t *testing.T) {
 	for name, gone := range map[string]func(*receiver, bool){
 		"refusing": (*receiver).refuse,
@@ -95,7 +95,8 @@ func TestBreakerEnds(t *testing.T) {
 	})
 }
 
-// TestBreakerOfSomeAnswers: one that takes every third event is not held back, however many it refuses.
+// TestBreakerOfSomeAnswers: a destination that takes every third event is not held back, however many it
+// refuses.
 func TestBreakerOfSomeAnswers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -146,7 +147,8 @@ func TestBreakerSurvivesClaims(t *testing.T) {
 	})
 }
 
-// TestBreakerOfRefusals: one that refuses events for what they are, or asks for rest, is not held back.
+// TestBreakerOfRefusals: a destination that refuses events for what they are, or asks for a rest, is not held
+// back.
 func TestBreakerOfRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
@@ -184,7 +186,7 @@ func TestBreakerOfRefusals(t *testing.T) {
 	}
 }
 
-// TestBreakerAfterDaysOff: days in which nobody looked do not disable.
+// TestBreakerAfterDaysOff: days in which the server did not run do not disable a destination.
 func TestBreakerAfterDaysOff(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -209,7 +211,7 @@ func TestBreakerAfterDaysOff(t *testing.T) {
 	})
 }
 
-// TestBreakerOfErrors: one that answers with errors is held back only after ten seconds of them.
+// TestBreakerOfErrors: a destination that answers with errors is held back only after ten seconds of them.
 func TestBreakerOfErrors(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -232,8 +234,8 @@ func TestBreakerOfErrors(t *testing.T) {
 	})
 }
 
-// Whatever is taken when, no window of time sees more than the burst and what the rate allows in it, and whoever
-// waits for ready gets the whole rate.
+// TestBucket: no window of time sees more tokens than the burst and the rate allow, whenever they are taken,
+// and a caller that waits for ready gets the whole rate.
 func TestBucket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := bellhop.Rate{PerSecond: rapid.Float64Range(bellhop.MinRate, 1000).Draw(t, "rate"),
@@ -272,7 +274,8 @@ func TestBucket(t *testing.T) {
 	}
 }
 
-// What was spent of a large burst does not hold back for years at a small one; a token given back can be taken again.
+// TestBucketOfAnotherRate: tokens spent at a large burst do not delay a small one for years, and a token that
+// was given back can be taken again.
 func TestBucketOfAnotherRate(t *testing.T) {
 	var b bucket
 	now := time.Unix(1_800_000_000, 0)

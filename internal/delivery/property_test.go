@@ -16,10 +16,9 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestAnyStream: whatever destinations do, and whoever pauses, changes, restarts or kills in between, every
-// delivery ends delivered, or dead with a reason, or waits for a time that is known; what is delivered was
-// answered 2xx once, but for what a kill repeats; and where there is an order, new events of a key are taken in
-// it.
+// TestAnyStream: whatever destinations do, and whatever is paused, changed, restarted or killed meanwhile, each
+// delivery ends delivered, or dead with a reason, or waits for a known time. A delivered one was answered 2xx
+// once, except for repeats after a kill. Where there is an order, new events of a key are taken in it.
 func TestAnyStream(t *testing.T) {
 	anyStream(t, 2)
 }

@@ -97,8 +97,8 @@ func (c *proxied) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// TestFaultyProxy: whatever the network does, every event arrives; an attempt of which anything may have left says so,
-// and only after one of those does an event arrive again.
+// TestFaultyProxy: whatever the network does, every event arrives. An attempt that may have sent bytes says so,
+// and only after such an attempt does an event arrive again.
 func TestFaultyProxy(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p := &faultyProxy{random: rand.New(rand.NewPCG(7, 1))}

@@ -41,8 +41,8 @@ func sizes(t testing.TB, calls []call) (list []int) {
 	return list
 }
 
-// TestBatch: what comes together goes together, as many as the destination takes; what is fewer waits for as
-// long as it may. Each delivery is recorded by itself.
+// TestBatch: deliveries that are due together go together, as many as the destination takes. An incomplete
+// batch waits as long as it may.
 func TestBatch(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -177,7 +177,7 @@ func (r *rig) headBehind(to *receiver) bellhop.NewDelivery {
 	return head
 }
 
-// TestCancelByRepairLetsGo: what waited behind a head that a repair cancels is delivered at once.
+// TestCancelByRepairLetsGo: a delivery that waited behind one which a repair cancels is delivered at once.
 func TestCancelByRepairLetsGo(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -208,8 +208,8 @@ func (s tooLong) Record(r bellhop.Result) error {
 	return s.Store.Record(r)
 }
 
-// TestUnrecordedAlone: an attempt of which nothing could be written is made again a minute later, though nobody
-// asks for it.
+// TestUnrecordedAlone: an attempt whose result could not be written is made again after a minute, without any
+// other event.
 func TestUnrecordedAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return tooLong{s, new(bool)} } })
@@ -225,7 +225,7 @@ func TestUnrecordedAlone(t *testing.T) {
 	})
 }
 
-// TestUnrecorded: it holds up its key no longer than that.
+// TestUnrecorded: such an attempt holds up its key no longer than that.
 func TestUnrecorded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return tooLong{s, new(bool)} } })

@@ -24,8 +24,8 @@ func wantRate(t testing.TB, calls []call, r bellhop.Rate) {
 	}
 }
 
-// TestRate: a destination gets as many attempts as its rate allows, no more, first ones and retries alike, and the
-// whole rate while there is work. Deliveries beyond that are neither lost nor made twice.
+// TestRate: a destination gets as many attempts as its rate allows, no more, first ones and retries alike, and
+// the whole rate while there is work. Deliveries beyond that are neither lost nor made twice.
 func TestRate(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -59,7 +59,7 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// TestRateChanges: a rate that is raised or taken away counts at once.
+// TestRateChanges: a rate that is raised or removed counts at once.
 func TestRateChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -77,7 +77,8 @@ func TestRateChanges(t *testing.T) {
 	})
 }
 
-// TestTooMany: a destination that answers 429 with Retry-After gets nothing before that, of any delivery.
+// TestTooMany: a destination that answers 429 with Retry-After gets no attempt of any delivery before that
+// time.
 func TestTooMany(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -104,7 +105,8 @@ func TestTooMany(t *testing.T) {
 	})
 }
 
-// TestSkipsAreFree: what is not sent takes no token of the rate, and says nothing of a receiver that may be gone.
+// TestSkipsAreFree: an attempt that sends nothing takes no token of the rate, and says nothing about the
+// receiver.
 func TestSkipsAreFree(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, withPicky)
@@ -130,9 +132,8 @@ func asksForRest(d time.Duration) http.HandlerFunc {
 	}
 }
 
-// TestLongRest: a destination that rests for long holds nothing in memory, and a person gets it out by sending
-// it elsewhere, or by pausing and resuming it. What the old receiver says late does not put the new one to
-// rest.
+// TestLongRest: a destination that rests for long holds nothing in memory. A new URL ends the rest, also after
+// a pause. A late reply of the old receiver does not make the new one rest.
 func TestLongRest(t *testing.T) {
 	for name, wake := range map[string]func(r *rig, id string, other *receiver){
 		"another URL": func(r *rig, id string, other *receiver) {
@@ -172,7 +173,7 @@ func TestLongRest(t *testing.T) {
 	}
 }
 
-// TestSlowHoldsLittle: a destination of a low rate holds as much in memory as it gets rid of soon.
+// TestSlowHoldsLittle: a destination of a low rate holds only as many deliveries as it sends soon.
 func TestSlowHoldsLittle(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -191,8 +192,7 @@ func TestSlowHoldsLittle(t *testing.T) {
 	})
 }
 
-// TestRateAndClock: a clock that is set forward while a retry waits for its time does not hold up what the rate
-// lets out.
+// TestRateAndClock: a clock that is set forward while a retry waits does not hold up the rate.
 func TestRateAndClock(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

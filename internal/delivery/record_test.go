@@ -27,8 +27,8 @@ func (s recorder) Record(result bellhop.Result) (err error) {
 	return err
 }
 
-// TestFaultsOfRecord: what a destination gets, and what is known of it, after the write of an attempt went
-// wrong and the process was killed. Only what is not on disk is sent again, as the same attempt.
+// TestFaultsOfRecord: what a destination gets and what is recorded after the write of a result went wrong and
+// the process was killed. Only a delivery whose result is not on disk is sent again, as the same attempt.
 func TestFaultsOfRecord(t *testing.T) {
 	for _, c := range []struct {
 		name         string

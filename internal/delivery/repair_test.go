@@ -70,8 +70,8 @@ func mostWithin(calls []call, d time.Duration) (most int) {
 	return most
 }
 
-// TestRepairRate: what a repair makes due comes at its rate, to within one step of it, also over a restart and
-// when the clock is set.
+// TestRepairRate: a repair makes deliveries due at its rate, to within one step, also over a restart and when
+// the clock is set.
 func TestRepairRate(t *testing.T) {
 	for name, meanwhile := range map[string]func(r *rig, p *repair.Repairer) *repair.Repairer{
 		"undisturbed": func(_ *rig, p *repair.Repairer) *repair.Repairer { return p },
@@ -135,7 +135,7 @@ func TestRepairRate(t *testing.T) {
 	}
 }
 
-// TestRepairCancel: a repair ends at once, however long it would have waited, and what it did stays done.
+// TestRepairCancel: a repair ends at once, however long it would have waited, and its steps stay done.
 func TestRepairCancel(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -163,8 +163,7 @@ func TestRepairCancel(t *testing.T) {
 	})
 }
 
-// TestRetryOfTheDead: what a destination lost in an outage is delivered once it is there again, at the rate
-// that was asked for.
+// TestRetryOfTheDead: deliveries that died in an outage are delivered after it, at the rate that was asked for.
 func TestRetryOfTheDead(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -191,7 +190,8 @@ func TestRetryOfTheDead(t *testing.T) {
 	})
 }
 
-// TestCancelOfTheWaiting: what waits for a paused destination is given up by filter, and not sent when it is resumed.
+// TestCancelOfTheWaiting: deliveries that wait for a paused destination are given up by a filter, and not sent
+// when it is resumed.
 func TestCancelOfTheWaiting(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -212,7 +212,7 @@ func TestCancelOfTheWaiting(t *testing.T) {
 	})
 }
 
-// TestRepairMetrics: what runs and what was done is counted.
+// TestRepairMetrics: running repairs and changed deliveries are counted.
 func TestRepairMetrics(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

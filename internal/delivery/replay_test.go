@@ -34,7 +34,8 @@ func (r *rig) reading(name string) (sum float64) {
 	return sum
 }
 
-// TestReplayOne: one event goes again to all that want it now, or to the one named, which need not want it.
+// TestReplayOne: one event goes again to all destinations that want it now, or to a named one, which need not
+// want it.
 func TestReplayOne(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -87,8 +88,8 @@ func TestReplayOne(t *testing.T) {
 	})
 }
 
-// TestReplayByWhere: a filter's expression, and those of the destinations as they are when a step runs, see
-// whole events.
+// TestReplayByWhere: a filter's expression, and those of the destinations at the time of a step, see whole
+// events.
 func TestReplayByWhere(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -150,7 +151,7 @@ func (f *flaky) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.R
 }
 
 // TestAnyReplay: whatever is replayed, and however often storage fails and the process restarts meanwhile, each
-// event gets as many deliveries as it was asked to have.
+// event gets as many deliveries as were asked for.
 func TestAnyReplay(t *testing.T) {
 	anyReplay(t, 2)
 }
@@ -263,7 +264,7 @@ func TestReplayOfMany(t *testing.T) {
 	})
 }
 
-// TestReplayInOrder: what is replayed to an ordered destination goes in the events' order, too.
+// TestReplayInOrder: events that are replayed to an ordered destination go in their order too.
 func TestReplayInOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const subjects, each = 5, 60

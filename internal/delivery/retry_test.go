@@ -61,7 +61,7 @@ func TestRetriesOfTimeouts(t *testing.T) {
 	})
 }
 
-// TestRetryAfter: a destination that asks to be left alone is, until then and not much longer.
+// TestRetryAfter: a destination that asks for a rest gets no attempt before its end, and one soon after it.
 func TestRetryAfter(t *testing.T) {
 	for _, code := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
@@ -127,7 +127,8 @@ func TestRetryByHand(t *testing.T) {
 	})
 }
 
-// TestRetriesAcrossRestarts: a schedule goes on where it was, also when nobody was there when a retry was due.
+// TestRetriesAcrossRestarts: a schedule continues after a restart, also if a retry was due while no process
+// ran.
 func TestRetriesAcrossRestarts(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

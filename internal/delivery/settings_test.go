@@ -9,7 +9,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestGone: a 410 ends its delivery and disables the destination. Its other deliveries stay pending until it is
+// TestGone: a 410 ends its delivery and disables the destination. The other deliveries stay pending until it is
 // resumed.
 func TestGone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -43,7 +43,8 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// TestPaused: a paused destination gets nothing and keeps no memory; its deliveries arrive once after it is resumed.
+// TestPaused: a paused destination gets nothing and keeps no memory. Its deliveries arrive once after it is
+// resumed.
 func TestPaused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -73,7 +74,8 @@ func TestPaused(t *testing.T) {
 	})
 }
 
-// TestDeleted: a destination that is deleted with a full lane gets nothing more, and the lane is gone from memory.
+// TestDeleted: a destination that is deleted with a full lane gets nothing more, and its lane is gone from
+// memory.
 func TestDeleted(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -111,7 +113,7 @@ func TestDeleted(t *testing.T) {
 	})
 }
 
-// TestChangedWhileQueued: the next attempt goes where the destination says now, signed with what it says now.
+// TestChangedWhileQueued: the next attempt uses the destination's present URL and secret.
 func TestChangedWhileQueued(t *testing.T) {
 	const before, later = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 	inBubble(t, func(t *testing.T) {
@@ -150,7 +152,8 @@ func wantSigned(t testing.TB, c call, secret string) {
 	}
 }
 
-// TestBroken: a destination that cannot be opened is reported, gets nothing, keeps its events, and delays no other.
+// TestBroken: a destination that cannot be opened is reported, gets nothing, keeps its events, and delays no
+// other.
 func TestBroken(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

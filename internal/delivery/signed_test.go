@@ -12,8 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestSigned: what arrives verifies with each of the secrets, attempt after attempt, under one id and a time of
-// its own.
+// TestSigned: each attempt verifies with each of the secrets, under one id and with a time of its own.
 func TestSigned(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -58,7 +57,7 @@ func TestSigned(t *testing.T) {
 	})
 }
 
-// TestDialect: a delivery in a provider's dialect is what that provider's own receiver takes.
+// TestDialect: the provider's own receiver takes a delivery in its dialect.
 func TestDialect(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

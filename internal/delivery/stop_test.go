@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestStop: what is under way ends and is recorded, the rest is given back, and nothing is sent twice.
+// TestStop: attempts under way end and are recorded, queued deliveries are released, and nothing is sent twice.
 func TestStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -59,7 +59,7 @@ func TestStop(t *testing.T) {
 	})
 }
 
-// TestStopBetweenAcceptAndDeliver: what is on disk but did not reach its lane in time is given back.
+// TestStopBetweenAcceptAndDeliver: a delivery that is on disk but did not reach its lane in time is released.
 func TestStopBetweenAcceptAndDeliver(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -84,7 +84,7 @@ func TestStopBetweenAcceptAndDeliver(t *testing.T) {
 	})
 }
 
-// TestStopCutsOff: attempts that outlast the patience of a stop are cut off and given back, not counted.
+// TestStopCutsOff: attempts that outlast a stop's context are cut off and released, and do not count.
 func TestStopCutsOff(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -134,7 +134,8 @@ func TestStopCutsOff(t *testing.T) {
 	})
 }
 
-// TestCrash: what was leased when the process ended is sent by the next, under the same ids.
+// TestCrash: the next process sends the deliveries that were leased when a process was killed, under the same
+// ids.
 func TestCrash(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		before := newRig(t)

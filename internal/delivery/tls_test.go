@@ -21,8 +21,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// TestBadTLS: thirty destinations each whose handshake hangs, whose certificate has expired or is another's,
-// and that want a certificate of us. Each attempt says which it was, and a healthy destination beside them gets
+// TestBadTLS: destinations whose TLS handshake hangs, whose certificate has expired or is for another name, or
+// that require a certificate of us. Each attempt says which it was, and a healthy destination beside them gets
 // its events at once.
 func TestBadTLS(t *testing.T) {
 	const each, events = 30, 4

@@ -56,7 +56,8 @@ func wantTokens(t *testing.T, server, to *receiver, fetched int, want ...string)
 	}
 }
 
-// TestTokenOnce: however many attempts wait for a token, one fetches it, as RFC 6749, section 4.4.2, has it.
+// TestTokenOnce: however many attempts wait for a token, one of them fetches it, as RFC 6749, section 4.4.2,
+// says.
 func TestTokenOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, _ := tokenRig(t)
@@ -80,7 +81,8 @@ func TestTokenOnce(t *testing.T) {
 	})
 }
 
-// TestTokenInBody: a server that wants the secret in the body gets it there, at once from then on.
+// TestTokenInBody: a server that reads the secret in the body gets it there, and at the first request from then
+// on.
 func TestTokenInBody(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, _ := tokenRig(t)
@@ -99,7 +101,7 @@ func TestTokenInBody(t *testing.T) {
 	})
 }
 
-// TestTokenExpires: a token is used until shortly before its end, or for an hour where its server does not say.
+// TestTokenExpires: a token is used until shortly before its end, or for an hour if its server names none.
 func TestTokenExpires(t *testing.T) {
 	for name, c := range map[string]struct {
 		expires any
@@ -134,8 +136,8 @@ func TestTokenExpires(t *testing.T) {
 	}
 }
 
-// TestTokenRefused: after a 401 the next attempt has another token, but a token server is not asked for one at
-// every 401.
+// TestTokenRefused: after a 401 the next attempt has another token, but not every 401 causes a request to the
+// token server.
 func TestTokenRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, _ := tokenRig(t)
@@ -216,7 +218,7 @@ func jsonAnswer(code int, body string) http.HandlerFunc {
 	}
 }
 
-// TestTokenFaults: without a token nothing is sent, the attempt ends in time and says why, and the schedule
+// TestTokenFaults: without a token nothing is sent. The attempt ends in time and says why, and the schedule
 // tries again.
 func TestTokenFaults(t *testing.T) {
 	for _, f := range tokenFaults {
@@ -249,7 +251,7 @@ func TestTokenFaults(t *testing.T) {
 	}
 }
 
-// TestTokenServerIsSpared: a backlog does not storm a token server that fails; each fetch is two requests at most.
+// TestTokenServerIsSpared: a backlog does not storm a token server that fails: a fetch is at most two requests.
 func TestTokenServerIsSpared(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, _ := tokenRig(t)
@@ -271,8 +273,7 @@ func TestTokenServerIsSpared(t *testing.T) {
 	})
 }
 
-// TestTokenOutlivesChanges: what a token was fetched with decides whether it is kept, and no other change of
-// the destination.
+// TestTokenOutlivesChanges: a token is kept through changes of the destination that leave its access the same.
 func TestTokenOutlivesChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, d := tokenRig(t)
@@ -296,7 +297,7 @@ func TestTokenOutlivesChanges(t *testing.T) {
 	})
 }
 
-// TestTokenAndStop: a stop that loses patience cuts off the wait for a token; the delivery is not to blame.
+// TestTokenAndStop: a stop cuts off the wait for a token, and the delivery's attempt does not count.
 func TestTokenAndStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, _, server, _ := tokenRig(t, func(d *bellhop.Destination) { d.Timeout = time.Minute })

@@ -27,7 +27,7 @@ func (*chore) Perform(context.Context, *bellhop.Event, provider.AttemptInfo) pro
 	return provider.ActionResult{}
 }
 
-// TestActionSettings: what belongs to destinations that send is refused.
+// TestActionSettings: fields that belong to destinations which send are refused for an action.
 func TestActionSettings(t *testing.T) {
 	c := &chore{}
 	e := opener(t, func(opts *Options) { opts.Actions = []provider.Action{c} })

@@ -111,7 +111,7 @@ func TestAccessRefused(t *testing.T) {
 	}
 }
 
-// TestSmuggling: no setting of a destination can end a header, or set one that frames the request.
+// TestSmuggling: no setting of a destination can end a header line, or set a header that frames the request.
 func TestSmuggling(t *testing.T) {
 	o := opener(t, withDialects)
 	for _, name := range []string{"Host", "host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE",

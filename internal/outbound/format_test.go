@@ -30,7 +30,8 @@ func stored() bellhop.Event {
 		Body: []byte(`{ "amount": 9007199254740993, "note": "<ünïcödé>" }`)}
 }
 
-// TestFormats renders events as each kind of destination would get them. What is on the wire is in testdata.
+// TestFormats renders events as each kind of destination would get them, and compares the requests with
+// testdata.
 func TestFormats(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind, settings string

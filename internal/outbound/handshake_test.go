@@ -34,7 +34,7 @@ func (r knockRenderer) HandshakeByDefault() bool { return r.byDefault }
 
 func withKnocker(opts *Options) { opts.Providers = append(opts.Providers, knocker{}) }
 
-// TestDefaultHandshake: whether a type asks where the destination does not say may depend on its settings.
+// TestDefaultHandshake: whether a type makes a handshake by default may depend on its settings.
 func TestDefaultHandshake(t *testing.T) {
 	o := opener(t, withKnocker)
 	for _, c := range []struct{ kind, settings, want string }{
@@ -47,7 +47,7 @@ func TestDefaultHandshake(t *testing.T) {
 	}
 }
 
-// TestHandshakeSetting: a destination asks as its type does, or not at all.
+// TestHandshakeSetting: a destination names its type's handshake, or none.
 func TestHandshakeSetting(t *testing.T) {
 	o := opener(t, withKnocker)
 	for _, c := range []struct{ kind, handshake, path string }{
@@ -62,7 +62,7 @@ func TestHandshakeSetting(t *testing.T) {
 	}
 }
 
-// TestBatchSettings: a batch is for formats and types that know such.
+// TestBatchSettings: a batch is for formats and types that know batches.
 func TestBatchSettings(t *testing.T) {
 	o := opener(t, withKnocker)
 	for _, c := range []struct {

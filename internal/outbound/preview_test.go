@@ -7,7 +7,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestPreview: what would be sent is what an attempt sends, whether the event matches or not.
+// TestPreview: a preview is the request that an attempt would send, whether the event matches or not.
 func TestPreview(t *testing.T) {
 	e := opener(t)
 	for _, c := range []struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// TestTemplateSettings: what a template cannot be is refused when it is set, each fault at its own path.
+// TestTemplateSettings: a template with faults is refused when it is set, with the path of each fault.
 func TestTemplateSettings(t *testing.T) {
 	many := make([]string, maxTemplateHeaders+1)
 	for i := range many {
@@ -67,7 +67,7 @@ func TestTemplateSettings(t *testing.T) {
 	}
 }
 
-// TestNoBatchOfTemplates: what a template makes is one event's; thin ones go together as enveloped ones do.
+// TestNoBatchOfTemplates: a template makes requests of single events; format thin can put several into one.
 func TestNoBatchOfTemplates(t *testing.T) {
 	for settings, ok := range map[string]bool{`{"format":"template","template":"data"}`: false,
 		`{"format":"thin"}`: true} {
@@ -79,7 +79,7 @@ func TestNoBatchOfTemplates(t *testing.T) {
 	}
 }
 
-// TestTemplateFails: no event makes a template send what it should not: the error says where and why.
+// TestTemplateFails: no event makes a template send a malformed request: the error says where and why.
 func TestTemplateFails(t *testing.T) {
 	for settings, why := range map[string]string{
 		`"data.absent.deeper"`: "template.body: cannot fetch deeper from <nil>",
@@ -108,7 +108,7 @@ func TestTemplateFails(t *testing.T) {
 	}
 }
 
-// FuzzTemplateHeader: whatever an event says, a header made of it is one line, or an error.
+// FuzzTemplateHeader: a header made of an event is one line, or an error.
 func FuzzTemplateHeader(f *testing.F) {
 	for _, body := range []string{`"x"`, `"a\r\nX-Forged: 1"`, `"a\nb"`, `"\u0000"`, `"ü"`, `7`, `[1]`, `null`,
 		`"` + "\r" + `"`, `{}`, ``, `" a\t"`} {

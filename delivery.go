@@ -74,8 +74,8 @@ type Result struct {
 	NextAt        time.Time
 	Spared        bool // the attempt does not count against the schedule
 
-	// Progress of an action is stored with its delivery, for the next attempt: at most MaxProgressBytes. Nil keeps the stored
-	// progress; an empty slice that is not nil clears it.
+	// Progress of an action is stored with its delivery, for the next attempt: at most MaxProgressBytes. Nil keeps the
+	// stored progress; an empty slice that is not nil clears it.
 	Progress []byte
 }
 

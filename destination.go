@@ -174,9 +174,9 @@ func (r Rate) Min(other Rate) Rate {
 	return Rate{PerSecond: min(r.PerSecond, other.PerSecond), Burst: min(r.Burst, other.Burst)}
 }
 
-// Order says which events of a destination wait for one another. Events with equal keys are delivered one at a time, in the
-// order in which they were accepted; while one of them waits for a retry, those behind it wait too. Events with other keys
-// are not affected.
+// Order says which events of a destination wait for one another. Events with equal keys are delivered one at a time,
+// in the order in which they were accepted; while one of them waits for a retry, those behind it wait too. Events
+// with other keys are not affected.
 type Order string
 
 // The orders.
@@ -195,8 +195,8 @@ func (o Order) Check() error {
 	return Invalid("order", "use none, source or subject")
 }
 
-// Key returns the key of ev: 64 bits of a hash, never 0. It returns 0 if o is no order. Events whose keys collide wait for
-// one another too.
+// Key returns the key of ev: 64 bits of a hash, never 0. It returns 0 if o is no order. Events whose keys collide
+// wait for one another too.
 func (o Order) Key(ev *Event) int64 {
 	if o != OrderSource && o != OrderSubject {
 		return 0
@@ -209,9 +209,9 @@ func (o Order) Key(ev *Event) int64 {
 	return int64(h.Sum64() | 1)
 }
 
-// A Breaker says when a destination that keeps failing is held back, and when it is disabled. While it is held back (the
-// breaker is open), it gets one attempt at a time, at growing intervals, until one succeeds; deliveries that fail meanwhile
-// use up no entry of their schedule.
+// A Breaker says when a destination that keeps failing is held back, and when it is disabled. While it is held back
+// (the breaker is open), it gets one attempt at a time, at growing intervals, until one succeeds; deliveries that
+// fail meanwhile use up no entry of their schedule.
 type Breaker struct {
 	Failures     int           `json:"failures"`      // failed attempts in a row that open the breaker; 0 is never
 	For          time.Duration `json:"for"`           // how long they must span if the receiver answers; without any answer the breaker opens at once
@@ -238,7 +238,8 @@ func (b Breaker) Check() error {
 	if d := b.DisableAfter; d != 0 && (d < MinDisableAfter || d > MaxDisableAfter) {
 		errs[1] = Invalid("disable_after", `use a length of time from "1m" to "2160h" (90 days), or "0s" for never`)
 	} else if d != 0 && b.Failures == 0 {
-		errs[1] = Invalid("disable_after", `needs failures, the number of failed attempts that open the breaker; or use "0s"`)
+		errs[1] = Invalid("disable_after",
+			`needs failures, the number of failed attempts that open the breaker; or use "0s"`)
 	}
 	if b.For < 0 || b.For > MaxBreakerFor {
 		errs[2] = Invalid("for", `use a length of time up to "1h"; "0s" goes by failures alone`)

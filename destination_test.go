@@ -9,7 +9,8 @@ import (
 func TestRate(t *testing.T) {
 	for r, ok := range map[bellhop.Rate]bool{
 		{PerSecond: 1, Burst: 1}: true, {PerSecond: 0.001, Burst: 1}: true, {PerSecond: 100_000, Burst: 100_000}: true,
-		{}: false, {PerSecond: 1}: false, {PerSecond: -1, Burst: 1}: false, {PerSecond: 1e9, Burst: 1}: false, {PerSecond: 1, Burst: -1}: false,
+		{}: false, {PerSecond: 1}: false, {PerSecond: -1, Burst: 1}: false, {PerSecond: 1e9, Burst: 1}: false,
+		{PerSecond: 1, Burst: -1}: false,
 	} {
 		if err := r.Check(); (err == nil) != ok {
 			t.Errorf("%+v: %v", r, err)
@@ -19,7 +20,8 @@ func TestRate(t *testing.T) {
 	if one.Min(ten) != one || ten.Min(one) != one || one.Min(bellhop.Rate{}) != one || (bellhop.Rate{}).Min(one) != one {
 		t.Error("the stricter one counts")
 	}
-	if got := (bellhop.Rate{PerSecond: 0.9, Burst: 1000}).Min(bellhop.PerSecond(1)); got != (bellhop.Rate{PerSecond: 0.9, Burst: 1}) {
+	if got := (bellhop.Rate{PerSecond: 0.9, Burst: 1000}).Min(bellhop.PerSecond(1)); got != (bellhop.Rate{PerSecond: 0.9,
+		Burst: 1}) {
 		t.Errorf("both count: %+v", got)
 	}
 	if got := bellhop.PerSecond(0.1); got.Burst != 1 || got.PerSecond != 0.1 {

@@ -65,8 +65,8 @@ func Invalid(path, message string) *Error {
 	return &Error{Code: CodeInvalid, Fields: []FieldError{{Path: path, Message: message}}}
 }
 
-// Join collects the field errors of errs into one Error and puts prefix in front of each path. It returns nil if errs holds
-// no error. If one of errs is not CodeInvalid, it returns that error unchanged.
+// Join collects the field errors of errs into one Error and puts prefix in front of each path. It returns nil if
+// errs holds no error. If one of errs is not CodeInvalid, it returns that error unchanged.
 func Join(prefix string, errs ...error) error {
 	var all Error
 	for _, err := range errs {

@@ -13,7 +13,8 @@ import (
 )
 
 func TestJoin(t *testing.T) {
-	a, b, list, whole := bellhop.Invalid("a", "bad"), bellhop.Invalid("b.c", "worse"), bellhop.Invalid("[2]", "third"), bellhop.Invalid("", "not at all")
+	a, b, list, whole := bellhop.Invalid("a", "bad"), bellhop.Invalid("b.c", "worse"), bellhop.Invalid("[2]",
+		"third"), bellhop.Invalid("", "not at all")
 	for _, c := range []struct {
 		name, prefix string
 		errs         []error
@@ -28,7 +29,8 @@ func TestJoin(t *testing.T) {
 		{"the value itself", "retry", []error{whole}, []string{"retry not at all"}},
 		{"neither", "", []error{whole}, []string{" not at all"}},
 		{"wrapped", "x", []error{fmt.Errorf("while reading: %w", a)}, []string{"x.a bad"}},
-		{"nested", "destination", []error{bellhop.Join("match", bellhop.Join("types", list), a)}, []string{"destination.match.types[2] third", "destination.match.a bad"}},
+		{"nested", "destination", []error{bellhop.Join("match", bellhop.Join("types", list), a)},
+			[]string{"destination.match.types[2] third", "destination.match.a bad"}},
 	} {
 		err := bellhop.Join(c.prefix, c.errs...)
 		var got []string
@@ -50,7 +52,8 @@ func TestJoin(t *testing.T) {
 
 // TestJoinOther: an error of another kind is not dressed up as the caller's fault.
 func TestJoinOther(t *testing.T) {
-	for _, other := range []error{io.ErrUnexpectedEOF, bellhop.NotFound("source", "x"), fmt.Errorf("wrapped: %w", bellhop.Conflict("taken"))} {
+	for _, other := range []error{io.ErrUnexpectedEOF, bellhop.NotFound("source", "x"),
+		fmt.Errorf("wrapped: %w", bellhop.Conflict("taken"))} {
 		if got := bellhop.Join("x", bellhop.Invalid("a", "bad"), other, bellhop.Invalid("b", "bad")); got != other {
 			t.Errorf("%v became %v", other, got)
 		}
@@ -74,7 +77,8 @@ func TestErrorText(t *testing.T) {
 	}{
 		{bellhop.Invalid("url", "use https"), "url: use https"},
 		{&bellhop.Error{Message: "no"}, "no"},
-		{&bellhop.Error{Message: "no", Fields: []bellhop.FieldError{{Path: "a", Message: "b"}, {Path: "c", Message: "d"}}}, "no: a: b; c: d"},
+		{&bellhop.Error{Message: "no", Fields: []bellhop.FieldError{{Path: "a", Message: "b"}, {Path: "c", Message: "d"}}},
+			"no: a: b; c: d"},
 		{&bellhop.Error{Fields: []bellhop.FieldError{{Path: "a", Message: "b"}, {Path: "c", Message: "d"}}}, "a: b; c: d"},
 		{&bellhop.Error{Message: "no", Err: errors.New("s3cret cause")}, "no"},
 		{bellhop.NotFound("source", "media"), `no source "media"`},

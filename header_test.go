@@ -11,8 +11,9 @@ import (
 )
 
 func TestHeader(t *testing.T) {
-	in := http.Header{"X-Two": {"second", "first"}, "Authorization": {"Bearer s3cret"}, "Content-Type": {"text/plain; charset=utf-8"},
-		"X-Empty": {""}, "X-None": {}, "X-Colon": {"a: b: c"}, "X": {"y"}, "X-Odd": {" blanks and ünïcödé\t"}}
+	in := http.Header{"X-Two": {"second", "first"}, "Authorization": {"Bearer s3cret"},
+		"Content-Type": {"text/plain; charset=utf-8"},
+		"X-Empty":      {""}, "X-None": {}, "X-Colon": {"a: b: c"}, "X": {"y"}, "X-Odd": {" blanks and ünïcödé\t"}}
 	h := bellhop.NewHeader(in, func(name string) bool { return name == "Authorization" })
 	const want = "Content-Type: text/plain; charset=utf-8\nX: y\nX-Colon: a: b: c\nX-Empty: \nX-Odd:  blanks and ünïcödé\t\nX-Two: second\nX-Two: first\n"
 	if string(h) != want {
@@ -24,7 +25,8 @@ func TestHeader(t *testing.T) {
 	if got := h.HTTP(); !reflect.DeepEqual(got, out) {
 		t.Errorf("read as %v", got)
 	}
-	for name, value := range map[string]string{"X-Two": "second", "X-Colon": "a: b: c", "X-Empty": "", "X": "y", "Content-Type": "text/plain; charset=utf-8",
+	for name, value := range map[string]string{"X-Two": "second", "X-Colon": "a: b: c", "X-Empty": "", "X": "y",
+		"Content-Type":  "text/plain; charset=utf-8",
 		"Authorization": "", "X-Tw": "", "X-Two:": "", "": "", "x-two": "", "X-None": ""} {
 		if got := h.Get(name); got != value {
 			t.Errorf("Get(%q) = %q", name, got)
@@ -64,7 +66,8 @@ func FuzzHeader(f *testing.F) {
 	f.Add("Content-Type", "", " x")
 	f.Fuzz(func(t *testing.T, name, one, two string) {
 		name = http.CanonicalHeaderKey(name)
-		if name == "" || !slices.ContainsFunc([]byte(name), func(b byte) bool { return b != ' ' }) || !plainLine(one) || !plainLine(two) || !token(name) {
+		if name == "" || !slices.ContainsFunc([]byte(name), func(b byte) bool { return b != ' ' }) || !plainLine(one) ||
+			!plainLine(two) || !token(name) {
 			return
 		}
 		in := http.Header{name: {one, two}, "Zz": {two}}

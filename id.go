@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// Prefixes of ids. An id is the prefix of its noun, which ends in an underscore, and lower-case letters and digits. It has no
-// dot, so that it can be a message id of Standard Webhooks.
+// Prefixes of ids. An id is the prefix of its noun, which ends in an underscore, and lower-case letters and digits.
+// It has no dot, so that it can be a message id of Standard Webhooks.
 const (
 	PrefixSource      = "src_"
 	PrefixRequest     = "req_"
@@ -21,8 +21,8 @@ const IDAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 var idEncoding = base32.NewEncoding(IDAlphabet).WithPadding(base32.NoPadding)
 
-// NewID returns prefix and 20 characters that encode 100 bits read from random. It panics if random fails, which the Reader
-// of crypto/rand never does.
+// NewID returns prefix and 20 characters that encode 100 bits read from random. It panics if random fails, which the
+// Reader of crypto/rand never does.
 func NewID(prefix string, random io.Reader) string {
 	var b [13]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {

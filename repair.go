@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A Repair replays many events, or retries or cancels many deliveries, chosen by a filter. It proceeds in steps; a crash
-// neither loses nor repeats one.
+// A Repair replays many events, or retries or cancels many deliveries, chosen by a filter. It proceeds in steps; a
+// crash neither loses nor repeats one.
 type Repair struct {
 	ID     string // "rpr_…"
 	Kind   RepairKind

@@ -7,14 +7,17 @@ import (
 	"strings"
 )
 
-// framingHeaders delimit a message, name its host or control the connection. A setting that could set one could smuggle a
-// request in a body. Headers that begin with "proxy-" and "bellhop-" belong to them. All lists are in lower case.
+// framingHeaders delimit a message, name its host or control the connection. A setting that could set one could
+// smuggle a request in a body. Headers that begin with "proxy-" and "bellhop-" belong to them. All lists are in
+// lower case.
 var framingHeaders = []string{
-	"host", "content-length", "transfer-encoding", "te", "trailer", "connection", "keep-alive", "upgrade", "http2-settings", "expect",
+	"host", "content-length", "transfer-encoding", "te", "trailer", "connection", "keep-alive", "upgrade",
+	"http2-settings", "expect",
 }
 
-// reservedHeaders are further headers that the settings of a destination must not set. They contradict the body, carry our own
-// signature, claim the origin of a request, unlock the metadata service of a cloud, or request a compressed reply.
+// reservedHeaders are further headers that the settings of a destination must not set. They contradict the body,
+// carry our own signature, claim the origin of a request, unlock the metadata service of a cloud, or request a
+// compressed reply.
 var (
 	reservedHeaders = []string{
 		"content-encoding", "accept-encoding", "cookie", "cookie2",
@@ -28,11 +31,12 @@ var (
 // FramingHeader reports whether only Bellhop itself may set a header, whoever renders the request.
 func FramingHeader(name string) bool {
 	lower := strings.ToLower(name)
-	return slices.Contains(framingHeaders, lower) || strings.HasPrefix(lower, "proxy-") || strings.HasPrefix(lower, "bellhop-")
+	return slices.Contains(framingHeaders, lower) || strings.HasPrefix(lower, "proxy-") ||
+		strings.HasPrefix(lower, "bellhop-")
 }
 
-// ReservedHeader reports whether the settings of a destination must not set a header, because Bellhop sets it or because it
-// must not be sent.
+// ReservedHeader reports whether the settings of a destination must not set a header, because Bellhop sets it or
+// because it must not be sent.
 func ReservedHeader(name string) bool {
 	lower := strings.ToLower(name)
 	return FramingHeader(name) || slices.Contains(reservedHeaders, lower) ||
@@ -42,8 +46,8 @@ func ReservedHeader(name string) bool {
 // MaxHeaderValueBytes bounds the value of one header in the settings of a destination.
 const MaxHeaderValueBytes = 8 << 10
 
-// CheckHeader returns an error unless the settings of a destination may set the header "name: value". The error does not
-// repeat the value.
+// CheckHeader returns an error unless the settings of a destination may set the header "name: value". The error does
+// not repeat the value.
 func CheckHeader(name, value string) error {
 	switch {
 	case !HeaderName(name):

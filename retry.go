@@ -20,8 +20,8 @@ type Retry struct {
 // MaxRetryAge bounds Retry.MaxAge.
 const MaxRetryAge = 90 * 24 * time.Hour
 
-// Outcomes override the outcome of attempts. A key is a status ("404"), a class of statuses ("4xx"), or the code of an error
-// that is no answer ("timeout", "tls"). A status takes precedence over its class.
+// Outcomes override the outcome of attempts. A key is a status ("404"), a class of statuses ("4xx"), or the code of
+// an error that is no answer ("timeout", "tls"). A status takes precedence over its class.
 type Outcomes map[string]Outcome
 
 // An Outcome is the effect of an attempt on its delivery.
@@ -56,7 +56,8 @@ func (o Outcomes) OfError(code string) (Outcome, bool) {
 	return own, ok
 }
 
-// Check returns a [CodeInvalid] error that names each field of r that cannot be accepted. codes lists the codes of errors.
+// Check returns a [CodeInvalid] error that names each field of r that cannot be accepted. codes lists the codes of
+// errors.
 func (r Retry) Check(codes []string) error {
 	var errs []error
 	if r.MaxAge < 0 || r.MaxAge > MaxRetryAge {
@@ -72,7 +73,8 @@ func (o Outcomes) check(codes []string) error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(o)) {
 		if !isStatus(key) && !slices.Contains(codes, key) {
-			errs = append(errs, Invalid(key, `use a status such as "404", a class of statuses such as "4xx", or the code of an error: `+fmt.Sprint(codes)))
+			errs = append(errs, Invalid(key,
+				`use a status such as "404", a class of statuses such as "4xx", or the code of an error: `+fmt.Sprint(codes)))
 		}
 		switch o[key] {
 		case OutcomeRetry, OutcomeDead, OutcomeDisable:

@@ -23,22 +23,23 @@ type Source struct {
 	SecretsAt time.Time // when a secret among Settings was last set
 }
 
-// SourceAPI and SourceAPIID are the name and id of the source of events that are published through the API. It has no URL at
-// the door.
+// SourceAPI and SourceAPIID are the name and id of the source of events that are published through the API. It has
+// no URL at the door.
 const (
 	SourceAPI   = "api"
 	SourceAPIID = PrefixSource + SourceAPI
 )
 
 // SourceSelf and SourceSelfID are the name and id of the source of the gateway's own events, such as
-// [TypeDestinationDisabled]. A match wants them only if it names this source or a type that begins with [TypeSelfPrefix].
+// [TypeDestinationDisabled]. A match wants them only if it names this source or a type that begins with
+// [TypeSelfPrefix].
 const (
 	SourceSelf   = "bellhop"
 	SourceSelfID = PrefixSource + SourceSelf
 )
 
-// DefaultMaxBodyBytes bounds a request body unless the source or its provider sets another bound; MaxMaxBodyBytes is the
-// largest bound that a source may set.
+// DefaultMaxBodyBytes bounds a request body unless the source or its provider sets another bound; MaxMaxBodyBytes is
+// the largest bound that a source may set.
 const (
 	DefaultMaxBodyBytes = 1 << 20
 	MaxMaxBodyBytes     = 32 << 20

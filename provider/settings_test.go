@@ -40,7 +40,8 @@ func TestReadSecrets(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	for want, secrets := range map[string]provider.Secrets{
-		"x: too long": {"abcd"}, "x[1]: too long": {"a", "abcd"}, "x[0]: must not be empty": {" ", "a"}, "x: has 5 secrets; at most 4": {"a", "b", "c", "d", "e"},
+		"x: too long": {"abcd"}, "x[1]: too long": {"a", "abcd"}, "x[0]: must not be empty": {" ", "a"},
+		"x: has 5 secrets; at most 4": {"a", "b", "c", "d", "e"},
 	} {
 		if _, err := provider.ReadSecrets("x", secrets, length); fmt.Sprint(err) != want {
 			t.Errorf("%q: got %v, want %s", secrets, err, want)
@@ -53,7 +54,8 @@ func TestReadSecrets(t *testing.T) {
 
 func TestCheckOne(t *testing.T) {
 	for want, secrets := range map[string]provider.Secrets{
-		"<nil>": {"a"}, "x: required": nil, "x: must not be empty": {" "}, "x: a destination has one; only a source takes a list": {"a", "b"},
+		"<nil>": {"a"}, "x: required": nil, "x: must not be empty": {" "},
+		"x: a destination has one; only a source takes a list": {"a", "b"},
 	} {
 		if err := secrets.CheckOne("x"); fmt.Sprint(err) != want {
 			t.Errorf("%q: got %v, want %s", secrets, err, want)
@@ -69,7 +71,8 @@ func TestSecretBytes(t *testing.T) {
 }
 
 func TestTolerance(t *testing.T) {
-	for text, want := range map[string]time.Duration{"": time.Minute, "1s": time.Second, "5m": 5 * time.Minute, "1h": time.Hour} {
+	for text, want := range map[string]time.Duration{"": time.Minute, "1s": time.Second, "5m": 5 * time.Minute,
+		"1h": time.Hour} {
 		if got, err := provider.Tolerance("tolerance", text, time.Minute); got != want || err != nil {
 			t.Errorf("%q: got %v, %v", text, got, err)
 		}

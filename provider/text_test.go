@@ -42,15 +42,18 @@ func TestAlphanumeric(t *testing.T) {
 func TestGUID(t *testing.T) {
 	const guid = "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"
 	for text, want := range map[string]bool{
-		guid: true, "7E9A1C34-52BD-4E08-A1F6-90D3C85B2E67": true, "": false, guid[1:]: false, guid + "0": false, guid[:35] + "\n": false, guid[:35] + "g": false,
-		guid[:34] + "é": false, "7e9a1c345-2bd-4e08-a1f6-90d3c85b2e67": false, "{" + guid[2:] + "}": false, "7e9a1c34_52bd_4e08_a1f6_90d3c85b2e67": false,
+		guid: true, "7E9A1C34-52BD-4E08-A1F6-90D3C85B2E67": true, "": false, guid[1:]: false, guid + "0": false,
+		guid[:35] + "\n": false, guid[:35] + "g": false,
+		guid[:34] + "é": false, "7e9a1c345-2bd-4e08-a1f6-90d3c85b2e67": false, "{" + guid[2:] + "}": false,
+		"7e9a1c34_52bd_4e08_a1f6_90d3c85b2e67": false,
 	} {
 		if got := provider.IsGUID(text); got != want {
 			t.Errorf("%q: %v", text, got)
 		}
 	}
 	b := [16]byte{0xff, 1, 2, 3, 4, 5, 0xff, 7, 0xff, 9, 10, 11, 12, 13, 14, 15}
-	for version, want := range map[byte]string{4: "ff010203-0405-4f07-bf09-0a0b0c0d0e0f", 8: "ff010203-0405-8f07-bf09-0a0b0c0d0e0f"} {
+	for version, want := range map[byte]string{4: "ff010203-0405-4f07-bf09-0a0b0c0d0e0f",
+		8: "ff010203-0405-8f07-bf09-0a0b0c0d0e0f"} {
 		if got := provider.NewGUID(b, version); got != want || !provider.IsGUID(got) {
 			t.Errorf("version %d: %s", version, got)
 		}
@@ -89,10 +92,14 @@ func TestAllowedRate(t *testing.T) {
 		given  bool
 		fails  bool
 	}{
-		{nil, 0, false, false}, {[]string{"*"}, 0, true, false}, {[]string{"1"}, 1, true, false}, {[]string{"120"}, 120, true, false},
-		{[]string{"999999999"}, 999_999_999, true, false}, {[]string{"1000000000"}, 0, true, true}, {[]string{"0"}, 0, true, true},
-		{[]string{""}, 0, true, true}, {[]string{"-1"}, 0, true, true}, {[]string{"+1"}, 0, true, true}, {[]string{"1.5"}, 0, true, true},
-		{[]string{" 1"}, 0, true, true}, {[]string{"many"}, 0, true, true}, {[]string{"1", "1"}, 0, true, true}, {[]string{"*", "*"}, 0, true, true},
+		{nil, 0, false, false}, {[]string{"*"}, 0, true, false}, {[]string{"1"}, 1, true, false},
+		{[]string{"120"}, 120, true, false},
+		{[]string{"999999999"}, 999_999_999, true, false}, {[]string{"1000000000"}, 0, true, true},
+		{[]string{"0"}, 0, true, true},
+		{[]string{""}, 0, true, true}, {[]string{"-1"}, 0, true, true}, {[]string{"+1"}, 0, true, true},
+		{[]string{"1.5"}, 0, true, true},
+		{[]string{" 1"}, 0, true, true}, {[]string{"many"}, 0, true, true}, {[]string{"1", "1"}, 0, true, true},
+		{[]string{"*", "*"}, 0, true, true},
 	} {
 		got, given, err := provider.AllowedRate(http.Header{"Webhook-Allowed-Rate": c.values})
 		if got != c.want || given != c.given || (err != nil) != c.fails {

@@ -1,6 +1,6 @@
 // Package access reads and checks the access object of a destination: how the destination is reached, and who we are
-// there. It is HTTP Basic, a bearer token, OAuth 2 client credentials, a client certificate, own authorities and a proxy.
-// The package is pure: internal/outbound applies an access to requests, and internal/oauth fetches tokens.
+// there. It is HTTP Basic, a bearer token, OAuth 2 client credentials, a client certificate, own authorities and a
+// proxy. The package is pure: internal/outbound applies an access to requests, and internal/oauth fetches tokens.
 package access
 
 import (
@@ -67,8 +67,8 @@ var Settings = []Setting{
 // Secrets lists the members that are never shown.
 var Secrets = []string{"password", "token", "client_secret", "private_key", "proxy_password"}
 
-// Parse reads raw strictly. Empty raw and null give the zero Access. Its error is [bellhop.CodeInvalid]; it reports every
-// fault at once, with paths within the access ("token_url"), and never repeats a value.
+// Parse reads raw strictly. Empty raw and null give the zero Access. Its error is [bellhop.CodeInvalid]; it reports
+// every fault at once, with paths within the access ("token_url"), and never repeats a value.
 func Parse(raw json.RawMessage) (Access, error) {
 	var a Access
 	if len(raw) > MaxBytes {
@@ -78,7 +78,8 @@ func Parse(raw json.RawMessage) (Access, error) {
 	if err != nil {
 		return Access{}, err
 	}
-	if err := bellhop.Join("", a.checkTexts(set), a.checkBasic(set), a.checkTokens(set), a.checkOne(), a.checkTLS(set), a.checkProxy(set)); err != nil {
+	if err := bellhop.Join("", a.checkTexts(set), a.checkBasic(set), a.checkTokens(set), a.checkOne(), a.checkTLS(set),
+		a.checkProxy(set)); err != nil {
 		return Access{}, err
 	}
 	return a, nil
@@ -146,7 +147,8 @@ func shorten(name string) string {
 	return name
 }
 
-// checkTexts checks the characters and length of each text member. No value may contain a line end, which would end a header.
+// checkTexts checks the characters and length of each text member. No value may contain a line end, which would end
+// a header.
 func (a *Access) checkTexts(set map[string]bool) error {
 	var errs []error
 	for name, text := range a.members() {
@@ -163,7 +165,8 @@ func (a *Access) checkTexts(set map[string]bool) error {
 	}
 	for i, s := range a.Scopes {
 		if !visible(s) || len(s) > maxText {
-			errs = append(errs, bellhop.Invalid(fmt.Sprintf("scopes[%d]", i), "must be printable ASCII without blanks; write each scope by itself"))
+			errs = append(errs, bellhop.Invalid(fmt.Sprintf("scopes[%d]", i),
+				"must be printable ASCII without blanks; write each scope by itself"))
 		}
 	}
 	if len(a.Scopes) > maxScopes {
@@ -182,7 +185,8 @@ func visible(s string) bool {
 }
 
 func (a *Access) checkBasic(set map[string]bool) error {
-	return bellhop.Join("", checkLogin("username", "password", a.Username, set), checkLogin("proxy_username", "proxy_password", a.ProxyUsername, set))
+	return bellhop.Join("", checkLogin("username", "password", a.Username, set),
+		checkLogin("proxy_username", "proxy_password", a.ProxyUsername, set))
 }
 
 // checkLogin checks a user name and its password: either both are set or none.
@@ -207,7 +211,8 @@ func (a *Access) checkTokens(set map[string]bool) error {
 	}
 	for _, name := range []string{"client_id", "client_secret", "scopes", "audience"} {
 		if set[name] && !set["token_url"] {
-			errs = append(errs, bellhop.Invalid(name, "is for a token that is fetched; give token_url as well, or leave it out"))
+			errs = append(errs,
+				bellhop.Invalid(name, "is for a token that is fetched; give token_url as well, or leave it out"))
 		}
 	}
 	return bellhop.Join("", errs...)
@@ -218,14 +223,17 @@ func (a *Access) checkOne() error {
 	first := a.Authorizes()
 	switch {
 	case first != "token_url" && a.TokenURL != "":
-		return bellhop.Invalid("token_url", "cannot stand beside "+first+": there is one Authorization header; choose one of them")
+		return bellhop.Invalid("token_url",
+			"cannot stand beside "+first+": there is one Authorization header; choose one of them")
 	case first == "username" && a.Token != "":
-		return bellhop.Invalid("token", "cannot stand beside username: there is one Authorization header; choose one of them")
+		return bellhop.Invalid("token",
+			"cannot stand beside username: there is one Authorization header; choose one of them")
 	}
 	return nil
 }
 
-// Authorizes returns the name of the member that fills the Authorization header: "username", "token", "token_url" or "".
+// Authorizes returns the name of the member that fills the Authorization header: "username", "token", "token_url" or
+// "".
 func (a *Access) Authorizes() string {
 	switch {
 	case a.Username != "":
@@ -254,7 +262,8 @@ func (a *Access) checkProxy(set map[string]bool) error {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return bellhop.Invalid("proxy", "must begin with http:// or https://; other proxies are not spoken to")
 	case u.Host == "", u.Opaque != "", u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
-		return bellhop.Invalid("proxy", "must be a scheme, a host and a port and nothing else, such as http://proxy.example:3128")
+		return bellhop.Invalid("proxy",
+			"must be a scheme, a host and a port and nothing else, such as http://proxy.example:3128")
 	}
 	return nil
 }

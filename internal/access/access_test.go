@@ -51,7 +51,8 @@ func object(members ...string) json.RawMessage {
 
 func TestParse(t *testing.T) {
 	certificate, key := pair(t)
-	for _, raw := range []json.RawMessage{nil, []byte(" "), []byte("null"), []byte("{}"), []byte(`{"token":null,"scopes":null}`)} {
+	for _, raw := range []json.RawMessage{nil, []byte(" "), []byte("null"), []byte("{}"),
+		[]byte(`{"token":null,"scopes":null}`)} {
 		if a, err := Parse(raw); err != nil || a.Authorizes() != "" || a.Proxy != "" {
 			t.Errorf("%s: %+v %v", raw, a, err)
 		}
@@ -60,7 +61,8 @@ func TestParse(t *testing.T) {
 		"username":  object("username", "käthe", "password", "pass:wörd", "proxy", "http://proxy.example:3128/"),
 		"token":     object("token", "abc.def~+/="),
 		"token_url": []byte(`{"token_url":"https://id.example/token","client_id":"me","client_secret":"s","scopes":["a","b"],"audience":"x"}`),
-		"":          object("certificate", certificate+certificate, "private_key", key, "ca", certificate, "proxy", "https://[::1]:8080", "proxy_username", "me", "proxy_password", ""),
+		"": object("certificate", certificate+certificate, "private_key", key, "ca", certificate, "proxy",
+			"https://[::1]:8080", "proxy_username", "me", "proxy_password", ""),
 	} {
 		a, err := Parse(raw)
 		if err != nil || a.Authorizes() != want {
@@ -77,41 +79,58 @@ func TestParseRefuses(t *testing.T) {
 	certificate, key := pair(t)
 	other, otherKey := pair(t)
 	for _, c := range []struct{ raw, path string }{
-		{`[]`, ""}, {`"x"`, ""}, {`{`, ""}, {`{} {}`, ""}, {`{"token":"secret-a","token":"secret-b"}`, ""}, {`{"token":"secret-a"`, ""},
-		{`{"tokn":"secret"}`, "tokn"}, {`{"TOKEN":"secret"}`, "TOKEN"}, {`{"token":{"a":"secret"}}`, "token"}, {`{"scopes":"secret"}`, "scopes"},
-		{`{"token":"secret\r\nHost: x"}`, "token"}, {`{"token":"Bearer secret"}`, "token"}, {`{"token":""}`, "token"}, {`{"token":"sécret"}`, "token"},
-		{`{"username":"me"}`, "password"}, {`{"password":"secret"}`, "username"}, {`{"username":"m:e","password":"secret"}`, "username"},
+		{`[]`, ""}, {`"x"`, ""}, {`{`, ""}, {`{} {}`, ""}, {`{"token":"secret-a","token":"secret-b"}`, ""},
+		{`{"token":"secret-a"`, ""},
+		{`{"tokn":"secret"}`, "tokn"}, {`{"TOKEN":"secret"}`, "TOKEN"}, {`{"token":{"a":"secret"}}`, "token"},
+		{`{"scopes":"secret"}`, "scopes"},
+		{`{"token":"secret\r\nHost: x"}`, "token"}, {`{"token":"Bearer secret"}`, "token"}, {`{"token":""}`, "token"},
+		{`{"token":"sécret"}`, "token"},
+		{`{"username":"me"}`, "password"}, {`{"password":"secret"}`, "username"},
+		{`{"username":"m:e","password":"secret"}`, "username"},
 		{`{"username":"me","password":"secret\n"}`, "password"}, {`{"username":"","password":"secret"}`, "username"},
 		{`{"username":"me","password":"secret","token":"x"}`, "token"},
-		{`{"username":"me","password":"secret","token_url":"https://x","client_id":"x","client_secret":"secret"}`, "token_url"},
+		{`{"username":"me","password":"secret","token_url":"https://x","client_id":"x","client_secret":"secret"}`,
+			"token_url"},
 		{`{"token":"secret","token_url":"https://x","client_id":"x","client_secret":"secret"}`, "token_url"},
-		{`{"token_url":"https://x","client_secret":"secret"}`, "client_id"}, {`{"token_url":"https://x","client_id":"x"}`, "client_secret"},
+		{`{"token_url":"https://x","client_secret":"secret"}`, "client_id"},
+		{`{"token_url":"https://x","client_id":"x"}`, "client_secret"},
 		{`{"client_id":"x"}`, "client_id"}, {`{"scopes":["x"]}`, "scopes"}, {`{"audience":"x"}`, "audience"},
 		{`{"token_url":"https://x","client_id":"x","client_secret":"secret","scopes":["a b"]}`, "scopes[0]"},
-		{`{"token_url":"https://x","client_id":"x","client_secret":"secret","scopes":[` + strings.Repeat(`"a",`, maxScopes) + `"a"]}`, "scopes"},
-		{`{"proxy":"socks5://x:1"}`, "proxy"}, {`{"proxy":"proxy:3128"}`, "proxy"}, {`{"proxy":"http://me:secret@x:3128"}`, "proxy"},
-		{`{"proxy":"http://x:3128/secret"}`, "proxy"}, {`{"proxy":"http://x?secret"}`, "proxy"}, {`{"proxy":"http://%zz"}`, "proxy"}, {`{"proxy":""}`, "proxy"},
-		{`{"proxy":"http://x","proxy_username":"me"}`, "proxy_password"}, {`{"proxy":"http://x","proxy_password":"secret"}`, "proxy_username"},
+		{`{"token_url":"https://x","client_id":"x","client_secret":"secret","scopes":[` + strings.Repeat(`"a",`,
+			maxScopes) + `"a"]}`, "scopes"},
+		{`{"proxy":"socks5://x:1"}`, "proxy"}, {`{"proxy":"proxy:3128"}`, "proxy"},
+		{`{"proxy":"http://me:secret@x:3128"}`, "proxy"},
+		{`{"proxy":"http://x:3128/secret"}`, "proxy"}, {`{"proxy":"http://x?secret"}`, "proxy"},
+		{`{"proxy":"http://%zz"}`, "proxy"}, {`{"proxy":""}`, "proxy"},
+		{`{"proxy":"http://x","proxy_username":"me"}`, "proxy_password"},
+		{`{"proxy":"http://x","proxy_password":"secret"}`, "proxy_username"},
 		{`{"proxy_username":"me","proxy_password":"secret"}`, "proxy"},
-		{`{"token":"` + strings.Repeat("s", maxText+1) + `"}`, "token"}, {`{"ca":"` + strings.Repeat("s", MaxBytes) + `"}`, ""},
+		{`{"token":"` + strings.Repeat("s", maxText+1) + `"}`, "token"},
+		{`{"ca":"` + strings.Repeat("s", MaxBytes) + `"}`, ""},
 		{string(object("certificate", certificate)), "private_key"}, {string(object("private_key", key)), "certificate"},
 		{string(object("certificate", certificate, "private_key", otherKey)), "private_key"},
 		{string(object("certificate", certificate, "private_key", certificate)), "private_key"},
 		{string(object("certificate", certificate, "private_key", "secret")), "private_key"},
-		{string(object("certificate", certificate, "private_key", inPEM("ENCRYPTED PRIVATE KEY", []byte("x")))), "private_key"},
-		{string(object("certificate", key, "private_key", key)), "certificate"}, {string(object("certificate", "secret", "private_key", key)), "certificate"},
+		{string(object("certificate", certificate, "private_key", inPEM("ENCRYPTED PRIVATE KEY", []byte("x")))),
+			"private_key"},
+		{string(object("certificate", key, "private_key", key)), "certificate"},
+		{string(object("certificate", "secret", "private_key", key)), "certificate"},
 		{string(object("certificate", "", "private_key", "")), "certificate"},
-		{string(object("ca", "secret")), "ca"}, {string(object("ca", key)), "ca"}, {string(object("ca", certificate+key)), "ca"},
-		{string(object("ca", inPEM("CERTIFICATE", []byte("secret")))), "ca"}, {string(object("ca", strings.Repeat(other, maxCertificates+1))), "ca"},
+		{string(object("ca", "secret")), "ca"}, {string(object("ca", key)), "ca"},
+		{string(object("ca", certificate+key)), "ca"},
+		{string(object("ca", inPEM("CERTIFICATE", []byte("secret")))), "ca"},
+		{string(object("ca", strings.Repeat(other, maxCertificates+1))), "ca"},
 		{string(object("ca", certificate+"-----BEGIN CERTIFICATE-----\nsecret")), "ca"},
 	} {
 		a, err := Parse([]byte(c.raw))
 		var invalid *bellhop.Error
-		if !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid || !slices.ContainsFunc(invalid.Fields, func(f bellhop.FieldError) bool { return f.Path == c.path }) {
+		if !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid ||
+			!slices.ContainsFunc(invalid.Fields, func(f bellhop.FieldError) bool { return f.Path == c.path }) {
 			t.Errorf("%.80s: %+v %v, want one at %q", c.raw, a, err, c.path)
 			continue
 		}
-		if text := err.Error(); strings.Contains(text, "secret-") || strings.Contains(strings.ReplaceAll(text, "client_secret", ""), "secret") || strings.Contains(text, "MII") {
+		if text := err.Error(); strings.Contains(text, "secret-") ||
+			strings.Contains(strings.ReplaceAll(text, "client_secret", ""), "secret") || strings.Contains(text, "MII") {
 			t.Errorf("%.80s: the error has a value: %v", c.raw, err)
 		}
 	}
@@ -142,7 +161,8 @@ func TestSettings(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	certificate, key := pair(f)
 	f.Add([]byte(object("certificate", certificate, "private_key", key, "ca", certificate)))
-	for _, raw := range []string{`{"username":"me","password":"x"}`, `{"token":"x"}`, `{"token_url":"https://x","client_id":"x","client_secret":"y","scopes":["z"]}`,
+	for _, raw := range []string{`{"username":"me","password":"x"}`, `{"token":"x"}`,
+		`{"token_url":"https://x","client_id":"x","client_secret":"y","scopes":["z"]}`,
 		`{"proxy":"http://x:3128","proxy_username":"me","proxy_password":""}`, `{"token":"a","token":"b"}`, `null`} {
 		f.Add([]byte(raw))
 	}
@@ -161,7 +181,8 @@ func FuzzParse(f *testing.F) {
 				ways++
 			}
 		}
-		if ways > 1 || strings.ContainsAny(a.Username+a.Password+a.Token+a.Proxy+a.ProxyUsername+a.ProxyPassword, "\r\n\x00") {
+		if ways > 1 ||
+			strings.ContainsAny(a.Username+a.Password+a.Token+a.Proxy+a.ProxyUsername+a.ProxyPassword, "\r\n\x00") {
 			t.Errorf("accepted %q", raw)
 		}
 		if (a.Certificate == "") != (a.PrivateKey == "") || a.ProxyUsername != "" && a.Proxy == "" {

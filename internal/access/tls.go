@@ -22,7 +22,8 @@ func (a *Access) checkTLS(set map[string]bool) error {
 	case set["private_key"] && !set["certificate"]:
 		certificateErr = bellhop.Invalid("certificate", "required with private_key")
 	}
-	return bellhop.Join("", emptyPEM(set, "certificate", a.Certificate), emptyPEM(set, "private_key", a.PrivateKey), emptyPEM(set, "ca", a.CA), certificateErr, caErr)
+	return bellhop.Join("", emptyPEM(set, "certificate", a.Certificate), emptyPEM(set, "private_key", a.PrivateKey),
+		emptyPEM(set, "ca", a.CA), certificateErr, caErr)
 }
 
 func emptyPEM(set map[string]bool, name, text string) error {
@@ -32,7 +33,8 @@ func emptyPEM(set map[string]bool, name, text string) error {
 	return nil
 }
 
-// TLSCertificate parses Certificate and PrivateKey. It returns nil if one of them is not set. Its errors are [bellhop.CodeInvalid].
+// TLSCertificate parses Certificate and PrivateKey. It returns nil if one of them is not set. Its errors are
+// [bellhop.CodeInvalid].
 func (a *Access) TLSCertificate() (*tls.Certificate, error) {
 	if a.Certificate == "" || a.PrivateKey == "" {
 		return nil, nil
@@ -83,7 +85,8 @@ func certificates(path, text string) (list []*x509.Certificate, err error) {
 	case len(list) == 0:
 		return nil, bellhop.Invalid(path, `must be PEM, beginning with "-----BEGIN CERTIFICATE-----"`)
 	case strings.Count(text, "-----BEGIN") != len(list):
-		return nil, bellhop.Invalid(path, fmt.Sprintf("has something besides certificates, or more than %d of them", maxCertificates))
+		return nil, bellhop.Invalid(path,
+			fmt.Sprintf("has something besides certificates, or more than %d of them", maxCertificates))
 	}
 	return list, nil
 }

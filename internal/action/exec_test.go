@@ -30,7 +30,8 @@ func TestInput(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{1})
 	random.Read(mebibyte)
 	dir := t.TempDir()
-	for name, body := range map[string][]byte{"empty": nil, "text": []byte("text"), "every byte": {0, 1, '\r', '\n', 0x1a, 0x80, 0xff}, "a mebibyte": mebibyte} {
+	for name, body := range map[string][]byte{"empty": nil, "text": []byte("text"),
+		"every byte": {0, 1, '\r', '\n', 0x1a, 0x80, 0xff}, "a mebibyte": mebibyte} {
 		p := shell(t, "cat >read", "dir", dir)
 		if done := perform(t, p, string(body)); done.Error != "" || len(done.Reply) > 0 {
 			t.Errorf("%s: %+v", name, done)
@@ -72,7 +73,8 @@ func TestEnvironment(t *testing.T) {
 	want := []string{
 		"API_TOKEN=a=b c", "BELLHOP_ATTEMPT=3", "BELLHOP_DELIVERY_ID=dlv_1", "BELLHOP_EVENT_CONTENT_TYPE=application/json",
 		"BELLHOP_EVENT_ID=evt_1", "BELLHOP_EVENT_RECEIVED_AT=2026-11-22T10:00:01.000000005Z", "BELLHOP_EVENT_SOURCE=shop",
-		"BELLHOP_EVENT_SUBJECT=orders/7\uFFFD\n$(reboot)", "BELLHOP_EVENT_TENANT=acme", "BELLHOP_EVENT_TIME=2026-11-22T10:00:00.000000005Z",
+		"BELLHOP_EVENT_SUBJECT=orders/7\uFFFD\n$(reboot)", "BELLHOP_EVENT_TENANT=acme",
+		"BELLHOP_EVENT_TIME=2026-11-22T10:00:00.000000005Z",
 		"BELLHOP_EVENT_TYPE=order.paid", "HOME=/home/bell", "PATH=" + os.Getenv("PATH"), "TZ=Europe/Paris",
 	}
 	if !slices.Equal(got, want) || done.Error != "" {
@@ -124,8 +126,9 @@ func TestCannotStart(t *testing.T) {
 		change func() error
 		detail string
 	}{
-		"no program": {func() error { return os.WriteFile(path, []byte{0x7f, 'E', 'L', 'F'}, 0o700) }, "the command cannot be started: exec format error"},
-		"gone":       {func() error { return os.Remove(path) }, "the command cannot be started: no such file or directory"},
+		"no program": {func() error { return os.WriteFile(path, []byte{0x7f, 'E', 'L', 'F'}, 0o700) },
+			"the command cannot be started: exec format error"},
+		"gone": {func() error { return os.Remove(path) }, "the command cannot be started: no such file or directory"},
 	} {
 		if err := c.change(); err != nil {
 			t.Fatal(err)
@@ -330,7 +333,8 @@ const patience = 30 * time.Second
 
 // allowed is Exec in an environment with a secret in addition to the variables that commands get.
 var allowed = Exec{Allowed: true, Lookup: func(name string) (string, bool) {
-	value, ok := map[string]string{"PATH": os.Getenv("PATH"), "HOME": "/home/bell", "BELLHOP_ADMIN_KEY": "bhk_secret", "TZ": "UTC"}[name]
+	value, ok := map[string]string{"PATH": os.Getenv("PATH"), "HOME": "/home/bell", "BELLHOP_ADMIN_KEY": "bhk_secret",
+		"TZ": "UTC"}[name]
 	return value, ok
 }}
 

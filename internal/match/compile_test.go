@@ -38,7 +38,8 @@ func TestMatchCompileErrors(t *testing.T) {
 		{"empty source", bellhop.Match{Sources: []string{""}}, []string{"sources[0]"}},
 		{"as many as there may be", bellhop.Match{Types: many, Sources: many}, nil},
 		{"too many", bellhop.Match{Types: append(many, "b"), Sources: append(many, "b")}, []string{"sources", "types"}},
-		{"all at once", bellhop.Match{Types: []string{""}, Sources: []string{""}, Where: "("}, []string{"sources[0]", "types[0]", "where"}},
+		{"all at once", bellhop.Match{Types: []string{""}, Sources: []string{""}, Where: "("},
+			[]string{"sources[0]", "types[0]", "where"}},
 		{"as long as it may be", bellhop.Match{Where: "true" + strings.Repeat(" ", bellhop.MaxWhereLength-4)}, nil},
 		{"too long", bellhop.Match{Where: "true" + strings.Repeat(" ", bellhop.MaxWhereLength-3)}, []string{"where"}},
 		{"deep", bellhop.Match{Where: strings.Repeat("(", 2000) + "true" + strings.Repeat(")", 2000)}, nil},
@@ -80,9 +81,12 @@ func TestMatchCompileErrors(t *testing.T) {
 // FuzzMatchWhere: no expression and no body panics, and each evaluation ends.
 func FuzzMatchWhere(f *testing.F) {
 	for _, where := range []string{
-		"", "true", `data.Properties.NewState == 'Finished'`, `any(data, # == 1)`, `headers["A"] matches "^x"`, `time > now()`,
-		`let a = data; a?.b ?? false`, `any(1..9, {let x = #; all(data, # < x)})`, `reduce(data, #acc + #, 0) > 1`, `$env["type"] == "x"`,
-		`"a" in data and not ("b" contains subject)`, `{"a": data}.a[1:2] == [1]`, `sortBy(data, #)[0] == 1 | not(true)`, `data.f()`,
+		"", "true", `data.Properties.NewState == 'Finished'`, `any(data, # == 1)`, `headers["A"] matches "^x"`,
+		`time > now()`,
+		`let a = data; a?.b ?? false`, `any(1..9, {let x = #; all(data, # < x)})`, `reduce(data, #acc + #, 0) > 1`,
+		`$env["type"] == "x"`,
+		`"a" in data and not ("b" contains subject)`, `{"a": data}.a[1:2] == [1]`, `sortBy(data, #)[0] == 1 | not(true)`,
+		`data.f()`,
 	} {
 		f.Add(where, []byte(`{"Properties":{"NewState":"Finished"},"n":[1,2.5,"x",null]}`))
 		f.Add(where, []byte(`[1,2,3]`))

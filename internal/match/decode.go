@@ -8,9 +8,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// decode decodes a JSON body; it returns nil if body is not JSON. Whole numbers become int, so that they compare without
-// loss. Of an object it returns only the wanted members, and within each the members wanted there; it checks the syntax of
-// the rest. It accepts what encoding/json accepts: the last of several members with one name counts.
+// decode decodes a JSON body; it returns nil if body is not JSON. Whole numbers become int, so that they compare
+// without loss. Of an object it returns only the wanted members, and within each the members wanted there; it checks
+// the syntax of the rest. It accepts what encoding/json accepts: the last of several members with one name counts.
 func decode(body []byte, wanted members) any {
 	r := bodyReaders.Get().(*bodyReader)
 	defer r.free()

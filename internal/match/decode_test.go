@@ -8,12 +8,16 @@ import (
 	"testing"
 )
 
-// FuzzDecode: what is read of a body is what encoding/json reads of it, and members that are picked are as they are in the whole.
+// FuzzDecode: what is read of a body is what encoding/json reads of it, and members that are picked are as they are
+// in the whole.
 func FuzzDecode(f *testing.F) {
 	for _, body := range []string{
-		`{"a":{"b":[1,2.5,"x",null,true],"c":{}},"d":"\u00e9\ud800\n","a b":-0}`, `{"a":1,"a":{"b":2}}`, `{"\u0061":{"b":"x"}}`, `[{"a":1}]`,
-		`{"a":{"b":1e400,"c":9007199254740993,"n":18446744073709551616}}`, "{\"a\":\"\xff\",\"\xff\":1}", ` "x" `, `{"a":1}{`, `{"a":}`, `{"a":[}`, `[[[`, ``, `nul`,
-		`{"a":{"b":{"a":{"b":1}}}}`, `{"a":[{"b":1}]}`, `{"a":"text","d":[]}`, `{"zz":[1,{"q":"\\"}],"a":{"zz":{},"b":false}}`,
+		`{"a":{"b":[1,2.5,"x",null,true],"c":{}},"d":"\u00e9\ud800\n","a b":-0}`, `{"a":1,"a":{"b":2}}`,
+		`{"\u0061":{"b":"x"}}`, `[{"a":1}]`,
+		`{"a":{"b":1e400,"c":9007199254740993,"n":18446744073709551616}}`, "{\"a\":\"\xff\",\"\xff\":1}", ` "x" `,
+		`{"a":1}{`, `{"a":}`, `{"a":[}`, `[[[`, ``, `nul`,
+		`{"a":{"b":{"a":{"b":1}}}}`, `{"a":[{"b":1}]}`, `{"a":"text","d":[]}`,
+		`{"zz":[1,{"q":"\\"}],"a":{"zz":{},"b":false}}`,
 	} {
 		f.Add([]byte(body))
 	}
@@ -98,7 +102,8 @@ func TestReads(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if !reflect.DeepEqual(x.reads, want) && !(len(x.reads.members)+len(want.members) == 0 && x.reads.data == want.data && x.reads.headers == want.headers) {
+		if !reflect.DeepEqual(x.reads, want) &&
+			!(len(x.reads.members)+len(want.members) == 0 && x.reads.data == want.data && x.reads.headers == want.headers) {
 			t.Errorf("%s: %+v, want %+v", text, x.reads, want)
 		}
 	}

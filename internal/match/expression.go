@@ -12,10 +12,10 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// Budgets of one evaluation, in steps. A step is one round of a loop, one element of a list that is looked at, or 16 bytes
-// of a text that is read or made. Each byte of the body adds one step to the budget. An evaluation that uses up its budget
-// fails. A `where` has the smaller budget: it is evaluated while the sender waits for its answer, once per event and
-// destination. A template is evaluated in the lane of its destination.
+// Budgets of one evaluation, in steps. A step is one round of a loop, one element of a list that is looked at, or 16
+// bytes of a text that is read or made. Each byte of the body adds one step to the budget. An evaluation that uses
+// up its budget fails. A `where` has the smaller budget: it is evaluated while the sender waits for its answer, once
+// per event and destination. A template is evaluated in the lane of its destination.
 const (
 	MaxWhereSteps    = 30_000
 	MaxTemplateSteps = 1_000_000
@@ -143,8 +143,8 @@ type templateEnvironment struct {
 	textFunctions
 }
 
-// set fills e from ev. It computes the costly values (the decoded body, the body as text, the headers) only where r says
-// that the expression reads them.
+// set fills e from ev. It computes the costly values (the decoded body, the body as text, the headers) only where r
+// says that the expression reads them.
 func (e *templateEnvironment) set(ev *bellhop.Event, r reads) {
 	e.Type, e.Subject, e.Source, e.Time = ev.Type, ev.Subject, ev.Source, ev.HappenedAt()
 	e.ID, e.Tenant, e.ReceivedAt = ev.ID, ev.Tenant, ev.ReceivedAt

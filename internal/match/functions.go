@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// textFunctions holds the functions with which a template makes texts. They stand in for the builtin functions of the same
-// names, which count no steps.
+// textFunctions holds the functions with which a template makes texts. They stand in for the builtin functions of
+// the same names, which count no steps.
 type textFunctions struct {
 	Join    func(list any, glue ...any) (string, error) `expr:"join"`
 	Replace func(text, old, with any) (string, error)   `expr:"replace"`
@@ -39,7 +39,8 @@ func (m *meter) join(list any, glue ...any) (string, error) {
 	for i, item := range items {
 		text, ok := asText(item)
 		if !ok {
-			return "", fmt.Errorf("join: item %d is %s; a list of texts, numbers, true and false can be joined", i, kindOf(item))
+			return "", fmt.Errorf("join: item %d is %s; a list of texts, numbers, true and false can be joined", i,
+				kindOf(item))
 		}
 		m.take(1 + (len(text)+len(between))/16)
 		if i > 0 {
@@ -56,7 +57,8 @@ func (m *meter) replace(text, old, with any) (string, error) {
 	what, ok2 := old.(string)
 	by, ok3 := with.(string)
 	if !ok1 || !ok2 || !ok3 || what == "" {
-		return "", fmt.Errorf("replace: needs three texts, the second not empty, not %s, %s and %s", kindOf(text), kindOf(old), kindOf(with))
+		return "", fmt.Errorf("replace: needs three texts, the second not empty, not %s, %s and %s", kindOf(text),
+			kindOf(old), kindOf(with))
 	}
 	m.take(1 + len(in)/16)
 	m.take(strings.Count(in, what) * (1 + len(by)/16))

@@ -1,10 +1,10 @@
 // Package match decides which events a destination wants, and makes new documents of events: the expressions `where`
 // and `template`, compiled and bounded.
 //
-// An expression is a text in the language of github.com/expr-lang/expr. People who may configure a destination write it,
-// and bodies that strangers send are its input. So each evaluation has a budget of steps ([MaxWhereSteps],
-// [MaxTemplateSteps]) and ends with an error once it has used them up: see meter.go. A body is decoded only as far as
-// the expression reads it: see analyze.go and decode.go.
+// An expression is a text in the language of github.com/expr-lang/expr. People who may configure a destination write
+// it, and bodies that strangers send are its input. So each evaluation has a budget of steps ([MaxWhereSteps],
+// [MaxTemplateSteps]) and ends with an error once it has used them up: see meter.go. A body is decoded only as far
+// as the expression reads it: see analyze.go and decode.go.
 //
 // All functions are pure; the compiled types are safe for concurrent use.
 package match
@@ -28,7 +28,8 @@ type Matcher struct {
 
 // Compile checks m and compiles it. Its errors are [bellhop.CodeInvalid] with paths within the match: "types[0]".
 func Compile(m bellhop.Match) (*Matcher, error) {
-	c := &Matcher{sources: slices.Clone(m.Sources), self: slices.Contains(m.Sources, bellhop.SourceSelf) || slices.Contains(m.Sources, bellhop.SourceSelfID)}
+	c := &Matcher{sources: slices.Clone(m.Sources), self: slices.Contains(m.Sources, bellhop.SourceSelf) ||
+		slices.Contains(m.Sources, bellhop.SourceSelfID)}
 	var errs []error
 	if len(m.Sources) > bellhop.MaxMatchEntries {
 		errs = append(errs, bellhop.Invalid("sources", fmt.Sprintf("at most %d entries", bellhop.MaxMatchEntries)))
@@ -45,7 +46,8 @@ func Compile(m bellhop.Match) (*Matcher, error) {
 		c.self = c.self || strings.HasPrefix(t, bellhop.TypeSelfPrefix)
 		prefix, wild := strings.CutSuffix(t, "*")
 		if t == "" || strings.Contains(prefix, "*") {
-			errs = append(errs, bellhop.Invalid(fmt.Sprintf("types[%d]", i), `must be an event type, which may end in "*": "ams.*"`))
+			errs = append(errs,
+				bellhop.Invalid(fmt.Sprintf("types[%d]", i), `must be an event type, which may end in "*": "ams.*"`))
 		} else if wild {
 			c.prefixes = append(c.prefixes, prefix)
 		} else {
@@ -81,7 +83,8 @@ func (m *Matcher) Wants(ev *bellhop.Event) (ok bool, err error) {
 	return ok, nil
 }
 
-// Explain returns in words which part of the match excludes ev, or "" if ev matches. err is the error of [Matcher.Wants].
+// Explain returns in words which part of the match excludes ev, or "" if ev matches. err is the error of
+// [Matcher.Wants].
 func (m *Matcher) Explain(ev *bellhop.Event) (why string, err error) {
 	ok, err := m.Wants(ev)
 	switch {

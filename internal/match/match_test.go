@@ -101,7 +101,8 @@ func TestMatchWhere(t *testing.T) {
 func TestMatchTimeless(t *testing.T) {
 	ev := finished()
 	ev.Time, ev.ReceivedAt = time.Time{}, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	if ok, err := compile(t, bellhop.Match{Where: "time.Year() == 2026 && time.Day() == 2"}).Wants(&ev); !ok || err != nil {
+	if ok, err := compile(t, bellhop.Match{Where: "time.Year() == 2026 && time.Day() == 2"}).Wants(&ev); !ok ||
+		err != nil {
 		t.Errorf("%v %v", ok, err)
 	}
 }
@@ -176,7 +177,8 @@ func TestMatchFails(t *testing.T) {
 			t.Errorf("%s: matches", where)
 		case err == nil:
 			t.Errorf("%s: does not say why", where)
-		case !strings.HasPrefix(err.Error(), "where: ") || !strings.Contains(err.Error(), why) || strings.Contains(err.Error(), "\n"):
+		case !strings.HasPrefix(err.Error(), "where: ") || !strings.Contains(err.Error(), why) ||
+			strings.Contains(err.Error(), "\n"):
 			t.Errorf("%s: %v", where, err)
 		}
 	}

@@ -13,16 +13,16 @@ import (
 
 // A meter counts the steps that one evaluation has left.
 //
-// The language has no counter of its own. So [meterVisitor] rewrites each compiled expression: it wraps the operands of
-// costly operators and builtin functions, and the body of each loop, in calls of the functions below. Those take steps
-// from the meter and return their argument unchanged. TestBuiltins fails when a new version of the language brings a
-// builtin function that nobody has looked at.
+// The language has no counter of its own. So [meterVisitor] rewrites each compiled expression: it wraps the operands
+// of costly operators and builtin functions, and the body of each loop, in calls of the functions below. Those take
+// steps from the meter and return their argument unchanged. TestBuiltins fails when a new version of the language
+// brings a builtin function that nobody has looked at.
 type meter struct{ left int }
 
 var errTooMuch = errors.New("too much work for one event: loops within loops, or long texts")
 
-// metering holds the functions that a metered expression calls. No author can write names like these: an identifier has
-// no parentheses.
+// metering holds the functions that a metered expression calls. No author can write names like these: an identifier
+// has no parentheses.
 type metering struct {
 	Charge     func(v any) any                       `expr:"charge()"`
 	ChargeDeep func(v any) any                       `expr:"chargeDeep()"`

@@ -19,9 +19,9 @@ var known = []string{
 	"reverse", "uniq", "concat", "flatten", "sort", "bitnot",
 }
 
-// TestBuiltins fails when a new version of the language brings a builtin function. Look at what the function does: if it is
-// a loop, visits nested values or makes long texts of short ones, then [meterVisitor] has to charge for it or the dialects
-// have to leave it out. Then add its name to known.
+// TestBuiltins fails when a new version of the language brings a builtin function. Look at what the function does:
+// if it is a loop, visits nested values or makes long texts of short ones, then [meterVisitor] has to charge for it
+// or the dialects have to leave it out. Then add its name to known.
 func TestBuiltins(t *testing.T) {
 	for _, name := range builtin.Names {
 		if !slices.Contains(known, name) {

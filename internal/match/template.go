@@ -12,9 +12,9 @@ import (
 // MaxTemplateLength bounds the text of a [Template], in bytes.
 const MaxTemplateLength = 16 << 10
 
-// A Template is a compiled expression that makes a JSON document of an event. It may use every name that the Where of a
-// [bellhop.Match] may use, and also id, tenant, received_at and body (the body as text). The functions join(list, glue)
-// and replace(text, old, new) make texts. It is safe for concurrent use.
+// A Template is a compiled expression that makes a JSON document of an event. It may use every name that the Where
+// of a [bellhop.Match] may use, and also id, tenant, received_at and body (the body as text). The functions
+// join(list, glue) and replace(text, old, new) make texts. It is safe for concurrent use.
 type Template struct{ expression *expression }
 
 // template is the dialect of a Template. It has no now(), so that a retry sends the same bytes as the first attempt.
@@ -26,8 +26,8 @@ var template = dialect{
 	options:  []expr.Option{expr.AsAny()},
 }
 
-// CompileTemplate compiles text, which has at most [MaxTemplateLength] bytes. Its error is [bellhop.CodeInvalid] with an
-// empty path.
+// CompileTemplate compiles text, which has at most [MaxTemplateLength] bytes. Its error is [bellhop.CodeInvalid]
+// with an empty path.
 func CompileTemplate(text string) (*Template, error) {
 	switch {
 	case len(text) > MaxTemplateLength:
@@ -41,13 +41,14 @@ func CompileTemplate(text string) (*Template, error) {
 		err = errors.New("unknown name $env")
 	}
 	if err != nil {
-		return nil, bellhop.Invalid("", fmt.Sprintf("%v; use data, type, subject, source, headers, time, id, tenant, received_at and body", err))
+		return nil, bellhop.Invalid("",
+			fmt.Sprintf("%v; use data, type, subject, source, headers, time, id, tenant, received_at and body", err))
 	}
 	return &Template{&x}, nil
 }
 
-// Render evaluates t over ev. The result is nil, a bool, a number, a text, a time, or lists and objects of these, at most
-// about [bellhop.MaxBatchBytes] long as JSON. The error is one line, written for the author of the template.
+// Render evaluates t over ev. The result is nil, a bool, a number, a text, a time, or lists and objects of these, at
+// most about [bellhop.MaxBatchBytes] long as JSON. The error is one line, written for the author of the template.
 func (t *Template) Render(ev *bellhop.Event) (any, error) {
 	v, err := t.expression.run(ev)
 	if err != nil {

@@ -88,7 +88,8 @@ func TestTemplateCompileErrors(t *testing.T) {
 // TestTemplateFails: what cannot be made says why in one line, and is not made by halves.
 func TestTemplateFails(t *testing.T) {
 	ev := finished()
-	ev.Body = fmt.Appendf(nil, `{"list":[%s0],"text":%q,"n":1}`, strings.Repeat("0,", 20_000), strings.Repeat("xy", 25_000))
+	ev.Body = fmt.Appendf(nil, `{"list":[%s0],"text":%q,"n":1}`, strings.Repeat("0,", 20_000),
+		strings.Repeat("xy", 25_000))
 	doubling, lists := `let a0 = "x"; `, "let a0 = [1]; "
 	for i := range 40 {
 		doubling += fmt.Sprintf("let a%d = join([a%d, a%d]); ", i+1, i, i)
@@ -132,9 +133,12 @@ func TestTemplateFails(t *testing.T) {
 // FuzzTemplate: no template and no body panics, each evaluation ends, and what comes of it is bounded.
 func FuzzTemplate(f *testing.F) {
 	for _, text := range []string{
-		`{"id": id, "n": data.n}`, `join(data.n, ",")`, `replace(body, "n", "m")`, `map(data.n, {{"v": #}})`, `[data, data, received_at, tenant]`, `headers`,
-		`reduce(data.n, [#acc, #acc], [])`, `let a = data; [a?.b ?? false, a]`, `groupBy(data.n, #)`, `time.Format(body)`, `$env`, `toJSON($env)`, `fromJSON(body)`,
-		`string(data)`, `flatten([data.n, [data.n]])`, `1..1000000`, `time.Format`, `0.0/0`, `sortBy(data.n, #)`, `body matches body`, `date(body)`,
+		`{"id": id, "n": data.n}`, `join(data.n, ",")`, `replace(body, "n", "m")`, `map(data.n, {{"v": #}})`,
+		`[data, data, received_at, tenant]`, `headers`,
+		`reduce(data.n, [#acc, #acc], [])`, `let a = data; [a?.b ?? false, a]`, `groupBy(data.n, #)`, `time.Format(body)`,
+		`$env`, `toJSON($env)`, `fromJSON(body)`,
+		`string(data)`, `flatten([data.n, [data.n]])`, `1..1000000`, `time.Format`, `0.0/0`, `sortBy(data.n, #)`,
+		`body matches body`, `date(body)`,
 	} {
 		f.Add(text, []byte(`{"n":[1,2.5,"x",null],"b":{"c":1}}`))
 		f.Add(text, []byte(`[1,2,3]`))
@@ -148,7 +152,8 @@ func FuzzTemplate(f *testing.F) {
 		if len(body) > 4<<10 {
 			return
 		}
-		ev := bellhop.Event{ID: "evt_1", Type: "a.b", Subject: "s", Source: "src", Header: bellhop.Header("A: x\n"), Body: body}
+		ev := bellhop.Event{ID: "evt_1", Type: "a.b", Subject: "s", Source: "src", Header: bellhop.Header("A: x\n"),
+			Body: body}
 		start := time.Now()
 		got, err := c.Render(&ev)
 		if took := time.Since(start); took > time.Minute {

@@ -44,16 +44,20 @@ func TestObject(t *testing.T) {
 
 func TestObjectRefuses(t *testing.T) {
 	for name, body := range map[string]string{
-		"empty": "", "blank": "  ", "N13 null": "null", "N13 number": "1", "N13 text": `"a"`, "N13 array": `[]`, "true": "true",
-		"cut": `{"a":1`, "cut in a name": `{"a`, "cut in a value": `{"a":"b`, "no value": `{"a"}`, "no colon": `{"a" 1}`,
+		"empty": "", "blank": "  ", "N13 null": "null", "N13 number": "1", "N13 text": `"a"`, "N13 array": `[]`,
+		"true": "true",
+		"cut":  `{"a":1`, "cut in a name": `{"a`, "cut in a value": `{"a":"b`, "no value": `{"a"}`, "no colon": `{"a" 1}`,
 		"comma at the end": `{"a":1,}`, "no comma": `{"a":1 "b":2}`, "only a comma": `{,}`, "number as a name": `{1:2}`,
-		"N01 twice": `{"type":"good","type":"evil"}`, "N01 twice, escaped": `{"type":1,"typ\u0065":2}`, "N01 twice inside": `{"a":{"b":1,"b":2}}`,
+		"N01 twice": `{"type":"good","type":"evil"}`, "N01 twice, escaped": `{"type":1,"typ\u0065":2}`,
+		"N01 twice inside":      `{"a":{"b":1,"b":2}}`,
 		"N01 twice deep inside": `{"a":[{"b":[{"c":1,"c":2}]}]}`,
 		"N04 too deep":          strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65),
 		"N04 far too deep":      strings.Repeat(`{"a":`, 10001) + "1" + strings.Repeat("}", 10001),
 		"N04 arrays too deep":   `{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}",
-		"N11 NaN":               `{"a":NaN}`, "N11 comment": `{"a":1}//`, "N11 single quotes": `{'a':1}`, "N11 Infinity": `{"a":-Infinity}`,
-		"N12 byte order mark": "\uFEFF{}", "UTF-16": "\xff\xfe{\x00}\x00", "more behind": `{}{}`, "NUL behind": "{}\x00", "control byte": "{\"a\":\"\n\"}",
+		"N11 NaN":               `{"a":NaN}`, "N11 comment": `{"a":1}//`, "N11 single quotes": `{'a':1}`,
+		"N11 Infinity":        `{"a":-Infinity}`,
+		"N12 byte order mark": "\uFEFF{}", "UTF-16": "\xff\xfe{\x00}\x00", "more behind": `{}{}`, "NUL behind": "{}\x00",
+		"control byte": "{\"a\":\"\n\"}",
 		"leading zero": `{"a":01}`, "form feed": "{\f}", "no-break space behind": "{}\u00a0",
 	} {
 		got, err := members(body)
@@ -89,7 +93,8 @@ func TestArray(t *testing.T) {
 	if err := read(`[]`); err != nil || got != nil {
 		t.Errorf("got %v, %v", got, err)
 	}
-	for _, body := range []string{"", "{}", "null", "[", "[1", "[1,", "[1,]", "[,]", "[1}", "[1 2]", "[] x", `[{"a":1,"a":2}]`, strings.Repeat("[", 65) + strings.Repeat("]", 65)} {
+	for _, body := range []string{"", "{}", "null", "[", "[1", "[1,", "[1,]", "[,]", "[1}", "[1 2]", "[] x",
+		`[{"a":1,"a":2}]`, strings.Repeat("[", 65) + strings.Repeat("]", 65)} {
 		if err := read(body); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %v, %v", body, got, err)
 		}
@@ -110,7 +115,8 @@ func TestNested(t *testing.T) {
 }
 
 func TestErrorsQuoteNothing(t *testing.T) {
-	for _, body := range []string{`{"canary":1,"canary":2}`, `{"a":canary}`, `canary`, `{"a":"canary`, "{\"canary\n\":1}"} {
+	for _, body := range []string{`{"canary":1,"canary":2}`, `{"a":canary}`, `canary`, `{"a":"canary`,
+		"{\"canary\n\":1}"} {
 		if _, err := members(body); err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("got %v", err)
 		}
@@ -118,7 +124,8 @@ func TestErrorsQuoteNothing(t *testing.T) {
 }
 
 func FuzzObject(f *testing.F) {
-	for _, seed := range []string{`{"a":1}`, `{"a":{"b":[1,"\u0041",null]},"c":"\ud800"}`, `[]`, `{"a":1,"a":2}`, strings.Repeat("[", 65), " {} ", "{\"\xff\":1,\"\xfe\":2}"} {
+	for _, seed := range []string{`{"a":1}`, `{"a":{"b":[1,"\u0041",null]},"c":"\ud800"}`, `[]`, `{"a":1,"a":2}`,
+		strings.Repeat("[", 65), " {} ", "{\"\xff\":1,\"\xfe\":2}"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -187,7 +194,8 @@ func repeatsName(d *json.Decoder) bool {
 
 func TestItems(t *testing.T) {
 	for body, want := range map[string]string{
-		"null": "[]", "[]": "[]", `[1, {"a" : 2},null]`: `[1 {"a" : 2} null]`, "[1,2,3,4]": "", "[1,2": "", "[1,2]x": "", "{}": "", `"[]"`: "", "": "",
+		"null": "[]", "[]": "[]", `[1, {"a" : 2},null]`: `[1 {"a" : 2} null]`, "[1,2,3,4]": "", "[1,2": "", "[1,2]x": "",
+		"{}": "", `"[]"`: "", "": "",
 	} {
 		items, err := Items([]byte(body), 3)
 		if got := fmt.Sprintf("%s", items); err == nil && got != want || (err != nil) != (want == "") ||
@@ -199,7 +207,8 @@ func TestItems(t *testing.T) {
 
 func TestTextIsUTF8(t *testing.T) {
 	for value, want := range map[string]string{
-		`""`: "", `"a"`: "a", `"\u00e9"`: "é", "\"\xff\"": "\uFFFD", `"\ud800"`: "\uFFFD", `"a\"b\\"`: `a"b\`, `"\u0000"`: "\x00",
+		`""`: "", `"a"`: "a", `"\u00e9"`: "é", "\"\xff\"": "\uFFFD", `"\ud800"`: "\uFFFD", `"a\"b\\"`: `a"b\`,
+		`"\u0000"`: "\x00",
 	} {
 		got, ok := Text([]byte(value))
 		if !ok || got != want || !utf8.ValidString(got) {

@@ -305,8 +305,10 @@ var jwkB = jwk("b", 2048, "")
 
 func TestURL(t *testing.T) {
 	for text, good := range map[string]bool{
-		"": true, "https://keys.example/a?b": true, "http://127.0.0.1:8080/keys": true, "http://localhost/keys": true, "http://[::1]:1/": true,
-		"http://keys.example/": false, "ftp://keys.example/": false, "keys": false, "https://": false, "https://u:p@keys.example/": false, "https://a b/": false,
+		"": true, "https://keys.example/a?b": true, "http://127.0.0.1:8080/keys": true, "http://localhost/keys": true,
+		"http://[::1]:1/":      true,
+		"http://keys.example/": false, "ftp://keys.example/": false, "keys": false, "https://": false,
+		"https://u:p@keys.example/": false, "https://a b/": false,
 		"http://localhost.example/": false, "file:///etc/keys": false,
 	} {
 		got, err := jwks.URL("keys_url", text, "standard")

@@ -140,7 +140,8 @@ func TestEchoHandshake(t *testing.T) {
 	if err != nil || string(reply.Body) != token {
 		t.Errorf("our own answer is %+v, %v", reply, err)
 	}
-	for status, agrees := range map[int]bool{200: true, 201: false, 202: false, 204: false, 302: false, 400: false, 500: false} {
+	for status, agrees := range map[int]bool{200: true, 201: false, 202: false, 204: false, 302: false, 400: false,
+		500: false} {
 		agreed, err := g.Read(status, http.Header{}, []byte(token))
 		if (err == nil) != agrees || agreed != (provider.HandshakeResult{}) {
 			t.Errorf("%d: %+v, %v", status, agreed, err)
@@ -190,7 +191,8 @@ func TestEchoHandshakeURL(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "cAnArY") {
 		t.Errorf("a URL that is none: %v", err)
 	}
-	if _, err := microsoft.EchoHandshake(provider.Env{Rand: iotest.ErrReader(io.ErrClosedPipe)}, provider.AttemptInfo{}, "x"); !errors.Is(
+	if _, err := microsoft.EchoHandshake(provider.Env{Rand: iotest.ErrReader(io.ErrClosedPipe)}, provider.AttemptInfo{},
+		"x"); !errors.Is(
 		err,
 		io.ErrClosedPipe,
 	) {

@@ -21,7 +21,8 @@ import (
 func refusal(err error) (code string, status int) {
 	for sentinel, status := range map[error]int{
 		signature.ErrMissing: 401, signature.ErrMismatch: 401, signature.ErrExpired: 401, signature.ErrMalformed: 401,
-		provider.ErrBody: 400, provider.ErrForbidden: 403, provider.ErrMethod: 405, provider.ErrEncoding: 415, provider.ErrMediaType: 415, provider.ErrUnavailable: 503,
+		provider.ErrBody: 400, provider.ErrForbidden: 403, provider.ErrMethod: 405, provider.ErrEncoding: 415,
+		provider.ErrMediaType: 415, provider.ErrUnavailable: 503,
 	} {
 		if errors.Is(err, sentinel) {
 			return sentinel.(interface{ Code() string }).Code(), status
@@ -87,7 +88,8 @@ func checkEvent(ev bellhop.Event) error {
 		return fmt.Errorf("content type %.300q", ev.ContentType)
 	case !ev.Time.IsZero() && (ev.Time.Location() != time.UTC || ev.Time.Year() < 1970 || ev.Time.Year() > 2199):
 		return fmt.Errorf("time %v, want UTC and a year that a clock may say", ev.Time)
-	case ev.ID != "" || ev.SourceID != "" || ev.Source != "" || ev.Tenant != "" || ev.Header != nil || !ev.ReceivedAt.IsZero():
+	case ev.ID != "" || ev.SourceID != "" || ev.Source != "" || ev.Tenant != "" || ev.Header != nil ||
+		!ev.ReceivedAt.IsZero():
 		return errors.New("a field that is not the provider's to fill")
 	}
 	return nil

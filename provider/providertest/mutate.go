@@ -144,10 +144,13 @@ func (s *suite) testMutants(t *testing.T) {
 
 // oddBodies are unusual bodies from an authentic sender. No provider may panic on them.
 var oddBodies = map[string]string{
-	"empty": "", "blank": " \n", "null": "null", "number": "1", "N07 number": "1e400", "text": `"` + canary + `"`, "true": "true",
-	"array": "[]", "array of null": "[null]", "array of array": "[[]]", "array of numbers": "[1,2]", "array of objects": "[{},{}]", "object": "{}",
-	"value null": `{"value":null}`, "value of null": `{"value":[null]}`, "value of objects": `{"value":[{},{}]}`, "value an object": `{"value":{}}`,
-	"N01 twice": `{"type":"good","type":"` + canary + `"}`, "N02": `{"TYPE":"` + canary + `"}`, "no name": `{"":""}`,
+	"empty": "", "blank": " \n", "null": "null", "number": "1", "N07 number": "1e400", "text": `"` + canary + `"`,
+	"true":  "true",
+	"array": "[]", "array of null": "[null]", "array of array": "[[]]", "array of numbers": "[1,2]",
+	"array of objects": "[{},{}]", "object": "{}",
+	"value null": `{"value":null}`, "value of null": `{"value":[null]}`, "value of objects": `{"value":[{},{}]}`,
+	"value an object": `{"value":{}}`,
+	"N01 twice":       `{"type":"good","type":"` + canary + `"}`, "N02": `{"TYPE":"` + canary + `"}`, "no name": `{"":""}`,
 	"N04 deep": strings.Repeat(
 		`{"a":`,
 		10001,
@@ -158,8 +161,10 @@ var oddBodies = map[string]string{
 	"N06 wide": wide(
 		10_000,
 	), "N08": "{\"type\":\"\xff\",\"id\":\"\xfe\"}", "N09": `{"type":"\ud800","id":"\udfff"}`, "N11 NaN": `{"a":NaN}`,
-	"N11 comment": "{}//" + canary, "N12": "\uFEFF{}", "N17": "{\"type\":\"\\u2028\\u001b[31m\\u202e\",\"id\":\"a\\u0000b\"}",
-	"G31": "0", "G32": every(), "UTF-16": "\xff\xfe{\x00}\x00", "form": "a=1&a=2", "XML": "<a/>", "cut": `{"a":"` + canary, "two": "{}{}",
+	"N11 comment": "{}//" + canary, "N12": "\uFEFF{}",
+	"N17": "{\"type\":\"\\u2028\\u001b[31m\\u202e\",\"id\":\"a\\u0000b\"}",
+	"G31": "0", "G32": every(), "UTF-16": "\xff\xfe{\x00}\x00", "form": "a=1&a=2", "XML": "<a/>",
+	"cut": `{"a":"` + canary, "two": "{}{}",
 	"huge": `{"type":"` + strings.Repeat(canary, 50_000) + `"}`, "prototype": `{"__proto__":{"type":"x"}}`,
 }
 
@@ -214,7 +219,8 @@ func (s *suite) testMembers(t *testing.T) {
 
 // others are values that replace the value of a member.
 var others = []any{
-	nil, true, 0, -1, 99, 1.5, json.Number("1e400"), json.Number("123456789012345678901234567890"), "", " ", canary, "\x00", "\u202e\x1b[31m",
+	nil, true, 0, -1, 99, 1.5, json.Number("1e400"), json.Number("123456789012345678901234567890"), "", " ", canary,
+	"\x00", "\u202e\x1b[31m",
 	strings.Repeat(canary, 7000), []any{}, []any{nil}, []any{canary}, map[string]any{}, map[string]any{canary: canary},
 	json.RawMessage(strings.Repeat("[", 100) + strings.Repeat("]", 100)),
 }

@@ -307,16 +307,18 @@ func (d *Door) Announce(ctx context.Context, ev bellhop.Event) error {
 	return err
 }
 
-// PublishCaused accepts an event that an action published while it worked for cause. The event belongs to the source of
-// cause, and its header links it to cause. It counts one hop more than cause, so that a chain of actions that cause each
-// other ends. PublishCaused returns the id of the stored event; for a repeat, under the same ProviderID, the id of the first.
+// PublishCaused accepts an event that an action published while it worked for cause. The event belongs to the
+// source of cause, and its header links it to cause. It counts one hop more than cause, so that a chain of actions
+// that cause each other ends. PublishCaused returns the id of the stored event; for a repeat, under the same
+// ProviderID, the id of the first.
 func (d *Door) PublishCaused(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error) {
 	hops := bellhop.Hops(cause.Header) + 1
 	if hops >= bellhop.MaxHops {
 		return "", errLoop
 	}
 	ev.SourceID, ev.Source = cause.SourceID, cause.Source
-	ev.Header = bellhop.NewHeader(http.Header{bellhop.CauseHeader: {cause.ID}, bellhop.HopsHeader: {strconv.Itoa(hops)}}, nil)
+	ev.Header = bellhop.NewHeader(http.Header{bellhop.CauseHeader: {cause.ID}, bellhop.HopsHeader: {strconv.Itoa(hops)}},
+		nil)
 	stored, _, err := d.publish(ctx, ev)
 	return stored.ID, err
 }

@@ -392,8 +392,8 @@ func TestPublishTo(t *testing.T) {
 	}
 }
 
-// TestPublishCaused: an event that an action publishes belongs to the source of its cause and is linked to it. Repeats are folded, and a chain
-// of causes ends.
+// TestPublishCaused: an event that an action publishes belongs to the source of its cause and is linked to it.
+// Repeats are folded, and a chain of causes ends.
 func TestPublishCaused(t *testing.T) {
 	r := newRig(t)
 	cause, _, err := r.door.Publish(t.Context(), event([]byte("cause")))
@@ -407,7 +407,8 @@ func TestPublishCaused(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := r.store.Event(t.Context(), id)
-	if err != nil || got.SourceID != cause.SourceID || got.Header.Get(bellhop.CauseHeader) != cause.ID || bellhop.Hops(got.Header) != 1 || string(got.Body) != "made" {
+	if err != nil || got.SourceID != cause.SourceID || got.Header.Get(bellhop.CauseHeader) != cause.ID ||
+		bellhop.Hops(got.Header) != 1 || string(got.Body) != "made" {
 		t.Errorf("%+v %v", got, err)
 	}
 	if again, err := r.door.PublishCaused(t.Context(), &cause, made); err != nil || again != id {

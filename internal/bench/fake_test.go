@@ -82,6 +82,8 @@ func serveFake(ctx context.Context, data, listen, fault string) error {
 		return err
 	}
 	gateway.drain()
+	gateway.mu.Lock()
+	defer gateway.mu.Unlock()
 	text, err := json.Marshal(gateway.to)
 	if err != nil {
 		return err
@@ -135,7 +137,7 @@ func (g *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/destinations":
 		g.create(w, body)
 	case strings.HasSuffix(path, "/pause"):
-		g.find(path).paused = true
+		g.pause(g.find(path))
 	case strings.HasSuffix(path, "/resume"):
 		g.resume(g.find(path))
 	default:
@@ -168,11 +170,20 @@ func (g *fake) find(path string) *fakeDestination {
 	return g.to[number]
 }
 
+// pause has the events of d held.
+func (g *fake) pause(d *fakeDestination) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d.paused = true
+}
+
 // resume delivers the held events of d, all at once, in batches of its size. With the fault "half" it drops half
 // of them.
 func (g *fake) resume(d *fakeDestination) {
+	g.mu.Lock()
 	d.paused = false
 	held := d.held
+	g.mu.Unlock()
 	if g.fault == "half" {
 		held = held[:len(held)/2]
 	}

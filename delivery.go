@@ -26,13 +26,15 @@ type Delivery struct {
 // A DeliveryState is the state of a delivery.
 type DeliveryState string
 
-// The states of a delivery. Delivered, dead and cancelled are final, but a person can retry a dead or cancelled one.
+// The states of a delivery. Delivered, dead and cancelled are final, but a person can retry a dead or cancelled delivery.
+// A delivery is delivered if the receiver answered 2xx, or gave another answer that the destination counts as success. It is
+// cancelled by a person, by the deletion of its destination, or because the destination's settings exclude its event.
 const (
 	DeliveryPending   DeliveryState = "pending"   // waits for NextAt
 	DeliveryLeased    DeliveryState = "leased"    // a lane has it: queued in memory or being sent
-	DeliveryDelivered DeliveryState = "delivered" // the receiver took it: it answered 2xx, or another answer that the destination counts as success
-	DeliveryDead      DeliveryState = "dead"      // given up; its last attempt says why
-	DeliveryCancelled DeliveryState = "cancelled" // by a person, by the deletion of its destination, or because the destination's settings exclude it
+	DeliveryDelivered DeliveryState = "delivered" // the receiver took it
+	DeliveryDead      DeliveryState = "dead"      // given up; its last attempt shows the reason
+	DeliveryCancelled DeliveryState = "cancelled" // will not be sent
 )
 
 // An Attempt is one try of a delivery: what came back and how long it took.
@@ -42,7 +44,7 @@ type Attempt struct {
 	StartedAt  time.Time
 	Duration   time.Duration
 	Status     int    // of the reply; 0 without a reply
-	Error      string // "" on success, otherwise a short code: "timeout", "connection_refused", "status", "blocked_address", …
+	Error      string // "" on success, otherwise a short code: "timeout", "connection_refused", "status", …
 	Detail     string // the error in words; never a secret or a whole URL
 	Reply      []byte // the beginning of the reply's body, at most MaxReplyBytes
 }

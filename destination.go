@@ -53,13 +53,14 @@ type Destination struct {
 // DestinationState says whether a destination gets its deliveries.
 type DestinationState string
 
-// The states of a destination.
+// The states of a destination. While it is paused, disabled or unverified, its deliveries wait. Once it has expired, no new
+// event is owed to it, and its older deliveries stay stored.
 const (
 	DestinationActive     DestinationState = "active"
-	DestinationPaused     DestinationState = "paused"     // by a person; its deliveries wait
-	DestinationDisabled   DestinationState = "disabled"   // by the gateway, because the receiver wants nothing more; its deliveries wait
-	DestinationUnverified DestinationState = "unverified" // the receiver has not agreed yet; its deliveries wait
-	DestinationExpired    DestinationState = "expired"    // ExpiresAt has passed: no new event is owed to it; older deliveries stay stored
+	DestinationPaused     DestinationState = "paused"     // by a person
+	DestinationDisabled   DestinationState = "disabled"   // by the gateway, since the receiver wants nothing more
+	DestinationUnverified DestinationState = "unverified" // the receiver has not agreed yet
+	DestinationExpired    DestinationState = "expired"    // ExpiresAt has passed
 )
 
 // HandshakeNone is the Handshake of a destination whose receiver is not asked.
@@ -213,9 +214,13 @@ func (o Order) Key(ev *Event) int64 {
 // (the breaker is open), it gets one attempt at a time, at growing intervals, until one succeeds; deliveries that
 // fail meanwhile use up no entry of their schedule.
 type Breaker struct {
-	Failures     int           `json:"failures"`      // failed attempts in a row that open the breaker; 0 is never
-	For          time.Duration `json:"for"`           // how long they must span if the receiver answers; without any answer the breaker opens at once
-	DisableAfter time.Duration `json:"disable_after"` // how long without a success until the destination is disabled; 0 is never
+	// Failures is how many failed attempts in a row open the breaker. 0 is never.
+	Failures int `json:"failures"`
+	// For is the time that these failures must span if the receiver answers. If it never answers, the breaker opens at
+	// once.
+	For time.Duration `json:"for"`
+	// DisableAfter is the time without a success after which the destination is disabled. 0 is never.
+	DisableAfter time.Duration `json:"disable_after"`
 }
 
 // DefaultBreaker is the breaker of a destination that sets none.

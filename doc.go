@@ -3,7 +3,7 @@
 //
 // Each thing has one word, the same in Go, SQL, JSON, logs and pages:
 //
-//	provider     an outside system that calls us, or that we call in its own dialect; also the package that understands it
+//	provider     an outside system that calls us, or that we call in its dialect; also the package that understands it
 //	source       one inbound URL of one provider, with its secrets
 //	request      one HTTP call at a source: none, one or many events
 //	handshake    a provider's proof exchange at a source, or ours at a destination; answered, never an event

@@ -20,16 +20,16 @@ func TestJoin(t *testing.T) {
 		errs         []error
 		want         []string // of fields, "path message"
 	}{
-		{"nothing", "x", nil, nil},
-		{"nil only", "x", []error{nil, nil}, nil},
+		{"no errors", "x", nil, nil},
+		{"only nil errors", "x", []error{nil, nil}, nil},
 		{"no prefix", "", []error{a, nil, b}, []string{"a bad", "b.c worse"}},
-		{"a prefix", "settings", []error{a, b}, []string{"settings.a bad", "settings.b.c worse"}},
-		{"an element", "types", []error{list}, []string{"types[2] third"}},
-		{"an element of nothing", "", []error{list}, []string{"[2] third"}},
-		{"the value itself", "retry", []error{whole}, []string{"retry not at all"}},
-		{"neither", "", []error{whole}, []string{" not at all"}},
-		{"wrapped", "x", []error{fmt.Errorf("while reading: %w", a)}, []string{"x.a bad"}},
-		{"nested", "destination", []error{bellhop.Join("match", bellhop.Join("types", list), a)},
+		{"prefix", "settings", []error{a, b}, []string{"settings.a bad", "settings.b.c worse"}},
+		{"path of an element", "types", []error{list}, []string{"types[2] third"}},
+		{"path of an element, no prefix", "", []error{list}, []string{"[2] third"}},
+		{"no path", "retry", []error{whole}, []string{"retry not at all"}},
+		{"no prefix and no path", "", []error{whole}, []string{" not at all"}},
+		{"wrapped error", "x", []error{fmt.Errorf("while reading: %w", a)}, []string{"x.a bad"}},
+		{"joined twice", "destination", []error{bellhop.Join("match", bellhop.Join("types", list), a)},
 			[]string{"destination.match.types[2] third", "destination.match.a bad"}},
 	} {
 		err := bellhop.Join(c.prefix, c.errs...)
@@ -50,7 +50,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// TestJoinOther: an error of another kind is not dressed up as the caller's fault.
+// TestJoinOther: Join returns an error of another code unchanged.
 func TestJoinOther(t *testing.T) {
 	for _, other := range []error{io.ErrUnexpectedEOF, bellhop.NotFound("source", "x"),
 		fmt.Errorf("wrapped: %w", bellhop.Conflict("taken"))} {
@@ -60,8 +60,8 @@ func TestJoinOther(t *testing.T) {
 	}
 }
 
-// TestJoinLeaves: joining does not change what was joined.
-func TestJoinLeaves(t *testing.T) {
+// TestJoinDoesNotModify: Join does not change its arguments.
+func TestJoinDoesNotModify(t *testing.T) {
 	a := bellhop.Invalid("a", "bad")
 	bellhop.Join("x", a)
 	bellhop.Join("y", bellhop.Join("x", a))
@@ -91,9 +91,9 @@ func TestErrorText(t *testing.T) {
 		}
 	}
 	if long := bellhop.NotFound("source", "x"+strings.Repeat("é", 100)).Error(); !utf8.ValidString(long) {
-		t.Errorf("cut within a letter: %q", long)
+		t.Errorf("cut within a character: %q", long)
 	}
 	if cause := io.EOF; !errors.Is(&bellhop.Error{Err: cause}, cause) {
-		t.Error("the cause is lost")
+		t.Error("errors.Is does not find the cause")
 	}
 }

@@ -39,12 +39,13 @@ const (
 // TypeSelfPrefix is the prefix of the types of the gateway's own events.
 const TypeSelfPrefix = "bellhop."
 
-// The types of the gateway's own events. The subject is the destination's name; docs/EVENTS.md shows the bodies.
+// The types of the gateway's own events. The subject is the destination's name; docs/EVENTS.md shows the bodies. For each
+// destination there is at most one TypeDeliveriesDead per minute.
 const (
 	TypeDestinationFailing   = "bellhop.destination.failing"   // its breaker opened
 	TypeDestinationRecovered = "bellhop.destination.recovered" // its breaker closed: a delivery succeeded
 	TypeDestinationDisabled  = "bellhop.destination.disabled"  // the gateway disabled it
 	TypeDestinationExpiring  = "bellhop.destination.expiring"  // its ExpiresAt comes soon
 	TypeDestinationExpired   = "bellhop.destination.expired"   // its ExpiresAt has passed
-	TypeDeliveriesDead       = "bellhop.deliveries.dead"       // deliveries became dead; at most one event per minute and destination
+	TypeDeliveriesDead       = "bellhop.deliveries.dead"       // deliveries became dead
 )

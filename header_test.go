@@ -15,7 +15,8 @@ func TestHeader(t *testing.T) {
 		"Content-Type": {"text/plain; charset=utf-8"},
 		"X-Empty":      {""}, "X-None": {}, "X-Colon": {"a: b: c"}, "X": {"y"}, "X-Odd": {" blanks and ünïcödé\t"}}
 	h := bellhop.NewHeader(in, func(name string) bool { return name == "Authorization" })
-	const want = "Content-Type: text/plain; charset=utf-8\nX: y\nX-Colon: a: b: c\nX-Empty: \nX-Odd:  blanks and ünïcödé\t\nX-Two: second\nX-Two: first\n"
+	const want = "Content-Type: text/plain; charset=utf-8\nX: y\nX-Colon: a: b: c\nX-Empty: \n" +
+		"X-Odd:  blanks and ünïcödé\t\nX-Two: second\nX-Two: first\n"
 	if string(h) != want {
 		t.Errorf("written as\n%q, want\n%q", h, want)
 	}
@@ -37,14 +38,14 @@ func TestHeader(t *testing.T) {
 func TestHeaderZero(t *testing.T) {
 	var h bellhop.Header
 	if h.Get("X") != "" || len(h.HTTP()) != 0 || len(bellhop.NewHeader(nil, nil)) != 0 {
-		t.Error("an empty header holds something")
+		t.Error("the zero header has fields")
 	}
 	for _, broken := range []string{"\n", ":\n", "X\n", "X:y\n", ": y\n", "X: y", "X", "X:"} {
 		bellhop.Header(broken).HTTP()
 		bellhop.Header(broken).Get("X")
 	}
 	if got := bellhop.Header("X: y").Get("X"); got != "y" {
-		t.Errorf("a last line without an end: %q", got)
+		t.Errorf("last line without a line end: %q", got)
 	}
 }
 
@@ -60,14 +61,14 @@ func TestHops(t *testing.T) {
 	}
 }
 
-// FuzzHeader: what net/http can hand us comes back as it was.
+// FuzzHeader: every header that net/http can pass to a handler is unchanged after encoding and decoding.
 func FuzzHeader(f *testing.F) {
 	f.Add("X-A", "b", "c: d")
 	f.Add("Content-Type", "", " x")
 	f.Fuzz(func(t *testing.T, name, one, two string) {
 		name = http.CanonicalHeaderKey(name)
-		if name == "" || !slices.ContainsFunc([]byte(name), func(b byte) bool { return b != ' ' }) || !plainLine(one) ||
-			!plainLine(two) || !token(name) {
+		if name == "" || !slices.ContainsFunc([]byte(name), func(b byte) bool { return b != ' ' }) || !isHeaderValue(one) ||
+			!isHeaderValue(two) || !isHeaderName(name) {
 			return
 		}
 		in := http.Header{name: {one, two}, "Zz": {two}}
@@ -81,11 +82,11 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// plainLine and token say what passes the HTTP server as a header's value and name.
-func plainLine(s string) bool {
+// isHeaderValue and isHeaderName report which values and names of a header the HTTP server accepts.
+func isHeaderValue(s string) bool {
 	return !slices.ContainsFunc([]byte(s), func(b byte) bool { return b < ' ' && b != '\t' || b == 0x7f })
 }
 
-func token(s string) bool {
+func isHeaderName(s string) bool {
 	return !slices.ContainsFunc([]byte(s), func(b byte) bool { return b <= ' ' || b >= 0x7f || b == ':' })
 }

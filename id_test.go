@@ -21,21 +21,21 @@ func TestNewID(t *testing.T) {
 			t.Fatalf("%q is not an id", id)
 		}
 		if seen[id] {
-			t.Fatalf("%s twice", id)
+			t.Fatalf("NewID returned %s twice", id)
 		}
 		seen[id] = true
 	}
 }
 
-// TestNewIDBits: each of the 100 bits counts, and ids sort as the bits they carry.
+// TestNewIDBits: each of the 100 bits changes the id, and ids sort as the bits that they encode.
 func TestNewIDBits(t *testing.T) {
 	id := func(b []byte) string { return bellhop.NewID("x_", bytes.NewReader(b)) }
 	zero := id(make([]byte, 13))
 	if zero != "x_"+strings.Repeat("0", 20) {
-		t.Errorf("no bits: %s", zero)
+		t.Errorf("all bits 0: %s", zero)
 	}
 	if got := id(bytes.Repeat([]byte{0xff}, 13)); got != "x_"+strings.Repeat("z", 20) {
-		t.Errorf("all bits: %s", got)
+		t.Errorf("all bits 1: %s", got)
 	}
 	var ids []string
 	for bit := 99; bit >= 0; bit-- {
@@ -49,17 +49,17 @@ func TestNewIDBits(t *testing.T) {
 }
 
 func TestNewIDWithoutRandomness(t *testing.T) {
-	for name, reader := range map[string]func() string{
-		"fails": func() string { return bellhop.NewID("x_", iotest.ErrReader(errors.New("broken"))) },
-		"short": func() string { return bellhop.NewID("x_", bytes.NewReader(make([]byte, 12))) },
+	for name, newID := range map[string]func() string{
+		"reader fails":      func() string { return bellhop.NewID("x_", iotest.ErrReader(errors.New("broken"))) },
+		"reader ends early": func() string { return bellhop.NewID("x_", bytes.NewReader(make([]byte, 12))) },
 	} {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("%s: an id all the same", name)
+					t.Errorf("%s: no panic", name)
 				}
 			}()
-			reader()
+			newID()
 		}()
 	}
 }

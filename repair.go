@@ -50,9 +50,10 @@ const (
 
 // A RepairFilter selects the events of a replay, or the deliveries of a retry or a cancel. Zero fields select all.
 type RepairFilter struct {
-	Since         time.Time `json:"since,omitzero"` // when the event came in
-	Until         time.Time `json:"until,omitzero"`
-	DestinationID string    `json:"destination_id,omitempty"` // for a replay: the one destination that gets the events, whatever its match says
+	Since time.Time `json:"since,omitzero"` // when the event came in
+	Until time.Time `json:"until,omitzero"`
+	// DestinationID, for a replay, is the only destination that gets the events, whether its match wants them or not.
+	DestinationID string `json:"destination_id,omitempty"`
 
 	// For a replay. It includes the gateway's own events only if the filter names their source or a type that begins with
 	// [TypeSelfPrefix].
@@ -93,9 +94,13 @@ type Chosen struct {
 
 // A RepairStep is the part of a repair that is written in one transaction, together with the repair's new cursor.
 type RepairStep struct {
-	To         int64         // the new cursor
-	Chosen     []Chosen      // for a replay, all selected events up to To; for a retry or a cancel, the deliveries to change
-	Deliveries []NewDelivery // for a replay: the deliveries to create, in the order of Chosen, which Event is an index of; none is leased
+	// To is the new cursor.
+	To int64
+	// Chosen holds, for a replay, all selected events up to To; for a retry or a cancel, the deliveries to change.
+	Chosen []Chosen
+	// Deliveries, for a replay, are the deliveries to create, in the order of Chosen. Their Event is an index of Chosen.
+	// None of them is leased.
+	Deliveries []NewDelivery
 }
 
 // A RepairCount says how much a repair would do now.

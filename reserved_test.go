@@ -39,7 +39,7 @@ func TestCheckHeader(t *testing.T) {
 		if err := CheckHeader("X-A", value); err == nil {
 			t.Errorf("value %.20q is accepted", value)
 		} else if strings.Contains(err.Error(), value) {
-			t.Errorf("the message has the value: %v", err)
+			t.Errorf("the error repeats the value: %v", err)
 		}
 	}
 }

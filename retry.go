@@ -195,7 +195,8 @@ func parseScheduleText(text string) (Schedule, error) {
 	if parsed, err := ParseSchedule(words); err == nil && len(parsed) > 0 {
 		return parsed, nil
 	}
-	return nil, Invalid("", `unknown preset; use default, sharepoint, eventgrid, none, "fixed 5m × 5", or a list of durations such as ["5s","5m"]`)
+	return nil, Invalid("", `unknown preset; use default, sharepoint, eventgrid, none, "fixed 5m × 5", `+
+		`or a list of durations such as ["5s","5m"]`)
 }
 
 // MarshalJSON returns the list of durations.

@@ -78,19 +78,19 @@ func TestScheduleErrors(t *testing.T) {
 			t.Errorf("%.40s: paths %q", in, got)
 		}
 		if !slices.Equal(s, bellhop.Schedule{time.Hour}) {
-			t.Errorf("%.40s: changed all the same", in)
+			t.Errorf("%.40s: the error changed the schedule", in)
 		}
 	}
 	var within struct{ Retry bellhop.Schedule }
 	if got := paths(t, json.Unmarshal([]byte(`{"Retry":["x"]}`), &within)); !slices.Equal(got, []string{"[0]"}) {
-		t.Errorf("as a member: paths %q", got)
+		t.Errorf("as a member of an object: paths %q", got)
 	}
 }
 
 func TestSchedulePresets(t *testing.T) {
 	for name, s := range bellhop.SchedulePresets {
 		if len(s) > bellhop.MaxScheduleLength || !slices.IsSorted(s) || len(s) > 0 && s[len(s)-1] > bellhop.MaxScheduleWait {
-			t.Errorf("%s cannot be set by hand: %v", name, s)
+			t.Errorf("preset %s is not a schedule that a person may set: %v", name, s)
 		}
 	}
 	sum := time.Duration(0)
@@ -102,7 +102,7 @@ func TestSchedulePresets(t *testing.T) {
 	}
 }
 
-// TestScheduleWait: every wait is within a tenth of its entry, whatever the randomness, and both ends are reached.
+// TestScheduleWait: every wait is within a tenth of its entry for every random value, and reaches both ends of that range.
 func TestScheduleWait(t *testing.T) {
 	all := bellhop.Schedule{0, 1, time.Millisecond, bellhop.MaxScheduleWait}
 	for _, s := range bellhop.SchedulePresets {
@@ -134,6 +134,6 @@ func TestScheduleWait(t *testing.T) {
 		}
 	}
 	if _, ok := bellhop.ScheduleNone.Wait(1, 0.5); ok {
-		t.Error("none has a wait")
+		t.Error("ScheduleNone has a wait")
 	}
 }

@@ -14,11 +14,11 @@ func paths(t testing.TB, err error) (list []string) {
 	t.Helper()
 	var e *bellhop.Error
 	if !errors.As(err, &e) || e.Code != bellhop.CodeInvalid {
-		t.Fatalf("%v: not of code invalid", err)
+		t.Fatalf("%v: want a CodeInvalid error", err)
 	}
 	for _, f := range e.Fields {
 		if f.Message == "" {
-			t.Errorf("%s: without a message", f.Path)
+			t.Errorf("%s: no message", f.Path)
 		}
 		list = append(list, f.Path)
 	}

@@ -24,7 +24,7 @@ type Info struct {
 	Schedule    string        // default schedule of retries, by the name of a preset; "" is the default preset
 	Rate        float64       // default, in deliveries a second; 0 is any
 	SecretURL   bool          // the URL is a secret, since it is all that a sender needs: only its end is ever shown
-	Handshake   string        // name of the handshake of its [Handshaker] in a destination: "validation-token"; "" is none
+	Handshake   string        // in a destination, the handshake of its [Handshaker]: "validation-token"; "" is none
 
 	// Of destinations whose type is an [Action].
 

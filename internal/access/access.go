@@ -1,5 +1,5 @@
 // Package access reads and checks the access object of a destination: how the destination is reached, and who we are
-// there. It is HTTP Basic, a bearer token, OAuth 2 client credentials, a client certificate, own authorities and a
+// there. It is HTTP Basic, a bearer token, OAuth 2 client credentials, a client certificate, authorities for its certificate, or a
 // proxy. The package is pure: internal/outbound applies an access to requests, and internal/oauth fetches tokens.
 package access
 
@@ -51,15 +51,20 @@ var Settings = []Setting{
 	{"username", "The user of HTTP Basic, in each request. Needs `password`.", false},
 	{"password", "The password of `username`; it may be empty.", true},
 	{"token", "A token that each request carries as `Authorization: Bearer`.", true},
-	{"token_url", "The URL where a token is fetched by OAuth 2 client credentials, and fetched again before it expires. Needs `client_id` and `client_secret`. `proxy`, `ca` and `certificate` do not apply to it.", false},
+	{"token_url", "The URL where a token is fetched by OAuth 2 client credentials, and fetched again before it expires. " +
+		"Needs `client_id` and `client_secret`. `proxy`, `ca` and `certificate` do not apply to it.", false},
 	{"client_id", "Our client id at `token_url`.", false},
 	{"client_secret", "The secret of `client_id`.", true},
 	{"scopes", "A list of the scopes to request. Default: none.", false},
 	{"audience", "The audience to request, for token servers that require one. Default: none.", false},
-	{"certificate", "The client certificate for a server that asks for one (mutual TLS), in PEM, followed by its intermediates. Needs `private_key`.", false},
+	{"certificate", "The client certificate for a server that asks for one (mutual TLS), in PEM, " +
+		"followed by its intermediates. Needs `private_key`.", false},
 	{"private_key", "The key of `certificate`, in PEM, not encrypted.", true},
-	{"ca", "The authorities, in PEM, one of which must have signed the destination's certificate. Default: those of the system.", false},
-	{"proxy", "The HTTP proxy to use, such as `http://proxy.example:3128`. It must be one of the proxies that the server was started with (`--proxies`). The proxy resolves the destination's name. Default: none; proxies of the environment are never used.", false},
+	{"ca", "The authorities, in PEM, one of which must have signed the destination's certificate. " +
+		"Default: those of the system.", false},
+	{"proxy", "The HTTP proxy to use, such as `http://proxy.example:3128`. It must be one of the proxies that the server " +
+		"was started with (`--proxies`). The proxy resolves the destination's name. " +
+		"Default: none; proxies of the environment are never used.", false},
 	{"proxy_username", "The user at the proxy. Needs `proxy_password`.", false},
 	{"proxy_password", "The password of `proxy_username`; it may be empty.", true},
 }
@@ -78,7 +83,7 @@ func Parse(raw json.RawMessage) (Access, error) {
 	if err != nil {
 		return Access{}, err
 	}
-	if err := bellhop.Join("", a.checkTexts(set), a.checkBasic(set), a.checkTokens(set), a.checkOne(), a.checkTLS(set),
+	if err := bellhop.Join("", a.checkTexts(set), a.checkBasic(set), a.checkTokens(set), a.checkAuthorization(), a.checkTLS(set),
 		a.checkProxy(set)); err != nil {
 		return Access{}, err
 	}
@@ -189,7 +194,7 @@ func (a *Access) checkBasic(set map[string]bool) error {
 		checkLogin("proxy_username", "proxy_password", a.ProxyUsername, set))
 }
 
-// checkLogin checks a user name and its password: either both are set or none.
+// checkLogin checks a user name and its password: both are set, or neither is.
 func checkLogin(user, password, name string, set map[string]bool) error {
 	switch {
 	case set[user] && !set[password]:
@@ -218,16 +223,16 @@ func (a *Access) checkTokens(set map[string]bool) error {
 	return bellhop.Join("", errs...)
 }
 
-// checkOne refuses two sources of one Authorization header.
-func (a *Access) checkOne() error {
+// checkAuthorization checks that at most one member fills the Authorization header.
+func (a *Access) checkAuthorization() error {
 	first := a.Authorizes()
 	switch {
 	case first != "token_url" && a.TokenURL != "":
 		return bellhop.Invalid("token_url",
-			"cannot stand beside "+first+": there is one Authorization header; choose one of them")
+			"cannot be combined with "+first+": there is one Authorization header; choose one of them")
 	case first == "username" && a.Token != "":
 		return bellhop.Invalid("token",
-			"cannot stand beside username: there is one Authorization header; choose one of them")
+			"cannot be combined with username: there is one Authorization header; choose one of them")
 	}
 	return nil
 }
@@ -260,7 +265,7 @@ func (a *Access) checkProxy(set map[string]bool) error {
 	case u.User != nil:
 		return bellhop.Invalid("proxy", "must not hold a user or password; use proxy_username and proxy_password")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return bellhop.Invalid("proxy", "must begin with http:// or https://; other proxies are not spoken to")
+		return bellhop.Invalid("proxy", "must begin with http:// or https://; other kinds of proxy are not supported")
 	case u.Host == "", u.Opaque != "", u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
 		return bellhop.Invalid("proxy",
 			"must be a scheme, a host and a port and nothing else, such as http://proxy.example:3128")

@@ -17,8 +17,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// pair makes a certificate that signs itself, and its key, in PEM.
-func pair(t testing.TB) (certificate, key string) {
+// newCertificate returns a self-signed certificate and its key, in PEM.
+func newCertificate(t testing.TB) (certificate, key string) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -50,7 +50,7 @@ func object(members ...string) json.RawMessage {
 }
 
 func TestParse(t *testing.T) {
-	certificate, key := pair(t)
+	certificate, key := newCertificate(t)
 	for _, raw := range []json.RawMessage{nil, []byte(" "), []byte("null"), []byte("{}"),
 		[]byte(`{"token":null,"scopes":null}`)} {
 		if a, err := Parse(raw); err != nil || a.Authorizes() != "" || a.Proxy != "" {
@@ -58,9 +58,10 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for want, raw := range map[string]json.RawMessage{
-		"username":  object("username", "käthe", "password", "pass:wörd", "proxy", "http://proxy.example:3128/"),
-		"token":     object("token", "abc.def~+/="),
-		"token_url": []byte(`{"token_url":"https://id.example/token","client_id":"me","client_secret":"s","scopes":["a","b"],"audience":"x"}`),
+		"username": object("username", "käthe", "password", "pass:wörd", "proxy", "http://proxy.example:3128/"),
+		"token":    object("token", "abc.def~+/="),
+		"token_url": []byte(`{"token_url":"https://id.example/token","client_id":"me","client_secret":"s",` +
+			`"scopes":["a","b"],"audience":"x"}`),
 		"": object("certificate", certificate+certificate, "private_key", key, "ca", certificate, "proxy",
 			"https://[::1]:8080", "proxy_username", "me", "proxy_password", ""),
 	} {
@@ -71,13 +72,13 @@ func TestParse(t *testing.T) {
 	}
 	a, err := Parse(object("username", "me", "password", ""))
 	if err != nil || a.Username != "me" {
-		t.Errorf("an empty password: %v", err)
+		t.Errorf("empty password: %v", err)
 	}
 }
 
 func TestParseRefuses(t *testing.T) {
-	certificate, key := pair(t)
-	other, otherKey := pair(t)
+	certificate, key := newCertificate(t)
+	other, otherKey := newCertificate(t)
 	for _, c := range []struct{ raw, path string }{
 		{`[]`, ""}, {`"x"`, ""}, {`{`, ""}, {`{} {}`, ""}, {`{"token":"secret-a","token":"secret-b"}`, ""},
 		{`{"token":"secret-a"`, ""},
@@ -126,17 +127,17 @@ func TestParseRefuses(t *testing.T) {
 		var invalid *bellhop.Error
 		if !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid ||
 			!slices.ContainsFunc(invalid.Fields, func(f bellhop.FieldError) bool { return f.Path == c.path }) {
-			t.Errorf("%.80s: %+v %v, want one at %q", c.raw, a, err, c.path)
+			t.Errorf("%.80s: %+v %v, want an error at %q", c.raw, a, err, c.path)
 			continue
 		}
 		if text := err.Error(); strings.Contains(text, "secret-") ||
 			strings.Contains(strings.ReplaceAll(text, "client_secret", ""), "secret") || strings.Contains(text, "MII") {
-			t.Errorf("%.80s: the error has a value: %v", c.raw, err)
+			t.Errorf("%.80s: the error repeats a value: %v", c.raw, err)
 		}
 	}
 }
 
-// TestSettings: the list for pages, that of secrets and what is read are the same.
+// TestSettings: Settings, Secrets and the members that Parse reads agree.
 func TestSettings(t *testing.T) {
 	members := (&Access{}).members()
 	var secrets []string
@@ -153,13 +154,13 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	if len(members) > 0 || !slices.Equal(secrets, Secrets) {
-		t.Errorf("not in the list: %v; secrets are %v", members, secrets)
+		t.Errorf("members that Settings does not list: %v; secrets are %v", members, secrets)
 	}
 }
 
-// FuzzParseAccess: no panic, and what is accepted contradicts itself in nothing and can stand in a header.
+// FuzzParse: Parse does not panic, and an accepted access is consistent and has no line end in a value for a header.
 func FuzzParse(f *testing.F) {
-	certificate, key := pair(f)
+	certificate, key := newCertificate(f)
 	f.Add([]byte(object("certificate", certificate, "private_key", key, "ca", certificate)))
 	for _, raw := range []string{`{"username":"me","password":"x"}`, `{"token":"x"}`,
 		`{"token_url":"https://x","client_id":"x","client_secret":"y","scopes":["z"]}`,
@@ -175,13 +176,13 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		ways := 0
+		logins := 0
 		for _, s := range []string{a.Username, a.Token, a.TokenURL} {
 			if s != "" {
-				ways++
+				logins++
 			}
 		}
-		if ways > 1 ||
+		if logins > 1 ||
 			strings.ContainsAny(a.Username+a.Password+a.Token+a.Proxy+a.ProxyUsername+a.ProxyPassword, "\r\n\x00") {
 			t.Errorf("accepted %q", raw)
 		}

@@ -51,7 +51,7 @@ func (a *Access) TLSCertificate() (*tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair([]byte(a.Certificate), []byte(a.PrivateKey))
 	if err != nil { // its text may quote the key
-		return nil, bellhop.Invalid("private_key", "is no key of the first certificate; give the two that belong together")
+		return nil, bellhop.Invalid("private_key", "is not the key of the first certificate; give a certificate and its own key")
 	}
 	return &pair, nil
 }
@@ -73,7 +73,7 @@ func certificates(path, text string) (list []*x509.Certificate, err error) {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, bellhop.Invalid(path, "has something that is no certificate; a key belongs into private_key")
+			return nil, bellhop.Invalid(path, "has a PEM block that is not a certificate; a key belongs in private_key")
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {

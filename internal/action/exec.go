@@ -4,7 +4,7 @@
 // [Exec] runs a command. It promises that
 //   - the command gets the event's bytes on its standard input
 //   - it sees no variables of the server's environment but PATH, HOME, LANG and TZ
-//   - it ends within the destination's timeout, and so do the processes that it started (on Windows, it alone)
+//   - it ends within the destination's timeout, and so do the processes that it started (on Windows, those go on)
 //   - its output is kept up to a bound
 //   - nothing runs unless the server was started with permission for it
 //
@@ -38,7 +38,8 @@ type Exec struct {
 func (Exec) Info() provider.Info {
 	return provider.Info{
 		Name: "exec", Title: "A command", Concurrency: 4, Errors: []string{errorExit, errorSignal, errorStart},
-		Summary: "Runs a command on the server's machine, with the event's body on its standard input and the event's fields in the environment.",
+		Summary: "Runs a command on the server's machine, with the event's body on its standard input " +
+			"and the event's fields in the environment.",
 		SendSettings: []provider.Setting{
 			{
 				Name:     "command",
@@ -46,12 +47,14 @@ func (Exec) Info() provider.Info {
 				Example:  `["/usr/local/bin/paid","--json"]`,
 				Kind:     provider.KindList,
 				Required: true,
-				Doc:      "The program, by its whole path or by a name to look up in PATH, and its arguments. No shell interprets them.",
+				Doc: "The program, by its whole path or by a name to look up in PATH, and its arguments. " +
+					"No shell interprets them.",
 			},
 			{Name: "dir", Title: "Folder", Example: "/var/lib/paid",
 				Doc: "The folder in which it runs: a whole path. Default: the folder in which the server runs."},
 			{Name: "env", Title: "Environment", Example: `{"API_TOKEN":"…"}`, Kind: provider.KindObject, Secret: true,
-				Doc: "Variables for it, in addition to PATH, HOME, LANG and TZ of the server and the variables that describe the event."},
+				Doc: "Variables for it, in addition to PATH, HOME, LANG and TZ of the server " +
+					"and the variables that describe the event."},
 		},
 	}
 }
@@ -61,7 +64,8 @@ func (x Exec) OpenAction(_ provider.ActionEnv, d bellhop.Destination) (provider.
 	if !x.Allowed {
 		return nil, bellhop.Invalid(
 			"type",
-			"exec is off, since it runs commands as the server's user; the operator permits it by starting the server with --allow-exec",
+			"exec is off, since it runs commands as the server's user; "+
+				"the operator permits it by starting the server with --allow-exec",
 		)
 	}
 	s, err := readSettings(d.Settings)

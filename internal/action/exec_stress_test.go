@@ -21,7 +21,7 @@ func TestStressTimeout(t *testing.T) {
 	eventually(t, "the command runs", func() bool { return file(dir, "pid") != "" })
 	begun := time.Now()
 	cancel()
-	if result, took := within(t, ended), time.Since(begun); !result.Cut || took > waitDelay/2 {
+	if result, took := resultFrom(t, ended), time.Since(begun); !result.Cut || took > waitDelay/2 {
 		t.Errorf("%+v after %v", result, took)
 	}
 }

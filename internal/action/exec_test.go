@@ -115,7 +115,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestCannotStart: the program may be gone since the destination was opened.
+// TestCannotStart: the attempt fails if the program was changed or removed after the destination was opened.
 func TestCannotStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "paid")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil {
@@ -126,9 +126,9 @@ func TestCannotStart(t *testing.T) {
 		change func() error
 		detail string
 	}{
-		"no program": {func() error { return os.WriteFile(path, []byte{0x7f, 'E', 'L', 'F'}, 0o700) },
+		"not a program": {func() error { return os.WriteFile(path, []byte{0x7f, 'E', 'L', 'F'}, 0o700) },
 			"the command cannot be started: exec format error"},
-		"gone": {func() error { return os.Remove(path) }, "the command cannot be started: no such file or directory"},
+		"removed": {func() error { return os.Remove(path) }, "the command cannot be started: no such file or directory"},
 	} {
 		if err := c.change(); err != nil {
 			t.Fatal(err)
@@ -139,15 +139,13 @@ func TestCannotStart(t *testing.T) {
 	}
 }
 
-// TestOutput: the beginning of both streams is kept, in order. Output beyond it does not block the command.
+// TestOutput: the beginning of both streams is kept, in the order of writing. Further output does not block the command.
 func TestOutput(t *testing.T) {
-	if done := perform(t, shell(t, "echo one; echo two >&2; echo three; exit 4"), ""); string(
-		done.Reply,
-	) != "one\ntwo\nthree\n" ||
-		done.Error != "exit" {
+	done := perform(t, shell(t, "echo one; echo two >&2; echo three; exit 4"), "")
+	if string(done.Reply) != "one\ntwo\nthree\n" || done.Error != "exit" {
 		t.Errorf("%q %+v", done.Reply, done)
 	}
-	done := perform(t, shell(t, "yes | head -c 50000000; yes no | head -c 9 >&2"), "")
+	done = perform(t, shell(t, "yes | head -c 50000000; yes no | head -c 9 >&2"), "")
 	if done.Error != "" || string(done.Reply) != strings.Repeat("y\n", bellhop.MaxReplyBytes/2) {
 		t.Errorf("%+v: %d bytes", done.Error, len(done.Reply))
 	}
@@ -157,7 +155,7 @@ func TestOutput(t *testing.T) {
 	endless := start(ctx, shell(t, "yes | head -c 1000000; echo x >written; sleep 300", "dir", dir))
 	eventually(t, "the command has written", func() bool { return file(dir, "written") != "" })
 	cancel()
-	if result := within(t, endless); !result.Cut || len(result.Reply) != bellhop.MaxReplyBytes {
+	if result := resultFrom(t, endless); !result.Cut || len(result.Reply) != bellhop.MaxReplyBytes {
 		t.Errorf("%+v: %d bytes", result.Cut, len(result.Reply))
 	}
 }
@@ -181,20 +179,21 @@ func TestSettings(t *testing.T) {
 		`{"command":["true","a\u0000b"]}`:           "settings.command[1]: must not contain a NUL",
 		`{"command":["true",` + string(long) + `]}`: "settings.command: too long",
 		`{"command":["true"` + strings.Repeat(`,""`, maxTexts) + `]}`: "settings.command: too long",
-		`{"command":["./true"]}`:                                "settings.command[0]: must be a whole path",
-		`{"command":["bin/true"]}`:                              "settings.command[0]: must be a whole path",
-		`{"command":["no-such-thing-243"]}`:                     "settings.command[0]: no program of that name",
-		`{"command":["` + dir + `"]}`:                           "settings.command[0]: is a folder",
-		`{"command":["` + plain + `"]}`:                         "settings.command[0]: is not executable",
-		`{"command":["` + plain + `x"]}`:                        "settings.command[0]: the file does not exist",
-		`{"command":["true"],"dir":"tmp"}`:                      "settings.dir: must be a whole path",
-		`{"command":["true"],"dir":"` + plain + `"}`:            "settings.dir: the folder does not exist",
-		`{"command":["true"],"env":{"A B":"x"}}`:                "settings.env: a variable's name",
-		`{"command":["true"],"env":{"1":"x"}}`:                  "settings.env: a variable's name",
-		`{"command":["true"],"env":{"":"x"}}`:                   "settings.env: a variable's name",
-		`{"command":["true"],"env":{"BELLHOP_X":"x"}}`:          "settings.env.BELLHOP_X: names that begin with",
-		`{"command":["true"],"env":{"A":"x\u0000"}}`:            "settings.env.A: must not contain a NUL",
-		`{"command":["./x"],"dir":"x","env":{"BELLHOP_X":"x"}}`: "settings.command[0]: must be a whole path, or a name to look up in PATH; settings.dir: must be a whole path, such as /var/lib/paid; settings.env.BELLHOP_X:",
+		`{"command":["./true"]}`:                       "settings.command[0]: must be a whole path",
+		`{"command":["bin/true"]}`:                     "settings.command[0]: must be a whole path",
+		`{"command":["no-such-thing-243"]}`:            "settings.command[0]: no program of that name",
+		`{"command":["` + dir + `"]}`:                  "settings.command[0]: is a folder",
+		`{"command":["` + plain + `"]}`:                "settings.command[0]: is not executable",
+		`{"command":["` + plain + `x"]}`:               "settings.command[0]: the file does not exist",
+		`{"command":["true"],"dir":"tmp"}`:             "settings.dir: must be a whole path",
+		`{"command":["true"],"dir":"` + plain + `"}`:   "settings.dir: the folder does not exist",
+		`{"command":["true"],"env":{"A B":"x"}}`:       "settings.env: a variable's name",
+		`{"command":["true"],"env":{"1":"x"}}`:         "settings.env: a variable's name",
+		`{"command":["true"],"env":{"":"x"}}`:          "settings.env: a variable's name",
+		`{"command":["true"],"env":{"BELLHOP_X":"x"}}`: "settings.env.BELLHOP_X: names that begin with",
+		`{"command":["true"],"env":{"A":"x\u0000"}}`:   "settings.env.A: must not contain a NUL",
+		`{"command":["./x"],"dir":"x","env":{"BELLHOP_X":"x"}}`: "settings.command[0]: must be a whole path, or a name to " +
+			"look up in PATH; settings.dir: must be a whole path, such as /var/lib/paid; settings.env.BELLHOP_X:",
 		`{"command":["true"],"env":{"A":1}}`:                    "settings.env",
 		`{"command":["true"],"env":{"A":` + string(long) + `}}`: "settings.env: too long",
 	} {
@@ -207,21 +206,17 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestOff: without permission no destination opens, and the error names the flag that permits it.
-func TestOff(t *testing.T) {
-	_, err := Exec{
-		Lookup: os.LookupEnv,
-	}.OpenAction(
-		provider.ActionEnv{},
-		destination(t, map[string]any{"command": []string{"true"}}),
-	)
+// TestNotAllowed: without permission no destination opens, and the error names the flag that permits it.
+func TestNotAllowed(t *testing.T) {
+	d := destination(t, map[string]any{"command": []string{"true"}})
+	_, err := Exec{Lookup: os.LookupEnv}.OpenAction(provider.ActionEnv{}, d)
 	if err == nil || !strings.HasPrefix(err.Error(), "type: ") || !strings.Contains(err.Error(), "--allow-exec") {
 		t.Error(err)
 	}
 }
 
-// TestFoundInItsOwnFolder: a bare name does not mean a program in the folder in which the server runs.
-func TestFoundInItsOwnFolder(t *testing.T) {
+// TestProgramInWorkingFolder: a name without a path is not looked up in the folder in which the server runs.
+func TestProgramInWorkingFolder(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("paid", []byte("#!/bin/sh\n"), 0o700); err != nil {
 		t.Fatal(err)
@@ -233,14 +228,14 @@ func TestFoundInItsOwnFolder(t *testing.T) {
 	}
 }
 
-// TestTimeoutEndsAll: at the end of its context, a command ends with all its descendants.
-func TestTimeoutEndsAll(t *testing.T) {
+// TestTimeoutKillsGroup: when the context ends, the command and all its descendants are killed.
+func TestTimeoutKillsGroup(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"waits":            `echo $$ >pid; (sleep 300 & sleep 300); echo late >late`,
-		"does not listen":  `trap '' TERM INT HUP; echo $$ >pid; sleep 300 & while :; do sleep 300; done`,
-		"reads for ever":   `echo $$ >pid; sleep 300 & wait`,
-		"its first is off": `echo $$ >pid; (sleep 300; echo late >late) & exec sleep 300`,
+		"waits for two children": `echo $$ >pid; (sleep 300 & sleep 300); echo late >late`,
+		"ignores signals":        `trap '' TERM INT HUP; echo $$ >pid; sleep 300 & while :; do sleep 300; done`,
+		"waits for one child":    `echo $$ >pid; sleep 300 & wait`,
+		"replaces its shell":     `echo $$ >pid; (sleep 300; echo late >late) & exec sleep 300`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -251,15 +246,15 @@ func TestTimeoutEndsAll(t *testing.T) {
 			eventually(t, "the command runs", func() bool { return file(dir, "pid") != "" })
 			group, err := strconv.Atoi(file(dir, "pid"))
 			if err != nil || group == syscall.Getpgrp() || syscall.Kill(-group, 0) != nil {
-				t.Fatalf("%d is no process group of its own: %v", group, err)
+				t.Fatalf("%d is not a process group of the command: %v", group, err)
 			}
 			cancel()
-			if result := within(t, ended); !result.Cut {
+			if result := resultFrom(t, ended); !result.Cut {
 				t.Errorf("%+v", result)
 			}
 			eventually(t, "the group is gone", func() bool { return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) })
 			if file(dir, "late") != "" {
-				t.Error("it went on")
+				t.Error("the command continued")
 			}
 		})
 	}
@@ -272,8 +267,8 @@ func TestEscaped(t *testing.T) {
 		script string
 		cut    bool
 	}{
-		"of a command that ended":      {`setsid sleep 300 & echo $! >pid`, false},
-		"of a command that was killed": {`setsid sleep 300 & echo $! >pid; sleep 300`, true},
+		"the command ended":      {`setsid sleep 300 & echo $! >pid`, false},
+		"the command was killed": {`setsid sleep 300 & echo $! >pid; sleep 300`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -290,15 +285,15 @@ func TestEscaped(t *testing.T) {
 			if c.cut {
 				cancel()
 			}
-			if result := within(t, ended); result.Cut != c.cut || (result.Error == "") == c.cut {
+			if result := resultFrom(t, ended); result.Cut != c.cut || (result.Error == "") == c.cut {
 				t.Errorf("%+v", result)
 			}
 		})
 	}
 }
 
-// TestContextOver: Perform starts nothing if its context has ended already.
-func TestContextOver(t *testing.T) {
+// TestContextEnded: Perform starts no command if its context has ended already.
+func TestContextEnded(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -308,8 +303,8 @@ func TestContextOver(t *testing.T) {
 	}
 }
 
-// TestAtOnce: one Performer makes many attempts at a time, each with its own input and output.
-func TestAtOnce(t *testing.T) {
+// TestConcurrent: one Performer makes many attempts at a time, each with its own input and output.
+func TestConcurrent(t *testing.T) {
 	p := shell(t, `read -r line; echo "$BELLHOP_DELIVERY_ID $line"`)
 	var all sync.WaitGroup
 	for i := range 20 {
@@ -327,11 +322,11 @@ func TestAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-// patience bounds how long a test waits for an event. It is far longer than the event takes, and far shorter than the
+// maxWait bounds how long a test waits for an event. It is far longer than the event takes, and far shorter than the
 // commands of the tests sleep.
-const patience = 30 * time.Second
+const maxWait = 30 * time.Second
 
-// allowed is Exec in an environment with a secret in addition to the variables that commands get.
+// allowed is an Exec that may run commands. Its environment has the variables that commands get, and one secret.
 var allowed = Exec{Allowed: true, Lookup: func(name string) (string, bool) {
 	value, ok := map[string]string{"PATH": os.Getenv("PATH"), "HOME": "/home/bell", "BELLHOP_ADMIN_KEY": "bhk_secret",
 		"TZ": "UTC"}[name]
@@ -368,10 +363,10 @@ func shell(t testing.TB, script string, more ...any) provider.Performer {
 	return open(t, []string{"sh", "-c", script}, more...)
 }
 
-// perform makes one attempt with an event of that body, within patience.
+// perform makes one attempt with an event of that body, within maxWait.
 func perform(t testing.TB, p provider.Performer, body string) provider.ActionResult {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), maxWait)
 	defer cancel()
 	return p.Perform(
 		ctx,
@@ -380,31 +375,31 @@ func perform(t testing.TB, p provider.Performer, body string) provider.ActionRes
 	)
 }
 
-// start makes an attempt in the background and returns where its result arrives.
+// start makes an attempt in the background and returns the channel of its result.
 func start(ctx context.Context, p provider.Performer) <-chan provider.ActionResult {
 	ended := make(chan provider.ActionResult, 1)
 	go func() { ended <- p.Perform(ctx, new(bellhop.Event), provider.AttemptInfo{}) }()
 	return ended
 }
 
-// within returns the result that arrives in ended within patience.
-func within(t testing.TB, ended <-chan provider.ActionResult) provider.ActionResult {
+// resultFrom returns the result that arrives in ended, and fails the test after maxWait.
+func resultFrom(t testing.TB, ended <-chan provider.ActionResult) provider.ActionResult {
 	t.Helper()
 	select {
 	case result := <-ended:
 		return result
-	case <-time.After(patience):
-		t.Fatal("Perform does not return")
+	case <-time.After(maxWait):
+		t.Fatal("Perform has not returned")
 		panic("unreachable")
 	}
 }
 
-// eventually polls is until it reports true, within patience.
+// eventually polls is until it reports true, and fails the test after maxWait.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(maxWait); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("does not happen: %s", what)
+			t.Fatalf("still not: %s", what)
 		}
 	}
 }

@@ -33,10 +33,11 @@ type Cache[T any] struct {
 	Now func() time.Time
 	// RestAfterFailure is how long after a failed fetch there is no other fetch of that key.
 	RestAfterFailure time.Duration
-	// RestAfterSuccess is how long a value is kept although a caller has no use for it: see Get and Expire.
+	// RestAfterSuccess is how long after a successful fetch neither a rejected value nor Expire causes another fetch: see
+	// Get and Expire.
 	RestAfterSuccess time.Duration
-	// MaxKeys bounds how many keys are remembered; beyond it, the key fetched longest ago is forgotten. 0 is no bound,
-	// for keys that no stranger chooses.
+	// MaxKeys bounds how many keys are remembered. Beyond it, the key that was fetched longest ago is forgotten. 0 is no
+	// bound; use it only if strangers cannot choose keys.
 	MaxKeys int
 
 	flight singleflight.Group
@@ -50,12 +51,12 @@ type Value[T any] struct {
 	Value T
 	// FreshUntil is when the value has to be fetched again. Zero is never.
 	FreshUntil time.Time
-	// UsableUntil is until when the value may be used while fetching it again fails. If it is not after FreshUntil, the
-	// value is not used any longer than it is fresh.
+	// UsableUntil is the end of the time in which the value may be used while fetching it again fails. If it is not after
+	// FreshUntil, the value is used only while it is fresh.
 	UsableUntil time.Time
 }
 
-// An entry is all that is known of one key.
+// An entry holds the value of one key and the result of its last fetch.
 type entry[T any] struct {
 	value     Value[T]
 	has       bool      // there was a fetch that succeeded, whose result is value
@@ -68,7 +69,7 @@ type entry[T any] struct {
 
 // Get returns the value of key. It fetches the value if there is none, if it is no longer fresh, or if want is not nil
 // and rejects it. A value that is fresh and rejected is not fetched again within RestAfterSuccess; Get then returns it
-// although want rejects it, because it is the authority's present answer. So callers with a want check the result.
+// although want rejects it, because the authority has no other value now. So callers with a want check the result.
 //
 // While a fetch is running, or resting after a failure, Get returns a value that is still usable and that want
 // accepts.
@@ -85,8 +86,8 @@ func (c *Cache[T]) Get(ctx context.Context, key string, want func(T) bool) (T, e
 	}
 }
 
-// Fresh returns the value of key if it is fresh. It never waits, so it is for callers that make a context only to
-// wait.
+// Fresh returns the value of key if it is fresh. It never waits. A caller that needs a context only for waiting tries
+// Fresh before it makes one.
 func (c *Cache[T]) Fresh(key string) (value T, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,7 +110,7 @@ func (c *Cache[T]) Expire(key string, match func(T) bool) {
 	}
 }
 
-// known returns the answer to Get if it takes no fetch and no waiting.
+// known returns the result of Get if this needs neither a fetch nor waiting; otherwise ok is false.
 func (c *Cache[T]) known(key string, want func(T) bool) (value T, err error, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,7 +137,7 @@ func (c *Cache[T]) settled(e *entry[T], now time.Time, want func(T) bool) bool {
 	return e.fresh(now) && within(c.RestAfterSuccess, e.triedAt, now)
 }
 
-// within reports whether less than d has passed since at. A clock that was set back before at says false.
+// within reports whether less than d has passed since at. If the clock was set back to a time before at, it returns false.
 func within(d time.Duration, at, now time.Time) bool {
 	passed := now.Sub(at)
 	return passed >= 0 && passed < d
@@ -163,17 +164,17 @@ func (e *entry[T]) answer(now time.Time, want func(T) bool) (value T, err error)
 	return value, errTooOld
 }
 
-// errTooOld is the answer where a fetch brought a value that could not be used even then.
+// errTooOld is the error if a fetch returned a value that is not usable.
 var errTooOld = errors.New("too old")
 
-// A flight is the result of one call of fetch, for all callers that share it.
+// A flight is the result of one singleflight call of fetch, for all callers that share it.
 type flight[T any] struct {
 	fetched bool     // Fetch was called and its result is in entry
 	entry   entry[T] // a copy, since the entry itself may be forgotten by now
 }
 
-// share fetches the value of key, or waits for the fetch that is running. ok is false if the caller shared a
-// flight that decided nothing for it: then it starts again.
+// share fetches the value of key, or waits for the fetch that is running. ok is false if the caller waited for a flight
+// without a result for it, such as a canceled fetch; then Get tries again.
 func (c *Cache[T]) share(ctx context.Context, key string, want func(T) bool) (value T, err error, ok bool) {
 	begun := make(chan struct{}) // closed if the flight is this caller's
 	done := c.flight.DoChan(key, func() (any, error) {
@@ -185,7 +186,7 @@ func (c *Cache[T]) share(ctx context.Context, key string, want func(T) bool) (va
 	case result = <-done:
 	case <-ctx.Done():
 		select {
-		case <-begun: // whoever begins a fetch sees it end
+		case <-begun: // the caller that began the fetch waits for its end
 			result = <-done
 		default:
 			return value, ctx.Err(), true
@@ -216,7 +217,7 @@ func (c *Cache[T]) share(ctx context.Context, key string, want func(T) bool) (va
 func (c *Cache[T]) fetch(ctx context.Context, key string, want func(T) bool) (f flight[T], err error) {
 	c.mu.Lock()
 	e := c.entries[key]
-	if e != nil && c.settled(e, c.Now(), want) { // by a flight that ended after this caller looked
+	if e != nil && c.settled(e, c.Now(), want) { // by a flight that ended after this caller called known
 		f.entry = *e
 		c.mu.Unlock()
 		return f, nil
@@ -248,7 +249,7 @@ func (c *Cache[T]) fetch(ctx context.Context, key string, want func(T) bool) (f 
 	return flight[T]{fetched: true, entry: *e}, nil
 }
 
-// forget drops e, the entry of key after a fetch, if it holds nothing to remember; otherwise it drops another entry if
+// forget drops e, the entry of key after a fetch, if it holds neither a value nor a failure to keep. Otherwise it drops another entry if
 // there are more than MaxKeys. c.mu is locked.
 func (c *Cache[T]) forget(key string, e *entry[T]) {
 	if !e.has && (e.failure == nil || c.RestAfterFailure == 0) {
@@ -269,8 +270,8 @@ func (c *Cache[T]) forget(key string, e *entry[T]) {
 	}
 }
 
-// A panicError is a panic of Fetch. It travels as an error out of the goroutine of the flight, where nothing could
-// recover it, and becomes a panic again in the goroutine of the caller that began the fetch.
+// A panicError is a panic in Fetch. The goroutine of the flight returns it as an error, because no caller could recover
+// the panic there. share panics with it again, in the goroutine of the caller that began the fetch.
 type panicError struct {
 	value any
 	stack []byte
@@ -278,7 +279,7 @@ type panicError struct {
 
 func (p *panicError) Error() string { return fmt.Sprintf("fetch: panic: %v\n\n%s", p.value, p.stack) }
 
-// call calls Fetch.
+// call calls Fetch and turns a panic into a panicError.
 func (c *Cache[T]) call(ctx context.Context, key string) (value Value[T], err error) {
 	defer func() {
 		if p := recover(); p != nil {

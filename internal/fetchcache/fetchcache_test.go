@@ -12,35 +12,35 @@ import (
 	"time"
 )
 
-// An authority issues "key/1", "key/2" and so on, and counts fetches. Its fields change only between fetches.
+// An authority issues the values "key/1", "key/2" and so on, and counts fetches. Its fields change only between fetches.
 type authority struct {
-	err    error // instead of a value
-	life   func(now time.Time) (fresh, usable time.Time)
-	took   time.Duration // of a fetch, unless its context ends before
-	asked  atomic.Int32
-	panics string
+	err      error // of each fetch; nil if it succeeds
+	lifetime func(now time.Time) (fresh, usable time.Time)
+	duration time.Duration // of a fetch, unless its context ends earlier
+	fetches  atomic.Int32
+	panics   string
 }
 
 func (a *authority) fetch(ctx context.Context, key string) (Value[string], error) {
-	n := a.asked.Add(1)
+	n := a.fetches.Add(1)
 	if a.panics != "" {
 		panic(a.panics)
 	}
-	if a.took > 0 {
+	if a.duration > 0 {
 		select {
-		case <-time.After(a.took):
+		case <-time.After(a.duration):
 		case <-ctx.Done():
 			return Value[string]{}, fmt.Errorf("fetch: %w", ctx.Err())
 		}
 	}
 	v := Value[string]{Value: fmt.Sprintf("%s/%d", key, n)}
-	if a.life != nil {
-		v.FreshUntil, v.UsableUntil = a.life(time.Now())
+	if a.lifetime != nil {
+		v.FreshUntil, v.UsableUntil = a.lifetime(time.Now())
 	}
 	return v, a.err
 }
 
-// cache returns a cache of what a issues. It fetches again 10 s after a failure, and 5 min after a success.
+// cache returns a cache of the values of a. It fetches again 10 s after a failure, and 5 min after a success.
 func (a *authority) cache() *Cache[string] {
 	return &Cache[string]{
 		Fetch:            a.fetch,
@@ -50,9 +50,9 @@ func (a *authority) cache() *Cache[string] {
 	}
 }
 
-func (a *authority) wantAsked(t *testing.T, want int32) {
+func (a *authority) wantFetches(t *testing.T, want int32) {
 	t.Helper()
-	if got := a.asked.Load(); got != want {
+	if got := a.fetches.Load(); got != want {
 		t.Fatalf("%d fetches, want %d", got, want)
 	}
 }
@@ -73,37 +73,37 @@ func is(want string) func(string) bool { return func(got string) bool { return g
 
 var errDown = errors.New("down")
 
-// TestKept: a value serves until it is no longer fresh; one without an end serves for ever.
+// TestKept: Get returns a value without a fetch while it is fresh. A value without an end stays fresh for ever.
 func TestKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{life: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), time.Time{} }}
+		a := &authority{lifetime: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), time.Time{} }}
 		c := a.cache()
 		wantGet(t, c, nil, "k/1")
 		time.Sleep(time.Hour - 1)
 		wantGet(t, c, nil, "k/1")
-		a.life = nil
+		a.lifetime = nil
 		time.Sleep(time.Nanosecond)
 		wantGet(t, c, nil, "k/2")
 		time.Sleep(1e6 * time.Hour)
 		wantGet(t, c, nil, "k/2")
 		if got, err := c.Get(t.Context(), "other", nil); got != "other/3" || err != nil {
-			t.Errorf("another key: %q, %v", got, err)
+			t.Errorf("value of another key: %q, %v", got, err)
 		}
 	})
 }
 
-// TestFailure: after a failure the authority rests; a value serves as long as it may be used, and no longer.
+// TestFailure: after a failure there is no fetch for a while. Meanwhile Get returns a value until its UsableUntil.
 func TestFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &authority{
-			err:  errDown,
-			life: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), now.Add(24 * time.Hour) },
+			err:      errDown,
+			lifetime: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), now.Add(24 * time.Hour) },
 		}
 		c := a.cache()
 		wantGet(t, c, nil, "down")
 		time.Sleep(10*time.Second - 1)
 		wantGet(t, c, nil, "down")
-		a.wantAsked(t, 1)
+		a.wantFetches(t, 1)
 		a.err = nil
 		time.Sleep(time.Nanosecond)
 		wantGet(t, c, nil, "k/2")
@@ -111,18 +111,18 @@ func TestFailure(t *testing.T) {
 		time.Sleep(time.Hour)
 		wantGet(t, c, nil, "k/2")
 		wantGet(t, c, is("k/2"), "k/2")
-		wantGet(t, c, is("another"), "down") // whether the authority has it now is unknown
-		a.wantAsked(t, 3)
+		wantGet(t, c, is("another"), "down") // the authority may have such a value now: that is unknown
+		a.wantFetches(t, 3)
 		time.Sleep(10 * time.Second)
 		wantGet(t, c, is("another"), "down")
-		a.wantAsked(t, 4)
+		a.wantFetches(t, 4)
 		time.Sleep(23*time.Hour - 10*time.Second)
 		wantGet(t, c, nil, "down")
-		a.wantAsked(t, 5)
+		a.wantFetches(t, 5)
 	})
 }
 
-// TestWanted: a value that a caller rejects is fetched again, unless it was fetched a short time ago.
+// TestWanted: a value that a caller rejects is fetched again, unless it was fetched within RestAfterSuccess.
 func TestWanted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := new(authority)
@@ -131,18 +131,18 @@ func TestWanted(t *testing.T) {
 		time.Sleep(5*time.Minute - 1)
 		wantGet(t, c, is("k/2"), "k/1")
 		wantGet(t, c, is("k/1"), "k/1")
-		a.wantAsked(t, 1)
+		a.wantFetches(t, 1)
 		time.Sleep(time.Nanosecond)
 		wantGet(t, c, is("k/1"), "k/1")
 		wantGet(t, c, is("k/2"), "k/2")
-		a.wantAsked(t, 2)
+		a.wantFetches(t, 2)
 	})
 }
 
-// TestExpire: a value that turned out to be invalid is fetched again; a newer one, and one that is very new, stay.
+// TestExpire: an expired value is fetched again. Expire has no effect on another value, or within RestAfterSuccess.
 func TestExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{life: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), now.Add(24 * time.Hour) }}
+		a := &authority{lifetime: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), now.Add(24 * time.Hour) }}
 		c := a.cache()
 		c.Expire("k", is("k/1"))
 		wantGet(t, c, nil, "k/1")
@@ -153,16 +153,16 @@ func TestExpire(t *testing.T) {
 		wantGet(t, c, nil, "k/1")
 		a.err = errDown
 		c.Expire("k", is("k/1"))
-		wantGet(t, c, nil, "down") // it may not be used meanwhile
+		wantGet(t, c, nil, "down") // an expired value is not usable after a failure
 		wantGet(t, c, nil, "down")
-		a.wantAsked(t, 2)
+		a.wantFetches(t, 2)
 		a.err = nil
 		time.Sleep(10 * time.Second)
 		wantGet(t, c, nil, "k/3")
 	})
 }
 
-// TestClockSetBack: neither a rest nor a value ends later because the clock was set back.
+// TestClockSetBack: a clock that was set back delays no fetch.
 func TestClockSetBack(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	a := &authority{err: errDown}
@@ -176,11 +176,10 @@ func TestClockSetBack(t *testing.T) {
 	wantGet(t, c, is("k/3"), "k/3")
 }
 
-// TestShared: of many callers one fetches. The others wait no longer than their contexts allow; the one that fetches
-// waits for the end of the fetch.
+// TestShared: one of many callers fetches, and waits for the end of the fetch. The others wait until their contexts end.
 func TestShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{took: time.Minute}
+		a := &authority{duration: time.Minute}
 		c := a.cache()
 		c.Fetch = func(ctx context.Context, key string) (Value[string], error) {
 			return a.fetch(context.WithoutCancel(ctx), key)
@@ -208,16 +207,16 @@ func TestShared(t *testing.T) {
 		wantGet(t, c, nil, "k/1")
 		group.Wait()
 		if got.Load() != 1 {
-			t.Errorf("%d callers got the value, want the one that fetched it", got.Load())
+			t.Errorf("%d callers got the value, want 1, which fetched it", got.Load())
 		}
-		a.wantAsked(t, 1)
+		a.wantFetches(t, 1)
 	})
 }
 
-// TestFailureShared: callers that waited for a fetch that failed get its failure, even where no failure is kept.
+// TestFailureShared: all callers that waited for a failed fetch get its error, even if no failure is kept.
 func TestFailureShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{took: time.Second, err: errDown}
+		a := &authority{duration: time.Second, err: errDown}
 		c := a.cache()
 		c.RestAfterFailure = 0
 		var group sync.WaitGroup
@@ -225,19 +224,19 @@ func TestFailureShared(t *testing.T) {
 			group.Go(func() { wantGet(t, c, nil, "down") })
 		}
 		group.Wait()
-		a.wantAsked(t, 1)
+		a.wantFetches(t, 1)
 		wantGet(t, c, nil, "down")
-		a.wantAsked(t, 2)
+		a.wantFetches(t, 2)
 	})
 }
 
-// TestServedMeanwhile: while a fetch is running, a value that may still be used serves without waiting.
-func TestServedMeanwhile(t *testing.T) {
+// TestUsableDuringFetch: while a fetch is running, Get returns a value that is still usable without waiting.
+func TestUsableDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{life: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), now.Add(24 * time.Hour) }}
+		a := &authority{lifetime: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), now.Add(24 * time.Hour) }}
 		c := a.cache()
 		wantGet(t, c, nil, "k/1")
-		a.took = time.Minute
+		a.duration = time.Minute
 		time.Sleep(2 * time.Hour)
 		go c.Get(t.Context(), "k", nil)
 		synctest.Wait()
@@ -254,10 +253,10 @@ func TestServedMeanwhile(t *testing.T) {
 	})
 }
 
-// TestGivenUp: a fetch that ends because its caller gave up is no failure; one of the others fetches.
-func TestGivenUp(t *testing.T) {
+// TestFetchCanceled: a fetch that ends with the context of its caller is not a failure; a waiting caller fetches.
+func TestFetchCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{took: time.Minute}
+		a := &authority{duration: time.Minute}
 		c := a.cache()
 		ctx, cancel := context.WithCancel(t.Context())
 		gone := make(chan error, 1)
@@ -273,17 +272,17 @@ func TestGivenUp(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		group.Wait()
-		a.wantAsked(t, 2)
-		if _, err := c.Get(ctx, "new", nil); !errors.Is(err, context.Canceled) || a.asked.Load() != 2 {
-			t.Errorf("a context that has ended: %v, %d fetches", err, a.asked.Load())
+		a.wantFetches(t, 2)
+		if _, err := c.Get(ctx, "new", nil); !errors.Is(err, context.Canceled) || a.fetches.Load() != 2 {
+			t.Errorf("context that has ended: %v, %d fetches", err, a.fetches.Load())
 		}
 	})
 }
 
-// TestDeadline: a fetch that does not end in time is a failure like any other.
+// TestDeadline: a fetch that exceeds its deadline is a failure like any other.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{took: time.Minute}
+		a := &authority{duration: time.Minute}
 		c := a.cache()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -291,11 +290,11 @@ func TestDeadline(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		wantGet(t, c, nil, "fetch: context deadline exceeded")
-		a.wantAsked(t, 1)
+		a.wantFetches(t, 1)
 	})
 }
 
-// TestMaxKeys: values are bounded in number, and failures that are not kept displace none.
+// TestMaxKeys: the number of values is bounded, and a failure that is not kept displaces no value.
 func TestMaxKeys(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	a := new(authority)
@@ -303,9 +302,9 @@ func TestMaxKeys(t *testing.T) {
 	c.Now, c.MaxKeys, c.RestAfterFailure = func() time.Time { return now }, 3, 0
 	get := func(key string, fetched bool) {
 		t.Helper()
-		before := a.asked.Load()
+		before := a.fetches.Load()
 		_, err := c.Get(t.Context(), key, nil)
-		if (a.asked.Load() > before) != fetched || !errors.Is(err, a.err) {
+		if (a.fetches.Load() > before) != fetched || !errors.Is(err, a.err) {
 			t.Errorf("%s: %v, fetched %t", key, err, !fetched)
 		}
 		now = now.Add(time.Second)
@@ -327,7 +326,7 @@ func TestMaxKeys(t *testing.T) {
 	}
 }
 
-// TestPanic: a panic of Fetch is one of the caller that fetches, and leaves the cache usable.
+// TestPanic: a panic in Fetch becomes a panic of the caller that began the fetch. The cache stays usable.
 func TestPanic(t *testing.T) {
 	a := &authority{panics: "oops"}
 	c := a.cache()
@@ -344,12 +343,12 @@ func TestPanic(t *testing.T) {
 	wantGet(t, c, nil, "k/2")
 }
 
-// TestRace: many callers, values that end soon, and values that are expired meanwhile.
+// TestRace: many callers get and expire values that are fresh for a short time.
 func TestRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &authority{
-			took: time.Millisecond,
-			life: func(now time.Time) (_, _ time.Time) { return now.Add(time.Second), time.Time{} },
+			duration: time.Millisecond,
+			lifetime: func(now time.Time) (_, _ time.Time) { return now.Add(time.Second), time.Time{} },
 		}
 		c := a.cache()
 		c.RestAfterSuccess = 500 * time.Millisecond
@@ -369,7 +368,7 @@ func TestRace(t *testing.T) {
 			})
 		}
 		group.Wait()
-		if n := a.asked.Load(); n > 5 {
+		if n := a.fetches.Load(); n > 5 {
 			t.Errorf("%d fetches in two seconds", n)
 		}
 	})

@@ -16,7 +16,7 @@ func BenchmarkWants(b *testing.B) {
 		"loop":  {Where: `any(data.tasks, any(.outputs, .id == 2))`},
 	} {
 		b.Run(name, func(b *testing.B) {
-			c, ev := compile(b, m), finished()
+			c, ev := compile(b, m), finishedEvent()
 			b.ReportAllocs()
 			for b.Loop() {
 				if ok, err := c.Wants(&ev); !ok || err != nil {
@@ -29,7 +29,7 @@ func BenchmarkWants(b *testing.B) {
 
 // BenchmarkWantsKilobyte evaluates a where that reads one member of a body of 1 KiB.
 func BenchmarkWantsKilobyte(b *testing.B) {
-	c, ev := compile(b, bellhop.Match{Where: `data.amount > 100`}), finished()
+	c, ev := compile(b, bellhop.Match{Where: `data.amount > 100`}), finishedEvent()
 	ev.Body = fmt.Appendf(nil, `{"id":"inv_17","amount":120,"customer":{"name":"acme","note":%q},"lines":[%s{"n":0}]}`,
 		strings.Repeat("x", 300), strings.Repeat(`{"n":12,"price":4.5,"text":"a line"},`, 17))
 	b.ReportAllocs()

@@ -15,11 +15,11 @@ func paths(t testing.TB, err error) (list []string) {
 	t.Helper()
 	var e *bellhop.Error
 	if !errors.As(err, &e) || e.Code != bellhop.CodeInvalid {
-		t.Fatalf("%v: not of code invalid", err)
+		t.Fatalf("%v: want a CodeInvalid error", err)
 	}
 	for _, f := range e.Fields {
 		if f.Message == "" {
-			t.Errorf("%s: without a message", f.Path)
+			t.Errorf("%s: no message", f.Path)
 		}
 		list = append(list, f.Path)
 	}
@@ -34,33 +34,33 @@ func TestMatchCompileErrors(t *testing.T) {
 		want  []string
 	}{
 		{"empty type", bellhop.Match{Types: []string{"ams.*", ""}}, []string{"types[1]"}},
-		{"wildcard within", bellhop.Match{Types: []string{"a*b", "**", "ok*"}}, []string{"types[0]", "types[1]"}},
+		{"wildcard not at the end", bellhop.Match{Types: []string{"a*b", "**", "ok*"}}, []string{"types[0]", "types[1]"}},
 		{"empty source", bellhop.Match{Sources: []string{""}}, []string{"sources[0]"}},
-		{"as many as there may be", bellhop.Match{Types: many, Sources: many}, nil},
-		{"too many", bellhop.Match{Types: append(many, "b"), Sources: append(many, "b")}, []string{"sources", "types"}},
-		{"all at once", bellhop.Match{Types: []string{""}, Sources: []string{""}, Where: "("},
+		{"maximum number of entries", bellhop.Match{Types: many, Sources: many}, nil},
+		{"too many entries", bellhop.Match{Types: append(many, "b"), Sources: append(many, "b")}, []string{"sources", "types"}},
+		{"three errors", bellhop.Match{Types: []string{""}, Sources: []string{""}, Where: "("},
 			[]string{"sources[0]", "types[0]", "where"}},
-		{"as long as it may be", bellhop.Match{Where: "true" + strings.Repeat(" ", bellhop.MaxWhereLength-4)}, nil},
-		{"too long", bellhop.Match{Where: "true" + strings.Repeat(" ", bellhop.MaxWhereLength-3)}, []string{"where"}},
-		{"deep", bellhop.Match{Where: strings.Repeat("(", 2000) + "true" + strings.Repeat(")", 2000)}, nil},
+		{"where of maximum length", bellhop.Match{Where: "true" + strings.Repeat(" ", bellhop.MaxWhereLength-4)}, nil},
+		{"where too long", bellhop.Match{Where: "true" + strings.Repeat(" ", bellhop.MaxWhereLength-3)}, []string{"where"}},
+		{"deeply nested parentheses", bellhop.Match{Where: strings.Repeat("(", 2000) + "true" + strings.Repeat(")", 2000)}, nil},
 		{"too many nodes", bellhop.Match{Where: "true" + strings.Repeat("&&true", 600)}, []string{"where"}},
 		{"not an expression", bellhop.Match{Where: "data.x =="}, []string{"where"}},
 		{"two expressions", bellhop.Match{Where: "true false"}, []string{"where"}},
-		{"no such name", bellhop.Match{Where: "body.x == 1"}, []string{"where"}},
-		{"names are exact", bellhop.Match{Where: "Type == 'x'"}, []string{"where"}},
-		{"no such function", bellhop.Match{Where: "exec('ls')"}, []string{"where"}},
-		{"text", bellhop.Match{Where: "'yes'"}, []string{"where"}},
-		{"number", bellhop.Match{Where: "1"}, []string{"where"}},
-		{"type", bellhop.Match{Where: "type"}, []string{"where"}},
-		{"a loop over a number", bellhop.Match{Where: "any(1, true)"}, []string{"where"}},
-		{"a loop that asks no question", bellhop.Match{Where: "any(data, 1)"}, []string{"where"}},
-		{"kinds that cannot be compared", bellhop.Match{Where: "subject == 5"}, []string{"where"}},
-		{"a broken pattern", bellhop.Match{Where: "subject matches '('"}, []string{"where"}},
-		{"much of little", bellhop.Match{Where: "len(repeat(type, 9)) == 1"}, []string{"where"}},
-		{"the meter has no name", bellhop.Match{Where: "charge() == nil"}, []string{"where"}},
-		{"what only templates see", bellhop.Match{Where: "id == 'evt_1'"}, []string{"where"}},
-		{"what only templates make", bellhop.Match{Where: "join(data.tags) == 'ab'"}, []string{"where"}},
-		{"how the facts are kept", bellhop.Match{Where: "facts.data == nil"}, []string{"where"}},
+		{"unknown name", bellhop.Match{Where: "body.x == 1"}, []string{"where"}},
+		{"name in another case", bellhop.Match{Where: "Type == 'x'"}, []string{"where"}},
+		{"unknown function", bellhop.Match{Where: "exec('ls')"}, []string{"where"}},
+		{"result is a text", bellhop.Match{Where: "'yes'"}, []string{"where"}},
+		{"result is a number", bellhop.Match{Where: "1"}, []string{"where"}},
+		{"result is the type", bellhop.Match{Where: "type"}, []string{"where"}},
+		{"loop over a number", bellhop.Match{Where: "any(1, true)"}, []string{"where"}},
+		{"loop without a condition", bellhop.Match{Where: "any(data, 1)"}, []string{"where"}},
+		{"comparison of a text with a number", bellhop.Match{Where: "subject == 5"}, []string{"where"}},
+		{"invalid pattern", bellhop.Match{Where: "subject matches '('"}, []string{"where"}},
+		{"function that is switched off", bellhop.Match{Where: "len(repeat(type, 9)) == 1"}, []string{"where"}},
+		{"function of the meter", bellhop.Match{Where: "charge() == nil"}, []string{"where"}},
+		{"name of templates", bellhop.Match{Where: "id == 'evt_1'"}, []string{"where"}},
+		{"function of templates", bellhop.Match{Where: "join(data.tags) == 'ab'"}, []string{"where"}},
+		{"unknown object", bellhop.Match{Where: "facts.data == nil"}, []string{"where"}},
 	} {
 		_, err := match.Compile(c.match)
 		if c.want == nil {
@@ -73,12 +73,12 @@ func TestMatchCompileErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 		if strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: several lines: %v", c.name, err)
+			t.Errorf("%s: the error has several lines: %v", c.name, err)
 		}
 	}
 }
 
-// FuzzMatchWhere: no expression and no body panics, and each evaluation ends.
+// FuzzMatchWhere: no expression and no body causes a panic, and each evaluation ends.
 func FuzzMatchWhere(f *testing.F) {
 	for _, where := range []string{
 		"", "true", `data.Properties.NewState == 'Finished'`, `any(data, # == 1)`, `headers["A"] matches "^x"`,

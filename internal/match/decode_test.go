@@ -25,7 +25,7 @@ func FuzzDecode(f *testing.F) {
 	picked.add([]string{"a", "b"})
 	picked.add([]string{"d"})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		whole := decodeSlowly(body)
+		whole := decodeStandard(body)
 		if got := decode(body, nil); !reflect.DeepEqual(got, whole) {
 			t.Fatalf("%q: %#v, want %#v", body, got, whole)
 		}
@@ -35,7 +35,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// pick returns what of v is wanted.
+// pick returns v with its wanted members only.
 func pick(v any, wanted members) any {
 	object, ok := v.(map[string]any)
 	if !ok || wanted == nil {
@@ -50,8 +50,8 @@ func pick(v any, wanted members) any {
 	return picked
 }
 
-// decodeSlowly is decode by encoding/json.
-func decodeSlowly(body []byte) any {
+// decodeStandard does as decode does, by encoding/json and without picking members.
+func decodeStandard(body []byte) any {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var v any
@@ -80,7 +80,7 @@ func plainNumbers(v any) any {
 	return v
 }
 
-// TestReads: of the body only what an expression can look at is kept.
+// TestReads: compile finds out which values and members an expression reads.
 func TestReads(t *testing.T) {
 	for text, want := range map[string]reads{
 		`type == "x"`:                            {},

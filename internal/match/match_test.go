@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
-// finished is the event of these tests, unless they say otherwise.
-func finished() bellhop.Event {
+// finishedEvent returns the event that most of these tests match.
+func finishedEvent() bellhop.Event {
 	return bellhop.Event{
 		ID: "evt_1", SourceID: "src_media1", Source: "media", Type: "ams.JobStateChange", Subject: "job/42",
 		Time:   time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC),
@@ -36,25 +36,25 @@ func TestMatchSourcesAndTypes(t *testing.T) {
 		match bellhop.Match
 		want  bool
 	}{
-		{"zero", bellhop.Match{}, true},
+		{"zero match", bellhop.Match{}, true},
 		{"source by name", bellhop.Match{Sources: []string{"other", "media"}}, true},
 		{"source by id", bellhop.Match{Sources: []string{"src_media1"}}, true},
 		{"another source", bellhop.Match{Sources: []string{"medi", "media2", "src_media"}}, false},
-		{"sources know no wildcard", bellhop.Match{Sources: []string{"*"}}, false},
+		{"no wildcard in sources", bellhop.Match{Sources: []string{"*"}}, false},
 		{"whole type", bellhop.Match{Types: []string{"ams.JobStateChange"}}, true},
 		{"type in another case", bellhop.Match{Types: []string{"ams.jobstatechange"}}, false},
 		{"part of the type", bellhop.Match{Types: []string{"ams.Job"}}, false},
 		{"prefix of types", bellhop.Match{Types: []string{"graph.*", "ams.*"}}, true},
 		{"prefix that is the whole type", bellhop.Match{Types: []string{"ams.JobStateChange*"}}, true},
-		{"prefix is of text, not of words", bellhop.Match{Types: []string{"ams.Job*"}}, true},
+		{"prefix ends within a word", bellhop.Match{Types: []string{"ams.Job*"}}, true},
 		{"another prefix", bellhop.Match{Types: []string{"amsx.*"}}, false},
 		{"every type", bellhop.Match{Types: []string{"*"}}, true},
-		{"one of two must hold", bellhop.Match{Types: []string{"x", "ams.*"}, Sources: []string{"x", "media"}}, true},
-		{"both must hold", bellhop.Match{Types: []string{"ams.*"}, Sources: []string{"other"}}, false},
-		{"where must hold too", bellhop.Match{Types: []string{"ams.*"}, Where: "subject == 'job/43'"}, false},
-		{"a blank where is none", bellhop.Match{Where: " \n"}, true},
+		{"one entry of each list holds", bellhop.Match{Types: []string{"x", "ams.*"}, Sources: []string{"x", "media"}}, true},
+		{"sources do not hold", bellhop.Match{Types: []string{"ams.*"}, Sources: []string{"other"}}, false},
+		{"where does not hold", bellhop.Match{Types: []string{"ams.*"}, Where: "subject == 'job/43'"}, false},
+		{"blank where", bellhop.Match{Where: " \n"}, true},
 	} {
-		ev := finished()
+		ev := finishedEvent()
 		if got, err := compile(t, c.match).Wants(&ev); got != c.want || err != nil {
 			t.Errorf("%s: %v %v", c.name, got, err)
 		}
@@ -90,16 +90,16 @@ func TestMatchWhere(t *testing.T) {
 		`map(data.tags, # + #) == ['aa', 'bb'] && 1 + 1 == 2`:             true,
 		`reduce(data.tags, #acc + #, "") == "ab" && toJSON(1.5) == "1.5"`: true,
 	} {
-		ev := finished()
+		ev := finishedEvent()
 		if got, err := compile(t, bellhop.Match{Where: where}).Wants(&ev); got != want || err != nil {
 			t.Errorf("%s: %v %v", where, got, err)
 		}
 	}
 }
 
-// TestMatchTimeless: an event whose provider does not say when it happened has the time it came in.
-func TestMatchTimeless(t *testing.T) {
-	ev := finished()
+// TestMatchWithoutTime: for an event without a time of the provider, time is the time at which it was received.
+func TestMatchWithoutTime(t *testing.T) {
+	ev := finishedEvent()
 	ev.Time, ev.ReceivedAt = time.Time{}, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	if ok, err := compile(t, bellhop.Match{Where: "time.Year() == 2026 && time.Day() == 2"}).Wants(&ev); !ok ||
 		err != nil {
@@ -107,7 +107,7 @@ func TestMatchTimeless(t *testing.T) {
 	}
 }
 
-// TestMatchBodies: what is not JSON has no data; what is, keeps whole numbers whole.
+// TestMatchBodies: data is nil for a body that is not JSON; whole numbers of a JSON body stay exact.
 func TestMatchBodies(t *testing.T) {
 	for _, c := range []struct {
 		body, where string
@@ -135,7 +135,7 @@ func TestMatchBodies(t *testing.T) {
 		{`{"n":9007199254740993}`, `data.n in [9007199254740992]`, false},
 		{`{"n":9223372036854775807}`, `data.n > 9223372036854775806`, true},
 		{`{"n":-9223372036854775808}`, `data.n < 0`, true},
-		{`{"n":18446744073709551616}`, `data.n > 9223372036854775807`, true}, // beyond that they are approximate
+		{`{"n":18446744073709551616}`, `data.n > 9223372036854775807`, true}, // larger numbers are approximate
 		{`{"n":1.5e3}`, `data.n == 1500`, true},
 		{`{"n":1.0}`, `data.n == 1`, true},
 		{`{"n":1e400}`, `data.n > 1`, true},
@@ -149,7 +149,7 @@ func TestMatchBodies(t *testing.T) {
 		{strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000), `data.a.a.a != nil`, true},
 		{"[" + strings.Repeat("0,", 1<<19-1) + "1]", `any(data, # == 1)`, true}, // as many items as fit into 1 MiB
 	} {
-		ev := finished()
+		ev := finishedEvent()
 		ev.Body = []byte(c.body)
 		if got, err := compile(t, bellhop.Match{Where: c.where}).Wants(&ev); got != c.want || err != nil {
 			t.Errorf("%.60s: %s: %v %v", c.body, c.where, got, err)
@@ -157,7 +157,7 @@ func TestMatchBodies(t *testing.T) {
 	}
 }
 
-// TestMatchFails: what cannot be evaluated does not match, and says why in one line.
+// TestMatchFails: an event for which where fails does not match, and the error is one line with the reason.
 func TestMatchFails(t *testing.T) {
 	for where, why := range map[string]string{
 		`data.absent.deeper == 1`:          "cannot fetch deeper from <nil>",
@@ -170,13 +170,13 @@ func TestMatchFails(t *testing.T) {
 		`int(subject) > 1`:                 "invalid operation: int(",
 		`date(subject) > time`:             "invalid date",
 	} {
-		ev := finished()
+		ev := finishedEvent()
 		ok, err := compile(t, bellhop.Match{Where: where}).Wants(&ev)
 		switch {
 		case ok:
 			t.Errorf("%s: matches", where)
 		case err == nil:
-			t.Errorf("%s: does not say why", where)
+			t.Errorf("%s: no error", where)
 		case !strings.HasPrefix(err.Error(), "where: ") || !strings.Contains(err.Error(), why) ||
 			strings.Contains(err.Error(), "\n"):
 			t.Errorf("%s: %v", where, err)
@@ -184,9 +184,9 @@ func TestMatchFails(t *testing.T) {
 	}
 }
 
-// TestMatchIsBounded: however an expression loops or grows, it ends, and fails when that would have been late.
+// TestMatchIsBounded: an expression that loops too often, or makes values that are too large, fails soon.
 func TestMatchIsBounded(t *testing.T) {
-	ev := finished()
+	ev := finishedEvent()
 	text := strings.Repeat("x", 50_000)
 	ev.Body = fmt.Appendf(nil, `{"list":[%s0],"text":%q}`, strings.Repeat("0,", 20_000), text)
 	doubling := "let a0 = data.text; "
@@ -228,13 +228,13 @@ func TestMatchIsBounded(t *testing.T) {
 		if ok || err == nil {
 			t.Errorf("%.60s: %v %v", where, ok, err)
 		}
-		if took := time.Since(start); took > time.Minute { // far from hours, far from what a busy machine takes
+		if took := time.Since(start); took > time.Minute { // unbounded it takes hours; even a busy machine needs a few seconds
 			t.Errorf("%.60s: took %v", where, took)
 		}
 	}
 }
 
-// TestMatcherIsConcurrent: a matcher keeps nothing of one event for the next.
+// TestMatcherIsConcurrent: concurrent evaluations of one matcher do not affect one another.
 func TestMatcherIsConcurrent(t *testing.T) {
 	m := compile(t, bellhop.Match{Where: `any(data, # == 1) && upper(subject) + "" == "A"`})
 	for i := range 4 {

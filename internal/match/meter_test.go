@@ -25,12 +25,12 @@ var known = []string{
 func TestBuiltins(t *testing.T) {
 	for _, name := range builtin.Names {
 		if !slices.Contains(known, name) {
-			t.Errorf("%s: a new builtin function; see the comment of this test", name)
+			t.Errorf("%s is a new builtin function; see the comment of this test", name)
 		}
 	}
 	for _, name := range known {
 		if !slices.Contains(builtin.Names, name) {
-			t.Errorf("%s: the language has no such builtin function any more", name)
+			t.Errorf("%s is no longer a builtin function of the language", name)
 		}
 	}
 }

@@ -28,15 +28,16 @@ func TestTemplate(t *testing.T) {
 		`toJSON(data.tags) == "[\n  \"a\",\n  \"b\"\n]"`:  `true`,
 		`time`:               `"2026-11-22T10:00:00Z"`,
 		`received_at.Year()`: `1`,
-		`data.Properties.NewState == "Finished" ? "green" : "red"`:         `"green"`,
-		`map(data.tasks, {{"name": .name, "n": len(.outputs)}})`:           `[{"n":2,"name":"encode"},{"n":0,"name":"thumbs"}]`,
+		`data.Properties.NewState == "Finished" ? "green" : "red"`: `"green"`,
+		`map(data.tasks, {{"name": .name, "n": len(.outputs)}})`: `[{"n":2,"name":"encode"},` +
+			`{"n":0,"name":"thumbs"}]`,
 		`let p = data.Properties; p.NewState + "!"`:                        `"Finished!"`,
 		`filter(data.tags, # != "a")`:                                      `["b"]`,
 		`sum(map(data.tasks, len(.outputs)))`:                              `2`,
 		`{"data": data, "n": 1}.data.nothing`:                              `null`,
 		`headers["Content-Type"] == "application/json" ? data.tags : body`: `["a","b"]`,
 	} {
-		ev := finished()
+		ev := finishedEvent()
 		ev.Tenant = "acme"
 		c, err := match.CompileTemplate(text)
 		if err != nil {
@@ -85,9 +86,9 @@ func TestTemplateCompileErrors(t *testing.T) {
 	}
 }
 
-// TestTemplateFails: what cannot be made says why in one line, and is not made by halves.
+// TestTemplateFails: the error of a template is one line with the reason.
 func TestTemplateFails(t *testing.T) {
-	ev := finished()
+	ev := finishedEvent()
 	ev.Body = fmt.Appendf(nil, `{"list":[%s0],"text":%q,"n":1}`, strings.Repeat("0,", 20_000),
 		strings.Repeat("xy", 25_000))
 	doubling, lists := `let a0 = "x"; `, "let a0 = [1]; "
@@ -130,7 +131,7 @@ func TestTemplateFails(t *testing.T) {
 	}
 }
 
-// FuzzTemplate: no template and no body panics, each evaluation ends, and what comes of it is bounded.
+// FuzzTemplate: no template and no body causes a panic, each evaluation ends, and the size of its result is bounded.
 func FuzzTemplate(f *testing.F) {
 	for _, text := range []string{
 		`{"id": id, "n": data.n}`, `join(data.n, ",")`, `replace(body, "n", "m")`, `map(data.n, {{"v": #}})`,
@@ -159,7 +160,8 @@ func FuzzTemplate(f *testing.F) {
 		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%q took %v", text, took)
 		}
-		if written, bad := json.Marshal(got); err == nil && bad == nil && len(written) > 8*bellhop.MaxBatchBytes { // each character may be escaped
+		written, marshalErr := json.Marshal(got)
+		if err == nil && marshalErr == nil && len(written) > 8*bellhop.MaxBatchBytes { // each character may be escaped
 			t.Errorf("%q makes %d bytes", text, len(written))
 		}
 	})

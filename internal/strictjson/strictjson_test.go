@@ -234,7 +234,8 @@ func TestKey(t *testing.T) {
 }
 
 func benchmarkBody() []byte {
-	item := `{"id":"%d","name":"Überblick – encode","state":"Processing","amount":12.5,"tags":["a","b"],"at":"2026-11-22T08:15:30.1234567Z"}`
+	item := `{"id":"%d","name":"Überblick – encode","state":"Processing","amount":12.5,` +
+		`"tags":["a","b"],"at":"2026-11-22T08:15:30.1234567Z"}`
 	items := make([]string, 8)
 	for i := range items {
 		items[i] = fmt.Sprintf(item, i)

@@ -26,9 +26,10 @@ type Delivery struct {
 // A DeliveryState is the state of a delivery.
 type DeliveryState string
 
-// The states of a delivery. Delivered, dead and cancelled are final, but a person can retry a dead or cancelled delivery.
-// A delivery is delivered if the receiver answered 2xx, or gave another answer that the destination counts as success. It is
-// cancelled by a person, by the deletion of its destination, or because the destination's settings exclude its event.
+// The states of a delivery. Delivered, dead and cancelled are final, but a person can retry a dead or cancelled
+// delivery. A delivery is delivered if the receiver answered 2xx, or gave another answer that the destination
+// counts as success. It is cancelled by a person, by the deletion of its destination, or because the
+// destination's settings exclude its event.
 const (
 	DeliveryPending   DeliveryState = "pending"   // waits for NextAt
 	DeliveryLeased    DeliveryState = "leased"    // a lane has it: queued in memory or being sent

@@ -53,8 +53,8 @@ type Destination struct {
 // DestinationState says whether a destination gets its deliveries.
 type DestinationState string
 
-// The states of a destination. While it is paused, disabled or unverified, its deliveries wait. Once it has expired, no new
-// event is owed to it, and its older deliveries stay stored.
+// The states of a destination. While it is paused, disabled or unverified, its deliveries wait. Once it has
+// expired, no new event is owed to it, and its older deliveries stay stored.
 const (
 	DestinationActive     DestinationState = "active"
 	DestinationPaused     DestinationState = "paused"     // by a person

@@ -39,8 +39,8 @@ const (
 // TypeSelfPrefix is the prefix of the types of the gateway's own events.
 const TypeSelfPrefix = "bellhop."
 
-// The types of the gateway's own events. The subject is the destination's name; docs/EVENTS.md shows the bodies. For each
-// destination there is at most one TypeDeliveriesDead per minute.
+// The types of the gateway's own events. The subject is the destination's name; docs/EVENTS.md shows the
+// bodies. For each destination there is at most one TypeDeliveriesDead per minute.
 const (
 	TypeDestinationFailing   = "bellhop.destination.failing"   // its breaker opened
 	TypeDestinationRecovered = "bellhop.destination.recovered" // its breaker closed: a delivery succeeded

@@ -16,7 +16,8 @@ const (
 	PrefixRepair      = "rpr_"
 )
 
-// IDAlphabet is Crockford's base 32 in lower case. Ids sort as the bits that they encode; the letters i, l, o and u are not used.
+// IDAlphabet is Crockford's base 32 in lower case. Ids sort as the bits that they encode; the letters i, l, o
+// and u are not used.
 const IDAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 var idEncoding = base32.NewEncoding(IDAlphabet).WithPadding(base32.NoPadding)

@@ -102,7 +102,8 @@ func TestSchedulePresets(t *testing.T) {
 	}
 }
 
-// TestScheduleWait: every wait is within a tenth of its entry for every random value, and reaches both ends of that range.
+// TestScheduleWait: every wait is within a tenth of its entry for every random value, and reaches both ends of
+// that range.
 func TestScheduleWait(t *testing.T) {
 	all := bellhop.Schedule{0, 1, time.Millisecond, bellhop.MaxScheduleWait}
 	for _, s := range bellhop.SchedulePresets {

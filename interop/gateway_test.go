@@ -329,7 +329,8 @@ func (d *destination) deliveries(t *testing.T) []delivery {
 	return list.Data
 }
 
-// settled waits until an attempt of the only delivery to d has been recorded, and until done says that it is as wanted.
+// settled waits until an attempt of the only delivery to d has been recorded, and until done says that it is as
+// wanted.
 func (d *destination) settled(t *testing.T, done func(delivery) bool) delivery {
 	t.Helper()
 	var last []delivery

@@ -50,8 +50,9 @@ type slackElement struct {
 	ActionID string          `json:"action_id"`
 }
 
-// judgeMessage returns what Slack would not like about a request, "" if it would take it.
-// Source: https://docs.slack.dev/reference/block-kit and https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+// judgeMessage returns what Slack would not like about a request, "" if it would take it. Source:
+// https://docs.slack.dev/reference/block-kit and
+// https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 func judgeMessage(c call) string {
 	kind, _, err := mime.ParseMediaType(c.header.Get("Content-Type"))
 	var m slackMessage

@@ -91,8 +91,8 @@ func sharesEntry(a, b string) bool {
 	return false
 }
 
-// FuzzParseStandardKey: a key is refused with ErrKey and not repeated in the error, or it signs and verifies as its kind
-// can.
+// FuzzParseStandardKey: a key is refused with ErrKey and not repeated in the error, or it signs and verifies as
+// its kind can.
 func FuzzParseStandardKey(f *testing.F) {
 	for _, text := range []string{secretText, privateText, publicText, "", "whsec_", "whpk_AAAA", "whsk_====", secretText[6:], "whsec_\n"} {
 		f.Add(text)

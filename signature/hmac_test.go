@@ -12,8 +12,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestHMACForgeries verifies forged and damaged signatures. The ids are those of a catalogue of forgeries that the tests
-// of the providers share.
+// TestHMACForgeries verifies forged and damaged signatures. The ids are those of a catalogue of forgeries that
+// the tests of the providers share.
 func TestHMACForgeries(t *testing.T) {
 	good := must(github.Sign(key32, []byte(body)))
 	digits := strings.TrimPrefix(good, "sha256=")

@@ -1,6 +1,7 @@
-// Package access reads and checks the access object of a destination: how the destination is reached, and who we are
-// there. It is HTTP Basic, a bearer token, OAuth 2 client credentials, a client certificate, authorities for its certificate, or a
-// proxy. The package is pure: internal/outbound applies an access to requests, and internal/oauth fetches tokens.
+// Package access reads and checks the access object of a destination: how the destination is reached, and who
+// we are there. It is HTTP Basic, a bearer token, OAuth 2 client credentials, a client certificate, authorities
+// for its certificate, or a proxy. The package is pure: internal/outbound applies an access to requests, and
+// internal/oauth fetches tokens.
 package access
 
 import (

@@ -139,7 +139,8 @@ func TestCannotStart(t *testing.T) {
 	}
 }
 
-// TestOutput: the beginning of both streams is kept, in the order of writing. Further output does not block the command.
+// TestOutput: the beginning of both streams is kept, in the order of writing. Further output does not block the
+// command.
 func TestOutput(t *testing.T) {
 	done := perform(t, shell(t, "echo one; echo two >&2; echo three; exit 4"), "")
 	if string(done.Reply) != "one\ntwo\nthree\n" || done.Error != "exit" {

@@ -137,7 +137,8 @@ func (c *Cache[T]) settled(e *entry[T], now time.Time, want func(T) bool) bool {
 	return e.fresh(now) && within(c.RestAfterSuccess, e.triedAt, now)
 }
 
-// within reports whether less than d has passed since at. If the clock was set back to a time before at, it returns false.
+// within reports whether less than d has passed since at. If the clock was set back to a time before at, it
+// returns false.
 func within(d time.Duration, at, now time.Time) bool {
 	passed := now.Sub(at)
 	return passed >= 0 && passed < d
@@ -173,8 +174,8 @@ type flight[T any] struct {
 	entry   entry[T] // a copy, since the entry itself may be forgotten by now
 }
 
-// share fetches the value of key, or waits for the fetch that is running. ok is false if the caller waited for a flight
-// without a result for it, such as a canceled fetch; then Get tries again.
+// share fetches the value of key, or waits for the fetch that is running. ok is false if the caller waited for
+// a flight without a result for it, such as a canceled fetch; then Get tries again.
 func (c *Cache[T]) share(ctx context.Context, key string, want func(T) bool) (value T, err error, ok bool) {
 	begun := make(chan struct{}) // closed if the flight is this caller's
 	done := c.flight.DoChan(key, func() (any, error) {
@@ -249,8 +250,8 @@ func (c *Cache[T]) fetch(ctx context.Context, key string, want func(T) bool) (f 
 	return flight[T]{fetched: true, entry: *e}, nil
 }
 
-// forget drops e, the entry of key after a fetch, if it holds neither a value nor a failure to keep. Otherwise it drops another entry if
-// there are more than MaxKeys. c.mu is locked.
+// forget drops e, the entry of key after a fetch, if it holds neither a value nor a failure to keep. Otherwise
+// it drops another entry if there are more than MaxKeys. c.mu is locked.
 func (c *Cache[T]) forget(key string, e *entry[T]) {
 	if !e.has && (e.failure == nil || c.RestAfterFailure == 0) {
 		delete(c.entries, key)
@@ -270,8 +271,8 @@ func (c *Cache[T]) forget(key string, e *entry[T]) {
 	}
 }
 
-// A panicError is a panic in Fetch. The goroutine of the flight returns it as an error, because no caller could recover
-// the panic there. share panics with it again, in the goroutine of the caller that began the fetch.
+// A panicError is a panic in Fetch. The goroutine of the flight returns it as an error, because no caller could
+// recover the panic there. share panics with it again, in the goroutine of the caller that began the fetch.
 type panicError struct {
 	value any
 	stack []byte

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// An authority issues the values "key/1", "key/2" and so on, and counts fetches. Its fields change only between fetches.
+// An authority issues the values "key/1", "key/2" and so on, and counts fetches. Its fields change only between
+// fetches.
 type authority struct {
 	err      error // of each fetch; nil if it succeeds
 	lifetime func(now time.Time) (fresh, usable time.Time)
@@ -176,7 +177,8 @@ func TestClockSetBack(t *testing.T) {
 	wantGet(t, c, is("k/3"), "k/3")
 }
 
-// TestShared: one of many callers fetches, and waits for the end of the fetch. The others wait until their contexts end.
+// TestShared: one of many callers fetches, and waits for the end of the fetch. The others wait until their
+// contexts end.
 func TestShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &authority{duration: time.Minute}

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Every outgoing connection goes through internal/egress, which checks the address that it dials. So no other package makes
-// a client, a transport or a dialer, or uses the default ones.
+// Every outgoing connection goes through internal/egress, which checks the address that it dials. So no other
+// package makes a client, a transport or a dialer, or uses the default ones.
 var (
 	// connecting lists the functions and variables that make connections; "Dial*" is every name with that prefix.
 	connecting = map[string][]string{

@@ -1,6 +1,6 @@
-// Package importtest holds the code to the plan in docs/ARCHITECTURE.md: which package may import which of our packages and
-// which third-party modules, and that only one package makes HTTP clients. It reads the source, so it covers files for other
-// operating systems too.
+// Package importtest holds the code to the plan in docs/ARCHITECTURE.md: which package may import which of our
+// packages and which third-party modules, and that only one package makes HTTP clients. It reads the source, so
+// it covers files for other operating systems too.
 package importtest
 
 import (
@@ -99,7 +99,8 @@ func provide(more ...room) []room {
 		"signature"}, more...)
 }
 
-// TestImports compares the imports of every file that is not a test with the table. Tests may import every room and module.
+// TestImports compares the imports of every file that is not a test with the table. Tests may import every room
+// and module.
 func TestImports(t *testing.T) {
 	for _, f := range sourceFiles(t) {
 		if f.test {
@@ -170,8 +171,8 @@ func rowOf(r room) (_ row, ok bool) {
 	return row{}, false
 }
 
-// matches reports whether r is other or a pattern that covers it. "provider/*" does not cover the folders below provider that
-// have a row of their own.
+// matches reports whether r is other or a pattern that covers it. "provider/*" does not cover the folders below
+// provider that have a row of their own.
 func (r room) matches(other room) bool {
 	if r == other {
 		return true

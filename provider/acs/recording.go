@@ -44,11 +44,11 @@ type Chunk struct {
 	ContentLocation, MetadataLocation, DeleteLocation string
 }
 
-// ParseRecording reads an event of [RecordingType], in Event Grid's schema or as a CloudEvent: the body of an event
-// that this package's provider received. The error is provider.ErrBody if event has another type or no chunks, or
-// if a chunk has no documentId or no valid index. Any other member may be absent or of another kind, and then
-// counts as empty.
-// Source: https://learn.microsoft.com/en-us/azure/event-grid/communication-services-voice-video-events#microsoftcommunicationrecordingfilestatusupdated
+// ParseRecording reads an event of [RecordingType], in Event Grid's schema or as a CloudEvent: the body of an
+// event that this package's provider received. The error is provider.ErrBody if event has another type or no
+// chunks, or if a chunk has no documentId or no valid index. Any other member may be absent or of another kind,
+// and then counts as empty. Source:
+// https://learn.microsoft.com/en-us/azure/event-grid/communication-services-voice-video-events#microsoftcommunicationrecordingfilestatusupdated
 func ParseRecording(event []byte) (Recording, error) {
 	var r Recording
 	e, err := readObject(event)

@@ -306,9 +306,10 @@ func isUTF8(charset string) bool {
 	return charset == "" || strictjson.EqualFold(charset, "utf-8") || strictjson.EqualFold(charset, "us-ascii")
 }
 
-// EncodeHeaderValue returns the text of an attribute as the value of its ce- header. Each byte of the UTF-8 text
-// that is a blank, a double quote, a percent sign or not printable ASCII becomes "%" and two upper-case hex digits.
-// Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#3132-http-header-values
+// EncodeHeaderValue returns the text of an attribute as the value of its ce- header. Each byte of the UTF-8
+// text that is a blank, a double quote, a percent sign or not printable ASCII becomes "%" and two upper-case
+// hex digits. Source:
+// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#3132-http-header-values
 func EncodeHeaderValue(text string) string {
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
@@ -325,9 +326,9 @@ func EncodeHeaderValue(text string) string {
 // DecodeHeaderValue returns the text of an attribute from the value of its ce- header. It removes the quotes and
 // backslashes of a quoted string, and then decodes each "%" with two hex digits, once. A "+" stays a "+".
 //
-// It also accepts the output of older senders: plain UTF-8, and a "%" or a quote that is not encoded. The error is
-// provider.ErrBody if the result is not UTF-8.
-// Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#3132-http-header-values
+// It also accepts the output of older senders: plain UTF-8, and a "%" or a quote that is not encoded. The error
+// is provider.ErrBody if the result is not UTF-8. Source:
+// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#3132-http-header-values
 func DecodeHeaderValue(value string) (string, error) {
 	text := unescape(unquote(value))
 	if !utf8.ValidString(text) {

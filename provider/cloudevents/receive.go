@@ -96,8 +96,8 @@ const MaxItems = 5000
 // in the headers.
 //
 // The error is provider.ErrMediaType if the request is not a CloudEvent, and provider.ErrBody if the event is
-// malformed. ReadRequest does not authenticate the sender; see [Verify].
-// Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#3-http-message-mapping
+// malformed. ReadRequest does not authenticate the sender; see [Verify]. Source:
+// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#3-http-message-mapping
 func ReadRequest(h http.Header, body []byte) (provider.Receipt, error) {
 	return readRequest(h, body, version)
 }

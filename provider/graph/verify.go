@@ -114,8 +114,8 @@ type TokenCheck struct {
 // rich item only if its tenant is in tenants.
 //
 // It returns signature.ErrMissing if there is no token, ErrMalformed, ErrMismatch, ErrExpired, or the error of
-// check.Keys.
-// Source: https://learn.microsoft.com/en-us/graph/change-notifications-with-resource-data#validating-the-authenticity-of-notifications
+// check.Keys. Source:
+// https://learn.microsoft.com/en-us/graph/change-notifications-with-resource-data#validating-the-authenticity-of-notifications
 func VerifyTokens(ctx context.Context, tokens []string, check TokenCheck) (tenants []string, err error) {
 	if len(tokens) == 0 {
 		return nil, fmt.Errorf("%w: no validation token", signature.ErrMissing)

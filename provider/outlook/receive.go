@@ -104,10 +104,11 @@ func parse(item []byte) (notification, error) {
 // StateHeader is the header with the client state, in canonical form; Outlook spells it ClientState.
 const StateHeader = microsoft.StateHeader
 
-// Verify returns nil if the ClientState header of h is one of states, byte for byte; it compares in constant time.
-// It returns signature.ErrMissing, signature.ErrMalformed for a repeated header, or provider.ErrForbidden. The
-// text identifies the sender. It does not cover the body, and it does not expire.
-// Source: https://learn.microsoft.com/en-us/previous-versions/office/office-365-api/api/version-2.0/notify-rest-operations
+// Verify returns nil if the ClientState header of h is one of states, byte for byte; it compares in constant
+// time. It returns signature.ErrMissing, signature.ErrMalformed for a repeated header, or
+// provider.ErrForbidden. The text identifies the sender. It does not cover the body, and it does not expire.
+// Source:
+// https://learn.microsoft.com/en-us/previous-versions/office/office-365-api/api/version-2.0/notify-rest-operations
 func Verify(h http.Header, states ...string) error {
 	return microsoft.VerifyHeader(h, states...)
 }

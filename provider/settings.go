@@ -51,12 +51,12 @@ func DecodeSettings(raw json.RawMessage, v any) error {
 	return bellhop.Invalid("", "cannot be read")
 }
 
-// OneOf reads the setting at path, which names one of choices; "" is standard, which may be "" too. Its error is
-// bellhop.CodeInvalid.
-func OneOf(path, text, standard string, choices ...string) (string, error) {
+// OneOf reads the setting at path, which names one of choices. If text is "", it returns fallback, which may be "", too.
+// Its error is bellhop.CodeInvalid.
+func OneOf(path, text, fallback string, choices ...string) (string, error) {
 	switch {
 	case text == "":
-		return standard, nil
+		return fallback, nil
 	case slices.Contains(choices, text):
 		return text, nil
 	}
@@ -180,11 +180,11 @@ const (
 	MaxTolerance = time.Hour
 )
 
-// Tolerance reads the setting at path that says how far the time of a request may be from ours, either way: a
-// length of time such as "5m", from 1 s to 1 h; "" is standard. Its error is bellhop.CodeInvalid.
-func Tolerance(path, text string, standard time.Duration) (time.Duration, error) {
+// Tolerance reads the setting at path that bounds how far the time of a request may be before or after ours: a length
+// of time such as "5m", from 1 s to 1 h. If text is "", it returns fallback. Its error is bellhop.CodeInvalid.
+func Tolerance(path, text string, fallback time.Duration) (time.Duration, error) {
 	if text == "" {
-		return standard, nil
+		return fallback, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < MinTolerance || d > MaxTolerance {

@@ -17,7 +17,7 @@ func TestOneOf(t *testing.T) {
 		}
 	}
 	if got, err := provider.OneOf("x", "", "", "a", "b"); got != "" || err != nil {
-		t.Errorf("no standard: got %q, %v", got, err)
+		t.Errorf("no fallback: got %q, %v", got, err)
 	}
 	for want, choices := range map[string][]string{"x: use a, b or c": {"a", "b", "c"}, "x: use a or b": {"a", "b"}} {
 		for _, text := range []string{"A", "d", " "} {
@@ -48,7 +48,7 @@ func TestReadSecrets(t *testing.T) {
 		}
 	}
 	if _, err := provider.ReadSecrets("x", nil, length); err == nil {
-		t.Error("none is needed")
+		t.Error("no secrets: want an error")
 	}
 }
 

@@ -69,6 +69,6 @@ func FindFold(object []byte, wanted ...*Member) error {
 }
 
 // EqualFold compares a with b without regard to case; at least one of them must be ASCII. Unlike strings.EqualFold it
-// does not match letters beyond ASCII that Unicode folds to ASCII ones, such as the Kelvin sign for a k: those take
-// more bytes.
+// does not match letters beyond ASCII that Unicode folds to ASCII letters, such as the Kelvin sign and k, because
+// they take more bytes.
 func EqualFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }

@@ -32,7 +32,7 @@ func TestFindText(t *testing.T) {
 	}
 }
 
-// N02 and N03: of two names the exact one counts, wherever it stands.
+// TestFindFold: of two names that match, the one in the same case counts, in any position (N02, N03).
 func TestFindFold(t *testing.T) {
 	for object, want := range map[string]string{
 		`{"TaskId":"a"}`: "a", `{"taskid":"a"}`: "a", `{"taskId":"a","TaskId":"b"}`: "b", `{"TaskId":"b","taskId":"a"}`: "b",
@@ -49,7 +49,7 @@ func TestFindFold(t *testing.T) {
 	}
 }
 
-// N03: letters that Unicode folds to ASCII are others.
+// TestEqualFold: letters that Unicode folds to ASCII letters do not match these (N03).
 func TestEqualFold(t *testing.T) {
 	for _, c := range []struct {
 		a, b string

@@ -1,4 +1,4 @@
-// Package strictjson reads JSON that strangers send, and hands out each part of it as it was written.
+// Package strictjson reads JSON that strangers send, and returns each part of it as it was written.
 //
 // It is stricter than encoding/json, so that no two readers of one body can understand it differently: a name occurs
 // once in an object, names are compared by case, nesting is bounded, and nothing surrounds the value. It decodes

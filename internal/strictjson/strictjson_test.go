@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// members reads body and writes what Object handed over as "name=value" lines.
+// members returns the members that Object reads of body, as "name=value" lines.
 func members(body string) (string, error) {
 	var b strings.Builder
 	err := Object([]byte(body), func(name, value []byte) { fmt.Fprintf(&b, "%s=%s\n", name, value) })
@@ -25,14 +25,14 @@ func TestObject(t *testing.T) {
 		` { "a" : [ 1 , 2 ] , "b" : "" } `: "a=[ 1 , 2 ]\nb=\"\"\n",
 		`{"":null}`:                        "=null\n",
 		`{"\u0061\"":"\u0061"}`:            "a\"=\"\\u0061\"\n",
-		// N02, N03: names are compared as they are.
+		// N02, N03: names are compared by case.
 		`{"EventType":1,"eventtype":2,"EVENTTYPE":3}`: "EventType=1\neventtype=2\nEVENTTYPE=3\n",
 		"{\"TaskId\":1,\"Tas\u212aId\":2}":            "TaskId=1\nTas\u212aId=2\n",
-		// N07, N08, N09: values are handed over as they stand.
+		// N07, N08, N09: values are passed on as written.
 		`{"n":1e400,"id":12345678901234567890}`: "n=1e400\nid=12345678901234567890\n",
 		"{\"a\":\"\xff\xfe\"}":                  "a=\"\xff\xfe\"\n",
 		`{"a":"\ud800"}`:                        "a=\"\\ud800\"\n",
-		// Two objects may each have the same name.
+		// Two objects may have members of the same name.
 		`{"a":{"x":1},"b":{"x":2}}`: "a={\"x\":1}\nb={\"x\":2}\n",
 	} {
 		got, err := members(body)
@@ -45,8 +45,8 @@ func TestObject(t *testing.T) {
 func TestObjectRefuses(t *testing.T) {
 	for name, body := range map[string]string{
 		"empty": "", "blank": "  ", "N13 null": "null", "N13 number": "1", "N13 text": `"a"`, "N13 array": `[]`,
-		"true": "true",
-		"cut":  `{"a":1`, "cut in a name": `{"a`, "cut in a value": `{"a":"b`, "no value": `{"a"}`, "no colon": `{"a" 1}`,
+		"true":      "true",
+		"truncated": `{"a":1`, "truncated in a name": `{"a`, "truncated in a value": `{"a":"b`, "no value": `{"a"}`, "no colon": `{"a" 1}`,
 		"comma at the end": `{"a":1,}`, "no comma": `{"a":1 "b":2}`, "only a comma": `{,}`, "number as a name": `{1:2}`,
 		"N01 twice": `{"type":"good","type":"evil"}`, "N01 twice, escaped": `{"type":1,"typ\u0065":2}`,
 		"N01 twice inside":      `{"a":{"b":1,"b":2}}`,
@@ -56,9 +56,9 @@ func TestObjectRefuses(t *testing.T) {
 		"N04 arrays too deep":   `{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}",
 		"N11 NaN":               `{"a":NaN}`, "N11 comment": `{"a":1}//`, "N11 single quotes": `{'a':1}`,
 		"N11 Infinity":        `{"a":-Infinity}`,
-		"N12 byte order mark": "\uFEFF{}", "UTF-16": "\xff\xfe{\x00}\x00", "more behind": `{}{}`, "NUL behind": "{}\x00",
+		"N12 byte order mark": "\uFEFF{}", "UTF-16": "\xff\xfe{\x00}\x00", "second value": `{}{}`, "NUL after the object": "{}\x00",
 		"control byte": "{\"a\":\"\n\"}",
-		"leading zero": `{"a":01}`, "form feed": "{\f}", "no-break space behind": "{}\u00a0",
+		"leading zero": `{"a":01}`, "form feed": "{\f}", "no-break space after the object": "{}\u00a0",
 	} {
 		got, err := members(body)
 		if !errors.Is(err, ErrMalformed) {
@@ -101,7 +101,7 @@ func TestArray(t *testing.T) {
 	}
 }
 
-// A member function may read its value in turn.
+// TestNested: the function for members may itself call Object with a value.
 func TestNested(t *testing.T) {
 	var got string
 	err := Object([]byte(`{"a":{"b":{"c":"deep"}},"z":1}`), func(name, value []byte) {
@@ -141,13 +141,13 @@ func FuzzObject(f *testing.F) {
 		if !bytes.Equal(body, before) {
 			t.Fatal("the body was changed")
 		}
-		if json.Valid(body) && !accepted && !stricter(body) {
-			t.Fatalf("refused, and no rule says why: %q", body)
+		if json.Valid(body) && !accepted && !breaksOwnRule(body) {
+			t.Fatalf("refused without a rule of this package against it: %q", body)
 		}
 	})
 }
 
-// check reports whether read accepted body, which it must not do unless encoding/json does.
+// check reports whether read accepts body. It fails the test if read accepts a body that encoding/json refuses.
 func check(t *testing.T, body []byte, start byte, read func(each func([]byte)) error) bool {
 	whole := true
 	err := read(func(value []byte) { whole = whole && json.Valid(value) && bytes.Contains(body, value) })
@@ -163,8 +163,8 @@ func check(t *testing.T, body []byte, start byte, read func(each func([]byte)) e
 	return true
 }
 
-// stricter reports whether body, valid JSON, breaks one of the rules that only we have.
-func stricter(body []byte) bool {
+// breaksOwnRule reports whether body, which is valid JSON, breaks a rule that encoding/json does not have.
+func breaksOwnRule(body []byte) bool {
 	start := bytes.TrimSpace(body)[0]
 	return start != '{' && start != '[' || tooDeep(body) || repeatsName(json.NewDecoder(bytes.NewReader(body)))
 }

@@ -1,7 +1,7 @@
-// Package jwks holds the public keys by which an authority signs tokens: read from a JSON Web Key Set (RFC 7517), and
-// fetched and kept if the authority publishes the set at a URL.
+// Package jwks holds the public keys of an authority that signs tokens. It reads them from a JSON Web Key Set
+// (RFC 7517), which it fetches and keeps if the authority publishes the set at a URL.
 //
-// [Keys] and [KeySet] are what signature.VerifyJWT looks keys up in.
+// signature.VerifyJWT looks up keys in [Keys] or a [KeySet].
 package jwks
 
 import (
@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// Keys are RSA public keys by their ids: a key set that was read, or one that never changes.
+// Keys maps ids to RSA public keys: the result of [Parse], or a set that never changes.
 type Keys map[string]*rsa.PublicKey
 
 // Key returns the key of that id, or nil. The error is always nil.
@@ -65,18 +66,23 @@ func Parse(set []byte) (Keys, error) {
 
 // parseKey reads one JSON Web Key. key is nil if it must not be used.
 //
-// Only the members that are needed reach the library: a certificate that it cannot read must not cost a good key, and
-// the private part of a key has no place here.
+// The library gets only the members that are needed. It would refuse a valid key beside a certificate that it cannot
+// read, and it would keep the private part of a key. It accepts base64 whose unused bits are set; parseKey does not, so
+// that a key has one spelling.
 func parseKey(jwk []byte) (id string, key *rsa.PublicKey) {
 	var needed [][]byte
+	strict := true
 	err := strictjson.Object(jwk, func(name, value []byte) {
 		switch string(name) {
-		case "kty", "use", "alg", "kid", "n", "e":
+		case "n", "e":
+			strict = strict && isStrictBase64(value)
+			needed = append(needed, fmt.Appendf(nil, "%q:%s", name, value))
+		case "kty", "use", "alg", "kid":
 			needed = append(needed, fmt.Appendf(nil, "%q:%s", name, value))
 		}
 	})
 	var set jose.JSONWebKeySet
-	if err != nil || json.Unmarshal(fmt.Appendf(nil, `{"keys":[{%s}]}`, bytes.Join(needed, []byte(","))), &set) != nil ||
+	if err != nil || !strict || json.Unmarshal(fmt.Appendf(nil, `{"keys":[{%s}]}`, bytes.Join(needed, []byte(","))), &set) != nil ||
 		len(set.Keys) != 1 {
 		return "", nil
 	}
@@ -93,11 +99,18 @@ func parseKey(jwk []byte) (id string, key *rsa.PublicKey) {
 	return parsed.KeyID, key
 }
 
-// URL reads the setting at path that says where an authority publishes its keys: an https URL, or an http URL of this
-// machine for trying things out; "" is standard. Its error is bellhop.CodeInvalid.
-func URL(path, text, standard string) (string, error) {
+// isStrictBase64 reports whether value is a string in unpadded base64url whose unused bits are 0.
+func isStrictBase64(value []byte) bool {
+	text, ok := strictjson.Text(value)
+	_, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return ok && err == nil
+}
+
+// URL reads the setting at path that names the URL of an authority's keys: an https URL or, for trials, an http URL of
+// this machine. If text is "", it returns fallback. Its error is bellhop.CodeInvalid.
+func URL(path, text, fallback string) (string, error) {
 	if text == "" {
-		return standard, nil
+		return fallback, nil
 	}
 	u, err := url.Parse(text)
 	if err == nil && u.User == nil && u.Host != "" &&
@@ -111,19 +124,19 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "::1"
 }
 
-// How a KeySet fetches and keeps.
+// Times and bounds of a KeySet.
 const (
 	fetchTimeout  = 3 * time.Second
 	maxBytes      = 256 << 10
-	freshFor      = time.Hour        // older keys are fetched again, and used meanwhile
+	freshFor      = time.Hour        // older keys are fetched again, and used if that fails
 	keptFor       = 24 * time.Hour   // older keys are not used
-	restUnknown   = 5 * time.Minute  // younger keys are not fetched again for an id that they do not have
-	restOnFailure = 10 * time.Second // between a fetch that failed and the next
+	restUnknown   = 5 * time.Minute  // younger keys are not fetched again if they lack an id
+	restOnFailure = 10 * time.Second // from a fetch that failed to the next fetch
 )
 
 // A KeySet is the set of public keys that an authority publishes at a URL. It is fetched when a key is asked for,
 // never in the background, and kept. While the authority does not answer, the keys of its last answer serve for a
-// day. It is safe for concurrent use: one caller fetches, and callers that cannot do without the result wait for it.
+// day. It is safe for concurrent use: one caller fetches, and callers without a usable key wait for the result.
 type KeySet struct {
 	env   provider.Env
 	url   string
@@ -145,7 +158,7 @@ func New(env provider.Env, url string) *KeySet {
 }
 
 // Key returns the key of that id, or nil without an error if the authority has none. Its error wraps
-// [provider.ErrUnavailable]: the keys could not be fetched, and there are none that are fresh enough.
+// [provider.ErrUnavailable]: the keys could not be fetched, and no kept key is young enough.
 func (s *KeySet) Key(ctx context.Context, id string) (*rsa.PublicKey, error) {
 	keys, err := s.cache.Get(ctx, "", func(k Keys) bool { return k[id] != nil })
 	if err != nil {
@@ -154,8 +167,8 @@ func (s *KeySet) Key(ctx context.Context, id string) (*rsa.PublicKey, error) {
 	return keys[id], nil
 }
 
-// fetch fetches the keys and logs a failure. It does not end with the request that happens to need the keys first,
-// because others wait for them too.
+// fetch fetches the keys and logs a failure. It does not end with the context of its caller, because other callers
+// wait for the keys, too.
 func (s *KeySet) fetch(ctx context.Context, _ string) (fetchcache.Value[Keys], error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
@@ -171,7 +184,7 @@ func (s *KeySet) fetch(ctx context.Context, _ string) (fetchcache.Value[Keys], e
 	return fetchcache.Value[Keys]{Value: keys, FreshUntil: now.Add(freshFor), UsableUntil: now.Add(keptFor)}, nil
 }
 
-// get asks the authority. Its errors do not have the URL in them.
+// get requests the key set from the authority. Its errors do not contain the URL.
 func (s *KeySet) get(ctx context.Context) (Keys, error) {
 	if s.env.Client == nil {
 		return nil, errors.New("there is no network here")

@@ -21,25 +21,24 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/jwks"
 )
 
-// jwk returns a key of that many bits, which nobody has the other half of.
+// jwk returns a JSON Web Key of that many bits, with more members. There is no private key for it.
 func jwk(kid string, bits uint, more string) string {
 	n := new(big.Int).Lsh(big.NewInt(1), bits-1)
 	n.SetBit(n, 0, 1)
-	return `{"kty":"RSA","kid":"` + kid + `","n":"` + base64.RawURLEncoding.EncodeToString(
-		n.Bytes(),
-	) + `","e":"AQAB"` + more + `}`
+	modulus := base64.RawURLEncoding.EncodeToString(n.Bytes())
+	return `{"kty":"RSA","kid":"` + kid + `","n":"` + modulus + `","e":"AQAB"` + more + `}`
 }
 
 func keySet(keys ...string) string { return `{"keys":[` + strings.Join(keys, ",") + `]}` }
 
-// An authority answers requests for its keys, and counts them.
+// An authority answers requests for its keys and counts the requests.
 type authority struct {
 	mu       sync.Mutex
 	status   int // 0: it does not answer
 	header   http.Header
 	body     string
 	requests int
-	hold     chan struct{} // not nil: answers only once it is closed
+	hold     chan struct{} // if not nil, the authority answers only after it is closed
 }
 
 func (a *authority) answer(status int, body string) {
@@ -48,7 +47,7 @@ func (a *authority) answer(status int, body string) {
 	a.status, a.body = status, body
 }
 
-func (a *authority) asked() int {
+func (a *authority) requestCount() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.requests
@@ -76,7 +75,7 @@ func (a *authority) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// newKeySet returns a key set whose clock is at.
+// newKeySet returns a key set of a. Its clock shows *at.
 func newKeySet(a *authority, at *time.Time) *jwks.KeySet {
 	return jwks.New(
 		provider.Env{Client: &http.Client{Transport: a}, Now: func() time.Time { return *at }},
@@ -84,8 +83,8 @@ func newKeySet(a *authority, at *time.Time) *jwks.KeySet {
 	)
 }
 
-// expect asks for a key. want is "key", "none" or "unavailable".
-func expect(t *testing.T, s *jwks.KeySet, id, want string) {
+// checkKey looks up a key. want is "key", "none" or "unavailable".
+func checkKey(t *testing.T, s *jwks.KeySet, id, want string) {
 	t.Helper()
 	key, err := s.Key(context.Background(), id)
 	got := "none"
@@ -93,7 +92,7 @@ func expect(t *testing.T, s *jwks.KeySet, id, want string) {
 	case errors.Is(err, provider.ErrUnavailable) && key == nil:
 		got = "unavailable"
 		if strings.Contains(err.Error(), "secret-path") || strings.Contains(err.Error(), "refused") {
-			t.Errorf("the error tells too much: %v", err)
+			t.Errorf("the error reveals the URL or the cause: %v", err)
 		}
 	case err != nil:
 		t.Fatal(err)
@@ -105,23 +104,24 @@ func expect(t *testing.T, s *jwks.KeySet, id, want string) {
 	}
 }
 
-// TestKeySetOverTime is the life of a key set: J11, J31, J32 and J36 of the forgery list's section 12.
+// TestKeySetOverTime follows one key set through fetches, failures and withdrawn keys: cases J11, J31, J32 and J36 in
+// section 12 of the forgery list.
 func TestKeySetOverTime(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	a := &authority{}
 	s := newKeySet(a, &now)
 	for i, step := range []struct {
 		after  time.Duration
-		status int // of the authority from then on; -1 is as before
+		status int // of the authority from this step on; -1 leaves it unchanged
 		body   string
 		id     string
 		want   string
-		asked  int // times so far
+		asked  int // number of requests so far
 	}{
 		{0, 0, "", "a", "unavailable", 1},
-		{9 * time.Second, 0, "", "a", "unavailable", 1}, // not yet again
+		{9 * time.Second, 0, "", "a", "unavailable", 1}, // too soon after the failure
 		{time.Second, 200, keySet(jwk("a", 2048, "")), "a", "key", 2},
-		{0, -1, "", "b", "none", 2}, // J11: the answer is too new to ask again
+		{0, -1, "", "b", "none", 2}, // J11: too soon after the last fetch
 		{time.Second, -1, "", "b", "none", 2},
 		{5 * time.Minute, -1, "", "b", "none", 3},
 		{0, -1, "", "b", "none", 3},
@@ -129,10 +129,10 @@ func TestKeySetOverTime(t *testing.T) {
 		{5 * time.Minute, -1, "", "b", "key", 4}, // J36
 		{0, -1, "", "a", "key", 4},
 		{59 * time.Minute, -1, "", "a", "key", 4},
-		{time.Minute, 200, keySet(jwk("b", 2048, "")), "a", "none", 5}, // an hour old: withdrawn keys go
+		{time.Minute, 200, keySet(jwk("b", 2048, "")), "a", "none", 5}, // after an hour, the key is withdrawn
 		{time.Hour, 0, "", "b", "key", 6},                              // J31
 		{time.Second, 0, "", "b", "key", 6},
-		{0, -1, "", "c", "unavailable", 6}, // whether it is there now, cannot be told
+		{0, -1, "", "c", "unavailable", 6}, // unknown: the authority may have it now
 		{10 * time.Second, -1, "", "c", "unavailable", 7},
 		{22 * time.Hour, -1, "", "b", "key", 8},
 		{time.Hour, -1, "", "b", "unavailable", 9}, // J32
@@ -145,9 +145,9 @@ func TestKeySetOverTime(t *testing.T) {
 		if step.status >= 0 {
 			a.answer(step.status, step.body)
 		}
-		expect(t, s, step.id, step.want)
-		if a.asked() != step.asked {
-			t.Fatalf("step %d: asked %d times, want %d", i, a.asked(), step.asked)
+		checkKey(t, s, step.id, step.want)
+		if a.requestCount() != step.asked {
+			t.Fatalf("step %d: %d requests, want %d", i, a.requestCount(), step.asked)
 		}
 	}
 }
@@ -159,33 +159,34 @@ func TestKeySetAnswers(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"good":                  {200, good, "key"},
-		"256 KiB":               {200, good + strings.Repeat(" ", 256<<10-len(good)), "key"},
-		"J34 longer":            {200, good + strings.Repeat(" ", 256<<10-len(good)+1), "unavailable"},
-		"J33 a redirect":        {302, good, "unavailable"},
-		"not found":             {404, good, "unavailable"},
-		"accepted":              {202, good, "unavailable"},
-		"no keys":               {200, keySet(), "unavailable"},
-		"no JSON":               {200, "<html>", "unavailable"},
-		"keys an object":        {200, `{"keys":{}}`, "unavailable"},
-		"keys missing":          {200, `{}`, "unavailable"},
-		"keys twice":            {200, `{"keys":[],` + good[1:], "unavailable"},
-		"a name twice in a key": {200, keySet(jwk("a", 2048, `,"use":"sig","use":"sig"`)), "unavailable"},
-		"only a short key":      {200, keySet(jwk("a", 2047, "")), "unavailable"},
-		"only another's key":    {200, keySet(jwk("b", 2048, "")), "none"},
+		"good":                       {200, good, "key"},
+		"256 KiB":                    {200, good + strings.Repeat(" ", 256<<10-len(good)), "key"},
+		"J34 more than 256 KiB":      {200, good + strings.Repeat(" ", 256<<10-len(good)+1), "unavailable"},
+		"J33 redirect":               {302, good, "unavailable"},
+		"not found":                  {404, good, "unavailable"},
+		"accepted":                   {202, good, "unavailable"},
+		"no keys":                    {200, keySet(), "unavailable"},
+		"not JSON":                   {200, "<html>", "unavailable"},
+		"keys is an object":          {200, `{"keys":{}}`, "unavailable"},
+		"keys missing":               {200, `{}`, "unavailable"},
+		"keys twice":                 {200, `{"keys":[],` + good[1:], "unavailable"},
+		"duplicate name in a key":    {200, keySet(jwk("a", 2048, `,"use":"sig","use":"sig"`)), "unavailable"},
+		"only a short key":           {200, keySet(jwk("a", 2047, "")), "unavailable"},
+		"only a key with another id": {200, keySet(jwk("b", 2048, "")), "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 			a := &authority{status: c.status, body: c.body, header: http.Header{"Location": {"https://elsewhere.example/"}}}
-			expect(t, newKeySet(a, &now), "a", c.want)
-			if a.asked() != 1 {
-				t.Errorf("asked %d times", a.asked())
+			checkKey(t, newKeySet(a, &now), "a", c.want)
+			if a.requestCount() != 1 {
+				t.Errorf("%d requests, want 1", a.requestCount())
 			}
 		})
 	}
 }
 
-// Callers who need the same keys wait for one fetch, which goes on when the caller who began it is gone.
+// TestKeySetShared: callers that need the same keys wait for one fetch. It continues when the context of the caller that
+// began it ends.
 func TestKeySetShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &authority{status: 200, body: keySet(jwk("a", 2048, "")), hold: make(chan struct{})}
@@ -208,7 +209,7 @@ func TestKeySetShared(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		if gone.Load() != 49 {
-			t.Errorf("%d callers left when their request ended, want all but the one who fetches", gone.Load())
+			t.Errorf("%d callers returned when their context ended, want 49: all but the one that fetches", gone.Load())
 		}
 		wg.Go(func() {
 			if key, err := s.Key(context.Background(), "a"); key == nil {
@@ -218,27 +219,27 @@ func TestKeySetShared(t *testing.T) {
 		synctest.Wait()
 		close(a.hold)
 		wg.Wait()
-		if found.Load() != 1 || a.asked() != 1 {
-			t.Errorf("%d callers found the key in %d fetches, want 1 in 1", found.Load(), a.asked())
+		if found.Load() != 1 || a.requestCount() != 1 {
+			t.Errorf("%d callers found the key in %d fetches, want 1 in 1", found.Load(), a.requestCount())
 		}
 	})
 }
 
-// An authority that does not answer costs three seconds, once; keys that are there are used meanwhile.
+// TestKeySetTimeout: a fetch without an answer ends after three seconds. Meanwhile, other callers use the kept keys.
 func TestKeySetTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &authority{status: 200, body: keySet(jwk("a", 2048, ""))}
 		s := jwks.New(provider.Env{Client: &http.Client{Transport: a}, Now: time.Now}, "https://keys.example/")
-		expect(t, s, "a", "key")
+		checkKey(t, s, "a", "key")
 		time.Sleep(2 * time.Hour)
 		a.hold = make(chan struct{})
 		start := time.Now()
 		var wg sync.WaitGroup
-		wg.Go(func() { expect(t, s, "a", "key") })
+		wg.Go(func() { checkKey(t, s, "a", "key") })
 		synctest.Wait()
-		expect(t, s, "a", "key")
+		checkKey(t, s, "a", "key")
 		if waited := time.Since(start); waited != 0 {
-			t.Errorf("waited %v for keys that are there", waited)
+			t.Errorf("waited %v for kept keys", waited)
 		}
 		wg.Wait()
 		if waited := time.Since(start); waited != 3*time.Second {
@@ -251,9 +252,9 @@ func TestKeySetWithoutNetwork(t *testing.T) {
 	now := time.Now()
 	var log bytes.Buffer
 	env := provider.Env{Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	expect(t, jwks.New(env, "https://keys.example/secret-path"), "a", "unavailable")
+	checkKey(t, jwks.New(env, "https://keys.example/secret-path"), "a", "unavailable")
 	env.Client = &http.Client{Transport: &authority{}}
-	expect(t, jwks.New(env, "https://keys.example/\x00secret-path"), "a", "unavailable")
+	checkKey(t, jwks.New(env, "https://keys.example/\x00secret-path"), "a", "unavailable")
 	if strings.Count(log.String(), "keyset.failed") != 2 || strings.Contains(log.String(), "secret-path") {
 		t.Errorf("logged %s", log.String())
 	}
@@ -280,7 +281,16 @@ func TestParse(t *testing.T) {
 		`{"kty":"RSA","kid":"a","n":"` + n + `","e":"BA"}`:       false, // 4
 		`{"kty":"RSA","kid":"a","n":"` + n + `","e":"AQAAAAE"}`:  false, // 2^32 + 1
 		`{"kty":"RSA","kid":"a","n":"` + n + `=","e":"AQAB"}`:    false,
-		`{"kty":"RSA","kid":1,"n":"` + n + `","e":"AQAB"}`:       false,
+		// The last character of a modulus of 256 bytes has four unused bits, that of the exponent 3 has four.
+		`{"kty":"RSA","kid":"a","n":"` + n[:len(n)-1] + `R","e":"AQAB"}`: false,
+		`{"kty":"RSA","kid":"a","n":"` + n + `","e":"Ax"}`:               false,
+		`{"kty":"RSA","kid":"a","n":1,"e":"AQAB"}`:                       false,
+		`{"kty":"RSA","kid":"a","n":"` + n + `","e":65537}`:              false,
+		jwk("a", 2048, `,"use":1`):                                       false,
+		jwk("a", 2048, `,"use":["sig"]`):                                 false,
+		jwk("a", 2048, `,"alg":256`):                                     false,
+		jwk("a", 2048, `,"alg":{}`):                                      false,
+		`{"kty":"RSA","kid":1,"n":"` + n + `","e":"AQAB"}`:               false,
 		`null`: false, `[]`: false, `1`: false,
 	} {
 		keys, err := jwks.Parse([]byte(keySet(jwk)))
@@ -289,12 +299,12 @@ func TestParse(t *testing.T) {
 		}
 		keys, err = jwks.Parse([]byte(keySet(jwk, jwkB)))
 		if err != nil || keys["b"] == nil {
-			t.Errorf("%s: the key beside it is not taken: %v", jwk, err)
+			t.Errorf("%s: the other key of the set is missing: %v", jwk, err)
 		}
 	}
 	keys, _ := jwks.Parse([]byte(keySet(jwk("a", 2048, ""), jwk("a", 4096, ""))))
 	if key, err := keys.Key(context.Background(), "a"); err != nil || key.N.BitLen() != 2048 {
-		t.Errorf("of two with one kid, the first is to count: %v", err)
+		t.Errorf("two keys with one kid: want the first: %v", err)
 	}
 	if key, err := keys.Key(context.Background(), "b"); err != nil || key != nil {
 		t.Errorf("got %v, %v", key, err)

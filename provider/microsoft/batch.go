@@ -12,14 +12,14 @@ import (
 )
 
 // A BatchReader reads the requests of SharePoint and Outlook at one source: a handshake, or a batch of thin
-// notifications, {"value":[item, ...]}. The client state may be in the ClientState header. What an item says is
-// the provider's to read.
+// notifications, {"value":[item, ...]}. The client state may be in the ClientState header. The provider
+// itself reads the items.
 type BatchReader struct {
 	Name      string   // of the provider; it begins each error
 	Parameter string   // of the query, with the token of a handshake
-	States    []string // accepted client states; none checks nothing
+	States    []string // accepted client states; if there are none, they are not checked
 
-	StateInHeader   bool // a batch needs the header, whatever its items say
+	StateInHeader   bool // a batch needs the header, even if its items have a client state
 	StrictHandshake bool // a handshake needs the header
 	FoldNames       bool // the member "value" may be written in any letter case
 }

@@ -19,9 +19,9 @@ const MaxClientStateLength = 255
 // ClientState.
 const StateHeader = "Clientstate"
 
-// CheckClientState is [provider.Secrets.Check] for client states. It also reports client states that are too long, and
-// those that would not come out of a header as they went in: with other characters than printable ASCII, or with a
-// blank at either end.
+// CheckClientState is [provider.Secrets.Check] for client states. It also refuses client states that are too long, and
+// client states that a header would not carry unchanged: with characters other than printable ASCII, or with a blank at
+// either end.
 func CheckClientState(path string, states provider.Secrets) error {
 	if err := states.Check(path); err != nil {
 		return err
@@ -46,8 +46,8 @@ func CheckOneClientState(path string, states provider.Secrets) error {
 	return CheckClientState(path, states)
 }
 
-// CheckSourceState checks the client states of a source, and that it has none if it is unauthenticated. Paths are
-// those of the settings client_state and unauthenticated.
+// CheckSourceState checks the client states of a source. An unauthenticated source must have none. The paths of its
+// errors are the settings client_state and unauthenticated.
 func CheckSourceState(states provider.Secrets, unauthenticated bool) error {
 	switch {
 	case !unauthenticated:
@@ -85,8 +85,8 @@ func VerifyItem(state string, states ...string) error {
 	return nil
 }
 
-// hasState reports whether the ClientState header of h is one of states. A missing header is not an error; a wrong or
-// doubled one is.
+// hasState reports whether the ClientState header of h is one of states. A missing header is not an error; a wrong
+// or repeated header is.
 func hasState(h http.Header, states []string) (bool, error) {
 	err := VerifyHeader(h, states...)
 	if errors.Is(err, signature.ErrMissing) {

@@ -21,7 +21,7 @@ func TestCheckClientState(t *testing.T) {
 		}
 	}
 	if err := microsoft.CheckClientState("client_state", nil); err == nil {
-		t.Error("none is taken")
+		t.Error("no client states: want an error")
 	}
 }
 

@@ -16,9 +16,9 @@ import (
 )
 
 // Echo answers a validation-token handshake: a POST whose query has a parameter, named without regard to case, with a
-// token that has to come back as text. ok is false if the query has no such parameter; then req is not a handshake.
+// token that the answer repeats as text. ok is false if the query has no such parameter; then req is not a handshake.
 //
-// The token is decoded once, as form data is: "+" is a blank. A token that is empty, occurs twice, or is not a
+// The token is decoded once, as form data is: "+" is a blank. A token that is empty, occurs twice or is not a
 // [provider.PlainToken] is ErrBody. Markup in it stays as it is, since an escaped token is not the one that was sent.
 // The headers of the reply say that it is plain text, and that no client may guess otherwise.
 func Echo(req *provider.Request, parameter string) (reply *provider.Reply, ok bool, err error) {

@@ -103,7 +103,8 @@ func FuzzEcho(f *testing.F) {
 	})
 }
 
-func ask(t *testing.T, to string) (g provider.HandshakeRequest, token, escaped string) {
+// newHandshake returns a handshake for the URL to, and its token, decoded and as in the URL.
+func newHandshake(t *testing.T, to string) (g provider.HandshakeRequest, token, escaped string) {
 	t.Helper()
 	g, err := microsoft.EchoHandshake(
 		provider.Env{Rand: rand.NewChaCha8([32]byte{1})},
@@ -123,14 +124,14 @@ func ask(t *testing.T, to string) (g provider.HandshakeRequest, token, escaped s
 
 func TestEchoHandshake(t *testing.T) {
 	const want = "Validation: Bellhop asks before it calls + Request-Id: "
-	g, token, escaped := ask(t, "https://a.example/in/x")
+	g, token, escaped := newHandshake(t, "https://a.example/in/x")
 	if !strings.HasPrefix(token, want) || len(token) != len(want)+32 || g.Request.Method != "POST" ||
 		len(g.Request.Body) > 0 ||
 		g.Request.Header == nil {
-		t.Errorf("asks %+v for %q", g, token)
+		t.Errorf("handshake %+v with token %q", g, token)
 	}
 	if plain, err := url.PathUnescape(escaped); err != nil || plain != token {
-		t.Errorf("decodes to %q where a plus is a plus", plain)
+		t.Errorf("a decoder that keeps "+" reads %q", plain)
 	}
 	to, _ := url.Parse(g.URL)
 	reply, _, err := microsoft.Echo(
@@ -138,7 +139,7 @@ func TestEchoHandshake(t *testing.T) {
 		"validationtoken",
 	)
 	if err != nil || string(reply.Body) != token {
-		t.Errorf("our own answer is %+v, %v", reply, err)
+		t.Errorf("Echo returns %+v, %v", reply, err)
 	}
 	for status, agrees := range map[int]bool{200: true, 201: false, 202: false, 204: false, 302: false, 400: false,
 		500: false} {
@@ -179,8 +180,8 @@ func TestEchoHandshakeURL(t *testing.T) {
 		"https://a.example/?code=a%2bb":  "https://a.example/?code=a%2bb&validationToken=Validation",
 		"https://a.example/?x=1#section": "https://a.example/?x=1&validationToken=Validation",
 	} {
-		if g, _, _ := ask(t, to); !strings.HasPrefix(g.URL, want) {
-			t.Errorf("%s: asks at %s", to, g.URL)
+		if g, _, _ := newHandshake(t, to); !strings.HasPrefix(g.URL, want) {
+			t.Errorf("%s: URL of the handshake is %s", to, g.URL)
 		}
 	}
 	_, err := microsoft.EchoHandshake(
@@ -189,13 +190,13 @@ func TestEchoHandshakeURL(t *testing.T) {
 		"x",
 	)
 	if err == nil || strings.Contains(err.Error(), "cAnArY") {
-		t.Errorf("a URL that is none: %v", err)
+		t.Errorf("invalid URL: %v", err)
 	}
-	if _, err := microsoft.EchoHandshake(provider.Env{Rand: iotest.ErrReader(io.ErrClosedPipe)}, provider.AttemptInfo{},
+	if _, err = microsoft.EchoHandshake(provider.Env{Rand: iotest.ErrReader(io.ErrClosedPipe)}, provider.AttemptInfo{},
 		"x"); !errors.Is(
 		err,
 		io.ErrClosedPipe,
 	) {
-		t.Errorf("no randomness: %v", err)
+		t.Errorf("broken source of randomness: %v", err)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// framingHeaders delimit a message, name its host or control the connection. If a setting could set such a
-// header, it could smuggle a request in a body. Headers that begin with "proxy-" and "bellhop-" belong to them. All lists are in
-// lower case.
+// framingHeaders delimit a message, name its host or control the connection. If a setting could set such a header,
+// it could smuggle a request in a body. Headers that begin with "proxy-" and "bellhop-" belong to them. All lists
+// are in lower case.
 var framingHeaders = []string{
 	"host", "content-length", "transfer-encoding", "te", "trailer", "connection", "keep-alive", "upgrade",
 	"http2-settings", "expect",

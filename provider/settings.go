@@ -51,8 +51,8 @@ func DecodeSettings(raw json.RawMessage, v any) error {
 	return bellhop.Invalid("", "cannot be read")
 }
 
-// OneOf reads the setting at path, which names one of choices. If text is "", it returns fallback, which may be "", too.
-// Its error is bellhop.CodeInvalid.
+// OneOf reads the setting at path, which names one of choices. If text is "", it returns fallback, which may be "",
+// too. Its error is bellhop.CodeInvalid.
 func OneOf(path, text, fallback string, choices ...string) (string, error) {
 	switch {
 	case text == "":

@@ -16,8 +16,9 @@ func TestTexts(t *testing.T) {
 	}{
 		{"", false, true, true}, {"X-Signature", true, true, true}, {"a!#$%&'*+-.^_`|~9Z", true, true, true},
 		{"a b", false, false, true}, {" a", false, false, false}, {"a ", false, false, false}, {"a:b", false, true, true},
-		{"a\tb", false, false, false}, {"a\r\nb", false, false, false}, {"a\x00", false, false, false}, {"a\x7f", false, false, false},
-		{"é", false, false, false}, {"\xff", false, false, false}, {"\u212A", false, false, false}, {"\u00a0a", false, false, false},
+		{"a\tb", false, false, false}, {"a\r\nb", false, false, false}, {"a\x00", false, false, false},
+		{"a\x7f", false, false, false}, {"é", false, false, false}, {"\xff", false, false, false},
+		{"\u212A", false, false, false}, {"\u00a0a", false, false, false},
 	} {
 		if got := bellhop.HeaderName(c.text); got != c.header {
 			t.Errorf("HeaderName(%q) is %v", c.text, got)
@@ -32,7 +33,10 @@ func TestTexts(t *testing.T) {
 }
 
 func TestAlphanumeric(t *testing.T) {
-	for text, want := range map[string]bool{"": true, "azAZ09": true, "a-b": true, "a.b": false, "a b": false, "é": false, "\xc2": false, "@": false, "[": false, "`": false, "{": false, "/": false, ":": false} {
+	for text, want := range map[string]bool{
+		"": true, "azAZ09": true, "a-b": true, "a.b": false, "a b": false, "é": false, "\xc2": false,
+		"@": false, "[": false, "`": false, "{": false, "/": false, ":": false,
+	} {
 		if got := provider.Alphanumeric(text, "-"); got != want {
 			t.Errorf("%q: %v", text, got)
 		}

@@ -52,8 +52,8 @@ var Settings = []Setting{
 	{"username", "The user of HTTP Basic, in each request. Needs `password`.", false},
 	{"password", "The password of `username`; it may be empty.", true},
 	{"token", "A token that each request carries as `Authorization: Bearer`.", true},
-	{"token_url", "The URL where a token is fetched by OAuth 2 client credentials, and fetched again before it expires. " +
-		"Needs `client_id` and `client_secret`. `proxy`, `ca` and `certificate` do not apply to it.", false},
+	{"token_url", "The URL where a token is fetched by OAuth 2 client credentials, " +
+		"and fetched again before it expires. Needs `client_id` and `client_secret`. `proxy`, `ca` and `certificate` do not apply to it.", false},
 	{"client_id", "Our client id at `token_url`.", false},
 	{"client_secret", "The secret of `client_id`.", true},
 	{"scopes", "A list of the scopes to request. Default: none.", false},
@@ -63,8 +63,8 @@ var Settings = []Setting{
 	{"private_key", "The key of `certificate`, in PEM, not encrypted.", true},
 	{"ca", "The authorities, in PEM, one of which must have signed the destination's certificate. " +
 		"Default: those of the system.", false},
-	{"proxy", "The HTTP proxy to use, such as `http://proxy.example:3128`. It must be one of the proxies that the server " +
-		"was started with (`--proxies`). The proxy resolves the destination's name. " +
+	{"proxy", "The HTTP proxy to use, such as `http://proxy.example:3128`. It must be one of the proxies " +
+		"that the server was started with (`--proxies`). The proxy resolves the destination's name. " +
 		"Default: none; proxies of the environment are never used.", false},
 	{"proxy_username", "The user at the proxy. Needs `proxy_password`.", false},
 	{"proxy_password", "The password of `proxy_username`; it may be empty.", true},
@@ -84,7 +84,8 @@ func Parse(raw json.RawMessage) (Access, error) {
 	if err != nil {
 		return Access{}, err
 	}
-	if err := bellhop.Join("", a.checkTexts(set), a.checkBasic(set), a.checkTokens(set), a.checkAuthorization(), a.checkTLS(set),
+	if err := bellhop.Join("", a.checkTexts(set), a.checkBasic(set), a.checkTokens(set), a.checkAuthorization(),
+		a.checkTLS(set),
 		a.checkProxy(set)); err != nil {
 		return Access{}, err
 	}

@@ -51,7 +51,8 @@ func (a *Access) TLSCertificate() (*tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair([]byte(a.Certificate), []byte(a.PrivateKey))
 	if err != nil { // its text may quote the key
-		return nil, bellhop.Invalid("private_key", "is not the key of the first certificate; give a certificate and its own key")
+		return nil, bellhop.Invalid("private_key",
+			"is not the key of the first certificate; give a certificate and its own key")
 	}
 	return &pair, nil
 }

@@ -143,7 +143,10 @@ func TestWanted(t *testing.T) {
 // TestExpire: an expired value is fetched again. Expire has no effect on another value, or within RestAfterSuccess.
 func TestExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{lifetime: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), now.Add(24 * time.Hour) }}
+		a := &authority{lifetime: func(now time.Time) (_, _ time.Time) {
+			return now.Add(time.Hour),
+				now.Add(24 * time.Hour)
+		}}
 		c := a.cache()
 		c.Expire("k", is("k/1"))
 		wantGet(t, c, nil, "k/1")
@@ -235,7 +238,10 @@ func TestFailureShared(t *testing.T) {
 // TestUsableDuringFetch: while a fetch is running, Get returns a value that is still usable without waiting.
 func TestUsableDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authority{lifetime: func(now time.Time) (_, _ time.Time) { return now.Add(time.Hour), now.Add(24 * time.Hour) }}
+		a := &authority{lifetime: func(now time.Time) (_, _ time.Time) {
+			return now.Add(time.Hour),
+				now.Add(24 * time.Hour)
+		}}
 		c := a.cache()
 		wantGet(t, c, nil, "k/1")
 		a.duration = time.Minute

@@ -49,7 +49,8 @@ func TestMatchSourcesAndTypes(t *testing.T) {
 		{"prefix ends within a word", bellhop.Match{Types: []string{"ams.Job*"}}, true},
 		{"another prefix", bellhop.Match{Types: []string{"amsx.*"}}, false},
 		{"every type", bellhop.Match{Types: []string{"*"}}, true},
-		{"one entry of each list holds", bellhop.Match{Types: []string{"x", "ams.*"}, Sources: []string{"x", "media"}}, true},
+		{"one entry of each list holds", bellhop.Match{Types: []string{"x", "ams.*"}, Sources: []string{"x", "media"}},
+			true},
 		{"sources do not hold", bellhop.Match{Types: []string{"ams.*"}, Sources: []string{"other"}}, false},
 		{"where does not hold", bellhop.Match{Types: []string{"ams.*"}, Where: "subject == 'job/43'"}, false},
 		{"blank where", bellhop.Match{Where: " \n"}, true},
@@ -228,7 +229,8 @@ func TestMatchIsBounded(t *testing.T) {
 		if ok || err == nil {
 			t.Errorf("%.60s: %v %v", where, ok, err)
 		}
-		if took := time.Since(start); took > time.Minute { // unbounded it takes hours; even a busy machine needs a few seconds
+		// Without a bound it takes hours. Even a busy machine needs only a few seconds with it.
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%.60s: took %v", where, took)
 		}
 	}

@@ -46,7 +46,8 @@ func TestObjectRefuses(t *testing.T) {
 	for name, body := range map[string]string{
 		"empty": "", "blank": "  ", "N13 null": "null", "N13 number": "1", "N13 text": `"a"`, "N13 array": `[]`,
 		"true":      "true",
-		"truncated": `{"a":1`, "truncated in a name": `{"a`, "truncated in a value": `{"a":"b`, "no value": `{"a"}`, "no colon": `{"a" 1}`,
+		"truncated": `{"a":1`, "truncated in a name": `{"a`, "truncated in a value": `{"a":"b`, "no value": `{"a"}`,
+		"no colon":         `{"a" 1}`,
 		"comma at the end": `{"a":1,}`, "no comma": `{"a":1 "b":2}`, "only a comma": `{,}`, "number as a name": `{1:2}`,
 		"N01 twice": `{"type":"good","type":"evil"}`, "N01 twice, escaped": `{"type":1,"typ\u0065":2}`,
 		"N01 twice inside":      `{"a":{"b":1,"b":2}}`,
@@ -56,9 +57,10 @@ func TestObjectRefuses(t *testing.T) {
 		"N04 arrays too deep":   `{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}",
 		"N11 NaN":               `{"a":NaN}`, "N11 comment": `{"a":1}//`, "N11 single quotes": `{'a':1}`,
 		"N11 Infinity":        `{"a":-Infinity}`,
-		"N12 byte order mark": "\uFEFF{}", "UTF-16": "\xff\xfe{\x00}\x00", "second value": `{}{}`, "NUL after the object": "{}\x00",
-		"control byte": "{\"a\":\"\n\"}",
-		"leading zero": `{"a":01}`, "form feed": "{\f}", "no-break space after the object": "{}\u00a0",
+		"N12 byte order mark": "\uFEFF{}", "UTF-16": "\xff\xfe{\x00}\x00", "second value": `{}{}`,
+		"NUL after the object": "{}\x00",
+		"control byte":         "{\"a\":\"\n\"}",
+		"leading zero":         `{"a":01}`, "form feed": "{\f}", "no-break space after the object": "{}\u00a0",
 	} {
 		got, err := members(body)
 		if !errors.Is(err, ErrMalformed) {

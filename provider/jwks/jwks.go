@@ -67,8 +67,8 @@ func Parse(set []byte) (Keys, error) {
 // parseKey reads one JSON Web Key. key is nil if it must not be used.
 //
 // The library gets only the members that are needed. It would refuse a valid key beside a certificate that it cannot
-// read, and it would keep the private part of a key. It accepts base64 whose unused bits are set; parseKey does not, so
-// that a key has one spelling.
+// read, and it would keep the private part of a key. It accepts base64 whose unused bits are set; parseKey does not,
+// so that a key has one spelling.
 func parseKey(jwk []byte) (id string, key *rsa.PublicKey) {
 	var needed [][]byte
 	strict := true
@@ -81,9 +81,12 @@ func parseKey(jwk []byte) (id string, key *rsa.PublicKey) {
 			needed = append(needed, fmt.Appendf(nil, "%q:%s", name, value))
 		}
 	})
+	if err != nil || !strict {
+		return "", nil
+	}
 	var set jose.JSONWebKeySet
-	if err != nil || !strict || json.Unmarshal(fmt.Appendf(nil, `{"keys":[{%s}]}`, bytes.Join(needed, []byte(","))), &set) != nil ||
-		len(set.Keys) != 1 {
+	reduced := fmt.Appendf(nil, `{"keys":[{%s}]}`, bytes.Join(needed, []byte(",")))
+	if json.Unmarshal(reduced, &set) != nil || len(set.Keys) != 1 {
 		return "", nil
 	}
 	parsed := set.Keys[0]

@@ -185,8 +185,8 @@ func TestKeySetAnswers(t *testing.T) {
 	}
 }
 
-// TestKeySetShared: callers that need the same keys wait for one fetch. It continues when the context of the caller that
-// began it ends.
+// TestKeySetShared: callers that need the same keys wait for one fetch. It continues when the context of the caller
+// that began it ends.
 func TestKeySetShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &authority{status: 200, body: keySet(jwk("a", 2048, "")), hold: make(chan struct{})}

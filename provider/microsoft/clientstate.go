@@ -19,9 +19,9 @@ const MaxClientStateLength = 255
 // ClientState.
 const StateHeader = "Clientstate"
 
-// CheckClientState is [provider.Secrets.Check] for client states. It also refuses client states that are too long, and
-// client states that a header would not carry unchanged: with characters other than printable ASCII, or with a blank at
-// either end.
+// CheckClientState is [provider.Secrets.Check] for client states. It also refuses client states that are too long,
+// and client states that a header would not carry unchanged: with characters other than printable ASCII, or with a
+// blank at either end.
 func CheckClientState(path string, states provider.Secrets) error {
 	if err := states.Check(path); err != nil {
 		return err

@@ -192,11 +192,8 @@ func TestEchoHandshakeURL(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "cAnArY") {
 		t.Errorf("invalid URL: %v", err)
 	}
-	if _, err = microsoft.EchoHandshake(provider.Env{Rand: iotest.ErrReader(io.ErrClosedPipe)}, provider.AttemptInfo{},
-		"x"); !errors.Is(
-		err,
-		io.ErrClosedPipe,
-	) {
+	broken := provider.Env{Rand: iotest.ErrReader(io.ErrClosedPipe)}
+	if _, err := microsoft.EchoHandshake(broken, provider.AttemptInfo{}, "x"); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("broken source of randomness: %v", err)
 	}
 }

@@ -34,17 +34,17 @@ func refusal(err error) (code string, status int) {
 func (s *suite) checkRefusal(t testing.TB, req *provider.Request, err error) {
 	t.Helper()
 	if code, _ := refusal(err); code == "" {
-		t.Errorf("an error the door does not know: %v\n%s", err, describe(req))
+		t.Errorf("an error for which the server has no status: %v\n%s", err, describe(req))
 	}
 	checkText(t, "error", err.Error(), append(s.Secrets[:], canary))
 }
 
-// checkText fails if text holds one of secrets, or is more than a line or two.
+// checkText fails if text contains one of secrets, has control characters, or has more than 500 bytes.
 func checkText(t testing.TB, what, text string, secrets []string) {
 	t.Helper()
 	for _, secret := range secrets {
 		if secret != "" && strings.Contains(text, secret) {
-			t.Errorf("%s gives a secret or input away: %q", what, text)
+			t.Errorf("%s contains a secret or the input: %q", what, text)
 		}
 	}
 	if len(text) > 500 || strings.ContainsFunc(strings.TrimSpace(text), unicode.IsControl) {
@@ -56,12 +56,12 @@ func checkText(t testing.TB, what, text string, secrets []string) {
 func checkReceipt(r provider.Receipt) error {
 	if r.Reply != nil {
 		if len(r.Events) > 0 || len(r.Refused) > 0 || r.Reply.Status < 200 || r.Reply.Status > 599 {
-			return errors.New("a handshake with events, or without a status")
+			return errors.New("the receipt of a handshake has events, or no valid status")
 		}
 		return nil
 	}
 	if r.Status != 0 && (r.Status < 200 || r.Status > 299) {
-		return fmt.Errorf("answers an accepted request with %d", r.Status)
+		return fmt.Errorf("the status of an accepted request is %d", r.Status)
 	}
 	for i, ev := range r.Events {
 		if err := checkEvent(ev); err != nil {
@@ -70,7 +70,7 @@ func checkReceipt(r provider.Receipt) error {
 	}
 	for _, item := range r.Refused {
 		if item.Err == nil || item.Index < 0 {
-			return errors.New("an item refused without a reason or an index")
+			return errors.New("a refused item has no error, or a negative index")
 		}
 	}
 	return nil
@@ -87,10 +87,10 @@ func checkEvent(ev bellhop.Event) error {
 	case !fits(ev.ContentType, 255):
 		return fmt.Errorf("content type %.300q", ev.ContentType)
 	case !ev.Time.IsZero() && (ev.Time.Location() != time.UTC || ev.Time.Year() < 1970 || ev.Time.Year() > 2199):
-		return fmt.Errorf("time %v, want UTC and a year that a clock may say", ev.Time)
+		return fmt.Errorf("time %v, want UTC and a year from 1970 to 2199", ev.Time)
 	case ev.ID != "" || ev.SourceID != "" || ev.Source != "" || ev.Tenant != "" || ev.Header != nil ||
 		!ev.ReceivedAt.IsZero():
-		return errors.New("a field that is not the provider's to fill")
+		return errors.New("a field is set that a provider must leave empty")
 	}
 	return nil
 }
@@ -100,34 +100,35 @@ func fits(text string, max int) bool {
 	return len(text) <= max && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
-// env is a world with a clock that stands still and the case's network, or none.
+// env returns an Env whose clock stands still. Its client uses the Transport of the case; without one, a request fails
+// the test.
 func (s *suite) env(t testing.TB, at time.Time) provider.Env {
 	transport := s.Transport
 	if transport == nil {
-		transport = noNetwork{t}
+		transport = noTransport{t}
 	}
 	return provider.Env{
 		Now:    func() time.Time { return at },
 		Rand:   rand.NewChaCha8([32]byte{1}),
 		Client: &http.Client{Transport: transport},
-		Logger: slog.New(slog.NewTextHandler(&watched{t, s.Secrets[:]}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: slog.New(slog.NewTextHandler(&leakDetector{t, s.Secrets[:]}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 
-type noNetwork struct{ t testing.TB }
+type noTransport struct{ t testing.TB }
 
-func (n noNetwork) RoundTrip(*http.Request) (*http.Response, error) {
+func (n noTransport) RoundTrip(*http.Request) (*http.Response, error) {
 	n.t.Error("the provider used the network")
 	return nil, errors.New("no network in the suite")
 }
 
-// watched fails the test when a secret is written to it.
-type watched struct {
+// A leakDetector is a writer that fails the test if a secret is written to it.
+type leakDetector struct {
 	t       testing.TB
 	secrets []string
 }
 
-func (w *watched) Write(line []byte) (int, error) {
+func (w *leakDetector) Write(line []byte) (int, error) {
 	checkText(w.t, "log", string(line), w.secrets)
 	return len(line), nil
 }

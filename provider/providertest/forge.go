@@ -20,19 +20,19 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// testProof removes, doubles, cuts and enlarges each header and parameter of the proof.
+// testProof removes, repeats, truncates and extends each header and parameter of the proof.
 func (s *suite) testProof(t *testing.T) {
 	if s.Proves == ProvesNothing {
-		t.Skip("there is none")
+		t.Skip("requests have no proof")
 	}
 	good := s.signed(s.samples[0].body)
 	for _, name := range s.Headers {
-		t.Run(name, func(t *testing.T) { s.spoil(t, good, header{name}) })
+		t.Run(name, func(t *testing.T) { s.tamper(t, good, header{name}) })
 	}
 	for _, name := range s.Parameters {
-		t.Run(name, func(t *testing.T) { s.spoil(t, good, parameter{name}) })
+		t.Run(name, func(t *testing.T) { s.tamper(t, good, parameter{name}) })
 	}
-	t.Run("none at all", func(t *testing.T) {
+	t.Run("no header and no parameter", func(t *testing.T) {
 		bare := clone(good)
 		bare.Header, bare.Target = http.Header{}, "/in/test"
 		if s.Proves == ProvesBody || len(s.Headers)+len(s.Parameters) > 0 {
@@ -41,8 +41,8 @@ func (s *suite) testProof(t *testing.T) {
 	})
 }
 
-// A place is a header or a parameter that carries a part of the proof.
-type place interface {
+// A proofPart is a header or a parameter that carries a part of the proof.
+type proofPart interface {
 	get(req *provider.Request) string
 	set(req *provider.Request, values ...string)
 }
@@ -72,38 +72,38 @@ func (p parameter) set(req *provider.Request, values ...string) {
 	req.Target = u.String()
 }
 
-func (s *suite) spoil(t *testing.T, good *provider.Request, at place) {
+func (s *suite) tamper(t *testing.T, good *provider.Request, at proofPart) {
 	r := s.open(t, s.good(), Now)
 	s.accept(t, r, good)
 	v := at.get(good)
 	if v == "" {
-		t.Fatal("the request that Sign makes does not have it")
+		t.Fatal("the request that Sign returns has no such header or parameter")
 	}
 	huge := strings.Repeat(canary, 10_000)
 	for name, values := range map[string][]string{
-		"missing":         nil,
-		"empty":           {""},
-		"blank":           {" "},
-		"doubled":         {v, v},
-		"good, then bad":  {v, canary},
-		"bad, then good":  {canary, v},
-		"empty, and good": {"", v},
-		"cut":             {v[:len(v)-1]},
-		"only its end":    {v[len(v)-1:]},
-		"more in front":   {"x" + v},
-		"more behind":     {v + "x"},
-		"twice in one":    {v + v},
-		"with a comma":    {canary + "," + v},
-		"another":         {canary},
-		"huge":            {huge},
-		"good, then huge": {v + huge},
-		"NUL":             {v + "\x00"},
-		"not UTF-8":       {"\xff\xfe" + v},
+		"missing":             nil,
+		"empty":               {""},
+		"blank":               {" "},
+		"repeated":            {v, v},
+		"good, then bad":      {v, canary},
+		"bad, then good":      {canary, v},
+		"empty, and good":     {"", v},
+		"truncated":           {v[:len(v)-1]},
+		"last character only": {v[len(v)-1:]},
+		"prefix added":        {"x" + v},
+		"suffix added":        {v + "x"},
+		"twice in one value":  {v + v},
+		"second in a list":    {canary + "," + v},
+		"another value":       {canary},
+		"huge":                {huge},
+		"good, then huge":     {v + huge},
+		"NUL":                 {v + "\x00"},
+		"not UTF-8":           {"\xff\xfe" + v},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req := clone(good)
 			at.set(req, values...)
-			if name == "NUL" || strings.HasSuffix(name, "huge") { // what no sender makes may be malformed
+			if name == "NUL" || strings.HasSuffix(name, "huge") { // such a value may also be refused as malformed
 				s.refuse(t, r, req, http.StatusBadRequest)
 				return
 			}
@@ -115,7 +115,7 @@ func (s *suite) spoil(t *testing.T, good *provider.Request, at place) {
 // testBody checks that a signature is not valid for another body: G19 to G29 and R12 of the forgery list.
 func (s *suite) testBody(t *testing.T) {
 	if s.Proves != ProvesBody {
-		t.Skip("the body is not proven")
+		t.Skip("a proof does not cover the body")
 	}
 	r := s.open(t, s.good(), Now)
 	body := s.samples[0].body
@@ -145,13 +145,13 @@ func (s *suite) testBody(t *testing.T) {
 		s.refuse(t, r, req)
 	}
 	for _, tail := range []string{"\n", " ", "\x00", "x", canary} {
-		other(fmt.Sprintf("%q behind", tail), append(bytes.Clone(body), tail...))
+		other(fmt.Sprintf("%q appended", tail), append(bytes.Clone(body), tail...))
 	}
-	other("byte order mark in front", append([]byte("\uFEFF"), body...))
+	other("byte order mark added", append([]byte("\uFEFF"), body...))
 	other("CRLF", bytes.ReplaceAll(body, []byte("\n"), []byte("\r\n")))
 	other("LF", bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n")))
-	other("blanks gone", bytes.ReplaceAll(body, []byte(" "), nil))
-	other("twice", append(bytes.Clone(body), body...))
+	other("blanks removed", bytes.ReplaceAll(body, []byte(" "), nil))
+	other("repeated", append(bytes.Clone(body), body...))
 	other("empty", nil)
 }
 
@@ -162,11 +162,11 @@ type MAC struct {
 	Key    func(secret string) []byte // the bytes that a secret stands for
 }
 
-// testMAC is section 3 of the forgery list, by its names. Forgeries that are missing here are tested by Proof,
-// Body and Secrets.
+// testMAC tests section 3 of the forgery list, under its names. Proof, Body and Secrets test the other forgeries of
+// that section.
 func (s *suite) testMAC(t *testing.T) {
 	if s.MAC == nil {
-		t.Skip("the signature is another")
+		t.Skip("the signature is not an HMAC of the body")
 	}
 	key, body := s.MAC.Key(s.Secrets[0]), s.samples[0].body
 	sum := mac(sha256.New, key, body)
@@ -176,10 +176,10 @@ func (s *suite) testMAC(t *testing.T) {
 
 	forged := map[string]string{
 		"G04 only the prefix":       prefix,
-		"G08 junk in front":         "xx" + good,
-		"G09 two":                   s.MAC.value(make([]byte, 32)) + good,
-		"G12 a digit cut":           good[:len(good)-1],
-		"G13 no digit":              good[:len(good)-1] + "~",
+		"G08 prefix added":          "xx" + good,
+		"G09 two signatures":        s.MAC.value(make([]byte, 32)) + good,
+		"G12 last digit removed":    good[:len(good)-1],
+		"G13 invalid digit":         good[:len(good)-1] + "~",
 		"G14 31 bytes":              s.MAC.value(sum[:31]),
 		"G16 no bytes":              prefix + "====",
 		"G17 33 bytes":              s.MAC.value(append(bytes.Clone(sum), 0)),
@@ -190,14 +190,14 @@ func (s *suite) testMAC(t *testing.T) {
 		"G42 changeme as key":       s.MAC.value(mac(sha256.New, []byte("changeme"), body)),
 		"G43 SHA-1":                 s.MAC.value(mac(sha1.New, key, body)),
 		"G44 SHA-512":               s.MAC.value(mac(sha512.New, key, body)),
-		"G44 SHA-512 cut":           s.MAC.value(mac(sha512.New, key, body)[:32]),
+		"G44 SHA-512 truncated":     s.MAC.value(mac(sha512.New, key, body)[:32]),
 		"G46 hash of key and body":  s.MAC.value(plainHash(key, body)),
 		"G46 hash of body":          s.MAC.value(plainHash(body)),
 		"G47 key and body swapped":  s.MAC.value(mac(sha256.New, body, key)),
 		"G48 of the URL":            s.MAC.value(mac(sha256.New, key, []byte(s.signed(body).Target))),
 		"G52 line break":            good[:len(good)/2] + "\n" + good[len(good)/2:],
 		"G54 blank inside":          prefix + " " + digits,
-		"G54 blank in front":        " " + good,
+		"G54 leading blank":         " " + good,
 		"G59 a list, good first":    good + "," + s.MAC.value(make([]byte, 32)),
 		"G59 a list, good last":     s.MAC.value(make([]byte, 32)) + "," + good,
 		"G59 a list, blank between": good + " " + good,
@@ -216,7 +216,7 @@ func (s *suite) testMAC(t *testing.T) {
 	case signature.Base64:
 		forged["G49 hex"] = prefix + hex.EncodeToString(sum)
 		forged["G51 no padding"] = strings.TrimRight(good, "=")
-		forged["G53 stray bits"] = good[:len(good)-2] + string(good[len(good)-2]+1) + "="
+		forged["G53 unused bits set"] = good[:len(good)-2] + string(good[len(good)-2]+1) + "="
 	}
 	r := s.open(t, s.good(), Now)
 	refuse := func(t *testing.T, value string) {
@@ -243,7 +243,8 @@ func (s *suite) testMAC(t *testing.T) {
 	t.Run("G01 and G11 mixed case", func(t *testing.T) { s.testCaseOfDigits(t, r, body, prefix, digits) })
 }
 
-// testCaseOfDigits holds that a signature in other letters is refused, or known for the same.
+// testCaseOfDigits checks that a signature in the other letter case is refused or, in an encoding without regard to
+// case, gives the same receipt.
 func (s *suite) testCaseOfDigits(t *testing.T, r provider.Receiver, body []byte, prefix, digits string) {
 	want := s.accept(t, r, s.signed(body))
 	other := s.signed(body)
@@ -253,7 +254,7 @@ func (s *suite) testCaseOfDigits(t *testing.T, r provider.Receiver, body []byte,
 		return
 	}
 	if got := s.accept(t, r, other); !reflect.DeepEqual(got, want) {
-		t.Errorf("in another case, it is no repeat: %+v", got)
+		t.Errorf("the signature in the other case gives another receipt: %+v", got)
 	}
 }
 

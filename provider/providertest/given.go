@@ -14,7 +14,7 @@ import (
 
 // The functions below are not part of the suite. The test files of several providers use them.
 
-// JSON returns v as JSON. It panics if that cannot be.
+// JSON returns v as JSON. It panics if v cannot be encoded.
 func JSON(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -23,7 +23,7 @@ func JSON(v any) string {
 	return string(b)
 }
 
-// With returns base, changed by more; a nil in more takes away.
+// With returns a copy of base with the members of more. A member that is nil in more is removed.
 func With(base, more map[string]any) map[string]any {
 	all := map[string]any{}
 	maps.Copy(all, base)
@@ -53,8 +53,8 @@ func ReadJSON(t testing.TB, path string, v any) {
 	}
 }
 
-// Request returns a POST of body, received [Now], with headers whose names may be in any case; of two, the later
-// counts.
+// Request returns a POST of body, received [Now], with headers whose names may be in any case. If a name
+// occurs twice, the later value counts.
 func Request(target string, body []byte, headers ...map[string]string) *provider.Request {
 	h := http.Header{}
 	for _, list := range headers {
@@ -65,7 +65,7 @@ func Request(target string, body []byte, headers ...map[string]string) *provider
 	return &provider.Request{Method: http.MethodPost, Target: target, Header: h, Body: body, ReceivedAt: Now}
 }
 
-// Open opens a source of p with good settings, on a clock that says [Now].
+// Open opens a source of p with good settings, with a clock that shows [Now].
 func Open(t testing.TB, p provider.Provider, settings string) provider.Receiver {
 	t.Helper()
 	r, err := p.Open(provider.Env{Now: func() time.Time { return Now }}, []byte(settings))
@@ -75,7 +75,7 @@ func Open(t testing.TB, p provider.Provider, settings string) provider.Receiver 
 	return r
 }
 
-// OpenSender opens a destination of p with good settings, on such a clock.
+// OpenSender opens a destination of p with good settings, with a clock that shows [Now].
 func OpenSender(t testing.TB, p provider.Sender, settings string) provider.Renderer {
 	t.Helper()
 	r, err := p.OpenSender(provider.Env{Now: func() time.Time { return Now }}, []byte(settings))

@@ -18,10 +18,10 @@ const (
 	mutationSeed = 20261122
 )
 
-// Mutants passes 10,000 requests without a valid signature to accepted, which must refuse all. A request is given
-// by its parts: the signed texts and the proof, in an order in which bytes could move from one part to the next.
-// Mutants are made from 100 valid requests by sign; a mutant that equals a valid request except for its spelling
-// does not count.
+// Mutants passes 10,000 requests without a valid signature to accepted, which must return false for each. It makes
+// them by changing 100 valid requests, which sign returns. A request is a list of parts: the signed texts and the
+// proof, in an order in which bytes could move from one part to the next. A mutant is left out if same reports that
+// it equals a valid request except for its spelling.
 func Mutants(
 	t *testing.T,
 	sign func(i int) []string,
@@ -33,7 +33,7 @@ func Mutants(
 	for i := range 100 {
 		v := sign(i)
 		if !accepted(v) {
-			t.Fatalf("refused though it is valid: %q", v)
+			t.Fatalf("a valid request is refused: %q", v)
 		}
 		valid = append(valid, v)
 	}
@@ -59,19 +59,19 @@ func mutate(r *rand.Rand, parts []string, valid [][]string) {
 	p := parts[i]
 	at := r.IntN(len(p) + 1)
 	switch op := r.IntN(11); {
-	case op == 0: // of another request
+	case op == 0: // the same part of another request
 		parts[i] = valid[r.IntN(len(valid))][i]
-	case op == 1: // half of another request's
+	case op == 1: // the end of the same part of another request
 		other := valid[r.IntN(len(valid))][i]
 		parts[i] = p[:at] + other[min(at, len(other)):]
 	case op == 2: // insert a byte
 		parts[i] = p[:at] + string(byte(r.IntN(128))) + p[at:]
-	case op == 3: // write it twice, as a list or not
+	case op == 3: // repeat it, with or without a separator
 		parts[i] = p + []string{"", " ", ",", ":", "\n"}[r.IntN(5)] + p
-	case op == 4: // over the boundary, with what may stand there or without
+	case op == 4: // move the end to the next part, with or without a separator
 		j := (i + 1) % len(parts)
 		parts[i], parts[j] = p[:at], p[at:]+[]string{"", ".", ",", ":"}[r.IntN(4)]+parts[j]
-	case op == 5: // a part in the place of another
+	case op == 5: // exchange two parts
 		j := r.IntN(len(parts))
 		parts[i], parts[j] = parts[j], parts[i]
 	case p == "":
@@ -91,8 +91,8 @@ func mutate(r *rand.Rand, parts []string, valid [][]string) {
 	}
 }
 
-// Mutant returns one of valid, secrets that are sent as they are, changed by one to four steps. It may be one of
-// them still.
+// Mutant returns one of valid, which are secrets that a request carries unchanged, after one to four random changes.
+// The result may still be one of valid.
 func Mutant(r *rand.Rand, valid []string) string {
 	b := []byte(valid[r.IntN(len(valid))])
 	for range 1 + r.IntN(4) {
@@ -118,10 +118,11 @@ func Mutant(r *rand.Rand, valid []string) string {
 	return string(b)
 }
 
-// testMutants does that to a signature that is an HMAC of the body: its parts are these two.
+// testMutants calls Mutants for a signature that is an HMAC of the body. The parts of a request are the signature and
+// the body.
 func (s *suite) testMutants(t *testing.T) {
 	if s.MAC == nil {
-		t.Skip("the signature is another")
+		t.Skip("the signature is not an HMAC of the body")
 	}
 	r := s.open(t, s.good(), Now)
 	sign := func(i int) []string {
@@ -144,31 +145,47 @@ func (s *suite) testMutants(t *testing.T) {
 
 // oddBodies are unusual bodies from an authentic sender. No provider may panic on them.
 var oddBodies = map[string]string{
-	"empty": "", "blank": " \n", "null": "null", "number": "1", "N07 number": "1e400", "text": `"` + canary + `"`,
-	"true":  "true",
-	"array": "[]", "array of null": "[null]", "array of array": "[[]]", "array of numbers": "[1,2]",
-	"array of objects": "[{},{}]", "object": "{}",
-	"value null": `{"value":null}`, "value of null": `{"value":[null]}`, "value of objects": `{"value":[{},{}]}`,
-	"value an object": `{"value":{}}`,
-	"N01 twice":       `{"type":"good","type":"` + canary + `"}`, "N02": `{"TYPE":"` + canary + `"}`, "no name": `{"":""}`,
-	"N04 deep": strings.Repeat(
-		`{"a":`,
-		10001,
-	) + "1" + strings.Repeat(
-		"}",
-		10001,
-	), "N04 deep array": strings.Repeat("[", 100_000),
-	"N06 wide": wide(
-		10_000,
-	), "N08": "{\"type\":\"\xff\",\"id\":\"\xfe\"}", "N09": `{"type":"\ud800","id":"\udfff"}`, "N11 NaN": `{"a":NaN}`,
-	"N11 comment": "{}//" + canary, "N12": "\uFEFF{}",
-	"N17": "{\"type\":\"\\u2028\\u001b[31m\\u202e\",\"id\":\"a\\u0000b\"}",
-	"G31": "0", "G32": every(), "UTF-16": "\xff\xfe{\x00}\x00", "form": "a=1&a=2", "XML": "<a/>",
-	"cut": `{"a":"` + canary, "two": "{}{}",
-	"huge": `{"type":"` + strings.Repeat(canary, 50_000) + `"}`, "prototype": `{"__proto__":{"type":"x"}}`,
+	"empty":            "",
+	"blank":            " \n",
+	"null":             "null",
+	"number":           "1",
+	"N07 number":       "1e400",
+	"text":             `"` + canary + `"`,
+	"true":             "true",
+	"array":            "[]",
+	"array of null":    "[null]",
+	"array of array":   "[[]]",
+	"array of numbers": "[1,2]",
+	"array of objects": "[{},{}]",
+	"object":           "{}",
+	"value null":       `{"value":null}`,
+	"value of null":    `{"value":[null]}`,
+	"value of objects": `{"value":[{},{}]}`,
+	"value an object":  `{"value":{}}`,
+	"N01 twice":        `{"type":"good","type":"` + canary + `"}`,
+	"N02":              `{"TYPE":"` + canary + `"}`,
+	"no name":          `{"":""}`,
+	"N04 deep":         strings.Repeat(`{"a":`, 10001) + "1" + strings.Repeat("}", 10001),
+	"N04 deep array":   strings.Repeat("[", 100_000),
+	"N06 wide":         wideObject(10_000),
+	"N08":              "{\"type\":\"\xff\",\"id\":\"\xfe\"}",
+	"N09":              `{"type":"\ud800","id":"\udfff"}`,
+	"N11 NaN":          `{"a":NaN}`,
+	"N11 comment":      "{}//" + canary,
+	"N12":              "\uFEFF{}",
+	"N17":              "{\"type\":\"\\u2028\\u001b[31m\\u202e\",\"id\":\"a\\u0000b\"}",
+	"G31":              "0",
+	"G32":              allBytes(),
+	"UTF-16":           "\xff\xfe{\x00}\x00",
+	"form":             "a=1&a=2",
+	"XML":              "<a/>",
+	"truncated":        `{"a":"` + canary,
+	"two objects":      "{}{}",
+	"huge":             `{"type":"` + strings.Repeat(canary, 50_000) + `"}`,
+	"prototype":        `{"__proto__":{"type":"x"}}`,
 }
 
-func wide(n int) string {
+func wideObject(n int) string {
 	var b strings.Builder
 	b.WriteString("{")
 	for i := range n {
@@ -177,7 +194,7 @@ func wide(n int) string {
 	return b.String() + `"type":"wide"}`
 }
 
-func every() string {
+func allBytes() string {
 	b := make([]byte, 256)
 	for i := range b {
 		b[i] = byte(i)
@@ -187,12 +204,12 @@ func every() string {
 
 func (s *suite) testOddBodies(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(oddBodies)) {
-		t.Run(name, func(t *testing.T) { s.survive(t, []byte(oddBodies[name])) })
+		t.Run(name, func(t *testing.T) { s.checkOddBody(t, []byte(oddBodies[name])) })
 	}
 }
 
-// survive signs body and holds that it is accepted, or refused as malformed or as somebody else's.
-func (s *suite) survive(t *testing.T, body []byte) {
+// checkOddBody signs body and checks that it is accepted, or refused with status 400, 401, 403 or 415.
+func (s *suite) checkOddBody(t *testing.T, body []byte) {
 	t.Helper()
 	req := s.signed(body)
 	if _, err := s.receive(t, s.open(t, s.good(), Now), req); err != nil {
@@ -204,7 +221,7 @@ func (s *suite) survive(t *testing.T, body []byte) {
 	}
 }
 
-// testMembers puts something else in the place of each member of each sample (F2, N14).
+// testMembers replaces each member of each sample by other values (F2, N14).
 func (s *suite) testMembers(t *testing.T) {
 	for _, sample := range s.samples {
 		var document any
@@ -212,27 +229,27 @@ func (s *suite) testMembers(t *testing.T) {
 			continue
 		}
 		t.Run(sample.name, func(t *testing.T) {
-			vary(document, func() { s.survive(t, []byte(JSON(document))) })
+			vary(document, func() { s.checkOddBody(t, []byte(JSON(document))) })
 		})
 	}
 }
 
-// others are values that replace the value of a member.
-var others = []any{
+// replacements are the values by which vary replaces the value of a member.
+var replacements = []any{
 	nil, true, 0, -1, 99, 1.5, json.Number("1e400"), json.Number("123456789012345678901234567890"), "", " ", canary,
 	"\x00", "\u202e\x1b[31m",
 	strings.Repeat(canary, 7000), []any{}, []any{nil}, []any{canary}, map[string]any{}, map[string]any{canary: canary},
 	json.RawMessage(strings.Repeat("[", 100) + strings.Repeat("]", 100)),
 }
 
-// vary changes document in one place after the other and calls visit with each change in place.
+// vary changes one value or name of document at a time, calls visit after each change, and undoes the change.
 func vary(document any, visit func()) {
 	switch d := document.(type) {
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(d)) {
 			was := d[name]
 			vary(was, visit)
-			for _, other := range others {
+			for _, other := range replacements {
 				d[name] = other
 				visit()
 			}
@@ -246,7 +263,7 @@ func vary(document any, visit func()) {
 	case []any:
 		for i, was := range d {
 			vary(was, visit)
-			for _, other := range others {
+			for _, other := range replacements {
 				d[i] = other
 				visit()
 			}

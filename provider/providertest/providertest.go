@@ -1,12 +1,13 @@
 // Package providertest holds the tests that every provider passes.
 //
 // A provider's test file describes the provider once, as a [Case], and hands it to [Run], [Fuzz] and [Benchmark].
-// The suite knows no system; the Sign of a case makes authentic requests. From these the suite makes requests that
-// must be refused: tampered, truncated, stale, doubled, without proof, and with the proof of another request.
+// The suite knows nothing about a particular system: the Sign of a case makes authentic requests. From these the
+// suite makes requests that must be refused: tampered, truncated, stale, with a repeated proof, without proof, and
+// with the proof of another request.
 //
-// Its promise: a provider that passes accepts the requests of its system, refuses requests that are forged in
-// these ways, survives any bytes, refuses with errors that the server can answer, and keeps secrets and input out
-// of them.
+// A provider that passes accepts the requests of its system, refuses requests that are forged in these ways, and
+// does not panic for any bytes. Its errors are errors that the server can answer, and contain neither secrets nor
+// input.
 package providertest
 
 import (
@@ -33,17 +34,18 @@ type Case struct {
 	// Name tells several cases of one provider apart: it is the folder of their golden files within testdata/golden.
 	Name string
 
-	// Settings returns a source's settings as JSON, with these secrets. Apart from the secrets they are valid.
+	// Settings returns the settings of a source as JSON, with these secrets. They are valid if the secrets are.
 	Settings func(secrets []string) string
 	// Secrets are two secrets, valid each by itself and both together.
 	Secrets [2]string
-	// Sign returns a request that carries body, as the system with that secret makes it at that time. It is an
-	// implementation of its own, apart from the provider's Emulation, so that the two are checked against each other.
+	// Sign returns a request that carries body, as the system with that secret makes it at that time. It does
+	// not use the provider's Emulation, so that the two implementations are checked against each other.
 	Sign func(secret string, at time.Time, body []byte) *provider.Request
 
 	// Proves says what an authentic request proves. The zero value is the strongest proof: every byte of the body.
 	Proves Proof
-	// MAC, if not nil, lets the suite forge signatures.
+	// MAC describes the signature, if it is an HMAC of the body, so that the suite can forge signatures. Otherwise it
+	// is nil.
 	MAC *MAC
 	// Headers, and Parameters of the query, are parts of the proof: a request without one, or with two, is refused.
 	Headers, Parameters []string
@@ -51,7 +53,7 @@ type Case struct {
 	Window time.Duration
 	// Methods are the methods of requests with events. None means POST only.
 	Methods []string
-	// NoRepeats says that events need have no ProviderID, because the system gives them none.
+	// NoRepeats says that events may lack a ProviderID, because the system does not identify them.
 	NoRepeats bool
 
 	// Recordings are whole requests, in addition to the samples: vectors, handshakes, batches, refusals.
@@ -81,10 +83,10 @@ type Proof int
 const (
 	ProvesBody    Proof = iota // the sender knows the secret, and sent this body, byte for byte
 	ProvesSender               // the sender knows the secret; the body may be any
-	ProvesNothing              // the sender may be anyone
+	ProvesNothing              // nothing: anybody can make such a request
 )
 
-// A Recording is one request as it came, and its expected result.
+// A Recording is one request as it was received, and its expected result.
 type Recording struct {
 	Name     string    // of its golden file, testdata/golden/<case>/<name>.json
 	Settings string    // of the source; "" is the case's with its first secret
@@ -135,7 +137,7 @@ type sample struct {
 	body []byte
 }
 
-// canary stands for input of a stranger. No error may repeat it.
+// canary is the input of a stranger. No error may repeat it.
 const canary = "cAnArY7f3a"
 
 func newSuite(t testing.TB, c Case) *suite {
@@ -230,8 +232,8 @@ func (s *suite) accept(t testing.TB, r provider.Receiver, req *provider.Request)
 	return receipt
 }
 
-// refuse is receive for a request that must be refused, since its proof is not valid. also are further statuses,
-// beside 401 and 403, with which it may be refused.
+// refuse is receive for a request that must be refused, because its proof is not valid: with status 401, 403 or one of
+// also.
 func (s *suite) refuse(t testing.TB, r provider.Receiver, req *provider.Request, also ...int) {
 	t.Helper()
 	receipt, err := s.receive(t, r, req)

@@ -15,8 +15,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// bells is a system made up for this test, with what those of the suite's first providers do not have: a handshake,
-// batches, and the shared state in each item, so that some are refused while their neighbours pass.
+// bells is the provider of a fictional system that has a handshake and batches. Each item of a batch carries the
+// shared state, so that some items can be refused and others accepted.
 type bells struct{}
 
 func (bells) Info() provider.Info {
@@ -78,8 +78,8 @@ func (r bellsReceiver) Receive(_ context.Context, req *provider.Request) (provid
 	return receipt, err
 }
 
-// ring puts state into each item of body, where there are any.
-func ring(state string, _ time.Time, body []byte) *provider.Request {
+// signBells returns a request with body, after it has put state into each item of body.
+func signBells(state string, _ time.Time, body []byte) *provider.Request {
 	req := &provider.Request{Method: "POST", Target: "/in/bells", Header: http.Header{}, Body: bytes.Clone(body)}
 	var document map[string]any
 	if json.Unmarshal(body, &document) != nil {
@@ -99,13 +99,13 @@ func ring(state string, _ time.Time, body []byte) *provider.Request {
 
 func bellsCase() Case {
 	handshake := &provider.Request{Method: "POST", Target: "/in/bells?token=a%20b", Header: http.Header{}}
-	mixed := ring("first state", Now, []byte(`{"value":[{"id":"1"},{"id":"2"}]}`))
+	mixed := signBells("first state", Now, []byte(`{"value":[{"id":"1"},{"id":"2"}]}`))
 	mixed.Body = bytes.Replace(mixed.Body, []byte("first state"), []byte("another"), 1)
 	return Case{
 		Provider:   bells{},
 		Settings:   func(secrets []string) string { return JSON(map[string]any{"state": secrets}) },
 		Secrets:    [2]string{"first state", "second state"},
-		Sign:       ring,
+		Sign:       signBells,
 		Proves:     ProvesSender,
 		Recordings: []Recording{{Name: "handshake", Request: handshake}, {Name: "one-of-two", Request: mixed}},
 	}
@@ -115,17 +115,17 @@ func TestRun(t *testing.T) { Run(t, bellsCase()) }
 
 func FuzzReceive(f *testing.F) { Fuzz(f, bellsCase()) }
 
-// TestVary counts what testMembers does to a small document.
+// TestVary counts the variations of a small document.
 func TestVary(t *testing.T) {
 	document := map[string]any{"a": []any{map[string]any{"b": 1}}, "c": ""}
 	before := JSON(document)
 	var seen []string
 	vary(document, func() { seen = append(seen, JSON(document)) })
 	if after := JSON(document); after != before {
-		t.Errorf("left as %s, was %s", after, before)
+		t.Errorf("vary left %s of %s", after, before)
 	}
-	perMember := len(others) + 2 // and away, and in upper case
-	if want := 3*perMember + len(others); len(seen) != want || slices.Contains(seen, "") {
+	perMember := len(replacements) + 2 // also removed, and with its name in upper case
+	if want := 3*perMember + len(replacements); len(seen) != want || slices.Contains(seen, "") {
 		t.Errorf("%d variations, want %d", len(seen), want)
 	}
 }

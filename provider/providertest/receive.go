@@ -54,25 +54,26 @@ func (s *suite) testRecordings(t *testing.T) {
 	}
 }
 
-// testRepeats holds that a request that comes twice is known for one (R01), by any receiver of these settings.
+// testRepeats checks that a request that is received twice gives the same receipt (R01), even by another receiver that
+// has a second secret.
 func (s *suite) testRepeats(t *testing.T) {
 	for _, sample := range s.samples {
 		req := s.signed(sample.body)
 		first := s.accept(t, s.open(t, s.good(), Now), req)
 		again := s.accept(t, s.open(t, s.Settings(s.Secrets[:]), Now.Add(time.Second)), clone(req))
 		if !reflect.DeepEqual(first, again) {
-			t.Errorf("%s: a repeat makes %+v of what was %+v", sample.name, again, first)
+			t.Errorf("%s: the second receipt is %+v, the first was %+v", sample.name, again, first)
 		}
 		for _, ev := range first.Events {
 			if ev.ProviderID == "" && !s.NoRepeats {
-				t.Errorf("%s: no ProviderID by which a repeat is known", sample.name)
+				t.Errorf("%s: an event has no ProviderID, so a repeat cannot be recognized", sample.name)
 			}
 		}
 	}
 }
 
-// testSecrets rotates secrets: while two secrets are set, a request by either is accepted, in any order; a request
-// by a secret that is not set is refused.
+// testSecrets rotates secrets. While two secrets are set, in any order, a request signed with either is accepted. A
+// request signed with a secret that is not set is refused.
 func (s *suite) testSecrets(t *testing.T) {
 	body := s.samples[0].body
 	old, new := s.Secrets[0], s.Secrets[1]
@@ -102,7 +103,7 @@ func (s *suite) testMethods(t *testing.T) {
 	}
 }
 
-// testWindow holds that a request is taken up to the edge of the window, either way, and not beyond.
+// testWindow checks that a request is accepted up to both ends of the window, and refused beyond.
 func (s *suite) testWindow(t *testing.T) {
 	if s.Window == 0 {
 		t.Skip("requests carry no time")
@@ -120,7 +121,7 @@ func (s *suite) testWindow(t *testing.T) {
 	}
 }
 
-// testConcurrent lets good and bad requests meet in one receiver. The race detector does the rest.
+// testConcurrent passes good and bad requests to one receiver at the same time. The race detector finds data races.
 func (s *suite) testConcurrent(t *testing.T) {
 	r := s.open(t, s.good(), Now)
 	var group sync.WaitGroup
@@ -163,7 +164,7 @@ type goldenEvent struct {
 	ProviderID  string     `json:"provider_id,omitempty"`
 	Time        *time.Time `json:"time,omitempty"`
 	ContentType string     `json:"content_type,omitempty"`
-	Body        *string    `json:"body,omitempty"` // absent where it is the request's
+	Body        *string    `json:"body,omitempty"` // absent if it is the body of the request
 }
 
 type goldenItem struct {

@@ -46,19 +46,19 @@ func (s *suite) renderer(t *testing.T) provider.Renderer {
 // checkRenderer sends events that came from the provider, and events of other systems.
 func (s *suite) checkRenderer(t *testing.T, renderer provider.Renderer) {
 	for _, sample := range s.samples {
-		for _, ev := range s.own(t, sample) {
+		for _, ev := range s.ownEvents(t, sample) {
 			t.Run(sample.name, func(t *testing.T) { s.checkOwn(t, renderer, ev) })
 		}
 	}
-	for i, ev := range foreign() {
+	for i, ev := range foreignEvents() {
 		ev.ID = bellhop.PrefixEvent + fmt.Sprintf("0foreign%012d", i)
 		ev.ReceivedAt = Now
 		t.Run(fmt.Sprintf("%s %d", ev.Type, i), func(t *testing.T) { s.roundTrip(t, renderer, &ev) })
 	}
 }
 
-// own returns the events of a sample as the store keeps them.
-func (s *suite) own(t *testing.T, sample sample) (events []*bellhop.Event) {
+// ownEvents returns the events of a sample as the store keeps them.
+func (s *suite) ownEvents(t *testing.T, sample sample) (events []*bellhop.Event) {
 	req := s.signed(sample.body)
 	for i, ev := range s.accept(t, s.open(t, s.good(), Now), req).Events {
 		ev.ID = bellhop.PrefixEvent + fmt.Sprintf("0own%08d%08d", len(sample.body), i)
@@ -77,7 +77,7 @@ func (s *suite) testSendBatch(t *testing.T) {
 	}
 	var events []*bellhop.Event
 	for _, sample := range s.samples {
-		events = append(events, s.own(t, sample)...)
+		events = append(events, s.ownEvents(t, sample)...)
 	}
 	for n := 1; n <= len(events); n++ {
 		s.checkBatch(t, batcher, events[:n])
@@ -116,7 +116,7 @@ func (s *suite) checkBatch(t *testing.T, batcher provider.Batcher, events []*bel
 func (s *suite) testHandshake(t *testing.T) {
 	handshaker, ok := s.renderer(t).(provider.Handshaker)
 	if !ok {
-		t.Skip("asks nobody")
+		t.Skip("makes no handshake")
 	}
 	at := provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL}
 	handshake, err := handshaker.Handshake(at)
@@ -168,7 +168,7 @@ func (s *suite) testEmulation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.OfSource { // else it is the Sender's, which testSend has checked
+	if e.OfSource { // otherwise r is the Sender's, which testSend has checked
 		called.checkRenderer(t, r)
 	}
 	if e.TestBody != nil {
@@ -184,18 +184,18 @@ func (s *suite) testEmulation(t *testing.T) {
 	}
 }
 
-// testOwnEvents checks that a body of the system's own is read without a proof into the events that a source makes
-// of it. Their types are not compared: some systems name the type in a header, which OwnEvents does not see.
+// testOwnEvents checks that OwnEvents reads a body of the system, without a proof, into the same events as a source.
+// Their types are not compared: some systems name the type in a header, which OwnEvents does not see.
 func (s *suite) testOwnEvents(t *testing.T, e provider.Emulation) {
 	for _, sample := range s.samples {
 		req := s.signed(sample.body)
 		want := s.accept(t, s.open(t, s.good(), Now), req)
 		got, err := e.OwnEvents(t.Context(), req.Header.Get("Content-Type"), req.Body)
 		if err != nil || len(got) == 0 || want.Reply != nil {
-			continue // it cannot be read so, or is a handshake
+			continue // the body cannot be read without a proof, or is a handshake
 		}
 		if len(got) != len(want.Events) {
-			t.Errorf("%s: %d events of its own, want %d", sample.name, len(got), len(want.Events))
+			t.Errorf("%s: %d own events, want %d", sample.name, len(got), len(want.Events))
 			continue
 		}
 		for i, ev := range got {
@@ -206,28 +206,27 @@ func (s *suite) testOwnEvents(t *testing.T, e provider.Emulation) {
 	}
 	if got, err := e.OwnEvents(t.Context(), "text/plain", []byte(canary)); err != nil &&
 		strings.Contains(err.Error(), canary) {
-		t.Errorf("a stranger's body: %v, %v", got, err)
+		t.Errorf("the error repeats the body: %v, %v", got, err)
 	}
 }
 
-// foreign are events of other systems.
-func foreign() []bellhop.Event {
+// foreignEvents returns events of other systems.
+func foreignEvents() []bellhop.Event {
 	long := strings.Repeat("long ", 20_000)
 	return []bellhop.Event{
 		{Type: "invoice.paid", Subject: "in_1", Time: Now, ContentType: "application/json",
 			Body: []byte(
-				`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,"lines":[{"a":1}],"more":{"b":"é"}}`,
+				`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,` +
+					`"lines":[{"a":1}],"more":{"b":"é"}}`,
 			)},
 		{Type: "invoice.paid", ContentType: "application/json", Body: []byte(" [1, 2]\r\n")},
 		{Type: "note", ContentType: "text/plain", Body: []byte("plain words\n")},
 		{Type: "note", Body: nil},
-		{Type: "note", ContentType: "application/octet-stream", Body: []byte(every())},
+		{Type: "note", ContentType: "application/octet-stream", Body: []byte(allBytes())},
 		{Type: strings.Repeat("t", bellhop.MaxTypeLength), Subject: strings.Repeat("s", bellhop.MaxSubjectLength),
-			ProviderID: strings.Repeat(
-				"p",
-				bellhop.MaxProviderIDLength,
-			), Body: []byte(`{"long":"` + long + `","short":"kept"}`)},
-		{Type: "wide", Body: []byte(wide(1000))},
+			ProviderID: strings.Repeat("p", bellhop.MaxProviderIDLength),
+			Body:       []byte(`{"long":"` + long + `","short":"kept"}`)},
+		{Type: "wide", Body: []byte(wideObject(1000))},
 		{Type: "not.utf-8", Body: []byte("{\"a\":\"\xff\"}")},
 		{Type: "deep", Body: []byte(strings.Repeat("[", 100) + strings.Repeat("]", 100))},
 		{

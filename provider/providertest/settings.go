@@ -19,17 +19,17 @@ var plainName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 func (s *suite) testInfo(t *testing.T) {
 	info := s.info
 	if !reflect.DeepEqual(info, s.Provider.Info()) {
-		t.Error("is not constant")
+		t.Error("Info is not constant")
 	}
 	if !plainName.MatchString(info.Name) || info.Title == "" || info.Summary == "" || len(info.Links) == 0 {
-		t.Errorf("wants a name of one lower-case word, a title, a summary and links: %+v", info)
+		t.Errorf("Info needs a name of one lower-case word, a title, a summary and links: %+v", info)
 	}
 	if _, sends := s.Provider.(provider.Sender); sends != (info.SendSettings != nil) || sends != (s.SendSettings != nil) {
-		t.Error("Sends and the case's SendSettings are to be set for a Sender, and for no other")
+		t.Error("Info.SendSettings and the SendSettings of the case must be set for a Sender, and only for a Sender")
 	}
 	if info.Key != "" &&
 		!slices.ContainsFunc(info.Settings, func(d provider.Setting) bool { return d.Name == info.Key }) {
-		t.Errorf("no setting is called %s, as Key says", info.Key)
+		t.Errorf("Info.Key names %s, which is not a setting", info.Key)
 	}
 	checkDocs(t, info.Settings)
 	checkDocs(t, info.SendSettings)
@@ -39,7 +39,7 @@ func (s *suite) testInfo(t *testing.T) {
 	}
 	for _, secret := range s.Secrets {
 		if strings.Contains(string(text), secret) {
-			t.Error("shows a secret of the tests; use another as example")
+			t.Error("Info contains a secret of the tests; use another example")
 		}
 	}
 }
@@ -49,11 +49,11 @@ func checkDocs(t *testing.T, docs []provider.Setting) {
 	seen := map[string]bool{}
 	for _, d := range docs {
 		if !plainName.MatchString(d.Name) || d.Title == "" || d.Doc == "" || d.Example == "" || seen[d.Name] {
-			t.Errorf("setting %q wants a name of its own, a title, a doc and an example", d.Name)
+			t.Errorf("setting %q needs a unique name, a title, a doc and an example", d.Name)
 		}
 		seen[d.Name] = true
 		if d.Kind != provider.KindText && !slices.Contains(kinds, d.Kind) {
-			t.Errorf("setting %s is of kind %q, which is none", d.Name, d.Kind)
+			t.Errorf("setting %s has the unknown kind %q", d.Name, d.Kind)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func (s *suite) testSettings(t *testing.T) {
 	})
 }
 
-// checkSettings opens with good settings, then with each spoiled in every way that none may get away with.
+// checkSettings opens good settings, and then settings with one fault each, which open must refuse.
 func (s *suite) checkSettings(t *testing.T, good string, docs []provider.Setting, open func(raw string) error) {
 	if err := open(good); err != nil {
 		t.Fatalf("%s: %v", good, err)
@@ -92,7 +92,7 @@ func (s *suite) checkSettings(t *testing.T, good string, docs []provider.Setting
 		case !errors.As(err, &invalid) || invalid.Code != bellhop.CodeInvalid || len(invalid.Fields) == 0:
 			t.Errorf("%s: %v, want a bellhop.CodeInvalid error", what, err)
 		case !strings.HasPrefix(invalid.Fields[0].Path, path):
-			t.Errorf("%s: is about %q, want %q: %v", what, invalid.Fields[0].Path, path, err)
+			t.Errorf("%s: the path of the error is %q, want %q: %v", what, invalid.Fields[0].Path, path, err)
 		default:
 			checkText(t, "error", err.Error(), append(s.Secrets[:], canary))
 		}
@@ -128,7 +128,8 @@ func (s *suite) checkSettings(t *testing.T, good string, docs []provider.Setting
 	}
 }
 
-// undocumented returns the settings that err, about an unknown setting, lists and docs does not have.
+// undocumented returns the settings that are not in docs, but in the list of settings in err, the error of an unknown
+// setting.
 func undocumented(t *testing.T, docs []provider.Setting, err error) []string {
 	t.Helper()
 	if err == nil {
@@ -139,7 +140,7 @@ func undocumented(t *testing.T, docs []provider.Setting, err error) []string {
 	for _, d := range docs {
 		i := slices.Index(known, d.Name)
 		if i < 0 {
-			t.Errorf("setting %s is documented, but not known", d.Name)
+			t.Errorf("setting %s is documented, but Open does not read it", d.Name)
 			continue
 		}
 		known = slices.Delete(known, i, i+1)

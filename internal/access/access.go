@@ -53,7 +53,8 @@ var Settings = []Setting{
 	{"password", "The password of `username`; it may be empty.", true},
 	{"token", "A token that each request carries as `Authorization: Bearer`.", true},
 	{"token_url", "The URL where a token is fetched by OAuth 2 client credentials, " +
-		"and fetched again before it expires. Needs `client_id` and `client_secret`. `proxy`, `ca` and `certificate` do not apply to it.", false},
+		"and fetched again before it expires. Needs `client_id` and `client_secret`. " +
+		"`proxy`, `ca` and `certificate` do not apply to it.", false},
 	{"client_id", "Our client id at `token_url`.", false},
 	{"client_secret", "The secret of `client_id`.", true},
 	{"scopes", "A list of the scopes to request. Default: none.", false},

@@ -67,8 +67,8 @@ func Parse(set []byte) (Keys, error) {
 // parseKey reads one JSON Web Key. key is nil if it must not be used.
 //
 // The library gets only the members that are needed. It would refuse a valid key beside a certificate that it cannot
-// read, and it would keep the private part of a key. It accepts base64 whose unused bits are set; parseKey does not,
-// so that a key has one spelling.
+// read, and it would keep the private part of a key. It also accepts base64 whose unused bits are set, which
+// parseKey refuses.
 func parseKey(jwk []byte) (id string, key *rsa.PublicKey) {
 	var needed [][]byte
 	strict := true
@@ -131,7 +131,7 @@ func isLoopback(host string) bool {
 const (
 	fetchTimeout  = 3 * time.Second
 	maxBytes      = 256 << 10
-	freshFor      = time.Hour        // older keys are fetched again, and used if that fails
+	freshFor      = time.Hour        // older keys are fetched again, and used until that succeeds
 	keptFor       = 24 * time.Hour   // older keys are not used
 	restUnknown   = 5 * time.Minute  // younger keys are not fetched again if they lack an id
 	restOnFailure = 10 * time.Second // from a fetch that failed to the next fetch

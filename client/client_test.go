@@ -26,7 +26,8 @@ func TestRequest(t *testing.T) {
 	if _, err := c.Source(t.Context(), "a/../b?c"); err != nil {
 		t.Fatal(err)
 	}
-	if last.RequestURI != "/api/v1/sources/a%2F..%2Fb%3Fc" || last.Header.Get("Authorization") != "Bearer k" || last.Method != "GET" {
+	if last.RequestURI != "/api/v1/sources/a%2F..%2Fb%3Fc" || last.Header.Get("Authorization") != "Bearer k" ||
+		last.Method != "GET" {
 		t.Errorf("%s %s %v", last.Method, last.RequestURI, last.Header)
 	}
 	if _, err := c.Deliveries(t.Context(), DeliveryFilter{State: "dead"}, Page{Limit: 3, Cursor: "x&y"}); err != nil {
@@ -51,14 +52,16 @@ func TestNotAGateway(t *testing.T) {
 		t.Error("no error")
 	}
 	for _, url := range []string{"", "127.0.0.1:1", "localhost:1", "ftp://x", "http://[::1"} {
-		if _, err := New(url, "k", nil).Stats(t.Context()); err == nil || !strings.Contains(err.Error(), "http://host:port") {
+		if _, err := New(url, "k", nil).Stats(t.Context()); err == nil || !strings.Contains(err.Error(),
+			"http://host:port") {
 			t.Errorf("%q: %v", url, err)
 		}
 	}
 }
 
 func TestSchedule(t *testing.T) {
-	for text, want := range map[string]Schedule{`"none"`: {"none"}, `["5s"]`: {"5s"}, `["5s","1m"]`: {"5s", "1m"}, `[]`: {}} {
+	for text, want := range map[string]Schedule{`"none"`: {"none"}, `["5s"]`: {"5s"}, `["5s","1m"]`: {"5s", "1m"},
+		`[]`: {}} {
 		var s Schedule
 		if err := json.Unmarshal([]byte(text), &s); err != nil || strings.Join(s, " ") != strings.Join(want, " ") {
 			t.Errorf("%s: %v %v", text, s, err)

@@ -46,7 +46,8 @@ func TestNpmCloudevents(t *testing.T) {
 	// send has the client send and reports whether it could.
 	send := func(t *testing.T, s source, mode, token string, event settings) bool {
 		t.Helper()
-		p := node(t, script, settings{"to": s.URL, "mode": mode, "event": event, "headers": settings{"authorization": "Bearer " + token}})
+		p := node(t, script, settings{"to": s.URL, "mode": mode, "event": event,
+			"headers": settings{"authorization": "Bearer " + token}})
 		return p.next()["sent"] == true
 	}
 	// reads has the client read what a destination in that mode delivers of what ring sends to s.
@@ -63,21 +64,24 @@ func TestNpmCloudevents(t *testing.T) {
 		}
 		return events[0].(map[string]any), got["contentType"].(string)
 	}
-	types := map[string]string{"structured": "application/cloudevents+json", "binary": "application/json", "batch": "application/cloudevents-batch+json"}
+	types := map[string]string{"structured": "application/cloudevents+json", "binary": "application/json",
+		"batch": "application/cloudevents-batch+json"}
 
 	for _, mode := range []string{"structured", "binary", "batch"} {
 		show(t, client, deliver, mode+": any JSON", func(t *testing.T) {
 			s := g.plain(t)
 			got, contentType := reads(t, s, mode, func() { s.ring(t, "application/json", cloudData) })
 			same(t, "data", got["data"], []byte(cloudData))
-			if ev := s.one(t); got["id"] != ev.ID || got["source"] != "/in/"+s.Name || !strings.HasPrefix(contentType, types[mode]) {
+			if ev := s.one(t); got["id"] != ev.ID || got["source"] != "/in/"+s.Name || !strings.HasPrefix(contentType,
+				types[mode]) {
 				t.Errorf("it is %v in %s", got, contentType)
 			}
 		})
 	}
 	show(t, client, deliver, "structured: text", func(t *testing.T) {
 		s := g.plain(t)
-		if got, _ := reads(t, s, "structured", func() { s.ring(t, "text/plain; charset=utf-8", withUTF8) }); got["data"] != withUTF8 {
+		if got, _ := reads(t, s, "structured",
+			func() { s.ring(t, "text/plain; charset=utf-8", withUTF8) }); got["data"] != withUTF8 {
 			t.Errorf("data is %v", got["data"])
 		}
 	})
@@ -91,7 +95,8 @@ func TestNpmCloudevents(t *testing.T) {
 	show(t, client, deliver, "structured: what it sent itself, subject beyond ASCII, extension", func(t *testing.T) {
 		s := cloudDoor(t, g)
 		got, _ := reads(t, s, "binary", func() { // it stays structured, as it came
-			event := settings{"id": "1", "type": "order.paid", "source": "/shop", "subject": withUTF8, "region": "west", "data": settings{"n": 1}}
+			event := settings{"id": "1", "type": "order.paid", "source": "/shop", "subject": withUTF8, "region": "west",
+				"data": settings{"n": 1}}
 			if !send(t, s, "structured", cloudToken, event) {
 				t.Fatal("it could not send")
 			}
@@ -103,7 +108,8 @@ func TestNpmCloudevents(t *testing.T) {
 	show(t, client, deliver, "binary: subject beyond ASCII, which it leaves percent-coded", func(t *testing.T) {
 		s := cloudDoor(t, g)
 		got, _ := reads(t, s, "binary", func() {
-			status := post(t, s.URL, http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + cloudToken}, "Ce-Specversion": {"1.0"},
+			status := post(t, s.URL, http.Header{"Content-Type": {"application/json"},
+				"Authorization": {"Bearer " + cloudToken}, "Ce-Specversion": {"1.0"},
 				"Ce-Id": {"2"}, "Ce-Type": {"order.paid"}, "Ce-Source": {"/shop"}, "Ce-Subject": {withUTF8}}, `{"n":1}`)
 			if status != http.StatusAccepted {
 				t.Fatalf("answered %d: %v", status, s.refusals(t))
@@ -117,12 +123,14 @@ func TestNpmCloudevents(t *testing.T) {
 	for _, mode := range []string{"structured", "binary"} {
 		show(t, client, receive, mode+": JSON, time, extension", func(t *testing.T) {
 			s := cloudDoor(t, g)
-			event := settings{"id": "a b", "type": "order.paid", "source": "/shop", "subject": "50% off", "time": "2026-11-22T10:00:00.123Z", "region": "west", "data": settings{"n": 1}}
+			event := settings{"id": "a b", "type": "order.paid", "source": "/shop", "subject": "50% off",
+				"time": "2026-11-22T10:00:00.123Z", "region": "west", "data": settings{"n": 1}}
 			if !send(t, s, mode, cloudToken, event) {
 				t.Fatal("it could not send")
 			}
 			ev := s.one(t)
-			if ev.Type != "order.paid" || ev.Subject != "50% off" || ev.Time.Format(time.RFC3339Nano) != "2026-11-22T10:00:00.123Z" || !strings.Contains(ev.Body, `"n":1`) {
+			if ev.Type != "order.paid" || ev.Subject != "50% off" ||
+				ev.Time.Format(time.RFC3339Nano) != "2026-11-22T10:00:00.123Z" || !strings.Contains(ev.Body, `"n":1`) {
 				t.Errorf("it is %+v", ev)
 			}
 			if mode == "binary" && strings.Join(ev.Headers["Ce-Region"], "") != "west" {
@@ -131,25 +139,29 @@ func TestNpmCloudevents(t *testing.T) {
 		})
 		show(t, client, receive, mode+": bytes", func(t *testing.T) {
 			s := cloudDoor(t, g)
-			event := settings{"id": "b", "type": "order.paid", "source": "/shop", "datacontenttype": "application/octet-stream", "bytes": byteList(allBytes())}
+			event := settings{"id": "b", "type": "order.paid", "source": "/shop", "datacontenttype": "application/octet-stream",
+				"bytes": byteList(allBytes())}
 			if !send(t, s, mode, cloudToken, event) {
 				t.Fatal("it could not send")
 			}
-			if ev := s.one(t); mode == "binary" && ev.Body != allBytes() || mode == "structured" && !strings.Contains(ev.Body, "data_base64") {
+			if ev := s.one(t); mode == "binary" && ev.Body != allBytes() || mode == "structured" && !strings.Contains(ev.Body,
+				"data_base64") {
 				t.Errorf("it is %+v", ev)
 			}
 		})
 	}
 	show(t, client, receive, "structured: subject beyond ASCII", func(t *testing.T) {
 		s := cloudDoor(t, g)
-		send(t, s, "structured", cloudToken, settings{"id": "c", "type": "order.paid", "source": "/shop", "subject": withUTF8, "data": settings{}})
+		send(t, s, "structured", cloudToken, settings{"id": "c", "type": "order.paid", "source": "/shop",
+			"subject": withUTF8, "data": settings{}})
 		if ev := s.one(t); ev.Subject != withUTF8 {
 			t.Errorf("it is %+v", ev)
 		}
 	})
 	show(t, client, receive, "binary: subject beyond Latin-1, which it cannot send", func(t *testing.T) {
 		s := cloudDoor(t, g)
-		if send(t, s, "binary", cloudToken, settings{"id": "d", "type": "order.paid", "source": "/shop", "subject": "世界", "data": settings{}}) {
+		if send(t, s, "binary", cloudToken, settings{"id": "d", "type": "order.paid", "source": "/shop", "subject": "世界",
+			"data": settings{}}) {
 			t.Error("it could")
 		}
 	})
@@ -230,7 +242,8 @@ func TestGoCloudevents(t *testing.T) {
 		show(t, client, deliver, what, func(t *testing.T) {
 			s := cloudDoor(t, g)
 			got := reads(t, s, "structured", func() { // it stays in the mode in which it came
-				if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()), newEvent(t, "1", "application/json", json.RawMessage(cloudData))); !cloudevents.IsACK(result) {
+				if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()),
+					newEvent(t, "1", "application/json", json.RawMessage(cloudData))); !cloudevents.IsACK(result) {
 					t.Fatalf("%v: %v", result, s.refusals(t))
 				}
 			})
@@ -238,7 +251,8 @@ func TestGoCloudevents(t *testing.T) {
 			if mode == "binary" {
 				subject = encodedUTF8
 			}
-			if got.Subject() != subject || got.Extensions()["region"] != "west" || got.Time().Format(time.RFC3339Nano) != cloudTime || string(got.Data()) != cloudData {
+			if got.Subject() != subject || got.Extensions()["region"] != "west" ||
+				got.Time().Format(time.RFC3339Nano) != cloudTime || string(got.Data()) != cloudData {
 				t.Errorf("it is %v", got)
 			}
 		})
@@ -275,7 +289,8 @@ func TestGoCloudevents(t *testing.T) {
 		t.Helper()
 		s := g.plain(t)
 		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, origins, auto))
-		return s, s.to(t, "cloudevents", r.url, settings{"origin": origin, "rate": 600}, settings{"handshake": "cloudevents"}), r
+		return s, s.to(t, "cloudevents", r.url, settings{"origin": origin, "rate": 600},
+			settings{"handshake": "cloudevents"}), r
 	}
 	show(t, client, deliver, "OPTIONS: it agrees by the callback, and its rate is kept", func(t *testing.T) {
 		s, d, r := shaken(t, true, origin)
@@ -289,14 +304,15 @@ func TestGoCloudevents(t *testing.T) {
 		r.next(t)
 		d.delivered(t)
 	})
-	show(t, client, deliver, "OPTIONS: without its automatic callback it waits for a person; nothing is delivered", func(t *testing.T) {
-		s, d, _ := shaken(t, false, origin)
-		s.ring(t, "application/json", cloudData)
-		time.Sleep(300 * time.Millisecond)
-		if v := d.deliveries(t); d.reload(t).State != "unverified" || len(v) != 1 || v[0].Attempts != 0 {
-			t.Errorf("it is %+v, %+v", d, v)
-		}
-	})
+	show(t, client, deliver, "OPTIONS: without its automatic callback it waits for a person; nothing is delivered",
+		func(t *testing.T) {
+			s, d, _ := shaken(t, false, origin)
+			s.ring(t, "application/json", cloudData)
+			time.Sleep(300 * time.Millisecond)
+			if v := d.deliveries(t); d.reload(t).State != "unverified" || len(v) != 1 || v[0].Attempts != 0 {
+				t.Errorf("it is %+v, %+v", d, v)
+			}
+		})
 	show(t, client, deliver, "OPTIONS without a callback: it agrees in its answer", func(t *testing.T) {
 		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, []string{origin}, false))
 		if out, err := bellhop("send", "cloudevents", "--to", r.url, "--set", "origin="+origin, "--handshake"); err != nil {
@@ -309,13 +325,15 @@ func TestGoCloudevents(t *testing.T) {
 			t.Errorf("it is %+v", d)
 		}
 		t.Log(d.StateReason)
-		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, []string{"other.example.com"}, false))
+		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120,
+			[]string{"other.example.com"}, false))
 		if out, err := bellhop("send", "cloudevents", "--to", r.url, "--set", "origin="+origin, "--handshake"); err == nil {
 			t.Errorf("it agreed: %s", out)
 		}
 	})
 	show(t, client, deliver, "OPTIONS: it compares by prefix; that is no consent for us", func(t *testing.T) {
-		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, []string{"hooks.example"}, false))
+		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, []string{"hooks.example"},
+			false))
 		if out, err := bellhop("send", "cloudevents", "--to", r.url, "--set", "origin="+origin, "--handshake"); err == nil {
 			t.Errorf("it agreed: %s", out)
 		}
@@ -324,11 +342,13 @@ func TestGoCloudevents(t *testing.T) {
 	for _, mode := range []string{"structured", "binary"} {
 		show(t, client, receive, mode+": JSON, time, extension, subject beyond ASCII", func(t *testing.T) {
 			s := cloudDoor(t, g)
-			if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()), newEvent(t, "a b", "application/json", json.RawMessage(cloudData))); !cloudevents.IsACK(result) {
+			if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()),
+				newEvent(t, "a b", "application/json", json.RawMessage(cloudData))); !cloudevents.IsACK(result) {
 				t.Fatalf("%v: %v", result, s.refusals(t))
 			}
 			ev := s.one(t)
-			if ev.Type != "order.paid" || ev.Subject != withUTF8 || ev.Time.Format(time.RFC3339Nano) != "2026-11-22T10:00:00.123Z" {
+			if ev.Type != "order.paid" || ev.Subject != withUTF8 ||
+				ev.Time.Format(time.RFC3339Nano) != "2026-11-22T10:00:00.123Z" {
 				t.Errorf("it is %+v", ev)
 			}
 			if mode == "binary" && ev.Body != cloudData {
@@ -337,10 +357,12 @@ func TestGoCloudevents(t *testing.T) {
 		})
 		show(t, client, receive, mode+": bytes", func(t *testing.T) {
 			s := cloudDoor(t, g)
-			if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()), newEvent(t, "b", "application/octet-stream", []byte(allBytes()))); !cloudevents.IsACK(result) {
+			if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()),
+				newEvent(t, "b", "application/octet-stream", []byte(allBytes()))); !cloudevents.IsACK(result) {
 				t.Fatalf("%v: %v", result, s.refusals(t))
 			}
-			if ev := s.one(t); mode == "binary" && ev.Body != allBytes() || mode == "structured" && !strings.Contains(ev.Body, "data_base64") {
+			if ev := s.one(t); mode == "binary" && ev.Body != allBytes() || mode == "structured" && !strings.Contains(ev.Body,
+				"data_base64") {
 				t.Errorf("it is %+v", ev)
 			}
 		})
@@ -367,7 +389,8 @@ func TestGoCloudevents(t *testing.T) {
 	})
 	show(t, client, receive, "another token: 401", func(t *testing.T) {
 		s := cloudDoor(t, g)
-		result := sender(t, s, "another").Send(context.Background(), newEvent(t, "c", "application/json", json.RawMessage(cloudData)))
+		result := sender(t, s, "another").Send(context.Background(),
+			newEvent(t, "c", "application/json", json.RawMessage(cloudData)))
 		var told *cehttp.Result
 		if !cloudevents.ResultAs(result, &told) || told.StatusCode != http.StatusUnauthorized {
 			t.Errorf("it is told %v", result)
@@ -376,7 +399,8 @@ func TestGoCloudevents(t *testing.T) {
 	show(t, client, receive, "the same source and id again: one event", func(t *testing.T) {
 		s := cloudDoor(t, g)
 		for _, mode := range []string{"structured", "binary"} {
-			if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()), newEvent(t, "d", "application/json", json.RawMessage(cloudData))); !cloudevents.IsACK(result) {
+			if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()),
+				newEvent(t, "d", "application/json", json.RawMessage(cloudData))); !cloudevents.IsACK(result) {
 				t.Fatalf("%v: %v", result, s.refusals(t))
 			}
 		}
@@ -401,7 +425,8 @@ func goReceiver(t *testing.T, options ...cehttp.Option) *cloudReceiver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &cloudReceiver{(&url.URL{Scheme: "http", Host: l.Addr().String(), Path: "/"}).String(), make(chan cloudevents.Event, 10)}
+	r := &cloudReceiver{(&url.URL{Scheme: "http", Host: l.Addr().String(), Path: "/"}).String(),
+		make(chan cloudevents.Event, 10)}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- c.StartReceiver(ctx, func(e cloudevents.Event) { r.events <- e }) }()

@@ -14,7 +14,8 @@ func TestNpmAzureEventgrid(t *testing.T) {
 	const script = "azure-eventgrid.mjs"
 	client := npm(t, "@azure/eventgrid")
 	handshake, none := settings{"handshake": "eventgrid"}, settings{"handshake": "none"}
-	schemas := []struct{ ours, its, named string }{{"eventgrid", "EventGrid", "Event Grid schema"}, {"cloudevents", "CloudEvent", "CloudEvents schema"}}
+	schemas := []struct{ ours, its, named string }{{"eventgrid", "EventGrid", "Event Grid schema"},
+		{"cloudevents", "CloudEvent", "CloudEvents schema"}}
 
 	show(t, client, deliver, "the validation event is read, and its code is the answer", func(t *testing.T) {
 		s := g.plain(t)
@@ -66,7 +67,8 @@ func TestNpmAzureEventgrid(t *testing.T) {
 			ring()
 			got := p.next()
 			d.delivered(t)
-			if headers := got["headers"].(map[string]any); headers["aeg-event-type"] != "Notification" || headers["aeg-delivery-count"] != "0" {
+			if headers := got["headers"].(map[string]any); headers["aeg-event-type"] != "Notification" ||
+				headers["aeg-delivery-count"] != "0" {
 				t.Errorf("its headers are %v", headers)
 			}
 			events := got["events"].([]any)
@@ -107,23 +109,29 @@ func TestNpmAzureEventgrid(t *testing.T) {
 
 	published := map[string][]settings{
 		"EventGrid": {
-			{"id": "e-1", "eventType": "Contoso.Orders.Shipped", "subject": "/orders/Grüße", "dataVersion": "1.0", "data": settings{"n": 1}},
-			{"id": "e-2", "eventType": "Contoso.Orders.Shipped", "subject": "/orders/2", "dataVersion": "", "data": settings{"n": 2}},
+			{"id": "e-1", "eventType": "Contoso.Orders.Shipped", "subject": "/orders/Grüße", "dataVersion": "1.0",
+				"data": settings{"n": 1}},
+			{"id": "e-2", "eventType": "Contoso.Orders.Shipped", "subject": "/orders/2", "dataVersion": "",
+				"data": settings{"n": 2}},
 		},
 		"CloudEvent": {
-			{"id": "c-1", "type": "Contoso.Orders.Shipped", "source": "/orders", "subject": "Grüße", "data": settings{"n": 1}, "extensionAttributes": settings{"region": "west"}},
-			{"id": "c-2", "type": "Contoso.Orders.Shipped", "source": "/orders", "datacontenttype": "application/octet-stream", "bytes": []int{0, 128, 255}},
+			{"id": "c-1", "type": "Contoso.Orders.Shipped", "source": "/orders", "subject": "Grüße", "data": settings{"n": 1},
+				"extensionAttributes": settings{"region": "west"}},
+			{"id": "c-2", "type": "Contoso.Orders.Shipped", "source": "/orders", "datacontenttype": "application/octet-stream",
+				"bytes": []int{0, 128, 255}},
 		},
 	}
 	publish := func(t *testing.T, s source, schema, query, key string, events []settings) int {
 		t.Helper()
-		status, _ := node(t, script, settings{"schema": schema, "to": s.URL + query, "key": key, "events": events}).next()["status"].(float64)
+		status, _ := node(t, script, settings{"schema": schema, "to": s.URL + query, "key": key,
+			"events": events}).next()["status"].(float64)
 		return int(status)
 	}
 	byQuery := settings{"query_secret": "3f9cVb7pQ2mXw8Lk"}
 	const code = "?code=3f9cVb7pQ2mXw8Lk"
 	for _, schema := range schemas {
-		show(t, client, receive, schema.named+": two events at once by EventGridPublisherClient, the secret in the query of its endpoint", func(t *testing.T) {
+		show(t, client, receive, schema.named+": two events at once by EventGridPublisherClient, the secret in the query "+
+			"of its endpoint", func(t *testing.T) {
 			s := g.source(t, "eventgrid", byQuery)
 			if status := publish(t, s, schema.its, code, eventGridKey, published[schema.its]); status != http.StatusOK {
 				t.Fatalf("answered %d: %v", status, s.refusals(t))
@@ -146,7 +154,8 @@ func TestNpmAzureEventgrid(t *testing.T) {
 				if got["id"] != published[schema.its][0]["id"] || got["subject"] != published[schema.its][0]["subject"] {
 					t.Errorf("it is %v", got)
 				}
-				if extensions, _ := got["extensionAttributes"].(map[string]any); schema.its == "CloudEvent" && out.its == "CloudEvent" && extensions["region"] != "west" {
+				if extensions, _ := got["extensionAttributes"].(map[string]any); schema.its == "CloudEvent" &&
+					out.its == "CloudEvent" && extensions["region"] != "west" {
 					t.Errorf("its extensions are %v", extensions)
 				}
 				d.delivered(t)
@@ -155,7 +164,8 @@ func TestNpmAzureEventgrid(t *testing.T) {
 	}
 	show(t, client, receive, "another secret: 401", func(t *testing.T) {
 		s := g.source(t, "eventgrid", byQuery)
-		if status := publish(t, s, "EventGrid", "?code=another", eventGridKey, published["EventGrid"]); status != http.StatusUnauthorized {
+		if status := publish(t, s, "EventGrid", "?code=another", eventGridKey,
+			published["EventGrid"]); status != http.StatusUnauthorized {
 			t.Errorf("answered %d", status)
 		}
 	})

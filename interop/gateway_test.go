@@ -60,7 +60,8 @@ func (g *gateway) start() error {
 		return err
 	}
 	g.folder, g.key = folder, "interop-admin-key-0123456789abcdef"
-	g.command = exec.Command(program(), "serve", "--data", filepath.Join(folder, "data"), "--listen", "127.0.0.1:0", "--allow-private")
+	g.command = exec.Command(program(), "serve", "--data", filepath.Join(folder, "data"), "--listen", "127.0.0.1:0",
+		"--allow-private")
 	g.command.Env = append(environment(), "BELLHOP_ADMIN_KEY="+g.key)
 	g.command.Stdout, g.command.Stderr = &g.log, &g.log
 	dieWithUs(g.command)
@@ -75,7 +76,8 @@ func (g *gateway) start() error {
 			continue
 		}
 		g.url = info.URL
-		if answer, err := http.Get(g.url + "/readyz"); err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK {
+		if answer, err := http.Get(g.url + "/readyz"); err == nil && answer.Body.Close() == nil &&
+			answer.StatusCode == http.StatusOK {
 			return nil
 		}
 	}

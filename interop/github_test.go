@@ -7,7 +7,8 @@ import (
 
 const (
 	githubSecret = "5f1c0e7b9a3d48e2b6c4f0a1d2938475"
-	githubPush   = "{\"ref\":\"refs/heads/main\", \"repository\":{\"full_name\":\"octocat/hello-world\"},\"head_commit\":{\"message\":\"Grüße 👋\"}}"
+	githubPush   = "{\"ref\":\"refs/heads/main\", " +
+		"\"repository\":{\"full_name\":\"octocat/hello-world\"},\"head_commit\":{\"message\":\"Grüße 👋\"}}"
 )
 
 func TestNpmOctokitWebhooks(t *testing.T) {
@@ -18,7 +19,8 @@ func TestNpmOctokitWebhooks(t *testing.T) {
 	to := settings{"secret": githubSecret}
 	ring := func(t *testing.T, s source, id, secret string) int {
 		t.Helper()
-		status, _ := node(t, script, settings{"secret": secret, "to": s.URL, "name": "push", "id": id, "body": githubPush}).next()["status"].(float64)
+		status, _ := node(t, script, settings{"secret": secret, "to": s.URL, "name": "push", "id": id,
+			"body": githubPush}).next()["status"].(float64)
 		return int(status)
 	}
 
@@ -69,7 +71,8 @@ func TestNpmOctokitWebhooks(t *testing.T) {
 		status int
 	}{
 		{"signed with another secret: refused by it", settings{"secret": "another secret"}, 400},
-		{"content_type form: refused by its middleware (JSON only)", settings{"secret": githubSecret, "content_type": "form"}, 415},
+		{"content_type form: refused by its middleware (JSON only)",
+			settings{"secret": githubSecret, "content_type": "form"}, 415},
 	} {
 		show(t, client, deliver, c.what, func(t *testing.T) {
 			s := g.plain(t)

@@ -60,7 +60,8 @@ func slackMessages(t *testing.T, g *gateway) map[string]call {
 		for _, colour := range []string{"none", "attachment"} {
 			s := g.source(t, "boro", settings{"profile_id": "265", "secret_key": boroKey})
 			told("Boro's "+filepath.Base(file)+", colour "+colour, s, settings{"colour": colour}, func() {
-				if out, err := bellhop("send", "boro", "--to", s.URL, "--key", boroKey, "--set", "profile_id=265", "--file", file); err != nil {
+				if out, err := bellhop("send", "boro", "--to", s.URL, "--key", boroKey, "--set", "profile_id=265", "--file",
+					file); err != nil {
 					t.Fatalf("%v: %s", err, out)
 				}
 			})
@@ -93,16 +94,17 @@ func TestGoSlack(t *testing.T) {
 		messages = slackMessages(t, g)
 		t.Logf("%d messages", len(messages))
 	})
-	show(t, client, deliver, "they decode as WebhookMessage, no block unknown, and survive a re-encode", func(t *testing.T) {
-		for what, c := range messages {
-			m := decodeMessage(t, what, c)
-			again, err := json.Marshal(m)
-			if err != nil {
-				t.Fatalf("%s: %v", what, err)
+	show(t, client, deliver, "they decode as WebhookMessage, no block unknown, and survive a re-encode",
+		func(t *testing.T) {
+			for what, c := range messages {
+				m := decodeMessage(t, what, c)
+				again, err := json.Marshal(m)
+				if err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+				same(t, what, withoutDefaults(t, again), asJSON(t, c.body))
 			}
-			same(t, what, withoutDefaults(t, again), asJSON(t, c.body))
-		}
-	})
+		})
 	show(t, client, deliver, "what PostWebhook makes of them is the same request", func(t *testing.T) {
 		fake := slackServer(t)
 		for what, c := range messages {
@@ -118,7 +120,8 @@ func TestGoSlack(t *testing.T) {
 		fake := slackServer(t)
 		text := slack.NewTextBlockObject(slack.MarkdownType, "*bold*", false, false)
 		blocks := slack.Blocks{BlockSet: []slack.Block{
-			slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, "Title", true, false)), slack.NewSectionBlock(text, nil, nil), slack.NewContextBlock("", text),
+			slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, "Title", true,
+				false)), slack.NewSectionBlock(text, nil, nil), slack.NewContextBlock("", text),
 		}}
 		if err := slack.PostWebhook(fake.URL, &slack.WebhookMessage{Text: "Title", Blocks: &blocks}); err != nil {
 			t.Fatal(err)
@@ -133,7 +136,8 @@ func TestGoSlack(t *testing.T) {
 	send := func(t *testing.T, args ...string) call {
 		t.Helper()
 		s := listen(t, func(w http.ResponseWriter, c call) {})
-		if out, err := bellhop(append([]string{"send", "slack", "--to", s.URL, "--key", slackSecret}, args...)...); err != nil {
+		if out, err := bellhop(append([]string{"send", "slack", "--to", s.URL, "--key", slackSecret},
+			args...)...); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		return s.next()
@@ -147,27 +151,30 @@ func TestGoSlack(t *testing.T) {
 		v.Write(c.body)
 		return v.Ensure()
 	}
-	show(t, client, "bellhop send → client", "SecretsVerifier verifies an event; another secret, body or time is refused; ParseEvent reads it", func(t *testing.T) {
-		c := send(t, "--file", "../provider/slack/testdata/samples/app_mention.json")
-		if err := verify(t, c, slackSecret); err != nil {
-			t.Error(err)
-		}
-		if verify(t, c, "another") == nil {
-			t.Error("another secret will do")
-		}
-		event, err := slackevents.ParseEvent(json.RawMessage(c.body), slackevents.OptionNoVerifyToken())
-		if mention, ok := event.InnerEvent.Data.(*slackevents.AppMentionEvent); err != nil || !ok || mention.Channel == "" {
-			t.Errorf("%v, %+v", err, event)
-		}
-		c.body = append(c.body, ' ')
-		if verify(t, c, slackSecret) == nil {
-			t.Error("another body will do")
-		}
-		old := send(t, "--file", "../provider/slack/testdata/samples/app_mention.json", "--at", time.Now().Add(-10*time.Minute).UTC().Format(time.RFC3339))
-		if err := verify(t, old, slackSecret); !errors.Is(err, slack.ErrExpiredTimestamp) {
-			t.Errorf("ten minutes old: %v", err)
-		}
-	})
+	show(t, client, "bellhop send → client",
+		"SecretsVerifier verifies an event; another secret, body or time is refused; ParseEvent reads it",
+		func(t *testing.T) {
+			c := send(t, "--file", "../provider/slack/testdata/samples/app_mention.json")
+			if err := verify(t, c, slackSecret); err != nil {
+				t.Error(err)
+			}
+			if verify(t, c, "another") == nil {
+				t.Error("another secret will do")
+			}
+			event, err := slackevents.ParseEvent(json.RawMessage(c.body), slackevents.OptionNoVerifyToken())
+			if mention, ok := event.InnerEvent.Data.(*slackevents.AppMentionEvent); err != nil || !ok || mention.Channel == "" {
+				t.Errorf("%v, %+v", err, event)
+			}
+			c.body = append(c.body, ' ')
+			if verify(t, c, slackSecret) == nil {
+				t.Error("another body will do")
+			}
+			old := send(t, "--file", "../provider/slack/testdata/samples/app_mention.json", "--at",
+				time.Now().Add(-10*time.Minute).UTC().Format(time.RFC3339))
+			if err := verify(t, old, slackSecret); !errors.Is(err, slack.ErrExpiredTimestamp) {
+				t.Errorf("ten minutes old: %v", err)
+			}
+		})
 	show(t, client, "bellhop send → client", "a slash command, and an interaction", func(t *testing.T) {
 		for file, read := range map[string]func(r *http.Request) error{
 			"command.txt": func(r *http.Request) error {
@@ -209,7 +216,8 @@ func TestGoSlack(t *testing.T) {
 			t.Error(err)
 		}
 		var outer slackevents.EventsAPICallbackEvent
-		if err := json.Unmarshal(c.body, &outer); err != nil || outer.Type != slackevents.CallbackEvent || outer.EventID == "" || outer.InnerEvent == nil {
+		if err := json.Unmarshal(c.body, &outer); err != nil || outer.Type != slackevents.CallbackEvent ||
+			outer.EventID == "" || outer.InnerEvent == nil {
 			t.Errorf("%v, %+v", err, outer)
 		}
 	})
@@ -282,20 +290,22 @@ func TestNpmSlackWebhook(t *testing.T) {
 	g.provider(t, "slack")
 	g.provider(t, "boro")
 	client := npm(t, "@slack/webhook")
-	show(t, client, deliver, "what it posts of our messages is the same request, byte for byte as JSON", func(t *testing.T) {
-		fake := slackServer(t)
-		for what, c := range slackMessages(t, g) {
-			if strings.Contains(what, "attachment") && !strings.Contains(what, "Boro") {
-				continue // enough of them
+	show(t, client, deliver, "what it posts of our messages is the same request, byte for byte as JSON",
+		func(t *testing.T) {
+			fake := slackServer(t)
+			for what, c := range slackMessages(t, g) {
+				if strings.Contains(what, "attachment") && !strings.Contains(what, "Boro") {
+					continue // enough of them
+				}
+				if line := node(t, "slack-webhook.mjs",
+					settings{"to": fake.URL, "message": json.RawMessage(c.body)}).next(); line["ok"] != true {
+					t.Fatalf("%s: %v", what, line)
+				}
+				posted := fake.next()
+				same(t, what, slackHeaders(posted), slackHeaders(c))
+				same(t, what, posted.body, c.body)
 			}
-			if line := node(t, "slack-webhook.mjs", settings{"to": fake.URL, "message": json.RawMessage(c.body)}).next(); line["ok"] != true {
-				t.Fatalf("%s: %v", what, line)
-			}
-			posted := fake.next()
-			same(t, what, slackHeaders(posted), slackHeaders(c))
-			same(t, what, posted.body, c.body)
-		}
-	})
+		})
 	showAnswers(t, g, client, func(t *testing.T, url string) string {
 		line := node(t, "slack-webhook.mjs", settings{"to": url, "message": "hello"}).next()
 		if line["ok"] == true {
@@ -310,7 +320,8 @@ func TestNpmSlackWebhook(t *testing.T) {
 
 // showAnswers compares what the client and our destination make of Slack's answers. others are where the client is of
 // another mind than slack-go or @slack/webhook otherwise are.
-func showAnswers(t *testing.T, g *gateway, client string, post func(t *testing.T, url string) string, others map[int]string) {
+func showAnswers(t *testing.T, g *gateway, client string, post func(t *testing.T, url string) string,
+	others map[int]string) {
 	for _, c := range []struct {
 		name, body      string
 		status          int
@@ -322,15 +333,23 @@ func showAnswers(t *testing.T, g *gateway, client string, post func(t *testing.T
 		attempts        int
 	}{
 		{name: "200 ok", status: 200, body: "ok", its: "delivered", delivery: "delivered", state: "active", attempts: 1},
-		{name: "404 no_service: the destination is disabled", status: 404, body: "no_service", its: "Not Found", delivery: "dead", state: "disabled", attempts: 1},
-		{name: "410 channel_is_archived: the destination is disabled", status: 410, body: "channel_is_archived", its: "Gone", delivery: "dead", state: "disabled", attempts: 1},
-		{name: "403 invalid_token: the destination is disabled", status: 403, body: "invalid_token", its: "Forbidden", delivery: "dead", state: "disabled", attempts: 1},
-		{name: "400 invalid_payload: given up, the destination stays", status: 400, body: "invalid_payload", its: "Bad Request", delivery: "dead", state: "active", attempts: 1},
-		{name: "429 with Retry-After 2: we wait so long", status: 429, body: "rate_limited", header: http.Header{"Retry-After": {"2"}}, once: true, its: "wait 2s",
+		{name: "404 no_service: the destination is disabled", status: 404, body: "no_service", its: "Not Found",
+			delivery: "dead", state: "disabled", attempts: 1},
+		{name: "410 channel_is_archived: the destination is disabled", status: 410, body: "channel_is_archived", its: "Gone",
+			delivery: "dead", state: "disabled", attempts: 1},
+		{name: "403 invalid_token: the destination is disabled", status: 403, body: "invalid_token", its: "Forbidden",
+			delivery: "dead", state: "disabled", attempts: 1},
+		{name: "400 invalid_payload: given up, the destination stays", status: 400, body: "invalid_payload",
+			its: "Bad Request", delivery: "dead", state: "active", attempts: 1},
+		{name: "429 with Retry-After 2: we wait so long", status: 429, body: "rate_limited",
+			header: http.Header{"Retry-After": {"2"}}, once: true, its: "wait 2s",
 			delivery: "delivered", state: "active", least: 2 * time.Second, most: 10 * time.Second, attempts: 2},
-		{name: "500 rollup_error: tried again", status: 500, body: "rollup_error", once: true, its: "Internal Server Error", delivery: "delivered", state: "active", attempts: 2},
-		{name: "302 to a page that answers 200: we do not follow", status: 302, header: http.Header{"Location": {"/page"}}, its: "failed", delivery: "dead", state: "active", attempts: 2},
-		{name: "200 with a web page: not taken by us, taken by the client", status: 200, body: "<!DOCTYPE html><p>hello", its: "delivered", delivery: "dead", state: "active", attempts: 2},
+		{name: "500 rollup_error: tried again", status: 500, body: "rollup_error", once: true, its: "Internal Server Error",
+			delivery: "delivered", state: "active", attempts: 2},
+		{name: "302 to a page that answers 200: we do not follow", status: 302, header: http.Header{"Location": {"/page"}},
+			its: "failed", delivery: "dead", state: "active", attempts: 2},
+		{name: "200 with a web page: not taken by us, taken by the client", status: 200, body: "<!DOCTYPE html><p>hello",
+			its: "delivered", delivery: "dead", state: "active", attempts: 2},
 	} {
 		what := c.name
 		if its, ok := others[c.status]; ok {

@@ -80,7 +80,8 @@ func judgeMessage(c call) string {
 func judgeBlocks(blocks []slackBlock) string {
 	actions := map[string]bool{}
 	between := func(text *slackText, kind string, most int) bool {
-		return text != nil && (kind == "" || text.Type == kind) && text.Text != "" && utf8.RuneCountInString(text.Text) <= most
+		return text != nil && (kind == "" || text.Type == kind) && text.Text != "" &&
+			utf8.RuneCountInString(text.Text) <= most
 	}
 	if len(blocks) > 50 {
 		return "more than 50 blocks"
@@ -110,7 +111,8 @@ func judgeBlocks(blocks []slackBlock) string {
 			}
 			for _, e := range b.Elements {
 				var text slackText
-				if json.Unmarshal(e.Text, &text) != nil || !between(&text, "plain_text", 75) || len(e.URL) > 3000 || len(e.ActionID) > 255 || actions[e.ActionID] {
+				if json.Unmarshal(e.Text, &text) != nil || !between(&text, "plain_text", 75) || len(e.URL) > 3000 ||
+					len(e.ActionID) > 255 || actions[e.ActionID] {
 					return "button"
 				}
 				actions[e.ActionID] = true
@@ -129,13 +131,16 @@ func TestJudgeMessage(t *testing.T) {
 		`{"text":"a","attachments":[{"blocks":[{"type":"header","text":{"type":"plain_text","text":"a"}}]}]}`: "",
 		`[]`:            "it is no message",
 		`{"blocks":[]}`: "it has no text",
-		`{"text":"a","blocks":[{"type":"header","text":{"type":"mrkdwn","text":"a"}}]}`:                                                    "header",
-		`{"text":"a","blocks":[{"type":"section","text":{"type":"mrkdwn","text":""}}]}`:                                                    "section",
-		`{"text":"a","attachments":[{"blocks":[{"type":"section","text":{"type":"mrkdwn","text":"` + strings.Repeat("é", 3001) + `"}}]}]}`: "section",
-		`{"text":"a","blocks":[{"type":"actions","elements":[` + button + `,` + button + `]}]}`:                                            "button",
-		`{"text":"a","blocks":[{"type":"marquee"}]}`:                                                                                       "a block marquee",
+		`{"text":"a","blocks":[{"type":"header","text":{"type":"mrkdwn","text":"a"}}]}`: "header",
+		`{"text":"a","blocks":[{"type":"section","text":{"type":"mrkdwn","text":""}}]}`: "section",
+		`{"text":"a","attachments":[{"blocks":[{"type":"section","text":{"type":"mrkdwn","text":"` + strings.Repeat("é",
+			3001) + `"}}]}]}`: "section",
+		`{"text":"a","blocks":[{"type":"actions","elements":[` + button + `,` + button +
+			`]}]}`: "button",
+		`{"text":"a","blocks":[{"type":"marquee"}]}`: "a block marquee",
 	} {
-		if got := judgeMessage(call{method: http.MethodPost, header: http.Header{"Content-Type": {"application/json"}}, body: []byte(body)}); got != want {
+		if got := judgeMessage(call{method: http.MethodPost, header: http.Header{"Content-Type": {"application/json"}},
+			body: []byte(body)}); got != want {
 			t.Errorf("%s: %q, want %q", body, got, want)
 		}
 	}

@@ -20,8 +20,9 @@ const (
 
 // A standardClient is a library that verifies and signs as Standard Webhooks says.
 type standardClient struct {
-	name   string
-	listen func(t *testing.T, secret string, fail int) (url string, next func() verified) // fail: calls to answer 500 first
+	name string
+	// fail: calls to answer 500 first
+	listen func(t *testing.T, secret string, fail int) (url string, next func() verified)
 	sign   func(t *testing.T, m standardMessage) (status int)
 	bytes  bool // it takes bodies that are not UTF-8
 	svix   bool // it speaks of svix-id too
@@ -42,11 +43,13 @@ type standardMessage struct {
 }
 
 func TestNpmStandardwebhooks(t *testing.T) {
-	testStandard(t, standardClient{name: npm(t, "standardwebhooks"), listen: nodeListens("standardwebhooks.mjs"), sign: nodeSigns("standardwebhooks.mjs")})
+	testStandard(t, standardClient{name: npm(t, "standardwebhooks"), listen: nodeListens("standardwebhooks.mjs"),
+		sign: nodeSigns("standardwebhooks.mjs")})
 }
 
 func TestNpmSvix(t *testing.T) {
-	testStandard(t, standardClient{name: npm(t, "svix"), listen: nodeListens("svix.mjs"), sign: nodeSigns("svix.mjs"), svix: true})
+	testStandard(t, standardClient{name: npm(t, "svix"), listen: nodeListens("svix.mjs"), sign: nodeSigns("svix.mjs"),
+		svix: true})
 }
 
 func TestGoStandardwebhooks(t *testing.T) {
@@ -84,7 +87,8 @@ func testStandard(t *testing.T, c standardClient) {
 		show(t, c.name, deliver, check.what, func(t *testing.T) { delivers(t, check.body, standardSecret, standardSecret) })
 	}
 	if c.bytes {
-		show(t, c.name, deliver, "bytes that are no text", func(t *testing.T) { delivers(t, allBytes(), standardSecret, standardSecret) })
+		show(t, c.name, deliver, "bytes that are no text",
+			func(t *testing.T) { delivers(t, allBytes(), standardSecret, standardSecret) })
 	} else {
 		show(t, c.name, deliver, "bytes that are no text: it cannot verify them", func(t *testing.T) {
 			s := g.plain(t)
@@ -117,7 +121,8 @@ func testStandard(t *testing.T, c standardClient) {
 	show(t, c.name, deliver, "a second attempt: same id, signed anew", func(t *testing.T) {
 		s := g.plain(t)
 		url, next := c.listen(t, standardSecret, 1)
-		d := s.to(t, "http", url, settings{"secret": standardSecret}, settings{"retry": settings{"schedule": []string{"1s"}}})
+		d := s.to(t, "http", url, settings{"secret": standardSecret},
+			settings{"retry": settings{"schedule": []string{"1s"}}})
 		s.ring(t, "application/json", `{"n":2}`)
 		first, second := next(), next()
 		if first.id != second.id || first.signature == second.signature {

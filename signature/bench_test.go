@@ -70,7 +70,8 @@ func benchVerify(b *testing.B, key signature.StandardKey) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(benchBody)))
 	for b.Loop() {
-		if err := signature.VerifyStandard("evt_0123456789abcdefghjk", "1700000000", value, benchBody, keys, at, signature.StandardTolerance); err != nil {
+		if err := signature.VerifyStandard("evt_0123456789abcdefghjk", "1700000000", value, benchBody, keys, at,
+			signature.StandardTolerance); err != nil {
 			b.Fatal(err)
 		}
 	}

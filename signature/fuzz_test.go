@@ -72,7 +72,8 @@ func FuzzVerifyStandard(f *testing.F) {
 		verify := func(s sent) error { return s.verify(keys...) }
 		wantError(t, verify(sent{id, "1700000000", signed, string(body)}), nil)
 		if len(body) > 0 {
-			wantError(t, verify(sent{id, "1700000000", signed, string(flip(body, int(bit%uint(len(body)*8))))}), signature.ErrMismatch)
+			wantError(t, verify(sent{id, "1700000000", signed, string(flip(body, int(bit%uint(len(body)*8))))}),
+				signature.ErrMismatch)
 		}
 		first, _, _ := strings.Cut(signed, " ")
 		flipped := string(flip([]byte(first), int(bit%uint(len(first)*8))))
@@ -94,7 +95,8 @@ func sharesEntry(a, b string) bool {
 // FuzzParseStandardKey: a key is refused with ErrKey and not repeated in the error, or it signs and verifies as
 // its kind can.
 func FuzzParseStandardKey(f *testing.F) {
-	for _, text := range []string{secretText, privateText, publicText, "", "whsec_", "whpk_AAAA", "whsk_====", secretText[6:], "whsec_\n"} {
+	for _, text := range []string{secretText, privateText, publicText, "", "whsec_", "whpk_AAAA", "whsk_====",
+		secretText[6:], "whsec_\n"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -128,7 +130,8 @@ const (
 // TestHMACMutants shows changed requests to each encoding; none may pass. The parts of a request are its
 // signature and its body.
 func TestHMACMutants(t *testing.T) {
-	for name, scheme := range map[string]signature.HMAC{"hex": github, "upper hex": ams, "base64": boro, "base64url": urls} {
+	for name, scheme := range map[string]signature.HMAC{"hex": github, "upper hex": ams, "base64": boro,
+		"base64url": urls} {
 		t.Run(name, func(t *testing.T) {
 			var valid [][]string
 			for i := range 100 {
@@ -159,8 +162,10 @@ func TestStandardMutants(t *testing.T) {
 			private, public := standardKeys(pair[0]), standardKeys(pair[1])
 			var valid [][]string
 			for i := range 100 {
-				id, at, body := fmt.Sprintf("msg_%d", i), now.Add(time.Duration(i)*time.Second), fmt.Sprintf(`1700000000.{"n":%d.5}`, i)
-				valid = append(valid, []string{must(signature.SignStandard(private, id, at, []byte(body))), id, fmt.Sprint(at.Unix()), body})
+				id, at, body := fmt.Sprintf("msg_%d",
+					i), now.Add(time.Duration(i)*time.Second), fmt.Sprintf(`1700000000.{"n":%d.5}`, i)
+				valid = append(valid, []string{must(signature.SignStandard(private, id, at, []byte(body))), id,
+					fmt.Sprint(at.Unix()), body})
 			}
 			same := func(a, b []string) bool {
 				return slices.Equal(a[1:], b[1:]) && slices.Contains(strings.Split(a[0], " "), b[0])
@@ -172,7 +177,8 @@ func TestStandardMutants(t *testing.T) {
 	}
 }
 
-func tryMutants(t *testing.T, valid [][]string, same func(mutant, valid []string) bool, verify func(parts []string) error) {
+func tryMutants(t *testing.T, valid [][]string, same func(mutant, valid []string) bool,
+	verify func(parts []string) error) {
 	t.Helper()
 	for _, v := range valid {
 		if err := verify(v); err != nil {

@@ -47,18 +47,22 @@ func TestHMACForgeries(t *testing.T) {
 		{"G09 prefix twice", github, "sha256=" + good, signature.ErrMalformed},
 		{"G11 upper case", github, "sha256=" + strings.ToUpper(digits), nil},
 		{"G11 mixed case", github, "sha256=" + strings.ToUpper(digits[:31]) + digits[31:], nil},
-		{"G11 mixed case where upper is asked for", ams, "sha256=" + strings.ToUpper(digits[:31]) + digits[31:], signature.ErrMalformed},
+		{"G11 mixed case where upper is asked for", ams, "sha256=" + strings.ToUpper(digits[:31]) + digits[31:],
+			signature.ErrMalformed},
 		{"G11 upper case where it is asked for", ams, "sha256=" + strings.ToUpper(digits), nil},
 		{"G12 odd number of digits", github, good[:len(good)-1], signature.ErrMalformed},
 		{"G13 not a digit", github, good[:len(good)-1] + "g", signature.ErrMalformed},
 		{"G14 31 bytes", github, good[:len(good)-2], signature.ErrMalformed},
 		{"G14 1 byte", github, good[:len("sha256=")+2], signature.ErrMalformed},
-		{"G16 0 bytes of base64", signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64, Prefix: "sha256="}, "sha256=", signature.ErrMalformed},
+		{"G16 0 bytes of base64", signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64, Prefix: "sha256="},
+			"sha256=", signature.ErrMalformed},
 		{"G16 only padding", boro, strings.Repeat("=", 44), signature.ErrMalformed},
 		{"G17 33 bytes", github, good + "00", signature.ErrMalformed},
-		{"G17 33 bytes of base64", boro, base64.StdEncoding.EncodeToString(append(bytes.Clone(sum), 0)), signature.ErrMalformed},
+		{"G17 33 bytes of base64", boro, base64.StdEncoding.EncodeToString(append(bytes.Clone(sum), 0)),
+			signature.ErrMalformed},
 		{"G36 key of another source", github, sign(signature.SHA256, sequence(33), body), signature.ErrMismatch},
-		{"G39 key undecoded", github, sign(signature.SHA256, []byte(base64.StdEncoding.EncodeToString(key32)), body), signature.ErrMismatch},
+		{"G39 key undecoded", github, sign(signature.SHA256, []byte(base64.StdEncoding.EncodeToString(key32)), body),
+			signature.ErrMismatch},
 		{"G41 empty key", github, "sha256=" + hex.EncodeToString(emptyKey.Sum(nil)), signature.ErrMismatch},
 		{"G43 SHA-1", github, sign(signature.SHA1, key32, body), signature.ErrMalformed},
 		{"G44 SHA-512", github, sign(signature.SHA512, key32, body), signature.ErrMalformed},
@@ -151,7 +155,8 @@ func TestHMACKeys(t *testing.T) {
 }
 
 func TestHMACCheck(t *testing.T) {
-	for _, scheme := range []signature.HMAC{{}, {Hash: "md5", Encoding: signature.Hex}, {Hash: signature.SHA256, Encoding: "base32"}, {Hash: signature.SHA256}} {
+	for _, scheme := range []signature.HMAC{{}, {Hash: "md5", Encoding: signature.Hex},
+		{Hash: signature.SHA256, Encoding: "base32"}, {Hash: signature.SHA256}} {
 		_, err := scheme.Sign(key32)
 		if scheme.Check() == nil || err == nil || scheme.Verify("x", [][]byte{key32}) == nil {
 			t.Errorf("%+v passes", scheme)

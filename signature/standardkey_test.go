@@ -122,7 +122,8 @@ func TestStandardKeyIsRedacted(t *testing.T) {
 		}
 		raw := fromBase64(rest)
 		for _, p := range printed {
-			for _, secret := range []string{rest[:8], string(raw[:8]), hex.EncodeToString(raw[:8]), strings.Trim(fmt.Sprint(raw[:8]), "[]")} {
+			for _, secret := range []string{rest[:8], string(raw[:8]), hex.EncodeToString(raw[:8]),
+				strings.Trim(fmt.Sprint(raw[:8]), "[]")} {
 				if strings.Contains(strings.ToLower(p), strings.ToLower(secret)) {
 					t.Errorf("the key shows: %s", p)
 				}

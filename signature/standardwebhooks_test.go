@@ -83,7 +83,8 @@ func TestStandardSignatures(t *testing.T) {
 // malleate adds the group order to S. Verifiers that do not check that S is below it accept the result as another
 // signature of the same message.
 func malleate(entry string) string {
-	order := [32]byte{0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 31: 0x10}
+	order := [32]byte{0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+		31: 0x10}
 	sig := fromBase64(strings.TrimPrefix(entry, "v1a,"))
 	carry := 0
 	for i := range 32 {
@@ -126,8 +127,11 @@ func TestStandardText(t *testing.T) {
 		{"W33 one more", signed("msg_1", "9223372036854775808"), signature.ErrMalformed},
 		{"W33 wraps to now", signed("msg_1", "18446744075409551616"), signature.ErrMalformed},
 		{"W34 milliseconds", signed("msg_1", "1700000000000"), signature.ErrMalformed},
-		{"W36 boundary moved", sent{"msg_1", "17", entry("msg_1", "1700000000", body), "00000000." + body}, signature.ErrMismatch},
-		{"W36 boundary moved into the id", sent{"msg_1.1700000000", "1700000001", entry("msg_1", "1700000000", "1700000001."+body), body}, signature.ErrMalformed},
+		{"W36 boundary moved", sent{"msg_1", "17", entry("msg_1", "1700000000", body), "00000000." + body},
+			signature.ErrMismatch},
+		{"W36 boundary moved into the id",
+			sent{"msg_1.1700000000", "1700000001", entry("msg_1", "1700000000", "1700000001."+body),
+				body}, signature.ErrMalformed},
 		{"W37 id of 256 bytes", signed(strings.Repeat("a", 256), "1700000000"), nil},
 		{"W37 id of 257 bytes", signed(strings.Repeat("a", 257), "1700000000"), signature.ErrMalformed},
 		{"W37 id of 1 KiB", signed(strings.Repeat("a", 1024), "1700000000"), signature.ErrMalformed},
@@ -173,7 +177,8 @@ func TestStandardHeader(t *testing.T) {
 		{"signature twice", []string{id, at, bad, good}, signature.ErrMalformed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := signature.VerifyStandardHeader(headers(t, c.lines...), []byte(body), standardKeys(secretText), now, signature.StandardTolerance)
+			got, err := signature.VerifyStandardHeader(headers(t, c.lines...), []byte(body), standardKeys(secretText), now,
+				signature.StandardTolerance)
 			wantError(t, err, c.want)
 			if (err == nil) != (got == "msg_1") {
 				t.Errorf("id %q", got)
@@ -199,7 +204,8 @@ func TestStandardTolerance(t *testing.T) {
 		{now.AddDate(200, 0, 0), 1<<63 - 1, nil},
 		{time.Time{}, signature.StandardTolerance, signature.ErrExpired},
 	} {
-		err := signature.VerifyStandard(s.id, s.timestamp, s.value, []byte(s.body), standardKeys(secretText), c.now, c.tolerance)
+		err := signature.VerifyStandard(s.id, s.timestamp, s.value, []byte(s.body), standardKeys(secretText), c.now,
+			c.tolerance)
 		wantError(t, err, c.want)
 	}
 }

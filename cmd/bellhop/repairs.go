@@ -66,7 +66,8 @@ func showRepair(e *env, conn *connection, r client.Repair) error {
 		{"of state", f.State}, {"of error", f.Error}, {"since", moment(f.Since.Time)}, {"until", moment(f.Until.Time)},
 		{"rate", repairRateText(r.Rate)}, {"looked at", count(r.LookedAt)}, {"changed", count(r.Changed)},
 		{"skipped", count(r.Skipped)},
-		{"position at", moment(r.PositionAt.Time)}, {"created at", moment(r.CreatedAt.Time)}, {"updated at", moment(r.UpdatedAt.Time)},
+		{"position at", moment(r.PositionAt.Time)}, {"created at", moment(r.CreatedAt.Time)},
+		{"updated at", moment(r.UpdatedAt.Time)},
 	})
 }
 

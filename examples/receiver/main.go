@@ -35,7 +35,8 @@ func main() {
 			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 			return
 		}
-		id, err := signature.VerifyStandardHeader(r.Header, body, []signature.StandardKey{key}, time.Now(), signature.StandardTolerance)
+		id, err := signature.VerifyStandardHeader(r.Header, body, []signature.StandardKey{key}, time.Now(),
+			signature.StandardTolerance)
 		if err != nil {
 			http.Error(w, "not authentic", http.StatusUnauthorized)
 			return

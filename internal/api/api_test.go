@@ -62,7 +62,8 @@ func newRig(t *testing.T) *rig {
 // fill stores one of every noun.
 func (r *rig) fill() {
 	r.sources = []bellhop.Source{{
-		ID: "src_1", Name: "media", Provider: "lock", Settings: json.RawMessage(`{"key":"` + canary + `","account_id":"a1"}`),
+		ID: "src_1", Name: "media", Provider: "lock",
+		Settings:  json.RawMessage(`{"key":"` + canary + `","account_id":"a1"}`),
 		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testNow,
 	}}
 	r.destinations = []bellhop.Destination{{
@@ -76,18 +77,23 @@ func (r *rig) fill() {
 		ID: "evt_1", SourceID: "src_1", Source: "media", Type: "x.y", ReceivedAt: testNow, ContentType: "application/json",
 		Header: bellhop.Header("X-One: 1\n"), Body: body,
 	}}
-	failed := bellhop.Attempt{DeliveryID: "dlv_1", Number: 1, StartedAt: testNow, Duration: 1500 * time.Microsecond, Status: 500, Error: "status", Reply: []byte("no\xff")}
+	failed := bellhop.Attempt{DeliveryID: "dlv_1", Number: 1, StartedAt: testNow, Duration: 1500 * time.Microsecond,
+		Status: 500, Error: "status", Reply: []byte("no\xff")}
 	r.deliveries = []bellhop.Delivery{{
-		ID: "dlv_1", EventID: "evt_1", DestinationID: "dst_1", State: bellhop.DeliveryPending, Attempts: 1, NextAt: testNow, Last: &failed,
+		ID: "dlv_1", EventID: "evt_1", DestinationID: "dst_1", State: bellhop.DeliveryPending, Attempts: 1, NextAt: testNow,
+		Last: &failed,
 	}}
 	r.attempts = []bellhop.Attempt{failed}
 	r.requests = []bellhop.Request{{
-		ID: "req_1", SourceID: "src_1", Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch", Method: "POST",
+		ID: "req_1", SourceID: "src_1", Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch",
+		Method: "POST",
 		Target: "/in/media", Body: []byte("hello"), BodyBytes: 5, ReceivedAt: testNow,
 	}}
 	r.repairs = []bellhop.Repair{{
-		ID: "rpr_1", Kind: bellhop.RepairReplay, State: bellhop.RepairRunning, Rate: 200, LookedAt: 3, Changed: 2, Skipped: 1,
-		Filter: bellhop.RepairFilter{SourceID: "src_1", Type: "x.*", Since: testNow}, PositionAt: testNow, CreatedAt: testNow, UpdatedAt: testNow,
+		ID: "rpr_1", Kind: bellhop.RepairReplay, State: bellhop.RepairRunning, Rate: 200, LookedAt: 3, Changed: 2,
+		Skipped: 1,
+		Filter:  bellhop.RepairFilter{SourceID: "src_1", Type: "x.*", Since: testNow}, PositionAt: testNow,
+		CreatedAt: testNow, UpdatedAt: testNow,
 	}}
 }
 
@@ -153,7 +159,8 @@ func (a answer) is(status int) map[string]any {
 func (a answer) refused(status int, code bellhop.Code, paths ...string) {
 	a.t.Helper()
 	p := a.is(status)
-	if a.header.Get("Content-Type") != "application/problem+json" || p["code"] != string(code) || p["status"] != float64(status) ||
+	if a.header.Get("Content-Type") != "application/problem+json" || p["code"] != string(code) ||
+		p["status"] != float64(status) ||
 		p["type"] != "about:blank" || p["title"] != http.StatusText(status) || p["detail"] == "" {
 		a.t.Errorf("not the problem %s: %s", code, a.body)
 	}
@@ -178,7 +185,8 @@ var routes = []struct {
 	{"PATCH", "/sources/{id}", `{"disabled":true}`, 200},
 	{"DELETE", "/sources/{id}", "", 204},
 	{"GET", "/destinations", "", 200},
-	{"POST", "/destinations", `{"name":"two","url":"https://two.example.com","settings":{"secret":"` + canary + `"}}`, 201},
+	{"POST", "/destinations", `{"name":"two","url":"https://two.example.com","settings":{"secret":"` + canary + `"}}`,
+		201},
 	{"GET", "/destinations/{id}", "", 200},
 	{"PATCH", "/destinations/{id}", `{"timeout":"2s"}`, 200},
 	{"DELETE", "/destinations/{id}", "", 204},
@@ -208,7 +216,8 @@ var routes = []struct {
 	{"GET", "/providers", "", 200},
 }
 
-var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1", "requests": "req_1", "repairs": "rpr_1"}
+var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1",
+	"requests": "req_1", "repairs": "rpr_1"}
 
 // concrete returns path below the prefix, with the id of the noun that fill stores.
 func concrete(path string) string {
@@ -223,8 +232,10 @@ func TestEveryRouteNeedsTheKey(t *testing.T) {
 			r.fill()
 			path := concrete(route.path)
 			for _, header := range [][]string{
-				nil, {"Authorization: Bearer"}, {"Authorization: Bearer "}, {"Authorization: Bearer wrong"}, {"Authorization: " + testKey},
-				{"Authorization: Basic " + testKey}, {"Authorization: Bearer " + testKey + "x"}, {"Authorization: Bearer " + testKey[1:]},
+				nil, {"Authorization: Bearer"}, {"Authorization: Bearer "}, {"Authorization: Bearer wrong"}, {"Authorization: " +
+					testKey},
+				{"Authorization: Basic " + testKey}, {"Authorization: Bearer " + testKey + "x"},
+				{"Authorization: Bearer " + testKey[1:]},
 				{"Authorization: Bearer " + testKey, "Authorization: Bearer " + testKey}, {"X-Api-Key: " + testKey},
 			} {
 				a := r.send(route.method, path, route.body, header...)

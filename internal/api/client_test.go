@@ -21,7 +21,8 @@ func newClient(t *testing.T) (*rig, *client.Client) {
 func TestClient(t *testing.T) {
 	r, c := newClient(t)
 	ctx := t.Context()
-	src, err := c.CreateSource(ctx, client.NewSource{Name: "media", Provider: "lock", Settings: map[string]any{"key": canary}})
+	src, err := c.CreateSource(ctx, client.NewSource{Name: "media", Provider: "lock",
+		Settings: map[string]any{"key": canary}})
 	if err != nil || src.URL != "https://hooks.example.com/in/media" || !src.CreatedAt.Equal(testNow) {
 		t.Fatal(src, err)
 	}
@@ -29,7 +30,8 @@ func TestClient(t *testing.T) {
 		t.Fatal(src, err)
 	}
 	d, err := c.CreateDestination(ctx, client.NewDestination{
-		Name: "d", URL: "https://x.example.com", Match: &client.Match{Types: []string{"a.*"}}, Retry: &client.Retry{Schedule: client.Schedule{"5s"}},
+		Name: "d", URL: "https://x.example.com", Match: &client.Match{Types: []string{"a.*"}},
+		Retry: &client.Retry{Schedule: client.Schedule{"5s"}},
 	})
 	if err != nil || d.Match.Types[0] != "a.*" || len(d.Retry.Schedule) != 1 || d.Retry.Schedule[0] != "5s" {
 		t.Fatal(d, err)
@@ -44,18 +46,21 @@ func TestClient(t *testing.T) {
 	if d, err = c.ResumeDestination(ctx, "d"); err != nil || d.State != "active" {
 		t.Fatal(d, err)
 	}
-	preview, err := c.PreviewDestination(ctx, client.NewDestination{URL: "https://x.example.com"}, client.SampleEvent{Type: "t", Data: json.RawMessage(`1`)})
+	preview, err := c.PreviewDestination(ctx, client.NewDestination{URL: "https://x.example.com"},
+		client.SampleEvent{Type: "t", Data: json.RawMessage(`1`)})
 	if err != nil || !preview.Matches || preview.Request.Body != "1" {
 		t.Fatal(preview, err)
 	}
-	if rotated, err := c.RotateSecret(ctx, "d", client.Rotation{Grace: "1h"}); err != nil || rotated.Secret == "" || rotated.Name != "d" {
+	if rotated, err := c.RotateSecret(ctx, "d", client.Rotation{Grace: "1h"}); err != nil || rotated.Secret == "" ||
+		rotated.Name != "d" {
 		t.Fatal(rotated, err)
 	}
 	ev, repeated, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`{"a":1}`)}, "k")
 	if err != nil || repeated || ev.BodyBytes != 7 {
 		t.Fatal(ev, repeated, err)
 	}
-	again, repeated, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`{"a":1}`), Time: time.Now()}, "k")
+	again, repeated, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`{"a":1}`), Time: time.Now()},
+		"k")
 	if err != nil || !repeated || again.ID != ev.ID {
 		t.Fatal(again, repeated, err)
 	}
@@ -78,7 +83,8 @@ func TestClient(t *testing.T) {
 	if err != nil || len(list.Data) != 3 || list.Next == "" {
 		t.Fatal(list, err)
 	}
-	if list, err = c.Events(ctx, client.EventFilter{Type: "t"}, client.Page{Limit: 3, Cursor: list.Next}); err != nil || len(list.Data) != 1 || list.Next != "" {
+	if list, err = c.Events(ctx, client.EventFilter{Type: "t"}, client.Page{Limit: 3, Cursor: list.Next}); err != nil ||
+		len(list.Data) != 1 || list.Next != "" {
 		t.Fatal(list, err)
 	}
 	if err := errors.Join(c.DeleteSource(ctx, "media"), c.DeleteDestination(ctx, "d")); err != nil {
@@ -100,18 +106,22 @@ func TestClient(t *testing.T) {
 		t.Fatal(dlv, err)
 	}
 	rate := 5.0
-	replay := client.NewReplay{Source: "media", Destination: "billing", Range: client.Range{Since: testNow}, Pace: client.Pace{Rate: &rate}}
-	if rpr, err := c.ReplayEvents(ctx, replay); err != nil || rpr.State != "running" || rpr.Rate != 5 || rpr.Filter.DestinationID != "dst_1" || !rpr.Filter.Since.Equal(testNow) {
+	replay := client.NewReplay{Source: "media", Destination: "billing", Range: client.Range{Since: testNow},
+		Pace: client.Pace{Rate: &rate}}
+	if rpr, err := c.ReplayEvents(ctx, replay); err != nil || rpr.State != "running" || rpr.Rate != 5 ||
+		rpr.Filter.DestinationID != "dst_1" || !rpr.Filter.Since.Equal(testNow) {
 		t.Fatal(rpr, err)
 	}
 	if n, err := c.CountReplay(ctx, replay); err != nil || n.Deliveries != 3 || !n.Complete {
 		t.Fatal(n, err)
 	}
-	if made, err := c.ReplayEvent(ctx, "evt_1", "billing"); err != nil || len(made) != 1 || made[0].DestinationID != "dst_1" {
+	if made, err := c.ReplayEvent(ctx, "evt_1", "billing"); err != nil || len(made) != 1 ||
+		made[0].DestinationID != "dst_1" {
 		t.Fatal(made, err)
 	}
 	choice := client.Choice{Destination: "billing", Error: "timeout"}
-	if rpr, err := c.RetryDeliveries(ctx, client.NewRetry{State: "cancelled", Choice: choice}); err != nil || rpr.Filter.State != "cancelled" || rpr.Rate != 200 {
+	if rpr, err := c.RetryDeliveries(ctx, client.NewRetry{State: "cancelled", Choice: choice}); err != nil ||
+		rpr.Filter.State != "cancelled" || rpr.Rate != 200 {
 		t.Fatal(rpr, err)
 	}
 	if n, err := c.CountRetry(ctx, client.NewRetry{Choice: choice}); err != nil || n.Events != 2 {
@@ -133,7 +143,8 @@ func TestClient(t *testing.T) {
 	if list, err := c.Repairs(ctx, client.Page{}); err != nil || len(list.Data) != 4 {
 		t.Fatal(list, err)
 	}
-	if requests, err := c.Requests(ctx, client.RequestFilter{Outcome: "refused"}, client.Page{}); err != nil || len(requests.Data) != 1 {
+	if requests, err := c.Requests(ctx, client.RequestFilter{Outcome: "refused"}, client.Page{}); err != nil ||
+		len(requests.Data) != 1 {
 		t.Fatal(requests, err)
 	}
 	if req, err := c.Request(ctx, "req_1"); err != nil || req.Body != "hello" {

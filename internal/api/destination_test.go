@@ -40,15 +40,18 @@ func TestDestination(t *testing.T) {
 	same(t, made["retry"], `{"schedule":["5s","1h30m","1h30m10s","0s"]}`)
 	same(t, made["timeout"], `"1m30s"`)
 	same(t, made["batch"], `{"max_events":50,"max_wait":"1s"}`)
-	same(t, r.do("PATCH", "/api/v1/destinations/all", `{"batch":{"max_wait":"0s"}}`).is(200)["batch"], `{"max_events":50,"max_wait":"0s"}`)
+	same(t, r.do("PATCH", "/api/v1/destinations/all", `{"batch":{"max_wait":"0s"}}`).is(200)["batch"],
+		`{"max_events":50,"max_wait":"0s"}`)
 	same(t, r.do("PATCH", "/api/v1/destinations/all", `{"batch":null}`).is(200)["batch"], `null`)
-	made = r.do("POST", "/api/v1/destinations", `{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"},"retry":{"schedule":"none"}}`).is(201)
+	made = r.do("POST", "/api/v1/destinations",
+		`{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"},"retry":{"schedule":"none"}}`).is(201)
 	same(t, made["retry"], `{"schedule":"none"}`)
 	if d := r.destinations[2]; d.Retry.Schedule == nil || len(d.Retry.Schedule) != 0 {
 		t.Errorf("stored %+v", d.Retry)
 	}
 	r.do("POST", "/api/v1/destinations", `{"name":"l","url":"https://x.example.com"}`).refused(409, bellhop.CodeConflict)
-	made = r.do("POST", "/api/v1/destinations", `{"name":"n","url":"https://x.example.com","retry":{"schedule":null},"match":null,"timeout":null}`).is(201)
+	made = r.do("POST", "/api/v1/destinations",
+		`{"name":"n","url":"https://x.example.com","retry":{"schedule":null},"match":null,"timeout":null}`).is(201)
 	same(t, made["retry"], `{"schedule":"default"}`)
 	made = r.do("POST", "/api/v1/destinations", `{"name":"o","url":"https://x.example.com","order":"subject","expires_at":"2027-01-01T01:00:00.000+01:00",
 		"retry":{"max_age":"24h","outcomes":{"404":"dead","5xx":"retry"}},"breaker":{"failures":3,"disable_after":"0s"}}`).is(201)
@@ -56,7 +59,8 @@ func TestDestination(t *testing.T) {
 	same(t, made["retry"], `{"schedule":"default","max_age":"24h","outcomes":{"404":"dead","5xx":"retry"}}`)
 	same(t, made["breaker"], `{"failures":3,"for":"0s","disable_after":"0s"}`)
 	same(t, made["expires_at"], `"2027-01-01T00:00:00.000Z"`)
-	same(t, r.do("PATCH", "/api/v1/destinations/o", `{"breaker":{"failures":0},"expires_at":null,"retry":{"outcomes":{"404":null}}}`).is(200)["retry"],
+	same(t, r.do("PATCH", "/api/v1/destinations/o",
+		`{"breaker":{"failures":0},"expires_at":null,"retry":{"outcomes":{"404":null}}}`).is(200)["retry"],
 		`{"schedule":"default","max_age":"24h","outcomes":{"5xx":"retry"}}`)
 	if d := r.destinations[len(r.destinations)-1]; d.Breaker != (bellhop.Breaker{}) || !d.ExpiresAt.IsZero() {
 		t.Errorf("stored %+v", d)
@@ -69,7 +73,8 @@ func TestDestination(t *testing.T) {
 // TestAction: an action has no URL. The secrets and defaults are those of its type.
 func TestAction(t *testing.T) {
 	r := newRig(t)
-	made := r.do("POST", "/api/v1/destinations", `{"name":"c","type":"chore","settings":{"command":["a","b"],"key":"`+canary+`","env":{"TOKEN":"`+canary+`"}}}`).is(201)
+	made := r.do("POST", "/api/v1/destinations",
+		`{"name":"c","type":"chore","settings":{"command":["a","b"],"key":"`+canary+`","env":{"TOKEN":"`+canary+`"}}}`).is(201)
 	same(t, made["settings"], `{"command":["a","b"],"key":`+hidden+`,"env":{"TOKEN":`+hidden+`}}`)
 	same(t, []any{made["url"], made["concurrency"], made["retry"]}, `["",4,{"schedule":"none"}]`)
 	r.now = testNow.Add(time.Hour)
@@ -80,8 +85,10 @@ func TestAction(t *testing.T) {
 		d.URL != "" || d.Concurrency != 2 || !d.SecretsAt.Equal(r.now) {
 		t.Errorf("stored %+v", d)
 	}
-	r.do("POST", "/api/v1/destinations", `{"name":"d","type":"chore","settings":{"env":{"TOKEN":{"set":true}}}}`).refused(422, bellhop.CodeInvalid, "settings.env.TOKEN")
-	if a := r.do("POST", "/api/v1/destinations", `{"name":"d","type":"chores"}`); !strings.Contains(a.body, "the types are http, lock, shy, chore") {
+	r.do("POST", "/api/v1/destinations",
+		`{"name":"d","type":"chore","settings":{"env":{"TOKEN":{"set":true}}}}`).refused(422, bellhop.CodeInvalid, "settings.env.TOKEN")
+	if a := r.do("POST", "/api/v1/destinations", `{"name":"d","type":"chores"}`); !strings.Contains(a.body,
+		"the types are http, lock, shy, chore") {
 		t.Error(a.body)
 	}
 }
@@ -147,7 +154,8 @@ func TestDestinationPatch(t *testing.T) {
 	r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)
 	after := r.destinations[0]
 	if string(after.Settings) != `{"format":"standard","headers":{"X-Key":"`+canary+`"},"secret":"`+canary+`"}` ||
-		after.Timeout != before.Timeout || after.Concurrency != 3 || len(after.Retry.Schedule) != 2 || !after.SecretsAt.Equal(testNow) {
+		after.Timeout != before.Timeout || after.Concurrency != 3 || len(after.Retry.Schedule) != 2 ||
+		!after.SecretsAt.Equal(testNow) {
 		t.Errorf("stored %+v", after)
 	}
 
@@ -186,21 +194,26 @@ func TestDefaultsOfTheType(t *testing.T) {
 	same(t, made["handshake"], `"ask"`)
 	same(t, made["granted_rate"], `{"per_second":0.5,"burst":1}`)
 	same(t, made["url"], `"…"`)
-	same(t, r.do("PATCH", "/api/v1/destinations/s", `{"url":"https://hooks.example.com/services/T0/B0/abcdefgh1234"}`).is(200)["url"], `"https://hooks.example.com/…1234"`)
+	same(t, r.do("PATCH", "/api/v1/destinations/s",
+		`{"url":"https://hooks.example.com/services/T0/B0/abcdefgh1234"}`).is(200)["url"], `"https://hooks.example.com/…1234"`)
 	whole := r.do("PATCH", "/api/v1/destinations/s", r.do("GET", "/api/v1/destinations/s", "").body).is(200)
 	if r.destinations[0].URL != "https://hooks.example.com/services/T0/B0/abcdefgh1234" {
 		t.Errorf("%v: the URL is %s now", whole, r.destinations[0].URL)
 	}
-	made = r.do("POST", "/api/v1/destinations", `{"name":"s2","type":"shy","url":"https://x.example.com","handshake":"none","rate":{"per_second":7.5},"retry":{"schedule":"default"}}`).is(201)
+	made = r.do("POST", "/api/v1/destinations",
+		`{"name":"s2","type":"shy","url":"https://x.example.com","handshake":"none","rate":{"per_second":7.5},"retry":{"schedule":"default"}}`).is(201)
 	same(t, made["retry"], `{"schedule":"default"}`)
 	same(t, made["rate"], `{"per_second":7.5,"burst":7}`)
 	same(t, made["handshake"], `"none"`)
 	got := r.do("PATCH", "/api/v1/destinations/s2", `{"rate":null,"batch":null,"retry":null}`).is(200)
 	same(t, got["retry"], `{"schedule":"sharepoint"}`)
 	same(t, got["rate"], `{"per_second":2,"burst":2}`)
-	same(t, r.do("PATCH", "/api/v1/destinations/s2", `{"rate":{"per_second":50}}`).is(200)["rate"], `{"per_second":50,"burst":50}`)
-	same(t, r.do("PATCH", "/api/v1/destinations/s2", `{"rate":{"burst":7}}`).is(200)["rate"], `{"per_second":50,"burst":7}`)
-	same(t, r.do("PATCH", "/api/v1/destinations/s2", `{"rate":{"per_second":9}}`).is(200)["rate"], `{"per_second":9,"burst":7}`)
+	same(t, r.do("PATCH", "/api/v1/destinations/s2", `{"rate":{"per_second":50}}`).is(200)["rate"],
+		`{"per_second":50,"burst":50}`)
+	same(t, r.do("PATCH", "/api/v1/destinations/s2", `{"rate":{"burst":7}}`).is(200)["rate"],
+		`{"per_second":50,"burst":7}`)
+	same(t, r.do("PATCH", "/api/v1/destinations/s2", `{"rate":{"per_second":9}}`).is(200)["rate"],
+		`{"per_second":9,"burst":7}`)
 }
 
 // TestHandshake: a destination with a handshake is unverified until its receiver agrees.
@@ -215,12 +228,14 @@ func TestHandshake(t *testing.T) {
 	}
 	want := func(got map[string]any, state, reason string) {
 		t.Helper()
-		if got["state"] != state || !strings.Contains(got["state_reason"].(string), reason) || reason == "" && got["state_reason"] != "" {
+		if got["state"] != state || !strings.Contains(got["state_reason"].(string), reason) || reason == "" &&
+			got["state_reason"] != "" {
 			t.Errorf("%v: %v, want %s: %s", got["state"], got["state_reason"], state, reason)
 		}
 	}
 	const path = "/api/v1/destinations/shy"
-	want(r.do("POST", "/api/v1/destinations", `{"name":"shy","type":"shy","url":"https://x.example.com"}`).is(201), "unverified", "it said no; resume asks again")
+	want(r.do("POST", "/api/v1/destinations", `{"name":"shy","type":"shy","url":"https://x.example.com"}`).is(201),
+		"unverified", "it said no; resume asks again")
 	want(r.do("POST", path+"/resume", "").is(200), "unverified", "it said no")
 	refusal = nil
 	want(r.do("POST", path+"/resume", "").is(200), "active", "")
@@ -229,7 +244,8 @@ func TestHandshake(t *testing.T) {
 		t.Errorf("asked %d times", len(r.asked))
 	}
 	agreed.Pending, agreed.Reason = true, "it sleeps"
-	want(r.do("PATCH", path, `{"url":"https://y.example.com"}`).is(200), "unverified", "the receiver has not agreed yet (it sleeps), and may until 2026-11-23T09:30:00Z by calling back; resume asks again")
+	want(r.do("PATCH", path, `{"url":"https://y.example.com"}`).is(200), "unverified",
+		"the receiver has not agreed yet (it sleeps), and may until 2026-11-23T09:30:00Z by calling back; resume asks again")
 	callback := r.asked[3]
 	token, ok := strings.CutPrefix(callback, "https://hooks.example.com"+AgreePath)
 	if !ok || len(token) != 32 || r.asked[2] == callback {
@@ -293,9 +309,12 @@ func TestSecretsInURLs(t *testing.T) {
 // TestTimeoutOfType: a type may allow attempts that take longer than those of other types.
 func TestTimeoutOfType(t *testing.T) {
 	r := newRig(t)
-	r.do("POST", "/api/v1/destinations", `{"name":"a","type":"chore","timeout":"2h","settings":{"command":["a"]}}`).is(201)
-	r.do("POST", "/api/v1/destinations", `{"name":"b","type":"chore","timeout":"2h1s","settings":{"command":["a"]}}`).refused(422, bellhop.CodeInvalid, "timeout")
-	r.do("POST", "/api/v1/destinations", `{"name":"c","type":"http","url":"https://example.com","timeout":"6m","settings":{"format":"raw"}}`).refused(422, bellhop.CodeInvalid, "timeout")
+	r.do("POST", "/api/v1/destinations",
+		`{"name":"a","type":"chore","timeout":"2h","settings":{"command":["a"]}}`).is(201)
+	r.do("POST", "/api/v1/destinations",
+		`{"name":"b","type":"chore","timeout":"2h1s","settings":{"command":["a"]}}`).refused(422, bellhop.CodeInvalid, "timeout")
+	r.do("POST", "/api/v1/destinations",
+		`{"name":"c","type":"http","url":"https://example.com","timeout":"6m","settings":{"format":"raw"}}`).refused(422, bellhop.CodeInvalid, "timeout")
 }
 
 const hidden = `{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}`
@@ -310,7 +329,8 @@ func TestAccess(t *testing.T) {
 		t.Errorf("stored %s", d.Access)
 	}
 	for i, none := range []string{`{}`, `null`, `{"token":null}`} {
-		made = r.do("POST", "/api/v1/destinations", `{"name":"none`+string(rune('a'+i))+`","url":"https://x.example.com","access":`+none+`}`).is(201)
+		made = r.do("POST", "/api/v1/destinations",
+			`{"name":"none`+string(rune('a'+i))+`","url":"https://x.example.com","access":`+none+`}`).is(201)
 		same(t, made["access"], `null`)
 		if d := r.destinations[1+i]; d.Access != nil {
 			t.Errorf("%s: stored %s", none, d.Access)
@@ -337,7 +357,8 @@ func TestAccessPatch(t *testing.T) {
 	stored(`{"password":"`+canary+`","username":"me"}`, testNow)
 	patch(`{"access":{"username":"you","password":` + hidden + `}}`).is(200)
 	stored(`{"password":"`+canary+`","username":"you"}`, testNow)
-	same(t, patch(`{"access":{"password":"` + canary + `2"}}`).is(200)["access"], `{"username":"you","password":{"set":true,"set_at":"2026-11-22T10:30:00.123Z"}}`)
+	same(t, patch(`{"access":{"password":"` + canary + `2"}}`).is(200)["access"],
+		`{"username":"you","password":{"set":true,"set_at":"2026-11-22T10:30:00.123Z"}}`)
 	stored(`{"password":"`+canary+`2","username":"you"}`, r.now)
 	r.now = r.now.Add(time.Hour)
 	patch(`{"access":{"username":null,"password":null,"proxy":"http://proxy.example:3128"}}`).is(200)
@@ -379,10 +400,13 @@ func TestAccessRefused(t *testing.T) {
 		`"` + canary + `"`:                   "access",
 		`[]`:                                 "access",
 	} {
-		r.do("POST", "/api/v1/destinations", `{"name":"x","url":"https://x.example.com","access":`+body+`}`).refused(422, bellhop.CodeInvalid, path)
-		r.do("POST", "/api/v1/destinations/preview", `{"destination":{"url":"https://x.example.com","access":`+body+`},"event":"evt_1"}`).refused(422, bellhop.CodeInvalid, "destination."+path)
+		r.do("POST", "/api/v1/destinations", `{"name":"x","url":"https://x.example.com","access":`+body+`}`).refused(422,
+			bellhop.CodeInvalid, path)
+		r.do("POST", "/api/v1/destinations/preview",
+			`{"destination":{"url":"https://x.example.com","access":`+body+`},"event":"evt_1"}`).refused(422, bellhop.CodeInvalid, "destination."+path)
 	}
-	r.do("PATCH", "/api/v1/destinations/billing", `{"access":{"password":"`+canary+`"}}`).refused(422, bellhop.CodeInvalid, "access.username")
+	r.do("PATCH", "/api/v1/destinations/billing", `{"access":{"password":"`+canary+`"}}`).refused(422,
+		bellhop.CodeInvalid, "access.username")
 	r.do("PATCH", "/api/v1/destinations/billing", `{"access":"`+canary+`"}`).refused(422, bellhop.CodeInvalid, "access")
 	if r.destinations[0].Access != nil || r.changes > 0 {
 		t.Error("what was refused was stored")
@@ -418,11 +442,14 @@ func TestPreviewHidesAccess(t *testing.T) {
 	server := httptest.NewTLSServer(nil)
 	server.Close()
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	r.destinations[0].Access, _ = json.Marshal(map[string]string{"token": canary, "ca": string(ca), "proxy": "http://proxy.example:3128"})
+	r.destinations[0].Access, _ = json.Marshal(map[string]string{"token": canary, "ca": string(ca),
+		"proxy": "http://proxy.example:3128"})
 	r.previewed = func(bellhop.Destination, bellhop.Event) (bellhop.Preview, error) {
-		return bellhop.Preview{Method: "POST", Header: http.Header{"Authorization": {"…"}, "X-Copy": {canary}}, Body: []byte("key " + canary)}, nil
+		return bellhop.Preview{Method: "POST", Header: http.Header{"Authorization": {"…"}, "X-Copy": {canary}},
+			Body: []byte("key " + canary)}, nil
 	}
-	got := r.do("POST", "/api/v1/destinations/preview", `{"destination":"billing","event":"evt_1"}`).is(200)["request"].(map[string]any)
+	got := r.do("POST", "/api/v1/destinations/preview",
+		`{"destination":"billing","event":"evt_1"}`).is(200)["request"].(map[string]any)
 	same(t, got["headers"], `{"Authorization":["…"],"X-Copy":["…"]}`)
 	same(t, got["body"], `"key …"`)
 	same(t, got["way"], `"trusting its own authorities alone, through the proxy http://proxy.example:3128"`)

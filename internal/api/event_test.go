@@ -11,7 +11,8 @@ import (
 
 func TestPublish(t *testing.T) {
 	r := newRig(t)
-	a := r.do("POST", "/api/v1/events", `{"type":"invoice.paid","subject":"i/1","data": {"n": 12345678901234567890} ,"time":"2026-11-22T11:00:00+01:00","tenant":"acme"}`)
+	a := r.do("POST", "/api/v1/events",
+		`{"type":"invoice.paid","subject":"i/1","data": {"n": 12345678901234567890} ,"time":"2026-11-22T11:00:00+01:00","tenant":"acme"}`)
 	same(t, a.is(202), `{"id":"evt_1","type":"invoice.paid","subject":"i/1","source":"api","source_id":"src_api","provider_id":"","tenant":"acme",
 		"time":"2026-11-22T10:00:00.000Z","received_at":"2026-11-22T09:30:00.123Z","content_type":"application/json","body_bytes":27,
 		"body_sha256":"43fc99fa47c4fc52878551b9fee3412ffc3f712fb7dd639028e48c0d06581f90"}`)
@@ -24,11 +25,13 @@ func TestPublish(t *testing.T) {
 
 	first := r.do("POST", "/api/v1/events", `{"type":"t","data":1}`, "Idempotency-Key: k1")
 	again := r.do("POST", "/api/v1/events", `{"type":"t","data":1,"time":"2026-11-22T11:00:00Z"}`, "Idempotency-Key: k1")
-	if first.is(202)["id"] != again.is(202)["id"] || first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" ||
+	if first.is(202)["id"] != again.is(202)["id"] || first.header.Get("Idempotent-Replayed") != "" ||
+		again.header.Get("Idempotent-Replayed") != "true" ||
 		again.is(202)["type"] != "t" {
 		t.Errorf("%s\n%s", first.body, again.body)
 	}
-	for _, other := range []string{`{"type":"other","data":1}`, `{"type":"t","data":2}`, `{"type":"t","data":1,"subject":"x"}`, `{"type":"t","data":1,"tenant":"x"}`, `{"type":"t","data": 1.0}`} {
+	for _, other := range []string{`{"type":"other","data":1}`, `{"type":"t","data":2}`,
+		`{"type":"t","data":1,"subject":"x"}`, `{"type":"t","data":1,"tenant":"x"}`, `{"type":"t","data": 1.0}`} {
 		a := r.do("POST", "/api/v1/events", other, "Idempotency-Key: k1")
 		a.refused(409, bellhop.CodeConflict)
 		if !strings.Contains(a.body, "a new event needs a new key") {
@@ -47,7 +50,8 @@ func TestPublish(t *testing.T) {
 	} {
 		r.do("POST", "/api/v1/events", body).refused(422, bellhop.CodeInvalid, paths...)
 	}
-	r.do("POST", "/api/v1/events", `{"type":"t","data":1}`, "Idempotency-Key: "+strings.Repeat("k", 256)).refused(422, bellhop.CodeInvalid, "Idempotency-Key")
+	r.do("POST", "/api/v1/events", `{"type":"t","data":1}`, "Idempotency-Key: "+strings.Repeat("k", 256)).refused(422,
+		bellhop.CodeInvalid, "Idempotency-Key")
 }
 
 func TestEvent(t *testing.T) {
@@ -66,8 +70,10 @@ func TestEvent(t *testing.T) {
 	}
 	r.events[0].ContentType, r.events[0].Body = "text/html", []byte("<script>\xff")
 	a = r.do("GET", "/api/v1/events/evt_1/body", "")
-	if a.body != "<script>\xff" || a.header.Get("Content-Type") != "text/html" || a.header.Get("Content-Disposition") != `attachment; filename="evt_1"` ||
-		!strings.Contains(a.header.Get("Content-Security-Policy"), "sandbox") || len(a.header.Values("Content-Security-Policy")) != 1 {
+	if a.body != "<script>\xff" || a.header.Get("Content-Type") != "text/html" ||
+		a.header.Get("Content-Disposition") != `attachment; filename="evt_1"` ||
+		!strings.Contains(a.header.Get("Content-Security-Policy"), "sandbox") ||
+		len(a.header.Values("Content-Security-Policy")) != 1 {
 		t.Errorf("%+v", a)
 	}
 	got = r.do("GET", "/api/v1/events/evt_1", "").is(200)
@@ -88,12 +94,15 @@ func TestEventList(t *testing.T) {
 	r.fill()
 	r.events = nil
 	for i := range 120 {
-		r.events = append(r.events, bellhop.Event{ID: "evt_" + strconv.Itoa(i), SourceID: "src_" + strconv.Itoa(i%2), Type: "t" + strconv.Itoa(i%3), ReceivedAt: testNow.Add(time.Duration(i) * time.Second), Body: []byte("x")})
+		r.events = append(r.events, bellhop.Event{ID: "evt_" + strconv.Itoa(i), SourceID: "src_" + strconv.Itoa(i%2),
+			Type: "t" + strconv.Itoa(i%3), ReceivedAt: testNow.Add(time.Duration(i) * time.Second), Body: []byte("x")})
 	}
 	count := func(query string) int { return len(r.do("GET", "/api/v1/events"+query, "").is(200)["data"].([]any)) }
 	for query, want := range map[string]int{
-		"": 50, "?limit=7": 7, "?limit=250": 120, "?limit=250&source=media": 60, "?limit=250&source=src_1": 60, "?limit=250&source=src_0": 60, "?limit=250&source=src_9": 0,
-		"?limit=250&source=api": 0, "?limit=250&type=t1": 40, "?limit=250&since=2026-11-22T09:30:10.123Z": 110, "?limit=250&until=2026-11-22T10:30:10.123%2B01:00": 10,
+		"": 50, "?limit=7": 7, "?limit=250": 120, "?limit=250&source=media": 60, "?limit=250&source=src_1": 60,
+		"?limit=250&source=src_0": 60, "?limit=250&source=src_9": 0,
+		"?limit=250&source=api": 0, "?limit=250&type=t1": 40, "?limit=250&since=2026-11-22T09:30:10.123Z": 110,
+		"?limit=250&until=2026-11-22T10:30:10.123%2B01:00": 10,
 	} {
 		if got := count(query); got != want {
 			t.Errorf("%s: %d, want %d", query, got, want)
@@ -130,7 +139,8 @@ func TestDelivery(t *testing.T) {
 	same(t, r.do("GET", "/api/v1/deliveries", "").is(200), `{"data":[`+delivery+`}],"next":null}`)
 	same(t, r.do("GET", "/api/v1/deliveries/dlv_1", "").is(200), delivery+`,"history":[`+attempt+`]}`)
 	for query, want := range map[string]int{
-		"event=evt_1": 1, "event=evt_2": 0, "destination=billing": 1, "destination=dst_1": 1, "destination=dst_9": 0, "state=pending": 1, "state=dead": 0,
+		"event=evt_1": 1, "event=evt_2": 0, "destination=billing": 1, "destination=dst_1": 1, "destination=dst_9": 0,
+		"state=pending": 1, "state=dead": 0,
 	} {
 		if got := r.do("GET", "/api/v1/deliveries?"+query, "").is(200)["data"].([]any); len(got) != want {
 			t.Errorf("%s: %d, want %d", query, len(got), want)
@@ -161,7 +171,8 @@ func TestRequest(t *testing.T) {
 	r.fill()
 	const request = `{"id":"req_1","source":"media","source_id":"src_1","outcome":"refused","status":401,"reason":"signature_mismatch","detail":"","method":"POST",
 		"target":"/in/media","remote_addr":"","body_bytes":5,"events":0,"received_at":"2026-11-22T09:30:00.123Z"`
-	same(t, r.do("GET", "/api/v1/requests?outcome=refused&source=media", "").is(200), `{"data":[`+request+`}],"next":null}`)
+	same(t, r.do("GET", "/api/v1/requests?outcome=refused&source=media", "").is(200),
+		`{"data":[`+request+`}],"next":null}`)
 	same(t, r.do("GET", "/api/v1/requests/req_1", "").is(200), request+`,"headers":{},"body":"hello"}`)
 	r.requests[0].Body, r.requests[0].SourceID = []byte("\xff"), "src_gone"
 	got := r.do("GET", "/api/v1/requests/req_1", "").is(200)

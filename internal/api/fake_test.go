@@ -135,7 +135,8 @@ func (f *fake) DeleteSource(_ context.Context, id string) error {
 	return replace(f, &f.sources, id, sourceNames)
 }
 
-func (f *fake) Destinations(_ context.Context, _ bellhop.DestinationFilter, p bellhop.Page) ([]bellhop.Destination, string, error) {
+func (f *fake) Destinations(_ context.Context, _ bellhop.DestinationFilter, p bellhop.Page) ([]bellhop.Destination,
+	string, error) {
 	return page(f, f.destinations, p, nil)
 }
 func (f *fake) Destination(_ context.Context, id string) (bellhop.Destination, error) {
@@ -153,7 +154,8 @@ func (f *fake) RestartDestination(_ context.Context, d bellhop.Destination) erro
 	f.question.token, d.Granted = [32]byte{}, bellhop.Rate{}
 	return replace(f, &f.destinations, d.ID, destinationNames, d)
 }
-func (f *fake) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error {
+func (f *fake) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState,
+	reason string) error {
 	d, err := f.Destination(ctx, id)
 	d.State, d.StateReason, d.UpdatedAt = state, reason, testNow
 	if state == bellhop.DestinationActive || state == bellhop.DestinationUnverified {
@@ -189,7 +191,8 @@ func (f *fake) Event(_ context.Context, id string) (bellhop.Event, error) {
 	return get(f, "event", id, f.events, eventNames)
 }
 
-func (f *fake) Deliveries(_ context.Context, filter bellhop.DeliveryFilter, p bellhop.Page) ([]bellhop.Delivery, string, error) {
+func (f *fake) Deliveries(_ context.Context, filter bellhop.DeliveryFilter, p bellhop.Page) ([]bellhop.Delivery,
+	string, error) {
 	return page(f, f.deliveries, p, func(d bellhop.Delivery) bool {
 		return (filter.EventID == "" || filter.EventID == d.EventID) && (filter.State == "" || filter.State == d.State) &&
 			(filter.DestinationID == "" || filter.DestinationID == d.DestinationID)
@@ -203,7 +206,8 @@ func (f *fake) Attempts(_ context.Context, id string) ([]bellhop.Attempt, error)
 	return list, err
 }
 func (f *fake) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	return f.setState(id, bellhop.DeliveryPending, bellhop.DeliveryPending, bellhop.DeliveryDead, bellhop.DeliveryCancelled)
+	return f.setState(id, bellhop.DeliveryPending, bellhop.DeliveryPending, bellhop.DeliveryDead,
+		bellhop.DeliveryCancelled)
 }
 func (f *fake) CancelDelivery(_ context.Context, id string) (bellhop.Delivery, error) {
 	return f.setState(id, bellhop.DeliveryCancelled, bellhop.DeliveryPending)
@@ -220,9 +224,11 @@ func (f *fake) setState(id string, to bellhop.DeliveryState, from ...bellhop.Del
 	return d, replace(f, &f.deliveries, id, deliveryNames, d)
 }
 
-func (f *fake) Requests(_ context.Context, filter bellhop.RequestFilter, p bellhop.Page) ([]bellhop.Request, string, error) {
+func (f *fake) Requests(_ context.Context, filter bellhop.RequestFilter, p bellhop.Page) ([]bellhop.Request, string,
+	error) {
 	return page(f, f.requests, p, func(r bellhop.Request) bool {
-		return (filter.SourceID == "" || filter.SourceID == r.SourceID) && (filter.Outcome == "" || filter.Outcome == r.Outcome)
+		return (filter.SourceID == "" || filter.SourceID == r.SourceID) &&
+			(filter.Outcome == "" || filter.Outcome == r.Outcome)
 	})
 }
 func (f *fake) Request(_ context.Context, id string) (bellhop.Request, error) {
@@ -269,7 +275,8 @@ func (f *fake) DefaultHandshake(d bellhop.Destination) string {
 	return bellhop.HandshakeNone
 }
 
-func (f *fake) Handshake(_ context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error) (provider.HandshakeResult, error) {
+func (f *fake) Handshake(_ context.Context, d bellhop.Destination, callback string,
+	asked func(bellhop.Rate) error) (provider.HandshakeResult, error) {
 	f.asked = append(f.asked, callback)
 	if err := asked(bellhop.PerSecond(3)); err != nil {
 		return provider.HandshakeResult{}, err
@@ -391,23 +398,29 @@ func (lock) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error)
 
 // Emulation returns the test message of Lock.
 func (lock) Emulation() provider.Emulation {
-	return provider.Emulation{TestBody: func(at time.Time) []byte { return []byte(`{"lock":"` + at.Format(time.TimeOnly) + `"}`) }}
+	return provider.Emulation{TestBody: func(at time.Time) []byte {
+		return []byte(`{"lock":"` + at.Format(time.TimeOnly) +
+			`"}`)
+	}}
 }
 
 // shy is a provider with a handshake.
 type shy struct{ lock }
 
 func (shy) Info() provider.Info {
-	return provider.Info{Name: "shy", SendSettings: []provider.Setting{{Name: "key", Secret: true}}, Schedule: "sharepoint", Rate: 2, Handshake: "ask", SecretURL: true}
+	return provider.Info{Name: "shy", SendSettings: []provider.Setting{{Name: "key", Secret: true}},
+		Schedule: "sharepoint", Rate: 2, Handshake: "ask", SecretURL: true}
 }
 
 // chore is an action with a plain setting, a secret one, and an object with secret members.
 type chore struct{ provider.Action }
 
 func (chore) Info() provider.Info {
-	return provider.Info{Name: "chore", Concurrency: 4, MaxTimeout: 2 * time.Hour, Schedule: "none", SendSettings: []provider.Setting{
-		{Name: "command", Kind: provider.KindList}, {Name: "key", Secret: true}, {Name: "env", Kind: provider.KindObject, Secret: true},
-	}}
+	return provider.Info{Name: "chore", Concurrency: 4, MaxTimeout: 2 * time.Hour, Schedule: "none",
+		SendSettings: []provider.Setting{
+			{Name: "command", Kind: provider.KindList}, {Name: "key", Secret: true},
+			{Name: "env", Kind: provider.KindObject, Secret: true},
+		}}
 }
 
 // deaf is a provider that does not send.

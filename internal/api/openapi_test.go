@@ -14,7 +14,8 @@ func TestOpenAPI(t *testing.T) {
 	r := newRig(t)
 	a := r.send("GET", "/openapi.json", "")
 	doc := a.is(200)
-	if doc["openapi"] != "3.1.0" || doc["info"].(map[string]any)["version"] != "1.2.3" || a.header.Get("Content-Type") != "application/json" {
+	if doc["openapi"] != "3.1.0" || doc["info"].(map[string]any)["version"] != "1.2.3" ||
+		a.header.Get("Content-Type") != "application/json" {
 		t.Errorf("%v %v", doc["openapi"], doc["info"])
 	}
 	paths := doc["paths"].(map[string]any)
@@ -53,7 +54,8 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("no schema %s", name)
 		}
 	}
-	if schemas["Source"] == nil || schemas["NewDestination"] == nil || schemas["Problem"] == nil || schemas["ErrorModel"] != nil {
+	if schemas["Source"] == nil || schemas["NewDestination"] == nil || schemas["Problem"] == nil ||
+		schemas["ErrorModel"] != nil {
 		t.Error("schemas are not as expected")
 	}
 	if head := r.send("HEAD", "/openapi.json", ""); head.status != http.StatusOK {
@@ -69,7 +71,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		document := r.handler.(*server).huma.OpenAPI()
 		a := r.do(route.method, concrete(route.path), route.body)
 		path := document.Paths[Prefix+strings.NewReplacer("media", "{id}", "src_1", "{id}").Replace(route.path)]
-		operation := map[string]*huma.Operation{"GET": path.Get, "POST": path.Post, "PATCH": path.Patch, "DELETE": path.Delete}[route.method]
+		operation := map[string]*huma.Operation{"GET": path.Get, "POST": path.Post, "PATCH": path.Patch,
+			"DELETE": path.Delete}[route.method]
 		response := operation.Responses[strconv.Itoa(a.status)]
 		if response == nil {
 			t.Errorf("%s %s: %d is not documented", route.method, route.path, a.status)
@@ -81,7 +84,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		}
 		var found huma.ValidateResult
 		registry := document.Components.Schemas
-		huma.Validate(registry, content.Schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, any(a.is(route.status)), &found)
+		huma.Validate(registry, content.Schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, any(a.is(route.status)),
+			&found)
 		for _, err := range found.Errors {
 			t.Errorf("%s %s: %v", route.method, route.path, err)
 		}

@@ -23,8 +23,10 @@ func TestPreview(t *testing.T) {
 		if d.ID != "dst_1" || ev.ID != "evt_1" {
 			t.Errorf("%+v %+v", d, ev)
 		}
-		return bellhop.Preview{Why: "match.where fails", MatchError: "where: no", Method: "POST", Body: append([]byte("key "+canary+" "), ev.Body...),
-			Header: http.Header{"X-Key": {canary}, "Authorization": {"Bearer " + canary}, "Webhook-Signature": {"v1,abc"}, "X-Two": {"1", canary + "2"}}}, nil
+		return bellhop.Preview{Why: "match.where fails", MatchError: "where: no", Method: "POST",
+			Body: append([]byte("key "+canary+" "), ev.Body...),
+			Header: http.Header{"X-Key": {canary}, "Authorization": {"Bearer " + canary}, "Webhook-Signature": {"v1,abc"},
+				"X-Two": {"1", canary + "2"}}}, nil
 	}
 	same(t, r.do("POST", "/api/v1/destinations/preview", `{"destination":"billing","event":"evt_1"}`).is(200), `{"matches":false,"why":"match.where fails",
 		"match_error":"where: no","error":"","skipped":"","signature":{"Webhook-Signature":["v1,abc"]},
@@ -38,7 +40,8 @@ func TestPreview(t *testing.T) {
 	r.previewed = func(bellhop.Destination, bellhop.Event) (bellhop.Preview, error) {
 		return bellhop.Preview{Method: "POST", Body: []byte(strings.Repeat("ü", maxDataBytes))}, nil
 	}
-	body := r.do("POST", "/api/v1/destinations/preview", `{"destination":"dst_1","event":"evt_1"}`).is(200)["request"].(map[string]any)
+	body := r.do("POST", "/api/v1/destinations/preview",
+		`{"destination":"dst_1","event":"evt_1"}`).is(200)["request"].(map[string]any)
 	if len(body["body"].(string)) != maxDataBytes || body["body_bytes"] != float64(2*maxDataBytes) {
 		t.Errorf("%d of %v bytes", len(body["body"].(string)), body["body_bytes"])
 	}
@@ -59,12 +62,16 @@ func TestPreviewOfSamples(t *testing.T) {
 	}
 	const made = `{"url":"https://x.example.com","settings":{"secret":"` + canary + `"},"match":{"where":"data.n == 1"}}`
 	for event, want := range map[string]bellhop.Event{
-		`{"type":"a.b","data":{"n":null}}`: {Type: "a.b", SourceID: "src_api", Source: "api", ContentType: "application/json", Body: []byte(`{"n":null}`)},
-		`{"type":"a.b"}`:                   {Type: "a.b", SourceID: "src_api", Source: "api", ContentType: "application/json", Body: []byte(`null`)},
-		`{"type":"a.b","source":"media","subject":"s","tenant":"t","body":"hello"}`: {Type: "a.b", SourceID: "src_1", Source: "media", Subject: "s", Tenant: "t",
+		`{"type":"a.b","data":{"n":null}}`: {Type: "a.b", SourceID: "src_api", Source: "api",
+			ContentType: "application/json", Body: []byte(`{"n":null}`)},
+		`{"type":"a.b"}`: {Type: "a.b", SourceID: "src_api", Source: "api",
+			ContentType: "application/json", Body: []byte(`null`)},
+		`{"type":"a.b","source":"media","subject":"s","tenant":"t","body":"hello"}`: {Type: "a.b", SourceID: "src_1",
+			Source: "media", Subject: "s", Tenant: "t",
 			ContentType: "text/plain; charset=utf-8", Body: []byte("hello")},
 		`{"type":"a.b","source":"new","body":"<a>","headers":{"content-type":"text/html","x-a":"1"},"time":"2026-11-22T10:00:00Z"}`: {Type: "a.b", SourceID: "new", Source: "new",
-			Header: bellhop.Header("Content-Type: text/html\nX-A: 1\n"), ContentType: "text/html", Body: []byte("<a>"), Time: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)},
+			Header: bellhop.Header("Content-Type: text/html\nX-A: 1\n"), ContentType: "text/html", Body: []byte("<a>"),
+			Time: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)},
 	} {
 		r.do("POST", "/api/v1/destinations/preview", `{"destination":`+made+`,"event":`+event+`}`).is(200)
 		if d.Name != "preview" || d.Match.Where != "data.n == 1" || d.Concurrency != 16 {
@@ -95,10 +102,14 @@ func TestPreviewRefused(t *testing.T) {
 		{`"billing"`, `"evt_2"`, 404, bellhop.CodeNotFound, nil},
 		{`7`, `"evt_1"`, 422, bellhop.CodeInvalid, []string{"destination"}},
 		{`{}`, `"evt_1"`, 422, bellhop.CodeInvalid, []string{"destination.url"}},
-		{`{"url":"https://x.example.com","match":{"where":"("}}`, `"evt_1"`, 422, bellhop.CodeInvalid, []string{"destination.match.where"}},
-		{`{"url":"https://x.example.com","colour":"red"}`, `"evt_1"`, 422, bellhop.CodeInvalid, []string{"destination.colour"}},
-		{`{"url":"https://x.example.com","settings":{"secret":{"set":true}}}`, `"evt_1"`, 422, bellhop.CodeInvalid, []string{"destination.settings.secret"}},
-		{`{"type":"nobody","url":"https://x.example.com"}`, `"evt_1"`, 422, bellhop.CodeInvalid, []string{"destination.type"}},
+		{`{"url":"https://x.example.com","match":{"where":"("}}`, `"evt_1"`, 422, bellhop.CodeInvalid,
+			[]string{"destination.match.where"}},
+		{`{"url":"https://x.example.com","colour":"red"}`, `"evt_1"`, 422, bellhop.CodeInvalid,
+			[]string{"destination.colour"}},
+		{`{"url":"https://x.example.com","settings":{"secret":{"set":true}}}`, `"evt_1"`, 422, bellhop.CodeInvalid,
+			[]string{"destination.settings.secret"}},
+		{`{"type":"nobody","url":"https://x.example.com"}`, `"evt_1"`, 422, bellhop.CodeInvalid,
+			[]string{"destination.type"}},
 		{`"billing"`, `{}`, 422, bellhop.CodeInvalid, []string{"event.type"}},
 		{`"billing"`, `null`, 422, bellhop.CodeInvalid, []string{"event"}},
 		{`"billing"`, `[]`, 422, bellhop.CodeInvalid, []string{"event"}},
@@ -109,11 +120,13 @@ func TestPreviewRefused(t *testing.T) {
 		{`"billing"`, `{"type":"` + strings.Repeat("x", 256) + `"}`, 422, bellhop.CodeInvalid, []string{"event.type"}},
 	} {
 		t.Run(c.destination+c.event, func(t *testing.T) {
-			r.do("POST", "/api/v1/destinations/preview", `{"destination":`+c.destination+`,"event":`+c.event+`}`).refused(c.status, c.code, c.paths...)
+			r.do("POST", "/api/v1/destinations/preview",
+				`{"destination":`+c.destination+`,"event":`+c.event+`}`).refused(c.status, c.code, c.paths...)
 		})
 	}
 	r.do("POST", "/api/v1/destinations/preview", `{}`).refused(422, bellhop.CodeInvalid, "destination", "event")
-	r.do("POST", "/api/v1/destinations/preview", `{"destination":"billing","event":"evt_1","send":true}`).refused(422, bellhop.CodeInvalid, "send")
+	r.do("POST", "/api/v1/destinations/preview", `{"destination":"billing","event":"evt_1","send":true}`).refused(422,
+		bellhop.CodeInvalid, "send")
 }
 
 // storedSettings returns the settings of the first destination.
@@ -133,12 +146,14 @@ func TestRotateSecret(t *testing.T) {
 	}
 	same(t, got["settings"].(map[string]any)["secret"], `{"set":true,"set_at":"2026-11-22T10:30:00.123Z"}`)
 	same(t, got["settings"].(map[string]any)["secret_until"], `"2026-11-23T10:30:00Z"`)
-	if want := `{"format":"standard",` + headers + `,"secret":["` + second + `","` + canary + `"],"secret_until":"2026-11-23T10:30:00Z"}`; r.storedSettings() != want {
+	if want := `{"format":"standard",` + headers + `,"secret":["` + second + `","` + canary +
+		`"],"secret_until":"2026-11-23T10:30:00Z"}`; r.storedSettings() != want {
 		t.Errorf("stored %s", r.storedSettings())
 	}
 
 	r.do("POST", rotate, `{"secret":"`+third+`","grace":"1h"}`).is(200) // the earliest goes
-	if want := `"secret":["` + third + `","` + second + `"],"secret_until":"2026-11-22T11:30:00Z"}`; !strings.HasSuffix(r.storedSettings(), want) {
+	if want := `"secret":["` + third + `","` + second +
+		`"],"secret_until":"2026-11-22T11:30:00Z"}`; !strings.HasSuffix(r.storedSettings(), want) {
 		t.Errorf("stored %s", r.storedSettings())
 	}
 	r.do("POST", rotate, `{"secret":"`+second+`","grace":"0s"}`).is(200)
@@ -147,7 +162,8 @@ func TestRotateSecret(t *testing.T) {
 	}
 
 	made := r.do("POST", rotate, "").is(200)["secret"].(string)
-	if len(made) != len("whsec_")+44 || !strings.Contains(r.storedSettings(), `"secret":["`+made+`","`+second+`"]`) || strings.Contains(r.logged.String(), made) {
+	if len(made) != len("whsec_")+44 || !strings.Contains(r.storedSettings(), `"secret":["`+made+`","`+second+`"]`) ||
+		strings.Contains(r.logged.String(), made) {
 		t.Errorf("%s stored %s", made, r.storedSettings())
 	}
 	if shown := r.do("GET", "/api/v1/destinations/billing", ""); strings.Contains(shown.body, made) {
@@ -164,13 +180,15 @@ func TestRotateSecret(t *testing.T) {
 	}
 	whole := r.do("GET", "/api/v1/destinations/billing", "").body
 	r.matchError = bellhop.MatchError{At: r.now, Message: "where: no", Count: 7}
-	same(t, r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)["match_error"], `{"at":"2026-11-22T10:30:00.123Z","message":"where: no","count":7}`)
+	same(t, r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)["match_error"],
+		`{"at":"2026-11-22T10:30:00.123Z","message":"where: no","count":7}`)
 }
 
 // TestRotateWithoutSecret: a destination without a secret gets one.
 func TestRotateWithoutSecret(t *testing.T) {
 	r := newRig(t)
-	r.do("POST", "/api/v1/destinations", `{"name":"plain","url":"https://x.example.com","settings":{"format":"raw"}}`).is(201)
+	r.do("POST", "/api/v1/destinations",
+		`{"name":"plain","url":"https://x.example.com","settings":{"format":"raw"}}`).is(201)
 	made := r.do("POST", "/api/v1/destinations/plain/rotate-secret", `{}`).is(200)["secret"].(string)
 	if want := `{"format":"raw","secret":"` + made + `"}`; r.storedSettings() != want {
 		t.Errorf("stored %s", r.storedSettings())
@@ -180,7 +198,8 @@ func TestRotateWithoutSecret(t *testing.T) {
 func TestRotateRefused(t *testing.T) {
 	r := newRig(t)
 	r.fill()
-	r.do("POST", "/api/v1/destinations", `{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"}}`).is(201)
+	r.do("POST", "/api/v1/destinations",
+		`{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"}}`).is(201)
 	before := r.storedSettings()
 	const rotate = "/api/v1/destinations/billing/rotate-secret"
 	for body, path := range map[string]string{
@@ -223,7 +242,8 @@ func TestRotateAtOnce(t *testing.T) {
 		call("PATCH", "", fmt.Sprintf(`{"settings":{"headers":{"X-%d":"1"}}}`, i))
 	}
 	all.Wait()
-	if n := strings.Count(r.storedSettings(), `"whsec_`); n != 3 { // the new one, the one before, and the header that is there
+	// the new one, the one before, and the header that is there
+	if n := strings.Count(r.storedSettings(), `"whsec_`); n != 3 {
 		t.Errorf("stored %s", r.storedSettings())
 	}
 	for i := range 8 {
@@ -237,17 +257,21 @@ func TestTestDestination(t *testing.T) {
 	r := newRig(t)
 	r.fill()
 	r.destinations[0].Match.Types = []string{"nothing"}
-	same(t, r.do("POST", "/api/v1/destinations/billing/test", "").is(202), `{"event_id":"evt_2","delivery_id":"dlv_test"}`)
-	if ev := r.events[1]; ev.Type != "bellhop.test" || ev.Subject != "billing" || !strings.Contains(string(ev.Body), `"destination":"billing"`) || !ev.Time.Equal(r.now) {
+	same(t, r.do("POST", "/api/v1/destinations/billing/test", "").is(202),
+		`{"event_id":"evt_2","delivery_id":"dlv_test"}`)
+	if ev := r.events[1]; ev.Type != "bellhop.test" || ev.Subject != "billing" || !strings.Contains(string(ev.Body),
+		`"destination":"billing"`) || !ev.Time.Equal(r.now) {
 		t.Errorf("%+v %s", ev, ev.Body)
 	}
-	r.do("POST", "/api/v1/destinations", `{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"}}`).is(201)
+	r.do("POST", "/api/v1/destinations",
+		`{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"}}`).is(201)
 	r.do("POST", "/api/v1/destinations/l/test", "").is(202)
 	if ev := r.events[2]; string(ev.Body) != `{"lock":"10:30:00"}` {
 		t.Errorf("not the provider's own message: %s", ev.Body)
 	}
 	r.do("POST", "/api/v1/destinations/nobody/test", "").refused(404, bellhop.CodeNotFound)
-	for _, state := range []bellhop.DestinationState{bellhop.DestinationPaused, bellhop.DestinationDisabled, bellhop.DestinationUnverified} {
+	for _, state := range []bellhop.DestinationState{bellhop.DestinationPaused, bellhop.DestinationDisabled,
+		bellhop.DestinationUnverified} {
 		r.destinations[0].State, r.destinations[0].StateReason = state, "for a reason"
 		a := r.do("POST", "/api/v1/destinations/billing/test", "")
 		a.refused(409, bellhop.CodeConflict)

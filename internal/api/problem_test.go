@@ -10,16 +10,19 @@ import (
 func TestMalformed(t *testing.T) {
 	r := newRig(t)
 	r.fill()
-	for _, path := range []string{"POST /api/v1/sources", "PATCH /api/v1/sources/media", "POST /api/v1/destinations", "PATCH /api/v1/destinations/billing", "POST /api/v1/events"} {
+	for _, path := range []string{"POST /api/v1/sources", "PATCH /api/v1/sources/media", "POST /api/v1/destinations",
+		"PATCH /api/v1/destinations/billing", "POST /api/v1/events"} {
 		method, path, _ := strings.Cut(path, " ")
 		for _, body := range []string{
-			`{`, `{"name":"` + canary, canary, `{"name":"x",}`, `{"name":"x"} {}`, "\xef\xbb\xbf{}", `{"name":"` + "\xff" + `"}`,
+			`{`, `{"name":"` + canary, canary, `{"name":"x",}`, `{"name":"x"} {}`, "\xef\xbb\xbf{}", `{"name":"` + "\xff" +
+				`"}`,
 			`{"name":"a","name":"b"}`, `{"settings":{"key":"a","key":"b"}}`, strings.Repeat("[", 20000),
 		} {
 			r.do(method, path, body).refused(400, bellhop.CodeMalformed, "body")
 		}
 		r.do(method, path, "").refused(400, bellhop.CodeMalformed)
-		for _, contentType := range []string{"text/plain", "application/x-www-form-urlencoded", "application/json-seq", "nonsense/"} {
+		for _, contentType := range []string{"text/plain", "application/x-www-form-urlencoded", "application/json-seq",
+			"nonsense/"} {
 			r.do(method, path, `{}`, "Content-Type: "+contentType).refused(415, bellhop.CodeMalformed)
 		}
 		big := `{"name":"` + strings.Repeat("x", MaxBodyBytes) + `"}`
@@ -35,7 +38,8 @@ func TestMalformed(t *testing.T) {
 
 func TestNoRoute(t *testing.T) {
 	r := newRig(t)
-	for _, path := range []string{"/", "/in/x", "/openapi.yaml", "/docs", "/schemas/Source.json", "/api", "/api/v2/sources"} {
+	for _, path := range []string{"/", "/in/x", "/openapi.yaml", "/docs", "/schemas/Source.json", "/api",
+		"/api/v2/sources"} {
 		r.send("GET", path, "").refused(404, bellhop.CodeNotFound)
 	}
 	for _, path := range []string{"/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v1/sources/a/b"} {
@@ -58,8 +62,10 @@ func TestNoRoute(t *testing.T) {
 func TestParameters(t *testing.T) {
 	r := newRig(t)
 	for query, path := range map[string]string{
-		"sources?limit=0": "limit", "sources?limit=251": "limit", "sources?limit=x": "limit", "sources?cursor=zzz": "cursor", "sources?offset=1": "offset",
-		"events?since=yesterday": "since", "events?until=1": "until", "events?source=nobody": "source", "events?types=x": "types",
+		"sources?limit=0": "limit", "sources?limit=251": "limit", "sources?limit=x": "limit", "sources?cursor=zzz": "cursor",
+		"sources?offset=1":       "offset",
+		"events?since=yesterday": "since", "events?until=1": "until", "events?source=nobody": "source",
+		"events?types=x":        "types",
 		"deliveries?state=lost": "state", "deliveries?destination=nobody": "destination",
 		"requests?outcome=lost": "outcome", "requests?source=nobody": "source",
 	} {

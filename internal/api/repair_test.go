@@ -30,22 +30,30 @@ func TestBeginRepair(t *testing.T) {
 		want       bellhop.Repair
 	}{
 		{"/events/replay", `{"source":"media","type":"x.*","where":"data.a != nil","destination":"billing","since":"2026-11-22T08:00:00Z","until":"2026-11-22T09:00:00Z","rate":0}`,
-			bellhop.Repair{Kind: "replay", Filter: bellhop.RepairFilter{SourceID: "src_1", Type: "x.*", Where: "data.a != nil", DestinationID: "dst_1",
-				Since: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}}},
+			bellhop.Repair{Kind: "replay", Filter: bellhop.RepairFilter{SourceID: "src_1", Type: "x.*", Where: "data.a != nil",
+				DestinationID: "dst_1",
+				Since:         time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), Until: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}}},
 		{"/events/replay", `{"all":true}`, bellhop.Repair{Kind: "replay", Rate: 200}},
-		{"/events/replay", `{"source":"api","rate":2.5}`, bellhop.Repair{Kind: "replay", Rate: 2.5, Filter: bellhop.RepairFilter{SourceID: bellhop.SourceAPIID}}},
-		{"/events/replay", `{"source":"bellhop"}`, bellhop.Repair{Kind: "replay", Rate: 200, Filter: bellhop.RepairFilter{SourceID: bellhop.SourceSelfID}}},
-		{"/deliveries/retry", `{"destination":"billing"}`, bellhop.Repair{Kind: "retry", Rate: 200, Filter: bellhop.RepairFilter{DestinationID: "dst_1", State: "dead"}}},
-		{"/deliveries/retry", `{"error":"timeout","state":"cancelled","rate":1}`, bellhop.Repair{Kind: "retry", Rate: 1, Filter: bellhop.RepairFilter{Error: "timeout", State: "cancelled"}}},
-		{"/deliveries/cancel", `{"event":"evt_1"}`, bellhop.Repair{Kind: "cancel", Filter: bellhop.RepairFilter{EventID: "evt_1", State: "pending"}}},
-		{"/deliveries/cancel", `{"all":true,"state":"pending"}`, bellhop.Repair{Kind: "cancel", Filter: bellhop.RepairFilter{State: "pending"}}},
+		{"/events/replay", `{"source":"api","rate":2.5}`,
+			bellhop.Repair{Kind: "replay", Rate: 2.5, Filter: bellhop.RepairFilter{SourceID: bellhop.SourceAPIID}}},
+		{"/events/replay", `{"source":"bellhop"}`,
+			bellhop.Repair{Kind: "replay", Rate: 200, Filter: bellhop.RepairFilter{SourceID: bellhop.SourceSelfID}}},
+		{"/deliveries/retry", `{"destination":"billing"}`,
+			bellhop.Repair{Kind: "retry", Rate: 200, Filter: bellhop.RepairFilter{DestinationID: "dst_1", State: "dead"}}},
+		{"/deliveries/retry", `{"error":"timeout","state":"cancelled","rate":1}`,
+			bellhop.Repair{Kind: "retry", Rate: 1, Filter: bellhop.RepairFilter{Error: "timeout", State: "cancelled"}}},
+		{"/deliveries/cancel", `{"event":"evt_1"}`,
+			bellhop.Repair{Kind: "cancel", Filter: bellhop.RepairFilter{EventID: "evt_1", State: "pending"}}},
+		{"/deliveries/cancel", `{"all":true,"state":"pending"}`,
+			bellhop.Repair{Kind: "cancel", Filter: bellhop.RepairFilter{State: "pending"}}},
 	} {
 		r := newRig(t)
 		r.fill()
 		a := r.do("POST", Prefix+c.path, c.body)
 		got := a.is(202)
 		begun := r.repairs[len(r.repairs)-1]
-		if got["id"] != begun.ID || !strings.HasPrefix(begun.ID, "rpr_") || a.header.Get("Location") != Prefix+"/repairs/"+begun.ID {
+		if got["id"] != begun.ID || !strings.HasPrefix(begun.ID, "rpr_") ||
+			a.header.Get("Location") != Prefix+"/repairs/"+begun.ID {
 			t.Errorf("%s: %s", c.body, a.body)
 		}
 		c.want.ID, c.want.CreatedAt, c.want.UpdatedAt, c.want.State = begun.ID, testNow, testNow, bellhop.RepairRunning
@@ -53,7 +61,8 @@ func TestBeginRepair(t *testing.T) {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.body, begun, c.want)
 		}
 		body := strings.Replace(c.body, "{", `{"dry_run":true,`, 1)
-		if got := r.do("POST", Prefix+c.path, body).is(200); got["events"] != 2.0 || got["deliveries"] != 3.0 || got["complete"] != true || len(r.repairs) != 2 {
+		if got := r.do("POST", Prefix+c.path, body).is(200); got["events"] != 2.0 || got["deliveries"] != 3.0 ||
+			got["complete"] != true || len(r.repairs) != 2 {
 			t.Errorf("%s: %v", body, got)
 		}
 		if counted := r.counted; counted.Filter.DestinationID != c.want.Filter.DestinationID || counted.Kind != c.want.Kind {
@@ -70,9 +79,11 @@ func TestReplayEvent(t *testing.T) {
 		same(t, r.do("POST", "/api/v1/events/evt_1/replay", body).is(202), made)
 	}
 	r.do("POST", "/api/v1/events/evt_9/replay", "").refused(404, bellhop.CodeNotFound)
-	for state, status := range map[bellhop.DestinationState]int{"active": 202, "paused": 202, "unverified": 202, "disabled": 409, "expired": 409} {
+	for state, status := range map[bellhop.DestinationState]int{"active": 202, "paused": 202, "unverified": 202,
+		"disabled": 409, "expired": 409} {
 		r.destinations[0].State = state
-		for path, body := range map[string]string{"/events/evt_1/replay": `{"destination":"billing"}`, "/events/replay": `{"destination":"billing","source":"media"}`} {
+		for path, body := range map[string]string{"/events/evt_1/replay": `{"destination":"billing"}`,
+			"/events/replay": `{"destination":"billing","source":"media"}`} {
 			a := r.do("POST", Prefix+path, body)
 			if a.status != status || status == 409 && !strings.Contains(a.body, " first, or name another") {
 				t.Errorf("%s while %s: %d %s", path, state, a.status, a.body)
@@ -102,7 +113,8 @@ func TestBadRepairs(t *testing.T) {
 		{"/events/replay", `{"destination":"billing"}`, 422, bellhop.CodeInvalid, []string{"all"}},
 		{"/events/replay", `{"source":"nobody","destination":"nobody","type":"a*b","where":"data.","since":"2026-11-22T08:00:00Z","until":"2026-11-22T08:00:00Z"}`,
 			422, bellhop.CodeInvalid, []string{"source", "type", "where", "destination", "until"}},
-		{"/events/replay", `{"where":"` + strings.Repeat("a", bellhop.MaxWhereLength+1) + `"}`, 422, bellhop.CodeInvalid, []string{"where"}},
+		{"/events/replay", `{"where":"` + strings.Repeat("a", bellhop.MaxWhereLength+1) + `"}`, 422, bellhop.CodeInvalid,
+			[]string{"where"}},
 		{"/events/replay", `{"source":"media","rate":-1}`, 422, bellhop.CodeInvalid, []string{"rate"}},
 		{"/events/replay", `{"source":"media","rate":1e9}`, 422, bellhop.CodeInvalid, []string{"rate"}},
 		{"/events/replay", `{"source":"media","rate":1e-9}`, 422, bellhop.CodeInvalid, []string{"rate"}},
@@ -119,7 +131,8 @@ func TestBadRepairs(t *testing.T) {
 		{"/deliveries/retry", `{"error":"a\u0007"}`, 422, bellhop.CodeInvalid, []string{"error"}},
 		{"/deliveries/cancel", `{}`, 422, bellhop.CodeInvalid, []string{"all"}},
 		{"/deliveries/cancel", `{"all":true,"state":"dead"}`, 422, bellhop.CodeInvalid, []string{"state"}},
-		{"/deliveries/cancel", `{"since":"2026-11-22T08:00:00Z","until":"2026-11-21T08:00:00Z"}`, 422, bellhop.CodeInvalid, []string{"until"}},
+		{"/deliveries/cancel", `{"since":"2026-11-22T08:00:00Z","until":"2026-11-21T08:00:00Z"}`, 422, bellhop.CodeInvalid,
+			[]string{"until"}},
 	} {
 		t.Run(c.path+c.body[:min(40, len(c.body))], func(t *testing.T) {
 			r.t = t

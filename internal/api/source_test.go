@@ -26,10 +26,12 @@ func same(t *testing.T, got any, want string) {
 
 func TestSource(t *testing.T) {
 	r := newRig(t)
-	a := r.do("POST", "/api/v1/sources", `{"name":"media","provider":"lock","settings":{"key":["`+canary+`"],"account_id":"a1"}}`)
+	a := r.do("POST", "/api/v1/sources",
+		`{"name":"media","provider":"lock","settings":{"key":["`+canary+`"],"account_id":"a1"}}`)
 	made := a.is(201)
 	id := made["id"].(string)
-	if !strings.HasPrefix(id, bellhop.PrefixSource) || a.header.Get("Location") != "/api/v1/sources/"+id || r.changes != 1 {
+	if !strings.HasPrefix(id, bellhop.PrefixSource) || a.header.Get("Location") != "/api/v1/sources/"+id ||
+		r.changes != 1 {
 		t.Errorf("id %q, Location %q, %d changes", id, a.header.Get("Location"), r.changes)
 	}
 	delete(made, "id")
@@ -40,7 +42,8 @@ func TestSource(t *testing.T) {
 		t.Errorf("stored %s", stored)
 	}
 	made["id"] = id
-	plain := r.do("POST", "/api/v1/sources", `{"name":"plain","provider":"lock","settings":{"key":"k","account_id":null}}`).is(201)
+	plain := r.do("POST", "/api/v1/sources",
+		`{"name":"plain","provider":"lock","settings":{"key":"k","account_id":null}}`).is(201)
 	same(t, plain["settings"], `{"key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}}`)
 	r.do("DELETE", "/api/v1/sources/plain", "").is(204)
 	for _, path := range []string{id, "media"} {
@@ -48,7 +51,8 @@ func TestSource(t *testing.T) {
 			t.Errorf("%s: %v", path, got)
 		}
 	}
-	r.do("POST", "/api/v1/sources", `{"name":"media","provider":"lock","settings":{"key":"k"}}`).refused(409, bellhop.CodeConflict)
+	r.do("POST", "/api/v1/sources", `{"name":"media","provider":"lock","settings":{"key":"k"}}`).refused(409,
+		bellhop.CodeConflict)
 	r.do("DELETE", "/api/v1/sources/media", "").is(204)
 	r.do("DELETE", "/api/v1/sources/media", "").refused(404, bellhop.CodeNotFound)
 	r.do("GET", "/api/v1/sources/media", "").refused(404, bellhop.CodeNotFound)
@@ -70,12 +74,14 @@ func TestSourceRefused(t *testing.T) {
 		{`{"name":"x","provider":"lock","settings":null}`, []string{"settings.key"}},
 		{`{"name":"x","provider":"lock","settings":[]}`, []string{"settings"}},
 		{`{"name":"x","provider":"lock","settings":{"key":"k","other":"` + canary + `"}}`, []string{"settings.other"}},
-		{`{"name":"x","provider":"lock","settings":{"key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}}}`, []string{"settings.key"}},
+		{`{"name":"x","provider":"lock","settings":{"key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}}}`,
+			[]string{"settings.key"}},
 		{`{"name":"x","provider":"lock","settings":{"key":"k"},"max_body_bytes":33554433}`, []string{"max_body_bytes"}},
 		{`{"name":"x","provider":"lock","settings":{"key":"k"},"max_body_bytes":-1}`, []string{"max_body_bytes"}},
 		{`{"name":"x","provider":"lock","settings":{"key":"k"},"disabled":"` + canary + `"}`, []string{"disabled"}},
 		{`{"name":"x","provider":"lock","settings":{"key":"k"},"Disabled":true}`, []string{"Disabled"}},
-		{`{"name":"x","provider":"lock","settings":{"key":"k"},"secret":"` + canary + `","url":"u"}`, []string{"secret", "url"}},
+		{`{"name":"x","provider":"lock","settings":{"key":"k"},"secret":"` + canary + `","url":"u"}`,
+			[]string{"secret", "url"}},
 		{`[]`, []string{"body"}},
 	} {
 		t.Run(c.body, func(t *testing.T) {
@@ -96,7 +102,8 @@ func TestSourcePatch(t *testing.T) {
 	// A whole answer sent back changes nothing but the time.
 	got := r.do("PATCH", "/api/v1/sources/media", before, "Content-Type: application/merge-patch+json").is(200)
 	stored := r.sources[0]
-	if string(stored.Settings) != `{"account_id":"a1","key":"`+canary+`"}` || !stored.SecretsAt.Equal(testNow) || !stored.UpdatedAt.Equal(r.now) {
+	if string(stored.Settings) != `{"account_id":"a1","key":"`+canary+`"}` || !stored.SecretsAt.Equal(testNow) ||
+		!stored.UpdatedAt.Equal(r.now) {
 		t.Errorf("stored %+v", stored)
 	}
 	if got["updated_at"] != "2026-11-22T10:30:00.123Z" || got["created_at"] != "2026-11-22T09:30:00.123Z" {
@@ -114,7 +121,8 @@ func TestSourcePatch(t *testing.T) {
 	}
 
 	// A new secret has a new time.
-	got = r.do("PATCH", "/api/v1/sources/films", `{"settings":{"key":"other"}}`, "Content-Type: application/json; charset=utf-8").is(200)
+	got = r.do("PATCH", "/api/v1/sources/films", `{"settings":{"key":"other"}}`,
+		"Content-Type: application/json; charset=utf-8").is(200)
 	same(t, got["settings"], `{"key":{"set":true,"set_at":"2026-11-22T10:30:00.123Z"}}`)
 
 	changes := r.changes
@@ -147,7 +155,8 @@ func TestUnknownProviderShowsNothing(t *testing.T) {
 	r.fill()
 	r.sources[0].Provider = "gone"
 	r.destinations[0].Type = "gone"
-	for _, path := range []string{"/api/v1/sources", "/api/v1/destinations", "/api/v1/sources/media", "/api/v1/destinations/billing"} {
+	for _, path := range []string{"/api/v1/sources", "/api/v1/destinations", "/api/v1/sources/media",
+		"/api/v1/destinations/billing"} {
 		r.do("GET", path, "").is(200)
 	}
 }
@@ -170,7 +179,8 @@ func TestPatchKeepsNumbers(t *testing.T) {
 	r := newRig(t)
 	r.fill()
 	merged, err := p.apply(r.handler.(*server), newSource(r.sources[0]))
-	if err != nil || merged.Settings["n"] != json.Number("12345678901234567890") || merged.Settings["f"] != json.Number("1.10") {
+	if err != nil || merged.Settings["n"] != json.Number("12345678901234567890") ||
+		merged.Settings["f"] != json.Number("1.10") {
 		t.Errorf("%s %v", merged.Settings, err)
 	}
 }

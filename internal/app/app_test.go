@@ -80,7 +80,8 @@ func TestSecondInstance(t *testing.T) {
 	opts := options(t)
 	first := run(t, opts)
 	_, err := New(t.Context(), opts)
-	if err == nil || !strings.Contains(err.Error(), opts.Config.Data+" is in use by another bellhop") || !strings.Contains(err.Error(), "--data") {
+	if err == nil || !strings.Contains(err.Error(), opts.Config.Data+" is in use by another bellhop") ||
+		!strings.Contains(err.Error(), "--data") {
 		t.Fatalf("the second: %v", err)
 	}
 	if code, _ := first.call("GET", "/readyz", ""); code != 200 {
@@ -114,23 +115,36 @@ func TestNewFails(t *testing.T) {
 		want    string
 		mend    func(*Options)
 	}{
-		{"address taken", func(o *Options) { o.Config.Listen = taken.Addr().String() }, "--listen", func(o *Options) { o.Config.Listen = "127.0.0.1:0" }},
-		{"not an address", func(o *Options) { o.Config.Listen = "nowhere" }, "--listen", func(o *Options) { o.Config.Listen = "127.0.0.1:0" }},
-		{"a file for a folder", func(o *Options) { write(t, o.Config.Data, "x", 0o600) }, "data folder", func(o *Options) { os.Remove(o.Config.Data) }},
-		{"admin key for all to read", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, strings.Repeat("k", 40), 0o644) }, "chmod 600", func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, datadir.AdminKeyFile), 0o600) }},
-		{"admin key for the group", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, strings.Repeat("k", 40), 0o640) }, datadir.AdminKeyFile, func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, datadir.AdminKeyFile), 0o400) }},
-		{"short admin key", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, " 123456789012345 \n", 0o600) }, "fewer than 16 characters", func(o *Options) { os.Remove(filepath.Join(o.Config.Data, datadir.AdminKeyFile)) }},
-		{"empty admin key", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, "", 0o600) }, "fewer than 16 characters", func(o *Options) { o.AdminKey = "1234567890123456" }},
-		{"short key in the environment", func(o *Options) { o.AdminKey = "123456789012345" }, "BELLHOP_ADMIN_KEY", func(o *Options) { o.AdminKey = "" }},
+		{"address taken", func(o *Options) { o.Config.Listen = taken.Addr().String() }, "--listen",
+			func(o *Options) { o.Config.Listen = "127.0.0.1:0" }},
+		{"not an address", func(o *Options) { o.Config.Listen = "nowhere" }, "--listen",
+			func(o *Options) { o.Config.Listen = "127.0.0.1:0" }},
+		{"a file for a folder", func(o *Options) { write(t, o.Config.Data, "x", 0o600) }, "data folder",
+			func(o *Options) { os.Remove(o.Config.Data) }},
+		{"admin key for all to read",
+			func(o *Options) {
+				keyFile(t, o, datadir.AdminKeyFile, strings.Repeat("k", 40),
+					0o644)
+			}, "chmod 600", func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, datadir.AdminKeyFile), 0o600) }},
+		{"admin key for the group", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, strings.Repeat("k", 40), 0o640) },
+			datadir.AdminKeyFile, func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, datadir.AdminKeyFile), 0o400) }},
+		{"short admin key", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, " 123456789012345 \n", 0o600) },
+			"fewer than 16 characters", func(o *Options) { os.Remove(filepath.Join(o.Config.Data, datadir.AdminKeyFile)) }},
+		{"empty admin key", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, "", 0o600) }, "fewer than 16 characters",
+			func(o *Options) { o.AdminKey = "1234567890123456" }},
+		{"short key in the environment", func(o *Options) { o.AdminKey = "123456789012345" }, "BELLHOP_ADMIN_KEY",
+			func(o *Options) { o.AdminKey = "" }},
 		{"master key for all to read", func(o *Options) {
 			keyFile(t, o, datadir.MasterKeyFile, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0o604)
 		}, "chmod 600", func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, datadir.MasterKeyFile), 0o600) }},
-		{"broken master key", func(o *Options) { keyFile(t, o, datadir.MasterKeyFile, "s3cret\n", 0o600) }, "line 1", func(o *Options) { os.Remove(filepath.Join(o.Config.Data, datadir.MasterKeyFile)) }},
+		{"broken master key", func(o *Options) { keyFile(t, o, datadir.MasterKeyFile, "s3cret\n", 0o600) }, "line 1",
+			func(o *Options) { os.Remove(filepath.Join(o.Config.Data, datadir.MasterKeyFile)) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			opts := options(t, c.prepare)
 			a, err := New(t.Context(), opts)
-			if err == nil || a != nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "12345678") {
+			if err == nil || a != nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") ||
+				strings.Contains(err.Error(), "12345678") {
 				t.Fatalf("%v, want something about %s", err, c.want)
 			}
 			c.mend(&opts)
@@ -193,7 +207,8 @@ func TestNothingBeforeRun(t *testing.T) {
 	defer receiver.Close()
 	opts := options(t, func(o *Options) { o.Config.AllowPrivate = true })
 	first := run(t, opts)
-	destination := `{"name":"d","url":"` + receiver.URL + `","settings":{"format":"raw"},"retry":{"schedule":["1ms","1ms","100ms","1s"]}}`
+	destination := `{"name":"d","url":"` + receiver.URL +
+		`","settings":{"format":"raw"},"retry":{"schedule":["1ms","1ms","100ms","1s"]}}`
 	if code, body := first.call("POST", "/api/v1/destinations", destination); code != 201 {
 		t.Fatalf("destination: %d %s", code, body)
 	}
@@ -300,7 +315,8 @@ func TestStopDoesNotHang(t *testing.T) {
 		want    string
 		inUse   bool
 	}{
-		{"background work", func(a *App) { a.background.Go(func() { <-hang }) }, "stop background work: has not ended in time", false},
+		{"background work", func(a *App) { a.background.Go(func() { <-hang }) },
+			"stop background work: has not ended in time", false},
 		{"a cleanup", func(a *App) {
 			a.undoLater("disk", func(context.Context) error {
 				<-hang

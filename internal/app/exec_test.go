@@ -24,7 +24,8 @@ func TestExecIsOff(t *testing.T) {
 	var logged bytes.Buffer
 	opts := options(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&logged, nil)) })
 	off := run(t, opts)
-	if code, body := off.call("POST", "/api/v1/destinations", destination); code != http.StatusUnprocessableEntity || !strings.Contains(body, "--allow-exec") {
+	if code, body := off.call("POST", "/api/v1/destinations", destination); code != http.StatusUnprocessableEntity ||
+		!strings.Contains(body, "--allow-exec") {
 		t.Errorf("%d %s", code, body)
 	}
 	off.stop()
@@ -37,7 +38,8 @@ func TestExecIsOff(t *testing.T) {
 		t.Errorf("%d %s", code, body)
 	}
 	on.stop()
-	if text := logged.String(); !strings.Contains(text, "level=WARN msg=exec.opened") || strings.Contains(text, "msg=exec.root") != (os.Geteuid() == 0) {
+	if text := logged.String(); !strings.Contains(text, "level=WARN msg=exec.opened") || strings.Contains(text,
+		"msg=exec.root") != (os.Geteuid() == 0) {
 		t.Errorf("the log says %s", text)
 	}
 	opts.Config.AllowExec = false
@@ -47,7 +49,8 @@ func TestExecIsOff(t *testing.T) {
 		t.Errorf("what there was: %d %s", code, body)
 	}
 	again.stop()
-	if text := logged.String(); !strings.Contains(text, "open.failed") || !strings.Contains(text, "(on-paid): type: exec is off") {
+	if text := logged.String(); !strings.Contains(text, "open.failed") || !strings.Contains(text,
+		"(on-paid): type: exec is off") {
 		t.Errorf("the log says %s", text)
 	}
 }
@@ -59,11 +62,15 @@ func TestExecStop(t *testing.T) {
 	dir := t.TempDir()
 	opts := options(t, func(o *Options) { o.Config.AllowExec, o.Config.ShutdownTimeout = true, 300*time.Millisecond })
 	first := run(t, opts)
-	settings, _ := json.Marshal(map[string]any{"dir": dir, "command": []string{"sh", "-c", "echo $BELLHOP_ATTEMPT >>attempts; test -e pid && exit 0; echo $$ >pid; sleep 60 & wait"}})
-	if code, body := first.call("POST", "/api/v1/destinations", `{"name":"slow","type":"exec","timeout":"1m","settings":`+string(settings)+`}`); code != http.StatusCreated {
+	settings, _ := json.Marshal(map[string]any{"dir": dir,
+		"command": []string{"sh", "-c",
+			"echo $BELLHOP_ATTEMPT >>attempts; test -e pid && exit 0; echo $$ >pid; sleep 60 & wait"}})
+	if code, body := first.call("POST", "/api/v1/destinations",
+		`{"name":"slow","type":"exec","timeout":"1m","settings":`+string(settings)+`}`); code != http.StatusCreated {
 		t.Fatalf("%d %s", code, body)
 	}
-	if code, body := first.call("POST", "/api/v1/events", `{"type":"order.paid","data":{}}`); code != http.StatusCreated && code != http.StatusAccepted {
+	if code, body := first.call("POST", "/api/v1/events", `{"type":"order.paid","data":{}}`); code != http.StatusCreated &&
+		code != http.StatusAccepted {
 		t.Fatalf("%d %s", code, body)
 	}
 	read := func(name string) string {

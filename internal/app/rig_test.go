@@ -18,11 +18,13 @@ import (
 // options returns the options of a server in its own folder, at a free port.
 func options(t testing.TB, change ...func(*Options)) Options {
 	t.Helper()
-	cfg, err := config.Load("", func(string) string { return "" }, map[string]string{"listen": "127.0.0.1:0", "data": filepath.Join(t.TempDir(), "data")})
+	cfg, err := config.Load("", func(string) string { return "" },
+		map[string]string{"listen": "127.0.0.1:0", "data": filepath.Join(t.TempDir(), "data")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts := Options{Config: cfg, Providers: []provider.Provider{generic.Provider{}}, Version: "test", Logger: slog.New(slog.DiscardHandler)}
+	opts := Options{Config: cfg, Providers: []provider.Provider{generic.Provider{}}, Version: "test",
+		Logger: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&opts)
 	}
@@ -92,7 +94,8 @@ func (r *running) call(method, path, body string) (int, string) {
 // source creates a source that accepts every request.
 func (r *running) source(name string) {
 	r.t.Helper()
-	if code, body := r.call("POST", "/api/v1/sources", `{"name":"`+name+`","provider":"generic","settings":{"scheme":"none"}}`); code != 201 {
+	if code, body := r.call("POST", "/api/v1/sources",
+		`{"name":"`+name+`","provider":"generic","settings":{"scheme":"none"}}`); code != 201 {
 		r.t.Fatalf("source %s: %d %s", name, code, body)
 	}
 }

@@ -20,8 +20,10 @@ func TestPaths(t *testing.T) {
 	r.source("src")
 	for path, want := range map[string]int{
 		"/in/src": 202, "/in/src?a=b": 202, "http://other.example/in/src": 202,
-		"/in/src/../other": 404, "/in/../in/src": 404, "/in/./src": 404, "//in/src": 404, "/in//src": 404, "/./in/src": 404, "/x/../in/src": 404, "///in/src": 404,
-		"/in/src/": 404, "/in/src%2f": 404, "/in%2fsrc": 404, "/in/%73rc": 404, "/%69n/src": 404, "/in/src;x": 404, "/in/SRC": 404, "/in/": 404, "/in": 404, "/": 404,
+		"/in/src/../other": 404, "/in/../in/src": 404, "/in/./src": 404, "//in/src": 404, "/in//src": 404, "/./in/src": 404,
+		"/x/../in/src": 404, "///in/src": 404,
+		"/in/src/": 404, "/in/src%2f": 404, "/in%2fsrc": 404, "/in/%73rc": 404, "/%69n/src": 404, "/in/src;x": 404,
+		"/in/SRC": 404, "/in/": 404, "/in": 404, "/": 404,
 		"//api/v1/sources": 404, "/api//v1/sources": 404, "/api/v1/../v1/sources": 404, "/healthz/": 404, "//healthz": 404,
 	} {
 		c, err := net.Dial("tcp", r.listener.Addr().String())
@@ -29,7 +31,8 @@ func TestPaths(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.SetDeadline(time.Now().Add(20 * time.Second))
-		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", path, r.opts.AdminKey)
+		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\nContent-Length: 5\r\nConnection: "+
+			"close\r\n\r\nhello", path, r.opts.AdminKey)
 		reply, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
@@ -53,7 +56,8 @@ func TestChangesCount(t *testing.T) {
 		method, body string
 		want         int
 	}{
-		{"", "", 202}, {"PATCH", `{"disabled":true}`, 404}, {"PATCH", `{"disabled":false}`, 202}, {"PATCH", `{"max_body_bytes":1}`, 413}, {"DELETE", "", 404},
+		{"", "", 202}, {"PATCH", `{"disabled":true}`, 404}, {"PATCH", `{"disabled":false}`, 202},
+		{"PATCH", `{"max_body_bytes":1}`, 413}, {"DELETE", "", 404},
 	} {
 		if step.method != "" {
 			if code, body := r.call(step.method, "/api/v1/sources/src", step.body); code >= 300 {
@@ -74,7 +78,8 @@ func TestOpenRoutes(t *testing.T) {
 	r.call("POST", "/in/src", "hello")
 	key := r.opts.AdminKey
 	r.opts.AdminKey = ""
-	for path, want := range map[string]string{"/healthz": `"alive"`, "/readyz": `"ready"`, "/metrics": `bellhop_ingest_events_total{source="src"} 1`} {
+	for path, want := range map[string]string{"/healthz": `"alive"`, "/readyz": `"ready"`,
+		"/metrics": `bellhop_ingest_events_total{source="src"} 1`} {
 		code, body := r.call("GET", path, "")
 		if code != 200 || !strings.Contains(body, want) || strings.Contains(body, key) {
 			t.Errorf("%s: %d %.200s", path, code, body)
@@ -108,8 +113,10 @@ func TestLargeHeaders(t *testing.T) {
 
 func TestUnclean(t *testing.T) {
 	t.Parallel()
-	for path, want := range map[string]bool{"/": false, "/a": false, "/a/": false, "/a/b.c/..d/...": false, "*": false, "": false, "/a%2f..%2fb": false,
-		"//": true, "//a": true, "/a//": true, "/a//b": true, "/.": true, "/..": true, "/a/.": true, "/a/./b": true, "/a/../b": true, "/a/..": true, "/./": true} {
+	for path, want := range map[string]bool{"/": false, "/a": false, "/a/": false, "/a/b.c/..d/...": false, "*": false,
+		"": false, "/a%2f..%2fb": false,
+		"//": true, "//a": true, "/a//": true, "/a//b": true, "/.": true, "/..": true, "/a/.": true, "/a/./b": true,
+		"/a/../b": true, "/a/..": true, "/./": true} {
 		if got := unclean(path); got != want {
 			t.Errorf("%q: %v", path, got)
 		}
@@ -119,7 +126,8 @@ func TestUnclean(t *testing.T) {
 func TestContainerLimit(t *testing.T) {
 	t.Parallel()
 	const none = 1<<63 - 1
-	for text, want := range map[string]int64{"536870912\n": 512 << 20, "max\n": none, "": none, "-5\n": none, "0\n": none, "99999999999999999999\n": none} {
+	for text, want := range map[string]int64{"536870912\n": 512 << 20, "max\n": none, "": none, "-5\n": none, "0\n": none,
+		"99999999999999999999\n": none} {
 		path := filepath.Join(t.TempDir(), "memory.max")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

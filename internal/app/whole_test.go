@@ -36,7 +36,8 @@ func TestAgreeLater(t *testing.T) {
 		o.Config.AllowPrivate = true
 		o.Providers = []provider.Provider{cloudevents.Provider{}}
 	}))
-	created, answer := r.call("POST", "/api/v1/destinations", `{"name":"later","type":"cloudevents","url":"`+receiver.URL+`","settings":{"origin":"bellhop.example.com","source":"/bellhop"}}`)
+	created, answer := r.call("POST", "/api/v1/destinations",
+		`{"name":"later","type":"cloudevents","url":"`+receiver.URL+`","settings":{"origin":"bellhop.example.com","source":"/bellhop"}}`)
 	if created != 201 || !strings.Contains(answer, `"state":"unverified"`) {
 		t.Fatal(created, answer)
 	}
@@ -105,7 +106,8 @@ func TestOneKeyAtOnce(t *testing.T) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { delivered.Add(1) }))
 	defer receiver.Close()
 	r := run(t, options(t, func(o *Options) { o.Config.AllowPrivate = true }))
-	if status, answer := r.call("POST", "/api/v1/destinations", `{"name":"all","url":"`+receiver.URL+`","settings":{"format":"raw"}}`); status != 201 {
+	if status, answer := r.call("POST", "/api/v1/destinations",
+		`{"name":"all","url":"`+receiver.URL+`","settings":{"format":"raw"}}`); status != 201 {
 		t.Fatal(status, answer)
 	}
 	api := client.New(r.URL(), r.opts.AdminKey, http.DefaultClient)
@@ -139,7 +141,8 @@ func TestOneKeyAtOnce(t *testing.T) {
 	} {
 		other := ev
 		change(&other)
-		if _, _, err := api.Publish(t.Context(), other, "order-7"); err == nil || !strings.Contains(err.Error(), "used before for another event") {
+		if _, _, err := api.Publish(t.Context(), other, "order-7"); err == nil || !strings.Contains(err.Error(),
+			"used before for another event") {
 			t.Errorf("%+v: %v", other, err)
 		}
 	}
@@ -190,7 +193,8 @@ func TestLoop(t *testing.T) {
 		t.Errorf("refused: %+v", got)
 	}
 	var events struct{ Data []any }
-	if _, body := r.call("GET", "/api/v1/events", ""); json.Unmarshal([]byte(body), &events) != nil || len(events.Data) != bellhop.MaxHops {
+	if _, body := r.call("GET", "/api/v1/events", ""); json.Unmarshal([]byte(body), &events) != nil ||
+		len(events.Data) != bellhop.MaxHops {
 		t.Errorf("%d events: %s", len(events.Data), body)
 	}
 }

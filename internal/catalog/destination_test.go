@@ -47,8 +47,10 @@ func newCatalog(s *shelf, o *opener) *Catalog {
 // TestFieldOrder: the errors of a destination are in the order of its fields, wherever they were found.
 func TestFieldOrder(t *testing.T) {
 	found := bellhop.Join("", bellhop.Invalid("breaker.for", "b"), bellhop.Invalid("retry.schedule[1]", "r"))
-	o := &opener{err: bellhop.Join("", bellhop.Invalid("match.where", "m"), bellhop.Invalid("url", "u"), bellhop.Invalid("access.token", "a"))}
-	d := bellhop.Destination{Name: "-", Timeout: time.Hour, Rate: bellhop.Rate{PerSecond: -1, Burst: 1}, Batch: bellhop.Batch{MaxEvents: 1}}
+	o := &opener{err: bellhop.Join("", bellhop.Invalid("match.where", "m"), bellhop.Invalid("url", "u"),
+		bellhop.Invalid("access.token", "a"))}
+	d := bellhop.Destination{Name: "-", Timeout: time.Hour, Rate: bellhop.Rate{PerSecond: -1, Burst: 1},
+		Batch: bellhop.Batch{MaxEvents: 1}}
 	_, err := newCatalog(&shelf{}, o).CheckDestination(d, found)
 	var e *bellhop.Error
 	if !errors.As(err, &e) {
@@ -58,7 +60,8 @@ func TestFieldOrder(t *testing.T) {
 	for _, f := range e.Fields {
 		paths = append(paths, f.Path)
 	}
-	want := []string{"name", "url", "access.token", "match.where", "timeout", "rate.per_second", "batch.max_events", "retry.schedule[1]", "breaker.for"}
+	want := []string{"name", "url", "access.token", "match.where", "timeout", "rate.per_second", "batch.max_events",
+		"retry.schedule[1]", "breaker.for"}
 	if !slices.Equal(paths, want) {
 		t.Errorf("%q, want %q", paths, want)
 	}
@@ -72,11 +75,13 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d.Type != bellhop.TypeHTTP || d.Timeout != bellhop.DefaultTimeout || d.Concurrency != bellhop.DefaultConcurrency ||
-		!d.Rate.IsZero() || d.Order != bellhop.OrderNone || len(d.Retry.Schedule) == 0 || d.Handshake != bellhop.HandshakeNone ||
+		!d.Rate.IsZero() || d.Order != bellhop.OrderNone || len(d.Retry.Schedule) == 0 ||
+		d.Handshake != bellhop.HandshakeNone ||
 		d.State != bellhop.DestinationActive {
 		t.Errorf("%+v", d)
 	}
-	d, err = c.CreateDestination(t.Context(), bellhop.Destination{Name: "d", Retry: bellhop.Retry{Schedule: bellhop.Schedule{}}})
+	d, err = c.CreateDestination(t.Context(),
+		bellhop.Destination{Name: "d", Retry: bellhop.Retry{Schedule: bellhop.Schedule{}}})
 	if err != nil || len(d.Retry.Schedule) != 0 {
 		t.Errorf("%v %v", d.Retry.Schedule, err)
 	}
@@ -101,7 +106,8 @@ func TestUpdateKeeps(t *testing.T) {
 	after, err := c.UpdateDestination(t.Context(), "d", func(d bellhop.Destination) (bellhop.Destination, error) {
 		return bellhop.Destination{Name: "e", Type: bellhop.TypeHTTP}, nil
 	})
-	if err != nil || after.Name != "e" || after.ID != before.ID || after.Tenant != "acme" || after.State != bellhop.DestinationActive ||
+	if err != nil || after.Name != "e" || after.ID != before.ID || after.Tenant != "acme" ||
+		after.State != bellhop.DestinationActive ||
 		!after.CreatedAt.Equal(before.CreatedAt) || !after.SecretsAt.Equal(before.SecretsAt) {
 		t.Errorf("%+v %v", after, err)
 	}

@@ -70,7 +70,8 @@ func TestCreateSyncsParents(t *testing.T) {
 			t.Errorf("%s: %v %v, synced %q, want %q", c.dir, created, err, synced, c.synced)
 		}
 	}
-	if _, err := create(filepath.Join(base, "e"), func(string) error { return io.ErrShortWrite }); err != io.ErrShortWrite {
+	if _, err := create(filepath.Join(base, "e"),
+		func(string) error { return io.ErrShortWrite }); err != io.ErrShortWrite {
 		t.Errorf("a parent that cannot be synced: %v", err)
 	}
 	t.Chdir(base)
@@ -114,7 +115,8 @@ func TestServerFile(t *testing.T) {
 	if err := f.WriteServer(want); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := os.ReadFile(filepath.Join(dir, ServerFile)); string(text) != `{"url":"http://127.0.0.1:8080","pid":7}`+"\n" {
+	if text, err := os.ReadFile(filepath.Join(dir,
+		ServerFile)); string(text) != `{"url":"http://127.0.0.1:8080","pid":7}`+"\n" {
 		t.Errorf("%s %v", text, err)
 	}
 	if s, err := ReadServer(dir); err != nil || s != want {

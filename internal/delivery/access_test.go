@@ -119,7 +119,8 @@ func issue(t *testing.T, parent *tls.Certificate) (made tls.Certificate, certifi
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)},
-		IsCA:        parent == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+		IsCA:        parent == nil, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
 	signer, by := k, template
 	if parent != nil {
 		signer, by = parent.PrivateKey.(*ecdsa.PrivateKey), parent.Leaf

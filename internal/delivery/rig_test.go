@@ -167,7 +167,8 @@ func (r *rig) destination(to *receiver, change ...func(*bellhop.Destination)) be
 	now := time.Now()
 	d := bellhop.Destination{ID: "dst_" + to.name, Name: to.name, Type: bellhop.TypeHTTP, URL: to.url(),
 		Settings: []byte(`{"format":"raw"}`),
-		Timeout:  5 * time.Second, Concurrency: 16, Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, Breaker: bellhop.DefaultBreaker,
+		Timeout:  5 * time.Second, Concurrency: 16, Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault},
+		Breaker:   bellhop.DefaultBreaker,
 		State:     bellhop.DestinationActive,
 		CreatedAt: now, UpdatedAt: now}
 	for _, f := range change {

@@ -162,7 +162,8 @@ func TestCrash(t *testing.T) {
 			ids[c.body] = c.header.Get("Webhook-Id") + c.header.Get("Bellhop-Delivery-Id") + c.header.Get("Bellhop-Attempt")
 		}
 		for _, c := range again.got() {
-			if id, ok := ids[c.body]; ok && id != c.header.Get("Webhook-Id")+c.header.Get("Bellhop-Delivery-Id")+c.header.Get("Bellhop-Attempt") {
+			if id, ok := ids[c.body]; ok &&
+				id != c.header.Get("Webhook-Id")+c.header.Get("Bellhop-Delivery-Id")+c.header.Get("Bellhop-Attempt") {
 				t.Errorf("%q has other ids now: %v", c.body, c.header)
 			}
 		}

@@ -29,7 +29,8 @@ func TestPage(t *testing.T) {
 	page := string(text)
 	seen := map[room]bool{".": true}
 	for _, f := range sourceFiles(t) {
-		if !seen[f.room] && !strings.Contains(page, " "+path.Base(string(f.room))+"/") && !strings.Contains(page, "    "+string(f.room)+"/") {
+		if !seen[f.room] && !strings.Contains(page, " "+path.Base(string(f.room))+"/") && !strings.Contains(page,
+			"    "+string(f.room)+"/") {
 			t.Errorf("the page does not draw %s", f.room)
 		}
 		seen[f.room] = true

@@ -77,7 +77,8 @@ var rooms = []row{
 	{"internal/action", []room{".", "provider"}, nil},
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
 	{"internal/auth", []room{"."}, nil},
-	{"internal/api", []room{".", "provider", "client", "internal/catalog", "internal/auth", "internal/match"}, []string{"huma", "jsontext"}},
+	{"internal/api", []room{".", "provider", "client", "internal/catalog", "internal/auth", "internal/match"},
+		[]string{"huma", "jsontext"}},
 	{"internal/store", []room{"."}, []string{"x/crypto"}},
 	{"internal/store/sqlite", []room{".", "internal/store"}, []string{"sqlite3", "prometheus"}},
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it
@@ -95,7 +96,8 @@ var rooms = []row{
 
 // provide returns the rooms that the package of one provider may import, with more for the provider at hand.
 func provide(more ...room) []room {
-	return append([]room{".", "internal/strictjson", "internal/fetchcache", "provider", "provider/microsoft", "provider/jwks",
+	return append([]room{".", "internal/strictjson", "internal/fetchcache", "provider", "provider/microsoft",
+		"provider/jwks",
 		"signature"}, more...)
 }
 
@@ -107,7 +109,8 @@ func TestImports(t *testing.T) {
 			continue
 		}
 		if _, ok := rowOf(f.room); !ok {
-			t.Errorf("%s: %s is a room that the table here does not have; add a row that says which rooms it may look into", f.name, f.room)
+			t.Errorf("%s: %s is a room that the table here does not have; add a row that says which rooms it may look into",
+				f.name, f.room)
 			continue
 		}
 		for _, imported := range f.imports() {
@@ -225,8 +228,10 @@ func TestJudgeModule(t *testing.T) {
 	}{
 		{".", "github.com/expr-lang/expr", "root imports github.com/expr-lang/expr, but may import no third-party module"},
 		{"internal/match", "github.com/expr-lang/expr/vm", ""},
-		{"internal/match", "github.com/expr-lang/exprs", "internal/match imports github.com/expr-lang/exprs, but may import only expr, jsontext"},
-		{"client", "github.com/danielgtaylor/huma/v2", "client imports github.com/danielgtaylor/huma/v2, but may import no third-party module"},
+		{"internal/match", "github.com/expr-lang/exprs",
+			"internal/match imports github.com/expr-lang/exprs, but may import only expr, jsontext"},
+		{"client", "github.com/danielgtaylor/huma/v2",
+			"client imports github.com/danielgtaylor/huma/v2, but may import no third-party module"},
 	} {
 		if got := judgeModule(c.from, c.path); got != c.want {
 			t.Errorf("%s → %s: %q", c.from, c.path, got)

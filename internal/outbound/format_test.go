@@ -26,8 +26,9 @@ const (
 func stored() bellhop.Event {
 	return bellhop.Event{ID: "evt_0am0r6h000ep7b2j", SourceID: "src_1", Source: "media", Type: "invoice.paid",
 		Subject: "invoice/7", ProviderID: "msg_1",
-		Time: began.Add(-time.Minute), ReceivedAt: began, ContentType: "application/json; charset=utf-8", Header: bellhop.Header("X-Event: paid\n"),
-		Body: []byte(`{ "amount": 9007199254740993, "note": "<ünïcödé>" }`)}
+		Time: began.Add(-time.Minute), ReceivedAt: began, ContentType: "application/json; charset=utf-8",
+		Header: bellhop.Header("X-Event: paid\n"),
+		Body:   []byte(`{ "amount": 9007199254740993, "note": "<ünïcödé>" }`)}
 }
 
 // TestFormats renders events as each kind of destination would get them, and compares the requests with
@@ -69,12 +70,14 @@ func TestFormats(t *testing.T) {
 		"thin": {"http", `{"format":"thin"}`, func(ev *bellhop.Event) { ev.Tenant = "acme" }},
 		"thin-signed": {"http", `{"format":"thin","secret":"` + oldSecret + `"}`,
 			func(ev *bellhop.Event) { ev.Subject, ev.Time = "", time.Time{} }},
-		"template":      {"http", `{"format":"template","template":{"body":"{\"text\": data.note, \"for\": subject}"}}`, nil},
+		"template": {"http", `{"format":"template","template":{"body":"{\"text\": data.note, \"for\": subject}"}}`,
+			nil},
 		"template-text": {"http", `{"format":"template","template":"join([type, id, data.note], \" \")"}`, nil},
 		"template-headers": {"http", `{"format":"template","secret":"` + oldSecret + `","headers":{"x-team":"a"},"template":{"body":"data","content_type":"application/x-custom",
 			"headers":{"x-amount":"data.amount","X-Paid":"type endsWith \"paid\"","X-Half":"0.5","X-At":"time","X-Text":"subject"}}}`, nil},
-		"template-content-type": {"http", `{"format":"template","template":{"body":"\"<p>\"","headers":{"content-type":"\"text/html\""}}}`, nil},
-		"ams-of-another":        {"ams", `{"signing_key":"` + amsKey + `","account_id":"acct"}`, nil},
+		"template-content-type": {"http",
+			`{"format":"template","template":{"body":"\"<p>\"","headers":{"content-type":"\"text/html\""}}}`, nil},
+		"ams-of-another": {"ams", `{"signing_key":"` + amsKey + `","account_id":"acct"}`, nil},
 		"content-type-forge": {"http", `{"format":"raw"}`,
 			func(ev *bellhop.Event) { ev.ContentType = "text/plain\r\nX-Forged: 1" }},
 	} {

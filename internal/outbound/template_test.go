@@ -43,12 +43,13 @@ func TestTemplateSettings(t *testing.T) {
 		`{"format":"template","template":{"body":"1","content_type":"a\r\nX: 1"}}`:                            {"settings.template.content_type"},
 		`{"format":"template","template":{"body":"1","content_type":"a/b","headers":{"Content-Type":"1"}}}`:   {"settings.template.headers.Content-Type"},
 		`{"format":"template","headers":{"Content-Type":"x/y"},"template":{"body":"1","content_type":"a/b"}}`: {"settings.template.content_type"},
-		`{"format":"raw","template":"1"}`:                                              {"settings.template"},
-		`{"format":"thin","template":"1"}`:                                             {"settings.template"},
-		`{"format":"thick"}`:                                                           {"settings.format"},
-		`{"secret":"` + oldSecret + `","secret_until":"tomorrow"}`:                     {"settings.secret_until"},
-		`{"secret":"` + oldSecret + `","secret_until":7}`:                              {"settings.secret_until"},
-		`{"format":"template","secret":"x","headers":{"Host":"x"},"template":"data."}`: {"settings.secret", "settings.headers.Host", "settings.template.body"},
+		`{"format":"raw","template":"1"}`:                          {"settings.template"},
+		`{"format":"thin","template":"1"}`:                         {"settings.template"},
+		`{"format":"thick"}`:                                       {"settings.format"},
+		`{"secret":"` + oldSecret + `","secret_until":"tomorrow"}`: {"settings.secret_until"},
+		`{"secret":"` + oldSecret + `","secret_until":7}`:          {"settings.secret_until"},
+		`{"format":"template","secret":"x","headers":{"Host":"x"},"template":"data."}`: {"settings.secret",
+			"settings.headers.Host", "settings.template.body"},
 	} {
 		_, err := opener(t).open(bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks",
 			Settings: []byte(strings.ReplaceAll(settings, "\r\n", `\r\n`))})
@@ -86,11 +87,15 @@ func TestTemplateFails(t *testing.T) {
 		`"0.0 / 0"`:            "template.body: what it gives cannot be written as JSON",
 		`"time.Format"`:        "template.body: what it gives cannot be written as JSON",
 		`"map(1..20, body)"`:   "template.body: the result is too large",
-		`{"body":"1","headers":{"X-A":"data.lines"}}`:          "template.headers.X-A: header X-A: the value has a control or non-ASCII character at byte 1",
-		`{"body":"1","headers":{"X-A":"data.unicode"}}`:        "template.headers.X-A: header X-A: the value has a control or non-ASCII character",
-		`{"body":"1","headers":{"X-A":"data.long"}}`:           "template.headers.X-A: header X-A: the value is longer than",
-		`{"body":"1","headers":{"X-A":"data.absent"}}`:         "template.headers.X-A: must give a text, a number, true or false",
-		`{"body":"1","headers":{"X-A":"[1]"}}`:                 "template.headers.X-A: must give a text, a number, true or false",
+		`{"body":"1","headers":{"X-A":"data.lines"}}`: "template.headers.X-A: header X-A: the value has a " +
+			"control or non-ASCII character at byte 1",
+		`{"body":"1","headers":{"X-A":"data.unicode"}}`: "template.headers.X-A: header X-A: the value has a " +
+			"control or non-ASCII character",
+		`{"body":"1","headers":{"X-A":"data.long"}}`: "template.headers.X-A: header X-A: the value is longer than",
+		`{"body":"1","headers":{"X-A":"data.absent"}}`: "template.headers.X-A: must give a text, a number, true " +
+			"or false",
+		`{"body":"1","headers":{"X-A":"[1]"}}`: "template.headers.X-A: must give a text, a number, true " +
+			"or false",
 		`{"body":"1","headers":{"X-A":"data.lines.x"}}`:        "template.headers.X-A: ",
 		`{"body":"1","headers":{"Content-Type":"data.lines"}}`: "template.headers.Content-Type: ",
 	} {

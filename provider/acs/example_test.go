@@ -41,7 +41,8 @@ func ExampleParseRecording() {
 func ExampleSign() {
 	key, _ := base64.StdEncoding.DecodeString("YWNzLXRlc3QtYWNjZXNzLWtleS0wMTIzNDU2Nzg5YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXotQUJDREVGRw==")
 	req, _ := http.NewRequest("GET",
-		"https://contoso.communication.azure.com/recording/download/0-eus-d12-801b/metadata?api-version=2021-04-15-preview1", nil)
+		"https://contoso.communication.azure.com/recording/download/0-eus-d12-801b/metadata?api-version=2021-04-15-preview1",
+		nil)
 	at := time.Date(2026, 11, 22, 8, 15, 30, 0, time.UTC)
 	err := acs.Sign(acs.Request{Method: req.Method, Target: req.URL.RequestURI(), Host: req.URL.Host,
 		Header: req.Header}, key, at)

@@ -106,7 +106,8 @@ func TestEventType(t *testing.T) {
 		"2":  "ams.NotificationEndPointRegistration",                                            // A11
 		"99": "ams.EventType99", "6": "ams.EventType6", "2147483647": "ams.EventType2147483647", // A10
 		`"JobStateChange"`: "ams.JobStateChange", `"Something.New"`: "ams.Something.New", `"\u004aob"`: "ams.Job",
-		"-1": "", "1.0": "", "1e0": "", "2147483648": "", "1e400": "", "true": "", "null": "", `""`: "", `" "`: "", `"a b"`: "", `"é"`: "", "{}": "", "[1]": "",
+		"-1": "", "1.0": "", "1e0": "", "2147483648": "", "1e400": "", "true": "", "null": "", `""`: "", `" "`: "",
+		`"a b"`: "", `"é"`: "", "{}": "", "[1]": "",
 		`"` + strings.Repeat("x", 252) + `"`: "",
 	} {
 		receipt, err := open(t, nil).Receive(context.Background(), sign(newKey(0), account, []byte(document(value))))

@@ -99,8 +99,10 @@ func request(token, contentType string, body []byte) *provider.Request {
 func binaryRequest(token, contentType string, body []byte) *provider.Request {
 	req := request(token, contentType, body)
 	for name, value := range map[string]string{
-		"ce-specversion": "1.0", "ce-id": "A234-1234-1237", "ce-source": "/gateway/contoso", "ce-type": "com.example.recording.available",
-		"ce-subject": "Euro%20%E2%82%AC%20%F0%9F%98%80", "ce-time": "2026-11-22T08:15:30.123Z", "ce-tenantname": "50%25%20off",
+		"ce-specversion": "1.0", "ce-id": "A234-1234-1237", "ce-source": "/gateway/contoso",
+		"ce-type":    "com.example.recording.available",
+		"ce-subject": "Euro%20%E2%82%AC%20%F0%9F%98%80", "ce-time": "2026-11-22T08:15:30.123Z",
+		"ce-tenantname": "50%25%20off",
 	} {
 		req.Header.Set(name, value)
 	}

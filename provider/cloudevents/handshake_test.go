@@ -210,10 +210,14 @@ func TestCallback(t *testing.T) {
 func TestCallbackNotListed(t *testing.T) {
 	listed := []string{emitter, "a.example:8443"}
 	for _, url := range []string{
-		"https://eventemitter.example.com.evil.example.net/", "https://evil.example.net/?eventemitter.example.com", "https://eventemitter.example.com@evil.example.net/",
-		"https://user:pw@eventemitter.example.com/", "http://eventemitter.example.com/", "https://eventemitter.example.com:8443/", "https://a.example/",
-		"//eventemitter.example.com/", "https:eventemitter.example.com", "https://", "https://169.254.169.254/latest/", "file:///etc/passwd",
-		"https://eventemitter.example.com\\@evil.example.net/", "https://eventemitter.example.com\r\n/", "https://eventemitter.example.com./", "", "%",
+		"https://eventemitter.example.com.evil.example.net/", "https://evil.example.net/?eventemitter.example.com",
+		"https://eventemitter.example.com@evil.example.net/",
+		"https://user:pw@eventemitter.example.com/", "http://eventemitter.example.com/",
+		"https://eventemitter.example.com:8443/", "https://a.example/",
+		"//eventemitter.example.com/", "https:eventemitter.example.com", "https://", "https://169.254.169.254/latest/",
+		"file:///etc/passwd",
+		"https://eventemitter.example.com\\@evil.example.net/", "https://eventemitter.example.com\r\n/",
+		"https://eventemitter.example.com./", "", "%",
 	} {
 		if reply := handshakeReply(t, &recorder{}, listed, url); reply.Then != nil ||
 			reply.Header.Get("WebHook-Allowed-Origin") != emitter {

@@ -85,9 +85,11 @@ func TestSendBinary(t *testing.T) {
 	m := render(t, `{"mode":"binary","source":"urn:x","origin":"hooks.example.com","bearer_token":"t"}`,
 		otherEvent("text/plain", "words"))
 	want := http.Header{
-		"Content-Type": {"text/plain"}, "Authorization": {"Bearer t"}, "Origin": {self}, "Webhook-Request-Origin": {self}, "Cache-Control": {"no-store"},
-		"Ce-Specversion": {"1.0"}, "Ce-Id": {"evt_1"}, "Ce-Source": {"urn:x"}, "Ce-Type": {"ams.JobStateChange"}, "Ce-Subject": {"Job%20%C3%A9"},
-		"Ce-Time": {"2026-11-22T09:00:00Z"},
+		"Content-Type": {"text/plain"}, "Authorization": {"Bearer t"}, "Origin": {self}, "Webhook-Request-Origin": {self},
+		"Cache-Control":  {"no-store"},
+		"Ce-Specversion": {"1.0"}, "Ce-Id": {"evt_1"}, "Ce-Source": {"urn:x"}, "Ce-Type": {"ams.JobStateChange"},
+		"Ce-Subject": {"Job%20%C3%A9"},
+		"Ce-Time":    {"2026-11-22T09:00:00Z"},
 	}
 	if !reflect.DeepEqual(m.Header, want) || string(m.Body) != "words" {
 		t.Errorf("got %v %q", m.Header, m.Body)

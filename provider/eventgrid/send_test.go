@@ -293,8 +293,9 @@ func TestHandshake(t *testing.T) {
 		}
 	}
 	want := http.Header{
-		"Content-Type": {"application/json; charset=utf-8"}, "Aeg-Event-Type": {"SubscriptionValidation"}, "Aeg-Subscription-Name": {"RECORDINGSUB"},
-		"Aeg-Delivery-Count": {"0"}, "Aeg-Data-Version": {"2"}, "Aeg-Metadata-Version": {"1"}, "X-Key": {"k3y"},
+		"Content-Type": {"application/json; charset=utf-8"}, "Aeg-Event-Type": {"SubscriptionValidation"},
+		"Aeg-Subscription-Name": {"RECORDINGSUB"},
+		"Aeg-Delivery-Count":    {"0"}, "Aeg-Data-Version": {"2"}, "Aeg-Metadata-Version": {"1"}, "X-Key": {"k3y"},
 	}
 	if !reflect.DeepEqual(g.Request.Header, want) {
 		t.Errorf("got %v", g.Request.Header)

@@ -112,7 +112,8 @@ func hmacCase(name string, base values, secrets [2]string, scheme signature.HMAC
 func signedTimeCase() providertest.Case {
 	base := values{"scheme": "hmac", "header": "X-Signature", "hash": "sha512", "encoding": "base64url",
 		"tolerance":        "1m",
-		"timestamp_header": "X-Timestamp", "id_header": "X-Id", "type_header": "X-Type", "template": "v0:{timestamp}:{id}:{body}"}
+		"timestamp_header": "X-Timestamp", "id_header": "X-Id", "type_header": "X-Type",
+		"template": "v0:{timestamp}:{id}:{body}"}
 	scheme := signature.HMAC{Hash: signature.SHA512, Encoding: signature.Base64URL}
 	c := newCase("hmac-time", base, secrets, func(req *provider.Request, secret string, at time.Time) {
 		seconds := strconv.FormatInt(at.Unix(), 10)

@@ -36,8 +36,9 @@ func TestSendOther(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	for name, want := range map[string]string{
-		"X-GitHub-Event": "repository_dispatch", "X-GitHub-Delivery": "7d4e5a76-eae6-88c1-a541-0ac19fe67565", "Content-Type": "application/json",
-		"User-Agent": "GitHub-Hookshot/bellhop", "X-Hub-Signature": "", "X-GitHub-Hook-ID": "",
+		"X-GitHub-Event": "repository_dispatch", "X-GitHub-Delivery": "7d4e5a76-eae6-88c1-a541-0ac19fe67565",
+		"Content-Type": "application/json",
+		"User-Agent":   "GitHub-Hookshot/bellhop", "X-Hub-Signature": "", "X-GitHub-Hook-ID": "",
 	} {
 		if got := m.Header.Get(name); got != want {
 			t.Errorf("%s: got %q", name, got)
@@ -77,7 +78,8 @@ func TestSendNative(t *testing.T) {
 		t.Errorf("body %s", m.Body)
 	}
 	for name, want := range map[string]string{
-		"X-GitHub-Event": "issues", "X-GitHub-Delivery": "0b989ba4-242f-11e5-81e1-c7b6966d2516", "X-GitHub-Hook-ID": "481516234",
+		"X-GitHub-Event": "issues", "X-GitHub-Delivery": "0b989ba4-242f-11e5-81e1-c7b6966d2516",
+		"X-GitHub-Hook-ID":                     "481516234",
 		"X-GitHub-Hook-Installation-Target-ID": "7", "X-GitHub-Hook-Installation-Target-Type": "",
 	} {
 		if got := m.Header.Get(name); got != want {

@@ -240,7 +240,8 @@ func recordings(t testing.TB) []providertest.Recording {
 		Name: "certificate-not-here", Request: request(readFile("testdata/samples/rich-notification.json")),
 		Settings: settings(state, map[string]any{"certificates": nil}),
 	}, {
-		Name: "application-not-here", Request: request(readFile("testdata/samples/rich-notification.json")), Refused: "unavailable",
+		Name: "application-not-here", Request: request(readFile("testdata/samples/rich-notification.json")),
+		Refused:  "unavailable",
 		Settings: settings(state, map[string]any{"certificates": nil, "app_id": nil, "keys": nil}),
 	}}
 	sample := readFile("testdata/samples/rich-notification.json")

@@ -133,7 +133,8 @@ func compact(text string) []byte {
 
 func TestChangeType(t *testing.T) {
 	for eventType, want := range map[string]string{
-		"invoice.paid": "created", "page.created": "created", "page.updated": "updated", "Page.Deleted": "deleted", "deleted": "deleted", "undeleted": "created", "x.updated.y": "created",
+		"invoice.paid": "created", "page.created": "created", "page.updated": "updated", "Page.Deleted": "deleted",
+		"deleted": "deleted", "undeleted": "created", "x.updated.y": "created",
 	} {
 		ev := otherEvent()
 		ev.Type = eventType

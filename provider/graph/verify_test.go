@@ -138,7 +138,8 @@ var forgeries = []struct {
 	{name: "J38 dataSignature missing", body: richContent(func(c *graph.EncryptedContent) { c.DataSignature = "" }),
 		types: "graph.updated", refused: []string{"signature_missing"}},
 	{name: "J39 an unknown certificate",
-		body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "other" }), types: "graph.sealed.created graph.updated"},
+		body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "other" }), types: "graph.sealed.created " +
+			"graph.updated"},
 	{name: "J39 no certificate named", body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "" }),
 		types: "graph.sealed.created graph.updated"},
 	{name: "J39 no certificates", settings: map[string]any{"certificates": nil}, body: richBody(goodToken()),

@@ -72,7 +72,7 @@ type Request struct {
 
 // A Receipt is what a Receiver made of a request.
 type Receipt struct {
-	Reply   *Reply          // not nil: a handshake, answered at once; nothing is stored
+	Reply   *Reply          // not nil: a handshake, answered at once; no event is stored
 	Events  []bellhop.Event // the provider fills Type, Subject, ProviderID, Time, ContentType and Body
 	Refused []ItemError     // items of a batch that were refused while their neighbours passed
 	Status  int             // of the answer, once the events are on disk; 0 is 202

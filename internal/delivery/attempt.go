@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// An attempt is what a lane learns from an attempt. An attempt that a stop cut off has the zero decision.
+// An attempt is the result of one attempt, as its lane needs it. An attempt that a stop cut off has the zero decision.
 type attempt struct {
 	dst   *destination
 	probe bool // it probed a destination that is held back

@@ -12,8 +12,8 @@ import (
 // A lane is one destination's queue and the attempts under way for it. Its workers are goroutines that start
 // when there is work and end when there is none, so an idle destination costs a few hundred bytes.
 //
-// Locks: Engine.mu is taken before mu, and persisting before mu; the limiter's and matchError's locks are taken
-// while mu is held. mu is never held during a call of the store, of a target, or of Announce.
+// Locks: Engine.mu is taken before mu, and persisting before mu; the limiter's lock is taken
+// while mu is held, and matchError's is independent. mu is never held during a call of the store, of a target, or of Announce.
 type lane struct {
 	id         string
 	engine     *Engine
@@ -210,8 +210,8 @@ func (l *lane) work() {
 	}
 }
 
-// next appends to batch the delivery that has waited longest, or as many as go together. It appends none, and
-// the caller is no longer a worker, if there is none or the lane is to make fewer attempts at a time. probe
+// next appends to batch the delivery that has waited longest, or as many as go together. It appends nothing if the
+// queue is empty or the lane has too many workers; then the caller stops being a worker. probe
 // reports that the breaker is open, so that the attempt finds out whether the destination is back. made says
 // that the caller has made an attempt before: it ends if other lanes wait for their turn.
 func (l *lane) next(batch []*bellhop.Delivery, made bool) (_ []*bellhop.Delivery, probe bool) {

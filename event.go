@@ -12,8 +12,8 @@ type Event struct {
 	ProviderID string // the provider's id of the event; repeats within a source are recognized by it; may be ""
 	Tenant     string // an optional label that the publisher sets
 
-	Time       time.Time // when it happened, as the provider says; zero if it does not
-	ReceivedAt time.Time // when the request came in
+	Time       time.Time // when it happened, as the provider says; zero if it does not. See [StoredTime]
+	ReceivedAt time.Time // when the request came in. See [StoredTime]
 
 	ContentType string
 	Header      Header // of the request, without headers that carry secrets
@@ -27,6 +27,15 @@ func (ev *Event) HappenedAt() time.Time {
 		return ev.ReceivedAt
 	}
 	return ev.Time
+}
+
+// StoredTime returns t as the store keeps it: UTC, to the microsecond, without a monotonic clock. An event has such
+// times from the moment it is accepted, so that its first delivery is made of the same values as every later one.
+func StoredTime(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.Truncate(time.Microsecond).UTC()
 }
 
 // Bounds of the fields that a provider fills. The provider refuses or hashes longer values.

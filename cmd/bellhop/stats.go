@@ -16,7 +16,8 @@ func newStatsCommand(e *env) *cobra.Command {
 database.
 
 Pending and leased deliveries are counted as of now; delivered, dead and cancelled ones since the
-server started.`,
+server started. "oldest pending" is when the pending delivery that waits longest was created: its
+event accepted, or its replay requested. "next due" is when the next attempt of one is due.`,
 		Example: "  bellhop stats --json",
 		Args:    cobra.NoArgs,
 	}
@@ -37,7 +38,8 @@ server started.`,
 				fields = append(fields, field{"deliveries " + state, count(s.Deliveries[state])})
 			}
 			return printFields(e.stdout, append(fields, field{"oldest pending", moment(s.OldestPendingAt.Time)},
-				field{"requests refused", count(s.RequestsRefused)}, field{"database bytes", count(s.DatabaseBytes)}))
+				field{"next due", moment(s.NextDueAt.Time)}, field{"requests refused", count(s.RequestsRefused)},
+				field{"database bytes", count(s.DatabaseBytes)}))
 		})
 	}
 	return c

@@ -242,7 +242,8 @@ var descriptions = []struct {
 	{"Stats", map[string]string{
 		"events":            "Stored",
 		"deliveries":        "By state; final states count from the start of the server",
-		"oldest_pending_at": "When the oldest pending delivery was due",
+		"oldest_pending_at": "When the oldest pending delivery was created: its event accepted, or its replay requested",
+		"next_due_at":       "When the next pending delivery is due; in the past while deliveries wait for their turn",
 		"requests_refused":  "Since the start of the server",
 	}},
 }

@@ -44,8 +44,8 @@ func (s *server) showStats(ctx context.Context, _ *struct{}) (*bodyOf[client.Sta
 	}
 	out := client.Stats{
 		Sources: stats.Sources, Destinations: stats.Destinations, Events: stats.Events, Deliveries: make(map[string]int64),
-		OldestPendingAt: client.Time{Time: stats.OldestPendingAt}, DatabaseBytes: stats.DatabaseBytes,
-		RequestsRefused: stats.RequestsRefused,
+		OldestPendingAt: client.Time{Time: stats.OldestPendingAt}, NextDueAt: client.Time{Time: stats.NextDueAt},
+		DatabaseBytes: stats.DatabaseBytes, RequestsRefused: stats.RequestsRefused,
 	}
 	for _, state := range []bellhop.DeliveryState{bellhop.DeliveryPending, bellhop.DeliveryLeased,
 		bellhop.DeliveryDelivered, bellhop.DeliveryDead, bellhop.DeliveryCancelled} {

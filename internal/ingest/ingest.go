@@ -241,8 +241,8 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 		if len(events) > 1 {
 			ev.Body = bytes.Clone(ev.Body) // an event that waits must not keep the whole batch in memory
 		}
-		ev.SourceID, ev.Source, ev.ReceivedAt, ev.Header = src.ID, src.Name, req.ReceivedAt, header
-		ev.SHA256 = sha256.Sum256(ev.Body)
+		ev.SourceID, ev.Source, ev.Header = src.ID, src.Name, header
+		stamp(ev, req.ReceivedAt)
 	}
 	var record *bellhop.Request
 	if len(events) != 1 || len(receipt.Refused) > 0 {
@@ -324,7 +324,8 @@ func (d *Door) PublishCaused(ctx context.Context, cause *bellhop.Event, ev bellh
 }
 
 func (d *Door) publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
-	events := []bellhop.Event{d.stamped(ev)}
+	stamp(&ev, d.opts.Env.Now())
+	events := []bellhop.Event{ev}
 	got, err := d.store(ctx, nil, events, d.opts.Lanes.Match(events))
 	return events[0], got.Duplicates > 0, err
 }
@@ -335,7 +336,8 @@ func (d *Door) publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bo
 func (d *Door) PublishTo(ctx context.Context, ev bellhop.Event, destinationID string) (stored bellhop.Event,
 	deliveryID string, err error) {
 	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
-	events := []bellhop.Event{d.stamped(ev)}
+	stamp(&ev, d.opts.Env.Now())
+	events := []bellhop.Event{ev}
 	deliveries := d.opts.Lanes.Reserve(events, destinationID)
 	if len(deliveries) == 0 {
 		return stored, "", bellhop.NotFound("destination", destinationID)
@@ -349,9 +351,8 @@ func (d *Door) PublishTo(ctx context.Context, ev bellhop.Event, destinationID st
 	return events[0], deliveries[0].DeliveryID, nil
 }
 
-// stamped returns ev with its time of receipt and its checksum.
-func (d *Door) stamped(ev bellhop.Event) bellhop.Event {
-	ev.ReceivedAt = d.opts.Env.Now()
+// stamp sets what every accepted event has: the time of receipt, times as the store keeps them, and the checksum.
+func stamp(ev *bellhop.Event, receivedAt time.Time) {
+	ev.Time, ev.ReceivedAt = bellhop.StoredTime(ev.Time), bellhop.StoredTime(receivedAt)
 	ev.SHA256 = sha256.Sum256(ev.Body)
-	return ev
 }

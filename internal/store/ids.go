@@ -71,8 +71,13 @@ func (d IDs) parse(id, prefix string, digits int) (n int64, ok bool) {
 	if !ok || len(text) != digits+TagLength || text[digits:] != d.tag {
 		return 0, false
 	}
-	for i := range digits {
-		v := strings.IndexByte(bellhop.IDAlphabet, text[i])
+	return parseNumber(text[:digits])
+}
+
+// parseNumber returns the number that digits write in base 32; ok is false if they are none, or more than 63 bits.
+func parseNumber(digits string) (n int64, ok bool) {
+	for i := range len(digits) {
+		v := strings.IndexByte(bellhop.IDAlphabet, digits[i])
 		if v < 0 || n > (1<<63-1)>>5 {
 			return 0, false
 		}

@@ -43,6 +43,40 @@ func TestIDsRoundTrip(t *testing.T) {
 	})
 }
 
+// FuzzParseCursor shows that a text is taken for a cursor of a list only if it is the cursor that the list gave.
+func FuzzParseCursor(f *testing.F) {
+	d, other := IDs{tag: testTag}, IDs{tag: "zzzzzz"}
+	for _, n := range []int64{0, 1, 1<<47 - 1, 1<<63 - 1} {
+		f.Add(d.Cursor("events", n))
+		f.Add(d.Cursor("requests", n))
+		f.Add(other.Cursor("events", n))
+	}
+	f.Add("")
+	f.Add("garbage")
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := d.ParseCursor("events", text)
+		if err == nil && (n < 0 || d.Cursor("events", n) != text) {
+			t.Fatalf("%q is taken for the cursor after %d, which is %q", text, n, d.Cursor("events", n))
+		}
+	})
+}
+
+func TestCursor(t *testing.T) {
+	d := IDs{tag: testTag}
+	for _, n := range []int64{0, 1, 1<<47 - 1, 1<<63 - 1} {
+		cursor := d.Cursor("events", n)
+		if got, err := d.ParseCursor("events", cursor); err != nil || got != n {
+			t.Errorf("%s is %d, %v; want %d", cursor, got, err, n)
+		}
+		if _, err := d.ParseCursor("deliveries", cursor); err == nil {
+			t.Errorf("%s of events is taken for a cursor of deliveries", cursor)
+		}
+		if _, err := (IDs{tag: "zzzzzz"}).ParseCursor("events", cursor); err == nil {
+			t.Errorf("%s is taken for a cursor of another store", cursor)
+		}
+	}
+}
+
 // TestIDsSort shows that ids sort as their numbers do.
 func TestIDsSort(t *testing.T) {
 	d := IDs{tag: testTag}

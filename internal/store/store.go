@@ -79,7 +79,8 @@ type Store interface {
 type Corridor interface {
 	// Accept stores the events of one request and one delivery for each entry of owed, in one transaction, and
 	// returns once it is on disk. It sets the ID of each event and the DeliveryID of each entry. The entries are
-	// in the order of their events.
+	// in the order of their events. Times are kept to the microsecond: callers pass times that
+	// [bellhop.StoredTime] returned, so that an event in memory equals the stored one.
 	//
 	// An event whose ProviderID the source already has is left alone and counted in Duplicates: it gets the ID of
 	// the event that was stored first, and its deliveries get no ID. Neither does a delivery whose destination was

@@ -43,7 +43,7 @@ func scanAttempt(row *sqlite3.Stmt, col int) bellhop.Attempt {
 // Deliveries lists deliveries, those of the newest event first.
 func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter,
 	page bellhop.Page) ([]bellhop.Delivery, string, error) {
-	l, err := newListing("d.n", page)
+	l, err := s.newListing("deliveries", "d.n", page)
 	if err != nil {
 		return nil, "", err
 	}

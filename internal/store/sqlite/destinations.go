@@ -56,7 +56,7 @@ func jsonOrNull(v interface{ IsZero() bool }) any {
 // Destinations lists the destinations, newest first.
 func (s *Store) Destinations(ctx context.Context, f bellhop.DestinationFilter,
 	page bellhop.Page) ([]bellhop.Destination, string, error) {
-	l, err := newListing("n", page)
+	l, err := s.newListing("destinations", "n", page)
 	if err != nil {
 		return nil, "", err
 	}

@@ -40,7 +40,7 @@ func (s *Store) scanSelectedEvent(row *sqlite3.Stmt) (bellhop.Event, error) {
 // Events lists events, newest first, without headers. Their bodies have the right length and hold zeros.
 func (s *Store) Events(ctx context.Context, f bellhop.EventFilter,
 	page bellhop.Page) ([]bellhop.Event, string, error) {
-	l, err := newListing("e.n", page)
+	l, err := s.newListing("events", "e.n", page)
 	if err != nil {
 		return nil, "", err
 	}

@@ -13,16 +13,18 @@ import (
 
 // A listing builds the SELECT of one page of a list, newest first.
 type listing struct {
+	name  string // of the list, for its cursors
 	where []string
 	args  []any
 	limit int
 }
 
-// newListing begins a list in the order of column. A cursor is the number of the last row of the previous page.
-func newListing(column string, page bellhop.Page) (*listing, error) {
-	l := &listing{limit: store.PageLimit(page)}
+// newListing begins the list of that name in the order of column. A cursor holds the number of the last row of the
+// previous page.
+func (s *Store) newListing(name, column string, page bellhop.Page) (*listing, error) {
+	l := &listing{name: name, limit: store.PageLimit(page)}
 	if page.Cursor != "" {
-		n, err := store.ParseCursor(page.Cursor)
+		n, err := s.ids.ParseCursor(name, page.Cursor)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +91,7 @@ func list[T any](ctx context.Context, s *Store, l *listing, query, column string
 		})
 	})
 	if len(rows) > l.limit {
-		rows, next = rows[:l.limit], store.FormatCursor(numbers[l.limit-1])
+		rows, next = rows[:l.limit], s.ids.Cursor(l.name, numbers[l.limit-1])
 	}
 	return rows, next, err
 }

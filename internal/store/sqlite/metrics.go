@@ -78,7 +78,7 @@ func (s *Store) Stats(ctx context.Context) (st bellhop.Stats, err error) {
 		}
 	}
 	err = s.read(ctx, func(c *conn) error {
-		return c.query(`SELECT (SELECT count(*) FROM sources WHERE deleted_at IS NULL AND `+hasURL+`),
+		err := c.query(`SELECT (SELECT count(*) FROM sources WHERE deleted_at IS NULL AND `+hasURL+`),
 			(SELECT count(*) FROM destinations WHERE deleted_at IS NULL), (SELECT count(*) FROM events),
 			(SELECT count(*) FROM deliveries WHERE state = 'pending'),
 			(SELECT count(*) FROM deliveries WHERE state = 'leased'),
@@ -86,9 +86,39 @@ func (s *Store) Stats(ctx context.Context) (st bellhop.Stats, err error) {
 			st.Sources, st.Destinations, st.Events = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)
 			st.Deliveries[bellhop.DeliveryPending] = row.ColumnInt64(3)
 			st.Deliveries[bellhop.DeliveryLeased] = row.ColumnInt64(4)
-			st.OldestPendingAt = timeAt(row, 5)
+			st.NextDueAt = timeAt(row, 5)
 			return nil
 		})
+		if err == nil {
+			st.OldestPendingAt, err = oldestPending(c)
+		}
+		return err
 	})
 	return st, err
+}
+
+const (
+	selectFirstPending = `SELECT d.created_at, e.received_at FROM deliveries d JOIN events e ON e.n = d.n >> 16
+		WHERE d.n = (SELECT min(n) FROM deliveries WHERE state = 'pending')`
+	selectOldestPending = `SELECT min(coalesce(d.created_at, e.received_at))
+		FROM deliveries d JOIN events e ON e.n = d.n >> 16 WHERE d.state = 'pending'`
+)
+
+// oldestPending returns when the oldest pending delivery was created. The first number, which an index gives, is
+// that of the oldest event. Only if that delivery is a replay, which is younger than its event, are the rows of all
+// pending deliveries read.
+func oldestPending(c *conn) (at time.Time, err error) {
+	replay := false
+	err = c.query(selectFirstPending, nil, func(row *sqlite3.Stmt) error {
+		at, replay = timeAt(row, 1), row.ColumnType(0) != sqlite3.NULL
+		return nil
+	})
+	if err != nil || !replay {
+		return at, err
+	}
+	err = c.query(selectOldestPending, nil, func(row *sqlite3.Stmt) error {
+		at = timeAt(row, 0)
+		return nil
+	})
+	return at, err
 }

@@ -33,7 +33,7 @@ func scanRepair(row *sqlite3.Stmt) (bellhop.Repair, error) {
 
 // Repairs lists the repairs, newest first.
 func (s *Store) Repairs(ctx context.Context, page bellhop.Page) ([]bellhop.Repair, string, error) {
-	l, err := newListing("n", page)
+	l, err := s.newListing("repairs", "n", page)
 	if err != nil {
 		return nil, "", err
 	}

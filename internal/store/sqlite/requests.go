@@ -131,7 +131,7 @@ func (s *Store) scanRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
 // Requests lists requests, newest first, without headers and bodies.
 func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter,
 	page bellhop.Page) ([]bellhop.Request, string, error) {
-	l, err := newListing("r.n", page)
+	l, err := s.newListing("requests", "r.n", page)
 	if err != nil {
 		return nil, "", err
 	}

@@ -28,7 +28,7 @@ const hasURL = "n > 2"
 // Sources lists the sources that have a URL, newest first.
 func (s *Store) Sources(ctx context.Context, f bellhop.SourceFilter,
 	page bellhop.Page) ([]bellhop.Source, string, error) {
-	l, err := newListing("n", page)
+	l, err := s.newListing("sources", "n", page)
 	if err != nil {
 		return nil, "", err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -18,8 +19,13 @@ func (w *world) listers() (list map[string]lister, more func()) {
 		w.nouns++
 		w.newSource(fmt.Sprintf("source-%d", w.nouns))
 		w.newDestination(fmt.Sprintf("destination-%d", w.nouns))
+		repair, err := w.CreateRepair(w.ctx, bellhop.Repair{ID: w.newID(bellhop.PrefixRepair), Kind: bellhop.RepairRetry,
+			CreatedAt: w.clock.now()})
+		w.must(err)
+		_, err = w.EndRepair(w.ctx, repair.ID, bellhop.RepairCancelled, "")
+		w.must(err)
 		req := bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestAccepted, Status: 202, ReceivedAt: w.clock.now()}
-		_, err := w.Accept(w.ctx, &req, []bellhop.Event{w.event("", nil)},
+		_, err = w.Accept(w.ctx, &req, []bellhop.Event{w.event("", nil)},
 			[]bellhop.NewDelivery{{DestinationID: w.destination}})
 		w.must(err)
 	}
@@ -29,6 +35,10 @@ func (w *world) listers() (list map[string]lister, more func()) {
 		"events":       listerOf(w.ctx, w.Events, func(e bellhop.Event) string { return e.ID }),
 		"deliveries":   listerOf(w.ctx, w.Deliveries, func(d bellhop.Delivery) string { return d.ID }),
 		"requests":     listerOf(w.ctx, w.Requests, func(r bellhop.Request) string { return r.ID }),
+		"repairs": func(page bellhop.Page) (ids []string, next string, err error) {
+			list, next, err := w.Repairs(w.ctx, page)
+			return idsOf(list, func(r bellhop.Repair) string { return r.ID }), next, err
+		},
 	}, one
 }
 
@@ -76,9 +86,17 @@ func pages(w *world) {
 		w.equal(name+": page with a negative limit", count(-1), bellhop.DefaultPage)
 		w.equal(name+": page of one", count(1), 1)
 		w.equal(name+": page with too large a limit", count(1<<40), bellhop.MaxPage)
-		for _, cursor := range []string{"?", "x y", "9999999999999999999999999"} {
+		_, next, err := list(bellhop.Page{Limit: 1})
+		w.must(err)
+		for _, cursor := range []string{"?", "x y", "garbage", "1", "9999999999999999999999999", next[:len(next)-1],
+			next + "0", "z" + next[1:], next[:1] + "z" + next[2:], " " + next, strings.ToUpper(next) + "."} {
 			_, _, err := list(bellhop.Page{Cursor: cursor})
 			w.refused(name+": cursor "+cursor, err, bellhop.CodeInvalid)
+		}
+		for other, list := range listers {
+			if _, _, err := list(bellhop.Page{Cursor: next}); other != name {
+				w.refused("cursor of "+name+" in the list of "+other, err, bellhop.CodeInvalid)
+			}
 		}
 	}
 }

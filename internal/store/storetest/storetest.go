@@ -71,6 +71,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"RetainByAge", retainByAge},
 		{"RetainWhatIsOwed", retainWhatIsOwed},
 		{"Stats", stats},
+		{"OldestPending", oldestPending},
 		{"Ready", ready},
 	} {
 		t.Run(test.name, func(t *testing.T) {

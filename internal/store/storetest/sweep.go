@@ -127,22 +127,54 @@ func stats(w *world) {
 
 	w.newSource("second")
 	w.must(w.DeleteDestination(w.ctx, w.newDestination("second")))
-	oldest := w.clock.now()
+	due := w.clock.now()
 	for _, state := range []bellhop.DeliveryState{pending, pending, leased, delivered, delivered, delivered, dead,
 		cancelled} {
 		w.in(state)
 		w.clock.pass(time.Second)
 	}
 	w.Note(w.refusal())
-	want.Sources, want.Events, want.OldestPendingAt, want.RequestsRefused = 2, 8, oldest, 1
+	want.Sources, want.Events, want.OldestPendingAt, want.NextDueAt, want.RequestsRefused = 2, 8, due, due, 1
 	want.Deliveries = map[bellhop.DeliveryState]int64{pending: 2, leased: 1, delivered: 3, dead: 1, cancelled: 1}
 	w.equal("with some of everything", read(), want)
 
 	w.must(w.DeleteDestination(w.ctx, w.destination))
-	want.Destinations, want.OldestPendingAt = 0, time.Time{}
+	want.Destinations, want.OldestPendingAt, want.NextDueAt = 0, time.Time{}, time.Time{}
 	want.Deliveries[pending], want.Deliveries[cancelled] = 0, 3
 	w.sweep("owed deliveries are cancelled", func() bool { return read().Deliveries[cancelled] == 3 })
 	w.equal("with the destination gone", read(), want)
+}
+
+// oldestPending shows that the oldest pending delivery is told by when it was created, and not by when it is due.
+func oldestPending(w *world) {
+	check := func(what string, oldest, due time.Time) {
+		w.Helper()
+		st, err := w.Stats(w.ctx)
+		w.must(err)
+		w.equal("oldest pending "+what, st.OldestPendingAt, oldest)
+		w.equal("next due "+what, st.NextDueAt, due)
+	}
+	delivered := w.in(delivered)
+	w.clock.pass(time.Hour)
+	created := w.clock.now()
+	retried := w.owe(true)
+	w.record(w.result(retried, 1, pending))
+	check("of one that waits for its retry", created, created.Add(retryIn))
+	w.clock.pass(time.Minute)
+	now := w.clock.now()
+	w.owe(false)
+	check("beside a younger one that is due", created, now)
+	w.clock.pass(time.Minute)
+	replays := []bellhop.NewDelivery{{DestinationID: w.destination}}
+	w.must(w.ReplayEvent(w.ctx, w.delivery(delivered).EventID, replays))
+	check("beside a replay of an older event", created, now)
+	_, err := w.CancelDelivery(w.ctx, retried)
+	w.must(err)
+	check("without the oldest", now, now)
+	w.claim()
+	check("with all of them leased", time.Time{}, time.Time{})
+	w.must(w.Release(w.ctx, []string{replays[0].DeliveryID}))
+	check("of the replay alone", w.clock.now(), w.clock.now())
 }
 
 func ready(w *world) { w.must(w.Ready(w.ctx)) }

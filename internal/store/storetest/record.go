@@ -65,6 +65,7 @@ func recordFences(w *world) {
 	w.clock.pass(time.Hour)
 	w.equal("claimed", w.claim(), []string{pending, retried})
 	w.must(w.Release(w.ctx, []string{pending}))
+	w.settle()
 	before := map[string]bellhop.Delivery{}
 	for _, id := range []string{retried, pending, delivered} {
 		before[id] = w.delivery(id)

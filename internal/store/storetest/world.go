@@ -130,10 +130,12 @@ func (w *world) record(r bellhop.Result) {
 		func() bool { return w.delivery(r.DeliveryID).Attempts == r.Attempt.Number })
 }
 
-// settle waits until all results and notes handed over before have taken effect.
+// settle waits until all results and notes handed over before have taken effect. A result shows in its row before
+// it is counted and observed; the synchronous write at the end returns only after that.
 func (w *world) settle() {
 	w.Helper()
 	w.record(w.result(w.owe(true), 1, bellhop.DeliveryDelivered))
+	w.must(w.Release(w.ctx, nil))
 }
 
 func (w *world) delivery(id string) bellhop.Delivery {

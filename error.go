@@ -3,6 +3,7 @@ package bellhop
 import (
 	"errors"
 	"strings"
+	"time"
 )
 
 // A Code is the kind of an [Error]. Callers branch on it; the API maps it to a status.
@@ -17,6 +18,7 @@ const (
 	CodeNotFound     Code = "not_found"    // 404
 	CodeConflict     Code = "conflict"     // 409: a name is taken, or the state does not allow the request
 	CodeTooLarge     Code = "too_large"    // 413
+	CodeLimited      Code = "limited"      // 429: too many wrong keys from this address; try again later
 	CodeUnavailable  Code = "unavailable"  // 503: storage cannot accept it now; try again
 	CodeInternal     Code = "internal"     // 500
 )
@@ -28,6 +30,8 @@ type Error struct {
 	Message string
 	Fields  []FieldError // for CodeInvalid: the values that cannot be accepted
 	Err     error        // the cause, for the log only; may be nil
+
+	RetryAfter time.Duration // for CodeLimited and CodeUnavailable: when to try again; 0 is a second
 }
 
 // A FieldError names one value that cannot be accepted.

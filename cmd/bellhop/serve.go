@@ -93,11 +93,13 @@ func welcome(w io.Writer, a *app.App, cfg config.Config) {
 	fmt.Fprintf(w, `serving on    %s
 admin key in  %s
 master key in %s (back it up: without it, stored secrets cannot be read)
-sources at    %s/in/<source>   metrics at %[1]s/metrics
+sources at    %s/in/<source>
+metrics at    %s
 
 next, in another terminal:
   bellhop sources create media --provider ams --set signing_key=… --set account_id=…
-`, a.URL(), filepath.Join(cfg.Data, datadir.AdminKeyFile), filepath.Join(cfg.Data, datadir.MasterKeyFile), a.URL())
+`, a.URL(), filepath.Join(cfg.Data, datadir.AdminKeyFile), filepath.Join(cfg.Data, datadir.MasterKeyFile), a.URL(),
+		a.MetricsURL())
 }
 
 // newLogger returns a logger that writes text or JSON. The format auto is text on a terminal and JSON elsewhere.

@@ -54,13 +54,17 @@ type Options struct {
 	// MatchError returns the last failure of the where of a destination's match; the zero value if it has not failed.
 	MatchError func(destinationID string) bellhop.MatchError
 
+	// Metrics is served at /metrics, with a credential; nil serves nothing there.
+	Metrics http.Handler
+
 	Auth      auth.Authenticator // nil refuses every request
 	PublicURL string             // where the door can be reached from outside: "http://127.0.0.1:8080"
 	Version   string             // of the program, for the OpenAPI document
 	Logger    *slog.Logger
 }
 
-// New returns the handler of /api/v1/… and /openapi.json. The second needs no credential.
+// New returns the handler of /api/v1/…, /openapi.json and, if o.Metrics is set, /metrics. Only the document needs no
+// credential.
 func New(o Options) http.Handler {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -78,5 +82,8 @@ func New(o Options) http.Handler {
 	s.requests()
 	s.providers()
 	s.document()
+	if o.Metrics != nil {
+		s.mux.Handle("GET "+MetricsPath, o.Metrics)
+	}
 	return s
 }

@@ -266,6 +266,40 @@ func TestWithoutAKeyNothingIsOpen(t *testing.T) {
 	}
 }
 
+// limited refuses every request for a while.
+type limited struct{}
+
+func (limited) Authenticate(*http.Request) (auth.Principal, error) {
+	return auth.Principal{}, &bellhop.Error{Code: bellhop.CodeLimited, Message: "later", RetryAfter: 1500 * time.Millisecond}
+}
+
+// TestLimited: too many wrong keys are 429 with the time to try again, and end the connection.
+func TestLimited(t *testing.T) {
+	r := newRig(t)
+	r.handler.(*server).Auth = limited{}
+	a := r.do("GET", "/api/v1/sources", "")
+	a.refused(429, bellhop.CodeLimited)
+	if a.header.Get("Retry-After") != "2" || a.header.Get("Connection") != "close" ||
+		a.header.Get("WWW-Authenticate") != "" {
+		t.Errorf("%v", a.header)
+	}
+}
+
+// TestMetricsNeedTheKey: metrics are served with a credential only, and not at all if there are none.
+func TestMetricsNeedTheKey(t *testing.T) {
+	r := newRig(t)
+	r.do("GET", "/metrics", "").refused(404, bellhop.CodeNotFound)
+	s := newServer(r.handler.(*server).Options)
+	s.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "figures") })
+	r.handler = New(s.Options)
+	r.send("GET", "/metrics", "").refused(401, bellhop.CodeUnauthorized)
+	r.send("GET", "/metrics", "", "Authorization: Bearer wrong").refused(401, bellhop.CodeUnauthorized)
+	if a := r.do("GET", "/metrics", ""); a.status != 200 || a.body != "figures" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	r.do("POST", "/metrics", "").refused(405, bellhop.CodeMalformed)
+}
+
 // reader authenticates every request as a principal of one tenant.
 type reader struct{}
 

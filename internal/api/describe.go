@@ -34,8 +34,8 @@ var descriptions = []struct {
 	{"Problem", map[string]string{
 		"type":   "Always about:blank; code is more specific",
 		"detail": "What is wrong, where, and what to do",
-		"code": "The kind of error: invalid, malformed, unauthorized, not_found, conflict, too_large, unavailable, " +
-			"internal",
+		"code": "The kind of error: invalid, malformed, unauthorized, not_found, conflict, too_large, limited, " +
+			"unavailable, internal",
 		"errors": "The values that are not accepted",
 	}},
 	{"FieldError", map[string]string{

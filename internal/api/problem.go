@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
@@ -15,7 +18,10 @@ import (
 )
 
 // A problem is the answer to every request that fails.
-type problem struct{ client.Problem }
+type problem struct {
+	client.Problem
+	retryAfter time.Duration // of codes that say when to try again
+}
 
 // statusOf returns the HTTP status of a code. No other function maps codes to statuses.
 func statusOf(code bellhop.Code) int {
@@ -34,6 +40,8 @@ func statusOf(code bellhop.Code) int {
 		return http.StatusConflict
 	case bellhop.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
+	case bellhop.CodeLimited:
+		return http.StatusTooManyRequests
 	case bellhop.CodeUnavailable:
 		return http.StatusServiceUnavailable
 	}
@@ -43,7 +51,8 @@ func statusOf(code bellhop.Code) int {
 // codeOf returns the code of a status, for errors that the router and the library find.
 func codeOf(status int) bellhop.Code {
 	for _, code := range []bellhop.Code{bellhop.CodeInvalid, bellhop.CodeUnauthorized, bellhop.CodeForbidden,
-		bellhop.CodeNotFound, bellhop.CodeConflict, bellhop.CodeTooLarge, bellhop.CodeUnavailable} {
+		bellhop.CodeNotFound, bellhop.CodeConflict, bellhop.CodeTooLarge, bellhop.CodeLimited,
+		bellhop.CodeUnavailable} {
 		if statusOf(code) == status {
 			return code
 		}
@@ -81,10 +90,10 @@ func whole(err error) string {
 
 // problemOf returns e as a problem of that status.
 func problemOf(status int, e *bellhop.Error) *problem {
-	p := &problem{client.Problem{
+	p := &problem{Problem: client.Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
 		Code: e.Code, Detail: e.Error(), Errors: []client.FieldError{},
-	}}
+	}, retryAfter: e.RetryAfter}
 	if e.Code == bellhop.CodeInternal {
 		p.Detail = "internal error"
 		return p
@@ -158,10 +167,11 @@ func (p *problem) GetStatus() int { return p.Status }
 
 // GetHeaders returns when to try again, if that helps.
 func (p *problem) GetHeaders() http.Header {
-	if p.Code == bellhop.CodeUnavailable {
-		return http.Header{"Retry-After": {"1"}}
+	if p.Code != bellhop.CodeUnavailable && p.Code != bellhop.CodeLimited {
+		return nil
 	}
-	return nil
+	seconds := (p.retryAfter + time.Second - 1) / time.Second
+	return http.Header{"Retry-After": {strconv.FormatInt(max(1, int64(seconds)), 10)}}
 }
 
 // ContentType returns the content type of problem details.
@@ -172,6 +182,7 @@ const problemType = "application/problem+json"
 // writeProblem answers with p outside of the library.
 func writeProblem(w http.ResponseWriter, p *problem) {
 	w.Header().Set("Content-Type", problemType)
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.WriteHeader(p.Status)
 	writeJSON(w, p)
 }

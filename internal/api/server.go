@@ -17,6 +17,9 @@ import (
 // Prefix is the path below which every request needs a credential.
 const Prefix = "/api/v1"
 
+// MetricsPath is the path of the metrics.
+const MetricsPath = "/metrics"
+
 // MaxBodyBytes is the largest body of a request to the API.
 const MaxBodyBytes = 2 << 20
 
@@ -50,8 +53,14 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if pattern != documentPattern && (pattern != "" || inAPI) {
 		principal, err := s.Auth.Authenticate(r)
 		if err != nil {
-			h.Set("WWW-Authenticate", `Bearer realm="bellhop"`)
-			writeProblem(guard, s.problem(r.Context(), "authenticate", err))
+			p := s.problem(r.Context(), "authenticate", err)
+			switch p.Status {
+			case http.StatusUnauthorized:
+				h.Set("WWW-Authenticate", `Bearer realm="bellhop"`)
+			case http.StatusTooManyRequests:
+				h.Set("Connection", "close") // each further try costs its sender a connection
+			}
+			writeProblem(guard, p)
 			return
 		}
 		r = r.WithContext(auth.NewContext(r.Context(), principal))

@@ -31,7 +31,6 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/net/netutil"
 )
 
@@ -61,6 +60,10 @@ type App struct {
 	catalog  *catalog.Catalog
 	server   *http.Server
 
+	metricsListener net.Listener // nil if the door's port serves the metrics
+	metricsServer   *http.Server
+	unreadyLog      repeatedLog
+
 	// cleanups undo the steps of New; undo runs the last one first. Only New and the stop use them.
 	cleanups []cleanup
 	grace    time.Duration // how long a stop waits after the shutdown timeout for a step that should have ended
@@ -87,7 +90,7 @@ const stopGrace = 2 * time.Second
 // New makes a server in the data folder and begins to listen. Before Run, nothing is answered and nothing is sent.
 func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
-		opts: opts, log: opts.Logger.With("component", "app"), registry: prometheus.NewRegistry(),
+		opts: opts, log: opts.Logger.With("component", "app"), registry: newRegistry(opts.Version),
 		grace: stopGrace, draining: make(chan struct{}),
 	}
 	a.running, a.cancel = context.WithCancel(context.Background())
@@ -100,8 +103,6 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		a.cancel()
 		return nil
 	})
-	a.registry.MustRegister(collectors.NewGoCollector())
-	a.registry.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	if err := a.openFolder(); err != nil {
 		return nil, err
@@ -121,7 +122,10 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err := a.reload(ctx); err != nil {
 		return nil, err
 	}
-	a.server = a.newServer()
+	a.server = a.newServer(a.handler())
+	if err := a.listenMetrics(); err != nil {
+		return nil, err
+	}
 	if err := a.writeServerFile(); err != nil {
 		return nil, err
 	}
@@ -288,8 +292,11 @@ func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.store.Run(a.running) })
 	a.background.Go(func() { a.engine.Run(a.running) })
 	a.background.Go(func() { a.repairer.Run(a.running) })
-	served := make(chan error, 1)
+	served := make(chan error, 2)
 	go func() { served <- a.server.Serve(a.listener) }()
+	if a.metricsServer != nil {
+		go func() { served <- a.metricsServer.Serve(a.metricsListener) }()
+	}
 	var err error
 	select {
 	case <-ctx.Done():

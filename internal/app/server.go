@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"path"
@@ -11,7 +10,6 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/api"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // Bounds on clients. maxHeaderBytes bounds the request line and the headers; net/http adds 4 KiB.
@@ -22,9 +20,10 @@ const (
 	idleTimeout       = 60 * time.Second
 )
 
-func (a *App) newServer() *http.Server {
+// newServer returns a server of handler with the bounds on clients.
+func (a *App) newServer(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           a.handler(),
+		Handler:           handler,
 		ReadHeaderTimeout: min(readHeaderTimeout, a.opts.Config.ReadTimeout),
 		ReadTimeout:       a.opts.Config.ReadTimeout,
 		WriteTimeout:      writeTimeout,
@@ -38,17 +37,23 @@ func (a *App) newServer() *http.Server {
 // mux, which would clean the path and redirect: the door answers 404 to them.
 func (a *App) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		api.WriteStatus(w, http.StatusOK, "alive")
+	mux.HandleFunc("GET /healthz", alive)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if a.unready(r.Context()) != "" {
+			api.WriteStatus(w, http.StatusServiceUnavailable, "not ready") // the reason is not for strangers
+			return
+		}
+		api.WriteStatus(w, http.StatusOK, "ready")
 	})
-	mux.HandleFunc("GET /readyz", a.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	agree := api.Agree(a.catalog, a.opts.Logger)
 	mux.Handle("GET "+api.AgreePath+"{token}", agree)
 	mux.Handle("POST "+api.AgreePath+"{token}", agree)
 	mux.Handle("/", api.New(api.Options{
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
-		Auth: auth.NewAdminKey(a.opts.AdminKey), PublicURL: a.opts.Config.PublicURL,
+		Auth: auth.NewGuard(auth.GuardOptions{
+			Next: auth.NewAdminKey(a.opts.AdminKey), Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
+		}),
+		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -63,23 +68,4 @@ func (a *App) handler() http.Handler {
 // unclean reports whether the path p has empty segments, "." or "..".
 func unclean(p string) bool {
 	return path.Clean("/"+p) != "/"+strings.Trim(p, "/") || strings.HasPrefix(p, "//") || strings.HasSuffix(p, "//")
-}
-
-// ready answers 200 if requests should be sent here, and 503 while the server stops or the storage accepts
-// nothing.
-func (a *App) ready(w http.ResponseWriter, r *http.Request) {
-	select {
-	case <-a.draining:
-		api.WriteStatus(w, http.StatusServiceUnavailable, "stopping")
-		return
-	default:
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	if err := a.store.Ready(ctx); err != nil {
-		a.log.Warn("readiness.failed", "error", err)
-		api.WriteStatus(w, http.StatusServiceUnavailable, "storage cannot be written to")
-		return
-	}
-	api.WriteStatus(w, http.StatusOK, "ready")
 }

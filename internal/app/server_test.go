@@ -70,26 +70,6 @@ func TestChangesCount(t *testing.T) {
 	}
 }
 
-// TestOpenRoutes: health, readiness and metrics need no key, and show no secret.
-func TestOpenRoutes(t *testing.T) {
-	t.Parallel()
-	r := run(t, options(t))
-	r.source("src")
-	r.call("POST", "/in/src", "hello")
-	key := r.opts.AdminKey
-	r.opts.AdminKey = ""
-	for path, want := range map[string]string{"/healthz": `"alive"`, "/readyz": `"ready"`,
-		"/metrics": `bellhop_ingest_events_total{source="src"} 1`} {
-		code, body := r.call("GET", path, "")
-		if code != 200 || !strings.Contains(body, want) || strings.Contains(body, key) {
-			t.Errorf("%s: %d %.200s", path, code, body)
-		}
-	}
-	if code, _ := r.call("GET", "/api/v1/sources", ""); code != 401 {
-		t.Errorf("the API: %d", code)
-	}
-}
-
 // TestLargeHeaders: the size of headers is bounded.
 func TestLargeHeaders(t *testing.T) {
 	t.Parallel()

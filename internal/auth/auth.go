@@ -1,14 +1,16 @@
 // Package auth says who makes a request of the API. An [Authenticator] turns the credential of a request into a
 // [Principal], and the principal travels in the context of the request.
 //
-// There is one authenticator, [AdminKey]: its principal may do everything and sees the nouns of every tenant.
-// Handlers can read the scope and the tenant of a principal; none has to, while there is no other.
+// The server has one key, [AdminKey]: its principal may do everything and sees the nouns of every tenant. Handlers
+// can read the scope and the tenant of a principal; none has to, while there is no other. A [Guard] counts and logs
+// the requests that another authenticator refuses, and limits wrong keys from one address.
 package auth
 
 import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -60,17 +62,29 @@ func NewAdminKey(key string) AdminKey {
 	return AdminKey{sha256.Sum256([]byte(key)), key != ""}
 }
 
-// Authenticate compares the key of r in constant time. A request with several Authorization headers is refused.
+// ErrNoKey and ErrWrongKey are the causes of the errors of an [AdminKey], and say which words a person gets.
+var (
+	ErrNoKey    = errors.New("no key")
+	ErrWrongKey = errors.New("wrong key")
+)
+
+// Authenticate compares the key of r in constant time. A request with several Authorization headers is refused. The
+// error wraps ErrNoKey if r has no such header at all, and ErrWrongKey otherwise.
 func (k AdminKey) Authenticate(r *http.Request) (Principal, error) {
 	values := r.Header["Authorization"]
-	if k.set && len(values) == 1 {
-		scheme, key, _ := strings.Cut(values[0], " ")
-		given := sha256.Sum256([]byte(key))
-		if strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(given[:], k.hash[:]) == 1 {
-			return Principal{Name: "admin", Scope: ScopeAdmin}, nil
-		}
+	if len(values) == 0 {
+		return Principal{}, &bellhop.Error{Code: bellhop.CodeUnauthorized, Err: ErrNoKey,
+			Message: "needs an API key: send the header Authorization: Bearer KEY"}
 	}
-	return Principal{}, &bellhop.Error{
-		Code: bellhop.CodeUnauthorized, Message: "needs an API key: Authorization: Bearer KEY",
+	scheme, key, _ := strings.Cut(values[0], " ")
+	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return Principal{}, &bellhop.Error{Code: bellhop.CodeUnauthorized, Err: ErrWrongKey,
+			Message: "cannot read the API key: send one header Authorization: Bearer KEY"}
 	}
+	given := sha256.Sum256([]byte(key))
+	if subtle.ConstantTimeCompare(given[:], k.hash[:]) != 1 || !k.set {
+		return Principal{}, &bellhop.Error{Code: bellhop.CodeUnauthorized, Err: ErrWrongKey,
+			Message: "the API key is wrong"}
+	}
+	return Principal{Name: "admin", Scope: ScopeAdmin}, nil
 }

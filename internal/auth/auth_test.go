@@ -40,6 +40,13 @@ func TestAdminKey(t *testing.T) {
 		if (err == nil) != c.ok {
 			t.Errorf("%s: %v", c.name, err)
 		}
+		cause := ErrWrongKey
+		if c.header == nil {
+			cause = ErrNoKey
+		}
+		if err != nil && !errors.Is(err, cause) {
+			t.Errorf("%s: %v is not %v", c.name, err, cause)
+		}
 		var e *bellhop.Error
 		if err != nil && (!errors.As(err, &e) || e.Code != bellhop.CodeUnauthorized || p != (Principal{})) {
 			t.Errorf("%s: %v %#v", c.name, p, err)

@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -21,6 +22,7 @@ import (
 // the file.
 type Config struct {
 	Listen          string         `name:"listen" default:"127.0.0.1:8080"`
+	ListenMetrics   string         `name:"listen-metrics" default:""`
 	Data            string         `name:"data" default:"./data"`
 	Database        string         `name:"database" default:""`
 	PublicURL       string         `name:"public-url" default:""`
@@ -39,15 +41,18 @@ type Config struct {
 
 // docs describes each setting for flags and pages: meaning, unit and an example.
 var docs = map[string]string{
-	"listen": "address and port of the door, the API and the metrics",
-	"data":   "folder that holds everything; made on first use, for its owner only",
+	"listen": "address and port of the sources and the API, such as 127.0.0.1:8080 or :8080",
+	"listen-metrics": "address and port that serve /metrics without a key, such as 127.0.0.1:9090; a port alone is " +
+		"at 127.0.0.1; if empty, /metrics is at --listen and needs the API key",
+	"data": "folder that holds everything; made on first use, for its owner only",
 	"database": "reserved for PostgreSQL; this version refuses it, everything is in SQLite in " +
 		"the data folder",
 	"public-url": "how providers reach this server, such as https://hooks.example.com; empty is " +
 		"the address listened on",
 	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d; 0 " +
 		"keeps them for ever",
-	"allow-private": "let deliveries reach private, loopback and link-local addresses",
+	"allow-private": "let deliveries reach private, loopback, shared and documentation addresses, every address of " +
+		"this machine, and all ports; link-local addresses and those of cloud metadata stay closed",
 	"allow": "addresses that deliveries may reach though they are private, such as " +
 		"10.1.0.0/16; comma-separated",
 	"proxies": "proxies that destinations may go through, such as http://proxy.example:3128; " +
@@ -222,6 +227,8 @@ func (c *Config) check() (name string, err error) {
 	switch {
 	case c.Data == "":
 		return "data", errors.New("name a folder")
+	case c.ListenMetrics != "" && !isAddress(c.ListenMetrics):
+		return "listen-metrics", fmt.Errorf("use an address and a port, such as 127.0.0.1:9090, not %q", c.ListenMetrics)
 	case c.Database != "":
 		return "database", errors.New("this version keeps everything in SQLite in the data folder; leave it out")
 	case c.PublicURL != "" && !isWebURL(c.PublicURL):
@@ -247,6 +254,16 @@ func (c *Config) check() (name string, err error) {
 		return "log-format", fmt.Errorf("use text, json or auto, not %q", c.LogFormat)
 	}
 	return "", nil
+}
+
+// isAddress reports whether text is "host:port", ":port" or "port".
+func isAddress(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		port = text
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 // isProxyURL reports whether text is a web URL without a path.

@@ -76,7 +76,7 @@ var rooms = []row{
 	{"internal/ingest", []room{".", "provider"}, []string{"prometheus"}},
 	{"internal/action", []room{".", "provider"}, nil},
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
-	{"internal/auth", []room{"."}, nil},
+	{"internal/auth", []room{"."}, []string{"prometheus"}},
 	{"internal/api", []room{".", "provider", "client", "internal/catalog", "internal/auth", "internal/match"},
 		[]string{"huma", "jsontext"}},
 	{"internal/store", []room{"."}, []string{"x/crypto"}},

@@ -116,7 +116,7 @@ func (s *spy) settled() bool {
 // anyID matches the ids of sources, destinations, events, deliveries and requests.
 var anyID = regexp.MustCompile(`"id":"((?:src|dst|evt|dlv|req)_[^"]+)"`)
 
-// readAll reads every list and every noun of the API, and the pages that need no key.
+// readAll reads every list and every noun of the API, and the other pages.
 func (s *spy) readAll() {
 	for _, noun := range []string{"sources", "destinations", "events", "deliveries", "requests", "providers"} {
 		list := s.api("GET", "/"+noun, "", 200)
@@ -125,6 +125,7 @@ func (s *spy) readAll() {
 		}
 	}
 	s.api("GET", "/stats", "", 200)
+	s.ask("GET", "/metrics", "", http.Header{"Authorization": {"Bearer " + s.g.key()}})
 	for _, path := range []string{"/metrics", "/openapi.json", "/healthz", "/readyz", "/", "/api/v1"} {
 		s.ask("GET", path, "", nil)
 	}

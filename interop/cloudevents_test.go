@@ -23,13 +23,13 @@ const (
 	encodedUTF8 = "Gr%C3%BC%C3%9Fe,%20100%20%25%20%22G%C3%A4nse%22"
 )
 
-// cloudDoor makes a source for CloudEvents that wants a token.
-func cloudDoor(t *testing.T, g *gateway) source {
+// cloudEventsSource creates a source of provider cloudevents that requires a bearer token.
+func cloudEventsSource(t *testing.T, g *gateway) source {
 	t.Helper()
-	return g.source(t, "cloudevents", settings{"bearer_token": cloudToken})
+	return g.newSource(t, "cloudevents", settings{"bearer_token": cloudToken})
 }
 
-// byteList is what a client may say of bytes.
+// byteList returns the bytes of text as a list of numbers, the form in which the scripts pass bytes.
 func byteList(text string) []int {
 	list := make([]int, len(text))
 	for i := range text {
@@ -39,28 +39,30 @@ func byteList(text string) []int {
 }
 
 func TestNpmCloudevents(t *testing.T) {
-	g := live(t)
-	g.provider(t, "cloudevents")
+	g := sharedGateway(t)
+	g.requireProvider(t, "cloudevents")
 	const script = "cloudevents.mjs"
-	client := npm(t, "cloudevents")
-	// send has the client send and reports whether it could.
+	client := npmVersion(t, "cloudevents")
+	// send lets the client send an event and reports whether the client could send it.
 	send := func(t *testing.T, s source, mode, token string, event settings) bool {
 		t.Helper()
-		p := node(t, script, settings{"to": s.URL, "mode": mode, "event": event,
+		p := startScript(t, script, settings{"to": s.URL, "mode": mode, "event": event,
 			"headers": settings{"authorization": "Bearer " + token}})
 		return p.next()["sent"] == true
 	}
-	// reads has the client read what a destination in that mode delivers of what ring sends to s.
-	reads := func(t *testing.T, s source, mode string, ring func()) (event map[string]any, contentType string) {
+	// deliverAndRead creates a destination in this mode and calls sendEvents, which sends one event to s. It returns
+	// the event that the client read and the Content-Type of the delivery.
+	deliverAndRead := func(t *testing.T, s source, mode string, sendEvents func()) (event map[string]any,
+		contentType string) {
 		t.Helper()
-		p := receiver(t, script, settings{})
-		d := s.to(t, "cloudevents", p.URL, settings{"mode": mode})
-		ring()
+		p := startReceiver(t, script, settings{})
+		d := s.newDestination(t, "cloudevents", p.URL, settings{"mode": mode})
+		sendEvents()
 		got := p.next()
-		d.delivered(t)
+		d.waitUntilDelivered(t)
 		events := got["events"].([]any)
 		if len(events) != 1 {
-			t.Fatalf("it read %v", events)
+			t.Fatalf("the client read %v, want one event", events)
 		}
 		return events[0].(map[string]any), got["contentType"].(string)
 	}
@@ -68,46 +70,46 @@ func TestNpmCloudevents(t *testing.T) {
 		"batch": "application/cloudevents-batch+json"}
 
 	for _, mode := range []string{"structured", "binary", "batch"} {
-		show(t, client, deliver, mode+": any JSON", func(t *testing.T) {
-			s := g.plain(t)
-			got, contentType := reads(t, s, mode, func() { s.ring(t, "application/json", cloudData) })
-			same(t, "data", got["data"], []byte(cloudData))
-			if ev := s.one(t); got["id"] != ev.ID || got["source"] != "/in/"+s.Name || !strings.HasPrefix(contentType,
+		check(t, client, deliver, mode+": any JSON", func(t *testing.T) {
+			s := g.openSource(t)
+			got, contentType := deliverAndRead(t, s, mode, func() { s.post(t, "application/json", cloudData) })
+			wantJSON(t, "data", got["data"], []byte(cloudData))
+			if ev := s.onlyEvent(t); got["id"] != ev.ID || got["source"] != "/in/"+s.Name || !strings.HasPrefix(contentType,
 				types[mode]) {
-				t.Errorf("it is %v in %s", got, contentType)
+				t.Errorf("the client read %v in %s", got, contentType)
 			}
 		})
 	}
-	show(t, client, deliver, "structured: text", func(t *testing.T) {
-		s := g.plain(t)
-		if got, _ := reads(t, s, "structured",
-			func() { s.ring(t, "text/plain; charset=utf-8", withUTF8) }); got["data"] != withUTF8 {
+	check(t, client, deliver, "structured: text", func(t *testing.T) {
+		s := g.openSource(t)
+		if got, _ := deliverAndRead(t, s, "structured",
+			func() { s.post(t, "text/plain; charset=utf-8", withUTF8) }); got["data"] != withUTF8 {
 			t.Errorf("data is %v", got["data"])
 		}
 	})
 	for _, mode := range []string{"structured", "binary"} {
-		show(t, client, deliver, mode+": bytes that are no text", func(t *testing.T) {
-			s := g.plain(t)
-			got, _ := reads(t, s, mode, func() { s.ring(t, "application/octet-stream", allBytes()) })
-			same(t, "data", got["bytes"], byteList(allBytes()))
+		check(t, client, deliver, mode+": bytes that are not text", func(t *testing.T) {
+			s := g.openSource(t)
+			got, _ := deliverAndRead(t, s, mode, func() { s.post(t, "application/octet-stream", allBytes()) })
+			wantJSON(t, "data", got["bytes"], byteList(allBytes()))
 		})
 	}
-	show(t, client, deliver, "structured: what it sent itself, subject beyond ASCII, extension", func(t *testing.T) {
-		s := cloudDoor(t, g)
-		got, _ := reads(t, s, "binary", func() { // it stays structured, as it came
+	check(t, client, deliver, "structured: the client's event, subject beyond ASCII, extension", func(t *testing.T) {
+		s := cloudEventsSource(t, g)
+		got, _ := deliverAndRead(t, s, "binary", func() { // a structured event stays structured
 			event := settings{"id": "1", "type": "order.paid", "source": "/shop", "subject": withUTF8, "region": "west",
 				"data": settings{"n": 1}}
 			if !send(t, s, "structured", cloudToken, event) {
-				t.Fatal("it could not send")
+				t.Fatalf("the client could not send: %v", s.refusals(t))
 			}
 		})
 		if got["subject"] != withUTF8 || got["region"] != "west" || got["id"] != "1" {
-			t.Errorf("it is %v", got)
+			t.Errorf("the client read %v", got)
 		}
 	})
-	show(t, client, deliver, "binary: subject beyond ASCII, which it leaves percent-coded", func(t *testing.T) {
-		s := cloudDoor(t, g)
-		got, _ := reads(t, s, "binary", func() {
+	check(t, client, deliver, "binary: subject beyond ASCII; the client does not decode it", func(t *testing.T) {
+		s := cloudEventsSource(t, g)
+		got, _ := deliverAndRead(t, s, "binary", func() {
 			status := post(t, s.URL, http.Header{"Content-Type": {"application/json"},
 				"Authorization": {"Bearer " + cloudToken}, "Ce-Specversion": {"1.0"},
 				"Ce-Id": {"2"}, "Ce-Type": {"order.paid"}, "Ce-Source": {"/shop"}, "Ce-Subject": {withUTF8}}, `{"n":1}`)
@@ -116,68 +118,69 @@ func TestNpmCloudevents(t *testing.T) {
 			}
 		})
 		if got["subject"] != encodedUTF8 {
-			t.Errorf("it is %v", got)
+			t.Errorf("the client read %v", got)
 		}
 	})
 
 	for _, mode := range []string{"structured", "binary"} {
-		show(t, client, receive, mode+": JSON, time, extension", func(t *testing.T) {
-			s := cloudDoor(t, g)
+		check(t, client, receive, mode+": JSON, time, extension", func(t *testing.T) {
+			s := cloudEventsSource(t, g)
 			event := settings{"id": "a b", "type": "order.paid", "source": "/shop", "subject": "50% off",
 				"time": "2026-11-22T10:00:00.123Z", "region": "west", "data": settings{"n": 1}}
 			if !send(t, s, mode, cloudToken, event) {
-				t.Fatal("it could not send")
+				t.Fatalf("the client could not send: %v", s.refusals(t))
 			}
-			ev := s.one(t)
+			ev := s.onlyEvent(t)
 			if ev.Type != "order.paid" || ev.Subject != "50% off" ||
 				ev.Time.Format(time.RFC3339Nano) != "2026-11-22T10:00:00.123Z" || !strings.Contains(ev.Body, `"n":1`) {
-				t.Errorf("it is %+v", ev)
+				t.Errorf("the stored event is %+v", ev)
 			}
 			if mode == "binary" && strings.Join(ev.Headers["Ce-Region"], "") != "west" {
-				t.Errorf("its headers are %v", ev.Headers)
+				t.Errorf("the stored headers are %v", ev.Headers)
 			}
 		})
-		show(t, client, receive, mode+": bytes", func(t *testing.T) {
-			s := cloudDoor(t, g)
+		check(t, client, receive, mode+": bytes", func(t *testing.T) {
+			s := cloudEventsSource(t, g)
 			event := settings{"id": "b", "type": "order.paid", "source": "/shop", "datacontenttype": "application/octet-stream",
 				"bytes": byteList(allBytes())}
 			if !send(t, s, mode, cloudToken, event) {
-				t.Fatal("it could not send")
+				t.Fatalf("the client could not send: %v", s.refusals(t))
 			}
-			if ev := s.one(t); mode == "binary" && ev.Body != allBytes() || mode == "structured" && !strings.Contains(ev.Body,
-				"data_base64") {
-				t.Errorf("it is %+v", ev)
+			ev := s.onlyEvent(t)
+			if mode == "binary" && ev.Body != allBytes() ||
+				mode == "structured" && !strings.Contains(ev.Body, "data_base64") {
+				t.Errorf("the stored event is %+v", ev)
 			}
 		})
 	}
-	show(t, client, receive, "structured: subject beyond ASCII", func(t *testing.T) {
-		s := cloudDoor(t, g)
+	check(t, client, receive, "structured: subject beyond ASCII", func(t *testing.T) {
+		s := cloudEventsSource(t, g)
 		send(t, s, "structured", cloudToken, settings{"id": "c", "type": "order.paid", "source": "/shop",
 			"subject": withUTF8, "data": settings{}})
-		if ev := s.one(t); ev.Subject != withUTF8 {
-			t.Errorf("it is %+v", ev)
+		if ev := s.onlyEvent(t); ev.Subject != withUTF8 {
+			t.Errorf("the stored event is %+v", ev)
 		}
 	})
-	show(t, client, receive, "binary: subject beyond Latin-1, which it cannot send", func(t *testing.T) {
-		s := cloudDoor(t, g)
+	check(t, client, receive, "binary: the client cannot send a subject beyond Latin-1", func(t *testing.T) {
+		s := cloudEventsSource(t, g)
 		if send(t, s, "binary", cloudToken, settings{"id": "d", "type": "order.paid", "source": "/shop", "subject": "世界",
 			"data": settings{}}) {
-			t.Error("it could")
+			t.Error("the client could send it")
 		}
 	})
-	show(t, client, receive, "another token: refused", func(t *testing.T) {
-		s := cloudDoor(t, g)
+	check(t, client, receive, "wrong token: refused", func(t *testing.T) {
+		s := cloudEventsSource(t, g)
 		send(t, s, "structured", "another", settings{"id": "e", "type": "order.paid", "source": "/shop", "data": settings{}})
-		if refused := s.refused(t); len(s.events(t)) != 0 || !strings.HasPrefix(refused, "signature") {
-			t.Errorf("refused: %v", refused)
+		if refused := s.waitForRefusal(t); len(s.events(t)) != 0 || !strings.HasPrefix(refused, "signature") {
+			t.Errorf("the refusal is %q, want a signature error and no event", refused)
 		}
 	})
 }
 
 func TestGoCloudevents(t *testing.T) {
-	g := live(t)
-	g.provider(t, "cloudevents")
-	client := module(t, "github.com/cloudevents/sdk-go/v2")
+	g := sharedGateway(t)
+	g.requireProvider(t, "cloudevents")
+	client := moduleVersion(t, "github.com/cloudevents/sdk-go/v2")
 	newEvent := func(t *testing.T, id, contentType string, data any) cloudevents.Event {
 		t.Helper()
 		e := cloudevents.NewEvent()
@@ -209,39 +212,40 @@ func TestGoCloudevents(t *testing.T) {
 		return c
 	}
 
-	// reads has a receiver of the SDK read what is delivered of what ring sends to s.
-	reads := func(t *testing.T, s source, mode string, ring func()) cloudevents.Event {
+	// deliverAndRead creates a destination in this mode and calls sendEvents, which sends one event to s. It returns
+	// the event that a receiver of the SDK read.
+	deliverAndRead := func(t *testing.T, s source, mode string, sendEvents func()) cloudevents.Event {
 		t.Helper()
-		r := goReceiver(t)
-		d := s.to(t, "cloudevents", r.url, settings{"mode": mode})
-		ring()
+		r := startGoReceiver(t)
+		d := s.newDestination(t, "cloudevents", r.url, settings{"mode": mode})
+		sendEvents()
 		got := r.next(t)
-		d.delivered(t)
+		d.waitUntilDelivered(t)
 		return got
 	}
 	for _, mode := range []string{"structured", "binary"} {
-		show(t, client, deliver, mode+": any JSON", func(t *testing.T) {
-			s := g.plain(t)
-			got := reads(t, s, mode, func() { s.ring(t, "application/json", cloudData) })
-			same(t, "data", got.Data(), []byte(cloudData))
-			if ev := s.one(t); got.ID() != ev.ID || got.Source() != "/in/"+s.Name {
-				t.Errorf("it is %v", got)
+		check(t, client, deliver, mode+": any JSON", func(t *testing.T) {
+			s := g.openSource(t)
+			got := deliverAndRead(t, s, mode, func() { s.post(t, "application/json", cloudData) })
+			wantJSON(t, "data", got.Data(), []byte(cloudData))
+			if ev := s.onlyEvent(t); got.ID() != ev.ID || got.Source() != "/in/"+s.Name {
+				t.Errorf("the client read %v", got)
 			}
 		})
-		show(t, client, deliver, mode+": bytes that are no text", func(t *testing.T) {
-			s := g.plain(t)
-			got := reads(t, s, mode, func() { s.ring(t, "application/octet-stream", allBytes()) })
+		check(t, client, deliver, mode+": bytes that are not text", func(t *testing.T) {
+			s := g.openSource(t)
+			got := deliverAndRead(t, s, mode, func() { s.post(t, "application/octet-stream", allBytes()) })
 			if string(got.Data()) != allBytes() {
-				t.Errorf("it is %v", got)
+				t.Errorf("the client read %v", got)
 			}
 		})
-		what := mode + ": what it sent itself, subject beyond ASCII, extension"
+		name := mode + ": the client's event, subject beyond ASCII, extension"
 		if mode == "binary" {
-			what += " (it leaves the subject percent-coded)"
+			name += " (the client does not decode the subject)"
 		}
-		show(t, client, deliver, what, func(t *testing.T) {
-			s := cloudDoor(t, g)
-			got := reads(t, s, "structured", func() { // it stays in the mode in which it came
+		check(t, client, deliver, name, func(t *testing.T) {
+			s := cloudEventsSource(t, g)
+			got := deliverAndRead(t, s, "structured", func() { // the event is delivered in the mode in which it was received
 				if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()),
 					newEvent(t, "1", "application/json", json.RawMessage(cloudData))); !cloudevents.IsACK(result) {
 					t.Fatalf("%v: %v", result, s.refusals(t))
@@ -253,12 +257,12 @@ func TestGoCloudevents(t *testing.T) {
 			}
 			if got.Subject() != subject || got.Extensions()["region"] != "west" ||
 				got.Time().Format(time.RFC3339Nano) != cloudTime || string(got.Data()) != cloudData {
-				t.Errorf("it is %v", got)
+				t.Errorf("the client read %v", got)
 			}
 		})
 	}
-	show(t, client, deliver, "batch, read by NewEventsFromHTTPRequest", func(t *testing.T) {
-		s := g.plain(t)
+	check(t, client, deliver, "batch, read by NewEventsFromHTTPRequest", func(t *testing.T) {
+		s := g.openSource(t)
 		found := make(chan string, 1)
 		web := listenHTTP(t, func(w http.ResponseWriter, r *http.Request) {
 			events, err := cehttp.NewEventsFromHTTPRequest(r)
@@ -269,106 +273,117 @@ func TestGoCloudevents(t *testing.T) {
 			}
 			w.WriteHeader(http.StatusNoContent)
 		})
-		d := s.to(t, "cloudevents", web, settings{"mode": "batch"})
-		s.ring(t, "application/json", cloudData)
-		same(t, "data", []byte(<-found), []byte(cloudData))
-		d.delivered(t)
+		d := s.newDestination(t, "cloudevents", web, settings{"mode": "batch"})
+		s.post(t, "application/json", cloudData)
+		wantJSON(t, "data", []byte(<-found), []byte(cloudData))
+		d.waitUntilDelivered(t)
 	})
-	show(t, client, deliver, "batch, at its receiver: answered 500", func(t *testing.T) {
-		s := g.plain(t)
-		r := goReceiver(t)
-		d := s.to(t, "cloudevents", r.url, settings{"mode": "batch"}, settings{"retry": settings{"schedule": "none"}})
-		s.ring(t, "application/json", cloudData)
-		if v := d.settled(t, func(v delivery) bool { return v.State == "dead" }); v.Last.Status != http.StatusInternalServerError {
+	check(t, client, deliver, "batch: its receiver answers 500", func(t *testing.T) {
+		s := g.openSource(t)
+		r := startGoReceiver(t)
+		d := s.newDestination(t, "cloudevents", r.url, settings{"mode": "batch"},
+			settings{"retry": settings{"schedule": "none"}})
+		s.post(t, "application/json", cloudData)
+		if v := d.waitForDelivery(t, "dead"); v.Last.Status != http.StatusInternalServerError {
 			t.Errorf("answered %d", v.Last.Status)
 		}
 	})
 
 	const origin = "hooks.example.com"
-	shaken := func(t *testing.T, auto bool, origins ...string) (source, *destination, *cloudReceiver) {
+	// newHandshakeDestination creates a source, a receiver that allows origins, and a destination that makes the
+	// handshake with it. With auto the receiver calls the handshake's callback by itself.
+	newHandshakeDestination := func(t *testing.T, auto bool, origins ...string) (source, *destination, *cloudReceiver) {
 		t.Helper()
-		s := g.plain(t)
-		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, origins, auto))
-		return s, s.to(t, "cloudevents", r.url, settings{"origin": origin, "rate": 600},
+		s := g.openSource(t)
+		r := startGoReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, origins, auto))
+		return s, s.newDestination(t, "cloudevents", r.url, settings{"origin": origin, "rate": 600},
 			settings{"handshake": "cloudevents"}), r
 	}
-	show(t, client, deliver, "OPTIONS: it agrees by the callback, and its rate is kept", func(t *testing.T) {
-		s, d, r := shaken(t, true, origin)
-		for end := time.Now().Add(patience); d.reload(t).State != "active" && time.Now().Before(end); {
-			time.Sleep(20 * time.Millisecond)
+	// sendHandshake runs bellhop send --handshake against a receiver that allows one origin and answers at once.
+	sendHandshake := func(t *testing.T, allowed string) (string, error) {
+		t.Helper()
+		post := []string{http.MethodPost}
+		r := startGoReceiver(t, cehttp.WithDefaultOptionsHandlerFunc(post, 120, []string{allowed}, false))
+		return runBellhop("send", "cloudevents", "--to", r.url, "--set", "origin="+origin, "--handshake")
+	}
+	check(t, client, deliver, "OPTIONS: it consents by the callback; the granted rate is stored", func(t *testing.T) {
+		s, d, r := newHandshakeDestination(t, true, origin)
+		if !waitFor(func() bool { return d.reload(t).State == "active" }) || d.Granted == nil || d.Granted.PerSecond != 2 {
+			t.Fatalf("the destination is %+v, want it active with 2 requests per second", d)
 		}
-		if d.State != "active" || d.Granted == nil || d.Granted.PerSecond != 2 {
-			t.Fatalf("it is %+v", d)
-		}
-		s.ring(t, "application/json", cloudData)
+		s.post(t, "application/json", cloudData)
 		r.next(t)
-		d.delivered(t)
+		d.waitUntilDelivered(t)
 	})
-	show(t, client, deliver, "OPTIONS: without its automatic callback it waits for a person; nothing is delivered",
+	check(t, client, deliver, "OPTIONS: without an automatic callback it stays unverified; no attempt is made",
 		func(t *testing.T) {
-			s, d, _ := shaken(t, false, origin)
-			s.ring(t, "application/json", cloudData)
-			time.Sleep(300 * time.Millisecond)
-			if v := d.deliveries(t); d.reload(t).State != "unverified" || len(v) != 1 || v[0].Attempts != 0 {
-				t.Errorf("it is %+v, %+v", d, v)
+			s, d, r := newHandshakeDestination(t, false, origin)
+			// The API creates the destination after the handshake, so its outcome is recorded now.
+			if d.State != "unverified" || d.StateReason == "" {
+				t.Fatalf("after the handshake the destination is %+v", d)
+			}
+			// The same event goes to a second destination. When that one has it, an attempt at d would have been due too.
+			other := s.newDestination(t, "http", listen(t, nil).URL, nil)
+			s.post(t, "application/json", cloudData)
+			other.waitUntilDelivered(t)
+			if v := d.deliveries(t); d.reload(t).State != "unverified" || len(v) != 1 || v[0].Attempts != 0 ||
+				len(r.events) != 0 {
+				t.Errorf("the destination is %+v, its deliveries are %+v, and %d events were received", d, v, len(r.events))
 			}
 		})
-	show(t, client, deliver, "OPTIONS without a callback: it agrees in its answer", func(t *testing.T) {
-		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, []string{origin}, false))
-		if out, err := bellhop("send", "cloudevents", "--to", r.url, "--set", "origin="+origin, "--handshake"); err != nil {
+	check(t, client, deliver, "OPTIONS without a callback: it consents in its response", func(t *testing.T) {
+		if out, err := sendHandshake(t, origin); err != nil {
 			t.Errorf("%v: %s", err, out)
 		}
 	})
-	show(t, client, deliver, "OPTIONS: refused for another origin", func(t *testing.T) {
-		_, d, _ := shaken(t, true, "other.example.com")
+	check(t, client, deliver, "OPTIONS: another origin is refused", func(t *testing.T) {
+		_, d, _ := newHandshakeDestination(t, true, "other.example.com")
 		if d.State != "unverified" {
-			t.Errorf("it is %+v", d)
+			t.Errorf("the destination is %+v, want it unverified", d)
 		}
 		t.Log(d.StateReason)
-		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120,
-			[]string{"other.example.com"}, false))
-		if out, err := bellhop("send", "cloudevents", "--to", r.url, "--set", "origin="+origin, "--handshake"); err == nil {
-			t.Errorf("it agreed: %s", out)
+		if out, err := sendHandshake(t, "other.example.com"); err == nil {
+			t.Errorf("the handshake succeeded: %s", out)
 		}
 	})
-	show(t, client, deliver, "OPTIONS: it compares by prefix; that is no consent for us", func(t *testing.T) {
-		r := goReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, []string{"hooks.example"},
-			false))
-		if out, err := bellhop("send", "cloudevents", "--to", r.url, "--set", "origin="+origin, "--handshake"); err == nil {
-			t.Errorf("it agreed: %s", out)
+	check(t, client, deliver, "OPTIONS: consent for a prefix of the origin is no consent", func(t *testing.T) {
+		// The receiver compares origins by prefix, and answers with the prefix.
+		if out, err := sendHandshake(t, "hooks.example"); err == nil {
+			t.Errorf("the handshake succeeded: %s", out)
 		}
 	})
 
 	for _, mode := range []string{"structured", "binary"} {
-		show(t, client, receive, mode+": JSON, time, extension, subject beyond ASCII", func(t *testing.T) {
-			s := cloudDoor(t, g)
+		check(t, client, receive, mode+": JSON, time, extension, subject beyond ASCII", func(t *testing.T) {
+			s := cloudEventsSource(t, g)
 			if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()),
 				newEvent(t, "a b", "application/json", json.RawMessage(cloudData))); !cloudevents.IsACK(result) {
 				t.Fatalf("%v: %v", result, s.refusals(t))
 			}
-			ev := s.one(t)
+			ev := s.onlyEvent(t)
 			if ev.Type != "order.paid" || ev.Subject != withUTF8 ||
 				ev.Time.Format(time.RFC3339Nano) != "2026-11-22T10:00:00.123Z" {
-				t.Errorf("it is %+v", ev)
+				t.Errorf("the stored event is %+v", ev)
 			}
 			if mode == "binary" && ev.Body != cloudData {
-				t.Errorf("its body is %s", ev.Body)
+				t.Errorf("the stored body is %s", ev.Body)
 			}
 		})
-		show(t, client, receive, mode+": bytes", func(t *testing.T) {
-			s := cloudDoor(t, g)
+		check(t, client, receive, mode+": bytes", func(t *testing.T) {
+			s := cloudEventsSource(t, g)
 			if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()),
 				newEvent(t, "b", "application/octet-stream", []byte(allBytes()))); !cloudevents.IsACK(result) {
 				t.Fatalf("%v: %v", result, s.refusals(t))
 			}
-			if ev := s.one(t); mode == "binary" && ev.Body != allBytes() || mode == "structured" && !strings.Contains(ev.Body,
-				"data_base64") {
-				t.Errorf("it is %+v", ev)
+			ev := s.onlyEvent(t)
+			if mode == "binary" && ev.Body != allBytes() ||
+				mode == "structured" && !strings.Contains(ev.Body, "data_base64") {
+				t.Errorf("the stored event is %+v", ev)
 			}
 		})
 	}
-	show(t, client, receive, "batch of three, by NewHTTPRequestFromEvents", func(t *testing.T) {
-		s := cloudDoor(t, g)
+	check(t, client, receive, "batch of three, by NewHTTPRequestFromEvents", func(t *testing.T) {
+		s := cloudEventsSource(t, g)
 		var events []cloudevents.Event
 		for i := range 3 {
 			events = append(events, newEvent(t, fmt.Sprint(i), "application/json", json.RawMessage(cloudData)))
@@ -378,44 +393,44 @@ func TestGoCloudevents(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Header.Set("Authorization", "Bearer "+cloudToken)
-		answer, err := http.DefaultClient.Do(req)
+		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer.Body.Close()
-		if n := len(s.events(t)); answer.StatusCode != http.StatusAccepted || n != 3 {
-			t.Errorf("answered %d, %d events: %v", answer.StatusCode, n, s.refusals(t))
+		resp.Body.Close()
+		if n := len(s.events(t)); resp.StatusCode != http.StatusAccepted || n != 3 {
+			t.Errorf("answered %d, %d events: %v", resp.StatusCode, n, s.refusals(t))
 		}
 	})
-	show(t, client, receive, "another token: 401", func(t *testing.T) {
-		s := cloudDoor(t, g)
+	check(t, client, receive, "wrong token: 401", func(t *testing.T) {
+		s := cloudEventsSource(t, g)
 		result := sender(t, s, "another").Send(context.Background(),
 			newEvent(t, "c", "application/json", json.RawMessage(cloudData)))
-		var told *cehttp.Result
-		if !cloudevents.ResultAs(result, &told) || told.StatusCode != http.StatusUnauthorized {
-			t.Errorf("it is told %v", result)
+		var response *cehttp.Result
+		if !cloudevents.ResultAs(result, &response) || response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("the client's result is %v", result)
 		}
 	})
-	show(t, client, receive, "the same source and id again: one event", func(t *testing.T) {
-		s := cloudDoor(t, g)
+	check(t, client, receive, "the same source and id again: one event", func(t *testing.T) {
+		s := cloudEventsSource(t, g)
 		for _, mode := range []string{"structured", "binary"} {
 			if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()),
 				newEvent(t, "d", "application/json", json.RawMessage(cloudData))); !cloudevents.IsACK(result) {
 				t.Fatalf("%v: %v", result, s.refusals(t))
 			}
 		}
-		s.one(t)
+		s.onlyEvent(t)
 	})
 }
 
-// A cloudReceiver is a receiver of the SDK at work.
+// A cloudReceiver is a running receiver of the Go SDK.
 type cloudReceiver struct {
 	url    string
 	events chan cloudevents.Event
 }
 
-// goReceiver starts one for the length of the test.
-func goReceiver(t *testing.T, options ...cehttp.Option) *cloudReceiver {
+// startGoReceiver starts a cloudReceiver. The end of the test stops it.
+func startGoReceiver(t *testing.T, options ...cehttp.Option) *cloudReceiver {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -437,14 +452,14 @@ func goReceiver(t *testing.T, options ...cehttp.Option) *cloudReceiver {
 	return r
 }
 
-// next returns the next event that it read.
+// next waits for the next event that the receiver read.
 func (r *cloudReceiver) next(t *testing.T) cloudevents.Event {
 	t.Helper()
 	select {
 	case e := <-r.events:
 		return e
-	case <-time.After(patience):
-		t.Fatalf("no event came within %v", patience)
+	case <-time.After(waitLimit):
+		t.Fatalf("no event was received within %v", waitLimit)
 		return cloudevents.Event{}
 	}
 }

@@ -1,6 +1,6 @@
-// Package interop runs published clients of other projects against a live bellhop serve on loopback: what they
-// send has to arrive, and what is delivered has to be read and verified by them.
+// Package interop runs published clients of other projects against a running bellhop serve on loopback. Bellhop must
+// receive the events that they send, and they must read and verify the events that Bellhop delivers.
 //
-// It is a module of its own, so that Bellhop depends on none of them, and it is no part of make test. `make interop`
-// runs it; docs/INTEROP.md says what it showed.
+// It is a separate Go module, so that Bellhop does not depend on these clients, and it is not part of make test.
+// `make interop` runs it; docs/INTEROP.md lists the results.
 package interop

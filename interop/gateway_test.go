@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,33 +20,43 @@ import (
 	"time"
 )
 
-// patience is how long anything may take that is waited for, on a machine that has much else to do.
-const patience = 30 * time.Second
+// waitLimit bounds every wait of a test. It is generous, because the machine may be busy.
+const waitLimit = 30 * time.Second
 
-// A gateway is a live bellhop serve, reached by HTTP alone.
+// waitFor calls done until it returns true, and reports whether it did so within waitLimit.
+func waitFor(done func() bool) bool {
+	for end := time.Now().Add(waitLimit); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
+// A gateway is a running bellhop serve. Tests reach it by HTTP only.
 type gateway struct {
 	url, key string
 	folder   string
 	command  *exec.Cmd
-	log      bytes.Buffer // to be read once command has ended
+	log      bytes.Buffer // may be read after command has ended
 }
 
 var (
-	shared  gateway // one for all tests, each of which has sources and destinations of its own
+	shared  gateway // serves all tests; each check creates its own sources and destinations
 	started sync.Once
-	failure error
+	failure error // why shared did not start
 )
 
-// program is the binary; BELLHOP names another.
-func program() string {
+// binary returns the path of bellhop: the environment variable BELLHOP, or the binary that make build writes.
+func binary() string {
 	if p := os.Getenv("BELLHOP"); p != "" {
 		return p
 	}
 	return "../bin/bellhop"
 }
 
-// live returns the gateway, started at the first call.
-func live(t *testing.T) *gateway {
+// sharedGateway returns the gateway of all tests. The first call starts it.
+func sharedGateway(t *testing.T) *gateway {
 	t.Helper()
 	started.Do(func() { failure = shared.start() })
 	if failure != nil {
@@ -53,38 +65,41 @@ func live(t *testing.T) *gateway {
 	return &shared
 }
 
-// start starts the program in a folder of its own at a free port, and waits until it is ready.
+// start starts bellhop serve in a new temporary folder on a free port, and waits until it is ready.
 func (g *gateway) start() error {
 	folder, err := os.MkdirTemp("", "bellhop-interop")
 	if err != nil {
 		return err
 	}
 	g.folder, g.key = folder, "interop-admin-key-0123456789abcdef"
-	g.command = exec.Command(program(), "serve", "--data", filepath.Join(folder, "data"), "--listen", "127.0.0.1:0",
+	g.command = exec.Command(binary(), "serve", "--data", filepath.Join(folder, "data"), "--listen", "127.0.0.1:0",
 		"--allow-private")
 	g.command.Env = append(environment(), "BELLHOP_ADMIN_KEY="+g.key)
 	g.command.Stdout, g.command.Stderr = &g.log, &g.log
-	dieWithUs(g.command)
+	killWithTest(g.command)
 	if err := g.command.Start(); err != nil {
 		g.command = nil
-		return fmt.Errorf("%w; make build makes it", err)
+		return fmt.Errorf("%w; make build builds the binary", err)
 	}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		text, err := os.ReadFile(filepath.Join(folder, "data", "server.json"))
-		var info struct{ URL string }
-		if err != nil || json.Unmarshal(text, &info) != nil {
-			continue
-		}
-		g.url = info.URL
-		if answer, err := http.Get(g.url + "/readyz"); err == nil && answer.Body.Close() == nil &&
-			answer.StatusCode == http.StatusOK {
-			return nil
-		}
+	if !waitFor(g.ready) {
+		return fmt.Errorf("the gateway is not ready after %v", waitLimit)
 	}
-	return fmt.Errorf("it is not ready after %v", patience)
+	return nil
 }
 
-// stop ends it, and prints its log if the environment asks for it.
+// ready reports whether the gateway has written its address and is ready. It sets g.url.
+func (g *gateway) ready() bool {
+	text, err := os.ReadFile(filepath.Join(g.folder, "data", "server.json"))
+	var info struct{ URL string }
+	if err != nil || json.Unmarshal(text, &info) != nil {
+		return false
+	}
+	g.url = info.URL
+	resp, err := http.Get(g.url + "/readyz")
+	return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
+}
+
+// stop ends the gateway and removes its folder. If the environment variable INTEROP_LOG is set, it prints the log.
 func (g *gateway) stop() {
 	g.command.Process.Signal(syscall.SIGTERM)
 	g.command.Wait()
@@ -94,15 +109,15 @@ func (g *gateway) stop() {
 	}
 }
 
-// bellhop runs a command of the program and returns what it printed.
-func bellhop(args ...string) (string, error) {
-	c := exec.Command(program(), args...)
+// runBellhop runs a bellhop command and returns its output, stdout and stderr together.
+func runBellhop(args ...string) (string, error) {
+	c := exec.Command(binary(), args...)
 	c.Env = environment()
 	out, err := c.CombinedOutput()
 	return string(out), err
 }
 
-// environment is ours without settings of Bellhop.
+// environment returns the environment of the test without Bellhop's settings.
 func environment() []string {
 	var env []string
 	for _, v := range os.Environ() {
@@ -113,8 +128,8 @@ func environment() []string {
 	return env
 }
 
-// call calls the API and decodes the answer into out, which may be nil. It returns the status.
-func (g *gateway) call(t *testing.T, method, path string, in, out any) int {
+// call calls the API and decodes the response into out, which may be nil. It ends the test if the call fails.
+func (g *gateway) call(t *testing.T, method, path string, in, out any) {
 	t.Helper()
 	var body io.Reader
 	if in != nil {
@@ -128,71 +143,74 @@ func (g *gateway) call(t *testing.T, method, path string, in, out any) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+g.key)
 	req.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if answer.StatusCode > 299 {
-		t.Fatalf("%s %s: %d %s", method, path, answer.StatusCode, text)
+	status, text := g.do(t, req)
+	if status > 299 {
+		t.Fatalf("%s %s: %d %s", method, path, status, text)
 	}
 	if out != nil {
 		if err := json.Unmarshal(text, out); err != nil {
 			t.Fatalf("%s %s: %v in %s", method, path, err, text)
 		}
 	}
-	return answer.StatusCode
 }
 
-// settings are those of a source or destination, or any other JSON object.
+// do sends a request with the admin key and returns the status and the body of the response.
+func (g *gateway) do(t *testing.T, req *http.Request) (int, []byte) {
+	t.Helper()
+	req.Header.Set("Authorization", "Bearer "+g.key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, body
+}
+
+// settings is a JSON object: the settings of a source, a destination or a script, or fields of a request.
 type settings = map[string]any
 
 var counter atomic.Int64
 
-// name returns a name that no other source or destination has.
-func name(kind string) string { return fmt.Sprintf("%s-%d", kind, counter.Add(1)) }
+// uniqueName returns a name that no other source or destination has.
+func uniqueName(kind string) string { return fmt.Sprintf("%s-%d", kind, counter.Add(1)) }
 
-// A source is one of ours, for clients to send to.
+// A source is a source of the gateway. Clients send to its URL.
 type source struct {
 	g    *gateway
 	Name string
 	URL  string
 }
 
-// source makes a source.
-func (g *gateway) source(t *testing.T, provider string, s settings) source {
+// newSource creates a source.
+func (g *gateway) newSource(t *testing.T, provider string, of settings) source {
 	t.Helper()
-	made := source{g: g}
-	g.call(t, http.MethodPost, "/sources", settings{"name": name(provider), "provider": provider, "settings": s}, &made)
-	return made
+	s := source{g: g}
+	g.call(t, http.MethodPost, "/sources",
+		settings{"name": uniqueName(provider), "provider": provider, "settings": of}, &s)
+	return s
 }
 
-// plain makes a source that takes anything, to have something to deliver.
-func (g *gateway) plain(t *testing.T) source {
+// openSource creates a generic source without authentication. It accepts any body, so that a test has an event to
+// deliver.
+func (g *gateway) openSource(t *testing.T) source {
 	t.Helper()
-	return g.source(t, "generic", settings{"scheme": "none"})
+	return g.newSource(t, "generic", settings{"scheme": "none"})
 }
 
-// ring posts a body at the source, which has to take it.
-func (s source) ring(t *testing.T, contentType, body string) {
+// post posts a body to the source and ends the test unless the source accepts it.
+func (s source) post(t *testing.T, contentType, body string) {
 	t.Helper()
-	answer, err := http.Post(s.URL, contentType, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer.Body.Close()
-	if answer.StatusCode != http.StatusAccepted {
-		t.Fatalf("the plain source answered %d", answer.StatusCode)
+	if status := post(t, s.URL, http.Header{"Content-Type": {contentType}}, body); status != http.StatusAccepted {
+		t.Fatalf("the source %s answered %d", s.Name, status)
 	}
 }
 
-// An event is what the API shows of one, with its body.
+// An event has the fields of the API's event that the tests read, and its body.
 type event struct {
 	ID          string
 	Type        string
@@ -209,16 +227,16 @@ func (s source) events(t *testing.T) []event {
 	var list struct{ Data []struct{ ID string } }
 	s.g.call(t, http.MethodGet, "/events?source="+url.QueryEscape(s.Name), nil, &list)
 	events := make([]event, len(list.Data))
-	for i, known := range list.Data {
-		at := &events[len(events)-1-i]
-		s.g.call(t, http.MethodGet, "/events/"+known.ID, nil, at)
-		at.Body = s.g.body(t, known.ID)
+	for i, listed := range list.Data {
+		ev := &events[len(events)-1-i]
+		s.g.call(t, http.MethodGet, "/events/"+listed.ID, nil, ev)
+		ev.Body = s.g.body(t, listed.ID)
 	}
 	return events
 }
 
-// one returns the only event of the source.
-func (s source) one(t *testing.T) event {
+// onlyEvent returns the event of a source that has exactly one.
+func (s source) onlyEvent(t *testing.T) event {
 	t.Helper()
 	events := s.events(t)
 	if len(events) != 1 {
@@ -227,26 +245,21 @@ func (s source) one(t *testing.T) event {
 	return events[0]
 }
 
+// body returns the body of an event.
 func (g *gateway) body(t *testing.T, id string) string {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, g.url+"/api/v1/events/"+id+"/body", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+g.key)
-	answer, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
+	status, body := g.do(t, req)
+	if status != http.StatusOK {
+		t.Fatalf("body of %s: %d %s", id, status, body)
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("body of %s: %d, %v", id, answer.StatusCode, err)
-	}
-	return string(text)
+	return string(body)
 }
 
-// refusals returns why requests at the source were refused.
+// refusals returns the reason and detail of each refused request at the source, newest first.
 func (s source) refusals(t *testing.T) []string {
 	t.Helper()
 	var list struct {
@@ -260,19 +273,17 @@ func (s source) refusals(t *testing.T) []string {
 	return reasons
 }
 
-// refused waits until a refusal is on record, and returns why.
-func (s source) refused(t *testing.T) string {
+// waitForRefusal waits until a refused request is recorded, and returns its reason and detail.
+func (s source) waitForRefusal(t *testing.T) string {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if reasons := s.refusals(t); len(reasons) > 0 {
-			return reasons[0]
-		}
+	var reasons []string
+	if !waitFor(func() bool { reasons = s.refusals(t); return len(reasons) > 0 }) {
+		t.Fatalf("no request was refused within %v", waitLimit)
 	}
-	t.Fatalf("nothing was refused within %v", patience)
-	return ""
+	return reasons[0]
 }
 
-// A destination is one of ours, towards a client.
+// A destination is a destination of the gateway. It delivers to a client.
 type destination struct {
 	g           *gateway
 	Name        string
@@ -283,77 +294,63 @@ type destination struct {
 	} `json:"granted_rate"`
 }
 
-// to makes a destination for the events of s. more are further fields of it.
-func (s source) to(t *testing.T, kind, url string, of settings, more ...settings) *destination {
+// newDestination creates a destination for the events of s. of are its settings; fields adds other fields of it.
+func (s source) newDestination(t *testing.T, kind, url string, of settings, fields ...settings) *destination {
 	t.Helper()
 	d := &destination{g: s.g}
-	fields := settings{"name": name(kind), "type": kind, "url": url, "match": settings{"sources": []string{s.Name}}}
+	in := settings{"name": uniqueName(kind), "type": kind, "url": url, "match": settings{"sources": []string{s.Name}}}
 	if of != nil {
-		fields["settings"] = of
+		in["settings"] = of
 	}
-	for _, m := range more {
-		for k, v := range m {
-			fields[k] = v
-		}
+	for _, f := range fields {
+		maps.Copy(in, f)
 	}
-	s.g.call(t, http.MethodPost, "/destinations", fields, d)
+	s.g.call(t, http.MethodPost, "/destinations", in, d)
 	return d
 }
 
-// reload asks for the destination's state anew.
+// reload reads the destination from the API again and returns it.
 func (d *destination) reload(t *testing.T) *destination {
 	t.Helper()
 	d.g.call(t, http.MethodGet, "/destinations/"+d.Name, nil, d)
 	return d
 }
 
-// A delivery is what the API shows of one.
+// A delivery has the fields of the API's delivery that the tests read.
 type delivery struct {
 	ID       string
 	State    string
 	Attempts int
-	NextAt   time.Time `json:"next_at"`
-	Last     struct {
-		Status int
-		Error  string
-		Detail string
-	}
+	Last     struct{ Status int }
 }
 
-// deliveries returns those to d, oldest first.
+// deliveries returns the deliveries to d, oldest first.
 func (d *destination) deliveries(t *testing.T) []delivery {
 	t.Helper()
 	var list struct{ Data []delivery }
 	d.g.call(t, http.MethodGet, "/deliveries?destination="+url.QueryEscape(d.Name), nil, &list)
-	for i, j := 0, len(list.Data)-1; i < j; i, j = i+1, j-1 {
-		list.Data[i], list.Data[j] = list.Data[j], list.Data[i]
-	}
+	slices.Reverse(list.Data)
 	return list.Data
 }
 
-// settled waits until an attempt of the only delivery to d has been recorded, and until done says that it is as
-// wanted.
-func (d *destination) settled(t *testing.T, done func(delivery) bool) delivery {
+// waitForDelivery waits until d has exactly one delivery and its state is state. It returns the delivery.
+func (d *destination) waitForDelivery(t *testing.T, state string) delivery {
 	t.Helper()
 	var last []delivery
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		last = d.deliveries(t)
-		if len(last) == 1 && done(last[0]) {
-			return last[0]
-		}
+	if !waitFor(func() bool { last = d.deliveries(t); return len(last) == 1 && last[0].State == state }) {
+		t.Fatalf("after %v the deliveries to %s are %+v, want one in state %s", waitLimit, d.Name, last, state)
 	}
-	t.Fatalf("after %v the deliveries of %s are %+v", patience, d.Name, last)
-	return delivery{}
+	return last[0]
 }
 
-// delivered waits until the only delivery to d has been taken.
-func (d *destination) delivered(t *testing.T) delivery {
+// waitUntilDelivered waits until the only delivery to d is delivered.
+func (d *destination) waitUntilDelivered(t *testing.T) delivery {
 	t.Helper()
-	return d.settled(t, func(v delivery) bool { return v.State == "delivered" })
+	return d.waitForDelivery(t, "delivered")
 }
 
-// provider ends the test if this binary does not have the provider.
-func (g *gateway) provider(t *testing.T, name string) {
+// requireProvider ends the test if the binary does not have the provider.
+func (g *gateway) requireProvider(t *testing.T, name string) {
 	t.Helper()
 	var list struct{ Data []struct{ Name string } }
 	g.call(t, http.MethodGet, "/providers", nil, &list)
@@ -362,5 +359,5 @@ func (g *gateway) provider(t *testing.T, name string) {
 			return
 		}
 	}
-	t.Fatalf("there is no provider %s", name)
+	t.Fatalf("the binary has no provider %s", name)
 }

@@ -6,100 +6,102 @@ import (
 )
 
 const (
+	githubID     = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
 	githubSecret = "5f1c0e7b9a3d48e2b6c4f0a1d2938475"
 	githubPush   = "{\"ref\":\"refs/heads/main\", " +
 		"\"repository\":{\"full_name\":\"octocat/hello-world\"},\"head_commit\":{\"message\":\"Grüße 👋\"}}"
 )
 
 func TestNpmOctokitWebhooks(t *testing.T) {
-	g := live(t)
-	g.provider(t, "github")
+	g := sharedGateway(t)
+	g.requireProvider(t, "github")
 	const script = "octokit-webhooks.mjs"
-	client := npm(t, "@octokit/webhooks")
+	client := npmVersion(t, "@octokit/webhooks")
 	to := settings{"secret": githubSecret}
-	ring := func(t *testing.T, s source, id, secret string) int {
+	// signAndPost lets the client sign a push and post it to s, and returns the status of the response.
+	signAndPost := func(t *testing.T, s source, id, secret string) int {
 		t.Helper()
-		status, _ := node(t, script, settings{"secret": secret, "to": s.URL, "name": "push", "id": id,
+		status, _ := startScript(t, script, settings{"secret": secret, "to": s.URL, "name": "push", "id": id,
 			"body": githubPush}).next()["status"].(float64)
 		return int(status)
 	}
 
-	show(t, client, deliver, "any JSON, as a repository_dispatch", func(t *testing.T) {
-		s := g.plain(t)
-		p := receiver(t, script, settings{"secret": githubSecret})
-		d := s.to(t, "github", p.URL, to)
+	check(t, client, deliver, "any JSON, as a repository_dispatch", func(t *testing.T) {
+		s := g.openSource(t)
+		p := startReceiver(t, script, settings{"secret": githubSecret})
+		d := s.newDestination(t, "github", p.URL, to)
 		const data = "{ \"n\" : 1, \"text\":\"Grüße, 世界 👋\" }"
-		s.ring(t, "application/json", data)
+		s.post(t, "application/json", data)
 		got := p.next()
 		if got["name"] != "repository_dispatch" || got["id"] == "" {
-			t.Errorf("it is %v, %v", got["name"], got["id"])
+			t.Errorf("the name is %v, the id %v", got["name"], got["id"])
 		}
 		sent := got["payload"].(map[string]any)["client_payload"].(map[string]any)
-		same(t, "client_payload.data", sent["data"], []byte(data))
-		if ev := s.one(t); sent["id"] != ev.ID {
-			t.Errorf("client_payload.id is %v, not %s", sent["id"], ev.ID)
+		wantJSON(t, "client_payload.data", sent["data"], []byte(data))
+		if ev := s.onlyEvent(t); sent["id"] != ev.ID {
+			t.Errorf("client_payload.id is %v, want %s", sent["id"], ev.ID)
 		}
-		d.delivered(t)
+		d.waitUntilDelivered(t)
 	})
-	show(t, client, deliver, "bytes that are no JSON, as a repository_dispatch", func(t *testing.T) {
-		s := g.plain(t)
-		p := receiver(t, script, settings{"secret": githubSecret})
-		d := s.to(t, "github", p.URL, to)
-		s.ring(t, "application/octet-stream", allBytes())
+	check(t, client, deliver, "bytes that are not JSON, as a repository_dispatch", func(t *testing.T) {
+		s := g.openSource(t)
+		p := startReceiver(t, script, settings{"secret": githubSecret})
+		d := s.newDestination(t, "github", p.URL, to)
+		s.post(t, "application/octet-stream", allBytes())
 		if got := p.next(); got["payload"].(map[string]any)["client_payload"].(map[string]any)["data_base64"] == nil {
-			t.Errorf("it is %v", got)
+			t.Errorf("the client read %v", got)
 		}
-		d.delivered(t)
+		d.waitUntilDelivered(t)
 	})
-	show(t, client, deliver, "a push that it signed itself: same name, id and payload", func(t *testing.T) {
-		s := g.source(t, "github", settings{"secret": "another secret"})
-		p := receiver(t, script, settings{"secret": githubSecret})
-		d := s.to(t, "github", p.URL, to)
-		if status := ring(t, s, "72d3162e-cc78-11e3-81ab-4c9367dc0958", "another secret"); status != http.StatusAccepted {
+	check(t, client, deliver, "a push that the client signed: same name, id and payload", func(t *testing.T) {
+		s := g.newSource(t, "github", settings{"secret": "another secret"})
+		p := startReceiver(t, script, settings{"secret": githubSecret})
+		d := s.newDestination(t, "github", p.URL, to)
+		if status := signAndPost(t, s, githubID, "another secret"); status != http.StatusAccepted {
 			t.Fatalf("answered %d: %v", status, s.refusals(t))
 		}
 		got := p.next()
-		if got["name"] != "push" || got["id"] != "72d3162e-cc78-11e3-81ab-4c9367dc0958" {
-			t.Errorf("it is %v, %v", got["name"], got["id"])
+		if got["name"] != "push" || got["id"] != githubID {
+			t.Errorf("the name is %v, the id %v", got["name"], got["id"])
 		}
-		same(t, "the payload", got["payload"], []byte(githubPush))
-		d.delivered(t)
+		wantJSON(t, "the payload", got["payload"], []byte(githubPush))
+		d.waitUntilDelivered(t)
 	})
 	for _, c := range []struct {
-		what   string
+		name   string
 		to     settings
 		status int
 	}{
-		{"signed with another secret: refused by it", settings{"secret": "another secret"}, 400},
-		{"content_type form: refused by its middleware (JSON only)",
+		{"signed with the wrong secret: refused by the client", settings{"secret": "another secret"}, 400},
+		{"content_type form: refused by its middleware, which accepts JSON only",
 			settings{"secret": githubSecret, "content_type": "form"}, 415},
 	} {
-		show(t, client, deliver, c.what, func(t *testing.T) {
-			s := g.plain(t)
-			p := receiver(t, script, settings{"secret": githubSecret})
-			d := s.to(t, "github", p.URL, c.to, settings{"retry": settings{"schedule": "none"}})
-			s.ring(t, "application/json", `{"n":1}`)
-			if v := d.settled(t, func(v delivery) bool { return v.State == "dead" }); v.Last.Status != c.status {
+		check(t, client, deliver, c.name, func(t *testing.T) {
+			s := g.openSource(t)
+			p := startReceiver(t, script, settings{"secret": githubSecret})
+			d := s.newDestination(t, "github", p.URL, c.to, settings{"retry": settings{"schedule": "none"}})
+			s.post(t, "application/json", `{"n":1}`)
+			if v := d.waitForDelivery(t, "dead"); v.Last.Status != c.status {
 				t.Errorf("answered %d", v.Last.Status)
 			}
 		})
 	}
-	show(t, client, receive, "signed by its sign, taken byte for byte; a redelivery is one event", func(t *testing.T) {
-		s := g.source(t, "github", settings{"secret": githubSecret})
+	check(t, client, receive, "signed by its sign, stored byte for byte; a redelivery is one event", func(t *testing.T) {
+		s := g.newSource(t, "github", settings{"secret": githubSecret})
 		for range 2 {
-			if status := ring(t, s, "72d3162e-cc78-11e3-81ab-4c9367dc0958", githubSecret); status != http.StatusAccepted {
+			if status := signAndPost(t, s, githubID, githubSecret); status != http.StatusAccepted {
 				t.Fatalf("answered %d: %v", status, s.refusals(t))
 			}
 		}
-		ev := s.one(t)
+		ev := s.onlyEvent(t)
 		if ev.Type != "github.push" || ev.Subject != "octocat/hello-world" || ev.Body != githubPush {
-			t.Errorf("it is %+v", ev)
+			t.Errorf("the stored event is %+v", ev)
 		}
 	})
-	show(t, client, receive, "either secret of a rotation; a third: 401", func(t *testing.T) {
-		s := g.source(t, "github", settings{"secret": []string{"new", githubSecret}})
+	check(t, client, receive, "either secret of a rotation; a third secret: 401", func(t *testing.T) {
+		s := g.newSource(t, "github", settings{"secret": []string{"new", githubSecret}})
 		for secret, want := range map[string]int{"new": 202, githubSecret: 202, "third": 401} {
-			if status := ring(t, s, "id-"+secret, secret); status != want {
+			if status := signAndPost(t, s, "id-"+secret, secret); status != want {
 				t.Errorf("%s: answered %d", secret, status)
 			}
 		}

@@ -9,24 +9,24 @@ import (
 	"testing"
 )
 
-// The two directions of a check.
+// The directions of a check.
 const (
 	deliver = "Bellhop → client"
 	receive = "client → Bellhop"
 )
 
-// A row is one line of the table that is printed at the end.
-type row struct{ client, direction, what, result string }
+// A row is the result of one check, a row of the table that TestMain prints.
+type row struct{ client, direction, check, result string }
 
 var table struct {
-	sync.Mutex
-	rows []row
+	sync.Mutex // protects rows
+	rows       []row
 }
 
-// show runs one check of a client as a subtest and puts its result into the table.
-func show(t *testing.T, client, direction, what string, check func(t *testing.T)) {
+// check runs one check of a client as a subtest and adds its result to the table.
+func check(t *testing.T, client, direction, name string, run func(t *testing.T)) {
 	t.Helper()
-	t.Run(what, func(t *testing.T) {
+	t.Run(name, func(t *testing.T) {
 		defer func() {
 			result := "ok"
 			if t.Failed() {
@@ -34,22 +34,22 @@ func show(t *testing.T, client, direction, what string, check func(t *testing.T)
 			}
 			table.Lock()
 			defer table.Unlock()
-			table.rows = append(table.rows, row{client, direction, what, result})
+			table.rows = append(table.rows, row{client, direction, name, result})
 		}()
-		check(t)
+		run(t)
 	})
 }
 
-// printTable prints what was shown, clients together, as it stands in docs/INTEROP.md.
+// printTable prints the results of all checks as a Markdown table, grouped by client. docs/INTEROP.md sums them up.
 func printTable() {
 	if len(table.rows) == 0 {
 		return
 	}
 	slices.SortStableFunc(table.rows, func(a, b row) int { return strings.Compare(a.client, b.client) })
-	fmt.Println("\n| client | direction | what | result |\n|---|---|---|---|")
+	fmt.Println("\n| client | direction | check | result |\n|---|---|---|---|")
 	failed := 0
 	for _, r := range table.rows {
-		fmt.Printf("| %s | %s | %s | %s |\n", r.client, r.direction, r.what, r.result)
+		fmt.Printf("| %s | %s | %s | %s |\n", r.client, r.direction, r.check, r.result)
 		if r.result != "ok" {
 			failed++
 		}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// module returns the path and version of a Go module as they stand in the table.
-func module(t *testing.T, path string) string {
+// moduleVersion returns the path and the version of a Go module for the table. It reads the version from go.mod.
+func moduleVersion(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile("go.mod")
 	if err != nil {
@@ -16,7 +16,7 @@ func module(t *testing.T, path string) string {
 	}
 	found := regexp.MustCompile(`(?m)^(?:require)?\s*` + regexp.QuoteMeta(path) + ` (\S+)`).FindSubmatch(text)
 	if found == nil {
-		t.Fatalf("go.mod does not have %s", path)
+		t.Fatalf("go.mod does not require %s", path)
 	}
 	return strings.TrimPrefix(path, "github.com/") + " " + string(found[1]) + " (Go)"
 }

@@ -11,43 +11,44 @@ import (
 	"time"
 )
 
-// nodeFolder holds the scripts and, once npm has installed them, the packages.
+// nodeFolder holds the scripts, and the packages that npm installs.
 const nodeFolder = "node"
 
-// npm returns the name and version of a package as they stand in the table. It ends the test if another version, or
-// none, is installed than package.json asks for.
-func npm(t *testing.T, name string) string {
+// npmVersion returns the name and the version of an npm package for the table. It ends the test unless the version of
+// package.json is installed.
+func npmVersion(t *testing.T, name string) string {
 	t.Helper()
 	var wanted struct{ Dependencies map[string]string }
 	var installed struct{ Version string }
 	readJSON(t, filepath.Join(nodeFolder, "package.json"), &wanted)
 	readJSON(t, filepath.Join(nodeFolder, "node_modules", name, "package.json"), &installed)
 	if installed.Version != wanted.Dependencies[name] {
-		t.Fatalf("%s: version %s is installed, not %s", name, installed.Version, wanted.Dependencies[name])
+		t.Fatalf("%s: version %s is installed, want %s", name, installed.Version, wanted.Dependencies[name])
 	}
 	return name + " " + installed.Version + " (npm)"
 }
 
+// readJSON reads a JSON file into out.
 func readJSON(t *testing.T, file string, out any) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatalf("%v; make interop installs what is missing", err)
+		t.Fatalf("%v; make interop installs the packages", err)
 	}
 	if err := json.Unmarshal(text, out); err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
 }
 
-// A script is a program of the node folder at work. It prints a JSON object a line.
+// A script is a running script of nodeFolder. It prints one JSON object per line.
 type script struct {
 	t     *testing.T
 	lines chan map[string]any
-	URL   string // where it listens, if it does
+	URL   string // its address if it listens, "" otherwise
 }
 
-// node starts a script with its settings, which it gets as JSON. The test ends it.
-func node(t *testing.T, file string, s settings) *script {
+// startScript starts a script and passes it settings as JSON. The end of the test kills the script.
+func startScript(t *testing.T, file string, s settings) *script {
 	t.Helper()
 	argument, err := json.Marshal(s)
 	if err != nil {
@@ -56,7 +57,7 @@ func node(t *testing.T, file string, s settings) *script {
 	c := exec.Command("node", file, string(argument))
 	c.Dir = nodeFolder
 	c.Stderr = &testLog{t: t}
-	dieWithUs(c)
+	killWithTest(c)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -84,10 +85,10 @@ func node(t *testing.T, file string, s settings) *script {
 	return p
 }
 
-// receiver starts a script that listens, and waits until it does.
-func receiver(t *testing.T, file string, s settings) *script {
+// startReceiver starts a script that listens, and waits until it listens.
+func startReceiver(t *testing.T, file string, s settings) *script {
 	t.Helper()
-	p := node(t, file, s)
+	p := startScript(t, file, s)
 	p.URL, _ = p.next()["listening"].(string)
 	if p.URL == "" {
 		t.Fatalf("%s does not listen", file)
@@ -95,40 +96,28 @@ func receiver(t *testing.T, file string, s settings) *script {
 	return p
 }
 
-// next returns what the script printed next. It ends the test if that says that something went wrong.
+// next waits for the next line that the script prints. It ends the test if the line reports an error.
 func (p *script) next() map[string]any {
-	p.t.Helper()
-	line := p.line()
-	if line["error"] != nil {
-		p.t.Fatalf("the client says: %v", line["error"])
-	}
-	return line
-}
-
-// line is next, whatever it says.
-func (p *script) line() map[string]any {
 	p.t.Helper()
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
 			p.t.Fatal("the script has ended")
 		}
+		if line["error"] != nil {
+			p.t.Fatalf("the client reports: %v", line["error"])
+		}
 		return line
-	case <-time.After(patience):
-		p.t.Fatalf("the script said nothing for %v", patience)
+	case <-time.After(waitLimit):
+		p.t.Fatalf("the script printed no line within %v", waitLimit)
+		return nil
 	}
-	return nil
 }
 
-// testLog writes what a script says on stderr into the test's log.
-type testLog struct {
-	sync.Mutex
-	t *testing.T
-}
+// testLog writes the stderr of a script to the log of the test.
+type testLog struct{ t *testing.T }
 
 func (l *testLog) Write(p []byte) (int, error) {
-	l.Lock()
-	defer l.Unlock()
 	l.t.Logf("node: %s", p)
 	return len(p), nil
 }

@@ -5,5 +5,5 @@ import (
 	"syscall"
 )
 
-// dieWithUs has the system kill c when the test is killed, or panics.
-func dieWithUs(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+// killWithTest makes the kernel kill the process of c when the test process ends, even if it is killed or panics.
+func killWithTest(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

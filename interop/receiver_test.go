@@ -10,44 +10,42 @@ import (
 	"time"
 )
 
-// A call is one request as it came to a server of ours.
+// A call is one request that a test server received.
 type call struct {
 	method string
 	header http.Header
 	body   []byte
-	at     time.Time
 }
 
-// A server plays the other side. Each request is answered by its handler, and can be looked at afterwards.
+// A server is a test server. It passes each request to the test after it has answered it.
 type server struct {
 	t     *testing.T
 	URL   string
 	calls chan call
 }
 
-// listen starts a server for the length of the test. A nil answer is an empty 204.
-func listen(t *testing.T, answer func(w http.ResponseWriter, c call)) *server {
+// listen starts a server that the end of the test stops. respond writes the response; if it is nil, the server
+// answers 204.
+func listen(t *testing.T, respond func(w http.ResponseWriter, c call)) *server {
 	t.Helper()
 	s := &server{t: t, calls: make(chan call, 100)}
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.URL = listenHTTP(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Errorf("read a request: %v", err)
 		}
-		c := call{r.Method, r.Header.Clone(), body, time.Now()}
-		if answer == nil {
+		c := call{r.Method, r.Header.Clone(), body}
+		if respond == nil {
 			w.WriteHeader(http.StatusNoContent)
 		} else {
-			answer(w, c)
+			respond(w, c)
 		}
 		s.calls <- c
-	}))
-	t.Cleanup(web.Close)
-	s.URL = web.URL
+	})
 	return s
 }
 
-// listenHTTP starts a server for the length of the test and returns its URL.
+// listenHTTP starts an HTTP server that the end of the test stops, and returns its URL.
 func listenHTTP(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
 	web := httptest.NewServer(handler)
@@ -55,29 +53,29 @@ func listenHTTP(t *testing.T, handler http.HandlerFunc) string {
 	return web.URL
 }
 
-// next returns the next request.
+// next waits for the next request.
 func (s *server) next() call {
 	s.t.Helper()
 	select {
 	case c := <-s.calls:
 		return c
-	case <-time.After(patience):
-		s.t.Fatalf("no request came within %v", patience)
+	case <-time.After(waitLimit):
+		s.t.Fatalf("no request was received within %v", waitLimit)
 		return call{}
 	}
 }
 
-// same ends the test if two values are not the same as JSON.
-func same(t *testing.T, what string, got, want any) {
+// wantJSON ends the test unless got and want are equal as JSON. name names the value in the message.
+func wantJSON(t *testing.T, name string, got, want any) {
 	t.Helper()
 	if g, w := asJSON(t, got), asJSON(t, want); !reflect.DeepEqual(g, w) {
 		gotText, _ := json.Marshal(g)
 		wantText, _ := json.Marshal(w)
-		t.Fatalf("%s is\n%s\nnot\n%s", what, gotText, wantText)
+		t.Fatalf("%s is\n%s\nwant\n%s", name, gotText, wantText)
 	}
 }
 
-// asJSON is v as it is after a round through JSON. Bytes are JSON already.
+// asJSON encodes v as JSON and decodes it into maps, slices and scalars. A []byte is taken as encoded JSON.
 func asJSON(t *testing.T, v any) (out any) {
 	t.Helper()
 	text, ok := v.([]byte)

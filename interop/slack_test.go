@@ -23,21 +23,21 @@ const (
 	boroSamples = "../provider/boro/testdata/samples"
 )
 
-// slackMessages posts all kinds of events to a destination of type slack and returns the messages that came of them,
-// by what they show.
+// slackMessages delivers events of all kinds to destinations of type slack and returns the messages that a test server
+// received, by the name of the sample.
 func slackMessages(t *testing.T, g *gateway) map[string]call {
 	t.Helper()
 	messages := map[string]call{}
-	// told makes a message of what ring sends to s.
-	told := func(what string, s source, of settings, ring func()) {
+	// deliverMessage creates a destination with settings of, and calls sendEvents, which sends one event to s.
+	deliverMessage := func(name string, s source, of settings, sendEvents func()) {
 		t.Helper()
 		fake := slackServer(t)
-		d := s.to(t, "slack", fake.URL+"/services/T0/B0/x", of)
-		ring()
-		messages[what] = fake.next()
-		d.delivered(t)
+		d := s.newDestination(t, "slack", fake.URL+"/services/T0/B0/x", of)
+		sendEvents()
+		messages[name] = fake.next()
+		d.waitUntilDelivered(t)
 	}
-	for what, body := range map[string]string{
+	for name, body := range map[string]string{
 		"any object":       `{"amount":4200,"note":"<!channel> & \"friends\" <https://example.com|here>","deep":{"a":[1,2]},"empty":"","null":null}`,
 		"an array":         `[1,2,3]`,
 		"text":             "line 1\nline 2 ``` <@U1> 👋",
@@ -48,19 +48,20 @@ func slackMessages(t *testing.T, g *gateway) map[string]call {
 		"hostile controls": "\x1b[31m\u202e\u2028 \u0007",
 	} {
 		for _, colour := range []string{"none", "attachment"} {
-			s := g.plain(t)
-			told(what+", colour "+colour, s, settings{"colour": colour}, func() { s.ring(t, "application/json", body) })
+			s := g.openSource(t)
+			deliverMessage(name+", colour "+colour, s, settings{"colour": colour},
+				func() { s.post(t, "application/json", body) })
 		}
 	}
 	samples, err := filepath.Glob(filepath.Join(boroSamples, "*.json"))
 	if err != nil || len(samples) == 0 {
-		t.Fatalf("no samples of Boro's in %s", boroSamples)
+		t.Fatalf("%s has no samples of Boro's alarms", boroSamples)
 	}
 	for _, file := range samples {
 		for _, colour := range []string{"none", "attachment"} {
-			s := g.source(t, "boro", settings{"profile_id": "265", "secret_key": boroKey})
-			told("Boro's "+filepath.Base(file)+", colour "+colour, s, settings{"colour": colour}, func() {
-				if out, err := bellhop("send", "boro", "--to", s.URL, "--key", boroKey, "--set", "profile_id=265", "--file",
+			s := g.newSource(t, "boro", settings{"profile_id": "265", "secret_key": boroKey})
+			deliverMessage("Boro's "+filepath.Base(file)+", colour "+colour, s, settings{"colour": colour}, func() {
+				if out, err := runBellhop("send", "boro", "--to", s.URL, "--key", boroKey, "--set", "profile_id=265", "--file",
 					file); err != nil {
 					t.Fatalf("%v: %s", err, out)
 				}
@@ -70,6 +71,7 @@ func slackMessages(t *testing.T, g *gateway) map[string]call {
 	return messages
 }
 
+// manyMembers returns n members of a JSON object with names of growing length, each after a comma.
 func manyMembers(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -78,45 +80,44 @@ func manyMembers(n int) string {
 	return b.String()
 }
 
-// slackHeaders are what has to be the same whoever posts.
+// slackHeaders returns the method and the headers that must be equal whether Bellhop or a client posts the message.
 func slackHeaders(c call) map[string]string {
 	kind, _, _ := strings.Cut(c.header.Get("Content-Type"), ";")
 	return map[string]string{"method": c.method, "type": kind, "authorization": c.header.Get("Authorization")}
 }
 
 func TestGoSlack(t *testing.T) {
-	g := live(t)
-	g.provider(t, "slack")
-	g.provider(t, "boro")
-	client := module(t, "github.com/slack-go/slack")
+	g := sharedGateway(t)
+	g.requireProvider(t, "slack")
+	g.requireProvider(t, "boro")
+	client := moduleVersion(t, "github.com/slack-go/slack")
 	messages := map[string]call{}
-	show(t, client, deliver, "messages of all kinds of events keep to Slack's rules", func(t *testing.T) {
+	check(t, client, deliver, "messages of all kinds of events follow Slack's rules", func(t *testing.T) {
 		messages = slackMessages(t, g)
 		t.Logf("%d messages", len(messages))
 	})
-	show(t, client, deliver, "they decode as WebhookMessage, no block unknown, and survive a re-encode",
+	check(t, client, deliver, "messages decode as WebhookMessage without an unknown block, and encode to the same JSON",
 		func(t *testing.T) {
-			for what, c := range messages {
-				m := decodeMessage(t, what, c)
-				again, err := json.Marshal(m)
+			for name, c := range messages {
+				encoded, err := json.Marshal(decodeMessage(t, name, c))
 				if err != nil {
-					t.Fatalf("%s: %v", what, err)
+					t.Fatalf("%s: %v", name, err)
 				}
-				same(t, what, withoutDefaults(t, again), asJSON(t, c.body))
+				wantJSON(t, name, withoutDefaults(t, encoded), asJSON(t, c.body))
 			}
 		})
-	show(t, client, deliver, "what PostWebhook makes of them is the same request", func(t *testing.T) {
+	check(t, client, deliver, "PostWebhook posts the same request", func(t *testing.T) {
 		fake := slackServer(t)
-		for what, c := range messages {
-			if err := slack.PostWebhook(fake.URL, decodeMessage(t, what, c)); err != nil {
-				t.Fatalf("%s: %v", what, err)
+		for name, c := range messages {
+			if err := slack.PostWebhook(fake.URL, decodeMessage(t, name, c)); err != nil {
+				t.Fatalf("%s: %v", name, err)
 			}
 			posted := fake.next()
-			same(t, what, slackHeaders(posted), slackHeaders(c))
-			same(t, what, withoutDefaults(t, posted.body), asJSON(t, c.body))
+			wantJSON(t, name, slackHeaders(posted), slackHeaders(c))
+			wantJSON(t, name, withoutDefaults(t, posted.body), asJSON(t, c.body))
 		}
 	})
-	show(t, client, deliver, "a message of its own making has no member that ours could not have", func(t *testing.T) {
+	check(t, client, deliver, "a message that the client builds has only members that Bellhop sends", func(t *testing.T) {
 		fake := slackServer(t)
 		text := slack.NewTextBlockObject(slack.MarkdownType, "*bold*", false, false)
 		blocks := slack.Blocks{BlockSet: []slack.Block{
@@ -128,20 +129,22 @@ func TestGoSlack(t *testing.T) {
 		}
 		for name := range withoutDefaults(t, fake.next().body).(map[string]any) {
 			if name != "text" && name != "blocks" {
-				t.Errorf("it has %s", name)
+				t.Errorf("the message has the member %s", name)
 			}
 		}
 	})
 
+	// send runs bellhop send slack and returns the request that it sent.
 	send := func(t *testing.T, args ...string) call {
 		t.Helper()
 		s := listen(t, func(w http.ResponseWriter, c call) {})
-		if out, err := bellhop(append([]string{"send", "slack", "--to", s.URL, "--key", slackSecret},
+		if out, err := runBellhop(append([]string{"send", "slack", "--to", s.URL, "--key", slackSecret},
 			args...)...); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		return s.next()
 	}
+	// verify returns the error of the client's SecretsVerifier for the request.
 	verify := func(t *testing.T, c call, secret string) error {
 		t.Helper()
 		v, err := slack.NewSecretsVerifier(c.header, secret)
@@ -151,43 +154,44 @@ func TestGoSlack(t *testing.T) {
 		v.Write(c.body)
 		return v.Ensure()
 	}
-	show(t, client, "bellhop send → client",
-		"SecretsVerifier verifies an event; another secret, body or time is refused; ParseEvent reads it",
+	check(t, client, "bellhop send → client",
+		"SecretsVerifier verifies an event; a wrong secret, body or time is refused; ParseEvent reads it",
 		func(t *testing.T) {
 			c := send(t, "--file", "../provider/slack/testdata/samples/app_mention.json")
 			if err := verify(t, c, slackSecret); err != nil {
 				t.Error(err)
 			}
 			if verify(t, c, "another") == nil {
-				t.Error("another secret will do")
+				t.Error("a wrong secret is accepted")
 			}
 			event, err := slackevents.ParseEvent(json.RawMessage(c.body), slackevents.OptionNoVerifyToken())
-			if mention, ok := event.InnerEvent.Data.(*slackevents.AppMentionEvent); err != nil || !ok || mention.Channel == "" {
+			mention, ok := event.InnerEvent.Data.(*slackevents.AppMentionEvent)
+			if err != nil || !ok || mention.Channel == "" {
 				t.Errorf("%v, %+v", err, event)
 			}
 			c.body = append(c.body, ' ')
 			if verify(t, c, slackSecret) == nil {
-				t.Error("another body will do")
+				t.Error("a changed body is accepted")
 			}
 			old := send(t, "--file", "../provider/slack/testdata/samples/app_mention.json", "--at",
 				time.Now().Add(-10*time.Minute).UTC().Format(time.RFC3339))
 			if err := verify(t, old, slackSecret); !errors.Is(err, slack.ErrExpiredTimestamp) {
-				t.Errorf("ten minutes old: %v", err)
+				t.Errorf("a timestamp ten minutes old: %v", err)
 			}
 		})
-	show(t, client, "bellhop send → client", "a slash command, and an interaction", func(t *testing.T) {
+	check(t, client, "bellhop send → client", "a slash command, and an interaction", func(t *testing.T) {
 		for file, read := range map[string]func(r *http.Request) error{
 			"command.txt": func(r *http.Request) error {
 				command, err := slack.SlashCommandParse(r)
 				if err == nil && (command.Command == "" || command.ChannelID == "") {
-					err = errors.New("it has no command")
+					err = errors.New("the request has no command")
 				}
 				return err
 			},
 			"block_actions.txt": func(r *http.Request) error {
 				interaction, err := slack.InteractionCallbackParse(r)
 				if err == nil && interaction.Type != slack.InteractionTypeBlockActions {
-					err = errors.New("it is a " + string(interaction.Type))
+					err = errors.New("the interaction is a " + string(interaction.Type))
 				}
 				return err
 			},
@@ -206,7 +210,7 @@ func TestGoSlack(t *testing.T) {
 			}
 		}
 	})
-	show(t, client, "bellhop send → client", "any other body, in the envelope of the Events API", func(t *testing.T) {
+	check(t, client, "bellhop send → client", "any other body in the envelope of the Events API", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "any.json")
 		if err := os.WriteFile(file, []byte(`{"n":1}`), 0o600); err != nil {
 			t.Fatal(err)
@@ -221,7 +225,7 @@ func TestGoSlack(t *testing.T) {
 			t.Errorf("%v, %+v", err, outer)
 		}
 	})
-	showAnswers(t, g, client, func(t *testing.T, url string) string {
+	checkResponses(t, g, client, func(t *testing.T, url string) string {
 		err := slack.PostWebhook(url, &slack.WebhookMessage{Text: "hello"})
 		var limited *slack.RateLimitedError
 		var status slack.StatusCodeError
@@ -234,15 +238,16 @@ func TestGoSlack(t *testing.T) {
 			return http.StatusText(status.Code)
 		}
 		return "failed"
-	}, map[int]string{302: "delivered"}) // it follows
+	}, map[int]string{302: "delivered"}) // the client follows redirects
 }
 
-// decodeMessage decodes a message with the client's types, none of which may be one for what it does not know.
-func decodeMessage(t *testing.T, what string, c call) *slack.WebhookMessage {
+// decodeMessage decodes a message with the client's types. It reports an error if the client does not know the type of
+// a block or an element.
+func decodeMessage(t *testing.T, name string, c call) *slack.WebhookMessage {
 	t.Helper()
 	var m slack.WebhookMessage
 	if err := json.Unmarshal(c.body, &m); err != nil {
-		t.Fatalf("%s: %v in %s", what, err, c.body)
+		t.Fatalf("%s: %v in %s", name, err, c.body)
 	}
 	var all []slack.Block
 	if m.Blocks != nil {
@@ -252,7 +257,7 @@ func decodeMessage(t *testing.T, what string, c call) *slack.WebhookMessage {
 		all = append(all, a.Blocks.BlockSet...)
 	}
 	if len(all) < 2 {
-		t.Errorf("%s: %d blocks", what, len(all))
+		t.Errorf("%s: %d blocks, want at least 2", name, len(all))
 	}
 	for _, b := range all {
 		switch b := b.(type) {
@@ -260,22 +265,22 @@ func decodeMessage(t *testing.T, what string, c call) *slack.WebhookMessage {
 		case *slack.ActionBlock:
 			for _, e := range b.Elements.ElementSet {
 				if _, ok := e.(*slack.ButtonBlockElement); !ok {
-					t.Errorf("%s: an element of type %T", what, e)
+					t.Errorf("%s: an element of type %T", name, e)
 				}
 			}
 		default:
-			t.Errorf("%s: a block of type %T", what, b)
+			t.Errorf("%s: a block of type %T", name, b)
 		}
 	}
 	return &m
 }
 
-// withoutDefaults takes away what the client writes of every message.
+// withoutDefaults decodes a message and removes the members that the client writes into every message.
 func withoutDefaults(t *testing.T, body []byte) any {
 	t.Helper()
 	m, ok := asJSON(t, body).(map[string]any)
 	if !ok {
-		t.Fatalf("no object: %s", body)
+		t.Fatalf("the message is not a JSON object: %s", body)
 	}
 	for _, name := range []string{"replace_original", "delete_original"} {
 		if m[name] == false {
@@ -286,28 +291,28 @@ func withoutDefaults(t *testing.T, body []byte) any {
 }
 
 func TestNpmSlackWebhook(t *testing.T) {
-	g := live(t)
-	g.provider(t, "slack")
-	g.provider(t, "boro")
-	client := npm(t, "@slack/webhook")
-	show(t, client, deliver, "what it posts of our messages is the same request, byte for byte as JSON",
+	g := sharedGateway(t)
+	g.requireProvider(t, "slack")
+	g.requireProvider(t, "boro")
+	client := npmVersion(t, "@slack/webhook")
+	check(t, client, deliver, "the client posts Bellhop's messages as the same request",
 		func(t *testing.T) {
 			fake := slackServer(t)
-			for what, c := range slackMessages(t, g) {
-				if strings.Contains(what, "attachment") && !strings.Contains(what, "Boro") {
-					continue // enough of them
+			for name, c := range slackMessages(t, g) {
+				if strings.Contains(name, "attachment") && !strings.Contains(name, "Boro") {
+					continue // a script takes long to start, and Boro's messages test attachments
 				}
-				if line := node(t, "slack-webhook.mjs",
+				if line := startScript(t, "slack-webhook.mjs",
 					settings{"to": fake.URL, "message": json.RawMessage(c.body)}).next(); line["ok"] != true {
-					t.Fatalf("%s: %v", what, line)
+					t.Fatalf("%s: %v", name, line)
 				}
 				posted := fake.next()
-				same(t, what, slackHeaders(posted), slackHeaders(c))
-				same(t, what, posted.body, c.body)
+				wantJSON(t, name, slackHeaders(posted), slackHeaders(c))
+				wantJSON(t, name, posted.body, c.body)
 			}
 		})
-	showAnswers(t, g, client, func(t *testing.T, url string) string {
-		line := node(t, "slack-webhook.mjs", settings{"to": url, "message": "hello"}).next()
+	checkResponses(t, g, client, func(t *testing.T, url string) string {
+		line := startScript(t, "slack-webhook.mjs", settings{"to": url, "message": "hello"}).next()
 		if line["ok"] == true {
 			return "delivered"
 		}
@@ -315,53 +320,54 @@ func TestNpmSlackWebhook(t *testing.T) {
 			return http.StatusText(int(status))
 		}
 		return "failed"
-	}, map[int]string{429: "Too Many Requests"}) // it tells no time
+	}, map[int]string{429: "Too Many Requests"}) // the client's error has no Retry-After
 }
 
-// showAnswers compares what the client and our destination make of Slack's answers. others are where the client is of
-// another mind than slack-go or @slack/webhook otherwise are.
-func showAnswers(t *testing.T, g *gateway, client string, post func(t *testing.T, url string) string,
-	others map[int]string) {
+// checkResponses compares how the client and a destination of type slack handle Slack's responses. post posts a message
+// with the client and returns the client's result. exceptions has, by status, the results that differ between the
+// clients.
+func checkResponses(t *testing.T, g *gateway, client string, post func(t *testing.T, url string) string,
+	exceptions map[int]string) {
 	for _, c := range []struct {
 		name, body      string
 		status          int
 		header          http.Header
-		once            bool // then it is ok
-		its             string
-		delivery, state string
-		least, most     time.Duration // between two attempts
+		once            bool          // only the first request gets this response; later ones get 200 ok
+		client          string        // result of the client
+		delivery, state string        // states of the delivery and the destination
+		least, most     time.Duration // bounds of the wait between the two attempts
 		attempts        int
 	}{
-		{name: "200 ok", status: 200, body: "ok", its: "delivered", delivery: "delivered", state: "active", attempts: 1},
-		{name: "404 no_service: the destination is disabled", status: 404, body: "no_service", its: "Not Found",
+		{name: "200 ok", status: 200, body: "ok", client: "delivered", delivery: "delivered", state: "active", attempts: 1},
+		{name: "404 no_service: the destination is disabled", status: 404, body: "no_service", client: "Not Found",
 			delivery: "dead", state: "disabled", attempts: 1},
-		{name: "410 channel_is_archived: the destination is disabled", status: 410, body: "channel_is_archived", its: "Gone",
+		{name: "410 channel_is_archived: the destination is disabled", status: 410, body: "channel_is_archived",
+			client: "Gone", delivery: "dead", state: "disabled", attempts: 1},
+		{name: "403 invalid_token: the destination is disabled", status: 403, body: "invalid_token", client: "Forbidden",
 			delivery: "dead", state: "disabled", attempts: 1},
-		{name: "403 invalid_token: the destination is disabled", status: 403, body: "invalid_token", its: "Forbidden",
-			delivery: "dead", state: "disabled", attempts: 1},
-		{name: "400 invalid_payload: given up, the destination stays", status: 400, body: "invalid_payload",
-			its: "Bad Request", delivery: "dead", state: "active", attempts: 1},
-		{name: "429 with Retry-After 2: we wait so long", status: 429, body: "rate_limited",
-			header: http.Header{"Retry-After": {"2"}}, once: true, its: "wait 2s",
+		{name: "400 invalid_payload: the delivery is dead, the destination stays active", status: 400,
+			body: "invalid_payload", client: "Bad Request", delivery: "dead", state: "active", attempts: 1},
+		{name: "429 with Retry-After 2: retried after two seconds", status: 429, body: "rate_limited",
+			header: http.Header{"Retry-After": {"2"}}, once: true, client: "wait 2s",
 			delivery: "delivered", state: "active", least: 2 * time.Second, most: 10 * time.Second, attempts: 2},
-		{name: "500 rollup_error: tried again", status: 500, body: "rollup_error", once: true, its: "Internal Server Error",
+		{name: "500 rollup_error: retried", status: 500, body: "rollup_error", once: true, client: "Internal Server Error",
 			delivery: "delivered", state: "active", attempts: 2},
-		{name: "302 to a page that answers 200: we do not follow", status: 302, header: http.Header{"Location": {"/page"}},
-			its: "failed", delivery: "dead", state: "active", attempts: 2},
-		{name: "200 with a web page: not taken by us, taken by the client", status: 200, body: "<!DOCTYPE html><p>hello",
-			its: "delivered", delivery: "dead", state: "active", attempts: 2},
+		{name: "302 to a page that answers 200: not followed by Bellhop", status: 302,
+			header: http.Header{"Location": {"/page"}}, client: "failed", delivery: "dead", state: "active", attempts: 2},
+		{name: "200 with a web page: not delivered for Bellhop, delivered for the client", status: 200,
+			body: "<!DOCTYPE html><p>hello", client: "delivered", delivery: "dead", state: "active", attempts: 2},
 	} {
-		what := c.name
-		if its, ok := others[c.status]; ok {
-			c.its = its
+		name := c.name
+		if result, ok := exceptions[c.status]; ok {
+			c.client = result
 		}
-		if c.status == 302 && c.its == "delivered" {
-			what += ", the client does and takes it for delivered"
+		if c.status == 302 && c.client == "delivered" {
+			name += ", followed by the client, which reports it as delivered"
 		}
-		show(t, client, "answers", what, func(t *testing.T) {
-			// fake starts a server that gives this answer.
-			fake := func() *answers {
-				calls := &answers{}
+		check(t, client, "responses", name, func(t *testing.T) {
+			// newServer starts a server that gives this response.
+			newServer := func() *slackResponder {
+				calls := &slackResponder{}
 				calls.url = listenHTTP(t, func(w http.ResponseWriter, r *http.Request) {
 					n := calls.add(r.URL.Path)
 					if r.URL.Path == "/page" || c.once && n > 1 {
@@ -374,48 +380,50 @@ func showAnswers(t *testing.T, g *gateway, client string, post func(t *testing.T
 				})
 				return calls
 			}
-			if its := post(t, fake().url); its != c.its {
-				t.Errorf("the client says %q, not %q", its, c.its)
+			if result := post(t, newServer().url); result != c.client {
+				t.Errorf("the client's result is %q, want %q", result, c.client)
 			}
-			calls := fake()
-			s := g.plain(t)
-			d := s.to(t, "slack", calls.url, nil, settings{"retry": settings{"schedule": []string{"1s"}}})
-			s.ring(t, "application/json", `{"n":1}`)
-			v := d.settled(t, func(v delivery) bool { return v.State == c.delivery })
+			calls := newServer()
+			s := g.openSource(t)
+			d := s.newDestination(t, "slack", calls.url, nil, settings{"retry": settings{"schedule": []string{"1s"}}})
+			s.post(t, "application/json", `{"n":1}`)
+			v := d.waitForDelivery(t, c.delivery)
 			if v.Attempts != c.attempts || d.reload(t).State != c.state {
-				t.Errorf("it is %+v, and the destination is %s", v, d.State)
+				t.Errorf("the delivery is %+v, and the destination is %s", v, d.State)
 			}
 			paths, times := calls.all()
 			if slices.Contains(paths, "/page") {
-				t.Error("we followed the redirect")
+				t.Error("Bellhop followed the redirect")
 			}
 			if c.least > 0 {
-				if apart := times[1].Sub(times[0]); apart < c.least || apart > c.most {
-					t.Errorf("tried again after %v", apart)
+				if wait := times[1].Sub(times[0]); wait < c.least || wait > c.most {
+					t.Errorf("retried after %v, want %v to %v", wait, c.least, c.most)
 				}
 			}
 		})
 	}
 }
 
-// answers is a server that plays Slack with one answer, and what it was called with.
-type answers struct {
+// A slackResponder is a test server that plays Slack with one fixed response. It records the calls.
+type slackResponder struct {
 	url string
 
-	mu    sync.Mutex
+	mu    sync.Mutex // protects paths and times
 	paths []string
 	times []time.Time
 }
 
-func (a *answers) add(path string) int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.paths, a.times = append(a.paths, path), append(a.times, time.Now())
-	return len(a.paths)
+// add records a call and returns the number of calls so far.
+func (r *slackResponder) add(path string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paths, r.times = append(r.paths, path), append(r.times, time.Now())
+	return len(r.paths)
 }
 
-func (a *answers) all() ([]string, []time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.paths, a.times
+// all returns the path and the time of each call.
+func (r *slackResponder) all() ([]string, []time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.paths, r.times
 }

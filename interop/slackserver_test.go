@@ -9,12 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// slackServer starts a server that takes messages as Slack's incoming webhooks do, and refuses what Slack refuses.
+// slackServer starts a server that plays Slack's incoming webhooks. It refuses the messages that Slack refuses, and
+// reports each of them as an error of the test.
 func slackServer(t *testing.T) *server {
 	t.Helper()
 	return listen(t, func(w http.ResponseWriter, c call) {
-		if complaint := judgeMessage(c); complaint != "" {
-			t.Errorf("Slack would not take this, %s: %s", complaint, c.body)
+		if problem := messageProblem(c); problem != "" {
+			t.Errorf("Slack would refuse this message (%s): %s", problem, c.body)
 			http.Error(w, "invalid_payload", http.StatusBadRequest)
 			return
 		}
@@ -22,7 +23,7 @@ func slackServer(t *testing.T) *server {
 	})
 }
 
-// A slackMessage is what of a message the rules are about.
+// A slackMessage has the members of a message that Slack's rules concern.
 type slackMessage struct {
 	Text        string       `json:"text"`
 	Blocks      []slackBlock `json:"blocks"`
@@ -45,41 +46,43 @@ type slackText struct {
 
 type slackElement struct {
 	Type     string          `json:"type"`
-	Text     json.RawMessage `json:"text"` // text of a text object, a text object of a button
+	Text     json.RawMessage `json:"text"` // a string in a text object, a text object in a button
 	URL      string          `json:"url"`
 	ActionID string          `json:"action_id"`
 }
 
-// judgeMessage returns what Slack would not like about a request, "" if it would take it. Source:
+// messageProblem returns the first rule of Slack that a request breaks, or "" if Slack would accept it. Source:
 // https://docs.slack.dev/reference/block-kit and
 // https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
-func judgeMessage(c call) string {
+func messageProblem(c call) string {
 	kind, _, err := mime.ParseMediaType(c.header.Get("Content-Type"))
 	var m slackMessage
 	switch {
 	case c.method != http.MethodPost:
 		return "the method is " + c.method
 	case err != nil || kind != "application/json":
-		return "the type is " + c.header.Get("Content-Type")
+		return "the content type is " + c.header.Get("Content-Type")
 	case json.Unmarshal(c.body, &m) != nil:
-		return "it is no message"
-	case m.Text == "": // Slack takes blocks without it, and nobody is notified in words then
-		return "it has no text"
+		return "the body is not a message"
+	case m.Text == "": // Slack accepts blocks without a text, but its notifications are empty then
+		return "the message has no text"
 	case len(m.Attachments) > 100:
 		return "too many attachments"
 	}
-	complaint := judgeBlocks(m.Blocks)
+	problem := blocksProblem(m.Blocks)
 	for _, a := range m.Attachments {
-		if complaint == "" {
-			complaint = judgeBlocks(a.Blocks)
+		if problem == "" {
+			problem = blocksProblem(a.Blocks)
 		}
 	}
-	return complaint
+	return problem
 }
 
-func judgeBlocks(blocks []slackBlock) string {
+// blocksProblem returns the type of the first block or element that breaks a rule, or "" if all follow the rules.
+func blocksProblem(blocks []slackBlock) string {
 	actions := map[string]bool{}
-	between := func(text *slackText, kind string, most int) bool {
+	// valid reports whether text is present, has this type ("" for any), is not empty and has at most most characters.
+	valid := func(text *slackText, kind string, most int) bool {
 		return text != nil && (kind == "" || text.Type == kind) && text.Text != "" &&
 			utf8.RuneCountInString(text.Text) <= most
 	}
@@ -89,15 +92,15 @@ func judgeBlocks(blocks []slackBlock) string {
 	for _, b := range blocks {
 		switch b.Type {
 		case "header":
-			if !between(b.Text, "plain_text", 150) {
+			if !valid(b.Text, "plain_text", 150) {
 				return "header"
 			}
 		case "section":
-			if b.Text == nil && len(b.Fields) == 0 || b.Text != nil && !between(b.Text, "", 3000) || len(b.Fields) > 10 {
+			if b.Text == nil && len(b.Fields) == 0 || b.Text != nil && !valid(b.Text, "", 3000) || len(b.Fields) > 10 {
 				return "section"
 			}
 			for _, f := range b.Fields {
-				if !between(&f, "", 2000) {
+				if !valid(&f, "", 2000) {
 					return "field"
 				}
 			}
@@ -111,7 +114,7 @@ func judgeBlocks(blocks []slackBlock) string {
 			}
 			for _, e := range b.Elements {
 				var text slackText
-				if json.Unmarshal(e.Text, &text) != nil || !between(&text, "plain_text", 75) || len(e.URL) > 3000 ||
+				if json.Unmarshal(e.Text, &text) != nil || !valid(&text, "plain_text", 75) || len(e.URL) > 3000 ||
 					len(e.ActionID) > 255 || actions[e.ActionID] {
 					return "button"
 				}
@@ -124,13 +127,13 @@ func judgeBlocks(blocks []slackBlock) string {
 	return ""
 }
 
-func TestJudgeMessage(t *testing.T) {
+func TestMessageProblem(t *testing.T) {
 	button := `{"type":"button","text":{"type":"plain_text","text":"Open"},"action_id":"a"}`
 	for body, want := range map[string]string{
 		`{"text":"a"}`: "",
 		`{"text":"a","attachments":[{"blocks":[{"type":"header","text":{"type":"plain_text","text":"a"}}]}]}`: "",
-		`[]`:            "it is no message",
-		`{"blocks":[]}`: "it has no text",
+		`[]`:            "the body is not a message",
+		`{"blocks":[]}`: "the message has no text",
 		`{"text":"a","blocks":[{"type":"header","text":{"type":"mrkdwn","text":"a"}}]}`: "header",
 		`{"text":"a","blocks":[{"type":"section","text":{"type":"mrkdwn","text":""}}]}`: "section",
 		`{"text":"a","attachments":[{"blocks":[{"type":"section","text":{"type":"mrkdwn","text":"` + strings.Repeat("é",
@@ -139,7 +142,7 @@ func TestJudgeMessage(t *testing.T) {
 			`]}]}`: "button",
 		`{"text":"a","blocks":[{"type":"marquee"}]}`: "a block marquee",
 	} {
-		if got := judgeMessage(call{method: http.MethodPost, header: http.Header{"Content-Type": {"application/json"}},
+		if got := messageProblem(call{method: http.MethodPost, header: http.Header{"Content-Type": {"application/json"}},
 			body: []byte(body)}); got != want {
 			t.Errorf("%s: %q, want %q", body, got, want)
 		}

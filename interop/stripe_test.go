@@ -20,103 +20,105 @@ const (
 )
 
 func TestNpmStripe(t *testing.T) {
-	g := live(t)
-	g.provider(t, "stripe")
+	g := sharedGateway(t)
+	g.requireProvider(t, "stripe")
 	const script = "stripe.mjs"
-	client := npm(t, "stripe")
-	// sign has the client sign a body for s and returns what it was answered.
+	client := npmVersion(t, "stripe")
+	// sign lets the client sign a body and post it to s, and returns the status of the response.
 	sign := func(t *testing.T, s source, body, secret string, at time.Time, others ...string) int {
 		t.Helper()
-		status, _ := node(t, script, settings{"secret": secret, "to": s.URL, "body": body, "at": at.Unix(),
+		status, _ := startScript(t, script, settings{"secret": secret, "to": s.URL, "body": body, "at": at.Unix(),
 			"others": others}).next()["status"].(float64)
 		return int(status)
 	}
-	// verifies has the client verify what is delivered of what ring sends to s.
-	verifies := func(t *testing.T, s source, thin bool, secrets any, ring func()) (event map[string]any, body,
-		signature string) {
+	// deliverAndVerify creates a destination with these secrets and calls sendEvents, which sends one event to s. It
+	// returns the event that the client verified, and the body and the signature of the delivery.
+	deliverAndVerify := func(t *testing.T, s source, thin bool, secrets any, sendEvents func()) (event map[string]any,
+		body, signature string) {
 		t.Helper()
-		p := receiver(t, script, settings{"secret": stripeSecret, "thin": thin})
-		d := s.to(t, "stripe", p.URL, settings{"secret": secrets})
-		ring()
+		p := startReceiver(t, script, settings{"secret": stripeSecret, "thin": thin})
+		d := s.newDestination(t, "stripe", p.URL, settings{"secret": secrets})
+		sendEvents()
 		got := p.next()
 		if got["refusesTampered"] != true {
-			t.Error("it takes a changed body")
+			t.Error("the client accepts a changed body")
 		}
-		d.delivered(t)
+		d.waitUntilDelivered(t)
 		return got["event"].(map[string]any), got["body"].(string), got["signature"].(string)
 	}
 
-	show(t, client, deliver, "any JSON object, as a snapshot event; one more byte is refused", func(t *testing.T) {
-		s := g.plain(t)
+	check(t, client, deliver, "any JSON object, as a snapshot event; one more byte is refused", func(t *testing.T) {
+		s := g.openSource(t)
 		const data = "{ \"n\" : 1, \"text\":\"Grüße, 世界 👋\" }"
-		got, _, _ := verifies(t, s, false, stripeSecret, func() { s.ring(t, "application/json", data) })
-		ev := s.one(t)
+		got, _, _ := deliverAndVerify(t, s, false, stripeSecret, func() { s.post(t, "application/json", data) })
+		ev := s.onlyEvent(t)
 		if got["id"] != ev.ID || got["type"] != ev.Type {
-			t.Errorf("it is %v", got)
+			t.Errorf("the client read %v", got)
 		}
-		same(t, "data.object", got["data"].(map[string]any)["object"], []byte(data))
+		wantJSON(t, "data.object", got["data"].(map[string]any)["object"], []byte(data))
 	})
-	show(t, client, deliver, "bytes that are no JSON, in data_base64", func(t *testing.T) {
-		s := g.plain(t)
-		got, _, _ := verifies(t, s, false, stripeSecret, func() { s.ring(t, "application/octet-stream", allBytes()) })
+	check(t, client, deliver, "bytes that are not JSON, in data_base64", func(t *testing.T) {
+		s := g.openSource(t)
+		got, _, _ := deliverAndVerify(t, s, false, stripeSecret,
+			func() { s.post(t, "application/octet-stream", allBytes()) })
 		if object := got["data"].(map[string]any)["object"].(map[string]any); object["data_base64"] == nil {
-			t.Errorf("it is %v", object)
+			t.Errorf("data.object is %v", object)
 		}
 	})
-	show(t, client, deliver, "either secret of a rotation", func(t *testing.T) {
-		s := g.plain(t)
-		_, _, signature := verifies(t, s, false, []string{"whsec_new", stripeSecret},
-			func() { s.ring(t, "application/json", `{"n":1}`) })
+	check(t, client, deliver, "either secret of a rotation", func(t *testing.T) {
+		s := g.openSource(t)
+		_, _, signature := deliverAndVerify(t, s, false, []string{"whsec_new", stripeSecret},
+			func() { s.post(t, "application/json", `{"n":1}`) })
 		if strings.Count(signature, "v1=") != 2 {
 			t.Errorf("signed %q, want two signatures", signature)
 		}
 	})
 	for _, c := range []struct {
-		what, body string
+		name, body string
 		thin       bool
 	}{
-		{"an event that it signed itself, byte for byte", stripeEvent, false},
-		{"a thin event that it signed itself, read by parseEventNotification", stripeThin, true},
+		{"an event that the client signed, byte for byte", stripeEvent, false},
+		{"a thin event that the client signed, read by parseEventNotification", stripeThin, true},
 	} {
-		show(t, client, deliver, c.what, func(t *testing.T) {
-			s := g.source(t, "stripe", settings{"secret": "whsec_another"})
-			_, body, _ := verifies(t, s, c.thin, stripeSecret, func() {
+		check(t, client, deliver, c.name, func(t *testing.T) {
+			s := g.newSource(t, "stripe", settings{"secret": "whsec_another"})
+			_, body, _ := deliverAndVerify(t, s, c.thin, stripeSecret, func() {
 				if status := sign(t, s, c.body, "whsec_another", time.Now()); status != http.StatusAccepted {
 					t.Fatalf("answered %d: %v", status, s.refusals(t))
 				}
 			})
 			if body != c.body {
-				t.Errorf("it got %q", body)
+				t.Errorf("the client received %q", body)
 			}
 		})
 	}
-	door := func(t *testing.T) source { return g.source(t, "stripe", settings{"secret": stripeSecret}) }
-	show(t, client, receive, "signed by generateTestHeaderString, taken byte for byte; signed again later is one event",
+	newSource := func(t *testing.T) source { return g.newSource(t, "stripe", settings{"secret": stripeSecret}) }
+	check(t, client, receive, "signed by generateTestHeaderString, stored byte for byte; signed again is one event",
 		func(t *testing.T) {
-			s := door(t)
+			s := newSource(t)
 			for i := range 2 {
 				if status := sign(t, s, stripeEvent, stripeSecret,
 					time.Now().Add(time.Duration(i-1)*time.Minute)); status != http.StatusAccepted {
 					t.Fatalf("answered %d: %v", status, s.refusals(t))
 				}
 			}
-			ev := s.one(t)
+			ev := s.onlyEvent(t)
 			if ev.Type != "stripe.invoice.paid" || ev.Subject != "in_1MtHbELkdIwHu7ixl4OzzPMv" || ev.Body != stripeEvent {
-				t.Errorf("it is %+v", ev)
+				t.Errorf("the stored event is %+v", ev)
 			}
 		})
-	show(t, client, receive, "its signature beside others in one header", func(t *testing.T) {
-		s := door(t)
+	check(t, client, receive, "its signature among others in one header", func(t *testing.T) {
+		s := newSource(t)
 		other := strings.Repeat("0a", 32)
 		if status := sign(t, s, stripeEvent, stripeSecret, time.Now(), "v1="+other,
 			"v0="+other); status != http.StatusAccepted {
 			t.Fatalf("answered %d: %v", status, s.refusals(t))
 		}
 	})
-	show(t, client, receive, "another secret, or ten minutes old: 401", func(t *testing.T) {
-		s := door(t)
+	check(t, client, receive, "wrong secret, or a timestamp ten minutes old: 401", func(t *testing.T) {
+		s := newSource(t)
 		if status := sign(t, s, stripeEvent, "whsec_another", time.Now()); status != http.StatusUnauthorized {
-			t.Errorf("another secret: answered %d", status)
+			t.Errorf("wrong secret: answered %d", status)
 		}
 		if status := sign(t, s, stripeEvent, stripeSecret,
 			time.Now().Add(-10*time.Minute)); status != http.StatusUnauthorized {

@@ -1,5 +1,5 @@
-// Command receiver is the other end: a server that takes Bellhop's deliveries, checks their signature and drops
-// repeats. It is an example, and what the README's session delivers to.
+// Command receiver is an example of a server that receives Bellhop's deliveries. It verifies their signatures and
+// ignores repeated deliveries. The session in the README delivers to it.
 //
 //	receiver whsec_… [ADDRESS]
 package main
@@ -28,7 +28,7 @@ func main() {
 	if len(os.Args) > 2 {
 		address = os.Args[2]
 	}
-	var seen sync.Map // ids of events that were dealt with; yours would be in a database
+	var seen sync.Map // ids of the processed events; a real receiver stores them in its database
 	http.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 		if err != nil {
@@ -38,13 +38,13 @@ func main() {
 		id, err := signature.VerifyStandardHeader(r.Header, body, []signature.StandardKey{key}, time.Now(),
 			signature.StandardTolerance)
 		if err != nil {
-			http.Error(w, "not authentic", http.StatusUnauthorized)
+			http.Error(w, "invalid signature", http.StatusUnauthorized)
 			return
 		}
 		if _, repeat := seen.LoadOrStore(id, true); repeat {
 			return
 		}
-		fmt.Printf("%s, attempt %s, signature good:\n%s\n", id, r.Header.Get("Bellhop-Attempt"), body)
+		fmt.Printf("%s, attempt %s, signature valid:\n%s\n", id, r.Header.Get("Bellhop-Attempt"), body)
 	})
 	fmt.Println("receiving on http://" + address)
 	log.Fatal(http.ListenAndServe(address, nil))

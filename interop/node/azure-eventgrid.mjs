@@ -1,5 +1,5 @@
-// @azure/eventgrid: {schema} listens and reads deliveries, {schema, to, key, events} publishes.
-// With {manual: true} a validation event is answered by a call to its validationUrl.
+// @azure/eventgrid: with {schema} the script listens and reads deliveries; with {schema, to, key, events} it publishes.
+// With {manual: true} it validates by a call to the validationUrl of the validation event.
 
 import { AzureKeyCredential, EventGridDeserializer, EventGridPublisherClient, isSystemEvent } from "@azure/eventgrid";
 import { listen, report, settings } from "./lib.mjs";
@@ -9,17 +9,25 @@ const reader = new EventGridDeserializer();
 
 if (settings.to) {
 	const credential = new AzureKeyCredential(settings.key);
-	const client = new EventGridPublisherClient(settings.to, settings.schema, credential, { allowInsecureConnection: true, retryOptions: { maxRetries: 0 } });
-	const events = settings.events.map((e) => ({ ...e, ...(e.bytes && { data: Uint8Array.from(e.bytes), bytes: undefined }) }));
-	await client.send(events, { onResponse: ({ status }) => report({ status }) }).catch(({ statusCode, message }) => statusCode || report({ error: message }));
+	const options = { allowInsecureConnection: true, retryOptions: { maxRetries: 0 } };
+	const client = new EventGridPublisherClient(settings.to, settings.schema, credential, options);
+	const events = settings.events.map((event) => {
+		const { bytes, ...rest } = event;
+		return bytes ? { ...rest, data: Uint8Array.from(bytes) } : event;
+	});
+	await client.send(events, { onResponse: ({ status }) => report({ status }) })
+		.catch(({ statusCode, message }) => statusCode || report({ error: message })); // onResponse reports a status
 } else {
 	listen(async ({ method, headers, body }) => {
-		if (method === "OPTIONS") { // the package leaves this to its user
+		if (method === "OPTIONS") { // the package does not implement the OPTIONS handshake
 			const origin = headers["webhook-request-origin"];
-			return { status: 200, headers: { "webhook-allowed-origin": origin, "webhook-allowed-rate": "600" }, report: { origin } };
+			const consent = { "webhook-allowed-origin": origin, "webhook-allowed-rate": "600" };
+			return { status: 200, headers: consent, report: { origin } };
 		}
 		const text = body.toString();
-		const events = await (settings.schema === "CloudEvent" ? reader.deserializeCloudEvents(text) : reader.deserializeEventGridEvents(text));
+		const events = settings.schema === "CloudEvent"
+			? await reader.deserializeCloudEvents(text)
+			: await reader.deserializeEventGridEvents(text);
 		const [first] = events;
 		if (!isSystemEvent(validation, first)) {
 			return { report: { events: events.map(readable), headers, body: text } };
@@ -29,11 +37,16 @@ if (settings.to) {
 			setTimeout(async () => report({ called: (await fetch(validationUrl)).status }), 100);
 			return { status: 200, report: { validationUrl } };
 		}
-		return { status: 200, headers: { "content-type": "application/json" }, body: JSON.stringify({ validationResponse: validationCode }), report: { validationCode, headers } };
+		return {
+			status: 200,
+			headers: { "content-type": "application/json" },
+			body: JSON.stringify({ validationResponse: validationCode }),
+			report: { validationCode, headers },
+		};
 	});
 }
 
-// readable is an event with its bytes as a list, so that they can be reported.
+// readable returns the event with binary data as a list of numbers, so that it can be reported as JSON.
 function readable(event) {
 	return event.data instanceof Uint8Array ? { ...event, bytes: [...event.data], data: undefined } : event;
 }

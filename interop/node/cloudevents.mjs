@@ -1,4 +1,5 @@
-// cloudevents: {} listens and reads, {to, mode, event, headers} sends. An event's bytes are a list.
+// cloudevents: with {} the script listens and reads deliveries; with {to, mode, event, headers} it sends an event.
+// The bytes of an event are a list of numbers.
 
 import { CloudEvent, HTTP, Mode, emitterFor, httpTransport } from "cloudevents";
 import { listen, report, settings } from "./lib.mjs";
@@ -6,9 +7,10 @@ import { listen, report, settings } from "./lib.mjs";
 if (settings.to) {
 	const { bytes, ...attributes } = settings.event;
 	const event = new CloudEvent({ ...attributes, ...(bytes && { data: Uint8Array.from(bytes) }) });
-	const emit = emitterFor(httpTransport(settings.to), { mode: settings.mode === "binary" ? Mode.BINARY : Mode.STRUCTURED });
+	const mode = settings.mode === "binary" ? Mode.BINARY : Mode.STRUCTURED;
+	const emit = emitterFor(httpTransport(settings.to), { mode });
 	try {
-		await emit(event, { headers: settings.headers }); // does not tell the status
+		await emit(event, { headers: settings.headers }); // emit does not return the status
 		report({ sent: true });
 	} catch (error) {
 		report({ sent: false, reason: String(error) });
@@ -21,8 +23,13 @@ if (settings.to) {
 		return {
 			report: {
 				contentType: type,
-				events: events.map((event) => ({ ...event.toJSON(), bytes: ArrayBuffer.isView(event.data) ? [...event.data] : undefined })),
+				events: events.map(readable),
 			},
 		};
 	});
+}
+
+// readable returns the event's attributes and data, with binary data also as a list of numbers.
+function readable(event) {
+	return { ...event.toJSON(), bytes: ArrayBuffer.isView(event.data) ? [...event.data] : undefined };
 }

@@ -1,4 +1,5 @@
-// @octokit/webhooks: {secret} listens with its middleware, {secret, to, name, id, body} signs and posts.
+// @octokit/webhooks: with {secret} the script listens with the package's middleware; with {secret, to, name, id, body}
+// it signs and posts.
 
 import { Webhooks, createNodeMiddleware } from "@octokit/webhooks";
 import { post, report, serve, settings } from "./lib.mjs";

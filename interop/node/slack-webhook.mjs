@@ -1,4 +1,4 @@
-// @slack/webhook: {to, message} posts and reports how the client takes the answer.
+// @slack/webhook: with {to, message} the script posts a message and reports the client's result.
 
 import { IncomingWebhook } from "@slack/webhook";
 import { report, settings } from "./lib.mjs";

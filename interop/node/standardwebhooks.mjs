@@ -1,4 +1,6 @@
-// standardwebhooks: {secret} listens and verifies, {secret, to, body, id, at} signs and posts.
+// standardwebhooks: with {secret, fail} the script listens and verifies;
+// with {secret, to, body, id, at, others} it signs and posts.
+// It answers 500 to the first fail requests. others are signatures that the header lists before the script's own.
 
 import { Webhook } from "standardwebhooks";
 import { listen, post, refuses, settings } from "./lib.mjs";
@@ -6,11 +8,12 @@ import { listen, post, refuses, settings } from "./lib.mjs";
 const webhook = new Webhook(settings.secret);
 
 if (settings.to) {
+	const own = webhook.sign(settings.id, new Date(settings.at * 1000), settings.body);
 	await post(settings.to, {
 		"content-type": "application/json",
 		"webhook-id": settings.id,
 		"webhook-timestamp": String(settings.at),
-		"webhook-signature": [...(settings.others ?? []), webhook.sign(settings.id, new Date(settings.at * 1000), settings.body)].join(" "),
+		"webhook-signature": [...(settings.others ?? []), own].join(" "),
 	}, settings.body);
 } else {
 	let left = settings.fail ?? 0;

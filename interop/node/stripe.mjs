@@ -1,4 +1,5 @@
-// stripe: {secret} listens and verifies, {secret, to, body, at} signs and posts.
+// stripe: with {secret, thin} the script listens and verifies; with {secret, to, body, at, others} it signs and posts.
+// With thin it expects thin events. others are signatures that the header lists after the script's own.
 
 import Stripe from "stripe";
 import { listen, post, refuses, settings } from "./lib.mjs";
@@ -6,9 +7,10 @@ import { listen, post, refuses, settings } from "./lib.mjs";
 const stripe = new Stripe("sk_test_none");
 
 if (settings.to) {
-	const signed = stripe.webhooks.generateTestHeaderString({ payload: settings.body, secret: settings.secret, timestamp: settings.at });
-	const signature = [signed, ...(settings.others ?? [])].join(",");
-	await post(settings.to, { "content-type": "application/json; charset=utf-8", "stripe-signature": signature }, settings.body);
+	const { to, body, secret, at, others } = settings;
+	const signed = stripe.webhooks.generateTestHeaderString({ payload: body, secret, timestamp: at });
+	const signature = [signed, ...(others ?? [])].join(",");
+	await post(to, { "content-type": "application/json; charset=utf-8", "stripe-signature": signature }, body);
 } else {
 	listen(async ({ headers, body }) => {
 		const signature = headers["stripe-signature"];

@@ -1,4 +1,6 @@
-// svix: {secret} listens and verifies, {secret, to, body, id, at, family} signs and posts.
+// svix: with {secret, fail} the script listens and verifies;
+// with {secret, to, body, id, at, family, others} it signs and posts.
+// It answers 500 to the first fail requests. others are signatures that the header lists before the script's own.
 
 import { Webhook } from "svix";
 import { listen, post, refuses, settings } from "./lib.mjs";
@@ -6,17 +8,18 @@ import { listen, post, refuses, settings } from "./lib.mjs";
 const webhook = new Webhook(settings.secret);
 
 if (settings.to) {
+	const own = webhook.sign(settings.id, new Date(settings.at * 1000), settings.body);
 	const family = settings.family ?? "webhook";
 	await post(settings.to, {
 		"content-type": "application/json",
 		[`${family}-id`]: settings.id,
 		[`${family}-timestamp`]: String(settings.at),
-		[`${family}-signature`]: [...(settings.others ?? []), webhook.sign(settings.id, new Date(settings.at * 1000), settings.body)].join(" "),
+		[`${family}-signature`]: [...(settings.others ?? []), own].join(" "),
 	}, settings.body);
 } else {
 	let left = settings.fail ?? 0;
 	listen(async ({ headers, body }) => {
-		webhook.verify(body, headers); // returns nothing
+		webhook.verify(body, headers); // throws or returns nothing
 		return {
 			status: left-- > 0 ? 500 : 204,
 			report: {

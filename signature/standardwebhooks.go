@@ -31,7 +31,7 @@ func SignStandard(keys []StandardKey, id string, at time.Time, body []byte) (val
 		return "", ErrMalformed
 	}
 	if len(keys) == 0 || len(keys) > MaxStandardEntries {
-		return "", keyError("there must be 1 to 16 to sign with")
+		return "", keyError("the number of signing keys must be 1 to 16")
 	}
 	text := signedText{id, strconv.FormatInt(at.Unix(), 10), body}
 	out := make([]byte, 0, len(keys)*maxEntry)

@@ -47,11 +47,11 @@ func (Exec) Info() provider.Info {
 				Example:  `["/usr/local/bin/paid","--json"]`,
 				Kind:     provider.KindList,
 				Required: true,
-				Doc: "The program, by its whole path or by a name to look up in PATH, and its arguments. " +
+				Doc: "The program, by its absolute path or by a name to look up in PATH, and its arguments. " +
 					"No shell interprets them.",
 			},
 			{Name: "dir", Title: "Folder", Example: "/var/lib/paid",
-				Doc: "The folder in which it runs: a whole path. Default: the folder in which the server runs."},
+				Doc: "The folder in which it runs: an absolute path. Default: the folder in which the server runs."},
 			{Name: "env", Title: "Environment", Example: `{"API_TOKEN":"…"}`, Kind: provider.KindObject, Secret: true,
 				Doc: "Variables for it, in addition to PATH, HOME, LANG and TZ of the server " +
 					"and the variables that describe the event."},

@@ -74,7 +74,7 @@ func checkDir(dir string) error {
 		return nil
 	}
 	if !filepath.IsAbs(dir) || strings.ContainsRune(dir, 0) {
-		return bellhop.Invalid("dir", "must be a whole path, such as /var/lib/paid")
+		return bellhop.Invalid("dir", "must be an absolute path, such as /var/lib/paid")
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return bellhop.Invalid("dir", "the folder does not exist, or the server may not read it")
@@ -120,11 +120,11 @@ func size(texts func(yield func(string) bool)) (n int) {
 	return n
 }
 
-// findCommand returns the path of an executable program, given by its whole path or by its name in PATH. Its
+// findCommand returns the path of an executable program, given by its absolute path or by its name in PATH. Its
 // errors are for users.
 func findCommand(name string) (string, error) {
 	if !filepath.IsAbs(name) && filepath.Base(name) != name {
-		return "", errors.New("must be a whole path, or a name to look up in PATH")
+		return "", errors.New("must be an absolute path, or a name to look up in PATH")
 	}
 	path, err := exec.LookPath(name)
 	info, statErr := os.Stat(name)
@@ -132,7 +132,7 @@ func findCommand(name string) (string, error) {
 	case err == nil:
 		return path, nil
 	case errors.Is(err, exec.ErrDot):
-		return "", errors.New("is found only in the folder that the server runs in; write its whole path")
+		return "", errors.New("is found only in the folder that the server runs in; write its absolute path")
 	case filepath.IsAbs(name) && statErr == nil && info.IsDir():
 		return "", errors.New("is a folder, not a program")
 	case errors.Is(err, fs.ErrPermission):
@@ -140,5 +140,5 @@ func findCommand(name string) (string, error) {
 	case filepath.IsAbs(name):
 		return "", errors.New("the file does not exist")
 	}
-	return "", errors.New("no program of that name is in the server's PATH; write its whole path")
+	return "", errors.New("no program of that name is in the server's PATH; write its absolute path")
 }

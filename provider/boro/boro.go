@@ -166,7 +166,7 @@ func (s *settings) checkPaths() error {
 		errs = append(errs, bellhop.Invalid("path", "use a path that begins with /, such as /alarms/boro, without a query"))
 	}
 	if s.Path != "" && s.PathPrefix != "" {
-		errs = append(errs, bellhop.Invalid("path_prefix", "leave it out: path is the whole path already"))
+		errs = append(errs, bellhop.Invalid("path_prefix", "leave it out: path is already the full path"))
 	}
 	return bellhop.Join("", errs...)
 }

@@ -20,7 +20,7 @@ import (
 
 type receiver struct {
 	verifier     *verifier // nil with unauthenticated
-	prefix, path string    // the prefix that a reverse proxy removed from the path, or the whole path that Boro posts to
+	prefix, path string    // the prefix that a reverse proxy removed from the path, or the full path that Boro posts to
 	now          func() time.Time
 }
 

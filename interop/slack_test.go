@@ -23,8 +23,8 @@ const (
 	boroSamples = "../provider/boro/testdata/samples"
 )
 
-// slackMessages delivers events of all kinds to destinations of type slack and returns the messages that a test server
-// received, by the name of the sample.
+// slackMessages delivers events of all kinds to destinations of type slack and returns the messages that a test
+// server received, by the name of the sample.
 func slackMessages(t *testing.T, g *gateway) map[string]call {
 	t.Helper()
 	messages := map[string]call{}
@@ -241,8 +241,8 @@ func TestGoSlack(t *testing.T) {
 	}, map[int]string{302: "delivered"}) // the client follows redirects
 }
 
-// decodeMessage decodes a message with the client's types. It reports an error if the client does not know the type of
-// a block or an element.
+// decodeMessage decodes a message with the client's types. It reports an error if the client does not know the type
+// of a block or an element.
 func decodeMessage(t *testing.T, name string, c call) *slack.WebhookMessage {
 	t.Helper()
 	var m slack.WebhookMessage
@@ -323,9 +323,9 @@ func TestNpmSlackWebhook(t *testing.T) {
 	}, map[int]string{429: "Too Many Requests"}) // the client's error has no Retry-After
 }
 
-// checkResponses compares how the client and a destination of type slack handle Slack's responses. post posts a message
-// with the client and returns the client's result. exceptions has, by status, the results that differ between the
-// clients.
+// checkResponses compares how the client and a destination of type slack handle Slack's responses. post posts a
+// message with the client and returns the client's result. exceptions has, by status, the results that differ
+// between the clients.
 func checkResponses(t *testing.T, g *gateway, client string, post func(t *testing.T, url string) string,
 	exceptions map[int]string) {
 	for _, c := range []struct {

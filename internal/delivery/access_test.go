@@ -23,14 +23,14 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// withAccess is a destination's change.
+// withAccess returns a change of a destination that sets its access.
 func withAccess(members map[string]any) func(*bellhop.Destination) {
 	raw, _ := json.Marshal(members)
 	return func(d *bellhop.Destination) { d.Access = raw }
 }
 
-// TestAccessHeader: every request to a destination carries its header, whatever the type: events, batches,
-// handshakes.
+// TestAccessHeader: every request to a destination has its access header: events, batches and handshakes of all
+// types.
 func TestAccessHeader(t *testing.T) {
 	for want, members := range map[string]map[string]any{
 		"Basic bWU6cGE6c3M=": {"username": "me", "password": "pa:ss"},
@@ -67,8 +67,8 @@ func TestAccessHeader(t *testing.T) {
 	}
 }
 
-// TestAccessProxy: deliveries and handshakes go through the proxy, which alone gets its credentials, in a
-// header of its own.
+// TestAccessProxy: deliveries and handshakes go through the proxy. Only the proxy gets the proxy's credentials, in
+// the Proxy-Authorization header.
 func TestAccessProxy(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var to, proxy *receiver
@@ -76,7 +76,7 @@ func TestAccessProxy(t *testing.T) {
 			to, proxy = r.network.receiver("to"), r.network.receiver("proxy")
 			r.proxies = []string{"http://" + proxy.address}
 		})
-		var asked []string // in turn
+		var asked []string // the requests at the proxy, in order
 		proxy.will(func(w http.ResponseWriter, req *http.Request) {
 			asked = append(asked, req.Method+" "+req.RequestURI+" "+req.Host+" "+req.Header.Get("Proxy-Authorization")+
 				" "+req.Header.Get("Authorization"))
@@ -110,7 +110,7 @@ func TestAccessProxy(t *testing.T) {
 	})
 }
 
-// issue signs a certificate for a receiver's address, or by itself where there is no parent. Key and all, in PEM too.
+// issue returns a certificate for a receiver's address with its key, also in PEM. Without a parent it is self-signed.
 func issue(t *testing.T, parent *tls.Certificate) (made tls.Certificate, certificate, key string) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -142,8 +142,9 @@ func issue(t *testing.T, parent *tls.Certificate) (made tls.Certificate, certifi
 			Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 }
 
-// TestAccessTLS: a server that requires our certificate, and whose own is signed by a private authority, gets
-// deliveries and handshakes. Without these settings it gets neither, and the attempt says why.
+// TestAccessTLS: a server that requires a client certificate, and whose own certificate is signed by a private
+// authority, gets deliveries and handshakes. Without these settings it gets neither, and the attempt's detail says
+// why.
 func TestAccessTLS(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, withPicky)
@@ -159,7 +160,7 @@ func TestAccessTLS(t *testing.T) {
 		d := r.destination(to, func(d *bellhop.Destination) { d.Type, d.Settings = "picky", nil })
 		for _, step := range []struct {
 			access map[string]any
-			detail string // "" is success
+			detail string // "" means success
 		}{
 			{nil, "unknown authority"},
 			{map[string]any{"ca": ca}, "certificate required"},
@@ -199,8 +200,8 @@ func TestAccessPage(t *testing.T) {
 	}
 }
 
-// TestTwoAuthorizations: a provider that makes an Authorization header for some events only is found out before
-// anything is sent.
+// TestTwoAuthorizations: if a provider makes an Authorization header for some events, a destination with access
+// settings fails on those events before a request is sent.
 func TestTwoAuthorizations(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.providers = append(r.providers, sometimes{}) })

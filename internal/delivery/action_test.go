@@ -13,13 +13,13 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// chore is an action that does what it is told to. Its zero value may not be done.
+// A chore is an action whose function a test sets. The zero chore is not permitted.
 type chore struct {
-	mu        sync.Mutex
-	do        performance
-	env       provider.ActionEnv
-	now, most int // under way
-	made      []provider.AttemptInfo
+	mu           sync.Mutex
+	do           performance
+	env          provider.ActionEnv
+	active, most int // performances that run now, and the highest number so far
+	made         []provider.AttemptInfo
 }
 
 func (*chore) Info() provider.Info {
@@ -38,14 +38,14 @@ func (c *chore) OpenAction(env provider.ActionEnv, d bellhop.Destination) (provi
 
 func (c *chore) Perform(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 	c.mu.Lock()
-	c.now++
-	c.most = max(c.most, c.now)
+	c.active++
+	c.most = max(c.most, c.active)
 	c.made = append(c.made, at)
 	do := c.do
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
-		c.now--
+		c.active--
 		c.mu.Unlock()
 	}()
 	return do(ctx, ev, at)
@@ -53,14 +53,14 @@ func (c *chore) Perform(ctx context.Context, ev *bellhop.Event, at provider.Atte
 
 type performance = func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult
 
-// will has c do that from now on; nil is that it may not.
+// will sets the function that c performs from now on; nil means that c is not permitted.
 func (c *chore) will(do performance) {
 	c.mu.Lock()
 	c.do = do
 	c.mu.Unlock()
 }
 
-// newChoreRig is a rig that knows c, with one destination of its type.
+// newChoreRig returns a rig with the action c and one destination of its type.
 func newChoreRig(t *testing.T, c *chore, change ...func(*bellhop.Destination)) *rig {
 	r := newRig(t, func(r *rig) { r.actions = []provider.Action{c} })
 	r.chore(change...)
@@ -73,7 +73,7 @@ func (r *rig) chore(change ...func(*bellhop.Destination)) bellhop.Destination {
 	})...)
 }
 
-// until does nothing for as long as it may, up to d.
+// until returns a function that waits for d, or until its context ends.
 func until(d time.Duration) performance {
 	return func(ctx context.Context, _ *bellhop.Event, _ provider.AttemptInfo) provider.ActionResult {
 		select {
@@ -119,7 +119,8 @@ func TestAction(t *testing.T) {
 	}
 }
 
-// TestActionRetries: an attempt that took too long says so. The next one has the next number and the same ids.
+// TestActionRetries: an attempt that exceeds its timeout is recorded so. The next attempt has the next number and the
+// same ids.
 func TestActionRetries(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{do: until(time.Hour)}
@@ -145,7 +146,7 @@ func TestActionRetries(t *testing.T) {
 	})
 }
 
-// TestActionOutcomes: a destination may give up a delivery that its action would try again.
+// TestActionOutcomes: a destination may give up a delivery whose action asks for a retry.
 func TestActionOutcomes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
@@ -159,8 +160,8 @@ func TestActionOutcomes(t *testing.T) {
 	})
 }
 
-// TestActionConcurrency: an action runs no more often at a time than the destination says, and never twice for
-// one attempt.
+// TestActionConcurrency: an action runs at most as often at a time as the destination's concurrency, and once per
+// attempt.
 func TestActionConcurrency(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{do: until(time.Second)}
@@ -175,14 +176,14 @@ func TestActionConcurrency(t *testing.T) {
 	})
 }
 
-// TestActionStop: a stop waits for attempts under way, and cuts off those that take too long. They are not
-// recorded, and the next process repeats them under the same number.
+// TestActionStop: a stop waits for running attempts and cuts off attempts that take too long. Attempts that were
+// cut off are not recorded, and the next process repeats them under the same number.
 func TestActionStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{do: func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 			return map[string]performance{
 				"event 0": until(time.Second), "event 1": until(time.Hour),
-				// fails by itself as it is told to end
+				// returns its own error when its context ends
 				"event 2": func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 					until(time.Hour)(ctx, ev, at)
 					return provider.ActionResult{Error: "exit", Detail: "exit status 3"}
@@ -214,7 +215,7 @@ func TestActionStop(t *testing.T) {
 	})
 }
 
-// TestActionPanics: an action that panics fails on that event alone.
+// TestActionPanics: if an action panics, only the delivery of that event fails.
 func TestActionPanics(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newChoreRig(t, &chore{do: func(_ context.Context, ev *bellhop.Event,
@@ -257,12 +258,12 @@ func TestActionOff(t *testing.T) {
 	})
 }
 
-// TestActionContinues: an action that continues is attempted again at the time that it asks for, with its
-// progress, also by the next process. That uses up no try and does not count against the destination, and the
-// progress of a failure is kept too.
+// TestActionContinues: an action that continues is attempted again at the time that it asks for, with its progress,
+// also by the next process. Such an attempt does not count towards the schedule or as a failure of the destination.
+// The progress of a failed attempt is kept too.
 func TestActionContinues(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		const parts = 200 // more than the attempts that other reasons spare
+		const parts = 200 // more than the number of other attempts that do not count
 		c := &chore{}
 		c.will(func(_ context.Context, _ *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 			done := len(at.Progress)
@@ -299,7 +300,7 @@ func TestActionContinues(t *testing.T) {
 	})
 }
 
-// TestActionContinuesTooLong: a delivery whose action would continue beyond retry.max_age is dead.
+// TestActionContinuesTooLong: a delivery is dead if its action would continue after retry.max_age.
 func TestActionContinuesTooLong(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newChoreRig(t, &chore{do: func(_ context.Context, _ *bellhop.Event,
@@ -317,8 +318,8 @@ func TestActionContinuesTooLong(t *testing.T) {
 	})
 }
 
-// TestActionProgressIsBounded: an action that saves more progress than can be stored is at fault, and is not
-// attempted again.
+// TestActionProgressIsBounded: an action that returns more progress than can be stored fails, and is not attempted
+// again.
 func TestActionProgressIsBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newChoreRig(t, &chore{do: func(_ context.Context, _ *bellhop.Event,
@@ -335,7 +336,7 @@ func TestActionProgressIsBounded(t *testing.T) {
 	})
 }
 
-// TestActionPublishes: an event that an action publishes is stored, matched and delivered, and knows its cause.
+// TestActionPublishes: an event that an action publishes is stored, matched and delivered, and names its cause.
 func TestActionPublishes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{}
@@ -366,8 +367,8 @@ func TestActionPublishes(t *testing.T) {
 	})
 }
 
-// TestActionTakesLong: an attempt of an action may take longer than that of a destination which sends, and a
-// stop cuts it off all the same.
+// TestActionTakesLong: an attempt of an action may take longer than an attempt of a destination that sends. A stop
+// cuts it off too.
 func TestActionTakesLong(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := &chore{do: until(6 * time.Hour)}
@@ -388,7 +389,7 @@ func TestActionTakesLong(t *testing.T) {
 	})
 }
 
-// TestActionSaysCancelled: an action's own code does not pass for a stop that cuts it off.
+// TestActionSaysCancelled: an error code "canceled" of the action itself is not mistaken for a stop that cut it off.
 func TestActionSaysCancelled(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newChoreRig(t, &chore{do: func(ctx context.Context, _ *bellhop.Event,

@@ -16,15 +16,15 @@ import (
 func TestDecide(t *testing.T) {
 	const delivered, pending, dead = bellhop.DeliveryDelivered, bellhop.DeliveryPending, bellhop.DeliveryDead
 	schedule := bellhop.Schedule{time.Minute, time.Hour}
-	in := func(d time.Duration) string { return began.Add(d).Format(http.TimeFormat) }
+	in := func(d time.Duration) string { return clockStart.Add(d).Format(http.TimeFormat) }
 	for _, c := range []struct {
 		name  string
 		n     int
 		got   outbound.Reply
 		state bellhop.DeliveryState
-		wait  time.Duration // of a pending one, with randomness 0.5
+		wait  time.Duration // the wait of a pending delivery, with randomness 0.5
 		error string
-		words string // in the detail
+		words string // a part of the detail
 	}{
 		{"200", 1, outbound.Reply{Status: 200}, delivered, 0, "", ""},
 		{"202", 1, outbound.Reply{Status: 202}, delivered, 0, "", ""},
@@ -84,13 +84,13 @@ func TestDecide(t *testing.T) {
 			"no account"},
 	} {
 		retry := bellhop.Retry{Schedule: schedule}
-		d := decide(retry, c.got, began)
-		o := d.result(retry, try{counted: c.n}, began, 0.5)
+		d := decide(retry, c.got, clockStart)
+		o := d.result(retry, try{counted: c.n}, clockStart, 0.5)
 		if o.State != c.state || o.Attempt.Error != c.error || !strings.Contains(o.Attempt.Detail, c.words) {
 			t.Errorf("%s: %+v", c.name, o)
 		}
-		if (o.State == pending) != !o.NextAt.IsZero() || o.State == pending && o.NextAt.Sub(began) != c.wait {
-			t.Errorf("%s: again after %v, want %v", c.name, o.NextAt.Sub(began), c.wait)
+		if (o.State == pending) != !o.NextAt.IsZero() || o.State == pending && o.NextAt.Sub(clockStart) != c.wait {
+			t.Errorf("%s: again after %v, want %v", c.name, o.NextAt.Sub(clockStart), c.wait)
 		}
 		if d.disable != (c.got.Status == 410) {
 			t.Errorf("%s: disables: %v", c.name, d.disable)
@@ -98,13 +98,13 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestDecideSchedule: over ten thousand seeds, each wait of the default schedule is within a tenth, and the
+// TestDecideSchedule: for ten thousand seeds, each wait of the default schedule deviates by at most a tenth, and the
 // tenth attempt is the last.
 func TestDecideSchedule(t *testing.T) {
 	retry := bellhop.Retry{Schedule: bellhop.ScheduleDefault}
 	for seed := range uint64(10_000) {
 		random := rand.New(rand.NewPCG(seed, seed))
-		now := began
+		now := clockStart
 		for n := 1; ; n++ {
 			d := decide(retry, outbound.Reply{Status: 500}, now)
 			o := d.result(retry, try{counted: n}, now, random.Float64())
@@ -129,13 +129,13 @@ func wantWait(t testing.TB, n int, wait time.Duration) {
 	}
 }
 
-// TestDecideOnce: a decision is the same for all deliveries of an attempt, whichever of them is at the end of
-// its schedule.
+// TestDecideOnce: the decision about an attempt is the same for all its deliveries, even if some of them are at the
+// end of their schedule.
 func TestDecideOnce(t *testing.T) {
 	retry := bellhop.Retry{Schedule: bellhop.Schedule{time.Minute}}
-	d := decide(retry, outbound.Reply{Status: 500}, began)
+	d := decide(retry, outbound.Reply{Status: 500}, clockStart)
 	before := d
-	last, first := d.result(retry, try{counted: 2}, began, 0.5), d.result(retry, try{counted: 1}, began, 0.5)
+	last, first := d.result(retry, try{counted: 2}, clockStart, 0.5), d.result(retry, try{counted: 1}, clockStart, 0.5)
 	if last.State != bellhop.DeliveryDead || !strings.Contains(last.Attempt.Detail, "given up") ||
 		first.State != bellhop.DeliveryPending || strings.Contains(first.Attempt.Detail, "given up") {
 		t.Errorf("%+v, %+v", last, first)
@@ -145,19 +145,19 @@ func TestDecideOnce(t *testing.T) {
 	}
 }
 
-// unrecorded is a store that keeps no result.
+// unrecorded is a store that discards results.
 type unrecorded struct{ Store }
 
 func (unrecorded) Record(bellhop.Result) error { return nil }
 
-// BenchmarkAttempt measures one attempt, from rendering to the record, without the store: of a destination that
-// sends, whose receiver is at the other end of a pipe, and of an action that does nothing.
+// BenchmarkAttempt measures one attempt without the store, from rendering to the record: an attempt of a destination
+// that sends to a receiver through a pipe, and an attempt of an action that does nothing.
 func BenchmarkAttempt(b *testing.B) {
 	c := &chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
 		return provider.ActionResult{}
 	}}
 	r := newRig(b, func(r *rig) {
-		r.between = func(s Store) Store { return unrecorded{s} }
+		r.wrapStore = func(s Store) Store { return unrecorded{s} }
 		r.actions = []provider.Action{c}
 	})
 	for name, d := range map[string]bellhop.Destination{"http": r.destination(r.network.receiver("to")),

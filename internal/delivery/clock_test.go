@@ -8,12 +8,12 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestClockIsSet: whichever way the clock is set, no attempt is early, and a waiting one is made when the clock
-// says so.
+// TestClockIsSet: if the clock is set forward or back, no attempt is early, and a waiting attempt is made when the
+// clock reaches its time.
 func TestClockIsSet(t *testing.T) {
 	for name, c := range map[string]struct {
 		by    time.Duration
-		after time.Duration // until the retry that was due in an hour
+		after time.Duration // the wait until the retry that was due in an hour
 	}{
 		"an hour forward":  {time.Hour + 10*time.Minute, 0},
 		"a year forward":   {365 * 24 * time.Hour, 0},
@@ -32,8 +32,8 @@ func TestClockIsSet(t *testing.T) {
 					r.acceptMany(1)
 				}
 				synctest.Wait()
-				r.jumped.Store(int64(c.by))
-				r.engine.Wake(d.ID) // as the next event, retry or change does
+				r.clockOffset.Store(int64(c.by))
+				r.engine.Wake(d.ID) // the next event, retry or change wakes the lane too
 				time.Sleep(c.after*9/10 - time.Minute)
 				if n := len(to.got()); c.after > 0 && n != 20 {
 					t.Errorf("%d attempts too early", n)

@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// picky is a provider with a judgement, a handshake and a taste of its own.
+// picky is a provider that judges replies, makes a handshake and has its own filter.
 type picky struct{ provider.Provider }
 
 func (picky) Info() provider.Info {
@@ -67,7 +67,7 @@ func (r pickyRenderer) HandshakeByDefault() bool { return r.asks }
 
 func withPicky(r *rig) { r.providers = append(r.providers, picky{}) }
 
-// TestJudge: if a provider judges replies, its outcome counts and not the status.
+// TestJudge: if a provider judges replies, its outcome decides, not the status.
 func TestJudge(t *testing.T) {
 	for _, c := range []struct {
 		status      int

@@ -26,7 +26,7 @@ func TestDelivered(t *testing.T) {
 
 		calls := to.got()
 		if len(calls) != 1 || calls[0].body != `{"n":1}` || calls[0].method != "POST" || calls[0].path != "/hooks" ||
-			!calls[0].at.Equal(began) {
+			!calls[0].at.Equal(clockStart) {
 			t.Fatalf("arrived: %+v", calls)
 		}
 		got := r.only()
@@ -35,7 +35,7 @@ func TestDelivered(t *testing.T) {
 			t.Fatalf("recorded: %+v", got)
 		}
 		if a := got.Last; a.Number != 1 || a.Status != 201 || a.Error != "" || a.Duration != 30*time.Millisecond ||
-			!a.StartedAt.Equal(began) ||
+			!a.StartedAt.Equal(clockStart) ||
 			string(a.Reply) != strings.Repeat("0123456789", 1000)[:bellhop.MaxReplyBytes] {
 			t.Errorf("attempt: %+v", a)
 		}
@@ -43,7 +43,7 @@ func TestDelivered(t *testing.T) {
 	})
 }
 
-// TestDead: when the schedule is used up the delivery is dead, with all its attempts on record.
+// TestDead: after the last attempt of the schedule the delivery is dead, and all its attempts are recorded.
 func TestDead(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -95,7 +95,7 @@ func TestUnrenderable(t *testing.T) {
 	})
 }
 
-// TestDuplicates: a repeat of an event is delivered once, and leaves no reserved place behind.
+// TestDuplicates: a repeated event is delivered once, and leaves no reserved place behind.
 func TestDuplicates(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -130,7 +130,8 @@ func TestUnreserve(t *testing.T) {
 	})
 }
 
-// TestMatch: each destination is asked once, whether its match names the source by name, by id, by both or not at all.
+// TestMatch: the match of each destination is evaluated once, whether it names the source by name, by id, by both or
+// not at all.
 func TestMatch(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -173,7 +174,7 @@ func TestMatch(t *testing.T) {
 	})
 }
 
-// TestUnreserveMakesRoom: a due delivery is claimed as soon as places that are given back make room for it.
+// TestUnreserveMakesRoom: a due delivery is claimed as soon as released places make room for it.
 func TestUnreserveMakesRoom(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -197,8 +198,7 @@ func TestUnreserveMakesRoom(t *testing.T) {
 	})
 }
 
-// TestNothingBeforeRun: an engine claims and sends nothing before it runs, whatever is due and whatever is
-// accepted meanwhile.
+// TestNothingBeforeRun: before Run, an engine neither claims due deliveries nor sends accepted ones.
 func TestNothingBeforeRun(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -240,13 +240,13 @@ func (s releasing) Release(ctx context.Context, ids []string) error {
 	return s.Store.Release(ctx, ids)
 }
 
-// TestDeletedLanesAreStopped: the lanes of all deleted destinations are stopped before the engine waits for the
-// store, so that a halt meanwhile misses none.
+// TestDeletedLanesAreStopped: the engine stops the lanes of all deleted destinations before it waits for the store,
+// so that a stop of the engine during the wait misses no lane.
 func TestDeletedLanesAreStopped(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var lanes []*lane
 		r := newRig(t, func(r *rig) {
-			r.between = func(s Store) Store {
+			r.wrapStore = func(s Store) Store {
 				return releasing{s, func() {
 					for _, l := range lanes {
 						l.mu.Lock()

@@ -12,8 +12,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// channel makes a destination for the gateway's own events, and returns a function that lists the types of what
-// it got.
+// channel creates a destination for the events of the gateway itself, and returns a function that lists the types
+// of the events that it received.
 func (r *rig) channel() (to *receiver, types func() []string) {
 	to = r.network.receiver("channel")
 	r.destination(to, func(d *bellhop.Destination) {
@@ -47,8 +47,8 @@ func (r *rig) state(id string) bellhop.Destination {
 	return d
 }
 
-// TestExpiry: a destination matches no events from its expiry on. A warning comes a tenth of the time before,
-// once, also across restarts. Deliveries from before go on once the destination is renewed.
+// TestExpiry: a destination matches no events after its expiry. A warning is announced a tenth of the time before it,
+// once, also across restarts. Earlier deliveries continue when the destination is renewed.
 func TestExpiry(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -101,8 +101,8 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// TestBreakerAnnounced: that a destination fails, and that it has recovered, is stored and announced, once
-// each. After all of its time it is disabled.
+// TestBreakerAnnounced: the failure of a destination and its recovery are stored and announced, once each. At the
+// end of the breaker's time the destination is disabled.
 func TestBreakerAnnounced(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -157,12 +157,12 @@ func TestBreakerAnnounced(t *testing.T) {
 	})
 }
 
-// resume makes a destination active again, as a person does.
+// resume makes a destination active again, as an operator does.
 func (r *rig) resume(id string) {
 	r.update(id, func(d *bellhop.Destination) { d.State, d.StateReason = bellhop.DestinationActive, "" })
 }
 
-// TestBreakerSurvives: after a restart, a destination that was held back gets a single probe first.
+// TestBreakerSurvives: after a restart, a destination whose breaker was open gets a single probe first.
 func TestBreakerSurvives(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -191,8 +191,8 @@ func TestBreakerSurvives(t *testing.T) {
 	})
 }
 
-// TestAlarm: deliveries that died are announced with their number, the first at once and then once a minute.
-// Those of announcements are not.
+// TestAlarm: dead deliveries are announced with their number, the first at once and then once a minute. Dead
+// deliveries of announcements are not announced.
 func TestAlarm(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -235,7 +235,7 @@ func TestAlarm(t *testing.T) {
 	})
 }
 
-// renewing is a store in which a destination is changed just before its state is.
+// renewing is a store that changes a destination just before it stores the destination's state.
 type renewing struct {
 	Store
 	renew func()
@@ -247,8 +247,8 @@ func (s renewing) EndDestination(ctx context.Context, id string, updatedAt time.
 	return s.Store.EndDestination(ctx, id, updatedAt, state, reason)
 }
 
-// TestEndOfAnotherVersion: a destination that was renewed or got another URL at the last moment is not ended
-// for its former version.
+// TestEndOfAnotherVersion: a destination that was renewed or got another URL at the last moment is not expired or
+// disabled because of its former version.
 func TestEndOfAnotherVersion(t *testing.T) {
 	for name, change := range map[string]func(*bellhop.Destination){
 		"expires": func(d *bellhop.Destination) { d.ExpiresAt = d.ExpiresAt.Add(time.Hour) },
@@ -265,7 +265,7 @@ func TestEndOfAnotherVersion(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				r = newRig(t, func(r *rig) { r.between = func(s Store) Store { return renewing{s, renew} } })
+				r = newRig(t, func(r *rig) { r.wrapStore = func(s Store) Store { return renewing{s, renew} } })
 				to := r.network.receiver("guest")
 				if name == "410" {
 					to.will(status(410))

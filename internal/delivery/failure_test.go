@@ -14,12 +14,12 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// TestFailures: however a destination misbehaves, its attempt ends in time, and a word on record says why.
+// TestFailures: for each fault of a destination, the attempt ends in time and its error is recorded.
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		error  string
-		reply  int // bytes on record
+		reply  int // bytes of the recorded reply
 		detail string
 	}{
 		"hangs": {hang, "timeout", 0, "no reply within 2s (waiting for headers)"},
@@ -85,7 +85,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// raw writes text as it is, and hangs up.
+// raw writes text to the connection without changes and closes it.
 func raw(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		c, _, err := http.NewResponseController(w).Hijack()
@@ -97,7 +97,7 @@ func raw(text string) http.HandlerFunc {
 	}
 }
 
-// trickle begins an answer that never ends, a byte a second.
+// trickle writes an endless response, one byte per second.
 func trickle(w http.ResponseWriter, _ *http.Request) {
 	for {
 		if _, err := w.Write([]byte("x")); err != nil || http.NewResponseController(w).Flush() != nil {
@@ -107,7 +107,7 @@ func trickle(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// drip writes start as it is, and then piece every 100 ms.
+// drip writes start without changes, and then piece every 100 ms.
 func drip(start, piece string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		c, _, err := http.NewResponseController(w).Hijack()
@@ -125,7 +125,7 @@ func drip(start, piece string) http.HandlerFunc {
 	}
 }
 
-// endless writes as fast as it can.
+// endless writes an endless response as fast as possible.
 func endless(w http.ResponseWriter, _ *http.Request) {
 	for {
 		if _, err := w.Write(make([]byte, 32<<10)); err != nil {
@@ -134,7 +134,7 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// TestNobodyReads: an attempt at a receiver that takes the connection but reads nothing ends in time.
+// TestNobodyReads: if a receiver accepts the connection but reads nothing, the attempt ends in time.
 func TestNobodyReads(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -151,7 +151,7 @@ func TestNobodyReads(t *testing.T) {
 	})
 }
 
-// TestFanOut: one event for more than a hundred destinations goes to each of them once, and is stored once.
+// TestFanOut: an event for more than a hundred destinations is stored once and sent to each of them once.
 func TestFanOut(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const n = 101

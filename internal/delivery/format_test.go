@@ -17,8 +17,8 @@ const (
 	amsKey    = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 )
 
-// TestFailingTemplateIsDead: an event that a template fails on is dead with the message, and nothing was sent.
-// The next event goes out.
+// TestFailingTemplateIsDead: if a template fails on an event, the delivery is dead with the message and no request is
+// sent. The next event is sent.
 func TestFailingTemplateIsDead(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -39,8 +39,8 @@ func TestFailingTemplateIsDead(t *testing.T) {
 	})
 }
 
-// TestGrace: while two secrets sign, both verify. When the time is over the new one signs alone, without any
-// other event.
+// TestGrace: while two secrets sign, both verify. After the grace period the new secret signs alone, without a change
+// of the destination.
 func TestGrace(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -67,8 +67,8 @@ func TestGrace(t *testing.T) {
 	})
 }
 
-// TestExpiryIsShown: a dialect that shows when a subscription ends shows when the destination expires, in
-// deliveries and in previews. Renewing the destination changes that.
+// TestExpiryIsShown: in a dialect that has the end of a subscription, deliveries and previews show the expiry of the
+// destination. A renewal of the destination changes it.
 func TestExpiryIsShown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.providers = append(r.providers, sharepoint.Provider{}) })

@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestConcurrency: there are as many attempts at a time as the destination allows, and never more.
+// TestConcurrency: a destination gets as many attempts at a time as its concurrency, and never more.
 func TestConcurrency(t *testing.T) {
 	for _, n := range []int{1, 3, 40} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -36,8 +36,7 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
-// TestConcurrencyChanged: a new concurrency holds for deliveries that are queued already, upwards and
-// downwards.
+// TestConcurrencyChanged: a higher or lower concurrency also applies to deliveries that are queued already.
 func TestConcurrencyChanged(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -48,10 +47,10 @@ func TestConcurrencyChanged(t *testing.T) {
 		for _, n := range []int{12, 2} {
 			time.Sleep(1500 * time.Millisecond)
 			r.update(d.ID, func(d *bellhop.Destination) { d.Concurrency = n })
-			time.Sleep(1500 * time.Millisecond) // what was under way has ended
+			time.Sleep(1500 * time.Millisecond) // the attempts that were running have ended
 			to.mu.Lock()
-			if to.now != n {
-				t.Errorf("%d at a time, want %d", to.now, n)
+			if to.active != n {
+				t.Errorf("%d at a time, want %d", to.active, n)
 			}
 			to.mu.Unlock()
 		}
@@ -61,7 +60,7 @@ func TestConcurrencyChanged(t *testing.T) {
 	})
 }
 
-// TestOverflow: deliveries that do not fit into a lane wait in the table. Memory stays bounded, and everything
+// TestOverflow: deliveries that do not fit into a lane wait in the table. Memory stays bounded, and each event
 // arrives once.
 func TestOverflow(t *testing.T) {
 	const events = 5000
@@ -90,15 +89,15 @@ func TestOverflow(t *testing.T) {
 	})
 }
 
-// held is how many deliveries a lane has in memory, but for those being attempted.
+// held returns the number of deliveries that a lane has queued or reserved in memory.
 func held(l *lane) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.queue.len() + l.reserved
 }
 
-// TestBytesInMemory: large bodies wait in the table too, and the bytes that lanes hold are bounded, also during
-// claims.
+// TestBytesInMemory: deliveries with large bodies wait in the table too. The bytes that lanes hold are bounded, also
+// during claims.
 func TestBytesInMemory(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -137,7 +136,7 @@ func TestBytesInMemory(t *testing.T) {
 	})
 }
 
-// TestIsolation: destinations that hang or refuse delay neither other destinations nor the door.
+// TestIsolation: destinations that hang or refuse delay neither other destinations nor the acceptance of events.
 func TestIsolation(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -164,7 +163,7 @@ func TestIsolation(t *testing.T) {
 	})
 }
 
-// rotten is a store that returns damaged bodies, and into which nothing is recorded while a lane is locked.
+// rotten is a store that returns damaged bodies. It checks that no result is recorded while the lane is locked.
 type rotten struct {
 	Store
 	r *rig
@@ -186,7 +185,7 @@ func (s rotten) Record(result bellhop.Result) error {
 	return s.Store.Record(result)
 }
 
-// comesFree reports whether nobody who waits for us holds mu: others let go of it soon.
+// comesFree reports whether mu becomes free. It stays locked if its holder waits for the caller.
 func comesFree(mu *sync.Mutex) bool {
 	for range 100_000 {
 		if mu.TryLock() {
@@ -198,11 +197,11 @@ func comesFree(mu *sync.Mutex) bool {
 	return false
 }
 
-// TestDamaged: an event whose stored body is damaged is not delivered, and its end is recorded without holding
-// up the lane.
+// TestDamaged: an event whose stored body is damaged is not delivered. The end of its delivery is recorded while the
+// lane is not locked.
 func TestDamaged(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return rotten{s, r} } })
+		r := newRig(t, func(r *rig) { r.wrapStore = func(s Store) Store { return rotten{s, r} } })
 		to := r.network.receiver("careful")
 		d := r.destination(to, func(d *bellhop.Destination) { d.State = bellhop.DestinationPaused })
 		r.acceptMany(3)
@@ -221,8 +220,8 @@ func TestDamaged(t *testing.T) {
 	})
 }
 
-// TestMemory: however many destinations get large events, all lanes together hold no more than the bound and a
-// few bodies; and each destination gets its own events in the end.
+// TestMemory: when many destinations get large events, all lanes together hold at most the bound and a few bodies,
+// and each destination gets its own events in the end.
 func TestMemory(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const lanes, body = 90, 1 << 20
@@ -255,17 +254,17 @@ func TestMemory(t *testing.T) {
 	})
 }
 
-// TestThunderingHerd: catalogue P6. When a destination is back after an outage, all of its deliveries are due.
-// It gets one attempt first, then more and more, never more than it allows. Other destinations notice nothing,
-// and new events do not wait for old ones.
+// TestThunderingHerd: when a destination is back after an outage, all of its deliveries are due. It gets one attempt
+// first, then more and more, never more than its concurrency. Other destinations are not delayed, and new events do
+// not wait for old ones.
 func TestThunderingHerd(t *testing.T) { thunderingHerd(t, 10*time.Minute) }
 
-// thunderingHerd is the test with an outage of that length.
+// thunderingHerd is the body of TestThunderingHerd for an outage of this length.
 func thunderingHerd(t *testing.T, outage time.Duration) {
 	inBubble(t, func(t *testing.T) {
 		const (
-			every       = 500 * time.Millisecond // an event
-			takes       = 20 * time.Millisecond  // an answer
+			every       = 500 * time.Millisecond // the time between two events
+			takes       = 20 * time.Millisecond  // the time of one answer
 			concurrency = 8
 		)
 		r := newRig(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
-// TestMatchError: a where expression that fails does not match. Its error is shown with the destination until
-// the expression changes.
+// TestMatchError: a where expression that fails does not match. The destination shows its error until the expression
+// changes.
 func TestMatchError(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -44,7 +44,7 @@ func TestMatchError(t *testing.T) {
 	})
 }
 
-// TestMayWant: each lane that wants an event is found once, whatever its match names.
+// TestMayWant: each lane that may want an event is found once, for every kind of match.
 func TestMayWant(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	some := func(of ...string) (list []string) {
@@ -117,7 +117,8 @@ func BenchmarkMatchOfTenThousand(b *testing.B) {
 	}
 }
 
-// TestReserve: an event for one destination goes there whatever it matches, and nowhere else.
+// TestReserve: an event that is assigned to one destination goes to that destination only, even if its match does not
+// want the event.
 func TestReserve(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

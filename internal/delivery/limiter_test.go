@@ -9,7 +9,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestLimiter: at the limit of all lanes, destinations that hang take turns, and a healthy one gets its turn.
+// TestLimiter: at the limit of all lanes, destinations that hang take turns, and a healthy destination gets its turn.
 func TestLimiter(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const limit = 20
@@ -39,7 +39,7 @@ func TestLimiter(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		time.Sleep(4 * time.Second) // each of 40 has a turn of a second, 20 at a time
+		time.Sleep(4 * time.Second) // each of 40 destinations has an attempt of one second, 20 at a time
 		if n := len(well.got()); n == 0 {
 			t.Error("one that is well waits for those that hang")
 		}
@@ -54,7 +54,7 @@ func TestLimiter(t *testing.T) {
 	})
 }
 
-// TestLimiterShares: beyond half of the limit, a busy lane leaves places to lanes without an attempt under way.
+// TestLimiterShares: above half of the limit, a busy lane leaves places to lanes without a running attempt.
 func TestLimiterShares(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.maxAttempts = 20 })
@@ -79,8 +79,8 @@ func TestLimiterShares(t *testing.T) {
 	})
 }
 
-// TestLimiterMovesUp: a lane that waited for a second place and lost its only one waits with the lanes that have
-// none.
+// TestLimiterMovesUp: a lane that waited for a second place and gave up its only place waits with the lanes that
+// have no place.
 func TestLimiterMovesUp(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.maxAttempts = 20 })

@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// wantOrder checks that what was taken under each subject came in the order of acceptance, each once. Bodies
-// are "subject n".
+// wantOrder checks that the events of each subject were delivered once, in the order in which they were accepted. A
+// body is the subject, a blank and the event's number.
 func wantOrder(t testing.TB, taken []string, keys, each int) {
 	t.Helper()
 	last := map[string]int{}
@@ -38,8 +38,8 @@ func wantOrder(t testing.TB, taken []string, keys, each int) {
 	}
 }
 
-// TestOrder: catalogue P3. A receiver that fails every fifth request, at random, takes the events of each
-// subject in their order, one at a time; those of other subjects meanwhile.
+// TestOrder: a receiver that fails every fifth request, at random, gets the events of each subject in their order,
+// one at a time. Events of different subjects are delivered at the same time.
 func TestOrder(t *testing.T) {
 	for _, batch := range []int{0, 7} {
 		t.Run(fmt.Sprint("batch ", batch), func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// lines are the bodies in a request: of an array of envelopes, what each holds.
+// lines returns the bodies in a request: one, or the data of each envelope.
 func lines(body string) []string {
 	var envelopes []struct{ Data string }
 	if json.Unmarshal([]byte(body), &envelopes) != nil {
@@ -122,7 +122,7 @@ func lines(body string) []string {
 	return list
 }
 
-// lastCall is the latest call that is req.
+// lastCall returns the last recorded call with the delivery and the attempt of req.
 func lastCall(to *receiver, req *http.Request) call {
 	to.mu.Lock()
 	defer to.mu.Unlock()
@@ -135,7 +135,8 @@ func lastCall(to *receiver, req *http.Request) call {
 	return call{}
 }
 
-// TestOrderBlocksOneKey: all later events of a subject wait behind a retry, and no others do.
+// TestOrderBlocksOneKey: while a delivery waits for a retry, the later events of its subject wait, and events of
+// other subjects do not.
 func TestOrderBlocksOneKey(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -188,8 +189,7 @@ func TestOrderBlocksOneKey(t *testing.T) {
 	})
 }
 
-// TestOrderSurvives: a stop and a start change no order, with deliveries in flight, in the queue and in the
-// table.
+// TestOrderSurvives: a restart keeps the order when deliveries are being attempted, in the queue and in the table.
 func TestOrderSurvives(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

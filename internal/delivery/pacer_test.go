@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestBreaker: a destination that is gone gets a few attempts a second, and all of its deliveries soon after it
-// is back.
+// TestBreaker: a destination that fails gets a few attempts per second, and all of its deliveries soon after it
+// recovers.
 func TestBreaker(t *testing.T) {
 	for name, gone := range map[string]func(*receiver, bool){
 		"refusing": (*receiver).refuse,
@@ -56,7 +56,7 @@ func TestBreaker(t *testing.T) {
 				to.calls, to.most = nil, 0
 				to.mu.Unlock()
 				time.Sleep(maxHold + time.Second)
-				if n := len(to.got()); n != events-burnt && n != events-burnt-1 { // one was being attempted
+				if n := len(to.got()); n != events-burnt && n != events-burnt-1 { // one attempt was running
 					t.Errorf("%d arrived after it was back, want %d", n, events-burnt)
 				}
 				time.Sleep(2 * time.Hour)
@@ -68,7 +68,7 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
-// attempts counts those that the table knows of.
+// attempts returns the number of attempts of all deliveries in the table.
 func (r *rig) attempts() (n int) {
 	for _, d := range r.deliveries() {
 		n += d.Attempts
@@ -76,8 +76,7 @@ func (r *rig) attempts() (n int) {
 	return n
 }
 
-// TestBreakerEnds: once it answers, a destination gets as many attempts at a time as it allows, not one after
-// the other.
+// TestBreakerEnds: after it has recovered, a destination gets as many attempts at a time as its concurrency again.
 func TestBreakerEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -95,8 +94,7 @@ func TestBreakerEnds(t *testing.T) {
 	})
 }
 
-// TestBreakerOfSomeAnswers: a destination that takes every third event is not held back, however many it
-// refuses.
+// TestBreakerOfSomeAnswers: the breaker does not open for a destination that accepts every third event.
 func TestBreakerOfSomeAnswers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -116,7 +114,7 @@ func TestBreakerOfSomeAnswers(t *testing.T) {
 	})
 }
 
-// slowClaims is a store whose claims take long.
+// slowClaims is a store whose claims take a long time.
 type slowClaims struct{ Store }
 
 func (s slowClaims) Claim(ctx context.Context, id string, limit int, maxBytes int64) ([]bellhop.Delivery, error) {
@@ -124,10 +122,10 @@ func (s slowClaims) Claim(ctx context.Context, id string, limit int, maxBytes in
 	return s.Store.Claim(ctx, id, limit, maxBytes)
 }
 
-// TestBreakerSurvivesClaims: a claim that finds nothing must not put off the next look at a destination that is gone.
+// TestBreakerSurvivesClaims: a claim without a result must not delay the next probe of a destination that fails.
 func TestBreakerSurvivesClaims(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return slowClaims{s} } })
+		r := newRig(t, func(r *rig) { r.wrapStore = func(s Store) Store { return slowClaims{s} } })
 		to := r.network.receiver("gone")
 		to.refuse(true)
 		d := r.destination(to, func(d *bellhop.Destination) {
@@ -147,8 +145,8 @@ func TestBreakerSurvivesClaims(t *testing.T) {
 	})
 }
 
-// TestBreakerOfRefusals: a destination that refuses events for what they are, or asks for a rest, is not held
-// back.
+// TestBreakerOfRefusals: the breaker does not open for a destination that refuses events because of their content, or
+// that asks for a pause.
 func TestBreakerOfRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
@@ -186,7 +184,7 @@ func TestBreakerOfRefusals(t *testing.T) {
 	}
 }
 
-// TestBreakerAfterDaysOff: days in which the server did not run do not disable a destination.
+// TestBreakerAfterDaysOff: days on which the gateway did not run do not count towards disabling a destination.
 func TestBreakerAfterDaysOff(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -211,7 +209,7 @@ func TestBreakerAfterDaysOff(t *testing.T) {
 	})
 }
 
-// TestBreakerOfErrors: a destination that answers with errors is held back only after ten seconds of them.
+// TestBreakerOfErrors: the breaker opens for a destination that answers with errors only after ten seconds of errors.
 func TestBreakerOfErrors(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -234,8 +232,8 @@ func TestBreakerOfErrors(t *testing.T) {
 	})
 }
 
-// TestBucket: no window of time sees more tokens than the burst and the rate allow, whenever they are taken,
-// and a caller that waits for ready gets the whole rate.
+// TestBucket: in no window of time are more tokens taken than the burst and the rate allow, and a caller that waits
+// for ready gets the full rate.
 func TestBucket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := bellhop.Rate{PerSecond: rapid.Float64Range(bellhop.MinRate, 1000).Draw(t, "rate"),
@@ -274,8 +272,8 @@ func TestBucket(t *testing.T) {
 	}
 }
 
-// TestBucketOfAnotherRate: tokens spent at a large burst do not delay a small one for years, and a token that
-// was given back can be taken again.
+// TestBucketOfAnotherRate: after a change from a large burst to a small one, the tokens that were taken before do not
+// delay the next token for years. A token that was given back can be taken again.
 func TestBucketOfAnotherRate(t *testing.T) {
 	var b bucket
 	now := time.Unix(1_800_000_000, 0)

@@ -16,14 +16,15 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestAnyStream: whatever destinations do, and whatever is paused, changed, restarted or killed meanwhile, each
-// delivery ends delivered, or dead with a reason, or waits for a known time. A delivered one was answered 2xx
-// once, except for repeats after a kill. Where there is an order, new events of a key are taken in it.
+// TestAnyStream: destinations answer at random, and are paused and changed, while the process is restarted and
+// killed. In the end each delivery is delivered, dead with a reason, or pending with a known time. A delivered
+// event was answered 2xx once, except for repeats after a kill. At an ordered destination, the new events of a key
+// are delivered in their order.
 func TestAnyStream(t *testing.T) {
 	anyStream(t, 2)
 }
 
-// anyStream is the test with so many histories.
+// anyStream is the body of TestAnyStream for this number of histories.
 func anyStream(t *testing.T, seeds uint64) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -47,14 +48,14 @@ type stream struct {
 
 	mu     sync.Mutex
 	random *rand.Rand
-	well   bool           // everything is answered 200 from now on
-	passed map[string]int // delivery id → how often it was answered 200
-	last   map[string]int // destination and key → the latest event that was answered 200 for the first time
+	well   bool           // all requests are answered 200 from now on
+	passed map[string]int // by delivery id: how often it was answered 200
+	last   map[string]int // by destination and key: the last event that was answered 200 for the first time
 	kills  int
 	mortal *mortal
 }
 
-// A mortal is a store whose process may be killed: from then on nothing that it is told is kept.
+// A mortal is a store whose process can be killed. After the kill it discards all writes.
 type mortal struct {
 	Store
 	dead atomic.Bool
@@ -81,13 +82,13 @@ func (m *mortal) Claim(ctx context.Context, id string, limit int, maxBytes int64
 	return m.Store.Claim(ctx, id, limit, maxBytes)
 }
 
-// orders are those of the destinations.
+// orders are the orders of the destinations.
 var orders = [...]bellhop.Order{bellhop.OrderNone, bellhop.OrderSubject, bellhop.OrderSource}
 
 func newStream(t *testing.T, seed uint64) *stream {
 	s := &stream{random: rand.New(rand.NewPCG(seed, 1)), passed: map[string]int{}, last: map[string]int{}}
 	s.rig = newRig(t, func(r *rig) {
-		r.between = func(kept Store) Store {
+		r.wrapStore = func(kept Store) Store {
 			s.mortal = &mortal{Store: kept}
 			return s.mortal
 		}
@@ -114,7 +115,7 @@ func (s *stream) roll(n int) int {
 	return s.random.IntN(n)
 }
 
-// answer is what the i-th destination does with one request.
+// answer answers one request as the i-th destination.
 func (s *stream) answer(i int, w http.ResponseWriter, req *http.Request) {
 	s.mu.Lock()
 	roll, after := s.random.IntN(100), fmt.Sprint(s.random.IntN(7200))
@@ -136,7 +137,7 @@ func (s *stream) answer(i int, w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Location", "/elsewhere")
 		w.WriteHeader(302)
 	case roll < 90:
-		panic(http.ErrAbortHandler) // hangs up
+		panic(http.ErrAbortHandler) // closes the connection
 	case roll < 91:
 		w.WriteHeader(410)
 	default:
@@ -144,8 +145,8 @@ func (s *stream) answer(i int, w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// pass takes note of a request that the i-th destination answers 200. Its body says the how manieth event it
-// is, and its subject. The caller holds mu.
+// pass records a request that the i-th destination answers 200. The body has the number of the event and its subject.
+// The caller holds mu.
 func (s *stream) pass(i int, req *http.Request) {
 	id := req.Header.Get("Bellhop-Delivery-Id")
 	s.passed[id]++
@@ -166,7 +167,7 @@ func (s *stream) pass(i int, req *http.Request) {
 	}
 }
 
-// kill ends the process without a word, and starts another.
+// kill kills the process and starts another one.
 func (s *stream) kill() {
 	s.kills++
 	s.mortal.dead.Store(true)
@@ -176,7 +177,7 @@ func (s *stream) kill() {
 	s.open()
 }
 
-// step lets something happen, and time pass.
+// step makes one random change and lets time pass.
 func (s *stream) step() {
 	d := s.destinations[s.roll(len(s.destinations))]
 	switch s.roll(11) {
@@ -209,7 +210,7 @@ func (s *stream) step() {
 	time.Sleep(time.Duration(s.roll(600_000)) * time.Millisecond)
 }
 
-// settle lets everything end well, and checks that it did.
+// settle lets all requests succeed and checks the end of all deliveries.
 func (s *stream) settle() {
 	synctest.Wait()
 	for _, d := range s.deliveries() {

@@ -16,21 +16,21 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// A fault is what a proxy does to one exchange.
+// A fault is what a faultyProxy does to one exchange of request and response.
 type fault int
 
 const (
 	noFault    fault = iota
-	cutRequest       // within so many bytes of it, or before the first
-	cutAnswer        // the same
-	hangUp           // cutAnswer, politely
-	blackHole        // nothing arrives, nothing comes back
-	slow             // a kibibyte a second
-	late             // the answer
+	cutRequest       // reset after some bytes of the request, or before the first
+	cutAnswer        // reset after some bytes of the response, or before the first
+	hangUp           // close the connection there instead of a reset
+	blackHole        // drop the request, so that no response comes
+	slow             // send the request at one kibibyte per second
+	late             // delay the response
 	faults
 )
 
-// A faultyProxy stands between the engine and its receivers. Every other exchange goes wrong.
+// A faultyProxy is between the engine and its receivers. On average every other exchange gets a fault.
 type faultyProxy struct {
 	mu     sync.Mutex
 	random *rand.Rand
@@ -50,18 +50,18 @@ func (p *faultyProxy) roll() (f fault, left int) {
 	return f, p.random.IntN(2) * p.random.IntN(60)
 }
 
-// A proxied connection is one through it.
+// A proxied is a connection through a faultyProxy.
 type proxied struct {
 	net.Conn
-	proxy *faultyProxy
-	under bool // an exchange is, and its request is being written
-	fault fault
-	left  int // bytes until a cut
+	proxy   *faultyProxy
+	writing bool // a request is being written
+	fault   fault
+	left    int // bytes until the connection is cut
 }
 
 func (c *proxied) Write(b []byte) (int, error) {
-	if !c.under {
-		c.under = true
+	if !c.writing {
+		c.writing = true
 		c.fault, c.left = c.proxy.roll()
 	}
 	switch {
@@ -80,7 +80,7 @@ func (c *proxied) Write(b []byte) (int, error) {
 }
 
 func (c *proxied) Read(b []byte) (int, error) {
-	c.under = false
+	c.writing = false
 	switch c.fault {
 	case late:
 		time.Sleep(300 * time.Millisecond)
@@ -97,13 +97,13 @@ func (c *proxied) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// TestFaultyProxy: whatever the network does, every event arrives. An attempt that may have sent bytes says so,
-// and only after such an attempt does an event arrive again.
+// TestFaultyProxy: every event arrives in spite of network faults. An attempt that may have sent bytes records that,
+// and an event arrives a second time only after such an attempt.
 func TestFaultyProxy(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p := &faultyProxy{random: rand.New(rand.NewPCG(7, 1))}
 		r := newRig(t, func(r *rig) {
-			r.network.through = func(c net.Conn) net.Conn { return &proxied{Conn: c, proxy: p} }
+			r.network.wrapConn = func(c net.Conn) net.Conn { return &proxied{Conn: c, proxy: p} }
 		})
 		to := r.network.receiver("far")
 		r.destination(to, func(d *bellhop.Destination) {
@@ -129,7 +129,7 @@ func TestFaultyProxy(t *testing.T) {
 				t.Errorf("fault %d happened %d times only", f, n)
 			}
 		}
-		arrived := map[string]int{} // by delivery and attempt
+		arrived := map[string]int{} // number of requests by delivery and attempt
 		for _, c := range to.got() {
 			arrived[c.header.Get("Bellhop-Delivery-Id")+" "+c.header.Get("Bellhop-Attempt")]++
 		}

@@ -12,14 +12,14 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// batched makes a destination of envelopes in batches.
+// batched changes a destination to batches of envelopes.
 func batched(events int, wait time.Duration) func(*bellhop.Destination) {
 	return func(d *bellhop.Destination) {
 		d.Settings, d.Batch = []byte(`{"format":"envelope","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`), bellhop.Batch{MaxEvents: events, MaxWait: wait}
 	}
 }
 
-// sizes are how many events each request had.
+// sizes returns the number of events in each request.
 func sizes(t testing.TB, calls []call) (list []int) {
 	t.Helper()
 	for _, c := range calls {
@@ -41,8 +41,8 @@ func sizes(t testing.TB, calls []call) (list []int) {
 	return list
 }
 
-// TestBatch: deliveries that are due together go together, as many as the destination takes. An incomplete
-// batch waits as long as it may.
+// TestBatch: deliveries that are due at the same time are sent in one request, up to the destination's maximum. An
+// incomplete batch waits for the batch's maximum wait.
 func TestBatch(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -71,7 +71,7 @@ func TestBatch(t *testing.T) {
 	})
 }
 
-// TestBatchWaitsForNobody: a wait of nothing sends what there is.
+// TestBatchWaitsForNobody: with a wait of zero, an incomplete batch is sent at once.
 func TestBatchWaitsForNobody(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -88,7 +88,7 @@ func TestBatchWaitsForNobody(t *testing.T) {
 	})
 }
 
-// TestBatchBytes: a request has no more bytes than it should, unless one event alone has.
+// TestBatchBytes: a request does not exceed the maximum of bytes, unless a single event does.
 func TestBatchBytes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -106,8 +106,8 @@ func TestBatchBytes(t *testing.T) {
 	})
 }
 
-// TestBatchFails: a batch that fails as a whole is tried again as one where the receiver is at fault, and apart
-// where an event may be: then the others get through.
+// TestBatchFails: if a batch fails because of the receiver, the same batch is retried. If it may have failed
+// because of an event, the events are retried one by one, so that the others are delivered.
 func TestBatchFails(t *testing.T) {
 	for status, want := range map[int]string{503: "[4 4]", 400: "[4 1 1 1 1]"} {
 		inBubble(t, func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestBatchFails(t *testing.T) {
 	}
 }
 
-// TestBatchRate: a rate is of requests.
+// TestBatchRate: a rate counts requests, not events.
 func TestBatchRate(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -158,8 +158,8 @@ func TestBatchRate(t *testing.T) {
 	})
 }
 
-// headBehind makes an ordered destination with a head that waits an hour for its next attempt, and one behind
-// it. It returns the head.
+// headBehind creates an ordered destination with a first delivery that waits an hour for its next attempt, and a
+// second delivery that waits for the first. It returns the first.
 func (r *rig) headBehind(to *receiver) bellhop.NewDelivery {
 	r.t.Helper()
 	to.will(status(500))
@@ -177,7 +177,7 @@ func (r *rig) headBehind(to *receiver) bellhop.NewDelivery {
 	return head
 }
 
-// TestCancelByRepairLetsGo: a delivery that waited behind one which a repair cancels is delivered at once.
+// TestCancelByRepairLetsGo: when a repair cancels a delivery, the delivery that waits for it is sent at once.
 func TestCancelByRepairLetsGo(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -194,7 +194,7 @@ func TestCancelByRepairLetsGo(t *testing.T) {
 	})
 }
 
-// A tooLong store is handed a first result that cannot be written.
+// A tooLong is a store that fails to record the first result, because it makes the reply too long.
 type tooLong struct {
 	Store
 	done *bool
@@ -208,11 +208,11 @@ func (s tooLong) Record(r bellhop.Result) error {
 	return s.Store.Record(r)
 }
 
-// TestUnrecordedAlone: an attempt whose result could not be written is made again after a minute, without any
-// other event.
+// TestUnrecordedAlone: an attempt whose result could not be recorded is repeated after a minute, without another
+// event.
 func TestUnrecordedAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return tooLong{s, new(bool)} } })
+		r := newRig(t, func(r *rig) { r.wrapStore = func(s Store) Store { return tooLong{s, new(bool)} } })
 		to := r.network.receiver("to")
 		r.destination(to)
 		r.acceptMany(1)
@@ -225,10 +225,10 @@ func TestUnrecordedAlone(t *testing.T) {
 	})
 }
 
-// TestUnrecorded: such an attempt holds up its key no longer than that.
+// TestUnrecorded: an attempt whose result could not be recorded delays its key by a minute at most.
 func TestUnrecorded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return tooLong{s, new(bool)} } })
+		r := newRig(t, func(r *rig) { r.wrapStore = func(s Store) Store { return tooLong{s, new(bool)} } })
 		to := r.network.receiver("to")
 		r.destination(to, func(d *bellhop.Destination) { d.Order = bellhop.OrderSource })
 		r.accept(bellhop.Event{Body: []byte("first")})

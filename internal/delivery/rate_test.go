@@ -11,7 +11,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// wantRate checks that no window of time saw more calls than r allows.
+// wantRate checks that no window of time has more calls than r allows.
 func wantRate(t testing.TB, calls []call, r bellhop.Rate) {
 	t.Helper()
 	for i := range calls {
@@ -24,8 +24,8 @@ func wantRate(t testing.TB, calls []call, r bellhop.Rate) {
 	}
 }
 
-// TestRate: a destination gets as many attempts as its rate allows, no more, first ones and retries alike, and
-// the whole rate while there is work. Deliveries beyond that are neither lost nor made twice.
+// TestRate: while it has deliveries, a destination gets as many attempts as its rate allows, and no more. First
+// attempts and retries count alike. Deliveries above the rate are neither lost nor sent twice.
 func TestRate(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -59,7 +59,7 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// TestRateChanges: a rate that is raised or removed counts at once.
+// TestRateChanges: a rate that is raised or removed applies at once.
 func TestRateChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -77,8 +77,7 @@ func TestRateChanges(t *testing.T) {
 	})
 }
 
-// TestTooMany: a destination that answers 429 with Retry-After gets no attempt of any delivery before that
-// time.
+// TestTooMany: a destination that answers 429 with Retry-After gets no attempt of any delivery before that time.
 func TestTooMany(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -105,8 +104,7 @@ func TestTooMany(t *testing.T) {
 	})
 }
 
-// TestSkipsAreFree: an attempt that sends nothing takes no token of the rate, and says nothing about the
-// receiver.
+// TestSkipsAreFree: an attempt that sends no request takes no token of the rate, and does not change the breaker.
 func TestSkipsAreFree(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, withPicky)
@@ -124,7 +122,7 @@ func TestSkipsAreFree(t *testing.T) {
 	})
 }
 
-// asksForRest answers 429 and how long to leave it alone.
+// asksForRest answers 429 with a Retry-After.
 func asksForRest(d time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(d.Seconds())))
@@ -132,8 +130,8 @@ func asksForRest(d time.Duration) http.HandlerFunc {
 	}
 }
 
-// TestLongRest: a destination that rests for long holds nothing in memory. A new URL ends the rest, also after
-// a pause. A late reply of the old receiver does not make the new one rest.
+// TestLongRest: a destination with a long Retry-After holds no delivery in memory. A new URL ends the wait, also
+// after a pause. A late reply of the old receiver does not delay requests to the new one.
 func TestLongRest(t *testing.T) {
 	for name, wake := range map[string]func(r *rig, id string, other *receiver){
 		"another URL": func(r *rig, id string, other *receiver) {
@@ -151,7 +149,7 @@ func TestLongRest(t *testing.T) {
 				var asked atomic.Int64
 				to.will(func(w http.ResponseWriter, req *http.Request) {
 					if asked.Add(1) > 1 {
-						time.Sleep(3 * time.Second) // it says so again, late
+						time.Sleep(3 * time.Second) // the same answer again, late
 					}
 					asksForRest(24*time.Hour)(w, req)
 				})
@@ -173,7 +171,7 @@ func TestLongRest(t *testing.T) {
 	}
 }
 
-// TestSlowHoldsLittle: a destination of a low rate holds only as many deliveries as it sends soon.
+// TestSlowHoldsLittle: a destination with a low rate holds only as many deliveries in memory as it sends soon.
 func TestSlowHoldsLittle(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -192,7 +190,7 @@ func TestSlowHoldsLittle(t *testing.T) {
 	})
 }
 
-// TestRateAndClock: a clock that is set forward while a retry waits does not hold up the rate.
+// TestRateAndClock: a clock that is set forward while a retry waits does not slow down the rate.
 func TestRateAndClock(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -204,7 +202,7 @@ func TestRateAndClock(t *testing.T) {
 		r.acceptMany(1)
 		time.Sleep(time.Second)
 		to.will(status(200))
-		r.jumped.Store(int64(24 * time.Hour))
+		r.clockOffset.Store(int64(24 * time.Hour))
 		r.acceptMany(100)
 		time.Sleep(10 * time.Minute)
 		if n := len(to.got()); n != 102 {

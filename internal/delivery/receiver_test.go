@@ -17,17 +17,17 @@ import (
 	"time"
 )
 
-// A network leads addresses to receivers, through pipes: no socket, so that it works where time stands still.
+// A network connects addresses to receivers through pipes. Sockets would not work in a bubble.
 type network struct {
 	t         testing.TB
 	mu        sync.Mutex
-	receivers map[string]*receiver    // by address
-	through   func(net.Conn) net.Conn // stands in the way of new connections; nil does not
+	receivers map[string]*receiver    // by address; protected by mu
+	wrapConn  func(net.Conn) net.Conn // wraps new connections; nil means no wrapper
 }
 
 func newNetwork(t testing.TB) *network { return &network{t: t, receivers: map[string]*receiver{}} }
 
-// dial connects to a receiver. Where there is none, the connection is refused.
+// dial connects to the receiver at address. Without a receiver, the connection is refused.
 func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	n.mu.Lock()
 	r := n.receivers[address]
@@ -49,8 +49,8 @@ func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error)
 	}
 	select {
 	case r.conns <- theirs:
-		if n.through != nil {
-			return n.through(&conn{Conn: ours}), nil
+		if n.wrapConn != nil {
+			return n.wrapConn(&conn{Conn: ours}), nil
 		}
 		return &conn{Conn: ours}, nil
 	case <-r.done:
@@ -60,7 +60,7 @@ func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error)
 	}
 }
 
-// A conn is our end of a pipe, with the errors of TCP.
+// A conn is the engine's end of a pipe. It returns the errors that a TCP connection returns.
 type conn struct {
 	net.Conn
 	closed atomic.Bool
@@ -68,15 +68,15 @@ type conn struct {
 
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	return n, c.like(err)
+	return n, c.tcpError(err)
 }
 
 func (c *conn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	return n, c.like(err)
+	return n, c.tcpError(err)
 }
 
-func (c *conn) like(err error) error {
+func (c *conn) tcpError(err error) error {
 	switch {
 	case err == io.ErrClosedPipe && c.closed.Load():
 		return net.ErrClosed
@@ -91,7 +91,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// A receiver is a destination's server. It writes down what it gets.
+// A receiver is the server of a destination. It records the connections and the requests that it gets.
 type receiver struct {
 	name    string
 	address string
@@ -100,15 +100,15 @@ type receiver struct {
 	end     func()
 
 	mu     sync.Mutex
-	closed bool // refuses connections
+	closed bool // connections are refused
 	answer http.HandlerFunc
 	calls  []call
 	dials  []time.Time
-	now    int // being answered
-	most   int // were at a time
+	active int // requests that are being answered
+	most   int // the highest value of active so far
 }
 
-// A call is a request as it arrived.
+// A call is a request that a receiver got.
 type call struct {
 	at     time.Time
 	method string
@@ -117,21 +117,21 @@ type call struct {
 	body   string
 }
 
-// receiver starts a server that answers 200 until it is told otherwise.
+// receiver starts a receiver that answers 200 until will changes its answer.
 func (n *network) receiver(name string) *receiver {
 	r := n.at(name, 80)
 	n.serve(r, r)
 	return r
 }
 
-// secure starts one that speaks TLS.
+// secure starts a receiver that uses TLS.
 func (n *network) secure(name string, cfg *tls.Config) *receiver {
 	r := n.at(name, 443)
 	n.serve(r, tls.NewListener(r, cfg))
 	return r
 }
 
-// buffer gives a pipe's end a buffer for what is written, since both sides of TLS may write at once.
+// buffer adds a write buffer to an end of a pipe. TLS needs it, because both sides may write at the same time.
 func buffer(c net.Conn) net.Conn {
 	b := &buffered{Conn: c, out: make(chan []byte, 1024)}
 	go b.drain()
@@ -172,7 +172,7 @@ func (b *buffered) Close() error {
 	return nil
 }
 
-// listener is a receiver whose connections somebody else serves.
+// listener creates a receiver whose connections the test serves itself.
 func (n *network) listener(name string) *receiver { return n.at(name, 80) }
 
 func (n *network) at(name string, port int) *receiver {
@@ -199,7 +199,7 @@ func (r *receiver) url() string {
 	return "http://" + r.address + "/hooks"
 }
 
-// Accept, Close and Addr make it a net.Listener.
+// Accept, Close and Addr implement net.Listener.
 func (r *receiver) Accept() (net.Conn, error) {
 	select {
 	case c := <-r.conns:
@@ -223,47 +223,47 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	r.mu.Lock()
 	r.calls = append(r.calls, call{time.Now(), req.Method, req.URL.Path, req.Header, string(body)})
-	r.now++
-	r.most = max(r.most, r.now)
+	r.active++
+	r.most = max(r.most, r.active)
 	answer := r.answer
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
-		r.now--
+		r.active--
 		r.mu.Unlock()
 	}()
 	answer(w, req)
 }
 
-// will says how the receiver answers from now on.
+// will sets how the receiver answers from now on.
 func (r *receiver) will(answer http.HandlerFunc) {
 	r.mu.Lock()
 	r.answer = answer
 	r.mu.Unlock()
 }
 
-// refuse says whether connections are refused from now on.
+// refuse sets whether the receiver refuses connections from now on.
 func (r *receiver) refuse(yes bool) {
 	r.mu.Lock()
 	r.closed = yes
 	r.mu.Unlock()
 }
 
-// got returns what has arrived.
+// got returns the requests that the receiver has got so far.
 func (r *receiver) got() []call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.calls[:len(r.calls):len(r.calls)]
 }
 
-// mostAtATime is how many requests were being answered at once.
+// mostAtATime returns the highest number of requests that were answered at the same time.
 func (r *receiver) mostAtATime() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.most
 }
 
-// bodies counts what has arrived by body.
+// bodies returns how often each body was received.
 func (r *receiver) bodies() map[string]int {
 	count := map[string]int{}
 	for _, c := range r.got() {
@@ -272,7 +272,7 @@ func (r *receiver) bodies() map[string]int {
 	return count
 }
 
-// wantOnce checks that n different bodies have arrived, each once.
+// wantOnce checks that n different bodies were received, each once.
 func (r *receiver) wantOnce(t testing.TB, n int) {
 	t.Helper()
 	bodies := r.bodies()
@@ -290,10 +290,10 @@ func status(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
-// hang answers nothing until the sender loses patience.
+// hang does not answer until the sender closes the connection.
 func hang(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() }
 
-// after waits before it answers 200.
+// after returns a handler that waits for d and then answers 200.
 func after(d time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		select {

@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// recorder is a store whose Record keeps what it is given, or fails, or both, or neither: what is not kept was
-// about to be when the process was killed.
+// recorder is a store whose Record writes the result, returns an error, does both, or does neither. A result that
+// is not written is lost with the process that is killed.
 type recorder struct {
 	Store
 	keeps, fails bool
@@ -27,16 +27,16 @@ func (s recorder) Record(result bellhop.Result) (err error) {
 	return err
 }
 
-// TestFaultsOfRecord: what a destination gets and what is recorded after the write of a result went wrong and
-// the process was killed. Only a delivery whose result is not on disk is sent again, as the same attempt.
+// TestFaultsOfRecord: the write of a result fails, the process is killed, and another process starts. Only a delivery
+// whose result is not on disk is sent again, as the same attempt.
 func TestFaultsOfRecord(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		keeps, fails bool
 		status       int
-		before       bellhop.DeliveryState // in the table, when it was killed
+		before       bellhop.DeliveryState // the state in the table at the kill
 		again        []string              // attempts that arrive after the restart
-		attempts     int                   // on record in the end
+		attempts     int                   // the recorded attempts in the end
 	}{
 		{"delivered: failed and not kept", false, true, 200, bellhop.DeliveryLeased, []string{"1"}, 1},
 		{"delivered: failed but kept", true, true, 200, bellhop.DeliveryDelivered, nil, 1},
@@ -49,7 +49,7 @@ func TestFaultsOfRecord(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				r := newRig(t, func(r *rig) { r.between = func(s Store) Store { return recorder{s, c.keeps, c.fails} } })
+				r := newRig(t, func(r *rig) { r.wrapStore = func(s Store) Store { return recorder{s, c.keeps, c.fails} } })
 				to := r.network.receiver("billing")
 				to.will(status(c.status))
 				r.destination(to)

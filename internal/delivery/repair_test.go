@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// repairer runs a repairer until the rig stops. between, if given, stands between it and the store.
+// repairer runs a repairer until the rig stops. between, if given, wraps the store that it uses.
 func (r *rig) repairer(between ...func(repair.Store) repair.Store) *repair.Repairer {
 	var kept repair.Store = r.store
 	for _, f := range between {
@@ -37,10 +37,10 @@ func (r *rig) repairer(between ...func(repair.Store) repair.Store) *repair.Repai
 	return p
 }
 
-// begin begins a repair.
+// begin starts a repair.
 func (r *rig) begin(p *repair.Repairer, kind bellhop.RepairKind, rate float64, f bellhop.RepairFilter) bellhop.Repair {
 	r.t.Helper()
-	time.Sleep(time.Millisecond) // or what was made just now might be newer
+	time.Sleep(time.Millisecond) // the repair must be newer than the deliveries
 	got, err := p.Begin(r.t.Context(), bellhop.Repair{ID: fmt.Sprintf("rpr_%d", time.Now().UnixNano()), Kind: kind,
 		Rate: rate, Filter: f, CreatedAt: r.now()})
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *rig) begin(p *repair.Repairer, kind bellhop.RepairKind, rate float64, f
 	return got
 }
 
-// repair reads a repair as it is now.
+// repair reads a repair from the store.
 func (r *rig) repair(id string) bellhop.Repair {
 	r.t.Helper()
 	got, err := r.store.Repair(context.Background(), id)
@@ -59,7 +59,7 @@ func (r *rig) repair(id string) bellhop.Repair {
 	return got
 }
 
-// mostWithin is how many of calls came within any such length of time.
+// mostWithin returns the highest number of calls in any window of this length.
 func mostWithin(calls []call, d time.Duration) (most int) {
 	for i, first := 0, 0; i < len(calls); i++ {
 		for calls[i].at.Sub(calls[first].at) >= d {
@@ -70,8 +70,8 @@ func mostWithin(calls []call, d time.Duration) (most int) {
 	return most
 }
 
-// TestRepairRate: a repair makes deliveries due at its rate, to within one step, also over a restart and when
-// the clock is set.
+// TestRepairRate: a repair makes deliveries due at its rate, with a deviation of one step, also across a restart
+// and when the clock is set.
 func TestRepairRate(t *testing.T) {
 	for name, meanwhile := range map[string]func(r *rig, p *repair.Repairer) *repair.Repairer{
 		"undisturbed": func(_ *rig, p *repair.Repairer) *repair.Repairer { return p },
@@ -87,12 +87,12 @@ func TestRepairRate(t *testing.T) {
 			return p
 		},
 		"the clock forward": func(r *rig, p *repair.Repairer) *repair.Repairer {
-			r.jumped.Store(int64(24 * time.Hour))
+			r.clockOffset.Store(int64(24 * time.Hour))
 			return p
 		},
 		"the clock back": func(r *rig, p *repair.Repairer) *repair.Repairer {
 			time.Sleep(time.Second)
-			r.jumped.Store(int64(-time.Second)) // while it waits: a step may not wait the longer
+			r.clockOffset.Store(int64(-time.Second)) // while the repair waits: the next step must not wait longer
 			return p
 		},
 	} {
@@ -106,7 +106,7 @@ func TestRepairRate(t *testing.T) {
 					events := int(max(40, 3*rate))
 					r.acceptMany(events)
 					time.Sleep(time.Minute)
-					began := time.Now()
+					clockStart := time.Now()
 					begun := r.begin(p, bellhop.RepairReplay, rate, bellhop.RepairFilter{})
 					time.Sleep(time.Second)
 					meanwhile(r, p)
@@ -121,11 +121,11 @@ func TestRepairRate(t *testing.T) {
 						t.Fatalf("%d were delivered again", len(replayed))
 					}
 					const span = 2 * time.Second
-					allowed := int(rate*span.Seconds()) + 2*max(1, int(rate/10)) // two steps, of a tenth of a second each
+					allowed := int(rate*span.Seconds()) + 2*max(1, int(rate/10)) // two steps of a tenth of a second each
 					if most := mostWithin(replayed, span); most > allowed {
 						t.Errorf("%d within %v, allowed are %d", most, span, allowed)
 					}
-					took, want := replayed[events-1].at.Sub(began), time.Duration(float64(events)/rate*float64(time.Second))
+					took, want := replayed[events-1].at.Sub(clockStart), time.Duration(float64(events)/rate*float64(time.Second))
 					if name == "undisturbed" && (took < want*8/10 || took > want*11/10) {
 						t.Errorf("took %v, want about %v", took, want)
 					}
@@ -135,7 +135,7 @@ func TestRepairRate(t *testing.T) {
 	}
 }
 
-// TestRepairCancel: a repair ends at once, however long it would have waited, and its steps stay done.
+// TestRepairCancel: a cancelled repair ends at once, even during a long wait. The steps that it made are kept.
 func TestRepairCancel(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -163,7 +163,7 @@ func TestRepairCancel(t *testing.T) {
 	})
 }
 
-// TestRetryOfTheDead: deliveries that died in an outage are delivered after it, at the rate that was asked for.
+// TestRetryOfTheDead: a repair delivers deliveries that are dead after an outage, at its rate.
 func TestRetryOfTheDead(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -190,8 +190,8 @@ func TestRetryOfTheDead(t *testing.T) {
 	})
 }
 
-// TestCancelOfTheWaiting: deliveries that wait for a paused destination are given up by a filter, and not sent
-// when it is resumed.
+// TestCancelOfTheWaiting: a repair with a filter cancels deliveries that wait for a paused destination. They are
+// not sent when the destination is resumed.
 func TestCancelOfTheWaiting(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

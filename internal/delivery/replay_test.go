@@ -16,7 +16,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/repair"
 )
 
-// reading returns the sum of a metric of the last repairer.
+// reading returns the sum of all series of a metric of the last repairer.
 func (r *rig) reading(name string) (sum float64) {
 	r.t.Helper()
 	families, err := r.metrics.Gather()
@@ -34,8 +34,8 @@ func (r *rig) reading(name string) (sum float64) {
 	return sum
 }
 
-// TestReplayOne: one event goes again to all destinations that want it now, or to a named one, which need not
-// want it.
+// TestReplayOne: one event is sent again to all destinations that match it now, or to a named destination, whose
+// match is not evaluated.
 func TestReplayOne(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -88,8 +88,8 @@ func TestReplayOne(t *testing.T) {
 	})
 }
 
-// TestReplayByWhere: a filter's expression, and those of the destinations at the time of a step, see whole
-// events.
+// TestReplayByWhere: the expression of a filter, and the expressions of the destinations at the time of a step, can
+// read the whole event.
 func TestReplayByWhere(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -129,7 +129,7 @@ func TestReplayByWhere(t *testing.T) {
 	})
 }
 
-// A flaky store refuses some steps: before they are written, or after, when nobody can tell.
+// A flaky is a store that fails at some steps, before the write or after it. The repairer cannot tell which.
 type flaky struct {
 	repair.Store
 	mu     sync.Mutex
@@ -150,13 +150,13 @@ func (f *flaky) StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.R
 	return after, err
 }
 
-// TestAnyReplay: whatever is replayed, and however often storage fails and the process restarts meanwhile, each
-// event gets as many deliveries as were asked for.
+// TestAnyReplay: each event gets exactly the deliveries that the replays ask for, although the store fails and the
+// process restarts at random.
 func TestAnyReplay(t *testing.T) {
 	anyReplay(t, 2)
 }
 
-// anyReplay is the test with so many histories.
+// anyReplay is the body of TestAnyReplay for this number of histories.
 func anyReplay(t *testing.T, seeds uint64) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -221,8 +221,8 @@ func anyReplay(t *testing.T, seeds uint64) {
 	}
 }
 
-// TestReplayOfMany: the replay of a great many events to one slow destination takes no more memory than its
-// lane may hold, and delays no other.
+// TestReplayOfMany: the replay of many events to one slow destination takes no more memory than its lane may hold,
+// and does not delay other destinations.
 func TestReplayOfMany(t *testing.T) {
 	const events = 6000
 	inBubble(t, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestReplayOfMany(t *testing.T) {
 	})
 }
 
-// TestReplayInOrder: events that are replayed to an ordered destination go in their order too.
+// TestReplayInOrder: events that are replayed to an ordered destination are delivered in their order.
 func TestReplayInOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const subjects, each = 5, 60

@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestRetries: three days of the default schedule, for events that come in at different times.
+// TestRetries: three days of the default schedule, for events that are accepted at different times.
 func TestRetries(t *testing.T) {
 	const events = 30
 	inBubble(t, func(t *testing.T) {
@@ -61,14 +61,14 @@ func TestRetriesOfTimeouts(t *testing.T) {
 	})
 }
 
-// TestRetryAfter: a destination that asks for a rest gets no attempt before its end, and one soon after it.
+// TestRetryAfter: after a Retry-After, a destination gets no attempt before its end, and an attempt soon after it.
 func TestRetryAfter(t *testing.T) {
 	for _, code := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				r := newRig(t)
 				to := r.network.receiver("busy")
-				until := began.Add(7 * time.Hour)
+				until := clockStart.Add(7 * time.Hour)
 				to.will(func(w http.ResponseWriter, _ *http.Request) {
 					switch len(to.got()) {
 					case 1:
@@ -100,7 +100,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestRetryByHand: a dead delivery that a person retries is attempted once more, at once.
+// TestRetryByHand: a dead delivery that an operator retries is attempted once more, at once.
 func TestRetryByHand(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -120,15 +120,14 @@ func TestRetryByHand(t *testing.T) {
 		r.engine.Wake("dst_unknown")
 		synctest.Wait()
 		if got := r.only(); got.State != bellhop.DeliveryDelivered || got.Attempts != 2 ||
-			!got.Last.StartedAt.Equal(began.Add(time.Hour)) {
+			!got.Last.StartedAt.Equal(clockStart.Add(time.Hour)) {
 			t.Errorf("recorded: %+v, %+v", got, got.Last)
 		}
 		r.wantIdle()
 	})
 }
 
-// TestRetriesAcrossRestarts: a schedule continues after a restart, also if a retry was due while no process
-// ran.
+// TestRetriesAcrossRestarts: a schedule continues after a restart, also if a retry was due while no process ran.
 func TestRetriesAcrossRestarts(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

@@ -25,42 +25,44 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// began is when the clock of a bubble starts for a test.
-var began = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+// clockStart is the time at which the clock of a bubble is when a test begins.
+var clockStart = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-// inBubble runs f where time stands still while anything happens, and passes at once when nothing does.
+// inBubble runs f in a synctest bubble: its clock stands still while a goroutine runs, and jumps to the next timer
+// when all goroutines wait.
 func inBubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
-	// The store keeps channels in a pool. Those of a bubble must not be met outside: two collections empty it.
+	// The store keeps channels in a sync.Pool. A channel of a bubble must not be used outside it; two garbage
+	// collections empty the pool.
 	defer runtime.GC()
 	defer runtime.GC()
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(began))
+		time.Sleep(time.Until(clockStart))
 		f(t)
 	})
 }
 
-// A rig is an engine between a real store and receivers at the other end of pipes.
+// A rig is an engine with a real store. It sends to receivers through pipes.
 type rig struct {
 	t           testing.TB
 	dir         string
 	network     *network
-	between     func(Store) Store // stands between engine and store; nil does not
+	wrapStore   func(Store) Store // wraps the store that the engine uses; nil means no wrapper
 	providers   []provider.Provider
 	actions     []provider.Action
-	roots       *x509.CertPool // whom receivers' certificates are trusted by
-	maxAttempts int            // 0 is the default
-	proxies     []string       // that destinations may go through
-	jumped      atomic.Int64   // by how much the clock has been set forward, in nanoseconds
+	roots       *x509.CertPool // the authorities that the engine trusts
+	maxAttempts int            // 0 means the default
+	proxies     []string       // the proxies that destinations may use
+	clockOffset atomic.Int64   // how far the wall clock has been set forward, in nanoseconds
 
 	store   *sqlite.Store
 	opener  *outbound.Opener
 	engine  *Engine
-	close   func(ctx context.Context) error // nil while nothing runs
-	idle    bool                            // open makes an engine that does not run
-	run     func()                          // runs the engine
-	changes atomic.Int64                    // calls of Changed
-	metrics *prometheus.Registry            // of the last repairer
+	close   func(ctx context.Context) error // nil while no engine runs
+	idle    bool                            // open does not call run
+	run     func()                          // starts Engine.Run, once
+	changes atomic.Int64                    // number of calls of Options.Changed
+	metrics *prometheus.Registry            // the metrics of the last repairer
 	source  bellhop.Source
 }
 
@@ -83,7 +85,8 @@ func newRig(t testing.TB, change ...func(*rig)) *rig {
 	return r
 }
 
-// open starts a store and an engine in the rig's folder, as a process does that starts. They end with the test.
+// open opens a store and an engine in the rig's folder, as the start of a process does. The end of the test stops
+// them.
 func (r *rig) open() {
 	r.t.Helper()
 	keys, err := store.LoadKeyRing(r.dir, rand.Reader)
@@ -98,8 +101,8 @@ func (r *rig) open() {
 		r.t.Fatal(err)
 	}
 	var kept Store = s
-	if r.between != nil {
-		kept = r.between(s)
+	if r.wrapStore != nil {
+		kept = r.wrapStore(s)
 	}
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial, RootCAs: r.roots, Proxies: r.proxies})
 	running, end := context.WithCancel(context.Background())
@@ -137,7 +140,7 @@ func (r *rig) open() {
 	r.reload()
 }
 
-// stop ends the engine and the store, as a process does that is asked to.
+// stop stops the engine and closes the store, as a graceful stop of a process does.
 func (r *rig) stop(ctx context.Context) error {
 	if r.close == nil {
 		return nil
@@ -145,10 +148,10 @@ func (r *rig) stop(ctx context.Context) error {
 	return r.close(ctx)
 }
 
-// now is the clock on the wall, which somebody may set.
-func (r *rig) now() time.Time { return time.Now().Round(0).Add(time.Duration(r.jumped.Load())) }
+// now returns the time of the wall clock, which a test may set by clockOffset.
+func (r *rig) now() time.Time { return time.Now().Round(0).Add(time.Duration(r.clockOffset.Load())) }
 
-// reload hands the engine what the store has, as the app does after each change.
+// reload gives the engine the destinations of the store, as the app does after each change.
 func (r *rig) reload() {
 	r.t.Helper()
 	list, _, err := r.store.Destinations(context.Background(), bellhop.DestinationFilter{},
@@ -161,7 +164,7 @@ func (r *rig) reload() {
 	}
 }
 
-// destination makes a destination at to, and has the engine open it.
+// destination creates a destination that sends to the receiver to, and reloads.
 func (r *rig) destination(to *receiver, change ...func(*bellhop.Destination)) bellhop.Destination {
 	r.t.Helper()
 	now := time.Now()
@@ -181,10 +184,10 @@ func (r *rig) destination(to *receiver, change ...func(*bellhop.Destination)) be
 	return d
 }
 
-// update changes a destination as the API does.
+// update changes a destination as the API does, and reloads.
 func (r *rig) update(id string, change func(*bellhop.Destination)) {
 	r.t.Helper()
-	time.Sleep(time.Millisecond) // or it would not be newer
+	time.Sleep(time.Millisecond) // UpdatedAt must be later than before
 	d, err := r.store.Destination(r.t.Context(), id)
 	if err != nil {
 		r.t.Fatal(err)
@@ -197,7 +200,7 @@ func (r *rig) update(id string, change func(*bellhop.Destination)) {
 	r.reload()
 }
 
-// accept takes events as the door does.
+// accept stores and delivers events as the ingest handler does.
 func (r *rig) accept(events ...bellhop.Event) []bellhop.NewDelivery {
 	r.t.Helper()
 	for i := range events {
@@ -215,7 +218,7 @@ func (r *rig) accept(events ...bellhop.Event) []bellhop.NewDelivery {
 	return deliveries
 }
 
-// announce takes an event of the gateway's own, as the door does.
+// announce stores and delivers an event of the gateway itself, as the ingest handler does.
 func (r *rig) announce(_ context.Context, ev bellhop.Event) error {
 	ev.SourceID, ev.Source, ev.ReceivedAt, ev.SHA256 = bellhop.SourceSelfID, bellhop.SourceSelf, time.Now(), sha256.Sum256(ev.Body)
 	events := []bellhop.Event{ev}
@@ -228,7 +231,7 @@ func (r *rig) announce(_ context.Context, ev bellhop.Event) error {
 	return nil
 }
 
-// publish takes an event that an action published, as the door does.
+// publish stores and delivers an event that an action published, as the ingest handler does.
 func (r *rig) publish(_ context.Context, cause *bellhop.Event, ev bellhop.Event) (string, error) {
 	ev.Subject = cause.ID
 	events := []bellhop.Event{ev}
@@ -236,7 +239,7 @@ func (r *rig) publish(_ context.Context, cause *bellhop.Event, ev bellhop.Event)
 	return events[0].ID, nil
 }
 
-// acceptMany takes n events, a hundred at a time, with bodies that tell them apart.
+// acceptMany accepts n events with different bodies, at most a hundred at a time.
 func (r *rig) acceptMany(n int) {
 	r.t.Helper()
 	var events []bellhop.Event
@@ -249,7 +252,7 @@ func (r *rig) acceptMany(n int) {
 	}
 }
 
-// deliveries lists everything in the table, newest first.
+// deliveries returns all deliveries of the store, newest first.
 func (r *rig) deliveries() (all []bellhop.Delivery) {
 	r.t.Helper()
 	page := bellhop.Page{Limit: bellhop.MaxPage}
@@ -265,17 +268,17 @@ func (r *rig) deliveries() (all []bellhop.Delivery) {
 	}
 }
 
-// only returns the one delivery there is.
+// only returns the delivery of a store that has exactly one.
 func (r *rig) only() bellhop.Delivery {
 	r.t.Helper()
 	list := r.deliveries()
 	if len(list) != 1 {
-		r.t.Fatalf("%d deliveries", len(list))
+		r.t.Fatalf("%d deliveries, want 1", len(list))
 	}
 	return list[0]
 }
 
-// states counts the deliveries by state.
+// states returns the number of deliveries in each state.
 func (r *rig) states() map[bellhop.DeliveryState]int {
 	r.t.Helper()
 	count := map[bellhop.DeliveryState]int{}
@@ -285,7 +288,7 @@ func (r *rig) states() map[bellhop.DeliveryState]int {
 	return count
 }
 
-// wantStates checks the table.
+// wantStates checks the number of deliveries in each state.
 func (r *rig) wantStates(want map[bellhop.DeliveryState]int) {
 	r.t.Helper()
 	if got := r.states(); fmt.Sprint(got) != fmt.Sprint(want) {
@@ -293,7 +296,7 @@ func (r *rig) wantStates(want map[bellhop.DeliveryState]int) {
 	}
 }
 
-// wantIdle checks that nothing is left in memory: no promise, no byte, no worker.
+// wantIdle checks that no lane holds a reserved place, a delivery, a byte, a worker or a claim.
 func (r *rig) wantIdle() {
 	r.t.Helper()
 	if n := r.engine.queuedBytes.Load(); n != 0 {
@@ -302,7 +305,7 @@ func (r *rig) wantIdle() {
 	for id, l := range r.engine.lanes.Load().byID {
 		l.mu.Lock()
 		if l.reserved != 0 || l.active != 0 || l.waiting() != 0 || l.claiming || l.bytes != 0 || len(l.keys.waiting) != 0 {
-			r.t.Errorf("%s: %d places promised, %d workers, %d queued, %d bytes, %d keys, claiming: %v",
+			r.t.Errorf("%s: %d places reserved, %d workers, %d queued, %d bytes, %d keys, claiming: %v",
 				id, l.reserved, l.active, l.waiting(), l.bytes, len(l.keys.waiting), l.claiming)
 		}
 		l.mu.Unlock()

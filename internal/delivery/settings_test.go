@@ -9,8 +9,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestGone: a 410 ends its delivery and disables the destination. The other deliveries stay pending until it is
-// resumed.
+// TestGone: after a 410 the delivery is dead and the destination is disabled. The other deliveries stay pending
+// until the destination is resumed.
 func TestGone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -32,7 +32,7 @@ func TestGone(t *testing.T) {
 			t.Errorf("destination: %+v %v", got, err)
 		}
 
-		r.acceptMany(1) // events go on being kept for it
+		r.acceptMany(1) // events are still stored for it
 		time.Sleep(24 * time.Hour)
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDead: 1, bellhop.DeliveryPending: 10})
 		to.will(status(200))
@@ -43,7 +43,7 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// TestPaused: a paused destination gets nothing and keeps no memory. Its deliveries arrive once after it is
+// TestPaused: a paused destination gets no requests and holds no memory. Its deliveries arrive once after it is
 // resumed.
 func TestPaused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestPaused(t *testing.T) {
 	})
 }
 
-// TestDeleted: a destination that is deleted with a full lane gets nothing more, and its lane is gone from
+// TestDeleted: a destination that is deleted with a full lane gets no more requests, and its lane is removed from
 // memory.
 func TestDeleted(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -98,11 +98,11 @@ func TestDeleted(t *testing.T) {
 		r.engine.Deliver(matched, deliveries)
 		r.acceptMany(1)
 		time.Sleep(time.Hour)
-		if n := len(to.got()); n != 2 { // those under way
+		if n := len(to.got()); n != 2 { // the attempts that were running
 			t.Errorf("%d attempts", n)
 		}
 		for body, n := range other.bodies() {
-			if n != 1 && body != "event 0" { // which was sent twice
+			if n != 1 && body != "event 0" { // event 0 was sent twice
 				t.Errorf("another destination got %q %d times", body, n)
 			}
 		}
@@ -113,7 +113,7 @@ func TestDeleted(t *testing.T) {
 	})
 }
 
-// TestChangedWhileQueued: the next attempt uses the destination's present URL and secret.
+// TestChangedWhileQueued: the next attempt uses the destination's current URL and secret.
 func TestChangedWhileQueued(t *testing.T) {
 	const before, later = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 	inBubble(t, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestChangedWhileQueued(t *testing.T) {
 	})
 }
 
-// wantSigned checks that a call verifies with secret, when it arrived.
+// wantSigned checks that a call verifies with secret at the time of its arrival.
 func wantSigned(t testing.TB, c call, secret string) {
 	t.Helper()
 	key, err := signature.ParseStandardKey(secret)
@@ -152,8 +152,8 @@ func wantSigned(t testing.TB, c call, secret string) {
 	}
 }
 
-// TestBroken: a destination that cannot be opened is reported, gets nothing, keeps its events, and delays no
-// other.
+// TestBroken: a destination that cannot be opened is reported and gets no requests. Its events are kept, and other
+// destinations are not delayed.
 func TestBroken(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -178,7 +178,7 @@ func TestBroken(t *testing.T) {
 		if len(to.got()) != 0 || len(other.got()) != 3 {
 			t.Errorf("%d and %d arrived", len(to.got()), len(other.got()))
 		}
-		r.reload() // the store's is well
+		r.reload() // the destination in the store is valid
 		synctest.Wait()
 		to.wantOnce(t, 3)
 		r.wantIdle()

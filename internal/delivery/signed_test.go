@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-// TestSigned: each attempt verifies with each of the secrets, under one id and with a time of its own.
+// TestSigned: each attempt verifies with each of the secrets. All attempts have the same id; each has its own time.
 func TestSigned(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -59,7 +59,7 @@ func TestSigned(t *testing.T) {
 	})
 }
 
-// TestDialect: the provider's own receiver takes a delivery in its dialect.
+// TestDialect: the receiver of a provider accepts a delivery in the provider's dialect.
 func TestDialect(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)

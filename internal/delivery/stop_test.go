@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestStop: attempts under way end and are recorded, queued deliveries are released, and nothing is sent twice.
+// TestStop: running attempts end and are recorded, queued deliveries are released, and no delivery is sent twice.
 func TestStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -59,7 +59,8 @@ func TestStop(t *testing.T) {
 	})
 }
 
-// TestStopBetweenAcceptAndDeliver: a delivery that is on disk but did not reach its lane in time is released.
+// TestStopBetweenAcceptAndDeliver: a delivery that is on disk, but not in its lane when the engine stops, is
+// released.
 func TestStopBetweenAcceptAndDeliver(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -76,7 +77,7 @@ func TestStopBetweenAcceptAndDeliver(t *testing.T) {
 		}
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryLeased: 1})
 		r.engine.Deliver(events, deliveries)
-		if err := r.store.Release(t.Context(), nil); err != nil { // waits for what was asked before
+		if err := r.store.Release(t.Context(), nil); err != nil { // waits for the writes that were requested before
 			t.Fatal(err)
 		}
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryPending: 1})
@@ -84,7 +85,8 @@ func TestStopBetweenAcceptAndDeliver(t *testing.T) {
 	})
 }
 
-// TestStopCutsOff: attempts that outlast a stop's context are cut off and released, and do not count.
+// TestStopCutsOff: attempts that are still running when the context of a stop ends are cut off. Their deliveries are
+// released, and the attempts do not count.
 func TestStopCutsOff(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -143,7 +145,7 @@ func TestCrash(t *testing.T) {
 		to.will(after(time.Second))
 		before.destination(to, func(d *bellhop.Destination) { d.Concurrency = 4 })
 		before.acceptMany(laneLength + 50)
-		time.Sleep(2500 * time.Millisecond) // 8 are delivered, 4 under way, the rest in memory or in the table
+		time.Sleep(2500 * time.Millisecond) // 8 are delivered, 4 are being attempted, the rest is in memory or in the table
 		after, again := before.crash()
 		synctest.Wait()
 
@@ -172,7 +174,8 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// crash starts another process on what a crash would leave behind now, with one receiver, at the first one's address.
+// crash starts another process on a copy of the files that a crash would leave behind now. It has one receiver, at
+// the address of the first receiver.
 func (r *rig) crash() (*rig, *receiver) {
 	r.t.Helper()
 	next := &rig{t: r.t, dir: r.t.TempDir(), network: newNetwork(r.t), source: r.source}

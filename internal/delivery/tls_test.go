@@ -21,9 +21,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// TestBadTLS: destinations whose TLS handshake hangs, whose certificate has expired or is for another name, or
-// that require a certificate of us. Each attempt says which it was, and a healthy destination beside them gets
-// its events at once.
+// TestBadTLS: destinations whose TLS handshake hangs, whose certificate has expired or is for another name, or that
+// require a client certificate. Each attempt records the reason, and a healthy destination gets its events at once.
 func TestBadTLS(t *testing.T) {
 	const each, events = 30, 4
 	inBubble(t, func(t *testing.T) {
@@ -51,7 +50,7 @@ func TestBadTLS(t *testing.T) {
 			}),
 				"tls", "certificate required"},
 		}
-		kind := map[string]string{} // of fault, by destination
+		kind := map[string]string{} // the fault, by destination
 		for name, f := range faults {
 			for i := range each {
 				to := r.network.listener(fmt.Sprint(name, i))
@@ -65,7 +64,7 @@ func TestBadTLS(t *testing.T) {
 		}
 		healthy := r.network.receiver("healthy")
 		r.destination(healthy)
-		for range events { // while the attempts of those before are under way
+		for range events { // while the attempts of earlier events are running
 			begun := time.Now()
 			r.acceptMany(1)
 			time.Sleep(300 * time.Millisecond)
@@ -82,7 +81,7 @@ func TestBadTLS(t *testing.T) {
 			case bad && (d.State != bellhop.DeliveryDead || d.Last.Error != f.error ||
 				!strings.Contains(d.Last.Detail, f.detail) || d.Last.Duration > 2*time.Second):
 				t.Errorf("%s: %+v", kind[d.DestinationID], d.Last)
-			// which is told only once we have sent
+			// TLS 1.3 reports it only after the client has sent
 			case bad && kind[d.DestinationID] != "asking" && strings.Contains(d.Last.Detail, outbound.Unknown):
 				t.Errorf("%s: nothing was sent, and it says %q", kind[d.DestinationID], d.Last.Detail)
 			}
@@ -94,7 +93,7 @@ func TestBadTLS(t *testing.T) {
 	})
 }
 
-// handle serves each connection so, in place of HTTP.
+// handle serves each connection with serve instead of HTTP.
 func (r *receiver) handle(serve func(net.Conn)) {
 	go func() {
 		for c, err := r.Accept(); err == nil; c, err = r.Accept() {
@@ -126,7 +125,7 @@ func (a *authority) pool() *x509.CertPool {
 	return p
 }
 
-// issue signs a certificate like template. The first is its own.
+// issue signs a certificate with the fields of template. The first certificate is the authority's own.
 func (a *authority) issue(t testing.TB, template *x509.Certificate) tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -148,8 +147,8 @@ func (a *authority) issue(t testing.TB, template *x509.Certificate) tls.Certific
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// handshake makes handshakes, and nothing more, with a certificate of a's that is good for every receiver but
-// for change.
+// handshake returns a function that makes a TLS handshake and then closes. Its certificate is issued by a and valid
+// for every receiver, unless change makes it invalid.
 func (a *authority) handshake(t testing.TB, change func(*x509.Certificate, *tls.Config)) func(net.Conn) {
 	cert, cfg := &x509.Certificate{NotAfter: time.Now().Add(time.Hour)}, new(tls.Config)
 	for i := range 255 {
@@ -160,13 +159,13 @@ func (a *authority) handshake(t testing.TB, change func(*x509.Certificate, *tls.
 	return func(c net.Conn) {
 		s := tls.Server(newSocket(c), cfg)
 		if s.Handshake() == nil {
-			s.Read(make([]byte, 1)) // the alert of a client that is not content
+			s.Read(make([]byte, 1)) // waits for the alert of a client that refuses the certificate
 		}
 	}
 }
 
-// A socket is an end of a pipe that takes what is sent to it before anybody reads, as sockets do: in a TLS
-// handshake both sides may write at once.
+// A socket is an end of a pipe with a read buffer, like a network socket: in a TLS handshake both sides may write
+// at the same time.
 type socket struct {
 	net.Conn
 	mu   sync.Mutex

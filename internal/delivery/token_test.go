@@ -16,13 +16,13 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// credentials is an access object with OAuth 2 client credentials.
+// credentials returns an access object with OAuth 2 client credentials.
 func credentials(tokenURL string) map[string]any {
 	return map[string]any{"token_url": tokenURL, "client_id": "me", "client_secret": "hush-hush",
 		"scopes": []string{"a", "b"}, "audience": "them"}
 }
 
-// sends is a token server that sends members, with a token that tells how often it was asked.
+// sends returns a token server that answers with these members and a token that has the number of the request.
 func sends(asked *receiver, members map[string]any) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		answer := map[string]any{"access_token": fmt.Sprintf("token-%d", len(asked.got())), "token_type": "bearer"}
@@ -34,7 +34,7 @@ func sends(asked *receiver, members map[string]any) http.HandlerFunc {
 	}
 }
 
-// tokenRig is a rig with a destination and the token server that it goes to first.
+// tokenRig returns a rig with a destination and its token server.
 func tokenRig(t *testing.T, change ...func(*bellhop.Destination)) (r *rig, to, server *receiver,
 	d bellhop.Destination) {
 	r = newRig(t)
@@ -44,7 +44,7 @@ func tokenRig(t *testing.T, change ...func(*bellhop.Destination)) (r *rig, to, s
 		server.address + "/token"))}, change...)...)
 }
 
-// wantTokens checks how many tokens were fetched and which ones went to the destination, in their order.
+// wantTokens checks how many tokens were fetched, and which tokens the destination got, in order.
 func wantTokens(t *testing.T, server, to *receiver, fetched int, want ...string) {
 	t.Helper()
 	var got []string
@@ -56,8 +56,7 @@ func wantTokens(t *testing.T, server, to *receiver, fetched int, want ...string)
 	}
 }
 
-// TestTokenOnce: however many attempts wait for a token, one of them fetches it, as RFC 6749, section 4.4.2,
-// says.
+// TestTokenOnce: when many attempts wait for a token, it is fetched once, as RFC 6749, section 4.4.2, specifies.
 func TestTokenOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, _ := tokenRig(t)
@@ -81,8 +80,8 @@ func TestTokenOnce(t *testing.T) {
 	})
 }
 
-// TestTokenInBody: a server that reads the secret in the body gets it there, and at the first request from then
-// on.
+// TestTokenInBody: a token server that requires the secret in the body gets it there, and from then on at the first
+// request.
 func TestTokenInBody(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, _ := tokenRig(t)
@@ -105,14 +104,14 @@ func TestTokenInBody(t *testing.T) {
 func TestTokenExpires(t *testing.T) {
 	for name, c := range map[string]struct {
 		expires any
-		use     time.Duration // for so long it is used, and no longer
+		use     time.Duration // how long the token is used
 	}{
 		"an hour":    {3600, time.Hour - 30*time.Second},
 		"as a text":  {"60", 54 * time.Second},
 		"tiny":       {1, 900 * time.Millisecond},
 		"not said":   {nil, time.Hour - 30*time.Second},
 		"for ever":   {1 << 40, 1000 * time.Hour},
-		"zero seems": {0, time.Hour - 30*time.Second}, // as if it was not said
+		"zero seems": {0, time.Hour - 30*time.Second}, // as without a lifetime
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -136,13 +135,13 @@ func TestTokenExpires(t *testing.T) {
 	}
 }
 
-// TestTokenRefused: after a 401 the next attempt has another token, but not every 401 causes a request to the
-// token server.
+// TestTokenRefused: after a 401 the next attempt has a new token, but not every 401 causes a request to the token
+// server.
 func TestTokenRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, _ := tokenRig(t)
 		r.acceptMany(1)
-		time.Sleep(time.Minute) // the token is withdrawn
+		time.Sleep(time.Minute) // the token is revoked
 		to.will(func(w http.ResponseWriter, req *http.Request) {
 			if req.Header.Get("Authorization") == "Bearer token-1" {
 				w.WriteHeader(401)
@@ -154,7 +153,7 @@ func TestTokenRefused(t *testing.T) {
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 2})
 
 		time.Sleep(time.Minute)
-		to.will(status(401)) // whatever it gets
+		to.will(status(401)) // for every token
 		before := time.Now()
 		for range 50 {
 			r.acceptMany(10)
@@ -166,7 +165,8 @@ func TestTokenRefused(t *testing.T) {
 	})
 }
 
-// tokenFaults are servers that give no token. What each is on record as is in words, and without what it said.
+// tokenFaults are token servers that do not issue a token. The recorded detail describes the fault and does not
+// contain the server's text.
 var tokenFaults = []struct {
 	name   string
 	answer http.HandlerFunc
@@ -218,8 +218,8 @@ func jsonAnswer(code int, body string) http.HandlerFunc {
 	}
 }
 
-// TestTokenFaults: without a token nothing is sent. The attempt ends in time and says why, and the schedule
-// tries again.
+// TestTokenFaults: without a token no request is sent. The attempt ends in time, its detail gives the reason, and
+// it is retried by the schedule.
 func TestTokenFaults(t *testing.T) {
 	for _, f := range tokenFaults {
 		t.Run(f.name, func(t *testing.T) {
@@ -251,7 +251,7 @@ func TestTokenFaults(t *testing.T) {
 	}
 }
 
-// TestTokenServerIsSpared: a backlog does not storm a token server that fails: a fetch is at most two requests.
+// TestTokenServerIsSpared: a backlog does not flood a token server that fails. A fetch makes at most two requests.
 func TestTokenServerIsSpared(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, _ := tokenRig(t)
@@ -273,7 +273,7 @@ func TestTokenServerIsSpared(t *testing.T) {
 	})
 }
 
-// TestTokenOutlivesChanges: a token is kept through changes of the destination that leave its access the same.
+// TestTokenOutlivesChanges: a token is kept when the destination changes, unless its access changes.
 func TestTokenOutlivesChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, d := tokenRig(t)
@@ -297,7 +297,7 @@ func TestTokenOutlivesChanges(t *testing.T) {
 	})
 }
 
-// TestTokenAndStop: a stop cuts off the wait for a token, and the delivery's attempt does not count.
+// TestTokenAndStop: a stop cuts off the wait for a token, and the attempt does not count.
 func TestTokenAndStop(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, _, server, _ := tokenRig(t, func(d *bellhop.Destination) { d.Timeout = time.Minute })

@@ -13,5 +13,23 @@ func TestStressAnyStream(t *testing.T) { anyStream(t, 12) }
 // TestStressAnyReplay is TestAnyReplay with more histories.
 func TestStressAnyReplay(t *testing.T) { anyReplay(t, 8) }
 
-// TestStressThunderingHerd is TestThunderingHerd after an hour.
+// TestStressThunderingHerd is TestThunderingHerd after an outage of an hour.
 func TestStressThunderingHerd(t *testing.T) { thunderingHerd(t, time.Hour) }
+
+// TestStressRepairRate is TestRepairRate with other rates.
+func TestStressRepairRate(t *testing.T) { repairRate(t, 2.5, 10, 200) }
+
+// TestStressBreakerAnnounced is TestBreakerAnnounced with a breaker that disables after two days.
+func TestStressBreakerAnnounced(t *testing.T) { breakerAnnounced(t, 10*time.Hour, 48*time.Hour) }
+
+// TestStressLimiter is TestLimiter with more events.
+func TestStressLimiter(t *testing.T) { limiterTurns(t, 30) }
+
+// TestStressOrder is TestOrder with more subjects and more events of each.
+func TestStressOrder(t *testing.T) { orderKept(t, 20, 25) }
+
+// TestStressMemory is TestMemory with more destinations.
+func TestStressMemory(t *testing.T) { memoryBounded(t, 150) }
+
+// TestStressBytesInMemory is TestBytesInMemory with more events.
+func TestStressBytesInMemory(t *testing.T) { bytesBounded(t, 60) }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -103,19 +104,22 @@ func TestExpiry(t *testing.T) {
 
 // TestBreakerAnnounced: the failure of a destination and its recovery are stored and announced, once each. At the
 // end of the breaker's time the destination is disabled.
-func TestBreakerAnnounced(t *testing.T) {
+func TestBreakerAnnounced(t *testing.T) { breakerAnnounced(t, time.Hour, 4*time.Hour) }
+
+// breakerAnnounced is the body of TestBreakerAnnounced. The destination fails for this time before it recovers, and is
+// disabled when it has failed for disableAfter.
+func breakerAnnounced(t *testing.T, failing, disableAfter time.Duration) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		_, types := r.channel()
 		to := r.network.receiver("sick")
 		to.will(status(500))
 		d := r.destination(to, func(d *bellhop.Destination) {
-			d.Breaker = bellhop.Breaker{Failures: 5,
-				DisableAfter: 4 * time.Hour}
+			d.Breaker = bellhop.Breaker{Failures: 5, DisableAfter: disableAfter}
 		})
 		r.acceptMany(100)
 		since := time.Now()
-		time.Sleep(time.Hour)
+		time.Sleep(failing)
 		r.wantTypes(types, "bellhop.destination.failing sick")
 		if got := r.state(d.ID); !got.FailingSince.Equal(since) {
 			t.Errorf("failing since %v, want %v", got.FailingSince, since)
@@ -130,14 +134,14 @@ func TestBreakerAnnounced(t *testing.T) {
 
 		to.will(status(500))
 		r.acceptMany(100)
-		time.Sleep(3*time.Hour + 50*time.Minute)
+		time.Sleep(disableAfter - 10*time.Minute)
 		if got := r.state(d.ID); got.State != bellhop.DestinationActive {
 			t.Errorf("it is %s already: %s", got.State, got.StateReason)
 		}
 		time.Sleep(20 * time.Minute)
-		got := r.state(d.ID)
-		if got.State != bellhop.DestinationDisabled ||
-			got.StateReason != "it has failed for 4h0m0s; the last attempt: answered 500 Internal Server Error" {
+		got, reason := r.state(d.ID), fmt.Sprintf("it has failed for %v; the last attempt: answered 500 Internal Server Error",
+			disableAfter)
+		if got.State != bellhop.DestinationDisabled || got.StateReason != reason {
 			t.Errorf("it is %s: %s", got.State, got.StateReason)
 		}
 		r.wantTypes(types, "bellhop.destination.failing sick", "bellhop.destination.recovered sick",

@@ -98,7 +98,10 @@ func held(l *lane) int {
 
 // TestBytesInMemory: deliveries with large bodies wait in the table too. The bytes that lanes hold are bounded, also
 // during claims.
-func TestBytesInMemory(t *testing.T) {
+func TestBytesInMemory(t *testing.T) { bytesBounded(t, 40) }
+
+// bytesBounded is the body of TestBytesInMemory for this number of events.
+func bytesBounded(t *testing.T, events int) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("slow")
@@ -107,7 +110,7 @@ func TestBytesInMemory(t *testing.T) {
 		other := r.network.receiver("other")
 		r.destination(other, func(d *bellhop.Destination) { d.Match.Types = []string{"other"} })
 
-		const size, events = 2 << 20, 40
+		const size = 2 << 20
 		most := int64(0)
 		look := func() {
 			synctest.Wait()
@@ -222,9 +225,12 @@ func TestDamaged(t *testing.T) {
 
 // TestMemory: when many destinations get large events, all lanes together hold at most the bound and a few bodies,
 // and each destination gets its own events in the end.
-func TestMemory(t *testing.T) {
+func TestMemory(t *testing.T) { memoryBounded(t, 90) }
+
+// memoryBounded is the body of TestMemory for this number of destinations.
+func memoryBounded(t *testing.T, lanes int) {
 	inBubble(t, func(t *testing.T) {
-		const lanes, body = 90, 1 << 20
+		const body = 1 << 20
 		r := newRig(t)
 		var all []*receiver
 		for i := range lanes {

@@ -10,7 +10,10 @@ import (
 )
 
 // TestLimiter: at the limit of all lanes, destinations that hang take turns, and a healthy destination gets its turn.
-func TestLimiter(t *testing.T) {
+func TestLimiter(t *testing.T) { limiterTurns(t, 10) }
+
+// limiterTurns is the body of TestLimiter for this number of events.
+func limiterTurns(t *testing.T, events int) {
 	inBubble(t, func(t *testing.T) {
 		const limit = 20
 		r := newRig(t, func(r *rig) { r.maxAttempts = limit })
@@ -23,7 +26,7 @@ func TestLimiter(t *testing.T) {
 		}
 		well := r.network.receiver("well")
 		r.destination(well)
-		underWay := func() (n int) {
+		running := func() (n int) {
 			for _, l := range r.engine.lanes.Load().byID {
 				l.mu.Lock()
 				n += l.active
@@ -31,20 +34,20 @@ func TestLimiter(t *testing.T) {
 			}
 			return n
 		}
-		r.acceptMany(10)
+		r.acceptMany(events)
 		for range 20 {
 			synctest.Wait()
-			if n := underWay(); n > limit {
-				t.Fatalf("%d attempts under way", n)
+			if n := running(); n > limit {
+				t.Fatalf("%d attempts are running", n)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(4 * time.Second) // each of 40 destinations has an attempt of one second, 20 at a time
 		if n := len(well.got()); n == 0 {
-			t.Error("one that is well waits for those that hang")
+			t.Error("the healthy destination waits for destinations that hang")
 		}
 		time.Sleep(time.Hour)
-		well.wantOnce(t, 10)
+		well.wantOnce(t, events)
 		r.engine.limiter.mu.Lock()
 		defer r.engine.limiter.mu.Unlock()
 		if r.engine.limiter.underway != 0 || len(r.engine.limiter.waiting) != 0 {

@@ -40,11 +40,13 @@ func wantOrder(t testing.TB, taken []string, keys, each int) {
 
 // TestOrder: a receiver that fails every fifth request, at random, gets the events of each subject in their order,
 // one at a time. Events of different subjects are delivered at the same time.
-func TestOrder(t *testing.T) {
+func TestOrder(t *testing.T) { orderKept(t, 15, 15) }
+
+// orderKept is the body of TestOrder for this number of subjects and of events of each subject.
+func orderKept(t *testing.T, keys, each int) {
 	for _, batch := range []int{0, 7} {
 		t.Run(fmt.Sprint("batch ", batch), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				const keys, each = 15, 15
 				r := newRig(t)
 				to := r.network.receiver("ordered")
 				var mu sync.Mutex

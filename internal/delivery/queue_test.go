@@ -15,7 +15,8 @@ import (
 // batched changes a destination to batches of envelopes.
 func batched(events int, wait time.Duration) func(*bellhop.Destination) {
 	return func(d *bellhop.Destination) {
-		d.Settings, d.Batch = []byte(`{"format":"envelope","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`), bellhop.Batch{MaxEvents: events, MaxWait: wait}
+		d.Settings = []byte(`{"format":"envelope","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`)
+		d.Batch = bellhop.Batch{MaxEvents: events, MaxWait: wait}
 	}
 }
 

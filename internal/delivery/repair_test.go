@@ -72,7 +72,10 @@ func mostWithin(calls []call, d time.Duration) (most int) {
 
 // TestRepairRate: a repair makes deliveries due at its rate, with a deviation of one step, also across a restart
 // and when the clock is set.
-func TestRepairRate(t *testing.T) {
+func TestRepairRate(t *testing.T) { repairRate(t, 2.5, 100) }
+
+// repairRate is the body of TestRepairRate for these rates.
+func repairRate(t *testing.T, rates ...float64) {
 	for name, meanwhile := range map[string]func(r *rig, p *repair.Repairer) *repair.Repairer{
 		"undisturbed": func(_ *rig, p *repair.Repairer) *repair.Repairer { return p },
 		"restarts": func(r *rig, _ *repair.Repairer) (p *repair.Repairer) {
@@ -96,7 +99,7 @@ func TestRepairRate(t *testing.T) {
 			return p
 		},
 	} {
-		for _, rate := range []float64{2.5, 100} {
+		for _, rate := range rates {
 			t.Run(fmt.Sprint(name, " ", rate), func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
 					r := newRig(t)
@@ -106,7 +109,7 @@ func TestRepairRate(t *testing.T) {
 					events := int(max(40, 3*rate))
 					r.acceptMany(events)
 					time.Sleep(time.Minute)
-					clockStart := time.Now()
+					started := time.Now()
 					begun := r.begin(p, bellhop.RepairReplay, rate, bellhop.RepairFilter{})
 					time.Sleep(time.Second)
 					meanwhile(r, p)
@@ -125,7 +128,7 @@ func TestRepairRate(t *testing.T) {
 					if most := mostWithin(replayed, span); most > allowed {
 						t.Errorf("%d within %v, allowed are %d", most, span, allowed)
 					}
-					took, want := replayed[events-1].at.Sub(clockStart), time.Duration(float64(events)/rate*float64(time.Second))
+					took, want := replayed[events-1].at.Sub(started), time.Duration(float64(events)/rate*float64(time.Second))
 					if name == "undisturbed" && (took < want*8/10 || took > want*11/10) {
 						t.Errorf("took %v, want about %v", took, want)
 					}
@@ -221,11 +224,13 @@ func TestRepairMetrics(t *testing.T) {
 		r.acceptMany(10)
 		r.begin(p, bellhop.RepairReplay, 1, bellhop.RepairFilter{})
 		time.Sleep(2500 * time.Millisecond)
-		if running, changed := r.reading("bellhop_repairs_running"), r.reading("bellhop_repair_deliveries_total"); running != 1 || changed != 3 {
+		running, changed := r.reading("bellhop_repairs_running"), r.reading("bellhop_repair_deliveries_total")
+		if running != 1 || changed != 3 {
 			t.Errorf("%v running, %v changed", running, changed)
 		}
 		time.Sleep(time.Minute)
-		if running, changed := r.reading("bellhop_repairs_running"), r.reading("bellhop_repair_deliveries_total"); running != 0 || changed != 10 {
+		running, changed = r.reading("bellhop_repairs_running"), r.reading("bellhop_repair_deliveries_total")
+		if running != 0 || changed != 10 {
 			t.Errorf("%v running, %v changed", running, changed)
 		}
 	})

@@ -67,7 +67,8 @@ func TestReplayOne(t *testing.T) {
 				t.Errorf("%s got %d, want %d", to.name, len(got), want)
 			}
 		}
-		if first, second := other.got()[0].header, other.got()[1].header; first.Get("Bellhop-Event-Id") != second.Get("Bellhop-Event-Id") ||
+		first, second := other.got()[0].header, other.got()[1].header
+		if first.Get("Bellhop-Event-Id") != second.Get("Bellhop-Event-Id") ||
 			first.Get("Bellhop-Delivery-Id") == second.Get("Bellhop-Delivery-Id") {
 			t.Errorf("%v\n%v", first, second)
 		}

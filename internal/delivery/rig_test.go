@@ -220,7 +220,8 @@ func (r *rig) accept(events ...bellhop.Event) []bellhop.NewDelivery {
 
 // announce stores and delivers an event of the gateway itself, as the ingest handler does.
 func (r *rig) announce(_ context.Context, ev bellhop.Event) error {
-	ev.SourceID, ev.Source, ev.ReceivedAt, ev.SHA256 = bellhop.SourceSelfID, bellhop.SourceSelf, time.Now(), sha256.Sum256(ev.Body)
+	ev.SourceID, ev.Source = bellhop.SourceSelfID, bellhop.SourceSelf
+	ev.ReceivedAt, ev.SHA256 = time.Now(), sha256.Sum256(ev.Body)
 	events := []bellhop.Event{ev}
 	deliveries := r.engine.Match(events)
 	if _, err := r.store.Accept(context.Background(), nil, events, deliveries); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/errortest"
 )
 
 func TestScheduleJSON(t *testing.T) {
@@ -74,7 +75,7 @@ func TestScheduleErrors(t *testing.T) {
 	} {
 		s := bellhop.Schedule{time.Hour}
 		err := json.Unmarshal([]byte(in), &s)
-		if got := paths(t, err); !slices.Equal(got, []string{want}) {
+		if got := errortest.InvalidPaths(t, err); !slices.Equal(got, []string{want}) {
 			t.Errorf("%.40s: paths %q", in, got)
 		}
 		if !slices.Equal(s, bellhop.Schedule{time.Hour}) {
@@ -82,7 +83,7 @@ func TestScheduleErrors(t *testing.T) {
 		}
 	}
 	var within struct{ Retry bellhop.Schedule }
-	if got := paths(t, json.Unmarshal([]byte(`{"Retry":["x"]}`), &within)); !slices.Equal(got, []string{"[0]"}) {
+	if got := errortest.InvalidPaths(t, json.Unmarshal([]byte(`{"Retry":["x"]}`), &within)); !slices.Equal(got, []string{"[0]"}) {
 		t.Errorf("as a member of an object: paths %q", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/errortest"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -52,18 +53,10 @@ func TestFieldOrder(t *testing.T) {
 	d := bellhop.Destination{Name: "-", Timeout: time.Hour, Rate: bellhop.Rate{PerSecond: -1, Burst: 1},
 		Batch: bellhop.Batch{MaxEvents: 1}}
 	_, err := newCatalog(&shelf{}, o).CheckDestination(d, found)
-	var e *bellhop.Error
-	if !errors.As(err, &e) {
-		t.Fatal(err)
-	}
-	var paths []string
-	for _, f := range e.Fields {
-		paths = append(paths, f.Path)
-	}
 	want := []string{"name", "url", "access.token", "match.where", "timeout", "rate.per_second", "batch.max_events",
 		"retry.schedule[1]", "breaker.for"}
-	if !slices.Equal(paths, want) {
-		t.Errorf("%q, want %q", paths, want)
+	if got := errortest.InvalidPaths(t, err); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -1,30 +1,14 @@
 package match_test
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/errortest"
 	"github.com/bellhop-gateway/bellhop/internal/match"
 )
-
-// paths returns the paths of err's field errors.
-func paths(t testing.TB, err error) (list []string) {
-	t.Helper()
-	var e *bellhop.Error
-	if !errors.As(err, &e) || e.Code != bellhop.CodeInvalid {
-		t.Fatalf("%v: want a CodeInvalid error", err)
-	}
-	for _, f := range e.Fields {
-		if f.Message == "" {
-			t.Errorf("%s: no message", f.Path)
-		}
-		list = append(list, f.Path)
-	}
-	return list
-}
 
 func TestMatchCompileErrors(t *testing.T) {
 	many := slices.Repeat([]string{"a"}, bellhop.MaxMatchEntries)
@@ -71,7 +55,7 @@ func TestMatchCompileErrors(t *testing.T) {
 			}
 			continue
 		}
-		if got := paths(t, err); !slices.Equal(got, c.want) {
+		if got := errortest.InvalidPaths(t, err); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 		if strings.Contains(err.Error(), "\n") {
@@ -96,7 +80,7 @@ func FuzzMatchWhere(f *testing.F) {
 	f.Fuzz(func(t *testing.T, where string, body []byte) {
 		m, err := match.Compile(bellhop.Match{Where: where})
 		if err != nil {
-			paths(t, err)
+			errortest.InvalidPaths(t, err)
 			return
 		}
 		if len(body) > 4<<10 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/errortest"
 	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
@@ -80,7 +81,7 @@ func TestTemplateCompileErrors(t *testing.T) {
 			t.Errorf("%.40s: %v", text, err)
 			continue
 		}
-		if got := paths(t, err); len(got) != 1 || got[0] != "" {
+		if got := errortest.InvalidPaths(t, err); len(got) != 1 || got[0] != "" {
 			t.Errorf("%.40s: paths %q", text, got)
 		}
 	}
@@ -147,7 +148,7 @@ func FuzzTemplate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, body []byte) {
 		c, err := match.CompileTemplate(text)
 		if err != nil {
-			paths(t, err)
+			errortest.InvalidPaths(t, err)
 			return
 		}
 		if len(body) > 4<<10 {

@@ -1,7 +1,6 @@
 package outbound
 
 import (
-	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/errortest"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/ams"
 )
@@ -93,13 +93,8 @@ func TestCheck(t *testing.T) {
 	} {
 		err := opener(t).Check(c.d)
 		var got []string
-		var e *bellhop.Error
-		if errors.As(err, &e) && e.Code == bellhop.CodeInvalid {
-			for _, f := range e.Fields {
-				got = append(got, f.Path)
-			}
-		} else if err != nil {
-			t.Errorf("%s: %v", c.name, err)
+		if err != nil {
+			got = errortest.InvalidPaths(t, err)
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)

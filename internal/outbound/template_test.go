@@ -1,12 +1,12 @@
 package outbound
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/errortest"
 	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
@@ -53,16 +53,7 @@ func TestTemplateSettings(t *testing.T) {
 	} {
 		_, err := opener(t).open(bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks",
 			Settings: []byte(strings.ReplaceAll(settings, "\r\n", `\r\n`))})
-		var e *bellhop.Error
-		if !errors.As(err, &e) || e.Code != bellhop.CodeInvalid {
-			t.Errorf("%.80s: %v", settings, err)
-			continue
-		}
-		var got []string
-		for _, f := range e.Fields {
-			got = append(got, f.Path)
-		}
-		if !slices.Equal(got, want) {
+		if got := errortest.InvalidPaths(t, err); !slices.Equal(got, want) {
 			t.Errorf("%.80s: %q, want %q", settings, got, want)
 		}
 	}

@@ -83,7 +83,8 @@ func TestScheduleErrors(t *testing.T) {
 		}
 	}
 	var within struct{ Retry bellhop.Schedule }
-	if got := errortest.InvalidPaths(t, json.Unmarshal([]byte(`{"Retry":["x"]}`), &within)); !slices.Equal(got, []string{"[0]"}) {
+	got := errortest.InvalidPaths(t, json.Unmarshal([]byte(`{"Retry":["x"]}`), &within))
+	if !slices.Equal(got, []string{"[0]"}) {
 		t.Errorf("as a member of an object: paths %q", got)
 	}
 }

@@ -323,7 +323,7 @@ func TestGoCloudevents(t *testing.T) {
 				t.Fatalf("after the handshake the destination is %+v", d)
 			}
 			// The same event goes to a second destination. When that one has it, an attempt at d would have been due too.
-			other := s.newDestination(t, "http", listen(t, nil).URL, nil)
+			other := s.newDestination(t, "http", listen(t, nil).URL, settings{"format": "raw"})
 			s.post(t, "application/json", cloudData)
 			other.waitUntilDelivered(t)
 			if v := d.deliveries(t); d.reload(t).State != "unverified" || len(v) != 1 || v[0].Attempts != 0 ||

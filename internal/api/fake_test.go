@@ -315,7 +315,8 @@ func (f *fake) Publish(_ context.Context, ev bellhop.Event) (bellhop.Event, bool
 			return ev, true, f.err
 		}
 	}
-	ev.ID, ev.Source, ev.SourceID = bellhop.PrefixEvent+strconv.Itoa(len(f.events)+1), bellhop.SourceAPI, bellhop.SourceAPIID
+	ev.ID = bellhop.PrefixEvent + strconv.Itoa(len(f.events)+1)
+	ev.Source, ev.SourceID = bellhop.SourceAPI, bellhop.SourceAPIID
 	ev.ReceivedAt, ev.SHA256 = testNow, sha256.Sum256(ev.Body)
 	f.events = append(f.events, ev)
 	return ev, false, f.err

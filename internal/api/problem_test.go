@@ -84,8 +84,9 @@ func TestPanicIsAnInternalError(t *testing.T) {
 
 func TestCodes(t *testing.T) {
 	for code, status := range map[bellhop.Code]int{
-		bellhop.CodeInvalid: 422, bellhop.CodeMalformed: 400, bellhop.CodeUnauthorized: 401, bellhop.CodeForbidden: 403, bellhop.CodeNotFound: 404,
-		bellhop.CodeConflict: 409, bellhop.CodeTooLarge: 413, bellhop.CodeUnavailable: 503, bellhop.CodeInternal: 500, "new": 500,
+		bellhop.CodeInvalid: 422, bellhop.CodeMalformed: 400, bellhop.CodeUnauthorized: 401,
+		bellhop.CodeForbidden: 403, bellhop.CodeNotFound: 404, bellhop.CodeConflict: 409,
+		bellhop.CodeTooLarge: 413, bellhop.CodeUnavailable: 503, bellhop.CodeInternal: 500, "new": 500,
 	} {
 		if got := statusOf(code); got != status {
 			t.Errorf("%s is %d, want %d", code, got, status)

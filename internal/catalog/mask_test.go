@@ -9,7 +9,12 @@ import (
 // TestShortSecrets: texts shorter than 16 characters are counted, alone or in a list.
 func TestShortSecrets(t *testing.T) {
 	for settings, want := range map[string]int{
-		`{"key":"changeme"}`: 1, `{"key":["a","0123456789abcdef","b"]}`: 2, `{"key":"0123456789abcdef"}`: 0, `{"account_id":"a"}`: 0, `{"key":1}`: 0, `{}`: 0,
+		`{"key":"changeme"}`:                   1,
+		`{"key":["a","0123456789abcdef","b"]}`: 2,
+		`{"key":"0123456789abcdef"}`:           0,
+		`{"account_id":"a"}`:                   0,
+		`{"key":1}`:                            0,
+		`{}`:                                   0,
 	} {
 		if got := (secrets{names: []string{"key"}}).countShort([]byte(settings)); got != want {
 			t.Errorf("%s: %d", settings, got)

@@ -16,6 +16,23 @@ import (
 	"github.com/bellhop-gateway/bellhop/client"
 )
 
+// killDestinations creates the destinations of the tests that kill the gateway, with one receiver: all gets all events,
+// some gets the events of the signed source, and flaky fails the first attempt of some events. The receiver calls
+// before at each request, before it answers.
+func killDestinations(t *testing.T, g *gateway, l *ledger, before func()) {
+	t.Helper()
+	r := newReceiver(t, l, func(a arrival) int {
+		before()
+		if a.destination == "flaky" && a.attempt == 1 && failsFirst(a.event) {
+			return http.StatusInternalServerError
+		}
+		return http.StatusOK
+	})
+	r.destination(g, "all", "standard")
+	r.destination(g, "some", "raw", signedSource)
+	r.destination(g, "flaky", "standard")
+}
+
 // TestKill kills the gateway twice under load, starts it again at once, and counts. The first kill comes while
 // attempts are in flight, the second while what the first left behind is delivered.
 func TestKill(t *testing.T) {
@@ -26,17 +43,10 @@ func TestKill(t *testing.T) {
 	p.sources()
 	var held atomic.Int64
 	hold := make(chan struct{}) // attempts are not answered before it is closed
-	r := newReceiver(t, l, func(a arrival) int {
+	killDestinations(t, g, l, func() {
 		held.Add(1)
 		<-hold
-		if a.destination == "flaky" && a.attempt == 1 && failsFirst(a.event) {
-			return http.StatusInternalServerError
-		}
-		return http.StatusOK
 	})
-	r.destination(g, "all", "standard")
-	r.destination(g, "some", "raw", signedSource)
-	r.destination(g, "flaky", "standard")
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -198,7 +198,9 @@ func TestKeys(t *testing.T) {
 		t.Errorf("signed with an empty key: %v", err)
 	}
 	for _, change := range []func(r *acs.Request){
-		func(r *acs.Request) { r.Method = "" }, func(r *acs.Request) { r.Host = "" }, func(r *acs.Request) { r.Target += "\r" },
+		func(r *acs.Request) { r.Method = "" },
+		func(r *acs.Request) { r.Host = "" },
+		func(r *acs.Request) { r.Target += "\r" },
 	} {
 		bad := r
 		change(&bad)

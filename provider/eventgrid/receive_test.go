@@ -74,7 +74,8 @@ var forgeries = []struct {
 	{name: "N02 EVENTTYPE", body: `[{"id":"1","EVENTTYPE":"a"}]`, want: provider.ErrBody},
 	{name: "the members of the other schema", body: `[{"id":"1","type":"a","source":"/s"}]`, want: provider.ErrBody},
 	{name: "V26 OPTIONS needs no secret", change: func(req *provider.Request) {
-		req.Method, req.Target, req.Header = "OPTIONS", "/in/grid", http.Header{"Webhook-Request-Origin": {"EventGrid.azure.net"}}
+		req.Method, req.Target = "OPTIONS", "/in/grid"
+		req.Header = http.Header{"Webhook-Request-Origin": {"EventGrid.azure.net"}}
 	}},
 	{name: "V27 OPTIONS of the other cloud", change: func(req *provider.Request) {
 		req.Method, req.Header = "OPTIONS", http.Header{"Webhook-Request-Origin": {"eventgrid.azure.us"}}

@@ -244,7 +244,8 @@ func TestJudge(t *testing.T) {
 	for _, schema := range []string{"eventgrid", "cloudevents"} {
 		judge := openSender(t, values{"schema": schema}).(provider.ReplyJudge)
 		for status, want := range map[int]bellhop.Outcome{
-			200: bellhop.OutcomeDelivered, 201: bellhop.OutcomeDelivered, 202: bellhop.OutcomeDelivered, 203: bellhop.OutcomeDelivered, 204: bellhop.OutcomeDelivered,
+			200: bellhop.OutcomeDelivered, 201: bellhop.OutcomeDelivered, 202: bellhop.OutcomeDelivered,
+			203: bellhop.OutcomeDelivered, 204: bellhop.OutcomeDelivered,
 			205: bellhop.OutcomeRetry, 206: bellhop.OutcomeRetry, 226: bellhop.OutcomeRetry,
 			400: bellhop.OutcomeDead, 401: bellhop.OutcomeDead, 403: bellhop.OutcomeDead, 413: bellhop.OutcomeDead,
 			302: "", 404: "", 408: "", 410: "", 429: "", 503: "",

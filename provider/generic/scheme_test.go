@@ -117,12 +117,20 @@ func TestTimestamp(t *testing.T) {
 	now := strconv.FormatInt(providertest.Now.Unix(), 10)
 	settings := with(hmac, values{"timestamp_header": "X-Time"})
 	for text, want := range map[string]error{
-		now: nil, "0" + now: signature.ErrMalformed, now + "abc": signature.ErrMalformed, now +
-			".5": signature.ErrMalformed, "1.7e9": signature.ErrMalformed,
-		"-1": signature.ErrMalformed, "+" +
-			now: signature.ErrMalformed, "9223372036854775807": signature.ErrMalformed, "9223372036854775808": signature.ErrMalformed,
-		now + "000": signature.ErrMalformed, "99999999999": signature.ErrExpired, "0": signature.ErrExpired, " " +
-			now: signature.ErrMalformed, "": signature.ErrMissing,
+		now:                   nil,
+		"0" + now:             signature.ErrMalformed,
+		now + "abc":           signature.ErrMalformed,
+		now + ".5":            signature.ErrMalformed,
+		now + "000":           signature.ErrMalformed,
+		"+" + now:             signature.ErrMalformed,
+		" " + now:             signature.ErrMalformed,
+		"1.7e9":               signature.ErrMalformed,
+		"-1":                  signature.ErrMalformed,
+		"9223372036854775807": signature.ErrMalformed,
+		"9223372036854775808": signature.ErrMalformed,
+		"99999999999":         signature.ErrExpired,
+		"0":                   signature.ErrExpired,
+		"":                    signature.ErrMissing,
 	} {
 		if _, err := receive(t, settings, signed(text+".{}", "{}", "X-Time", text)); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", text, err, want)

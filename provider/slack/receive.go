@@ -93,35 +93,20 @@ func isJSON(body []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(body, " \t
 // parseEvent parses a call of the Events API: an event in its envelope, a challenge, or the notice that Slack
 // limits the rate of events.
 func parseEvent(body []byte) (call, error) {
-	var kind, challenge, team, eventID string
-	var event, eventTime, minute []byte
-	err := strictjson.Object(body, func(name, value []byte) {
-		switch string(name) {
-		case "type":
-			kind, _ = strictjson.Text(value)
-		case "challenge":
-			challenge, _ = strictjson.Text(value)
-		case "team_id":
-			team, _ = strictjson.Text(value)
-		case "event_id":
-			eventID, _ = strictjson.Key(value)
-		case "event":
-			event = value
-		case "event_time":
-			eventTime = value
-		case "minute_rate_limited":
-			minute = value
-		}
-	})
+	var typ, challenge, teamID, eventID, event, eventTime, minute []byte
+	err := readMembers(body, map[string]*[]byte{"type": &typ, "challenge": &challenge, "team_id": &teamID,
+		"event_id": &eventID, "event": &event, "event_time": &eventTime, "minute_rate_limited": &minute})
 	if err != nil {
 		return call{}, err
 	}
-	c := call{kind: eventType(kind), subject: team, id: eventID, time: unixTime(eventTime)}
+	kind, team := textOf(typ), textOf(teamID)
+	c := call{kind: eventType(kind), subject: team, time: unixTime(eventTime)}
+	c.id, _ = strictjson.Key(eventID)
 	switch kind {
 	case "":
 		return call{}, fmt.Errorf("%w: no type", provider.ErrBody)
 	case "url_verification":
-		return answerChallenge(challenge)
+		return answerChallenge(textOf(challenge))
 	case "event_callback":
 		inner := parseInner(event)
 		c.kind, c.subject = eventType(inner.kind), cmp.Or(inner.subject(), team)
@@ -147,25 +132,30 @@ type inner struct{ kind, channel, itemChannel, user string }
 func (e *inner) subject() string { return cmp.Or(e.channel, e.itemChannel, e.user) }
 
 // parseInner parses an event. Its members depend on its type; a channel or user may be an object with an id.
-func parseInner(object []byte) (e inner) {
-	var channel, user, item []byte
-	err := strictjson.Object(object, func(name, value []byte) {
-		switch string(name) {
-		case "type":
-			e.kind, _ = strictjson.Text(value)
-		case "channel", "channel_id":
-			channel = value
-		case "user", "user_id":
-			user = value
-		case "item":
-			item = value
-		}
-	})
+func parseInner(object []byte) inner {
+	var typ, channel, user, item []byte
+	err := readMembers(object, map[string]*[]byte{"type": &typ, "channel": &channel, "channel_id": &channel,
+		"user": &user, "user_id": &user, "item": &item})
 	if err != nil {
 		return inner{}
 	}
-	e.channel, e.itemChannel, e.user = idOf(channel, "id"), idOf(item, "channel"), idOf(user, "id")
-	return e
+	return inner{kind: textOf(typ), channel: idOf(channel, "id"), itemChannel: idOf(item, "channel"),
+		user: idOf(user, "id")}
+}
+
+// readMembers sets the variables in into to the values of the members of a JSON object, by the members' names.
+func readMembers(object []byte, into map[string]*[]byte) error {
+	return strictjson.Object(object, func(name, value []byte) {
+		if at := into[string(name)]; at != nil {
+			*at = value
+		}
+	})
+}
+
+// textOf returns value if it is a text, and otherwise "".
+func textOf(value []byte) string {
+	text, _ := strictjson.Text(value)
+	return text
 }
 
 // idOf returns value if it is a text, or its member name if it is an object.
@@ -250,28 +240,16 @@ func (f *form) read(body []byte) error {
 
 // parseInteraction parses an interaction of a person with a message, a shortcut or a dialogue of the app.
 func parseInteraction(payload []byte) (call, error) {
-	var kind, trigger string
-	var channel, user, team []byte
-	err := strictjson.Object(payload, func(name, value []byte) {
-		switch string(name) {
-		case "type":
-			kind, _ = strictjson.Text(value)
-		case "trigger_id":
-			trigger, _ = strictjson.Text(value)
-		case "channel":
-			channel = value
-		case "user":
-			user = value
-		case "team":
-			team = value
-		}
-	})
+	var typ, trigger, channel, user, team []byte
+	err := readMembers(payload, map[string]*[]byte{"type": &typ, "trigger_id": &trigger, "channel": &channel,
+		"user": &user, "team": &team})
 	if err != nil {
 		return call{}, fmt.Errorf("in payload: %w", err)
 	}
+	kind := textOf(typ)
 	if kind == "" {
 		return call{}, fmt.Errorf("%w: no type in payload", provider.ErrBody)
 	}
 	return call{kind: eventType(kind), subject: cmp.Or(idOf(channel, "id"), idOf(user, "id"), idOf(team, "id")),
-		id: trigger}, nil
+		id: textOf(trigger)}, nil
 }

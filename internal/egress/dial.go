@@ -2,13 +2,14 @@ package egress
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/egress/http1"
 )
 
 const (
@@ -44,12 +45,11 @@ func (c *Client) open(ctx context.Context, t *Target) (stream, tcp net.Conn, pha
 		}
 	}
 	if t.secure {
-		secured := tls.Client(stream, withServerName(t.tls, t.host()))
-		if err := secured.HandshakeContext(ctx); err != nil {
+		stream, err = http1.Secure(ctx, stream, withServerName(t.tls, t.host()))
+		if err != nil {
 			tcp.Close()
 			return nil, nil, PhaseTLS, err
 		}
-		stream = secured
 	}
 	return stream, tcp, PhaseDial, nil
 }

@@ -30,7 +30,7 @@ const (
 	ClassProxy    Class = "proxy"           // the destination's proxy did not connect to it, or answered wrongly
 	ClassBlocked  Class = "blocked_address" // the server's settings do not permit the address, name or port
 	ClassBadURL   Class = "bad_url"         // the URL cannot be used, whatever the settings
-	ClassBadReply Class = "bad_reply"       // not HTTP, or headers too large, or contradictory framing
+	ClassBadReply Class = "bad_reply"       // not HTTP, or headers too large
 	ClassCanceled Class = "cancelled"       // by the context, or by Client.Close
 	ClassNetwork  Class = "network"         // any other error: unreachable, no more descriptors, …
 )

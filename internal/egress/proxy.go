@@ -121,8 +121,8 @@ func (p *proxy) String() string { return "the proxy " + p.hostHeader() }
 func (p *proxy) openTunnel(ctx context.Context, tcp net.Conn, t *Target) (net.Conn, error) {
 	stream := tcp
 	if p.secure {
-		secured := tls.Client(tcp, withServerName(p.tls, p.host()))
-		if err := secured.HandshakeContext(ctx); err != nil {
+		secured, err := http1.Secure(ctx, tcp, withServerName(p.tls, p.host()))
+		if err != nil {
 			return nil, p.tunnelError("cannot be trusted: "+tlsDetail(err), err)
 		}
 		stream = secured

@@ -52,6 +52,13 @@ func enough(reply *Reply, err error) error {
 // lines beyond what chunks of their size reasonably need. The bound on it stops a server that sends extensions
 // and no content.
 func readChunkSize(in *bufio.Reader, overhead *int) (int64, error) {
+	first, err := in.Peek(1)
+	if err != nil {
+		return 0, unexpected(err)
+	}
+	if hexDigit(first[0]) < 0 { // before reading a line that may never end
+		return 0, ProtocolError("a chunk of the reply has no valid size")
+	}
 	line, err := in.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
 		return 0, ProtocolError("a chunk of the reply has too long an extension")

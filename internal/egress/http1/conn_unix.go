@@ -10,3 +10,10 @@ func nothingToRead(fd uintptr) bool {
 	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
 	return err == syscall.EAGAIN || err == syscall.EINTR
 }
+
+// somethingToRead reports whether bytes have arrived on the non-blocking socket fd. It consumes none.
+func somethingToRead(fd uintptr) bool {
+	var b [1]byte
+	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
+	return err == nil && n > 0
+}

@@ -43,7 +43,7 @@ func connect(c net.Conn, to, header string) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if h.status/100 == 2 && in.Buffered() > 0 { // no server that we tunnel to speaks first
+	if h.status/100 == 2 && (in.Buffered() > 0 || !silent(c)) { // no server that we tunnel to speaks first
 		return 0, ProtocolError("it sent more than its answer to CONNECT")
 	}
 	return h.status, nil

@@ -8,13 +8,17 @@
 //
 //   - Memory and time for a reply are bounded whatever the server sends: by the request's deadline and KeepBytes, and
 //     by limits for headers, interim replies, chunk overhead and drained bytes.
-//   - A reply that two readers could understand differently is refused with a [ProtocolError].
-//   - A connection is used again only if the whole reply was read and nothing followed it.
+//   - A reply that a mainstream client reads is read here too. A header line that no reader should have to accept
+//     costs the connection, not the reply. Where two readers could disagree about the end of a reply, its status is
+//     the answer, no more of it is read, and the connection is closed.
+//   - A connection is used again only if the whole reply was read and nothing followed it, in the socket or in TLS. A
+//     system without MSG_PEEK (Windows) cannot see the socket; there only the bytes that were read are checked.
 //   - A request is never sent twice. Only a pooled connection that turns out to be closed before any byte of the
 //     request was sent is replaced by a new one.
 //
 // # What it does not do
 //
-// It does not decide where connections may lead, and does not resolve, dial, encrypt, retry, follow redirects or
-// inflate bodies. The caller hands it a function that opens connections, and classifies its errors.
+// It does not decide where connections may lead, and does not resolve, dial, retry, follow redirects or inflate
+// bodies. The caller hands it a function that opens connections, chooses the settings of TLS ([Secure]), and
+// classifies its errors.
 package http1

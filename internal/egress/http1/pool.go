@@ -63,17 +63,27 @@ func newConn(stream, tcp net.Conn) *conn {
 	return c
 }
 
-// closedByPeer reports whether the server has closed c while it was idle, or has sent bytes that answer no
-// request.
+// closedByPeer reports whether the server has closed c, or has sent bytes that answer no request. Such bytes may be
+// anywhere between the socket and the reader of c: with TLS, some of them may be decrypted already.
 func (c *conn) closedByPeer() bool {
-	if c.raw == nil {
-		return false
+	if c.raw != nil {
+		quiet := true
+		if err := c.raw.Control(func(fd uintptr) { quiet = nothingToRead(fd) }); err != nil || !quiet {
+			return true
+		}
 	}
-	silent := true
-	if err := c.raw.Control(func(fd uintptr) { silent = nothingToRead(fd) }); err != nil {
-		return true
+	return !silent(c.Conn)
+}
+
+// spokeFirst reports whether the server has sent bytes on c, a new connection, before any request. With TLS the
+// socket, and a part of a record, may be of the end of the handshake.
+func (c *conn) spokeFirst() (data bool) {
+	if s, ok := c.Conn.(*secured); ok {
+		data, _ = s.unread()
+	} else if c.raw != nil {
+		c.raw.Control(func(fd uintptr) { data = somethingToRead(fd) })
 	}
-	return !silent
+	return data
 }
 
 func newPool(l Limits, now func() time.Time) *pool {

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -13,14 +14,15 @@ type Reply struct {
 	ContentType string // as sent; "" if the server sent none
 	RetryAfter  string // as sent: seconds or a date; "" if the server sent none
 	Body        []byte // as sent, never inflated; at most as many bytes as were asked for
-	Truncated   bool   // the body was longer than Body
+	Truncated   bool   // the body was longer than Body, or where it ends is in doubt
 	Reused      bool   // the connection had served a request before
 
 	Header http.Header // without trailers; nil unless the request asked for it
 }
 
-// MaxHeaderBytes bounds all headers and trailers of one exchange, those of interim replies included.
-const MaxHeaderBytes = 32 << 10
+// MaxHeaderBytes bounds all headers and trailers of one exchange, those of interim replies included. Browsers and
+// curl read as much.
+const MaxHeaderBytes = 256 << 10
 
 // Further bounds of what a server may send.
 const (
@@ -29,7 +31,7 @@ const (
 	maxChunkOverhead = 16 << 10 // bytes of chunk extensions and padding
 )
 
-// A ProtocolError says why the bytes of a server are not HTTP/1.1 as this package accepts it.
+// A ProtocolError says why the bytes of a server are not an HTTP/1.1 reply.
 type ProtocolError string
 
 func (e ProtocolError) Error() string { return string(e) }
@@ -39,8 +41,8 @@ const statusSwitching = http.StatusSwitchingProtocols
 
 // readReply reads the reply to a request from in. It keeps at most keep bytes of the body, and the headers if
 // keepHeader is set. noBody says that the request was a HEAD. reusable reports whether another request may
-// follow on the connection. If an error occurs within the body, the reply is returned too, with the part that
-// arrived.
+// follow on the connection. If the connection fails within the body, the reply is returned too, with the part that
+// arrived. A body that is not well-formed is no error: it is read as far as it is.
 func readReply(in *bufio.Reader, noBody bool, keep int, keepHeader bool) (reply *Reply, reusable bool, err error) {
 	budget := MaxHeaderBytes
 	h, err := readFinalHead(in, &budget, keepHeader)
@@ -53,9 +55,10 @@ func readReply(in *bufio.Reader, noBody bool, keep int, keepHeader bool) (reply 
 	reply = &Reply{Status: h.status, ContentType: h.contentType, RetryAfter: h.retryAfter, Header: h.all}
 	whole := true
 	switch {
-	case noBody, h.status == http.StatusNotModified:
-	case h.status == http.StatusNoContent:
-		whole = h.length <= 0 && !h.chunked // otherwise a body may follow, which a 204 must not have
+	case h.doubt:
+		whole, reply.Truncated = false, true
+	case noBody, h.status == http.StatusNoContent, h.status == http.StatusNotModified:
+		whole = h.length <= 0 && !h.chunked // otherwise a body may follow, which such a reply must not have
 	case h.chunked:
 		whole, err = readChunks(in, reply, keep, &budget)
 	case h.length >= 0:
@@ -63,15 +66,23 @@ func readReply(in *bufio.Reader, noBody bool, keep int, keepHeader bool) (reply 
 	default:
 		whole, err = false, readToEnd(in, reply, keep)
 	}
-	// Bytes after the reply answer no request of ours. They must not be taken for the next reply.
+	var bad ProtocolError
+	if errors.As(err, &bad) { // the end of the body is in doubt; the status is not
+		whole, reply.Truncated, err = false, true, nil
+	}
+	// Bytes after the reply answer no request of ours. They must not be taken for the next reply. Those that are not in
+	// this buffer yet are found by closedByPeer.
 	reusable = err == nil && whole && !h.close && !h.http10 && in.Buffered() == 0
 	return reply, reusable, err
 }
 
 // readFinalHead reads heads up to the first that is not interim: of status 200 or above, or 101.
 func readFinalHead(in *bufio.Reader, budget *int, keepHeader bool) (head, error) {
+	sloppy := false // an interim reply costs the connection
 	for range maxInterim + 1 {
 		h, err := readHead(in, budget, keepHeader)
+		sloppy = sloppy || h.close || h.doubt
+		h.close = h.close || sloppy
 		if err != nil || h.status >= 200 || h.status == statusSwitching {
 			return h, err
 		}

@@ -76,6 +76,10 @@ func (t *Transport) Do(ctx context.Context, req *Request, open OpenFunc) (*Reply
 	if err := t.pool.add(req.Key, fresh); err != nil {
 		return nil, err
 	}
+	if fresh.spokeFirst() {
+		t.pool.drop(fresh)
+		return nil, &Error{Phase: PhaseWrite, Err: ProtocolError("the server sent something before any request")}
+	}
 	reply, _, err := t.exchange(ctx, fresh, req)
 	return reply, err
 }

@@ -27,6 +27,13 @@ import (
 // MaxReplyBytes is the largest answer that a Client reads.
 const MaxReplyBytes = 64 << 20
 
+// Header is a header of every answer of a gateway's API, with the version of the API as its value. A Client takes an
+// answer without it for that of another server.
+const (
+	Header     = "Bellhop-Api"
+	APIVersion = "1"
+)
+
 // A Client calls one gateway. It is safe for concurrent use.
 type Client struct {
 	base string
@@ -35,12 +42,14 @@ type Client struct {
 }
 
 // New returns a client of the gateway at baseURL ("http://127.0.0.1:8080") with its API key. If httpClient is nil,
-// each call has 30 seconds.
+// each call has 30 seconds. Redirects are errors, whatever httpClient does: the key is for baseURL alone.
 func New(baseURL, key string, httpClient *http.Client) *Client {
-	if httpClient == nil {
-		httpClient = &http.Client{Timeout: 30 * time.Second}
+	own := http.Client{Timeout: 30 * time.Second}
+	if httpClient != nil {
+		own = *httpClient
 	}
-	return &Client{base: strings.TrimRight(baseURL, "/"), key: key, http: httpClient}
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{base: strings.TrimRight(baseURL, "/"), key: key, http: &own}
 }
 
 // path escapes parts and joins them below the prefix of the API.
@@ -103,6 +112,9 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return reply{}, newError(resp, answer)
 	}
+	if resp.Header.Get(Header) != APIVersion {
+		return reply{}, &Error{Status: resp.StatusCode, Detail: strangerAnswered(resp)}
+	}
 	return reply{resp.Header, answer}, nil
 }
 
@@ -160,6 +172,9 @@ func list[T any](ctx context.Context, c *Client, path string, page Page, query u
 		Next *string `json:"next"`
 	}
 	err := c.call(ctx, http.MethodGet, path, nil, &answer)
+	if err == nil && answer.Data == nil {
+		err = fmt.Errorf("read the answer of %s: the list has no member data", c.base)
+	}
 	l := List[T]{Data: answer.Data}
 	if answer.Next != nil {
 		l.Next = *answer.Next
@@ -178,7 +193,7 @@ func moment(t time.Time) string {
 // An Error is an error that the gateway answered.
 type Error struct {
 	Status int          // of the HTTP answer
-	Code   bellhop.Code // "" if the answer is not a gateway's
+	Code   bellhop.Code // "" if the answer is not that of a gateway
 	Detail string       // what is wrong, where, and what to do
 	Errors []FieldError // the values that the gateway does not accept
 }
@@ -204,8 +219,18 @@ type FieldError struct {
 // newError reads a problem document. Any other answer does not come from a gateway.
 func newError(resp *http.Response, body []byte) *Error {
 	var p Problem
-	if json.Unmarshal(body, &p) != nil || p.Code == "" {
-		return &Error{Status: resp.StatusCode, Detail: fmt.Sprintf("answered %s, and not as a gateway does", resp.Status)}
+	if resp.Header.Get(Header) == "" || json.Unmarshal(body, &p) != nil || p.Code == "" {
+		return &Error{Status: resp.StatusCode, Detail: strangerAnswered(resp)}
 	}
 	return &Error{Status: resp.StatusCode, Code: p.Code, Detail: p.Detail, Errors: p.Errors}
+}
+
+// strangerAnswered says that the answer does not come from a gateway, without the path and the query of the URL.
+func strangerAnswered(resp *http.Response) string {
+	from := resp.Request.URL.Scheme + "://" + resp.Request.URL.Host
+	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
+		return fmt.Sprintf("%s answered %s, a redirect, which is not followed: give the URL of the Bellhop server itself",
+			from, resp.Status)
+	}
+	return fmt.Sprintf("%s answered %s, but it is no Bellhop server, or a proxy before it answered", from, resp.Status)
 }

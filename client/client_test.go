@@ -14,6 +14,7 @@ func serve(t *testing.T, status int, body string) (*Client, *http.Request) {
 	var last http.Request
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		last = *r
+		w.Header().Set(Header, APIVersion)
 		w.WriteHeader(status)
 		w.Write([]byte(body))
 	}))
@@ -30,7 +31,8 @@ func TestRequest(t *testing.T) {
 		last.Method != "GET" {
 		t.Errorf("%s %s %v", last.Method, last.RequestURI, last.Header)
 	}
-	if _, err := c.Deliveries(t.Context(), DeliveryFilter{State: "dead"}, Page{Limit: 3, Cursor: "x&y"}); err != nil {
+	if _, err := c.Deliveries(t.Context(), DeliveryFilter{State: "dead"}, Page{Limit: 3, Cursor: "x&y"}); err == nil ||
+		!strings.Contains(err.Error(), "no member data") {
 		t.Fatal(err)
 	}
 	if last.RequestURI != "/api/v1/deliveries?cursor=x%26y&limit=3&state=dead" {
@@ -56,6 +58,45 @@ func TestNotAGateway(t *testing.T) {
 			"http://host:port") {
 			t.Errorf("%q: %v", url, err)
 		}
+	}
+}
+
+// TestNoGateway: every call of a server that is no gateway is an error that says so, whatever it answers.
+func TestNoGateway(t *testing.T) {
+	for _, body := range []string{`{}`, `{"data":[]}`, `{"data":[],"next":null}`, `[]`, ``, `null`} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(body)) }))
+		c := New(server.URL, "k", nil)
+		_, listErr := c.Events(t.Context(), EventFilter{}, Page{})
+		_, showErr := c.Source(t.Context(), "x")
+		for _, err := range []error{listErr, showErr, c.DeleteSource(t.Context(), "x")} {
+			var e *Error
+			if !errors.As(err, &e) || e.Code != "" || !strings.Contains(e.Detail, server.URL+" answered 200 OK") ||
+				!strings.Contains(e.Detail, "no Bellhop server") {
+				t.Errorf("%s: %v", body, err)
+			}
+		}
+		server.Close()
+	}
+}
+
+// TestRedirect: a redirect is an error, and the key goes nowhere else.
+func TestRedirect(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("followed, with the headers %v", r.Header)
+	}))
+	defer elsewhere.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		here := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/s3cret", status))
+		for _, httpClient := range []*http.Client{nil, here.Client()} {
+			_, err := New(here.URL, "k", httpClient).Events(t.Context(), EventFilter{}, Page{})
+			if err == nil || !strings.Contains(err.Error(), "redirect") || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("%d: %v", status, err)
+			}
+		}
+		if here.Client().CheckRedirect != nil {
+			t.Error("the caller's client was changed")
+		}
+		here.Close()
 	}
 }
 

@@ -2,25 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/config"
-	"github.com/bellhop-gateway/bellhop/internal/datadir"
-	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// This file holds what the commands share: the environment, the connection to a server, and the verbs of nouns.
+// This file holds what the commands share: the environment, and the verbs of nouns.
 
 // An env is the part of the outside world that a command may use. Tests put their own in its place.
 type env struct {
@@ -69,103 +62,6 @@ func within(dir, path string) string {
 		return path
 	}
 	return filepath.Join(dir, path)
-}
-
-// A connection holds the flags that say how a command reaches a server and how it prints the answer.
-type connection struct {
-	server, key, data string
-	json              bool
-	dir               string // env.dir
-	adminKey          string // the value of BELLHOP_ADMIN_KEY, which also sets the admin key of servers started here
-}
-
-func newConnection(e *env, flags *pflag.FlagSet) *connection {
-	conn := &connection{dir: e.dir, adminKey: e.getenv("BELLHOP_ADMIN_KEY")}
-	flags.StringVar(&conn.server, "server", "",
-		"URL of the server (default: the server that was started in the data folder)")
-	flags.StringVar(&conn.key, "api-key", "",
-		"API key (default: the admin key in the data folder, for a server on this machine)")
-	flags.StringVar(&conn.data, "data", "./data", "data folder of a server on this machine")
-	flags.BoolVar(&conn.json, "json", false, "print JSON, one line per item")
-	return conn
-}
-
-// addHiddenConnectionFlags accepts the flags of a connection before the name of a sub-command too, so that a
-// shell alias can hold them. They are hidden because each command that uses them shows its own.
-func addHiddenConnectionFlags(e *env, root *cobra.Command) {
-	newConnection(e, root.PersistentFlags())
-	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { f.Hidden = true })
-}
-
-// client returns a client of the server.
-func (conn *connection) client() (*client.Client, error) {
-	local, err := datadir.ReadServer(within(conn.dir, conn.data))
-	if err != nil {
-		return nil, err
-	}
-	server := conn.server
-	if server == "" {
-		server = local.URL
-	}
-	if server == "" {
-		return nil, fmt.Errorf("no server is running in %s: start one with 'bellhop serve', or give --server or --data",
-			conn.data)
-	}
-	key := conn.key
-	if key == "" && (server == local.URL || isLoopback(server)) {
-		if key, err = conn.localKey(); err != nil {
-			return nil, err
-		}
-	}
-	if key == "" {
-		return nil, fmt.Errorf("no API key for %s: give --api-key or BELLHOP_API_KEY", server)
-	}
-	return client.New(server, key, egress.NewLocal()), nil
-}
-
-// localKey returns the admin key of the data folder, or "" if it has none.
-func (conn *connection) localKey() (string, error) {
-	if conn.adminKey != "" {
-		return conn.adminKey, nil
-	}
-	text, err := os.ReadFile(filepath.Join(within(conn.dir, conn.data), datadir.AdminKeyFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("data folder: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
-}
-
-// isLoopback reports whether server is on this machine. Only such a server is sent the data folder's admin
-// key unasked.
-func isLoopback(server string) bool {
-	u, err := url.Parse(server)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// call calls f with a client of the server and adds a hint to some of its errors.
-func (conn *connection) call(f func(api *client.Client) error) error {
-	api, err := conn.client()
-	if err != nil {
-		return err
-	}
-	err = f(api)
-	var refused *client.Error
-	var network *url.Error
-	switch {
-	case errors.As(err, &refused) && refused.Status == 401:
-		return errors.New("the server does not accept this API key: give another with --api-key; " +
-			"the admin key is in admin.key in the server's data folder")
-	case errors.As(err, &network):
-		return fmt.Errorf("%w: is the server running?", err)
-	}
-	return err
 }
 
 // A verb makes one sub-command of a noun.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,8 +14,6 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-
-	"golang.org/x/sys/unix"
 )
 
 var update = flag.Bool("update", false, "rewrite the generated pages and the golden parts of scripts")
@@ -209,35 +206,5 @@ func TestEnvironmentSetsFlags(t *testing.T) {
 	err = run(context.Background(), e, []string{"sources", "--limit", "3"})
 	if exitCode(err) != 1 || !strings.Contains(talk.String(), vars["BELLHOP_DATA"]) {
 		t.Errorf("%v %s", err, &talk)
-	}
-}
-
-func TestAdminKeyIsForLocalServers(t *testing.T) {
-	dir := t.TempDir()
-	os.WriteFile(filepath.Join(dir, "admin.key"), []byte("bhk_local\n"), 0o600)
-	os.WriteFile(filepath.Join(dir, "server.json"), []byte(`{"url":"http://192.0.2.7:8080"}`), 0o600)
-	if _, err := (&connection{data: dir}).client(); err == nil {
-		t.Error("the key is sent to the address of a server that died")
-	}
-	lock, err := os.Create(filepath.Join(dir, "lock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	for server, has := range map[string]bool{
-		"": true, "http://192.0.2.7:8080": true,
-		"http://127.0.0.1:1": true, "http://[::1]:1": true, "http://localhost:1": true,
-		"http://192.0.2.8:8080": false, "https://example.com": false, "http://localhost.example.com": false,
-	} {
-		conn := &connection{server: server, data: dir}
-		if _, err := conn.client(); (err == nil) != has {
-			t.Errorf("%s: %v", server, err)
-		}
-	}
-	if _, err := (&connection{data: t.TempDir()}).client(); err == nil || errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no server: %v", err)
 	}
 }

@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
+	"sync"
 	"syscall"
+	"unicode"
 
 	"github.com/bellhop-gateway/bellhop/internal/app"
 	"github.com/bellhop-gateway/bellhop/internal/config"
@@ -25,7 +29,8 @@ func newServeCommand(e *env) *cobra.Command {
 
 The first start creates the data folder, with a database, a master key that encrypts stored secrets,
 and an admin API key, and prints where they are. Only one server at a time can use a data folder.
-SIGTERM and SIGINT stop the server cleanly; a second signal stops it at once.
+SIGTERM and SIGINT stop the server cleanly; a second signal stops it at once. SIGHUP is ignored, so
+that the end of a terminal session does not stop the server: settings are read at the start only.
 
 Every flag can also be set as BELLHOP_<FLAG> in the environment, or as a key of the YAML file that
 --config names. Flags win over the environment, and the environment over the file. BELLHOP_ADMIN_KEY
@@ -64,6 +69,7 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	logger := newLogger(e.stderr, cfg.LogLevel, cfg.LogFormat)
+	defer ignoreHangUp(logger)()
 	app.TuneMemory(e.getenv)
 	a, err := app.New(ctx, app.Options{
 		Config: cfg, Providers: all.Providers(), AdminKey: e.getenv("BELLHOP_ADMIN_KEY"), Version: version(), Logger: logger,
@@ -72,10 +78,11 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 		return err
 	}
 	if isTerminal(e.stderr) {
-		welcome(e.stderr, a, cfg)
+		hasSources, err := a.HasSources(ctx)
+		welcome(e.stderr, a, cfg, err == nil && !hasSources)
 	} else {
-		logger.Info("server.started", "component", "app", "url", a.URL(), "data", cfg.Data, "version", version(),
-			"admin_key_file", filepath.Join(cfg.Data, datadir.AdminKeyFile),
+		logger.Info("server.started", "component", "app", "url", a.URL(), "metrics_url", a.MetricsURL(), "data", cfg.Data,
+			"version", version(), "admin_key", adminKeyFrom(a, cfg),
 			"master_key_file", filepath.Join(cfg.Data, datadir.MasterKeyFile))
 	}
 	err = a.Run(ctx)
@@ -85,21 +92,80 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 	return err
 }
 
-// welcome prints the server's addresses, the paths of its keys and a command to go on with.
-func welcome(w io.Writer, a *app.App, cfg config.Config) {
+// ignoreHangUp keeps SIGHUP from ending the process, and logs each one. It also keeps the end of a reader of the log
+// from ending the process: a write to a closed pipe on stderr is then an error like any other. undo ends both.
+func ignoreHangUp(logger *slog.Logger) (undo func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGPIPE)
+	done := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		for {
+			select {
+			case s := <-signals:
+				if s == syscall.SIGHUP {
+					logger.Info("signal.ignored", "component", "app", "signal", "SIGHUP",
+						"meaning", "nothing is reloaded: settings are read at the start only; SIGTERM stops the server")
+				}
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		signal.Stop(signals)
+		close(done)
+		ended.Wait()
+	}
+}
+
+// adminKeyFrom returns where the admin key is: the path of its file, or the variable of the environment.
+func adminKeyFrom(a *app.App, cfg config.Config) string {
+	if from := a.AdminKeyFrom(); from != datadir.AdminKeyFile {
+		return from
+	}
+	return filepath.Join(cfg.Data, datadir.AdminKeyFile)
+}
+
+// welcome prints the server's addresses and where its keys are. If there are no sources yet, it also prints commands to
+// go on with, which run as they are printed.
+func welcome(w io.Writer, a *app.App, cfg config.Config, first bool) {
 	if a.FirstRun() {
 		fmt.Fprintf(w, "created data folder %s\n", cfg.Data)
 	}
 	fmt.Fprintf(w, `serving on    %s
 admin key in  %s
 master key in %s (back it up: without it, stored secrets cannot be read)
-sources at    %s/in/<source>
-metrics at    %s
-
+sources at    %[1]s/in/<source>
+metrics at    %[4]s
+`, a.URL(), adminKeyFrom(a, cfg), filepath.Join(cfg.Data, datadir.MasterKeyFile), a.MetricsURL())
+	if !first {
+		return
+	}
+	token := rand.Text()
+	fmt.Fprintf(w, `
 next, in another terminal:
-  bellhop sources create media --provider ams --set signing_key=… --set account_id=…
-`, a.URL(), filepath.Join(cfg.Data, datadir.AdminKeyFile), filepath.Join(cfg.Data, datadir.MasterKeyFile), a.URL(),
-		a.MetricsURL())
+  bellhop sources create first --provider generic --set scheme=token --set header=X-Token --key %[1]s%[2]s
+  curl -H 'X-Token: %[1]s' -d '{"type":"hello"}' %[3]s/in/first
+  bellhop events%[2]s
+`, token, dataFlag(cfg.Data), a.URL())
+}
+
+// dataFlag returns the flag, with a blank before it, by which commands find the data folder dir: "" if they do so
+// without one. It is quoted for a shell.
+func dataFlag(dir string) string {
+	if filepath.Clean(dir) == filepath.Clean(defaultData) {
+		return ""
+	}
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
+	if strings.ContainsFunc(dir, func(r rune) bool {
+		return !strings.ContainsRune("/._-+,=:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		dir = "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
+	}
+	return " --data " + dir
 }
 
 // newLogger returns a logger that writes text or JSON. The format auto is text on a terminal and JSON elsewhere.

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -43,6 +44,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard := &guarded{ResponseWriter: w}
 	defer s.recover(guard, r)
 	h := guard.Header()
+	h.Set(client.Header, client.APIVersion)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -52,6 +52,7 @@ type App struct {
 	store    store.Store
 	listener net.Listener
 	url      string
+	keyFrom  string // datadir.AdminKeyFile or datadir.AdminKeyVariable
 	actions  []provider.Action
 	opener   *outbound.Opener
 	engine   *delivery.Engine
@@ -142,6 +143,10 @@ func (a *App) openFolder() (err error) {
 		return err
 	}
 	a.undoLater("folder", func(context.Context) error { return a.folder.Close() })
+	a.keyFrom = datadir.AdminKeyFile
+	if a.opts.AdminKey != "" {
+		a.keyFrom = datadir.AdminKeyVariable
+	}
 	a.opts.AdminKey, err = a.folder.AdminKey(a.opts.AdminKey, rand.Reader)
 	return err
 }
@@ -276,7 +281,7 @@ func (a *App) maxAttempts() int {
 // writeServerFile tells clients in the same folder where the server is.
 func (a *App) writeServerFile() error {
 	a.undoLater("server file", func(context.Context) error { return a.folder.RemoveServer() })
-	return a.folder.WriteServer(datadir.Server{URL: a.url, PID: os.Getpid()})
+	return a.folder.WriteServer(datadir.Server{URL: a.url, PID: os.Getpid(), AdminKey: a.keyFrom})
 }
 
 // URL returns where the server listens: "http://127.0.0.1:8080".
@@ -284,6 +289,15 @@ func (a *App) URL() string { return a.url }
 
 // FirstRun reports whether New created the data folder.
 func (a *App) FirstRun() bool { return a.folder.Created() }
+
+// AdminKeyFrom returns where the admin key comes from: [datadir.AdminKeyFile] or [datadir.AdminKeyVariable].
+func (a *App) AdminKeyFrom() string { return a.keyFrom }
+
+// HasSources reports whether there is a source.
+func (a *App) HasSources(ctx context.Context) (bool, error) {
+	list, _, err := a.store.Sources(ctx, bellhop.SourceFilter{}, bellhop.Page{Limit: 1})
+	return len(list) > 0, err
+}
 
 // Run serves until ctx ends or the storage fails, and then stops. The stop takes at most the shutdown timeout
 // and a few seconds. If a step has not ended by then, because a disk hangs for example, Run returns an error,

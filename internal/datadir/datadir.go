@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -33,9 +34,13 @@ type Folder struct {
 }
 
 // Open creates the folder dir if there is none, and takes it for this process until Close or the end of the
-// process. It fails if another process owns the folder.
+// process. It fails if another process owns the folder, if other users may write to it, or if one of its files is a
+// symlink.
 func Open(dir string) (*Folder, error) {
 	created, err := create(dir, syncFolder)
+	if err == nil {
+		err = checkForServer(dir, os.Geteuid())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
@@ -92,7 +97,7 @@ func (f *Folder) Close() error { return f.unlock() }
 
 // InUse reports whether a process owns the folder dir at this moment.
 func InUse(dir string) bool {
-	if _, err := os.Stat(filepath.Join(dir, lockFile)); err != nil {
+	if _, err := os.Lstat(filepath.Join(dir, lockFile)); err != nil {
 		return false
 	}
 	unlock, err := lock(dir)
@@ -112,20 +117,26 @@ func inUse(dir string) error {
 // minKeyLength is the length of the shortest admin key.
 const minKeyLength = 16
 
+// AdminKeyVariable is the variable of the environment that sets the admin key of the API in place of AdminKeyFile.
+const AdminKeyVariable = "BELLHOP_ADMIN_KEY"
+
 // AdminKey returns the admin key of the API: given, or the key in the folder, which is made on first use.
 func (f *Folder) AdminKey(given string, random io.Reader) (string, error) {
 	if given != "" {
-		return given, checkKey(given, "BELLHOP_ADMIN_KEY")
+		return given, checkKey(given, AdminKeyVariable)
 	}
 	path := filepath.Join(f.dir, AdminKeyFile)
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		b := make([]byte, 32)
 		if _, err := io.ReadFull(random, b); err != nil {
 			return "", err
 		}
 		key := "bhk_" + base64.RawURLEncoding.EncodeToString(b)
-		return key, os.WriteFile(path, []byte(key+"\n"), 0o600)
+		if err := writeFile(f.dir, AdminKeyFile, key+"\n"); err != nil {
+			return "", fmt.Errorf("admin key: %w", err)
+		}
+		return key, nil
 	}
 	if err != nil {
 		return "", fmt.Errorf("admin key: %w", err)
@@ -133,11 +144,10 @@ func (f *Folder) AdminKey(given string, random io.Reader) (string, error) {
 	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // the modes of Windows do not show it
 		return "", fmt.Errorf("admin key: %s can be read by others: chmod 600 it", path)
 	}
-	text, err := os.ReadFile(path)
+	key, err := ReadAdminKey(f.dir)
 	if err != nil {
-		return "", fmt.Errorf("admin key: %w", err)
+		return "", err
 	}
-	key := strings.TrimSpace(string(text))
 	return key, checkKey(key, path)
 }
 
@@ -149,10 +159,20 @@ func checkKey(key, where string) error {
 	return nil
 }
 
+// ReadAdminKey returns the admin key in the folder dir, or "" if there is none.
+func ReadAdminKey(dir string) (string, error) {
+	text, err := readFile(dir, AdminKeyFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("admin key: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
 // A Server says where the server of a data folder listens.
 type Server struct {
-	URL string `json:"url"` // "http://127.0.0.1:8080"
-	PID int    `json:"pid"`
+	URL      string `json:"url"` // "http://127.0.0.1:8080"
+	PID      int    `json:"pid"`
+	AdminKey string `json:"admin_key,omitempty"` // where its admin key comes from: AdminKeyFile or AdminKeyVariable
 }
 
 // WriteServer tells the commands that use this folder where the server is.
@@ -161,7 +181,7 @@ func (f *Folder) WriteServer(s Server) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(f.dir, ServerFile), append(text, '\n'), 0o600)
+	return writeFile(f.dir, ServerFile, string(text)+"\n")
 }
 
 // RemoveServer removes what WriteServer wrote.
@@ -169,18 +189,32 @@ func (f *Folder) RemoveServer() error { return os.Remove(filepath.Join(f.dir, Se
 
 // ReadServer returns the server that runs in the folder dir, and the zero Server if none does. A server that
 // died left its file behind; another process may listen at its address by now, and must not get the key.
-func ReadServer(dir string) (s Server, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, ServerFile))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+//
+// The caller is about to send a key to the server. So it is an error, which wraps ErrUntrusted, if others than the
+// user of this process and root may have written the file, or if it names a server elsewhere. named says that the
+// user named the folder and did not just run a command beside it: then root believes the folder of any user.
+func ReadServer(dir string, named bool) (s Server, err error) {
+	text, err := readFile(dir, ServerFile)
+	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
-	case err != nil:
+	}
+	if trustErr := checkForClient(dir, os.Geteuid(), named); trustErr != nil {
+		return s, fmt.Errorf("%w %s: %w", ErrUntrusted, dir, trustErr)
+	}
+	if err != nil {
 		return s, fmt.Errorf("data folder: %w", err)
-	case !InUse(dir):
+	}
+	if !InUse(dir) {
 		return s, nil
 	}
 	if err := json.Unmarshal(text, &s); err != nil {
 		return Server{}, fmt.Errorf("data folder: %s: %w", ServerFile, err)
 	}
+	if err := checkURL(s.URL, net.InterfaceAddrs); err != nil {
+		return Server{}, fmt.Errorf("%w %s: %w", ErrUntrusted, dir, err)
+	}
 	return s, nil
 }
+
+// ErrUntrusted says that a folder may have been prepared by somebody else.
+var ErrUntrusted = errors.New("no key is sent to the server of data folder")

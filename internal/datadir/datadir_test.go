@@ -108,7 +108,7 @@ func TestAdminKey(t *testing.T) {
 func TestServerFile(t *testing.T) {
 	dir := t.TempDir()
 	f := open(t, dir)
-	if s, err := ReadServer(dir); err != nil || s != (Server{}) {
+	if s, err := ReadServer(dir, false); err != nil || s != (Server{}) {
 		t.Errorf("before it is written: %v %v", s, err)
 	}
 	want := Server{URL: "http://127.0.0.1:8080", PID: 7}
@@ -119,16 +119,16 @@ func TestServerFile(t *testing.T) {
 		ServerFile)); string(text) != `{"url":"http://127.0.0.1:8080","pid":7}`+"\n" {
 		t.Errorf("%s %v", text, err)
 	}
-	if s, err := ReadServer(dir); err != nil || s != want {
+	if s, err := ReadServer(dir, false); err != nil || s != want {
 		t.Errorf("%v %v", s, err)
 	}
 	f.Close()
-	if s, err := ReadServer(dir); err != nil || s != (Server{}) {
+	if s, err := ReadServer(dir, false); err != nil || s != (Server{}) {
 		t.Errorf("of a server that died: %v %v", s, err)
 	}
 	open(t, dir)
 	os.WriteFile(filepath.Join(dir, ServerFile), []byte("{"), 0o600)
-	if _, err := ReadServer(dir); err == nil || !strings.Contains(err.Error(), ServerFile) {
+	if _, err := ReadServer(dir, false); err == nil || !strings.Contains(err.Error(), ServerFile) {
 		t.Errorf("a broken file: %v", err)
 	}
 }

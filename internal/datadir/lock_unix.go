@@ -5,8 +5,10 @@ package datadir
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +16,7 @@ import (
 // lock takes dir for this process, until unlock or the end of the process.
 func lock(dir string) (unlock func() error, err error) {
 	path := filepath.Join(dir, lockFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
@@ -26,4 +28,16 @@ func lock(dir string) (unlock func() error, err error) {
 		return nil, fmt.Errorf("data folder: lock %s: %w", path, err)
 	}
 	return f.Close, nil
+}
+
+// noFollow makes os.OpenFile fail on a symlink.
+const noFollow = unix.O_NOFOLLOW
+
+// ownerOf returns the user to whom a file belongs; ok is false if the system does not say.
+func ownerOf(info fs.FileInfo) (uid int, ok bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Uid), true
 }

@@ -3,6 +3,7 @@ package datadir
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -26,3 +27,9 @@ func lock(dir string) (unlock func() error, err error) {
 	}
 	return f.Close, nil
 }
+
+// noFollow is nothing on Windows, where only administrators make symlinks.
+const noFollow = 0
+
+// ownerOf returns false: the modes and owners of Windows are not checked.
+func ownerOf(fs.FileInfo) (uid int, ok bool) { return 0, false }

@@ -51,6 +51,13 @@ func LoadKeyRing(dir string, random io.Reader) (KeyRing, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeKeyRing(dir, path, random)
 	}
+	if _, dbErr := os.Stat(filepath.Join(dir, FileName)); err == nil && info.Size() == 0 &&
+		errors.Is(dbErr, fs.ErrNotExist) { // a power cut during the first start
+		if err := os.Remove(path); err != nil {
+			return KeyRing{}, fmt.Errorf("master key: %w", err)
+		}
+		return makeKeyRing(dir, path, random)
+	}
 	if err != nil {
 		return KeyRing{}, fmt.Errorf("master key: %w", err)
 	}

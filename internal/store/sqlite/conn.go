@@ -58,7 +58,8 @@ func (s *Store) connect(m mode) (*conn, error) {
 	if s.opts.fileLayer != "" {
 		query.Set("vfs", s.opts.fileLayer)
 	}
-	db, err := sqlite3.Open("file:" + (&url.URL{Path: s.path}).EscapedPath() + "?" + query.Encode())
+	db, err := sqlite3.Open("file:" + (&url.URL{Path: s.path}).EscapedPath() + "?" +
+		strings.ReplaceAll(query.Encode(), "+", "%20")) // SQLite does not read + as a blank
 	if err != nil {
 		return nil, err
 	}

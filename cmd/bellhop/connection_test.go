@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -246,6 +245,6 @@ func TestIgnoreHangUp(t *testing.T) {
 type lineWriter chan string
 
 func (w lineWriter) Write(b []byte) (int, error) {
-	w <- fmt.Sprintf("%s", b)
+	w <- string(b)
 	return len(b), nil
 }

@@ -46,6 +46,7 @@ type DeliveryFilter struct {
 // A RequestFilter narrows a list of requests. Zero fields select all.
 type RequestFilter struct {
 	SourceID string
+	NoSource bool // only requests at names that are no source's
 	Outcome  RequestOutcome
 	Tenant   string // of the source
 	Since    time.Time

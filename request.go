@@ -14,22 +14,26 @@ const (
 )
 
 // A Request is one HTTP call at a source. It is kept as received if it was refused, was a handshake or carried several
-// events. A request that carried one accepted event is not kept beside that event.
+// events. A request that carried one accepted event is not kept beside that event. A
+// request at no source is kept without header and body.
 type Request struct {
-	ID         string // "req_…"; set if the request is kept
-	SourceID   string
-	Outcome    RequestOutcome
-	Status     int    // of our answer
-	Reason     string // of a refusal: a short code such as "signature_mismatch"
-	Detail     string // of a refusal: a sentence for the owner of the source, without input and secrets
-	Method     string
-	Target     string // path and query as sent, without the values of the query
-	RemoteAddr string
-	Header     Header // as received, without headers that carry secrets
-	Body       []byte // as received; for a refused request at most MaxRefusedBodyBytes of it
-	BodyBytes  int64  // bytes of the body that were read
-	Events     int    // number of accepted events
-	ReceivedAt time.Time
+	ID       string // "req_…"; set if the request is kept
+	SourceID string // "" if there is no source at the path
+	// RequestName is, without a source, the name in the path, in which a stranger may have written anything: at most
+	// 128 bytes, without control characters.
+	RequestName string
+	Outcome     RequestOutcome
+	Status      int    // of our answer
+	Reason      string // of a refusal: a short code such as "signature_mismatch"
+	Detail      string // of a refusal: a sentence for the owner of the source, without input and secrets
+	Method      string
+	Target      string // path and query as sent, without the values of the query
+	RemoteAddr  string
+	Header      Header // as received, without headers that carry secrets
+	Body        []byte // as received; for a refused request at most MaxRefusedBodyBytes of it
+	BodyBytes   int64  // bytes of the body that were read
+	Events      int    // number of accepted events
+	ReceivedAt  time.Time
 }
 
 // MaxRefusedBodyBytes bounds how much of a refused request's body is kept.

@@ -9,19 +9,21 @@ import (
 // A Request is one HTTP request at a source that the gateway kept: it was refused, answered a handshake, or
 // carried several events.
 type Request struct {
-	ID         string `json:"id" example:"req_01h455vb4pex5vsknk08"`
-	Source     string `json:"source"` // the name of the source; "" after the source was deleted
-	SourceID   string `json:"source_id"`
-	Outcome    string `json:"outcome" enum:"accepted,handshake,refused,partial"`
-	Status     int    `json:"status"`                              // of the answer
-	Reason     string `json:"reason" example:"signature_mismatch"` // of a refusal: a short code
-	Detail     string `json:"detail"`                              // of a refusal: in words
-	Method     string `json:"method" example:"POST"`
-	Target     string `json:"target" example:"/in/media"`
-	RemoteAddr string `json:"remote_addr"`
-	BodyBytes  int64  `json:"body_bytes"`
-	Events     int    `json:"events"` // accepted
-	ReceivedAt Time   `json:"received_at"`
+	ID       string `json:"id" example:"req_01h455vb4pex5vsknk08"`
+	Source   string `json:"source"`    // the name of the source; "" if it was deleted, or if there was none
+	SourceID string `json:"source_id"` // "" if there was no source with the name in the path
+	// RequestName is that name, of a request without a source: at most 128 bytes of it.
+	RequestName string `json:"request_name,omitempty"`
+	Outcome     string `json:"outcome" enum:"accepted,handshake,refused,partial"`
+	Status      int    `json:"status"`                              // of the answer
+	Reason      string `json:"reason" example:"signature_mismatch"` // of a refusal: a short code
+	Detail      string `json:"detail"`                              // of a refusal: in words
+	Method      string `json:"method" example:"POST"`
+	Target      string `json:"target" example:"/in/media"`
+	RemoteAddr  string `json:"remote_addr"`
+	BodyBytes   int64  `json:"body_bytes"`
+	Events      int    `json:"events"` // accepted
+	ReceivedAt  Time   `json:"received_at"`
 }
 
 // A RequestDetail is a request with its headers and its body.
@@ -34,17 +36,22 @@ type RequestDetail struct {
 
 // A RequestFilter narrows a list of requests. Zero fields do not narrow.
 type RequestFilter struct {
-	Source  string // name or id
-	Outcome string
-	Since   time.Time
-	Until   time.Time
+	Source   string // name or id
+	NoSource bool   // only requests at names that are no source's
+	Outcome  string
+	Since    time.Time
+	Until    time.Time
 }
 
 // Requests lists requests.
 func (c *Client) Requests(ctx context.Context, f RequestFilter, page Page) (List[Request], error) {
-	return list[Request](ctx, c, path("requests"), page, url.Values{
+	query := url.Values{
 		"source": {f.Source}, "outcome": {f.Outcome}, "since": {moment(f.Since)}, "until": {moment(f.Until)},
-	})
+	}
+	if f.NoSource {
+		query.Set("no_source", "true")
+	}
+	return list[Request](ctx, c, path("requests"), page, query)
 }
 
 // Request returns one request with its headers and its body.

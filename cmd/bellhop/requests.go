@@ -17,8 +17,10 @@ func newRequestsCommand(e *env) *cobra.Command {
 		Long: `List and show the requests that sources received.
 
 A request is kept if it was refused, if it was a handshake, or if it carried several events;
-'bellhop events' shows the others. Without a verb, requests are listed.`,
+'bellhop events' shows the others. A request at a name that is no source's is kept without headers
+and body, and its name is listed with a question mark. Without a verb, requests are listed.`,
 		Example: `  bellhop requests --outcome refused
+  bellhop requests --no-source
   bellhop requests show req_…`,
 	}
 	return newNounCommand(e, c,
@@ -45,6 +47,7 @@ var requestColumns = []column[client.Request]{
 func addRequestFilter(c *cobra.Command) listCall[client.Request] {
 	var filter client.RequestFilter
 	c.Flags().StringVar(&filter.Source, "source", "", "only requests at this source, by name or id")
+	c.Flags().BoolVar(&filter.NoSource, "no-source", false, "only requests at names that are no source's")
 	c.Flags().StringVar(&filter.Outcome, "outcome", "",
 		"only requests with this outcome: accepted, handshake, refused or partial")
 	sinceFlag(c, &filter.Since, "since", "only requests received at this time or later")
@@ -54,8 +57,12 @@ func addRequestFilter(c *cobra.Command) listCall[client.Request] {
 	}
 }
 
-// sourceText returns the name of r's source, or its id if the source was deleted.
+// sourceText returns the name of r's source, or its id if the source was deleted. Without a source it returns the name
+// in the path and a question mark.
 func sourceText(r client.Request) string {
+	if r.SourceID == "" {
+		return r.RequestName + "?"
+	}
 	if r.Source == "" {
 		return r.SourceID
 	}

@@ -171,13 +171,15 @@ var descriptions = []struct {
 	}},
 
 	{"Request RequestDetail", map[string]string{
-		"source":     "Name of the source; empty after the source was deleted",
-		"status":     "Of the answer",
-		"reason":     "Of a refusal: a short code",
-		"detail":     "Of a refusal: in words",
-		"target":     "Path and query, without the values of the query",
-		"body_bytes": "Length of the whole body, as far as it was read",
-		"events":     "Number of events accepted",
+		"source":       "Name of the source; empty if it was deleted, or if there was none",
+		"source_id":    "Empty if there was no source with the name in the path",
+		"request_name": "Of a request without a source: the name in the path, at most 128 bytes of it",
+		"status":       "Of the answer",
+		"reason":       "Of a refusal: a short code",
+		"detail":       "Of a refusal: in words",
+		"target":       "Path and query, without the values of the query",
+		"body_bytes":   "Length of the whole body, as far as it was read",
+		"events":       "Number of events accepted",
 	}},
 	{"RequestDetail", map[string]string{
 		"headers":     "As received, without those that carry secrets",

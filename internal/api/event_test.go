@@ -179,6 +179,12 @@ func TestRequest(t *testing.T) {
 	if got["body"] != "" || got["body_base64"] != "/w==" || got["source"] != "" {
 		t.Error(got)
 	}
+	same(t, r.do("GET", "/api/v1/requests?no_source=true", "").is(200), `{"data":[],"next":null}`)
+	r.requests[0].SourceID, r.requests[0].RequestName = "", "medai"
+	got = r.do("GET", "/api/v1/requests?no_source=true", "").is(200)["data"].([]any)[0].(map[string]any)
+	if got["request_name"] != "medai" || got["source"] != "" || got["source_id"] != "" {
+		t.Error(got)
+	}
 }
 
 func TestStats(t *testing.T) {

@@ -227,7 +227,7 @@ func (f *fake) setState(id string, to bellhop.DeliveryState, from ...bellhop.Del
 func (f *fake) Requests(_ context.Context, filter bellhop.RequestFilter, p bellhop.Page) ([]bellhop.Request, string,
 	error) {
 	return page(f, f.requests, p, func(r bellhop.Request) bool {
-		return (filter.SourceID == "" || filter.SourceID == r.SourceID) &&
+		return (filter.SourceID == "" || filter.SourceID == r.SourceID) && (!filter.NoSource || r.SourceID == "") &&
 			(filter.Outcome == "" || filter.Outcome == r.Outcome)
 	})
 }

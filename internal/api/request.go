@@ -15,8 +15,9 @@ func (s *server) requests() {
 
 // listRequestsInput narrows a list of requests.
 type listRequestsInput struct {
-	Source  string `query:"source" doc:"Name or id of the source"`
-	Outcome string `query:"outcome" enum:"accepted,handshake,refused,partial"`
+	Source   string `query:"source" doc:"Name or id of the source"`
+	NoSource bool   `query:"no_source" doc:"Only requests at names that are no source's"`
+	Outcome  string `query:"outcome" enum:"accepted,handshake,refused,partial"`
 	Period
 	Paging
 }
@@ -27,7 +28,7 @@ func (s *server) listRequests(ctx context.Context, in *listRequestsInput) (*list
 		return nil, err
 	}
 	filter := bellhop.RequestFilter{
-		SourceID: source, Outcome: bellhop.RequestOutcome(in.Outcome), Since: in.Since, Until: in.Until,
+		SourceID: source, NoSource: in.NoSource, Outcome: bellhop.RequestOutcome(in.Outcome), Since: in.Since, Until: in.Until,
 	}
 	list, next, err := s.Store.Requests(ctx, filter, in.page())
 	if err != nil {
@@ -50,7 +51,7 @@ func (s *server) showRequest(ctx context.Context, in *one) (*bodyOf[client.Reque
 // requestJSON returns r in its JSON form, without its headers and its body. source is the name of its source.
 func requestJSON(r bellhop.Request, source string) client.Request {
 	return client.Request{
-		ID: r.ID, Source: source, SourceID: r.SourceID, Outcome: string(r.Outcome), Status: r.Status, Reason: r.Reason,
+		ID: r.ID, Source: source, SourceID: r.SourceID, RequestName: r.RequestName, Outcome: string(r.Outcome), Status: r.Status, Reason: r.Reason,
 		Detail: r.Detail, Method: r.Method, Target: r.Target, RemoteAddr: r.RemoteAddr, BodyBytes: r.BodyBytes,
 		Events: r.Events, ReceivedAt: client.Time{Time: r.ReceivedAt},
 	}

@@ -29,7 +29,9 @@ func (a *App) newServer(handler http.Handler) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(a.opts.Logger.Handler(), slog.LevelDebug),
+		// Otherwise net/http answers OPTIONS * without our handler.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(a.opts.Logger.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -56,12 +58,25 @@ func (a *App) handler() http.Handler {
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	}))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return framed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, ingest.Prefix) || unclean(r.URL.EscapedPath()) {
 			a.door.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
+	}))
+}
+
+// framed returns a handler that ends the connection after each request whose end a proxy may have found elsewhere: no
+// request may follow on it, because the proxy may have taken the bytes for a part of this one (RFC 9112, section 6.1).
+// Such a request has a Transfer-Encoding. It may have had a Content-Length as well, which net/http ignores without an
+// error. Of a request in HTTP/1.0, net/http ignores the Transfer-Encoding without a trace.
+func framed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
+			w.Header()["Connection"] = []string{"close"}
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

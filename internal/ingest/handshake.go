@@ -3,7 +3,9 @@ package ingest
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -48,7 +50,7 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 		if err != nil {
 			err = provider.WithoutURL(err) // the sender chose the URL, and it may hold a secret
 			record.Reason, record.Detail = "unconfirmed", "the call that confirms it failed: "+err.Error()
-			d.opts.Logger.Warn("handshake.unconfirmed", "component", "ingest", "source_id", src.ID, "error", err)
+			d.log.write(slog.LevelWarn, "handshake.unconfirmed", src.ID, "error", err)
 		}
 		d.opts.Store.Note(*record)
 	})
@@ -56,7 +58,51 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 
 // Stop waits for calls to providers that are under way, for at most stopTimeout or until ctx ends, and cancels the
 // rest. The caller serves no request any more.
-func (d *Door) Stop(ctx context.Context) error { return d.afterReply.stop(ctx) }
+func (d *Door) Stop(ctx context.Context) error {
+	err := d.afterReply.stop(ctx)
+	d.log.stop()
+	return err
+}
+
+// Bounds of answered handshakes. Anyone can ask for most handshakes, because they come without a signature. Providers
+// make one when a subscription is made or renewed: for five a second from one address at one source there would have
+// to be thousands of subscriptions.
+const (
+	handshakesPerMinute  = 300  // of one source and one sender, after a burst of as many
+	maxHandshakeCounters = 4096 // then all are forgotten
+)
+
+// handshakeLimits counts the answered handshakes of each source and sender. There is no common limit of a source,
+// because one sender could use it up and keep the provider's own handshake out.
+type handshakeLimits struct {
+	mu      sync.Mutex // guards buckets
+	buckets map[handshakeSender]*bucket
+}
+
+type handshakeSender struct {
+	sourceID string
+	sender   netip.Prefix
+}
+
+func newHandshakeLimits() *handshakeLimits {
+	return &handshakeLimits{buckets: map[handshakeSender]*bucket{}}
+}
+
+// admit reports whether one more handshake is answered.
+func (l *handshakeLimits) admit(sourceID, remoteAddr string, now time.Time) bool {
+	from := handshakeSender{sourceID, Sender(remoteAddr)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buckets[from]
+	if b == nil {
+		if len(l.buckets) >= maxHandshakeCounters {
+			clear(l.buckets)
+		}
+		b = &bucket{}
+		l.buckets[from] = b
+	}
+	return b.take(now, handshakesPerMinute/60.0, handshakesPerMinute)
+}
 
 // Bounds of the calls that follow replies.
 const (

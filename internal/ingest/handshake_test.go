@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -137,4 +138,69 @@ func TestPanicInHandshake(t *testing.T) {
 		t.Errorf("on record: %+v", got)
 	}
 	wantPanicLogged(t, log.String())
+}
+
+// TestTooManyHandshakes: a handshake beyond the budget is answered 429 and on record. An event is accepted meanwhile.
+func TestTooManyHandshakes(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	r := newRig(t, func(o *Options) { o.Env.Now = func() time.Time { return now } })
+	r.stub.receive = func(req *provider.Request) (provider.Receipt, error) {
+		if req.Method == "GET" {
+			return provider.Receipt{Reply: &provider.Reply{Status: 200, Body: []byte("token")}}, nil
+		}
+		return provider.Receipt{Events: []bellhop.Event{event(req.Body)}}, nil
+	}
+	for range handshakesPerMinute {
+		r.door.handshakes.admit("src_src", "192.0.2.1:99", now) // the address of the rig's requests
+	}
+	w := r.send("GET", "/in/src", nil)
+	if w.Code != 429 || w.Header().Get("Retry-After") == "" || w.Body.String() != "{\"error\":\"too many requests\"}\n" {
+		t.Errorf("one more: %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if got := r.onlyRequest(); got.Reason != "handshake_rate" || got.Status != 429 {
+		t.Errorf("on record: %+v", got)
+	}
+	if w := r.send("POST", "/in/src", strings.NewReader("hello")); w.Code != 202 {
+		t.Errorf("an event: %d", w.Code)
+	}
+	now = now.Add(time.Second)
+	if w := r.send("GET", "/in/src", nil); w.Code != 200 || w.Body.String() != "token" {
+		t.Errorf("a second later: %d", w.Code)
+	}
+}
+
+// TestHandshakeBudget: one address gets as many handshakes as any provider makes, then 429 until time passes. Another
+// address and another source get theirs meanwhile, so that nobody uses up the handshakes of a provider.
+func TestHandshakeBudget(t *testing.T) {
+	t.Parallel()
+	l, now := newHandshakeLimits(), time.Now()
+	const attacker, honest = "[2001:db8::1]:1", "192.0.2.1:1"
+	for i := range handshakesPerMinute {
+		if !l.admit("src_1", attacker, now) {
+			t.Fatalf("number %d is refused", i)
+		}
+	}
+	if l.admit("src_1", attacker, now) || l.admit("src_1", "[2001:db8::2]:5", now) {
+		t.Error("one more is answered")
+	}
+	if !l.admit("src_1", honest, now) || !l.admit("src_2", attacker, now) {
+		t.Error("another sender or source is refused")
+	}
+	now = now.Add(time.Second)
+	answered := 0
+	for range handshakesPerMinute {
+		if l.admit("src_1", attacker, now) {
+			answered++
+		}
+	}
+	if answered != handshakesPerMinute/60 {
+		t.Errorf("%d a second later", answered)
+	}
+	for i := range 2 * maxHandshakeCounters {
+		l.admit("src_1", fmt.Sprintf("10.1.%d.%d:1", i/256, i%256), now)
+	}
+	if n := len(l.buckets); n > maxHandshakeCounters {
+		t.Errorf("%d counters are kept", n)
+	}
 }

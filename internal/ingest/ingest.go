@@ -2,7 +2,9 @@
 // answers once the events are on disk.
 //
 // It promises that no event is answered 2xx before it is stored; that a refused request stores no event and is on
-// record with its reason; and that no answer shows the sender's input or the exact reason of a refusal.
+// record with its reason, also if no source has the name in its path; and that no answer shows the sender's input or
+// the exact reason of a refusal. Strangers fill neither the database nor the log with refusals: records and log lines
+// are bounded, and metrics count all.
 package ingest
 
 import (
@@ -65,7 +67,9 @@ type Options struct {
 type Door struct {
 	opts       Options
 	metrics    *metrics
-	sources    atomic.Pointer[map[string]*source] // by name and by id; SetSources replaces the map, nobody changes it
+	log        *boundedLog
+	handshakes *handshakeLimits
+	sources    atomic.Pointer[map[string]*source] // by name and by id; SetSources replaces the map, nobody changes it. A disabled source has no receiver
 	inFlight   atomic.Int64                       // bytes of bodies that are reserved
 	afterReply *afterReply
 }
@@ -84,7 +88,10 @@ func New(opts Options) *Door {
 	if opts.MaxBytesInFlight == 0 {
 		opts.MaxBytesInFlight = 128 << 20
 	}
-	d := &Door{opts: opts, metrics: newMetrics(opts.Metrics), afterReply: newAfterReply()}
+	d := &Door{
+		opts: opts, metrics: newMetrics(opts.Metrics), log: newBoundedLog(opts.Logger, opts.Env.Now),
+		handshakes: newHandshakeLimits(), afterReply: newAfterReply(),
+	}
 	d.sources.Store(&map[string]*source{})
 	return d
 }
@@ -98,6 +105,8 @@ func (d *Door) SetSources(list []bellhop.Source) error {
 	var errs []error
 	for _, src := range list {
 		if src.Disabled {
+			disabled := &source{Source: src}
+			all[src.Name], all[src.ID] = disabled, disabled
 			continue
 		}
 		opened, err := d.open(src, old[src.ID])
@@ -152,15 +161,9 @@ const maxParameters = 1000
 // ServeHTTP answers one request at a source. It is the first half of the corridor: receive, verify, match, store.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.opts.Env.Now()
-	if len(r.TransferEncoding) > 0 {
-		// The request may have had a Content-Length as well, which net/http ignores without an error. A proxy that uses
-		// it finds the end of this request elsewhere, so no request may follow on this connection (RFC 9112, section 6.1).
-		w.Header()["Connection"] = []string{"close"}
-	}
 	src := d.find(r)
-	if src == nil {
-		d.metrics.unknown.Inc()
-		answer(w, http.StatusNotFound, nil)
+	if src == nil || src.Disabled {
+		d.noSource(w, r, src, start)
 		return
 	}
 	req := provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, RemoteAddr: r.RemoteAddr,
@@ -180,6 +183,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		d.refuse(w, src, &req, err)
+	case receipt.Reply != nil && !d.handshakes.admit(src.ID, req.RemoteAddr, start):
+		d.refuse(w, src, &req, errHandshakes)
 	case receipt.Reply != nil:
 		d.handshake(w, src, &req, receipt.Reply)
 	default:
@@ -194,13 +199,13 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// find returns the source that the request's path names, or nil. It compares the path as it was sent: the door neither
-// cleans paths nor redirects.
+// find returns the source that the request's path names, or nil. It compares the path as it was sent, but for one slash
+// at its end, which some systems add: the door neither cleans paths nor redirects.
 func (d *Door) find(r *http.Request) *source {
 	if r.URL.RawPath != "" || !strings.HasPrefix(r.URL.Path, Prefix) {
 		return nil
 	}
-	return (*d.sources.Load())[r.URL.Path[len(Prefix):]]
+	return (*d.sources.Load())[strings.TrimSuffix(r.URL.Path[len(Prefix):], "/")]
 }
 
 // receive has the provider verify and read the request.
@@ -219,8 +224,8 @@ func (d *Door) receive(ctx context.Context, src *source, req *provider.Request) 
 // the stack.
 func (d *Door) recoverProvider(src *source, err *error) {
 	if p := recover(); p != nil {
-		d.opts.Logger.Error("provider.panicked", "component", "ingest", "source_id", src.ID, "provider", src.Provider,
-			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		d.log.write(slog.LevelError, "provider.panicked", src.ID, "provider", src.Provider, "panic", fmt.Sprint(p),
+			"stack", string(debug.Stack()))
 		*err = errPanic
 	}
 }

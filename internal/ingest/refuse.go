@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -28,13 +27,14 @@ func (e *doorError) Code() string  { return e.code }
 
 // The door's own refusals.
 var (
-	errTooLarge = &doorError{"too_large", "the body is larger than the source allows"}
-	errUnread   = &doorError{"unreadable", "the body did not arrive whole"}
-	errSlow     = &doorError{"timeout", "the body did not arrive in time"}
-	errBusy     = &doorError{"busy", "too many bytes are being received at once"}
-	errQuery    = &doorError{"malformed_query", "the query has more parameters than any provider sends"}
-	errLoop     = &doorError{"loop", "the event has gone through too many gateways"}
-	errPanic    = &doorError{"internal", "the provider failed on the request"}
+	errTooLarge   = &doorError{"too_large", "the body is larger than the source allows"}
+	errUnread     = &doorError{"unreadable", "the body did not arrive whole"}
+	errSlow       = &doorError{"timeout", "the body did not arrive in time"}
+	errBusy       = &doorError{"busy", "too many bytes are being received at once"}
+	errQuery      = &doorError{"malformed_query", "the query has more parameters than any provider sends"}
+	errHandshakes = &doorError{"handshake_rate", "more handshakes from one address than a provider makes"}
+	errLoop       = &doorError{"loop", "the event has gone through too many gateways"}
+	errPanic      = &doorError{"internal", "the provider failed on the request"}
 )
 
 // statuses maps the code of a refusal to the status of the answer. Providers do not repeat a request after most
@@ -54,6 +54,7 @@ var statuses = map[string]int{
 	"content_encoding":    http.StatusUnsupportedMediaType,
 	"media_type":          http.StatusUnsupportedMediaType,
 	"too_large":           http.StatusRequestEntityTooLarge,
+	"handshake_rate":      http.StatusTooManyRequests,
 	"loop":                http.StatusLoopDetected,
 }
 
@@ -61,7 +62,7 @@ var statuses = map[string]int{
 // cause is on record for the owner of the source, and not shown to the sender.
 var answers = map[int]string{
 	400: "malformed request", 401: "not authentic", 403: "not allowed", 404: "no such source", 405: "method not allowed",
-	408: "request timeout", 413: "body too large", 415: "content not accepted", 503: "try again later",
+	408: "request timeout", 413: "body too large", 415: "content not accepted", 429: "too many requests", 503: "try again later",
 	508: "too many hops",
 }
 
@@ -70,7 +71,7 @@ func answer(w http.ResponseWriter, status int, err error) {
 	h := w.Header()
 	h["Content-Type"] = []string{"application/json"}
 	setInert(h)
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		h["Retry-After"] = []string{"5"}
 	}
 	if status == http.StatusMethodNotAllowed {
@@ -116,12 +117,11 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	if status == http.StatusServiceUnavailable {
 		level = slog.LevelWarn
 	}
-	args := []any{"component", "ingest", "source_id", src.ID, "status", status, "reason", code, "remote_addr",
-		req.RemoteAddr, "bytes", len(req.Body)}
+	args := []any{"status", status, "reason", code, "remote_addr", req.RemoteAddr, "bytes", len(req.Body)}
 	if known == nil {
 		args = append(args, "error", err)
 	}
-	d.opts.Logger.Log(context.Background(), level, "request.refused", args...)
+	d.log.write(level, "request.refused", src.ID, args...)
 }
 
 // codeOf returns the code of a refused item: "refused" if its error has none.

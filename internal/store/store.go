@@ -124,7 +124,8 @@ type Corridor interface {
 	Release(ctx context.Context, deliveryIDs []string) error
 
 	// Note stores a request that was refused or that answered a handshake, and returns at once: it never waits for
-	// the disk or for room. It keeps a bounded number of requests of one source, and counts all refusals.
+	// the disk or for room. It keeps a bounded number of requests of one source, and of the requests at no source,
+	// and counts all refusals.
 	Note(req bellhop.Request)
 }
 

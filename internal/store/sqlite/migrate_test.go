@@ -154,6 +154,8 @@ func TestSchema(t *testing.T) {
 		delivery + `(2, 1, 'delivered', 1, NULL, NULL)`,
 		attempt + `(1, 1, 1, 1, 200, '', '', NULL)`,
 		request + `(1, 2, 'refused', 401, '', '', 'POST', '/', '', 0, 0, 1)`,
+		`INSERT INTO requests (n, request_name, outcome, status, reason, detail, method, target, remote_addr,
+			body_bytes, events, received_at) VALUES (3, 'medai', 'refused', 404, '', '', 'POST', '/', '', 0, 0, 1)`,
 	} {
 		if err := s.do(func(c *conn) error { return c.exec(good) }); err != nil {
 			t.Errorf("%s: %v", good, err)

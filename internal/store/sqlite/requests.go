@@ -11,11 +11,14 @@ import (
 )
 
 // Bounds on the stored requests that brought no event, so that a flood of forgeries at a source fills neither
-// the disk nor the time of the writer.
+// the disk nor the time of the writer. The requests at no source count as those of one source.
 const (
 	notesPerSecond = 20   // of one source, after a burst of maxNotes/10
 	maxNotes       = 1000 // of one source; the oldest are deleted
 )
+
+// noSource stands for the number of the source in a request at no source.
+const noSource = 0
 
 // Note stores a request that was refused or that answered a handshake. It never waits. Of one source it stores
 // as many as the bounds above allow.
@@ -23,9 +26,12 @@ func (s *Store) Note(req bellhop.Request) {
 	if req.Outcome == bellhop.RequestRefused {
 		s.refused.Add(1)
 	}
-	source, ok := s.sources.get(req.SourceID)
-	if !ok {
-		return
+	source := int64(noSource)
+	if req.SourceID != "" {
+		var ok bool
+		if source, ok = s.sources.get(req.SourceID); !ok {
+			return
+		}
 	}
 	stored, trim := s.notes.admit(source, s.opts.Now())
 	if !stored {
@@ -41,7 +47,7 @@ func (s *Store) Note(req bellhop.Request) {
 // note is the op of one Note.
 type note struct {
 	store  *Store
-	source int64
+	source int64 // or noSource
 	req    bellhop.Request
 	trim   bool // delete the oldest notes of the source
 }
@@ -62,8 +68,8 @@ func (o *note) apply(c *conn) error {
 	if !o.trim {
 		return nil
 	}
-	return c.exec(`DELETE FROM requests WHERE source = ?1 AND outcome IN ('refused', 'handshake') AND n <
-		(SELECT n FROM requests WHERE source = ?1 AND outcome IN ('refused', 'handshake')
+	return c.exec(`DELETE FROM requests WHERE source IS nullif(?1, 0) AND outcome IN ('refused', 'handshake')
+		AND n < (SELECT n FROM requests WHERE source IS nullif(?1, 0) AND outcome IN ('refused', 'handshake')
 		ORDER BY n DESC LIMIT 1 OFFSET ?2)`, o.source, maxNotes-1)
 }
 
@@ -102,23 +108,26 @@ func (l *noteLimits) admit(source int64, now time.Time) (stored, trim bool) {
 	return true, b.stored%burst == 0
 }
 
+// insertRequest stores r as number n. source may be noSource, which is stored as NULL.
 func insertRequest(c *conn, n, source int64, r *bellhop.Request) error {
-	return c.exec(`INSERT INTO requests (n, source, outcome, status, reason, detail, method, target, remote_addr, header,
-		body, body_bytes, events, received_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		n, source, string(r.Outcome), r.Status, r.Reason, r.Detail, r.Method, r.Target, r.RemoteAddr, []byte(r.Header),
-		r.Body, r.BodyBytes, r.Events, r.ReceivedAt)
+	return c.exec(`INSERT INTO requests (n, source, request_name, outcome, status, reason, detail, method, target,
+		remote_addr, header, body, body_bytes, events, received_at)
+		VALUES (?1, nullif(?2, 0), iif(?2 = 0, ?3, NULL), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)`,
+		n, source, r.RequestName, string(r.Outcome), r.Status, r.Reason, r.Detail, r.Method, r.Target, r.RemoteAddr,
+		[]byte(r.Header), r.Body, r.BodyBytes, r.Events, r.ReceivedAt)
 }
 
 const selectRequest = `SELECT r.n, src.id, r.outcome, r.status, r.reason, r.detail, r.method, r.target, r.remote_addr,
-	r.body_bytes, r.events, r.received_at, r.header, r.body FROM requests r JOIN sources src ON src.n = r.source`
+	r.body_bytes, r.events, r.received_at, r.header, r.body, r.request_name
+	FROM requests r LEFT JOIN sources src ON src.n = r.source`
 
 // scanListedRequest reads a request without header and body.
 func (s *Store) scanListedRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
 	return bellhop.Request{ID: s.ids.Request(row.ColumnInt64(0)), SourceID: row.ColumnText(1),
 		Outcome: bellhop.RequestOutcome(row.ColumnText(2)), Status: row.ColumnInt(3), Reason: row.ColumnText(4),
 		Detail: row.ColumnText(5), Method: row.ColumnText(6), Target: row.ColumnText(7), RemoteAddr: row.ColumnText(8),
-		BodyBytes: row.ColumnInt64(9), Events: row.ColumnInt(10), ReceivedAt: timeAt(row, 11)}, nil
+		BodyBytes: row.ColumnInt64(9), Events: row.ColumnInt(10), ReceivedAt: timeAt(row, 11),
+		RequestName: row.ColumnText(14)}, nil
 }
 
 // scanRequest reads a whole request.
@@ -137,6 +146,9 @@ func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter,
 	}
 	if err := l.source(s, "r.source", f.SourceID); err != nil {
 		return nil, "", err
+	}
+	if f.NoSource {
+		l.and("r.source IS NULL")
 	}
 	if f.Outcome != "" {
 		l.and("r.outcome = ?", string(f.Outcome))

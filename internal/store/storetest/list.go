@@ -248,18 +248,21 @@ func filterRequests(w *world) {
 	note(bellhop.RequestHandshake)
 	w.source = w.newSource("other")
 	note(bellhop.RequestRefused)
+	w.Note(w.unknown())
+	w.settle()
 	list := w.requests()
-	ids := []string{list[2].ID, list[1].ID, list[0].ID}
+	ids := []string{list[3].ID, list[2].ID, list[1].ID, list[0].ID}
 	for name, c := range map[string]struct {
 		f    bellhop.RequestFilter
 		want []int
 	}{
-		"none":     {bellhop.RequestFilter{}, []int{2, 1, 0}},
-		"source":   {bellhop.RequestFilter{SourceID: first}, []int{1, 0}},
-		"outcome":  {bellhop.RequestFilter{Outcome: bellhop.RequestRefused}, []int{2, 0}},
-		"accepted": {bellhop.RequestFilter{Outcome: bellhop.RequestAccepted}, nil},
-		"since":    {bellhop.RequestFilter{Since: start.Add(time.Minute)}, []int{2, 1}},
-		"until":    {bellhop.RequestFilter{Until: start.Add(time.Minute)}, []int{0}},
+		"none":      {bellhop.RequestFilter{}, []int{3, 2, 1, 0}},
+		"no source": {bellhop.RequestFilter{NoSource: true}, []int{3}},
+		"source":    {bellhop.RequestFilter{SourceID: first}, []int{1, 0}},
+		"outcome":   {bellhop.RequestFilter{Outcome: bellhop.RequestRefused}, []int{3, 2, 0}},
+		"accepted":  {bellhop.RequestFilter{Outcome: bellhop.RequestAccepted}, nil},
+		"since":     {bellhop.RequestFilter{Since: start.Add(time.Minute)}, []int{3, 2, 1}},
+		"until":     {bellhop.RequestFilter{Until: start.Add(time.Minute)}, []int{0}},
 	} {
 		list, _, err := w.Requests(w.ctx, c.f, bellhop.Page{})
 		w.must(err)

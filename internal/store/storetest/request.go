@@ -15,6 +15,12 @@ func (w *world) refusal() bellhop.Request {
 		Body: []byte("\x00forged"), BodyBytes: 7, ReceivedAt: w.clock.now()}
 }
 
+// unknown returns a request, received now, at a name that is no source's.
+func (w *world) unknown() bellhop.Request {
+	return bellhop.Request{RequestName: "medai", Outcome: bellhop.RequestRefused, Status: 404, Reason: "unknown_source",
+		Method: "POST", Target: "/in/medai", RemoteAddr: "192.0.2.1", ReceivedAt: w.clock.now()}
+}
+
 // requests returns all stored requests.
 func (w *world) requests() (all []bellhop.Request) {
 	w.Helper()
@@ -52,16 +58,29 @@ func notes(w *world) {
 		want.Header, want.Body = nil, nil
 		w.equal("listed without header and body", list[i], want)
 	}
-	_, err := w.Request(w.ctx, "req_x")
+	w.Note(w.unknown())
+	w.settle()
+	want := w.unknown()
+	want.ID = w.requests()[0].ID
+	got, err := w.Request(w.ctx, want.ID)
+	w.must(err)
+	w.equal("a request at no source", got, want)
+	_, err = w.Request(w.ctx, "req_x")
 	w.refused("an unknown request", err, bellhop.CodeNotFound)
 }
 
 // notesFlood shows that a flood of forgeries fills neither the disk nor the time of the writer: a hundred rows
 // are stored at once, and over time a thousand, and some until they are trimmed.
-func notesFlood(w *world) {
+func notesFlood(w *world) { w.flood(w.refusal) }
+
+// unknownFlood shows the same for requests at no source, whatever their names.
+func unknownFlood(w *world) { w.flood(w.unknown) }
+
+// flood notes many requests, each made by note.
+func (w *world) flood(note func() bellhop.Request) {
 	const flood, atOnce, forever = 5000, 100, 1100
 	for range flood {
-		w.Note(w.refusal())
+		w.Note(note())
 	}
 	w.settle()
 	if n := len(w.requests()); n < atOnce || n > atOnce+1 {
@@ -71,7 +90,7 @@ func notesFlood(w *world) {
 		if i%10 == 0 {
 			w.clock.pass(time.Second)
 		}
-		w.Note(w.refusal())
+		w.Note(note())
 	}
 	w.settle()
 	list := w.requests()

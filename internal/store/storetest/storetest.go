@@ -68,6 +68,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"ObserveMany", observeMany},
 		{"Notes", notes},
 		{"NotesFlood", notesFlood},
+		{"UnknownFlood", unknownFlood},
 		{"RetainByAge", retainByAge},
 		{"RetainWhatIsOwed", retainWhatIsOwed},
 		{"Stats", stats},

@@ -129,7 +129,8 @@ CREATE TABLE attempts (
 -- Requests, except those with exactly one event that was accepted: the event has everything of those.
 CREATE TABLE requests (
 	n           INTEGER PRIMARY KEY,
-	source      INTEGER NOT NULL,
+	source      INTEGER,                            -- NULL: there is no source with the name in the path
+	request_name TEXT CHECK (length(request_name) <= 128), -- that name
 	outcome     TEXT NOT NULL CHECK (outcome IN ('accepted', 'handshake', 'refused', 'partial')),
 	status      INTEGER NOT NULL,
 	reason      TEXT NOT NULL,
@@ -141,7 +142,8 @@ CREATE TABLE requests (
 	body        BLOB,
 	body_bytes  INTEGER NOT NULL,
 	events      INTEGER NOT NULL,
-	received_at INTEGER NOT NULL
+	received_at INTEGER NOT NULL,
+	CHECK ((source IS NULL) = (request_name IS NOT NULL))
 ) STRICT;
 CREATE INDEX requests_source ON requests (source, n);
 

@@ -23,7 +23,7 @@ const (
 // newServer returns a server of handler with the bounds on clients.
 func (a *App) newServer(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           handler,
+		Handler:           framed(handler),
 		ReadHeaderTimeout: min(readHeaderTimeout, a.opts.Config.ReadTimeout),
 		ReadTimeout:       a.opts.Config.ReadTimeout,
 		WriteTimeout:      writeTimeout,
@@ -58,13 +58,13 @@ func (a *App) handler() http.Handler {
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	}))
-	return framed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, ingest.Prefix) || unclean(r.URL.EscapedPath()) {
 			a.door.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
-	}))
+	})
 }
 
 // framed returns a handler that ends the connection after each request whose end a proxy may have found elsewhere: no

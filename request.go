@@ -1,6 +1,9 @@
 package bellhop
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // A RequestOutcome says how the door handled a request.
 type RequestOutcome string
@@ -38,3 +41,23 @@ type Request struct {
 
 // MaxRefusedBodyBytes bounds how much of a refused request's body is kept.
 const MaxRefusedBodyBytes = 16 << 10
+
+// Sender returns what counts as one sender of requests in limits by address: the IPv4 address of remoteAddr, which is
+// "address:port", or the /64 network of its IPv6 address, of which one customer of a provider has all addresses. It
+// returns the zero Prefix for any other text, such as that of a Unix socket.
+func Sender(remoteAddr string) netip.Prefix {
+	at, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	addr := at.Addr().Unmap()
+	bits := 64
+	if addr.Is4() {
+		bits = 32
+	}
+	sender, err := addr.WithZone("").Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return sender
+}

@@ -73,7 +73,7 @@ func (g *Guard) Authenticate(r *http.Request) (Principal, error) {
 	reason := "no_key"
 	if !errors.Is(err, ErrNoKey) {
 		reason = "wrong_key"
-		if wait := g.count(addressOf(r.RemoteAddr)); wait > 0 {
+		if wait := g.count(bellhop.Sender(r.RemoteAddr)); wait > 0 {
 			reason = "limited"
 			err = &bellhop.Error{Code: bellhop.CodeLimited, Err: err, RetryAfter: wait,
 				Message: "too many wrong API keys from this address; a right key is still accepted"}
@@ -117,16 +117,4 @@ func (g *Guard) note(r *http.Request, reason string) {
 	g.mu.Unlock()
 	g.log.Warn("api.unauthorized", "reason", reason, "remote_addr", r.RemoteAddr, "method", r.Method,
 		"unlogged", unlogged, "meaning", "a request without a right API key; unlogged counts those since the last line")
-}
-
-// addressOf returns the address of a client as it is counted: an IPv4 address, or the network of 64 bits that a
-// customer of a provider has in IPv6. It is the zero Prefix if remote is not an address and a port.
-func addressOf(remote string) netip.Prefix {
-	ap, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	a := ap.Addr().Unmap().WithZone("")
-	prefix, _ := a.Prefix(min(64, a.BitLen()))
-	return prefix
 }

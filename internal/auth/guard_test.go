@@ -169,16 +169,3 @@ func TestGuardConcurrent(t *testing.T) {
 		t.Errorf("%v wrong, %v limited", wrong, limited)
 	}
 }
-
-// TestAddressOf: IPv4 addresses count one by one, however they are written, and IPv6 addresses by their /64.
-func TestAddressOf(t *testing.T) {
-	t.Parallel()
-	for remote, want := range map[string]string{
-		"192.0.2.1:80": "192.0.2.1/32", "[::ffff:192.0.2.1]:80": "192.0.2.1/32", "[2001:db8:1:2:3:4:5:6]:80": "2001:db8:1:2::/64",
-		"[fe80::1%eth0]:80": "fe80::/64", "": "invalid Prefix", "@": "invalid Prefix", "192.0.2.1": "invalid Prefix",
-	} {
-		if got := addressOf(remote).String(); got != want {
-			t.Errorf("%q: %s, want %s", remote, got, want)
-		}
-	}
-}

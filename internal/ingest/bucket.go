@@ -1,9 +1,6 @@
 package ingest
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // A bucket is a token bucket. The zero bucket is full when it is used first. Its owner's lock guards it.
 type bucket struct {
@@ -24,24 +21,4 @@ func (b *bucket) take(now time.Time, perSecond, burst float64) bool {
 	}
 	b.tokens--
 	return true
-}
-
-// Sender returns what counts as one sender of requests in limits by address: the IPv4 address of remoteAddr, which is
-// "address:port", or the /64 network of its IPv6 address, of which one customer of a provider has all addresses. It
-// returns the zero Prefix for any other text, such as that of a Unix socket.
-func Sender(remoteAddr string) netip.Prefix {
-	at, err := netip.ParseAddrPort(remoteAddr)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	addr := at.Addr().Unmap()
-	bits := 64
-	if addr.Is4() {
-		bits = 32
-	}
-	sender, err := addr.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return sender
 }

@@ -90,7 +90,7 @@ func newHandshakeLimits() *handshakeLimits {
 
 // admit reports whether one more handshake is answered.
 func (l *handshakeLimits) admit(sourceID, remoteAddr string, now time.Time) bool {
-	from := handshakeSender{sourceID, Sender(remoteAddr)}
+	from := handshakeSender{sourceID, bellhop.Sender(remoteAddr)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.buckets[from]

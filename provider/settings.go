@@ -17,24 +17,25 @@ import (
 // DecodeSettings reads raw strictly into v, a pointer to a struct with json tags. An unknown or repeated key, or a
 // value of another type, is a bellhop.CodeInvalid error with the key as its path. Empty raw is {}.
 func DecodeSettings(raw json.RawMessage, v any) error {
+	raw = strictjson.TrimBOM(raw)
 	if len(bytes.TrimSpace(raw)) == 0 {
 		raw = json.RawMessage("{}")
 	}
+	if strictjson.Unambiguous(raw) != nil {
+		return bellhop.Invalid("", "must be a JSON object in which no name occurs twice")
+	}
 	known := settingNames(reflect.TypeOf(v).Elem())
 	var errs []error
-	err := strictjson.Object(raw, func(name, _ []byte) {
+	_ = strictjson.Object(raw, func(name, _ []byte) { // an object, as was checked
 		if !slices.Contains(known, string(name)) {
 			errs = append(errs, bellhop.Invalid(string(name), "unknown setting; there are "+strings.Join(known, ", ")))
 		}
 	})
-	if err != nil {
-		return bellhop.Invalid("", "must be a JSON object in which no name occurs twice")
-	}
 	if len(errs) > 0 {
 		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 		return bellhop.Join("", errs...)
 	}
-	err = json.Unmarshal(raw, v)
+	err := json.Unmarshal(raw, v)
 	var wrong *json.UnmarshalTypeError
 	var invalid *bellhop.Error
 	switch {

@@ -58,10 +58,9 @@ var rooms = []row{
 	{"provider/eventgrid", provide("provider/cloudevents"), nil}, // one of its two schemas is CloudEvents
 	{"provider/slack", provide("provider/boro"), nil},            // it shows Boro's alarms as people know them
 	{"provider/cloudevents", provide(), []string{"jsontext"}},
-	{"provider/graph", provide(), []string{"jsontext"}},
 	{"provider/providertest", provide(), nil}, // only tests import it
 	{"provider/all", []room{"provider", "provider/*", "provider/acs", "provider/eventgrid", "provider/slack",
-		"provider/cloudevents", "provider/graph"}, nil},
+		"provider/cloudevents"}, nil},
 
 	{"internal/match", []room{"."}, []string{"expr", "jsontext"}},
 	{"internal/access", []room{"."}, nil},

@@ -58,7 +58,7 @@ func ParseRecording(event []byte) (Recording, error) {
 	if kind := cmp.Or(e.text("eventType"), e.text("type")); kind != RecordingType {
 		return r, fmt.Errorf("%w: the type is not %s", provider.ErrBody, RecordingType)
 	}
-	data, err := readObject(e["data"])
+	data, err := readObject(strictjson.Unwrap(e["data"]))
 	if err != nil {
 		return r, fmt.Errorf("in data: %w", err)
 	}
@@ -148,9 +148,15 @@ func milliseconds(value []byte) time.Duration {
 // matter.
 type object map[string][]byte
 
+// readObject reads an object. A member that occurs twice has an empty value, which no reader accepts.
 func readObject(value []byte) (object, error) {
 	o := object{}
-	err := strictjson.Object(value, func(name, value []byte) { o[string(name)] = value })
+	err := strictjson.Object(value, func(name, value []byte) {
+		if o[string(name)] != nil {
+			value = []byte{}
+		}
+		o[string(name)] = value
+	})
 	return o, err
 }
 

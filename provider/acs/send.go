@@ -40,13 +40,13 @@ type inner interface {
 
 // takeKey returns the access key of raw, nil if there is none, and Event Grid's settings without it.
 func takeKey(raw json.RawMessage, known []provider.Setting) (rest json.RawMessage, key []byte, err error) {
-	if len(raw) == 0 {
+	if strictjson.Unambiguous(raw) != nil { // Event Grid's OpenSender reports this error, and takes nothing for {}
 		return raw, nil, nil
 	}
 	others := map[string]json.RawMessage{}
 	var given json.RawMessage
 	var errs []error
-	err = strictjson.Object(raw, func(name, value []byte) {
+	_ = strictjson.Object(raw, func(name, value []byte) {
 		switch {
 		case string(name) == accessKey.Name:
 			given = slices.Clone(value)
@@ -56,9 +56,6 @@ func takeKey(raw json.RawMessage, known []provider.Setting) (rest json.RawMessag
 			errs = append(errs, bellhop.Invalid(string(name), "unknown setting; there are "+names(known)))
 		}
 	})
-	if err != nil { // Event Grid's OpenSender reports this error
-		return raw, nil, nil
-	}
 	if given != nil {
 		key, err = readKey(given)
 		errs = append(errs, err)

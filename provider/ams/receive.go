@@ -101,27 +101,17 @@ var eventTypes = [...]string{
 // parse reads a document. The error wraps provider.ErrBody if the document is not JSON, if its EventType is invalid
 // or if Properties is not an object. Any other member may be absent or of another kind, and then counts as empty.
 func parse(body []byte) (notification, error) {
-	var n notification
-	var eventType, properties []byte
-	err := strictjson.Object(body, func(name, value []byte) {
-		switch string(name) {
-		case "ETag":
-			n.etag, _ = strictjson.Key(value)
-		case "EventType":
-			eventType = value
-		case "TimeStamp":
-			n.time = parseTime(value)
-		case "Properties":
-			properties = value
-		}
-	})
+	etag, kind := strictjson.Member{Name: "ETag"}, strictjson.Member{Name: "EventType"}
+	timestamp, properties := strictjson.Member{Name: "TimeStamp"}, strictjson.Member{Name: "Properties"}
+	if err := strictjson.FindAll(body, &etag, &kind, &timestamp, &properties); err != nil {
+		return notification{}, err
+	}
+	eventType, err := parseType(kind.Value)
 	if err != nil {
-		return n, err
+		return notification{}, err
 	}
-	if n.eventType, err = parseType(eventType); err != nil {
-		return n, err
-	}
-	if err := n.readProperties(properties); err != nil {
+	n := notification{etag: etag.Key(), eventType: eventType, time: parseTime(timestamp.Value)}
+	if err := n.readProperties(properties.Value); err != nil {
 		return n, fmt.Errorf("in Properties: %w", err)
 	}
 	return n, nil

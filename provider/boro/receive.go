@@ -118,32 +118,48 @@ const (
 const maxLinks = 32
 
 // Parse parses a notification. It accepts every JSON object, because the contents of a test message are not
-// published, and ignores unknown members. Its error wraps provider.ErrBody if body is not one JSON object. The
-// JSON members of the result are parts of body.
+// published, and ignores unknown members. Its error wraps provider.ErrBody if body is not one JSON object, or has a
+// member twice that this package reads. The JSON members of the result are parts of body.
 func Parse(body []byte) (Notification, error) {
 	var n Notification
-	var links []byte
+	read := map[string]bool{}
+	twice := ""
 	err := strictjson.Object(body, func(name, value []byte) {
-		switch string(name) {
-		case "count_by_pids":
-			n.CountByPIDs = value
-		case "details":
-			n.Details = value
-		case "links":
-			links = value
-		default:
-			if text := n.text(string(name)); text != nil {
-				*text, _ = strictjson.Text(value)
-			} else if number := n.number(string(name)); number != nil {
-				*number = readNumber(value)
-			}
+		if !n.set(string(name), value) {
+			return
 		}
+		if read[string(name)] {
+			twice = string(name)
+		}
+		read[string(name)] = true
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return Notification{}, err
+	case twice != "":
+		return Notification{}, fmt.Errorf("%w: member %s occurs twice", provider.ErrBody, twice)
 	}
-	n.Links = readLinks(links)
 	return n, nil
+}
+
+// set takes the value of the named member. It reports whether this package reads that member.
+func (n *Notification) set(name string, value []byte) bool {
+	text, number := n.text(name), n.number(name)
+	switch {
+	case name == "count_by_pids":
+		n.CountByPIDs = value
+	case name == "details":
+		n.Details = value
+	case name == "links":
+		n.Links = readLinks(value)
+	case text != nil:
+		*text, _ = strictjson.Text(value)
+	case number != nil:
+		*number = readNumber(value)
+	default:
+		return false
+	}
+	return true
 }
 
 // text returns the field of the text member name.
@@ -346,8 +362,8 @@ func (d document) withData(data []byte) ([]byte, error) {
 		return strictjson.Encode(d)
 	}
 	text := utf8.Valid(data)
-	if text && isComposite(data) {
-		d.Details.Data = data
+	if value, ok := strictjson.Embed(data); ok && isComposite(value) {
+		d.Details.Data = value
 		if body, err := strictjson.Encode(d); err == nil && readable(body) {
 			return body, nil
 		}
@@ -364,10 +380,9 @@ func (d document) withData(data []byte) ([]byte, error) {
 	return strictjson.Encode(d)
 }
 
-// readable reports whether a receiver accepts body: with escapes it is not too long, with the nested data not too
-// deep, and no name is repeated.
+// readable reports whether a receiver accepts body: with escapes it is not too long.
 func readable(body []byte) bool {
-	return len(body) <= maxBody && strictjson.Object(body, func(_, _ []byte) {}) == nil
+	return len(body) <= maxBody
 }
 
 // isComposite reports whether body begins like a JSON object or array.

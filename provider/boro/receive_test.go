@@ -51,6 +51,7 @@ func TestParseMembers(t *testing.T) {
 		`{"sequenceId":123456789012345678901,"pid":""}`:              {},
 		`{"sequenceId":12345678901234567890}`:                        {SequenceID: "12345678901234567890"},
 		`{"Status":"Active","STATUS":"Active"}`:                      {},
+		"\uFEFF{\"a\":1,\"a\":{\"b\":1,\"b\":2}}":                    {},
 		`{"links":{"type":"task"}}`:                                  {},
 		`{"links":[1,null,{"type":"task"},{"href":1,"type":[]}]}`:    {Links: []boro.Link{{Type: "task"}, {}}},
 		`{"links":[` + strings.Repeat(`{"type":"x"},`, 100) + `{}]}`: {Links: manyLinks()},
@@ -63,7 +64,7 @@ func TestParseMembers(t *testing.T) {
 			t.Errorf("%.60s: got %+v, %v", body, got, err)
 		}
 	}
-	for _, body := range []string{"", "null", "[]", "1", `{"a":1,"a":2}`, "{", "\uFEFF{}"} {
+	for _, body := range []string{"", "null", "[]", "1", `{"status":"Active","status":"Active"}`, `{"links":[],"links":[]}`, "{", "\uFEFF"} {
 		if _, err := boro.Parse([]byte(body)); !errors.Is(err, provider.ErrBody) {
 			t.Errorf("%q: %v", body, err)
 		}

@@ -47,7 +47,7 @@ func TestSendOtherBodies(t *testing.T) {
 		"1":                "data_text",
 		"plain <words>":    "data_text",
 		`{"a":1`:           "data_text",
-		`{"a":1,"a":2}`:    "data_text",
+		`{"a":1,"a":2}`:    "data",
 		"\xff":             "data_base64",
 		"{\"a\":\"\xff\"}": "data_base64",
 		strings.Repeat("[", 63) + strings.Repeat("]", 63): "data_text", // too deep within the two objects around it

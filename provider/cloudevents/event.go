@@ -53,69 +53,44 @@ func parse(item []byte, versions ...string) (bellhop.Event, error) {
 	return ev, err
 }
 
-// members are the members of the JSON format that this package reads, as written; nil if absent or null.
+// members are the members of the JSON format that this package reads. The Value of a member that is null is nil.
 type members struct {
-	specversion, id, source, kind, subject, time []byte
-	data, dataBase64                             []byte
+	specversion, id, source, kind, subject, time strictjson.Member
+	data, dataBase64                             strictjson.Member
 }
 
 func readMembers(item []byte) (members, error) {
-	var m members
-	err := strictjson.Object(item, func(name, value []byte) {
-		if field := m.field(string(name)); field != nil && string(value) != "null" {
-			*field = value
+	m := members{
+		specversion: strictjson.Member{Name: "specversion"}, id: strictjson.Member{Name: "id"},
+		source: strictjson.Member{Name: "source"}, kind: strictjson.Member{Name: "type"},
+		subject: strictjson.Member{Name: "subject"}, time: strictjson.Member{Name: "time"},
+		data: strictjson.Member{Name: "data"}, dataBase64: strictjson.Member{Name: "data_base64"},
+	}
+	all := [...]*strictjson.Member{
+		&m.specversion, &m.id, &m.source, &m.kind, &m.subject, &m.time, &m.data, &m.dataBase64,
+	}
+	err := strictjson.FindAll(item, all[:]...)
+	for _, member := range all {
+		if member.Is("null") {
+			member.Value = nil
 		}
-	})
-	if err == nil && m.data != nil && m.dataBase64 != nil {
+	}
+	if err == nil && m.data.Value != nil && m.dataBase64.Value != nil {
 		err = fmt.Errorf("%w: both data and data_base64", provider.ErrBody)
 	}
 	return m, err
 }
 
-// field returns the field for the named member, or nil.
-func (m *members) field(name string) *[]byte {
-	switch name {
-	case "specversion":
-		return &m.specversion
-	case "id":
-		return &m.id
-	case "source":
-		return &m.source
-	case "type":
-		return &m.kind
-	case "subject":
-		return &m.subject
-	case "time":
-		return &m.time
-	case "data":
-		return &m.data
-	case "data_base64":
-		return &m.dataBase64
-	}
-	return nil
-}
-
 func (m *members) attributes() (attributes, error) {
-	var a attributes
-	for _, required := range []struct {
-		name  string
-		value []byte
-		text  *string
-	}{
-		{"specversion", m.specversion, &a.specversion}, {"id", m.id, &a.id},
-		{"source", m.source, &a.source}, {"type", m.kind, &a.kind},
-	} {
-		text, ok := strictjson.Text(required.value)
-		if required.value != nil && !ok {
-			return a, fmt.Errorf("%w: %s is not a text", provider.ErrBody, required.name)
+	for _, required := range [...]*strictjson.Member{&m.specversion, &m.id, &m.source, &m.kind} {
+		if _, ok := strictjson.Text(required.Value); required.Value != nil && !ok {
+			return attributes{}, fmt.Errorf("%w: %s is not a text", provider.ErrBody, required.Name)
 		}
-		*required.text = text
 	}
-	a.id, _ = strictjson.Key(m.id)
-	a.source, _ = strictjson.Key(m.source)
-	a.subject, _ = strictjson.Text(m.subject)
-	a.time, _ = strictjson.Text(m.time)
-	return a, nil
+	return attributes{
+		specversion: m.specversion.Text(), id: m.id.Key(), source: m.source.Key(), kind: m.kind.Text(),
+		subject: m.subject.Text(), time: m.time.Text(),
+	}, nil
 }
 
 // attributes are the attributes that become fields of a bellhop.Event, in any mode.
@@ -273,9 +248,10 @@ func (c *content) appendJSON(b []byte) []byte {
 // readers refuse is also in Base64, so that no receiver refuses the event for it.
 func (c *content) appendData(b []byte) []byte {
 	kind, parameters, _ := mime.ParseMediaType(c.contentType)
+	value, embeddable := strictjson.Embed(c.data)
 	switch {
-	case isJSON(kind) && strictjson.Embeddable(c.data):
-		return append(append(b, `"data":`...), c.data...)
+	case isJSON(kind) && embeddable:
+		return append(append(b, `"data":`...), value...)
 	case isText(kind) && isUTF8(parameters["charset"]) && utf8.Valid(c.data):
 		return appendMember(b, "data", string(c.data))
 	}

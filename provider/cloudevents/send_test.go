@@ -58,7 +58,7 @@ func TestSendStructured(t *testing.T) {
 		{"application/problem+json", `[1]`, `,"datacontenttype":"application/problem+json","data":[1]}`},
 		{"application/json", `1,2`, `,"datacontenttype":"application/json","data_base64":"MSwy"}`},
 		{"application/json", `1],[2`, `,"datacontenttype":"application/json","data_base64":"MV0sWzI="}`},
-		{"application/json", `{"a":1,"a":2}`, `,"datacontenttype":"application/json","data_base64":"eyJhIjoxLCJhIjoyfQ=="}`},
+		{"application/json", `{"a":1,"a":2}`, `,"datacontenttype":"application/json","data":{"a":1,"a":2}}`},
 		{"application/json", "\"\xff\"", `,"datacontenttype":"application/json","data_base64":"Iv8i"}`},
 		{"text/plain", "a \"b\"\n", `,"datacontenttype":"text/plain","data":"a \"b\"\n"}`},
 		{"text/plain; charset=UTF-8", "é", `,"datacontenttype":"text/plain; charset=UTF-8","data":"é"}`},

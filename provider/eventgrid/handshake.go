@@ -51,14 +51,9 @@ func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err e
 }
 
 func readValidationData(data []byte) (v Validation, err error) {
-	err = strictjson.Object(data, func(name, value []byte) {
-		switch string(name) {
-		case "validationCode":
-			v.Code, _ = strictjson.Text(value)
-		case "validationUrl":
-			v.URL, _ = strictjson.Text(value)
-		}
-	})
+	code, to := strictjson.Member{Name: "validationCode"}, strictjson.Member{Name: "validationUrl"}
+	err = strictjson.FindAll(data, &code, &to)
+	v.Code, v.URL = code.Text(), to.Text()
 	switch {
 	case err != nil:
 		return v, fmt.Errorf("in data: %w", err)

@@ -199,60 +199,27 @@ type fields struct {
 	mediaType, base64 string // of a CloudEvent: datacontenttype and data_base64
 }
 
-// readFields reads an item in either schema.
+// readFields reads an item in either schema. It reads the members of the other schema only to tell the two apart.
 func readFields(item []byte) (fields, error) {
-	var f, cloudEvent fields
-	err := strictjson.Object(item, func(name, value []byte) {
-		switch string(name) {
-		case "specversion":
-			f.cloudEvent = true
-		case "data":
-			f.data = value
-		case "metadataVersion":
-			f.hasMetadata = true
-		default:
-			f.hasTopic = f.hasTopic || string(name) == "topic"
-			if text := textField(string(name), &f, &cloudEvent); text != nil {
-				*text, _ = strictjson.Text(value)
-				if text == &f.id || text == &f.topic {
-					*text, _ = strictjson.Key(value)
-				}
-			}
-		}
-	})
+	id, subject := strictjson.Member{Name: "id"}, strictjson.Member{Name: "subject"}
+	data, version := strictjson.Member{Name: "data"}, strictjson.Member{Name: "specversion"}
+	topic, source := strictjson.Member{Name: "topic"}, strictjson.Member{Name: "source"}
+	eventType, kind := strictjson.Member{Name: "eventType"}, strictjson.Member{Name: "type"}
+	eventTime, at := strictjson.Member{Name: "eventTime"}, strictjson.Member{Name: "time"}
+	dataVersion, metadata := strictjson.Member{Name: "dataVersion"}, strictjson.Member{Name: "metadataVersion"}
+	mediaType, base64 := strictjson.Member{Name: "datacontenttype"}, strictjson.Member{Name: "data_base64"}
+	err := strictjson.FindAll(item, &id, &subject, &data, &version, &topic, &source, &eventType, &kind, &eventTime, &at,
+		&dataVersion, &metadata, &mediaType, &base64)
+	f := fields{
+		cloudEvent: version.Value != nil, id: id.Key(), topic: topic.Key(), subject: subject.Text(),
+		kind: eventType.Text(), time: eventTime.Text(), dataVersion: dataVersion.Text(), data: data.Value,
+		hasTopic: topic.Value != nil, hasMetadata: metadata.Value != nil,
+		mediaType: mediaType.Text(), base64: base64.Text(),
+	}
 	if f.cloudEvent {
-		f.topic, f.kind, f.time = cloudEvent.topic, cloudEvent.kind, cloudEvent.time
+		f.topic, f.kind, f.time = source.Key(), kind.Text(), at.Text()
 	}
 	return f, err
-}
-
-// textField returns the field for the text member name, of one schema or of both; nil if no field has this name.
-func textField(name string, eventGrid, cloudEvent *fields) *string {
-	switch name {
-	case "id":
-		return &eventGrid.id
-	case "subject":
-		return &eventGrid.subject
-	case "topic":
-		return &eventGrid.topic
-	case "eventType":
-		return &eventGrid.kind
-	case "eventTime":
-		return &eventGrid.time
-	case "dataVersion":
-		return &eventGrid.dataVersion
-	case "source":
-		return &cloudEvent.topic
-	case "type":
-		return &cloudEvent.kind
-	case "time":
-		return &cloudEvent.time
-	case "datacontenttype":
-		return &eventGrid.mediaType
-	case "data_base64":
-		return &eventGrid.base64
-	}
-	return nil
 }
 
 // subjectText returns the subject. The event of a deleted subscription has none; its subject is that subscription.

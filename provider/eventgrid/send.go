@@ -252,10 +252,11 @@ func timeText(f fields, ev *bellhop.Event) string {
 // newData returns ev's body as data: JSON unchanged, other text as a JSON string, and other bytes as bytesData
 // does.
 func newData(ev *bellhop.Event) json.RawMessage {
-	switch body := bytes.TrimSpace(ev.Body); {
-	case strictjson.Embeddable(body):
+	body, ok := strictjson.Embed(ev.Body)
+	switch {
+	case ok:
 		return body
-	case len(body) > 0 && utf8.Valid(ev.Body) && !strings.Contains(ev.ContentType, "json"):
+	case len(bytes.TrimSpace(ev.Body)) > 0 && utf8.Valid(ev.Body) && !strings.Contains(ev.ContentType, "json"):
 		text, _ := encode(string(ev.Body)) // encoding a string cannot fail
 		return text
 	}
@@ -416,12 +417,9 @@ func readValidationReply(status int, body []byte, code string, later bool) (prov
 	if status != http.StatusOK {
 		return provider.HandshakeResult{}, fmt.Errorf("answered the validation with status %d; it must be 200", status)
 	}
-	var answered string
-	err := strictjson.Object(body, func(name, value []byte) {
-		if string(name) == "validationResponse" {
-			answered, _ = strictjson.Text(value)
-		}
-	})
+	response := strictjson.Member{Name: "validationResponse"}
+	err := strictjson.FindAll(body, &response)
+	answered := response.Text()
 	switch {
 	case err == nil && signature.EqualToken(answered, code):
 		return provider.HandshakeResult{}, nil

@@ -76,8 +76,9 @@ func presetCase(t testing.TB, c generic.PresetCase) providertest.Case {
 func signPreset(c generic.PresetCase, secret string, at time.Time, body []byte) *provider.Request {
 	req := &provider.Request{Method: "POST", Target: "/in/" + c.Name,
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: body, ReceivedAt: at}
-	if c.Member != "" && bytes.HasPrefix(body, []byte("{")) {
-		req.Body = fmt.Appendf(nil, `{"%s":%d,%s`, c.Member, at.UnixMilli(), body[1:])
+	mark, object, ok := bytes.Cut(body, []byte("{")) // mark is empty, or a byte order mark
+	if c.Member != "" && ok && len(bytes.TrimPrefix(mark, []byte("\uFEFF"))) == 0 {
+		req.Body = fmt.Appendf(nil, `%s{"%s":%d,%s`, mark, c.Member, at.UnixMilli(), object)
 	}
 	if c.Params {
 		sum := sha256.Sum256(body)

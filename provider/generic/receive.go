@@ -215,38 +215,43 @@ func parsePath(text string) path {
 	return names
 }
 
-// find returns the values of the members of body at paths, nil for each member that is absent. It checks the whole
-// body as [strictjson.Object] does, once for all paths.
+// find returns the values of the members of body at paths, nil for each member that is absent. It checks the body as
+// [strictjson.FindAll] does, once for all paths: no member on a path may occur twice.
 func find(body []byte, paths ...path) ([][]byte, error) {
-	values := make([][]byte, len(paths))
-	err := strictjson.Object(body, func(name, value []byte) {
-		for i, p := range paths {
-			if len(p) > 0 && p[0] == string(name) {
-				values[i] = value
-			}
+	members := make([]strictjson.Member, len(paths))
+	var wanted []*strictjson.Member
+	for i, p := range paths {
+		if len(p) > 0 {
+			members[i].Name = p[0]
+			wanted = append(wanted, &members[i])
 		}
-	})
+	}
+	err := strictjson.FindAll(body, wanted...)
 	if err != nil {
 		return nil, err
 	}
+	values := make([][]byte, len(paths))
 	for i, p := range paths {
+		values[i] = members[i].Value
 		if len(p) > 1 {
-			values[i] = descend(values[i], p[1:])
+			if values[i], err = descend(values[i], p[1:]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return values, nil
 }
 
-// descend is find for one path within value, which was already checked.
-func descend(value []byte, p path) []byte {
-	if len(value) == 0 || value[0] != '{' {
-		return nil
+// descend is find for one path within value, which need not be an object.
+func descend(value []byte, p path) ([]byte, error) {
+	if !strictjson.IsObject(value) {
+		return nil, nil
 	}
 	found, err := find(value, p)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return found[0]
+	return found[0], nil
 }
 
 // textOrNumber returns the content of a JSON string, a JSON number as it is written, and "" for any other value.

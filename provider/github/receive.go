@@ -119,24 +119,15 @@ func readPayload(body []byte) (payload, error) {
 
 // readSubject returns the name of the event's repository; without a repository, of its organization or enterprise.
 func readSubject(object []byte) (string, error) {
-	var repository, organization, enterprise []byte
-	err := strictjson.Object(object, func(name, value []byte) {
-		switch string(name) {
-		case "repository":
-			repository = value
-		case "organization":
-			organization = value
-		case "enterprise":
-			enterprise = value
-		}
-	})
-	if err != nil {
+	repository, organization := strictjson.Member{Name: "repository"}, strictjson.Member{Name: "organization"}
+	enterprise := strictjson.Member{Name: "enterprise"}
+	if err := strictjson.FindAll(object, &repository, &organization, &enterprise); err != nil {
 		return "", err
 	}
 	for _, of := range [...]struct {
 		object []byte
 		member string
-	}{{repository, "full_name"}, {organization, "login"}, {enterprise, "slug"}} {
+	}{{repository.Value, "full_name"}, {organization.Value, "login"}, {enterprise.Value, "slug"}} {
 		if text := strictjson.FindText(of.object, of.member); text != "" {
 			return provider.Subject(text), nil
 		}

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
@@ -155,14 +154,10 @@ func newDispatch(ev *bellhop.Event) ([]byte, error) {
 	d := dispatch{Action: ev.Type, ClientPayload: clientPayload{
 		ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject, Time: ev.HappenedAt().UTC(),
 	}}
-	if utf8.Valid(ev.Body) && json.Valid(ev.Body) {
-		d.ClientPayload.Data = ev.Body
-		object, err := json.Marshal(d)
-		if err == nil && strictjson.Object(object, func(_, _ []byte) {}) == nil {
-			return object, nil
-		}
-		d.ClientPayload.Data = nil // our own Receiver refuses this JSON, for example because a name occurs twice
+	if data, ok := strictjson.Embed(ev.Body); ok {
+		d.ClientPayload.Data = data
+	} else {
+		d.ClientPayload.DataBase64 = base64.StdEncoding.EncodeToString(ev.Body)
 	}
-	d.ClientPayload.DataBase64 = base64.StdEncoding.EncodeToString(ev.Body)
 	return json.Marshal(d)
 }

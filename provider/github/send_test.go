@@ -52,7 +52,7 @@ func TestSendOtherBodies(t *testing.T) {
 		`null`:             `"data":null`,
 		"plain words":      `"data_base64":"cGxhaW4gd29yZHM="`,
 		"":                 `"time":"2026-11-22T08:15:30Z"}}`,
-		`{"a":1,"a":2}`:    `"data_base64":"eyJhIjoxLCJhIjoyfQ=="`,
+		`{"a":1,"a":2}`:    `"data":{"a":1,"a":2}`,
 		"{\"a\":\"\xff\"}": `"data_base64":"eyJhIjoi/yJ9"`,
 	} {
 		ev := invoice

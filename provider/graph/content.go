@@ -138,26 +138,18 @@ func decodeBase64(text string) ([]byte, error) {
 
 // readContent reads the encryptedContent of an item as written.
 func readContent(value []byte) (*EncryptedContent, error) {
-	var c EncryptedContent
-	err := strictjson.Object(value, func(name, v []byte) {
-		text, _ := strictjson.Text(v)
-		switch string(name) {
-		case "data":
-			c.Data = text
-		case "dataSignature":
-			c.DataSignature = text
-		case "dataKey":
-			c.DataKey = text
-		case "encryptionCertificateId":
-			c.CertificateID = text
-		case "encryptionCertificateThumbprint":
-			c.CertificateThumbprint = text
-		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%w: encryptedContent is not an object", signature.ErrMalformed)
+	data, sum, key := strictjson.Member{Name: "data"}, strictjson.Member{Name: "dataSignature"},
+		strictjson.Member{Name: "dataKey"}
+	id, thumbprint := strictjson.Member{Name: "encryptionCertificateId"},
+		strictjson.Member{Name: "encryptionCertificateThumbprint"}
+	if strictjson.FindAll(value, &data, &sum, &key, &id, &thumbprint) != nil {
+		const format = "%w: encryptedContent is not an object, or has a member twice"
+		return nil, fmt.Errorf(format, signature.ErrMalformed)
 	}
-	return &c, nil
+	return &EncryptedContent{
+		Data: data.Text(), DataSignature: sum.Text(), DataKey: key.Text(),
+		CertificateID: id.Text(), CertificateThumbprint: thumbprint.Text(),
+	}, nil
 }
 
 // The errors of parsing keys contain nothing of the text.

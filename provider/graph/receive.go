@@ -2,14 +2,13 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
@@ -105,12 +104,11 @@ func (r *receiver) unseal(it *item) error {
 // withContent replaces the encryptedContent of object by resource, which must be exactly one JSON value. Otherwise
 // resource could end its value early and add members to the item.
 func withContent(object, resource []byte) ([]byte, error) {
-	resource = bytes.Trim(resource, " \t\r\n")
-	m, ok := findMember(object, memberEncrypted)
+	resource = bytes.Trim(strictjson.TrimBOM(resource), " \t\r\n")
+	body, ok := strictjson.ReplaceMember(object, memberEncrypted, memberContent, resource)
 	if !ok {
 		return nil, fmt.Errorf("%w: no encryptedContent", provider.ErrBody)
 	}
-	body := replaceMember(object, m, memberContent, resource)
 	if value, err := strictjson.Find(body, memberContent); err != nil || !bytes.Equal(value, resource) {
 		return nil, fmt.Errorf("%w: the decrypted content is not JSON, or cannot be a member of the item", provider.ErrBody)
 	}
@@ -132,7 +130,7 @@ type item struct {
 	body []byte // as written
 
 	subscription string
-	tenant       string
+	tenant       string // tenantId or, as in lifecycle events, organizationId
 	state        []byte // clientState as written; nil if absent or null
 	change       string // "created", "lifecycle.missed"
 	id           string // of the notification; often absent
@@ -151,24 +149,15 @@ const (
 
 // readBatch reads body. Its error wraps provider.ErrBody. An item that cannot be read has its own error.
 func readBatch(body []byte) (batch, error) {
-	var b batch
-	var value []byte
-	err := strictjson.Object(body, func(name, v []byte) {
-		switch string(name) {
-		case "value":
-			value = v
-		case "validationTokens":
-			b.tokens = notNull(v)
-		}
-	})
-	if err != nil {
-		return b, err
+	value, tokens := strictjson.Member{Name: "value"}, strictjson.Member{Name: "validationTokens"}
+	if err := strictjson.FindAll(body, &value, &tokens); err != nil {
+		return batch{}, err
 	}
-	items, err := strictjson.Items(value, MaxItems)
+	items, err := strictjson.Items(value.Value, MaxItems)
 	if err != nil {
-		return b, fmt.Errorf("in value: %w", err)
+		return batch{}, fmt.Errorf("in value: %w", err)
 	}
-	b.items = make([]item, len(items))
+	b := batch{items: make([]item, len(items)), tokens: notNull(tokens.Value)}
 	for i, v := range items {
 		b.items[i] = readItem(v)
 	}
@@ -176,38 +165,27 @@ func readBatch(body []byte) (batch, error) {
 }
 
 func readItem(body []byte) item {
-	it := item{body: body}
-	var changeType, lifecycleEvent string
-	var encrypted []byte
-	err := strictjson.Object(body, func(name, v []byte) {
-		switch string(name) {
-		case "id":
-			it.id, _ = strictjson.Key(v)
-		case "subscriptionId":
-			it.subscription, _ = strictjson.Text(v)
-		case "tenantId":
-			it.tenant, _ = strictjson.Text(v)
-		case "resource":
-			it.resource, _ = strictjson.Text(v)
-		case "changeType":
-			changeType, _ = strictjson.Text(v)
-		case "lifecycleEvent":
-			lifecycleEvent, _ = strictjson.Text(v)
-		case "resourceData":
-			it.etag = strictjson.FindKey(v, "@odata.etag")
-		case memberState:
-			it.state = notNull(v)
-		case memberEncrypted:
-			encrypted = notNull(v)
-		case memberContent:
-			it.content = v
-		}
-	})
-	if err == nil {
-		it.change, err = readChange(changeType, lifecycleEvent)
+	id, subscription := strictjson.Member{Name: "id"}, strictjson.Member{Name: "subscriptionId"}
+	tenant, organization := strictjson.Member{Name: "tenantId"}, strictjson.Member{Name: "organizationId"}
+	resource, resourceData := strictjson.Member{Name: "resource"}, strictjson.Member{Name: "resourceData"}
+	changeType, lifecycleEvent := strictjson.Member{Name: "changeType"}, strictjson.Member{Name: "lifecycleEvent"}
+	state, content := strictjson.Member{Name: memberState}, strictjson.Member{Name: memberContent}
+	encrypted := strictjson.Member{Name: memberEncrypted}
+	err := strictjson.FindAll(body, &id, &subscription, &tenant, &organization, &resource, &resourceData, &changeType,
+		&lifecycleEvent, &state, &content, &encrypted)
+	it := item{
+		body: body, subscription: subscription.Text(), tenant: cmp.Or(tenant.Text(), organization.Text()),
+		state: notNull(state.Value), id: id.Key(), resource: resource.Text(), content: content.Value,
+		etag: strictjson.FindKey(resourceData.Value, "@odata.etag"),
 	}
-	if err == nil && encrypted != nil {
-		it.sealed, err = readContent(encrypted)
+	if err == nil && organization.Text() != "" && !strictjson.EqualFold(it.tenant, organization.Text()) {
+		err = fmt.Errorf("%w: tenantId and organizationId name different tenants", provider.ErrBody)
+	}
+	if err == nil {
+		it.change, err = readChange(changeType.Text(), lifecycleEvent.Text())
+	}
+	if sealed := notNull(encrypted.Value); err == nil && sealed != nil {
+		it.sealed, err = readContent(sealed)
 	}
 	if err != nil {
 		return item{body: body, tenant: it.tenant, err: err}
@@ -244,9 +222,10 @@ func (it *item) eventType() string {
 	return typePrefix + it.change
 }
 
-// subject returns the resource that changed or, without one, the subscription.
+// subject returns the resource that changed. A lifecycle event is about the subscription, whose path is then the
+// resource, if there is one; so the subject is the id of the subscription, as it is without a resource.
 func (it *item) subject() string {
-	if it.resource == "" {
+	if it.resource == "" || strings.HasPrefix(it.change, lifecyclePrefix) && it.subscription != "" {
 		return provider.Subject(it.subscription)
 	}
 	return provider.Subject(it.resource)
@@ -265,50 +244,4 @@ func (it *item) repeatKey() string {
 		return ""
 	}
 	return provider.RepeatKey(strings.Join([]string{it.subscription, it.change, own, it.resource}, "|"))
-}
-
-// A member holds the positions of a member's name and value in the bytes of its object.
-type member struct{ name, value span }
-
-type span struct{ start, end int }
-
-// findMember finds the member name in object, which must be valid for strictjson.Object.
-func findMember(object []byte, name string) (m member, ok bool) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowInvalidUTF8(true))
-	if token, err := d.ReadToken(); err != nil || token.Kind() != '{' {
-		return member{}, false
-	}
-	for d.PeekKind() == '"' {
-		if m.name, ok = nextValue(d); !ok {
-			return member{}, false
-		}
-		if m.value, ok = nextValue(d); !ok {
-			return member{}, false
-		}
-		if text, _ := strictjson.Text(m.name.of(object)); text == name {
-			return m, true
-		}
-	}
-	return member{}, false
-}
-
-func nextValue(d *jsontext.Decoder) (span, bool) {
-	v, err := d.ReadValue()
-	end := int(d.InputOffset())
-	return span{end - len(v), end}, err == nil
-}
-
-func (s span) of(b []byte) []byte { return b[s.start:s.end] }
-
-// replaceMember returns object with the name and the value of m replaced, and all other bytes unchanged.
-func replaceMember(object []byte, m member, name string, value []byte) []byte {
-	return bytes.Join([][]byte{
-		object[:m.name.start], []byte(`"` + name + `"`), object[m.name.end:m.value.start], value, object[m.value.end:],
-	}, nil)
-}
-
-// addMember returns object with a new first member. object must have at least one member.
-func addMember(object []byte, name string, value []byte) []byte {
-	head, rest, _ := bytes.Cut(object, []byte("{"))
-	return bytes.Join([][]byte{head, []byte(`{"` + name + `":`), value, []byte(","), rest}, nil)
 }

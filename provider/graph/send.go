@@ -210,22 +210,22 @@ func (r *renderer) seal(it *item) error {
 	if err != nil {
 		return err
 	}
-	m, _ := findMember(it.body, memberContent) // exists, since it.content was read from it
-	it.body, it.sealed = replaceMember(it.body, m, memberEncrypted, value), &sealed
+	// The member exists, since it.content was read from it.
+	it.body, _ = strictjson.ReplaceMember(it.body, memberContent, memberEncrypted, value)
+	it.sealed = &sealed
 	return nil
 }
 
 // withState returns the body of it with the destination's client state. The source's client state must not be sent
 // on.
 func (r *renderer) withState(it *item) []byte {
-	m, ok := findMember(it.body, memberState)
-	switch {
-	case !ok:
-		return addMember(it.body, memberState, r.state)
-	case sameText(m.value.of(it.body), r.state):
+	if sameText(it.state, r.state) {
 		return it.body
 	}
-	return replaceMember(it.body, m, memberState, r.state)
+	if body, ok := strictjson.ReplaceMember(it.body, memberState, memberState, r.state); ok {
+		return body
+	}
+	return strictjson.AddMember(it.body, memberState, r.state)
 }
 
 func sameText(a, b []byte) bool {
@@ -321,8 +321,8 @@ func newEventResource(ev *bellhop.Event) eventResource {
 		ODataType: odataType, ID: ev.ID, Type: ev.Type, Source: ev.Source, Subject: ev.Subject,
 		Time: ev.HappenedAt().UTC(), ContentType: ev.ContentType,
 	}
-	if strictjson.Embeddable(ev.Body) {
-		c.Data = ev.Body
+	if data, ok := strictjson.Embed(ev.Body); ok {
+		c.Data = data
 	} else {
 		c.DataBase64 = ev.Body
 	}

@@ -108,7 +108,7 @@ func TestSendOtherRich(t *testing.T) {
 	}
 	for body, isJSON := range map[string]bool{
 		`{"a":1}`: true, `[1]`: true, `"x"`: true, `null`: true, ` 1 `: true, ``: false, `x`: false, "\xff": false, "{\"a\":\"\xff\"}": false,
-		`{"a":1,"a":2}`: false, `1,"b":2`: false, strings.Repeat("[", 61) + strings.Repeat("]",
+		`1,"b":2`: false, strings.Repeat("[", 61) + strings.Repeat("]",
 			61): true, strings.Repeat("[", 63) + strings.Repeat("]", 63): false,
 	} {
 		ev := otherEvent()

@@ -69,7 +69,11 @@ var forgeries = []struct {
 		body: plainState(`"` + strings.Repeat("s", 255) + `"`), types: "graph.updated"},
 	{name: "C16 state a number", body: plainState(`1`), refused: []string{"signature_missing"}},
 	{name: "C16 state a list", body: plainState(`["` + state + `"]`), refused: []string{"signature_missing"}},
-	{name: "N01 state twice", body: plainState(`"x","clientState":"` + state + `"`), want: provider.ErrBody},
+	{name: "N01 state twice", body: plainState(`"x","clientState":"` + state + `"`), refused: []string{"malformed_body"}},
+	{name: "N01 value twice", body: `{"value":[],"value":[` + change("1") + `]}`, want: provider.ErrBody},
+	{name: "N01 members that are not read twice", types: "graph.updated",
+		body: strings.Replace(plain(), `"changeType"`, `"a":1,"a":{"b":1,"b":2},"changeType"`, 1)},
+	{name: "N12 byte order mark", body: "\uFEFF" + plain(), types: "graph.updated"},
 	{name: "N02 state in another case", body: strings.Replace(plain(), "clientState", "ClientState", 1),
 		refused: []string{"signature_missing"}},
 

@@ -46,7 +46,7 @@ const (
 func Parse(set []byte) (Keys, error) {
 	list, err := strictjson.Find(set, "keys")
 	if err != nil {
-		return nil, errors.New("not a JSON object, or a name occurs twice")
+		return nil, errors.New("not a JSON object, or keys occurs twice")
 	}
 	keys := Keys{}
 	err = strictjson.Array(list, func(_ int, value []byte) {
@@ -70,19 +70,17 @@ func Parse(set []byte) (Keys, error) {
 // read, and it would keep the private part of a key. It also accepts base64 whose unused bits are set, which
 // parseKey refuses.
 func parseKey(jwk []byte) (id string, key *rsa.PublicKey) {
-	var needed [][]byte
-	strict := true
-	err := strictjson.Object(jwk, func(name, value []byte) {
-		switch string(name) {
-		case "n", "e":
-			strict = strict && isStrictBase64(value)
-			needed = append(needed, fmt.Appendf(nil, "%q:%s", name, value))
-		case "kty", "use", "alg", "kid":
-			needed = append(needed, fmt.Appendf(nil, "%q:%s", name, value))
-		}
-	})
-	if err != nil || !strict {
+	members := [...]strictjson.Member{{Name: "n"}, {Name: "e"}, {Name: "kty"}, {Name: "use"}, {Name: "alg"}, {Name: "kid"}}
+	modulus, exponent := &members[0], &members[1]
+	err := strictjson.FindAll(jwk, modulus, exponent, &members[2], &members[3], &members[4], &members[5])
+	if err != nil || !isStrictBase64(modulus.Value) || !isStrictBase64(exponent.Value) {
 		return "", nil
+	}
+	var needed [][]byte
+	for _, m := range members {
+		if m.Value != nil {
+			needed = append(needed, fmt.Appendf(nil, "%q:%s", m.Name, m.Value))
+		}
 	}
 	var set jose.JSONWebKeySet
 	reduced := fmt.Appendf(nil, `{"keys":[{%s}]}`, bytes.Join(needed, []byte(",")))

@@ -118,6 +118,7 @@ func Run(t *testing.T, c Case) {
 	t.Run("Mutants", s.testMutants)
 	t.Run("OddBodies", s.testOddBodies)
 	t.Run("Members", s.testMembers)
+	t.Run("Lenient", s.testLenient)
 	t.Run("Concurrent", s.testConcurrent)
 	t.Run("Send", s.testSend)
 	t.Run("SendBatch", s.testSendBatch)

@@ -47,32 +47,20 @@ func (r bellsReceiver) Receive(_ context.Context, req *provider.Request) (provid
 	if tokens := provider.Query(req.Target, "token"); len(tokens) == 1 {
 		return provider.Receipt{Reply: &provider.Reply{Status: 200, Body: []byte(tokens[0])}}, nil
 	}
-	var value []byte
-	err := strictjson.Object(req.Body, func(name, v []byte) {
-		if string(name) == "value" {
-			value = v
-		}
-	})
+	value, err := strictjson.Find(req.Body, "value")
 	if err != nil {
 		return provider.Receipt{}, err
 	}
 	var receipt provider.Receipt
 	err = strictjson.Array(value, func(i int, item []byte) {
-		var id, state string
-		if strictjson.Object(item, func(name, v []byte) {
-			switch string(name) {
-			case "id":
-				id, _ = strictjson.Text(v)
-			case "state":
-				state, _ = strictjson.Text(v)
-			}
-		}) != nil || !signature.EqualToken(state, r...) {
+		id, state := strictjson.Member{Name: "id"}, strictjson.Member{Name: "state"}
+		if strictjson.FindAll(item, &id, &state) != nil || !signature.EqualToken(state.Text(), r...) {
 			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: provider.ErrForbidden})
 			return
 		}
 		receipt.Events = append(
 			receipt.Events,
-			bellhop.Event{Type: "bells.rung", ProviderID: provider.RepeatKey(id), Body: item},
+			bellhop.Event{Type: "bells.rung", ProviderID: provider.RepeatKey(id.Text()), Body: item},
 		)
 	})
 	return receipt, err
@@ -82,7 +70,8 @@ func (r bellsReceiver) Receive(_ context.Context, req *provider.Request) (provid
 func signBells(state string, _ time.Time, body []byte) *provider.Request {
 	req := &provider.Request{Method: "POST", Target: "/in/bells", Header: http.Header{}, Body: bytes.Clone(body)}
 	var document map[string]any
-	if json.Unmarshal(body, &document) != nil {
+	text := strictjson.TrimBOM(body)
+	if json.Unmarshal(text, &document) != nil {
 		return req
 	}
 	items, _ := document["value"].([]any)
@@ -92,7 +81,8 @@ func signBells(state string, _ time.Time, body []byte) *provider.Request {
 		}
 	}
 	if items != nil {
-		req.Body, _ = json.Marshal(document)
+		changed, _ := json.Marshal(document)
+		req.Body = append(bytes.Clone(body[:len(body)-len(text)]), changed...)
 	}
 	return req
 }

@@ -74,20 +74,18 @@ const memberState = "clientState"
 
 // parse parses an item. Its error wraps provider.ErrBody if the item is not an object.
 func parse(item []byte) (notification, error) {
-	var n notification
-	err := strictjson.Object(item, func(name, value []byte) {
-		switch string(name) {
-		case "subscriptionId":
-			n.subscription, _ = strictjson.Text(value)
-		case "resource":
-			n.resource, _ = strictjson.Text(value)
-		case memberState:
-			var text bool
-			n.state, text = strictjson.Text(value)
-			n.oddState = !text && string(value) != "null"
-		}
-	})
-	return n, err
+	subscription, resource := strictjson.Member{Name: "subscriptionId"}, strictjson.Member{Name: "resource"}
+	state := strictjson.Member{Name: memberState}
+	if err := strictjson.FindAll(item, &subscription, &resource, &state); err != nil {
+		return notification{}, err
+	}
+	n := notification{subscription: subscription.Text(), resource: resource.Text()}
+	if state.Value != nil && !state.Is("null") {
+		var text bool
+		n.state, text = strictjson.Text(state.Value)
+		n.oddState = !text
+	}
+	return n, nil
 }
 
 // StateHeader is the header that may have the client state, in canonical form; SharePoint spells it ClientState.

@@ -1,7 +1,6 @@
 package sharepoint
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -63,28 +62,10 @@ func withState(item []byte, state string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var body bytes.Buffer
-	separator := byte('{')
-	add := func(name, value []byte) {
-		quotedName, _ := json.Marshal(string(name)) // a string always encodes
-		body.WriteByte(separator)
-		body.Write(quotedName)
-		body.WriteByte(':')
-		body.Write(value)
-		separator = ','
+	if body, ok := strictjson.ReplaceMember(item, memberState, memberState, quoted); ok {
+		return body, nil
 	}
-	replaced := false
-	err = strictjson.Object(item, func(name, value []byte) {
-		if string(name) == memberState {
-			value, replaced = quoted, true
-		}
-		add(name, value)
-	})
-	if !replaced {
-		add([]byte(memberState), quoted)
-	}
-	body.WriteByte('}')
-	return body.Bytes(), err
+	return strictjson.AddMember(item, memberState, quoted), nil
 }
 
 // An item is a notification in SharePoint's form.

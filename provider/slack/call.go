@@ -1,7 +1,6 @@
 package slack
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
@@ -46,7 +44,7 @@ func (c *caller) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.Ou
 	}
 	h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, TimestampHeader: {timestamp},
 		SignatureHeader: {value}}
-	if isJSON(body) {
+	if strictjson.IsObject(body) {
 		h.Set("Content-Type", "application/json")
 	}
 	if at.Attempt > 1 {
@@ -94,17 +92,10 @@ func newCallback(ev *bellhop.Event) ([]byte, error) {
 	if len(ev.Body) > maxData {
 		return strictjson.Encode(c)
 	}
-	if first := bytes.TrimLeft(ev.Body, " \t\r\n"); len(first) > 0 && (first[0] == '{' || first[0] == '[') &&
-		utf8.Valid(ev.Body) {
-		c.Event.Data = ev.Body
-		body, err := strictjson.Encode(c)
-		if err == nil && strictjson.Object(body, func(_,
-			_ []byte) {
-		}) == nil { // the envelope adds depth, which has a limit
-			return body, nil
-		}
-		c.Event.Data = nil
+	if data, ok := strictjson.Embed(ev.Body); ok && (data[0] == '{' || data[0] == '[') {
+		c.Event.Data = data
+	} else {
+		c.Event.DataBase64 = ev.Body
 	}
-	c.Event.DataBase64 = ev.Body
 	return strictjson.Encode(c)
 }

@@ -43,7 +43,7 @@ func TestCallOtherSystem(t *testing.T) {
 
 func TestCallBodies(t *testing.T) {
 	for body, want := range map[string]string{
-		"": "", "{}": "data", "\n[1]": "data", "words": "data_base64", "1": "data_base64", `{"a":1,"a":2}`: "data_base64",
+		"": "", "{}": "data", "\n[1]": "data", "words": "data_base64", "1": "data_base64", `{"a":1,"a":2}`: "data",
 		"\xff": "data_base64",
 		strings.Repeat("[", 62) + strings.Repeat("]", 62): "data",
 		strings.Repeat("[", 63) + strings.Repeat("]", 63): "data_base64",

@@ -109,8 +109,10 @@ var forgeries = []struct {
 	{name: "payload is an array", body: "payload=[]", want: provider.ErrBody},
 	{name: "payload without a type", body: "payload={}", want: provider.ErrBody},
 	{name: "payload with type twice", body: `payload={"type":"a","type":"b"}`, want: provider.ErrBody},
-	{name: "payload too deep", body: `payload={"type":"a","b":` + strings.Repeat("[", 100) + strings.Repeat("]",
-		100) + `}`, want: provider.ErrBody},
+	{name: "N04 payload with a deep member", body: `payload={"type":"a","b":` + strings.Repeat("[", 100) +
+		strings.Repeat("]", 100) + `}`},
+	{name: "N01 payload with another member twice", body: `payload={"type":"a","b":1,"b":{"c":1,"c":2}}`},
+	{name: "N12 byte order mark", body: "\uFEFF" + event},
 	{name: "ssl_check is 0", body: "ssl_check=0", want: provider.ErrBody},
 	{name: "ssl_check not signed", body: "ssl_check=1", change: set(slack.SignatureHeader), want: signature.ErrMissing},
 }

@@ -82,37 +82,36 @@ func eventType(name string) string {
 // parse parses a body: JSON if it begins with a brace, which no form does, otherwise a form. It ignores the
 // Content-Type, which is not signed. Its errors wrap provider.ErrBody.
 func parse(body []byte) (call, error) {
-	if isJSON(body) {
+	if strictjson.IsObject(body) {
 		return parseEvent(body)
 	}
 	return parseForm(body)
 }
 
-func isJSON(body []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) }
-
 // parseEvent parses a call of the Events API: an event in its envelope, a challenge, or the notice that Slack
 // limits the rate of events.
 func parseEvent(body []byte) (call, error) {
-	var typ, challenge, teamID, eventID, event, eventTime, minute []byte
-	err := readMembers(body, map[string]*[]byte{"type": &typ, "challenge": &challenge, "team_id": &teamID,
-		"event_id": &eventID, "event": &event, "event_time": &eventTime, "minute_rate_limited": &minute})
+	typeOf, challenge := strictjson.Member{Name: "type"}, strictjson.Member{Name: "challenge"}
+	teamID, eventID := strictjson.Member{Name: "team_id"}, strictjson.Member{Name: "event_id"}
+	event, eventTime := strictjson.Member{Name: "event"}, strictjson.Member{Name: "event_time"}
+	minute := strictjson.Member{Name: "minute_rate_limited"}
+	err := strictjson.FindAll(body, &typeOf, &challenge, &teamID, &eventID, &event, &eventTime, &minute)
 	if err != nil {
 		return call{}, err
 	}
-	kind, team := textOf(typ), textOf(teamID)
-	c := call{kind: eventType(kind), subject: team, time: unixTime(eventTime)}
-	c.id, _ = strictjson.Key(eventID)
+	kind, team := typeOf.Text(), teamID.Text()
+	c := call{kind: eventType(kind), subject: team, id: eventID.Key(), time: unixTime(eventTime.Value)}
 	switch kind {
 	case "":
 		return call{}, fmt.Errorf("%w: no type", provider.ErrBody)
 	case "url_verification":
-		return answerChallenge(textOf(challenge))
+		return answerChallenge(challenge.Text())
 	case "event_callback":
-		inner := parseInner(event)
+		inner := parseInner(event.Value)
 		c.kind, c.subject = eventType(inner.kind), cmp.Or(inner.subject(), team)
 	case "app_rate_limited":
-		if c.time = unixTime(minute); !c.time.IsZero() {
-			c.id = kind + "/" + team + "/" + string(minute)
+		if c.time = unixTime(minute.Value); !c.time.IsZero() {
+			c.id = kind + "/" + team + "/" + string(minute.Value)
 		}
 	}
 	return c, nil
@@ -133,29 +132,18 @@ func (e *inner) subject() string { return cmp.Or(e.channel, e.itemChannel, e.use
 
 // parseInner parses an event. Its members depend on its type; a channel or user may be an object with an id.
 func parseInner(object []byte) inner {
-	var typ, channel, user, item []byte
-	err := readMembers(object, map[string]*[]byte{"type": &typ, "channel": &channel, "channel_id": &channel,
-		"user": &user, "user_id": &user, "item": &item})
-	if err != nil {
+	kind, item := strictjson.Member{Name: "type"}, strictjson.Member{Name: "item"}
+	channel, channelID := strictjson.Member{Name: "channel"}, strictjson.Member{Name: "channel_id"}
+	user, userID := strictjson.Member{Name: "user"}, strictjson.Member{Name: "user_id"}
+	if strictjson.FindAll(object, &kind, &channel, &channelID, &user, &userID, &item) != nil {
 		return inner{}
 	}
-	return inner{kind: textOf(typ), channel: idOf(channel, "id"), itemChannel: idOf(item, "channel"),
-		user: idOf(user, "id")}
-}
-
-// readMembers sets the variables in into to the values of the members of a JSON object, by the members' names.
-func readMembers(object []byte, into map[string]*[]byte) error {
-	return strictjson.Object(object, func(name, value []byte) {
-		if at := into[string(name)]; at != nil {
-			*at = value
-		}
-	})
-}
-
-// textOf returns value if it is a text, and otherwise "".
-func textOf(value []byte) string {
-	text, _ := strictjson.Text(value)
-	return text
+	return inner{
+		kind:        kind.Text(),
+		channel:     cmp.Or(idOf(channel.Value, "id"), channelID.Text()),
+		itemChannel: idOf(item.Value, "channel"),
+		user:        cmp.Or(idOf(user.Value, "id"), userID.Text()),
+	}
 }
 
 // idOf returns value if it is a text, or its member name if it is an object.
@@ -240,16 +228,15 @@ func (f *form) read(body []byte) error {
 
 // parseInteraction parses an interaction of a person with a message, a shortcut or a dialogue of the app.
 func parseInteraction(payload []byte) (call, error) {
-	var typ, trigger, channel, user, team []byte
-	err := readMembers(payload, map[string]*[]byte{"type": &typ, "trigger_id": &trigger, "channel": &channel,
-		"user": &user, "team": &team})
-	if err != nil {
+	kind, trigger := strictjson.Member{Name: "type"}, strictjson.Member{Name: "trigger_id"}
+	channel, user := strictjson.Member{Name: "channel"}, strictjson.Member{Name: "user"}
+	team := strictjson.Member{Name: "team"}
+	if err := strictjson.FindAll(payload, &kind, &trigger, &channel, &user, &team); err != nil {
 		return call{}, fmt.Errorf("in payload: %w", err)
 	}
-	kind := textOf(typ)
-	if kind == "" {
+	if kind.Text() == "" {
 		return call{}, fmt.Errorf("%w: no type in payload", provider.ErrBody)
 	}
-	return call{kind: eventType(kind), subject: cmp.Or(idOf(channel, "id"), idOf(user, "id"), idOf(team, "id")),
-		id: textOf(trigger)}, nil
+	subject := cmp.Or(idOf(channel.Value, "id"), idOf(user.Value, "id"), idOf(team.Value, "id"))
+	return call{kind: eventType(kind.Text()), subject: subject, id: trigger.Text()}, nil
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -147,23 +146,23 @@ var members = []string{"Type", "MessageId", "TopicArn", "Subject", "Message", "T
 // parse parses body. A body that SNS does not send is signature.ErrMalformed, because the signature is part of the
 // body.
 func parse(body []byte) (message, error) {
-	m := make(message, len(members))
-	odd := ""
-	err := strictjson.Object(body, func(name, value []byte) {
-		i := slices.IndexFunc(members, func(known string) bool { return known == string(name) })
-		if i < 0 || string(value) == "null" {
-			return
-		}
-		text, ok := strictjson.Text(value)
-		if m[members[i]] = text; !ok {
-			odd = members[i]
-		}
-	})
-	switch {
-	case err != nil:
+	wanted := make([]*strictjson.Member, len(members))
+	for i, name := range members {
+		wanted[i] = &strictjson.Member{Name: name}
+	}
+	if strictjson.FindAll(body, wanted...) != nil {
 		return nil, fmt.Errorf("%w: not a JSON object, or a member is repeated", signature.ErrMalformed)
-	case odd != "":
-		return nil, fmt.Errorf("%w: %s is not a text", signature.ErrMalformed, odd)
+	}
+	m := make(message, len(members))
+	for _, member := range wanted {
+		if member.Value == nil || member.Is("null") {
+			continue
+		}
+		text, ok := strictjson.Text(member.Value)
+		if !ok {
+			return nil, fmt.Errorf("%w: %s is not a text", signature.ErrMalformed, member.Name)
+		}
+		m[member.Name] = text
 	}
 	return m, nil
 }

@@ -65,26 +65,17 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 }
 
 // describe returns the type and the time in body, at the places that the specification recommends. A body that is
-// not a JSON object, or repeats a name, is signed like any other; it has the default type and no time.
+// not a JSON object, or has one of these members twice, is signed like any other; it has the default type and no time.
 func describe(body []byte) (kind string, at time.Time) {
-	var typeValue, timeValue []byte
-	err := strictjson.Object(body, func(name, value []byte) {
-		switch string(name) {
-		case "type":
-			typeValue = value
-		case "timestamp":
-			timeValue = value
-		}
-	})
-	if err != nil {
+	typeOf, timestamp := strictjson.Member{Name: "type"}, strictjson.Member{Name: "timestamp"}
+	if strictjson.FindAll(body, &typeOf, &timestamp) != nil {
 		return DefaultType, time.Time{}
 	}
-	text, _ := strictjson.Text(timeValue)
-	kind, _ = strictjson.Text(typeValue)
+	kind = typeOf.Text()
 	if !provider.Word(kind) {
 		kind = DefaultType
 	}
-	return kind, provider.Time(text)
+	return kind, provider.Time(timestamp.Text())
 }
 
 // attemptTime returns the timestamp of a verified request.

@@ -70,33 +70,19 @@ type event struct {
 // parse parses a body. Its error wraps provider.ErrBody if the body is not a JSON object, has no id, or has no
 // type that is a word. Every other member may be absent or of another kind; it then counts as empty.
 func parse(body []byte) (event, error) {
-	var e event
-	var kind, data, related []byte
-	err := strictjson.Object(body, func(name, value []byte) {
-		switch string(name) {
-		case "id":
-			e.id, _ = strictjson.Key(value)
-		case "type":
-			kind = value
-		case "created":
-			e.created = parseTime(value)
-		case "livemode":
-			e.livemode = string(value) == "true"
-		case "data":
-			data = value
-		case "related_object":
-			related = value
-		}
-	})
-	if err != nil {
-		return e, err
+	id, kind, created := strictjson.Member{Name: "id"}, strictjson.Member{Name: "type"}, strictjson.Member{Name: "created"}
+	livemode, data := strictjson.Member{Name: "livemode"}, strictjson.Member{Name: "data"}
+	related := strictjson.Member{Name: "related_object"}
+	if err := strictjson.FindAll(body, &id, &kind, &created, &livemode, &data, &related); err != nil {
+		return event{}, err
 	}
-	text, _ := strictjson.Text(kind)
-	e.eventType = typePrefix + text
-	if e.id == "" || text == "" || !provider.Word(e.eventType) {
+	e := event{
+		id: id.Key(), eventType: typePrefix + kind.Text(), created: parseTime(created.Value), livemode: livemode.Is("true"),
+		subject: subject(data.Value, related.Value),
+	}
+	if e.id == "" || kind.Text() == "" || !provider.Word(e.eventType) {
 		return e, fmt.Errorf("%w: an event has an id and a type", provider.ErrBody)
 	}
-	e.subject = subject(data, related)
 	return e, nil
 }
 

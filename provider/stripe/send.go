@@ -3,7 +3,6 @@ package stripe
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -103,18 +102,12 @@ func (r *renderer) newSnapshot(ev *bellhop.Event) ([]byte, error) {
 		PendingWebhooks: 1,
 		Type:            snapshotType(ev.Type),
 	}
-	for _, object := range newObjects(ev) {
-		s.Data.Object = object
-		body, err := json.Marshal(s)
-		if err == nil && isObject(body) {
-			return body, nil
-		}
+	var err error
+	if s.Data.Object, err = newObject(ev); err != nil {
+		return nil, err
 	}
-	return nil, errors.New("the event cannot be written as JSON")
+	return json.Marshal(s)
 }
-
-// isObject reports whether body is a JSON object that our own Receiver accepts.
-func isObject(body []byte) bool { return strictjson.Object(body, func(_, _ []byte) {}) == nil }
 
 // snapshotType turns text into a type in Stripe's form: without typePrefix, short enough to take it again, and
 // with "_" in place of characters that a type cannot have.
@@ -143,28 +136,19 @@ type carrier struct {
 	DataBase64 string          `json:"data_base64,omitempty"`
 }
 
-// newObjects returns the possible objects for the body of ev, best first: the body itself, a carrier with the body
-// as JSON, and a carrier with the body in Base64, which always works. A body that is not UTF-8 goes in Base64,
-// because Stripe's libraries verify the text that they decoded.
-func newObjects(ev *bellhop.Event) []json.RawMessage {
+// newObject returns the object for the body of ev: the body itself if it is a JSON object, else a carrier with the
+// body as JSON or, if it cannot be embedded, in Base64. A body that is not UTF-8 goes in Base64, because Stripe's
+// libraries verify the text that they decoded.
+func newObject(ev *bellhop.Event) (json.RawMessage, error) {
 	c := carrier{ID: ev.Subject, Object: "bellhop.body"}
-	var objects []json.RawMessage
-	if utf8.Valid(ev.Body) && isObject(ev.Body) {
-		objects = append(objects, ev.Body)
+	body, ok := strictjson.Embed(ev.Body)
+	switch {
+	case ok && body[0] == '{':
+		return body, nil
+	case ok:
+		c.Data = body
+	default:
+		c.DataBase64 = base64.StdEncoding.EncodeToString(ev.Body)
 	}
-	if utf8.Valid(ev.Body) && json.Valid(ev.Body) {
-		c.Data = ev.Body
-		objects = append(objects, c.encode())
-		c.Data = nil
-	}
-	c.DataBase64 = base64.StdEncoding.EncodeToString(ev.Body)
-	return append(objects, c.encode())
-}
-
-func (c carrier) encode() json.RawMessage {
-	raw, err := json.Marshal(c)
-	if err != nil {
-		panic("stripe: valid JSON and text cannot be encoded: " + err.Error())
-	}
-	return raw
+	return json.Marshal(c)
 }

@@ -53,7 +53,7 @@ func TestSendOtherBodies(t *testing.T) {
 		"[1, 2]":           `{"object":{"id":"o_1","object":"bellhop.body","data":[1,2]}}`,
 		"plain words":      `{"object":{"id":"o_1","object":"bellhop.body","data_base64":"cGxhaW4gd29yZHM="}}`,
 		"":                 `{"object":{"id":"o_1","object":"bellhop.body"}}`,
-		`{"a":1,"a":2}`:    `{"object":{"id":"o_1","object":"bellhop.body","data_base64":"eyJhIjoxLCJhIjoyfQ=="}}`,
+		`{"a":1,"a":2}`:    `{"object":{"a":1,"a":2}}`,
 		"{\"a\":\"\xff\"}": `{"object":{"id":"o_1","object":"bellhop.body","data_base64":"eyJhIjoi/yJ9"}}`,
 		deep:               `{"object":{"id":"o_1","object":"bellhop.body","data_base64":"`,
 	} {

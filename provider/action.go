@@ -68,6 +68,10 @@ type ActionResult struct {
 	Cut    bool   // ctx ended before the work did; Error and Detail may then be ""
 	Final  bool   // the attempt failed, and another one would fail too
 
+	// Short says that this machine had no more descriptors, memory or processes for the work. The attempt uses up no try
+	// of the retry schedule, and does not count against the destination. Detail names the resource.
+	Short bool
+
 	// Continue is set if the work is neither done nor failed: another attempt begins at that time. It uses up no try of
 	// the retry schedule, and does not count against the destination. Error is "" then.
 	Continue time.Time

@@ -120,6 +120,10 @@ func (c *command) Perform(ctx context.Context, ev *bellhop.Event, at provider.At
 // resultOf returns the result of a command that has ended, or could not be started because of err.
 func resultOf(cmd *exec.Cmd, err error) provider.ActionResult {
 	state := cmd.ProcessState
+	if state == nil && isShortage(err) {
+		return provider.ActionResult{Short: true, Detail: "this machine cannot start the command now: " +
+			innermost(err).Error()}
+	}
 	if state == nil {
 		return provider.ActionResult{Error: errorStart, Detail: "the command cannot be started: " + innermost(err).Error()}
 	}
@@ -135,6 +139,13 @@ func resultOf(cmd *exec.Cmd, err error) provider.ActionResult {
 			Final:  code == exitBadData,
 		}
 	}
+}
+
+// isShortage reports whether a command could not be started because this machine has no more descriptors, memory or
+// processes.
+func isShortage(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN},
+		func(short error) bool { return errors.Is(err, short) })
 }
 
 // innermost returns the cause of err, without the path and the name of the system call that os and os/exec add.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -409,4 +410,16 @@ func eventually(t testing.TB, what string, is func() bool) {
 func file(dir, name string) string {
 	b, _ := os.ReadFile(filepath.Join(dir, name))
 	return strings.TrimSpace(string(b))
+}
+
+// TestShortage: a command that this machine cannot start for lack of something is not at fault; any other is.
+func TestShortage(t *testing.T) {
+	for err, short := range map[error]bool{syscall.EMFILE: true, syscall.ENFILE: true, syscall.ENOMEM: true,
+		syscall.EAGAIN: true, syscall.ENOENT: false, syscall.EACCES: false, syscall.E2BIG: false} {
+		got := resultOf(&exec.Cmd{}, &os.PathError{Op: "fork/exec", Path: "/secret/path", Err: err})
+		if got.Short != short || (got.Error == "start") == short || strings.Contains(got.Detail, "secret") ||
+			!strings.Contains(got.Detail, err.Error()) {
+			t.Errorf("%v: %+v", err, got)
+		}
+	}
 }

@@ -39,6 +39,9 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) attempt
 		return attempt{dst: dst}
 	}
 	a := attempt{dst: dst, probe: probe, decision: decide(dst.Retry, reply, end)}
+	if a.short {
+		e.warnShort(a.detail, end)
+	}
 	random := e.opts.Random() // one for all, so that deliveries which failed together are due together
 	for _, d := range batch {
 		result := a.result(dst.Retry, tryOf(d, probe), end, random)
@@ -59,7 +62,7 @@ func (e *Engine) record(l *lane, d *bellhop.Delivery, r bellhop.Result) {
 	d.State = r.State
 	err := e.opts.Store.Record(r)
 	e.metrics.attempt(&r, r.Attempt.StartedAt.Add(r.Attempt.Duration).Sub(d.Event.ReceivedAt))
-	e.log(d, &r, err)
+	e.log(l.destination.Load().Name, d, &r, err)
 	switch r.State {
 	case bellhop.DeliveryDead:
 		l.noteDead(d, &r.Attempt)
@@ -76,8 +79,22 @@ func (e *Engine) recordDamaged(l *lane, d *bellhop.Delivery) {
 	l.noteDue(now) // of deliveries that waited behind it
 }
 
-// log writes the attempt's line: at level info if it failed, otherwise at level debug.
-func (e *Engine) log(d *bellhop.Delivery, r *bellhop.Result, recordErr error) {
+// warnEvery is how often a shortage of this machine is logged at most.
+const warnEvery = time.Minute
+
+// warnShort logs that this machine was short of a resource at now, as detail says.
+func (e *Engine) warnShort(detail string, now time.Time) {
+	last := e.warnedShort.Load()
+	if last != 0 && now.UnixNano()-last < int64(warnEvery) || !e.warnedShort.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	e.opts.Logger.Warn("machine.short", "component", "delivery", "detail", detail,
+		"meaning", "attempts are repeated later and use up no try; see the limit of open files (ulimit -n), memory and "+
+			"local ports")
+}
+
+// log writes the attempt's line: at level info if it failed, otherwise at level debug. name is the destination's.
+func (e *Engine) log(name string, d *bellhop.Delivery, r *bellhop.Result, recordErr error) {
 	level := slog.LevelDebug
 	if r.State != bellhop.DeliveryDelivered || recordErr != nil {
 		level = slog.LevelInfo
@@ -86,7 +103,7 @@ func (e *Engine) log(d *bellhop.Delivery, r *bellhop.Result, recordErr error) {
 		return
 	}
 	args := []any{"component", "delivery", "delivery_id", d.ID, "event_id", d.EventID, "destination_id", d.DestinationID,
-		"attempt", r.Attempt.Number, "state", r.State, "status", r.Attempt.Status,
+		"destination", name, "attempt", r.Attempt.Number, "state", r.State, "status", r.Attempt.Status,
 		"duration_ms", r.Attempt.Duration.Milliseconds()}
 	if r.Attempt.Error != "" {
 		args = append(args, "error", r.Attempt.Error, "detail", r.Attempt.Detail)
@@ -115,6 +132,7 @@ type decision struct {
 	asked    time.Duration // how long it asked to wait
 	rest     time.Time     // until when it asked for a rest of all deliveries; zero if it did not
 	unsent   bool          // nothing was sent, so that no rate was used
+	short    bool          // this machine was short of a resource
 
 	continueAt time.Time // when an action continues its work; zero if it is done or failed
 }
@@ -144,6 +162,7 @@ const (
 //	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long,
 //	                           and the attempt is spared
 //	an action continues        pending, at the time that it asked for; the attempt is spared
+//	this machine is short      pending, after a pause of this gateway's own; the attempt is spared
 //	anything else, or nothing  pending by the schedule; dead if that is used up, or the delivery would be too old
 //
 // An event that the destination's settings exclude is cancelled. The destination's own outcomes come before
@@ -151,6 +170,8 @@ const (
 func decide(r bellhop.Retry, reply outbound.Reply, now time.Time) decision {
 	d := decision{answered: reply.Status != 0, unsent: reply.Class == outbound.Unsent || reply.Class == outbound.Skipped}
 	switch outcome := outcomeOf(r.Outcomes, reply); {
+	case reply.Class == outbound.Short:
+		d.state, d.short, d.unsent = bellhop.DeliveryPending, true, true
 	case reply.Class == outbound.Skipped:
 		d.state = bellhop.DeliveryCancelled
 	case outcome == bellhop.OutcomeRetry && !reply.Continue.IsZero():
@@ -211,6 +232,10 @@ func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64)
 		}
 		return limitAge(result, r.MaxAge, t.born)
 	}
+	if d.short && t.spared < maxSpared {
+		result.Spared, result.NextAt = true, now.Add(shortWait(time.Second, time.Minute, t.spared, random))
+		return limitAge(result, r.MaxAge, t.born)
+	}
 	result.Spared = (t.probe && d.fails || d.limited) && t.spared < maxSpared && len(r.Schedule) > 0
 	n := t.counted
 	if result.Spared {
@@ -227,6 +252,13 @@ func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64)
 	}
 	result.NextAt = now.Add(max(wait, d.asked))
 	return limitAge(result, r.MaxAge, t.born)
+}
+
+// shortWait returns the pause after an attempt for which this machine was short: least, doubled by each of the n such
+// attempts before, and at most most. random, in [0, 1), chooses it within bellhop.Jitter.
+func shortWait(least, most time.Duration, n int, random float64) time.Duration {
+	wait := float64(min(most, least<<min(n, 20)))
+	return time.Duration(wait + wait*bellhop.Jitter*(2*random-1))
 }
 
 // limitAge ends a pending delivery that was made at born, if it would be older than limit at its next attempt.

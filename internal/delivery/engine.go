@@ -91,6 +91,7 @@ type Engine struct {
 
 	limiter       *limiter
 	checkNow      chan struct{} // makes Run check the destinations; holds one
+	warnedShort   atomic.Int64  // when a shortage of this machine was logged, in Unix nanoseconds; 0 if it was not
 	queuedBytes   atomic.Int64  // of all lanes
 	overcommitted atomic.Int64  // lanes that hold a delivery although memory is full
 	attempts      sync.WaitGroup

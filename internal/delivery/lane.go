@@ -278,6 +278,9 @@ func (l *lane) learn(a attempt) (gaveUp bool) {
 	if l.destination.Load() != a.dst { // the destination changed during the attempt: ignore its result
 		return false
 	}
+	if a.short || l.pacer.short > 0 {
+		l.pacer.noteShort(a.short, l.engine.now(), l.engine.opts.Random())
+	}
 	if a.rest.After(l.pacer.rest) {
 		l.pacer.rest = a.rest
 	}

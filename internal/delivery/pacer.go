@@ -13,6 +13,9 @@ type pacer struct {
 	breaker breaker
 	rest    time.Time // until when the destination asked for no requests
 	bucket  bucket
+
+	short      int       // attempts in a row for which this machine was short of a resource
+	shortUntil time.Time // when the next attempt after them may begin
 }
 
 // longPause is the pause from which on a lane that may begin no attempt keeps no deliveries in memory.
@@ -21,10 +24,22 @@ const longPause = 5 * time.Second
 // pause returns when the next attempt may begin, apart from the rate: now, or later.
 func (p *pacer) pause(now time.Time) time.Time {
 	at := p.breaker.ready(now)
-	if p.rest.After(at) {
-		return p.rest
+	for _, later := range []time.Time{p.rest, p.shortUntil} {
+		if later.After(at) {
+			at = later
+		}
 	}
 	return at
+}
+
+// noteShort takes in whether this machine was short of a resource for an attempt that ended at now.
+func (p *pacer) noteShort(short bool, now time.Time, random float64) {
+	if !short {
+		p.short, p.shortUntil = 0, time.Time{}
+		return
+	}
+	p.shortUntil = now.Add(shortWait(minHold, longPause, p.short, random))
+	p.short++
 }
 
 // ready returns when the next attempt may begin: now, or later.

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,12 +24,18 @@ type network struct {
 	mu        sync.Mutex
 	receivers map[string]*receiver    // by address; protected by mu
 	wrapConn  func(net.Conn) net.Conn // wraps new connections; nil means no wrapper
+	dialError func() error            // an error of this machine, if it returns one; nil means none
 }
 
 func newNetwork(t testing.TB) *network { return &network{t: t, receivers: map[string]*receiver{}} }
 
 // dial connects to the receiver at address. Without a receiver, the connection is refused.
 func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	if n.dialError != nil {
+		if err := n.dialError(); err != nil {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", err)}
+		}
+	}
 	n.mu.Lock()
 	r := n.receivers[address]
 	n.mu.Unlock()

@@ -118,6 +118,9 @@ func (c *Client) lookup(ctx context.Context, name string, rooted bool) ([]netip.
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, ctx.Err()
 	}
+	if IsLocal(err) {
+		return nil, &Error{Class: ClassLocal, Phase: PhaseDNS, Detail: localDetail(err), Err: err}
+	}
 	return nil, &Error{Class: ClassDNS, Phase: PhaseDNS, Detail: dnsDetail(name, bounded.Err(), err), Err: err}
 }
 
@@ -171,7 +174,8 @@ func (g *guard) dialFirst(ctx context.Context, addrs []netip.AddrPort) (net.Conn
 		}()
 	}
 	var won net.Conn
-	var first error // that of the most preferred address, unless its network cannot be reached from here at all
+	// that of the most preferred address, unless its network cannot be reached from here at all; a local one comes first
+	var first error
 	delay := time.NewTicker(attemptDelay)
 	defer delay.Stop()
 	for launch(); running > 0; {
@@ -187,7 +191,7 @@ func (g *guard) dialFirst(ctx context.Context, addrs []netip.AddrPort) (net.Conn
 			case r.err == nil:
 				r.conn.Close()
 			case won == nil:
-				if first == nil || errors.Is(first, syscall.ENETUNREACH) {
+				if first == nil || errors.Is(first, syscall.ENETUNREACH) || IsLocal(r.err) {
 					first = r.err
 				}
 				if ctx.Err() == nil {

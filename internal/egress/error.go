@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,10 +33,12 @@ const (
 	ClassBadURL   Class = "bad_url"         // the URL cannot be used, whatever the settings
 	ClassBadReply Class = "bad_reply"       // not HTTP, or headers too large
 	ClassCanceled Class = "cancelled"       // by the context, or by Client.Close
-	ClassNetwork  Class = "network"         // any other error: unreachable, no more descriptors, …
+	ClassLocal    Class = "local"           // this machine is short of descriptors, memory or ports: see IsLocal
+	ClassNetwork  Class = "network"         // any other error: unreachable, …
 )
 
-// Classes returns the classes with which an attempt can end by itself: all except ClassCanceled.
+// Classes returns the classes for which the other end, or the way to it, is the cause: all except ClassCanceled and
+// ClassLocal.
 func Classes() []Class {
 	return []Class{
 		ClassTimeout, ClassDNS, ClassRefused, ClassReset, ClassClosed, ClassTLS,
@@ -100,10 +103,45 @@ func newError(phase Phase, where string, within time.Duration, err error) *Error
 		e.Detail = where + ": " + tlsDetail(err)
 	case ClassBadReply:
 		e.Detail = err.Error()
+	case ClassLocal:
+		e.Detail = localDetail(err)
 	default:
 		e.Detail = where + ": " + rootCause(err).Error()
 	}
 	return e
+}
+
+// shortages are the errors of a machine that has no more descriptors, buffers, memory or local ports. The numbers are
+// those of Windows: WSAEMFILE, WSAENOBUFS, WSAEADDRNOTAVAIL. Other systems do not use them.
+var shortages = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
+	10024, 10055, 10049}
+
+// IsLocal reports whether err comes of a shortage of this machine: descriptors, memory or local ports. It says
+// nothing about the other end.
+func IsLocal(err error) bool {
+	var known *Error
+	if errors.As(err, &known) {
+		return known.Class == ClassLocal
+	}
+	var dns *net.DNSError // keeps nothing of its cause but the text
+	isDNS := errors.As(err, &dns)
+	return slices.ContainsFunc(shortages, func(s syscall.Errno) bool {
+		return errors.Is(err, s) || isDNS && strings.HasSuffix(dns.Err, s.Error())
+	})
+}
+
+// Local returns the error of class ClassLocal for err, of which IsLocal is true.
+func Local(err error) *Error {
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return &Error{Class: ClassLocal, Phase: PhaseDial, Detail: localDetail(err), Err: err}
+}
+
+// localDetail describes a shortage of this machine.
+func localDetail(err error) string {
+	return "this machine is short of a resource, which is not the destination's fault: " + rootCause(err).Error()
 }
 
 // classify returns the class of an error that an operation in phase returned.
@@ -115,6 +153,8 @@ func classify(phase Phase, err error) Class {
 		return ClassBadReply
 	case errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
 		return ClassCanceled
+	case IsLocal(err):
+		return ClassLocal
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
 		return ClassTimeout

@@ -156,7 +156,7 @@ func (p *proxy) refused(to string, status int) *Error {
 
 // tunnelError returns err if it is a timeout or a cancellation, and otherwise an error that blames the proxy.
 func (p *proxy) tunnelError(detail string, err error) error {
-	if c := classify(PhaseProxy, err); c == ClassTimeout || c == ClassCanceled {
+	if c := classify(PhaseProxy, err); c == ClassTimeout || c == ClassCanceled || c == ClassLocal {
 		return err
 	}
 	return p.failed(detail, err)

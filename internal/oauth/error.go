@@ -25,6 +25,8 @@ func (s *Source) explain(ctx context.Context, err error) error {
 	var untrusted *tls.CertificateVerificationError
 	var network *net.OpError
 	switch {
+	case egress.IsLocal(err):
+		return egress.Local(err)
 	case errors.As(err, &answered):
 		status := egress.DescribeStatus(answered.Response.StatusCode)
 		if slices.Contains(knownErrors, answered.ErrorCode) {

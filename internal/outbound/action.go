@@ -51,6 +51,8 @@ func (t *Target) perform(ctx context.Context, d *bellhop.Delivery, at time.Time)
 	switch {
 	case done.Cut && ctx.Err() != nil:
 		return Reply{Class: Cancelled, Error: string(egress.ClassCanceled), Detail: "given up"}
+	case done.Short:
+		got.Class, got.Error = Short, string(egress.ClassLocal)
 	case done.Cut:
 		got.Error, got.Detail = string(egress.ClassTimeout), "not done within "+t.timeout.String()
 	case len(done.Progress) > bellhop.MaxProgressBytes: // it could not be stored, and the next attempt would begin anew

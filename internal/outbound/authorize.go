@@ -149,6 +149,8 @@ func (a *authorizer) authorize(ctx context.Context, req *egress.Request) (token 
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return "", &egress.Error{Class: egress.ClassCanceled, Detail: "given up while a token was fetched", Err: err}
+	case egress.IsLocal(err):
+		return "", egress.Local(err)
 	case err != nil:
 		return "", &unsentError{ErrorToken, err.Error()}
 	}

@@ -34,6 +34,7 @@ const (
 	Unsent                 // nothing was sent, so that no rate was used
 	Skipped                // nothing was sent: the destination's settings exclude the event
 	Cancelled              // a stop cut the attempt off: it says nothing about the destination
+	Short                  // this machine was short of a resource: it says nothing about the destination
 )
 
 // The codes of attempts that sent nothing.
@@ -63,8 +64,11 @@ func failed(err error) Reply {
 		return Reply{Class: Failed, Error: string(egress.ClassNetwork), Detail: err.Error()}
 	}
 	r := Reply{Class: Failed, Error: string(failure.Class), Detail: failure.Detail}
-	if failure.Class == egress.ClassCanceled {
+	switch failure.Class {
+	case egress.ClassCanceled:
 		r.Class = Cancelled
+	case egress.ClassLocal:
+		r.Class = Short
 	}
 	if failure.Sent {
 		r.Detail += Unknown

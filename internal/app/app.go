@@ -25,6 +25,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 	"github.com/bellhop-gateway/bellhop/internal/repair"
 	"github.com/bellhop-gateway/bellhop/internal/store"
@@ -236,7 +237,9 @@ func (a *App) openActions() {
 func (a *App) openRooms(client *egress.Client) {
 	o := a.opts
 	env := provider.Env{Now: time.Now, Rand: rand.Reader, Client: client.HTTP(), Logger: o.Logger}
+	gate := match.NewGate(0)
 	a.opener = outbound.New(outbound.Options{
+		Gate:   gate,
 		Client: client, Providers: o.Providers, Actions: a.actions, Env: env, Logger: o.Logger,
 		PublicURL: o.Config.PublicURL,
 		Current:   func(destinationID string) *outbound.Target { return a.engine.Target(destinationID) },
@@ -245,6 +248,7 @@ func (a *App) openRooms(client *egress.Client) {
 		},
 	})
 	a.engine = delivery.New(delivery.Options{
+		Gate:  gate,
 		Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: o.Logger, Metrics: a.registry,
 		Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) },

@@ -55,6 +55,7 @@ type Options struct {
 	Random  func() float64 // in [0, 1), for jitter
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // nil registers no metrics
+	Gate    *match.Gate           // of large bodies, for all who evaluate expressions; nil makes one
 	Changed func()                // called after the engine disabled or expired a destination; may be nil
 
 	// Announce accepts an event of the gateway's own, as the door accepts other events. Nil announces nothing.
@@ -105,6 +106,9 @@ func New(opts Options) *Engine {
 		limiter: newLimiter(cmp.Or(opts.MaxAttempts, DefaultMaxAttempts)), checkNow: make(chan struct{}, 1)}
 	if e.opts.Random == nil {
 		e.opts.Random = rand.Float64
+	}
+	if e.opts.Gate == nil {
+		e.opts.Gate = match.NewGate(0)
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.lanes.Store(newLaneTable(nil))

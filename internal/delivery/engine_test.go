@@ -120,7 +120,7 @@ func TestUnreserve(t *testing.T) {
 		r.destination(r.network.receiver("two"))
 		for range laneLength + 10 {
 			events := []bellhop.Event{{Type: "x", Body: make([]byte, 1000)}, {Type: "y", Body: make([]byte, 10)}}
-			deliveries := r.engine.Match(events)
+			deliveries := r.match(events)
 			if len(deliveries) != 4 || !deliveries[0].Leased || !deliveries[3].Leased {
 				t.Fatalf("deliveries: %+v", deliveries)
 			}
@@ -184,7 +184,7 @@ func TestUnreserveMakesRoom(t *testing.T) {
 		r.acceptMany(1)
 		synctest.Wait()
 		events := make([]bellhop.Event, laneLength)
-		deliveries := r.engine.Match(events)
+		deliveries := r.match(events)
 		time.Sleep(time.Hour)
 		if n := len(to.got()); n != 1 {
 			t.Fatalf("%d attempts while there was no room", n)

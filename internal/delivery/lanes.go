@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -8,13 +10,21 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
 // A laneTable is a snapshot of the lanes, indexed by source and type: of ten thousand destinations with one
 // type each, an event asks one. It does not change.
 type laneTable struct {
 	byID  map[string]*lane
-	byKey map[matchKey][]*lane
+	byKey map[matchKey]*laneList
+	where bool // whether the match of some lane reads an event's header or body
+}
+
+// A laneList holds the lanes of one key.
+type laneList struct {
+	lanes []*lane
+	needs match.Needs // of their matches together
 }
 
 // A matchKey is a source, by name or id, and a type; "" is any.
@@ -24,14 +34,22 @@ type matchKey struct{ source, kind string }
 const maxKeys = 100
 
 func newLaneTable(lanes map[string]*lane) *laneTable {
-	t := &laneTable{byID: lanes, byKey: make(map[matchKey][]*lane, len(lanes))}
+	t := &laneTable{byID: lanes, byKey: make(map[matchKey]*laneList, len(lanes))}
 	if t.byID == nil {
 		t.byID = map[string]*lane{}
 	}
 	for _, l := range lanes {
-		for _, key := range matchKeys(l.destination.Load().Match) {
-			if list := t.byKey[key]; len(list) == 0 || list[len(list)-1] != l { // the match may name a key twice
-				t.byKey[key] = append(list, l)
+		dst := l.destination.Load()
+		t.where = t.where || dst.matcher.Needs().Wheres() > 0
+		for _, key := range matchKeys(dst.Match) {
+			list := t.byKey[key]
+			if list == nil {
+				list = new(laneList)
+				t.byKey[key] = list
+			}
+			if n := len(list.lanes); n == 0 || list.lanes[n-1] != l { // the match may name a key twice
+				list.lanes = append(list.lanes, l)
+				list.needs.Add(dst.matcher)
 			}
 		}
 	}
@@ -57,43 +75,116 @@ func matchKeys(m bellhop.Match) (keys []matchKey) {
 	return keys
 }
 
-// mayWant yields the lanes that may want ev, each once. Their matchers decide.
-func (t *laneTable) mayWant(ev *bellhop.Event) iter.Seq[*lane] {
-	return func(yield func(*lane) bool) {
+// lists yields the lists of lanes that may want ev, with the source of their key.
+func (t *laneTable) lists(ev *bellhop.Event) iter.Seq2[string, *laneList] {
+	return func(yield func(string, *laneList) bool) {
 		for i, source := range [...]string{"", ev.Source, ev.SourceID} {
 			if i > 0 && source == "" {
 				continue
 			}
 			for _, kind := range [...]string{"", ev.Type} {
-				for _, l := range t.byKey[matchKey{source, kind}] {
-					if source == ev.SourceID && slices.Contains(l.destination.Load().Match.Sources, ev.Source) {
-						continue // it was found by the source's name
-					}
-					if !yield(l) {
-						return
-					}
+				if list := t.byKey[matchKey{source, kind}]; list != nil && !yield(source, list) {
+					return
 				}
 			}
 		}
 	}
 }
 
+// mayWant yields the lanes that may want ev, each once. Their matchers decide.
+func (t *laneTable) mayWant(ev *bellhop.Event) iter.Seq[*lane] {
+	return func(yield func(*lane) bool) {
+		for source, list := range t.lists(ev) {
+			for _, l := range list.lanes {
+				if source == ev.SourceID && slices.Contains(l.destination.Load().Match.Sources, ev.Source) {
+					continue // it was found by the source's name
+				}
+				if !yield(l) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// needs returns what the matches of the lanes that may want ev read of it.
+func (t *laneTable) needs(ev *bellhop.Event) (needs match.Needs) {
+	if t.where {
+		for _, list := range t.lists(ev) {
+			if list.needs.Wheres() > 0 {
+				needs.Merge(list.needs)
+			}
+		}
+	}
+	return needs
+}
+
+// work returns what deciding about events takes: how many expressions have to be evaluated, over how many bytes.
+func (t *laneTable) work(events []bellhop.Event) (evaluations, bytes int) {
+	if !t.where {
+		return 0, 0
+	}
+	for i := range events {
+		n := 0
+		for _, list := range t.lists(&events[i]) {
+			n += list.needs.Wheres()
+		}
+		if n > 0 {
+			evaluations, bytes = evaluations+n, bytes+len(events[i].Body)
+		}
+	}
+	return evaluations, bytes
+}
+
+// A busyError reports that the expressions of destinations cannot be evaluated now. Its code is that of the door's
+// refusals for lack of memory.
+type busyError struct{ error }
+
+func (*busyError) Code() string { return "busy" }
+
+// Unwrap returns what the API answers.
+func (e *busyError) Unwrap() error {
+	return &bellhop.Error{Code: bellhop.CodeUnavailable, Message: e.Error()}
+}
+
 // Match returns one delivery for each event and each destination that wants it, in the events' order, and
 // reserves places for them in the lanes: a delivery with Leased set has a place. The caller passes all of them
 // to Deliver or to Unreserve.
-func (e *Engine) Match(events []bellhop.Event) []bellhop.NewDelivery {
+//
+// A sender waits meanwhile. So the expressions of all destinations share one [match.Budget]; and if they are evaluated
+// over a large body, Match waits a little for its turn. Its error is that there are too many of those, or that of ctx;
+// then no place is reserved.
+func (e *Engine) Match(ctx context.Context, events []bellhop.Event) (deliveries []bellhop.NewDelivery, err error) {
 	t := e.lanes.Load()
-	var deliveries []bellhop.NewDelivery
+	evaluations, bytes := t.work(events)
+	if evaluations > 0 && bytes >= match.LargeBody {
+		if err := e.opts.Gate.EnterSoon(ctx); err != nil {
+			if errors.Is(err, match.ErrBusy) {
+				e.metrics.matchBusy.Inc()
+				err = &busyError{err}
+			}
+			return nil, err
+		}
+		defer e.opts.Gate.Leave()
+	}
+	if len(events) == 0 {
+		return nil, nil
+	}
+	view := match.Open(&events[0], t.needs(&events[0]), match.NewBudget(bytes, evaluations), nil)
+	defer view.Close()
 	for i := range events {
 		ev := &events[i]
+		if i > 0 {
+			view.Next(ev, t.needs(ev))
+		}
 		for l := range t.mayWant(ev) {
 			dst := l.destination.Load()
-			if e.wants(l, dst, ev) {
+			if e.wants(l, dst, view) {
 				deliveries = append(deliveries, l.newReserved(dst, i, ev))
 			}
 		}
 	}
-	return deliveries
+	return deliveries, nil
 }
 
 // Reserve is Match for one destination, whatever it wants. It returns nil if there is no such destination.
@@ -147,12 +238,27 @@ func (e *Engine) Unreserve(events []bellhop.Event, deliveries []bellhop.NewDeliv
 	}
 }
 
-// Assign appends a delivery for each destination that wants ev, which is the i-th of some events. It reserves
-// no places.
-func (e *Engine) Assign(deliveries []bellhop.NewDelivery, i int, ev *bellhop.Event) []bellhop.NewDelivery {
-	for l := range e.lanes.Load().mayWant(ev) {
-		if dst := l.destination.Load(); e.wants(l, dst, ev) {
-			deliveries = append(deliveries, l.newDelivery(dst, i, ev))
+// Look opens a view of ev for filter, which may be nil, and for Assign. A large body waits for its turn; the error is
+// that of ctx. The caller closes the view.
+func (e *Engine) Look(ctx context.Context, ev *bellhop.Event, filter *match.Matcher) (*match.View, error) {
+	needs := e.lanes.Load().needs(ev)
+	needs.Add(filter)
+	var leave func()
+	if needs.Wheres() > 0 && len(ev.Body) >= match.LargeBody {
+		if err := e.opts.Gate.Enter(ctx); err != nil {
+			return nil, err
+		}
+		leave = e.opts.Gate.Leave
+	}
+	return match.Open(ev, needs, match.NewBudget(len(ev.Body), needs.Wheres()), leave), nil
+}
+
+// Assign appends a delivery for each destination that wants the event of view, which is the i-th of some events. It
+// reserves no places.
+func (e *Engine) Assign(deliveries []bellhop.NewDelivery, i int, view *match.View) []bellhop.NewDelivery {
+	for l := range e.lanes.Load().mayWant(view.Event()) {
+		if dst := l.destination.Load(); e.wants(l, dst, view) {
+			deliveries = append(deliveries, l.newDelivery(dst, i, view.Event()))
 		}
 	}
 	return deliveries
@@ -168,23 +274,17 @@ func (e *Engine) AssignTo(destinationID string, i int, ev *bellhop.Event) bellho
 }
 
 // LooksInside reports whether the match of some destination reads an event's header or body.
-func (e *Engine) LooksInside() bool {
-	for _, l := range e.lanes.Load().byID {
-		if l.destination.Load().Match.Where != "" {
-			return true
-		}
-	}
-	return false
-}
+func (e *Engine) LooksInside() bool { return e.lanes.Load().where }
 
-// wants reports whether dst, the destination of l, is to get ev. If its expression fails, ev does not match;
-// that is logged once a minute.
-func (e *Engine) wants(l *lane, dst *destination, ev *bellhop.Event) bool {
+// wants reports whether dst, the destination of l, is to get the event of view. If its expression fails, the event does
+// not match; that is logged once a minute.
+func (e *Engine) wants(l *lane, dst *destination, view *match.View) bool {
 	if dst.State == bellhop.DestinationExpired || !dst.ExpiresAt.IsZero() && !dst.ExpiresAt.After(e.now()) {
 		return false
 	}
-	wants, err := dst.matcher.Wants(ev)
+	wants, err := dst.matcher.WantsView(view)
 	if err != nil {
+		ev := view.Event()
 		e.metrics.matchErrors.Inc()
 		if l.matchError.record(err, e.now()) {
 			e.opts.Logger.Warn("match.failed", "component", "delivery", "destination_id", l.id, "event_type", ev.Type,

@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -111,7 +113,7 @@ func BenchmarkMatchOfTenThousand(b *testing.B) {
 	r.engine.SetDestinations(b.Context(), list)
 	events := []bellhop.Event{{SourceID: r.source.ID, Source: r.source.Name, Type: "kind.77"}}
 	for b.Loop() {
-		if deliveries := r.engine.Match(events); len(deliveries) != 1 {
+		if deliveries, _ := r.engine.Match(b.Context(), events); len(deliveries) != 1 {
 			b.Fatal(deliveries)
 		}
 	}
@@ -143,4 +145,175 @@ func TestReserve(t *testing.T) {
 		r.engine.Unreserve(events, r.engine.Reserve(events, d.ID))
 		r.wantIdle()
 	})
+}
+
+// largeBody is a body that waits for its turn before expressions are evaluated over it.
+func largeBody() []byte {
+	return []byte(`{"a":1,"text":"` + strings.Repeat("x", match.LargeBody) + `"}`)
+}
+
+// TestMatchBusy: while too many large bodies are being evaluated, further ones are refused, with no place reserved.
+// Small bodies, and large ones that no expression is evaluated over, are matched at once.
+func TestMatchBusy(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		gate := match.NewGate(1)
+		r := newRig(t, func(r *rig) { r.gate = gate })
+		r.destination(r.network.receiver("choosy"), func(d *bellhop.Destination) {
+			d.Match = bellhop.Match{Types: []string{"checked"}, Where: `data.a == 1`}
+		})
+		r.destination(r.network.receiver("any"))
+		large := func(kind string) []bellhop.Event { return []bellhop.Event{{Type: kind, Body: largeBody()}} }
+		var batch []bellhop.Event
+		for range 100 { // many small bodies are as much work as a large one
+			batch = append(batch, bellhop.Event{Type: "checked", Body: largeBody()[:match.LargeBody/100+1]})
+		}
+		if err := gate.Enter(t.Context()); err != nil { // a large body, as if its decoding took for ever
+			t.Fatal(err)
+		}
+		refused := make(chan error, 100)
+		for i := range 20 {
+			events := large("checked")
+			if i%2 == 0 {
+				events = batch
+			}
+			go func() {
+				deliveries, err := r.engine.Match(t.Context(), events)
+				if len(deliveries) > 0 {
+					t.Errorf("%d deliveries", len(deliveries))
+				}
+				refused <- err
+			}()
+		}
+		synctest.Wait()
+		if len(refused) != 4 {
+			t.Errorf("%d are refused at once", len(refused))
+		}
+		for _, events := range [][]bellhop.Event{{{Type: "checked", Body: []byte(`{"a":1}`)}}, large("other")} {
+			before := time.Now()
+			if n := len(r.match(events)); n == 0 || time.Since(before) != 0 {
+				t.Errorf("%s of %d bytes: %d deliveries after %v", events[0].Type, len(events[0].Body), n, time.Since(before))
+			}
+			r.engine.Unreserve(events, r.match(events))
+			r.engine.Unreserve(events, r.match(events)[:0])
+		}
+		time.Sleep(time.Minute)
+		for range 20 {
+			var known interface{ Code() string }
+			var shown *bellhop.Error
+			if err := <-refused; !errors.As(err, &known) || known.Code() != "busy" || !errors.As(err, &shown) ||
+				shown.Code != bellhop.CodeUnavailable {
+				t.Errorf("%v", err)
+			}
+		}
+		go func() {
+			time.Sleep(time.Second)
+			gate.Leave()
+		}()
+		events := large("checked")
+		if deliveries := r.match(events); len(deliveries) != 2 {
+			t.Errorf("after a wait: %d deliveries", len(deliveries))
+		}
+	})
+}
+
+// TestRepairWaits: a replay of an event with a large body waits until its expressions may be evaluated.
+func TestRepairWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		gate := match.NewGate(1)
+		r := newRig(t, func(r *rig) { r.gate = gate })
+		to := r.network.receiver("choosy")
+		r.destination(to, func(d *bellhop.Destination) { d.Match.Where = `data.a == 1` })
+		ev := bellhop.Event{Source: r.source.Name, Type: "x", Body: largeBody()}
+		gate.Enter(t.Context())
+		go func() {
+			time.Sleep(time.Hour)
+			gate.Leave()
+		}()
+		began := time.Now()
+		filter, err := match.Compile(bellhop.Match{Where: `len(data.text) > 10`})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := r.engine.Look(t.Context(), &ev, filter)
+		if err != nil || time.Since(began) != time.Hour {
+			t.Fatalf("%v after %v", err, time.Since(began))
+		}
+		if ok, err := filter.WantsView(v); !ok || err != nil || len(r.engine.Assign(nil, 0, v)) != 1 {
+			t.Errorf("%v %v", ok, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := r.engine.Look(ctx, &ev, filter); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("while another one is looked at: %v", err)
+		}
+		v.Close()
+		if v, err = r.engine.Look(t.Context(), &ev, filter); err != nil {
+			t.Fatal(err)
+		}
+		v.Close()
+	})
+}
+
+// TestTemplateWaits: a template is rendered over a large body when it is its turn; a stop does not wait for that.
+func TestTemplateWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		gate := match.NewGate(1)
+		r := newRig(t, func(r *rig) { r.gate = gate })
+		to := r.network.receiver("made")
+		r.destination(to, func(d *bellhop.Destination) {
+			d.Settings = []byte(`{"format":"template","template":{"body":"data.a"}}`)
+		})
+		gate.Enter(t.Context())
+		r.accept(bellhop.Event{Body: largeBody()}, bellhop.Event{Body: []byte(`{"a":2}`)})
+		synctest.Wait()
+		if got := to.got(); len(got) != 1 || string(got[0].body) != "2" {
+			t.Errorf("beside a large body: %+v", got)
+		}
+		gate.Leave()
+		synctest.Wait()
+		if got := to.got(); len(got) != 2 || string(got[1].body) != "1" {
+			t.Errorf("after it: %+v", got)
+		}
+		gate.Enter(t.Context())
+		r.accept(bellhop.Event{Body: largeBody()})
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if r.stop(ctx) == nil || len(to.got()) != 2 {
+			t.Error("the attempt was not given up")
+		}
+		r.open()
+		gate.Leave()
+		synctest.Wait()
+		if len(to.got()) != 3 {
+			t.Errorf("after a restart: %d", len(to.got()))
+		}
+	})
+}
+
+// BenchmarkMatch matches a small event with the destinations of one type, which have no where, one, or many of them.
+func BenchmarkMatch(b *testing.B) {
+	for name, wheres := range map[string][]string{"plain": {""}, "where": {`data.amount > 100`},
+		"ten": strings.Split(strings.Repeat(`data.amount > 100,`, 9)+`data.kind == "x"`, ",")} {
+		b.Run(name, func(b *testing.B) {
+			r := newRig(b)
+			to := r.network.receiver("one")
+			var list []bellhop.Destination
+			d := r.destination(to)
+			for i, where := range wheres {
+				d.ID, d.Name, d.State = fmt.Sprint("dst_", i), fmt.Sprint("d", i), bellhop.DestinationPaused
+				d.Match = bellhop.Match{Sources: []string{"rig"}, Where: where}
+				list = append(list, d)
+			}
+			r.engine.SetDestinations(b.Context(), list)
+			events := []bellhop.Event{{SourceID: r.source.ID, Source: r.source.Name, Type: "kind.77",
+				Body: []byte(`{"kind":"x","amount":120,"lines":[{"n":12,"price":4.5,"text":"a line"}]}`)}}
+			b.ReportAllocs()
+			for b.Loop() {
+				if deliveries, _ := r.engine.Match(b.Context(), events); len(deliveries) != len(wheres) {
+					b.Fatal(deliveries)
+				}
+			}
+		})
+	}
 }

@@ -18,6 +18,7 @@ type metrics struct {
 	endToEnd    prometheus.Histogram
 	queued      prometheus.Gauge
 	matchErrors prometheus.Counter
+	matchBusy   prometheus.Counter
 }
 
 func newMetrics(to prometheus.Registerer) *metrics {
@@ -35,12 +36,14 @@ func newMetrics(to prometheus.Registerer) *metrics {
 			Help: "Deliveries waiting in memory."}),
 		matchErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_delivery_match_errors_total",
 			Help: "Expressions of a match that failed on an event; it did not match."}),
+		matchBusy: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_delivery_match_busy_total",
+			Help: "Requests refused because too many large bodies were being decoded for expressions."}),
 	}
 	m.delivered, m.retried = m.outcomes.WithLabelValues("delivered"), m.outcomes.WithLabelValues("retry")
 	m.dead = m.outcomes.WithLabelValues("dead")
 	m.skipped = m.outcomes.WithLabelValues("skipped")
 	if to != nil {
-		to.MustRegister(m.outcomes, m.errors, m.durations, m.endToEnd, m.queued, m.matchErrors)
+		to.MustRegister(m.outcomes, m.errors, m.durations, m.endToEnd, m.queued, m.matchErrors, m.matchBusy)
 	}
 	return m
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
@@ -52,6 +53,7 @@ type rig struct {
 	actions     []provider.Action
 	roots       *x509.CertPool // the authorities that the engine trusts
 	maxAttempts int            // 0 means the default
+	gate        *match.Gate    // nil means the default
 	proxies     []string       // the proxies that destinations may use
 	clockOffset atomic.Int64   // how far the wall clock has been set forward, in nanoseconds
 
@@ -107,11 +109,11 @@ func (r *rig) open() {
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial, RootCAs: r.roots, Proxies: r.proxies})
 	running, end := context.WithCancel(context.Background())
 	var e *Engine
-	r.opener = outbound.New(outbound.Options{Client: client, Providers: r.providers, Actions: r.actions, Logger: log,
+	r.opener = outbound.New(outbound.Options{Client: client, Providers: r.providers, Actions: r.actions, Logger: log, Gate: r.gate,
 		Env:     provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
 		Publish: r.publish,
 		Current: func(destinationID string) *outbound.Target { return e.Target(destinationID) }})
-	e = New(Options{Store: kept, Opener: r.opener, CutOff: client.Close, Now: r.now, Logger: log,
+	e = New(Options{Store: kept, Opener: r.opener, Gate: r.gate, CutOff: client.Close, Now: r.now, Logger: log,
 		MaxAttempts: r.maxAttempts,
 		Announce:    r.announce, Changed: func() {
 			r.changes.Add(1)
@@ -200,6 +202,16 @@ func (r *rig) update(id string, change func(*bellhop.Destination)) {
 	r.reload()
 }
 
+// match is Engine.Match for events that the engine is never too busy for.
+func (r *rig) match(events []bellhop.Event) []bellhop.NewDelivery {
+	r.t.Helper()
+	deliveries, err := r.engine.Match(r.t.Context(), events)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return deliveries
+}
+
 // accept stores and delivers events as the ingest handler does.
 func (r *rig) accept(events ...bellhop.Event) []bellhop.NewDelivery {
 	r.t.Helper()
@@ -210,7 +222,7 @@ func (r *rig) accept(events ...bellhop.Event) []bellhop.NewDelivery {
 			ev.Type = "job.finished"
 		}
 	}
-	deliveries := r.engine.Match(events)
+	deliveries := r.match(events)
 	if _, err := r.store.Accept(r.t.Context(), nil, events, deliveries); err != nil {
 		r.t.Fatal(err)
 	}
@@ -223,7 +235,7 @@ func (r *rig) announce(_ context.Context, ev bellhop.Event) error {
 	ev.SourceID, ev.Source = bellhop.SourceSelfID, bellhop.SourceSelf
 	ev.ReceivedAt, ev.SHA256 = time.Now(), sha256.Sum256(ev.Body)
 	events := []bellhop.Event{ev}
-	deliveries := r.engine.Match(events)
+	deliveries := r.match(events)
 	if _, err := r.store.Accept(context.Background(), nil, events, deliveries); err != nil {
 		r.engine.Unreserve(events, deliveries)
 		return err

@@ -86,7 +86,7 @@ func TestDeleted(t *testing.T) {
 		r.acceptMany(laneLength + 100)
 		matched := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(),
 			Body: []byte("matched before, stored after")}}
-		deliveries := r.engine.Match(matched)
+		deliveries := r.match(matched)
 
 		if err := r.store.DeleteDestination(t.Context(), d.ID); err != nil {
 			t.Fatal(err)

@@ -25,7 +25,7 @@ func TestStop(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		late := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(),
 			Body: []byte("late")}}
-		deliveries := r.engine.Match(late)
+		deliveries := r.match(late)
 
 		engine, begun := r.engine, time.Now()
 		if err := r.stop(t.Context()); err != nil {
@@ -68,7 +68,7 @@ func TestStopBetweenAcceptAndDeliver(t *testing.T) {
 		r.destination(to)
 		events := []bellhop.Event{{SourceID: r.source.ID, Source: "rig", Type: "x", ReceivedAt: time.Now(),
 			Body: []byte("event")}}
-		deliveries := r.engine.Match(events)
+		deliveries := r.match(events)
 		if _, err := r.store.Accept(t.Context(), nil, events, deliveries); err != nil {
 			t.Fatal(err)
 		}

@@ -40,7 +40,8 @@ type Store interface {
 // Lanes is the part of the delivery engine that the door uses.
 type Lanes interface {
 	// Match returns one delivery for each event and each destination that wants it, and reserves places in the lanes.
-	Match(events []bellhop.Event) []bellhop.NewDelivery
+	// With an error, such as that too many large bodies are being decoded, it reserves none.
+	Match(ctx context.Context, events []bellhop.Event) ([]bellhop.NewDelivery, error)
 	// Reserve is Match for one destination, which gets the events whatever its match says.
 	Reserve(events []bellhop.Event, destinationID string) []bellhop.NewDelivery
 	// Deliver starts the deliveries once they are stored.
@@ -261,7 +262,10 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 			record.Outcome = bellhop.RequestRefused // although the provider's protocol may ask for a 2xx
 		}
 	}
-	_, err := d.store(ctx, record, events, d.opts.Lanes.Match(events))
+	deliveries, err := d.opts.Lanes.Match(ctx, events)
+	if err == nil {
+		_, err = d.store(ctx, record, events, deliveries)
+	}
 	return err
 }
 
@@ -331,7 +335,11 @@ func (d *Door) PublishCaused(ctx context.Context, cause *bellhop.Event, ev bellh
 func (d *Door) publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
 	stamp(&ev, d.opts.Env.Now())
 	events := []bellhop.Event{ev}
-	got, err := d.store(ctx, nil, events, d.opts.Lanes.Match(events))
+	deliveries, err := d.opts.Lanes.Match(ctx, events)
+	if err != nil {
+		return events[0], false, err
+	}
+	got, err := d.store(ctx, nil, events, deliveries)
 	return events[0], got.Duplicates > 0, err
 }
 

@@ -10,11 +10,13 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/signature"
@@ -453,4 +455,54 @@ func BenchmarkServe(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestExpressionsAreBusy: while a large body is being decoded for ever, as the expressions of destinations need it,
+// further large bodies are answered 503 and leave nothing behind. Meanwhile a small one to another source is stored.
+func TestExpressionsAreBusy(t *testing.T) {
+	r := newRig(t)
+	r.sources(bellhop.Source{Name: "other"})
+	where := bellhop.Destination{ID: "dst_where", Name: "where", Type: bellhop.TypeHTTP, URL: "https://example.com/",
+		State: bellhop.DestinationPaused, Settings: []byte(`{"format":"raw"}`),
+		Match: bellhop.Match{Where: `data.a == 1`}, Timeout: time.Second, Concurrency: 1,
+		Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, Breaker: bellhop.DefaultBreaker,
+		CreatedAt: time.Now(), UpdatedAt: time.Now()}
+	if err := r.store.CreateDestination(t.Context(), where); err != nil {
+		t.Fatal(err)
+	}
+	engine := r.lanes.Lanes.(*delivery.Engine)
+	if err := engine.SetDestinations(t.Context(), []bellhop.Destination{where}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.gate.Enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	large := `{"a":1,"text":"` + strings.Repeat("x", match.LargeBody) + `"}`
+	var senders sync.WaitGroup
+	for range 20 {
+		senders.Go(func() {
+			w := r.send("POST", "/in/src", strings.NewReader(large))
+			if w.Code != 503 || w.Header().Get("Retry-After") == "" {
+				t.Errorf("large: %d %v", w.Code, w.Header())
+			}
+		})
+	}
+	for range 20 {
+		if w := r.send("POST", "/in/other", strings.NewReader(`{"b":1}`)); w.Code != 202 {
+			t.Errorf("small: %d", w.Code)
+		}
+	}
+	senders.Wait()
+	if n := len(r.events()); n != 20 {
+		t.Errorf("%d events are stored", n)
+	}
+	for _, req := range r.requests() {
+		if req.Reason != "busy" || req.Status != 503 {
+			t.Errorf("on record: %+v", req)
+		}
+	}
+	r.gate.Leave()
+	if w := r.send("POST", "/in/src", strings.NewReader(large)); w.Code != 202 {
+		t.Errorf("afterwards: %d", w.Code)
+	}
 }

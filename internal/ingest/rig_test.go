@@ -15,6 +15,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
@@ -58,6 +59,7 @@ type rig struct {
 	door  *Door
 	store *sqlite.Store
 	lanes *lanes
+	gate  *match.Gate // of the engine; it has one slot
 }
 
 // newRig makes a door with the source "src" and the disabled source "off".
@@ -75,13 +77,15 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 	}
 	client := egress.New(egress.Config{})
 	opener := outbound.New(outbound.Options{Client: client, Env: provider.Env{Now: time.Now}, Logger: log})
-	engine := delivery.New(delivery.Options{Store: s, Opener: opener, CutOff: client.Close, Now: time.Now, Logger: log})
+	gate := match.NewGate(1)
+	engine := delivery.New(delivery.Options{Store: s, Opener: opener, CutOff: client.Close, Now: time.Now, Logger: log,
+		Gate: gate})
 	t.Cleanup(func() {
 		engine.Stop(context.Background())
 		client.Close()
 		s.Close()
 	})
-	r := &rig{t: t, stub: &stub{}, store: s, lanes: &lanes{Lanes: engine}}
+	r := &rig{t: t, stub: &stub{}, store: s, lanes: &lanes{Lanes: engine}, gate: gate}
 	opts := Options{Store: s, Lanes: r.lanes, Providers: []provider.Provider{r.stub}, Env: provider.Env{Now: time.Now},
 		Logger: log}
 	for _, f := range change {
@@ -125,9 +129,9 @@ type lanes struct {
 	matched, delivered, forgotten atomic.Int64
 }
 
-func (l *lanes) Match(events []bellhop.Event) []bellhop.NewDelivery {
+func (l *lanes) Match(ctx context.Context, events []bellhop.Event) ([]bellhop.NewDelivery, error) {
 	l.matched.Add(1)
-	return l.Lanes.Match(events)
+	return l.Lanes.Match(ctx, events)
 }
 
 func (l *lanes) Deliver(events []bellhop.Event, deliveries []bellhop.NewDelivery) {

@@ -1,6 +1,10 @@
 package match
 
-import "github.com/expr-lang/expr/ast"
+import (
+	"maps"
+
+	"github.com/expr-lang/expr/ast"
+)
 
 // reads tells which costly values an expression reads, so that only those are computed for each event.
 type reads struct {
@@ -12,6 +16,53 @@ type reads struct {
 // members maps the names of an object's members that are read to the members read within each; nil is the whole value.
 // A value that is no object is always read whole.
 type members map[string]members
+
+// with returns what r and other read together. It changes neither.
+func (r reads) with(other reads) reads {
+	sum := reads{whole: r.whole || other.whole, headers: r.headers || other.headers, body: r.body || other.body,
+		data: r.data || other.data}
+	switch {
+	case !other.data:
+		sum.members = r.members
+	case !r.data:
+		sum.members = other.members
+	default:
+		sum.members = r.members.with(other.members)
+	}
+	return sum
+}
+
+// with returns the members of m and other together; nil, which is the whole value, if one of them is.
+func (m members) with(other members) members {
+	if m == nil || other == nil {
+		return nil
+	}
+	sum := make(members, len(m)+len(other))
+	maps.Copy(sum, m)
+	for name, of := range other {
+		if known, ok := sum[name]; ok {
+			of = known.with(of)
+		}
+		sum[name] = of
+	}
+	return sum
+}
+
+// cover reports whether what was decoded for m holds all that other reads.
+func (m members) cover(other members) bool {
+	if m == nil {
+		return true
+	}
+	if other == nil {
+		return false
+	}
+	for name, of := range other {
+		if known, ok := m[name]; !ok || !known.cover(of) {
+			return false
+		}
+	}
+	return true
+}
 
 // add notes that the value at path is read, with everything below it.
 func (m members) add(path []string) {

@@ -2,6 +2,7 @@ package match
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 	"sync"
 
@@ -10,23 +11,45 @@ import (
 
 // decode decodes a JSON body; it returns nil if body is not JSON. Whole numbers become int, so that they compare
 // without loss. Of an object it returns only the wanted members, and within each the members wanted there; it checks
-// the syntax of the rest. It accepts what encoding/json accepts: the last of several members with one name counts.
-func decode(body []byte, wanted members) any {
+// the syntax of the rest. It accepts what encoding/json accepts: the last of several members with one name counts. Its
+// error is errTooLarge.
+func decode(body []byte, wanted members) (any, error) {
+	return decodeWithin(maxDecodedBytes, body, wanted)
+}
+
+// decodeWithin is decode with room for so many bytes of decoded values.
+func decodeWithin(room int, body []byte, wanted members) (any, error) {
 	r := bodyReaders.Get().(*bodyReader)
 	defer r.free()
-	r.source = *bytes.NewBuffer(body)
+	r.source, r.room = *bytes.NewBuffer(body), room
 	r.decoder.Reset(&r.source, bodyOptions...)
 	v, ok := r.value(wanted)
-	if !ok || len(bytes.TrimLeft(body[r.decoder.InputOffset():], " \t\r\n")) > 0 { // other text follows the value
-		return nil
+	switch {
+	case r.room < 0:
+		return nil, errTooLarge
+	case !ok || len(bytes.TrimLeft(body[r.decoder.InputOffset():], " \t\r\n")) > 0: // other text follows the value
+		return nil, nil
 	}
-	return v
+	return v, nil
 }
+
+// maxDecodedBytes bounds the memory of one decoded body. A small object takes 40 times as much as its text.
+const maxDecodedBytes = 128 << 20
+
+var errTooLarge = errors.New("the decoded body takes more than 128 MiB of memory; name members instead of all data")
+
+// About how many bytes of memory the decoded values take.
+const (
+	valueBytes  = 16  // of each value, in the list or object that holds it
+	objectBytes = 48  // of an object, besides its members
+	groupBytes  = 272 // of each eight members of an object
+)
 
 // A bodyReader decodes one body. Readers are pooled, because a decoder is larger than most bodies.
 type bodyReader struct {
 	source  bytes.Buffer // the decoder reads its bytes in place: it neither copies nor changes them
 	decoder jsontext.Decoder
+	room    int // bytes that the decoded values may still take; below zero ends the reading
 }
 
 var (
@@ -42,6 +65,9 @@ func (r *bodyReader) free() {
 
 // value reads the next value.
 func (r *bodyReader) value(wanted members) (v any, ok bool) {
+	if r.room -= valueBytes; r.room < 0 {
+		return nil, false
+	}
 	switch r.decoder.PeekKind() {
 	case jsontext.KindBeginObject:
 		return r.object(wanted)
@@ -54,7 +80,9 @@ func (r *bodyReader) value(wanted members) (v any, ok bool) {
 	}
 	switch token.Kind() {
 	case jsontext.KindString:
-		return token.String(), true
+		text := token.String()
+		r.room -= len(text)
+		return text, true
 	case jsontext.KindNumber:
 		return number(token.String()), true
 	case jsontext.KindTrue, jsontext.KindFalse:
@@ -67,6 +95,7 @@ func (r *bodyReader) object(wanted members) (any, bool) {
 	if _, err := r.decoder.ReadToken(); err != nil { // nested too deeply
 		return nil, false
 	}
+	r.room -= objectBytes
 	object := make(map[string]any)
 	for r.decoder.PeekKind() == jsontext.KindString {
 		quoted, err := r.decoder.ReadValue()
@@ -84,6 +113,10 @@ func (r *bodyReader) object(wanted members) (any, bool) {
 			}
 			continue
 		}
+		if len(object)%8 == 0 {
+			r.room -= groupBytes
+		}
+		r.room -= len(name)
 		key := string(name) // a copy: name is only valid until the decoder reads on
 		v, ok := r.value(of)
 		if !ok {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/expr-lang/expr"
@@ -14,8 +15,8 @@ import (
 
 // Budgets of one evaluation, in steps. A step is one round of a loop, one element of a list that is looked at, or 16
 // bytes of a text that is read or made. Each byte of the body adds one step to the budget. An evaluation that uses
-// up its budget fails. A `where` has the smaller budget: it is evaluated while the sender waits for its answer, once
-// per event and destination. A template is evaluated in the lane of its destination.
+// up its budget fails. A `where` has the smaller budget: it is evaluated while the sender waits for its answer, and all
+// `where` of a request share a [Budget] too. A template is evaluated in the lane of its destination.
 const (
 	MaxWhereSteps    = 30_000
 	MaxTemplateSteps = 1_000_000
@@ -30,6 +31,7 @@ type expression struct {
 	reads   reads
 	env     func(*templateEnvironment) any // selects the environment that it was compiled for
 	steps   int                            // its budget, without the bytes of the body
+	text    unique.Handle[string]          // equal for equal texts
 }
 
 // A dialect is the part of the language that an expression may use.
@@ -54,17 +56,26 @@ func (d dialect) compile(text string) (x expression, err error) {
 	if x.program, err = expr.Compile(text, append(opts, expr.Patch(meterVisitor{}))...); err != nil {
 		return x, firstLine(err)
 	}
-	x.reads, x.env, x.steps = found.reads(), d.env, d.steps
+	x.reads, x.env, x.steps, x.text = found.reads(), d.env, d.steps, unique.Make(text)
 	return x, nil
 }
 
-// run evaluates x over ev. Its errors are one line, written for the author of the expression.
-func (x *expression) run(ev *bellhop.Event) (any, error) {
+// run evaluates x over the event of v. shared bounds its steps besides its own budget. The errors are one
+// line, written for the author of the expression.
+func (x *expression) run(v *View, shared *Budget) (any, error) {
 	e := evaluations.Get().(*evaluation)
 	defer e.free()
-	e.environment.set(ev, x.reads)
-	e.meter.left = x.steps + len(ev.Body)
+	if err := v.fill(&e.environment, x.reads); err != nil {
+		return nil, err
+	}
+	granted := x.steps + len(v.event.Body)
+	e.meter.exhausted = errTooMuch
+	if less := shared.grant(granted); less < granted {
+		granted, e.meter.exhausted = less, errSharedTooMuch
+	}
+	e.meter.left = granted
 	got, err := e.vm.Run(x.program, x.env(&e.environment))
+	shared.settle(granted - max(0, e.meter.left))
 	if err != nil {
 		return nil, firstLine(err)
 	}
@@ -141,23 +152,4 @@ type templateEnvironment struct {
 	Body       string    `expr:"body"`
 
 	textFunctions
-}
-
-// set fills e from ev. It computes the costly values (the decoded body, the body as text, the headers) only where r
-// says that the expression reads them.
-func (e *templateEnvironment) set(ev *bellhop.Event, r reads) {
-	e.Type, e.Subject, e.Source, e.Time = ev.Type, ev.Subject, ev.Source, ev.HappenedAt()
-	e.ID, e.Tenant, e.ReceivedAt = ev.ID, ev.Tenant, ev.ReceivedAt
-	if r.data {
-		e.Data = decode(ev.Body, r.members)
-	}
-	if r.body {
-		e.Body = string(ev.Body)
-	}
-	if r.headers {
-		e.Headers = make(map[string]string)
-		for name, values := range ev.Header.HTTP() {
-			e.Headers[name] = values[0]
-		}
-	}
 }

@@ -69,18 +69,29 @@ func Compile(m bellhop.Match) (*Matcher, error) {
 
 // Wants reports whether ev matches. err says why Where could not be evaluated; then the event does not match.
 func (m *Matcher) Wants(ev *bellhop.Event) (ok bool, err error) {
-	if !m.wantsSource(ev) || !m.wantsType(ev.Type) {
+	v := Open(ev, m.Needs(), Budget{}, nil)
+	defer v.Close()
+	return m.WantsView(v)
+}
+
+// WantsView is Wants for an event that several matchers look at.
+func (m *Matcher) WantsView(v *View) (ok bool, err error) {
+	switch {
+	case !m.wantsSource(v.event) || !m.wantsType(v.event.Type):
 		return false, nil
-	}
-	if m.where == nil {
+	case m.where == nil:
 		return true, nil
 	}
-	got, err := m.where.run(ev)
-	if err != nil {
+	if ok, err = v.wants(m.where); err != nil {
 		return false, fmt.Errorf("where: %w", err)
 	}
-	ok, _ = got.(bool)
 	return ok, nil
+}
+
+// Needs returns what m reads of an event.
+func (m *Matcher) Needs() (n Needs) {
+	n.Add(m)
+	return n
 }
 
 // Explain returns in words which part of the match excludes ev, or "" if ev matches. err is the error of

@@ -17,9 +17,16 @@ import (
 // of costly operators and builtin functions, and the body of each loop, in calls of the functions below. Those take
 // steps from the meter and return their argument unchanged. TestBuiltins fails when a new version of the language
 // brings a builtin function that nobody has looked at.
-type meter struct{ left int }
+type meter struct {
+	left      int
+	exhausted error // the reason when no step is left
+}
 
-var errTooMuch = errors.New("too much work for one event: loops within loops, or long texts")
+var (
+	errTooMuch       = errors.New("too much work for one event: loops within loops, or long texts")
+	errSharedTooMuch = errors.New("too much work for one request: the expressions of all destinations together have " +
+		"used up its steps; see Expressions in DELIVERY.md")
+)
 
 // metering holds the functions that a metered expression calls. No author can write names like these: an identifier
 // has no parentheses.
@@ -44,11 +51,11 @@ func (m *meter) metering() metering {
 	return metering{m.charge, m.chargeDeep, m.chargeScan, m.add, m.matches}
 }
 
-// take uses up n steps. It panics with errTooMuch when none is left; the evaluation turns the panic into its error.
+// take uses up n steps. It panics when none is left; the evaluation turns the panic into its error.
 func (m *meter) take(n int) {
 	m.left -= n
 	if m.left < 0 {
-		panic(errTooMuch)
+		panic(m.exhausted)
 	}
 }
 

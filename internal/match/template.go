@@ -47,14 +47,25 @@ func CompileTemplate(text string) (*Template, error) {
 	return &Template{&x}, nil
 }
 
-// Render evaluates t over ev. The result is nil, a bool, a number, a text, a time, or lists and objects of these, at
-// most about [bellhop.MaxBatchBytes] long as JSON. The error is one line, written for the author of the template.
+// Needs returns what t reads of an event.
+func (t *Template) Needs() Needs { return Needs{reads: t.expression.reads} }
+
+// Render evaluates t over ev. The result is nil, a bool, a number, a text, a time, or lists and objects of
+// these, at most about [bellhop.MaxBatchBytes] long as JSON. It may hold parts of the decoded body, which nobody may
+// change. The error is one line, written for the author of the template.
 func (t *Template) Render(ev *bellhop.Event) (any, error) {
-	v, err := t.expression.run(ev)
+	v := Open(ev, t.Needs(), Budget{}, nil)
+	defer v.Close()
+	return t.RenderView(v)
+}
+
+// RenderView is Render for an event over which several templates are evaluated.
+func (t *Template) RenderView(v *View) (any, error) {
+	got, err := t.expression.run(v, new(Budget))
 	if err != nil {
 		return nil, err
 	}
-	return v, checkSize(v)
+	return got, checkSize(got)
 }
 
 // checkSize reports a result that is too large for one request.
@@ -64,7 +75,7 @@ func checkSize(v any) (err error) {
 			err = errors.New("the result is too large: at most 1 MiB")
 		}
 	}()
-	m := meter{left: bellhop.MaxBatchBytes}
+	m := meter{left: bellhop.MaxBatchBytes, exhausted: errTooMuch}
 	walk(v, 1, func(v any, _ int) {
 		text, _ := v.(string)
 		m.take(1 + len(text))

@@ -31,12 +31,12 @@ func readHTTPSettings(raw json.RawMessage) (s httpSettings, err error) {
 	return s, err
 }
 
-// openHTTP returns the renderers of a destination of type http. The renderer of batches is nil if the format
-// knows no batches.
-func (o *Opener) openHTTP(raw json.RawMessage) (renderFunc, renderBatchFunc, error) {
+// openHTTP sets the renderers of t, a destination of type http. The renderer of batches stays nil if the format knows
+// no batches.
+func (o *Opener) openHTTP(t *Target, raw json.RawMessage) error {
 	s, err := readHTTPSettings(raw)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	w := &httpWriter{}
 	var errs [3]error
@@ -44,12 +44,13 @@ func (o *Opener) openHTTP(raw json.RawMessage) (renderFunc, renderBatchFunc, err
 	w.fixed, w.hasType, errs[1] = readHeaders(s.Headers)
 	w.content, errs[2] = o.openFormat(s)
 	if err := bellhop.Join("", errs[:]...); err != nil {
-		return nil, nil, err
+		return err
 	}
+	t.render, t.evaluates = w.one, s.Format == FormatTemplate
 	if s.Format == FormatEnvelope || s.Format == FormatThin {
-		return w.one, w.many, nil
+		t.renderBatch = w.many
 	}
-	return w.one, nil, nil
+	return nil
 }
 
 // An httpWriter renders the requests of a destination of type http. If there are keys, it signs every format.

@@ -33,7 +33,8 @@ type Options struct {
 	Actions   []provider.Action   // each is a destination type
 	Env       provider.Env        // for providers and actions; its clock is the Opener's too
 	Logger    *slog.Logger
-	PublicURL string // of our API, for the URLs in format thin: "https://hooks.example.com"
+	Gate      *match.Gate // of large bodies, for all who evaluate expressions; nil makes one
+	PublicURL string      // of our API, for the URLs in format thin: "https://hooks.example.com"
 
 	// Files keeps the files of actions; nil keeps none. Publish accepts the events that actions publish, as
 	// [provider.ActionEnv] has it; nil accepts none.
@@ -55,6 +56,9 @@ type Opener struct {
 // New returns an Opener of the destination types "http", those of the providers that send, and the actions.
 func New(opts Options) *Opener {
 	o := &Opener{opts: opts, senders: map[string]provider.Sender{}, actions: map[string]provider.Action{}}
+	if o.opts.Gate == nil {
+		o.opts.Gate = match.NewGate(0)
+	}
 	for _, p := range opts.Providers {
 		if s, ok := p.(provider.Sender); ok {
 			o.senders[p.Info().Name] = s
@@ -117,10 +121,9 @@ func (o *Opener) open(d bellhop.Destination) (*Target, error) {
 }
 
 // openRenderer sets the functions that render requests of t's type.
-func (o *Opener) openRenderer(t *Target, d bellhop.Destination) (err error) {
+func (o *Opener) openRenderer(t *Target, d bellhop.Destination) error {
 	if d.Type == bellhop.TypeHTTP {
-		t.render, t.renderBatch, err = o.openHTTP(d.Settings)
-		return err
+		return o.openHTTP(t, d.Settings)
 	}
 	r, err := o.openSender(d)
 	if err != nil {

@@ -31,6 +31,7 @@ type Target struct {
 	renderBatch renderBatchFunc     // nil if the type and format know no batches
 	arrays      bool                // a single event is rendered by renderBatch too
 	judge       provider.ReplyJudge // nil if the status decides
+	evaluates   bool                // rendering evaluates expressions
 	performer   provider.Performer  // of an action, which has no address, access or renderer
 }
 
@@ -48,16 +49,18 @@ type request struct {
 }
 
 // Send makes one attempt for batch, which is mostly one delivery, at the time at. It returns within the
-// destination's timeout, the fetch of a token included. When ctx ends it gives up an action and the wait for a
-// token. A request that is being sent is not bound to ctx, which would cost something for each request: closing
+// destination's timeout, the fetch of a token included, after the wait of a large body for its turn to be rendered. When
+// ctx ends it gives up an action and those waits. A request that is being sent is not bound to ctx, which would cost something for each request: closing
 // the egress client cuts it off.
 func (t *Target) Send(ctx context.Context, batch []*bellhop.Delivery, at time.Time) Reply {
 	if t.performer != nil {
 		return t.perform(ctx, batch[0], at)
 	}
-	m, err := t.renderSafely(batch, provider.AttemptInfo{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1,
+	m, err := t.renderInTurn(ctx, batch, provider.AttemptInfo{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1,
 		Time: at, URL: t.url, ExpiresAt: t.expiresAt})
 	switch {
+	case err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		return Reply{Class: Cancelled, Error: string(egress.ClassCanceled), Detail: "given up"}
 	case err != nil && len(batch) > 1: // one of them is at fault; each goes alone the next time
 		return Reply{Class: Unsent, Error: ErrorRender, Detail: "as one of a batch: " + err.Error()}
 	case errors.Is(err, provider.ErrSkip):
@@ -92,6 +95,19 @@ func (o *Opener) exchange(waiting, sending context.Context, a *authorizer, req *
 	reply, err := o.opts.Client.Do(sending, req)
 	a.learn(token, reply)
 	return reply, err
+}
+
+// renderInTurn renders a batch. If expressions are evaluated over a large body, it waits for its turn, or until ctx
+// ends.
+func (t *Target) renderInTurn(ctx context.Context, batch []*bellhop.Delivery,
+	at provider.AttemptInfo) (request, error) {
+	if t.evaluates && len(batch[0].Event.Body) >= match.LargeBody {
+		if err := t.opener.opts.Gate.Enter(ctx); err != nil {
+			return request{}, err
+		}
+		defer t.opener.opts.Gate.Leave()
+	}
+	return t.renderSafely(batch, at)
 }
 
 // renderSafely renders a batch. A provider that panics on an event fails that attempt alone.

@@ -48,6 +48,7 @@ type template struct {
 	names   []string // of the headers, canonical
 	headers []*match.Template
 	kind    string // the setting content_type
+	needs   match.Needs
 }
 
 // openTemplate compiles the expressions of s, and returns the function that renders an event by them.
@@ -83,6 +84,9 @@ func openTemplate(s httpSettings) (func(*bellhop.Event) (content, error), error)
 	if err := bellhop.Join("", errs...); err != nil {
 		return nil, err
 	}
+	for _, x := range append(t.headers[:len(t.headers):len(t.headers)], t.body) {
+		t.needs.Merge(x.Needs())
+	}
 	return t.render, nil
 }
 
@@ -102,9 +106,12 @@ func (t *template) addHeader(name, text string, taken map[string]string) error {
 }
 
 // render makes the content of ev. A result that is a string is the body as it is; any other is encoded as JSON.
+// The body of ev is decoded once for all expressions.
 func (t *template) render(ev *bellhop.Event) (c content, err error) {
+	view := match.Open(ev, t.needs, match.Budget{}, nil)
+	defer view.Close()
 	for i, name := range t.names {
-		v, err := t.headers[i].Render(ev)
+		v, err := t.headers[i].RenderView(view)
 		if err == nil {
 			c.header, err = t.appendHeader(c.header, name, v)
 		}
@@ -112,7 +119,7 @@ func (t *template) render(ev *bellhop.Event) (c content, err error) {
 			return content{}, fmt.Errorf("template.headers.%s: %w", name, err)
 		}
 	}
-	v, err := t.body.Render(ev)
+	v, err := t.body.RenderView(view)
 	if err == nil {
 		c.body, c.kind, err = encodeResult(v)
 	}

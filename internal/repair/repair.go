@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -35,8 +36,11 @@ type Store interface {
 
 // Lanes is what replays and repairs need of the delivery engine.
 type Lanes interface {
-	// Assign appends a delivery for each destination that wants ev, which is the i-th of some events.
-	Assign(deliveries []bellhop.NewDelivery, i int, ev *bellhop.Event) []bellhop.NewDelivery
+	// Look opens a view of ev for filter, which may be nil, and for Assign. A large body waits for its turn; the error is
+	// that of ctx. The caller closes the view.
+	Look(ctx context.Context, ev *bellhop.Event, filter *match.Matcher) (*match.View, error)
+	// Assign appends a delivery for each destination that wants the view's event, which is the i-th of some events.
+	Assign(deliveries []bellhop.NewDelivery, i int, view *match.View) []bellhop.NewDelivery
 	// AssignTo returns a delivery of ev to one destination, whatever it wants.
 	AssignTo(destinationID string, i int, ev *bellhop.Event) bellhop.NewDelivery
 	// LooksInside reports whether Assign reads headers or bodies.

@@ -21,7 +21,12 @@ func (r *Repairer) Replay(ctx context.Context, eventID, destinationID string) ([
 	}
 	var deliveries []bellhop.NewDelivery
 	if destinationID == "" {
-		deliveries = r.opts.Lanes.Assign(nil, 0, &ev)
+		view, err := r.opts.Lanes.Look(ctx, &ev, nil)
+		if err != nil {
+			return nil, err
+		}
+		deliveries = r.opts.Lanes.Assign(nil, 0, view)
+		view.Close()
 	} else {
 		named := bellhop.Repair{Kind: bellhop.RepairReplay, Filter: bellhop.RepairFilter{DestinationID: destinationID}}
 		if _, err := r.opts.Store.ScopeRepair(ctx, named); err != nil { // it is deleted, or never existed
@@ -104,16 +109,21 @@ func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota 
 	}
 	for i := range step.Chosen {
 		ev := &step.Chosen[i].Event
+		view, err := r.opts.Lanes.Look(ctx, ev, where)
+		if err != nil {
+			return step, wanted, err
+		}
 		wants, before := f.Where == "", len(step.Deliveries)
 		if !wants {
-			wants, _ = where.Wants(ev)
+			wants, _ = where.WantsView(view)
 		}
 		switch {
 		case wants && f.DestinationID != "":
 			step.Deliveries = append(step.Deliveries, r.opts.Lanes.AssignTo(f.DestinationID, i, ev))
 		case wants:
-			step.Deliveries = r.opts.Lanes.Assign(step.Deliveries, i, ev)
+			step.Deliveries = r.opts.Lanes.Assign(step.Deliveries, i, view)
 		}
+		view.Close()
 		if before > 0 && len(step.Deliveries) > quota {
 			step.Deliveries, step.Chosen, step.To = step.Deliveries[:before], step.Chosen[:i], step.Chosen[i-1].Cursor
 			break

@@ -58,18 +58,18 @@ func ParseRecording(event []byte) (Recording, error) {
 	if kind := cmp.Or(e.text("eventType"), e.text("type")); kind != RecordingType {
 		return r, fmt.Errorf("%w: the type is not %s", provider.ErrBody, RecordingType)
 	}
-	data, err := readObject(strictjson.Unwrap(e["data"]))
+	data, err := readObject(strictjson.Unwrap(e.get("data")))
 	if err != nil {
 		return r, fmt.Errorf("in data: %w", err)
 	}
 	r.readSubject(e.text("subject"))
 	r.StartedAt = provider.Time(data.text("recordingStartTime"))
-	r.Duration = milliseconds(data["recordingDurationMs"])
+	r.Duration = milliseconds(data.get("recordingDurationMs"))
 	r.EndReason = data.text("sessionEndReason")
 	r.ContentType = data.text("recordingContentType")
 	r.ChannelType = data.text("recordingChannelType")
 	r.FormatType = data.text("recordingFormatType")
-	r.Chunks, err = readChunks(data["recordingStorageInfo"])
+	r.Chunks, err = readChunks(data.get("recordingStorageInfo"))
 	return r, err
 }
 
@@ -103,7 +103,7 @@ func readChunks(storage []byte) ([]Chunk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("in recordingStorageInfo: %w", err)
 	}
-	items, err := strictjson.Items(info["recordingChunks"], provider.MaxItems)
+	items, err := strictjson.Items(info.get("recordingChunks"), provider.MaxItems)
 	if err == nil && len(items) == 0 {
 		err = fmt.Errorf("%w: the list is empty", provider.ErrBody)
 	}
@@ -127,7 +127,7 @@ func readChunk(item []byte) (Chunk, error) {
 		DocumentID: o.text("documentId"), EndReason: o.text("endReason"), ContentLocation: o.text("contentLocation"),
 		MetadataLocation: o.text("metadataLocation"), DeleteLocation: o.text("deleteLocation"),
 	}
-	index, err := strconv.ParseUint(string(o["index"]), 10, 31)
+	index, err := strconv.ParseUint(string(o.get("index")), 10, 31)
 	c.Index = int(index)
 	if err != nil || c.DocumentID == "" {
 		return Chunk{}, fmt.Errorf("%w: a chunk without documentId or index", provider.ErrBody)
@@ -162,6 +162,25 @@ func readObject(value []byte) (object, error) {
 
 // text returns the text of the named member, or "" if it is not a text.
 func (o object) text(name string) string {
-	text, _ := strictjson.Text(o[name])
+	text, _ := strictjson.Text(o.get(name))
 	return text
+}
+
+// get returns the value of the named member, as it is written. If there is none, the name may be in another letter
+// case, as the readers of Microsoft's own libraries allow.
+func (o object) get(name string) []byte {
+	if value := o[name]; value != nil {
+		return value
+	}
+	var found []byte
+	for other, value := range o {
+		switch {
+		case !strictjson.EqualFold(other, name):
+		case found != nil: // two spellings, neither of which is the name itself
+			return nil
+		default:
+			found = value
+		}
+	}
+	return found
 }

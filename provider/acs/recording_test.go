@@ -108,6 +108,13 @@ func TestParseRecordingEdgeCases(t *testing.T) {
 			event("", chunks(`[{"documentId":"c","index":7},{"documentId":"a","index":1},{"documentId":"b","index":1}]`)), func(r acs.Recording) bool {
 				return r.Chunks[0].DocumentID == "a" && r.Chunks[1].DocumentID == "b" && r.Chunks[2].Index == 7
 			}},
+		{"data encoded twice", event("", providertest.JSON(one)), func(r acs.Recording) bool { return len(r.Chunks) == 1 }},
+		{"names in Pascal case", event("", chunks(`[{"DocumentId":"d","Index":3}]`)), func(r acs.Recording) bool {
+			return r.Chunks[0].DocumentID == "d" && r.Chunks[0].Index == 3
+		}},
+		{"two spellings", event("", chunks(`[{"DocumentId":"d","documentID":"e","index":0}]`)), nil},
+		{"a member that is not read twice", event("", chunks(`[{"documentId":"d","a":1,"a":2,"index":0}]`)),
+			func(r acs.Recording) bool { return r.Chunks[0].DocumentID == "d" }},
 		{"no chunks", event("", chunks("[]")), nil},
 		{"chunks null", event("", chunks("null")), nil},
 		{"chunks an object", event("", chunks("{}")), nil},

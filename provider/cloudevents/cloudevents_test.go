@@ -244,7 +244,7 @@ func recordings(t testing.TB) []providertest.Recording {
 		{Name: "attributes-null", Request: good(json,
 			string(event(`,"subject":null,"time":null,"data":null,"data_base64":"AA=="`)))},
 		{Name: "attributes-odd", Request: good(json,
-			string(event(`,"subject":7,"time":"yesterday","Type":"x","comexampleflag":true`)))},
+			string(event(`,"subject":"","time":"2199-12-31t23:59:59z","comexampleflag":true,"n":-2147483648`)))},
 		{Name: "source-with-blank", Request: good(json, `{"specversion":"1.0","id":"b c","source":"a","type":"t"}`)},
 		{Name: "id-long", Request: good(json,
 			`{"specversion":"1.0","id":"`+strings.Repeat("1", 600)+`","source":"a","type":"t"}`)},

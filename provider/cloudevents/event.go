@@ -34,8 +34,8 @@ const (
 
 // Parse reads one event in the JSON format: the body of a structured request, or an item of a batch. Type, Subject
 // and Time of the result are those of the event, ProviderID is made of source and id (see [RepeatKey]), ContentType
-// is [MediaType], and Body is item. A null attribute counts as absent. An invalid subject or time is left out. The
-// error is provider.ErrBody if a required attribute is missing or invalid.
+// is [MediaType], and Body is item. A null attribute counts as absent, and so does an empty subject. The error is
+// provider.ErrBody if a required attribute is missing, or if an attribute or its name is invalid.
 // Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 func Parse(item []byte) (bellhop.Event, error) { return parse(item, version) }
 
@@ -75,8 +75,12 @@ func readMembers(item []byte) (members, error) {
 			member.Value = nil
 		}
 	}
-	if err == nil && m.data.Value != nil && m.dataBase64.Value != nil {
+	switch {
+	case err != nil:
+	case m.data.Value != nil && m.dataBase64.Value != nil:
 		err = fmt.Errorf("%w: both data and data_base64", provider.ErrBody)
+	case m.specversion.Text() == version:
+		err = checkMembers(item)
 	}
 	return m, err
 }
@@ -117,7 +121,7 @@ func (a attributes) event(versions []string) (bellhop.Event, error) {
 		Type:       a.kind,
 		Subject:    provider.Subject(a.subject),
 		ProviderID: RepeatKey(a.source, a.id),
-		Time:       provider.Time(a.time),
+		Time:       provider.Time(strings.ToUpper(a.time)),
 	}, nil
 }
 
@@ -162,7 +166,27 @@ func receivedJSON(ev *bellhop.Event) (c content, ok bool) {
 	}
 	received, err := parse(ev.Body, version, version03)
 	sameType := received.Type == ev.Type || strings.HasPrefix(ev.Type, "cloudevents.")
-	return content{whole: ev.Body}, err == nil && sameType
+	c.whole = strictjson.TrimBOM(ev.Body)
+	if subject, _ := strictjson.Find(ev.Body, "subject"); string(subject) == `""` { // null is the valid way to say so
+		c.whole, _ = strictjson.ReplaceMember(c.whole, "subject", "subject", []byte("null"))
+	}
+	return c, err == nil && sameType
+}
+
+// Structured returns ev, a CloudEvent that was received in either form, in the JSON format: with the same type,
+// subject, time and ProviderID, and without the headers of binary mode. ok is false for the event of another system.
+// Of a binary event, all attributes are texts in the result.
+func Structured(ev *bellhop.Event) (structured *bellhop.Event, ok bool) {
+	c, ok := receivedBinary(ev)
+	if !ok {
+		c, ok = receivedJSON(ev)
+	}
+	if !ok {
+		return nil, false
+	}
+	copied := *ev
+	copied.Header, copied.ContentType, copied.Body = nil, MediaType, c.appendJSON(nil)
+	return &copied, true
 }
 
 // receivedBinary returns ev with the attributes of its stored headers. ok is false if it was not received as a

@@ -175,6 +175,9 @@ const headerPrefix = "Ce-"
 
 func readBinary(h http.Header, body []byte, versions []string) (bellhop.Event, error) {
 	a, err := headerAttributes(h)
+	if err == nil && a.specversion == version {
+		err = checkHeaders(h)
+	}
 	if err != nil {
 		return bellhop.Event{}, err
 	}

@@ -73,7 +73,7 @@ var forgeries = []struct {
 	{name: "N01 twice within data", body: string(event(`,"data":{"a":1,"a":2}`))},
 	{name: "N01 data twice", body: string(event(`,"data":{},"data":{}`)), want: provider.ErrBody},
 	{name: "N01 data twice, one null", body: string(event(`,"data":null,"data":{}`)), want: provider.ErrBody},
-	{name: "N02 Type beside type", body: string(event(`,"Type":"evil"`))},
+	{name: "N02 Type beside type", body: string(event(`,"Type":"evil"`)), want: provider.ErrBody},
 	{name: "N02 Type instead", body: strings.Replace(string(event("")), `"type"`, `"Type"`, 1), want: provider.ErrBody},
 	{name: "N12 byte order mark", body: "\uFEFF" + string(event(""))},
 	{name: "two events", body: string(event("")) + string(event("")), want: provider.ErrBody},

@@ -13,7 +13,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// A Validation is the handshake in Event Grid's own schema, made whenever a subscription is created or changed. The
+// A Validation is the handshake by a validation event, in Event Grid's own schema, as a CloudEvent, or in a custom
+// schema, made whenever a subscription is created or changed. The
 // receiver accepts by answering 200 with {"validationResponse":Code}, or by answering 200 with an empty body and
 // then requesting URL (GET) within ten minutes.
 type Validation struct {
@@ -25,7 +26,7 @@ type Validation struct {
 // h. ok is false if items are ordinary events.
 //
 // A request is a validation if aeg-event-type says so, or if it has no such header and its only item is of
-// [ValidationType]. The type is compared without regard to case. The error is provider.ErrBody if the header says
+// [ValidationType], in either schema. The type is compared without regard to case. The error is provider.ErrBody if the header says
 // that it is a validation and the items do not, or if there is no valid code.
 // Source: https://learn.microsoft.com/en-us/azure/event-grid/end-point-validation-event-grid-events-schema
 func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err error) {
@@ -40,7 +41,13 @@ func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err e
 	}
 	f, err := readFields(items[0])
 	switch {
-	case err == nil && !f.cloudEvent && strictjson.EqualFold(f.kind, ValidationType):
+	case err == nil && strictjson.EqualFold(f.kind, ValidationType):
+		v, err = readValidationData(f.data)
+		return v, true, err
+	case err == nil && f.kind == "" && len(says) == 1: // in a custom schema, whose names only its subscription knows
+		if f.data == nil {
+			f.data = items[0]
+		}
 		v, err = readValidationData(f.data)
 		return v, true, err
 	case len(says) == 0:
@@ -50,9 +57,11 @@ func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err e
 		"type", provider.ErrBody)
 }
 
+// readValidationData reads the data of a validation event, which may be a JSON text (encoded twice), as the events of
+// some topics have it. The names may be in any letter case.
 func readValidationData(data []byte) (v Validation, err error) {
 	code, to := strictjson.Member{Name: "validationCode"}, strictjson.Member{Name: "validationUrl"}
-	err = strictjson.FindAll(data, &code, &to)
+	err = strictjson.FindFold(strictjson.Unwrap(data), &code, &to)
 	v.Code, v.URL = code.Text(), to.Text()
 	switch {
 	case err != nil:

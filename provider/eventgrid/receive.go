@@ -194,7 +194,9 @@ type fields struct {
 	id, topic, subject, kind, time string
 	dataVersion                    string
 	data                           []byte // as written; nil if absent
-	hasTopic, hasMetadata          bool   // topic and metadataVersion are present, of whatever kind
+
+	hasTopic, hasSubject, hasDataVersion bool // the members are texts, of any length
+	metadata                             string
 
 	mediaType, base64 string // of a CloudEvent: datacontenttype and data_base64
 }
@@ -213,7 +215,7 @@ func readFields(item []byte) (fields, error) {
 	f := fields{
 		cloudEvent: version.Value != nil, id: id.Key(), topic: topic.Key(), subject: subject.Text(),
 		kind: eventType.Text(), time: eventTime.Text(), dataVersion: dataVersion.Text(), data: data.Value,
-		hasTopic: topic.Value != nil, hasMetadata: metadata.Value != nil,
+		hasTopic: isText(topic), hasSubject: isText(subject), hasDataVersion: isText(dataVersion), metadata: metadata.Text(),
 		mediaType: mediaType.Text(), base64: base64.Text(),
 	}
 	if f.cloudEvent {
@@ -222,10 +224,15 @@ func readFields(item []byte) (fields, error) {
 	return f, err
 }
 
+func isText(m strictjson.Member) bool {
+	_, ok := strictjson.Text(m.Value)
+	return ok
+}
+
 // subjectText returns the subject. The event of a deleted subscription has none; its subject is that subscription.
 func (f *fields) subjectText() string {
 	if f.subject != "" || !strictjson.EqualFold(f.kind, DeletedType) {
 		return f.subject
 	}
-	return strictjson.FindText(f.data, "eventSubscriptionId")
+	return strictjson.FindText(strictjson.Unwrap(f.data), "eventSubscriptionId")
 }

@@ -137,6 +137,10 @@ func TestValidation(t *testing.T) {
 	event := func(kind, data string) string { return `{"id":"1","eventType":"` + kind + `","data":` + data + `}` }
 	good := event(eventgrid.ValidationType, `{"validationCode":"512d"}`)
 	other := event("a", "{}")
+	cloudEvent := func(data string) string {
+		return `{"specversion":"1.0","id":"1","source":"/s","type":"` + eventgrid.ValidationType + `","subject":"","data":` +
+			data + `}`
+	}
 	const says, silent, notification = "SubscriptionValidation", "", "Notification"
 	for _, c := range []struct{ name, header, body, want string }{
 		{"control", says, "[" + good + "]", `{"validationResponse":"512d"}`},
@@ -166,8 +170,21 @@ func TestValidation(t *testing.T) {
 		{"not an event", says, "[1]", "400"},
 		{"not an event, no header", silent, "[1]", "400"},
 		{"an object", says, good, `{"validationResponse":"512d"}`},
-		{"a CloudEvent", says, `{"specversion":"1.0","id":"1","source":"/s","type":"` + eventgrid.ValidationType +
-			`","data":{"validationCode":"512d"}}`, "400"},
+		{"a CloudEvent", says, cloudEvent(`{"validationCode":"512d"}`), `{"validationResponse":"512d"}`},
+		{"a CloudEvent, no header", silent, cloudEvent(`{"validationCode":"512d"}`), `{"validationResponse":"512d"}`},
+		{"a batch of one CloudEvent", says, "[" + cloudEvent(`{"validationCode":"512d"}`) + "]", `{"validationResponse":"512d"}`},
+		{"a CloudEvent, data encoded twice", says, cloudEvent(`"{\"validationCode\":\"512d\"}"`),
+			`{"validationResponse":"512d"}`},
+		{"data encoded twice", says, "[" + event(eventgrid.ValidationType, `"{\"validationCode\":\"512d\"}"`) + "]",
+			`{"validationResponse":"512d"}`},
+		{"data encoded thrice", says, "[" + event(eventgrid.ValidationType, `"\"{}\""`) + "]", "400"},
+		{"a byte order mark", says, "\uFEFF[" + good + "]", `{"validationResponse":"512d"}`},
+		{"names in Pascal case", says, "[" + event(eventgrid.ValidationType, `{"ValidationCode":"512d"}`) + "]",
+			`{"validationResponse":"512d"}`},
+		{"a custom schema", says, `[{"Kind":"x","data":{"validationCode":"512d"}}]`, `{"validationResponse":"512d"}`},
+		{"a custom schema without data", says, `{"Kind":"x","validationCode":"512d"}`, `{"validationResponse":"512d"}`},
+		{"a custom schema without a code", says, `[{"Kind":"x"}]`, "400"},
+		{"a CloudEvent, a notification by its header", notification, cloudEvent(`{"validationCode":"512d"}`), "1 events"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			req := delivery("s3cret", []byte(c.body))

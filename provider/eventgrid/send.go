@@ -2,6 +2,7 @@ package eventgrid
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -165,16 +166,31 @@ func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo)
 
 // item returns ev in Event Grid's schema, and the data version.
 func (r *renderer) item(ev *bellhop.Event) (item []byte, dataVersion string, err error) {
+	if structured, ok := cloudevents.Structured(ev); ok {
+		ev = structured
+	}
 	f, native := readNative(ev)
 	switch {
 	case native && !f.cloudEvent:
-		return addMissing(ev.Body, f, r.topic(ev.Source)), f.dataVersion, nil
+		return complete(ev, f, r.topic(ev.Source)), cmp.Or(f.dataVersion, documentVersion), nil
 	case native:
-		item, err = encode(fromCloudEvent(f, ev))
+		item, err = encodeWithData(fromCloudEvent(f, ev))
 	default:
 		item, err = encode(newDocument(ev, r.topic(ev.Source)))
 	}
 	return item, documentVersion, err
+}
+
+// encodeWithData is encode for data that came from outside, which may be nested deeper than the encoder allows.
+func encodeWithData(d document) ([]byte, error) {
+	data := d.Data
+	d.Data = json.RawMessage("{}")
+	item, err := encode(d)
+	if err != nil {
+		return nil, err
+	}
+	item, _ = strictjson.ReplaceMember(item, "data", "data", data)
+	return item, nil
 }
 
 // readNative reads an event that came from Event Grid, in either schema. native is false for any other event.
@@ -210,21 +226,42 @@ func newDocument(ev *bellhop.Event, topic string) document {
 	}
 }
 
-// addMissing returns item with the topic and the metadata version that Event Grid adds to a published event, and
-// otherwise unchanged. Microsoft's readers refuse an event without them.
-func addMissing(item []byte, f fields, topic string) []byte {
-	if f.hasTopic && f.hasMetadata {
-		return item
+// complete returns ev, which came in Event Grid's schema as f, with every member that Microsoft's readers require, each
+// of its type. Publishers and custom topics omit some of them. All other bytes are unchanged.
+func complete(ev *bellhop.Event, f fields, topic string) []byte {
+	item := ev.Body
+	text := func(name, value, fallback string) {
+		if value == "" {
+			quoted, _ := encode(fallback) // encoding a string cannot fail
+			item = setMember(item, name, quoted)
+		}
 	}
-	whole := slices.Clone(bytes.TrimSuffix(bytes.TrimRight(item, " \t\r\n"), []byte("}")))
 	if !f.hasTopic {
-		quoted, _ := encode(topic) // encoding a string cannot fail
-		whole = append(append(whole, `,"topic":`...), quoted...)
+		text("topic", "", topic)
 	}
-	if !f.hasMetadata {
-		whole = append(whole, `,"metadataVersion":"`+metadataVersion+`"`...)
+	if !f.hasSubject {
+		text("subject", "", ev.Subject)
 	}
-	return append(whole, '}')
+	if f.data == nil || string(f.data) == "null" {
+		item = setMember(item, "data", []byte("{}"))
+	}
+	if provider.Time(f.time).IsZero() {
+		text("eventTime", "", microsoft.FormatTime(ev.HappenedAt()))
+	}
+	if !f.hasDataVersion {
+		text("dataVersion", "", documentVersion)
+	}
+	text("metadataVersion", f.metadata, metadataVersion)
+	return item
+}
+
+// setMember returns object with value as the member name, which is replaced if there is one, and else added at the end.
+func setMember(object []byte, name string, value []byte) []byte {
+	if changed, ok := strictjson.ReplaceMember(object, name, name, value); ok {
+		return changed
+	}
+	whole := bytes.TrimSuffix(bytes.TrimRight(object, " \t\r\n"), []byte("}"))
+	return slices.Concat(whole, []byte(`,"`+name+`":`), value, []byte("}"))
 }
 
 // fromCloudEvent returns ev, which came as the CloudEvent f, in Event Grid's schema. Extensions are lost: the
@@ -232,7 +269,7 @@ func addMissing(item []byte, f fields, topic string) []byte {
 func fromCloudEvent(f fields, ev *bellhop.Event) document {
 	d := newDocument(ev, f.topic)
 	d.ID, d.Data = f.id, f.data
-	if d.Data == nil {
+	if d.Data == nil || string(d.Data) == "null" {
 		d.Data = bytesData(f.mediaType, f.base64)
 	}
 	if text := timeText(f, ev); text != "" {
@@ -353,6 +390,9 @@ func (r *cloudRenderer) complete(m provider.OutboundRequest, at provider.Attempt
 
 // cloudEvent returns a copy of ev to be sent as JSON, without the headers of binary mode.
 func (r *cloudRenderer) cloudEvent(ev *bellhop.Event) (*bellhop.Event, error) {
+	if structured, ok := cloudevents.Structured(ev); ok {
+		return structured, nil
+	}
 	copied := *ev
 	copied.Header = nil
 	f, native := readNative(ev)
@@ -363,22 +403,24 @@ func (r *cloudRenderer) cloudEvent(ev *bellhop.Event) (*bellhop.Event, error) {
 		f.topic = r.topic(ev.Source)
 	}
 	body, err := encode(cloudDocument{
-		ID: f.id, Source: f.topic, SpecVersion: "1.0", Type: f.kind,
-		Subject: f.subject, Time: timeText(f, ev), Data: f.data,
+		ID: f.id, Source: f.topic, SpecVersion: "1.0", Type: f.kind, Subject: f.subject, Time: timeText(f, ev),
 	})
+	if err == nil && f.data != nil {
+		body = setMember(body, "data", f.data)
+	}
 	copied.Body, copied.ContentType = body, cloudevents.MediaType
 	return &copied, err
 }
 
 // A cloudDocument is an event that Event Grid converted to the CloudEvents schema.
 type cloudDocument struct {
-	ID          string          `json:"id"`
-	Source      string          `json:"source"`
-	SpecVersion string          `json:"specversion"`
-	Type        string          `json:"type"`
-	Subject     string          `json:"subject,omitempty"`
-	Time        string          `json:"time,omitempty"`
-	Data        json.RawMessage `json:"data,omitempty"`
+	ID          string `json:"id"`
+	Source      string `json:"source"`
+	SpecVersion string `json:"specversion"`
+	Type        string `json:"type"`
+	Subject     string `json:"subject,omitempty"`
+	Time        string `json:"time,omitempty"`
+	// data follows, as it was received
 }
 
 // Handshake sends a validation event. The receiver accepts by answering 200 with the event's code, or by answering

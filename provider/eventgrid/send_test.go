@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
 	"github.com/bellhop-gateway/bellhop/provider/eventgrid"
 	"github.com/bellhop-gateway/bellhop/provider/providertest"
 )
@@ -166,7 +168,7 @@ func TestSendPublished(t *testing.T) {
 		``:                                    published + `,"topic":"/in/grid","metadataVersion":"1"}`,
 		`,"metadataVersion":"1"`:              published + `,"metadataVersion":"1","topic":"/in/grid"}`,
 		`,"topic":"/t"`:                       published + `,"topic":"/t","metadataVersion":"1"}`,
-		`,"topic":null,"metadataVersion":"1"`: published + `,"topic":null,"metadataVersion":"1"}`,
+		`,"topic":null,"metadataVersion":"1"`: published + `,"topic":"/in/grid","metadataVersion":"1"}`,
 	} {
 		ev := &bellhop.Event{ID: "evt_1", Source: "grid", Type: "order.paid", Body: []byte(published + more + "}")}
 		m, err := openSender(t, nil).Render(ev, at)
@@ -214,15 +216,16 @@ func TestSendConverted(t *testing.T) {
 	}
 }
 
-// An event that another system sent as a binary CloudEvent is not sent in binary mode, which Event Grid does not
-// use.
+// An event that another system sent as a binary CloudEvent keeps its attributes. It is not sent in binary mode, which
+// Event Grid does not use.
 func TestSendOtherCloudEvents(t *testing.T) {
 	r := openSender(t, values{"schema": "cloudevents", "topic": "/contoso/orders"})
 	for _, ev := range []*bellhop.Event{
 		otherEvent("application/json", `{"a":1}`), otherEvent("text/plain", "words"), otherEvent("",
 			""), otherEvent("image/png", "\x89PNG"),
 	} {
-		ev.Header = bellhop.Header("Ce-Id: 1\nCe-Source: /s\nCe-Specversion: 1.0\nCe-Type: invoice.paid\n")
+		ev.Header = bellhop.Header("Ce-Id: 1\nCe-Source: /s\nCe-Specversion: 1.0\nCe-Subject: in_1\n" +
+			"Ce-Type: invoice.paid\n")
 		ev.ProviderID = "/s 1"
 		one, err := r.Render(ev, at)
 		if err != nil || one.Header.Get("Content-Type") != "application/cloudevents+json; charset=utf-8" {
@@ -233,9 +236,116 @@ func TestSendOtherCloudEvents(t *testing.T) {
 			t.Errorf("got %v, %v", two.Header, err)
 		}
 		for _, got := range append(deliver(t, one), deliver(t, two)...) {
-			if got.Type != ev.Type || got.Subject != ev.Subject || got.ProviderID != "/contoso/orders evt_1" {
+			if got.Type != ev.Type || got.Subject != ev.Subject || got.ProviderID != "/s 1" {
 				t.Errorf("arrives as %+v", got)
 			}
+		}
+	}
+}
+
+// TestSendForms: a CloudEvent that came in binary mode and the same one in structured mode are sent as equal events.
+func TestSendForms(t *testing.T) {
+	for _, c := range []struct{ contentType, data, binary string }{
+		{"application/json", `"data":{"n":12345678901234567890}`, `{"n":12345678901234567890}`},
+		{"text/plain", `"data":"words"`, "words"}, {"image/png", `"data_base64":"iVBORw=="`, "\x89PNG"},
+	} {
+		structured := `{"specversion":"1.0","id":"order-17","source":"/shop","type":"order.paid","subject":"Österreich",` +
+			`"time":"2026-11-22T08:15:30.1234567Z","traceparent":"00-ab","datacontenttype":"` + c.contentType + `",` + c.data + `}`
+		var events []*bellhop.Event
+		for _, req := range []provider.Request{
+			{Header: http.Header{"Content-Type": {cloudevents.MediaType}}, Body: []byte(structured)},
+			{Body: []byte(c.binary), Header: http.Header{"Content-Type": {c.contentType}, "Ce-Specversion": {"1.0"},
+				"Ce-Id": {"order-17"}, "Ce-Source": {"/shop"}, "Ce-Type": {"order.paid"}, "Ce-Subject": {"%C3%96sterreich"},
+				"Ce-Time": {"2026-11-22T08:15:30.1234567Z"}, "Ce-Traceparent": {"00-ab"}}},
+		} {
+			receipt, err := cloudevents.ReadRequest(req.Header, req.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ev := receipt.Events[0]
+			ev.ID, ev.Source, ev.ReceivedAt, ev.Header = "evt_1", "shop", providertest.Now, bellhop.NewHeader(req.Header, nil)
+			events = append(events, &ev)
+		}
+		for _, schema := range []string{"eventgrid", "cloudevents"} {
+			r := openSender(t, values{"schema": schema})
+			var sent [2]any
+			for i, ev := range events {
+				m, err := r.Render(ev, at)
+				if err != nil || json.Unmarshal(m.Body, &sent[i]) != nil || !strings.Contains(string(m.Body), `"id":"order-17"`) ||
+					!strings.Contains(string(m.Body), `Österreich`) || !strings.Contains(string(m.Body), `"/shop"`) {
+					t.Fatalf("%s: %s, %v", schema, m.Body, err)
+				}
+				if schema == "cloudevents" && !strings.Contains(string(m.Body), `"traceparent":"00-ab"`) {
+					t.Errorf("%s has lost its extension", m.Body)
+				}
+			}
+			if providertest.JSON(sent[0]) != providertest.JSON(sent[1]) {
+				t.Errorf("%s %s:\nstructured %s\nbinary     %s", schema, c.contentType, providertest.JSON(sent[0]),
+					providertest.JSON(sent[1]))
+			}
+		}
+	}
+}
+
+// TestSendWhole: whatever a source accepts is sent with every member that Microsoft's readers require, of its type.
+func TestSendWhole(t *testing.T) {
+	others := []string{`null`, `1`, `""`, `"x"`, `{}`, `[]`, `true`, ``}
+	for _, name := range []string{"topic", "subject", "data", "eventTime", "dataVersion", "metadataVersion", "time",
+		"datacontenttype", "source"} {
+		for _, value := range others {
+			member := ""
+			if value != "" {
+				member = `,"` + name + `":` + value
+			}
+			for _, body := range []string{
+				`[{"id":"1","eventType":"a"` + member + "}]",
+				`[{"id":"1","eventType":"a","data":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + "}]",
+				`{"specversion":"1.0","id":"1","type":"a","source":"/s"` + member + "}",
+				`{"specversion":"1.0","id":"1","type":"a","source":"/s","data":` + strings.Repeat("[", 20_000) +
+					strings.Repeat("]", 20_000) + "}",
+			} {
+				req := delivery("s3cret", []byte(body))
+				receipt, err := open(t, values{"query_secret": "s3cret"}).Receive(t.Context(), req)
+				if err != nil {
+					continue // refused
+				}
+				for _, ev := range receipt.Events {
+					ev.ID, ev.Source, ev.ReceivedAt = "evt_1", "grid", providertest.Now
+					checkWhole(t, &ev)
+				}
+			}
+		}
+	}
+}
+
+func checkWhole(t *testing.T, ev *bellhop.Event) {
+	t.Helper()
+	for schema, required := range map[string][]string{
+		"eventgrid":   {"id", "topic", "subject", "eventType", "eventTime", "dataVersion", "metadataVersion"},
+		"cloudevents": {"id", "source", "specversion", "type"},
+	} {
+		m, err := openSender(t, values{"schema": schema}).Render(ev, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		items, err := eventgrid.Items(m.Body)
+		if err != nil || len(items) != 1 {
+			t.Fatalf("%.300s: %v", m.Body, err)
+		}
+		members := map[string]string{}
+		if err := strictjson.Object(items[0], func(name, value []byte) { members[string(name)] = string(value) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range required {
+			text, ok := strictjson.Text([]byte(members[name]))
+			_, timeErr := time.Parse(time.RFC3339, text)
+			if !ok || name == "eventTime" && timeErr != nil || text == "" && name != "subject" && name != "dataVersion" &&
+				name != "topic" {
+				t.Errorf("%s of %.300s is %s in %.300s", name, ev.Body, members[name], m.Body)
+			}
+		}
+		if data := members["data"]; schema == "eventgrid" && (data == "" || data == "null") {
+			t.Errorf("%.300s has no data: %.300s", ev.Body, m.Body)
 		}
 	}
 }

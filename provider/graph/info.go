@@ -155,6 +155,13 @@ var notes = []string{
 	"**Encrypted content.** `graph.sealed.created` and so on are rich notifications for a certificate that is not in " +
 		"`certificates`. They are stored as they came. Match `graph.sealed.*` to notice them, add the key, and let your " +
 		"receivers or another Bellhop decrypt them.",
+	"**Forms.** The tenant of an item is its `tenantId` or, as in the lifecycle events that Graph sends, its " +
+		"`organizationId`; an item with two different ones is refused. The `resource` of a lifecycle event may be absent or " +
+		"`Subscriptions/ID`. A UTF-8 byte order mark before the JSON is skipped, and stored with a body. A name that occurs " +
+		"twice is refused only where Bellhop reads it, and only that item, and any other value may be nested to any depth; " +
+		"`value` or `validationTokens` twice refuse the request. The handshake is a POST with any body and any content type, " +
+		"and its parameter may have any letter case; a GET is answered 405, because Graph sends none and a link must not be " +
+		"able to make the source repeat a text.",
 	"**Repeats.** Subscription, change, resource, `id` and `@odata.etag` together identify a notification; a rich one " +
 		"without the last two is identified by its signature. " +
 		"An item without any of these is stored each time it comes, and so are lifecycle events: two updates of one file " +

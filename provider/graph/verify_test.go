@@ -65,6 +65,19 @@ var forgeries = []struct {
 		body: plain(), refused: []string{"forbidden"}},
 	{name: "C14 a listed tenant", settings: map[string]any{"tenant_ids": []string{otherTenant, strings.ToUpper(tenant)}},
 		body: plain(), types: "graph.updated"},
+	{name: "C14 a lifecycle event of a listed organization", settings: map[string]any{"tenant_ids": []string{tenant}},
+		body: list(lifecycle(`"organizationId":"` + tenant + `"`)), types: "graph.lifecycle.missed"},
+	{name: "C14 a lifecycle event of another organization", settings: map[string]any{"tenant_ids": []string{tenant}},
+		body: list(lifecycle(`"organizationId":"` + otherTenant + `"`)), refused: []string{"forbidden"}},
+	{name: "C14 two names of one tenant", settings: map[string]any{"tenant_ids": []string{tenant}},
+		body:  list(lifecycle(`"organizationId":"` + strings.ToUpper(tenant) + `","tenantId":"` + tenant + `"`)),
+		types: "graph.lifecycle.missed"},
+	{name: "C14 two tenants", settings: map[string]any{"tenant_ids": []string{tenant}},
+		body:    list(lifecycle(`"organizationId":"`+otherTenant+`","tenantId":"`+tenant+`"`), change("1")),
+		refused: []string{"malformed_body"}, types: "graph.updated"},
+	{name: "J01 a token for the organization of a lifecycle event",
+		body:  string(rich([]string{goodToken()}, lifecycle(`"organizationId":"`+tenant+`"`))),
+		types: "graph.lifecycle.missed"},
 	{name: "C15 255 characters", settings: map[string]any{"client_state": strings.Repeat("s", 255)},
 		body: plainState(`"` + strings.Repeat("s", 255) + `"`), types: "graph.updated"},
 	{name: "C16 state a number", body: plainState(`1`), refused: []string{"signature_missing"}},
@@ -203,6 +216,26 @@ func codeOf(err error) string {
 		}
 	}
 	return fmt.Sprint(err)
+}
+
+// lifecycle returns a lifecycle event as Graph sends it, with the path of the subscription as its resource.
+func lifecycle(tenantMember string) string {
+	return `{"lifecycleEvent":"missed","subscriptionId":"s","resource":"Subscriptions/s","clientState":"` + state + `",` +
+		tenantMember + `}`
+}
+
+// TestLifecycleSubject: the subject of a lifecycle event is the id of the subscription, in whichever form it names it.
+func TestLifecycleSubject(t *testing.T) {
+	item := lifecycle(`"organizationId":"` + tenant + `"`)
+	for body, want := range map[string]string{
+		item: "s", strings.Replace(item, `"resource":"Subscriptions/s",`, "", 1): "s",
+		strings.Replace(item, `"subscriptionId":"s",`, "", 1): "Subscriptions/s",
+	} {
+		receipt, err := receive(t, settings(state, nil), []byte(list(body)))
+		if err != nil || len(receipt.Events) != 1 || receipt.Events[0].Subject != want {
+			t.Errorf("%s: %+v, %v", body, receipt, err)
+		}
+	}
 }
 
 func list(items ...string) string { return string(notification(items...)) }

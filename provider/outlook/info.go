@@ -96,6 +96,10 @@ var notes = []string{
 		"request that could not be stored and was answered 503 " +
 		"leaves no gap if it is never repeated, but it is on record. The numbers of at least the latest 4,096 " +
 		"subscriptions are remembered.",
+	"A UTF-8 byte order mark before the JSON is skipped. A name that occurs twice is refused only where Bellhop reads it, " +
+		"and only that item; `value` twice refuses the request. Other members, such as `@odata.type` and " +
+		"`SubscriptionExpirationDateTime`, may be absent or in any form. A handshake is a POST with any body and any content " +
+		"type; a GET is answered 405, because no service sends one.",
 	"A handshake needs no `ClientState`, but a wrong one is refused. The parameter of the token may have any letter " +
 		"case.",
 	"A request with a wrong `ClientState` header is answered 403, with a missing or repeated one 401; none of its " +

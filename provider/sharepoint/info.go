@@ -105,6 +105,10 @@ var notes = []string{
 		"With a wrong `ClientState` header no item is accepted, and the answer is 403; with a repeated header it is 401. " +
 		"An item without a state (absent, null or empty) is accepted if the header has the right one, and refused " +
 		"otherwise.",
+	"`resource` is taken as it is: the id of a list, a path or a URL. `tenantId`, `siteUrl` and the other members may be " +
+		"absent. A UTF-8 byte order mark before the JSON, as SharePoint sends it, is skipped. A name that occurs twice is " +
+		"refused only where Bellhop reads it, and only that item; `value` twice refuses the request. A handshake is a POST " +
+		"with any body and any content type; a GET is answered 405, because no service sends one.",
 	"A handshake needs no `ClientState` header unless `strict_handshake` is set, but a wrong one is refused. The " +
 		"parameter of the token may have any letter case. Creating a subscription causes a handshake; renewing it does not.",
 	"The client state is part of each item, and so of the body of the event. Everybody who may read events can read " +

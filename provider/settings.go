@@ -15,7 +15,8 @@ import (
 )
 
 // DecodeSettings reads raw strictly into v, a pointer to a struct with json tags. An unknown or repeated key, or a
-// value of another type, is a bellhop.CodeInvalid error with the key as its path. Empty raw is {}.
+// value of another type, is a bellhop.CodeInvalid error with the key as its path; it names all such keys. Empty raw is
+// {}. If v has a member that has secrets, they are read as [Secrets] reads them.
 func DecodeSettings(raw json.RawMessage, v any) error {
 	raw = strictjson.TrimBOM(raw)
 	if len(bytes.TrimSpace(raw)) == 0 {
@@ -25,31 +26,102 @@ func DecodeSettings(raw json.RawMessage, v any) error {
 		return bellhop.Invalid("", "must be a JSON object in which no name occurs twice")
 	}
 	known := settingNames(reflect.TypeOf(v).Elem())
+	mended := map[string]json.RawMessage{} // the settings without their faults; nil if that is not possible
 	var errs []error
-	_ = strictjson.Object(raw, func(name, _ []byte) { // an object, as was checked
-		if !slices.Contains(known, string(name)) {
-			errs = append(errs, bellhop.Invalid(string(name), "unknown setting; there are "+strings.Join(known, ", ")))
+	err := strictjson.Object(raw, func(key, value []byte) {
+		name := string(key)
+		if !slices.Contains(known, name) {
+			errs = append(errs, bellhop.Invalid(name, "unknown setting; there are "+strings.Join(known, ", ")))
+			return
+		}
+		wrong, right := decodeMember(name, value, v)
+		if wrong != nil {
+			errs = append(errs, wrong)
+		}
+		if right == nil {
+			mended = nil
+		} else if mended != nil {
+			mended[name] = right
 		}
 	})
-	if len(errs) > 0 {
-		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-		return bellhop.Join("", errs...)
+	if err != nil {
+		return bellhop.Invalid("", "must be a JSON object in which no name occurs twice")
 	}
-	err := json.Unmarshal(raw, v)
-	var wrong *json.UnmarshalTypeError
+	if len(errs) == 0 {
+		return nil
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	var invalid *bellhop.Error
+	if !errors.As(bellhop.Join("", errs...), &invalid) || mended == nil {
+		return invalid
+	}
+	return &faulty{invalid, func() json.RawMessage {
+		text, _ := json.Marshal(mended) // of values that are JSON
+		return text
+	}}
+}
+
+// A faulty is the error of settings with unknown keys, and with values that have another type but a clear meaning.
+type faulty struct {
+	err    *bellhop.Error
+	mended func() json.RawMessage // the settings without these faults; a function, so that no verb prints it
+}
+
+func (f *faulty) Error() string { return f.err.Error() }
+func (f *faulty) Unwrap() error { return f.err }
+
+// decodeMember reads one member into v. If its value has another type, the error says so, and mended is the value in
+// the right type if it has a clear meaning there: a number or a flag where a text belongs. Otherwise mended is nil.
+func decodeMember(name string, value []byte, v any) (wrong error, mended json.RawMessage) {
+	key, _ := json.Marshal(name)
+	err := json.Unmarshal(slices.Concat([]byte("{"), key, []byte(":"), value, []byte("}")), v)
+	var mistype *json.UnmarshalTypeError
 	var invalid *bellhop.Error
 	switch {
 	case err == nil:
-		return nil
-	case errors.As(err, &wrong):
-		if strings.HasPrefix(wrong.Value, "number ") { // the number itself follows: do not repeat it
-			return bellhop.Invalid(wrong.Field, "must be "+plainType(wrong.Type)+" within its bounds")
+		return nil, value
+	case errors.As(err, &mistype) && strings.HasPrefix(mistype.Value, "number "):
+		// the number itself follows: do not repeat it
+		return bellhop.Invalid(mistype.Field, "must be "+plainType(mistype.Type)+" within its bounds"), nil
+	case errors.As(err, &mistype):
+		wrong = bellhop.Invalid(mistype.Field, fmt.Sprintf("must be %s, not a %s", plainType(mistype.Type), mistype.Value))
+		if mistype.Type.Kind() == reflect.String && (mistype.Value == "number" || mistype.Value == "bool") {
+			mended, _ = json.Marshal(string(value))
 		}
-		return bellhop.Invalid(wrong.Field, fmt.Sprintf("must be %s, not a %s", plainType(wrong.Type), wrong.Value))
+		return wrong, mended
 	case errors.As(err, &invalid):
-		return invalid
+		return invalid, nil
 	}
-	return bellhop.Invalid("", "cannot be read")
+	return bellhop.Invalid(name, "cannot be read"), nil
+}
+
+// Open is p.Open, except that it reports unknown settings, and settings of a wrong type, together with everything else
+// that is wrong.
+func Open(p Provider, env Env, settings json.RawMessage) (Receiver, error) {
+	r, err := p.Open(env, settings)
+	return r, withOtherFaults(err, func(mended json.RawMessage) error {
+		_, err := p.Open(env, mended)
+		return err
+	})
+}
+
+// OpenSender is [Open] for a destination.
+func OpenSender(p Sender, env Env, settings json.RawMessage) (Renderer, error) {
+	r, err := p.OpenSender(env, settings)
+	return r, withOtherFaults(err, func(mended json.RawMessage) error {
+		_, err := p.OpenSender(env, mended)
+		return err
+	})
+}
+
+// withOtherFaults returns err and, if it is only about unknown settings and types, the faults that open finds in the
+// mended settings.
+func withOtherFaults(err error, open func(mended json.RawMessage) error) error {
+	var f *faulty
+	if !errors.As(err, &f) {
+		return err
+	}
+	return bellhop.Join("", f.err, open(f.mended()))
 }
 
 // OneOf reads the setting at path, which names one of choices. If text is "", it returns fallback, which may be "",
@@ -61,8 +133,18 @@ func OneOf(path, text, fallback string, choices ...string) (string, error) {
 	case slices.Contains(choices, text):
 		return text, nil
 	}
+	return "", bellhop.Invalid(path, NoChoice(text, choices...))
+}
+
+// NoChoice says in words that text is none of choices. It repeats text only if it is a short word, as a choice is: a
+// longer one may be a secret that was put into the wrong setting.
+func NoChoice(text string, choices ...string) string {
+	what := "this value"
+	if len(text) <= 16 && Alphanumeric(text, "-_.") {
+		what = `"` + text + `"`
+	}
 	last := len(choices) - 1
-	return "", bellhop.Invalid(path, "use "+strings.Join(choices[:last], ", ")+" or "+choices[last])
+	return what + " is not a choice; use " + strings.Join(choices[:last], ", ") + " or " + choices[last]
 }
 
 func settingNames(t reflect.Type) []string {
@@ -92,7 +174,8 @@ func plainType(t reflect.Type) string {
 	return "a text"
 }
 
-// Secrets is one secret or, while it is being rotated, several: a string or a list of strings in JSON.
+// Secrets is one secret or, while it is being rotated, several: a string or a list of strings in JSON. Each is
+// [bellhop.Pasted]: without the white space and the byte order mark around it.
 type Secrets []string
 
 // MaxSecrets bounds how many secrets a source has at a time.
@@ -102,18 +185,22 @@ const MaxSecrets = 4
 func (s *Secrets) UnmarshalJSON(b []byte) error {
 	var one string
 	if json.Unmarshal(b, &one) == nil {
-		*s = Secrets{one}
+		*s = Secrets{bellhop.Pasted(one)}
 		return nil
 	}
 	var many []string
 	if json.Unmarshal(b, &many) != nil {
 		return &json.UnmarshalTypeError{Value: "value of another kind", Type: reflect.TypeFor[string]()}
 	}
+	for i := range many {
+		many[i] = bellhop.Pasted(many[i])
+	}
 	*s = many
 	return nil
 }
 
-// Check returns a [bellhop.CodeInvalid] error at path if there is no secret, an empty one, or more than MaxSecrets.
+// Check returns a [bellhop.CodeInvalid] error at path if there is no secret, more than MaxSecrets, or one that cannot
+// be a secret: see [bellhop.SecretFault].
 func (s Secrets) Check(path string) error {
 	switch {
 	case len(s) == 0:
@@ -121,12 +208,13 @@ func (s Secrets) Check(path string) error {
 	case len(s) > MaxSecrets:
 		return bellhop.Invalid(path, fmt.Sprintf("has %d secrets; at most %d", len(s), MaxSecrets))
 	}
+	var errs []error
 	for i, secret := range s {
-		if strings.TrimSpace(secret) == "" {
-			return bellhop.Invalid(s.Path(path, i), "must not be empty")
+		if fault := bellhop.SecretFault(bellhop.Pasted(secret)); fault != "" {
+			errs = append(errs, bellhop.Invalid(s.Path(path, i), fault))
 		}
 	}
-	return nil
+	return bellhop.Join("", errs...)
 }
 
 // CheckOne is [Secrets.Check] for destinations that sign with one secret.

@@ -236,3 +236,22 @@ func mutate(r *rand.Rand, parts []string, valid [][]string) {
 		parts[i], parts[j] = parts[j], parts[i]
 	}
 }
+
+// FuzzStandardKeys checks that no text panics, that no error repeats the text, and that a text of keys with white
+// space around has the same keys.
+func FuzzStandardKeys(f *testing.F) {
+	for _, text := range []string{secretText, privateText, publicText, "sk_live_abc",
+		"v1," + secretText + "|v1a," + publicText + ":" + privateText, "whsec_whsec_", "|,: \r\n", "whsec_AP-r+r"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		keys, err := signature.ParseStandardKeys(text)
+		if err != nil && len(text) > 8 && strings.Contains(err.Error(), text) {
+			t.Errorf("%q: repeated in %v", text, err)
+		}
+		again, againErr := signature.ParseStandardKeys(" \n" + text + "\r\n")
+		if len(again) != len(keys) || (err == nil) != (againErr == nil) {
+			t.Errorf("%q: %v, %v; with white space around: %v, %v", text, keys, err, again, againErr)
+		}
+	})
+}

@@ -210,8 +210,8 @@ type KeyEncoding string
 // The encodings of keys.
 const (
 	Text      KeyEncoding = "text"   // the bytes are the text itself, in UTF-8
-	KeyHex    KeyEncoding = "hex"    // hex digits, either case
-	KeyBase64 KeyEncoding = "base64" // standard base64 with padding
+	KeyHex    KeyEncoding = "hex"    // hex digits in either case, also after "0x", or with blanks or colons between them
+	KeyBase64 KeyEncoding = "base64" // base64 of either alphabet, with or without padding and line breaks
 )
 
 // DecodeKey decodes the text of a key. It returns ErrKey, with a reason that never repeats the text, if the text
@@ -224,29 +224,43 @@ func DecodeKey(text string, enc KeyEncoding) ([]byte, error) {
 	case Text:
 		return []byte(text), nil
 	case KeyHex:
-		key, err := hex.DecodeString(text)
-		if err != nil {
-			return nil, keyError("it is not hex: an even number of digits 0-9 and a-f")
-		}
-		return key, nil
+		return decodeHexKey(text)
 	case KeyBase64:
 		return decodeBase64Key(text)
 	}
 	return nil, keyError(fmt.Sprintf("no key encoding %q; there are text, hex and base64", enc))
 }
 
-// decodeBase64Key ignores the unused bits of the last digit, as the systems that issue keys do: made-up keys may
-// have them set. It refuses white space, although Go's decoder would skip line breaks.
+// decodeHexKey reads the forms in which products and tools show hex: "0x" in front, and blanks, line breaks or colons
+// between the digits.
+func decodeHexKey(text string) ([]byte, error) {
+	digits := strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "", ":", "").Replace(text)
+	if len(digits) > 2 && (digits[:2] == "0x" || digits[:2] == "0X") {
+		digits = digits[2:]
+	}
+	key, err := hex.DecodeString(digits)
+	if err != nil || len(key) == 0 {
+		return nil, keyError("it is not hex: an even number of digits 0-9 and a-f")
+	}
+	return key, nil
+}
+
+// decodeBase64Key reads the forms in which products and tools show base64: the standard alphabet or the one for URLs,
+// with or without padding, in one line or several. It ignores the unused bits of the last digit, as the systems that
+// issue keys do: made-up keys may have them set.
 func decodeBase64Key(text string) ([]byte, error) {
-	if strings.ContainsAny(text, " \t\r\n") {
-		return nil, keyError("there is white space in it")
-	}
-	key, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return nil, keyError("it is not standard base64 with its padding")
-	}
-	if len(key) == 0 {
+	digits := strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "").Replace(text)
+	digits = strings.TrimSuffix(strings.TrimSuffix(digits, "="), "=")
+	if digits == "" {
 		return nil, keyError("it is empty")
+	}
+	enc := base64.RawStdEncoding
+	if strings.ContainsAny(digits, "-_") {
+		enc = base64.RawURLEncoding
+	}
+	key, err := enc.DecodeString(digits)
+	if err != nil {
+		return nil, keyError("it is not base64: letters, digits, + and / (or - and _), and = at its end")
 	}
 	return key, nil
 }

@@ -34,6 +34,12 @@ func (e *Error) Error() string { return e.text }
 // Code returns the short code under which a refused request is recorded and counted.
 func (e *Error) Code() string { return e.code }
 
+// Is reports whether target is the same reason, in these or in other words: see [DescribeToken].
+func (e *Error) Is(target error) bool {
+	other, ok := target.(*Error)
+	return ok && other.code == e.code
+}
+
 // Reasons why a signature is not valid. To the sender they should all look the same: 401.
 var (
 	// ErrMissing: the request carries no signature, or not all parts of one.
@@ -106,6 +112,20 @@ func VerifyToken(values []string, want ...string) error {
 	return nil
 }
 
+// DescribeToken returns err, a result of [VerifyToken] for the secret that name names, in words about that secret:
+// "the bearer token does not match". It remains the same reason for errors.Is. Any other error is returned unchanged.
+func DescribeToken(err error, name string) error {
+	for _, reason := range []struct {
+		of   error
+		text string
+	}{{ErrMissing, " is missing"}, {ErrMismatch, " does not match"}, {ErrMalformed, " is malformed, or there are two"}} {
+		if err == reason.of {
+			return &Error{reason.of.(*Error).code, name + reason.text}
+		}
+	}
+	return err
+}
+
 // Bounds of a signed timestamp: 11 digits of seconds since 1970, or 14 of milliseconds. Milliseconds have 13 digits
 // today, so they are never mistaken for seconds.
 const (
@@ -126,11 +146,16 @@ func ParseUnix(text string, max int64) (int64, error) {
 	return at, nil
 }
 
-// CheckAge returns ErrExpired if at, in seconds since 1970, is more than tolerance from now, in whole seconds, in the
-// past or in the future. A tolerance of 0 is strict.
+// CheckAge is [CheckTime] for at in seconds since 1970.
 func CheckAge(at int64, now time.Time, tolerance time.Duration) error {
-	age, limit := now.Unix()-at, int64(tolerance/time.Second)
-	if age > limit || age < -limit {
+	return CheckTime(time.Unix(at, 0), now, tolerance)
+}
+
+// CheckTime returns ErrExpired if at, the signed time of a request, is further from now than tolerance, in the past
+// or in the future. A request exactly as old as the tolerance is accepted, and refused one nanosecond later: now
+// keeps the full precision of the clock. All schemes with a tolerance use this rule.
+func CheckTime(at, now time.Time, tolerance time.Duration) error {
+	if now.Sub(at).Abs() > tolerance {
 		return ErrExpired
 	}
 	return nil

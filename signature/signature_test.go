@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -156,9 +157,22 @@ func TestDecodeKey(t *testing.T) {
 		{"", signature.KeyBase64, "", signature.ErrKey},
 		{"abc", signature.KeyHex, "", signature.ErrKey},
 		{"zz", signature.KeyHex, "", signature.ErrKey},
-		{"AP8", signature.KeyBase64, "", signature.ErrKey},
-		{"AP-r", signature.KeyBase64, "", signature.ErrKey},
-		{"AP+r\n", signature.KeyBase64, "", signature.ErrKey},
+		{"0x00fFaB", signature.KeyHex, "\x00\xff\xab", nil},
+		{"00:FF:ab", signature.KeyHex, "\x00\xff\xab", nil},
+		{" 00 ff\r\nab\n", signature.KeyHex, "\x00\xff\xab", nil},
+		{"0x", signature.KeyHex, "", signature.ErrKey},
+		{"0x0", signature.KeyHex, "", signature.ErrKey},
+		{" : ", signature.KeyHex, "", signature.ErrKey},
+		{"AP8", signature.KeyBase64, "\x00\xff", nil},
+		{"AP-r", signature.KeyBase64, "\x00\xff\xab", nil},
+		{"AP+r\n", signature.KeyBase64, "\x00\xff\xab", nil},
+		{" AP\r\n+r", signature.KeyBase64, "\x00\xff\xab", nil},
+		{"AP-r+r", signature.KeyBase64, "", signature.ErrKey}, // two alphabets
+		{"AP=r", signature.KeyBase64, "", signature.ErrKey},
+		{"AP8===", signature.KeyBase64, "", signature.ErrKey},
+		{"A", signature.KeyBase64, "", signature.ErrKey},
+		{"==", signature.KeyBase64, "", signature.ErrKey},
+		{"\"AP+r\"", signature.KeyBase64, "", signature.ErrKey},
 		{"AP+r", "base32", "", signature.ErrKey},
 	} {
 		got, err := signature.DecodeKey(c.text, c.enc)
@@ -188,16 +202,60 @@ func TestParseUnix(t *testing.T) {
 	}
 }
 
+// TestCheckAge states the one rule for a time at its tolerance: accepted when it is exactly as old, refused one
+// nanosecond later, in both directions.
 func TestCheckAge(t *testing.T) {
-	clock := time.Unix(1000, 999_999_999) // only its whole seconds count
-	for at, want := range map[int64]error{1000: nil, 990: nil, 1010: nil, 989: signature.ErrExpired,
-		1011: signature.ErrExpired, 0: signature.ErrExpired} {
-		if err := signature.CheckAge(at, clock, 10*time.Second); !errors.Is(err, want) {
-			t.Errorf("%d: %v", at, err)
+	for _, c := range []struct {
+		at   int64
+		now  time.Time
+		want error
+	}{
+		{1000, time.Unix(1000, 999_999_999), nil},
+		{1000, time.Unix(1300, 0), nil},
+		{1000, time.Unix(1300, 1), signature.ErrExpired},
+		{1000, time.Unix(1301, 0), signature.ErrExpired},
+		{1300, time.Unix(1000, 0), nil},
+		{1300, time.Unix(999, 999_999_999), signature.ErrExpired},
+		{1300, time.Unix(1000, 1), nil},
+		{0, time.Unix(1000, 0), signature.ErrExpired},
+		{signature.MaxUnix, time.Unix(1000, 0), signature.ErrExpired},
+	} {
+		if err := signature.CheckAge(c.at, c.now, 300*time.Second); !errors.Is(err, c.want) {
+			t.Errorf("%d at %d.%09d: %v, want %v", c.at, c.now.Unix(), c.now.Nanosecond(), err, c.want)
 		}
 	}
+	clock := time.Unix(1000, 0)
 	if signature.CheckAge(1000, clock, 0) != nil || signature.CheckAge(1001, clock, 0) == nil {
 		t.Error("a tolerance of 0 is not strict")
+	}
+}
+
+func TestDescribeToken(t *testing.T) {
+	const name = "the bearer token"
+	for reason, want := range map[error]string{
+		signature.ErrMissing: name + " is missing", signature.ErrMismatch: name + " does not match",
+		signature.ErrMalformed: name + " is malformed, or there are two",
+	} {
+		got := signature.DescribeToken(reason, name)
+		if got.Error() != want || !errors.Is(got, reason) || !errors.Is(fmt.Errorf("acs: %w", got), reason) {
+			t.Errorf("%v: got %v, want %s", reason, got, want)
+		}
+		var coded interface{ Code() string }
+		if !errors.As(got, &coded) || coded.Code() != reason.(*signature.Error).Code() {
+			t.Errorf("%v: another code", got)
+		}
+		for _, other := range []error{signature.ErrMissing, signature.ErrMismatch, signature.ErrMalformed} {
+			if other != reason && errors.Is(got, other) {
+				t.Errorf("%v is also %v", got, other)
+			}
+		}
+	}
+	if got := signature.DescribeToken(nil, name); got != nil {
+		t.Errorf("nil: got %v", got)
+	}
+	wrapped := fmt.Errorf("more: %w", signature.ErrMismatch)
+	if got := signature.DescribeToken(wrapped, name); got != wrapped {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -18,10 +18,11 @@ const (
 	prefixPublic    = "whpk_"
 )
 
-// Sizes of a shared secret in bytes. The specification asks for 24 to 64; Svix, whose format it was, issues up to 75.
+// Sizes of a shared secret in bytes. The specification asks for 24 to 64, but libraries take secrets of any size, so
+// that there are senders with shorter and with longer ones.
 const (
-	minSecretBytes = 24
-	maxSecretBytes = 75
+	wantSecretBytes = 24
+	maxSecretBytes  = 512
 )
 
 // A StandardKey is a key of Standard Webhooks: a shared secret, or one half of an Ed25519 pair.
@@ -43,26 +44,126 @@ func (k StandardKey) scheme() standardScheme {
 	return k.hidden()
 }
 
-// ParseStandardKey reads a key as it is issued: "whsec_", which is optional, and 24 to 75 bytes in base64; "whsk_"
-// and the 64 bytes of an Ed25519 private key (seed, then public key); or "whpk_" and the 32 bytes of a public key.
-// It returns ErrKey with a reason that never repeats the text.
+// ParseStandardKey reads a key as it is issued: "whsec_", which is optional, and the bytes of a shared secret in
+// base64; "whsk_" and the 64 bytes of an Ed25519 private key (seed, then public key); or "whpk_" and the 32 bytes of
+// a public key. It reads the forms in which products show a key: with "v1," or "v1a," in front, with white space
+// around, and base64 of either alphabet with or without padding. A shared secret has 1 to 512 bytes; see
+// [StandardKey.Short]. It returns ErrKey with a reason that never repeats the text.
 func ParseStandardKey(text string) (StandardKey, error) {
+	keys, err := ParseStandardKeys(text)
+	switch {
+	case err != nil:
+		return StandardKey{}, err
+	case len(keys) > 1:
+		return StandardKey{}, keyError(fmt.Sprintf("it is %d keys; give one, or a list", len(keys)))
+	}
+	return keys[0], nil
+}
+
+// ParseStandardKeys is [ParseStandardKey] for a text with one key or several: a product that is replacing a key, or
+// that has a public and a private one, shows them in one text, separated by "|", ",", ":" or white space.
+func ParseStandardKeys(text string) ([]StandardKey, error) {
+	var keys []StandardKey
+	for _, one := range splitStandardKeys(text) {
+		key, err := parseStandardKey(one)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	switch {
+	case len(keys) == 0:
+		return nil, keyError("it is empty")
+	case len(keys) > MaxStandardEntries:
+		return nil, keyError(fmt.Sprintf("it is %d keys; use at most %d", len(keys), MaxStandardEntries))
+	}
+	return keys, nil
+}
+
+// splitStandardKeys splits text before each key. "v1" and "v1a" are the versions that the keys are for, and left out.
+// A word after white space that has no prefix belongs to the key before it, whose base64 was wrapped.
+func splitStandardKeys(text string) (keys []string) {
+	wrapped := false
+	for text != "" {
+		end := strings.IndexAny(text, "|,: \t\r\n")
+		if end < 0 {
+			end = len(text)
+		}
+		word := text[:end]
+		if word != "" && word != versionSymmetric && word != versionEd25519 {
+			if wrapped && !hasKeyPrefix(word) {
+				keys[len(keys)-1] += word
+			} else {
+				keys = append(keys, word)
+			}
+			wrapped = true
+		}
+		if end == len(text) {
+			break
+		}
+		wrapped = wrapped && strings.IndexByte("|,:", text[end]) < 0
+		text = text[end+1:]
+	}
+	return keys
+}
+
+func hasKeyPrefix(text string) bool {
+	for _, prefix := range []string{prefixSymmetric, prefixPrivate, prefixPublic} {
+		if len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// apiKeys begin the keys by which a program calls a sender's API. They are often mistaken for the secret of a webhook.
+var apiKeys = []string{"sk_", "rk_", "pk_", "testsk_"}
+
+// parseStandardKey parses one key, without white space.
+func parseStandardKey(text string) (StandardKey, error) {
 	if rest, ok := strings.CutPrefix(text, prefixPrivate); ok {
 		return parsePrivate(rest)
 	}
 	if rest, ok := strings.CutPrefix(text, prefixPublic); ok {
 		return parsePublic(rest)
 	}
-	secret, err := decodeBase64Key(strings.TrimPrefix(text, prefixSymmetric))
+	rest, ok := strings.CutPrefix(text, prefixSymmetric)
+	if hasKeyPrefix(rest) {
+		return StandardKey{}, keyError("its prefix is there twice, or not in lower case: whsec_, whpk_ or whsk_")
+	}
+	for _, prefix := range apiKeys {
+		if !ok && strings.HasPrefix(text, prefix) {
+			return StandardKey{}, keyError("it is a key of the sender's API; the secret of the webhook, which the sender " +
+				"shows beside the endpoint, begins with whsec_")
+		}
+	}
+	secret, err := decodeBase64Key(rest)
 	if err != nil {
 		return StandardKey{}, err
 	}
-	if len(secret) < minSecretBytes || len(secret) > maxSecretBytes {
+	if len(secret) > maxSecretBytes {
 		return StandardKey{}, keyError(
-			fmt.Sprintf("a whsec_ secret has %d to %d bytes, this one has %d", minSecretBytes, maxSecretBytes, len(secret)),
+			fmt.Sprintf("a whsec_ secret has at most %d bytes, this one has %d", maxSecretBytes, len(secret)),
 		)
 	}
 	return newStandardKey(newSymmetric(secret)), nil
+}
+
+// Short reports whether k is a shared secret of fewer than 24 bytes, the least that the specification asks for.
+func (k StandardKey) Short() bool {
+	s, ok := k.scheme().(*symmetric)
+	return ok && s.short
+}
+
+// Private reports whether k is an Ed25519 private key, which a receiver must not have.
+func (k StandardKey) Private() bool { return k.isEd25519(true) }
+
+// Public reports whether k is an Ed25519 public key, which cannot sign.
+func (k StandardKey) Public() bool { return k.isEd25519(false) }
+
+func (k StandardKey) isEd25519(signs bool) bool {
+	s, ok := k.scheme().(*ed25519Key)
+	return ok && s.signs() == signs
 }
 
 func parsePrivate(text string) (StandardKey, error) {
@@ -122,7 +223,10 @@ func (k StandardKey) MarshalText() ([]byte, error) { return []byte(k.String()), 
 
 // symmetric is a shared secret. It keeps keyed hashes for further messages, since setting the key costs more than
 // hashing a small message.
-type symmetric struct{ pool sync.Pool }
+type symmetric struct {
+	pool  sync.Pool
+	short bool // fewer than wantSecretBytes
+}
 
 // keyed is a keyed hash with buffers for its input and output, so that a message costs no allocation.
 type keyed struct {
@@ -132,7 +236,7 @@ type keyed struct {
 }
 
 func newSymmetric(secret []byte) *symmetric {
-	return &symmetric{sync.Pool{New: func() any {
+	return &symmetric{short: len(secret) < wantSecretBytes, pool: sync.Pool{New: func() any {
 		return &keyed{Hash: hmac.New(sha256.New, secret)}
 	}}}
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/signature"
 )
@@ -29,14 +30,23 @@ func TestParseStandardKey(t *testing.T) {
 		{"public", publicText, true},
 		{"empty", "", false},
 		{"W46 not base64", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa!!", false},
-		{"W46 no padding", strings.TrimRight(secret(32), "="), false},
-		{"W46 base64 for URLs", "whsec_" + strings.Repeat("_-", 16), false},
-		{"W46 line break behind", secretText + "\n", false},
-		{"W46 blank in front", " " + secretText, false},
+		{"W46 no padding", strings.TrimRight(secret(32), "="), true},
+		{"W46 base64 for URLs", "whsec_" + strings.Repeat("_-", 16), true},
+		{"W46 line break behind", secretText + "\n", true},
+		{"W46 blank in front", " " + secretText, true},
+		{"W46 two alphabets", "whsec_" + strings.Repeat("_+", 16), false},
+		{"W46 quotes", `"` + secretText + `"`, false},
 		{"W47 only the prefix", "whsec_", false},
-		{"W48 8 bytes", secret(8), false},
-		{"W48 23 bytes", secret(23), false},
-		{"W48 76 bytes", secret(76), false},
+		{"W47 only the prefixes", "v1,whsec_", false},
+		{"W48 1 byte", secret(1), true}, // as in the published libraries
+		{"W48 8 bytes", secret(8), true},
+		{"W48 23 bytes", secret(23), true},
+		{"W48 76 bytes", secret(76), true},
+		{"W48 512 bytes", secret(512), true},
+		{"W48 513 bytes", secret(513), false},
+		{"a key of an API", "sk_live_51Mabcdefghijklmnopqrstuvwxyz", false},
+		{"a key of an API for tests", "testsk_51Mabcdefghijklmnopqrstuvwxyz", false},
+		{"two keys", secretText + " " + secret(32), false},
 		{"prefix twice", "whsec_" + secretText, false},
 		{"prefix in another case", "WHSEC_" + secretText[6:], false},
 		{"only the prefix, private", "whsk_", false},
@@ -56,6 +66,67 @@ func TestParseStandardKey(t *testing.T) {
 				t.Errorf("repeats the key: %v", err)
 			}
 		})
+	}
+}
+
+// TestStandardKeyForms signs with a key in its plain form, and verifies with each form in which products show that
+// key, alone or together with others.
+func TestStandardKeyForms(t *testing.T) {
+	const id, body = "msg_1", `{"type":"a"}`
+	at := time.Unix(1_700_000_000, 0)
+	odd := "whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xfb, 0xff, 0x3e}, 11)[:32])
+	sign := func(text string) string {
+		keys := []signature.StandardKey{must(signature.ParseStandardKey(text))}
+		return must(signature.SignStandard(keys, id, at, []byte(body)))
+	}
+	bare, other := strings.TrimPrefix(odd, "whsec_"), "whsec_"+base64.StdEncoding.EncodeToString(sequence(32))
+	url := strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(bare)
+	if !strings.ContainsAny(bare, "+/") || !strings.HasSuffix(bare, "=") {
+		t.Fatal("the key does not tell the alphabets apart")
+	}
+	for _, c := range []struct {
+		text string
+		keys int
+	}{
+		{odd, 1}, {bare, 1}, {"v1," + odd, 1}, {"v1, " + odd, 1}, {"whsec_" + url, 1}, {url, 1},
+		{"whsec_" + strings.TrimRight(bare, "="), 1},
+		{"  " + odd + "\r\n", 1}, {odd[:20] + "\n" + odd[20:], 1}, {"v1," + odd[:20] + "\r\n" + odd[20:], 1},
+		{"v1," + odd + "|v1," + other, 2}, {other + " " + odd, 2}, {other + "," + odd, 2}, {other + "\n" + odd + "\n", 2},
+		{"v1," + other + "|" + odd + "|v1a," + publicText + ":" + privateText, 4},
+		{strings.TrimPrefix(other, "whsec_") + "|" + bare, 2},
+	} {
+		keys, err := signature.ParseStandardKeys(c.text)
+		if err != nil || len(keys) != c.keys {
+			t.Errorf("%s: %d keys, %v, want %d", c.text, len(keys), err, c.keys)
+			continue
+		}
+		for key, want := range map[string]error{odd: nil, "whsec_AAAA": signature.ErrMismatch} {
+			err := signature.VerifyStandard(id, fmt.Sprint(at.Unix()), sign(key), []byte(body), keys, at, time.Minute)
+			if !errors.Is(err, want) {
+				t.Errorf("%s: got %v, want %v", c.text, err, want)
+			}
+		}
+	}
+	for _, text := range []string{"", " ", "|", "v1", "v1,", "v1,|v1,", odd + "|!", strings.Repeat(other+"|", 17)} {
+		if _, err := signature.ParseStandardKeys(text); !errors.Is(err, signature.ErrKey) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestStandardKeyKinds(t *testing.T) {
+	secret := func(n int) string { return base64.StdEncoding.EncodeToString(sequence(n)) }
+	for text, want := range map[string][3]bool{
+		secret(23): {true, false, false}, secret(24): {}, privateText: {false, true, false},
+		publicText: {false, false, true},
+	} {
+		k := must(signature.ParseStandardKey(text))
+		if got := [3]bool{k.Short(), k.Private(), k.Public()}; got != want {
+			t.Errorf("%s: short, private, public: %v, want %v", k, got, want)
+		}
+	}
+	if k := (signature.StandardKey{}); k.Short() || k.Private() || k.Public() {
+		t.Error("the zero key is of a kind")
 	}
 }
 

@@ -58,8 +58,8 @@ func SignStandard(keys []StandardKey, id string, at time.Time, body []byte) (val
 // and malformed ones.
 //
 // It returns ErrMissing if id, timestamp or value is empty, ErrMalformed if the id, the timestamp or the number of
-// entries is not valid, ErrMismatch if no entry matches, and ErrExpired if one does but the timestamp is more than
-// tolerance from now, in whole seconds, in the past or in the future. A tolerance of 0 is strict.
+// entries is not valid, ErrMismatch if no entry matches, and ErrExpired if one does but [CheckTime] refuses the
+// timestamp.
 // An id with a dot is malformed, as the specification says: otherwise bytes could move between id and body.
 func VerifyStandard(
 	id, timestamp, value string,

@@ -197,7 +197,9 @@ func TestStandardTolerance(t *testing.T) {
 		want      error
 	}{
 		{now, 0, nil},
-		{now.Add(999 * time.Millisecond), 0, nil},
+		{now.Add(1), 0, signature.ErrExpired},
+		{now.Add(signature.StandardTolerance), signature.StandardTolerance, nil},
+		{now.Add(signature.StandardTolerance + 1), signature.StandardTolerance, signature.ErrExpired},
 		{now.Add(time.Second), 0, signature.ErrExpired},
 		{now.Add(-time.Second), 0, signature.ErrExpired},
 		{now, -time.Minute, signature.ErrExpired},

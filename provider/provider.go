@@ -52,6 +52,13 @@ type SecretHeaders interface {
 	SecretHeaders() []string // canonical names
 }
 
+// A Warner is a Receiver or a Renderer whose settings are accepted but weak. Whoever sets them is warned once, by the
+// API and by the command line.
+type Warner interface {
+	// Warnings returns one sentence for each weakness, which names the setting and the remedy. None repeats a secret.
+	Warnings() []string
+}
+
 // Env is what a provider may use of the world.
 type Env struct {
 	Now    func() time.Time

@@ -217,6 +217,25 @@ func (s Secrets) Check(path string) error {
 	return bellhop.Join("", errs...)
 }
 
+// A Lookalike is a text that people mistake for a secret, by how it begins.
+type Lookalike struct {
+	Prefixes []string
+	Why      string // what it is, and where the secret is
+}
+
+// CheckNot returns a [bellhop.CodeInvalid] error at path for each secret that is one of the lookalikes.
+func (s Secrets) CheckNot(path string, not ...Lookalike) error {
+	var errs []error
+	for i, secret := range s {
+		for _, l := range not {
+			if slices.ContainsFunc(l.Prefixes, func(prefix string) bool { return strings.HasPrefix(secret, prefix) }) {
+				errs = append(errs, bellhop.Invalid(s.Path(path, i), l.Why))
+			}
+		}
+	}
+	return bellhop.Join("", errs...)
+}
+
 // CheckOne is [Secrets.Check] for destinations that sign with one secret.
 func (s Secrets) CheckOne(path string) error {
 	switch {

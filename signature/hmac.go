@@ -211,7 +211,7 @@ type KeyEncoding string
 const (
 	Text      KeyEncoding = "text"   // the bytes are the text itself, in UTF-8
 	KeyHex    KeyEncoding = "hex"    // hex digits in either case, also after "0x", or with blanks or colons between them
-	KeyBase64 KeyEncoding = "base64" // base64 of either alphabet, with or without padding and line breaks
+	KeyBase64 KeyEncoding = "base64" // base64 of either alphabet, with or without padding
 )
 
 // DecodeKey decodes the text of a key. It returns ErrKey, with a reason that never repeats the text, if the text
@@ -231,10 +231,10 @@ func DecodeKey(text string, enc KeyEncoding) ([]byte, error) {
 	return nil, keyError(fmt.Sprintf("no key encoding %q; there are text, hex and base64", enc))
 }
 
-// decodeHexKey reads the forms in which products and tools show hex: "0x" in front, and blanks, line breaks or colons
-// between the digits.
+// decodeHexKey reads the forms in which products and tools show hex: "0x" in front, and blanks or colons between the
+// digits.
 func decodeHexKey(text string) ([]byte, error) {
-	digits := strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "", ":", "").Replace(text)
+	digits := strings.NewReplacer(" ", "", ":", "").Replace(strings.TrimSpace(text))
 	if len(digits) > 2 && (digits[:2] == "0x" || digits[:2] == "0X") {
 		digits = digits[2:]
 	}
@@ -246,10 +246,13 @@ func decodeHexKey(text string) ([]byte, error) {
 }
 
 // decodeBase64Key reads the forms in which products and tools show base64: the standard alphabet or the one for URLs,
-// with or without padding, in one line or several. It ignores the unused bits of the last digit, as the systems that
+// with or without padding. It ignores the unused bits of the last digit, as the systems that
 // issue keys do: made-up keys may have them set.
 func decodeBase64Key(text string) ([]byte, error) {
-	digits := strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "").Replace(text)
+	digits := strings.TrimSpace(text)
+	if strings.ContainsAny(digits, " \t\r\n") { // Go's decoder would skip line breaks
+		return nil, keyError("there is white space in it")
+	}
 	digits = strings.TrimSuffix(strings.TrimSuffix(digits, "="), "=")
 	if digits == "" {
 		return nil, keyError("it is empty")
@@ -260,7 +263,7 @@ func decodeBase64Key(text string) ([]byte, error) {
 	}
 	key, err := enc.DecodeString(digits)
 	if err != nil {
-		return nil, keyError("it is not base64: letters, digits, + and / (or - and _), and = at its end")
+		return nil, keyError("it is not in base64: letters, digits, + and / (or - and _), and = at its end")
 	}
 	return key, nil
 }

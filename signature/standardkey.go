@@ -80,29 +80,12 @@ func ParseStandardKeys(text string) ([]StandardKey, error) {
 	return keys, nil
 }
 
-// splitStandardKeys splits text before each key. "v1" and "v1a" are the versions that the keys are for, and left out.
-// A word after white space that has no prefix belongs to the key before it, whose base64 was wrapped.
+// splitStandardKeys splits text into keys. "v1" and "v1a" are the versions that the keys are for, and left out.
 func splitStandardKeys(text string) (keys []string) {
-	wrapped := false
-	for text != "" {
-		end := strings.IndexAny(text, "|,: \t\r\n")
-		if end < 0 {
-			end = len(text)
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("|,: \t\r\n", r) }) {
+		if word != versionSymmetric && word != versionEd25519 {
+			keys = append(keys, word)
 		}
-		word := text[:end]
-		if word != "" && word != versionSymmetric && word != versionEd25519 {
-			if wrapped && !hasKeyPrefix(word) {
-				keys[len(keys)-1] += word
-			} else {
-				keys = append(keys, word)
-			}
-			wrapped = true
-		}
-		if end == len(text) {
-			break
-		}
-		wrapped = wrapped && strings.IndexByte("|,:", text[end]) < 0
-		text = text[end+1:]
 	}
 	return keys
 }

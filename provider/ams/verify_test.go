@@ -148,12 +148,16 @@ func TestLongETag(t *testing.T) {
 
 // A13, G41, and other invalid keys and account ids.
 func TestKeys(t *testing.T) {
-	for _, key := range []string{"not base64", "AAE", "AAEC\n", "====", "AAEC_-==", "é"} {
+	for _, key := range []string{"not base64", "AAEC+_", "A", "====", "AAEC====", "é"} {
 		_, err := ams.Provider{}.Open(provider.Env{},
 			[]byte(providertest.JSON(map[string]any{"signing_key": []string{newKey(0), key}})))
 		if err == nil || !strings.HasPrefix(err.Error(), "signing_key[1]: ") || strings.Contains(err.Error(), key) {
 			t.Errorf("%q: got %v", key, err)
 		}
+	}
+	good := `{"signing_key":["AAE=","AAE","AAE\r\n"," AAEC_-=="]}` // forms in which a key is shown or pasted
+	if _, err := (ams.Provider{}).Open(provider.Env{}, []byte(strings.Replace(good, "\r\n", `\r\n`, 1))); err != nil {
+		t.Errorf("%s: %v", good, err)
 	}
 	for _, id := range []string{"two words", "a\nb", "é", strings.Repeat("a", 129)} {
 		_, err := ams.Provider{}.Open(provider.Env{},

@@ -113,20 +113,13 @@ func checkProfileID(id string) error {
 // decodeKeys returns the possible keys of secrets by key_encoding: "hex", "raw", or "auto" for both.
 func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
 	const path = "secret_key"
-	var as []signature.KeyEncoding
-	switch encoding {
-	case "", "hex":
-		as = []signature.KeyEncoding{signature.KeyHex}
-	case "raw":
-		as = []signature.KeyEncoding{signature.Text}
-	case "auto":
-		as = []signature.KeyEncoding{signature.KeyHex, signature.Text}
-	default:
-		return nil, bellhop.Invalid("key_encoding", "use hex, raw or auto")
-	}
-	if err := secrets.Check(path); err != nil {
+	encoding, encodingErr := provider.OneOf("key_encoding", encoding, "hex", "hex", "raw", "auto")
+	if err := bellhop.Join("", secrets.Check(path), encodingErr); err != nil {
 		return nil, err
 	}
+	as := map[string][]signature.KeyEncoding{
+		"hex": {signature.KeyHex}, "raw": {signature.Text}, "auto": {signature.KeyHex, signature.Text},
+	}[encoding]
 	var keys [][]byte
 	var errs []error
 	for i, text := range secrets {
@@ -145,15 +138,10 @@ func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
 
 // readEncoding returns the possible encodings of a hash by the setting at path: "base64", "hex", or "auto" for both.
 func readEncoding(path, text string) ([]signature.Encoding, error) {
-	switch text {
-	case "", "base64":
-		return []signature.Encoding{signature.Base64}, nil
-	case "hex":
-		return []signature.Encoding{signature.Hex}, nil
-	case "auto":
-		return []signature.Encoding{signature.Base64, signature.Hex}, nil
-	}
-	return nil, bellhop.Invalid(path, "use base64, hex or auto")
+	encoding, err := provider.OneOf(path, text, "base64", "base64", "hex", "auto")
+	return map[string][]signature.Encoding{
+		"base64": {signature.Base64}, "hex": {signature.Hex}, "auto": {signature.Base64, signature.Hex},
+	}[encoding], err
 }
 
 func (s *settings) checkPaths() error {

@@ -81,7 +81,8 @@ func credentialSettings(toSend bool) []provider.Setting {
 			Doc: "The id of the notification profile in Boro. Required, unless requests are not signed."},
 		{Name: "secret_key", Title: "Secret key", Secret: true,
 			Example: "b4c5d2f0a1e89376245b8c7d6e9f0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b",
-			Doc:     "The secret key of the profile, in hex. Required, unless requests are not signed." + many},
+			Doc: "The secret key of the profile, in hex: in either case, also after 0x, or with blanks or colons between the " +
+				"digits. Required, unless requests are not signed." + many},
 		{Name: "key_encoding", Title: "Encoding of the key", Example: "raw",
 			Doc: "The encoding of the secret key: hex, or raw if its characters are the key." + auto + " Default: hex."},
 	}
@@ -93,7 +94,8 @@ var sourceSettings = []provider.Setting{
 	{Name: "hash_encoding", Title: "Encoding of the body's hash", Example: "auto",
 		Doc: "The encoding of the signed hash of the body: base64, hex, or auto for either. Default: base64."},
 	{Name: "tolerance", Title: "Tolerance", Example: "15m", Kind: provider.KindDuration,
-		Doc: "The largest accepted difference between the Date of a request and now: 1s to 1h. Default: 15m."},
+		Doc: "The largest accepted difference between the Date of a request and now: 1s to 1h. Default: 15m. A " +
+			"request exactly as old is accepted."},
 	{Name: "any_date", Title: "Any date", Example: "true", Kind: provider.KindFlag,
 		Doc: "Accepts a request whatever its Date, for a server whose clock is wrong. A captured request can then be sent " +
 			"again; it is recognized only while the event is stored. Default: false."},

@@ -92,10 +92,10 @@ func (v *verifier) verify(m Message, now time.Time) error {
 	if !signature.EqualToken(profileID, v.profileID) {
 		return fmt.Errorf("%w: the profile is not that of settings.profile_id", signature.ErrMismatch)
 	}
-	if off := now.Sub(signed.date).Abs(); off > v.tolerance && !v.anyDate {
-		return signature.ErrExpired
+	if v.anyDate {
+		return nil
 	}
-	return nil
+	return signature.CheckTime(signed.date, now, v.tolerance)
 }
 
 // compare looks for a key and encodings under which value is the signature.

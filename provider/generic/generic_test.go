@@ -204,7 +204,7 @@ func TestSettings(t *testing.T) {
 		{hmac, values{"secret_encoding": "base64", "secret": "a"}, "secret"},
 		{hmac, values{"secret_encoding": "hex", "secret": []string{"00ff", "abc"}}, "secret[1]"},
 		{hmac, values{"secret_encoding": "rot13"}, "secret_encoding"},
-		{token, values{"secret": "two\nlines"}, "secret"}, {token, values{"secret": " blank"}, "secret"},
+		{token, values{"secret": "two\nlines"}, "secret"}, {token, values{"secret": " blank"}, ""},
 		{token, values{"secret": []string{"a", "é"}}, "secret[1]"},
 		// Settings that the scheme does not use.
 		{none, values{"header": "X-Token"}, "header"}, {none, values{"secret": "s"}, "secret"},

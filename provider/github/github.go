@@ -41,6 +41,20 @@ const (
 	repeatBody     = "body"
 )
 
+// checkSecrets refuses the other secrets of GitHub, which do not sign webhooks.
+func checkSecrets(secrets provider.Secrets) error {
+	if err := secrets.Check("secret"); err != nil {
+		return err
+	}
+	return secrets.CheckNot("secret",
+		provider.Lookalike{
+			Prefixes: []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"},
+			Why: "is an access token of GitHub, which does not sign webhooks: use the text under Secret in the webhook's " +
+				"settings",
+		},
+		provider.Lookalike{Prefixes: []string{"sha256=", "sha1="}, Why: "is a signature: use the secret that makes it"})
+}
+
 // Open implements [provider.Provider].
 func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error) {
 	var s settings
@@ -48,10 +62,10 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 		return nil, err
 	}
 	repeat, err := provider.OneOf("repeat", s.Repeat, repeatDelivery, repeatDelivery, repeatBody)
-	if err := bellhop.Join("", s.Secret.Check("secret"), err); err != nil {
+	if err := bellhop.Join("", checkSecrets(s.Secret), err); err != nil {
 		return nil, err
 	}
-	r := &receiver{secrets: s.Secret.Bytes(), byDelivery: repeat == repeatDelivery}
+	r := &receiver{allowSHA1: s.AllowSHA1, secrets: s.Secret.Bytes(), byDelivery: repeat == repeatDelivery}
 	r.verify = func(h http.Header, body []byte) error { return Verify(h, body, r.secrets...) }
 	if s.AllowSHA1 {
 		r.verify = func(h http.Header, body []byte) error { return VerifyAllowingSHA1(h, body, r.secrets...) }

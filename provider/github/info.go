@@ -33,8 +33,8 @@ func (Provider) Guide() provider.Guide {
 
 var sourceSettings = []provider.Setting{
 	{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "5f1c0e7b9a3d48e2b6c4f0a1d2938475",
-		Doc: "The text under Secret in the webhook's settings at GitHub, unchanged. A list of up to 4 while it is being " +
-			"replaced."},
+		Doc: "The text under Secret in the webhook's settings at GitHub. Blanks and line breaks around it are removed. An " +
+			"access token (ghp_…, github_pat_…) is refused. A list of up to 4 while it is being replaced."},
 	{Name: "allow_sha1", Title: "Allow SHA-1", Example: "true", Kind: provider.KindFlag,
 		Doc: "Accepts X-Hub-Signature, an HMAC-SHA1, from an old GitHub Enterprise Server that sends no " +
 			"X-Hub-Signature-256. If a request has both, only the latter counts. Default: false."},
@@ -83,6 +83,8 @@ var notes = []string{
 	"**Types** are `github.` and the word in `X-GitHub-Event`: `github.push`, `github.pull_request`. The action, such " +
 		"as opening a pull request, is in the body: match `data.action == 'opened'`. Without that header, the type is " +
 		"`github.event`.",
+	"**Any body** is accepted if it is signed, JSON or not, such as the `Hello, World!` of GitHub's page about " +
+		"signatures. Without JSON the event has no subject.",
 	"**The subject** is the repository's full name, such as `octocat/hello-world`; without a repository, the login of " +
 		"the organization or the slug of the enterprise.",
 	"**Only the body is signed.** `X-GitHub-Event`, `X-GitHub-Delivery` and `X-GitHub-Hook-ID` are not: an attacker " +

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,9 +23,19 @@ const typePrefix = "github."
 const DefaultType = typePrefix + "event"
 
 type receiver struct {
+	allowSHA1  bool
 	secrets    [][]byte
 	verify     func(h http.Header, body []byte) error
 	byDelivery bool // repeats are found by X-GitHub-Delivery and body, not by the body alone
+}
+
+// Warnings implements [provider.Warner].
+func (r *receiver) Warnings() []string {
+	if r.allowSHA1 {
+		return []string{"allow_sha1 accepts requests that only SHA-1 signs; remove it once the server sends " +
+			"X-Hub-Signature-256"}
+	}
+	return nil
 }
 
 // Receive verifies the signature and returns one event for each request, including a ping.
@@ -52,9 +63,11 @@ func (r *receiver) event(req *provider.Request) (bellhop.Event, error) {
 		return bellhop.Event{}, err
 	}
 	p, err := readPayload(req.Body)
-	if err != nil {
-		return bellhop.Event{}, err
+	if err != nil && isObject(p.json) {
+		return bellhop.Event{}, err // a member that is read occurs twice
 	}
+	// Any other body, such as the "Hello, World!" of GitHub's page, is signed like one that GitHub sends. It has no
+	// subject.
 	return bellhop.Event{
 		Type:        eventType(name),
 		Subject:     p.subject,
@@ -62,6 +75,12 @@ func (r *receiver) event(req *provider.Request) (bellhop.Event, error) {
 		ContentType: provider.ContentType(req.Header),
 		Body:        req.Body,
 	}, nil
+}
+
+// isObject reports whether text is a JSON object, though perhaps one in which a name is repeated.
+func isObject(text []byte) bool {
+	text = bytes.TrimLeft(strictjson.TrimBOM(text), " \t\r\n")
+	return len(text) > 0 && text[0] == '{' && json.Valid(text)
 }
 
 // atMostOne returns the value of a header that is not signed, or "" if the request does not have it.

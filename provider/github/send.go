@@ -34,7 +34,7 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	err := s.Secret.CheckOne("secret")
+	err := bellhop.Join("", s.Secret.CheckOne("secret"), checkSecrets(s.Secret))
 	content, contentErr := provider.OneOf("content_type", s.ContentType, "", contentJSON, contentForm)
 	if err := bellhop.Join("", err, contentErr); err != nil {
 		return nil, err

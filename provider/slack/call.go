@@ -21,7 +21,7 @@ func (Provider) Emulation() provider.Emulation {
 
 // OpenCaller returns a Renderer of Slack's own calls to a source with these settings.
 func OpenCaller(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
-	s, err := readSettings(raw)
+	s, _, err := readSettings(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (c *caller) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.Ou
 }
 
 func callBody(ev *bellhop.Event) ([]byte, error) {
-	if _, err := parse(ev.Body); err == nil && strings.HasPrefix(ev.Type, typePrefix) {
+	if c, err := parse(ev.Body); err == nil && !c.general && strings.HasPrefix(ev.Type, typePrefix) {
 		return ev.Body, nil
 	}
 	return newCallback(ev)

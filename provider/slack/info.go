@@ -20,9 +20,11 @@ func (Provider) Info() provider.Info {
 		Settings: []provider.Setting{
 			{Name: "signing_secret", Title: "Signing secret", Required: true, Secret: true,
 				Example: "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
-				Doc:     "The app's signing secret, as shown. A list of up to 4 while it is being replaced."},
+				Doc: "The app's signing secret, as shown. Blanks and line breaks around it are removed. A token of the app " +
+					"(xoxb-…, xapp-…) is refused. A list of up to 4 while it is being replaced."},
 			{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
-				Doc: "The largest accepted difference between the timestamp of a call and now: 1s to 1h. Default: 5m."},
+				Doc: "The largest accepted difference between the timestamp of a call and now: 1s to 1h. Default: 5m. A call " +
+					"exactly as old is accepted."},
 		},
 		SendSettings: []provider.Setting{
 			{Name: "colour", Title: "Colour", Example: "attachment",
@@ -67,7 +69,7 @@ func (Provider) Guide() provider.Guide {
 		Notes: []string{
 			"**Types.** Events of the Events API keep their name: `slack.app_mention`, `slack.message`. A slash command is " +
 				"`slack.command`. An interaction has the type in its payload: `slack.block_actions`, `slack.view_submission`. " +
-				"An event without a usable name is `slack.event`.",
+				"A signed call without a usable name, in JSON or as a form, is `slack.event`.",
 			"**Subjects.** The id of the channel; without a channel that of the user, otherwise that of the workspace.",
 			"**Bodies** are stored as received. Slash commands and interactions are forms, so `data` is nil in `where`; give " +
 				"each command a source of its own to tell them apart.",

@@ -64,12 +64,14 @@ type call struct {
 	subject string          // the channel, or the user, or the workspace
 	id      string          // identifies repeats
 	time    time.Time       // zero if the body has none
+	general bool            // the body has no type, as none of Slack's has
 }
 
 // typePrefix precedes Slack's type in the type of an event, because Slack's words are not globally unique.
 const typePrefix = "slack."
 
-// otherType is the type of an event whose own type cannot be used.
+// otherType is the type of an event without a type, or with one that cannot be used. It is accepted, because its body
+// is signed.
 const otherType = typePrefix + "event"
 
 func eventType(name string) string {
@@ -100,10 +102,9 @@ func parseEvent(body []byte) (call, error) {
 		return call{}, err
 	}
 	kind, team := typeOf.Text(), teamID.Text()
-	c := call{kind: eventType(kind), subject: team, id: eventID.Key(), time: unixTime(eventTime.Value)}
+	c := call{kind: eventType(kind), subject: team, id: eventID.Key(), time: unixTime(eventTime.Value),
+		general: kind == ""}
 	switch kind {
-	case "":
-		return call{}, fmt.Errorf("%w: no type", provider.ErrBody)
 	case "url_verification":
 		return answerChallenge(challenge.Text())
 	case "event_callback":
@@ -167,7 +168,7 @@ func unixTime(value []byte) time.Time {
 // commandType is the type of every slash command. The member command of the body names the command.
 const commandType = typePrefix + "command"
 
-// parseForm parses a slash command, an interaction, or the check of a URL's certificate.
+// parseForm parses a slash command, an interaction, the check of a URL's certificate, or another form.
 func parseForm(body []byte) (call, error) {
 	var f form
 	if err := f.read(body); err != nil {
@@ -181,7 +182,7 @@ func parseForm(body []byte) (call, error) {
 	case f.sslCheck == "1":
 		return call{reply: &provider.Reply{Status: http.StatusOK}}, nil
 	}
-	return call{}, fmt.Errorf("%w: neither JSON nor a form with a command or a payload", provider.ErrBody)
+	return call{kind: otherType, subject: cmp.Or(f.channelID, f.userID, f.teamID), id: f.triggerID, general: true}, nil
 }
 
 // A form holds the fields that this package reads.
@@ -234,9 +235,6 @@ func parseInteraction(payload []byte) (call, error) {
 	if err := strictjson.FindAll(payload, &kind, &trigger, &channel, &user, &team); err != nil {
 		return call{}, fmt.Errorf("in payload: %w", err)
 	}
-	if kind.Text() == "" {
-		return call{}, fmt.Errorf("%w: no type in payload", provider.ErrBody)
-	}
 	subject := cmp.Or(idOf(channel.Value, "id"), idOf(user.Value, "id"), idOf(team.Value, "id"))
-	return call{kind: eventType(kind.Text()), subject: subject, id: trigger.Text()}, nil
+	return call{kind: eventType(kind.Text()), subject: subject, id: trigger.Text(), general: kind.Text() == ""}, nil
 }

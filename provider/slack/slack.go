@@ -21,6 +21,7 @@ package slack
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -41,21 +42,30 @@ type settings struct {
 
 // Open implements [provider.Provider].
 func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
-	s, err := readSettings(raw)
-	if err != nil {
-		return nil, err
-	}
-	tolerance, err := provider.Tolerance("tolerance", s.Tolerance, DefaultTolerance)
+	s, tolerance, err := readSettings(raw)
 	if err != nil {
 		return nil, err
 	}
 	return &receiver{secrets: s.SigningSecret.Bytes(), tolerance: tolerance, now: env.Now}, nil
 }
 
-func readSettings(raw json.RawMessage) (s settings, err error) {
-	err = provider.DecodeSettings(raw, &s)
-	if err == nil {
-		err = bellhop.Join("", s.SigningSecret.Check("signing_secret"))
+func readSettings(raw json.RawMessage) (s settings, tolerance time.Duration, err error) {
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return s, 0, err
 	}
-	return s, err
+	tolerance, err = provider.Tolerance("tolerance", s.Tolerance, DefaultTolerance)
+	return s, tolerance, bellhop.Join("", checkSecrets(s.SigningSecret), err)
+}
+
+// checkSecrets refuses the other secrets of a Slack app.
+func checkSecrets(secrets provider.Secrets) error {
+	if err := secrets.Check("signing_secret"); err != nil {
+		return err
+	}
+	return secrets.CheckNot("signing_secret",
+		provider.Lookalike{Prefixes: []string{"xoxb-", "xoxp-", "xoxa-", "xoxe", "xapp-"}, Why: "is a token of the app, " +
+			"which Slack does not sign with: use the Signing Secret under Basic Information, App Credentials"},
+		provider.Lookalike{Prefixes: []string{"https://"}, Why: "is a URL: use the Signing Secret under Basic " +
+			"Information, App Credentials"},
+		provider.Lookalike{Prefixes: []string{"v0="}, Why: "is a signature: use the secret that makes it"})
 }

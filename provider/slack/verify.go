@@ -46,10 +46,7 @@ func Verify(h http.Header, body []byte, now time.Time, tolerance time.Duration, 
 	if err := scheme.Verify(value, secrets, []byte("v0:"+timestamp+":"), body); err != nil {
 		return err
 	}
-	if now.Sub(at).Abs() > tolerance {
-		return signature.ErrExpired
-	}
-	return nil
+	return signature.CheckTime(at, now, tolerance)
 }
 
 // parseTimestamp parses Unix seconds without sign or leading zeros. It refuses 0.

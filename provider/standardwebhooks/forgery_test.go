@@ -117,12 +117,12 @@ func TestForgeryResigned(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	short := "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 8))
 	for name, settings := range map[string]map[string]any{
 		"W44 small order":     {"secret": "whpk_" + base64.StdEncoding.EncodeToString(make([]byte, 32))},
 		"W46 not base64":      {"secret": "whsec_%%%"},
 		"W47 only the prefix": {"secret": "whsec_"},
-		"W48 8 bytes":         {"secret": short},
+		"two keys, one bad":   {"secret": secrets[0] + "|whsec_%%%"},
+		"a key of an API":     {"secret": "sk_0123456789abcdefghijklmnopqrstuv"},
 		"private key":         {"secret": "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="},
 		"tolerance of 0":      {"secret": secrets[0], "tolerance": "0s"},
 		"tolerance too long":  {"secret": secrets[0], "tolerance": "61m"},
@@ -213,5 +213,36 @@ func rename(from, to string, move bool) func(http.Header) {
 				h.Del(from + part)
 			}
 		}
+	}
+}
+
+// TestForms: a source takes the secret in each form in which a product shows it, and of a pair of keys the one that it
+// needs; W48, a short secret, is accepted with a warning.
+func TestForms(t *testing.T) {
+	const public = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+	const private = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+	bare := strings.TrimPrefix(secrets[0], "whsec_")
+	body := []byte(`{"type":"a"}`)
+	for _, form := range []string{secrets[0], bare, "v1," + secrets[0], " " + secrets[0] + "\r\n",
+		strings.TrimRight(secrets[0], "="), "v1," + secrets[1] + "|v1," + secrets[0], "\ufeff" + secrets[0],
+		"v1," + secrets[0] + "|v1a," + public + ":" + private} {
+		if err := receive(t, []string{form}, sign(secrets[0], providertest.Now, body)); err != nil {
+			t.Errorf("%q: %v", form, err)
+		}
+	}
+	short := "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 8))
+	if err := receive(t, []string{short}, sign(short, providertest.Now, body)); err != nil {
+		t.Errorf("W48 8 bytes: %v", err)
+	}
+	for secret, warned := range map[string]bool{short: true, secrets[0]: false, public: false} {
+		r := providertest.Open(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secret}))
+		if got := r.(provider.Warner).Warnings(); len(got) > 0 != warned {
+			t.Errorf("%s: %q", secret, got)
+		}
+	}
+	many := strings.TrimSuffix(strings.Repeat(secrets[0]+"|", 9), "|")
+	raw := providertest.JSON(map[string]any{"secret": []string{many, many}})
+	if _, err := (standardwebhooks.Provider{}).Open(provider.Env{}, []byte(raw)); err == nil {
+		t.Error("18 keys are accepted")
 	}
 }

@@ -32,10 +32,13 @@ func (Provider) Guide() provider.Guide {
 
 var sourceSettings = []provider.Setting{
 	{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-		Doc: "The secret that the sender shows for this endpoint (whsec_…), or the sender's public key (whpk_…). A " +
-			"list of up to 4 while it is being replaced."},
+		Doc: "The secret that the sender shows for this endpoint (whsec_…), or the sender's public key (whpk_…), in the " +
+			"form in which it is shown: with or without its prefix, after `v1,` or `v1a,`, several separated by a bar, a " +
+			"comma or a blank, and base64 of either alphabet, with or without padding. A list of up to 4 while it is being " +
+			"replaced."},
 	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
-		Doc: "The largest accepted difference between the timestamp of a request and now: 1s to 1h. Default: 5m."},
+		Doc: "The largest accepted difference between the timestamp of a request and now: 1s to 1h. Default: 5m. A " +
+			"request exactly as old is accepted."},
 	{Name: "header_family", Title: "Header family", Example: "svix",
 		Doc: "The prefix of the headers: webhook (webhook-id, webhook-timestamp, webhook-signature) or svix. Headers with " +
 			"the other prefix are then ignored. Default: webhook, and svix for a request without webhook headers."},
@@ -80,6 +83,8 @@ var notes = []string{
 		"time is that of the attempt. A body in which a name occurs twice counts as a body without a type.",
 	"**Repeats** are recognized by `webhook-id`, which is signed and the same for every attempt. An event that came as " +
 		"a Standard Webhook is sent with the id that it came with, any other with its own.",
+	"**Short secrets.** The specification asks for 24 to 64 bytes. Shorter and longer ones, up to 512 bytes, are " +
+		"accepted, as published libraries accept them; a shorter one gets a warning.",
 	"**The timestamp** is that of the attempt. It must be within the tolerance of now, so the clock of the machine " +
 		"must be right. It consists of decimal digits without a sign, fraction or leading zeros; some libraries are less " +
 		"strict.",

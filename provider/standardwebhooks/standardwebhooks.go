@@ -16,8 +16,9 @@ package standardwebhooks
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -41,8 +42,8 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	keys, err := parseKeys(s.Secret, "whsk_", "is a private key, but a source only verifies; use the public key "+
-		"(whpk_) that belongs to it")
+	keys, err := parseKeys(s.Secret, signature.StandardKey.Private, "is a private key, but a source only verifies; use "+
+		"the public key (whpk_) that belongs to it")
 	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, signature.StandardTolerance)
 	family, familyErr := readFamily(s.Family, "")
 	if err := bellhop.Join("", err, toleranceErr, familyErr); err != nil {
@@ -62,8 +63,8 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	keys, err := parseKeys(s.Secret, "whpk_", "is a public key, which cannot sign; use a secret (whsec_) or a private "+
-		"key (whsk_)")
+	keys, err := parseKeys(s.Secret, signature.StandardKey.Public, "is a public key, which cannot sign; use a secret "+
+		"(whsec_) or a private key (whsk_)")
 	family, familyErr := readFamily(s.Family, familyWebhook)
 	if err := bellhop.Join("", err, familyErr); err != nil {
 		return nil, err
@@ -71,15 +72,42 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	return &renderer{keys: keys, family: family}, nil
 }
 
-// parseKeys parses secrets. It refuses those that begin with unfit, for the given reason.
-func parseKeys(secrets provider.Secrets, unfit, reason string) ([]signature.StandardKey, error) {
-	return provider.ReadSecrets("secret", secrets, func(text string) (signature.StandardKey, error) {
-		if strings.HasPrefix(text, unfit) {
-			return signature.StandardKey{}, errors.New(reason)
+// parseKeys parses secrets, each of which may be several keys in one text. A key that is unfit is left out if its text
+// has another key, as a public key has beside its private one, and refused for the given reason otherwise.
+func parseKeys(
+	secrets provider.Secrets, unfit func(signature.StandardKey) bool, reason string,
+) ([]signature.StandardKey, error) {
+	lists, err := provider.ReadSecrets("secret", secrets, func(text string) ([]signature.StandardKey, error) {
+		keys, err := signature.ParseStandardKeys(text)
+		if err != nil {
+			return nil, err
 		}
-		return signature.ParseStandardKey(text)
+		if keys = slices.DeleteFunc(keys, unfit); len(keys) == 0 {
+			return nil, errors.New(reason)
+		}
+		return keys, nil
 	})
+	keys := slices.Concat(lists...)
+	if err == nil && len(keys) > signature.MaxStandardEntries {
+		err = bellhop.Invalid("secret", fmt.Sprintf("has %d keys; at most %d", len(keys), signature.MaxStandardEntries))
+	}
+	return keys, err
 }
+
+// warnings warns about shared secrets that are shorter than the specification asks for.
+func warnings(keys []signature.StandardKey) []string {
+	if slices.ContainsFunc(keys, signature.StandardKey.Short) {
+		return []string{"secret has fewer than 24 bytes, the least that Standard Webhooks asks for; have the sender make " +
+			"a longer one if it can"}
+	}
+	return nil
+}
+
+// Warnings implements [provider.Warner].
+func (r *receiver) Warnings() []string { return warnings(r.keys) }
+
+// Warnings implements [provider.Warner].
+func (r *renderer) Warnings() []string { return warnings(r.keys) }
 
 // A family is what the names of a request's three headers begin with, in canonical form. Families are never mixed.
 type family string

@@ -158,13 +158,13 @@ func TestForgeryResigned(t *testing.T) {
 		"N01 id twice in a nested object": {signed(secrets[0],
 			`{"id":"evt_1","type":"a","data":{"object":{"id":"a","id":"b"}}}`), nil},
 		"N01 created twice":         {signed(secrets[0], `{"id":"evt_1","type":"a","created":1,"created":2}`), provider.ErrBody},
-		"N02 names in another case": {signed(secrets[0], `{"ID":"evt_1","Type":"a"}`), provider.ErrBody},
+		"N02 names in another case": {signed(secrets[0], `{"ID":"evt_1","Type":"a"}`), nil},
 		"N12 byte order mark":       {signed(secrets[0], "\uFEFF"+anEvent), nil},
-		"no id":                     {signed(secrets[0], `{"type":"a"}`), provider.ErrBody},
-		"no type":                   {signed(secrets[0], `{"id":"evt_1","type":""}`), provider.ErrBody},
-		"a type of two words":       {signed(secrets[0], `{"id":"evt_1","type":"two words"}`), provider.ErrBody},
-		"longest type and one more": {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 249)+`"}`),
-			provider.ErrBody},
+		"no id":                     {signed(secrets[0], `{"type":"a"}`), nil},
+		"no type":                   {signed(secrets[0], `{"id":"evt_1","type":""}`), nil},
+		"a type of two words":       {signed(secrets[0], `{"id":"evt_1","type":"two words"}`), nil},
+		"longest type and one more": {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 249)+`"}`), nil},
+		"no object":                 {signed(secrets[0], `["evt_1"]`), provider.ErrBody},
 		"longest type":                   {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 248)+`"}`), nil},
 		"event without an object member": {signed(secrets[0], knownBody), nil},
 	} {
@@ -333,4 +333,54 @@ func FuzzHeader(f *testing.F) {
 			t.Errorf("accepted %q", value)
 		}
 	})
+}
+
+// TestGeneralType states the events of signed bodies without a type or an id, such as the fixtures of Stripe's
+// libraries: they have a general type, and are recognized by their signature.
+func TestGeneralType(t *testing.T) {
+	for body, want := range map[string][2]string{
+		`{"id":"evt_test_webhook","object":"event"}`: {"stripe.event", "evt_test_webhook"},
+		`{"id":"evt_1","type":"two words"}`:          {"stripe.event", "evt_1"},
+		`{"type":"invoice.paid"}`:                    {"stripe.invoice.paid", ""},
+		`{}`:                                         {"stripe.event", ""},
+		`{"id":7,"type":7}`:                          {"stripe.event", ""},
+	} {
+		req := sign(secrets[0], providertest.Now, []byte(body))
+		receipt, err := open(t, nil).Receive(context.Background(), req)
+		if want[1] == "" {
+			want[1] = req.Header.Get(stripe.SignatureHeader)
+		}
+		if err != nil || len(receipt.Events) != 1 || receipt.Events[0].Type != want[0] ||
+			receipt.Events[0].ProviderID != want[1] {
+			t.Errorf("%s: got %+v, %v, want %s", body, receipt.Events, err, want)
+		}
+	}
+}
+
+// TestOtherSecrets: other texts of Stripe's dashboard are refused with the remedy, and a text that Stripe did not
+// make is accepted with a warning.
+func TestOtherSecrets(t *testing.T) {
+	for _, text := range []string{"sk_live_51Mabc", "rk_test_51Mabc", "pk_live_51Mabc", "we_1Mabc", "whsec_",
+		"v1,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="} {
+		for name, raw := range map[string]string{
+			"plain": `{"secret":"` + text + `"}`, "pasted": `{"secret":" ` + text + `\r\n"}`,
+		} {
+			_, err := stripe.Provider{}.Open(provider.Env{}, []byte(raw))
+			_, sendErr := stripe.Provider{}.OpenSender(provider.Env{}, []byte(raw))
+			if err == nil || sendErr == nil || !strings.HasPrefix(err.Error(), "secret: is ") ||
+				strings.Contains(err.Error(), text) && text != "whsec_" {
+				t.Errorf("%s, %s: %v, %v", text, name, err, sendErr)
+			}
+		}
+	}
+	for text, warned := range map[string]bool{"whsec_abc": false, "made by hand": true} {
+		r, err := stripe.Provider{}.Open(provider.Env{}, []byte(`{"secret":"`+text+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := r.(provider.Warner).Warnings()
+		if len(got) > 0 != warned || strings.Contains(strings.Join(got, ""), text) {
+			t.Errorf("%s: %q", text, got)
+		}
+	}
 }

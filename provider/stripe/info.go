@@ -33,10 +33,12 @@ func (Provider) Guide() provider.Guide {
 var sourceSettings = []provider.Setting{
 	{Name: "secret", Title: "Signing secret", Required: true, Secret: true,
 		Example: "whsec_8dUq2kV0cXn5sYbLr3TzHfWe6GmJpA1o",
-		Doc: "The signing secret that Stripe shows for the endpoint, including whsec_. A list of up to 4 while it is " +
-			"being rolled."},
+		Doc: "The signing secret that Stripe shows for the endpoint, including whsec_. Blanks and line breaks around it " +
+			"are removed. A key of Stripe's API (sk_…, rk_…, pk_…) and the id of an endpoint (we_…) are refused. A list of " +
+			"up to 4 while it is being rolled."},
 	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
-		Doc: "The largest accepted difference between the time of a request and now: 1s to 1h. Default: 5m."},
+		Doc: "The largest accepted difference between the time of a request and now: 1s to 1h. Default: 5m. A request " +
+			"exactly as old is accepted."},
 	{Name: "livemode", Title: "Live mode", Example: "true", Kind: provider.KindFlag,
 		Doc: "With true, only events of live mode are accepted; with false, only those of test mode and sandboxes. Others " +
 			"are answered 403, which Stripe counts as a failure. Default: both are accepted."},
@@ -83,6 +85,8 @@ var sendSetup = []string{
 var notes = []string{
 	"**Types** are `stripe.` and Stripe's type: `stripe.invoice.paid`, and " +
 		"`stripe.v1.billing.meter.error_report_triggered` for a thin event.",
+	"**Without a type.** A signed JSON object without a type that is a word, such as a fixture of a library, is the " +
+		"event `stripe.event`. Without an `id`, its signature identifies repeats.",
 	"**The subject** is the id of the object of the event: `data.object.id`, or `related_object.id` of a thin event. " +
 		"Some objects, such as a balance, have no id.",
 	"**Thin events** only name the object. Fetch it from Stripe by the event's id.",

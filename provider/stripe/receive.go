@@ -17,14 +17,21 @@ type receiver struct {
 	secrets   [][]byte
 	tolerance time.Duration
 	livemode  *bool // the only accepted mode; nil accepts both
+	warnings  []string
 	now       func() time.Time
 }
+
+// Warnings implements [provider.Warner].
+func (r *receiver) Warnings() []string { return r.warnings }
 
 // Receive verifies the signature, then parses the event.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	e, err := r.read(req)
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("stripe: %w", err)
+	}
+	if e.id == "" { // a request that is captured and sent again has the same signature
+		e.id = req.Header.Get(SignatureHeader)
 	}
 	return provider.Receipt{Events: []bellhop.Event{{
 		Type:        e.eventType,
@@ -56,6 +63,10 @@ func (r *receiver) read(req *provider.Request) (event, error) {
 // typePrefix precedes Stripe's type in the type of an event, because Stripe's words are not globally unique.
 const typePrefix = "stripe."
 
+// DefaultType is the type of an event whose body names no type that is a word, such as a test message of a library. It
+// is accepted, because its body is signed.
+const DefaultType = typePrefix + "event"
+
 // An event holds the members of a body that this package reads. Snapshot and thin events differ in two of them:
 // created is a number of seconds in a snapshot event and RFC 3339 in a thin one, and the id of the object has
 // another place.
@@ -65,10 +76,11 @@ type event struct {
 	subject   string
 	created   time.Time
 	livemode  bool
+	complete  bool // the body has an id and a type, as all of Stripe's events have
 }
 
-// parse parses a body. Its error wraps provider.ErrBody if the body is not a JSON object, has no id, or has no
-// type that is a word. Every other member may be absent or of another kind; it then counts as empty.
+// parse parses a body. Its error wraps provider.ErrBody if the body is not a JSON object. Every member may be absent
+// or of another kind; it then counts as empty.
 func parse(body []byte) (event, error) {
 	id, kind, created := strictjson.Member{Name: "id"}, strictjson.Member{Name: "type"}, strictjson.Member{Name: "created"}
 	livemode, data := strictjson.Member{Name: "livemode"}, strictjson.Member{Name: "data"}
@@ -80,9 +92,11 @@ func parse(body []byte) (event, error) {
 		id: id.Key(), eventType: typePrefix + kind.Text(), created: parseTime(created.Value), livemode: livemode.Is("true"),
 		subject: subject(data.Value, related.Value),
 	}
-	if e.id == "" || kind.Text() == "" || !provider.Word(e.eventType) {
-		return e, fmt.Errorf("%w: an event has an id and a type", provider.ErrBody)
+	known := kind.Text() != "" && provider.Word(e.eventType)
+	if !known {
+		e.eventType = DefaultType
 	}
+	e.complete = known && e.id != ""
 	return e, nil
 }
 

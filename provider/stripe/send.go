@@ -25,7 +25,7 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	if err := s.Secret.Check("secret"); err != nil {
+	if err := checkSecrets(s.Secret); err != nil {
 		return nil, err
 	}
 	r := &renderer{secrets: s.Secret.Bytes(), livemode: s.Livemode}
@@ -62,7 +62,7 @@ func (r *renderer) Render(ev *bellhop.Event, at provider.AttemptInfo) (provider.
 
 func (r *renderer) body(ev *bellhop.Event) ([]byte, error) {
 	if strings.HasPrefix(ev.Type, typePrefix) {
-		if _, err := parse(ev.Body); err == nil {
+		if e, err := parse(ev.Body); err == nil && e.complete {
 			return ev.Body, nil
 		}
 	}

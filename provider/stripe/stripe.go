@@ -16,6 +16,7 @@ package stripe
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -31,18 +32,32 @@ var _ provider.Sender = Provider{}
 // libraries.
 const DefaultTolerance = 5 * time.Minute
 
-// checkSecrets refuses a secret that is only the public prefix.
+// prefix begins the signing secrets that Stripe makes.
+const prefix = "whsec_"
+
+// lookalikes are the other texts of Stripe's dashboard, and the secrets of another system with the same prefix.
+var lookalikes = []provider.Lookalike{
+	{Prefixes: []string{"sk_", "rk_", "pk_"}, Why: "is a key of Stripe's API, which Stripe does not sign with: use " +
+		"the signing secret of the endpoint, which begins with whsec_"},
+	{Prefixes: []string{"we_", "ed_"}, Why: "is the id of the endpoint: use its signing secret, which begins with " +
+		"whsec_"},
+	{Prefixes: []string{"v1,whsec_", "whpk_", "whsk_"}, Why: "is a key of Standard Webhooks: use the provider " +
+		"standardwebhooks, or the signing secret that Stripe shows for the endpoint"},
+}
+
+// checkSecrets refuses texts that are no signing secret, such as its public prefix alone.
 func checkSecrets(secrets provider.Secrets) error {
 	if err := secrets.Check("secret"); err != nil {
 		return err
 	}
+	errs := []error{secrets.CheckNot("secret", lookalikes...)}
 	for i, text := range secrets {
-		if text == "whsec_" {
-			return bellhop.Invalid(secrets.Path("secret", i),
-				"is only the prefix of a secret: copy the whole secret, from Reveal in the Stripe dashboard")
+		if text == prefix {
+			errs = append(errs, bellhop.Invalid(secrets.Path("secret", i),
+				"is only the prefix of a secret: copy the whole secret, from Reveal in the Stripe dashboard"))
 		}
 	}
-	return nil
+	return bellhop.Join("", errs...)
 }
 
 type settings struct {
@@ -61,5 +76,12 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	if err := bellhop.Join("", checkSecrets(s.Secret), err); err != nil {
 		return nil, err
 	}
-	return &receiver{secrets: s.Secret.Bytes(), tolerance: tolerance, livemode: s.Livemode, now: env.Now}, nil
+	r := &receiver{secrets: s.Secret.Bytes(), tolerance: tolerance, livemode: s.Livemode, now: env.Now}
+	for i, text := range s.Secret {
+		if !strings.HasPrefix(text, prefix) {
+			r.warnings = append(r.warnings, s.Secret.Path("secret", i)+" does not begin with whsec_, as Stripe's signing "+
+				"secrets do; check that it is the endpoint's signing secret")
+		}
+	}
+	return r, nil
 }

@@ -34,7 +34,7 @@ func DecodeSettings(raw json.RawMessage, v any) error {
 			errs = append(errs, bellhop.Invalid(name, "unknown setting; there are "+strings.Join(known, ", ")))
 			return
 		}
-		wrong, right := decodeMember(name, value, v)
+		right, wrong := decodeMember(name, value, v)
 		if wrong != nil {
 			errs = append(errs, wrong)
 		}
@@ -72,27 +72,27 @@ func (f *faulty) Unwrap() error { return f.err }
 
 // decodeMember reads one member into v. If its value has another type, the error says so, and mended is the value in
 // the right type if it has a clear meaning there: a number or a flag where a text belongs. Otherwise mended is nil.
-func decodeMember(name string, value []byte, v any) (wrong error, mended json.RawMessage) {
+func decodeMember(name string, value []byte, v any) (mended json.RawMessage, wrong error) {
 	key, _ := json.Marshal(name)
 	err := json.Unmarshal(slices.Concat([]byte("{"), key, []byte(":"), value, []byte("}")), v)
 	var mistype *json.UnmarshalTypeError
 	var invalid *bellhop.Error
 	switch {
 	case err == nil:
-		return nil, value
+		return value, nil
 	case errors.As(err, &mistype) && strings.HasPrefix(mistype.Value, "number "):
 		// the number itself follows: do not repeat it
-		return bellhop.Invalid(mistype.Field, "must be "+plainType(mistype.Type)+" within its bounds"), nil
+		return nil, bellhop.Invalid(mistype.Field, "must be "+plainType(mistype.Type)+" within its bounds")
 	case errors.As(err, &mistype):
 		wrong = bellhop.Invalid(mistype.Field, fmt.Sprintf("must be %s, not a %s", plainType(mistype.Type), mistype.Value))
 		if mistype.Type.Kind() == reflect.String && (mistype.Value == "number" || mistype.Value == "bool") {
 			mended, _ = json.Marshal(string(value))
 		}
-		return wrong, mended
+		return mended, wrong
 	case errors.As(err, &invalid):
-		return invalid, nil
+		return nil, invalid
 	}
-	return bellhop.Invalid(name, "cannot be read"), nil
+	return nil, bellhop.Invalid(name, "cannot be read")
 }
 
 // Open is p.Open, except that it reports unknown settings, and settings of a wrong type, together with everything else

@@ -66,6 +66,7 @@ type NewDelivery struct {
 type Accepted struct {
 	RequestID  string // set if the request itself is kept
 	Duplicates int    // repeats of events that the source already had; their ID is that of the stored event
+	Conflicts  int    // stored events whose ConflictsWith is set
 }
 
 // A Result is one attempt and the new state of its delivery.

@@ -9,7 +9,7 @@ type Event struct {
 	Source     string // the source's name
 	Type       string // the provider's own word: "ams.JobStateChange", "invoice.paid"
 	Subject    string // what the event is about, where the provider says; may be ""
-	ProviderID string // the provider's id of the event; repeats within a source are recognized by it; may be ""
+	ProviderID string // the provider's id of the event, which the repeats of the event have too; may be ""
 	Tenant     string // an optional label that the publisher sets
 
 	Time       time.Time // when it happened, as the provider says; zero if it does not. See [StoredTime]
@@ -19,6 +19,26 @@ type Event struct {
 	Header      Header // of the request, without headers that carry secrets
 	Body        []byte // the bytes as received; for an item of a batch, the item's own bytes
 	SHA256      [32]byte
+
+	// Fingerprint tells a repeat from another event with the same ProviderID at the same source: a repeat has the same
+	// fingerprint. Zero is SHA256. A provider sets it if its system changes the body between two tries of one event.
+	// The store does not return it.
+	Fingerprint [32]byte
+	// ConflictsWith is the id of the first event that the source had with this ProviderID and another fingerprint; ""
+	// if there is none. Both are stored and delivered. The store sets it.
+	ConflictsWith string
+}
+
+// FingerprintByID is the fingerprint of an event that its ProviderID identifies by itself: a later one is a repeat,
+// whatever its body says.
+var FingerprintByID = [32]byte{1}
+
+// Identity returns the fingerprint of ev, which is SHA256 unless the provider says otherwise.
+func (ev *Event) Identity() [32]byte {
+	if ev.Fingerprint == ([32]byte{}) {
+		return ev.SHA256
+	}
+	return ev.Fingerprint
 }
 
 // HappenedAt returns Time, or ReceivedAt if the provider gives no time.

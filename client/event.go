@@ -31,6 +31,10 @@ type Event struct {
 	ContentType string `json:"content_type"`
 	BodyBytes   int    `json:"body_bytes"`
 	BodySHA256  string `json:"body_sha256"`
+
+	// ConflictsWith is the id of the first event of the source that has the same provider_id and another body; "" if
+	// there is none.
+	ConflictsWith string `json:"conflicts_with"`
 }
 
 // An EventDetail is an event with its headers and its body.

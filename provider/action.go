@@ -40,7 +40,8 @@ type ActionEnv struct {
 
 	// Publish hands a new event to the gateway, which stores it, matches it and delivers it like any other, and links it
 	// to its cause: the event that the attempt is for. ev has what a [Receipt]'s events have; its ProviderID, if there is
-	// one, makes publishing repeatable, since the gateway takes an event with a known ProviderID for a repeat. Publish
+	// one, makes publishing repeatable, since the gateway takes a later event of an action with that ProviderID for a
+	// repeat, whatever its body. Publish
 	// returns the id of the stored event, which for a repeat is the id of the first. A nil error means that the event is
 	// on disk. Nil: this server takes no events from actions.
 	Publish func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error)

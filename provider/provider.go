@@ -79,10 +79,12 @@ type Request struct {
 
 // A Receipt is what a Receiver made of a request.
 type Receipt struct {
-	Reply   *Reply          // not nil: a handshake, answered at once; no event is stored
-	Events  []bellhop.Event // the provider fills Type, Subject, ProviderID, Time, ContentType and Body
-	Refused []ItemError     // items of a batch that were refused while their neighbours passed
-	Status  int             // of the answer, once the events are on disk; 0 is 202
+	Reply *Reply // not nil: a handshake, answered at once; no event is stored
+	// Events have Type, Subject, ProviderID, Time, ContentType and Body from the provider, and Fingerprint if the body
+	// differs between two tries of one event.
+	Events  []bellhop.Event
+	Refused []ItemError // items of a batch that were refused while their neighbours passed
+	Status  int         // of the answer, once the events are on disk; 0 is 202
 }
 
 // An ItemError is the error of one item of a batch that was refused.

@@ -143,8 +143,11 @@ var descriptions = []struct {
 		"tenant":  "A label that keeps the events of one customer from those of another",
 	}},
 	{"Event EventDetail", map[string]string{
-		"source":      "Name of the source; api for a published event",
-		"provider_id": "The provider's id of the event, or the Idempotency-Key; repeated events are dropped by it",
+		"source": "Name of the source; api for a published event",
+		"provider_id": "The provider's id of the event, or the Idempotency-Key. A repeat has the same id and body, " +
+			"and is not stored again",
+		"conflicts_with": "Id of the first event of the source with the same provider_id and another body; empty if " +
+			"there is none. Both are stored and delivered",
 		"time":        "When the event happened, as the provider says",
 		"body_sha256": "In hexadecimal",
 	}},

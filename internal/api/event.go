@@ -118,5 +118,6 @@ func eventJSON(ev bellhop.Event) client.Event {
 		ID: ev.ID, Type: ev.Type, Subject: ev.Subject, Source: ev.Source, SourceID: ev.SourceID, ProviderID: ev.ProviderID,
 		Tenant: ev.Tenant, Time: client.Time{Time: ev.Time}, ReceivedAt: client.Time{Time: ev.ReceivedAt},
 		ContentType: ev.ContentType, BodyBytes: len(ev.Body), BodySHA256: hex.EncodeToString(ev.SHA256[:]),
+		ConflictsWith: ev.ConflictsWith,
 	}
 }

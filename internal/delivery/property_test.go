@@ -204,7 +204,7 @@ func (s *stream) step() {
 			subject := fmt.Sprint("s", s.roll(5))
 			body := fmt.Appendf(nil, "%d %s %s", s.sent, subject, strings.Repeat(".", s.roll(2000)))
 			s.accept(bellhop.Event{ProviderID: fmt.Sprint(s.sent), Subject: subject, Body: body},
-				bellhop.Event{ProviderID: fmt.Sprint(s.sent)})
+				bellhop.Event{ProviderID: fmt.Sprint(s.sent), Subject: subject, Body: body})
 		}
 	}
 	time.Sleep(time.Duration(s.roll(600_000)) * time.Millisecond)

@@ -73,6 +73,7 @@ type Door struct {
 	sources    atomic.Pointer[map[string]*source] // by name and by id; SetSources replaces the map, nobody changes it. A disabled source has no receiver
 	inFlight   atomic.Int64                       // bytes of bodies that are reserved
 	afterReply *afterReply
+	conflicts  conflicts
 }
 
 // A source is a bellhop.Source together with its opened receiver. It never changes.
@@ -279,6 +280,9 @@ func (d *Door) store(ctx context.Context, record *bellhop.Request, events []bell
 		return got, err
 	}
 	d.metrics.duplicates.Add(float64(got.Duplicates))
+	if got.Conflicts > 0 {
+		d.noteConflicts(events, got.Conflicts)
+	}
 	d.opts.Lanes.Deliver(events, deliveries)
 	return got, nil
 }
@@ -302,15 +306,17 @@ func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Re
 }
 
 // Publish accepts an event of the API's POST /events. It reports whether an event with the same ProviderID was already
-// stored; then it returns that event's ID.
+// stored, whatever its body; then it returns that event's ID, and the caller compares the events.
 func (d *Door) Publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
+	ev.Fingerprint = bellhop.FingerprintByID
 	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
 	return d.publish(ctx, ev)
 }
 
 // Announce accepts an event of the gateway itself. It does nothing if an event with the same ProviderID is already
-// stored.
+// stored, whose body may have another time.
 func (d *Door) Announce(ctx context.Context, ev bellhop.Event) error {
+	ev.Fingerprint = bellhop.FingerprintByID
 	ev.SourceID, ev.Source = bellhop.SourceSelfID, bellhop.SourceSelf
 	_, _, err := d.publish(ctx, ev)
 	return err
@@ -318,14 +324,15 @@ func (d *Door) Announce(ctx context.Context, ev bellhop.Event) error {
 
 // PublishCaused accepts an event that an action published while it worked for cause. The event belongs to the
 // source of cause, and its header links it to cause. It counts one hop more than cause, so that a chain of actions
-// that cause each other ends. PublishCaused returns the id of the stored event; for a repeat, under the same
-// ProviderID, the id of the first.
+// that cause each other ends. PublishCaused returns the id of the stored event. An action that runs again may
+// write another body, so an event that an action published under the same ProviderID is a repeat whatever its body:
+// then PublishCaused returns the id of the first.
 func (d *Door) PublishCaused(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error) {
 	hops := bellhop.Hops(cause.Header) + 1
 	if hops >= bellhop.MaxHops {
 		return "", errLoop
 	}
-	ev.SourceID, ev.Source = cause.SourceID, cause.Source
+	ev.SourceID, ev.Source, ev.Fingerprint = cause.SourceID, cause.Source, bellhop.FingerprintByID
 	ev.Header = bellhop.NewHeader(http.Header{bellhop.CauseHeader: {cause.ID}, bellhop.HopsHeader: {strconv.Itoa(hops)}},
 		nil)
 	stored, _, err := d.publish(ctx, ev)

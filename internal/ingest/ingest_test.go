@@ -149,7 +149,7 @@ func TestDuplicates(t *testing.T) {
 		ev.ProviderID = "p-1"
 		return provider.Receipt{Status: 200, Events: []bellhop.Event{ev}}, nil
 	}
-	for _, body := range []string{"first", "second"} {
+	for _, body := range []string{"first", "first"} {
 		for _, target := range []string{"/in/src", "/in/other"} {
 			if w := r.send("POST", target, strings.NewReader(body)); w.Code != 200 {
 				t.Errorf("%s to %s: %d", body, target, w.Code)
@@ -349,9 +349,12 @@ func TestPublish(t *testing.T) {
 		first.SHA256 != sha256.Sum256([]byte(`{}`)) || first.ReceivedAt.IsZero() {
 		t.Fatalf("%+v %v %v", first, repeat, err)
 	}
-	again, repeat, err := r.door.Publish(t.Context(), ev)
-	if err != nil || !repeat || again.ID != first.ID {
-		t.Errorf("again: %+v %v %v", again, repeat, err)
+	for _, body := range []string{`{}`, `{"another":1}`} { // the caller compares the events
+		ev.Body = []byte(body)
+		again, repeat, err := r.door.Publish(t.Context(), ev)
+		if err != nil || !repeat || again.ID != first.ID {
+			t.Errorf("again, with %s: %+v %v %v", body, again, repeat, err)
+		}
 	}
 	stored, err := r.store.Event(t.Context(), first.ID)
 	if err != nil || stored.Type != "order.paid" || stored.Tenant != "acme" || stored.Source != bellhop.SourceAPI ||
@@ -413,8 +416,11 @@ func TestPublishCaused(t *testing.T) {
 		bellhop.Hops(got.Header) != 1 || string(got.Body) != "made" {
 		t.Errorf("%+v %v", got, err)
 	}
-	if again, err := r.door.PublishCaused(t.Context(), &cause, made); err != nil || again != id {
-		t.Errorf("a repeat is %s, %v, want %s", again, err, id)
+	for _, body := range []string{"made", "made at another time"} {
+		made.Body = []byte(body)
+		if again, err := r.door.PublishCaused(t.Context(), &cause, made); err != nil || again != id {
+			t.Errorf("a repeat with the body %q is %s, %v, want %s", body, again, err, id)
+		}
 	}
 	next := got
 	for range bellhop.MaxHops - 2 {

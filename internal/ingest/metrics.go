@@ -9,6 +9,7 @@ type metrics struct {
 	refused    *prometheus.CounterVec
 	unknown    prometheus.Counter
 	duplicates prometheus.Counter
+	conflicts  *prometheus.CounterVec
 	durations  prometheus.Histogram
 }
 
@@ -28,12 +29,14 @@ func newMetrics(to prometheus.Registerer) *metrics {
 			Help: "Requests to a source that does not exist or is disabled."}),
 		duplicates: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_ingest_duplicates_total",
 			Help: "Repeats of events that were already stored."}),
+		conflicts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_ingest_conflicts_total",
+			Help: "Events stored although the source has another event with the same id, by source."}, []string{"source"}),
 		durations: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_ingest_accept_seconds",
 			Help:    "Time from the start of handling an accepted request to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16)}),
 	}
 	if to != nil {
-		to.MustRegister(m.requests, m.events, m.refused, m.unknown, m.duplicates, m.durations)
+		to.MustRegister(m.requests, m.events, m.refused, m.unknown, m.duplicates, m.conflicts, m.durations)
 	}
 	return m
 }

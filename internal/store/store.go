@@ -82,9 +82,12 @@ type Corridor interface {
 	// in the order of their events. Times are kept to the microsecond: callers pass times that
 	// [bellhop.StoredTime] returned, so that an event in memory equals the stored one.
 	//
-	// An event whose ProviderID the source already has is left alone and counted in Duplicates: it gets the ID of
-	// the event that was stored first, and its deliveries get no ID. Neither does a delivery whose destination was
-	// deleted meanwhile. If req is not nil it is stored too. The source is that of req, or of the events if req is
+	// An event is a repeat if the source already has an event with its ProviderID and its fingerprint, which is
+	// Fingerprint, or SHA256 if that is zero. A repeat is left alone and counted in Duplicates: it gets the ID of the
+	// event that was stored first, and its deliveries get no ID. An event whose ProviderID the source has only with
+	// other fingerprints is stored, gets ConflictsWith, and is counted in Conflicts.
+	//
+	// A delivery whose destination was deleted meanwhile gets no ID either. If req is not nil it is stored too. The source is that of req, or of the events if req is
 	// nil, and must exist.
 	//
 	// On ErrUnknown the caller answers 5xx, and the sender repeats.

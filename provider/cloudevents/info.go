@@ -106,7 +106,8 @@ var sendSetup = []string{
 }
 
 var notes = []string{
-	"**Repeats.** `source` and `id` together identify an event; an event with the same two is a repeat.",
+	"**Repeats.** `source` and `id` together identify an event; an event with the same two and the same body is a " +
+		"repeat. With another body it is stored as another event, and says so in `conflicts_with`.",
 	"**How it is stored.** The event's type, subject and time are those of the CloudEvent. The body of a structured " +
 		"event and of an item of a batch is the whole JSON document. The body of a binary event is its data alone, and " +
 		"every attribute stays in the headers. " +

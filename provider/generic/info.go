@@ -136,7 +136,8 @@ var sourceSettings = []provider.Setting{
 			"the query, which is taken from each request. The signature is tried for the URL with and without its port. " +
 			"Required there."},
 	{Name: "timestamp_field", Title: "Timestamp member", Example: "sentAt",
-		Doc: "hmac: the member of the JSON body with the time of the attempt, by name or as a JSON Pointer. Default: none."},
+		Doc: "hmac: the member of the JSON body with the time of the attempt, by name or as a JSON Pointer. Two requests " +
+			"with one id that differ in it alone are repeats. Default: none."},
 	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
 		Doc: "hmac with a timestamp: the largest accepted difference between the timestamp and now: 1s to 1h. Default: " +
 			"5m, or the preset's value."},

@@ -339,6 +339,28 @@ func TestSignatureListRepeatKey(t *testing.T) {
 	}
 }
 
+// TestRepeatWithTimeInBody: where the body holds the time of the attempt, two tries that differ in it alone are one event.
+func TestRepeatWithTimeInBody(t *testing.T) {
+	settings := presetSettings(presetNamed("linear"), secrets[0])
+	identity := func(body string) [32]byte {
+		t.Helper()
+		req := signed(body, body)
+		req.Header.Set("Linear-Signature", req.Header.Get("X-Signature"))
+		receipt, err := receive(t, settings, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return receipt.Events[0].Identity()
+	}
+	first := identity(`{"id":1,"webhookTimestamp":1795338000000}`)
+	if identity(`{"id":1,"webhookTimestamp":1795338001000}`) != first {
+		t.Error("a later try is taken for another event")
+	}
+	if identity(`{"id":2,"webhookTimestamp":1795338000000}`) == first {
+		t.Error("another event is taken for a repeat")
+	}
+}
+
 // Linear's timestamp is a member of the body; the whole body is signed.
 func TestTimestampInBody(t *testing.T) {
 	settings := presetSettings(presetNamed("linear"), secrets[0])

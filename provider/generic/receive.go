@@ -1,6 +1,7 @@
 package generic
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -67,7 +68,20 @@ func (r *receiver) receive(req *provider.Request) (provider.Receipt, error) {
 		ProviderID:  provider.RepeatKey(id),
 		ContentType: provider.ContentType(req.Header),
 		Body:        req.Body,
+		Fingerprint: r.reader.fingerprint(req.Body),
 	}}}, nil
+}
+
+// fingerprint returns the SHA-256 of body without the time of the attempt; zero if body has no such time.
+func (r *reader) fingerprint(body []byte) [32]byte {
+	if len(r.triedAt) == 0 {
+		return [32]byte{}
+	}
+	values, err := find(body, r.triedAt)
+	if err != nil || len(values[0]) == 0 {
+		return [32]byte{}
+	}
+	return sha256.Sum256(bytes.ReplaceAll(body, values[0], nil))
 }
 
 // DefaultType is the type of an event if neither the settings nor the request name one.
@@ -80,6 +94,7 @@ type reader struct {
 	typeField  path
 	idHeader   string
 	idField    path
+	triedAt    path   // the member with the time of the attempt, which differs between two tries; nil if there is none
 	repeat     string // what identifies an event without an id
 	mustBeJSON bool   // the settings name members of the body
 	preset     *preset
@@ -110,7 +125,7 @@ func newReader(s settings, p *preset) (*reader, error) {
 		typeErr = bellhop.Invalid("type", "use 1 to 255 letters, digits, dots, dashes, slashes and underscores")
 	}
 	repeat, repeatErr := provider.OneOf("repeat", s.Repeat, repeatSignature, repeatSignature, repeatBody, repeatNone)
-	r.repeat = repeat
+	r.repeat, r.triedAt = repeat, parsePath(s.TimestampField)
 	return r, bellhop.Join("", typeErr, repeatErr, checkOne(s),
 		checkHeader("type_header", s.TypeHeader), checkHeader("id_header", s.IDHeader))
 }

@@ -90,7 +90,8 @@ var notes = []string{
 	"**The subject** is the id of the object of the event: `data.object.id`, or `related_object.id` of a thin event. " +
 		"Some objects, such as a balance, have no id.",
 	"**Thin events** only name the object. Fetch it from Stripe by the event's id.",
-	"**Repeats** are recognized by the event's `id`. Stripe may send two events for one change; if that matters, " +
+	"**Repeats** are recognized by the event's `id` and its members; `pending_webhooks`, which a retry may count " +
+		"differently, is left out. Stripe may send two events for one change; if that matters, " +
 		"compare `type` and subject.",
 	"**Order** is not guaranteed by Stripe. Compare `created`, or fetch the object.",
 	"**Retries** by Stripe go on for up to three days in live mode, and for some hours in a sandbox, each with a new " +

@@ -3,8 +3,10 @@ package stripe
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -40,6 +42,7 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 		Time:        e.created,
 		ContentType: provider.ContentType(req.Header),
 		Body:        req.Body,
+		Fingerprint: e.fingerprint,
 	}}}, nil
 }
 
@@ -77,6 +80,10 @@ type event struct {
 	created   time.Time
 	livemode  bool
 	complete  bool // the body has an id and a type, as all of Stripe's events have
+
+	// fingerprint is the SHA-256 of the body without the value of pending_webhooks, which counts the endpoints that have
+	// not taken the event yet: a repeat may have a smaller number.
+	fingerprint [32]byte
 }
 
 // parse parses a body. Its error wraps provider.ErrBody if the body is not a JSON object. Every member may be absent
@@ -90,7 +97,7 @@ func parse(body []byte) (event, error) {
 	}
 	e := event{
 		id: id.Key(), eventType: typePrefix + kind.Text(), created: parseTime(created.Value), livemode: livemode.Is("true"),
-		subject: subject(data.Value, related.Value),
+		subject: subject(data.Value, related.Value), fingerprint: fingerprint(body),
 	}
 	known := kind.Text() != "" && provider.Word(e.eventType)
 	if !known {
@@ -98,6 +105,14 @@ func parse(body []byte) (event, error) {
 	}
 	e.complete = known && e.id != ""
 	return e, nil
+}
+
+// pendingWebhooks matches the member pending_webhooks of an event.
+var pendingWebhooks = regexp.MustCompile(`"pending_webhooks"\s*:\s*[0-9]+`)
+
+// fingerprint returns the SHA-256 of body without the numbers of pending_webhooks.
+func fingerprint(body []byte) [32]byte {
+	return sha256.Sum256(pendingWebhooks.ReplaceAllLiteral(body, []byte(`"pending_webhooks":`)))
 }
 
 // subject returns the id of the object of an event: data.object.id in a snapshot event, related_object.id in a

@@ -113,3 +113,28 @@ func recordings(t testing.TB) []providertest.Recording {
 			Refused: "signature_expired"},
 	}
 }
+
+// TestRepeat: a repeat may count pending_webhooks differently. Every other member tells two events apart.
+func TestRepeat(t *testing.T) {
+	r := open(t, nil)
+	identity := func(body string) [32]byte {
+		t.Helper()
+		receipt, err := r.Receive(t.Context(), sign(secrets[0], providertest.Now, []byte(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return receipt.Events[0].Identity()
+	}
+	const first = `{"id":"evt_1","type":"invoice.paid","pending_webhooks":2,"data":{"object":{"id":"in_1","amount":1}}}`
+	for body, repeat := range map[string]bool{
+		first:                                   true,
+		strings.Replace(first, `:2,`, `:1,`, 1): true,
+		strings.Replace(first, `"amount":1`, `"amount":2`, 1):           false,
+		strings.Replace(first, `invoice.paid`, `invoice.void`, 1):       false,
+		strings.Replace(first, `"pending_webhooks":2,`, `"more":2,`, 1): false,
+	} {
+		if got := identity(body) == identity(first); got != repeat {
+			t.Errorf("%s is a repeat: %t, want %t", body, got, repeat)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -48,7 +49,8 @@ type accept struct {
 	destinations []int64 // of owed; 0 if the destination was deleted
 
 	// Set by apply.
-	numbers    []int64 // of events; negative if the event existed already
+	numbers    []int64 // of events; negative if the event is a repeat of that one
+	conflicts  []int64 // of events: the number of the event with which it conflicts; 0 if there is none
 	deliveries []int64 // of owed; 0 if there is no delivery
 	requestN   int64
 
@@ -63,6 +65,7 @@ func (o *accept) free() {
 	pool := &o.store.accepts
 	o.store, o.req, o.events, o.owed = nil, nil, nil, nil
 	o.destinations, o.numbers, o.deliveries = o.destinations[:0], o.numbers[:0], o.deliveries[:0]
+	o.conflicts = o.conflicts[:0]
 	o.reported, o.accepted = false, bellhop.Accepted{}
 	pool.Put(o)
 }
@@ -121,24 +124,25 @@ func (o *accept) observe() {
 
 const (
 	insertEvent = `INSERT INTO events (n, source, type, subject, provider_id, tenant, time, received_at, content_type,
-		header, sha256, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (source, provider_id) WHERE provider_id IS NOT NULL DO NOTHING`
+		header, sha256, body, fingerprint, variant, conflicts)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (source, provider_id, variant) WHERE provider_id IS NOT NULL DO NOTHING`
 	insertLeased = `INSERT INTO deliveries (n, destination, state, attempts) VALUES (?, ?, 'leased', 0)`
 	insertDue    = `INSERT INTO deliveries (n, destination, state, attempts, next_at, key, line)
 		VALUES (?1, ?2, 'pending', 0, ?3, ?4, ?4)`
-	findEvent = `SELECT n FROM events WHERE source = ? AND provider_id = ?`
+	findVariant = `SELECT n, coalesce(fingerprint, sha256), coalesce(conflicts, n) FROM events
+		WHERE source = ? AND provider_id = ? AND variant = ?`
 )
 
 func (o *accept) apply(c *conn) error {
 	now := o.store.opts.Now()
-	o.numbers, o.deliveries = o.numbers[:0], o.deliveries[:0]
+	o.numbers, o.conflicts, o.deliveries = o.numbers[:0], o.conflicts[:0], o.deliveries[:0]
 	for i := range o.events {
-		n, err := o.applyEvent(c, &o.events[i], now)
+		n, conflict, err := o.applyEvent(c, &o.events[i], now)
 		if err != nil {
 			return err
 		}
-		o.numbers = append(o.numbers, n)
+		o.numbers, o.conflicts = append(o.numbers, n), append(o.conflicts, conflict)
 	}
 	place, last := int64(0), -1
 	for i := range o.owed {
@@ -168,13 +172,56 @@ func (o *accept) apply(c *conn) error {
 	return nil
 }
 
-// applyEvent writes ev and returns its number, or the negative number of the event that existed already.
-func (o *accept) applyEvent(c *conn, ev *bellhop.Event, now time.Time) (int64, error) {
+// applyEvent writes ev and returns its number, or the negative number of the event of which it is a repeat. If it
+// conflicts with an event, it also returns the number of that one.
+func (o *accept) applyEvent(c *conn, ev *bellhop.Event, now time.Time) (n, conflict int64, err error) {
+	n = o.store.sequence.next(now)
+	inserted, err := o.insertEvent(c, ev, n, 0, 0)
+	if err != nil || inserted {
+		return n, 0, err
+	}
+	// The source has an event with this ProviderID.
+	identity := ev.Identity()
+	first, err := o.findVariant(c, ev.ProviderID, 0)
+	if err != nil || first.fingerprint == identity {
+		return -first.n, 0, err
+	}
+	variant := variantOf(identity)
+	inserted, err = o.insertEvent(c, ev, n, variant, first.group)
+	if err != nil || inserted {
+		return n, first.group, err
+	}
+	same, err := o.findVariant(c, ev.ProviderID, variant)
+	return -same.n, 0, err
+}
+
+// variantOf returns the variant of a conflict with that fingerprint. It is never 0.
+func variantOf(fingerprint [32]byte) int64 {
+	return max(1, int64(binary.BigEndian.Uint64(fingerprint[:])>>1))
+}
+
+// A variant is one of the events that a source has with one ProviderID.
+type variant struct {
+	n           int64
+	fingerprint [32]byte
+	group       int64 // the number of the first event with that ProviderID, which all others conflict with
+}
+
+func (o *accept) findVariant(c *conn, providerID string, number int64) (v variant, err error) {
+	err = c.query(findVariant, []any{o.source, providerID, number}, func(row *sqlite3.Stmt) error {
+		v.n, v.group = row.ColumnInt64(0), row.ColumnInt64(2)
+		copy(v.fingerprint[:], row.ColumnRawBlob(1))
+		return nil
+	})
+	return v, err
+}
+
+// insertEvent writes ev, unless the source has an event with its ProviderID and variant, and reports whether it did.
+func (o *accept) insertEvent(c *conn, ev *bellhop.Event, n, variant, conflict int64) (bool, error) {
 	s, err := c.prepare(insertEvent)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	n := o.store.sequence.next(now)
 	s.BindInt64(1, n)
 	s.BindInt64(2, o.source)
 	s.BindText(3, ev.Type)
@@ -187,17 +234,17 @@ func (o *accept) applyEvent(c *conn, ev *bellhop.Event, now time.Time) (int64, e
 	s.BindBlob(10, ev.Header)
 	s.BindBlob(11, ev.SHA256[:])
 	s.BindBlob(12, ev.Body)
+	if ev.Fingerprint == ([32]byte{}) {
+		s.BindNull(13)
+	} else {
+		s.BindBlob(13, ev.Fingerprint[:])
+	}
+	s.BindInt64(14, variant)
+	bindNumber(s, 15, conflict)
 	if err := s.Exec(); err != nil {
-		return 0, err
+		return false, err
 	}
-	if ev.ProviderID == "" || c.db.Changes() > 0 {
-		return n, nil
-	}
-	err = c.query(findEvent, []any{o.source, ev.ProviderID}, func(row *sqlite3.Stmt) error {
-		n = -row.ColumnInt64(0)
-		return nil
-	})
-	return n, err
+	return ev.ProviderID == "" || c.db.Changes() > 0, nil
 }
 
 // applyOwed writes one delivery. A delivery with a key is never leased: only a claim knows which deliveries it
@@ -237,7 +284,11 @@ func (o *accept) report() {
 			o.accepted.Duplicates++
 			n = -n
 		}
-		o.events[i].ID = ids.Event(n)
+		o.events[i].ID, o.events[i].ConflictsWith = ids.Event(n), ""
+		if conflict := o.conflicts[i]; conflict != 0 {
+			o.accepted.Conflicts++
+			o.events[i].ConflictsWith = ids.Event(conflict)
+		}
 	}
 	for i, n := range o.deliveries {
 		if n != 0 {

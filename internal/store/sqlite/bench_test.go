@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +15,13 @@ import (
 
 // BenchmarkAcceptRecord writes the rows of one event with one delivery: the event and the delivery before the
 // answer, the attempt after it. 64 callers wait at a time.
-func BenchmarkAcceptRecord(b *testing.B) {
+func BenchmarkAcceptRecord(b *testing.B) { benchmarkAcceptRecord(b, false) }
+
+// BenchmarkAcceptRecordWithID is BenchmarkAcceptRecord for events with a ProviderID, which an index holds.
+func BenchmarkAcceptRecordWithID(b *testing.B) { benchmarkAcceptRecord(b, true) }
+
+func benchmarkAcceptRecord(b *testing.B, identified bool) {
+	var made atomic.Int64
 	s := open(b)
 	source, destination := populate(b, s)
 	body := make([]byte, 1024)
@@ -28,6 +36,9 @@ func BenchmarkAcceptRecord(b *testing.B) {
 		for pb.Next() {
 			events := []bellhop.Event{{SourceID: source, Type: "job.finished", ReceivedAt: time.Now(),
 				ContentType: "application/json", Header: header, Body: body, SHA256: sum}}
+			if identified {
+				events[0].ProviderID = "evt_" + strconv.FormatInt(made.Add(1), 16)
+			}
 			owed := []bellhop.NewDelivery{{DestinationID: destination, Leased: true}}
 			if _, err := s.Accept(context.Background(), nil, events, owed); err != nil {
 				b.Fatal(err)

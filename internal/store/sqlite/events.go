@@ -12,7 +12,7 @@ import (
 )
 
 const selectEvent = `SELECT e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time, e.received_at,
-	e.content_type, %header%, e.sha256, %body% FROM events e JOIN sources src ON src.n = e.source`
+	e.content_type, %header%, e.sha256, %body%, e.conflicts FROM events e JOIN sources src ON src.n = e.source`
 
 var (
 	selectWholeEvent  = strings.NewReplacer("%header%", "e.header", "%body%", "e.body").Replace(selectEvent)
@@ -34,7 +34,11 @@ func scanEvent(row *sqlite3.Stmt, col int, ids store.IDs) bellhop.Event {
 }
 
 func (s *Store) scanSelectedEvent(row *sqlite3.Stmt) (bellhop.Event, error) {
-	return scanEvent(row, 0, s.ids), nil
+	ev := scanEvent(row, 0, s.ids)
+	if row.ColumnType(13) != sqlite3.NULL {
+		ev.ConflictsWith = s.ids.Event(row.ColumnInt64(13))
+	}
+	return ev, nil
 }
 
 // Events lists events, newest first, without headers. Their bodies have the right length and hold zeros.

@@ -137,7 +137,7 @@ func TestSchema(t *testing.T) {
 			secrets_at) VALUES `
 		destination = `INSERT INTO destinations (id, name, type, url, settings, match, timeout, concurrency, retry,
 			handshake, state, state_reason, created_at, updated_at, secrets_at, access, order_by, breaker) VALUES `
-		event    = `INSERT INTO events (n, source, type, provider_id, received_at, sha256, body) VALUES `
+		event    = `INSERT INTO events (n, source, type, provider_id, received_at, sha256, body, variant) VALUES `
 		delivery = `INSERT INTO deliveries (n, destination, state, attempts, next_at, reply) VALUES `
 		attempt  = `INSERT INTO attempts (delivery, number, started_at, duration, status, error, detail, reply) VALUES `
 		request  = `INSERT INTO requests (n, source, outcome, status, reason, detail, method, target, remote_addr,
@@ -147,9 +147,10 @@ func TestSchema(t *testing.T) {
 		source + `('src_1', 'a', 'ams', x'', 0, 0, 1, 1, 1)`,
 		destination + `('dst_1', 'a', 'http', x'75', x'', '{}', 1, 1024, '[]', '', 'active', '', 1, 1, 1, x'', 'none',
 			'{}')`,
-		event + `(1, 2, 'x', 'p', 1, zeroblob(32), x'')`,
-		event + `(2, 2, 'x', NULL, 1, zeroblob(32), x'')`,
-		event + `(3, 2, 'x', NULL, 1, zeroblob(32), x'')`,
+		event + `(1, 2, 'x', 'p', 1, zeroblob(32), x'', 0)`,
+		event + `(2, 2, 'x', NULL, 1, zeroblob(32), x'', 0)`,
+		event + `(5, 2, 'x', 'p', 1, zeroblob(32), x'', 7)`,
+		event + `(3, 2, 'x', NULL, 1, zeroblob(32), x'', 0)`,
 		delivery + `(1, 1, 'pending', 0, 1, zeroblob(4096))`,
 		delivery + `(2, 1, 'delivered', 1, NULL, NULL)`,
 		attempt + `(1, 1, 1, 1, 200, '', '', NULL)`,
@@ -181,17 +182,17 @@ func TestSchema(t *testing.T) {
 		// no such order
 		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'key', '{}')`,
 		// the number is taken
-		event + `(1, 2, 'x', NULL, 1, zeroblob(32), x'')`,
+		event + `(1, 2, 'x', NULL, 1, zeroblob(32), x'', 0)`,
 		// the source has it
-		event + `(4, 2, 'x', 'p', 1, zeroblob(32), x'')`,
+		event + `(4, 2, 'x', 'p', 1, zeroblob(32), x'', 0)`,
 		// no type
-		event + `(4, 2, '', NULL, 1, zeroblob(32), x'')`,
+		event + `(4, 2, '', NULL, 1, zeroblob(32), x'', 0)`,
 		// no SHA-256
-		event + `(4, 2, 'x', NULL, 1, zeroblob(31), x'')`,
+		event + `(4, 2, 'x', NULL, 1, zeroblob(31), x'', 0)`,
 		// no body
-		event + `(4, 2, 'x', NULL, 1, zeroblob(32), NULL)`,
+		event + `(4, 2, 'x', NULL, 1, zeroblob(32), NULL, 0)`,
 		// never received
-		event + `(4, 2, 'x', NULL, NULL, zeroblob(32), x'')`,
+		event + `(4, 2, 'x', NULL, NULL, zeroblob(32), x'', 0)`,
 		// the number is taken
 		delivery + `(1, 1, 'delivered', 0, NULL, NULL)`,
 		delivery + `(3, 1, 'lost', 0, NULL, NULL)`,

@@ -72,7 +72,7 @@ type model struct {
 	t            testing.TB
 	source       string
 	destinations []string
-	known        map[string]string // id of the event by provider id
+	known        map[string]string // id of the event by provider id and length of the body
 	order        []string          // ids of deliveries, oldest first
 	deliveries   map[string]*modelDelivery
 }
@@ -113,7 +113,7 @@ func (m *model) accept(r *rapid.T, now time.Time) {
 	var events []bellhop.Event
 	var owed []bellhop.NewDelivery
 	for i := range rapid.IntRange(1, 3).Draw(r, "events") {
-		body := make([]byte, rapid.IntRange(0, 300).Draw(r, "length"))
+		body := make([]byte, 100*rapid.IntRange(0, 2).Draw(r, "length"))
 		events = append(events, bellhop.Event{SourceID: m.source, Type: "x",
 			ProviderID: rapid.SampledFrom([]string{"", "a", "b", "c", "d"}).Draw(r, "provider id"),
 			ReceivedAt: now, Body: body, SHA256: sha256.Sum256(body)})
@@ -128,13 +128,14 @@ func (m *model) accept(r *rapid.T, now time.Time) {
 	}
 	folded := map[int]bool{}
 	for i, ev := range events {
-		if first, there := m.known[ev.ProviderID]; there {
+		key := fmt.Sprint(ev.ProviderID, len(ev.Body))
+		if first, there := m.known[key]; there {
 			folded[i] = true
 			if ev.ID != first {
 				r.Fatalf("the repeat of %s has id %s", first, ev.ID)
 			}
 		} else if ev.ProviderID != "" {
-			m.known[ev.ProviderID] = ev.ID
+			m.known[key] = ev.ID
 		}
 	}
 	if got.Duplicates != len(folded) {

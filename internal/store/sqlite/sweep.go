@@ -85,16 +85,17 @@ func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 		return 0, false, nil
 	}
 	limit := firstOf(s.opts.Now().Add(-s.opts.Retain))
-	var old []int64
+	var old []oldEvent
 	err = s.do(func(c *conn) error {
 		last, more, old = from, false, nil
 		err := c.query(`SELECT e.n, EXISTS (SELECT 1 FROM deliveries d WHERE d.n >= e.n << 16 AND d.n < (e.n + 1) << 16
-			AND d.state IN ('pending', 'leased')) FROM events e WHERE e.n > ? AND e.n < ? ORDER BY e.n LIMIT ?`,
+			AND d.state IN ('pending', 'leased')), e.variant = 0 AND e.provider_id IS NOT NULL, coalesce(e.conflicts, e.n)
+			FROM events e WHERE e.n > ? AND e.n < ? ORDER BY e.n LIMIT ?`,
 			[]any{from, limit, sweepStep}, func(row *sqlite3.Stmt) error {
 				last = row.ColumnInt64(0)
 				more = true
 				if !row.ColumnBool(1) {
-					old = append(old, last)
+					old = append(old, oldEvent{last, row.ColumnBool(2), row.ColumnInt64(3)})
 				}
 				return nil
 			})
@@ -109,7 +110,17 @@ func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 	return last, more, err
 }
 
-func deleteEvent(c *conn, n int64) error {
+// An oldEvent is an event that retention deletes.
+type oldEvent struct {
+	n     int64
+	leads bool  // it has a provider_id, and variant 0
+	group int64 // the first event with its provider_id
+}
+
+// deleteEvent deletes an event with its deliveries. If it has variant 0, the oldest event that conflicts with it takes
+// that variant over, so that a repeat of that one is still recognized.
+func deleteEvent(c *conn, ev oldEvent) error {
+	n := ev.n
 	first, end := n<<placeBits, (n+1)<<placeBits
 	if err := c.exec("DELETE FROM attempts WHERE delivery >= ? AND delivery < ?", first, end); err != nil {
 		return err
@@ -117,7 +128,10 @@ func deleteEvent(c *conn, n int64) error {
 	if err := c.exec("DELETE FROM deliveries WHERE n >= ? AND n < ?", first, end); err != nil {
 		return err
 	}
-	return c.exec("DELETE FROM events WHERE n = ?", n)
+	if err := c.exec("DELETE FROM events WHERE n = ?", n); err != nil || !ev.leads {
+		return err
+	}
+	return c.exec(`UPDATE events SET variant = 0 WHERE n = (SELECT min(n) FROM events WHERE conflicts = ?)`, ev.group)
 }
 
 // deleteOldRequests deletes some requests that are too old.

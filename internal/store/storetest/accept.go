@@ -77,12 +77,12 @@ func acceptFoldsRepeats(w *world) {
 		duplicates int
 		same       [][2]int // pairs of events that get the same id; index -1 is the event stored first of all
 	}{
-		{"the same again", []bellhop.Event{w.event("a", []byte("again"))}, 1, [][2]int{{0, -1}}},
+		{"the same again", []bellhop.Event{w.event("a", []byte("first"))}, 1, [][2]int{{0, -1}}},
 		{"of another source", []bellhop.Event{elsewhere}, 0, nil},
 		{"without an id", []bellhop.Event{w.event("", []byte("x")), w.event("", []byte("x"))}, 0, nil},
 		{"within one call", []bellhop.Event{w.event("b", nil), w.event("c", nil), w.event("b", nil), w.event("b", nil)}, 2,
 			[][2]int{{2, 0}, {3, 0}}},
-		{"new among old", []bellhop.Event{w.event("a", nil), w.event("d", nil), w.event("c", nil)}, 2, [][2]int{{0, -1}}},
+		{"new among old", []bellhop.Event{w.event("a", []byte("first")), w.event("d", nil), w.event("c", nil)}, 2, [][2]int{{0, -1}}},
 		{"of another case", []bellhop.Event{w.event("A", nil), w.event("a ", nil)}, 0, nil},
 	} {
 		var owed []bellhop.NewDelivery
@@ -108,6 +108,73 @@ func acceptFoldsRepeats(w *world) {
 	got, err := w.Event(w.ctx, first[0].ID)
 	w.must(err)
 	w.equal("body of the one first stored", string(got.Body), "first")
+}
+
+// acceptConflicts shows, for random sequences of ids and bodies in random batches, that the number of stored events is
+// the number of distinct pairs: a repeat is a repeat of the event with its body, and every other event is stored,
+// delivered, and names the first one with its id.
+func acceptConflicts(w *world) {
+	random := mathrand.New(mathrand.NewPCG(2, 0))
+	type pair struct{ id, body string }
+	stored, first, conflicts := map[pair]string{}, map[string]string{}, 0
+	for range 100 {
+		var events []bellhop.Event
+		var owed []bellhop.NewDelivery
+		var pairs []pair
+		for i := range 1 + random.IntN(4) {
+			p := pair{string('a' + rune(random.IntN(6))), string('0' + rune(random.IntN(5)))}
+			ev := w.event(p.id, []byte(p.body))
+			if random.IntN(2) == 0 { // the provider says which bytes count
+				ev.Fingerprint = ev.SHA256
+				ev.Body = append(ev.Body, "; try "+string('0'+rune(random.IntN(9)))...)
+				ev.SHA256 = sha256.Sum256(ev.Body)
+			}
+			pairs, events = append(pairs, p), append(events, ev)
+			owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: w.destination})
+		}
+		want := bellhop.Accepted{}
+		got := w.accept(events, owed)
+		for i, p := range pairs {
+			known, repeat := stored[p]
+			w.equal("a delivery is made", owed[i].DeliveryID != "", !repeat)
+			if repeat {
+				want.Duplicates++
+				w.equal("id of a repeat", events[i].ID, known)
+				continue
+			}
+			stored[p] = events[i].ID
+			w.equal("what it conflicts with", events[i].ConflictsWith, first[p.id])
+			kept, err := w.Event(w.ctx, events[i].ID)
+			w.must(err)
+			w.equal("body", string(kept.Body), string(events[i].Body))
+			w.equal("what it conflicts with, as stored", kept.ConflictsWith, first[p.id])
+			if first[p.id] == "" {
+				first[p.id] = events[i].ID
+			} else {
+				want.Conflicts++
+				conflicts++
+			}
+		}
+		w.equal("accepted", got, want)
+	}
+	list, _, err := w.Events(w.ctx, bellhop.EventFilter{}, bellhop.Page{Limit: bellhop.MaxPage})
+	w.must(err)
+	listed := 0
+	for _, ev := range list {
+		if ev.ConflictsWith != "" {
+			listed++
+		}
+	}
+	w.equal("stored events", len(list), len(stored))
+	w.equal("listed conflicts", listed, conflicts)
+
+	byID := w.event("key", []byte("1"))
+	byID.Fingerprint = bellhop.FingerprintByID
+	w.equal("an event that its id identifies", w.accept([]bellhop.Event{byID}, nil), bellhop.Accepted{})
+	byID.Body, byID.SHA256 = []byte("2"), sha256.Sum256([]byte("2"))
+	w.equal("with another body", w.accept([]bellhop.Event{byID}, nil), bellhop.Accepted{Duplicates: 1})
+	w.equal("beside an event whose body counts", w.accept([]bellhop.Event{w.event("key", []byte("1"))}, nil),
+		bellhop.Accepted{Conflicts: 1})
 }
 
 func acceptOwed(w *world) {

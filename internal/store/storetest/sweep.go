@@ -63,6 +63,52 @@ func retainWhatIsOwed(w *world) {
 	w.sweep("it is deleted once it is delivered", func() bool { return gone(second(w.Delivery(w.ctx, owed[leased]))) })
 }
 
+// retainConflicts shows that repeats of each event with one id are recognized as long as that event is stored,
+// whichever of the others retention has deleted.
+func retainConflicts(w *world) {
+	body := func(i int) []byte { return []byte{'0' + byte(i)} }
+	stored, latest := map[int]string{}, 0
+	put := func() {
+		latest++
+		events := []bellhop.Event{w.event("a", body(latest))}
+		w.accept(events, nil)
+		stored[latest] = events[0].ID
+	}
+	check := func() {
+		w.Helper()
+		for i, id := range stored {
+			events := []bellhop.Event{w.event("a", body(i))}
+			got := w.accept(events, nil)
+			w.equal("a repeat", got, bellhop.Accepted{Duplicates: 1})
+			w.equal("of", events[0].ID, id)
+		}
+	}
+	for range 3 {
+		put()
+		w.clock.pass(time.Hour)
+	}
+	check()
+	w.clock.pass(Retain - 3*time.Hour)
+	for gone := 1; gone <= 3; gone++ {
+		put()
+		w.clock.pass(time.Minute)
+		w.sweep("the oldest is deleted", func() bool {
+			_, err := w.Event(w.ctx, stored[gone])
+			return err != nil
+		})
+		delete(stored, gone)
+		check()
+		w.clock.pass(time.Hour - time.Minute)
+	}
+	w.clock.pass(2 * Retain)
+	w.sweep("all are deleted", func() bool {
+		st, err := w.Stats(w.ctx)
+		w.must(err)
+		return st.Events == 0
+	})
+	w.equal("the id again", w.accept([]bellhop.Event{w.event("a", body(1))}, nil), bellhop.Accepted{})
+}
+
 // deleteSource shows that the events of a deleted source stay, under its name.
 func deleteSource(w *world) {
 	events := []bellhop.Event{w.event("a", nil)}

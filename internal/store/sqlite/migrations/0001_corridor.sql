@@ -73,9 +73,14 @@ CREATE TABLE events (
 	content_type TEXT,
 	header       BLOB,
 	sha256       BLOB NOT NULL CHECK (length(sha256) = 32),
+	fingerprint  BLOB CHECK (length(fingerprint) = 32), -- tells repeats from conflicts; NULL is sha256
+	variant      INTEGER NOT NULL,                  -- 0; of a conflict: 63 bits of its fingerprint
+	conflicts    INTEGER,                           -- the first event with the same provider_id, of a conflict
 	body         BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX events_provider_id ON events (source, provider_id) WHERE provider_id IS NOT NULL;
+-- The first event with its provider_id has variant 0, and is found without a look at its fingerprint.
+CREATE UNIQUE INDEX events_provider_id ON events (source, provider_id, variant) WHERE provider_id IS NOT NULL;
+CREATE INDEX events_conflicts ON events (conflicts, n) WHERE conflicts IS NOT NULL;
 
 -- The number of a delivery is that of its event, times 65536, plus its place among the deliveries of the
 -- event: rows are appended, and the deliveries of an event lie side by side without an index. The row carries

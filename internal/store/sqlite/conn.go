@@ -246,6 +246,13 @@ func isBusy(err error) bool { return errors.Is(err, sqlite3.BUSY) }
 // isTaken reports whether err means that a unique value exists already.
 func isTaken(err error) bool { return errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) }
 
+// isDamaged reports whether a read failed because of the file, and not because a resource was short or another
+// program interfered.
+func isDamaged(err error) bool {
+	return errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) ||
+		errors.Is(err, sqlite3.IOERR) && !errors.Is(err, sqlite3.IOERR_NOMEM)
+}
+
 // isFailure reports whether err means that the file can no longer be trusted: the pages that the system holds
 // and the pages on disk may differ, and another try would hide that.
 func isFailure(err error) bool {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/bellhop-gateway/bellhop/internal/store"
@@ -25,7 +26,8 @@ func newReaders(s *Store) *readers {
 	return &readers{store: s, slots: make(chan struct{}, maxReaders)}
 }
 
-// read runs f with a connection that reads. It ends early when ctx ends.
+// read runs f with a connection that reads. It ends early when ctx ends. A reader that finds the file damaged makes
+// storage fail, as the writer does: what is accepted into a damaged file may not be found again.
 func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
 	r := s.readers
 	select {
@@ -36,16 +38,26 @@ func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
 	}
 	c, err := r.get()
 	if err != nil {
+		s.failIfDamaged(err)
 		return err
 	}
 	c.db.SetInterrupt(ctx)
 	err = f(c)
 	c.db.SetInterrupt(context.Background())
+	s.failIfDamaged(err)
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
 	r.put(c)
 	return err
+}
+
+// failIfDamaged makes storage fail if err, the error of a read, means that the file is damaged.
+func (s *Store) failIfDamaged(err error) {
+	if isDamaged(err) {
+		s.writer.failForGood(fmt.Errorf("storage failed: %s: read: %w: restore a backup, or save what can be read with "+
+			"the command .recover of sqlite3", s.path, err))
+	}
 }
 
 func (r *readers) get() (*conn, error) {

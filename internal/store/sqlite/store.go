@@ -37,6 +37,7 @@ type Store struct {
 	ids     store.IDs
 	writer  *writer
 	readers *readers
+	opened  *opened
 	metrics *metrics
 
 	accepts sync.Pool // of *accept
@@ -82,6 +83,9 @@ func Open(opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open %s: %w", s.path, errors.Join(err, c.close()))
 	}
 	if s.writer, err = newWriter(s, c); err != nil {
+		return nil, fmt.Errorf("open %s: %w", s.path, errors.Join(err, c.close()))
+	}
+	if s.opened, err = noteOpened(s.path); err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.path, errors.Join(err, c.close()))
 	}
 	s.readers = newReaders(s)
@@ -160,9 +164,21 @@ func (s *Store) Err() error {
 	}
 }
 
+// lost returns an error, and makes storage fail, if the database is no longer where it was opened.
+func (s *Store) lost() error {
+	err := s.opened.check()
+	if err != nil {
+		s.writer.failForGood(err)
+	}
+	return err
+}
+
 // Ready reports whether storage can be written to. After a full disk it finds out by writing.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := s.Err(); err != nil {
+		return err
+	}
+	if err := s.lost(); err != nil {
 		return err
 	}
 	if !s.writer.full.Load() {

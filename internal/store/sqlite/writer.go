@@ -34,9 +34,9 @@ const (
 // The writer owns the connection that writes. Everything that is queued when it comes around goes into one
 // transaction. There is no timer: a batch is whatever was queued while the previous one was written.
 //
-// mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements, pages, and failure
-// until it closes failed; then any goroutine may read failure. Once finished is closed, any goroutine may read
-// closeErr.
+// mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements and pages. failForGood
+// writes failure once and closes failed; then any goroutine may read failure. Once finished is closed, any goroutine
+// may read closeErr.
 type writer struct {
 	store                   *Store
 	c                       *conn
@@ -52,6 +52,7 @@ type writer struct {
 	wake     chan struct{} // holds one: something is queued, or closing is set
 	full     atomic.Bool   // the latest commit found no room
 	failed   chan struct{} // closed when storage has failed for good
+	failing  sync.Once     // the first failure
 	failure  error
 	finished chan struct{} // closed when run has returned
 	closeErr error
@@ -175,12 +176,16 @@ func (w *writer) run() {
 // write writes batch in one transaction and calls done of each op. If the transaction fails for a reason that
 // may concern one op alone, each op is tried by itself. It returns the ops that are to be tried again.
 func (w *writer) write(batch []op) (again []op) {
-	if w.failure != nil {
+	if w.store.Err() != nil {
 		w.fail(batch, store.ErrUnknown)
 		return nil
 	}
 	start := time.Now()
 	err := w.transact(batch)
+	if err == nil && w.store.lost() != nil {
+		w.fail(batch, store.ErrUnknown)
+		return nil
+	}
 	switch {
 	case err == nil:
 		w.store.metrics.commit(len(batch), time.Since(start))
@@ -221,10 +226,12 @@ func (w *writer) refuse(batch []op, err error) (again []op) {
 	return again
 }
 
-// failForGood makes the writer refuse everything from now on.
+// failForGood makes the writer refuse everything from now on. Any goroutine may call it; the first error counts.
 func (w *writer) failForGood(err error) {
-	w.failure = err
-	close(w.failed)
+	w.failing.Do(func() {
+		w.failure = err
+		close(w.failed)
+	})
 }
 
 func (w *writer) fail(batch []op, err error) {
@@ -268,8 +275,8 @@ const checkpointPages = 2048
 
 // checkpoint moves the pages of the log into the database once there are enough of them.
 func (w *writer) checkpoint() {
-	if w.pages < checkpointPages || w.failure != nil {
-		return
+	if w.pages < checkpointPages || w.store.Err() != nil || w.store.lost() != nil {
+		return // pages must not be moved into a file that is another one
 	}
 	start := time.Now()
 	_, _, err := w.c.db.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)

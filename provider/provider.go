@@ -46,6 +46,14 @@ type Receiver interface {
 	Receive(ctx context.Context, req *Request) (Receipt, error)
 }
 
+// A HeaderChecker receiver can refuse requests before their body is read: a large body of a request that cannot be
+// authentic is not worth its memory.
+type HeaderChecker interface {
+	// CheckHeader returns an error if Receive returns one for req with any body. It looks at all of req but the body,
+	// which is nil. It has no effect, and its errors are those of Receive.
+	CheckHeader(req *Request) error
+}
+
 // A SecretHeaders receiver names the request headers that carry a shared secret in the clear, so that they are never
 // stored. Authorization, Cookie and the values of a query are never stored and need no mention.
 type SecretHeaders interface {

@@ -59,8 +59,9 @@ type Options struct {
 	Logger    *slog.Logger
 	Metrics   prometheus.Registerer // nil registers no metrics
 
-	// MaxBytesInFlight bounds the sum of all bodies that are being read or stored. A request beyond it is answered 503.
-	// 0 is 128 MiB.
+	// MaxBytesInFlight bounds the sum of all bodies that are being read or stored, beyond the first 16 KiB of each. If it
+	// is reached, a slow upload gives way, or one of a source or sender that holds more than its share; if there is none,
+	// the request is answered 503. 0 is 128 MiB.
 	MaxBytesInFlight int64
 }
 
@@ -71,7 +72,7 @@ type Door struct {
 	log        *boundedLog
 	handshakes *handshakeLimits
 	sources    atomic.Pointer[map[string]*source] // by name and by id; SetSources replaces the map, nobody changes it. A disabled source has no receiver
-	inFlight   atomic.Int64                       // bytes of bodies that are reserved
+	budget     *budget                            // of bodies in flight
 	afterReply *afterReply
 	conflicts  conflicts
 }
@@ -92,7 +93,7 @@ func New(opts Options) *Door {
 	}
 	d := &Door{
 		opts: opts, metrics: newMetrics(opts.Metrics), log: newBoundedLog(opts.Logger, opts.Env.Now),
-		handshakes: newHandshakeLimits(), afterReply: newAfterReply(),
+		handshakes: newHandshakeLimits(), budget: newBudget(opts.MaxBytesInFlight, opts.Env.Now), afterReply: newAfterReply(),
 	}
 	d.sources.Store(&map[string]*source{})
 	return d
@@ -174,8 +175,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, src, &req, errQuery)
 		return
 	}
-	body, reserved, err := d.readBody(w, r, src.limit)
-	defer d.inFlight.Add(-reserved)
+	body, upload, err := d.readBody(w, r, src, &req)
+	defer d.budget.release(upload)
 	req.Body = body
 	if err != nil {
 		d.refuse(w, src, &req, err)
@@ -215,11 +216,29 @@ func (d *Door) receive(ctx context.Context, src *source, req *provider.Request) 
 	if src.receiver == nil {
 		return receipt, provider.ErrUnavailable
 	}
-	if bellhop.ParseHops(req.Header.Get(bellhop.HopsHeader)) >= bellhop.MaxHops {
+	if loops(req) {
 		return receipt, errLoop
 	}
 	defer d.recoverProvider(src, &err)
 	return src.receiver.Receive(ctx, req)
+}
+
+// checkHeader returns an error if the header shows that the request is refused whatever its body.
+func (d *Door) checkHeader(src *source, req *provider.Request) (err error) {
+	if loops(req) {
+		return errLoop
+	}
+	checker, ok := src.receiver.(provider.HeaderChecker)
+	if !ok {
+		return nil
+	}
+	defer d.recoverProvider(src, &err)
+	return checker.CheckHeader(req)
+}
+
+// loops reports whether the request has gone through too many gateways.
+func loops(req *provider.Request) bool {
+	return bellhop.ParseHops(req.Header.Get(bellhop.HopsHeader)) >= bellhop.MaxHops
 }
 
 // recoverProvider is deferred around a call of src's provider. It turns a panic into errPanic, and logs it once, with

@@ -188,7 +188,7 @@ func TestStorageFails(t *testing.T) {
 		if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Body.String() != "{\"error\":\"try again later\"}\n" {
 			t.Errorf("%v: %d %v %s", err, w.Code, w.Header(), w.Body)
 		}
-		if r.lanes.forgotten.Load() != 1 || r.lanes.delivered.Load() != 0 || r.door.inFlight.Load() != 0 {
+		if r.lanes.forgotten.Load() != 1 || r.lanes.delivered.Load() != 0 || r.door.budget.inUse() != 0 {
 			t.Errorf("%v: the places are not given back", err)
 		}
 		if got := r.onlyRequest(); got.Reason != "unavailable" || got.Status != 503 {
@@ -214,7 +214,7 @@ func TestPanic(t *testing.T) {
 		return provider.Receipt{Events: []bellhop.Event{event(req.Body)}}, nil
 	}
 	w := r.send("POST", "/in/src", strings.NewReader("bad"))
-	if w.Code != 503 || w.Header().Get("Retry-After") == "" || r.door.inFlight.Load() != 0 {
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || r.door.budget.inUse() != 0 {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
 	if w := r.send("POST", "/in/src", strings.NewReader("good")); w.Code != 202 {

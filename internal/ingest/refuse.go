@@ -31,6 +31,7 @@ var (
 	errUnread     = &doorError{"unreadable", "the body did not arrive whole"}
 	errSlow       = &doorError{"timeout", "the body did not arrive in time"}
 	errBusy       = &doorError{"busy", "too many bytes are being received at once"}
+	errCut        = &doorError{"cut", "the body arrived so slowly, or its sender sent so much, that it gave way to another"}
 	errQuery      = &doorError{"malformed_query", "the query has more parameters than any provider sends"}
 	errHandshakes = &doorError{"handshake_rate", "more handshakes from one address than a provider makes"}
 	errLoop       = &doorError{"loop", "the event has gone through too many gateways"}
@@ -48,6 +49,7 @@ var statuses = map[string]int{
 	"malformed_body":      http.StatusBadRequest,
 	"unreadable":          http.StatusBadRequest,
 	"timeout":             http.StatusRequestTimeout, // after which providers repeat the request
+	"cut":                 http.StatusRequestTimeout,
 	"malformed_query":     http.StatusBadRequest,
 	"forbidden":           http.StatusForbidden,
 	"method":              http.StatusMethodNotAllowed,

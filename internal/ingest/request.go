@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -14,52 +15,60 @@ import (
 // firstRead is how many bytes of a body the first buffer holds. Most bodies are shorter and fit into it.
 const firstRead = 16 << 10
 
-// readBody reads the whole body, or fails if it is longer than limit bytes. reserved is the part of the door's budget
-// that the request holds, also on an error; the caller gives it back. Memory and budget grow with the bytes that have
-// arrived, not with the announced length: a sender that announces much and sends nothing keeps no other sender out.
-func (d *Door) readBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, reserved int64, err error) {
-	if r.ContentLength > limit {
-		return nil, 0, errTooLarge
+// readBody reads the whole body, or fails if it is longer than the source's limit. The upload is the body's part of the
+// door's budget, also on an error; the caller releases it. It is nil for a body within freeBytes. Memory and budget grow
+// with the bytes that have arrived, not with the announced length: a sender that announces much and sends nothing keeps
+// no other sender out.
+func (d *Door) readBody(w http.ResponseWriter, r *http.Request, src *source, req *provider.Request) (body []byte,
+	u *upload, err error) {
+	if r.ContentLength > src.limit {
+		return nil, nil, errTooLarge
 	}
 	if encodedTwice(r.Header) {
-		return nil, 0, provider.ErrEncoding
+		return nil, nil, provider.ErrEncoding
+	}
+	if src.receiver != nil && (r.ContentLength < 0 || r.ContentLength > freeBytes) { // of a small body it saves nothing
+		if err := d.checkHeader(src, req); err != nil {
+			return nil, nil, err
+		}
 	}
 	in, whole := r.Body, r.ContentLength
-	if whole < 0 { // unknown: one byte more than limit shows that the body is too large
-		in, whole = http.MaxBytesReader(w, r.Body, limit), limit+1
+	if whole < 0 { // unknown: one byte more than the limit shows that the body is too large
+		in, whole = http.MaxBytesReader(w, r.Body, src.limit), src.limit+1
 	}
+	held := int64(freeBytes)
 	for size := min(firstRead, whole); ; size = min(2*size, whole) {
-		if err := d.reserve(size - reserved); err != nil {
-			return nil, reserved, err
+		if size > held {
+			if u == nil {
+				u = newUpload(w, r, src.ID)
+				u.read.Store(int64(len(body)))
+			}
+			if err := d.budget.reserve(u, size-held); err != nil {
+				return nil, u, err
+			}
+			held = size
 		}
-		reserved = size
 		body = append(make([]byte, 0, size), body...)
 		for int64(len(body)) < size {
 			n, err := in.Read(body[len(body):size])
 			body = body[:len(body)+n]
+			if u != nil {
+				u.read.Store(int64(len(body)))
+			}
 			if err == io.EOF { // a body that breaks off ends with io.ErrUnexpectedEOF instead, and is refused
-				return body, reserved, nil
+				return body, u, d.budget.settle(u)
 			}
 			if err != nil {
-				return nil, reserved, readError(err)
+				return nil, u, cmp.Or(d.budget.settle(u), readError(err))
 			}
 		}
 		switch {
 		case size == r.ContentLength:
-			return body, reserved, nil
-		case size > limit:
-			return nil, reserved, errTooLarge
+			return body, u, d.budget.settle(u)
+		case size > src.limit:
+			return nil, u, cmp.Or(d.budget.settle(u), error(errTooLarge))
 		}
 	}
-}
-
-// reserve takes n bytes of the budget of bodies in flight, or none and fails.
-func (d *Door) reserve(n int64) error {
-	if d.inFlight.Add(n) > d.opts.MaxBytesInFlight {
-		d.inFlight.Add(-n)
-		return errBusy
-	}
-	return nil
 }
 
 // encodedTwice reports whether the body has more than one content encoding. Only attacks have that.

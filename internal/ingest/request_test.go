@@ -111,7 +111,7 @@ func TestBodyLimits(t *testing.T) {
 			if got := exchange(t, r.serve(), c.text, c.end); fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("answered %v, want %v", got, c.want)
 			}
-			if n := r.door.inFlight.Load(); n != 0 {
+			if n := r.door.budget.inUse(); n != 0 {
 				t.Errorf("%d bytes are still reserved", n)
 			}
 			if c.reason == "" {
@@ -185,7 +185,7 @@ func TestEncodedTwice(t *testing.T) {
 func TestBytesInFlight(t *testing.T) {
 	t.Parallel()
 	const size = 100_000
-	r := newRig(t, func(o *Options) { o.MaxBytesInFlight = 5 * size })
+	r := newRig(t, func(o *Options) { o.MaxBytesInFlight = 4 * size })
 	in, out := make(chan struct{}), make(chan struct{})
 	r.stub.receive = func(req *provider.Request) (provider.Receipt, error) {
 		in <- struct{}{}
@@ -214,7 +214,7 @@ func TestBytesInFlight(t *testing.T) {
 			t.Errorf("within the bound: %d", code)
 		}
 	}
-	if n := r.door.inFlight.Load(); n != 0 {
+	if n := r.door.budget.inUse(); n != 0 {
 		t.Errorf("%d bytes are still reserved", n)
 	}
 	r.stub.receive = nil

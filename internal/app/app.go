@@ -32,7 +32,6 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/net/netutil"
 )
 
 // Options are the parts and settings of an App.
@@ -51,7 +50,7 @@ type App struct {
 	registry *prometheus.Registry
 	folder   *datadir.Folder
 	store    store.Store
-	listener net.Listener
+	listener *limiter
 	url      string
 	keyFrom  string // datadir.AdminKeyFile or datadir.AdminKeyVariable
 	actions  []provider.Action
@@ -125,6 +124,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.server = a.newServer(a.handler())
+	a.server.ConnState = a.listener.state
 	if err := a.listenMetrics(); err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (a *App) listen() error {
 	if a.opts.Config.PublicURL == "" {
 		a.opts.Config.PublicURL = a.url
 	}
-	a.listener = netutil.LimitListener(listener, a.opts.Config.MaxConnections)
+	a.listener = newLimiter(listener, a.maxConnections(), time.Now, a.log)
 	return nil
 }
 
@@ -271,15 +271,35 @@ func (a *App) openRooms(client *egress.Client) {
 // maxAttempts returns how many attempts may run at the same time: as many as the settings say, but at most half
 // of the open files that the system grants, because requests and idle connections need some too.
 func (a *App) maxAttempts() int {
-	want := a.opts.Config.MaxAttempts
 	granted := descriptors()
-	if granted == 0 || uint64(want) <= granted/2 {
+	most := bound(a.opts.Config.MaxAttempts, granted, 2)
+	if most < a.opts.Config.MaxAttempts {
+		a.log.Warn("attempts.bounded", "setting", "max-attempts", "attempts", most, "descriptors", granted,
+			"meaning", "fewer at a time than the setting says, because the system grants few open files; ulimit -n raises that")
+	}
+	return most
+}
+
+// maxConnections returns how many connections are served at the same time: as many as the settings say, but at most a
+// third of the open files that the system grants. So attempts and the database have the others, however many
+// connections strangers open.
+func (a *App) maxConnections() int {
+	granted := descriptors()
+	most := bound(a.opts.Config.MaxConnections, granted, 3)
+	if most < a.opts.Config.MaxConnections {
+		a.log.Warn("connections.bounded", "setting", "max-connections", "connections", most, "descriptors", granted,
+			"meaning", "fewer at a time than the setting says, because the system grants few open files; ulimit -n raises that")
+	}
+	return most
+}
+
+// bound returns want, but at most a part of the open files that the system grants, and not fewer than 16 because of
+// them. granted is 0 if there is no limit.
+func bound(want int, granted, part uint64) int {
+	if granted == 0 || uint64(want) <= granted/part {
 		return want
 	}
-	most := max(16, int(granted/2))
-	a.log.Warn("attempts.bounded", "setting", "max-attempts", "attempts", most, "descriptors", granted,
-		"meaning", "fewer at a time than the setting says, because the system grants few open files; ulimit -n raises that")
-	return most
+	return min(want, max(16, int(granted/part)))
 }
 
 // writeServerFile tells clients in the same folder where the server is.

@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 )
 
 // This file holds what the server says of itself: health, readiness and metrics. The port of the door shows strangers
@@ -69,8 +68,9 @@ func (a *App) listenMetrics() error {
 		api.WriteStatus(w, http.StatusOK, "ready")
 	})
 	mux.Handle("GET "+api.MetricsPath, a.metrics())
-	a.metricsListener = netutil.LimitListener(listener, maxMetricsConnections)
-	a.metricsServer = a.newServer(mux)
+	limited := newLimiter(listener, maxMetricsConnections, time.Now, a.log)
+	a.metricsListener, a.metricsServer = limited, a.newServer(mux)
+	a.metricsServer.ConnState = limited.state
 	a.undoLater("metrics listener", func(context.Context) error {
 		err := a.metricsServer.Close() // closes the listener if it is served
 		if closeErr := listener.Close(); !errors.Is(closeErr, net.ErrClosed) {

@@ -61,10 +61,11 @@ var docs = map[string]string{
 		"then do that",
 	"shutdown-timeout": "how long a clean stop may take",
 	"read-timeout":     "how long a request may take to arrive",
-	"max-connections":  "connections served at a time; more wait",
-	"max-attempts":     "attempts under way at a time, to all destinations together; more wait",
-	"log-level":        "debug, info, warn or error",
-	"log-format":       "text, json, or auto: text on a terminal",
+	"max-connections": "connections served at a time, at most a third of the open files that the system grants; beyond it, " +
+		"idle and slow ones give way",
+	"max-attempts": "attempts under way at a time, to all destinations together; more wait",
+	"log-level":    "debug, info, warn or error",
+	"log-format":   "text, json, or auto: text on a terminal",
 }
 
 // A Setting describes one field of Config, for flags and pages.

@@ -28,7 +28,6 @@ var modules = map[string]string{
 	"sqlite3":    "github.com/ncruces/go-sqlite3",
 	"ssrf":       "code.dny.dev/ssrf",
 	"x/crypto":   "golang.org/x/crypto",
-	"x/net":      "golang.org/x/net",
 	"x/sync":     "golang.org/x/sync",
 	"x/sys":      "golang.org/x/sys",
 	"yaml":       "github.com/goccy/go-yaml",
@@ -87,7 +86,7 @@ var rooms = []row{
 	{"internal/bench", nil, nil},
 	{"internal/journey", nil, nil}, // tests of the whole binary
 	{"internal/importtest", nil, nil},
-	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/net", "x/sys"}},
+	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/sys"}},
 
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "internal/app", "internal/bench", "internal/config",
 		"internal/datadir", "internal/egress", "internal/access"}, []string{"cobra"}},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -206,11 +207,30 @@ func (c *Client) PreviewDestination(ctx context.Context, destination, event any)
 	if err != nil {
 		return Preview{}, fmt.Errorf("write the destination: %w", err)
 	}
-	ev, err := json.Marshal(event)
+	ev, err := eventBytes(event)
 	if err != nil {
 		return Preview{}, fmt.Errorf("write the event: %w", err)
 	}
-	return post[Preview](ctx, c, path("destinations", "preview"), PreviewRequest{d, ev})
+	body := slices.Concat([]byte(`{"destination":`), d, []byte(`,"event":`), ev, []byte("}"))
+	header := http.Header{"Content-Type": {"application/json"}}
+	reply, err := c.send(ctx, http.MethodPost, path("destinations", "preview"), header, body)
+	if err != nil {
+		return Preview{}, err
+	}
+	var p Preview
+	return p, json.Unmarshal(reply.body, &p)
+}
+
+// eventBytes returns the event of a preview as JSON. The data of a SampleEvent stays byte for byte.
+func eventBytes(event any) ([]byte, error) {
+	sample, ok := event.(SampleEvent)
+	if !ok || len(sample.Data) == 0 {
+		return json.Marshal(event)
+	}
+	return withData(struct {
+		SampleEvent
+		Data *struct{} `json:"data,omitempty"` // hides that of SampleEvent
+	}{SampleEvent: sample}, sample.Data)
 }
 
 // TestDestination sends a test event to a destination, whether its match wants the event or not.

@@ -70,11 +70,19 @@ func (c *Client) EventBody(ctx context.Context, id string) (body []byte, content
 	return reply.body, reply.header.Get("Content-Type"), err
 }
 
+// bytes returns e as JSON with the bytes of Data as they are: json.Marshal would write them anew.
+func (e NewEvent) bytes() ([]byte, error) {
+	return withData(struct {
+		NewEvent
+		Data *struct{} `json:"data,omitempty"` // hides that of NewEvent
+	}{NewEvent: e}, e.Data)
+}
+
 // Publish publishes an event. If the idempotency key was used before, nothing is published: the result is the
 // event that first had the key, and repeated is true. A key of "" is none.
 func (c *Client) Publish(ctx context.Context, ev NewEvent, idempotencyKey string) (_ Event, repeated bool, err error) {
 	var published Event
-	body, err := json.Marshal(ev)
+	body, err := ev.bytes()
 	if err != nil {
 		return published, false, err
 	}

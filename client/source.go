@@ -20,7 +20,8 @@ type Source struct {
 	Name         string   `json:"name" example:"media"`
 	Provider     string   `json:"provider" example:"ams"`
 	URL          string   `json:"url" example:"https://hooks.example.com/in/media"`
-	Settings     Settings `json:"settings"` // a secret is masked: {"set": true, "set_at": …}
+	URLQuery     string   `json:"url_query" example:"code={query_secret}"` // {query_secret} stands for that setting
+	Settings     Settings `json:"settings"`                                // a secret is masked: {"set": true, "set_at": …}
 	MaxBodyBytes int64    `json:"max_body_bytes"`
 	Disabled     bool     `json:"disabled"`
 	CreatedAt    Time     `json:"created_at"`

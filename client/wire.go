@@ -3,6 +3,8 @@ package client
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"slices"
 	"time"
 )
 
@@ -75,6 +77,22 @@ func (n NameOr[T]) MarshalJSON() ([]byte, error) { return json.RawMessage(n).Mar
 
 // UnmarshalJSON keeps b.
 func (n *NameOr[T]) UnmarshalJSON(b []byte) error { return (*json.RawMessage)(n).UnmarshalJSON(b) }
+
+// withData returns rest, a value that is written as an object with at least one member, with the further member "data":
+// raw, byte for byte. An empty raw is null.
+func withData(rest any, raw json.RawMessage) ([]byte, error) {
+	object, err := encode(rest)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) == 0 {
+		raw = json.RawMessage("null")
+	}
+	if !json.Valid(raw) {
+		return nil, errors.New("the data is not JSON")
+	}
+	return slices.Concat([]byte(`{"data":`), raw, []byte(","), object[1:]), nil
+}
 
 // encode writes v as JSON and leaves <, > and & as they are.
 func encode(v any) ([]byte, error) {

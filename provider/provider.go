@@ -67,6 +67,14 @@ type Warner interface {
 	Warnings() []string
 }
 
+// A QueryProver is a provider whose sources may be authenticated by a secret in the query of their URL.
+type QueryProver interface {
+	// QueryProof returns the name of the parameter that carries the secret, and the name of the setting that holds the
+	// secret: "code", "query_secret". Both are "" if requests at a source with these settings carry none. The settings
+	// are valid.
+	QueryProof(settings json.RawMessage) (parameter, setting string)
+}
+
 // Env is what a provider may use of the world.
 type Env struct {
 	Now    func() time.Time

@@ -42,7 +42,7 @@ Exit status: 0 done, 1 failed or something accepted was lost, 2 wrong usage.`,
   bellhop bench --rate 1000 --events 10000
   bellhop bench --against where --where "data.kind == 'bench'"
   bellhop bench --against outage --backlog 1000000 --runs 1`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := benchOptions(c, &o, against); err != nil {
 				return &usageError{err}
@@ -71,7 +71,7 @@ Exit status: 0 done, 1 failed or something accepted was lost, 2 wrong usage.`,
 	f.IntVar(&o.Batch, "batch", 0, "events in a request")
 	f.IntVar(&o.Destinations, "destinations", 0, "destinations, each with events of its own")
 	f.IntVar(&o.Backlog, "backlog", 0, "deliveries that become due at the same time")
-	f.DurationVar(&o.Delay, "delay", 0, "time that the receiver of a backlog takes to answer")
+	lengthFlag(c, &o.Delay, "delay", 0, "time that the receiver of a backlog takes to answer")
 	f.StringVar(&o.Dir, "dir", "",
 		"folder for temporary data (default: the system's temporary folder, if it is on a disk)")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
@@ -131,7 +131,7 @@ func newBenchRelayCommand(e *env) *cobra.Command {
 		Use:    "bench-relay",
 		Short:  "Run the in-memory relay of bench",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, os.Interrupt)
 			defer stop()

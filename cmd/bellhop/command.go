@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/config"
@@ -17,6 +18,9 @@ import (
 
 // An env is the part of the outside world that a command may use. Tests put their own in its place.
 type env struct {
+	width          func() int       // of the terminal at stdout, 0 if it is none; nil is none
+	now            func() time.Time // nil is time.Now
+	ticks          chan time.Time   // paces --watch; nil is the clock
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -107,11 +111,19 @@ type listCall[T any] func(api *client.Client, ctx context.Context, page client.P
 func listVerb[T any](nouns string, h help, columns []column[T], addFilter func(c *cobra.Command) listCall[T]) verb {
 	return func(e *env, conn *connection) *cobra.Command {
 		h.short = "List " + nouns + ", newest first"
-		c := h.command("list", cobra.NoArgs)
+		c := h.command("list", noArguments)
 		call := addFilter(c)
-		page := pageFlags(c)
+		page, watches := pageFlags(c), watchFlag(c)
 		c.RunE = func(c *cobra.Command, _ []string) error {
+			if *watches && page.Cursor != "" {
+				return wrongUsage("give --watch or --cursor, not both: --watch shows the newest page")
+			}
 			return conn.call(func(api *client.Client) error {
+				if *watches {
+					fetch := func(ctx context.Context, page client.Page) (client.List[T], error) { return call(api, ctx, page) }
+					w := watch[T]{e: e, conn: conn, nouns: nouns, columns: columns, fetch: fetch, limit: page.Limit}
+					return w.run(c.Context())
+				}
 				l, err := call(api, c.Context(), *page)
 				if err != nil {
 					return err
@@ -151,15 +163,25 @@ func itemVerb[T any](
 	}
 }
 
-// deleteVerb makes the verb "delete" of a noun.
-func deleteVerb(noun string, h help, call func(api *client.Client, ctx context.Context, idOrName string) error) verb {
+// deleteVerb makes the verb "delete" of a noun. find returns the id of the noun, and remove deletes the noun of an id.
+func deleteVerb(
+	noun string, h help, find func(api *client.Client, ctx context.Context, idOrName string) (id string, err error),
+	remove func(api *client.Client, ctx context.Context, idOrName string) error,
+) verb {
 	return func(e *env, conn *connection) *cobra.Command {
 		h.short = "Delete a " + noun
 		c := h.command("delete NAME", oneArgument(noun))
 		c.RunE = func(c *cobra.Command, args []string) error {
 			return conn.call(func(api *client.Client) error {
-				if err := call(api, c.Context(), args[0]); err != nil {
+				id, err := find(api, c.Context(), args[0])
+				if err != nil {
 					return err
+				}
+				if err := remove(api, c.Context(), id); err != nil {
+					return err
+				}
+				if conn.json {
+					return printJSON(e.stdout, map[string]any{"id": id, "deleted": true})
 				}
 				fmt.Fprintf(e.stderr, "deleted %s %s\n", noun, clean(args[0]))
 				return nil
@@ -169,6 +191,14 @@ func deleteVerb(noun string, h help, call func(api *client.Client, ctx context.C
 	}
 }
 
+// noArguments checks that there is no argument.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return wrongUsage("unexpected argument %s", quoted(args[0]))
+	}
+	return nil
+}
+
 // oneArgument checks that there is one argument; noun is the word for it in errors.
 func oneArgument(noun string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
@@ -176,7 +206,7 @@ func oneArgument(noun string) cobra.PositionalArgs {
 		case len(args) == 0:
 			return wrongUsage("missing %s", noun)
 		case len(args) > 1:
-			return wrongUsage("only one %s at a time; unexpected argument '%s'", noun, args[1])
+			return wrongUsage("only one %s at a time; unexpected argument %s", noun, quoted(args[1]))
 		}
 		return nil
 	}

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/spf13/cobra"
 )
@@ -15,10 +20,10 @@ func newDeliveriesCommand(e *env) *cobra.Command {
 		Short: "List, show, retry and cancel deliveries",
 		Long: `List, show, retry and cancel deliveries.
 
-A delivery is one event owed to one destination. Its state is one of:
+A delivery is one event that goes to one destination. Its state is one of:
 
   pending    waits for its next attempt
-  leased     an attempt is being made, or it is queued for one
+  sending    an attempt is being made, or it is queued for one; --json and the API call this state leased
   delivered  the destination accepted it
   dead       given up: the destination refused it, or all retries failed
   cancelled  given up by a person, or because its destination was deleted
@@ -40,14 +45,20 @@ Without a verb, deliveries are listed.`,
 		newDeliveriesCancelCommand)
 }
 
-var deliveryColumns = []column[client.Delivery]{
-	{"ID", func(d client.Delivery) string { return d.ID }},
-	{"EVENT", func(d client.Delivery) string { return d.EventID }},
-	{"DESTINATION", func(d client.Delivery) string { return d.DestinationID }},
-	{"STATE", func(d client.Delivery) string { return d.State }},
-	{"ATTEMPTS", func(d client.Delivery) string { return strconv.Itoa(d.Attempts) }},
-	{"NEXT AT", func(d client.Delivery) string { return moment(d.NextAt.Time) }},
-	{"LAST", func(d client.Delivery) string { return lastText(d.Last) }},
+// A namedDelivery is a delivery and the name of its destination.
+type namedDelivery struct {
+	client.Delivery
+	destination string // the id if the destination was deleted
+}
+
+var deliveryColumns = []column[namedDelivery]{
+	{title: "ID", cell: func(d namedDelivery) string { return d.ID }},
+	{title: "EVENT", cell: func(d namedDelivery) string { return d.EventID }},
+	{title: "DESTINATION", cell: func(d namedDelivery) string { return d.destination }},
+	{title: "STATE", cell: func(d namedDelivery) string { return stateText(d.State) }},
+	{title: "ATTEMPTS", cell: func(d namedDelivery) string { return strconv.Itoa(d.Attempts) }},
+	{title: "NEXT AT", at: func(d namedDelivery) time.Time { return d.NextAt.Time }},
+	{title: "LAST", cell: func(d namedDelivery) string { return lastText(d.Last) }},
 }
 
 // lastText returns the status or the error of a delivery's latest attempt; a may be nil.
@@ -62,14 +73,20 @@ func lastText(a *client.Attempt) string {
 }
 
 var attemptColumns = []column[client.Attempt]{
-	{"ATTEMPT", func(a client.Attempt) string { return strconv.Itoa(a.Number) }},
-	{"STARTED AT", func(a client.Attempt) string { return moment(a.StartedAt.Time) }},
-	{"MS", func(a client.Attempt) string { return strconv.FormatFloat(a.DurationMS, 'f', -1, 64) }},
-	{"STATUS", func(a client.Attempt) string { return statusText(a.Status) }},
-	{"ERROR", func(a client.Attempt) string { return a.Error }},
-	{"DETAIL", func(a client.Attempt) string { return a.Detail }},
-	{"REPLY", func(a client.Attempt) string { return shorten(a.Reply+a.ReplyBase64, 60) }},
+	{title: "ATTEMPT", cell: func(a client.Attempt) string { return strconv.Itoa(a.Number) }},
+	{title: "STARTED AT", at: func(a client.Attempt) time.Time { return a.StartedAt.Time }},
+	{title: "MS", cell: func(a client.Attempt) string { return strconv.FormatFloat(a.DurationMS, 'f', -1, 64) }},
+	{title: "STATUS", cell: func(a client.Attempt) string { return statusText(a.Status) }},
+	{title: "ERROR", cell: func(a client.Attempt) string { return a.Error }},
+	{title: "DETAIL", cell: func(a client.Attempt) string { return a.Detail }},
+	{title: "REPLY", cell: shortReply},
 }
+
+// reply returns what is stored of the reply to an attempt.
+func reply(a client.Attempt) string { return a.Reply + a.ReplyBase64 }
+
+// shortReply returns the beginning of reply.
+func shortReply(a client.Attempt) string { return shorten(reply(a), 60) }
 
 func statusText(status int) string {
 	if status == 0 {
@@ -78,17 +95,54 @@ func statusText(status int) string {
 	return strconv.Itoa(status)
 }
 
-func addDeliveryFilter(c *cobra.Command) listCall[client.Delivery] {
+func addDeliveryFilter(c *cobra.Command) listCall[namedDelivery] {
 	var filter client.DeliveryFilter
 	c.Flags().StringVar(&filter.Event, "event", "", "only deliveries of this event, by id")
 	c.Flags().StringVar(&filter.Destination, "destination", "", "only deliveries to this destination, by name or id")
 	c.Flags().StringVar(&filter.State, "state", "",
-		"only deliveries in this state: pending, leased, delivered, dead or cancelled")
+		"only deliveries in this state: pending, sending, delivered, dead or cancelled")
 	sinceFlag(c, &filter.Since, "since", "only deliveries created at this time or later")
 	sinceFlag(c, &filter.Until, "until", "only deliveries created before this time")
-	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Delivery], error) {
-		return api.Deliveries(ctx, filter, page)
+	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[namedDelivery], error) {
+		if filter.State == "sending" {
+			filter.State = "leased"
+		}
+		l, err := api.Deliveries(ctx, filter, page)
+		if err != nil {
+			return client.List[namedDelivery]{}, err
+		}
+		names, err := destinationNames(ctx, api, l.Data)
+		named := client.List[namedDelivery]{Next: l.Next}
+		for _, d := range l.Data {
+			named.Data = append(named.Data, namedDelivery{d, cmp.Or(names[d.DestinationID], d.DestinationID)})
+		}
+		return named, err
 	}
+}
+
+// destinationNames returns the names of the destinations of deliveries, by id. A deleted one has none.
+func destinationNames(ctx context.Context, api *client.Client, deliveries []client.Delivery) (map[string]string, error) {
+	names := map[string]string{}
+	for _, d := range deliveries {
+		if _, asked := names[d.DestinationID]; asked {
+			continue
+		}
+		destination, err := api.Destination(ctx, d.DestinationID)
+		var refused *client.Error
+		if err != nil && !(errors.As(err, &refused) && refused.Code == bellhop.CodeNotFound) {
+			return nil, err
+		}
+		names[d.DestinationID] = destination.Name
+	}
+	return names, nil
+}
+
+// stateText returns the word for a delivery's state: people read leased as sending.
+func stateText(state string) string {
+	if state == string(bellhop.DeliveryLeased) {
+		return "sending"
+	}
+	return state
 }
 
 // showDelivery prints d.
@@ -96,8 +150,8 @@ func showDelivery(e *env, conn *connection, d client.Delivery) error {
 	if conn.json {
 		return printJSON(e.stdout, d)
 	}
-	return printFields(e.stdout, []field{
-		{"id", d.ID}, {"event", d.EventID}, {"destination", d.DestinationID}, {"state", d.State},
+	return printFields(e, []field{
+		{"id", d.ID}, {"event", d.EventID}, {"destination", d.DestinationID}, {"state", stateText(d.State)},
 		{"attempts", strconv.Itoa(d.Attempts)}, {"next at", moment(d.NextAt.Time)}, {"created at", moment(d.CreatedAt.Time)},
 		{"updated at", moment(d.UpdatedAt.Time)},
 	})
@@ -114,7 +168,11 @@ func showDeliveryDetail(e *env, conn *connection, d client.DeliveryDetail) error
 	if _, err := fmt.Fprintln(e.stdout); err != nil {
 		return err
 	}
-	return printTable(e.stdout, d.History, attemptColumns)
+	err := printTable(e, d.History, attemptColumns)
+	if slices.ContainsFunc(d.History, func(a client.Attempt) bool { return shortReply(a) != reply(a) }) {
+		fmt.Fprintln(e.stderr, "replies are cut after 60 characters; --json shows all that is stored of them, up to 4 KiB")
+	}
+	return err
 }
 
 func newDeliveriesRetryCommand(e *env, conn *connection) *cobra.Command {
@@ -168,7 +226,7 @@ Without an id, all pending deliveries that match the flags are given up. This st
 runs on the server and continues when this command ends or the server restarts. 'bellhop repairs'
 shows it.
 
-A delivery that its destination has already queued in memory is leased, not pending. Pause the
+A delivery that its destination has already queued in memory is sending, not pending. Pause the
 destination first to cancel those too.`,
 		Example: `  bellhop deliveries cancel dlv_01jd2v9k3hxyz
   bellhop deliveries cancel --destination billing --until 1h --dry-run`,

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/access"
+	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/spf13/cobra"
 )
 
@@ -33,13 +35,15 @@ func (f *destinationFlags) add(c *cobra.Command) {
 		"match only events of this type; a * at the end stands for any rest (repeatable)")
 	flags.StringVar(&f.where, "where", "",
 		"match only events for which this expression is true, such as 'data.amount > 100'")
-	flags.StringVar(&f.timeout, "timeout", "", "time limit of one attempt, 10ms to 5m (default 5s)")
-	flags.IntVar(&f.concurrency, "concurrency", 0, "attempts in progress at the same time, 1 to 1024 (default 16)")
-	flags.Float64Var(&f.rate, "rate", 0, "attempts a second, such as 10 or 0.5 (default: the type's, mostly no limit)")
-	flags.IntVar(&f.burst, "burst", 0, "with --rate: attempts at once after a pause (default: the rate, at least 1)")
+	lengthTextFlag(c, &f.timeout, "timeout", "time limit of one attempt, 10ms to 5m (default 5s)")
+	rangeFlag(c, &f.concurrency, "concurrency", 0, 1, bellhop.MaxConcurrency,
+		"attempts in progress at the same time, 1 to 1024 (default 16)")
+	rateFlag(c, &f.rate, "rate", "",
+		"attempts per second, such as 10 or 0.5, or 600/m (default: the type's, mostly no limit)")
+	rangeFlag(c, &f.burst, "burst", 0, 1, bellhop.MaxBurst, "with --rate: attempts at once after a pause (default: the rate, at least 1)")
 	flags.IntVar(&f.batch, "batch", 0,
 		"events in one request, 2 to 1000, if the type and format allow it (default: one event a request)")
-	flags.StringVar(&f.batchWait, "batch-wait", "",
+	lengthTextFlag(c, &f.batchWait, "batch-wait",
 		"with --batch: how long the first event waits for others, up to 1m (default 1s)")
 	flags.StringVar(&f.handshake, "handshake", "",
 		"how the receiver is asked to agree first; none does not ask (default: the type's)")
@@ -47,20 +51,21 @@ func (f *destinationFlags) add(c *cobra.Command) {
 		"which events are delivered one after the other: none, source or subject (default none); "+
 			"a change affects events accepted from then on")
 	flags.StringVar(&f.retry, "retry", "",
-		"retry schedule: default, none, sharepoint, eventgrid, or waits such as 5s,1m,10m")
-	flags.StringVar(&f.maxAge, "max-age", "",
-		"give up a delivery that is older than this at its next attempt, such as 24h (default: any age)")
+		"retry schedule: default, none, sharepoint, eventgrid, or waits such as 5s,10m,1d")
+	lengthTextFlag(c, &f.maxAge, "max-age",
+		"give up a delivery that would be older than this at its next attempt, such as 12h or 7d (default: any age)")
 	flags.StringArrayVar(&f.outcomes, "outcome", nil, "what an answer means: 404=dead, 4xx=retry, timeout=dead; "+
 		"one of delivered, retry, dead, disable (repeatable)")
 	flags.IntVar(&f.failures, "failures", 0,
 		"hold the destination back after this many failed attempts in a row; 0 is never (default 16)")
-	flags.StringVar(&f.failingFor, "failing-for", "",
+	lengthTextFlag(c, &f.failingFor, "failing-for",
 		"with --failures: only once the failures have lasted this long, if it answers at all "+
 			"(default 0s with --failures, else 10s)")
-	flags.StringVar(&f.disableAfter, "disable-after", "",
-		"disable the destination after this time without a success, such as 48h; 0s is never (default 120h)")
+	lengthTextFlag(c, &f.disableAfter, "disable-after",
+		"disable the destination after this time without a success, such as 48h or 2d; 0s is never (default 5d)")
 	flags.StringVar(&f.expires, "expires", "",
-		"when the destination ends: a time such as 2026-12-31T00:00:00Z, a duration from now such as 720h, or never")
+		"send it no new events after this time: a time such as 2026-12-31T00:00:00Z, a length of time from now such as "+
+			"30d, or never")
 	flags.StringArrayVar(&f.set, "set", nil, setHelp)
 	flags.StringArrayVar(&f.access, "access", nil, accessHelp)
 }
@@ -213,7 +218,11 @@ func (f *destinationFlags) batching(c *cobra.Command) (*client.Batch, error) {
 func (f *destinationFlags) retrying(c *cobra.Command) (map[string]any, error) {
 	retry := map[string]any{}
 	if c.Flags().Changed("retry") {
-		retry["schedule"] = client.Schedule(strings.Split(f.retry, ","))
+		schedule, err := f.schedule()
+		if err != nil {
+			return nil, err
+		}
+		retry["schedule"] = schedule
 	}
 	if c.Flags().Changed("max-age") {
 		retry["max_age"] = f.maxAge
@@ -236,6 +245,23 @@ func (f *destinationFlags) retrying(c *cobra.Command) (map[string]any, error) {
 	return retry, nil
 }
 
+// schedule returns the schedule of --retry: the name of a preset, or a list of waits.
+func (f *destinationFlags) schedule() (client.Schedule, error) {
+	if _, ok := bellhop.SchedulePresets[f.retry]; ok || strings.HasPrefix(f.retry, "fixed ") { // "fixed 5m × 5"
+		return client.Schedule{f.retry}, nil
+	}
+	waits := strings.Split(f.retry, ",")
+	for i, text := range waits {
+		wait, err := config.ParseDuration(strings.TrimSpace(text))
+		if err != nil {
+			return nil, wrongUsage("--retry %s: use default, none, sharepoint, eventgrid, or waits such as 5s,10m,1d",
+				quoted(f.retry))
+		}
+		waits[i] = wait.String()
+	}
+	return waits, nil
+}
+
 // breaker returns the members of the breaker for --failures, --failing-for and --disable-after, if given.
 func (f *destinationFlags) breaker(c *cobra.Command) map[string]any {
 	breaker := changedFlags(c, map[string]any{"failures": f.failures, "disable-after": f.disableAfter})
@@ -247,16 +273,12 @@ func (f *destinationFlags) breaker(c *cobra.Command) map[string]any {
 
 // expiry returns the time of --expires; nil is never.
 func (f *destinationFlags) expiry(now time.Time) (any, error) {
-	if f.expires == "never" || f.expires == "" {
+	at, err := parseExpiry(f.expires, now)
+	switch {
+	case err != nil:
+		return nil, wrongUsage("--expires %s: %w", quoted(f.expires), err)
+	case at.IsZero():
 		return nil, nil
-	}
-	if d, err := time.ParseDuration(f.expires); err == nil {
-		return now.Add(d).UTC(), nil
-	}
-	at, err := time.Parse(time.RFC3339Nano, f.expires)
-	if err != nil {
-		return nil, wrongUsage("--expires %s: write a time such as 2026-12-31T00:00:00Z, a duration such as 720h, or never",
-			clean(f.expires))
 	}
 	return at, nil
 }

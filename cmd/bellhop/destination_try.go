@@ -28,7 +28,12 @@ destination's secrets are shown as an ellipsis. The command fails if the event w
 delivered.`,
 		Example: `  bellhop destinations preview billing --event evt_01jd2v9k3hxyz
   bellhop destinations preview billing --type invoice.paid --subject invoices/17 '{"amount":120}'`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				return nil // the second is the data
+			}
+			return oneArgument("destination")(c, args)
+		},
 	}
 	var sample client.SampleEvent
 	event := c.Flags().String("event", "", "id of a stored event")
@@ -97,7 +102,7 @@ func printPreview(e *env, p client.Preview) {
 	if !p.Matches {
 		matches = "no: " + p.Why
 	}
-	printFields(e.stdout,
+	printFields(e,
 		[]field{{"matches", matches}, {"match error", p.MatchError}, {"error", p.Error}, {"skipped", p.Skipped}})
 	if p.Request == nil {
 		return
@@ -124,7 +129,8 @@ the first attempt fails.`,
 		Example: "  bellhop destinations test billing --timeout 10s",
 		Args:    oneArgument("destination"),
 	}
-	timeout := c.Flags().Duration("timeout", 30*time.Second, "how long to wait for the attempt")
+	timeout := new(time.Duration)
+	lengthFlag(c, timeout, "timeout", 30*time.Second, "how long to wait for the attempt")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return conn.call(func(api *client.Client) error {
 			trial, err := api.TestDestination(c.Context(), args[0])
@@ -169,14 +175,14 @@ func showTrial(e *env, conn *connection, d client.DeliveryDetail) error {
 			return err
 		}
 	} else {
-		fields := []field{{"delivery", d.ID}, {"event", d.EventID}, {"state", d.State}}
+		fields := []field{{"delivery", d.ID}, {"event", d.EventID}, {"state", stateText(d.State)}}
 		if d.Last != nil {
 			fields = append(fields,
 				field{"status", statusText(d.Last.Status)}, field{"took", fmt.Sprintf("%g ms", d.Last.DurationMS)},
 				field{"error", d.Last.Error}, field{"detail", d.Last.Detail},
-				field{"reply", shorten(d.Last.Reply+d.Last.ReplyBase64, 60)})
+				field{"reply", shortReply(*d.Last)})
 		}
-		if err := printFields(e.stdout, append(fields, field{"next at", moment(d.NextAt.Time)})); err != nil {
+		if err := printFields(e, append(fields, field{"next at", moment(d.NextAt.Time)})); err != nil {
 			return err
 		}
 	}
@@ -196,11 +202,12 @@ one at any time in between.
 
 Without --secret a secret is created and printed, only this once: give it to the receiver.`,
 		Example: `  bellhop destinations rotate-secret billing
-  bellhop destinations rotate-secret billing --secret @secret.txt --grace 168h`,
+  bellhop destinations rotate-secret billing --secret @secret.txt --grace 7d`,
 		Args: oneArgument("destination"),
 	}
 	secret := c.Flags().String("secret", "", "the new secret: whsec_…, @FILE or env:NAME (default: a random one)")
-	grace := c.Flags().String("grace", "", "how long the old secret signs too, 0s to 720h (default 24h)")
+	grace := new(string)
+	lengthTextFlag(c, grace, "grace", "how long the old secret signs too, 0s to 30d (default 1d)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		given, err := e.readText(*secret)
 		if err != nil {

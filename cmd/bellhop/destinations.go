@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -59,16 +60,19 @@ stays unverified, with the reason.`,
 		deleteVerb("destination", help{
 			long:    "Delete a destination, by name or id. Its undelivered deliveries are cancelled.",
 			example: "  bellhop destinations delete billing",
+		}, func(api *client.Client, ctx context.Context, idOrName string) (string, error) {
+			d, err := api.Destination(ctx, idOrName)
+			return d.ID, err
 		}, (*client.Client).DeleteDestination))
 }
 
 var destinationColumns = []column[client.Destination]{
-	{"ID", func(d client.Destination) string { return d.ID }},
-	{"NAME", func(d client.Destination) string { return d.Name }},
-	{"TYPE", func(d client.Destination) string { return d.Type }},
-	{"URL", func(d client.Destination) string { return d.URL }},
-	{"STATE", func(d client.Destination) string { return d.State }},
-	{"MATCH", func(d client.Destination) string { return matchText(d.Match) }},
+	{title: "ID", cell: func(d client.Destination) string { return d.ID }},
+	{title: "NAME", cell: func(d client.Destination) string { return d.Name }},
+	{title: "TYPE", cell: func(d client.Destination) string { return d.Type }},
+	{title: "URL", cell: func(d client.Destination) string { return d.URL }},
+	{title: "STATE", cell: func(d client.Destination) string { return d.State }},
+	{title: "MATCH", cell: func(d client.Destination) string { return matchText(d.Match) }},
 }
 
 // showDestination prints d.
@@ -100,7 +104,7 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 		fields = append(fields, field{"granted rate", rateText(d.GrantedRate)})
 	}
 	fields = append(append(fields, settingFields("settings.", d.Settings)...), settingFields("access.", d.Access)...)
-	return printFields(e.stdout,
+	return printFields(e,
 		append(fields, field{"created at", moment(d.CreatedAt.Time)}, field{"updated at", moment(d.UpdatedAt.Time)}))
 }
 
@@ -267,7 +271,7 @@ func showCreated(e *env, conn *connection, d client.Destination, secret string) 
 	if secret != "" {
 		fields = append(fields, field{"secret", secret + " (shown only now: give it to the receiver)"})
 	}
-	return printFields(e.stdout, fields)
+	return printFields(e, fields)
 }
 
 func newDestinationsUpdateCommand(e *env, conn *connection) *cobra.Command {
@@ -304,6 +308,15 @@ every type.
 			return wrongUsage("nothing to change")
 		}
 		return conn.call(func(api *client.Client) error {
+			if len(*remove) > 0 {
+				before, err := api.Destination(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				if err := checkUnset(*remove, before.Settings, before.Access); err != nil {
+					return err
+				}
+			}
 			d, err := api.UpdateDestination(c.Context(), args[0], changes)
 			if err != nil {
 				return err

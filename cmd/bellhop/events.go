@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
+	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/spf13/cobra"
@@ -38,12 +40,12 @@ Without a verb, events are listed.`,
 }
 
 var eventColumns = []column[client.Event]{
-	{"ID", func(ev client.Event) string { return ev.ID }},
-	{"RECEIVED AT", func(ev client.Event) string { return moment(ev.ReceivedAt.Time) }},
-	{"SOURCE", func(ev client.Event) string { return ev.Source }},
-	{"TYPE", func(ev client.Event) string { return ev.Type }},
-	{"BYTES", func(ev client.Event) string { return strconv.Itoa(ev.BodyBytes) }},
-	{"SUBJECT", func(ev client.Event) string { return ev.Subject }},
+	{title: "ID", cell: func(ev client.Event) string { return ev.ID }},
+	{title: "RECEIVED AT", at: func(ev client.Event) time.Time { return ev.ReceivedAt.Time }},
+	{title: "SOURCE", cell: func(ev client.Event) string { return ev.Source }},
+	{title: "TYPE", cell: func(ev client.Event) string { return ev.Type }},
+	{title: "BYTES", cell: func(ev client.Event) string { return strconv.Itoa(ev.BodyBytes) }},
+	{title: "SUBJECT", cell: func(ev client.Event) string { return ev.Subject }},
 }
 
 func addEventFilter(c *cobra.Command) listCall[client.Event] {
@@ -69,7 +71,7 @@ func showEvent(e *env, conn *connection, ev client.EventDetail) error {
 		{"received at", moment(ev.ReceivedAt.Time)},
 		{"content type", ev.ContentType}, {"body", strconv.Itoa(ev.BodyBytes) + " bytes, SHA-256 " + ev.BodySHA256},
 	}
-	if err := printFields(e.stdout, append(fields, headerFields(ev.Headers)...)); err != nil {
+	if err := printFields(e, append(fields, headerFields(ev.Headers)...)); err != nil {
 		return err
 	}
 	var data bytes.Buffer
@@ -90,9 +92,12 @@ characters are escaped.`,
 		Args:    oneArgument("event"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return conn.call(func(api *client.Client) error {
-				body, _, err := api.EventBody(c.Context(), args[0])
+				body, contentType, err := api.EventBody(c.Context(), args[0])
 				if err != nil {
 					return err
+				}
+				if conn.json {
+					return printBody(e, contentType, body)
 				}
 				if isTerminal(e.stdout) {
 					_, err = fmt.Fprintln(e.stdout, cleanLines(string(body)))
@@ -105,6 +110,14 @@ characters are escaped.`,
 	}
 }
 
+// printBody prints a body as JSON: as text if it is UTF-8, otherwise in Base64.
+func printBody(e *env, contentType string, body []byte) error {
+	if utf8.Valid(body) {
+		return printJSON(e.stdout, map[string]any{"content_type": contentType, "body": string(body)})
+	}
+	return printJSON(e.stdout, map[string]any{"content_type": contentType, "body_base64": body})
+}
+
 func newEventsPublishCommand(e *env, conn *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "publish TYPE [JSON]",
@@ -112,27 +125,52 @@ func newEventsPublishCommand(e *env, conn *connection) *cobra.Command {
 		Long: `Publish an event of your own and print its id. It is delivered to every destination whose match
 wants it.
 
-Its data is the JSON argument, or the content of --file; without either it is null.
+The type is an argument, or --type. The data is the JSON argument, --data, or the content of --file,
+and is delivered byte for byte; without any of them it is null.
 
 With --idempotency-key, an event is published once: using the key again publishes nothing and prints
 the id of the first event. Using it with another type, subject or data is an error.`,
 		Example: `  bellhop events publish invoice.paid '{"id":17,"amount":120}' --subject invoices/17
+  bellhop events publish --type invoice.paid --data '{"id":17,"amount":120}' --subject invoices/17
   bellhop events publish report.ready --file report.json --idempotency-key report-2026-11`,
-		Args: cobra.RangeArgs(1, 2),
 	}
 	var ev client.NewEvent
-	c.Flags().StringVar(&ev.Subject, "subject", "", "what the event is about, such as invoices/17")
+	c.Flags().StringVar(&ev.Type, "type", "", "type of the event, in place of the argument")
+	c.Flags().StringVar(&ev.Subject, "subject", "", "the thing that the event is about, such as invoices/17")
 	c.Flags().StringVar(&ev.Tenant, "tenant", "", "a label that keeps one customer's events apart from another's")
 	timeFlag(c, &ev.Time, "time", "when it happened")
+	data := c.Flags().String("data", "", "the data, as JSON")
 	file := c.Flags().String("file", "", "a file with the data; - is stdin")
 	key := c.Flags().String("idempotency-key", "", "publish only once for this key, however often the command runs")
-	c.RunE = func(c *cobra.Command, args []string) (err error) {
-		ev.Type = args[0]
+	c.Args = func(c *cobra.Command, args []string) error {
+		if c.Flags().Changed("type") {
+			args = append([]string{ev.Type}, args...)
+		}
+		given := len(args) - 1
+		for _, name := range []string{"data", "file"} {
+			if c.Flags().Changed(name) {
+				given++
+			}
+		}
 		switch {
-		case len(args) == 2 && *file != "":
-			return wrongUsage("give the data or --file, not both")
-		case len(args) == 2:
-			ev.Data = []byte(args[1])
+		case len(args) == 0:
+			return wrongUsage("missing type: give it as the argument, or with --type")
+		case len(args) > 2:
+			return wrongUsage("unexpected argument %s", quoted(args[2]))
+		case given > 1:
+			return wrongUsage("give the data once: as an argument, with --data or with --file")
+		}
+		return nil
+	}
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		if !c.Flags().Changed("type") {
+			ev.Type, args = args[0], args[1:]
+		}
+		switch {
+		case len(args) == 1:
+			ev.Data = []byte(args[0])
+		case *data != "":
+			ev.Data = []byte(*data)
 		case *file != "":
 			ev.Data, err = e.readFile(*file)
 		default:

@@ -3,13 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -20,48 +17,9 @@ import (
 // pageFlags adds the flags that select one page of a list.
 func pageFlags(c *cobra.Command) *client.Page {
 	page := new(client.Page)
-	c.Flags().IntVar(&page.Limit, "limit", 50, "items to print at most, up to 250")
+	rangeFlag(c, &page.Limit, "limit", 50, 1, 250, "items to print at most, up to 250")
 	c.Flags().StringVar(&page.Cursor, "cursor", "", "where to continue: the value printed after the previous page")
 	return page
-}
-
-// timeFlag adds a flag whose value is a time.
-func timeFlag(c *cobra.Command, t *time.Time, name, doc string) {
-	c.Flags().TimeVar(t, name, time.Time{}, []string{time.RFC3339Nano}, doc+", such as 2026-11-22T10:00:00Z")
-	c.Flags().Lookup(name).DefValue = ""
-}
-
-// sinceFlag adds a flag whose value is a time, or a duration before now.
-func sinceFlag(c *cobra.Command, t *time.Time, name, doc string) {
-	c.Flags().Var(&sinceValue{t}, name, doc+", such as 2026-11-22T10:00:00Z, or 2h for two hours ago")
-}
-
-// A sinceValue is the pflag.Value of sinceFlag.
-type sinceValue struct{ t *time.Time }
-
-func (v *sinceValue) Set(text string) (err error) {
-	*v.t, err = parseSince(text, time.Now())
-	return err
-}
-
-func (v *sinceValue) String() string { return "" }
-func (v *sinceValue) Type() string   { return "time" }
-
-// parseSince reads a time in RFC 3339, or a duration before now. A whole number of days may be written as 3d.
-func parseSince(text string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return t, nil
-	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return now.Add(-time.Duration(n) * 24 * time.Hour), nil
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return time.Time{}, errors.New("write a time, such as 2026-11-22T10:00:00Z, or how long ago, such as 90m, 2h or 3d")
-	}
-	return now.Add(-d), nil
 }
 
 // changedFlags returns the values of those flags that were given. A key of the result is the flag's name in
@@ -164,6 +122,28 @@ func (e *env) readReference(text string) (value string, isReference bool, err er
 		return value, true, nil
 	}
 	return "", false, nil
+}
+
+// checkUnset checks that each name of --unset is set: a setting, or access.NAME, or access if something of it is set.
+func checkUnset(names []string, settings client.Settings, access client.Access) error {
+	var known []string
+	for name := range settings {
+		known = append(known, name)
+	}
+	for name := range access {
+		known = append(known, "access."+name)
+	}
+	slices.Sort(known)
+	for _, name := range names {
+		switch {
+		case slices.Contains(known, name), name == "access" && len(access) > 0:
+		case len(known) == 0:
+			return wrongUsage("--unset %s: it is not set, and neither is any other setting", quoted(name))
+		default:
+			return wrongUsage("--unset %s: it is not set; these settings are: %s", quoted(name), strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // unset marks settings for removal: in a merge patch, null removes a member.

@@ -10,11 +10,15 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/spf13/cobra"
 )
 
 func main() {
-	e := &env{getenv: os.Getenv, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	e := &env{
+		getenv: os.Getenv, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		width: func() int { return terminalWidth(os.Stdout) },
+	}
 	os.Exit(exitCode(run(context.Background(), e, os.Args[1:])))
 }
 
@@ -22,12 +26,19 @@ func main() {
 func run(ctx context.Context, e *env, args []string) error {
 	root := newRootCommand(e)
 	root.SetArgs(append([]string{}, args...))
+	unknown := refuseHelpOfUnknown(root)
 	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = *unknown
+	}
 	var usage *usageError
+	var refused *client.Error
 	switch {
 	case err == nil, errors.Is(err, errReported):
-	case errors.As(err, &usage):
-		fmt.Fprintf(e.stderr, "bellhop: %s\nsee '%s --help'\n", clean(err.Error()), command.CommandPath())
+	case errors.As(err, &usage): // a file of settings may have an error of several lines
+		fmt.Fprintf(e.stderr, "bellhop: %s\nsee '%s --help'\n", cleanLines(err.Error()), command.CommandPath())
+	case errors.As(err, &refused):
+		fmt.Fprintf(e.stderr, "bellhop: %s\n", clean(inFlagWords(command, refused)))
 	default:
 		fmt.Fprintf(e.stderr, "bellhop: %s\n", clean(err.Error()))
 	}
@@ -89,14 +100,23 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 			}
 			return unknownCommand(c, args[0])
 		},
-		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return e.bind(c) },
-		SilenceErrors:     true,
-		SilenceUsage:      true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			json := c.Flags().Lookup("json")
+			if json != nil && json.Hidden && json.Changed { // the root's, not the command's own
+				return wrongUsage("'%s' has no --json", c.CommandPath())
+			}
+			return errors.Join(refuseEmpty(c), e.bind(c))
+		},
+		Version:       version() + " " + goVersion(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.SetIn(e.stdin)
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.SetVersionTemplate("bellhop {{.Version}}\n")
+	root.SetHelpCommand(newHelpCommand())
 
 	root.AddGroup(
 		&cobra.Group{ID: "server", Title: "Server:"},
@@ -116,23 +136,43 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 	root.AddCommand(newBenchRelayCommand(e))
 
 	addHiddenConnectionFlags(e, root)
-	argumentErrorsAreUsage(root)
 	return root
 }
 
-// argumentErrorsAreUsage makes a wrong number of arguments a usageError, for c and all commands below it.
-func argumentErrorsAreUsage(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return &usageError{err}
+// newHelpCommand makes the command "help", which fails for a command that does not exist.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show the help of a command",
+		Long:    "Show the help of a command, as --help does.",
+		Example: "  bellhop help sources create",
+		RunE: func(c *cobra.Command, args []string) error {
+			found, rest, err := c.Root().Find(args)
+			switch {
+			case err != nil || found == c.Root() && len(args) > 0:
+				return unknownCommand(c.Root(), args[0])
+			case len(rest) > 0 && found.HasSubCommands():
+				return unknownCommand(found, rest[0])
 			}
-			return nil
+			return found.Help()
+		},
+	}
+}
+
+// refuseHelpOfUnknown makes --help after the name of a command that does not exist set *unknown, in place of
+// printing the help of its parent.
+func refuseHelpOfUnknown(root *cobra.Command) (unknown *error) {
+	unknown = new(error)
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		rest := c.Flags().Args()
+		if c.HasSubCommands() && len(rest) > 0 {
+			*unknown = unknownCommand(c, rest[0])
+			return
 		}
-	}
-	for _, sub := range c.Commands() {
-		argumentErrorsAreUsage(sub)
-	}
+		help(c, args)
+	})
+	return unknown
 }
 
 // unknownCommand returns the error for a sub-command that c does not have, with the nearest name that it has.

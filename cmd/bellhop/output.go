@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
-	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -69,46 +67,6 @@ func jsonEscape(r rune) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// A column is one column of a table: its title, and the text of its cell for an item.
-type column[T any] struct {
-	title string
-	cell  func(item T) string
-}
-
-// printTable writes items as an aligned table. It writes nothing, not even titles, if there are no items.
-func printTable[T any](w io.Writer, items []T, columns []column[T]) error {
-	if len(items) == 0 {
-		return nil
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := make([]string, len(columns))
-	for i, c := range columns {
-		row[i] = c.title
-	}
-	fmt.Fprintln(table, strings.Join(row, "\t"))
-	for _, item := range items {
-		for i, c := range columns {
-			row[i] = clean(c.cell(item))
-		}
-		fmt.Fprintln(table, strings.TrimRight(strings.Join(row, "\t"), "\t"))
-	}
-	return table.Flush()
-}
-
-// A field is one line of the output for a single item, such as of 'bellhop sources show'.
-type field struct{ name, value string }
-
-// printFields writes fields as an aligned list. It leaves out fields with an empty value.
-func printFields(w io.Writer, fields []field) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, f := range fields {
-		if f.value != "" {
-			fmt.Fprintf(table, "%s\t%s\n", f.name, clean(f.value))
-		}
-	}
-	return table.Flush()
-}
-
 // showList writes one page of a list, and on stderr how to get the next page.
 func showList[T any](e *env, conn *connection, l client.List[T], nouns string, columns []column[T]) error {
 	if l.Next != "" {
@@ -125,15 +83,7 @@ func showList[T any](e *env, conn *connection, l client.List[T], nouns string, c
 	if len(l.Data) == 0 {
 		fmt.Fprintf(e.stderr, "no %s\n", nouns)
 	}
-	return printTable(e.stdout, l.Data, columns)
-}
-
-// moment formats t in UTC with milliseconds. It returns "" for the zero time.
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+	return printTable(e, l.Data, columns)
 }
 
 // count formats a number of things.

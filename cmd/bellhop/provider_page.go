@@ -11,10 +11,10 @@ import (
 // This file writes the reference page of a provider, from its Info and Guide: as text for a terminal and as Markdown.
 
 var settingColumns = []column[provider.Setting]{
-	{"SETTING", func(s provider.Setting) string { return s.Name }},
-	{"KIND", settingKind},
-	{"WHAT IT IS", func(s provider.Setting) string { return s.Doc }},
-	{"EXAMPLE", func(s provider.Setting) string { return s.Example }},
+	{title: "SETTING", cell: func(s provider.Setting) string { return s.Name }},
+	{title: "KIND", cell: settingKind},
+	{title: "WHAT IT IS", cell: func(s provider.Setting) string { return s.Doc }},
+	{title: "EXAMPLE", cell: func(s provider.Setting) string { return s.Example }},
 }
 
 // settingKind returns the kind of a setting, and whether it is required and secret.
@@ -32,7 +32,9 @@ func settingKind(s provider.Setting) string {
 // showProvider prints the reference page of a provider as text for a terminal.
 func showProvider(e *env, p provider.Provider) error {
 	info, guide := p.Info(), provider.GuideOf(p)
-	fmt.Fprintf(e.stdout, "%s: %s\n%s\n%s\n", info.Name, info.Title, info.Summary, strings.Join(info.Links, "\n"))
+	fmt.Fprintf(e.stdout, "%s: %s\n", info.Name, info.Title)
+	e.prose("", info.Summary)
+	fmt.Fprintln(e.stdout, strings.Join(info.Links, "\n"))
 	// 'bellhop send' takes the settings of a source if the provider's own calls differ from what a destination sends.
 	sourceTitle, destinationTitle := "of a source", "of a destination, and for bellhop send"
 	if provider.EmulationOf(p).OfSource {
@@ -50,7 +52,7 @@ func showProvider(e *env, p provider.Provider) error {
 			return err
 		}
 		defaults := strings.ReplaceAll(strings.Join(destinationDefaults(p), "; "), "`", "")
-		fmt.Fprintf(e.stdout, "by default, %s\n", defaults)
+		e.prose("", "by default, "+defaults)
 	}
 	for _, t := range guide.Tables {
 		if err := showTable(e, t); err != nil {
@@ -61,27 +63,53 @@ func showProvider(e *env, p provider.Provider) error {
 		fmt.Fprintln(e.stdout, "\nnotes")
 	}
 	for _, note := range guide.Notes {
-		fmt.Fprintln(e.stdout, "-", note)
+		e.prose("- ", note)
 	}
 	return nil
+}
+
+// pageWidth is the width of the reference page of a provider where there is no terminal, and maxPageWidth on a wide
+// one.
+const (
+	pageWidth    = 100
+	maxPageWidth = 120
+)
+
+// pageWidth returns the width of the reference page of a provider.
+func (e *env) pageWidth() int {
+	if e.columns() == 0 {
+		return pageWidth
+	}
+	return min(e.columns(), maxPageWidth)
+}
+
+// prose prints text wrapped to the width of the page. The first line begins with mark, and the others with as many
+// blanks.
+func (e *env) prose(mark, text string) {
+	indent := strings.Repeat(" ", len(mark))
+	for _, line := range wrap(text, e.pageWidth()-len(mark)) {
+		fmt.Fprintln(e.stdout, mark+line)
+		mark = indent
+	}
 }
 
 // showTable prints one table of the reference page.
 func showTable(e *env, t provider.Table) error {
 	columns := make([]column[[]string], len(t.Head))
 	for i, title := range t.Head {
-		cell := func(row []string) string { return strings.ReplaceAll(row[i], "`", "") }
-		columns[i] = column[[]string]{strings.ToUpper(title), cell}
+		cell := func(row []string) string { return plainText(row[i]) }
+		columns[i] = column[[]string]{title: strings.ToUpper(title), cell: cell}
 	}
-	fmt.Fprintf(e.stdout, "\n%s\n%s\n", strings.ToLower(t.Title), t.Text)
-	return printTable(e.stdout, t.Rows, columns)
+	fmt.Fprintf(e.stdout, "\n%s\n", strings.ToLower(t.Title))
+	e.prose("", t.Text)
+	return printTableWithin(e, e.pageWidth(), t.Rows, columns)
 }
 
 // showSettings prints the steps, the commands and the settings of one side: of sources or of destinations.
 func showSettings(e *env, title string, settings []provider.Setting, steps []string, commands ...string) error {
 	fmt.Fprintln(e.stdout, "\n"+title)
 	for i, step := range steps {
-		fmt.Fprintf(e.stdout, "%d. %s\n", i+1, step)
+		e.prose(fmt.Sprintf("%d. ", i+1), step)
 	}
 	for _, command := range commands {
 		fmt.Fprintln(e.stdout, " ", command)
@@ -90,7 +118,7 @@ func showSettings(e *env, title string, settings []provider.Setting, steps []str
 		fmt.Fprintln(e.stdout, "no settings")
 		return nil
 	}
-	return printTable(e.stdout, settings, settingColumns)
+	return printTableWithin(e, e.pageWidth(), settings, settingColumns)
 }
 
 // writePage writes the reference page of a provider in Markdown. docs/providers holds the pages of all providers.
@@ -271,3 +299,6 @@ func links(urls []string) []string {
 	}
 	return list
 }
+
+// plainText returns Markdown as it is shown on a terminal: without the marks of code.
+func plainText(markdown string) string { return strings.ReplaceAll(markdown, "`", "") }

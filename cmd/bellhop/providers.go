@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/all"
@@ -16,7 +17,7 @@ import (
 )
 
 func newProvidersCommand(e *env) *cobra.Command {
-	var markdown bool
+	var markdown, asJSON bool
 	c := &cobra.Command{
 		Use:   "providers [PROVIDER]",
 		Short: "List the providers, or show how to use one",
@@ -26,35 +27,76 @@ Every provider can be the provider of a source. A provider that sends can also b
 destination.`,
 		Example: `  bellhop providers
   bellhop providers ams`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return oneArgument("provider")(c, args)
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return printTable(e.stdout, all.Providers(), providerColumns)
+			list := all.Providers()
+			if len(args) > 0 {
+				p, err := findProvider(args[0])
+				if err != nil {
+					return err
+				}
+				list = []provider.Provider{p}
 			}
-			p, err := findProvider(args[0])
-			if err != nil {
-				return err
+			switch {
+			case markdown && asJSON:
+				return wrongUsage("give --markdown or --json, not both")
+			case markdown && len(args) == 0:
+				return wrongUsage("missing provider: --markdown prints the page of one")
+			case markdown:
+				return writePage(e.stdout, list[0])
+			case asJSON:
+				return printProviders(e, list)
+			case len(args) == 0:
+				return printTable(e, list, providerColumns)
 			}
-			if markdown {
-				return writePage(e.stdout, p)
-			}
-			return showProvider(e, p)
+			return showProvider(e, list[0])
 		},
 	}
 	c.Flags().BoolVar(&markdown, "markdown", false, "with PROVIDER: print its reference page in Markdown")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON, one line per provider")
 	return c
 }
 
+// printProviders prints each provider as the API shows it.
+func printProviders(e *env, list []provider.Provider) error {
+	for _, p := range list {
+		info := p.Info()
+		err := printJSON(e.stdout, client.Provider{
+			Name: info.Name, Title: info.Title, Summary: info.Summary, Links: info.Links,
+			Settings: settingsOf(info.Settings), Sends: info.SendSettings != nil, SendSettings: settingsOf(info.SendSettings),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settingsOf returns settings in their JSON form.
+func settingsOf(settings []provider.Setting) []client.Setting {
+	list := make([]client.Setting, len(settings))
+	for i, s := range settings {
+		list[i] = client.Setting{Name: s.Name, Title: s.Title, Doc: s.Doc, Example: s.Example, Kind: s.Kind.String(),
+			Secret: s.Secret, Required: s.Required}
+	}
+	return list
+}
+
 var providerColumns = []column[provider.Provider]{
-	{"NAME", func(p provider.Provider) string { return p.Info().Name }},
-	{"TITLE", func(p provider.Provider) string { return p.Info().Title }},
-	{"SENDS", func(p provider.Provider) string {
+	{title: "NAME", cell: func(p provider.Provider) string { return p.Info().Name }},
+	{title: "TITLE", cell: func(p provider.Provider) string { return p.Info().Title }},
+	{title: "SENDS", cell: func(p provider.Provider) string {
 		if _, ok := p.(provider.Sender); ok {
 			return "yes"
 		}
 		return "no"
 	}},
-	{"KEY", func(p provider.Provider) string { return p.Info().Key }},
+	{title: "KEY", cell: func(p provider.Provider) string { return p.Info().Key }},
 }
 
 // findProvider returns the provider with this name.

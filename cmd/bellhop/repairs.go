@@ -45,13 +45,13 @@ unless 'bellhop deliveries cancel' gives them up.`,
 }
 
 var repairColumns = []column[client.Repair]{
-	{"ID", func(r client.Repair) string { return r.ID }},
-	{"KIND", func(r client.Repair) string { return r.Kind }},
-	{"STATE", func(r client.Repair) string { return r.State }},
-	{"LOOKED AT", func(r client.Repair) string { return count(r.LookedAt) }},
-	{"CHANGED", func(r client.Repair) string { return count(r.Changed) }},
-	{"COME TO", func(r client.Repair) string { return moment(r.PositionAt.Time) }},
-	{"CREATED AT", func(r client.Repair) string { return moment(r.CreatedAt.Time) }},
+	{title: "ID", cell: func(r client.Repair) string { return r.ID }},
+	{title: "KIND", cell: func(r client.Repair) string { return r.Kind }},
+	{title: "STATE", cell: func(r client.Repair) string { return r.State }},
+	{title: "EXAMINED", cell: func(r client.Repair) string { return count(r.LookedAt) }},
+	{title: "CHANGED", cell: func(r client.Repair) string { return count(r.Changed) }},
+	{title: "POSITION", at: func(r client.Repair) time.Time { return r.PositionAt.Time }},
+	{title: "CREATED AT", at: func(r client.Repair) time.Time { return r.CreatedAt.Time }},
 }
 
 // showRepair prints r.
@@ -60,11 +60,11 @@ func showRepair(e *env, conn *connection, r client.Repair) error {
 		return printJSON(e.stdout, r)
 	}
 	f := r.Filter
-	return printFields(e.stdout, []field{
+	return printFields(e, []field{
 		{"id", r.ID}, {"kind", r.Kind}, {"state", r.State}, {"reason", r.Reason},
 		{"source", f.SourceID}, {"type", f.Type}, {"where", f.Where}, {"event", f.EventID}, {"destination", f.DestinationID},
 		{"of state", f.State}, {"of error", f.Error}, {"since", moment(f.Since.Time)}, {"until", moment(f.Until.Time)},
-		{"rate", repairRateText(r.Rate)}, {"looked at", count(r.LookedAt)}, {"changed", count(r.Changed)},
+		{"rate", repairRateText(r.Rate)}, {"examined", count(r.LookedAt)}, {"changed", count(r.Changed)},
 		{"skipped", count(r.Skipped)},
 		{"position at", moment(r.PositionAt.Time)}, {"created at", moment(r.CreatedAt.Time)},
 		{"updated at", moment(r.UpdatedAt.Time)},
@@ -170,8 +170,7 @@ type repairFlag struct {
 func repairFlags(c *cobra.Command, rate, doc string) *repairFlag {
 	f := new(repairFlag)
 	if rate != "" {
-		c.Flags().Float64Var(&f.rate, "rate", 0, doc)
-		c.Flags().Lookup("rate").DefValue = rate
+		rateFlag(c, &f.rate, "rate", rate, doc)
 	}
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing; count what would be done")
 	c.Flags().BoolVar(&f.noWait, "no-wait", false, "print the repair's id at once and leave it running")
@@ -233,7 +232,7 @@ func (f *repairFlag) follow(
 }
 
 func repairProgress(r client.Repair) string {
-	text := fmt.Sprintf("%s: %d looked at, %d changed", r.Kind, r.LookedAt, r.Changed)
+	text := fmt.Sprintf("%s: %d examined, %d changed", r.Kind, r.LookedAt, r.Changed)
 	if !r.PositionAt.IsZero() {
 		text += ", at " + moment(r.PositionAt.Time)
 	}
@@ -255,5 +254,5 @@ func showCount(e *env, conn *connection, n client.RepairCount, err error) error 
 	if n.Events > 0 {
 		fields = append(fields, field{"events", count(n.Events)})
 	}
-	return printFields(e.stdout, append(fields, field{"deliveries", count(n.Deliveries)}))
+	return printFields(e, append(fields, field{"deliveries", count(n.Deliveries)}))
 }

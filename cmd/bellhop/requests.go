@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/spf13/cobra"
@@ -34,14 +35,14 @@ and body, and its name is listed with a question mark. Without a verb, requests 
 }
 
 var requestColumns = []column[client.Request]{
-	{"ID", func(r client.Request) string { return r.ID }},
-	{"RECEIVED AT", func(r client.Request) string { return moment(r.ReceivedAt.Time) }},
-	{"SOURCE", sourceText},
-	{"OUTCOME", func(r client.Request) string { return r.Outcome }},
-	{"STATUS", func(r client.Request) string { return strconv.Itoa(r.Status) }},
-	{"EVENTS", func(r client.Request) string { return strconv.Itoa(r.Events) }},
-	{"REASON", func(r client.Request) string { return r.Reason }},
-	{"DETAIL", func(r client.Request) string { return r.Detail }},
+	{title: "ID", cell: func(r client.Request) string { return r.ID }},
+	{title: "RECEIVED AT", at: func(r client.Request) time.Time { return r.ReceivedAt.Time }},
+	{title: "SOURCE", cell: sourceText},
+	{title: "OUTCOME", cell: func(r client.Request) string { return r.Outcome }},
+	{title: "STATUS", cell: func(r client.Request) string { return strconv.Itoa(r.Status) }},
+	{title: "EVENTS", cell: func(r client.Request) string { return strconv.Itoa(r.Events) }},
+	{title: "REASON", cell: func(r client.Request) string { return r.Reason }},
+	{title: "DETAIL", cell: func(r client.Request) string { return r.Detail }},
 }
 
 func addRequestFilter(c *cobra.Command) listCall[client.Request] {
@@ -80,7 +81,7 @@ func showRequest(e *env, conn *connection, r client.RequestDetail) error {
 		{"reason", r.Reason},
 		{"detail", r.Detail}, {"events", strconv.Itoa(r.Events)}, {"body", strconv.FormatInt(r.BodyBytes, 10) + " bytes"},
 	}
-	if err := printFields(e.stdout, append(fields, headerFields(r.Headers)...)); err != nil {
+	if err := printFields(e, append(fields, headerFields(r.Headers)...)); err != nil {
 		return err
 	}
 	body := r.Body

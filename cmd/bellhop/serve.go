@@ -37,7 +37,7 @@ Every flag can also be set as BELLHOP_<FLAG> in the environment, or as a key of 
 sets the admin API key; the key file of the data folder is then not used.`,
 		Example: `  bellhop serve
   bellhop serve --data /var/lib/bellhop --listen :8080 --public-url https://hooks.example.com --retain 90d`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			path, _ := c.Flags().GetString("config")
 			given := map[string]string{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -35,15 +36,35 @@ requests. Without a verb, sources are listed.`,
 		deleteVerb("source", help{
 			long:    "Delete a source, by name or id. From then on, requests to its URL are answered 404. Its events stay.",
 			example: "  bellhop sources delete media",
+		}, func(api *client.Client, ctx context.Context, idOrName string) (string, error) {
+			s, err := api.Source(ctx, idOrName)
+			return s.ID, err
 		}, (*client.Client).DeleteSource))
 }
 
 var sourceColumns = []column[client.Source]{
-	{"ID", func(s client.Source) string { return s.ID }},
-	{"NAME", func(s client.Source) string { return s.Name }},
-	{"PROVIDER", func(s client.Source) string { return s.Provider }},
-	{"URL", func(s client.Source) string { return s.URL }},
-	{"STATE", sourceState},
+	{title: "ID", cell: func(s client.Source) string { return s.ID }},
+	{title: "NAME", cell: func(s client.Source) string { return s.Name }},
+	{title: "PROVIDER", cell: func(s client.Source) string { return s.Provider }},
+	{title: "URL", cell: sourceURL},
+	{title: "STATE", cell: sourceState},
+}
+
+// sourceURL returns the URL that the provider calls. The name of a setting in braces stands for its secret.
+func sourceURL(s client.Source) string {
+	if s.URLQuery == "" {
+		return s.URL
+	}
+	return s.URL + "?" + s.URLQuery
+}
+
+// urlHint says what to write in place of the braces in sourceURL; "" if it has none.
+func urlHint(s client.Source) string {
+	_, placeholder, ok := strings.Cut(s.URLQuery, "=")
+	if !ok {
+		return ""
+	}
+	return ", with the value of " + strings.Trim(placeholder, "{}") + " in place of " + placeholder
 }
 
 func sourceState(s client.Source) string {
@@ -58,12 +79,12 @@ func showSource(e *env, conn *connection, s client.Source) error {
 	if conn.json {
 		return printJSON(e.stdout, s)
 	}
-	fields := []field{{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", s.URL}, {"state", sourceState(s)}}
+	fields := []field{{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", sourceURL(s)}, {"state", sourceState(s)}}
 	fields = append(fields, settingFields("settings.", s.Settings)...)
 	if s.MaxBodyBytes > 0 {
 		fields = append(fields, field{"max body bytes", strconv.FormatInt(s.MaxBodyBytes, 10)})
 	}
-	return printFields(e.stdout,
+	return printFields(e,
 		append(fields, field{"created at", moment(s.CreatedAt.Time)}, field{"updated at", moment(s.UpdatedAt.Time)}))
 }
 
@@ -83,7 +104,9 @@ says how to set it up.`,
 	providerName := c.Flags().String("provider", "", "the provider that calls this source")
 	key := c.Flags().String("key", "", "the provider's main secret: text, @FILE or env:NAME")
 	set := c.Flags().StringArray("set", nil, setHelp)
-	maxBody := c.Flags().Int64("max-body-bytes", 0, "largest body accepted; 0 is the provider's default, mostly 1 MiB")
+	maxBody := new(int64)
+	sizeFlag(c, maxBody, "max-body-bytes",
+		"largest body accepted, such as 65536 or 10MB, at most 32MiB; 0 is the provider's default, mostly 1 MiB")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *providerName == "" {
 			return wrongUsage("missing --provider; 'bellhop providers' lists them")
@@ -105,8 +128,9 @@ says how to set it up.`,
 			if conn.json {
 				return printJSON(e.stdout, s)
 			}
-			fmt.Fprintf(e.stderr, "created source %s (%s); the provider calls\n", clean(s.Name), clean(s.ID))
-			fmt.Fprintln(e.stdout, clean(s.URL))
+			fmt.Fprintf(e.stderr, "created source %s (%s). Give the provider this URL%s:\n", clean(s.Name), clean(s.ID),
+				clean(urlHint(s)))
+			fmt.Fprintln(e.stdout, clean(sourceURL(s)))
 			return nil
 		})
 	}
@@ -130,13 +154,27 @@ uses the new one, set the new one alone.`,
 	key := c.Flags().String("key", "", "the provider's main secret: text, @FILE or env:NAME")
 	set := c.Flags().StringArray("set", nil, setHelp)
 	remove := c.Flags().StringArray("unset", nil, "name of a setting to remove (repeatable)")
-	maxBody := c.Flags().Int64("max-body-bytes", 0, "largest body accepted; 0 is the provider's default")
+	maxBody := new(int64)
+	sizeFlag(c, maxBody, "max-body-bytes",
+		"largest body accepted, such as 65536 or 10MB, at most 32MiB; 0 is the provider's default")
 	disabled := c.Flags().Bool("disabled", false,
 		"answer requests with 404, as if the source did not exist; --disabled=false ends that")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		settings, err := e.readSettings(*set)
 		if err != nil {
 			return err
+		}
+		if len(*remove) > 0 {
+			err := conn.call(func(api *client.Client) error {
+				s, err := api.Source(c.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return checkUnset(*remove, s.Settings, nil)
+			})
+			if err != nil {
+				return err
+			}
 		}
 		unset(settings, *remove)
 		if *key != "" {

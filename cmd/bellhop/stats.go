@@ -15,11 +15,11 @@ func newStatsCommand(e *env) *cobra.Command {
 		Long: `Show how many sources, destinations, events and deliveries a server holds, and the size of its
 database.
 
-Pending and leased deliveries are counted as of now; delivered, dead and cancelled ones since the
+Pending and sending deliveries (which --json calls leased) are counted as of now; delivered, dead and cancelled ones since the
 server started. "oldest pending" is when the pending delivery that waits longest was created: its
 event accepted, or its replay requested. "next due" is when the next attempt of one is due.`,
 		Example: "  bellhop stats --json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	conn := newConnection(e, c.Flags())
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -35,9 +35,9 @@ event accepted, or its replay requested. "next due" is when the next attempt of 
 				{"sources", count(s.Sources)}, {"destinations", count(s.Destinations)}, {"events", count(s.Events)},
 			}
 			for _, state := range slices.Sorted(maps.Keys(s.Deliveries)) {
-				fields = append(fields, field{"deliveries " + state, count(s.Deliveries[state])})
+				fields = append(fields, field{"deliveries " + stateText(state), count(s.Deliveries[state])})
 			}
-			return printFields(e.stdout, append(fields, field{"oldest pending", moment(s.OldestPendingAt.Time)},
+			return printFields(e, append(fields, field{"oldest pending", moment(s.OldestPendingAt.Time)},
 				field{"next due", moment(s.NextDueAt.Time)}, field{"requests refused", count(s.RequestsRefused)},
 				field{"database bytes", count(s.DatabaseBytes)}))
 		})

@@ -227,8 +227,8 @@ func (f *verifyFlags) printAccepted(e *env, receipt provider.Receipt) error {
 		return nil
 	}
 	if !f.json {
-		fmt.Fprintf(e.stderr, "accepted: %d events\n", len(receipt.Events))
-		return printTable(e.stdout, receipt.Events, verifiedColumns)
+		fmt.Fprintf(e.stderr, "accepted: %s\n", plural(len(receipt.Events), "event"))
+		return printTable(e, receipt.Events, verifiedColumns)
 	}
 	for _, ev := range receipt.Events {
 		err := printJSON(e.stdout, map[string]any{
@@ -243,9 +243,9 @@ func (f *verifyFlags) printAccepted(e *env, receipt provider.Receipt) error {
 }
 
 var verifiedColumns = []column[bellhop.Event]{
-	{"TYPE", func(ev bellhop.Event) string { return ev.Type }},
-	{"SUBJECT", func(ev bellhop.Event) string { return ev.Subject }},
-	{"PROVIDER ID", func(ev bellhop.Event) string { return ev.ProviderID }},
-	{"TIME", func(ev bellhop.Event) string { return moment(ev.Time) }},
-	{"BYTES", func(ev bellhop.Event) string { return strconv.Itoa(len(ev.Body)) }},
+	{title: "TYPE", cell: func(ev bellhop.Event) string { return ev.Type }},
+	{title: "SUBJECT", cell: func(ev bellhop.Event) string { return ev.Subject }},
+	{title: "PROVIDER ID", cell: func(ev bellhop.Event) string { return ev.ProviderID }},
+	{title: "TIME", at: func(ev bellhop.Event) time.Time { return ev.Time }},
+	{title: "BYTES", cell: func(ev bellhop.Event) string { return strconv.Itoa(len(ev.Body)) }},
 }

@@ -8,17 +8,23 @@ import (
 )
 
 func newVersionCommand(e *env) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
 		Long:    "Print the version of this program, and the version of Go that built it.",
 		Example: "  bellhop version",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
+			if asJSON {
+				return printJSON(e.stdout, map[string]string{"version": version(), "go": goVersion()})
+			}
 			_, err := fmt.Fprintln(e.stdout, "bellhop", version(), goVersion())
 			return err
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
 }
 
 // release is set at link time by a release build: -ldflags "-X main.release=v1.2.3".

@@ -51,7 +51,9 @@ var descriptions = []struct {
 		"disabled":       "Whether the source answers as if it did not exist",
 	}},
 	{"Source", map[string]string{
-		"url":            "The URL for the provider to call",
+		"url": "The URL for the provider to call",
+		"url_query": "The query that the provider has to add to the URL, with the name of a setting in place of its secret: " +
+			"code={query_secret}; mostly empty",
 		"settings":       "The settings of the provider. Of a secret: whether it is set, and since when",
 		"max_body_bytes": "Largest body accepted; 0 is the provider's default",
 	}},

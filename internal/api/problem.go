@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -151,11 +152,62 @@ func plainField(d *huma.ErrorDetail) bellhop.FieldError {
 		f.Message = "unknown here; see " + documentPath
 	case "unknown query parameter":
 		f.Message = "no such parameter; see " + documentPath
+	case validation.MsgExpectedRFC3339DateTime:
+		f.Message = useTime
 	case validation.MsgExpectedMatchExactlyOneSchema: // only a schedule has several schemas
 		f.Message = fmt.Sprintf(`use a list of at most %d durations such as ["5s","5m"], `+
 			`or default, sharepoint, eventgrid or none`, bellhop.MaxScheduleLength)
+	default:
+		f.Message = plainMessage(f.Message)
 	}
 	return f
+}
+
+const useTime = "use a time such as 2026-11-22T10:00:00Z"
+
+// plainMessages are the library's messages about types, and ours in their place.
+var plainMessages = map[string]string{
+	"invalid integer": "use a whole number", validation.MsgExpectedInteger: "use a whole number",
+	"invalid float": "use a number", validation.MsgExpectedNumber: "use a number",
+	"invalid boolean": "use true or false", validation.MsgExpectedBoolean: "use true or false",
+	validation.MsgExpectedString: "use a text", validation.MsgExpectedArray: "use a list",
+	validation.MsgExpectedObject: "use an object",
+}
+
+// plainMessage puts a message of the library into words that say what to write. Another message stays as it is.
+func plainMessage(message string) string {
+	if plain, ok := plainMessages[message]; ok {
+		return plain
+	}
+	if strings.HasPrefix(message, "invalid date/time") {
+		return useTime
+	}
+	for _, form := range []struct{ library, ours string }{
+		{validation.MsgExpectedMinimumNumber, "use a number of at least %s"},
+		{validation.MsgExpectedMaximumNumber, "use a number of at most %s"},
+		{validation.MsgExpectedMinLength, "use at least %s characters"},
+		{validation.MsgExpectedMaxLength, "use at most %s characters"},
+		{validation.MsgExpectedMinItems, "use at least %s entries"},
+		{validation.MsgExpectedMaxItems, "use at most %s entries"},
+	} {
+		prefix, _, _ := strings.Cut(form.library, "%")
+		number, ok := strings.CutPrefix(message, prefix)
+		n, err := strconv.ParseFloat(number, 64)
+		switch {
+		case !ok || err != nil:
+		case form.library == validation.MsgExpectedMinLength && n == 1:
+			return "must not be empty"
+		case n != math.Trunc(n):
+			return fmt.Sprintf(form.ours, strconv.FormatFloat(n, 'g', 2, 64))
+		default:
+			return fmt.Sprintf(form.ours, strconv.FormatFloat(n, 'f', -1, 64))
+		}
+	}
+	prefix, suffix, _ := strings.Cut(validation.MsgExpectedOneOf, "%s")
+	if choices, ok := strings.CutPrefix(message, prefix); ok {
+		return "use one of " + strings.TrimSuffix(choices, suffix)
+	}
+	return message
 }
 
 // The library calls Error, GetStatus, GetHeaders and ContentType to answer with a problem.

@@ -51,7 +51,7 @@ func (s *server) createSource(
 func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSource]) (*bodyOf[client.Source], error) {
 	src, err := s.Catalog.UpdateSource(ctx, in.ID, func(before bellhop.Source) (bellhop.Source, error) {
 		s.Catalog.KeepSourceSecrets(before, in.Body)
-		if err := in.Body.readOnly(s.sourceJSON(before), "id", "provider", "url", "created_at", "updated_at"); err != nil {
+		if err := in.Body.readOnly(s.sourceJSON(before), "id", "provider", "url", "url_query", "created_at", "updated_at"); err != nil {
 			return before, err
 		}
 		merged, err := in.Body.apply(s, newSource(before))
@@ -75,6 +75,7 @@ func (s *server) sourceJSON(src bellhop.Source) client.Source {
 	of := newSource(s.Catalog.MaskSource(src))
 	return client.Source{
 		ID: src.ID, Name: src.Name, Provider: src.Provider, URL: strings.TrimSuffix(s.PublicURL, "/") + "/in/" + src.Name,
+		URLQuery: s.Catalog.URLQuery(src),
 		Settings: of.Settings, MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled,
 		CreatedAt: client.Time{Time: src.CreatedAt}, UpdatedAt: client.Time{Time: src.UpdatedAt},
 	}

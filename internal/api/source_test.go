@@ -35,7 +35,7 @@ func TestSource(t *testing.T) {
 		t.Errorf("id %q, Location %q, %d changes", id, a.header.Get("Location"), r.changes)
 	}
 	delete(made, "id")
-	same(t, made, `{"name":"media","provider":"lock","url":"https://hooks.example.com/in/media",
+	same(t, made, `{"name":"media","provider":"lock","url":"https://hooks.example.com/in/media","url_query":"",
 		"settings":{"key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"},"account_id":"a1"},"max_body_bytes":0,"disabled":false,
 		"created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`)
 	if stored := string(r.sources[0].Settings); stored != `{"account_id":"a1","key":["`+canary+`"]}` {

@@ -122,7 +122,7 @@ var errExpired = bellhop.Conflict("the destination has expired: set expires_at t
 // PauseDestination holds the deliveries of a destination back until it is resumed.
 func (c *Catalog) PauseDestination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
 	return c.setState(ctx, idOrName, func(d *bellhop.Destination) {
-		d.State, d.StateReason = bellhop.DestinationPaused, "paused by a person"
+		d.State, d.StateReason = bellhop.DestinationPaused, "by a person"
 	})
 }
 

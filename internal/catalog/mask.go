@@ -184,9 +184,13 @@ func appendTexts(found []string, v any) []string {
 	return found
 }
 
+// minMasked is the length from which a secret is masked within other texts. A shorter one is part of too many words.
+const minMasked = 8
+
 // textMask returns a function that puts an ellipsis in place of each of secrets in a text, whether the secret
-// stands there as it is or as JSON writes it.
+// stands there as it is or as JSON writes it. Secrets shorter than minMasked stay.
 func textMask(secrets []string) func(text string) string {
+	secrets = slices.DeleteFunc(slices.Clone(secrets), func(secret string) bool { return len(secret) < minMasked })
 	// Longer secrets first: one may contain another.
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	var pairs []string

@@ -52,16 +52,51 @@ func (c *Catalog) Preview(d bellhop.Destination, ev bellhop.Event) (Preview, err
 	if err != nil {
 		return Preview{}, err
 	}
-	mask := textMask(slices.Concat(c.destinationSecrets(d.Type).texts(d.Settings), accessSecrets.texts(d.Access)))
+	own := c.destinationSecrets(d.Type)
+	if d.Type == bellhop.TypeHTTP {
+		own.each = "" // the values of settings.headers are in headers alone
+	}
+	secrets := slices.Concat(own.texts(d.Settings), accessSecrets.texts(d.Access))
+	mask := textMask(secrets)
 	header := make(http.Header, len(p.Header))
+	given := givenHeaders(d)
 	for name, values := range p.Header {
 		for _, value := range values {
-			header[name] = append(header[name], mask(value))
+			header[name] = append(header[name], maskHeader(value, mask, secrets, given[http.CanonicalHeaderKey(name)]))
 		}
 	}
 	masked := Preview{Preview: p, URL: mask(c.maskURL(d)), Route: routeText(d.Access), BodyBytes: len(p.Body)}
 	masked.Header, masked.Body = header, []byte(mask(string(p.Body)))
 	return masked, nil
+}
+
+// givenHeaders returns the canonical names of the headers that settings.headers of a destination of type http sets.
+// Their values are secrets.
+func givenHeaders(d bellhop.Destination) map[string]bool {
+	names := make(map[string]bool)
+	if d.Type != bellhop.TypeHTTP {
+		return names
+	}
+	for name := range members(members(d.Settings)["headers"]) {
+		names[http.CanonicalHeaderKey(name)] = true
+	}
+	return names
+}
+
+// maskHeader returns the value of a header with its secrets masked: all of it if the header is given, and otherwise
+// the texts that mask finds, each word that is a secret however short, and the credentials of HTTP Basic.
+func maskHeader(value string, mask func(string) string, secrets []string, given bool) string {
+	if given {
+		return "…"
+	}
+	words := strings.Split(mask(value), " ")
+	for i, word := range words {
+		basic := i == 1 && strings.EqualFold(words[0], "Basic")
+		if basic || slices.Contains(secrets, word) {
+			words[i] = "…"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // routeText says in words how a request gets to its destination and how it signs in, apart from its headers. It

@@ -130,7 +130,7 @@ func (c *Catalog) checkReplay(ctx context.Context, o *RepairOrder) error {
 	f.DestinationID, destinationErr = c.replayDestination(ctx, f.DestinationID)
 	_, whereErr := match.Compile(bellhop.Match{Where: f.Where})
 	if _, err := match.Compile(bellhop.Match{Types: []string{f.Type}}); f.Type != "" && err != nil {
-		typeErr = bellhop.Invalid("type", `must be an event type, which may end in "*": "ams.*"`)
+		typeErr = bellhop.Invalid("type", `use an event type; a * may stand only at the end, as in "ams.*"`)
 	}
 	err := bellhop.Join("", sourceErr, typeErr, whereErr, destinationErr, checkRange(*f), checkRepairRate(*o))
 	if err != nil {

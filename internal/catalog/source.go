@@ -2,8 +2,10 @@ package catalog
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // CreateSource checks and stores a new source. It sets the id and the times, and returns the source as stored.
@@ -73,6 +75,21 @@ func (c *Catalog) DeleteSource(ctx context.Context, idOrName string) error {
 		c.log.Info("source.deleted", "source_id", src.ID, "source", src.Name)
 		return nil
 	})
+}
+
+// URLQuery returns the query that the provider of src has to add to its URL, with the name of a setting in place of the
+// secret: "code={query_secret}". It is "" for a source that wants none.
+func (c *Catalog) URLQuery(src bellhop.Source) string {
+	p, _ := c.provider(src.Provider)
+	prover, ok := p.(provider.QueryProver)
+	if !ok {
+		return ""
+	}
+	parameter, setting := prover.QueryProof(src.Settings)
+	if parameter == "" {
+		return ""
+	}
+	return url.QueryEscape(parameter) + "={" + setting + "}"
 }
 
 // checkSource checks src, and has its provider open the settings.

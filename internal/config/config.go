@@ -53,12 +53,12 @@ var docs = map[string]string{
 		"keeps them for ever",
 	"allow-private": "let deliveries reach private, loopback, shared and documentation addresses, every address of " +
 		"this machine, and all ports; link-local addresses and those of cloud metadata stay closed",
-	"allow": "addresses that deliveries may reach though they are private, such as " +
-		"10.1.0.0/16; comma-separated",
+	"allow": "addresses that deliveries may reach although they are private, such as " +
+		"10.1.0.0/16; localhost is 127.0.0.0/8 and ::1; comma-separated",
 	"proxies": "proxies that destinations may go through, such as http://proxy.example:3128; " +
 		"comma-separated; none if empty",
-	"allow-exec": "let destinations run commands, as the server's user; whoever has an API key can " +
-		"then do that",
+	"allow-exec": "let destinations run commands, as the server's user; every holder of an API key can " +
+		"then run any program",
 	"shutdown-timeout": "how long a clean stop may take",
 	"read-timeout":     "how long a request may take to arrive",
 	"max-connections": "connections served at a time, at most a third of the open files that the system grants; beyond it, " +
@@ -173,6 +173,10 @@ func set(field reflect.Value, text string) error {
 	case *[]netip.Prefix:
 		*p = nil
 		for _, word := range splitList(text) {
+			if word == "localhost" {
+				*p = append(*p, loopback...)
+				continue
+			}
 			prefix, err := parsePrefix(word)
 			if err != nil {
 				return err
@@ -197,19 +201,28 @@ func splitList(text string) (words []string) {
 	return words
 }
 
-// ParseDuration parses whole days, such as "30d", and the non-negative durations of time.ParseDuration.
+// ParseDuration parses a length of time that is not negative: as time.ParseDuration does, with whole days in front of
+// it if there are some: "90s", "12h", "30d", "1d12h".
 func ParseDuration(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return time.Duration(n) * 24 * time.Hour, nil
-		}
+	days, rest, ok := strings.Cut(text, "d")
+	if !ok {
+		days, rest = "0", text
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
+	n, daysErr := strconv.ParseUint(days, 10, 16)
+	whole := time.Duration(n) * 24 * time.Hour
+	if ok && rest == "" && daysErr == nil {
+		return whole, nil
+	}
+	d, err := time.ParseDuration(rest)
+	signed := ok && strings.HasPrefix(rest, "+")
+	if daysErr != nil || err != nil || signed || d < 0 || whole+d < whole {
 		return 0, fmt.Errorf("use a length of time such as 10s, 12h or 30d, not %q", text)
 	}
-	return d, nil
+	return whole + d, nil
 }
+
+// loopback are the addresses that the name localhost may have.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 // parsePrefix parses a range of addresses, or one address.
 func parsePrefix(text string) (netip.Prefix, error) {
@@ -218,7 +231,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	}
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil {
-		return prefix, fmt.Errorf("use an address or a range of them such as 10.1.0.0/16, not %q", text)
+		return prefix, fmt.Errorf("use an address, a range such as 10.1.0.0/16, or localhost, not %q", text)
 	}
 	return prefix.Masked(), nil
 }

@@ -124,7 +124,7 @@ func TestErrors(t *testing.T) {
 			`^BELLHOP_MAX_CONNECTIONS: use a whole number`},
 		{"boolean", "", map[string]string{"BELLHOP_ALLOW_PRIVATE": "perhaps"}, nil,
 			`^BELLHOP_ALLOW_PRIVATE: use true or false, not "perhaps"$`},
-		{"network", "allow: 10.0.0.0/33\n", nil, nil, `bellhop\.yaml: allow: use an address or a range`},
+		{"network", "allow: 10.0.0.0/33\n", nil, nil, `bellhop\.yaml: allow: use an address, a range`},
 		{"second network", "", nil, map[string]string{"allow": "10.0.0.0/8,lan"}, `^--allow: .*not "lan"$`},
 		{"proxy with a password", "",
 			map[string]string{"BELLHOP_PROXIES": "http://a.example,http://me:s3cret@proxy.example:3128"}, nil,
@@ -162,12 +162,12 @@ func TestErrors(t *testing.T) {
 func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{"0": 0, "0d": 0, "1d": 24 * time.Hour, "30d": 720 * time.Hour,
 		"12h": 12 * time.Hour, "1h30m": 90 * time.Minute, "250ms": 250 * time.Millisecond,
-		"36500d": 36500 * 24 * time.Hour} {
+		"36500d": 36500 * 24 * time.Hour, "1d12h": 36 * time.Hour, "2d0.5s": 48*time.Hour + time.Second/2} {
 		if got, err := ParseDuration(text); err != nil || got != want {
 			t.Errorf("%s: %v %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "d", "-1d", "+1d", "1.5d", "1d12h", "1 d", "-1s", "99999999d", "10", "1y", "٣d"} {
+	for _, text := range []string{"", "d", "-1d", "+1d", "1.5d", "1d+12h", "1d-1h", "12h1d", "1d1d", "65535d2000000h", "1 d", "-1s", "99999999d", "10", "1y", "٣d"} {
 		if got, err := ParseDuration(text); err == nil {
 			t.Errorf("%q: %v", text, got)
 		}

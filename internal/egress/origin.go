@@ -45,7 +45,7 @@ func (g *guard) checkURL(u *url.URL) (origin, error) {
 		return origin{}, badURL("the URL must begin with http:// or https://")
 	}
 	if u.User != nil {
-		return origin{}, badURL("the URL must not hold a user name or password; use a header for credentials")
+		return origin{}, badURL("the URL must not hold a user name or password; use access: username and password")
 	}
 	o, err := parseOrigin(u.Scheme, u.Host)
 	if err != nil {

@@ -48,7 +48,7 @@ func TestCheckURLSaysWhatIsWrong(t *testing.T) {
 		{"ftp://example.com/secret", "the URL must begin with http:// or https://"},
 		{"example.com/secret", "the URL must begin with http:// or https://"},
 		{"http://u:secret@example.com/",
-			"the URL must not hold a user name or password; use a header for credentials"},
+			"the URL must not hold a user name or password; use access: username and password"},
 		{"http://example.com/secret#x", "the URL has a fragment (#…), which would never be sent"},
 		{"http://example.com/ü",
 			"the URL has a non-ASCII character at byte 19; " +

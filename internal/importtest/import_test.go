@@ -30,6 +30,7 @@ var modules = map[string]string{
 	"x/crypto":   "golang.org/x/crypto",
 	"x/sync":     "golang.org/x/sync",
 	"x/sys":      "golang.org/x/sys",
+	"x/term":     "golang.org/x/term",
 	"yaml":       "github.com/goccy/go-yaml",
 }
 
@@ -89,7 +90,7 @@ var rooms = []row{
 	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/sys"}},
 
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "internal/app", "internal/bench", "internal/config",
-		"internal/datadir", "internal/egress", "internal/access"}, []string{"cobra"}},
+		"internal/datadir", "internal/egress", "internal/access"}, []string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},
 }
 

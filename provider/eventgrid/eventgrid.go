@@ -56,6 +56,15 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	}, nil
 }
 
+// QueryProof implements [provider.QueryProver].
+func (Provider) QueryProof(raw json.RawMessage) (parameter, setting string) {
+	var s settings
+	if provider.DecodeSettings(raw, &s) != nil || s.QuerySecret == nil {
+		return "", ""
+	}
+	return "code", "query_secret"
+}
+
 // settings are the settings of a source.
 type settings struct {
 	QuerySecret  provider.Secrets `json:"query_secret"`

@@ -26,6 +26,7 @@
 package generic
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -109,6 +110,15 @@ var settingSide = map[string]string{
 	"type":            source,
 	"methods":         source,
 	"method":          destination,
+}
+
+// QueryProof implements [provider.QueryProver].
+func (Provider) QueryProof(raw json.RawMessage) (parameter, setting string) {
+	s, _, err := read(raw, source)
+	if err != nil || s.Scheme != schemeQuery {
+		return "", ""
+	}
+	return cmp.Or(s.Parameter, defaultParameter), "secret"
 }
 
 // settings are the settings of a source or of a destination; checkFit refuses those of the other side.

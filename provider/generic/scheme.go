@@ -149,6 +149,9 @@ func (b *basic) sign(h http.Header, _ []byte, _ string, _ provider.AttemptInfo) 
 	return nil
 }
 
+// defaultParameter is the parameter of the URL that holds the secret, unless the settings name another.
+const defaultParameter = "code"
+
 // query is the scheme "query": a parameter of the URL holds the secret.
 type query struct {
 	parameter string
@@ -157,7 +160,7 @@ type query struct {
 
 func newQuery(s settings) (scheme, error) {
 	if s.Parameter == "" {
-		s.Parameter = "code"
+		s.Parameter = defaultParameter
 	}
 	return &query{parameter: s.Parameter, tokens: s.Secret}, nil
 }

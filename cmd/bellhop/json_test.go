@@ -1,0 +1,30 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// TestEveryCommandHasJSON: each command either does not know --json, or testdata/script/json.txtar runs it with --json.
+// The comparison of bench takes too long for a script; TestScripts/bench runs it.
+func TestEveryCommandHasJSON(t *testing.T) {
+	script, err := os.ReadFile("testdata/script/json.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	walkCommands(newRootCommand(&env{getenv: noEnv}), func(c *cobra.Command) {
+		flag := c.Flag("json")
+		if c.HasSubCommands() || c.Name() == "bench" || flag == nil || flag.Hidden {
+			return
+		}
+		for line := range strings.Lines(string(script)) {
+			if strings.Contains(line, c.CommandPath()+" ") && strings.Contains(line, " --json") {
+				return
+			}
+		}
+		t.Errorf("%s: json.txtar does not run it with --json", c.CommandPath())
+	})
+}

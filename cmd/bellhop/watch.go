@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/signal"
+	"slices"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/spf13/cobra"
+)
+
+// This file prints a list again and again, for --watch.
+
+// watchPause is the time between two questions to the server.
+const watchPause = 2 * time.Second
+
+// watchFlag adds --watch.
+func watchFlag(c *cobra.Command) *bool {
+	return c.Flags().Bool("watch", false,
+		"show the list again every 2 seconds; without a terminal, print each new or changed item; Ctrl-C ends")
+}
+
+// tick returns a channel that receives once the next question to the server is due.
+func (e *env) tick() <-chan time.Time {
+	if e.ticks != nil {
+		return e.ticks
+	}
+	return time.After(watchPause)
+}
+
+// A watch is one run of a list with --watch.
+type watch[T any] struct {
+	e       *env
+	conn    *connection
+	nouns   string
+	columns []column[T]
+	fetch   func(ctx context.Context, page client.Page) (client.List[T], error)
+	limit   int
+	shown   map[string]string // without a terminal: the line of each item of the page shown last, by id
+	silent  bool              // the server did not answer the last question
+}
+
+// run shows the list until ctx ends or the user interrupts it, which is no error.
+func (w *watch[T]) run(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	for first := true; ; first = false {
+		err := w.show(ctx)
+		var network *url.Error
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && (first || !errors.As(err, &network)):
+			return err
+		case err != nil && !w.silent:
+			fmt.Fprintln(w.e.stderr, "the server does not answer; it is asked again every 2 seconds")
+		}
+		w.silent = err != nil
+		select {
+		case <-w.e.tick():
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// show asks for the list once and prints it.
+func (w *watch[T]) show(ctx context.Context) error {
+	if w.e.columns() == 0 || w.conn.json {
+		return w.showNew(ctx)
+	}
+	l, err := w.fetch(ctx, client.Page{Limit: w.limit})
+	if err != nil {
+		return err
+	}
+	var screen, talk bytes.Buffer
+	e := *w.e
+	e.stdout, e.stderr = &screen, &talk
+	err = showList(&e, w.conn, client.List[T]{Data: l.Data}, w.nouns, w.columns)
+	if err != nil {
+		return err
+	}
+	const clear = "\x1b[H\x1b[2J"
+	_, err = fmt.Fprintf(w.e.stdout, "%severy 2 seconds; Ctrl-C ends\n\n%s%s", clear, &screen, &talk)
+	return err
+}
+
+// maxWatchPages bounds how many pages of new items are read for one question.
+const maxWatchPages = 40
+
+// showNew prints the items that are new or were changed, oldest first.
+func (w *watch[T]) showNew(ctx context.Context) error {
+	items, err := w.pages(ctx)
+	if err != nil {
+		return err
+	}
+	shown := make(map[string]string, len(items))
+	var changed []T
+	for _, item := range items {
+		line, err := w.line(item)
+		if err != nil {
+			return err
+		}
+		id := w.columns[0].cell(item)
+		shown[id] = line
+		if w.shown[id] != line {
+			changed = append(changed, item)
+		}
+	}
+	slices.Reverse(changed)
+	w.shown = shown
+	for _, item := range changed {
+		_, err := w.e.stdout.Write([]byte(shown[w.columns[0].cell(item)]))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pages returns the newest items: one page, and further pages until one has an item that was shown before.
+func (w *watch[T]) pages(ctx context.Context) (items []T, err error) {
+	page := client.Page{Limit: w.limit}
+	for range maxWatchPages {
+		l, err := w.fetch(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, l.Data...)
+		known := slices.ContainsFunc(l.Data, func(item T) bool { return w.shown[w.columns[0].cell(item)] != "" })
+		if w.shown == nil || known || l.Next == "" {
+			return items, nil
+		}
+		page.Cursor = l.Next
+	}
+	return items, nil
+}
+
+// line returns an item as one line: JSON, or its cells with two blanks between them.
+func (w *watch[T]) line(item T) (string, error) {
+	var line bytes.Buffer
+	if w.conn.json {
+		err := printJSON(&line, item)
+		return line.String(), err
+	}
+	e := *w.e
+	e.width = nil // a time is whole, as without a terminal
+	for i, c := range w.columns {
+		if i > 0 {
+			line.WriteString("  ")
+		}
+		text := c.text(&e, item)
+		if text == "" {
+			text = "-"
+		}
+		line.WriteString(text)
+	}
+	line.WriteString("\n")
+	return line.String(), nil
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/client"
+)
+
+// A watched is the list that a test watches: the n-th question is answered with the n-th page, or with its error.
+type watched struct {
+	answers []client.List[thing]
+	errs    []error
+	asked   int
+}
+
+func (w *watched) fetch(_ context.Context, page client.Page) (client.List[thing], error) {
+	n := w.asked
+	w.asked++
+	return w.answers[n], w.errs[n]
+}
+
+// runWatch watches until each answer was given, and returns what was printed.
+func runWatch(t *testing.T, list *watched, width int, asJSON bool) (stdout, stderr string) {
+	t.Helper()
+	list.errs = append(list.errs, make([]error, len(list.answers)-len(list.errs))...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out, talk bytes.Buffer
+	e := &env{stdout: &out, stderr: &talk, ticks: make(chan time.Time), width: func() int { return width }}
+	go func() {
+		defer cancel()
+		for range len(list.answers) {
+			select {
+			case e.ticks <- time.Time{}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	fetch := func(ctx context.Context, page client.Page) (client.List[thing], error) {
+		if list.asked == len(list.answers) { // the last tick came
+			cancel()
+			return client.List[thing]{}, ctx.Err()
+		}
+		return list.fetch(ctx, page)
+	}
+	w := watch[thing]{e: e, conn: &connection{json: asJSON}, nouns: "things", columns: thingColumns, fetch: fetch}
+	err := w.run(ctx)
+	if err != nil {
+		t.Error(err)
+	}
+	return out.String(), talk.String()
+}
+
+func things(ids ...string) (l client.List[thing]) {
+	for _, id := range ids {
+		name, words, _ := strings.Cut(id, ":")
+		l.Data = append(l.Data, thing{id: name, words: words})
+	}
+	return l
+}
+
+// TestWatchWithoutTerminal: each new or changed item is printed once, oldest first; an answer that fails is asked for
+// again.
+func TestWatchWithoutTerminal(t *testing.T) {
+	down := &url.Error{Op: "Get", URL: "http://x", Err: context.DeadlineExceeded}
+	list := &watched{
+		answers: []client.List[thing]{things("b", "a"), things("b", "a"), {}, {}, things("d", "c", "b:changed", "a")},
+		errs:    []error{nil, nil, down, down},
+	}
+	stdout, stderr := runWatch(t, list, 0, false)
+	if stdout != "a  -  -\nb  -  -\nb  -  changed\nc  -  -\nd  -  -\n" {
+		t.Errorf("%q", stdout)
+	}
+	if strings.Count(stderr, "the server does not answer") != 1 {
+		t.Errorf("%q", stderr)
+	}
+}
+
+// TestWatchReadsPages: more new items than a page has are all printed.
+func TestWatchReadsPages(t *testing.T) {
+	first := things("a")
+	newest := things("e", "d")
+	newest.Next = "more"
+	list := &watched{answers: []client.List[thing]{first, newest, things("c", "b", "a")}}
+	stdout, _ := runWatch(t, list, 0, false)
+	if stdout != "a  -  -\nb  -  -\nc  -  -\nd  -  -\ne  -  -\n" {
+		t.Errorf("%q", stdout)
+	}
+}
+
+// TestWatchOnTerminal: the whole list is drawn again on a cleared screen.
+func TestWatchOnTerminal(t *testing.T) {
+	list := &watched{answers: []client.List[thing]{things("a"), things("b", "a"), {}}}
+	stdout, stderr := runWatch(t, list, 80, false)
+	screens := strings.Split(stdout, "\x1b[H\x1b[2J")
+	if len(screens) != 4 || strings.Contains(screens[1], "b") || !strings.Contains(screens[2], "\nb\na\n") ||
+		!strings.Contains(screens[3], "no things") || stderr != "" {
+		t.Errorf("%q %q", screens, stderr)
+	}
+}

@@ -53,6 +53,22 @@ type RequestFilter struct {
 	Until    time.Time
 }
 
+// A Backlog is what there is to deliver at one moment.
+type Backlog struct {
+	OldestPendingAt time.Time // CreatedAt of the oldest pending delivery; zero if there is none
+	Leased          int64     // deliveries that are being sent, or wait in memory
+	Destinations    []DestinationBacklog
+}
+
+// A DestinationBacklog is the part of a Backlog that is for one destination.
+type DestinationBacklog struct {
+	ID, Name string
+	State    DestinationState
+	Failing  bool // its breaker is open
+	Pending  int64
+	Dead     int64
+}
+
 // Stats counts the contents of the store.
 type Stats struct {
 	Sources, Destinations int64

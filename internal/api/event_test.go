@@ -19,6 +19,10 @@ func TestPublish(t *testing.T) {
 	if ev := r.events[0]; string(ev.Body) != `{"n": 12345678901234567890}` {
 		t.Errorf("stored %s", ev.Body)
 	}
+	for _, selfType := range []string{"bellhop.destination.disabled", "bellhop.", "bellhop.test"} {
+		r.do("POST", "/api/v1/events", `{"type":"`+selfType+`","data":1}`).refused(422, bellhop.CodeInvalid, "type")
+	}
+	r.do("POST", "/api/v1/events", `{"type":"bellhops","data":1}`).is(202)
 	for _, data := range []string{`null`, `0`, `"x"`, `[]`, `false`} {
 		r.do("POST", "/api/v1/events", `{"type":"t","data":`+data+`}`).is(202)
 	}

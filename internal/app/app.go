@@ -164,6 +164,7 @@ func (a *App) openStore() error {
 	if err != nil {
 		return err
 	}
+	a.registry.MustRegister(&backlogCollector{read: a.store.Backlog, now: time.Now})
 	a.undoLater("store", func(context.Context) error { return a.store.Close() })
 	return nil
 }

@@ -15,7 +15,8 @@ import (
 // ProviderID is the idempotency key, or "". If the key was used before, Publish stores nothing and returns the
 // first event as a duplicate; CodeConflict if that is another event.
 func (c *Catalog) Publish(ctx context.Context, ev bellhop.Event) (stored bellhop.Event, duplicate bool, err error) {
-	if err := bellhop.Join("", checkEvent(ev), checkText("Idempotency-Key", ev.ProviderID)); err != nil {
+	if err := bellhop.Join("", checkEvent(ev), checkNotSelf(ev.Type),
+		checkText("Idempotency-Key", ev.ProviderID)); err != nil {
 		return stored, false, err
 	}
 	stored, duplicate, err = c.opts.Publisher.Publish(ctx, ev)
@@ -39,6 +40,15 @@ func (c *Catalog) Publish(ctx context.Context, ev bellhop.Event) (stored bellhop
 // checkEvent checks the texts of an event that a person wrote.
 func checkEvent(ev bellhop.Event) error {
 	return bellhop.Join("", checkText("type", ev.Type), checkText("subject", ev.Subject), checkText("tenant", ev.Tenant))
+}
+
+// checkNotSelf refuses the type of an event that only the gateway itself publishes.
+func checkNotSelf(eventType string) error {
+	if strings.HasPrefix(eventType, bellhop.TypeSelfPrefix) {
+		return bellhop.Invalid("type", "types that begin with "+bellhop.TypeSelfPrefix+
+			" are those of the gateway's own events; use another")
+	}
+	return nil
 }
 
 // checkText refuses control characters in a text that is listed and logged.

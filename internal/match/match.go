@@ -77,7 +77,7 @@ func (m *Matcher) Wants(ev *bellhop.Event) (ok bool, err error) {
 // WantsView is Wants for an event that several matchers look at.
 func (m *Matcher) WantsView(v *View) (ok bool, err error) {
 	switch {
-	case !m.wantsSource(v.event) || !m.wantsType(v.event.Type):
+	case !m.wantsSource(v.event) || !m.wantsType(v.event):
 		return false, nil
 	case m.where == nil:
 		return true, nil
@@ -103,7 +103,7 @@ func (m *Matcher) Explain(ev *bellhop.Event) (why string, err error) {
 		return "", nil
 	case !m.wantsSource(ev):
 		return "match.sources does not name its source, " + quoteShort(ev.Source), nil
-	case !m.wantsType(ev.Type):
+	case !m.wantsType(ev):
 		return "match.types does not name its type, " + quoteShort(ev.Type), nil
 	case err != nil:
 		return "match.where fails, so the event does not match", err
@@ -118,9 +118,15 @@ func (m *Matcher) wantsSource(ev *bellhop.Event) bool {
 	return len(m.sources) == 0 || slices.Contains(m.sources, ev.Source) || slices.Contains(m.sources, ev.SourceID)
 }
 
-func (m *Matcher) wantsType(name string) bool {
-	return len(m.exact) == 0 && len(m.prefixes) == 0 || slices.Contains(m.exact, name) ||
-		slices.ContainsFunc(m.prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+// wantsType reports whether the types include that of ev. Senders choose the types of their events, so a type that
+// begins with [bellhop.TypeSelfPrefix] selects only events of the gateway itself.
+func (m *Matcher) wantsType(ev *bellhop.Event) bool {
+	counts := func(t string) bool {
+		return ev.SourceID == bellhop.SourceSelfID || !strings.HasPrefix(t, bellhop.TypeSelfPrefix)
+	}
+	return len(m.exact) == 0 && len(m.prefixes) == 0 ||
+		slices.ContainsFunc(m.exact, func(t string) bool { return t == ev.Type && counts(t) }) ||
+		slices.ContainsFunc(m.prefixes, func(p string) bool { return strings.HasPrefix(ev.Type, p) && counts(p) })
 }
 
 // quoteShort quotes s for a message: at most 64 bytes of it, with "?" in place of control characters and quotes.

@@ -251,3 +251,37 @@ func TestMatcherIsConcurrent(t *testing.T) {
 		})
 	}
 }
+
+// TestOnlyTheGatewayIsTheGateway: types that begin with bellhop. select the gateway's own events, and no event of
+// another source that has such a type. That event is selected like any other by the other matches.
+func TestOnlyTheGatewayIsTheGateway(t *testing.T) {
+	own := bellhop.Event{SourceID: bellhop.SourceSelfID, Source: bellhop.SourceSelf, Type: bellhop.TypeDestinationDisabled}
+	forged := bellhop.Event{SourceID: "src_1", Source: "open", Type: bellhop.TypeDestinationDisabled}
+	for _, c := range []struct {
+		match       bellhop.Match
+		own, forged bool
+	}{
+		{bellhop.Match{Types: []string{"bellhop.*"}}, true, false},
+		{bellhop.Match{Types: []string{bellhop.TypeDestinationDisabled}}, true, false},
+		{bellhop.Match{Types: []string{"bellhop.destination.*", "media.*"}}, true, false},
+		{bellhop.Match{Types: []string{"bellhop.*"}, Sources: []string{"open"}}, false, false},
+		{bellhop.Match{Types: []string{"bellhop.*", "*"}}, true, true},
+		{bellhop.Match{Sources: []string{"bellhop"}}, true, false},
+		{bellhop.Match{Types: []string{"*"}}, false, true},
+		{bellhop.Match{}, false, true},
+	} {
+		m, err := match.Compile(c.match)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ev, want := range map[*bellhop.Event]bool{&own: c.own, &forged: c.forged} {
+			got, err := m.Wants(ev)
+			if got != want || err != nil {
+				t.Errorf("%+v of %s: %v %v, want %v", c.match, ev.Source, got, err, want)
+			}
+			if why, _ := m.Explain(ev); (why == "") != want {
+				t.Errorf("%+v of %s: explained as %q", c.match, ev.Source, why)
+			}
+		}
+	}
+}

@@ -254,6 +254,9 @@ type Requests interface {
 type Service interface {
 	// Stats counts the contents of the store. It takes about a second for ten million rows.
 	Stats(ctx context.Context) (bellhop.Stats, error)
+	// Backlog returns what there is to deliver, with every destination. It counts pending and dead deliveries: about
+	// a tenth of a second for a million.
+	Backlog(ctx context.Context) (bellhop.Backlog, error)
 	// Ready reports whether the store can be written to. After a full disk it finds out by writing.
 	Ready(ctx context.Context) error
 	// Run deletes events and requests older than Retain, and cancels deliveries owed to deleted destinations, at

@@ -122,3 +122,34 @@ func oldestPending(c *conn) (at time.Time, err error) {
 	})
 	return at, err
 }
+
+const selectBacklog = `SELECT t.id, t.name, t.state, t.failing_since IS NOT NULL,
+		(SELECT count(*) FROM deliveries d WHERE d.destination = t.n AND d.state = 'pending'),
+		(SELECT count(*) FROM deliveries d WHERE d.destination = t.n AND d.state = 'dead')
+	FROM destinations t WHERE t.deleted_at IS NULL ORDER BY t.n`
+
+// Backlog returns what there is to deliver. It reads only the indexes of unfinished and dead deliveries, unless the
+// oldest pending delivery is a replay.
+func (s *Store) Backlog(ctx context.Context) (b bellhop.Backlog, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		err := c.query(selectBacklog, nil, func(row *sqlite3.Stmt) error {
+			b.Destinations = append(b.Destinations, bellhop.DestinationBacklog{
+				ID: row.ColumnText(0), Name: row.ColumnText(1), State: bellhop.DestinationState(row.ColumnText(2)),
+				Failing: row.ColumnInt64(3) != 0, Pending: row.ColumnInt64(4), Dead: row.ColumnInt64(5),
+			})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		err = c.query(`SELECT count(*) FROM deliveries WHERE state = 'leased'`, nil, func(row *sqlite3.Stmt) error {
+			b.Leased = row.ColumnInt64(0)
+			return nil
+		})
+		if err == nil {
+			b.OldestPendingAt, err = oldestPending(c)
+		}
+		return err
+	})
+	return b, err
+}

@@ -74,6 +74,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"RetainWhatIsOwed", retainWhatIsOwed},
 		{"RetainConflicts", retainConflicts},
 		{"Stats", stats},
+		{"Backlog", backlog},
 		{"OldestPending", oldestPending},
 		{"Ready", ready},
 	} {

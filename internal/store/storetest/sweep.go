@@ -224,3 +224,33 @@ func oldestPending(w *world) {
 }
 
 func ready(w *world) { w.must(w.Ready(w.ctx)) }
+
+// backlog shows that the pending and dead deliveries of each destination are counted, with its state.
+func backlog(w *world) {
+	read := func() bellhop.Backlog {
+		w.Helper()
+		b, err := w.Backlog(w.ctx)
+		w.must(err)
+		return b
+	}
+	first := bellhop.DestinationBacklog{ID: w.destination, State: bellhop.DestinationActive}
+	d, err := w.Destination(w.ctx, w.destination)
+	w.must(err)
+	first.Name = d.Name
+	want := bellhop.Backlog{Destinations: []bellhop.DestinationBacklog{first}}
+	w.equal("at first", read(), want)
+
+	oldest := w.clock.now()
+	for _, state := range []bellhop.DeliveryState{pending, pending, pending, leased, delivered, dead, dead, cancelled} {
+		w.in(state)
+		w.clock.pass(time.Second)
+	}
+	gone, second := w.newDestination("gone"), w.newDestination("second")
+	w.must(w.DeleteDestination(w.ctx, gone))
+	w.must(w.SetFailing(w.ctx, second, w.clock.now()))
+	w.must(w.SetDestinationState(w.ctx, w.destination, bellhop.DestinationPaused, "by a person"))
+	first.State, first.Pending, first.Dead = bellhop.DestinationPaused, 3, 2
+	want = bellhop.Backlog{OldestPendingAt: oldest, Leased: 1, Destinations: []bellhop.DestinationBacklog{first,
+		{ID: second, Name: "second", State: bellhop.DestinationActive, Failing: true}}}
+	w.equal("with some of everything", read(), want)
+}

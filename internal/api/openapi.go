@@ -51,6 +51,8 @@ func newHuma(mux *http.ServeMux, version string) huma.API {
 				Title:       "Bellhop",
 				Version:     version,
 				Description: "Sources, destinations, events and deliveries of a Bellhop webhook gateway.",
+				License:     &huma.License{Name: "Apache-2.0", URL: "https://www.apache.org/licenses/LICENSE-2.0"},
+				Contact:     &huma.Contact{Name: "Bellhop", URL: "https://github.com/bellhop-gateway/bellhop"},
 			},
 			Components: &huma.Components{
 				Schemas:         newRegistry(),
@@ -103,7 +105,11 @@ func register[I, O any](s *server, o huma.Operation, handler func(context.Contex
 // document serves the OpenAPI document of the operations added so far.
 func (s *server) document() {
 	describe(s.huma.OpenAPI().Components.Schemas.Map())
+	complete(s.huma.OpenAPI(), s.PublicURL)
 	document, err := json.Marshal(s.huma.OpenAPI())
+	if err == nil {
+		document, err = withSettings(document, s.Providers)
+	}
 	if err != nil {
 		panic("bellhop: the OpenAPI document cannot be written: " + err.Error())
 	}

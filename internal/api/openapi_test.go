@@ -31,7 +31,24 @@ func TestOpenAPI(t *testing.T) {
 		if operation["summary"] == "" || operation["operationId"] == "" || operation["tags"] == nil {
 			t.Errorf("%s %s lacks a summary, an id or a tag: %v", route.method, path, operation)
 		}
+		if text, _ := operation["description"].(string); len(text) < 10 || !strings.HasSuffix(text, ".") {
+			t.Errorf("%s %s has no description: %q", route.method, path, text)
+		}
 		responses := operation["responses"].(map[string]any)
+		want := []string{"401", "429"}
+		if strings.Contains(path, "{id}") {
+			want = append(want, "404")
+		}
+		if route.body != "" {
+			want = append(want, "400", "413", "415", "422")
+		}
+		for _, status := range want {
+			answer, _ := responses[status].(map[string]any)
+			content, _ := answer["content"].(map[string]any)
+			if content["application/problem+json"] == nil || answer["description"] == "" {
+				t.Errorf("%s %s: %s is not documented: %v", route.method, path, status, answer)
+			}
+		}
 		success := responses[map[int]string{200: "200", 201: "201", 202: "202", 204: "204"}[route.status]]
 		if success == nil {
 			t.Errorf("%s %s: %d is not documented", route.method, path, route.status)
@@ -60,6 +77,49 @@ func TestOpenAPI(t *testing.T) {
 	}
 	if head := r.send("HEAD", "/openapi.json", ""); head.status != http.StatusOK {
 		t.Errorf("HEAD: %d", head.status)
+	}
+}
+
+// TestDocumentIsComplete: the document names its server, license and contact, describes every tag, types the settings
+// of each provider, and has no schema without a use.
+func TestDocumentIsComplete(t *testing.T) {
+	r := newRig(t)
+	a := r.send("GET", "/openapi.json", "")
+	doc := a.is(200)
+	info := doc["info"].(map[string]any)
+	servers := doc["servers"].([]any)
+	if info["license"] == nil || info["contact"] == nil ||
+		servers[0].(map[string]any)["url"] != "https://hooks.example.com" {
+		t.Errorf("%v %v", info, servers)
+	}
+	described := map[string]bool{}
+	for _, tag := range doc["tags"].([]any) {
+		described[tag.(map[string]any)["name"].(string)] = tag.(map[string]any)["description"] != ""
+	}
+	for path, item := range doc["paths"].(map[string]any) {
+		for method, operation := range item.(map[string]any) {
+			for _, tag := range operation.(map[string]any)["tags"].([]any) {
+				if !described[tag.(string)] {
+					t.Errorf("%s %s: the tag %s is not described", method, path, tag)
+				}
+			}
+		}
+	}
+	schemas := doc["components"].(map[string]any)["schemas"].(map[string]any)
+	for name := range schemas {
+		if !strings.Contains(a.body, `"#/components/schemas/`+name+`"`) {
+			t.Errorf("nothing refers to the schema %s", name)
+		}
+	}
+	key := schemas["LockSourceSettings"].(map[string]any)["properties"].(map[string]any)["key"].(map[string]any)
+	if key["writeOnly"] != true || key["type"] == nil {
+		t.Errorf("the settings of lock: %v", key)
+	}
+	for _, noun := range []string{"NewSource", "NewDestination"} {
+		settings := schemas[noun].(map[string]any)["properties"].(map[string]any)["settings"].(map[string]any)
+		if settings["anyOf"] == nil || settings["description"] == "" {
+			t.Errorf("%s.settings: %v", noun, settings)
+		}
 	}
 }
 

@@ -1,0 +1,229 @@
+package api
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// This file completes the OpenAPI document: what each operation does, the errors that it can answer, and the settings
+// of each provider. The library uses none of it: it is for readers and generators.
+
+// tags describe the nouns, in the order of the document.
+var tags = []*huma.Tag{
+	{Name: "sources", Description: "URLs that providers call, with the secrets that prove their requests"},
+	{Name: "destinations", Description: "Where events go: match, credentials, limits, retries and state"},
+	{Name: "events", Description: "Stored events"},
+	{Name: "deliveries", Description: "Events owed to destinations, with their attempts"},
+	{Name: "repairs", Description: "Replays, retries and cancels of many"},
+	{Name: "requests", Description: "Requests on record: refused ones, handshakes, and those with several events"},
+	{Name: "stats", Description: "How much is stored"},
+	{Name: "providers", Description: "The systems that the gateway speaks with, and their settings"},
+}
+
+// operationTexts describe the operations by their ids.
+var operationTexts = map[string]string{
+	"list-sources":  "Returns one page of the sources, newest first.",
+	"create-source": "Checks the settings as the provider does, and stores a source. Its url is for the provider to call.",
+	"show-source":   "Returns one source. Secrets are masked.",
+	"update-source": "Changes the given members by a JSON merge patch (RFC 7386). The provider cannot be changed.",
+	"delete-source": "Deletes a source. Requests to its URL are answered 404 from then on; its events stay.",
+
+	"list-destinations":  "Returns one page of the destinations, newest first.",
+	"create-destination": "Checks and stores a destination. If its type has a handshake, the receiver is asked to agree.",
+	"show-destination":   "Returns one destination. Secrets are masked.",
+	"update-destination": "Changes the given members by a JSON merge patch (RFC 7386). The type cannot be changed.",
+	"delete-destination": "Deletes a destination. Its pending deliveries are cancelled; its finished deliveries stay.",
+	"pause-destination":  "Sends nothing more until it is resumed. Events are stored for it meanwhile.",
+	"resume-destination": "Makes a paused, disabled or expired destination active again, or asks its receiver again.",
+	"preview-destination": "Returns the request that a stored or a new destination would get for a stored event or a " +
+		"sample, and whether its match wants it. Nothing is stored or sent.",
+	"test-destination": "Sends a test event to an active destination, whatever its match says.",
+	"rotate-destination-secret": "Replaces the secret that signs deliveries. The old one signs too until the grace " +
+		"time ends.",
+
+	"list-events": "Returns one page of the events, newest first, without headers and bodies.",
+	"publish-event": "Stores an event and its deliveries. It is on disk when the answer arrives. With an " +
+		"Idempotency-Key it is stored once. Types that begin with bellhop. are refused.",
+	"show-event":     "Returns one event with its headers, and with its body if that is JSON.",
+	"get-event-body": "Returns the body byte for byte.",
+	"replay-event":   "Creates new deliveries of one event, for one destination or for each that wants it now.",
+	"replay-events":  "Starts a repair that creates new deliveries of the events that the filter selects, or counts them.",
+
+	"list-deliveries":   "Returns one page of the deliveries, those of the newest event first.",
+	"show-delivery":     "Returns one delivery with all of its attempts.",
+	"retry-delivery":    "Makes a pending, dead or cancelled delivery due now. Its retry schedule begins anew.",
+	"cancel-delivery":   "Ends a pending delivery.",
+	"retry-deliveries":  "Starts a repair that makes the deliveries that the filter selects due, or counts them.",
+	"cancel-deliveries": "Starts a repair that ends the pending deliveries that the filter selects, or counts them.",
+
+	"list-repairs":  "Returns one page of the repairs, newest first. The latest thousand are kept.",
+	"show-repair":   "Returns one repair and how far it is.",
+	"cancel-repair": "Ends a running repair. Its changes so far stay.",
+
+	"list-requests": "Returns one page of the requests on record, newest first, without headers and bodies.",
+	"show-request":  "Returns one request with its headers and, as far as it was kept, its body.",
+
+	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",
+	"list-providers": "Returns all providers with the settings of their sources and destinations.",
+}
+
+// complete describes the operations of the document and the errors that each can answer.
+func complete(document *huma.OpenAPI, publicURL string) {
+	document.Tags = tags
+	document.Servers = []*huma.Server{{URL: strings.TrimSuffix(publicURL, "/"), Description: "This gateway"}}
+	if publicURL == "" {
+		document.Servers[0].URL = "/"
+	}
+	for path, item := range document.Paths {
+		for _, o := range []*huma.Operation{item.Get, item.Post, item.Patch, item.Delete} {
+			if o == nil {
+				continue
+			}
+			if o.Description = operationTexts[o.OperationID]; o.Description == "" {
+				panic("bellhop: the operation " + o.OperationID + " has no description")
+			}
+			problem := o.Responses["default"]
+			for status, text := range errorsOf(o, path) {
+				answer := *problem
+				answer.Description = text
+				o.Responses[strconv.Itoa(status)] = &answer
+			}
+		}
+	}
+}
+
+// errorsOf returns the errors that an operation can answer, by status, besides those of the server.
+func errorsOf(o *huma.Operation, path string) map[int]string {
+	errs := map[int]string{
+		http.StatusUnauthorized:    "The API key is missing or wrong",
+		http.StatusTooManyRequests: "Too many wrong API keys from this address; Retry-After says when to try again",
+	}
+	if o.RequestBody != nil || len(o.Parameters) > 0 {
+		errs[http.StatusUnprocessableEntity] = "A value cannot be accepted; errors names it and says what to write instead"
+	}
+	if o.RequestBody != nil {
+		errs[http.StatusBadRequest] = "The body is not JSON, or a name occurs twice in an object"
+		errs[http.StatusRequestEntityTooLarge] = "The body is larger than 2 MiB"
+		errs[http.StatusUnsupportedMediaType] = "The body is not of the type application/json"
+	}
+	if strings.Contains(path, "{id}") {
+		errs[http.StatusNotFound] = "There is none with this id or name"
+	}
+	if o.Method != http.MethodGet && o.OperationID != "preview-destination" {
+		errs[http.StatusConflict] = "A name is taken, or the present state does not allow it"
+	}
+	return errs
+}
+
+// withSettings returns the document in JSON with the settings of each provider: a schema for those of its sources,
+// and one for those of its destinations if it sends. NewSource and NewDestination refer to them. They are not in the
+// library's schemas, by which requests are checked: the catalog checks settings, with better messages.
+func withSettings(document []byte, providers []provider.Provider) ([]byte, error) {
+	var d struct {
+		Components struct {
+			Schemas map[string]map[string]any `json:"schemas"`
+		} `json:"components"`
+	}
+	var whole map[string]any
+	if err := json.Unmarshal(document, &d); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(document, &whole); err != nil {
+		return nil, err
+	}
+	schemas := d.Components.Schemas
+	var sources, destinations []any
+	for _, p := range providers {
+		info := p.Info()
+		name := strings.ToUpper(info.Name[:1]) + info.Name[1:]
+		schemas[name+"SourceSettings"] = settingsSchema(info.Settings, "Settings of a source of provider "+info.Name)
+		sources = append(sources, map[string]any{"$ref": "#/components/schemas/" + name + "SourceSettings"})
+		if info.SendSettings != nil {
+			schemas[name+"DestinationSettings"] = settingsSchema(info.SendSettings,
+				"Settings of a destination of type "+info.Name)
+			destinations = append(destinations, map[string]any{"$ref": "#/components/schemas/" + name + "DestinationSettings"})
+		}
+	}
+	refer(schemas["NewSource"], "Those of the provider: ", sources)
+	// The settings of http and of the actions are on their pages.
+	refer(schemas["NewDestination"], "Those of the type: ", append(destinations, map[string]any{"type": "object",
+		"title": "http or an action", "additionalProperties": true}))
+	dropUnused(schemas, string(document))
+	components, _ := whole["components"].(map[string]any)
+	components["schemas"] = schemas
+	return json.Marshal(whole)
+}
+
+// dropUnused removes the schemas that the library made, but to which the document does not refer.
+func dropUnused(schemas map[string]map[string]any, document string) {
+	for name := range schemas {
+		if !strings.Contains(document, `"#/components/schemas/`+name+`"`) && !strings.HasSuffix(name, "Settings") {
+			delete(schemas, name)
+		}
+	}
+}
+
+// refer makes the member settings of a schema any of forms.
+func refer(schema map[string]any, text string, forms []any) {
+	properties, _ := schema["properties"].(map[string]any)
+	settings, _ := properties["settings"].(map[string]any)
+	if settings == nil || len(forms) == 0 {
+		return
+	}
+	replaced := map[string]any{"anyOf": forms}
+	if description, ok := settings["description"].(string); ok {
+		replaced["description"] = description + ". " + text + "see docs/providers and GET /api/v1/providers"
+	}
+	properties["settings"] = replaced
+}
+
+// settingsSchema returns the schema of an object with these settings.
+func settingsSchema(settings []provider.Setting, description string) map[string]any {
+	properties := map[string]any{}
+	var required []string
+	for _, s := range settings {
+		p := map[string]any{"description": s.Doc}
+		maps.Copy(p, kindSchema(s))
+		if s.Title != "" {
+			p["title"] = s.Title
+		}
+		if s.Secret {
+			p["writeOnly"] = true
+		}
+		properties[s.Name] = p
+		if s.Required {
+			required = append(required, s.Name)
+		}
+	}
+	schema := map[string]any{"type": "object", "description": description, "additionalProperties": false,
+		"properties": properties}
+	if len(required) > 0 {
+		schema["required"] = required
+	}
+	return schema
+}
+
+// kindSchema returns the schema of the values of a setting. A secret may be a list, while it is being replaced.
+func kindSchema(s provider.Setting) map[string]any {
+	text := map[string]any{"type": "string"}
+	switch s.Kind {
+	case provider.KindFlag:
+		return map[string]any{"type": "boolean"}
+	case provider.KindNumber:
+		return map[string]any{"type": "number"}
+	case provider.KindList:
+		return map[string]any{"type": "array", "items": text}
+	case provider.KindObject:
+		return map[string]any{"type": "object", "additionalProperties": text}
+	}
+	if s.Secret {
+		return map[string]any{"type": []string{"string", "array"}, "items": text}
+	}
+	return text
+}

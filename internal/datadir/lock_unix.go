@@ -27,7 +27,9 @@ func lock(dir string) (unlock func() error, err error) {
 		}
 		return nil, fmt.Errorf("data folder: lock %s: %w", path, err)
 	}
-	return f.Close, nil
+	// A child that is being started shares the open file until it executes its program, so closing our descriptor
+	// alone may leave the lock for a moment.
+	return func() error { return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close()) }, nil
 }
 
 // noFollow makes os.OpenFile fail on a symlink.

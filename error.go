@@ -2,6 +2,7 @@ package bellhop
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -55,6 +56,14 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Count writes a number of things for a message: "1 event", "2 events".
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
 
 // NotFound returns an error that no noun has that id or name.
 func NotFound(noun, id string) *Error {

@@ -97,3 +97,11 @@ func TestErrorText(t *testing.T) {
 		t.Error("errors.Is does not find the cause")
 	}
 }
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int]string{0: "0 events", 1: "1 event", 2: "2 events"} {
+		if got := bellhop.Count(n, "event"); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}

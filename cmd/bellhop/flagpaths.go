@@ -46,6 +46,7 @@ var apiWords = strings.NewReplacer(
 	`use a list of durations such as ["5s","5m"], or default`, "use waits such as 5s,5m, or default",
 	`, or a list of durations such as ["5s","5m"]`, ", or waits such as 5s,5m",
 	`"2160h" (90 days)`, "90d", `"720h"`, "30d", "at most 168h", "at most 7d",
+	"use access: username and password", "use --access username=… and --access password=…",
 	"leave batch out", "leave --batch out", "leave url out", "leave --url out",
 )
 

@@ -86,14 +86,6 @@ func TestAge(t *testing.T) {
 	}
 }
 
-func TestPlural(t *testing.T) {
-	for n, want := range map[int]string{0: "0 events", 1: "1 event", 2: "2 events"} {
-		if got := plural(n, "event"); got != want {
-			t.Errorf("%d: %s", n, got)
-		}
-	}
-}
-
 // TestFieldsOnATerminal: a time has its age beside it.
 func TestFieldsOnATerminal(t *testing.T) {
 	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)

@@ -227,7 +227,7 @@ func (f *verifyFlags) printAccepted(e *env, receipt provider.Receipt) error {
 		return nil
 	}
 	if !f.json {
-		fmt.Fprintf(e.stderr, "accepted: %s\n", plural(len(receipt.Events), "event"))
+		fmt.Fprintf(e.stderr, "accepted: %s\n", bellhop.Count(len(receipt.Events), "event"))
 		return printTable(e, receipt.Events, verifiedColumns)
 	}
 	for _, ev := range receipt.Events {

@@ -99,7 +99,7 @@ func (c *Catalog) checkSource(src bellhop.Source) error {
 	}
 	name := bellhop.CheckName(src.Name)
 	if src.Name == bellhop.SourceAPI || src.Name == bellhop.SourceSelf {
-		name = bellhop.Invalid("name", "is reserved for published events or for the gateway's own; use another name")
+		name = bellhop.Invalid("name", "the names api and bellhop are reserved; use another name")
 	}
 	p, ok := c.provider(src.Provider)
 	if !ok {

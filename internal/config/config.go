@@ -44,13 +44,13 @@ var docs = map[string]string{
 	"listen": "address and port of the sources and the API, such as 127.0.0.1:8080 or :8080",
 	"listen-metrics": "address and port that serve /metrics without a key, such as 127.0.0.1:9090; a port alone is " +
 		"at 127.0.0.1; if empty, /metrics is at --listen and needs the API key",
-	"data": "folder that holds everything; made on first use, for its owner only",
+	"data": "folder that holds everything; created at the first start, readable by its owner only",
 	"database": "reserved for PostgreSQL; this version refuses it, everything is in SQLite in " +
 		"the data folder",
-	"public-url": "how providers reach this server, such as https://hooks.example.com; empty is " +
-		"the address listened on",
+	"public-url": "the URL at which providers reach this server, such as https://hooks.example.com; by default the " +
+		"address of --listen",
 	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d; 0 " +
-		"keeps them for ever",
+		"keeps them forever",
 	"allow-private": "let deliveries reach private, loopback, shared and documentation addresses, every address of " +
 		"this machine, and all ports; link-local addresses and those of cloud metadata stay closed",
 	"allow": "addresses that deliveries may reach although they are private, such as " +
@@ -61,9 +61,9 @@ var docs = map[string]string{
 		"then run any program",
 	"shutdown-timeout": "how long a clean stop may take",
 	"read-timeout":     "how long a request may take to arrive",
-	"max-connections": "connections served at a time, at most a third of the open files that the system grants; beyond it, " +
+	"max-connections": "connections served at the same time, at most a third of the open files that the system grants; beyond it, " +
 		"idle and slow ones give way",
-	"max-attempts": "attempts under way at a time, to all destinations together; more wait",
+	"max-attempts": "attempts in progress at the same time, to all destinations together; further ones wait",
 	"log-level":    "debug, info, warn or error",
 	"log-format":   "text, json, or auto: text on a terminal",
 }

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -245,7 +244,7 @@ func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64)
 	switch {
 	case !more:
 		result.State = bellhop.DeliveryDead
-		result.Attempt.Detail += fmt.Sprintf("; given up after %d attempts", t.counted+t.spared)
+		result.Attempt.Detail += "; given up after " + bellhop.Count(t.counted+t.spared, "attempt")
 		return result
 	case result.Spared && d.limited:
 		wait = 0

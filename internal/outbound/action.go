@@ -16,10 +16,10 @@ import (
 func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action) (_ *Target, err error) {
 	var urlErr, accessErr, matchErr, batchErr, actionErr error
 	if d.URL != "" {
-		urlErr = bellhop.Invalid("url", "an action has no URL, for it works here; leave it out")
+		urlErr = bellhop.Invalid("url", "an action runs here and has no URL; leave it out")
 	}
 	if len(d.Access) > 0 {
-		accessErr = bellhop.Invalid("access", "an action reaches nobody; leave it out")
+		accessErr = bellhop.Invalid("access", "an action sends no request; leave it out")
 	}
 	if !d.Batch.IsZero() {
 		batchErr = bellhop.Invalid("batch", "an action takes events one at a time; leave it out")

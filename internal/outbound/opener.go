@@ -102,7 +102,7 @@ func (o *Opener) open(d bellhop.Destination) (*Target, error) {
 	handshakeErr = o.checkHandshake(d)
 	if renderErr == nil && !d.Batch.IsZero() && t.renderBatch == nil {
 		batchErr = bellhop.Invalid("batch", "with this type and these settings events go one at a time; leave it out, "+
-			"or use format envelope or thin, or a type that knows batches")
+			"or use format envelope or thin, or a type that supports batches")
 	}
 	// Where some requests hold several events, receivers want the same shape of all of them. Providers do that
 	// themselves.

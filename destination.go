@@ -2,8 +2,6 @@ package bellhop
 
 import (
 	"encoding/json"
-	"hash/fnv"
-	"io"
 	"math"
 	"time"
 )
@@ -194,20 +192,6 @@ func (o Order) Check() error {
 		return nil
 	}
 	return Invalid("order", "use none, source or subject")
-}
-
-// Key returns the key of ev: 64 bits of a hash, never 0. It returns 0 if o is no order. Events whose keys collide
-// wait for one another too.
-func (o Order) Key(ev *Event) int64 {
-	if o != OrderSource && o != OrderSubject {
-		return 0
-	}
-	h := fnv.New64a()
-	io.WriteString(h, ev.SourceID)
-	if o == OrderSubject {
-		io.WriteString(h, "\x00"+ev.Subject)
-	}
-	return int64(h.Sum64() | 1)
 }
 
 // A Breaker says when a destination that keeps failing is held back, and when it is disabled. While it is held back

@@ -50,6 +50,7 @@ type App struct {
 	registry *prometheus.Registry
 	folder   *datadir.Folder
 	store    store.Store
+	orderKey [16]byte // for the engine
 	listener *limiter
 	url      string
 	keyFrom  string // datadir.AdminKeyFile or datadir.AdminKeyVariable
@@ -157,6 +158,7 @@ func (a *App) openStore() error {
 	if err != nil {
 		return err
 	}
+	a.orderKey = keys.OrderKey()
 	a.store, err = sqlite.Open(sqlite.Options{Dir: a.opts.Config.Data, Metrics: a.registry, Options: store.Options{
 		Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger, Retain: a.opts.Config.Retain,
 		Due: func(destinationID string) { a.engine.Wake(destinationID) }, // called for results, so the engine exists then
@@ -251,7 +253,7 @@ func (a *App) openRooms(client *egress.Client) {
 	a.engine = delivery.New(delivery.Options{
 		Gate:  gate,
 		Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: o.Logger, Metrics: a.registry,
-		Changed: a.reloadLater, MaxAttempts: a.maxAttempts(),
+		Changed: a.reloadLater, MaxAttempts: a.maxAttempts(), OrderKey: a.orderKey,
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) },
 	})
 	a.undoLater("delivery", a.engine.Stop)

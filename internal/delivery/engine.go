@@ -58,6 +58,10 @@ type Options struct {
 	Gate    *match.Gate           // of large bodies, for all who evaluate expressions; nil makes one
 	Changed func()                // called after the engine disabled or expired a destination; may be nil
 
+	// OrderKey is a secret from which the keys of ordered deliveries are made. They are stored, so a store has the same
+	// one at each start.
+	OrderKey [16]byte
+
 	// Announce accepts an event of the gateway's own, as the door accepts other events. Nil announces nothing.
 	Announce func(ctx context.Context, ev bellhop.Event) error
 	// MaxAttempts bounds the attempts under way in all lanes together; 0 is DefaultMaxAttempts.
@@ -84,6 +88,7 @@ const DefaultMaxAttempts = 8192
 type Engine struct {
 	opts    Options
 	metrics *metrics
+	orders  orderHash
 
 	mu     sync.Mutex // serializes changes of lanes, begun and halted; taken before any lane's mu
 	lanes  atomic.Pointer[laneTable]
@@ -102,7 +107,7 @@ type Engine struct {
 
 // New returns an engine without destinations. It claims and sends nothing before Run.
 func New(opts Options) *Engine {
-	e := &Engine{opts: opts, metrics: newMetrics(opts.Metrics),
+	e := &Engine{opts: opts, metrics: newMetrics(opts.Metrics), orders: newOrderHash(opts.OrderKey),
 		limiter: newLimiter(cmp.Or(opts.MaxAttempts, DefaultMaxAttempts)), checkNow: make(chan struct{}, 1)}
 	if e.opts.Random == nil {
 		e.opts.Random = rand.Float64

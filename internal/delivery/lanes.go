@@ -297,7 +297,7 @@ func (e *Engine) wants(l *lane, dst *destination, view *match.View) bool {
 
 // newDelivery returns the delivery of ev, the i-th of some events, to l's destination dst.
 func (l *lane) newDelivery(dst *destination, i int, ev *bellhop.Event) bellhop.NewDelivery {
-	return bellhop.NewDelivery{Event: i, DestinationID: l.id, Key: dst.Order.Key(ev)}
+	return bellhop.NewDelivery{Event: i, DestinationID: l.id, Key: l.engine.orders.orderKey(dst.Order, ev)}
 }
 
 // newReserved is newDelivery with a place in the lane, if there is one.

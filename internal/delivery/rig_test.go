@@ -114,8 +114,8 @@ func (r *rig) open() {
 		Publish: r.publish,
 		Current: func(destinationID string) *outbound.Target { return e.Target(destinationID) }})
 	e = New(Options{Store: kept, Opener: r.opener, Gate: r.gate, CutOff: client.Close, Now: r.now, Logger: log,
-		MaxAttempts: r.maxAttempts,
-		Announce:    r.announce, Changed: func() {
+		MaxAttempts: r.maxAttempts, OrderKey: keys.OrderKey(),
+		Announce: r.announce, Changed: func() {
 			r.changes.Add(1)
 			go r.reload()
 		}})

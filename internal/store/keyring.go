@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -26,6 +27,7 @@ import (
 // A KeyRing holds the master keys: the current one, which seals, and older ones, which still open.
 type KeyRing struct {
 	current keyID
+	oldest  keyID // of the last line
 	keys    map[keyID][]byte
 }
 
@@ -37,7 +39,8 @@ const (
 )
 
 // KeyFileName is the name of the file of master keys within the data folder: one Base64 key of 32 bytes on each
-// line, the current one first. To rotate, put a new line on top: secrets saved from then on are sealed with it.
+// line, the current one first. To rotate, put a new line on top: secrets saved from then on are sealed with it. Keep
+// the last line while there are pending deliveries that have an order: see [KeyRing.OrderKey].
 const KeyFileName = "master.key"
 
 // FileName is the name of the SQLite database within the data folder.
@@ -114,12 +117,25 @@ func ParseKeyRing(text string) (KeyRing, error) {
 		if len(ring.keys) == 0 {
 			ring.current = id
 		}
+		ring.oldest = id
 		ring.keys[id] = key
 	}
 	if len(ring.keys) == 0 {
 		return KeyRing{}, errors.New("holds no key")
 	}
 	return ring, nil
+}
+
+// OrderKey returns the secret from which the keys of ordered deliveries are made. It is derived from the oldest master
+// key, so that a new one changes no order. If the oldest one is removed, the events accepted afterwards do not wait for
+// those accepted before.
+func (r KeyRing) OrderKey() (key [16]byte) {
+	derived, err := hkdf.Key(sha256.New, r.keys[r.oldest], nil, "bellhop order key 1", len(key))
+	if err != nil {
+		panic(fmt.Sprintf("bellhop: derive the order key: %v", err)) // only a longer key than HKDF makes is an error
+	}
+	copy(key[:], derived)
+	return key
 }
 
 // Seal encrypts plain for a row. Open needs the same name of the row.

@@ -155,3 +155,18 @@ func TestLoadKeyRing(t *testing.T) {
 		}
 	}
 }
+
+// TestOrderKey: a new master key on top keeps the order key, another store has another one, and the order key is none
+// of the master keys.
+func TestOrderKey(t *testing.T) {
+	first := newKeyRing(t, newKey(1)).OrderKey()
+	if rotated := newKeyRing(t, newKey(3)+newKey(2)+newKey(1)).OrderKey(); rotated != first {
+		t.Error("a new master key changes the order key")
+	}
+	if first == newKeyRing(t, newKey(2)).OrderKey() {
+		t.Error("two stores have one order key")
+	}
+	if first == [16]byte(bytes.Repeat([]byte{1}, 16)) || first == [16]byte{} {
+		t.Errorf("%x", first)
+	}
+}

@@ -71,7 +71,9 @@ func (s *Store) connect(m mode) (*conn, error) {
 	pragmas := "PRAGMA busy_timeout = 1000; PRAGMA temp_store = memory; PRAGMA trusted_schema = off; " +
 		"PRAGMA cell_size_check = on;"
 	if m == writing {
-		pragmas += "PRAGMA page_size = 8192; PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0;" +
+		// auto_vacuum has an effect only before the first table is made; giveBackSpace relies on it
+		pragmas += "PRAGMA page_size = 8192; PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal;" +
+			"PRAGMA wal_autocheckpoint = 0;" +
 			// for macOS, whose plain sync stops at the drive's cache
 			"PRAGMA fullfsync = on; PRAGMA checkpoint_fullfsync = on;" +
 			"PRAGMA cache_size = -16384; PRAGMA synchronous = " + durability + ";"
@@ -147,6 +149,15 @@ func (c *conn) exists(sql string, args ...any) (found bool, err error) {
 		return nil
 	})
 	return found, err
+}
+
+// number runs a query whose one row has one number.
+func (c *conn) number(sql string, args ...any) (n int64, err error) {
+	err = c.query(sql, args, func(row *sqlite3.Stmt) error {
+		n = row.ColumnInt64(0)
+		return nil
+	})
+	return n, err
 }
 
 // transaction runs work in a transaction of its own. The writer has one of its own kind; this one is for migrations.

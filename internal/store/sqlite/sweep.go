@@ -2,17 +2,21 @@ package sqlite
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
 )
 
-// The sweep deletes events and requests older than Retain, and cancels deliveries owed to deleted destinations.
-// It goes in steps. Each step takes the writer for a few milliseconds, and other operations come in between.
+// The sweep deletes events and requests older than Retain, cancels deliveries owed to deleted
+// destinations, and gives the freed space back. It goes in steps. Each step takes the writer for a few milliseconds,
+// and other operations come in between.
 const (
 	sweepEvery = time.Minute
 	sweepStep  = 200                  // rows of one step
 	sweepPause = 5 * time.Millisecond // between steps
+	spaceStep  = 128                  // pages that one step gives back: 1 MiB
+	spareShare = 5                    // a fifth of the pages may stay free: new events use them
 )
 
 // Run sweeps at once and then every minute, until ctx ends.
@@ -46,7 +50,8 @@ func (s *Store) sweep(ctx context.Context) error {
 		from, more, err = s.deleteOld(from)
 		return more, err
 	}
-	for _, step := range []func() (more bool, err error){s.cancelOrphans, deleteOld, s.deleteOldRequests} {
+	for _, step := range []func() (more bool, err error){s.cancelOrphans, deleteOld, s.deleteOldRequests,
+		s.giveBackSpace} {
 		for more := true; more; {
 			var err error
 			if more, err = step(); err != nil {
@@ -75,6 +80,26 @@ func (s *Store) cancelOrphans() (more bool, err error) {
 		s.finals.cancelled.Add(cancelled)
 	}
 	return cancelled == sweepStep, err
+}
+
+// giveBackSpace shortens the database by some of its free pages, unless few are free: giving those back would cost
+// more than they take, because new events need pages soon. Pages from the end of the database move into free ones.
+func (s *Store) giveBackSpace() (more bool, err error) {
+	err = s.do(func(c *conn) error {
+		pages, err := c.number("PRAGMA page_count")
+		if err != nil {
+			return err
+		}
+		free, err := c.number("PRAGMA freelist_count")
+		more = free > pages/spareShare
+		if err != nil || !more {
+			s.writer.checkpointNow = s.writer.shrunk
+			return err
+		}
+		s.writer.shrunk = true
+		return c.exec("PRAGMA incremental_vacuum(" + strconv.Itoa(spaceStep) + ")")
+	})
+	return more, err
 }
 
 // deleteOld deletes some events that are too old, with their deliveries and attempts, beginning after event

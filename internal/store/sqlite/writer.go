@@ -34,14 +34,16 @@ const (
 // The writer owns the connection that writes. Everything that is queued when it comes around goes into one
 // transaction. There is no timer: a batch is whatever was queued while the previous one was written.
 //
-// mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements and pages. failForGood
+// mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements and the fields up to checkpointNow. failForGood
 // writes failure once and closes failed; then any goroutine may read failure. Once finished is closed, any goroutine
 // may read closeErr.
 type writer struct {
 	store                   *Store
 	c                       *conn
 	begin, commit, rollback *sqlite3.Stmt
-	pages                   int // in the log after the latest commit
+	pages                   int  // in the log after the latest commit
+	shrunk                  bool // the database has become shorter; its file becomes so by the next checkpoint
+	checkpointNow           bool // however short the log is
 
 	mu      sync.Mutex
 	waiting []op
@@ -275,14 +277,14 @@ const checkpointPages = 2048
 
 // checkpoint moves the pages of the log into the database once there are enough of them.
 func (w *writer) checkpoint() {
-	if w.pages < checkpointPages || w.store.Err() != nil || w.store.lost() != nil {
+	if w.pages < checkpointPages && !w.checkpointNow || w.store.Err() != nil || w.store.lost() != nil {
 		return // pages must not be moved into a file that is another one
 	}
 	start := time.Now()
 	_, _, err := w.c.db.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
 	switch {
 	case err == nil:
-		w.pages = 0
+		w.pages, w.shrunk, w.checkpointNow = 0, false, false
 		w.store.metrics.checkpoints.Observe(time.Since(start).Seconds())
 	case isFailure(err):
 		w.failForGood(fmt.Errorf("storage failed: %s: checkpoint: %w", w.store.path, err))

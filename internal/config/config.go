@@ -49,8 +49,8 @@ var docs = map[string]string{
 		"the data folder",
 	"public-url": "the URL at which providers reach this server, such as https://hooks.example.com; by default the " +
 		"address of --listen",
-	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d; 0 " +
-		"keeps them forever",
+	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d, from the end of the " +
+		"event's last delivery on; a dead delivery is kept for 24h at least; 0 keeps all forever",
 	"allow-private": "let deliveries reach private, loopback, shared and documentation addresses, every address of " +
 		"this machine, and all ports; link-local addresses and those of cloud metadata stay closed",
 	"allow": "addresses that deliveries may reach although they are private, such as " +

@@ -23,7 +23,8 @@ type Options struct {
 	Rand   io.Reader
 	Logger *slog.Logger
 
-	// Retain is how long events, their deliveries and requests are kept; 0 keeps them for ever.
+	// Retain is how long events, their deliveries and requests are kept; 0 keeps them for ever. For an event it counts
+	// from the end of its last delivery. Dead deliveries are kept for [RetainDead] at least.
 	Retain time.Duration
 
 	// Due is called with a destination that has a delivery to claim although no caller made it due: the result of
@@ -34,6 +35,10 @@ type Options struct {
 	// Observer is told of accepted events and recorded results. It may be nil, and then costs nothing.
 	Observer Observer
 }
+
+// RetainDead is how long a dead delivery is kept at least, with its event, from its death on: long enough for a person
+// to look at it and to retry it.
+const RetainDead = 24 * time.Hour
 
 // An Observer is told of every commit of this process, once it is on disk and never before, in the order of the
 // commits and, within a commit, in the order in which the operations were handed over. Accepted events are told
@@ -259,8 +264,8 @@ type Service interface {
 	Backlog(ctx context.Context) (bellhop.Backlog, error)
 	// Ready reports whether the store can be written to. After a full disk it finds out by writing.
 	Ready(ctx context.Context) error
-	// Run deletes events and requests older than Retain, and cancels deliveries owed to deleted destinations, at
-	// once and then each minute, until ctx ends.
+	// Run deletes events and requests for which nothing has happened for Retain, and cancels deliveries owed to deleted
+	// destinations, at once and then each minute, until ctx ends.
 	Run(ctx context.Context) error
 	// Failed is closed when storage has failed for good. Nothing more is accepted then, and the program should
 	// end. Err says why.

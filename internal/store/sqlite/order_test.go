@@ -20,7 +20,7 @@ func owe(t testing.TB, s *Store, source, destination string, n int, key func(i i
 		var events []bellhop.Event
 		var owed []bellhop.NewDelivery
 		for i := from; i < min(n, from+500); i++ {
-			events = append(events, bellhop.Event{SourceID: source, Type: "x", ReceivedAt: time.Now(), Body: body,
+			events = append(events, bellhop.Event{SourceID: source, Type: "x", ReceivedAt: s.opts.Now(), Body: body,
 				SHA256: sha256.Sum256(body)})
 			owed = append(owed, bellhop.NewDelivery{Event: i - from, DestinationID: destination, Key: key(i)})
 		}

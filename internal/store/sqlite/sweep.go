@@ -2,13 +2,15 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/ncruces/go-sqlite3"
 )
 
-// The sweep deletes events and requests older than Retain, cancels deliveries owed to deleted
+// The sweep deletes events and requests for which nothing has happened for Retain, cancels deliveries owed to deleted
 // destinations, and gives the freed space back. It goes in steps. Each step takes the writer for a few milliseconds,
 // and other operations come in between.
 const (
@@ -45,13 +47,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // sweep takes the steps of one round. Each kind of step is repeated until it has no more to do.
 func (s *Store) sweep(ctx context.Context) error {
-	from := int64(0)
-	deleteOld := func() (more bool, err error) {
-		from, more, err = s.deleteOld(from)
-		return more, err
-	}
-	for _, step := range []func() (more bool, err error){s.cancelOrphans, deleteOld, s.deleteOldRequests,
-		s.giveBackSpace} {
+	for _, step := range []func() (more bool, err error){s.cancelOrphans, fromStart(s.deleteOld),
+		fromStart(s.deleteOldRequests), s.giveBackSpace} {
 		for more := true; more; {
 			var err error
 			if more, err = step(); err != nil {
@@ -82,6 +79,15 @@ func (s *Store) cancelOrphans() (more bool, err error) {
 	return cancelled == sweepStep, err
 }
 
+// fromStart returns step as a function whose calls continue each other, beginning with the first row.
+func fromStart(step func(from int64) (last int64, more bool, err error)) func() (more bool, err error) {
+	from := int64(0)
+	return func() (more bool, err error) {
+		from, more, err = step(from)
+		return more, err
+	}
+}
+
 // giveBackSpace shortens the database by some of its free pages, unless few are free: giving those back would cost
 // more than they take, because new events need pages soon. Pages from the end of the database move into free ones.
 func (s *Store) giveBackSpace() (more bool, err error) {
@@ -102,28 +108,35 @@ func (s *Store) giveBackSpace() (more bool, err error) {
 	return more, err
 }
 
-// deleteOld deletes some events that are too old, with their deliveries and attempts, beginning after event
-// number from. An event with a delivery that is still owed stays. It returns the number of the last event that
+// deleteOld deletes some events that are too old, with their deliveries and attempts, beginning after event number
+// from. An event stays while a delivery of it is owed, until Retain has passed since the last of its deliveries ended,
+// and until a dead delivery has been kept for [store.RetainDead]. deleteOld returns the number of the last event that
 // it looked at.
 func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 	if s.opts.Retain <= 0 {
 		return 0, false, nil
 	}
-	limit := firstOf(s.opts.Now().Add(-s.opts.Retain))
+	now := s.opts.Now()
+	limit := now.Add(-s.opts.Retain)
 	var old []oldEvent
 	err = s.do(func(c *conn) error {
 		last, more, old = from, false, nil
-		err := c.query(`SELECT e.n, EXISTS (SELECT 1 FROM deliveries d WHERE d.n >= e.n << 16 AND d.n < (e.n + 1) << 16
-			AND d.state IN ('pending', 'leased')), e.variant = 0 AND e.provider_id IS NOT NULL, coalesce(e.conflicts, e.n)
-			FROM events e WHERE e.n > ? AND e.n < ? ORDER BY e.n LIMIT ?`,
-			[]any{from, limit, sweepStep}, func(row *sqlite3.Stmt) error {
+		err := c.query(selectOldest, []any{from, limit, now.Add(-max(s.opts.Retain, store.RetainDead)), sweepStep},
+			func(row *sqlite3.Stmt) error {
+				received := timeAt(row, 1)
+				more = !received.After(limit) || received.After(now)
+				if !more {
+					return errYoung
+				}
 				last = row.ColumnInt64(0)
-				more = true
-				if !row.ColumnBool(1) {
-					old = append(old, oldEvent{last, row.ColumnBool(2), row.ColumnInt64(3)})
+				if !row.ColumnBool(2) && !received.After(limit) {
+					old = append(old, oldEvent{last, row.ColumnBool(3), row.ColumnInt64(4)})
 				}
 				return nil
 			})
+		if errors.Is(err, errYoung) {
+			err = nil
+		}
 		for i := 0; err == nil && i < len(old); i++ {
 			err = deleteEvent(c, old[i])
 		}
@@ -134,6 +147,20 @@ func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 	}
 	return last, more, err
 }
+
+const (
+	// selectOldest returns the oldest events after a number, and whether each stays because of its deliveries.
+	selectOldest = `SELECT e.n, e.received_at, EXISTS (SELECT 1 FROM deliveries d
+			WHERE d.n >= e.n << 16 AND d.n < (e.n + 1) << 16 AND (d.state IN ('pending', 'leased')
+			OR d.updated_at > ?2 OR d.state = 'dead' AND d.updated_at > ?3)),
+		e.variant = 0 AND e.provider_id IS NOT NULL, coalesce(e.conflicts, e.n)
+		FROM events e WHERE e.n > ?1 ORDER BY e.n LIMIT ?4`
+	selectOldestRequests = `SELECT n, received_at FROM requests WHERE n > ? ORDER BY n LIMIT ?`
+)
+
+// errYoung ends a walk from old rows to young ones: all further rows are too young to be deleted. It is not returned for
+// a row that is younger than now: its number was made by a clock that was ahead, and rows that follow may be old.
+var errYoung = errors.New("the row is too young to be deleted")
 
 // An oldEvent is an event that retention deletes.
 type oldEvent struct {
@@ -159,18 +186,36 @@ func deleteEvent(c *conn, ev oldEvent) error {
 	return c.exec(`UPDATE events SET variant = 0 WHERE n = (SELECT min(n) FROM events WHERE conflicts = ?)`, ev.group)
 }
 
-// deleteOldRequests deletes some requests that are too old.
-func (s *Store) deleteOldRequests() (more bool, err error) {
+// deleteOldRequests deletes some requests that are too old, beginning after number from. It returns the number of the
+// last request that it looked at.
+func (s *Store) deleteOldRequests(from int64) (last int64, more bool, err error) {
 	if s.opts.Retain <= 0 {
-		return false, nil
+		return 0, false, nil
 	}
-	limit := firstOf(s.opts.Now().Add(-s.opts.Retain))
+	now := s.opts.Now()
+	limit := now.Add(-s.opts.Retain)
 	err = s.do(func(c *conn) error {
-		before := c.db.TotalChanges()
-		err := c.exec(`DELETE FROM requests WHERE n IN (SELECT n FROM requests WHERE n < ? ORDER BY n LIMIT ?)`, limit,
-			sweepStep)
-		more = c.db.TotalChanges()-before == sweepStep
+		var old []int64
+		last, more = from, false
+		err := c.query(selectOldestRequests, []any{from, sweepStep}, func(row *sqlite3.Stmt) error {
+			received := timeAt(row, 1)
+			more = !received.After(limit) || received.After(now)
+			if !more {
+				return errYoung
+			}
+			last = row.ColumnInt64(0)
+			if !received.After(limit) {
+				old = append(old, last)
+			}
+			return nil
+		})
+		if errors.Is(err, errYoung) {
+			err = nil
+		}
+		for i := 0; err == nil && i < len(old); i++ {
+			err = c.exec("DELETE FROM requests WHERE n = ?", old[i])
+		}
 		return err
 	})
-	return more, err
+	return last, more, err
 }

@@ -24,7 +24,7 @@ func TestRetainInSteps(t *testing.T) {
 		}
 		for _, d := range due {
 			r := delivered(d.ID)
-			r.Attempt.Number, r.State = i+1, state
+			r.Attempt.Number, r.Attempt.StartedAt, r.State = i+1, now, state
 			if state == bellhop.DeliveryPending {
 				r.NextAt = now
 			}

@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
-// Retain is how long the stores that the suite opens are to keep events and requests.
-const Retain = 24 * time.Hour
+// Retain is how long the stores that the suite opens are to keep events and requests: less than store.RetainDead.
+const Retain = 12 * time.Hour
 
 // Run runs the suite. open opens an empty store with those options; it is closed when the test ends.
 func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) {
@@ -72,6 +72,9 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"UnknownFlood", unknownFlood},
 		{"RetainByAge", retainByAge},
 		{"RetainWhatIsOwed", retainWhatIsOwed},
+		{"RetainFromTheEnd", retainFromTheEnd},
+		{"RetainDead", retainDead},
+		{"RetainBehindYoung", retainBehindYoung},
 		{"RetainConflicts", retainConflicts},
 		{"Stats", stats},
 		{"Backlog", backlog},

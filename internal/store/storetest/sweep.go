@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
 // gone reports whether the error of a read means that the noun was deleted.
@@ -60,7 +61,100 @@ func retainWhatIsOwed(w *world) {
 	}
 	w.equal("a finished delivery of an event that is still owed", w.state(both[0].DeliveryID), delivered)
 	w.record(w.result(owed[leased], 1, delivered))
-	w.sweep("it is deleted once it is delivered", func() bool { return gone(second(w.Delivery(w.ctx, owed[leased]))) })
+	w.clock.pass(Retain + time.Second)
+	w.sweep("it is deleted when Retain has passed since it was delivered", func() bool { return gone(second(w.Delivery(w.ctx, owed[leased]))) })
+}
+
+// retainFromTheEnd shows that Retain counts from the end of the last delivery of an event, whichever way it ended, and
+// that an event without deliveries is deleted by its own age.
+func retainFromTheEnd(w *world) {
+	ends := map[string]func(id string){
+		"delivered": func(id string) { w.record(w.result(id, 1, delivered)) },
+		"cancelled": func(id string) {
+			w.must(w.Release(w.ctx, []string{id}))
+			w.must(second(w.CancelDelivery(w.ctx, id)))
+		},
+		"delivered after others": func(id string) {
+			replays := []bellhop.NewDelivery{{DestinationID: w.destination}, {DestinationID: w.destination}}
+			w.record(w.result(id, 1, delivered))
+			w.must(w.ReplayEvent(w.ctx, w.delivery(id).EventID, replays))
+			w.claim()
+			w.clock.pass(time.Minute)
+			w.record(w.result(replays[0].DeliveryID, 1, delivered))
+			w.must(w.Release(w.ctx, []string{replays[1].DeliveryID}))
+			w.must(second(w.CancelDelivery(w.ctx, replays[1].DeliveryID)))
+		},
+	}
+	ids := map[string]string{}
+	for name := range ends {
+		ids[name] = w.owe(true)
+	}
+	alone := []bellhop.Event{w.event("", nil)}
+	w.accept(alone, nil)
+	w.clock.pass(10 * Retain)
+	for name, end := range ends {
+		end(ids[name])
+	}
+	w.clock.pass(Retain - 2*time.Minute)
+	w.sweep("the event without deliveries is deleted", func() bool { return gone(second(w.Event(w.ctx, alone[0].ID))) })
+	w.accept([]bellhop.Event{w.event("", nil)}, nil)
+	for name, id := range ids {
+		if gone(second(w.Delivery(w.ctx, id))) {
+			w.Errorf("%s: deleted before Retain has passed since then", name)
+		}
+	}
+	w.clock.pass(3 * time.Minute)
+	w.sweep("all are deleted", func() bool {
+		st, err := w.Stats(w.ctx)
+		w.must(err)
+		return st.Events == 1
+	})
+}
+
+// retainDead shows that a dead delivery is kept for store.RetainDead from its death on, if Retain is shorter, and can be
+// retried until then.
+func retainDead(w *world) {
+	lost, other := w.owe(true), w.owe(true)
+	w.clock.pass(10 * Retain)
+	w.record(w.result(lost, 1, dead))
+	w.record(w.result(other, 1, delivered))
+	w.clock.pass(store.RetainDead - time.Second)
+	w.sweep("the delivered one is deleted", func() bool { return gone(second(w.Delivery(w.ctx, other))) })
+	w.equal("the dead one", w.state(lost), dead)
+	again := []bellhop.NewDelivery{{DestinationID: w.destination}}
+	w.must(w.ReplayEvent(w.ctx, w.delivery(lost).EventID, again))
+	w.must(second(w.CancelDelivery(w.ctx, again[0].DeliveryID)))
+	w.clock.pass(Retain)
+	w.sweep("the dead one is deleted", func() bool { return gone(second(w.Delivery(w.ctx, lost))) })
+
+	retried := w.in(dead)
+	w.clock.pass(store.RetainDead - time.Second)
+	w.must(second(w.RetryDelivery(w.ctx, retried)))
+	w.clock.pass(10 * Retain)
+	mark := w.in(delivered)
+	w.clock.pass(Retain + time.Second)
+	w.sweep("a delivered one is deleted", func() bool { return gone(second(w.Delivery(w.ctx, mark))) })
+	w.equal("the one that was retried", w.state(retried), pending)
+}
+
+// retainBehindYoung shows that events and requests which are stored as received in the future, by a clock that was
+// ahead, hold up the deletion of no others, although those have later numbers.
+func retainBehindYoung(w *world) {
+	w.clock.pass(1000 * Retain)
+	ahead := w.in(delivered)
+	w.Note(w.refusal())
+	w.settle()
+	w.clock.pass(-1000 * Retain)
+	w.in(delivered)
+	w.Note(w.refusal())
+	w.settle()
+	w.clock.pass(Retain + time.Minute)
+	w.sweep("what came after the clock was right again is deleted", func() bool {
+		st, err := w.Stats(w.ctx)
+		w.must(err)
+		return st.Events == 2 && len(w.requests()) == 1
+	})
+	w.equal("the one from the future", w.state(ahead), delivered)
 }
 
 // retainConflicts shows that repeats of each event with one id are recognized as long as that event is stored,

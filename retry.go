@@ -130,6 +130,9 @@ var SchedulePresets = map[string]Schedule{
 const (
 	MaxScheduleLength = 100
 	MaxScheduleWait   = 7 * 24 * time.Hour
+	// MaxWait is the longest time for which a delivery waits for its next attempt: that of a schedule, with its Jitter.
+	// A Retry-After is obeyed for a day. Only an action can ask for more.
+	MaxWait = MaxScheduleWait + MaxScheduleWait/10
 	// Jitter is the fraction by which a wait may be shorter or longer than its entry.
 	Jitter = 0.1
 )

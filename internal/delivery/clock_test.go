@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,6 +48,62 @@ func TestClockIsSet(t *testing.T) {
 					t.Errorf("%d attempts, the third ones too early", n)
 				}
 				r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryPending: 20})
+			})
+		})
+	}
+}
+
+// TestClockWasAhead: a clock that was a year ahead for seconds parks no delivery: the deliveries that failed or came
+// meanwhile are made soon after the clock is right again, or after the next start, and new ones pass.
+func TestClockWasAhead(t *testing.T) {
+	for name, restart := range map[string]bool{"while it runs": false, "before a start": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				to := r.network.receiver("broken")
+				to.will(status(500))
+				r.destination(to, func(d *bellhop.Destination) {
+					d.Retry.Schedule, d.Breaker = bellhop.Schedule{time.Minute, time.Minute}, bellhop.Breaker{}
+				})
+				runStore := func() (stop func()) {
+					ctx, cancel := context.WithCancel(context.Background())
+					ended := make(chan struct{})
+					go func() {
+						defer close(ended)
+						r.store.Run(ctx)
+					}()
+					return func() {
+						cancel()
+						<-ended
+					}
+				}
+				stop := runStore()
+				synctest.Wait()
+				r.clockOffset.Store(int64(365 * 24 * time.Hour))
+				for range 20 {
+					r.acceptMany(1)
+				}
+				time.Sleep(4 * time.Second)
+				if restart {
+					stop()
+					if err := r.stop(context.Background()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				r.clockOffset.Store(0)
+				if n := len(to.got()); n != 20 {
+					t.Fatalf("%d attempts while the clock was ahead, want 20", n)
+				}
+				to.will(status(200))
+				if restart {
+					r.open()
+					stop = runStore()
+				}
+				time.Sleep(10 * time.Second)
+				r.acceptMany(1)
+				time.Sleep(time.Second)
+				r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 21})
+				stop()
 			})
 		})
 	}

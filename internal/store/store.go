@@ -23,13 +23,17 @@ type Options struct {
 	Rand   io.Reader
 	Logger *slog.Logger
 
+	// Elapsed returns the time since any fixed moment, by a clock that nobody sets. The store compares it with Now to see
+	// when the clock was set. Nil is the monotonic clock of the system.
+	Elapsed func() time.Duration
+
 	// Retain is how long events, their deliveries and requests are kept; 0 keeps them for ever. For an event it counts
 	// from the end of its last delivery. Dead deliveries are kept for [RetainDead] at least.
 	Retain time.Duration
 
 	// Due is called with a destination that has a delivery to claim although no caller made it due: the result of
-	// the delivery could not be written. The goroutine that writes calls Due, so it must not call the store. It
-	// may be nil.
+	// the delivery could not be written, or the delivery waited for a time that a wrong clock had given. The goroutine
+	// that writes calls Due, so it must not call the store. It may be nil.
 	Due func(destinationID string)
 
 	// Observer is told of accepted events and recorded results. It may be nil, and then costs nothing.
@@ -265,7 +269,10 @@ type Service interface {
 	// Ready reports whether the store can be written to. After a full disk it finds out by writing.
 	Ready(ctx context.Context) error
 	// Run deletes events and requests for which nothing has happened for Retain, and cancels deliveries owed to deleted
-	// destinations, at once and then each minute, until ctx ends.
+	// destinations, at once and then each minute, until ctx ends. It deletes nothing because of its age for an hour after
+	// the clock was set by more than a minute, or after a start at which the newest event or request is not of the last
+	// hour. At the start and after such a jump it makes pending deliveries due that wait for a time that a clock which was
+	// ahead has given: their last change is in the future, or they wait for longer than [bellhop.MaxWait].
 	Run(ctx context.Context) error
 	// Failed is closed when storage has failed for good. Nothing more is accepted then, and the program should
 	// end. Err says why.

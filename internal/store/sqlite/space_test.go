@@ -15,7 +15,10 @@ import (
 func TestSpaceIsGivenBack(t *testing.T) {
 	t.Parallel()
 	now, dir := epoch.AddDate(2, 0, 0), t.TempDir()
-	set := func(o *Options) { o.sync, o.Retain, o.Now = "off", time.Hour, func() time.Time { return now } }
+	set := func(o *Options) {
+		o.sync, o.Retain, o.Now = "off", time.Hour, func() time.Time { return now }
+		o.Elapsed = func() time.Duration { return now.Sub(epoch) }
+	}
 	s := reopen(t, dir, set)
 	size := func() int64 {
 		t.Helper()

@@ -50,6 +50,7 @@ type Store struct {
 
 	cursors orderCursors // locks itself
 	notes   noteLimits   // locks itself
+	clock   watch        // locks itself
 	finals  finals       // atomic
 	refused atomic.Int64 // requests
 
@@ -68,6 +69,10 @@ func Open(opts Options) (*Store, error) {
 	}
 	if err := checkLibrary(); err != nil {
 		return nil, err
+	}
+	if opts.Elapsed == nil {
+		opened := time.Now()
+		opts.Elapsed = func() time.Duration { return time.Since(opened) }
 	}
 	registerFileLayer()
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, store.FileName), metrics: newMetrics(opts.Metrics),
@@ -131,6 +136,11 @@ func (s *Store) prepare(c *conn) error {
 	if err := errors.Join(s.loadIDs(c), s.loadHasKeys(c)); err != nil {
 		return err
 	}
+	newest := time.Time{}
+	if s.sequence.last > 0 {
+		newest = timeOf(s.sequence.last)
+	}
+	s.clock.start(newest, s.opts.Now(), s.opts.Elapsed())
 	freed, err := freeLeased(c, s.opts.Now())
 	if err != nil {
 		return err

@@ -21,13 +21,18 @@ const (
 	spareShare = 5                    // a fifth of the pages may stay free: new events use them
 )
 
-// Run sweeps at once and then every minute, until ctx ends.
+// Run sweeps at once and then every minute, and watches the clock, until ctx ends.
 func (s *Store) Run(ctx context.Context) error {
-	for {
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.opts.Logger.Warn("sweep.failed", "component", "store", "error", err)
+	for round := 0; ; round++ {
+		if err := s.checkClock(ctx); err != nil && ctx.Err() == nil {
+			s.opts.Logger.Warn("clock.check.failed", "component", "store", "error", err)
 		}
-		if !pause(ctx, sweepEvery) {
+		if round%int(sweepEvery/clockEvery) == 0 {
+			if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+				s.opts.Logger.Warn("sweep.failed", "component", "store", "error", err)
+			}
+		}
+		if !pause(ctx, clockEvery) {
 			return nil
 		}
 	}
@@ -113,10 +118,10 @@ func (s *Store) giveBackSpace() (more bool, err error) {
 // and until a dead delivery has been kept for [store.RetainDead]. deleteOld returns the number of the last event that
 // it looked at.
 func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
-	if s.opts.Retain <= 0 {
+	now, trusted := s.now()
+	if s.opts.Retain <= 0 || !trusted {
 		return 0, false, nil
 	}
-	now := s.opts.Now()
 	limit := now.Add(-s.opts.Retain)
 	var old []oldEvent
 	err = s.do(func(c *conn) error {
@@ -189,10 +194,10 @@ func deleteEvent(c *conn, ev oldEvent) error {
 // deleteOldRequests deletes some requests that are too old, beginning after number from. It returns the number of the
 // last request that it looked at.
 func (s *Store) deleteOldRequests(from int64) (last int64, more bool, err error) {
-	if s.opts.Retain <= 0 {
+	now, trusted := s.now()
+	if s.opts.Retain <= 0 || !trusted {
 		return 0, false, nil
 	}
-	now := s.opts.Now()
 	limit := now.Add(-s.opts.Retain)
 	err = s.do(func(c *conn) error {
 		var old []int64

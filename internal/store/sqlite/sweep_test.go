@@ -14,7 +14,10 @@ func TestRetainInSteps(t *testing.T) {
 	t.Parallel()
 	const events = 3*sweepStep - 50
 	now := epoch.AddDate(2, 0, 0)
-	s := open(t, func(o *Options) { o.sync, o.Retain, o.Now = "off", time.Hour, func() time.Time { return now } })
+	s := open(t, func(o *Options) {
+		o.sync, o.Retain, o.Now = "off", time.Hour, func() time.Time { return now }
+		o.Elapsed = func() time.Duration { return now.Sub(epoch) }
+	})
 	source, destination := populate(t, s)
 	owe(t, s, source, destination, events, func(int) int64 { return 0 })
 	for i, state := range []bellhop.DeliveryState{bellhop.DeliveryPending, bellhop.DeliveryDelivered} {

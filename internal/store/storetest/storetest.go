@@ -75,6 +75,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"RetainFromTheEnd", retainFromTheEnd},
 		{"RetainDead", retainDead},
 		{"RetainBehindYoung", retainBehindYoung},
+		{"ClockSet", clockSet},
 		{"RetainConflicts", retainConflicts},
 		{"Stats", stats},
 		{"Backlog", backlog},
@@ -85,7 +86,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 			t.Parallel()
 			clock := &clock{at: time.Date(2026, 3, 29, 1, 59, 59, 123456000, time.UTC)}
 			w := &world{T: t, clock: clock, ctx: t.Context(), observer: &observer{}}
-			w.Store = open(t, store.Options{Keys: keys(t), Now: clock.now, Rand: rand.Reader,
+			w.Store = open(t, store.Options{Keys: keys(t), Now: clock.now, Elapsed: clock.elapsed, Rand: rand.Reader,
 				Logger: slog.New(slog.DiscardHandler), Retain: Retain, Observer: w.observer})
 			w.source = w.newSource("media")
 			w.destination = w.newDestination("billing")

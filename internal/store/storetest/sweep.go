@@ -140,11 +140,11 @@ func retainDead(w *world) {
 // retainBehindYoung shows that events and requests which are stored as received in the future, by a clock that was
 // ahead, hold up the deletion of no others, although those have later numbers.
 func retainBehindYoung(w *world) {
-	w.clock.pass(1000 * Retain)
+	w.clock.set(1000 * Retain)
 	ahead := w.in(delivered)
 	w.Note(w.refusal())
 	w.settle()
-	w.clock.pass(-1000 * Retain)
+	w.clock.set(-1000 * Retain)
 	w.in(delivered)
 	w.Note(w.refusal())
 	w.settle()
@@ -155,6 +155,38 @@ func retainBehindYoung(w *world) {
 		return st.Events == 2 && len(w.requests()) == 1
 	})
 	w.equal("the one from the future", w.state(ahead), delivered)
+}
+
+// clockSet shows that a clock which was ahead for a moment parks no delivery, and that what only seems to be old is not
+// deleted.
+func clockSet(w *world) {
+	const year = 365 * 24 * time.Hour
+	event := []bellhop.Event{w.event("", nil)}
+	w.accept(event, nil)
+	patient := w.in(pending) // its next attempt is in the future, by the right clock
+	w.record(w.result(w.claim()[0], 1, pending))
+	due := w.delivery(patient).NextAt
+	w.clock.pass(time.Second)
+
+	w.clock.set(year)
+	failed, accepted, released := w.owe(true), w.owe(false), w.owe(true)
+	w.record(w.result(failed, 1, pending))
+	w.must(w.Release(w.ctx, []string{released}))
+	replays := []bellhop.NewDelivery{{DestinationID: w.destination}}
+	w.must(w.ReplayEvent(w.ctx, event[0].ID, replays))
+	w.sweep("a jump ahead is seen", func() bool { return true })
+	w.clock.set(-year)
+	w.sweep("all are due", func() bool {
+		for _, id := range []string{failed, accepted, released, replays[0].DeliveryID} {
+			if w.delivery(id).NextAt.After(w.clock.now()) {
+				return false
+			}
+		}
+		return true
+	})
+	w.equal("the next attempt of one that waits by the right clock", w.delivery(patient).NextAt, due)
+	w.equal("claimed", len(w.claim()), 4)
+	w.equal("the event", gone(second(w.Event(w.ctx, event[0].ID))), false)
 }
 
 // retainConflicts shows that repeats of each event with one id are recognized as long as that event is stored,

@@ -27,8 +27,9 @@ type world struct {
 }
 
 type clock struct {
-	mu sync.Mutex
-	at time.Time
+	mu     sync.Mutex // guards what follows
+	at     time.Time
+	passed time.Duration
 }
 
 func (c *clock) now() time.Time {
@@ -37,8 +38,22 @@ func (c *clock) now() time.Time {
 	return c.at
 }
 
-// pass moves the clock.
+// elapsed returns the time that has passed.
+func (c *clock) elapsed() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.passed
+}
+
+// pass lets time pass.
 func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at, c.passed = c.at.Add(d), c.passed+d
+}
+
+// set sets the clock, by d from now, without that time passing.
+func (c *clock) set(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)

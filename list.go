@@ -26,11 +26,11 @@ type DestinationFilter struct {
 
 // An EventFilter narrows a list of events. Zero fields select all.
 type EventFilter struct {
-	SourceID string
-	Type     string // a whole type, or a prefix and "*"
-	Tenant   string // of the source of the event or, if the source has none, of the event
-	Since    time.Time
-	Until    time.Time
+	SourceIDs []string // any of these
+	Type      string   // a whole type, or a prefix and "*"
+	Tenant    string   // of the source of the event or, if the source has none, of the event
+	Since     time.Time
+	Until     time.Time
 }
 
 // A DeliveryFilter narrows a list of deliveries. Zero fields select all.
@@ -45,12 +45,12 @@ type DeliveryFilter struct {
 
 // A RequestFilter narrows a list of requests. Zero fields select all.
 type RequestFilter struct {
-	SourceID string
-	NoSource bool // only requests at names that are no source's
-	Outcome  RequestOutcome
-	Tenant   string // of the source
-	Since    time.Time
-	Until    time.Time
+	SourceIDs []string // any of these
+	NoSource  bool     // only requests at names that are no source's
+	Outcome   RequestOutcome
+	Tenant    string // of the source
+	Since     time.Time
+	Until     time.Time
 }
 
 // A Backlog is what there is to deliver at one moment.

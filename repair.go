@@ -1,6 +1,7 @@
 package bellhop
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -57,9 +58,9 @@ type RepairFilter struct {
 
 	// For a replay. It includes the gateway's own events only if the filter names their source or a type that begins with
 	// [TypeSelfPrefix].
-	SourceID string `json:"source_id,omitempty"`
-	Type     string `json:"type,omitempty"`  // a whole type, or a prefix and "*"
-	Where    string `json:"where,omitempty"` // as in a [Match]
+	SourceIDs []string `json:"source_ids,omitempty"` // any of these
+	Type      string   `json:"type,omitempty"`       // a whole type, or a prefix and "*"
+	Where     string   `json:"where,omitempty"`      // as in a [Match]
 
 	// For a retry or a cancel.
 	EventID string        `json:"event_id,omitempty"`
@@ -69,7 +70,7 @@ type RepairFilter struct {
 
 // Self reports whether f selects the gateway's own events.
 func (f RepairFilter) Self() bool {
-	return f.SourceID == SourceSelfID || strings.HasPrefix(f.Type, TypeSelfPrefix)
+	return slices.Contains(f.SourceIDs, SourceSelfID) || strings.HasPrefix(f.Type, TypeSelfPrefix)
 }
 
 // Narrow reports whether f limits the deliveries by more than their state.

@@ -24,15 +24,15 @@ type Repair struct {
 
 // A RepairFilter chooses the events or deliveries of a repair.
 type RepairFilter struct {
-	SourceID      string `json:"source_id,omitempty"`
-	Type          string `json:"type,omitempty"`
-	Where         string `json:"where,omitempty"`
-	EventID       string `json:"event_id,omitempty"`
-	DestinationID string `json:"destination_id,omitempty"`
-	State         string `json:"state,omitempty"`
-	Error         string `json:"error,omitempty"`
-	Since         Time   `json:"since,omitzero"`
-	Until         Time   `json:"until,omitzero"`
+	SourceIDs     []string `json:"source_ids,omitempty"` // any of these
+	Type          string   `json:"type,omitempty"`
+	Where         string   `json:"where,omitempty"`
+	EventID       string   `json:"event_id,omitempty"`
+	DestinationID string   `json:"destination_id,omitempty"`
+	State         string   `json:"state,omitempty"`
+	Error         string   `json:"error,omitempty"`
+	Since         Time     `json:"since,omitzero"`
+	Until         Time     `json:"until,omitzero"`
 }
 
 // A RepairCount says what a repair would do: the answer to a dry run.
@@ -58,7 +58,7 @@ type Pace struct {
 
 // A NewReplay chooses events to replay. Zero fields do not narrow.
 type NewReplay struct {
-	Source      string `json:"source,omitempty"`                               // name or id
+	Source      string `json:"source,omitempty"`                               // name or id, also of a deleted source
 	Type        string `json:"type,omitempty" maxLength:"255" example:"ams.*"` // a whole type, or a prefix and "*"
 	Where       string `json:"where,omitempty"`                                // an expression
 	Destination string `json:"destination,omitempty"`                          // name or id; "" is every one that matches

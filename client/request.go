@@ -10,7 +10,7 @@ import (
 // carried several events.
 type Request struct {
 	ID       string `json:"id" example:"req_01h455vb4pex5vsknk08"`
-	Source   string `json:"source"`    // the name of the source; "" if it was deleted, or if there was none
+	Source   string `json:"source"`    // the name of the source, also of a deleted one; "" if there was none
 	SourceID string `json:"source_id"` // "" if there was no source with the name in the path
 	// RequestName is that name, of a request without a source: at most 128 bytes of it.
 	RequestName string `json:"request_name,omitempty"`
@@ -36,7 +36,7 @@ type RequestDetail struct {
 
 // A RequestFilter narrows a list of requests. Zero fields do not narrow.
 type RequestFilter struct {
-	Source   string // name or id
+	Source   string // name or id, also of a deleted source
 	NoSource bool   // only requests at names that are no source's
 	Outcome  string
 	Since    time.Time

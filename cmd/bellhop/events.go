@@ -51,7 +51,7 @@ var eventColumns = []column[client.Event]{
 func addEventFilter(c *cobra.Command) listCall[client.Event] {
 	var filter client.EventFilter
 	c.Flags().StringVar(&filter.Source, "source", "",
-		"only events of this source, by name or id; api is the source of published events")
+		"only events of this source, by name or id, also of a deleted one; api is the source of published events")
 	c.Flags().StringVar(&filter.Type, "type", "", "only events of this type; a * at the end stands for any rest")
 	sinceFlag(c, &filter.Since, "since", "only events received at this time or later")
 	sinceFlag(c, &filter.Until, "until", "only events received before this time")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
@@ -62,7 +63,8 @@ func showRepair(e *env, conn *connection, r client.Repair) error {
 	f := r.Filter
 	return printFields(e, []field{
 		{"id", r.ID}, {"kind", r.Kind}, {"state", r.State}, {"reason", r.Reason},
-		{"source", f.SourceID}, {"type", f.Type}, {"where", f.Where}, {"event", f.EventID}, {"destination", f.DestinationID},
+		{"source", strings.Join(f.SourceIDs, ", ")}, {"type", f.Type}, {"where", f.Where},
+		{"event", f.EventID}, {"destination", f.DestinationID},
 		{"of state", f.State}, {"of error", f.Error}, {"since", moment(f.Since.Time)}, {"until", moment(f.Until.Time)},
 		{"rate", repairRateText(r.Rate)}, {"examined", count(r.LookedAt)}, {"changed", count(r.Changed)},
 		{"skipped", count(r.Skipped)},
@@ -100,7 +102,7 @@ The gateway's own events are replayed only with --source bellhop, or with a --ty
 	var r client.NewReplay
 	c.Flags().StringVar(&r.Destination, "to", "", "deliver only to this destination, by name or id")
 	c.Flags().StringVar(&r.Source, "source", "",
-		"only events of this source, by name or id; api is the source of published events")
+		"only events of this source, by name or id, also of a deleted one; api is the source of published events")
 	c.Flags().StringVar(&r.Type, "type", "", "only events of this type; a * at the end stands for any rest")
 	c.Flags().StringVar(&r.Where, "where", "",
 		"only events for which this expression is true, as in a destination's match")

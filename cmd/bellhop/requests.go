@@ -47,7 +47,7 @@ var requestColumns = []column[client.Request]{
 
 func addRequestFilter(c *cobra.Command) listCall[client.Request] {
 	var filter client.RequestFilter
-	c.Flags().StringVar(&filter.Source, "source", "", "only requests at this source, by name or id")
+	c.Flags().StringVar(&filter.Source, "source", "", "only requests at this source, by name or id, also of a deleted one")
 	c.Flags().BoolVar(&filter.NoSource, "no-source", false, "only requests at names that are no source's")
 	c.Flags().StringVar(&filter.Outcome, "outcome", "",
 		"only requests with this outcome: accepted, handshake, refused or partial")
@@ -58,14 +58,10 @@ func addRequestFilter(c *cobra.Command) listCall[client.Request] {
 	}
 }
 
-// sourceText returns the name of r's source, or its id if the source was deleted. Without a source it returns the name
-// in the path and a question mark.
+// sourceText returns the name of r's source. Without a source it returns the name in the path and a question mark.
 func sourceText(r client.Request) string {
 	if r.SourceID == "" {
 		return r.RequestName + "?"
-	}
-	if r.Source == "" {
-		return r.SourceID
 	}
 	return r.Source
 }

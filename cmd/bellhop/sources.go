@@ -34,7 +34,9 @@ requests. Without a verb, sources are listed.`,
 		newSourcesCreateCommand,
 		newSourcesUpdateCommand,
 		deleteVerb("source", help{
-			long:    "Delete a source, by name or id. From then on, requests to its URL are answered 404. Its events stay.",
+			long: `Delete a source, by name or id. From then on, requests to its URL are answered 404. Its events stay, and
+'bellhop events --source NAME' lists them. Once another source has the name, NAME means that one: then choose the
+deleted source by its id, which 'bellhop events --json' shows as source_id.`,
 			example: "  bellhop sources delete media",
 		}, func(api *client.Client, ctx context.Context, idOrName string) (string, error) {
 			s, err := api.Source(ctx, idOrName)

@@ -85,14 +85,14 @@ func (r *rig) fill() {
 	}}
 	r.attempts = []bellhop.Attempt{failed}
 	r.requests = []bellhop.Request{{
-		ID: "req_1", SourceID: "src_1", Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch",
+		ID: "req_1", SourceID: "src_1", Source: "media", Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch",
 		Method: "POST",
 		Target: "/in/media", Body: []byte("hello"), BodyBytes: 5, ReceivedAt: testNow,
 	}}
 	r.repairs = []bellhop.Repair{{
 		ID: "rpr_1", Kind: bellhop.RepairReplay, State: bellhop.RepairRunning, Rate: 200, LookedAt: 3, Changed: 2,
 		Skipped: 1,
-		Filter:  bellhop.RepairFilter{SourceID: "src_1", Type: "x.*", Since: testNow}, PositionAt: testNow,
+		Filter:  bellhop.RepairFilter{SourceIDs: []string{"src_1"}, Type: "x.*", Since: testNow}, PositionAt: testNow,
 		CreatedAt: testNow, UpdatedAt: testNow,
 	}}
 }

@@ -176,7 +176,7 @@ var descriptions = []struct {
 	}},
 
 	{"Request RequestDetail", map[string]string{
-		"source":       "Name of the source; empty if it was deleted, or if there was none",
+		"source":       "Name of the source, also of a deleted one; empty if there was none",
 		"source_id":    "Empty if there was no source with the name in the path",
 		"request_name": "Of a request without a source: the name in the path, at most 128 bytes of it",
 		"status":       "Of the answer",
@@ -214,7 +214,8 @@ var descriptions = []struct {
 		"dry_run": "Count what the repair would do, and change nothing",
 	}},
 	{"NewReplay", map[string]string{
-		"source": "Name or id of the source",
+		"source": "Name or id of the source. A name that no source has means the deleted ones that had it; if a source has " +
+			"it, deleted ones are chosen by id",
 		"type": "The whole type, or a prefix and *. The gateway's own events are chosen only if it begins with " +
 			"bellhop., or if the source is bellhop",
 		"where":       "An expression over the event that must be true, as in a match",

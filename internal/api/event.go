@@ -32,18 +32,18 @@ func (s *server) events() {
 
 // listEventsInput narrows a list of events.
 type listEventsInput struct {
-	Source string `query:"source" doc:"Name or id of the source"`
+	Source string `query:"source" doc:"Name or id of the source. Without such a source: of the deleted ones"`
 	Type   string `query:"type" example:"ams.*" doc:"The whole type, or a prefix and *"`
 	Period
 	Paging
 }
 
 func (s *server) listEvents(ctx context.Context, in *listEventsInput) (*listOutput[client.Event], error) {
-	source, err := s.Catalog.SourceID(ctx, in.Source)
+	sources, err := s.Catalog.SourceIDs(ctx, in.Source)
 	if err != nil {
 		return nil, err
 	}
-	filter := bellhop.EventFilter{SourceID: source, Type: in.Type, Since: in.Since, Until: in.Until}
+	filter := bellhop.EventFilter{SourceIDs: sources, Type: in.Type, Since: in.Since, Until: in.Until}
 	list, next, err := s.Store.Events(ctx, filter, in.page())
 	if err != nil {
 		return nil, err

@@ -180,11 +180,11 @@ func TestRequest(t *testing.T) {
 	same(t, r.do("GET", "/api/v1/requests/req_1", "").is(200), request+`,"headers":{},"body":"hello"}`)
 	r.requests[0].Body, r.requests[0].SourceID = []byte("\xff"), "src_gone"
 	got := r.do("GET", "/api/v1/requests/req_1", "").is(200)
-	if got["body"] != "" || got["body_base64"] != "/w==" || got["source"] != "" {
+	if got["body"] != "" || got["body_base64"] != "/w==" || got["source"] != "media" {
 		t.Error(got)
 	}
 	same(t, r.do("GET", "/api/v1/requests?no_source=true", "").is(200), `{"data":[],"next":null}`)
-	r.requests[0].SourceID, r.requests[0].RequestName = "", "medai"
+	r.requests[0].SourceID, r.requests[0].Source, r.requests[0].RequestName = "", "", "medai"
 	got = r.do("GET", "/api/v1/requests?no_source=true", "").is(200)["data"].([]any)[0].(map[string]any)
 	if got["request_name"] != "medai" || got["source"] != "" || got["source_id"] != "" {
 		t.Error(got)

@@ -125,6 +125,18 @@ func (f *fake) Sources(_ context.Context, _ bellhop.SourceFilter, p bellhop.Page
 func (f *fake) Source(_ context.Context, id string) (bellhop.Source, error) {
 	return get(f, "source", id, f.sources, sourceNames)
 }
+func (f *fake) SourceIDs(_ context.Context, name string) ([]string, error) {
+	if name == bellhop.SourceAPI || name == bellhop.SourceSelf {
+		return []string{bellhop.PrefixSource + name}, f.err
+	}
+	var ids []string
+	for _, s := range f.sources {
+		if s.Name == name {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids, f.err
+}
 func (f *fake) CreateSource(_ context.Context, s bellhop.Source) error {
 	return create(f, &f.sources, s, s.Name, sourceNames)
 }
@@ -179,7 +191,7 @@ func (f *fake) DeleteDestination(_ context.Context, id string) error {
 
 func (f *fake) Events(_ context.Context, filter bellhop.EventFilter, p bellhop.Page) ([]bellhop.Event, string, error) {
 	list, next, err := page(f, f.events, p, func(e bellhop.Event) bool {
-		return (filter.SourceID == "" || filter.SourceID == e.SourceID) && (filter.Type == "" || filter.Type == e.Type) &&
+		return (len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, e.SourceID)) && (filter.Type == "" || filter.Type == e.Type) &&
 			!e.ReceivedAt.Before(filter.Since) && (filter.Until.IsZero() || e.ReceivedAt.Before(filter.Until))
 	})
 	for i := range list {
@@ -227,7 +239,7 @@ func (f *fake) setState(id string, to bellhop.DeliveryState, from ...bellhop.Del
 func (f *fake) Requests(_ context.Context, filter bellhop.RequestFilter, p bellhop.Page) ([]bellhop.Request, string,
 	error) {
 	return page(f, f.requests, p, func(r bellhop.Request) bool {
-		return (filter.SourceID == "" || filter.SourceID == r.SourceID) && (!filter.NoSource || r.SourceID == "") &&
+		return (len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, r.SourceID)) && (!filter.NoSource || r.SourceID == "") &&
 			(filter.Outcome == "" || filter.Outcome == r.Outcome)
 	})
 }

@@ -51,9 +51,11 @@ type begunOutput struct {
 
 func (s *server) replayEvents(ctx context.Context, in *struct{ Body client.NewReplay }) (*begunOutput, error) {
 	b := in.Body
-	return s.beginRepair(ctx, b.Pace, catalog.RepairOrder{Kind: bellhop.RepairReplay, Filter: bellhop.RepairFilter{
-		SourceID: b.Source, Type: b.Type, Where: b.Where, DestinationID: b.Destination, Since: b.Since, Until: b.Until,
-	}})
+	filter := bellhop.RepairFilter{
+		Type: b.Type, Where: b.Where, DestinationID: b.Destination, Since: b.Since, Until: b.Until,
+	}
+	return s.beginRepair(ctx, b.Pace,
+		catalog.RepairOrder{Kind: bellhop.RepairReplay, Source: b.Source, Filter: filter})
 }
 
 func (s *server) retryDeliveries(ctx context.Context, in *struct{ Body client.NewRetry }) (*begunOutput, error) {
@@ -139,7 +141,7 @@ func repairJSON(r bellhop.Repair) client.Repair {
 	return client.Repair{
 		ID: r.ID, Kind: string(r.Kind), State: string(r.State), Reason: r.Reason, Rate: r.Rate,
 		Filter: client.RepairFilter{
-			SourceID: f.SourceID, Type: f.Type, Where: f.Where, EventID: f.EventID, DestinationID: f.DestinationID,
+			SourceIDs: f.SourceIDs, Type: f.Type, Where: f.Where, EventID: f.EventID, DestinationID: f.DestinationID,
 			State: string(f.State), Error: f.Error, Since: client.Time{Time: f.Since}, Until: client.Time{Time: f.Until},
 		},
 		LookedAt: r.LookedAt, Changed: r.Changed, Skipped: r.Skipped, PositionAt: client.Time{Time: r.PositionAt},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 func TestRepair(t *testing.T) {
 	r := newRig(t)
 	r.fill()
-	const repair = `{"id":"rpr_1","kind":"replay","state":"running","reason":"","filter":{"source_id":"src_1","type":"x.*","since":"2026-11-22T09:30:00.123Z"},
+	const repair = `{"id":"rpr_1","kind":"replay","state":"running","reason":"","filter":{"source_ids":["src_1"],"type":"x.*","since":"2026-11-22T09:30:00.123Z"},
 		"rate":200,"looked_at":3,"changed":2,"skipped":1,"position_at":"2026-11-22T09:30:00.123Z","created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`
 	same(t, r.do("GET", "/api/v1/repairs", "").is(200), `{"data":[`+repair+`],"next":null}`)
 	same(t, r.do("GET", "/api/v1/repairs/rpr_1", "").is(200), repair)
@@ -30,15 +31,15 @@ func TestBeginRepair(t *testing.T) {
 		want       bellhop.Repair
 	}{
 		{"/events/replay", `{"source":"media","type":"x.*","where":"data.a != nil","destination":"billing","since":"2026-11-22T08:00:00Z","until":"2026-11-22T09:00:00Z","rate":0}`,
-			bellhop.Repair{Kind: "replay", Filter: bellhop.RepairFilter{SourceID: "src_1", Type: "x.*", Where: "data.a != nil",
+			bellhop.Repair{Kind: "replay", Filter: bellhop.RepairFilter{SourceIDs: []string{"src_1"}, Type: "x.*", Where: "data.a != nil",
 				DestinationID: "dst_1",
 				Since:         time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC),
 				Until:         time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}}},
 		{"/events/replay", `{"all":true}`, bellhop.Repair{Kind: "replay", Rate: 200}},
 		{"/events/replay", `{"source":"api","rate":2.5}`,
-			bellhop.Repair{Kind: "replay", Rate: 2.5, Filter: bellhop.RepairFilter{SourceID: bellhop.SourceAPIID}}},
+			bellhop.Repair{Kind: "replay", Rate: 2.5, Filter: bellhop.RepairFilter{SourceIDs: []string{bellhop.SourceAPIID}}}},
 		{"/events/replay", `{"source":"bellhop"}`,
-			bellhop.Repair{Kind: "replay", Rate: 200, Filter: bellhop.RepairFilter{SourceID: bellhop.SourceSelfID}}},
+			bellhop.Repair{Kind: "replay", Rate: 200, Filter: bellhop.RepairFilter{SourceIDs: []string{bellhop.SourceSelfID}}}},
 		{"/deliveries/retry", `{"destination":"billing"}`,
 			bellhop.Repair{Kind: "retry", Rate: 200, Filter: bellhop.RepairFilter{DestinationID: "dst_1", State: "dead"}}},
 		{"/deliveries/retry", `{"error":"timeout","state":"cancelled","rate":1}`,
@@ -58,7 +59,7 @@ func TestBeginRepair(t *testing.T) {
 			t.Errorf("%s: %s", c.body, a.body)
 		}
 		c.want.ID, c.want.CreatedAt, c.want.UpdatedAt, c.want.State = begun.ID, testNow, testNow, bellhop.RepairRunning
-		if begun.Filter.Since, begun.Filter.Until = begun.Filter.Since.UTC(), begun.Filter.Until.UTC(); begun != c.want {
+		if begun.Filter.Since, begun.Filter.Until = begun.Filter.Since.UTC(), begun.Filter.Until.UTC(); !reflect.DeepEqual(begun, c.want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.body, begun, c.want)
 		}
 		body := strings.Replace(c.body, "{", `{"dry_run":true,`, 1)

@@ -37,6 +37,8 @@ type Store interface {
 // SourceStore keeps the sources. The catalog sets ids and times.
 type SourceStore interface {
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
+	// SourceIDs returns the id of the source with that name or, if there is none, those of the deleted ones.
+	SourceIDs(ctx context.Context, name string) ([]string, error)
 	CreateSource(ctx context.Context, s bellhop.Source) error
 	UpdateSource(ctx context.Context, s bellhop.Source) error
 	DeleteSource(ctx context.Context, id string) error
@@ -183,26 +185,21 @@ func (c *Catalog) now() time.Time { return c.opts.Env.Now() }
 
 func (c *Catalog) newID(prefix string) string { return bellhop.NewID(prefix, c.opts.Env.Rand) }
 
-// SourceID returns the id of the source that a filter names, and "" for "". The events of a deleted source are
-// found by its id, so every id is valid.
-func (c *Catalog) SourceID(ctx context.Context, idOrName string) (string, error) {
-	if idOrName == "" {
-		return "", nil
-	}
-	src, err := c.opts.Store.Source(ctx, idOrName)
+// SourceIDs returns the ids of the sources that a filter names; "" names none, and nil does not narrow. A name means
+// the source that has it, which may be one without a URL, such as [bellhop.SourceAPI]. If there is none, it means the
+// deleted sources that had it last. Every id is valid, so a deleted source can be chosen whoever has its name now.
+func (c *Catalog) SourceIDs(ctx context.Context, idOrName string) ([]string, error) {
 	switch {
-	case err == nil:
-		return src.ID, nil
-	case !isNotFound(err):
-		return "", err
-	case idOrName == bellhop.SourceAPI:
-		return bellhop.SourceAPIID, nil
-	case idOrName == bellhop.SourceSelf:
-		return bellhop.SourceSelfID, nil
+	case idOrName == "":
+		return nil, nil
 	case strings.HasPrefix(idOrName, bellhop.PrefixSource):
-		return idOrName, nil
+		return []string{idOrName}, nil
 	}
-	return "", bellhop.Invalid("source", "there is no such source")
+	ids, err := c.opts.Store.SourceIDs(ctx, idOrName)
+	if err == nil && len(ids) == 0 {
+		err = bellhop.Invalid("source", "there is no such source, and there was none")
+	}
+	return ids, err
 }
 
 // DestinationID returns the id of the destination that a filter names, and "" for "". The deliveries of a deleted

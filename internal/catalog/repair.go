@@ -73,7 +73,10 @@ func (c *Catalog) replayDestination(ctx context.Context, idOrName string) (strin
 type RepairOrder struct {
 	Kind bellhop.RepairKind
 
-	// Filter chooses the events or deliveries. SourceID and DestinationID may be names.
+	// Source is, for a replay, the name or id of a source; see [Catalog.SourceIDs].
+	Source string
+
+	// Filter chooses the events or deliveries, without its SourceIDs. DestinationID may be a name.
 	Filter bellhop.RepairFilter
 
 	Rate *float64 // deliveries a second; nil is the default of the kind, 0 is no limit
@@ -126,7 +129,7 @@ func (c *Catalog) repair(ctx context.Context, o RepairOrder) (bellhop.Repair, er
 func (c *Catalog) checkReplay(ctx context.Context, o *RepairOrder) error {
 	f := &o.Filter
 	var sourceErr, destinationErr, typeErr error
-	f.SourceID, sourceErr = c.SourceID(ctx, f.SourceID)
+	f.SourceIDs, sourceErr = c.SourceIDs(ctx, o.Source)
 	f.DestinationID, destinationErr = c.replayDestination(ctx, f.DestinationID)
 	_, whereErr := match.Compile(bellhop.Match{Where: f.Where})
 	if _, err := match.Compile(bellhop.Match{Types: []string{f.Type}}); f.Type != "" && err != nil {
@@ -136,7 +139,8 @@ func (c *Catalog) checkReplay(ctx context.Context, o *RepairOrder) error {
 	if err != nil {
 		return err
 	}
-	if *f == (bellhop.RepairFilter{DestinationID: f.DestinationID}) && !o.All {
+	narrow := o.Source != "" || f.Type != "" || f.Where != "" || !f.Since.IsZero() || !f.Until.IsZero()
+	if !narrow && !o.All {
 		return bellhop.Invalid("all", "give source, type, where, since or until, or all: true for every event there is")
 	}
 	return nil

@@ -81,8 +81,8 @@ func (r *Repairer) plan(ctx context.Context, repair bellhop.Repair, quota int) (
 	f := repair.Filter
 	filter := bellhop.Match{Where: f.Where}
 	switch { // the store chose by these already; a match has to name the gateway's own events to want them
-	case f.SourceID == bellhop.SourceSelfID:
-		filter.Sources = []string{f.SourceID}
+	case slices.Contains(f.SourceIDs, bellhop.SourceSelfID):
+		filter.Sources = f.SourceIDs
 	case f.Self():
 		filter.Types = []string{f.Type}
 	}

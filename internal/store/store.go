@@ -147,6 +147,9 @@ type Sources interface {
 	Sources(ctx context.Context, f bellhop.SourceFilter,
 		page bellhop.Page) (list []bellhop.Source, next string, err error)
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
+	// SourceIDs returns the id of the source with that name, with or without a URL. If there is none, it returns those
+	// of the deleted sources that had the name last, oldest first.
+	SourceIDs(ctx context.Context, name string) ([]string, error)
 	// CreateSource stores a new source. It is a conflict if another has its name.
 	CreateSource(ctx context.Context, s bellhop.Source) error
 	// UpdateSource replaces the source with the id of s. It is a conflict if another has its name.
@@ -203,7 +206,8 @@ type Handshakes interface {
 
 // Events are the stored events, newest first in lists.
 type Events interface {
-	// Events lists events without headers. Their bodies have the right length and hold zeros.
+	// Events lists events without headers. Their bodies have the right length and hold zeros. An
+	// unknown id among the SourceIDs of f is an error.
 	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) (list []bellhop.Event, next string, err error)
 	// Event returns one event, whole. It fails if the stored body does not match its checksum.
 	Event(ctx context.Context, id string) (bellhop.Event, error)

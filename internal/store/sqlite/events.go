@@ -48,7 +48,7 @@ func (s *Store) Events(ctx context.Context, f bellhop.EventFilter,
 	if err != nil {
 		return nil, "", err
 	}
-	if err := l.source(s, "e.source", f.SourceID); err != nil {
+	if err := l.sources(s, "e.source", f.SourceIDs); err != nil {
 		return nil, "", err
 	}
 	if f.Tenant != "" { // the tenant of the source comes first: no sender chooses whose list its event is in

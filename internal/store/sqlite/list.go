@@ -50,16 +50,20 @@ func (l *listing) period(column string, since, until time.Time, shift int) {
 	}
 }
 
-// source narrows the list to rows whose column refers to the source with that id; "" does not narrow.
-func (l *listing) source(s *Store, column, id string) error {
-	if id == "" {
+// sources narrows the list to rows whose column refers to a source with one of ids; no ids do not narrow.
+func (l *listing) sources(s *Store, column string, ids []string) error {
+	if len(ids) == 0 {
 		return nil
 	}
-	n, ok := s.sources.get(id)
-	if !ok {
-		return bellhop.NotFound("source", id)
+	numbers := make([]any, len(ids))
+	for i, id := range ids {
+		n, ok := s.sources.get(id)
+		if !ok {
+			return bellhop.NotFound("source", id)
+		}
+		numbers[i] = n
 	}
-	l.and(column+" = ?", n)
+	l.and(column+" IN (?"+strings.Repeat(", ?", len(ids)-1)+")", numbers...)
 	return nil
 }
 

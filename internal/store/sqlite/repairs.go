@@ -234,7 +234,7 @@ func (s *Store) chooseEvents(c *conn, r bellhop.Repair, limit int,
 		query = selectWholeEvent
 	}
 	l.and("e.n > ? AND e.n <= ?", r.Cursor, at)
-	if err := l.source(s, "e.source", f.SourceID); err != nil {
+	if err := l.sources(s, "e.source", f.SourceIDs); err != nil {
 		return nil, 0, err
 	}
 	l.ofType(f.Type)

@@ -118,7 +118,7 @@ func insertRequest(c *conn, n, source int64, r *bellhop.Request) error {
 }
 
 const selectRequest = `SELECT r.n, src.id, r.outcome, r.status, r.reason, r.detail, r.method, r.target, r.remote_addr,
-	r.body_bytes, r.events, r.received_at, r.header, r.body, r.request_name
+	r.body_bytes, r.events, r.received_at, r.header, r.body, r.request_name, src.name
 	FROM requests r LEFT JOIN sources src ON src.n = r.source`
 
 // scanListedRequest reads a request without header and body.
@@ -127,7 +127,7 @@ func (s *Store) scanListedRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
 		Outcome: bellhop.RequestOutcome(row.ColumnText(2)), Status: row.ColumnInt(3), Reason: row.ColumnText(4),
 		Detail: row.ColumnText(5), Method: row.ColumnText(6), Target: row.ColumnText(7), RemoteAddr: row.ColumnText(8),
 		BodyBytes: row.ColumnInt64(9), Events: row.ColumnInt(10), ReceivedAt: timeAt(row, 11),
-		RequestName: row.ColumnText(14)}, nil
+		RequestName: row.ColumnText(14), Source: row.ColumnText(15)}, nil
 }
 
 // scanRequest reads a whole request.
@@ -144,7 +144,7 @@ func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter,
 	if err != nil {
 		return nil, "", err
 	}
-	if err := l.source(s, "r.source", f.SourceID); err != nil {
+	if err := l.sources(s, "r.source", f.SourceIDs); err != nil {
 		return nil, "", err
 	}
 	if f.NoSource {

@@ -46,6 +46,19 @@ func (s *Store) Source(ctx context.Context, idOrName string) (bellhop.Source, er
 	return one(ctx, s, "source", idOrName, query, idOrName, s.scanSource)
 }
 
+// SourceIDs returns the id of the source with that name or, if there is none, those of the deleted ones.
+func (s *Store) SourceIDs(ctx context.Context, name string) (ids []string, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		return c.query(`SELECT id FROM sources WHERE name = ?1 AND (deleted_at IS NULL
+			OR NOT EXISTS (SELECT 1 FROM sources WHERE name = ?1 AND deleted_at IS NULL)) ORDER BY n`,
+			[]any{name}, func(row *sqlite3.Stmt) error {
+				ids = append(ids, row.ColumnText(0))
+				return nil
+			})
+	})
+	return ids, err
+}
+
 // byIDOrName is the condition that finds a noun by its id, if idOrName begins like one, or else by its name.
 func byIDOrName(idOrName, prefix string) string {
 	if strings.HasPrefix(idOrName, prefix) {

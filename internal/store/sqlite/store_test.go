@@ -244,8 +244,8 @@ func TestReopenNouns(t *testing.T) {
 		if _, err := s.Claim(t.Context(), gone, 1, 1); bellhopCode(err) != bellhop.CodeNotFound {
 			t.Errorf("claim for a deleted destination: %v", err)
 		}
-		if list, _, err := s.Events(t.Context(), bellhop.EventFilter{SourceID: source}, bellhop.Page{}); err != nil ||
-			len(list) != 1 {
+		list, _, err := s.Events(t.Context(), bellhop.EventFilter{SourceIDs: []string{source}}, bellhop.Page{})
+		if err != nil || len(list) != 1 {
 			t.Errorf("events of a deleted source: %d, %v", len(list), err)
 		}
 		if err := s.Close(); err != nil {

@@ -245,7 +245,7 @@ func acceptRequest(w *world) {
 	kept, err := w.Request(w.ctx, got.RequestID)
 	w.must(err)
 	want := *req
-	want.ID = got.RequestID
+	want.ID, want.Source = got.RequestID, "media"
 	w.equal("request", kept, want)
 	alone, err := w.Accept(w.ctx, req, nil, nil)
 	w.must(err)

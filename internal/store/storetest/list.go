@@ -155,7 +155,7 @@ func filterEvents(w *world) {
 		want []int
 	}{
 		"none":          {bellhop.EventFilter{}, []int{4, 3, 2, 1, 0}},
-		"source":        {bellhop.EventFilter{SourceID: other}, []int{4, 1}},
+		"source":        {bellhop.EventFilter{SourceIDs: []string{other}}, []int{4, 1}},
 		"type":          {bellhop.EventFilter{Type: "ams.Job"}, []int{1, 0}},
 		"prefix":        {bellhop.EventFilter{Type: "ams.*"}, []int{2, 1, 0}},
 		"prefix letter": {bellhop.EventFilter{Type: "зак*"}, []int{3}},
@@ -164,7 +164,7 @@ func filterEvents(w *world) {
 		"case":          {bellhop.EventFilter{Type: "AMS.*"}, nil},
 		"since":         {bellhop.EventFilter{Since: start.Add(3 * time.Minute)}, []int{4, 3}},
 		"until":         {bellhop.EventFilter{Until: start.Add(time.Minute)}, []int{0}},
-		"everything": {bellhop.EventFilter{SourceID: w.source, Type: "ams.*", Since: start.Add(time.Minute),
+		"everything": {bellhop.EventFilter{SourceIDs: []string{w.source}, Type: "ams.*", Since: start.Add(time.Minute),
 			Until: start.Add(time.Hour)}, []int{2}},
 	} {
 		list, _, err := w.Events(w.ctx, c.f, bellhop.Page{})
@@ -175,7 +175,7 @@ func filterEvents(w *world) {
 		}
 		w.equal(name, got, c.want)
 	}
-	_, _, err := w.Events(w.ctx, bellhop.EventFilter{SourceID: "src_stranger"}, bellhop.Page{})
+	_, _, err := w.Events(w.ctx, bellhop.EventFilter{SourceIDs: []string{"src_stranger"}}, bellhop.Page{})
 	w.refused("an unknown source", err, bellhop.CodeNotFound)
 
 	big := w.event("", make([]byte, 1000))
@@ -258,7 +258,7 @@ func filterRequests(w *world) {
 	}{
 		"none":      {bellhop.RequestFilter{}, []int{3, 2, 1, 0}},
 		"no source": {bellhop.RequestFilter{NoSource: true}, []int{3}},
-		"source":    {bellhop.RequestFilter{SourceID: first}, []int{1, 0}},
+		"source":    {bellhop.RequestFilter{SourceIDs: []string{first}}, []int{1, 0}},
 		"outcome":   {bellhop.RequestFilter{Outcome: bellhop.RequestRefused}, []int{3, 2, 0}},
 		"accepted":  {bellhop.RequestFilter{Outcome: bellhop.RequestAccepted}, nil},
 		"since":     {bellhop.RequestFilter{Since: start.Add(time.Minute)}, []int{3, 2, 1}},
@@ -272,7 +272,7 @@ func filterRequests(w *world) {
 		}
 		w.equal(name, got, c.want)
 	}
-	_, _, err := w.Requests(w.ctx, bellhop.RequestFilter{SourceID: "src_x"}, bellhop.Page{})
+	_, _, err := w.Requests(w.ctx, bellhop.RequestFilter{SourceIDs: []string{"src_x"}}, bellhop.Page{})
 	w.refused("an unknown source", err, bellhop.CodeNotFound)
 }
 

@@ -175,14 +175,14 @@ func repairChooses(w *world) {
 		want int64
 	}{
 		{"replay", bellhop.RepairFilter{}, 3},
-		{"replay", bellhop.RepairFilter{SourceID: w.source}, 2},
-		{"replay", bellhop.RepairFilter{SourceID: other}, 1},
+		{"replay", bellhop.RepairFilter{SourceIDs: []string{w.source}}, 2},
+		{"replay", bellhop.RepairFilter{SourceIDs: []string{other}}, 1},
 		{"replay", bellhop.RepairFilter{Type: "ams.Job"}, 2},
 		{"replay", bellhop.RepairFilter{Type: "ams.*"}, 3},
 		{"replay", bellhop.RepairFilter{Type: "ams"}, 0},
 		{"replay", bellhop.RepairFilter{Type: "*"}, 3},
 		{"replay", bellhop.RepairFilter{Type: "bellhop.*"}, 1},
-		{"replay", bellhop.RepairFilter{SourceID: bellhop.SourceSelfID}, 1},
+		{"replay", bellhop.RepairFilter{SourceIDs: []string{bellhop.SourceSelfID}}, 1},
 		{"replay", bellhop.RepairFilter{Since: began.Add(30 * time.Second)}, 2},
 		{"replay", bellhop.RepairFilter{Until: began.Add(30 * time.Second)}, 1},
 		{"replay", bellhop.RepairFilter{Since: began.Add(30 * time.Second), Until: began.Add(90 * time.Second)}, 1},

@@ -53,7 +53,7 @@ func notes(w *world) {
 	for i, want := range []bellhop.Request{big, small} {
 		got, err := w.Request(w.ctx, list[i].ID)
 		w.must(err)
-		want.ID = list[i].ID
+		want.ID, want.Source = list[i].ID, "media"
 		w.equal("kept whole", got, want)
 		want.Header, want.Body = nil, nil
 		w.equal("listed without header and body", list[i], want)

@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"Handshakes", handshakes},
 		{"Names", names},
 		{"DeleteSource", deleteSource},
+		{"FormerSources", formerSources},
 		{"DeleteDestination", deleteDestination},
 		{"Pages", pages},
 		{"Cursors", cursors},

@@ -248,6 +248,67 @@ func deleteSource(w *world) {
 	w.equal("duplicates at another source of that name", w.accept(again, nil).Duplicates, 0)
 }
 
+// formerSources shows that events, requests and the choice of a replay are found by the name of deleted sources, until
+// another source has that name.
+func formerSources(w *world) {
+	named := func(name string) []string {
+		w.Helper()
+		ids, err := w.SourceIDs(w.ctx, name)
+		w.must(err)
+		return ids
+	}
+	// found returns how many events, requests and events to replay those sources have.
+	found := func(ids []string) [3]int {
+		w.Helper()
+		events, _, err := w.Events(w.ctx, bellhop.EventFilter{SourceIDs: ids}, bellhop.Page{})
+		w.must(err)
+		requests, _, err := w.Requests(w.ctx, bellhop.RequestFilter{SourceIDs: ids}, bellhop.Page{})
+		w.must(err)
+		for _, r := range requests {
+			w.equal("the source of a request", r.Source, "media")
+		}
+		replay := bellhop.Repair{Kind: bellhop.RepairReplay, Filter: bellhop.RepairFilter{SourceIDs: ids},
+			CreatedAt: w.clock.now()}
+		replay, err = w.ScopeRepair(w.ctx, replay)
+		w.must(err)
+		chosen, _, err := w.Choose(w.ctx, replay, 100, false)
+		w.must(err)
+		return [3]int{len(events), len(requests), len(chosen)}
+	}
+	accept := func(events int) {
+		w.Helper()
+		req := w.refusal()
+		req.Outcome = bellhop.RequestPartial
+		var list []bellhop.Event
+		for range events {
+			list = append(list, w.event("", nil))
+		}
+		_, err := w.Accept(w.ctx, &req, list, nil)
+		w.must(err)
+	}
+	first := w.source
+	accept(1)
+	other := w.newSource("other")
+	w.must(w.DeleteSource(w.ctx, first))
+	w.equal("after one is deleted", [2]any{named("media"), found(named("media"))},
+		[2]any{[]string{first}, [3]int{1, 1, 1}})
+
+	w.source = w.newSource("media")
+	second := w.source
+	accept(2)
+	w.equal("of a living one alone", [2]any{named("media"), found(named("media"))},
+		[2]any{[]string{second}, [3]int{2, 1, 2}})
+	w.equal("of the deleted one by id", found([]string{first}), [3]int{1, 1, 1})
+
+	w.must(w.DeleteSource(w.ctx, second))
+	w.equal("of both that are deleted", [2]any{named("media"), found(named("media"))},
+		[2]any{[]string{first, second}, [3]int{3, 2, 3}})
+	w.equal("of another name", [2]any{named("other"), found(named("other"))}, [2]any{[]string{other}, [3]int{}})
+	w.equal("of no source", len(named("medai")), 0)
+	w.equal("of the API", named(bellhop.SourceAPI), []string{bellhop.SourceAPIID})
+	w.equal("of the gateway", named(bellhop.SourceSelf), []string{bellhop.SourceSelfID})
+}
+
 // deleteDestination shows that deliveries owed to a deleted destination are cancelled, and finished ones stay.
 func deleteDestination(w *world) {
 	states := []bellhop.DeliveryState{pending, leased, delivered, dead, cancelled}

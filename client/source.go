@@ -28,6 +28,13 @@ type Source struct {
 	UpdatedAt    Time     `json:"updated_at"`
 }
 
+// An UpdatedSource is a source after a change.
+type UpdatedSource struct {
+	Source
+	Followed []string `json:"followed"` // of another name: the destinations whose match follows the source to it
+	Warnings []string `json:"warnings"` // of another name: the destinations whose where may mean the old one
+}
+
 // Sources lists the sources.
 func (c *Client) Sources(ctx context.Context, page Page) (List[Source], error) {
 	return list[Source](ctx, c, path("sources"), page, nil)
@@ -44,9 +51,9 @@ func (c *Client) CreateSource(ctx context.Context, s NewSource) (Source, error) 
 }
 
 // UpdateSource changes the members named in changes, a JSON merge patch of a NewSource. A nil value removes a
-// member.
-func (c *Client) UpdateSource(ctx context.Context, idOrName string, changes map[string]any) (Source, error) {
-	return patch[Source](ctx, c, path("sources", idOrName), changes)
+// member. Destinations whose match names the source follow it to another name.
+func (c *Client) UpdateSource(ctx context.Context, idOrName string, changes map[string]any) (UpdatedSource, error) {
+	return patch[UpdatedSource](ctx, c, path("sources", idOrName), changes)
 }
 
 // DeleteSource deletes a source. Its events stay stored.

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/spf13/cobra"
@@ -33,15 +35,7 @@ requests. Without a verb, sources are listed.`,
 		}, (*client.Client).Source, showSource),
 		newSourcesCreateCommand,
 		newSourcesUpdateCommand,
-		deleteVerb("source", help{
-			long: `Delete a source, by name or id. From then on, requests to its URL are answered 404. Its events stay, and
-'bellhop events --source NAME' lists them. Once another source has the name, NAME means that one: then choose the
-deleted source by its id, which 'bellhop events --json' shows as source_id.`,
-			example: "  bellhop sources delete media",
-		}, func(api *client.Client, ctx context.Context, idOrName string) (string, error) {
-			s, err := api.Source(ctx, idOrName)
-			return s.ID, err
-		}, (*client.Client).DeleteSource))
+		newSourcesDeleteCommand)
 }
 
 var sourceColumns = []column[client.Source]{
@@ -152,7 +146,8 @@ uses the new one, set the new one alone.`,
   bellhop sources update media --disabled`,
 		Args: oneArgument("source"),
 	}
-	name := c.Flags().String("name", "", "a new name; the URL changes with it")
+	name := c.Flags().String("name", "",
+		"a new name; the URL changes with it, and destinations that name the source follow")
 	key := c.Flags().String("key", "", "the provider's main secret: text, @FILE or env:NAME")
 	set := c.Flags().StringArray("set", nil, setHelp)
 	remove := c.Flags().StringArray("unset", nil, "name of a setting to remove (repeatable)")
@@ -200,10 +195,66 @@ uses the new one, set the new one alone.`,
 			if err != nil {
 				return err
 			}
-			return showSource(e, conn, s)
+			if len(s.Followed) > 0 {
+				fmt.Fprintf(e.stderr, "these destinations name the source by its new name now: %s\n",
+					clean(strings.Join(s.Followed, ", ")))
+			}
+			for _, warning := range s.Warnings {
+				fmt.Fprintf(e.stderr, "warning: %s\n", clean(warning))
+			}
+			if conn.json {
+				return printJSON(e.stdout, s)
+			}
+			return showSource(e, conn, s.Source)
 		})
 	}
 	return c
+}
+
+func newSourcesDeleteCommand(e *env, conn *connection) *cobra.Command {
+	var naming []string // the destinations whose match names the source
+	c := deleteVerb("source", help{
+		long: `Delete a source, by name or id. From then on, requests to its URL are answered 404. Its events stay, and
+'bellhop events --source NAME' lists them. Once another source has the name, NAME means that one: then choose the
+deleted source by its id, which 'bellhop events --json' shows as source_id.
+
+Destinations that name the source stay as they are. They get the events of the next source with that name.`,
+		example: "  bellhop sources delete media",
+	}, func(api *client.Client, ctx context.Context, idOrName string) (string, error) {
+		s, err := api.Source(ctx, idOrName)
+		if err == nil {
+			naming, err = destinationsNaming(ctx, api, s)
+		}
+		return s.ID, err
+	}, (*client.Client).DeleteSource)(e, conn)
+	run := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		err := run(c, args)
+		if err == nil && len(naming) > 0 {
+			fmt.Fprintf(e.stderr, "these destinations still name it: %s\n", clean(strings.Join(naming, ", ")))
+		}
+		return err
+	}
+	return c
+}
+
+// destinationsNaming returns the names of the destinations whose match names s, by its name or its id.
+func destinationsNaming(ctx context.Context, api *client.Client, s client.Source) (names []string, err error) {
+	for page := (client.Page{Limit: bellhop.MaxPage}); ; {
+		list, err := api.Destinations(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range list.Data {
+			if slices.Contains(d.Match.Sources, s.Name) || slices.Contains(d.Match.Sources, s.ID) {
+				names = append(names, d.Name)
+			}
+		}
+		if list.Next == "" {
+			return names, nil
+		}
+		page.Cursor = list.Next
+	}
 }
 
 // providerOf returns the Info of the provider of a source.

@@ -26,8 +26,9 @@ func TestClient(t *testing.T) {
 	if err != nil || src.URL != "https://hooks.example.com/in/media" || !src.CreatedAt.Equal(testNow) {
 		t.Fatal(src, err)
 	}
-	if src, err = c.UpdateSource(ctx, "media", map[string]any{"disabled": true}); err != nil || !src.Disabled {
-		t.Fatal(src, err)
+	updated, err := c.UpdateSource(ctx, "media", map[string]any{"disabled": true})
+	if err != nil || !updated.Disabled || len(updated.Followed)+len(updated.Warnings) > 0 {
+		t.Fatal(updated, err)
 	}
 	d, err := c.CreateDestination(ctx, client.NewDestination{
 		Name: "d", URL: "https://x.example.com", Match: &client.Match{Types: []string{"a.*"}},

@@ -50,7 +50,11 @@ var descriptions = []struct {
 		"max_body_bytes": "Largest body accepted. Default: 0, which is the provider's default, mostly 1 MiB",
 		"disabled":       "Whether the source answers as if it did not exist",
 	}},
-	{"Source", map[string]string{
+	{"UpdatedSource", map[string]string{
+		"followed": "Of another name: the destinations whose match named the source by its old name, and has the new one now",
+		"warnings": "Of another name: the destinations whose where may mean the old name, in sentences",
+	}},
+	{"Source UpdatedSource", map[string]string{
 		"url": "The URL for the provider to call",
 		"url_query": "The query that the provider has to add to the URL, with the name of a setting in place of its secret: " +
 			"code={query_secret}; mostly empty",

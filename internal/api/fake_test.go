@@ -140,8 +140,16 @@ func (f *fake) SourceIDs(_ context.Context, name string) ([]string, error) {
 func (f *fake) CreateSource(_ context.Context, s bellhop.Source) error {
 	return create(f, &f.sources, s, s.Name, sourceNames)
 }
-func (f *fake) UpdateSource(_ context.Context, s bellhop.Source) error {
-	return replace(f, &f.sources, s.ID, sourceNames, s)
+func (f *fake) UpdateSource(ctx context.Context, s bellhop.Source) (followed []string, err error) {
+	before, err := f.Source(ctx, s.ID)
+	for i, d := range f.destinations {
+		if j := slices.Index(d.Match.Sources, before.Name); j >= 0 && s.Name != before.Name {
+			f.destinations[i].Match.Sources = slices.Clone(d.Match.Sources)
+			f.destinations[i].Match.Sources[j] = s.Name
+			followed = append(followed, d.Name)
+		}
+	}
+	return followed, errors.Join(err, replace(f, &f.sources, s.ID, sourceNames, s))
 }
 func (f *fake) DeleteSource(_ context.Context, id string) error {
 	return replace(f, &f.sources, id, sourceNames)

@@ -48,9 +48,13 @@ func (s *server) createSource(
 	return &createdOutput[client.Source]{Prefix + "/sources/" + src.ID, s.sourceJSON(src)}, nil
 }
 
-func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSource]) (*bodyOf[client.Source], error) {
-	src, err := s.Catalog.UpdateSource(ctx, in.ID, func(before bellhop.Source) (bellhop.Source, error) {
+func (s *server) updateSource(
+	ctx context.Context, in *patchInput[client.NewSource],
+) (*bodyOf[client.UpdatedSource], error) {
+	done, err := s.Catalog.UpdateSource(ctx, in.ID, func(before bellhop.Source) (bellhop.Source, error) {
 		s.Catalog.KeepSourceSecrets(before, in.Body)
+		delete(in.Body, "followed") // of the answer to an earlier change, which the client sends back
+		delete(in.Body, "warnings")
 		if err := in.Body.readOnly(s.sourceJSON(before), "id", "provider", "url", "url_query", "created_at", "updated_at"); err != nil {
 			return before, err
 		}
@@ -63,7 +67,10 @@ func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSour
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.Source]{s.sourceJSON(src)}, nil
+	return &bodyOf[client.UpdatedSource]{client.UpdatedSource{
+		Source: s.sourceJSON(done.Source), Followed: append([]string{}, done.Followed...),
+		Warnings: append([]string{}, done.Warnings...),
+	}}, nil
 }
 
 func (s *server) deleteSource(ctx context.Context, in *one) (*none, error) {

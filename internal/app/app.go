@@ -70,8 +70,9 @@ type App struct {
 	cleanups []cleanup
 	grace    time.Duration // how long a stop waits after the shutdown timeout for a step that should have ended
 
-	reloading    sync.Mutex                     // held during a reload; guards destinations
+	reloading    sync.Mutex                     // held during a reload; guards destinations and names
 	destinations map[string]bellhop.Destination // as the last reload read them, by id
+	names        map[string]string              // of the sources, by id, as the last reload read them
 
 	late       sync.Mutex         // held to start something in the background, and to close draining
 	draining   chan struct{}      // closed when the stop begins: nothing starts in the background any more

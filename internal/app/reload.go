@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
 )
@@ -22,10 +23,39 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(a.door.SetSources(sources), a.engine.SetDestinations(ctx, destinations)); err != nil {
+	a.bridgeRenames(sources, destinations)
+	if err := errors.Join(a.engine.SetDestinations(ctx, destinations), a.door.SetSources(sources)); err != nil {
 		a.log.Error("open.failed", "error", err, "meaning", "these could not be opened; the others are loaded")
 	}
 	return nil
+}
+
+// bridgeRenames adds the id of each source that has another name than at the last reload to the matches that have its
+// new name. Until the door and the engine have both been told, the door accepts events with the old name while the engine
+// may know the new one: by the id they find their destinations all the same, if the engine is told first. The caller
+// holds reloading.
+func (a *App) bridgeRenames(sources []bellhop.Source, destinations []bellhop.Destination) {
+	before := a.names
+	a.names = make(map[string]string, len(sources))
+	renamed := map[string]string{} // ids by new names
+	for _, s := range sources {
+		a.names[s.ID] = s.Name
+		if old, ok := before[s.ID]; ok && old != s.Name {
+			renamed[s.Name] = s.ID
+		}
+	}
+	if len(renamed) == 0 {
+		return
+	}
+	for i := range destinations {
+		m := &destinations[i].Match
+		for _, name := range slices.Clone(m.Sources) {
+			id, ok := renamed[name]
+			if ok && len(m.Sources) < bellhop.MaxMatchEntries && !slices.Contains(m.Sources, id) {
+				m.Sources = append(slices.Clip(m.Sources), id)
+			}
+		}
+	}
 }
 
 // readDestinations returns all destinations. It reads those that have changed since the last reload, because

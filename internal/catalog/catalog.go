@@ -40,12 +40,15 @@ type SourceStore interface {
 	// SourceIDs returns the id of the source with that name or, if there is none, those of the deleted ones.
 	SourceIDs(ctx context.Context, name string) ([]string, error)
 	CreateSource(ctx context.Context, s bellhop.Source) error
-	UpdateSource(ctx context.Context, s bellhop.Source) error
+	// UpdateSource changes the name of the source in the matches of destinations too, and returns the names of those.
+	UpdateSource(ctx context.Context, s bellhop.Source) (followed []string, err error)
 	DeleteSource(ctx context.Context, id string) error
 }
 
 // DestinationStore keeps the destinations. The catalog sets ids and times.
 type DestinationStore interface {
+	Destinations(ctx context.Context, f bellhop.DestinationFilter,
+		page bellhop.Page) (list []bellhop.Destination, next string, err error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
 	// UpdateDestination leaves State, StateReason and Granted unchanged.

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -26,18 +27,26 @@ func (c *Catalog) CreateSource(ctx context.Context, src bellhop.Source) (bellhop
 	})
 }
 
+// A SourceChange is what an update of a source did.
+type SourceChange struct {
+	Source   bellhop.Source
+	Followed []string // of another name: the destinations whose match named the source by its old one, and follow it
+	Warnings []string // of another name: the destinations that may not follow, in sentences
+}
+
 // UpdateSource stores the successor that change makes of a source, and returns it. An error of change is
 // returned as it is. Id, provider and times are not change's to set: a provider defines the settings, and
-// another one might show what this one masks.
+// another one might show what this one masks. Destinations that name the source follow to another name.
 func (c *Catalog) UpdateSource(
 	ctx context.Context, idOrName string, change func(before bellhop.Source) (bellhop.Source, error),
-) (after bellhop.Source, err error) {
+) (done SourceChange, err error) {
 	err = c.change(ctx, func() error {
 		before, err := c.opts.Store.Source(ctx, idOrName)
 		if err != nil {
 			return err
 		}
-		if after, err = change(before); err != nil {
+		after, err := change(before)
+		if err != nil {
 			return err
 		}
 		if after.Provider != before.Provider {
@@ -52,14 +61,41 @@ func (c *Catalog) UpdateSource(
 		if c.sourceSecrets(before.Provider).differ(before.Settings, after.Settings) {
 			after.SecretsAt = after.UpdatedAt
 		}
-		if err := c.opts.Store.UpdateSource(ctx, after); err != nil {
+		done.Source = after
+		if after.Name != before.Name {
+			if done.Warnings, err = c.warnOfRename(ctx, before.Name); err != nil {
+				return err
+			}
+		}
+		if done.Followed, err = c.opts.Store.UpdateSource(ctx, after); err != nil {
 			return err
 		}
-		c.log.Info("source.updated", "source_id", after.ID, "source", after.Name)
+		c.log.Info("source.updated", "source_id", after.ID, "source", after.Name, "followed", len(done.Followed))
 		c.warnOfShortSecrets(after)
 		return nil
 	})
-	return after, err
+	return done, err
+}
+
+// warnOfRename returns a warning for each destination whose where may compare the source of an event with name, which
+// a source loses. No expression is rewritten.
+func (c *Catalog) warnOfRename(ctx context.Context, name string) (warnings []string, err error) {
+	for page := (bellhop.Page{Limit: bellhop.MaxPage}); ; {
+		list, next, err := c.opts.Store.Destinations(ctx, bellhop.DestinationFilter{}, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range list {
+			if match.ComparesSource(d.Match.Where, name) {
+				warnings = append(warnings, "the where of destination "+d.Name+" compares source, and may mean the old name "+
+					name+": it was not changed")
+			}
+		}
+		if next == "" {
+			return warnings, nil
+		}
+		page.Cursor = next
+	}
 }
 
 // DeleteSource deletes a source. Its events stay stored.

@@ -152,8 +152,10 @@ type Sources interface {
 	SourceIDs(ctx context.Context, name string) ([]string, error)
 	// CreateSource stores a new source. It is a conflict if another has its name.
 	CreateSource(ctx context.Context, s bellhop.Source) error
-	// UpdateSource replaces the source with the id of s. It is a conflict if another has its name.
-	UpdateSource(ctx context.Context, s bellhop.Source) error
+	// UpdateSource replaces the source with the id of s. It is a conflict if another has its name. If the name changes,
+	// each destination whose match names the source by its old name names it by the new one from then on, in the same
+	// transaction: followed has the names of these destinations, in order.
+	UpdateSource(ctx context.Context, s bellhop.Source) (followed []string, err error)
 	// DeleteSource deletes a source. Its events stay, and its name is free again.
 	DeleteSource(ctx context.Context, id string) error
 }

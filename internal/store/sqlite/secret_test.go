@@ -54,11 +54,11 @@ func TestNoSecretInFiles(t *testing.T) {
 	deleted := dst
 	deleted.ID, deleted.Name, deleted.Settings = "dst_deleted", "deleted", settings(canaries[3])
 	src.Settings = settings(canaries[2])
-	err = errors.Join(s.UpdateSource(t.Context(), src), s.CreateDestination(t.Context(), deleted),
+	err = errors.Join(updateSource(t, s, src), s.CreateDestination(t.Context(), deleted),
 		s.DeleteDestination(t.Context(), "dst_deleted"))
 	src.Settings, dst.Settings, dst.Name = settings(canaries[0]), settings(canaries[1]), "plain-to-see"
 	dst.URL = "https://plain.example/?code=" + canaries[1]
-	if err := errors.Join(err, s.UpdateSource(t.Context(), src), s.UpdateDestination(t.Context(), dst)); err != nil {
+	if err := errors.Join(err, updateSource(t, s, src), s.UpdateDestination(t.Context(), dst)); err != nil {
 		t.Fatal(err)
 	}
 	taken := src
@@ -116,7 +116,7 @@ func TestKeyRotationInStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.UpdateSource(t.Context(), src); err != nil {
+	if err := updateSource(t, s, src); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
@@ -129,4 +129,9 @@ func TestKeyRotationInStore(t *testing.T) {
 	if _, err := s.Destination(t.Context(), "billing"); err == nil || !strings.Contains(err.Error(), "sealed with key") {
 		t.Errorf("saved with the old key only: %v", err)
 	}
+}
+
+func updateSource(t *testing.T, s *Store, src bellhop.Source) error {
+	_, err := s.UpdateSource(t.Context(), src)
+	return err
 }

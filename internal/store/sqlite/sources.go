@@ -2,6 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,19 +91,72 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 	return err
 }
 
-// UpdateSource replaces the source with the id of src.
-func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) error {
+// UpdateSource replaces the source with the id of src. Destinations that name it by its old name follow.
+func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) (followed []string, err error) {
 	sealed, err := s.opts.Keys.Seal(src.Settings, src.ID, s.opts.Rand)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?,
+	err = s.do(func(c *conn) error {
+		old, err := oneIn(c, "source", src.ID, "SELECT name FROM sources WHERE id = ? AND deleted_at IS NULL", src.ID,
+			func(row *sqlite3.Stmt) (string, error) { return row.ColumnText(0), nil })
+		if err != nil {
+			return err
+		}
+		err = c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?,
 			updated_at = ?, secrets_at = ?, tenant = ?
 			WHERE id = ? AND deleted_at IS NULL`, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
 			src.UpdatedAt, secretsTime(src.SecretsAt, src.CreatedAt), src.Tenant, src.ID)
-		return notFoundIfUnchanged(c, conflictIfTaken(err, "source", src.Name), "source", src.ID)
+		if err != nil {
+			return conflictIfTaken(err, "source", src.Name)
+		}
+		followed, err = followRename(c, old, src.Name, src.UpdatedAt)
+		return err
 	})
+	return followed, err
+}
+
+// followRename puts the new name of a source in place of its old one in the match of each destination, and returns the
+// names of the destinations that it changed.
+func followRename(c *conn, from, to string, now time.Time) (followed []string, err error) {
+	if from == to {
+		return nil, nil
+	}
+	type change struct {
+		n     int64
+		match bellhop.Match
+	}
+	var changes []change
+	err = c.query(`SELECT n, name, match FROM destinations WHERE deleted_at IS NULL AND instr(match, ?) > 0 ORDER BY name`,
+		[]any{`"` + from + `"`}, func(row *sqlite3.Stmt) error {
+			var m bellhop.Match
+			if err := json.Unmarshal(row.ColumnRawText(2), &m); err != nil {
+				return err
+			}
+			if !slices.Contains(m.Sources, from) {
+				return nil
+			}
+			var sources []string
+			for _, source := range m.Sources {
+				if source == from {
+					source = to
+				}
+				if !slices.Contains(sources, source) {
+					sources = append(sources, source)
+				}
+			}
+			m.Sources = sources
+			changes, followed = append(changes, change{row.ColumnInt64(0), m}), append(followed, row.ColumnText(1))
+			return nil
+		})
+	for _, change := range changes {
+		text, jsonErr := json.Marshal(change.match)
+		if err = errors.Join(err, jsonErr); err != nil {
+			break
+		}
+		err = c.exec("UPDATE destinations SET match = ?, updated_at = ? WHERE n = ?", string(text), now, change.n)
+	}
+	return followed, err
 }
 
 // DeleteSource deletes a source. Its row stays, for its events, without secrets.

@@ -288,7 +288,7 @@ func tenants(w *world) {
 		s, err := w.Source(w.ctx, source)
 		w.must(err)
 		s.Tenant = tenant
-		w.must(w.UpdateSource(w.ctx, s))
+		w.must(second(w.UpdateSource(w.ctx, s)))
 		d, err := w.Destination(w.ctx, destination)
 		w.must(err)
 		d.Tenant = tenant

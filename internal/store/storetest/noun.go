@@ -25,7 +25,7 @@ func sources(w *world) {
 
 	s.Name, s.Provider, s.Settings, s.MaxBodyBytes, s.Disabled, s.UpdatedAt, s.SecretsAt = "mail", "outlook",
 		json.RawMessage(`{}`), 0, false, at.Add(3000), at.Add(4000)
-	w.must(w.UpdateSource(w.ctx, s))
+	w.must(second(w.UpdateSource(w.ctx, s)))
 	w.equal("updated", read("mail"), s)
 	_, err := w.Source(w.ctx, "graph")
 	w.refused("by the old name", err, bellhop.CodeNotFound)
@@ -35,7 +35,8 @@ func sources(w *world) {
 	w.equal("listed, newest first", []string{list[0].Name, list[1].Name}, []string{"mail", "media"})
 
 	w.must(w.DeleteSource(w.ctx, "src_1"))
-	for what, err := range map[string]error{"read": second(w.Source(w.ctx, "src_1")), "update": w.UpdateSource(w.ctx, s),
+	for what, err := range map[string]error{"read": second(w.Source(w.ctx, "src_1")),
+		"update":           second(w.UpdateSource(w.ctx, s)),
 		"delete":           w.DeleteSource(w.ctx, "src_1"),
 		"delete the API's": w.DeleteSource(w.ctx, "src_api"), "read the API's": second(w.Source(w.ctx,
 			bellhop.SourceAPI))} {
@@ -44,6 +45,75 @@ func sources(w *world) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// renameSource shows that destinations follow a source to its new name, and those alone.
+func renameSource(w *world) {
+	other := w.newSource("other")
+	match := func(name string, m bellhop.Match) {
+		w.Helper()
+		d, err := w.Destination(w.ctx, w.newDestination(name))
+		w.must(err)
+		d.Match = m
+		w.must(w.UpdateDestination(w.ctx, d))
+	}
+	match("by-name", bellhop.Match{Sources: []string{"other", "media", "media"}, Types: []string{"media"},
+		Where: `source == "media"`})
+	match("by-id", bellhop.Match{Sources: []string{w.source}})
+	match("another", bellhop.Match{Sources: []string{"other", "media2"}, Types: []string{"media"}})
+	match("all", bellhop.Match{})
+	match("after", bellhop.Match{Sources: []string{"media"}})
+	match("deleted", bellhop.Match{Sources: []string{"media"}})
+	deleted, err := w.Destination(w.ctx, "deleted")
+	w.must(err)
+	w.must(w.DeleteDestination(w.ctx, deleted.ID))
+
+	versions := func() map[string]time.Time {
+		w.Helper()
+		at := map[string]time.Time{}
+		list, err := w.DestinationVersions(w.ctx)
+		w.must(err)
+		for _, d := range list {
+			at[d.ID] = d.UpdatedAt
+		}
+		return at
+	}
+	before := versions()
+	w.clock.pass(time.Minute)
+	src, err := w.Source(w.ctx, w.source)
+	w.must(err)
+	src.Name, src.UpdatedAt = "other", w.clock.now()
+	w.refused("to a name that is taken", second(w.UpdateSource(w.ctx, src)), bellhop.CodeConflict)
+	w.equal("unchanged by that", versions(), before)
+
+	src.Name = "films"
+	followed, err := w.UpdateSource(w.ctx, src)
+	w.must(err)
+	w.equal("followed", followed, []string{"after", "by-name"})
+	for name, want := range map[string]bellhop.Match{
+		"by-name": {Sources: []string{"other", "films"}, Types: []string{"media"}, Where: `source == "media"`},
+		"after":   {Sources: []string{"films"}},
+		"by-id":   {Sources: []string{w.source}},
+		"another": {Sources: []string{"other", "media2"}, Types: []string{"media"}},
+		"all":     {},
+	} {
+		d, err := w.Destination(w.ctx, name)
+		w.must(err)
+		w.equal(name, d.Match, want)
+		changed := name == "by-name" || name == "after"
+		w.equal(name+" has another version", !versions()[d.ID].Equal(before[d.ID]), changed)
+	}
+	followed, err = w.UpdateSource(w.ctx, src)
+	w.must(err)
+	w.equal("without another name", len(followed), 0)
+	w.must(w.DeleteSource(w.ctx, other))
+	src.Name = "media2"
+	followed, err = w.UpdateSource(w.ctx, src)
+	w.must(err)
+	w.equal("followed once more", followed, []string{"after", "by-name"})
+	d, err := w.Destination(w.ctx, "another")
+	w.must(err)
+	w.equal("a match that named it before it was there", d.Match.Sources, []string{"other", "media2"})
+}
 
 // destinations shows that destinations are stored, read, updated and deleted whole, and how their state changes.
 func destinations(w *world) {
@@ -215,12 +285,12 @@ func names(w *world) {
 	w.must(w.CreateSource(w.ctx, src))
 	w.must(w.CreateDestination(w.ctx, dst))
 	src.Name, dst.Name = "media", "billing"
-	w.refused("a source renamed to that name", w.UpdateSource(w.ctx, src), bellhop.CodeConflict)
+	w.refused("a source renamed to that name", second(w.UpdateSource(w.ctx, src)), bellhop.CodeConflict)
 	w.refused("a destination renamed to that name", w.UpdateDestination(w.ctx, dst), bellhop.CodeConflict)
 
 	w.must(w.DeleteSource(w.ctx, w.source))
 	w.must(w.DeleteDestination(w.ctx, w.destination))
-	w.must(w.UpdateSource(w.ctx, src))
+	w.must(second(w.UpdateSource(w.ctx, src)))
 	w.must(w.UpdateDestination(w.ctx, dst))
 	got, err := w.Source(w.ctx, "media")
 	w.must(err)

@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"RepairDeliveries", repairDeliveries},
 		{"RepairLosesGround", repairLosesGround},
 		{"Sources", sources},
+		{"RenameSource", renameSource},
 		{"Destinations", destinations},
 		{"Handshakes", handshakes},
 		{"Names", names},

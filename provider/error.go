@@ -1,6 +1,10 @@
 package provider
 
-import "github.com/bellhop-gateway/bellhop/internal/strictjson"
+import (
+	"fmt"
+
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
+)
 
 // An Error is a reason to refuse a request that is not about its signature.
 type Error struct{ code, text string }
@@ -27,6 +31,14 @@ var (
 	// ErrUnavailable: the server lacks what it needs to decide, such as a key set. Answered 503; the sender repeats.
 	ErrUnavailable error = &Error{"unavailable", "cannot be decided now"}
 )
+
+// Named returns err, an error of the provider of that name, with the name in front. It returns nil for nil.
+func Named(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
 
 // A MethodError is ErrMethod with the methods that a source accepts.
 type MethodError struct{ Allow []string }

@@ -47,10 +47,12 @@ type Receiver interface {
 }
 
 // A HeaderChecker receiver can refuse requests before their body is read: a large body of a request that cannot be
-// authentic is not worth its memory.
+// authentic is not worth its memory. A receiver whose requests have their proof, or a part of it, in the header or the
+// URL is one.
 type HeaderChecker interface {
-	// CheckHeader returns an error if Receive returns one for req with any body. It looks at all of req but the body,
-	// which is nil. It has no effect, and its errors are those of Receive.
+	// CheckHeader returns an error only if Receive returns an error with the same code for req with any body. It may
+	// return nil for such a request: whatever needs a key set or the network is left to Receive. It looks at all of req
+	// but the body, which is nil, and has no effect.
 	CheckHeader(req *Request) error
 }
 

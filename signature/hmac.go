@@ -64,23 +64,47 @@ func (s HMAC) Sign(key []byte, message ...[]byte) (string, error) {
 // a key is being replaced. It returns ErrMissing for an empty value, ErrMalformed for a wrong prefix, encoding or
 // length, and ErrMismatch otherwise. An empty key never matches, and neither does an empty list of keys.
 func (s HMAC) Verify(value string, keys [][]byte, message ...[]byte) error {
-	if err := s.Check(); err != nil {
+	sum, err := s.Read(value)
+	if err != nil {
 		return err
 	}
+	return sum.Verify(keys, message...)
+}
+
+// Read is the first step of Verify, which needs neither a key nor the message: it decodes value. Its errors are those
+// of Verify except ErrMismatch. So a request whose signature has not the form of the scheme can be refused before its
+// body is read.
+func (s HMAC) Read(value string) (Sum, error) {
+	if err := s.Check(); err != nil {
+		return Sum{}, err
+	}
 	if value == "" {
-		return ErrMissing
+		return Sum{}, ErrMissing
 	}
-	newHash, size := s.Hash.open()
 	text, ok := strings.CutPrefix(value, s.Prefix)
-	if !ok {
-		return ErrMalformed
+	sum := Sum{hash: s.Hash}
+	_, size := s.Hash.open()
+	if !ok || !s.Encoding.decode(sum.bytes[:size], text) {
+		return Sum{}, ErrMalformed
 	}
-	var got, sum [maxSize]byte
-	if !s.Encoding.decode(got[:size], text) {
-		return ErrMalformed
+	return sum, nil
+}
+
+// A Sum is a decoded signature of an HMAC scheme. The zero Sum is not valid for any message.
+type Sum struct {
+	hash  Hash
+	bytes [maxSize]byte // as many as the hash has; the others are 0
+}
+
+// Verify is the second step of [HMAC.Verify]: it returns nil if one of keys made the sum for message, else ErrMismatch.
+func (s *Sum) Verify(keys [][]byte, message ...[]byte) error {
+	newHash, size := s.hash.open()
+	if newHash == nil {
+		return ErrMismatch
 	}
+	var sum [maxSize]byte
 	for _, key := range keys {
-		if len(key) > 0 && hmac.Equal(got[:size], mac(sum[:0], newHash, key, message)) {
+		if len(key) > 0 && hmac.Equal(s.bytes[:size], mac(sum[:0], newHash, key, message)) {
 			return nil
 		}
 	}

@@ -164,3 +164,22 @@ func TestHMACCheck(t *testing.T) {
 	}
 	wantError(t, github.Check(), nil)
 }
+
+// TestReadSum: a signature that has been read is verified as Verify verifies it. The zero Sum is valid for nothing.
+func TestReadSum(t *testing.T) {
+	scheme := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex, Prefix: "sha256="}
+	key, message := []byte("key"), []byte("message")
+	value := must(scheme.Sign(key, message))
+	sum := must(scheme.Read(value))
+	wantError(t, sum.Verify([][]byte{[]byte("other"), key}, message), nil)
+	wantError(t, sum.Verify([][]byte{key}, []byte("another message")), signature.ErrMismatch)
+	wantError(t, sum.Verify(nil, message), signature.ErrMismatch)
+	wantError(t, new(signature.Sum).Verify([][]byte{key}, message), signature.ErrMismatch)
+	for text, want := range map[string]error{
+		"": signature.ErrMissing, "00": signature.ErrMalformed, "sha256=00": signature.ErrMalformed,
+		value[1:]: signature.ErrMalformed, value + "0": signature.ErrMalformed,
+	} {
+		_, err := scheme.Read(text)
+		wantError(t, err, want)
+	}
+}

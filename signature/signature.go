@@ -46,7 +46,8 @@ var (
 	ErrMissing error = &Error{"signature_missing", "signature missing"}
 	// ErrMismatch: none of the keys made this signature for these bytes.
 	ErrMismatch error = &Error{"signature_mismatch", "signature does not match"}
-	// ErrExpired: made by the right key, but its time is further from now than the tolerance, either way.
+	// ErrExpired: its time is further from now than the tolerance, either way. The time of a request is checked before
+	// the signature, which needs the body; the time of a token after it.
 	ErrExpired error = &Error{"signature_expired", "signature too old, or from the future"}
 	// ErrMalformed: not in the form of the scheme, or present twice.
 	ErrMalformed error = &Error{"signature_malformed", "signature malformed"}

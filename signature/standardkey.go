@@ -245,6 +245,11 @@ func (s *symmetric) matches(text signedText, value string) bool {
 	return false
 }
 
+func (s *symmetric) readable(value string) bool {
+	var sig [sha256.Size]byte
+	return anyEntry(sig[:], value, versionSymmetric)
+}
+
 func (s *symmetric) sum(text signedText) [sha256.Size]byte {
 	k := s.pool.Get().(*keyed)
 	defer s.pool.Put(k)
@@ -293,6 +298,11 @@ func (e *ed25519Key) matches(text signedText, value string) bool {
 		}
 	}
 	return false
+}
+
+func (e *ed25519Key) readable(value string) bool {
+	var sig [ed25519.SignatureSize]byte
+	return anyEntry(sig[:], value, versionEd25519)
 }
 
 // smallOrders are the y coordinates of Ed25519's points of order 1, 2, 4 and 8, little-endian without the sign bit,

@@ -58,8 +58,7 @@ func SignStandard(keys []StandardKey, id string, at time.Time, body []byte) (val
 // and malformed ones.
 //
 // It returns ErrMissing if id, timestamp or value is empty, ErrMalformed if the id, the timestamp or the number of
-// entries is not valid, ErrMismatch if no entry matches, and ErrExpired if one does but [CheckTime] refuses the
-// timestamp.
+// entries is not valid, ErrExpired if [CheckTime] refuses the timestamp, and ErrMismatch if no entry matches.
 // An id with a dot is malformed, as the specification says: otherwise bytes could move between id and body.
 func VerifyStandard(
 	id, timestamp, value string,
@@ -68,6 +67,20 @@ func VerifyStandard(
 	now time.Time,
 	tolerance time.Duration,
 ) error {
+	if err := checkStandard(id, timestamp, value, now, tolerance); err != nil {
+		return err
+	}
+	text := signedText{id, timestamp, body}
+	for _, k := range keys {
+		if s := k.scheme(); s != nil && s.matches(text, value) {
+			return nil
+		}
+	}
+	return ErrMismatch
+}
+
+// checkStandard is the part of VerifyStandard that needs neither a key nor the body.
+func checkStandard(id, timestamp, value string, now time.Time, tolerance time.Duration) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
@@ -81,13 +94,7 @@ func VerifyStandard(
 	if strings.Count(value, " ") >= MaxStandardEntries {
 		return ErrMalformed
 	}
-	text := signedText{id, timestamp, body}
-	for _, k := range keys {
-		if s := k.scheme(); s != nil && s.matches(text, value) {
-			return CheckAge(at, now, tolerance)
-		}
-	}
-	return ErrMismatch
+	return CheckAge(at, now, tolerance)
 }
 
 // VerifyStandardHeader is [VerifyStandard] with the three headers of a request, each of which must occur once:
@@ -100,19 +107,7 @@ func VerifyStandardHeader(
 	now time.Time,
 	tolerance time.Duration,
 ) (id string, err error) {
-	names := standardNames
-	if !names.anyIn(h) {
-		names = svixNames
-	}
-	id, err = Single(h, names.id)
-	if err != nil {
-		return "", err
-	}
-	timestamp, err := Single(h, names.timestamp)
-	if err != nil {
-		return "", err
-	}
-	value, err := Single(h, names.signature)
+	id, timestamp, value, err := readStandardHeader(h)
 	if err != nil {
 		return "", err
 	}
@@ -120,6 +115,40 @@ func VerifyStandardHeader(
 		return "", err
 	}
 	return id, nil
+}
+
+// CheckStandardHeader is the part of [VerifyStandardHeader] that does not need the body. It returns the same error if
+// no body could be valid under h: also ErrMismatch, if none of the entries could be a signature of one of keys.
+func CheckStandardHeader(h http.Header, keys []StandardKey, now time.Time, tolerance time.Duration) error {
+	id, timestamp, value, err := readStandardHeader(h)
+	if err == nil {
+		err = checkStandard(id, timestamp, value, now, tolerance)
+	}
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if s := k.scheme(); s != nil && s.readable(value) {
+			return nil
+		}
+	}
+	return ErrMismatch
+}
+
+// readStandardHeader returns the three headers of a request, all of one family.
+func readStandardHeader(h http.Header) (id, timestamp, value string, err error) {
+	names := standardNames
+	if !names.anyIn(h) {
+		names = svixNames
+	}
+	if id, err = Single(h, names.id); err != nil {
+		return "", "", "", err
+	}
+	if timestamp, err = Single(h, names.timestamp); err != nil {
+		return "", "", "", err
+	}
+	value, err = Single(h, names.signature)
+	return id, timestamp, value, err
 }
 
 // headerNames are the canonical header names of one family. Names of two families are never mixed.
@@ -182,6 +211,17 @@ type standardScheme interface {
 	signs() bool
 	appendEntry(dst []byte, text signedText) []byte // "version,base64"
 	matches(text signedText, value string) bool     // whether any entry of value is a signature of text
+	readable(value string) bool                     // whether any entry of value has the version and the form of the scheme
+}
+
+// anyEntry reports whether decodeEntry reads any entry of value into sig.
+func anyEntry(sig []byte, value, version string) bool {
+	for entry := range strings.SplitSeq(value, " ") {
+		if decodeEntry(sig, entry, version) {
+			return true
+		}
+	}
+	return false
 }
 
 // decodeEntry reads the signature of an entry into sig. It reports whether the entry has that version and a

@@ -4,7 +4,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -128,7 +130,7 @@ func TestStandardText(t *testing.T) {
 		{"W33 wraps to now", signed("msg_1", "18446744075409551616"), signature.ErrMalformed},
 		{"W34 milliseconds", signed("msg_1", "1700000000000"), signature.ErrMalformed},
 		{"W36 boundary moved", sent{"msg_1", "17", entry("msg_1", "1700000000", body), "00000000." + body},
-			signature.ErrMismatch},
+			signature.ErrExpired},
 		{"W36 boundary moved into the id",
 			sent{"msg_1.1700000000", "1700000001", entry("msg_1", "1700000000", "1700000001."+body),
 				body}, signature.ErrMalformed},
@@ -142,9 +144,49 @@ func TestStandardText(t *testing.T) {
 		{"other body", sent{"msg_1", "1700000000", entry("msg_1", "1700000000", body), body + " "}, signature.ErrMismatch},
 		{"other id", sent{"msg_2", "1700000000", entry("msg_1", "1700000000", body), body}, signature.ErrMismatch},
 		{"other timestamp", sent{"msg_1", "1700000001", entry("msg_1", "1700000000", body), body}, signature.ErrMismatch},
-		{"expired and forged", sent{"msg_1", "1600000000", entry("msg_1", "1700000000", body), body}, signature.ErrMismatch},
+		{"expired and forged", sent{"msg_1", "1600000000", entry("msg_1", "1700000000", body), body}, signature.ErrExpired},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantError(t, c.verify(standardKeys(secretText)...), c.want) })
+	}
+	t.Run("W36 boundary moved, with any tolerance", func(t *testing.T) {
+		err := signature.VerifyStandard("msg_1", "17", entry("msg_1", "1700000000", body), []byte("00000000."+body),
+			standardKeys(secretText), now, math.MaxInt64)
+		wantError(t, err, signature.ErrMismatch)
+	})
+}
+
+// TestCheckStandardHeader: the headers alone are refused with the error of the whole request, if no body can be valid.
+func TestCheckStandardHeader(t *testing.T) {
+	keys := standardKeys(secretText)
+	good := func() http.Header {
+		return http.Header{"Webhook-Id": {"msg_1"}, "Webhook-Timestamp": {"1700000000"},
+			"Webhook-Signature": {entry("msg_1", "1700000000", body)}}
+	}
+	for _, c := range []struct {
+		name, header string
+		values       []string
+		want         error
+	}{
+		{"control", "Webhook-Id", []string{"msg_1"}, nil},
+		{"no id", "Webhook-Id", nil, signature.ErrMissing},
+		{"id with a dot", "Webhook-Id", []string{"msg.1"}, signature.ErrMalformed},
+		{"no timestamp", "Webhook-Timestamp", nil, signature.ErrMissing},
+		{"two timestamps", "Webhook-Timestamp", []string{"1700000000", "1700000000"}, signature.ErrMalformed},
+		{"301 s ago", "Webhook-Timestamp", []string{"1699999699"}, signature.ErrExpired},
+		{"no signature", "Webhook-Signature", nil, signature.ErrMissing},
+		{"31 bytes", "Webhook-Signature", []string{"v1,AAAA"}, signature.ErrMismatch},
+		{"of another version", "Webhook-Signature", []string{"v1a," + entry("", "", "")[3:]}, signature.ErrMismatch},
+		{"of another body", "Webhook-Signature", []string{"v2,x " + entry("", "", "")}, nil},
+	} {
+		h := good()
+		h[c.header] = c.values
+		if err := signature.CheckStandardHeader(h, keys, now, signature.StandardTolerance); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		_, err := signature.VerifyStandardHeader(h, []byte(body), keys, now, signature.StandardTolerance)
+		if c.want != nil && !errors.Is(err, c.want) {
+			t.Errorf("%s, with the body: %v", c.name, err)
+		}
 	}
 }
 

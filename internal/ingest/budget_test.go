@@ -15,6 +15,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/generic"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -299,5 +300,45 @@ func TestRefusedByHeader(t *testing.T) {
 	}
 	if w := r.send("POST", "/in/src", strings.NewReader(strings.Repeat("x", 1<<20)), "Bellhop-Hops", "99"); w.Code != 508 {
 		t.Errorf("in circles: %d", w.Code)
+	}
+}
+
+// TestRefusedByHeaderOfProvider: a body of 1 MiB is not read if the signature of a real provider can never match. It uses
+// nothing of the budget.
+func TestRefusedByHeaderOfProvider(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *Options) { o.Providers = append(o.Providers, generic.Provider{}) })
+	sent := time.Now()
+	create := func(name, settings string) {
+		err := r.store.CreateSource(t.Context(), bellhop.Source{ID: "src_" + name, Name: name, Provider: "generic",
+			Settings: []byte(settings), CreatedAt: sent, UpdatedAt: sent})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	create("signed", `{"scheme":"hmac","secret":"0123456789abcdef","header":"X-Sig"}`)
+	create("token", `{"scheme":"token","secret":"0123456789abcdef"}`)
+	r.reopen()
+	for _, c := range []struct {
+		target, header, value, reason string
+	}{
+		{"/in/signed", "X-Sig", "00", "signature_malformed"},
+		{"/in/signed", "X-Other", "00", "signature_missing"},
+		{"/in/token", "Authorization", "Bearer 0123456789abcdee", "signature_mismatch"},
+	} {
+		body := strings.NewReader(strings.Repeat("x", 1<<20))
+		if w := r.send("POST", c.target, body, c.header, c.value); w.Code != 401 {
+			t.Errorf("%s: %d", c.reason, w.Code)
+		}
+		if read, used := 1<<20-body.Len(), r.door.budget.inUse(); read != 0 || used != 0 {
+			t.Errorf("%s: %d bytes were read, %d are in use", c.reason, read, used)
+		}
+		if got := r.requests()[0]; got.Reason != c.reason || got.BodyBytes != 0 {
+			t.Errorf("%s: on record: %+v", c.reason, got)
+		}
+	}
+	if w := r.send("POST", "/in/token", strings.NewReader(strings.Repeat("x", 1<<20)), "Authorization",
+		"Bearer 0123456789abcdef"); w.Code != 202 {
+		t.Errorf("with the token: %d", w.Code)
 	}
 }

@@ -44,9 +44,9 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 	if err := bellhop.Join("", err, checkAccountID(s.AccountID)); err != nil {
 		return nil, err
 	}
-	r := &receiver{keys: keys, account: s.AccountID, verify: Verify}
+	r := &receiver{keys: keys, account: s.AccountID, scheme: strict}
 	if s.Lenient {
-		r.verify = VerifyLenient
+		r.scheme = lenient
 	}
 	return r, nil
 }

@@ -18,7 +18,21 @@ import (
 type receiver struct {
 	keys    [][]byte
 	account string // "" accepts any account
-	verify  func(h http.Header, body []byte, keys ...[]byte) error
+	scheme  signature.HMAC
+}
+
+// CheckHeader implements [provider.HeaderChecker].
+func (r *receiver) CheckHeader(req *provider.Request) error {
+	_, err := r.readHeader(req)
+	return provider.Named("ams", err)
+}
+
+// readHeader returns the signature of req. It does not look at the body.
+func (r *receiver) readHeader(req *provider.Request) (signature.Sum, error) {
+	if req.Method != http.MethodPost {
+		return signature.Sum{}, provider.ErrMethod
+	}
+	return readSignature(r.scheme, req.Header)
 }
 
 // Receive verifies the signature, then reads the document, then compares the accounts. The order matters: a sender
@@ -39,10 +53,11 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 }
 
 func (r *receiver) read(req *provider.Request) (notification, error) {
-	if req.Method != http.MethodPost {
-		return notification{}, provider.ErrMethod
+	sum, err := r.readHeader(req)
+	if err != nil {
+		return notification{}, err
 	}
-	if err := r.verify(req.Header, req.Body, r.keys...); err != nil {
+	if err := sum.Verify(r.keys, req.Body); err != nil {
 		return notification{}, err
 	}
 	n, err := parse(req.Body)

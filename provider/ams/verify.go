@@ -35,9 +35,17 @@ func VerifyLenient(h http.Header, body []byte, keys ...[]byte) error {
 }
 
 func verify(scheme signature.HMAC, h http.Header, body []byte, keys [][]byte) error {
-	value, err := signature.Single(h, SignatureHeader)
+	sum, err := readSignature(scheme, h)
 	if err != nil {
 		return err
 	}
-	return scheme.Verify(value, keys, body)
+	return sum.Verify(keys, body)
+}
+
+func readSignature(scheme signature.HMAC, h http.Header) (signature.Sum, error) {
+	value, err := signature.Single(h, SignatureHeader)
+	if err != nil {
+		return signature.Sum{}, err
+	}
+	return scheme.Read(value)
 }

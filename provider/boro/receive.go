@@ -24,6 +24,23 @@ type receiver struct {
 	now          func() time.Time
 }
 
+// CheckHeader implements [provider.HeaderChecker].
+func (r *receiver) CheckHeader(req *provider.Request) error {
+	var err error
+	switch {
+	case req.Method != http.MethodPost:
+		err = provider.ErrMethod
+	case r.verifier != nil:
+		_, _, err = r.verifier.readHeader(r.message(req), r.now())
+	}
+	return provider.Named("boro", err)
+}
+
+// message returns req as Boro signed it.
+func (r *receiver) message(req *provider.Request) Message {
+	return Message{Method: req.Method, URI: r.uri(req.Target), Header: req.Header, Body: req.Body}
+}
+
 // Receive verifies the signature, then parses the notification.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	n, err := r.read(req)
@@ -50,8 +67,7 @@ func (r *receiver) read(req *provider.Request) (Notification, error) {
 		return Notification{}, provider.ErrMethod
 	}
 	if r.verifier != nil {
-		m := Message{Method: req.Method, URI: r.uri(req.Target), Header: req.Header, Body: req.Body}
-		if err := r.verifier.verify(m, r.now()); err != nil {
+		if err := r.verifier.verify(r.message(req), r.now()); err != nil {
 			return Notification{}, err
 		}
 	}

@@ -42,7 +42,7 @@ func Sign(m Message, profileID string, key []byte) error {
 	}
 	sum := sha256.Sum256(m.Body)
 	hash := hashText(sum[:], signature.Base64)
-	value, err := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Base64}.Sign(key, signed.canonical(hash))
+	value, err := scheme(signature.Base64).Sign(key, signed.canonical(hash))
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,8 @@ func Sign(m Message, profileID string, key []byte) error {
 
 // Verify returns nil if the profile signed m with one of keys (hex-decoded secret keys) and the Date differs from
 // now by at most tolerance. It hashes the body itself; a header with another hash is a mismatch. It returns
-// signature.ErrMissing, ErrMalformed, ErrMismatch or ErrExpired, and compares in constant time.
+// signature.ErrMissing, ErrMalformed, ErrMismatch or ErrExpired, and compares in constant time. It checks the profile
+// and the Date first.
 // Source: https://github.com/mgomes/api_auth
 func Verify(m Message, profileID string, keys [][]byte, now time.Time, tolerance time.Duration) error {
 	base64 := []signature.Encoding{signature.Base64}
@@ -71,14 +72,8 @@ type verifier struct {
 	anyDate    bool // ignore tolerance
 }
 
-// verify checks the signature before the signed values, so that a sender without the key learns nothing about
-// profiles and clocks.
 func (v *verifier) verify(m Message, now time.Time) error {
-	profileID, value, err := parseAuthorization(m.Header)
-	if err != nil {
-		return err
-	}
-	signed, err := m.read()
+	value, signed, err := v.readHeader(m, now)
 	if err != nil {
 		return err
 	}
@@ -86,34 +81,48 @@ func (v *verifier) verify(m Message, now time.Time) error {
 	if err := v.checkHash(m.Header, sum[:]); err != nil {
 		return err
 	}
-	if err := v.compare(value, signed, sum[:]); err != nil {
-		return err
+	return v.compare(value, signed, sum[:])
+}
+
+// readHeader returns the signature of m and the signed parts. It checks all that does not depend on the body.
+func (v *verifier) readHeader(m Message, now time.Time) (value string, signed signedParts, err error) {
+	profileID, value, err := parseAuthorization(m.Header)
+	if err != nil {
+		return "", signed, err
 	}
-	if !signature.EqualToken(profileID, v.profileID) {
-		return fmt.Errorf("%w: the profile is not that of settings.profile_id", signature.ErrMismatch)
+	if signed, err = m.read(); err != nil {
+		return "", signed, err
 	}
-	if v.anyDate {
-		return nil
+	readable := func(enc signature.Encoding) bool {
+		_, err := scheme(enc).Read(value)
+		return err == nil
 	}
-	return signature.CheckTime(signed.date, now, v.tolerance)
+	switch {
+	case !slices.ContainsFunc(v.signatures, readable):
+		return "", signed, signature.ErrMalformed
+	case !signature.EqualToken(profileID, v.profileID):
+		return "", signed, fmt.Errorf("%w: the profile is not that of settings.profile_id", signature.ErrMismatch)
+	case !v.anyDate:
+		err = signature.CheckTime(signed.date, now, v.tolerance)
+	}
+	return value, signed, err
+}
+
+func scheme(enc signature.Encoding) signature.HMAC {
+	return signature.HMAC{Hash: signature.SHA256, Encoding: enc}
 }
 
 // compare looks for a key and encodings under which value is the signature.
 func (v *verifier) compare(value string, signed signedParts, sum []byte) error {
-	result := signature.ErrMalformed
 	for _, hash := range v.hashes {
 		message := signed.canonical(hashText(sum, hash))
 		for _, enc := range v.signatures {
-			switch err := (signature.HMAC{Hash: signature.SHA256, Encoding: enc}).Verify(value, v.keys, message); err {
-			case nil:
+			if scheme(enc).Verify(value, v.keys, message) == nil {
 				return nil
-			case signature.ErrMalformed:
-			default:
-				result = err
 			}
 		}
 	}
-	return result
+	return signature.ErrMismatch
 }
 
 // checkHash compares the hash in the headers, if there is one, with sum, the hash of the body.

@@ -25,6 +25,15 @@ var _ provider.SecretHeaders = (*receiver)(nil)
 // name.
 func (r *receiver) SecretHeaders() []string { return []string{RequestCallbackHeader} }
 
+// CheckHeader implements [provider.HeaderChecker].
+func (r *receiver) CheckHeader(req *provider.Request) error {
+	_, asked, err := AnswerHandshake(req, r.origins, r.rate)
+	if !asked {
+		err = r.authorize(req)
+	}
+	return provider.Named("cloudevents", err)
+}
+
 // Receive answers the handshake, which carries no token. For any other request it verifies the token, then checks
 // the origin, then reads the events.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
@@ -51,18 +60,23 @@ func (r *receiver) handshake(req *provider.Request) (*provider.Reply, bool, erro
 }
 
 func (r *receiver) read(req *provider.Request) (provider.Receipt, error) {
-	if req.Method != http.MethodPost {
-		return provider.Receipt{}, provider.ErrMethod
-	}
-	if len(r.tokens) > 0 {
-		if err := Verify(req.Header, req.Target, r.tokens...); err != nil {
-			return provider.Receipt{}, err
-		}
-	}
-	if err := r.checkOrigin(req.Header); err != nil {
+	if err := r.authorize(req); err != nil {
 		return provider.Receipt{}, err
 	}
 	return readRequest(req.Header, req.Body, r.versions...)
+}
+
+// authorize checks the method, the token and the origin of a request that is not a handshake.
+func (r *receiver) authorize(req *provider.Request) error {
+	if req.Method != http.MethodPost {
+		return provider.ErrMethod
+	}
+	if len(r.tokens) > 0 {
+		if err := Verify(req.Header, req.Target, r.tokens...); err != nil {
+			return err
+		}
+	}
+	return r.checkOrigin(req.Header)
 }
 
 // checkOrigin checks that the request's origin, if it has one, is allowed, if the source has a list. Senders that

@@ -53,6 +53,37 @@ func (r *receiver) SecretHeaders() []string {
 	return names
 }
 
+// CheckHeader implements [provider.HeaderChecker]. Of an Entra token it sees only whether there is one, because the
+// key that verifies it may have to be fetched.
+func (r *receiver) CheckHeader(req *provider.Request) error {
+	return provider.Named("eventgrid", r.checkHeader(req))
+}
+
+func (r *receiver) checkHeader(req *provider.Request) error {
+	_, asked, err := r.answerOptions(req)
+	if asked || err != nil {
+		return err
+	}
+	for _, a := range r.authenticators {
+		if token, ok := a.(*bearer); ok { // what follows is judged once the token is known to be good
+			return token.checkPresent(req.Header)
+		}
+		if err := a.authenticate(context.Background(), req); err != nil {
+			return err
+		}
+	}
+	return r.checkSubscription(req.Header)
+}
+
+// answerOptions answers the handshake of CloudEvents, if req asks for it. Any other request must be a POST.
+func (r *receiver) answerOptions(req *provider.Request) (reply *provider.Reply, asked bool, err error) {
+	reply, asked, err = cloudevents.AnswerHandshake(req, []string{r.cloud.domain}, 0)
+	if !asked && req.Method != http.MethodPost {
+		err = provider.ErrMethod
+	}
+	return reply, asked, err
+}
+
 // Receive answers the handshakes of both schemas and reads deliveries in either. A validation event is
 // authenticated like a delivery, so only Event Grid gets an answer. An OPTIONS request cannot be authenticated; its
 // answer says only that Event Grid may deliver here, which is not secret.
@@ -65,12 +96,9 @@ func (r *receiver) Receive(ctx context.Context, req *provider.Request) (provider
 }
 
 func (r *receiver) receive(ctx context.Context, req *provider.Request) (provider.Receipt, error) {
-	reply, asked, err := cloudevents.AnswerHandshake(req, []string{r.cloud.domain}, 0)
-	switch {
-	case asked:
+	reply, asked, err := r.answerOptions(req)
+	if asked || err != nil {
 		return provider.Receipt{Reply: reply}, err
-	case req.Method != http.MethodPost:
-		return provider.Receipt{}, provider.ErrMethod
 	}
 	if err := r.authenticate(ctx, req); err != nil {
 		return provider.Receipt{}, err
@@ -97,10 +125,14 @@ func (r *receiver) authenticate(ctx context.Context, req *provider.Request) erro
 			return err
 		}
 	}
+	return r.checkSubscription(req.Header)
+}
+
+func (r *receiver) checkSubscription(h http.Header) error {
 	if len(r.subscriptions) == 0 {
 		return nil
 	}
-	name, err := signature.Single(req.Header, SubscriptionNameHeader)
+	name, err := signature.Single(h, SubscriptionNameHeader)
 	named := func(known string) bool { return strictjson.EqualFold(name, known) }
 	if err != nil || !slices.ContainsFunc(r.subscriptions, named) {
 		return fmt.Errorf("%w: the subscription is not in settings.subscriptions", provider.ErrForbidden)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -201,14 +202,32 @@ func (b *bearer) authenticate(ctx context.Context, req *provider.Request) error 
 	return nil
 }
 
-func (b *bearer) verify(ctx context.Context, req *provider.Request) error {
-	value, err := signature.Single(req.Header, authorization)
+// checkPresent is the part of authenticate that needs no key.
+func (b *bearer) checkPresent(h http.Header) error {
+	_, err := bearerToken(h)
+	return provider.Named("bearer token", err)
+}
+
+// bearerToken returns the token in h, which is not empty.
+func bearerToken(h http.Header) (string, error) {
+	value, err := signature.Single(h, authorization)
 	if err != nil {
-		return err
+		return "", err
 	}
 	scheme, token, _ := strings.Cut(value, " ")
-	if !strictjson.EqualFold(scheme, "Bearer") {
-		return signature.ErrMalformed
+	switch {
+	case !strictjson.EqualFold(scheme, "Bearer"):
+		return "", signature.ErrMalformed
+	case token == "":
+		return "", signature.ErrMissing
+	}
+	return token, nil
+}
+
+func (b *bearer) verify(ctx context.Context, req *provider.Request) error {
+	token, err := bearerToken(req.Header)
+	if err != nil {
+		return err
 	}
 	claims, err := signature.VerifyJWT(ctx, token, b.keys)
 	if err != nil {

@@ -1,7 +1,6 @@
 package generic
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -109,43 +108,73 @@ func (m *mac) sign(h http.Header, body []byte, id string, at provider.AttemptInf
 
 // verify returns the signature as the text that identifies repeats, in its canonical form.
 func (m *mac) verify(req *provider.Request) (verification, error) {
-	value, err := signature.Single(req.Header, m.header)
-	if err != nil {
-		return verification{}, fmt.Errorf("%s: %w", m.header, err)
-	}
-	signed, at, err := m.collect(req)
+	h, err := m.readHeader(req)
 	if err != nil {
 		return verification{}, err
 	}
-	found, err := m.match(value, signed, req.Target)
-	if err != nil {
-		return verification{}, err
-	}
-	return found, m.timestamp.check(at, req.Body)
-}
-
-// collect returns the signed parts of req, except the URL.
-func (m *mac) collect(req *provider.Request) (signed signedParts, at time.Time, err error) {
-	signed.body = req.Body
-	if signed.timestamp, at, err = m.timestamp.fromHeader(req.Header); err != nil {
-		return signed, at, err
-	}
-	if m.idHeader != "" {
-		if signed.id, err = signature.Single(req.Header, m.idHeader); err != nil {
-			return signed, at, fmt.Errorf("%s: %w", m.idHeader, err)
+	signed := signedParts{body: req.Body, timestamp: h.timestamp, id: h.id}
+	if m.template.has(placeParams) {
+		if signed.params, err = formParams(req.Header, req.Target, req.Body); err != nil {
+			return verification{}, err
 		}
 	}
-	if m.template.has(placeParams) {
-		signed.params, err = formParams(req.Header, req.Target, req.Body)
+	found, err := m.match(h.candidates, signed, req.Target)
+	if err != nil {
+		return verification{}, err
 	}
-	return signed, at, err
+	return found, m.timestamp.checkBody(req.Body)
 }
 
-// match finds a signature in value that one of the keys made. For each key it tries all signatures, so that a
-// repeat with the signatures in another order has the same result.
-func (m *mac) match(value string, signed signedParts, target string) (verification, error) {
-	candidates := m.split(value)
-	failure := signature.ErrMalformed
+// A macHeader holds the parts of the proof that are in the headers of a request.
+type macHeader struct {
+	candidates    []candidate // at least one
+	timestamp, id string      // signed; "" if the template does not have them
+}
+
+// A candidate is a signature in the form of the scheme, which may be valid for the request.
+type candidate struct {
+	text string
+	sum  signature.Sum
+}
+
+// readHeader returns the parts of the proof in the headers of req, after it has checked all that does not depend on
+// the body: the form of the signature, the age, and the form of the id.
+func (m *mac) readHeader(req *provider.Request) (h macHeader, err error) {
+	value, err := signature.Single(req.Header, m.header)
+	if err != nil {
+		return h, fmt.Errorf("%s: %w", m.header, err)
+	}
+	var at time.Time
+	texts := []string{value}
+	if h.timestamp, at, err = m.timestamp.fromHeader(req.Header); err != nil {
+		return h, err
+	}
+	if m.idHeader != "" {
+		if h.id, err = signature.Single(req.Header, m.idHeader); err == nil {
+			err = m.template.checkID(h.id)
+		}
+		if err != nil {
+			return h, fmt.Errorf("%s: %w", m.idHeader, err)
+		}
+	}
+	if m.separator != "" {
+		texts = m.split(value)
+	}
+	for _, text := range texts {
+		sum, err := m.hmac.Read(text)
+		if err == nil {
+			h.candidates = append(h.candidates, candidate{text, sum})
+		}
+	}
+	if len(h.candidates) == 0 {
+		return h, fmt.Errorf("%s: %w", m.header, signature.ErrMalformed)
+	}
+	return h, m.timestamp.checkHeader(at)
+}
+
+// match finds one of candidates that one of the keys made. For each key it tries all candidates, so that a repeat with
+// the signatures in another order has the same result.
+func (m *mac) match(candidates []candidate, signed signedParts, target string) (verification, error) {
 	for _, base := range m.urls {
 		signed.url = signedURL(base, target)
 		parts, err := m.template.fill(signed)
@@ -153,27 +182,20 @@ func (m *mac) match(value string, signed signedParts, target string) (verificati
 			return verification{}, fmt.Errorf("%s: %w", m.idHeader, err)
 		}
 		for i := range m.keys {
-			for _, candidate := range candidates {
-				err := m.hmac.Verify(candidate, m.keys[i:i+1], parts...)
-				if err == nil {
-					return verification{repeat: m.canonical(candidate), key: m.keys[i]}, nil
-				}
-				if errors.Is(err, signature.ErrMismatch) {
-					failure = err
+			for k := range candidates {
+				if candidates[k].sum.Verify(m.keys[i:i+1], parts...) == nil {
+					return verification{repeat: m.canonical(candidates[k].text), key: m.keys[i]}, nil
 				}
 			}
 		}
 	}
-	return verification{}, fmt.Errorf("%s: %w", m.header, failure)
+	return verification{}, fmt.Errorf("%s: %w", m.header, signature.ErrMismatch)
 }
 
 // maxSignatures is how many signatures of a list are tried.
 const maxSignatures = 16
 
 func (m *mac) split(value string) []string {
-	if m.separator == "" {
-		return []string{value}
-	}
 	list := strings.SplitN(value, m.separator, maxSignatures+1)
 	return list[:min(len(list), maxSignatures)]
 }
@@ -243,12 +265,17 @@ func (t timestamp) fromHeader(h http.Header) (text string, at time.Time, err err
 	return text, at, nil
 }
 
-// check checks the age of a request whose signature is valid. at is the result of fromHeader.
-func (t timestamp) check(at time.Time, body []byte) error {
-	switch {
-	case t.header != "":
-		return t.checkFresh(at, t.header)
-	case len(t.field) == 0:
+// checkHeader checks the age of a request by at, the result of fromHeader.
+func (t timestamp) checkHeader(at time.Time) error {
+	if t.header == "" {
+		return nil
+	}
+	return t.checkFresh(at, t.header)
+}
+
+// checkBody checks the age of a request by the time in its body, if there is one. The signature is valid.
+func (t timestamp) checkBody(body []byte) error {
+	if len(t.field) == 0 {
 		return nil
 	}
 	const name = "the timestamp in the body"
@@ -260,7 +287,8 @@ func (t timestamp) check(at time.Time, body []byte) error {
 	if text == "" {
 		return fmt.Errorf("%s: %w", name, signature.ErrMissing)
 	}
-	if at, err = t.parse(text); err != nil {
+	at, err := t.parse(text)
+	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return t.checkFresh(at, name)

@@ -35,6 +35,36 @@ func (r *receiver) SecretHeaders() []string {
 	return nil
 }
 
+// CheckHeader implements [provider.HeaderChecker].
+func (r *receiver) CheckHeader(req *provider.Request) error {
+	return provider.Named("generic", r.checkHeader(req))
+}
+
+func (r *receiver) checkHeader(req *provider.Request) error {
+	reply, err := r.answer(req)
+	if reply != nil || err != nil {
+		return err
+	}
+	if m, ok := r.scheme.(*mac); ok {
+		_, err = m.readHeader(req)
+	} else { // the other schemes do not look at the body
+		_, err = r.scheme.verify(req)
+	}
+	return err
+}
+
+// answer answers a request that needs no proof by its method and URL: the handshake of a preset. The error refuses the
+// request. Otherwise both results are nil.
+func (r *receiver) answer(req *provider.Request) (*provider.Reply, error) {
+	switch {
+	case r.preset.query.matches(req):
+		return r.preset.query.answer(req, r.verifyTokens, r.scheme)
+	case !slices.Contains(r.methods, req.Method):
+		return nil, &provider.MethodError{Allow: r.methods}
+	}
+	return nil, nil
+}
+
 // Receive verifies a request and returns one event, or answers the handshake of a preset.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	receipt, err := r.receive(req)
@@ -45,12 +75,8 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 }
 
 func (r *receiver) receive(req *provider.Request) (provider.Receipt, error) {
-	if r.preset.query.matches(req) {
-		reply, err := r.preset.query.answer(req, r.verifyTokens, r.scheme)
+	if reply, err := r.answer(req); reply != nil || err != nil {
 		return provider.Receipt{Reply: reply}, err
-	}
-	if !slices.Contains(r.methods, req.Method) {
-		return provider.Receipt{}, &provider.MethodError{Allow: r.methods}
 	}
 	verified, err := r.scheme.verify(req)
 	if err != nil {

@@ -167,7 +167,7 @@ func TestTemplate(t *testing.T) {
 		{"all", all, signed("<a>b:"+now+">{}\n", "{}", "X-Id", "a>b", "X-Time", now), nil},
 		{"all: id contains its end", all, signed("<a:b:"+now+">{}\n", "{}", "X-Id", "a:b", "X-Time", now),
 			signature.ErrMalformed},
-		{"signature is checked before time", timeAndBody, signed("0{}", "{ }", "X-Time", "0"), signature.ErrMismatch},
+		{"time is checked before signature", timeAndBody, signed("0{}", "{ }", "X-Time", "0"), signature.ErrExpired},
 	} {
 		if _, err := receive(t, c.settings, c.req); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)

@@ -146,8 +146,8 @@ type signedParts struct {
 // fill returns the pieces of the signed text in order. The error is signature.ErrMalformed if the id contains a
 // byte that ends it, is too long or has control characters.
 func (t *template) fill(m signedParts) ([][]byte, error) {
-	if !plainID(m.id) || strings.ContainsAny(m.id, t.stops) {
-		return nil, signature.ErrMalformed
+	if err := t.checkID(m.id); err != nil {
+		return nil, err
 	}
 	parts := make([][]byte, len(t.pieces))
 	for i, p := range t.pieces {
@@ -167,6 +167,14 @@ func (t *template) fill(m signedParts) ([][]byte, error) {
 		}
 	}
 	return parts, nil
+}
+
+// checkID returns the error of fill for an id. The id "" is valid.
+func (t *template) checkID(id string) error {
+	if !plainID(id) || strings.ContainsAny(id, t.stops) {
+		return signature.ErrMalformed
+	}
+	return nil
 }
 
 // maxID is the largest length of an id in a header, in bytes.

@@ -18,7 +18,6 @@ package github
 
 import (
 	"encoding/json"
-	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -65,10 +64,5 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 	if err := bellhop.Join("", checkSecrets(s.Secret), err); err != nil {
 		return nil, err
 	}
-	r := &receiver{allowSHA1: s.AllowSHA1, secrets: s.Secret.Bytes(), byDelivery: repeat == repeatDelivery}
-	r.verify = func(h http.Header, body []byte) error { return Verify(h, body, r.secrets...) }
-	if s.AllowSHA1 {
-		r.verify = func(h http.Header, body []byte) error { return VerifyAllowingSHA1(h, body, r.secrets...) }
-	}
-	return r, nil
+	return &receiver{allowSHA1: s.AllowSHA1, secrets: s.Secret.Bytes(), byDelivery: repeat == repeatDelivery}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
 )
 
 // typePrefix begins every event type, since GitHub's event names are not unique among providers.
@@ -25,7 +26,6 @@ const DefaultType = typePrefix + "event"
 type receiver struct {
 	allowSHA1  bool
 	secrets    [][]byte
-	verify     func(h http.Header, body []byte) error
 	byDelivery bool // repeats are found by X-GitHub-Delivery and body, not by the body alone
 }
 
@@ -38,6 +38,20 @@ func (r *receiver) Warnings() []string {
 	return nil
 }
 
+// CheckHeader implements [provider.HeaderChecker].
+func (r *receiver) CheckHeader(req *provider.Request) error {
+	_, err := r.readHeader(req)
+	return provider.Named("github", err)
+}
+
+// readHeader returns the signature of req. It does not look at the body.
+func (r *receiver) readHeader(req *provider.Request) (signature.Sum, error) {
+	if req.Method != http.MethodPost {
+		return signature.Sum{}, provider.ErrMethod
+	}
+	return readSignature(req.Header, r.allowSHA1)
+}
+
 // Receive verifies the signature and returns one event for each request, including a ping.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	ev, err := r.event(req)
@@ -48,10 +62,11 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 }
 
 func (r *receiver) event(req *provider.Request) (bellhop.Event, error) {
-	if req.Method != http.MethodPost {
-		return bellhop.Event{}, provider.ErrMethod
+	sum, err := r.readHeader(req)
+	if err != nil {
+		return bellhop.Event{}, err
 	}
-	if err := r.verify(req.Header, req.Body); err != nil {
+	if err := sum.Verify(r.secrets, req.Body); err != nil {
 		return bellhop.Event{}, err
 	}
 	name, err := atMostOne(req.Header, EventHeader)

@@ -33,22 +33,32 @@ func SignSHA1(body, secret []byte) (string, error) { return sha1Scheme.Sign(secr
 // ErrMismatch, and compares in constant time. GitHub sends no timestamp, so the age of a request is not checked.
 // Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 func Verify(h http.Header, body []byte, secrets ...[]byte) error {
-	return verify(sha256Scheme, SignatureHeader, h, body, secrets)
+	return verify(h, body, false, secrets)
 }
 
 // VerifyAllowingSHA1 is [Verify] for old GitHub Enterprise Servers, which send only X-Hub-Signature. If h has an
 // X-Hub-Signature-256, valid or not, that header alone is checked, so a forged request cannot fall back to SHA-1.
 func VerifyAllowingSHA1(h http.Header, body []byte, secrets ...[]byte) error {
-	if len(h.Values(SignatureHeader)) > 0 {
-		return Verify(h, body, secrets...)
-	}
-	return verify(sha1Scheme, SHA1SignatureHeader, h, body, secrets)
+	return verify(h, body, true, secrets)
 }
 
-func verify(scheme signature.HMAC, header string, h http.Header, body []byte, secrets [][]byte) error {
-	value, err := signature.Single(h, header)
+func verify(h http.Header, body []byte, allowSHA1 bool, secrets [][]byte) error {
+	sum, err := readSignature(h, allowSHA1)
 	if err != nil {
 		return err
 	}
-	return scheme.Verify(value, secrets, body)
+	return sum.Verify(secrets, body)
+}
+
+// readSignature returns the signature in h that counts.
+func readSignature(h http.Header, allowSHA1 bool) (signature.Sum, error) {
+	scheme, header := sha256Scheme, SignatureHeader
+	if allowSHA1 && len(h.Values(SignatureHeader)) == 0 {
+		scheme, header = sha1Scheme, SHA1SignatureHeader
+	}
+	value, err := signature.Single(h, header)
+	if err != nil {
+		return signature.Sum{}, err
+	}
+	return scheme.Read(value)
 }

@@ -27,6 +27,35 @@ type BatchReader struct {
 // SecretHeaders implements [provider.SecretHeaders].
 func (*BatchReader) SecretHeaders() []string { return []string{StateHeader} }
 
+// CheckHeader implements [provider.HeaderChecker].
+func (r *BatchReader) CheckHeader(req *provider.Request) error {
+	_, _, err := r.readHeader(req)
+	return provider.Named(r.Name, err)
+}
+
+// readHeader does all that does not depend on the body: it answers a handshake, or checks the header of a batch. proven
+// reports whether the header has an accepted client state.
+func (r *BatchReader) readHeader(req *provider.Request) (reply *provider.Reply, proven bool, err error) {
+	if req.Method != http.MethodPost {
+		return nil, false, provider.ErrMethod
+	}
+	if len(r.States) > 0 {
+		if proven, err = hasState(req.Header, r.States); err != nil {
+			return nil, false, err
+		}
+	}
+	reply, handshake, err := Echo(req, r.Parameter)
+	switch {
+	case handshake && r.StrictHandshake && !proven:
+		return nil, false, fmt.Errorf("handshake without a ClientState header: %w", signature.ErrMissing)
+	case handshake:
+		return reply, proven, err
+	case r.StateInHeader && len(r.States) > 0 && !proven:
+		return nil, false, fmt.Errorf("ClientState header: %w", signature.ErrMissing)
+	}
+	return nil, proven, nil
+}
+
 // Read answers a handshake, or makes the receipt of a batch, which is answered 200. It calls item for each item, to
 // append the item's events to receipt; proven reports whether the header had an accepted client state. If item returns
 // an error, that item is refused and its neighbours pass. Events without a ContentType get that of the request.
@@ -47,23 +76,9 @@ func (r *BatchReader) read(
 	req *provider.Request,
 	item func(*provider.Receipt, []byte, bool) error,
 ) (receipt provider.Receipt, err error) {
-	if req.Method != http.MethodPost {
-		return receipt, provider.ErrMethod
-	}
-	proven := false
-	if len(r.States) > 0 {
-		if proven, err = hasState(req.Header, r.States); err != nil {
-			return receipt, err
-		}
-	}
-	reply, handshake, err := Echo(req, r.Parameter)
-	switch {
-	case handshake && r.StrictHandshake && !proven:
-		return receipt, fmt.Errorf("handshake without a ClientState header: %w", signature.ErrMissing)
-	case handshake:
+	reply, proven, err := r.readHeader(req)
+	if reply != nil || err != nil {
 		return provider.Receipt{Reply: reply}, err
-	case r.StateInHeader && len(r.States) > 0 && !proven:
-		return receipt, fmt.Errorf("ClientState header: %w", signature.ErrMissing)
 	}
 	items, err := r.items(req.Body)
 	if err != nil {

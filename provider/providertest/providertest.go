@@ -113,6 +113,7 @@ func Run(t *testing.T, c Case) {
 	t.Run("Methods", s.testMethods)
 	t.Run("Window", s.testWindow)
 	t.Run("Proof", s.testProof)
+	t.Run("Header", s.testHeader)
 	t.Run("Body", s.testBody)
 	t.Run("MAC", s.testMAC)
 	t.Run("Mutants", s.testMutants)
@@ -193,7 +194,8 @@ func (s *suite) open(t testing.TB, settings string, at time.Time) provider.Recei
 }
 
 // receive passes req to r and checks what every result must satisfy: no panic, req unchanged, and either an error that
-// the server knows and that reveals nothing, or a receipt that the store accepts.
+// the server knows and that reveals nothing, or a receipt that the store accepts. A [provider.HeaderChecker] must refuse
+// req by its header only if it refuses it whole, for the same reason.
 func (s *suite) receive(
 	t testing.TB,
 	r provider.Receiver,
@@ -206,7 +208,9 @@ func (s *suite) receive(
 			t.Fatalf("panic: %v\n%s", p, describe(req))
 		}
 	}()
+	refused := checkHeader(r, req)
 	receipt, err = r.Receive(context.Background(), req)
+	s.compareHeader(t, req, refused, err)
 	if !bytes.Equal(body, req.Body) || !reflect.DeepEqual(header, req.Header) {
 		t.Errorf("the request was changed\n%s", describe(req))
 	}

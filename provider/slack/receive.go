@@ -21,6 +21,20 @@ type receiver struct {
 	now       func() time.Time
 }
 
+// CheckHeader implements [provider.HeaderChecker].
+func (r *receiver) CheckHeader(req *provider.Request) error {
+	_, err := r.readHeader(req)
+	return provider.Named("slack", err)
+}
+
+// readHeader returns the proof of req. It does not look at the body.
+func (r *receiver) readHeader(req *provider.Request) (proof, error) {
+	if req.Method != http.MethodPost {
+		return proof{}, provider.ErrMethod
+	}
+	return readProof(req.Header, r.now(), r.tolerance)
+}
+
 // Receive verifies the signature, then answers a challenge or parses the call. Every accepted call is answered
 // 200, because Slack shows any other status of a slash command as a failure.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
@@ -48,10 +62,11 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 }
 
 func (r *receiver) read(req *provider.Request) (call, error) {
-	if req.Method != http.MethodPost {
-		return call{}, provider.ErrMethod
+	p, err := r.readHeader(req)
+	if err != nil {
+		return call{}, err
 	}
-	if err := Verify(req.Header, req.Body, r.now(), r.tolerance, r.secrets...); err != nil {
+	if err := p.verify(req.Body, r.secrets); err != nil {
 		return call{}, err
 	}
 	return parse(req.Body)

@@ -27,26 +27,44 @@ func Sign(timestamp string, body, secret []byte) (string, error) {
 }
 
 // Verify returns nil if the headers sign body with one of secrets and the timestamp differs from now by at most
-// tolerance. It returns signature.ErrMissing, ErrMalformed (also for a repeated header), ErrMismatch or
-// ErrExpired, and compares in constant time.
+// tolerance. It returns signature.ErrMissing, ErrMalformed (also for a repeated header), ErrExpired or
+// ErrMismatch, in this order, and compares in constant time.
 // Source: https://docs.slack.dev/authentication/verifying-requests-from-slack
 func Verify(h http.Header, body []byte, now time.Time, tolerance time.Duration, secrets ...[]byte) error {
+	p, err := readProof(h, now, tolerance)
+	if err != nil {
+		return err
+	}
+	return p.verify(body, secrets)
+}
+
+// A proof is what the headers of a call prove about its body.
+type proof struct {
+	timestamp string
+	sum       signature.Sum
+}
+
+// readProof returns the proof in h, whose timestamp is within tolerance.
+func readProof(h http.Header, now time.Time, tolerance time.Duration) (p proof, err error) {
 	value, err := signature.Single(h, SignatureHeader)
 	if err != nil {
-		return err
+		return p, err
 	}
-	timestamp, err := signature.Single(h, TimestampHeader)
+	if p.timestamp, err = signature.Single(h, TimestampHeader); err != nil {
+		return p, err
+	}
+	at, err := parseTimestamp(p.timestamp)
 	if err != nil {
-		return err
+		return p, err
 	}
-	at, err := parseTimestamp(timestamp)
-	if err != nil {
-		return err
+	if p.sum, err = scheme.Read(value); err != nil {
+		return p, err
 	}
-	if err := scheme.Verify(value, secrets, []byte("v0:"+timestamp+":"), body); err != nil {
-		return err
-	}
-	return signature.CheckTime(at, now, tolerance)
+	return p, signature.CheckTime(at, now, tolerance)
+}
+
+func (p *proof) verify(body []byte, secrets [][]byte) error {
+	return p.sum.Verify(secrets, []byte("v0:"+p.timestamp+":"), body)
 }
 
 // parseTimestamp parses Unix seconds without sign or leading zeros. It refuses 0.

@@ -25,6 +25,23 @@ type receiver struct {
 	now       func() time.Time
 }
 
+// CheckHeader implements [provider.HeaderChecker].
+func (r *receiver) CheckHeader(req *provider.Request) error {
+	if req.Method != http.MethodPost {
+		return provider.Named("standardwebhooks", provider.ErrMethod)
+	}
+	h := r.family.only(req.Header)
+	return refusal(h, signature.CheckStandardHeader(h, r.keys, r.now(), r.tolerance))
+}
+
+// refusal returns the error of a request with h that err refuses; nil for nil.
+func refusal(h http.Header, err error) error {
+	if err != nil && oddID(h) {
+		err = fmt.Errorf("the id is too long or has control characters: %w", provider.ErrBody)
+	}
+	return provider.Named("standardwebhooks", err)
+}
+
 // oddID reports whether a refused request has an id that no sender makes. Such a request is malformed rather than
 // forged.
 func oddID(h http.Header) bool {
@@ -40,16 +57,12 @@ func oddID(h http.Header) bool {
 // Receive verifies the signature and reads the type from the body.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	if req.Method != http.MethodPost {
-		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", provider.ErrMethod)
+		return provider.Receipt{}, provider.Named("standardwebhooks", provider.ErrMethod)
 	}
 	h := r.family.only(req.Header)
 	id, err := signature.VerifyStandardHeader(h, req.Body, r.keys, r.now(), r.tolerance)
-	if err != nil && oddID(h) {
-		return provider.Receipt{}, fmt.Errorf("standardwebhooks: the id is too long or has control characters: %w",
-			provider.ErrBody)
-	}
 	if err != nil {
-		return provider.Receipt{}, fmt.Errorf("standardwebhooks: %w", err)
+		return provider.Receipt{}, refusal(h, err)
 	}
 	kind, at := describe(req.Body)
 	if at.IsZero() {

@@ -26,6 +26,20 @@ type receiver struct {
 // Warnings implements [provider.Warner].
 func (r *receiver) Warnings() []string { return r.warnings }
 
+// CheckHeader implements [provider.HeaderChecker].
+func (r *receiver) CheckHeader(req *provider.Request) error {
+	_, err := r.readHeader(req)
+	return provider.Named("stripe", err)
+}
+
+// readHeader returns the signatures of req. It does not look at the body.
+func (r *receiver) readHeader(req *provider.Request) (*signedHeader, error) {
+	if req.Method != http.MethodPost {
+		return nil, provider.ErrMethod
+	}
+	return readHeader(req.Header, r.now(), r.tolerance)
+}
+
 // Receive verifies the signature, then parses the event.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	e, err := r.read(req)
@@ -47,10 +61,11 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 }
 
 func (r *receiver) read(req *provider.Request) (event, error) {
-	if req.Method != http.MethodPost {
-		return event{}, provider.ErrMethod
+	signed, err := r.readHeader(req)
+	if err != nil {
+		return event{}, err
 	}
-	if err := Verify(req.Header, req.Body, r.now(), r.tolerance, r.secrets...); err != nil {
+	if err := signed.verify(r.secrets, req.Body); err != nil {
 		return event{}, err
 	}
 	e, err := parse(req.Body)

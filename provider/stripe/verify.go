@@ -44,26 +44,36 @@ func Sign(body []byte, at time.Time, secrets ...[]byte) (string, error) {
 // its time and body. It ignores other versions, such as the v0 that Stripe adds in test mode.
 //
 // It returns signature.ErrMissing if the header, its time or its v1 is absent, ErrMalformed if the header is
-// repeated or cannot be parsed, and ErrMismatch if no signature fits. It returns ErrExpired if one fits but its
-// time differs from now by more than tolerance, in whole seconds, in either direction. It compares in constant
-// time.
+// repeated or cannot be parsed, ErrExpired if its time differs from now by more than tolerance, in either direction,
+// and ErrMismatch if no signature fits. It compares in constant time.
 func Verify(h http.Header, body []byte, now time.Time, tolerance time.Duration, secrets ...[]byte) error {
-	value, err := signature.Single(h, SignatureHeader)
+	signed, err := readHeader(h, now, tolerance)
 	if err != nil {
 		return err
 	}
-	signed, err := parseHeader(value)
-	if err != nil {
-		return err
-	}
-	if !signed.by(secrets, body) {
-		return signature.ErrMismatch
-	}
-	return signature.CheckAge(signed.at, now, tolerance)
+	return signed.verify(secrets, body)
 }
 
-// by reports whether one of secrets made one of the signatures. An empty secret never does.
-func (s *signedHeader) by(secrets [][]byte, body []byte) bool {
+// readHeader returns the Stripe-Signature of h, whose time is within tolerance. The error is signature.ErrMismatch if
+// none of its v1 can be a signature.
+func readHeader(h http.Header, now time.Time, tolerance time.Duration) (*signedHeader, error) {
+	value, err := signature.Single(h, SignatureHeader)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := parseHeader(value)
+	switch {
+	case err != nil:
+		return nil, err
+	case signed.n == 0:
+		return nil, signature.ErrMismatch
+	}
+	return signed, signature.CheckAge(signed.at, now, tolerance)
+}
+
+// verify returns nil if one of secrets made one of the signatures, else signature.ErrMismatch. An empty secret never
+// does.
+func (s *signedHeader) verify(secrets [][]byte, body []byte) error {
 	for _, secret := range secrets {
 		if len(secret) == 0 {
 			continue
@@ -71,11 +81,11 @@ func (s *signedHeader) by(secrets [][]byte, body []byte) bool {
 		want := mac(secret, s.timestamp, body)
 		for _, got := range s.signatures[:s.n] {
 			if hmac.Equal(got[:], want[:]) {
-				return true
+				return nil
 			}
 		}
 	}
-	return false
+	return signature.ErrMismatch
 }
 
 func mac(secret []byte, timestamp string, body []byte) (sum [sha256.Size]byte) {

@@ -185,6 +185,7 @@ func (a *App) openEgress() (*egress.Client, error) {
 	}
 	client := egress.New(egress.Config{
 		AllowPrivate: c.AllowPrivate, Allow: c.Allow, Proxies: c.Proxies, UserAgent: "Bellhop/" + a.opts.Version,
+		MaxIdle: bound(maxIdle, descriptors(), 8),
 	})
 	a.undoLater("connections", func(context.Context) error {
 		client.Close()
@@ -272,6 +273,10 @@ func (a *App) openRooms(client *egress.Client) {
 	})
 }
 
+// maxIdle bounds the idle connections to destinations. They are at most an eighth of the open files that the system
+// grants.
+const maxIdle = 4096
+
 // maxAttempts returns how many attempts may run at the same time: as many as the settings say, but at most half
 // of the open files that the system grants, because requests and idle connections need some too.
 func (a *App) maxAttempts() int {
@@ -285,8 +290,8 @@ func (a *App) maxAttempts() int {
 }
 
 // maxConnections returns how many connections are served at the same time: as many as the settings say, but at most a
-// third of the open files that the system grants. So attempts and the database have the others, however many
-// connections strangers open.
+// third of the open files that the system grants. So attempts, idle connections to destinations and the database have
+// the others, however many connections strangers open.
 func (a *App) maxConnections() int {
 	granted := descriptors()
 	most := bound(a.opts.Config.MaxConnections, granted, 3)

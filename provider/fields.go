@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
 
 // These functions turn input of strangers into fields of an event that every database accepts.
@@ -74,7 +75,7 @@ func SendContentType(ev *bellhop.Event) string {
 	switch {
 	case ev.ContentType != "":
 		return ev.ContentType
-	case json.Valid(ev.Body):
+	case json.Valid(strictjson.TrimBOM(ev.Body)):
 		return "application/json"
 	}
 	return "application/octet-stream"

@@ -3,12 +3,11 @@ package api
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
-	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/danielgtaylor/huma/v2"
 )
 
@@ -57,8 +56,8 @@ func (s *server) showEvent(ctx context.Context, in *one) (*bodyOf[client.EventDe
 		return nil, err
 	}
 	out := client.EventDetail{Event: eventJSON(ev), Headers: ev.Header.HTTP()}
-	if len(ev.Body) <= maxDataBytes && utf8.Valid(ev.Body) && json.Valid(ev.Body) {
-		out.Data = ev.Body
+	if len(ev.Body) <= maxDataBytes {
+		out.Data = strictjson.Document(ev.Body)
 	}
 	return &bodyOf[client.EventDetail]{out}, nil
 }

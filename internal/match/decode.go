@@ -6,19 +6,21 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // decode decodes a JSON body; it returns nil if body is not JSON. Whole numbers become int, so that they compare
 // without loss. Of an object it returns only the wanted members, and within each the members wanted there; it checks
-// the syntax of the rest. It accepts what encoding/json accepts: the last of several members with one name counts. Its
-// error is errTooLarge.
+// the syntax of the rest. It accepts what encoding/json accepts: the last of several members with one name counts. It
+// skips a byte order mark. Its error is errTooLarge.
 func decode(body []byte, wanted members) (any, error) {
 	return decodeWithin(maxDecodedBytes, body, wanted)
 }
 
 // decodeWithin is decode with room for so many bytes of decoded values.
 func decodeWithin(room int, body []byte, wanted members) (any, error) {
+	body = strictjson.TrimBOM(body)
 	r := bodyReaders.Get().(*bodyReader)
 	defer r.free()
 	r.source, r.room = *bytes.NewBuffer(body), room

@@ -14,7 +14,7 @@ func FuzzDecode(f *testing.F) {
 		`{"a":{"b":[1,2.5,"x",null,true],"c":{}},"d":"\u00e9\ud800\n","a b":-0}`, `{"a":1,"a":{"b":2}}`,
 		`{"\u0061":{"b":"x"}}`, `[{"a":1}]`,
 		`{"a":{"b":1e400,"c":9007199254740993,"n":18446744073709551616}}`, "{\"a\":\"\xff\",\"\xff\":1}", ` "x" `,
-		`{"a":1}{`, `{"a":}`, `{"a":[}`, `[[[`, ``, `nul`,
+		"\ufeff{\"a\":1}", `{"a":1}{`, `{"a":}`, `{"a":[}`, `[[[`, ``, `nul`,
 		`{"a":{"b":{"a":{"b":1}}}}`, `{"a":[{"b":1}]}`, `{"a":"text","d":[]}`,
 		`{"zz":[1,{"q":"\\"}],"a":{"zz":{},"b":false}}`,
 	} {
@@ -52,7 +52,7 @@ func pick(v any, wanted members) any {
 
 // decodeStandard does as decode does, by encoding/json and without picking members.
 func decodeStandard(body []byte) any {
-	d := json.NewDecoder(bytes.NewReader(body))
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))))
 	d.UseNumber()
 	var v any
 	if d.Decode(&v) != nil {

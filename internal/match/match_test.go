@@ -129,7 +129,11 @@ func TestMatchBodies(t *testing.T) {
 		{`[1]]`, `data == nil`, true},
 		{`{"a":1`, `data == nil`, true},
 		{`{'a':1}`, `data == nil`, true},
-		{"\ufeff{}", `data == nil`, true},
+		{"\ufeff{\"a\":1}", `data.a == 1`, true},
+		{"\ufeff\ufeff{}", `data == nil`, true},
+		{" \ufeff{}", `data == nil`, true},
+		{"\ufeff", `data == nil`, true},
+		{"\xff\xfe{\x00}\x00", `data == nil`, true}, // UTF-16 is not JSON
 		{`NaN`, `data == nil`, true},
 		{`{"n":9007199254740993}`, `data.n == 9007199254740993`, true},
 		{`{"n":9007199254740993}`, `data.n == 9007199254740992`, false},

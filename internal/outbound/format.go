@@ -6,9 +6,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 )
 
 // The formats of a destination of type http.
@@ -76,9 +76,7 @@ func envelope(ev *bellhop.Event) (content, error) {
 		Data       json.RawMessage `json:"data,omitempty"`
 		DataBase64 string          `json:"data_base64,omitempty"`
 	}{metadata: metadataOf(ev)}
-	if json.Valid(ev.Body) && utf8.Valid(ev.Body) {
-		e.Data = ev.Body
-	} else {
+	if e.Data = strictjson.Document(ev.Body); e.Data == nil {
 		e.DataBase64 = base64.StdEncoding.EncodeToString(ev.Body)
 	}
 	b, err := json.Marshal(e)

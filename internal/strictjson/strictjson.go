@@ -12,6 +12,7 @@ package strictjson
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -131,6 +132,14 @@ const byteOrderMark = "\uFEFF"
 
 // TrimBOM returns body without a UTF-8 byte order mark at its beginning.
 func TrimBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte(byteOrderMark)) }
+
+// Document returns body without a byte order mark if it is JSON in UTF-8, otherwise nil. Names may occur twice in it.
+func Document(body []byte) json.RawMessage {
+	if text := TrimBOM(body); utf8.Valid(text) && json.Valid(text) {
+		return text
+	}
+	return nil
+}
 
 // IsObject reports whether body begins like a JSON object.
 func IsObject(body []byte) bool {

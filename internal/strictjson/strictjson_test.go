@@ -252,3 +252,16 @@ func BenchmarkObject(b *testing.B) {
 		}
 	}
 }
+
+// TestDocument: a body is JSON with or without a byte order mark, which is no part of the document.
+func TestDocument(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"a":1}`: `{"a":1}`, "\ufeff{\"a\":1}": `{"a":1}`, " 7 ": " 7 ", "": "", "\ufeff": "", "text": "",
+		"\ufeff\ufeff{}": "", " \ufeff{}": "", `{"a":1}{`: "", "{\"a\":\"\xff\"}": "", "\xff\xfe{\x00}\x00": "",
+		"\ufeffnull": "null",
+	} {
+		if got := Document([]byte(body)); string(got) != want {
+			t.Errorf("%q: %q, want %q", body, got, want)
+		}
+	}
+}

@@ -83,6 +83,7 @@ func (m members) add(path []string) {
 // A readsVisitor finds out what an expression reads. It changes nothing.
 type readsVisitor struct {
 	whole, headers, body bool
+	decodes              bool // whether it calls fromJSON
 	// chains maps the last node of each chain of members, such as data.a.b, to its path below data. Visit extends a chain
 	// node by node, so only the longest chains stay.
 	chains map[any][]string
@@ -102,6 +103,8 @@ func (p *readsVisitor) Visit(node *ast.Node) {
 		case "$env":
 			p.whole, p.headers, p.body, p.chains[n] = true, true, true, []string{}
 		}
+	case *ast.BuiltinNode:
+		p.decodes = p.decodes || n.Name == "fromJSON"
 	case *ast.MemberNode:
 		path, ok := p.chains[n.Node]
 		name, constant := n.Property.(*ast.StringNode)

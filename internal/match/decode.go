@@ -3,7 +3,6 @@ package match
 import (
 	"bytes"
 	"errors"
-	"strconv"
 	"sync"
 
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
@@ -11,28 +10,28 @@ import (
 )
 
 // decode decodes a JSON body; it returns nil if body is not JSON. Whole numbers become int, so that they compare
-// without loss. Of an object it returns only the wanted members, and within each the members wanted there; it checks
+// without loss; other numbers become float64 or, where that would lose digits, number. Of an object it returns only the wanted members, and within each the members wanted there; it checks
 // the syntax of the rest. It accepts what encoding/json accepts: the last of several members with one name counts. It
-// skips a byte order mark. Its error is errTooLarge.
-func decode(body []byte, wanted members) (any, error) {
+// skips a byte order mark. numbers reports whether v holds a number. Its error is errTooLarge.
+func decode(body []byte, wanted members) (v any, numbers bool, err error) {
 	return decodeWithin(maxDecodedBytes, body, wanted)
 }
 
 // decodeWithin is decode with room for so many bytes of decoded values.
-func decodeWithin(room int, body []byte, wanted members) (any, error) {
+func decodeWithin(room int, body []byte, wanted members) (v any, numbers bool, err error) {
 	body = strictjson.TrimBOM(body)
 	r := bodyReaders.Get().(*bodyReader)
 	defer r.free()
-	r.source, r.room = *bytes.NewBuffer(body), room
+	r.source, r.room, r.numbers = *bytes.NewBuffer(body), room, false
 	r.decoder.Reset(&r.source, bodyOptions...)
 	v, ok := r.value(wanted)
 	switch {
 	case r.room < 0:
-		return nil, errTooLarge
+		return nil, false, errTooLarge
 	case !ok || len(bytes.TrimLeft(body[r.decoder.InputOffset():], " \t\r\n")) > 0: // other text follows the value
-		return nil, nil
+		return nil, false, nil
 	}
-	return v, nil
+	return v, r.numbers, nil
 }
 
 // maxDecodedBytes bounds the memory of one decoded body. A small object takes 40 times as much as its text.
@@ -43,6 +42,7 @@ var errTooLarge = errors.New("the decoded body takes more than 128 MiB of memory
 // About how many bytes of memory the decoded values take.
 const (
 	valueBytes  = 16  // of each value, in the list or object that holds it
+	numberBytes = 24  // of a number, besides its text
 	objectBytes = 48  // of an object, besides its members
 	groupBytes  = 272 // of each eight members of an object
 )
@@ -51,7 +51,8 @@ const (
 type bodyReader struct {
 	source  bytes.Buffer // the decoder reads its bytes in place: it neither copies nor changes them
 	decoder jsontext.Decoder
-	room    int // bytes that the decoded values may still take; below zero ends the reading
+	room    int  // bytes that the decoded values may still take; below zero ends the reading
+	numbers bool // whether a number was read
 }
 
 var (
@@ -86,7 +87,12 @@ func (r *bodyReader) value(wanted members) (v any, ok bool) {
 		r.room -= len(text)
 		return text, true
 	case jsontext.KindNumber:
-		return number(token.String()), true
+		v := parseNumber(token.String())
+		if n, ok := v.(number); ok {
+			r.room -= numberBytes + len(n.text)
+			r.numbers = true
+		}
+		return v, true
 	case jsontext.KindTrue, jsontext.KindFalse:
 		return token.Bool(), true
 	}
@@ -147,13 +153,4 @@ func (r *bodyReader) array() (any, bool) {
 		}
 		array = append(array, v)
 	}
-}
-
-// number converts a JSON number: to int if it is a whole number in the range of int, else to float64.
-func number(text string) any {
-	if i, err := strconv.ParseInt(text, 10, strconv.IntSize); err == nil {
-		return int(i)
-	}
-	f, _ := strconv.ParseFloat(text, 64)
-	return f
 }

@@ -3,6 +3,7 @@ package match
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ const (
 // memory is full. So an expression counts its steps and stops at its budget, whatever its text and whatever the event.
 type expression struct {
 	program *vm.Program
+	numbers func() (*vm.Program, error) // the same for data that holds a number, compiled once it is needed
 	reads   reads
 	env     func(*templateEnvironment) any // selects the environment that it was compiled for
 	steps   int                            // its budget, without the bytes of the body
@@ -53,7 +55,16 @@ func (d dialect) compile(text string) (x expression, err error) {
 	if _, err := expr.Compile(text, append(opts, expr.Patch(found))...); err != nil {
 		return x, firstLine(err) // the metering below changes types, and would make this message less clear
 	}
-	if x.program, err = expr.Compile(text, append(opts, expr.Patch(meterVisitor{}))...); err != nil {
+	opts = append(opts, expr.Patch(meterVisitor{}))
+	x.numbers = sync.OnceValues(func() (*vm.Program, error) {
+		return expr.Compile(text, append(slices.Clip(opts), expr.Patch(numberVisitor{}))...)
+	})
+	if found.decodes { // what it decodes may hold a number
+		x.program, err = x.numbers()
+	} else {
+		x.program, err = expr.Compile(text, opts...)
+	}
+	if err != nil {
 		return x, firstLine(err)
 	}
 	x.reads, x.env, x.steps, x.text = found.reads(), d.env, d.steps, unique.Make(text)
@@ -68,13 +79,20 @@ func (x *expression) run(v *View, shared *Budget) (any, error) {
 	if err := v.fill(&e.environment, x.reads); err != nil {
 		return nil, err
 	}
+	program := x.program
+	if x.reads.data && v.numbers {
+		var err error
+		if program, err = x.numbers(); err != nil {
+			return nil, firstLine(err)
+		}
+	}
 	granted := x.steps + len(v.event.Body)
 	e.meter.exhausted = errTooMuch
 	if less := shared.grant(granted); less < granted {
 		granted, e.meter.exhausted = less, errSharedTooMuch
 	}
 	e.meter.left = granted
-	got, err := e.vm.Run(x.program, x.env(&e.environment))
+	got, err := e.vm.Run(program, x.env(&e.environment))
 	shared.settle(granted - max(0, e.meter.left))
 	if err != nil {
 		return nil, firstLine(err)

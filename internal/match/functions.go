@@ -37,7 +37,7 @@ func (m *meter) join(list any, glue ...any) (string, error) {
 	}
 	var b strings.Builder
 	for i, item := range items {
-		text, ok := asText(item)
+		text, ok := Text(item)
 		if !ok {
 			return "", fmt.Errorf("join: item %d is %s; a list of texts, numbers, true and false can be joined", i,
 				kindOf(item))
@@ -65,8 +65,9 @@ func (m *meter) replace(text, old, with any) (string, error) {
 	return strings.ReplaceAll(in, what, by), nil
 }
 
-// asText formats v, which is a text, a number, true or false; ok is false for anything else.
-func asText(v any) (text string, ok bool) {
+// Text formats v, a value of an expression that is a text, a number, true or false; ok is false for anything else.
+// Numbers are written as JSON has them.
+func Text(v any) (text string, ok bool) {
 	switch v := v.(type) {
 	case string:
 		return v, true
@@ -75,9 +76,19 @@ func asText(v any) (text string, ok bool) {
 	case int:
 		return strconv.Itoa(v), true
 	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64), true
+		return string(appendFloat(nil, v)), true
+	case number:
+		return v.text, true
 	}
 	return "", false
+}
+
+// text is the builtin function string. It writes a number as JSON has it.
+func text(v any) string {
+	if text, ok := Text(v); ok {
+		return text
+	}
+	return fmt.Sprint(v)
 }
 
 // kindOf names the kind of v for a message.
@@ -87,7 +98,7 @@ func kindOf(v any) string {
 		return "nil"
 	case string:
 		return "a text"
-	case bool, int, float64:
+	case bool, int, float64, number:
 		return "true, false or a number"
 	case []any, []string:
 		return "a list"

@@ -36,19 +36,47 @@ type metering struct {
 	ChargeScan func(v any, times int) any            `expr:"chargeScan()"`
 	Add        func(a, b any) any                    `expr:"add()"`
 	Matches    func(text, pattern any) (bool, error) `expr:"matches()"`
+	Text       func(v any) string                    `expr:"string()"`
+
+	numbering
 }
 
-// The names of the fields of metering.
+// numbering holds the functions that an expression over a [number] calls.
+type numbering struct {
+	Plain     func(v any) any                             `expr:"plain()"`
+	PlainDeep func(v any) any                             `expr:"plainDeep()"`
+	Key       func(v any) any                             `expr:"key()"`
+	Equal     func(a, b any) bool                         `expr:"equal()"`
+	Unequal   func(a, b any) bool                         `expr:"unequal()"`
+	In        func(v, within any) bool                    `expr:"in()"`
+	Extreme   func(name string, args ...any) (any, error) `expr:"extreme()"`
+	Sort      func(list any, order ...any) (any, error)   `expr:"sort()"`
+	FromJSON  func(text any) (any, error)                 `expr:"fromJSON()"`
+}
+
+// The names of the fields of metering and numbering.
 const (
 	chargeName     = "charge()"
 	chargeDeepName = "chargeDeep()"
 	chargeScanName = "chargeScan()"
 	addName        = "add()"
 	matchesName    = "matches()"
+	stringName     = "string()"
+
+	plainName     = "plain()"
+	plainDeepName = "plainDeep()"
+	keyName       = "key()"
+	equalName     = "equal()"
+	unequalName   = "unequal()"
+	inName        = "in()"
+	extremeName   = "extreme()"
+	sortName      = "sort()"
+	fromJSONName  = "fromJSON()"
 )
 
 func (m *meter) metering() metering {
-	return metering{m.charge, m.chargeDeep, m.chargeScan, m.add, m.matches}
+	return metering{m.charge, m.chargeDeep, m.chargeScan, m.add, m.matches, text,
+		numbering{plain, plainDeep, m.key, m.equal, m.unequal, m.in, m.extreme, m.sort, m.fromJSON}}
 }
 
 // take uses up n steps. It panics when none is left; the evaluation turns the panic into its error.
@@ -81,7 +109,7 @@ func (m *meter) chargeScan(v any, times int) any {
 // add is the operator +, which may make a new text of two.
 func (m *meter) add(a, b any) any {
 	m.take(1 + size(a) + size(b))
-	return runtime.Add(a, b)
+	return runtime.Add(plain(a), plain(b))
 }
 
 // matches is the operator `matches` for a pattern that is computed by the expression.
@@ -124,6 +152,8 @@ func size(v any) int {
 		return 0
 	case string:
 		return len(v) / 16
+	case number:
+		return len(v.text) / 16
 	case []any:
 		return len(v)
 	case map[string]any:
@@ -142,7 +172,7 @@ func size(v any) int {
 func walk(v any, depth int, visit func(v any, depth int)) {
 	visit(v, depth)
 	switch v := v.(type) {
-	case nil, bool, int, float64, string:
+	case nil, bool, int, float64, string, number:
 	case []any:
 		for _, item := range v {
 			walk(item, depth+1, visit)
@@ -211,7 +241,10 @@ func (meterVisitor) builtin(node *ast.Node, n *ast.BuiltinNode) {
 			n.Arguments[0] = call(chargeName, n.Arguments[0])
 		}
 	}
-	if !isScalar(n.Type()) {
+	switch {
+	case n.Name == "string":
+		ast.Patch(node, call(chargeName, call(stringName, n.Arguments...)))
+	case !isScalar(n.Type()):
 		ast.Patch(node, call(chargeName, n))
 	}
 }

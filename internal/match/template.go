@@ -77,8 +77,14 @@ func checkSize(v any) (err error) {
 	}()
 	m := meter{left: bellhop.MaxBatchBytes, exhausted: errTooMuch}
 	walk(v, 1, func(v any, _ int) {
-		text, _ := v.(string)
-		m.take(1 + len(text))
+		switch v := v.(type) {
+		case string:
+			m.take(1 + len(v))
+		case number:
+			m.take(1 + len(v.text))
+		default:
+			m.take(1)
+		}
 	})
 	return nil
 }

@@ -18,6 +18,7 @@ type View struct {
 	made     reads // what data holds, and whether headers and text are made
 	data     any
 	dataErr  error
+	numbers  bool // whether data holds a number
 	headers  map[string]string
 	text     string
 	verdicts map[unique.Handle[string]]verdict // of the texts that were evaluated; used if needs has several
@@ -153,7 +154,7 @@ func (v *View) decode(r reads) {
 	if v.made.data && !wanted.members.cover(v.made.members) {
 		wanted = wanted.with(v.made)
 	}
-	v.data, v.dataErr = decode(v.event.Body, wanted.members)
+	v.data, v.numbers, v.dataErr = decode(v.event.Body, wanted.members)
 	v.made.data, v.made.members = true, wanted.members
 	v.decodes++
 }

@@ -142,13 +142,13 @@ func TestSixtyDestinations(t *testing.T) {
 // TestDecodedSize: a body whose values take too much memory fails the expression, unless it reads only some members.
 func TestDecodedSize(t *testing.T) {
 	body := []byte(`{"l":[` + strings.Repeat(`{"a":0},`, 999) + `{}],"b":1}`)
-	if v, err := decodeWithin(300_000, body, nil); v != nil || err != errTooLarge {
+	if v, _, err := decodeWithin(300_000, body, nil); v != nil || err != errTooLarge {
 		t.Errorf("whole: %v", err)
 	}
-	if v, err := decodeWithin(400_000, body, nil); v == nil || err != nil {
+	if v, _, err := decodeWithin(400_000, body, nil); v == nil || err != nil {
 		t.Errorf("whole, in more room: %v", err)
 	}
-	v, err := decodeWithin(1000, body, members{"b": nil})
+	v, _, err := decodeWithin(1000, body, members{"b": nil})
 	if !reflect.DeepEqual(v, map[string]any{"b": 1}) || err != nil {
 		t.Errorf("one member: %v %v", v, err)
 	}

@@ -68,6 +68,11 @@ func TestFormats(t *testing.T) {
 		"envelope-digits": {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) {
 			ev.Body = []byte(`{"n":[18446744073709551616,123456789012345678901234567890,0.1000000000000000000000001,1e400,10.00]}`)
 		}},
+		"template-digits": {"http",
+			`{"format":"template","template":{"body":"{\"n\": data.n, \"all\": data}","headers":{"x-n":"data.n[1]","x-half":"data.half"}}}`,
+			func(ev *bellhop.Event) {
+				ev.Body = []byte(`{"n":[18446744073709551616,123456789012345678901234567890,0.1000000000000000000000001,1e400,10.00],"half":1234567.5}`)
+			}},
 		"template-bom": {"http", `{"format":"template","template":"{\"got\": data.a}"}`,
 			func(ev *bellhop.Event) { ev.Body = []byte("\ufeff{\"a\":1}") }},
 		"standard-in-grace": {"http", `{"secret":["` + newSecret + `","` + oldSecret +

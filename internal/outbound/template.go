@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -138,19 +137,11 @@ func (t *template) render(ev *bellhop.Event) (c content, err error) {
 // appendHeader appends a header whose value comes from an event. A value with a character that could end the
 // line is an error.
 func (t *template) appendHeader(h []byte, name string, v any) ([]byte, error) {
-	var text string
-	switch v := v.(type) {
-	case string:
-		text = v
-	case bool:
-		text = strconv.FormatBool(v)
-	case int:
-		text = strconv.Itoa(v)
-	case float64:
-		text = strconv.FormatFloat(v, 'g', -1, 64)
-	case time.Time:
-		text = v.UTC().Format(time.RFC3339Nano)
-	default:
+	text, ok := match.Text(v)
+	if at, isTime := v.(time.Time); isTime {
+		text, ok = at.UTC().Format(time.RFC3339Nano), true
+	}
+	if !ok {
 		return nil, errors.New("must give a text, a number, true or false")
 	}
 	if err := bellhop.CheckHeader(name, text); err != nil {

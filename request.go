@@ -2,6 +2,7 @@ package bellhop
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -61,4 +62,11 @@ func Sender(remoteAddr string) netip.Prefix {
 		return netip.Prefix{}
 	}
 	return sender
+}
+
+// IsLoopback reports whether host, a name or an IP address without brackets, is this machine: localhost or a loopback
+// address. It looks no name up.
+func IsLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
 }

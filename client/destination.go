@@ -30,6 +30,14 @@ type NewDestination struct {
 	Handshake   string    `json:"handshake,omitempty" example:"none"`
 }
 
+// A DestinationPatch describes the changes that [Client.UpdateDestination] takes.
+type DestinationPatch struct {
+	NewDestination
+	// KeepSecrets allows a change of URL, or of token_url or proxy in Access, to send stored secrets to another scheme,
+	// host or port. Without it such a change is refused, unless it gives or removes these secrets.
+	KeepSecrets bool `json:"keep_secrets,omitempty"`
+}
+
 // A Destination is where events go.
 type Destination struct {
 	ID           string      `json:"id" example:"dst_01h455vb4pex5vsknk08"`
@@ -55,6 +63,7 @@ type Destination struct {
 	FailingSince Time        `json:"failing_since"` // zero while the breaker is closed
 	CreatedAt    Time        `json:"created_at"`
 	UpdatedAt    Time        `json:"updated_at"`
+	Warnings     []string    `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak
 }
 
 // A Match says which events a destination wants. All parts that are set must hold.
@@ -178,8 +187,8 @@ func (c *Client) CreateDestination(ctx context.Context, d NewDestination) (Desti
 	return post[Destination](ctx, c, path("destinations"), d)
 }
 
-// UpdateDestination changes the members named in changes, a JSON merge patch of a NewDestination. A nil value
-// removes a member.
+// UpdateDestination changes the members named in changes, a JSON merge patch with the members of a DestinationPatch. A
+// nil value removes a member.
 func (c *Client) UpdateDestination(ctx context.Context, idOrName string, changes map[string]any) (Destination, error) {
 	return patch[Destination](ctx, c, path("destinations", idOrName), changes)
 }

@@ -26,13 +26,8 @@ type Source struct {
 	Disabled     bool     `json:"disabled"`
 	CreatedAt    Time     `json:"created_at"`
 	UpdatedAt    Time     `json:"updated_at"`
-}
-
-// An UpdatedSource is a source after a change.
-type UpdatedSource struct {
-	Source
-	Followed []string `json:"followed"` // of another name: the destinations whose match follows the source to it
-	Warnings []string `json:"warnings"` // of another name: the destinations whose where may mean the old one
+	Warnings     []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak
+	Followed     []string `json:"followed,omitempty"` // of an answer to a new name: the destinations whose match has it now
 }
 
 // Sources lists the sources.
@@ -52,8 +47,8 @@ func (c *Client) CreateSource(ctx context.Context, s NewSource) (Source, error) 
 
 // UpdateSource changes the members named in changes, a JSON merge patch of a NewSource. A nil value removes a
 // member. Destinations whose match names the source follow it to another name.
-func (c *Client) UpdateSource(ctx context.Context, idOrName string, changes map[string]any) (UpdatedSource, error) {
-	return patch[UpdatedSource](ctx, c, path("sources", idOrName), changes)
+func (c *Client) UpdateSource(ctx context.Context, idOrName string, changes map[string]any) (Source, error) {
+	return patch[Source](ctx, c, path("sources", idOrName), changes)
 }
 
 // DeleteSource deletes a source. Its events stay stored.

@@ -62,6 +62,7 @@ type Setting struct {
 	Example  string
 	Kind     Kind
 	Secret   bool // kept encrypted, never shown
+	Signs    bool // of a destination's secret: it only makes signatures and is never sent itself
 	Required bool
 }
 

@@ -3,10 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/datadir"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
@@ -136,8 +136,7 @@ func isLoopback(server string) bool {
 	if err != nil {
 		return false
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return strings.EqualFold(u.Hostname(), "localhost") || err == nil && ip.Unmap().IsLoopback()
+	return bellhop.IsLoopback(u.Hostname())
 }
 
 // call makes f's calls of the server's API.

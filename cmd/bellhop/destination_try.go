@@ -218,6 +218,7 @@ Without --secret a secret is created and printed, only this once: give it to the
 			if err != nil {
 				return err
 			}
+			e.warn(d.Warnings)
 			return showRotated(e, conn, d)
 		})
 	}

@@ -230,6 +230,7 @@ needs a server that was started with --allow-exec.`,
 			if err != nil {
 				return err
 			}
+			e.warn(created.Warnings)
 			for _, name := range f.sources {
 				if _, err := api.Source(c.Context(), name); err != nil && name != bellhop.SourceAPI && name != bellhop.SourceSelf {
 					fmt.Fprintf(e.stderr, "there is no source %s yet\n", clean(name))
@@ -283,9 +284,14 @@ func newDestinationsUpdateCommand(e *env, conn *connection) *cobra.Command {
 --source and --types replace the earlier lists. --source "" matches every source again, --types ""
 every type.
 
+A --url, token_url or proxy with another scheme, host or port is refused while stored secrets would be
+sent there, such as a token or the values of headers. Give these again or remove them in the same
+change, or give --keep-secrets if they are meant for the new address.
+
 ` + accessLong + `
 --unset access.NAME removes one of them, --unset access all of them.`,
 		Example: `  bellhop destinations update billing --url https://new.example.com/hooks
+  bellhop destinations update billing --url https://new.example.com/hooks --keep-secrets
   bellhop destinations update billing --types 'ams.*' --where ""
   bellhop destinations update billing --retry none --timeout 10s
   bellhop destinations update billing --access token=@token.txt --unset access.username --unset access.password`,
@@ -296,6 +302,8 @@ every type.
 	name := c.Flags().String("name", "", "a new name")
 	remove := c.Flags().StringArray("unset", nil,
 		"a setting to remove; access.NAME, or access for all of it (repeatable)")
+	keepSecrets := c.Flags().Bool("keep-secrets", false,
+		"send the stored secrets to another scheme, host or port, if the change has one")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		changes, err := f.changes(e, c, *remove)
 		if err != nil {
@@ -306,6 +314,9 @@ every type.
 		}
 		if len(changes) == 0 {
 			return wrongUsage("nothing to change")
+		}
+		if *keepSecrets {
+			changes["keep_secrets"] = true
 		}
 		return conn.call(func(api *client.Client) error {
 			if len(*remove) > 0 {
@@ -321,6 +332,7 @@ every type.
 			if err != nil {
 				return err
 			}
+			e.warn(d.Warnings)
 			return showDestination(e, conn, d)
 		})
 	}

@@ -31,7 +31,7 @@ var flagsOfPath = map[string][]string{
 	"event.body": {"file"}, "event": {"event"},
 	"destination": {"to", "destination"}, "source": {"source"}, "state": {"state"}, "error": {"error"},
 	"where": {"where"}, "since": {"since"}, "until": {"until"}, "all": {"all"}, "outcome": {"outcome"},
-	"limit": {"limit"}, "cursor": {"cursor"}, "secret": {"secret"}, "grace": {"grace"},
+	"limit": {"limit"}, "cursor": {"cursor"}, "secret": {"secret"}, "grace": {"grace"}, "keep_secrets": {"keep-secrets"},
 }
 
 // apiWords are words of the API's errors that mean nothing on the command line, and those in their place.
@@ -47,6 +47,7 @@ var apiWords = strings.NewReplacer(
 	`, or a list of durations such as ["5s","5m"]`, ", or waits such as 5s,5m",
 	`"2160h" (90 days)`, "90d", `"720h"`, "30d", "at most 168h", "at most 7d",
 	"use access: username and password", "use --access username=… and --access password=…",
+	"set keep_secrets to true", "give --keep-secrets",
 	"leave batch out", "leave --batch out", "leave url out", "leave --url out",
 )
 

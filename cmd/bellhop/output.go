@@ -48,6 +48,13 @@ func escape(text string, with func(r rune) string) string {
 	return b.String()
 }
 
+// warn prints the warnings of the server's answer to a change.
+func (e *env) warn(warnings []string) {
+	for _, w := range warnings {
+		fmt.Fprintf(e.stderr, "warning: %s\n", clean(w))
+	}
+}
+
 // printJSON writes v as one line of JSON, with invisible characters escaped.
 func printJSON(w io.Writer, v any) error {
 	var line bytes.Buffer

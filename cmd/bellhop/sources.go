@@ -121,6 +121,7 @@ says how to set it up.`,
 			if err != nil {
 				return err
 			}
+			e.warn(s.Warnings)
 			if conn.json {
 				return printJSON(e.stdout, s)
 			}
@@ -199,13 +200,8 @@ uses the new one, set the new one alone.`,
 				fmt.Fprintf(e.stderr, "these destinations name the source by its new name now: %s\n",
 					clean(strings.Join(s.Followed, ", ")))
 			}
-			for _, warning := range s.Warnings {
-				fmt.Fprintf(e.stderr, "warning: %s\n", clean(warning))
-			}
-			if conn.json {
-				return printJSON(e.stdout, s)
-			}
-			return showSource(e, conn, s.Source)
+			e.warn(s.Warnings)
+			return showSource(e, conn, s)
 		})
 	}
 	return c

@@ -50,19 +50,16 @@ var descriptions = []struct {
 		"max_body_bytes": "Largest body accepted. Default: 0, which is the provider's default, mostly 1 MiB",
 		"disabled":       "Whether the source answers as if it did not exist",
 	}},
-	{"UpdatedSource", map[string]string{
-		"followed": "Of another name: the destinations whose match named the source by its old name, and has the new one now",
-		"warnings": "Of another name: the destinations whose where may mean the old name, in sentences",
-	}},
-	{"Source UpdatedSource", map[string]string{
-		"url": "The URL for the provider to call",
+	{"Source", map[string]string{
+		"followed": "In the answer to a new name: the destinations whose match named the old name, and has the new one now",
+		"url":      "The URL for the provider to call",
 		"url_query": "The query that the provider has to add to the URL, with the name of a setting in place of its secret: " +
 			"code={query_secret}; mostly empty",
 		"settings":       "The settings of the provider. Of a secret: whether it is set, and since when",
 		"max_body_bytes": "Largest body accepted; 0 is the provider's default",
 	}},
 
-	{"NewDestination", map[string]string{
+	{"NewDestination DestinationPatch", map[string]string{
 		"name": "Unique among destinations",
 		"type": "http (the default); a provider that sends, for its dialect; or an action, which does its work here: " +
 			"exec runs a command",
@@ -81,6 +78,15 @@ var descriptions = []struct {
 		"expires_at": "When the destination expires and gets no more events; a PATCH renews it. Default: never",
 		"handshake": "Whether the receiver has to agree before the first delivery: none, or the handshake of the type " +
 			"(validation-token, eventgrid, cloudevents). Default: that of the type",
+	}},
+	{"DestinationPatch", map[string]string{
+		"keep_secrets": "Whether stored secrets may be sent to another scheme, host or port: otherwise a change of url, " +
+			"access.token_url or access.proxy to such an address is refused, unless it gives or removes the secrets that are " +
+			"sent there. Default: false",
+	}},
+	{"Source Destination RotatedDestination", map[string]string{
+		"warnings": "In the answer to a change: the weaknesses of the values that were accepted, such as secrets that are " +
+			"sent over plain http",
 	}},
 	{"Destination RotatedDestination", map[string]string{
 		"settings": "The settings of the type. Of a secret: whether it is set, and since when",

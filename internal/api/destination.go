@@ -50,7 +50,7 @@ func (s *server) createDestination(
 	if d, err = s.Catalog.CreateDestination(ctx, d); err != nil {
 		return nil, err
 	}
-	return &createdOutput[client.Destination]{Prefix + "/destinations/" + d.ID, s.destinationJSON(d)}, nil
+	return &createdOutput[client.Destination]{Prefix + "/destinations/" + d.ID, s.changedDestinationJSON(d)}, nil
 }
 
 // readOnlyMembers are the members of a destination that a PATCH cannot set.
@@ -58,21 +58,28 @@ var readOnlyMembers = []string{"id", "type", "granted_rate", "state", "state_rea
 	"failing_since", "created_at", "updated_at"}
 
 func (s *server) updateDestination(
-	ctx context.Context, in *patchInput[client.NewDestination],
+	ctx context.Context, in *patchInput[client.DestinationPatch],
 ) (*bodyOf[client.Destination], error) {
-	change := func(before bellhop.Destination) (bellhop.Destination, error) {
-		s.Catalog.KeepDestinationSecrets(before, in.Body)
-		delete(in.Body, "match_error") // it may have changed since the answer that the client sends back
-		if err := in.Body.readOnly(s.destinationJSON(before), readOnlyMembers...); err != nil {
-			return before, err
-		}
-		merged, err := in.Body.apply(s, newDestination(before))
-		if err != nil {
-			return before, err
-		}
-		return s.readDestination(merged)
+	d, err := s.Catalog.UpdateDestination(ctx, in.ID,
+		func(before bellhop.Destination) (to catalog.DestinationChange, err error) {
+			to.Given = s.Catalog.KeepDestinationSecrets(before, in.Body)
+			delete(in.Body, "match_error") // it may have changed since the answer that the client sends back
+			delete(in.Body, "warnings")
+			if err := in.Body.readOnly(s.destinationJSON(before), readOnlyMembers...); err != nil {
+				return to, err
+			}
+			merged, err := in.Body.apply(s, client.DestinationPatch{NewDestination: newDestination(before)})
+			if err != nil {
+				return to, err
+			}
+			to.KeepSecrets = merged.KeepSecrets
+			to.After, err = s.readDestination(merged.NewDestination)
+			return to, err
+		})
+	if err != nil {
+		return nil, err
 	}
-	return s.showsDestination(s.Catalog.UpdateDestination(ctx, in.ID, change))
+	return &bodyOf[client.Destination]{s.changedDestinationJSON(d)}, nil
 }
 
 func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) {
@@ -107,6 +114,13 @@ func (s *server) destinationJSON(d bellhop.Destination) client.Destination {
 		MatchError: s.matchErrorJSON(d.ID), FailingSince: client.Time{Time: d.FailingSince},
 		CreatedAt: client.Time{Time: d.CreatedAt}, UpdatedAt: client.Time{Time: d.UpdatedAt},
 	}
+}
+
+// changedDestinationJSON is destinationJSON for the answer to a change, which has warnings.
+func (s *server) changedDestinationJSON(d bellhop.Destination) client.Destination {
+	changed := s.destinationJSON(d)
+	changed.Warnings = s.Catalog.DestinationWarnings(d)
+	return changed
 }
 
 func (s *server) matchErrorJSON(destinationID string) *client.MatchError {

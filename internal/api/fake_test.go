@@ -288,6 +288,14 @@ func (f *fake) Check(d bellhop.Destination) error {
 	return bellhop.Join("", append(errs, bellhop.Join("match", err), bellhop.Join("access", accessErr))...)
 }
 
+// Warnings finds that a plain setting is weak if it is the text "weak".
+func (f *fake) Warnings(d bellhop.Destination) []string {
+	if strings.Contains(string(d.Settings), `"format":"weak"`) {
+		return []string{"format is weak"}
+	}
+	return nil
+}
+
 func (f *fake) DefaultHandshake(d bellhop.Destination) string {
 	if d.Type == "shy" {
 		return "ask"

@@ -179,7 +179,7 @@ func (s *server) rotateSecret(ctx context.Context, in *rotateInput) (*bodyOf[cli
 	if err != nil {
 		return nil, err
 	}
-	out := client.RotatedDestination{Destination: s.destinationJSON(d), Secret: made}
+	out := client.RotatedDestination{Destination: s.changedDestinationJSON(d), Secret: made}
 	return &bodyOf[client.RotatedDestination]{out}, nil
 }
 

@@ -45,15 +45,13 @@ func (s *server) createSource(
 	if src, err = s.Catalog.CreateSource(ctx, src); err != nil {
 		return nil, err
 	}
-	return &createdOutput[client.Source]{Prefix + "/sources/" + src.ID, s.sourceJSON(src)}, nil
+	return &createdOutput[client.Source]{Prefix + "/sources/" + src.ID, s.changedSourceJSON(src)}, nil
 }
 
-func (s *server) updateSource(
-	ctx context.Context, in *patchInput[client.NewSource],
-) (*bodyOf[client.UpdatedSource], error) {
+func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSource]) (*bodyOf[client.Source], error) {
 	done, err := s.Catalog.UpdateSource(ctx, in.ID, func(before bellhop.Source) (bellhop.Source, error) {
 		s.Catalog.KeepSourceSecrets(before, in.Body)
-		delete(in.Body, "followed") // of the answer to an earlier change, which the client sends back
+		delete(in.Body, "followed") // of an answer that the client sends back
 		delete(in.Body, "warnings")
 		if err := in.Body.readOnly(s.sourceJSON(before), "id", "provider", "url", "url_query", "created_at", "updated_at"); err != nil {
 			return before, err
@@ -67,10 +65,9 @@ func (s *server) updateSource(
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.UpdatedSource]{client.UpdatedSource{
-		Source: s.sourceJSON(done.Source), Followed: append([]string{}, done.Followed...),
-		Warnings: append([]string{}, done.Warnings...),
-	}}, nil
+	changed := s.changedSourceJSON(done.Source)
+	changed.Followed, changed.Warnings = done.Followed, append(done.Warnings, changed.Warnings...)
+	return &bodyOf[client.Source]{changed}, nil
 }
 
 func (s *server) deleteSource(ctx context.Context, in *one) (*none, error) {
@@ -86,6 +83,13 @@ func (s *server) sourceJSON(src bellhop.Source) client.Source {
 		Settings: of.Settings, MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled,
 		CreatedAt: client.Time{Time: src.CreatedAt}, UpdatedAt: client.Time{Time: src.UpdatedAt},
 	}
+}
+
+// changedSourceJSON is sourceJSON for the answer to a change, which has warnings.
+func (s *server) changedSourceJSON(src bellhop.Source) client.Source {
+	changed := s.sourceJSON(src)
+	changed.Warnings = s.Catalog.SourceWarnings(src)
+	return changed
 }
 
 // newSource returns the values from which src could be created again, secrets included.

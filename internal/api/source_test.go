@@ -161,14 +161,49 @@ func TestUnknownProviderShowsNothing(t *testing.T) {
 	}
 }
 
-// TestShortSecrets: a short secret is accepted, because some systems allow it, and the log warns without
-// showing it.
-func TestShortSecrets(t *testing.T) {
+// TestWarnings: what is accepted but weak is told in the answer to each change and in the log, without showing a
+// secret, and an answer can be sent back.
+func TestWarnings(t *testing.T) {
 	r := newRig(t)
-	r.do("POST", "/api/v1/sources", `{"name":"weak","provider":"lock","settings":{"key":"hunter2"}}`).is(201)
-	if log := r.logged.String(); !strings.Contains(log, "source.weak") || strings.Contains(log, "hunter2") {
+	const short = `["settings.key has fewer than 16 characters, so it may be guessed; use a longer random text"]`
+	const plain = `["access.token_url is plain http, so others on the way can read access.client_secret; use https"]`
+	const access = `{"token_url":"http://id.example.com","client_id":"us","client_secret":"hunter2"}`
+	made := r.do("POST", "/api/v1/sources", `{"name":"weak","provider":"lock","settings":{"key":"hunter2"}}`)
+	same(t, made.is(201)["warnings"], short)
+	same(t, r.do("PATCH", "/api/v1/sources/weak", made.body).is(200)["warnings"], short)
+	same(t, r.do("GET", "/api/v1/sources/weak", "").is(200)["warnings"], `null`)
+	same(t, r.do("PATCH", "/api/v1/sources/weak", `{"settings":{"key":"0123456789abcdef"}}`).is(200)["warnings"], `null`)
+
+	made = r.do("POST", "/api/v1/destinations",
+		`{"name":"d","url":"https://x.example.com","settings":{"format":"raw"},"access":`+access+`}`)
+	same(t, made.is(201)["warnings"], plain)
+	same(t, r.do("PATCH", "/api/v1/destinations/d", made.body).is(200)["warnings"], plain)
+	same(t, r.do("GET", "/api/v1/destinations/d", "").is(200)["warnings"], `null`)
+	same(t, r.do("PATCH", "/api/v1/destinations/d", `{"access":null,"settings":{"format":"weak"}}`).is(200)["warnings"],
+		`["settings.format is weak"]`)
+	same(t, r.do("POST", "/api/v1/destinations/d/rotate-secret", `{}`).is(200)["warnings"], `["settings.format is weak"]`)
+	log := r.logged.String()
+	if !strings.Contains(log, "source.weak") || !strings.Contains(log, "destination.weak") ||
+		strings.Contains(log, "hunter2") {
 		t.Errorf("log: %s", log)
 	}
+}
+
+// TestKeepSecrets: a change of URL that would send stored secrets elsewhere needs keep_secrets.
+func TestKeepSecrets(t *testing.T) {
+	r := newRig(t)
+	const d = "/api/v1/destinations/d"
+	r.do("POST", "/api/v1/destinations", `{"name":"d","url":"https://x.example.com","access":{"token":"hunter2"}}`).is(201)
+	r.do("PATCH", d, `{"url":"https://y.example.com"}`).refused(422, bellhop.CodeInvalid, "url")
+	r.do("PATCH", d, `{"url":"https://y.example.com","keep_secrets":"yes"}`).refused(422, bellhop.CodeInvalid, "keep_secrets")
+	moved := r.do("PATCH", d, `{"url":"https://y.example.com","keep_secrets":true}`).is(200)
+	same(t, moved["url"], `"https://y.example.com"`)
+	if _, shown := moved["keep_secrets"]; shown || string(r.destinations[0].Access) != `{"token":"hunter2"}` {
+		t.Errorf("%v %s", moved, r.destinations[0].Access)
+	}
+	r.do("POST", "/api/v1/destinations", `{"name":"e","url":"https://x.example.com","keep_secrets":true}`).refused(422,
+		bellhop.CodeInvalid, "keep_secrets")
+	r.do("PATCH", d, `{"url":"https://z.example.com","access":{"token":"new"}}`).is(200)
 }
 
 func TestPatchKeepsNumbers(t *testing.T) {

@@ -79,6 +79,9 @@ type Opener interface {
 	Handshake(
 		ctx context.Context, d bellhop.Destination, callback string, asked func(bellhop.Rate) error,
 	) (provider.HandshakeResult, error)
+	// Warnings returns one sentence for each weakness of d's settings, which begins with the path of a setting within
+	// them. It returns none if d has faults.
+	Warnings(d bellhop.Destination) []string
 	// Preview says whether the destination wants ev, and renders its request. Its errors are those of Check.
 	Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 }

@@ -30,6 +30,7 @@ func (c *Catalog) CreateDestination(ctx context.Context, d bellhop.Destination) 
 		return d, err
 	}
 	c.log.Info("destination.created", "destination_id", d.ID, "destination", d.Name, "type", d.Type)
+	c.logDestinationWarnings(d)
 	if d.State == bellhop.DestinationUnverified {
 		return c.verify(ctx, d)
 	}
@@ -39,9 +40,10 @@ func (c *Catalog) CreateDestination(ctx context.Context, d bellhop.Destination) 
 // UpdateDestination completes, checks and stores the successor that change makes of a destination, asks its
 // receiver if that may not have agreed to the successor, and returns the destination as stored. An error of
 // change is returned as it is. Id, type, state and times are not change's to set: the type defines the
-// settings, and another one might show what this one masks.
+// settings, and another one might show what this one masks. Stored secrets go to another scheme, host or port only
+// if the change says so.
 func (c *Catalog) UpdateDestination(
-	ctx context.Context, idOrName string, change func(before bellhop.Destination) (bellhop.Destination, error),
+	ctx context.Context, idOrName string, change func(before bellhop.Destination) (DestinationChange, error),
 ) (after bellhop.Destination, err error) {
 	var asks bool
 	err = c.change(ctx, func() error {
@@ -49,27 +51,30 @@ func (c *Catalog) UpdateDestination(
 		if err != nil {
 			return err
 		}
-		if after, err = change(before); err != nil {
+		to, err := change(before)
+		if err != nil {
 			return err
 		}
-		after, asks, err = c.replace(ctx, before, after)
+		after, asks, err = c.replace(ctx, before, to)
 		return err
 	})
 	if err != nil {
 		return after, err
 	}
 	c.log.Info("destination.updated", "destination_id", after.ID, "destination", after.Name)
+	c.logDestinationWarnings(after)
 	if asks {
 		return c.verify(ctx, after)
 	}
 	return after, nil
 }
 
-// replace stores after in place of before. It reports whether the receiver has to be asked: the receiver is
+// replace stores the successor of before. It reports whether the receiver has to be asked: the receiver is
 // another one, or may not have agreed to the destination as it is now. The caller holds changing.
 func (c *Catalog) replace(
-	ctx context.Context, before, after bellhop.Destination,
-) (_ bellhop.Destination, asks bool, err error) {
+	ctx context.Context, before bellhop.Destination, to DestinationChange,
+) (after bellhop.Destination, asks bool, err error) {
+	after = to.After
 	if after.Type != before.Type {
 		return after, false, bellhop.Invalid("type", "cannot be changed")
 	}
@@ -77,7 +82,7 @@ func (c *Catalog) replace(
 	after.State, after.StateReason, after.Granted = before.State, before.StateReason, before.Granted
 	after.CreatedAt, after.SecretsAt, after.FailingSince = before.CreatedAt, before.SecretsAt, time.Time{}
 	after = c.complete(after)
-	if err := inFieldOrder(c.checkDestination(after), c.checkExpiry(after, before.ExpiresAt)); err != nil {
+	if err := inFieldOrder(c.checkDestination(after), c.checkExpiry(after, before.ExpiresAt), c.checkMove(before, to)); err != nil {
 		return after, false, err
 	}
 	after.UpdatedAt = c.now()
@@ -98,6 +103,13 @@ func (c *Catalog) replace(
 		c.restart(&after) // a paused or disabled destination is asked when it is resumed
 	}
 	return after, after.State == bellhop.DestinationUnverified, c.opts.Store.RestartDestination(ctx, after)
+}
+
+// logDestinationWarnings logs the weaknesses of d.
+func (c *Catalog) logDestinationWarnings(d bellhop.Destination) {
+	if warnings := c.DestinationWarnings(d); len(warnings) > 0 {
+		c.log.Warn("destination.weak", "destination_id", d.ID, "destination", d.Name, "warnings", warnings)
+	}
 }
 
 // DeleteDestination deletes a destination. The store cancels its pending deliveries.
@@ -283,18 +295,23 @@ func (c *Catalog) MaskDestination(d bellhop.Destination) bellhop.Destination {
 }
 
 // KeepDestinationSecrets removes from patch, a merge patch of d, each secret that is masked, so that the stored
-// secret stays. A patch that sets the secret and not its end ends the grace of a rotation.
-func (c *Catalog) KeepDestinationSecrets(d bellhop.Destination, patch map[string]any) {
+// secret stays. It returns the paths of the secrets that patch sets. A patch that sets the secret and not its end ends
+// the grace of a rotation.
+func (c *Catalog) KeepDestinationSecrets(d bellhop.Destination, patch map[string]any) (given []string) {
 	if patch["url"] == c.maskURL(d) {
 		delete(patch, "url")
 	}
 	if access, ok := patch["access"].(map[string]any); ok {
 		accessSecrets.keep(access)
+		given = accessSecrets.given(access, "access.")
 	}
 	if settings, ok := patch["settings"].(map[string]any); ok {
-		c.destinationSecrets(d.Type).keep(settings)
+		secret := c.destinationSecrets(d.Type)
+		secret.keep(settings)
+		given = append(given, secret.given(settings, "settings.")...)
 		endGrace(settings)
 	}
+	return given
 }
 
 // DurationText writes d in its short form: 5m, not 5m0s.

@@ -30,13 +30,20 @@ func (s *shelf) UpdateDestination(_ context.Context, d bellhop.Destination) erro
 	return nil
 }
 
+func (s *shelf) RestartDestination(ctx context.Context, d bellhop.Destination) error {
+	return s.UpdateDestination(ctx, d)
+}
+
 // opener finds the errors that it holds in every destination.
 type opener struct {
 	Opener
-	err error
+	err      error
+	warnings []string
 }
 
 func (o *opener) Check(bellhop.Destination) error { return o.err }
+
+func (o *opener) Warnings(bellhop.Destination) []string { return o.warnings }
 
 func (*opener) DefaultHandshake(bellhop.Destination) string { return bellhop.HandshakeNone }
 
@@ -88,16 +95,16 @@ func TestUpdateKeeps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.UpdateDestination(t.Context(), "d", func(d bellhop.Destination) (bellhop.Destination, error) {
+	_, err = c.UpdateDestination(t.Context(), "d", func(d bellhop.Destination) (DestinationChange, error) {
 		d.Type = "slack"
-		return d, nil
+		return DestinationChange{After: d}, nil
 	})
 	var e *bellhop.Error
 	if !errors.As(err, &e) || len(e.Fields) != 1 || e.Fields[0].Path != "type" {
 		t.Errorf("another type: %v", err)
 	}
-	after, err := c.UpdateDestination(t.Context(), "d", func(d bellhop.Destination) (bellhop.Destination, error) {
-		return bellhop.Destination{Name: "e", Type: bellhop.TypeHTTP}, nil
+	after, err := c.UpdateDestination(t.Context(), "d", func(d bellhop.Destination) (DestinationChange, error) {
+		return DestinationChange{After: bellhop.Destination{Name: "e", Type: bellhop.TypeHTTP}}, nil
 	})
 	if err != nil || after.Name != "e" || after.ID != before.ID || after.Tenant != "acme" ||
 		after.State != bellhop.DestinationActive ||

@@ -42,8 +42,8 @@ func members(settings json.RawMessage) map[string]json.RawMessage {
 // shortSecret is the length below which a secret may be guessed: 96 bits in Base64.
 const shortSecret = 16
 
-// countShort counts the secrets of settings that are shorter than shortSecret.
-func (x secrets) countShort(settings json.RawMessage) (n int) {
+// short returns the names of the secrets of settings that are shorter than shortSecret, or have such a text among them.
+func (x secrets) short(settings json.RawMessage) (names []string) {
 	for name, value := range members(settings) {
 		if !x.has(name) {
 			continue
@@ -55,13 +55,12 @@ func (x secrets) countShort(settings json.RawMessage) (n int) {
 		} else if json.Unmarshal(value, &many) != nil {
 			continue
 		}
-		for _, secret := range many {
-			if len(secret) < shortSecret {
-				n++
-			}
+		if slices.ContainsFunc(many, func(secret string) bool { return len(secret) < shortSecret }) {
+			names = append(names, name)
 		}
 	}
-	return n
+	slices.Sort(names)
+	return names
 }
 
 // mask returns settings with each secret replaced by {"set": true, "set_at": …}.
@@ -115,6 +114,21 @@ func (x secrets) keep(patch map[string]any) {
 			secrets{all: true}.keep(object)
 		}
 	}
+}
+
+// given returns the paths of the secrets that a merge patch of settings sets, under prefix.
+func (x secrets) given(patch map[string]any, prefix string) (paths []string) {
+	for name, value := range patch {
+		object, isObject := value.(map[string]any)
+		switch {
+		case value == nil:
+		case x.has(name):
+			paths = append(paths, prefix+name)
+		case name == x.each && isObject:
+			paths = append(paths, secrets{all: true}.given(object, prefix+name+".")...)
+		}
+	}
+	return paths
 }
 
 // refuseMasks returns an error for each secret of a new noun that is only a mask: there is no stored secret

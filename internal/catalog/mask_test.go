@@ -3,21 +3,22 @@ package catalog
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 )
 
-// TestShortSecrets: texts shorter than 16 characters are counted, alone or in a list.
+// TestShortSecrets: settings with a text shorter than 16 characters, alone or in a list, are named.
 func TestShortSecrets(t *testing.T) {
-	for settings, want := range map[string]int{
-		`{"key":"changeme"}`:                   1,
-		`{"key":["a","0123456789abcdef","b"]}`: 2,
-		`{"key":"0123456789abcdef"}`:           0,
-		`{"account_id":"a"}`:                   0,
-		`{"key":1}`:                            0,
-		`{}`:                                   0,
+	for settings, want := range map[string][]string{
+		`{"key":"changeme","other":"changeme"}`: {"key", "other"},
+		`{"key":["a","0123456789abcdef","b"]}`:  {"key"},
+		`{"key":"0123456789abcdef"}`:            nil,
+		`{"account_id":"a"}`:                    nil,
+		`{"key":1}`:                             nil,
+		`{}`:                                    nil,
 	} {
-		if got := (secrets{names: []string{"key"}}).countShort([]byte(settings)); got != want {
-			t.Errorf("%s: %d", settings, got)
+		if got := (secrets{names: []string{"key", "other"}}).short([]byte(settings)); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", settings, got)
 		}
 	}
 }

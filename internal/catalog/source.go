@@ -22,7 +22,7 @@ func (c *Catalog) CreateSource(ctx context.Context, src bellhop.Source) (bellhop
 			return err
 		}
 		c.log.Info("source.created", "source_id", src.ID, "source", src.Name, "provider", src.Provider)
-		c.warnOfShortSecrets(src)
+		c.logSourceWarnings(src)
 		return nil
 	})
 }
@@ -71,7 +71,7 @@ func (c *Catalog) UpdateSource(
 			return err
 		}
 		c.log.Info("source.updated", "source_id", after.ID, "source", after.Name, "followed", len(done.Followed))
-		c.warnOfShortSecrets(after)
+		c.logSourceWarnings(after)
 		return nil
 	})
 	return done, err
@@ -146,12 +146,10 @@ func (c *Catalog) checkSource(src bellhop.Source) error {
 	return bellhop.Join("", name, bellhop.Join("settings", err))
 }
 
-// warnOfShortSecrets logs that a secret of src is short enough to be guessed. The systems of some providers
-// allow that.
-func (c *Catalog) warnOfShortSecrets(src bellhop.Source) {
-	if n := c.sourceSecrets(src.Provider).countShort(src.Settings); n > 0 {
-		c.log.Warn("source.weak", "source_id", src.ID, "source", src.Name,
-			"short_secrets", n, "want_characters", shortSecret)
+// logSourceWarnings logs the weaknesses of src.
+func (c *Catalog) logSourceWarnings(src bellhop.Source) {
+	if warnings := c.SourceWarnings(src); len(warnings) > 0 {
+		c.log.Warn("source.weak", "source_id", src.ID, "source", src.Name, "warnings", warnings)
 	}
 }
 

@@ -46,6 +46,10 @@ func (o *Opener) openHTTP(t *Target, raw json.RawMessage) error {
 	if err := bellhop.Join("", errs[:]...); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(w.keys.keys, signature.StandardKey.Short) {
+		t.warnings = []string{"secret has fewer than 24 bytes, the least that Standard Webhooks asks for; a rotation " +
+			"makes a longer one"}
+	}
 	t.render, t.evaluates = w.one, s.Format == FormatTemplate
 	if s.Format == FormatEnvelope || s.Format == FormatThin {
 		t.renderBatch = w.many

@@ -89,6 +89,16 @@ func (o *Opener) Check(d bellhop.Destination) error {
 	return err
 }
 
+// Warnings returns one sentence for each weakness of d's settings, which begins with the path of a setting within
+// them. It returns none if d has faults.
+func (o *Opener) Warnings(d bellhop.Destination) []string {
+	t, err := o.open(d)
+	if err != nil {
+		return nil
+	}
+	return t.warnings
+}
+
 func (o *Opener) open(d bellhop.Destination) (*Target, error) {
 	t := &Target{opener: o, id: d.ID, kind: d.Type, url: d.URL, timeout: d.Timeout, expiresAt: d.ExpiresAt}
 	if a, ok := o.actions[d.Type]; ok {
@@ -130,6 +140,9 @@ func (o *Opener) openRenderer(t *Target, d bellhop.Destination) error {
 		return err
 	}
 	t.judge, _ = r.(provider.ReplyJudge)
+	if w, ok := r.(provider.Warner); ok {
+		t.warnings = w.Warnings()
+	}
 	t.render = func(ev *bellhop.Event, at provider.AttemptInfo) (request, error) {
 		m, err := r.Render(ev, at)
 		if err != nil {

@@ -33,6 +33,7 @@ type Target struct {
 	judge       provider.ReplyJudge // nil if the status decides
 	evaluates   bool                // rendering evaluates expressions
 	performer   provider.Performer  // of an action, which has no address, access or renderer
+	warnings    []string            // about settings that were accepted but are weak
 }
 
 // A renderFunc renders the request of one attempt for one event.

@@ -52,7 +52,7 @@ func (Provider) Guide() provider.Guide {
 }
 
 // accessKey is the setting that makes a destination sign deliveries.
-var accessKey = provider.Setting{Name: "access_key", Title: "Access key", Secret: true,
+var accessKey = provider.Setting{Name: "access_key", Title: "Access key", Secret: true, Signs: true,
 	Example: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 	Doc: "Signs each delivery, and the handshake, as requests to Communication Services are signed: with " +
 		"`x-ms-date`, `x-ms-content-sha256` and `Authorization: HMAC-SHA256 …`. In Base64, as the portal shows it. " +

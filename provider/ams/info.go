@@ -9,6 +9,7 @@ func (Provider) Info() provider.Info {
 			"while it is being replaced.",
 		Example: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}
 	keyToSend := key
+	keyToSend.Signs = true
 	keyToSend.Doc = "The key that the receiver has, in Base64."
 	const account = "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"
 	return provider.Info{

@@ -65,6 +65,15 @@ func (r *receiver) answer(req *provider.Request) (*provider.Reply, error) {
 	return nil, nil
 }
 
+// Warnings implements [provider.Warner].
+func (r *receiver) Warnings() []string {
+	if _, ok := r.scheme.(none); ok {
+		return []string{"scheme none accepts events from everyone who knows the URL; set another one once the sender can " +
+			"prove who it is"}
+	}
+	return nil
+}
+
 // Receive verifies a request and returns one event, or answers the handshake of a preset.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	receipt, err := r.receive(req)

@@ -84,7 +84,7 @@ var destinationSettings = []provider.Setting{
 			"send rich notifications, with the four settings below. Default: none; notifications are plain."},
 	{Name: "encryption_certificate_id", Title: "Encryption certificate id", Example: "bellhop-2026",
 		Doc: "The receiver's name for the certificate. Default: none."},
-	{Name: "token_key", Title: "Token key", Secret: true, Example: "-----BEGIN PRIVATE KEY-----\n...",
+	{Name: "token_key", Title: "Token key", Secret: true, Signs: true, Example: "-----BEGIN PRIVATE KEY-----\n...",
 		Doc: "The private key that signs validation tokens: PEM (PKCS #8 or PKCS #1, not encrypted), RSA of 2048 to 4096 " +
 			"bits. The receiver must have its public key. Default: none."},
 	{Name: "token_key_id", Title: "Token key id", Example: "my-key",

@@ -16,7 +16,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -115,14 +114,10 @@ func URL(path, text, fallback string) (string, error) {
 	}
 	u, err := url.Parse(text)
 	if err == nil && u.User == nil && u.Host != "" &&
-		(u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())) {
+		(u.Scheme == "https" || u.Scheme == "http" && bellhop.IsLoopback(u.Hostname())) {
 		return text, nil
 	}
 	return "", bellhop.Invalid(path, "use an https URL without a user in it")
-}
-
-func isLoopback(host string) bool {
-	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "::1"
 }
 
 // Times and bounds of a KeySet.

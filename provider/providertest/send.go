@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -27,6 +28,29 @@ func (s *suite) testSend(t *testing.T) {
 		})
 	})
 	s.checkRenderer(t, s.renderer(t))
+	s.checkSigns(t, s.renderer(t))
+}
+
+// checkSigns checks that no secret that only makes signatures is in a request.
+func (s *suite) checkSigns(t *testing.T, renderer provider.Renderer) {
+	var settings map[string]any
+	if err := json.Unmarshal([]byte(s.SendSettings(s.Secrets[0])), &settings); err != nil {
+		t.Fatal(err)
+	}
+	for _, setting := range s.info.SendSettings {
+		secret, ok := settings[setting.Name].(string)
+		if !setting.Signs || !ok {
+			continue
+		}
+		for i, ev := range foreignEvents() {
+			ev.ID, ev.ReceivedAt = bellhop.PrefixEvent+fmt.Sprintf("0foreign%012d", i), Now
+			at := provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL}
+			m, err := renderer.Render(&ev, at)
+			if err == nil && strings.Contains(fmt.Sprint(m.Header)+string(m.Body), secret) {
+				t.Errorf("%s is in the request of %s, although it only signs", setting.Name, ev.Type)
+			}
+		}
+	}
 }
 
 // renderer opens a destination.

@@ -45,7 +45,7 @@ var sourceSettings = []provider.Setting{
 }
 
 var sendingSettings = []provider.Setting{
-	{Name: "secret", Title: "Signing secret", Required: true, Secret: true,
+	{Name: "secret", Title: "Signing secret", Required: true, Secret: true, Signs: true,
 		Example: "whsec_8dUq2kV0cXn5sYbLr3TzHfWe6GmJpA1o",
 		Doc: "The signing secret that the receiver has, unchanged. A list of up to 4 while it is being rolled: each " +
 			"secret makes a signature."},

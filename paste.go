@@ -35,12 +35,52 @@ func SecretFault(text string) string {
 		return "must not be empty"
 	case len(text) > MaxSecretBytes:
 		return fmt.Sprintf("has %d bytes; a secret has at most %d", len(text), MaxSecretBytes)
-	case strings.ContainsRune(text, 0):
-		return "has NUL characters, as a file in UTF-16 or a binary file has; save the secret as a text file in UTF-8"
-	case !utf8.ValidString(text) || strings.ContainsRune(text, utf8.RuneError):
-		return "is not text in UTF-8; save the secret as a text file in UTF-8"
+	case textFault(text) != "":
+		return textFault(text)
 	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == byteOrderMark }):
 		return "has a line break or another control character inside; give the secret alone, on one line"
+	}
+	return ""
+}
+
+// textFault says in words why text came out of a file that is not a text file in UTF-8. It returns "" for other texts.
+func textFault(text string) string {
+	switch {
+	case strings.ContainsRune(text, 0):
+		return "has NUL characters, as a file in UTF-16 or a binary file has; save it as a text file in UTF-8"
+	case !utf8.ValidString(text) || strings.ContainsRune(text, utf8.RuneError):
+		return "is not text in UTF-8; save it as a text file in UTF-8"
+	}
+	return ""
+}
+
+// escapedBreaks replaces line breaks that are written as in a string of a program, as variables of the environment and
+// JSON files of keys have them.
+var escapedBreaks = strings.NewReplacer(`\r`, "", `\n`, "\n")
+
+// PastedPEM returns text, which should be PEM, in the form that package encoding/pem reads: each line [Pasted] and ended
+// by a line feed, without empty lines. Line breaks may be written as \n.
+func PastedPEM(text string) string {
+	if !strings.ContainsAny(text, "\r\n") {
+		text = escapedBreaks.Replace(text)
+	}
+	var lines strings.Builder
+	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if line = Pasted(line); line != "" {
+			lines.WriteString(line + "\n")
+		}
+	}
+	return lines.String()
+}
+
+// PEMFault says in words why text, which [PastedPEM] returned, cannot be PEM. It returns "" if it may be PEM. It repeats
+// nothing of the text.
+func PEMFault(text string) string {
+	switch {
+	case textFault(text) != "":
+		return textFault(text)
+	case strings.Contains(text, "-----BEGIN") && strings.Count(text, "\n") < 2:
+		return "has lost its line breaks; give the content of the PEM file as it is, for example as @FILE"
 	}
 	return ""
 }

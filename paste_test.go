@@ -40,6 +40,28 @@ func TestSecretFault(t *testing.T) {
 	}
 }
 
+func TestPastedPEM(t *testing.T) {
+	const want = "-----BEGIN KEY-----\nAAAA\nBB==\n-----END KEY-----\n"
+	for _, text := range []string{
+		want, "\ufeff" + want, strings.ReplaceAll(want, "\n", "\r\n"), strings.ReplaceAll(want, "\n", "\r"),
+		" \n\t" + strings.ReplaceAll(want, "\n", " \n\n  ") + "\u00a0", strings.ReplaceAll(want, "\n", `\n`),
+		strings.ReplaceAll(want, "\n", `\r\n`), strings.TrimSpace(want),
+	} {
+		if got := bellhop.PastedPEM(text); got != want || bellhop.PEMFault(got) != "" {
+			t.Errorf("%q: got %q, fault %q", text, got, bellhop.PEMFault(got))
+		}
+	}
+	for text, want := range map[string]string{
+		"": "", "AAAA": "", "s\x00e\x00": "UTF-16", "\xff\xfe": "UTF-8", "a\ufffdb": "UTF-8",
+		"-----BEGIN KEY----- AAAA BB== -----END KEY-----": "line breaks",
+	} {
+		got := bellhop.PEMFault(bellhop.PastedPEM(text))
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 // encodeUTF16 returns text in UTF-16 behind its byte order mark.
 func encodeUTF16(text string, bigEndian bool) []byte {
 	var b []byte

@@ -24,7 +24,8 @@ type Emulator interface {
 // suite in providertest all go through it.
 type Emulation struct {
 	// Open returns a Renderer of the system's own requests, which the provider's Receiver accepts. It is nil if only the
-	// system itself can make authentic requests. Default: OpenSender of a [Sender].
+	// system itself can make authentic requests. Default: OpenSender of a [Sender]. [EmulationOf] makes it report all
+	// faults, as [OpenSender] does.
 	Open func(env Env, settings json.RawMessage) (Renderer, error)
 	// OfSource says that Open takes the settings of the source that is called, since the Sender's requests are not those
 	// of the system: Slack signs the events that it posts, and takes messages that are not signed. By default, Open takes
@@ -47,6 +48,11 @@ func EmulationOf(p Provider) Emulation {
 	}
 	if sender, ok := p.(Sender); ok && e.Open == nil {
 		e.Open = sender.OpenSender
+	}
+	if open := e.Open; open != nil {
+		e.Open = func(env Env, settings json.RawMessage) (Renderer, error) {
+			return openWhole(open, env, settings)
+		}
 	}
 	if e.OwnEvents == nil {
 		e.OwnEvents = func(ctx context.Context, contentType string, body []byte) ([]bellhop.Event, error) {

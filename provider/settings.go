@@ -98,30 +98,24 @@ func decodeMember(name string, value []byte, v any) (mended json.RawMessage, wro
 // Open is p.Open, except that it reports unknown settings, and settings of a wrong type, together with everything else
 // that is wrong.
 func Open(p Provider, env Env, settings json.RawMessage) (Receiver, error) {
-	r, err := p.Open(env, settings)
-	return r, withOtherFaults(err, func(mended json.RawMessage) error {
-		_, err := p.Open(env, mended)
-		return err
-	})
+	return openWhole(p.Open, env, settings)
 }
 
 // OpenSender is [Open] for a destination.
 func OpenSender(p Sender, env Env, settings json.RawMessage) (Renderer, error) {
-	r, err := p.OpenSender(env, settings)
-	return r, withOtherFaults(err, func(mended json.RawMessage) error {
-		_, err := p.OpenSender(env, mended)
-		return err
-	})
+	return openWhole(p.OpenSender, env, settings)
 }
 
-// withOtherFaults returns err and, if it is only about unknown settings and types, the faults that open finds in the
-// mended settings.
-func withOtherFaults(err error, open func(mended json.RawMessage) error) error {
+// openWhole calls open. If the error is only about unknown settings and types, it adds the faults that open finds in
+// the mended settings.
+func openWhole[T any](open func(Env, json.RawMessage) (T, error), env Env, settings json.RawMessage) (T, error) {
+	opened, err := open(env, settings)
 	var f *faulty
-	if !errors.As(err, &f) {
-		return err
+	if errors.As(err, &f) {
+		_, other := open(env, f.mended())
+		err = bellhop.Join("", f.err, other)
 	}
-	return bellhop.Join("", f.err, open(f.mended()))
+	return opened, err
 }
 
 // OneOf reads the setting at path, which names one of choices. If text is "", it returns fallback, which may be "",

@@ -30,7 +30,7 @@ type connection struct {
 }
 
 func newConnection(e *env, flags *pflag.FlagSet) *connection {
-	conn := &connection{dir: e.dir, adminKey: e.getenv(datadir.AdminKeyVariable)}
+	conn := &connection{dir: e.dir, adminKey: bellhop.Pasted(e.getenv(datadir.AdminKeyVariable))}
 	flags.StringVar(&conn.server, "server", "",
 		"URL of the server, such as http://127.0.0.1:8080 (default: the server that runs in the data folder)")
 	flags.StringVar(&conn.key, "api-key", "",
@@ -56,7 +56,7 @@ type called struct {
 
 // choose chooses the server and the key. It does not look into the data folder if both are given.
 func (conn *connection) choose() (called, error) {
-	to := called{server: conn.server, key: conn.key, keyFrom: "--api-key or BELLHOP_API_KEY"}
+	to := called{server: conn.server, key: bellhop.Pasted(conn.key), keyFrom: "--api-key or BELLHOP_API_KEY"}
 	if err := checkServerURL(conn.server); err != nil {
 		return called{}, err
 	}

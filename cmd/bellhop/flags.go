@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/all"
@@ -112,14 +112,14 @@ func (e *env) readText(text string) (string, error) {
 
 func (e *env) readReference(text string) (value string, isReference bool, err error) {
 	if path, ok := strings.CutPrefix(text, "@"); ok {
-		content, err := os.ReadFile(within(e.dir, path))
-		return string(bytes.TrimRight(content, "\r\n")), true, err
+		value, err := readTextFile(within(e.dir, path))
+		return value, true, err
 	}
 	if name, ok := strings.CutPrefix(text, "env:"); ok {
 		if value = e.getenv(name); value == "" {
 			return "", true, fmt.Errorf("the environment variable %s is not set", name)
 		}
-		return value, true, nil
+		return strings.TrimRight(value, "\r\n"), true, nil
 	}
 	return "", false, nil
 }
@@ -144,6 +144,19 @@ func checkUnset(names []string, settings client.Settings, access client.Access) 
 		}
 	}
 	return nil
+}
+
+// readTextFile returns the text of a file, in UTF-8 or UTF-16, without the line breaks at its end.
+func readTextFile(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	text, err := bellhop.FileText(content)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return strings.TrimRight(text, "\r\n"), nil
 }
 
 // unset marks settings for removal: in a merge patch, null removes a member.

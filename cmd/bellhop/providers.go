@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,7 +143,14 @@ func (e *env) setKey(info provider.Info, settings map[string]any, key string) (e
 	if _, twice := settings[info.Key]; twice {
 		return wrongUsage("--key and --set %s set the same secret; give one of them", info.Key)
 	}
-	settings[info.Key], err = e.readValue(key)
+	value, err := e.readValue(key)
+	isList := slices.ContainsFunc(info.Settings, func(s provider.Setting) bool {
+		return s.Name == info.Key && s.Kind == provider.KindList
+	})
+	if text, ok := value.(string); ok && isList {
+		value = []string{text}
+	}
+	settings[info.Key] = value
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/app"
 	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/internal/datadir"
@@ -72,7 +73,7 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 	defer ignoreHangUp(logger)()
 	app.TuneMemory(e.getenv)
 	a, err := app.New(ctx, app.Options{
-		Config: cfg, Providers: all.Providers(), AdminKey: e.getenv("BELLHOP_ADMIN_KEY"), Version: version(), Logger: logger,
+		Config: cfg, Providers: all.Providers(), AdminKey: bellhop.Pasted(e.getenv("BELLHOP_ADMIN_KEY")), Version: version(), Logger: logger,
 	})
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func verify(ctx context.Context, e *env, name string, f verifyFlags) error {
 		return err
 	}
 	env := e.providerEnv(f.at)
-	receiver, err := p.Open(env, settings)
+	receiver, err := provider.Open(p, env, settings)
 	if err != nil {
 		return wrongSettings(p.Info(), err)
 	}

@@ -47,7 +47,8 @@ type Setting struct {
 	Secret bool // kept encrypted, never shown
 }
 
-// Settings lists the members of an access object. Each is a text, except scopes, which is a list of texts.
+// Settings lists the members of an access object. Each is a text, except scopes, which is a list of texts. The white
+// space and the byte order mark around a text are removed.
 var Settings = []Setting{
 	{"username", "The user of HTTP Basic, in each request. Needs `password`.", false},
 	{"password", "The password of `username`; it may be empty.", true},
@@ -130,13 +131,31 @@ func (a *Access) read(raw json.RawMessage) (set map[string]bool, err error) {
 			if json.Unmarshal(value, text) != nil {
 				errs = append(errs, bellhop.Invalid(name, "must be a text"))
 			}
+			given := *text
+			if *text = pasted(name, given); *text == "" && given != "" {
+				errs = append(errs, bellhop.Invalid(name, "has only blanks; give it a value, or leave it out"))
+			}
 		} else if name != "scopes" {
 			errs = append(errs, bellhop.Invalid(shorten(name), "no such setting; there are "+settingNames()))
 		} else if json.Unmarshal(value, &a.Scopes) != nil {
 			errs = append(errs, bellhop.Invalid(name, `must be a list of texts, such as ["events.write"]`))
 		}
 	}
+	for i, scope := range a.Scopes {
+		a.Scopes[i] = bellhop.Pasted(scope)
+	}
 	return set, bellhop.Join("", errs...)
+}
+
+// isPEM reports whether the member of that name is PEM.
+func isPEM(name string) bool { return name == "certificate" || name == "private_key" || name == "ca" }
+
+// pasted returns the text of a member without what copying it adds.
+func pasted(name, text string) string {
+	if isPEM(name) {
+		return bellhop.PastedPEM(text)
+	}
+	return bellhop.Pasted(text)
 }
 
 func settingNames() string {
@@ -160,9 +179,8 @@ func shorten(name string) string {
 func (a *Access) checkTexts(set map[string]bool) error {
 	var errs []error
 	for name, text := range a.members() {
-		pem := name == "certificate" || name == "private_key" || name == "ca"
 		switch {
-		case !set[name], pem:
+		case !set[name], isPEM(name):
 		case len(*text) > maxText:
 			errs = append(errs, bellhop.Invalid(name, fmt.Sprintf("has more than %d bytes", maxText)))
 		case strings.ContainsFunc(*text, func(r rune) bool { return r < ' ' || r == 0x7f }):

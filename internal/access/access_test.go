@@ -76,6 +76,30 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestParsePasted: nothing that copying adds to a text becomes a part of it.
+func TestParsePasted(t *testing.T) {
+	certificate, key := newCertificate(t)
+	for name, around := range map[string]func(string) string{
+		"byte order mark": func(text string) string { return "\ufeff" + text },
+		"line break":      func(text string) string { return text + "\r\n" },
+		"blanks":          func(text string) string { return " \u00a0" + text + "\t" },
+		"CRLF":            func(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") },
+		"no last break":   func(text string) string { return strings.TrimRight(text, "\n") },
+	} {
+		a, err := Parse(object("username", around("me"), "password", around("pass word"), "proxy", around("http://x:1"),
+			"certificate", around(certificate), "private_key", around(key), "ca", around(certificate)))
+		if err != nil || a.Username != "me" || a.Password != "pass word" || a.Proxy != "http://x:1" {
+			t.Errorf("%s: %q %q %q %v", name, a.Username, a.Password, a.Proxy, err)
+		}
+		if pair, err := a.TLSCertificate(); pair == nil || err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if a, err := Parse(object("token", around("abc"))); a.Token != "abc" || err != nil {
+			t.Errorf("%s: token %q %v", name, a.Token, err)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	certificate, key := newCertificate(t)
 	other, otherKey := newCertificate(t)
@@ -88,7 +112,7 @@ func TestParseRefuses(t *testing.T) {
 		{`{"token":"sécret"}`, "token"},
 		{`{"username":"me"}`, "password"}, {`{"password":"secret"}`, "username"},
 		{`{"username":"m:e","password":"secret"}`, "username"},
-		{`{"username":"me","password":"secret\n"}`, "password"}, {`{"username":"","password":"secret"}`, "username"},
+		{`{"username":"me","password":"sec\nret"}`, "password"}, {`{"username":"me","password":" \n"}`, "password"}, {`{"username":"","password":"secret"}`, "username"},
 		{`{"username":"me","password":"secret","token":"x"}`, "token"},
 		{`{"username":"me","password":"secret","token_url":"https://x","client_id":"x","client_secret":"secret"}`,
 			"token_url"},
@@ -121,6 +145,7 @@ func TestParseRefuses(t *testing.T) {
 		{string(object("ca", certificate+key)), "ca"},
 		{string(object("ca", inPEM("CERTIFICATE", []byte("secret")))), "ca"},
 		{string(object("ca", strings.Repeat(other, maxCertificates+1))), "ca"},
+		{string(object("ca", "s\x00e\x00cret")), "ca"}, {string(object("ca", strings.ReplaceAll(certificate, "\n", " "))), "ca"},
 		{string(object("ca", certificate+"-----BEGIN CERTIFICATE-----\nsecret")), "ca"},
 	} {
 		a, err := Parse([]byte(c.raw))

@@ -14,6 +14,11 @@ import (
 const maxCertificates = 64
 
 func (a *Access) checkTLS(set map[string]bool) error {
+	err := bellhop.Join("", checkPEM(set, "certificate", a.Certificate), checkPEM(set, "private_key", a.PrivateKey),
+		checkPEM(set, "ca", a.CA))
+	if err != nil {
+		return err
+	}
 	_, certificateErr := a.TLSCertificate()
 	_, caErr := a.Authorities()
 	switch {
@@ -22,13 +27,17 @@ func (a *Access) checkTLS(set map[string]bool) error {
 	case set["private_key"] && !set["certificate"]:
 		certificateErr = bellhop.Invalid("certificate", "required with private_key")
 	}
-	return bellhop.Join("", emptyPEM(set, "certificate", a.Certificate), emptyPEM(set, "private_key", a.PrivateKey),
-		emptyPEM(set, "ca", a.CA), certificateErr, caErr)
+	return bellhop.Join("", certificateErr, caErr)
 }
 
-func emptyPEM(set map[string]bool, name, text string) error {
-	if set[name] && text == "" {
+// checkPEM refuses a member that is set but empty, or whose text is damaged.
+func checkPEM(set map[string]bool, name, text string) error {
+	fault := bellhop.PEMFault(text)
+	switch {
+	case set[name] && text == "":
 		return bellhop.Invalid(name, "is empty; give it a value, or leave it out")
+	case fault != "":
+		return bellhop.Invalid(name, fault)
 	}
 	return nil
 }

@@ -23,6 +23,9 @@ func TestPublish(t *testing.T) {
 		r.do("POST", "/api/v1/events", `{"type":"`+selfType+`","data":1}`).refused(422, bellhop.CodeInvalid, "type")
 	}
 	r.do("POST", "/api/v1/events", `{"type":"bellhops","data":1}`).is(202)
+	for _, kind := range []string{"order:created", "com.example/order-v1", "größe", "A_1~"} {
+		r.do("POST", "/api/v1/events", `{"type":"`+kind+`","data":1}`).is(202)
+	}
 	for _, data := range []string{`null`, `0`, `"x"`, `[]`, `false`} {
 		r.do("POST", "/api/v1/events", `{"type":"t","data":`+data+`}`).is(202)
 	}
@@ -43,10 +46,15 @@ func TestPublish(t *testing.T) {
 		}
 	}
 	for body, paths := range map[string][]string{
-		`{}`:                       {"data", "type"},
-		`{"type":"","data":1}`:     {"type"},
-		`{"type":"a\nb","data":1}`: {"type"},
-		`{"type":"` + strings.Repeat("x", 256) + `","data":1}`:                {"type"},
+		`{}`:                                                   {"data", "type"},
+		`{"type":"","data":1}`:                                 {"type"},
+		`{"type":"a\nb","data":1}`:                             {"type"},
+		`{"type":"foo bar","data":1}`:                          {"type"},
+		`{"type":"paid ","data":1}`:                            {"type"},
+		`{"type":"a\u200bb","data":1}`:                         {"type"},
+		`{"type":"a\u00a0b","data":1}`:                         {"type"},
+		`{"type":"invoice.*","data":1}`:                        {"type"},
+		`{"type":"` + strings.Repeat("x", 256) + `","data":1}`: {"type"},
 		`{"type":"t","data":1,"subject":"` + strings.Repeat("x", 1025) + `"}`: {"subject"},
 		`{"type":"t","data":1,"time":"today"}`:                                {"time"},
 		`{"type":"t","data":1,"id":"x"}`:                                      {"id"},

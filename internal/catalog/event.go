@@ -39,7 +39,18 @@ func (c *Catalog) Publish(ctx context.Context, ev bellhop.Event) (stored bellhop
 
 // checkEvent checks the texts of an event that a person wrote.
 func checkEvent(ev bellhop.Event) error {
-	return bellhop.Join("", checkText("type", ev.Type), checkText("subject", ev.Subject), checkText("tenant", ev.Tenant))
+	return bellhop.Join("", checkType(ev.Type), checkText("subject", ev.Subject), checkText("tenant", ev.Tenant))
+}
+
+// checkType refuses a type that --type and match.types could not name, or that is hard to tell from another one.
+func checkType(text string) error {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }) {
+		return bellhop.Invalid("type", "must not contain blanks or control characters; write it as invoice.paid")
+	}
+	if strings.Contains(text, "*") {
+		return bellhop.Invalid("type", `must not contain "*", which stands for the rest of a type in a match`)
+	}
+	return nil
 }
 
 // checkNotSelf refuses the type of an event that only the gateway itself publishes.

@@ -13,7 +13,7 @@ import (
 func (c *Catalog) SourceWarnings(src bellhop.Source) []string {
 	var known []string
 	if p, ok := c.provider(src.Provider); ok {
-		if r, err := p.Open(c.opts.Env, src.Settings); err == nil {
+		if r, err := provider.Open(p, c.opts.Env, src.Settings); err == nil {
 			known = warningsOf(r)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/goccy/go-yaml"
 )
 
@@ -95,11 +96,15 @@ func Load(path string, getenv func(string) string, flags map[string]string) (Con
 	var c Config
 	file := map[string]any{}
 	if path != "" {
-		text, err := os.ReadFile(path)
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return c, fmt.Errorf("config: %w", err)
 		}
-		if err := yaml.Unmarshal(text, &file); err != nil {
+		text, err := bellhop.FileText(content)
+		if err != nil {
+			return c, fmt.Errorf("config: %s: %w", path, err)
+		}
+		if err := yaml.Unmarshal([]byte(text), &file); err != nil {
 			return c, fmt.Errorf("config: %s: %w", path, err)
 		}
 	}

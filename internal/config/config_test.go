@@ -97,6 +97,33 @@ shutdown-timeout: 1m30s
 	}
 }
 
+// TestFileEncodings: a file is read in the encodings and with the line breaks that editors write.
+func TestFileEncodings(t *testing.T) {
+	const text = "listen: 127.0.0.1:9000\nlog-format: json\n"
+	wide := func(text string) string {
+		var b strings.Builder
+		for _, c := range []byte(text) {
+			b.Write([]byte{c, 0})
+		}
+		return b.String()
+	}
+	for name, file := range map[string]string{
+		"byte order mark": "\ufeff" + text,
+		"CRLF":            strings.ReplaceAll(text, "\n", "\r\n"),
+		"UTF-16":          "\xff\xfe" + wide(text),
+		"UTF-16 and CRLF": "\xff\xfe" + wide(strings.ReplaceAll(text, "\n", "\r\n")),
+	} {
+		if got, err := load(t, file, nil, nil); err != nil || got.Listen != "127.0.0.1:9000" || got.LogFormat != "json" {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+	}
+	for name, file := range map[string]string{"UTF-16 without a mark": wide(text), "Latin-1": "data: gr\xfcn\n"} {
+		if got, err := load(t, file, nil, nil); err == nil || !strings.Contains(err.Error(), "save it as UTF-8") {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+	}
+}
+
 // TestErrors: an error says where the bad value is, and what to write instead.
 func TestErrors(t *testing.T) {
 	for _, c := range []struct {

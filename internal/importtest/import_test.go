@@ -82,7 +82,7 @@ var rooms = []row{
 	{"internal/store/sqlite", []room{".", "internal/store"}, []string{"sqlite3", "prometheus"}},
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it
 	{"internal/errortest", []room{"."}, nil},                         // only tests import it
-	{"internal/config", nil, []string{"yaml"}},
+	{"internal/config", []room{"."}, []string{"yaml"}},
 	{"internal/datadir", nil, []string{"x/sys"}},
 	{"internal/bench", nil, nil},
 	{"internal/journey", nil, nil}, // tests of the whole binary

@@ -142,7 +142,7 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 		s.receiver, s.secretHeaders = before.receiver, before.secretHeaders
 		return s, nil
 	}
-	receiver, err := p.Open(d.opts.Env, src.Settings)
+	receiver, err := provider.Open(p, d.opts.Env, src.Settings)
 	if err != nil {
 		return s, err
 	}

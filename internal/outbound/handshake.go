@@ -24,7 +24,7 @@ func (o *Opener) DefaultHandshake(d bellhop.Destination) string {
 	if !ok {
 		return bellhop.HandshakeNone
 	}
-	r, err := s.OpenSender(o.opts.Env, d.Settings)
+	r, err := provider.OpenSender(s, o.opts.Env, d.Settings)
 	if handshaker, ok := r.(provider.Handshaker); err == nil && ok && handshaker.HandshakeByDefault() {
 		return s.Info().Handshake
 	}

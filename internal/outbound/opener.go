@@ -172,7 +172,7 @@ func (o *Opener) openRenderer(t *Target, d bellhop.Destination) error {
 // openSender has the provider of d's type check d's settings.
 func (o *Opener) openSender(d bellhop.Destination) (provider.Renderer, error) {
 	if s, ok := o.senders[d.Type]; ok {
-		return s.OpenSender(o.opts.Env, d.Settings)
+		return provider.OpenSender(s, o.opts.Env, d.Settings)
 	}
 	types := []string{bellhop.TypeHTTP}
 	types = slices.AppendSeq(slices.AppendSeq(types, maps.Keys(o.senders)), maps.Keys(o.actions))

@@ -16,6 +16,7 @@
 package acs
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -26,6 +27,11 @@ import (
 type Provider struct{ eventgrid.Provider }
 
 var _ provider.Sender = Provider{}
+
+// Open implements [provider.Provider].
+func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	return eventgrid.OpenAs("acs", env, raw)
+}
 
 // Info implements [provider.Provider].
 func (Provider) Info() provider.Info {

@@ -36,6 +36,24 @@ func testCase(t testing.TB) providertest.Case {
 	}
 }
 
+// TestReason: a reason begins with the name of the provider that the source has, and names the missing or wrong secret.
+func TestReason(t *testing.T) {
+	receiver, err := acs.Provider{}.Open(provider.Env{Now: time.Now}, []byte(`{"query_secret":"a secret of recordings"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{
+		"/in/recordings":              "acs: the query parameter code is missing",
+		"/in/recordings?code=another": "acs: the query parameter code does not match",
+	} {
+		req := delivery("", []byte("[]"))
+		req.Target = target
+		if _, err := receiver.Receive(t.Context(), req); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", target, err, want)
+		}
+	}
+}
+
 func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
 
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }

@@ -18,7 +18,7 @@ import (
 func Verify(h http.Header, target string, tokens ...string) error {
 	token, err := token(h, target)
 	if err == nil && !signature.EqualToken(token, tokens...) {
-		return signature.ErrMismatch
+		return signature.DescribeToken(signature.ErrMismatch, "the bearer token")
 	}
 	return err
 }

@@ -40,6 +40,12 @@ var _ provider.Sender = Provider{}
 
 // Open implements [provider.Provider].
 func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+	return OpenAs("eventgrid", env, raw)
+}
+
+// OpenAs is Open for the provider of that name, whose requests are those of Event Grid. The errors of the Receiver begin
+// with the name.
+func OpenAs(name string, env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
 	var s settings
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
@@ -52,7 +58,7 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 		return nil, err
 	}
 	return &receiver{
-		env: env, cloud: where, authenticators: authenticators, manual: manual, subscriptions: s.Subscriptions,
+		name: name, env: env, cloud: where, authenticators: authenticators, manual: manual, subscriptions: s.Subscriptions,
 	}, nil
 }
 

@@ -33,6 +33,7 @@ const (
 )
 
 type receiver struct {
+	name           string // of the provider, before its errors
 	env            provider.Env
 	cloud          cloud
 	authenticators []authenticator // a request must pass all; without any, events are accepted from anyone
@@ -90,7 +91,7 @@ func (r *receiver) answerOptions(req *provider.Request) (reply *provider.Reply, 
 func (r *receiver) Receive(ctx context.Context, req *provider.Request) (provider.Receipt, error) {
 	receipt, err := r.receive(ctx, req)
 	if err != nil {
-		return provider.Receipt{}, fmt.Errorf("eventgrid: %w", err)
+		return provider.Receipt{}, fmt.Errorf("%s: %w", r.name, err)
 	}
 	return receipt, nil
 }

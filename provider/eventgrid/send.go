@@ -314,7 +314,7 @@ func bytesData(contentType, encoded string) json.RawMessage {
 func encode(v any) ([]byte, error) {
 	b, err := strictjson.Encode(v)
 	if err != nil {
-		return nil, fmt.Errorf("eventgrid: write an event: %w", err)
+		return nil, fmt.Errorf("write an event: %w", err)
 	}
 	return b, nil
 }

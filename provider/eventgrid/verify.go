@@ -30,10 +30,8 @@ type querySecret []string
 const parameter = "code"
 
 func (q querySecret) authenticate(_ context.Context, req *provider.Request) error {
-	if err := signature.VerifyToken(provider.Query(req.Target, parameter), q...); err != nil {
-		return fmt.Errorf("code in the query: %w", err)
-	}
-	return nil
+	return signature.DescribeToken(signature.VerifyToken(provider.Query(req.Target, parameter), q...),
+		"the query parameter "+parameter)
 }
 
 // A headerSecret is a secret in a header that the subscription's delivery properties add.
@@ -43,10 +41,8 @@ type headerSecret struct {
 }
 
 func (s *headerSecret) authenticate(_ context.Context, req *provider.Request) error {
-	if err := signature.VerifyToken(req.Header.Values(s.name), s.secrets...); err != nil {
-		return fmt.Errorf("settings.header: %w", err)
-	}
-	return nil
+	return signature.DescribeToken(signature.VerifyToken(req.Header.Values(s.name), s.secrets...),
+		"the secret in the header of settings.header")
 }
 
 // sas signs the tokens with which publishers post to a topic.

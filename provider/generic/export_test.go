@@ -1,6 +1,7 @@
 package generic
 
 import (
+	"net/http"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ type PresetCase struct {
 	Member   string // of the body, with the timestamp
 	Repeats  bool   // repeats are recognized
 	Window   time.Duration
+	Methods  []string
 	preset   *preset
 }
 
@@ -39,14 +41,15 @@ func PresetCases() (cases []PresetCase) {
 			Repeats:  s.Repeat != repeatNone,
 			preset:   p,
 		}
-		c.Plain = s.Scheme == schemeHMAC && s.Template == "" && !c.List && c.Member == ""
+		c.Plain = s.Scheme == schemeHMAC && s.Template == "" && !c.List && c.Member == "" && s.HeaderForm == ""
+		c.Methods = append([]string{http.MethodPost, http.MethodHead}, p.methods...)
 		if s.TimestampHeader != "" {
 			c.Signed = append(c.Signed, s.TimestampHeader)
 		}
 		if t, _ := parseTemplate(s.Template); t.has(placeID) {
 			c.Signed = append(c.Signed, s.IDHeader)
 		}
-		if s.TimestampHeader != "" || c.Member != "" {
+		if s.signsTime() || c.Member != "" {
 			c.Window, _ = provider.Tolerance("", s.Tolerance, 5*time.Minute)
 		}
 		cases = append(cases, c)
@@ -64,7 +67,8 @@ func (c PresetCase) Sign(req *provider.Request, secret, url string, at time.Time
 	if err != nil {
 		return err
 	}
-	return scheme.sign(req.Header, req.Body, "id-1", provider.AttemptInfo{Time: at, URL: signedURL(url, req.Target)})
+	url = signedURLs([]string{url}, req.Target)[0]
+	return scheme.sign(req.Header, req.Body, "id-1", provider.AttemptInfo{Time: at, URL: url})
 }
 
 // HMAC returns the signature scheme of a preset with scheme hmac.

@@ -36,6 +36,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/signature"
 )
 
 // Provider receives and sends generic webhooks.
@@ -58,6 +59,8 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	r := &receiver{scheme: scheme, reader: reader, methods: methods, verifyTokens: s.VerifyToken}
 	if preset != nil {
 		r.preset = *preset
+	} else {
+		r.warnings = s.warnings()
 	}
 	return r, nil
 }
@@ -82,6 +85,7 @@ var settingSchemes = map[string][]string{
 	"hash":             {schemeHMAC},
 	"encoding":         {schemeHMAC},
 	"separator":        {schemeHMAC},
+	"header_form":      {schemeHMAC},
 	"timestamp_header": {schemeHMAC},
 	"timestamp_field":  {schemeHMAC},
 	"timestamp_format": {schemeHMAC},
@@ -134,6 +138,7 @@ type settings struct {
 	Hash            string  `json:"hash"`
 	Encoding        string  `json:"encoding"`
 	Separator       string  `json:"separator"`
+	HeaderForm      string  `json:"header_form"`
 	TimestampHeader string  `json:"timestamp_header"`
 	TimestampField  string  `json:"timestamp_field"`
 	TimestampFormat string  `json:"timestamp_format"`
@@ -176,6 +181,9 @@ func read(raw json.RawMessage, side string) (s settings, p *preset, err error) {
 func checkFit(scheme, side string, raw json.RawMessage) error {
 	if !slices.Contains(schemes, scheme) {
 		why := "required: one of " + strings.Join(schemes, ", ")
+		if scheme != "" {
+			why = provider.NoChoice(scheme, schemes...)
+		}
 		if side == source {
 			why += "; or set preset instead"
 		}
@@ -212,12 +220,31 @@ func checkHeader(path, name string) error {
 	return nil
 }
 
-var knownMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+var knownMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	http.MethodHead, http.MethodOptions}
 
-// checkMethods returns the accepted methods.
+// warnings returns the weaknesses of settings without a preset. A preset leaves no choice.
+func (s settings) warnings() []string {
+	switch {
+	case s.Scheme == schemeNone:
+		return []string{"scheme none accepts events from anybody who knows the URL"}
+	case s.Scheme == schemeHMAC && s.Hash == string(signature.SHA1):
+		return []string{"hash sha1 is weaker than sha256; use sha256 if the system can sign with it"}
+	case s.Scheme == schemeQuery:
+		return []string{"scheme query sends the secret in the URL, which proxies log, and proves nothing about the body; use " +
+			"hmac if the system can sign"}
+	case s.Scheme == schemeToken || s.Scheme == schemeBasic:
+		return []string{"scheme " + s.Scheme + " sends the secret with each request and proves nothing about the body; use " +
+			"hmac if the system can sign"}
+	}
+	return nil
+}
+
+// checkMethods returns the accepted methods. HEAD is one of the defaults, because systems were seen to probe a URL by it
+// before they register the URL, and its answer tells a stranger nothing.
 func checkMethods(methods []string) ([]string, error) {
 	if methods == nil {
-		return []string{http.MethodPost, http.MethodPut, http.MethodPatch}, nil
+		return []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodHead}, nil
 	}
 	if len(methods) == 0 {
 		return nil, bellhop.Invalid("methods", "name at least one, or remove the setting")

@@ -76,7 +76,7 @@ func newCase(name string, base values, secrets [2]string,
 			authenticate(req, secret, at)
 			return req
 		},
-		Methods:      []string{"POST", "PUT", "PATCH"},
+		Methods:      []string{"POST", "PUT", "PATCH", "HEAD"},
 		SendSettings: func(secret string) string { return providertest.JSON(with(toSend, values{"secret": secret})) },
 		SendSource:   func(secret string) string { return providertest.JSON(with(anyBody, values{"secret": secret})) },
 	}

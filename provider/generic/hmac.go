@@ -17,6 +17,7 @@ type mac struct {
 	hmac      signature.HMAC
 	keys      [][]byte
 	header    string
+	form      headerForm
 	separator string // between several signatures; "" if the header has only one
 	idHeader  string // "" if the id is not signed
 	timestamp timestamp
@@ -31,7 +32,9 @@ func newMAC(s settings, now func() time.Time) (scheme, error) {
 	keys, keysErr := decodeKeys(s.Secret, s.SecretEncoding)
 	timestamp, timestampErr := newTimestamp(s, now)
 	template, templateErr := newTemplate(s)
+	form, formErr := parseHeaderForm(s.HeaderForm)
 	m := &mac{
+		form:      form,
 		hmac:      signature.HMAC{Hash: signature.Hash(hash), Encoding: signature.Encoding(encoding)},
 		keys:      keys,
 		header:    s.Header,
@@ -51,8 +54,11 @@ func newMAC(s settings, now func() time.Time) (scheme, error) {
 		m.idHeader = s.IDHeader
 	}
 	return m, bellhop.Join("",
-		checkSigned(s), hashErr, encodingErr, separatorErr, keysErr, timestampErr, templateErr, urlErr)
+		checkSigned(s), formErr, hashErr, encodingErr, separatorErr, keysErr, timestampErr, templateErr, urlErr)
 }
+
+// signsTime reports whether the header of the signature, or one beside it, holds a time that is signed.
+func (s settings) signsTime() bool { return s.TimestampHeader != "" || s.HeaderForm != "" }
 
 func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
 	encoding, err := provider.OneOf("secret_encoding", encoding, "text", "text", "hex", "base64")
@@ -70,6 +76,12 @@ func checkSigned(s settings) error {
 	switch {
 	case s.Header == "":
 		return bellhop.Invalid("header", "required: the header that holds the signature, such as X-Signature")
+	case s.HeaderForm != "" && s.TimestampHeader != "":
+		return bellhop.Invalid("timestamp_header", "header_form has the timestamp already; keep one of them")
+	case s.HeaderForm != "" && s.Separator != "":
+		return bellhop.Invalid("separator", "header_form has the separator already; keep one of them")
+	case s.HeaderForm != "" && s.Prefix != nil:
+		return bellhop.Invalid("prefix", "header_form has the text before the signature already; keep one of them")
 	case same(s.TimestampHeader, s.Header):
 		return bellhop.Invalid("timestamp_header", "is also the header of the signature; use another")
 	case same(s.IDHeader, s.Header), same(s.IDHeader, s.TimestampHeader):
@@ -80,8 +92,10 @@ func checkSigned(s settings) error {
 
 func (m *mac) sign(h http.Header, body []byte, id string, at provider.AttemptInfo) error {
 	signed := signedParts{body: body, url: at.URL}
-	if m.timestamp.header != "" {
+	if m.timestamp.signed() {
 		signed.timestamp = m.timestamp.write(at.Time)
+	}
+	if m.timestamp.header != "" {
 		h.Set(m.timestamp.header, signed.timestamp)
 	}
 	if m.idHeader != "" {
@@ -101,6 +115,9 @@ func (m *mac) sign(h http.Header, body []byte, id string, at provider.AttemptInf
 	value, err := m.hmac.Sign(m.keys[0], parts...)
 	if err != nil {
 		return err
+	}
+	if m.form.isSet() {
+		value = m.form.write(signed.timestamp, value)
 	}
 	h.Set(m.header, value)
 	return nil
@@ -146,7 +163,15 @@ func (m *mac) readHeader(req *provider.Request) (h macHeader, err error) {
 	}
 	var at time.Time
 	texts := []string{value}
-	if h.timestamp, at, err = m.timestamp.fromHeader(req.Header); err != nil {
+	if m.form.isSet() {
+		if h.timestamp, texts, err = m.form.read(value); err == nil {
+			at, err = m.timestamp.parse(h.timestamp)
+		}
+		err = provider.Named(m.header, err)
+	} else {
+		h.timestamp, at, err = m.timestamp.fromHeader(req.Header)
+	}
+	if err != nil {
 		return h, err
 	}
 	if m.idHeader != "" {
@@ -175,8 +200,12 @@ func (m *mac) readHeader(req *provider.Request) (h macHeader, err error) {
 // match finds one of candidates that one of the keys made. For each key it tries all candidates, so that a repeat with
 // the signatures in another order has the same result.
 func (m *mac) match(candidates []candidate, signed signedParts, target string) (verification, error) {
-	for _, base := range m.urls {
-		signed.url = signedURL(base, target)
+	urls := m.urls
+	if m.template.has(placeURL) {
+		urls = signedURLs(m.urls, target)
+	}
+	for _, url := range urls {
+		signed.url = url
 		parts, err := m.template.fill(signed)
 		if err != nil {
 			return verification{}, fmt.Errorf("%s: %w", m.idHeader, err)
@@ -216,10 +245,11 @@ const (
 	formatRFC3339 = "rfc3339"
 )
 
-// A timestamp describes where a request holds its time: in a header that the template signs, or in a member of the
-// body. The zero timestamp describes a request without a time.
+// A timestamp describes where a request holds its time: in a header that the template signs, in the header of the
+// signature, or in a member of the body. The zero timestamp describes a request without a time.
 type timestamp struct {
 	header    string
+	inForm    bool // in the header of the signature
 	field     path
 	format    string
 	tolerance time.Duration
@@ -231,18 +261,19 @@ func newTimestamp(s settings, now func() time.Time) (timestamp, error) {
 		formatSeconds, formatSeconds, formatMillis, formatRFC3339)
 	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, 5*time.Minute)
 	t := timestamp{
-		header: s.TimestampHeader, field: parsePath(s.TimestampField), format: format, tolerance: tolerance, now: now,
+		header: s.TimestampHeader, inForm: s.HeaderForm != "", field: parsePath(s.TimestampField), format: format,
+		tolerance: tolerance, now: now,
 	}
 	return t, bellhop.Join("", t.checkUse(s), formatErr, toleranceErr)
 }
 
 // checkUse refuses two timestamps, and settings of a timestamp that is not there.
 func (t timestamp) checkUse(s settings) error {
-	const unused = "there is no timestamp; set timestamp_header or timestamp_field, or remove this"
-	absent := t.header == "" && len(t.field) == 0
+	const unused = "there is no timestamp; set timestamp_header, header_form or timestamp_field, or remove this"
+	absent := !t.signed() && len(t.field) == 0
 	switch {
-	case t.header != "" && len(t.field) > 0:
-		return bellhop.Invalid("timestamp_field", "timestamp_header is set too; keep one of them")
+	case t.signed() && len(t.field) > 0:
+		return bellhop.Invalid("timestamp_field", "timestamp_header or header_form is set too; keep one of them")
 	case absent && s.TimestampFormat != "":
 		return bellhop.Invalid("timestamp_format", unused)
 	case absent && s.Tolerance != "":
@@ -250,6 +281,9 @@ func (t timestamp) checkUse(s settings) error {
 	}
 	return nil
 }
+
+// signed reports whether the template signs the timestamp by itself, and not as a part of the body.
+func (t timestamp) signed() bool { return t.header != "" || t.inForm }
 
 // fromHeader returns the text of the header and the time in it, or "" if the timestamp is not in a header.
 func (t timestamp) fromHeader(h http.Header) (text string, at time.Time, err error) {
@@ -265,12 +299,15 @@ func (t timestamp) fromHeader(h http.Header) (text string, at time.Time, err err
 	return text, at, nil
 }
 
-// checkHeader checks the age of a request by at, the result of fromHeader.
+// checkHeader checks the age of a request by at, the time in a header, if there is one.
 func (t timestamp) checkHeader(at time.Time) error {
-	if t.header == "" {
-		return nil
+	switch {
+	case t.header != "":
+		return t.checkFresh(at, t.header)
+	case t.inForm:
+		return t.checkFresh(at, "the timestamp in the header")
 	}
-	return t.checkFresh(at, t.header)
+	return nil
 }
 
 // checkBody checks the age of a request by the time in its body, if there is one. The signature is valid.
@@ -294,23 +331,11 @@ func (t timestamp) checkBody(body []byte) error {
 	return t.checkFresh(at, name)
 }
 
-// checkFresh compares in the unit of the format, so that a request within the last second of the tolerance is
-// accepted.
 func (t timestamp) checkFresh(at time.Time, name string) error {
-	if t.now().Truncate(t.unit()).Sub(at).Abs() > t.tolerance {
-		return fmt.Errorf("%s: %w", name, signature.ErrExpired)
+	if err := signature.CheckTime(at, t.now(), t.tolerance); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
-}
-
-func (t timestamp) unit() time.Duration {
-	switch t.format {
-	case formatMillis:
-		return time.Millisecond
-	case formatRFC3339:
-		return time.Nanosecond
-	}
-	return time.Second
 }
 
 // write returns the text that parse reads.

@@ -93,9 +93,11 @@ func credentialSettings(toSend bool) []provider.Setting {
 	return []provider.Setting{
 		{Name: "scheme", Title: "Scheme", Required: toSend, Example: "hmac", Doc: scheme},
 		{Name: "secret", Title: "Secret", Secret: true, Example: "Tr0ub4dor&3",
-			Doc: "The key, token or password. Required unless the scheme is none." + many},
+			Doc: "The key, token or password. Blanks and line breaks around it are removed. Required unless the scheme is " +
+				"none." + many},
 		{Name: "secret_encoding", Title: "Encoding of the secret", Example: "base64",
-			Doc: "hmac: how secret encodes the bytes of the key: text, hex or base64. Default: text."},
+			Doc: "hmac: how secret encodes the bytes of the key: text; hex, in either case, also after 0x; or base64, of " +
+				"either alphabet, with or without padding. Default: text."},
 		{Name: "header", Title: "Header", Example: "X-Signature",
 			Doc: "hmac and token: the header with the signature or token. Required for hmac; default for token: " +
 				"Authorization."},
@@ -105,6 +107,10 @@ func credentialSettings(toSend bool) []provider.Setting {
 		{Name: "separator", Title: "Separator", Example: ",",
 			Doc: "hmac: the separator between several signatures in the header, each with its prefix: a comma, a semicolon " +
 				"or a blank. One signature must match; at most 16 are tried. Default: the header has one signature."},
+		{Name: "header_form", Title: "Form of the header", Example: "t={timestamp},v1={signature}",
+			Doc: "hmac: the form of a header that holds both the time and the signature: two named parts and the comma, " +
+				"semicolon or blank between them. The time is signed, so the signed text has {timestamp}. Other parts are " +
+				"ignored, and at most 16 signatures are tried. In place of prefix, separator and timestamp_header. Default: none."},
 		{Name: "hash", Title: "Hash", Example: "sha256",
 			Doc: "hmac: sha1, sha256, sha384 or sha512. Default: sha256."},
 		{Name: "encoding", Title: "Encoding of the signature", Example: "base64",
@@ -133,27 +139,32 @@ func credentialSettings(toSend bool) []provider.Setting {
 var sourceSettings = []provider.Setting{
 	{Name: "url", Title: "URL", Example: "https://hooks.example.com/in/calls",
 		Doc: "hmac with {url} in the template, and preset twilio: the URL of this source as the system calls it, without " +
-			"the query, which is taken from each request. The signature is tried for the URL with and without its port. " +
+			"the query, which is taken from each request. The signature is tried for the URL with and without its port, and " +
+			"with characters of the query escaped or plain. " +
 			"Required there."},
 	{Name: "timestamp_field", Title: "Timestamp member", Example: "sentAt",
 		Doc: "hmac: the member of the JSON body with the time of the attempt, by name or as a JSON Pointer. Two requests " +
 			"with one id that differ in it alone are repeats. Default: none."},
 	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
-		Doc: "hmac with a timestamp: the largest accepted difference between the timestamp and now: 1s to 1h. Default: " +
-			"5m, or the preset's value."},
+		Doc: "hmac with a timestamp: the largest accepted difference between the timestamp and now: 1s to 1h. A " +
+			"request exactly as old is accepted. Default: 5m, or the preset's value."},
 	{Name: "repeat", Title: "Repeats", Example: "none",
 		Doc: "hmac without id_header and id_field: what identifies a repeat. signature: a request with the same " +
 			"signature is a repeat; body: a request with the same body; none: no request is. Default: signature."},
 	{Name: "id_field", Title: "Id member", Example: "id",
 		Doc: "The member of the JSON body that identifies repeats, a text or a number: its name or, if it begins with a " +
-			"slash, a JSON Pointer such as /event/id. The body must then be a JSON object. Default: none."},
+			"slash, a JSON Pointer such as /event/id; or the parameter of a form. A body without it, JSON or not, has no id; " +
+			"one that has it twice is refused. Default: none."},
 	{Name: "type_field", Title: "Type member", Example: "event",
-		Doc: "The member of the JSON body with the event's type, by name or as a JSON Pointer. The body must then be a " +
-			"JSON object. Default: type, if the body has it; any body is accepted."},
+		Doc: "The member of the JSON body with the event's type, by name or as a JSON Pointer, or the parameter of a form. " +
+			"A body without it, JSON or not, has the type generic.received; one that has it twice is refused. Default: type."},
 	{Name: "type", Title: "Type", Example: "order.changed",
 		Doc: "The type of every event. Default: the type in the header or body, else generic.received."},
 	{Name: "methods", Title: "Methods", Example: `["POST","PUT"]`, Kind: provider.KindList,
-		Doc: "The accepted methods, of GET, POST, PUT, PATCH and DELETE. Default: POST, PUT and PATCH."},
+		Doc: "The accepted methods, of GET, POST, PUT, PATCH, DELETE, HEAD and OPTIONS. HEAD and OPTIONS, and a GET without " +
+			"a query, a body and a proof, are probes by which a system asks whether the URL answers: they are answered 200 " +
+			"and make no event. Any other GET without a body is an event whose body is its query, as a form, unless the " +
+			"signature does not cover the URL. Default: POST, PUT, PATCH and HEAD. Each preset accepts HEAD, too."},
 }
 
 var sendingSettings = []provider.Setting{
@@ -187,10 +198,13 @@ func (s settings) row() []string {
 	if s.Prefix != nil {
 		prefix = code(*s.Prefix)
 	}
+	if s.HeaderForm != "" {
+		prefix = code(s.HeaderForm)
+	}
 	if s.Separator != "" {
 		prefix += ", several separated by " + code(s.Separator)
 	}
-	signed := code(cmp.Or(s.Template, "{body}"))
+	signed := code(cmp.Or(s.Template, map[bool]string{true: "{timestamp}.{body}", false: "{body}"}[s.signsTime()]))
 	return []string{s.Scheme, code(s.Header), cmp.Or(s.Hash, "sha256"), cmp.Or(s.Encoding, "hex"), prefix, signed,
 		s.timestampCell()}
 }
@@ -214,6 +228,9 @@ func where(header, member string) string {
 // timestampCell returns where the timestamp is, its format and its tolerance.
 func (s settings) timestampCell() string {
 	at := where(s.TimestampHeader, s.TimestampField)
+	if s.HeaderForm != "" {
+		at = code(s.Header)
+	}
 	if at == "" {
 		return "none"
 	}

@@ -20,7 +20,8 @@ type preset struct {
 	setup    string // where to enter the URL, and where to find the secret
 	note     string // other things to know; may be ""
 	settings settings
-	object   bool // the body must be a JSON object, even if no setting names a member
+	methods  []string // beside POST and HEAD; GET is for events in the query
+	object   bool     // the body must be a JSON object, even if no setting names a member
 
 	// notices are values of the header noticeHeader that become the event type themselves: a message about the
 	// subscription, sent in place of an event of the subscribed type.
@@ -56,7 +57,7 @@ func presetNames() (names []string) {
 func (p *preset) fill(s settings) settings {
 	filled := p.settings
 	filled.Preset, filled.Secret, filled.VerifyToken, filled.URL = p.name, s.Secret, s.VerifyToken, s.URL
-	filled.Methods = []string{http.MethodPost}
+	filled.Methods = append([]string{http.MethodPost, http.MethodHead}, p.methods...)
 	if s.Tolerance != "" {
 		filled.Tolerance = s.Tolerance
 	}
@@ -77,7 +78,7 @@ func (p *preset) required() []string {
 
 // allowed returns the names of the settings that the owner may set.
 func (p *preset) allowed() []string {
-	if p.settings.TimestampHeader != "" || p.settings.TimestampField != "" {
+	if p.settings.signsTime() || p.settings.TimestampField != "" {
 		return append(p.required(), "tolerance")
 	}
 	return p.required()
@@ -146,6 +147,15 @@ var presets = []preset{
 		query:    &queryHandshake{parameter: "challenge"},
 	},
 	{
+		name: "elevenlabs", title: "ElevenLabs",
+		link:  "https://elevenlabs.io/docs/agents-platform/workflows/post-call-webhooks",
+		setup: "Settings → Webhooks → Create webhook: the URL. `secret` is the shared secret that is shown once.",
+		note: "Events have no id: a request with the same body is a repeat. A request whose timestamp is more than 30 " +
+			"minutes from now is refused, as ElevenLabs advises; `tolerance` changes that.",
+		settings: settings{Scheme: schemeHMAC, Header: "Elevenlabs-Signature", HeaderForm: "t={timestamp},v0={signature}",
+			Tolerance: "30m", TypeField: "type", Repeat: repeatBody},
+	},
+	{
 		name: "gitlab", title: "GitLab",
 		link:  "https://docs.gitlab.com/user/project/integrations/webhooks/",
 		setup: "Settings → Webhooks → Add new webhook: the URL, and under Secret token the same text as `secret`.",
@@ -173,6 +183,15 @@ var presets = []preset{
 		query:    &queryHandshake{parameter: "hub.challenge", token: "hub.verify_token"},
 	},
 	{
+		name: "paddle", title: "Paddle Billing",
+		link: "https://developer.paddle.com/webhooks/signature-verification",
+		setup: "Developer tools → Notifications → New destination: the URL. `secret` is the secret key of the destination " +
+			"(`pdl_ntfset_…`).",
+		note: "Paddle's libraries refuse a request that is older than five seconds; `tolerance` does the same with `5s`.",
+		settings: settings{Scheme: schemeHMAC, Header: "Paddle-Signature", HeaderForm: "ts={timestamp};h1={signature}",
+			Template: "{timestamp}:{body}", TypeField: "event_type", IDField: "event_id"},
+	},
+	{
 		name: "pagerduty", title: "PagerDuty",
 		link: "https://docs.pagerduty.com/developer/verifying-webhook-signatures",
 		setup: "Integrations → Generic Webhooks (v3) → New Webhook: the URL. `secret` is shown once, when the " +
@@ -189,13 +208,25 @@ var presets = []preset{
 			TypeHeader: "X-Shopify-Topic", IDHeader: "X-Shopify-Webhook-Id"},
 	},
 	{
+		name: "trello", title: "Trello",
+		link: "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/",
+		setup: "`POST /1/webhooks` with the URL as `callbackURL`, and the same text as `url`. `secret` is the API secret of " +
+			"the Power-Up whose key makes the webhook.",
+		note: "Trello asks the URL by a HEAD request before it makes the webhook, and makes none if that is not answered " +
+			"200. The probe is answered and stores no event.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Trello-Webhook", Hash: "sha1", Encoding: "base64",
+			Template: "{body}{url}", TypeField: "/action/type", IDField: "/action/id"},
+	},
+	{
 		name: "twilio", title: "Twilio",
 		link: "https://www.twilio.com/docs/usage/security",
-		setup: "Enter the URL where Twilio asks for a webhook or status callback (HTTP POST), and the same text as " +
+		setup: "Enter the URL where Twilio asks for a webhook or status callback (HTTP POST or GET), and the same text as " +
 			"`url`, without a query. `secret` is the Auth Token of the account.",
 		note: "Twilio signs the URL and the form's parameters without separators, so an attacker can move letters of a " +
 			"captured request from a name to its value. Answers are empty, so a call or message that waits for TwiML gets " +
-			"none.",
+			"none. The signature is tried for the URL with and without its port, and with the query's quotes escaped or plain, " +
+			"as Twilio's libraries do. A GET is an event whose body is its query, a form.",
+		methods: []string{http.MethodGet},
 		settings: settings{Scheme: schemeHMAC, Header: "X-Twilio-Signature", Hash: "sha1", Encoding: "base64",
 			Template: "{url}{params}",
 			Type:     "callback", IDHeader: "I-Twilio-Idempotency-Token"},

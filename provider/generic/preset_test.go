@@ -51,6 +51,7 @@ func presetCase(t testing.TB, c generic.PresetCase) providertest.Case {
 		Headers:   c.Signed,
 		Window:    c.Window,
 		NoRepeats: !c.Repeats,
+		Methods:   c.Methods,
 		// A preset sends nothing. Sending without a preset is tested with the cases of the schemes.
 		SendSettings: func(string) string { return `{"scheme":"none"}` },
 		Sent:         func(*testing.T, *bellhop.Event, *provider.Request) {},
@@ -155,6 +156,83 @@ func TestPresetHandshakes(t *testing.T) {
 	}
 }
 
+// TestProbes: a probe is answered and makes no event, and is never an authentic request.
+func TestProbes(t *testing.T) {
+	probing := with(hmac, values{"methods": []string{"POST", "HEAD", "GET", "OPTIONS"}})
+	get := func(target string, header http.Header) *provider.Request {
+		return &provider.Request{Method: "GET", Target: target, Header: header}
+	}
+	for _, c := range []struct {
+		name     string
+		settings values
+		req      *provider.Request
+		want     error // nil is a probe
+	}{
+		{"HEAD", probing, &provider.Request{Method: "HEAD", Target: "/in/orders"}, nil},
+		{"HEAD with a query", probing, &provider.Request{Method: "HEAD", Target: "/in/orders?a=1"}, nil},
+		{"OPTIONS", probing, &provider.Request{Method: "OPTIONS", Target: "/in/orders"}, nil},
+		{"GET", probing, get("/in/orders", nil), nil},
+		{"GET with data", probing, get("/in/orders?type=a", nil), signature.ErrMissing},
+		{"GET with a wrong signature", probing, get("/in/orders", http.Header{"X-Signature": {"00"}}),
+			signature.ErrMalformed},
+		{"GET with a body", probing, &provider.Request{Method: "GET", Target: "/in/orders", Body: []byte("{}")},
+			signature.ErrMissing},
+		{"POST", probing, &provider.Request{Method: "POST", Target: "/in/orders"}, signature.ErrMissing},
+		{"HEAD by default", hmac, &provider.Request{Method: "HEAD", Target: "/in/orders"}, nil},
+		{"HEAD that is not one of methods", with(hmac, values{"methods": []string{"POST"}}),
+			&provider.Request{Method: "HEAD", Target: "/in/orders"}, provider.ErrMethod},
+		{"OPTIONS by default", hmac, &provider.Request{Method: "OPTIONS", Target: "/in/orders"}, provider.ErrMethod},
+		{"GET by default", hmac, get("/in/orders", nil), provider.ErrMethod},
+		{"HEAD of Trello", presetSettings(presetNamed("trello"), secrets[0]),
+			&provider.Request{Method: "HEAD", Target: "/in/trello"}, nil},
+	} {
+		receipt, err := receive(t, c.settings, c.req)
+		if !errors.Is(err, c.want) || len(receipt.Events) > 0 || (receipt.Reply != nil) != (c.want == nil) {
+			t.Errorf("%s: got %+v, %v, want %v", c.name, receipt, err, c.want)
+			continue
+		}
+		if receipt.Reply != nil && (receipt.Reply.Status != 200 || len(receipt.Reply.Body) > 0) {
+			t.Errorf("%s: answered %+v", c.name, receipt.Reply)
+		}
+	}
+}
+
+// TestDataInQuery: a GET whose proof covers the query is an event whose body is that query, without the secret.
+func TestDataInQuery(t *testing.T) {
+	const form = "application/x-www-form-urlencoded"
+	methods := []string{"GET", "POST"}
+	for _, c := range []struct {
+		name     string
+		settings values
+		req      *provider.Request
+		kind     string
+		body     string
+	}{
+		{"twilio", presetSettings(presetNamed("twilio"), secrets[0]), recordings(t, "twilio")["twilio-get"],
+			"twilio.callback", "MessageSid=SM1&Body=It's+on&From=%2B15551112222"},
+		{"query", with(query, values{"methods": methods, "type_field": "event"}),
+			&provider.Request{Method: "GET", Target: "/in/orders?event=paid&key=" + secrets[0] + "&id=7"}, "paid",
+			"event=paid&id=7"},
+		{"hmac of the body", with(hmac, values{"methods": methods}),
+			&provider.Request{Method: "GET", Target: "/in/orders?type=a", Header: signed("", "").Header},
+			generic.DefaultType, ""},
+	} {
+		if c.name == "query" {
+			c.settings["parameter"], c.settings["secret"] = "key", secrets[0]
+			c.req.Target = strings.ReplaceAll(c.req.Target, " ", "+")
+		}
+		receipt, err := receive(t, c.settings, c.req)
+		if err != nil || len(receipt.Events) != 1 {
+			t.Errorf("%s: got %+v, %v", c.name, receipt, err)
+			continue
+		}
+		ev := receipt.Events[0]
+		if ev.Type != c.kind || string(ev.Body) != c.body || c.body != "" && ev.ContentType != form {
+			t.Errorf("%s: got %s %q %s", c.name, ev.Type, ev.Body, ev.ContentType)
+		}
+	}
+}
+
 func presetNamed(name string) generic.PresetCase {
 	all := generic.PresetCases()
 	return all[slices.IndexFunc(all, func(c generic.PresetCase) bool { return c.Name == name })]
@@ -203,6 +281,10 @@ func TestPresetVectors(t *testing.T) {
 			post(call, "Content-Type", form, "X-Twilio-Signature", "Zmvh+3yNM1Phv2jhDCwEM3q5ebU=")},
 		{"twilio, values twice", twilio(twilioVector), "/?foo=1&bar=2",
 			post(twice, "Content-Type", form, "X-Twilio-Signature", "IK+Dwps556ElfBT0I3Rgjkr1wJU=")},
+		{"twilio, a quote signed escaped and sent plain", twilio(twilioVector), "/?foo=1&bar=2&Body=It's+amazing",
+			post(call, "Content-Type", form, "X-Twilio-Signature", "TfZzewPq8wqrGlMfyAud8+/IvJ0=")},
+		{"twilio, a quote signed and sent escaped", twilio(twilioVector), "/?foo=1&bar=2&Body=It%27s+amazing",
+			post(call, "Content-Type", form, "X-Twilio-Signature", "TfZzewPq8wqrGlMfyAud8+/IvJ0=")},
 		{"twilio, JSON", twilio(twilioVector), "/?foo=1&bar=2&" + jsonHash,
 			post(json, "X-Twilio-Signature", "a9nBmqA0ju/hNViExpshrM61xv4=")},
 		{"twilio, JSON, no other parameter", twilio(twilioVector), "/?" + jsonHash,

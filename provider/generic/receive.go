@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,8 +24,12 @@ type receiver struct {
 	reader       *reader
 	methods      []string
 	verifyTokens []string
+	warnings     []string
 	preset       preset // the zero preset has no handshake
 }
+
+// Warnings implements [provider.Warner].
+func (r *receiver) Warnings() []string { return r.warnings }
 
 var _ provider.SecretHeaders = (*receiver)(nil)
 
@@ -50,28 +56,24 @@ func (r *receiver) checkHeader(req *provider.Request) error {
 	} else { // the other schemes do not look at the body
 		_, err = r.scheme.verify(req)
 	}
+	if errors.Is(err, signature.ErrMissing) && isBare(req) {
+		return nil
+	}
 	return err
 }
 
-// answer answers a request that needs no proof by its method and URL: the handshake of a preset. The error refuses the
-// request. Otherwise both results are nil.
+// answer answers a request that needs no proof by its method and URL: the handshake of a preset, and probes. The error
+// refuses the request. Otherwise both results are nil.
 func (r *receiver) answer(req *provider.Request) (*provider.Reply, error) {
 	switch {
 	case r.preset.query.matches(req):
 		return r.preset.query.answer(req, r.verifyTokens, r.scheme)
 	case !slices.Contains(r.methods, req.Method):
 		return nil, &provider.MethodError{Allow: r.methods}
+	case req.Method == http.MethodHead, req.Method == http.MethodOptions:
+		return r.probed(), nil
 	}
 	return nil, nil
-}
-
-// Warnings implements [provider.Warner].
-func (r *receiver) Warnings() []string {
-	if _, ok := r.scheme.(none); ok {
-		return []string{"scheme none accepts events from everyone who knows the URL; set another one once the sender can " +
-			"prove who it is"}
-	}
-	return nil
 }
 
 // Receive verifies a request and returns one event, or answers the handshake of a preset.
@@ -88,8 +90,14 @@ func (r *receiver) receive(req *provider.Request) (provider.Receipt, error) {
 		return provider.Receipt{Reply: reply}, err
 	}
 	verified, err := r.scheme.verify(req)
+	if errors.Is(err, signature.ErrMissing) && isBare(req) {
+		return provider.Receipt{Reply: r.probed()}, nil
+	}
 	if err != nil {
 		return provider.Receipt{}, err
+	}
+	if req.Method == http.MethodGet && len(req.Body) == 0 {
+		req = r.withQuery(req)
 	}
 	if reply, err := r.preset.body.answer(req, verified); reply != nil || err != nil {
 		return provider.Receipt{Reply: reply}, err
@@ -119,6 +127,49 @@ func (r *reader) fingerprint(body []byte) [32]byte {
 	return sha256.Sum256(bytes.ReplaceAll(body, values[0], nil))
 }
 
+// A probe asks, before a system registers the URL, whether something answers there. It has no proof and no data: a
+// HEAD or an OPTIONS, or a GET without a query, a body and a signature. It is answered as a handshake, and stores no
+// event.
+
+// isBare reports whether req is a GET without any data.
+func isBare(req *provider.Request) bool {
+	return req.Method == http.MethodGet && len(req.Body) == 0 && !strings.Contains(req.Target, "?")
+}
+
+// probed returns the answer to a probe.
+func (r *receiver) probed() *provider.Reply {
+	return &provider.Reply{Status: http.StatusOK, Header: http.Header{"Allow": {strings.Join(r.methods, ", ")}}}
+}
+
+// withQuery returns req, an authentic GET without a body, with the parameters of its query as its body: a form, as the
+// same system posts one. The parameter with the secret is left out. A signature that does not cover the URL proves
+// nothing about the query; req is then returned unchanged.
+func (r *receiver) withQuery(req *provider.Request) *provider.Request {
+	_, text, _ := strings.Cut(req.Target, "?")
+	switch s := r.scheme.(type) {
+	case *mac:
+		if !s.template.has(placeURL) {
+			return req
+		}
+	case *query:
+		text = s.without(text)
+	}
+	if text == "" {
+		return req
+	}
+	form := *req
+	form.Body = []byte(text)
+	form.Header = req.Header.Clone()
+	if form.Header == nil {
+		form.Header = http.Header{}
+	}
+	form.Header.Set("Content-Type", formType)
+	return &form
+}
+
+// formType is the content type of a form.
+const formType = "application/x-www-form-urlencoded"
+
 // DefaultType is the type of an event if neither the settings nor the request name one.
 const DefaultType = "generic.received"
 
@@ -131,7 +182,8 @@ type reader struct {
 	idField    path
 	triedAt    path   // the member with the time of the attempt, which differs between two tries; nil if there is none
 	repeat     string // what identifies an event without an id
-	mustBeJSON bool   // the settings name members of the body
+	members    bool   // the settings name members of the body
+	mustBeJSON bool   // the body must be a JSON object
 	preset     *preset
 }
 
@@ -149,7 +201,8 @@ func newReader(s settings, p *preset) (*reader, error) {
 		typeField:  parsePath(s.TypeField),
 		idHeader:   s.IDHeader,
 		idField:    parsePath(s.IDField),
-		mustBeJSON: s.TypeField != "" || s.IDField != "" || p != nil && p.object,
+		members:    s.TypeField != "" || s.IDField != "",
+		mustBeJSON: p != nil && p.object,
 		preset:     p,
 	}
 	if s.Type == "" && s.TypeHeader == "" && s.TypeField == "" {
@@ -180,18 +233,18 @@ func checkOne(s settings) error {
 	return nil
 }
 
-// read returns the type and the id of an authentic request; either may be the default or "". The error is
-// provider.ErrBody if the settings name members and the body is not an object, and signature.ErrMalformed if the id
-// header occurs twice.
+// read returns the type and the id of an authentic request; either may be the default or "". A body that is neither a
+// JSON object nor a form has no members. The error is provider.ErrBody if the settings name members and the body is an
+// object or a form in which their values are ambiguous, and signature.ErrMalformed if the id header occurs twice.
 func (r *reader) read(req *provider.Request, v verification) (kind, id string, err error) {
 	kind = r.eventType
 	if r.typeHeader != "" {
 		kind = single(req.Header, r.typeHeader)
 	}
-	if r.mustBeJSON || len(r.typeField) > 0 {
-		values, err := find(req.Body, r.typeField, r.idField)
+	if r.mustBeJSON || r.members || len(r.typeField) > 0 {
+		values, err := r.find(req)
 		switch {
-		case err != nil && r.mustBeJSON:
+		case err != nil && (r.mustBeJSON || r.members && (isObject(req.Body) || isForm(req.Header))):
 			return "", "", err
 		case err == nil && len(r.typeField) > 0:
 			kind, _ = strictjson.Text(values[0])
@@ -209,6 +262,42 @@ func (r *reader) read(req *provider.Request, v verification) (kind, id string, e
 		id = r.repeatKey(req.Body, v)
 	}
 	return r.name(kind, req.Header), id, nil
+}
+
+// find returns the values of the type and of the id in the body of req, as JSON. A form has the members that are its
+// parameters.
+func (r *reader) find(req *provider.Request) ([][]byte, error) {
+	if !isForm(req.Header) || isObject(req.Body) {
+		return find(req.Body, r.typeField, r.idField)
+	}
+	pairs, err := parseForm(string(req.Body))
+	values := make([][]byte, 2)
+	if err != nil {
+		return values, nil // not a form, whatever its content type says: it has no members
+	}
+	for i, p := range []path{r.typeField, r.idField} {
+		for _, pair := range pairs {
+			switch {
+			case len(p) != 1 || pair.name != p[0]:
+			case values[i] != nil:
+				return nil, fmt.Errorf("%w: a parameter that the settings name occurs twice", provider.ErrBody)
+			default:
+				values[i], _ = json.Marshal(pair.value)
+			}
+		}
+	}
+	return values, nil
+}
+
+func isForm(h http.Header) bool {
+	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	return kind == formType
+}
+
+// isObject reports whether body is a JSON object, though perhaps one in which a name is repeated.
+func isObject(body []byte) bool {
+	text := bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\ufeff")), " \t\r\n")
+	return len(text) > 0 && text[0] == '{' && json.Valid(text)
 }
 
 // repeatKey returns the text that identifies an event without an id.

@@ -48,8 +48,11 @@ func TestType(t *testing.T) {
 		{values{"type_field": "event"}, post(`{"type":"y"}`), generic.DefaultType},
 		{values{"type_field": "event"}, post(`{"event":"x","event":"y"}`), ""}, // N01
 		{values{"type_field": "event"}, post(`{"Event":"x"}`), generic.DefaultType},
-		{values{"type_field": "event"}, post(`[]`), ""},
-		{values{"type_field": "event"}, post(``), ""},
+		{values{"type_field": "event"}, post(`[]`), generic.DefaultType},
+		{values{"type_field": "event"}, post(``), generic.DefaultType},
+		{values{"type_field": "event"}, post(`{"event":"x"`), generic.DefaultType},
+		{values{"type_field": "event"}, post(`event=x&a=1`, "Content-Type", "application/x-www-form-urlencoded"), "x"},
+		{values{"type_field": "event"}, post(`event=x&event=y`, "Content-Type", "application/x-www-form-urlencoded"), ""},
 		{values{"type_field": "/event/type"}, post(`{"event":{"type":"x"},"type":"y"}`), "x"},
 		{values{"type_field": "/event/type"}, post(`{"event":{"Type":"x"}}`), generic.DefaultType},
 		{values{"type_field": "/event/type"}, post(`{"event":[{"type":"x"}]}`), generic.DefaultType},
@@ -60,7 +63,7 @@ func TestType(t *testing.T) {
 		{values{"type_field": "a/b"}, post(`{"a/b":"x"}`), "x"},
 		{values{"type_field": "/"}, post(`{"":"x"}`), "x"},
 		{values{"id_field": "id"}, post(`{"type":"x"}`), "x"},
-		{values{"id_field": "id"}, post(`no JSON`), ""},
+		{values{"id_field": "id"}, post(`no JSON`), generic.DefaultType},
 	} {
 		receipt, err := receive(t, with(none, c.more), c.req)
 		switch {

@@ -32,19 +32,23 @@ func newScheme(s settings, now func() time.Time) (scheme, error) {
 	if s.Scheme == schemeNone {
 		return none{}, nil
 	}
-	if err := bellhop.Join("", s.Secret.Check("secret"), checkHeader("header", s.Header)); err != nil {
-		return nil, err
-	}
+	var made scheme
+	var err error
 	switch s.Scheme {
 	case schemeHMAC:
-		return newMAC(s, now)
+		made, err = newMAC(s, now)
 	case schemeToken:
-		return newToken(s)
+		made, err = newToken(s)
 	case schemeBasic:
-		return newBasic(s)
+		made, err = newBasic(s)
 	default:
-		return newQuery(s)
+		made, err = newQuery(s)
 	}
+	secretErr := s.Secret.Check("secret")
+	if s.Scheme == schemeHMAC {
+		secretErr = nil // newMAC has checked it
+	}
+	return made, bellhop.Join("", secretErr, checkHeader("header", s.Header), err)
 }
 
 // none accepts every request.
@@ -76,7 +80,7 @@ func newToken(s settings) (scheme, error) {
 	}
 	var errs []error
 	for i, text := range s.Secret {
-		if !provider.Printable(text) {
+		if bellhop.SecretFault(text) == "" && !provider.Printable(text) {
 			errs = append(errs, bellhop.Invalid(s.Secret.Path("secret", i), "cannot be sent in a header: use printable "+
 				"ASCII without a blank at either end"))
 		}
@@ -94,7 +98,7 @@ func (t *token) verify(req *provider.Request) (verification, error) {
 	case !ok:
 		return verification{}, fmt.Errorf("%s: %w", t.header, signature.ErrMalformed)
 	case !signature.EqualToken(got, t.tokens...):
-		return verification{}, fmt.Errorf("%s: %w", t.header, signature.ErrMismatch)
+		return verification{}, fmt.Errorf("%s: %w", t.header, signature.DescribeToken(signature.ErrMismatch, "the token"))
 	}
 	return verification{}, nil
 }
@@ -117,7 +121,7 @@ type basic struct{ pairs []string } // "user:password"
 
 func newBasic(s settings) (scheme, error) {
 	if s.Username == "" || strings.Contains(s.Username, ":") {
-		return nil, bellhop.Invalid("username", "required: the user name, without a colon")
+		return &basic{}, bellhop.Invalid("username", "required: the user name, without a colon")
 	}
 	b := &basic{}
 	for _, password := range s.Secret {
@@ -139,7 +143,7 @@ func (b *basic) verify(req *provider.Request) (verification, error) {
 	case !strictjson.EqualFold(name, "Basic"), err != nil, strings.ContainsAny(text, "\r\n"):
 		return verification{}, fmt.Errorf("%s: %w", authorization, signature.ErrMalformed)
 	case !signature.EqualToken(string(pair), b.pairs...):
-		return verification{}, fmt.Errorf("%s: %w", authorization, signature.ErrMismatch)
+		return verification{}, signature.DescribeToken(signature.ErrMismatch, "the user name or the password")
 	}
 	return verification{}, nil
 }
@@ -166,10 +170,8 @@ func newQuery(s settings) (scheme, error) {
 }
 
 func (q *query) verify(req *provider.Request) (verification, error) {
-	if err := signature.VerifyToken(provider.Query(req.Target, q.parameter), q.tokens...); err != nil {
-		return verification{}, fmt.Errorf("query: %w", err)
-	}
-	return verification{}, nil
+	err := signature.VerifyToken(provider.Query(req.Target, q.parameter), q.tokens...)
+	return verification{}, signature.DescribeToken(err, "the query parameter "+q.parameter)
 }
 
 // sign adds nothing, since the secret is in the destination's URL. It checks that it is there.
@@ -178,4 +180,15 @@ func (q *query) sign(_ http.Header, _ []byte, _ string, at provider.AttemptInfo)
 		return fmt.Errorf("the destination's URL must contain the secret once, as ?%s=…: %w", q.parameter, err)
 	}
 	return nil
+}
+
+// without returns the query text without the parameter that holds the secret.
+func (q *query) without(text string) string {
+	var kept []string
+	for pair := range strings.SplitSeq(text, "&") {
+		if len(provider.Query("?"+pair, q.parameter)) == 0 {
+			kept = append(kept, pair)
+		}
+	}
+	return strings.Join(kept, "&")
 }

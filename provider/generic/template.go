@@ -50,7 +50,7 @@ func newTemplate(s settings) (template, error) {
 	refuse := func(why string) (template, error) { return template{}, bellhop.Invalid("template", why) }
 	text := s.Template
 	switch {
-	case text == "" && s.TimestampHeader == "":
+	case text == "" && !s.signsTime():
 		text = "{body}"
 	case text == "":
 		text = "{timestamp}.{body}"
@@ -61,10 +61,10 @@ func newTemplate(s settings) (template, error) {
 		return refuse(placesRule)
 	case s.TimestampField != "" && !t.has(placeBody):
 		return refuse("timestamp_field needs {body}, since the timestamp is signed as a part of it")
-	case t.has(placeTimestamp) && s.TimestampHeader == "":
-		return refuse("{timestamp} needs timestamp_header")
-	case !t.has(placeTimestamp) && s.TimestampHeader != "":
-		return refuse("timestamp_header needs {timestamp} in the template, since the timestamp must be signed")
+	case t.has(placeTimestamp) && !s.signsTime():
+		return refuse("{timestamp} needs timestamp_header or header_form")
+	case !t.has(placeTimestamp) && s.signsTime():
+		return refuse("the timestamp of timestamp_header or header_form must be signed: put {timestamp} into the template")
 	case t.has(placeID) && s.IDHeader == "":
 		return refuse("{id} needs id_header")
 	case t.has(placeURL) != (s.URL != "") && !s.sends:
@@ -208,7 +208,7 @@ func formParams(h http.Header, target string, body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", bodyHash, err)
 	}
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	if kind != "application/x-www-form-urlencoded" {
+	if kind != formType {
 		if !hashed && len(body) > 0 {
 			return nil, fmt.Errorf("%s, for a body that is not a form: %w", bodyHash, signature.ErrMissing)
 		}
@@ -264,29 +264,4 @@ func parseForm(text string) ([]param, error) {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.value, b.value))
 	})
 	return slices.Compact(pairs), nil
-}
-
-// publicURLs returns the forms of a source's public URL that may be signed: as it is set, and with its port added
-// or removed. Twilio sometimes signs a URL with the default port of its scheme, or without the port that it has.
-func publicURLs(text string) ([]string, error) {
-	u, err := url.Parse(text)
-	web := err == nil && (u.Scheme == "https" || u.Scheme == "http")
-	if !web || u.Host == "" || u.User != nil || strings.ContainsAny(text, "?#%") {
-		return nil, bellhop.Invalid("url", "use the whole URL that the system calls, such as "+
-			"https://hooks.example.com/in/calls; the query is taken from each request")
-	}
-	other := u.Host + map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
-	if port := u.Port(); port != "" {
-		other = strings.TrimSuffix(u.Host, ":"+port)
-	}
-	start := len(u.Scheme) + len("://")
-	return []string{text, text[:start] + other + text[start+len(u.Host):]}, nil
-}
-
-// signedURL returns base with the query of target.
-func signedURL(base, target string) string {
-	if _, query, ok := strings.Cut(target, "?"); ok {
-		return base + "?" + query
-	}
-	return base
 }

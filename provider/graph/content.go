@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider/jwks"
 	"github.com/bellhop-gateway/bellhop/signature"
@@ -158,12 +159,12 @@ var errKey = errors.New("not an RSA key of 2048 to 4096 bits")
 // parsePrivateKey reads the first private key in the PEM text, in PKCS #8 or PKCS #1. The text may also contain a
 // certificate.
 func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
-	block := findBlock(text, "PRIVATE KEY", "RSA PRIVATE KEY")
-	if block == nil {
-		return nil, errors.New("no PEM block PRIVATE KEY or RSA PRIVATE KEY; the key must not be encrypted")
+	block, err := findBlock(text, "PRIVATE KEY or RSA PRIVATE KEY; the key must not be encrypted",
+		"PRIVATE KEY", "RSA PRIVATE KEY")
+	if err != nil {
+		return nil, err
 	}
 	var key any
-	var err error
 	if block.Type == "PRIVATE KEY" {
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	} else {
@@ -178,9 +179,9 @@ func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
 
 // parsePublicKey reads the first public key in the PEM text.
 func parsePublicKey(text string) (*rsa.PublicKey, error) {
-	block := findBlock(text, "PUBLIC KEY")
-	if block == nil {
-		return nil, errors.New("no PEM block PUBLIC KEY")
+	block, err := findBlock(text, "PUBLIC KEY", "PUBLIC KEY")
+	if err != nil {
+		return nil, err
 	}
 	key, err := x509.ParsePKIXPublicKey(block.Bytes)
 	public, ok := key.(*rsa.PublicKey)
@@ -192,9 +193,9 @@ func parsePublicKey(text string) (*rsa.PublicKey, error) {
 
 // parseCertificate reads the first certificate in the PEM text.
 func parseCertificate(text string) (*x509.Certificate, error) {
-	block := findBlock(text, "CERTIFICATE")
-	if block == nil {
-		return nil, errors.New("no PEM block CERTIFICATE")
+	block, err := findBlock(text, "CERTIFICATE", "CERTIFICATE")
+	if err != nil {
+		return nil, err
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
@@ -206,13 +207,21 @@ func parseCertificate(text string) (*x509.Certificate, error) {
 	return certificate, nil
 }
 
-// findBlock returns the first PEM block of text that has one of types, or nil.
-func findBlock(text string, types ...string) *pem.Block {
+// findBlock returns the first PEM block of text that has one of types. The error says that there is none, with the
+// wanted block in words.
+func findBlock(text, wanted string, types ...string) (*pem.Block, error) {
+	text = bellhop.PastedPEM(text)
+	if fault := bellhop.PEMFault(text); fault != "" {
+		return nil, errors.New(fault)
+	}
 	block, rest := pem.Decode([]byte(text))
 	for block != nil && !slices.Contains(types, block.Type) {
 		block, rest = pem.Decode(rest)
 	}
-	return block
+	if block == nil {
+		return nil, errors.New("no PEM block " + wanted)
+	}
+	return block, nil
 }
 
 func fits(key *rsa.PublicKey) bool {

@@ -119,7 +119,7 @@ func (s *settings) keyFinder(env provider.Env) (signature.KeyFinder, error) {
 // string.
 func parseKeys(value []byte) (jwks.Keys, error) {
 	if text := ""; json.Unmarshal(value, &text) == nil {
-		value = []byte(text)
+		value = []byte(bellhop.Pasted(text))
 	}
 	var list map[string]string
 	if json.Unmarshal(value, &list) != nil || len(list) == 0 {

@@ -399,6 +399,10 @@ func TestSendSettings(t *testing.T) {
 		{map[string]any{"encryption_certificate": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
 			"encryption_certificate"},
 		{map[string]any{"encryption_certificate": readTokens().Key + readContents()[0].certificate()}, ""},
+		{map[string]any{"encryption_certificate": "\ufeff" + readContents()[0].certificate()}, ""},
+		{map[string]any{"token_key": " " + strings.ReplaceAll(readTokens().Key, "\n", "\r\n")}, ""},
+		{map[string]any{"token_key": strings.ReplaceAll(readTokens().Key, "\n", `\n`)}, ""},
+		{map[string]any{"token_key": "-\x00-\x00"}, "token_key"},
 		{map[string]any{"token_key": smallKey}, "token_key"},
 		{map[string]any{"token_key": "x"}, "token_key"},
 	} {

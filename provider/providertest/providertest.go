@@ -51,7 +51,7 @@ type Case struct {
 	Headers, Parameters []string
 	// Window is how old or how early a request may be; 0 if requests carry no time.
 	Window time.Duration
-	// Methods are the methods of requests with events. None means POST only.
+	// Methods are the accepted methods, of events and of probes. None means POST only.
 	Methods []string
 	// NoRepeats says that events may lack a ProviderID, because the system does not identify them.
 	NoRepeats bool

@@ -64,9 +64,10 @@ func (c *Client) Event(ctx context.Context, id string) (EventDetail, error) {
 	return get[EventDetail](ctx, c, path("events", id))
 }
 
-// EventBody returns an event's body as it was received, and its content type.
+// EventBody returns an event's body as it was received, in the Content-Encoding that is among the event's headers, and
+// its content type.
 func (c *Client) EventBody(ctx context.Context, id string) (body []byte, contentType string, err error) {
-	reply, err := c.send(ctx, http.MethodGet, path("events", id, "body"), make(http.Header), nil)
+	reply, err := c.send(ctx, http.MethodGet, path("events", id, "body"), http.Header{"Accept-Encoding": {"*"}}, nil)
 	return reply.body, reply.header.Get("Content-Type"), err
 }
 

@@ -24,8 +24,8 @@ var (
 	// ErrMethod: the provider does not use this method. It uses POST; if it uses another one, wrap ErrMethod by a
 	// [MethodError]. Answered 405.
 	ErrMethod error = &Error{"method", "method not used by the provider"}
-	// ErrEncoding: a content coding that the provider does not use. Answered 415.
-	ErrEncoding error = &Error{"content_encoding", "content encoding not accepted"}
+	// ErrEncoding: a content coding that the server does not know, or several. Answered 415.
+	ErrEncoding error = &Error{"content_encoding", "no content encoding that is known here, or several"}
 	// ErrMediaType: a Content-Type that the provider does not use. Answered 415.
 	ErrMediaType error = &Error{"media_type", "media type not used by the provider"}
 	// ErrUnavailable: the server lacks what it needs to decide, such as a key set. Answered 503; the sender repeats.

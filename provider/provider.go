@@ -42,7 +42,7 @@ type Receiver interface {
 	// wraps ErrBody, ErrForbidden, ErrMethod, ErrEncoding, ErrMediaType or ErrUnavailable is answered as those say. Any
 	// other error is a fault of the server: 503.
 	//
-	// The receipt may refer to req.Body, which nobody changes afterwards.
+	// The receipt may refer to req.Body and req.Decoded, which nobody changes afterwards.
 	Receive(ctx context.Context, req *Request) (Receipt, error)
 }
 
@@ -90,9 +90,22 @@ type Request struct {
 	Method     string
 	Target     string // path and query exactly as in the request line
 	Header     http.Header
-	Body       []byte
+	Body       []byte // as it was sent: a signature is over these bytes
 	RemoteAddr string
 	ReceivedAt time.Time
+
+	// Decoded is Body with its Content-Encoding undone; nil if Body has none.
+	Decoded []byte
+}
+
+// Content returns what the body says: Body with its Content-Encoding undone. A Receiver verifies Body and reads Content.
+// If an event's Body is all of Content, the server stores the request's Body in its place, and the header
+// Content-Encoding with it.
+func (r *Request) Content() []byte {
+	if r.Decoded != nil {
+		return r.Decoded
+	}
+	return r.Body
 }
 
 // A Receipt is what a Receiver made of a request.

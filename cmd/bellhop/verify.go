@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/contentcoding"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/spf13/cobra"
 )
@@ -75,9 +76,17 @@ func verify(ctx context.Context, e *env, name string, f verifyFlags) error {
 		return err
 	}
 	req.ReceivedAt = env.Now()
+	if err := decodeSaved(req); err != nil {
+		return f.printRefusal(e, err)
+	}
 	receipt, err := receiver.Receive(ctx, req)
 	if err != nil {
 		return f.printRefusal(e, err)
+	}
+	for i := range receipt.Events {
+		if ev := &receipt.Events[i]; req.Decoded != nil && bytes.Equal(ev.Body, req.Body) {
+			ev.Body = req.Decoded // which can be read
+		}
 	}
 	return f.printReceipt(e, receipt)
 }
@@ -105,8 +114,26 @@ func (f *verifyFlags) request(e *env, name string) (*provider.Request, error) {
 			req.Target = target
 		}
 	}
-	req.Body, err = e.readFile(f.file)
-	return req, err
+	if req.Body, err = e.readFile(f.file); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
+// decodeSaved undoes the content encoding of req, as the server does. Its errors are those of a refusal.
+func decodeSaved(req *provider.Request) error {
+	coding, err := contentcoding.Of(req.Header[contentcoding.Header])
+	switch {
+	case err != nil:
+		return provider.ErrEncoding
+	case coding == contentcoding.None:
+		return nil
+	}
+	req.Decoded, err = contentcoding.Decode(coding, req.Body, bellhop.MaxMaxBodyBytes, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", provider.ErrBody, err)
+	}
+	return nil
 }
 
 // A saved holds the content of a file of headers. Method and target are "" if the file has none.

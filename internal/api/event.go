@@ -7,6 +7,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/contentcoding"
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -23,7 +24,7 @@ func (s *server) events() {
 		"Get the body of an event as it was received", 0}.huma()
 	bytes := &huma.Schema{Type: huma.TypeString, Format: "binary"}
 	body.Responses = map[string]*huma.Response{"200": {
-		Description: "The body, with the content type in which it was received",
+		Description: "The body, with the content type and the content encoding in which it was received",
 		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: bytes}},
 	}}
 	register(s, body, s.eventBody)
@@ -56,14 +57,22 @@ func (s *server) showEvent(ctx context.Context, in *one) (*bodyOf[client.EventDe
 		return nil, err
 	}
 	out := client.EventDetail{Event: eventJSON(ev), Headers: ev.Header.HTTP()}
-	if len(ev.Body) <= maxDataBytes {
-		out.Data = strictjson.Document(ev.Body)
+	content, err := contentcoding.Event(&ev, maxDataBytes)
+	if err == nil && len(content) <= maxDataBytes {
+		out.Data = strictjson.Document(content)
 	}
 	return &bodyOf[client.EventDetail]{out}, nil
 }
 
+type eventBodyInput struct {
+	one
+	Accept string `header:"Accept-Encoding" example:"gzip" doc:"A content encoding that is not in it is undone"`
+}
+
 type eventBodyOutput struct {
 	ContentType        string `header:"Content-Type"`
+	ContentEncoding    string `header:"Content-Encoding"`
+	Vary               string `header:"Vary" hidden:"true"`
 	ContentDisposition string `header:"Content-Disposition"`
 	CSP                string `header:"Content-Security-Policy" hidden:"true"`
 	Body               []byte
@@ -71,7 +80,7 @@ type eventBodyOutput struct {
 
 // eventBody answers with bytes that a stranger wrote. The headers make a browser save them and run nothing in
 // them.
-func (s *server) eventBody(ctx context.Context, in *one) (*eventBodyOutput, error) {
+func (s *server) eventBody(ctx context.Context, in *eventBodyInput) (*eventBodyOutput, error) {
 	ev, err := s.Store.Event(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -79,6 +88,16 @@ func (s *server) eventBody(ctx context.Context, in *one) (*eventBodyOutput, erro
 	out := &eventBodyOutput{
 		ContentType: ev.ContentType, ContentDisposition: `attachment; filename="` + ev.ID + `"`,
 		CSP: "default-src 'none'; frame-ancestors 'none'; sandbox", Body: ev.Body,
+		Vary: "Accept-Encoding",
+	}
+	switch coding, err := contentcoding.OfEvent(&ev); {
+	case err != nil || coding == contentcoding.None:
+	case contentcoding.Accepts(in.Accept, coding):
+		out.ContentEncoding = string(coding)
+	default:
+		if out.Body, err = contentcoding.Decode(coding, ev.Body, bellhop.MaxMaxBodyBytes, nil); err != nil {
+			return nil, err
+		}
 	}
 	if out.ContentType == "" {
 		out.ContentType = "application/octet-stream"

@@ -130,7 +130,7 @@ func (t *laneTable) work(events []bellhop.Event) (evaluations, bytes int) {
 			n += list.needs.Wheres()
 		}
 		if n > 0 {
-			evaluations, bytes = evaluations+n, bytes+len(events[i].Body)
+			evaluations, bytes = evaluations+n, bytes+match.Size(&events[i])
 		}
 	}
 	return evaluations, bytes
@@ -244,13 +244,13 @@ func (e *Engine) Look(ctx context.Context, ev *bellhop.Event, filter *match.Matc
 	needs := e.lanes.Load().needs(ev)
 	needs.Add(filter)
 	var leave func()
-	if needs.Wheres() > 0 && len(ev.Body) >= match.LargeBody {
+	if needs.Wheres() > 0 && match.Size(ev) >= match.LargeBody {
 		if err := e.opts.Gate.Enter(ctx); err != nil {
 			return nil, err
 		}
 		leave = e.opts.Gate.Leave
 	}
-	return match.Open(ev, needs, match.NewBudget(len(ev.Body), needs.Wheres()), leave), nil
+	return match.Open(ev, needs, match.NewBudget(match.Size(ev), needs.Wheres()), leave), nil
 }
 
 // Assign appends a delivery for each destination that wants the event of view, which is the i-th of some events. It

@@ -18,6 +18,7 @@ const anyRoom room = "any"
 
 // modules are the third-party modules that rooms may use, by the names in the table. A module serves all its packages.
 var modules = map[string]string{
+	"brotli":     "github.com/andybalholm/brotli",
 	"cobra":      "github.com/spf13",
 	"expr":       "github.com/expr-lang/expr",
 	"huma":       "github.com/danielgtaylor/huma/v2",
@@ -32,6 +33,7 @@ var modules = map[string]string{
 	"x/sys":      "golang.org/x/sys",
 	"x/term":     "golang.org/x/term",
 	"yaml":       "github.com/goccy/go-yaml",
+	"zstd":       "github.com/klauspost/compress",
 }
 
 // A row says which of our rooms, and which third-party modules, a room may import.
@@ -62,22 +64,23 @@ var rooms = []row{
 	{"provider/all", []room{"provider", "provider/*", "provider/acs", "provider/eventgrid", "provider/slack",
 		"provider/cloudevents"}, nil},
 
-	{"internal/match", []room{".", "internal/strictjson"}, []string{"expr", "jsontext"}},
+	{"internal/contentcoding", []room{"."}, []string{"brotli", "zstd"}},
+	{"internal/match", []room{".", "internal/strictjson", "internal/contentcoding"}, []string{"expr", "jsontext"}},
 	{"internal/access", []room{"."}, nil},
 	{"internal/egress/http1", nil, nil},
 	{"internal/egress", []room{"internal/egress/http1"}, []string{"ssrf"}},
 	{"internal/egress/wiretest", nil, nil}, // only tests import it
 	{"internal/oauth", []room{".", "internal/egress", "internal/fetchcache"}, []string{"oauth2"}},
 	{"internal/outbound", []room{".", "internal/strictjson", "provider", "signature", "internal/match",
-		"internal/access", "internal/oauth", "internal/egress"}, nil},
+		"internal/access", "internal/oauth", "internal/egress", "internal/contentcoding"}, nil},
 	{"internal/delivery", []room{".", "internal/match", "internal/outbound"}, []string{"prometheus"}},
 	{"internal/repair", []room{".", "internal/match"}, []string{"prometheus"}},
-	{"internal/ingest", []room{".", "provider"}, []string{"prometheus"}},
+	{"internal/ingest", []room{".", "provider", "internal/contentcoding"}, []string{"prometheus"}},
 	{"internal/action", []room{".", "provider"}, nil},
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
 	{"internal/auth", []room{"."}, []string{"prometheus"}},
 	{"internal/api", []room{".", "internal/strictjson", "provider", "client", "internal/catalog", "internal/auth",
-		"internal/match"}, []string{"huma", "jsontext"}},
+		"internal/match", "internal/contentcoding"}, []string{"huma", "jsontext"}},
 	{"internal/store", []room{"."}, []string{"x/crypto"}},
 	{"internal/store/sqlite", []room{".", "internal/store"}, []string{"sqlite3", "prometheus"}},
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it
@@ -90,7 +93,7 @@ var rooms = []row{
 	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/sys"}},
 
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "internal/app", "internal/bench", "internal/config",
-		"internal/datadir", "internal/egress", "internal/access"}, []string{"cobra", "x/term"}},
+		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding"}, []string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},
 }
 

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -75,6 +76,7 @@ type Door struct {
 	budget     *budget                            // of bodies in flight
 	afterReply *afterReply
 	conflicts  conflicts
+	decoders   chan struct{} // a place for each body that is being decoded
 }
 
 // A source is a bellhop.Source together with its opened receiver. It never changes.
@@ -94,6 +96,7 @@ func New(opts Options) *Door {
 	d := &Door{
 		opts: opts, metrics: newMetrics(opts.Metrics), log: newBoundedLog(opts.Logger, opts.Env.Now),
 		handshakes: newHandshakeLimits(), budget: newBudget(opts.MaxBytesInFlight, opts.Env.Now), afterReply: newAfterReply(),
+		decoders: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	d.sources.Store(&map[string]*source{})
 	return d
@@ -176,8 +179,11 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, upload, err := d.readBody(w, r, src, &req)
-	defer d.budget.release(upload)
 	req.Body = body
+	if err == nil {
+		upload, err = d.decode(w, r, src, &req, upload)
+	}
+	defer d.budget.release(upload)
 	if err != nil {
 		d.refuse(w, src, &req, err)
 		return
@@ -258,16 +264,14 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 	if len(events) == 0 && len(receipt.Refused) == 0 {
 		return nil // an empty batch leaves nothing to store
 	}
-	var header bellhop.Header
+	header := storedHeader{src: src, req: req}
 	for i := range events {
 		ev := &events[i]
-		if header == nil {
-			header = bellhop.NewHeader(req.Header, src.dropsHeader)
-		}
+		keepCoded(ev, req)
+		ev.SourceID, ev.Source, ev.Header = src.ID, src.Name, header.of(ev)
 		if len(events) > 1 {
 			ev.Body = bytes.Clone(ev.Body) // an event that waits must not keep the whole batch in memory
 		}
-		ev.SourceID, ev.Source, ev.Header = src.ID, src.Name, header
 		stamp(ev, req.ReceivedAt)
 	}
 	var record *bellhop.Request

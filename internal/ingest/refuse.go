@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/contentcoding"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -78,6 +79,9 @@ func answer(w http.ResponseWriter, status int, err error) {
 	}
 	if status == http.StatusMethodNotAllowed {
 		h["Allow"] = []string{allowedMethods(err)}
+	}
+	if errors.Is(err, provider.ErrEncoding) {
+		h["Accept-Encoding"] = []string{contentcoding.Accepted} // RFC 9110, section 15.5.16
 	}
 	w.WriteHeader(status)
 	io.WriteString(w, `{"error":"`+answers[status]+"\"}\n")

@@ -24,8 +24,8 @@ func (d *Door) readBody(w http.ResponseWriter, r *http.Request, src *source, req
 	if r.ContentLength > src.limit {
 		return nil, nil, errTooLarge
 	}
-	if encodedTwice(r.Header) {
-		return nil, nil, provider.ErrEncoding
+	if _, err := codingOf(r.Header); err != nil {
+		return nil, nil, err
 	}
 	if src.receiver != nil && (r.ContentLength < 0 || r.ContentLength > freeBytes) { // of a small body it saves nothing
 		if err := d.checkHeader(src, req); err != nil {
@@ -69,12 +69,6 @@ func (d *Door) readBody(w http.ResponseWriter, r *http.Request, src *source, req
 			return nil, u, cmp.Or(d.budget.settle(u), error(errTooLarge))
 		}
 	}
-}
-
-// encodedTwice reports whether the body has more than one content encoding. Only attacks have that.
-func encodedTwice(h http.Header) bool {
-	values := h["Content-Encoding"]
-	return len(values) > 1 || len(values) == 1 && strings.Contains(values[0], ",")
 }
 
 func readError(err error) error {

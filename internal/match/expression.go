@@ -86,7 +86,7 @@ func (x *expression) run(v *View, shared *Budget) (any, error) {
 			return nil, firstLine(err)
 		}
 	}
-	granted := x.steps + len(v.event.Body)
+	granted := x.steps + max(len(v.event.Body), len(v.content))
 	e.meter.exhausted = errTooMuch
 	if less := shared.grant(granted); less < granted {
 		granted, e.meter.exhausted = less, errSharedTooMuch

@@ -8,11 +8,23 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/contentcoding"
 )
 
 // LargeBody is the size from which a body passes a [Gate] before expressions are evaluated over it, in bytes. A body
 // below it takes at most some milliseconds and 3 MiB of memory.
 const LargeBody = 64 << 10
+
+// Size returns how large the body of ev counts before it is decoded. One in a content encoding counts as large: nobody
+// knows yet what becomes of it.
+func Size(ev *bellhop.Event) int {
+	if coding, err := contentcoding.OfEvent(ev); err == nil && coding == contentcoding.None {
+		return len(ev.Body)
+	}
+	return max(LargeBody, len(ev.Body))
+}
 
 // Bounds of a gate.
 const (

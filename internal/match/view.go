@@ -5,6 +5,7 @@ import (
 	"unique"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/contentcoding"
 )
 
 // A View is one event while the expressions of several destinations are evaluated over it. What they read is made
@@ -15,6 +16,8 @@ type View struct {
 	needs  Needs
 	budget Budget // of the `where`
 
+	content  []byte // the body with its Content-Encoding undone, if decoded
+	decoded  bool
 	made     reads // what data holds, and whether headers and text are made
 	data     any
 	dataErr  error
@@ -118,6 +121,11 @@ func (v *View) fill(e *templateEnvironment, r reads) error {
 	ev := v.event
 	e.Type, e.Subject, e.Source, e.Time = ev.Type, ev.Subject, ev.Source, ev.HappenedAt()
 	e.ID, e.Tenant, e.ReceivedAt = ev.ID, ev.Tenant, ev.ReceivedAt
+	if r.data || r.body {
+		if err := v.readContent(); err != nil {
+			return err
+		}
+	}
 	if r.data {
 		if !v.made.data || !v.made.members.cover(r.members) {
 			v.decode(r)
@@ -129,7 +137,7 @@ func (v *View) fill(e *templateEnvironment, r reads) error {
 	}
 	if r.body {
 		if !v.made.body {
-			v.text, v.made.body = string(ev.Body), true
+			v.text, v.made.body = string(v.content), true
 		}
 		e.Body = v.text
 	}
@@ -154,9 +162,19 @@ func (v *View) decode(r reads) {
 	if v.made.data && !wanted.members.cover(v.made.members) {
 		wanted = wanted.with(v.made)
 	}
-	v.data, v.numbers, v.dataErr = decode(v.event.Body, wanted.members)
+	v.data, v.numbers, v.dataErr = decode(v.content, wanted.members)
 	v.made.data, v.made.members = true, wanted.members
 	v.decodes++
+}
+
+// readContent sets v.content. A body without a coding is not copied.
+func (v *View) readContent() (err error) {
+	if v.decoded {
+		return nil
+	}
+	v.content, err = contentcoding.Event(v.event, bellhop.MaxMaxBodyBytes)
+	v.decoded = err == nil
+	return err
 }
 
 func (v *View) makeHeaders() {

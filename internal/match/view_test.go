@@ -1,6 +1,8 @@
 package match
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"maps"
 	"reflect"
@@ -172,5 +174,39 @@ func TestMembers(t *testing.T) {
 				t.Errorf("%d or %d changed", i, j)
 			}
 		}
+	}
+}
+
+// TestContentEncoding: expressions read the body with its content encoding undone.
+func TestContentEncoding(t *testing.T) {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write([]byte(`{"foo":"bar"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ev := &bellhop.Event{Type: "a", Body: b.Bytes(), Header: bellhop.Header("Content-Encoding: gzip\n")}
+	m, err := Compile(bellhop.Match{Where: `data.foo == "bar"`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wants, err := m.Wants(ev); err != nil || !wants {
+		t.Errorf("data: %t, %v", wants, err)
+	}
+	template, err := CompileTemplate("body")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := template.Render(ev); err != nil || got != `{"foo":"bar"}` {
+		t.Errorf("body: %v, %v", got, err)
+	}
+	if Size(ev) != LargeBody || Size(&bellhop.Event{Body: []byte("{}")}) != 2 {
+		t.Errorf("sizes %d and %d", Size(ev), Size(&bellhop.Event{Body: []byte("{}")}))
+	}
+	ev.Body = []byte(`{"foo":"bar"}`) // which no gzip made
+	if wants, err := m.Wants(ev); err == nil || wants {
+		t.Errorf("broken: %t, %v", wants, err)
 	}
 }

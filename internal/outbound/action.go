@@ -76,5 +76,9 @@ func (t *Target) performSafely(ctx context.Context, d *bellhop.Delivery,
 			done = provider.ActionResult{Error: errorAction, Detail: t.kind + ": failed on the event", Final: true}
 		}
 	}()
-	return t.performer.Perform(ctx, d.Event, at)
+	ev, err := t.readable(d.Event, bellhop.MaxMaxBodyBytes)
+	if err != nil {
+		return provider.ActionResult{Error: errorAction, Detail: t.kind + ": " + err.Error(), Final: true}
+	}
+	return t.performer.Perform(ctx, ev, at)
 }

@@ -13,9 +13,9 @@ import (
 
 // The formats of a destination of type http.
 const (
-	// FormatRaw sends the bytes and the content type as received.
+	// FormatRaw sends the bytes as received, with their content type and content encoding.
 	FormatRaw = "raw"
-	// FormatStandard sends the body as received, signed by Standard Webhooks. The default.
+	// FormatStandard sends the body as received, its content encoding undone, signed by Standard Webhooks. The default.
 	FormatStandard = "standard"
 	// FormatEnvelope sends JSON with id, type, source, subject, time and data.
 	FormatEnvelope = "envelope"
@@ -38,8 +38,10 @@ func (o *Opener) openFormat(s httpSettings) (func(*bellhop.Event) (content, erro
 		return nil, bellhop.Invalid("template", "goes with format template; set that, or leave this out")
 	}
 	switch s.Format {
-	case FormatRaw, FormatStandard:
-		return asReceived, nil
+	case FormatRaw:
+		return asSent, nil
+	case FormatStandard:
+		return standard, nil
 	case FormatEnvelope:
 		return envelope, nil
 	case FormatThin:
@@ -50,7 +52,7 @@ func (o *Opener) openFormat(s httpSettings) (func(*bellhop.Event) (content, erro
 	return nil, bellhop.Invalid("format", "no such format; there are raw, standard, envelope, thin and template")
 }
 
-func asReceived(ev *bellhop.Event) (content, error) {
+func standard(ev *bellhop.Event) (content, error) {
 	return content{body: ev.Body, kind: ev.ContentType}, nil
 }
 

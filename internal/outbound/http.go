@@ -50,7 +50,7 @@ func (o *Opener) openHTTP(t *Target, raw json.RawMessage) error {
 		t.warnings = []string{"secret has fewer than 24 bytes, the least that Standard Webhooks asks for; a rotation " +
 			"makes a longer one"}
 	}
-	t.render, t.evaluates = w.one, s.Format == FormatTemplate
+	t.render, t.evaluates, t.verbatim = w.one, s.Format == FormatTemplate, s.Format == FormatRaw
 	if s.Format == FormatEnvelope || s.Format == FormatThin {
 		t.renderBatch = w.many
 	}

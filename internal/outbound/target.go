@@ -32,6 +32,7 @@ type Target struct {
 	arrays      bool                // a single event is rendered by renderBatch too
 	judge       provider.ReplyJudge // nil if the status decides
 	evaluates   bool                // rendering evaluates expressions
+	verbatim    bool                // it sends the bytes as received, in their content encoding
 	performer   provider.Performer  // of an action, which has no address, access or renderer
 	warnings    []string            // about settings that were accepted but are weak
 }
@@ -102,7 +103,7 @@ func (o *Opener) exchange(waiting, sending context.Context, a *authorizer, req *
 // ends.
 func (t *Target) renderInTurn(ctx context.Context, batch []*bellhop.Delivery,
 	at provider.AttemptInfo) (request, error) {
-	if t.evaluates && len(batch[0].Event.Body) >= match.LargeBody {
+	if t.evaluates && match.Size(batch[0].Event) >= match.LargeBody {
 		if err := t.opener.opts.Gate.Enter(ctx); err != nil {
 			return request{}, err
 		}
@@ -120,11 +121,22 @@ func (t *Target) renderSafely(batch []*bellhop.Delivery, at provider.AttemptInfo
 		}
 	}()
 	if len(batch) == 1 && !t.arrays {
-		return t.render(batch[0].Event, at)
+		ev, err := t.readable(batch[0].Event, bellhop.MaxMaxBodyBytes)
+		if err != nil {
+			return request{}, err
+		}
+		return t.render(ev, at)
+	}
+	room := int64(bellhop.MaxBatchBytes)
+	if len(batch) == 1 {
+		room = bellhop.MaxMaxBodyBytes
 	}
 	events := make([]*bellhop.Event, len(batch))
 	for i, d := range batch {
-		events[i] = d.Event
+		if events[i], err = t.readable(d.Event, room); err != nil {
+			return request{}, err
+		}
+		room -= int64(len(events[i].Body))
 	}
 	return t.renderBatch(events, at)
 }

@@ -45,7 +45,7 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	return provider.Receipt{Status: http.StatusOK, Events: []bellhop.Event{{
 		Type:        n.eventType,
 		Subject:     n.subject,
-		ProviderID:  repeatKey(n.etag, req.Body),
+		ProviderID:  repeatKey(n.etag, req.Content()),
 		Time:        n.time,
 		ContentType: provider.ContentType(req.Header),
 		Body:        req.Body,
@@ -60,7 +60,7 @@ func (r *receiver) read(req *provider.Request) (notification, error) {
 	if err := sum.Verify(r.keys, req.Body); err != nil {
 		return notification{}, err
 	}
-	n, err := parse(req.Body)
+	n, err := parse(req.Content())
 	if err != nil {
 		return n, err
 	}

@@ -71,7 +71,7 @@ func (r *receiver) read(req *provider.Request) (Notification, error) {
 			return Notification{}, err
 		}
 	}
-	return Parse(req.Body)
+	return Parse(req.Content())
 }
 
 // uri returns the target that Boro posted to and signed.

@@ -63,7 +63,7 @@ func (r *receiver) read(req *provider.Request) (provider.Receipt, error) {
 	if err := r.authorize(req); err != nil {
 		return provider.Receipt{}, err
 	}
-	return readRequest(req.Header, req.Body, r.versions...)
+	return readRequest(req.Header, req.Content(), r.versions...)
 }
 
 // authorize checks the method, the token and the origin of a request that is not a handshake.

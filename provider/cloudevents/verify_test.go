@@ -18,7 +18,7 @@ import (
 //
 //	K08      an empty token          a source with an empty token cannot be saved: TestSettings
 //	R05      the same token twice    a request does not say for which source it is: each source needs its own token
-//	L01      a compressed body       the server refuses requests with a Content-Encoding
+//	L01      a compressed body       is decoded by the server; no provider sees the coding: Coded in package providertest
 //	N02, N03 keys in another case    are extensions here, and kept as such
 //	N08, N09 text that is not UTF-8  is replaced in the fields of an event, and kept in its body
 var forgeries = []struct {

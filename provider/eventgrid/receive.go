@@ -104,7 +104,7 @@ func (r *receiver) receive(ctx context.Context, req *provider.Request) (provider
 	if err := r.authenticate(ctx, req); err != nil {
 		return provider.Receipt{}, err
 	}
-	items, err := Items(req.Body)
+	items, err := Items(req.Content())
 	if err != nil {
 		return provider.Receipt{}, err
 	}

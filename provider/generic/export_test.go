@@ -87,7 +87,7 @@ func (c PresetCase) scheme(secret, url string) (scheme, error) {
 
 // FormParams returns the text for {params}, or "" if there is none.
 func FormParams(req *provider.Request) string {
-	text, _ := formParams(req.Header, req.Target, req.Body)
+	text, _ := formParams(req.Header, req.Target, req.Body, req.Body)
 	return string(text)
 }
 

@@ -1,6 +1,7 @@
 package generic
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -104,7 +105,7 @@ func (m *mac) sign(h http.Header, body []byte, id string, at provider.AttemptInf
 	}
 	if m.template.has(placeParams) {
 		var err error
-		if signed.params, err = formParams(h, at.URL, body); err != nil {
+		if signed.params, err = formParams(h, at.URL, body, body); err != nil {
 			return fmt.Errorf("settings.template: {params} needs a form, and the event's body is not a valid one: %w", err)
 		}
 	}
@@ -131,15 +132,19 @@ func (m *mac) verify(req *provider.Request) (verification, error) {
 	}
 	signed := signedParts{body: req.Body, timestamp: h.timestamp, id: h.id}
 	if m.template.has(placeParams) {
-		if signed.params, err = formParams(req.Header, req.Target, req.Body); err != nil {
+		if signed.params, err = formParams(req.Header, req.Target, req.Content(), req.Body); err != nil {
 			return verification{}, err
 		}
 	}
 	found, err := m.match(h.candidates, signed, req.Target)
+	if req.Decoded != nil && errors.Is(err, signature.ErrMismatch) { // some systems sign first and compress afterwards
+		signed.body = req.Decoded
+		found, err = m.match(h.candidates, signed, req.Target)
+	}
 	if err != nil {
 		return verification{}, err
 	}
-	return found, m.timestamp.checkBody(req.Body)
+	return found, m.timestamp.checkBody(req.Content())
 }
 
 // A macHeader holds the parts of the proof that are in the headers of a request.

@@ -111,7 +111,7 @@ func (r *receiver) receive(req *provider.Request) (provider.Receipt, error) {
 		ProviderID:  provider.RepeatKey(id),
 		ContentType: provider.ContentType(req.Header),
 		Body:        req.Body,
-		Fingerprint: r.reader.fingerprint(req.Body),
+		Fingerprint: r.reader.fingerprint(req.Content()),
 	}}}, nil
 }
 
@@ -244,7 +244,7 @@ func (r *reader) read(req *provider.Request, v verification) (kind, id string, e
 	if r.mustBeJSON || r.members || len(r.typeField) > 0 {
 		values, err := r.find(req)
 		switch {
-		case err != nil && (r.mustBeJSON || r.members && (isObject(req.Body) || isForm(req.Header))):
+		case err != nil && (r.mustBeJSON || r.members && (isObject(req.Content()) || isForm(req.Header))):
 			return "", "", err
 		case err == nil && len(r.typeField) > 0:
 			kind, _ = strictjson.Text(values[0])
@@ -259,7 +259,7 @@ func (r *reader) read(req *provider.Request, v verification) (kind, id string, e
 		}
 	}
 	if id == "" {
-		id = r.repeatKey(req.Body, v)
+		id = r.repeatKey(req.Content(), v)
 	}
 	return r.name(kind, req.Header), id, nil
 }
@@ -267,10 +267,10 @@ func (r *reader) read(req *provider.Request, v verification) (kind, id string, e
 // find returns the values of the type and of the id in the body of req, as JSON. A form has the members that are its
 // parameters.
 func (r *reader) find(req *provider.Request) ([][]byte, error) {
-	if !isForm(req.Header) || isObject(req.Body) {
-		return find(req.Body, r.typeField, r.idField)
+	if !isForm(req.Header) || isObject(req.Content()) {
+		return find(req.Content(), r.typeField, r.idField)
 	}
-	pairs, err := parseForm(string(req.Body))
+	pairs, err := parseForm(string(req.Content()))
 	values := make([][]byte, 2)
 	if err != nil {
 		return values, nil // not a form, whatever its content type says: it has no members
@@ -455,7 +455,7 @@ func (b *bodyHandshake) answer(req *provider.Request, v verification) (*provider
 	if b == nil || b.header != "" && single(req.Header, b.header) != b.word {
 		return nil, nil
 	}
-	values, err := find(req.Body, b.member, b.challenge)
+	values, err := find(req.Content(), b.member, b.challenge)
 	if err != nil {
 		return nil, err
 	}

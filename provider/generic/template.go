@@ -197,13 +197,13 @@ const maxParams = 1000
 
 // formParams returns the text for {params}: the decoded names and values of the form in body, sorted by name and
 // then by value, without separators, equal pairs once. For a body that is not a form it returns nothing; target
-// must then have the hash of the body, which the signed URL protects.
+// must then have the hash of the body, or of sent, the body in its content encoding, which the signed URL protects.
 //
 // Without separators, an attacker can move bytes of a captured request between names and values under the same
 // signature. That is a property of the system's own scheme.
 // Source: https://www.twilio.com/docs/usage/security#validating-requests
-func formParams(h http.Header, target string, body []byte) ([]byte, error) {
-	hashed, err := checkBodyHash(target, body)
+func formParams(h http.Header, target string, body, sent []byte) ([]byte, error) {
+	hashed, err := checkBodyHash(target, body, sent)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", bodyHash, err)
 	}
@@ -225,21 +225,22 @@ func formParams(h http.Header, target string, body []byte) ([]byte, error) {
 	return text, nil
 }
 
-// checkBodyHash reports whether target has the hash of body. For the hash of another body the error is
+// checkBodyHash reports whether target has the hash of one of the bodies. For the hash of another body the error is
 // signature.ErrMismatch.
-func checkBodyHash(target string, body []byte) (bool, error) {
+func checkBodyHash(target string, bodies ...[]byte) (bool, error) {
 	sums := provider.Query(target, bodyHash)
 	if len(sums) == 0 {
 		return false, nil
 	}
-	sum := sha256.Sum256(body)
-	switch {
-	case len(sums) > 1:
+	if len(sums) > 1 {
 		return false, signature.ErrMalformed
-	case sums[0] != hex.EncodeToString(sum[:]):
-		return false, signature.ErrMismatch
 	}
-	return true, nil
+	for _, body := range bodies {
+		if sum := sha256.Sum256(body); sums[0] == hex.EncodeToString(sum[:]) {
+			return true, nil
+		}
+	}
+	return false, signature.ErrMismatch
 }
 
 type param struct{ name, value string }

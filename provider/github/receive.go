@@ -77,7 +77,7 @@ func (r *receiver) event(req *provider.Request) (bellhop.Event, error) {
 	if err != nil {
 		return bellhop.Event{}, err
 	}
-	p, err := readPayload(req.Body)
+	p, err := readPayload(req.Content())
 	if err != nil && isObject(p.json) {
 		return bellhop.Event{}, err // a member that is read occurs twice
 	}
@@ -86,7 +86,7 @@ func (r *receiver) event(req *provider.Request) (bellhop.Event, error) {
 	return bellhop.Event{
 		Type:        eventType(name),
 		Subject:     p.subject,
-		ProviderID:  r.repeatKey(delivery, req.Body),
+		ProviderID:  r.repeatKey(delivery, req.Content()),
 		ContentType: provider.ContentType(req.Header),
 		Body:        req.Body,
 	}, nil

@@ -41,7 +41,7 @@ func (r *receiver) receive(ctx context.Context, req *provider.Request) (provider
 	if reply, handshake, err := microsoft.Echo(req, parameter); handshake {
 		return provider.Receipt{Reply: reply}, err
 	}
-	b, err := readBatch(req.Body)
+	b, err := readBatch(req.Content())
 	if err != nil {
 		return provider.Receipt{}, err
 	}

@@ -80,7 +80,7 @@ func (r *BatchReader) read(
 	if reply != nil || err != nil {
 		return provider.Receipt{Reply: reply}, err
 	}
-	items, err := r.items(req.Body)
+	items, err := r.items(req.Content())
 	if err != nil {
 		return receipt, err
 	}

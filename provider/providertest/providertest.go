@@ -108,6 +108,7 @@ func Run(t *testing.T, c Case) {
 	t.Run("Settings", s.testSettings)
 	t.Run("Samples", s.testSamples)
 	t.Run("Recordings", s.testRecordings)
+	t.Run("Coded", s.testCoded)
 	t.Run("Repeats", s.testRepeats)
 	t.Run("Secrets", s.testSecrets)
 	t.Run("Methods", s.testMethods)

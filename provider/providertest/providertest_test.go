@@ -47,7 +47,7 @@ func (r bellsReceiver) Receive(_ context.Context, req *provider.Request) (provid
 	if tokens := provider.Query(req.Target, "token"); len(tokens) == 1 {
 		return provider.Receipt{Reply: &provider.Reply{Status: 200, Body: []byte(tokens[0])}}, nil
 	}
-	value, err := strictjson.Find(req.Body, "value")
+	value, err := strictjson.Find(req.Content(), "value")
 	if err != nil {
 		return provider.Receipt{}, err
 	}

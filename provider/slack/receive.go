@@ -69,7 +69,7 @@ func (r *receiver) read(req *provider.Request) (call, error) {
 	if err := p.verify(req.Body, r.secrets); err != nil {
 		return call{}, err
 	}
-	return parse(req.Body)
+	return parse(req.Content())
 }
 
 // A call holds the parts of a body that this package reads.

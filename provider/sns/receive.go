@@ -50,7 +50,7 @@ func (r *receiver) verify(ctx context.Context, req *provider.Request) (message, 
 	if req.Method != http.MethodPost {
 		return nil, topic{}, provider.ErrMethod
 	}
-	m, err := parse(req.Body)
+	m, err := parse(req.Content())
 	if err != nil {
 		return nil, topic{}, err
 	}

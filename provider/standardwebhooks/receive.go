@@ -64,7 +64,7 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	if err != nil {
 		return provider.Receipt{}, refusal(h, err)
 	}
-	kind, at := describe(req.Body)
+	kind, at := describe(req.Content())
 	if at.IsZero() {
 		at = attemptTime(h)
 	}

@@ -68,7 +68,7 @@ func (r *receiver) read(req *provider.Request) (event, error) {
 	if err := signed.verify(r.secrets, req.Body); err != nil {
 		return event{}, err
 	}
-	e, err := parse(req.Body)
+	e, err := parse(req.Content())
 	if err != nil {
 		return e, err
 	}

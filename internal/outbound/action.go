@@ -24,6 +24,7 @@ func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action)
 	if !d.Batch.IsZero() {
 		batchErr = bellhop.Invalid("batch", "an action takes events one at a time; leave it out")
 	}
+	t.whole = true
 	t.Matcher, matchErr = match.Compile(d.Match)
 	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env, Files: o.opts.Files,
 		Publish: o.opts.Publish}, d)

@@ -3,6 +3,7 @@ package outbound
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -38,10 +39,12 @@ func (o *Opener) openFormat(s httpSettings) (func(*bellhop.Event) (content, erro
 		return nil, bellhop.Invalid("template", "goes with format template; set that, or leave this out")
 	}
 	switch s.Format {
-	case FormatRaw:
-		return asSent, nil
-	case FormatStandard:
-		return standard, nil
+	case FormatRaw, FormatStandard: // of standard, the coding is undone before
+		taken := make(map[string]bool, len(s.Headers))
+		for name := range s.Headers {
+			taken[http.CanonicalHeaderKey(name)] = true
+		}
+		return func(ev *bellhop.Event) (content, error) { return asSent(ev, taken) }, nil
 	case FormatEnvelope:
 		return envelope, nil
 	case FormatThin:
@@ -50,10 +53,6 @@ func (o *Opener) openFormat(s httpSettings) (func(*bellhop.Event) (content, erro
 		return openTemplate(s)
 	}
 	return nil, bellhop.Invalid("format", "no such format; there are raw, standard, envelope, thin and template")
-}
-
-func standard(ev *bellhop.Event) (content, error) {
-	return content{body: ev.Body, kind: ev.ContentType}, nil
 }
 
 // metadata are the members that formats envelope and thin share.

@@ -51,6 +51,7 @@ func (o *Opener) openHTTP(t *Target, raw json.RawMessage) error {
 			"makes a longer one"}
 	}
 	t.render, t.evaluates, t.verbatim = w.one, s.Format == FormatTemplate, s.Format == FormatRaw
+	t.whole = s.Format == FormatEnvelope
 	if s.Format == FormatEnvelope || s.Format == FormatThin {
 		t.renderBatch = w.many
 	}

@@ -143,6 +143,7 @@ func (o *Opener) openRenderer(t *Target, d bellhop.Destination) error {
 	if w, ok := r.(provider.Warner); ok {
 		t.warnings = w.Warnings()
 	}
+	t.whole = d.Type != typeCloudEvents
 	t.render = func(ev *bellhop.Event, at provider.AttemptInfo) (request, error) {
 		m, err := r.Render(ev, at)
 		if err != nil {

@@ -33,6 +33,7 @@ type Target struct {
 	judge       provider.ReplyJudge // nil if the status decides
 	evaluates   bool                // rendering evaluates expressions
 	verbatim    bool                // it sends the bytes as received, in their content encoding
+	whole       bool                // it gets a binary CloudEvent in the JSON format, so that its attributes go along
 	performer   provider.Performer  // of an action, which has no address, access or renderer
 	warnings    []string            // about settings that were accepted but are weak
 }

@@ -189,6 +189,12 @@ func Structured(ev *bellhop.Event) (structured *bellhop.Event, ok bool) {
 	return &copied, true
 }
 
+// IsBinary reports whether ev was received as a binary CloudEvent: its attributes are in the ce- headers.
+func IsBinary(ev *bellhop.Event) bool {
+	_, ok := receivedBinary(ev)
+	return ok
+}
+
 // receivedBinary returns ev with the attributes of its stored headers. ok is false if it was not received as a
 // binary CloudEvent.
 func receivedBinary(ev *bellhop.Event) (c content, ok bool) {

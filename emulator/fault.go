@@ -1,0 +1,184 @@
+package emulator
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The kinds of faults.
+const (
+	// Faults of calls to a system.
+	FaultSlow     = "slow"     // the answer comes late; Value is by how much, "10s" if it is ""
+	FaultError    = "error"    // the answer is an error of the system; Value is its status, "500" if it is ""
+	FaultThrottle = "throttle" // the answer is 429; Value is the seconds of Retry-After, "1" if it is ""
+	FaultDrop     = "drop"     // the call has its effect, and the connection is closed without an answer
+
+	// Faults of notifications.
+	FaultDuplicate = "duplicate" // a notification is sent twice
+	FaultReorder   = "reorder"   // a notification is sent after the next one
+	FaultSilent    = "silent"    // a notification is not sent
+
+	// Faults of a system's own, which happen at once. Value is the id of what they concern; "" is everything.
+	FaultMissed = "missed" // notifications were lost, and the system says so
+	FaultExpire = "expire" // subscriptions, or tokens, end now
+	FaultRevoke = "revoke" // subscriptions, or the consent behind tokens, are taken back
+
+	// FaultClock moves the clock of the host; Value is by how much: "1h", "-10m". It lasts until the next reset.
+	FaultClock = "clock"
+)
+
+// kinds are all faults: those of calls first, then those of notifications.
+var (
+	callFaults         = []string{FaultSlow, FaultError, FaultThrottle, FaultDrop}
+	notificationFaults = []string{FaultDuplicate, FaultReorder, FaultSilent}
+	systemFaults       = []string{FaultMissed, FaultExpire, FaultRevoke}
+)
+
+// FaultKinds returns the kinds of faults.
+func FaultKinds() []string {
+	return slices.Concat(callFaults, notificationFaults, systemFaults, []string{FaultClock})
+}
+
+// A Fault is something that a system is asked to do wrong.
+type Fault struct {
+	Kind   string `json:"fault"`
+	Times  int    `json:"times,omitempty"`  // how many calls or notifications meet it; 0 is one, -1 is all until a reset
+	Value  string `json:"value,omitempty"`  // see the kinds
+	System string `json:"system,omitempty"` // of several systems on one host; "" is any
+	Path   string `json:"path,omitempty"`   // only calls whose path and query contain this text meet it; "" is any
+}
+
+// ParseFault reads a fault as it is written on a command line: KIND, KIND=TIMES or KIND=TIMES:VALUE.
+func ParseFault(text string) (Fault, error) {
+	kind, rest, _ := strings.Cut(text, "=")
+	f := Fault{Kind: kind}
+	times, value, _ := strings.Cut(rest, ":")
+	f.Value = value
+	if times != "" {
+		n, err := strconv.Atoi(times)
+		if err != nil {
+			return f, fmt.Errorf("fault %q: %q is no number of times; write KIND=TIMES:VALUE", text, times)
+		}
+		f.Times = n
+	}
+	return f, f.check()
+}
+
+// check returns why the fault cannot be made.
+func (f Fault) check() error {
+	if !slices.Contains(FaultKinds(), f.Kind) {
+		return fmt.Errorf("there is no fault %q; there are %s", f.Kind, strings.Join(FaultKinds(), ", "))
+	}
+	if f.Times < -1 {
+		return fmt.Errorf("times is %d; use a number of times, or -1 for all", f.Times)
+	}
+	switch f.Kind {
+	case FaultSlow, FaultClock:
+		if _, err := time.ParseDuration(f.Value); f.Value == "" && f.Kind == FaultSlow {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("value of %s is %q; use a length of time such as 10s or -5m", f.Kind, f.Value)
+		}
+	case FaultError:
+		if n := f.number(500); n < 400 || n > 599 {
+			return fmt.Errorf("value of error is %q; use a status from 400 to 599", f.Value)
+		}
+	case FaultThrottle:
+		if f.number(1) < 0 {
+			return fmt.Errorf("value of throttle is %q; use a number of seconds", f.Value)
+		}
+	}
+	return nil
+}
+
+// duration returns the value as a length of time, or otherwise if it is none.
+func (f Fault) duration(otherwise time.Duration) time.Duration {
+	d, err := time.ParseDuration(f.Value)
+	if err != nil {
+		return otherwise
+	}
+	return d
+}
+
+// number returns the value as a number: otherwise if it is empty, -1 if it is no number.
+func (f Fault) number(otherwise int) int {
+	if f.Value == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(f.Value)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// faults are the faults that calls and notifications are going to meet.
+type faults struct {
+	mu   sync.Mutex
+	list []Fault // mu guards it
+}
+
+func (fs *faults) add(f Fault) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if f.Times == 0 {
+		f.Times = 1
+	}
+	fs.list = append(fs.list, f)
+}
+
+func (fs *faults) reset() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.list = nil
+}
+
+// ofCall returns the fault that a call of a system meets, and counts it; the zero Fault if it meets none.
+func (fs *faults) ofCall(system, target string) Fault { return fs.take(callFaults, system, target) }
+
+// ofNotification is ofCall for a notification to a URL.
+func (fs *faults) ofNotification(system, url string) Fault {
+	return fs.take(notificationFaults, system, url)
+}
+
+func (fs *faults) take(kinds []string, system, target string) Fault {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for i := range fs.list {
+		f := &fs.list[i]
+		if !slices.Contains(kinds, f.Kind) || f.System != "" && f.System != system || !strings.Contains(target, f.Path) {
+			continue
+		}
+		taken := *f
+		if f.Times > 0 {
+			f.Times--
+		}
+		if f.Times == 0 {
+			fs.list = slices.Delete(fs.list, i, i+1)
+		}
+		return taken
+	}
+	return Fault{}
+}
+
+// Fault makes a fault, or arranges for it to be met.
+func (h *Host) Fault(f Fault) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	switch {
+	case f.Kind == FaultClock:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.offset += f.duration(0)
+		return nil
+	case !slices.Contains(systemFaults, f.Kind):
+		h.faults.add(f)
+		return nil
+	}
+	return h.each(f.System, func(s System) error { return s.Fault(f) })
+}

@@ -95,8 +95,8 @@ func (s *System) Authenticate(r *http.Request, audiences ...string) (Claims, err
 	return c, nil
 }
 
-// userID returns the object id of the tenant's user.
-func userID(tenant string) string { return madeUpID("user " + tenant) }
+// UserID returns the object id of the user that a tenant has.
+func UserID(tenant string) string { return madeUpID("user " + tenant) }
 
 // UserName is the sign-in name of the user that every tenant has.
 const UserName = "ada@example.com"
@@ -111,7 +111,7 @@ func (s *System) accessToken(g grant, now time.Time, at place) string {
 	}
 	c.Object = madeUpID("application " + g.client + g.tenant)
 	if g.user {
-		c.Kind, c.Object, c.Name = "user", userID(g.tenant), UserName
+		c.Kind, c.Object, c.Name = "user", UserID(g.tenant), UserName
 		c.Scope = strings.Join(slices.DeleteFunc(slices.Clone(g.scopes), func(s string) bool {
 			return slices.Contains(openIDScopes, s)
 		}), " ")
@@ -128,12 +128,21 @@ func (s *System) accessToken(g grant, now time.Time, at place) string {
 // idToken returns the token that tells the client who signed in.
 func (s *System) idToken(g grant, now time.Time, at place) string {
 	claims := map[string]any{"aud": g.client, "iss": place{base: at.base, tenant: g.tenant, v2: at.v2}.issuer(),
-		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(), "tid": g.tenant, "oid": userID(g.tenant),
-		"sub": userID(g.tenant), "name": "Ada Example", "preferred_username": UserName, "ver": "2.0"}
+		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(), "tid": g.tenant, "oid": UserID(g.tenant),
+		"sub": UserID(g.tenant), "name": "Ada Example", "preferred_username": UserName, "ver": "2.0"}
 	if g.nonce != "" {
 		claims["nonce"] = g.nonce
 	}
 	return s.sign(claims)
+}
+
+// ValidationToken returns the token by which Microsoft Graph proves that a batch with content is its own: for the
+// application whose id is audience, from the application publisher. Its issuer is that of the real service, so a
+// receiver that has this stand-in's keys accepts it as it is.
+func (s *System) ValidationToken(tenant, audience, publisher string) string {
+	now := s.host.Now()
+	return s.sign(map[string]any{"aud": audience, "iss": "https://sts.windows.net/" + tenant + "/", "iat": now.Unix(),
+		"nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(), "appid": publisher, "tid": tenant, "ver": "1.0"})
 }
 
 // sign returns claims as a token in the compact form. Its arguments are the stand-in's own, so an error is a mistake

@@ -173,6 +173,3 @@ func withoutPort(uri string) string {
 
 // randomText returns a text that nobody can guess.
 func randomText() string { return rand.Text() + rand.Text() }
-
-// randomID returns a random GUID.
-func randomID() string { return madeUpID(rand.Text()) }

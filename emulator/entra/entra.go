@@ -228,7 +228,7 @@ func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tenant, i, _ := route(r.URL.Path)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Pragma", "no-cache")
-	w.Header().Set("X-Ms-Request-Id", randomID())
+	w.Header().Set("X-Ms-Request-Id", emulator.NewID())
 	w.Header().Set("Date", s.host.Now().UTC().Format(http.TimeFormat))
 	endpoints[i].serve(s, w, r, place{base: emulator.BaseURL(r), tenant: tenant, v2: endpoints[i].v2})
 }

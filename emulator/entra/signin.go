@@ -62,7 +62,7 @@ func (s *System) authorize(w http.ResponseWriter, r *http.Request, at place) {
 		expiresAt: s.host.Now().Add(codeLifetime)}
 	s.mu.Unlock()
 	lead(w, r, redirect, q.Get("response_mode"), map[string]string{"code": code, "state": q.Get("state"),
-		"session_state": randomID()})
+		"session_state": emulator.NewID()})
 }
 
 // askUser shows the page with its two buttons. Their forms repeat the query.

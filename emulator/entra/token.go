@@ -237,7 +237,7 @@ func (s *System) issue(w http.ResponseWriter, g grant, family string, form url.V
 			answer["id_token"] = s.idToken(g, now, at)
 		}
 		if form.Get("client_info") == "1" {
-			info, _ := json.Marshal(map[string]string{"uid": userID(g.tenant), "utid": g.tenant})
+			info, _ := json.Marshal(map[string]string{"uid": UserID(g.tenant), "utid": g.tenant})
 			answer["client_info"] = base64.RawURLEncoding.EncodeToString(info)
 		}
 	}

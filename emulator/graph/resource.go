@@ -1,0 +1,296 @@
+package graph
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/bellhop-gateway/bellhop/emulator/entra"
+)
+
+// defaultUser is the user that "me" means before somebody has subscribed.
+var defaultUser = entra.UserID(entra.DefaultTenant)
+
+// A collection holds the items at one path, such as "users/ID/events".
+type collection struct {
+	kind  kind
+	items map[string]*item
+}
+
+// An item is a resource: a message, an event, a file.
+type item struct {
+	id      string
+	data    map[string]any
+	version int // of the stand-in, at the latest change
+	deleted bool
+}
+
+// home returns the canonical collection in which the items of a resource are: messages are in the folder Inbox, and a
+// calendar view shows the events.
+func home(resource string) string {
+	if user, ok := strings.CutSuffix(resource, "/messages"); ok && strings.Count(user, "/") == 1 {
+		return user + "/mailfolders/inbox/messages"
+	}
+	if user, ok := strings.CutSuffix(resource, "/calendarview"); ok {
+		return user + "/events"
+	}
+	return resource
+}
+
+// change stores what happened to an item, and returns it. The caller holds s.mu.
+func (s *System) change(resource string, k kind, e emulator.Event) item {
+	resource = home(resource)
+	c := s.collections[resource]
+	if c == nil {
+		c = &collection{kind: k, items: map[string]*item{}}
+		s.collections[resource] = c
+	}
+	id, _ := e.Data["id"].(string)
+	if id == "" && e.ChangeType != "created" {
+		for _, it := range c.items {
+			if latest := c.items[id]; latest == nil || it.version > latest.version {
+				id = it.id
+			}
+		}
+	}
+	s.version++
+	if id == "" {
+		s.itemNumber++
+		id = fmt.Sprintf("AAMkAGE0-%06d=", s.itemNumber)
+	}
+	it := c.items[id]
+	if it == nil || it.deleted {
+		it = &item{id: id, data: newData(k, id, formatTime(s.host.Now()))}
+		c.items[id] = it
+	}
+	maps.Copy(it.data, e.Data)
+	it.version, it.deleted = s.version, e.ChangeType == "deleted"
+	it.data["id"] = id
+	it.data["@odata.etag"] = fmt.Sprintf(`W/"CQAAABYAAAB%06d"`, s.version)
+	it.data["lastModifiedDateTime"] = formatTime(s.host.Now())
+	return item{id: id, data: maps.Clone(it.data), version: it.version, deleted: it.deleted}
+}
+
+// newData returns a new item with the members that every item of its kind has.
+func newData(k kind, id, now string) map[string]any {
+	data := map[string]any{"id": id, "createdDateTime": now}
+	switch k.name {
+	case "events", "calendarview":
+		maps.Copy(data, map[string]any{"subject": "Lens review", "bodyPreview": "Bring the samples.",
+			"body":  map[string]any{"contentType": "text", "content": "Bring the samples."},
+			"start": map[string]any{"dateTime": "2026-12-02T13:00:00.0000000", "timeZone": "UTC"},
+			"end":   map[string]any{"dateTime": "2026-12-02T13:30:00.0000000", "timeZone": "UTC"},
+			"type":  "singleInstance", "showAs": "busy", "isAllDay": false, "isCancelled": false})
+	case "messages":
+		maps.Copy(data, map[string]any{"subject": "Quarry photos", "bodyPreview": "See below.", "isRead": false,
+			"receivedDateTime": now, "from": map[string]any{"emailAddress": map[string]any{"name": "Bo Lind",
+				"address": "bo@example.com"}}})
+	case "root":
+		maps.Copy(data, map[string]any{"name": "plan.docx", "size": 18231, "file": map[string]any{
+			"mimeType": "application/vnd.openxmlformats-officedocument.wordprocessingml.document"}})
+	}
+	return data
+}
+
+// titled writes a collection as notifications do: "Users/ID/Messages". Messages are named without their folder.
+func titled(collection string) string {
+	if user, rest, ok := strings.Cut(collection, "/mailfolders/"); ok {
+		_, name, _ := strings.Cut(rest, "/")
+		collection = user + "/" + name
+	}
+	parts := strings.Split(collection, "/")
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = strings.ToUpper(parts[i][:1]) + parts[i][1:]
+	}
+	return strings.Join(parts, "/")
+}
+
+// serveResource answers a call about an item, a collection or its changes.
+func (s *System) serveResource(w http.ResponseWriter, r *http.Request, claims entra.Claims, resource string) error {
+	if r.Method != http.MethodGet {
+		return &apiError{status: http.StatusMethodNotAllowed, code: "BadRequest",
+			message: "The stand-in only reads resources; let one change by POST /_control/event."}
+	}
+	if strings.EqualFold(resource, "me") {
+		emulator.WriteJSON(w, http.StatusOK, map[string]any{"@odata.context": s.context(r, "users/$entity"),
+			"id": mailbox(claims), "displayName": "Ada Example", "userPrincipalName": entra.UserName, "mail": entra.UserName})
+		return nil
+	}
+	path := canonical(resource, mailbox(claims))
+	of, delta := strings.CutSuffix(path, "/delta")
+	k, known := s.kindOf(of)
+	if !known {
+		return &apiError{status: http.StatusBadRequest, code: "BadRequest", message: "Resource not found for the segment."}
+	}
+	if !claims.Permits(k.permissions...) {
+		return &apiError{status: http.StatusForbidden, code: "ErrorAccessDenied",
+			message: "Access is denied. Check credentials and try again. It needs " + strings.Join(k.permissions, " or ") + "."}
+	}
+	if delta {
+		return s.delta(w, r, home(of), k)
+	}
+	s.mu.Lock()
+	it, isItem := s.item(path)
+	c := s.collections[home(path)]
+	s.mu.Unlock()
+	switch {
+	case isItem && (it == nil || it.deleted):
+		return &apiError{status: http.StatusNotFound, code: "ErrorItemNotFound",
+			message: "The specified object was not found in the store."}
+	case isItem:
+		s.mu.Lock()
+		data := selected(it.data, r.URL.Query())
+		s.mu.Unlock()
+		data["@odata.context"] = s.context(r, url.PathEscape(titled(path))+"/$entity")
+		emulator.WriteJSON(w, http.StatusOK, data)
+		return nil
+	}
+	return s.listItems(w, r, path, c)
+}
+
+// item returns the item at a canonical path; isItem is false if the path is that of a collection. The caller holds s.mu.
+func (s *System) item(path string) (it *item, isItem bool) {
+	i := strings.LastIndexByte(path, '/')
+	parent, id := path[:max(i, 0)], path[i+1:]
+	if i < 0 || s.isCollection(path) {
+		return nil, false
+	}
+	for name, c := range s.collections {
+		user, _, _ := strings.Cut(name, "/mailfolders/")
+		if name != home(parent) && user+"/messages" != parent {
+			continue
+		}
+		for _, it := range c.items { // ids are compared exactly in Graph; the path has lost its case here
+			if strings.EqualFold(it.id, id) {
+				return it, true
+			}
+		}
+	}
+	return nil, true
+}
+
+// isCollection reports whether a canonical path ends in the name of a collection.
+func (s *System) isCollection(path string) bool {
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	return slices.ContainsFunc(s.kinds(), func(k kind) bool { return k.name == last }) || last == "children" || last == "items"
+}
+
+// selected returns the members of data that $select names, with those that are always there.
+func selected(data map[string]any, q url.Values) map[string]any {
+	names := q.Get("$select")
+	if names == "" {
+		return maps.Clone(data)
+	}
+	wanted := append(strings.Split(names, ","), "id", "@odata.etag")
+	shown := map[string]any{}
+	for name, value := range data {
+		if slices.Contains(wanted, name) {
+			shown[name] = value
+		}
+	}
+	return shown
+}
+
+// sorted returns the items that were changed after a version, oldest change first.
+func (c *collection) sorted(after int) []*item {
+	var list []*item
+	if c != nil {
+		for _, it := range c.items {
+			if it.version > after {
+				list = append(list, it)
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b *item) int { return a.version - b.version })
+	return list
+}
+
+// listItems answers the items of a collection, in pages.
+func (s *System) listItems(w http.ResponseWriter, r *http.Request, path string, c *collection) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.DeleteFunc(c.sorted(0), func(it *item) bool { return it.deleted })
+	from, _ := strconv.Atoi(r.URL.Query().Get("$skip"))
+	from = min(max(from, 0), len(all))
+	to := min(from+s.opts.PageSize, len(all))
+	page := []map[string]any{}
+	for _, it := range all[from:to] {
+		page = append(page, selected(it.data, r.URL.Query()))
+	}
+	out := map[string]any{"@odata.context": s.context(r, url.PathEscape(titled(path))), "value": page}
+	if to < len(all) {
+		out["@odata.nextLink"] = emulator.BaseURL(r) + r.URL.Path + "?$skip=" + strconv.Itoa(to)
+	}
+	emulator.WriteJSON(w, http.StatusOK, out)
+	return nil
+}
+
+// delta answers the changes of a collection since a token. A token is the version up to which its owner has them; a
+// next link adds where the next page begins, which is after the last version of the page before.
+func (s *System) delta(w http.ResponseWriter, r *http.Request, path string, k kind) error {
+	q := r.URL.Query()
+	link := emulator.BaseURL(r) + r.URL.Path
+	parameter := "$deltatoken"
+	if k.rootOnly {
+		parameter = "token"
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	after := 0
+	if token := q.Get(parameter) + q.Get("$skiptoken"); strings.EqualFold(token, "latest") {
+		after = s.version
+	} else if token != "" {
+		var err error
+		after, err = strconv.Atoi(strings.TrimPrefix(token, "v"))
+		switch {
+		case err != nil || after > s.version:
+			return &apiError{status: http.StatusBadRequest, code: "syncStateNotFound",
+				message: "The sync state generation is not found. Please start the full synchronization."}
+		case after < s.oldest:
+			e := &apiError{status: http.StatusGone, code: "resyncRequired", message: "Resync required.",
+				location: link + "?" + parameter + "="}
+			if k.rootOnly {
+				e.inner = "resyncChangesApplyDifferences"
+			}
+			return e
+		}
+	}
+	size := s.opts.PageSize
+	if _, text, ok := strings.Cut(r.Header.Get("Prefer"), "odata.maxpagesize="); ok {
+		if n, err := strconv.Atoi(strings.SplitN(text, ",", 2)[0]); err == nil && n > 0 {
+			size = n
+		}
+	}
+	changed := s.collections[path].sorted(after)
+	if after == 0 { // at first there is nothing to remove
+		changed = slices.DeleteFunc(changed, func(it *item) bool { return it.deleted })
+	}
+	page := []map[string]any{}
+	for _, it := range changed[:min(size, len(changed))] {
+		page = append(page, it.changed(k, q))
+	}
+	out := map[string]any{"@odata.context": s.context(r, "Collection("+k.name+")"), "value": page}
+	if size < len(changed) {
+		out["@odata.nextLink"] = fmt.Sprintf("%s?$skiptoken=v%d", link, changed[size-1].version)
+	} else {
+		out["@odata.deltaLink"] = fmt.Sprintf("%s?%s=v%d", link, parameter, s.version)
+	}
+	emulator.WriteJSON(w, http.StatusOK, out)
+	return nil
+}
+
+// changed is the item as a delta query shows it.
+func (it *item) changed(k kind, q url.Values) map[string]any {
+	switch {
+	case it.deleted && k.rootOnly:
+		return map[string]any{"id": it.id, "deleted": map[string]any{"state": "deleted"}}
+	case it.deleted:
+		return map[string]any{"id": it.id, "@odata.type": k.odataType, "@removed": map[string]any{"reason": "deleted"}}
+	}
+	return selected(it.data, q)
+}

@@ -56,10 +56,11 @@ var ErrUnknown = errors.New("is not known here")
 
 // An Event is something that happens in a system because the control API asks for it.
 type Event struct {
-	System     string         `json:"system,omitempty"` // of several systems on one host; "" is each that has the resource
-	Resource   string         `json:"resource"`         // in the system's own form: "/me/events", "Documents"
-	ChangeType string         `json:"change_type"`      // "created", "updated" or "deleted"
-	Data       map[string]any `json:"data,omitempty"`   // of the changed resource; the system adds what is missing
+	// of several systems on one host; "" is each that has the resource
+	System     string         `json:"system,omitempty"`
+	Resource   string         `json:"resource"`       // in the system's own form: "/me/events", "Documents"
+	ChangeType string         `json:"change_type"`    // "created", "updated" or "deleted"
+	Data       map[string]any `json:"data,omitempty"` // of the changed resource; the system adds what is missing
 }
 
 // Options are the parts that a Host works with.
@@ -96,7 +97,10 @@ func New(opts Options) *Host {
 		opts.Now = time.Now
 	}
 	if opts.Client == nil {
-		opts.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		opts.Client = &http.Client{CheckRedirect: func(*http.Request,
+			[]*http.Request) error {
+			return http.ErrUseLastResponse
+		}}
 	}
 	if opts.Speed <= 0 {
 		opts.Speed = 1

@@ -135,16 +135,22 @@ func TestCallsAndControl(t *testing.T) {
 		want               string
 	}{
 		{"GET", "event", "", 405, `{"error":"method not allowed"}`},
-		{"POST", "nothing", "", 404, `{"error":"the path /_control/nothing is not known here; there are event, calls, fault and reset"}`},
-		{"POST", "event", `{"resource":"x","typo":1}`, 400, `{"error":"the body is no JSON object of this call: json: unknown field \"typo\""}`},
+		{"POST", "nothing", "", 404,
+			`{"error":"the path /_control/nothing is not known here; there are event, calls, fault and reset"}`},
+		{"POST", "event", `{"resource":"x","typo":1}`, 400,
+			`{"error":"the body is no JSON object of this call: json: unknown field \"typo\""}`},
 		{"POST", "event", `{"system":"toy","resource":"x"}`, 404, `{"error":"toy: resource \"x\" is not known here"}`},
 		{"POST", "event", `{"system":"none","resource":"x"}`, 404, `{"error":"the system \"none\" is not known here"}`},
 		{"POST", "event", `{"resource":"toy/things","change_type":"updated"}`, 200, `{"notified":1}`},
 		{"POST", "fault", `{"fault":"expire","value":"7"}`, 200, `{}`},
-		{"POST", "fault", `{"fault":"missed"}`, 404, "{\"error\":\"toy: fault missed is not known here\\nother: fault missed is not known here\"}"},
-		{"POST", "fault", `{"fault":"error","value":"200"}`, 400, `{"error":"value of error is \"200\"; use a status from 400 to 599"}`},
-		{"POST", "fault", `{"fault":"slow","value":"soon"}`, 400, `{"error":"value of slow is \"soon\"; use a length of time such as 10s or -5m"}`},
-		{"POST", "fault", `{"fault":"explode"}`, 400, `{"error":"there is no fault \"explode\"; there are slow, error, throttle, drop, duplicate, reorder, silent, missed, expire, revoke, clock"}`},
+		{"POST", "fault", `{"fault":"missed"}`, 404,
+			"{\"error\":\"toy: fault missed is not known here\\nother: fault missed is not known here\"}"},
+		{"POST", "fault", `{"fault":"error","value":"200"}`, 400,
+			`{"error":"value of error is \"200\"; use a status from 400 to 599"}`},
+		{"POST", "fault", `{"fault":"slow","value":"soon"}`, 400,
+			`{"error":"value of slow is \"soon\"; use a length of time such as 10s or -5m"}`},
+		{"POST", "fault", `{"fault":"explode"}`, 400,
+			`{"error":"there is no fault \"explode\"; there are slow, error, throttle, drop, duplicate, reorder, silent, missed, expire, revoke, clock"}`},
 	} {
 		status, _, body := do(t, tt.method, base+"/_control/"+tt.path, tt.body)
 		wantAnswer(t, tt.path+" "+tt.body, status, body, tt.status, tt.want)
@@ -281,7 +287,8 @@ func TestParseFault(t *testing.T) {
 			t.Errorf("%s is %+v, %v; want %+v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "throttle=x", "throttle=-2", "throttle=1:soon", "slow=1:soon", "clock", "error=1:700"} {
+	for _, text := range []string{"", "throttle=x", "throttle=-2", "throttle=1:soon", "slow=1:soon", "clock",
+		"error=1:700"} {
 		if got, err := ParseFault(text); err == nil {
 			t.Errorf("%q is %+v, want an error", text, got)
 		}

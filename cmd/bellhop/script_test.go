@@ -42,6 +42,11 @@ import (
 //	serve [FLAG…]       starts a server in a process of its own, on a free port, with the data folder ./data. It may
 //	                    deliver to this machine and runs until the script ends. $SERVER is its URL, server.log its log
 //	stop                stops that server cleanly, so that another can be started
+//	emulate SYSTEM [FLAG…]
+//	                    starts a stand-in in a process of its own, on a free port, until the script ends. $EMULATOR is
+//	                    its URL, emulate.log what it prints
+//	http METHOD URL [BODY [HEADER…]]
+//	                    makes a request. stdout is the status and the body
 //	listen [NAME] PLAN BODY
 //	                    starts a receiver. $RECEIVER is its URL; it stores each request in received/N.headers and
 //	                    received/N.body. With a NAME, $NAME is the URL and NAME/ the folder.
@@ -76,6 +81,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
 			"serve": serveInScript, "stop": stopInScript,
+			"emulate": emulateInScript, "http": httpInScript,
 			"listen": listenInScript, "certify": certifyInScript, "listen-tls": listenTLSInScript,
 		},
 	})
@@ -297,6 +303,61 @@ func startServer(dir string, environ []string, args ...string) (url string, stop
 			return "", stop, errors.New("the server does not start")
 		}
 	}
+}
+
+// emulateInScript is the script command emulate.
+func emulateInScript(ts *testscript.TestScript, _ bool, args []string) {
+	output, err := os.Create(ts.MkAbs("emulate.log"))
+	ts.Check(err)
+	defer output.Close()
+	standIn := exec.Command("bellhop", append(append([]string{"emulate"}, args...), "--listen", "127.0.0.1:0")...)
+	standIn.Dir, standIn.Stdout, standIn.Stderr = ts.MkAbs("."), output, output
+	standIn.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"))
+	ts.Check(standIn.Start())
+	test := ts.Value(serverKey{}).(*scriptServer).test
+	ts.Defer(func() {
+		standIn.Process.Signal(syscall.SIGTERM)
+		if err := standIn.Wait(); err != nil {
+			said, _ := os.ReadFile(output.Name())
+			test.Errorf("the stand-in: %v\n%s", err, said)
+		}
+	})
+	at := regexp.MustCompile(` at (https?://\S+)\n`)
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		text, err := os.ReadFile(output.Name())
+		ts.Check(err)
+		if m := at.FindSubmatch(text); m != nil {
+			ts.Setenv("EMULATOR", string(m[1]))
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the stand-in does not start: %s", text)
+		}
+	}
+}
+
+// httpInScript is the script command http.
+func httpInScript(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || neg {
+		ts.Fatalf("usage: http METHOD URL [BODY [HEADER…]]")
+	}
+	method, address, rest := args[0], args[1], args[2:]
+	body := ""
+	if len(rest) > 0 {
+		body, rest = rest[0], rest[1:]
+	}
+	req, err := http.NewRequest(method, address, strings.NewReader(body))
+	ts.Check(err)
+	for _, line := range rest {
+		name, value, _ := strings.Cut(line, ":")
+		req.Header.Set(name, strings.TrimSpace(value))
+	}
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%d %s\n", res.StatusCode, text)
 }
 
 // listenInScript is the script command listen.

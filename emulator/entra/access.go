@@ -89,7 +89,8 @@ func (s *System) Authenticate(r *http.Request, audiences ...string) (Claims, err
 	if len(audiences) == 0 {
 		return c, errNoAudience
 	}
-	if !slices.ContainsFunc(audiences, func(a string) bool { return a == "*" || strings.TrimSuffix(a, "/") == c.Audience }) {
+	if !slices.ContainsFunc(audiences,
+		func(a string) bool { return a == "*" || strings.TrimSuffix(a, "/") == c.Audience }) {
 		return c, fmt.Errorf("%w: %s", ErrAudience, c.Audience)
 	}
 	return c, nil

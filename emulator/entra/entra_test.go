@@ -108,7 +108,8 @@ func TestClientCredentials(t *testing.T) {
 			t.Fatal(err)
 		}
 		claims, err := r.bearer(token.AccessToken, graphAudience+"/")
-		if err != nil || claims.ByUser() || claims.ByCertificate() || !claims.Permits("Mail.Read") || claims.Permits("Mail.Send") ||
+		if err != nil || claims.ByUser() || claims.ByCertificate() || !claims.Permits("Mail.Read") ||
+			claims.Permits("Mail.Send") ||
 			claims.Tenant != madeUpID("tenant contoso.example") || token.RefreshToken != "" {
 			t.Errorf("claims are %+v, %v", claims, err)
 		}
@@ -149,13 +150,17 @@ func TestRefused(t *testing.T) {
 		{"resource at v2", "/t/oauth2/v2.0/token", credentials("resource", "x"), 400, "invalid_request", 901002},
 		{"no resource at v1", "/t/oauth2/token", credentials(), 400, "invalid_request", 90014},
 		{"a scope by name", "/t/oauth2/v2.0/token", credentials("scope", "Mail.Read"), 400, "invalid_scope", 70011},
-		{"two resources", "/t/oauth2/v2.0/token", credentials("scope", "https://a/x https://b/x"), 400, "invalid_scope", 700022},
+		{"two resources", "/t/oauth2/v2.0/token", credentials("scope", "https://a/x https://b/x"), 400, "invalid_scope",
+			700022},
 		{"no grant", "/t/oauth2/v2.0/token", credentials("grant_type", ""), 400, "invalid_request", 900144},
-		{"unknown grant", "/t/oauth2/v2.0/token", credentials("grant_type", "password"), 400, "unsupported_grant_type", 70003},
+		{"unknown grant", "/t/oauth2/v2.0/token", credentials("grant_type", "password"), 400, "unsupported_grant_type",
+			70003},
 		{"unknown code", "/t/oauth2/v2.0/token", credentials("grant_type", "authorization_code", "code", "x"), 400,
 			"invalid_grant", 70000},
-		{"unknown refresh token", "/t/oauth2/v2.0/token", credentials("grant_type", "refresh_token"), 400, "invalid_grant", 9002313},
-		{"unknown device", "/t/oauth2/v2.0/token", credentials("grant_type", "device_code"), 400, "bad_verification_code", 70018},
+		{"unknown refresh token", "/t/oauth2/v2.0/token", credentials("grant_type", "refresh_token"), 400, "invalid_grant",
+			9002313},
+		{"unknown device", "/t/oauth2/v2.0/token", credentials("grant_type", "device_code"), 400, "bad_verification_code",
+			70018},
 		{"no assertion", "/t/oauth2/v2.0/token", credentials("client_assertion", "x.y.z"), 400, "invalid_request", 50027},
 	} {
 		status, answer := r.post(tt.path, tt.form)
@@ -206,8 +211,9 @@ func (r *rig) signIn(config *oauth2.Config, opts ...oauth2.AuthCodeOption) url.V
 }
 
 func (r *rig) config(scopes ...string) *oauth2.Config {
-	return &oauth2.Config{ClientID: DefaultClient, ClientSecret: DefaultSecret, RedirectURL: "http://localhost:1234/connect",
-		Scopes: scopes, Endpoint: oauth2.Endpoint{AuthURL: r.base + "/common/oauth2/v2.0/authorize",
+	return &oauth2.Config{ClientID: DefaultClient, ClientSecret: DefaultSecret,
+		RedirectURL: "http://localhost:1234/connect",
+		Scopes:      scopes, Endpoint: oauth2.Endpoint{AuthURL: r.base + "/common/oauth2/v2.0/authorize",
 			TokenURL: r.base + "/common/oauth2/v2.0/token", DeviceAuthURL: r.base + "/common/oauth2/v2.0/devicecode",
 			AuthStyle: oauth2.AuthStyleInParams}}
 }
@@ -256,7 +262,8 @@ func TestCodeAndRefresh(t *testing.T) {
 	}
 	_, err = next(second.RefreshToken)
 	var failed *oauth2.RetrieveError
-	if !errors.As(err, &failed) || failed.ErrorCode != "invalid_grant" || !strings.Contains(string(failed.Body), "50173") {
+	if !errors.As(err, &failed) || failed.ErrorCode != "invalid_grant" || !strings.Contains(string(failed.Body),
+		"50173") {
 		t.Errorf("after revoke: %v", err)
 	}
 	if _, err := r.bearer(second.AccessToken, graphAudience); !errors.Is(err, ErrExpired) {
@@ -332,7 +339,8 @@ func TestAuthorizePage(t *testing.T) {
 func TestDeviceCode(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{Page: true})
-	_, begun := r.post("/common/oauth2/v2.0/devicecode", url.Values{"client_id": {DefaultClient}, "scope": {"Mail.Read offline_access"}})
+	_, begun := r.post("/common/oauth2/v2.0/devicecode",
+		url.Values{"client_id": {DefaultClient}, "scope": {"Mail.Read offline_access"}})
 	poll := func(kind string) (int, map[string]any) {
 		return r.post("/common/oauth2/v2.0/token", url.Values{"grant_type": {kind}, "client_id": {DefaultClient},
 			"device_code": {begun["device_code"].(string)}})
@@ -382,7 +390,8 @@ func TestAssertion(t *testing.T) {
 	r := newRig(t, Options{Clients: []Client{{ID: "app", Certificates: []*x509.Certificate{certificate}}}})
 	tokenURL := r.base + "/contoso.example/oauth2/v2.0/token"
 	long, short := sha256.Sum256(raw), sha1.Sum(raw)
-	try := func(algorithm jose.SignatureAlgorithm, header, thumbprint string, change func(claims map[string]any)) map[string]any {
+	try := func(algorithm jose.SignatureAlgorithm, header, thumbprint string,
+		change func(claims map[string]any)) map[string]any {
 		t.Helper()
 		claims := map[string]any{"aud": tokenURL, "iss": "app", "sub": "app", "jti": rand.Text(),
 			"nbf": r.now.Unix(), "exp": r.now.Add(10 * time.Minute).Unix()}
@@ -436,10 +445,12 @@ func TestAssertion(t *testing.T) {
 	}
 	same := func(c map[string]any) { c["jti"] = "once" }
 	try(jose.PS256, "x5t#S256", url64.EncodeToString(long[:]), same)
-	if answer := try(jose.PS256, "x5t#S256", url64.EncodeToString(long[:]), same); answer["error_codes"].([]any)[0] != 50012.0 {
+	if answer := try(jose.PS256, "x5t#S256", url64.EncodeToString(long[:]),
+		same); answer["error_codes"].([]any)[0] != 50012.0 {
 		t.Errorf("used twice: %v", answer)
 	}
-	if answer := try(jose.PS256, "x5t#S256", url64.EncodeToString(short[:]), nil); answer["error_codes"].([]any)[0] != 700027.0 {
+	if answer := try(jose.PS256, "x5t#S256", url64.EncodeToString(short[:]),
+		nil); answer["error_codes"].([]any)[0] != 700027.0 {
 		t.Errorf("another certificate: %v", answer)
 	}
 }
@@ -447,7 +458,8 @@ func TestAssertion(t *testing.T) {
 func TestDiscovery(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
-	for _, path := range []string{"/common/v2.0/.well-known/openid-configuration?", "/common/.well-known/openid-configuration",
+	for _, path := range []string{"/common/v2.0/.well-known/openid-configuration?",
+		"/common/.well-known/openid-configuration",
 		"/common/discovery/instance?api-version=1.1", "/common/discovery/v2.0/keys", "/common/discovery/keys"} {
 		res, err := http.Get(r.base + path)
 		if err != nil || res.StatusCode != 200 {
@@ -463,7 +475,8 @@ func TestExpiry(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{Lifetime: time.Minute})
 	config := clientcredentials.Config{ClientID: DefaultClient, ClientSecret: DefaultSecret,
-		TokenURL: r.base + "/t/oauth2/v2.0/token", Scopes: []string{graphAudience + "/.default"}, AuthStyle: oauth2.AuthStyleInParams}
+		TokenURL: r.base + "/t/oauth2/v2.0/token", Scopes: []string{graphAudience + "/.default"},
+		AuthStyle: oauth2.AuthStyleInParams}
 	get := func() string {
 		t.Helper()
 		token, err := config.Token(context.Background())

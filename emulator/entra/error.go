@@ -28,7 +28,8 @@ func fail(code int, kind, format string, args ...any) *failure {
 // write answers with the failure as JSON.
 func (s *System) write(w http.ResponseWriter, f *failure) {
 	now, trace, correlation := s.host.Now().UTC().Format("2006-01-02 15:04:05Z"), emulator.NewID(), emulator.NewID()
-	description := fmt.Sprintf("%s\r\nTrace ID: %s\r\nCorrelation ID: %s\r\nTimestamp: %s", f.describe(), trace, correlation,
+	description := fmt.Sprintf("%s\r\nTrace ID: %s\r\nCorrelation ID: %s\r\nTimestamp: %s", f.describe(), trace,
+		correlation,
 		now)
 	emulator.WriteJSON(w, f.status, map[string]any{"error": f.kind, "error_description": description,
 		"error_codes": []int{f.code}, "timestamp": now, "trace_id": trace, "correlation_id": correlation,

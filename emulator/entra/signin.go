@@ -34,7 +34,8 @@ func (s *System) authorize(w http.ResponseWriter, r *http.Request, at place) {
 	switch {
 	case problem != nil:
 	case q.Get("response_type") != "code":
-		problem = fail(70001, "unsupported_response_type", "The response_type '%s' is not supported.", q.Get("response_type"))
+		problem = fail(70001, "unsupported_response_type", "The response_type '%s' is not supported.",
+			q.Get("response_type"))
 	case challenge != "" && (len(challenge) < 43 || len(challenge) > 128):
 		problem = fail(50147, "invalid_request", "Invalid size of Code_Challenge parameter.")
 	case method != "" && method != "S256" && method != "plain":

@@ -2,9 +2,10 @@
 // notifications, encrypted content, the changed resources, and delta queries.
 //
 // Its paths are those of graph.microsoft.com, of v1.0 and of beta, without regard to case. Tokens come from the
-// stand-in of package entra. Something happens to a resource by [System.Happen]: the item is stored, and subscribers are
-// notified. Sources: https://learn.microsoft.com/graph/api/resources/subscription,
-// https://learn.microsoft.com/graph/change-notifications-overview, https://learn.microsoft.com/graph/delta-query-overview
+// stand-in of package entra. Something happens to a resource by [System.Happen]: the item is stored, and
+// subscribers are notified. Sources: https://learn.microsoft.com/graph/api/resources/subscription,
+// https://learn.microsoft.com/graph/change-notifications-overview,
+// https://learn.microsoft.com/graph/delta-query-overview
 package graph
 
 import (
@@ -215,7 +216,8 @@ func decode(r *http.Request, v any) error {
 }
 
 // errNotFound is the answer for a subscription or an item that is not there.
-var errNotFound = &apiError{status: http.StatusNotFound, code: "ResourceNotFound", message: "The object was not found."}
+var errNotFound = &apiError{status: http.StatusNotFound, code: "ResourceNotFound",
+	message: "The object was not found."}
 
 // context is the value of @odata.context for what is at path.
 func (s *System) context(r *http.Request, path string) string {

@@ -94,8 +94,9 @@ func (r *rig) pass(d time.Duration) {
 
 func (r *rig) tokenOf(client string) string {
 	r.t.Helper()
-	res, err := http.PostForm(r.base+"/contoso.example/oauth2/v2.0/token", url.Values{"grant_type": {"client_credentials"},
-		"client_id": {client}, "client_secret": {"secret"}, "scope": {"https://graph.microsoft.com/.default"}})
+	res, err := http.PostForm(r.base+"/contoso.example/oauth2/v2.0/token",
+		url.Values{"grant_type": {"client_credentials"},
+			"client_id": {client}, "client_secret": {"secret"}, "scope": {"https://graph.microsoft.com/.default"}})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -163,7 +164,8 @@ type fields = map[string]any
 
 // wanted is the body that creates a subscription, with other fields. A nil field is left out.
 func (r *rig) wanted(change fields) fields {
-	body := fields{"changeType": "created,updated,deleted", "notificationUrl": r.receiver + "/in/g", "resource": "me/events",
+	body := fields{"changeType": "created,updated,deleted", "notificationUrl": r.receiver + "/in/g",
+		"resource":           "me/events",
 		"expirationDateTime": formatTime(r.host.Now().Add(24 * time.Hour)), "clientState": "state"}
 	for name, value := range change {
 		if body[name] = value; value == nil {
@@ -216,7 +218,8 @@ func TestSubscriptions(t *testing.T) {
 	r := newRig(t, Options{PageSize: 2})
 	status, made := r.call("POST", "Subscriptions", r.wanted(fields{"resource": "/me/events"}))
 	id, _ := made["id"].(string)
-	if status != 201 || made["clientState"] != "state" || made["resource"] != "/me/events" || made["encryptionCertificate"] != nil {
+	if status != 201 || made["clientState"] != "state" || made["resource"] != "/me/events" ||
+		made["encryptionCertificate"] != nil {
 		t.Fatalf("created: %d %v", status, made)
 	}
 	if status, got := r.call("GET", "subscriptions/"+id, nil); status != 200 || got["clientState"] != nil {
@@ -268,27 +271,31 @@ func TestRefused(t *testing.T) {
 	}{
 		"too long": {fields{"expirationDateTime": formatTime(r.now.Add(8 * 24 * time.Hour))}, 400, "ExtensionError",
 			"Subscription expiration can only be 10080 minutes in the future."},
-		"past":          {fields{"expirationDateTime": formatTime(r.now)}, 400, "InvalidRequest", "future"},
-		"no date":       {fields{"expirationDateTime": "soon"}, 400, "InvalidRequest", "date"},
-		"unknown field": {fields{"clientstates": "x"}, 400, "InvalidRequest", "Could not process subscription creation payload"},
-		"exists":        {drive, 409, "ObjectIdentifierInUse", "Subscription Id " + first + " already exists"},
+		"past":    {fields{"expirationDateTime": formatTime(r.now)}, 400, "InvalidRequest", "future"},
+		"no date": {fields{"expirationDateTime": "soon"}, 400, "InvalidRequest", "date"},
+		"unknown field": {fields{"clientstates": "x"}, 400, "InvalidRequest",
+			"Could not process subscription creation payload"},
+		"exists": {drive, 409, "ObjectIdentifierInUse", "Subscription Id " + first + " already exists"},
 		"change of a drive": {fields{"resource": "drives/b!9/root", "changeType": "created"}, 400, "InvalidRequest",
 			"changeType"},
-		"no resource":     {fields{"resource": "me/nothing"}, 400, "ExtensionError", "not supported"},
-		"no lifecycle":    {fields{"resource": "chats/1/messages"}, 400, "InvalidRequest", "lifecycleNotificationUrl"},
-		"no certificate":  {fields{"includeResourceData": true}, 400, "InvalidRequest", "encryptionCertificate"},
-		"bad URL":         {fields{"notificationUrl": "nowhere"}, 400, "InvalidRequest", "URL"},
-		"no URL":          {fields{"notificationUrl": nil}, 400, "InvalidRequest", "URL"},
-		"long state":      {fields{"clientState": strings.Repeat("x", 129)}, 400, "InvalidRequest", "128"},
-		"nobody is there": {fields{"notificationUrl": "http://127.0.0.1:1/"}, 400, "ValidationError", "must respond with 200 OK"},
+		"no resource":    {fields{"resource": "me/nothing"}, 400, "ExtensionError", "not supported"},
+		"no lifecycle":   {fields{"resource": "chats/1/messages"}, 400, "InvalidRequest", "lifecycleNotificationUrl"},
+		"no certificate": {fields{"includeResourceData": true}, 400, "InvalidRequest", "encryptionCertificate"},
+		"bad URL":        {fields{"notificationUrl": "nowhere"}, 400, "InvalidRequest", "URL"},
+		"no URL":         {fields{"notificationUrl": nil}, 400, "InvalidRequest", "URL"},
+		"long state":     {fields{"clientState": strings.Repeat("x", 129)}, 400, "InvalidRequest", "128"},
+		"nobody is there": {fields{"notificationUrl": "http://127.0.0.1:1/"}, 400, "ValidationError",
+			"must respond with 200 OK"},
 	} {
 		status, answer := r.call("POST", "subscriptions", r.wanted(tt.change))
-		if code, message := codeOf(answer); status != tt.status || code != tt.code || !strings.Contains(message, tt.message) {
+		if code, message := codeOf(answer); status != tt.status || code != tt.code || !strings.Contains(message,
+			tt.message) {
 			t.Errorf("%s: %d %v; want %d %s %s", name, status, answer, tt.status, tt.code, tt.message)
 		}
 	}
 	r.refuse <- struct{}{}
-	if _, answer := r.call("POST", "subscriptions", r.wanted(nil)); !strings.Contains(fmt.Sprint(answer), "HTTP 'NotFound'") {
+	if _, answer := r.call("POST", "subscriptions", r.wanted(nil)); !strings.Contains(fmt.Sprint(answer),
+		"HTTP 'NotFound'") {
 		t.Errorf("a refused handshake: %v", answer)
 	}
 	if status, answer := r.call("PATCH", "subscriptions/"+first, fields{}); status != 400 {
@@ -299,7 +306,8 @@ func TestRefused(t *testing.T) {
 		!strings.Contains(fmt.Sprint(answer), "Mail.Read") {
 		t.Errorf("without the permission: %d %v", status, answer)
 	}
-	if status, answer := r.call("GET", "me/messages/1", nil); status != 403 || !strings.Contains(fmt.Sprint(answer), "Mail.Read") {
+	if status, answer := r.call("GET", "me/messages/1", nil); status != 403 || !strings.Contains(fmt.Sprint(answer),
+		"Mail.Read") {
 		t.Errorf("reading without the permission: %d %v", status, answer)
 	}
 	for token, want := range map[string]string{"": "Access token is empty.", "x": "CompactToken"} {
@@ -319,7 +327,8 @@ func TestRefused(t *testing.T) {
 func TestClamp(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{Clamp: true, OutlookMinutes: 4230})
-	_, made := r.call("POST", "subscriptions", r.wanted(fields{"expirationDateTime": formatTime(r.now.Add(1000 * time.Hour))}))
+	_, made := r.call("POST", "subscriptions",
+		r.wanted(fields{"expirationDateTime": formatTime(r.now.Add(1000 * time.Hour))}))
 	if want := formatTime(r.now.Add(4230 * time.Minute)); made["expirationDateTime"] != want {
 		t.Errorf("clamped to %v, want %s", made, want)
 	}
@@ -381,7 +390,8 @@ func TestLifecycle(t *testing.T) {
 	silent := r.create(fields{"resource": "me/contacts"})
 	want := func(event string) {
 		t.Helper()
-		if n := r.next(); len(n) != 1 || n[0]["lifecycleEvent"] != event || n[0]["subscriptionId"] != id || n[0]["organizationId"] == nil ||
+		if n := r.next(); len(n) != 1 || n[0]["lifecycleEvent"] != event || n[0]["subscriptionId"] != id ||
+			n[0]["organizationId"] == nil ||
 			n[0]["changeType"] != nil {
 			t.Errorf("the notification is %v, want %s", n, event)
 		}
@@ -457,7 +467,8 @@ func TestDelta(t *testing.T) {
 		}
 		do := func(change, id string) {
 			t.Helper()
-			if _, err := r.host.Happen(emulator.Event{Resource: tt.collection, ChangeType: change, Data: fields{"id": id}}); err != nil {
+			if _, err := r.host.Happen(emulator.Event{Resource: tt.collection, ChangeType: change,
+				Data: fields{"id": id}}); err != nil {
 				t.Fatal(err)
 			}
 			drain()

@@ -153,7 +153,8 @@ func (s *System) serveResource(w http.ResponseWriter, r *http.Request, claims en
 	return s.listItems(w, r, path, c)
 }
 
-// item returns the item at a canonical path; isItem is false if the path is that of a collection. The caller holds s.mu.
+// item returns the item at a canonical path; isItem is false if the path is that of a collection. The caller holds
+// s.mu.
 func (s *System) item(path string) (it *item, isItem bool) {
 	i := strings.LastIndexByte(path, '/')
 	parent, id := path[:max(i, 0)], path[i+1:]
@@ -177,7 +178,8 @@ func (s *System) item(path string) (it *item, isItem bool) {
 // isCollection reports whether a canonical path ends in the name of a collection.
 func (s *System) isCollection(path string) bool {
 	last := path[strings.LastIndexByte(path, '/')+1:]
-	return slices.ContainsFunc(s.kinds(), func(k kind) bool { return k.name == last }) || last == "children" || last == "items"
+	return slices.ContainsFunc(s.kinds(), func(k kind) bool { return k.name == last }) || last == "children" ||
+		last == "items"
 }
 
 // selected returns the members of data that $select names, with those that are always there.

@@ -118,12 +118,14 @@ func (s *System) newSubscription(r *http.Request, claims entra.Claims, in wish) 
 	var known bool
 	if sub.kind, known = s.kindOf(sub.canonical); !known || in.Resource == "" {
 		return nil, &apiError{status: http.StatusBadRequest, code: "ExtensionError",
-			message: "Operation: Create; Exception: [Status Code: BadRequest; Reason: Resource is not supported for subscriptions]"}
+			message: "Operation: Create; Exception: [Status Code: BadRequest; Reason: Resource is not supported for " +
+				"subscriptions]"}
 	}
 	if !claims.Permits(sub.kind.permissions...) {
-		return nil, &apiError{status: http.StatusForbidden, code: "ExtensionError", message: "Operation: Create; Exception: " +
-			"[Status Code: Forbidden; Reason: Access is denied. Check credentials and try again. It needs " +
-			strings.Join(sub.kind.permissions, " or ") + "]"}
+		return nil, &apiError{status: http.StatusForbidden, code: "ExtensionError",
+			message: "Operation: Create; Exception: " +
+				"[Status Code: Forbidden; Reason: Access is denied. Check credentials and try again. It needs " +
+				strings.Join(sub.kind.permissions, " or ") + "]"}
 	}
 	for change := range strings.SplitSeq(in.ChangeType, ",") {
 		if !slices.Contains([]string{"created", "updated", "deleted"}, strings.ToLower(strings.TrimSpace(change))) ||
@@ -135,7 +137,8 @@ func (s *System) newSubscription(r *http.Request, claims entra.Claims, in wish) 
 		return nil, invalid("The clientState is longer than 128 characters.")
 	}
 	for _, address := range []string{in.NotificationURL, in.LifecycleURL} {
-		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "") || address == "" && in.NotificationURL == "" {
+		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "") || address == "" &&
+			in.NotificationURL == "" {
 			return nil, invalid("The notification URL is not valid.")
 		}
 	}
@@ -232,14 +235,16 @@ func (s *System) shakeHands(ctx context.Context, to string) error {
 	}
 	status, body, err := s.host.Post(ctx, s.Name(), to+separator+"validationToken="+url.QueryEscape(token),
 		http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, nil, handshakeTimeout)
-	failed := &apiError{status: http.StatusBadRequest, code: "ValidationError", message: "Subscription validation request " +
-		"failed. Notification endpoint must respond with 200 OK to validation request."}
+	failed := &apiError{status: http.StatusBadRequest, code: "ValidationError",
+		message: "Subscription validation request " +
+			"failed. Notification endpoint must respond with 200 OK to validation request."}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return &apiError{status: http.StatusBadRequest, code: "InvalidRequest",
 			message: "Subscription validation request timed out."}
 	case err == nil && status != http.StatusOK:
-		failed.message = "Subscription validation request failed. Notification endpoint must respond with 200 OK to validation " +
+		failed.message = "Subscription validation request failed. Notification endpoint must respond with 200 OK to " +
+			"validation " +
 			"request; it responded with HTTP '" + strings.ReplaceAll(http.StatusText(status), " ", "") + "'."
 		return failed
 	case err != nil || string(body) != token:
@@ -251,7 +256,8 @@ func (s *System) shakeHands(ctx context.Context, to string) error {
 // dropExpired forgets the subscriptions whose time is over. The caller holds s.mu.
 func (s *System) dropExpired() {
 	now := s.host.Now()
-	s.subscriptions = slices.DeleteFunc(s.subscriptions, func(sub *subscription) bool { return !now.Before(sub.expiresAt) })
+	s.subscriptions = slices.DeleteFunc(s.subscriptions,
+		func(sub *subscription) bool { return !now.Before(sub.expiresAt) })
 }
 
 // visible returns the live subscriptions that the token may see: those of its application and, with a user's token,
@@ -324,7 +330,8 @@ func (s *System) update(w http.ResponseWriter, r *http.Request, claims entra.Cla
 		return err
 	}
 	if in.ExpiresAt == "" && in.NotificationURL == "" {
-		return invalid("Subscription must contain either the 'expirationDateTime' or 'notificationUrl' property and its value.")
+		return invalid("Subscription must contain either the 'expirationDateTime' or 'notificationUrl' property and its " +
+			"value.")
 	}
 	sub, err := s.find(claims, id)
 	if err != nil {

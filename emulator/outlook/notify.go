@@ -108,7 +108,8 @@ func (s *System) notify(sub *subscription, changeType string, it *item) {
 		ExpiresAt: formatTime(sub.expiresAt), Sequence: sub.sequence, ChangeType: changeType}
 	if it != nil {
 		n.Resource = itemURL(sub.base, sub.user, sub.tenant, it)
-		n.ResourceData = map[string]any{"@odata.type": "#Microsoft.OutlookServices." + strings.TrimSuffix(titled(it.collection), "s"),
+		n.ResourceData = map[string]any{"@odata.type": "#Microsoft.OutlookServices." +
+			strings.TrimSuffix(titled(it.collection), "s"),
 			"@odata.id": n.Resource, "@odata.etag": it.data["@odata.etag"], "Id": it.id}
 	}
 	body, err := json.Marshal(map[string]any{"value": []notice{n}})

@@ -131,8 +131,9 @@ func (s *System) Fail(w http.ResponseWriter, _ *http.Request, status int) {
 
 var (
 	errNotFound = &apiError{http.StatusNotFound, "ErrorItemNotFound", "The specified object was not found in the store."}
-	errDenied   = &apiError{http.StatusForbidden, "ErrorAccessDenied", "Access is denied. Check credentials and try again."}
-	errPath     = &apiError{http.StatusBadRequest, "RequestBroker-ParseUri", "Resource not found for the segment."}
+	errDenied   = &apiError{http.StatusForbidden, "ErrorAccessDenied",
+		"Access is denied. Check credentials and try again."}
+	errPath = &apiError{http.StatusBadRequest, "RequestBroker-ParseUri", "Resource not found for the segment."}
 )
 
 func invalid(message string) *apiError {
@@ -387,7 +388,8 @@ func (s *System) create(w http.ResponseWriter, r *http.Request, claims entra.Cla
 	if needed, known := permissions[collection]; !known {
 		return invalid("The Resource is not one that can be subscribed to.")
 	} else if !claims.Permits(needed...) {
-		return &apiError{http.StatusForbidden, "ErrorAccessDenied", "Access is denied. It needs " + strings.Join(needed, " or ") + "."}
+		return &apiError{http.StatusForbidden, "ErrorAccessDenied", "Access is denied. It needs " + strings.Join(needed,
+			" or ") + "."}
 	}
 	for change := range strings.SplitSeq(in.ChangeType, ",") {
 		if !slices.Contains(changeTypes, strings.ToLower(strings.TrimSpace(change))) {
@@ -434,9 +436,10 @@ func (s *System) shown(r *http.Request, sub *subscription, state any) map[string
 		changes = append(changes, "Missed")
 	}
 	base := emulator.BaseURL(r)
-	return map[string]any{"@odata.context": base + "/api/v2.0/$metadata#Me/Subscriptions/$entity", "@odata.type": odataType,
-		"@odata.id": fmt.Sprintf("%s/api/v2.0/Users('%s@%s')/Subscriptions('%s')", base, sub.user, sub.tenant, sub.id),
-		"Id":        sub.id, "Resource": sub.resource, "ChangeType": strings.Join(changes, ", "), "ClientState": state,
+	return map[string]any{"@odata.context": base + "/api/v2.0/$metadata#Me/Subscriptions/$entity",
+		"@odata.type": odataType,
+		"@odata.id":   fmt.Sprintf("%s/api/v2.0/Users('%s@%s')/Subscriptions('%s')", base, sub.user, sub.tenant, sub.id),
+		"Id":          sub.id, "Resource": sub.resource, "ChangeType": strings.Join(changes, ", "), "ClientState": state,
 		"NotificationURL": sub.url, "SubscriptionExpirationDateTime": formatTime(sub.expiresAt)}
 }
 
@@ -453,7 +456,8 @@ func (s *System) shakeHands(ctx context.Context, to, state string) error {
 	if strings.Contains(to, "?") {
 		separator = "&"
 	}
-	status, body, err := s.host.Post(ctx, s.Name(), to+separator+"validationToken="+url.QueryEscape(token), header(state, ""),
+	status, body, err := s.host.Post(ctx, s.Name(), to+separator+"validationToken="+url.QueryEscape(token),
+		header(state, ""),
 		nil, timeout)
 	if err != nil || status != http.StatusOK || string(body) != token {
 		return failed
@@ -475,7 +479,8 @@ func header(state, contentType string) http.Header {
 // dropExpired forgets the subscriptions whose time is over, silently as the service does. The caller holds s.mu.
 func (s *System) dropExpired() {
 	now := s.host.Now()
-	s.subscriptions = slices.DeleteFunc(s.subscriptions, func(sub *subscription) bool { return !now.Before(sub.expiresAt) })
+	s.subscriptions = slices.DeleteFunc(s.subscriptions,
+		func(sub *subscription) bool { return !now.Before(sub.expiresAt) })
 }
 
 var _ emulator.System = (*System)(nil)

@@ -84,8 +84,9 @@ func (r *rig) receive(w http.ResponseWriter, req *http.Request) {
 
 func (r *rig) tokenOf(scope string) string {
 	r.t.Helper()
-	res, err := http.PostForm(r.base+"/contoso.example/oauth2/v2.0/token", url.Values{"grant_type": {"client_credentials"},
-		"client_id": {entra.DefaultClient}, "client_secret": {entra.DefaultSecret}, "scope": {scope}})
+	res, err := http.PostForm(r.base+"/contoso.example/oauth2/v2.0/token",
+		url.Values{"grant_type": {"client_credentials"},
+			"client_id": {entra.DefaultClient}, "client_secret": {entra.DefaultSecret}, "scope": {scope}})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -135,8 +136,9 @@ func (r *rig) call(method, path string, body any) (int, map[string]any) {
 type fields = map[string]any
 
 func (r *rig) wanted() fields {
-	return fields{"@odata.type": odataType, "Resource": r.base + "/api/v2.0/me/events", "NotificationURL": r.receiver + "/in/o",
-		"ChangeType": "Created,Updated,Deleted", "ClientState": "state"}
+	return fields{"@odata.type": odataType, "Resource": r.base + "/api/v2.0/me/events",
+		"NotificationURL": r.receiver + "/in/o",
+		"ChangeType":      "Created,Updated,Deleted", "ClientState": "state"}
 }
 
 func TestSubscriptions(t *testing.T) {
@@ -148,7 +150,8 @@ func TestSubscriptions(t *testing.T) {
 		made["SubscriptionExpirationDateTime"] != formatTime(r.now.Add(longest)) {
 		t.Fatalf("created: %d %v", status, made)
 	}
-	for _, path := range []string{"me/subscriptions('" + url.PathEscape(id) + "')", "Me/Subscriptions/" + url.PathEscape(id)} {
+	for _, path := range []string{"me/subscriptions('" + url.PathEscape(id) + "')",
+		"Me/Subscriptions/" + url.PathEscape(id)} {
 		if status, got := r.call("GET", path, nil); status != 200 || got["Id"] != id || got["ClientState"] != nil {
 			t.Errorf("%s: %d %v", path, status, got)
 		}
@@ -160,7 +163,8 @@ func TestSubscriptions(t *testing.T) {
 		if wish != "" {
 			body["SubscriptionExpirationDateTime"] = wish
 		}
-		if status, got := r.call("PATCH", path, body); status != 200 || got["SubscriptionExpirationDateTime"] != formatTime(r.now.Add(want)) {
+		if status, got := r.call("PATCH", path, body); status != 200 ||
+			got["SubscriptionExpirationDateTime"] != formatTime(r.now.Add(want)) {
 			t.Errorf("renewed until %q: %d %v", wish, status, got)
 		}
 	}
@@ -216,7 +220,8 @@ func TestNotifications(t *testing.T) {
 		t.Errorf("the first is %v", first)
 	}
 	status, item := r.call("GET", first["Resource"].(string), nil)
-	if status != 200 || item["Subject"] != "Quay" || item["@odata.etag"] != first["ResourceData"].(fields)["@odata.etag"] {
+	if status != 200 || item["Subject"] != "Quay" ||
+		item["@odata.etag"] != first["ResourceData"].(fields)["@odata.etag"] {
 		t.Errorf("the item is %d %v", status, item)
 	}
 	happen("created", nil)
@@ -233,7 +238,8 @@ func TestNotifications(t *testing.T) {
 	if err := r.host.Fault(emulator.Fault{Kind: emulator.FaultMissed, System: "outlook"}); err != nil {
 		t.Fatal(err)
 	}
-	if missed := (<-r.got).item; missed["SequenceNumber"] != 5.0 || missed["ChangeType"] != "Missed" || missed["Resource"] != nil {
+	if missed := (<-r.got).item; missed["SequenceNumber"] != 5.0 || missed["ChangeType"] != "Missed" ||
+		missed["Resource"] != nil {
 		t.Errorf("missed is %v", missed)
 	}
 	if last := happen("deleted", fields{"Id": item["Id"]}); last["SequenceNumber"] != 6.0 {

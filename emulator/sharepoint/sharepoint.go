@@ -176,7 +176,8 @@ var (
 	errDenied = &apiError{http.StatusForbidden, "-2147024891, System.UnauthorizedAccessException",
 		"Access denied. You do not have permission to perform this action or access this resource."}
 	errNoList = &apiError{http.StatusNotFound, "-2130575322, Microsoft.SharePoint.SPException",
-		"List does not exist. The page you selected contains a list that does not exist. It may have been deleted by another user."}
+		"List does not exist. The page you selected contains a list that does not exist. It may have been deleted by " +
+			"another user."}
 	errNoSubscription = &apiError{http.StatusNotFound, "-1, System.ArgumentException",
 		"The subscription does not exist."}
 	errNoPath = &apiError{http.StatusNotFound, "-1, Microsoft.SharePoint.Client.ResourceNotFoundException",
@@ -187,7 +188,8 @@ func badRequest(code, value string) *apiError { return &apiError{http.StatusBadR
 
 // permissions to read and to change, and to list what belongs to others.
 var (
-	readers = []string{"Sites.Read.All", "Sites.ReadWrite.All", "Sites.FullControl.All", "AllSites.Read", "AllSites.Write",
+	readers = []string{"Sites.Read.All", "Sites.ReadWrite.All", "Sites.FullControl.All", "AllSites.Read",
+		"AllSites.Write",
 		"AllSites.Manage", "AllSites.FullControl", "Sites.Selected"}
 	writers = []string{"Sites.ReadWrite.All", "Sites.FullControl.All", "AllSites.Write", "AllSites.Manage",
 		"AllSites.FullControl", "Sites.Selected"}
@@ -241,7 +243,8 @@ func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // listPath is a path below /_api/web that names a list, by id or by title, and what is asked of it.
-var listPath = regexp.MustCompile(`(?i)^/lists(?:\((?:guid)?'([^']+)'\)|/getby(?:title)\('((?:[^']|'')+)'\)|/getbyid\('([^']+)'\))(/.*)?$`)
+var listPath = regexp.MustCompile(
+	`(?i)^/lists(?:\((?:guid)?'([^']+)'\)|/getbytitle\('((?:[^']|'')+)'\)|/getbyid\('([^']+)'\))(/.*)?$`)
 
 // serve answers an authenticated call.
 func (s *System) serve(w http.ResponseWriter, r *http.Request, claims entra.Claims) error {
@@ -312,7 +315,8 @@ func (s *System) answer(w http.ResponseWriter, r *http.Request, status int, odat
 		return nil
 	case formMinimal:
 		shown["odata.metadata"] = metadata(r) + "/@Element"
-		shown["odata.type"], shown["odata.id"], shown["odata.editLink"] = odataType, uri, strings.TrimPrefix(r.URL.Path, "/_api/")
+		shown["odata.type"], shown["odata.id"], shown["odata.editLink"] = odataType, uri, strings.TrimPrefix(r.URL.Path,
+			"/_api/")
 	}
 	emulator.WriteJSON(w, status, shown)
 	return nil

@@ -138,7 +138,8 @@ func TestForms(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{AnyToken: true})
 	for _, path := range []string{"/_api/web/lists/getByTitle('Documents')", "/_API/Web/Lists/GetByTitle('documents')",
-		lists, "/sites/lab/_api/web/lists(guid'" + DefaultListID + "')", "/_api/web/lists/getById('" + DefaultListID + "')"} {
+		lists, "/sites/lab/_api/web/lists(guid'" + DefaultListID + "')", "/_api/web/lists/getById('" + DefaultListID +
+			"')"} {
 		status, got := r.call("GET", path+"?$select=Title,Id", plain, nil)
 		if status != 200 || got["Id"] != DefaultListID || got["Title"] != DefaultList || len(got) != 2 {
 			t.Errorf("%s: %d %v", path, status, got)
@@ -150,8 +151,9 @@ func TestForms(t *testing.T) {
 	if _, got := r.call("GET", lists, "application/json; odata=verbose", nil); got["d"].(fields)["__metadata"] == nil {
 		t.Errorf("verbose: %v", got)
 	}
-	for path, want := range map[string]string{"/_api/web/lists/getByTitle('None')": "-2130575322", "/_api/web/nothing": "-1",
-		lists + "/nothing": "-1", subs + "('x')": "-1"} {
+	for path, want := range map[string]string{"/_api/web/lists/getByTitle('None')": "-2130575322",
+		"/_api/web/nothing": "-1",
+		lists + "/nothing":  "-1", subs + "('x')": "-1"} {
 		status, got := r.call("GET", path, plain, nil)
 		e, _ := got["odata.error"].(fields)
 		if code, _ := e["code"].(string); status != 404 || !strings.HasPrefix(code, want) {
@@ -175,7 +177,8 @@ func TestSubscriptions(t *testing.T) {
 	if status, got := r.call("GET", one, plain, nil); status != 200 || got["id"] != id || len(got) != 4 {
 		t.Errorf("shown: %d %v", status, got)
 	}
-	if status, got := r.call("PATCH", one, plain, fields{"expirationDateTime": "2026-12-24T10:00:00+01:00"}); status != 204 {
+	if status, got := r.call("PATCH", one, plain,
+		fields{"expirationDateTime": "2026-12-24T10:00:00+01:00"}); status != 204 {
 		t.Errorf("renewed: %d %v", status, got)
 	}
 	_, got := r.call("GET", subs, plain, nil)
@@ -276,7 +279,8 @@ func TestChanges(t *testing.T) {
 	if text := strings.Join(kinds, " "); text != "1/1 1/2 2/1 2/3" {
 		t.Errorf("the changes are %s", text)
 	}
-	if _, page := r.call("POST", lists+"/GetChanges", plain, query(start, fields{"Add": false, "FetchLimit": 100})); len(page["value"].([]any)) != 2 {
+	if _, page := r.call("POST", lists+"/GetChanges", plain,
+		query(start, fields{"Add": false, "FetchLimit": 100})); len(page["value"].([]any)) != 2 {
 		t.Errorf("without additions: %v", page)
 	}
 	byTime := formatToken(DefaultListID, r.now.Add(-90*time.Second), -1)
@@ -295,7 +299,8 @@ func TestChanges(t *testing.T) {
 		t.Errorf("the deleted item: %d", status)
 	}
 	r.pass(61 * 24 * time.Hour)
-	if status, page := r.call("POST", lists+"/getchanges", plain, query(start, nil)); status != 200 || len(page["value"].([]any)) != 0 {
+	if status, page := r.call("POST", lists+"/getchanges", plain, query(start, nil)); status != 200 ||
+		len(page["value"].([]any)) != 0 {
 		t.Errorf("an old token: %d %v", status, page)
 	}
 	r.opts.ExpiredFails = true
@@ -352,7 +357,8 @@ func TestTokens(t *testing.T) {
 		{"of Graph", app("https://graph.microsoft.com/.default"), lists, 401, "Invalid issuer or signature."},
 		{"by a secret", app("https://contoso.sharepoint.com/.default"), lists, 401, "Unsupported app only token."},
 		{"of a user who reads", user("https://contoso.sharepoint.com/AllSites.Read"), lists, 200, "Documents"},
-		{"of a user who reads, at webhooks", user("https://contoso.sharepoint.com/AllSites.Read"), subs, 403, "Access denied"},
+		{"of a user who reads, at webhooks", user("https://contoso.sharepoint.com/AllSites.Read"), subs, 403,
+			"Access denied"},
 		{"of a user who writes, listing", user("https://contoso.sharepoint.com/AllSites.Write"), subs, 403, "Access denied"},
 		{"of a user in full control", user("https://contoso.sharepoint.com/AllSites.FullControl"), subs, 200, "pushnp"},
 	} {

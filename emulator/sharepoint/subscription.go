@@ -222,7 +222,8 @@ func (s *System) listSubscriptions(w http.ResponseWriter, r *http.Request, claim
 func (s *System) dropExpired() {
 	now := s.host.Now()
 	for _, l := range s.lists {
-		l.subscriptions = slices.DeleteFunc(l.subscriptions, func(sub *subscription) bool { return !now.Before(sub.expiresAt) })
+		l.subscriptions = slices.DeleteFunc(l.subscriptions,
+			func(sub *subscription) bool { return !now.Before(sub.expiresAt) })
 	}
 }
 

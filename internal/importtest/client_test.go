@@ -32,6 +32,7 @@ var (
 var mayConnect = map[room]string{
 	"internal/egress":       "it makes the clients, and checks the addresses that they dial",
 	"client":                "it runs on the user's machine and calls the server that the user names",
+	"emulator":              "it plays outside systems for tests, and calls the receivers that subscribe at it",
 	"internal/bench":        "it plays producer and receiver on loopback and never leaves the machine",
 	"provider/providertest": "only tests import it",
 }

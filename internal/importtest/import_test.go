@@ -64,6 +64,10 @@ var rooms = []row{
 	{"provider/all", []room{"provider", "provider/*", "provider/acs", "provider/eventgrid", "provider/slack",
 		"provider/cloudevents"}, nil},
 
+	{"emulator", nil, nil},
+	{"emulator/entra", []room{"emulator"}, []string{"jose"}},
+	{"emulator/graph", []room{"emulator", "emulator/entra", "provider/graph"}, nil},
+	{"emulator/*", []room{"emulator", "emulator/entra"}, nil},
 	{"internal/contentcoding", []room{"."}, []string{"brotli", "zstd"}},
 	{"internal/match", []room{".", "internal/strictjson", "internal/contentcoding"}, []string{"expr", "jsontext"}},
 	{"internal/access", []room{"."}, nil},
@@ -93,7 +97,9 @@ var rooms = []row{
 	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/sys"}},
 
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "internal/app", "internal/bench", "internal/config",
-		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding"}, []string{"cobra", "x/term"}},
+	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "emulator", "emulator/*", "emulator/entra",
+		"emulator/graph", "internal/app", "internal/bench", "internal/config", "internal/datadir", "internal/egress",
+		"internal/access", "internal/contentcoding"}, []string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},
 }
 

@@ -96,7 +96,6 @@ var rooms = []row{
 	{"internal/importtest", nil, nil},
 	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/sys"}},
 
-	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "internal/app", "internal/bench", "internal/config",
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "emulator", "emulator/*", "emulator/entra",
 		"emulator/graph", "internal/app", "internal/bench", "internal/config", "internal/datadir", "internal/egress",
 		"internal/access", "internal/contentcoding"}, []string{"cobra", "x/term"}},

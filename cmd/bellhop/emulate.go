@@ -290,7 +290,7 @@ func newEmulateEventCommand(e *env) *cobra.Command {
 notified. The number of notifications is printed.`,
 		Example: `  bellhop emulate event --resource /me/events --change-type created --data '{"subject":"Lens review"}'
   bellhop emulate event --system sharepoint --resource Documents --change-type updated`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	at := atFlag(c)
 	var event emulator.Event
@@ -373,7 +373,7 @@ func newEmulateCallsCommand(e *env) *cobra.Command {
 		Short:   "Show the calls of a running stand-in whole",
 		Long:    "Show the calls of a running stand-in whole, oldest first: one line of JSON each.",
 		Example: "  bellhop emulate calls --at http://127.0.0.1:9100",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	at := atFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -93,8 +93,8 @@ func TestMessagesAboutFlags(t *testing.T) {
 		"events --source=":                    "--source is empty",
 		"sources --limit":                     "--limit needs a value",
 		"serve --json":                        "'bellhop serve' has no --json",
-		"help emulate":                        "no command 'bellhop emulate'",
-		"emulate --help":                      "no command 'bellhop emulate'",
+		"help imitate":                        "no command 'bellhop imitate'",
+		"imitate --help":                      "no command 'bellhop imitate'",
 		"help sources nothing":                "no command 'bellhop sources nothing'",
 		"sources nothing --help":              "no command 'bellhop sources nothing'",
 	} {

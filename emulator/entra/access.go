@@ -71,7 +71,7 @@ func (s *System) Authenticate(r *http.Request, audiences ...string) (Claims, err
 		return Claims{}, ErrNoToken
 	}
 	var c Claims
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return c, ErrBadToken
 	}

@@ -75,7 +75,7 @@ const assertionLeeway = 5 * time.Minute
 
 // checkAssertion checks a client's assertion: its certificate, signature, audience, time, and that it is new.
 func (s *System) checkAssertion(c Client, assertion string, at place) *failure {
-	signed, err := jose.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.PS256, jose.RS256})
+	signed, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.PS256, jose.RS256})
 	if err != nil {
 		return fail(50027, "invalid_client", "The JWT token is invalid or malformed.")
 	}

@@ -65,7 +65,7 @@ func (s *server) showEvent(ctx context.Context, in *one) (*bodyOf[client.EventDe
 }
 
 type eventBodyInput struct {
-	one
+	ID     string `path:"id" example:"evt_01h455vb4pex5vsknk08"`
 	Accept string `header:"Accept-Encoding" example:"gzip" doc:"A content encoding that is not in it is undone"`
 }
 

@@ -216,7 +216,7 @@ func TestJudge(t *testing.T) {
 		{"provider/all", "provider/ams", ""},
 		{"provider/all", "provider/providertest", "only provider, provider/*"},
 		{".", "provider", "none of our rooms"},
-		{"internal/api", "internal/store", "only root, provider, client"},
+		{"internal/api", "internal/store", "only root, internal/strictjson, provider, client"},
 		{"internal/app", "internal/store", ""},
 		{"cmd/bellhop", "internal/store", "only root, client, provider"},
 		{"internal/attic", ".", "none of our rooms"},

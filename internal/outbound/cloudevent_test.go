@@ -39,7 +39,9 @@ func TestCloudEventForms(t *testing.T) {
 			{{structuredEvent(), stored()}, {binaryEvent(), stored()}},
 		}
 		for i, b := range batches {
-			if len(b[0]) > 1 && target.renderBatch == nil || name == "raw" || name == "standard" {
+			switch {
+			case len(b[0]) > 1 && target.renderBatch == nil, name == "raw", name == "standard",
+				name == "cloudevents" && len(b[0]) == 1: // sends a single CloudEvent in the mode in which it came
 				continue
 			}
 			want, got := rendered(t, name, target, b[0]...), rendered(t, name, target, b[1]...)

@@ -27,6 +27,7 @@ func signed(t testing.TB) providertest.Case {
 		Secrets:    [2]string{newKey(0x00), newKey(0x40)},
 		Sign:       sign,
 		Headers:    []string{"Authorization", "Date", "Content-Type"},
+		Hashes:     []string{"X-Authorization-Content-Sha256"},
 		Window:     15 * time.Minute,
 		Recordings: recordings(t),
 		SendSettings: func(secret string) string {

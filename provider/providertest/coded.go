@@ -62,7 +62,7 @@ func (s *suite) coded(t *testing.T, plain *provider.Request, body []byte) *provi
 
 // proofHeaders returns the canonical names of the headers that are parts of the proof.
 func (s *suite) proofHeaders() []string {
-	names := slices.Clone(s.Headers)
+	names := slices.Concat(s.Headers, s.Hashes)
 	if s.MAC != nil {
 		names = append(names, s.MAC.Header)
 	}

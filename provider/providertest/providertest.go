@@ -49,6 +49,8 @@ type Case struct {
 	MAC *MAC
 	// Headers, and Parameters of the query, are parts of the proof: a request without one, or with two, is refused.
 	Headers, Parameters []string
+	// Hashes are further headers, with a hash of the bytes. A request without them is accepted.
+	Hashes []string
 	// Window is how old or how early a request may be; 0 if requests carry no time.
 	Window time.Duration
 	// Methods are the accepted methods, of events and of probes. None means POST only.

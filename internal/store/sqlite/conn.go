@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -71,9 +72,11 @@ func (s *Store) connect(m mode) (*conn, error) {
 	pragmas := "PRAGMA busy_timeout = 1000; PRAGMA temp_store = memory; PRAGMA trusted_schema = off; " +
 		"PRAGMA cell_size_check = on;"
 	if m == writing {
-		// auto_vacuum has an effect only before the first table is made; giveBackSpace relies on it
-		pragmas += "PRAGMA page_size = 8192; PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal;" +
-			"PRAGMA wal_autocheckpoint = 0;" +
+		if info, err := os.Stat(s.path); err != nil || info.Size() == 0 {
+			// Only before the first table is made; later it would write to the file. giveBackSpace relies on it.
+			pragmas += "PRAGMA auto_vacuum = incremental;"
+		}
+		pragmas += "PRAGMA page_size = 8192; PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0;" +
 			// for macOS, whose plain sync stops at the drive's cache
 			"PRAGMA fullfsync = on; PRAGMA checkpoint_fullfsync = on;" +
 			"PRAGMA cache_size = -16384; PRAGMA synchronous = " + durability + ";"

@@ -45,7 +45,7 @@ type Destination struct {
 
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	SecretsAt time.Time // when a secret among Settings or Access was last set
+	SecretsAt SecretTimes // when each secret among Settings and Access was set
 }
 
 // DestinationState says whether a destination gets its deliveries.

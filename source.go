@@ -20,7 +20,7 @@ type Source struct {
 
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	SecretsAt time.Time // when a secret among Settings was last set
+	SecretsAt SecretTimes // when each secret among Settings was set
 }
 
 // SourceAPI and SourceAPIID are the name and id of the source of events that are published through the API. It has
@@ -69,3 +69,7 @@ func CheckName(name string) error {
 	}
 	return nil
 }
+
+// SecretTimes says when each secret of a source or destination was set, by its path: "settings.secret",
+// "settings.headers.X-Key", "access.token". A secret without an entry was set at an unknown time.
+type SecretTimes map[string]time.Time

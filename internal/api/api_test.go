@@ -59,18 +59,22 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
+// testSecretTimes has every secret that fill stores.
+var testSecretTimes = bellhop.SecretTimes{"settings.key": testNow, "settings.secret": testNow,
+	"settings.headers.X-Key": testNow, "access.password": testNow}
+
 // fill stores one of every noun.
 func (r *rig) fill() {
 	r.sources = []bellhop.Source{{
 		ID: "src_1", Name: "media", Provider: "lock",
 		Settings:  json.RawMessage(`{"key":"` + canary + `","account_id":"a1"}`),
-		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testNow,
+		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testSecretTimes,
 	}}
 	r.destinations = []bellhop.Destination{{
 		ID: "dst_1", Name: "billing", Type: "http", URL: "https://billing.example.com/", State: bellhop.DestinationActive,
 		Settings: json.RawMessage(`{"format":"standard","secret":"` + canary + `","headers":{"X-Key":"` + canary + `"}}`),
 		Timeout:  time.Second, Concurrency: 3, Retry: bellhop.Retry{Schedule: bellhop.Schedule{time.Minute, 2 * time.Hour}},
-		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testNow,
+		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testSecretTimes,
 	}}
 	body := []byte(`{"a": [1]}`)
 	r.events = []bellhop.Event{{

@@ -82,7 +82,8 @@ func TestAction(t *testing.T) {
 	r.do("PATCH", "/api/v1/destinations/c", whole).is(200)
 	r.do("PATCH", "/api/v1/destinations/c", `{"settings":{"env":{"MORE":"`+canary+`"}},"concurrency":2}`).is(200)
 	if d := r.destinations[0]; string(d.Settings) != `{"command":["a","b"],"env":{"MORE":"`+canary+`","TOKEN":"`+canary+`"},"key":"`+canary+`"}` ||
-		d.URL != "" || d.Concurrency != 2 || !d.SecretsAt.Equal(r.now) {
+		d.URL != "" || d.Concurrency != 2 || !d.SecretsAt["settings.env.MORE"].Equal(r.now) ||
+		!d.SecretsAt["settings.env.TOKEN"].Equal(testNow) {
 		t.Errorf("stored %+v", d)
 	}
 	r.do("POST", "/api/v1/destinations",
@@ -155,7 +156,7 @@ func TestDestinationPatch(t *testing.T) {
 	after := r.destinations[0]
 	if string(after.Settings) != `{"format":"standard","headers":{"X-Key":"`+canary+`"},"secret":"`+canary+`"}` ||
 		after.Timeout != before.Timeout || after.Concurrency != 3 || len(after.Retry.Schedule) != 2 ||
-		!after.SecretsAt.Equal(testNow) {
+		!after.SecretsAt["settings.secret"].Equal(testNow) || !after.SecretsAt["settings.headers.X-Key"].Equal(testNow) {
 		t.Errorf("stored %+v", after)
 	}
 
@@ -166,7 +167,8 @@ func TestDestinationPatch(t *testing.T) {
 	same(t, got["timeout"], `"5s"`)
 	same(t, got["concurrency"], `16`)
 	if after = r.destinations[0]; string(after.Settings) != `{"format":"standard","headers":{"X-Key":"`+canary+`","X-New":"`+canary+`"},"secret":"`+canary+`"}` ||
-		!after.SecretsAt.Equal(r.now) {
+		!after.SecretsAt["settings.headers.X-New"].Equal(r.now) || !after.SecretsAt["settings.headers.X-Key"].Equal(testNow) ||
+		!after.SecretsAt["settings.secret"].Equal(testNow) {
 		t.Errorf("stored %+v", after)
 	}
 	r.do("PATCH", "/api/v1/destinations/dst_1", `{"settings":{"secret":null,"headers":null}}`).is(200)
@@ -344,10 +346,12 @@ func TestAccess(t *testing.T) {
 func TestAccessPatch(t *testing.T) {
 	r := newRig(t)
 	r.fill()
-	stored := func(want string, secretsAt time.Time) {
+	stored := func(want string, passwordAt time.Time) {
 		t.Helper()
-		if d := r.destinations[0]; string(d.Access) != want || !d.SecretsAt.Equal(secretsAt) {
-			t.Errorf("stored %s, secrets set at %s; want %s, %s", d.Access, d.SecretsAt, want, secretsAt)
+		d := r.destinations[0]
+		if string(d.Access) != want || !d.SecretsAt["access.password"].Equal(passwordAt) ||
+			!d.SecretsAt["settings.secret"].Equal(testNow) {
+			t.Errorf("stored %s, secrets set at %v; want %s, %s", d.Access, d.SecretsAt, want, passwordAt)
 		}
 	}
 	patch := func(body string) answer { return r.do("PATCH", "/api/v1/destinations/billing", body) }
@@ -362,24 +366,26 @@ func TestAccessPatch(t *testing.T) {
 	stored(`{"password":"`+canary+`2","username":"you"}`, r.now)
 	r.now = r.now.Add(time.Hour)
 	patch(`{"access":{"username":null,"password":null,"proxy":"http://proxy.example:3128"}}`).is(200)
-	stored(`{"proxy":"http://proxy.example:3128"}`, r.now)
-	changed := r.now
+	stored(`{"proxy":"http://proxy.example:3128"}`, time.Time{})
 	r.now = r.now.Add(time.Hour)
 	patch(`{"access":{"proxy":"http://other.example:3128"}}`).is(200)
-	stored(`{"proxy":"http://other.example:3128"}`, changed)
+	stored(`{"proxy":"http://other.example:3128"}`, time.Time{})
 	same(t, patch(`{"access":null}`).is(200)["access"], `null`)
-	stored("", changed)
+	stored("", time.Time{})
 	patch(`{"access":{"token":"` + canary + `"}}`).is(200)
-	stored(`{"token":"`+canary+`"}`, r.now)
+	stored(`{"token":"`+canary+`"}`, time.Time{})
+	if at := r.destinations[0].SecretsAt["access.token"]; !at.Equal(r.now) {
+		t.Errorf("the token was set at %s", at)
+	}
 	// Removing the last member removes the access.
 	r.now = r.now.Add(time.Hour)
 	patch(`{"access":{"token":null}}`).is(200)
-	stored("", r.now)
+	stored("", time.Time{})
 	if r.destinations[0].Access != nil {
 		t.Error("an empty access is stored")
 	}
 	patch(`{"access":{"token":` + hidden + `}}`).is(200) // a masked secret that is not stored stays unset
-	stored("", r.now)
+	stored("", time.Time{})
 }
 
 func TestAccessRefused(t *testing.T) {

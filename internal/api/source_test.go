@@ -102,7 +102,7 @@ func TestSourcePatch(t *testing.T) {
 	// A whole answer sent back changes nothing but the time.
 	got := r.do("PATCH", "/api/v1/sources/media", before, "Content-Type: application/merge-patch+json").is(200)
 	stored := r.sources[0]
-	if string(stored.Settings) != `{"account_id":"a1","key":"`+canary+`"}` || !stored.SecretsAt.Equal(testNow) ||
+	if string(stored.Settings) != `{"account_id":"a1","key":"`+canary+`"}` || !stored.SecretsAt["settings.key"].Equal(testNow) ||
 		!stored.UpdatedAt.Equal(r.now) {
 		t.Errorf("stored %+v", stored)
 	}

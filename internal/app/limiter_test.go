@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -62,20 +63,32 @@ type limiterRig struct {
 	t *testing.T
 	*limiter
 	dialer
-	accepted map[*dialed]net.Conn
+
+	mu       sync.Mutex
+	accepted map[*dialed]net.Conn // mu guards it
+}
+
+// conn returns the accepted connection of a dialed one, or nil.
+func (r *limiterRig) conn(c *dialed) net.Conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.accepted[c]
 }
 
 // newLimiterRig makes a limiter of that many places and accepts in the background. It is for a synctest bubble.
 func newLimiterRig(t *testing.T, limit int) *limiterRig {
 	d := make(dialer, 100)
-	r := &limiterRig{t, newLimiter(d, limit, time.Now, slog.New(slog.DiscardHandler)), d, map[*dialed]net.Conn{}}
+	r := &limiterRig{t: t, limiter: newLimiter(d, limit, time.Now, slog.New(slog.DiscardHandler)), dialer: d,
+		accepted: map[*dialed]net.Conn{}}
 	go func() {
 		for {
 			c, err := r.limiter.Accept()
 			if err != nil {
 				return
 			}
+			r.mu.Lock()
 			r.accepted[c.(*limitedConn).Conn.(*dialed)] = c
+			r.mu.Unlock()
 		}
 	}()
 	t.Cleanup(func() {
@@ -91,7 +104,7 @@ func (r *limiterRig) open(n int, from string) (list []*dialed, accepted int) {
 		c := r.dial(from)
 		synctest.Wait()
 		list = append(list, c)
-		if r.accepted[c] != nil {
+		if r.conn(c) != nil {
 			accepted++
 		}
 		time.Sleep(time.Millisecond)
@@ -101,7 +114,7 @@ func (r *limiterRig) open(n int, from string) (list []*dialed, accepted int) {
 
 func (r *limiterRig) idle(list ...*dialed) {
 	for _, c := range list {
-		r.state(r.accepted[c], http.StateIdle)
+		r.state(r.conn(c), http.StateIdle)
 		time.Sleep(time.Millisecond)
 	}
 	synctest.Wait()
@@ -160,7 +173,7 @@ func TestWhoGivesWay(t *testing.T) {
 			}
 			time.Sleep(2 * busyForOthers)
 			synctest.Wait()
-			if r.accepted[new[0]] == nil || closed(list) != "1000" {
+			if r.conn(new[0]) == nil || closed(list) != "1000" {
 				t.Errorf("later: closed: %s", closed(list))
 			}
 		},
@@ -169,22 +182,22 @@ func TestWhoGivesWay(t *testing.T) {
 			new, _ := r.open(1, proxy)
 			time.Sleep(2 * busyForOthers)
 			synctest.Wait()
-			if r.accepted[new[0]] != nil || closed(list) != "0000" {
+			if r.conn(new[0]) != nil || closed(list) != "0000" {
 				t.Errorf("soon: closed: %s", closed(list))
 			}
 			time.Sleep(busyForOwn)
 			synctest.Wait()
-			if r.accepted[new[0]] == nil || closed(list) != "1000" {
+			if r.conn(new[0]) == nil || closed(list) != "1000" {
 				t.Errorf("later: closed: %s", closed(list))
 			}
 		},
 		"none, if one closes": func(t *testing.T, r *limiterRig) {
 			list, _ := r.open(4, proxy)
 			new, _ := r.open(1, proxy)
-			r.accepted[list[3]].Close()
-			r.accepted[list[3]].Close() // frees one place, not two
+			r.conn(list[3]).Close()
+			r.conn(list[3]).Close() // frees one place, not two
 			synctest.Wait()
-			if r.accepted[new[0]] == nil || closed(list) != "0001" || len(r.conns) != 4 || r.senders[bellhop.Sender(proxy+":1")] != 4 {
+			if r.conn(new[0]) == nil || closed(list) != "0001" || len(r.conns) != 4 || r.senders[bellhop.Sender(proxy+":1")] != 4 {
 				t.Errorf("closed: %s, %d places taken", closed(list), len(r.conns))
 			}
 		},
@@ -192,7 +205,7 @@ func TestWhoGivesWay(t *testing.T) {
 			list, _ := r.open(4, proxy)
 			new, _ := r.open(1, proxy)
 			r.idle(list[1])
-			if r.accepted[new[0]] == nil || closed(list) != "0100" {
+			if r.conn(new[0]) == nil || closed(list) != "0100" {
 				t.Errorf("closed: %s", closed(list))
 			}
 		},

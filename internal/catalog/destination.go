@@ -25,7 +25,7 @@ func (c *Catalog) CreateDestination(ctx context.Context, d bellhop.Destination) 
 	d.ID = c.newID(bellhop.PrefixDestination)
 	c.restart(&d)
 	d.CreatedAt = c.now()
-	d.UpdatedAt, d.SecretsAt = d.CreatedAt, d.CreatedAt
+	d.UpdatedAt, d.SecretsAt = d.CreatedAt, c.destinationSecretTimes(bellhop.Destination{}, d, d.CreatedAt)
 	if err := c.change(ctx, func() error { return c.opts.Store.CreateDestination(ctx, d) }); err != nil {
 		return d, err
 	}
@@ -80,16 +80,13 @@ func (c *Catalog) replace(
 	}
 	after.ID, after.Tenant = before.ID, before.Tenant
 	after.State, after.StateReason, after.Granted = before.State, before.StateReason, before.Granted
-	after.CreatedAt, after.SecretsAt, after.FailingSince = before.CreatedAt, before.SecretsAt, time.Time{}
+	after.CreatedAt, after.FailingSince = before.CreatedAt, time.Time{}
 	after = c.complete(after)
 	if err := inFieldOrder(c.checkDestination(after), c.checkExpiry(after, before.ExpiresAt), c.checkMove(before, to)); err != nil {
 		return after, false, err
 	}
 	after.UpdatedAt = c.now()
-	if c.destinationSecrets(after.Type).differ(before.Settings, after.Settings) ||
-		accessSecrets.differ(before.Access, after.Access) {
-		after.SecretsAt = after.UpdatedAt
-	}
+	after.SecretsAt = c.destinationSecretTimes(before, after, after.UpdatedAt)
 	renewed := before.State == bellhop.DestinationExpired &&
 		(after.ExpiresAt.IsZero() || after.ExpiresAt.After(after.UpdatedAt))
 	// The receiver may have agreed to the settings, so a handshake depends on them too.
@@ -287,9 +284,9 @@ func (c *Catalog) MaskDestination(d bellhop.Destination) bellhop.Destination {
 		d.StateReason = "it gets nothing, because it cannot be opened: " + why
 	}
 	d.URL = c.maskURL(d)
-	d.Settings = c.destinationSecrets(d.Type).mask(d.Settings, d.SecretsAt)
+	d.Settings = c.destinationSecrets(d.Type).mask(d.Settings, settingsPrefix, d.SecretsAt)
 	if len(d.Access) > 0 {
-		d.Access = accessSecrets.mask(d.Access, d.SecretsAt)
+		d.Access = accessSecrets.mask(d.Access, accessPrefix, d.SecretsAt)
 	}
 	return d
 }

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -108,7 +109,7 @@ func TestUpdateKeeps(t *testing.T) {
 	})
 	if err != nil || after.Name != "e" || after.ID != before.ID || after.Tenant != "acme" ||
 		after.State != bellhop.DestinationActive ||
-		!after.CreatedAt.Equal(before.CreatedAt) || !after.SecretsAt.Equal(before.SecretsAt) {
+		!after.CreatedAt.Equal(before.CreatedAt) || !maps.Equal(after.SecretsAt, before.SecretsAt) {
 		t.Errorf("%+v %v", after, err)
 	}
 }

@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -63,20 +64,19 @@ func (x secrets) short(settings json.RawMessage) (names []string) {
 	return names
 }
 
-// mask returns settings with each secret replaced by {"set": true, "set_at": …}.
-func (x secrets) mask(settings json.RawMessage, at time.Time) json.RawMessage {
-	mask, _ := json.Marshal(struct {
-		Set   bool    `json:"set"`
-		SetAt *string `json:"set_at"`
-	}{true, maskTime(at)})
+// mask returns settings with each secret replaced by {"set": true, "set_at": …}. prefix is that of the paths in times.
+func (x secrets) mask(settings json.RawMessage, prefix string, times bellhop.SecretTimes) json.RawMessage {
 	masked := members(settings)
 	for name, value := range masked {
 		isObject := json.Unmarshal(value, new(map[string]json.RawMessage)) == nil
 		switch {
 		case x.has(name), name == x.each && !isObject:
-			masked[name] = mask
+			masked[name], _ = json.Marshal(struct {
+				Set   bool    `json:"set"`
+				SetAt *string `json:"set_at"`
+			}{true, maskTime(times[prefix+name])})
 		case name == x.each:
-			masked[name] = secrets{all: true}.mask(value, at)
+			masked[name] = secrets{all: true}.mask(value, prefix+name+".", times)
 		}
 	}
 	raw, _ := json.Marshal(masked) // of values that are JSON
@@ -148,23 +148,58 @@ func (x secrets) refuseMasks(settings json.RawMessage) error {
 	return bellhop.Join("", errs...)
 }
 
-// differ reports whether a secret was set, changed or removed between two settings objects.
-func (x secrets) differ(before, after json.RawMessage) bool {
-	return !slices.EqualFunc(x.values(before), x.values(after), bytes.Equal)
+// stamp notes in times when each secret of the settings object after was set: a secret that before has too, with the
+// same value, keeps the time that known has; any other was set now. prefix is that of the paths.
+func (x secrets) stamp(times bellhop.SecretTimes, prefix string, before, after json.RawMessage,
+	known bellhop.SecretTimes, now time.Time) {
+	old := x.values(before, prefix)
+	for path, value := range x.values(after, prefix) {
+		if previous, ok := old[path]; ok && bytes.Equal(previous, value) {
+			if at, ok := known[path]; ok {
+				times[path] = at
+			}
+			continue
+		}
+		times[path] = now
+	}
 }
 
-// values returns the secrets of settings in a fixed order, each with its name.
-func (x secrets) values(settings json.RawMessage) [][]byte {
-	var values [][]byte
+// values returns the secrets of a settings object, by their paths, each as compact JSON.
+func (x secrets) values(settings json.RawMessage, prefix string) map[string][]byte {
+	values := make(map[string][]byte)
 	for name, value := range members(settings) {
-		if x.has(name) || name == x.each {
+		isObject := json.Unmarshal(value, new(map[string]json.RawMessage)) == nil
+		switch {
+		case x.has(name), name == x.each && !isObject:
 			var compact bytes.Buffer
 			json.Compact(&compact, value)
-			values = append(values, append([]byte(name+"="), compact.Bytes()...))
+			values[prefix+name] = compact.Bytes()
+		case name == x.each:
+			maps.Copy(values, secrets{all: true}.values(value, prefix+name+"."))
 		}
 	}
-	slices.SortFunc(values, bytes.Compare)
 	return values
+}
+
+// The prefixes of the paths in bellhop.SecretTimes.
+const (
+	settingsPrefix = "settings."
+	accessPrefix   = "access."
+)
+
+// sourceSecretTimes returns when each secret of after was set. before is the source until now, or the zero Source.
+func (c *Catalog) sourceSecretTimes(before, after bellhop.Source, now time.Time) bellhop.SecretTimes {
+	times := make(bellhop.SecretTimes)
+	c.sourceSecrets(after.Provider).stamp(times, settingsPrefix, before.Settings, after.Settings, before.SecretsAt, now)
+	return times
+}
+
+// destinationSecretTimes is sourceSecretTimes for destinations.
+func (c *Catalog) destinationSecretTimes(before, after bellhop.Destination, now time.Time) bellhop.SecretTimes {
+	times := make(bellhop.SecretTimes)
+	c.destinationSecrets(after.Type).stamp(times, settingsPrefix, before.Settings, after.Settings, before.SecretsAt, now)
+	accessSecrets.stamp(times, accessPrefix, before.Access, after.Access, before.SecretsAt, now)
+	return times
 }
 
 // texts returns the secrets of settings that are texts, or the texts within them. Empty texts are left out.

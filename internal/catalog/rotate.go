@@ -64,6 +64,7 @@ func (c *Catalog) rotated(d bellhop.Destination, secret string, grace time.Durat
 		return d, bellhop.Conflict("a destination of type " + d.Type + " has one secret at a time: " +
 			"change the setting that holds it (PATCH)")
 	}
+	before := d
 	settings := members(d.Settings)
 	var old provider.Secrets
 	if raw := settings[secretSetting]; raw != nil {
@@ -90,7 +91,7 @@ func (c *Catalog) rotated(d bellhop.Destination, secret string, grace time.Durat
 		settings[untilSetting], _ = json.Marshal(now.Add(grace).UTC().Format(time.RFC3339))
 	}
 	d.Settings, err = json.Marshal(settings)
-	d.UpdatedAt, d.SecretsAt = now, now
+	d.UpdatedAt, d.SecretsAt = now, c.destinationSecretTimes(before, d, now)
 	return d, err
 }
 

@@ -16,7 +16,7 @@ func (c *Catalog) CreateSource(ctx context.Context, src bellhop.Source) (bellhop
 	}
 	src.ID = c.newID(bellhop.PrefixSource)
 	src.CreatedAt = c.now()
-	src.UpdatedAt, src.SecretsAt = src.CreatedAt, src.CreatedAt
+	src.UpdatedAt, src.SecretsAt = src.CreatedAt, c.sourceSecretTimes(bellhop.Source{}, src, src.CreatedAt)
 	return src, c.change(ctx, func() error {
 		if err := c.opts.Store.CreateSource(ctx, src); err != nil {
 			return err
@@ -53,14 +53,12 @@ func (c *Catalog) UpdateSource(
 			return bellhop.Invalid("provider", "cannot be changed")
 		}
 		after.ID, after.Tenant = before.ID, before.Tenant
-		after.CreatedAt, after.SecretsAt = before.CreatedAt, before.SecretsAt
+		after.CreatedAt = before.CreatedAt
 		if err := c.checkSource(after); err != nil {
 			return err
 		}
 		after.UpdatedAt = c.now()
-		if c.sourceSecrets(before.Provider).differ(before.Settings, after.Settings) {
-			after.SecretsAt = after.UpdatedAt
-		}
+		after.SecretsAt = c.sourceSecretTimes(before, after, after.UpdatedAt)
 		done.Source = after
 		if after.Name != before.Name {
 			if done.Warnings, err = c.warnOfRename(ctx, before.Name); err != nil {
@@ -155,7 +153,7 @@ func (c *Catalog) logSourceWarnings(src bellhop.Source) {
 
 // MaskSource returns src with its secrets masked.
 func (c *Catalog) MaskSource(src bellhop.Source) bellhop.Source {
-	src.Settings = c.sourceSecrets(src.Provider).mask(src.Settings, src.SecretsAt)
+	src.Settings = c.sourceSecrets(src.Provider).mask(src.Settings, settingsPrefix, src.SecretsAt)
 	return src
 }
 

@@ -19,7 +19,7 @@ func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err e
 	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3),
 		Timeout: time.Duration(row.ColumnInt64(7)), Concurrency: row.ColumnInt(8), Handshake: row.ColumnText(11),
 		State: bellhop.DestinationState(row.ColumnText(13)), StateReason: row.ColumnText(14),
-		CreatedAt: timeAt(row, 15), UpdatedAt: timeAt(row, 16), SecretsAt: timeAt(row, 17),
+		CreatedAt: timeAt(row, 15), UpdatedAt: timeAt(row, 16), SecretsAt: secretTimesAt(row, 17),
 		Order: bellhop.Order(row.ColumnText(19)), ExpiresAt: timeAt(row, 21), FailingSince: timeAt(row, 22),
 		Tenant: row.ColumnText(24)}
 	url, urlErr := s.opts.Keys.Open(row.ColumnRawBlob(4), urlRow(d.ID))
@@ -136,7 +136,7 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 			d.ID, d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency,
 			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake,
 			jsonOrNull(d.Granted), string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt,
-			secretsTime(d.SecretsAt, d.CreatedAt), d.Tenant)
+			formatSecretTimes(d.SecretsAt), d.Tenant)
 		n = c.db.LastInsertRowID()
 		return conflictIfTaken(err, "destination", d.Name)
 	})
@@ -171,7 +171,7 @@ func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) erro
 			WHERE id = ? AND deleted_at IS NULL`,
 			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency,
 			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake,
-			d.UpdatedAt, secretsTime(d.SecretsAt, d.CreatedAt), d.Tenant, d.ID)
+			d.UpdatedAt, formatSecretTimes(d.SecretsAt), d.Tenant, d.ID)
 		err = notFoundIfUnchanged(c, conflictIfTaken(err, "destination", d.Name), "destination", d.ID)
 		if err == nil && more != nil {
 			err = more(c)

@@ -132,7 +132,7 @@ func fillMeta(c *conn, random io.Reader) error {
 	}
 	return c.exec(`INSERT INTO sources (n, id, name, provider, settings, max_body_bytes, disabled, created_at,
 		updated_at, secrets_at)
-		VALUES (1, ?, ?, 'api', x'', 0, 0, 0, 0, 0), (2, ?, ?, 'bellhop', x'', 0, 0, 0, 0, 0)`,
+		VALUES (1, ?, ?, 'api', x'', 0, 0, 0, 0, '{}'), (2, ?, ?, 'bellhop', x'', 0, 0, 0, 0, '{}')`,
 		bellhop.SourceAPIID, bellhop.SourceAPI, bellhop.SourceSelfID, bellhop.SourceSelf)
 }
 

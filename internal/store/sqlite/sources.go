@@ -18,7 +18,7 @@ const selectSource = `SELECT n, id, name, provider, settings, max_body_bytes, di
 func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 	src = bellhop.Source{ID: row.ColumnText(1), Name: row.ColumnText(2), Provider: row.ColumnText(3),
 		MaxBodyBytes: row.ColumnInt64(5),
-		Disabled:     row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8), SecretsAt: timeAt(row, 9),
+		Disabled:     row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8), SecretsAt: secretTimesAt(row, 9),
 		Tenant: row.ColumnText(10)}
 	src.Settings, err = s.opts.Keys.Open(row.ColumnRawBlob(4), src.ID)
 	return src, err
@@ -81,7 +81,7 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
 			secrets_at, tenant)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.CreatedAt, src.UpdatedAt, secretsTime(src.SecretsAt, src.CreatedAt), src.Tenant)
+			src.CreatedAt, src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant)
 		n = c.db.LastInsertRowID()
 		return conflictIfTaken(err, "source", src.Name)
 	})
@@ -106,7 +106,7 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) (followed 
 		err = c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?,
 			updated_at = ?, secrets_at = ?, tenant = ?
 			WHERE id = ? AND deleted_at IS NULL`, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.UpdatedAt, secretsTime(src.SecretsAt, src.CreatedAt), src.Tenant, src.ID)
+			src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ID)
 		if err != nil {
 			return conflictIfTaken(err, "source", src.Name)
 		}
@@ -168,12 +168,27 @@ func (s *Store) DeleteSource(ctx context.Context, id string) error {
 	})
 }
 
-// secretsTime returns at, or the time of creation if at is not set.
-func secretsTime(at, created time.Time) time.Time {
-	if at.IsZero() {
-		return created
+// formatSecretTimes returns times as a JSON object of microseconds since 1970.
+func formatSecretTimes(times bellhop.SecretTimes) string {
+	micros := make(map[string]int64, len(times))
+	for path, at := range times {
+		micros[path] = at.UnixMicro()
 	}
-	return at
+	text, _ := json.Marshal(micros) // of texts and numbers
+	return string(text)
+}
+
+// secretTimesAt reads a column that formatSecretTimes wrote.
+func secretTimesAt(row *sqlite3.Stmt, col int) bellhop.SecretTimes {
+	var micros map[string]int64
+	if json.Unmarshal(row.ColumnRawText(col), &micros) != nil || len(micros) == 0 {
+		return nil
+	}
+	times := make(bellhop.SecretTimes, len(micros))
+	for path, at := range micros {
+		times[path] = time.UnixMicro(at).UTC()
+	}
+	return times
 }
 
 // conflictIfTaken turns the violation of a unique name into a conflict.

@@ -12,7 +12,7 @@ func sources(w *world) {
 	at := w.clock.now()
 	s := bellhop.Source{ID: "src_1", Name: "graph", Provider: "graph",
 		Settings:     json.RawMessage(`{"client_state":"\u0000 é"}`),
-		MaxBodyBytes: 5, Disabled: true, CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: at.Add(2000)}
+		MaxBodyBytes: 5, Disabled: true, CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: bellhop.SecretTimes{"settings.key": at.Add(2000)}}
 	w.must(w.CreateSource(w.ctx, s))
 	read := func(idOrName string) bellhop.Source {
 		w.Helper()
@@ -24,7 +24,8 @@ func sources(w *world) {
 	w.equal("by name", read("graph"), s)
 
 	s.Name, s.Provider, s.Settings, s.MaxBodyBytes, s.Disabled, s.UpdatedAt, s.SecretsAt = "mail", "outlook",
-		json.RawMessage(`{}`), 0, false, at.Add(3000), at.Add(4000)
+		json.RawMessage(`{}`), 0, false, at.Add(3000),
+		bellhop.SecretTimes{"settings.key": at.Add(4000), "access.token": at}
 	w.must(second(w.UpdateSource(w.ctx, s)))
 	w.equal("updated", read("mail"), s)
 	_, err := w.Source(w.ctx, "graph")
@@ -129,7 +130,7 @@ func destinations(w *world) {
 		ExpiresAt: at.Add(1000 * time.Hour), Access: json.RawMessage(`{"token":"tk"}`),
 		Rate: bellhop.Rate{PerSecond: 0.5, Burst: 3}, Batch: bellhop.Batch{MaxEvents: 100,
 			MaxWait: 1500 * time.Millisecond}, Handshake: "validation-token", Granted: bellhop.PerSecond(1.0 / 60),
-		StateReason: "for the move", CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: at.Add(2000)}
+		StateReason: "for the move", CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: bellhop.SecretTimes{"settings.key": at.Add(2000)}}
 	w.must(w.CreateDestination(w.ctx, d))
 	read := func(idOrName string) bellhop.Destination {
 		w.Helper()
@@ -144,7 +145,8 @@ func destinations(w *world) {
 		json.RawMessage(`{}`), bellhop.Match{}, time.Second, 1
 	d.Rate, d.Batch, d.Handshake = bellhop.Rate{}, bellhop.Batch{}, bellhop.HandshakeNone
 	d.Order, d.Breaker, d.ExpiresAt, d.Access = bellhop.OrderNone, bellhop.DefaultBreaker, time.Time{}, nil
-	d.Retry, d.UpdatedAt, d.SecretsAt = bellhop.Retry{Schedule: bellhop.Schedule{}}, at.Add(3000), at.Add(4000)
+	d.Retry, d.UpdatedAt, d.SecretsAt = bellhop.Retry{Schedule: bellhop.Schedule{}}, at.Add(3000),
+		bellhop.SecretTimes{"settings.key": at.Add(4000), "access.token": at}
 	granted := bellhop.PerSecond(1.0 / 60)
 	d.Granted = granted
 	changed := d

@@ -70,7 +70,7 @@ func (w *world) newID(prefix string) string {
 func (w *world) newSource(name string) (id string) {
 	w.Helper()
 	s := bellhop.Source{ID: w.newID(bellhop.PrefixSource), Name: name, Provider: "ams", Settings: []byte(`{"key":"k"}`),
-		MaxBodyBytes: 1 << 20, CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), SecretsAt: w.clock.now()}
+		MaxBodyBytes: 1 << 20, CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), SecretsAt: bellhop.SecretTimes{"settings.key": w.clock.now()}}
 	w.must(w.CreateSource(w.ctx, s))
 	return s.ID
 }
@@ -82,7 +82,7 @@ func (w *world) newDestination(name string) (id string) {
 		Settings: []byte(`{"secret":"s"}`), Match: bellhop.Match{Types: []string{"ams.*"}}, Timeout: 5 * time.Second,
 		Concurrency: 16,
 		Retry:       bellhop.Retry{Schedule: bellhop.ScheduleSharePoint}, State: bellhop.DestinationActive,
-		CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), SecretsAt: w.clock.now()}
+		CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), SecretsAt: bellhop.SecretTimes{"settings.key": w.clock.now()}}
 	w.must(w.CreateDestination(w.ctx, d))
 	return d.ID
 }

@@ -17,7 +17,7 @@ CREATE TABLE sources (
 	disabled       INTEGER NOT NULL CHECK (disabled IN (0, 1)),
 	created_at     INTEGER NOT NULL,
 	updated_at     INTEGER NOT NULL,
-	secrets_at     INTEGER NOT NULL,
+	secrets_at     TEXT NOT NULL,                     -- JSON: when each secret was set, by its path
 	deleted_at     INTEGER                          -- kept while events refer to it
 ) STRICT;
 CREATE UNIQUE INDEX sources_name ON sources (name) WHERE deleted_at IS NULL;
@@ -47,7 +47,7 @@ CREATE TABLE destinations (
 	failing_since INTEGER,                          -- while its breaker holds it back
 	created_at   INTEGER NOT NULL,
 	updated_at   INTEGER NOT NULL,
-	secrets_at   INTEGER NOT NULL,
+	secrets_at   TEXT NOT NULL,                     -- JSON: when each secret was set, by its path
 	deleted_at   INTEGER                            -- kept while deliveries refer to it
 ) STRICT;
 CREATE UNIQUE INDEX destinations_name ON destinations (name) WHERE deleted_at IS NULL;

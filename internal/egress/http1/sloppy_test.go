@@ -26,6 +26,7 @@ var sloppy = []struct {
 	{"two spaces before the status", "HTTP/1.1  202 Accepted\r\n" + ok2, 202, "ok", false},
 	{"a tab before the reason phrase", "HTTP/1.1 200\tOK\r\n" + ok2, 200, "ok", false},
 	{"the version in lower case", "http/1.1 200 ok\r\n" + ok2, 200, "ok", false},
+	{"the version in mixed case", "HTtP/1.1 200 ok\r\n" + ok2, 200, "ok", false},
 	{"a version 2.0 in text", "HTTP/2.0 200 OK\r\n" + ok2, 200, "ok", false},
 	{"a version 1.2", "HTTP/1.2 200 OK\r\n" + ok2, 200, "ok", false},
 	{"line ends of LF alone", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", 200, "ok", true},

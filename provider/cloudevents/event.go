@@ -218,6 +218,9 @@ func receivedBinary(ev *bellhop.Event) (c content, ok bool) {
 func (c *content) setData(ev *bellhop.Event) {
 	if len(ev.Body) > 0 {
 		c.data, c.contentType = ev.Body, provider.SendContentType(ev)
+		if faultOfText("datacontenttype", c.contentType) != "" { // a stored event may have any Content-Type
+			c.contentType = "application/octet-stream"
+		}
 	}
 }
 

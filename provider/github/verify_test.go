@@ -1,6 +1,7 @@
 package github_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -264,8 +265,10 @@ func FuzzForm(f *testing.F) {
 	f.Fuzz(func(t *testing.T, field string) {
 		req := sign(secrets[0], []byte("payload="+field))
 		receipt, err := open(t, nil).Receive(context.Background(), req)
+		// A signed body that is no form with an object is an event too, with its bytes as they came.
 		if text, formErr := url.QueryUnescape(field); err == nil &&
-			(formErr != nil || !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{")) {
+			(formErr != nil || !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{")) &&
+			!bytes.Equal(receipt.Events[0].Body, req.Body) {
 			t.Errorf("accepted %q as %+v", field, receipt)
 		}
 		if err != nil && !errors.Is(err, provider.ErrBody) {

@@ -108,7 +108,7 @@ func FuzzParseStandardKey(f *testing.F) {
 			}
 			return
 		}
-		if strings.Contains(key.String(), strings.TrimPrefix(text, "whsec_")) {
+		if len(text) >= 16 && strings.Contains(key.String(), strings.TrimPrefix(text, "whsec_")) {
 			t.Fatalf("prints as %s", key)
 		}
 		keys := []signature.StandardKey{key}

@@ -139,7 +139,7 @@ func TestStressUploadFlood(t *testing.T) {
 	barrier := make(chan struct{})
 	for n := range posts {
 		source := []string{"large", "small"}[n%2]
-		head := fmt.Sprintf("POST /in/%s HTTP/1.1\r\nHost: x\r\n", source)
+		head := fmt.Sprintf("POST /in/%s HTTP/1.1\r\nHost: x\r\nX-Signature: %064d\r\n", source, 0)
 		text := io.MultiReader(strings.NewReader(fmt.Sprintf("%sContent-Length: %d\r\n\r\n", head, size)), zeros(size))
 		if n%4 >= 2 {
 			text = io.MultiReader(strings.NewReader(head+"Transfer-Encoding: chunked\r\n\r\n"), chunks(zeros(size)))
@@ -162,11 +162,11 @@ func TestStressUploadFlood(t *testing.T) {
 	_, peak, ok := memory(g.pid)
 	t.Logf("%d posts of 32 MiB: answers %v; %d MiB at most", posts, counts, peak)
 	for status := range counts {
-		if status != 0 && status != 401 && status != 413 && status != 503 {
+		if !slices.Contains([]int{0, 401, 408, 413, 503}, status) { // 408: cut in favour of another
 			t.Errorf("%d were answered %d", counts[status], status)
 		}
 	}
-	if counts[413] == 0 || counts[503] == 0 || counts[0] > posts*3/4 {
+	if counts[413] == 0 || counts[503]+counts[408] == 0 || counts[0] > posts*3/4 {
 		t.Error("too few answers were seen: the run shows nothing")
 	}
 	if ok && peak >= 400 {
@@ -182,7 +182,7 @@ func TestStressUploadFlood(t *testing.T) {
 // in than the disk takes, 99 of 100 handshakes are answered within 100 ms, and they are on record afterwards.
 // docs/PERFORMANCE.md has the figures of an idle machine.
 func TestStressHandshake(t *testing.T) {
-	const asked, bound = 400, 100 * time.Millisecond
+	const asked, bound = 250, 100 * time.Millisecond // the door answers 300 a minute
 	g := newGateway(t)
 	l := newLedger()
 	p := newProducer(g, l)

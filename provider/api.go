@@ -1,0 +1,90 @@
+package provider
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// An API calls the API of an outside system in the name of one connection: it adds the address and the credentials,
+// asks for a new token once if the system refuses the present one, and bounds what comes back.
+type API interface {
+	// Do makes one call. Any answer of the system, whatever its status, is an Answer and no error. An error is an
+	// *APIError: there was no answer, or no credentials to call with.
+	Do(ctx context.Context, call Call) (Answer, error)
+}
+
+// A Call is one request to an outside system's API.
+type Call struct {
+	Method string
+	// Path is escaped, begins with "/" and is joined to the base URL of the connection's API; it may have a query. Or it
+	// is a whole URL, such as that of the next page, of the same origin as the base URL: with any other, Do fails.
+	Path     string
+	Header   http.Header // beside those of the credentials; nil is none
+	Body     []byte      // nil is none
+	MaxBytes int64       // of the answer's body; 0 is DefaultAnswerBytes
+}
+
+// DefaultAnswerBytes bounds the body of an Answer unless the Call sets another bound.
+const DefaultAnswerBytes = 4 << 20
+
+// An Answer is what came back from a Call. Redirects are not followed, so it may be one.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte // whole: a longer body than the bound is an error
+	Took   time.Duration
+}
+
+// APIErrorKind says what can be done about an [APIError].
+type APIErrorKind string
+
+// The kinds.
+const (
+	APITemporary APIErrorKind = "temporary" // try again later, after RetryAfter if that is set
+	APISignedOut APIErrorKind = "signed_out"
+	APIForbidden APIErrorKind = "forbidden" // Permission says what is missing, if that is known
+	APIGone      APIErrorKind = "gone"      // the object of the call is not there
+	APIExists    APIErrorKind = "exists"    // the object is there already: ExistingID
+	APITooLong   APIErrorKind = "too_long"  // the lifetime that was asked for is not granted
+	APIHandshake APIErrorKind = "handshake" // the system could not validate our URL
+	APIInvalid   APIErrorKind = "invalid"   // the call can never succeed as it is
+	APIForeign   APIErrorKind = "foreign"   // the answer is not of that API: a page, a redirect, truncated, too large
+)
+
+// An APIError says why a call had no effect, or none that is known. Its texts hold no secret and no body.
+type APIError struct {
+	Kind       APIErrorKind
+	Status     int           // 0 if nothing came back
+	Code       string        // of the system, at most MaxAPIText bytes: "ResourceNotFound"
+	Message    string        // of the system, or ours, at most MaxAPIText bytes
+	Remedy     string        // what to do, in our words; may be ""
+	Permission string        // that the call needs, for APIForbidden
+	ExistingID string        // for APIExists
+	RetryAfter time.Duration // that the system asked for; 0 is none
+	// MaybeDone reports whether the system may have done what was asked although no answer says so.
+	MaybeDone bool
+}
+
+// MaxAPIText bounds the texts of an APIError that come from outside.
+const MaxAPIText = 500
+
+// Error returns the message with status and code: "403 accessDenied: the app may not read calendars".
+func (e *APIError) Error() string {
+	text := ""
+	if e.Status != 0 {
+		text = strconv.Itoa(e.Status) + " "
+	}
+	text += e.Code
+	switch {
+	case e.Message != "" && text != "":
+		text += ": " + e.Message
+	case e.Message != "":
+		text = e.Message
+	}
+	if e.Remedy != "" {
+		text += ": " + e.Remedy
+	}
+	return text
+}

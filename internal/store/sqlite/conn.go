@@ -73,10 +73,11 @@ func (s *Store) connect(m mode) (*conn, error) {
 		"PRAGMA cell_size_check = on;"
 	if m == writing {
 		if info, err := os.Stat(s.path); err != nil || info.Size() == 0 {
-			// Only before the first table is made; later it would write to the file. giveBackSpace relies on it.
-			pragmas += "PRAGMA auto_vacuum = incremental;"
+			// Only before the first table is made; later auto_vacuum would write to the file. It writes the first page,
+			// so the size of pages goes before it. giveBackSpace relies on it.
+			pragmas += "PRAGMA page_size = 8192; PRAGMA auto_vacuum = incremental;"
 		}
-		pragmas += "PRAGMA page_size = 8192; PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0;" +
+		pragmas += "PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0;" +
 			// for macOS, whose plain sync stops at the drive's cache
 			"PRAGMA fullfsync = on; PRAGMA checkpoint_fullfsync = on;" +
 			"PRAGMA cache_size = -16384; PRAGMA synchronous = " + durability + ";"

@@ -112,3 +112,22 @@ func TestSpaceIsGivenBack(t *testing.T) {
 		t.Errorf("without an event the database has %d bytes, and had %d when it was new", left, empty)
 	}
 }
+
+// TestNewDatabase shows that a new database has the pages and the way to give space back that DESIGN.md names. SQLite
+// ignores either setting, without a word, when it comes too late.
+func TestNewDatabase(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for pragma, want := range map[string]int64{"page_size": 8192, "auto_vacuum": 2 /* incremental */} {
+		err := s.do(func(c *conn) error {
+			got, err := c.number("PRAGMA " + pragma)
+			if err == nil && got != want {
+				t.Errorf("%s of a new database is %d, want %d", pragma, got, want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -290,8 +289,8 @@ func (r *reader) find(req *provider.Request) ([][]byte, error) {
 }
 
 func isForm(h http.Header) bool {
-	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	return kind == formType
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.Trim(kind, " \t"), formType)
 }
 
 // isObject reports whether body is a JSON object, though perhaps one in which a name is repeated.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -207,8 +206,7 @@ func formParams(h http.Header, target string, body, sent []byte) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", bodyHash, err)
 	}
-	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	if kind != formType {
+	if !isForm(h) {
 		if !hashed && len(body) > 0 {
 			return nil, fmt.Errorf("%s, for a body that is not a form: %w", bodyHash, signature.ErrMissing)
 		}

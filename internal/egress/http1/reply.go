@@ -36,6 +36,14 @@ type ProtocolError string
 
 func (e ProtocolError) Error() string { return string(e) }
 
+func isProtocolError(err error) bool {
+	if err == nil {
+		return false
+	}
+	var bad ProtocolError
+	return errors.As(err, &bad)
+}
+
 // statusSwitching is 101, the only 1xx status that ends an exchange.
 const statusSwitching = http.StatusSwitchingProtocols
 
@@ -66,8 +74,7 @@ func readReply(in *bufio.Reader, noBody bool, keep int, keepHeader bool) (reply 
 	default:
 		whole, err = false, readToEnd(in, reply, keep)
 	}
-	var bad ProtocolError
-	if errors.As(err, &bad) { // the end of the body is in doubt; the status is not
+	if isProtocolError(err) { // the end of the body is in doubt; the status is not
 		whole, reply.Truncated, err = false, true, nil
 	}
 	// Bytes after the reply answer no request of ours. They must not be taken for the next reply. Those that are not in

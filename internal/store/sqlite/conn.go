@@ -59,16 +59,19 @@ func (s *Store) connect(m mode) (*conn, error) {
 	if s.opts.fileLayer != "" {
 		query.Set("vfs", s.opts.fileLayer)
 	}
+	durability := "full"
+	if s.opts.sync != "" {
+		durability = s.opts.sync
+	}
+	if m == writing && durability == "full" {
+		query.Set(gatherParameter, "1")
+	}
 	db, err := sqlite3.Open("file:" + (&url.URL{Path: s.path}).EscapedPath() + "?" +
 		strings.ReplaceAll(query.Encode(), "+", "%20")) // SQLite does not read + as a blank
 	if err != nil {
 		return nil, err
 	}
 	c := &conn{db: db, statements: map[string]*sqlite3.Stmt{}}
-	durability := "full"
-	if s.opts.sync != "" {
-		durability = s.opts.sync
-	}
 	pragmas := "PRAGMA busy_timeout = 1000; PRAGMA temp_store = memory; PRAGMA trusted_schema = off; " +
 		"PRAGMA cell_size_check = on;"
 	if m == writing {

@@ -11,10 +11,13 @@ import (
 // fileLayerName is the name under which the file layer is registered.
 const fileLayerName = "bellhop"
 
-// A fileLayer is the driver's file layer, or that of a test, with one change: a disk without room is reported
-// as full instead of broken. The driver (v0.35.6) looks for the bare error number, which os.File has wrapped,
-// and so reports an I/O error.
+// A fileLayer is the driver's file layer, or that of a test, with two changes. A disk without room is reported as
+// full instead of broken: the driver (v0.35.6) looks for the bare error number, which os.File has wrapped, and so
+// reports an I/O error. And the log of a connection that is opened with gatherParameter gathers its writes.
 type fileLayer struct{ vfs.VFSFilename }
+
+// gatherParameter is the URI parameter of a connection that syncs the log in each commit.
+const gatherParameter = "gather"
 
 func registerFileLayer() {
 	vfs.Register(fileLayerName, fileLayer{vfs.Find("os").(vfs.VFSFilename)})
@@ -25,12 +28,55 @@ func (l fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fil
 	if err != nil {
 		return nil, flags, err
 	}
-	return file{f}, flags, nil
+	gathers := flags&vfs.OPEN_WAL != 0 && name.URIParameter(gatherParameter) != ""
+	return &file{File: f, gathers: gathers}, flags, nil
 }
 
-type file struct{ vfs.File }
+// maxGathered bounds the bytes that a file gathers. A commit is rarely longer.
+const maxGathered = 512 << 10
 
-func (f file) WriteAt(b []byte, at int64) (int, error) {
+// A file is an open file of one connection, which uses it from one goroutine at a time.
+//
+// If it gathers, writes that follow one another in the file wait until something other than a write is done with the
+// file, and are then one write: SQLite writes each page of a commit to the log in two parts. Nothing sees the
+// difference, because a commit syncs the log before the index of the log tells other connections to read there. The
+// pages of a checkpoint are not gathered: SQLite does not always sync the database before others may read them.
+type file struct {
+	vfs.File
+	gathers bool
+	at      int64  // of waiting, in the file
+	waiting []byte // not written yet
+}
+
+// WriteAt may keep b until flush. A write that fails in flush fails the sync, and so the commit, for which it waited.
+func (f *file) WriteAt(b []byte, at int64) (int, error) {
+	if !f.gathers {
+		return f.write(b, at)
+	}
+	if at != f.at+int64(len(f.waiting)) || len(f.waiting)+len(b) > maxGathered {
+		err := f.flush()
+		if err != nil {
+			return 0, err
+		}
+	}
+	if len(f.waiting) == 0 {
+		f.at = at
+	}
+	f.waiting = append(f.waiting, b...)
+	return len(b), nil
+}
+
+// flush writes what waits. If that fails, the bytes are dropped, as SQLite drops the pages of a write that failed.
+func (f *file) flush() error {
+	if len(f.waiting) == 0 {
+		return nil
+	}
+	_, err := f.write(f.waiting, f.at)
+	f.waiting = f.waiting[:0]
+	return err
+}
+
+func (f *file) write(b []byte, at int64) (int, error) {
 	n, err := f.File.WriteAt(b, at)
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		err = vfs.SystemError(err, sqlite3.FULL)
@@ -38,16 +84,48 @@ func (f file) WriteAt(b []byte, at int64) (int, error) {
 	return n, err
 }
 
+func (f *file) Sync(flags vfs.SyncFlag) error {
+	if err := f.flush(); err != nil {
+		return err
+	}
+	return f.File.Sync(flags)
+}
+
+func (f *file) ReadAt(b []byte, at int64) (int, error) {
+	if err := f.flush(); err != nil {
+		return 0, err
+	}
+	return f.File.ReadAt(b, at)
+}
+
+func (f *file) Truncate(size int64) error {
+	if err := f.flush(); err != nil {
+		return err
+	}
+	return f.File.Truncate(size)
+}
+
+func (f *file) Size() (int64, error) {
+	if err := f.flush(); err != nil {
+		return 0, err
+	}
+	return f.File.Size()
+}
+
+func (f *file) Close() error {
+	return errors.Join(f.flush(), f.File.Close())
+}
+
 // The driver looks for these optional methods, which embedding vfs.File would hide.
 
-func (f file) SharedMemory() vfs.SharedMemory {
+func (f *file) SharedMemory() vfs.SharedMemory {
 	if f, ok := f.File.(vfs.FileSharedMemory); ok {
 		return f.SharedMemory()
 	}
 	return nil
 }
 
-func (f file) SizeHint(size int64) error {
+func (f *file) SizeHint(size int64) error {
 	if f, ok := f.File.(vfs.FileSizeHint); ok {
 		return f.SizeHint(size)
 	}

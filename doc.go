@@ -19,5 +19,6 @@
 //	retry        the next attempt of the same delivery
 //	replay       new deliveries of a stored event, which keeps its id
 //	repair       a replay, retry or cancel of many events or deliveries, chosen by a filter, done in steps
+//	connection   who we are at a provider's API: an account there, with its keys or tokens
 //	tenant       an optional label of an event, set by its publisher
 package bellhop

@@ -14,6 +14,7 @@ const (
 	PrefixDestination = "dst_"
 	PrefixDelivery    = "dlv_"
 	PrefixRepair      = "rpr_"
+	PrefixConnection  = "con_"
 )
 
 // IDAlphabet is Crockford's base 32 in lower case. Ids sort as the bits that they encode; the letters i, l, o

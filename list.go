@@ -24,6 +24,12 @@ type DestinationFilter struct {
 	Tenant string
 }
 
+// A ConnectionFilter narrows a list of connections. Zero fields select all.
+type ConnectionFilter struct {
+	Tenant string
+	State  ConnectionState
+}
+
 // An EventFilter narrows a list of events. Zero fields select all.
 type EventFilter struct {
 	SourceIDs []string // any of these

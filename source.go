@@ -45,11 +45,11 @@ const (
 	MaxMaxBodyBytes     = 32 << 20
 )
 
-// MaxNameLength bounds the names of sources and destinations.
+// MaxNameLength bounds the names of sources, destinations and connections.
 const MaxNameLength = 64
 
-// CheckName returns a [CodeInvalid] error unless name can be the name of a source or destination: 1 to [MaxNameLength]
-// lower-case letters, digits, "-", "_" and ".". It begins with a letter or digit, and not with the prefix of an id.
+// CheckName returns a [CodeInvalid] error unless name can be the name of a source, a destination or a connection: 1 to
+// [MaxNameLength] lower-case letters, digits, "-", "_" and ".". It begins with a letter or digit, and not with the prefix of an id.
 func CheckName(name string) error {
 	const rule = "use 1 to 64 lower-case letters, digits, -, _ or ., beginning with a letter or digit"
 	if name == "" || len(name) > MaxNameLength {
@@ -62,7 +62,7 @@ func CheckName(name string) error {
 			return Invalid("name", rule)
 		}
 	}
-	for _, p := range []string{PrefixSource, PrefixDestination} {
+	for _, p := range []string{PrefixSource, PrefixDestination, PrefixConnection} {
 		if len(name) > len(p) && name[:len(p)] == p {
 			return Invalid("name", "must not begin with "+p+", which marks ids")
 		}

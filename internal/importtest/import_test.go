@@ -53,7 +53,7 @@ var rooms = []row{
 	{"internal/strictjson", nil, []string{"jsontext"}},
 	{"internal/fetchcache", nil, []string{"x/sync"}},
 	{"provider", []room{".", "internal/strictjson"}, nil},
-	{"provider/microsoft", []room{".", "internal/strictjson", "provider", "signature"}, nil},
+	{"provider/microsoft", []room{".", "internal/strictjson", "provider", "signature"}, []string{"jose"}},
 	{"provider/jwks", []room{".", "internal/strictjson", "provider", "internal/fetchcache"}, []string{"jose"}},
 	{"provider/*", provide(), nil},
 	{"provider/acs", provide("provider/eventgrid"), nil},         // its events come by Event Grid

@@ -1,5 +1,5 @@
 // Package store is the contract of the store: the one place that keeps sources, events, destinations,
-// deliveries, attempts, requests and repairs. Package sqlite keeps that contract with SQLite, and package
+// deliveries, attempts, requests, repairs and connections. Package sqlite keeps that contract with SQLite, and package
 // storetest shows that a database keeps it.
 //
 // The store promises that a write reported done survives a crash and a power cut, and that the state of a
@@ -81,6 +81,7 @@ type Store interface {
 	Deliveries
 	Repairs
 	Requests
+	Connections
 	Service
 }
 
@@ -263,6 +264,28 @@ type Requests interface {
 		page bellhop.Page) (list []bellhop.Request, next string, err error)
 	// Request returns one request, whole.
 	Request(ctx context.Context, id string) (bellhop.Request, error)
+}
+
+// Connections are the connections, newest first in lists. Names are unique; idOrName is an id if it begins like one.
+// The tokens of a connection are bytes that only their owner reads.
+type Connections interface {
+	Connections(ctx context.Context, f bellhop.ConnectionFilter,
+		page bellhop.Page) (list []bellhop.Connection, next string, err error)
+	Connection(ctx context.Context, idOrName string) (bellhop.Connection, error)
+	// CreateConnection stores a new connection, without tokens. It is a conflict if another has its name.
+	CreateConnection(ctx context.Context, c bellhop.Connection) error
+	// UpdateConnection replaces name, settings and their times of the connection with the id of c, and nothing else. It
+	// is a conflict if another has its name.
+	UpdateConnection(ctx context.Context, c bellhop.Connection) error
+	// DeleteConnection deletes a connection with its tokens. Its name is free again.
+	DeleteConnection(ctx context.Context, id string) error
+	// ConnectionTokens returns the tokens of a connection; nil if it has none.
+	ConnectionTokens(ctx context.Context, id string) ([]byte, error)
+	// SettleConnection stores an outcome in one transaction. Tokens are stored in any case. State, reason, account and
+	// expiry are stored only if the connection has not changed since the version of the outcome; current reports that.
+	SettleConnection(ctx context.Context, o bellhop.ConnectionOutcome) (current bool, err error)
+	// UseConnections stores when connections were used last, by their ids. Unknown ids are ignored.
+	UseConnections(ctx context.Context, usedAt map[string]time.Time) error
 }
 
 // A Service has the methods for the program that owns the store.

@@ -1,4 +1,4 @@
-// Package all lists the providers.
+// Package all lists the providers and the connectors.
 package all
 
 import (
@@ -11,6 +11,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/generic"
 	"github.com/bellhop-gateway/bellhop/provider/github"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
+	"github.com/bellhop-gateway/bellhop/provider/oauth2"
 	"github.com/bellhop-gateway/bellhop/provider/outlook"
 	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 	"github.com/bellhop-gateway/bellhop/provider/slack"
@@ -36,5 +37,18 @@ func Providers() []provider.Provider {
 		sns.Provider{},
 		standardwebhooks.Provider{},
 		stripe.Provider{},
+	}
+}
+
+// Connectors returns everything at whose API there can be connections, by name.
+func Connectors() []provider.Connector {
+	return []provider.Connector{
+		acs.Provider{},
+		ams.Provider{},
+		eventgrid.Provider{},
+		graph.Provider{},
+		oauth2.Connector{},
+		outlook.Provider{},
+		sharepoint.Provider{},
 	}
 }

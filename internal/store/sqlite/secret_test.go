@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/store"
@@ -18,7 +19,7 @@ func TestNoSecretInFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	canaries := []string{"canary-of-the-source", "canary-of-the-destination", "canary-that-was-replaced",
-		"canary-that-was-deleted"}
+		"canary-that-was-deleted", "canary-of-the-connection", "canary-in-a-token"}
 	look := func(when string) {
 		t.Helper()
 		for name, content := range readFolder(t, dir) {
@@ -61,6 +62,14 @@ func TestNoSecretInFiles(t *testing.T) {
 	if err := errors.Join(err, updateSource(t, s, src), s.UpdateDestination(t.Context(), dst)); err != nil {
 		t.Fatal(err)
 	}
+	connection := bellhop.Connection{ID: "con_1", Name: "work", Provider: "graph", Settings: settings(canaries[4]),
+		State: bellhop.ConnectionReady, CreatedAt: src.CreatedAt, UpdatedAt: src.CreatedAt}
+	err = s.CreateConnection(t.Context(), connection)
+	_, settled := s.SettleConnection(t.Context(), bellhop.ConnectionOutcome{ID: connection.ID, State: bellhop.ConnectionReady,
+		Tokens: settings(canaries[5])})
+	if err := errors.Join(err, settled); err != nil {
+		t.Fatal(err)
+	}
 	taken := src
 	taken.ID = "src_refused"
 	// refused by the schema, after it was sealed
@@ -92,6 +101,16 @@ func TestMovedSecret(t *testing.T) {
 	}
 	if d, err := s.Destination(t.Context(), destinationID); err == nil {
 		t.Errorf("the destination has the source's secrets: %s", d.Settings)
+	}
+	connection := bellhop.Connection{ID: "con_1", Name: "work", Provider: "graph", Settings: []byte(`{}`),
+		State: bellhop.ConnectionReady, CreatedAt: time.Unix(0, 0), UpdatedAt: time.Unix(0, 0)}
+	err = s.CreateConnection(t.Context(), connection)
+	moved := s.do(func(c *conn) error { return c.exec("UPDATE connections SET tokens = settings") })
+	if err := errors.Join(err, moved); err != nil {
+		t.Fatal(err)
+	}
+	if tokens, err := s.ConnectionTokens(t.Context(), "con_1"); err == nil {
+		t.Errorf("the settings of a connection are read as its tokens: %s", tokens)
 	}
 }
 

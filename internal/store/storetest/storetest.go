@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"Destinations", destinations},
 		{"Handshakes", handshakes},
 		{"Names", names},
+		{"Connections", connections},
 		{"DeleteSource", deleteSource},
 		{"FormerSources", formerSources},
 		{"DeleteDestination", deleteDestination},

@@ -170,3 +170,22 @@ CREATE TABLE repairs (
 	updated_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX repairs_running ON repairs (n) WHERE state = 'running';
+
+-- Who we are at the API of a provider.
+CREATE TABLE connections (
+	n          INTEGER PRIMARY KEY,
+	id         TEXT NOT NULL UNIQUE,
+	name       TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 64),
+	provider   TEXT NOT NULL CHECK (provider <> ''),
+	tenant     TEXT NOT NULL DEFAULT '' CHECK (length(tenant) <= 255),
+	settings   BLOB NOT NULL,                       -- sealed
+	tokens     BLOB,                                -- sealed; NULL is none
+	state      TEXT NOT NULL CHECK (state IN ('ready', 'signed_out', 'failing')),
+	reason     TEXT NOT NULL,
+	account    TEXT NOT NULL,
+	expires_at INTEGER,                             -- of the access token
+	used_at    INTEGER,
+	created_at INTEGER NOT NULL,
+	updated_at INTEGER NOT NULL,                    -- of name and settings
+	secrets_at TEXT NOT NULL                        -- JSON: when each secret was set, by its path
+) STRICT;

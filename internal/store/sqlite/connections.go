@@ -1,0 +1,157 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+)
+
+const selectConnection = `SELECT n, id, name, provider, tenant, settings, state, reason, account, expires_at, used_at,
+	created_at, updated_at, secrets_at FROM connections`
+
+func (s *Store) scanConnection(row *sqlite3.Stmt) (c bellhop.Connection, err error) {
+	c = bellhop.Connection{ID: row.ColumnText(1), Name: row.ColumnText(2), Provider: row.ColumnText(3),
+		Tenant: row.ColumnText(4), State: bellhop.ConnectionState(row.ColumnText(6)), Reason: row.ColumnText(7),
+		Account: row.ColumnText(8), ExpiresAt: timeAt(row, 9), UsedAt: timeAt(row, 10), CreatedAt: timeAt(row, 11),
+		UpdatedAt: timeAt(row, 12), SecretsAt: secretTimesAt(row, 13)}
+	c.Settings, err = s.opts.Keys.Open(row.ColumnRawBlob(5), c.ID)
+	return c, err
+}
+
+// tokenRow is the name under which the tokens of a connection are sealed, so that they cannot take the place of its
+// settings.
+func tokenRow(id string) string { return id + " tokens" }
+
+// Connections lists the connections, newest first.
+func (s *Store) Connections(ctx context.Context, f bellhop.ConnectionFilter,
+	page bellhop.Page) ([]bellhop.Connection, string, error) {
+	l, err := s.newListing("connections", "n", page)
+	if err != nil {
+		return nil, "", err
+	}
+	if f.Tenant != "" {
+		l.and("tenant = ?", f.Tenant)
+	}
+	if f.State != "" {
+		l.and("state = ?", string(f.State))
+	}
+	return list(ctx, s, l, selectConnection, "n", s.scanConnection)
+}
+
+// Connection returns the connection with that id or name.
+func (s *Store) Connection(ctx context.Context, idOrName string) (bellhop.Connection, error) {
+	query := selectConnection + " WHERE " + byIDOrName(idOrName, bellhop.PrefixConnection)
+	return one(ctx, s, "connection", idOrName, query, idOrName, s.scanConnection)
+}
+
+// CreateConnection stores a new connection, without tokens. It is a conflict if another has its name.
+func (s *Store) CreateConnection(_ context.Context, c bellhop.Connection) error {
+	sealed, err := s.opts.Keys.Seal(c.Settings, c.ID, s.opts.Rand)
+	if err != nil {
+		return err
+	}
+	return s.do(func(db *conn) error {
+		err := db.exec(
+			`INSERT INTO connections (id, name, provider, tenant, settings, state, reason, account, expires_at,
+			used_at, created_at, updated_at, secrets_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			c.ID,
+			c.Name,
+			c.Provider,
+			c.Tenant,
+			sealed,
+			string(c.State),
+			c.Reason,
+			c.Account,
+			c.ExpiresAt,
+			c.UsedAt,
+			c.CreatedAt,
+			c.UpdatedAt,
+			formatSecretTimes(c.SecretsAt),
+		)
+		return conflictIfTaken(err, "connection", c.Name)
+	})
+}
+
+// UpdateConnection replaces name, settings and their times. It is a conflict if another has its name.
+func (s *Store) UpdateConnection(_ context.Context, c bellhop.Connection) error {
+	sealed, err := s.opts.Keys.Seal(c.Settings, c.ID, s.opts.Rand)
+	if err != nil {
+		return err
+	}
+	return s.do(func(db *conn) error {
+		err := db.exec(
+			"UPDATE connections SET name = ?, settings = ?, updated_at = ?, secrets_at = ? WHERE id = ?",
+			c.Name,
+			sealed,
+			c.UpdatedAt,
+			formatSecretTimes(c.SecretsAt),
+			c.ID,
+		)
+		return notFoundIfUnchanged(db, conflictIfTaken(err, "connection", c.Name), "connection", c.ID)
+	})
+}
+
+// DeleteConnection deletes a connection with its tokens.
+func (s *Store) DeleteConnection(_ context.Context, id string) error {
+	return s.do(func(db *conn) error {
+		err := db.exec("DELETE FROM connections WHERE id = ?", id)
+		return notFoundIfUnchanged(db, err, "connection", id)
+	})
+}
+
+// ConnectionTokens returns the tokens of a connection; nil if it has none.
+func (s *Store) ConnectionTokens(ctx context.Context, id string) ([]byte, error) {
+	return one(ctx, s, "connection", id, "SELECT tokens FROM connections WHERE id = ?", id,
+		func(row *sqlite3.Stmt) ([]byte, error) {
+			sealed := row.ColumnRawBlob(0)
+			if len(sealed) == 0 {
+				return nil, nil
+			}
+			return s.opts.Keys.Open(sealed, tokenRow(id))
+		})
+}
+
+// SettleConnection stores an outcome: its tokens in any case, the rest only if the connection has not changed since
+// its version.
+func (s *Store) SettleConnection(_ context.Context, o bellhop.ConnectionOutcome) (current bool, err error) {
+	var sealed any // NULL
+	if len(o.Tokens) > 0 {
+		sealed, err = s.opts.Keys.Seal(o.Tokens, tokenRow(o.ID), s.opts.Rand)
+		if err != nil {
+			return false, err
+		}
+	}
+	err = s.do(func(db *conn) error {
+		current = false
+		if o.Tokens != nil {
+			err := db.exec("UPDATE connections SET tokens = ? WHERE id = ?", sealed, o.ID)
+			if err := notFoundIfUnchanged(db, err, "connection", o.ID); err != nil {
+				return err
+			}
+		}
+		_, err := oneIn(db, "connection", o.ID, "SELECT n FROM connections WHERE id = ?", o.ID,
+			func(*sqlite3.Stmt) (struct{}, error) { return struct{}{}, nil })
+		if err != nil {
+			return err
+		}
+		err = db.exec(`UPDATE connections SET state = ?, reason = ?, account = ?, expires_at = ?
+			WHERE id = ? AND updated_at = ?`, string(o.State), o.Reason, o.Account, o.ExpiresAt, o.ID, o.Version)
+		current = err == nil && db.db.Changes() > 0
+		return err
+	})
+	return current && err == nil, err
+}
+
+// UseConnections stores when connections were used last.
+func (s *Store) UseConnections(_ context.Context, usedAt map[string]time.Time) error {
+	return s.do(func(db *conn) error {
+		for id, at := range usedAt {
+			if err := db.exec("UPDATE connections SET used_at = ? WHERE id = ?", at, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

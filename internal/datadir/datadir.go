@@ -29,6 +29,7 @@ const (
 // A Folder is a data folder that this process owns.
 type Folder struct {
 	dir     string
+	root    *os.Root // the folder that Open found: another one may have its name by now
 	created bool
 	unlock  func() error
 }
@@ -48,7 +49,11 @@ func Open(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Folder{dir, created, unlock}, nil
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("data folder: %w", err), unlock())
+	}
+	return &Folder{dir, root, created, unlock}, nil
 }
 
 // create creates dir and its missing parents, and reports whether it created dir. It calls sync for the parent
@@ -93,7 +98,7 @@ func syncFolder(dir string) error {
 func (f *Folder) Created() bool { return f.created }
 
 // Close gives the folder up.
-func (f *Folder) Close() error { return f.unlock() }
+func (f *Folder) Close() error { return errors.Join(f.root.Close(), f.unlock()) }
 
 // InUse reports whether a process owns the folder dir at this moment.
 func InUse(dir string) bool {
@@ -184,8 +189,14 @@ func (f *Folder) WriteServer(s Server) error {
 	return writeFile(f.dir, ServerFile, string(text)+"\n")
 }
 
-// RemoveServer removes what WriteServer wrote.
-func (f *Folder) RemoveServer() error { return os.Remove(filepath.Join(f.dir, ServerFile)) }
+// RemoveServer removes what WriteServer wrote. If the folder was moved and another one has its name now, that one keeps
+// its file, which may be that of another server.
+func (f *Folder) RemoveServer() error {
+	if err := f.root.Remove(ServerFile); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
 // ReadServer returns the server that runs in the folder dir, and the zero Server if none does. A server that
 // died left its file behind; another process may listen at its address by now, and must not get the key.

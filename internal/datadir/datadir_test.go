@@ -132,3 +132,31 @@ func TestServerFile(t *testing.T) {
 		t.Errorf("a broken file: %v", err)
 	}
 }
+
+// TestRemoveServerElsewhere: a folder that has the name of ours by now keeps its file.
+func TestRemoveServerElsewhere(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	f := open(t, dir)
+	if err := f.WriteServer(Server{URL: "http://127.0.0.1:1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(dir, dir+".moved"); err != nil {
+		t.Skip("this system moves no folder that is in use:", err)
+	}
+	other := open(t, dir)
+	if err := other.WriteServer(Server{URL: "http://127.0.0.1:2"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.RemoveServer(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, ServerFile)); err != nil {
+		t.Errorf("the file of the other server: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir+".moved", ServerFile)); !os.IsNotExist(err) {
+		t.Errorf("our own file: %v", err)
+	}
+	if err := f.RemoveServer(); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+}

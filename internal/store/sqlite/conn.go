@@ -87,7 +87,11 @@ func (s *Store) connect(m mode) (*conn, error) {
 	} else {
 		pragmas += "PRAGMA cache_size = -4096; PRAGMA query_only = on;"
 	}
-	if err := db.Exec(pragmas); err != nil {
+	err = db.Exec(pragmas)
+	if err == nil && m == reading { // the writer's connection alone moves the log and removes it: see closeConn
+		_, err = db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return c, nil

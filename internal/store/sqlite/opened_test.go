@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,6 +79,81 @@ func TestDatabaseTakenAway(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestCloseLeavesOthersAlone: a store whose folder another one has replaced changes no file of that one when it closes,
+// whether it knows of the change or not. The log of the other database holds events that are nowhere else.
+func TestCloseLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
+	for _, found := range []string{"by an accept", "by Ready", "by a reader", "by nobody"} {
+		t.Run(found, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "data")
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			s := open(t, func(o *Options) { o.Dir = dir })
+			source, _ := populate(t, s)
+			accept := func() error {
+				_, err := s.Accept(context.Background(), nil, []bellhop.Event{{SourceID: source, Type: "x",
+					ReceivedAt: time.Now()}}, nil)
+				return err
+			}
+			err := errors.Join(accept(), os.CopyFS(dir+".other", os.DirFS(dir)), accept(), os.Rename(dir, dir+".moved"),
+				os.Rename(dir+".other", dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := contents(t, dir)
+			if len(before["bellhop.db-wal"]) == 0 {
+				t.Fatalf("the other database has no log: %d files", len(before))
+			}
+			switch found {
+			case "by an accept":
+				err = accept()
+			case "by Ready":
+				err = s.Ready(t.Context())
+			case "by a reader":
+				_, err = s.Stats(t.Context())
+			}
+			if (err == nil) != (found == "by nobody") {
+				t.Errorf("the error that found it: %v", err)
+			}
+			s.Close()
+			after := contents(t, dir)
+			delete(before, "bellhop.db-shm") // a reader that connects may rebuild this index of the log
+			delete(after, "bellhop.db-shm")
+			if !maps.Equal(before, after) {
+				t.Errorf("files of the other database changed: %d before, %d after", len(before), len(after))
+			}
+			other := open(t, func(o *Options) { o.Dir, o.Keys = dir, s.opts.Keys })
+			if st, err := other.Stats(t.Context()); err != nil || st.Events != 1 {
+				t.Errorf("the other database has %d events, want 1 (%v)", st.Events, err)
+			}
+			mine := open(t, func(o *Options) { o.Dir, o.Keys = dir+".moved", s.opts.Keys })
+			if st, err := mine.Stats(t.Context()); err != nil || st.Events < 2 {
+				t.Errorf("the moved database has %d events, want at least 2 (%v)", st.Events, err)
+			}
+		})
+	}
+}
+
+// contents returns the files of a folder, by name.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, name := range names {
+		text, err := os.ReadFile(filepath.Join(dir, name.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name.Name()] = string(text)
+	}
+	return files
 }
 
 // TestDamageMetByReader: a reader that finds damaged pages makes storage fail, with the remedy.

@@ -71,7 +71,14 @@ func (r *readers) get() (*conn, error) {
 		r.idle = r.idle[:n-1]
 		return c, nil
 	}
-	return r.store.connect(reading)
+	c, err := r.store.connect(reading)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.store.lost(); err != nil { // c may read another database, which has the name now
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
 }
 
 func (r *readers) put(c *conn) {

@@ -168,7 +168,7 @@ func (w *writer) run() {
 		}
 		if closing {
 			w.fail(patient, store.ErrFull)
-			w.closeErr = w.c.close()
+			w.closeErr = w.closeConn()
 			return
 		}
 		w.checkpoint()
@@ -270,6 +270,17 @@ func (w *writer) close() error {
 	w.poke()
 	<-w.finished
 	return w.closeErr
+}
+
+// closeConn closes the connection, which moves the log into the database and removes it. If storage has failed, or the
+// database is no longer at its path, the log stays as it is: SQLite removes it by its name, which may lead to the log of
+// another database by now. The next start reads a log that stays.
+func (w *writer) closeConn() error {
+	var err error
+	if w.store.Err() != nil || w.store.lost() != nil {
+		_, err = w.c.db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+	}
+	return errors.Join(err, w.c.close())
 }
 
 // checkpointPages is the length of the log from which its pages are moved into the database: 16 MiB.

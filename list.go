@@ -41,12 +41,12 @@ type EventFilter struct {
 
 // A DeliveryFilter narrows a list of deliveries. Zero fields select all.
 type DeliveryFilter struct {
-	EventID       string
-	DestinationID string
-	State         DeliveryState
-	Tenant        string // of the destination
-	Since         time.Time
-	Until         time.Time
+	EventID        string
+	DestinationIDs []string // any of these
+	State          DeliveryState
+	Tenant         string // of the destination
+	Since          time.Time
+	Until          time.Time
 }
 
 // A RequestFilter narrows a list of requests. Zero fields select all.

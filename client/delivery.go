@@ -11,6 +11,7 @@ type Delivery struct {
 	ID            string   `json:"id" example:"dlv_01h455vb4pex5vsknk08"`
 	EventID       string   `json:"event_id"`
 	DestinationID string   `json:"destination_id"`
+	Destination   string   `json:"destination" example:"billing"` // its name, also of a deleted one
 	State         string   `json:"state" enum:"pending,leased,delivered,dead,cancelled"`
 	Attempts      int      `json:"attempts"`
 	NextAt        Time     `json:"next_at"` // set while the delivery is pending

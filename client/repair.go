@@ -101,6 +101,7 @@ type Replayed struct {
 type NewDelivery struct {
 	ID            string `json:"id" example:"dlv_01h455vb4pex5vsknk08"`
 	DestinationID string `json:"destination_id"`
+	Destination   string `json:"destination" example:"billing"` // its name
 }
 
 // ReplayEvent makes new deliveries of an event: to the destination of that name or id, or with "" to each

@@ -27,12 +27,14 @@ type env struct {
 	dir            string // where relative paths of files to read start; "" is the current directory
 }
 
-// bind sets each flag of c that was not given from the environment: --api-key is BELLHOP_API_KEY.
+// bind sets each flag of c that was not given from the environment: --api-key is BELLHOP_API_KEY. The variable of a
+// setting of the server sets no flag that only has the name of the setting, such as the address of a stand-in.
 func (e *env) bind(c *cobra.Command) (err error) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		name := config.EnvName(f.Name)
 		value := e.getenv(name)
-		if err != nil || f.Changed || value == "" || f.Name == "help" || c.Name() == "serve" && isServerSetting(f.Name) {
+		if err != nil || f.Changed || value == "" || f.Name == "help" ||
+			isServerSetting(f.Name) && f.Annotations[ofTheServer] == nil { // config.Load reads those of serve
 			return
 		}
 		if setErr := c.Flags().Set(f.Name, value); setErr != nil {
@@ -42,7 +44,10 @@ func (e *env) bind(c *cobra.Command) (err error) {
 	return err
 }
 
-// isServerSetting reports whether config.Load reads this flag of serve from the environment; then bind must not.
+// ofTheServer annotates a flag that means the setting of the server with its name.
+const ofTheServer = "of the server"
+
+// isServerSetting reports whether name is that of a setting of the server.
 func isServerSetting(name string) bool {
 	for _, s := range config.Settings() {
 		if s.Name == name {

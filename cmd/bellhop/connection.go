@@ -36,6 +36,7 @@ func newConnection(e *env, flags *pflag.FlagSet) *connection {
 	flags.StringVar(&conn.key, "api-key", "",
 		"API key (default: the admin key of the data folder, for the server that runs in it)")
 	flags.StringVar(&conn.data, "data", defaultData, "data folder of a server on this machine")
+	flags.SetAnnotation("data", ofTheServer, []string{})
 	flags.BoolVar(&conn.json, "json", false, "print JSON, one line per item")
 	return conn
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,7 +21,7 @@ func newDeliveriesCommand(e *env) *cobra.Command {
 A delivery is one event that goes to one destination. Its state is one of:
 
   pending    waits for its next attempt
-  sending    an attempt is being made, or it is queued for one; --json and the API call this state leased
+  sending    an attempt is being made, or it is queued for one; called leased by --json and the API
   delivered  the destination accepted it
   dead       given up: the destination refused it, or all retries failed
   cancelled  given up by a person, or because its destination was deleted
@@ -45,20 +43,14 @@ Without a verb, deliveries are listed.`,
 		newDeliveriesCancelCommand)
 }
 
-// A namedDelivery is a delivery and the name of its destination.
-type namedDelivery struct {
-	client.Delivery
-	destination string // the id if the destination was deleted
-}
-
-var deliveryColumns = []column[namedDelivery]{
-	{title: "ID", cell: func(d namedDelivery) string { return d.ID }},
-	{title: "EVENT", cell: func(d namedDelivery) string { return d.EventID }},
-	{title: "DESTINATION", cell: func(d namedDelivery) string { return d.destination }},
-	{title: "STATE", cell: func(d namedDelivery) string { return stateText(d.State) }},
-	{title: "ATTEMPTS", cell: func(d namedDelivery) string { return strconv.Itoa(d.Attempts) }},
-	{title: "NEXT AT", at: func(d namedDelivery) time.Time { return d.NextAt.Time }},
-	{title: "LAST", cell: func(d namedDelivery) string { return lastText(d.Last) }},
+var deliveryColumns = []column[client.Delivery]{
+	{title: "ID", cell: func(d client.Delivery) string { return d.ID }},
+	{title: "EVENT", cell: func(d client.Delivery) string { return d.EventID }},
+	{title: "DESTINATION", cell: func(d client.Delivery) string { return d.Destination }},
+	{title: "STATE", cell: func(d client.Delivery) string { return stateText(d.State) }},
+	{title: "ATTEMPTS", cell: func(d client.Delivery) string { return strconv.Itoa(d.Attempts) }},
+	{title: "NEXT AT", at: func(d client.Delivery) time.Time { return d.NextAt.Time }},
+	{title: "LAST", cell: func(d client.Delivery) string { return lastText(d.Last) }},
 }
 
 // lastText returns the status or the error of a delivery's latest attempt; a may be nil.
@@ -95,46 +87,20 @@ func statusText(status int) string {
 	return strconv.Itoa(status)
 }
 
-func addDeliveryFilter(c *cobra.Command) listCall[namedDelivery] {
+func addDeliveryFilter(c *cobra.Command) listCall[client.Delivery] {
 	var filter client.DeliveryFilter
 	c.Flags().StringVar(&filter.Event, "event", "", "only deliveries of this event, by id")
-	c.Flags().StringVar(&filter.Destination, "destination", "", "only deliveries to this destination, by name or id")
+	c.Flags().StringVar(&filter.Destination, "destination", "", "only deliveries to this destination, by name or id, also of a deleted one")
 	c.Flags().StringVar(&filter.State, "state", "",
 		"only deliveries in this state: pending, sending, delivered, dead or cancelled")
 	sinceFlag(c, &filter.Since, "since", "only deliveries created at this time or later")
 	sinceFlag(c, &filter.Until, "until", "only deliveries created before this time")
-	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[namedDelivery], error) {
+	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Delivery], error) {
 		if filter.State == "sending" {
 			filter.State = "leased"
 		}
-		l, err := api.Deliveries(ctx, filter, page)
-		if err != nil {
-			return client.List[namedDelivery]{}, err
-		}
-		names, err := destinationNames(ctx, api, l.Data)
-		named := client.List[namedDelivery]{Next: l.Next}
-		for _, d := range l.Data {
-			named.Data = append(named.Data, namedDelivery{d, cmp.Or(names[d.DestinationID], d.DestinationID)})
-		}
-		return named, err
+		return api.Deliveries(ctx, filter, page)
 	}
-}
-
-// destinationNames returns the names of the destinations of deliveries, by id. A deleted one has none.
-func destinationNames(ctx context.Context, api *client.Client, deliveries []client.Delivery) (map[string]string, error) {
-	names := map[string]string{}
-	for _, d := range deliveries {
-		if _, asked := names[d.DestinationID]; asked {
-			continue
-		}
-		destination, err := api.Destination(ctx, d.DestinationID)
-		var refused *client.Error
-		if err != nil && !(errors.As(err, &refused) && refused.Code == bellhop.CodeNotFound) {
-			return nil, err
-		}
-		names[d.DestinationID] = destination.Name
-	}
-	return names, nil
 }
 
 // stateText returns the word for a delivery's state: people read leased as sending.
@@ -151,11 +117,14 @@ func showDelivery(e *env, conn *connection, d client.Delivery) error {
 		return printJSON(e.stdout, d)
 	}
 	return printFields(e, []field{
-		{"id", d.ID}, {"event", d.EventID}, {"destination", d.DestinationID}, {"state", stateText(d.State)},
+		{"id", d.ID}, {"event", d.EventID}, {"destination", named(d.Destination, d.DestinationID)}, {"state", stateText(d.State)},
 		{"attempts", strconv.Itoa(d.Attempts)}, {"next at", moment(d.NextAt.Time)}, {"created at", moment(d.CreatedAt.Time)},
 		{"updated at", moment(d.UpdatedAt.Time)},
 	})
 }
+
+// named returns a name with the id that belongs to it.
+func named(name, id string) string { return name + " (" + id + ")" }
 
 // showDeliveryDetail prints d and its attempts.
 func showDeliveryDetail(e *env, conn *connection, d client.DeliveryDetail) error {

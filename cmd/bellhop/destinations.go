@@ -45,7 +45,7 @@ events it wants. Without a verb, destinations are listed.`,
 		newDestinationsRotateCommand,
 		itemVerb("pause NAME", "destination", help{
 			short:   "Stop delivering to a destination",
-			long:    "Stop delivering to a destination, by name or id. Its events are kept and delivered when it is resumed.",
+			long:    "Stop delivering to a destination, by name or id. Its events are kept, and delivered when it is\nresumed.",
 			example: "  bellhop destinations pause billing",
 		}, (*client.Client).PauseDestination, showDestination),
 		itemVerb("resume NAME", "destination", help{
@@ -279,13 +279,14 @@ func newDestinationsUpdateCommand(e *env, conn *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "update NAME",
 		Short: "Change a destination",
-		Long: `Change a destination, by name or id. Whatever no flag names stays as it is, secrets included.
+		Long: `Change a destination, by name or id. Fields that no flag names stay as they are,
+secrets included.
 
 --source and --types replace the earlier lists. --source "" matches every source again, --types ""
 every type.
 
-A --url, token_url or proxy with another scheme, host or port is refused while stored secrets would be
-sent there, such as a token or the values of headers. Give these again or remove them in the same
+A --url, token_url or proxy with another scheme, host or port is refused while stored secrets would
+be sent there, such as a token or the values of headers. Give these again or remove them in the same
 change, or give --keep-secrets if they are meant for the new address.
 
 ` + accessLong + `

@@ -125,13 +125,13 @@ func newEventsPublishCommand(e *env, conn *connection) *cobra.Command {
 		Long: `Publish an event of your own and print its id. It is delivered to every destination whose match
 wants it.
 
-The type is an argument, or --type. The data is the JSON argument, --data, or the content of --file,
-and is delivered byte for byte; without any of them it is null.
+The type is an argument, or --type. The data is the JSON argument or the content of --file, and is
+delivered byte for byte; without either it is null.
 
 With --idempotency-key, an event is published once: using the key again publishes nothing and prints
 the id of the first event. Using it with another type, subject or data is an error.`,
 		Example: `  bellhop events publish invoice.paid '{"id":17,"amount":120}' --subject invoices/17
-  bellhop events publish --type invoice.paid --data '{"id":17,"amount":120}' --subject invoices/17
+  bellhop events publish --type invoice.paid '{"id":17,"amount":120}' --subject invoices/17
   bellhop events publish report.ready --file report.json --idempotency-key report-2026-11`,
 	}
 	var ev client.NewEvent
@@ -139,26 +139,19 @@ the id of the first event. Using it with another type, subject or data is an err
 	c.Flags().StringVar(&ev.Subject, "subject", "", "the thing that the event is about, such as invoices/17")
 	c.Flags().StringVar(&ev.Tenant, "tenant", "", "a label that keeps one customer's events apart from another's")
 	timeFlag(c, &ev.Time, "time", "when it happened")
-	data := c.Flags().String("data", "", "the data, as JSON")
 	file := c.Flags().String("file", "", "a file with the data; - is stdin")
 	key := c.Flags().String("idempotency-key", "", "publish only once for this key, however often the command runs")
 	c.Args = func(c *cobra.Command, args []string) error {
 		if c.Flags().Changed("type") {
 			args = append([]string{ev.Type}, args...)
 		}
-		given := len(args) - 1
-		for _, name := range []string{"data", "file"} {
-			if c.Flags().Changed(name) {
-				given++
-			}
-		}
 		switch {
 		case len(args) == 0:
 			return wrongUsage("missing type: give it as the argument, or with --type")
 		case len(args) > 2:
 			return wrongUsage("unexpected argument %s", quoted(args[2]))
-		case given > 1:
-			return wrongUsage("give the data once: as an argument, with --data or with --file")
+		case len(args) == 2 && c.Flags().Changed("file"):
+			return wrongUsage("give the data once: as an argument, or with --file")
 		}
 		return nil
 	}
@@ -169,8 +162,6 @@ the id of the first event. Using it with another type, subject or data is an err
 		switch {
 		case len(args) == 1:
 			ev.Data = []byte(args[0])
-		case *data != "":
-			ev.Data = []byte(*data)
 		case *file != "":
 			ev.Data, err = e.readFile(*file)
 		default:

@@ -25,7 +25,7 @@ var flagsOfPath = map[string][]string{
 	"retry.schedule": {"retry"}, "retry.max_age": {"max-age"}, "retry.outcomes": {"outcome"},
 	"breaker.failures": {"failures"}, "breaker.for": {"failing-for"}, "breaker.disable_after": {"disable-after"},
 	"settings": {"set"}, "access": {"access"}, "expires_at": {"expires"}, "max_body_bytes": {"max-body-bytes"}, "disabled": {"disabled"},
-	"subject": {"subject"}, "tenant": {"tenant"}, "data": {"data"}, "time": {"time"},
+	"subject": {"subject"}, "tenant": {"tenant"}, "data": {"file"}, "time": {"time"},
 	"Idempotency-Key": {"idempotency-key"}, "body": {"file"},
 	"event.type": {"type"}, "event.subject": {"subject"}, "event.source": {"source"}, "event.data": {"file"},
 	"event.body": {"file"}, "event": {"event"},

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -84,6 +85,11 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		}
 		if strings.HasSuffix(c.Short, ".") {
 			t.Errorf("%s: the short help ends in a full stop", c.CommandPath())
+		}
+		for line := range strings.SplitSeq(c.Long, "\n") {
+			if utf8.RuneCountInString(line) > 102 {
+				t.Errorf("%s: a line of the long help has more than 102 columns: %q", c.CommandPath(), line)
+			}
 		}
 		for _, line := range strings.Split(c.Example, "\n") {
 			if !strings.HasPrefix(line, "  bellhop ") || len(line) > 130 {

@@ -29,7 +29,7 @@ and body, and its name is listed with a question mark. Without a verb, requests 
 			requestColumns, addRequestFilter),
 		itemVerb("show ID", "request", help{
 			short:   "Show one request, its headers and its body",
-			long:    "Show one request, its headers and its body. If it was refused, only the beginning of the body was kept.",
+			long:    "Show one request, its headers and its body. Of a refused one, only the beginning of the body is kept.",
 			example: "  bellhop requests show req_01jd2v9k3hxyz",
 		}, (*client.Client).Request, showRequest))
 }

@@ -56,13 +56,22 @@ sets the admin API key; the key file of the data folder is then not used.`,
 	}
 	c.Flags().String("config", "", "a YAML file whose keys are the names of these flags")
 	for _, s := range config.Settings() {
-		c.Flags().String(s.Name, s.Default, s.Doc)
-		if s.Default == "true" || s.Default == "false" {
-			c.Flags().Lookup(s.Name).NoOptDefVal = "true"
+		value := &settingValue{text: s.Default, kind: s.Kind}
+		flag := c.Flags().VarPF(value, s.Name, "", s.Doc)
+		if s.Kind == "bool" {
+			flag.NoOptDefVal = "true"
 		}
 	}
 	return c
 }
+
+// A settingValue is the flag of a setting. Its text is that of the flag: config.Load checks it, because it knows what
+// the file and the environment say.
+type settingValue struct{ text, kind string }
+
+func (v *settingValue) String() string        { return v.text }
+func (v *settingValue) Set(text string) error { v.text = text; return nil }
+func (v *settingValue) Type() string          { return v.kind }
 
 // serve runs a server until ctx ends or a signal arrives. A second signal ends the process at once.
 func serve(ctx context.Context, e *env, cfg config.Config) error {

@@ -210,11 +210,12 @@ uses the new one, set the new one alone.`,
 func newSourcesDeleteCommand(e *env, conn *connection) *cobra.Command {
 	var naming []string // the destinations whose match names the source
 	c := deleteVerb("source", help{
-		long: `Delete a source, by name or id. From then on, requests to its URL are answered 404. Its events stay, and
-'bellhop events --source NAME' lists them. Once another source has the name, NAME means that one: then choose the
-deleted source by its id, which 'bellhop events --json' shows as source_id.
+		long: `Delete a source, by name or id. From then on, requests to its URL are answered 404. Its events stay,
+and 'bellhop events --source NAME' lists them. Once another source has the name, NAME means that
+one: then choose the deleted source by its id, which 'bellhop events --json' shows as source_id.
 
-Destinations that name the source stay as they are. They get the events of the next source with that name.`,
+Destinations that name the source stay as they are. They get the events of the next source with that
+name.`,
 		example: "  bellhop sources delete media",
 	}, func(api *client.Client, ctx context.Context, idOrName string) (string, error) {
 		s, err := api.Source(ctx, idOrName)

@@ -15,9 +15,10 @@ func newStatsCommand(e *env) *cobra.Command {
 		Long: `Show how many sources, destinations, events and deliveries a server holds, and the size of its
 database.
 
-Pending and sending deliveries (which --json calls leased) are counted as of now; delivered, dead and cancelled ones since the
-server started. "oldest pending" is when the pending delivery that waits longest was created: its
-event accepted, or its replay requested. "next due" is when the next attempt of one is due.`,
+Pending and sending deliveries (--json calls the latter leased) are counted as of now, and the
+delivered, dead and cancelled ones since the server started. "oldest pending" is the time at which
+the pending delivery that waits longest was created: its event was accepted, or its replay was
+requested. "next due" is the time of the next attempt of a pending delivery.`,
 		Example: "  bellhop stats --json",
 		Args:    noArguments,
 	}

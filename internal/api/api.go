@@ -30,6 +30,8 @@ type Store interface {
 		ctx context.Context, f bellhop.DestinationFilter, page bellhop.Page,
 	) ([]bellhop.Destination, string, error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
+	// DestinationNames returns the names of destinations, also of deleted ones, by id.
+	DestinationNames(ctx context.Context, ids []string) (map[string]string, error)
 	// Events lists events without headers. Their bodies have the right length and no content.
 	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) ([]bellhop.Event, string, error)
 	Event(ctx context.Context, id string) (bellhop.Event, error)

@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"encoding/base64"
+	"maps"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -23,25 +25,50 @@ func (s *server) deliveries() {
 // listDeliveriesInput narrows a list of deliveries.
 type listDeliveriesInput struct {
 	Event       string `query:"event" doc:"Id of the event"`
-	Destination string `query:"destination" doc:"Name or id of the destination"`
+	Destination string `query:"destination" doc:"Name or id of the destination; the name of a deleted one too, while no other has it"`
 	State       string `query:"state" enum:"pending,leased,delivered,dead,cancelled"`
 	Period
 	Paging
 }
 
 func (s *server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*listOutput[client.Delivery], error) {
-	destination, err := s.Catalog.DestinationID(ctx, in.Destination)
+	destinations, err := s.Catalog.DestinationIDs(ctx, in.Destination)
 	if err != nil {
 		return nil, err
 	}
 	list, next, err := s.Store.Deliveries(ctx, bellhop.DeliveryFilter{
-		EventID: in.Event, DestinationID: destination, State: bellhop.DeliveryState(in.State),
+		EventID: in.Event, DestinationIDs: destinations, State: bellhop.DeliveryState(in.State),
 		Since: in.Since, Until: in.Until,
 	}, in.page())
 	if err != nil {
 		return nil, err
 	}
-	return listOf(list, next, deliveryJSON), nil
+	names, err := s.destinationNames(ctx, list...)
+	if err != nil {
+		return nil, err
+	}
+	return listOf(list, next, func(d bellhop.Delivery) client.Delivery { return deliveryJSON(d, names) }), nil
+}
+
+// destinationNames returns the names of the destinations of deliveries, by id.
+func (s *server) destinationNames(ctx context.Context, list ...bellhop.Delivery) (map[string]string, error) {
+	ids := map[string]bool{}
+	for _, d := range list {
+		ids[d.DestinationID] = true
+	}
+	return s.Store.DestinationNames(ctx, slices.Collect(maps.Keys(ids)))
+}
+
+// oneDelivery returns the answer that shows d. err is that of the call which returned d.
+func (s *server) oneDelivery(ctx context.Context, d bellhop.Delivery, err error) (*bodyOf[client.Delivery], error) {
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.destinationNames(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return &bodyOf[client.Delivery]{deliveryJSON(d, names)}, nil
 }
 
 func (s *server) showDelivery(ctx context.Context, in *one) (*bodyOf[client.DeliveryDetail], error) {
@@ -53,7 +80,11 @@ func (s *server) showDelivery(ctx context.Context, in *one) (*bodyOf[client.Deli
 	if err != nil {
 		return nil, err
 	}
-	out := client.DeliveryDetail{Delivery: deliveryJSON(d), History: make([]client.Attempt, len(attempts))}
+	names, err := s.destinationNames(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	out := client.DeliveryDetail{Delivery: deliveryJSON(d, names), History: make([]client.Attempt, len(attempts))}
 	for i, a := range attempts {
 		out.History[i] = attemptJSON(a)
 	}
@@ -62,24 +93,19 @@ func (s *server) showDelivery(ctx context.Context, in *one) (*bodyOf[client.Deli
 
 func (s *server) retryDelivery(ctx context.Context, in *one) (*bodyOf[client.Delivery], error) {
 	d, err := s.Catalog.RetryDelivery(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &bodyOf[client.Delivery]{deliveryJSON(d)}, nil
+	return s.oneDelivery(ctx, d, err)
 }
 
 func (s *server) cancelDelivery(ctx context.Context, in *one) (*bodyOf[client.Delivery], error) {
 	d, err := s.Catalog.CancelDelivery(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &bodyOf[client.Delivery]{deliveryJSON(d)}, nil
+	return s.oneDelivery(ctx, d, err)
 }
 
-// deliveryJSON returns d in its JSON form, without its earlier attempts.
-func deliveryJSON(d bellhop.Delivery) client.Delivery {
+// deliveryJSON returns d in its JSON form, without its earlier attempts. names has the name of its destination.
+func deliveryJSON(d bellhop.Delivery, names map[string]string) client.Delivery {
 	out := client.Delivery{
-		ID: d.ID, EventID: d.EventID, DestinationID: d.DestinationID, State: string(d.State), Attempts: d.Attempts,
+		ID: d.ID, EventID: d.EventID, DestinationID: d.DestinationID, Destination: names[d.DestinationID],
+		State: string(d.State), Attempts: d.Attempts,
 		CreatedAt: client.Time{Time: d.CreatedAt}, UpdatedAt: client.Time{Time: d.UpdatedAt},
 	}
 	if d.State == bellhop.DeliveryPending {

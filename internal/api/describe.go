@@ -169,10 +169,11 @@ var descriptions = []struct {
 	}},
 
 	{"Delivery DeliveryDetail", map[string]string{
-		"attempts":   "Number of attempts so far",
-		"next_at":    "Of a pending delivery: when the next attempt is due",
-		"last":       "The latest attempt, if there was one",
-		"updated_at": "When the state last changed",
+		"destination": "Name of the destination, also of a deleted one",
+		"attempts":    "Number of attempts so far",
+		"next_at":     "Of a pending delivery: when the next attempt is due",
+		"last":        "The latest attempt, if there was one",
+		"updated_at":  "When the state last changed",
 	}},
 	{"DeliveryDetail", map[string]string{
 		"history": "The attempts, oldest first",

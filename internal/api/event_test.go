@@ -146,7 +146,7 @@ func TestDelivery(t *testing.T) {
 	r := newRig(t)
 	r.fill()
 	const attempt = `{"number":1,"started_at":"2026-11-22T09:30:00.123Z","duration_ms":1.5,"status":500,"error":"status","detail":"","reply":"","reply_base64":"bm//"}`
-	const delivery = `{"id":"dlv_1","event_id":"evt_1","destination_id":"dst_1","state":"pending","attempts":1,"next_at":"2026-11-22T09:30:00.123Z",
+	const delivery = `{"id":"dlv_1","event_id":"evt_1","destination_id":"dst_1","destination":"billing","state":"pending","attempts":1,"next_at":"2026-11-22T09:30:00.123Z",
 		"created_at":null,"updated_at":null,"last":` + attempt
 	same(t, r.do("GET", "/api/v1/deliveries", "").is(200), `{"data":[`+delivery+`}],"next":null}`)
 	same(t, r.do("GET", "/api/v1/deliveries/dlv_1", "").is(200), delivery+`,"history":[`+attempt+`]}`)
@@ -158,6 +158,7 @@ func TestDelivery(t *testing.T) {
 			t.Errorf("%s: %d, want %d", query, len(got), want)
 		}
 	}
+	r.do("GET", "/api/v1/deliveries?destination=nobody", "").refused(422, bellhop.CodeInvalid, "destination")
 	r.do("GET", "/api/v1/deliveries/dlv_2", "").refused(404, bellhop.CodeNotFound)
 }
 

@@ -125,6 +125,29 @@ func (f *fake) Sources(_ context.Context, _ bellhop.SourceFilter, p bellhop.Page
 func (f *fake) Source(_ context.Context, id string) (bellhop.Source, error) {
 	return get(f, "source", id, f.sources, sourceNames)
 }
+func (f *fake) DestinationIDs(_ context.Context, name string) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range f.destinations {
+		if d.Name == name {
+			return []string{d.ID}, f.err
+		}
+	}
+	return nil, f.err
+}
+
+func (f *fake) DestinationNames(_ context.Context, ids []string) (map[string]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := map[string]string{}
+	for _, d := range f.destinations {
+		if slices.Contains(ids, d.ID) {
+			names[d.ID] = d.Name
+		}
+	}
+	return names, f.err
+}
+
 func (f *fake) SourceIDs(_ context.Context, name string) ([]string, error) {
 	if name == bellhop.SourceAPI || name == bellhop.SourceSelf {
 		return []string{bellhop.PrefixSource + name}, f.err
@@ -215,7 +238,7 @@ func (f *fake) Deliveries(_ context.Context, filter bellhop.DeliveryFilter, p be
 	string, error) {
 	return page(f, f.deliveries, p, func(d bellhop.Delivery) bool {
 		return (filter.EventID == "" || filter.EventID == d.EventID) && (filter.State == "" || filter.State == d.State) &&
-			(filter.DestinationID == "" || filter.DestinationID == d.DestinationID)
+			(len(filter.DestinationIDs) == 0 || slices.Contains(filter.DestinationIDs, d.DestinationID))
 	})
 }
 func (f *fake) Delivery(_ context.Context, id string) (bellhop.Delivery, error) {

@@ -104,9 +104,17 @@ func (s *server) replayEvent(ctx context.Context, in *replayEventInput) (*bodyOf
 	if err != nil {
 		return nil, err
 	}
+	ids := make([]string, len(made))
+	for i, d := range made {
+		ids[i] = d.DestinationID
+	}
+	names, err := s.Store.DestinationNames(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	out := client.Replayed{Deliveries: make([]client.NewDelivery, len(made))}
 	for i, d := range made {
-		out.Deliveries[i] = client.NewDelivery{ID: d.DeliveryID, DestinationID: d.DestinationID}
+		out.Deliveries[i] = client.NewDelivery{ID: d.DeliveryID, DestinationID: d.DestinationID, Destination: names[d.DestinationID]}
 	}
 	return &bodyOf[client.Replayed]{out}, nil
 }

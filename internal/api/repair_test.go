@@ -76,7 +76,7 @@ func TestBeginRepair(t *testing.T) {
 func TestReplayEvent(t *testing.T) {
 	r := newRig(t)
 	r.fill()
-	const made = `{"deliveries":[{"id":"dlv_2","destination_id":"dst_1"}]}`
+	const made = `{"deliveries":[{"id":"dlv_2","destination_id":"dst_1","destination":"billing"}]}`
 	for _, body := range []string{"", "{}", `{"destination":"billing"}`, `{"destination":"dst_1"}`} {
 		same(t, r.do("POST", "/api/v1/events/evt_1/replay", body).is(202), made)
 	}

@@ -70,9 +70,10 @@ type App struct {
 	cleanups []cleanup
 	grace    time.Duration // how long a stop waits after the shutdown timeout for a step that should have ended
 
-	reloading    sync.Mutex                     // held during a reload; guards destinations and names
+	reloading    sync.Mutex                     // held during a reload; guards the three below
 	destinations map[string]bellhop.Destination // as the last reload read them, by id
 	names        map[string]string              // of the sources, by id, as the last reload read them
+	unopened     map[string]bool                // the errors of the nouns that the last reload could not open
 
 	late       sync.Mutex         // held to start something in the background, and to close draining
 	draining   chan struct{}      // closed when the stop begins: nothing starts in the background any more

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,7 +14,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
 	"github.com/bellhop-gateway/bellhop/provider/eventgrid"
@@ -119,5 +122,52 @@ func TestEveryAttemptSendsTheSame(t *testing.T) {
 			t.Errorf("%s: %d attempts sent %d different bodies, want %d and %d: %q", path, len(sent), len(times),
 				2*events, events, sent)
 		}
+	}
+}
+
+// TestAllowLocalhost: a server started with --allow localhost delivers to http://localhost, whichever loopback address
+// the receiver listens on, and to no private address.
+func TestAllowLocalhost(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"127.0.0.1:0", "127.0.0.2:0", "[::1]:0"} {
+		t.Run(address, func(t *testing.T) {
+			t.Parallel()
+			listener, err := net.Listen("tcp", address)
+			if err != nil {
+				t.Skip("this machine has no such address:", err)
+			}
+			got := make(chan string, 16)
+			receiver := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Host })}
+			go receiver.Serve(listener)
+			t.Cleanup(func() { receiver.Close() })
+			cfg, err := config.Load("", func(string) string { return "" }, map[string]string{"allow": "localhost"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := run(t, options(t, func(o *Options) { o.Config.Allow = cfg.Allow }))
+			_, port, _ := net.SplitHostPort(listener.Addr().String())
+			host := "localhost"
+			if address == "127.0.0.2:0" {
+				host = "127.0.0.2"
+			}
+			url := "http://" + host + ":" + port + "/"
+			if code, body := r.call("POST", "/api/v1/destinations",
+				`{"name":"here","url":"`+url+`","settings":{"format":"raw"}}`); code != http.StatusCreated {
+				t.Fatal(code, body)
+			}
+			if code, body := r.call("POST", "/api/v1/destinations",
+				`{"name":"there","url":"http://10.0.0.1/","settings":{"format":"raw"}}`); code == http.StatusCreated {
+				t.Errorf("a private address: %d %s", code, body)
+			}
+			r.call("POST", "/api/v1/events", `{"type":"order.paid","data":{}}`)
+			select {
+			case at := <-got:
+				if at != host+":"+port {
+					t.Errorf("sent to the host %s", at)
+				}
+			case <-time.After(30 * time.Second):
+				t.Error("nothing was delivered")
+			}
+		})
 	}
 }

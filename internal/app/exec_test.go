@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,6 +54,56 @@ func TestExecIsOff(t *testing.T) {
 	if text := logged.String(); !strings.Contains(text, "open.failed") || !strings.Contains(text,
 		"(on-paid): type: exec is off") {
 		t.Errorf("the log says %s", text)
+	}
+}
+
+// TestOneLineForEachNoun: a start logs each noun that cannot be opened in a line of its own, and a later change of
+// another noun logs none of them again.
+func TestOneLineForEachNoun(t *testing.T) {
+	t.Parallel()
+	logged := &sharedLog{}
+	opts := options(t, func(o *Options) {
+		o.Config.AllowExec, o.Logger = true, slog.New(slog.NewJSONHandler(logged, nil))
+	})
+	on := run(t, opts)
+	for _, name := range []string{"one", "two"} {
+		if code, body := on.call("POST", "/api/v1/destinations",
+			`{"name":"`+name+`","type":"exec","settings":{"command":["true"]}}`); code != http.StatusCreated {
+			t.Fatalf("%d %s", code, body)
+		}
+	}
+	on.stop()
+	opts.Config.AllowExec = false
+	off := run(t, opts)
+	off.source("src") // a change, and so a reload
+	off.stop()
+	var got []string
+	for line := range strings.Lines(logged.String()) {
+		if strings.Contains(line, `"open.failed"`) {
+			got = append(got, line)
+		}
+	}
+	slices.SortFunc(got, func(a, b string) int { return strings.Index(a, "(one)") - strings.Index(b, "(one)") })
+	if len(got) != 2 || !strings.Contains(got[0], "(two): type: exec is off") ||
+		!strings.Contains(got[1], "(one): type: exec is off") || strings.Contains(strings.Join(got, ""), `\n`) {
+		t.Errorf("%d lines: %q", len(got), got)
+	}
+}
+
+// TestParts: what errors.Join has joined is taken apart, and nothing else is.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	a, b, c := errors.New("a"), errors.New("b"), errors.New("c")
+	both := fmt.Errorf("%w and %w", a, b)
+	for _, x := range []struct {
+		err  error
+		want []error
+	}{
+		{nil, nil}, {a, []error{a}}, {both, []error{both}}, {errors.Join(a, nil, errors.Join(both, c)), []error{a, both, c}},
+	} {
+		if got := parts(x.err); !slices.Equal(got, x.want) {
+			t.Errorf("%v: %v, want %v", x.err, got, x.want)
+		}
 	}
 }
 

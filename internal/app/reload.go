@@ -24,10 +24,48 @@ func (a *App) reload(ctx context.Context) error {
 		return err
 	}
 	a.bridgeRenames(sources, destinations)
-	if err := errors.Join(a.engine.SetDestinations(ctx, destinations), a.door.SetSources(sources)); err != nil {
-		a.log.Error("open.failed", "error", err, "meaning", "these could not be opened; the others are loaded")
-	}
+	a.logUnopened(errors.Join(a.engine.SetDestinations(ctx, destinations), a.door.SetSources(sources)))
 	return nil
+}
+
+// maxUnopened bounds the lines of one reload about nouns that could not be opened.
+const maxUnopened = 100
+
+// logUnopened logs why nouns could not be opened, one line for each. err joins their errors. A line that the last reload
+// had cause for too is left out: every change of any noun is a reload. The caller holds reloading.
+func (a *App) logUnopened(err error) {
+	before := a.unopened
+	a.unopened = map[string]bool{}
+	more := 0
+	for _, each := range parts(err) {
+		text := each.Error()
+		a.unopened[text] = true
+		switch {
+		case before[text]:
+		case len(a.unopened) > maxUnopened:
+			more++
+		default:
+			a.log.Error("open.failed", "error", text, "meaning", "it could not be opened; all others are loaded")
+		}
+	}
+	if more > 0 {
+		a.log.Error("open.failed", "more", more, "meaning", "so many more could not be opened; lists show their state")
+	}
+}
+
+// parts returns the errors that errors.Join made err of, and those that it made these of.
+func parts(err error) (all []error) {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || errors.Join(joined.Unwrap()...).Error() != err.Error() { // such as one of fmt.Errorf
+		return []error{err}
+	}
+	for _, each := range joined.Unwrap() {
+		all = append(all, parts(each)...)
+	}
+	return all
 }
 
 // bridgeRenames adds the id of each source that has another name than at the last reload to the matches that have its

@@ -186,7 +186,7 @@ const troubleName = "trouble"
 // limits, and the comparison shows how much longer that takes while other destinations are in trouble.
 var hangingComparison = comparison{
 	name:     "hanging",
-	about:    "many destinations, of which one in a hundred answers, or hangs until its attempts time out",
+	about:    "many destinations, of which one in a hundred answers, or hangs",
 	heading:  "1 in 100",
 	flags:    []string{"destinations", "rate"},
 	defaults: Options{Events: 15_000, Connections: 64, Size: 1024, Runs: 3, Rate: 500, Destinations: 10_000},
@@ -214,7 +214,7 @@ var hangingComparison = comparison{
 
 var outageComparison = comparison{
 	name:    "outage",
-	about:   "one destination alone, and beside one that comes back and is owed a backlog, all of it due at once",
+	about:   "one destination alone, and beside one with a backlog, all due at once",
 	heading: "backlog",
 	flags:   []string{"backlog", "delay", "rate"},
 	defaults: Options{Events: 15_000, Connections: 64, Size: 256, Runs: 3, Rate: 500, Backlog: 1_000_000,

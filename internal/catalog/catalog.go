@@ -50,6 +50,8 @@ type DestinationStore interface {
 	Destinations(ctx context.Context, f bellhop.DestinationFilter,
 		page bellhop.Page) (list []bellhop.Destination, next string, err error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
+	// DestinationIDs returns the id of the destination with that name or, if there is none, those of the deleted ones.
+	DestinationIDs(ctx context.Context, name string) ([]string, error)
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
 	// UpdateDestination leaves State, StateReason and Granted unchanged.
 	UpdateDestination(ctx context.Context, d bellhop.Destination) error
@@ -208,20 +210,35 @@ func (c *Catalog) SourceIDs(ctx context.Context, idOrName string) ([]string, err
 	return ids, err
 }
 
-// DestinationID returns the id of the destination that a filter names, and "" for "". The deliveries of a deleted
-// destination are found by its id, so every id is valid.
-func (c *Catalog) DestinationID(ctx context.Context, idOrName string) (string, error) {
-	if idOrName == "" {
-		return "", nil
-	}
-	d, err := c.opts.Store.Destination(ctx, idOrName)
+// DestinationIDs returns the ids of the destinations that a filter names, and none for "". A name is that of the
+// destination which has it or, if none has it, of all deleted ones that had it last: their deliveries stay. Every id is
+// valid.
+func (c *Catalog) DestinationIDs(ctx context.Context, idOrName string) ([]string, error) {
 	switch {
-	case err == nil:
-		return d.ID, nil
-	case !isNotFound(err):
-		return "", err
+	case idOrName == "":
+		return nil, nil
 	case strings.HasPrefix(idOrName, bellhop.PrefixDestination):
-		return idOrName, nil
+		return []string{idOrName}, nil
 	}
-	return "", bellhop.Invalid("destination", "there is no such destination")
+	ids, err := c.opts.Store.DestinationIDs(ctx, idOrName)
+	if err == nil && len(ids) == 0 {
+		err = bellhop.Invalid("destination", "there is no such destination, and there was none")
+	}
+	return ids, err
 }
+
+// DestinationID is DestinationIDs for a filter that takes one destination, and returns "" for "".
+func (c *Catalog) DestinationID(ctx context.Context, idOrName string) (string, error) {
+	ids, err := c.DestinationIDs(ctx, idOrName)
+	switch {
+	case err != nil || len(ids) == 0:
+		return "", err
+	case len(ids) > 1:
+		return "", bellhop.Invalid("destination", "several deleted destinations had this name: give the id of one of them: "+
+			strings.Join(ids[:min(len(ids), maxNamedIDs)], ", "))
+	}
+	return ids[0], nil
+}
+
+// maxNamedIDs bounds how many ids a message names.
+const maxNamedIDs = 5

@@ -52,6 +52,9 @@ func (c *Catalog) replayDestination(ctx context.Context, idOrName string) (strin
 		return "", err
 	}
 	d, err := c.opts.Store.Destination(ctx, id)
+	if isNotFound(err) && idOrName != id {
+		return "", bellhop.Conflict("destination " + idOrName + " is deleted: create it again, or name another")
+	}
 	if isNotFound(err) { // deleted or never there: the repairer knows
 		return id, nil
 	}

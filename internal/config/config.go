@@ -69,8 +69,9 @@ var docs = map[string]string{
 	"log-format":   "text, json, or auto: text on a terminal",
 }
 
-// A Setting describes one field of Config, for flags and pages.
-type Setting struct{ Name, Default, Doc string }
+// A Setting describes one field of Config, for flags and pages. Kind is the word for its values: string, bool, int, list
+// (comma-separated), or length (of time).
+type Setting struct{ Name, Default, Doc, Kind string }
 
 // Settings returns the fields of Config in their order.
 func Settings() []Setting {
@@ -79,9 +80,24 @@ func Settings() []Setting {
 	for i := range all {
 		tag := t.Field(i).Tag
 		name := tag.Get("name")
-		all[i] = Setting{name, tag.Get("default"), docs[name]}
+		all[i] = Setting{name, tag.Get("default"), docs[name], kindOf(t.Field(i).Type)}
 	}
 	return all
+}
+
+// kindOf returns the word for the values of a setting, as the help shows it.
+func kindOf(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "length"
+	case t.Kind() == reflect.Bool:
+		return "bool"
+	case t.Kind() == reflect.Int:
+		return "int"
+	case t.Kind() == reflect.Slice:
+		return "list"
+	}
+	return "string"
 }
 
 // EnvName returns the environment variable of a setting: BELLHOP_PUBLIC_URL for "public-url".

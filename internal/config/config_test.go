@@ -97,6 +97,40 @@ shutdown-timeout: 1m30s
 	}
 }
 
+// TestAllowLocalhost: the name localhost in the list of allowed addresses is all loopback addresses, on every way in.
+func TestAllowLocalhost(t *testing.T) {
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	for what, c := range map[string]struct {
+		yaml, env, flag string
+		want            []netip.Prefix
+	}{
+		"flag":                   {flag: "localhost", want: loopback},
+		"environment":            {env: "localhost", want: loopback},
+		"file":                   {yaml: "allow: [localhost]\n", want: loopback},
+		"among others":           {flag: "10.0.0.1, localhost", want: append([]netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}, loopback...)},
+		"another name":           {flag: "localhost.example"},
+		"a name that begins so":  {flag: "localhost:8080"},
+		"a name without address": {flag: "localnet"},
+	} {
+		env, flags := map[string]string{}, map[string]string{}
+		if c.env != "" {
+			env["BELLHOP_ALLOW"] = c.env
+		}
+		if c.flag != "" {
+			flags["allow"] = c.flag
+		}
+		got, err := load(t, c.yaml, env, flags)
+		switch {
+		case c.want == nil:
+			if err == nil || !strings.Contains(err.Error(), "or localhost, not") {
+				t.Errorf("%s: %v %v", what, got.Allow, err)
+			}
+		case err != nil || !reflect.DeepEqual(got.Allow, c.want):
+			t.Errorf("%s: %v %v", what, got.Allow, err)
+		}
+	}
+}
+
 // TestFileEncodings: a file is read in the encodings and with the line breaks that editors write.
 func TestFileEncodings(t *testing.T) {
 	const text = "listen: 127.0.0.1:9000\nlog-format: json\n"

@@ -15,7 +15,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
 )
 
 // The files of a data folder.
@@ -128,6 +129,7 @@ const AdminKeyVariable = "BELLHOP_ADMIN_KEY"
 // AdminKey returns the admin key of the API: given, or the key in the folder, which is made on first use.
 func (f *Folder) AdminKey(given string, random io.Reader) (string, error) {
 	if given != "" {
+		given = bellhop.Pasted(given)
 		return given, checkKey(given, AdminKeyVariable)
 	}
 	path := filepath.Join(f.dir, AdminKeyFile)
@@ -157,6 +159,9 @@ func (f *Folder) AdminKey(given string, random io.Reader) (string, error) {
 }
 
 func checkKey(key, where string) error {
+	if fault := bellhop.SecretFault(key); key != "" && fault != "" {
+		return fmt.Errorf("admin key: %s: the key %s", where, fault)
+	}
 	if len(key) < minKeyLength {
 		return fmt.Errorf("admin key: %s holds fewer than %d characters, so that it could be guessed; "+
 			"remove it to have a key made", where, minKeyLength)
@@ -164,13 +169,18 @@ func checkKey(key, where string) error {
 	return nil
 }
 
-// ReadAdminKey returns the admin key in the folder dir, or "" if there is none.
+// ReadAdminKey returns the admin key in the folder dir, or "" if there is none. The file may be in UTF-16, and white
+// space and a byte order mark around the key are removed: see [bellhop.FileText] and [bellhop.Pasted].
 func ReadAdminKey(dir string) (string, error) {
 	text, err := readFile(dir, AdminKeyFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("admin key: %w", err)
 	}
-	return strings.TrimSpace(string(text)), nil
+	key, err := bellhop.FileText(text)
+	if err != nil {
+		return "", fmt.Errorf("admin key: %s: %w", filepath.Join(dir, AdminKeyFile), err)
+	}
+	return bellhop.Pasted(key), nil
 }
 
 // A Server says where the server of a data folder listens.

@@ -104,6 +104,51 @@ func TestAdminKey(t *testing.T) {
 	}
 }
 
+// TestAdminKeyFile: the key is read as editors of every system save it, by the server and by its clients, and refused in
+// words otherwise.
+func TestAdminKeyFile(t *testing.T) {
+	const key = "bhk_0123456789abcdef"
+	wide := func(text string) string {
+		var b strings.Builder
+		for _, c := range text {
+			b.Write([]byte{byte(c), byte(c >> 8)})
+		}
+		return b.String()
+	}
+	for what, c := range map[string]struct{ content, err string }{
+		"as it is":              {key + "\n", ""},
+		"with CR LF":            {key + "\r\n", ""},
+		"with a mark":           {"\ufeff" + key, ""},
+		"blanks around":         {" \t" + key + " \n\n", ""},
+		"UTF-16":                {wide("\ufeff" + key + "\r\n"), ""},
+		"UTF-16 without a mark": {wide(key), "save it as UTF-8"},
+		"Latin 1":               {key + "\xe9", "save it as UTF-8"},
+		"two lines":             {key + "\n" + key, "line break"},
+		"short":                 {"bhk_0123\n", "fewer than 16 characters"},
+		"empty":                 {"\n", "fewer than 16 characters"},
+	} {
+		dir := t.TempDir()
+		f := open(t, dir)
+		if err := os.WriteFile(filepath.Join(dir, AdminKeyFile), []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.AdminKey("", nil)
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "bhk_") {
+				t.Errorf("%s: %v, want %q", what, err, c.err)
+			}
+			continue
+		}
+		client, clientErr := ReadAdminKey(dir)
+		if err != nil || clientErr != nil || got != key || client != key {
+			t.Errorf("%s: the server reads %q (%v), a client %q (%v)", what, got, err, client, clientErr)
+		}
+	}
+	if got, err := open(t, t.TempDir()).AdminKey("\ufeff"+key+"\r\n", nil); err != nil || got != key {
+		t.Errorf("from the variable: %q %v", got, err)
+	}
+}
+
 // TestServerFile: the file of a server counts while the server owns the folder.
 func TestServerFile(t *testing.T) {
 	dir := t.TempDir()

@@ -90,7 +90,7 @@ var rooms = []row{
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it
 	{"internal/errortest", []room{"."}, nil},                         // only tests import it
 	{"internal/config", []room{"."}, []string{"yaml"}},
-	{"internal/datadir", nil, []string{"x/sys"}},
+	{"internal/datadir", []room{"."}, []string{"x/sys"}},
 	{"internal/bench", nil, nil},
 	{"internal/journey", nil, nil}, // tests of the whole binary
 	{"internal/importtest", nil, nil},

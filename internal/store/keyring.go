@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/bellhop-gateway/bellhop"
 )
 
 // Secrets at rest. The settings of sources and destinations are sealed with XChaCha20-Poly1305 under a master
@@ -71,7 +73,11 @@ func LoadKeyRing(dir string, random io.Reader) (KeyRing, error) {
 	if err != nil {
 		return KeyRing{}, fmt.Errorf("master key: %w", err)
 	}
-	ring, err := ParseKeyRing(string(text))
+	lines, err := bellhop.FileText(text)
+	if err != nil {
+		return KeyRing{}, fmt.Errorf("master key: %s: %w", path, err)
+	}
+	ring, err := ParseKeyRing(lines)
 	if err != nil {
 		return KeyRing{}, fmt.Errorf("master key: %s: %w", path, err)
 	}
@@ -104,7 +110,7 @@ func ParseKeyRing(text string) (KeyRing, error) {
 	ring := KeyRing{keys: map[keyID][]byte{}}
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
+		line := bellhop.Pasted(lines.Text())
 		if line == "" {
 			continue
 		}

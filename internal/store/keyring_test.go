@@ -53,6 +53,50 @@ func TestSealRoundTrip(t *testing.T) {
 	})
 }
 
+// TestKeyRingFile: the file of master keys is read as editors of every system save it, and refused in words otherwise.
+// The words show nothing of the keys.
+func TestKeyRingFile(t *testing.T) {
+	text := strings.ReplaceAll(newKey(2)+newKey(1), "\n", "\r\n")
+	utf16 := func(bigEndian bool) string {
+		var b strings.Builder
+		for _, c := range "\ufeff" + text {
+			pair := [2]byte{byte(c), byte(c >> 8)}
+			if bigEndian {
+				pair[0], pair[1] = pair[1], pair[0]
+			}
+			b.Write(pair[:])
+		}
+		return b.String()
+	}
+	want := newKeyRing(t, newKey(2)+newKey(1))
+	for what, c := range map[string]struct{ content, err string }{
+		"as it is":              {newKey(2) + newKey(1), ""},
+		"with CR LF":            {text, ""},
+		"with a mark":           {"\ufeff" + text, ""},
+		"a mark and blanks":     {"\ufeff \r\n " + text + "\r\n\t", ""},
+		"UTF-16, little endian": {utf16(false), ""},
+		"UTF-16, big endian":    {utf16(true), ""},
+		"UTF-16 without a mark": {utf16(false)[2:], "save it as UTF-8"},
+		"a binary file":         {"\x80\xff\x01", "save it as UTF-8"},
+		"a file of zeros":       {strings.Repeat("\x00", 45), "save it as UTF-8"},
+		"another text":          {"hunter2\n", "line 1 is not a Base64 key of 32 bytes"},
+		"an empty file":         {"\ufeff\r\n", "holds no key"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, KeyFileName), []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ring, err := LoadKeyRing(dir, rand.Reader)
+		if c.err == "" && (err != nil || ring.OrderKey() != want.OrderKey() || ring.current != want.current) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "hunter2") ||
+			!strings.Contains(err.Error(), KeyFileName)) {
+			t.Errorf("%s: %v, want %q", what, err, c.err)
+		}
+	}
+}
+
 // TestSealDamaged shows that every damaged value is refused, and that nothing panics.
 func TestSealDamaged(t *testing.T) {
 	ring := newKeyRing(t, newKey(1))

@@ -167,6 +167,11 @@ type Destinations interface {
 	Destinations(ctx context.Context, f bellhop.DestinationFilter,
 		page bellhop.Page) (list []bellhop.Destination, next string, err error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
+	// DestinationIDs returns the id of the destination with that name. If there is none, it returns those of the deleted
+	// destinations that had the name last, oldest first.
+	DestinationIDs(ctx context.Context, name string) ([]string, error)
+	// DestinationNames returns the names of destinations, also of deleted ones, by id. An unknown id has none.
+	DestinationNames(ctx context.Context, ids []string) (map[string]string, error)
 	// DestinationVersions returns all destinations, newest first, each with only its ID, State and UpdatedAt:
 	// enough to see which ones to read again.
 	DestinationVersions(ctx context.Context) ([]bellhop.Destination, error)

@@ -54,15 +54,8 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter,
 		}
 		l.and("d.n BETWEEN ? AND ?", n<<placeBits, n<<placeBits|(maxPlaces-1))
 	}
-	if f.DestinationID != "" {
-		n, ok := s.destinations.get(f.DestinationID)
-		if !ok {
-			n, ok = s.deletedDestinations.get(f.DestinationID)
-		}
-		if !ok {
-			return nil, "", bellhop.NotFound("destination", f.DestinationID)
-		}
-		l.and("d.destination = ?", n)
+	if err := l.anyOf("destination", "d.destination", f.DestinationIDs, s.anyDestination); err != nil {
+		return nil, "", err
 	}
 	if f.State != "" {
 		l.and("d.state = '" + store.StateWord(f.State) + "'") // as a literal, so that the partial indexes of a state serve
@@ -72,6 +65,15 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter,
 	}
 	l.period("d.n", f.Since, f.Until, placeBits)
 	return list(ctx, s, l, selectDelivery, "d.n", s.scanDelivery)
+}
+
+// anyDestination returns the number of a destination, which may have been deleted.
+func (s *Store) anyDestination(id string) (int64, bool) {
+	n, ok := s.destinations.get(id)
+	if !ok {
+		n, ok = s.deletedDestinations.get(id)
+	}
+	return n, ok
 }
 
 // Delivery returns one delivery with its last attempt.

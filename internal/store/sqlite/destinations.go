@@ -225,6 +225,29 @@ func (s *Store) SetFailing(ctx context.Context, id string, since time.Time) erro
 	})
 }
 
+// DestinationIDs returns the id of the destination with that name or, if there is none, those of the deleted ones.
+func (s *Store) DestinationIDs(ctx context.Context, name string) ([]string, error) {
+	return s.idsOfName(ctx, "destinations", name)
+}
+
+// DestinationNames returns the names of destinations, also of deleted ones, by id.
+func (s *Store) DestinationNames(ctx context.Context, ids []string) (names map[string]string, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		names = make(map[string]string, len(ids))
+		for _, id := range ids {
+			err := c.query("SELECT name FROM destinations WHERE id = ?", []any{id}, func(row *sqlite3.Stmt) error {
+				names[id] = row.ColumnText(0)
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return names, err
+}
+
 // DeleteDestination deletes a destination. Its row stays, for its deliveries, without secrets. The sweep
 // cancels its pending deliveries.
 func (s *Store) DeleteDestination(ctx context.Context, id string) error {

@@ -52,14 +52,20 @@ func (l *listing) period(column string, since, until time.Time, shift int) {
 
 // sources narrows the list to rows whose column refers to a source with one of ids; no ids do not narrow.
 func (l *listing) sources(s *Store, column string, ids []string) error {
+	return l.anyOf("source", column, ids, s.sources.get)
+}
+
+// anyOf narrows the list to rows that refer to one of the nouns with these ids; none does not narrow. number returns
+// the number of an id.
+func (l *listing) anyOf(noun, column string, ids []string, number func(id string) (int64, bool)) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	numbers := make([]any, len(ids))
 	for i, id := range ids {
-		n, ok := s.sources.get(id)
+		n, ok := number(id)
 		if !ok {
-			return bellhop.NotFound("source", id)
+			return bellhop.NotFound(noun, id)
 		}
 		numbers[i] = n
 	}

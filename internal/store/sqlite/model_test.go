@@ -254,7 +254,7 @@ func (m *model) change(r *rapid.T, now time.Time, do func(context.Context, strin
 
 // list compares a list of deliveries with the model.
 func (m *model) list(r *rapid.T) {
-	f := bellhop.DeliveryFilter{DestinationID: rapid.SampledFrom(m.destinations).Draw(r, "destination"),
+	f := bellhop.DeliveryFilter{DestinationIDs: []string{rapid.SampledFrom(m.destinations).Draw(r, "destination")},
 		State: rapid.SampledFrom([]bellhop.DeliveryState{"", "pending", "leased", "delivered", "dead", "cancelled"}).Draw(r,
 			"state")}
 	limit := rapid.IntRange(1, 20).Draw(r, "limit")
@@ -274,7 +274,7 @@ func (m *model) list(r *rapid.T) {
 		}
 	}
 	for _, id := range slices.Backward(m.order) {
-		if d := m.deliveries[id]; d.DestinationID == f.DestinationID && (f.State == "" || d.State == f.State) {
+		if d := m.deliveries[id]; d.DestinationID == f.DestinationIDs[0] && (f.State == "" || d.State == f.State) {
 			want = append(want, id)
 		}
 	}

@@ -50,10 +50,16 @@ func (s *Store) Source(ctx context.Context, idOrName string) (bellhop.Source, er
 }
 
 // SourceIDs returns the id of the source with that name or, if there is none, those of the deleted ones.
-func (s *Store) SourceIDs(ctx context.Context, name string) (ids []string, err error) {
+func (s *Store) SourceIDs(ctx context.Context, name string) ([]string, error) {
+	return s.idsOfName(ctx, "sources", name)
+}
+
+// idsOfName returns the id of the row with that name or, if there is none, those of the deleted rows with it, oldest
+// first. The table is sources or destinations.
+func (s *Store) idsOfName(ctx context.Context, table, name string) (ids []string, err error) {
 	err = s.read(ctx, func(c *conn) error {
-		return c.query(`SELECT id FROM sources WHERE name = ?1 AND (deleted_at IS NULL
-			OR NOT EXISTS (SELECT 1 FROM sources WHERE name = ?1 AND deleted_at IS NULL)) ORDER BY n`,
+		return c.query(`SELECT id FROM `+table+` WHERE name = ?1 AND (deleted_at IS NULL
+			OR NOT EXISTS (SELECT 1 FROM `+table+` WHERE name = ?1 AND deleted_at IS NULL)) ORDER BY n`,
 			[]any{name}, func(row *sqlite3.Stmt) error {
 				ids = append(ids, row.ColumnText(0))
 				return nil

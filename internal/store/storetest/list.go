@@ -205,7 +205,7 @@ func filterDeliveries(w *world) {
 	}{
 		"none":        {bellhop.DeliveryFilter{}, []int{4, 3, 2, 1, 0}},
 		"event":       {bellhop.DeliveryFilter{EventID: events[3]}, []int{4, 3}},
-		"destination": {bellhop.DeliveryFilter{DestinationID: other}, []int{4}},
+		"destination": {bellhop.DeliveryFilter{DestinationIDs: []string{other}}, []int{4}},
 		"pending":     {bellhop.DeliveryFilter{State: pending}, []int{4, 0}},
 		"leased":      {bellhop.DeliveryFilter{State: leased}, []int{3}},
 		"delivered":   {bellhop.DeliveryFilter{State: delivered}, []int{1}},
@@ -214,7 +214,7 @@ func filterDeliveries(w *world) {
 		"no state":    {bellhop.DeliveryFilter{State: "' OR '1'='1"}, nil},
 		"since":       {bellhop.DeliveryFilter{Since: start.Add(2 * time.Minute)}, []int{4, 3, 2}},
 		"until":       {bellhop.DeliveryFilter{Until: start.Add(2 * time.Minute)}, []int{1, 0}},
-		"everything": {bellhop.DeliveryFilter{EventID: events[3], DestinationID: w.destination, State: leased, Since: start,
+		"everything": {bellhop.DeliveryFilter{EventID: events[3], DestinationIDs: []string{w.destination}, State: leased, Since: start,
 			Until: start.Add(time.Hour)},
 			[]int{3}},
 	} {
@@ -228,7 +228,7 @@ func filterDeliveries(w *world) {
 		w.equal(name, got, c.want)
 	}
 	for what, f := range map[string]bellhop.DeliveryFilter{"event": {EventID: "evt_x"},
-		"destination": {DestinationID: "dst_x"}} {
+		"destination": {DestinationIDs: []string{w.destination, "dst_x"}}} {
 		_, _, err := w.Deliveries(w.ctx, f, bellhop.Page{})
 		w.refused("an unknown "+what, err, bellhop.CodeNotFound)
 	}

@@ -61,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"Connections", connections},
 		{"DeleteSource", deleteSource},
 		{"FormerSources", formerSources},
+		{"FormerDestinations", formerDestinations},
 		{"DeleteDestination", deleteDestination},
 		{"Pages", pages},
 		{"Cursors", cursors},

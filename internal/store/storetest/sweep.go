@@ -309,6 +309,50 @@ func formerSources(w *world) {
 	w.equal("of the gateway", named(bellhop.SourceSelf), []string{bellhop.SourceSelfID})
 }
 
+// formerDestinations shows that deliveries are found by the name of deleted destinations, until another destination has
+// that name, and that a deleted one keeps its name.
+func formerDestinations(w *world) {
+	found := func(name string) (ids []string, deliveries int) {
+		w.Helper()
+		ids, err := w.DestinationIDs(w.ctx, name)
+		w.must(err)
+		list, _, err := w.Deliveries(w.ctx, bellhop.DeliveryFilter{DestinationIDs: ids}, bellhop.Page{})
+		w.must(err)
+		return ids, len(list)
+	}
+	check := func(what string, deliveries int, want ...string) {
+		w.Helper()
+		ids, n := found("former")
+		w.equal(what, ids, want)
+		w.equal(what+": deliveries", n, deliveries)
+	}
+	owe := func(id string, events int) {
+		w.Helper()
+		for range events {
+			w.accept([]bellhop.Event{w.event("", nil)}, []bellhop.NewDelivery{{DestinationID: id}})
+		}
+	}
+	first := w.newDestination("former")
+	owe(first, 1)
+	check("of a living one", 1, first)
+	w.must(w.DeleteDestination(w.ctx, first))
+	check("of one that is deleted", 1, first)
+	second := w.newDestination("former")
+	owe(second, 2)
+	check("of a living one alone", 2, second)
+	w.must(w.DeleteDestination(w.ctx, second))
+	check("of both that are deleted", 3, first, second)
+
+	ids, err := w.DestinationIDs(w.ctx, "fromer")
+	w.must(err)
+	w.equal("of no destination", len(ids), 0)
+	names, err := w.DestinationNames(w.ctx, []string{first, w.destination, "dst_x"})
+	w.must(err)
+	d, err := w.Destination(w.ctx, w.destination)
+	w.must(err)
+	w.equal("names", names, map[string]string{first: "former", w.destination: d.Name})
+}
+
 // deleteDestination shows that deliveries owed to a deleted destination are cancelled, and finished ones stay.
 func deleteDestination(w *world) {
 	states := []bellhop.DeliveryState{pending, leased, delivered, dead, cancelled}

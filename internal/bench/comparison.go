@@ -214,7 +214,7 @@ var hangingComparison = comparison{
 
 var outageComparison = comparison{
 	name:    "outage",
-	about:   "one destination alone, and beside one with a backlog, all due at once",
+	about:   "one destination alone, and beside one with a backlog",
 	heading: "backlog",
 	flags:   []string{"backlog", "delay", "rate"},
 	defaults: Options{Events: 15_000, Connections: 64, Size: 256, Runs: 3, Rate: 500, Backlog: 1_000_000,

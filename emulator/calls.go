@@ -3,6 +3,7 @@ package emulator
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,7 +32,7 @@ type Call struct {
 	AnswerHeader  http.Header
 	AnswerBody    []byte // at most MaxLoggedBody of it
 	Attempt       int    // of a notification, from 1; else 0
-	Fault         string // the fault that the call met; "" is none
+	Fault         string // the fault that the call met, with its value if that is no status; "" is none
 	Error         string // why there was no answer
 }
 
@@ -42,14 +43,15 @@ const (
 )
 
 // MarshalJSON writes the call as the control API shows it. A body is shown as JSON where it is JSON, and otherwise as
-// a text. Of the header Authorization only the scheme is shown.
+// a text. Of the header Authorization only the scheme is shown, and secrets and tokens in forms and JSON are masked.
 func (c Call) MarshalJSON() ([]byte, error) {
+	request, answer := c.Bodies()
 	return json.Marshal(map[string]any{
 		"number": c.Number, "at": c.At.UTC(), "duration_ms": c.Duration.Milliseconds(), "system": c.System,
 		"direction": c.Direction, "method": c.Method, "url": c.URL, "status": c.Status, "attempt": c.Attempt,
 		"fault": c.Fault, "error": c.Error,
-		"request": map[string]any{"headers": shownHeader(c.RequestHeader), "body": shownBody(c.RequestBody)},
-		"answer":  map[string]any{"headers": shownHeader(c.AnswerHeader), "body": shownBody(c.AnswerBody)},
+		"request": map[string]any{"headers": shownHeader(c.RequestHeader), "body": shownBody(request)},
+		"answer":  map[string]any{"headers": shownHeader(c.AnswerHeader), "body": shownBody(answer)},
 	})
 }
 
@@ -59,7 +61,7 @@ func shownHeader(h http.Header) map[string]string {
 		shown[name] = strings.Join(values, ", ")
 	}
 	if scheme, _, ok := strings.Cut(h.Get("Authorization"), " "); ok {
-		shown["Authorization"] = scheme + " …"
+		shown["Authorization"] = scheme + " " + mask
 	}
 	return shown
 }
@@ -69,6 +71,46 @@ func shownBody(body []byte) any {
 		return json.RawMessage(body)
 	}
 	return string(body)
+}
+
+// Bodies returns the bodies of request and answer as they may be shown: secrets and tokens are masked.
+func (c Call) Bodies() (request, answer []byte) {
+	return masked(c.RequestHeader, c.RequestBody), masked(c.AnswerHeader, c.AnswerBody)
+}
+
+// mask stands for a secret.
+const mask = "…"
+
+// secretMembers are the members of forms and of JSON objects that are secrets: a client may be set up with those of the
+// real system.
+var secretMembers = []string{"client_secret", "client_assertion", "password", "refresh_token", "access_token",
+	"id_token", "device_code", "code_verifier"}
+
+// masked returns a body with its secrets masked.
+func masked(header http.Header, body []byte) []byte {
+	if strings.HasPrefix(header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		pairs := strings.Split(string(body), "&")
+		for i, pair := range pairs {
+			if name, _, ok := strings.Cut(pair, "="); ok && slices.Contains(secretMembers, name) {
+				pairs[i] = name + "=" + mask
+			}
+		}
+		return []byte(strings.Join(pairs, "&"))
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(body, &object) != nil {
+		return body
+	}
+	found := false
+	for _, name := range secretMembers {
+		if object[name] != nil {
+			object[name], found = json.RawMessage(`"`+mask+`"`), true
+		}
+	}
+	if !found {
+		return body
+	}
+	return mustMarshal(object)
 }
 
 // A callLog keeps the latest calls.

@@ -138,7 +138,7 @@ func (h *Host) Reset() {
 	h.held.list = nil
 	h.held.mu.Unlock()
 	h.mu.Lock()
-	h.offset = 0
+	clear(h.offsets)
 	h.mu.Unlock()
 	for _, s := range h.Systems() {
 		s.Reset()

@@ -51,6 +51,15 @@ type System interface {
 	Reset()
 }
 
+// A Coder is a System that has error codes of its own, one of which can be the value of FaultError: "AADSTS50076".
+type Coder interface {
+	System
+	// ErrorCodes returns the codes.
+	ErrorCodes() []string
+	// FailWith answers a call with the error of a code.
+	FailWith(w http.ResponseWriter, r *http.Request, code string)
+}
+
 // ErrUnknown is wrapped by the errors of a System that has no such resource or no such fault.
 var ErrUnknown = errors.New("is not known here")
 
@@ -78,8 +87,8 @@ type Host struct {
 	faults faults
 
 	mu      sync.Mutex
-	systems []System      // mu guards it, and offset
-	offset  time.Duration // of the clock, by FaultClock
+	systems []System                 // mu guards it, and offsets
+	offsets map[string]time.Duration // of the clock of each system, by FaultClock; "" is of all
 
 	ctx     context.Context // ends with Close
 	stop    context.CancelFunc
@@ -105,7 +114,7 @@ func New(opts Options) *Host {
 	if opts.Speed <= 0 {
 		opts.Speed = 1
 	}
-	h := &Host{opts: opts, places: make(chan struct{}, maxSending)}
+	h := &Host{opts: opts, places: make(chan struct{}, maxSending), offsets: map[string]time.Duration{}}
 	h.calls.onCall = opts.OnCall
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	return h
@@ -125,10 +134,17 @@ func (h *Host) Close() {
 }
 
 // Now returns the time of the host's clock, which the fault clock moves.
-func (h *Host) Now() time.Time {
+func (h *Host) Now() time.Time { return h.NowOf("") }
+
+// NowOf returns the time of a system's clock: that of the host, moved by the faults clock of that system alone.
+func (h *Host) NowOf(system string) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.opts.Now().Add(h.offset)
+	offset := h.offsets[""]
+	if system != "" {
+		offset += h.offsets[system]
+	}
+	return h.opts.Now().Add(offset)
 }
 
 // Systems returns the systems, in the order in which they were added.
@@ -180,8 +196,11 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		call.System = system.Name()
 		fault = h.faults.ofCall(call.System, r.URL.RequestURI())
-		call.Fault = fault.Kind
-		h.serve(system, answer, r, fault)
+		if !h.serve(system, answer, r, fault) {
+			h.faults.giveBack(fault)
+			fault = Fault{}
+		}
+		call.Fault = fault.name()
 	}
 	call.Status, call.AnswerHeader, call.AnswerBody = answer.status, answer.Header(), clip(answer.body.Bytes())
 	if fault.Kind == FaultDrop {
@@ -192,23 +211,46 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fault.Kind == FaultDrop {
 		panic(http.ErrAbortHandler) // net/http closes the connection without an answer
 	}
-	answer.send()
+	answer.send(fault.shape())
 }
 
-// serve has system answer a call, or its fault.
-func (h *Host) serve(system System, w *answer, r *http.Request, fault Fault) {
-	switch fault.Kind {
-	case FaultSlow:
+// serve has system answer a call, or its fault. It reports whether the call has met the fault.
+func (h *Host) serve(system System, w *answer, r *http.Request, fault Fault) bool {
+	switch shape := fault.shape(); {
+	case fault.Kind == FaultSlow:
 		h.pause(r.Context(), fault.duration(10*time.Second))
-	case FaultError:
-		system.Fail(w, r, fault.number(http.StatusInternalServerError))
-		return
-	case FaultThrottle:
+	case fault.Kind == FaultThrottle:
 		w.Header().Set("Retry-After", itoa(fault.number(1)))
 		system.Fail(w, r, http.StatusTooManyRequests)
-		return
+		return true
+	case shape == ErrorHTML:
+		w.writePage()
+		return true
+	case shape == ErrorRedirect:
+		http.Redirect(w, r, fault.elsewhere(r), http.StatusFound)
+		return true
+	case shape != "":
+		system.ServeHTTP(w, r)
+		return w.reshape(shape, fault.argument())
+	case fault.code() != "":
+		system.(Coder).FailWith(w, r, fault.code()) // Host.Fault has checked that it is one
+		return true
+	case fault.Kind == FaultError:
+		system.Fail(w, r, fault.number(http.StatusInternalServerError))
+		return true
 	}
 	system.ServeHTTP(w, r)
+	return true
+}
+
+// system returns the system of that name, or nil.
+func (h *Host) system(name string) System {
+	for _, s := range h.Systems() {
+		if s.Name() == name {
+			return s
+		}
+	}
+	return nil
 }
 
 func (h *Host) owner(path string) System {
@@ -231,28 +273,4 @@ func (h *Host) pause(ctx context.Context, d time.Duration) bool {
 	case <-h.ctx.Done():
 	}
 	return false
-}
-
-// An answer holds a system's answer back until it is logged, so that a caller who has it finds the call in the log.
-type answer struct {
-	http.ResponseWriter
-	status  int
-	written bool
-	body    bytes.Buffer
-}
-
-func (a *answer) WriteHeader(status int) {
-	if !a.written {
-		a.status, a.written = status, true
-	}
-}
-
-func (a *answer) Write(p []byte) (int, error) {
-	a.written = true
-	return a.body.Write(p)
-}
-
-func (a *answer) send() {
-	a.ResponseWriter.WriteHeader(a.status)
-	a.ResponseWriter.Write(a.body.Bytes())
 }

@@ -146,7 +146,8 @@ func TestCallsAndControl(t *testing.T) {
 		{"POST", "fault", `{"fault":"missed"}`, 404,
 			"{\"error\":\"toy: fault missed is not known here\\nother: fault missed is not known here\"}"},
 		{"POST", "fault", `{"fault":"error","value":"200"}`, 400,
-			`{"error":"value of error is \"200\"; use a status from 400 to 599"}`},
+			`{"error":"value of error is \"200\"; use a status from 400 to 599, an error code of the system, or one of html, ` +
+				`redirect, truncated, huge, empty, incomplete"}`},
 		{"POST", "fault", `{"fault":"slow","value":"soon"}`, 400,
 			`{"error":"value of slow is \"soon\"; use a length of time such as 10s or -5m"}`},
 		{"POST", "fault", `{"fault":"explode"}`, 400,
@@ -256,10 +257,8 @@ func TestNotifications(t *testing.T) {
 	do(t, "POST", base+"/_control/fault", `{"fault":"reorder"}`)
 	happen("held")
 	happen("next")
-	both := map[string]bool{<-got: true, <-got: true}
-	if !both["held"] || !both["next"] {
-		t.Errorf("received %v", both)
-	}
+	next("next")
+	next("held")
 	system.host.sending.Wait()
 	var lines []string
 	for _, c := range system.host.Calls() {

@@ -13,7 +13,7 @@ import (
 const (
 	// Faults of calls to a system.
 	FaultSlow     = "slow"     // the answer comes late; Value is by how much, "10s" if it is ""
-	FaultError    = "error"    // the answer is an error of the system; Value is its status, "500" if it is ""
+	FaultError    = "error"    // the answer is wrong; Value is a status, an error code, or one of ErrorShapes; "500" if it is ""
 	FaultThrottle = "throttle" // the answer is 429; Value is the seconds of Retry-After, "1" if it is ""
 	FaultDrop     = "drop"     // the call has its effect, and the connection is closed without an answer
 
@@ -27,11 +27,12 @@ const (
 	FaultExpire = "expire" // subscriptions, or tokens, end now
 	FaultRevoke = "revoke" // subscriptions, or the consent behind tokens, are taken back
 
-	// FaultClock moves the clock of the host; Value is by how much: "1h", "-10m". It lasts until the next reset.
+	// FaultClock moves the clock of the fault's System, or of the whole host if it names none; Value is by how much: "1h",
+	// "-10m". It lasts until the next reset.
 	FaultClock = "clock"
 )
 
-// kinds are all faults: those of calls first, then those of notifications.
+// The kinds by what they happen to.
 var (
 	callFaults         = []string{FaultSlow, FaultError, FaultThrottle, FaultDrop}
 	notificationFaults = []string{FaultDuplicate, FaultReorder, FaultSilent}
@@ -84,9 +85,7 @@ func (f Fault) check() error {
 			return fmt.Errorf("value of %s is %q; use a length of time such as 10s or -5m", f.Kind, f.Value)
 		}
 	case FaultError:
-		if n := f.number(500); n < 400 || n > 599 {
-			return fmt.Errorf("value of error is %q; use a status from 400 to 599", f.Value)
-		}
+		return f.checkError()
 	case FaultThrottle:
 		if f.number(1) < 0 {
 			return fmt.Errorf("value of throttle is %q; use a number of seconds", f.Value)
@@ -131,6 +130,14 @@ func (fs *faults) add(f Fault) {
 	fs.list = append(fs.list, f)
 }
 
+// giveBack takes back that a call met the fault.
+func (fs *faults) giveBack(f Fault) {
+	if f.Times > 0 {
+		f.Times = 1
+		fs.add(f)
+	}
+}
+
 func (fs *faults) reset() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -165,17 +172,29 @@ func (fs *faults) take(kinds []string, system, target string) Fault {
 	return Fault{}
 }
 
-// Fault makes a fault, or arranges for it to be met.
+// Fault makes a fault, or arranges for it to be met. The error wraps ErrUnknown if no system has what the fault names.
 func (h *Host) Fault(f Fault) error {
 	if err := f.check(); err != nil {
 		return err
 	}
 	switch {
+	case f.System != "" && h.system(f.System) == nil:
+		return fmt.Errorf("the system %q %w", f.System, ErrUnknown)
 	case f.Kind == FaultClock:
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.offset += f.duration(0)
+		h.offsets[f.System] += f.duration(0)
 		return nil
+	case f.Kind == FaultError && f.code() != "":
+		return h.each(f.System, func(s System) error {
+			if c, ok := s.(Coder); !ok || !slices.Contains(c.ErrorCodes(), f.code()) {
+				return fmt.Errorf("error code %q %w", f.code(), ErrUnknown)
+			}
+			named := f
+			named.System = s.Name()
+			h.faults.add(named)
+			return nil
+		})
 	case !slices.Contains(systemFaults, f.Kind):
 		h.faults.add(f)
 		return nil

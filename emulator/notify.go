@@ -33,16 +33,14 @@ func (h *Host) Notify(n Notification) {
 			n.Done(false)
 		}
 	case FaultReorder:
-		h.held.hold(func() { h.send(n) })
+		h.held.hold(func() { h.send(n, nil) })
 	case FaultDuplicate:
-		h.send(n)
 		again := n
 		again.Done = nil
-		h.send(again)
-		h.held.release()
+		h.send(n, h.held.release)
+		h.send(again, nil)
 	default:
-		h.send(n)
-		h.held.release()
+		h.send(n, h.held.release)
 	}
 }
 
@@ -68,13 +66,16 @@ func (b *heldBack) release() {
 	}
 }
 
-// send makes the attempts of n in the background.
-func (h *Host) send(n Notification) {
+// send makes the attempts of n in the background. It calls sent, unless that is nil, when the first has ended.
+func (h *Host) send(n Notification, sent func()) {
 	h.sending.Go(func() {
 		for attempt := 1; ; attempt++ {
 			status, _, err := h.post(h.ctx, n.System, n.URL, n.Header, n.Body, n.Timeout, attempt)
 			if h.ctx.Err() != nil {
 				return
+			}
+			if attempt == 1 && sent != nil {
+				sent()
 			}
 			delivered := err == nil && (n.Accepted == nil && status/100 == 2 || n.Accepted != nil && n.Accepted(status))
 			if delivered || attempt > len(n.Pauses) {

@@ -57,14 +57,15 @@ func (c Claims) Permits(permissions ...string) bool {
 var (
 	ErrNoToken    = errors.New("there is no bearer token")
 	ErrBadToken   = errors.New("the token is not one of this authority")
-	ErrExpired    = errors.New("the token has expired or is not yet valid")
+	ErrExpired    = errors.New("the token has expired")
+	ErrEarly      = errors.New("the token is not yet valid")
 	ErrAudience   = errors.New("the token is for another audience")
 	errNoAudience = errors.New("no audience was asked for")
 )
 
-// Authenticate returns the claims of the bearer token of r if this stand-in issued it, it is valid now, and its
-// audience is one of audiences. An audience is compared without a slash at its end; "*" is any. The errors wrap
-// ErrNoToken, ErrBadToken, ErrExpired or ErrAudience.
+// Authenticate returns the claims of the bearer token of r if this stand-in issued it, it is valid now by the clock of
+// the host, and its audience is one of audiences. An audience is compared without a slash at its end; "*" is any. The
+// errors wrap ErrNoToken, ErrBadToken, ErrExpired, ErrEarly or ErrAudience.
 func (s *System) Authenticate(r *http.Request, audiences ...string) (Claims, error) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || token == "" {
@@ -81,10 +82,17 @@ func (s *System) Authenticate(r *http.Request, audiences ...string) (Claims, err
 	}
 	now := s.host.Now()
 	s.mu.Lock()
-	refused := c.Issued <= s.notBefore.UnixNano() && !s.notBefore.IsZero()
+	refused := false
+	for _, client := range []string{"", strings.ToLower(c.App)} {
+		since := s.notBefore[client]
+		refused = refused || !since.IsZero() && c.Issued <= since.UnixNano()
+	}
 	s.mu.Unlock()
-	if refused || now.Unix() >= c.Until || now.Add(assertionLeeway).Unix() < c.From {
+	switch {
+	case refused || now.Unix() >= c.Until:
 		return c, ErrExpired
+	case now.Add(assertionLeeway).Unix() < c.From:
+		return c, ErrEarly
 	}
 	if len(audiences) == 0 {
 		return c, errNoAudience
@@ -141,7 +149,7 @@ func (s *System) idToken(g grant, now time.Time, at place) string {
 // application whose id is audience, from the application publisher. Its issuer is that of the real service, so a
 // receiver that has this stand-in's keys accepts it as it is.
 func (s *System) ValidationToken(tenant, audience, publisher string) string {
-	now := s.host.Now()
+	now := s.now()
 	return s.sign(map[string]any{"aud": audience, "iss": "https://sts.windows.net/" + tenant + "/", "iat": now.Unix(),
 		"nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(), "appid": publisher, "tid": tenant, "ver": "1.0"})
 }

@@ -73,7 +73,8 @@ func unescape(s string) string {
 // assertionLeeway is how far the clocks of a client and of the stand-in may part.
 const assertionLeeway = 5 * time.Minute
 
-// checkAssertion checks a client's assertion: its certificate, signature, audience, time, and that it is new.
+// checkAssertion checks a client's assertion: its certificate, signature, audience, time, and with
+// Options.AssertionOnce that it is new.
 func (s *System) checkAssertion(c Client, assertion string, at place) *failure {
 	signed, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.PS256, jose.RS256})
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *System) checkAssertion(c Client, assertion string, at place) *failure {
 	if json.Unmarshal(payload, &claims) != nil {
 		return fail(50027, "invalid_client", "The claims of the assertion are malformed.")
 	}
-	now, until := s.host.Now(), time.Unix(claims.Until, 0)
+	now, until := s.now(), time.Unix(claims.Until, 0)
 	switch {
 	case !slices.Contains([]string{at.tokenURL(true), at.tokenURL(false)}, claims.Audience):
 		return fail(700023, "invalid_client", "Client assertion audience claim does not match the token endpoint.")
@@ -118,7 +119,7 @@ func (s *System) checkAssertion(c Client, assertion string, at place) *failure {
 			delete(s.seen, id)
 		}
 	}
-	if _, again := s.seen[c.ID+" "+claims.ID]; again {
+	if _, again := s.seen[c.ID+" "+claims.ID]; again && s.opts.AssertionOnce {
 		return fail(50012, "invalid_client", "The assertion with this jti was used before.")
 	}
 	s.seen[c.ID+" "+claims.ID] = until.Add(assertionLeeway)

@@ -56,6 +56,7 @@ type Options struct {
 	Lifetime       time.Duration // of an access token; 0 is 3599 s
 	Page           bool          // the authorize page asks; otherwise it agrees at once
 	ReuseDetection bool          // the second use of a refresh token revokes it and its successors
+	AssertionOnce  bool          // an assertion is taken once; MSAL for Node uses one for ten minutes
 	Key            *rsa.PrivateKey
 }
 
@@ -72,7 +73,7 @@ type System struct {
 	devices   map[string]*device // by device code
 	refreshes map[string]*refresh
 	seen      map[string]time.Time // ids of assertions, until when they count
-	notBefore time.Time            // access tokens issued earlier are refused
+	notBefore map[string]time.Time // access tokens of a client issued earlier are refused; "" is of any client
 }
 
 // New returns a stand-in on host.
@@ -94,6 +95,9 @@ func New(host *emulator.Host, opts Options) *System {
 // Name returns "entra".
 func (s *System) Name() string { return "entra" }
 
+// now is the time of the clock of this system.
+func (s *System) now() time.Time { return s.host.NowOf(s.Name()) }
+
 // Reset forgets all tokens and codes, and every client but those of the options.
 func (s *System) Reset() {
 	s.mu.Lock()
@@ -103,11 +107,11 @@ func (s *System) Reset() {
 		s.clients[strings.ToLower(c.ID)] = c
 	}
 	s.expired, s.codes, s.devices = map[string]bool{}, map[string]*grant{}, map[string]*device{}
-	s.refreshes, s.seen, s.notBefore = map[string]*refresh{}, map[string]time.Time{}, time.Time{}
+	s.refreshes, s.seen, s.notBefore = map[string]*refresh{}, map[string]time.Time{}, map[string]time.Time{}
 }
 
-// Happen takes the resource "clients/ID/secret" with the change type "deleted": the client's secret has expired from
-// then on.
+// Happen takes the resource "clients/ID/secret". With the change type "deleted" the client's secret has expired from
+// then on; with "updated" it is the member "value" of the data, or the same again if there is none.
 func (s *System) Happen(e emulator.Event) (int, error) {
 	id, ok := strings.CutPrefix(strings.Trim(e.Resource, "/"), "clients/")
 	id, isSecret := strings.CutSuffix(id, "/secret")
@@ -116,22 +120,32 @@ func (s *System) Happen(e emulator.Event) (int, error) {
 	if _, known := s.clients[strings.ToLower(id)]; !ok || !isSecret || !known {
 		return 0, fmt.Errorf("resource %q %w", e.Resource, emulator.ErrUnknown)
 	}
-	s.expired[strings.ToLower(id)] = e.ChangeType == "deleted"
+	id = strings.ToLower(id)
+	s.expired[id] = e.ChangeType == "deleted"
+	if secret, ok := e.Data["value"].(string); ok {
+		c := s.clients[id]
+		c.Secret = secret
+		s.clients[id] = c
+	}
 	return 0, nil
 }
 
 // Fault takes expire, by which every access token issued so far is refused, and revoke, by which the same happens to
-// refresh tokens too. The value is not used.
+// refresh tokens too. The value is the id of the client whose tokens it concerns; "" is every client.
 func (s *System) Fault(f emulator.Fault) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	client := strings.ToLower(f.Value)
+	if _, known := s.clients[client]; !known && client != "" {
+		return fmt.Errorf("client %q %w", f.Value, emulator.ErrUnknown)
+	}
 	switch f.Kind {
 	case emulator.FaultExpire:
-		s.notBefore = s.host.Now()
+		s.notBefore[client] = s.now()
 	case emulator.FaultRevoke:
-		s.notBefore = s.host.Now()
+		s.notBefore[client] = s.now()
 		for _, r := range s.refreshes {
-			r.revoked = true
+			r.revoked = r.revoked || client == "" || strings.EqualFold(r.client, client)
 		}
 	default:
 		return fmt.Errorf("fault %s %w", f.Kind, emulator.ErrUnknown)
@@ -229,7 +243,7 @@ func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Pragma", "no-cache")
 	w.Header().Set("X-Ms-Request-Id", emulator.NewID())
-	w.Header().Set("Date", s.host.Now().UTC().Format(http.TimeFormat))
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	endpoints[i].serve(s, w, r, place{base: emulator.BaseURL(r), tenant: tenant, v2: endpoints[i].v2})
 }
 

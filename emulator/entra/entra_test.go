@@ -3,7 +3,6 @@ package entra
 import (
 	"context"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
@@ -16,72 +15,42 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/bellhop-gateway/bellhop/emulator/emulatortest"
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// testKey is made once: keys take long.
-var testKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
-
-// A rig is a stand-in with a clock that the test moves.
+// A rig is a stand-in alone.
 type rig struct {
+	*emulatortest.Rig
 	*System
-	t    *testing.T
-	host *emulator.Host
-	base string
-
-	mu  sync.Mutex
-	now time.Time
+	t *testing.T
 }
 
 func newRig(t *testing.T, opts Options) *rig {
 	t.Helper()
-	r := &rig{t: t, now: time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC)}
-	r.host = emulator.New(emulator.Options{Now: func() time.Time {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.now
-	}})
-	opts.Key = testKey()
-	r.System = New(r.host, opts)
-	r.host.Add(r.System)
-	server := httptest.NewServer(r.host)
-	t.Cleanup(func() { server.Close(); r.host.Close() })
-	r.base = server.URL
+	r := &rig{t: t}
+	opts.Key = emulatortest.Key()
+	r.Rig = emulatortest.Start(t, func(host *emulator.Host) []emulator.System {
+		r.System = New(host, opts)
+		return []emulator.System{r.System}
+	})
 	return r
-}
-
-func (r *rig) pass(d time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.now = r.now.Add(d)
 }
 
 // post posts a form to a path and returns the status and the JSON of the answer.
 func (r *rig) post(path string, form url.Values) (int, map[string]any) {
 	r.t.Helper()
-	res, err := http.PostForm(r.base+path, form)
-	if err != nil {
-		r.t.Fatal(err)
+	answer := r.Post(path, form)
+	if answer.JSON == nil {
+		r.t.Fatalf("POST %s: %d, no JSON: %s", path, answer.Status, answer.Text)
 	}
-	defer res.Body.Close()
-	var answer map[string]any
-	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
-		r.t.Fatalf("POST %s: %d, no JSON: %v", path, res.StatusCode, err)
-	}
-	return res.StatusCode, answer
+	return answer.Status, answer.JSON
 }
 
 // bearer authenticates a request with a token for an audience.
@@ -99,7 +68,7 @@ func TestClientCredentials(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
 	config := clientcredentials.Config{ClientID: DefaultClient, ClientSecret: DefaultSecret,
-		TokenURL: r.base + "/contoso.example/oauth2/v2.0/token", Scopes: []string{graphAudience + "/.default"},
+		TokenURL: r.URL + "/contoso.example/oauth2/v2.0/token", Scopes: []string{graphAudience + "/.default"},
 		AuthStyle: oauth2.AuthStyleInParams}
 	for _, style := range []oauth2.AuthStyle{oauth2.AuthStyleInParams, oauth2.AuthStyleInHeader} {
 		config.AuthStyle = style
@@ -114,7 +83,7 @@ func TestClientCredentials(t *testing.T) {
 			t.Errorf("claims are %+v, %v", claims, err)
 		}
 	}
-	config.Scopes, config.TokenURL = nil, r.base+"/contoso.example/oauth2/token"
+	config.Scopes, config.TokenURL = nil, r.URL+"/contoso.example/oauth2/token"
 	config.EndpointParams = url.Values{"resource": {"https://rest.media.azure.net"}}
 	token, err := config.Token(t.Context())
 	if err != nil || token.Extra("resource") != "https://rest.media.azure.net" || token.Extra("expires_on") == nil {
@@ -183,7 +152,7 @@ func TestRefused(t *testing.T) {
 	if status, answer := r.post("/t/oauth2/v2.0/token", credentials()); status != 200 {
 		t.Errorf("after a reset: %d %v", status, answer)
 	}
-	res, err := http.Get(r.base + "/t/oauth2/v2.0/token")
+	res, err := http.Get(r.URL + "/t/oauth2/v2.0/token")
 	if err != nil || res.StatusCode != 405 {
 		t.Errorf("GET of the token endpoint: %v, %v", res, err)
 	}
@@ -213,8 +182,8 @@ func (r *rig) signIn(config *oauth2.Config, opts ...oauth2.AuthCodeOption) url.V
 func (r *rig) config(scopes ...string) *oauth2.Config {
 	return &oauth2.Config{ClientID: DefaultClient, ClientSecret: DefaultSecret,
 		RedirectURL: "http://localhost:1234/connect",
-		Scopes:      scopes, Endpoint: oauth2.Endpoint{AuthURL: r.base + "/common/oauth2/v2.0/authorize",
-			TokenURL: r.base + "/common/oauth2/v2.0/token", DeviceAuthURL: r.base + "/common/oauth2/v2.0/devicecode",
+		Scopes:      scopes, Endpoint: oauth2.Endpoint{AuthURL: r.URL + "/common/oauth2/v2.0/authorize",
+			TokenURL: r.URL + "/common/oauth2/v2.0/token", DeviceAuthURL: r.URL + "/common/oauth2/v2.0/devicecode",
 			AuthStyle: oauth2.AuthStyleInParams}}
 }
 
@@ -257,7 +226,7 @@ func TestCodeAndRefresh(t *testing.T) {
 	if _, err := next(token.RefreshToken); err != nil {
 		t.Errorf("the first refresh token again: %v", err)
 	}
-	if err := r.host.Fault(emulator.Fault{Kind: emulator.FaultRevoke}); err != nil {
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultRevoke}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = next(second.RefreshToken)
@@ -268,6 +237,19 @@ func TestCodeAndRefresh(t *testing.T) {
 	}
 	if _, err := r.bearer(second.AccessToken, graphAudience); !errors.Is(err, ErrExpired) {
 		t.Errorf("the access token after revoke: %v", err)
+	}
+}
+
+// TestScopesOfRedemption shows that the scopes of OpenID can be asked for when the code is redeemed.
+func TestScopesOfRedemption(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{})
+	config := r.config(graphAudience + "/Calendars.Read")
+	for scope, want := range map[string]bool{"": false, "openid offline_access profile": true} {
+		token, err := config.Exchange(t.Context(), r.signIn(config).Get("code"), oauth2.SetAuthURLParam("scope", scope))
+		if err != nil || (token.RefreshToken != "") != want || (token.Extra("id_token") != nil) != want {
+			t.Errorf("%q: %+v, %v", scope, token, err)
+		}
 	}
 }
 
@@ -365,7 +347,7 @@ func TestDeviceCode(t *testing.T) {
 	}
 	for want, act := range map[string]func(code string){
 		"authorization_declined": func(code string) { http.PostForm(page, url.Values{"code": {code}, "answer": {"no"}}) },
-		"expired_token":          func(string) { r.pass(16 * time.Minute) },
+		"expired_token":          func(string) { r.Pass(16 * time.Minute) },
 	} {
 		_, begun = r.post("/common/oauth2/v2.0/devicecode", url.Values{"client_id": {DefaultClient}, "scope": {"Mail.Read"}})
 		act(begun["user_code"].(string))
@@ -378,7 +360,7 @@ func TestDeviceCode(t *testing.T) {
 func TestAssertion(t *testing.T) {
 	t.Parallel()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	key := testKey()
+	key := emulatortest.Key()
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -387,14 +369,15 @@ func TestAssertion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, Options{Clients: []Client{{ID: "app", Certificates: []*x509.Certificate{certificate}}}})
-	tokenURL := r.base + "/contoso.example/oauth2/v2.0/token"
+	r := newRig(t, Options{AssertionOnce: true,
+		Clients: []Client{{ID: "app", Certificates: []*x509.Certificate{certificate}}}})
+	tokenURL := r.URL + "/contoso.example/oauth2/v2.0/token"
 	long, short := sha256.Sum256(raw), sha1.Sum(raw)
 	try := func(algorithm jose.SignatureAlgorithm, header, thumbprint string,
 		change func(claims map[string]any)) map[string]any {
 		t.Helper()
 		claims := map[string]any{"aud": tokenURL, "iss": "app", "sub": "app", "jti": rand.Text(),
-			"nbf": r.now.Unix(), "exp": r.now.Add(10 * time.Minute).Unix()}
+			"nbf": r.Now().Unix(), "exp": r.Now().Add(10 * time.Minute).Unix()}
 		if change != nil {
 			change(claims)
 		}
@@ -420,7 +403,7 @@ func TestAssertion(t *testing.T) {
 		"current, standard Base64": try(jose.PS256, "x5t#S256", std64.EncodeToString(long[:]), nil),
 		"older":                    try(jose.RS256, "x5t", url64.EncodeToString(short[:]), nil),
 		"for v1": try(jose.PS256, "x5t#S256", url64.EncodeToString(long[:]), func(claims map[string]any) {
-			claims["aud"] = r.base + "/contoso.example/oauth2/token"
+			claims["aud"] = r.URL + "/contoso.example/oauth2/token"
 		}),
 	} {
 		token, _ := answer["access_token"].(string)
@@ -432,8 +415,8 @@ func TestAssertion(t *testing.T) {
 		code   float64
 		change func(claims map[string]any)
 	}{
-		"old":              {700024, func(c map[string]any) { c["exp"] = r.now.Add(-6 * time.Minute).Unix() }},
-		"early":            {700024, func(c map[string]any) { c["nbf"] = r.now.Add(6 * time.Minute).Unix() }},
+		"old":              {700024, func(c map[string]any) { c["exp"] = r.Now().Add(-6 * time.Minute).Unix() }},
+		"early":            {700024, func(c map[string]any) { c["nbf"] = r.Now().Add(6 * time.Minute).Unix() }},
 		"another audience": {700023, func(c map[string]any) { c["aud"] = "https://login.example/t/oauth2/v2.0/token" }},
 		"another issuer":   {700021, func(c map[string]any) { c["iss"] = "other" }},
 		"no id":            {50027, func(c map[string]any) { delete(c, "jti") }},
@@ -449,6 +432,10 @@ func TestAssertion(t *testing.T) {
 		same); answer["error_codes"].([]any)[0] != 50012.0 {
 		t.Errorf("used twice: %v", answer)
 	}
+	r.opts.AssertionOnce = false
+	if answer := try(jose.PS256, "x5t#S256", url64.EncodeToString(long[:]), same); answer["access_token"] == nil {
+		t.Errorf("used twice where that is allowed: %v", answer)
+	}
 	if answer := try(jose.PS256, "x5t#S256", url64.EncodeToString(short[:]),
 		nil); answer["error_codes"].([]any)[0] != 700027.0 {
 		t.Errorf("another certificate: %v", answer)
@@ -461,7 +448,7 @@ func TestDiscovery(t *testing.T) {
 	for _, path := range []string{"/common/v2.0/.well-known/openid-configuration?",
 		"/common/.well-known/openid-configuration",
 		"/common/discovery/instance?api-version=1.1", "/common/discovery/v2.0/keys", "/common/discovery/keys"} {
-		res, err := http.Get(r.base + path)
+		res, err := http.Get(r.URL + path)
 		if err != nil || res.StatusCode != 200 {
 			t.Errorf("%s: %v, %v", path, res, err)
 		}
@@ -475,7 +462,7 @@ func TestExpiry(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{Lifetime: time.Minute})
 	config := clientcredentials.Config{ClientID: DefaultClient, ClientSecret: DefaultSecret,
-		TokenURL: r.base + "/t/oauth2/v2.0/token", Scopes: []string{graphAudience + "/.default"},
+		TokenURL: r.URL + "/t/oauth2/v2.0/token", Scopes: []string{graphAudience + "/.default"},
 		AuthStyle: oauth2.AuthStyleInParams}
 	get := func() string {
 		t.Helper()
@@ -486,18 +473,18 @@ func TestExpiry(t *testing.T) {
 		return token.AccessToken
 	}
 	token := get()
-	r.pass(time.Minute)
+	r.Pass(time.Minute)
 	if _, err := r.bearer(token, "*"); !errors.Is(err, ErrExpired) {
 		t.Errorf("after its life: %v", err)
 	}
 	token = get()
-	if err := r.host.Fault(emulator.Fault{Kind: emulator.FaultExpire}); err != nil {
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultExpire}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.bearer(token, "*"); !errors.Is(err, ErrExpired) {
 		t.Errorf("after the fault: %v", err)
 	}
-	r.pass(time.Second)
+	r.Pass(time.Second)
 	if _, err := r.bearer(get(), "*"); err != nil {
 		t.Errorf("a new one: %v", err)
 	}
@@ -507,4 +494,98 @@ func TestExpiry(t *testing.T) {
 	if _, err := r.bearer("x.y.z", "*"); !errors.Is(err, ErrBadToken) {
 		t.Errorf("no token of ours: %v", err)
 	}
+}
+
+// TestCodes shows that the fault error answers with the error of a code: at the token endpoint as JSON, and at the
+// authorize page by leading back.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{})
+	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {DefaultClient}}
+	for _, code := range r.ErrorCodes() {
+		if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultError, Value: code}); err != nil {
+			t.Fatal(err)
+		}
+		status, answer := r.post("/t/oauth2/v2.0/token", form)
+		if text, _ := answer["error_description"].(string); status != 400 && status != 401 ||
+			!strings.HasPrefix(text, code+": ") {
+			t.Errorf("%s: answered %d %v", code, status, answer)
+		}
+	}
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultError, Value: "AADSTS65001"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.signIn(r.config("offline_access")); got.Get("error") != "invalid_grant" || got.Get("state") == "" {
+		t.Errorf("the browser comes back with %v", got)
+	}
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultError, Value: "AADSTS1"}); err == nil {
+		t.Error("an unknown code was taken")
+	}
+}
+
+// TestOneClient shows faults that concern the tokens of one client, and a secret that changes.
+func TestOneClient(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{Clients: []Client{{ID: "Other", Secret: "s"}}})
+	ours := r.AppToken(DefaultClient, DefaultSecret, graphAudience+"/.default")
+	theirs := r.AppToken("Other", "s", graphAudience+"/.default")
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultRevoke, Value: "other"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.bearer(theirs, "*"); !errors.Is(err, ErrExpired) {
+		t.Errorf("the revoked token: %v", err)
+	}
+	if _, err := r.bearer(ours, "*"); err != nil {
+		t.Errorf("the token of another client: %v", err)
+	}
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultRevoke, Value: "nobody"}); err == nil {
+		t.Error("an unknown client was taken")
+	}
+	if _, err := r.Happen(emulator.Event{Resource: "clients/other/secret", ChangeType: "updated",
+		Data: map[string]any{"value": "new"}}); err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"other"}, "client_secret": {"s"},
+		"scope": {graphAudience + "/.default"}}
+	if status, answer := r.post("/t/oauth2/v2.0/token", form); status != 401 {
+		t.Errorf("the old secret: %d %v", status, answer)
+	}
+	form.Set("client_secret", "new")
+	if status, answer := r.post("/t/oauth2/v2.0/token", form); status != 200 {
+		t.Errorf("the new secret: %d %v", status, answer)
+	}
+}
+
+// TestClock shows that a sign-in with a wrong clock says so in the header Date, and issues tokens of that time.
+func TestClock(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{})
+	for _, tt := range []struct {
+		by   string
+		want error
+	}{{"4m", nil}, {"2m", ErrEarly}, {"-2h", ErrExpired}} {
+		if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultClock, System: "entra", Value: tt.by}); err != nil {
+			t.Fatal(err)
+		}
+		answer := r.Call("GET", "/t/v2.0/.well-known/openid-configuration", nil)
+		if got := answer.Header.Get("Date"); got != r.now().UTC().Format(http.TimeFormat) || r.now().Equal(r.Now()) {
+			t.Errorf("%s: Date is %s", tt.by, got)
+		}
+		token := r.AppToken(DefaultClient, DefaultSecret, graphAudience+"/.default")
+		if _, err := r.bearer(token, "*"); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.by, err, tt.want)
+		}
+	}
+}
+
+func FuzzRoute(f *testing.F) {
+	for _, path := range []string{"/common/oauth2/v2.0/token", "/t/OAuth2/Token", "//oauth2/token", "/t", "/"} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		tenant, i, ok := route(path)
+		if ok && (tenant == "" || !strings.HasSuffix(strings.ToLower(path), endpoints[i].suffix)) {
+			t.Errorf("%q leads to the tenant %q and %s", path, tenant, endpoints[i].suffix)
+		}
+	})
 }

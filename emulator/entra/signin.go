@@ -60,7 +60,7 @@ func (s *System) authorize(w http.ResponseWriter, r *http.Request, at place) {
 	s.mu.Lock()
 	s.codes[code] = &grant{client: client.ID, tenant: at.id(), user: true, resource: resource, scopes: scopes,
 		redirect: redirect, challenge: challenge, challengeMethod: method, nonce: q.Get("nonce"),
-		expiresAt: s.host.Now().Add(codeLifetime)}
+		expiresAt: s.now().Add(codeLifetime)}
 	s.mu.Unlock()
 	lead(w, r, redirect, q.Get("response_mode"), map[string]string{"code": code, "state": q.Get("state"),
 		"session_state": emulator.NewID()})
@@ -151,7 +151,7 @@ func (s *System) deviceCode(w http.ResponseWriter, r *http.Request, at place) {
 		}
 	}
 	d := &device{grant: grant{client: client.ID, tenant: at.id(), user: true, resource: resource, scopes: scopes,
-		expiresAt: s.host.Now().Add(deviceLifetime)}, userCode: strings.ToUpper(randomText()[:9]), interval: deviceInterval}
+		expiresAt: s.now().Add(deviceLifetime)}, userCode: strings.ToUpper(randomText()[:9]), interval: deviceInterval}
 	if !s.opts.Page {
 		d.state = deviceAgreed
 	}
@@ -197,7 +197,7 @@ func (s *System) pollDevice(c Client, form url.Values) (*grant, *failure) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d, now := s.devices[code], s.host.Now()
+	d, now := s.devices[code], s.now()
 	if d == nil || d.client != c.ID || d.state == deviceUsed {
 		return nil, fail(70018, "bad_verification_code", "The device code is not valid.")
 	}

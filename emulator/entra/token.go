@@ -147,7 +147,7 @@ func (s *System) redeem(c Client, form url.Values) (*grant, *failure) {
 		return nil, fail(70000, "invalid_grant", "The provided value for the 'code' parameter is not valid.")
 	case g.used:
 		return nil, fail(54005, "invalid_grant", "OAuth2 Authorization code was already redeemed.")
-	case !s.host.Now().Before(g.expiresAt):
+	case !s.now().Before(g.expiresAt):
 		return nil, fail(70008, "invalid_grant", "The provided authorization code has expired.")
 	case g.redirect != form.Get("redirect_uri"):
 		return nil, fail(50011, "invalid_request", "The redirect URI '%s' does not match that of the authorize request.",
@@ -156,6 +156,11 @@ func (s *System) redeem(c Client, form url.Values) (*grant, *failure) {
 		return nil, fail(50148, "invalid_grant", "The code_verifier does not match the code_challenge.")
 	}
 	g.used = true
+	for _, scope := range scopesOf(form.Get("scope")) { // MSAL for Go asks for those of OpenID here alone
+		if slices.Contains(openIDScopes, scope) && !slices.Contains(g.scopes, scope) {
+			g.scopes = append(g.scopes, scope)
+		}
+	}
 	return g, nil
 }
 
@@ -206,7 +211,7 @@ func (s *System) refresh(c Client, form url.Values, at place) (*grant, string, *
 
 // issue answers with the tokens of a grant.
 func (s *System) issue(w http.ResponseWriter, g grant, family string, form url.Values, at place) {
-	now := s.host.Now()
+	now := s.now()
 	seconds := int(s.opts.Lifetime / time.Second)
 	answer := map[string]any{"token_type": "Bearer", "access_token": s.accessToken(g, now, at)}
 	if at.v2 {

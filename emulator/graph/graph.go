@@ -26,6 +26,10 @@ type Options struct {
 	AnyToken bool // every bearer token is taken, and none is needed
 	Clamp    bool // an expiry that is too late is brought forward; otherwise it is refused
 	PageSize int  // of lists and delta pages; 0 is 50
+	Quota    int  // subscriptions of one application to one resource; 0 is 1,000
+
+	// KeepExpiry has a renewal succeed and leave the expiry as it is, as the service is reported to do at times.
+	KeepExpiry bool
 
 	// OutlookMinutes is the longest life of a subscription to messages, events and contacts. 0 is 10,080; the service
 	// refused more than 4,230 for years, and is reported to do so again.
@@ -41,6 +45,7 @@ type System struct {
 	mu            sync.Mutex
 	subscriptions []*subscription // in the order in which they were created
 	collections   map[string]*collection
+	refusals      int // answers 401 by Fail, which go through the variants in turn
 	version       int // counts the changes of all collections
 	oldest        int // delta tokens of earlier versions are refused
 	itemNumber    int
@@ -54,6 +59,9 @@ func New(host *emulator.Host, tokens *entra.System, opts Options) *System {
 	if opts.OutlookMinutes == 0 {
 		opts.OutlookMinutes = 10080
 	}
+	if opts.Quota == 0 {
+		opts.Quota = 1000
+	}
 	s := &System{host: host, tokens: tokens, opts: opts}
 	s.Reset()
 	return s
@@ -61,6 +69,9 @@ func New(host *emulator.Host, tokens *entra.System, opts Options) *System {
 
 // Name returns "graph".
 func (s *System) Name() string { return "graph" }
+
+// now is the time of the clock of this system.
+func (s *System) now() time.Time { return s.host.NowOf(s.Name()) }
 
 // Owns reports whether path is one of Graph.
 func (s *System) Owns(path string) bool {
@@ -82,7 +93,8 @@ func resourceOf(path string) (resource string, ok bool) {
 func (s *System) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.subscriptions, s.collections, s.version, s.oldest, s.itemNumber = nil, map[string]*collection{}, 0, 0, 0
+	s.subscriptions, s.collections = nil, map[string]*collection{}
+	s.version, s.oldest, s.itemNumber, s.refusals = 0, 0, 0, 0
 }
 
 // An apiError is an error in Graph's form.
@@ -96,7 +108,7 @@ type apiError struct {
 func (e *apiError) Error() string { return e.code + ": " + e.message }
 
 func (s *System) writeError(w http.ResponseWriter, e *apiError) {
-	inner := map[string]any{"date": s.host.Now().UTC().Format("2006-01-02T15:04:05"),
+	inner := map[string]any{"date": s.now().UTC().Format("2006-01-02T15:04:05"),
 		"request-id": w.Header().Get("Request-Id"), "client-request-id": w.Header().Get("Client-Request-Id")}
 	if e.inner != "" {
 		inner["code"] = e.inner
@@ -104,12 +116,36 @@ func (s *System) writeError(w http.ResponseWriter, e *apiError) {
 	if e.location != "" {
 		w.Header().Set("Location", e.location)
 	}
+	if e.status == http.StatusUnauthorized {
+		w.Header().Set("Www-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/`+
+			`common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	emulator.WriteJSON(w, e.status, map[string]any{"error": map[string]any{"code": e.code, "message": e.message,
 		"innerError": inner}})
 }
 
-// Fail answers with an error in Graph's form.
+// Why a token is refused. The service has several answers for it.
+const (
+	textEarly   = "Access token has expired or is not yet valid."
+	textExpired = "Lifetime validation failed, the token is expired."
+	textInvalid = "CompactToken validation failed with reason code: 80049228."
+)
+
+func unauthorized(message string) *apiError {
+	return &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken", message: message}
+}
+
+// errUnauthenticated is how some services behind Graph refuse a token, and errWorkload how a subscription is refused
+// whose resource does not take the token.
+var (
+	errUnauthenticated = &apiError{status: http.StatusUnauthorized, code: "unauthenticated",
+		message: "The caller is not authenticated."}
+	errWorkload = &apiError{status: http.StatusUnauthorized, code: "ExtensionError",
+		message: "Operation: Create; Exception: [Status Code: Unauthorized; Reason: Authentication failed]"}
+)
+
+// Fail answers with an error in Graph's form. Of status 401 there are several, which come in turn.
 func (s *System) Fail(w http.ResponseWriter, r *http.Request, status int) {
 	s.setHeaders(w, r)
 	e := &apiError{status: status, code: "serviceNotAvailable", message: "The service is temporarily unavailable."}
@@ -117,11 +153,27 @@ func (s *System) Fail(w http.ResponseWriter, r *http.Request, status int) {
 	case http.StatusTooManyRequests:
 		e.code, e.message = "TooManyRequests", "Too many requests. Please try again later."
 	case http.StatusUnauthorized:
-		e.code, e.message = "InvalidAuthenticationToken", "CompactToken validation failed with reason code: 80049228."
+		variants := []*apiError{unauthorized(textInvalid), unauthorized(textExpired), unauthorized(textEarly),
+			errUnauthenticated}
+		if r.Method == http.MethodPost {
+			variants = append(variants, errWorkload)
+		}
+		s.mu.Lock()
+		e = variants[s.refusals%len(variants)]
+		s.refusals++
+		s.mu.Unlock()
 	case http.StatusForbidden:
 		e.code, e.message = "Authorization_RequestDenied", "Insufficient privileges to complete the operation."
 	case http.StatusNotFound:
-		e.code, e.message = "ResourceNotFound", "The object was not found."
+		e = errNotFound
+	case http.StatusConflict:
+		e.code, e.message = "nameAlreadyExists", "The name already exists."
+	case http.StatusGone:
+		e.code, e.message = "resyncRequired", "Resync required."
+	case http.StatusPreconditionFailed:
+		e.code, e.message = "resourceModified", "The ETag does not match the current item's value."
+	case http.StatusLocked:
+		e.code, e.message = "resourceLocked", "The resource is locked."
 	case http.StatusInternalServerError:
 		e.code, e.message = "generalException", "An unspecified error has occurred."
 	}
@@ -136,7 +188,7 @@ func (s *System) setHeaders(w http.ResponseWriter, r *http.Request) {
 		id = given
 	}
 	w.Header().Set("Client-Request-Id", id)
-	w.Header().Set("Date", s.host.Now().UTC().Format(http.TimeFormat))
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 }
 
 // ServeHTTP answers a call.
@@ -163,20 +215,19 @@ func (s *System) authenticate(r *http.Request) (entra.Claims, error) {
 		return entra.Claims{App: entra.DefaultClient, Tenant: entra.DefaultTenant, Kind: "user", Scope: ".default",
 			Object: entra.UserID(entra.DefaultTenant)}, nil
 	}
-	message := ""
 	switch {
 	case err == nil:
 		return claims, nil
 	case errors.Is(err, entra.ErrNoToken):
-		message = "Access token is empty."
+		return claims, unauthorized("Access token is empty.")
 	case errors.Is(err, entra.ErrExpired):
-		message = "Lifetime validation failed, the token is expired."
+		return claims, unauthorized(textExpired)
+	case errors.Is(err, entra.ErrEarly):
+		return claims, unauthorized(textEarly)
 	case errors.Is(err, entra.ErrAudience):
-		message = "Access token validation failure. Invalid audience."
-	default:
-		message = "CompactToken validation failed with reason code: 80049228."
+		return claims, unauthorized("Access token validation failure. Invalid audience.")
 	}
-	return claims, &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken", message: message}
+	return claims, unauthorized(textInvalid)
 }
 
 // serve answers an authenticated call.
@@ -252,38 +303,47 @@ type kind struct {
 	minutes     int
 	rich        int // minutes with resource data; 0 is as minutes
 	permissions []string
-	rootOnly    bool // notifications name the subscribed resource, never an item
-	unique      bool // a second subscription alike is refused
-	lifecycle   bool // a lifecycle URL is required beyond an hour
+	rootOnly    bool                        // notifications name the subscribed resource, never an item
+	unique      bool                        // a second subscription alike is refused
+	lifecycle   bool                        // a lifecycle URL is required beyond an hour
+	appOnly     bool                        // a user's token is refused
+	outlook     bool                        // of a mailbox: a renewal for too long is refused in words of its own
+	lost        func(link string) *apiError // the answer to a delta token that is too old; nil is lostByDefault
 }
 
 // kinds are the kinds by the segment that tells them.
 func (s *System) kinds() []kind {
-	outlook := s.opts.OutlookMinutes
+	life := s.opts.OutlookMinutes
+	mail := []string{"Mail.ReadBasic", "Mail.Read", "Mail.ReadWrite"}
+	calendars := []string{"Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite"}
 	return []kind{
-		{name: "messages", odataType: "#Microsoft.Graph.Message", minutes: outlook, rich: 1440,
-			permissions: []string{"Mail.ReadBasic", "Mail.Read", "Mail.ReadWrite"}},
-		{name: "events", odataType: "#Microsoft.Graph.Event", minutes: outlook, rich: 1440,
-			permissions: []string{"Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite"}},
-		{name: "calendarview", odataType: "#Microsoft.Graph.Event", minutes: outlook,
-			permissions: []string{"Calendars.ReadBasic", "Calendars.Read", "Calendars.ReadWrite"}},
-		{name: "mailfolders", odataType: "#Microsoft.Graph.MailFolder", minutes: outlook,
-			permissions: []string{"Mail.ReadBasic", "Mail.Read", "Mail.ReadWrite"}},
-		{name: "contacts", odataType: "#Microsoft.Graph.Contact", minutes: outlook, rich: 1440,
+		{name: "messages", odataType: "#Microsoft.Graph.Message", minutes: life, rich: 1440, outlook: true,
+			permissions: mail},
+		{name: "events", odataType: "#Microsoft.Graph.Event", minutes: life, rich: 1440, outlook: true,
+			permissions: calendars},
+		{name: "calendarview", odataType: "#Microsoft.Graph.Event", minutes: life, outlook: true,
+			permissions: calendars, lost: lostCalendar},
+		{name: "mailfolders", odataType: "#Microsoft.Graph.MailFolder", minutes: life, outlook: true,
+			permissions: mail},
+		{name: "contacts", odataType: "#Microsoft.Graph.Contact", minutes: life, rich: 1440, outlook: true,
 			permissions: []string{"Contacts.Read", "Contacts.ReadWrite"}},
 		{name: "root", odataType: "#microsoft.graph.driveItem", minutes: 42300, rootOnly: true, unique: true,
-			permissions: []string{"Files.Read", "Files.ReadWrite", "Files.ReadWrite.All", "Sites.ReadWrite.All"}},
+			permissions: []string{"Files.Read", "Files.ReadWrite", "Files.ReadWrite.All", "Sites.ReadWrite.All"},
+			lost:        lostDrive},
 		{name: "lists", odataType: "#microsoft.graph.listItem", minutes: 42300, rootOnly: true,
-			permissions: []string{"Sites.ReadWrite.All", "Sites.FullControl.All"}},
+			permissions: []string{"Sites.ReadWrite.All", "Sites.FullControl.All"}, lost: lostDrive},
+		{name: "getallmessages", odataType: "#Microsoft.Graph.chatMessage", minutes: 4320, lifecycle: true,
+			appOnly: true, permissions: []string{"Chat.Read.All"}},
 		{name: "chats", odataType: "#Microsoft.Graph.chatMessage", minutes: 4320, lifecycle: true,
 			permissions: []string{"Chat.Read", "Chat.Read.All"}},
 		{name: "teams", odataType: "#Microsoft.Graph.chatMessage", minutes: 4320, lifecycle: true,
 			permissions: []string{"ChannelMessage.Read.All"}},
-		{name: "callrecords", odataType: "#microsoft.graph.callrecord", minutes: 4230,
+		{name: "callrecords", odataType: "#microsoft.graph.callrecord", minutes: 4230, appOnly: true,
 			permissions: []string{"CallRecords.Read.All"}},
-		{name: "groups", odataType: "#Microsoft.Graph.Group", minutes: 41760, permissions: []string{"Group.Read.All"}},
+		{name: "groups", odataType: "#Microsoft.Graph.Group", minutes: 41760, permissions: []string{"Group.Read.All"},
+			lost: lostDirectory},
 		{name: "users", odataType: "#Microsoft.Graph.User", minutes: 41760,
-			permissions: []string{"User.Read", "User.Read.All"}},
+			permissions: []string{"User.Read", "User.Read.All"}, lost: lostDirectory},
 	}
 }
 
@@ -292,7 +352,7 @@ func (s *System) kindOf(resource string) (kind, bool) {
 	parts := strings.Split(resource, "/")
 	kinds := s.kinds()
 	for _, k := range kinds {
-		if k.name == parts[0] && parts[0] != "users" {
+		if k.name == parts[0] && parts[0] != "users" || k.name == "getallmessages" && k.name == parts[len(parts)-1] {
 			return k, true
 		}
 	}

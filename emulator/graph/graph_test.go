@@ -1,155 +1,59 @@
 package graph
 
 import (
-	"bytes"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/big"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/bellhop-gateway/bellhop/emulator/emulatortest"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
 )
 
-var testKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
-
-// A rig is a stand-in with entra beside it, a receiver of notifications, and a clock that the test moves.
+// A rig is a stand-in with entra beside it.
 type rig struct {
+	*emulatortest.Rig
 	*System
-	t        *testing.T
-	host     *emulator.Host
-	base     string
-	token    string
-	receiver string
-	got      chan map[string]any // notifications
-	refuse   chan struct{}       // each makes one handshake fail
-
-	mu  sync.Mutex
-	now time.Time
+	t *testing.T
 }
 
 func newRig(t *testing.T, opts Options) *rig {
 	t.Helper()
-	r := &rig{t: t, got: make(chan map[string]any, 100), refuse: make(chan struct{}, 10),
-		now: time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC)}
-	r.host = emulator.New(emulator.Options{Speed: 1e9, Now: func() time.Time {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.now
-	}})
-	tokens := entra.New(r.host, entra.Options{Key: testKey(), Clients: []entra.Client{
-		{ID: "narrow", Secret: "secret", Roles: []string{"Calendars.Read"}}}})
-	r.System = New(r.host, tokens, opts)
-	r.host.Add(tokens, r.System)
-	server := httptest.NewServer(r.host)
-	receiver := httptest.NewServer(http.HandlerFunc(r.receive))
-	t.Cleanup(func() { server.Close(); r.host.Close(); receiver.Close() })
-	r.base, r.receiver = server.URL, receiver.URL
-	r.token = r.tokenOf(entra.DefaultClient)
+	r := &rig{t: t}
+	r.Rig = emulatortest.Start(t, func(host *emulator.Host) []emulator.System {
+		tokens := entra.New(host, entra.Options{Key: emulatortest.Key(), Clients: []entra.Client{
+			{ID: "narrow", Secret: "secret", Roles: []string{"Calendars.Read"}}}})
+		r.System = New(host, tokens, opts)
+		return []emulator.System{tokens, r.System}
+	})
+	r.Token = r.tokenOf(entra.DefaultClient)
 	return r
-}
-
-// receive echoes handshakes and passes notifications on.
-func (r *rig) receive(w http.ResponseWriter, req *http.Request) {
-	if token := req.URL.Query().Get("validationToken"); token != "" {
-		select {
-		case <-r.refuse:
-			http.NotFound(w, req)
-		default:
-			io.WriteString(w, token)
-		}
-		return
-	}
-	var body map[string]any
-	if err := json.NewDecoder(req.Body).Decode(&body); err != nil {
-		r.t.Error(err)
-	}
-	w.WriteHeader(http.StatusAccepted)
-	r.got <- body
-}
-
-func (r *rig) pass(d time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.now = r.now.Add(d)
 }
 
 func (r *rig) tokenOf(client string) string {
 	r.t.Helper()
-	res, err := http.PostForm(r.base+"/contoso.example/oauth2/v2.0/token",
-		url.Values{"grant_type": {"client_credentials"},
-			"client_id": {client}, "client_secret": {"secret"}, "scope": {"https://graph.microsoft.com/.default"}})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var answer struct {
-		Token string `json:"access_token"`
-	}
-	if json.NewDecoder(res.Body).Decode(&answer); answer.Token == "" {
-		r.t.Fatal("there is no token")
-	}
-	return answer.Token
+	return r.AppToken(client, "secret", "https://graph.microsoft.com/.default")
 }
 
 // call calls the API and returns the status and the JSON of the answer. A path that begins with "http" is a whole URL.
 func (r *rig) call(method, path string, body any, header ...string) (int, map[string]any) {
 	r.t.Helper()
-	text := []byte{}
-	if body != nil {
-		var err error
-		if text, err = json.Marshal(body); err != nil {
-			r.t.Fatal(err)
-		}
-	}
 	if !strings.HasPrefix(path, "http") {
-		path = r.base + "/v1.0/" + path
+		path = "/v1.0/" + path
 	}
-	req, err := http.NewRequest(method, path, bytes.NewReader(text))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+r.token)
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if res.Header.Get("Request-Id") == "" || res.Header.Get("Date") == "" {
+	answer := r.Call(method, path, body, header...)
+	if answer.Header.Get("Request-Id") == "" || answer.Header.Get("Date") == "" {
 		r.t.Errorf("%s %s: no request-id or Date", method, path)
 	}
-	var v map[string]any
-	if len(answer) > 0 {
-		if err := json.Unmarshal(answer, &v); err != nil {
-			r.t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, answer)
-		}
-	}
-	return res.StatusCode, v
+	return answer.Status, answer.JSON
 }
 
 // codeOf returns code and message of an error.
@@ -164,9 +68,9 @@ type fields = map[string]any
 
 // wanted is the body that creates a subscription, with other fields. A nil field is left out.
 func (r *rig) wanted(change fields) fields {
-	body := fields{"changeType": "created,updated,deleted", "notificationUrl": r.receiver + "/in/g",
+	body := fields{"changeType": "created,updated,deleted", "notificationUrl": r.HookURL + "/in/g",
 		"resource":           "me/events",
-		"expirationDateTime": formatTime(r.host.Now().Add(24 * time.Hour)), "clientState": "state"}
+		"expirationDateTime": formatTime(r.Host.Now().Add(24 * time.Hour)), "clientState": "state"}
 	for name, value := range change {
 		if body[name] = value; value == nil {
 			delete(body, name)
@@ -188,29 +92,20 @@ func (r *rig) create(change fields) string {
 // happen lets something happen.
 func (r *rig) happen(resource, change string, data fields, notified int) {
 	r.t.Helper()
-	n, err := r.host.Happen(emulator.Event{Resource: resource, ChangeType: change, Data: data})
+	n, err := r.Host.Happen(emulator.Event{Resource: resource, ChangeType: change, Data: data})
 	if err != nil || n != notified {
 		r.t.Fatalf("%s %s: %d notifications, %v; want %d", resource, change, n, err, notified)
 	}
 }
 
-// next returns the items of the next notification.
+// next returns the items of the next notification, with its validation tokens as the member "tokens" of the first.
 func (r *rig) next() []fields {
 	r.t.Helper()
-	select {
-	case body := <-r.got:
-		var items []fields
-		for _, v := range body["value"].([]any) {
-			items = append(items, v.(fields))
-		}
-		if tokens, ok := body["validationTokens"].([]any); ok {
-			items[0]["tokens"] = tokens
-		}
-		return items
-	case <-time.After(time.Minute):
-		r.t.Fatal("no notification came")
-		return nil
+	n := r.Next()
+	if tokens, ok := n.Body["validationTokens"].([]any); ok {
+		n.Items[0]["tokens"] = tokens
 	}
+	return n.Items
 }
 
 func TestSubscriptions(t *testing.T) {
@@ -225,7 +120,7 @@ func TestSubscriptions(t *testing.T) {
 	if status, got := r.call("GET", "subscriptions/"+id, nil); status != 200 || got["clientState"] != nil {
 		t.Errorf("shown: %d %v", status, got)
 	}
-	at := formatTime(r.host.Now().Add(48 * time.Hour))
+	at := formatTime(r.Host.Now().Add(48 * time.Hour))
 	if status, got := r.call("PATCH", "subscriptions/"+id, fields{"expirationDateTime": at}); status != 200 ||
 		got["expirationDateTime"] != at {
 		t.Errorf("renewed: %d %v", status, got)
@@ -240,19 +135,19 @@ func TestSubscriptions(t *testing.T) {
 	if _, rest := r.call("GET", next, nil); len(page["value"].([]any)) != 2 || len(rest["value"].([]any)) != 1 {
 		t.Errorf("pages: %v, %v", page, rest)
 	}
-	r.token = r.tokenOf("narrow")
+	r.Token = r.tokenOf("narrow")
 	if status, _ := r.call("GET", "subscriptions/"+id, nil); status != 404 {
 		t.Errorf("another application sees it: %d", status)
 	}
-	r.token = r.tokenOf(entra.DefaultClient)
+	r.Token = r.tokenOf(entra.DefaultClient)
 	if status, _ := r.call("DELETE", "subscriptions/"+id, nil); status != 204 {
 		t.Errorf("delete answered %d", status)
 	}
 	if status, got := r.call("DELETE", "subscriptions/"+id, nil); status != 404 {
 		t.Errorf("deleted twice: %d %v", status, got)
 	}
-	r.pass(25 * time.Hour)
-	r.token = r.tokenOf(entra.DefaultClient)
+	r.Pass(25 * time.Hour)
+	r.Token = r.tokenOf(entra.DefaultClient)
 	if _, page := r.call("GET", "subscriptions", nil); len(page["value"].([]any)) != 0 {
 		t.Errorf("after their time: %v", page)
 	}
@@ -269,9 +164,9 @@ func TestRefused(t *testing.T) {
 		status        int
 		code, message string
 	}{
-		"too long": {fields{"expirationDateTime": formatTime(r.now.Add(8 * 24 * time.Hour))}, 400, "ExtensionError",
+		"too long": {fields{"expirationDateTime": formatTime(r.Now().Add(8 * 24 * time.Hour))}, 400, "ExtensionError",
 			"Subscription expiration can only be 10080 minutes in the future."},
-		"past":    {fields{"expirationDateTime": formatTime(r.now)}, 400, "InvalidRequest", "future"},
+		"past":    {fields{"expirationDateTime": formatTime(r.Now())}, 400, "InvalidRequest", "future"},
 		"no date": {fields{"expirationDateTime": "soon"}, 400, "InvalidRequest", "date"},
 		"unknown field": {fields{"clientstates": "x"}, 400, "InvalidRequest",
 			"Could not process subscription creation payload"},
@@ -293,7 +188,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %d %v; want %d %s %s", name, status, answer, tt.status, tt.code, tt.message)
 		}
 	}
-	r.refuse <- struct{}{}
+	r.AnswerHandshakes(func(string) (int, string) { return 404, "" })
 	if _, answer := r.call("POST", "subscriptions", r.wanted(nil)); !strings.Contains(fmt.Sprint(answer),
 		"HTTP 'NotFound'") {
 		t.Errorf("a refused handshake: %v", answer)
@@ -301,7 +196,7 @@ func TestRefused(t *testing.T) {
 	if status, answer := r.call("PATCH", "subscriptions/"+first, fields{}); status != 400 {
 		t.Errorf("an empty PATCH: %d %v", status, answer)
 	}
-	r.token = r.tokenOf("narrow")
+	r.Token = r.tokenOf("narrow")
 	if status, answer := r.call("POST", "subscriptions", r.wanted(fields{"resource": "me/messages"})); status != 403 ||
 		!strings.Contains(fmt.Sprint(answer), "Mail.Read") {
 		t.Errorf("without the permission: %d %v", status, answer)
@@ -311,14 +206,14 @@ func TestRefused(t *testing.T) {
 		t.Errorf("reading without the permission: %d %v", status, answer)
 	}
 	for token, want := range map[string]string{"": "Access token is empty.", "x": "CompactToken"} {
-		r.token = token
+		r.Token = token
 		status, answer := r.call("GET", "subscriptions", nil, "Authorization", strings.TrimSuffix("Bearer "+token, " "))
 		if _, message := codeOf(answer); status != 401 || !strings.HasPrefix(message, want) {
 			t.Errorf("token %q: %d %v", token, status, answer)
 		}
 	}
-	r.token = r.tokenOf(entra.DefaultClient)
-	r.host.Fault(emulator.Fault{Kind: emulator.FaultThrottle, Value: "9", System: "graph"})
+	r.Token = r.tokenOf(entra.DefaultClient)
+	r.Host.Fault(emulator.Fault{Kind: emulator.FaultThrottle, Value: "9", System: "graph"})
 	if status, answer := r.call("GET", "subscriptions", nil); status != 429 {
 		t.Errorf("throttled: %d %v", status, answer)
 	}
@@ -328,12 +223,12 @@ func TestClamp(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{Clamp: true, OutlookMinutes: 4230})
 	_, made := r.call("POST", "subscriptions",
-		r.wanted(fields{"expirationDateTime": formatTime(r.now.Add(1000 * time.Hour))}))
-	if want := formatTime(r.now.Add(4230 * time.Minute)); made["expirationDateTime"] != want {
+		r.wanted(fields{"expirationDateTime": formatTime(r.Now().Add(1000 * time.Hour))}))
+	if want := formatTime(r.Now().Add(4230 * time.Minute)); made["expirationDateTime"] != want {
 		t.Errorf("clamped to %v, want %s", made, want)
 	}
-	_, made = r.call("POST", "subscriptions", r.wanted(fields{"expirationDateTime": formatTime(r.now.Add(time.Minute))}))
-	if want := formatTime(r.now.Add(45 * time.Minute)); made["expirationDateTime"] != want {
+	_, made = r.call("POST", "subscriptions", r.wanted(fields{"expirationDateTime": formatTime(r.Now().Add(time.Minute))}))
+	if want := formatTime(r.Now().Add(45 * time.Minute)); made["expirationDateTime"] != want {
 		t.Errorf("raised to %v, want %s", made, want)
 	}
 }
@@ -343,8 +238,8 @@ func TestNotifications(t *testing.T) {
 	r := newRig(t, Options{})
 	events := r.create(nil)
 	r.create(fields{"resource": "me/events", "clientState": "second", "changeType": "deleted"})
-	r.create(fields{"resource": "me/messages", "notificationUrl": r.receiver + "/in/mail"})
-	r.create(fields{"resource": "drives/b!9/root", "changeType": "updated", "notificationUrl": r.receiver + "/in/drive"})
+	r.create(fields{"resource": "me/messages", "notificationUrl": r.HookURL + "/in/mail"})
+	r.create(fields{"resource": "drives/b!9/root", "changeType": "updated", "notificationUrl": r.HookURL + "/in/drive"})
 
 	r.happen("/me/events", "created", fields{"subject": "Lens"}, 1)
 	first := r.next()
@@ -378,7 +273,7 @@ func TestNotifications(t *testing.T) {
 	if drive := r.next()[0]; drive["changeType"] != "updated" || drive["resource"] != "drives/b!9/root" {
 		t.Errorf("the drive's notification is %v", drive)
 	}
-	if _, err := r.host.Happen(emulator.Event{Resource: "nothing", ChangeType: "created"}); err == nil {
+	if _, err := r.Host.Happen(emulator.Event{Resource: "nothing", ChangeType: "created"}); err == nil {
 		t.Error("nothing happened to nothing")
 	}
 }
@@ -386,7 +281,7 @@ func TestNotifications(t *testing.T) {
 func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
-	id := r.create(fields{"lifecycleNotificationUrl": r.receiver + "/in/life"})
+	id := r.create(fields{"lifecycleNotificationUrl": r.HookURL + "/in/life"})
 	silent := r.create(fields{"resource": "me/contacts"})
 	want := func(event string) {
 		t.Helper()
@@ -402,20 +297,20 @@ func TestLifecycle(t *testing.T) {
 	r.call("POST", "subscriptions/"+id+"/reauthorize", nil)
 	r.happen("me/events", "created", nil, 1)
 	r.next()
-	if err := r.host.Fault(emulator.Fault{Kind: emulator.FaultMissed, System: "graph"}); err != nil {
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultMissed, System: "graph"}); err != nil {
 		t.Fatal(err)
 	}
 	want("missed")
-	r.host.Fault(emulator.Fault{Kind: emulator.FaultExpire, System: "graph", Value: silent})
+	r.Host.Fault(emulator.Fault{Kind: emulator.FaultExpire, System: "graph", Value: silent})
 	if status, _ := r.call("GET", "subscriptions/"+silent, nil); status != 404 {
 		t.Errorf("the expired one: %d", status)
 	}
-	r.host.Fault(emulator.Fault{Kind: emulator.FaultRevoke, System: "graph", Value: id})
+	r.Host.Fault(emulator.Fault{Kind: emulator.FaultRevoke, System: "graph", Value: id})
 	want("subscriptionRemoved")
 	if status, _ := r.call("GET", "subscriptions/"+id, nil); status != 404 {
 		t.Errorf("the removed one: %d", status)
 	}
-	if err := r.host.Fault(emulator.Fault{Kind: emulator.FaultRevoke, System: "graph", Value: id}); err == nil {
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultRevoke, System: "graph", Value: id}); err == nil {
 		t.Error("it was removed twice")
 	}
 }
@@ -424,12 +319,12 @@ func TestContent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
 	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &testKey().PublicKey, testKey())
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &emulatortest.Key().PublicKey, emulatortest.Key())
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.create(fields{"includeResourceData": true, "encryptionCertificate": base64.StdEncoding.EncodeToString(der),
-		"encryptionCertificateId": "one", "expirationDateTime": formatTime(r.now.Add(time.Hour))})
+		"encryptionCertificateId": "one", "expirationDateTime": formatTime(r.Now().Add(time.Hour))})
 	r.happen("me/events", "created", fields{"subject": "secret plan"}, 1)
 	n := r.next()[0]
 	text, _ := json.Marshal(n["encryptedContent"])
@@ -437,7 +332,7 @@ func TestContent(t *testing.T) {
 	if err := json.Unmarshal(text, &content); err != nil {
 		t.Fatal(err)
 	}
-	plain, err := graph.Unseal(content, testKey())
+	plain, err := graph.Unseal(content, emulatortest.Key())
 	if err != nil || !strings.Contains(string(plain), "secret plan") || content.CertificateID != "one" {
 		t.Errorf("the content is %s, %v", plain, err)
 	}
@@ -446,32 +341,32 @@ func TestContent(t *testing.T) {
 	}
 	if status, answer := r.call("POST", "subscriptions", r.wanted(fields{"includeResourceData": true,
 		"encryptionCertificate":   base64.StdEncoding.EncodeToString(der),
-		"encryptionCertificateId": "one", "expirationDateTime": formatTime(r.now.Add(25 * time.Hour))})); status != 400 {
+		"encryptionCertificateId": "one", "expirationDateTime": formatTime(r.Now().Add(25 * time.Hour))})); status != 400 {
 		t.Errorf("content for longer than a day: %d %v", status, answer)
 	}
 }
 
 func TestDelta(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ collection, delta, token string }{
-		{"me/mailFolders('Inbox')/messages", "me/mailFolders/inbox/messages/delta", "$deltatoken"},
-		{"me/events", "me/calendarView/delta", "$deltatoken"},
-		{"drives/b!9/root", "drives/b!9/root/delta", "token"},
+	for _, tt := range []struct {
+		collection, delta, token string
+		lost                     int // the status for a token that is too old
+		code, inner              string
+	}{
+		{"me/mailFolders('Inbox')/messages", "me/mailFolders/inbox/messages/delta", "$deltatoken", 410,
+			"resyncRequired", ""},
+		{"me/events", "me/calendarView/delta", "$deltatoken", 400, "SyncStateNotFound", ""},
+		{"drives/b!9/root", "drives/b!9/root/delta", "token", 410, "resyncRequired", "resyncChangesApplyDifferences"},
+		{"users", "users/delta", "$deltatoken", 400, "syncStateNotFound", ""},
 	} {
 		r := newRig(t, Options{})
-		r.create(fields{"resource": tt.collection, "changeType": "updated"})
-		drain := func() {
-			for len(r.got) > 0 {
-				<-r.got
-			}
-		}
+		r.create(fields{"resource": tt.collection, "changeType": "updated"}) // "me" is the user of its token
 		do := func(change, id string) {
 			t.Helper()
-			if _, err := r.host.Happen(emulator.Event{Resource: tt.collection, ChangeType: change,
+			if _, err := r.Host.Happen(emulator.Event{Resource: tt.collection, ChangeType: change,
 				Data: fields{"id": id}}); err != nil {
 				t.Fatal(err)
 			}
-			drain()
 		}
 		for _, id := range []string{"a", "b", "c"} {
 			do("created", id)
@@ -495,12 +390,21 @@ func TestDelta(t *testing.T) {
 		if _, latest := r.call("GET", tt.delta+"?"+tt.token+"=latest", nil); ids(latest) != "" {
 			t.Errorf("%s: from now on: %v", tt.delta, latest)
 		}
-		r.host.Fault(emulator.Fault{Kind: emulator.FaultExpire, System: "graph", Value: "delta"})
-		if status, answer := r.call("GET", link, nil); status != 410 {
-			t.Errorf("%s: an old token: %d %v", tt.delta, status, answer)
+		r.Host.Fault(emulator.Fault{Kind: emulator.FaultExpire, System: "graph", Value: "delta"})
+		old := r.Call("GET", link, nil)
+		if code, _ := codeOf(old.JSON); old.Status != tt.lost || code != tt.code ||
+			!strings.Contains(old.Text, tt.inner) || (old.Header.Get("Location") != "") != (tt.lost == 410) {
+			t.Errorf("%s: an old token: %d %s, Location %q", tt.delta, old.Status, old.Text, old.Header.Get("Location"))
 		}
 		if status, answer := r.call("GET", tt.delta+"?"+tt.token+"=nonsense", nil); status != 400 {
 			t.Errorf("%s: no token: %d %v", tt.delta, status, answer)
+		}
+	}
+	r := newRig(t, Options{})
+	for path, want := range map[string]int{"/v1.0/me/messages/delta": 400, "/v1.0/me/events/delta": 400,
+		"/beta/me/events/delta": 200} {
+		if answer := r.Call("GET", path, nil); answer.Status != want {
+			t.Errorf("%s: %d %s, want %d", path, answer.Status, answer.Text, want)
 		}
 	}
 }
@@ -517,9 +421,9 @@ func ids(page map[string]any) string {
 func TestLists(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{PageSize: 2, AnyToken: true})
-	r.token = "anything"
+	r.Token = "anything"
 	for range 3 {
-		if _, err := r.host.Happen(emulator.Event{Resource: "me/messages", ChangeType: "created"}); err != nil {
+		if _, err := r.Host.Happen(emulator.Event{Resource: "me/messages", ChangeType: "created"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -56,7 +56,8 @@ func (s *System) Happen(e emulator.Event) (int, error) {
 	var wanted []*subscription
 	for _, sub := range s.subscriptions {
 		if !sub.paused && covers(sub.canonical, resource, it.id) && wantsChange(sub.ChangeType, e.ChangeType, k) {
-			wanted = append(wanted, sub)
+			as := *sub // it may be renewed meanwhile
+			wanted = append(wanted, &as)
 		}
 	}
 	s.mu.Unlock()
@@ -110,9 +111,13 @@ func (s *System) notifyChange(subs []*subscription, collection string, it item, 
 			n.ChangeType, n.Resource = "updated", sub.Resource
 			n.ResourceData = map[string]any{"@odata.type": sub.kind.odataType}
 		} else {
-			n.Resource = path + "/" + it.id
+			id := it.id
+			if sub.immutable && sub.kind.outlook {
+				id = immutablePrefix + id
+			}
+			n.Resource = path + "/" + id
 			n.ResourceData = map[string]any{"@odata.type": sub.kind.odataType, "@odata.id": n.Resource,
-				"@odata.etag": it.data["@odata.etag"], "id": it.id}
+				"@odata.etag": it.data["@odata.etag"], "id": id}
 		}
 		if sub.certificate != nil && change != "deleted" {
 			plain, err := json.Marshal(it.data)
@@ -225,7 +230,7 @@ func (s *System) Fault(f emulator.Fault) error {
 		case emulator.FaultRevoke:
 			s.tell(sub, subscriptionRemoved)
 		case emulator.FaultExpire:
-			sub.expiresAt = s.host.Now()
+			sub.expiresAt = s.now()
 		}
 	}
 	if !found {

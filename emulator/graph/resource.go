@@ -65,14 +65,14 @@ func (s *System) change(resource string, k kind, e emulator.Event) item {
 	}
 	it := c.items[id]
 	if it == nil || it.deleted {
-		it = &item{id: id, data: newData(k, id, formatTime(s.host.Now()))}
+		it = &item{id: id, data: newData(k, id, formatTime(s.now()))}
 		c.items[id] = it
 	}
 	maps.Copy(it.data, e.Data)
 	it.version, it.deleted = s.version, e.ChangeType == "deleted"
 	it.data["id"] = id
 	it.data["@odata.etag"] = fmt.Sprintf(`W/"CQAAABYAAAB%06d"`, s.version)
-	it.data["lastModifiedDateTime"] = formatTime(s.host.Now())
+	it.data["lastModifiedDateTime"] = formatTime(s.now())
 	return item{id: id, data: maps.Clone(it.data), version: it.version, deleted: it.deleted}
 }
 
@@ -105,9 +105,27 @@ func titled(collection string) string {
 	}
 	parts := strings.Split(collection, "/")
 	for i := 0; i < len(parts); i += 2 {
-		parts[i] = strings.ToUpper(parts[i][:1]) + parts[i][1:]
+		if parts[i] != "" {
+			parts[i] = strings.ToUpper(parts[i][:1]) + parts[i][1:]
+		}
 	}
 	return strings.Join(parts, "/")
+}
+
+// immutablePrefix is what the immutable id of an item has before the ordinary one.
+const immutablePrefix = "AAkALg-"
+
+// wantsImmutable reports whether a call asks for immutable ids.
+func wantsImmutable(r *http.Request) bool {
+	return strings.Contains(strings.ToLower(strings.Join(r.Header.Values("Prefer"), ",")), `idtype="immutableid"`)
+}
+
+// withIDs returns an item with the id that the call asks for.
+func withIDs(r *http.Request, k kind, data map[string]any) map[string]any {
+	if id, ok := data["id"].(string); ok && k.outlook && wantsImmutable(r) {
+		data["id"] = immutablePrefix + id
+	}
+	return data
 }
 
 // serveResource answers a call about an item, a collection or its changes.
@@ -132,7 +150,10 @@ func (s *System) serveResource(w http.ResponseWriter, r *http.Request, claims en
 			message: "Access is denied. Check credentials and try again. It needs " + strings.Join(k.permissions, " or ") + "."}
 	}
 	if delta {
-		return s.delta(w, r, home(of), k)
+		return s.delta(w, r, of, k)
+	}
+	if wantsImmutable(r) {
+		path = strings.ReplaceAll(path, "/"+strings.ToLower(immutablePrefix), "/")
 	}
 	s.mu.Lock()
 	it, isItem := s.item(path)
@@ -144,13 +165,13 @@ func (s *System) serveResource(w http.ResponseWriter, r *http.Request, claims en
 			message: "The specified object was not found in the store."}
 	case isItem:
 		s.mu.Lock()
-		data := selected(it.data, r.URL.Query())
+		data := withIDs(r, k, selected(it.data, r.URL.Query()))
 		s.mu.Unlock()
 		data["@odata.context"] = s.context(r, url.PathEscape(titled(path))+"/$entity")
 		emulator.WriteJSON(w, http.StatusOK, data)
 		return nil
 	}
-	return s.listItems(w, r, path, c)
+	return s.listItems(w, r, path, k, c)
 }
 
 // item returns the item at a canonical path; isItem is false if the path is that of a collection. The caller holds
@@ -213,7 +234,7 @@ func (c *collection) sorted(after int) []*item {
 }
 
 // listItems answers the items of a collection, in pages.
-func (s *System) listItems(w http.ResponseWriter, r *http.Request, path string, c *collection) error {
+func (s *System) listItems(w http.ResponseWriter, r *http.Request, path string, k kind, c *collection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := slices.DeleteFunc(c.sorted(0), func(it *item) bool { return it.deleted })
@@ -222,7 +243,7 @@ func (s *System) listItems(w http.ResponseWriter, r *http.Request, path string, 
 	to := min(from+s.opts.PageSize, len(all))
 	page := []map[string]any{}
 	for _, it := range all[from:to] {
-		page = append(page, selected(it.data, r.URL.Query()))
+		page = append(page, withIDs(r, k, selected(it.data, r.URL.Query())))
 	}
 	out := map[string]any{"@odata.context": s.context(r, url.PathEscape(titled(path))), "value": page}
 	if to < len(all) {
@@ -230,69 +251,4 @@ func (s *System) listItems(w http.ResponseWriter, r *http.Request, path string, 
 	}
 	emulator.WriteJSON(w, http.StatusOK, out)
 	return nil
-}
-
-// delta answers the changes of a collection since a token. A token is the version up to which its owner has them; a
-// next link adds where the next page begins, which is after the last version of the page before.
-func (s *System) delta(w http.ResponseWriter, r *http.Request, path string, k kind) error {
-	q := r.URL.Query()
-	link := emulator.BaseURL(r) + r.URL.Path
-	parameter := "$deltatoken"
-	if k.rootOnly {
-		parameter = "token"
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	after := 0
-	if token := q.Get(parameter) + q.Get("$skiptoken"); strings.EqualFold(token, "latest") {
-		after = s.version
-	} else if token != "" {
-		var err error
-		after, err = strconv.Atoi(strings.TrimPrefix(token, "v"))
-		switch {
-		case err != nil || after > s.version:
-			return &apiError{status: http.StatusBadRequest, code: "syncStateNotFound",
-				message: "The sync state generation is not found. Please start the full synchronization."}
-		case after < s.oldest:
-			e := &apiError{status: http.StatusGone, code: "resyncRequired", message: "Resync required.",
-				location: link + "?" + parameter + "="}
-			if k.rootOnly {
-				e.inner = "resyncChangesApplyDifferences"
-			}
-			return e
-		}
-	}
-	size := s.opts.PageSize
-	if _, text, ok := strings.Cut(r.Header.Get("Prefer"), "odata.maxpagesize="); ok {
-		if n, err := strconv.Atoi(strings.SplitN(text, ",", 2)[0]); err == nil && n > 0 {
-			size = n
-		}
-	}
-	changed := s.collections[path].sorted(after)
-	if after == 0 { // at first there is nothing to remove
-		changed = slices.DeleteFunc(changed, func(it *item) bool { return it.deleted })
-	}
-	page := []map[string]any{}
-	for _, it := range changed[:min(size, len(changed))] {
-		page = append(page, it.changed(k, q))
-	}
-	out := map[string]any{"@odata.context": s.context(r, "Collection("+k.name+")"), "value": page}
-	if size < len(changed) {
-		out["@odata.nextLink"] = fmt.Sprintf("%s?$skiptoken=v%d", link, changed[size-1].version)
-	} else {
-		out["@odata.deltaLink"] = fmt.Sprintf("%s?%s=v%d", link, parameter, s.version)
-	}
-	emulator.WriteJSON(w, http.StatusOK, out)
-	return nil
-}
-
-// changed is the item as a delta query shows it.
-func (it *item) changed(k kind, q url.Values) map[string]any {
-	switch {
-	case it.deleted && k.rootOnly:
-		return map[string]any{"id": it.id, "deleted": map[string]any{"state": "deleted"}}
-	case it.deleted:
-		return map[string]any{"id": it.id, "@odata.type": k.odataType, "@removed": map[string]any{"reason": "deleted"}}
-	}
-	return selected(it.data, q)
 }

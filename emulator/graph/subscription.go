@@ -27,6 +27,7 @@ type subscription struct {
 	certificate       *x509.Certificate // for content; nil if it is not wanted
 	expiresAt         time.Time
 	paused            bool // until it is authorized again; what happens meanwhile is lost
+	immutable         bool // its notifications carry ids that stay when an item is moved
 }
 
 // An entity is a subscription in JSON.
@@ -81,9 +82,11 @@ func (s *System) create(w http.ResponseWriter, r *http.Request, claims entra.Cla
 	if err != nil {
 		return err
 	}
-	if other := s.alike(sub); other != "" {
-		return &apiError{status: http.StatusConflict, code: "ObjectIdentifierInUse",
-			message: "Subscription Id " + other + " already exists for the requested combination"}
+	s.mu.Lock()
+	err = s.admit(sub)
+	s.mu.Unlock()
+	if err != nil {
+		return err
 	}
 	urls := []string{sub.NotificationURL}
 	if in.LifecycleURL != "" {
@@ -94,9 +97,9 @@ func (s *System) create(w http.ResponseWriter, r *http.Request, claims entra.Cla
 			return err
 		}
 	}
-	s.mu.Lock()
-	s.subscriptions = append(s.subscriptions, sub)
-	s.mu.Unlock()
+	if err := s.add(sub); err != nil {
+		return err
+	}
 	shown := sub.entity
 	shown.Context = s.context(r, "subscriptions/$entity")
 	emulator.WriteJSON(w, http.StatusCreated, shown)
@@ -111,6 +114,7 @@ func (s *System) newSubscription(r *http.Request, claims entra.Claims, in wish) 
 			QueryOptions: orNull(in.QueryOptions), CreatorID: claims.Object, WithData: in.WithData,
 			TLSVersion: in.TLSVersion, Certificate: orNull(in.Certificate), CertificateID: orNull(in.CertificateID),
 			URLAppID: orNull(in.URLAppID)}}
+	sub.immutable = wantsImmutable(r)
 	if sub.TLSVersion == "" {
 		sub.TLSVersion = "v1_2"
 	}
@@ -126,6 +130,11 @@ func (s *System) newSubscription(r *http.Request, claims entra.Claims, in wish) 
 			message: "Operation: Create; Exception: " +
 				"[Status Code: Forbidden; Reason: Access is denied. Check credentials and try again. It needs " +
 				strings.Join(sub.kind.permissions, " or ") + "]"}
+	}
+	if sub.kind.appOnly && claims.ByUser() {
+		return nil, &apiError{status: http.StatusBadRequest, code: "ExtensionError",
+			message: "Operation: Create; Exception: [Status Code: BadRequest; Reason: 'app + user' subscriptions are not " +
+				"supported in v1]"}
 	}
 	for change := range strings.SplitSeq(in.ChangeType, ",") {
 		if !slices.Contains([]string{"created", "updated", "deleted"}, strings.ToLower(strings.TrimSpace(change))) ||
@@ -155,7 +164,7 @@ func (s *System) newSubscription(r *http.Request, claims entra.Claims, in wish) 
 	if err != nil {
 		return nil, err
 	}
-	if sub.kind.lifecycle && in.LifecycleURL == "" && expiry.Sub(s.host.Now()) > time.Hour {
+	if sub.kind.lifecycle && in.LifecycleURL == "" && expiry.Sub(s.now()) > time.Hour {
 		return nil, invalid("lifecycleNotificationUrl is required for subscriptions that live longer than one hour.")
 	}
 	sub.setExpiry(expiry)
@@ -190,7 +199,7 @@ func (s *System) expiry(sub *subscription, text string) (time.Time, error) {
 	if err != nil {
 		return at, invalid("The expirationDateTime %q is no date and time.", text)
 	}
-	now, minutes := s.host.Now(), sub.kind.minutes
+	now, minutes := s.now(), sub.kind.minutes
 	if sub.WithData && sub.kind.rich > 0 {
 		minutes = sub.kind.rich
 	}
@@ -209,18 +218,38 @@ func (s *System) expiry(sub *subscription, text string) (time.Time, error) {
 	return at, nil
 }
 
-// alike returns the id of a subscription of the same combination, where there may be one only.
-func (s *System) alike(sub *subscription) string {
+// add adds a subscription, unless another one has come meanwhile.
+func (s *System) add(sub *subscription) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	err := s.admit(sub)
+	if err == nil {
+		s.subscriptions = append(s.subscriptions, sub)
+	}
+	return err
+}
+
+// admit returns why there cannot be one more subscription like this: of a drive there is one of each combination, and
+// of any resource there is a quota. The caller holds s.mu.
+func (s *System) admit(sub *subscription) error {
 	s.dropExpired()
+	same := 0
 	for _, other := range s.subscriptions {
-		if sub.kind.unique && other.app == sub.app && other.canonical == sub.canonical &&
-			other.ChangeType == sub.ChangeType && other.NotificationURL == sub.NotificationURL {
-			return other.ID
+		if other.app != sub.app || other.canonical != sub.canonical {
+			continue
+		}
+		same++
+		if sub.kind.unique && other.ChangeType == sub.ChangeType && other.NotificationURL == sub.NotificationURL {
+			return &apiError{status: http.StatusConflict, code: "ObjectIdentifierInUse",
+				message: "Subscription Id " + other.ID + " already exists for the requested combination"}
 		}
 	}
-	return ""
+	if same >= s.opts.Quota {
+		return &apiError{status: http.StatusForbidden, code: "ExtensionError",
+			message: "Operation: Create; Exception: [Status Code: Forbidden; Reason: Number of subscriptions on item has " +
+				"exceeded limit]"}
+	}
+	return nil
 }
 
 // handshakeTimeout is how long a receiver may take to echo the token.
@@ -255,7 +284,7 @@ func (s *System) shakeHands(ctx context.Context, to string) error {
 
 // dropExpired forgets the subscriptions whose time is over. The caller holds s.mu.
 func (s *System) dropExpired() {
-	now := s.host.Now()
+	now := s.now()
 	s.subscriptions = slices.DeleteFunc(s.subscriptions,
 		func(sub *subscription) bool { return !now.Before(sub.expiresAt) })
 }
@@ -323,6 +352,19 @@ func (s *System) show(w http.ResponseWriter, r *http.Request, claims entra.Claim
 	return nil
 }
 
+// renewed returns the expiry that a subscription gets for the wish of a renewal.
+func (s *System) renewed(sub *subscription, old time.Time, text string) (time.Time, error) {
+	expiry, err := s.expiry(sub, text)
+	var refused *apiError
+	switch {
+	case errors.As(err, &refused) && refused.code == "ExtensionError" && sub.kind.outlook:
+		return expiry, &apiError{status: http.StatusBadRequest, code: "ErrorInvalidParameter", message: refused.message}
+	case err == nil && s.opts.KeepExpiry:
+		return old, nil
+	}
+	return expiry, err
+}
+
 // update renews or moves a subscription. It also authorizes it again.
 func (s *System) update(w http.ResponseWriter, r *http.Request, claims entra.Claims, id string) error {
 	var in wish
@@ -337,13 +379,16 @@ func (s *System) update(w http.ResponseWriter, r *http.Request, claims entra.Cla
 	if err != nil {
 		return err
 	}
-	expiry := sub.expiresAt
+	s.mu.Lock()
+	expiry, url := sub.expiresAt, sub.NotificationURL
+	s.mu.Unlock()
 	if in.ExpiresAt != "" {
-		if expiry, err = s.expiry(sub, in.ExpiresAt); err != nil {
+		expiry, err = s.renewed(sub, expiry, in.ExpiresAt)
+		if err != nil {
 			return err
 		}
 	}
-	if in.NotificationURL != "" && in.NotificationURL != sub.NotificationURL {
+	if in.NotificationURL != "" && in.NotificationURL != url {
 		if err := s.shakeHands(r.Context(), in.NotificationURL); err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ func (s *System) change(collection string, e emulator.Event) *item {
 	if id == "" {
 		id = fmt.Sprintf("AAMkADkz-%06d=", s.number)
 	}
-	now := formatTime(s.host.Now())
+	now := formatTime(s.now())
 	it := s.items[id]
 	if it == nil || it.deleted {
 		it = &item{id: id, collection: collection, data: newData(collection, now)}
@@ -135,7 +135,7 @@ func (s *System) Fault(f emulator.Fault) error {
 			sub.sequence++
 			s.notify(sub, "Missed", nil)
 		} else {
-			sub.expiresAt = s.host.Now()
+			sub.expiresAt = s.now()
 		}
 	}
 	if !found {

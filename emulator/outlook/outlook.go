@@ -43,6 +43,7 @@ type System struct {
 	subscriptions []*subscription
 	items         map[string]*item // by id
 	number        int              // of the latest change
+	refusals      int              // answers 401 by Fail, which go through the variants in turn
 }
 
 // A subscription is a push subscription.
@@ -78,11 +79,14 @@ func New(host *emulator.Host, tokens *entra.System, opts Options) *System {
 // Name returns "outlook".
 func (s *System) Name() string { return "outlook" }
 
+// now is the time of the clock of this system.
+func (s *System) now() time.Time { return s.host.NowOf(s.Name()) }
+
 // Reset forgets all subscriptions and items.
 func (s *System) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.subscriptions, s.items, s.number = nil, map[string]*item{}, 0
+	s.subscriptions, s.items, s.number, s.refusals = nil, map[string]*item{}, 0, 0
 }
 
 const prefix = "/api/v2.0/"
@@ -113,14 +117,26 @@ func (s *System) writeError(w http.ResponseWriter, e *apiError) {
 	emulator.WriteJSON(w, e.status, map[string]any{"error": map[string]any{"code": e.code, "message": e.message}})
 }
 
-// Fail answers with an error in Outlook's form.
+// How a token is refused.
+var (
+	errExpired  = &apiError{http.StatusUnauthorized, "invalid_lifetime", "The token has expired."}
+	errEarly    = &apiError{http.StatusUnauthorized, "invalid_lifetime", "The token is not yet valid."}
+	errAudience = &apiError{http.StatusUnauthorized, "invalid_resource", "The audience claim value is invalid."}
+	errToken    = &apiError{http.StatusUnauthorized, "invalid_token", "The token is missing or invalid."}
+)
+
+// Fail answers with an error in Outlook's form. Of status 401 there are several, which come in turn.
 func (s *System) Fail(w http.ResponseWriter, _ *http.Request, status int) {
 	e := &apiError{status, "ErrorInternalServerError", "An internal server error occurred. Try again later."}
 	switch status {
 	case http.StatusTooManyRequests:
 		e.code, e.message = "ErrorTooManyRequests", "Too many requests."
 	case http.StatusUnauthorized:
-		e.code, e.message = "invalid_token", "The token is invalid."
+		variants := []*apiError{errToken, errExpired, errAudience}
+		s.mu.Lock()
+		e = variants[s.refusals%len(variants)]
+		s.refusals++
+		s.mu.Unlock()
 	case http.StatusForbidden:
 		e = errDenied
 	case http.StatusNotFound:
@@ -152,7 +168,7 @@ func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.EqualFold(r.Header.Get("Return-Client-Request-Id"), "true") {
 		w.Header().Set("Client-Request-Id", r.Header.Get("Client-Request-Id"))
 	}
-	w.Header().Set("Date", s.host.Now().UTC().Format(http.TimeFormat))
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	claims, err := s.authenticate(r)
 	if err == nil {
 		err = s.serve(w, r, claims)
@@ -176,15 +192,19 @@ func (s *System) authenticate(r *http.Request) (entra.Claims, error) {
 		return entra.Claims{App: entra.DefaultClient, Tenant: entra.DefaultTenant, Kind: "user", Scope: ".default",
 			Object: entra.UserID(entra.DefaultTenant)}, nil
 	case errors.Is(err, entra.ErrExpired):
-		return claims, &apiError{http.StatusUnauthorized, "invalid_lifetime", "The token has expired."}
+		return claims, errExpired
+	case errors.Is(err, entra.ErrEarly):
+		return claims, errEarly
+	case errors.Is(err, entra.ErrAudience):
+		return claims, errAudience
 	}
-	return claims, &apiError{http.StatusUnauthorized, "invalid_token", "The token is missing or invalid."}
+	return claims, errToken
 }
 
-// splitPath returns the segments below the mailbox, with keys in quotes as segments of their own:
+// splitPath returns the segments of an escaped path below the mailbox, with keys in quotes as segments of their own:
 // me/subscriptions('x') and Users('u@t')/subscriptions/x are both ["subscriptions" "x"]. Names are in lower case.
-func splitPath(r *http.Request) ([]string, bool) {
-	path := strings.ReplaceAll(strings.ReplaceAll(r.URL.EscapedPath()[len(prefix):], "('", "/"), "')", "")
+func splitPath(escaped string) ([]string, bool) {
+	path := strings.ReplaceAll(strings.ReplaceAll(escaped, "('", "/"), "')", "")
 	path = strings.NewReplacer("(%27", "/", "%27)", "").Replace(path)
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	for i, part := range parts {
@@ -209,7 +229,7 @@ func splitPath(r *http.Request) ([]string, bool) {
 
 // serve answers an authenticated call.
 func (s *System) serve(w http.ResponseWriter, r *http.Request, claims entra.Claims) error {
-	parts, ok := splitPath(r)
+	parts, ok := splitPath(r.URL.EscapedPath()[len(prefix):])
 	switch {
 	case !ok || len(parts) > 2:
 		return errPath
@@ -323,16 +343,10 @@ func (s *System) serveSubscriptions(w http.ResponseWriter, r *http.Request, clai
 		}
 		return s.create(w, r, claims)
 	}
-	s.mu.Lock()
-	s.dropExpired()
-	i := slices.IndexFunc(s.subscriptions, func(sub *subscription) bool {
-		return sub.id == key[0] && (s.opts.AnyToken || sub.app == claims.App && sub.user == claims.Object)
-	})
-	s.mu.Unlock()
-	if i < 0 {
+	sub := s.find(claims, key[0])
+	if sub == nil {
 		return errNotFound
 	}
-	sub := s.subscriptions[i]
 	switch r.Method {
 	case http.MethodGet:
 	case http.MethodPatch:
@@ -360,8 +374,21 @@ func (s *System) serveSubscriptions(w http.ResponseWriter, r *http.Request, clai
 	return nil
 }
 
+// find returns the subscription of that id, if the token's owner made it.
+func (s *System) find(claims entra.Claims, id string) *subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropExpired()
+	for _, sub := range s.subscriptions {
+		if sub.id == id && (s.opts.AnyToken || sub.app == claims.App && sub.user == claims.Object) {
+			return sub
+		}
+	}
+	return nil
+}
+
 func (s *System) expiry(text string) (time.Time, error) {
-	end := s.host.Now().Add(longest)
+	end := s.now().Add(longest)
 	if text == "" {
 		return end, nil
 	}
@@ -369,7 +396,7 @@ func (s *System) expiry(text string) (time.Time, error) {
 	switch {
 	case err != nil:
 		return at, invalid("SubscriptionExpirationDateTime is no date and time.")
-	case !at.After(s.host.Now()):
+	case !at.After(s.now()):
 		return at, invalid("SubscriptionExpirationDateTime is in the past.")
 	case at.After(end):
 		return end, nil
@@ -478,7 +505,7 @@ func header(state, contentType string) http.Header {
 
 // dropExpired forgets the subscriptions whose time is over, silently as the service does. The caller holds s.mu.
 func (s *System) dropExpired() {
-	now := s.host.Now()
+	now := s.now()
 	s.subscriptions = slices.DeleteFunc(s.subscriptions,
 		func(sub *subscription) bool { return !now.Before(sub.expiresAt) })
 }

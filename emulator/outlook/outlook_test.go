@@ -1,143 +1,56 @@
 package outlook
 
 import (
-	"bytes"
-	"crypto/rand"
-	"crypto/rsa"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/bellhop-gateway/bellhop/emulator/emulatortest"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
 )
 
-var testKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
-
-// A rig is a stand-in with entra beside it, a receiver of notifications, and a clock that the test moves.
+// A rig is a stand-in with entra beside it.
 type rig struct {
+	*emulatortest.Rig
 	*System
-	t        *testing.T
-	host     *emulator.Host
-	base     string
-	token    string
-	receiver string
-	got      chan notification
-
-	mu  sync.Mutex
-	now time.Time
-}
-
-// A notification is the header ClientState and the only item.
-type notification struct {
-	state string
-	item  map[string]any
+	t *testing.T
 }
 
 func newRig(t *testing.T, opts Options) *rig {
 	t.Helper()
-	r := &rig{t: t, got: make(chan notification, 100), now: time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC)}
-	r.host = emulator.New(emulator.Options{Speed: 1e9, Now: func() time.Time {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.now
-	}})
-	tokens := entra.New(r.host, entra.Options{Key: testKey()})
-	r.System = New(r.host, tokens, opts)
-	r.host.Add(tokens, r.System)
-	server := httptest.NewServer(r.host)
-	receiver := httptest.NewServer(http.HandlerFunc(r.receive))
-	t.Cleanup(func() { server.Close(); r.host.Close(); receiver.Close() })
-	r.base, r.receiver = server.URL, receiver.URL
-	r.token = r.tokenOf("https://outlook.office.com/.default")
+	r := &rig{t: t}
+	r.Rig = emulatortest.Start(t, func(host *emulator.Host) []emulator.System {
+		tokens := entra.New(host, entra.Options{Key: emulatortest.Key()})
+		r.System = New(host, tokens, opts)
+		return []emulator.System{tokens, r.System}
+	})
+	r.Token = r.tokenOf("https://outlook.office.com/.default")
 	return r
-}
-
-// receive echoes handshakes, and passes notifications on.
-func (r *rig) receive(w http.ResponseWriter, req *http.Request) {
-	if token := req.URL.Query().Get("validationToken"); token != "" {
-		if strings.HasSuffix(req.URL.Path, "/json") {
-			token = `"` + token + `"`
-		}
-		io.WriteString(w, token)
-		return
-	}
-	var body struct{ Value []map[string]any }
-	if err := json.NewDecoder(req.Body).Decode(&body); err != nil || len(body.Value) != 1 {
-		r.t.Errorf("the body has %d items, %v", len(body.Value), err)
-	}
-	r.got <- notification{req.Header.Get("ClientState"), body.Value[0]}
 }
 
 func (r *rig) tokenOf(scope string) string {
 	r.t.Helper()
-	res, err := http.PostForm(r.base+"/contoso.example/oauth2/v2.0/token",
-		url.Values{"grant_type": {"client_credentials"},
-			"client_id": {entra.DefaultClient}, "client_secret": {entra.DefaultSecret}, "scope": {scope}})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var answer struct {
-		Token string `json:"access_token"`
-	}
-	if json.NewDecoder(res.Body).Decode(&answer); answer.Token == "" {
-		r.t.Fatal("there is no token")
-	}
-	return answer.Token
+	return r.AppToken(entra.DefaultClient, entra.DefaultSecret, scope)
 }
 
 // call calls the API and returns the status and the JSON of the answer. A path that begins with "http" is a whole URL.
 func (r *rig) call(method, path string, body any) (int, map[string]any) {
 	r.t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
 	if !strings.HasPrefix(path, "http") {
-		path = r.base + "/api/v2.0/" + path
+		path = "/api/v2.0/" + path
 	}
-	req, err := http.NewRequest(method, path, bytes.NewReader(text))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+r.token)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	var v map[string]any
-	if len(answer) > 0 {
-		if err := json.Unmarshal(answer, &v); err != nil {
-			r.t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, answer)
-		}
-	}
-	return res.StatusCode, v
+	answer := r.Call(method, path, body)
+	return answer.Status, answer.JSON
 }
 
 type fields = map[string]any
 
 func (r *rig) wanted() fields {
-	return fields{"@odata.type": odataType, "Resource": r.base + "/api/v2.0/me/events",
-		"NotificationURL": r.receiver + "/in/o",
+	return fields{"@odata.type": odataType, "Resource": r.URL + "/api/v2.0/me/events",
+		"NotificationURL": r.HookURL + "/in/o",
 		"ChangeType":      "Created,Updated,Deleted", "ClientState": "state"}
 }
 
@@ -147,7 +60,7 @@ func TestSubscriptions(t *testing.T) {
 	status, made := r.call("POST", "me/subscriptions", r.wanted())
 	id, _ := made["Id"].(string)
 	if status != 201 || made["ClientState"] != "state" || made["ChangeType"] != "Created, Updated, Deleted, Missed" ||
-		made["SubscriptionExpirationDateTime"] != formatTime(r.now.Add(longest)) {
+		made["SubscriptionExpirationDateTime"] != formatTime(r.Now().Add(longest)) {
 		t.Fatalf("created: %d %v", status, made)
 	}
 	for _, path := range []string{"me/subscriptions('" + url.PathEscape(id) + "')",
@@ -157,14 +70,14 @@ func TestSubscriptions(t *testing.T) {
 		}
 	}
 	path := "me/subscriptions/" + url.PathEscape(id)
-	for wish, want := range map[string]time.Duration{"": longest, formatTime(r.now.Add(time.Hour)): time.Hour,
-		formatTime(r.now.Add(100 * time.Hour)): longest} {
+	for wish, want := range map[string]time.Duration{"": longest, formatTime(r.Now().Add(time.Hour)): time.Hour,
+		formatTime(r.Now().Add(100 * time.Hour)): longest} {
 		body := fields{"@odata.type": odataType}
 		if wish != "" {
 			body["SubscriptionExpirationDateTime"] = wish
 		}
 		if status, got := r.call("PATCH", path, body); status != 200 ||
-			got["SubscriptionExpirationDateTime"] != formatTime(r.now.Add(want)) {
+			got["SubscriptionExpirationDateTime"] != formatTime(r.Now().Add(want)) {
 			t.Errorf("renewed until %q: %d %v", wish, status, got)
 		}
 	}
@@ -181,11 +94,13 @@ func TestSubscriptions(t *testing.T) {
 		"no type":       func(f fields) { delete(f, "@odata.type") },
 		"no resource":   func(f fields) { delete(f, "Resource") },
 		"a change type": func(f fields) { f["ChangeType"] = "Read" },
-		"past":          func(f fields) { f["SubscriptionExpirationDateTime"] = formatTime(r.now) },
+		"past":          func(f fields) { f["SubscriptionExpirationDateTime"] = formatTime(r.Now()) },
 		"no date":       func(f fields) { f["SubscriptionExpirationDateTime"] = "soon" },
 		"no URL":        func(f fields) { delete(f, "NotificationURL") },
-		"quoted token":  func(f fields) { f["NotificationURL"] = r.receiver + "/json" },
-		"long state":    func(f fields) { f["ClientState"] = strings.Repeat("x", 256) },
+		"quoted token": func(fields) {
+			r.AnswerHandshakes(func(token string) (int, string) { return 200, `"` + token + `"` })
+		},
+		"long state": func(f fields) { f["ClientState"] = strings.Repeat("x", 256) },
 	} {
 		body := r.wanted()
 		change(body)
@@ -193,7 +108,7 @@ func TestSubscriptions(t *testing.T) {
 			t.Errorf("%s: %d %v", name, status, got)
 		}
 	}
-	r.token = r.tokenOf("https://graph.microsoft.com/.default")
+	r.Token = r.tokenOf("https://graph.microsoft.com/.default")
 	if status, _ := r.call("GET", "me/events", nil); status != 401 {
 		t.Errorf("with a token of Graph: %d", status)
 	}
@@ -205,15 +120,16 @@ func TestNotifications(t *testing.T) {
 	r.call("POST", "me/subscriptions", r.wanted())
 	happen := func(change string, data fields) map[string]any {
 		t.Helper()
-		n, err := r.host.Happen(emulator.Event{Resource: "/me/events", ChangeType: change, Data: data})
+		n, err := r.Host.Happen(emulator.Event{Resource: "/me/events", ChangeType: change, Data: data})
 		if n != 1 || err != nil {
 			t.Fatalf("%d notifications, %v", n, err)
 		}
-		got := <-r.got
-		if got.state != "state" || got.item["@odata.type"] != "#Microsoft.OutlookServices.Notification" {
-			t.Errorf("the notification is %v", got)
+		got := r.Next()
+		if len(got.Items) != 1 || got.Header.Get("ClientState") != "state" ||
+			got.Items[0]["@odata.type"] != "#Microsoft.OutlookServices.Notification" {
+			t.Fatalf("the notification is %v", got)
 		}
-		return got.item
+		return got.Items[0]
 	}
 	first := happen("created", fields{"Subject": "Quay"})
 	if first["SequenceNumber"] != 1.0 || first["ChangeType"] != "Created" {
@@ -231,14 +147,14 @@ func TestNotifications(t *testing.T) {
 	if len(page["value"].([]any)) != 2 || len(rest["value"].([]any)) != 1 {
 		t.Errorf("pages: %v, %v", page, rest)
 	}
-	since := "me/events?$filter=" + url.QueryEscape("LastModifiedDateTime ge "+formatTime(r.now.Add(time.Second)))
+	since := "me/events?$filter=" + url.QueryEscape("LastModifiedDateTime ge "+formatTime(r.Now().Add(time.Second)))
 	if status, page := r.call("GET", since, nil); status != 200 || len(page["value"].([]any)) != 0 {
 		t.Errorf("since later: %d %v", status, page)
 	}
-	if err := r.host.Fault(emulator.Fault{Kind: emulator.FaultMissed, System: "outlook"}); err != nil {
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultMissed, System: "outlook"}); err != nil {
 		t.Fatal(err)
 	}
-	if missed := (<-r.got).item; missed["SequenceNumber"] != 5.0 || missed["ChangeType"] != "Missed" ||
+	if missed := r.Next().Items[0]; missed["SequenceNumber"] != 5.0 || missed["ChangeType"] != "Missed" ||
 		missed["Resource"] != nil {
 		t.Errorf("missed is %v", missed)
 	}
@@ -248,16 +164,56 @@ func TestNotifications(t *testing.T) {
 	if status, _ := r.call("GET", first["Resource"].(string), nil); status != 404 {
 		t.Errorf("the deleted item: %d", status)
 	}
-	if err := r.host.Fault(emulator.Fault{Kind: emulator.FaultExpire, System: "outlook"}); err != nil {
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultExpire, System: "outlook"}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := r.host.Happen(emulator.Event{Resource: "/me/events", ChangeType: "created"}); n != 0 || err != nil {
+	if n, err := r.Host.Happen(emulator.Event{Resource: "/me/events", ChangeType: "created"}); n != 0 || err != nil {
 		t.Errorf("after the end: %d notifications, %v", n, err)
 	}
-	if _, err := r.host.Happen(emulator.Event{Resource: "Documents", ChangeType: "created"}); err == nil {
+	if _, err := r.Host.Happen(emulator.Event{Resource: "Documents", ChangeType: "created"}); err == nil {
 		t.Error("a resource of another system was taken")
 	}
 	if status, me := r.call("GET", "me", nil); status != 200 || me["EmailAddress"] != entra.UserName {
 		t.Errorf("me: %d %v", status, me)
 	}
+}
+
+// TestUnauthorized shows how tokens are refused, and the answers that the fault error goes through.
+func TestUnauthorized(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{})
+	want := func(reason, category string) {
+		t.Helper()
+		answer := r.Call("GET", "/api/v2.0/me/events", nil)
+		diagnostics := answer.Header.Get("X-Ms-Diagnostics")
+		if answer.Status != 401 || answer.Text != "" ||
+			diagnostics != `2000003;reason="`+reason+`";error_category="`+category+`"` ||
+			!strings.HasPrefix(answer.Header.Get("Www-Authenticate"), `Bearer client_id="00000002-0000-0ff1-ce00-`) {
+			t.Errorf("answered %d %q, %s; want %s", answer.Status, answer.Text, diagnostics, reason)
+		}
+	}
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultError, System: "outlook", Value: "401",
+		Times: 3}); err != nil {
+		t.Fatal(err)
+	}
+	want("The token is missing or invalid.", "invalid_token")
+	want("The token has expired.", "invalid_lifetime")
+	want("The audience claim value is invalid.", "invalid_resource")
+	r.Pass(2 * time.Hour)
+	want("The token has expired.", "invalid_lifetime")
+	r.Pass(-3 * time.Hour)
+	want("The token is not yet valid.", "invalid_lifetime")
+}
+
+func FuzzPath(f *testing.F) {
+	for _, path := range []string{"me/subscriptions('a%3D%3D')", "Users('u@t')/Events('x')", "me", "users", "me/%zz",
+		"me//events", "Me/calendarview", "users('a/b')/events"} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		parts, ok := splitPath(path)
+		if ok && len(parts) > 0 && parts[0] != strings.ToLower(parts[0]) {
+			t.Errorf("%q is split into %q", path, parts)
+		}
+	})
 }

@@ -130,7 +130,7 @@ func (s *System) getChanges(w http.ResponseWriter, r *http.Request, l *list) err
 		if from, err = parseToken(l.id, start.StringValue); err != nil {
 			return err
 		}
-		if from.ticks < ticksAt(s.host.Now().Add(-logLife)) {
+		if from.ticks < ticksAt(s.now().Add(-logLife)) {
 			if s.opts.ExpiredFails {
 				return &apiError{http.StatusInternalServerError, "-2146232060, Microsoft.SharePoint.SPException",
 					"The changeToken refers to a time before the start of the current change log."}
@@ -148,12 +148,15 @@ func (s *System) getChanges(w http.ResponseWriter, r *http.Request, l *list) err
 	var found []map[string]any
 	for _, c := range l.changes {
 		if !from.before(c) || until.before(c) || !wanted["item"] || !wanted[asked[c.kind]] || len(found) >= limit ||
-			c.at.Before(s.host.Now().Add(-logLife)) {
+			c.at.Before(s.now().Add(-logLife)) {
 			continue
 		}
-		found = append(found, map[string]any{"ChangeToken": map[string]any{
-			"StringValue": formatToken(l.id, c.at, c.position)}, "ChangeType": c.kind, "SiteId": siteID, "WebId": webID,
-			"ListId": l.id, "ItemId": c.item, "Time": formatTime(c.at)})
+		token := map[string]any{"StringValue": formatToken(l.id, c.at, c.position)}
+		if formOf(r) == formVerbose {
+			token["__metadata"] = map[string]any{"type": "SP.ChangeToken"}
+		}
+		found = append(found, map[string]any{"ChangeToken": token, "ChangeType": c.kind, "SiteId": siteID,
+			"WebId": webID, "ListId": l.id, "ItemId": c.item, "Time": formatTime(c.at)})
 	}
 	return s.answerMany(w, r, "SP.ChangeItem", found)
 }
@@ -162,7 +165,7 @@ func (s *System) getChanges(w http.ResponseWriter, r *http.Request, l *list) err
 func (s *System) showList(w http.ResponseWriter, r *http.Request, l *list) error {
 	s.mu.Lock()
 	o := map[string]any{"Id": l.id, "Title": l.title, "ItemCount": len(l.items), "BaseTemplate": 101,
-		"CurrentChangeToken": map[string]any{"StringValue": formatToken(l.id, s.host.Now(), s.position)}}
+		"CurrentChangeToken": map[string]any{"StringValue": formatToken(l.id, s.now(), s.position)}}
 	s.mu.Unlock()
 	return s.answer(w, r, http.StatusOK, "SP.List", o)
 }
@@ -214,7 +217,7 @@ func (s *System) Happen(e emulator.Event) (int, error) {
 		id = max(l.nextItem-1, 1)
 	}
 	l.nextItem = max(l.nextItem, id+1)
-	now := s.host.Now()
+	now := s.now()
 	s.position++
 	if kind == changeDelete {
 		delete(l.items, id)
@@ -268,7 +271,7 @@ func (s *System) Fault(f emulator.Fault) error {
 		}
 		for _, sub := range l.subscriptions {
 			if f.Value == "" || f.Value == sub.id {
-				sub.expiresAt, found = s.host.Now(), true
+				sub.expiresAt, found = s.now(), true
 			}
 		}
 	}

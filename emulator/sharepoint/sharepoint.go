@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,10 @@ type Options struct {
 	ExactExpiry  bool // 180 days are the limit; otherwise 90 minutes more are taken
 	ExpiredFails bool // GetChanges with a token that is too old is an error; otherwise it finds no changes
 	FetchLimit   int  // changes of one answer; 0 is 1000
+
+	// MinuteLimit is how many calls an application has in a minute; 0 sets no limit. From 80 % on, answers have the
+	// headers RateLimit-Limit, -Remaining and -Reset, and beyond it they are 429.
+	MinuteLimit int
 }
 
 // A System is the stand-in. It is safe for concurrent use.
@@ -45,6 +50,8 @@ type System struct {
 	mu       sync.Mutex
 	lists    []*list
 	position int // of the latest change in the log
+	refusals int // answers 401 by Fail, which go through the variants in turn
+	minutes  map[string]*minute
 }
 
 // A list is a list or library with its items, its changes and its webhooks.
@@ -69,11 +76,14 @@ func New(host *emulator.Host, tokens *entra.System, opts Options) *System {
 // Name returns "sharepoint".
 func (s *System) Name() string { return "sharepoint" }
 
+// now is the time of the clock of this system.
+func (s *System) now() time.Time { return s.host.NowOf(s.Name()) }
+
 // Reset forgets all lists but the default one, which is empty then.
 func (s *System) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.position = 0
+	s.position, s.refusals, s.minutes = 0, 0, map[string]*minute{}
 	s.lists = []*list{newList(DefaultListID, DefaultList)}
 }
 
@@ -149,7 +159,8 @@ func contentType(form string) string {
 	return "application/json;odata=" + form + ";charset=utf-8"
 }
 
-// Fail answers with an error in SharePoint's form. A throttled answer has no body.
+// Fail answers with an error in SharePoint's form. A throttled answer has no body. Of status 401 there are several, which
+// come in turn.
 func (s *System) Fail(w http.ResponseWriter, r *http.Request, status int) {
 	switch status {
 	case http.StatusTooManyRequests:
@@ -161,7 +172,12 @@ func (s *System) Fail(w http.ResponseWriter, r *http.Request, status int) {
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(status)
 	case http.StatusUnauthorized:
-		s.writeError(w, r, &apiError{status: status, value: "Invalid issuer or signature."})
+		variants := []*apiError{errIssuer, errSecurity, errAppOnly}
+		s.mu.Lock()
+		e := variants[s.refusals%len(variants)]
+		s.refusals++
+		s.mu.Unlock()
+		s.writeError(w, r, e)
 	case http.StatusForbidden:
 		s.writeError(w, r, errDenied)
 	case http.StatusNotFound:
@@ -170,6 +186,13 @@ func (s *System) Fail(w http.ResponseWriter, r *http.Request, status int) {
 		s.writeError(w, r, &apiError{status, "-1, System.Exception", "An unexpected error occurred."})
 	}
 }
+
+// How a token is refused: one for another audience, one of another form, and one that an application has by a secret.
+var (
+	errIssuer   = &apiError{status: http.StatusUnauthorized, value: "Invalid issuer or signature."}
+	errSecurity = &apiError{status: http.StatusUnauthorized, value: "Unsupported security token."}
+	errAppOnly  = &apiError{status: http.StatusUnauthorized, value: "Unsupported app only token."}
+)
 
 // Errors of calls.
 var (
@@ -206,7 +229,6 @@ func (s *System) authenticate(r *http.Request) (entra.Claims, error) {
 			err = nil
 		}
 	}
-	unauthorized := func(text string) error { return &apiError{status: http.StatusUnauthorized, value: text} }
 	switch {
 	case s.opts.AnyToken:
 		if err != nil {
@@ -214,22 +236,28 @@ func (s *System) authenticate(r *http.Request) (entra.Claims, error) {
 		}
 		return claims, nil
 	case err == nil && !claims.ByUser() && !claims.ByCertificate():
-		return claims, unauthorized("Unsupported app only token.")
+		return claims, errAppOnly
 	case err == nil:
 		return claims, nil
 	case errors.Is(err, entra.ErrNoToken):
 		return claims, &apiError{http.StatusForbidden, errDenied.code, errDenied.value}
-	case errors.Is(err, entra.ErrExpired):
-		return claims, unauthorized("The token has expired.")
+	case errors.Is(err, entra.ErrExpired), errors.Is(err, entra.ErrEarly):
+		return claims, &apiError{status: http.StatusUnauthorized, value: "The token has expired or is not yet valid."}
+	case errors.Is(err, entra.ErrBadToken):
+		return claims, errSecurity
 	}
-	return claims, unauthorized("Invalid issuer or signature.")
+	return claims, errIssuer
 }
 
 // ServeHTTP answers a call.
 func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Sprequestguid", emulator.NewID())
-	w.Header().Set("Date", s.host.Now().UTC().Format(http.TimeFormat))
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	claims, err := s.authenticate(r)
+	if err == nil && !s.spend(w, claims.App) {
+		w.WriteHeader(http.StatusTooManyRequests)
+		return
+	}
 	if err == nil {
 		err = s.serve(w, r, claims)
 	}
@@ -240,6 +268,41 @@ func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.writeError(w, r, &apiError{http.StatusInternalServerError, "-1, System.Exception", err.Error()})
 	}
+}
+
+// A minute counts the calls of an application.
+type minute struct {
+	since time.Time
+	calls int
+}
+
+// spend counts a call of an application, and sets the headers RateLimit. It reports false, with Retry-After set, if
+// that was one too many.
+func (s *System) spend(w http.ResponseWriter, app string) bool {
+	limit := s.opts.MinuteLimit
+	if limit == 0 {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	m := s.minutes[app]
+	if m == nil || now.Sub(m.since) >= time.Minute {
+		m = &minute{since: now}
+		s.minutes[app] = m
+	}
+	m.calls++
+	reset := strconv.Itoa(int((time.Minute - now.Sub(m.since) + time.Second - 1) / time.Second))
+	if m.calls*5 >= limit*4 {
+		w.Header().Set("RateLimit-Limit", strconv.Itoa(limit))
+		w.Header().Set("RateLimit-Remaining", strconv.Itoa(max(limit-m.calls, 0)))
+		w.Header().Set("RateLimit-Reset", reset)
+	}
+	if m.calls > limit {
+		w.Header().Set("Retry-After", reset)
+		return false
+	}
+	return true
 }
 
 // listPath is a path below /_api/web that names a list, by id or by title, and what is asked of it.
@@ -314,9 +377,9 @@ func (s *System) answer(w http.ResponseWriter, r *http.Request, status int, odat
 		emulator.WriteJSON(w, status, map[string]any{"d": shown})
 		return nil
 	case formMinimal:
-		shown["odata.metadata"] = metadata(r) + "/@Element"
-		shown["odata.type"], shown["odata.id"], shown["odata.editLink"] = odataType, uri, strings.TrimPrefix(r.URL.Path,
-			"/_api/")
+		shown["odata.metadata"] = metadata(r, odataType) + "/@Element"
+		_, edit, _ := strings.Cut(r.URL.Path, "/_api/")
+		shown["odata.type"], shown["odata.id"], shown["odata.editLink"] = odataType, uri, edit
 	}
 	emulator.WriteJSON(w, status, shown)
 	return nil
@@ -341,15 +404,18 @@ func (s *System) answerMany(w http.ResponseWriter, r *http.Request, odataType st
 	case formVerbose:
 		emulator.WriteJSON(w, http.StatusOK, map[string]any{"d": map[string]any{"results": shown}})
 	case formMinimal:
-		emulator.WriteJSON(w, http.StatusOK, map[string]any{"odata.metadata": metadata(r), "value": shown})
+		emulator.WriteJSON(w, http.StatusOK, map[string]any{"odata.metadata": metadata(r, odataType), "value": shown})
 	default:
 		emulator.WriteJSON(w, http.StatusOK, map[string]any{"value": shown})
 	}
 	return nil
 }
 
-func metadata(r *http.Request) string {
-	return emulator.BaseURL(r) + "/_api/$metadata#SP.ApiData"
+// metadata is the value of odata.metadata for objects of a type: "…/$metadata#SP.ApiData.Subscriptions".
+func metadata(r *http.Request, odataType string) string {
+	site, _, _ := apiPath(r.URL.Path)
+	name := odataType[strings.LastIndexByte(odataType, '.')+1:]
+	return emulator.BaseURL(r) + strings.TrimSuffix(site, "/") + "/_api/$metadata#SP.ApiData." + name + "s"
 }
 
 func containsFold(list []string, name string) bool {

@@ -1,124 +1,39 @@
 package sharepoint
 
 import (
-	"bytes"
-	"crypto/rand"
-	"crypto/rsa"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/bellhop-gateway/bellhop/emulator/emulatortest"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
 )
 
-var testKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
-
-// A rig is a stand-in with entra beside it, a receiver of notifications, and a clock that the test moves.
+// A rig is a stand-in with entra beside it.
 type rig struct {
+	*emulatortest.Rig
 	*System
-	t        *testing.T
-	host     *emulator.Host
-	base     string
-	token    string
-	receiver string
-	answer   func(token string) (int, string) // of a handshake
-	got      chan received
-
-	mu  sync.Mutex
-	now time.Time
-}
-
-// received is a notification: the header ClientState and the items.
-type received struct {
-	state string
-	items []map[string]any
+	t *testing.T
 }
 
 func newRig(t *testing.T, opts Options) *rig {
 	t.Helper()
-	r := &rig{t: t, got: make(chan received, 100), now: time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC),
-		answer: func(token string) (int, string) { return 200, token }}
-	r.host = emulator.New(emulator.Options{Speed: 1e9, Now: func() time.Time {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.now
-	}})
-	tokens := entra.New(r.host, entra.Options{Key: testKey()})
-	r.System = New(r.host, tokens, opts)
-	r.host.Add(tokens, r.System)
-	server := httptest.NewServer(r.host)
-	receiver := httptest.NewServer(http.HandlerFunc(r.receive))
-	t.Cleanup(func() { server.Close(); r.host.Close(); receiver.Close() })
-	r.base, r.receiver = server.URL, receiver.URL
+	r := &rig{t: t}
+	r.Rig = emulatortest.Start(t, func(host *emulator.Host) []emulator.System {
+		tokens := entra.New(host, entra.Options{Key: emulatortest.Key()})
+		r.System = New(host, tokens, opts)
+		return []emulator.System{tokens, r.System}
+	})
 	return r
-}
-
-// receive echoes handshakes, and passes notifications on.
-func (r *rig) receive(w http.ResponseWriter, req *http.Request) {
-	if token := req.URL.Query().Get("validationtoken"); token != "" {
-		status, body := r.answer(token)
-		w.WriteHeader(status)
-		io.WriteString(w, body)
-		return
-	}
-	var body struct{ Value []map[string]any }
-	if err := json.NewDecoder(req.Body).Decode(&body); err != nil {
-		r.t.Error(err)
-	}
-	r.got <- received{req.Header.Get("ClientState"), body.Value}
-}
-
-func (r *rig) pass(d time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.now = r.now.Add(d)
 }
 
 // call calls the API and returns the status and the JSON of the answer.
 func (r *rig) call(method, path, accept string, body any) (int, map[string]any) {
 	r.t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req, err := http.NewRequest(method, r.base+path, bytes.NewReader(text))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if r.token != "" {
-		req.Header.Set("Authorization", "Bearer "+r.token)
-	}
-	req.Header.Set("Accept", accept)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	var v map[string]any
-	if len(answer) > 0 {
-		if err := json.Unmarshal(answer, &v); err != nil {
-			r.t.Fatalf("%s %s: %d %s", method, path, res.StatusCode, answer)
-		}
-	}
-	return res.StatusCode, v
+	answer := r.Call(method, path, body, "Accept", accept)
+	return answer.Status, answer.JSON
 }
 
 const (
@@ -130,8 +45,8 @@ const (
 type fields = map[string]any
 
 func (r *rig) wanted() fields {
-	return fields{"resource": r.base + lists, "notificationUrl": r.receiver + "/in/sp", "clientState": "state",
-		"expirationDateTime": formatTime(r.host.Now().Add(179 * 24 * time.Hour))}
+	return fields{"resource": r.URL + lists, "notificationUrl": r.HookURL + "/in/sp", "clientState": "state",
+		"expirationDateTime": formatTime(r.Host.Now().Add(179 * 24 * time.Hour))}
 }
 
 func TestForms(t *testing.T) {
@@ -195,13 +110,15 @@ func TestSubscriptions(t *testing.T) {
 	}
 
 	for name, change := range map[string]func(fields){
-		"too long":    func(f fields) { f["expirationDateTime"] = formatTime(r.now.Add(181 * 24 * time.Hour)) },
-		"past":        func(f fields) { f["expirationDateTime"] = formatTime(r.now) },
-		"no date":     func(f fields) { f["expirationDateTime"] = "soon" },
-		"no URL":      func(f fields) { delete(f, "notificationUrl") },
-		"nobody":      func(f fields) { f["notificationUrl"] = "http://127.0.0.1:1/" },
-		"202":         func(fields) { r.answer = func(token string) (int, string) { return 202, token } },
-		"a quotation": func(fields) { r.answer = func(token string) (int, string) { return 200, `"` + token + `"` } },
+		"too long": func(f fields) { f["expirationDateTime"] = formatTime(r.Now().Add(181 * 24 * time.Hour)) },
+		"past":     func(f fields) { f["expirationDateTime"] = formatTime(r.Now()) },
+		"no date":  func(f fields) { f["expirationDateTime"] = "soon" },
+		"no URL":   func(f fields) { delete(f, "notificationUrl") },
+		"nobody":   func(f fields) { f["notificationUrl"] = "http://127.0.0.1:1/" },
+		"202":      func(fields) { r.AnswerHandshakes(func(token string) (int, string) { return 202, token }) },
+		"a quotation": func(fields) {
+			r.AnswerHandshakes(func(token string) (int, string) { return 200, `"` + token + `"` })
+		},
 	} {
 		body := r.wanted()
 		change(body)
@@ -219,25 +136,25 @@ func TestNotifications(t *testing.T) {
 	other := r.wanted()
 	delete(other, "clientState")
 	r.call("POST", subs, plain, other)
-	if n, err := r.host.Happen(emulator.Event{Resource: DefaultList, ChangeType: "created"}); n != 2 || err != nil {
+	if n, err := r.Host.Happen(emulator.Event{Resource: DefaultList, ChangeType: "created"}); n != 2 || err != nil {
 		t.Fatalf("%d notifications, %v", n, err)
 	}
 	byState := map[string][]map[string]any{}
 	for range 2 {
-		got := <-r.got
-		byState[got.state] = got.items
+		got := r.Next()
+		byState[got.Header.Get("ClientState")] = got.Items
 	}
 	if len(byState["state"]) != 2 || len(byState[""]) != 1 || byState[""][0]["clientState"] != nil ||
 		byState["state"][0]["siteUrl"] != "/sites/lab" || byState["state"][0]["resource"] != DefaultListID {
 		t.Errorf("the notifications are %v", byState)
 	}
-	if err := r.host.Fault(emulator.Fault{Kind: emulator.FaultExpire, System: "sharepoint"}); err != nil {
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultExpire, System: "sharepoint"}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := r.host.Happen(emulator.Event{Resource: DefaultList, ChangeType: "created"}); n != 0 || err != nil {
+	if n, err := r.Host.Happen(emulator.Event{Resource: DefaultList, ChangeType: "created"}); n != 0 || err != nil {
 		t.Errorf("after the end: %d notifications, %v", n, err)
 	}
-	if _, err := r.host.Happen(emulator.Event{Resource: "/me/events", ChangeType: "created"}); err == nil {
+	if _, err := r.Host.Happen(emulator.Event{Resource: "/me/events", ChangeType: "created"}); err == nil {
 		t.Error("a path of another system was taken")
 	}
 }
@@ -248,8 +165,8 @@ func TestChanges(t *testing.T) {
 	_, got := r.call("GET", lists+"?$select=CurrentChangeToken", plain, nil)
 	start := got["CurrentChangeToken"].(fields)["StringValue"].(string)
 	for _, change := range []string{"created", "updated", "created", "deleted"} {
-		r.pass(time.Minute)
-		if _, err := r.host.Happen(emulator.Event{Resource: DefaultList, ChangeType: change}); err != nil {
+		r.Pass(time.Minute)
+		if _, err := r.Host.Happen(emulator.Event{Resource: DefaultList, ChangeType: change}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -283,7 +200,7 @@ func TestChanges(t *testing.T) {
 		query(start, fields{"Add": false, "FetchLimit": 100})); len(page["value"].([]any)) != 2 {
 		t.Errorf("without additions: %v", page)
 	}
-	byTime := formatToken(DefaultListID, r.now.Add(-90*time.Second), -1)
+	byTime := formatToken(DefaultListID, r.Now().Add(-90*time.Second), -1)
 	if _, page := r.call("POST", lists+"/getchanges", plain, query(byTime, nil)); len(page["value"].([]any)) != 2 {
 		t.Errorf("by time: %v", page)
 	}
@@ -298,7 +215,7 @@ func TestChanges(t *testing.T) {
 	if status, _ := r.call("GET", lists+"/items(2)", plain, nil); status != 404 {
 		t.Errorf("the deleted item: %d", status)
 	}
-	r.pass(61 * 24 * time.Hour)
+	r.Pass(61 * 24 * time.Hour)
 	if status, page := r.call("POST", lists+"/getchanges", plain, query(start, nil)); status != 200 ||
 		len(page["value"].([]any)) != 0 {
 		t.Errorf("an old token: %d %v", status, page)
@@ -313,39 +230,13 @@ func TestChanges(t *testing.T) {
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
-	get := func(form url.Values) string {
-		t.Helper()
-		form.Set("client_id", entra.DefaultClient)
-		form.Set("client_secret", entra.DefaultSecret)
-		res, err := http.PostForm(r.base+"/contoso.example/oauth2/v2.0/token", form)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		var answer struct {
-			Token string `json:"access_token"`
-		}
-		if json.NewDecoder(res.Body).Decode(&answer); answer.Token == "" {
-			t.Fatalf("no token for %v", form)
-		}
-		return answer.Token
-	}
 	app := func(scope string) string {
-		return get(url.Values{"grant_type": {"client_credentials"}, "scope": {scope}})
+		t.Helper()
+		return r.AppToken(entra.DefaultClient, entra.DefaultSecret, scope)
 	}
 	user := func(scope string) string {
 		t.Helper()
-		res, err := http.PostForm(r.base+"/contoso.example/oauth2/v2.0/devicecode",
-			url.Values{"client_id": {entra.DefaultClient}, "scope": {scope}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		var device struct {
-			Code string `json:"device_code"`
-		}
-		json.NewDecoder(res.Body).Decode(&device)
-		return get(url.Values{"grant_type": {"device_code"}, "device_code": {device.Code}})
+		return r.UserToken(entra.DefaultClient, scope)
 	}
 	for _, tt := range []struct {
 		name, token, path string
@@ -353,7 +244,7 @@ func TestTokens(t *testing.T) {
 		text              string
 	}{
 		{"none", "", lists, 403, "Access denied"},
-		{"nonsense", "x.y.z", lists, 401, "Invalid issuer or signature."},
+		{"nonsense", "x.y.z", lists, 401, "Unsupported security token."},
 		{"of Graph", app("https://graph.microsoft.com/.default"), lists, 401, "Invalid issuer or signature."},
 		{"by a secret", app("https://contoso.sharepoint.com/.default"), lists, 401, "Unsupported app only token."},
 		{"of a user who reads", user("https://contoso.sharepoint.com/AllSites.Read"), lists, 200, "Documents"},
@@ -362,13 +253,13 @@ func TestTokens(t *testing.T) {
 		{"of a user who writes, listing", user("https://contoso.sharepoint.com/AllSites.Write"), subs, 403, "Access denied"},
 		{"of a user in full control", user("https://contoso.sharepoint.com/AllSites.FullControl"), subs, 200, "pushnp"},
 	} {
-		r.token = tt.token
+		r.Token = tt.token
 		status, got := r.call("GET", tt.path, plain, nil)
 		if status != tt.status || !strings.Contains(fmt.Sprint(got), tt.text) {
 			t.Errorf("%s: %d %v; want %d %s", tt.name, status, got, tt.status, tt.text)
 		}
 	}
-	r.host.Fault(emulator.Fault{Kind: emulator.FaultThrottle, Value: "31", System: "sharepoint"})
+	r.Host.Fault(emulator.Fault{Kind: emulator.FaultThrottle, Value: "31", System: "sharepoint"})
 	if status, got := r.call("GET", lists, plain, nil); status != 429 || got != nil {
 		t.Errorf("throttled: %d %v", status, got)
 	}

@@ -101,7 +101,7 @@ func readWish(r *http.Request) (wish, error) {
 
 // expiry returns the expiry that a wish asks for: the longest if it asks for none.
 func (s *System) expiry(text string) (time.Time, error) {
-	now := s.host.Now()
+	now := s.now()
 	if text == "" {
 		return now.Add(longest), nil
 	}
@@ -210,7 +210,7 @@ func (s *System) listSubscriptions(w http.ResponseWriter, r *http.Request, claim
 	s.mu.Unlock()
 	// Real lists have webhooks of other products, which a clean-up must leave alone.
 	subs = append(subs, &subscription{id: "11c0a5e2-7d3b-4f61-a8e4-9b2d50c7f316",
-		url: "https://northeurope1.pushnp.svc.ms/notifications?token=6f0a", expiresAt: s.host.Now().Add(20 * time.Minute)})
+		url: "https://northeurope1.pushnp.svc.ms/notifications?token=6f0a", expiresAt: s.now().Add(20 * time.Minute)})
 	var all []map[string]any
 	for _, sub := range subs {
 		all = append(all, s.shown(l, sub))
@@ -220,7 +220,7 @@ func (s *System) listSubscriptions(w http.ResponseWriter, r *http.Request, claim
 
 // dropExpired forgets the webhooks whose time is over. The caller holds s.mu.
 func (s *System) dropExpired() {
-	now := s.host.Now()
+	now := s.now()
 	for _, l := range s.lists {
 		l.subscriptions = slices.DeleteFunc(l.subscriptions,
 			func(sub *subscription) bool { return !now.Before(sub.expiresAt) })

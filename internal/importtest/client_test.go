@@ -35,6 +35,7 @@ var mayConnect = map[room]string{
 	"emulator":              "it plays outside systems for tests, and calls the receivers that subscribe at it",
 	"internal/bench":        "it plays producer and receiver on loopback and never leaves the machine",
 	"provider/providertest": "only tests import it",
+	"emulator/emulatortest": "only tests import it",
 }
 
 // TestClients covers all files that are not tests.

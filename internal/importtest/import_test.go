@@ -68,6 +68,7 @@ var rooms = []row{
 	{"emulator/entra", []room{"emulator"}, []string{"jose"}},
 	{"emulator/graph", []room{"emulator", "emulator/entra", "provider/graph"}, nil},
 	{"emulator/*", []room{"emulator", "emulator/entra"}, nil},
+	{"emulator/emulatortest", []room{"emulator"}, nil}, // only tests import it
 	{"internal/contentcoding", []room{"."}, []string{"brotli", "zstd"}},
 	{"internal/match", []room{".", "internal/strictjson", "internal/contentcoding"}, []string{"expr", "jsontext"}},
 	{"internal/access", []room{"."}, nil},

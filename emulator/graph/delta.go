@@ -1,0 +1,128 @@
+package graph
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/emulator"
+)
+
+// The answers to a delta token that is too old differ: the directory and calendars say 400 with a code, others 410 with
+// the URL to begin again at.
+
+func lostByDefault(link string) *apiError {
+	return &apiError{status: http.StatusGone, code: "resyncRequired", message: "Resync required.",
+		location: link + "?$deltatoken="}
+}
+
+func lostDrive(link string) *apiError {
+	return &apiError{status: http.StatusGone, code: "resyncRequired", message: "Resync required.",
+		location: link + "?token=", inner: "resyncChangesApplyDifferences"}
+}
+
+func lostCalendar(string) *apiError {
+	return &apiError{status: http.StatusBadRequest, code: "SyncStateNotFound",
+		message: "The sync state generation is not found."}
+}
+
+func lostDirectory(string) *apiError {
+	return &apiError{status: http.StatusBadRequest, code: "syncStateNotFound",
+		message: "The sync state generation is not found. Please start the full synchronization."}
+}
+
+// errNoDelta is the answer for a collection without changes of its own: messages of all folders, and events outside a
+// calendar view.
+var errNoDelta = &apiError{status: http.StatusBadRequest, code: "ErrorInvalidUrlQuery",
+	message: "Change tracking is not supported for this resource. Use the messages of one folder, or calendarView."}
+
+// A deltaToken is the version of the stand-in up to which its owner has the changes. In a link it is "v" and a number.
+type deltaToken int
+
+func (t deltaToken) String() string { return "v" + strconv.Itoa(int(t)) }
+
+// parseDeltaToken reads a token. ok is false if text is none.
+func parseDeltaToken(text string) (t deltaToken, ok bool) {
+	digits, ok := strings.CutPrefix(text, "v")
+	n, err := strconv.ParseUint(digits, 10, 31)
+	return deltaToken(n), ok && err == nil && digits == strconv.FormatUint(n, 10)
+}
+
+// delta answers the changes of a collection since a token. A token is the version up to which its owner has them; the
+// next link has that of the last item of the page.
+func (s *System) delta(w http.ResponseWriter, r *http.Request, path string, k kind) error {
+	if user, ok := strings.CutSuffix(path, "/messages"); ok && strings.Count(user, "/") == 1 {
+		return errNoDelta
+	} else if k.name == "events" && !strings.HasPrefix(strings.ToLower(r.URL.Path), "/beta/") {
+		return errNoDelta
+	}
+	q := r.URL.Query()
+	link := emulator.BaseURL(r) + r.URL.Path
+	parameter := "$deltatoken"
+	if k.rootOnly {
+		parameter = "token"
+	}
+	lost := k.lost
+	if lost == nil {
+		lost = lostByDefault
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	after := 0
+	if text := q.Get(parameter) + q.Get("$skiptoken"); strings.EqualFold(text, "latest") {
+		after = s.version
+	} else if text != "" {
+		token, ok := parseDeltaToken(text)
+		switch after = int(token); {
+		case !ok || after > s.version:
+			return lostDirectory(link)
+		case after < s.oldest:
+			return lost(link)
+		}
+	}
+	size := s.opts.PageSize
+	if _, text, ok := strings.Cut(r.Header.Get("Prefer"), "odata.maxpagesize="); ok {
+		n, err := strconv.Atoi(strings.SplitN(text, ",", 2)[0])
+		if err == nil && n > 0 {
+			size = n
+		}
+	}
+	changed := s.collections[home(path)].sorted(after)
+	if after == 0 { // at first there is nothing to remove
+		changed = slices.DeleteFunc(changed, func(it *item) bool { return it.deleted })
+	}
+	page := []map[string]any{}
+	for _, it := range changed[:min(size, len(changed))] {
+		page = append(page, withIDs(r, k, it.changed(k, q)))
+	}
+	out := map[string]any{"@odata.context": s.context(r, "Collection("+k.typeName()+")"), "value": page}
+	if size < len(changed) {
+		out["@odata.nextLink"] = fmt.Sprintf("%s?$skiptoken=%v", link, deltaToken(changed[size-1].version))
+	} else {
+		out["@odata.deltaLink"] = fmt.Sprintf("%s?%s=%v", link, parameter, deltaToken(s.version))
+	}
+	emulator.WriteJSON(w, http.StatusOK, out)
+	return nil
+}
+
+// typeName is the name of the kind's type without its namespace: "message".
+func (k kind) typeName() string {
+	name := k.odataType[strings.LastIndexByte(k.odataType, '.')+1:]
+	return strings.ToLower(name[:1]) + name[1:]
+}
+
+// changed is the item as a delta query shows it.
+func (it *item) changed(k kind, q url.Values) map[string]any {
+	if it.deleted && k.rootOnly {
+		return map[string]any{"id": it.id, "deleted": map[string]any{"state": "deleted"}}
+	}
+	shown := selected(it.data, q)
+	if it.deleted {
+		shown = map[string]any{"id": it.id, "@removed": map[string]any{"reason": "deleted"}}
+	}
+	shown["@odata.type"] = "#microsoft.graph." + k.typeName()
+	return shown
+}

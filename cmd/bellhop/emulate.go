@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -22,7 +21,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -41,9 +39,12 @@ type emulateFlags struct {
 	faults              []string
 	speed               float64
 	anyToken            bool
-	page                bool
-	reuseDetection      bool
-	clamp               bool
+	brief               bool
+
+	entra      entra.Options
+	graph      graph.Options
+	sharepoint sharepoint.Options
+	pageSize   int
 }
 
 // A standIn is what one argument of emulate stands for. Each has entra beside its systems, which issues their tokens.
@@ -78,7 +79,7 @@ error bodies, retry schedule and expiry. Systems:
 
 The client "bellhop" with the secret "secret" is known in any tenant, and one user signs in without
 a password. Give the URL of the stand-in as authority and API URL. Each call, and what the stand-in
-sends, is printed as a line.
+sends, is printed: who called what, the status, and what was sent and answered, with secrets masked.
 
 Something happens in a system by 'bellhop emulate event'; 'bellhop emulate fault' makes it misbehave,
 and 'bellhop emulate calls' shows the calls whole. The same can be done by HTTP, under /_control/.
@@ -101,9 +102,24 @@ Faults: ` + strings.Join(emulator.FaultKinds(), ", ") + `.`,
 		"a fault from the start: KIND, KIND=TIMES or KIND=TIMES:VALUE; may be repeated")
 	flags.Float64Var(&f.speed, "speed", 1, "divides the pauses between attempts of a notification")
 	flags.BoolVar(&f.anyToken, "any-token", false, "take every token, and calls without one")
-	flags.BoolVar(&f.page, "page", false, "ask on the sign-in page instead of agreeing at once")
-	flags.BoolVar(&f.reuseDetection, "reuse-detection", false, "revoke a refresh token that is used twice")
-	flags.BoolVar(&f.clamp, "clamp", false, "bring an expiry that is too late forward instead of refusing it (graph)")
+	flags.BoolVar(&f.entra.Page, "page", false, "ask on the sign-in page instead of agreeing at once")
+	flags.BoolVar(&f.entra.ReuseDetection, "reuse-detection", false, "revoke a refresh token that is used twice")
+	flags.BoolVar(&f.entra.AssertionOnce, "assertion-once", false,
+		"refuse a client assertion that was used before; MSAL for Node uses one for ten minutes")
+	flags.DurationVar(&f.entra.Lifetime, "token-lifetime", 3599*time.Second, "of an access token")
+	flags.BoolVar(&f.graph.Clamp, "clamp", false, "bring an expiry that is too late forward instead of refusing it (graph)")
+	flags.BoolVar(&f.graph.KeepExpiry, "keep-expiry", false, "answer a renewal without renewing (graph)")
+	flags.IntVar(&f.graph.OutlookMinutes, "outlook-minutes", 10080,
+		"the longest life of subscriptions to messages, events and contacts (graph)")
+	flags.IntVar(&f.graph.Quota, "quota", 1000, "subscriptions of one application to one resource (graph)")
+	flags.IntVar(&f.pageSize, "page-size", 0, "entries of a page of a list; 0 is as many as the system has (graph, outlook)")
+	flags.BoolVar(&f.sharepoint.ExactExpiry, "exact-expiry", false,
+		"refuse an expiry beyond 180 days; otherwise 90 minutes more are taken (sharepoint)")
+	flags.BoolVar(&f.sharepoint.ExpiredFails, "expired-changes-fail", false,
+		"answer a change token that is too old with an error instead of no changes (sharepoint)")
+	flags.IntVar(&f.sharepoint.MinuteLimit, "minute-limit", 0,
+		"calls of an application in a minute, with the headers RateLimit; 0 sets no limit (sharepoint)")
+	flags.BoolVar(&f.brief, "brief", false, "print one line for each call, without what was sent and answered")
 	flags.BoolVar(&f.json, "json", false, "print each call whole, as a line of JSON")
 	c.AddCommand(newEmulateEventCommand(e), newEmulateFaultCommand(e), newEmulateCallsCommand(e))
 	return c
@@ -121,7 +137,7 @@ func emulate(ctx context.Context, e *env, f *emulateFlags, name string) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	view := &callView{w: e.stdout, json: f.json}
+	view := &callView{w: e.stdout, json: f.json, brief: f.brief}
 	host := emulator.New(emulator.Options{Speed: f.speed, OnCall: view.print})
 	defer host.Close()
 	if err := addSystems(e, host, f, standIns[i].systems); err != nil {
@@ -154,7 +170,7 @@ func emulate(ctx context.Context, e *env, f *emulateFlags, name string) error {
 			return err
 		}
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
-		fmt.Fprintf(e.stderr, "certificate authority in %s\nNODE_EXTRA_CA_CERTS=%[1]s\n", authority)
+		fmt.Fprintf(e.stderr, "certificate authority in %s\nNODE_EXTRA_CA_CERTS=%[1]s\nSSL_CERT_FILE=%[1]s\n", authority)
 	}
 	var systems []string
 	for _, s := range host.Systems() {
@@ -172,7 +188,8 @@ func emulate(ctx context.Context, e *env, f *emulateFlags, name string) error {
 
 // addSystems adds entra and the named systems to host.
 func addSystems(e *env, host *emulator.Host, f *emulateFlags, names []string) error {
-	opts := entra.Options{Page: f.page, ReuseDetection: f.reuseDetection}
+	opts := f.entra
+	f.graph.AnyToken, f.sharepoint.AnyToken, f.graph.PageSize = f.anyToken, f.anyToken, f.pageSize
 	if f.certificate != "" {
 		text, err := e.readFile(f.certificate)
 		if err != nil {
@@ -199,48 +216,14 @@ func addSystems(e *env, host *emulator.Host, f *emulateFlags, names []string) er
 	for _, name := range names {
 		switch name {
 		case "graph":
-			host.Add(graph.New(host, tokens, graph.Options{AnyToken: f.anyToken, Clamp: f.clamp}))
+			host.Add(graph.New(host, tokens, f.graph))
 		case "outlook":
-			host.Add(outlook.New(host, tokens, outlook.Options{AnyToken: f.anyToken}))
+			host.Add(outlook.New(host, tokens, outlook.Options{AnyToken: f.anyToken, PageSize: f.pageSize}))
 		case "sharepoint":
-			host.Add(sharepoint.New(host, tokens, sharepoint.Options{AnyToken: f.anyToken}))
+			host.Add(sharepoint.New(host, tokens, f.sharepoint))
 		}
 	}
 	return nil
-}
-
-// A callView prints calls as they end.
-type callView struct {
-	mu   sync.Mutex
-	w    io.Writer
-	json bool
-}
-
-func (v *callView) print(c emulator.Call) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.json {
-		json.NewEncoder(v.w).Encode(c)
-		return
-	}
-	arrow, result := "<-", fmt.Sprint(c.Status)
-	if c.Direction == emulator.CallOut {
-		arrow = "->"
-	}
-	if c.Status == 0 {
-		result = "no answer"
-	}
-	if c.Error != "" {
-		result = c.Error
-	}
-	line := fmt.Sprintf("%s %-10s %s %s %s %s", c.At.Format("15:04:05"), c.System, arrow, c.Method, c.URL, result)
-	if c.Attempt > 1 {
-		line += fmt.Sprintf(", attempt %d", c.Attempt)
-	}
-	if c.Fault != "" {
-		line += ", fault " + c.Fault
-	}
-	fmt.Fprintln(v.w, clean(line))
 }
 
 // newServerCertificate makes a certificate authority, writes its certificate to file, and returns a certificate of it
@@ -273,120 +256,4 @@ func newServerCertificate(file string) (tls.Certificate, error) {
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authorityDER})
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: leafKey}, os.WriteFile(file, text, 0o644)
-}
-
-// atFlag adds the flag by which the commands under emulate find a stand-in.
-func atFlag(c *cobra.Command) *emulator.Remote {
-	remote := new(emulator.Remote)
-	c.Flags().StringVar(&remote.URL, "at", "http://127.0.0.1:9100", "URL of the stand-in")
-	return remote
-}
-
-func newEmulateEventCommand(e *env) *cobra.Command {
-	c := &cobra.Command{
-		Use:   "event",
-		Short: "Let something happen in a running stand-in",
-		Long: `Let something happen in a running stand-in. The resource is stored or changed, and subscribers are
-notified. The number of notifications is printed.`,
-		Example: `  bellhop emulate event --resource /me/events --change-type created --data '{"subject":"Lens review"}'
-  bellhop emulate event --system sharepoint --resource Documents --change-type updated`,
-		Args: noArguments,
-	}
-	at := atFlag(c)
-	var event emulator.Event
-	c.Flags().StringVar(&event.Resource, "resource", "", "the collection or list, as the system names it")
-	c.Flags().StringVar(&event.ChangeType, "change-type", "updated", "created, updated or deleted")
-	c.Flags().StringVar(&event.System, "system", "", "of several systems on one port")
-	data := c.Flags().String("data", "", "the item: a JSON object; @FILE reads it from a file")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		if event.Resource == "" {
-			return wrongUsage("missing --resource")
-		}
-		if *data != "" {
-			text := []byte(*data)
-			if name, ok := strings.CutPrefix(*data, "@"); ok {
-				var err error
-				if text, err = e.readFile(name); err != nil {
-					return wrongUsage("--data: %w", err)
-				}
-			}
-			if err := json.Unmarshal(text, &event.Data); err != nil {
-				return wrongUsage("--data: it is no JSON object")
-			}
-		}
-		notified, err := at.Happen(c.Context(), event)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(e.stdout, "notifications: %d\n", notified)
-		return err
-	}
-	return c
-}
-
-func newEmulateFaultCommand(e *env) *cobra.Command {
-	c := &cobra.Command{
-		Use:   "fault KIND[=TIMES[:VALUE]]",
-		Short: "Make a running stand-in misbehave",
-		Long: `Make a running stand-in misbehave. Kinds and their values:
-
-  slow      the answer comes late, by VALUE (10s)
-  error     the answer is an error with the status VALUE (500)
-  throttle  the answer is 429; VALUE is Retry-After in seconds (1)
-  drop      the call has its effect, but gets no answer
-  duplicate a notification is sent twice
-  reorder   a notification is sent after the next one
-  silent    a notification is not sent
-  missed    notifications were lost, and the system says so; VALUE is a subscription ("" is all)
-  expire    subscriptions, or access tokens, end now; VALUE is one of them
-  revoke    subscriptions, or refresh tokens, are taken back; VALUE is one of them
-  clock     the clock moves by VALUE, such as 1h or -10m
-
-TIMES is how many calls or notifications meet the fault: one by default, -1 for all until a reset.
-'reset' in place of a kind forgets everything: faults, calls and the state of the systems.`,
-		Example: `  bellhop emulate fault throttle=3:10 --system graph
-  bellhop emulate fault revoke --system entra
-  bellhop emulate fault reset`,
-		Args: oneArgument("fault"),
-	}
-	at := atFlag(c)
-	var system, path string
-	c.Flags().StringVar(&system, "system", "", "of several systems on one port")
-	c.Flags().StringVar(&path, "path", "", "only calls whose path and query contain this text")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if args[0] == "reset" {
-			return at.Reset(c.Context())
-		}
-		fault, err := emulator.ParseFault(args[0])
-		if err != nil {
-			return &usageError{err}
-		}
-		fault.System, fault.Path = system, path
-		return at.Fault(c.Context(), fault)
-	}
-	return c
-}
-
-func newEmulateCallsCommand(e *env) *cobra.Command {
-	c := &cobra.Command{
-		Use:     "calls",
-		Short:   "Show the calls of a running stand-in whole",
-		Long:    "Show the calls of a running stand-in whole, oldest first: one line of JSON each.",
-		Example: "  bellhop emulate calls --at http://127.0.0.1:9100",
-		Args:    noArguments,
-	}
-	at := atFlag(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		calls, err := at.Calls(c.Context())
-		if err != nil {
-			return err
-		}
-		for _, call := range calls {
-			if _, err := fmt.Fprintln(e.stdout, string(call)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return c
 }

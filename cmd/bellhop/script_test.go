@@ -44,7 +44,7 @@ import (
 //	stop                stops that server cleanly, so that another can be started
 //	emulate SYSTEM [FLAG…]
 //	                    starts a stand-in in a process of its own, on a free port, until the script ends. $EMULATOR is
-//	                    its URL, emulate.log what it prints
+//	                    its URL, emulate.log what it prints. With --tls, http trusts its certificate from then on
 //	http METHOD URL [BODY [HEADER…]]
 //	                    makes a request. stdout is the status and the body
 //	listen [NAME] PLAN BODY
@@ -328,6 +328,9 @@ func emulateInScript(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		if m := at.FindSubmatch(text); m != nil {
 			ts.Setenv("EMULATOR", string(m[1]))
+			if m := regexp.MustCompile(`NODE_EXTRA_CA_CERTS=(\S+)`).FindSubmatch(text); m != nil {
+				ts.Setenv("NODE_EXTRA_CA_CERTS", string(m[1]))
+			}
 			return
 		}
 		if time.Now().After(deadline) {
@@ -352,7 +355,14 @@ func httpInScript(ts *testscript.TestScript, neg bool, args []string) {
 		name, value, _ := strings.Cut(line, ":")
 		req.Header.Set(name, strings.TrimSpace(value))
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.DefaultClient
+	if file := ts.Getenv("NODE_EXTRA_CA_CERTS"); file != "" {
+		authority := x509.NewCertPool()
+		authority.AppendCertsFromPEM([]byte(ts.ReadFile(file)))
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority}, DisableKeepAlives: true}
+		client = &http.Client{Transport: transport}
+	}
+	res, err := client.Do(req)
 	ts.Check(err)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/spf13/cobra"
+)
+
+// A callView prints calls as they end.
+type callView struct {
+	mu          sync.Mutex
+	w           io.Writer // mu guards it
+	json, brief bool
+}
+
+func (v *callView) print(c emulator.Call) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.json {
+		json.NewEncoder(v.w).Encode(c)
+		return
+	}
+	arrow, result := "<-", fmt.Sprint(c.Status)
+	if c.Direction == emulator.CallOut {
+		arrow = "->"
+	}
+	if c.Status == 0 {
+		result = "no answer"
+	}
+	if c.Error != "" {
+		result = c.Error
+	}
+	line := fmt.Sprintf("%s %-10s %s %s %s %s", c.At.Format("15:04:05"), c.System, arrow, c.Method, c.URL, result)
+	if c.Attempt > 1 {
+		line += fmt.Sprintf(", attempt %d", c.Attempt)
+	}
+	if c.Fault != "" {
+		line += ", fault " + c.Fault
+	}
+	fmt.Fprintln(v.w, clean(line))
+	if v.brief {
+		return
+	}
+	sent, answered := c.Bodies()
+	v.printBody("sent", sent)
+	v.printBody("answered", answered)
+}
+
+// shownBytes is how much of a body is printed.
+const shownBytes = 400
+
+// printBody prints a body on a line of its own, if there is one: JSON without blanks, and at most shownBytes of it.
+func (v *callView) printBody(what string, body []byte) {
+	var compact bytes.Buffer
+	if json.Compact(&compact, body) == nil {
+		body = compact.Bytes()
+	}
+	text := strings.Join(strings.Fields(string(body[:min(len(body), shownBytes)])), " ")
+	if text == "" {
+		return
+	}
+	if len(body) > shownBytes {
+		text = strings.ToValidUTF8(text, "") + fmt.Sprintf(" … %d bytes", len(body))
+	}
+	fmt.Fprintf(v.w, "         %-10s %s\n", what, clean(text))
+}
+
+// atFlag adds the flag by which the commands under emulate find a stand-in.
+func atFlag(c *cobra.Command) *emulator.Remote {
+	remote := new(emulator.Remote)
+	c.Flags().StringVar(&remote.URL, "at", "http://127.0.0.1:9100", "URL of the stand-in")
+	return remote
+}
+
+func newEmulateEventCommand(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "event",
+		Short: "Let something happen in a running stand-in",
+		Long: `Let something happen in a running stand-in. The resource is stored or changed, and subscribers are
+notified. The number of notifications is printed.`,
+		Example: `  bellhop emulate event --resource /me/events --change-type created --data '{"subject":"Lens review"}'
+  bellhop emulate event --system sharepoint --resource Documents --change-type updated`,
+		Args: noArguments,
+	}
+	at := atFlag(c)
+	var event emulator.Event
+	c.Flags().StringVar(&event.Resource, "resource", "", "the collection or list, as the system names it")
+	c.Flags().StringVar(&event.ChangeType, "change-type", "updated", "created, updated or deleted")
+	c.Flags().StringVar(&event.System, "system", "", "of several systems on one port")
+	data := c.Flags().String("data", "", "the item: a JSON object; @FILE reads it from a file")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if event.Resource == "" {
+			return wrongUsage("missing --resource")
+		}
+		if *data != "" {
+			text := []byte(*data)
+			if name, ok := strings.CutPrefix(*data, "@"); ok {
+				var err error
+				if text, err = e.readFile(name); err != nil {
+					return wrongUsage("--data: %w", err)
+				}
+			}
+			if err := json.Unmarshal(text, &event.Data); err != nil {
+				return wrongUsage("--data: it is no JSON object")
+			}
+		}
+		notified, err := at.Happen(c.Context(), event)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(e.stdout, "notifications: %d\n", notified)
+		return err
+	}
+	return c
+}
+
+func newEmulateFaultCommand(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "fault KIND[=TIMES[:VALUE]]",
+		Short: "Make a running stand-in misbehave",
+		Long: `Make a running stand-in misbehave. Kinds and their values:
+
+  slow      the answer comes late, by VALUE (10s)
+  error     the answer is an error with the status VALUE (500), or the error of the system with that
+            code, such as AADSTS50076 (entra). These values change the answer's form:
+            html        a web page with status 200
+            redirect    302 to another host; redirect:URL goes there
+            truncated   the call has its effect; the connection is closed in the middle of the answer
+            huge        the call has its effect; the answer has 64 MiB of blanks before its body
+            empty       the call has its effect; the answer has no body
+            incomplete  the next list lacks its first entry; incomplete:TEXT the first with that text
+  throttle  the answer is 429; VALUE is Retry-After in seconds (1)
+  drop      the call has its effect, but gets no answer
+  duplicate a notification is sent twice
+  reorder   a notification is sent after the next one
+  silent    a notification is not sent
+  missed    notifications were lost, and the system says so; VALUE is a subscription ("" is all)
+  expire    subscriptions, or access tokens, end now; VALUE is one subscription or client
+  revoke    subscriptions, or refresh tokens, are taken back; VALUE is one subscription or client
+  clock     the clock moves by VALUE, such as 1h or -10m; with --system, that of one system alone
+
+TIMES is how many calls or notifications meet the fault: one by default, -1 for all until a reset.
+'reset' in place of a kind forgets everything: faults, calls and the state of the systems.`,
+		Example: `  bellhop emulate fault throttle=3:10 --system graph
+  bellhop emulate fault error=1:incomplete --path /subscriptions
+  bellhop emulate fault revoke --system entra
+  bellhop emulate fault reset`,
+		Args: oneArgument("fault"),
+	}
+	at := atFlag(c)
+	var system, path string
+	c.Flags().StringVar(&system, "system", "", "of several systems on one port")
+	c.Flags().StringVar(&path, "path", "", "only calls whose path and query contain this text")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if args[0] == "reset" {
+			return at.Reset(c.Context())
+		}
+		fault, err := emulator.ParseFault(args[0])
+		if err != nil {
+			return &usageError{err}
+		}
+		fault.System, fault.Path = system, path
+		return at.Fault(c.Context(), fault)
+	}
+	return c
+}
+
+func newEmulateCallsCommand(e *env) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "calls",
+		Short:   "Show the calls of a running stand-in whole",
+		Long:    "Show the calls of a running stand-in whole, oldest first: one line of JSON each.",
+		Example: "  bellhop emulate calls --at http://127.0.0.1:9100",
+		Args:    noArguments,
+	}
+	at := atFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		calls, err := at.Calls(c.Context())
+		if err != nil {
+			return err
+		}
+		for _, call := range calls {
+			if _, err := fmt.Fprintln(e.stdout, string(call)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return c
+}

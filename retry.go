@@ -131,7 +131,7 @@ const (
 	MaxScheduleLength = 100
 	MaxScheduleWait   = 7 * 24 * time.Hour
 	// MaxWait is the longest time for which a delivery waits for its next attempt: that of a schedule, with its Jitter.
-	// A Retry-After is obeyed for a day. Only an action can ask for more.
+	// A Retry-After of more than a day counts as a day.
 	MaxWait = MaxScheduleWait + MaxScheduleWait/10
 	// Jitter is the fraction by which a wait may be shorter or longer than its entry.
 	Jitter = 0.1

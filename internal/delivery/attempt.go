@@ -11,8 +11,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// An attempt is the result of one attempt, as its lane needs it. An attempt that a stop cut off has the zero decision.
-type attempt struct {
+// A lesson is what a lane learns from one attempt. After an attempt that a stop cut off, its decision is zero.
+type lesson struct {
 	dst   *destination
 	probe bool // it probed a destination that is held back
 	decision
@@ -21,7 +21,7 @@ type attempt struct {
 // attempt makes the next attempt of batch, which is mostly one delivery, and records it for each of them: the
 // only way in which an event leaves. The receiver takes the request as a whole, or not. Each delivery then has
 // its new state. probe says that the attempt probes whether a destination that is held back is there again.
-func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) attempt {
+func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) lesson {
 	dst := l.destination.Load()
 	start := e.now()
 	reply := outbound.Reply{Class: outbound.Unsent, Error: outbound.ErrorSettings, Detail: dst.StateReason}
@@ -35,9 +35,9 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) attempt
 			ids[i] = d.ID
 		}
 		e.release(ids) // the next process repeats the attempt
-		return attempt{dst: dst}
+		return lesson{dst: dst}
 	}
-	a := attempt{dst: dst, probe: probe, decision: decide(dst.Retry, reply, end)}
+	a := lesson{dst: dst, probe: probe, decision: decide(dst.Retry, reply, end)}
 	if a.short {
 		e.warnShort(a.detail, end)
 	}
@@ -125,7 +125,7 @@ type decision struct {
 	disable bool // the destination refuses all deliveries
 
 	// What the reply says about the destination. At most one of delivered, refused and fails holds.
-	answered bool          // there was a reply
+	answered bool          // an HTTP reply came; false for an action
 	fails    bool          // the destination is at fault, rather than the event
 	limited  bool          // it asked for a rest of all deliveries
 	asked    time.Duration // how long it asked to wait

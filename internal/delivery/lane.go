@@ -64,8 +64,8 @@ func (l *lane) addBytes(n int64) {
 func (l *lane) waiting() int { return l.queue.len() + l.keys.n }
 
 // reserve reserves a place for a delivery that is about to be accepted, of an event of that weight, and reports
-// whether there was one. While the table has due deliveries, they get half of the lane and new ones the other
-// half, so that neither waits until the others end. Ordered deliveries get no place: only the table knows which
+// whether there was one. While the table has due deliveries, new ones get only half of the lane: so neither kind
+// waits until all of the other kind are sent. Ordered deliveries get no place: only the table knows which
 // others they wait for.
 func (l *lane) reserve(weight int64) bool {
 	dst := l.destination.Load()
@@ -247,8 +247,8 @@ func (l *lane) next(batch []*bellhop.Delivery, made bool) (_ []*bellhop.Delivery
 	return batch, l.pacer.breaker.open
 }
 
-// finish takes in the attempt of batch.
-func (l *lane) finish(batch []*bellhop.Delivery, a attempt) {
+// finish applies the result of the attempt of batch to the lane.
+func (l *lane) finish(batch []*bellhop.Delivery, a lesson) {
 	l.mu.Lock()
 	for _, d := range batch {
 		l.addBytes(-weight(d.Event))
@@ -271,7 +271,7 @@ func (l *lane) finish(batch []*bellhop.Delivery, a attempt) {
 
 // learn updates the pacer after an attempt. It reports whether the destination has failed for so long that it
 // is to be disabled. The caller holds mu.
-func (l *lane) learn(a attempt) (gaveUp bool) {
+func (l *lane) learn(a lesson) (gaveUp bool) {
 	if a.unsent {
 		l.pacer.bucket.giveBack()
 	}
@@ -327,7 +327,7 @@ func (l *lane) advanceKeys(batch []*bellhop.Delivery) (back []string) {
 // persistFailing stores since when the destination has been failing, and announces changes. Callers may race;
 // the last one stores the current state. If a destination fails and recovers often, one failure a minute is
 // announced, and the recovery from it. If a person turned the breaker off, the destination has not recovered.
-func (l *lane) persistFailing(a attempt) {
+func (l *lane) persistFailing(a lesson) {
 	l.persisting.Lock()
 	defer l.persisting.Unlock()
 	l.mu.Lock()

@@ -32,7 +32,7 @@ func (p *pacer) pause(now time.Time) time.Time {
 	return at
 }
 
-// noteShort takes in whether this machine was short of a resource for an attempt that ended at now.
+// noteShort notes whether this machine was short of a resource for an attempt that ended at now.
 func (p *pacer) noteShort(short bool, now time.Time, random float64) {
 	if !short {
 		p.short, p.shortUntil = 0, time.Time{}
@@ -92,7 +92,7 @@ func (b *breaker) failingSince() time.Time {
 	return time.Time{}
 }
 
-// succeed takes in an attempt that delivered.
+// succeed notes an attempt that delivered.
 func (b *breaker) succeed() {
 	if b.open {
 		*b = breaker{ramp: 1}
@@ -111,7 +111,7 @@ func (b *breaker) succeed() {
 	}
 }
 
-// fail takes in an attempt that failed, and reports whether the destination has failed for so long that it is
+// fail notes an attempt that failed, and reports whether the destination has failed for so long that it is
 // to be disabled. probe says that the attempt began while the breaker was open: attempts that were under way
 // when it opened do not delay the next probe. answered says that there was a reply. random is in [0, 1).
 func (b *breaker) fail(rules bellhop.Breaker, probe, answered bool, now time.Time, random float64) (gaveUp bool) {

@@ -164,7 +164,8 @@ const Prefix = "/in/"
 // maxParameters bounds the parameters of a query. Providers send a few.
 const maxParameters = 1000
 
-// ServeHTTP answers one request at a source. It is the first half of the corridor: receive, verify, match, store.
+// ServeHTTP answers one request at a source. It is the first half of the walk in
+// docs/ARCHITECTURE.md: receive, verify, match, store.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.opts.Env.Now()
 	src := d.find(r)

@@ -159,7 +159,7 @@ func (a *authorizer) authorize(ctx context.Context, req *egress.Request) (token 
 	return token, nil
 }
 
-// learn takes in the reply to a request that authorize authorized with token. A 401 makes the next request
+// learn notes the reply to a request that authorize authorized with token. A 401 makes the next request
 // fetch another.
 func (a *authorizer) learn(token string, reply *egress.Reply) {
 	if a.tokens != nil && reply != nil && reply.Status == http.StatusUnauthorized {

@@ -24,7 +24,7 @@ type Reply struct {
 	Outcome  bellhop.Outcome // as the provider or action judges the reply; "" leaves it to Status and Error
 }
 
-// A Class says how an attempt ended. It decides control flow; Error is for people, records and retry.outcomes alone.
+// A Class says how an attempt ended. Error says why: it is recorded, and it selects the entry of retry.outcomes.
 type Class int
 
 // The classes of replies.
@@ -46,8 +46,8 @@ const (
 )
 
 // Unknown ends the detail of an attempt that may have sent bytes but got no whole reply. The receiver may have
-// acted on the request, so the next attempt may be a repeat to it. After any other attempt that failed it is
-// not.
+// acted on the request, so the next attempt may be a repeat to it. An attempt without a reply and without this text
+// has sent nothing.
 const Unknown = "; whether it was taken is unknown"
 
 // Describe returns Status in words: "answered 404 Not Found".

@@ -51,10 +51,11 @@ type request struct {
 	body   []byte
 }
 
-// Send makes one attempt for batch, which is mostly one delivery, at the time at. It returns within the
-// destination's timeout, the fetch of a token included, after the wait of a large body for its turn to be rendered. When
-// ctx ends it gives up an action and those waits. A request that is being sent is not bound to ctx, which would cost something for each request: closing
-// the egress client cuts it off.
+// Send makes one attempt for batch, most often one delivery, at the time at. The destination's timeout bounds it, the
+// fetch of a token included, but not the wait of a large body for its turn to be rendered.
+//
+// When ctx ends, Send gives up an action, that wait and the wait for a token. It does not end a request that is being
+// sent, because a context that can be cancelled costs something for each request: closing the egress client ends it.
 func (t *Target) Send(ctx context.Context, batch []*bellhop.Delivery, at time.Time) Reply {
 	if t.performer != nil {
 		return t.perform(ctx, batch[0], at)

@@ -85,7 +85,7 @@ type Store interface {
 	Service
 }
 
-// A Corridor has the methods that every event passes through.
+// A Corridor has the methods of the walk of one event (docs/ARCHITECTURE.md).
 type Corridor interface {
 	// Accept stores the events of one request and one delivery for each entry of owed, in one transaction, and
 	// returns once it is on disk. It sets the ID of each event and the DeliveryID of each entry. The entries are
@@ -94,11 +94,13 @@ type Corridor interface {
 	//
 	// An event is a repeat if the source already has an event with its ProviderID and its fingerprint, which is
 	// Fingerprint, or SHA256 if that is zero. A repeat is left alone and counted in Duplicates: it gets the ID of the
-	// event that was stored first, and its deliveries get no ID. An event whose ProviderID the source has only with
+	// event that was stored first, and its deliveries get none. An event whose ProviderID the source has only with
 	// other fingerprints is stored, gets ConflictsWith, and is counted in Conflicts.
 	//
-	// A delivery whose destination was deleted meanwhile gets no ID either. If req is not nil it is stored too. The source is that of req, or of the events if req is
-	// nil, and must exist.
+	// A delivery whose destination was deleted meanwhile gets no ID.
+	//
+	// If req is not nil, it is stored too. All events belong to one source: that of req, or that of the events if req is
+	// nil. It must exist.
 	//
 	// On ErrUnknown the caller answers 5xx, and the sender repeats.
 	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event,

@@ -50,7 +50,8 @@ const statusSwitching = http.StatusSwitchingProtocols
 // readReply reads the reply to a request from in. It keeps at most keep bytes of the body, and the headers if
 // keepHeader is set. noBody says that the request was a HEAD. reusable reports whether another request may
 // follow on the connection. If the connection fails within the body, the reply is returned too, with the part that
-// arrived. A body that is not well-formed is no error: it is read as far as it is.
+// arrived. A body that breaks the rules is no error: the part that was read is kept,
+// and Truncated is set.
 func readReply(in *bufio.Reader, noBody bool, keep int, keepHeader bool) (reply *Reply, reusable bool, err error) {
 	budget := MaxHeaderBytes
 	h, err := readFinalHead(in, &budget, keepHeader)
@@ -85,7 +86,7 @@ func readReply(in *bufio.Reader, noBody bool, keep int, keepHeader bool) (reply 
 
 // readFinalHead reads heads up to the first that is not interim: of status 200 or above, or 101.
 func readFinalHead(in *bufio.Reader, budget *int, keepHeader bool) (head, error) {
-	sloppy := false // an interim reply costs the connection
+	sloppy := false // an interim reply said close, or was in doubt: the connection is not used again
 	for range maxInterim + 1 {
 		h, err := readHead(in, budget, keepHeader)
 		sloppy = sloppy || h.close || h.doubt

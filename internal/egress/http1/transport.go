@@ -123,8 +123,8 @@ func (t *Transport) exchange(ctx context.Context, c *conn, req *Request) (reply 
 		return nil, !sent && endedByPeer(err), &Error{Phase: phase, Sent: sent, Err: err}
 	}
 	// A server may reply before it has taken the whole request. That reply counts, whatever the write returned.
-	reply, whole, replyErr := readReply(in, req.Method == "HEAD", req.KeepBytes, req.KeepHeader)
-	reusable = whole && err == nil
+	reply, usable, replyErr := readReply(in, req.Method == "HEAD", req.KeepBytes, req.KeepHeader)
+	reusable = usable && err == nil
 	if replyErr == nil {
 		return reply, false, nil
 	}

@@ -70,7 +70,8 @@ func (o *accept) free() {
 	pool.Put(o)
 }
 
-// resolve turns ids into numbers, and refuses events that the schema would refuse.
+// resolve turns the ids of source and destinations into the numbers of their rows (numbers.go says how rows are
+// numbered), and refuses events that the schema would refuse.
 func (o *accept) resolve() error {
 	id := ""
 	if o.req != nil {
@@ -195,20 +196,21 @@ func (o *accept) applyEvent(c *conn, ev *bellhop.Event, now time.Time) (n, confl
 	return -same.n, 0, err
 }
 
-// variantOf returns the variant of a conflict with that fingerprint. It is never 0.
+// variantOf returns the variant of a conflict with that fingerprint. The variant of an event is 0 if it is the first
+// with its ProviderID, else this number, which is never 0.
 func variantOf(fingerprint [32]byte) int64 {
 	return max(1, int64(binary.BigEndian.Uint64(fingerprint[:])>>1))
 }
 
-// A variant is one of the events that a source has with one ProviderID.
-type variant struct {
+// A sibling is one of the events that a source has with one ProviderID.
+type sibling struct {
 	n           int64
 	fingerprint [32]byte
 	group       int64 // the number of the first event with that ProviderID, which all others conflict with
 }
 
-func (o *accept) findVariant(c *conn, providerID string, number int64) (v variant, err error) {
-	err = c.query(findVariant, []any{o.source, providerID, number}, func(row *sqlite3.Stmt) error {
+func (o *accept) findVariant(c *conn, providerID string, variant int64) (v sibling, err error) {
+	err = c.query(findVariant, []any{o.source, providerID, variant}, func(row *sqlite3.Stmt) error {
 		v.n, v.group = row.ColumnInt64(0), row.ColumnInt64(2)
 		copy(v.fingerprint[:], row.ColumnRawBlob(1))
 		return nil

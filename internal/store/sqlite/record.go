@@ -53,8 +53,8 @@ func (o *record) done(err error) {
 }
 
 const (
-	// moveLastAttempt copies the last attempt from the delivery to a row of its own.
-	moveLastAttempt = `INSERT INTO attempts (delivery, number, started_at, duration, status, error, detail, reply)
+	// copyLastAttempt copies the last attempt from the row of its delivery to the table of attempts.
+	copyLastAttempt = `INSERT INTO attempts (delivery, number, started_at, duration, status, error, detail, reply)
 		SELECT n, attempts, started_at, duration, status, coalesce(error, ''), coalesce(detail, ''), reply
 		FROM deliveries WHERE n = ? AND attempts = ? AND state = 'leased' AND started_at IS NOT NULL`
 	updateDelivery = `UPDATE deliveries SET state = ?, attempts = ?, next_at = ?, updated_at = ?,
@@ -66,10 +66,12 @@ const (
 	setProgress = `UPDATE deliveries SET progress = nullif(?, x'') WHERE n = ?`
 )
 
+// apply stores the attempt in the row of its delivery. When a later attempt is recorded, the earlier one is first
+// copied to the table of attempts.
 func (o *record) apply(c *conn) error {
 	a := &o.Attempt
 	if a.Number > 1 {
-		if err := c.exec(moveLastAttempt, o.n, a.Number-1); err != nil {
+		if err := c.exec(copyLastAttempt, o.n, a.Number-1); err != nil {
 			return err
 		}
 	}

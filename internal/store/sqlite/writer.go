@@ -31,12 +31,13 @@ const (
 	fullPause  = 250 * time.Millisecond // between tries to write patient ops to a full disk
 )
 
-// The writer owns the connection that writes. Everything that is queued when it comes around goes into one
-// transaction. There is no timer: a batch is whatever was queued while the previous one was written.
+// The writer owns the connection that writes. It takes all queued ops and writes them, at most maxBatch in one
+// transaction. Ops that waited for room on a full disk go first, in transactions of their own. There is no timer: ops
+// that are queued during a write are taken after it.
 //
-// mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements and the fields up to checkpointNow. failForGood
-// writes failure once and closes failed; then any goroutine may read failure. Once finished is closed, any goroutine
-// may read closeErr.
+// mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements and the fields up to
+// checkpointNow. failForGood writes failure once and closes failed; then any goroutine may read failure. Once finished
+// is closed, any goroutine may read closeErr.
 type writer struct {
 	store                   *Store
 	c                       *conn

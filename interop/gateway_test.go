@@ -219,6 +219,8 @@ type event struct {
 	ContentType string `json:"content_type"`
 	Headers     map[string][]string
 	Body        string `json:"-"`
+
+	ConflictsWith string `json:"conflicts_with"`
 }
 
 // events returns the events of the source, oldest first.

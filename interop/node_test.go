@@ -47,7 +47,8 @@ type script struct {
 	URL   string // its address if it listens, "" otherwise
 }
 
-// startScript starts a script and passes it settings as JSON. The end of the test kills the script.
+// startScript starts a script and passes it settings as JSON. The setting "ca" is a file with the certificate of an
+// authority that the script trusts. The end of the test kills the script.
 func startScript(t *testing.T, file string, s settings) *script {
 	t.Helper()
 	argument, err := json.Marshal(s)
@@ -56,6 +57,9 @@ func startScript(t *testing.T, file string, s settings) *script {
 	}
 	c := exec.Command("node", file, string(argument))
 	c.Dir = nodeFolder
+	if authority, _ := s["ca"].(string); authority != "" { // Node reads it at its start alone
+		c.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+authority)
+	}
 	c.Stderr = &testLog{t: t}
 	killWithTest(c)
 	out, err := c.StdoutPipe()

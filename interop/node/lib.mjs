@@ -52,3 +52,43 @@ export async function refuses(f) {
 		return true;
 	}
 }
+
+// check runs one check of a stand-in's client and reports its name, with the error if it fails.
+export async function check(name, run) {
+	try {
+		await run();
+		report({ check: name });
+	} catch (error) {
+		report({ check: name, failed: String(error?.stack ?? error).slice(0, 2000) });
+	}
+}
+
+// fails returns the error that f throws, and throws if it throws none.
+export async function fails(f) {
+	let result;
+	try {
+		result = await f();
+	} catch (error) {
+		return error;
+	}
+	throw new Error(`it does not fail; it returns ${JSON.stringify(result)?.slice(0, 300)}`);
+}
+
+// control calls the control API of the stand-in at settings.url.
+export async function control(path, body) {
+	const response = await fetch(`${settings.url}/_control/${path}`, { method: body ? "POST" : "GET", body: body && JSON.stringify(body) });
+	const answer = await response.json();
+	if (!response.ok) {
+		throw new Error(`${path}: ${answer.error}`);
+	}
+	return answer;
+}
+
+// inHours returns the time that many hours from now, in ISO form.
+export const inHours = (hours) => new Date(Date.now() + hours * 3600_000).toISOString();
+
+// bearer calls the stand-in with a token and returns the status.
+export async function bearer(path, token) {
+	const response = await fetch(settings.url + path, { headers: { authorization: `Bearer ${token}`, accept: "application/json" } });
+	return response.status;
+}

@@ -18,8 +18,8 @@ func TestSyncBeforeAnswer(t *testing.T) { checkSyncs(t, 300) }
 
 // checkSyncs sends so many events, and finds each in the trace by the mark in its body:
 //
-//  1. its row was written: a pwrite64 to the log (bellhop.db-wal) holds the mark;
-//  2. its transaction was complete: the first frame from there whose header says commit was written, with its page;
+//  1. its row was written: a frame of the log (bellhop.db-wal), by one pwrite64 or by several, holds the mark;
+//  2. its transaction was complete: the first frame from there whose header says commit was written;
 //  3. it was synced: an fdatasync or fsync of the log began after that and returned 0;
 //  4. only then its answer began: the first "HTTP/1.1 2" on the socket from which its request was read.
 func checkSyncs(t *testing.T, events int) {
@@ -92,11 +92,11 @@ var mark = regexp.MustCompile(`mark-\d{8}`)
 // checkOrder returns the number of answered events, and of those that were answered too early.
 func checkOrder(t *testing.T, calls []*call) (checked, late int) {
 	t.Helper()
-	writes := only(calls, func(c *call) bool { return isLog(c) && c.name == "pwrite64" })
+	frames := framesOf(only(calls, func(c *call) bool { return isLog(c) && c.name == "pwrite64" }))
 	syncs := only(calls, isSync)
-	rows := map[string]int{} // index in writes of the first one with the mark
-	for i, c := range writes {
-		for _, m := range mark.FindAllString(c.buffer(), -1) {
+	rows := map[string]int{} // index in frames of the first one with the mark
+	for i, f := range frames {
+		for _, m := range f.marks {
 			if _, ok := rows[m]; !ok {
 				rows[m] = i
 			}
@@ -109,16 +109,16 @@ func checkOrder(t *testing.T, calls []*call) (checked, late int) {
 			t.Errorf("%s was answered and never written", m)
 			continue
 		}
-		commit := max(0, row-1) // the header of the frame with this page
-		for commit < len(writes) && !endsTransaction(writes[commit]) {
+		commit := row
+		for commit < len(frames) && !frames[commit].commits {
 			commit++
 		}
-		if commit+1 >= len(writes) {
+		if commit == len(frames) {
 			t.Errorf("%s was answered and its transaction never ended", m)
 			continue
 		}
-		page := writes[commit+1] // the page that follows the header
-		synced := slices.IndexFunc(syncs, func(c *call) bool { return c.begin > page.end && c.result == 0 })
+		written := frames[commit].written
+		synced := slices.IndexFunc(syncs, func(c *call) bool { return c.begin > written.end && c.result == 0 })
 		if synced < 0 || syncs[synced].end >= answer.begin {
 			late++
 		}
@@ -150,14 +150,53 @@ func answers(calls []*call) map[string]*call {
 	return found
 }
 
-// endsTransaction reports whether c writes the header of a frame that ends a transaction. The header has 24 bytes.
-// Its second four bytes are the size of the database in the last frame of a transaction, and 0 in other frames.
-func endsTransaction(c *call) bool {
-	if c.result != 24 {
-		return false
+// A frame is a page in the log with its header.
+type frame struct {
+	commits bool     // it ends a transaction
+	marks   []string // in its page
+	written *call    // the write that completed it
+}
+
+// The sizes of the parts of the log.
+// Source: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+const (
+	logHeaderBytes   = 32
+	frameHeaderBytes = 24
+	frameBytes       = frameHeaderBytes + 8192
+)
+
+// framesOf returns the frames that writes complete, in the order in which they do so. A write may hold a part of a
+// frame, or several frames.
+func framesOf(writes []*call) (frames []frame) {
+	type slot struct {
+		data   [frameBytes]byte
+		filled int
 	}
-	header := unescape(c.buffer())
-	return len(header) == 24 && header[4:8] != "\x00\x00\x00\x00"
+	slots := map[int]*slot{} // by the place in the log
+	for _, c := range writes {
+		data, at := unescape(c.buffer()), c.offset()-logHeaderBytes
+		if at < 0 { // the header of the log
+			data, at = data[min(len(data), -at):], 0
+		}
+		for len(data) > 0 {
+			place, within := at/frameBytes, at%frameBytes
+			if slots[place] == nil {
+				slots[place] = &slot{}
+			}
+			s := slots[place]
+			n := copy(s.data[within:], data)
+			s.filled += n
+			data, at = data[n:], at+n
+			if s.filled < frameBytes {
+				continue
+			}
+			s.filled = 0
+			// The second four bytes are the size of the database in the last frame of a transaction, and 0 in others.
+			commits := [4]byte(s.data[4:8]) != [4]byte{}
+			frames = append(frames, frame{commits, mark.FindAllString(string(s.data[frameHeaderBytes:]), -1), c})
+		}
+	}
+	return frames
 }
 
 // watch has strace write the system calls of g into the returned file.
@@ -170,8 +209,8 @@ func (g *gateway) watch(t *testing.T, calls string) (file string) {
 	if err := exec.Command("strace", "-o", file, "true").Run(); err != nil {
 		skipAloud(t, "strace may not trace here")
 	}
-	// -s shows whole buffers: a page of the log is 8 KiB. -y shows the file or socket of a descriptor.
-	g.wrapper = []string{"strace", "-f", "--seccomp-bpf", "-qq", "-y", "-s", "8192", "-e", "signal=none", "-e",
+	// -s shows whole buffers: a write to the log may hold many pages. -y shows the file or socket of a descriptor.
+	g.wrapper = []string{"strace", "-f", "--seccomp-bpf", "-qq", "-y", "-s", "1048576", "-e", "signal=none", "-e",
 		"trace=" + calls, "-o", file}
 	return file
 }
@@ -197,7 +236,7 @@ func readTrace(t *testing.T, file string) []*call {
 	var calls []*call
 	unfinished := map[string]*call{} // by thread
 	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, 8<<20)
 	for n := 0; lines.Scan(); n++ {
 		thread, line, _ := strings.Cut(lines.Text(), " ")
 		line = strings.TrimLeft(line, " ")
@@ -217,8 +256,8 @@ func readTrace(t *testing.T, file string) []*call {
 		}
 		c := &call{name: name, file: file, data: data, begin: n, end: n}
 		calls = append(calls, c)
-		if strings.HasSuffix(data, " <unfinished ...>") {
-			unfinished[thread] = c
+		if begun, ok := strings.CutSuffix(data, " <unfinished ...>"); ok {
+			unfinished[thread], c.data = c, begun
 		} else {
 			c.result = resultOf(data)
 		}
@@ -240,6 +279,16 @@ func resultOf(text string) int {
 	}
 	number, _, _ := strings.Cut(text[at+2:], " ")
 	n, err := strconv.Atoi(number)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// offset returns the place in the file at which a pwrite64 writes: its last argument.
+func (c *call) offset() int {
+	arguments, _, _ := strings.Cut(c.data[strings.LastIndexByte(c.data, '"')+1:], ")")
+	n, err := strconv.Atoi(arguments[strings.LastIndexByte(arguments, ' ')+1:])
 	if err != nil {
 		return -1
 	}

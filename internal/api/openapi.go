@@ -102,19 +102,22 @@ func register[I, O any](s *server, o huma.Operation, handler func(context.Contex
 	})
 }
 
-// document serves the OpenAPI document of the operations added so far.
+// document serves the OpenAPI document of the operations added so far. It is written when somebody asks for it.
 func (s *server) document() {
 	describe(s.huma.OpenAPI().Components.Schemas.Map())
 	complete(s.huma.OpenAPI(), s.PublicURL)
-	document, err := json.Marshal(s.huma.OpenAPI())
-	if err == nil {
-		document, err = withSettings(document, s.Providers)
-	}
-	if err != nil {
-		panic("bellhop: the OpenAPI document cannot be written: " + err.Error())
-	}
+	written := sync.OnceValue(func() []byte {
+		document, err := json.Marshal(s.huma.OpenAPI())
+		if err == nil {
+			document, err = withSettings(document, s.Providers)
+		}
+		if err != nil {
+			panic("bellhop: the OpenAPI document cannot be written: " + err.Error())
+		}
+		return document
+	})
 	s.mux.HandleFunc(documentPattern, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		w.Write(document)
+		w.Write(written())
 	})
 }

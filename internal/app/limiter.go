@@ -27,26 +27,41 @@ const closedAtOnce = 64
 
 // A limiter is a listener that serves at most limit connections at a time. When all places are taken, a connection of
 // the sender with the most connections gives way to the new one: the longest idle, or one that has been busy for long.
-// Only if there is none does the new connection wait. A sender is an address, see [bellhop.Sender]: a reverse proxy in
-// front is one, and may have all places as long as nobody else needs one.
+// If there is none, the new connection waits and lets others pass, so that a sender with many connections keeps nobody
+// else out: those of senders with fewer connections get places first. A sender is an address, see [bellhop.Sender]: a
+// reverse proxy in front is one, and may have all places as long as nobody else needs one.
 type limiter struct {
 	net.Listener
-	limit int
-	now   func() time.Time
-	log   *slog.Logger
+	limit      int
+	maxWaiting int // connections that wait for a place
+	now        func() time.Time
+	log        *slog.Logger
 
-	changed chan struct{} // has an element after a connection closed or became idle
-	done    chan struct{} // closed by Close
-	once    sync.Once     // of Close
+	arrivals chan arrival  // from pump to Accept
+	pumping  sync.Once     // starts pump
+	changed  chan struct{} // has an element after a connection closed or became idle
+	done     chan struct{} // closed by Close
+	once     sync.Once     // of Close
 
 	mu      sync.Mutex // guards the fields below
 	conns   map[*limitedConn]struct{}
 	senders map[netip.Prefix]int // their connections
 
 	// Only Accept uses these.
-	failedAt time.Time // when a failure was logged last
-	failures int       // since then
+	waiting  []*limitedConn // have no place; the oldest first
+	retry    bool           // whether one of waiting may have a place by now
+	failedAt time.Time      // when a failure was logged last
+	failures int            // since then
 }
+
+// An arrival is a new connection, or the error of accepting one.
+type arrival struct {
+	conn net.Conn
+	err  error
+}
+
+// maxWaiting bounds the connections that wait for a place. Each needs a descriptor.
+const maxWaiting = 256
 
 // A limitedConn is a connection that has a place.
 type limitedConn struct {
@@ -62,25 +77,127 @@ type limitedConn struct {
 
 func newLimiter(l net.Listener, limit int, now func() time.Time, log *slog.Logger) *limiter {
 	return &limiter{
-		Listener: l, limit: limit, now: now, log: log, changed: make(chan struct{}, 1), done: make(chan struct{}),
+		Listener: l, limit: limit, maxWaiting: min(limit, maxWaiting), now: now, log: log,
+		arrivals: make(chan arrival), changed: make(chan struct{}, 1), done: make(chan struct{}),
 		conns: map[*limitedConn]struct{}{}, senders: map[netip.Prefix]int{},
 	}
 }
 
-// Accept returns the next connection once there is a place for it.
+// Accept returns the next connection that has a place.
 func (l *limiter) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		l.failed(err)
-		return nil, err
-	}
-	lc := &limitedConn{Conn: c, limiter: l, sender: bellhop.Sender(c.RemoteAddr().String())}
-	for !l.add(lc) {
-		if !l.await() {
-			return nil, errors.Join(net.ErrClosed, c.Close())
+	l.pumping.Do(func() { go l.pump() })
+	for {
+		if c := l.admitWaiting(); c != nil {
+			return c, nil
+		}
+		var tick <-chan time.Time
+		if len(l.waiting) > 0 {
+			tick = time.After(busyForOthers / 4)
+		}
+		select {
+		case a := <-l.arrivals:
+			if a.err != nil {
+				l.failed(a.err)
+				return nil, a.err
+			}
+			c := &limitedConn{Conn: a.conn, limiter: l, sender: bellhop.Sender(a.conn.RemoteAddr().String())}
+			if l.mayFit(c) && l.add(c) {
+				return c, nil
+			}
+			l.wait(c)
+		case <-l.changed:
+			l.retry = true
+		case <-tick: // another one may have been busy for too long by now
+			l.retry = true
+		case <-l.done:
+			for _, c := range l.waiting {
+				c.Conn.Close()
+			}
+			l.waiting = nil
+			return nil, net.ErrClosed
 		}
 	}
-	return lc, nil
+}
+
+// pump hands new connections to Accept until the limiter is closed. Accept cannot call the listener itself: it also
+// looks after those that wait.
+func (l *limiter) pump() {
+	for {
+		c, err := l.Listener.Accept()
+		select {
+		case l.arrivals <- arrival{c, err}:
+		case <-l.done:
+			if c != nil {
+				c.Close()
+			}
+			return
+		}
+	}
+}
+
+// admitWaiting gives a place to one of the connections that wait, and returns it; nil if there is no place. The sender
+// with the fewest connections comes first. If there is no place for it, there is none for the others either.
+func (l *limiter) admitWaiting() *limitedConn {
+	if !l.retry || len(l.waiting) == 0 {
+		return nil
+	}
+	i := l.fewest()
+	c := l.waiting[i]
+	if !l.add(c) {
+		l.retry = false
+		return nil
+	}
+	l.waiting = slices.Delete(l.waiting, i, i+1)
+	return c
+}
+
+// mayFit reports whether c, a new connection, may get a place although others wait: its sender has fewer connections
+// than theirs. Otherwise it is not worth a search.
+func (l *limiter) mayFit(c *limitedConn) bool {
+	if len(l.waiting) == 0 {
+		return true
+	}
+	best := l.waiting[l.fewest()]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.senders[c.sender] < l.senders[best.sender]
+}
+
+// fewest returns the index of the connection that waits and whose sender has the fewest connections; of several, the
+// oldest.
+func (l *limiter) fewest() (index int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, c := range l.waiting {
+		if l.senders[c.sender] < l.senders[l.waiting[index].sender] {
+			index = i
+		}
+	}
+	return index
+}
+
+// wait makes c wait for a place. If too many wait, the newest one of the sender with the most connections, those that
+// wait included, is closed.
+func (l *limiter) wait(c *limitedConn) {
+	l.waiting = append(l.waiting, c)
+	if len(l.waiting) <= l.maxWaiting {
+		return
+	}
+	all := map[netip.Prefix]int{}
+	for _, c := range l.waiting {
+		all[c.sender]++
+	}
+	l.mu.Lock()
+	worst := 0
+	for i, c := range l.waiting {
+		most := l.waiting[worst].sender
+		if all[c.sender]+l.senders[c.sender] >= all[most]+l.senders[most] {
+			worst = i
+		}
+	}
+	l.mu.Unlock()
+	l.waiting[worst].Conn.Close()
+	l.waiting = slices.Delete(l.waiting, worst, worst+1)
 }
 
 // Close makes Accept fail. Connections stay open.
@@ -101,20 +218,6 @@ func (l *limiter) failed(err error) {
 	l.log.Warn("accept.failed", "error", err, "failures", l.failures,
 		"meaning", "connections could not be accepted; tried again within a second")
 	l.failedAt, l.failures = now, 0
-}
-
-// await waits until add may succeed: a connection has closed or has become idle, or time has passed. It reports false
-// once the limiter is closed.
-func (l *limiter) await() bool {
-	timer := time.NewTimer(busyForOthers / 2)
-	defer timer.Stop()
-	select {
-	case <-l.changed:
-	case <-timer.C:
-	case <-l.done:
-		return false
-	}
-	return true
 }
 
 // add gives c a place, if there is one or others give way.

@@ -80,6 +80,7 @@ func newLimiterRig(t *testing.T, limit int) *limiterRig {
 	d := make(dialer, 100)
 	r := &limiterRig{t: t, limiter: newLimiter(d, limit, time.Now, slog.New(slog.DiscardHandler)), dialer: d,
 		accepted: map[*dialed]net.Conn{}}
+	r.maxWaiting = 2
 	go func() {
 		for {
 			c, err := r.limiter.Accept()
@@ -209,6 +210,33 @@ func TestWhoGivesWay(t *testing.T) {
 				t.Errorf("closed: %s", closed(list))
 			}
 		},
+		"one that is busy for a second, although others of its sender wait": func(t *testing.T, r *limiterRig) {
+			list, _ := r.open(4, attacker)
+			more, n := r.open(2, attacker)
+			if n != 0 {
+				t.Errorf("%d more of the attacker were accepted", n)
+			}
+			new, _ := r.open(1, honest)
+			time.Sleep(busyForOthers + busyForOthers/4)
+			synctest.Wait()
+			if r.conn(new[0]) == nil || r.conn(more[0]) != nil || closed(list) != "1000" || closed(more) != "01" {
+				t.Errorf("closed: %s, %s", closed(list), closed(more))
+			}
+		},
+		"none, and the newest that wait of the sender with the most": func(t *testing.T, r *limiterRig) {
+			list, _ := r.open(3, attacker)
+			few, _ := r.open(1, honest)
+			waiting, _ := r.open(2, attacker) // there is room for two
+			new, _ := r.open(1, honest)
+			if closed(waiting) != "01" || closed(new) != "0" || closed(list)+closed(few) != "0000" {
+				t.Errorf("closed: %s, of those that wait: %s, %s", closed(list), closed(waiting), closed(new))
+			}
+			time.Sleep(2 * busyForOthers)
+			synctest.Wait()
+			if closed(waiting) != "01" || r.conn(new[0]) == nil || closed(list)+closed(few) != "1000" {
+				t.Errorf("later: closed: %s, of those that wait: %s, %s", closed(list), closed(waiting), closed(new))
+			}
+		},
 		"the one that waits, if the server stops": func(t *testing.T, r *limiterRig) {
 			list, _ := r.open(4, proxy)
 			new, _ := r.open(1, proxy)
@@ -232,6 +260,7 @@ func TestAcceptFails(t *testing.T) {
 	var log strings.Builder
 	now := time.Now()
 	l := newLimiter(failing{}, 1, func() time.Time { return now }, slog.New(slog.NewTextHandler(&log, nil)))
+	defer l.Close()
 	for range 2000 {
 		if _, err := l.Accept(); !errors.Is(err, syscall.EMFILE) {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/contentcoding"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -24,10 +25,12 @@ func (d *Door) readBody(w http.ResponseWriter, r *http.Request, src *source, req
 	if r.ContentLength > src.limit {
 		return nil, nil, errTooLarge
 	}
-	if _, err := codingOf(r.Header); err != nil {
+	coding, err := codingOf(r.Header)
+	if err != nil {
 		return nil, nil, err
 	}
-	if src.receiver != nil && (r.ContentLength < 0 || r.ContentLength > freeBytes) { // of a small body it saves nothing
+	// Of a small body that is not to be decoded it saves nothing.
+	if src.receiver != nil && (r.ContentLength < 0 || r.ContentLength > freeBytes || coding != contentcoding.None) {
 		if err := d.checkHeader(src, req); err != nil {
 			return nil, nil, err
 		}

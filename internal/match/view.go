@@ -18,6 +18,7 @@ type View struct {
 
 	content  []byte // the body with its Content-Encoding undone, if decoded
 	decoded  bool
+	coded    error // why the Content-Encoding could not be undone, if decoded
 	made     reads // what data holds, and whether headers and text are made
 	data     any
 	dataErr  error
@@ -167,14 +168,13 @@ func (v *View) decode(r reads) {
 	v.decodes++
 }
 
-// readContent sets v.content. A body without a coding is not copied.
-func (v *View) readContent() (err error) {
-	if v.decoded {
-		return nil
+// readContent sets v.content, once. A body without a coding is not copied.
+func (v *View) readContent() error {
+	if !v.decoded {
+		v.content, v.coded = contentcoding.Event(v.event, bellhop.MaxMaxBodyBytes)
+		v.decoded = true
 	}
-	v.content, err = contentcoding.Event(v.event, bellhop.MaxMaxBodyBytes)
-	v.decoded = err == nil
-	return err
+	return v.coded
 }
 
 func (v *View) makeHeaders() {

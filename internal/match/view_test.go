@@ -1,6 +1,8 @@
 package match
 
 import (
+	"errors"
+	"net/http"
 	"bytes"
 	"compress/gzip"
 	"fmt"
@@ -59,6 +61,25 @@ func TestViewDecodesOnce(t *testing.T) {
 	}
 	if released != 2 {
 		t.Errorf("released %d times", released)
+	}
+}
+
+// TestViewRemembersFailure: a body whose coding cannot be undone is not tried again for each expression.
+func TestViewRemembersFailure(t *testing.T) {
+	header := bellhop.NewHeader(http.Header{"Content-Encoding": {"gzip"}}, nil)
+	all, needs := wheres(t, `data.a == 1`, `data.b == 1`)
+	v := Open(&bellhop.Event{Header: header, Body: []byte("no gzip")}, needs, Budget{}, nil)
+	defer v.Close()
+	var first error
+	for i := range all {
+		got, err := all[i].WantsView(v)
+		if got || err == nil {
+			t.Errorf("%d: %v %v", i, got, err)
+		}
+		if i > 0 && errors.Unwrap(err) != first {
+			t.Errorf("%d: tried again: %v", i, err)
+		}
+		first = errors.Unwrap(err)
 	}
 }
 

@@ -177,6 +177,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ReceivedAt: start}
 	if strings.Count(r.URL.RawQuery, "&") >= maxParameters {
 		d.refuse(w, src, &req, errQuery)
+		discard(w, r)
 		return
 	}
 	body, upload, err := d.readBody(w, r, src, &req)
@@ -187,6 +188,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer d.budget.release(upload)
 	if err != nil {
 		d.refuse(w, src, &req, err)
+		if !slices.Contains(brokenOff, err) {
+			discard(w, r)
+		}
 		return
 	}
 	receipt, err := d.receive(r.Context(), src, &req)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/contentcoding"
@@ -71,6 +72,27 @@ func (d *Door) readBody(w http.ResponseWriter, r *http.Request, src *source, req
 		case size > src.limit:
 			return nil, u, cmp.Or(d.budget.settle(u), error(errTooLarge))
 		}
+	}
+}
+
+// Bounds of discard.
+const (
+	discardBytes = bellhop.MaxMaxBodyBytes
+	discardTime  = 2 * time.Second
+)
+
+// brokenOff are the refusals after which nothing more of the body is read: it does not come, or too much comes at once.
+var brokenOff = []error{errUnread, errSlow, errCut, errBusy}
+
+// discard reads and drops what is left of the body of a refused request. A sender, or a proxy, that still sends when the
+// connection is closed sees a broken connection in place of the answer (RFC 9112, section 9.6).
+func discard(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 || r.Header["Expect"] != nil { // such a sender waits for the answer before it sends
+		return
+	}
+	c := http.NewResponseController(w)
+	if c.Flush() == nil && c.SetReadDeadline(time.Now().Add(discardTime)) == nil {
+		io.CopyN(io.Discard, r.Body, discardBytes)
 	}
 }
 

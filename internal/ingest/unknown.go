@@ -26,6 +26,7 @@ const maxNameBytes = 128
 // it has the name alone: what follows may be a secret.
 func (d *Door) noSource(w http.ResponseWriter, r *http.Request, disabled *source, at time.Time) {
 	answer(w, http.StatusNotFound, nil)
+	defer discard(w, r)
 	d.metrics.unknown.Inc()
 	path, ok := strings.CutPrefix(r.URL.EscapedPath(), Prefix)
 	if !ok {

@@ -1,12 +1,12 @@
 package match
 
 import (
-	"errors"
-	"net/http"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"

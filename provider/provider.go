@@ -2,8 +2,8 @@
 //
 // A provider is the package that understands one outside system: how its requests prove who sent them, which
 // handshakes it makes, and how one request becomes events. A provider may do more, and says so by further interfaces:
-// it may send as its system does ([Sender]), have a reference page ([Guider]), and say how to play its system
-// ([Emulator]). An [Action] is work that a destination can do here.
+// it may send as its system does ([Sender]), be asked to call a source ([Subscriber]), have a reference page
+// ([Guider]), and say how to play its system ([Emulator]). An [Action] is work that a destination can do here.
 //
 // The packages below this one are the providers; [github.com/bellhop-gateway/bellhop/provider/all] lists them.
 package provider
@@ -83,6 +83,10 @@ type Env struct {
 	Rand   io.Reader
 	Client *http.Client // guarded: it reaches only addresses that the server may reach; for key sets and the like
 	Logger *slog.Logger
+
+	// Subscribed knows the subscriptions of the source that is opened. It is nil where there are none, as when settings
+	// are only checked.
+	Subscribed Subscribed
 }
 
 // A Request is an HTTP request at a source, its body read whole.
@@ -116,6 +120,9 @@ type Receipt struct {
 	Events  []bellhop.Event
 	Refused []ItemError // items of a batch that were refused while their neighbours passed
 	Status  int         // of the answer, once the events are on disk; 0 is 202
+	// Heard has what the events say about the server's own subscriptions: nil if the source has none. The server is
+	// told once the events are on disk.
+	Heard []Heard
 }
 
 // An ItemError is the error of one item of a batch that was refused.

@@ -55,6 +55,7 @@ const (
 type settings struct {
 	ClientState     provider.Secrets `json:"client_state"`
 	Unauthenticated bool             `json:"unauthenticated"`
+	Subscriptions   bool             `json:"subscriptions_only"`
 	TenantIDs       []string         `json:"tenant_ids"`
 
 	AppID          ids               `json:"app_id"`
@@ -72,13 +73,14 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	}
 	tokens, tokensErr := s.tokenCheck(env)
 	certificates, certificatesErr := openCertificates("certificates", s.Certificates)
-	err := bellhop.Join("", microsoft.CheckSourceState(s.ClientState, s.Unauthenticated),
+	err := bellhop.Join("", microsoft.CheckSourceState(s.ClientState, s.Unauthenticated, s.Subscriptions),
 		checkIDs("tenant_ids", s.TenantIDs), tokensErr, certificatesErr)
 	if err != nil {
 		return nil, err
 	}
 	return &receiver{
-		now: env.Now, states: s.ClientState, tenants: s.TenantIDs, tokens: tokens, certificates: certificates,
+		now: env.Now, states: s.ClientState, unchecked: s.Unauthenticated, subscribed: env.Subscribed,
+		tenants: s.TenantIDs, tokens: tokens, certificates: certificates,
 	}, nil
 }
 

@@ -18,7 +18,9 @@ import (
 
 type receiver struct {
 	now          func() time.Time
-	states       []string                   // accepted client states; if empty, none is checked
+	states       []string                   // accepted client states, whatever the subscription
+	unchecked    bool                       // client states are not checked
+	subscribed   provider.Subscribed        // may be nil
 	tenants      []string                   // accepted tenants; if empty, any
 	tokens       *TokenCheck                // nil: rich items are refused
 	certificates map[string]*rsa.PrivateKey // by encryptionCertificateId
@@ -61,6 +63,7 @@ func (r *receiver) events(b *batch, contentType string) provider.Receipt {
 	if len(b.items) > 0 {
 		receipt.Events = make([]bellhop.Event, 0, len(b.items))
 	}
+	hears := r.subscribed != nil && r.subscribed.Any()
 	for i := range b.items {
 		it := &b.items[i]
 		key := it.repeatKey()
@@ -78,6 +81,9 @@ func (r *receiver) events(b *batch, contentType string) provider.Receipt {
 			ContentType: contentType,
 			Body:        it.body,
 		})
+		if hears {
+			receipt.Heard = append(receipt.Heard, it.heard())
+		}
 	}
 	return receipt
 }
@@ -86,6 +92,9 @@ func (r *receiver) events(b *batch, contentType string) provider.Receipt {
 // encrypted.
 func (r *receiver) unseal(it *item) error {
 	key := r.certificates[it.sealed.CertificateID]
+	if key == nil && r.subscribed != nil {
+		key, _ = r.subscribed.Key(it.sealed.CertificateID).(*rsa.PrivateKey)
+	}
 	if key == nil {
 		return nil
 	}

@@ -29,9 +29,10 @@ func (r *receiver) check(it *item) error {
 	if it.content != nil {
 		return fmt.Errorf("%w: content that is not encrypted", provider.ErrBody)
 	}
-	if len(r.states) > 0 {
+	if !r.unchecked {
 		state, _ := strictjson.Text(it.state)
-		if err := VerifyState(state, r.states...); err != nil {
+		err := VerifyState(state, r.states...)
+		if err != nil && (state == "" || r.subscribed == nil || !r.subscribed.Takes(it.subscription, state)) {
 			return err
 		}
 	}

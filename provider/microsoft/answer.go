@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -135,7 +136,7 @@ func messageOf(raw json.RawMessage) (text string) {
 }
 
 // urls are the URLs in a message. What follows the host may be a secret.
-var urls = regexp.MustCompile(`(https?://[^\s/'"<>?#]+)[/?#][^\s'"<>]*`)
+var urls = regexp.MustCompile(`(https?://[^\s/'"<>?#]+)[/?#][^\x00-\x20'"<>]*`)
 
 // plain returns text of a system for messages of ours: without control characters and what follows the hosts of URLs,
 // and bounded.
@@ -185,6 +186,25 @@ func ParseTime(text string) time.Time {
 		return time.Time{}
 	}
 	return at.UTC()
+}
+
+// GoneIsDone returns the error of a call that deletes: nil if there was nothing to delete.
+func GoneIsDone(err error) error {
+	var e *provider.APIError
+	if errors.As(err, &e) && e.Kind == provider.APIGone {
+		return nil
+	}
+	return err
+}
+
+// NothingThere returns the error of a call that creates something in a resource: of APIInvalid, with remedy, if there is
+// no such resource.
+func NothingThere(err error, remedy string) error {
+	var e *provider.APIError
+	if errors.As(err, &e) && e.Kind == provider.APIGone {
+		e.Kind, e.Remedy = provider.APIInvalid, remedy
+	}
+	return err
 }
 
 // maxPages bounds the pages of one list.

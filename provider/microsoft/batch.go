@@ -1,6 +1,7 @@
 package microsoft
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -17,7 +18,10 @@ import (
 type BatchReader struct {
 	Name      string   // of the provider; it begins each error
 	Parameter string   // of the query, with the token of a handshake
-	States    []string // accepted client states; if there are none, they are not checked
+	States    []string // accepted client states, whatever the subscription
+
+	Unchecked  bool                // client states are not checked
+	Subscribed provider.Subscribed // accepts client states of its subscriptions too; may be nil
 
 	StateInHeader   bool // a batch needs the header, even if its items have a client state
 	StrictHandshake bool // a handshake needs the header
@@ -33,37 +37,77 @@ func (r *BatchReader) CheckHeader(req *provider.Request) error {
 	return provider.Named(r.Name, err)
 }
 
-// readHeader does all that does not depend on the body: it answers a handshake, or checks the header of a batch. proven
-// reports whether the header has an accepted client state.
-func (r *BatchReader) readHeader(req *provider.Request) (reply *provider.Reply, proven bool, err error) {
-	if req.Method != http.MethodPost {
-		return nil, false, provider.ErrMethod
+// A Proof is what the ClientState header of a request proves. The zero Proof is that of a request without the header.
+type Proof struct {
+	Source bool   // it is a client state of the source: every item is proven
+	state  string // else the client state of one or more subscriptions: only their items are proven
+}
+
+// proofOf reads the ClientState header of h. A missing header is not an error; a wrong or repeated header is.
+func (r *BatchReader) proofOf(h http.Header) (Proof, error) {
+	err := VerifyHeader(h, r.States...)
+	switch {
+	case err == nil:
+		return Proof{Source: true}, nil
+	case errors.Is(err, signature.ErrMissing):
+		return Proof{}, nil
+	case errors.Is(err, provider.ErrForbidden) && r.Subscribed != nil && r.Subscribed.Knows(h.Get(StateHeader)):
+		return Proof{state: h.Get(StateHeader)}, nil
 	}
-	if len(r.States) > 0 {
-		if proven, err = hasState(req.Header, r.States); err != nil {
-			return nil, false, err
+	return Proof{}, err
+}
+
+// Proves reports whether the header proves an item of the registration remoteID.
+func (r *BatchReader) Proves(p Proof, remoteID string) bool {
+	return p.Source || p.state != "" && r.Subscribed.Takes(remoteID, p.state)
+}
+
+// VerifyItem checks the client state of an item of the registration remoteID, as the function of that name does.
+func (r *BatchReader) VerifyItem(remoteID, state string) error {
+	err := VerifyItem(state, r.States...)
+	if errors.Is(err, provider.ErrForbidden) && r.Subscribed != nil && r.Subscribed.Takes(remoteID, state) {
+		return nil
+	}
+	return err
+}
+
+// Hear notes what an accepted item says about the registration remoteID.
+func (r *BatchReader) Hear(receipt *provider.Receipt, remoteID string, kind provider.HeardKind) {
+	if r.Subscribed != nil && r.Subscribed.Any() {
+		receipt.Heard = append(receipt.Heard, provider.Heard{RemoteID: remoteID, Kind: kind})
+	}
+}
+
+// readHeader does all that does not depend on the body: it answers a handshake, or checks the header of a batch.
+func (r *BatchReader) readHeader(req *provider.Request) (reply *provider.Reply, proof Proof, err error) {
+	if req.Method != http.MethodPost {
+		return nil, proof, provider.ErrMethod
+	}
+	if !r.Unchecked {
+		if proof, err = r.proofOf(req.Header); err != nil {
+			return nil, proof, err
 		}
 	}
 	reply, handshake, err := Echo(req, r.Parameter)
 	switch {
-	case handshake && r.StrictHandshake && !proven:
-		return nil, false, fmt.Errorf("handshake without a ClientState header: %w", signature.ErrMissing)
+	case handshake && r.StrictHandshake && proof == Proof{}:
+		return nil, proof, fmt.Errorf("handshake without a ClientState header: %w", signature.ErrMissing)
 	case handshake:
-		return reply, proven, err
-	case r.StateInHeader && len(r.States) > 0 && !proven:
-		return nil, false, fmt.Errorf("ClientState header: %w", signature.ErrMissing)
+		return reply, proof, err
+	case r.StateInHeader && !r.Unchecked && proof == Proof{}:
+		return nil, proof, fmt.Errorf("ClientState header: %w", signature.ErrMissing)
 	}
-	return nil, proven, nil
+	return nil, proof, nil
 }
 
 // Read answers a handshake, or makes the receipt of a batch, which is answered 200. It calls item for each item, to
-// append the item's events to receipt; proven reports whether the header had an accepted client state. If item returns
+// append the item's events to receipt; proof is that of the header. If item returns
 // an error, that item is refused and its neighbours pass. Events without a ContentType get that of the request.
 //
 // The header is checked before the body is read: a client state that is not accepted refuses the whole request.
 func (r *BatchReader) Read(
 	req *provider.Request,
-	item func(receipt *provider.Receipt, item []byte, proven bool) error,
+	item func(receipt *provider.Receipt, item []byte, proof Proof) error,
 ) (provider.Receipt, error) {
 	receipt, err := r.read(req, item)
 	if err != nil {
@@ -74,9 +118,9 @@ func (r *BatchReader) Read(
 
 func (r *BatchReader) read(
 	req *provider.Request,
-	item func(*provider.Receipt, []byte, bool) error,
+	item func(*provider.Receipt, []byte, Proof) error,
 ) (receipt provider.Receipt, err error) {
-	reply, proven, err := r.readHeader(req)
+	reply, proof, err := r.readHeader(req)
 	if reply != nil || err != nil {
 		return provider.Receipt{Reply: reply}, err
 	}
@@ -86,7 +130,7 @@ func (r *BatchReader) read(
 	}
 	receipt.Status = http.StatusOK
 	for i, value := range items {
-		if err := item(&receipt, value, proven); err != nil {
+		if err := item(&receipt, value, proof); err != nil {
 			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: fmt.Errorf("%s: %w", r.Name, err)})
 		}
 	}

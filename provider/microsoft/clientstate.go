@@ -1,7 +1,6 @@
 package microsoft
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -46,17 +45,28 @@ func CheckOneClientState(path string, states provider.Secrets) error {
 	return CheckClientState(path, states)
 }
 
-// CheckSourceState checks the client states of a source. An unauthenticated source must have none. The paths of its
-// errors are the settings client_state and unauthenticated.
-func CheckSourceState(states provider.Secrets, unauthenticated bool) error {
+// CheckSourceState checks the client states of a source. A source that is unauthenticated, or for the server's own
+// subscriptions alone, must have none. The paths of its errors are the settings client_state, unauthenticated and
+// subscriptions_only.
+func CheckSourceState(states provider.Secrets, unauthenticated, subscriptionsOnly bool) error {
 	switch {
-	case !unauthenticated:
-		return CheckClientState("client_state", states)
-	case states != nil:
+	case unauthenticated && subscriptionsOnly:
+		return bellhop.Invalid("unauthenticated", "leave it out: notifications of subscriptions have a client state")
+	case unauthenticated && states != nil:
 		return bellhop.Invalid("unauthenticated", "leave it out: there is a client_state to check")
+	case subscriptionsOnly && states != nil:
+		return bellhop.Invalid("subscriptions_only", "leave it out: there is a client_state to check")
+	case unauthenticated, subscriptionsOnly:
+		return nil
 	}
-	return nil
+	return CheckClientState("client_state", states)
 }
+
+// SubscriptionsOnly is the setting of a source without a client state of its own.
+var SubscriptionsOnly = provider.Setting{
+	Name: "subscriptions_only", Title: "Subscriptions only", Kind: provider.KindFlag, Example: "true",
+	Doc: "The source has no client state of its own: it accepts the notifications of subscriptions that Bellhop keeps, " +
+		"each with the client state that Bellhop chose for it. Default: false."}
 
 // VerifyHeader reports whether the ClientState header of h is one of states, byte for byte, in constant time.
 // It returns signature.ErrMissing if the header is absent or empty, signature.ErrMalformed if it occurs twice, or
@@ -83,16 +93,6 @@ func VerifyItem(state string, states ...string) error {
 		return fmt.Errorf("%w: another clientState", provider.ErrForbidden)
 	}
 	return nil
-}
-
-// hasState reports whether the ClientState header of h is one of states. A missing header is not an error; a wrong
-// or repeated header is.
-func hasState(h http.Header, states []string) (bool, error) {
-	err := VerifyHeader(h, states...)
-	if errors.Is(err, signature.ErrMissing) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // FormatTime writes t as Microsoft's services do: in UTC, with seven digits after the second.

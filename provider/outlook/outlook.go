@@ -31,6 +31,7 @@ var _ provider.Sender = Provider{}
 type settings struct {
 	ClientState     provider.Secrets `json:"client_state"`
 	Unauthenticated bool             `json:"unauthenticated"`
+	Subscriptions   bool             `json:"subscriptions_only"`
 	Gaps            string           `json:"gaps"`
 }
 
@@ -42,17 +43,19 @@ const (
 )
 
 // Open implements [provider.Provider].
-func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
 	var s settings
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
 	gaps, err := provider.OneOf("gaps", s.Gaps, gapsAll, gapsAll, gapsBatch, gapsNone)
-	if err := bellhop.Join("", microsoft.CheckSourceState(s.ClientState, s.Unauthenticated), err); err != nil {
+	if err := bellhop.Join("", microsoft.CheckSourceState(s.ClientState, s.Unauthenticated, s.Subscriptions),
+		err); err != nil {
 		return nil, err
 	}
 	r := &receiver{gaps: gaps != gapsNone, BatchReader: microsoft.BatchReader{
 		Name: "outlook", Parameter: parameter, States: s.ClientState, StateInHeader: true, FoldNames: true,
+		Unchecked: s.Unauthenticated, Subscribed: env.Subscribed,
 	}}
 	if gaps == gapsAll {
 		r.memory = newMemory()

@@ -27,16 +27,21 @@ var _ provider.SecretHeaders = (*receiver)(nil)
 // number of a notification shows that earlier ones are missing, an event about the gap precedes it.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
 	watch := batch{memory: r.memory}
-	return r.Read(req, func(receipt *provider.Receipt, item []byte, _ bool) error {
+	return r.Read(req, func(receipt *provider.Receipt, item []byte, proof microsoft.Proof) error {
 		n, err := parse(item)
 		if err != nil {
 			return err
 		}
+		if !r.Unchecked && !r.Proves(proof, n.subscription) {
+			return fmt.Errorf("%w: the ClientState header is that of another subscription", provider.ErrForbidden)
+		}
 		if r.gaps {
 			if missing, ok := watch.missing(n); ok {
 				receipt.Events = append(receipt.Events, missing.event(n.subscription))
+				r.Hear(receipt, n.subscription, provider.HeardMissed)
 			}
 		}
+		r.Hear(receipt, n.subscription, n.heardKind())
 		receipt.Events = append(receipt.Events, bellhop.Event{Type: n.eventType, Subject: n.subject(),
 			ProviderID: n.repeatKey(), Body: item})
 		return nil
@@ -63,6 +68,14 @@ func (n *notification) subject() string {
 		return provider.Subject(n.subscription)
 	}
 	return provider.Subject(n.resource)
+}
+
+// heardKind returns what n says about its subscription.
+func (n *notification) heardKind() provider.HeardKind {
+	if n.eventType == typePrefix+"Missed" || n.eventType == typeGap {
+		return provider.HeardMissed
+	}
+	return provider.HeardNotification
 }
 
 // repeatKey returns a key that is the same for each receipt of n, or "" if n has no number.

@@ -25,14 +25,15 @@ var _ provider.SecretHeaders = (*receiver)(nil)
 // Receive answers a handshake, or returns an event for each item with the right client state. Subscriptions of a
 // tenant with the same URL share requests, so each item is checked and refused by itself.
 func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.Receipt, error) {
-	return r.Read(req, func(receipt *provider.Receipt, item []byte, proven bool) error {
+	return r.Read(req, func(receipt *provider.Receipt, item []byte, proof microsoft.Proof) error {
 		n, err := parse(item)
 		if err == nil {
-			err = r.checkItem(n, proven)
+			err = r.checkItem(n, proof)
 		}
 		if err != nil {
 			return err
 		}
+		r.Hear(receipt, n.subscription, provider.HeardNotification)
 		receipt.Events = append(receipt.Events, bellhop.Event{Type: TypeChanged,
 			Subject: provider.Subject(n.resource), Body: item})
 		return nil
@@ -40,8 +41,8 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 }
 
 // checkItem checks the client state first, then the required members.
-func (r *receiver) checkItem(n notification, proven bool) error {
-	if err := r.checkState(n, proven); err != nil {
+func (r *receiver) checkItem(n notification, proof microsoft.Proof) error {
+	if err := r.checkState(n, proof); err != nil {
 		return err
 	}
 	if n.subscription == "" {
@@ -51,14 +52,14 @@ func (r *receiver) checkItem(n notification, proven bool) error {
 }
 
 // checkState compares the client state of an item. An item without one is accepted if the header had the right one.
-func (r *receiver) checkState(n notification, proven bool) error {
+func (r *receiver) checkState(n notification, proof microsoft.Proof) error {
 	switch {
-	case len(r.States) == 0 || n.state == "" && !n.oddState && proven:
+	case r.Unchecked || n.state == "" && !n.oddState && r.Proves(proof, n.subscription):
 		return nil
 	case n.oddState:
 		return fmt.Errorf("%w: clientState is not a text", provider.ErrForbidden)
 	}
-	return VerifyItem(n.state, r.States...)
+	return r.VerifyItem(n.subscription, n.state)
 }
 
 // A notification holds the members of an item that this package reads.

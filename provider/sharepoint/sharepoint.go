@@ -31,10 +31,11 @@ type settings struct {
 	ClientState     provider.Secrets `json:"client_state"`
 	StrictHandshake bool             `json:"strict_handshake"`
 	Unauthenticated bool             `json:"unauthenticated"`
+	Subscriptions   bool             `json:"subscriptions_only"`
 }
 
 // Open implements [provider.Provider].
-func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
 	var s settings
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
@@ -43,11 +44,11 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 		return nil, err
 	}
 	return &receiver{microsoft.BatchReader{Name: "sharepoint", Parameter: parameter, States: s.ClientState,
-		StrictHandshake: s.StrictHandshake}}, nil
+		StrictHandshake: s.StrictHandshake, Unchecked: s.Unauthenticated, Subscribed: env.Subscribed}}, nil
 }
 
 func (s *settings) check() error {
-	err := microsoft.CheckSourceState(s.ClientState, s.Unauthenticated)
+	err := microsoft.CheckSourceState(s.ClientState, s.Unauthenticated, s.Subscriptions)
 	if err == nil && s.Unauthenticated && s.StrictHandshake {
 		return bellhop.Invalid("strict_handshake", "leave it out: without client_state there is nothing to check")
 	}

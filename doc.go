@@ -20,5 +20,7 @@
 //	replay       new deliveries of a stored event, which keeps its id
 //	repair       a replay, retry or cancel of many events or deliveries, chosen by a filter, done in steps
 //	connection   who we are at a provider's API: an account there, with its keys or tokens
+//	subscription our registration at a provider, which asks it to call a source; most expire
+//	gap          a span of time in which a subscription may have missed something
 //	tenant       an optional label of an event, set by its publisher
 package bellhop

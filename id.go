@@ -15,6 +15,9 @@ const (
 	PrefixDelivery    = "dlv_"
 	PrefixRepair      = "rpr_"
 	PrefixConnection  = "con_"
+
+	PrefixSubscription = "sub_"
+	PrefixGap          = "gap_"
 )
 
 // IDAlphabet is Crockford's base 32 in lower case. Ids sort as the bits that they encode; the letters i, l, o

@@ -18,6 +18,8 @@ type Source struct {
 	MaxBodyBytes int64 // largest accepted body; 0 is the provider's default
 	Disabled     bool  // the door answers as if the source did not exist
 
+	ExpectEvery time.Duration // how long it may be silent: see [TypeSourceSilent]; 0 is for ever
+
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	SecretsAt SecretTimes // when each secret among Settings was set
@@ -62,7 +64,7 @@ func CheckName(name string) error {
 			return Invalid("name", rule)
 		}
 	}
-	for _, p := range []string{PrefixSource, PrefixDestination, PrefixConnection} {
+	for _, p := range []string{PrefixSource, PrefixDestination, PrefixConnection, PrefixSubscription} {
 		if len(name) > len(p) && name[:len(p)] == p {
 			return Invalid("name", "must not begin with "+p+", which marks ids")
 		}

@@ -1,6 +1,6 @@
 // Package store is the contract of the store: the one place that keeps sources, events, destinations,
-// deliveries, attempts, requests, repairs and connections. Package sqlite keeps that contract with SQLite, and package
-// storetest shows that a database keeps it.
+// deliveries, attempts, requests, repairs, connections and subscriptions. Package sqlite keeps that contract with SQLite,
+// and package storetest shows that a database keeps it.
 //
 // The store promises that a write reported done survives a crash and a power cut, and that the state of a
 // delivery changes only along the table in DESIGN.md. It decides nothing: callers tell it which destinations an
@@ -82,6 +82,7 @@ type Store interface {
 	Repairs
 	Requests
 	Connections
+	Subscriptions
 	Service
 }
 
@@ -293,6 +294,44 @@ type Connections interface {
 	SettleConnection(ctx context.Context, o bellhop.ConnectionOutcome) (current bool, err error)
 	// UseConnections stores when connections were used last, by their ids. Unknown ids are ignored.
 	UseConnections(ctx context.Context, usedAt map[string]time.Time) error
+// Subscriptions are our registrations at providers, newest first in lists. Names are unique; idOrName is an id if it
+// begins like one.
+type Subscriptions interface {
+	Subscriptions(ctx context.Context, f bellhop.SubscriptionFilter,
+		page bellhop.Page) (list []bellhop.Subscription, next string, err error)
+	Subscription(ctx context.Context, idOrName string) (bellhop.Subscription, error)
+	// CreateSubscription stores a new subscription. It is a conflict if another has its name.
+	CreateSubscription(ctx context.Context, s bellhop.Subscription) error
+	// SaveSubscription replaces the subscription with the id of s, except its LastEventAt, and stores what note has, in
+	// one transaction. It is a conflict if another subscription has its name. A call without an ID is new and gets one;
+	// else it replaces that call. The latest [bellhop.MaxSubscriptionCalls] calls and [bellhop.MaxGaps] gaps are kept.
+	SaveSubscription(ctx context.Context, s bellhop.Subscription, note SubscriptionNote) error
+	// DeleteSubscription deletes a subscription with its calls and gaps. Its name is free again.
+	DeleteSubscription(ctx context.Context, id string) error
+	// SettleCalls gives all calls without an outcome this one.
+	SettleCalls(ctx context.Context, outcome string) error
+	// SubscriptionCalls returns the calls of a subscription, newest first.
+	SubscriptionCalls(ctx context.Context, id string) ([]bellhop.SubscriptionCall, error)
+	// SubscriptionGaps returns the gaps of a subscription, newest first.
+	SubscriptionGaps(ctx context.Context, id string) ([]bellhop.Gap, error)
+	// GapsToAnnounce returns gaps that are not announced yet, oldest first: at most 1000.
+	GapsToAnnounce(ctx context.Context) ([]bellhop.Gap, error)
+	// GapAnnounced stores that a gap is announced. An unknown id is no error.
+	GapAnnounced(ctx context.Context, id string) error
+	// Spoken stores when the latest event came, by the ids of subscriptions and sources. Unknown ids are ignored.
+	Spoken(ctx context.Context, at map[string]time.Time) error
+	// SourceNotes returns the notes of the sources that have ExpectEvery, by their ids.
+	SourceNotes(ctx context.Context) (map[string]bellhop.SourceNotes, error)
+	// SourceSilent stores since when a source is silent; the zero time means that it has spoken.
+	SourceSilent(ctx context.Context, id string, since time.Time) error
+	// Alive stores that the gateway is running at a time, and returns the time that was stored before; zero if none was.
+	Alive(ctx context.Context, at time.Time) (before time.Time, err error)
+}
+
+// A SubscriptionNote is what SaveSubscription stores beside the subscription. Nil members are nothing.
+type SubscriptionNote struct {
+	Call *bellhop.SubscriptionCall
+	Gap  *bellhop.Gap
 }
 
 // A Service has the methods for the program that owns the store.

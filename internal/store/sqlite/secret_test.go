@@ -19,7 +19,8 @@ func TestNoSecretInFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	canaries := []string{"canary-of-the-source", "canary-of-the-destination", "canary-that-was-replaced",
-		"canary-that-was-deleted", "canary-of-the-connection", "canary-in-a-token"}
+		"canary-that-was-deleted", "canary-of-the-connection", "canary-in-a-token",
+		"canary-of-the-subscription"}
 	look := func(when string) {
 		t.Helper()
 		for name, content := range readFolder(t, dir) {
@@ -51,6 +52,12 @@ func TestNoSecretInFiles(t *testing.T) {
 	dst, err := s.Destination(t.Context(), destinationID)
 	if err != nil {
 		t.Fatal(err)
+	}
+	subscribe := s.CreateSubscription(t.Context(), bellhop.Subscription{ID: "sub_1", Name: "calendar", Provider: "graph",
+		Resource: "/me/events", State: bellhop.SubscriptionPending, CreatedAt: dst.CreatedAt, UpdatedAt: dst.CreatedAt, Settings: settings(canaries[6]),
+		Secrets: bellhop.SubscriptionSecrets{ClientState: canaries[6]}})
+	if subscribe != nil {
+		t.Fatal(subscribe)
 	}
 	deleted := dst
 	deleted.ID, deleted.Name, deleted.Settings = "dst_deleted", "deleted", settings(canaries[3])

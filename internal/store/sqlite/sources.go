@@ -13,13 +13,13 @@ import (
 )
 
 const selectSource = `SELECT n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
-	secrets_at, tenant FROM sources`
+	secrets_at, tenant, expect_every FROM sources`
 
 func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 	src = bellhop.Source{ID: row.ColumnText(1), Name: row.ColumnText(2), Provider: row.ColumnText(3),
 		MaxBodyBytes: row.ColumnInt64(5),
 		Disabled:     row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8), SecretsAt: secretTimesAt(row, 9),
-		Tenant: row.ColumnText(10)}
+		Tenant: row.ColumnText(10), ExpectEvery: time.Duration(row.ColumnInt64(11))}
 	src.Settings, err = s.opts.Keys.Open(row.ColumnRawBlob(4), src.ID)
 	return src, err
 }
@@ -85,9 +85,9 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 	var n int64
 	err = s.do(func(c *conn) error {
 		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
-			secrets_at, tenant)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.CreatedAt, src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant)
+			secrets_at, tenant, expect_every)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
+			src.CreatedAt, src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery)
 		n = c.db.LastInsertRowID()
 		return conflictIfTaken(err, "source", src.Name)
 	})
@@ -110,9 +110,9 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) (followed 
 			return err
 		}
 		err = c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?,
-			updated_at = ?, secrets_at = ?, tenant = ?
+			updated_at = ?, secrets_at = ?, tenant = ?, expect_every = ?
 			WHERE id = ? AND deleted_at IS NULL`, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ID)
+			src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery, src.ID)
 		if err != nil {
 			return conflictIfTaken(err, "source", src.Name)
 		}

@@ -15,6 +15,9 @@ CREATE TABLE sources (
 	settings       BLOB NOT NULL,                   -- sealed
 	max_body_bytes INTEGER NOT NULL CHECK (max_body_bytes >= 0),
 	disabled       INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+	expect_every   INTEGER NOT NULL DEFAULT 0 CHECK (expect_every >= 0),
+	last_event_at  INTEGER,                         -- to some minutes; of a source with expect_every alone
+	silent_since   INTEGER,                         -- of the silence that was announced
 	created_at     INTEGER NOT NULL,
 	updated_at     INTEGER NOT NULL,
 	secrets_at     TEXT NOT NULL,                     -- JSON: when each secret was set, by its path
@@ -189,3 +192,63 @@ CREATE TABLE connections (
 	updated_at INTEGER NOT NULL,                    -- of name and settings
 	secrets_at TEXT NOT NULL                        -- JSON: when each secret was set, by its path
 ) STRICT;
+
+-- Our registrations at providers. One goroutine at a time changes a row.
+CREATE TABLE subscriptions (
+	n               INTEGER PRIMARY KEY,
+	id              TEXT NOT NULL UNIQUE,
+	name            TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 64),
+	provider        TEXT NOT NULL CHECK (provider <> ''),
+	tenant          TEXT NOT NULL CHECK (length(tenant) <= 255),
+	source          TEXT NOT NULL,                   -- ids: a source or connection may be deleted before it
+	connection      TEXT NOT NULL,
+	resource        TEXT NOT NULL CHECK (length(resource) BETWEEN 1 AND 1024),
+	change_types    TEXT NOT NULL,                   -- JSON
+	settings        BLOB NOT NULL,                   -- sealed
+	secrets         BLOB NOT NULL,                   -- sealed JSON: client state, certificates
+	expect_every    INTEGER NOT NULL CHECK (expect_every >= 0),
+	state           TEXT NOT NULL
+	                CHECK (state IN ('pending', 'active', 'renewing', 'paused', 'expired', 'removed', 'failed')),
+	reason          TEXT NOT NULL,
+	remote_id       TEXT NOT NULL,
+	remote_resource TEXT NOT NULL,
+	url             TEXT NOT NULL,
+	expires_at      INTEGER,
+	renew_at        INTEGER,
+	lifetime        INTEGER NOT NULL,
+	failures        INTEGER NOT NULL,
+	lost_at         INTEGER,
+	last_event_at   INTEGER,
+	silent_since    INTEGER,
+	deleting        INTEGER NOT NULL CHECK (deleting IN (0, 1)),
+	created_at      INTEGER NOT NULL,
+	updated_at      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX subscriptions_source ON subscriptions (source);
+
+-- The latest calls of each. One without an outcome was under way when the program ended.
+CREATE TABLE subscription_calls (
+	n            INTEGER PRIMARY KEY,
+	subscription INTEGER NOT NULL,
+	at           INTEGER NOT NULL,
+	what         TEXT NOT NULL,
+	status       INTEGER NOT NULL,
+	done         INTEGER NOT NULL CHECK (done IN (0, 1)),
+	outcome      TEXT NOT NULL,
+	handshake    TEXT NOT NULL,
+	took         INTEGER NOT NULL
+) STRICT;
+CREATE INDEX subscription_calls_of ON subscription_calls (subscription, n);
+
+CREATE TABLE gaps (
+	n            INTEGER PRIMARY KEY,
+	id           TEXT NOT NULL UNIQUE,
+	subscription INTEGER NOT NULL,
+	from_at      INTEGER NOT NULL,
+	to_at        INTEGER NOT NULL,
+	reason       TEXT NOT NULL,
+	announced    INTEGER NOT NULL CHECK (announced IN (0, 1)),
+	CHECK (from_at <= to_at)
+) STRICT;
+CREATE INDEX gaps_of ON gaps (subscription, n);
+CREATE INDEX gaps_to_announce ON gaps (n) WHERE announced = 0;

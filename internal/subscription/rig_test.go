@@ -1,0 +1,349 @@
+package subscription_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/bellhop-gateway/bellhop/emulator/entra"
+	emugraph "github.com/bellhop-gateway/bellhop/emulator/graph"
+	emuoutlook "github.com/bellhop-gateway/bellhop/emulator/outlook"
+	emusharepoint "github.com/bellhop-gateway/bellhop/emulator/sharepoint"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
+	"github.com/bellhop-gateway/bellhop/internal/subscription"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/graph"
+	"github.com/bellhop-gateway/bellhop/provider/outlook"
+	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
+)
+
+var providers = []provider.Provider{graph.Provider{}, outlook.Provider{}, sharepoint.Provider{}}
+
+// A rig is a gateway's room of subscriptions, its store and its door, and the stand-ins of the providers, all within
+// one process and one synctest bubble: time passes only when all of them wait.
+type rig struct {
+	*testing.T
+	ctx     context.Context
+	host    *emulator.Host
+	store   *sqlite.Store
+	manager *subscription.Manager
+	public  string
+	stop    func()
+
+	mu      sync.Mutex // guards the fields below
+	sources []bellhop.Source
+	down    bool // the door does not answer
+	events  []bellhop.Event
+	refused []string
+	mangle  func(provider.Answer) provider.Answer // what a proxy makes of the provider's answers
+}
+
+// bubble runs a test in a synctest bubble with a rig whose source "calendar" is one of Graph.
+func bubble(t *testing.T, test func(r *rig)) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		defer r.close()
+		test(r)
+	})
+}
+
+func newRig(t *testing.T) *rig {
+	r := &rig{T: t, ctx: t.Context(), public: "https://hooks.example.com"}
+	for name, p := range map[string]string{"calendar": "graph", "mailbox": "outlook", "lists": "sharepoint"} {
+		r.sources = append(r.sources, bellhop.Source{ID: "src_" + name, Name: name, Provider: p,
+			Settings: []byte(`{"subscriptions_only":true}`), CreatedAt: time.Now(), UpdatedAt: time.Now()})
+	}
+	r.host = emulator.New(emulator.Options{Client: &http.Client{Transport: r}})
+	tokens := entra.New(r.host, entra.Options{})
+	r.host.Add(tokens, emugraph.New(r.host, tokens, emugraph.Options{AnyToken: true}),
+		emuoutlook.New(r.host, tokens, emuoutlook.Options{AnyToken: true}),
+		emusharepoint.New(r.host, tokens, emusharepoint.Options{AnyToken: true}))
+	keys, err := store.ParseKeyRing(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32)))
+	r.must(err)
+	r.store, err = sqlite.Open(sqlite.Options{Dir: t.TempDir(), Options: store.Options{Keys: keys, Now: time.Now,
+		Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler)}})
+	r.must(err)
+	for _, src := range r.sources {
+		r.must(r.store.CreateSource(r.ctx, src))
+	}
+	return r
+}
+
+// start starts a Manager on the store, as a start of the gateway does.
+func (r *rig) start() {
+	r.Helper()
+	r.manager = subscription.New(subscription.Options{Store: r.store, Connections: r, Providers: providers,
+		PublicURL: r.public, Announce: r.announce, Now: time.Now, Rand: rand.Reader,
+		Jitter: mathrand.New(mathrand.NewPCG(1, 2)), Logger: slog.New(slog.DiscardHandler)})
+	r.manager.SetSources(r.list())
+	r.must(r.manager.Load(r.ctx))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- r.manager.Run(ctx) }()
+	r.stop = func() {
+		cancel()
+		r.must(<-ended)
+	}
+}
+
+func (r *rig) close() {
+	r.stop()
+	r.host.Close()
+	r.must(r.store.Close())
+}
+
+func (r *rig) list() []bellhop.Source {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]bellhop.Source{}, r.sources...)
+}
+
+func (r *rig) announce(_ context.Context, ev bellhop.Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, before := range r.events {
+		if ev.ProviderID != "" && before.ProviderID == ev.ProviderID {
+			return nil
+		}
+	}
+	r.events = append(r.events, ev)
+	return nil
+}
+
+// announced returns the events of that type so far.
+func (r *rig) announced(kind string) (list []bellhop.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ev := range r.events {
+		if ev.Type == kind {
+			list = append(list, ev)
+		}
+	}
+	return list
+}
+
+// API makes the calls of a connection at the stand-ins, without a network.
+func (r *rig) API(_ context.Context, id string) (provider.API, error) {
+	if id != "con_1" {
+		return nil, bellhop.NotFound("connection", id)
+	}
+	return r, nil
+}
+
+// Do is the API of the connection.
+func (r *rig) Do(ctx context.Context, call provider.Call) (answer provider.Answer, err error) {
+	defer func() {
+		if recover() != nil { // the stand-in closed the connection
+			err = &provider.APIError{Kind: provider.APITemporary, Message: "connection closed", MaybeDone: true}
+		}
+	}()
+	target, err := url.Parse(call.Path)
+	if err != nil {
+		return answer, &provider.APIError{Kind: provider.APIInvalid, Message: "no URL"}
+	}
+	req := httptest.NewRequestWithContext(ctx, call.Method, "http://stand-in.example"+target.RequestURI(), bytes.NewReader(call.Body))
+	for name, values := range call.Header {
+		req.Header[name] = values
+	}
+	w := httptest.NewRecorder()
+	r.host.ServeHTTP(w, req)
+	answer = provider.Answer{Status: w.Code, Header: w.Result().Header, Body: w.Body.Bytes()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mangle != nil {
+		answer = r.mangle(answer)
+	}
+	return answer, nil
+}
+
+// RoundTrip is the door: the stand-ins post to it.
+func (r *rig) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	down := r.down
+	r.mu.Unlock()
+	if down {
+		return nil, errors.New("connection refused")
+	}
+	w := httptest.NewRecorder()
+	r.receive(w, req, body)
+	return w.Result(), nil
+}
+
+func (r *rig) receive(w http.ResponseWriter, req *http.Request, body []byte) {
+	for _, src := range r.list() {
+		if req.URL.Path != "/in/"+src.Name || !strings.HasPrefix(req.URL.String(), r.public) {
+			continue
+		}
+		p, _ := provider.SubscriberOf(providers, src.Provider)
+		receiver, err := p.Open(provider.Env{Now: time.Now, Rand: rand.Reader, Subscribed: r.manager.Of(src.ID)}, src.Settings)
+		r.must(err)
+		receipt, err := receiver.Receive(req.Context(), &provider.Request{Method: req.Method, Target: req.URL.RequestURI(),
+			Header: req.Header, Body: body, ReceivedAt: time.Now()})
+		switch {
+		case err != nil:
+			r.note(err.Error())
+			w.WriteHeader(http.StatusForbidden)
+		case receipt.Reply != nil:
+			w.WriteHeader(receipt.Reply.Status)
+			w.Write(receipt.Reply.Body)
+			r.manager.Handshake(src.ID, time.Now(), receipt.Reply.Status, "")
+		default:
+			for _, item := range receipt.Refused {
+				r.note(item.Err.Error())
+			}
+			if clock := r.manager.Clock(src.ID); clock != nil && len(receipt.Events) > 0 {
+				clock.Store(time.Now().UnixMicro())
+			}
+			r.manager.Heard(src.ID, receipt.Heard, time.Now())
+			w.WriteHeader(http.StatusOK)
+		}
+		return
+	}
+	w.WriteHeader(http.StatusNotFound)
+}
+
+func (r *rig) note(refusal string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = append(r.refused, refusal)
+}
+
+// pass lets time pass.
+func (r *rig) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (r *rig) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// create creates a subscription to a resource; at Graph unless the resource is one of another system.
+func (r *rig) create(name, resource string, changes ...string) bellhop.Subscription {
+	r.Helper()
+	sub := bellhop.Subscription{ID: "sub_" + name, Name: name, Provider: "graph", SourceID: "src_calendar",
+		ConnectionID: "con_1", Resource: resource, ChangeTypes: changes, Settings: []byte("{}"), CreatedAt: time.Now(),
+		UpdatedAt: time.Now()}
+	switch {
+	case resource == "Documents":
+		sub.Provider, sub.SourceID = "sharepoint", "src_lists"
+	case strings.HasPrefix(resource, "me/"):
+		sub.Provider, sub.SourceID = "outlook", "src_mailbox"
+	}
+	got, err := r.manager.Create(r.ctx, sub)
+	r.must(err)
+	return got
+}
+
+// show returns a subscription as it is stored.
+func (r *rig) show(name string) bellhop.Subscription {
+	r.Helper()
+	got, err := r.store.Subscription(r.ctx, name)
+	r.must(err)
+	return got
+}
+
+func (r *rig) wantState(name string, want bellhop.SubscriptionState) bellhop.Subscription {
+	r.Helper()
+	got := r.show(name)
+	if got.State != want {
+		r.Fatalf("%s is %s (%s), want %s; history %s", name, got.State, got.Reason, want, r.history(name))
+	}
+	return got
+}
+
+// history returns the calls of a subscription, oldest first, as "create 201 done", separated by commas.
+func (r *rig) history(name string) string {
+	r.Helper()
+	calls, err := r.store.SubscriptionCalls(r.ctx, r.show(name).ID)
+	r.must(err)
+	var words []string
+	for _, c := range calls {
+		word := c.What
+		if !c.Done {
+			word += "!"
+		}
+		words = append([]string{word}, words...)
+	}
+	return strings.Join(words, " ")
+}
+
+// gaps returns the reasons of a subscription's gaps and how long they are, oldest first.
+func (r *rig) gaps(name string) []bellhop.Gap {
+	r.Helper()
+	gaps, err := r.store.SubscriptionGaps(r.ctx, r.show(name).ID)
+	r.must(err)
+	return gaps
+}
+
+// fault makes a fault of the stand-ins.
+func (r *rig) fault(text, system string) {
+	r.Helper()
+	f, err := emulator.ParseFault(text)
+	r.must(err)
+	f.System = system
+	r.must(r.host.Fault(f))
+}
+
+// happen lets something happen in a resource of Graph, and returns how many notifications follow.
+func (r *rig) happen(system, resource string) int {
+	r.Helper()
+	n, err := r.host.Happen(emulator.Event{System: system, Resource: resource, ChangeType: "updated", Data: map[string]any{}})
+	if err != nil {
+		n, err = r.host.Happen(emulator.Event{System: system, Resource: resource, ChangeType: "created", Data: map[string]any{"Subject": "x"}})
+	}
+	r.must(err)
+	synctest.Wait()
+	return n
+}
+
+// remotes returns the ids of the registrations at Graph.
+func (r *rig) remotes() (ids []string) {
+	r.Helper()
+	answer, err := r.Do(r.ctx, provider.Call{Method: http.MethodGet, Path: "/v1.0/subscriptions"})
+	r.must(err)
+	var page struct {
+		Value []struct{ ID string }
+	}
+	r.must(json.Unmarshal(answer.Body, &page))
+	for _, s := range page.Value {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+func (r *rig) refusals() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.refused)
+}
+
+func emulatorEvent(resource, change string) emulator.Event {
+	return emulator.Event{System: "graph", Resource: resource, ChangeType: change}
+}

@@ -1,0 +1,606 @@
+package subscription
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/provider"
+)
+
+// step does what is next for an entry: as many calls as belong together, mostly one. It does nothing if nothing is due.
+func (m *Manager) step(ctx context.Context, e *entry) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	k := m.takeMarks(e)
+	if e.unsaved != nil && m.save(ctx, e, *e.unsaved) != nil {
+		m.later(e, time.Minute)
+		return
+	}
+	err := m.next(ctx, e, k)
+	if err != nil { // storage: nothing was called, or the outcome is stored later
+		m.later(e, time.Minute)
+	}
+}
+
+func (m *Manager) takeMarks(e *entry) marks {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := e.marks
+	e.marks = marks{}
+	if !e.checkAt.IsZero() && !e.checkAt.After(m.now()) {
+		k.check, e.checkAt = true, time.Time{}
+	}
+	return k
+}
+
+// later makes e due after some time, without a write. The caller holds e.mu.
+func (m *Manager) later(e *entry, wait time.Duration) {
+	e.sub.RenewAt = m.now().Add(wait)
+	e.share()
+}
+
+// next is step with e locked. Its error means that storage could not take a write.
+func (m *Manager) next(ctx context.Context, e *entry, k marks) error {
+	sub := &e.sub
+	src, there := m.sourceOf(sub.SourceID)
+	switch {
+	case sub.Deleting:
+		return m.end(ctx, e)
+	case !there:
+		return m.orphaned(ctx, e)
+	case sub.State == bellhop.SubscriptionPaused:
+		return m.retireAll(ctx, e)
+	}
+	if sub.RemoteID != "" && sub.URL != src.url {
+		m.retire(sub)
+		sub.State, sub.Reason = bellhop.SubscriptionPending, "the URL of the source has changed"
+		m.lose(sub, m.now())
+	}
+	sub.URL = src.url
+	if k.removed && sub.RemoteID != "" {
+		sub.RemoteID, sub.State = "", bellhop.SubscriptionRemoved
+		sub.Reason, sub.Failures = "the provider ended the registration", 0
+		m.lose(sub, m.now())
+		m.announceState(sub, bellhop.TypeSubscriptionFailing)
+	}
+	if !k.missed.IsZero() {
+		gap := m.newGap(sub, k.missed, m.now(), "the provider says that notifications were lost")
+		if err := m.save(ctx, e, store.SubscriptionNote{Gap: gap}); err != nil {
+			return err
+		}
+	}
+	now := m.now()
+	due := k.now || !sub.RenewAt.IsZero() && !sub.RenewAt.After(now)
+	var err error
+	switch {
+	case sub.RemoteID == "":
+		if due || k.removed {
+			err = m.create(ctx, e)
+		}
+	case sub.State == bellhop.SubscriptionPending:
+		if due {
+			err = m.await(ctx, e)
+		}
+	case due:
+		err = m.renew(ctx, e)
+	case k.reauthorize:
+		err = m.reauthorize(ctx, e)
+	case k.check:
+		err = m.check(ctx, e)
+	}
+	if err == nil && len(k.orphans) > 0 {
+		err = m.dropOrphans(ctx, e, k.orphans)
+	}
+	if err == nil && sub.State.Live() && len(sub.Secrets.Retired) > 0 {
+		err = m.retireAll(ctx, e)
+	}
+	return err
+}
+
+// lose notes since when notifications may be lost.
+func (m *Manager) lose(sub *bellhop.Subscription, since time.Time) {
+	if sub.LostAt.IsZero() || since.Before(sub.LostAt) {
+		sub.LostAt = since
+	}
+}
+
+// retire sets the registration of sub aside: it is deleted once there is another one, and until then the door takes its
+// notifications.
+func (m *Manager) retire(sub *bellhop.Subscription) {
+	if sub.RemoteID == "" {
+		return
+	}
+	sub.Secrets.Retired = append(slices.Clone(sub.Secrets.Retired), bellhop.RetiredRemote{ID: sub.RemoteID,
+		Resource: sub.Resource, Remote: sub.RemoteResource, Settings: sub.Settings, ClientState: sub.Secrets.ClientState})
+	sub.RemoteID, sub.RemoteResource, sub.ExpiresAt, sub.Secrets.ClientState = "", "", time.Time{}, ""
+	sub.RenewAt, sub.Failures, sub.Lifetime = m.now(), 0, 0
+}
+
+// create makes a registration, or finds the one that an earlier call made whose outcome is not known.
+func (m *Manager) create(ctx context.Context, e *entry) error {
+	sub := &e.sub
+	t, err := m.open(ctx, sub)
+	if err != nil {
+		return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, true)
+	}
+	unknown := sub.Secrets.Wish // of an earlier creation whose outcome is not known
+	if !unknown.IsZero() && t.info.Lists {
+		id, err := m.findMade(ctx, e, t)
+		if err != nil {
+			return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, true)
+		}
+		if id != "" {
+			return m.take(ctx, e, t, id)
+		}
+	}
+	if sub.Secrets.ClientState == "" || !unknown.IsZero() && !t.info.Lists {
+		// With another state, notifications of a registration that an unknown outcome left are recognized and refused.
+		sub.Secrets.ClientState = m.state()
+	}
+	if err := m.certify(sub, t); err != nil {
+		return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, true)
+	}
+	r := m.wish(sub, t)
+	sub.Secrets.Wish = r.ExpiresAt
+	if r.ExpiresAt.IsZero() {
+		sub.Secrets.Wish = m.now() // only a mark, where registrations have no expiry
+	}
+	if sub.State == bellhop.SubscriptionFailed {
+		sub.State = bellhop.SubscriptionPending
+	}
+	got, err := m.call(ctx, e, callCreate, func(ctx context.Context) (provider.Remote, error) { return t.calls.Create(ctx, r) })
+	if err != nil {
+		return err
+	}
+	if got.err != nil {
+		if !got.err.MaybeDone {
+			sub.Secrets.Wish = unknown
+		}
+		return m.createFailed(ctx, e, got, t, !unknown.IsZero())
+	}
+	return m.made(ctx, e, got, r)
+}
+
+// createFailed decides what follows a creation that was refused. maybe reports whether an earlier one may have had its
+// effect.
+func (m *Manager) createFailed(ctx context.Context, e *entry, got callResult, t tool, maybe bool) error {
+	sub := &e.sub
+	id := got.err.ExistingID
+	retired := slices.IndexFunc(sub.Secrets.Retired, func(r bellhop.RetiredRemote) bool { return r.ID == id })
+	switch {
+	case got.err.Kind == provider.APITooLong && sub.Lifetime == 0 && t.terms.Fallback > 0:
+		sub.Lifetime = t.terms.Fallback
+		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+			return err
+		}
+		return m.create(ctx, e)
+	case got.err.Kind == provider.APIExists && id != "" && retired >= 0: // ours, in whose place this one is
+		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+			return err
+		}
+		if err := m.retireAll(ctx, e); err != nil || len(sub.Secrets.Retired) > 0 {
+			return err
+		}
+		return m.create(ctx, e)
+	case got.err.Kind == provider.APIExists && id != "" && maybe && m.ownerOf(id) == nil:
+		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+			return err
+		}
+		return m.take(ctx, e, t, id)
+	case got.err.Kind == provider.APIExists:
+		got.err.Remedy = "the provider has one registration for this resource, these change types and this URL already, " +
+			"which this subscription did not make: another server with the same public URL, or one whose data is gone; " +
+			"delete it there, or wait until it expires"
+		if other := m.ownerOf(id); other != nil {
+			got.err.Remedy = "it is the registration of subscription " + other.shared.Load().Name
+		}
+	}
+	return m.fail(ctx, e, got, t, true)
+}
+
+// ownerOf returns the entry that has a registration; nil if none has.
+func (m *Manager) ownerOf(remoteID string) *entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		if remoteID != "" && e.shared.Load().RemoteID == remoteID {
+			return e
+		}
+	}
+	return nil
+}
+
+// take adopts a registration that this gateway made, and renews it at once: its expiry is not known.
+func (m *Manager) take(ctx context.Context, e *entry, t tool, id string) error {
+	r := m.wish(&e.sub, t)
+	got, err := m.call(ctx, e, callRenew, func(ctx context.Context) (provider.Remote, error) { return t.calls.Renew(ctx, id, r) })
+	if err != nil {
+		return err
+	}
+	state := e.sub.Secrets.ClientState
+	switch {
+	case got.err != nil && got.err.Kind == provider.APIGone:
+		e.sub.Secrets.Wish = time.Time{}
+		return m.fail(ctx, e, got, t, true)
+	case got.err != nil:
+		return m.fail(ctx, e, got, t, true)
+	case got.remote.ClientState != "" && got.remote.ClientState != state: // it cannot be ours
+		e.sub.Secrets.Wish = time.Time{}
+		got.err = &provider.APIError{Kind: provider.APIExists, Message: "the registration has another client state"}
+		return m.fail(ctx, e, got, t, true)
+	}
+	got.remote.ID = id
+	got.record.Outcome = "adopted: an earlier call had made it"
+	return m.made(ctx, e, got, r)
+}
+
+// made stores a new registration.
+func (m *Manager) made(ctx context.Context, e *entry, got callResult, r provider.Registration) error {
+	sub, now := &e.sub, m.now()
+	failing := sub.State == bellhop.SubscriptionFailed || sub.Failures > 0 || !sub.LostAt.IsZero()
+	sub.RemoteID, sub.Failures, sub.Reason, sub.Secrets.Wish = got.remote.ID, 0, "", time.Time{}
+	sub.RemoteResource = got.remote.Resource
+	m.granted(sub, got, r, 0.8)
+	var gap *bellhop.Gap
+	if got.remote.Pending {
+		sub.State, sub.RenewAt = bellhop.SubscriptionPending, now.Add(pendingPause)
+	} else {
+		gap = m.settled(sub, now)
+	}
+	err := m.save(ctx, e, store.SubscriptionNote{Call: got.record, Gap: gap})
+	if err == nil && failing && sub.State == bellhop.SubscriptionActive {
+		m.announceState(sub, bellhop.TypeSubscriptionActive)
+	}
+	return err
+}
+
+// settled makes sub active, and returns the gap that ends with it.
+func (m *Manager) settled(sub *bellhop.Subscription, now time.Time) (gap *bellhop.Gap) {
+	sub.State = bellhop.SubscriptionActive
+	if !sub.LostAt.IsZero() {
+		gap = m.newGap(sub, sub.LostAt, now, "there was no registration at the provider")
+	}
+	sub.LostAt = time.Time{}
+	return gap
+}
+
+// pendingPause is how long to wait before a look at a registration that the provider still makes.
+const pendingPause = 3 * time.Second
+
+// await looks whether the provider has made a registration.
+func (m *Manager) await(ctx context.Context, e *entry) error {
+	t, err := m.open(ctx, &e.sub)
+	if err != nil {
+		return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, true)
+	}
+	got, err := m.call(ctx, e, callGet, func(ctx context.Context) (provider.Remote, error) {
+		return t.calls.Get(ctx, e.sub.RemoteID, t.registration)
+	})
+	switch {
+	case err != nil:
+		return err
+	case got.err != nil && got.err.Kind == provider.APIGone:
+		e.sub.RemoteID = ""
+		return m.fail(ctx, e, got, t, true)
+	case got.err != nil:
+		return m.fail(ctx, e, got, t, true)
+	}
+	return m.made(ctx, e, got, t.registration)
+}
+
+// renew extends the registration.
+func (m *Manager) renew(ctx context.Context, e *entry) error {
+	sub := &e.sub
+	t, err := m.open(ctx, sub)
+	if err != nil {
+		return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, false)
+	}
+	before := sub.ExpiresAt
+	sub.State = bellhop.SubscriptionRenewing
+	if err := m.certify(sub, t); err != nil {
+		return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, false)
+	}
+	r := m.wish(sub, t)
+	got, err := m.call(ctx, e, callRenew, func(ctx context.Context) (provider.Remote, error) {
+		return t.calls.Renew(ctx, sub.RemoteID, r)
+	})
+	switch {
+	case err != nil:
+		return err
+	case got.err != nil && got.err.Kind == provider.APIGone:
+		return m.gone(ctx, e, got)
+	case got.err != nil && got.err.Kind == provider.APITooLong:
+		return m.tooLong(ctx, e, got, t)
+	case got.err != nil:
+		return m.fail(ctx, e, got, t, false)
+	}
+	m.granted(sub, got, r, 0.4)
+	if !before.IsZero() && !sub.ExpiresAt.IsZero() && !sub.ExpiresAt.After(before) &&
+		sub.ExpiresAt.Before(r.ExpiresAt.Add(-time.Minute)) {
+		got.err = &provider.APIError{Kind: provider.APITemporary, Message: "the provider did not extend the registration"}
+		got.record.Done, got.record.Outcome = false, got.err.Message
+		return m.fail(ctx, e, got, t, false)
+	}
+	failing := !sub.LostAt.IsZero() || sub.Failures >= failuresToAnnounce
+	sub.Failures, sub.Reason = 0, ""
+	gap := m.settled(sub, m.now())
+	err = m.save(ctx, e, store.SubscriptionNote{Call: got.record, Gap: gap})
+	if err == nil && failing {
+		m.announceState(sub, bellhop.TypeSubscriptionActive)
+	}
+	return err
+}
+
+// tooLong asks for a shorter life or, if that was refused too, for a new registration.
+func (m *Manager) tooLong(ctx context.Context, e *entry, got callResult, t tool) error {
+	sub := &e.sub
+	if sub.Lifetime == 0 && t.terms.Fallback > 0 {
+		sub.Lifetime = t.terms.Fallback
+		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+			return err
+		}
+		return m.renew(ctx, e)
+	}
+	m.retire(sub)
+	sub.State, sub.Reason = bellhop.SubscriptionPending, "the provider does not renew this registration: "+got.err.Error()
+	if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+		return err
+	}
+	return m.create(ctx, e)
+}
+
+// gone makes a new registration in place of one that the provider does not have any more.
+func (m *Manager) gone(ctx context.Context, e *entry, got callResult) error {
+	sub, now := &e.sub, m.now()
+	sub.State, sub.Reason = bellhop.SubscriptionRemoved, "the provider does not have the registration any more"
+	since := m.heardAt(ctx, sub, got.record)
+	if !sub.ExpiresAt.IsZero() && !sub.ExpiresAt.After(now) {
+		sub.State, sub.Reason = bellhop.SubscriptionExpired, "the registration expired before it could be renewed"
+		since = sub.ExpiresAt
+	}
+	m.lose(sub, since)
+	sub.RemoteID, sub.Failures = "", 0
+	if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+		return err
+	}
+	m.announceState(sub, bellhop.TypeSubscriptionFailing)
+	return m.create(ctx, e)
+}
+
+// heardAt returns the latest time at which the registration is known to have been there: that of a notification or of a
+// call before the present one.
+func (m *Manager) heardAt(ctx context.Context, sub *bellhop.Subscription, present *bellhop.SubscriptionCall) time.Time {
+	at := sub.CreatedAt
+	if e, err := m.find(sub.ID); err == nil && e.spoken.Load() > at.UnixMicro() {
+		at = time.UnixMicro(e.spoken.Load()).UTC()
+	}
+	calls, err := m.opts.Store.SubscriptionCalls(ctx, sub.ID)
+	if err != nil {
+		return at
+	}
+	for _, call := range calls {
+		if call.ID != present.ID && call.Done && call.What != callDelete && call.At.After(at) {
+			at = call.At
+		}
+	}
+	return at
+}
+
+// reauthorize answers the provider's wish to authorize the registration again. A renewal does that too.
+func (m *Manager) reauthorize(ctx context.Context, e *entry) error {
+	t, err := m.open(ctx, &e.sub)
+	if err != nil {
+		return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, false)
+	}
+	got, err := m.call(ctx, e, callReauthorize, func(ctx context.Context) (provider.Remote, error) {
+		return provider.Remote{}, t.calls.Reauthorize(ctx, e.sub.RemoteID, t.registration)
+	})
+	switch {
+	case err != nil:
+		return err
+	case got.err != nil && got.err.Kind == provider.APIGone:
+		return m.gone(ctx, e, got)
+	case got.err != nil: // the next try is a renewal, which authorizes too
+		return m.fail(ctx, e, got, t, false)
+	}
+	return m.save(ctx, e, store.SubscriptionNote{Call: got.record})
+}
+
+// check asks the provider for the registration, after something made it doubtful.
+func (m *Manager) check(ctx context.Context, e *entry) error {
+	sub := &e.sub
+	t, err := m.open(ctx, sub)
+	if err != nil {
+		return nil // the next renewal says why
+	}
+	got, err := m.call(ctx, e, callGet, func(ctx context.Context) (provider.Remote, error) {
+		return t.calls.Get(ctx, sub.RemoteID, t.registration)
+	})
+	switch {
+	case err != nil:
+		return err
+	case got.err != nil && got.err.Kind == provider.APIGone:
+		return m.gone(ctx, e, got)
+	case got.err == nil:
+		m.sawExpiry(sub, got.remote.ExpiresAt)
+	}
+	return m.save(ctx, e, store.SubscriptionNote{Call: got.record})
+}
+
+// sawExpiry takes over the expiry that a provider shows, if it is another one, and reports that.
+func (m *Manager) sawExpiry(sub *bellhop.Subscription, expiresAt time.Time) bool {
+	expiresAt = bellhop.StoredTime(expiresAt)
+	if expiresAt.IsZero() || expiresAt.Sub(sub.ExpiresAt).Abs() < time.Minute {
+		return false
+	}
+	sub.ExpiresAt = expiresAt
+	if renewAt := m.renewAt(expiresAt, 0.4); sub.State == bellhop.SubscriptionActive {
+		sub.RenewAt = renewAt
+	}
+	return true
+}
+
+// end deletes the registrations of a subscription that is to be deleted, and then the subscription.
+func (m *Manager) end(ctx context.Context, e *entry) error {
+	m.retire(&e.sub)
+	if err := m.retireAll(ctx, e); err != nil || len(e.sub.Secrets.Retired) > 0 {
+		return err
+	}
+	err := m.opts.Store.DeleteSubscription(ctx, e.id)
+	var known *bellhop.Error
+	if err != nil && !(errors.As(err, &known) && known.Code == bellhop.CodeNotFound) {
+		return err
+	}
+	m.forget(e)
+	return nil
+}
+
+// forget takes a deleted subscription out of memory.
+func (m *Manager) forget(e *entry) {
+	m.mu.Lock()
+	delete(m.entries, e.id)
+	m.schedule(e)
+	m.mu.Unlock()
+	m.publish(e.sub.SourceID)
+	m.log.Info("subscription.deleted", "subscription_id", e.id, "subscription", e.sub.Name)
+}
+
+// orphaned ends the registration of a subscription whose source was deleted: nobody takes its notifications.
+func (m *Manager) orphaned(ctx context.Context, e *entry) error {
+	const reason = "its source was deleted: the registration at the provider is ended; delete this subscription too"
+	m.retire(&e.sub)
+	if e.sub.State != bellhop.SubscriptionFailed || e.sub.Reason != reason {
+		e.sub.State, e.sub.Reason, e.sub.RenewAt = bellhop.SubscriptionFailed, reason, time.Time{}
+		if err := m.save(ctx, e, noNote); err != nil {
+			return err
+		}
+		m.announceState(&e.sub, bellhop.TypeSubscriptionFailing)
+	}
+	return m.retireAll(ctx, e)
+}
+
+// retireAll deletes the retired registrations at the provider. One that cannot be deleted now is tried again later.
+func (m *Manager) retireAll(ctx context.Context, e *entry) error {
+	sub := &e.sub
+	for len(sub.Secrets.Retired) > 0 {
+		old := sub.Secrets.Retired[0]
+		got, err := m.deleteRemote(ctx, e, old)
+		if err != nil {
+			return err
+		}
+		if got.err != nil && !hopeless(got.err) {
+			sub.Failures++
+			wait := m.backoff(got.err, sub.Failures)
+			if !sub.State.Live() || sub.RenewAt.After(m.now().Add(wait)) {
+				sub.RenewAt = m.now().Add(wait)
+			}
+			if sub.Deleting {
+				sub.Reason = "the registration at the provider is not deleted yet: " + got.err.Error() +
+					"; to leave it there, delete with keep_remote"
+			}
+			return m.save(ctx, e, store.SubscriptionNote{Call: got.record})
+		}
+		sub.Secrets.Retired = slices.Clone(sub.Secrets.Retired[1:])
+		if !sub.State.Live() && len(sub.Secrets.Retired) == 0 && sub.State != bellhop.SubscriptionPending {
+			sub.RenewAt, sub.Failures = time.Time{}, 0
+		}
+		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hopeless reports whether a deletion can never succeed: it is left to its expiry.
+func hopeless(err *provider.APIError) bool { return err.Kind == provider.APIInvalid }
+
+// deleteRemote deletes one registration at the provider.
+func (m *Manager) deleteRemote(ctx context.Context, e *entry, old bellhop.RetiredRemote) (callResult, error) {
+	t, err := m.open(ctx, &e.sub)
+	if err != nil {
+		return callResult{err: asAPIError(err)}, nil
+	}
+	r := t.registration
+	if old.Resource != "" {
+		r.Resource, r.RemoteResource, r.Settings = old.Resource, old.Remote, old.Settings
+	}
+	return m.call(ctx, e, callDelete, func(ctx context.Context) (provider.Remote, error) {
+		return provider.Remote{}, t.calls.Delete(ctx, old.ID, r)
+	})
+}
+
+// dropOrphans deletes registrations that spoke with our client state at our URL, but are not known: those whose
+// creation had an unknown outcome. Each must also have our URL at the provider.
+func (m *Manager) dropOrphans(ctx context.Context, e *entry, ids []string) error {
+	t, err := m.open(ctx, &e.sub)
+	if err != nil {
+		return nil
+	}
+	for _, id := range ids {
+		if m.ownerOf(id) != nil {
+			continue
+		}
+		got, err := m.call(ctx, e, callGet, func(ctx context.Context) (provider.Remote, error) {
+			return t.calls.Get(ctx, id, t.registration)
+		})
+		if err != nil {
+			return err
+		}
+		got.record.Outcome = "a registration that an earlier call had made: " + got.record.Outcome
+		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+			return err
+		}
+		if got.err != nil || got.remote.URL != e.sub.URL {
+			continue
+		}
+		got, err = m.deleteRemote(ctx, e, bellhop.RetiredRemote{ID: id})
+		if err != nil {
+			return err
+		}
+		if got.record == nil {
+			continue
+		}
+		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// certify gives sub a certificate if it needs one, or a new one if the newest is old. The one before is kept: content
+// that was encrypted for it may still come.
+func (m *Manager) certify(sub *bellhop.Subscription, t tool) error {
+	if !t.terms.Encrypted {
+		return nil
+	}
+	if c, ok := newest(sub); ok && m.now().Sub(c.MadeAt) < certificateAge {
+		return nil
+	}
+	c, err := provider.NewCertificate(bellhop.NewID("bellhop-", m.opts.Rand), m.now())
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	kept := sub.Secrets.Certificates[:min(len(sub.Secrets.Certificates), 1)]
+	sub.Secrets.Certificates = append([]json.RawMessage{raw}, kept...)
+	return nil
+}
+
+// certificateAge is the age at which a certificate is replaced.
+const certificateAge = 180 * 24 * time.Hour
+
+// newest returns the certificate in use.
+func newest(sub *bellhop.Subscription) (c provider.Certificate, ok bool) {
+	if len(sub.Secrets.Certificates) == 0 || json.Unmarshal(sub.Secrets.Certificates[0], &c) != nil {
+		return c, false
+	}
+	return c, true
+}

@@ -1,0 +1,303 @@
+// Package subscription keeps the gateway's registrations at providers: it makes, renews, checks and deletes them, and
+// makes a new one when one was lost. DESIGN.md has the states, and what a crash does in each.
+//
+// It promises that the intent of each call is on disk before the call, and its outcome after it; that it changes
+// nothing at a provider but what it made, or what has both a URL and a client state of this gateway; and that each span
+// of time in which notifications may be lost is a gap on record, and is announced.
+//
+// A [Manager] keeps all subscriptions in memory and in the store. Nobody else changes them. The door asks it which
+// client states it may take (registry.go) and tells it what it heard; the catalog passes on what users want (user.go).
+package subscription
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Store is the part of the store that a Manager uses.
+type Store interface{ store.Subscriptions }
+
+// Connections call the APIs of providers.
+type Connections interface {
+	// API returns the API of a connection. The error is of CodeNotFound if there is no such connection.
+	API(ctx context.Context, connectionID string) (provider.API, error)
+}
+
+// Options are the parts and settings of a Manager.
+type Options struct {
+	Store       Store
+	Connections Connections
+	Providers   []provider.Provider
+	PublicURL   string // of the door: "https://hooks.example.com"
+	// Announce publishes an event of the gateway itself. One with the ProviderID of an earlier one does nothing.
+	Announce func(ctx context.Context, ev bellhop.Event) error
+
+	Now     func() time.Time
+	Rand    io.Reader // for ids and client states
+	Jitter  *rand.Rand
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer // nil registers none
+}
+
+// A Manager keeps the subscriptions. It is safe for concurrent use.
+//
+// mu guards entries, sources, registries, connections, marks and queue state of each entry, and jitter. An entry's own
+// mu is held during a step of it, so it is taken first; mu is never held during a call or a write.
+type Manager struct {
+	opts    Options
+	log     *slog.Logger
+	metrics *metrics
+	started time.Time
+
+	mu          sync.Mutex
+	entries     map[string]*entry
+	sources     map[string]*source
+	registries  map[string]*Registry
+	connections map[string]*connection
+	queue       queue
+	running     int                      // steps under way
+	ready       map[*connection]struct{} // connections with waiting entries
+
+	wake  chan struct{}  // holds one: the queue has changed
+	steps sync.WaitGroup // steps under way
+	ctx   context.Context
+	stop  context.CancelFunc // of ctx, which every step has
+}
+
+// A source is what a Manager knows of a source.
+type source struct {
+	bellhop.Source
+	url    string
+	notes  bellhop.SourceNotes // guarded by Manager.mu; for one with ExpectEvery
+	spoken *atomic.Int64       // time of the latest event, in microseconds; nil until Clock is asked for it
+}
+
+// An entry is one subscription.
+type entry struct {
+	id     string
+	shared atomic.Pointer[bellhop.Subscription] // the latest version; never changed in place
+	spoken atomic.Int64                         // time of the latest notification, in microseconds; 0 is none
+
+	mu      sync.Mutex // held during a step; guards sub and unsaved
+	sub     bellhop.Subscription
+	unsaved *store.SubscriptionNote // an outcome that could not be stored yet
+
+	// Guarded by Manager.mu.
+	marks   marks
+	checkAt time.Time // when to ask the provider for the registration; zero is not at all
+	due     time.Time // in the queue; zero is never
+	index   int       // in the queue; -1 if it is not there
+	busy    bool      // a step is under way or waits for its connection
+	flushed int64     // the value of spoken that is stored
+}
+
+// marks are what an entry is to do beside what its state and RenewAt say.
+type marks struct {
+	now         bool // do what is next at once, whatever RenewAt says
+	check       bool // ask the provider whether the registration is there
+	reauthorize bool // the provider wants it
+	removed     bool // the provider says that it ended the registration
+	missed      time.Time
+	orphans     []string // ids of registrations that have our client state, but are not ours any more
+}
+
+func (k marks) any() bool {
+	return k.now || k.check || k.reauthorize || k.removed || !k.missed.IsZero() || len(k.orphans) > 0
+}
+
+// New returns a Manager without subscriptions: Load reads them.
+func New(o Options) *Manager {
+	if o.Jitter == nil {
+		o.Jitter = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	m := &Manager{opts: o, log: o.Logger.With("component", "subscription"), entries: map[string]*entry{},
+		sources: map[string]*source{}, registries: map[string]*Registry{}, connections: map[string]*connection{},
+		ready: map[*connection]struct{}{}, wake: make(chan struct{}, 1), started: o.Now()}
+	m.ctx, m.stop = context.WithCancel(context.Background())
+	m.metrics = newMetrics(o.Metrics, m.count)
+	return m
+}
+
+// Load reads the subscriptions from the store, and notes the time in which the gateway was not running. It is called
+// once, before Run, after the first SetSources.
+func (m *Manager) Load(ctx context.Context) error {
+	before, err := m.opts.Store.Alive(ctx, m.now())
+	if err != nil {
+		return fmt.Errorf("load subscriptions: %w", err)
+	}
+	if err := m.opts.Store.SettleCalls(ctx, "not known: the gateway ended during the call"); err != nil {
+		return fmt.Errorf("load subscriptions: %w", err)
+	}
+	notes, err := m.opts.Store.SourceNotes(ctx)
+	if err != nil {
+		return fmt.Errorf("load subscriptions: %w", err)
+	}
+	m.mu.Lock()
+	for id, n := range notes {
+		if src := m.sources[id]; src != nil {
+			src.notes = n
+		}
+	}
+	m.mu.Unlock()
+	for page := (bellhop.Page{Limit: bellhop.MaxPage}); ; {
+		list, next, err := m.opts.Store.Subscriptions(ctx, bellhop.SubscriptionFilter{}, page)
+		if err != nil {
+			return fmt.Errorf("load subscriptions: %w", err)
+		}
+		for _, sub := range list {
+			if err := m.adoptStored(ctx, sub, before); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			break
+		}
+		page.Cursor = next
+	}
+	m.publishAll()
+	return nil
+}
+
+// adoptStored takes a subscription from the store. The gateway was running last at before.
+func (m *Manager) adoptStored(ctx context.Context, sub bellhop.Subscription, before time.Time) error {
+	e := m.add(sub)
+	now := m.now()
+	info, ok := m.info(sub.Provider)
+	if sub.State.Live() && ok && !before.IsZero() && now.Sub(before) > info.Repeats+aliveEvery+aliveEvery {
+		gap := m.newGap(&sub, before, now, "the gateway was not running for longer than the provider repeats notifications")
+		if err := m.opts.Store.SaveSubscription(ctx, sub, store.SubscriptionNote{Gap: gap}); err != nil {
+			return fmt.Errorf("load subscriptions: %w", err)
+		}
+		m.metrics.gaps.Inc()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// A call may have been under way. The checks of all others come with the first sweep.
+	e.marks.now = sub.State == bellhop.SubscriptionRenewing || sub.Deleting || !sub.Secrets.Wish.IsZero() ||
+		len(sub.Secrets.Retired) > 0
+	m.schedule(e)
+	return nil
+}
+
+// add puts a new entry into the maps.
+func (m *Manager) add(sub bellhop.Subscription) *entry {
+	e := &entry{id: sub.ID, sub: sub, index: -1}
+	e.share()
+	if !sub.LastEventAt.IsZero() {
+		e.spoken.Store(sub.LastEventAt.UnixMicro())
+		e.flushed = sub.LastEventAt.UnixMicro()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries[e.id] = e
+	return e
+}
+
+// share makes the present version of e visible to readers. The caller holds e.mu, or alone knows e.
+func (e *entry) share() {
+	sub := e.sub
+	e.shared.Store(&sub)
+}
+
+// find returns the entry of a subscription by its id.
+func (m *Manager) find(id string) (*entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.entries[id]; e != nil {
+		return e, nil
+	}
+	return nil, bellhop.NotFound("subscription", id)
+}
+
+// SetSources tells the Manager which sources there are. A subscription whose source has another URL now, or is gone,
+// is put right soon.
+func (m *Manager) SetSources(list []bellhop.Source) {
+	m.mu.Lock()
+	old := m.sources
+	m.sources = make(map[string]*source, len(list))
+	for _, src := range list {
+		s := &source{Source: src, url: strings.TrimSuffix(m.opts.PublicURL, "/") + "/in/" + src.Name}
+		if before := old[src.ID]; before != nil {
+			s.notes, s.spoken = before.notes, before.spoken
+		}
+		m.sources[src.ID] = s
+	}
+	for _, e := range m.entries {
+		sub := e.shared.Load()
+		if src := m.sources[sub.SourceID]; src == nil && sub.RemoteID != "" || src != nil && sub.URL != "" && src.url != sub.URL {
+			e.marks.now = true
+			m.schedule(e)
+		}
+	}
+	m.mu.Unlock()
+	m.poke()
+}
+
+// sourceOf returns the source of that id; ok is false if it was deleted.
+func (m *Manager) sourceOf(id string) (source, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	src := m.sources[id]
+	if src == nil {
+		return source{}, false
+	}
+	return *src, true
+}
+
+func (m *Manager) now() time.Time { return bellhop.StoredTime(m.opts.Now()) }
+
+// info returns what a provider says about its registrations.
+func (m *Manager) info(name string) (provider.SubscribeInfo, bool) {
+	p, ok := provider.SubscriberOf(m.opts.Providers, name)
+	if !ok {
+		return provider.SubscribeInfo{}, false
+	}
+	return p.SubscribeInfo(), true
+}
+
+// random returns a number from a to b.
+func (m *Manager) random(a, b time.Duration) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return a + time.Duration(m.opts.Jitter.Float64()*float64(b-a))
+}
+
+// noNote is nothing to store beside a subscription.
+var noNote store.SubscriptionNote
+
+// save stores the present version of e with note. If storage cannot take it now, the step is over, and the version is
+// stored later. The caller holds e.mu.
+func (m *Manager) save(ctx context.Context, e *entry, note store.SubscriptionNote) error {
+	before := e.shared.Load()
+	err := m.opts.Store.SaveSubscription(context.WithoutCancel(ctx), e.sub, note)
+	var refused *bellhop.Error
+	if errors.As(err, &refused) && refused.Code == bellhop.CodeConflict {
+		return err // of a name, which only a user sets
+	}
+	e.share()
+	m.publishIfChanged(before, &e.sub)
+	if err != nil {
+		e.unsaved = &note
+		m.log.Error("subscription.unsaved", "subscription_id", e.id, "error", err, "meaning", "it is stored again soon")
+		return err
+	}
+	e.unsaved = nil
+	if note.Gap != nil {
+		m.metrics.gaps.Inc()
+		m.announceGap(*note.Gap, &e.sub)
+	}
+	return nil
+}

@@ -106,6 +106,12 @@ type Gap struct {
 // MaxGaps is how many gaps of a subscription are kept: the latest.
 const MaxGaps = 100
 
+// A SubscriptionNote is what is stored together with a new version of a subscription. Nil members are nothing.
+type SubscriptionNote struct {
+	Call *SubscriptionCall
+	Gap  *Gap
+}
+
 // A SubscriptionFilter narrows a list of subscriptions. Zero fields select all.
 type SubscriptionFilter struct {
 	SourceID     string

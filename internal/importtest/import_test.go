@@ -80,6 +80,7 @@ var rooms = []row{
 		"internal/access", "internal/oauth", "internal/egress", "internal/contentcoding"}, nil},
 	{"internal/delivery", []room{".", "internal/match", "internal/outbound"}, []string{"prometheus"}},
 	{"internal/repair", []room{".", "internal/match"}, []string{"prometheus"}},
+	{"internal/subscription", []room{".", "provider"}, []string{"prometheus"}},
 	{"internal/ingest", []room{".", "provider", "internal/contentcoding"}, []string{"prometheus"}},
 	{"internal/action", []room{".", "provider"}, nil},
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},

@@ -35,6 +35,9 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 	w.Write(reply.Body)
 	http.NewResponseController(w).Flush()
 	src.metrics.handshakes.Inc()
+	if src.subscribed != nil {
+		d.opts.Subscriptions.Handshake(src.ID, req.ReceivedAt, reply.Status, "")
+	}
 	record := d.record(src, req)
 	record.Outcome, record.Status, record.Reason = bellhop.RequestHandshake, reply.Status, "handshake"
 	if reply.Then == nil {

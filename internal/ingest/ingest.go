@@ -51,14 +51,30 @@ type Lanes interface {
 	Unreserve(events []bellhop.Event, deliveries []bellhop.NewDelivery)
 }
 
+// Subscriptions are told what comes to sources that providers were asked to call, and say which client states a source
+// may take. None of the methods waits.
+type Subscriptions interface {
+	// Of returns what a Receiver of the source may ask. It is the same for as long as the program runs.
+	Of(sourceID string) provider.Subscribed
+	// Clock returns where the time of the latest accepted request of a source is noted, in microseconds since 1970; nil
+	// if nobody wants to know.
+	Clock(sourceID string) *atomic.Int64
+	// Handshake is told of a handshake and the status of its answer. refused is the code of a refusal, or "".
+	Handshake(sourceID string, at time.Time, status int, refused string)
+	// Heard is told what events said about subscriptions, once they are on disk.
+	Heard(sourceID string, heard []provider.Heard, at time.Time)
+}
+
 // Options are the parts that a door works with.
 type Options struct {
-	Store     Store
-	Lanes     Lanes
-	Providers []provider.Provider
-	Env       provider.Env
-	Logger    *slog.Logger
-	Metrics   prometheus.Registerer // nil registers no metrics
+	Store Store
+	// Subscriptions may be nil.
+	Subscriptions Subscriptions
+	Lanes         Lanes
+	Providers     []provider.Provider
+	Env           provider.Env
+	Logger        *slog.Logger
+	Metrics       prometheus.Registerer // nil registers no metrics
 
 	// MaxBytesInFlight bounds the sum of all bodies that are being read or stored, beyond the first 16 KiB of each. If it
 	// is reached, a slow upload gives way, or one of a source or sender that holds more than its share; if there is none,
@@ -86,6 +102,8 @@ type source struct {
 	secretHeaders map[string]bool   // canonical names of headers that are never stored
 	limit         int64             // bytes of a body
 	metrics       sourceMetrics
+	clock         *atomic.Int64       // see Subscriptions; mostly nil
+	subscribed    provider.Subscribed // nil without Subscriptions
 }
 
 // New returns a door without sources.
@@ -134,6 +152,9 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 		limit:         cmp.Or(src.MaxBodyBytes, bellhop.DefaultMaxBodyBytes),
 		metrics:       d.metrics.of(src.Name),
 	}
+	if d.opts.Subscriptions != nil {
+		s.clock, s.subscribed = d.opts.Subscriptions.Clock(src.ID), d.opts.Subscriptions.Of(src.ID)
+	}
 	i := slices.IndexFunc(d.opts.Providers, func(p provider.Provider) bool { return p.Info().Name == src.Provider })
 	if i < 0 {
 		return s, fmt.Errorf("there is no provider %q", src.Provider)
@@ -145,7 +166,9 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 		s.receiver, s.secretHeaders = before.receiver, before.secretHeaders
 		return s, nil
 	}
-	receiver, err := provider.Open(p, d.opts.Env, src.Settings)
+	env := d.opts.Env
+	env.Subscribed = s.subscribed
+	receiver, err := provider.Open(p, env, src.Settings)
 	if err != nil {
 		return s, err
 	}
@@ -324,6 +347,12 @@ func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Re
 		d.metrics.refused.WithLabelValues(src.Name, codeOf(item.Err)).Inc()
 	}
 	src.metrics.events.Add(float64(len(receipt.Events)))
+	if src.clock != nil && len(receipt.Events) > 0 {
+		src.clock.Store(start.UnixMicro())
+	}
+	if len(receipt.Heard) > 0 {
+		d.opts.Subscriptions.Heard(src.ID, receipt.Heard, start)
+	}
 	d.metrics.durations.Observe(took.Seconds())
 	if d.opts.Logger.Enabled(context.Background(), slog.LevelDebug) {
 		for i := range receipt.Events {

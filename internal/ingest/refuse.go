@@ -115,6 +115,9 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 		status = http.StatusServiceUnavailable
 	}
 	answer(w, status, err)
+	if src.subscribed != nil && strings.Contains(req.Target, "?") { // it may have been meant as a handshake
+		d.opts.Subscriptions.Handshake(src.ID, req.ReceivedAt, status, code)
+	}
 	d.metrics.refused.WithLabelValues(src.Name, code).Inc()
 	record := d.record(src, req)
 	record.Outcome, record.Status, record.Reason, record.Detail = bellhop.RequestRefused, status, code, detail

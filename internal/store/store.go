@@ -294,6 +294,8 @@ type Connections interface {
 	SettleConnection(ctx context.Context, o bellhop.ConnectionOutcome) (current bool, err error)
 	// UseConnections stores when connections were used last, by their ids. Unknown ids are ignored.
 	UseConnections(ctx context.Context, usedAt map[string]time.Time) error
+}
+
 // Subscriptions are our registrations at providers, newest first in lists. Names are unique; idOrName is an id if it
 // begins like one.
 type Subscriptions interface {
@@ -305,7 +307,7 @@ type Subscriptions interface {
 	// SaveSubscription replaces the subscription with the id of s, except its LastEventAt, and stores what note has, in
 	// one transaction. It is a conflict if another subscription has its name. A call without an ID is new and gets one;
 	// else it replaces that call. The latest [bellhop.MaxSubscriptionCalls] calls and [bellhop.MaxGaps] gaps are kept.
-	SaveSubscription(ctx context.Context, s bellhop.Subscription, note SubscriptionNote) error
+	SaveSubscription(ctx context.Context, s bellhop.Subscription, note bellhop.SubscriptionNote) error
 	// DeleteSubscription deletes a subscription with its calls and gaps. Its name is free again.
 	DeleteSubscription(ctx context.Context, id string) error
 	// SettleCalls gives all calls without an outcome this one.
@@ -326,12 +328,6 @@ type Subscriptions interface {
 	SourceSilent(ctx context.Context, id string, since time.Time) error
 	// Alive stores that the gateway is running at a time, and returns the time that was stored before; zero if none was.
 	Alive(ctx context.Context, at time.Time) (before time.Time, err error)
-}
-
-// A SubscriptionNote is what SaveSubscription stores beside the subscription. Nil members are nothing.
-type SubscriptionNote struct {
-	Call *bellhop.SubscriptionCall
-	Gap  *bellhop.Gap
 }
 
 // A Service has the methods for the program that owns the store.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -95,7 +94,7 @@ type callResult struct {
 func (m *Manager) call(ctx context.Context, e *entry, what string,
 	do func(ctx context.Context) (provider.Remote, error)) (callResult, error) {
 	record := &bellhop.SubscriptionCall{SubscriptionID: e.id, At: m.now(), What: what}
-	if err := m.save(ctx, e, store.SubscriptionNote{Call: record}); err != nil {
+	if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: record}); err != nil {
 		return callResult{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -59,7 +58,7 @@ func (r *rig) crash() {
 	if len(calls) > 0 { // the outcome of the latest call was not written
 		last := calls[0]
 		last.Outcome, last.Status, last.Done = "", 0, false
-		r.must(r.store.SaveSubscription(r.ctx, r.show("sub_watch"), store.SubscriptionNote{Call: &last}))
+		r.must(r.store.SaveSubscription(r.ctx, r.show("sub_watch"), bellhop.SubscriptionNote{Call: &last}))
 	}
 }
 
@@ -88,7 +87,7 @@ func TestCrashDuringRenewal(t *testing.T) {
 		sub = r.show("watch")
 		r.stop()
 		sub.State = bellhop.SubscriptionRenewing // the intent was stored, and nothing after it
-		r.must(r.store.SaveSubscription(r.ctx, sub, store.SubscriptionNote{
+		r.must(r.store.SaveSubscription(r.ctx, sub, bellhop.SubscriptionNote{
 			Call: &bellhop.SubscriptionCall{SubscriptionID: sub.ID, At: time.Now(), What: "renew"}}))
 		r.start()
 		r.pass(time.Minute)
@@ -111,7 +110,7 @@ func TestCrashDuringDeletion(t *testing.T) {
 		sub := r.show("watch")
 		r.stop()
 		sub.Deleting, sub.RenewAt = true, time.Now()
-		r.must(r.store.SaveSubscription(r.ctx, sub, store.SubscriptionNote{}))
+		r.must(r.store.SaveSubscription(r.ctx, sub, bellhop.SubscriptionNote{}))
 		r.start()
 		r.pass(time.Minute)
 		if _, err := r.store.Subscription(r.ctx, "watch"); err == nil || len(r.remotes()) != 0 {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -98,7 +97,7 @@ func (m *Manager) fail(ctx context.Context, e *entry, got callResult, t tool, cr
 		sub.Reason = "the registration has expired; the last try to renew it: " + sub.Reason
 	}
 	sub.RenewAt = now.Add(wait).Truncate(time.Microsecond)
-	err := m.save(ctx, e, store.SubscriptionNote{Call: got.record})
+	err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record})
 	if err == nil && announce {
 		m.announceState(sub, bellhop.TypeSubscriptionFailing)
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -70,7 +69,7 @@ func (m *Manager) next(ctx context.Context, e *entry, k marks) error {
 	}
 	if !k.missed.IsZero() {
 		gap := m.newGap(sub, k.missed, m.now(), "the provider says that notifications were lost")
-		if err := m.save(ctx, e, store.SubscriptionNote{Gap: gap}); err != nil {
+		if err := m.save(ctx, e, bellhop.SubscriptionNote{Gap: gap}); err != nil {
 			return err
 		}
 	}
@@ -175,12 +174,12 @@ func (m *Manager) createFailed(ctx context.Context, e *entry, got callResult, t 
 	switch {
 	case got.err.Kind == provider.APITooLong && sub.Lifetime == 0 && t.terms.Fallback > 0:
 		sub.Lifetime = t.terms.Fallback
-		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+		if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
 			return err
 		}
 		return m.create(ctx, e)
 	case got.err.Kind == provider.APIExists && id != "" && retired >= 0: // ours, in whose place this one is
-		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+		if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
 			return err
 		}
 		if err := m.retireAll(ctx, e); err != nil || len(sub.Secrets.Retired) > 0 {
@@ -188,7 +187,7 @@ func (m *Manager) createFailed(ctx context.Context, e *entry, got callResult, t 
 		}
 		return m.create(ctx, e)
 	case got.err.Kind == provider.APIExists && id != "" && maybe && m.ownerOf(id) == nil:
-		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+		if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
 			return err
 		}
 		return m.take(ctx, e, t, id)
@@ -252,7 +251,7 @@ func (m *Manager) made(ctx context.Context, e *entry, got callResult, r provider
 	} else {
 		gap = m.settled(sub, now)
 	}
-	err := m.save(ctx, e, store.SubscriptionNote{Call: got.record, Gap: gap})
+	err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record, Gap: gap})
 	if err == nil && failing && sub.State == bellhop.SubscriptionActive {
 		m.announceState(sub, bellhop.TypeSubscriptionActive)
 	}
@@ -329,7 +328,7 @@ func (m *Manager) renew(ctx context.Context, e *entry) error {
 	failing := !sub.LostAt.IsZero() || sub.Failures >= failuresToAnnounce
 	sub.Failures, sub.Reason = 0, ""
 	gap := m.settled(sub, m.now())
-	err = m.save(ctx, e, store.SubscriptionNote{Call: got.record, Gap: gap})
+	err = m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record, Gap: gap})
 	if err == nil && failing {
 		m.announceState(sub, bellhop.TypeSubscriptionActive)
 	}
@@ -341,14 +340,14 @@ func (m *Manager) tooLong(ctx context.Context, e *entry, got callResult, t tool)
 	sub := &e.sub
 	if sub.Lifetime == 0 && t.terms.Fallback > 0 {
 		sub.Lifetime = t.terms.Fallback
-		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+		if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
 			return err
 		}
 		return m.renew(ctx, e)
 	}
 	m.retire(sub)
 	sub.State, sub.Reason = bellhop.SubscriptionPending, "the provider does not renew this registration: "+got.err.Error()
-	if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+	if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
 		return err
 	}
 	return m.create(ctx, e)
@@ -365,7 +364,7 @@ func (m *Manager) gone(ctx context.Context, e *entry, got callResult) error {
 	}
 	m.lose(sub, since)
 	sub.RemoteID, sub.Failures = "", 0
-	if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+	if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
 		return err
 	}
 	m.announceState(sub, bellhop.TypeSubscriptionFailing)
@@ -408,7 +407,7 @@ func (m *Manager) reauthorize(ctx context.Context, e *entry) error {
 	case got.err != nil: // the next try is a renewal, which authorizes too
 		return m.fail(ctx, e, got, t, false)
 	}
-	return m.save(ctx, e, store.SubscriptionNote{Call: got.record})
+	return m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record})
 }
 
 // check asks the provider for the registration, after something made it doubtful.
@@ -429,7 +428,7 @@ func (m *Manager) check(ctx context.Context, e *entry) error {
 	case got.err == nil:
 		m.sawExpiry(sub, got.remote.ExpiresAt)
 	}
-	return m.save(ctx, e, store.SubscriptionNote{Call: got.record})
+	return m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record})
 }
 
 // sawExpiry takes over the expiry that a provider shows, if it is another one, and reports that.
@@ -503,13 +502,13 @@ func (m *Manager) retireAll(ctx context.Context, e *entry) error {
 				sub.Reason = "the registration at the provider is not deleted yet: " + got.err.Error() +
 					"; to leave it there, delete with keep_remote"
 			}
-			return m.save(ctx, e, store.SubscriptionNote{Call: got.record})
+			return m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record})
 		}
 		sub.Secrets.Retired = slices.Clone(sub.Secrets.Retired[1:])
 		if !sub.State.Live() && len(sub.Secrets.Retired) == 0 && sub.State != bellhop.SubscriptionPending {
 			sub.RenewAt, sub.Failures = time.Time{}, 0
 		}
-		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+		if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
 			return err
 		}
 	}
@@ -552,7 +551,7 @@ func (m *Manager) dropOrphans(ctx context.Context, e *entry, ids []string) error
 			return err
 		}
 		got.record.Outcome = "a registration that an earlier call had made: " + got.record.Outcome
-		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+		if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
 			return err
 		}
 		if got.err != nil || got.remote.URL != e.sub.URL {
@@ -565,7 +564,7 @@ func (m *Manager) dropOrphans(ctx context.Context, e *entry, ids []string) error
 		if got.record == nil {
 			continue
 		}
-		if err := m.save(ctx, e, store.SubscriptionNote{Call: got.record}); err != nil {
+		if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
 			return err
 		}
 	}

@@ -22,13 +22,31 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Store is the part of the store that a Manager uses.
-type Store interface{ store.Subscriptions }
+type Store interface {
+	Subscriptions(ctx context.Context, f bellhop.SubscriptionFilter,
+		page bellhop.Page) (list []bellhop.Subscription, next string, err error)
+	CreateSubscription(ctx context.Context, s bellhop.Subscription) error
+	// SaveSubscription stores a version, except LastEventAt, with what note has, in one transaction. It sets the id of a
+	// new call.
+	SaveSubscription(ctx context.Context, s bellhop.Subscription, note bellhop.SubscriptionNote) error
+	DeleteSubscription(ctx context.Context, id string) error
+	// SettleCalls gives all calls without an outcome this one.
+	SettleCalls(ctx context.Context, outcome string) error
+	SubscriptionCalls(ctx context.Context, id string) ([]bellhop.SubscriptionCall, error)
+	GapsToAnnounce(ctx context.Context) ([]bellhop.Gap, error)
+	GapAnnounced(ctx context.Context, id string) error
+	// Spoken stores when the latest event came, by the ids of subscriptions and sources.
+	Spoken(ctx context.Context, at map[string]time.Time) error
+	SourceNotes(ctx context.Context) (map[string]bellhop.SourceNotes, error)
+	SourceSilent(ctx context.Context, id string, since time.Time) error
+	// Alive stores that the gateway is running, and returns the time that was stored before.
+	Alive(ctx context.Context, at time.Time) (before time.Time, err error)
+}
 
 // Connections call the APIs of providers.
 type Connections interface {
@@ -93,7 +111,7 @@ type entry struct {
 
 	mu      sync.Mutex // held during a step; guards sub and unsaved
 	sub     bellhop.Subscription
-	unsaved *store.SubscriptionNote // an outcome that could not be stored yet
+	unsaved *bellhop.SubscriptionNote // an outcome that could not be stored yet
 
 	// Guarded by Manager.mu.
 	marks   marks
@@ -178,7 +196,7 @@ func (m *Manager) adoptStored(ctx context.Context, sub bellhop.Subscription, bef
 	info, ok := m.info(sub.Provider)
 	if sub.State.Live() && ok && !before.IsZero() && now.Sub(before) > info.Repeats+aliveEvery+aliveEvery {
 		gap := m.newGap(&sub, before, now, "the gateway was not running for longer than the provider repeats notifications")
-		if err := m.opts.Store.SaveSubscription(ctx, sub, store.SubscriptionNote{Gap: gap}); err != nil {
+		if err := m.opts.Store.SaveSubscription(ctx, sub, bellhop.SubscriptionNote{Gap: gap}); err != nil {
 			return fmt.Errorf("load subscriptions: %w", err)
 		}
 		m.metrics.gaps.Inc()
@@ -276,11 +294,11 @@ func (m *Manager) random(a, b time.Duration) time.Duration {
 }
 
 // noNote is nothing to store beside a subscription.
-var noNote store.SubscriptionNote
+var noNote bellhop.SubscriptionNote
 
 // save stores the present version of e with note. If storage cannot take it now, the step is over, and the version is
 // stored later. The caller holds e.mu.
-func (m *Manager) save(ctx context.Context, e *entry, note store.SubscriptionNote) error {
+func (m *Manager) save(ctx context.Context, e *entry, note bellhop.SubscriptionNote) error {
 	before := e.shared.Load()
 	err := m.opts.Store.SaveSubscription(context.WithoutCancel(ctx), e.sub, note)
 	var refused *bellhop.Error

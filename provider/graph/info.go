@@ -2,7 +2,6 @@ package graph
 
 import (
 	"github.com/bellhop-gateway/bellhop/provider"
-	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // Info implements [provider.Provider].
@@ -49,8 +48,7 @@ var sourceSettings = []provider.Setting{
 		Doc: "The `clientState` of the subscription: 1 to 255 printable ASCII characters (Graph accepts up to 128), " +
 			"compared byte for byte in every item. " +
 			"A list of up to 4 while it is being replaced, or if several subscriptions call this source. Required unless " +
-			"`unauthenticated` or `subscriptions_only` is set."},
-	microsoft.SubscriptionsOnly,
+			"`unauthenticated` is set."},
 	{Name: "unauthenticated", Title: "Unauthenticated", Kind: provider.KindFlag, Example: "true",
 		Doc: "Accepts items from anyone who knows the URL, for subscriptions without a `clientState`. Rich items still " +
 			"need their validation tokens. Default: false."},

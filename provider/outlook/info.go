@@ -2,7 +2,6 @@ package outlook
 
 import (
 	"github.com/bellhop-gateway/bellhop/provider"
-	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // Info implements [provider.Provider].
@@ -24,8 +23,7 @@ func (Provider) Info() provider.Info {
 				Doc: "The `ClientState` given with the subscription: 1 to 255 printable ASCII characters, compared byte for " +
 					"byte. " +
 					"A list of up to 4 while it is being replaced, or if several subscriptions call this source. Required unless " +
-					"`unauthenticated` or `subscriptions_only` is set."},
-			microsoft.SubscriptionsOnly,
+					"`unauthenticated` is set."},
 			{Name: "unauthenticated", Title: "Unauthenticated", Kind: provider.KindFlag, Example: "true",
 				Doc: "Accepts notifications from everybody who knows the URL, for subscriptions without a `ClientState`. " +
 					"Default: false."},

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
-	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // Info implements [provider.Provider].
@@ -28,11 +27,10 @@ func (Provider) Info() provider.Info {
 				Doc: "The `clientState` given with the subscription: 1 to 255 printable ASCII characters, compared byte for " +
 					"byte. " +
 					"A list of up to 4 while it is being replaced, or if several subscriptions call this source. Required unless " +
-					"`unauthenticated` or `subscriptions_only` is set."},
+					"`unauthenticated` is set."},
 			{Name: "strict_handshake", Title: "Strict handshake", Kind: provider.KindFlag, Example: "true",
 				Doc: "Answers a handshake only if its `ClientState` header has the client state. SharePoint has been observed " +
 					"to send it, but its reference does not promise it. Default: false."},
-			microsoft.SubscriptionsOnly,
 			{Name: "unauthenticated", Title: "Unauthenticated", Kind: provider.KindFlag, Example: "true",
 				Doc: "Accepts notifications from everybody who knows the URL, for subscriptions without a `clientState`. " +
 					"Default: false."},

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/ncruces/go-sqlite3"
 )
 
@@ -106,7 +105,7 @@ func (s *Store) CreateSubscription(_ context.Context, sub bellhop.Subscription) 
 }
 
 // SaveSubscription replaces a subscription, except its LastEventAt, and stores what note has.
-func (s *Store) SaveSubscription(_ context.Context, sub bellhop.Subscription, note store.SubscriptionNote) error {
+func (s *Store) SaveSubscription(_ context.Context, sub bellhop.Subscription, note bellhop.SubscriptionNote) error {
 	x, err := s.sealSubscription(sub)
 	if err != nil {
 		return err

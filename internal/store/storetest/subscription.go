@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
 func (w *world) subscription(name string) bellhop.Subscription {
@@ -41,7 +40,7 @@ func subscriptions(w *world) {
 	sub.Failures, sub.LostAt, sub.SilentSince, sub.Deleting, sub.UpdatedAt = 3, now, now, true, now
 	sub.Secrets = bellhop.SubscriptionSecrets{ClientState: "new", Wish: now,
 		Retired: []bellhop.RetiredRemote{{ID: "r0", ClientState: "old"}}}
-	w.must(w.SaveSubscription(w.ctx, sub, store.SubscriptionNote{}))
+	w.must(w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{}))
 	w.equal("saved", read("cal"), sub)
 
 	sub.LastEventAt = now.Add(time.Minute)
@@ -50,12 +49,12 @@ func subscriptions(w *world) {
 	w.equal("spoken", read("cal").LastEventAt, sub.LastEventAt)
 	stale := sub
 	stale.LastEventAt = time.Time{}
-	w.must(w.SaveSubscription(w.ctx, stale, store.SubscriptionNote{}))
+	w.must(w.SaveSubscription(w.ctx, stale, bellhop.SubscriptionNote{}))
 	w.equal("a save leaves the time of the latest event", read("cal"), sub)
 
 	taken := sub
 	taken.Name = "mail"
-	w.refused("renamed to a name that is taken", w.SaveSubscription(w.ctx, taken, store.SubscriptionNote{}), bellhop.CodeConflict)
+	w.refused("renamed to a name that is taken", w.SaveSubscription(w.ctx, taken, bellhop.SubscriptionNote{}), bellhop.CodeConflict)
 	for what, f := range map[string]bellhop.SubscriptionFilter{"source": {SourceID: w.source},
 		"connection": {ConnectionID: "con_2"}, "state": {State: bellhop.SubscriptionActive}, "tenant": {Tenant: "other"}} {
 		list, _, err := w.Subscriptions(w.ctx, f, bellhop.Page{})
@@ -71,7 +70,7 @@ func subscriptions(w *world) {
 	w.must(w.DeleteSubscription(w.ctx, sub.ID))
 	w.refused("deleted", second(w.Subscription(w.ctx, sub.ID)), bellhop.CodeNotFound)
 	w.refused("deleted twice", w.DeleteSubscription(w.ctx, sub.ID), bellhop.CodeNotFound)
-	w.refused("saved after it was deleted", w.SaveSubscription(w.ctx, sub, store.SubscriptionNote{}), bellhop.CodeNotFound)
+	w.refused("saved after it was deleted", w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{}), bellhop.CodeNotFound)
 	w.must(w.CreateSubscription(w.ctx, w.subscription("cal")))
 }
 
@@ -81,7 +80,7 @@ func subscriptionCalls(w *world) {
 	sub := w.subscription("calendar")
 	w.must(w.CreateSubscription(w.ctx, sub))
 	call := &bellhop.SubscriptionCall{SubscriptionID: sub.ID, At: w.clock.now(), What: "create"}
-	w.must(w.SaveSubscription(w.ctx, sub, store.SubscriptionNote{Call: call}))
+	w.must(w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{Call: call}))
 	read := func() []bellhop.SubscriptionCall {
 		w.Helper()
 		calls, err := w.SubscriptionCalls(w.ctx, sub.ID)
@@ -93,7 +92,7 @@ func subscriptionCalls(w *world) {
 	w.equal("settled", read()[0].Outcome, "cut off")
 	call.Status, call.Done, call.Outcome, call.Handshake, call.Took = 201, true, "created", "answered 200", time.Second
 	gap := &bellhop.Gap{ID: "gap_1", SubscriptionID: sub.ID, From: w.clock.now(), To: w.clock.now().Add(time.Hour), Reason: "lost"}
-	w.must(w.SaveSubscription(w.ctx, sub, store.SubscriptionNote{Call: call, Gap: gap}))
+	w.must(w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{Call: call, Gap: gap}))
 	w.must(w.SettleCalls(w.ctx, "cut off"))
 	w.equal("the outcome", read(), []bellhop.SubscriptionCall{*call})
 
@@ -107,7 +106,7 @@ func subscriptionCalls(w *world) {
 	w.must(err)
 	w.equal("nothing to announce", len(due), 0)
 	for i := range bellhop.MaxGaps + 5 {
-		w.must(w.SaveSubscription(w.ctx, sub, store.SubscriptionNote{
+		w.must(w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{
 			Call: &bellhop.SubscriptionCall{At: w.clock.now(), What: "renew", Outcome: fmt.Sprint(i)},
 			Gap:  &bellhop.Gap{ID: fmt.Sprint("gap_n", i), From: w.clock.now(), To: w.clock.now()}}))
 	}

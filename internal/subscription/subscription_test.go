@@ -15,7 +15,7 @@ func TestLife(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sub := r.create("events", "/me/events", "created", "updated")
 		if sub.State != bellhop.SubscriptionActive || sub.RemoteID == "" || !slices.Equal(r.remotes(), []string{sub.RemoteID}) ||
-			sub.ExpiresAt.Sub(time.Now()) < 6*24*time.Hour {
+			time.Until(sub.ExpiresAt) < 6*24*time.Hour {
 			r.Fatalf("created %+v", sub)
 		}
 		calls, err := r.store.SubscriptionCalls(r.ctx, sub.ID)
@@ -209,7 +209,7 @@ func TestShorterLifetime(t *testing.T) {
 			at := strings.Index(string(a.Body), `"expirationDateTime":"`)
 			text := string(a.Body)[at+len(`"expirationDateTime":"`):]
 			expires, err := time.Parse(time.RFC3339Nano, text[:strings.IndexByte(text, '"')])
-			if err == nil && expires.Sub(time.Now()) > 4230*time.Minute {
+			if err == nil && time.Until(expires) > 4230*time.Minute {
 				return provider.Answer{Status: 400, Body: []byte(`{"error":{"code":"ExtensionError",
 					"message":"Subscription expiration can only be 4230 minutes in the future."}}`)}
 			}

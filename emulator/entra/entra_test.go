@@ -458,6 +458,57 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
+// TestIDToken verifies the token of a sign-in by what discovery publishes, as a client of any OpenID issuer does.
+func TestIDToken(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{})
+	config := r.config(graphAudience+"/Calendars.Read", "openid")
+	got := r.signIn(config, oauth2.SetAuthURLParam("nonce", "n1"))
+	token, err := config.Exchange(t.Context(), got.Get("code"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	discovered := r.Call("GET", "/"+DefaultTenant+"/v2.0/.well-known/openid-configuration", nil).JSON
+	keysURL, _ := discovered["jwks_uri"].(string)
+	var keys jose.JSONWebKeySet
+	if err := json.Unmarshal([]byte(r.Call("GET", keysURL, nil).Text), &keys); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"id": token.Extra("id_token").(string), "access": token.AccessToken} {
+		signed, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.RS256})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := keys.Key(signed.Signatures[0].Header.KeyID)
+		if len(found) != 1 {
+			t.Fatalf("%s: the key of the token is not published", name)
+		}
+		payload, err := signed.Verify(found[0])
+		var claims map[string]any
+		if err != nil || json.Unmarshal(payload, &claims) != nil || claims["iss"] != discovered["issuer"] ||
+			claims["tid"] != DefaultTenant || claims["oid"] != UserID(DefaultTenant) {
+			t.Errorf("%s: claims are %s, %v", name, payload, err)
+		}
+		if name == "id" && (claims["aud"] != DefaultClient || claims["nonce"] != "n1") {
+			t.Errorf("the id token is %s", payload)
+		}
+	}
+}
+
+// TestExtraScopes shows that scopes of OpenID beside those of an application are left out: MSAL for Go sends them always.
+func TestExtraScopes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{})
+	r.AppToken(DefaultClient, DefaultSecret, graphAudience+"/.default openid offline_access profile")
+	if err := r.Host.Fault(emulator.Fault{Kind: emulator.FaultThrottle, Value: "9"}); err != nil {
+		t.Fatal(err)
+	}
+	answer := r.Post("/t/oauth2/v2.0/token", url.Values{"grant_type": {"refresh_token"}})
+	if answer.Status != 429 || answer.Header.Get("Retry-After") != "9" || answer.JSON["error"] != "temporarily_unavailable" {
+		t.Errorf("throttled: %d %v %s", answer.Status, answer.Header, answer.Text)
+	}
+}
+
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{Lifetime: time.Minute})

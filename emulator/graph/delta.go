@@ -65,6 +65,14 @@ func (s *System) delta(w http.ResponseWriter, r *http.Request, path string, k ki
 	if k.rootOnly {
 		parameter = "token"
 	}
+	span, err := spanOf(r, k)
+	if err != nil {
+		return err
+	}
+	kept := "" // of the query, in links
+	if span != nil {
+		kept = span.Query() + "&"
+	}
 	lost := k.lost
 	if lost == nil {
 		lost = lostByDefault
@@ -83,29 +91,46 @@ func (s *System) delta(w http.ResponseWriter, r *http.Request, path string, k ki
 			return lost(link)
 		}
 	}
-	size := s.opts.PageSize
-	if _, text, ok := strings.Cut(r.Header.Get("Prefer"), "odata.maxpagesize="); ok {
-		n, err := strconv.Atoi(strings.SplitN(text, ",", 2)[0])
-		if err == nil && n > 0 {
-			size = n
-		}
-	}
+	size := emulator.PageSize(r, s.opts.PageSize)
 	changed := s.collections[home(path)].sorted(after)
-	if after == 0 { // at first there is nothing to remove
-		changed = slices.DeleteFunc(changed, func(it *item) bool { return it.deleted })
-	}
+	changed = slices.DeleteFunc(changed, func(it *item) bool {
+		return it.deleted && after == 0 || // at first there is nothing to remove
+			!it.deleted && span != nil && !it.within(*span)
+	})
 	page := []map[string]any{}
 	for _, it := range changed[:min(size, len(changed))] {
 		page = append(page, withIDs(r, k, it.changed(k, q)))
 	}
 	out := map[string]any{"@odata.context": s.context(r, "Collection("+k.typeName()+")"), "value": page}
 	if size < len(changed) {
-		out["@odata.nextLink"] = fmt.Sprintf("%s?$skiptoken=%v", link, deltaToken(changed[size-1].version))
+		out["@odata.nextLink"] = fmt.Sprintf("%s?%s$skiptoken=%v", link, kept, deltaToken(changed[size-1].version))
 	} else {
-		out["@odata.deltaLink"] = fmt.Sprintf("%s?%s=%v", link, parameter, deltaToken(s.version))
+		out["@odata.deltaLink"] = fmt.Sprintf("%s?%s%s=%v", link, kept, parameter, deltaToken(s.version))
 	}
 	emulator.WriteJSON(w, http.StatusOK, out)
 	return nil
+}
+
+// spanOf returns the span of time that a calendar view is asked for, and nil for other kinds.
+func spanOf(r *http.Request, k kind) (*emulator.Span, error) {
+	if k.name != "calendarview" {
+		return nil, nil
+	}
+	span, ok := emulator.ParseSpan(r.URL.Query())
+	if !ok {
+		return nil, &apiError{status: http.StatusBadRequest, code: "ErrorInvalidParameter", message: emulator.NoSpan}
+	}
+	return &span, nil
+}
+
+// within reports whether an event is in a span of time.
+func (it *item) within(span emulator.Span) bool {
+	at := func(name string) string {
+		member, _ := it.data[name].(map[string]any)
+		text, _ := member["dateTime"].(string)
+		return text
+	}
+	return span.Has(at("start"), at("end"))
 }
 
 // typeName is the name of the kind's type without its namespace: "message".

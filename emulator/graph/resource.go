@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/emulator"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
@@ -65,7 +66,7 @@ func (s *System) change(resource string, k kind, e emulator.Event) item {
 	}
 	it := c.items[id]
 	if it == nil || it.deleted {
-		it = &item{id: id, data: newData(k, id, formatTime(s.now()))}
+		it = &item{id: id, data: newData(k, id, s.now())}
 		c.items[id] = it
 	}
 	maps.Copy(it.data, e.Data)
@@ -77,14 +78,15 @@ func (s *System) change(resource string, k kind, e emulator.Event) item {
 }
 
 // newData returns a new item with the members that every item of its kind has.
-func newData(k kind, id, now string) map[string]any {
+func newData(k kind, id string, at time.Time) map[string]any {
+	now, tomorrow := formatTime(at), at.UTC().Truncate(time.Hour).Add(24*time.Hour)
 	data := map[string]any{"id": id, "createdDateTime": now}
 	switch k.name {
 	case "events", "calendarview":
 		maps.Copy(data, map[string]any{"subject": "Lens review", "bodyPreview": "Bring the samples.",
 			"body":  map[string]any{"contentType": "text", "content": "Bring the samples."},
-			"start": map[string]any{"dateTime": "2026-12-02T13:00:00.0000000", "timeZone": "UTC"},
-			"end":   map[string]any{"dateTime": "2026-12-02T13:30:00.0000000", "timeZone": "UTC"},
+			"start": map[string]any{"dateTime": tomorrow.Format(emulator.CalendarTime), "timeZone": "UTC"},
+			"end":   map[string]any{"dateTime": tomorrow.Add(30 * time.Minute).Format(emulator.CalendarTime), "timeZone": "UTC"},
 			"type":  "singleInstance", "showAs": "busy", "isAllDay": false, "isCancelled": false})
 	case "messages":
 		maps.Copy(data, map[string]any{"subject": "Quarry photos", "bodyPreview": "See below.", "isRead": false,
@@ -237,7 +239,13 @@ func (c *collection) sorted(after int) []*item {
 func (s *System) listItems(w http.ResponseWriter, r *http.Request, path string, k kind, c *collection) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := slices.DeleteFunc(c.sorted(0), func(it *item) bool { return it.deleted })
+	span, err := spanOf(r, k)
+	if err != nil {
+		return err
+	}
+	all := slices.DeleteFunc(c.sorted(0), func(it *item) bool {
+		return it.deleted || span != nil && !it.within(*span)
+	})
 	from, _ := strconv.Atoi(r.URL.Query().Get("$skip"))
 	from = min(max(from, 0), len(all))
 	to := min(from+s.opts.PageSize, len(all))
@@ -247,7 +255,9 @@ func (s *System) listItems(w http.ResponseWriter, r *http.Request, path string, 
 	}
 	out := map[string]any{"@odata.context": s.context(r, url.PathEscape(titled(path))), "value": page}
 	if to < len(all) {
-		out["@odata.nextLink"] = emulator.BaseURL(r) + r.URL.Path + "?$skip=" + strconv.Itoa(to)
+		q := r.URL.Query()
+		q.Set("$skip", strconv.Itoa(to))
+		out["@odata.nextLink"] = emulator.BaseURL(r) + r.URL.Path + "?" + q.Encode()
 	}
 	emulator.WriteJSON(w, http.StatusOK, out)
 	return nil

@@ -137,6 +137,43 @@ func TestImmutableIDs(t *testing.T) {
 	}
 }
 
+// TestCalendarView shows that a view has the events of its window, which it must name.
+func TestCalendarView(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{PageSize: 1})
+	r.create(nil)
+	at := func(hour string) fields {
+		return fields{"dateTime": "2026-12-24T" + hour + ":00:00.0000000", "timeZone": "UTC"}
+	}
+	for id, hours := range map[string][2]string{"early": {"08", "09"}, "late": {"17", "18"}} {
+		r.happen("/me/events", "created", fields{"id": id, "start": at(hours[0]), "end": at(hours[1])}, 1)
+	}
+	r.happen("/me/events", "created", fields{"id": "tomorrow"}, 1)
+	for window, want := range map[string]string{
+		"startDateTime=2026-12-24T08:30:00Z&endDateTime=2026-12-24T12:00:00Z":               "early",
+		"StartDateTime=2026-12-24T12:00:00&EndDateTime=2026-12-24T23:00:00":                 "late",
+		"startDateTime=2026-11-30&endDateTime=2026-12-01":                                   "tomorrow",
+		"startDateTime=2026-12-24T09:00:00Z&endDateTime=2026-12-24T17:00:00Z":               "",
+		"startDateTime=2026-12-24T09:00:00%2B01:00&endDateTime=2026-12-24T10:00:00%2B01:00": "early",
+	} {
+		for _, path := range []string{"me/calendarView?", "me/calendarView/delta?"} {
+			if _, page := r.call("GET", path+window, nil); ids(page) != want {
+				t.Errorf("%s%s: %s, want %s", path, window, ids(page), want)
+			}
+		}
+	}
+	_, page := r.call("GET", "me/calendarView?startDateTime=2026-12-01&endDateTime=2027-01-01", nil)
+	if _, rest := r.call("GET", page["@odata.nextLink"].(string), nil); ids(page) == ids(rest) || len(ids(rest)) < 4 {
+		t.Errorf("the pages are %v and %v", page, rest)
+	}
+	for _, path := range []string{"me/calendarView", "me/calendarView/delta?startDateTime=soon&endDateTime=2027-01-01"} {
+		status, answer := r.call("GET", path, nil)
+		if code, _ := codeOf(answer); status != 400 || code != "ErrorInvalidParameter" {
+			t.Errorf("%s: %d %v", path, status, answer)
+		}
+	}
+}
+
 func FuzzPaths(f *testing.F) {
 	for _, path := range []string{"/v1.0/me/mailFolders('Inbox')/messages/delta", "/beta/users('a')/Messages('b')",
 		"/v1.0/drives/b!9/root", "/V1.0/chats/getAllMessages", "/v1.0//", "/v1.0/users/a@b/events?x=1", "/v1.0/%2f('"} {

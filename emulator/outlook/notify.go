@@ -62,7 +62,7 @@ func (s *System) change(collection string, e emulator.Event) *item {
 	now := formatTime(s.now())
 	it := s.items[id]
 	if it == nil || it.deleted {
-		it = &item{id: id, collection: collection, data: newData(collection, now)}
+		it = &item{id: id, collection: collection, data: newData(collection, s.now())}
 		s.items[id] = it
 	}
 	it.data = maps.Clone(it.data)
@@ -75,14 +75,15 @@ func (s *System) change(collection string, e emulator.Event) *item {
 }
 
 // newData returns a new item with the members that every item of its collection has.
-func newData(collection, now string) map[string]any {
+func newData(collection string, at time.Time) map[string]any {
+	now, tomorrow := formatTime(at), at.UTC().Truncate(time.Hour).Add(24*time.Hour)
 	data := map[string]any{"CreatedDateTime": now, "Categories": []string{}}
 	switch collection {
 	case "events":
 		maps.Copy(data, map[string]any{"Subject": "Harbour walk", "BodyPreview": "Meet at the crane.",
 			"Body":  map[string]any{"ContentType": "HTML", "Content": "<html><body>Meet at the crane.</body></html>"},
-			"Start": map[string]any{"DateTime": "2026-12-01T09:00:00.0000000", "TimeZone": "UTC"},
-			"End":   map[string]any{"DateTime": "2026-12-01T10:00:00.0000000", "TimeZone": "UTC"},
+			"Start": map[string]any{"DateTime": tomorrow.Format(emulator.CalendarTime), "TimeZone": "UTC"},
+			"End":   map[string]any{"DateTime": tomorrow.Add(time.Hour).Format(emulator.CalendarTime), "TimeZone": "UTC"},
 			"Type":  "SingleInstance", "ShowAs": "Busy", "IsAllDay": false, "IsCancelled": false,
 			"Location": map[string]any{"DisplayName": "Quay 2"}, "Attendees": []any{}, "Importance": "Normal"})
 	case "messages":

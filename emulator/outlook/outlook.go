@@ -241,7 +241,9 @@ func (s *System) serve(w http.ResponseWriter, r *http.Request, claims entra.Clai
 		return errPath
 	case parts[0] == "subscriptions":
 		return s.serveSubscriptions(w, r, claims, parts[1:])
-	case parts[0] == "calendarview":
+	}
+	isView := parts[0] == "calendarview"
+	if isView {
 		parts[0] = "events"
 	}
 	if needed, known := permissions[parts[0]]; !known || r.Method != http.MethodGet {
@@ -249,7 +251,10 @@ func (s *System) serve(w http.ResponseWriter, r *http.Request, claims entra.Clai
 	} else if !claims.Permits(needed...) {
 		return errDenied
 	}
-	if len(parts) == 1 {
+	switch {
+	case len(parts) == 1 && isView:
+		return s.calendarView(w, r)
+	case len(parts) == 1:
 		return s.list(w, r, parts[0])
 	}
 	s.mu.Lock()

@@ -205,6 +205,63 @@ func TestUnauthorized(t *testing.T) {
 	want("The token is not yet valid.", "invalid_lifetime")
 }
 
+// TestCalendarView shows a span of the calendar, and the changes in it after a delta link.
+func TestCalendarView(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{AnyToken: true})
+	change := func(kind, id, hour string) {
+		t.Helper()
+		data := fields{"Id": id, "Start": fields{"DateTime": "2026-12-24T" + hour + ":00:00.0000000", "TimeZone": "UTC"},
+			"End": fields{"DateTime": "2026-12-24T" + hour + ":30:00.0000000", "TimeZone": "UTC"}}
+		if _, err := r.Host.Happen(emulator.Event{Resource: "/me/events", ChangeType: kind, Data: data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids := func(answer emulatortest.Answer) string {
+		t.Helper()
+		list, ok := answer.JSON["value"].([]any)
+		if !ok {
+			t.Fatalf("answered %d %s", answer.Status, answer.Text)
+		}
+		var ids []string
+		for _, v := range list {
+			id := v.(fields)["Id"].(string)
+			if v.(fields)["@removed"] != nil {
+				id = "-" + id
+			}
+			ids = append(ids, id)
+		}
+		return strings.Join(ids, " ")
+	}
+	for i, hour := range []string{"08", "10", "12", "20"} {
+		change("created", string(rune('a'+i)), hour)
+	}
+	const view = "/api/v2.0/me/calendarview?startDateTime=2026-12-24T08:10:00Z&endDateTime=2026-12-24T18:00:00"
+	const prefer = "odata.track-changes, odata.maxpagesize=2"
+	if got := r.Call("GET", view, nil); ids(got) != "a b c" || got.JSON["@odata.deltaLink"] != nil {
+		t.Errorf("the view is %s", got.Text)
+	}
+	first := r.Call("GET", view, nil, "Prefer", prefer)
+	next, _ := first.JSON["@odata.nextLink"].(string)
+	last := r.Call("GET", next, nil, "Prefer", prefer)
+	link, _ := last.JSON["@odata.deltaLink"].(string)
+	if ids(first) != "a b" || ids(last) != "c" || link == "" {
+		t.Fatalf("the first round is %s, %s", first.Text, last.Text)
+	}
+	change("updated", "b", "11")
+	change("updated", "d", "21")
+	change("deleted", "a", "08")
+	if got := r.Call("GET", link, nil); ids(got) != "b -a" || got.JSON["@odata.deltaLink"] == nil {
+		t.Errorf("the changes are %s", got.Text)
+	}
+	for path, want := range map[string]int{"/api/v2.0/me/calendarview": 400, view + "&$deltatoken=99": 410,
+		view + "&$deltatoken=x": 410} {
+		if got := r.Call("GET", path, nil); got.Status != want || got.JSON["error"] == nil {
+			t.Errorf("%s: %d %s, want %d", path, got.Status, got.Text, want)
+		}
+	}
+}
+
 func FuzzPath(f *testing.F) {
 	for _, path := range []string{"me/subscriptions('a%3D%3D')", "Users('u@t')/Events('x')", "me", "users", "me/%zz",
 		"me//events", "Me/calendarview", "users('a/b')/events"} {

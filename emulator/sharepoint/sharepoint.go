@@ -2,7 +2,7 @@
 // change log behind GetChanges, with real change tokens.
 //
 // Its paths are those of a site: everything at or below /_api/web, under any site path, without regard to case. Answers
-// have the form that the header Accept asks for: nometadata, minimal or verbose. Tokens come from the stand-in of
+// have the form that the header Accept asks for: JSON with no, minimal or verbose metadata, or Atom. Tokens come from the stand-in of
 // package entra. Something happens to a list by [System.Happen]. Sources:
 // https://learn.microsoft.com/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks,
 // https://learn.microsoft.com/sharepoint/dev/apis/webhooks/lists/overview-sharepoint-list-webhooks
@@ -115,6 +115,7 @@ const (
 	formNone    = "nometadata"
 	formMinimal = "minimalmetadata"
 	formVerbose = "verbose"
+	formAtom    = "atom"
 )
 
 // formOf returns the form that a request asks for.
@@ -125,8 +126,10 @@ func formOf(r *http.Request) string {
 		return formVerbose
 	case strings.Contains(accept, "odata=nometadata"):
 		return formNone
+	case strings.Contains(accept, "json"):
+		return formMinimal
 	}
-	return formMinimal
+	return formAtom
 }
 
 // An apiError is an error in SharePoint's form.
@@ -141,6 +144,10 @@ func (s *System) writeError(w http.ResponseWriter, r *http.Request, e *apiError)
 	if e.status == http.StatusUnauthorized {
 		w.Header().Set("Www-Authenticate", `Bearer realm="`+entra.DefaultTenant+`"`)
 		emulator.WriteJSON(w, e.status, map[string]any{"error_description": e.value})
+		return
+	}
+	if formOf(r) == formAtom {
+		writeAtomError(w, e)
 		return
 	}
 	key := "odata.error"
@@ -372,6 +379,9 @@ func (s *System) answer(w http.ResponseWriter, r *http.Request, status int, odat
 	}
 	uri := emulator.BaseURL(r) + r.URL.Path
 	switch form {
+	case formAtom:
+		writeAtom(w, status, uri, odataType, false, []map[string]any{shown})
+		return nil
 	case formVerbose:
 		shown["__metadata"] = map[string]any{"id": uri, "uri": uri, "type": odataType}
 		emulator.WriteJSON(w, status, map[string]any{"d": shown})
@@ -388,6 +398,10 @@ func (s *System) answer(w http.ResponseWriter, r *http.Request, status int, odat
 // answerMany writes a list of objects in the form that is asked for.
 func (s *System) answerMany(w http.ResponseWriter, r *http.Request, odataType string, list []map[string]any) error {
 	form := formOf(r)
+	if form == formAtom {
+		writeAtom(w, http.StatusOK, emulator.BaseURL(r)+r.URL.Path, odataType, true, list)
+		return nil
+	}
 	w.Header().Set("Content-Type", contentType(form))
 	shown := []map[string]any{}
 	for _, o := range list {

@@ -1,6 +1,7 @@
 package sharepoint
 
 import (
+	"encoding/xml"
 	"fmt"
 	"net/url"
 	"strings"
@@ -75,6 +76,45 @@ func TestVerbose(t *testing.T) {
 	_, minimal := r.call("GET", "/sites/lab"+subs, "application/json", nil)
 	if to, _ := minimal["odata.metadata"].(string); to != r.URL+"/sites/lab/_api/$metadata#SP.ApiData.Subscriptions" {
 		t.Errorf("minimal: %v", minimal)
+	}
+}
+
+// TestAtom shows what a browser sees, in which people look up the id of a list.
+func TestAtom(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{AnyToken: true})
+	var entry struct {
+		Properties struct {
+			Inner struct{ Id, Title string } `xml:"properties"`
+		} `xml:"content"`
+	}
+	answer := r.Call("GET", "/_api/web/lists/getbytitle('Documents')?$select=Title,Id", nil, "Accept", "text/html,*/*")
+	if err := xml.Unmarshal([]byte(answer.Text), &entry); err != nil || answer.Status != 200 ||
+		entry.Properties.Inner.Id != DefaultListID || entry.Properties.Inner.Title != DefaultList ||
+		answer.Header.Get("Content-Type") != "application/atom+xml;type=entry;charset=utf-8" {
+		t.Errorf("the list is %+v, %v: %s", entry, err, answer.Text)
+	}
+	if _, err := r.Host.Happen(emulator.Event{Resource: DefaultList, ChangeType: "created",
+		Data: map[string]any{"Title": "<a&b>", "odd name": 1, "Nothing": nil}}); err != nil {
+		t.Fatal(err)
+	}
+	var feed struct {
+		Entries []struct {
+			Title string `xml:"content>properties>Title"`
+		} `xml:"entry"`
+	}
+	answer = r.Call("GET", lists+"/items", nil)
+	if err := xml.Unmarshal([]byte(answer.Text), &feed); err != nil || len(feed.Entries) != 1 ||
+		feed.Entries[0].Title != "<a&b>" {
+		t.Errorf("the items are %+v, %v: %s", feed, err, answer.Text)
+	}
+	var failed struct {
+		Code string `xml:"code"`
+	}
+	answer = r.Call("GET", "/_api/web/lists/getbytitle('None')", nil)
+	if err := xml.Unmarshal([]byte(answer.Text), &failed); err != nil || answer.Status != 404 ||
+		failed.Code != errNoList.code {
+		t.Errorf("the error is %+v, %v: %s", failed, err, answer.Text)
 	}
 }
 

@@ -3,8 +3,10 @@ package emulator
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -100,7 +102,7 @@ func (h *Host) Post(ctx context.Context, system, url string, header http.Header,
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 64 << 10
 
-func (h *Host) post(ctx context.Context, system, url string, header http.Header, body []byte, timeout time.Duration,
+func (h *Host) post(ctx context.Context, system, to string, header http.Header, body []byte, timeout time.Duration,
 	attempt int) (status int, answer []byte, err error) {
 	select {
 	case h.places <- struct{}{}:
@@ -108,12 +110,12 @@ func (h *Host) post(ctx context.Context, system, url string, header http.Header,
 	case <-h.ctx.Done():
 		return 0, nil, h.ctx.Err()
 	}
-	call := Call{At: h.Now(), System: system, Direction: CallOut, Method: http.MethodPost, URL: url,
+	call := Call{At: h.Now(), System: system, Direction: CallOut, Method: http.MethodPost, URL: to,
 		RequestHeader: header, RequestBody: clip(body), Attempt: attempt}
 	start := time.Now()
 	ctx, stop := context.WithTimeout(ctx, timeout)
 	defer stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err == nil {
 		req.Header = header.Clone()
 		var res *http.Response
@@ -123,7 +125,13 @@ func (h *Host) post(ctx context.Context, system, url string, header http.Header,
 			status, call.Status, call.AnswerHeader, call.AnswerBody = res.StatusCode, res.StatusCode, res.Header, clip(answer)
 		}
 	}
-	if err != nil {
+	var failed *url.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		call.Error = "no answer within " + timeout.String()
+	case errors.As(err, &failed): // the log has the URL already
+		call.Error = failed.Err.Error()
+	case err != nil:
 		call.Error = err.Error()
 	}
 	call.Duration = time.Since(start)

@@ -88,6 +88,10 @@ func TestSchedules(t *testing.T) {
 			receiver.mu.Lock()
 			defer receiver.mu.Unlock()
 			got := receiver.attempts
+			calls := host.Calls()
+			if last := calls[len(calls)-1]; last.Attempt != tt.attempts || !strings.HasPrefix(last.Error, "no answer within ") {
+				t.Errorf("%s: the last call is attempt %d: %s", tt.system, last.Attempt, last.Error)
+			}
 			if len(got) != tt.attempts || !slices.Equal(got[:len(tt.first)], tt.first) {
 				t.Errorf("%s: the attempts are %d: %v; want %d: %v", tt.system, len(got), got, tt.attempts, tt.first)
 			}

@@ -72,9 +72,11 @@ type Budget struct {
 }
 
 // NewBudget returns the budget of a request with so many bytes of events and so many evaluations.
-func NewBudget(bytes, evaluations int) Budget {
-	share := min(MaxWhereSteps, MaxSharedSteps/2/max(1, evaluations))
-	return Budget{limited: true, share: share, rest: MaxSharedSteps + bytes - share*evaluations}
+func NewBudget(bytes, evaluations int) Budget { return newBudget(MaxSharedSteps, bytes, evaluations) }
+
+func newBudget(steps, bytes, evaluations int) Budget {
+	share := min(MaxWhereSteps, steps/2/max(1, evaluations))
+	return Budget{limited: true, share: share, rest: steps + bytes - share*evaluations}
 }
 
 // grant returns how many of the steps that an evaluation may need it gets. settle must follow.

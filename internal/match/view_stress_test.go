@@ -1,0 +1,7 @@
+//go:build stress
+
+package match
+
+import "testing"
+
+func TestStressSixtyDestinations(t *testing.T) { sixtyDestinations(t, 60_000) }

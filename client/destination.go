@@ -59,8 +59,9 @@ type Destination struct {
 	GrantedRate  *Rate       `json:"granted_rate"` // nil is no limit
 	State        string      `json:"state" enum:"active,paused,disabled,unverified,expired"`
 	StateReason  string      `json:"state_reason"`
-	MatchError   *MatchError `json:"match_error"`   // nil if the where of the match has not failed since the start
-	FailingSince Time        `json:"failing_since"` // zero while the breaker is closed
+	Closed       string      `json:"closed,omitempty"` // why it cannot be opened and so gets nothing; "" if it can
+	MatchError   *MatchError `json:"match_error"`      // nil if the where of the match has not failed since the start
+	FailingSince Time        `json:"failing_since"`    // zero while the breaker is closed
 	CreatedAt    Time        `json:"created_at"`
 	UpdatedAt    Time        `json:"updated_at"`
 	Warnings     []string    `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak

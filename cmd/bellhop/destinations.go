@@ -71,8 +71,22 @@ var destinationColumns = []column[client.Destination]{
 	{title: "NAME", cell: func(d client.Destination) string { return d.Name }},
 	{title: "TYPE", cell: func(d client.Destination) string { return d.Type }},
 	{title: "URL", cell: func(d client.Destination) string { return d.URL }},
-	{title: "STATE", cell: func(d client.Destination) string { return d.State }},
+	{title: "STATE", cell: shownState},
 	{title: "MATCH", cell: func(d client.Destination) string { return matchText(d.Match) }},
+}
+
+// shownState returns the state of a destination as it is for its events: an active one that cannot be opened is closed,
+// and one whose breaker is open is held back.
+func shownState(d client.Destination) string {
+	switch {
+	case d.State != string(bellhop.DestinationActive):
+		return d.State
+	case d.Closed != "":
+		return "closed"
+	case !d.FailingSince.IsZero():
+		return d.State + ", held back"
+	}
+	return d.State
 }
 
 // showDestination prints d.
@@ -80,9 +94,14 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 	if conn.json {
 		return printJSON(e.stdout, d)
 	}
-	state := d.State
-	if d.StateReason != "" {
+	state := shownState(d)
+	switch {
+	case d.Closed != "":
+		state += ": it cannot be opened, so nothing is sent: " + d.Closed
+	case d.StateReason != "":
 		state += ": " + d.StateReason
+	case !d.FailingSince.IsZero():
+		state += " since " + moment(d.FailingSince.Time) + "; 'bellhop deliveries' shows the last error and the next attempt"
 	}
 	fields := []field{
 		{"id", d.ID}, {"name", d.Name}, {"type", d.Type}, {"url", d.URL}, {"state", state}, {"match", matchText(d.Match)},

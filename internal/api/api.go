@@ -53,6 +53,8 @@ type Options struct {
 	Catalog   *catalog.Catalog
 	Providers []provider.Provider
 
+	// Closed returns why a destination cannot be opened; "" if it can. Nil is "" for all.
+	Closed func(destinationID string) string
 	// MatchError returns the last failure of the where of a destination's match; the zero value if it has not failed.
 	MatchError func(destinationID string) bellhop.MatchError
 

@@ -64,6 +64,7 @@ func (s *server) updateDestination(
 		func(before bellhop.Destination) (to catalog.DestinationChange, err error) {
 			to.Given = s.Catalog.KeepDestinationSecrets(before, in.Body)
 			delete(in.Body, "match_error") // it may have changed since the answer that the client sends back
+			delete(in.Body, "closed")
 			delete(in.Body, "warnings")
 			if err := in.Body.readOnly(s.destinationJSON(before), readOnlyMembers...); err != nil {
 				return to, err
@@ -111,6 +112,7 @@ func (s *server) destinationJSON(d bellhop.Destination) client.Destination {
 		Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateJSON(d.Rate), Batch: of.Batch, Order: of.Order,
 		Retry: *of.Retry, Breaker: *of.Breaker, ExpiresAt: client.Time{Time: d.ExpiresAt},
 		Handshake: d.Handshake, GrantedRate: rateJSON(d.Granted), State: string(d.State), StateReason: d.StateReason,
+		Closed:     s.closed(d.ID),
 		MatchError: s.matchErrorJSON(d.ID), FailingSince: client.Time{Time: d.FailingSince},
 		CreatedAt: client.Time{Time: d.CreatedAt}, UpdatedAt: client.Time{Time: d.UpdatedAt},
 	}
@@ -121,6 +123,14 @@ func (s *server) changedDestinationJSON(d bellhop.Destination) client.Destinatio
 	changed := s.destinationJSON(d)
 	changed.Warnings = s.Catalog.DestinationWarnings(d)
 	return changed
+}
+
+// closed returns why a destination cannot be opened; "" if it can.
+func (s *server) closed(destinationID string) string {
+	if s.Closed == nil {
+		return ""
+	}
+	return s.Closed(destinationID)
 }
 
 func (s *server) matchErrorJSON(destinationID string) *client.MatchError {

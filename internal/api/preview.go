@@ -158,7 +158,14 @@ func beginning(text []byte, n int) []byte {
 }
 
 func (s *server) testDestination(ctx context.Context, in *one) (*bodyOf[client.Trial], error) {
-	ev, deliveryID, err := s.Catalog.TestDestination(ctx, in.ID)
+	d, err := s.Store.Destination(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if reason := s.closed(d.ID); reason != "" {
+		return nil, bellhop.Conflict("destination " + d.Name + " cannot be opened, so nothing is sent: " + reason)
+	}
+	ev, deliveryID, err := s.Catalog.TestDestination(ctx, d.ID)
 	if err != nil {
 		return nil, err
 	}

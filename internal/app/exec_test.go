@@ -76,6 +76,14 @@ func TestOneLineForEachNoun(t *testing.T) {
 	opts.Config.AllowExec = false
 	off := run(t, opts)
 	off.source("src") // a change, and so a reload
+	if code, body := off.call("GET", "/api/v1/destinations", ""); code != 200 || strings.Count(body,
+		`"closed":"type: exec is off`) != 2 {
+		t.Errorf("the list does not say that they are closed: %d %s", code, body)
+	}
+	if code, body := off.call("POST", "/api/v1/destinations/one/test", ""); code != http.StatusConflict ||
+		!strings.Contains(body, "destination one cannot be opened, so nothing is sent: type: exec is off") {
+		t.Errorf("a test event: %d %s", code, body)
+	}
 	off.stop()
 	var got []string
 	for line := range strings.Lines(logged.String()) {

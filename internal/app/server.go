@@ -52,6 +52,7 @@ func (a *App) handler() http.Handler {
 	mux.Handle("POST "+api.AgreePath+"{token}", agree)
 	mux.Handle("/", api.New(api.Options{
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
+		Closed: a.engine.Closed,
 		Auth: auth.NewGuard(auth.GuardOptions{
 			Next: auth.NewAdminKey(a.opts.AdminKey), Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
 		}),

@@ -135,7 +135,7 @@ func TestWelcome(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := app.New(t.Context(), app.Options{Config: cfg, Providers: all.Providers(), Version: "test",
+	a, err := app.New(t.Context(), app.Options{Config: cfg, Providers: all.Providers(), Connectors: all.Connectors(), Version: "test",
 		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

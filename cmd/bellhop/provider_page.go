@@ -54,6 +54,11 @@ func showProvider(e *env, p provider.Provider) error {
 		defaults := strings.ReplaceAll(strings.Join(destinationDefaults(p), "; "), "`", "")
 		e.prose("", "by default, "+defaults)
 	}
+	if k, ok := p.(provider.Connector); ok {
+		if err := showConnectorSettings(e, k.ConnectorInfo()); err != nil {
+			return err
+		}
+	}
 	for _, t := range guide.Tables {
 		if err := showTable(e, t); err != nil {
 			return err
@@ -129,6 +134,9 @@ func writePage(w io.Writer, p provider.Provider) error {
 	if page.info.SendSettings != nil {
 		page.sending()
 	}
+	if k, ok := p.(provider.Connector); ok {
+		page.connecting(k.ConnectorInfo())
+	}
 	for _, t := range page.guide.Tables {
 		page.table(t)
 	}
@@ -188,6 +196,44 @@ func (p *page) sending() {
 		p.line("To test a receiver from the command line:\n")
 	}
 	p.command(sendCommand(p.provider))
+}
+
+// connecting writes how connections to the provider's API are made.
+func (p *page) connecting(info provider.ConnectorInfo) {
+	p.line("\n## Connect\n\n%s [How connections work](../CONNECTIONS.md).\n", info.Summary)
+	p.steps(info.Setup)
+	p.command(connectionCommand(info))
+	p.line("")
+	p.settings(info.Settings)
+}
+
+// showConnector prints the description of a connector that is no provider.
+func showConnector(e *env, k provider.Connector) error {
+	info := k.ConnectorInfo()
+	fmt.Fprintf(e.stdout, "%s: %s\n", info.Name, info.Title)
+	e.prose("", info.Summary)
+	fmt.Fprintln(e.stdout, strings.Join(info.Links, "\n"))
+	return showConnectorSettings(e, info)
+}
+
+// showConnectorSettings prints the steps, the command and the settings of connections.
+func showConnectorSettings(e *env, info provider.ConnectorInfo) error {
+	return showSettings(e, "of a connection", info.Settings, info.Setup, connectionCommand(info))
+}
+
+// connectionCommand returns the command that makes a connection with the settings that each has.
+func connectionCommand(info provider.ConnectorInfo) string {
+	command := "bellhop connections create CONNECTION --provider " + info.Name
+	for _, s := range info.Settings {
+		switch {
+		case !s.Required:
+		case s.Secret:
+			command += " --set " + s.Name + "=@FILE"
+		default:
+			command += " --set " + s.Name + "=" + s.Example
+		}
+	}
+	return command
 }
 
 // destinationDefaults returns, as parts of a sentence, the defaults of a destination whose type is the provider.

@@ -25,7 +25,7 @@ func newProvidersCommand(e *env) *cobra.Command {
 		Long: `List the providers, or show one: how to set it up, its settings and its commands.
 
 Every provider can be the provider of a source. A provider that sends can also be the type of a
-destination.`,
+destination. There can be connections at the APIs of some, and of any API with OAuth 2 (oauth2).`,
 		Example: `  bellhop providers
   bellhop providers ams`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -38,6 +38,10 @@ destination.`,
 			list := all.Providers()
 			if len(args) > 0 {
 				p, err := findProvider(args[0])
+				k, notKind := findConnector(args[0])
+				if err != nil && notKind == nil && !markdown && !asJSON {
+					return showConnector(e, k)
+				}
 				if err != nil {
 					return err
 				}

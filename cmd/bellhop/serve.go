@@ -82,7 +82,7 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 	defer ignoreHangUp(logger)()
 	app.TuneMemory(e.getenv)
 	a, err := app.New(ctx, app.Options{
-		Config: cfg, Providers: all.Providers(), AdminKey: bellhop.Pasted(e.getenv("BELLHOP_ADMIN_KEY")), Version: version(), Logger: logger,
+		Config: cfg, Providers: all.Providers(), Connectors: all.Connectors(), AdminKey: bellhop.Pasted(e.getenv("BELLHOP_ADMIN_KEY")), Version: version(), Logger: logger,
 	})
 	if err != nil {
 		return err

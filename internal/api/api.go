@@ -44,6 +44,10 @@ type Store interface {
 	Request(ctx context.Context, id string) (bellhop.Request, error)
 	Repairs(ctx context.Context, page bellhop.Page) ([]bellhop.Repair, string, error)
 	Repair(ctx context.Context, id string) (bellhop.Repair, error)
+	Connections(
+		ctx context.Context, f bellhop.ConnectionFilter, page bellhop.Page,
+	) ([]bellhop.Connection, string, error)
+	Connection(ctx context.Context, idOrName string) (bellhop.Connection, error)
 	Stats(ctx context.Context) (bellhop.Stats, error)
 }
 
@@ -55,6 +59,10 @@ type Options struct {
 
 	// Closed returns why a destination cannot be opened; "" if it can. Nil is "" for all.
 	Closed func(destinationID string) string
+
+	Connections Connections
+	Connectors  []provider.Connector
+
 	// MatchError returns the last failure of the where of a destination's match; the zero value if it has not failed.
 	MatchError func(destinationID string) bellhop.MatchError
 
@@ -84,6 +92,7 @@ func New(o Options) http.Handler {
 	s.deliveries()
 	s.repairs()
 	s.requests()
+	s.connections()
 	s.providers()
 	s.document()
 	if o.Metrics != nil {

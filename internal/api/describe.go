@@ -28,7 +28,7 @@ var descriptions = []struct {
 	schemas string // their names, separated by spaces
 	members map[string]string
 }{
-	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider", map[string]string{
+	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListConnection", map[string]string{
 		"next": "The cursor of the next page; null on the last page",
 	}},
 	{"Problem", map[string]string{
@@ -245,6 +245,55 @@ var descriptions = []struct {
 	}},
 	{"Replayed", map[string]string{
 		"deliveries": "Empty if no destination wants the event now",
+	}},
+
+	{"NewConnection ConnectionPatch", map[string]string{
+		"name":     "Unique among connections",
+		"provider": "The provider whose API is called, or oauth2 for any API with OAuth 2",
+		"settings": "The settings of the connection, secrets included",
+	}},
+	{"ConnectionPatch", map[string]string{
+		"keep_secrets": "Whether stored secrets, or the tokens that they bring, may be sent to another scheme, host or " +
+			"port: otherwise a change of such a URL is refused, unless it gives or removes the secrets. Default: false",
+	}},
+	{"Connection", map[string]string{
+		"settings": "The settings of the connection. Of a secret: whether it is set, and since when",
+		"state": "ready; signed_out: the authority refused for good or nobody has signed in, and a person has to act; " +
+			"failing: the request for a token failed and is made again by itself",
+		"reason":       "Why the state is not ready, and what to do; of a ready connection: a warning",
+		"account":      "Who we are at the provider, as it says; empty while that is unknown",
+		"expires_at":   "When the present access token ends; it is renewed before. null: there is none",
+		"used_at":      "When the API was called last, to the minute; null is never",
+		"redirect_uri": "The URL to register at the authority; empty if no user signs in by a browser",
+		"login":        "The latest sign-in that was begun since the server started; null if there was none",
+		"warnings": "In the answer to a change: the weaknesses of the values that were accepted, such as secrets that are " +
+			"sent over plain http",
+	}},
+	{"Login", map[string]string{
+		"kind":             "How the user signs in; none if nobody has to",
+		"state":            "How far the sign-in is",
+		"reason":           "Why the sign-in failed, and what to do",
+		"expires_at":       "When the link, or the code, can no longer be used",
+		"url":              "The page for the browser to open, in the answer that begins the sign-in only. It can be used once",
+		"redirect_uri":     "The URL to register at the authority before the first sign-in",
+		"user_code":        "Of a device code: what the user enters",
+		"verification_uri": "Of a device code: the page where the user enters it",
+	}},
+	{"LoginRequest", map[string]string{
+		"device": "Whether the user signs in by a device code, on any device. Default: by a browser that can reach this server",
+	}},
+	{"ConnectionTest", map[string]string{
+		"ok":          "Whether the call succeeded",
+		"reason":      "Why the call failed, and what to do; of a good one: a warning",
+		"account":     "Who we are at the provider",
+		"grant":       "On whose behalf calls are made: of a user, of the client itself, or by a key",
+		"expires_at":  "When the present access token ends",
+		"permissions": "The permissions that calls may need; empty if the token does not name its own",
+	}},
+	{"Permission", map[string]string{
+		"name":    "As the provider calls it",
+		"for":     "What it is needed for",
+		"granted": "Whether the account has it",
 	}},
 
 	{"Provider", map[string]string{

@@ -30,6 +30,8 @@ type fake struct {
 	attempts     []bellhop.Attempt
 	requests     []bellhop.Request
 	repairs      []bellhop.Repair
+	connections  []bellhop.Connection
+	logins       []string // calls of Login, Logout and Test
 	woken        []string
 	asked        []string // callbacks
 	greet        func(bellhop.Destination) (provider.HandshakeResult, error)

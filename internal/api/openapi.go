@@ -50,7 +50,7 @@ func newHuma(mux *http.ServeMux, version string) huma.API {
 			Info: &huma.Info{
 				Title:       "Bellhop",
 				Version:     version,
-				Description: "Sources, destinations, events and deliveries of a Bellhop webhook gateway.",
+				Description: "Sources, destinations, events, deliveries and connections of a Bellhop webhook gateway.",
 				License:     &huma.License{Name: "Apache-2.0", URL: "https://www.apache.org/licenses/LICENSE-2.0"},
 				Contact:     &huma.Contact{Name: "Bellhop", URL: "https://github.com/bellhop-gateway/bellhop"},
 			},
@@ -109,7 +109,7 @@ func (s *server) document() {
 	written := sync.OnceValue(func() []byte {
 		document, err := json.Marshal(s.huma.OpenAPI())
 		if err == nil {
-			document, err = withSettings(document, s.Providers)
+			document, err = withSettings(document, s.Providers, s.Connectors)
 		}
 		if err != nil {
 			panic("bellhop: the OpenAPI document cannot be written: " + err.Error())

@@ -22,6 +22,7 @@ var tags = []*huma.Tag{
 	{Name: "deliveries", Description: "Events owed to destinations, with their attempts"},
 	{Name: "repairs", Description: "Replays, retries and cancels of many"},
 	{Name: "requests", Description: "Requests on record: refused ones, handshakes, and those with several events"},
+	{Name: "connections", Description: "Who we are at the APIs of providers: sign-in and tokens"},
 	{Name: "stats", Description: "How much is stored"},
 	{Name: "providers", Description: "The systems that the gateway speaks with, and their settings"},
 }
@@ -69,6 +70,20 @@ var operationTexts = map[string]string{
 	"list-requests": "Returns one page of the requests on record, newest first, without headers and bodies.",
 	"show-request":  "Returns one request with its headers and, as far as it was kept, its body.",
 
+	"list-connections": "Returns one page of the connections, newest first. Tokens are never shown.",
+	"create-connection": "Checks and stores a connection. Unless a user has to sign in, a token is asked for at once, and " +
+		"the state of the answer is what came of it.",
+	"show-connection": "Returns one connection, and how far its latest sign-in is. Secrets are masked.",
+	"update-connection": "Changes the given members by a JSON merge patch (RFC 7386). The provider cannot be changed. " +
+		"Tokens of another account, authority or API are not used any more.",
+	"delete-connection": "Deletes a connection with its tokens.",
+	"login-connection": "Begins the sign-in of a user, and answers which page to open: our start page, whose link can be " +
+		"used once within 10 minutes, or for a device code the authority's page and the code to enter there. A connection " +
+		"on the client's own behalf gets a token at once.",
+	"test-connection": "Makes the cheapest authentic call, and answers who we are, until when, and which permissions are " +
+		"missing. A refused connection is tried again. The answer to a failed test is 200 with ok false.",
+	"logout-connection": "Forgets the tokens of a connection. Its calls fail until somebody signs in again.",
+
 	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",
 	"list-providers": "Returns all providers with the settings of their sources and destinations.",
 }
@@ -115,16 +130,17 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 	if strings.Contains(path, "{id}") {
 		errs[http.StatusNotFound] = "There is none with this id or name"
 	}
-	if o.Method != http.MethodGet && o.OperationID != "preview-destination" {
+	if o.Method != http.MethodGet && o.OperationID != "preview-destination" && o.OperationID != "test-connection" {
 		errs[http.StatusConflict] = "A name is taken, or the present state does not allow it"
 	}
 	return errs
 }
 
-// withSettings returns the document in JSON with the settings of each provider: a schema for those of its sources,
-// and one for those of its destinations if it sends. NewSource and NewDestination refer to them. They are not in the
+// withSettings returns the document in JSON with the settings of each provider: a schema for those of its sources, one
+// for those of its destinations if it sends, and one for those of connections at its API. NewSource, NewDestination and
+// NewConnection refer to them. They are not in the
 // library's schemas, by which requests are checked: the catalog checks settings, with better messages.
-func withSettings(document []byte, providers []provider.Provider) ([]byte, error) {
+func withSettings(document []byte, providers []provider.Provider, connectors []provider.Connector) ([]byte, error) {
 	var d struct {
 		Components struct {
 			Schemas map[string]map[string]any `json:"schemas"`
@@ -141,7 +157,7 @@ func withSettings(document []byte, providers []provider.Provider) ([]byte, error
 	var sources, destinations []any
 	for _, p := range providers {
 		info := p.Info()
-		name := strings.ToUpper(info.Name[:1]) + info.Name[1:]
+		name := schemaName(info.Name)
 		schemas[name+"SourceSettings"] = settingsSchema(info.Settings, "Settings of a source of provider "+info.Name)
 		sources = append(sources, map[string]any{"$ref": "#/components/schemas/" + name + "SourceSettings"})
 		if info.SendSettings != nil {
@@ -150,7 +166,15 @@ func withSettings(document []byte, providers []provider.Provider) ([]byte, error
 			destinations = append(destinations, map[string]any{"$ref": "#/components/schemas/" + name + "DestinationSettings"})
 		}
 	}
+	var connections []any
+	for _, k := range connectors {
+		info := k.ConnectorInfo()
+		name := schemaName(info.Name) + "ConnectionSettings"
+		schemas[name] = settingsSchema(info.Settings, "Settings of a connection of provider "+info.Name)
+		connections = append(connections, map[string]any{"$ref": "#/components/schemas/" + name})
+	}
 	refer(schemas["NewSource"], "Those of the provider: ", sources)
+	refer(schemas["NewConnection"], "Those of the provider: ", connections)
 	// The settings of http and of the actions are on their pages.
 	refer(schemas["NewDestination"], "Those of the type: ", append(destinations, map[string]any{"type": "object",
 		"title": "http or an action", "additionalProperties": true}))
@@ -159,6 +183,9 @@ func withSettings(document []byte, providers []provider.Provider) ([]byte, error
 	components["schemas"] = schemas
 	return json.Marshal(whole)
 }
+
+// schemaName returns the name of a provider as schemas begin with it.
+func schemaName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
 
 // dropUnused removes the schemas that the library made, but to which the document does not refer.
 func dropUnused(schemas map[string]map[string]any, document string) {

@@ -21,6 +21,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/api"
 	"github.com/bellhop-gateway/bellhop/internal/catalog"
 	"github.com/bellhop-gateway/bellhop/internal/config"
+	"github.com/bellhop-gateway/bellhop/internal/connection"
 	"github.com/bellhop-gateway/bellhop/internal/datadir"
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
@@ -38,6 +39,9 @@ import (
 type Options struct {
 	Config    config.Config
 	Providers []provider.Provider
+
+	Connectors []provider.Connector
+
 	AdminKey  string // of the API; "" is the key in the data folder, which is made on first use
 	Version   string
 	Logger    *slog.Logger
@@ -59,6 +63,7 @@ type App struct {
 	engine   *delivery.Engine
 	repairer *repair.Repairer
 	door     *ingest.Door
+	links    *connection.Manager
 	catalog  *catalog.Catalog
 	server   *http.Server
 
@@ -267,9 +272,15 @@ func (a *App) openRooms(client *egress.Client) {
 		Store: a.store, Lanes: a.engine, Providers: o.Providers, Env: env, Logger: o.Logger, Metrics: a.registry,
 	})
 	a.undoLater("door", a.door.Stop)
+	a.links = connection.New(connection.Options{
+		Store: a.store, Connectors: o.Connectors, Env: env, PublicURL: o.Config.PublicURL, Metrics: a.registry,
+		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) },
+	})
+	a.undoLater("sign-ins", a.links.Stop)
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.store, Opener: a.opener, Engine: a.engine, Publisher: a.door, Repairer: a.repairer,
-		Providers: o.Providers, Actions: a.actions, Env: env, Changed: a.reload,
+		Providers: o.Providers, Actions: a.actions, Env: env, Changed: a.reload, Connectors: o.Connectors,
+		Connections: a.links,
 		CallbackURL: strings.TrimSuffix(o.Config.PublicURL, "/") + api.AgreePath, Logger: o.Logger,
 	})
 }
@@ -340,6 +351,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.store.Run(a.running) })
 	a.background.Go(func() { a.engine.Run(a.running) })
 	a.background.Go(func() { a.repairer.Run(a.running) })
+	a.background.Go(func() { a.links.Run(a.running) })
 	served := make(chan error, 2)
 	go func() { served <- a.server.Serve(a.listener) }()
 	if a.metricsServer != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/internal/api"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
+	"github.com/bellhop-gateway/bellhop/internal/connection"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
 )
 
@@ -50,12 +51,14 @@ func (a *App) handler() http.Handler {
 	agree := api.Agree(a.catalog, a.opts.Logger)
 	mux.Handle("GET "+api.AgreePath+"{token}", agree)
 	mux.Handle("POST "+api.AgreePath+"{token}", agree)
+	mux.Handle(connection.StartPath, a.links.Handler())
 	mux.Handle("/", api.New(api.Options{
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
 		Closed: a.engine.Closed,
 		Auth: auth.NewGuard(auth.GuardOptions{
 			Next: auth.NewAdminKey(a.opts.AdminKey), Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
 		}),
+		Connections: connections{a.links}, Connectors: a.opts.Connectors,
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	}))

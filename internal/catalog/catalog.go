@@ -1,4 +1,4 @@
-// Package catalog holds the rules of nouns: how a source or a destination is checked, created, changed, masked,
+// Package catalog holds the rules of nouns: how a source, a destination or a connection is checked, created, changed, masked,
 // verified and tested, how an event is published, and what a repair may choose. The HTTP API, a configuration
 // file and a page all change nouns through a [Catalog], so that the same rules hold for each of them.
 //
@@ -26,6 +26,7 @@ import (
 type Store interface {
 	SourceStore
 	DestinationStore
+	ConnectionStore
 	// Event returns one event with its headers and its body.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
 	// RetryDelivery makes a pending, dead or cancelled delivery due now; CodeConflict in any other state.
@@ -128,6 +129,10 @@ type Options struct {
 	Repairer  Repairer
 	Providers []provider.Provider
 	Actions   []provider.Action
+
+	Connectors  []provider.Connector
+	Connections Connections // nil: nobody asks for tokens
+
 	Env       provider.Env // opens the settings of sources to check them; Now is time.Now and Rand rand.Reader if nil
 
 	// Changed is called after sources or destinations have changed, so that the door and the engine load them again.

@@ -2,6 +2,8 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -113,4 +115,26 @@ func (c *Client) dialHostPort(ctx context.Context, _, hostport string) (net.Conn
 		return nil, err
 	}
 	return c.guard.dialFirst(ctx, addrs)
+}
+
+// Unanswered says in words why a request of the client of [Client.HTTP] got no answer, and whether the other end may
+// have acted on it: "cannot be reached: dns: …". The words name neither path nor query.
+func Unanswered(err error) (what string, sent bool) {
+	var failure *Error
+	var unreached *url.Error
+	var untrusted *tls.CertificateVerificationError
+	var network *net.OpError
+	switch {
+	case IsLocal(err):
+		return Local(err).Error(), false
+	case errors.As(err, &failure):
+		return "cannot be reached: " + failure.Error(), failure.Sent
+	case errors.As(err, &untrusted):
+		return "cannot be trusted: " + untrusted.Error(), false
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &unreached) && unreached.Timeout():
+		return "did not answer in time", true
+	case errors.As(err, &network) && network.Op == "dial":
+		return "cannot be reached: " + network.Err.Error(), false
+	}
+	return "did not answer as HTTP servers do, or hung up", true // net/http repeats the bytes that it cannot read
 }

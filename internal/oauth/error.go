@@ -2,9 +2,7 @@ package oauth
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"net"
 	"net/url"
 	"slices"
 
@@ -21,9 +19,6 @@ var knownErrors = []string{"invalid_request", "invalid_client", "invalid_grant",
 func (s *Source) explain(ctx context.Context, err error) error {
 	var answered *oauth2.RetrieveError
 	var unreached *url.Error
-	var failure *egress.Error
-	var untrusted *tls.CertificateVerificationError
-	var network *net.OpError
 	switch {
 	case egress.IsLocal(err):
 		return egress.Local(err)
@@ -35,14 +30,9 @@ func (s *Source) explain(ctx context.Context, err error) error {
 		return s.wrong("answered " + status)
 	case ctx.Err() != nil, errors.As(err, &unreached) && unreached.Timeout():
 		return s.late()
-	case errors.As(err, &failure):
-		return s.wrong("cannot be reached: " + failure.Error())
-	case errors.As(err, &untrusted):
-		return s.wrong("cannot be trusted: " + untrusted.Error())
-	case errors.As(err, &network) && network.Op == "dial":
-		return s.wrong("cannot be reached: " + network.Err.Error())
-	case errors.As(err, &unreached): // net/http repeats the bytes that it cannot read
-		return s.wrong("did not answer as HTTP servers do, or hung up")
+	case unreached != nil:
+		what, _ := egress.Unanswered(err)
+		return s.wrong(what)
 	}
 	return s.wrong("sent something that is no token")
 }

@@ -18,6 +18,8 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	neturl "net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +49,8 @@ import (
 //	                    its URL, emulate.log what it prints. With --tls, http trusts its certificate from then on
 //	http METHOD URL [BODY [HEADER…]]
 //	                    makes a request. stdout is the status and the body
+//	sign-in URL         opens the start page of a connection in a browser, pushes its button, and follows the redirects
+//	                    to the authority and back. stdout is the last page
 //	listen [NAME] PLAN BODY
 //	                    starts a receiver. $RECEIVER is its URL; it stores each request in received/N.headers and
 //	                    received/N.body. With a NAME, $NAME is the URL and NAME/ the folder.
@@ -82,7 +86,8 @@ func TestScripts(t *testing.T) {
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
 			"serve": serveInScript, "stop": stopInScript,
 			"emulate": emulateInScript, "http": httpInScript,
-			"listen": listenInScript, "certify": certifyInScript, "listen-tls": listenTLSInScript,
+			"sign-in": signInInScript,
+			"listen":  listenInScript, "certify": certifyInScript, "listen-tls": listenTLSInScript,
 		},
 	})
 }
@@ -302,6 +307,36 @@ func startServer(dir string, environ []string, args ...string) (url string, stop
 		if time.Now().After(deadline) {
 			return "", stop, errors.New("the server does not start")
 		}
+	}
+}
+
+// ticketField is the field of the start page of a connection.
+var ticketField = regexp.MustCompile(`name="ticket" value="([^"]+)"`)
+
+// signInInScript is the script command sign-in.
+func signInInScript(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: sign-in URL")
+	}
+	jar, err := cookiejar.New(nil)
+	ts.Check(err)
+	browser := &http.Client{Jar: jar}
+	read := func(resp *http.Response, err error) (int, string) {
+		ts.Check(err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		ts.Check(err)
+		return resp.StatusCode, string(text)
+	}
+	status, text := read(browser.Get(args[0]))
+	field := ticketField.FindStringSubmatch(text)
+	if field != nil {
+		page, _, _ := strings.Cut(args[0], "?")
+		status, text = read(browser.PostForm(page, neturl.Values{"ticket": {field[1]}}))
+	}
+	io.WriteString(ts.Stdout(), text)
+	if done := field != nil && status == http.StatusOK; done == neg {
+		ts.Fatalf("the last page has status %d: %s", status, text)
 	}
 }
 

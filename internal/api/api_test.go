@@ -42,10 +42,11 @@ func newRig(t *testing.T) *rig {
 	providers := []provider.Provider{lock{}, deaf{}, shy{}}
 	logger := slog.New(slog.NewTextHandler(r.logged, nil))
 	r.handler = New(Options{
-		Store: r.fake, Providers: providers, MatchError: func(string) bellhop.MatchError { return r.matchError },
+		Store: r.fake, Providers: providers, Connections: links{r.fake}, Connectors: []provider.Connector{crm{}}, MatchError: func(string) bellhop.MatchError { return r.matchError },
 		Catalog: catalog.New(catalog.Options{
 			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Repairer: r.fake,
 			Providers: providers, Actions: []provider.Action{chore{}},
+			Connectors: []provider.Connector{crm{}}, Connections: r.fake,
 			Env: provider.Env{Now: func() time.Time { return r.now }},
 			Changed: func(ctx context.Context) error {
 				r.changes++
@@ -74,6 +75,11 @@ func (r *rig) fill() {
 		ID: "dst_1", Name: "billing", Type: "http", URL: "https://billing.example.com/", State: bellhop.DestinationActive,
 		Settings: json.RawMessage(`{"format":"standard","secret":"` + canary + `","headers":{"X-Key":"` + canary + `"}}`),
 		Timeout:  time.Second, Concurrency: 3, Retry: bellhop.Retry{Schedule: bellhop.Schedule{time.Minute, 2 * time.Hour}},
+		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testSecretTimes,
+	}}
+	r.connections = []bellhop.Connection{{
+		ID: "con_1", Name: "work", Provider: "crm", State: bellhop.ConnectionReady,
+		Settings:  json.RawMessage(`{"secret":"` + canary + `","api_url":"https://crm.example.com"}`),
 		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testSecretTimes,
 	}}
 	body := []byte(`{"a": [1]}`)
@@ -216,12 +222,20 @@ var routes = []struct {
 	{"POST", "/repairs/{id}/cancel", "", 200},
 	{"GET", "/requests", "", 200},
 	{"GET", "/requests/{id}", "", 200},
+	{"GET", "/connections", "", 200},
+	{"POST", "/connections", `{"name":"two","provider":"crm","settings":{"secret":"` + canary + `","api_url":"https://x"}}`, 201},
+	{"GET", "/connections/{id}", "", 200},
+	{"PATCH", "/connections/{id}", `{"name":"home"}`, 200},
+	{"DELETE", "/connections/{id}", "", 204},
+	{"POST", "/connections/{id}/login", "", 200},
+	{"POST", "/connections/{id}/test", "", 200},
+	{"POST", "/connections/{id}/logout", "", 200},
 	{"GET", "/stats", "", 200},
 	{"GET", "/providers", "", 200},
 }
 
 var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1",
-	"requests": "req_1", "repairs": "rpr_1"}
+	"requests": "req_1", "repairs": "rpr_1", "connections": "con_1"}
 
 // concrete returns path below the prefix, with the id of the noun that fill stores.
 func concrete(path string) string {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/access"
 	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -178,6 +180,73 @@ func (f *fake) UpdateSource(ctx context.Context, s bellhop.Source) (followed []s
 }
 func (f *fake) DeleteSource(_ context.Context, id string) error {
 	return replace(f, &f.sources, id, sourceNames)
+}
+
+func connectionNames(c bellhop.Connection) []string { return []string{c.ID, c.Name} }
+
+func (f *fake) Connections(_ context.Context, filter bellhop.ConnectionFilter, p bellhop.Page) ([]bellhop.Connection,
+	string, error) {
+	return page(f, f.connections, p,
+		func(c bellhop.Connection) bool { return filter.State == "" || c.State == filter.State })
+}
+func (f *fake) Connection(_ context.Context, id string) (bellhop.Connection, error) {
+	return get(f, "connection", id, f.connections, connectionNames)
+}
+func (f *fake) CreateConnection(_ context.Context, c bellhop.Connection) error {
+	return create(f, &f.connections, c, c.Name, connectionNames)
+}
+func (f *fake) UpdateConnection(ctx context.Context, c bellhop.Connection) error {
+	before, err := f.Connection(ctx, c.ID)
+	c.State, c.Reason = before.State, before.Reason
+	return errors.Join(err, replace(f, &f.connections, c.ID, connectionNames, c))
+}
+func (f *fake) DeleteConnection(_ context.Context, id string) error {
+	return replace(f, &f.connections, id, connectionNames)
+}
+
+// Changed and Deleted make it the catalog's Connections.
+func (f *fake) Changed(_ context.Context, id string) { f.logins = append(f.logins, "changed "+id) }
+func (f *fake) Deleted(id string)                    { f.logins = append(f.logins, "deleted "+id) }
+
+// links is the API's Connections.
+type links struct{ *fake }
+
+func (l links) Login(ctx context.Context, id string, device bool) (client.Login, error) {
+	c, err := l.Connection(ctx, id)
+	l.logins = append(l.logins, fmt.Sprintf("login %s %t", c.Name, device))
+	return client.Login{Kind: "browser", State: "waiting", URL: "https://hooks.example.com/connect/work?ticket=t"}, err
+}
+func (l links) LatestLogin(string) *client.Login { return nil }
+func (l links) RedirectURI(bellhop.Connection) string {
+	return "https://hooks.example.com/connect/callback"
+}
+func (l links) Logout(ctx context.Context, id string) error {
+	c, err := l.Connection(ctx, id)
+	l.logins = append(l.logins, "logout "+c.Name)
+	return err
+}
+func (l links) Test(ctx context.Context, id string) (client.ConnectionTest, error) {
+	_, err := l.Connection(ctx, id)
+	return client.ConnectionTest{Reason: "no network", Grant: "user", Permissions: []client.Permission{}}, err
+}
+
+// crm is a connector with a secret and an address.
+type crm struct{}
+
+func (crm) ConnectorInfo() provider.ConnectorInfo {
+	return provider.ConnectorInfo{Name: "crm", Settings: []provider.Setting{{Name: "secret", Secret: true},
+		{Name: "api_url", Required: true}}, Addresses: []string{"api_url"}}
+}
+func (crm) OpenConnection(_ provider.Env, raw json.RawMessage) (provider.Connected, error) {
+	var s struct {
+		Secret string `json:"secret"`
+		APIURL string `json:"api_url"`
+	}
+	if err := provider.DecodeSettings(raw, &s); err != nil {
+		return provider.Connected{}, err
+	}
+	base, err := provider.CheckBaseURL("api_url", s.APIURL, "")
+	return provider.Connected{BaseURL: base, OAuth: &provider.OAuth{ClientSecret: s.Secret}}, err
 }
 
 func (f *fake) Destinations(_ context.Context, _ bellhop.DestinationFilter, p bellhop.Page) ([]bellhop.Destination,

@@ -42,9 +42,9 @@ type Options struct {
 
 	Connectors []provider.Connector
 
-	AdminKey  string // of the API; "" is the key in the data folder, which is made on first use
-	Version   string
-	Logger    *slog.Logger
+	AdminKey string // of the API; "" is the key in the data folder, which is made on first use
+	Version  string
+	Logger   *slog.Logger
 }
 
 // An App is a whole server. New sets every field but those of the last two groups; they never change afterwards.

@@ -133,7 +133,7 @@ type Options struct {
 	Connectors  []provider.Connector
 	Connections Connections // nil: nobody asks for tokens
 
-	Env       provider.Env // opens the settings of sources to check them; Now is time.Now and Rand rand.Reader if nil
+	Env provider.Env // opens the settings of sources to check them; Now is time.Now and Rand rand.Reader if nil
 
 	// Changed is called after sources or destinations have changed, so that the door and the engine load them again.
 	Changed func(ctx context.Context) error

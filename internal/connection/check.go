@@ -37,7 +37,8 @@ func (m *Manager) Test(ctx context.Context, idOrName string) (Check, error) {
 	s, err := m.session(ctx, noun.ID, need{force: true})
 	if err != nil {
 		// Only a connection with tokens can be without a session.
-		return Check{Account: noun.Account, Reason: err.Error(), ByToken: true, Took: m.now().Sub(start)}, nil
+		return Check{Account: noun.Account, Reason: m.reason(ctx, noun.ID, err), ByToken: true,
+			ByUser: m.byUser(ctx, noun), Took: m.now().Sub(start)}, nil
 	}
 	check := Check{OK: true, Account: s.tokens.Account, ByToken: s.opened.OAuth != nil, ByUser: s.tokens.ByUser,
 		ExpiresAt: s.tokens.EndsAt}
@@ -64,6 +65,25 @@ func (m *Manager) Test(ctx context.Context, idOrName string) (Check, error) {
 		check.ExpiresAt = after.ExpiresAt // the token may have been renewed during the call
 	}
 	return check, nil
+}
+
+// reason returns why there is no session: what is shown with the connection or, if that says nothing, err.
+func (m *Manager) reason(ctx context.Context, id string, err error) string {
+	noun, readErr := m.opts.Store.Connection(ctx, id)
+	if readErr == nil && noun.State != bellhop.ConnectionReady && noun.Reason != "" {
+		return noun.Reason
+	}
+	return err.Error()
+}
+
+// byUser reports whether a user has to sign in to a connection that has no session.
+func (m *Manager) byUser(ctx context.Context, noun bellhop.Connection) bool {
+	opened, err := m.open(noun)
+	if err != nil || opened.OAuth == nil {
+		return false
+	}
+	raw, err := m.opts.Store.ConnectionTokens(ctx, noun.ID)
+	return err == nil && readTokens(raw, identity(opened)).ByUser || !opened.OAuth.ByClient()
 }
 
 // noteTest stores what a test showed beyond the token: who we are, and that the API refuses us or does so no longer.

@@ -183,6 +183,11 @@ const maxRefreshing = 8
 // Run refreshes tokens before they end, tries failed refreshes again and stores when connections were used, until
 // ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
+	defer func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		m.storeUses(last)
+	}()
 	for err := m.load(ctx); err != nil; err = m.load(ctx) {
 		m.log.Error("connections.unread", "error", err, "meaning", "read again within a minute")
 		if !m.pause(ctx, checkEvery) {
@@ -194,13 +199,9 @@ func (m *Manager) Run(ctx context.Context) error {
 		next := m.refreshDue(places)
 		m.storeUses(ctx)
 		if !m.pause(ctx, next) {
-			break
+			return nil
 		}
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	m.storeUses(last)
-	return nil
 }
 
 // pause waits for d, or until it is woken. It reports false once ctx has ended.

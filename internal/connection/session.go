@@ -25,9 +25,9 @@ const (
 	flightTime  = 2*requestTimeout + 10*time.Second // of obtain: two refresh tokens, and the store
 )
 
-// known returns the session in memory if it serves n without waiting. While tokens are asked for, or while the
-// authority rests after a failure, a token serves until its end.
-func (l *link) known(n need, now time.Time) (*session, bool) {
+// known returns the session in memory if it serves n without waiting. While another caller asks for tokens (asked),
+// or while the authority rests after a failure, a token serves until its end.
+func (l *link) known(n need, now time.Time, asked bool) (*session, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.session
@@ -39,7 +39,7 @@ func (l *link) known(n need, now time.Time) (*session, bool) {
 	case s.tokens.Access == n.refused:
 		return nil, false
 	}
-	waiting := len(l.busy) > 0 || l.resting(now) != nil && !n.force
+	waiting := asked || l.resting(now) != nil && !n.force
 	return s, s.tokens.fresh(now) || waiting && s.tokens.usable(now)
 }
 
@@ -48,8 +48,11 @@ func (l *link) known(n need, now time.Time) (*session, bool) {
 // that a refresh token which was replaced meanwhile is not lost.
 func (m *Manager) session(ctx context.Context, id string, n need) (*session, error) {
 	l := m.link(id)
-	if s, ok := l.known(n, m.now()); ok {
+	if s, ok := l.known(n, m.now(), len(l.busy) > 0); ok {
 		return s, nil
+	}
+	if e := l.rests(n, m.now()); e != nil {
+		return nil, e
 	}
 	select {
 	case l.busy <- struct{}{}:
@@ -57,7 +60,7 @@ func (m *Manager) session(ctx context.Context, id string, n need) (*session, err
 		return nil, gaveUp(ctx)
 	}
 	// Another caller may have got tokens while this one waited.
-	s, ok := l.known(n, m.now())
+	s, ok := l.known(n, m.now(), false)
 	if ok || !m.begin() {
 		<-l.busy
 		if !ok {
@@ -84,6 +87,17 @@ func (m *Manager) session(ctx context.Context, id string, n need) (*session, err
 	case <-ctx.Done():
 		return nil, gaveUp(ctx)
 	}
+}
+
+// rests returns the failure after which nothing is asked for yet, if there is no token that serves n until then.
+func (l *link) rests(n need, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.resting(now)
+	if e == nil || n.force || n.ahead || l.session != nil && l.session.tokens.usable(now) || l.unsaved != nil {
+		return nil
+	}
+	return e
 }
 
 func gaveUp(ctx context.Context) *provider.APIError {
@@ -322,7 +336,8 @@ func (m *Manager) saveUnsaved(ctx context.Context, l *link) error {
 func (m *Manager) fail(ctx context.Context, l *link, noun bellhop.Connection, t tokens, f *failure) error {
 	o := bellhop.ConnectionOutcome{State: bellhop.ConnectionFailing, Account: noun.Account,
 		ExpiresAt: noun.ExpiresAt, Reason: plain(f.Error(), bellhop.MaxConnectionReason)}
-	e := &provider.APIError{Kind: provider.APITemporary, Status: f.status, Code: f.kind, RetryAfter: f.retryAfter,
+	// The message has status and code already: they are the authority's, not those of the API.
+	e := &provider.APIError{Kind: provider.APITemporary, RetryAfter: f.retryAfter,
 		Message: "connection " + noun.Name + ": " + plain(f.what, provider.MaxAPIText), Remedy: f.remedy}
 	result := "failed"
 	switch {

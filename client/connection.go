@@ -28,12 +28,12 @@ type Connection struct {
 	Provider    string   `json:"provider" example:"graph"`
 	Settings    Settings `json:"settings"` // a secret is masked: {"set": true, "set_at": …}
 	State       string   `json:"state" example:"ready" enum:"ready,signed_out,failing"`
-	Reason      string   `json:"reason"`       // why it is not ready, with the remedy; of a ready one: a warning
-	Account     string   `json:"account"`      // who we are at the provider
-	ExpiresAt   Time     `json:"expires_at"`   // when the present access token ends
-	UsedAt      Time     `json:"used_at"`      // of the latest call, to the minute
-	RedirectURI string   `json:"redirect_uri"` // to be registered at the authority, if users sign in by a browser
-	Login       *Login   `json:"login"`        // the latest sign-in begun since the start; null is none
+	Reason      string   `json:"reason"`          // why it is not ready, with the remedy; of a ready one: a warning
+	Account     string   `json:"account"`         // who we are at the provider
+	ExpiresAt   Time     `json:"expires_at"`      // when the present access token ends
+	UsedAt      Time     `json:"used_at"`         // of the latest call, to the minute
+	RedirectURI string   `json:"redirect_uri"`    // to be registered at the authority, if users sign in by a browser
+	Login       *Login   `json:"login,omitempty"` // the latest sign-in begun since the start, if any
 	CreatedAt   Time     `json:"created_at"`
 	UpdatedAt   Time     `json:"updated_at"`
 	Warnings    []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak

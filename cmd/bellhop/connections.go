@@ -24,8 +24,7 @@ func newConnectionsCommand(e *env) *cobra.Command {
 A connection is who this server is at the API of a provider: an account there, with its keys or
 tokens. Subscriptions and actions make their calls in its name. Without a verb, connections are
 listed.`,
-		Example: `  bellhop connections create work --provider graph --set tenant=contoso.com \
-      --set client_id=GUID --set client_secret=@secret.txt
+		Example: `  bellhop connections create work --provider graph --set tenant=contoso.com --set client_id=GUID
   bellhop connections login work
   bellhop connections test work`,
 	}
@@ -127,14 +126,9 @@ func newConnectionsCreateCommand(e *env, conn *connection) *cobra.Command {
 at the provider; so does 'bellhop providers oauth2' for any API with OAuth 2.
 
 Give secrets as @FILE or env:NAME: then they are not in the history of the shell.`,
-		Example: `  bellhop connections create work --provider graph --set tenant=contoso.com \
-      --set client_id=GUID --set client_secret=@secret.txt
-  bellhop connections create site --provider sharepoint --set tenant=contoso.com --set client_id=GUID \
-      --set certificate=@cert.pem --set private_key=@key.pem --set api_url=https://contoso.sharepoint.com
-  bellhop connections create calls --provider acs --set access_keys=@key.txt \
-      --set api_url=https://contoso.communication.azure.com
-  bellhop connections create crm --provider oauth2 --set issuer=https://id.example.com --set client_id=bellhop \
-      --set client_secret=env:CRM_SECRET --set api_url=https://api.example.com --set scopes='["read"]'`,
+		Example: `  bellhop connections create work --provider graph --set tenant=contoso.com --set client_id=GUID
+  bellhop connections create calls --provider acs --set api_url=URL --set access_keys=@key.txt
+  bellhop connections create crm --provider oauth2 --set issuer=URL --set client_id=me --set api_url=URL`,
 		Args: oneArgument("name for the connection"),
 	}
 	providerName := c.Flags().String("provider", "", "the provider whose API is called, or oauth2")

@@ -32,6 +32,7 @@ var flagsOfPath = map[string][]string{
 	"destination": {"to", "destination"}, "source": {"source"}, "state": {"state"}, "error": {"error"},
 	"where": {"where"}, "since": {"since"}, "until": {"until"}, "all": {"all"}, "outcome": {"outcome"},
 	"limit": {"limit"}, "cursor": {"cursor"}, "secret": {"secret"}, "grace": {"grace"}, "keep_secrets": {"keep-secrets"},
+	"device": {"device"},
 }
 
 // apiWords are words of the API's errors that mean nothing on the command line, and those in their place.

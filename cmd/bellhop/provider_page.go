@@ -228,7 +228,7 @@ func connectionCommand(info provider.ConnectorInfo) string {
 		switch {
 		case !s.Required:
 		case s.Secret:
-			command += " --set " + s.Name + "=@FILE"
+			command += " --set " + s.Name + "=@" + s.Name + ".txt"
 		default:
 			command += " --set " + s.Name + "=" + s.Example
 		}

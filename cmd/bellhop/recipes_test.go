@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,8 +22,8 @@ import (
 )
 
 // TestRecipes runs the commands of each page of docs/providers against a server of its own. Every line and every
-// code span that begins with "bellhop " must succeed; they run in the order of the page, except that sources are
-// created first. The requests made by hand must be answered 2xx. SOURCE stands for the last source, URL for its URL.
+// code span that begins with "bellhop " must succeed; they run in the order of the page, except that sources and
+// connections are created first. The requests made by hand must be answered 2xx. SOURCE stands for the last source, URL for its URL.
 func TestRecipes(t *testing.T) {
 	for _, p := range all.Providers() {
 		info := p.Info()
@@ -55,19 +56,21 @@ var (
 	shellBlock  = regexp.MustCompile("(?s)\n```sh\n(.*?)\n```")
 )
 
-// commandsIn returns the commands of a page; those that create a source come first.
+// commandsIn returns the commands of a page; those that create a source, or a connection, come first.
 func commandsIn(page string) (lines []string) {
-	var others []string
+	var connections, others []string
 	for _, m := range commandLine.FindAllStringSubmatch(page, -1) {
 		line := m[1] + m[2]
 		switch {
 		case strings.HasPrefix(line, "bellhop sources create "):
 			lines = append(lines, line)
+		case strings.HasPrefix(line, "bellhop connections create "):
+			connections = append(connections, line)
 		case strings.Count(line, " ") > 1: // otherwise it is only the name of a command
 			others = append(others, line)
 		}
 	}
-	return append(lines, others...)
+	return slices.Concat(lines, connections, others)
 }
 
 // A recipeTest is a server, and a folder with the files that recipes name.
@@ -87,7 +90,7 @@ func newRecipeTest(t *testing.T, info provider.Info) *recipeTest {
 		}
 	}
 	files := map[string]string{
-		"FILE": r.secret + "\n", "key.pem": newKeyPEM(t),
+		"FILE": r.secret + "\n", "key.pem": newKeyPEM(t), "access_keys.txt": "a2V5\n",
 		"event.json": `{"specversion":"1.0","id":"1","source":"/a","type":"b"}`,
 	}
 	for name, content := range files {
@@ -128,7 +131,7 @@ func (r *recipeTest) fill(text string) string {
 	source := fmt.Sprintf("source-%d", r.sources)
 	url := r.server + "/in/" + source
 	return strings.NewReplacer(
-		"https://YOUR-HOST", r.server, "DESTINATION", "to-"+source, "SOURCE", source,
+		"https://YOUR-HOST", r.server, "DESTINATION", "to-"+source, "CONNECTION", "connection", "SOURCE", source,
 		"URL?", url+"?", "--url URL", "--url "+url, "--to URL", "--to "+url,
 		"SECRET", r.secret, "TOKEN", r.secret, "GUID", "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67",
 	).Replace(text)

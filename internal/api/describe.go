@@ -265,7 +265,7 @@ var descriptions = []struct {
 		"expires_at":   "When the present access token ends; it is renewed before. null: there is none",
 		"used_at":      "When the API was called last, to the minute; null is never",
 		"redirect_uri": "The URL to register at the authority; empty if no user signs in by a browser",
-		"login":        "The latest sign-in that was begun since the server started; null if there was none",
+		"login":        "The latest sign-in that was begun since the server started; left out if there was none",
 		"warnings": "In the answer to a change: the weaknesses of the values that were accepted, such as secrets that are " +
 			"sent over plain http",
 	}},

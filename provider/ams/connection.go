@@ -22,7 +22,8 @@ var api = &microsoft.EntraAPI{
 	Resources: map[string]string{microsoft.CloudGlobal: "https://rest.media.azure.net",
 		microsoft.CloudUSGov: "https://rest.media.usgovcloudapi.net",
 		microsoft.CloudChina: "https://rest.media.chinacloudapi.cn"},
-	Version: "v1",
+	ExampleURL: "https://contoso.restv2.westeurope.media.azure.net/api",
+	Version:    "v1",
 	Header: http.Header{"X-Ms-Version": {"2.19"}, "Dataserviceversion": {"3.0"}, "Maxdataserviceversion": {"3.0"},
 		"Accept": {"application/json"}},
 	Setup: []string{

@@ -21,7 +21,8 @@ type EntraAPI struct {
 	Summary     string
 	Links       []string
 	// URLs are the base URLs of the API by cloud. An empty map makes the setting api_url required.
-	URLs map[string]string
+	URLs       map[string]string
+	ExampleURL string // of api_url, if it is required
 	// Resources are the audiences of its tokens by cloud: "https://graph.microsoft.com". An empty map makes it the
 	// origin of api_url.
 	Resources map[string]string
@@ -91,8 +92,7 @@ func (a *EntraAPI) Info() provider.ConnectorInfo {
 				"and is never sent."},
 		{Name: "grant", Title: "Grant", Example: "user",
 			Doc: "`client_credentials`: calls are made on behalf of the application. `user`: on behalf of a " +
-				"user, who signs in by `bellhop connections login`. Default: the application, until a user signs " +
-				"in."},
+				"user, who has to sign in. Default: the application, until a user signs in."},
 		{Name: "scopes", Title: "Scopes", Kind: provider.KindList, Example: "Calendars.Read",
 			Doc: "The permissions to ask for. A name without a slash is one of this API. Default: `.default`, " +
 				"which are those of the app registration. An application gets those alone."},
@@ -112,7 +112,7 @@ func (a *EntraAPI) Info() provider.ConnectorInfo {
 		"In the [Microsoft Entra admin center](https://entra.microsoft.com), choose *App registrations*, then " +
 			"*New registration*. Note the *Application (client) ID* and the *Directory (tenant) ID*.",
 		"For users who sign in by a browser: under *Authentication*, add the platform *Web* with the redirect " +
-			"URI that `bellhop connections show NAME` prints: `https://YOUR-HOST/connect/callback`. For device " +
+			"URI that `bellhop connections show CONNECTION` prints: `https://YOUR-HOST/connect/callback`. For device " +
 			"codes, set *Allow public client flows* to *Yes*.",
 		"Under *Certificates & secrets*, upload a certificate, or make a client secret and note its *Value*.",
 	}
@@ -131,14 +131,14 @@ func (a *EntraAPI) version() string {
 
 func (a *EntraAPI) exampleURL() string {
 	if len(a.URLs) == 0 {
-		return "https://contoso.sharepoint.com"
+		return a.ExampleURL
 	}
 	return a.URLs[CloudGlobal]
 }
 
 func (a *EntraAPI) exampleResource() string {
 	if len(a.Resources) == 0 {
-		return "https://contoso.sharepoint.com"
+		return origin(a.exampleURL())
 	}
 	return a.Resources[CloudGlobal]
 }

@@ -22,7 +22,8 @@ var api = &microsoft.EntraAPI{
 		"https://learn.microsoft.com/sharepoint/dev/solution-guidance/security-apponly-azuread",
 		"https://learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online",
 	},
-	Header: http.Header{"User-Agent": {"NONISV|Bellhop|Bellhop/1.0"}},
+	ExampleURL: "https://contoso.sharepoint.com/sites/media",
+	Header:     http.Header{"User-Agent": {"NONISV|Bellhop|Bellhop/1.0"}},
 	Setup: []string{
 		"Under *API permissions*, add permissions of *SharePoint*: `Sites.ReadWrite.All`, or " +
 			"`Sites.FullControl.All` if the subscriptions of others are to be listed too. Have an administrator " +

@@ -60,8 +60,8 @@ listed.`,
 		newConnectionsTestCommand,
 		itemVerb("logout NAME", "connection", help{
 			short: "Forget the tokens of a connection",
-			long: "Forget the tokens of a connection, by name or id. Its calls fail until somebody signs in " +
-				"again. The sign-in\nat the provider itself is not revoked.",
+			long: `Forget the tokens of a connection, by name or id. Its calls fail until somebody signs in again. The
+sign-in at the provider itself is not revoked.`,
 			example: "  bellhop connections logout work",
 		}, (*client.Client).LogoutConnection, showConnection))
 }
@@ -122,8 +122,8 @@ func newConnectionsCreateCommand(e *env, conn *connection) *cobra.Command {
 		Short: "Create a connection",
 		Long: `Create a connection. Unless a user has to sign in, a token is asked for at once.
 
-'bellhop providers PROVIDER' lists the settings of its connections and says how to register this server
-at the provider; so does 'bellhop providers oauth2' for any API with OAuth 2.
+'bellhop providers PROVIDER' lists the settings of its connections and says how to register this
+server at the provider; so does 'bellhop providers oauth2' for any API with OAuth 2.
 
 Give secrets as @FILE or env:NAME: then they are not in the history of the shell.`,
 		Example: `  bellhop connections create work --provider graph --set tenant=contoso.com --set client_id=GUID

@@ -282,9 +282,9 @@ func TestAhead(t *testing.T) {
 	if n := due(); n != 0 {
 		t.Errorf("%d requests after 45 minutes", n)
 	}
-	r.clock.pass(9*time.Minute + 30*time.Second)
+	r.clock.pass(9*time.Minute + 59*time.Second) // when callers would begin to wait
 	if n := due(); n != 1 {
-		t.Errorf("%d requests after 54 minutes", n)
+		t.Errorf("%d requests after nearly 55 minutes", n)
 	}
 	if n := due(); n != 0 {
 		t.Errorf("%d requests just after a refresh", n)

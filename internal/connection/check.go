@@ -21,8 +21,8 @@ type Check struct {
 	Took        time.Duration // of the test call, sign-in included
 }
 
-// testTime bounds a test.
-const testTime = 45 * time.Second
+// testTime bounds a test. Clients wait for 30 s.
+const testTime = 25 * time.Second
 
 // Test makes the cheapest authentic call in the name of a connection. A connection that was refused is tried again.
 // The error is that of an unknown connection or of the store; everything else is a Check.

@@ -153,6 +153,9 @@ func (m *Manager) open(c bellhop.Connection) (provider.Connected, error) {
 	return opened, nil
 }
 
+// changeTime bounds how long a change waits for the request for tokens that follows it. Clients wait for 30 s.
+const changeTime = 15 * time.Second
+
 // Changed is called when a connection was created or changed. It asks for tokens where that needs nobody to sign
 // in, so that the state is that of the new settings, and waits for the end of this until ctx ends.
 func (m *Manager) Changed(ctx context.Context, id string) {
@@ -162,6 +165,8 @@ func (m *Manager) Changed(ctx context.Context, id string) {
 	l.session, l.found, l.failure, l.failures, l.retryAt = nil, nil, nil, 0, time.Time{}
 	l.renewals, l.signer = nil, 0
 	l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, changeTime)
+	defer cancel()
 	m.session(ctx, id, need{force: true, renew: true}) // its outcome is stored
 }
 

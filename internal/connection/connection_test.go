@@ -20,6 +20,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/emulator"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/acs"
 )
@@ -241,6 +242,58 @@ func TestStoredBeforeUsed(t *testing.T) {
 	r.clock.pass(2 * time.Hour)
 	r.works("work")
 	r.want(r.read("work"), bellhop.ConnectionReady, "")
+}
+
+// TestCrash shows what a crash does between the answer of the authority and its storage: the refresh token on disk has
+// been used, and an authority that keeps such tokens takes it again, while one that detects reuse does not.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	for _, detects := range []bool{false, true} {
+		r := newRig(t, entra.Options{ReuseDetection: detects})
+		r.create("work", "graph", map[string]any{"grant": "user"})
+		r.browser().signIn("work")
+		r.clock.pass(2 * time.Hour)
+		r.store.fail(&bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is full"})
+		r.refused("work", provider.APITemporary, "storage is full")
+		r.start() // without the tokens that were in memory alone
+		r.store.fail(nil)
+		if !detects {
+			r.works("work")
+			r.want(r.read("work"), bellhop.ConnectionReady, "")
+			continue
+		}
+		r.refused("work", provider.APISignedOut, "sign in again")
+		r.want(r.read("work"), bellhop.ConnectionSignedOut, "(invalid_grant)")
+		if n := r.signedOutEvents(); n != 1 {
+			t.Errorf("%d events", n)
+		}
+	}
+}
+
+// TestGuard shows that neither an authority nor an API is called at an address that the server may not reach.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, entra.Options{})
+	guarded := egress.New(egress.Config{})
+	t.Cleanup(guarded.Close)
+	allowed := r.opts.Env.Client
+	r.opts.Env.Client = guarded.HTTP()
+	r.want(r.create("token", "graph", nil), bellhop.ConnectionFailing, "is a loopback address")
+	r.want(r.create("discovery", "oauth2", map[string]any{"issuer": r.base + "/" + entra.DefaultTenant + "/v2.0",
+		"client_id": "me", "client_secret": "a-long-secret", "api_url": r.base}), bellhop.ConnectionFailing, "is a loopback address")
+	r.create("device", "graph", map[string]any{"grant": "user"})
+	var e *bellhop.Error
+	if _, err := r.Begin(t.Context(), "device", true); !errors.As(err, &e) ||
+		!strings.Contains(e.Message, "is a loopback address") {
+		t.Errorf("a device code: %v", err)
+	}
+	r.opts.Env.Client = allowed
+	r.create("api", "graph", nil)
+	r.opts.Env.Client = guarded.HTTP()
+	r.refused("api", provider.APIInvalid, "is a loopback address")
+	if n := len(r.calls("")); n != 1 { // the token of the last one
+		t.Errorf("%d calls arrived", n)
+	}
 }
 
 // TestRestart shows that stored tokens are used after a restart, without asking the authority.

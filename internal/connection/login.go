@@ -261,6 +261,8 @@ func (m *Manager) Begin(ctx context.Context, idOrName string, device bool) (Logi
 			"connection " + noun.Name + " signs its calls by keys: there is nothing to sign in to",
 		)
 	case !opened.OAuth.ByUser():
+		ctx, cancel := context.WithTimeout(ctx, changeTime)
+		defer cancel()
 		if _, err := m.session(ctx, noun.ID, need{force: true, renew: true}); err != nil {
 			return Login{}, bellhop.Conflict(err.Error())
 		}
@@ -388,6 +390,17 @@ func (m *Manager) signInBy(ctx context.Context, id string, params url.Values, no
 	m.poke()
 	m.log.Info("connection.signed_in", "connection_id", noun.ID, "connection", noun.Name)
 	return got.tokens.Account, nil
+}
+
+// ofIssuer reports whether an answer may be one of the connection's authority: iss, if the answer has it, names the
+// issuer of the settings. Otherwise another authority tries to get at a code (RFC 9207).
+func (m *Manager) ofIssuer(ctx context.Context, s signIn, iss string) bool {
+	noun, err := m.opts.Store.Connection(ctx, s.id)
+	if err != nil || iss == "" {
+		return err == nil
+	}
+	opened, err := m.open(noun)
+	return err == nil && opened.OAuth != nil && (opened.OAuth.Issuer == "" || opened.OAuth.Issuer == iss)
 }
 
 // declined explains the error with which an authority led a browser back. Of what it wrote only known codes are

@@ -153,6 +153,13 @@ func (m *Manager) serveCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookie, Path: StartPath, MaxAge: -1})
+	if !m.ofIssuer(r.Context(), s, q.Get("iss")) {
+		f := &failure{final: true, what: "the answer is not one of the connection's authority", remedy: "check " +
+			"issuer"}
+		m.logins.settle(s.id, nil, LoginFailed, f.Error())
+		m.errorPage(w, f)
+		return
+	}
 	if q.Get("error") != "" || q.Get("code") == "" {
 		f := m.declined(r, s, q.Get("error"), q.Get("error_description"))
 		m.logins.settle(s.id, nil, LoginFailed, f.Error())

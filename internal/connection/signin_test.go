@@ -172,6 +172,17 @@ func TestIssuer(t *testing.T) {
 	if err != nil || !check.OK {
 		t.Errorf("%+v, %v", check, err)
 	}
+	for iss, want := range map[string]string{issuer: "Signed in", "https://evil.example": "The sign-in failed"} {
+		l, err := r.Begin(t.Context(), "work", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := r.browser()
+		_, _, back := b.open(b.toAuthority(l.URL))
+		if _, text, _ := b.open(back + "&iss=" + url.QueryEscape(iss)); !strings.Contains(text, want) {
+			t.Errorf("an answer of %s: %s", iss, text)
+		}
+	}
 	settings["issuer"] = r.base + "/common/v2.0" // its document names another issuer
 	settings["grant"] = "client_credentials"
 	r.want(r.create("other", "oauth2", settings), bellhop.ConnectionSignedOut, "is of another issuer")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -70,21 +71,18 @@ type APIError struct {
 // MaxAPIText bounds the texts of an APIError that come from outside.
 const MaxAPIText = 500
 
-// Error returns the message with status and code: "403 accessDenied: the app may not read calendars".
+// Error returns the message with status and code: "403 accessDenied: the app may not read calendars". The remedy
+// follows. What is not known is left out.
 func (e *APIError) Error() string {
-	text := ""
+	text := e.Code
 	if e.Status != 0 {
-		text = strconv.Itoa(e.Status) + " "
+		text = strings.TrimSpace(strconv.Itoa(e.Status) + " " + e.Code)
 	}
-	text += e.Code
-	switch {
-	case e.Message != "" && text != "":
-		text += ": " + e.Message
-	case e.Message != "":
-		text = e.Message
-	}
-	if e.Remedy != "" {
-		text += ": " + e.Remedy
+	for _, part := range []string{e.Message, e.Remedy} {
+		if part != "" && text != "" {
+			text = strings.TrimSuffix(text, ".") + ": "
+		}
+		text += part
 	}
 	return text
 }

@@ -113,6 +113,7 @@ func TestRunForDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &authority{requests: map[string][]time.Time{}}
 		s := &memory{nouns: map[string]bellhop.Connection{}, tokens: map[string][]byte{}}
+		var ids []string
 		for i := range connections {
 			settings, err := json.Marshal(map[string]any{"token_url": "https://id.example/token",
 				"client_id": fmt.Sprintf(
@@ -123,6 +124,7 @@ func TestRunForDays(t *testing.T) {
 				t.Fatal(err)
 			}
 			id := bellhop.NewID(bellhop.PrefixConnection, rand.Reader)
+			ids = append(ids, id)
 			s.nouns[id] = bellhop.Connection{
 				ID:        id,
 				Name:      fmt.Sprintf("c%d", i),
@@ -139,7 +141,7 @@ func TestRunForDays(t *testing.T) {
 		go func() { done <- m.Run(ctx) }()
 		time.Sleep(10 * time.Minute) // of the test's own time: until each has its first token
 		for range days * 24 * 4 {
-			for id := range s.nouns {
+			for _, id := range ids {
 				got, err := m.session(ctx, id, need{})
 				if err != nil || !got.tokens.usable(time.Now()) {
 					t.Fatalf("%v: %v", time.Now(), err)

@@ -109,7 +109,7 @@ func (a *authority) RoundTrip(r *http.Request) (*http.Response, error) {
 // ever waits in vain or gets a token that has ended, and the authority is not asked in a storm.
 func TestRunForDays(t *testing.T) {
 	t.Parallel()
-	const connections, days = 50, 7
+	const connections, days = 20, 3
 	synctest.Test(t, func(t *testing.T) {
 		server := &authority{requests: map[string][]time.Time{}}
 		s := &memory{nouns: map[string]bellhop.Connection{}, tokens: map[string][]byte{}}

@@ -12,6 +12,7 @@ type NewSource struct {
 	Settings     Settings `json:"settings,omitempty"` // secrets included
 	MaxBodyBytes int64    `json:"max_body_bytes,omitempty" minimum:"0" maximum:"33554432"`
 	Disabled     bool     `json:"disabled,omitempty"`
+	ExpectEvery  string   `json:"expect_every,omitempty" example:"24h"` // how long it may be silent
 }
 
 // A Source is one inbound URL of one provider.
@@ -24,6 +25,7 @@ type Source struct {
 	Settings     Settings `json:"settings"`                                // a secret is masked: {"set": true, "set_at": …}
 	MaxBodyBytes int64    `json:"max_body_bytes"`
 	Disabled     bool     `json:"disabled"`
+	ExpectEvery  string   `json:"expect_every"` // "" is for ever
 	CreatedAt    Time     `json:"created_at"`
 	UpdatedAt    Time     `json:"updated_at"`
 	Warnings     []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak

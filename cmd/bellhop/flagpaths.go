@@ -29,10 +29,12 @@ var flagsOfPath = map[string][]string{
 	"Idempotency-Key": {"idempotency-key"}, "body": {"file"},
 	"event.type": {"type"}, "event.subject": {"subject"}, "event.source": {"source"}, "event.data": {"file"},
 	"event.body": {"file"}, "event": {"event"},
+	"connection": {"connection"}, "resource": {"resource"}, "change_types": {"change-type"}, "expect_every": {"expect-every"},
 	"destination": {"to", "destination"}, "source": {"source"}, "state": {"state"}, "error": {"error"},
 	"where": {"where"}, "since": {"since"}, "until": {"until"}, "all": {"all"}, "outcome": {"outcome"},
 	"limit": {"limit"}, "cursor": {"cursor"}, "secret": {"secret"}, "grace": {"grace"}, "keep_secrets": {"keep-secrets"},
-	"device": {"device"},
+	"keep_remote": {"keep-remote"},
+	"device":      {"device"},
 }
 
 // apiWords are words of the API's errors that mean nothing on the command line, and those in their place.

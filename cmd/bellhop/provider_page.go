@@ -59,6 +59,12 @@ func showProvider(e *env, p provider.Provider) error {
 			return err
 		}
 	}
+	if s, ok := p.(provider.Subscriber); ok {
+		err := showSettings(e, "of a subscription", s.SubscribeInfo().Settings, nil, subscriptionCommand(s))
+		if err != nil {
+			return err
+		}
+	}
 	for _, t := range guide.Tables {
 		if err := showTable(e, t); err != nil {
 			return err
@@ -137,6 +143,9 @@ func writePage(w io.Writer, p provider.Provider) error {
 	if k, ok := p.(provider.Connector); ok {
 		page.connecting(k.ConnectorInfo())
 	}
+	if s, ok := p.(provider.Subscriber); ok {
+		page.subscribing(s)
+	}
 	for _, t := range page.guide.Tables {
 		page.table(t)
 	}
@@ -196,6 +205,28 @@ func (p *page) sending() {
 		p.line("To test a receiver from the command line:\n")
 	}
 	p.command(sendCommand(p.provider))
+}
+
+// subscribing writes how subscriptions at the provider are made. The command is indented: it needs the provider.
+func (p *page) subscribing(s provider.Subscriber) {
+	info := s.SubscribeInfo()
+	p.line("\n## Subscribe\n\nA subscription asks the provider to call the source. [How subscriptions work](../SUBSCRIPTIONS.md).\n")
+	p.line("    %s\n", subscriptionCommand(s))
+	p.line("The resource is %s.", info.Resource)
+	if info.Repeats > 0 {
+		p.line("A notification that is not accepted is repeated for %s.", roughly(info.Repeats))
+	}
+	p.line("")
+	p.settings(info.Settings)
+}
+
+// subscriptionCommand returns the command that makes a subscription.
+func subscriptionCommand(s provider.Subscriber) string {
+	command := "bellhop subscriptions create NAME --source SOURCE --connection CONNECTION --resource RESOURCE"
+	if changes := s.SubscribeInfo().ChangeTypes; changes != nil {
+		command += " --change-type " + strings.Join(changes, ",")
+	}
+	return command
 }
 
 // connecting writes how connections to the provider's API are made.

@@ -44,6 +44,7 @@ import (
 //	serve [FLAG…]       starts a server in a process of its own, on a free port, with the data folder ./data. It may
 //	                    deliver to this machine and runs until the script ends. $SERVER is its URL, server.log its log
 //	stop                stops that server cleanly, so that another can be started
+//	crash               kills that server, as kill -9 does, so that another can be started
 //	emulate SYSTEM [FLAG…]
 //	                    starts a stand-in in a process of its own, on a free port, until the script ends. $EMULATOR is
 //	                    its URL, emulate.log what it prints. With --tls, http trusts its certificate from then on
@@ -84,7 +85,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
-			"serve": serveInScript, "stop": stopInScript,
+			"serve": serveInScript, "stop": stopInScript, "crash": crashInScript,
 			"emulate": emulateInScript, "http": httpInScript,
 			"sign-in": signInInScript,
 			"listen":  listenInScript, "certify": certifyInScript, "listen-tls": listenTLSInScript,
@@ -242,7 +243,8 @@ type serverKey struct{}
 
 // A scriptServer is the server that a script started last.
 type scriptServer struct {
-	stop func() error  // nil before the first start
+	stop func() error // nil before the first start
+	kill func() error
 	test errorReporter // for errors after the script's end, when the script can report none
 }
 
@@ -257,13 +259,28 @@ func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
 	url, stop, err := startServer(ts.MkAbs("."), environ, args...)
 	server := ts.Value(serverKey{}).(*scriptServer)
 	stop = sync.OnceValue(stop)
+	killed := false
 	ts.Defer(func() {
-		if err := stop(); err != nil {
+		if err := stop(); err != nil && !killed {
 			server.test.Errorf("the server: %v", err)
 		}
 	})
 	ts.Check(err)
 	server.stop = stop
+	server.kill = func() error {
+		killed = true
+		file := filepath.Join(ts.MkAbs("."), "data", "server.json")
+		var info datadir.Server
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(text, &info)
+		}
+		if err == nil {
+			err = syscall.Kill(info.PID, syscall.SIGKILL)
+		}
+		stop() // waits for its end, which is an error
+		return errors.Join(err, os.Remove(file))
+	}
 	ts.Setenv("SERVER", url)
 }
 
@@ -274,6 +291,15 @@ func stopInScript(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Fatalf("no server was started")
 	}
 	ts.Check(server.stop())
+}
+
+// crashInScript is the script command crash.
+func crashInScript(ts *testscript.TestScript, _ bool, _ []string) {
+	server := ts.Value(serverKey{}).(*scriptServer)
+	if server.kill == nil {
+		ts.Fatalf("no server was started")
+	}
+	ts.Check(server.kill())
 }
 
 // startServer starts a server on a free port, with its data in dir/data, which may deliver to this machine.

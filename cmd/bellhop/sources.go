@@ -81,7 +81,7 @@ func showSource(e *env, conn *connection, s client.Source) error {
 		fields = append(fields, field{"max body bytes", strconv.FormatInt(s.MaxBodyBytes, 10)})
 	}
 	return printFields(e,
-		append(fields, field{"created at", moment(s.CreatedAt.Time)}, field{"updated at", moment(s.UpdatedAt.Time)}))
+		append(fields, field{"expect every", s.ExpectEvery}, field{"created at", moment(s.CreatedAt.Time)}, field{"updated at", moment(s.UpdatedAt.Time)}))
 }
 
 func newSourcesCreateCommand(e *env, conn *connection) *cobra.Command {
@@ -103,6 +103,8 @@ says how to set it up.`,
 	maxBody := new(int64)
 	sizeFlag(c, maxBody, "max-body-bytes",
 		"largest body accepted, such as 65536 or 10MB, at most 32MiB; 0 is the provider's default, mostly 1 MiB")
+	expectEvery := ""
+	lengthTextFlag(c, &expectEvery, "expect-every", "publish bellhop.source.silent if nothing came for so long, such as 24h")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *providerName == "" {
 			return wrongUsage("missing --provider; 'bellhop providers' lists them")
@@ -115,7 +117,8 @@ says how to set it up.`,
 		if err != nil {
 			return err
 		}
-		source := client.NewSource{Name: args[0], Provider: *providerName, Settings: settings, MaxBodyBytes: *maxBody}
+		source := client.NewSource{Name: args[0], Provider: *providerName, Settings: settings, MaxBodyBytes: *maxBody,
+			ExpectEvery: expectEvery}
 		return conn.call(func(api *client.Client) error {
 			s, err := api.CreateSource(c.Context(), source)
 			if err != nil {
@@ -155,6 +158,9 @@ uses the new one, set the new one alone.`,
 	maxBody := new(int64)
 	sizeFlag(c, maxBody, "max-body-bytes",
 		"largest body accepted, such as 65536 or 10MB, at most 32MiB; 0 is the provider's default")
+	expectEvery := ""
+	lengthTextFlag(c, &expectEvery, "expect-every",
+		"publish bellhop.source.silent if nothing came for so long, such as 24h; 0s ends that")
 	disabled := c.Flags().Bool("disabled", false,
 		"answer requests with 404, as if the source did not exist; --disabled=false ends that")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -185,6 +191,12 @@ uses the new one, set the new one alone.`,
 			}
 		}
 		changes := changedFlags(c, map[string]any{"name": *name, "max-body-bytes": *maxBody, "disabled": *disabled})
+		switch {
+		case expectEvery == "0s":
+			changes["expect_every"] = nil
+		case expectEvery != "":
+			changes["expect_every"] = expectEvery
+		}
 		if len(settings) > 0 {
 			changes["settings"] = settings
 		}

@@ -48,6 +48,12 @@ type Store interface {
 		ctx context.Context, f bellhop.ConnectionFilter, page bellhop.Page,
 	) ([]bellhop.Connection, string, error)
 	Connection(ctx context.Context, idOrName string) (bellhop.Connection, error)
+	Subscriptions(ctx context.Context, f bellhop.SubscriptionFilter,
+		page bellhop.Page) ([]bellhop.Subscription, string, error)
+	Subscription(ctx context.Context, idOrName string) (bellhop.Subscription, error)
+	// SubscriptionCalls and SubscriptionGaps return the latest of a subscription, newest first.
+	SubscriptionCalls(ctx context.Context, id string) ([]bellhop.SubscriptionCall, error)
+	SubscriptionGaps(ctx context.Context, id string) ([]bellhop.Gap, error)
 	Stats(ctx context.Context) (bellhop.Stats, error)
 }
 
@@ -61,7 +67,9 @@ type Options struct {
 	Closed func(destinationID string) string
 
 	Connections Connections
-	Connectors  []provider.Connector
+
+	Subscriptions Subscriptions // nil if there are none
+	Connectors    []provider.Connector
 
 	// MatchError returns the last failure of the where of a destination's match; the zero value if it has not failed.
 	MatchError func(destinationID string) bellhop.MatchError
@@ -93,6 +101,7 @@ func New(o Options) http.Handler {
 	s.repairs()
 	s.requests()
 	s.connections()
+	s.subscriptions()
 	s.providers()
 	s.document()
 	if o.Metrics != nil {

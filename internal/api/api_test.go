@@ -42,11 +42,11 @@ func newRig(t *testing.T) *rig {
 	providers := []provider.Provider{lock{}, deaf{}, shy{}}
 	logger := slog.New(slog.NewTextHandler(r.logged, nil))
 	r.handler = New(Options{
-		Store: r.fake, Providers: providers, Connections: links{r.fake}, Connectors: []provider.Connector{crm{}}, MatchError: func(string) bellhop.MatchError { return r.matchError },
+		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake}, Connectors: []provider.Connector{crm{}}, MatchError: func(string) bellhop.MatchError { return r.matchError },
 		Catalog: catalog.New(catalog.Options{
 			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Repairer: r.fake,
 			Providers: providers, Actions: []provider.Action{chore{}},
-			Connectors: []provider.Connector{crm{}}, Connections: r.fake,
+			Connectors: []provider.Connector{crm{}}, Connections: r.fake, Subscriptions: keeper{r.fake},
 			Env: provider.Env{Now: func() time.Time { return r.now }},
 			Changed: func(ctx context.Context) error {
 				r.changes++
@@ -76,6 +76,12 @@ func (r *rig) fill() {
 		Settings: json.RawMessage(`{"format":"standard","secret":"` + canary + `","headers":{"X-Key":"` + canary + `"}}`),
 		Timeout:  time.Second, Concurrency: 3, Retry: bellhop.Retry{Schedule: bellhop.Schedule{time.Minute, 2 * time.Hour}},
 		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testSecretTimes,
+	}}
+	r.subscriptions = []bellhop.Subscription{{
+		ID: "sub_1", Name: "calendar", Provider: "crm", SourceID: "src_1", ConnectionID: "con_1", Resource: "/me",
+		ChangeTypes: []string{"created"}, Settings: json.RawMessage("{}"), State: bellhop.SubscriptionActive,
+		RemoteID: "r1", URL: "https://hooks.example.com/in/media", ExpiresAt: testNow, CreatedAt: testNow, UpdatedAt: testNow,
+		Secrets: bellhop.SubscriptionSecrets{ClientState: canary},
 	}}
 	r.connections = []bellhop.Connection{{
 		ID: "con_1", Name: "work", Provider: "crm", State: bellhop.ConnectionReady,
@@ -230,12 +236,23 @@ var routes = []struct {
 	{"POST", "/connections/{id}/login", "", 200},
 	{"POST", "/connections/{id}/test", "", 200},
 	{"POST", "/connections/{id}/logout", "", 200},
+	{"GET", "/connections/{id}/remote", "", 200},
+	{"GET", "/subscriptions", "", 200},
+	{"POST", "/subscriptions", `{"name":"two","source":"media","connection":"work","provider":"crm","resource":"/me"}`, 201},
+	{"POST", "/subscriptions/sync", "", 200},
+	{"GET", "/subscriptions/{id}", "", 200},
+	{"PATCH", "/subscriptions/{id}", `{"name":"home"}`, 200},
+	{"DELETE", "/subscriptions/{id}", "", 204},
+	{"POST", "/subscriptions/{id}/renew", "", 200},
+	{"POST", "/subscriptions/{id}/pause", "", 200},
+	{"POST", "/subscriptions/{id}/resume", "", 200},
+	{"GET", "/subscriptions/{id}/history", "", 200},
 	{"GET", "/stats", "", 200},
 	{"GET", "/providers", "", 200},
 }
 
 var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1",
-	"requests": "req_1", "repairs": "rpr_1", "connections": "con_1"}
+	"requests": "req_1", "repairs": "rpr_1", "connections": "con_1", "subscriptions": "sub_1"}
 
 // concrete returns path below the prefix, with the id of the noun that fill stores.
 func concrete(path string) string {

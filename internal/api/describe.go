@@ -28,7 +28,7 @@ var descriptions = []struct {
 	schemas string // their names, separated by spaces
 	members map[string]string
 }{
-	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListConnection", map[string]string{
+	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListSubscription ListSubscriptionCall ListRemoteSubscription ListConnection", map[string]string{
 		"next": "The cursor of the next page; null on the last page",
 	}},
 	{"Problem", map[string]string{
@@ -202,6 +202,52 @@ var descriptions = []struct {
 		"headers":     "As received, without those that carry secrets",
 		"body":        "As received, if it is UTF-8; the beginning, if the request was refused",
 		"body_base64": "The same, if it is not UTF-8",
+	}},
+
+	{"NewSource Source", map[string]string{
+		"expect_every": "How long the source may be silent before bellhop.source.silent is published. Default: for ever",
+	}},
+	{"NewSubscription Subscription", map[string]string{
+		"name":         "Unique among subscriptions",
+		"resource":     "What is watched, in the provider's words",
+		"change_types": "Kinds of change, in lower case; of a provider that has none, empty",
+		"settings":     "Of the provider: see its page",
+		"expect_every": "How long it may be silent before bellhop.source.silent is published. Default: for ever",
+	}},
+	{"NewSubscription", map[string]string{
+		"provider":   "Default: that of the source",
+		"source":     "Name or id of the source that the provider is to call",
+		"connection": "Name or id of the connection in whose name the provider is asked",
+	}},
+	{"Subscription", map[string]string{
+		"source":        "Name; empty if it was deleted",
+		"connection":    "Name; empty if it was deleted",
+		"reason":        "Why it is not active, and what to do",
+		"remote_id":     "The provider's id of the registration; empty if there is none",
+		"url":           "The URL that the provider calls",
+		"expires_at":    "When the registration expires unless it is renewed",
+		"renew_at":      "When the next call is due",
+		"last_event_at": "When the latest notification came",
+		"lost_at":       "Since when notifications may be lost, while they may be",
+		"gaps":          "The latest 20 spans of time in which notifications may have been missed, newest first",
+	}},
+	{"SubscriptionCall", map[string]string{
+		"status":    "Of the answer, if it is an error; 0 without one",
+		"done":      "Whether the call had its effect",
+		"outcome":   "In words; empty while the call is under way",
+		"handshake": "The handshake that came meanwhile, and how it was answered, in words; empty if none came",
+	}},
+	{"SubscriptionSync", map[string]string{
+		"checked": "Number of subscriptions with a registration",
+		"found":   "Number of them in the lists of providers",
+		"doubted": "Names of those that providers are asked for one by one",
+		"strays":  "Number of registrations that are ours, but of no subscription: they are deleted",
+		"errors":  "Lists that could not be read, in sentences",
+	}},
+	{"RemoteSubscription", map[string]string{
+		"origin":       "Scheme and host of the URL that the provider calls",
+		"owner":        "ours; lost: it has our URL and client state, but is of no subscription; foreign: it is left alone",
+		"subscription": "The name of ours",
 	}},
 
 	{"Repair", map[string]string{

@@ -23,21 +23,23 @@ import (
 // A fake is a store, an opener, an engine, a publisher and a repairer in memory. If err is set, every method of
 // the store fails with it.
 type fake struct {
-	mu           sync.Mutex
-	err          error
-	sources      []bellhop.Source
-	destinations []bellhop.Destination
-	events       []bellhop.Event
-	deliveries   []bellhop.Delivery
-	attempts     []bellhop.Attempt
-	requests     []bellhop.Request
-	repairs      []bellhop.Repair
-	connections  []bellhop.Connection
-	logins       []string // calls of Login, Logout and Test
-	woken        []string
-	asked        []string // callbacks
-	greet        func(bellhop.Destination) (provider.HandshakeResult, error)
-	question     struct {
+	mu            sync.Mutex
+	err           error
+	sources       []bellhop.Source
+	destinations  []bellhop.Destination
+	events        []bellhop.Event
+	deliveries    []bellhop.Delivery
+	attempts      []bellhop.Attempt
+	requests      []bellhop.Request
+	repairs       []bellhop.Repair
+	connections   []bellhop.Connection
+	subscriptions []bellhop.Subscription
+	kept          []string // calls of the keeper
+	logins        []string // calls of Login, Logout and Test
+	woken         []string
+	asked         []string // callbacks
+	greet         func(bellhop.Destination) (provider.HandshakeResult, error)
+	question      struct {
 		id    string
 		token [32]byte
 		asked bellhop.Rate

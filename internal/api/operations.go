@@ -21,6 +21,7 @@ var tags = []*huma.Tag{
 	{Name: "events", Description: "Stored events"},
 	{Name: "deliveries", Description: "Events owed to destinations, with their attempts"},
 	{Name: "repairs", Description: "Replays, retries and cancels of many"},
+	{Name: "subscriptions", Description: "Registrations at providers, which ask them to call sources"},
 	{Name: "requests", Description: "Requests on record: refused ones, handshakes, and those with several events"},
 	{Name: "connections", Description: "Who we are at the APIs of providers: sign-in and tokens"},
 	{Name: "stats", Description: "How much is stored"},
@@ -66,6 +67,22 @@ var operationTexts = map[string]string{
 	"list-repairs":  "Returns one page of the repairs, newest first. The latest thousand are kept.",
 	"show-repair":   "Returns one repair and how far it is.",
 	"cancel-repair": "Ends a running repair. Its changes so far stay.",
+
+	"list-subscriptions": "Returns one page of the subscriptions, newest first.",
+	"create-subscription": "Checks and stores a subscription, and makes its registration at the provider. Its state says " +
+		"whether that succeeded: a failed or pending one is tried again, and reason says what to do.",
+	"show-subscription": "Returns one subscription. Its client state is never shown.",
+	"update-subscription": "Changes the given members by a JSON merge patch (RFC 7386). Unless only name or expect_every " +
+		"change, the provider gets a new registration, and then the old one is deleted.",
+	"delete-subscription": "Deletes a subscription and its registration at the provider. It is a conflict if the " +
+		"provider cannot be reached; the deletion is tried again.",
+	"renew-subscription":      "Renews the registration now, or makes one if there is none.",
+	"pause-subscription":      "Ends the registration at the provider until it is resumed. The pause is a gap.",
+	"resume-subscription":     "Makes the registration of a paused subscription again.",
+	"list-subscription-calls": "Returns the latest 100 calls of the provider's API for a subscription, newest first.",
+	"sync-subscriptions": "Compares all subscriptions with their providers: lost registrations are made again, and " +
+		"registrations with our URL and client state of no subscription are deleted.",
+	"list-remote-subscriptions": "Returns the registrations that the provider shows to a connection, ours and foreign ones.",
 
 	"list-requests": "Returns one page of the requests on record, newest first, without headers and bodies.",
 	"show-request":  "Returns one request with its headers and, as far as it was kept, its body.",

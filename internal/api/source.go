@@ -81,7 +81,8 @@ func (s *server) sourceJSON(src bellhop.Source) client.Source {
 		ID: src.ID, Name: src.Name, Provider: src.Provider, URL: strings.TrimSuffix(s.PublicURL, "/") + "/in/" + src.Name,
 		URLQuery: s.Catalog.URLQuery(src),
 		Settings: of.Settings, MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled,
-		CreatedAt: client.Time{Time: src.CreatedAt}, UpdatedAt: client.Time{Time: src.UpdatedAt},
+		ExpectEvery: expectEveryText(src.ExpectEvery),
+		CreatedAt:   client.Time{Time: src.CreatedAt}, UpdatedAt: client.Time{Time: src.UpdatedAt},
 	}
 }
 
@@ -96,15 +97,20 @@ func (s *server) changedSourceJSON(src bellhop.Source) client.Source {
 func newSource(src bellhop.Source) client.NewSource {
 	return client.NewSource{
 		Name: src.Name, Provider: src.Provider, Settings: readSettings(src.Settings),
-		MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled,
+		MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled, ExpectEvery: expectEveryText(src.ExpectEvery),
 	}
 }
 
 // sourceOf returns the source with the values of in.
 func sourceOf(in client.NewSource) (bellhop.Source, error) {
 	settings, err := settingsJSON(in.Settings)
+	if err != nil {
+		return bellhop.Source{}, err
+	}
+	expect, err := readExpectEvery(in.ExpectEvery)
 	return bellhop.Source{
 		Name: in.Name, Provider: in.Provider, Settings: settings, MaxBodyBytes: in.MaxBodyBytes, Disabled: in.Disabled,
+		ExpectEvery: expect,
 	}, err
 }
 

@@ -31,6 +31,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/repair"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
+	"github.com/bellhop-gateway/bellhop/internal/subscription"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -64,6 +65,7 @@ type App struct {
 	repairer *repair.Repairer
 	door     *ingest.Door
 	links    *connection.Manager
+	keeper   *subscription.Manager
 	catalog  *catalog.Catalog
 	server   *http.Server
 
@@ -129,6 +131,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a.openActions()
 	a.openRooms(client)
 	if err := a.reload(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.keeper.Load(ctx); err != nil {
 		return nil, err
 	}
 	a.server = a.newServer(a.handler())
@@ -268,19 +273,20 @@ func (a *App) openRooms(client *egress.Client) {
 	a.repairer = repair.New(repair.Options{
 		Store: a.store, Lanes: a.engine, Now: time.Now, Logger: o.Logger, Metrics: a.registry,
 	})
-	a.door = ingest.New(ingest.Options{
-		Store: a.store, Lanes: a.engine, Providers: o.Providers, Env: env, Logger: o.Logger, Metrics: a.registry,
-	})
-	a.undoLater("door", a.door.Stop)
 	a.links = connection.New(connection.Options{
 		Store: a.store, Connectors: o.Connectors, Env: env, PublicURL: o.Config.PublicURL, Metrics: a.registry,
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) },
 	})
 	a.undoLater("sign-ins", a.links.Stop)
+	a.openSubscriptions()
+	a.door = ingest.New(ingest.Options{
+		Store: a.store, Lanes: a.engine, Subscriptions: a.keeper, Providers: o.Providers, Env: env, Logger: o.Logger, Metrics: a.registry,
+	})
+	a.undoLater("door", a.door.Stop)
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.store, Opener: a.opener, Engine: a.engine, Publisher: a.door, Repairer: a.repairer,
 		Providers: o.Providers, Actions: a.actions, Env: env, Changed: a.reload, Connectors: o.Connectors,
-		Connections: a.links,
+		Connections: a.links, Subscriptions: a.keeper,
 		CallbackURL: strings.TrimSuffix(o.Config.PublicURL, "/") + api.AgreePath, Logger: o.Logger,
 	})
 }
@@ -352,6 +358,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.engine.Run(a.running) })
 	a.background.Go(func() { a.repairer.Run(a.running) })
 	a.background.Go(func() { a.links.Run(a.running) })
+	a.background.Go(func() { a.runSubscriptions(a.running) })
 	served := make(chan error, 2)
 	go func() { served <- a.server.Serve(a.listener) }()
 	if a.metricsServer != nil {

@@ -24,6 +24,7 @@ func (a *App) reload(ctx context.Context) error {
 		return err
 	}
 	a.bridgeRenames(sources, destinations)
+	a.keeper.SetSources(sources) // before the door, which asks it about each source
 	a.logUnopened(errors.Join(a.engine.SetDestinations(ctx, destinations), a.door.SetSources(sources)))
 	return nil
 }

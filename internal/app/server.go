@@ -58,7 +58,7 @@ func (a *App) handler() http.Handler {
 		Auth: auth.NewGuard(auth.GuardOptions{
 			Next: auth.NewAdminKey(a.opts.AdminKey), Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
 		}),
-		Connections: connections{a.links}, Connectors: a.opts.Connectors,
+		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	}))

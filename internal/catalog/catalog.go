@@ -27,6 +27,7 @@ type Store interface {
 	SourceStore
 	DestinationStore
 	ConnectionStore
+	SubscriptionStore
 	// Event returns one event with its headers and its body.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
 	// RetryDelivery makes a pending, dead or cancelled delivery due now; CodeConflict in any other state.
@@ -127,8 +128,10 @@ type Options struct {
 	Engine    Engine
 	Publisher Publisher
 	Repairer  Repairer
-	Providers []provider.Provider
-	Actions   []provider.Action
+	// Subscriptions keeps the registrations at providers.
+	Subscriptions Subscriptions
+	Providers     []provider.Provider
+	Actions       []provider.Action
 
 	Connectors  []provider.Connector
 	Connections Connections // nil: nobody asks for tokens

@@ -125,6 +125,11 @@ func (c *Catalog) DeleteConnection(ctx context.Context, idOrName string) error {
 	if err != nil {
 		return err
 	}
+	if c.opts.Subscriptions != nil {
+		if name := c.opts.Subscriptions.HasConnection(n.ID); name != "" {
+			return bellhop.Conflict("subscription " + name + " is made in the name of this connection; delete it first")
+		}
+	}
 	if err := c.opts.Store.DeleteConnection(ctx, n.ID); err != nil {
 		return err
 	}

@@ -31,13 +31,13 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 		h["Content-Length"] = []string{strconv.Itoa(len(reply.Body))}
 	}
 	setInert(h)
+	if src.subscribed != nil { // before the answer: the call that caused the handshake may end with it
+		d.opts.Subscriptions.Handshake(src.ID, req.ReceivedAt, reply.Status, "")
+	}
 	w.WriteHeader(reply.Status)
 	w.Write(reply.Body)
 	http.NewResponseController(w).Flush()
 	src.metrics.handshakes.Inc()
-	if src.subscribed != nil {
-		d.opts.Subscriptions.Handshake(src.ID, req.ReceivedAt, reply.Status, "")
-	}
 	record := d.record(src, req)
 	record.Outcome, record.Status, record.Reason = bellhop.RequestHandshake, reply.Status, "handshake"
 	if reply.Then == nil {

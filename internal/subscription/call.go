@@ -124,8 +124,12 @@ var past = map[string]string{callCreate: "created", callRenew: "renewed", callRe
 func (m *Manager) logCall(e *entry, r callResult) {
 	kind := "done"
 	level := slog.LevelInfo
+	remoteID := e.sub.RemoteID
+	if r.record.What == callCreate && r.err == nil {
+		remoteID = r.remote.ID
+	}
 	args := []any{"subscription_id", e.id, "subscription", e.sub.Name, "source_id", e.sub.SourceID,
-		"connection_id", e.sub.ConnectionID, "provider", e.sub.Provider, "remote_id", e.sub.RemoteID,
+		"connection_id", e.sub.ConnectionID, "provider", e.sub.Provider, "remote_id", remoteID,
 		"duration_ms", r.record.Took.Milliseconds(), "failures", e.sub.Failures}
 	if r.err == nil {
 		args = append(args, "expires_at", r.remote.ExpiresAt)

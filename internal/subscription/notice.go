@@ -138,8 +138,8 @@ func (m *Manager) watchSilence(ctx context.Context) {
 			continue
 		}
 		last := src.notes.LastEventAt
-		if src.spoken != nil && src.spoken.Load() > last.UnixMicro() {
-			last = time.UnixMicro(src.spoken.Load()).UTC()
+		if src.spoken != nil {
+			last = latest(last, moment(src.spoken.Load()))
 		}
 		was := src.notes.SilentSince
 		since := latest(last, src.UpdatedAt, m.started)
@@ -153,7 +153,10 @@ func (m *Manager) watchSilence(ctx context.Context) {
 				Since: since, ExpectEvery: src.ExpectEvery.String()}, since, src.Name})
 		}
 	}
-	entries := m.all()
+	var entries []*entry
+	if m.expects.Load() { // mostly none does, and there may be ten thousand
+		entries = m.all()
+	}
 	m.mu.Unlock()
 	for _, s := range begun {
 		m.reportSilence(s)
@@ -199,6 +202,14 @@ func (m *Manager) reportSilence(s silence) {
 	m.publishNotice(bellhop.TypeSourceSilent, s.name, fmt.Sprintf("silent %s %d", s.id, s.since.UnixMicro()), s.notice)
 }
 
+// moment returns the time that is so many microseconds after 1970; the zero time for 0.
+func moment(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
 // latest returns the latest of times.
 func latest(times ...time.Time) (last time.Time) {
 	for _, t := range times {
@@ -212,8 +223,12 @@ func latest(times ...time.Time) (last time.Time) {
 // flush stores when the latest events came, for those that have spoken since the last flush.
 func (m *Manager) flush(ctx context.Context) {
 	at := map[string]time.Time{}
+	heard := m.heard.Swap(false)
 	m.mu.Lock()
 	for id, e := range m.entries {
+		if !heard {
+			break
+		}
 		if spoken := e.spoken.Load(); spoken != e.flushed {
 			at[id], e.flushed = time.UnixMicro(spoken).UTC(), spoken
 		}
@@ -222,9 +237,8 @@ func (m *Manager) flush(ctx context.Context) {
 		if src.spoken == nil {
 			continue
 		}
-		if spoken := src.spoken.Load(); spoken > src.notes.LastEventAt.UnixMicro() {
-			src.notes.LastEventAt = time.UnixMicro(spoken).UTC()
-			at[id] = src.notes.LastEventAt
+		if spoken := moment(src.spoken.Load()); spoken.After(src.notes.LastEventAt) {
+			src.notes.LastEventAt, at[id] = spoken, spoken
 		}
 	}
 	m.mu.Unlock()

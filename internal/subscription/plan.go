@@ -28,9 +28,9 @@ func (m *Manager) wish(sub *bellhop.Subscription, t tool) provider.Registration 
 	return r
 }
 
-// granted takes over the expiry that a provider granted. most is the part of the lifetime that may be left at the
+// granted takes over the expiry that a provider granted. left are the parts of the lifetime that may be left at the
 // renewal: see renewAt.
-func (m *Manager) granted(sub *bellhop.Subscription, got callResult, r provider.Registration, most float64) {
+func (m *Manager) granted(sub *bellhop.Subscription, got callResult, r provider.Registration, left parts) {
 	sub.ExpiresAt = bellhop.StoredTime(got.remote.ExpiresAt)
 	if sub.ExpiresAt.IsZero() {
 		sub.ExpiresAt = r.ExpiresAt
@@ -43,15 +43,25 @@ func (m *Manager) granted(sub *bellhop.Subscription, got callResult, r provider.
 		got.record.Outcome = "done; granted until " + sub.ExpiresAt.Format(time.RFC3339) + ", asked for " +
 			asked.Format(time.RFC3339)
 	}
-	sub.RenewAt = m.renewAt(sub.ExpiresAt, most)
+	sub.RenewAt = m.renewAt(sub.ExpiresAt, left)
 }
 
-// renewAt returns when to renew a registration that expires then: when at least a quarter of its lifetime from now on is
-// left, and at most the part most. The random choice spreads renewals evenly; the first one after a creation is spread
-// over more than half of the lifetime, so that subscriptions which were made together do not stay together.
-func (m *Manager) renewAt(expiresAt time.Time, most float64) time.Time {
-	left := max(0, expiresAt.Sub(m.now()))
-	return expiresAt.Add(-m.random(left/4, time.Duration(most*float64(left)))).Truncate(time.Microsecond)
+// parts are the least and the most of a lifetime.
+type parts struct{ least, most float64 }
+
+// What may be left of the lifetime at a renewal. The first one after a creation comes at any time of the span in which a
+// later one comes on average: so subscriptions that were made together do not stay together.
+var (
+	leftAtFirst   = parts{0.325, 0.98}
+	leftAtRenewal = parts{0.25, 0.4}
+)
+
+// renewAt returns when to renew a registration that expires then: at a random moment when such a part of its lifetime
+// from now on is left.
+func (m *Manager) renewAt(expiresAt time.Time, part parts) time.Time {
+	left := float64(max(0, expiresAt.Sub(m.now())))
+	wait := m.random(time.Duration(part.least*left), time.Duration(part.most*left))
+	return expiresAt.Add(-wait).Truncate(time.Microsecond)
 }
 
 // backoff returns how long to wait after a call that failed, the n-th in a row: by kind, twice as long each time, with a

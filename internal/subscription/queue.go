@@ -172,7 +172,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		if !due(&sweep, now, sweepEvery) || m.empty() {
 			// nothing to sweep
 		} else {
-			m.steps.Go(func() { m.sweep(m.ctx) })
+			m.steps.Go(func() { m.sweep(m.ctx, listPauses) })
 		}
 		if due(&alive, now, aliveEvery) {
 			m.tick(ctx)

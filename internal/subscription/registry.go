@@ -247,6 +247,7 @@ func (m *Manager) Heard(sourceID string, heard []provider.Heard, at time.Time) {
 		}
 		e := known.of
 		before := e.spoken.Swap(at.UnixMicro())
+		m.heard.Store(true)
 		if h.Kind == provider.HeardNotification || h.RemoteID != e.shared.Load().RemoteID {
 			continue
 		}

@@ -60,7 +60,9 @@ func (m *Manager) next(ctx context.Context, e *entry, k marks) error {
 		sub.State, sub.Reason = bellhop.SubscriptionPending, "the URL of the source has changed"
 		m.lose(sub, m.now())
 	}
-	sub.URL = src.url
+	if sub.Secrets.Wish.IsZero() { // else a creation with an unknown outcome had the URL
+		sub.URL = src.url
+	}
 	if k.removed && sub.RemoteID != "" {
 		sub.RemoteID, sub.State = "", bellhop.SubscriptionRemoved
 		sub.Reason, sub.Failures = "the provider ended the registration", 0
@@ -133,9 +135,17 @@ func (m *Manager) create(ctx context.Context, e *entry) error {
 		if err != nil {
 			return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, true)
 		}
-		if id != "" {
+		src, _ := m.sourceOf(sub.SourceID)
+		switch {
+		case id != "" && sub.URL == src.url:
 			return m.take(ctx, e, t, id)
+		case id != "": // it calls a URL that is not the source's any more
+			sub.RemoteID, sub.Secrets.Wish, unknown = id, time.Time{}, time.Time{}
+			m.retire(sub)
 		}
+	}
+	if src, ok := m.sourceOf(sub.SourceID); ok {
+		sub.URL = src.url
 	}
 	if sub.Secrets.ClientState == "" || !unknown.IsZero() && !t.info.Lists {
 		// With another state, notifications of a registration that an unknown outcome left are recognized and refused.
@@ -244,7 +254,7 @@ func (m *Manager) made(ctx context.Context, e *entry, got callResult, r provider
 	failing := sub.State == bellhop.SubscriptionFailed || sub.Failures > 0 || !sub.LostAt.IsZero()
 	sub.RemoteID, sub.Failures, sub.Reason, sub.Secrets.Wish = got.remote.ID, 0, "", time.Time{}
 	sub.RemoteResource = got.remote.Resource
-	m.granted(sub, got, r, 0.8)
+	m.granted(sub, got, r, leftAtFirst)
 	var gap *bellhop.Gap
 	if got.remote.Pending {
 		sub.State, sub.RenewAt = bellhop.SubscriptionPending, now.Add(pendingPause)
@@ -318,7 +328,7 @@ func (m *Manager) renew(ctx context.Context, e *entry) error {
 	case got.err != nil:
 		return m.fail(ctx, e, got, t, false)
 	}
-	m.granted(sub, got, r, 0.4)
+	m.granted(sub, got, r, leftAtRenewal)
 	if !before.IsZero() && !sub.ExpiresAt.IsZero() && !sub.ExpiresAt.After(before) &&
 		sub.ExpiresAt.Before(r.ExpiresAt.Add(-time.Minute)) {
 		got.err = &provider.APIError{Kind: provider.APITemporary, Message: "the provider did not extend the registration"}
@@ -438,7 +448,7 @@ func (m *Manager) sawExpiry(sub *bellhop.Subscription, expiresAt time.Time) bool
 		return false
 	}
 	sub.ExpiresAt = expiresAt
-	if renewAt := m.renewAt(expiresAt, 0.4); sub.State == bellhop.SubscriptionActive {
+	if renewAt := m.renewAt(expiresAt, leftAtRenewal); sub.State == bellhop.SubscriptionActive {
 		sub.RenewAt = renewAt
 	}
 	return true

@@ -89,6 +89,9 @@ type Manager struct {
 	running     int                      // steps under way
 	ready       map[*connection]struct{} // connections with waiting entries
 
+	expects atomic.Bool // some subscription has, or had, ExpectEvery
+	heard   atomic.Bool // a notification came since the latest flush
+
 	wake  chan struct{}  // holds one: the queue has changed
 	steps sync.WaitGroup // steps under way
 	ctx   context.Context
@@ -221,6 +224,9 @@ func (m *Manager) add(sub bellhop.Subscription) *entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.entries[e.id] = e
+	if sub.ExpectEvery > 0 {
+		m.expects.Store(true)
+	}
 	return e
 }
 
@@ -306,6 +312,9 @@ func (m *Manager) save(ctx context.Context, e *entry, note bellhop.SubscriptionN
 		return err // of a name, which only a user sets
 	}
 	e.share()
+	if e.sub.ExpectEvery > 0 {
+		m.expects.Store(true)
+	}
 	m.publishIfChanged(before, &e.sub)
 	if err != nil {
 		e.unsaved = &note

@@ -30,8 +30,12 @@ type Swept struct {
 	Errors  []string // lists that could not be read, in sentences
 }
 
-// sweep compares all subscriptions with the lists of their providers.
-func (m *Manager) sweep(ctx context.Context) Swept {
+// Pauses between tries of a list that fails for a while. Afterwards its registrations are asked for one by one.
+var listPauses = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
+
+// sweep compares all subscriptions with the lists of their providers. A list that fails for a while is tried again
+// after the pauses.
+func (m *Manager) sweep(ctx context.Context, pauses []time.Duration) Swept {
 	var done Swept
 	start := m.now()
 	groups := map[list][]*entry{}
@@ -54,6 +58,12 @@ func (m *Manager) sweep(ctx context.Context) Swept {
 	}
 	for at, group := range groups {
 		found, err := m.readList(ctx, at, group[0])
+		for _, pause := range pauses {
+			if !isTemporary(err) || !sleep(ctx, pause) {
+				break
+			}
+			found, err = m.readList(ctx, at, group[0])
+		}
 		if ctx.Err() != nil {
 			return done
 		}
@@ -100,7 +110,7 @@ func (m *Manager) readList(ctx context.Context, at list, e *entry) ([]provider.R
 	throttled := m.of(at.connectionID).until.After(m.now())
 	m.mu.Unlock()
 	if throttled {
-		return nil, errors.New("the provider has asked for a pause")
+		return nil, &provider.APIError{Kind: provider.APITemporary, Message: "the provider has asked for a pause"}
 	}
 	t, err := m.open(ctx, e.shared.Load())
 	if err != nil {
@@ -119,6 +129,23 @@ func (m *Manager) readList(ctx context.Context, at list, e *entry) ([]provider.R
 	}
 	m.metrics.calls.WithLabelValues(at.provider, "list", kind).Inc()
 	return found, err
+}
+
+func isTemporary(err error) bool {
+	var failure *provider.APIError
+	return errors.As(err, &failure) && failure.Kind == provider.APITemporary
+}
+
+// sleep waits for d, and reports whether ctx did not end meanwhile.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // compare takes over what the provider shows of the entries, and returns those that it does not show.
@@ -156,6 +183,9 @@ func (m *Manager) reschedule(e *entry) {
 
 // findStrays has registrations deleted that have the URL and the client state of a subscription, but another id.
 func (m *Manager) findStrays(found []provider.Remote) (n int) {
+	if !slices.ContainsFunc(found, func(r provider.Remote) bool { return r.ClientState != "" }) {
+		return 0 // this provider does not show them
+	}
 	states := map[[2]string]*entry{}
 	ids := map[string]bool{}
 	m.mu.Lock()

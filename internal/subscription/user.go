@@ -74,9 +74,7 @@ func (m *Manager) act(ctx context.Context, e *entry) bellhop.Subscription {
 // shown returns e as users see it.
 func (m *Manager) shown(e *entry) bellhop.Subscription {
 	sub := *e.shared.Load()
-	if spoken := e.spoken.Load(); spoken > sub.LastEventAt.UnixMicro() {
-		sub.LastEventAt = time.UnixMicro(spoken).UTC()
-	}
+	sub.LastEventAt = latest(sub.LastEventAt, moment(e.spoken.Load()))
 	return sub
 }
 
@@ -226,7 +224,7 @@ func (m *Manager) Delete(ctx context.Context, id string, keepRemote bool) error 
 // Sync compares all subscriptions with their providers now. Checks of single registrations follow in the background.
 func (m *Manager) Sync(ctx context.Context) (Swept, error) {
 	done := make(chan Swept, 1)
-	m.steps.Go(func() { done <- m.sweep(m.ctx) })
+	m.steps.Go(func() { done <- m.sweep(m.ctx, nil) })
 	timer := time.NewTimer(userWait)
 	defer timer.Stop()
 	select {

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // Info implements [provider.Provider].
@@ -48,7 +49,8 @@ var sourceSettings = []provider.Setting{
 		Doc: "The `clientState` of the subscription: 1 to 255 printable ASCII characters (Graph accepts up to 128), " +
 			"compared byte for byte in every item. " +
 			"A list of up to 4 while it is being replaced, or if several subscriptions call this source. Required unless " +
-			"`unauthenticated` is set."},
+			"`unauthenticated` or `subscriptions_only` is set."},
+	microsoft.SubscriptionsOnly,
 	{Name: "unauthenticated", Title: "Unauthenticated", Kind: provider.KindFlag, Example: "true",
 		Doc: "Accepts items from anyone who knows the URL, for subscriptions without a `clientState`. Rich items still " +
 			"need their validation tokens. Default: false."},
@@ -99,35 +101,21 @@ var destinationSettings = []provider.Setting{
 }
 
 var setup = []string{
-	"Choose a client state, a random text of up to 128 characters such as a new GUID, and set it as the source's " +
-		"`client_state`. Do so first: Graph calls the source while the subscription is being created.",
-	"Register an application in Microsoft Entra, if there is none yet, with a permission for the resource of the " +
-		"subscription (`Mail.Read`, `ChannelMessage.Read.All`, ...), and get an access token for " +
-		"`https://graph.microsoft.com/.default`.",
-	"For rich notifications only: create a key and a certificate, `openssl req -x509 -newkey rsa:2048 -nodes -keyout " +
-		"key.pem -out cert.pem -days 365 -subj /CN=bellhop`. " +
-		"Choose a name for it, such as `bellhop-2026`. Set the source's `certificates` to the key under that name, and " +
-		"its `app_id` to the application's id: " +
-		"`bellhop sources create SOURCE --provider graph --key @FILE --set app_id=GUID --set " +
-		"\"certificates={\\\"bellhop-2026\\\":\\\"$(awk '{printf \"%s\\\\n\", $0}' key.pem)\\\"}\"`.",
-	"Send `POST https://graph.microsoft.com/v1.0/subscriptions` with `Authorization: Bearer TOKEN` and the JSON body " +
-		"`{\"changeType\":\"created,updated\",\"notificationUrl\":\"https://YOUR-HOST/in/SOURCE\",\"lifecycleNotificationUrl\":\"https://YOUR-HOST/in/SOURCE\"," +
-		"\"resource\":\"me/mailFolders('Inbox')/messages\",\"expirationDateTime\":\"2026-11-28T18:23:45Z\",\"clientState\":\"YOUR-STATE\"}`. " +
-		"Graph calls each of the two URLs with a token at once; Bellhop answers within the 10 seconds allowed. " +
-		"`lifecycleNotificationUrl` cannot be added later.",
-	"For rich notifications, that body has three more members: `\"includeResourceData\":true`, " +
-		"`\"encryptionCertificate\":\"...\"`, which is the Base64 text of `cert.pem` without its first and last line and " +
-		"on one line, " +
-		"and `\"encryptionCertificateId\":\"bellhop-2026\"`. Mail, events and contacts must name their properties in " +
-		"`resource` with `$select`.",
-	"Renew the subscription before `expirationDateTime`, when a quarter of the time is left: `PATCH " +
-		".../subscriptions/ID` with `{\"expirationDateTime\":\"...\"}`. The longest possible time depends on the " +
-		"resource, from an hour to 30 days.",
-	"Renew it also when `graph.lifecycle.reauthorizationRequired` comes. After `graph.lifecycle.subscriptionRemoved`, " +
-		"create a new subscription. After that event and after `graph.lifecycle.missed`, read all data of the " +
-		"subscription again.",
-	"To replace a certificate, add the new one to `certificates` under another name, `PATCH` the subscription with " +
-		"it, and remove the old one a day later: content that was encrypted for it may come for another 4 hours.",
+	"Create a connection to Graph, as under *Connect*, with a permission for the resource (`Mail.Read`, " +
+		"`ChannelMessage.Read.All`, ...).",
+	"Create a source. For subscriptions that Bellhop keeps it needs no client state of its own: " +
+		"`bellhop sources create SOURCE --provider graph --set subscriptions_only=true`. Graph must be able to reach it at " +
+		"the server's `--public-url`.",
+	"Create the subscription, as under *Subscribe*. Bellhop chooses its client state, answers the two handshakes within " +
+		"the 10 seconds allowed, renews it, and makes a new one when it was lost.",
+	"For rich notifications, set the source's `app_id` to the application's id, and add `--set " +
+		"include_resource_data=true` to the subscription. Bellhop makes the certificate and replaces it every 180 days. Mail, " +
+		"events and contacts must name their properties in the resource with `?$select=`.",
+	"For a subscription that something else keeps: set its `clientState` as the source's `client_state` before it is " +
+		"created, and the key of its certificate, if it has one, as one of `certificates`: `bellhop sources create SOURCE " +
+		"--provider graph --key @FILE --set app_id=GUID --set " +
+		"\"certificates={\\\"bellhop-2026\\\":\\\"$(awk '{printf \"%s\\\\n\", $0}' key.pem)\\\"}\"`. Give the source's URL as its " +
+		"`notificationUrl` and its `lifecycleNotificationUrl`, which cannot be added later.",
 }
 
 var sendSetup = []string{

@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // Info implements [provider.Provider].
@@ -23,7 +24,8 @@ func (Provider) Info() provider.Info {
 				Doc: "The `ClientState` given with the subscription: 1 to 255 printable ASCII characters, compared byte for " +
 					"byte. " +
 					"A list of up to 4 while it is being replaced, or if several subscriptions call this source. Required unless " +
-					"`unauthenticated` is set."},
+					"`unauthenticated` or `subscriptions_only` is set."},
+			microsoft.SubscriptionsOnly,
 			{Name: "unauthenticated", Title: "Unauthenticated", Kind: provider.KindFlag, Example: "true",
 				Doc: "Accepts notifications from everybody who knows the URL, for subscriptions without a `ClientState`. " +
 					"Default: false."},
@@ -56,19 +58,14 @@ func (Provider) Guide() provider.Guide {
 var setup = []string{
 	"Microsoft switched this API off in March 2024: for a mailbox of today, create a `graph` source. These steps are " +
 		"for other systems that still use its format.",
-	"Choose a client state, a random text of up to 255 characters such as a new GUID, and set it as the source's " +
-		"`client_state`. Create the source first, because it is called while the subscription is created.",
-	"Get an access token with a scope that can read the subscribed items: mail, calendar, contacts or tasks.",
-	"Send `POST https://outlook.office.com/api/v2.0/me/subscriptions` with `Authorization: Bearer TOKEN` and the JSON " +
-		"body " +
-		"`{\"@odata.type\":\"#Microsoft.OutlookServices.PushSubscription\"," +
-		"\"Resource\":\"https://outlook.office.com/api/v2.0/me/events\"," +
-		"\"NotificationURL\":\"https://YOUR-HOST/in/SOURCE\",\"ChangeType\":\"Created,Updated,Deleted\"," +
-		"\"ClientState\":\"YOUR-STATE\"}`. " +
-		"Outlook calls the source with a token at once, and Bellhop answers within the 5 seconds that Outlook allows.",
-	"Keep the `Id` of the answer. It is Base64 text: escape it in a path.",
-	"Renew at least every 3 days, or the subscription ends without notice: `PATCH .../me/subscriptions/ID` with " +
-		"`{\"@odata.type\":\"#Microsoft.OutlookServices.PushSubscription\"}` extends it by 3 days.",
+	"Create a connection, as under *Connect*, with a scope that can read the subscribed items: mail, calendar, contacts " +
+		"or tasks.",
+	"Create a source. For subscriptions that Bellhop keeps it needs no client state of its own: " +
+		"`bellhop sources create SOURCE --provider outlook --set subscriptions_only=true`.",
+	"Create the subscription, as under *Subscribe*. Bellhop chooses its client state, answers the handshake within the 5 " +
+		"seconds that Outlook allows, and renews it every two days, since it would end without notice.",
+	"For a subscription that something else keeps: set its `ClientState` as the source's `client_state` before it is " +
+		"created, and give the source's URL as its `NotificationURL`.",
 }
 
 var sendSetup = []string{

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
 // Info implements [provider.Provider].
@@ -27,10 +28,11 @@ func (Provider) Info() provider.Info {
 				Doc: "The `clientState` given with the subscription: 1 to 255 printable ASCII characters, compared byte for " +
 					"byte. " +
 					"A list of up to 4 while it is being replaced, or if several subscriptions call this source. Required unless " +
-					"`unauthenticated` is set."},
+					"`unauthenticated` or `subscriptions_only` is set."},
 			{Name: "strict_handshake", Title: "Strict handshake", Kind: provider.KindFlag, Example: "true",
 				Doc: "Answers a handshake only if its `ClientState` header has the client state. SharePoint has been observed " +
 					"to send it, but its reference does not promise it. Default: false."},
+			microsoft.SubscriptionsOnly,
 			{Name: "unauthenticated", Title: "Unauthenticated", Kind: provider.KindFlag, Example: "true",
 				Doc: "Accepts notifications from everybody who knows the URL, for subscriptions without a `clientState`. " +
 					"Default: false."},
@@ -61,24 +63,15 @@ func (Provider) Guide() provider.Guide {
 }
 
 var setup = []string{
-	"Choose a client state, a random text such as a new GUID, and set it as the source's `client_state`. Create the " +
-		"source first, because it is called while the subscription is created.",
-	"Register an application in Microsoft Entra ID that may read and write the lists of the site, and get an access " +
-		"token for `https://TENANT.sharepoint.com`. Only this application can change the subscription later.",
-	"Find the id of the list: it is in the URL of its settings page, or in the answer of " +
-		"`https://TENANT.sharepoint.com/SITE/_api/web/lists`.",
-	"Send `POST https://TENANT.sharepoint.com/SITE/_api/web/lists('LIST-ID')/subscriptions` with `Authorization: " +
-		"Bearer TOKEN`, `Accept: application/json;odata=nometadata`, " +
-		"`Content-Type: application/json` and the body " +
-		"`{\"resource\":\"https://TENANT.sharepoint.com/SITE/_api/web/lists('LIST-ID')\"," +
-		"\"notificationUrl\":\"https://YOUR-HOST/in/SOURCE\",\"expirationDateTime\":\"DATE\"," +
-		"\"clientState\":\"YOUR-STATE\"}`. `DATE` is at most 180 days from now, such as `2027-05-20T16:17:57Z`. " +
-		"SharePoint calls the source with a token at once, and Bellhop answers within the 5 seconds that SharePoint " +
-		"allows. SharePoint may refuse a port other than 443.",
-	"Keep the `id` of the answer, status 201. Status 400 with `Failed to validate the notification URL` means that " +
-		"SharePoint could not reach the source, or that a reverse proxy changed the answer.",
-	"Renew before the date: `PATCH .../subscriptions('ID')` with `{\"expirationDateTime\":\"DATE\"}` is answered 204 " +
-		"without a body. SharePoint sends no warning, but each notification has the date.",
+	"Create a connection to the site, as under *Connect*. Only its application can change the subscription later.",
+	"Create a source. For subscriptions that Bellhop keeps it needs no client state of its own: " +
+		"`bellhop sources create SOURCE --provider sharepoint --set subscriptions_only=true`. SharePoint may refuse a port " +
+		"other than 443 in the server's `--public-url`.",
+	"Create the subscription, as under *Subscribe*, with the title of a list as the resource. Bellhop chooses its client " +
+		"state, answers the handshake within the 5 seconds that SharePoint allows, and renews it long before its 179 days end: " +
+		"SharePoint sends no warning.",
+	"For a subscription that something else keeps: set its `clientState` as the source's `client_state` before it is " +
+		"created, and give the source's URL as its `notificationUrl`.",
 }
 
 var sendSetup = []string{

@@ -1,0 +1,112 @@
+package catalog
+
+import (
+	"context"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// Subscriptions keeps the registrations at providers. Each method takes the next step at once and returns what the
+// subscription is then. Its errors are *bellhop.Error.
+type Subscriptions interface {
+	Create(ctx context.Context, s bellhop.Subscription) (bellhop.Subscription, error)
+	Update(ctx context.Context, id string,
+		change func(before bellhop.Subscription) (bellhop.Subscription, error)) (bellhop.Subscription, error)
+	Renew(ctx context.Context, id string) (bellhop.Subscription, error)
+	Pause(ctx context.Context, id string) (bellhop.Subscription, error)
+	Resume(ctx context.Context, id string) (bellhop.Subscription, error)
+	Delete(ctx context.Context, id string, keepRemote bool) error
+	// Remote returns the registrations that a connection sees at its provider.
+	Remote(ctx context.Context, connectionID, provider, resource string) ([]bellhop.RemoteSubscription, error)
+	// HasConnection returns the name of a subscription that uses a connection; "" if none does.
+	HasConnection(connectionID string) string
+}
+
+// SubscriptionStore finds subscriptions.
+type SubscriptionStore interface {
+	Subscription(ctx context.Context, idOrName string) (bellhop.Subscription, error)
+}
+
+// CreateSubscription checks and stores a new subscription, and has its registration made. Source and connection are
+// names or ids. An empty provider is that of the source.
+func (c *Catalog) CreateSubscription(ctx context.Context, sub bellhop.Subscription, source, connection string) (
+	bellhop.Subscription, error) {
+	src, sourceErr := c.opts.Store.Source(ctx, source)
+	if isNotFound(sourceErr) {
+		sourceErr = bellhop.Invalid("source", "there is no such source; 'bellhop sources' lists them")
+	}
+	conn, connectionErr := c.opts.Store.Connection(ctx, connection)
+	if isNotFound(connectionErr) {
+		connectionErr = bellhop.Invalid("connection", "there is no such connection; 'bellhop connections' lists them")
+	}
+	if err := bellhop.Join("", bellhop.CheckName(sub.Name), sourceErr, connectionErr); err != nil {
+		return sub, err
+	}
+	if sub.Provider == "" {
+		sub.Provider = src.Provider
+	}
+	if conn.Provider != sub.Provider {
+		return sub, bellhop.Invalid("connection", "is one of the provider "+conn.Provider+", not "+sub.Provider)
+	}
+	sub.ID = c.newID(bellhop.PrefixSubscription)
+	sub.SourceID, sub.ConnectionID, sub.Tenant = src.ID, conn.ID, src.Tenant
+	sub.ChangeTypes = lower(sub.ChangeTypes)
+	sub.CreatedAt = bellhop.StoredTime(c.now())
+	sub.UpdatedAt = sub.CreatedAt
+	return c.opts.Subscriptions.Create(ctx, sub)
+}
+
+func lower(words []string) []string {
+	var folded []string
+	for _, word := range words {
+		folded = append(folded, strings.ToLower(strings.TrimSpace(word)))
+	}
+	return folded
+}
+
+// UpdateSubscription stores the successor that change makes of a subscription. Only name, resource, change types,
+// settings and ExpectEvery are change's to set.
+func (c *Catalog) UpdateSubscription(ctx context.Context, idOrName string,
+	change func(before bellhop.Subscription) (bellhop.Subscription, error)) (bellhop.Subscription, error) {
+	sub, err := c.opts.Store.Subscription(ctx, idOrName)
+	if err != nil {
+		return sub, err
+	}
+	return c.opts.Subscriptions.Update(ctx, sub.ID, func(before bellhop.Subscription) (bellhop.Subscription, error) {
+		after, err := change(before)
+		if err != nil {
+			return after, err
+		}
+		after.ChangeTypes = lower(after.ChangeTypes)
+		return after, bellhop.CheckName(after.Name)
+	})
+}
+
+// ActOnSubscription renews, pauses or resumes a subscription, by one of the methods of [Subscriptions].
+func (c *Catalog) ActOnSubscription(ctx context.Context, idOrName string,
+	act func(s Subscriptions, ctx context.Context, id string) (bellhop.Subscription, error)) (bellhop.Subscription, error) {
+	sub, err := c.opts.Store.Subscription(ctx, idOrName)
+	if err != nil {
+		return sub, err
+	}
+	return act(c.opts.Subscriptions, ctx, sub.ID)
+}
+
+// DeleteSubscription deletes a subscription and, unless keepRemote is set, its registration at the provider.
+func (c *Catalog) DeleteSubscription(ctx context.Context, idOrName string, keepRemote bool) error {
+	sub, err := c.opts.Store.Subscription(ctx, idOrName)
+	if err != nil {
+		return err
+	}
+	return c.opts.Subscriptions.Delete(ctx, sub.ID, keepRemote)
+}
+
+// RemoteSubscriptions returns the registrations that a connection sees at its provider.
+func (c *Catalog) RemoteSubscriptions(ctx context.Context, connection, resource string) ([]bellhop.RemoteSubscription, error) {
+	conn, err := c.opts.Store.Connection(ctx, connection)
+	if err != nil {
+		return nil, err
+	}
+	return c.opts.Subscriptions.Remote(ctx, conn.ID, conn.Provider, resource)
+}

@@ -5,13 +5,16 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	mathrand "math/rand/v2"
 	"strings"
 	"testing"
 
+	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
+	"github.com/bellhop-gateway/bellhop/provider/providertest"
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
@@ -40,6 +43,34 @@ func TestContentVectors(t *testing.T) {
 				t.Errorf("got %+v", sealed)
 			}
 		})
+	}
+}
+
+// TestPublishedContent reads the notification of a Teams message that Microsoft publishes with its SDK. The key is also
+// given as a setting, with the lines that openssl writes around a key from a PKCS #12 file.
+// Source: https://github.com/microsoftgraph/msgraph-sdk-dotnet-core, IDecryptableContentExtensionsTests.cs; see the file.
+func TestPublishedContent(t *testing.T) {
+	var file struct{ Vectors []contentVector }
+	readJSON("testdata/published-content.json", &file)
+	v := file.Vectors[0]
+	got, err := graph.Unseal(v.Content, parseKey(v.Key))
+	if err != nil || string(got) != v.Plaintext {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	var message struct {
+		ETag string
+		Body struct{ ContentType, Content string }
+	}
+	err = json.Unmarshal(got, &message)
+	if err != nil || message.ETag != "1625126194597" || message.Body.Content != "Hello World" ||
+		message.Body.ContentType != "text" {
+		t.Errorf("got %+v, %v", message, err)
+	}
+	const around = "Bag Attributes\n    friendlyName: richnotificationsapp.com\nKey Attributes: <No Attributes>\n"
+	settings := providertest.JSON(map[string]any{"client_state": state, "app_id": app,
+		"certificates": map[string]string{v.Content.CertificateID: around + v.Key + v.certificate()}})
+	if _, err := (graph.Provider{}).Open(provider.Env{}, []byte(settings)); err != nil {
+		t.Errorf("as a setting: %v", err)
 	}
 }
 

@@ -77,7 +77,7 @@ func readMembers(item []byte) (members, error) {
 	}
 	switch {
 	case err != nil:
-	case m.data.Value != nil && m.dataBase64.Value != nil:
+	case m.data.Value != nil && m.dataBase64.Value != nil && m.specversion.Text() != version03: // there an extension
 		err = fmt.Errorf("%w: both data and data_base64", provider.ErrBody)
 	case m.specversion.Text() == version:
 		err = checkMembers(item)

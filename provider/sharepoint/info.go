@@ -91,7 +91,7 @@ var notes = []string{
 		"an extra notification does no harm to a receiver that asks the list for its changes since the last token.",
 	"Get the changes from the list: `GetChanges` with the change token of the last call. Save the new token only once " +
 		"the changes are processed. " +
-		"Give such a destination `\"concurrency\":1`, so that two notifications of one list are not processed at the same " +
+		"Create such a destination with `--concurrency 1`, so that two notifications of one list are not processed at the same " +
 		"time.",
 	"The `clientState` of each item is compared: an item with a wrong one is refused and recorded, the other items are " +
 		"accepted, and the request is still answered 200. " +

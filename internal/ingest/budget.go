@@ -21,8 +21,9 @@ const (
 	slowRate  = 16 << 10
 	slowAfter = time.Second
 
-	// shareDivisor: when the budget is short, a source or a sender that holds more than this part of the budget, and
-	// more than twice what the newcomer's holds, has more than its share.
+	// shareDivisor bounds the share of a source or a sender: a part of the budget for each that holds some of it, the
+	// newcomer's included, and at most the budget divided by this. When the budget is short, one that holds more than its
+	// share, and more than twice what the newcomer's holds, has too much.
 	shareDivisor = 4
 )
 
@@ -173,11 +174,21 @@ func (b *budget) victim(u *upload, n int64, now time.Time) (worst *upload) {
 }
 
 // hasTooMuch reports whether the source or the sender of v holds more than its share, compared with that of u, which
-// asks for n bytes. Behind a reverse proxy all requests have one sender; then only sources are compared.
+// asks for n bytes. Behind a reverse proxy all requests have one sender; then only sources are compared. When the budget
+// is used up, at least one holder has its share or more, however many there are: so a newcomer that asks for little is
+// served as long as some upload of such a holder is still being received.
 func (b *budget) hasTooMuch(v, u *upload, n int64) bool {
-	tooMuch := func(theirs, ours int64) bool { return theirs > b.max/shareDivisor && theirs > 2*(ours+n) }
-	return v.source != u.source && tooMuch(b.bySource[v.source], b.bySource[u.source]) ||
-		v.sender != u.sender && tooMuch(b.bySender[v.sender], b.bySender[u.sender])
+	return v.source != u.source && tooMuch(b.max, n, b.bySource, v.source, u.source) ||
+		v.sender != u.sender && tooMuch(b.max, n, b.bySender, v.sender, u.sender)
+}
+
+// tooMuch reports whether theirs holds more than its share of limit, compared with ours, which asks for n bytes.
+func tooMuch[K comparable](limit, n int64, held map[K]int64, theirs, ours K) bool {
+	holders := int64(len(held))
+	if held[ours] == 0 {
+		holders++
+	}
+	return held[theirs] > limit/max(shareDivisor, holders) && held[theirs] > 2*(held[ours]+n)
 }
 
 // rate returns the rate in bytes a second at which the upload arrives since its last reservation, and whether it is

@@ -114,6 +114,45 @@ func TestHalfSentBodiesKeepNobodyOut(t *testing.T) {
 	eventually(t, "the budget is free again", func() bool { return r.door.budget.inUse() == 0 })
 }
 
+// TestManyAddressesKeepNobodyOut: half-sent bodies of ten addresses at one source fill the whole budget. None of these
+// is slow yet, and no address holds a quarter. Bodies of 200 KB that another address sends to the same source are
+// accepted, and those of the attacker's addresses give way.
+func TestManyAddressesKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	clock := &clock{start: time.Now()}
+	r := newRig(t, func(o *Options) { o.MaxBytesInFlight, o.Env.Now = 16<<20, clock.now })
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		req.RemoteAddr = req.Header.Get("X-From") + ":1"
+		r.door.ServeHTTP(w, req)
+	}))
+	t.Cleanup(s.Close)
+	for i := range 40 {
+		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		fmt.Fprintf(c, "POST /in/src HTTP/1.1\r\nHost: h\r\nX-From: 192.0.2.%d\r\nContent-Length: %d\r\n\r\n%s",
+			100+i%10, 1<<20, strings.Repeat("x", 530_000))
+	}
+	eventually(t, "the budget is full", func() bool { return r.door.budget.inUse() > 15<<20 })
+	for i := range 30 {
+		req, err := http.NewRequest("POST", s.URL+"/in/src", strings.NewReader(strings.Repeat("y", 200_000)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-From", alice)
+		reply, err := s.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply.Body.Close()
+		if reply.StatusCode != http.StatusAccepted {
+			t.Errorf("body %d: %d, want 202", i, reply.StatusCode)
+		}
+	}
+}
+
 // eventually waits until done holds, and fails after a generous deadline.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
@@ -226,6 +265,24 @@ func TestShares(t *testing.T) {
 		r.must("hers", "s", bob, 100)
 		if len(r.cut) != 1 || r.cut["hers"] {
 			t.Errorf("cut are %v", r.cut)
+		}
+	})
+	t.Run("of several senders", func(t *testing.T) { // none of whom holds a quarter
+		r := newBudgetRig(t)
+		slowest := r.must("slowest", "s", "192.0.2.100", 80)
+		for i := range 11 {
+			u := r.must(fmt.Sprint(i), "s", fmt.Sprintf("192.0.2.%d", 101+i%4), 80)
+			u.read.Store(10)
+		}
+		r.clock.advance(slowAfter / 2)
+		slowest.read.Store(9)
+		r.must("other", "s", "192.0.2.100", 30)
+		r.must("hers", "s", bob, 40)
+		if len(r.cut) != 1 || r.cut["slowest"] || r.cut["other"] {
+			t.Errorf("cut are %v, want one of a sender that holds 240", r.cut)
+		}
+		if _, err := r.upload("hers too", "s", bob, 100); err != errBusy {
+			t.Errorf("she has half as much as each of them then: %v", err)
 		}
 	})
 	t.Run("alike", func(t *testing.T) {

@@ -5,6 +5,13 @@ import (
 	"time"
 )
 
+// A Hold says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest, or this
+// machine was short of a resource. The zero Hold says that the destination is not held back.
+type Hold struct {
+	Reason string    // what was wrong with the last such attempt; "" if none was made since the start
+	NextAt time.Time // before which no attempt begins; it may have passed
+}
+
 // A MatchError is the latest failure of a destination's Where. An event for which Where fails does not match.
 type MatchError struct {
 	At      time.Time

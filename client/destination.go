@@ -60,6 +60,7 @@ type Destination struct {
 	State        string      `json:"state" enum:"active,paused,disabled,unverified,expired"`
 	StateReason  string      `json:"state_reason"`
 	Closed       string      `json:"closed,omitempty"` // why it cannot be opened and so gets nothing; "" if it can
+	HeldBack     *HeldBack   `json:"held_back"`        // nil if attempts begin as usual
 	MatchError   *MatchError `json:"match_error"`      // nil if the where of the match has not failed since the start
 	FailingSince Time        `json:"failing_since"`    // zero while the breaker is closed
 	CreatedAt    Time        `json:"created_at"`
@@ -105,6 +106,13 @@ type Breaker struct {
 	Failures     *int   `json:"failures,omitempty"`      // failed attempts in a row; 0 is never, nil is the default
 	For          string `json:"for,omitempty"`           // how long it has to fail as well, if it answers: "10s"
 	DisableAfter string `json:"disable_after,omitempty"` // "120h"; "0s" is never
+}
+
+// A HeldBack says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest, or
+// the server's machine was short of a resource.
+type HeldBack struct {
+	Reason string `json:"reason" example:"answered 503"` // of the last such attempt; "" if none was made since the start
+	NextAt Time   `json:"next_at"`                       // before which no attempt begins; it may have passed
 }
 
 // A MatchError is the last failure of the where of a destination's match. An event for which it fails does not

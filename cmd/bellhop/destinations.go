@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -76,14 +77,14 @@ var destinationColumns = []column[client.Destination]{
 }
 
 // shownState returns the state of a destination as it is for its events: an active one that cannot be opened is closed,
-// and one whose breaker is open is held back.
+// and one that keeps failing or asked for a rest is held back.
 func shownState(d client.Destination) string {
 	switch {
 	case d.State != string(bellhop.DestinationActive):
 		return d.State
 	case d.Closed != "":
 		return "closed"
-	case !d.FailingSince.IsZero():
+	case d.HeldBack != nil || !d.FailingSince.IsZero():
 		return d.State + ", held back"
 	}
 	return d.State
@@ -100,8 +101,8 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 		state += ": it cannot be opened, so nothing is sent: " + d.Closed
 	case d.StateReason != "":
 		state += ": " + d.StateReason
-	case !d.FailingSince.IsZero():
-		state += " since " + moment(d.FailingSince.Time) + "; 'bellhop deliveries' shows the last error and the next attempt"
+	case d.HeldBack != nil || !d.FailingSince.IsZero():
+		state += heldBackText(d)
 	}
 	fields := []field{
 		{"id", d.ID}, {"name", d.Name}, {"type", d.Type}, {"url", d.URL}, {"state", state}, {"match", matchText(d.Match)},
@@ -115,6 +116,9 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 	if !d.FailingSince.IsZero() {
 		fields = append(fields, field{"failing since", moment(d.FailingSince.Time)})
 	}
+	if d.HeldBack != nil {
+		fields = append(fields, field{"next attempt", "not before " + moment(d.HeldBack.NextAt.Time)})
+	}
 	if m := d.MatchError; m != nil {
 		fields = append(fields,
 			field{"match error", fmt.Sprintf("%s; %d so far, the last at %s", m.Message, m.Count, moment(m.At.Time))})
@@ -125,6 +129,17 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 	fields = append(append(fields, settingFields("settings.", d.Settings)...), settingFields("access.", d.Access)...)
 	return printFields(e,
 		append(fields, field{"created at", moment(d.CreatedAt.Time)}, field{"updated at", moment(d.UpdatedAt.Time)}))
+}
+
+// heldBackText says since when and why d is held back.
+func heldBackText(d client.Destination) (text string) {
+	if !d.FailingSince.IsZero() {
+		text = " since " + moment(d.FailingSince.Time)
+	}
+	if d.HeldBack != nil {
+		text += ": " + cmp.Or(d.HeldBack.Reason, "no attempt was made since the server's start")
+	}
+	return text
 }
 
 // matchText formats m as one line.

@@ -13,6 +13,7 @@ import (
 // held back, does not look active.
 func TestShownState(t *testing.T) {
 	since := client.Time{Time: time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)}
+	next := client.Time{Time: since.Add(time.Minute)}
 	for _, c := range []struct {
 		d            client.Destination
 		list, detail string
@@ -21,6 +22,11 @@ func TestShownState(t *testing.T) {
 		{client.Destination{State: "active", Closed: "type: exec is off"}, "closed",
 			"closed: it cannot be opened, so nothing is sent: type: exec is off"},
 		{client.Destination{State: "active", FailingSince: since}, "active, held back", "active, held back since 2026-11-22"},
+		{client.Destination{State: "active", FailingSince: since,
+			HeldBack: &client.HeldBack{Reason: "answered 503", NextAt: next}},
+			"active, held back", "active, held back since 2026-11-22T09:30:00.000Z: answered 503"},
+		{client.Destination{State: "active", HeldBack: &client.HeldBack{NextAt: next}}, "active, held back",
+			"active, held back: no attempt was made since the server's start"},
 		{client.Destination{State: "active", FailingSince: since, Closed: "no"}, "closed", "closed: it cannot be opened"},
 		{client.Destination{State: "paused", StateReason: "paused by hand", FailingSince: since, Closed: ""}, "paused",
 			"paused: paused by hand"},
@@ -33,8 +39,12 @@ func TestShownState(t *testing.T) {
 		if err := showDestination(&env{stdout: &out}, &connection{}, c.d); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "state "+c.detail) {
+		shown := strings.Join(strings.Fields(out.String()), " ")
+		if !strings.Contains(shown, "state "+c.detail) {
 			t.Errorf("shown as\n%s\nwant %q", &out, c.detail)
+		}
+		if strings.Contains(shown, "next attempt not before 2026-11-22") != (c.d.HeldBack != nil) {
+			t.Errorf("the next attempt of %+v is shown as\n%s", c.d, &out)
 		}
 	}
 }

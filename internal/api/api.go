@@ -65,6 +65,8 @@ type Options struct {
 
 	// Closed returns why a destination cannot be opened; "" if it can. Nil is "" for all.
 	Closed func(destinationID string) string
+	// Hold returns why a destination is held back; zero if it is not. Nil is zero for all.
+	Hold func(destinationID string) bellhop.Hold
 
 	Connections Connections
 

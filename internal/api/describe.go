@@ -98,6 +98,7 @@ var descriptions = []struct {
 		"granted_rate":  "The rate that the receiver allowed when it agreed; null is no limit",
 		"state_reason":  "Why the destination is not active",
 		"closed":        "Why the destination cannot be opened: its events are kept, and nothing is sent; absent if it can be opened",
+		"held_back":     "Why no attempt begins, or only single ones, and until when; null if attempts begin as usual",
 		"match_error":   "The last failure of the where of the match since the start; null if it has not failed",
 		"failing_since": "The first failure since which the breaker is open; null while it is closed",
 	}},

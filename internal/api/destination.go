@@ -65,6 +65,7 @@ func (s *server) updateDestination(
 			to.Given = s.Catalog.KeepDestinationSecrets(before, in.Body)
 			delete(in.Body, "match_error") // it may have changed since the answer that the client sends back
 			delete(in.Body, "closed")
+			delete(in.Body, "held_back")
 			delete(in.Body, "warnings")
 			if err := in.Body.readOnly(s.destinationJSON(before), readOnlyMembers...); err != nil {
 				return to, err
@@ -112,7 +113,7 @@ func (s *server) destinationJSON(d bellhop.Destination) client.Destination {
 		Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateJSON(d.Rate), Batch: of.Batch, Order: of.Order,
 		Retry: *of.Retry, Breaker: *of.Breaker, ExpiresAt: client.Time{Time: d.ExpiresAt},
 		Handshake: d.Handshake, GrantedRate: rateJSON(d.Granted), State: string(d.State), StateReason: d.StateReason,
-		Closed:     s.closed(d.ID),
+		Closed: s.closed(d.ID), HeldBack: s.heldBackJSON(d.ID),
 		MatchError: s.matchErrorJSON(d.ID), FailingSince: client.Time{Time: d.FailingSince},
 		CreatedAt: client.Time{Time: d.CreatedAt}, UpdatedAt: client.Time{Time: d.UpdatedAt},
 	}
@@ -131,6 +132,17 @@ func (s *server) closed(destinationID string) string {
 		return ""
 	}
 	return s.Closed(destinationID)
+}
+
+func (s *server) heldBackJSON(destinationID string) *client.HeldBack {
+	if s.Hold == nil {
+		return nil
+	}
+	hold := s.Hold(destinationID)
+	if hold.NextAt.IsZero() {
+		return nil
+	}
+	return &client.HeldBack{Reason: hold.Reason, NextAt: client.Time{Time: hold.NextAt}}
 }
 
 func (s *server) matchErrorJSON(destinationID string) *client.MatchError {

@@ -48,6 +48,7 @@ type fake struct {
 	changes int
 
 	matchError bellhop.MatchError
+	hold       bellhop.Hold
 	previewed  func(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 }
 

@@ -182,6 +182,9 @@ func TestRotateSecret(t *testing.T) {
 	r.matchError = bellhop.MatchError{At: r.now, Message: "where: no", Count: 7}
 	same(t, r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)["match_error"],
 		`{"at":"2026-11-22T10:30:00.123Z","message":"where: no","count":7}`)
+	r.hold = bellhop.Hold{Reason: "answered 503", NextAt: r.now}
+	same(t, r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)["held_back"],
+		`{"reason":"answered 503","next_at":"2026-11-22T10:30:00.123Z"}`)
 }
 
 // TestRotateWithoutSecret: a destination without a secret gets one.

@@ -22,6 +22,7 @@ func newRegistry() huma.Registry {
 	describeBy[client.Schedule, scheduleSchema](r)
 	describeBy[bellhop.Outcome, outcomeSchema](r)
 	describeBy[client.MatchError, matchErrorSchema](r)
+	describeBy[client.HeldBack, heldBackSchema](r)
 	describeBy[client.NameOr[client.NewDestination], nameOrSchema[client.NewDestination]](r)
 	describeBy[client.NameOr[client.SampleEvent], nameOrSchema[client.SampleEvent]](r)
 	return r
@@ -132,6 +133,18 @@ func (matchErrorSchema) Schema(r huma.Registry) *huma.Schema {
 		"at":      timeSchema{}.Schema(r),
 		"message": {Type: huma.TypeString},
 		"count":   {Type: huma.TypeInteger, Description: "Failures since the start, or since the where was changed"},
+	})
+}
+
+type heldBackSchema struct{}
+
+// Schema describes why a destination is held back. null is that it is not.
+func (heldBackSchema) Schema(r huma.Registry) *huma.Schema {
+	nextAt := timeSchema{}.Schema(r)
+	nextAt.Description = "Before this time no attempt begins. It may have passed: then one begins when a delivery is due"
+	return nullableObject(map[string]*huma.Schema{
+		"reason":  {Type: huma.TypeString, Description: "What was wrong with the last attempt; empty if none since the start"},
+		"next_at": nextAt,
 	})
 }
 

@@ -54,7 +54,7 @@ func (a *App) handler() http.Handler {
 	mux.Handle(connection.StartPath, a.links.Handler())
 	mux.Handle("/", api.New(api.Options{
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
-		Closed: a.engine.Closed,
+		Closed: a.engine.Closed, Hold: a.engine.Hold,
 		Auth: auth.NewGuard(auth.GuardOptions{
 			Next: auth.NewAdminKey(a.opts.AdminKey), Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
 		}),

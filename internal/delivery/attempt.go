@@ -61,7 +61,7 @@ func (e *Engine) record(l *lane, d *bellhop.Delivery, r bellhop.Result) {
 	d.State = r.State
 	err := e.opts.Store.Record(r)
 	e.metrics.attempt(&r, r.Attempt.StartedAt.Add(r.Attempt.Duration).Sub(d.Event.ReceivedAt))
-	e.log(l.destination.Load().Name, d, &r, err)
+	e.log(l.name(), d, &r, err)
 	switch r.State {
 	case bellhop.DeliveryDead:
 		l.noteDead(d, &r.Attempt)

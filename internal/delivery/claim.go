@@ -147,8 +147,8 @@ func (l *lane) dueAfter(claimed []bellhop.Delivery, err error) time.Time {
 	switch {
 	case err != nil:
 		if l.engine.ctx.Err() == nil {
-			l.engine.opts.Logger.Warn("claim.failed", "component", "delivery", "destination_id", l.id, "error", err,
-				"meaning", "it is tried again in a second")
+			l.engine.opts.Logger.Warn("claim.failed", "component", "delivery", "destination_id", l.id,
+				"destination", l.name(), "error", err, "meaning", "it is tried again in a second")
 		}
 		return l.engine.now().Add(time.Second)
 	case !ok:

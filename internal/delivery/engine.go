@@ -252,6 +252,18 @@ func (e *Engine) Closed(destinationID string) string {
 	return ""
 }
 
+// Hold returns why a destination is held back and when its next attempt may begin; zero if it is not held back. The rate
+// of a destination holds nothing back in this sense.
+func (e *Engine) Hold(destinationID string) bellhop.Hold {
+	l := e.lanes.Load().byID[destinationID]
+	if l == nil {
+		return bellhop.Hold{}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pacer.hold(e.now())
+}
+
 // Wake makes a destination's lane claim, because some of its deliveries have become due.
 func (e *Engine) Wake(destinationID string) {
 	if l := e.lanes.Load().byID[destinationID]; l != nil {
@@ -322,14 +334,15 @@ func (e *Engine) disable(l *lane, dst *destination, reason string) {
 	ended, err := e.opts.Store.EndDestination(context.Background(), l.id, dst.UpdatedAt, bellhop.DestinationDisabled,
 		reason)
 	if err != nil {
-		e.opts.Logger.Error("disable.failed", "component", "delivery", "destination_id", l.id, "error", err,
-			"meaning", "the destination goes on; the next such answer tries again")
+		e.opts.Logger.Error("disable.failed", "component", "delivery", "destination_id", l.id,
+			"destination", l.name(), "error", err, "meaning", "the destination goes on; the next such answer tries again")
 	}
 	if !ended {
 		resume()
 		return
 	}
-	e.opts.Logger.Warn("destination.disabled", "component", "delivery", "destination_id", l.id, "reason", reason)
+	e.opts.Logger.Warn("destination.disabled", "component", "delivery", "destination_id", l.id,
+		"destination", l.name(), "reason", reason)
 	l.giveBack(l.drain())
 	e.announce(dst, bellhop.TypeDestinationDisabled, notice{Reason: reason})
 	if e.opts.Changed != nil {

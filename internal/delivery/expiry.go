@@ -102,14 +102,14 @@ func (l *lane) expire(dst *destination) bool {
 	ended, err := l.engine.opts.Store.EndDestination(context.Background(), l.id, dst.UpdatedAt,
 		bellhop.DestinationExpired, reason)
 	if err != nil {
-		l.engine.opts.Logger.Error("expire.failed", "component", "delivery", "destination_id", l.id, "error", err,
-			"meaning", "it is tried again in a minute")
+		l.engine.opts.Logger.Error("expire.failed", "component", "delivery", "destination_id", l.id,
+			"destination", l.name(), "error", err, "meaning", "it is tried again in a minute")
 	}
 	if !ended { // an error, or the destination was renewed meanwhile
 		return false
 	}
-	l.engine.opts.Logger.Warn("destination.expired", "component", "delivery", "destination_id", l.id, "expires_at",
-		dst.ExpiresAt)
+	l.engine.opts.Logger.Warn("destination.expired", "component", "delivery", "destination_id", l.id,
+		"destination", l.name(), "expires_at", dst.ExpiresAt)
 	id := fmt.Sprintf("expired %s %d", dst.ID, dst.ExpiresAt.UnixMicro())
 	l.engine.announceOnce(dst, bellhop.TypeDestinationExpired, id, notice{ExpiresAt: dst.ExpiresAt})
 	return true

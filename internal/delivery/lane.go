@@ -47,6 +47,9 @@ type lane struct {
 
 func newLane(e *Engine, id string) *lane { return &lane{id: id, engine: e} }
 
+// name returns the destination's name, for log lines.
+func (l *lane) name() string { return l.destination.Load().Name }
+
 // weight is about how much memory an event takes: its bytes and its fields.
 func weight(ev *bellhop.Event) int64 { return int64(len(ev.Body)+len(ev.Header)) + 512 }
 
@@ -284,6 +287,9 @@ func (l *lane) learn(a lesson) (gaveUp bool) {
 	if a.rest.After(l.pacer.rest) {
 		l.pacer.rest = a.rest
 	}
+	if a.fails || a.short || !a.rest.IsZero() {
+		l.pacer.reason = a.detail
+	}
 	switch {
 	case a.delivered(), a.alive() && l.pacer.breaker.open:
 		l.pacer.breaker.succeed()
@@ -337,8 +343,8 @@ func (l *lane) persistFailing(a lesson) {
 		return
 	}
 	if err := l.engine.opts.Store.SetFailing(context.Background(), l.id, since); err != nil {
-		l.engine.opts.Logger.Error("failing.unkept", "component", "delivery", "destination_id", l.id, "error", err,
-			"meaning", "a restart would not know; the next attempt tries again")
+		l.engine.opts.Logger.Error("failing.unkept", "component", "delivery", "destination_id", l.id,
+			"destination", l.name(), "error", err, "meaning", "a restart would not know; the next attempt tries again")
 		return
 	}
 	l.mu.Lock()
@@ -347,15 +353,16 @@ func (l *lane) persistFailing(a lesson) {
 	now := l.engine.now()
 	switch {
 	case before.IsZero():
-		l.engine.opts.Logger.Warn("destination.failing", "component", "delivery", "destination_id", l.id, "since", since,
-			"reason", a.detail)
+		l.engine.opts.Logger.Warn("destination.failing", "component", "delivery", "destination_id", l.id,
+			"destination", l.name(), "since", since, "reason", a.detail)
 		l.announced = now.Sub(l.announcedAt) >= announceEvery
 		if l.announced {
 			l.announcedAt = now
 			l.engine.announce(a.dst, bellhop.TypeDestinationFailing, notice{Reason: a.detail, Since: since})
 		}
 	case since.IsZero() && a.alive():
-		l.engine.opts.Logger.Info("destination.recovered", "component", "delivery", "destination_id", l.id, "since", before)
+		l.engine.opts.Logger.Info("destination.recovered", "component", "delivery", "destination_id", l.id,
+			"destination", l.name(), "since", before)
 		if l.announced {
 			l.engine.announce(a.dst, bellhop.TypeDestinationRecovered, notice{Since: before})
 		}
@@ -380,7 +387,7 @@ func (l *lane) setDestination(dst *destination) {
 		if before.URL != dst.URL {
 			rest = time.Time{}
 		}
-		l.pacer, l.persisted = pacer{bucket: l.pacer.bucket, rest: rest}, dst.FailingSince
+		l.pacer, l.persisted = pacer{bucket: l.pacer.bucket, rest: rest, reason: l.pacer.reason}, dst.FailingSince
 	default:
 		l.pacer.breaker.until = time.Time{}
 	}

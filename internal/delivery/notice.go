@@ -51,8 +51,8 @@ func (e *Engine) announceOnce(dst *destination, kind, id string, n notice) error
 			Time: e.now(), ContentType: "application/json", Body: body})
 	}
 	if err != nil {
-		e.opts.Logger.Error("announcement.failed", "component", "delivery", "type", kind, "destination_id", dst.ID,
-			"error", err,
+		e.opts.Logger.Error("announcement.failed", "component", "delivery", "type", kind,
+			"destination_id", dst.ID, "destination", dst.Name, "error", err,
 			"meaning", "destinations that match events of "+bellhop.SourceSelf+" do not hear of it")
 	}
 	return err

@@ -13,6 +13,7 @@ type pacer struct {
 	breaker breaker
 	rest    time.Time // until when the destination asked for no requests
 	bucket  bucket
+	reason  string // what was wrong with the last attempt that delays later ones; "" if there was none
 
 	short      int       // attempts in a row for which this machine was short of a resource
 	shortUntil time.Time // when the next attempt after them may begin
@@ -30,6 +31,15 @@ func (p *pacer) pause(now time.Time) time.Time {
 		}
 	}
 	return at
+}
+
+// hold returns why no attempt may begin, or only a probe; zero if attempts begin as usual.
+func (p *pacer) hold(now time.Time) bellhop.Hold {
+	at := p.pause(now)
+	if !p.breaker.open && !at.After(now) {
+		return bellhop.Hold{}
+	}
+	return bellhop.Hold{Reason: p.reason, NextAt: at}
 }
 
 // noteShort notes whether this machine was short of a resource for an attempt that ended at now.

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -64,6 +65,7 @@ type rig struct {
 	idle    bool                            // open does not call run
 	run     func()                          // starts Engine.Run, once
 	changes atomic.Int64                    // number of calls of Options.Changed
+	log     *slog.Logger                    // of the store, the opener and the engine; nil discards
 	metrics *prometheus.Registry            // the metrics of the last repairer
 	source  bellhop.Source
 }
@@ -95,7 +97,7 @@ func (r *rig) open() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := cmp.Or(r.log, slog.New(slog.DiscardHandler))
 	s, err := sqlite.Open(sqlite.Options{Dir: r.dir, Options: store.Options{Keys: keys, Now: r.now, Rand: rand.Reader,
 		Logger: log,
 		Due:    func(destinationID string) { r.engine.Wake(destinationID) }}})

@@ -279,8 +279,8 @@ func loops(req *provider.Request) bool {
 // the stack.
 func (d *Door) recoverProvider(src *source, err *error) {
 	if p := recover(); p != nil {
-		d.log.write(slog.LevelError, "provider.panicked", src.ID, "provider", src.Provider, "panic", fmt.Sprint(p),
-			"stack", string(debug.Stack()))
+		d.log.write(slog.LevelError, "provider.panicked", src.ID, "source", src.Name, "provider", src.Provider,
+			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		*err = errPanic
 	}
 }
@@ -357,7 +357,7 @@ func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Re
 	if d.opts.Logger.Enabled(context.Background(), slog.LevelDebug) {
 		for i := range receipt.Events {
 			d.opts.Logger.Debug("event.accepted", "component", "ingest", "event_id", receipt.Events[i].ID, "source_id", src.ID,
-				"type", receipt.Events[i].Type, "bytes", len(receipt.Events[i].Body), "duration_ms", took.Milliseconds())
+				"source", src.Name, "type", receipt.Events[i].Type, "bytes", len(receipt.Events[i].Body), "duration_ms", took.Milliseconds())
 		}
 	}
 }

@@ -232,7 +232,7 @@ func wantPanicLogged(t *testing.T, log string) {
 	if strings.Count(log, "provider.panicked") != 1 {
 		t.Errorf("not logged once: %s", log)
 	}
-	for _, part := range []string{`panic="what is this"`, "source_id=src_src", "provider=stub", "stack=",
+	for _, part := range []string{`panic="what is this"`, "source_id=src_src", "source=src", "provider=stub", "stack=",
 		"ingest.TestPanic"} {
 		if !strings.Contains(log, part) {
 			t.Errorf("%s is not in the log: %s", part, log)

@@ -126,7 +126,8 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	if status == http.StatusServiceUnavailable {
 		level = slog.LevelWarn
 	}
-	args := []any{"status", status, "reason", code, "remote_addr", req.RemoteAddr, "bytes", len(req.Body)}
+	args := []any{"source", src.Name, "status", status, "reason", code, "remote_addr", req.RemoteAddr,
+		"bytes", len(req.Body)}
 	if known == nil {
 		args = append(args, "error", err)
 	}

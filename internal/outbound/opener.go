@@ -100,7 +100,7 @@ func (o *Opener) Warnings(d bellhop.Destination) []string {
 }
 
 func (o *Opener) open(d bellhop.Destination) (*Target, error) {
-	t := &Target{opener: o, id: d.ID, kind: d.Type, url: d.URL, timeout: d.Timeout, expiresAt: d.ExpiresAt}
+	t := &Target{opener: o, id: d.ID, name: d.Name, kind: d.Type, url: d.URL, timeout: d.Timeout, expiresAt: d.ExpiresAt}
 	if a, ok := o.actions[d.Type]; ok {
 		return o.openAction(t, d, a)
 	}
@@ -209,7 +209,7 @@ func errorCodes() []string {
 // logPanic logs a panic of a provider or an action, with its stack. It is called by the deferred function that
 // recovered p.
 func (t *Target) logPanic(event string, p any, args ...any) {
-	args = append([]any{"component", "delivery", "destination_id", t.id, "type", t.kind}, args...)
+	args = append([]any{"component", "delivery", "destination_id", t.id, "destination", t.name, "type", t.kind}, args...)
 	args = append(args, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	t.opener.opts.Logger.Error(event, args...)
 }

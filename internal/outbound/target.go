@@ -20,6 +20,7 @@ type Target struct {
 
 	opener    *Opener
 	id        string // of the destination
+	name      string // of the destination
 	kind      string // the destination's type
 	url       string
 	timeout   time.Duration

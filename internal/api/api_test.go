@@ -42,7 +42,8 @@ func newRig(t *testing.T) *rig {
 	providers := []provider.Provider{lock{}, deaf{}, shy{}}
 	logger := slog.New(slog.NewTextHandler(r.logged, nil))
 	r.handler = New(Options{
-		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake}, Connectors: []provider.Connector{crm{}},
+		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
+		Connectors: []provider.Connector{crm{}},
 		MatchError: func(string) bellhop.MatchError { return r.matchError },
 		Hold:       func(string) bellhop.Hold { return r.hold },
 		Catalog: catalog.New(catalog.Options{

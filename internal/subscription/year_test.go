@@ -249,10 +249,10 @@ func sqrt(n int) int {
 	return root
 }
 
-// TestYear is a year of a thousand subscriptions; TestStressYear is one of ten thousand.
+// TestYear is a year of two hundred subscriptions; TestStressYear is one of ten thousand.
 func TestYear(t *testing.T) {
 	t.Parallel()
-	simulateYear(t, 1000)
+	simulateYear(t, 200)
 }
 
 // BenchmarkSweep compares 10,000 subscriptions of 50 connections with the lists of their provider, as is done once a

@@ -55,6 +55,12 @@ func (y *year) CheckRegistration(provider.Registration, json.RawMessage) (provid
 }
 func (y *year) OpenSubscriptions(provider.Env, provider.API) provider.Subscriptions { return y }
 
+func (y *year) setQuiet(quiet bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.quiet = quiet
+}
+
 // fail returns the failure of this call, if it fails; done reports whether it has its effect all the same.
 func (y *year) fail() (err *provider.APIError, done bool) {
 	y.calls++
@@ -179,7 +185,7 @@ func (y *year) manager() *subscription.Manager {
 
 // fill creates n subscriptions at once, of connections with two hundred each.
 func (y *year) fill(t testing.TB, m *subscription.Manager, n int) {
-	y.quiet = true
+	y.setQuiet(true)
 	for i := range n {
 		sub := bellhop.Subscription{ID: fmt.Sprint("sub_", i), Name: fmt.Sprint("s", i), Provider: "year", SourceID: fmt.Sprint("src_", i/200),
 			ConnectionID: fmt.Sprint("con_", i/200), Resource: "/r", CreatedAt: time.Now(), UpdatedAt: time.Now()}
@@ -187,7 +193,7 @@ func (y *year) fill(t testing.TB, m *subscription.Manager, n int) {
 			t.Fatal(err)
 		}
 	}
-	y.quiet = false
+	y.setQuiet(false)
 }
 
 // simulateYear lets a year pass for n subscriptions that were made at the same time, and checks that none expired and
@@ -261,7 +267,7 @@ func BenchmarkSweep(b *testing.B) {
 	y := newYear(29 * 24 * time.Hour)
 	m := y.manager()
 	y.fill(b, m, 10_000)
-	y.quiet = true
+	y.setQuiet(true)
 	b.ResetTimer()
 	for range b.N {
 		swept, err := m.Sync(b.Context())
@@ -277,7 +283,7 @@ func BenchmarkRenew(b *testing.B) {
 	y := newYear(29 * 24 * time.Hour)
 	m := y.manager()
 	y.fill(b, m, 10_000)
-	y.quiet = true
+	y.setQuiet(true)
 	b.ResetTimer()
 	for range b.N {
 		if _, err := m.Renew(b.Context(), "sub_17"); err != nil {

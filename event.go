@@ -21,8 +21,8 @@ type Event struct {
 	SHA256      [32]byte
 
 	// Fingerprint tells a repeat from another event with the same ProviderID at the same source: a repeat has the same
-	// fingerprint. If it is zero, SHA256 is the fingerprint. A provider sets it if its system changes the body between two tries of one event.
-	// The store does not return it.
+	// fingerprint. If it is zero, SHA256 is the fingerprint. A provider sets it if its system changes the body between
+	// two tries of one event. The store does not return it.
 	Fingerprint [32]byte
 	// ConflictsWith is the id of the first event that the source had with this ProviderID and another fingerprint; ""
 	// if there is none. Both are stored and delivered. The store sets it.

@@ -58,8 +58,8 @@ func textFault(text string) string {
 // JSON files of keys have them.
 var escapedBreaks = strings.NewReplacer(`\r`, "", `\n`, "\n")
 
-// PastedPEM returns text, which should be PEM, in the form that package encoding/pem reads: each line [Pasted] and ended
-// by a line feed, without empty lines. Line breaks may be written as \n.
+// PastedPEM returns text, which should be PEM, in the form that package encoding/pem reads: each line [Pasted] and
+// ended by a line feed, without empty lines. Line breaks may be written as \n.
 func PastedPEM(text string) string {
 	if !strings.ContainsAny(text, "\r\n") {
 		text = escapedBreaks.Replace(text)
@@ -73,8 +73,8 @@ func PastedPEM(text string) string {
 	return lines.String()
 }
 
-// PEMFault says in words why text, which [PastedPEM] returned, cannot be PEM. It returns "" if it may be PEM. It repeats
-// nothing of the text.
+// PEMFault says in words why text, which [PastedPEM] returned, cannot be PEM. It returns "" if it may be PEM. It
+// repeats nothing of the text.
 func PEMFault(text string) string {
 	switch {
 	case textFault(text) != "":

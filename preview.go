@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A Hold says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest, or this
-// machine was short of a resource. The zero Hold says that the destination is not held back.
+// A Hold says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest, or
+// this machine was short of a resource. The zero Hold says that the destination is not held back.
 type Hold struct {
 	Reason string    // what was wrong with the last such attempt; "" if none was made since the start
 	NextAt time.Time // before which no attempt begins; it may have passed

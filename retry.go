@@ -74,7 +74,8 @@ func (o Outcomes) check(codes []string) error {
 	for _, key := range slices.Sorted(maps.Keys(o)) {
 		if !isStatus(key) && !slices.Contains(codes, key) {
 			errs = append(errs, Invalid(key,
-				`use a status such as "404", a class of statuses such as "4xx", or the code of an error: `+strings.Join(codes, ", ")))
+				`use a status such as "404", a class of statuses such as "4xx", or the code of an error: `+strings.Join(codes,
+					", ")))
 		}
 		switch o[key] {
 		case OutcomeRetry, OutcomeDead, OutcomeDisable:

@@ -51,7 +51,8 @@ const (
 const MaxNameLength = 64
 
 // CheckName returns a [CodeInvalid] error unless name can be the name of a source, a destination or a connection: 1 to
-// [MaxNameLength] lower-case letters, digits, "-", "_" and ".". It begins with a letter or digit, and not with the prefix of an id.
+// [MaxNameLength] lower-case letters, digits, "-", "_" and ".". It begins with a letter or digit, and not with the
+// prefix of an id.
 func CheckName(name string) error {
 	const rule = "use 1 to 64 lower-case letters, digits, -, _ or ., beginning with a letter or digit"
 	if name == "" || len(name) > MaxNameLength {

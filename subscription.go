@@ -136,8 +136,9 @@ type RemoteOwner string
 
 // The owners.
 const (
-	RemoteOurs    RemoteOwner = "ours"    // it is that of a subscription
-	RemoteLost    RemoteOwner = "lost"    // it has our URL and client state, but is that of no subscription: sync deletes it
+	RemoteOurs RemoteOwner = "ours" // it is that of a subscription
+	// it has our URL and client state, but is that of no subscription: sync deletes it
+	RemoteLost    RemoteOwner = "lost"
 	RemoteForeign RemoteOwner = "foreign" // it is another's, and is left alone
 )
 

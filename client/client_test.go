@@ -64,7 +64,10 @@ func TestNotAGateway(t *testing.T) {
 // TestNoGateway: every call of a server that is no gateway is an error that says so, whatever it answers.
 func TestNoGateway(t *testing.T) {
 	for _, body := range []string{`{}`, `{"data":[]}`, `{"data":[],"next":null}`, `[]`, ``, `null`} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(body)) }))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+			r *http.Request) {
+			w.Write([]byte(body))
+		}))
 		c := New(server.URL, "k", nil)
 		_, listErr := c.Events(t.Context(), EventFilter{}, Page{})
 		_, showErr := c.Source(t.Context(), "x")

@@ -108,8 +108,8 @@ type Breaker struct {
 	DisableAfter string `json:"disable_after,omitempty"` // "120h"; "0s" is never
 }
 
-// A HeldBack says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest, or
-// the server's machine was short of a resource.
+// A HeldBack says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest,
+// or the server's machine was short of a resource.
 type HeldBack struct {
 	Reason string `json:"reason" example:"answered 503"` // of the last such attempt; "" if none was made since the start
 	NextAt Time   `json:"next_at"`                       // before which no attempt begins; it may have passed

@@ -26,10 +26,11 @@ type Setting struct {
 
 // Stats counts the stored nouns.
 type Stats struct {
-	Sources         int64            `json:"sources"`
-	Destinations    int64            `json:"destinations"`
-	Events          int64            `json:"events"`
-	Deliveries      map[string]int64 `json:"deliveries"`        // by state; final states count from the start of the server
+	Sources      int64 `json:"sources"`
+	Destinations int64 `json:"destinations"`
+	Events       int64 `json:"events"`
+	// by state; final states count from the start of the server
+	Deliveries      map[string]int64 `json:"deliveries"`
 	OldestPendingAt Time             `json:"oldest_pending_at"` // created_at of the oldest pending delivery
 	NextDueAt       Time             `json:"next_due_at"`       // the earliest next_at of a pending delivery
 	DatabaseBytes   int64            `json:"database_bytes"`

@@ -17,19 +17,21 @@ type NewSource struct {
 
 // A Source is one inbound URL of one provider.
 type Source struct {
-	ID           string   `json:"id" example:"src_01h455vb4pex5vsknk08"`
-	Name         string   `json:"name" example:"media"`
-	Provider     string   `json:"provider" example:"ams"`
-	URL          string   `json:"url" example:"https://hooks.example.com/in/media"`
-	URLQuery     string   `json:"url_query" example:"code={query_secret}"` // {query_secret} stands for that setting
-	Settings     Settings `json:"settings"`                                // a secret is masked: {"set": true, "set_at": …}
+	ID       string `json:"id" example:"src_01h455vb4pex5vsknk08"`
+	Name     string `json:"name" example:"media"`
+	Provider string `json:"provider" example:"ams"`
+	URL      string `json:"url" example:"https://hooks.example.com/in/media"`
+	URLQuery string `json:"url_query" example:"code={query_secret}"` // {query_secret} stands for that setting
+	// a secret is masked: {"set": true, "set_at": …}
+	Settings     Settings `json:"settings"`
 	MaxBodyBytes int64    `json:"max_body_bytes"`
 	Disabled     bool     `json:"disabled"`
 	ExpectEvery  string   `json:"expect_every"` // "" is for ever
 	CreatedAt    Time     `json:"created_at"`
 	UpdatedAt    Time     `json:"updated_at"`
 	Warnings     []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak
-	Followed     []string `json:"followed,omitempty"` // of an answer to a new name: the destinations whose match has it now
+	// of an answer to a new name: the destinations whose match has it now
+	Followed []string `json:"followed,omitempty"`
 }
 
 // Sources lists the sources.

@@ -101,15 +101,16 @@ func (c *Client) Subscription(ctx context.Context, idOrName string) (Subscriptio
 	return get[Subscription](ctx, c, path("subscriptions", idOrName))
 }
 
-// CreateSubscription creates a subscription and its registration at the provider. If the provider refuses it, or cannot
-// be reached, the result is failed or pending with the reason, and it is tried again.
+// CreateSubscription creates a subscription and its registration at the provider. If the provider refuses it, or
+// cannot be reached, the result is failed or pending with the reason, and it is tried again.
 func (c *Client) CreateSubscription(ctx context.Context, s NewSubscription) (Subscription, error) {
 	return post[Subscription](ctx, c, path("subscriptions"), s)
 }
 
-// UpdateSubscription changes the members named in changes, a JSON merge patch of a NewSubscription. A nil value removes
-// a member. Name and expect_every are changed here alone; for anything else there is a new registration.
-func (c *Client) UpdateSubscription(ctx context.Context, idOrName string, changes map[string]any) (Subscription, error) {
+// UpdateSubscription changes the members named in changes, a JSON merge patch of a NewSubscription. A nil value
+// removes a member. Name and expect_every are changed here alone; for anything else there is a new registration.
+func (c *Client) UpdateSubscription(ctx context.Context, idOrName string, changes map[string]any) (Subscription,
+	error) {
 	return patch[Subscription](ctx, c, path("subscriptions", idOrName), changes)
 }
 
@@ -150,7 +151,8 @@ func (c *Client) SyncSubscriptions(ctx context.Context) (SubscriptionSync, error
 
 // RemoteSubscriptions lists the registrations that a connection sees at its provider. resource chooses the list where
 // the provider has several; "" is those of the subscriptions of the connection.
-func (c *Client) RemoteSubscriptions(ctx context.Context, connection, resource string) (List[RemoteSubscription], error) {
+func (c *Client) RemoteSubscriptions(ctx context.Context, connection, resource string) (List[RemoteSubscription],
+	error) {
 	return list[RemoteSubscription](ctx, c, path("connections", connection, "remote"), Page{},
 		url.Values{"resource": {resource}})
 }

@@ -78,8 +78,8 @@ func (n NameOr[T]) MarshalJSON() ([]byte, error) { return json.RawMessage(n).Mar
 // UnmarshalJSON keeps b.
 func (n *NameOr[T]) UnmarshalJSON(b []byte) error { return (*json.RawMessage)(n).UnmarshalJSON(b) }
 
-// withData returns rest, a value that is written as an object with at least one member, with the further member "data":
-// raw, byte for byte. An empty raw is null.
+// withData returns rest, a value that is written as an object with at least one member, with the further member
+// "data": raw, byte for byte. An empty raw is null.
 func withData(rest any, raw json.RawMessage) ([]byte, error) {
 	object, err := encode(rest)
 	if err != nil {

@@ -81,8 +81,8 @@ func (c Call) Bodies() (request, answer []byte) {
 // mask stands for a secret.
 const mask = "…"
 
-// secretMembers are the members of forms and of JSON objects that are secrets: a client may be set up with those of the
-// real system.
+// secretMembers are the members of forms and of JSON objects that are secrets: a client may be set up with those of
+// the real system.
 var secretMembers = []string{"client_secret", "client_assertion", "password", "refresh_token", "access_token",
 	"id_token", "device_code", "code_verifier"}
 

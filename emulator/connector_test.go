@@ -54,8 +54,9 @@ func (c caller) Do(ctx context.Context, call provider.Call) (provider.Answer, er
 	return provider.Answer{Status: res.StatusCode, Header: res.Header, Body: body}, err
 }
 
-// TestConnectors runs the connectors of this module against the stand-ins over https: by a secret and by a certificate,
-// whose assertions the stand-in checks. SharePoint refuses the secret, and the connector says what to do.
+// TestConnectors runs the connectors of this module against the stand-ins over https: by a secret and by a
+// certificate, whose assertions the stand-in checks. SharePoint refuses the secret, and the connector says what to
+// do.
 func TestConnectors(t *testing.T) {
 	t.Parallel()
 	key := emulatortest.Key()

@@ -2,9 +2,9 @@
 // paths, headers, error bodies, batches, retry schedule and expiry, so that an integration can be tried and tested
 // without an account and without a network.
 //
-// The packages below this one are the systems. A [Host] serves one of them, or several on one port, and gives them what
-// they share: a clock, the log of calls, faults that are asked for, and the sending of notifications with retries. In a
-// test:
+// The packages below this one are the systems. A [Host] serves one of them, or several on one port, and gives them
+// what they share: a clock, the log of calls, faults that are asked for, and the sending of notifications with
+// retries. In a test:
 //
 //	host := emulator.New(emulator.Options{})
 //	defer host.Close()

@@ -12,8 +12,9 @@ import (
 // The kinds of faults.
 const (
 	// Faults of calls to a system.
-	FaultSlow     = "slow"     // the answer comes late; Value is by how much, "10s" if it is ""
-	FaultError    = "error"    // the answer is wrong; Value is a status, an error code, or one of ErrorShapes; "500" if it is ""
+	FaultSlow = "slow" // the answer comes late; Value is by how much, "10s" if it is ""
+	// the answer is wrong; Value is a status, an error code, or one of ErrorShapes; "500" if it is ""
+	FaultError    = "error"
 	FaultThrottle = "throttle" // the answer is 429; Value is the seconds of Retry-After, "1" if it is ""
 	FaultDrop     = "drop"     // the call has its effect, and the connection is closed without an answer
 
@@ -27,8 +28,8 @@ const (
 	FaultExpire = "expire" // subscriptions, or tokens, end now
 	FaultRevoke = "revoke" // subscriptions, or the consent behind tokens, are taken back
 
-	// FaultClock moves the clock of the fault's System, or of the whole host if it names none; Value is by how much: "1h",
-	// "-10m". It lasts until the next reset.
+	// FaultClock moves the clock of the fault's System, or of the whole host if it names none; Value is by how much:
+	// "1h", "-10m". It lasts until the next reset.
 	FaultClock = "clock"
 )
 

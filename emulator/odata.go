@@ -20,8 +20,8 @@ type Span struct{ Start, End time.Time }
 const NoSpan = "This request requires a time window specified by the query string parameters StartDateTime and " +
 	"EndDateTime."
 
-// ParseSpan returns the span that the parameters startDateTime and endDateTime of a query name, in any case. ok is false
-// if it lacks one of them, or it is no time.
+// ParseSpan returns the span that the parameters startDateTime and endDateTime of a query name, in any case. ok is
+// false if it lacks one of them, or it is no time.
 func ParseSpan(q url.Values) (s Span, ok bool) {
 	found := 0
 	for name, values := range q {

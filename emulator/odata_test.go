@@ -57,7 +57,8 @@ func TestPageSize(t *testing.T) {
 }
 
 func FuzzSpan(f *testing.F) {
-	for _, text := range []string{"2026-12-24", "2026-12-24T10:00:00Z", "2026-12-24T10:00:00.1234567", "0000-00-00", "x"} {
+	for _, text := range []string{"2026-12-24", "2026-12-24T10:00:00Z", "2026-12-24T10:00:00.1234567", "0000-00-00",
+		"x"} {
 		f.Add(text, text)
 	}
 	f.Fuzz(func(t *testing.T, start, end string) {

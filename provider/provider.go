@@ -102,8 +102,8 @@ type Request struct {
 	Decoded []byte
 }
 
-// Content returns what the body says: Body with its Content-Encoding undone. A Receiver verifies Body and reads Content.
-// If an event's Body is all of Content, the server stores the request's Body in its place, and the header
+// Content returns what the body says: Body with its Content-Encoding undone. A Receiver verifies Body and reads
+// Content. If an event's Body is all of Content, the server stores the request's Body in its place, and the header
 // Content-Encoding with it.
 func (r *Request) Content() []byte {
 	if r.Decoded != nil {

@@ -96,7 +96,8 @@ type Sum struct {
 	bytes [maxSize]byte // as many as the hash has; the others are 0
 }
 
-// Verify is the second step of [HMAC.Verify]: it returns nil if one of keys made the sum for message, else ErrMismatch.
+// Verify is the second step of [HMAC.Verify]: it returns nil if one of keys made the sum for message, else
+// ErrMismatch.
 func (s *Sum) Verify(keys [][]byte, message ...[]byte) error {
 	newHash, size := s.hash.open()
 	if newHash == nil {

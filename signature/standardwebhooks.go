@@ -211,7 +211,8 @@ type standardScheme interface {
 	signs() bool
 	appendEntry(dst []byte, text signedText) []byte // "version,base64"
 	matches(text signedText, value string) bool     // whether any entry of value is a signature of text
-	readable(value string) bool                     // whether any entry of value has the version and the form of the scheme
+	// whether any entry of value has the version and the form of the scheme
+	readable(value string) bool
 }
 
 // anyEntry reports whether decodeEntry reads any entry of value into sig.

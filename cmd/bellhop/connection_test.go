@@ -76,12 +76,14 @@ func TestKeysGoHome(t *testing.T) {
 		conn := &connection{server: c.server, key: c.key, adminKey: c.env, data: dir}
 		got, err := conn.choose()
 		if c.wantErr != "" {
-			if err == nil || !strings.Contains(err.Error(), c.wantErr) || strings.Contains(err.Error(), "s3cret") || got.key != "" {
+			if err == nil || !strings.Contains(err.Error(), c.wantErr) || strings.Contains(err.Error(), "s3cret") ||
+				got.key != "" {
 				t.Errorf("%+v: %+v %v", c, got, err)
 			}
 			continue
 		}
-		if err != nil || got.server != c.wantServer || got.key != c.wantKey || !strings.Contains(got.keyFrom, c.wantKeyFrom) {
+		if err != nil || got.server != c.wantServer || got.key != c.wantKey || !strings.Contains(got.keyFrom,
+			c.wantKeyFrom) {
 			t.Errorf("%+v: %+v %v", c, got, err)
 		}
 	}
@@ -135,8 +137,9 @@ func TestWelcome(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := app.New(t.Context(), app.Options{Config: cfg, Providers: all.Providers(), Connectors: all.Connectors(), Version: "test",
-		Logger: slog.New(slog.DiscardHandler)})
+	a, err := app.New(t.Context(), app.Options{Config: cfg, Providers: all.Providers(), Connectors: all.Connectors(),
+		Version: "test",
+		Logger:  slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

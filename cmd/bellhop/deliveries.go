@@ -90,7 +90,8 @@ func statusText(status int) string {
 func addDeliveryFilter(c *cobra.Command) listCall[client.Delivery] {
 	var filter client.DeliveryFilter
 	c.Flags().StringVar(&filter.Event, "event", "", "only deliveries of this event, by id")
-	c.Flags().StringVar(&filter.Destination, "destination", "", "only deliveries to this destination, by name or id, also of a deleted one")
+	c.Flags().StringVar(&filter.Destination, "destination", "",
+		"only deliveries to this destination, by name or id, also of a deleted one")
 	c.Flags().StringVar(&filter.State, "state", "",
 		"only deliveries in this state: pending, sending, delivered, dead or cancelled")
 	sinceFlag(c, &filter.Since, "since", "only deliveries created at this time or later")
@@ -117,7 +118,8 @@ func showDelivery(e *env, conn *connection, d client.Delivery) error {
 		return printJSON(e.stdout, d)
 	}
 	return printFields(e, []field{
-		{"id", d.ID}, {"event", d.EventID}, {"destination", named(d.Destination, d.DestinationID)}, {"state", stateText(d.State)},
+		{"id", d.ID}, {"event", d.EventID}, {"destination", named(d.Destination, d.DestinationID)},
+		{"state", stateText(d.State)},
 		{"attempts", strconv.Itoa(d.Attempts)}, {"next at", moment(d.NextAt.Time)}, {"created at", moment(d.CreatedAt.Time)},
 		{"updated at", moment(d.UpdatedAt.Time)},
 	})

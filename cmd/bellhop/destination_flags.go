@@ -40,7 +40,8 @@ func (f *destinationFlags) add(c *cobra.Command) {
 		"attempts in progress at the same time, 1 to 1024 (default 16)")
 	rateFlag(c, &f.rate, "rate", "",
 		"attempts per second, such as 10 or 0.5, or 600/m (default: the type's, mostly no limit)")
-	rangeFlag(c, &f.burst, "burst", 0, 1, bellhop.MaxBurst, "with --rate: attempts at once after a pause (default: the rate, at least 1)")
+	rangeFlag(c, &f.burst, "burst", 0, 1, bellhop.MaxBurst,
+		"with --rate: attempts at once after a pause (default: the rate, at least 1)")
 	flags.IntVar(&f.batch, "batch", 0,
 		"events in one request, 2 to 1000, if the type and format allow it (default: one event a request)")
 	lengthTextFlag(c, &f.batchWait, "batch-wait",

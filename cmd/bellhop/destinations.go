@@ -76,8 +76,8 @@ var destinationColumns = []column[client.Destination]{
 	{title: "MATCH", cell: func(d client.Destination) string { return matchText(d.Match) }},
 }
 
-// shownState returns the state of a destination as it is for its events: an active one that cannot be opened is closed,
-// and one that keeps failing or asked for a rest is held back.
+// shownState returns the state of a destination as it is for its events: an active one that cannot be opened is
+// closed, and one that keeps failing or asked for a rest is held back.
 func shownState(d client.Destination) string {
 	switch {
 	case d.State != string(bellhop.DestinationActive):

@@ -107,12 +107,14 @@ Faults: ` + strings.Join(emulator.FaultKinds(), ", ") + `.`,
 	flags.BoolVar(&f.entra.AssertionOnce, "assertion-once", false,
 		"refuse a client assertion that was used before; MSAL for Node uses one for ten minutes")
 	flags.DurationVar(&f.entra.Lifetime, "token-lifetime", 3599*time.Second, "of an access token")
-	flags.BoolVar(&f.graph.Clamp, "clamp", false, "bring an expiry that is too late forward instead of refusing it (graph)")
+	flags.BoolVar(&f.graph.Clamp, "clamp", false,
+		"bring an expiry that is too late forward instead of refusing it (graph)")
 	flags.BoolVar(&f.graph.KeepExpiry, "keep-expiry", false, "answer a renewal without renewing (graph)")
 	flags.IntVar(&f.graph.OutlookMinutes, "outlook-minutes", 10080,
 		"the longest life of subscriptions to messages, events and contacts (graph)")
 	flags.IntVar(&f.graph.Quota, "quota", 1000, "subscriptions of one application to one resource (graph)")
-	flags.IntVar(&f.pageSize, "page-size", 0, "entries of a page of a list; 0 is as many as the system has (graph, outlook)")
+	flags.IntVar(&f.pageSize, "page-size", 0,
+		"entries of a page of a list; 0 is as many as the system has (graph, outlook)")
 	flags.BoolVar(&f.sharepoint.ExactExpiry, "exact-expiry", false,
 		"refuse an expiry beyond 180 days; otherwise 90 minutes more are taken (sharepoint)")
 	flags.BoolVar(&f.sharepoint.ExpiredFails, "expired-changes-fail", false,

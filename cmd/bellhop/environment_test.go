@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestVariablesOfTheServer: a variable that sets a setting of the server, such as BELLHOP_DATA, sets the flag of another
-// command only if it means the same. A person who has set it for the server can use every command.
+// TestVariablesOfTheServer: a variable that sets a setting of the server, such as BELLHOP_DATA, sets the flag of
+// another command only if it means the same. A person who has set it for the server can use every command.
 func TestVariablesOfTheServer(t *testing.T) {
 	settings := map[string]string{}
 	for _, s := range config.Settings() {

@@ -47,7 +47,8 @@ func TestEveryFlagHasAPath(t *testing.T) {
 
 func TestInFlagWords(t *testing.T) {
 	for _, c := range []struct{ args, path, message, want string }{
-		{"destinations create x --url http://x --types a,ams.*Change", "match.types[1]", "wrong", "--types 'ams.*Change': wrong"},
+		{"destinations create x --url http://x --types a,ams.*Change", "match.types[1]", "wrong",
+			"--types 'ams.*Change': wrong"},
 		{"destinations create x --url http://u:p@x", "url", "wrong", "--url: wrong"},
 		{"destinations create x --url http://x --secret abc", "settings.secret", "wrong", "--secret: wrong"},
 		{"destinations create x --type slack --set secret=abc", "settings.secret", "wrong", "--set secret: wrong"},
@@ -58,7 +59,8 @@ func TestInFlagWords(t *testing.T) {
 			"--template: required with --format template: an expression, such as 'data.text'"},
 		{"destinations create x --url http://x --failing-for 9h", "breaker.for", "wrong", "--failing-for 9h0m0s: wrong"},
 		{"destinations create api", "name", "wrong", "the name api: wrong"},
-		{"destinations create x --url http://x --format template --template now", "settings.template.body", "unknown name now",
+		{"destinations create x --url http://x --format template --template now", "settings.template.body",
+			"unknown name now",
 			"--template: unknown name now"},
 		{"destinations update x --name api", "name", "wrong", "--name api: wrong"},
 		{"sources create x --provider ams --key abc", "settings.signing_key", "wrong", "--key: wrong"},

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestEveryCommandHasJSON: each command either does not know --json, or testdata/script/json.txtar runs it with --json.
-// The comparison of bench takes too long for a script; TestScripts/bench runs it.
+// TestEveryCommandHasJSON: each command either does not know --json, or testdata/script/json.txtar runs it with
+// --json. The comparison of bench takes too long for a script; TestScripts/bench runs it.
 func TestEveryCommandHasJSON(t *testing.T) {
 	script, err := os.ReadFile("testdata/script/json.txtar")
 	if err != nil {

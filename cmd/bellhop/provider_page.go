@@ -210,7 +210,8 @@ func (p *page) sending() {
 // subscribing writes how subscriptions at the provider are made. The command is indented: it needs the provider.
 func (p *page) subscribing(s provider.Subscriber) {
 	info := s.SubscribeInfo()
-	p.line("\n## Subscribe\n\nA subscription asks the provider to call the source. [How subscriptions work](../SUBSCRIPTIONS.md).\n")
+	p.line("\n## Subscribe\n\nA subscription asks the provider to call the source. [How subscriptions " +
+		"work](../SUBSCRIPTIONS.md).\n")
 	p.line("    %s\n", subscriptionCommand(s))
 	p.line("The resource is %s.", info.Resource)
 	if info.Repeats > 0 {

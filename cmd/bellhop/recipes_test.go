@@ -23,7 +23,8 @@ import (
 
 // TestRecipes runs the commands of each page of docs/providers against a server of its own. Every line and every
 // code span that begins with "bellhop " must succeed; they run in the order of the page, except that sources and
-// connections are created first. The requests made by hand must be answered 2xx. SOURCE stands for the last source, URL for its URL.
+// connections are created first. The requests made by hand must be answered 2xx. SOURCE stands for the last source,
+// URL for its URL.
 func TestRecipes(t *testing.T) {
 	for _, p := range all.Providers() {
 		info := p.Info()

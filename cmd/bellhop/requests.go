@@ -47,7 +47,8 @@ var requestColumns = []column[client.Request]{
 
 func addRequestFilter(c *cobra.Command) listCall[client.Request] {
 	var filter client.RequestFilter
-	c.Flags().StringVar(&filter.Source, "source", "", "only requests at this source, by name or id, also of a deleted one")
+	c.Flags().StringVar(&filter.Source, "source", "",
+		"only requests at this source, by name or id, also of a deleted one")
 	c.Flags().BoolVar(&filter.NoSource, "no-source", false, "only requests at names that are no source's")
 	c.Flags().StringVar(&filter.Outcome, "outcome", "",
 		"only requests with this outcome: accepted, handshake, refused or partial")

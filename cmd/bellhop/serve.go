@@ -82,7 +82,8 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 	defer ignoreHangUp(logger)()
 	app.TuneMemory(e.getenv)
 	a, err := app.New(ctx, app.Options{
-		Config: cfg, Providers: all.Providers(), Connectors: all.Connectors(), AdminKey: bellhop.Pasted(e.getenv("BELLHOP_ADMIN_KEY")), Version: version(), Logger: logger,
+		Config: cfg, Providers: all.Providers(), Connectors: all.Connectors(),
+		AdminKey: bellhop.Pasted(e.getenv("BELLHOP_ADMIN_KEY")), Version: version(), Logger: logger,
 	})
 	if err != nil {
 		return err
@@ -137,8 +138,8 @@ func adminKeyFrom(a *app.App, cfg config.Config) string {
 	return filepath.Join(cfg.Data, datadir.AdminKeyFile)
 }
 
-// welcome prints the server's addresses and where its keys are. If there are no sources yet, it also prints commands to
-// go on with, which run as they are printed.
+// welcome prints the server's addresses and where its keys are. If there are no sources yet, it also prints commands
+// to go on with, which run as they are printed.
 func welcome(w io.Writer, a *app.App, cfg config.Config, first bool) {
 	if a.FirstRun() {
 		fmt.Fprintf(w, "created data folder %s\n", cfg.Data)

@@ -75,13 +75,15 @@ func showSource(e *env, conn *connection, s client.Source) error {
 	if conn.json {
 		return printJSON(e.stdout, s)
 	}
-	fields := []field{{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", sourceURL(s)}, {"state", sourceState(s)}}
+	fields := []field{{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", sourceURL(s)},
+		{"state", sourceState(s)}}
 	fields = append(fields, settingFields("settings.", s.Settings)...)
 	if s.MaxBodyBytes > 0 {
 		fields = append(fields, field{"max body bytes", strconv.FormatInt(s.MaxBodyBytes, 10)})
 	}
 	return printFields(e,
-		append(fields, field{"expect every", s.ExpectEvery}, field{"created at", moment(s.CreatedAt.Time)}, field{"updated at", moment(s.UpdatedAt.Time)}))
+		append(fields, field{"expect every", s.ExpectEvery}, field{"created at", moment(s.CreatedAt.Time)},
+			field{"updated at", moment(s.UpdatedAt.Time)}))
 }
 
 func newSourcesCreateCommand(e *env, conn *connection) *cobra.Command {
@@ -104,7 +106,8 @@ says how to set it up.`,
 	sizeFlag(c, maxBody, "max-body-bytes",
 		"largest body accepted, such as 65536 or 10MB, at most 32MiB; 0 is the provider's default, mostly 1 MiB")
 	expectEvery := ""
-	lengthTextFlag(c, &expectEvery, "expect-every", "publish bellhop.source.silent if nothing came for so long, such as 24h")
+	lengthTextFlag(c, &expectEvery, "expect-every",
+		"publish bellhop.source.silent if nothing came for so long, such as 24h")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *providerName == "" {
 			return wrongUsage("missing --provider; 'bellhop providers' lists them")

@@ -9,8 +9,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/client"
 )
 
-// TestShownState: lists and details show what the state means for the events: a destination that cannot be opened, or is
-// held back, does not look active.
+// TestShownState: lists and details show what the state means for the events: a destination that cannot be opened, or
+// is held back, does not look active.
 func TestShownState(t *testing.T) {
 	since := client.Time{Time: time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)}
 	next := client.Time{Time: since.Add(time.Minute)}
@@ -21,7 +21,8 @@ func TestShownState(t *testing.T) {
 		{client.Destination{State: "active"}, "active", "active"},
 		{client.Destination{State: "active", Closed: "type: exec is off"}, "closed",
 			"closed: it cannot be opened, so nothing is sent: type: exec is off"},
-		{client.Destination{State: "active", FailingSince: since}, "active, held back", "active, held back since 2026-11-22"},
+		{client.Destination{State: "active", FailingSince: since}, "active, held back",
+			"active, held back since 2026-11-22"},
 		{client.Destination{State: "active", FailingSince: since,
 			HeldBack: &client.HeldBack{Reason: "answered 503", NextAt: next}},
 			"active, held back", "active, held back since 2026-11-22T09:30:00.000Z: answered 503"},

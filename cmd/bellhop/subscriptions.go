@@ -84,7 +84,8 @@ func subscriptionFields(s client.Subscription) []field {
 	return append(fields, field{"expect every", s.ExpectEvery}, field{"remote id", s.RemoteID}, field{"url", s.URL},
 		field{"expires at", moment(s.ExpiresAt.Time)}, field{"next call at", moment(s.RenewAt.Time)},
 		field{"last event at", moment(s.LastEventAt.Time)}, field{"missing since", moment(s.LostAt.Time)},
-		field{"gaps", gapText(s.Gaps)}, field{"created at", moment(s.CreatedAt.Time)}, field{"updated at", moment(s.UpdatedAt.Time)})
+		field{"gaps", gapText(s.Gaps)}, field{"created at", moment(s.CreatedAt.Time)}, field{"updated at",
+			moment(s.UpdatedAt.Time)})
 }
 
 // gapText says how many gaps there are, and the latest one.
@@ -93,7 +94,8 @@ func gapText(gaps []client.Gap) string {
 		return ""
 	}
 	last := gaps[0]
-	return fmt.Sprintf("%d; the latest from %s to %s: %s", len(gaps), moment(last.From.Time), moment(last.To.Time), last.Reason)
+	return fmt.Sprintf("%d; the latest from %s to %s: %s", len(gaps), moment(last.From.Time), moment(last.To.Time),
+		last.Reason)
 }
 
 var callColumns = []column[client.SubscriptionCall]{
@@ -151,8 +153,10 @@ type subscriptionFlags struct {
 
 func addSubscriptionFlags(c *cobra.Command) *subscriptionFlags {
 	f := &subscriptionFlags{}
-	c.Flags().StringVar(&f.resource, "resource", "", "what is watched, in the provider's words: /me/events, the title of a list")
-	c.Flags().StringSliceVar(&f.changes, "change-type", nil, "kinds of change, separated by commas: created,updated,deleted")
+	c.Flags().StringVar(&f.resource, "resource", "",
+		"what is watched, in the provider's words: /me/events, the title of a list")
+	c.Flags().StringSliceVar(&f.changes, "change-type", nil,
+		"kinds of change, separated by commas: created,updated,deleted")
 	c.Flags().StringArrayVar(&f.set, "set", nil, setHelp)
 	lengthTextFlag(c, &f.expectEvery, "expect-every",
 		"publish bellhop.source.silent if nothing came for so long, such as 24h; 0s ends that")
@@ -172,12 +176,14 @@ A source for subscriptions alone needs no client state of its own:
   bellhop sources create calendar --provider graph --set subscriptions_only=true`,
 		example: `  bellhop subscriptions create events --source calendar --connection work --resource /me/events --change-type created
   bellhop subscriptions create files --source lists --connection site --resource Documents`,
-	}.command("create NAME --source SOURCE --connection CONNECTION --resource RESOURCE", oneArgument("name for the subscription"))
+	}.command("create NAME --source SOURCE --connection CONNECTION --resource RESOURCE", oneArgument("name for the "+
+		"subscription"))
 	source := c.Flags().String("source", "", "the source that the provider is to call (name or id)")
 	connectionName := c.Flags().String("connection", "", "who we are at the provider (name or id)")
 	f := addSubscriptionFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		for flag, value := range map[string]string{"source": *source, "connection": *connectionName, "resource": f.resource} {
+		for flag, value := range map[string]string{"source": *source, "connection": *connectionName,
+			"resource": f.resource} {
 			if value == "" {
 				return wrongUsage("missing --%s", flag)
 			}
@@ -205,7 +211,8 @@ func (e *env) madeSubscription(conn *connection, s client.Subscription) error {
 	if err != nil || s.State == "active" || s.State == "paused" {
 		return err
 	}
-	fmt.Fprintf(e.stderr, "bellhop: subscription %s is %s: %s\nit is tried again; 'bellhop subscriptions renew %s' tries at once\n",
+	fmt.Fprintf(e.stderr, "bellhop: subscription %s is %s: %s\nit is tried again; 'bellhop subscriptions renew %s' "+
+		"tries at once\n",
 		clean(s.Name), s.State, clean(s.Reason), clean(s.Name))
 	return errReported
 }
@@ -316,7 +323,8 @@ state, but of no subscription), and foreign ones, which this server leaves alone
 		example: "  bellhop subscriptions remote --connection work",
 	}.command("remote --connection NAME", noArguments)
 	name := c.Flags().String("connection", "", "the connection that asks (name or id)")
-	resource := c.Flags().String("resource", "", "the resource, where the provider has a list for each: the title of a list")
+	resource := c.Flags().String("resource", "",
+		"the resource, where the provider has a list for each: the title of a list")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *name == "" {
 			return wrongUsage("missing --connection")
@@ -326,7 +334,8 @@ state, but of no subscription), and foreign ones, which this server leaves alone
 			if err != nil {
 				return err
 			}
-			slices.SortStableFunc(list.Data, func(a, b client.RemoteSubscription) int { return strings.Compare(b.Owner, a.Owner) })
+			slices.SortStableFunc(list.Data,
+				func(a, b client.RemoteSubscription) int { return strings.Compare(b.Owner, a.Owner) })
 			return showList(e, conn, list, "registrations", remoteColumns)
 		})
 	}

@@ -1,5 +1,5 @@
-// Package emulatortest starts stand-ins in a Go test: a host with the systems that the test needs, on a port of its own,
-// with a clock that the test moves and a receiver that takes notifications. The end of the test stops them.
+// Package emulatortest starts stand-ins in a Go test: a host with the systems that the test needs, on a port of its
+// own, with a clock that the test moves and a receiver that takes notifications. The end of the test stops them.
 //
 //	rig := emulatortest.Start(t, func(host *emulator.Host) []emulator.System {
 //		tokens := entra.New(host, entra.Options{Key: emulatortest.Key()})

@@ -495,7 +495,8 @@ func TestIDToken(t *testing.T) {
 	}
 }
 
-// TestExtraScopes shows that scopes of OpenID beside those of an application are left out: MSAL for Go sends them always.
+// TestExtraScopes shows that scopes of OpenID beside those of an application are left out: MSAL for Go sends them
+// always.
 func TestExtraScopes(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
@@ -504,7 +505,8 @@ func TestExtraScopes(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer := r.Post("/t/oauth2/v2.0/token", url.Values{"grant_type": {"refresh_token"}})
-	if answer.Status != 429 || answer.Header.Get("Retry-After") != "9" || answer.JSON["error"] != "temporarily_unavailable" {
+	if answer.Status != 429 || answer.Header.Get("Retry-After") != "9" ||
+		answer.JSON["error"] != "temporarily_unavailable" {
 		t.Errorf("throttled: %d %v %s", answer.Status, answer.Header, answer.Text)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/emulator"
 )
 
-// The answers to a delta token that is too old differ: the directory and calendars say 400 with a code, others 410 with
-// the URL to begin again at.
+// The answers to a delta token that is too old differ: the directory and calendars say 400 with a code, others 410
+// with the URL to begin again at.
 
 func lostByDefault(link string) *apiError {
 	return &apiError{status: http.StatusGone, code: "resyncRequired", message: "Resync required.",

@@ -227,7 +227,8 @@ func TestClamp(t *testing.T) {
 	if want := formatTime(r.Now().Add(4230 * time.Minute)); made["expirationDateTime"] != want {
 		t.Errorf("clamped to %v, want %s", made, want)
 	}
-	_, made = r.call("POST", "subscriptions", r.wanted(fields{"expirationDateTime": formatTime(r.Now().Add(time.Minute))}))
+	_, made = r.call("POST", "subscriptions",
+		r.wanted(fields{"expirationDateTime": formatTime(r.Now().Add(time.Minute))}))
 	if want := formatTime(r.Now().Add(45 * time.Minute)); made["expirationDateTime"] != want {
 		t.Errorf("raised to %v, want %s", made, want)
 	}

@@ -39,7 +39,8 @@ const (
 
 // Happen lets an item be created, updated or deleted: Resource is the collection, such as "/me/events", and Data the
 // item, whose "id" chooses it; without one a created item is new, and another is the latest one. The resource
-// "subscriptions/ID" with the change type "reauthorizationRequired" pauses a subscription until it is authorized again.
+// "subscriptions/ID" with the change type "reauthorizationRequired" pauses a subscription until it is authorized
+// again.
 func (s *System) Happen(e emulator.Event) (int, error) {
 	if id, ok := strings.CutPrefix(strings.Trim(e.Resource, "/"), "subscriptions/"); ok {
 		return s.lifecycle(id, e.ChangeType)
@@ -207,8 +208,8 @@ func (s *System) tell(sub *subscription, event string) int {
 	return 1
 }
 
-// Fault takes missed (a lifecycle notification says that some were lost), revoke (the service removes subscriptions and
-// says so) and expire (subscriptions end silently). The value is the id of one subscription; "" is all. The value
+// Fault takes missed (a lifecycle notification says that some were lost), revoke (the service removes subscriptions
+// and says so) and expire (subscriptions end silently). The value is the id of one subscription; "" is all. The value
 // "delta" of expire makes every delta link too old.
 func (s *System) Fault(f emulator.Fault) error {
 	s.mu.Lock()

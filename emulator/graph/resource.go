@@ -86,8 +86,9 @@ func newData(k kind, id string, at time.Time) map[string]any {
 		maps.Copy(data, map[string]any{"subject": "Lens review", "bodyPreview": "Bring the samples.",
 			"body":  map[string]any{"contentType": "text", "content": "Bring the samples."},
 			"start": map[string]any{"dateTime": tomorrow.Format(emulator.CalendarTime), "timeZone": "UTC"},
-			"end":   map[string]any{"dateTime": tomorrow.Add(30 * time.Minute).Format(emulator.CalendarTime), "timeZone": "UTC"},
-			"type":  "singleInstance", "showAs": "busy", "isAllDay": false, "isCancelled": false})
+			"end": map[string]any{"dateTime": tomorrow.Add(30 * time.Minute).Format(emulator.CalendarTime),
+				"timeZone": "UTC"},
+			"type": "singleInstance", "showAs": "busy", "isAllDay": false, "isCancelled": false})
 	case "messages":
 		maps.Copy(data, map[string]any{"subject": "Quarry photos", "bodyPreview": "See below.", "isRead": false,
 			"receivedDateTime": now, "from": map[string]any{"emailAddress": map[string]any{"name": "Bo Lind",

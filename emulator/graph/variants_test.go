@@ -60,8 +60,9 @@ func TestExtensionErrors(t *testing.T) {
 	r.create(nil)
 	r.create(nil)
 	status, answer := r.call("POST", "subscriptions", r.wanted(nil))
-	if code, text := codeOf(answer); status != 403 || code != "ExtensionError" || text != "Operation: Create; Exception: "+
-		"[Status Code: Forbidden; Reason: Number of subscriptions on item has exceeded limit]" {
+	if code, text := codeOf(answer); status != 403 || code != "ExtensionError" ||
+		text != "Operation: Create; Exception: "+
+			"[Status Code: Forbidden; Reason: Number of subscriptions on item has exceeded limit]" {
 		t.Errorf("beyond the quota: %d %v", status, answer)
 	}
 	records := fields{"resource": "communications/callRecords"}

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// A caller that does not ask for JSON, such as a browser, gets Atom: an entry for one object and a feed for many, with the
-// properties in XML.
+// A caller that does not ask for JSON, such as a browser, gets Atom: an entry for one object and a feed for many,
+// with the properties in XML.
 
 const (
 	atomHead   = `<?xml version="1.0" encoding="utf-8"?>`

@@ -190,9 +190,9 @@ func (s *System) showItems(w http.ResponseWriter, r *http.Request, l *list, key 
 	return s.answerMany(w, r, "SP.Data.DocumentsItem", all)
 }
 
-// Happen lets an item of a list be created, updated, deleted, renamed, moved or restored. Resource is the list's title,
-// or its id, or its path in the API; a title that is not known makes the list. Data is the item, whose "Id" chooses it;
-// without one a created item is new, and another is the latest one.
+// Happen lets an item of a list be created, updated, deleted, renamed, moved or restored. Resource is the list's
+// title, or its id, or its path in the API; a title that is not known makes the list. Data is the item, whose "Id"
+// chooses it; without one a created item is new, and another is the latest one.
 func (s *System) Happen(e emulator.Event) (int, error) {
 	kinds := map[string]int{"created": changeAdd, "updated": changeUpdate, "deleted": changeDelete,
 		"renamed": changeRename, "moved": changeMove, "restored": changeRestore}

@@ -1,9 +1,9 @@
 // Package sharepoint is a stand-in for SharePoint Online: lists, items, list webhooks with their handshake, and the
 // change log behind GetChanges, with real change tokens.
 //
-// Its paths are those of a site: everything at or below /_api/web, under any site path, without regard to case. Answers
-// have the form that the header Accept asks for: JSON with no, minimal or verbose metadata, or Atom. Tokens come from the stand-in of
-// package entra. Something happens to a list by [System.Happen]. Sources:
+// Its paths are those of a site: everything at or below /_api/web, under any site path, without regard to case.
+// Answers have the form that the header Accept asks for: JSON with no, minimal or verbose metadata, or Atom. Tokens
+// come from the stand-in of package entra. Something happens to a list by [System.Happen]. Sources:
 // https://learn.microsoft.com/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks,
 // https://learn.microsoft.com/sharepoint/dev/apis/webhooks/lists/overview-sharepoint-list-webhooks
 package sharepoint
@@ -166,8 +166,8 @@ func contentType(form string) string {
 	return "application/json;odata=" + form + ";charset=utf-8"
 }
 
-// Fail answers with an error in SharePoint's form. A throttled answer has no body. Of status 401 there are several, which
-// come in turn.
+// Fail answers with an error in SharePoint's form. A throttled answer has no body. Of status 401 there are several,
+// which come in turn.
 func (s *System) Fail(w http.ResponseWriter, r *http.Request, status int) {
 	switch status {
 	case http.StatusTooManyRequests:

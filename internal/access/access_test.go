@@ -112,7 +112,8 @@ func TestParseRefuses(t *testing.T) {
 		{`{"token":"sécret"}`, "token"},
 		{`{"username":"me"}`, "password"}, {`{"password":"secret"}`, "username"},
 		{`{"username":"m:e","password":"secret"}`, "username"},
-		{`{"username":"me","password":"sec\nret"}`, "password"}, {`{"username":"me","password":" \n"}`, "password"}, {`{"username":"","password":"secret"}`, "username"},
+		{`{"username":"me","password":"sec\nret"}`, "password"}, {`{"username":"me","password":" \n"}`, "password"},
+		{`{"username":"","password":"secret"}`, "username"},
 		{`{"username":"me","password":"secret","token":"x"}`, "token"},
 		{`{"username":"me","password":"secret","token_url":"https://x","client_id":"x","client_secret":"secret"}`,
 			"token_url"},
@@ -145,7 +146,8 @@ func TestParseRefuses(t *testing.T) {
 		{string(object("ca", certificate+key)), "ca"},
 		{string(object("ca", inPEM("CERTIFICATE", []byte("secret")))), "ca"},
 		{string(object("ca", strings.Repeat(other, maxCertificates+1))), "ca"},
-		{string(object("ca", "s\x00e\x00cret")), "ca"}, {string(object("ca", strings.ReplaceAll(certificate, "\n", " "))), "ca"},
+		{string(object("ca", "s\x00e\x00cret")), "ca"}, {string(object("ca", strings.ReplaceAll(certificate, "\n", " "))),
+			"ca"},
 		{string(object("ca", certificate+"-----BEGIN CERTIFICATE-----\nsecret")), "ca"},
 	} {
 		a, err := Parse([]byte(c.raw))

@@ -83,8 +83,9 @@ func (r *rig) fill() {
 	r.subscriptions = []bellhop.Subscription{{
 		ID: "sub_1", Name: "calendar", Provider: "crm", SourceID: "src_1", ConnectionID: "con_1", Resource: "/me",
 		ChangeTypes: []string{"created"}, Settings: json.RawMessage("{}"), State: bellhop.SubscriptionActive,
-		RemoteID: "r1", URL: "https://hooks.example.com/in/media", ExpiresAt: testNow, CreatedAt: testNow, UpdatedAt: testNow,
-		Secrets: bellhop.SubscriptionSecrets{ClientState: canary},
+		RemoteID: "r1", URL: "https://hooks.example.com/in/media", ExpiresAt: testNow, CreatedAt: testNow,
+		UpdatedAt: testNow,
+		Secrets:   bellhop.SubscriptionSecrets{ClientState: canary},
 	}}
 	r.connections = []bellhop.Connection{{
 		ID: "con_1", Name: "work", Provider: "crm", State: bellhop.ConnectionReady,
@@ -104,7 +105,8 @@ func (r *rig) fill() {
 	}}
 	r.attempts = []bellhop.Attempt{failed}
 	r.requests = []bellhop.Request{{
-		ID: "req_1", SourceID: "src_1", Source: "media", Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch",
+		ID: "req_1", SourceID: "src_1", Source: "media", Outcome: bellhop.RequestRefused, Status: 401,
+		Reason: "signature_mismatch",
 		Method: "POST",
 		Target: "/in/media", Body: []byte("hello"), BodyBytes: 5, ReceivedAt: testNow,
 	}}
@@ -232,7 +234,8 @@ var routes = []struct {
 	{"GET", "/requests", "", 200},
 	{"GET", "/requests/{id}", "", 200},
 	{"GET", "/connections", "", 200},
-	{"POST", "/connections", `{"name":"two","provider":"crm","settings":{"secret":"` + canary + `","api_url":"https://x"}}`, 201},
+	{"POST", "/connections", `{"name":"two","provider":"crm","settings":{"secret":"` + canary +
+		`","api_url":"https://x"}}`, 201},
 	{"GET", "/connections/{id}", "", 200},
 	{"PATCH", "/connections/{id}", `{"name":"home"}`, 200},
 	{"DELETE", "/connections/{id}", "", 204},
@@ -241,7 +244,8 @@ var routes = []struct {
 	{"POST", "/connections/{id}/logout", "", 200},
 	{"GET", "/connections/{id}/remote", "", 200},
 	{"GET", "/subscriptions", "", 200},
-	{"POST", "/subscriptions", `{"name":"two","source":"media","connection":"work","provider":"crm","resource":"/me"}`, 201},
+	{"POST", "/subscriptions", `{"name":"two","source":"media","connection":"work","provider":"crm","resource":"/me"}`,
+		201},
 	{"POST", "/subscriptions/sync", "", 200},
 	{"GET", "/subscriptions/{id}", "", 200},
 	{"PATCH", "/subscriptions/{id}", `{"name":"home"}`, 200},
@@ -308,7 +312,8 @@ func TestWithoutAKeyNothingIsOpen(t *testing.T) {
 type limited struct{}
 
 func (limited) Authenticate(*http.Request) (auth.Principal, error) {
-	return auth.Principal{}, &bellhop.Error{Code: bellhop.CodeLimited, Message: "later", RetryAfter: 1500 * time.Millisecond}
+	return auth.Principal{}, &bellhop.Error{Code: bellhop.CodeLimited, Message: "later",
+		RetryAfter: 1500 * time.Millisecond}
 }
 
 // TestLimited: too many wrong keys are 429 with the time to try again, and end the connection.

@@ -70,8 +70,10 @@ func TestConnectionRefused(t *testing.T) {
 		{`{"name":"x","provider":"graph"}`, []string{"provider"}},
 		{`{"name":"callback","provider":"crm","settings":{}}`, []string{"name", "settings.api_url"}},
 		{`{"name":"con_x","provider":"crm","settings":{"api_url":"https://x"}}`, []string{"name"}},
-		{`{"name":"x","provider":"crm","settings":{"api_url":"ftp://x","other":"` + canary + `"}}`, []string{"settings.other"}},
-		{`{"name":"x","provider":"crm","settings":{"api_url":"https://x","secret":{"set":true}}}`, []string{"settings.secret"}},
+		{`{"name":"x","provider":"crm","settings":{"api_url":"ftp://x","other":"` + canary + `"}}`,
+			[]string{"settings.other"}},
+		{`{"name":"x","provider":"crm","settings":{"api_url":"https://x","secret":{"set":true}}}`,
+			[]string{"settings.secret"}},
 		{`{"name":"x","provider":"crm","settings":{"api_url":"https://x"},"tokens":"y"}`, []string{"tokens"}},
 	} {
 		r.do("POST", "/api/v1/connections", c.body).refused(422, bellhop.CodeInvalid, c.paths...)

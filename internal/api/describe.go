@@ -28,7 +28,8 @@ var descriptions = []struct {
 	schemas string // their names, separated by spaces
 	members map[string]string
 }{
-	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListSubscription ListSubscriptionCall ListRemoteSubscription ListConnection", map[string]string{
+	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListSubscription " +
+		"ListSubscriptionCall ListRemoteSubscription ListConnection", map[string]string{
 		"next": "The cursor of the next page; null on the last page",
 	}},
 	{"Problem", map[string]string{
@@ -53,7 +54,8 @@ var descriptions = []struct {
 	{"Source", map[string]string{
 		"followed": "In the answer to a new name: the destinations whose match named the old name, and has the new one now",
 		"url":      "The URL for the provider to call",
-		"url_query": "The query that the provider has to add to the URL, with the name of a setting in place of its secret: " +
+		"url_query": "The query that the provider has to add to the URL, with the name of a setting in place of its " +
+			"secret: " +
 			"code={query_secret}; mostly empty",
 		"settings":       "The settings of the provider. Of a secret: whether it is set, and since when",
 		"max_body_bytes": "Largest body accepted; 0 is the provider's default",
@@ -92,12 +94,13 @@ var descriptions = []struct {
 		"settings": "The settings of the type. Of a secret: whether it is set, and since when",
 		"access": "How the destination is reached and how the gateway signs in there. Of a secret: whether it is set, and " +
 			"since when. null: directly, without signing in",
-		"rate":          "Most attempts a second; null is no limit",
-		"batch":         "Several events in one request; null is one event in each request",
-		"expires_at":    "When the destination expires; null is never",
-		"granted_rate":  "The rate that the receiver allowed when it agreed; null is no limit",
-		"state_reason":  "Why the destination is not active",
-		"closed":        "Why the destination cannot be opened: its events are kept, and nothing is sent; absent if it can be opened",
+		"rate":         "Most attempts a second; null is no limit",
+		"batch":        "Several events in one request; null is one event in each request",
+		"expires_at":   "When the destination expires; null is never",
+		"granted_rate": "The rate that the receiver allowed when it agreed; null is no limit",
+		"state_reason": "Why the destination is not active",
+		"closed": "Why the destination cannot be opened: its events are kept, and nothing is sent; absent if it " +
+			"can be opened",
 		"held_back":     "Why no attempt begins, or only single ones, and until when; null if attempts begin as usual",
 		"match_error":   "The last failure of the where of the match since the start; null if it has not failed",
 		"failing_since": "The first failure since which the breaker is open; null while it is closed",
@@ -273,7 +276,8 @@ var descriptions = []struct {
 		"dry_run": "Count what the repair would do, and change nothing",
 	}},
 	{"NewReplay", map[string]string{
-		"source": "Name or id of the source. A name that no source has means the deleted ones that had it; if a source has " +
+		"source": "Name or id of the source. A name that no source has means the deleted ones that had it; if a source " +
+			"has " +
 			"it, deleted ones are chosen by id",
 		"type": "The whole type, or a prefix and *. The gateway's own events are chosen only if it begins with " +
 			"bellhop., or if the source is bellhop",
@@ -317,17 +321,19 @@ var descriptions = []struct {
 			"sent over plain http",
 	}},
 	{"Login", map[string]string{
-		"kind":             "How the user signs in; none if nobody has to",
-		"state":            "How far the sign-in is",
-		"reason":           "Why the sign-in failed, and what to do",
-		"expires_at":       "When the link, or the code, can no longer be used",
-		"url":              "The page for the browser to open, in the answer that begins the sign-in only. It can be used once",
+		"kind":       "How the user signs in; none if nobody has to",
+		"state":      "How far the sign-in is",
+		"reason":     "Why the sign-in failed, and what to do",
+		"expires_at": "When the link, or the code, can no longer be used",
+		"url": "The page for the browser to open, in the answer that begins the sign-in only. It can be " +
+			"used once",
 		"redirect_uri":     "The URL to register at the authority before the first sign-in",
 		"user_code":        "Of a device code: what the user enters",
 		"verification_uri": "Of a device code: the page where the user enters it",
 	}},
 	{"LoginRequest", map[string]string{
-		"device": "Whether the user signs in by a device code, on any device. Default: by a browser that can reach this server",
+		"device": "Whether the user signs in by a device code, on any device. Default: by a browser that can reach this " +
+			"server",
 	}},
 	{"ConnectionTest", map[string]string{
 		"ok":          "Whether the call succeeded",

@@ -167,7 +167,8 @@ func TestDestinationPatch(t *testing.T) {
 	same(t, got["timeout"], `"5s"`)
 	same(t, got["concurrency"], `16`)
 	if after = r.destinations[0]; string(after.Settings) != `{"format":"standard","headers":{"X-Key":"`+canary+`","X-New":"`+canary+`"},"secret":"`+canary+`"}` ||
-		!after.SecretsAt["settings.headers.X-New"].Equal(r.now) || !after.SecretsAt["settings.headers.X-Key"].Equal(testNow) ||
+		!after.SecretsAt["settings.headers.X-New"].Equal(r.now) ||
+		!after.SecretsAt["settings.headers.X-Key"].Equal(testNow) ||
 		!after.SecretsAt["settings.secret"].Equal(testNow) {
 		t.Errorf("stored %+v", after)
 	}

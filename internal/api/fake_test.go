@@ -296,7 +296,8 @@ func (f *fake) DeleteDestination(_ context.Context, id string) error {
 
 func (f *fake) Events(_ context.Context, filter bellhop.EventFilter, p bellhop.Page) ([]bellhop.Event, string, error) {
 	list, next, err := page(f, f.events, p, func(e bellhop.Event) bool {
-		return (len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, e.SourceID)) && (filter.Type == "" || filter.Type == e.Type) &&
+		return (len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, e.SourceID)) &&
+			(filter.Type == "" || filter.Type == e.Type) &&
 			!e.ReceivedAt.Before(filter.Since) && (filter.Until.IsZero() || e.ReceivedAt.Before(filter.Until))
 	})
 	for i := range list {
@@ -344,7 +345,8 @@ func (f *fake) setState(id string, to bellhop.DeliveryState, from ...bellhop.Del
 func (f *fake) Requests(_ context.Context, filter bellhop.RequestFilter, p bellhop.Page) ([]bellhop.Request, string,
 	error) {
 	return page(f, f.requests, p, func(r bellhop.Request) bool {
-		return (len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, r.SourceID)) && (!filter.NoSource || r.SourceID == "") &&
+		return (len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, r.SourceID)) &&
+			(!filter.NoSource || r.SourceID == "") &&
 			(filter.Outcome == "" || filter.Outcome == r.Outcome)
 	})
 }

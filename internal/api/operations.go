@@ -30,8 +30,9 @@ var tags = []*huma.Tag{
 
 // operationTexts describe the operations by their ids.
 var operationTexts = map[string]string{
-	"list-sources":  "Returns one page of the sources, newest first.",
-	"create-source": "Checks the settings as the provider does, and stores a source. Its url is for the provider to call.",
+	"list-sources": "Returns one page of the sources, newest first.",
+	"create-source": "Checks the settings as the provider does, and stores a source. Its url is for the provider to " +
+		"call.",
 	"show-source":   "Returns one source. Secrets are masked.",
 	"update-source": "Changes the given members by a JSON merge patch (RFC 7386). The provider cannot be changed.",
 	"delete-source": "Deletes a source. Requests to its URL are answered 404 from then on; its events stay.",
@@ -55,7 +56,8 @@ var operationTexts = map[string]string{
 	"show-event":     "Returns one event with its headers, and with its body if that is JSON.",
 	"get-event-body": "Returns the body byte for byte.",
 	"replay-event":   "Creates new deliveries of one event, for one destination or for each that wants it now.",
-	"replay-events":  "Starts a repair that creates new deliveries of the events that the filter selects, or counts them.",
+	"replay-events": "Starts a repair that creates new deliveries of the events that the filter selects, or counts " +
+		"them.",
 
 	"list-deliveries":   "Returns one page of the deliveries, those of the newest event first.",
 	"show-delivery":     "Returns one delivery with all of its attempts.",
@@ -69,10 +71,12 @@ var operationTexts = map[string]string{
 	"cancel-repair": "Ends a running repair. Its changes so far stay.",
 
 	"list-subscriptions": "Returns one page of the subscriptions, newest first.",
-	"create-subscription": "Checks and stores a subscription, and makes its registration at the provider. Its state says " +
+	"create-subscription": "Checks and stores a subscription, and makes its registration at the provider. Its state " +
+		"says " +
 		"whether that succeeded: a failed or pending one is tried again, and reason says what to do.",
 	"show-subscription": "Returns one subscription. Its client state is never shown.",
-	"update-subscription": "Changes the given members by a JSON merge patch (RFC 7386). Unless only name or expect_every " +
+	"update-subscription": "Changes the given members by a JSON merge patch (RFC 7386). Unless only name or " +
+		"expect_every " +
 		"change, the provider gets a new registration, and then the old one is deleted.",
 	"delete-subscription": "Deletes a subscription and its registration at the provider. It is a conflict if the " +
 		"provider cannot be reached; the deletion is tried again.",
@@ -82,22 +86,26 @@ var operationTexts = map[string]string{
 	"list-subscription-calls": "Returns the latest 100 calls of the provider's API for a subscription, newest first.",
 	"sync-subscriptions": "Compares all subscriptions with their providers: lost registrations are made again, and " +
 		"registrations with our URL and client state of no subscription are deleted.",
-	"list-remote-subscriptions": "Returns the registrations that the provider shows to a connection, ours and foreign ones.",
+	"list-remote-subscriptions": "Returns the registrations that the provider shows to a connection, ours and foreign " +
+		"ones.",
 
 	"list-requests": "Returns one page of the requests on record, newest first, without headers and bodies.",
 	"show-request":  "Returns one request with its headers and, as far as it was kept, its body.",
 
 	"list-connections": "Returns one page of the connections, newest first. Tokens are never shown.",
-	"create-connection": "Checks and stores a connection. Unless a user has to sign in, a token is asked for at once, and " +
+	"create-connection": "Checks and stores a connection. Unless a user has to sign in, a token is asked for at once, " +
+		"and " +
 		"the state of the answer is what came of it.",
 	"show-connection": "Returns one connection, and how far its latest sign-in is. Secrets are masked.",
 	"update-connection": "Changes the given members by a JSON merge patch (RFC 7386). The provider cannot be changed. " +
 		"Tokens of another account, authority or API are not used any more.",
 	"delete-connection": "Deletes a connection with its tokens.",
-	"login-connection": "Begins the sign-in of a user, and answers which page to open: our start page, whose link can be " +
+	"login-connection": "Begins the sign-in of a user, and answers which page to open: our start page, whose link can " +
+		"be " +
 		"used once within 10 minutes, or for a device code the authority's page and the code to enter there. A connection " +
 		"on the client's own behalf gets a token at once.",
-	"test-connection": "Makes the cheapest authentic call, and answers who we are, until when, and which permissions are " +
+	"test-connection": "Makes the cheapest authentic call, and answers who we are, until when, and which permissions " +
+		"are " +
 		"missing. A refused connection is tried again. The answer to a failed test is 200 with ok false.",
 	"logout-connection": "Forgets the tokens of a connection. Its calls fail until somebody signs in again.",
 
@@ -154,9 +162,9 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 }
 
 // withSettings returns the document in JSON with the settings of each provider: a schema for those of its sources, one
-// for those of its destinations if it sends, and one for those of connections at its API. NewSource, NewDestination and
-// NewConnection refer to them. They are not in the
-// library's schemas, by which requests are checked: the catalog checks settings, with better messages.
+// for those of its destinations if it sends, and one for those of connections at its API. NewSource, NewDestination
+// and NewConnection refer to them. They are not in the library's schemas, by which requests are checked: the catalog
+// checks settings, with better messages.
 func withSettings(document []byte, providers []provider.Provider, connectors []provider.Connector) ([]byte, error) {
 	var d struct {
 		Components struct {

@@ -114,7 +114,8 @@ func (s *server) replayEvent(ctx context.Context, in *replayEventInput) (*bodyOf
 	}
 	out := client.Replayed{Deliveries: make([]client.NewDelivery, len(made))}
 	for i, d := range made {
-		out.Deliveries[i] = client.NewDelivery{ID: d.DeliveryID, DestinationID: d.DestinationID, Destination: names[d.DestinationID]}
+		out.Deliveries[i] = client.NewDelivery{ID: d.DeliveryID, DestinationID: d.DestinationID,
+			Destination: names[d.DestinationID]}
 	}
 	return &bodyOf[client.Replayed]{out}, nil
 }

@@ -31,7 +31,8 @@ func TestBeginRepair(t *testing.T) {
 		want       bellhop.Repair
 	}{
 		{"/events/replay", `{"source":"media","type":"x.*","where":"data.a != nil","destination":"billing","since":"2026-11-22T08:00:00Z","until":"2026-11-22T09:00:00Z","rate":0}`,
-			bellhop.Repair{Kind: "replay", Filter: bellhop.RepairFilter{SourceIDs: []string{"src_1"}, Type: "x.*", Where: "data.a != nil",
+			bellhop.Repair{Kind: "replay", Filter: bellhop.RepairFilter{SourceIDs: []string{"src_1"}, Type: "x.*",
+				Where:         "data.a != nil",
 				DestinationID: "dst_1",
 				Since:         time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC),
 				Until:         time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}}},

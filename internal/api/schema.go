@@ -143,7 +143,8 @@ func (heldBackSchema) Schema(r huma.Registry) *huma.Schema {
 	nextAt := timeSchema{}.Schema(r)
 	nextAt.Description = "Before this time no attempt begins. It may have passed: then one begins when a delivery is due"
 	return nullableObject(map[string]*huma.Schema{
-		"reason":  {Type: huma.TypeString, Description: "What was wrong with the last attempt; empty if none since the start"},
+		"reason": {Type: huma.TypeString,
+			Description: "What was wrong with the last attempt; empty if none since the start"},
 		"next_at": nextAt,
 	})
 }

@@ -53,7 +53,8 @@ func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSour
 		s.Catalog.KeepSourceSecrets(before, in.Body)
 		delete(in.Body, "followed") // of an answer that the client sends back
 		delete(in.Body, "warnings")
-		if err := in.Body.readOnly(s.sourceJSON(before), "id", "provider", "url", "url_query", "created_at", "updated_at"); err != nil {
+		if err := in.Body.readOnly(s.sourceJSON(before), "id", "provider", "url", "url_query", "created_at",
+			"updated_at"); err != nil {
 			return before, err
 		}
 		merged, err := in.Body.apply(s, newSource(before))

@@ -102,7 +102,8 @@ func TestSourcePatch(t *testing.T) {
 	// A whole answer sent back changes nothing but the time.
 	got := r.do("PATCH", "/api/v1/sources/media", before, "Content-Type: application/merge-patch+json").is(200)
 	stored := r.sources[0]
-	if string(stored.Settings) != `{"account_id":"a1","key":"`+canary+`"}` || !stored.SecretsAt["settings.key"].Equal(testNow) ||
+	if string(stored.Settings) != `{"account_id":"a1","key":"`+canary+`"}` ||
+		!stored.SecretsAt["settings.key"].Equal(testNow) ||
 		!stored.UpdatedAt.Equal(r.now) {
 		t.Errorf("stored %+v", stored)
 	}
@@ -193,9 +194,11 @@ func TestWarnings(t *testing.T) {
 func TestKeepSecrets(t *testing.T) {
 	r := newRig(t)
 	const d = "/api/v1/destinations/d"
-	r.do("POST", "/api/v1/destinations", `{"name":"d","url":"https://x.example.com","access":{"token":"hunter2"}}`).is(201)
+	r.do("POST", "/api/v1/destinations",
+		`{"name":"d","url":"https://x.example.com","access":{"token":"hunter2"}}`).is(201)
 	r.do("PATCH", d, `{"url":"https://y.example.com"}`).refused(422, bellhop.CodeInvalid, "url")
-	r.do("PATCH", d, `{"url":"https://y.example.com","keep_secrets":"yes"}`).refused(422, bellhop.CodeInvalid, "keep_secrets")
+	r.do("PATCH", d, `{"url":"https://y.example.com","keep_secrets":"yes"}`).refused(422, bellhop.CodeInvalid,
+		"keep_secrets")
 	moved := r.do("PATCH", d, `{"url":"https://y.example.com","keep_secrets":true}`).is(200)
 	same(t, moved["url"], `"https://y.example.com"`)
 	if _, shown := moved["keep_secrets"]; shown || string(r.destinations[0].Access) != `{"token":"hunter2"}` {

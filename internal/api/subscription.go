@@ -24,7 +24,8 @@ func (s *server) subscriptions() {
 		s.createSubscription)
 	handle(s, op{http.MethodPost, "/subscriptions/sync", "sync-subscriptions",
 		"Compare all subscriptions with their providers", 0}, s.syncSubscriptions)
-	handle(s, op{http.MethodGet, "/subscriptions/{id}", "show-subscription", "Show a subscription", 0}, s.showSubscription)
+	handle(s, op{http.MethodGet, "/subscriptions/{id}", "show-subscription", "Show a subscription", 0},
+		s.showSubscription)
 	handlePatch(s, op{http.MethodPatch, "/subscriptions/{id}", "update-subscription", "Change a subscription", 0},
 		s.updateSubscription)
 	handle(s, op{http.MethodDelete, "/subscriptions/{id}", "delete-subscription", "Delete a subscription", 0},
@@ -49,7 +50,8 @@ type listSubscriptionsInput struct {
 	Paging
 }
 
-func (s *server) listSubscriptions(ctx context.Context, in *listSubscriptionsInput) (*listOutput[client.Subscription], error) {
+func (s *server) listSubscriptions(ctx context.Context, in *listSubscriptionsInput) (*listOutput[client.Subscription],
+	error) {
 	f := bellhop.SubscriptionFilter{State: bellhop.SubscriptionState(in.State)}
 	if in.Source != "" {
 		src, err := s.Store.Source(ctx, in.Source)
@@ -69,7 +71,10 @@ func (s *server) listSubscriptions(ctx context.Context, in *listSubscriptionsInp
 	if err != nil {
 		return nil, err
 	}
-	return listOf(list, next, func(sub bellhop.Subscription) client.Subscription { return s.subscriptionJSON(ctx, sub) }), nil
+	return listOf(list, next, func(sub bellhop.Subscription) client.Subscription {
+		return s.subscriptionJSON(ctx,
+			sub)
+	}), nil
 }
 
 func (s *server) showSubscription(ctx context.Context, in *one) (*bodyOf[client.Subscription], error) {
@@ -77,7 +82,8 @@ func (s *server) showSubscription(ctx context.Context, in *one) (*bodyOf[client.
 }
 
 // showsSubscription returns a function that shows the result of a call.
-func (s *server) showsSubscription(ctx context.Context) func(bellhop.Subscription, error) (*bodyOf[client.Subscription], error) {
+func (s *server) showsSubscription(ctx context.Context) func(bellhop.Subscription,
+	error) (*bodyOf[client.Subscription], error) {
 	return func(sub bellhop.Subscription, err error) (*bodyOf[client.Subscription], error) {
 		if err != nil {
 			return nil, err
@@ -101,7 +107,8 @@ func (s *server) createSubscription(
 
 // readOnlySubscription are the members of a subscription that a PATCH cannot set.
 var readOnlySubscription = []string{"id", "provider", "source", "source_id", "connection", "connection_id", "state",
-	"reason", "remote_id", "url", "expires_at", "renew_at", "last_event_at", "lost_at", "gaps", "created_at", "updated_at"}
+	"reason", "remote_id", "url", "expires_at", "renew_at", "last_event_at", "lost_at", "gaps", "created_at",
+	"updated_at"}
 
 func (s *server) updateSubscription(
 	ctx context.Context, in *patchInput[client.NewSubscription],
@@ -172,7 +179,8 @@ type remoteInput struct {
 	Resource string `query:"resource" doc:"The resource whose registrations are listed, where a provider has several lists"`
 }
 
-func (s *server) remoteSubscriptions(ctx context.Context, in *remoteInput) (*listOutput[client.RemoteSubscription], error) {
+func (s *server) remoteSubscriptions(ctx context.Context, in *remoteInput) (*listOutput[client.RemoteSubscription],
+	error) {
 	list, err := s.Catalog.RemoteSubscriptions(ctx, in.ID, in.Resource)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,8 @@ func (f *fake) Subscription(_ context.Context, id string) (bellhop.Subscription,
 	return get(f, "subscription", id, f.subscriptions, subscriptionNames)
 }
 func (f *fake) SubscriptionCalls(context.Context, string) ([]bellhop.SubscriptionCall, error) {
-	return []bellhop.SubscriptionCall{{ID: 1, At: testNow, What: "create", Status: 400, Outcome: "no", Took: 1234567}}, f.err
+	return []bellhop.SubscriptionCall{{ID: 1, At: testNow, What: "create", Status: 400, Outcome: "no",
+		Took: 1234567}}, f.err
 }
 func (f *fake) SubscriptionGaps(context.Context, string) ([]bellhop.Gap, error) {
 	return []bellhop.Gap{{ID: "gap_1", From: testNow, To: testNow, Reason: "lost"}}, f.err
@@ -70,7 +71,8 @@ func (k keeper) Delete(ctx context.Context, id string, keep bool) error {
 	_, err := k.note(ctx, what, id)
 	return err
 }
-func (k keeper) Remote(_ context.Context, connectionID, provider, resource string) ([]bellhop.RemoteSubscription, error) {
+func (k keeper) Remote(_ context.Context, connectionID, provider, resource string) ([]bellhop.RemoteSubscription,
+	error) {
 	k.kept = append(k.kept, "remote "+connectionID+" "+provider+" "+resource)
 	return []bellhop.RemoteSubscription{{RemoteID: "r1", Owner: bellhop.RemoteForeign}}, nil
 }
@@ -102,13 +104,16 @@ func TestSubscription(t *testing.T) {
 	if back := r.do("PATCH", "/api/v1/subscriptions/sub_1", string(whole)).is(200); back["name"] != "calendar" {
 		t.Errorf("an answer sent back: %v", back)
 	}
-	changed := r.do("PATCH", "/api/v1/subscriptions/calendar", `{"change_types":["Created"," updated"],"expect_every":"36h"}`).is(200)
-	if changed["expect_every"] != "36h" || r.subscriptions[0].ChangeTypes[1] != "updated" || r.subscriptions[0].ExpectEvery != 36*time.Hour {
+	changed := r.do("PATCH", "/api/v1/subscriptions/calendar",
+		`{"change_types":["Created"," updated"],"expect_every":"36h"}`).is(200)
+	if changed["expect_every"] != "36h" || r.subscriptions[0].ChangeTypes[1] != "updated" ||
+		r.subscriptions[0].ExpectEvery != 36*time.Hour {
 		t.Errorf("%v, %+v", changed, r.subscriptions[0])
 	}
 	for body, path := range map[string]string{`{"source":"other"}`: "source", `{"name":"A B"}`: "name",
 		`{"expect_every":"5s"}`: "expect_every", `{"state":"paused"}`: "state"} {
-		if p := r.do("PATCH", "/api/v1/subscriptions/calendar", body); p.status != 422 || !strings.Contains(p.body, `"path":"`+path+`"`) {
+		if p := r.do("PATCH", "/api/v1/subscriptions/calendar", body); p.status != 422 || !strings.Contains(p.body,
+			`"path":"`+path+`"`) {
 			t.Errorf("%s: %d %s", body, p.status, p.body)
 		}
 	}
@@ -123,7 +128,8 @@ func TestSubscription(t *testing.T) {
 		`{"name":"x","source":"media","connection":"work","resource":"r","provider":"lock"}`:  "connection",
 		`{"name":"x","source":"media","connection":"work","resource":"r","expect_every":"x"}`: "expect_every",
 	} {
-		if p := r.do("POST", "/api/v1/subscriptions", body); p.status != 422 || !strings.Contains(p.body, `"path":"`+path+`"`) {
+		if p := r.do("POST", "/api/v1/subscriptions", body); p.status != 422 || !strings.Contains(p.body,
+			`"path":"`+path+`"`) {
 			t.Errorf("%s: %d %s", body, p.status, p.body)
 		}
 	}

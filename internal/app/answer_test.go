@@ -29,7 +29,8 @@ func TestRefusalIsSeen(t *testing.T) {
 		"too large, in one chunk": {"/in/src", "Transfer-Encoding: chunked\r\n", http.StatusRequestEntityTooLarge},
 		"no signature":            {"/in/signed", "Content-Length: 900000\r\n", http.StatusUnauthorized},
 		"no such source":          {"/in/sorce", "Content-Length: 16777216\r\n", http.StatusNotFound},
-		"no such coding":          {"/in/src", "Content-Encoding: x\r\nContent-Length: 900000\r\n", http.StatusUnsupportedMediaType},
+		"no such coding": {"/in/src", "Content-Encoding: x\r\nContent-Length: 900000\r\n",
+			http.StatusUnsupportedMediaType},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

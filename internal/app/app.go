@@ -280,7 +280,8 @@ func (a *App) openRooms(client *egress.Client) {
 	a.undoLater("sign-ins", a.links.Stop)
 	a.openSubscriptions()
 	a.door = ingest.New(ingest.Options{
-		Store: a.store, Lanes: a.engine, Subscriptions: a.keeper, Providers: o.Providers, Env: env, Logger: o.Logger, Metrics: a.registry,
+		Store: a.store, Lanes: a.engine, Subscriptions: a.keeper, Providers: o.Providers, Env: env, Logger: o.Logger,
+		Metrics: a.registry,
 	})
 	a.undoLater("door", a.door.Stop)
 	a.catalog = catalog.New(catalog.Options{

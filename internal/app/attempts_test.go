@@ -91,7 +91,8 @@ func TestEveryAttemptSendsTheSame(t *testing.T) {
 			t.Fatal(code, answer)
 		}
 	}
-	poll(t, "a dead delivery of each event to each destination", func() bool { return len(dead()) == events*destinations })
+	poll(t, "a dead delivery of each event to each destination",
+		func() bool { return len(dead()) == events*destinations })
 	first := dead()
 	for _, d := range first {
 		id, _, _ := strings.Cut(d, " ")

@@ -19,8 +19,8 @@ const (
 )
 
 // A backlogCollector makes the metrics of pending and dead deliveries, which it reads from the store when the metrics
-// are asked for. The label of a destination is its name, which its owner chose. Beyond maxDestinationMetrics only those
-// with the largest backlogs have metrics of their own; the totals are of all.
+// are asked for. The label of a destination is its name, which its owner chose. Beyond maxDestinationMetrics only
+// those with the largest backlogs have metrics of their own; the totals are of all.
 type backlogCollector struct {
 	read func(ctx context.Context) (bellhop.Backlog, error)
 	now  func() time.Time
@@ -32,8 +32,9 @@ type backlogCollector struct {
 
 // The metrics of a backlogCollector.
 var (
-	backlogDeliveries = prometheus.NewDesc("bellhop_deliveries", "Stored deliveries that are not delivered or cancelled, by state "+
-		"(pending, leased, dead).", []string{"state"}, nil)
+	backlogDeliveries = prometheus.NewDesc("bellhop_deliveries",
+		"Stored deliveries that are not delivered or cancelled, by state "+
+			"(pending, leased, dead).", []string{"state"}, nil)
 	backlogOldest = prometheus.NewDesc("bellhop_deliveries_oldest_pending_age_seconds",
 		"Age of the oldest pending delivery; 0 if there is none.", nil, nil)
 	backlogStates  = prometheus.NewDesc("bellhop_destinations", "Destinations, by state.", []string{"state"}, nil)

@@ -33,10 +33,11 @@ func TestBacklogMetrics(t *testing.T) {
 	var failure error
 	c := &backlogCollector{now: func() time.Time { return now }, read: func(context.Context) (bellhop.Backlog, error) {
 		reads++
-		return bellhop.Backlog{OldestPendingAt: start.Add(-time.Minute), Leased: 3, Destinations: []bellhop.DestinationBacklog{
-			{Name: "billing", State: bellhop.DestinationActive, Pending: 5, Dead: 2, Failing: true},
-			{Name: "audit", State: bellhop.DestinationPaused, Pending: 7},
-		}}, failure
+		return bellhop.Backlog{OldestPendingAt: start.Add(-time.Minute), Leased: 3,
+			Destinations: []bellhop.DestinationBacklog{
+				{Name: "billing", State: bellhop.DestinationActive, Pending: 5, Dead: 2, Failing: true},
+				{Name: "audit", State: bellhop.DestinationPaused, Pending: 7},
+			}}, failure
 	}}
 	text := scrape(c)
 	for _, want := range []string{
@@ -100,7 +101,8 @@ func TestBacklogOfServer(t *testing.T) {
 	defer receiver.Close()
 	r := run(t, options(t, func(o *Options) { o.Config.AllowPrivate = true }))
 	for name, schedule := range map[string]string{"dies": `"none"`, "waits": `["1h"]`} {
-		body := `{"name":"` + name + `","url":"` + receiver.URL + `","settings":{"format":"raw"},"retry":{"schedule":` + schedule + `}}`
+		body := `{"name":"` + name + `","url":"` + receiver.URL + `","settings":{"format":"raw"},"retry":{"schedule":` +
+			schedule + `}}`
 		if code, answer := r.call("POST", "/api/v1/destinations", body); code != 201 {
 			t.Fatalf("%d %s", code, answer)
 		}
@@ -115,7 +117,8 @@ func TestBacklogOfServer(t *testing.T) {
 		return strings.Contains(text, `bellhop_destination_dead_deliveries{destination="dies"} 1`) &&
 			strings.Contains(text, `bellhop_destination_pending_deliveries{destination="waits"} 1`)
 	})
-	if code, body := r.call("GET", "/metrics", ""); code != 200 || !strings.Contains(body, `bellhop_deliveries{state="dead"}`) {
+	if code, body := r.call("GET", "/metrics", ""); code != 200 || !strings.Contains(body,
+		`bellhop_deliveries{state="dead"}`) {
 		t.Errorf("%d %.300s", code, body)
 	}
 }

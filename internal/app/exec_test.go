@@ -129,7 +129,8 @@ func TestExecStop(t *testing.T) {
 		`{"name":"slow","type":"exec","timeout":"1m","settings":`+string(settings)+`}`); code != http.StatusCreated {
 		t.Fatalf("%d %s", code, body)
 	}
-	if code, body := first.call("POST", "/api/v1/events", `{"type":"order.paid","data":{}}`); code != http.StatusCreated &&
+	if code, body := first.call("POST", "/api/v1/events",
+		`{"type":"order.paid","data":{}}`); code != http.StatusCreated &&
 		code != http.StatusAccepted {
 		t.Fatalf("%d %s", code, body)
 	}

@@ -27,17 +27,21 @@ func TestSmugglingClosesTheConnection(t *testing.T) {
 		"GET /openapi.json", "GET /", "OPTIONS *", "OPTIONS /in/src", "PRI /x", "HEAD /healthz",
 	} {
 		for name, text := range map[string]string{
-			"Content-Length and chunked": line + " HTTP/1.1\r\nHost: h\r\n" + key + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" +
+			"Content-Length and chunked": line + " HTTP/1.1\r\nHost: h\r\n" + key +
+				"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" +
 				fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(event), event),
-			"an empty chunked body": line + " HTTP/1.1\r\nHost: h\r\n" + key + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-			"chunked in HTTP/1.0": line + " HTTP/1.0\r\nHost: h\r\n" + key + "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: " +
+			"an empty chunked body": line + " HTTP/1.1\r\nHost: h\r\n" + key +
+				"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+			"chunked in HTTP/1.0": line + " HTTP/1.0\r\nHost: h\r\n" + key +
+				"Connection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: " +
 				fmt.Sprintf("%d\r\n\r\n%s", len(event), event),
 		} {
 			if answers := pipelined(t, r.listener.Addr(), text+next, strings.HasPrefix(line, "HEAD")); answers != 1 {
 				t.Errorf("%s, %s: %d answers", line, name, answers)
 			}
 		}
-		plain := line + " HTTP/1.1\r\nHost: h\r\n" + key + "Content-Length: " + fmt.Sprintf("%d\r\n\r\n%s", len(event), event)
+		plain := line + " HTTP/1.1\r\nHost: h\r\n" + key + "Content-Length: " + fmt.Sprintf("%d\r\n\r\n%s", len(event),
+			event)
 		if line == "OPTIONS *" {
 			continue // net/http ends the connection
 		}

@@ -254,9 +254,9 @@ func (l *limiter) remove(c *limitedConn) {
 	}
 }
 
-// giveWay returns the connections that are closed in favour of one of a sender: the longest idle of the sender with the
-// most connections, else of all; else those of the sender with the most that have been busy for too long. The caller
-// holds mu.
+// giveWay returns the connections that are closed in favour of one of a sender: the longest idle of the sender with
+// the most connections, else of all; else those of the sender with the most that have been busy for too long. The
+// caller holds mu.
 func (l *limiter) giveWay(newcomer netip.Prefix) []*limitedConn {
 	var most netip.Prefix
 	for sender, n := range l.senders {

@@ -198,7 +198,8 @@ func TestWhoGivesWay(t *testing.T) {
 			r.conn(list[3]).Close()
 			r.conn(list[3]).Close() // frees one place, not two
 			synctest.Wait()
-			if r.conn(new[0]) == nil || closed(list) != "0001" || len(r.conns) != 4 || r.senders[bellhop.Sender(proxy+":1")] != 4 {
+			if r.conn(new[0]) == nil || closed(list) != "0001" || len(r.conns) != 4 ||
+				r.senders[bellhop.Sender(proxy+":1")] != 4 {
 				t.Errorf("closed: %s, %d places taken", closed(list), len(r.conns))
 			}
 		},
@@ -281,8 +282,8 @@ func (failing) Accept() (net.Conn, error) {
 	return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
 }
 
-// TestIdleConnectionsGiveWay: idle connections take all places of the server, and more are opened all the time. An honest
-// sender's requests and the probe of a supervisor are answered meanwhile.
+// TestIdleConnectionsGiveWay: idle connections take all places of the server, and more are opened all the time. An
+// honest sender's requests and the probe of a supervisor are answered meanwhile.
 func TestIdleConnectionsGiveWay(t *testing.T) {
 	t.Parallel()
 	r := run(t, options(t, func(o *Options) { o.Config.MaxConnections = 20 }))

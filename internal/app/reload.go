@@ -32,8 +32,8 @@ func (a *App) reload(ctx context.Context) error {
 // maxUnopened bounds the lines of one reload about nouns that could not be opened.
 const maxUnopened = 100
 
-// logUnopened logs why nouns could not be opened, one line for each. err joins their errors. A line that the last reload
-// had cause for too is left out: every change of any noun is a reload. The caller holds reloading.
+// logUnopened logs why nouns could not be opened, one line for each. err joins their errors. A line that the last
+// reload had cause for too is left out: every change of any noun is a reload. The caller holds reloading.
 func (a *App) logUnopened(err error) {
 	before := a.unopened
 	a.unopened = map[string]bool{}
@@ -70,9 +70,9 @@ func parts(err error) (all []error) {
 }
 
 // bridgeRenames adds the id of each source that has another name than at the last reload to the matches that have its
-// new name. Until the door and the engine have both been told, the door accepts events with the old name while the engine
-// may know the new one: by the id they find their destinations all the same, if the engine is told first. The caller
-// holds reloading.
+// new name. Until the door and the engine have both been told, the door accepts events with the old name while the
+// engine may know the new one: by the id they find their destinations all the same, if the engine is told first. The
+// caller holds reloading.
 func (a *App) bridgeRenames(sources []bellhop.Source, destinations []bellhop.Destination) {
 	before := a.names
 	a.names = make(map[string]string, len(sources))

@@ -27,7 +27,8 @@ const maxMetricsConnections = 64
 // newRegistry returns the registry of all metrics, with those of the process.
 func newRegistry(version string) *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_build_info", Help: "Always 1; the labels say what runs.",
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_build_info",
+		Help:        "Always 1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()}})
 	build.Set(1)
 	r.MustRegister(build, collectors.NewGoCollector(),

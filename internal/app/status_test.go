@@ -28,7 +28,8 @@ func TestOpenRoutes(t *testing.T) {
 		t.Errorf("metrics with the key: %d %.200s", code, body)
 	}
 	r.opts.AdminKey = ""
-	for path, want := range map[string]string{"/healthz": "{\"status\":\"alive\"}\n", "/readyz": "{\"status\":\"ready\"}\n"} {
+	for path, want := range map[string]string{"/healthz": "{\"status\":\"alive\"}\n",
+		"/readyz": "{\"status\":\"ready\"}\n"} {
 		if code, body := r.call("GET", path, ""); code != 200 || body != want {
 			t.Errorf("%s: %d %.200s", path, code, body)
 		}
@@ -105,7 +106,8 @@ func TestMetricsListenerTaken(t *testing.T) {
 // TestMetricsAreOpened: a listener that others can reach is a warning in the log; one at loopback is not.
 func TestMetricsAreOpened(t *testing.T) {
 	t.Parallel()
-	for address, want := range map[string]bool{"127.0.0.1:0": false, ":0": false, "0": false, "[::1]:0": false, "0.0.0.0:0": true} {
+	for address, want := range map[string]bool{"127.0.0.1:0": false, ":0": false, "0": false, "[::1]:0": false,
+		"0.0.0.0:0": true} {
 		var log bytes.Buffer
 		opts := options(t, func(o *Options) {
 			o.Config.ListenMetrics = address

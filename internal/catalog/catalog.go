@@ -1,5 +1,5 @@
-// Package catalog holds the rules of nouns: how a source, a destination or a connection is checked, created, changed, masked,
-// verified and tested, how an event is published, and what a repair may choose. The HTTP API, a configuration
+// Package catalog holds the rules of nouns: how a source, a destination or a connection is checked, created, changed,
+// masked, verified and tested, how an event is published, and what a repair may choose. The HTTP API, a configuration
 // file and a page all change nouns through a [Catalog], so that the same rules hold for each of them.
 //
 // The package takes and returns the nouns of package bellhop. It knows neither HTTP nor the JSON forms of the
@@ -219,8 +219,8 @@ func (c *Catalog) SourceIDs(ctx context.Context, idOrName string) ([]string, err
 }
 
 // DestinationIDs returns the ids of the destinations that a filter names, and none for "". A name is that of the
-// destination which has it or, if none has it, of all deleted ones that had it last: their deliveries stay. Every id is
-// valid.
+// destination which has it or, if none has it, of all deleted ones that had it last: their deliveries stay. Every id
+// is valid.
 func (c *Catalog) DestinationIDs(ctx context.Context, idOrName string) ([]string, error) {
 	switch {
 	case idOrName == "":

@@ -82,7 +82,8 @@ func (c *Catalog) replace(
 	after.State, after.StateReason, after.Granted = before.State, before.StateReason, before.Granted
 	after.CreatedAt, after.FailingSince = before.CreatedAt, time.Time{}
 	after = c.complete(after)
-	if err := inFieldOrder(c.checkDestination(after), c.checkExpiry(after, before.ExpiresAt), c.checkMove(before, to)); err != nil {
+	if err := inFieldOrder(c.checkDestination(after), c.checkExpiry(after, before.ExpiresAt),
+		c.checkMove(before, to)); err != nil {
 		return after, false, err
 	}
 	after.UpdatedAt = c.now()

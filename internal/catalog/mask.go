@@ -43,7 +43,8 @@ func members(settings json.RawMessage) map[string]json.RawMessage {
 // shortSecret is the length below which a secret may be guessed: 96 bits in Base64.
 const shortSecret = 16
 
-// short returns the names of the secrets of settings that are shorter than shortSecret, or have such a text among them.
+// short returns the names of the secrets of settings that are shorter than shortSecret, or have such a text among
+// them.
 func (x secrets) short(settings json.RawMessage) (names []string) {
 	for name, value := range members(settings) {
 		if !x.has(name) {

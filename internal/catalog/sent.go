@@ -110,7 +110,8 @@ func (c *Catalog) checkMove(before bellhop.Destination, change DestinationChange
 	return bellhop.Join("", errs...)
 }
 
-// origin returns the scheme, host and port of a URL, in one form for each origin. A URL that cannot be read is its own.
+// origin returns the scheme, host and port of a URL, in one form for each origin. A URL that cannot be read is its
+// own.
 func origin(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -123,7 +124,8 @@ func origin(text string) string {
 	return scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// isPlain reports whether requests to a URL can be read on the way: it is an http URL, and its host is not this machine.
+// isPlain reports whether requests to a URL can be read on the way: it is an http URL, and its host is not this
+// machine.
 func isPlain(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && strings.EqualFold(u.Scheme, "http") && !bellhop.IsLoopback(u.Hostname())

@@ -68,7 +68,8 @@ func TestMove(t *testing.T) {
 		{access: basic, patch: `{"url":"https://a.example.org/in"}`, refused: "url: access.password"},
 		{access: basic, patch: `{"url":"https://A.example:443/other?x=1"}`},
 		{access: basic, patch: `{"url":"https://me@b.example"}`, refused: "url: access.password"},
-		{access: basic, url: "https://[2001:db8::1]/", patch: `{"url":"https://[2001:db8::2]/"}`, refused: "url: access.password"},
+		{access: basic, url: "https://[2001:db8::1]/", patch: `{"url":"https://[2001:db8::2]/"}`,
+			refused: "url: access.password"},
 		{access: basic, patch: `{"settings":{"format":"raw"}}`},
 		// what is sent to url
 		{patch: `{` + moved + `}`},
@@ -90,7 +91,8 @@ func TestMove(t *testing.T) {
 		{access: oauth, patch: `{"access":{"token_url":"https://evil.example/t","client_secret":"new"}}`},
 		{access: oauth, patch: `{"access":{"token_url":"https://evil.example/t"},` + moved + `}`,
 			refused: "url: access.client_secret; access.token_url: access.client_secret"},
-		{access: proxied, patch: `{"access":{"proxy":"http://q.example:3128"}}`, refused: "access.proxy: access.proxy_password"},
+		{access: proxied, patch: `{"access":{"proxy":"http://q.example:3128"}}`,
+			refused: "access.proxy: access.proxy_password"},
 		{access: proxied, patch: `{"access":{"proxy":"http://p.example:3128/"}}`},
 		{access: proxied, patch: `{"access":{"proxy":"http://q.example:3128","proxy_username":null,"proxy_password":null}}`},
 		// what the caller says about the secrets
@@ -105,7 +107,8 @@ func TestMove(t *testing.T) {
 		{settings: `{"headers":{"X-Key":"hunter2","A":"b"}}`, patch: `{"settings":{"headers":{"A":"b"}},` + moved + `}`,
 			refused: "url: settings.headers.X-Key"},
 		{settings: `{"headers":{"X-Key":"hunter2","A":"b"}}`,
-			patch: `{"settings":{"headers":{"A":{"set":true},"X-Key":null}},` + moved + `}`, refused: "url: settings.headers.A"},
+			patch: `{"settings":{"headers":{"A":{"set":true},"X-Key":null}},` + moved +
+				`}`, refused: "url: settings.headers.A"},
 		{settings: `{"headers":{"X-Key":"hunter2"}}`, patch: `{"settings":{"headers":{"X-Key":"new"}},` + moved + `}`},
 		{settings: `{"headers":{"X-Key":"hunter2"}}`, patch: `{"settings":{"headers":null},` + moved + `}`},
 		{kind: "dialect", settings: `{"shared":"a"}`, patch: `{"settings":{"shared":"a"},` + moved + `}`},

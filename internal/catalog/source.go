@@ -111,8 +111,8 @@ func (c *Catalog) DeleteSource(ctx context.Context, idOrName string) error {
 	})
 }
 
-// URLQuery returns the query that the provider of src has to add to its URL, with the name of a setting in place of the
-// secret: "code={query_secret}". It is "" for a source that wants none.
+// URLQuery returns the query that the provider of src has to add to its URL, with the name of a setting in place of
+// the secret: "code={query_secret}". It is "" for a source that wants none.
 func (c *Catalog) URLQuery(src bellhop.Source) string {
 	p, _ := c.provider(src.Provider)
 	prover, ok := p.(provider.QueryProver)

@@ -85,7 +85,8 @@ func (c *Catalog) UpdateSubscription(ctx context.Context, idOrName string,
 
 // ActOnSubscription renews, pauses or resumes a subscription, by one of the methods of [Subscriptions].
 func (c *Catalog) ActOnSubscription(ctx context.Context, idOrName string,
-	act func(s Subscriptions, ctx context.Context, id string) (bellhop.Subscription, error)) (bellhop.Subscription, error) {
+	act func(s Subscriptions, ctx context.Context, id string) (bellhop.Subscription,
+		error)) (bellhop.Subscription, error) {
 	sub, err := c.opts.Store.Subscription(ctx, idOrName)
 	if err != nil {
 		return sub, err
@@ -103,7 +104,8 @@ func (c *Catalog) DeleteSubscription(ctx context.Context, idOrName string, keepR
 }
 
 // RemoteSubscriptions returns the registrations that a connection sees at its provider.
-func (c *Catalog) RemoteSubscriptions(ctx context.Context, connection, resource string) ([]bellhop.RemoteSubscription, error) {
+func (c *Catalog) RemoteSubscriptions(ctx context.Context, connection, resource string) ([]bellhop.RemoteSubscription,
+	error) {
 	conn, err := c.opts.Store.Connection(ctx, connection)
 	if err != nil {
 		return nil, err

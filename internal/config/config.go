@@ -62,15 +62,16 @@ var docs = map[string]string{
 		"then run any program",
 	"shutdown-timeout": "how long a clean stop may take",
 	"read-timeout":     "how long a request may take to arrive",
-	"max-connections": "connections served at the same time, at most a third of the open files that the system grants; beyond it, " +
+	"max-connections": "connections served at the same time, at most a third of the open files that the system " +
+		"grants; beyond it, " +
 		"idle and slow ones give way",
 	"max-attempts": "attempts in progress at the same time, to all destinations together; further ones wait",
 	"log-level":    "debug, info, warn or error",
 	"log-format":   "text, json, or auto: text on a terminal",
 }
 
-// A Setting describes one field of Config, for flags and pages. Kind is the word for its values: string, bool, int, list
-// (comma-separated), or length (of time).
+// A Setting describes one field of Config, for flags and pages. Kind is the word for its values: string, bool, int,
+// list (comma-separated), or length (of time).
 type Setting struct{ Name, Default, Doc, Kind string }
 
 // Settings returns the fields of Config in their order.

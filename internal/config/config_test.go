@@ -104,10 +104,11 @@ func TestAllowLocalhost(t *testing.T) {
 		yaml, env, flag string
 		want            []netip.Prefix
 	}{
-		"flag":                   {flag: "localhost", want: loopback},
-		"environment":            {env: "localhost", want: loopback},
-		"file":                   {yaml: "allow: [localhost]\n", want: loopback},
-		"among others":           {flag: "10.0.0.1, localhost", want: append([]netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}, loopback...)},
+		"flag":        {flag: "localhost", want: loopback},
+		"environment": {env: "localhost", want: loopback},
+		"file":        {yaml: "allow: [localhost]\n", want: loopback},
+		"among others": {flag: "10.0.0.1, localhost",
+			want: append([]netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}, loopback...)},
 		"another name":           {flag: "localhost.example"},
 		"a name that begins so":  {flag: "localhost:8080"},
 		"a name without address": {flag: "localnet"},
@@ -228,7 +229,8 @@ func TestParseDuration(t *testing.T) {
 			t.Errorf("%s: %v %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "d", "-1d", "+1d", "1.5d", "1d+12h", "1d-1h", "12h1d", "1d1d", "65535d2000000h", "1 d", "-1s", "99999999d", "10", "1y", "٣d"} {
+	for _, text := range []string{"", "d", "-1d", "+1d", "1.5d", "1d+12h", "1d-1h", "12h1d", "1d1d", "65535d2000000h",
+		"1 d", "-1s", "99999999d", "10", "1y", "٣d"} {
 		if got, err := ParseDuration(text); err == nil {
 			t.Errorf("%q: %v", text, got)
 		}

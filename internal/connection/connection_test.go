@@ -280,7 +280,8 @@ func TestGuard(t *testing.T) {
 	r.opts.Env.Client = guarded.HTTP()
 	r.want(r.create("token", "graph", nil), bellhop.ConnectionFailing, "is a loopback address")
 	r.want(r.create("discovery", "oauth2", map[string]any{"issuer": r.base + "/" + entra.DefaultTenant + "/v2.0",
-		"client_id": "me", "client_secret": "a-long-secret", "api_url": r.base}), bellhop.ConnectionFailing, "is a loopback address")
+		"client_id": "me", "client_secret": "a-long-secret", "api_url": r.base}), bellhop.ConnectionFailing,
+		"is a loopback address")
 	r.create("device", "graph", map[string]any{"grant": "user"})
 	var e *bellhop.Error
 	if _, err := r.Begin(t.Context(), "device", true); !errors.As(err, &e) ||

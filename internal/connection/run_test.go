@@ -105,8 +105,8 @@ func (a *authority) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// TestRunForDays shows that tokens are refreshed in time for days, although the authority fails now and then. No caller
-// ever waits in vain or gets a token that has ended, and the authority is not asked in a storm.
+// TestRunForDays shows that tokens are refreshed in time for days, although the authority fails now and then. No
+// caller ever waits in vain or gets a token that has ended, and the authority is not asked in a storm.
 func TestRunForDays(t *testing.T) {
 	t.Parallel()
 	const connections, days = 20, 3

@@ -2,8 +2,8 @@
 // on the way, in the sense of RFC 9110, section 8.4.
 //
 // It promises that no body, however it was made, makes it panic, return more than the caller's limit, or hold more
-// memory than the caller reserved and [MaxWindow]; and that a body which is cut off, damaged or followed by other bytes
-// is an error.
+// memory than the caller reserved and [MaxWindow]; and that a body which is cut off, damaged or followed by other
+// bytes is an error.
 package contentcoding
 
 import (

@@ -199,8 +199,8 @@ func (f *Folder) WriteServer(s Server) error {
 	return writeFile(f.dir, ServerFile, string(text)+"\n")
 }
 
-// RemoveServer removes what WriteServer wrote. If the folder was moved and another one has its name now, that one keeps
-// its file, which may be that of another server.
+// RemoveServer removes what WriteServer wrote. If the folder was moved and another one has its name now, that one
+// keeps its file, which may be that of another server.
 func (f *Folder) RemoveServer() error {
 	if err := f.root.Remove(ServerFile); !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -104,8 +104,8 @@ func TestAdminKey(t *testing.T) {
 	}
 }
 
-// TestAdminKeyFile: the key is read as editors of every system save it, by the server and by its clients, and refused in
-// words otherwise.
+// TestAdminKeyFile: the key is read as editors of every system save it, by the server and by its clients, and refused
+// in words otherwise.
 func TestAdminKeyFile(t *testing.T) {
 	const key = "bhk_0123456789abcdef"
 	wide := func(text string) string {

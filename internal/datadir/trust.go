@@ -18,7 +18,8 @@ import (
 // elsewhere. Windows has neither these modes nor these owners; there only the kind of the files is checked.
 
 // ownFiles are the files that must be regular files if they exist.
-var ownFiles = []string{AdminKeyFile, MasterKeyFile, ServerFile, lockFile, "bellhop.db", "bellhop.db-wal", "bellhop.db-shm"}
+var ownFiles = []string{AdminKeyFile, MasterKeyFile, ServerFile, lockFile, "bellhop.db", "bellhop.db-wal",
+	"bellhop.db-shm"}
 
 // checkForServer returns nil if a server of the user uid may keep its data in dir, or why not and what to do. Root may
 // use a folder of any user.
@@ -78,7 +79,8 @@ func checkFiles(dir string) error {
 		case err != nil:
 			return err
 		case info.Mode()&fs.ModeSymlink != 0:
-			return fmt.Errorf("%s is a symlink, which could lead to another file: put the file itself there, or remove it", path)
+			return fmt.Errorf("%s is a symlink, which could lead to another file: put the file itself there, or remove it",
+				path)
 		case !info.Mode().IsRegular():
 			return fmt.Errorf("%s is not a file: remove it", path)
 		}

@@ -252,8 +252,8 @@ func (e *Engine) Closed(destinationID string) string {
 	return ""
 }
 
-// Hold returns why a destination is held back and when its next attempt may begin; zero if it is not held back. The rate
-// of a destination holds nothing back in this sense.
+// Hold returns why a destination is held back and when its next attempt may begin; zero if it is not held back. The
+// rate of a destination holds nothing back in this sense.
 func (e *Engine) Hold(destinationID string) bellhop.Hold {
 	l := e.lanes.Load().byID[destinationID]
 	if l == nil {

@@ -14,7 +14,8 @@ import (
 )
 
 // TestHold: a destination that keeps failing, and one that asked for a rest, say why they are held back and when the
-// next attempt may begin. After a restart the time is known and the reason is not. Any other destination is not held back.
+// next attempt may begin. After a restart the time is known and the reason is not. Any other destination is not held
+// back.
 func TestHold(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -32,7 +33,8 @@ func TestHold(t *testing.T) {
 		r.acceptMany(bellhop.DefaultBreaker.Failures)
 		time.Sleep(5 * time.Second)
 		hold, now := r.engine.Hold(first.ID), r.now()
-		if !strings.Contains(hold.Reason, "does not accept") || !hold.NextAt.After(now) || hold.NextAt.After(now.Add(2*maxHold)) {
+		if !strings.Contains(hold.Reason, "does not accept") || !hold.NextAt.After(now) ||
+			hold.NextAt.After(now.Add(2*maxHold)) {
 			t.Errorf("one that refuses connections: %+v at %v", hold, now)
 		}
 		hold = r.engine.Hold(second.ID)

@@ -13,7 +13,8 @@ import (
 // when there is work and end when there is none, so an idle destination costs a few hundred bytes.
 //
 // Locks: Engine.mu is taken before mu, and persisting before mu; the limiter's lock is taken
-// while mu is held, and matchError's is independent. mu is never held during a call of the store, of a target, or of Announce.
+// while mu is held, and matchError's is independent. mu is never held during a call of the store, of a target, or of
+// Announce.
 type lane struct {
 	id         string
 	engine     *Engine

@@ -276,8 +276,8 @@ func (e *Engine) AssignTo(destinationID string, i int, ev *bellhop.Event) bellho
 // LooksInside reports whether the match of some destination reads an event's header or body.
 func (e *Engine) LooksInside() bool { return e.lanes.Load().where }
 
-// wants reports whether dst, the destination of l, is to get the event of view. If its expression fails, the event does
-// not match; that is logged once a minute.
+// wants reports whether dst, the destination of l, is to get the event of view. If its expression fails, the event
+// does not match; that is logged once a minute.
 func (e *Engine) wants(l *lane, dst *destination, view *match.View) bool {
 	if dst.State == bellhop.DestinationExpired || !dst.ExpiresAt.IsZero() && !dst.ExpiresAt.After(e.now()) {
 		return false

@@ -111,7 +111,8 @@ func (r *rig) open() {
 	client := egress.New(egress.Config{AllowPrivate: true, Dial: r.network.dial, RootCAs: r.roots, Proxies: r.proxies})
 	running, end := context.WithCancel(context.Background())
 	var e *Engine
-	r.opener = outbound.New(outbound.Options{Client: client, Providers: r.providers, Actions: r.actions, Logger: log, Gate: r.gate,
+	r.opener = outbound.New(outbound.Options{Client: client, Providers: r.providers, Actions: r.actions, Logger: log,
+		Gate:    r.gate,
 		Env:     provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
 		Publish: r.publish,
 		Current: func(destinationID string) *outbound.Target { return e.Target(destinationID) }})

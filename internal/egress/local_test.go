@@ -12,7 +12,8 @@ import (
 )
 
 // localErrors are what this machine returns when it is short of something.
-var localErrors = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL}
+var localErrors = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+	syscall.EADDRNOTAVAIL}
 
 // TestLocalShortage: a lack of this machine is a class of its own, wherever it is met: while looking a name up,
 // dialling one or several addresses, or sending.

@@ -77,7 +77,8 @@ var rooms = []row{
 	{"internal/egress", []room{"internal/egress/http1"}, []string{"ssrf"}},
 	{"internal/egress/wiretest", nil, nil}, // only tests import it
 	{"internal/oauth", []room{".", "internal/egress", "internal/fetchcache"}, []string{"oauth2"}},
-	{"internal/outbound", []room{".", "internal/strictjson", "provider", "provider/cloudevents", "signature", "internal/match",
+	{"internal/outbound", []room{".", "internal/strictjson", "provider", "provider/cloudevents", "signature",
+		"internal/match",
 		"internal/access", "internal/oauth", "internal/egress", "internal/contentcoding"}, nil},
 	{"internal/delivery", []room{".", "internal/match", "internal/outbound"}, []string{"prometheus"}},
 	{"internal/repair", []room{".", "internal/match"}, []string{"prometheus"}},

@@ -103,7 +103,8 @@ func (l *boundedLog) summarize() {
 			continue
 		}
 		l.log.Log(context.Background(), about.level, "request.unlogged", "component", "ingest", "source_id", about.sourceID,
-			"lines", left[about], "meaning", "so many more lines about this source were left out; the metrics count all requests")
+			"lines", left[about], "meaning",
+			"so many more lines about this source were left out; the metrics count all requests")
 	}
 	for level, lines := range others {
 		l.log.Log(context.Background(), level, "request.unlogged", "component", "ingest", "lines", lines,

@@ -46,8 +46,9 @@ type budget struct {
 type upload struct {
 	source string // id
 	sender netip.Prefix
-	cut    func()       // makes the request's reads fail; called at most once, with mu held, and not after settle or release
-	read   atomic.Int64 // bytes that have arrived
+	// makes the request's reads fail; called at most once, with mu held, and not after settle or release
+	cut  func()
+	read atomic.Int64 // bytes that have arrived
 
 	// mu of the budget guards these.
 	held   int64     // bytes of the budget
@@ -96,8 +97,8 @@ func (b *budget) reserve(u *upload, n int64) error {
 	return nil
 }
 
-// settle takes note that u is not read any more, because it has arrived whole or has failed: it gives way to nobody from
-// now on. It fails with errCut if u was cut before. A nil u, of a body within freeBytes, is settled.
+// settle takes note that u is not read any more, because it has arrived whole or has failed: it gives way to nobody
+// from now on. It fails with errCut if u was cut before. A nil u, of a body within freeBytes, is settled.
 func (b *budget) settle(u *upload) error {
 	if u == nil {
 		return nil
@@ -174,9 +175,9 @@ func (b *budget) victim(u *upload, n int64, now time.Time) (worst *upload) {
 }
 
 // hasTooMuch reports whether the source or the sender of v holds more than its share, compared with that of u, which
-// asks for n bytes. Behind a reverse proxy all requests have one sender; then only sources are compared. When the budget
-// is used up, at least one holder has its share or more, however many there are: so a newcomer that asks for little is
-// served as long as some upload of such a holder is still being received.
+// asks for n bytes. Behind a reverse proxy all requests have one sender; then only sources are compared. When the
+// budget is used up, at least one holder has its share or more, however many there are: so a newcomer that asks for
+// little is served as long as some upload of such a holder is still being received.
 func (b *budget) hasTooMuch(v, u *upload, n int64) bool {
 	return v.source != u.source && tooMuch(b.max, n, b.bySource, v.source, u.source) ||
 		v.sender != u.sender && tooMuch(b.max, n, b.bySender, v.sender, u.sender)

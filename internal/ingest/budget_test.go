@@ -53,8 +53,8 @@ type clock struct {
 func (c *clock) now() time.Time           { return c.start.Add(time.Duration(c.passed.Load())) }
 func (c *clock) advance(by time.Duration) { c.passed.Add(int64(by)) }
 
-// TestHalfSentBodiesKeepNobodyOut: an attacker fills the whole budget with half-sent bodies at one source. Meanwhile an
-// honest sender's small body is accepted at another source and at the same, a large body at another source is
+// TestHalfSentBodiesKeepNobodyOut: an attacker fills the whole budget with half-sent bodies at one source. Meanwhile
+// an honest sender's small body is accepted at another source and at the same, a large body at another source is
 // accepted at once, and at the same source as soon as the attacker's have become slow. The attacker's give way.
 func TestHalfSentBodiesKeepNobodyOut(t *testing.T) {
 	t.Parallel()
@@ -359,13 +359,14 @@ func TestRefusedByHeader(t *testing.T) {
 	if w := r.send("POST", "/in/src", strings.NewReader(strings.Repeat("x", 1<<20)), "X-Proof", "1"); w.Code != 202 {
 		t.Errorf("with a proof: %d", w.Code)
 	}
-	if w := r.send("POST", "/in/src", strings.NewReader(strings.Repeat("x", 1<<20)), "Bellhop-Hops", "99"); w.Code != 508 {
+	if w := r.send("POST", "/in/src", strings.NewReader(strings.Repeat("x", 1<<20)), "Bellhop-Hops",
+		"99"); w.Code != 508 {
 		t.Errorf("in circles: %d", w.Code)
 	}
 }
 
-// TestRefusedByHeaderOfProvider: a body of 1 MiB is not read if the signature of a real provider can never match. It uses
-// nothing of the budget.
+// TestRefusedByHeaderOfProvider: a body of 1 MiB is not read if the signature of a real provider can never match. It
+// uses nothing of the budget.
 func TestRefusedByHeaderOfProvider(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(o *Options) { o.Providers = append(o.Providers, generic.Provider{}) })

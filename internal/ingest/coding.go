@@ -56,8 +56,8 @@ func (d *Door) decode(w http.ResponseWriter, r *http.Request, src *source, req *
 	return u, err
 }
 
-// keepCoded gives ev, an event of req, the body as it was sent if the decoded one is all of it. Such an event is a repeat
-// of one whose body was encoded in another way, or not at all.
+// keepCoded gives ev, an event of req, the body as it was sent if the decoded one is all of it. Such an event is a
+// repeat of one whose body was encoded in another way, or not at all.
 func keepCoded(ev *bellhop.Event, req *provider.Request) {
 	if req.Decoded == nil {
 		return

@@ -39,8 +39,8 @@ func coded(t *testing.T, coding, content string) []byte {
 	return b.Bytes()
 }
 
-// TestContentEncodings: the provider reads the decoded body; what is stored is the body as sent, with its header, or an
-// item of the decoded body, without.
+// TestContentEncodings: the provider reads the decoded body; what is stored is the body as sent, with its header, or
+// an item of the decoded body, without.
 func TestContentEncodings(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("a,b;", 20_000)
@@ -68,7 +68,8 @@ func TestContentEncodings(t *testing.T) {
 	}
 }
 
-// TestItemsOfACodedBody: an item of a decoded body has no Content-Encoding; an event that is all of it is stored as sent.
+// TestItemsOfACodedBody: an item of a decoded body has no Content-Encoding; an event that is all of it is stored as
+// sent.
 func TestItemsOfACodedBody(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -88,8 +88,9 @@ type Door struct {
 	metrics    *metrics
 	log        *boundedLog
 	handshakes *handshakeLimits
-	sources    atomic.Pointer[map[string]*source] // by name and by id; SetSources replaces the map, nobody changes it. A disabled source has no receiver
-	budget     *budget                            // of bodies in flight
+	// by name and by id; SetSources replaces the map, nobody changes it. A disabled source has no receiver
+	sources    atomic.Pointer[map[string]*source]
+	budget     *budget // of bodies in flight
 	afterReply *afterReply
 	conflicts  conflicts
 	decoders   chan struct{} // a place for each body that is being decoded
@@ -113,7 +114,8 @@ func New(opts Options) *Door {
 	}
 	d := &Door{
 		opts: opts, metrics: newMetrics(opts.Metrics), log: newBoundedLog(opts.Logger, opts.Env.Now),
-		handshakes: newHandshakeLimits(), budget: newBudget(opts.MaxBytesInFlight, opts.Env.Now), afterReply: newAfterReply(),
+		handshakes: newHandshakeLimits(), budget: newBudget(opts.MaxBytesInFlight,
+			opts.Env.Now), afterReply: newAfterReply(),
 		decoders: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	d.sources.Store(&map[string]*source{})
@@ -236,8 +238,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// find returns the source that the request's path names, or nil. It compares the path as it was sent, but for one slash
-// at its end, which some systems add: the door neither cleans paths nor redirects.
+// find returns the source that the request's path names, or nil. It compares the path as it was sent, but for one
+// slash at its end, which some systems add: the door neither cleans paths nor redirects.
 func (d *Door) find(r *http.Request) *source {
 	if r.URL.RawPath != "" || !strings.HasPrefix(r.URL.Path, Prefix) {
 		return nil
@@ -357,7 +359,8 @@ func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Re
 	if d.opts.Logger.Enabled(context.Background(), slog.LevelDebug) {
 		for i := range receipt.Events {
 			d.opts.Logger.Debug("event.accepted", "component", "ingest", "event_id", receipt.Events[i].ID, "source_id", src.ID,
-				"source", src.Name, "type", receipt.Events[i].Type, "bytes", len(receipt.Events[i].Body), "duration_ms", took.Milliseconds())
+				"source", src.Name, "type", receipt.Events[i].Type, "bytes", len(receipt.Events[i].Body), "duration_ms",
+				took.Milliseconds())
 		}
 	}
 }

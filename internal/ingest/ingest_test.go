@@ -268,7 +268,8 @@ func TestNoSuchSource(t *testing.T) {
 	}
 	wantInert(t, first.Header())
 	for _, target := range []string{"/in/off", "/in/src_off", "/in/", "/in", "/", "//in/src", "/in//src", "/in/src//",
-		"/in/src/x", "/in/./src", "/in/x/../src", "/in/src/../off", "/in/src%2f", "/in/sr%63", "/in/%73rc", "/in/src;x", "/in/src%3fa=b",
+		"/in/src/x", "/in/./src", "/in/x/../src", "/in/src/../off", "/in/src%2f", "/in/sr%63", "/in/%73rc", "/in/src;x",
+		"/in/src%3fa=b",
 		"/in/SRC", "/IN/src", "/in/src%00", "/in/src%20", "/in/src.", "/in/api", "/in/src_api", "/../in/src"} {
 		for _, method := range []string{"POST", "GET", "OPTIONS"} {
 			w := r.send(method, target, strings.NewReader("hello"))
@@ -281,7 +282,8 @@ func TestNoSuchSource(t *testing.T) {
 	if len(r.events()) != 0 {
 		t.Error("an event is stored")
 	}
-	for _, target := range []string{"/in/src", "/in/src/", "/in/src/?a=b", "/in/src_src", "/in/src_src/", "/in/src?a=b", "/in/src?", "http://other.example/in/src"} {
+	for _, target := range []string{"/in/src", "/in/src/", "/in/src/?a=b", "/in/src_src", "/in/src_src/", "/in/src?a=b",
+		"/in/src?", "http://other.example/in/src"} {
 		if w := r.send("POST", target, strings.NewReader("hello")); w.Code != 202 {
 			t.Errorf("%s: %d", target, w.Code)
 		}

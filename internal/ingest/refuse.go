@@ -28,11 +28,12 @@ func (e *doorError) Code() string  { return e.code }
 
 // The door's own refusals.
 var (
-	errTooLarge   = &doorError{"too_large", "the body is larger than the source allows"}
-	errUnread     = &doorError{"unreadable", "the body did not arrive whole"}
-	errSlow       = &doorError{"timeout", "the body did not arrive in time"}
-	errBusy       = &doorError{"busy", "too many bytes are being received at once"}
-	errCut        = &doorError{"cut", "the body arrived so slowly, or its sender sent so much, that it gave way to another"}
+	errTooLarge = &doorError{"too_large", "the body is larger than the source allows"}
+	errUnread   = &doorError{"unreadable", "the body did not arrive whole"}
+	errSlow     = &doorError{"timeout", "the body did not arrive in time"}
+	errBusy     = &doorError{"busy", "too many bytes are being received at once"}
+	errCut      = &doorError{"cut",
+		"the body arrived so slowly, or its sender sent so much, that it gave way to another"}
 	errQuery      = &doorError{"malformed_query", "the query has more parameters than any provider sends"}
 	errHandshakes = &doorError{"handshake_rate", "more handshakes from one address than a provider makes"}
 	errLoop       = &doorError{"loop", "the event has gone through too many gateways"}
@@ -65,7 +66,8 @@ var statuses = map[string]int{
 // cause is on record for the owner of the source, and not shown to the sender.
 var answers = map[int]string{
 	400: "malformed request", 401: "not authentic", 403: "not allowed", 404: "no such source", 405: "method not allowed",
-	408: "request timeout", 413: "body too large", 415: "content not accepted", 429: "too many requests", 503: "try again later",
+	408: "request timeout", 413: "body too large", 415: "content not accepted", 429: "too many requests", 503: "try " +
+		"again later",
 	508: "too many hops",
 }
 

@@ -17,10 +17,10 @@ import (
 // firstRead is how many bytes of a body the first buffer holds. Most bodies are shorter and fit into it.
 const firstRead = 16 << 10
 
-// readBody reads the whole body, or fails if it is longer than the source's limit. The upload is the body's part of the
-// door's budget, also on an error; the caller releases it. It is nil for a body within freeBytes. Memory and budget grow
-// with the bytes that have arrived, not with the announced length: a sender that announces much and sends nothing keeps
-// no other sender out.
+// readBody reads the whole body, or fails if it is longer than the source's limit. The upload is the body's part of
+// the door's budget, also on an error; the caller releases it. It is nil for a body within freeBytes. Memory and
+// budget grow with the bytes that have arrived, not with the announced length: a sender that announces much and sends
+// nothing keeps no other sender out.
 func (d *Door) readBody(w http.ResponseWriter, r *http.Request, src *source, req *provider.Request) (body []byte,
 	u *upload, err error) {
 	if r.ContentLength > src.limit {
@@ -81,11 +81,12 @@ const (
 	discardTime  = 2 * time.Second
 )
 
-// brokenOff are the refusals after which nothing more of the body is read: it does not come, or too much comes at once.
+// brokenOff are the refusals after which nothing more of the body is read: it does not come, or too much comes at
+// once.
 var brokenOff = []error{errUnread, errSlow, errCut, errBusy}
 
-// discard reads and drops what is left of the body of a refused request. A sender, or a proxy, that still sends when the
-// connection is closed sees a broken connection in place of the answer (RFC 9112, section 9.6).
+// discard reads and drops what is left of the body of a refused request. A sender, or a proxy, that still sends when
+// the connection is closed sees a broken connection in place of the answer (RFC 9112, section 9.6).
 func discard(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 || r.Header["Expect"] != nil { // such a sender waits for the answer before it sends
 		return

@@ -161,8 +161,8 @@ func TestBodyUnchanged(t *testing.T) {
 	}
 }
 
-// TestUnknownEncoding: a body with two content encodings, or with an unknown one, is refused, and the answer names those
-// that are known.
+// TestUnknownEncoding: a body with two content encodings, or with an unknown one, is refused, and the answer names
+// those that are known.
 func TestUnknownEncoding(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

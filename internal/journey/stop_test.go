@@ -16,9 +16,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/client"
 )
 
-// killDestinations creates the destinations of the tests that kill the gateway, with one receiver: all gets all events,
-// some gets the events of the signed source, and flaky fails the first attempt of some events. The receiver calls
-// before at each request, before it answers.
+// killDestinations creates the destinations of the tests that kill the gateway, with one receiver: all gets all
+// events, some gets the events of the signed source, and flaky fails the first attempt of some events. The receiver
+// calls before at each request, before it answers.
 func killDestinations(t *testing.T, g *gateway, l *ledger, before func()) {
 	t.Helper()
 	r := newReceiver(t, l, func(a arrival) int {

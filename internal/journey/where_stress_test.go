@@ -17,8 +17,8 @@ import (
 )
 
 // TestStressWhere posts a body of 829 KB to a source of which 60 destinations each look at every item, and meanwhile
-// small bodies to another source. STRESS is how many large bodies are posted; from 20 on, which is for a quiet machine,
-// the times are judged.
+// small bodies to another source. STRESS is how many large bodies are posted; from 20 on, which is for a quiet
+// machine, the times are judged.
 func TestStressWhere(t *testing.T) {
 	// Sixty texts are sixty evaluations, of which all are made: none of the destinations goes without.
 	for texts, bound := range map[string]time.Duration{"one": 600 * time.Millisecond, "sixty": 1500 * time.Millisecond} {

@@ -10,9 +10,10 @@ import (
 )
 
 // decode decodes a JSON body; it returns nil if body is not JSON. Whole numbers become int, so that they compare
-// without loss; other numbers become float64 or, where that would lose digits, number. Of an object it returns only the wanted members, and within each the members wanted there; it checks
-// the syntax of the rest. It accepts what encoding/json accepts: the last of several members with one name counts. It
-// skips a byte order mark. numbers reports whether v holds a number. Its error is errTooLarge.
+// without loss; other numbers become float64 or, where that would lose digits, number. Of an object it returns only
+// the wanted members, and within each the members wanted there; it checks the syntax of the rest. It accepts what
+// encoding/json accepts: the last of several members with one name counts. It skips a byte order mark. numbers
+// reports whether v holds a number. Its error is errTooLarge.
 func decode(body []byte, wanted members) (v any, numbers bool, err error) {
 	return decodeWithin(maxDecodedBytes, body, wanted)
 }

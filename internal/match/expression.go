@@ -16,8 +16,8 @@ import (
 
 // Budgets of one evaluation, in steps. A step is one round of a loop, one element of a list that is looked at, or 16
 // bytes of a text that is read or made. Each byte of the body adds one step to the budget. An evaluation that uses
-// up its budget fails. A `where` has the smaller budget: it is evaluated while the sender waits for its answer, and all
-// `where` of a request share a [Budget] too. A template is evaluated in the lane of its destination.
+// up its budget fails. A `where` has the smaller budget: it is evaluated while the sender waits for its answer, and
+// all `where` of a request share a [Budget] too. A template is evaluated in the lane of its destination.
 const (
 	MaxWhereSteps    = 30_000
 	MaxTemplateSteps = 1_000_000

@@ -54,8 +54,8 @@ func NewGate(slots int) *Gate {
 	return &Gate{free: cmp.Or(slots, min(maxSlots, max(1, runtime.GOMAXPROCS(0)/2)))}
 }
 
-// EnterSoon takes a slot for a caller for whom a sender waits. It returns ErrBusy, at once if too many wait already, or
-// when it has waited for too long. Without an error, Leave must follow.
+// EnterSoon takes a slot for a caller for whom a sender waits. It returns ErrBusy, at once if too many wait already,
+// or when it has waited for too long. Without an error, Leave must follow.
 func (g *Gate) EnterSoon(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, maxUrgentWait, ErrBusy)
 	defer cancel()

@@ -259,7 +259,8 @@ func TestMatcherIsConcurrent(t *testing.T) {
 // TestOnlyTheGatewayIsTheGateway: types that begin with bellhop. select the gateway's own events, and no event of
 // another source that has such a type. That event is selected like any other by the other matches.
 func TestOnlyTheGatewayIsTheGateway(t *testing.T) {
-	own := bellhop.Event{SourceID: bellhop.SourceSelfID, Source: bellhop.SourceSelf, Type: bellhop.TypeDestinationDisabled}
+	own := bellhop.Event{SourceID: bellhop.SourceSelfID, Source: bellhop.SourceSelf,
+		Type: bellhop.TypeDestinationDisabled}
 	forged := bellhop.Event{SourceID: "src_1", Source: "open", Type: bellhop.TypeDestinationDisabled}
 	for _, c := range []struct {
 		match       bellhop.Match

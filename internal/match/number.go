@@ -355,5 +355,6 @@ func mayBeNumber(n ast.Node) bool {
 		return false
 	}
 	t := n.Type()
-	return t == nil || !isScalar(t) && t.Kind() != reflect.String && t.Kind() != reflect.Struct && t.Kind() != reflect.Func
+	return t == nil || !isScalar(t) && t.Kind() != reflect.String && t.Kind() != reflect.Struct &&
+		t.Kind() != reflect.Func
 }

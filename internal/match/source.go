@@ -9,8 +9,8 @@ import (
 )
 
 // ComparesSource reports whether an expression reads the name of an event's source and may compare it with name. That
-// is so if one of its texts is name, in upper or lower case, or if it looks for a text in the name of the source, as in
-// `source startsWith "shop-"`. An expression that cannot be parsed compares nothing.
+// is so if one of its texts is name, in upper or lower case, or if it looks for a text in the name of the source, as
+// in `source startsWith "shop-"`. An expression that cannot be parsed compares nothing.
 //
 // A name can also be made of parts, or come from the event, so false is no proof. See docs/DELIVERY.md.
 func ComparesSource(expression, name string) bool {

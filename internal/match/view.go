@@ -64,8 +64,8 @@ func (n Needs) Wheres() int { return n.where }
 const MaxSharedSteps = 4_000_000
 
 // A Budget is the work that all `where` of one request may do together, over all its events and all destinations. The
-// sender waits meanwhile. Half of it is dealt out: each evaluation has a share that no other one can use up. Beyond it,
-// up to the bounds of a single evaluation, all draw on the same rest.
+// sender waits meanwhile. Half of it is dealt out: each evaluation has a share that no other one can use up. Beyond
+// it, up to the bounds of a single evaluation, all draw on the same rest.
 type Budget struct {
 	limited     bool // false in the zero Budget, which bounds only each evaluation
 	share, rest int

@@ -140,8 +140,8 @@ func TestSharedBudget(t *testing.T) {
 	}
 }
 
-// TestSixtyDestinations: an expression that looks at each item of a body is decided for 60 destinations, also if each has
-// another text. TestStressSixtyDestinations does the same with a body of 829 KB.
+// TestSixtyDestinations: an expression that looks at each item of a body is decided for 60 destinations, also if each
+// has another text. TestStressSixtyDestinations does the same with a body of 829 KB.
 func TestSixtyDestinations(t *testing.T) { sixtyDestinations(t, 6_000) }
 
 // sixtyDestinations is the body of TestSixtyDestinations for this number of items.

@@ -38,7 +38,8 @@ func TestActionSettings(t *testing.T) {
 	bad := bellhop.Destination{Type: "chore", URL: "https://x.example.com", Access: []byte(`{"basic":{}}`),
 		Handshake: "eventgrid", Batch: bellhop.Batch{MaxEvents: 2}, Match: bellhop.Match{Where: "data.x =="}}
 	err := e.Check(bad)
-	for _, path := range []string{"url: an action runs here and has no URL", "access: an action sends no request", "handshake: ",
+	for _, path := range []string{"url: an action runs here and has no URL", "access: an action sends no request",
+		"handshake: ",
 		"batch: ", "match.where: "} {
 		if err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v: no %s", err, path)

@@ -14,7 +14,8 @@ func binaryEvent() bellhop.Event {
 	ev := stored()
 	ev.Type, ev.Subject, ev.ProviderID = "com.example.order", "orders/17", cloudevents.RepeatKey("/shop", "order-17")
 	ev.ContentType, ev.Body = "application/json", []byte(`{"n":9007199254740993}`)
-	ev.Header = bellhop.Header("Bellhop-Hops: 2\nCe-Id: order-17\nCe-Region: eu\nCe-Source: /shop\nCe-Specversion: 1.0\n" +
+	ev.Header = bellhop.Header("Bellhop-Hops: 2\nCe-Id: order-17\nCe-Region: eu\nCe-Source: /shop\nCe-Specversion: " +
+		"1.0\n" +
 		"Ce-Subject: orders/17\nCe-Time: 2026-11-22T09:59:00Z\nCe-Type: com.example.order\n")
 	return ev
 }
@@ -28,8 +29,8 @@ func structuredEvent() bellhop.Event {
 	return ev
 }
 
-// TestCloudEventForms: each destination sends the same request for both forms of a CloudEvent, alone and in a batch, also
-// if the binary one came compressed. Of raw and standard the headers say what the body of the other form says.
+// TestCloudEventForms: each destination sends the same request for both forms of a CloudEvent, alone and in a batch,
+// also if the binary one came compressed. Of raw and standard the headers say what the body of the other form says.
 func TestCloudEventForms(t *testing.T) {
 	t.Parallel()
 	for name, target := range openAll(t) {
@@ -52,8 +53,8 @@ func TestCloudEventForms(t *testing.T) {
 	}
 }
 
-// TestCloudEventAttributes: raw and standard pass the attributes on as headers. A header of the settings comes first, and
-// ce- headers that are not of a CloudEvent stay behind.
+// TestCloudEventAttributes: raw and standard pass the attributes on as headers. A header of the settings comes first,
+// and ce- headers that are not of a CloudEvent stay behind.
 func TestCloudEventAttributes(t *testing.T) {
 	t.Parallel()
 	for _, settings := range []string{

@@ -14,10 +14,10 @@ import (
 // typeCloudEvents is the type of destinations that send binary CloudEvents as such.
 const typeCloudEvents = "cloudevents"
 
-// readable returns ev as renderers and actions read it: with its Content-Encoding undone, and a binary CloudEvent in the
-// JSON format if the destination would lose the attributes in its headers. A destination that sends the
-// bytes as received gets ev itself. No body becomes larger than room bytes: the door has checked each by the limit of
-// its source, which may be another by now. ev does not change.
+// readable returns ev as renderers and actions read it: with its Content-Encoding undone, and a binary CloudEvent in
+// the JSON format if the destination would lose the attributes in its headers. A destination that sends the bytes as
+// received gets ev itself. No body becomes larger than room bytes: the door has checked each by the limit of its
+// source, which may be another by now. ev does not change.
 func (t *Target) readable(ev *bellhop.Event, room int64) (*bellhop.Event, error) {
 	if t.verbatim {
 		return ev, nil
@@ -65,8 +65,8 @@ func appendAttributes(h []byte, ev *bellhop.Event, taken map[string]bool) []byte
 	return h
 }
 
-// asSent puts an event into format raw or standard: its bytes, and what the headers of its request say about them. taken
-// are the headers of the settings, in canonical form.
+// asSent puts an event into format raw or standard: its bytes, and what the headers of its request say about them.
+// taken are the headers of the settings, in canonical form.
 func asSent(ev *bellhop.Event, taken map[string]bool) (content, error) {
 	c := content{body: ev.Body, kind: ev.ContentType, header: appendAttributes(nil, ev, taken)}
 	coding, err := contentcoding.OfEvent(ev)

@@ -29,11 +29,12 @@ func gzipped(t *testing.T, ev bellhop.Event) bellhop.Event {
 
 // kinds are the settings of one destination of each type, and of each format of http.
 var kinds = map[string][2]string{
-	"raw":              {"http", `{"format":"raw"}`},
-	"standard":         {"http", `{"secret":"` + oldSecret + `"}`},
-	"envelope":         {"http", `{"format":"envelope"}`},
-	"thin":             {"http", `{"format":"thin"}`},
-	"template":         {"http", `{"format":"template","template":"{type: type, subject: subject, size: len(body) > 0}"}`},
+	"raw":      {"http", `{"format":"raw"}`},
+	"standard": {"http", `{"secret":"` + oldSecret + `"}`},
+	"envelope": {"http", `{"format":"envelope"}`},
+	"thin":     {"http", `{"format":"thin"}`},
+	"template": {"http",
+		`{"format":"template","template":"{type: type, subject: subject, size: len(body) > 0}"}`},
 	"acs":              {"acs", `{}`},
 	"ams":              {"ams", `{"signing_key":"` + amsKey + `","account_id":"acct"}`},
 	"boro":             {"boro", `{"profile_id":"265","secret_key":"` + strings.Repeat("0a", 32) + `"}`},
@@ -90,8 +91,8 @@ func rendered(t *testing.T, name string, target *Target, events ...bellhop.Event
 	return header.String() + "\r\n" + string(m.body)
 }
 
-// TestContentEncoding: each destination but raw sends the same request for an event that came compressed. Raw sends the
-// bytes with their header.
+// TestContentEncoding: each destination but raw sends the same request for an event that came compressed. Raw sends
+// the bytes with their header.
 func TestContentEncoding(t *testing.T) {
 	t.Parallel()
 	for name, target := range openAll(t) {
@@ -100,7 +101,8 @@ func TestContentEncoding(t *testing.T) {
 		want, got := rendered(t, name, target, plain), rendered(t, name, target, coded)
 		if name == "raw" {
 			head, _, _ := strings.Cut(want, "\r\n\r\n")
-			want = strings.Replace(head, "Content-Type", "Content-Encoding: gzip\r\nContent-Type", 1) + "\r\n\r\n" + string(body)
+			want = strings.Replace(head, "Content-Type", "Content-Encoding: gzip\r\nContent-Type", 1) + "\r\n\r\n" +
+				string(body)
 		}
 		if got != want {
 			t.Errorf("%s: compressed it is sent as\n%s\nelse as\n%s", name, got, want)

@@ -63,8 +63,9 @@ func TestFormats(t *testing.T) {
 		}},
 		"envelope-not-utf8": {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = []byte("\"\xff\"") }},
 		"envelope-empty":    {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = nil }},
-		"envelope-bom":      {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = []byte("\ufeff{\"a\":1}") }},
-		"raw-bom":           {"http", `{"format":"raw"}`, func(ev *bellhop.Event) { ev.Body = []byte("\ufeff{\"a\":1}") }},
+		"envelope-bom": {"http", `{"format":"envelope"}`,
+			func(ev *bellhop.Event) { ev.Body = []byte("\ufeff{\"a\":1}") }},
+		"raw-bom": {"http", `{"format":"raw"}`, func(ev *bellhop.Event) { ev.Body = []byte("\ufeff{\"a\":1}") }},
 		"envelope-digits": {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) {
 			ev.Body = []byte(`{"n":[18446744073709551616,123456789012345678901234567890,0.1000000000000000000000001,1e400,10.00]}`)
 		}},

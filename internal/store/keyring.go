@@ -133,8 +133,8 @@ func ParseKeyRing(text string) (KeyRing, error) {
 }
 
 // OrderKey returns the secret from which the keys of ordered deliveries are made. It is derived from the oldest master
-// key, so that a new one changes no order. If the oldest one is removed, the events accepted afterwards do not wait for
-// those accepted before.
+// key, so that a new one changes no order. If the oldest one is removed, the events accepted afterwards do not wait
+// for those accepted before.
 func (r KeyRing) OrderKey() (key [16]byte) {
 	derived, err := hkdf.Key(sha256.New, r.keys[r.oldest], nil, "bellhop order key 1", len(key))
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package store is the contract of the store: the one place that keeps sources, events, destinations,
-// deliveries, attempts, requests, repairs, connections and subscriptions. Package sqlite keeps that contract with SQLite,
-// and package storetest shows that a database keeps it.
+// deliveries, attempts, requests, repairs, connections and subscriptions. Package sqlite keeps that contract with
+// SQLite, and package storetest shows that a database keeps it.
 //
 // The store promises that a write reported done survives a crash and a power cut, and that the state of a
 // delivery changes only along the table in DESIGN.md. It decides nothing: callers tell it which destinations an
@@ -342,8 +342,8 @@ type Service interface {
 	// Run deletes events and requests for which nothing has happened for Retain, and cancels deliveries owed to deleted
 	// destinations, at once and then each minute, until ctx ends. It deletes nothing because of its age for an hour after
 	// the clock was set by more than a minute, or after a start at which the newest event or request is not of the last
-	// hour. At the start and after such a jump it makes pending deliveries due that wait for a time that a clock which was
-	// ahead has given: their last change is in the future, or they wait for longer than [bellhop.MaxWait].
+	// hour. At the start and after such a jump it makes pending deliveries due that wait for a time that a clock which
+	// was ahead has given: their last change is in the future, or they wait for longer than [bellhop.MaxWait].
 	Run(ctx context.Context) error
 	// Failed is closed when storage has failed for good. Nothing more is accepted then, and the program should
 	// end. Err says why.

@@ -16,7 +16,8 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: got %s, %v", object, got, err)
 		}
 	}
-	for _, object := range []string{"", "null", "[]", `{"a":1,"a":2}`, `{"a":1,"\u0061":1}`, `{"a":null,"a":1}`, `{"a":1}x`, `{"a":1`} {
+	for _, object := range []string{"", "null", "[]", `{"a":1,"a":2}`, `{"a":1,"\u0061":1}`, `{"a":null,"a":1}`,
+		`{"a":1}x`, `{"a":1`} {
 		if got, err := Find([]byte(object), "a"); got != nil || !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %s, %v", object, got, err)
 		}

@@ -9,8 +9,8 @@ import (
 
 // TestJSONTestSuite reads the cases of JSONTestSuite as the value of a member and, if they are an object or an array,
 // as a body. It refuses what the suite refuses and accepts what it accepts. Of the cases that are left to the reader,
-// numbers of any size, lone surrogates and bytes that are not UTF-8 are accepted, since nothing is decoded; a byte order
-// mark is skipped, and UTF-16 is refused.
+// numbers of any size, lone surrogates and bytes that are not UTF-8 are accepted, since nothing is decoded; a byte
+// order mark is skipped, and UTF-16 is refused.
 func TestJSONTestSuite(t *testing.T) {
 	file, err := os.ReadFile("testdata/jsontestsuite.txt")
 	if err != nil {
@@ -31,7 +31,8 @@ func TestJSONTestSuite(t *testing.T) {
 		if got := isValue(text); got != want && !strings.HasPrefix(text, byteOrderMark) {
 			t.Errorf("%s: as a value, accepted is %v", name, got)
 		}
-		if first := strings.TrimLeft(strings.TrimPrefix(text, byteOrderMark), " "); want && strings.Trim(first[:1], "{[") != "" {
+		if first := strings.TrimLeft(strings.TrimPrefix(text, byteOrderMark), " "); want && strings.Trim(first[:1],
+			"{[") != "" {
 			continue // neither an object nor an array
 		}
 		if got := isBody(text); got != want {

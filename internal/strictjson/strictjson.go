@@ -166,8 +166,8 @@ func Key(value []byte) (text string, ok bool) {
 	return text, ok
 }
 
-// Unwrap returns the JSON text in value, a JSON string that holds an object or an array, as some senders encode a value
-// twice. It returns any other value as it is.
+// Unwrap returns the JSON text in value, a JSON string that holds an object or an array, as some senders encode a
+// value twice. It returns any other value as it is.
 func Unwrap(value []byte) []byte {
 	text, ok := Text(value)
 	if inner := bytes.TrimLeft([]byte(text), " \t\r\n"); ok && len(inner) > 0 && (inner[0] == '{' || inner[0] == '[') {

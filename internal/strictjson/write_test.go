@@ -38,7 +38,8 @@ func TestEmbed(t *testing.T) {
 	for body, want := range map[string]string{
 		"1": "1", " {} \n": "{}", `{"a":"x"}`: `{"a":"x"}`, "null": "null", "\uFEFF[1, 2]\r\n": "[1, 2]",
 		`{"a":1,"a":2}`: `{"a":1,"a":2}`, nested(MaxDepth - 2): nested(MaxDepth - 2), `"[[["`: `"[[["`,
-		"": "", " ": "", "1,2": "", "]": "", "\"\xff\"": "", nested(MaxDepth - 1): "", "{}{}": "", "\uFEFF": "", "{}\u00a0": "",
+		"": "", " ": "", "1,2": "", "]": "", "\"\xff\"": "", nested(MaxDepth - 1): "", "{}{}": "", "\uFEFF": "",
+		"{}\u00a0": "",
 	} {
 		got, ok := Embed([]byte(body))
 		if string(got) != want || ok != (want != "") {

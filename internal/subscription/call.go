@@ -12,8 +12,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// This file makes one call of a provider's API for a subscription: the intent is stored, the call made, and the outcome
-// put into words. The caller stores it, together with what it means for the subscription.
+// This file makes one call of a provider's API for a subscription: the intent is stored, the call made, and the
+// outcome put into words. The caller stores it, together with what it means for the subscription.
 
 // callTimeout bounds one call. Graph makes two handshakes of ten seconds within one.
 const callTimeout = 45 * time.Second
@@ -39,7 +39,8 @@ type tool struct {
 func (m *Manager) open(ctx context.Context, sub *bellhop.Subscription) (t tool, err error) {
 	p, ok := provider.SubscriberOf(m.opts.Providers, sub.Provider)
 	if !ok {
-		return t, &provider.APIError{Kind: provider.APIInvalid, Message: "the provider " + sub.Provider + " has no subscriptions"}
+		return t, &provider.APIError{Kind: provider.APIInvalid,
+			Message: "the provider " + sub.Provider + " has no subscriptions"}
 	}
 	api, err := m.opts.Connections.API(ctx, sub.ConnectionID)
 	var known *bellhop.Error
@@ -161,9 +162,11 @@ func (m *Manager) handshakeStory(e *entry, r callResult, t tool) string {
 	if r.record.Handshake == "" {
 		b.WriteString("none came here: the provider cannot reach this URL, or something in front of this gateway answered")
 	} else {
-		b.WriteString("it came and was " + r.record.Handshake + ": something between may have changed the answer or taken too long")
+		b.WriteString("it came and was " + r.record.Handshake +
+			": something between may have changed the answer or taken too long")
 	}
-	fmt.Fprintf(&b, "; try it from outside: curl -i -X POST '%s?%s=ring' must print status 200 and ring", e.sub.URL, t.info.Handshake)
+	fmt.Fprintf(&b, "; try it from outside: curl -i -X POST '%s?%s=ring' must print status 200 and ring", e.sub.URL,
+		t.info.Handshake)
 	return b.String()
 }
 

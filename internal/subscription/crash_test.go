@@ -18,7 +18,8 @@ func TestCrashAfterCreation(t *testing.T) {
 			bubble(t, func(r *rig) {
 				r.fault("drop=1", "graph") // the registration is made, and nobody hears of it
 				sub := r.create("watch", resource, "updated")
-				if sub.State != bellhop.SubscriptionPending || sub.RemoteID != "" || sub.Secrets.Wish.IsZero() || len(r.remotes()) != 1 {
+				if sub.State != bellhop.SubscriptionPending || sub.RemoteID != "" || sub.Secrets.Wish.IsZero() ||
+					len(r.remotes()) != 1 {
 					r.Fatalf("%+v, %v", sub, r.remotes())
 				}
 				made := r.remotes()
@@ -62,8 +63,8 @@ func (r *rig) crash() {
 	}
 }
 
-// Outlook has no list, so a registration whose creation has an unknown outcome stays until it expires. The next one has
-// another client state, so that nothing of the stray is taken; if it speaks, it is deleted.
+// Outlook has no list, so a registration whose creation has an unknown outcome stays until it expires. The next one
+// has another client state, so that nothing of the stray is taken; if it speaks, it is deleted.
 func TestStrayOfOutlook(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.fault("drop=1", "outlook")
@@ -97,7 +98,8 @@ func TestCrashDuringRenewal(t *testing.T) {
 		}
 		calls, err := r.store.SubscriptionCalls(r.ctx, sub.ID)
 		r.must(err)
-		if !slices.ContainsFunc(calls, func(c bellhop.SubscriptionCall) bool { return strings.Contains(c.Outcome, "the gateway ended") }) {
+		if !slices.ContainsFunc(calls,
+			func(c bellhop.SubscriptionCall) bool { return strings.Contains(c.Outcome, "the gateway ended") }) {
 			r.Errorf("%+v", calls)
 		}
 	})
@@ -131,7 +133,8 @@ func TestTwoServers(t *testing.T) {
 		other.start()
 		defer other.stop()
 		second := other.create("watch", "/drives/b1/root", "updated")
-		if second.State != bellhop.SubscriptionFailed || !strings.Contains(second.Reason, "another server with the same public URL") {
+		if second.State != bellhop.SubscriptionFailed || !strings.Contains(second.Reason,
+			"another server with the same public URL") {
 			r.Errorf("%+v", second)
 		}
 		r.pass(3 * 24 * time.Hour)
@@ -172,8 +175,9 @@ func TestStrayOfSharePoint(t *testing.T) {
 			return []byte(`{"resource":"x","notificationUrl":"` + url + `","clientState":"` + state + `"}`)
 		}
 		for state, url := range map[string]string{full.Secrets.ClientState: full.URL, "foreign": full.URL} {
-			answer, err := r.Do(r.ctx, provider.Call{Method: "POST", Path: "/_api/web/lists/getByTitle('Documents')/subscriptions",
-				Body: body(state, url)})
+			answer, err := r.Do(r.ctx,
+				provider.Call{Method: "POST", Path: "/_api/web/lists/getByTitle('Documents')/subscriptions",
+					Body: body(state, url)})
 			if err != nil || state == "foreign" && answer.Status != 400 || state != "foreign" && answer.Status != 201 {
 				r.Fatalf("%s: %d %s, %v", state, answer.Status, answer.Body, err)
 			}
@@ -184,7 +188,8 @@ func TestStrayOfSharePoint(t *testing.T) {
 		}
 		r.pass(time.Minute)
 		remote, err := r.manager.Remote(r.ctx, "con_1", "sharepoint", "Documents")
-		if err != nil || slices.ContainsFunc(remote, func(x bellhop.RemoteSubscription) bool { return x.Owner == bellhop.RemoteLost }) ||
+		if err != nil || slices.ContainsFunc(remote,
+			func(x bellhop.RemoteSubscription) bool { return x.Owner == bellhop.RemoteLost }) ||
 			!slices.ContainsFunc(remote, func(x bellhop.RemoteSubscription) bool {
 				return x.Owner == bellhop.RemoteOurs && x.RemoteID == sub.RemoteID
 			}) {
@@ -256,7 +261,8 @@ func TestUser(t *testing.T) {
 		last := r.create("last", "/me/messages", "updated")
 		r.renameSource("src_calendar", "")
 		r.pass(time.Minute)
-		if got := r.wantState("last", bellhop.SubscriptionFailed); !strings.Contains(got.Reason, "source was deleted") || len(r.remotes()) != 1 {
+		if got := r.wantState("last", bellhop.SubscriptionFailed); !strings.Contains(got.Reason, "source was deleted") ||
+			len(r.remotes()) != 1 {
 			r.Errorf("%+v, %v", got, r.remotes())
 		}
 		if err := r.manager.Delete(r.ctx, last.ID, false); err != nil {
@@ -295,8 +301,10 @@ func TestPermission(t *testing.T) {
 // The wrong connection, a source of another provider and a bad resource are said at once, and nothing is stored.
 func TestCreateRefuses(t *testing.T) {
 	bubble(t, func(r *rig) {
-		good := bellhop.Subscription{ID: "sub_x", Name: "x", Provider: "graph", SourceID: "src_calendar", ConnectionID: "con_1",
-			Resource: "/me/events", ChangeTypes: []string{"created"}, Settings: []byte("{}"), CreatedAt: time.Now(), UpdatedAt: time.Now()}
+		good := bellhop.Subscription{ID: "sub_x", Name: "x", Provider: "graph", SourceID: "src_calendar",
+			ConnectionID: "con_1",
+			Resource:     "/me/events", ChangeTypes: []string{"created"}, Settings: []byte("{}"), CreatedAt: time.Now(),
+			UpdatedAt: time.Now()}
 		for path, change := range map[string]func(s *bellhop.Subscription){
 			"source":          func(s *bellhop.Subscription) { s.SourceID = "src_mailbox" },
 			"provider":        func(s *bellhop.Subscription) { s.Provider = "github" },

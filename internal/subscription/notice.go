@@ -81,7 +81,8 @@ func (m *Manager) announceGap(gap bellhop.Gap, sub *bellhop.Subscription) {
 	if m.publishNotice(bellhop.TypeSubscriptionGap, sub.Name, gap.ID, n) != nil {
 		return
 	}
-	m.log.Warn("subscription.gap", "subscription_id", sub.ID, "subscription", sub.Name, "gap_id", gap.ID, "from", gap.From,
+	m.log.Warn("subscription.gap", "subscription_id", sub.ID, "subscription", sub.Name, "gap_id", gap.ID, "from",
+		gap.From,
 		"to", gap.To, "reason", gap.Reason)
 	if err := m.opts.Store.GapAnnounced(context.WithoutCancel(m.ctx), gap.ID); err != nil {
 		m.log.Error("announcement.failed", "gap_id", gap.ID, "error", err)

@@ -23,7 +23,8 @@ func (m *Manager) wish(sub *bellhop.Subscription, t tool) provider.Registration 
 		life = sub.Lifetime
 	}
 	if life > 0 {
-		r.ExpiresAt = m.now().Add(life - m.random(life/1000, life/1000+min(10*time.Minute, life/50))).Truncate(time.Microsecond)
+		r.ExpiresAt = m.now().Add(life - m.random(life/1000,
+			life/1000+min(10*time.Minute, life/50))).Truncate(time.Microsecond)
 	}
 	return r
 }
@@ -49,8 +50,8 @@ func (m *Manager) granted(sub *bellhop.Subscription, got callResult, r provider.
 // parts are the least and the most of a lifetime.
 type parts struct{ least, most float64 }
 
-// What may be left of the lifetime at a renewal. The first one after a creation comes at any time of the span in which a
-// later one comes on average: so subscriptions that were made together do not stay together.
+// What may be left of the lifetime at a renewal. The first one after a creation comes at any time of the span in
+// which a later one comes on average: so subscriptions that were made together do not stay together.
 var (
 	leftAtFirst   = parts{0.325, 0.98}
 	leftAtRenewal = parts{0.25, 0.4}
@@ -64,8 +65,8 @@ func (m *Manager) renewAt(expiresAt time.Time, part parts) time.Time {
 	return expiresAt.Add(-wait).Truncate(time.Microsecond)
 }
 
-// backoff returns how long to wait after a call that failed, the n-th in a row: by kind, twice as long each time, with a
-// jitter of a fifth, and at least what the provider asked for.
+// backoff returns how long to wait after a call that failed, the n-th in a row: by kind, twice as long each time,
+// with a jitter of a fifth, and at least what the provider asked for.
 func (m *Manager) backoff(err *provider.APIError, n int) time.Duration {
 	first, most := 10*time.Second, 15*time.Minute
 	switch err.Kind {

@@ -16,8 +16,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// A Registry is the [provider.Subscribed] of one source. Requests at the source read its table without a lock; a change
-// of a subscription replaces the table.
+// A Registry is the [provider.Subscribed] of one source. Requests at the source read its table without a lock; a
+// change of a subscription replaces the table.
 type Registry struct {
 	manager *Manager
 	table   atomic.Pointer[table] // nil if there is no subscription

@@ -173,7 +173,8 @@ func (r *rig) Do(ctx context.Context, call provider.Call) (answer provider.Answe
 	if err != nil {
 		return answer, &provider.APIError{Kind: provider.APIInvalid, Message: "no URL"}
 	}
-	req := httptest.NewRequestWithContext(ctx, call.Method, "http://stand-in.example"+target.RequestURI(), bytes.NewReader(call.Body))
+	req := httptest.NewRequestWithContext(ctx, call.Method, "http://stand-in.example"+target.RequestURI(),
+		bytes.NewReader(call.Body))
 	for name, values := range call.Header {
 		req.Header[name] = values
 	}
@@ -211,7 +212,8 @@ func (r *rig) receive(w http.ResponseWriter, req *http.Request, body []byte) {
 			continue
 		}
 		p, _ := provider.SubscriberOf(providers, src.Provider)
-		receiver, err := p.Open(provider.Env{Now: time.Now, Rand: rand.Reader, Subscribed: r.manager.Of(src.ID)}, src.Settings)
+		receiver, err := p.Open(provider.Env{Now: time.Now, Rand: rand.Reader, Subscribed: r.manager.Of(src.ID)},
+			src.Settings)
 		r.must(err)
 		receipt, err := receiver.Receive(req.Context(), &provider.Request{Method: req.Method, Target: req.URL.RequestURI(),
 			Header: req.Header, Body: body, ReceivedAt: time.Now()})
@@ -327,9 +329,11 @@ func (r *rig) fault(text, system string) {
 // happen lets something happen in a resource of Graph, and returns how many notifications follow.
 func (r *rig) happen(system, resource string) int {
 	r.Helper()
-	n, err := r.host.Happen(emulator.Event{System: system, Resource: resource, ChangeType: "updated", Data: map[string]any{}})
+	n, err := r.host.Happen(emulator.Event{System: system, Resource: resource, ChangeType: "updated",
+		Data: map[string]any{}})
 	if err != nil {
-		n, err = r.host.Happen(emulator.Event{System: system, Resource: resource, ChangeType: "created", Data: map[string]any{"Subject": "x"}})
+		n, err = r.host.Happen(emulator.Event{System: system, Resource: resource, ChangeType: "created",
+			Data: map[string]any{"Subject": "x"}})
 	}
 	r.must(err)
 	synctest.Wait()

@@ -11,7 +11,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// step does what is next for an entry: as many calls as belong together, mostly one. It does nothing if nothing is due.
+// step does what is next for an entry: as many calls as belong together, mostly one. It does nothing if nothing is
+// due.
 func (m *Manager) step(ctx context.Context, e *entry) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -110,8 +111,8 @@ func (m *Manager) lose(sub *bellhop.Subscription, since time.Time) {
 	}
 }
 
-// retire sets the registration of sub aside: it is deleted once there is another one, and until then the door takes its
-// notifications.
+// retire sets the registration of sub aside: it is deleted once there is another one, and until then the door takes
+// its notifications.
 func (m *Manager) retire(sub *bellhop.Subscription) {
 	if sub.RemoteID == "" {
 		return
@@ -162,7 +163,8 @@ func (m *Manager) create(ctx context.Context, e *entry) error {
 	if sub.State == bellhop.SubscriptionFailed {
 		sub.State = bellhop.SubscriptionPending
 	}
-	got, err := m.call(ctx, e, callCreate, func(ctx context.Context) (provider.Remote, error) { return t.calls.Create(ctx, r) })
+	got, err := m.call(ctx, e, callCreate,
+		func(ctx context.Context) (provider.Remote, error) { return t.calls.Create(ctx, r) })
 	if err != nil {
 		return err
 	}
@@ -227,7 +229,8 @@ func (m *Manager) ownerOf(remoteID string) *entry {
 // take adopts a registration that this gateway made, and renews it at once: its expiry is not known.
 func (m *Manager) take(ctx context.Context, e *entry, t tool, id string) error {
 	r := m.wish(&e.sub, t)
-	got, err := m.call(ctx, e, callRenew, func(ctx context.Context) (provider.Remote, error) { return t.calls.Renew(ctx, id, r) })
+	got, err := m.call(ctx, e, callRenew,
+		func(ctx context.Context) (provider.Remote, error) { return t.calls.Renew(ctx, id, r) })
 	if err != nil {
 		return err
 	}
@@ -381,9 +384,10 @@ func (m *Manager) gone(ctx context.Context, e *entry, got callResult) error {
 	return m.create(ctx, e)
 }
 
-// heardAt returns the latest time at which the registration is known to have been there: that of a notification or of a
-// call before the present one.
-func (m *Manager) heardAt(ctx context.Context, sub *bellhop.Subscription, present *bellhop.SubscriptionCall) time.Time {
+// heardAt returns the latest time at which the registration is known to have been there: that of a notification or of
+// a call before the present one.
+func (m *Manager) heardAt(ctx context.Context, sub *bellhop.Subscription,
+	present *bellhop.SubscriptionCall) time.Time {
 	at := sub.CreatedAt
 	if e, err := m.find(sub.ID); err == nil && e.spoken.Load() > at.UnixMicro() {
 		at = time.UnixMicro(e.spoken.Load()).UTC()

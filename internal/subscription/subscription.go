@@ -2,8 +2,8 @@
 // makes a new one when one was lost. DESIGN.md has the states, and what a crash does in each.
 //
 // It promises that the intent of each call is on disk before the call, and its outcome after it; that it changes
-// nothing at a provider but what it made, or what has both a URL and a client state of this gateway; and that each span
-// of time in which notifications may be lost is a gap on record, and is announced.
+// nothing at a provider but what it made, or what has both a URL and a client state of this gateway; and that each
+// span of time in which notifications may be lost is a gap on record, and is announced.
 //
 // A [Manager] keeps all subscriptions in memory and in the store. Nobody else changes them. The door asks it which
 // client states it may take (registry.go) and tells it what it heard; the catalog passes on what users want (user.go).
@@ -261,7 +261,8 @@ func (m *Manager) SetSources(list []bellhop.Source) {
 	}
 	for _, e := range m.entries {
 		sub := e.shared.Load()
-		if src := m.sources[sub.SourceID]; src == nil && sub.RemoteID != "" || src != nil && sub.URL != "" && src.url != sub.URL {
+		if src := m.sources[sub.SourceID]; src == nil && sub.RemoteID != "" || src != nil && sub.URL != "" &&
+			src.url != sub.URL {
 			e.marks.now = true
 			m.schedule(e)
 		}

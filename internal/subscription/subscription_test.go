@@ -14,7 +14,8 @@ import (
 func TestLife(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sub := r.create("events", "/me/events", "created", "updated")
-		if sub.State != bellhop.SubscriptionActive || sub.RemoteID == "" || !slices.Equal(r.remotes(), []string{sub.RemoteID}) ||
+		if sub.State != bellhop.SubscriptionActive || sub.RemoteID == "" || !slices.Equal(r.remotes(),
+			[]string{sub.RemoteID}) ||
 			time.Until(sub.ExpiresAt) < 6*24*time.Hour {
 			r.Fatalf("created %+v", sub)
 		}
@@ -22,7 +23,8 @@ func TestLife(t *testing.T) {
 			r.Errorf("an event at %v", sub.LastEventAt)
 		}
 		calls, err := r.store.SubscriptionCalls(r.ctx, sub.ID)
-		if err != nil || len(calls) != 1 || !calls[0].Done || calls[0].Handshake != "2 handshakes, the last one answered 200" {
+		if err != nil || len(calls) != 1 || !calls[0].Done ||
+			calls[0].Handshake != "2 handshakes, the last one answered 200" {
 			r.Errorf("history %+v, %v", calls, err)
 		}
 		r.pass(time.Hour)
@@ -34,7 +36,8 @@ func TestLife(t *testing.T) {
 		}
 		r.pass(30 * 24 * time.Hour)
 		after := r.wantState("events", bellhop.SubscriptionActive)
-		if after.RemoteID != sub.RemoteID || after.ExpiresAt.Before(time.Now().Add(24*time.Hour)) || len(r.gaps("events")) > 0 {
+		if after.RemoteID != sub.RemoteID || after.ExpiresAt.Before(time.Now().Add(24*time.Hour)) ||
+			len(r.gaps("events")) > 0 {
 			r.Errorf("after 30 days: %+v, %v", after, r.gaps("events"))
 		}
 		if n := strings.Count(r.history("events"), "renew"); n < 5 || n > 9 {
@@ -46,8 +49,8 @@ func TestLife(t *testing.T) {
 	})
 }
 
-// The lifecycle events of Graph: a pause is answered, a removal makes a new registration and a gap, and what was missed
-// is a gap.
+// The lifecycle events of Graph: a pause is answered, a removal makes a new registration and a gap, and what was
+// missed is a gap.
 func TestLifecycle(t *testing.T) {
 	bubble(t, func(r *rig) {
 		first := r.create("events", "/me/events", "created", "updated")
@@ -68,7 +71,8 @@ func TestLifecycle(t *testing.T) {
 		r.fault("revoke", "graph")
 		r.pass(time.Minute)
 		second := r.wantState("events", bellhop.SubscriptionActive)
-		if second.RemoteID == first.RemoteID || !slices.Equal(r.remotes(), []string{second.RemoteID}) || len(r.gaps("events")) != 2 {
+		if second.RemoteID == first.RemoteID || !slices.Equal(r.remotes(), []string{second.RemoteID}) ||
+			len(r.gaps("events")) != 2 {
 			r.Errorf("after the removal: %+v, %v", second, r.gaps("events"))
 		}
 		if n := len(r.announced(bellhop.TypeSubscriptionGap)); n != 2 {
@@ -89,7 +93,8 @@ func (r *rig) happenLifecycle(id, event string) {
 
 // A registration that ends without a word is found by the daily comparison: its single GET says 404.
 func TestSilentLoss(t *testing.T) {
-	for name, resource := range map[string]string{"graph": "/me/events", "outlook": "me/events", "sharepoint": "Documents"} {
+	for name, resource := range map[string]string{"graph": "/me/events", "outlook": "me/events",
+		"sharepoint": "Documents"} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
 				changes := []string{"updated"}
@@ -161,7 +166,8 @@ func TestForeignAnswers(t *testing.T) {
 		}
 		r.setMangle(nil)
 		r.pass(2 * time.Hour)
-		if got := r.wantState("events", bellhop.SubscriptionActive); got.RemoteID != first.RemoteID || len(r.gaps("events")) > 0 {
+		if got := r.wantState("events", bellhop.SubscriptionActive); got.RemoteID != first.RemoteID ||
+			len(r.gaps("events")) > 0 {
 			r.Errorf("%+v", got)
 		}
 	})
@@ -178,7 +184,8 @@ func TestHandshakeNeverArrives(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.setDown(true)
 		sub := r.create("events", "/me/events", "updated")
-		for _, word := range []string{"expected a POST at https://hooks.example.com/in/calendar?validationToken=", "within 10s",
+		for _, word := range []string{"expected a POST at https://hooks.example.com/in/calendar?validationToken=",
+			"within 10s",
 			"none came here", "curl -i -X POST 'https://hooks.example.com/in/calendar?validationToken=ring'"} {
 			if !strings.Contains(sub.Reason, word) {
 				r.Errorf("the reason lacks %q: %s", word, sub.Reason)
@@ -219,7 +226,8 @@ func TestShorterLifetime(t *testing.T) {
 			return a
 		})
 		sub := r.create("events", "/me/events", "updated")
-		if sub.State != bellhop.SubscriptionActive || sub.Lifetime != 4200*time.Minute || r.history("events") != "create! create" {
+		if sub.State != bellhop.SubscriptionActive || sub.Lifetime != 4200*time.Minute ||
+			r.history("events") != "create! create" {
 			r.Errorf("%+v, %s", sub, r.history("events"))
 		}
 		r.pass(10 * 24 * time.Hour)
@@ -297,7 +305,8 @@ func TestDowntime(t *testing.T) {
 		r.start()
 		r.pass(2 * time.Minute)
 		gaps := r.gaps("events")
-		if len(gaps) != 1 || gaps[0].To.Sub(gaps[0].From) < 5*time.Hour || gaps[0].To.Sub(gaps[0].From) > 5*time.Hour+2*time.Minute {
+		if len(gaps) != 1 || gaps[0].To.Sub(gaps[0].From) < 5*time.Hour ||
+			gaps[0].To.Sub(gaps[0].From) > 5*time.Hour+2*time.Minute {
 			r.Fatalf("after five hours: %+v", gaps)
 		}
 		if len(r.announced(bellhop.TypeSubscriptionGap)) != 1 {

@@ -12,9 +12,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// This file compares what the providers have with what the gateway knows: at the start, every day, and when a user asks
-// for it. A list that lacks a registration proves nothing: the registration itself is asked for then. A list that is
-// refused, as SharePoint refuses it to an application without full control, is lived with in the same way.
+// This file compares what the providers have with what the gateway knows: at the start, every day, and when a user
+// asks for it. A list that lacks a registration proves nothing: the registration itself is asked for then. A list
+// that is refused, as SharePoint refuses it to an application without full control, is lived with in the same way.
 
 // A list is the part of a provider's registrations that one call returns.
 type list struct {
@@ -68,7 +68,8 @@ func (m *Manager) sweep(ctx context.Context, pauses []time.Duration) Swept {
 			return done
 		}
 		if err != nil {
-			done.Errors = append(done.Errors, "the registrations of connection "+at.connectionID+" cannot be listed: "+err.Error())
+			done.Errors = append(done.Errors,
+				"the registrations of connection "+at.connectionID+" cannot be listed: "+err.Error())
 			doubted = append(doubted, group...)
 			continue
 		}
@@ -161,7 +162,8 @@ func (m *Manager) compare(ctx context.Context, group []*entry, found []provider.
 			missing = append(missing, e)
 			continue
 		}
-		if expiresAt := bellhop.StoredTime(r.ExpiresAt); expiresAt.IsZero() || expiresAt.Sub(sub.ExpiresAt).Abs() < time.Minute {
+		if expiresAt := bellhop.StoredTime(r.ExpiresAt); expiresAt.IsZero() ||
+			expiresAt.Sub(sub.ExpiresAt).Abs() < time.Minute {
 			continue
 		}
 		e.mu.Lock()
@@ -219,8 +221,8 @@ func (m *Manager) markChecks(entries []*entry) {
 	}
 }
 
-// findMade returns the id of the registration that a creation with an unknown outcome has made, "" if there is none. It
-// has our URL, and the client state or, where the provider does not show that, the very expiry that was asked for.
+// findMade returns the id of the registration that a creation with an unknown outcome has made, "" if there is none.
+// It has our URL, and the client state or, where the provider does not show that, the very expiry that was asked for.
 func (m *Manager) findMade(ctx context.Context, e *entry, t tool) (id string, err error) {
 	found, err := t.calls.List(ctx, t.registration)
 	var failure *provider.APIError
@@ -234,7 +236,8 @@ func (m *Manager) findMade(ctx context.Context, e *entry, t tool) (id string, er
 	for _, r := range found {
 		retired := slices.ContainsFunc(sub.Secrets.Retired, func(old bellhop.RetiredRemote) bool { return old.ID == r.ID })
 		byState := r.ClientState != "" && r.ClientState == sub.Secrets.ClientState
-		byExpiry := r.ClientState == "" && sameResource(r.Resource, sub.Resource) && sameChanges(r.ChangeTypes, sub.ChangeTypes) &&
+		byExpiry := r.ClientState == "" && sameResource(r.Resource, sub.Resource) && sameChanges(r.ChangeTypes,
+			sub.ChangeTypes) &&
 			r.ExpiresAt.Sub(sub.Secrets.Wish).Abs() < time.Second
 		if r.URL == sub.URL && !retired && (byState || byExpiry) && m.ownerOf(r.ID) == nil {
 			return r.ID, nil
@@ -262,7 +265,8 @@ func sameChanges(a, b []string) bool {
 
 // Remote returns the registrations that a connection sees at its provider. resource, and the settings with it, choose
 // the list where there are several; "" reads the lists of all subscriptions of the connection.
-func (m *Manager) Remote(ctx context.Context, connectionID, providerName, resource string) ([]bellhop.RemoteSubscription, error) {
+func (m *Manager) Remote(ctx context.Context, connectionID, providerName,
+	resource string) ([]bellhop.RemoteSubscription, error) {
 	p, ok := provider.SubscriberOf(m.opts.Providers, providerName)
 	if !ok {
 		return nil, bellhop.Conflict("the provider " + providerName + " has no subscriptions")

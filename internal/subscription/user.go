@@ -89,7 +89,8 @@ func (m *Manager) LastEventAt(id string) time.Time {
 
 // change locks the subscription of that id, has do change it, and stores it. If do returns no error, the next step is
 // taken at once.
-func (m *Manager) change(ctx context.Context, id string, do func(sub *bellhop.Subscription) error) (bellhop.Subscription, error) {
+func (m *Manager) change(ctx context.Context, id string,
+	do func(sub *bellhop.Subscription) error) (bellhop.Subscription, error) {
 	e, err := m.find(id)
 	if err != nil {
 		return bellhop.Subscription{}, err
@@ -218,7 +219,8 @@ func (m *Manager) Delete(ctx context.Context, id string, keepRemote bool) error 
 	if _, err := m.find(id); err != nil {
 		return nil
 	}
-	return bellhop.Conflict("the subscription is deleted as soon as the provider has ended its registration: " + left.Reason)
+	return bellhop.Conflict("the subscription is deleted as soon as the provider has ended its registration: " +
+		left.Reason)
 }
 
 // Sync compares all subscriptions with their providers now. Checks of single registrations follow in the background.

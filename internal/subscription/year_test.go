@@ -82,7 +82,8 @@ func (y *year) Create(_ context.Context, r provider.Registration) (provider.Remo
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	failure, done := y.fail()
-	made := provider.Remote{ID: "r" + strconv.Itoa(len(y.remotes)), Resource: r.Resource, URL: r.URL, ExpiresAt: r.ExpiresAt}
+	made := provider.Remote{ID: "r" + strconv.Itoa(len(y.remotes)), Resource: r.Resource, URL: r.URL,
+		ExpiresAt: r.ExpiresAt}
 	if done {
 		y.remotes[made.ID] = r.ExpiresAt
 	}
@@ -137,7 +138,8 @@ func (y *year) List(context.Context, provider.Registration) ([]provider.Remote, 
 
 // The store.
 
-func (y *year) Subscriptions(context.Context, bellhop.SubscriptionFilter, bellhop.Page) ([]bellhop.Subscription, string, error) {
+func (y *year) Subscriptions(context.Context, bellhop.SubscriptionFilter, bellhop.Page) ([]bellhop.Subscription,
+	string, error) {
 	return nil, "", nil
 }
 func (y *year) SettleCalls(context.Context, string) error { return nil }
@@ -187,7 +189,8 @@ func (y *year) manager() *subscription.Manager {
 func (y *year) fill(t testing.TB, m *subscription.Manager, n int) {
 	y.setQuiet(true)
 	for i := range n {
-		sub := bellhop.Subscription{ID: fmt.Sprint("sub_", i), Name: fmt.Sprint("s", i), Provider: "year", SourceID: fmt.Sprint("src_", i/200),
+		sub := bellhop.Subscription{ID: fmt.Sprint("sub_", i), Name: fmt.Sprint("s", i), Provider: "year",
+			SourceID:     fmt.Sprint("src_", i/200),
 			ConnectionID: fmt.Sprint("con_", i/200), Resource: "/r", CreatedAt: time.Now(), UpdatedAt: time.Now()}
 		if _, err := m.Create(t.Context(), sub); err != nil {
 			t.Fatal(err)

@@ -36,7 +36,8 @@ func testCase(t testing.TB) providertest.Case {
 	}
 }
 
-// TestReason: a reason begins with the name of the provider that the source has, and names the missing or wrong secret.
+// TestReason: a reason begins with the name of the provider that the source has, and names the missing or wrong
+// secret.
 func TestReason(t *testing.T) {
 	receiver, err := acs.Provider{}.Open(provider.Env{Now: time.Now}, []byte(`{"query_secret":"a secret of recordings"}`))
 	if err != nil {

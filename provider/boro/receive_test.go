@@ -64,7 +64,8 @@ func TestParseMembers(t *testing.T) {
 			t.Errorf("%.60s: got %+v, %v", body, got, err)
 		}
 	}
-	for _, body := range []string{"", "null", "[]", "1", `{"status":"Active","status":"Active"}`, `{"links":[],"links":[]}`, "{", "\uFEFF"} {
+	for _, body := range []string{"", "null", "[]", "1", `{"status":"Active","status":"Active"}`,
+		`{"links":[],"links":[]}`, "{", "\uFEFF"} {
 		if _, err := boro.Parse([]byte(body)); !errors.Is(err, provider.ErrBody) {
 			t.Errorf("%q: %v", body, err)
 		}

@@ -107,9 +107,10 @@ func TestConformanceBatches(t *testing.T) {
 		batch           string
 		events, refused int
 	}{
-		"validEmpty":                              {"[]", 0, 0},
-		"validTwoMinimal":                         {"[{" + minimal + "},{" + minimal + "}]", 2, 0},
-		"invalidBatchMixedSpecVersions":           {"[{" + minimal + "},{" + notConforming["invalidUnknownSpecVersion"] + "}]", 1, 1},
+		"validEmpty":      {"[]", 0, 0},
+		"validTwoMinimal": {"[{" + minimal + "},{" + minimal + "}]", 2, 0},
+		"invalidBatchMixedSpecVersions": {"[{" + minimal + "},{" + notConforming["invalidUnknownSpecVersion"] +
+			"}]", 1, 1},
 		"invalidBatchContainingInvalidCloudEvent": {"[{" + notConforming["invalidNoId"] + "}]", 0, -1},
 		"invalidBatchContainingNonObject":         {`["not an object",{` + minimal + "}]", 1, 1},
 	} {
@@ -135,7 +136,8 @@ func TestConformanceBinary(t *testing.T) {
 		"a time": {"Ce-Time", "2018-04-05T17:31:00Z", true}, "a bad time": {"Ce-Time", "lunchtime", false},
 		"an empty time": {"Ce-Time", "", false}, "an empty subject": {"Ce-Subject", "", true},
 		"an empty schema": {"Ce-Dataschema", "", false}, "a schema": {"Ce-Dataschema", "https://example.com/a", true},
-		"an extension": {"Ce-Ext", "1.5", true}, "an odd name": {"Ce-My-Ext", "a", false}, "an empty id": {"Ce-Id", "", false},
+		"an extension": {"Ce-Ext", "1.5", true}, "an odd name": {"Ce-My-Ext", "a", false},
+		"an empty id":     {"Ce-Id", "", false},
 		"an empty source": {"Ce-Source", "", false}, "an empty type": {"Ce-Type", "", false},
 		"another version": {"Ce-Specversion", "0.9", false}, "a content type": {"Ce-Datacontenttype", "a/b", false},
 	} {

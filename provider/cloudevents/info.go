@@ -114,9 +114,11 @@ var notes = []string{
 		"The attributes that the specification requires (`specversion`, `id`, `source`, `type`) are required, and a " +
 		"`type` has at most 255 bytes.",
 	"**Malformed events** of version 1.0 are refused as the specification says: a `time` that is not in the form of " +
-		"RFC 3339, an empty or invalid `datacontenttype` or `dataschema`, an attribute whose name has other characters than " +
+		"RFC 3339, an empty or invalid `datacontenttype` or `dataschema`, an attribute whose name has other characters " +
+		"than " +
 		"a to z and 0 to 9, an extension that is an object, a list or a number that is not a whole one of 32 bits, and " +
-		"`data_base64` that is not Base64. An empty `subject`, which Event Grid sends, counts as absent, and is sent on as " +
+		"`data_base64` that is not Base64. An empty `subject`, which Event Grid sends, counts as absent, and is sent on " +
+		"as " +
 		"`null`. A name that occurs twice is refused only if it is `data` or an attribute that Bellhop reads. " +
 		"A `source` that is not a URI-reference is accepted, although some SDKs refuse to read it.",
 	"**Batches.** Up to 5000 items. An invalid item is refused and recorded, and its neighbours are accepted. A batch " +

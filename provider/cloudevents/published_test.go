@@ -114,8 +114,8 @@ func TestPublishedEvents(t *testing.T) {
 	}
 }
 
-// TestPublished03: version 0.3 says by datacontentencoding that data is Base64, and data_base64 is no member of its own
-// there, so an event that has both is one with an extension.
+// TestPublished03: version 0.3 says by datacontentencoding that data is Base64, and data_base64 is no member of its
+// own there, so an event that has both is one with an extension.
 func TestPublished03(t *testing.T) {
 	t.Parallel()
 	r := open(t, map[string]any{"accept_03": true})
@@ -151,8 +151,9 @@ func TestPublishedHeaders(t *testing.T) {
 		subject      string
 		want         error
 	}{
-		"Structured encoding":               {header: "Content-Type: application/cloudevents+json", body: whole},
-		"Structured encoding, with charset": {header: "Content-Type: application/cloudevents+json; charset=UTF-8", body: whole},
+		"Structured encoding": {header: "Content-Type: application/cloudevents+json", body: whole},
+		"Structured encoding, with charset": {header: "Content-Type: application/cloudevents+json; charset=UTF-8",
+			body: whole},
 		"Structured and the headers as well": {header: binary +
 			"Content-Type: application/cloudevents+json", body: whole},
 		"Binary encoding": {header: binary + "Content-Type: application/json"},

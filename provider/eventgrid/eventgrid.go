@@ -43,8 +43,8 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	return OpenAs("eventgrid", env, raw)
 }
 
-// OpenAs is Open for the provider of that name, whose requests are those of Event Grid. The errors of the Receiver begin
-// with the name.
+// OpenAs is Open for the provider of that name, whose requests are those of Event Grid. The errors of the Receiver
+// begin with the name.
 func OpenAs(name string, env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
 	var s settings
 	if err := provider.DecodeSettings(raw, &s); err != nil {

@@ -26,8 +26,8 @@ type Validation struct {
 // h. ok is false if items are ordinary events.
 //
 // A request is a validation if aeg-event-type says so, or if it has no such header and its only item is of
-// [ValidationType], in either schema. The type is compared without regard to case. The error is provider.ErrBody if the header says
-// that it is a validation and the items do not, or if there is no valid code.
+// [ValidationType], in either schema. The type is compared without regard to case. The error is provider.ErrBody if
+// the header says that it is a validation and the items do not, or if there is no valid code.
 // Source: https://learn.microsoft.com/en-us/azure/event-grid/end-point-validation-event-grid-events-schema
 func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err error) {
 	says := h.Values(EventTypeHeader)

@@ -129,7 +129,8 @@ var notes = []string{
 		"without secrets and with the origin `eventgrid.azure.net`; any other origin is refused.",
 	"**Validation events.** `aeg-event-type` decides whether a request is a validation: a notification by this header " +
 		"is stored as an event, whatever its type. Without the header, as with some test tools, the type of the only " +
-		"event decides. A validation of more than one event, or without a code, is refused. The event may be in Event Grid's schema, a " +
+		"event decides. A validation of more than one event, or without a code, is refused. The event may be in Event " +
+		"Grid's schema, a " +
 		"CloudEvent, alone or in an array, or in a custom schema, and its `data` may be a JSON text (encoded twice).",
 	"**Manual validation.** With `validation: manual` the answer is 200 without a code, and `validationUrl` is called " +
 		"once, a moment later, within its ten minutes. The result is recorded with the handshake. Only https URLs of " +
@@ -141,8 +142,10 @@ var notes = []string{
 	"**Batches.** Up to 5000 events. An event without `id` or type is refused and recorded, and its neighbours are " +
 		"accepted. A request without any valid event is refused as a whole, so that Event Grid moves it to the " +
 		"dead-letter container. An array or a single object is accepted in either schema.",
-	"**Forms.** A UTF-8 byte order mark before the JSON is skipped. A name that occurs twice is refused only where Bellhop " +
-		"reads it, and only that event, and `data` may be nested to any depth. An event may lack every member but its id and " +
+	"**Forms.** A UTF-8 byte order mark before the JSON is skipped. A name that occurs twice is refused only where " +
+		"Bellhop " +
+		"reads it, and only that event, and `data` may be nested to any depth. An event may lack every member but its id " +
+		"and " +
 		"type. A CloudEvent is refused if it breaks the rules on the page of `cloudevents`.",
 	"**Tokens.** Issuer, directory, audience, calling application and times (with a leeway of 5 minutes) are checked, " +
 		"and the signature with the keys that Microsoft Entra publishes. If the keys cannot be fetched, and no keys of " +
@@ -150,8 +153,10 @@ var notes = []string{
 	"**Sending** an event that did not come from Event Grid: its id, type, subject and time are the event's; JSON " +
 		"becomes `data`, other text a JSON string, and bytes `{\"contentType\":…,\"data_base64\":…}`. A CloudEvent is " +
 		"converted to Event Grid's schema, or the reverse, if the destination's `schema` requires it. A " +
-		"CloudEvent keeps its id, source, subject and time whether it came in structured or in binary mode; the conversion " +
-		"to Event Grid's schema loses its extensions. An event in Event Grid's schema keeps its bytes, and gets the members " +
+		"CloudEvent keeps its id, source, subject and time whether it came in structured or in binary mode; the " +
+		"conversion " +
+		"to Event Grid's schema loses its extensions. An event in Event Grid's schema keeps its bytes, and gets the " +
+		"members " +
 		"that Microsoft's readers require and that it lacks: `topic`, `subject`, `data`, `eventTime`, `dataVersion` and " +
 		"`metadataVersion`.",
 	"**Success and retries when sending.** 200 to 204 are success, and no other status is. After 400, 401, 403 and " +

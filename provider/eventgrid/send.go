@@ -226,8 +226,8 @@ func newDocument(ev *bellhop.Event, topic string) document {
 	}
 }
 
-// complete returns ev, which came in Event Grid's schema as f, with every member that Microsoft's readers require, each
-// of its type. Publishers and custom topics omit some of them. All other bytes are unchanged.
+// complete returns ev, which came in Event Grid's schema as f, with every member that Microsoft's readers require,
+// each of its type. Publishers and custom topics omit some of them. All other bytes are unchanged.
 func complete(ev *bellhop.Event, f fields, topic string) []byte {
 	item := ev.Body
 	text := func(name, value, fallback string) {
@@ -255,7 +255,8 @@ func complete(ev *bellhop.Event, f fields, topic string) []byte {
 	return item
 }
 
-// setMember returns object with value as the member name, which is replaced if there is one, and else added at the end.
+// setMember returns object with value as the member name, which is replaced if there is one, and else added at the
+// end.
 func setMember(object []byte, name string, value []byte) []byte {
 	if changed, ok := strictjson.ReplaceMember(object, name, name, value); ok {
 		return changed

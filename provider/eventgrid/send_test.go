@@ -250,7 +250,8 @@ func TestSendForms(t *testing.T) {
 		{"text/plain", `"data":"words"`, "words"}, {"image/png", `"data_base64":"iVBORw=="`, "\x89PNG"},
 	} {
 		structured := `{"specversion":"1.0","id":"order-17","source":"/shop","type":"order.paid","subject":"Österreich",` +
-			`"time":"2026-11-22T08:15:30.1234567Z","traceparent":"00-ab","datacontenttype":"` + c.contentType + `",` + c.data + `}`
+			`"time":"2026-11-22T08:15:30.1234567Z","traceparent":"00-ab","datacontenttype":"` + c.contentType + `",` + c.data +
+			`}`
 		var events []*bellhop.Event
 		for _, req := range []provider.Request{
 			{Header: http.Header{"Content-Type": {cloudevents.MediaType}}, Body: []byte(structured)},
@@ -333,7 +334,8 @@ func checkWhole(t *testing.T, ev *bellhop.Event) {
 			t.Fatalf("%.300s: %v", m.Body, err)
 		}
 		members := map[string]string{}
-		if err := strictjson.Object(items[0], func(name, value []byte) { members[string(name)] = string(value) }); err != nil {
+		if err := strictjson.Object(items[0],
+			func(name, value []byte) { members[string(name)] = string(value) }); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range required {

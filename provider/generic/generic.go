@@ -231,17 +231,19 @@ func (s settings) warnings() []string {
 	case s.Scheme == schemeHMAC && s.Hash == string(signature.SHA1):
 		return []string{"hash sha1 is weaker than sha256; use sha256 if the system can sign with it"}
 	case s.Scheme == schemeQuery:
-		return []string{"scheme query sends the secret in the URL, which proxies log, and proves nothing about the body; use " +
+		return []string{"scheme query sends the secret in the URL, which proxies log, and proves nothing about the body; " +
+			"use " +
 			"hmac if the system can sign"}
 	case s.Scheme == schemeToken || s.Scheme == schemeBasic:
-		return []string{"scheme " + s.Scheme + " sends the secret with each request and proves nothing about the body; use " +
+		return []string{"scheme " + s.Scheme +
+			" sends the secret with each request and proves nothing about the body; use " +
 			"hmac if the system can sign"}
 	}
 	return nil
 }
 
-// checkMethods returns the accepted methods. HEAD is one of the defaults, because systems were seen to probe a URL by it
-// before they register the URL, and its answer tells a stranger nothing.
+// checkMethods returns the accepted methods. HEAD is one of the defaults, because systems were seen to probe a URL by
+// it before they register the URL, and its answer tells a stranger nothing.
 func checkMethods(methods []string) ([]string, error) {
 	if methods == nil {
 		return []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodHead}, nil

@@ -110,7 +110,8 @@ func credentialSettings(toSend bool) []provider.Setting {
 		{Name: "header_form", Title: "Form of the header", Example: "t={timestamp},v1={signature}",
 			Doc: "hmac: the form of a header that holds both the time and the signature: two named parts and the comma, " +
 				"semicolon or blank between them. The time is signed, so the signed text has {timestamp}. Other parts are " +
-				"ignored, and at most 16 signatures are tried. In place of prefix, separator and timestamp_header. Default: none."},
+				"ignored, and at most 16 signatures are tried. In place of prefix, separator and timestamp_header. Default: " +
+				"none."},
 		{Name: "hash", Title: "Hash", Example: "sha256",
 			Doc: "hmac: sha1, sha256, sha384 or sha512. Default: sha256."},
 		{Name: "encoding", Title: "Encoding of the signature", Example: "base64",
@@ -156,12 +157,14 @@ var sourceSettings = []provider.Setting{
 			"slash, a JSON Pointer such as /event/id; or the parameter of a form. A body without it, JSON or not, has no id; " +
 			"one that has it twice is refused. Default: none."},
 	{Name: "type_field", Title: "Type member", Example: "event",
-		Doc: "The member of the JSON body with the event's type, by name or as a JSON Pointer, or the parameter of a form. " +
+		Doc: "The member of the JSON body with the event's type, by name or as a JSON Pointer, or the parameter of a " +
+			"form. " +
 			"A body without it, JSON or not, has the type generic.received; one that has it twice is refused. Default: type."},
 	{Name: "type", Title: "Type", Example: "order.changed",
 		Doc: "The type of every event. Default: the type in the header or body, else generic.received."},
 	{Name: "methods", Title: "Methods", Example: `["POST","PUT"]`, Kind: provider.KindList,
-		Doc: "The accepted methods, of GET, POST, PUT, PATCH, DELETE, HEAD and OPTIONS. HEAD and OPTIONS, and a GET without " +
+		Doc: "The accepted methods, of GET, POST, PUT, PATCH, DELETE, HEAD and OPTIONS. HEAD and OPTIONS, and a GET " +
+			"without " +
 			"a query, a body and a proof, are probes by which a system asks whether the URL answers: they are answered 200 " +
 			"and make no event. Any other GET without a body is an event whose body is its query, as a form, unless the " +
 			"signature does not cover the URL. Default: POST, PUT, PATCH and HEAD. Each preset accepts HEAD, too."},

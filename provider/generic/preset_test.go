@@ -421,7 +421,8 @@ func TestSignatureListRepeatKey(t *testing.T) {
 	}
 }
 
-// TestRepeatWithTimeInBody: where the body holds the time of the attempt, two tries that differ in it alone are one event.
+// TestRepeatWithTimeInBody: where the body holds the time of the attempt, two tries that differ in it alone are one
+// event.
 func TestRepeatWithTimeInBody(t *testing.T) {
 	settings := presetSettings(presetNamed("linear"), secrets[0])
 	identity := func(body string) [32]byte {

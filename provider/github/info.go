@@ -44,8 +44,9 @@ var sourceSettings = []provider.Setting{
 }
 
 var sendingSettings = []provider.Setting{
-	{Name: "secret", Title: "Secret", Required: true, Secret: true, Signs: true, Example: "5f1c0e7b9a3d48e2b6c4f0a1d2938475",
-		Doc: "The secret that the receiver has, unchanged."},
+	{Name: "secret", Title: "Secret", Required: true, Secret: true, Signs: true,
+		Example: "5f1c0e7b9a3d48e2b6c4f0a1d2938475",
+		Doc:     "The secret that the receiver has, unchanged."},
 	{Name: "content_type", Title: "Content type", Example: "form",
 		Doc: "json or form (application/x-www-form-urlencoded, with the JSON in the field payload). Default: an event " +
 			"that came from GitHub is sent in the form in which it came, any other as json."},

@@ -46,9 +46,10 @@ func TestContentVectors(t *testing.T) {
 	}
 }
 
-// TestPublishedContent reads the notification of a Teams message that Microsoft publishes with its SDK. The key is also
-// given as a setting, with the lines that openssl writes around a key from a PKCS #12 file.
-// Source: https://github.com/microsoftgraph/msgraph-sdk-dotnet-core, IDecryptableContentExtensionsTests.cs; see the file.
+// TestPublishedContent reads the notification of a Teams message that Microsoft publishes with its SDK. The key is
+// also given as a setting, with the lines that openssl writes around a key from a PKCS #12 file.
+// Source: https://github.com/microsoftgraph/msgraph-sdk-dotnet-core, IDecryptableContentExtensionsTests.cs; see the
+// file.
 func TestPublishedContent(t *testing.T) {
 	var file struct{ Vectors []contentVector }
 	readJSON("testdata/published-content.json", &file)

@@ -104,17 +104,21 @@ var setup = []string{
 	"Create a connection to Graph, as under *Connect*, with a permission for the resource (`Mail.Read`, " +
 		"`ChannelMessage.Read.All`, ...).",
 	"Create a source. For subscriptions that Bellhop keeps it needs no client state of its own: " +
-		"`bellhop sources create SOURCE --provider graph --set subscriptions_only=true`. Graph must be able to reach it at " +
+		"`bellhop sources create SOURCE --provider graph --set subscriptions_only=true`. Graph must be able to reach it " +
+		"at " +
 		"the server's `--public-url`.",
-	"Create the subscription, as under *Subscribe*. Bellhop chooses its client state, answers the two handshakes within " +
+	"Create the subscription, as under *Subscribe*. Bellhop chooses its client state, answers the two handshakes " +
+		"within " +
 		"the 10 seconds allowed, renews it, and makes a new one when it was lost.",
 	"For rich notifications, set the source's `app_id` to the application's id, and add `--set " +
-		"include_resource_data=true` to the subscription. Bellhop makes the certificate and replaces it every 180 days. Mail, " +
+		"include_resource_data=true` to the subscription. Bellhop makes the certificate and replaces it every 180 days. " +
+		"Mail, " +
 		"events and contacts must name their properties in the resource with `?$select=`.",
 	"For a subscription that something else keeps: set its `clientState` as the source's `client_state` before it is " +
 		"created, and the key of its certificate, if it has one, as one of `certificates`: `bellhop sources create SOURCE " +
 		"--provider graph --key @FILE --set app_id=GUID --set " +
-		"\"certificates={\\\"bellhop-2026\\\":\\\"$(awk '{printf \"%s\\\\n\", $0}' key.pem)\\\"}\"`. Give the source's URL as its " +
+		"\"certificates={\\\"bellhop-2026\\\":\\\"$(awk '{printf \"%s\\\\n\", $0}' key.pem)\\\"}\"`. Give the source's " +
+		"URL as its " +
 		"`notificationUrl` and its `lifecycleNotificationUrl`, which cannot be added later.",
 }
 
@@ -146,11 +150,16 @@ var notes = []string{
 		"`certificates`. They are stored as they came. Match `graph.sealed.*` to notice them, add the key, and let your " +
 		"receivers or another Bellhop decrypt them.",
 	"**Forms.** The tenant of an item is its `tenantId` or, as in the lifecycle events that Graph sends, its " +
-		"`organizationId`; an item with two different ones is refused. The `resource` of a lifecycle event may be absent or " +
-		"`Subscriptions/ID`. A UTF-8 byte order mark before the JSON is skipped, and stored with a body. A name that occurs " +
-		"twice is refused only where Bellhop reads it, and only that item, and any other value may be nested to any depth; " +
-		"`value` or `validationTokens` twice refuse the request. The handshake is a POST with any body and any content type, " +
-		"and its parameter may have any letter case; a GET is answered 405, because Graph sends none and a link must not be " +
+		"`organizationId`; an item with two different ones is refused. The `resource` of a lifecycle event may be absent " +
+		"or " +
+		"`Subscriptions/ID`. A UTF-8 byte order mark before the JSON is skipped, and stored with a body. A name that " +
+		"occurs " +
+		"twice is refused only where Bellhop reads it, and only that item, and any other value may be nested to any " +
+		"depth; " +
+		"`value` or `validationTokens` twice refuse the request. The handshake is a POST with any body and any content " +
+		"type, " +
+		"and its parameter may have any letter case; a GET is answered 405, because Graph sends none and a link must not " +
+		"be " +
 		"able to make the source repeat a text.",
 	"**Repeats.** Subscription, change, resource, `id` and `@odata.etag` together identify a notification; a rich one " +
 		"without the last two is identified by its signature. " +

@@ -256,7 +256,8 @@ func (s *subscriptions) List(ctx context.Context, r provider.Registration) ([]pr
 			err = microsoft.Decode(answer, s.now(), &page)
 		}
 		if err == nil && page.Value == nil {
-			err = &provider.APIError{Kind: provider.APIForeign, Status: answer.Status, Message: "the answer has no member value"}
+			err = &provider.APIError{Kind: provider.APIForeign, Status: answer.Status,
+				Message: "the answer has no member value"}
 		}
 		for _, e := range page.Value {
 			all = append(all, e.remote())

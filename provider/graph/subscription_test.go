@@ -40,7 +40,8 @@ func TestSubscriptionCalls(t *testing.T) {
 		t.Errorf("renewed %+v, %v", renewed, err)
 	}
 	for what, err := range map[string]error{
-		"reauthorize": calls.Reauthorize(t.Context(), id, registration), "get": second(calls.Get(t.Context(), id, registration)),
+		"reauthorize": calls.Reauthorize(t.Context(), id, registration),
+		"get":         second(calls.Get(t.Context(), id, registration)),
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -118,8 +119,10 @@ func TestSubscriptionFailures(t *testing.T) {
 		{Name: "a redirect", Status: 302, Body: "", Want: provider.APIError{Kind: provider.APIForeign}},
 		{Name: "a proxy's 404", Status: 404, Body: "<h1>Not found</h1>", Want: provider.APIError{Kind: provider.APIForeign}},
 		{Name: "a page", Status: 200, Body: "<html>", Want: provider.APIError{Kind: provider.APIForeign, MaybeDone: true}},
-		{Name: "truncated", Status: 201, Body: `{"id":"7f10`, Want: provider.APIError{Kind: provider.APIForeign, MaybeDone: true}},
-		{Name: "without an id", Status: 201, Body: `{}`, Want: provider.APIError{Kind: provider.APIForeign, MaybeDone: true}},
+		{Name: "truncated", Status: 201, Body: `{"id":"7f10`, Want: provider.APIError{Kind: provider.APIForeign,
+			MaybeDone: true}},
+		{Name: "without an id", Status: 201, Body: `{}`, Want: provider.APIError{Kind: provider.APIForeign,
+			MaybeDone: true}},
 		{Name: "a URL in the message", Status: 400,
 			Body: `{"error":{"code":"c","message":"see https://hooks.example.com/in/x?code=secret\u0007."}}`,
 			Want: provider.APIError{Kind: provider.APIInvalid, Code: "c", Message: "see https://hooks.example.com/… ."}},
@@ -134,7 +137,8 @@ func TestCheckRegistration(t *testing.T) {
 		longest, fallback                   time.Duration
 	}{
 		{"/me/events", "created,deleted", "", "", "", 10080 * time.Minute, 4200 * time.Minute},
-		{"users/ada@example.com/mailFolders('Inbox')/messages", "updated", "", "", "", 10080 * time.Minute, 4200 * time.Minute},
+		{"users/ada@example.com/mailFolders('Inbox')/messages", "updated", "", "", "", 10080 * time.Minute,
+			4200 * time.Minute},
 		{"/me/events?$select=subject", "created", `{"include_resource_data":true}`, withApp, "", 1440 * time.Minute, 0},
 		{"/me/events", "created", `{"include_resource_data":true}`, withApp, "resource", 1440 * time.Minute, 0},
 		{"/teams/1/channels/2/messages", "created", `{"include_resource_data":true}`, `{}`, "source", 4320 * time.Minute, 0},
@@ -241,12 +245,14 @@ func TestSubscribedStates(t *testing.T) {
 			t.Errorf("%s, %s: %+v, %v", c.settings, c.item, receipt, err)
 		}
 	}
-	if _, err := (graph.Provider{}).Open(provider.Env{}, []byte(`{"client_state":"a","subscriptions_only":true}`)); err == nil {
+	if _, err := (graph.Provider{}).Open(provider.Env{},
+		[]byte(`{"client_state":"a","subscriptions_only":true}`)); err == nil {
 		t.Error("a client state and subscriptions_only")
 	}
 }
 
 func FuzzSubscriptions(f *testing.F) {
-	providertest.FuzzSubscriptions(f, graph.Provider{}, registration, `{"id":"a","expirationDateTime":"2026-12-06T10:00:00Z"}`,
+	providertest.FuzzSubscriptions(f, graph.Provider{}, registration,
+		`{"id":"a","expirationDateTime":"2026-12-06T10:00:00Z"}`,
 		`{"value":[],"@odata.nextLink":"/v1.0/subscriptions?x"}`, `{"error":{"code":"c","message":{"value":"m"}}}`, "")
 }

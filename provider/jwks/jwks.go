@@ -69,7 +69,8 @@ func Parse(set []byte) (Keys, error) {
 // read, and it would keep the private part of a key. It also accepts base64 whose unused bits are set, which
 // parseKey refuses.
 func parseKey(jwk []byte) (id string, key *rsa.PublicKey) {
-	members := [...]strictjson.Member{{Name: "n"}, {Name: "e"}, {Name: "kty"}, {Name: "use"}, {Name: "alg"}, {Name: "kid"}}
+	members := [...]strictjson.Member{{Name: "n"}, {Name: "e"}, {Name: "kty"}, {Name: "use"}, {Name: "alg"},
+		{Name: "kid"}}
 	modulus, exponent := &members[0], &members[1]
 	err := strictjson.FindAll(jwk, modulus, exponent, &members[2], &members[3], &members[4], &members[5])
 	if err != nil || !isStrictBase64(modulus.Value) || !isStrictBase64(exponent.Value) {

@@ -159,7 +159,8 @@ const maxRetryAfter = 24 * time.Hour
 
 // retryAfter returns how long the system asks to wait: the longer of Retry-After, in seconds or as a date, and
 // RateLimit-Reset, in seconds. 0 is nothing.
-// Source: https://learn.microsoft.com/en-us/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online
+// Source:
+// https://learn.microsoft.com/en-us/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online
 func retryAfter(h http.Header, now time.Time) (wait time.Duration) {
 	for _, name := range []string{"Retry-After", "Ratelimit-Reset"} {
 		text := strings.TrimSpace(h.Get(name))
@@ -197,8 +198,8 @@ func GoneIsDone(err error) error {
 	return err
 }
 
-// NothingThere returns the error of a call that creates something in a resource: of APIInvalid, with remedy, if there is
-// no such resource.
+// NothingThere returns the error of a call that creates something in a resource: of APIInvalid, with remedy, if there
+// is no such resource.
 func NothingThere(err error, remedy string) error {
 	var e *provider.APIError
 	if errors.As(err, &e) && e.Kind == provider.APIGone {
@@ -210,8 +211,8 @@ func NothingThere(err error, remedy string) error {
 // maxPages bounds the pages of one list.
 const maxPages = 1000
 
-// ListAll reads a list in pages, from path on. call reads one page and returns the link to the next one, "" at the end.
-// An API refuses a link to another origin.
+// ListAll reads a list in pages, from path on. call reads one page and returns the link to the next one, "" at the
+// end. An API refuses a link to another origin.
 func ListAll(path string, call func(path string) (next string, err error)) error {
 	for range maxPages {
 		next, err := call(path)

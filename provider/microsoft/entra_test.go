@@ -152,7 +152,8 @@ func TestEntraSettings(t *testing.T) {
 		{map[string]any{"client_secret": nil, "certificate": other, "private_key": private}, []string{"private_key"}},
 		{map[string]any{"client_secret": nil, "certificate": short, "private_key": shortKey}, []string{"certificate"}},
 		{map[string]any{"client_secret": nil, "certificate": ec, "private_key": ecKey}, []string{"private_key"}},
-		{map[string]any{"client_secret": nil, "certificate": "x", "private_key": "y"}, []string{"certificate", "private_key"}},
+		{map[string]any{"client_secret": nil, "certificate": "x", "private_key": "y"},
+			[]string{"certificate", "private_key"}},
 		{map[string]any{"unknown": true}, []string{"unknown"}},
 	} {
 		members := map[string]any{"tenant": "contoso.com", "client_id": "app", "client_secret": "s3cret-value"}

@@ -58,11 +58,13 @@ func (Provider) Guide() provider.Guide {
 var setup = []string{
 	"Microsoft switched this API off in March 2024: for a mailbox of today, create a `graph` source. These steps are " +
 		"for other systems that still use its format.",
-	"Create a connection, as under *Connect*, with a scope that can read the subscribed items: mail, calendar, contacts " +
+	"Create a connection, as under *Connect*, with a scope that can read the subscribed items: mail, calendar, " +
+		"contacts " +
 		"or tasks.",
 	"Create a source. For subscriptions that Bellhop keeps it needs no client state of its own: " +
 		"`bellhop sources create SOURCE --provider outlook --set subscriptions_only=true`.",
-	"Create the subscription, as under *Subscribe*. Bellhop chooses its client state, answers the handshake within the 5 " +
+	"Create the subscription, as under *Subscribe*. Bellhop chooses its client state, answers the handshake within " +
+		"the 5 " +
 		"seconds that Outlook allows, and renews it every two days, since it would end without notice.",
 	"For a subscription that something else keeps: set its `ClientState` as the source's `client_state` before it is " +
 		"created, and give the source's URL as its `NotificationURL`.",
@@ -95,9 +97,11 @@ var notes = []string{
 		"request that could not be stored and was answered 503 " +
 		"leaves no gap if it is never repeated, but it is on record. The numbers of at least the latest 4,096 " +
 		"subscriptions are remembered.",
-	"A UTF-8 byte order mark before the JSON is skipped. A name that occurs twice is refused only where Bellhop reads it, " +
+	"A UTF-8 byte order mark before the JSON is skipped. A name that occurs twice is refused only where Bellhop reads " +
+		"it, " +
 		"and only that item; `value` twice refuses the request. Other members, such as `@odata.type` and " +
-		"`SubscriptionExpirationDateTime`, may be absent or in any form. A handshake is a POST with any body and any content " +
+		"`SubscriptionExpirationDateTime`, may be absent or in any form. A handshake is a POST with any body and any " +
+		"content " +
 		"type; a GET is answered 405, because no service sends one.",
 	"A handshake needs no `ClientState`, but a wrong one is refused. The parameter of the token may have any letter " +
 		"case.",

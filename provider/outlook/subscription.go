@@ -220,7 +220,8 @@ func refine(err error, r provider.Registration) error {
 	}
 	text := strings.ToLower(e.Message)
 	switch {
-	case e.Status == http.StatusBadRequest && (strings.Contains(text, "validat") || strings.Contains(text, "notification url")):
+	case e.Status == http.StatusBadRequest &&
+		(strings.Contains(text, "validat") || strings.Contains(text, "notification url")):
 		e.Kind = provider.APIHandshake
 	case e.Status == http.StatusForbidden:
 		e.Permission = collections[collectionOf(r.Resource)]

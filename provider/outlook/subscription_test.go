@@ -43,7 +43,8 @@ func TestSubscriptionCalls(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	providertest.CheckAPIError(t, second(calls.List(t.Context(), registration)), provider.APIError{Kind: provider.APIInvalid})
+	providertest.CheckAPIError(t, second(calls.List(t.Context(), registration)),
+		provider.APIError{Kind: provider.APIInvalid})
 	providertest.CheckCalls(t, api.Calls(),
 		`POST /api/v2.0/me/subscriptions {"@odata.type":"#Microsoft.OutlookServices.PushSubscription",`+
 			`"Resource":"https://outlook.office.com/api/v2.0/me/events","NotificationURL":"https://hooks.example.com/in/outlook",`+
@@ -59,10 +60,12 @@ func TestSubscriptionFailures(t *testing.T) {
 	providertest.CheckFailures(t, outlook.Provider{}, registration, []providertest.Failure{
 		{Name: "no such mailbox", Status: 404, Body: "error-404-item.json",
 			Want: provider.APIError{Kind: provider.APIInvalid, Code: "ErrorItemNotFound", Remedy: "yes"}},
-		{Name: "validation", Status: 400, Body: `{"error":{"code":"ErrorInvalidRequest","message":"Notification URL failed validation."}}`,
+		{Name: "validation", Status: 400,
+			Body: `{"error":{"code":"ErrorInvalidRequest","message":"Notification URL failed validation."}}`,
 			Want: provider.APIError{Kind: provider.APIHandshake, Code: "ErrorInvalidRequest"}},
 		{Name: "scope", Status: 403, Body: `{"error":{"code":"ErrorAccessDenied","message":"Access is denied."}}`,
-			Want: provider.APIError{Kind: provider.APIForbidden, Code: "ErrorAccessDenied", Permission: "Calendars.Read", Remedy: "yes"}},
+			Want: provider.APIError{Kind: provider.APIForbidden, Code: "ErrorAccessDenied", Permission: "Calendars.Read",
+				Remedy: "yes"}},
 		{Name: "no body", Status: 401, Header: []string{"X-Ms-Diagnostics", "2000003"},
 			Want: provider.APIError{Kind: provider.APISignedOut, Remedy: "yes"}},
 		{Name: "a 404 without body", Status: 404, Header: []string{"Request-Id", "1"},
@@ -148,7 +151,8 @@ func TestHeardMissed(t *testing.T) {
 
 func openWith(t *testing.T, own provider.Subscribed) provider.Receiver {
 	t.Helper()
-	receiver, err := outlook.Provider{}.Open(provider.Env{Now: time.Now, Subscribed: own}, []byte(`{"client_state":"source-state"}`))
+	receiver, err := outlook.Provider{}.Open(provider.Env{Now: time.Now, Subscribed: own},
+		[]byte(`{"client_state":"source-state"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

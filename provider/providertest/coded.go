@@ -11,8 +11,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// testCoded compresses each sample. The proof is over the bytes on the wire, unless the system puts it into the body. The
-// server sets Decoded, and the provider must read the same events as without compression.
+// testCoded compresses each sample. The proof is over the bytes on the wire, unless the system puts it into the body.
+// The server sets Decoded, and the provider must read the same events as without compression.
 func (s *suite) testCoded(t *testing.T) {
 	for _, sample := range s.samples {
 		plain := s.signed(sample.body)

@@ -58,7 +58,10 @@ func (s *suite) testHeader(t *testing.T) {
 		s.refuse(t, r, req, http.StatusMethodNotAllowed)
 	}
 	refuse("another method", func(req *provider.Request) { req.Method = "BREW" })
-	refuse("no header and no parameter", func(req *provider.Request) { req.Header, req.Target = http.Header{}, "/in/test" })
+	refuse("no header and no parameter", func(req *provider.Request) {
+		req.Header, req.Target = http.Header{},
+			"/in/test"
+	})
 	for _, name := range s.Headers {
 		if s.Proves == ProvesSender { // no body makes up for it
 			refuse("a wrong "+name, func(req *provider.Request) { req.Header.Set(name, canary) })

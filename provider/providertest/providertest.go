@@ -197,8 +197,8 @@ func (s *suite) open(t testing.TB, settings string, at time.Time) provider.Recei
 }
 
 // receive passes req to r and checks what every result must satisfy: no panic, req unchanged, and either an error that
-// the server knows and that reveals nothing, or a receipt that the store accepts. A [provider.HeaderChecker] must refuse
-// req by its header only if it refuses it whole, for the same reason.
+// the server knows and that reveals nothing, or a receipt that the store accepts. A [provider.HeaderChecker] must
+// refuse req by its header only if it refuses it whole, for the same reason.
 func (s *suite) receive(
 	t testing.TB,
 	r provider.Receiver,

@@ -84,7 +84,8 @@ func CheckFailures(t *testing.T, p provider.Subscriber, r provider.Registration,
 func CheckAPIError(t testing.TB, err error, want provider.APIError) {
 	t.Helper()
 	var got *provider.APIError
-	if !errors.As(err, &got) || got.Kind != want.Kind || got.Permission != want.Permission || got.ExistingID != want.ExistingID {
+	if !errors.As(err, &got) || got.Kind != want.Kind || got.Permission != want.Permission ||
+		got.ExistingID != want.ExistingID {
 		t.Errorf("got error %v, want kind %s", err, want.Kind)
 	}
 }

@@ -65,10 +65,13 @@ func (Provider) Guide() provider.Guide {
 var setup = []string{
 	"Create a connection to the site, as under *Connect*. Only its application can change the subscription later.",
 	"Create a source. For subscriptions that Bellhop keeps it needs no client state of its own: " +
-		"`bellhop sources create SOURCE --provider sharepoint --set subscriptions_only=true`. SharePoint may refuse a port " +
+		"`bellhop sources create SOURCE --provider sharepoint --set subscriptions_only=true`. SharePoint may refuse a " +
+		"port " +
 		"other than 443 in the server's `--public-url`.",
-	"Create the subscription, as under *Subscribe*, with the title of a list as the resource. Bellhop chooses its client " +
-		"state, answers the handshake within the 5 seconds that SharePoint allows, and renews it long before its 179 days end: " +
+	"Create the subscription, as under *Subscribe*, with the title of a list as the resource. Bellhop chooses its " +
+		"client " +
+		"state, answers the handshake within the 5 seconds that SharePoint allows, and renews it long before its 179 " +
+		"days end: " +
 		"SharePoint sends no warning.",
 	"For a subscription that something else keeps: set its `clientState` as the source's `client_state` before it is " +
 		"created, and give the source's URL as its `notificationUrl`.",
@@ -91,16 +94,19 @@ var notes = []string{
 		"an extra notification does no harm to a receiver that asks the list for its changes since the last token.",
 	"Get the changes from the list: `GetChanges` with the change token of the last call. Save the new token only once " +
 		"the changes are processed. " +
-		"Create such a destination with `--concurrency 1`, so that two notifications of one list are not processed at the same " +
+		"Create such a destination with `--concurrency 1`, so that two notifications of one list are not processed at " +
+		"the same " +
 		"time.",
 	"The `clientState` of each item is compared: an item with a wrong one is refused and recorded, the other items are " +
 		"accepted, and the request is still answered 200. " +
 		"With a wrong `ClientState` header no item is accepted, and the answer is 403; with a repeated header it is 401. " +
 		"An item without a state (absent, null or empty) is accepted if the header has the right one, and refused " +
 		"otherwise.",
-	"`resource` is taken as it is: the id of a list, a path or a URL. `tenantId`, `siteUrl` and the other members may be " +
+	"`resource` is taken as it is: the id of a list, a path or a URL. `tenantId`, `siteUrl` and the other members may " +
+		"be " +
 		"absent. A UTF-8 byte order mark before the JSON, as SharePoint sends it, is skipped. A name that occurs twice is " +
-		"refused only where Bellhop reads it, and only that item; `value` twice refuses the request. A handshake is a POST " +
+		"refused only where Bellhop reads it, and only that item; `value` twice refuses the request. A handshake is a " +
+		"POST " +
 		"with any body and any content type; a GET is answered 405, because no service sends one.",
 	"A handshake needs no `ClientState` header unless `strict_handshake` is set, but a wrong one is refused. The " +
 		"parameter of the token may have any letter case. Creating a subscription causes a handshake; renewing it does not.",

@@ -91,11 +91,13 @@ func TestSendIDs(t *testing.T) {
 func TestSendSharePointEvent(t *testing.T) {
 	quoted := `"clientState":"` + state + `"`
 	for was, want := range map[string]string{
-		`{ "subscriptionId" : "a", ` + quoted + ` }`:                   `{ "subscriptionId" : "a", ` + quoted + ` }`,
-		`{"subscriptionId":"a","clientState":"inbound-secret"}`:        `{"subscriptionId":"a",` + quoted + `}`,
-		`{"clientState": null, "more" : 1e400, "subscriptionId": "a"}`: `{"clientState": "` + state + `", "more" : 1e400, "subscriptionId": "a"}`,
-		`{"subscriptionId":"a","clientState":{"x":1}}`:                 `{"subscriptionId":"a",` + quoted + `}`,
-		`{"subscriptionId":"a","\u0022é":[ 1 ]}`:                       `{` + quoted + `,"subscriptionId":"a","\u0022é":[ 1 ]}`,
+		`{ "subscriptionId" : "a", ` + quoted + ` }`:            `{ "subscriptionId" : "a", ` + quoted + ` }`,
+		`{"subscriptionId":"a","clientState":"inbound-secret"}`: `{"subscriptionId":"a",` + quoted + `}`,
+		`{"clientState": null, "more" : 1e400, "subscriptionId": "a"}`: `{"clientState": "` + state +
+			`", "more" : 1e400, "subscriptionId": "a"}`,
+		`{"subscriptionId":"a","clientState":{"x":1}}`: `{"subscriptionId":"a",` + quoted + `}`,
+		`{"subscriptionId":"a","\u0022é":[ 1 ]}`: `{` + quoted +
+			`,"subscriptionId":"a","\u0022é":[ 1 ]}`,
 	} {
 		ev := bellhop.Event{ID: "evt_1", Type: sharepoint.TypeChanged, Body: []byte(was)}
 		body := render(t, sender(t, nil), &ev)

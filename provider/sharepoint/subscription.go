@@ -16,8 +16,8 @@ import (
 
 var _ provider.Subscriber = Provider{}
 
-// longestLife is the life that is asked for: a day less than the longest one, so that the limit is kept whatever the clocks
-// say.
+// longestLife is the life that is asked for: a day less than the longest one, so that the limit is kept whatever the
+// clocks say.
 const longestLife = 179 * 24 * time.Hour
 
 // SubscribeInfo implements [provider.Subscriber].
@@ -55,7 +55,8 @@ func (Provider) CheckRegistration(r provider.Registration, _ json.RawMessage) (p
 }
 
 func checkSite(site string) error {
-	if site != "" && (!strings.HasPrefix(site, "/") || strings.HasPrefix(site, "//") || strings.ContainsAny(site, "?#'")) {
+	if site != "" && (!strings.HasPrefix(site, "/") || strings.HasPrefix(site, "//") || strings.ContainsAny(site,
+		"?#'")) {
 		return bellhop.Invalid("site", "use the path of the site, such as /sites/lab")
 	}
 	return nil
@@ -130,7 +131,8 @@ func (s *subscriptions) Create(ctx context.Context, r provider.Registration) (pr
 	if err == nil && out.ID == "" {
 		err = &provider.APIError{Kind: provider.APIForeign, MaybeDone: true, Message: "the answer has no member id"}
 	}
-	return out.remote(), microsoft.NothingThere(err, "there is no such list at the site, or the application may not see it")
+	return out.remote(), microsoft.NothingThere(err,
+		"there is no such list at the site, or the application may not see it")
 }
 
 // Renew extends a subscription. The answer has no body, so the new expiry is read.

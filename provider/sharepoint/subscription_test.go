@@ -31,7 +31,8 @@ func TestSubscriptionCalls(t *testing.T) {
 	r := registration
 	r.RemoteResource = made.Resource
 	renewed, err := calls.Renew(t.Context(), id, r)
-	if err != nil || !renewed.ExpiresAt.Equal(time.Date(2027, 5, 27, 10, 0, 0, 0, time.UTC)) || renewed.ClientState != "" {
+	if err != nil || !renewed.ExpiresAt.Equal(time.Date(2027, 5, 27, 10, 0, 0, 0, time.UTC)) ||
+		renewed.ClientState != "" {
 		t.Errorf("renewed %+v, %v", renewed, err)
 	}
 	if err := calls.Delete(t.Context(), id, r); err != nil {
@@ -67,10 +68,12 @@ func TestSubscriptionFailures(t *testing.T) {
 			Kind: provider.APISignedOut, Message: "Unsupported app only token.", Remedy: "certificate"}},
 		{Name: "another audience", Status: 401, Body: "error-401-wrong-audience.json",
 			Want: provider.APIError{Kind: provider.APISignedOut, Remedy: "yes"}},
-		{Name: "rights", Status: 403, Body: `{"odata.error":{"code":"-2147024891","message":{"lang":"en-US","value":"Access denied."}}}`,
+		{Name: "rights", Status: 403,
+			Body: `{"odata.error":{"code":"-2147024891","message":{"lang":"en-US","value":"Access denied."}}}`,
 			Want: provider.APIError{Kind: provider.APIForbidden, Code: "-2147024891", Message: "Access denied.",
 				Permission: "Sites.ReadWrite.All", Remedy: "yes"}},
-		{Name: "no such list", Status: 404, Body: `{"odata.error":{"code":"-2130575322","message":{"value":"List does not exist."}}}`,
+		{Name: "no such list", Status: 404,
+			Body: `{"odata.error":{"code":"-2130575322","message":{"value":"List does not exist."}}}`,
 			Want: provider.APIError{Kind: provider.APIInvalid, Code: "-2130575322", Remedy: "yes"}},
 		{Name: "overload", Status: 503, Header: []string{"Retry-After", "10", "RateLimit-Reset", "31"},
 			Want: provider.APIError{Kind: provider.APITemporary, RetryAfter: 31 * time.Second}},
@@ -113,7 +116,8 @@ func TestCheckRegistration(t *testing.T) {
 			}
 		}
 	}
-	_, err := sharepoint.Provider{}.CheckRegistration(provider.Registration{Resource: "x", ChangeTypes: []string{"updated"}}, nil)
+	_, err := sharepoint.Provider{}.CheckRegistration(provider.Registration{Resource: "x",
+		ChangeTypes: []string{"updated"}}, nil)
 	providertest.CheckPath(t, "change types", err, "change_types")
 }
 
@@ -148,7 +152,8 @@ func TestSubscribedStates(t *testing.T) {
 		}
 	}
 	// The handshake of a subscription that is being made has its state in the header.
-	receiver, err := sharepoint.Provider{}.Open(provider.Env{Subscribed: own}, []byte(`{"subscriptions_only":true,"strict_handshake":true}`))
+	receiver, err := sharepoint.Provider{}.Open(provider.Env{Subscribed: own},
+		[]byte(`{"subscriptions_only":true,"strict_handshake":true}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,8 @@ var sourceSettings = []provider.Setting{
 }
 
 var sendingSettings = []provider.Setting{
-	{Name: "secret", Title: "Secret", Required: true, Secret: true, Signs: true, Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+	{Name: "secret", Title: "Secret", Required: true, Secret: true, Signs: true,
+		Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 		Doc: "The key to sign with: a shared secret (whsec_…) or a private key (whsk_…). A list of up to 4 while it " +
 			"is being replaced: each makes a signature."},
 	{Name: "header_family", Title: "Header family", Example: "svix",

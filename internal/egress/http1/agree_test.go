@@ -85,8 +85,8 @@ func FuzzAgainstNetHTTP(f *testing.F) {
 	})
 }
 
-// mindsBody reports whether err, which net/http gave for a body, is about more than the lines of its trailer, which frame
-// nothing.
+// mindsBody reports whether err, which net/http gave for a body, is about more than the lines of its trailer, which
+// frame nothing.
 func mindsBody(err error) bool {
 	return err != nil && !strings.Contains(err.Error(), "MIME header") && !strings.Contains(err.Error(), "trailer")
 }

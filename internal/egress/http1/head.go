@@ -93,7 +93,8 @@ func (h *head) takeStatusLine(line []byte) error {
 	if len(code) == len(rest) || len(code) < 3 || len(code) > 3 && code[3] != ' ' && code[3] != '\t' {
 		return notHTTP(line)
 	}
-	h.close = h.close || !bytes.HasPrefix(line, []byte("HTTP/")) || rest[0] != ' ' || rest[1] == ' ' || bytes.IndexByte(rest[1:], '\t') >= 0
+	h.close = h.close || !bytes.HasPrefix(line, []byte("HTTP/")) || rest[0] != ' ' || rest[1] == ' ' ||
+		bytes.IndexByte(rest[1:], '\t') >= 0
 	for _, b := range code[:3] {
 		if !digit(b) {
 			return notHTTP(line)

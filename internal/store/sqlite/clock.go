@@ -17,7 +17,8 @@ const (
 	clockEvery   = 5 * time.Second // between two comparisons
 	clockJump    = time.Minute     // by which the clocks may part from one comparison to the next
 	clockTrusted = time.Hour       // how long they must have agreed before something is deleted because of its age
-	clockAway    = time.Hour       // between the newest number and a start, after which the start does not trust the clock
+	// between the newest number and a start, after which the start does not trust the clock
+	clockAway = time.Hour
 )
 
 // A watch compares the wall clock with a clock that nobody sets.
@@ -30,7 +31,8 @@ type watch struct {
 }
 
 // start begins with the times of a start. newest is the time of the newest number of the store; zero if it is empty.
-// A start cannot tell a clock that is wrong from a long time without events, so it trusts the clock later in both cases.
+// A start cannot tell a clock that is wrong from a long time without events, so it trusts the clock later in both
+// cases.
 func (w *watch) start(newest, now time.Time, elapsed time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,8 +98,9 @@ type misdated struct {
 	destinationID string
 }
 
-// selectMisdated returns the deliveries of a schedule that wait for a time in the future although their last change was
-// not in the past, or for longer than any wait. A delivery that has not changed since it was accepted was due then.
+// selectMisdated returns the deliveries of a schedule that wait for a time in the future although their last change
+// was not in the past, or for longer than any wait. A delivery that has not changed since it was accepted was due
+// then.
 const selectMisdated = `SELECT d.n, dst.id FROM destinations dst CROSS JOIN deliveries d INDEXED BY deliveries_due
 	ON d.destination = dst.n AND (d.key IS NULL) = ?1 AND d.state = 'pending' AND d.next_at > ?2
 	WHERE dst.deleted_at IS NULL AND (d.updated_at IS NULL OR d.updated_at > ?2 OR d.next_at > ?3)`

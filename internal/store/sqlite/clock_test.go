@@ -68,7 +68,8 @@ func TestSweepAfterAJump(t *testing.T) {
 			}
 			s := reopen(t, dir, options)
 			source, _ := populate(t, s)
-			if _, err := s.Accept(t.Context(), nil, []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: now}}, nil); err != nil {
+			if _, err := s.Accept(t.Context(), nil, []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: now}},
+				nil); err != nil {
 				t.Fatal(err)
 			}
 			sweep := func() {

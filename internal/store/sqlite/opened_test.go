@@ -81,8 +81,8 @@ func TestDatabaseTakenAway(t *testing.T) {
 	}
 }
 
-// TestCloseLeavesOthersAlone: a store whose folder another one has replaced changes no file of that one when it closes,
-// whether it knows of the change or not. The log of the other database holds events that are nowhere else.
+// TestCloseLeavesOthersAlone: a store whose folder another one has replaced changes no file of that one when it
+// closes, whether it knows of the change or not. The log of the other database holds events that are nowhere else.
 func TestCloseLeavesOthersAlone(t *testing.T) {
 	t.Parallel()
 	for _, found := range []string{"by an accept", "by Ready", "by a reader", "by nobody"} {

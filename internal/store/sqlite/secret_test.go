@@ -54,8 +54,9 @@ func TestNoSecretInFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	subscribe := s.CreateSubscription(t.Context(), bellhop.Subscription{ID: "sub_1", Name: "calendar", Provider: "graph",
-		Resource: "/me/events", State: bellhop.SubscriptionPending, CreatedAt: dst.CreatedAt, UpdatedAt: dst.CreatedAt, Settings: settings(canaries[6]),
-		Secrets: bellhop.SubscriptionSecrets{ClientState: canaries[6]}})
+		Resource: "/me/events", State: bellhop.SubscriptionPending, CreatedAt: dst.CreatedAt, UpdatedAt: dst.CreatedAt,
+		Settings: settings(canaries[6]),
+		Secrets:  bellhop.SubscriptionSecrets{ClientState: canaries[6]}})
 	if subscribe != nil {
 		t.Fatal(subscribe)
 	}
@@ -72,7 +73,8 @@ func TestNoSecretInFiles(t *testing.T) {
 	connection := bellhop.Connection{ID: "con_1", Name: "work", Provider: "graph", Settings: settings(canaries[4]),
 		State: bellhop.ConnectionReady, CreatedAt: src.CreatedAt, UpdatedAt: src.CreatedAt}
 	err = s.CreateConnection(t.Context(), connection)
-	_, settled := s.SettleConnection(t.Context(), bellhop.ConnectionOutcome{ID: connection.ID, State: bellhop.ConnectionReady,
+	_, settled := s.SettleConnection(t.Context(), bellhop.ConnectionOutcome{ID: connection.ID,
+		State:  bellhop.ConnectionReady,
 		Tokens: settings(canaries[5])})
 	if err := errors.Join(err, settled); err != nil {
 		t.Fatal(err)

@@ -18,8 +18,9 @@ const selectSource = `SELECT n, id, name, provider, settings, max_body_bytes, di
 func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 	src = bellhop.Source{ID: row.ColumnText(1), Name: row.ColumnText(2), Provider: row.ColumnText(3),
 		MaxBodyBytes: row.ColumnInt64(5),
-		Disabled:     row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8), SecretsAt: secretTimesAt(row, 9),
-		Tenant: row.ColumnText(10), ExpectEvery: time.Duration(row.ColumnInt64(11))}
+		Disabled:     row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8),
+		SecretsAt: secretTimesAt(row, 9),
+		Tenant:    row.ColumnText(10), ExpectEvery: time.Duration(row.ColumnInt64(11))}
 	src.Settings, err = s.opts.Keys.Open(row.ColumnRawBlob(4), src.ID)
 	return src, err
 }

@@ -73,7 +73,8 @@ func TestSpaceIsGivenBack(t *testing.T) {
 		}
 	}
 	err := s.do(func(c *conn) error {
-		if n, err := c.number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"); err != nil || n > 0 {
+		if n, err := c.number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"); err != nil ||
+			n > 0 {
 			t.Errorf("%d faults in the database: %v", n, err)
 		}
 		return nil

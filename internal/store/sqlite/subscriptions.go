@@ -237,7 +237,8 @@ func (s *Store) Spoken(_ context.Context, at map[string]time.Time) error {
 	return s.do(func(c *conn) error {
 		for id, t := range at {
 			for _, table := range []string{"subscriptions", "sources"} {
-				err := c.exec("UPDATE "+table+" SET last_event_at = ?1 WHERE id = ?2 AND (last_event_at IS NULL OR last_event_at < ?1)",
+				err := c.exec("UPDATE "+table+" SET last_event_at = ?1 WHERE id = ?2 AND (last_event_at IS NULL OR "+
+					"last_event_at < ?1)",
 					t, id)
 				if err != nil {
 					return err

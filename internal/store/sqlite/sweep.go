@@ -163,8 +163,8 @@ const (
 	selectOldestRequests = `SELECT n, received_at FROM requests WHERE n > ? ORDER BY n LIMIT ?`
 )
 
-// errYoung ends a walk from old rows to young ones: all further rows are too young to be deleted. It is not returned for
-// a row that is younger than now: its number was made by a clock that was ahead, and rows that follow may be old.
+// errYoung ends a walk from old rows to young ones: all further rows are too young to be deleted. It is not returned
+// for a row that is younger than now: its number was made by a clock that was ahead, and rows that follow may be old.
 var errYoung = errors.New("the row is too young to be deleted")
 
 // An oldEvent is an event that retention deletes.

@@ -40,8 +40,8 @@ func (f *recordedFile) Truncate(n int64) error {
 func (f *recordedFile) Size() (int64, error) { f.done = append(f.done, "size"); return 0, nil }
 func (f *recordedFile) Close() error         { f.done = append(f.done, "close"); return nil }
 
-// TestGatheredWrites shows that writes which follow one another become one write, and that everything else that is done
-// with the file comes after the writes before it.
+// TestGatheredWrites shows that writes which follow one another become one write, and that everything else that is
+// done with the file comes after the writes before it.
 func TestGatheredWrites(t *testing.T) {
 	t.Parallel()
 	below := &recordedFile{}
@@ -68,7 +68,8 @@ func TestGatheredWrites(t *testing.T) {
 	write("5", 4+maxGathered)
 	f.Close()
 	long := "write " + strings.Repeat("4", maxGathered) + " at 4"
-	want := []string{"write abcd at 0", "sync", "write x at 10", "write y at 12", "write z at 11", "read 3 at 0", "write 1 at 3",
+	want := []string{"write abcd at 0", "sync", "write x at 10", "write y at 12", "write z at 11", "read 3 at 0",
+		"write 1 at 3",
 		"truncate 7", "write 2 at 3", "size", "write 3 at 3", long, fmt.Sprint("write 5 at ", 4+maxGathered), "close"}
 	if !slices.Equal(below.done, want) {
 		t.Errorf("done: %.300q\nwant: %.300q", below.done, want)

@@ -274,8 +274,8 @@ func (w *writer) close() error {
 }
 
 // closeConn closes the connection, which moves the log into the database and removes it. If storage has failed, or the
-// database is no longer at its path, the log stays as it is: SQLite removes it by its name, which may lead to the log of
-// another database by now. The next start reads a log that stays.
+// database is no longer at its path, the log stays as it is: SQLite removes it by its name, which may lead to the log
+// of another database by now. The next start reads a log that stays.
 func (w *writer) closeConn() error {
 	var err error
 	if w.store.Err() != nil || w.store.lost() != nil {

@@ -82,7 +82,8 @@ func acceptFoldsRepeats(w *world) {
 		{"without an id", []bellhop.Event{w.event("", []byte("x")), w.event("", []byte("x"))}, 0, nil},
 		{"within one call", []bellhop.Event{w.event("b", nil), w.event("c", nil), w.event("b", nil), w.event("b", nil)}, 2,
 			[][2]int{{2, 0}, {3, 0}}},
-		{"new among old", []bellhop.Event{w.event("a", []byte("first")), w.event("d", nil), w.event("c", nil)}, 2, [][2]int{{0, -1}}},
+		{"new among old", []bellhop.Event{w.event("a", []byte("first")), w.event("d", nil), w.event("c", nil)}, 2,
+			[][2]int{{0, -1}}},
 		{"of another case", []bellhop.Event{w.event("A", nil), w.event("a ", nil)}, 0, nil},
 	} {
 		var owed []bellhop.NewDelivery

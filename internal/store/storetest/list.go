@@ -214,7 +214,8 @@ func filterDeliveries(w *world) {
 		"no state":    {bellhop.DeliveryFilter{State: "' OR '1'='1"}, nil},
 		"since":       {bellhop.DeliveryFilter{Since: start.Add(2 * time.Minute)}, []int{4, 3, 2}},
 		"until":       {bellhop.DeliveryFilter{Until: start.Add(2 * time.Minute)}, []int{1, 0}},
-		"everything": {bellhop.DeliveryFilter{EventID: events[3], DestinationIDs: []string{w.destination}, State: leased, Since: start,
+		"everything": {bellhop.DeliveryFilter{EventID: events[3], DestinationIDs: []string{w.destination}, State: leased,
+			Since: start,
 			Until: start.Add(time.Hour)},
 			[]int{3}},
 	} {

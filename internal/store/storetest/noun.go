@@ -12,7 +12,8 @@ func sources(w *world) {
 	at := w.clock.now()
 	s := bellhop.Source{ID: "src_1", Name: "graph", Provider: "graph",
 		Settings:     json.RawMessage(`{"client_state":"\u0000 é"}`),
-		MaxBodyBytes: 5, Disabled: true, CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: bellhop.SecretTimes{"settings.key": at.Add(2000)}}
+		MaxBodyBytes: 5, Disabled: true, CreatedAt: at, UpdatedAt: at.Add(1000),
+		SecretsAt: bellhop.SecretTimes{"settings.key": at.Add(2000)}}
 	w.must(w.CreateSource(w.ctx, s))
 	read := func(idOrName string) bellhop.Source {
 		w.Helper()
@@ -130,7 +131,8 @@ func destinations(w *world) {
 		ExpiresAt: at.Add(1000 * time.Hour), Access: json.RawMessage(`{"token":"tk"}`),
 		Rate: bellhop.Rate{PerSecond: 0.5, Burst: 3}, Batch: bellhop.Batch{MaxEvents: 100,
 			MaxWait: 1500 * time.Millisecond}, Handshake: "validation-token", Granted: bellhop.PerSecond(1.0 / 60),
-		StateReason: "for the move", CreatedAt: at, UpdatedAt: at.Add(1000), SecretsAt: bellhop.SecretTimes{"settings.key": at.Add(2000)}}
+		StateReason: "for the move", CreatedAt: at, UpdatedAt: at.Add(1000),
+		SecretsAt: bellhop.SecretTimes{"settings.key": at.Add(2000)}}
 	w.must(w.CreateDestination(w.ctx, d))
 	read := func(idOrName string) bellhop.Destination {
 		w.Helper()

@@ -31,7 +31,8 @@ func subscriptions(w *world) {
 	}
 	w.equal("by id", read(sub.ID), sub)
 	w.equal("by name", read("calendar"), sub)
-	w.refused("a second one with that name", w.CreateSubscription(w.ctx, w.subscription("calendar")), bellhop.CodeConflict)
+	w.refused("a second one with that name", w.CreateSubscription(w.ctx, w.subscription("calendar")),
+		bellhop.CodeConflict)
 
 	w.clock.pass(time.Hour)
 	now := w.clock.now()
@@ -54,7 +55,8 @@ func subscriptions(w *world) {
 
 	taken := sub
 	taken.Name = "mail"
-	w.refused("renamed to a name that is taken", w.SaveSubscription(w.ctx, taken, bellhop.SubscriptionNote{}), bellhop.CodeConflict)
+	w.refused("renamed to a name that is taken", w.SaveSubscription(w.ctx, taken, bellhop.SubscriptionNote{}),
+		bellhop.CodeConflict)
 	for what, f := range map[string]bellhop.SubscriptionFilter{"source": {SourceID: w.source},
 		"connection": {ConnectionID: "con_2"}, "state": {State: bellhop.SubscriptionActive}, "tenant": {Tenant: "other"}} {
 		list, _, err := w.Subscriptions(w.ctx, f, bellhop.Page{})
@@ -70,7 +72,8 @@ func subscriptions(w *world) {
 	w.must(w.DeleteSubscription(w.ctx, sub.ID))
 	w.refused("deleted", second(w.Subscription(w.ctx, sub.ID)), bellhop.CodeNotFound)
 	w.refused("deleted twice", w.DeleteSubscription(w.ctx, sub.ID), bellhop.CodeNotFound)
-	w.refused("saved after it was deleted", w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{}), bellhop.CodeNotFound)
+	w.refused("saved after it was deleted", w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{}),
+		bellhop.CodeNotFound)
 	w.must(w.CreateSubscription(w.ctx, w.subscription("cal")))
 }
 
@@ -91,7 +94,8 @@ func subscriptionCalls(w *world) {
 	w.must(w.SettleCalls(w.ctx, "cut off"))
 	w.equal("settled", read()[0].Outcome, "cut off")
 	call.Status, call.Done, call.Outcome, call.Handshake, call.Took = 201, true, "created", "answered 200", time.Second
-	gap := &bellhop.Gap{ID: "gap_1", SubscriptionID: sub.ID, From: w.clock.now(), To: w.clock.now().Add(time.Hour), Reason: "lost"}
+	gap := &bellhop.Gap{ID: "gap_1", SubscriptionID: sub.ID, From: w.clock.now(), To: w.clock.now().Add(time.Hour),
+		Reason: "lost"}
 	w.must(w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{Call: call, Gap: gap}))
 	w.must(w.SettleCalls(w.ctx, "cut off"))
 	w.equal("the outcome", read(), []bellhop.SubscriptionCall{*call})
@@ -111,10 +115,12 @@ func subscriptionCalls(w *world) {
 			Gap:  &bellhop.Gap{ID: fmt.Sprint("gap_n", i), From: w.clock.now(), To: w.clock.now()}}))
 	}
 	calls := read()
-	w.equal("the latest calls", []any{len(calls), calls[0].Outcome}, []any{bellhop.MaxSubscriptionCalls, fmt.Sprint(bellhop.MaxGaps + 4)})
+	w.equal("the latest calls", []any{len(calls), calls[0].Outcome},
+		[]any{bellhop.MaxSubscriptionCalls, fmt.Sprint(bellhop.MaxGaps + 4)})
 	gaps, err := w.SubscriptionGaps(w.ctx, sub.ID)
 	w.must(err)
-	w.equal("the latest gaps", []any{len(gaps), gaps[0].ID}, []any{bellhop.MaxGaps, fmt.Sprint("gap_n", bellhop.MaxGaps+4)})
+	w.equal("the latest gaps", []any{len(gaps), gaps[0].ID},
+		[]any{bellhop.MaxGaps, fmt.Sprint("gap_n", bellhop.MaxGaps+4)})
 	w.must(w.DeleteSubscription(w.ctx, sub.ID))
 	due, err = w.GapsToAnnounce(w.ctx)
 	w.must(err)

@@ -62,7 +62,8 @@ func retainWhatIsOwed(w *world) {
 	w.equal("a finished delivery of an event that is still owed", w.state(both[0].DeliveryID), delivered)
 	w.record(w.result(owed[leased], 1, delivered))
 	w.clock.pass(Retain + time.Second)
-	w.sweep("it is deleted when Retain has passed since it was delivered", func() bool { return gone(second(w.Delivery(w.ctx, owed[leased]))) })
+	w.sweep("it is deleted when Retain has passed since it was delivered",
+		func() bool { return gone(second(w.Delivery(w.ctx, owed[leased]))) })
 }
 
 // retainFromTheEnd shows that Retain counts from the end of the last delivery of an event, whichever way it ended, and
@@ -111,8 +112,8 @@ func retainFromTheEnd(w *world) {
 	})
 }
 
-// retainDead shows that a dead delivery is kept for store.RetainDead from its death on, if Retain is shorter, and can be
-// retried until then.
+// retainDead shows that a dead delivery is kept for store.RetainDead from its death on, if Retain is shorter, and can
+// be retried until then.
 func retainDead(w *world) {
 	lost, other := w.owe(true), w.owe(true)
 	w.clock.pass(10 * Retain)
@@ -157,8 +158,8 @@ func retainBehindYoung(w *world) {
 	w.equal("the one from the future", w.state(ahead), delivered)
 }
 
-// clockSet shows that a clock which was ahead for a moment parks no delivery, and that what only seems to be old is not
-// deleted.
+// clockSet shows that a clock which was ahead for a moment parks no delivery, and that what only seems to be old is
+// not deleted.
 func clockSet(w *world) {
 	const year = 365 * 24 * time.Hour
 	event := []bellhop.Event{w.event("", nil)}
@@ -309,8 +310,8 @@ func formerSources(w *world) {
 	w.equal("of the gateway", named(bellhop.SourceSelf), []string{bellhop.SourceSelfID})
 }
 
-// formerDestinations shows that deliveries are found by the name of deleted destinations, until another destination has
-// that name, and that a deleted one keeps its name.
+// formerDestinations shows that deliveries are found by the name of deleted destinations, until another destination
+// has that name, and that a deleted one keeps its name.
 func formerDestinations(w *world) {
 	found := func(name string) (ids []string, deliveries int) {
 		w.Helper()

@@ -70,7 +70,8 @@ func (w *world) newID(prefix string) string {
 func (w *world) newSource(name string) (id string) {
 	w.Helper()
 	s := bellhop.Source{ID: w.newID(bellhop.PrefixSource), Name: name, Provider: "ams", Settings: []byte(`{"key":"k"}`),
-		MaxBodyBytes: 1 << 20, CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), SecretsAt: bellhop.SecretTimes{"settings.key": w.clock.now()}}
+		MaxBodyBytes: 1 << 20, CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(),
+		SecretsAt: bellhop.SecretTimes{"settings.key": w.clock.now()}}
 	w.must(w.CreateSource(w.ctx, s))
 	return s.ID
 }

@@ -32,7 +32,7 @@ keeps on record when notifications may have been missed. Without a verb, subscri
 		itemVerb("renew NAME", "subscription", help{
 			short:   "Renew a registration now, or try again to make it",
 			example: "  bellhop subscriptions renew calendar",
-		}, (*client.Client).RenewSubscription, showSubscription),
+		}, (*client.Client).RenewSubscription, (*env).madeSubscription),
 		itemVerb("pause NAME", "subscription", help{
 			short: "End a registration at the provider until it is resumed",
 			long: `End a registration at the provider until it is resumed. Nothing comes from it meanwhile; the pause is
@@ -42,7 +42,7 @@ on record as a gap.`,
 		itemVerb("resume NAME", "subscription", help{
 			short:   "Make the registration of a paused subscription again",
 			example: "  bellhop subscriptions resume calendar",
-		}, (*client.Client).ResumeSubscription, showSubscription),
+		}, (*client.Client).ResumeSubscription, (*env).madeSubscription),
 		newSubscriptionsDeleteCommand, newSubscriptionsSyncCommand, newSubscriptionsRemoteCommand)
 }
 

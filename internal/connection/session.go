@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -270,6 +271,7 @@ func (m *Manager) grant(ctx context.Context, l *link, s *session) (answer, *fail
 			return answer{}, refused
 		}
 	}
+	f.remedy = strings.TrimPrefix(f.remedy+": bellhop connections login "+s.noun.Name, ": ")
 	return answer{}, f
 }
 

@@ -248,6 +248,7 @@ func TestNotifications(t *testing.T) {
 	for range 3 {
 		next("repeated")
 	}
+	system.host.sending.Wait() // a call is logged after its answer
 	do(t, "POST", base+"/_control/fault", `{"fault":"silent"}`)
 	happen("silent")
 	do(t, "POST", base+"/_control/fault", `{"fault":"duplicate"}`)

@@ -163,8 +163,9 @@ func (m *measurement) await(ctx context.Context, s *stream) error {
 	return nil
 }
 
-// awaitPending returns when the gateway counts no more pending deliveries than those of this stream. It records
-// those of other streams a moment after they arrive.
+// awaitPending returns when the gateway counts as many pending deliveries as this stream has. Before, it may count more,
+// because it records those of other streams a moment after they arrive, or fewer, because its figures are some seconds
+// old.
 func (m *measurement) awaitPending(ctx context.Context, s *stream) error {
 	a, err := openAPI(m.process)
 	if err != nil {
@@ -176,7 +177,7 @@ func (m *measurement) awaitPending(ctx context.Context, s *stream) error {
 		if m.pending, err = a.pending(ctx); err != nil {
 			return err
 		}
-		if m.pending <= owed || time.Since(began) > m.options.stillness() {
+		if m.pending == owed || time.Since(began) > m.options.stillness() {
 			return nil
 		}
 		if err := sleep(ctx, 50*time.Millisecond); err != nil {

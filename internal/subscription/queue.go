@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"context"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop"
 )
 
 // This file decides when an entry makes its next step, and how many do at a time. One heap holds the entries by the
@@ -200,12 +202,15 @@ func due(last *time.Time, now time.Time, every time.Duration) bool {
 	return true
 }
 
-// clockSet has every entry scheduled anew, and checked: its times were made by another clock.
+// clockSet has every entry scheduled anew, and checked: its times were made by another clock. What failed is tried
+// again.
 func (m *Manager) clockSet(jump time.Duration) {
 	m.log.Warn("clock.set", "by", jump.String(), "meaning", "the registrations at providers are checked")
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range m.entries {
+		// A provider refuses what a wrong clock asks for, such as an end too far ahead.
+		e.marks.now = e.marks.now || e.shared.Load().State == bellhop.SubscriptionFailed
 		m.schedule(e)
 	}
 	m.markChecks(m.all())

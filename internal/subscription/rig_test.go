@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +40,8 @@ var providers = []provider.Provider{graph.Provider{}, outlook.Provider{}, sharep
 // A rig is a gateway's room of subscriptions, its store and its door, and the stand-ins of the providers, all within
 // one process and one synctest bubble: time passes only when all of them wait.
 type rig struct {
+	skew atomic.Int64 // of the server's wall clock: a time.Duration
+
 	*testing.T
 	ctx     context.Context
 	host    *emulator.Host
@@ -105,7 +108,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) start() {
 	r.Helper()
 	r.manager = subscription.New(subscription.Options{Store: r.store, Connections: r, Providers: providers,
-		PublicURL: r.public, Announce: r.announce, Now: time.Now, Rand: rand.Reader,
+		PublicURL: r.public, Announce: r.announce, Now: r.now, Rand: rand.Reader,
 		Jitter: mathrand.New(mathrand.NewPCG(1, 2)), Logger: slog.New(slog.DiscardHandler)})
 	r.manager.SetSources(r.list())
 	r.must(r.manager.Load(r.ctx))
@@ -117,6 +120,9 @@ func (r *rig) start() {
 		r.must(<-ended)
 	}
 }
+
+// now is the wall clock of the server, which a test sets by skew. The clocks of the providers stay right.
+func (r *rig) now() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) }
 
 func (r *rig) close() {
 	r.stop()

@@ -288,6 +288,38 @@ func TestSilence(t *testing.T) {
 	})
 }
 
+// TestClockSet: whether the wall clock of the server jumps a month ahead or back, and when it is right again, there is one
+// registration, it is active, and its next renewal comes before its end.
+func TestClockSet(t *testing.T) {
+	for name, skew := range map[string]time.Duration{"ahead": 30 * 24 * time.Hour, "back": -30 * 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.create("events", "/me/events", "updated")
+				r.pass(10 * time.Minute)
+				r.skew.Store(int64(skew))
+				r.pass(2 * time.Hour)
+				if n := len(r.remotes()); n != 1 {
+					r.Errorf("%d registrations while the clock is wrong", n)
+				}
+				if r.happen("graph", "/me/events") != 1 || r.refusals() != 0 {
+					r.Errorf("while the clock is wrong, a notification is refused: %v", r.refused)
+				}
+				r.skew.Store(0)
+				r.pass(2 * time.Hour)
+				sub := r.wantState("events", bellhop.SubscriptionActive)
+				if n := len(r.remotes()); n != 1 {
+					r.Errorf("%d registrations", n)
+				}
+				if !sub.RenewAt.After(time.Now()) || !sub.RenewAt.Before(sub.ExpiresAt) {
+					r.Errorf("now %s: renewed at %s, expires at %s", time.Now(), sub.RenewAt, sub.ExpiresAt)
+				}
+				r.pass(30 * 24 * time.Hour)
+				r.wantState("events", bellhop.SubscriptionActive)
+			})
+		})
+	}
+}
+
 // The gateway's own downtime is a gap if it was longer than the provider repeats, and only then.
 func TestDowntime(t *testing.T) {
 	bubble(t, func(r *rig) {

@@ -163,9 +163,9 @@ func (m *measurement) await(ctx context.Context, s *stream) error {
 	return nil
 }
 
-// awaitPending returns when the gateway counts as many pending deliveries as this stream has. Before, it may count more,
-// because it records those of other streams a moment after they arrive, or fewer, because its figures are some seconds
-// old.
+// awaitPending returns when the gateway counts as many pending deliveries as this stream has. Before, it may count
+// more, because it records those of other streams a moment after they arrive, or fewer, because its figures are some
+// seconds old.
 func (m *measurement) awaitPending(ctx context.Context, s *stream) error {
 	a, err := openAPI(m.process)
 	if err != nil {

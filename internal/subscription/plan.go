@@ -2,13 +2,14 @@ package subscription
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// This file decides about times: which expiry to ask for, when to renew, and how long to wait after a failure.
+// This file decides about times and certificates: which expiry to ask for, when to renew, and how long to wait after a failure.
 
 // wish returns the registration to ask for. The expiry is up to ten minutes less than the longest one: so the clock of
 // the provider may differ, and no two creations ask for the same, by which [Manager.findMade] knows what it made.
@@ -113,4 +114,37 @@ func (m *Manager) fail(ctx context.Context, e *entry, got callResult, t tool, cr
 		m.announceState(sub, bellhop.TypeSubscriptionFailing)
 	}
 	return err
+}
+
+// certify gives sub a certificate if it needs one, or a new one if the newest is old. The one before is kept: content
+// that was encrypted for it may still come.
+func (m *Manager) certify(sub *bellhop.Subscription, t tool) error {
+	if !t.terms.Encrypted {
+		return nil
+	}
+	if c, ok := newest(sub); ok && m.now().Sub(c.MadeAt) < certificateAge {
+		return nil
+	}
+	c, err := provider.NewCertificate(bellhop.NewID("bellhop-", m.opts.Rand), m.now())
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	kept := sub.Secrets.Certificates[:min(len(sub.Secrets.Certificates), 1)]
+	sub.Secrets.Certificates = append([]json.RawMessage{raw}, kept...)
+	return nil
+}
+
+// certificateAge is the age at which a certificate is replaced.
+const certificateAge = 180 * 24 * time.Hour
+
+// newest returns the certificate in use.
+func newest(sub *bellhop.Subscription) (c provider.Certificate, ok bool) {
+	if len(sub.Secrets.Certificates) == 0 || json.Unmarshal(sub.Secrets.Certificates[0], &c) != nil {
+		return c, false
+	}
+	return c, true
 }

@@ -1,10 +1,8 @@
 package ams
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
@@ -32,7 +30,8 @@ var api = &microsoft.EntraAPI{
 		"Set `api_url` to the *REST API endpoint* of the account: " +
 			"`https://ACCOUNT.restv2.REGION.media.azure.net/api`.",
 	},
-	Test: whoAmI,
+	// Every account has media processors.
+	Test: microsoft.TestByGet("/MediaProcessors?$top=1"),
 }
 
 // ConnectorInfo implements [provider.Connector].
@@ -41,13 +40,4 @@ func (Provider) ConnectorInfo() provider.ConnectorInfo { return api.Info() }
 // OpenConnection implements [provider.Connector].
 func (Provider) OpenConnection(env provider.Env, settings json.RawMessage) (provider.Connected, error) {
 	return api.Open(env, settings)
-}
-
-// whoAmI lists one media processor, which every account has.
-func whoAmI(ctx context.Context, api provider.API, _ bool, now time.Time) (account string, err error) {
-	answer, err := api.Do(ctx, provider.Call{Method: http.MethodGet, Path: "/MediaProcessors?$top=1"})
-	if err != nil {
-		return "", err
-	}
-	return "", microsoft.Decode(answer, now, new(struct{}))
 }

@@ -1,10 +1,7 @@
 package eventgrid
 
 import (
-	"context"
 	"encoding/json"
-	"net/http"
-	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
@@ -28,7 +25,8 @@ var api = &microsoft.EntraAPI{
 		"In the Azure portal, open the resource whose events you want, then *Access control (IAM)*, and give the " +
 			"application the role *EventGrid EventSubscription Contributor*.",
 	},
-	Test: whoAmI,
+	// The Azure subscriptions that we may see, which may be none.
+	Test: microsoft.TestByGet("/subscriptions?api-version=2022-12-01"),
 }
 
 // ConnectorInfo implements [provider.Connector].
@@ -37,13 +35,4 @@ func (Provider) ConnectorInfo() provider.ConnectorInfo { return api.Info() }
 // OpenConnection implements [provider.Connector].
 func (Provider) OpenConnection(env provider.Env, settings json.RawMessage) (provider.Connected, error) {
 	return api.Open(env, settings)
-}
-
-// whoAmI lists the Azure subscriptions that we may see, which may be none.
-func whoAmI(ctx context.Context, api provider.API, _ bool, now time.Time) (account string, err error) {
-	answer, err := api.Do(ctx, provider.Call{Method: http.MethodGet, Path: "/subscriptions?api-version=2022-12-01"})
-	if err != nil {
-		return "", err
-	}
-	return "", microsoft.Decode(answer, now, new(struct{}))
 }

@@ -272,12 +272,7 @@ func (s *subscriptions) one(ctx context.Context, method, path string, header htt
 	r provider.Registration) (provider.Remote, error) {
 	call := provider.Call{Method: method, Path: path, Header: header}
 	if in != nil {
-		call.Body, _ = json.Marshal(in) // of texts and flags
-		call.Header = header.Clone()
-		if call.Header == nil {
-			call.Header = http.Header{}
-		}
-		call.Header.Set("Content-Type", "application/json")
+		call = microsoft.WithJSON(call, in)
 	}
 	var out entity
 	answer, err := s.api.Do(ctx, call)

@@ -226,3 +226,14 @@ func ListAll(path string, call func(path string) (next string, err error)) error
 	}
 	return &provider.APIError{Kind: provider.APIForeign, Message: "the list of registrations does not end"}
 }
+
+// WithJSON returns call with in, which encoding/json can always write, as its body.
+func WithJSON(call provider.Call, in any) provider.Call {
+	call.Body, _ = json.Marshal(in)
+	call.Header = call.Header.Clone()
+	if call.Header == nil {
+		call.Header = http.Header{}
+	}
+	call.Header.Set("Content-Type", "application/json")
+	return call
+}

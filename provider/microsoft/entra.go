@@ -35,6 +35,17 @@ type EntraAPI struct {
 	Test func(ctx context.Context, api provider.API, byUser bool, now time.Time) (account string, err error)
 }
 
+// TestByGet returns the Test of an API that does not say who calls it: a call of path, which every account may make.
+func TestByGet(path string) func(context.Context, provider.API, bool, time.Time) (string, error) {
+	return func(ctx context.Context, api provider.API, _ bool, now time.Time) (string, error) {
+		answer, err := api.Do(ctx, provider.Call{Method: http.MethodGet, Path: path})
+		if err != nil {
+			return "", err
+		}
+		return "", Decode(answer, now, new(struct{}))
+	}
+}
+
 // An EntraPermission is one permission at an API.
 type EntraPermission struct {
 	Name string   // the least one: "Calendars.Read"

@@ -180,8 +180,7 @@ func (s *subscriptions) one(ctx context.Context, method, path string, in *entity
 	call := provider.Call{Method: method, Path: path,
 		Header: http.Header{"Accept": {"application/json;odata.metadata=minimal"}}}
 	if in != nil {
-		call.Body, _ = json.Marshal(in) // of texts
-		call.Header.Set("Content-Type", "application/json")
+		call = microsoft.WithJSON(call, in)
 	}
 	var out entity
 	answer, err := s.api.Do(ctx, call)

@@ -216,8 +216,7 @@ func (s *subscriptions) do(ctx context.Context, method, path string, in *entity,
 	call := provider.Call{Method: method, Path: path, Header: http.Header{
 		"Accept": {"application/json;odata=nometadata"}}}
 	if in != nil {
-		call.Body, _ = json.Marshal(in) // of texts
-		call.Header.Set("Content-Type", "application/json")
+		call = microsoft.WithJSON(call, in)
 	}
 	answer, err := s.api.Do(ctx, call)
 	switch {

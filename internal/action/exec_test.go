@@ -195,8 +195,8 @@ func TestSettings(t *testing.T) {
 		`{"command":["true"],"env":{"BELLHOP_X":"x"}}`: "settings.env.BELLHOP_X: names that begin with",
 		`{"command":["true"],"env":{"A":"x\u0000"}}`:   "settings.env.A: must not contain a NUL",
 		`{"command":["./x"],"dir":"x","env":{"BELLHOP_X":"x"}}`: "settings.command[0]: must be an absolute path, or a " +
-			"name " +
-			"to look up in PATH; settings.dir: must be an absolute path, such as /var/lib/paid; settings.env.BELLHOP_X:",
+			"name to look up in PATH; settings.dir: must be an absolute path, such as /var/lib/paid; " +
+			"settings.env.BELLHOP_X:",
 		`{"command":["true"],"env":{"A":1}}`:                    "settings.env",
 		`{"command":["true"],"env":{"A":` + string(long) + `}}`: "settings.env: too long",
 	} {

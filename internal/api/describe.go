@@ -55,8 +55,7 @@ var descriptions = []struct {
 		"followed": "In the answer to a new name: the destinations whose match named the old name, and has the new one now",
 		"url":      "The URL for the provider to call",
 		"url_query": "The query that the provider has to add to the URL, with the name of a setting in place of its " +
-			"secret: " +
-			"code={query_secret}; mostly empty",
+			"secret: code={query_secret}; mostly empty",
 		"settings":       "The settings of the provider. Of a secret: whether it is set, and since when",
 		"max_body_bytes": "Largest body accepted; 0 is the provider's default",
 	}},
@@ -277,8 +276,7 @@ var descriptions = []struct {
 	}},
 	{"NewReplay", map[string]string{
 		"source": "Name or id of the source. A name that no source has means the deleted ones that had it; if a source " +
-			"has " +
-			"it, deleted ones are chosen by id",
+			"has it, deleted ones are chosen by id",
 		"type": "The whole type, or a prefix and *. The gateway's own events are chosen only if it begins with " +
 			"bellhop., or if the source is bellhop",
 		"where":       "An expression over the event that must be true, as in a match",

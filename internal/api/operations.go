@@ -72,12 +72,10 @@ var operationTexts = map[string]string{
 
 	"list-subscriptions": "Returns one page of the subscriptions, newest first.",
 	"create-subscription": "Checks and stores a subscription, and makes its registration at the provider. Its state " +
-		"says " +
-		"whether that succeeded: a failed or pending one is tried again, and reason says what to do.",
+		"says whether that succeeded: a failed or pending one is tried again, and reason says what to do.",
 	"show-subscription": "Returns one subscription. Its client state is never shown.",
 	"update-subscription": "Changes the given members by a JSON merge patch (RFC 7386). Unless only name or " +
-		"expect_every " +
-		"change, the provider gets a new registration, and then the old one is deleted.",
+		"expect_every change, the provider gets a new registration, and then the old one is deleted.",
 	"delete-subscription": "Deletes a subscription and its registration at the provider. It is a conflict if the " +
 		"provider cannot be reached; the deletion is tried again.",
 	"renew-subscription":      "Renews the registration now, or makes one if there is none.",
@@ -94,19 +92,16 @@ var operationTexts = map[string]string{
 
 	"list-connections": "Returns one page of the connections, newest first. Tokens are never shown.",
 	"create-connection": "Checks and stores a connection. Unless a user has to sign in, a token is asked for at once, " +
-		"and " +
-		"the state of the answer is what came of it.",
+		"and the state of the answer is what came of it.",
 	"show-connection": "Returns one connection, and how far its latest sign-in is. Secrets are masked.",
 	"update-connection": "Changes the given members by a JSON merge patch (RFC 7386). The provider cannot be changed. " +
 		"Tokens of another account, authority or API are not used any more.",
 	"delete-connection": "Deletes a connection with its tokens.",
 	"login-connection": "Begins the sign-in of a user, and answers which page to open: our start page, whose link can " +
-		"be " +
-		"used once within 10 minutes, or for a device code the authority's page and the code to enter there. A connection " +
-		"on the client's own behalf gets a token at once.",
+		"be used once within 10 minutes, or for a device code the authority's page and the code to enter there. A " +
+		"connection on the client's own behalf gets a token at once.",
 	"test-connection": "Makes the cheapest authentic call, and answers who we are, until when, and which permissions " +
-		"are " +
-		"missing. A refused connection is tried again. The answer to a failed test is 200 with ok false.",
+		"are missing. A refused connection is tried again. The answer to a failed test is 200 with ok false.",
 	"logout-connection": "Forgets the tokens of a connection. Its calls fail until somebody signs in again.",
 
 	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",

@@ -63,8 +63,7 @@ var docs = map[string]string{
 	"shutdown-timeout": "how long a clean stop may take",
 	"read-timeout":     "how long a request may take to arrive",
 	"max-connections": "connections served at the same time, at most a third of the open files that the system " +
-		"grants; beyond it, " +
-		"idle and slow ones give way",
+		"grants; beyond it, idle and slow ones give way",
 	"max-attempts": "attempts in progress at the same time, to all destinations together; further ones wait",
 	"log-level":    "debug, info, warn or error",
 	"log-format":   "text, json, or auto: text on a terminal",

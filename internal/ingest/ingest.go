@@ -114,9 +114,9 @@ func New(opts Options) *Door {
 	}
 	d := &Door{
 		opts: opts, metrics: newMetrics(opts.Metrics), log: newBoundedLog(opts.Logger, opts.Env.Now),
-		handshakes: newHandshakeLimits(), budget: newBudget(opts.MaxBytesInFlight,
-			opts.Env.Now), afterReply: newAfterReply(),
-		decoders: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		handshakes: newHandshakeLimits(), budget: newBudget(opts.MaxBytesInFlight, opts.Env.Now),
+		afterReply: newAfterReply(),
+		decoders:   make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	d.sources.Store(&map[string]*source{})
 	return d
@@ -189,8 +189,8 @@ const Prefix = "/in/"
 // maxParameters bounds the parameters of a query. Providers send a few.
 const maxParameters = 1000
 
-// ServeHTTP answers one request at a source. It is the first half of the walk in
-// docs/ARCHITECTURE.md: receive, verify, match, store.
+// ServeHTTP answers one request at a source. It is the first half of the walk in docs/ARCHITECTURE.md: receive, verify,
+// match, store.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.opts.Env.Now()
 	src := d.find(r)

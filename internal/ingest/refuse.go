@@ -66,8 +66,8 @@ var statuses = map[string]int{
 // cause is on record for the owner of the source, and not shown to the sender.
 var answers = map[int]string{
 	400: "malformed request", 401: "not authentic", 403: "not allowed", 404: "no such source", 405: "method not allowed",
-	408: "request timeout", 413: "body too large", 415: "content not accepted", 429: "too many requests", 503: "try " +
-		"again later",
+	408: "request timeout", 413: "body too large", 415: "content not accepted", 429: "too many requests",
+	503: "try again later",
 	508: "too many hops",
 }
 

@@ -101,11 +101,9 @@ var notes = []string{
 	"**Time limit.** The files are kept for 24 hours. Older events contain no locations; the file is then at " +
 		"`https://RESOURCE.communication.azure.com/recording/download/DOCUMENT-ID`.",
 	"**Forms of a recording.** `data` may be an object, or a JSON text (encoded twice), and the event may be in " +
-		"either schema. The names of " +
-		"the members of a recording may be in any letter case.",
+		"either schema. The names of the members of a recording may be in any letter case.",
 	"**Locations.** A person who knows a source's secret can send an event with any locations. Send a request signed " +
-		"with " +
-		"your access key only to your resource, or to the storage of Communication Services.",
+		"with your access key only to your resource, or to the storage of Communication Services.",
 	"**Every other event** of Communication Services (calls, chats, messages, Call Automation) is accepted unchanged.",
 }
 

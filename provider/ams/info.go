@@ -88,10 +88,8 @@ var notes = []string{
 		"Error and Canceled. For a job with several tasks, only `ams.JobStateChange` says that the job has ended. Some " +
 		"senders write the names of properties in camelCase (`newState`); a match is case-sensitive.",
 	"**Forms.** `EventType` is a number or a name; `TimeStamp` may lack the zone, and is then UTC; the names of " +
-		"properties " +
-		"may be in PascalCase or camelCase. A UTF-8 byte order mark before the JSON is skipped. A name that occurs twice " +
-		"is " +
-		"refused only where Bellhop reads it.",
+		"properties may be in PascalCase or camelCase. A UTF-8 byte order mark before the JSON is skipped. A name that " +
+		"occurs twice is refused only where Bellhop reads it.",
 	"**Repeats** are recognized by the document's `ETag`, or by its bytes if it has none. No timestamp limits how " +
 		"long a request is valid, so a captured request can be sent again at any time; it is a repeat while the event is " +
 		"stored.",

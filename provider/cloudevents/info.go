@@ -49,9 +49,8 @@ var sourceSettings = []provider.Setting{
 			"reach. Default: false."},
 	{Name: "allowed_origins", Title: "Allowed origins", Kind: provider.KindList, Example: `["eventgrid.azure.net"]`,
 		Doc: "The origins (`WebHook-Request-Origin`) that a handshake allows, compared whole and without regard to case; " +
-			"`*` allows any. " +
-			"If it is set, deliveries of another origin are refused; deliveries without an origin are not. Default: none, " +
-			"so no handshake succeeds."},
+			"`*` allows any. If it is set, deliveries of another origin are refused; deliveries without an origin are not. " +
+			"Default: none, so no handshake succeeds."},
 	{Name: "allowed_rate", Title: "Allowed rate", Kind: provider.KindNumber, Example: "600",
 		Doc: "The most requests a minute that a handshake grants. Senders are told this rate; it is not enforced. " +
 			"Default: as many as they request."},
@@ -110,17 +109,14 @@ var notes = []string{
 		"repeat. With another body it is stored as another event, and says so in `conflicts_with`.",
 	"**How it is stored.** The event's type, subject and time are those of the CloudEvent. The body of a structured " +
 		"event and of an item of a batch is the whole JSON document. The body of a binary event is its data alone, and " +
-		"every attribute stays in the headers. " +
-		"The attributes that the specification requires (`specversion`, `id`, `source`, `type`) are required, and a " +
-		"`type` has at most 255 bytes.",
+		"every attribute stays in the headers. The attributes that the specification requires (`specversion`, `id`, " +
+		"`source`, `type`) are required, and a `type` has at most 255 bytes.",
 	"**Malformed events** of version 1.0 are refused as the specification says: a `time` that is not in the form of " +
 		"RFC 3339, an empty or invalid `datacontenttype` or `dataschema`, an attribute whose name has other characters " +
-		"than " +
-		"a to z and 0 to 9, an extension that is an object, a list or a number that is not a whole one of 32 bits, and " +
-		"`data_base64` that is not Base64. An empty `subject`, which Event Grid sends, counts as absent, and is sent on " +
-		"as " +
-		"`null`. A name that occurs twice is refused only if it is `data` or an attribute that Bellhop reads. " +
-		"A `source` that is not a URI-reference is accepted, although some SDKs refuse to read it.",
+		"than a to z and 0 to 9, an extension that is an object, a list or a number that is not a whole one of 32 bits, " +
+		"and `data_base64` that is not Base64. An empty `subject`, which Event Grid sends, counts as absent, and is " +
+		"sent on as `null`. A name that occurs twice is refused only if it is `data` or an attribute that Bellhop " +
+		"reads. A `source` that is not a URI-reference is accepted, although some SDKs refuse to read it.",
 	"**Batches.** Up to 5000 items. An invalid item is refused and recorded, and its neighbours are accepted. A batch " +
 		"without any valid event is refused as a whole.",
 	"**Answers.** 202 once the events are on disk; 400 for a malformed event; 401 without the token; 403 for an " +

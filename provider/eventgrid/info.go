@@ -130,8 +130,8 @@ var notes = []string{
 	"**Validation events.** `aeg-event-type` decides whether a request is a validation: a notification by this header " +
 		"is stored as an event, whatever its type. Without the header, as with some test tools, the type of the only " +
 		"event decides. A validation of more than one event, or without a code, is refused. The event may be in Event " +
-		"Grid's schema, a " +
-		"CloudEvent, alone or in an array, or in a custom schema, and its `data` may be a JSON text (encoded twice).",
+		"Grid's schema, a CloudEvent, alone or in an array, or in a custom schema, and its `data` may be a JSON text " +
+		"(encoded twice).",
 	"**Manual validation.** With `validation: manual` the answer is 200 without a code, and `validationUrl` is called " +
 		"once, a moment later, within its ten minutes. The result is recorded with the handshake. Only https URLs of " +
 		"hosts below `eventgrid.azure.net`, at port 443 or 553, are called, and redirects are not followed. A validation " +
@@ -143,10 +143,8 @@ var notes = []string{
 		"accepted. A request without any valid event is refused as a whole, so that Event Grid moves it to the " +
 		"dead-letter container. An array or a single object is accepted in either schema.",
 	"**Forms.** A UTF-8 byte order mark before the JSON is skipped. A name that occurs twice is refused only where " +
-		"Bellhop " +
-		"reads it, and only that event, and `data` may be nested to any depth. An event may lack every member but its id " +
-		"and " +
-		"type. A CloudEvent is refused if it breaks the rules on the page of `cloudevents`.",
+		"Bellhop reads it, and only that event, and `data` may be nested to any depth. An event may lack every member " +
+		"but its id and type. A CloudEvent is refused if it breaks the rules on the page of `cloudevents`.",
 	"**Tokens.** Issuer, directory, audience, calling application and times (with a leeway of 5 minutes) are checked, " +
 		"and the signature with the keys that Microsoft Entra publishes. If the keys cannot be fetched, and no keys of " +
 		"the last day are known, the answer is 503.",
@@ -154,11 +152,9 @@ var notes = []string{
 		"becomes `data`, other text a JSON string, and bytes `{\"contentType\":…,\"data_base64\":…}`. A CloudEvent is " +
 		"converted to Event Grid's schema, or the reverse, if the destination's `schema` requires it. A " +
 		"CloudEvent keeps its id, source, subject and time whether it came in structured or in binary mode; the " +
-		"conversion " +
-		"to Event Grid's schema loses its extensions. An event in Event Grid's schema keeps its bytes, and gets the " +
-		"members " +
-		"that Microsoft's readers require and that it lacks: `topic`, `subject`, `data`, `eventTime`, `dataVersion` and " +
-		"`metadataVersion`.",
+		"conversion to Event Grid's schema loses its extensions. An event in Event Grid's schema keeps its bytes, and " +
+		"gets the members that Microsoft's readers require and that it lacks: `topic`, `subject`, `data`, `eventTime`, " +
+		"`dataVersion` and `metadataVersion`.",
 	"**Success and retries when sending.** 200 to 204 are success, and no other status is. After 400, 401, 403 and " +
 		"413 a delivery is not repeated. After any other status it is repeated by Event Grid's own schedule: 10 s, 30 s, " +
 		"1, 5, 10 and 30 min, 1, 3, 6 and 12 h. Event Grid waits longer after 404, 408 and 503; Bellhop follows " +

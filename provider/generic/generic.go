@@ -232,8 +232,7 @@ func (s settings) warnings() []string {
 		return []string{"hash sha1 is weaker than sha256; use sha256 if the system can sign with it"}
 	case s.Scheme == schemeQuery:
 		return []string{"scheme query sends the secret in the URL, which proxies log, and proves nothing about the body; " +
-			"use " +
-			"hmac if the system can sign"}
+			"use hmac if the system can sign"}
 	case s.Scheme == schemeToken || s.Scheme == schemeBasic:
 		return []string{"scheme " + s.Scheme +
 			" sends the secret with each request and proves nothing about the body; use " +

@@ -158,16 +158,16 @@ var sourceSettings = []provider.Setting{
 			"one that has it twice is refused. Default: none."},
 	{Name: "type_field", Title: "Type member", Example: "event",
 		Doc: "The member of the JSON body with the event's type, by name or as a JSON Pointer, or the parameter of a " +
-			"form. " +
-			"A body without it, JSON or not, has the type generic.received; one that has it twice is refused. Default: type."},
+			"form. A body without it, JSON or not, has the type generic.received; one that has it twice is refused. " +
+			"Default: type."},
 	{Name: "type", Title: "Type", Example: "order.changed",
 		Doc: "The type of every event. Default: the type in the header or body, else generic.received."},
 	{Name: "methods", Title: "Methods", Example: `["POST","PUT"]`, Kind: provider.KindList,
 		Doc: "The accepted methods, of GET, POST, PUT, PATCH, DELETE, HEAD and OPTIONS. HEAD and OPTIONS, and a GET " +
-			"without " +
-			"a query, a body and a proof, are probes by which a system asks whether the URL answers: they are answered 200 " +
-			"and make no event. Any other GET without a body is an event whose body is its query, as a form, unless the " +
-			"signature does not cover the URL. Default: POST, PUT, PATCH and HEAD. Each preset accepts HEAD, too."},
+			"without a query, a body and a proof, are probes by which a system asks whether the URL answers: they are " +
+			"answered 200 and make no event. Any other GET without a body is an event whose body is its query, as a form, " +
+			"unless the signature does not cover the URL. Default: POST, PUT, PATCH and HEAD. Each preset accepts HEAD, " +
+			"too."},
 }
 
 var sendingSettings = []provider.Setting{

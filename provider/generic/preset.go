@@ -211,8 +211,7 @@ var presets = []preset{
 		name: "trello", title: "Trello",
 		link: "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/",
 		setup: "`POST /1/webhooks` with the URL as `callbackURL`, and the same text as `url`. `secret` is the API secret " +
-			"of " +
-			"the Power-Up whose key makes the webhook.",
+			"of the Power-Up whose key makes the webhook.",
 		note: "Trello asks the URL by a HEAD request before it makes the webhook, and makes none if that is not answered " +
 			"200. The probe is answered and stores no event.",
 		settings: settings{Scheme: schemeHMAC, Header: "X-Trello-Webhook", Hash: "sha1", Encoding: "base64",
@@ -226,8 +225,7 @@ var presets = []preset{
 		note: "Twilio signs the URL and the form's parameters without separators, so an attacker can move letters of a " +
 			"captured request from a name to its value. Answers are empty, so a call or message that waits for TwiML gets " +
 			"none. The signature is tried for the URL with and without its port, and with the query's quotes escaped or " +
-			"plain, " +
-			"as Twilio's libraries do. A GET is an event whose body is its query, a form.",
+			"plain, as Twilio's libraries do. A GET is an event whose body is its query, a form.",
 		methods: []string{http.MethodGet},
 		settings: settings{Scheme: schemeHMAC, Header: "X-Twilio-Signature", Hash: "sha1", Encoding: "base64",
 			Template: "{url}{params}",

@@ -71,8 +71,8 @@ func TestSendOtherBodies(t *testing.T) {
 // An event from GitHub is sent with its name, id and hook; other events never take these from their headers.
 func TestSendNative(t *testing.T) {
 	header := bellhop.Header("X-Github-Delivery: 0b989ba4-242f-11e5-81e1-c7b6966d2516\nX-Github-Event: " +
-		"push\nX-Github-Hook-Id: 481516234\n" +
-		"X-Github-Hook-Installation-Target-Id: 7\nX-Github-Hook-Installation-Target-Type: two words\n")
+		"push\nX-Github-Hook-Id: 481516234\nX-Github-Hook-Installation-Target-Id: " +
+		"7\nX-Github-Hook-Installation-Target-Type: two words\n")
 	m := render(t, nil, bellhop.Event{ID: "evt_1", Type: "github.issues", Header: header, Body: []byte(ping + "\n")})
 	if string(m.Body) != ping+"\n" {
 		t.Errorf("body %s", m.Body)

@@ -47,9 +47,8 @@ const (
 var sourceSettings = []provider.Setting{
 	{Name: "client_state", Title: "Client state", Secret: true, Example: exampleState,
 		Doc: "The `clientState` of the subscription: 1 to 255 printable ASCII characters (Graph accepts up to 128), " +
-			"compared byte for byte in every item. " +
-			"A list of up to 4 while it is being replaced, or if several subscriptions call this source. Required unless " +
-			"`unauthenticated` or `subscriptions_only` is set."},
+			"compared byte for byte in every item. A list of up to 4 while it is being replaced, or if several " +
+			"subscriptions call this source. Required unless `unauthenticated` or `subscriptions_only` is set."},
 	microsoft.SubscriptionsOnly,
 	{Name: "unauthenticated", Title: "Unauthenticated", Kind: provider.KindFlag, Example: "true",
 		Doc: "Accepts items from anyone who knows the URL, for subscriptions without a `clientState`. Rich items still " +
@@ -105,21 +104,17 @@ var setup = []string{
 		"`ChannelMessage.Read.All`, ...).",
 	"Create a source. For subscriptions that Bellhop keeps it needs no client state of its own: " +
 		"`bellhop sources create SOURCE --provider graph --set subscriptions_only=true`. Graph must be able to reach it " +
-		"at " +
-		"the server's `--public-url`.",
+		"at the server's `--public-url`.",
 	"Create the subscription, as under *Subscribe*. Bellhop chooses its client state, answers the two handshakes " +
-		"within " +
-		"the 10 seconds allowed, renews it, and makes a new one when it was lost.",
+		"within the 10 seconds allowed, renews it, and makes a new one when it was lost.",
 	"For rich notifications, set the source's `app_id` to the application's id, and add `--set " +
 		"include_resource_data=true` to the subscription. Bellhop makes the certificate and replaces it every 180 days. " +
-		"Mail, " +
-		"events and contacts must name their properties in the resource with `?$select=`.",
+		"Mail, events and contacts must name their properties in the resource with `?$select=`.",
 	"For a subscription that something else keeps: set its `clientState` as the source's `client_state` before it is " +
 		"created, and the key of its certificate, if it has one, as one of `certificates`: `bellhop sources create SOURCE " +
 		"--provider graph --key @FILE --set app_id=GUID --set " +
 		"\"certificates={\\\"bellhop-2026\\\":\\\"$(awk '{printf \"%s\\\\n\", $0}' key.pem)\\\"}\"`. Give the source's " +
-		"URL as its " +
-		"`notificationUrl` and its `lifecycleNotificationUrl`, which cannot be added later.",
+		"URL as its `notificationUrl` and its `lifecycleNotificationUrl`, which cannot be added later.",
 }
 
 var sendSetup = []string{
@@ -139,8 +134,7 @@ var sendSetup = []string{
 
 var notes = []string{
 	"**Types** are `graph.` and the `changeType`: `graph.created`, `graph.updated`, `graph.deleted`. The subject is " +
-		"the `resource`. " +
-		"Events about the subscription itself are `graph.lifecycle.reauthorizationRequired`, " +
+		"the `resource`. Events about the subscription itself are `graph.lifecycle.reauthorizationRequired`, " +
 		"`graph.lifecycle.subscriptionRemoved` and `graph.lifecycle.missed`; their subject is its id. A notification " +
 		"contains no time.",
 	"**Rich notifications** become the same events as plain ones. The body is the item as it came, except that " +
@@ -151,16 +145,11 @@ var notes = []string{
 		"receivers or another Bellhop decrypt them.",
 	"**Forms.** The tenant of an item is its `tenantId` or, as in the lifecycle events that Graph sends, its " +
 		"`organizationId`; an item with two different ones is refused. The `resource` of a lifecycle event may be absent " +
-		"or " +
-		"`Subscriptions/ID`. A UTF-8 byte order mark before the JSON is skipped, and stored with a body. A name that " +
-		"occurs " +
-		"twice is refused only where Bellhop reads it, and only that item, and any other value may be nested to any " +
-		"depth; " +
-		"`value` or `validationTokens` twice refuse the request. The handshake is a POST with any body and any content " +
-		"type, " +
-		"and its parameter may have any letter case; a GET is answered 405, because Graph sends none and a link must not " +
-		"be " +
-		"able to make the source repeat a text.",
+		"or `Subscriptions/ID`. A UTF-8 byte order mark before the JSON is skipped, and stored with a body. A name that " +
+		"occurs twice is refused only where Bellhop reads it, and only that item, and any other value may be nested to " +
+		"any depth; `value` or `validationTokens` twice refuse the request. The handshake is a POST with any body and " +
+		"any content type, and its parameter may have any letter case; a GET is answered 405, because Graph sends none " +
+		"and a link must not be able to make the source repeat a text.",
 	"**Repeats.** Subscription, change, resource, `id` and `@odata.etag` together identify a notification; a rich one " +
 		"without the last two is identified by its signature. " +
 		"An item without any of these is stored each time it comes, and so are lifecycle events: two updates of one file " +
@@ -193,8 +182,7 @@ var notes = []string{
 		"with `content` cannot be sent.",
 	"**Sending any other event**: it becomes a notification of type `created`, `updated` or `deleted`, according to " +
 		"the last word of its type, and the notification has the event's id. A plain notification contains nothing of the " +
-		"event's body. " +
-		"A rich notification contains the body as `data` or, if it cannot be JSON, as `dataBase64`.",
+		"event's body. A rich notification contains the body as `data` or, if it cannot be JSON, as `dataBase64`.",
 	"**Retries when sending.** Graph itself repeats for up to 4 hours after any answer. Here the usual schedule " +
 		"applies, and 410 ends it.",
 }

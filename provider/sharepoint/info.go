@@ -26,9 +26,8 @@ func (Provider) Info() provider.Info {
 		Settings: []provider.Setting{
 			{Name: "client_state", Title: "Client state", Secret: true, Example: state,
 				Doc: "The `clientState` given with the subscription: 1 to 255 printable ASCII characters, compared byte for " +
-					"byte. " +
-					"A list of up to 4 while it is being replaced, or if several subscriptions call this source. Required unless " +
-					"`unauthenticated` or `subscriptions_only` is set."},
+					"byte. A list of up to 4 while it is being replaced, or if several subscriptions call this source. Required " +
+					"unless `unauthenticated` or `subscriptions_only` is set."},
 			{Name: "strict_handshake", Title: "Strict handshake", Kind: provider.KindFlag, Example: "true",
 				Doc: "Answers a handshake only if its `ClientState` header has the client state. SharePoint has been observed " +
 					"to send it, but its reference does not promise it. Default: false."},
@@ -66,13 +65,10 @@ var setup = []string{
 	"Create a connection to the site, as under *Connect*. Only its application can change the subscription later.",
 	"Create a source. For subscriptions that Bellhop keeps it needs no client state of its own: " +
 		"`bellhop sources create SOURCE --provider sharepoint --set subscriptions_only=true`. SharePoint may refuse a " +
-		"port " +
-		"other than 443 in the server's `--public-url`.",
+		"port other than 443 in the server's `--public-url`.",
 	"Create the subscription, as under *Subscribe*, with the title of a list as the resource. Bellhop chooses its " +
-		"client " +
-		"state, answers the handshake within the 5 seconds that SharePoint allows, and renews it long before its 179 " +
-		"days end: " +
-		"SharePoint sends no warning.",
+		"client state, answers the handshake within the 5 seconds that SharePoint allows, and renews it long before its " +
+		"179 days end: SharePoint sends no warning.",
 	"For a subscription that something else keeps: set its `clientState` as the source's `client_state` before it is " +
 		"created, and give the source's URL as its `notificationUrl`.",
 }
@@ -93,21 +89,17 @@ var notes = []string{
 		"dropping equal ones would lose changes. SharePoint repeats a request only if it was not answered in time, and " +
 		"an extra notification does no harm to a receiver that asks the list for its changes since the last token.",
 	"Get the changes from the list: `GetChanges` with the change token of the last call. Save the new token only once " +
-		"the changes are processed. " +
-		"Create such a destination with `--concurrency 1`, so that two notifications of one list are not processed at " +
-		"the same " +
-		"time.",
+		"the changes are processed. Create such a destination with `--concurrency 1`, so that two notifications of one " +
+		"list are not processed at the same time.",
 	"The `clientState` of each item is compared: an item with a wrong one is refused and recorded, the other items are " +
 		"accepted, and the request is still answered 200. " +
 		"With a wrong `ClientState` header no item is accepted, and the answer is 403; with a repeated header it is 401. " +
 		"An item without a state (absent, null or empty) is accepted if the header has the right one, and refused " +
 		"otherwise.",
 	"`resource` is taken as it is: the id of a list, a path or a URL. `tenantId`, `siteUrl` and the other members may " +
-		"be " +
-		"absent. A UTF-8 byte order mark before the JSON, as SharePoint sends it, is skipped. A name that occurs twice is " +
-		"refused only where Bellhop reads it, and only that item; `value` twice refuses the request. A handshake is a " +
-		"POST " +
-		"with any body and any content type; a GET is answered 405, because no service sends one.",
+		"be absent. A UTF-8 byte order mark before the JSON, as SharePoint sends it, is skipped. A name that occurs " +
+		"twice is refused only where Bellhop reads it, and only that item; `value` twice refuses the request. A " +
+		"handshake is a POST with any body and any content type; a GET is answered 405, because no service sends one.",
 	"A handshake needs no `ClientState` header unless `strict_handshake` is set, but a wrong one is refused. The " +
 		"parameter of the token may have any letter case. Creating a subscription causes a handshake; renewing it does not.",
 	"The client state is part of each item, and so of the body of the event. Everybody who may read events can read " +

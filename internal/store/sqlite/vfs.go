@@ -48,7 +48,7 @@ type file struct {
 	waiting []byte // not written yet
 }
 
-// WriteAt may keep b until flush. A write that fails in flush fails the sync, and so the commit, for which it waited.
+// WriteAt may copy b and write it later, in flush. If that fails, the sync fails that needed it, and so does the commit.
 func (f *file) WriteAt(b []byte, at int64) (int, error) {
 	if !f.gathers {
 		return f.write(b, at)

@@ -255,6 +255,7 @@ func TestNotifications(t *testing.T) {
 	happen("twice")
 	next("twice")
 	next("twice")
+	system.host.sending.Wait()
 	do(t, "POST", base+"/_control/fault", `{"fault":"reorder"}`)
 	happen("held")
 	happen("next")

@@ -52,13 +52,14 @@ type Manager struct {
 	logins  logins
 	wake    chan struct{} // holds one: Run looks at its schedule again
 
-	mu    sync.Mutex
-	links map[string]*link     // by id of the connection; mu guards the map
-	used  map[string]time.Time // uses that are not stored yet; mu guards it
+	mu      sync.Mutex           // guards the maps and the number below
+	links   map[string]*link     // by id of the connection
+	used    map[string]time.Time // uses that are not stored yet
+	working int                  // how much work runs in the background
 
 	ctx  context.Context // of everything that runs in the background
 	stop context.CancelFunc
-	work sync.WaitGroup
+	work sync.WaitGroup // the work that working counts
 }
 
 // A link is a connection in memory.
@@ -279,7 +280,7 @@ func (m *Manager) refreshDue(places chan struct{}) time.Duration {
 		l.nextAt = time.Time{} // obtain sets it
 		l.mu.Unlock()
 		go func() {
-			defer m.work.Done()
+			defer m.end()
 			m.session(m.ctx, l.id, need{ahead: true})
 			<-places
 			m.poke()
@@ -294,7 +295,7 @@ func (l *link) outlived(now time.Time) bool {
 	return l.session != nil && l.session.opened.OAuth != nil && l.failure == nil && !l.session.tokens.usable(now)
 }
 
-// begin counts work in the background, which calls m.work.Done. It reports false once the Manager has been stopped.
+// begin counts work in the background, which calls end. It reports false once the Manager has been stopped.
 func (m *Manager) begin() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -302,7 +303,16 @@ func (m *Manager) begin() bool {
 		return false
 	}
 	m.work.Add(1)
+	m.working++
 	return true
+}
+
+// end ends the work that begin counted.
+func (m *Manager) end() {
+	m.mu.Lock()
+	m.working--
+	m.mu.Unlock()
+	m.work.Done()
 }
 
 // poke makes Run look at its schedule.
@@ -370,6 +380,11 @@ func (m *Manager) Stop(ctx context.Context) error {
 	select {
 	case <-ended:
 	case <-ctx.Done():
+	}
+	m.mu.Lock()
+	working := m.working
+	m.mu.Unlock()
+	if working > 0 { // else all work had ended, and the context before
 		return errors.New("a request for tokens has not ended in time")
 	}
 	for _, l := range links {

@@ -609,3 +609,24 @@ func TestNoSecretShown(t *testing.T) {
 		t.Errorf("tokens are printed: %s", text)
 	}
 }
+
+// TestStopAfterItsTime: a stop whose time is over before it begins says so only if a request for tokens is under way.
+func TestStopAfterItsTime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, entra.Options{})
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 100 {
+		if err := r.Stop(over); err != nil {
+			t.Fatalf("nothing is under way: %v", err)
+		}
+	}
+	r.start()
+	if !r.begin() {
+		t.Fatal("stopped already")
+	}
+	if err := r.Stop(over); err == nil {
+		t.Error("a request is under way")
+	}
+	r.end()
+}

@@ -78,7 +78,7 @@ func (m *Manager) beginDevice(ctx context.Context, noun bellhop.Connection, open
 	}
 	shown := *l
 	go func() {
-		defer m.work.Done()
+		defer m.end()
 		defer end()
 		m.poll(polling, noun.ID, got.DeviceCode, pause, l)
 	}()

@@ -75,7 +75,7 @@ func (m *Manager) session(ctx context.Context, id string, n need) (*session, err
 	}
 	done := make(chan result, 1)
 	go func() {
-		defer m.work.Done()
+		defer m.end()
 		defer func() { <-l.busy }()
 		flight, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTime)
 		defer cancel()

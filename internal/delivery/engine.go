@@ -309,7 +309,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 }
 
 // stopGrace is how much longer than its context a stop waits.
-const stopGrace = 50 * time.Millisecond
+const stopGrace = 500 * time.Millisecond
 
 // release makes leased deliveries pending and due now.
 func (e *Engine) release(deliveryIDs []string) error {

@@ -151,13 +151,14 @@ func (s *stream) destination(i int, secret string) object {
 	return d
 }
 
-// schedule returns the retry schedule of the destinations. It ends within defaultPatience, but that of
-// destinations in trouble is long, so that no delivery to them is given up.
+// schedule returns the retry schedule of the destinations. Its pauses are shorter than defaultPatience, so that a
+// delivery which a busy machine failed to make arrives all the same. That of hanging destinations is long, so that no
+// delivery to them is given up.
 func (l *load) schedule() []string {
-	if l.source == troubleName {
+	if l.hangs {
 		return []string{"5s", "5s", "5s", "5s", "1h", "1h", "1h", "1h"}
 	}
-	return []string{"1s", "1s", "2s", "5s"}
+	return []string{"1s", "1s", "2s", "5s", "5s", "5s", "5s", "5s"}
 }
 
 // resume resumes the paused destinations, so that everything held comes due.

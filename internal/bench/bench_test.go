@@ -207,7 +207,7 @@ func TestComparisons(t *testing.T) {
 		t.Run(against, func(t *testing.T) {
 			t.Parallel()
 			o := small(t, "")
-			// A delivery whose attempts a busy machine delays beyond their timeout comes again after 5 s, then after 5 min.
+			// A busy machine may delay attempts beyond their timeout again and again.
 			o.Against, o.Fanout, o.patience = against, 0, 8*time.Minute
 			c.change(&o)
 			r, err := Run(t.Context(), o)

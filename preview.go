@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// A Hold says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest, or
-// this machine was short of a resource. The zero Hold says that the destination is not held back.
+// A Hold says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest, its
+// connection is signed out, or this machine was short of a resource. The zero Hold says that the destination is not held back.
 type Hold struct {
-	Reason string    // what was wrong with the last such attempt; "" if none was made since the start
-	NextAt time.Time // before which no attempt begins; it may have passed
+	Reason string // what was wrong with the last such attempt; "" if none was made since the start
+	// NextAt is before which no attempt begins; it may have passed. It is zero if a person says when, by signing in.
+	NextAt time.Time
 }
 
 // A MatchError is the latest failure of a destination's Where. An event for which Where fails does not match.

@@ -109,10 +109,12 @@ type Breaker struct {
 }
 
 // A HeldBack says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest,
-// or the server's machine was short of a resource.
+// its connection is signed out, or the server's machine was short of a resource.
 type HeldBack struct {
 	Reason string `json:"reason" example:"answered 503"` // of the last such attempt; "" if none was made since the start
-	NextAt Time   `json:"next_at"`                       // before which no attempt begins; it may have passed
+	// NextAt is before which no attempt begins; it may have passed. It is zero while the destination waits for its
+	// connection, until somebody signs in.
+	NextAt Time `json:"next_at"`
 }
 
 // A MatchError is the last failure of the where of a destination's match. An event for which it fails does not

@@ -45,6 +45,19 @@ type ActionEnv struct {
 	// returns the id of the stored event, which for a repeat is the id of the first. A nil error means that the event is
 	// on disk. Nil: this server takes no events from actions.
 	Publish func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error)
+
+	// Connection returns a connection by its id or name. The error is bellhop.CodeNotFound if there is none. Nil: this
+	// server has no connections.
+	Connection func(ctx context.Context, idOrName string) (Connection, error)
+}
+
+// A Connection is a connection as an action uses it. It stays good while the connection is changed, signed out and
+// signed in again.
+type Connection struct {
+	ID       string // "con_…"
+	Name     string
+	Provider string // name of its Connector
+	API      API
 }
 
 // Files keeps the bytes that actions fetch or make, such as recordings. It is safe for concurrent use, except that one
@@ -76,6 +89,16 @@ type ActionResult struct {
 	// Continue is set if the work is neither done nor failed: another attempt begins at that time. It uses up no try of
 	// the retry schedule, and does not count against the destination. Error is "" then.
 	Continue time.Time
+
+	// Skip is set if the event is not one that this action works on. The delivery is cancelled, "skipped", and Detail
+	// says why. Error is "" then.
+	Skip bool
+
+	// Parked is the id of a connection that is signed out, so that the work cannot be done. The delivery stays pending
+	// until the connection is back, without an end, and no other delivery of the destination is attempted until then.
+	// The attempt uses up no try of the retry schedule, and does not count against the destination. Detail says what to
+	// do. Error is "" then.
+	Parked string
 
 	// Progress is saved with the record of this attempt, whatever its result, for the next one: at most
 	// bellhop.MaxProgressBytes. Nil keeps what an earlier attempt has saved; an empty slice that is not nil clears it.

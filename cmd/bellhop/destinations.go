@@ -116,7 +116,7 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 	if !d.FailingSince.IsZero() {
 		fields = append(fields, field{"failing since", moment(d.FailingSince.Time)})
 	}
-	if d.HeldBack != nil {
+	if d.HeldBack != nil && !d.HeldBack.NextAt.IsZero() {
 		fields = append(fields, field{"next attempt", "not before " + moment(d.HeldBack.NextAt.Time)})
 	}
 	if m := d.MatchError; m != nil {

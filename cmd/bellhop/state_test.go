@@ -28,6 +28,8 @@ func TestShownState(t *testing.T) {
 			"active, held back", "active, held back since 2026-11-22T09:30:00.000Z: answered 503"},
 		{client.Destination{State: "active", HeldBack: &client.HeldBack{NextAt: next}}, "active, held back",
 			"active, held back: no attempt was made since the server's start"},
+		{client.Destination{State: "active", HeldBack: &client.HeldBack{Reason: "connection work is signed out"}},
+			"active, held back", "active, held back: connection work is signed out"},
 		{client.Destination{State: "active", FailingSince: since, Closed: "no"}, "closed", "closed: it cannot be opened"},
 		{client.Destination{State: "paused", StateReason: "paused by hand", FailingSince: since, Closed: ""}, "paused",
 			"paused: paused by hand"},
@@ -44,7 +46,8 @@ func TestShownState(t *testing.T) {
 		if !strings.Contains(shown, "state "+c.detail) {
 			t.Errorf("shown as\n%s\nwant %q", &out, c.detail)
 		}
-		if strings.Contains(shown, "next attempt not before 2026-11-22") != (c.d.HeldBack != nil) {
+		hasNext := c.d.HeldBack != nil && !c.d.HeldBack.NextAt.IsZero()
+		if strings.Contains(shown, "next attempt not before 2026-11-22") != hasNext {
 			t.Errorf("the next attempt of %+v is shown as\n%s", c.d, &out)
 		}
 	}

@@ -262,6 +262,9 @@ func (a *App) openRooms(client *egress.Client) {
 		Publish: func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (string, error) {
 			return a.door.PublishCaused(ctx, cause, ev)
 		},
+		Connection: func(ctx context.Context, idOrName string) (provider.Connection, error) {
+			return a.links.Connection(ctx, idOrName)
+		},
 	})
 	a.engine = delivery.New(delivery.Options{
 		Gate:  gate,
@@ -276,6 +279,7 @@ func (a *App) openRooms(client *egress.Client) {
 	a.links = connection.New(connection.Options{
 		Store: a.store, Connectors: o.Connectors, Env: env, PublicURL: o.Config.PublicURL, Metrics: a.registry,
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) },
+		Back:     a.engine.Return,
 	})
 	a.undoLater("sign-ins", a.links.Stop)
 	a.openSubscriptions()

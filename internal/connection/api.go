@@ -24,6 +24,15 @@ func (m *Manager) API(ctx context.Context, idOrName string) (provider.API, error
 	return &api{m: m, id: noun.ID}, nil
 }
 
+// Connection returns a connection as actions use it, by its id or name.
+func (m *Manager) Connection(ctx context.Context, idOrName string) (provider.Connection, error) {
+	noun, err := m.opts.Store.Connection(ctx, idOrName)
+	if err != nil {
+		return provider.Connection{}, err
+	}
+	return provider.Connection{ID: noun.ID, Name: noun.Name, Provider: noun.Provider, API: &api{m: m, id: noun.ID}}, nil
+}
+
 // An api makes calls in the name of one connection.
 type api struct {
 	m  *Manager

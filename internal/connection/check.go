@@ -119,4 +119,5 @@ func (m *Manager) noteTest(ctx context.Context, s *session, check Check, err err
 		m.log.Warn("connection.unstored", "connection_id", noun.ID, "error", err,
 			"meaning", "the result of a test is not shown with the connection")
 	}
+	m.sayBack(l)
 }

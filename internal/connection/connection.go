@@ -42,6 +42,9 @@ type Options struct {
 	// Announce publishes an event of the gateway's own. Nil announces nothing.
 	Announce func(ctx context.Context, ev bellhop.Event) error
 	Metrics  prometheus.Registerer // nil keeps none
+	// Back is called when a connection that was signed out or failing can be used again: its next call has a token. It
+	// must not wait. Nil is not called.
+	Back func(id string)
 }
 
 // A Manager keeps the connections. It is safe for concurrent use.
@@ -81,6 +84,7 @@ type link struct {
 	found    *endpoints                 // discovered
 	usedAt   time.Time                  // of the latest call, to the minute
 	state    bellhop.ConnectionState
+	back     bool // it became ready, and Options.Back was not called yet
 }
 
 // A session is what is needed to call an API: the connection as it was read, and a token.
@@ -152,6 +156,18 @@ func (m *Manager) open(c bellhop.Connection) (provider.Connected, error) {
 		return opened, bellhop.Join("settings", err)
 	}
 	return opened, nil
+}
+
+// sayBack calls Options.Back if the connection has become ready. It is called once the new token is in memory, or can
+// be read from the store, so that a call which follows at once succeeds.
+func (m *Manager) sayBack(l *link) {
+	l.mu.Lock()
+	back := l.back
+	l.back = false
+	l.mu.Unlock()
+	if back && m.opts.Back != nil {
+		m.opts.Back(l.id)
+	}
 }
 
 // changeTime bounds how long a change waits for the request for tokens that follows it. Clients wait for 30 s.

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -629,4 +630,47 @@ func TestStopAfterItsTime(t *testing.T) {
 		t.Error("a request is under way")
 	}
 	r.end()
+}
+
+// TestBack: whoever waits for a connection is told once when it can be used again: after a sign-in, after new settings,
+// and after a failure that passed. A call that follows at once succeeds. A refresh of a good token says nothing.
+func TestBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, entra.Options{})
+	var back []string
+	var called sync.WaitGroup
+	r.opts.Back = func(id string) {
+		c, err := r.Connection(t.Context(), id)
+		if err != nil || c.ID != id || c.Provider != "graph" {
+			t.Errorf("connection %+v, %v", c, err)
+		}
+		back = append(back, c.Name)
+		called.Go(func() { r.works(c.Name) }) // as Back must not wait
+	}
+	want := func(when string, names ...string) {
+		t.Helper()
+		called.Wait()
+		if !slices.Equal(back, names) {
+			t.Errorf("%s: told of %q, want %q", when, back, names)
+		}
+		back = nil
+	}
+	r.create("app", "graph", nil)
+	want("a new connection", "app")
+	r.clock.pass(2 * time.Hour)
+	r.works("app")
+	want("a refresh")
+	r.update("app", map[string]any{"client_secret": "wrong"})
+	r.refused("app", provider.APISignedOut, "app")
+	want("refused")
+	r.update("app", map[string]any{"client_secret": entra.DefaultSecret})
+	want("good settings again", "app")
+
+	r.create("user", "graph", map[string]any{"grant": "user"})
+	want("nobody signed in")
+	r.browser().signIn("user")
+	want("a sign-in", "user")
+	if _, err := r.Connection(t.Context(), "none"); err == nil {
+		t.Error("there is a connection that does not exist")
+	}
 }

@@ -387,6 +387,7 @@ func (m *Manager) signInBy(ctx context.Context, id string, params url.Values, no
 	l.session, l.failure, l.failures, l.retryAt = nil, nil, 0, time.Time{}
 	l.nextAt = got.tokens.aheadAt(id)
 	l.mu.Unlock()
+	m.sayBack(l)
 	m.poke()
 	m.log.Info("connection.signed_in", "connection_id", noun.ID, "connection", noun.Name)
 	return got.tokens.Account, nil

@@ -80,6 +80,7 @@ func (m *Manager) session(ctx context.Context, id string, n need) (*session, err
 		flight, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTime)
 		defer cancel()
 		s, err := m.obtain(flight, l, n)
+		m.sayBack(l)
 		done <- result{s, err}
 	}()
 	select {
@@ -388,6 +389,8 @@ func (m *Manager) settle(ctx context.Context, l *link, noun bellhop.Connection,
 	}
 	if current {
 		l.mu.Lock()
+		ready := o.State == bellhop.ConnectionReady
+		l.back = ready && (l.back || l.state != o.State || noun.State != o.State)
 		l.state = o.State
 		l.mu.Unlock()
 	}

@@ -15,6 +15,8 @@ import (
 type lesson struct {
 	dst   *destination
 	probe bool // it probed a destination that is held back
+	// returns is Engine.returns as the attempt began.
+	returns int64
 	decision
 }
 
@@ -23,7 +25,7 @@ type lesson struct {
 // its new state. probe says that the attempt probes whether a destination that is held back is there again.
 func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) lesson {
 	dst := l.destination.Load()
-	start := e.now()
+	start, returns := e.now(), e.returns.Load()
 	reply := outbound.Reply{Class: outbound.Unsent, Error: outbound.ErrorSettings, Detail: dst.StateReason}
 	if dst.target != nil {
 		reply = dst.target.Send(e.ctx, batch, start)
@@ -37,7 +39,7 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) lesson 
 		e.release(ids) // the next process repeats the attempt
 		return lesson{dst: dst}
 	}
-	a := lesson{dst: dst, probe: probe, decision: decide(dst.Retry, reply, end)}
+	a := lesson{dst: dst, probe: probe, returns: returns, decision: decide(dst.Retry, reply, end)}
 	if a.short {
 		e.warnShort(a.detail, end)
 	}
@@ -134,6 +136,7 @@ type decision struct {
 	short    bool          // this machine was short of a resource
 
 	continueAt time.Time // when an action continues its work; zero if it is done or failed
+	parked     string    // id of the connection that is signed out, for which an action waits; "" if there is none
 }
 
 // delivered reports whether the receiver took the events.
@@ -161,6 +164,7 @@ const (
 //	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long,
 //	                           and the attempt is spared
 //	an action continues        pending, at the time that it asked for; the attempt is spared
+//	an action is parked        pending, until its connection is back; the attempt is spared
 //	this machine is short      pending, after a pause of this gateway's own; the attempt is spared
 //	anything else, or nothing  pending by the schedule; dead if that is used up, or the delivery would be too old
 //
@@ -173,6 +177,8 @@ func decide(r bellhop.Retry, reply outbound.Reply, now time.Time) decision {
 		d.state, d.short, d.unsent = bellhop.DeliveryPending, true, true
 	case reply.Class == outbound.Skipped:
 		d.state = bellhop.DeliveryCancelled
+	case reply.Parked != "":
+		d.state, d.parked = bellhop.DeliveryPending, reply.Parked
 	case outcome == bellhop.OutcomeRetry && !reply.Continue.IsZero():
 		d.state, d.continueAt = bellhop.DeliveryPending, reply.Continue
 		return d
@@ -218,7 +224,8 @@ func tryOf(d *bellhop.Delivery, probe bool) try {
 }
 
 // result returns the decision's result for one delivery. A probe that fails is spared, and so is an attempt
-// that the destination put off or an action continues.
+// that the destination put off, or that an action continues or parks. A parked delivery is due at once, but its lane
+// rests. It never grows too old: retry.max_age counts again at the first attempt after the connection is back.
 func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64) bellhop.Result {
 	result := bellhop.Result{State: d.state, Attempt: bellhop.Attempt{Error: d.error, Detail: d.detail}}
 	if d.state != bellhop.DeliveryPending {
@@ -230,6 +237,10 @@ func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64)
 			result.NextAt = d.continueAt
 		}
 		return limitAge(result, r.MaxAge, t.born)
+	}
+	if d.parked != "" {
+		result.Spared, result.NextAt = true, now
+		return result
 	}
 	if d.short && t.spared < maxSpared {
 		result.Spared, result.NextAt = true, now.Add(shortWait(time.Second, time.Minute, t.spared, random))

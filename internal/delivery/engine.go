@@ -100,6 +100,7 @@ type Engine struct {
 	warnedShort   atomic.Int64  // when a shortage of this machine was logged, in Unix nanoseconds; 0 if it was not
 	queuedBytes   atomic.Int64  // of all lanes
 	overcommitted atomic.Int64  // lanes that hold a delivery although memory is full
+	returns       atomic.Int64  // calls of Return
 	attempts      sync.WaitGroup
 	ctx           context.Context // of attempts; ends when Stop may wait no longer
 	cancel        context.CancelFunc
@@ -268,6 +269,18 @@ func (e *Engine) Hold(destinationID string) bellhop.Hold {
 func (e *Engine) Wake(destinationID string) {
 	if l := e.lanes.Load().byID[destinationID]; l != nil {
 		l.noteDue(e.now())
+	}
+}
+
+// Return says that a connection which was signed out is back: the lanes that rest for it make attempts again at once.
+func (e *Engine) Return(connectionID string) {
+	e.returns.Add(1) // first: an attempt that began before, and ends after it, parks no lane
+	for _, l := range e.lanes.Load().byID {
+		if l.returned(connectionID) {
+			e.opts.Logger.Info("destination.unparked", "component", "delivery", "destination_id", l.id,
+				"destination", l.name(), "connection_id", connectionID)
+			l.resume()
+		}
 	}
 }
 

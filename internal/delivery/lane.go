@@ -114,7 +114,7 @@ func (l *lane) room() int {
 	switch rate := dst.limit; {
 	case l.pausedForLong():
 		return 0
-	case l.pacer.breaker.open:
+	case l.pacer.breaker.open || l.pacer.parked != "":
 		return together // for a probe
 	case rate.IsZero():
 		return max(laneLength, min(maxLaneLength, 2*together*dst.Concurrency))
@@ -155,7 +155,7 @@ func (l *lane) push(d *bellhop.Delivery) {
 func (l *lane) start() {
 	dst := l.destination.Load()
 	if l.stopped || !l.engine.begun.Load() || l.queue.len() == 0 ||
-		l.active >= l.pacer.breaker.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
+		l.active >= l.pacer.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
 		return
 	}
 	now := l.engine.now()
@@ -188,6 +188,17 @@ func (l *lane) resume() {
 		l.start()
 	}
 	l.claimIfDue(l.engine.now())
+}
+
+// returned ends the rest of a lane that is parked for connectionID, and reports whether it was.
+func (l *lane) returned(connectionID string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pacer.parked != connectionID {
+		return false
+	}
+	l.pacer.unpark()
+	return true
 }
 
 // ready returns when the next attempt may begin: now, or later. The caller holds mu.
@@ -229,7 +240,7 @@ func (l *lane) next(batch []*bellhop.Delivery, made bool) (_ []*bellhop.Delivery
 	at := l.ready(dst, now)
 	early := at.After(now)
 	yields := made && l.engine.limiter.starved.Load()
-	if l.stopped || early || yields || l.queue.len() == 0 || l.active > l.pacer.breaker.concurrency(dst.Concurrency) ||
+	if l.stopped || early || yields || l.queue.len() == 0 || l.active > l.pacer.concurrency(dst.Concurrency) ||
 		dst.State != bellhop.DestinationActive {
 		l.active--
 		if early && !l.stopped && l.queue.len() > 0 {
@@ -257,7 +268,9 @@ func (l *lane) finish(batch []*bellhop.Delivery, a lesson) {
 	for _, d := range batch {
 		l.addBytes(-weight(d.Event))
 	}
+	wasParked := l.pacer.parked
 	gaveUp := l.learn(a)
+	parks := l.pacer.parked != "" && wasParked == ""
 	back := l.advanceKeys(batch)
 	if l.pausedForLong() {
 		back = append(back, l.empty()...)
@@ -266,6 +279,10 @@ func (l *lane) finish(batch []*bellhop.Delivery, a lesson) {
 		!l.pacer.breaker.failingSince().Equal(l.persisted)
 	l.mu.Unlock()
 	l.giveBack(back)
+	if parks {
+		l.engine.opts.Logger.Warn("destination.parked", "component", "delivery", "destination_id", l.id,
+			"destination", l.name(), "connection_id", a.parked, "reason", a.detail)
+	}
 	if gaveUp {
 		l.engine.disable(l, a.dst, "it has failed for "+a.dst.Breaker.DisableAfter.String()+"; the last attempt: "+a.detail)
 	} else if turned {
@@ -281,6 +298,13 @@ func (l *lane) learn(a lesson) (gaveUp bool) {
 	}
 	if l.destination.Load() != a.dst { // the destination changed during the attempt: ignore its result
 		return false
+	}
+	switch {
+	case a.parked == "" && a.unsent: // it says nothing about the connection
+	case a.parked == "":
+		l.pacer.unpark()
+	case a.returns == l.engine.returns.Load(): // otherwise the connection may have come back meanwhile
+		l.pacer.park(a.parked, a.detail, l.engine.now())
 	}
 	if a.short || l.pacer.short > 0 {
 		l.pacer.noteShort(a.short, l.engine.now(), l.engine.opts.Random())
@@ -377,6 +401,7 @@ func (l *lane) setDestination(dst *destination) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.destination.Swap(dst)
+	l.pacer.unpark() // the destination may have another connection
 	if before != nil && before.Match.Where != dst.Match.Where {
 		l.matchError.reset()
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -61,11 +62,15 @@ func (m *metrics) attempt(r *bellhop.Result, sinceReceived time.Duration) {
 	case bellhop.DeliveryCancelled:
 		m.skipped.Inc()
 	case bellhop.DeliveryPending:
-		if r.Attempt.Error == "" { // an action continues
+		switch r.Attempt.Error {
+		case "": // an action continues
 			m.outcomes.WithLabelValues("continued").Inc()
 			return
+		case outbound.ErrorSignedOut:
+			m.outcomes.WithLabelValues("parked").Inc()
+		default:
+			m.retried.Inc()
 		}
-		m.retried.Inc()
 	}
 	m.errors.WithLabelValues(r.Attempt.Error).Inc()
 }

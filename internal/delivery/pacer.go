@@ -14,6 +14,7 @@ type pacer struct {
 	rest    time.Time // until when the destination asked for no requests
 	bucket  bucket
 	reason  string // what was wrong with the last attempt that delays later ones; "" if there was none
+	parked  string // id of the connection that is signed out, for which the lane rests; "" if there is none
 
 	short      int       // attempts in a row for which this machine was short of a resource
 	shortUntil time.Time // when the next attempt after them may begin
@@ -36,10 +37,38 @@ func (p *pacer) pause(now time.Time) time.Time {
 // hold returns why no attempt may begin, or only a probe; zero if attempts begin as usual.
 func (p *pacer) hold(now time.Time) bellhop.Hold {
 	at := p.pause(now)
-	if !p.breaker.open && !at.After(now) {
+	switch {
+	case p.parked != "": // a person says when
+		return bellhop.Hold{Reason: p.reason}
+	case !p.breaker.open && !at.After(now):
 		return bellhop.Hold{}
 	}
 	return bellhop.Hold{Reason: p.reason, NextAt: at}
+}
+
+// parkedRest is how long a lane rests while a connection is signed out, unless the connection is back sooner, which
+// Engine.Return says. It is long, because the attempt after it has little hope.
+const parkedRest = 10 * time.Minute
+
+// park makes the lane rest until connectionID is back.
+func (p *pacer) park(connectionID, reason string, now time.Time) {
+	p.parked, p.rest, p.reason = connectionID, now.Add(parkedRest), reason
+}
+
+// unpark ends the rest of a parked lane.
+func (p *pacer) unpark() {
+	if p.parked != "" {
+		p.parked, p.rest, p.reason = "", time.Time{}, ""
+	}
+}
+
+// concurrency returns how many attempts may be under way if the destination allows n: while the lane is parked, one
+// finds out whether the connection is back.
+func (p *pacer) concurrency(n int) int {
+	if p.parked != "" {
+		return 1
+	}
+	return p.breaker.concurrency(n)
 }
 
 // noteShort notes whether this machine was short of a resource for an attempt that ended at now.

@@ -27,7 +27,7 @@ func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action)
 	t.whole = true
 	t.Matcher, matchErr = match.Compile(d.Match)
 	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env, Files: o.opts.Files,
-		Publish: o.opts.Publish}, d)
+		Publish: o.opts.Publish, Connection: o.opts.Connection}, d)
 	codes := append([]string{string(egress.ClassTimeout)}, a.Info().Errors...)
 	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, o.checkHandshake(d),
 		batchErr, checkDelivery(d, codes)); err != nil {
@@ -60,6 +60,10 @@ func (t *Target) perform(ctx context.Context, d *bellhop.Delivery, at time.Time)
 		got.Progress, got.Final = nil, true
 		got.Error, got.Detail = errorAction, fmt.Sprintf("%s: its progress has more than %d bytes", t.kind,
 			bellhop.MaxProgressBytes)
+	case done.Skip:
+		got.Class, got.Error = Skipped, ErrorSkipped
+	case done.Parked != "":
+		got.Class, got.Error, got.Parked = Unsent, ErrorSignedOut, done.Parked
 	case done.Error == "" && !done.Continue.IsZero():
 		got.Class, got.Continue = Answered, done.Continue
 	case done.Error == "":

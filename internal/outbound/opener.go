@@ -40,6 +40,8 @@ type Options struct {
 	// [provider.ActionEnv] has it; nil accepts none.
 	Files   provider.Files
 	Publish func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error)
+	// Connection returns the connections that actions use, as [provider.ActionEnv] has it; nil if there are none.
+	Connection func(ctx context.Context, idOrName string) (provider.Connection, error)
 
 	// Current returns the target that attempts of a destination use now, or nil. A target or handshake of the same
 	// destination continues to use its access token. A nil Current is one that always returns nil.

@@ -20,6 +20,7 @@ type Reply struct {
 	Final      bool   // another attempt cannot succeed
 	// if not zero, an action is neither done nor failed, and continues in an attempt at that time
 	Continue time.Time
+	Parked   string          // id of the connection that is signed out; an action waits until it is back
 	Progress []byte          // of an action, to store with the attempt; nil keeps the stored progress
 	Outcome  bellhop.Outcome // as the provider or action judges the reply; "" leaves it to Status and Error
 }
@@ -43,6 +44,8 @@ const (
 	ErrorSkipped  = "skipped"  // the destination's settings exclude the event
 	ErrorToken    = "token"    // no access token could be fetched
 	ErrorSettings = "settings" // the destination itself cannot be opened
+
+	ErrorSignedOut = "signed_out" // the connection of an action is signed out
 )
 
 // Unknown ends the detail of an attempt that may have sent bytes but got no whole reply. The receiver may have

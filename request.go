@@ -23,7 +23,7 @@ const (
 type Request struct {
 	ID       string // "req_…"; set if the request is kept
 	SourceID string // "" if there is no source at the path
-	Source   string // name of the source, also of a deleted one; set if the request is read from the store
+	Source   string // name of the source, also of a deleted one; storage keeps the id
 	// RequestName is, without a source, the name in the path, in which a stranger may have written anything: at most
 	// 128 bytes, without control characters.
 	RequestName string

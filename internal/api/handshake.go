@@ -31,7 +31,7 @@ func Agree(c *catalog.Catalog, logger *slog.Logger) http.Handler {
 			WriteStatus(w, http.StatusBadRequest, err.Error())
 			return
 		}
-		id, err := c.Agree(r.Context(), r.PathValue("token"), granted)
+		d, err := c.Agree(r.Context(), r.PathValue("token"), granted)
 		var known *bellhop.Error
 		switch {
 		case errors.As(err, &known) && known.Code == bellhop.CodeNotFound:
@@ -41,7 +41,7 @@ func Agree(c *catalog.Catalog, logger *slog.Logger) http.Handler {
 				"meaning", "the agreement was not stored; the receiver was told to try again")
 			WriteStatus(w, http.StatusServiceUnavailable, "try again later")
 		default:
-			log.Info("destination.agreed", "destination_id", id, "remote_addr", r.RemoteAddr)
+			log.Info("destination.agreed", "destination_id", d.ID, "destination", d.Name, "remote_addr", r.RemoteAddr)
 			WriteStatus(w, http.StatusOK, "agreed")
 		}
 	})

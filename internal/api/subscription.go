@@ -250,7 +250,7 @@ func (s *server) subscriptionJSON(ctx context.Context, sub bellhop.Subscription)
 	}
 	gaps, err := s.Store.SubscriptionGaps(ctx, sub.ID)
 	if err != nil {
-		s.log.Error("gaps.unread", "subscription_id", sub.ID, "error", err)
+		s.log.Error("gaps.unread", "subscription_id", sub.ID, "subscription", sub.Name, "error", err)
 	}
 	for _, g := range gaps[:min(len(gaps), maxShownGaps)] {
 		shown.Gaps = append(shown.Gaps, client.Gap{ID: g.ID, From: at(g.From), To: at(g.To), Reason: g.Reason})

@@ -71,14 +71,18 @@ func pendingReason(result provider.HandshakeResult, until time.Time) string {
 // Agree takes the agreement of a receiver that called back with the token of its handshake. A nil granted is
 // the rate that the handshake asked for. The token is the proof, and counts once: an unknown, used or late
 // token is CodeNotFound. The agreement counts even if the receiver hangs up before the answer.
-func (c *Catalog) Agree(ctx context.Context, token string, granted *bellhop.Rate) (destinationID string, err error) {
+func (c *Catalog) Agree(ctx context.Context, token string, granted *bellhop.Rate) (bellhop.Destination, error) {
 	ctx = context.WithoutCancel(ctx)
-	destinationID, err = c.opts.Store.AgreeHandshake(ctx, sha256.Sum256([]byte(token)), granted)
+	id, err := c.opts.Store.AgreeHandshake(ctx, sha256.Sum256([]byte(token)), granted)
 	if err != nil {
-		return "", err
+		return bellhop.Destination{}, err
 	}
 	if err := c.load(ctx); err != nil { // the agreement is stored, and is loaded with the next change
 		c.log.Error("reload.failed", "error", err)
 	}
-	return destinationID, nil
+	d, err := c.opts.Store.Destination(ctx, id)
+	if err != nil { // it was deleted meanwhile, or is read later: the agreement counts
+		d = bellhop.Destination{ID: id}
+	}
+	return d, nil
 }

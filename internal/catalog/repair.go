@@ -14,7 +14,8 @@ func (c *Catalog) RetryDelivery(ctx context.Context, id string) (bellhop.Deliver
 		return d, err
 	}
 	c.opts.Engine.Wake(d.DestinationID)
-	c.log.Info("delivery.retried", "delivery_id", d.ID, "destination_id", d.DestinationID)
+	c.log.Info("delivery.retried", "delivery_id", d.ID, "destination_id", d.DestinationID, "destination",
+		c.destinationName(ctx, d.DestinationID))
 	return d, nil
 }
 
@@ -25,8 +26,21 @@ func (c *Catalog) CancelDelivery(ctx context.Context, id string) (bellhop.Delive
 		return d, err
 	}
 	c.opts.Engine.Wake(d.DestinationID) // a delivery that waited behind it may be due
-	c.log.Info("delivery.cancelled", "delivery_id", d.ID, "destination_id", d.DestinationID)
+	c.log.Info("delivery.cancelled", "delivery_id", d.ID, "destination_id", d.DestinationID, "destination",
+		c.destinationName(ctx, d.DestinationID))
 	return d, nil
+}
+
+// destinationName returns the name of a destination for a line of the log: "" for the id "", and if it was deleted.
+func (c *Catalog) destinationName(ctx context.Context, id string) string {
+	if id == "" {
+		return ""
+	}
+	d, err := c.opts.Store.Destination(ctx, id)
+	if err != nil {
+		return ""
+	}
+	return d.Name
 }
 
 // Replay makes new deliveries of an event: to the destination of that name or id, or with "" to each that wants
@@ -40,7 +54,8 @@ func (c *Catalog) Replay(ctx context.Context, eventID, destination string) ([]be
 	if err != nil {
 		return nil, err
 	}
-	c.log.Info("event.replayed", "event_id", eventID, "destination_id", destinationID, "deliveries", len(made))
+	c.log.Info("event.replayed", "event_id", eventID, "destination_id", destinationID, "destination",
+		c.destinationName(ctx, destinationID), "deliveries", len(made))
 	return made, nil
 }
 
@@ -106,7 +121,7 @@ func (c *Catalog) BeginRepair(ctx context.Context, o RepairOrder) (bellhop.Repai
 		return r, err
 	}
 	c.log.Info("repair.begun", "repair_id", r.ID, "kind", string(r.Kind),
-		"destination_id", r.Filter.DestinationID, "rate", r.Rate)
+		"destination_id", r.Filter.DestinationID, "destination", c.destinationName(ctx, r.Filter.DestinationID), "rate", r.Rate)
 	return r, nil
 }
 

@@ -40,7 +40,8 @@ type topic struct {
 
 type lineCount struct {
 	bucket
-	leftOut int // since the last summary
+	source  string // its name
+	leftOut int    // since the last summary
 }
 
 func newBoundedLog(log *slog.Logger, now func() time.Time) *boundedLog {
@@ -48,16 +49,16 @@ func newBoundedLog(log *slog.Logger, now func() time.Time) *boundedLog {
 }
 
 // write writes a line about a request at a source, unless there were too many.
-func (l *boundedLog) write(level slog.Level, msg, sourceID string, args ...any) {
-	if !l.log.Enabled(context.Background(), level) || !l.admit(topic{sourceID, level}) {
+func (l *boundedLog) write(level slog.Level, msg, sourceID, source string, args ...any) {
+	if !l.log.Enabled(context.Background(), level) || !l.admit(topic{sourceID, level}, source) {
 		return
 	}
-	args = append([]any{"component", "ingest", "source_id", sourceID}, args...)
+	args = append([]any{"component", "ingest", "source_id", sourceID, "source", source}, args...)
 	l.log.Log(context.Background(), level, msg, args...)
 }
 
-// admit reports whether one more line is written, and counts it otherwise.
-func (l *boundedLog) admit(about topic) bool {
+// admit reports whether one more line is written, and counts it otherwise. source is the name of the source.
+func (l *boundedLog) admit(about topic, source string) bool {
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +68,7 @@ func (l *boundedLog) admit(about topic) bool {
 		l.all[about.level] = all
 	}
 	if count == nil {
-		count = &lineCount{}
+		count = &lineCount{source: source}
 		l.topics[about] = count
 	}
 	if count.take(now, sourceLinesPerSecond, sourceLinesBurst) && all.take(now, linesPerSecond, linesPerSecond) {
@@ -83,27 +84,23 @@ func (l *boundedLog) admit(about topic) bool {
 // summarize writes how many lines were left out about each source.
 func (l *boundedLog) summarize() {
 	l.mu.Lock()
-	left := map[topic]int{}
-	for about, count := range l.topics {
-		if count.leftOut > 0 {
-			left[about] = count.leftOut
-		}
-	}
-	clear(l.topics) // after summaryEvery their buckets are full again
+	left := l.topics
+	maps.DeleteFunc(left, func(_ topic, count *lineCount) bool { return count.leftOut == 0 })
+	l.topics = map[topic]*lineCount{} // after summaryEvery the buckets are full again
 	l.timer = nil
 	l.mu.Unlock()
 
 	most := slices.SortedFunc(maps.Keys(left), func(a, b topic) int {
-		return cmp.Or(cmp.Compare(left[b], left[a]), cmp.Compare(a.sourceID, b.sourceID), cmp.Compare(a.level, b.level))
+		return cmp.Or(cmp.Compare(left[b].leftOut, left[a].leftOut), cmp.Compare(a.sourceID, b.sourceID), cmp.Compare(a.level, b.level))
 	})
 	others := map[slog.Level]int{}
 	for i, about := range most {
 		if i >= maxSummaries {
-			others[about.level] += left[about]
+			others[about.level] += left[about].leftOut
 			continue
 		}
 		l.log.Log(context.Background(), about.level, "request.unlogged", "component", "ingest", "source_id", about.sourceID,
-			"lines", left[about], "meaning",
+			"source", left[about].source, "lines", left[about].leftOut, "meaning",
 			"so many more lines about this source were left out; the metrics count all requests")
 	}
 	for level, lines := range others {

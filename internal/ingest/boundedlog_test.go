@@ -20,24 +20,24 @@ func TestRefusalLogBounded(t *testing.T) {
 		lines := func(part string) int { return strings.Count(out.String(), part) }
 		const flood = 3000
 		for range flood {
-			l.write(slog.LevelInfo, "request.refused", "src_flooded", "reason", "signature_mismatch")
+			l.write(slog.LevelInfo, "request.refused", "src_flooded", "flooded", "reason", "signature_mismatch")
 		}
 		if n := lines("source_id=src_flooded"); n != sourceLinesBurst {
 			t.Errorf("%d lines of %d at once, want %d", n, flood, sourceLinesBurst)
 		}
-		l.write(slog.LevelInfo, "request.refused", "src_quiet")
-		l.write(slog.LevelWarn, "request.refused", "src_flooded", "reason", "unavailable")
+		l.write(slog.LevelInfo, "request.refused", "src_quiet", "quiet")
+		l.write(slog.LevelWarn, "request.refused", "src_flooded", "flooded", "reason", "unavailable")
 		if lines("source_id=src_quiet") != 1 || lines("level=WARN") != 1 {
 			t.Errorf("the flood hides others:\n%s", &out)
 		}
 		for range 9 {
 			time.Sleep(time.Second)
-			l.write(slog.LevelInfo, "request.refused", "src_flooded")
-			l.write(slog.LevelInfo, "request.refused", "src_flooded")
+			l.write(slog.LevelInfo, "request.refused", "src_flooded", "flooded")
+			l.write(slog.LevelInfo, "request.refused", "src_flooded", "flooded")
 		}
 		time.Sleep(summaryEvery)
 		synctest.Wait()
-		want := fmt.Sprintf("msg=request.unlogged component=ingest source_id=src_flooded lines=%d", flood-sourceLinesBurst+9)
+		want := fmt.Sprintf("msg=request.unlogged component=ingest source_id=src_flooded source=flooded lines=%d", flood-sourceLinesBurst+9)
 		if n := lines("msg=request.refused component=ingest source_id=src_flooded"); n != sourceLinesBurst+9+1 {
 			t.Errorf("%d lines", n)
 		}
@@ -61,7 +61,7 @@ func TestRefusalLogOfManySources(t *testing.T) {
 		l := newBoundedLog(slog.New(slog.NewTextHandler(&out, nil)), time.Now)
 		const sources, each = 500, 3
 		for i := range sources * each {
-			l.write(slog.LevelInfo, "request.refused", fmt.Sprint("src_", i%sources))
+			l.write(slog.LevelInfo, "request.refused", fmt.Sprint("src_", i%sources), fmt.Sprint(i%sources))
 		}
 		if n := strings.Count(out.String(), "request.refused"); n != linesPerSecond {
 			t.Errorf("%d lines at once, want %d", n, linesPerSecond)
@@ -103,7 +103,7 @@ func TestRefusalsAreLoggedWithinBounds(t *testing.T) {
 		t.Errorf("%d lines, want %d", n, 2*sourceLinesBurst)
 	}
 	r.door.Stop(t.Context())
-	for _, want := range []string{`source_id=src_src lines=190`, `source_id="" lines=190`} {
+	for _, want := range []string{`source_id=src_src source=src lines=190`, `source_id="" source="" lines=190`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s is not in the log:\n%s", want, &out)
 		}

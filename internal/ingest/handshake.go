@@ -53,7 +53,7 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 		if err != nil {
 			err = provider.WithoutURL(err) // the sender chose the URL, and it may hold a secret
 			record.Reason, record.Detail = "unconfirmed", "the call that confirms it failed: "+err.Error()
-			d.log.write(slog.LevelWarn, "handshake.unconfirmed", src.ID, "source", src.Name, "error", err)
+			d.log.write(slog.LevelWarn, "handshake.unconfirmed", src.ID, src.Name, "error", err)
 		}
 		d.opts.Store.Note(*record)
 	})

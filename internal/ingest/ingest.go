@@ -281,7 +281,7 @@ func loops(req *provider.Request) bool {
 // the stack.
 func (d *Door) recoverProvider(src *source, err *error) {
 	if p := recover(); p != nil {
-		d.log.write(slog.LevelError, "provider.panicked", src.ID, "source", src.Name, "provider", src.Provider,
+		d.log.write(slog.LevelError, "provider.panicked", src.ID, src.Name, "provider", src.Provider,
 			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		*err = errPanic
 	}

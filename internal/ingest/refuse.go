@@ -128,12 +128,12 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	if status == http.StatusServiceUnavailable {
 		level = slog.LevelWarn
 	}
-	args := []any{"source", src.Name, "status", status, "reason", code, "remote_addr", req.RemoteAddr,
+	args := []any{"status", status, "reason", code, "remote_addr", req.RemoteAddr,
 		"bytes", len(req.Body)}
 	if known == nil {
 		args = append(args, "error", err)
 	}
-	d.log.write(level, "request.refused", src.ID, args...)
+	d.log.write(level, "request.refused", src.ID, src.Name, args...)
 }
 
 // codeOf returns the code of a refused item: "refused" if its error has none.

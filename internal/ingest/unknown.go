@@ -49,7 +49,7 @@ func (d *Door) noSource(w http.ResponseWriter, r *http.Request, disabled *source
 	}
 	switch {
 	case disabled != nil:
-		record.RequestName, record.SourceID = "", disabled.ID
+		record.RequestName, record.SourceID, record.Source = "", disabled.ID, disabled.Name
 		record.Reason, record.Detail = reasonDisabled, "the source is disabled"
 	case rest != "" && (*d.sources.Load())[name] != nil:
 		record.Detail = "the path is longer than that of a source: remove what follows the name"
@@ -57,7 +57,7 @@ func (d *Door) noSource(w http.ResponseWriter, r *http.Request, disabled *source
 		record.Detail = "there is no source with this name; upper and lower case differ"
 	}
 	d.opts.Store.Note(record)
-	d.log.write(slog.LevelInfo, "request.refused", record.SourceID, "request_name", record.RequestName,
+	d.log.write(slog.LevelInfo, "request.refused", record.SourceID, record.Source, "request_name", record.RequestName,
 		"status", record.Status, "reason", record.Reason, "remote_addr", record.RemoteAddr)
 }
 

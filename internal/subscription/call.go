@@ -129,7 +129,8 @@ func (m *Manager) logCall(e *entry, r callResult) {
 	if r.record.What == callCreate && r.err == nil {
 		remoteID = r.remote.ID
 	}
-	args := []any{"subscription_id", e.id, "subscription", e.sub.Name, "source_id", e.sub.SourceID,
+	src, _ := m.sourceOf(e.sub.SourceID)
+	args := []any{"subscription_id", e.id, "subscription", e.sub.Name, "source_id", e.sub.SourceID, "source", src.Name,
 		"connection_id", e.sub.ConnectionID, "provider", e.sub.Provider, "remote_id", remoteID,
 		"duration_ms", r.record.Took.Milliseconds(), "failures", e.sub.Failures}
 	if r.err == nil {

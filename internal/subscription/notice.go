@@ -81,9 +81,8 @@ func (m *Manager) announceGap(gap bellhop.Gap, sub *bellhop.Subscription) {
 	if m.publishNotice(bellhop.TypeSubscriptionGap, sub.Name, gap.ID, n) != nil {
 		return
 	}
-	m.log.Warn("subscription.gap", "subscription_id", sub.ID, "subscription", sub.Name, "gap_id", gap.ID, "from",
-		gap.From,
-		"to", gap.To, "reason", gap.Reason)
+	m.log.Warn("subscription.gap", "subscription_id", sub.ID, "subscription", sub.Name, "gap_id", gap.ID,
+		"from", gap.From, "to", gap.To, "reason", gap.Reason)
 	if err := m.opts.Store.GapAnnounced(context.WithoutCancel(m.ctx), gap.ID); err != nil {
 		m.log.Error("announcement.failed", "gap_id", gap.ID, "error", err)
 	}
@@ -132,7 +131,7 @@ type silence struct {
 func (m *Manager) watchSilence(ctx context.Context) {
 	now := m.now()
 	var begun []silence
-	var ended []string
+	var ended []*source
 	m.mu.Lock()
 	for id, src := range m.sources {
 		if src.ExpectEvery == 0 || src.Disabled {
@@ -147,7 +146,7 @@ func (m *Manager) watchSilence(ctx context.Context) {
 		switch {
 		case !was.IsZero() && last.After(was):
 			src.notes.SilentSince = time.Time{}
-			ended = append(ended, id)
+			ended = append(ended, src)
 		case was.IsZero() && now.Sub(since) > src.ExpectEvery:
 			src.notes.SilentSince = since
 			begun = append(begun, silence{id, notice{Source: &nounNotice{ID: id, Name: src.Name, Provider: src.Provider},
@@ -161,17 +160,20 @@ func (m *Manager) watchSilence(ctx context.Context) {
 	m.mu.Unlock()
 	for _, s := range begun {
 		m.reportSilence(s)
-		if err := m.opts.Store.SourceSilent(ctx, s.id, s.since); err != nil {
-			m.log.Error("silence.unsaved", "source_id", s.id, "error", err)
-		}
+		m.saveSilence(ctx, s.id, s.name, s.since)
 	}
-	for _, id := range ended {
-		if err := m.opts.Store.SourceSilent(ctx, id, time.Time{}); err != nil {
-			m.log.Error("silence.unsaved", "source_id", id, "error", err)
-		}
+	for _, src := range ended {
+		m.saveSilence(ctx, src.ID, src.Name, time.Time{})
 	}
 	for _, e := range entries {
 		m.watchEntry(ctx, e, now)
+	}
+}
+
+// saveSilence stores since when a source is silent; the zero time if it is not any more.
+func (m *Manager) saveSilence(ctx context.Context, sourceID, name string, since time.Time) {
+	if err := m.opts.Store.SourceSilent(ctx, sourceID, since); err != nil {
+		m.log.Error("silence.unsaved", "source_id", sourceID, "source", name, "error", err)
 	}
 }
 

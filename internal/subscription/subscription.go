@@ -319,7 +319,8 @@ func (m *Manager) save(ctx context.Context, e *entry, note bellhop.SubscriptionN
 	m.publishIfChanged(before, &e.sub)
 	if err != nil {
 		e.unsaved = &note
-		m.log.Error("subscription.unsaved", "subscription_id", e.id, "error", err, "meaning", "it is stored again soon")
+		m.log.Error("subscription.unsaved", "subscription_id", e.id, "subscription", e.sub.Name, "error", err,
+			"meaning", "it is stored again soon")
 		return err
 	}
 	e.unsaved = nil

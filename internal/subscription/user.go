@@ -32,7 +32,7 @@ func (m *Manager) Create(ctx context.Context, sub bellhop.Subscription) (bellhop
 		return sub, err
 	}
 	m.log.Info("subscription.stored", "subscription_id", sub.ID, "subscription", sub.Name, "provider", sub.Provider,
-		"source_id", sub.SourceID, "connection_id", sub.ConnectionID)
+		"source_id", sub.SourceID, "source", src.Name, "connection_id", sub.ConnectionID)
 	return m.act(ctx, m.add(sub)), nil
 }
 

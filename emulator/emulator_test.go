@@ -151,7 +151,7 @@ func TestCallsAndControl(t *testing.T) {
 		{"POST", "fault", `{"fault":"slow","value":"soon"}`, 400,
 			`{"error":"value of slow is \"soon\"; use a length of time such as 10s or -5m"}`},
 		{"POST", "fault", `{"fault":"explode"}`, 400,
-			`{"error":"there is no fault \"explode\"; there are slow, error, throttle, drop, duplicate, reorder, silent, missed, expire, revoke, clock"}`},
+			`{"error":"there is no fault \"explode\"; there are slow, error, throttle, drop, duplicate, reorder, silent, impatient, missed, expire, revoke, clock"}`},
 	} {
 		status, _, body := do(t, tt.method, base+"/_control/"+tt.path, tt.body)
 		wantAnswer(t, tt.path+" "+tt.body, status, body, tt.status, tt.want)
@@ -275,6 +275,43 @@ func TestNotifications(t *testing.T) {
 	}
 }
 
+// TestImpatient shows that by the fault impatient the first attempt of a notification alone waits less.
+func TestImpatient(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	base, system := newToys(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	if status, _, body := do(t, "POST", base+"/_control/fault", `{"fault":"impatient","value":"-1s"}`); status != 400 {
+		t.Errorf("a length of time below zero: %d %s", status, body)
+	}
+	do(t, "POST", base+"/_control/fault", `{"fault":"impatient","value":"20ms"}`)
+	do(t, "POST", base+"/_control/event", `{"resource":"toy/things","change_type":"slow","system":"toy"}`)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		calls := system.host.Calls()
+		if len(calls) > 0 && calls[len(calls)-1].Direction == CallOut {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the first attempt does not end")
+		}
+	}
+	close(release)
+	system.host.sending.Wait()
+	var lines []string
+	for _, c := range system.host.Calls() {
+		if c.Direction == CallOut {
+			lines = append(lines, fmt.Sprintf("%d %d %s", c.Attempt, c.Status, c.Error))
+		}
+	}
+	if want := []string{"1 0 no answer within 20ms", "2 200 "}; !reflect.DeepEqual(lines, want) {
+		t.Errorf("the attempts were %q, want %q", lines, want)
+	}
+}
+
 func TestParseFault(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Fault{
@@ -283,6 +320,7 @@ func TestParseFault(t *testing.T) {
 		"throttle=3:60": {Kind: FaultThrottle, Times: 3, Value: "60"},
 		"slow=:2s":      {Kind: FaultSlow, Value: "2s"},
 		"error=-1:503":  {Kind: FaultError, Times: -1, Value: "503"},
+		"impatient":     {Kind: FaultImpatient},
 	} {
 		if got, err := ParseFault(text); err != nil || got != want {
 			t.Errorf("%s is %+v, %v; want %+v", text, got, err, want)

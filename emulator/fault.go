@@ -22,6 +22,8 @@ const (
 	FaultDuplicate = "duplicate" // a notification is sent twice
 	FaultReorder   = "reorder"   // a notification is sent after the next one
 	FaultSilent    = "silent"    // a notification is not sent
+	// the first attempt of a notification waits only so long for its answer; Value is how long, "100ms" if it is ""
+	FaultImpatient = "impatient"
 
 	// Faults of a system's own, which happen at once. Value is the id of what they concern; "" is everything.
 	FaultMissed = "missed" // notifications were lost, and the system says so
@@ -36,7 +38,7 @@ const (
 // The kinds by what they happen to.
 var (
 	callFaults         = []string{FaultSlow, FaultError, FaultThrottle, FaultDrop}
-	notificationFaults = []string{FaultDuplicate, FaultReorder, FaultSilent}
+	notificationFaults = []string{FaultDuplicate, FaultReorder, FaultSilent, FaultImpatient}
 	systemFaults       = []string{FaultMissed, FaultExpire, FaultRevoke}
 )
 
@@ -79,10 +81,12 @@ func (f Fault) check() error {
 		return fmt.Errorf("times is %d; use a number of times, or -1 for all", f.Times)
 	}
 	switch f.Kind {
-	case FaultSlow, FaultClock:
-		if _, err := time.ParseDuration(f.Value); f.Value == "" && f.Kind == FaultSlow {
+	case FaultSlow, FaultClock, FaultImpatient:
+		d, err := time.ParseDuration(f.Value)
+		switch {
+		case f.Value == "" && f.Kind != FaultClock:
 			return nil
-		} else if err != nil {
+		case err != nil || f.Kind == FaultImpatient && d <= 0:
 			return fmt.Errorf("value of %s is %q; use a length of time such as 10s or -5m", f.Kind, f.Value)
 		}
 	case FaultError:

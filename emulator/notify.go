@@ -23,6 +23,8 @@ type Notification struct {
 	Accepted func(status int) bool
 	// Done is called at the end, unless the host is closed before. It may be nil.
 	Done func(delivered bool)
+
+	impatience time.Duration // by FaultImpatient: the timeout of the first attempt; 0 is Timeout
 }
 
 // Notify sends a notification in the background, with its retries. It obeys the faults of notifications.
@@ -41,6 +43,9 @@ func (h *Host) Notify(n Notification) {
 		again.Done = nil
 		h.send(n, h.held.release)
 		h.send(again, nil)
+	case FaultImpatient:
+		n.impatience = fault.duration(100 * time.Millisecond)
+		h.send(n, h.held.release)
 	default:
 		h.send(n, h.held.release)
 	}
@@ -72,7 +77,11 @@ func (b *heldBack) release() {
 func (h *Host) send(n Notification, sent func()) {
 	h.sending.Go(func() {
 		for attempt := 1; ; attempt++ {
-			status, _, err := h.post(h.ctx, n.System, n.URL, n.Header, n.Body, n.Timeout, attempt)
+			timeout := n.Timeout
+			if attempt == 1 && n.impatience > 0 {
+				timeout = n.impatience
+			}
+			status, _, err := h.post(h.ctx, n.System, n.URL, n.Header, n.Body, timeout, attempt)
 			if h.ctx.Err() != nil {
 				return
 			}

@@ -140,6 +140,7 @@ func newEmulateFaultCommand(e *env) *cobra.Command {
   duplicate a notification is sent twice
   reorder   a notification is sent after the next one
   silent    a notification is not sent
+  impatient the first attempt of a notification waits only VALUE (100ms) for its answer
   missed    notifications were lost, and the system says so; VALUE is a subscription ("" is all)
   expire    subscriptions, or access tokens, end now; VALUE is one subscription or client
   revoke    subscriptions, or refresh tokens, are taken back; VALUE is one subscription or client

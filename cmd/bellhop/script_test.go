@@ -45,6 +45,8 @@ import (
 //	                    deliver to this machine and runs until the script ends. $SERVER is its URL, server.log its log
 //	stop                stops that server cleanly, so that another can be started
 //	crash               kills that server, as kill -9 does, so that another can be started
+//	freeze, thaw        stop that server as a machine that is suspended does, and have it go on: it answers nobody
+//	                    meanwhile
 //	emulate SYSTEM [FLAG…]
 //	                    starts a stand-in in a process of its own, on a free port, until the script ends. $EMULATOR is
 //	                    its URL, emulate.log what it prints. With --tls, http trusts its certificate from then on
@@ -86,6 +88,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
 			"serve": serveInScript, "stop": stopInScript, "crash": crashInScript,
+			"freeze": freezeInScript, "thaw": thawInScript,
 			"emulate": emulateInScript, "http": httpInScript,
 			"sign-in": signInInScript,
 			"listen":  listenInScript, "certify": certifyInScript, "listen-tls": listenTLSInScript,
@@ -269,17 +272,9 @@ func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
 	server.stop = stop
 	server.kill = func() error {
 		killed = true
-		file := filepath.Join(ts.MkAbs("."), "data", "server.json")
-		var info datadir.Server
-		text, err := os.ReadFile(file)
-		if err == nil {
-			err = json.Unmarshal(text, &info)
-		}
-		if err == nil {
-			err = syscall.Kill(info.PID, syscall.SIGKILL)
-		}
+		err := signalServer(ts, syscall.SIGKILL)
 		stop() // waits for its end, which is an error
-		return errors.Join(err, os.Remove(file))
+		return errors.Join(err, os.Remove(ts.MkAbs(serverFile)))
 	}
 	ts.Setenv("SERVER", url)
 }
@@ -300,6 +295,55 @@ func crashInScript(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Fatalf("no server was started")
 	}
 	ts.Check(server.kill())
+}
+
+// serverFile is where a script's server says who it is.
+const serverFile = "data/server.json"
+
+// readServer reads what the server of a script says about itself.
+func readServer(ts *testscript.TestScript) (info datadir.Server, err error) {
+	text, err := os.ReadFile(ts.MkAbs(serverFile))
+	if err == nil {
+		err = json.Unmarshal(text, &info)
+	}
+	return info, err
+}
+
+// signalServer sends a signal to the server of a script.
+func signalServer(ts *testscript.TestScript, signal syscall.Signal) error {
+	info, err := readServer(ts)
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(info.PID, signal)
+}
+
+// freezeInScript is the script command freeze. A server that is frozen at the script's end is thawed, so that it stops.
+func freezeInScript(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(signalServer(ts, syscall.SIGSTOP))
+	ts.Defer(func() { signalServer(ts, syscall.SIGCONT) })
+	info, err := readServer(ts)
+	ts.Check(err)
+	// The signal has been sent, and each thread stops when it takes it. Where there is no /proc, nothing tells when.
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", info.PID))
+		ts.Check(err)
+		running := slices.ContainsFunc(threads, func(file string) bool {
+			text, err := os.ReadFile(file)
+			return err == nil && !strings.Contains(string(text), "\nState:\tT")
+		})
+		if !running {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the server does not stop")
+		}
+	}
+}
+
+// thawInScript is the script command thaw.
+func thawInScript(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(signalServer(ts, syscall.SIGCONT))
 }
 
 // startServer starts a server on a free port, with its data in dir/data, which may deliver to this machine.

@@ -147,11 +147,11 @@ func (s *System) idToken(g grant, now time.Time, at place) string {
 
 // ValidationToken returns the token by which Microsoft Graph proves that a batch with content is its own: for the
 // application whose id is audience, from the application publisher. Its issuer is that of the real service, so a
-// receiver that has this stand-in's keys accepts it as it is.
+// receiver that has this stand-in's keys accepts it as it is. It outlives the attempts of a notification.
 func (s *System) ValidationToken(tenant, audience, publisher string) string {
 	now := s.now()
 	return s.sign(map[string]any{"aud": audience, "iss": "https://sts.windows.net/" + tenant + "/", "iat": now.Unix(),
-		"nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(), "appid": publisher, "tid": tenant, "ver": "1.0"})
+		"nbf": now.Unix(), "exp": now.Add(24 * time.Hour).Unix(), "appid": publisher, "tid": tenant, "ver": "1.0"})
 }
 
 // sign returns claims as a token in the compact form. Its arguments are the stand-in's own, so an error is a mistake

@@ -15,6 +15,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/emulator"
 	"github.com/bellhop-gateway/bellhop/emulator/emulatortest"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
+	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
 )
 
@@ -324,7 +325,7 @@ func TestContent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.create(fields{"includeResourceData": true, "encryptionCertificate": base64.StdEncoding.EncodeToString(der),
+	id := r.create(fields{"includeResourceData": true, "encryptionCertificate": base64.StdEncoding.EncodeToString(der),
 		"encryptionCertificateId": "one", "expirationDateTime": formatTime(r.Now().Add(time.Hour))})
 	r.happen("me/events", "created", fields{"subject": "secret plan"}, 1)
 	n := r.next()[0]
@@ -340,10 +341,51 @@ func TestContent(t *testing.T) {
 	if tokens, _ := n["tokens"].([]any); len(tokens) != 1 {
 		t.Errorf("the validation tokens are %v", n["tokens"])
 	}
+	r.replaceCertificate(id)
 	if status, answer := r.call("POST", "subscriptions", r.wanted(fields{"includeResourceData": true,
 		"encryptionCertificate":   base64.StdEncoding.EncodeToString(der),
 		"encryptionCertificateId": "one", "expirationDateTime": formatTime(r.Now().Add(25 * time.Hour))})); status != 400 {
 		t.Errorf("content for longer than a day: %d %v", status, answer)
+	}
+}
+
+// replaceCertificate shows that a renewal replaces the certificate of a subscription, if it is a good one with an id.
+func (r *rig) replaceCertificate(id string) {
+	r.t.Helper()
+	made, err := provider.NewCertificate("two", r.Now())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	until := formatTime(r.Now().Add(2 * time.Hour))
+	for what, change := range map[string]fields{
+		"no certificate": {"encryptionCertificate": "AAAA", "encryptionCertificateId": "two", "expirationDateTime": until},
+		"no id":          {"encryptionCertificate": made.Cert, "expirationDateTime": until},
+	} {
+		if status, answer := r.call("PATCH", "subscriptions/"+id, change); status != 400 {
+			r.t.Errorf("%s: %d %v", what, status, answer)
+		}
+	}
+	if _, shown := r.call("GET", "subscriptions/"+id, nil); shown["encryptionCertificateId"] != "one" {
+		r.t.Errorf("the certificate after a refused renewal is %v", shown["encryptionCertificateId"])
+	}
+	status, shown := r.call("PATCH", "subscriptions/"+id, fields{"encryptionCertificate": made.Cert,
+		"encryptionCertificateId": "two", "expirationDateTime": until})
+	if status != 200 || shown["encryptionCertificateId"] != "two" {
+		r.t.Fatalf("the renewal: %d %v", status, shown)
+	}
+	r.happen("me/events", "created", fields{"subject": "another plan"}, 1)
+	var content graph.EncryptedContent
+	text, _ := json.Marshal(r.next()[0]["encryptedContent"])
+	if err := json.Unmarshal(text, &content); err != nil {
+		r.t.Fatal(err)
+	}
+	key, err := made.PrivateKey()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	plain, err := graph.Unseal(content, key)
+	if err != nil || !strings.Contains(string(plain), "another plan") || content.CertificateID != "two" {
+		r.t.Errorf("the content is %s, %v", plain, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -152,13 +153,11 @@ func (s *System) newSubscription(r *http.Request, claims entra.Claims, in wish) 
 		}
 	}
 	if in.WithData {
-		der, err := base64.StdEncoding.DecodeString(in.Certificate)
-		if err == nil {
-			sub.certificate, err = x509.ParseCertificate(der)
+		certificate, err := in.certificate()
+		if err != nil {
+			return nil, err
 		}
-		if err != nil || in.CertificateID == "" {
-			return nil, invalid("encryptionCertificate and encryptionCertificateId are required with includeResourceData.")
-		}
+		sub.certificate = certificate
 	}
 	expiry, err := s.expiry(sub, in.ExpiresAt)
 	if err != nil {
@@ -169,6 +168,22 @@ func (s *System) newSubscription(r *http.Request, claims entra.Claims, in wish) 
 	}
 	sub.setExpiry(expiry)
 	return sub, nil
+}
+
+// certificate returns the certificate for which content is to be encrypted.
+func (in *wish) certificate() (*x509.Certificate, error) {
+	var certificate *x509.Certificate
+	der, err := base64.StdEncoding.DecodeString(in.Certificate)
+	if err == nil {
+		certificate, err = x509.ParseCertificate(der)
+	}
+	if err != nil || in.CertificateID == "" {
+		return nil, invalid("encryptionCertificate and encryptionCertificateId are required with includeResourceData.")
+	}
+	if _, ok := certificate.PublicKey.(*rsa.PublicKey); !ok {
+		return nil, invalid("The encryptionCertificate has no RSA key.")
+	}
+	return certificate, nil
 }
 
 func orNull(text string) any {
@@ -365,7 +380,8 @@ func (s *System) renewed(sub *subscription, old time.Time, text string) (time.Ti
 	return expiry, err
 }
 
-// update renews or moves a subscription. It also authorizes it again.
+// update renews or moves a subscription, which also authorizes it again, and replaces the certificate of one with
+// resource data. What is sent from then on is encrypted for the new certificate.
 func (s *System) update(w http.ResponseWriter, r *http.Request, claims entra.Claims, id string) error {
 	var in wish
 	if err := decode(r, &in); err != nil {
@@ -380,10 +396,16 @@ func (s *System) update(w http.ResponseWriter, r *http.Request, claims entra.Cla
 		return err
 	}
 	s.mu.Lock()
-	expiry, url := sub.expiresAt, sub.NotificationURL
+	expiry, url, certificate := sub.expiresAt, sub.NotificationURL, sub.certificate
 	s.mu.Unlock()
 	if in.ExpiresAt != "" {
 		expiry, err = s.renewed(sub, expiry, in.ExpiresAt)
+		if err != nil {
+			return err
+		}
+	}
+	if certificate != nil && in.Certificate+in.CertificateID != "" {
+		certificate, err = in.certificate()
 		if err != nil {
 			return err
 		}
@@ -396,6 +418,9 @@ func (s *System) update(w http.ResponseWriter, r *http.Request, claims entra.Cla
 	s.mu.Lock()
 	sub.setExpiry(expiry)
 	sub.paused = false
+	if certificate != sub.certificate {
+		sub.certificate, sub.Certificate, sub.CertificateID = certificate, in.Certificate, in.CertificateID
+	}
 	if in.NotificationURL != "" {
 		sub.NotificationURL = in.NotificationURL
 	}

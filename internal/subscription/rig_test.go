@@ -37,6 +37,9 @@ import (
 
 var providers = []provider.Provider{graph.Provider{}, outlook.Provider{}, sharepoint.Provider{}}
 
+// appID is the id of an application that can get tokens with its secret. Calls without a token are taken too.
+const appID = "24d3b144-21ae-4080-943f-7067b395b913"
+
 // A rig is a gateway's room of subscriptions, its store and its door, and the stand-ins of the providers, all within
 // one process and one synctest bubble: time passes only when all of them wait.
 type rig struct {
@@ -55,7 +58,9 @@ type rig struct {
 	down    bool // the door does not answer
 	events  []bellhop.Event
 	refused []string
+	arrived []bellhop.Event                       // what the door accepted
 	mangle  func(provider.Answer) provider.Answer // what a proxy makes of the provider's answers
+	token   string                                // of calls at the providers; "" is none
 }
 
 // A quickStore is the store without a commit for every five minutes that pass: they would be most of a test's time.
@@ -88,7 +93,7 @@ func newRig(t *testing.T) *rig {
 			Settings: []byte(`{"subscriptions_only":true}`), CreatedAt: time.Now(), UpdatedAt: time.Now()})
 	}
 	r.host = emulator.New(emulator.Options{Client: &http.Client{Transport: r}})
-	tokens := entra.New(r.host, entra.Options{})
+	tokens := entra.New(r.host, entra.Options{Clients: []entra.Client{{ID: appID, Secret: entra.DefaultSecret}}})
 	r.host.Add(tokens, emugraph.New(r.host, tokens, emugraph.Options{AnyToken: true}),
 		emuoutlook.New(r.host, tokens, emuoutlook.Options{AnyToken: true}),
 		emusharepoint.New(r.host, tokens, emusharepoint.Options{AnyToken: true}))
@@ -184,6 +189,11 @@ func (r *rig) Do(ctx context.Context, call provider.Call) (answer provider.Answe
 	for name, values := range call.Header {
 		req.Header[name] = values
 	}
+	r.mu.Lock()
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	r.mu.Unlock()
 	w := httptest.NewRecorder()
 	r.host.ServeHTTP(w, req)
 	answer = provider.Answer{Status: w.Code, Header: w.Result().Header, Body: w.Body.Bytes()}
@@ -239,6 +249,9 @@ func (r *rig) receive(w http.ResponseWriter, req *http.Request, body []byte) {
 				clock.Store(time.Now().UnixMicro())
 			}
 			r.manager.Heard(src.ID, receipt.Heard, time.Now())
+			r.mu.Lock()
+			r.arrived = append(r.arrived, receipt.Events...)
+			r.mu.Unlock()
 			w.WriteHeader(http.StatusOK)
 		}
 		return

@@ -32,12 +32,14 @@ type ConnectionState string
 
 // The states.
 const (
-	// ConnectionReady: the authority granted a token at the latest request, or the calls are signed by a key.
+	// ConnectionReady: the authority granted a token at the latest request and the API takes it, as far as is known; or
+	// the calls are signed by a key.
 	ConnectionReady ConnectionState = "ready"
 	// ConnectionSignedOut: the authority refused for good, or nobody has signed in. A person has to act: Reason
 	// says how.
 	ConnectionSignedOut ConnectionState = "signed_out"
-	// ConnectionFailing: the latest request for a token failed, and is made again by itself.
+	// ConnectionFailing: the latest request for a token failed, and is made again by itself; or the API refuses the
+	// tokens, until a call succeeds.
 	ConnectionFailing ConnectionState = "failing"
 )
 

@@ -77,6 +77,7 @@ type OAuth struct {
 	// is given counts more than that of the document.
 	Issuer                       string
 	AuthURL, TokenURL, DeviceURL string
+	RevokeURL                    string // of tokens (RFC 7009), at a sign-out; "" if the authority has none
 
 	ClientID     string
 	ClientSecret string

@@ -49,8 +49,8 @@ listed.`,
 		newConnectionsCreateCommand,
 		newConnectionsUpdateCommand,
 		deleteVerb("connection", help{
-			long: "Delete a connection with its tokens, by name or id. The sign-in at the provider itself is " +
-				"not revoked.",
+			long: "Delete a connection with its tokens, by name or id. They are not revoked at the provider: " +
+				"'bellhop connections logout' does that.",
 			example: "  bellhop connections delete work",
 		}, func(api *client.Client, ctx context.Context, idOrName string) (string, error) {
 			n, err := api.Connection(ctx, idOrName)
@@ -59,9 +59,11 @@ listed.`,
 		newConnectionsLoginCommand,
 		newConnectionsTestCommand,
 		itemVerb("logout NAME", "connection", help{
-			short: "Forget the tokens of a connection",
-			long: `Forget the tokens of a connection, by name or id. Its calls fail until somebody signs in again. The
-sign-in at the provider itself is not revoked.`,
+			short: "Sign out: revoke and forget the tokens of a connection",
+			long: `Forget the tokens of a connection, by name or id. Its calls fail until somebody signs in again.
+
+The authority is asked to revoke the tokens, if it has an endpoint for that (RFC 7009); Microsoft
+Entra has none. The reason that is printed says what became of it: it is no failure.`,
 			example: "  bellhop connections logout work",
 		}, (*client.Client).LogoutConnection, showConnection))
 }

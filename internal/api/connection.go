@@ -38,7 +38,7 @@ func (s *server) connections() {
 	handle(s, op{http.MethodPost, "/connections/{id}/test", "test-connection",
 		"Make a call in the name of a connection", 0}, s.testConnection)
 	handle(s, op{http.MethodPost, "/connections/{id}/logout", "logout-connection",
-		"Forget the tokens of a connection", 0}, s.logoutConnection)
+		"Revoke and forget the tokens of a connection", 0}, s.logoutConnection)
 }
 
 // listConnectionsInput narrows a list of connections.

@@ -60,6 +60,7 @@ func (a *api) Do(ctx context.Context, call provider.Call) (provider.Answer, erro
 	signer := l.signerIndex()
 	answer, err := a.m.send(ctx, s, call, target, signer)
 	if err != nil || answer.Status != http.StatusUnauthorized {
+		a.m.heard(ctx, s, answer)
 		return answer, err
 	}
 	if s.opened.OAuth == nil {
@@ -83,10 +84,13 @@ func (a *api) Do(ctx context.Context, call provider.Call) (provider.Answer, erro
 	if err != nil {
 		return provider.Answer{}, err
 	}
-	if renewed.tokens.Access == s.tokens.Access { // the authority has no other one
-		return answer, nil
+	if renewed.tokens.Access != s.tokens.Access { // else the authority has no other one
+		answer, err = a.m.send(ctx, renewed, call, target, 0)
 	}
-	return a.m.send(ctx, renewed, call, target, 0)
+	if err == nil {
+		a.m.heardAgain(ctx, renewed, target.Host, answer)
+	}
+	return answer, err
 }
 
 // signerIndex returns the index of the key that was accepted last.

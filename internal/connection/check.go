@@ -106,17 +106,18 @@ func (m *Manager) noteTest(ctx context.Context, s *session, check Check, err err
 		if noun.State != bellhop.ConnectionReady {
 			o.Reason = ""
 		}
-	case errors.As(err, &refused) && refused.Kind == provider.APISignedOut && noun.State == bellhop.ConnectionReady:
-		o.State, o.Reason = bellhop.ConnectionFailing, plain(check.Reason, bellhop.MaxConnectionReason)
-		if s.opened.OAuth == nil { // no other key comes by itself
-			o.State = bellhop.ConnectionSignedOut
-		}
+	case !errors.As(err, &refused) || refused.Kind != provider.APISignedOut:
+	case s.opened.OAuth != nil: // the call was made again with a new token: see api.Do
+		m.judge(ctx, noun.ID, "", check.Reason)
+		return
+	case noun.State == bellhop.ConnectionReady: // no other key comes by itself
+		o.State, o.Reason = bellhop.ConnectionSignedOut, plain(check.Reason, bellhop.MaxConnectionReason)
 	}
 	if o.State == noun.State && o.Account == noun.Account && o.Reason == noun.Reason {
 		return
 	}
 	if _, err := m.settle(ctx, l, noun, o); err != nil {
-		m.log.Warn("connection.unstored", "connection_id", noun.ID, "error", err,
+		m.log.Warn("connection.unstored", "connection_id", noun.ID, "connection", noun.Name, "error", err,
 			"meaning", "the result of a test is not shown with the connection")
 	}
 	m.sayBack(l)

@@ -430,8 +430,11 @@ func (m *Manager) declined(r *http.Request, s signIn, code, description string) 
 	return f
 }
 
-// Logout forgets the tokens of a connection. Its calls fail until somebody signs in again. The errors are
+// Logout has the authority revoke the tokens of a connection, where it can, and forgets them. Its calls fail until
+// somebody signs in again. Reason says whether the tokens were revoked; that they were not is no error. The errors are
 // *bellhop.Error.
+//
+// The authority is asked first: after a crash in between, the connection is found to be signed out by its next refresh.
 func (m *Manager) Logout(ctx context.Context, idOrName string) error {
 	noun, err := m.opts.Store.Connection(ctx, idOrName)
 	if err != nil {
@@ -459,17 +462,21 @@ func (m *Manager) Logout(ctx context.Context, idOrName string) error {
 		return err
 	}
 	before := readTokens(raw, identity(opened))
+	revoked := m.revoke(ctx, l, opened.OAuth, before)
+	ctx = context.WithoutCancel(ctx) // tokens that were revoked are deleted, whoever waits
+	reason := strings.TrimSuffix("signed out on request; "+revoked, "; ") + ": bellhop connections login " + noun.Name
 	o := bellhop.ConnectionOutcome{ID: noun.ID, Version: noun.UpdatedAt, State: bellhop.ConnectionSignedOut,
-		Reason: "signed out on request: bellhop connections login " + noun.Name,
+		Reason: plain(reason, bellhop.MaxConnectionReason),
 		Tokens: tokens{Identity: before.Identity, ByUser: before.ByUser}.write()}
 	l.mu.Lock()
 	l.epoch++
 	l.session, l.unsaved, l.nextAt, l.state = nil, nil, time.Time{}, bellhop.ConnectionSignedOut
+	l.failure, l.failures, l.retryAt = nil, 0, time.Time{}
 	l.mu.Unlock()
 	if _, err := m.opts.Store.SettleConnection(ctx, o); err != nil {
 		return err
 	}
-	m.log.Info("connection.signed_out", "connection_id", noun.ID, "connection", noun.Name, "reason", "on request")
+	m.log.Info("connection.signed_out", "connection_id", noun.ID, "connection", noun.Name, "reason", o.Reason)
 	return nil
 }
 

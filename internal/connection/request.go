@@ -55,6 +55,7 @@ func (f *failure) Error() string {
 // endpoints are the URLs of an authority.
 type endpoints struct {
 	auth, token, device string
+	revoke              string                // "" if there is none
 	verifier            *oidc.IDTokenVerifier // nil without discovery
 	at                  time.Time
 }
@@ -124,7 +125,7 @@ func (e *exchange) skewWarning(host string) string {
 
 // discover returns the URLs of an authority, from the settings or from the document of its issuer.
 func (m *Manager) discover(ctx context.Context, l *link, o *provider.OAuth) (endpoints, *failure) {
-	given := endpoints{auth: o.AuthURL, token: o.TokenURL, device: o.DeviceURL}
+	given := endpoints{auth: o.AuthURL, token: o.TokenURL, device: o.DeviceURL, revoke: o.RevokeURL}
 	if o.Issuer == "" {
 		return given, nil
 	}
@@ -141,8 +142,14 @@ func (m *Manager) discover(ctx context.Context, l *link, o *provider.OAuth) (end
 		return given, m.discoveryFailure(err, o.Issuer, e)
 	}
 	at := document.Endpoint()
+	var more struct {
+		Revoke string `json:"revocation_endpoint"`
+	}
+	if document.Claims(&more) != nil {
+		more.Revoke = "" // that of a document which is odd in other members counts for nothing
+	}
 	for _, u := range []struct{ to, from *string }{{&given.auth, &at.AuthURL}, {&given.token, &at.TokenURL},
-		{&given.device, &at.DeviceAuthURL}} {
+		{&given.device, &at.DeviceAuthURL}, {&given.revoke, &more.Revoke}} {
 		if *u.to == "" {
 			*u.to = *u.from
 		}

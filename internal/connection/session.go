@@ -179,6 +179,9 @@ func (m *Manager) obtain(ctx context.Context, l *link, n need) (*session, error)
 		return nil, err
 	}
 	m.metrics.requests.WithLabelValues(noun.Provider, "granted").Inc()
+	if !n.renew { // other settings may be what the API wants
+		fresh.tokens.Refused = s.tokens.Refused
+	}
 	s.tokens = fresh.tokens
 	if err := m.keep(ctx, l, noun, fresh); err != nil {
 		return nil, err
@@ -304,6 +307,9 @@ func (m *Manager) keep(ctx context.Context, l *link, noun bellhop.Connection, a 
 		ExpiresAt: bellhop.StoredTime(a.tokens.EndsAt),
 		Tokens:    a.tokens.write(),
 	}
+	if a.tokens.Refused != "" {
+		o.State, o.Reason = bellhop.ConnectionFailing, a.tokens.Refused
+	}
 	if _, err := m.settle(ctx, l, noun, o); err != nil {
 		l.mu.Lock()
 		o.ID, o.Version = noun.ID, noun.UpdatedAt
@@ -368,8 +374,8 @@ func (m *Manager) fail(ctx context.Context, l *link, noun bellhop.Connection, t 
 	m.log.Warn("connection."+result, "connection_id", noun.ID, "connection", noun.Name, "reason", o.Reason, "status",
 		f.status)
 	if _, err := m.settle(ctx, l, noun, o); err != nil {
-		m.log.Error("connection.unstored", "connection_id", noun.ID, "error", err, "meaning",
-			"the state that is shown is an earlier one")
+		m.log.Error("connection.unstored", "connection_id", noun.ID, "connection", noun.Name, "error", err,
+			"meaning", "the state that is shown is an earlier one")
 	}
 	return e
 }

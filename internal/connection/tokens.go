@@ -32,6 +32,10 @@ type tokens struct {
 	Scopes  []string `json:"scopes,omitempty"`
 	Roles   []string `json:"roles,omitempty"`
 	Account string   `json:"account,omitempty"`
+
+	// Refused is why the API refuses these tokens, although the authority grants them; "" if it does not. New tokens
+	// take it over, until a call succeeds.
+	Refused string `json:"refused,omitempty"`
 }
 
 // String hides the tokens.

@@ -5,7 +5,7 @@
 //
 // Sources:
 //   - https://www.rfc-editor.org/rfc/rfc6749, https://www.rfc-editor.org/rfc/rfc7636
-//   - https://www.rfc-editor.org/rfc/rfc8628
+//   - https://www.rfc-editor.org/rfc/rfc8628, https://www.rfc-editor.org/rfc/rfc7009
 //   - https://openid.net/specs/openid-connect-discovery-1_0.html
 package oauth2
 
@@ -48,6 +48,9 @@ func (Connector) ConnectorInfo() provider.ConnectorInfo {
 				Doc: "The page where users sign in. Default: that of the issuer."},
 			{Name: "device_url", Title: "Device URL", Example: "https://id.example.com/device",
 				Doc: "The endpoint of device codes. Default: that of the issuer."},
+			{Name: "revoke_url", Title: "Revocation URL", Example: "https://id.example.com/revoke",
+				Doc: "The endpoint that revokes tokens at `bellhop connections logout`. Default: that of the issuer; " +
+					"without one, tokens are only forgotten here."},
 			{Name: "client_id", Title: "Client ID", Required: true, Example: "bellhop",
 				Doc: "Our id at the authority."},
 			{Name: "client_secret", Title: "Client secret", Secret: true, Example: "correct horse battery staple",
@@ -69,7 +72,7 @@ func (Connector) ConnectorInfo() provider.ConnectorInfo {
 				Doc: "The path of a call that only a good token can make, for `bellhop connections test`. " +
 					"Default: none; the test then shows that the authority grants a token."},
 		},
-		Addresses: []string{"issuer", "token_url", "authorize_url", "device_url", "api_url"},
+		Addresses: []string{"issuer", "token_url", "authorize_url", "device_url", "revoke_url", "api_url"},
 		Setup: []string{
 			"Register Bellhop at the authority as a confidential client, with the redirect URI that `bellhop " +
 				"connections show NAME` prints: `https://YOUR-HOST/connect/callback`. Allow the grants that you " +
@@ -85,6 +88,7 @@ type settings struct {
 	TokenURL     string   `json:"token_url"`
 	AuthorizeURL string   `json:"authorize_url"`
 	DeviceURL    string   `json:"device_url"`
+	RevokeURL    string   `json:"revoke_url"`
 	ClientID     string   `json:"client_id"`
 	ClientSecret string   `json:"client_secret"`
 	Auth         string   `json:"auth"`
@@ -124,7 +128,7 @@ func (Connector) OpenConnection(_ provider.Env, raw json.RawMessage) (provider.C
 		}
 	}
 	connected := provider.Connected{BaseURL: base, OAuth: &provider.OAuth{Issuer: bellhop.Pasted(s.Issuer),
-		AuthURL: s.AuthorizeURL, TokenURL: s.TokenURL, DeviceURL: s.DeviceURL, ClientID: s.ClientID,
+		AuthURL: s.AuthorizeURL, TokenURL: s.TokenURL, DeviceURL: s.DeviceURL, RevokeURL: s.RevokeURL, ClientID: s.ClientID,
 		ClientSecret: s.ClientSecret, Basic: auth == "basic", Grant: provider.GrantKind(grant), Scopes: s.Scopes,
 		UserScopes: userScopes, Params: params}}
 	if s.TestPath != "" {
@@ -142,7 +146,7 @@ func (s *settings) checkURLs() error {
 		errs = append(errs, bellhop.Invalid("issuer", "required, unless token_url is given"))
 	}
 	for path, text := range map[string]string{"issuer": s.Issuer, "token_url": s.TokenURL,
-		"authorize_url": s.AuthorizeURL, "device_url": s.DeviceURL} {
+		"authorize_url": s.AuthorizeURL, "device_url": s.DeviceURL, "revoke_url": s.RevokeURL} {
 		u, err := url.Parse(text)
 		switch {
 		case text == "":

@@ -32,8 +32,8 @@ type ConnectionState string
 
 // The states.
 const (
-	// ConnectionReady: the authority granted a token at the latest request and the API takes it, as far as is known; or
-	// the calls are signed by a key.
+	// ConnectionReady: the authority granted a token at the latest request and the API takes it, as far as is known;
+	// or the calls are signed by a key.
 	ConnectionReady ConnectionState = "ready"
 	// ConnectionSignedOut: the authority refused for good, or nobody has signed in. A person has to act: Reason
 	// says how.

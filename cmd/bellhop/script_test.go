@@ -318,7 +318,8 @@ func signalServer(ts *testscript.TestScript, signal syscall.Signal) error {
 	return syscall.Kill(info.PID, signal)
 }
 
-// freezeInScript is the script command freeze. A server that is frozen at the script's end is thawed, so that it stops.
+// freezeInScript is the script command freeze. A server that is frozen at the script's end is thawed, so that it
+// stops.
 func freezeInScript(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(signalServer(ts, syscall.SIGSTOP))
 	ts.Defer(func() { signalServer(ts, syscall.SIGCONT) })

@@ -358,7 +358,8 @@ func (r *rig) replaceCertificate(id string) {
 	}
 	until := formatTime(r.Now().Add(2 * time.Hour))
 	for what, change := range map[string]fields{
-		"no certificate": {"encryptionCertificate": "AAAA", "encryptionCertificateId": "two", "expirationDateTime": until},
+		"no certificate": {"encryptionCertificate": "AAAA", "encryptionCertificateId": "two",
+			"expirationDateTime": until},
 		"no id":          {"encryptionCertificate": made.Cert, "expirationDateTime": until},
 	} {
 		if status, answer := r.call("PATCH", "subscriptions/"+id, change); status != 400 {

@@ -102,8 +102,9 @@ var operationTexts = map[string]string{
 		"connection on the client's own behalf gets a token at once.",
 	"test-connection": "Makes the cheapest authentic call, and answers who we are, until when, and which permissions " +
 		"are missing. A refused connection is tried again. The answer to a failed test is 200 with ok false.",
-	"logout-connection": "Has the authority revoke the tokens of a connection, if it has an endpoint for that, and forgets them. " +
-		"reason says whether they were revoked. The connection's calls fail until somebody signs in again.",
+	"logout-connection": "Has the authority revoke the tokens of a connection, if it has an endpoint for that, " +
+		"and forgets them. reason says whether they were revoked. " +
+		"The connection's calls fail until somebody signs in again.",
 
 	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",
 	"list-providers": "Returns all providers with the settings of their sources and destinations.",

@@ -121,7 +121,8 @@ func (c *Catalog) BeginRepair(ctx context.Context, o RepairOrder) (bellhop.Repai
 		return r, err
 	}
 	c.log.Info("repair.begun", "repair_id", r.ID, "kind", string(r.Kind),
-		"destination_id", r.Filter.DestinationID, "destination", c.destinationName(ctx, r.Filter.DestinationID), "rate", r.Rate)
+		"destination_id", r.Filter.DestinationID, "destination", c.destinationName(ctx, r.Filter.DestinationID),
+		"rate", r.Rate)
 	return r, nil
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// This file takes note of an API that refuses the tokens which its authority grants. Such a connection is failing until a
-// call succeeds: another token proves nothing.
+// This file takes note of an API that refuses the tokens which its authority grants. Such a connection is failing
+// until a call succeeds: another token proves nothing.
 
 // heard takes note of the answer to a call with the token of s: that the API takes it again. Few connections are
 // refused, so this is one comparison.
@@ -26,8 +26,9 @@ func (m *Manager) heardAgain(ctx context.Context, s *session, host string, answe
 		return
 	}
 	if s.tokens.Refused == "" {
-		m.judge(ctx, s.noun.ID, s.tokens.Access, host+" answers 401 to the tokens that the authority grants: check the "+
-			"scopes, resource or audience and the permissions, then try it: bellhop connections test "+s.noun.Name)
+		m.judge(ctx, s.noun.ID, s.tokens.Access, host+" answers 401 to the tokens that the authority "+
+			"grants: check the scopes, resource or audience and the permissions, then try it: "+
+			"bellhop connections test "+s.noun.Name)
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// TestRefusedByAPI shows that a connection whose API refuses good tokens is failing, that neither a refresh nor a restart
-// makes it ready, and that a call or a test that succeeds does.
+// TestRefusedByAPI shows that a connection whose API refuses good tokens is failing, that neither a refresh nor a
+// restart makes it ready, and that a call or a test that succeeds does.
 func TestRefusedByAPI(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, entra.Options{})

@@ -434,7 +434,8 @@ func (m *Manager) declined(r *http.Request, s signIn, code, description string) 
 // somebody signs in again. Reason says whether the tokens were revoked; that they were not is no error. The errors are
 // *bellhop.Error.
 //
-// The authority is asked first: after a crash in between, the connection is found to be signed out by its next refresh.
+// The authority is asked first: after a crash in between, the connection is found to be signed out by its next
+// refresh.
 func (m *Manager) Logout(ctx context.Context, idOrName string) error {
 	noun, err := m.opts.Store.Connection(ctx, idOrName)
 	if err != nil {

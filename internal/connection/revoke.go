@@ -15,9 +15,9 @@ import (
 // revokeTime bounds the requests of one sign-out together.
 const revokeTime = 10 * time.Second
 
-// revoke asks the authority to revoke tokens, and returns in words what became of it: "" if there are none. Whatever it
-// answers, the tokens are deleted here afterwards: see Logout. The caller holds l.busy.
-// Source: https://www.rfc-editor.org/rfc/rfc7009
+// revoke asks the authority to revoke tokens, and returns in words what became of it: "" if there are none. Whatever
+// it answers, the tokens are deleted here afterwards: see Logout. The caller holds l.busy. Source:
+// https://www.rfc-editor.org/rfc/rfc7009
 func (m *Manager) revoke(ctx context.Context, l *link, o *provider.OAuth, t tokens) string {
 	if t.Access == "" && t.Refresh == "" && t.Previous == "" {
 		return ""
@@ -52,9 +52,10 @@ func (m *Manager) revoke(ctx context.Context, l *link, o *provider.OAuth, t toke
 	return host(at.revoke) + " has revoked the tokens"
 }
 
-// revokeOne asks for the revocation of one token, and returns what went wrong. An authority answers 200 for a token that
-// is not valid, too.
-func (m *Manager) revokeOne(ctx context.Context, o *provider.OAuth, at endpoints, token, hint string) (trouble string) {
+// revokeOne asks for the revocation of one token, and returns what went wrong. An authority answers 200 for a token
+// that is not valid, too.
+func (m *Manager) revokeOne(ctx context.Context, o *provider.OAuth, at endpoints,
+	token, hint string) (trouble string) {
 	form := url.Values{"token": {token}, "token_type_hint": {hint}}
 	inHeader := o.Basic && o.ClientSecret != ""
 	if !inHeader {

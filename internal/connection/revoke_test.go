@@ -37,15 +37,16 @@ func newRevoker(t *testing.T, without bool, status int) *revoker {
 				a.URL+"/authorize", a.URL+"/token", a.URL+"/keys", more)
 		case "/token":
 			n := a.calls.Add(1)
-			fmt.Fprintf(w, `{"access_token":"access-%d","refresh_token":"refresh-%d","token_type":"Bearer","expires_in":600}`,
-				n, n)
+			fmt.Fprintf(w, `{"access_token":"access-%d","refresh_token":"refresh-%d","token_type":"Bearer",
+				"expires_in":600}`, n, n)
 		case "/revoke":
 			if a.status == 0 {
 				panic(http.ErrAbortHandler)
 			}
 			user, secret, basic := q.BasicAuth()
-			a.revoked = append(a.revoked, fmt.Sprint(q.PostFormValue("token"), " ", q.PostFormValue("token_type_hint"), " ",
-				basic, user, secret, q.PostFormValue("client_id"), q.PostFormValue("client_secret")))
+			a.revoked = append(a.revoked, fmt.Sprint(q.PostFormValue("token"), " ",
+				q.PostFormValue("token_type_hint"), " ", basic, user, secret, q.PostFormValue("client_id"),
+				q.PostFormValue("client_secret")))
 			w.WriteHeader(a.status)
 			fmt.Fprint(w, canary)
 		default:
@@ -79,7 +80,8 @@ func TestLogoutRevokes(t *testing.T) {
 			"refresh-2 refresh_token falseme!a+secret"}},
 		"redirect": {false, 302, "params", "did not revoke the tokens: it answered 302", []string{
 			"refresh-2 refresh_token falseme!a+secret"}},
-		"hang-up": {false, 0, "params", "did not revoke the tokens: it did not answer as HTTP servers do, or hung up", nil},
+		"hang-up": {false, 0, "params", "did not revoke the tokens: it did not answer as HTTP servers do, or hung up",
+			nil},
 	} {
 		a := newRevoker(t, c.without, c.status)
 		r.create(name, "oauth2", map[string]any{"issuer": a.URL, "client_id": "me!", "client_secret": "a+secret",

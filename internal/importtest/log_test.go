@@ -23,8 +23,8 @@ func TestLogNames(t *testing.T) {
 		ids, nameless := loggedIDs(f.ast)
 		found += ids
 		for _, u := range nameless {
-			t.Errorf("%s:%d: the line has %s_id; give it the name too, as %q", f.name, f.fset.Position(u.at).Line, u.noun,
-				u.noun)
+			t.Errorf("%s:%d: the line has %s_id; give it the name too, as %q", f.name,
+				f.fset.Position(u.at).Line, u.noun, u.noun)
 		}
 	}
 	if found < 20 {

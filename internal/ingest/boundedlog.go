@@ -91,7 +91,8 @@ func (l *boundedLog) summarize() {
 	l.mu.Unlock()
 
 	most := slices.SortedFunc(maps.Keys(left), func(a, b topic) int {
-		return cmp.Or(cmp.Compare(left[b].leftOut, left[a].leftOut), cmp.Compare(a.sourceID, b.sourceID), cmp.Compare(a.level, b.level))
+		return cmp.Or(cmp.Compare(left[b].leftOut, left[a].leftOut), cmp.Compare(a.sourceID, b.sourceID),
+			cmp.Compare(a.level, b.level))
 	})
 	others := map[slog.Level]int{}
 	for i, about := range most {

@@ -37,7 +37,8 @@ func TestRefusalLogBounded(t *testing.T) {
 		}
 		time.Sleep(summaryEvery)
 		synctest.Wait()
-		want := fmt.Sprintf("msg=request.unlogged component=ingest source_id=src_flooded source=flooded lines=%d", flood-sourceLinesBurst+9)
+		want := fmt.Sprintf("msg=request.unlogged component=ingest source_id=src_flooded source=flooded lines=%d",
+			flood-sourceLinesBurst+9)
 		if n := lines("msg=request.refused component=ingest source_id=src_flooded"); n != sourceLinesBurst+9+1 {
 			t.Errorf("%d lines", n)
 		}

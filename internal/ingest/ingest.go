@@ -56,8 +56,8 @@ type Lanes interface {
 type Subscriptions interface {
 	// Of returns what a Receiver of the source may ask. It is the same for as long as the program runs.
 	Of(sourceID string) provider.Subscribed
-	// Clock returns where the time of the latest accepted request of a source is noted, in microseconds since 1970; nil
-	// if nobody wants to know.
+	// Clock returns where the time of the latest accepted request of a source is noted, in microseconds since 1970;
+	// nil if nobody wants to know.
 	Clock(sourceID string) *atomic.Int64
 	// Handshake is told of a handshake and the status of its answer. refused is the code of a refusal, or "".
 	Handshake(sourceID string, at time.Time, status int, refused string)
@@ -76,9 +76,9 @@ type Options struct {
 	Logger        *slog.Logger
 	Metrics       prometheus.Registerer // nil registers no metrics
 
-	// MaxBytesInFlight bounds the sum of all bodies that are being read or stored, beyond the first 16 KiB of each. If it
-	// is reached, a slow upload gives way, or one of a source or sender that holds more than its share; if there is none,
-	// the request is answered 503. 0 is 128 MiB.
+	// MaxBytesInFlight bounds the sum of all bodies that are being read or stored, beyond the first 16 KiB of each. If
+	// it is reached, a slow upload gives way, or one of a source or sender that holds more than its share; if there is
+	// none, the request is answered 503. 0 is 128 MiB.
 	MaxBytesInFlight int64
 }
 
@@ -189,8 +189,8 @@ const Prefix = "/in/"
 // maxParameters bounds the parameters of a query. Providers send a few.
 const maxParameters = 1000
 
-// ServeHTTP answers one request at a source. It is the first half of the walk in docs/ARCHITECTURE.md: receive, verify,
-// match, store.
+// ServeHTTP answers one request at a source. It is the first half of the walk in docs/ARCHITECTURE.md: receive,
+// verify, match, store.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := d.opts.Env.Now()
 	src := d.find(r)

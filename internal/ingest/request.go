@@ -112,7 +112,8 @@ func readError(err error) error {
 // the outcome.
 func (d *Door) record(src *source, req *provider.Request) *bellhop.Request {
 	return &bellhop.Request{
-		SourceID: src.ID, Source: src.Name, Method: clip(req.Method, 32), Target: clip(maskQuery(withoutOrigin(req.Target)), 2048),
+		SourceID: src.ID, Source: src.Name, Method: clip(req.Method, 32),
+		Target:     clip(maskQuery(withoutOrigin(req.Target)), 2048),
 		RemoteAddr: req.RemoteAddr, Header: bellhop.NewHeader(req.Header, src.dropsHeader),
 		Body: req.Body, BodyBytes: int64(len(req.Body)), ReceivedAt: req.ReceivedAt,
 	}

@@ -76,8 +76,8 @@ func (r *rig) certificateOf(name string) (id string, kept int) {
 	return c.ID, len(list)
 }
 
-// TestCertificateRotation shows that content is decrypted before and after the certificate was replaced by a renewal, and
-// that content which was encrypted for the certificate before, and is still on its way, is decrypted too.
+// TestCertificateRotation shows that content is decrypted before and after the certificate was replaced by a renewal,
+// and that content which was encrypted for the certificate before, and is still on its way, is decrypted too.
 func TestCertificateRotation(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.signInAs()
@@ -92,8 +92,8 @@ func TestCertificateRotation(t *testing.T) {
 		want := func(subject string) {
 			t.Helper()
 			if clear, sealed := r.came(subject); clear != 1 || sealed != 0 {
-				t.Errorf("%s: %d events with the content, %d that could not be decrypted; refused: %v", subject, clear, sealed,
-					r.refused)
+				t.Errorf("%s: %d events with the content, %d that could not be decrypted; refused: %v", subject,
+					clear, sealed, r.refused)
 			}
 		}
 		r.change("before")
@@ -120,7 +120,8 @@ func TestCertificateRotation(t *testing.T) {
 		r.mu.Unlock()
 		r.pass(4 * time.Hour)
 		if clear, sealed := r.came("in flight"); clear == 0 || sealed != 0 {
-			t.Errorf("%d events that were on their way came, %d of them encrypted; refused: %v", clear, sealed, r.refused)
+			t.Errorf("%d events that were on their way came, %d of them encrypted; refused: %v", clear, sealed,
+				r.refused)
 		}
 		second, kept := r.certificateOf("rich")
 		if second == first || kept != 2 {

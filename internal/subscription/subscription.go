@@ -31,8 +31,8 @@ type Store interface {
 	Subscriptions(ctx context.Context, f bellhop.SubscriptionFilter,
 		page bellhop.Page) (list []bellhop.Subscription, next string, err error)
 	CreateSubscription(ctx context.Context, s bellhop.Subscription) error
-	// SaveSubscription stores a version, except LastEventAt, with what note has, in one transaction. It sets the id of a
-	// new call.
+	// SaveSubscription stores a version, except LastEventAt, with what note has, in one transaction. It sets the id of
+	// a new call.
 	SaveSubscription(ctx context.Context, s bellhop.Subscription, note bellhop.SubscriptionNote) error
 	DeleteSubscription(ctx context.Context, id string) error
 	// SettleCalls gives all calls without an outcome this one.

@@ -49,8 +49,8 @@ func (Connector) ConnectorInfo() provider.ConnectorInfo {
 			{Name: "device_url", Title: "Device URL", Example: "https://id.example.com/device",
 				Doc: "The endpoint of device codes. Default: that of the issuer."},
 			{Name: "revoke_url", Title: "Revocation URL", Example: "https://id.example.com/revoke",
-				Doc: "The endpoint that revokes tokens at `bellhop connections logout`. Default: that of the issuer; " +
-					"without one, tokens are only forgotten here."},
+				Doc: "The endpoint that revokes tokens at `bellhop connections logout`. Default: that of the " +
+					"issuer; without one, tokens are only forgotten here."},
 			{Name: "client_id", Title: "Client ID", Required: true, Example: "bellhop",
 				Doc: "Our id at the authority."},
 			{Name: "client_secret", Title: "Client secret", Secret: true, Example: "correct horse battery staple",
@@ -128,7 +128,8 @@ func (Connector) OpenConnection(_ provider.Env, raw json.RawMessage) (provider.C
 		}
 	}
 	connected := provider.Connected{BaseURL: base, OAuth: &provider.OAuth{Issuer: bellhop.Pasted(s.Issuer),
-		AuthURL: s.AuthorizeURL, TokenURL: s.TokenURL, DeviceURL: s.DeviceURL, RevokeURL: s.RevokeURL, ClientID: s.ClientID,
+		AuthURL: s.AuthorizeURL, TokenURL: s.TokenURL, DeviceURL: s.DeviceURL, RevokeURL: s.RevokeURL,
+		ClientID:     s.ClientID,
 		ClientSecret: s.ClientSecret, Basic: auth == "basic", Grant: provider.GrantKind(grant), Scopes: s.Scopes,
 		UserScopes: userScopes, Params: params}}
 	if s.TestPath != "" {

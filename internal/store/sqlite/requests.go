@@ -56,8 +56,8 @@ func (o *note) patient() bool { return false }
 
 func (o *note) done(err error) {
 	if err != nil {
-		o.store.opts.Logger.Warn("request.dropped", "component", "store", "source_id", o.req.SourceID, "source", o.req.Source,
-			"error", err,
+		o.store.opts.Logger.Warn("request.dropped", "component", "store", "source_id", o.req.SourceID,
+			"source", o.req.Source, "error", err,
 			"meaning", "it could not be kept on record")
 	}
 }

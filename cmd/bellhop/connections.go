@@ -49,8 +49,8 @@ listed.`,
 		newConnectionsCreateCommand,
 		newConnectionsUpdateCommand,
 		deleteVerb("connection", help{
-			long: "Delete a connection with its tokens, by name or id. They are not revoked at the provider: " +
-				"'bellhop connections logout' does that.",
+			long: `Delete a connection with its tokens, by name or id. They are not revoked at the provider:
+'bellhop connections logout' does that.`,
 			example: "  bellhop connections delete work",
 		}, func(api *client.Client, ctx context.Context, idOrName string) (string, error) {
 			n, err := api.Connection(ctx, idOrName)

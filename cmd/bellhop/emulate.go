@@ -83,7 +83,8 @@ sends, is printed: who called what, the status, and what was sent and answered, 
 
 Something happens in a system by 'bellhop emulate event'; 'bellhop emulate fault' makes it misbehave,
 and 'bellhop emulate calls' shows the calls whole. The same can be done by HTTP, under /_control/.
-Faults: ` + strings.Join(emulator.FaultKinds(), ", ") + `.`,
+Faults, which 'bellhop emulate fault --help' explains:
+` + strings.Join(emulator.FaultKinds(), ", ") + `.`,
 		Example: `  bellhop emulate microsoft
   bellhop emulate graph --listen 127.0.0.1:9100 --fault throttle=3:10
   bellhop emulate event --at http://127.0.0.1:9100 --resource /me/events --change-type created`,

@@ -360,7 +360,7 @@ func (r *rig) replaceCertificate(id string) {
 	for what, change := range map[string]fields{
 		"no certificate": {"encryptionCertificate": "AAAA", "encryptionCertificateId": "two",
 			"expirationDateTime": until},
-		"no id":          {"encryptionCertificate": made.Cert, "expirationDateTime": until},
+		"no id": {"encryptionCertificate": made.Cert, "expirationDateTime": until},
 	} {
 		if status, answer := r.call("PATCH", "subscriptions/"+id, change); status != 400 {
 			r.t.Errorf("%s: %d %v", what, status, answer)

@@ -43,7 +43,8 @@ const (
 )
 
 // MarshalJSON writes the call as the control API shows it. A body is shown as JSON where it is JSON, and otherwise as
-// a text. Of the header Authorization only the scheme is shown, and secrets and tokens in forms and JSON are masked.
+// a text. Of the header Authorization only the scheme is shown; keys in headers, and secrets and tokens in forms and
+// JSON, are masked.
 func (c Call) MarshalJSON() ([]byte, error) {
 	request, answer := c.Bodies()
 	return json.Marshal(map[string]any{
@@ -63,6 +64,11 @@ func shownHeader(h http.Header) map[string]string {
 	if scheme, _, ok := strings.Cut(h.Get("Authorization"), " "); ok {
 		shown["Authorization"] = scheme + " " + mask
 	}
+	for _, name := range secretHeaders {
+		if h.Get(name) != "" {
+			shown[name] = mask
+		}
+	}
 	return shown
 }
 
@@ -81,10 +87,13 @@ func (c Call) Bodies() (request, answer []byte) {
 // mask stands for a secret.
 const mask = "…"
 
+// secretHeaders are the headers that carry a secret, in canonical form.
+var secretHeaders = []string{"Aeg-Sas-Key", "Aeg-Sas-Token"}
+
 // secretMembers are the members of forms and of JSON objects that are secrets: a client may be set up with those of
 // the real system.
 var secretMembers = []string{"client_secret", "client_assertion", "password", "refresh_token", "access_token",
-	"id_token", "device_code", "code_verifier"}
+	"id_token", "device_code", "code_verifier", "key1", "key2"}
 
 // masked returns a body with its secrets masked.
 func masked(header http.Header, body []byte) []byte {

@@ -16,6 +16,7 @@ const controlPrefix = "/_control/"
 //	POST /_control/event   an [Event] happens, and notifications follow: {"notified":2}
 //	GET  /_control/calls   the latest calls, oldest first: {"data":[…]}; ?after=N leaves out those up to number N
 //	POST /_control/fault   a [Fault]
+//	GET  /_control/dead-letters   what the systems could not deliver, oldest first: {"data":[…]}
 //	POST /_control/reset   forgets calls, faults and the state of the systems
 //
 // An error is {"error":"…"} with status 400, 404 or 405.
@@ -34,6 +35,10 @@ func (h *Host) serveControl(w http.ResponseWriter, r *http.Request) {
 		after, _ := strconv.Atoi(r.URL.Query().Get("after"))
 		out = map[string]any{"data": h.calls.after(after)}
 		err = readControl(w, r, method, nil)
+	case "dead-letters":
+		method = http.MethodGet
+		out = map[string]any{"data": h.DeadLetters()}
+		err = readControl(w, r, method, nil)
 	case "fault":
 		var f Fault
 		if err = readControl(w, r, method, &f); err == nil {
@@ -44,7 +49,7 @@ func (h *Host) serveControl(w http.ResponseWriter, r *http.Request) {
 			h.Reset()
 		}
 	default:
-		err = fmt.Errorf("the path %s %w; there are event, calls, fault and reset", r.URL.Path, ErrUnknown)
+		err = fmt.Errorf("the path %s %w; there are event, calls, dead-letters, fault and reset", r.URL.Path, ErrUnknown)
 	}
 	status := http.StatusOK
 	switch {
@@ -128,6 +133,32 @@ func (h *Host) each(name string, f func(s System) error) error {
 		return unknown
 	}
 	return fmt.Errorf("the system %q %w", name, ErrUnknown)
+}
+
+// A Keeper is a System that keeps what it could not deliver, as the real one does in a store of its user's.
+type Keeper interface {
+	System
+	// DeadLetters returns it, oldest first.
+	DeadLetters() []DeadLetter
+}
+
+// A DeadLetter is what a system gave up delivering.
+type DeadLetter struct {
+	System       string          `json:"system"`
+	Subscription string          `json:"subscription"` // as the system names it
+	Store        string          `json:"store"`        // where the real system would put it
+	Body         json.RawMessage `json:"body"`         // in the form in which the real system would put it there
+}
+
+// DeadLetters returns what the systems could not deliver, oldest first of each.
+func (h *Host) DeadLetters() []DeadLetter {
+	list := []DeadLetter{}
+	for _, s := range h.Systems() {
+		if k, ok := s.(Keeper); ok {
+			list = append(list, k.DeadLetters()...)
+		}
+	}
+	return list
 }
 
 // Reset forgets the calls and the faults, sets the clock right, and has each system forget what happened.

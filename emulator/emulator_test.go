@@ -136,7 +136,7 @@ func TestCallsAndControl(t *testing.T) {
 	}{
 		{"GET", "event", "", 405, `{"error":"method not allowed"}`},
 		{"POST", "nothing", "", 404,
-			`{"error":"the path /_control/nothing is not known here; there are event, calls, fault and reset"}`},
+			`{"error":"the path /_control/nothing is not known here; there are event, calls, dead-letters, fault and reset"}`},
 		{"POST", "event", `{"resource":"x","typo":1}`, 400,
 			`{"error":"the body is no JSON object of this call: json: unknown field \"typo\""}`},
 		{"POST", "event", `{"system":"toy","resource":"x"}`, 404, `{"error":"toy: resource \"x\" is not known here"}`},

@@ -53,9 +53,17 @@ func (r Remote) Reset(ctx context.Context) error {
 }
 
 // Calls returns the latest calls as JSON, oldest first.
-func (r Remote) Calls(ctx context.Context) ([]json.RawMessage, error) {
+func (r Remote) Calls(ctx context.Context) ([]json.RawMessage, error) { return r.list(ctx, "calls") }
+
+// DeadLetters returns what the systems could not deliver as JSON, oldest first: see [Host.DeadLetters].
+func (r Remote) DeadLetters(ctx context.Context) ([]json.RawMessage, error) {
+	return r.list(ctx, "dead-letters")
+}
+
+// list reads a list of the control API.
+func (r Remote) list(ctx context.Context, path string) ([]json.RawMessage, error) {
 	var got struct{ Data []json.RawMessage }
-	if err := r.call(ctx, http.MethodGet, "calls", nil, &got); err != nil {
+	if err := r.call(ctx, http.MethodGet, path, nil, &got); err != nil {
 		return nil, err
 	}
 	if got.Data == nil {

@@ -26,6 +26,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/emulator"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
+	"github.com/bellhop-gateway/bellhop/emulator/eventgrid"
 	"github.com/bellhop-gateway/bellhop/emulator/graph"
 	"github.com/bellhop-gateway/bellhop/emulator/outlook"
 	"github.com/bellhop-gateway/bellhop/emulator/sharepoint"
@@ -43,6 +44,7 @@ type emulateFlags struct {
 
 	entra      entra.Options
 	graph      graph.Options
+	grid       eventgrid.Options
 	sharepoint sharepoint.Options
 	pageSize   int
 }
@@ -58,7 +60,8 @@ var standIns = []standIn{
 	{"graph", "Microsoft Graph: subscriptions, notifications, resources, delta", []string{"graph"}},
 	{"outlook", "Outlook REST v2.0: push subscriptions, a mailbox", []string{"outlook"}},
 	{"sharepoint", "SharePoint: list webhooks, items, change log", []string{"sharepoint"}},
-	{"microsoft", "all of the above on one port", []string{"graph", "outlook", "sharepoint"}},
+	{"eventgrid", "Azure Event Grid: event subscriptions, topics, deliveries", []string{"eventgrid"}},
+	{"microsoft", "all of the above on one port", []string{"graph", "outlook", "sharepoint", "eventgrid"}},
 }
 
 func newEmulateCommand(e *env) *cobra.Command {
@@ -87,7 +90,8 @@ Faults, which 'bellhop emulate fault --help' explains:
 ` + strings.Join(emulator.FaultKinds(), ", ") + `.`,
 		Example: `  bellhop emulate microsoft
   bellhop emulate graph --listen 127.0.0.1:9100 --fault throttle=3:10
-  bellhop emulate event --at http://127.0.0.1:9100 --resource /me/events --change-type created`,
+  bellhop emulate event --at http://127.0.0.1:9100 --resource /me/events --change-type created
+  bellhop emulate eventgrid --speed 60`,
 		ValidArgs: names,
 		Args:      oneArgument("system"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -115,7 +119,11 @@ Faults, which 'bellhop emulate fault --help' explains:
 		"the longest life of subscriptions to messages, events and contacts (graph)")
 	flags.IntVar(&f.graph.Quota, "quota", 1000, "subscriptions of one application to one resource (graph)")
 	flags.IntVar(&f.pageSize, "page-size", 0,
-		"entries of a page of a list; 0 is as many as the system has (graph, outlook)")
+		"entries of a page of a list; 0 is as many as the system has (graph, outlook, eventgrid)")
+	flags.BoolVar(&f.grid.HTTPSOnly, "https-only", false, "refuse endpoints with an http URL (eventgrid)")
+	flags.BoolVar(&f.grid.AlwaysValidate, "always-validate", false,
+		"make a handshake after every change of an event subscription, not only of its endpoint (eventgrid)")
+	flags.StringVar(&f.grid.Region, "region", "westeurope", "of topics and operations (eventgrid)")
 	flags.BoolVar(&f.sharepoint.ExactExpiry, "exact-expiry", false,
 		"refuse an expiry beyond 180 days; otherwise 90 minutes more are taken (sharepoint)")
 	flags.BoolVar(&f.sharepoint.ExpiredFails, "expired-changes-fail", false,
@@ -124,7 +132,8 @@ Faults, which 'bellhop emulate fault --help' explains:
 		"calls of an application in a minute, with the headers RateLimit; 0 sets no limit (sharepoint)")
 	flags.BoolVar(&f.brief, "brief", false, "print one line for each call, without what was sent and answered")
 	flags.BoolVar(&f.json, "json", false, "print each call whole, as a line of JSON")
-	c.AddCommand(newEmulateEventCommand(e), newEmulateFaultCommand(e), newEmulateCallsCommand(e))
+	c.AddCommand(newEmulateEventCommand(e), newEmulateFaultCommand(e), newEmulateCallsCommand(e),
+		newEmulateDeadLettersCommand(e))
 	return c
 }
 
@@ -192,7 +201,8 @@ func emulate(ctx context.Context, e *env, f *emulateFlags, name string) error {
 // addSystems adds entra and the named systems to host.
 func addSystems(e *env, host *emulator.Host, f *emulateFlags, names []string) error {
 	opts := f.entra
-	f.graph.AnyToken, f.sharepoint.AnyToken, f.graph.PageSize = f.anyToken, f.anyToken, f.pageSize
+	f.graph.AnyToken, f.sharepoint.AnyToken, f.grid.AnyToken = f.anyToken, f.anyToken, f.anyToken
+	f.graph.PageSize, f.grid.PageSize = f.pageSize, f.pageSize
 	if f.certificate != "" {
 		text, err := e.readFile(f.certificate)
 		if err != nil {
@@ -224,6 +234,8 @@ func addSystems(e *env, host *emulator.Host, f *emulateFlags, names []string) er
 			host.Add(outlook.New(host, tokens, outlook.Options{AnyToken: f.anyToken, PageSize: f.pageSize}))
 		case "sharepoint":
 			host.Add(sharepoint.New(host, tokens, f.sharepoint))
+		case "eventgrid":
+			host.Add(eventgrid.New(host, tokens, f.grid))
 		}
 	}
 	return nil

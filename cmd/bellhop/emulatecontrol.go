@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -85,13 +86,15 @@ func newEmulateEventCommand(e *env) *cobra.Command {
 		Long: `Let something happen in a running stand-in. The resource is stored or changed, and subscribers are
 notified. The number of notifications is printed.`,
 		Example: `  bellhop emulate event --resource /me/events --change-type created --data '{"subject":"Lens review"}'
+  bellhop emulate event --change-type created --resource \
+    /subscriptions/1/resourceGroups/g/providers/Microsoft.Communication/communicationServices/calls
   bellhop emulate event --system sharepoint --resource Documents --change-type updated`,
 		Args: noArguments,
 	}
 	at := atFlag(c)
 	var event emulator.Event
 	c.Flags().StringVar(&event.Resource, "resource", "", "the collection or list, as the system names it")
-	c.Flags().StringVar(&event.ChangeType, "change-type", "updated", "created, updated or deleted")
+	c.Flags().StringVar(&event.ChangeType, "change-type", "updated", "created, updated or deleted; of eventgrid, the type of the event")
 	c.Flags().StringVar(&event.System, "system", "", "of several systems on one port")
 	data := c.Flags().String("data", "", "the item: a JSON object; @FILE reads it from a file")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -173,21 +176,36 @@ TIMES is how many calls or notifications meet the fault: one by default, -1 for 
 }
 
 func newEmulateCallsCommand(e *env) *cobra.Command {
-	c := &cobra.Command{
+	return newEmulateListCommand(e, &cobra.Command{
 		Use:     "calls",
 		Short:   "Show the calls of a running stand-in whole",
 		Long:    "Show the calls of a running stand-in whole, oldest first: one line of JSON each.",
 		Example: "  bellhop emulate calls --at http://127.0.0.1:9100",
-		Args:    noArguments,
-	}
+	}, emulator.Remote.Calls)
+}
+
+func newEmulateDeadLettersCommand(e *env) *cobra.Command {
+	return newEmulateListCommand(e, &cobra.Command{
+		Use:   "dead-letters",
+		Short: "Show what a running stand-in could not deliver",
+		Long: `Show what a running stand-in could not deliver, oldest first: one line of JSON each. Of eventgrid these
+are the events of subscriptions with a dead-letter container, in the form in which they would be there.`,
+		Example: "  bellhop emulate dead-letters --at http://127.0.0.1:9100",
+	}, emulator.Remote.DeadLetters)
+}
+
+// newEmulateListCommand completes a command that prints a list of the control API.
+func newEmulateListCommand(e *env, c *cobra.Command,
+	list func(r emulator.Remote, ctx context.Context) ([]json.RawMessage, error)) *cobra.Command {
 	at := atFlag(c)
+	c.Args = noArguments
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		calls, err := at.Calls(c.Context())
+		entries, err := list(*at, c.Context())
 		if err != nil {
 			return err
 		}
-		for _, call := range calls {
-			if _, err := fmt.Fprintln(e.stdout, string(call)); err != nil {
+		for _, entry := range entries {
+			if _, err := fmt.Fprintln(e.stdout, string(entry)); err != nil {
 				return err
 			}
 		}

@@ -69,7 +69,7 @@ import (
 //	await -lines N bellhop ARG…
 //	                    … and its output has N lines
 //	await -match PATTERN bellhop ARG…
-//	                    … and its output matches
+//	                    … and its output matches. In place of bellhop there may be http
 //	await grep PATTERN FILE
 //	                    waits until FILE, or one of the files if it has a *, matches
 //	await exists FILE   waits until FILE exists
@@ -209,12 +209,18 @@ func awaitBellhop(ts *testscript.TestScript, args []string) func() error {
 		holds = pattern.MatchString
 		args = args[2:]
 	}
-	if len(args) == 0 || args[0] != "bellhop" {
-		ts.Fatalf("await: no bellhop command")
+	if len(args) == 0 || args[0] != "bellhop" && args[0] != "http" {
+		ts.Fatalf("await: neither bellhop nor http")
 	}
 	return func() error {
 		var out, talk strings.Builder
-		if err := runInScript(ts, &out, &talk, args[1:]); err != nil {
+		var err error
+		if args[0] == "http" {
+			requestInScript(ts, &out, args[1:])
+		} else {
+			err = runInScript(ts, &out, &talk, args[1:])
+		}
+		if err != nil {
 			return err
 		}
 		if !holds(out.String()) {
@@ -450,6 +456,11 @@ func httpInScript(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 || neg {
 		ts.Fatalf("usage: http METHOD URL [BODY [HEADER…]]")
 	}
+	requestInScript(ts, ts.Stdout(), args)
+}
+
+// requestInScript makes the request of a script, and writes the status and the body of the answer to w.
+func requestInScript(ts *testscript.TestScript, w io.Writer, args []string) {
 	method, address, rest := args[0], args[1], args[2:]
 	body := ""
 	if len(rest) > 0 {
@@ -473,7 +484,7 @@ func httpInScript(ts *testscript.TestScript, neg bool, args []string) {
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	ts.Check(err)
-	fmt.Fprintf(ts.Stdout(), "%d %s\n", res.StatusCode, text)
+	fmt.Fprintf(w, "%d %s\n", res.StatusCode, text)
 }
 
 // listenInScript is the script command listen.

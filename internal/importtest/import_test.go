@@ -68,6 +68,7 @@ var rooms = []row{
 	{"emulator", nil, nil},
 	{"emulator/entra", []room{"emulator"}, []string{"jose"}},
 	{"emulator/graph", []room{"emulator", "emulator/entra", "provider/graph"}, nil},
+	{"emulator/eventgrid", []room{"emulator", "emulator/entra", "provider/eventgrid"}, nil},
 	{"emulator/*", []room{"emulator", "emulator/entra"}, nil},
 	{"emulator/emulatortest", []room{"emulator"}, nil}, // only tests import it
 	{"internal/contentcoding", []room{"."}, []string{"brotli", "zstd"}},
@@ -102,8 +103,8 @@ var rooms = []row{
 	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/sys"}},
 
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "emulator", "emulator/*", "emulator/entra",
-		"emulator/graph", "internal/app", "internal/bench", "internal/config", "internal/datadir", "internal/egress",
-		"internal/access", "internal/contentcoding"}, []string{"cobra", "x/term"}},
+		"emulator/graph", "emulator/eventgrid", "internal/app", "internal/bench", "internal/config", "internal/datadir",
+		"internal/egress", "internal/access", "internal/contentcoding"}, []string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},
 }
 

@@ -321,7 +321,7 @@ func (s *System) makeEvent(resource, kind string, data map[string]any) (event, e
 		}
 		ev, err := cloudEvent(marshal(whole))
 		if err != nil {
-			err = fmt.Errorf("the event%w", err)
+			err = fmt.Errorf("the event %w", err)
 		}
 		return ev, err
 	}
@@ -342,7 +342,7 @@ func (s *System) makeEvent(resource, kind string, data map[string]any) (event, e
 	}
 	ev, err := gridEvent(marshal(whole), topicOf(resource), formatTime(now))
 	if err != nil {
-		err = fmt.Errorf("the event%w", err)
+		err = fmt.Errorf("the event %w", err)
 	}
 	return ev, err
 }

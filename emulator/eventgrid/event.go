@@ -33,11 +33,11 @@ func gridEvent(item json.RawMessage, topic, now string) (event, error) {
 		Data        json.RawMessage `json:"data"`
 	}
 	if json.Unmarshal(item, &in) != nil {
-		return event{}, errors.New(" is not an event in Event Grid's schema.")
+		return event{}, errors.New("is not an event in Event Grid's schema")
 	}
 	for name, member := range map[string]*string{"id": in.ID, "subject": in.Subject, "eventType": in.Type} {
 		if member == nil || *member == "" {
-			return event{}, errors.New(" has no " + name + ".")
+			return event{}, errors.New("has no " + name)
 		}
 	}
 	ev := event{id: *in.ID, topic: topic, subject: *in.Subject, kind: *in.Type, time: now, data: in.Data}
@@ -54,7 +54,7 @@ func gridEvent(item json.RawMessage, topic, now string) (event, error) {
 func cloudEvent(item json.RawMessage) (event, error) {
 	var all map[string]json.RawMessage
 	if json.Unmarshal(item, &all) != nil || all == nil {
-		return event{}, errors.New(" is not a CloudEvent.")
+		return event{}, errors.New("is not a CloudEvent")
 	}
 	text := func(name string) (value string) {
 		json.Unmarshal(all[name], &value) // anything else counts as missing
@@ -62,11 +62,11 @@ func cloudEvent(item json.RawMessage) (event, error) {
 	}
 	for _, name := range []string{"id", "source", "specversion", "type"} {
 		if text(name) == "" {
-			return event{}, errors.New(" has no " + name + ".")
+			return event{}, errors.New("has no " + name)
 		}
 	}
 	if text("specversion") != "1.0" {
-		return event{}, errors.New(" has another specversion than 1.0.")
+		return event{}, errors.New("has another specversion than 1.0")
 	}
 	return event{id: text("id"), topic: text("source"), subject: text("subject"), kind: text("type"), time: text("time"),
 		data: all["data"], cloud: all}, nil
@@ -82,7 +82,7 @@ func binaryEvent(r *http.Request) (event, error) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return event{}, errors.New("The body cannot be read.")
+		return event{}, errors.New("cannot be read")
 	}
 	members := map[string]any{}
 	for name, value := range all {
@@ -100,7 +100,7 @@ func binaryEvent(r *http.Request) (event, error) {
 	}
 	text, err := json.Marshal(members)
 	if err != nil {
-		return event{}, errors.New("The event cannot be read.")
+		return event{}, errors.New("cannot be read")
 	}
 	return cloudEvent(text)
 }

@@ -261,7 +261,7 @@ func readPublished(r *http.Request, t *topic, now string) ([]event, error) {
 		r.Header.Get("Ce-Specversion") != "" {
 		ev, err := binaryEvent(r)
 		if err != nil {
-			return nil, refused(what, "InputJsonInvalid", err.Error())
+			return nil, refused(what, "InputJsonInvalid", "The event "+err.Error()+".")
 		}
 		return []event{ev}, nil
 	}
@@ -287,7 +287,7 @@ func readPublished(r *http.Request, t *topic, now string) ([]event, error) {
 			ev, err = gridEvent(item, topicOf(t.id), now)
 		}
 		if err != nil {
-			return nil, refused(what, "InputJsonInvalid", "Element "+itoa(i)+err.Error())
+			return nil, refused(what, "InputJsonInvalid", "Element "+itoa(i)+" "+err.Error()+".")
 		}
 		events = append(events, ev)
 	}

@@ -86,8 +86,7 @@ func newEmulateEventCommand(e *env) *cobra.Command {
 		Long: `Let something happen in a running stand-in. The resource is stored or changed, and subscribers are
 notified. The number of notifications is printed.`,
 		Example: `  bellhop emulate event --resource /me/events --change-type created --data '{"subject":"Lens review"}'
-  bellhop emulate event --change-type created --resource \
-    /subscriptions/1/resourceGroups/g/providers/Microsoft.Communication/communicationServices/calls
+  bellhop emulate event --resource /subscriptions/1/resourceGroups/g/providers/Microsoft.EventGrid/topics/t --change-type Made
   bellhop emulate event --system sharepoint --resource Documents --change-type updated`,
 		Args: noArguments,
 	}
@@ -188,8 +187,9 @@ func newEmulateDeadLettersCommand(e *env) *cobra.Command {
 	return newEmulateListCommand(e, &cobra.Command{
 		Use:   "dead-letters",
 		Short: "Show what a running stand-in could not deliver",
-		Long: `Show what a running stand-in could not deliver, oldest first: one line of JSON each. Of eventgrid these
-are the events of subscriptions with a dead-letter container, in the form in which they would be there.`,
+		Long: `Show what a running stand-in could not deliver, oldest first: one line of JSON each. Of eventgrid
+these are the events of subscriptions with a dead-letter container, in the form in which they would be
+there.`,
 		Example: "  bellhop emulate dead-letters --at http://127.0.0.1:9100",
 	}, emulator.Remote.DeadLetters)
 }

@@ -35,6 +35,9 @@ type Event struct {
 	// ConflictsWith is the id of the first event of the source that has the same provider_id and another body; "" if
 	// there is none.
 	ConflictsWith string `json:"conflicts_with"`
+
+	// CausedBy is the id of the event for which an action made this one; "" if no action did.
+	CausedBy string `json:"caused_by"`
 }
 
 // An EventDetail is an event with its headers and its body.

@@ -137,5 +137,6 @@ func eventJSON(ev bellhop.Event) client.Event {
 		Tenant: ev.Tenant, Time: client.Time{Time: ev.Time}, ReceivedAt: client.Time{Time: ev.ReceivedAt},
 		ContentType: ev.ContentType, BodyBytes: len(ev.Body), BodySHA256: hex.EncodeToString(ev.SHA256[:]),
 		ConflictsWith: ev.ConflictsWith,
+		CausedBy:      ev.Header.Get(bellhop.CauseHeader),
 	}
 }

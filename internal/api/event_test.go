@@ -15,7 +15,7 @@ func TestPublish(t *testing.T) {
 		`{"type":"invoice.paid","subject":"i/1","data": {"n": 12345678901234567890} ,"time":"2026-11-22T11:00:00+01:00","tenant":"acme"}`)
 	same(t, a.is(202), `{"id":"evt_1","type":"invoice.paid","subject":"i/1","source":"api","source_id":"src_api","provider_id":"","tenant":"acme",
 		"time":"2026-11-22T10:00:00.000Z","received_at":"2026-11-22T09:30:00.123Z","content_type":"application/json","body_bytes":27,
-		"body_sha256":"43fc99fa47c4fc52878551b9fee3412ffc3f712fb7dd639028e48c0d06581f90","conflicts_with":""}`)
+		"body_sha256":"43fc99fa47c4fc52878551b9fee3412ffc3f712fb7dd639028e48c0d06581f90","conflicts_with":"","caused_by":""}`)
 	if ev := r.events[0]; string(ev.Body) != `{"n": 12345678901234567890}` {
 		t.Errorf("stored %s", ev.Body)
 	}
@@ -202,8 +202,8 @@ func TestRequest(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	r := newRig(t)
-	same(t, r.do("GET", "/api/v1/stats", "").is(200), `{"sources":0,"destinations":0,"events":0,"deliveries":{"pending":0,"leased":0,"delivered":0,"dead":2,"cancelled":0},
-		"oldest_pending_at":null,"next_due_at":null,"database_bytes":0,"requests_refused":0}`)
+	same(t, r.do("GET", "/api/v1/stats", "").is(200),
+		`{"sources":0,"destinations":0,"events":0,"deliveries":{"pending":0,"leased":0,"delivered":0,"dead":2,"cancelled":0}, "oldest_pending_at":null,"next_due_at":null,"database_bytes":0,"requests_refused":0}`)
 }
 
 func TestProviders(t *testing.T) {

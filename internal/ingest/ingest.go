@@ -149,10 +149,12 @@ func (d *Door) SetSources(list []bellhop.Source) error {
 // complete but for its receiver.
 func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 	s := &source{
-		Source:        src,
-		secretHeaders: map[string]bool{"Authorization": true, "Proxy-Authorization": true, "Cookie": true},
-		limit:         cmp.Or(src.MaxBodyBytes, bellhop.DefaultMaxBodyBytes),
-		metrics:       d.metrics.of(src.Name),
+		Source: src,
+		// CauseHeader is no secret, but only actions of this server set it.
+		secretHeaders: map[string]bool{"Authorization": true, "Proxy-Authorization": true, "Cookie": true,
+			bellhop.CauseHeader: true},
+		limit:   cmp.Or(src.MaxBodyBytes, bellhop.DefaultMaxBodyBytes),
+		metrics: d.metrics.of(src.Name),
 	}
 	if d.opts.Subscriptions != nil {
 		s.clock, s.subscribed = d.opts.Subscriptions.Clock(src.ID), d.opts.Subscriptions.Of(src.ID)

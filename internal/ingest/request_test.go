@@ -227,6 +227,20 @@ func TestBytesInFlight(t *testing.T) {
 	}
 }
 
+// TestNobodyElseNamesACause: an event of a sender who claims that an action made it is an event like any other.
+func TestNobodyElseNamesACause(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := r.send("POST", "/in/src", strings.NewReader("body"), "bellhop-cause-id", "evt_0", "X-Other", "shown")
+	if w.Code != 202 {
+		t.Fatal(w.Code)
+	}
+	ev, err := r.store.Event(t.Context(), r.events()[0].ID)
+	if err != nil || string(ev.Header) != "X-Other: shown\n" {
+		t.Errorf("%q %v", ev.Header, err)
+	}
+}
+
 // TestNoSecretsOnRecord: neither answers nor records contain the parts of a request in which secrets travel.
 func TestNoSecretsOnRecord(t *testing.T) {
 	t.Parallel()

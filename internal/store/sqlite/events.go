@@ -15,8 +15,10 @@ const selectEvent = `SELECT e.n, src.id, src.name, e.type, e.subject, e.provider
 	e.content_type, %header%, e.sha256, %body%, e.conflicts FROM events e JOIN sources src ON src.n = e.source`
 
 var (
-	selectWholeEvent  = strings.NewReplacer("%header%", "e.header", "%body%", "e.body").Replace(selectEvent)
-	selectListedEvent = strings.NewReplacer("%header%", "NULL", "%body%",
+	selectWholeEvent = strings.NewReplacer("%header%", "e.header", "%body%", "e.body").Replace(selectEvent)
+	// of a listed event, the header that begins as those do which actions and the gateway itself write
+	selectListedEvent = strings.NewReplacer("%header%",
+		"CASE WHEN CAST(substr(e.header, 1, 8) AS TEXT) = 'Bellhop-' THEN e.header END", "%body%",
 		"zeroblob(length(e.body))").Replace(selectEvent)
 	selectBareEvent = strings.NewReplacer("%header%", "NULL", "%body%", "NULL").Replace(selectEvent)
 )
@@ -41,7 +43,8 @@ func (s *Store) scanSelectedEvent(row *sqlite3.Stmt) (bellhop.Event, error) {
 	return ev, nil
 }
 
-// Events lists events, newest first, without headers. Their bodies have the right length and hold zeros.
+// Events lists events, newest first, without the headers of requests. Their bodies have the right length and hold
+// zeros.
 func (s *Store) Events(ctx context.Context, f bellhop.EventFilter,
 	page bellhop.Page) ([]bellhop.Event, string, error) {
 	l, err := s.newListing("events", "e.n", page)

@@ -37,6 +37,8 @@ type Connection struct {
 	CreatedAt   Time     `json:"created_at"`
 	UpdatedAt   Time     `json:"updated_at"`
 	Warnings    []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak
+	// of an answer to a new name: the destinations whose settings have it now
+	Followed []string `json:"followed,omitempty"`
 }
 
 // A Login is a sign-in that was begun.

@@ -225,6 +225,10 @@ secrets again or remove them in the same change, or give --keep-secrets if they 
 			if err != nil {
 				return err
 			}
+			if len(n.Followed) > 0 {
+				fmt.Fprintf(e.stderr, "these destinations name the connection by its new name now: %s\n",
+					clean(strings.Join(n.Followed, ", ")))
+			}
 			e.warn(n.Warnings)
 			return showConnection(e, conn, n)
 		})

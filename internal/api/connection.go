@@ -84,12 +84,13 @@ func (s *server) createConnection(
 var connectionReadOnly = []string{"id", "provider", "redirect_uri", "created_at", "updated_at"}
 
 // connectionPassing are the members of an answer that may have changed since the client got it.
-var connectionPassing = []string{"state", "reason", "account", "expires_at", "used_at", "login", "warnings"}
+var connectionPassing = []string{"state", "reason", "account", "expires_at", "used_at", "login", "warnings",
+	"followed"}
 
 func (s *server) updateConnection(
 	ctx context.Context, in *patchInput[client.ConnectionPatch],
 ) (*bodyOf[client.Connection], error) {
-	c, err := s.Catalog.UpdateConnection(ctx, in.ID,
+	c, followed, err := s.Catalog.UpdateConnection(ctx, in.ID,
 		func(before bellhop.Connection) (to catalog.ConnectionChange, err error) {
 			to.Given = s.Catalog.KeepConnectionSecrets(before, in.Body)
 			for _, name := range connectionPassing {
@@ -109,7 +110,9 @@ func (s *server) updateConnection(
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.Connection]{s.changedConnectionJSON(c)}, nil
+	changed := s.changedConnectionJSON(c)
+	changed.Followed = followed
+	return &bodyOf[client.Connection]{changed}, nil
 }
 
 func (s *server) deleteConnection(ctx context.Context, in *one) (*none, error) {

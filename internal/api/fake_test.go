@@ -198,10 +198,10 @@ func (f *fake) Connection(_ context.Context, id string) (bellhop.Connection, err
 func (f *fake) CreateConnection(_ context.Context, c bellhop.Connection) error {
 	return create(f, &f.connections, c, c.Name, connectionNames)
 }
-func (f *fake) UpdateConnection(ctx context.Context, c bellhop.Connection) error {
+func (f *fake) UpdateConnection(ctx context.Context, c bellhop.Connection) ([]string, error) {
 	before, err := f.Connection(ctx, c.ID)
 	c.State, c.Reason = before.State, before.Reason
-	return errors.Join(err, replace(f, &f.connections, c.ID, connectionNames, c))
+	return nil, errors.Join(err, replace(f, &f.connections, c.ID, connectionNames, c))
 }
 func (f *fake) DeleteConnection(_ context.Context, id string) error {
 	return replace(f, &f.connections, id, connectionNames)

@@ -14,8 +14,9 @@ import (
 type ConnectionStore interface {
 	Connection(ctx context.Context, idOrName string) (bellhop.Connection, error)
 	CreateConnection(ctx context.Context, c bellhop.Connection) error
-	// UpdateConnection leaves the state and the tokens unchanged.
-	UpdateConnection(ctx context.Context, c bellhop.Connection) error
+	// UpdateConnection leaves the state and the tokens unchanged. It changes the name of the connection in the settings
+	// of actions too, and returns the names of those.
+	UpdateConnection(ctx context.Context, c bellhop.Connection) (followed []string, err error)
 	DeleteConnection(ctx context.Context, id string) error
 }
 
@@ -72,49 +73,55 @@ func (c *Catalog) settledConnection(ctx context.Context, n bellhop.Connection) (
 
 // UpdateConnection stores the successor that change makes of a connection, and returns it. An error of change is
 // returned as it is. Id, provider, tenant, state and times are not change's to set. Tokens that were asked for by
-// settings that are others now are not used any more.
+// settings that are others now are not used any more. followed are the destinations whose settings named it by its old
+// name, and follow it.
 func (c *Catalog) UpdateConnection(
 	ctx context.Context, idOrName string, change func(before bellhop.Connection) (ConnectionChange, error),
-) (bellhop.Connection, error) {
+) (after bellhop.Connection, followed []string, err error) {
 	c.changing.Lock()
-	after, err := c.storeConnection(ctx, idOrName, change)
+	after, followed, err = c.storeConnection(ctx, idOrName, change)
+	if err == nil && len(followed) > 0 {
+		err = c.load(ctx)
+	}
 	c.changing.Unlock()
 	if err != nil {
-		return after, err
+		return after, nil, err
 	}
-	return c.settledConnection(ctx, after)
+	after, err = c.settledConnection(ctx, after)
+	return after, followed, err
 }
 
 // storeConnection is UpdateConnection without the request for tokens. The caller holds changing.
 func (c *Catalog) storeConnection(
 	ctx context.Context, idOrName string, change func(before bellhop.Connection) (ConnectionChange, error),
-) (bellhop.Connection, error) {
+) (after bellhop.Connection, followed []string, err error) {
 	before, err := c.opts.Store.Connection(ctx, idOrName)
 	if err != nil {
-		return before, err
+		return before, nil, err
 	}
 	made, err := change(before)
 	if err != nil {
-		return before, err
+		return before, nil, err
 	}
-	after := made.After
+	after = made.After
 	if after.Provider != before.Provider {
-		return before, bellhop.Invalid("provider", "cannot be changed")
+		return before, nil, bellhop.Invalid("provider", "cannot be changed")
 	}
 	after.ID, after.Tenant, after.CreatedAt = before.ID, before.Tenant, before.CreatedAt
 	if _, err := c.checkConnection(after); err != nil {
-		return before, err
+		return before, nil, err
 	}
 	if err := c.checkConnectionMove(before, made); err != nil {
-		return before, err
+		return before, nil, err
 	}
 	after.UpdatedAt = bellhop.StoredTime(c.now())
 	after.SecretsAt = c.connectionSecretTimes(before, after)
-	if err := c.opts.Store.UpdateConnection(ctx, after); err != nil {
-		return before, err
+	followed, err = c.opts.Store.UpdateConnection(ctx, after)
+	if err != nil {
+		return before, nil, err
 	}
-	c.log.Info("connection.updated", "connection_id", after.ID, "connection", after.Name)
-	return after, nil
+	c.log.Info("connection.updated", "connection_id", after.ID, "connection", after.Name, "followed", len(followed))
+	return after, followed, nil
 }
 
 // DeleteConnection deletes a connection with its tokens.
@@ -130,6 +137,14 @@ func (c *Catalog) DeleteConnection(ctx context.Context, idOrName string) error {
 			return bellhop.Conflict("subscription " + name + " is made in the name of this connection; delete it first")
 		}
 	}
+	user, err := c.destinationNaming(ctx, n)
+	if err != nil {
+		return err
+	}
+	if user != "" {
+		return bellhop.Conflict("destination " + user + " makes its calls in the name of this connection; delete it, or " +
+			"set its connection to another one, first")
+	}
 	if err := c.opts.Store.DeleteConnection(ctx, n.ID); err != nil {
 		return err
 	}
@@ -138,6 +153,27 @@ func (c *Catalog) DeleteConnection(ctx context.Context, idOrName string) error {
 	}
 	c.log.Info("connection.deleted", "connection_id", n.ID, "connection", n.Name)
 	return nil
+}
+
+// destinationNaming returns the name of a destination whose settings name n, as those of actions do; "" if there is
+// none.
+func (c *Catalog) destinationNaming(ctx context.Context, n bellhop.Connection) (string, error) {
+	for page := (bellhop.Page{Limit: bellhop.MaxPage}); ; {
+		list, next, err := c.opts.Store.Destinations(ctx, bellhop.DestinationFilter{}, page)
+		if err != nil {
+			return "", err
+		}
+		for _, d := range list {
+			_, acts := c.action(d.Type)
+			if named := textOf(members(d.Settings)["connection"]); acts && (named == n.Name || named == n.ID) {
+				return d.Name, nil
+			}
+		}
+		if next == "" {
+			return "", nil
+		}
+		page.Cursor = next
+	}
 }
 
 // connector returns the connector of that name.

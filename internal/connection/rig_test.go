@@ -190,7 +190,7 @@ func (r *rig) update(name string, members map[string]any) bellhop.Connection {
 	c.Settings, _ = json.Marshal(settings)
 	r.clock.pass(time.Second)
 	c.UpdatedAt = bellhop.StoredTime(r.clock.now())
-	if err := r.store.UpdateConnection(r.Context(), c); err != nil {
+	if _, err := r.store.UpdateConnection(r.Context(), c); err != nil {
 		r.Fatal(err)
 	}
 	r.Changed(r.Context(), c.ID)

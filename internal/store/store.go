@@ -283,8 +283,10 @@ type Connections interface {
 	// CreateConnection stores a new connection, without tokens. It is a conflict if another has its name.
 	CreateConnection(ctx context.Context, c bellhop.Connection) error
 	// UpdateConnection replaces name, settings and their times of the connection with the id of c, and nothing else. It
-	// is a conflict if another has its name.
-	UpdateConnection(ctx context.Context, c bellhop.Connection) error
+	// is a conflict if another has its name. If the name changes, each action whose settings name the connection by its
+	// old name names it by the new one from then on, in the same transaction: followed has the names of these
+	// destinations, in order.
+	UpdateConnection(ctx context.Context, c bellhop.Connection) (followed []string, err error)
 	// DeleteConnection deletes a connection with its tokens. Its name is free again.
 	DeleteConnection(ctx context.Context, id string) error
 	// ConnectionTokens returns the tokens of a connection; nil if it has none.

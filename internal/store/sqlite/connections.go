@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -74,14 +75,20 @@ func (s *Store) CreateConnection(_ context.Context, c bellhop.Connection) error 
 	})
 }
 
-// UpdateConnection replaces name, settings and their times. It is a conflict if another has its name.
-func (s *Store) UpdateConnection(_ context.Context, c bellhop.Connection) error {
+// UpdateConnection replaces name, settings and their times. It is a conflict if another has its name. Actions that
+// name it by its old name follow.
+func (s *Store) UpdateConnection(_ context.Context, c bellhop.Connection) (followed []string, err error) {
 	sealed, err := s.opts.Keys.Seal(c.Settings, c.ID, s.opts.Rand)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.do(func(db *conn) error {
-		err := db.exec(
+	err = s.do(func(db *conn) error {
+		old, err := oneIn(db, "connection", c.ID, "SELECT name FROM connections WHERE id = ?", c.ID,
+			func(row *sqlite3.Stmt) (string, error) { return row.ColumnText(0), nil })
+		if err != nil {
+			return err
+		}
+		err = db.exec(
 			"UPDATE connections SET name = ?, settings = ?, updated_at = ?, secrets_at = ? WHERE id = ?",
 			c.Name,
 			sealed,
@@ -89,8 +96,52 @@ func (s *Store) UpdateConnection(_ context.Context, c bellhop.Connection) error 
 			formatSecretTimes(c.SecretsAt),
 			c.ID,
 		)
-		return notFoundIfUnchanged(db, conflictIfTaken(err, "connection", c.Name), "connection", c.ID)
+		if err != nil {
+			return conflictIfTaken(err, "connection", c.Name)
+		}
+		followed, err = s.followConnection(db, old, c.Name, c.UpdatedAt)
+		return err
 	})
+	return followed, err
+}
+
+// followConnection puts the new name of a connection in place of its old one in the settings of each action, whose
+// type has a dot in it, and returns the names of the destinations that it changed.
+func (s *Store) followConnection(db *conn, from, to string, now time.Time) (followed []string, err error) {
+	if from == to {
+		return nil, nil
+	}
+	type change struct {
+		n      int64
+		sealed []byte
+	}
+	var changes []change
+	err = db.query(`SELECT n, id, name, settings FROM destinations WHERE deleted_at IS NULL AND instr(type, '.') > 0
+		ORDER BY name`, nil, func(row *sqlite3.Stmt) error {
+		id := row.ColumnText(1)
+		raw, err := s.opts.Keys.Open(row.ColumnRawBlob(3), id)
+		if err != nil {
+			return err
+		}
+		var settings map[string]json.RawMessage
+		var name string
+		if json.Unmarshal(raw, &settings) != nil || json.Unmarshal(settings["connection"], &name) != nil || name != from {
+			return nil
+		}
+		settings["connection"], _ = json.Marshal(to)
+		if raw, err = json.Marshal(settings); err != nil {
+			return err
+		}
+		sealed, err := s.opts.Keys.Seal(raw, id, s.opts.Rand)
+		changes, followed = append(changes, change{row.ColumnInt64(0), sealed}), append(followed, row.ColumnText(2))
+		return err
+	})
+	for _, change := range changes {
+		if err == nil {
+			err = db.exec("UPDATE destinations SET settings = ?, updated_at = ? WHERE n = ?", change.sealed, now, change.n)
+		}
+	}
+	return followed, err
 }
 
 // DeleteConnection deletes a connection with its tokens.

@@ -57,10 +57,20 @@ func connections(w *world) {
 	changed.Name, changed.Settings, changed.UpdatedAt, changed.SecretsAt = "home", json.RawMessage(`{}`),
 		at.Add(3000), bellhop.SecretTimes{}
 	changed.State, changed.Reason, changed.Account = bellhop.ConnectionReady, "", ""
-	w.must(w.UpdateConnection(w.ctx, changed))
+	user := w.newAction("by-work", "work")
+	others := []string{w.newAction("by-other", "other"), w.newDestination("plain")}
+	before := w.settingsOf(others...)
+	followed, err := w.UpdateConnection(w.ctx, changed)
+	w.must(err)
+	w.equal("actions that follow the name", followed, []string{"by-work"})
+	w.equal("their settings", w.settingsOf(user), []string{`{"connection":"home","fold":"1s"}`})
+	w.equal("other settings", w.settingsOf(others...), before)
+	followed, err = w.UpdateConnection(w.ctx, changed)
+	w.must(err)
+	w.equal("without another name", len(followed), 0)
 	c.Name, c.Settings, c.UpdatedAt, c.SecretsAt = changed.Name, changed.Settings, changed.UpdatedAt, nil
 	w.equal("updated, except its state", read("home"), c)
-	_, err := w.Connection(w.ctx, "work")
+	_, err = w.Connection(w.ctx, "work")
 	w.refused("by the old name", err, bellhop.CodeNotFound)
 
 	o.Tokens, o.State = []byte("second"), bellhop.ConnectionReady
@@ -77,7 +87,7 @@ func connections(w *world) {
 	other.Name, other.Tenant, other.State = "second", "", bellhop.ConnectionReady
 	w.must(w.CreateConnection(w.ctx, other))
 	other.Name = "home"
-	w.refused("renamed to a taken name", w.UpdateConnection(w.ctx, other), bellhop.CodeConflict)
+	w.refused("renamed to a taken name", second(w.UpdateConnection(w.ctx, other)), bellhop.CodeConflict)
 	for what, l := range map[string]struct {
 		filter bellhop.ConnectionFilter
 		want   []string
@@ -98,11 +108,33 @@ func connections(w *world) {
 
 	w.must(w.DeleteConnection(w.ctx, c.ID))
 	for what, err := range map[string]error{"read": second(w.Connection(w.ctx, c.ID)),
-		"tokens": second(w.ConnectionTokens(w.ctx, c.ID)), "update": w.UpdateConnection(w.ctx, c),
+		"tokens": second(w.ConnectionTokens(w.ctx, c.ID)), "update": second(w.UpdateConnection(w.ctx, c)),
 		"settle": second(w.SettleConnection(w.ctx, o)), "delete": w.DeleteConnection(w.ctx, c.ID)} {
 		w.refused(what, err, bellhop.CodeNotFound)
 	}
 	c.ID = "con_3"
 	w.must(w.CreateConnection(w.ctx, c))
 	w.equal("tokens of another with its name", tokens(), "")
+}
+
+// newAction creates a destination of an action that names a connection, and returns its id.
+func (w *world) newAction(name, connection string) (id string) {
+	w.Helper()
+	d, err := w.Destination(w.ctx, w.newDestination(name+"-of"))
+	w.must(err)
+	d.ID, d.Name, d.Type, d.URL = w.newID(bellhop.PrefixDestination), name, "graph.fetch", ""
+	d.Settings = json.RawMessage(`{"fold":"1s","connection":"` + connection + `"}`)
+	w.must(w.CreateDestination(w.ctx, d))
+	return d.ID
+}
+
+// settingsOf returns the settings of destinations.
+func (w *world) settingsOf(ids ...string) (list []string) {
+	w.Helper()
+	for _, id := range ids {
+		d, err := w.Destination(w.ctx, id)
+		w.must(err)
+		list = append(list, string(d.Settings))
+	}
+	return list
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"io"
+	"net/url"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -58,6 +59,8 @@ type Connection struct {
 	Name     string
 	Provider string // name of its Connector
 	API      API
+	// BaseURL returns the base URL of the API, as the connection has it now. Its error is an *APIError.
+	BaseURL func(ctx context.Context) (*url.URL, error)
 }
 
 // Files keeps the bytes that actions fetch or make, such as recordings. It is safe for concurrent use, except that one

@@ -29,6 +29,7 @@ type Info struct {
 	// Of destinations whose type is an [Action].
 
 	Concurrency int           // default number of attempts at a time; 0 is bellhop.DefaultConcurrency
+	Timeout     time.Duration // default timeout of an attempt; 0 is bellhop.DefaultTimeout
 	MaxTimeout  time.Duration // the longest timeout of an attempt; 0 is bellhop.MaxTimeout, as for http
 	Errors      []string      // the codes that ActionResult.Error may have
 }

@@ -144,6 +144,10 @@ func NoChoice(text string, choices ...string) string {
 func settingNames(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumField() {
+		if field := t.Field(i); field.Anonymous {
+			names = append(names, settingNames(field.Type)...)
+			continue
+		}
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		if name != "" && name != "-" {
 			names = append(names, name)

@@ -65,6 +65,13 @@ func showProvider(e *env, p provider.Provider) error {
 			return err
 		}
 	}
+	if f, ok := p.(provider.Fetcher); ok {
+		fetch := provider.FetchActionInfo(f)
+		if err := showSettings(e, "of a destination that fetches", fetch.SendSettings, nil,
+			fetchCommand(fetch)); err != nil {
+			return err
+		}
+	}
 	for _, t := range guide.Tables {
 		if err := showTable(e, t); err != nil {
 			return err
@@ -145,6 +152,9 @@ func writePage(w io.Writer, p provider.Provider) error {
 	}
 	if s, ok := p.(provider.Subscriber); ok {
 		page.subscribing(s)
+	}
+	if f, ok := p.(provider.Fetcher); ok {
+		page.fetching(provider.FetchActionInfo(f))
 	}
 	for _, t := range page.guide.Tables {
 		page.table(t)
@@ -228,6 +238,18 @@ func subscriptionCommand(s provider.Subscriber) string {
 		command += " --change-type " + strings.Join(changes, ",")
 	}
 	return command
+}
+
+// fetching writes how what the notifications name is fetched. The command is indented: it needs a connection.
+func (p *page) fetching(info provider.Info) {
+	p.line("\n## Fetch\n\n%s [How fetching works](../FETCH.md).\n", info.Summary)
+	p.line("    %s\n", fetchCommand(info))
+	p.settings(info.SendSettings)
+}
+
+// fetchCommand returns the command that makes a destination which fetches.
+func fetchCommand(info provider.Info) string {
+	return "bellhop destinations create DESTINATION --type " + info.Name + " --source SOURCE --set connection=CONNECTION"
 }
 
 // connecting writes how connections to the provider's API are made.

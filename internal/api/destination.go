@@ -139,7 +139,7 @@ func (s *server) heldBackJSON(destinationID string) *client.HeldBack {
 		return nil
 	}
 	hold := s.Hold(destinationID)
-	if hold.NextAt.IsZero() {
+	if hold == (bellhop.Hold{}) {
 		return nil
 	}
 	return &client.HeldBack{Reason: hold.Reason, NextAt: client.Time{Time: hold.NextAt}}

@@ -185,6 +185,11 @@ func TestRotateSecret(t *testing.T) {
 	r.hold = bellhop.Hold{Reason: "answered 503", NextAt: r.now}
 	same(t, r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)["held_back"],
 		`{"reason":"answered 503","next_at":"2026-11-22T10:30:00.123Z"}`)
+	r.hold = bellhop.Hold{Reason: "connection work is signed out"} // a person says when
+	same(t, r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)["held_back"],
+		`{"reason":"connection work is signed out","next_at":null}`)
+	r.hold = bellhop.Hold{}
+	same(t, r.do("PATCH", "/api/v1/destinations/billing", whole).is(200)["held_back"], `null`)
 }
 
 // TestRotateWithoutSecret: a destination without a secret gets one.

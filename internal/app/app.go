@@ -60,6 +60,7 @@ type App struct {
 	url      string
 	keyFrom  string // datadir.AdminKeyFile or datadir.AdminKeyVariable
 	actions  []provider.Action
+	gate     *match.Gate // of large bodies, for all who evaluate expressions
 	opener   *outbound.Opener
 	engine   *delivery.Engine
 	repairer *repair.Repairer
@@ -102,7 +103,7 @@ const stopGrace = 2 * time.Second
 func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
 		opts: opts, log: opts.Logger.With("component", "app"), registry: newRegistry(opts.Version),
-		grace: stopGrace, draining: make(chan struct{}),
+		grace: stopGrace, draining: make(chan struct{}), gate: match.NewGate(0),
 	}
 	a.running, a.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -246,16 +247,19 @@ func (a *App) openActions() {
 		a.log.Warn("exec.root", "setting", "allow-exec",
 			"meaning", "that user is root; run the server as a user with fewer rights")
 	}
-	a.actions = []provider.Action{action.Exec{Allowed: allowed, Lookup: os.LookupEnv}}
+	calls := action.NewCalls(action.CallsOptions{Now: time.Now, Metrics: a.registry})
+	a.actions = append([]provider.Action{
+		action.Exec{Allowed: allowed, Lookup: os.LookupEnv},
+		action.HTTPFetch{Calls: calls, Gate: a.gate},
+	}, action.Fetches(a.opts.Providers, calls)...)
 }
 
 // openRooms makes the rooms of the corridor and the catalog.
 func (a *App) openRooms(client *egress.Client) {
 	o := a.opts
 	env := provider.Env{Now: time.Now, Rand: rand.Reader, Client: client.HTTP(), Logger: o.Logger}
-	gate := match.NewGate(0)
 	a.opener = outbound.New(outbound.Options{
-		Gate:   gate,
+		Gate:   a.gate,
 		Client: client, Providers: o.Providers, Actions: a.actions, Env: env, Logger: o.Logger,
 		PublicURL: o.Config.PublicURL,
 		Current:   func(destinationID string) *outbound.Target { return a.engine.Target(destinationID) },
@@ -267,7 +271,7 @@ func (a *App) openRooms(client *egress.Client) {
 		},
 	})
 	a.engine = delivery.New(delivery.Options{
-		Gate:  gate,
+		Gate:  a.gate,
 		Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: o.Logger, Metrics: a.registry,
 		Changed: a.reloadLater, MaxAttempts: a.maxAttempts(), OrderKey: a.orderKey,
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) },

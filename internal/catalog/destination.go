@@ -194,7 +194,7 @@ func (c *Catalog) CheckDestination(d bellhop.Destination, found error) (bellhop.
 func (c *Catalog) complete(d bellhop.Destination) bellhop.Destination {
 	d.Type = cmp.Or(d.Type, bellhop.TypeHTTP)
 	info, _ := c.destinationType(d.Type)
-	d.Timeout = cmp.Or(d.Timeout, bellhop.DefaultTimeout)
+	d.Timeout = cmp.Or(d.Timeout, info.Timeout, bellhop.DefaultTimeout)
 	d.Concurrency = cmp.Or(d.Concurrency, info.Concurrency, bellhop.DefaultConcurrency)
 	d.Order = cmp.Or(d.Order, bellhop.OrderNone)
 	switch {

@@ -30,7 +30,32 @@ func (m *Manager) Connection(ctx context.Context, idOrName string) (provider.Con
 	if err != nil {
 		return provider.Connection{}, err
 	}
-	return provider.Connection{ID: noun.ID, Name: noun.Name, Provider: noun.Provider, API: &api{m: m, id: noun.ID}}, nil
+	return provider.Connection{ID: noun.ID, Name: noun.Name, Provider: noun.Provider, API: &api{m: m, id: noun.ID},
+		BaseURL: func(ctx context.Context) (*url.URL, error) { return m.baseURL(ctx, noun.ID) }}, nil
+}
+
+// baseURL returns the base URL of the API of a connection, as its settings have it now. No token is asked for.
+func (m *Manager) baseURL(ctx context.Context, id string) (*url.URL, error) {
+	l := m.link(id)
+	l.mu.Lock()
+	s := l.session
+	l.mu.Unlock()
+	if s == nil {
+		noun, err := m.opts.Store.Connection(ctx, id)
+		if err != nil {
+			return nil, storeError(err)
+		}
+		s = &session{noun: noun}
+		s.opened, err = m.open(noun)
+		if err != nil {
+			return nil, &provider.APIError{Kind: provider.APIInvalid, Message: "the settings of the connection cannot be used"}
+		}
+	}
+	base, err := url.Parse(s.opened.BaseURL)
+	if err != nil {
+		return nil, &provider.APIError{Kind: provider.APIInvalid, Message: "the base URL of the connection cannot be read"}
+	}
+	return base, nil
 }
 
 // An api makes calls in the name of one connection.
@@ -141,23 +166,12 @@ func resolve(base, path string) (*url.URL, error) {
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return invalid("the path of the call cannot be read")
-	case !sameOrigin(u, root) || u.User != nil:
+	case !provider.SameOrigin(u, root) || u.User != nil:
 		return invalid("the call leads to another host than the API of the connection, " + root.Host)
 	case u.Fragment != "":
 		return invalid("the path of the call has a fragment")
 	}
 	return u, nil
-}
-
-// sameOrigin reports whether a and b have the same scheme, host and port.
-func sameOrigin(a, b *url.URL) bool {
-	port := func(u *url.URL) string {
-		if p := u.Port(); p != "" {
-			return p
-		}
-		return map[string]string{"http": "80", "https": "443"}[strings.ToLower(u.Scheme)]
-	}
-	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 
 // send makes one call with the token of s, or signed by its key of that index.

@@ -46,17 +46,21 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 
 // A rig is an engine with a real store. It sends to receivers through pipes.
 type rig struct {
-	t           testing.TB
-	dir         string
-	network     *network
-	wrapStore   func(Store) Store // wraps the store that the engine uses; nil means no wrapper
-	providers   []provider.Provider
-	actions     []provider.Action
-	roots       *x509.CertPool // the authorities that the engine trusts
-	maxAttempts int            // 0 means the default
-	gate        *match.Gate    // nil means the default
-	proxies     []string       // the proxies that destinations may use
-	clockOffset atomic.Int64   // how far the wall clock has been set forward, in nanoseconds
+	t          testing.TB
+	dir        string
+	network    *network
+	wrapStore  func(Store) Store // wraps the store that the engine uses; nil means no wrapper
+	providers  []provider.Provider
+	actions    []provider.Action
+	connection func(ctx context.Context, name string) (provider.Connection, error) // of actions; nil means none
+	// the authorities that the engine trusts
+	roots       *x509.CertPool
+	maxAttempts int         // 0 means the default
+	gate        *match.Gate // nil means the default
+	// the proxies that destinations may use
+	proxies []string
+	// how far the wall clock has been set forward, in nanoseconds
+	clockOffset atomic.Int64
 
 	store   *sqlite.Store
 	opener  *outbound.Opener
@@ -114,7 +118,7 @@ func (r *rig) open() {
 	r.opener = outbound.New(outbound.Options{Client: client, Providers: r.providers, Actions: r.actions, Logger: log,
 		Gate:    r.gate,
 		Env:     provider.Env{Now: r.now, Rand: rand.Reader, Logger: log},
-		Publish: r.publish,
+		Publish: r.publish, Connection: r.connection,
 		Current: func(destinationID string) *outbound.Target { return e.Target(destinationID) }})
 	e = New(Options{Store: kept, Opener: r.opener, Gate: r.gate, CutOff: client.Close, Now: r.now, Logger: log,
 		MaxAttempts: r.maxAttempts, OrderKey: keys.OrderKey(),

@@ -315,13 +315,18 @@ func refine(err error, r provider.Registration) error {
 	case e.Status == http.StatusForbidden && quota.MatchString(e.Message):
 		e.Kind, e.Remedy = provider.APIInvalid, "Graph allows no more subscriptions on this resource: delete one of them"
 	case e.Status == http.StatusForbidden, e.Status == http.StatusUnauthorized && e.Code == "ExtensionError":
-		e.Kind, e.Permission = provider.APIForbidden, kindOf(r.Resource).permission
-		e.Remedy = "give the application the permission for this resource and have it consented to"
-		if e.Permission != "" {
-			e.Remedy = "give the application the permission " + e.Permission + " and have it consented to"
-		}
+		needs(e, kindOf(r.Resource).permission)
 	}
 	return e
+}
+
+// needs says that a permission is missing; "" is an unknown one.
+func needs(e *provider.APIError, permission string) {
+	e.Kind, e.Permission = provider.APIForbidden, permission
+	e.Remedy = "give the application the permission for this resource and have it consented to"
+	if permission != "" {
+		e.Remedy = "give the application the permission " + permission + " and have it consented to"
+	}
 }
 
 // heard returns what a notification says about the subscription that it came from.

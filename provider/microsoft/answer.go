@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +37,7 @@ func Check(a provider.Answer, now time.Time) error {
 	if a.Status >= 300 && a.Status <= 399 {
 		return foreign(a, "the answer is a redirect, which is not followed; is api_url of the connection right?")
 	}
-	e := &provider.APIError{Status: a.Status, RetryAfter: retryAfter(a.Header, now), Kind: kindOf(a.Status)}
+	e := &provider.APIError{Status: a.Status, RetryAfter: provider.RetryAfter(a.Header, now), Kind: kindOf(a.Status)}
 	fault, ok := readFault(a.Body)
 	e.Code, e.Message = plain(fault.code), plain(fault.message)
 	switch {
@@ -152,29 +151,6 @@ func plain(text string) string {
 		text = strings.ToValidUTF8(text[:provider.MaxAPIText-len("…")], "") + "…"
 	}
 	return text
-}
-
-// maxRetryAfter bounds the wait that a system may ask for.
-const maxRetryAfter = 24 * time.Hour
-
-// retryAfter returns how long the system asks to wait: the longer of Retry-After, in seconds or as a date, and
-// RateLimit-Reset, in seconds. 0 is nothing.
-// Source:
-// https://learn.microsoft.com/en-us/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online
-func retryAfter(h http.Header, now time.Time) (wait time.Duration) {
-	for _, name := range []string{"Retry-After", "Ratelimit-Reset"} {
-		text := strings.TrimSpace(h.Get(name))
-		seconds, err := strconv.ParseUint(text, 10, 31)
-		if err == nil {
-			wait = max(wait, time.Duration(seconds)*time.Second)
-			continue
-		}
-		at, err := http.ParseTime(text)
-		if err == nil && name == "Retry-After" {
-			wait = max(wait, at.Sub(now))
-		}
-	}
-	return min(wait, maxRetryAfter)
 }
 
 // ParseTime reads a time as Microsoft's services write it. It returns the zero time for anything else.

@@ -223,8 +223,16 @@ func refine(err error, r provider.Registration) error {
 		(strings.Contains(text, "validat") || strings.Contains(text, "notification url")):
 		e.Kind = provider.APIHandshake
 	case e.Status == http.StatusForbidden:
-		e.Permission = collections[collectionOf(r.Resource)]
-		e.Remedy = "sign the connection in with the scope https://outlook.office.com/" + e.Permission
+		needs(e, collections[collectionOf(r.Resource)])
 	}
 	return e
+}
+
+// needs says that a scope is missing; "" is an unknown one.
+func needs(e *provider.APIError, scope string) {
+	e.Permission = scope
+	e.Remedy = "sign the connection in with the scope that this resource needs"
+	if scope != "" {
+		e.Remedy = "sign the connection in with the scope https://outlook.office.com/" + scope
+	}
 }

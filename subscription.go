@@ -64,6 +64,7 @@ func (s SubscriptionState) Live() bool { return s == SubscriptionActive || s == 
 type SubscriptionSecrets struct {
 	ClientState  string            `json:"client_state,omitempty"`
 	Wish         time.Time         `json:"wish,omitzero"`          // the expiry that the latest creation asked for
+	Depends      string            `json:"depends,omitempty"`      // provider.Terms.Depends of that creation
 	Retired      []RetiredRemote   `json:"retired,omitempty"`      // registrations that are to be deleted at the provider
 	Certificates []json.RawMessage `json:"certificates,omitempty"` // a provider.Certificate each, newest first
 }

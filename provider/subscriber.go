@@ -50,6 +50,9 @@ type Terms struct {
 	Fallback time.Duration
 	// Encrypted reports whether the system needs a certificate, for which it encrypts the content of notifications.
 	Encrypted bool
+	// Depends is a hash of what the system was told of the source's settings, such as a key; "" is nothing. When it
+	// changes, a registration is made in place of the one before.
+	Depends string
 }
 
 // A Registration is what the server asks a system for.
@@ -57,6 +60,7 @@ type Registration struct {
 	Resource    string
 	ChangeTypes []string        // sorted as the user gave them
 	Settings    json.RawMessage // an object; may be empty
+	Source      json.RawMessage // settings of the source, secrets included; empty if there is no source
 
 	URL         string      // of the source
 	ClientState string      // to be repeated with each notification

@@ -55,6 +55,7 @@ func (m *Manager) open(ctx context.Context, sub *bellhop.Subscription) (t tool, 
 	t.registration = provider.Registration{Resource: sub.Resource, ChangeTypes: sub.ChangeTypes, Settings: sub.Settings,
 		URL: sub.URL, ClientState: sub.Secrets.ClientState, RemoteResource: sub.RemoteResource}
 	src, _ := m.sourceOf(sub.SourceID)
+	t.registration.Source = src.Settings
 	t.terms, err = p.CheckRegistration(t.registration, src.Settings)
 	if err != nil && !sub.Deleting && len(src.Settings) > 0 {
 		return t, &provider.APIError{Kind: provider.APIInvalid, Message: err.Error()}
@@ -72,6 +73,18 @@ func (m *Manager) longest(sub *bellhop.Subscription) time.Duration {
 	terms, _ := p.CheckRegistration(provider.Registration{Resource: sub.Resource, ChangeTypes: sub.ChangeTypes,
 		Settings: sub.Settings}, nil)
 	return terms.Longest
+}
+
+// dependsElse reports whether the registration of sub was made with other settings of the source, such as a key, than
+// the source has now.
+func (m *Manager) dependsElse(sub *bellhop.Subscription, src *source) bool {
+	p, ok := provider.SubscriberOf(m.opts.Providers, sub.Provider)
+	if !ok || sub.RemoteID == "" {
+		return false
+	}
+	terms, err := p.CheckRegistration(provider.Registration{Resource: sub.Resource, ChangeTypes: sub.ChangeTypes,
+		Settings: sub.Settings}, src.Settings)
+	return err == nil && terms.Depends != sub.Secrets.Depends
 }
 
 // asAPIError returns err as the error of a call that may succeed later, unless it is one already.

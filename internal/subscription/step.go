@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -57,6 +58,11 @@ func (m *Manager) next(ctx context.Context, e *entry, k marks) error {
 	if sub.RemoteID != "" && sub.URL != src.url {
 		m.retire(sub)
 		sub.State, sub.Reason = bellhop.SubscriptionPending, "the URL of the source has changed"
+		m.lose(sub, m.now())
+	}
+	if m.dependsElse(sub, &src) {
+		m.retire(sub)
+		sub.State, sub.Reason = bellhop.SubscriptionPending, "the source has other settings than the provider was told"
 		m.lose(sub, m.now())
 	}
 	if sub.Secrets.Wish.IsZero() { // else a creation with an unknown outcome had the URL
@@ -142,6 +148,9 @@ func (m *Manager) create(ctx context.Context, e *entry) error {
 		return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, true)
 	}
 	r := m.wish(sub, t)
+	if unknown.IsZero() { // else the registration that is found may be of the earlier call
+		sub.Secrets.Depends = t.terms.Depends
+	}
 	sub.Secrets.Wish = r.ExpiresAt
 	if r.ExpiresAt.IsZero() {
 		sub.Secrets.Wish = m.now() // only a mark, where registrations have no expiry
@@ -190,9 +199,9 @@ func (m *Manager) createFailed(ctx context.Context, e *entry, got callResult, t 
 		}
 		return m.take(ctx, e, t, id)
 	case got.err.Kind == provider.APIExists:
-		got.err.Remedy = "the provider has one registration for this resource, these change types and this URL already, " +
-			"which this subscription did not make: another server with the same public URL, or one whose data is gone; " +
-			"delete it there, or wait until it expires"
+		got.err.Remedy = cmp.Or(got.err.Remedy, "the provider has one registration for this resource, these change types "+
+			"and this URL already, which this subscription did not make: another server with the same public URL, or one "+
+			"whose data is gone; delete it there, or wait until it expires")
 		if other := m.ownerOf(id); other != nil {
 			got.err.Remedy = "it is the registration of subscription " + other.shared.Load().Name
 		}

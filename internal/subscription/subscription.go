@@ -204,11 +204,12 @@ func (m *Manager) adoptStored(ctx context.Context, sub bellhop.Subscription, bef
 		}
 		m.metrics.gaps.Inc()
 	}
+	src, there := m.sourceOf(sub.SourceID)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	// A call may have been under way. The checks of all others come with the first sweep.
 	e.marks.now = sub.State == bellhop.SubscriptionRenewing || sub.Deleting || !sub.Secrets.Wish.IsZero() ||
-		len(sub.Secrets.Retired) > 0
+		len(sub.Secrets.Retired) > 0 || there && m.dependsElse(&sub, &src)
 	m.schedule(e)
 	return nil
 }
@@ -261,8 +262,10 @@ func (m *Manager) SetSources(list []bellhop.Source) {
 	}
 	for _, e := range m.entries {
 		sub := e.shared.Load()
-		if src := m.sources[sub.SourceID]; src == nil && sub.RemoteID != "" || src != nil && sub.URL != "" &&
-			src.url != sub.URL {
+		src, before := m.sources[sub.SourceID], old[sub.SourceID]
+		changed := src != nil && before != nil && !before.UpdatedAt.Equal(src.UpdatedAt)
+		if src == nil && sub.RemoteID != "" || src != nil && sub.URL != "" && src.url != sub.URL ||
+			changed && m.dependsElse(sub, src) {
 			e.marks.now = true
 			m.schedule(e)
 		}

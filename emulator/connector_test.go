@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/bellhop-gateway/bellhop/emulator/ams"
 	"github.com/bellhop-gateway/bellhop/emulator/emulatortest"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
 	"github.com/bellhop-gateway/bellhop/emulator/graph"
 	"github.com/bellhop-gateway/bellhop/emulator/outlook"
 	"github.com/bellhop-gateway/bellhop/emulator/sharepoint"
 	"github.com/bellhop-gateway/bellhop/provider"
+	amsapi "github.com/bellhop-gateway/bellhop/provider/ams"
 	graphapi "github.com/bellhop-gateway/bellhop/provider/graph"
 	outlookapi "github.com/bellhop-gateway/bellhop/provider/outlook"
 	sharepointapi "github.com/bellhop-gateway/bellhop/provider/sharepoint"
@@ -33,6 +35,7 @@ import (
 // A caller is a provider.API with one token.
 type caller struct {
 	base, token string
+	header      http.Header
 	client      *http.Client
 }
 
@@ -41,8 +44,10 @@ func (c caller) Do(ctx context.Context, call provider.Call) (provider.Answer, er
 	if err != nil {
 		return provider.Answer{}, err
 	}
-	for name, values := range call.Header {
-		req.Header[name] = values
+	for _, header := range []http.Header{c.header, call.Header} {
+		for name, values := range header {
+			req.Header[name] = values
+		}
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	res, err := c.client.Do(req)
@@ -80,24 +85,25 @@ func TestConnectors(t *testing.T) {
 	tokens := entra.New(host, entra.Options{Key: key, AssertionOnce: true, Clients: []entra.Client{{
 		ID: entra.DefaultClient, Secret: entra.DefaultSecret, Certificates: []*x509.Certificate{certificate}}}})
 	host.Add(tokens, graph.New(host, tokens, graph.Options{}), outlook.New(host, tokens, outlook.Options{}),
-		sharepoint.New(host, tokens, sharepoint.Options{}))
+		sharepoint.New(host, tokens, sharepoint.Options{}), ams.New(host, tokens, ams.Options{Key: key}))
 	server := httptest.NewTLSServer(host)
 	t.Cleanup(func() { server.Close(); host.Close() })
 	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, server.Client())
 
 	for _, tt := range []struct {
-		name      string
-		connector provider.Connector
-		secretOK  bool
+		name, path string
+		connector  provider.Connector
+		secretOK   bool
 	}{
-		{"graph", graphapi.Provider{}, true},
-		{"outlook", outlookapi.Provider{}, true},
-		{"sharepoint", sharepointapi.Provider{}, false},
+		{"graph", "", graphapi.Provider{}, true},
+		{"outlook", "", outlookapi.Provider{}, true},
+		{"sharepoint", "", sharepointapi.Provider{}, false},
+		{"ams", "/api/", amsapi.Provider{}, true},
 	} {
 		for _, proof := range []map[string]string{{"client_secret": entra.DefaultSecret},
 			{"certificate": inPEM("CERTIFICATE", der), "private_key": inPEM("PRIVATE KEY", pkcs8)}} {
 			settings := map[string]any{"tenant": "contoso.example", "client_id": entra.DefaultClient,
-				"authority": server.URL, "api_url": server.URL}
+				"authority": server.URL, "api_url": server.URL + tt.path}
 			for name, value := range proof {
 				settings[name] = value
 			}
@@ -114,6 +120,9 @@ func TestConnectors(t *testing.T) {
 				config := clientcredentials.Config{ClientID: oauth.ClientID, ClientSecret: oauth.ClientSecret,
 					TokenURL: oauth.TokenURL, Scopes: oauth.Scopes, AuthStyle: oauth2.AuthStyleInParams,
 					EndpointParams: url.Values{}}
+				for name, values := range oauth.Params {
+					config.EndpointParams[name] = values
+				}
 				if oauth.Assertion != nil {
 					assertion, err := oauth.Assertion(oauth.TokenURL, time.Now(), rand.Reader)
 					if err != nil {
@@ -128,7 +137,8 @@ func TestConnectors(t *testing.T) {
 					t.Fatalf("%s: %v", tt.name, err)
 				}
 				granted := provider.Granted{Roles: entra.AllRoles}
-				tested, err := connected.Test(ctx, caller{connected.BaseURL, token.AccessToken, server.Client()}, granted)
+				tested, err := connected.Test(ctx, caller{connected.BaseURL, token.AccessToken, connected.Header,
+					server.Client()}, granted)
 				wanted := tt.secretOK || oauth.Assertion != nil
 				failed, isAPIError := err.(*provider.APIError)
 				switch {
@@ -136,7 +146,8 @@ func TestConnectors(t *testing.T) {
 					t.Errorf("%s: the test call says %v", tt.name, err)
 				case !wanted && (!isAPIError || failed.Status != 401 || failed.Remedy == ""):
 					t.Errorf("%s: the refusal is %+v", tt.name, failed)
-				case wanted && !slices.ContainsFunc(tested.Permissions, func(p provider.Permission) bool { return p.Granted }):
+				case wanted && !slices.ContainsFunc(tested.Permissions,
+					func(p provider.Permission) bool { return p.Granted }):
 					t.Errorf("%s: no permission is granted: %+v", tt.name, tested)
 				}
 			}

@@ -36,8 +36,8 @@ type SubscribeInfo struct {
 	MaxClientState int           // the longest client state, in bytes
 	Handshake      string        // the query parameter of the request that validates our URL; "" if none comes
 	AnswerWithin   time.Duration // how soon the handshake must be answered
-	// Repeats is for how long the system repeats a notification that we do not accept. If the server was away for longer,
-	// notifications are lost.
+	// Repeats is for how long the system repeats a notification that we do not accept. If the server was away for
+	// longer, notifications are lost.
 	Repeats time.Duration
 	// Lists reports whether the API can list registrations. A connection may still lack the permission.
 	Lists bool

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/bellhop-gateway/bellhop/emulator/ams"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
 	"github.com/bellhop-gateway/bellhop/emulator/eventgrid"
 	"github.com/bellhop-gateway/bellhop/emulator/graph"
@@ -46,6 +47,7 @@ type emulateFlags struct {
 	graph      graph.Options
 	grid       eventgrid.Options
 	sharepoint sharepoint.Options
+	ams        ams.Options
 	pageSize   int
 }
 
@@ -61,7 +63,8 @@ var standIns = []standIn{
 	{"outlook", "Outlook REST v2.0: push subscriptions, a mailbox", []string{"outlook"}},
 	{"sharepoint", "SharePoint: list webhooks, items, change log", []string{"sharepoint"}},
 	{"eventgrid", "Azure Event Grid: event subscriptions, topics, deliveries", []string{"eventgrid"}},
-	{"microsoft", "all of the above on one port", []string{"graph", "outlook", "sharepoint", "eventgrid"}},
+	{"ams", "Media Services v2: notification endpoints, signed notifications", []string{"ams"}},
+	{"microsoft", "all of the above on one port", []string{"graph", "outlook", "sharepoint", "eventgrid", "ams"}},
 }
 
 func newEmulateCommand(e *env) *cobra.Command {
@@ -119,11 +122,13 @@ Faults, which 'bellhop emulate fault --help' explains:
 		"the longest life of subscriptions to messages, events and contacts (graph)")
 	flags.IntVar(&f.graph.Quota, "quota", 1000, "subscriptions of one application to one resource (graph)")
 	flags.IntVar(&f.pageSize, "page-size", 0,
-		"entries of a page of a list; 0 is as many as the system has (graph, outlook, eventgrid)")
+		"entries of a page of a list; 0 is as many as the system has (graph, outlook, eventgrid, ams)")
 	flags.BoolVar(&f.grid.HTTPSOnly, "https-only", false, "refuse endpoints with an http URL (eventgrid)")
 	flags.BoolVar(&f.grid.AlwaysValidate, "always-validate", false,
 		"make a handshake after every change of an event subscription, not only of its endpoint (eventgrid)")
 	flags.StringVar(&f.grid.Region, "region", "westeurope", "of topics and operations (eventgrid)")
+	flags.StringSliceVar(&f.ams.Contributors, "contributor", nil,
+		"the id of a client that has the role Contributor on the account; any client has it if none is named (ams)")
 	flags.BoolVar(&f.sharepoint.ExactExpiry, "exact-expiry", false,
 		"refuse an expiry beyond 180 days; otherwise 90 minutes more are taken (sharepoint)")
 	flags.BoolVar(&f.sharepoint.ExpiredFails, "expired-changes-fail", false,
@@ -203,6 +208,7 @@ func addSystems(e *env, host *emulator.Host, f *emulateFlags, names []string) er
 	opts := f.entra
 	f.graph.AnyToken, f.sharepoint.AnyToken, f.grid.AnyToken = f.anyToken, f.anyToken, f.anyToken
 	f.graph.PageSize, f.grid.PageSize = f.pageSize, f.pageSize
+	f.ams.AnyToken, f.ams.PageSize = f.anyToken, f.pageSize
 	if f.certificate != "" {
 		text, err := e.readFile(f.certificate)
 		if err != nil {
@@ -232,6 +238,8 @@ func addSystems(e *env, host *emulator.Host, f *emulateFlags, names []string) er
 			host.Add(graph.New(host, tokens, f.graph))
 		case "outlook":
 			host.Add(outlook.New(host, tokens, outlook.Options{AnyToken: f.anyToken, PageSize: f.pageSize}))
+		case "ams":
+			host.Add(ams.New(host, tokens, f.ams))
 		case "sharepoint":
 			host.Add(sharepoint.New(host, tokens, f.sharepoint))
 		case "eventgrid":

@@ -208,7 +208,8 @@ func TestRefused(t *testing.T) {
 	}
 	for token, want := range map[string]string{"": "Access token is empty.", "x": "CompactToken"} {
 		r.Token = token
-		status, answer := r.call("GET", "subscriptions", nil, "Authorization", strings.TrimSuffix("Bearer "+token, " "))
+		status, answer := r.call("GET", "subscriptions", nil, "Authorization", strings.TrimSuffix("Bearer "+token,
+			" "))
 		if _, message := codeOf(answer); status != 401 || !strings.HasPrefix(message, want) {
 			t.Errorf("token %q: %d %v", token, status, answer)
 		}
@@ -241,7 +242,8 @@ func TestNotifications(t *testing.T) {
 	events := r.create(nil)
 	r.create(fields{"resource": "me/events", "clientState": "second", "changeType": "deleted"})
 	r.create(fields{"resource": "me/messages", "notificationUrl": r.HookURL + "/in/mail"})
-	r.create(fields{"resource": "drives/b!9/root", "changeType": "updated", "notificationUrl": r.HookURL + "/in/drive"})
+	r.create(fields{"resource": "drives/b!9/root", "changeType": "updated", "notificationUrl": r.HookURL +
+		"/in/drive"})
 
 	r.happen("/me/events", "created", fields{"subject": "Lens"}, 1)
 	first := r.next()
@@ -321,7 +323,8 @@ func TestContent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
 	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &emulatortest.Key().PublicKey, emulatortest.Key())
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &emulatortest.Key().PublicKey,
+		emulatortest.Key())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +448,8 @@ func TestDelta(t *testing.T) {
 		old := r.Call("GET", link, nil)
 		if code, _ := codeOf(old.JSON); old.Status != tt.lost || code != tt.code ||
 			!strings.Contains(old.Text, tt.inner) || (old.Header.Get("Location") != "") != (tt.lost == 410) {
-			t.Errorf("%s: an old token: %d %s, Location %q", tt.delta, old.Status, old.Text, old.Header.Get("Location"))
+			t.Errorf("%s: an old token: %d %s, Location %q", tt.delta, old.Status, old.Text,
+				old.Header.Get("Location"))
 		}
 		if status, answer := r.call("GET", with("nonsense"), nil); status != 400 {
 			t.Errorf("%s: no token: %d %v", tt.delta, status, answer)

@@ -52,8 +52,9 @@ func (m *Manager) open(ctx context.Context, sub *bellhop.Subscription) (t tool, 
 		return t, asAPIError(err)
 	}
 	t.info = p.SubscribeInfo()
-	t.registration = provider.Registration{Resource: sub.Resource, ChangeTypes: sub.ChangeTypes, Settings: sub.Settings,
-		URL: sub.URL, ClientState: sub.Secrets.ClientState, RemoteResource: sub.RemoteResource}
+	t.registration = provider.Registration{Resource: sub.Resource, ChangeTypes: sub.ChangeTypes,
+		Settings: sub.Settings,
+		URL:      sub.URL, ClientState: sub.Secrets.ClientState, RemoteResource: sub.RemoteResource}
 	src, _ := m.sourceOf(sub.SourceID)
 	t.registration.Source = src.Settings
 	t.terms, err = p.CheckRegistration(t.registration, src.Settings)
@@ -171,10 +172,12 @@ func (m *Manager) explain(e *entry, r callResult, t tool) string {
 // handshakeStory says which handshake was expected, what came, and how to try it from outside.
 func (m *Manager) handshakeStory(e *entry, r callResult, t tool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "expected a POST at %s?%s=… within the call, to be answered within %s; ", e.sub.URL, t.info.Handshake,
+	fmt.Fprintf(&b, "expected a POST at %s?%s=… within the call, to be answered within %s; ", e.sub.URL,
+		t.info.Handshake,
 		t.info.AnswerWithin)
 	if r.record.Handshake == "" {
-		b.WriteString("none came here: the provider cannot reach this URL, or something in front of this gateway answered")
+		b.WriteString("none came here: the provider cannot reach this URL, or something in front of this gateway " +
+			"answered")
 	} else {
 		b.WriteString("it came and was " + r.record.Handshake +
 			": something between may have changed the answer or taken too long")

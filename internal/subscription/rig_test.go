@@ -22,6 +22,8 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/emulator"
+	emuams "github.com/bellhop-gateway/bellhop/emulator/ams"
+	"github.com/bellhop-gateway/bellhop/emulator/emulatortest"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
 	emugraph "github.com/bellhop-gateway/bellhop/emulator/graph"
 	emuoutlook "github.com/bellhop-gateway/bellhop/emulator/outlook"
@@ -30,12 +32,14 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/bellhop-gateway/bellhop/internal/subscription"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/ams"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
 	"github.com/bellhop-gateway/bellhop/provider/outlook"
 	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 )
 
-var providers = []provider.Provider{graph.Provider{}, outlook.Provider{}, sharepoint.Provider{}}
+var providers = []provider.Provider{graph.Provider{}, outlook.Provider{}, sharepoint.Provider{},
+	ams.Provider{}}
 
 // appID is the id of an application that can get tokens with its secret. Calls without a token are taken too.
 const appID = "24d3b144-21ae-4080-943f-7067b395b913"
@@ -61,6 +65,7 @@ type rig struct {
 	arrived []bellhop.Event                       // what the door accepted
 	mangle  func(provider.Answer) provider.Answer // what a proxy makes of the provider's answers
 	token   string                                // of calls at the providers; "" is none
+	lost    string                                // the answer of the next POST at this path is lost
 }
 
 // A quickStore is the store without a commit for every five minutes that pass: they would be most of a test's time.
@@ -88,15 +93,18 @@ func bubble(t *testing.T, test func(r *rig)) {
 
 func newRig(t *testing.T) *rig {
 	r := &rig{T: t, ctx: t.Context(), public: "https://hooks.example.com"}
-	for name, p := range map[string]string{"calendar": "graph", "mailbox": "outlook", "lists": "sharepoint"} {
-		r.sources = append(r.sources, bellhop.Source{ID: "src_" + name, Name: name, Provider: p,
-			Settings: []byte(`{"subscriptions_only":true}`), CreatedAt: time.Now(), UpdatedAt: time.Now()})
+	for _, s := range [][3]string{{"calendar", "graph", `{"subscriptions_only":true}`},
+		{"mailbox", "outlook", `{"subscriptions_only":true}`}, {"lists", "sharepoint", `{"subscriptions_only":true}`},
+		{"media", "ams", `{"signing_key":"` + firstKey + `"}`}} {
+		r.sources = append(r.sources, bellhop.Source{ID: "src_" + s[0], Name: s[0], Provider: s[1],
+			Settings: []byte(s[2]), CreatedAt: time.Now(), UpdatedAt: time.Now()})
 	}
 	r.host = emulator.New(emulator.Options{Client: &http.Client{Transport: r}})
 	tokens := entra.New(r.host, entra.Options{Clients: []entra.Client{{ID: appID, Secret: entra.DefaultSecret}}})
 	r.host.Add(tokens, emugraph.New(r.host, tokens, emugraph.Options{AnyToken: true}),
 		emuoutlook.New(r.host, tokens, emuoutlook.Options{AnyToken: true}),
-		emusharepoint.New(r.host, tokens, emusharepoint.Options{AnyToken: true}))
+		emusharepoint.New(r.host, tokens, emusharepoint.Options{AnyToken: true}),
+		emuams.New(r.host, tokens, emuams.Options{AnyToken: true, Key: emulatortest.Key()}))
 	keys, err := store.ParseKeyRing(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32)))
 	r.must(err)
 	r.store.alive = &time.Time{}
@@ -180,7 +188,12 @@ func (r *rig) Do(ctx context.Context, call provider.Call) (answer provider.Answe
 			err = &provider.APIError{Kind: provider.APITemporary, Message: "connection closed", MaybeDone: true}
 		}
 	}()
-	target, err := url.Parse(call.Path)
+	path, isMedia := call.Path, strings.HasPrefix(call.Path, "/NotificationEndPoints") ||
+		strings.HasPrefix(call.Path, "/GetProtectionKey")
+	if isMedia { // below the base URL of an account
+		path = "/api" + path
+	}
+	target, err := url.Parse(path)
 	if err != nil {
 		return answer, &provider.APIError{Kind: provider.APIInvalid, Message: "no URL"}
 	}
@@ -188,6 +201,9 @@ func (r *rig) Do(ctx context.Context, call provider.Call) (answer provider.Answe
 		bytes.NewReader(call.Body))
 	for name, values := range call.Header {
 		req.Header[name] = values
+	}
+	if isMedia {
+		req.Header.Set("X-Ms-Version", "2.19")
 	}
 	r.mu.Lock()
 	if r.token != "" {
@@ -201,6 +217,10 @@ func (r *rig) Do(ctx context.Context, call provider.Call) (answer provider.Answe
 	defer r.mu.Unlock()
 	if r.mangle != nil {
 		answer = r.mangle(answer)
+	}
+	if r.lost != "" && call.Method == http.MethodPost && call.Path == r.lost {
+		r.lost = ""
+		return answer, &provider.APIError{Kind: provider.APITemporary, Message: "connection closed", MaybeDone: true}
 	}
 	return answer, nil
 }
@@ -217,6 +237,12 @@ func (r *rig) RoundTrip(req *http.Request) (*http.Response, error) {
 	if down {
 		return nil, errors.New("connection refused")
 	}
+	header := http.Header{}
+	for name, values := range req.Header { // as net/http reads them
+		header[http.CanonicalHeaderKey(name)] = values
+	}
+	req = req.Clone(req.Context())
+	req.Header = header
 	w := httptest.NewRecorder()
 	r.receive(w, req, body)
 	return w.Result(), nil
@@ -231,7 +257,8 @@ func (r *rig) receive(w http.ResponseWriter, req *http.Request, body []byte) {
 		receiver, err := p.Open(provider.Env{Now: time.Now, Rand: rand.Reader, Subscribed: r.manager.Of(src.ID)},
 			src.Settings)
 		r.must(err)
-		receipt, err := receiver.Receive(req.Context(), &provider.Request{Method: req.Method, Target: req.URL.RequestURI(),
+		receipt, err := receiver.Receive(req.Context(), &provider.Request{Method: req.Method,
+			Target: req.URL.RequestURI(),
 			Header: req.Header, Body: body, ReceivedAt: time.Now()})
 		switch {
 		case err != nil:
@@ -287,6 +314,8 @@ func (r *rig) create(name, resource string, changes ...string) bellhop.Subscript
 	switch {
 	case resource == "Documents":
 		sub.Provider, sub.SourceID = "sharepoint", "src_lists"
+	case resource == "Bellhop":
+		sub.Provider, sub.SourceID = "ams", "src_media"
 	case strings.HasPrefix(resource, "me/"):
 		sub.Provider, sub.SourceID = "outlook", "src_mailbox"
 	}

@@ -199,9 +199,9 @@ func (m *Manager) createFailed(ctx context.Context, e *entry, got callResult, t 
 		}
 		return m.take(ctx, e, t, id)
 	case got.err.Kind == provider.APIExists:
-		got.err.Remedy = cmp.Or(got.err.Remedy, "the provider has one registration for this resource, these change types "+
-			"and this URL already, which this subscription did not make: another server with the same public URL, or one "+
-			"whose data is gone; delete it there, or wait until it expires")
+		got.err.Remedy = cmp.Or(got.err.Remedy, "the provider has one registration for this resource, these change "+
+			"types and this URL already, which this subscription did not make: another server with the same public "+
+			"URL, or one whose data is gone; delete it there, or wait until it expires")
 		if other := m.ownerOf(id); other != nil {
 			got.err.Remedy = "it is the registration of subscription " + other.shared.Load().Name
 		}
@@ -258,6 +258,9 @@ func (m *Manager) made(ctx context.Context, e *entry, got callResult, r provider
 		sub.State, sub.RenewAt = bellhop.SubscriptionPending, now.Add(pendingPause)
 	} else {
 		gap = m.settled(sub, now)
+	}
+	if src, ok := m.sourceOf(sub.SourceID); ok && m.dependsElse(sub, &src) {
+		sub.RenewAt = now // an earlier call had made it, before the source changed
 	}
 	err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record, Gap: gap})
 	if err == nil && failing && sub.State == bellhop.SubscriptionActive {
@@ -329,7 +332,8 @@ func (m *Manager) renew(ctx context.Context, e *entry) error {
 	m.granted(sub, got, r, leftAtRenewal)
 	if !before.IsZero() && !sub.ExpiresAt.IsZero() && !sub.ExpiresAt.After(before) &&
 		sub.ExpiresAt.Before(r.ExpiresAt.Add(-time.Minute)) {
-		got.err = &provider.APIError{Kind: provider.APITemporary, Message: "the provider did not extend the registration"}
+		got.err = &provider.APIError{Kind: provider.APITemporary,
+			Message: "the provider did not extend the registration"}
 		got.record.Done, got.record.Outcome = false, got.err.Message
 		return m.fail(ctx, e, got, t, false)
 	}
@@ -354,7 +358,8 @@ func (m *Manager) tooLong(ctx context.Context, e *entry, got callResult, t tool)
 		return m.renew(ctx, e)
 	}
 	m.retire(sub)
-	sub.State, sub.Reason = bellhop.SubscriptionPending, "the provider does not renew this registration: "+got.err.Error()
+	sub.State, sub.Reason = bellhop.SubscriptionPending,
+		"the provider does not renew this registration: "+got.err.Error()
 	if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
 		return err
 	}

@@ -198,7 +198,8 @@ func (m *Manager) adoptStored(ctx context.Context, sub bellhop.Subscription, bef
 	now := m.now()
 	info, ok := m.info(sub.Provider)
 	if sub.State.Live() && ok && !before.IsZero() && now.Sub(before) > info.Repeats+aliveEvery+aliveEvery {
-		gap := m.newGap(&sub, before, now, "the gateway was not running for longer than the provider repeats notifications")
+		gap := m.newGap(&sub, before, now, "the gateway was not running for longer than the provider repeats "+
+			"notifications")
 		if err := m.opts.Store.SaveSubscription(ctx, sub, bellhop.SubscriptionNote{Gap: gap}); err != nil {
 			return fmt.Errorf("load subscriptions: %w", err)
 		}

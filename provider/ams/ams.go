@@ -35,7 +35,7 @@ type settings struct {
 }
 
 // Open implements [provider.Provider].
-func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error) {
+func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
 	var s settings
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 	if err := bellhop.Join("", err, checkAccountID(s.AccountID)); err != nil {
 		return nil, err
 	}
-	r := &receiver{keys: keys, account: s.AccountID, scheme: strict}
+	r := &receiver{keys: keys, account: s.AccountID, scheme: strict, subscribed: env.Subscribed}
 	if s.Lenient {
 		r.scheme = lenient
 	}

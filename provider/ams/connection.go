@@ -1,8 +1,11 @@
 package ams
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
@@ -30,8 +33,11 @@ var api = &microsoft.EntraAPI{
 		"Set `api_url` to the *REST API endpoint* of the account: " +
 			"`https://ACCOUNT.restv2.REGION.media.azure.net/api`.",
 	},
-	// Every account has media processors.
-	Test: microsoft.TestByGet("/MediaProcessors?$top=1"),
+	// Whoever may list the endpoints has the role that everything else needs.
+	Test: func(ctx context.Context, api provider.API, _ bool, now time.Time) (string, error) {
+		calls := subscriptions{now: func() time.Time { return now }, api: api}
+		return "", calls.do(ctx, http.MethodGet, endpoints+"?$top=1", nil, new(struct{}))
+	},
 }
 
 // ConnectorInfo implements [provider.Connector].
@@ -39,5 +45,20 @@ func (Provider) ConnectorInfo() provider.ConnectorInfo { return api.Info() }
 
 // OpenConnection implements [provider.Connector].
 func (Provider) OpenConnection(env provider.Env, settings json.RawMessage) (provider.Connected, error) {
-	return api.Open(env, settings)
+	connected, err := api.Open(env, settings)
+	if err != nil {
+		return connected, err
+	}
+	call := connected.Test
+	connected.Test = func(ctx context.Context, api provider.API, granted provider.Granted) (provider.Tested, error) {
+		tested, err := call(ctx, api, granted)
+		var refused *provider.APIError
+		forbidden := errors.As(err, &refused) && refused.Permission != ""
+		if err == nil || forbidden {
+			tested.Permissions = []provider.Permission{{Name: contributor, For: "every call of the account's API",
+				Granted: !forbidden}}
+		}
+		return tested, err
+	}
+	return connected, nil
 }

@@ -23,16 +23,17 @@ func (Provider) Info() provider.Info {
 		Settings: []provider.Setting{
 			key,
 			{Name: "account_id", Title: "Account id", Example: account,
-				Doc: "The only account whose notifications are accepted, compared without regard to case. Default: any " +
-					"account, if header and body name the same one."},
+				Doc: "The only account whose notifications are accepted, compared without regard to case. Default: " +
+					"any account, if header and body name the same one."},
 			{Name: "lenient", Title: "Lenient", Example: "true", Kind: provider.KindFlag,
-				Doc: "Also accepts a signature in lower-case hex, which Media Services' own receiver refuses. Default: false."},
+				Doc: "Also accepts a signature in lower-case hex, which Media Services' own receiver refuses. " +
+					"Default: false."},
 		},
 		SendSettings: []provider.Setting{
 			keyToSend,
 			{Name: "account_id", Title: "Account id", Example: account,
-				Doc: "The account of the notifications. Required for events that did not come from Media Services. An event " +
-					"that did keeps its own account, which must equal this setting if it is set."},
+				Doc: "The account of the notifications. Required for events that did not come from Media Services. " +
+					"An event that did keeps its own account, which must equal this setting if it is set."},
 		},
 	}
 }
@@ -55,28 +56,31 @@ func (Provider) Guide() provider.Guide {
 var setup = []string{
 	"Create a signing key of 64 random bytes in Base64, such as the output of `openssl rand -base64 64 | tr -d " +
 		"'\\n'`. Set it as `signing_key` of the source, and the account's id (a GUID) as `account_id`.",
-	"Register the source as a notification endpoint with the account: in .NET, " +
-		"`context.NotificationEndPoints.Create(\"Bellhop\", NotificationEndPointType.WebHook, " +
-		"\"https://YOUR-HOST/in/SOURCE\", Convert.FromBase64String(signingKey))`. Over REST, it is a POST to " +
-		"`NotificationEndPoints` with `EndPointType` 3, `CredentialType` 1 and the key encrypted with the account's " +
-		"certificate.",
-	"Name that endpoint in the job or task before it is submitted: " +
-		"`job.JobNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint)`, or " +
-		"`task.TaskNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint, true)` to be notified of its " +
-		"progress too.",
+	"Create a connection to the account, as under *Connect*, and the subscription, as under *Subscribe*: Bellhop " +
+		"registers the source as a notification endpoint of that name, with the key encrypted for the account's " +
+		"certificate. The event `ams.NotificationEndPointRegistration` follows. `bellhop subscriptions show NAME` " +
+		"prints the endpoint's id as *remote id*.",
+	"Name that endpoint in the job or task before it is submitted. Over REST, it is " +
+		"`\"JobNotificationSubscriptions\": [{\"NotificationEndPointId\": ID, \"TargetJobState\": 2}]` in the job's " +
+		"document; in .NET, `job.JobNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint)`, or " +
+		"`task.TaskNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint, true)` to be notified of " +
+		"its progress too. `endpoint` is that of the name in `context.NotificationEndPoints`.",
+	"To replace the key, set the new one and the old one together, the new one first: `--set " +
+		"'signing_key=[\"NEW\",\"OLD\"]'`. Bellhop then makes a new endpoint, whose id is another one, and deletes " +
+		"the old; jobs that name the old endpoint are not told any more. Remove the old key after a day.",
 	"Submit the job. Each change of its state appears as an event `ams.JobStateChange`.",
 	"Azure has retired Media Services. Other code that sends in this form must sign with the same key, and send the " +
 		"account's id in the header and in the body.",
 }
 
 var sendSetup = []string{
-	"Any receiver of Media Services' notifications can be the destination's URL, such as an Azure Function made after " +
-		"Microsoft's sample; its `?code=` stays a part of the URL. Set the receiver's key as `signing_key`, and the " +
-		"account's id that it expects as `account_id`.",
+	"Any receiver of Media Services' notifications can be the destination's URL, such as an Azure Function made " +
+		"after Microsoft's sample; its `?code=` stays a part of the URL. Set the receiver's key as `signing_key`, " +
+		"and the account's id that it expects as `account_id`.",
 	"An event that came from Media Services is sent with its own bytes and account, signed with this key.",
-	"Any other event is sent as a document with `EventType` 0 (None). Its `Properties` are `EventName`, `EventId` and " +
-		"`Subject`, and the members of the event's body as text (up to 64 members, 1024 bytes each), or the whole body as " +
-		"`Body` if it is not a JSON object.",
+	"Any other event is sent as a document with `EventType` 0 (None). Its `Properties` are `EventName`, `EventId` " +
+		"and `Subject`, and the members of the event's body as text (up to 64 members, 1024 bytes each), or the " +
+		"whole body as `Body` if it is not a JSON object.",
 }
 
 var notes = []string{
@@ -85,14 +89,14 @@ var notes = []string{
 		"`ams.None`. An unknown number is accepted: `ams.EventType99`.",
 	"**The subject** is the id of the task, else of the job, else of the notification endpoint.",
 	"**The state** is in the body: match `data.Properties.NewState == 'Finished'`. The final states are Finished, " +
-		"Error and Canceled. For a job with several tasks, only `ams.JobStateChange` says that the job has ended. Some " +
-		"senders write the names of properties in camelCase (`newState`); a match is case-sensitive.",
+		"Error and Canceled. For a job with several tasks, only `ams.JobStateChange` says that the job has ended. " +
+		"Some senders write the names of properties in camelCase (`newState`); a match is case-sensitive.",
 	"**Forms.** `EventType` is a number or a name; `TimeStamp` may lack the zone, and is then UTC; the names of " +
-		"properties may be in PascalCase or camelCase. A UTF-8 byte order mark before the JSON is skipped. A name that " +
-		"occurs twice is refused only where Bellhop reads it.",
+		"properties may be in PascalCase or camelCase. A UTF-8 byte order mark before the JSON is skipped. A name " +
+		"that occurs twice is refused only where Bellhop reads it.",
 	"**Repeats** are recognized by the document's `ETag`, or by its bytes if it has none. No timestamp limits how " +
-		"long a request is valid, so a captured request can be sent again at any time; it is a repeat while the event is " +
-		"stored.",
+		"long a request is valid, so a captured request can be sent again at any time; it is a repeat while the " +
+		"event is stored.",
 	"**Order** is not guaranteed, and a notification may be missing; `TimeStamp` is the time of the change.",
 	"**Accounts**: the header and the body must name the same account, compared without regard to case, and it must " +
 		"equal `account_id` if that is set; otherwise the answer is 403. The signature is verified first, so that a " +

@@ -19,6 +19,8 @@ type receiver struct {
 	keys    [][]byte
 	account string // "" accepts any account
 	scheme  signature.HMAC
+
+	subscribed provider.Subscribed // may be nil
 }
 
 // CheckHeader implements [provider.HeaderChecker].
@@ -42,14 +44,27 @@ func (r *receiver) Receive(_ context.Context, req *provider.Request) (provider.R
 	if err != nil {
 		return provider.Receipt{}, fmt.Errorf("ams: %w", err)
 	}
-	return provider.Receipt{Status: http.StatusOK, Events: []bellhop.Event{{
+	receipt := provider.Receipt{Status: http.StatusOK, Events: []bellhop.Event{{
 		Type:        n.eventType,
 		Subject:     n.subject,
 		ProviderID:  repeatKey(n.etag, req.Content()),
 		Time:        n.time,
 		ContentType: provider.ContentType(req.Header),
 		Body:        req.Body,
-	}}}, nil
+	}}}
+	if n.endpoint != "" && r.subscribed != nil && r.subscribed.Any() {
+		receipt.Heard = []provider.Heard{n.heard()}
+	}
+	return receipt, nil
+}
+
+// heard returns what a notification says about the endpoint that it was sent to.
+func (n *notification) heard() provider.Heard {
+	h := provider.Heard{RemoteID: n.endpoint}
+	if n.eventType == eventTypes[unregistration] {
+		h.Kind = provider.HeardRemoved
+	}
+	return h
 }
 
 func (r *receiver) read(req *provider.Request) (notification, error) {
@@ -102,6 +117,7 @@ type notification struct {
 	time      time.Time
 	account   string
 	subject   string
+	endpoint  string // id of the notification endpoint; "" if it is not named
 }
 
 // typePrefix begins every event type, since Media Services' names are not unique among providers.
@@ -112,6 +128,9 @@ var eventTypes = [...]string{
 	typePrefix + "None", typePrefix + "JobStateChange", typePrefix + "NotificationEndPointRegistration",
 	typePrefix + "NotificationEndPointUnregistration", typePrefix + "TaskStateChange", typePrefix + "TaskProgress",
 }
+
+// unregistration is the EventType of a notification that its endpoint was deleted.
+const unregistration = 3
 
 // parse reads a document. The error wraps provider.ErrBody if the document is not JSON, if its EventType is invalid
 // or if Properties is not an object. Any other member may be absent or of another kind, and then counts as empty.
@@ -167,7 +186,7 @@ func (n *notification) readProperties(object []byte) error {
 	account, task := strictjson.Member{Name: "AccountId"}, strictjson.Member{Name: "TaskId"}
 	job, endpoint := strictjson.Member{Name: "JobId"}, strictjson.Member{Name: "NotificationEndPointId"}
 	err := strictjson.FindFold(object, &account, &task, &job, &endpoint)
-	n.account = account.Text()
+	n.account, n.endpoint = account.Text(), endpoint.Text()
 	for _, m := range [...]*strictjson.Member{&task, &job, &endpoint} {
 		if text := m.Text(); text != "" {
 			n.subject = provider.Subject(text)

@@ -3,6 +3,7 @@ package providertest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
@@ -129,7 +130,7 @@ func FuzzSubscriptions(f *testing.F, p provider.Subscriber, r provider.Registrat
 	f.Add(200, "<html>sign in</html>", "x")
 	f.Fuzz(func(t *testing.T, status int, body, wait string) {
 		api := &RecordedAPI{}
-		for range 3 {
+		for range 4 { // what a creation asks for at most
 			api.Answer(status, body, "Retry-After", wait)
 		}
 		calls := p.OpenSubscriptions(env(), api)
@@ -156,9 +157,12 @@ func checkAPIError(t *testing.T, err error) {
 		t.Fatalf("%T is no *provider.APIError", err)
 	}
 	if e.Kind == "" || len(e.Message) > provider.MaxAPIText || len(e.Code) > provider.MaxAPIText || e.RetryAfter < 0 {
-		t.Errorf("kind %q, %d bytes of message, %d of code, wait %v", e.Kind, len(e.Message), len(e.Code), e.RetryAfter)
+		t.Errorf("kind %q, %d bytes of message, %d of code, wait %v", e.Kind, len(e.Message), len(e.Code),
+			e.RetryAfter)
 	}
 }
 
 // env is an environment at Now.
-func env() provider.Env { return provider.Env{Now: func() time.Time { return Now }} }
+func env() provider.Env {
+	return provider.Env{Now: func() time.Time { return Now }, Rand: rand.Reader}
+}

@@ -33,8 +33,8 @@ func (Provider) SubscribeInfo() provider.SubscribeInfo {
 			Doc: "Deletes an endpoint of this name that the subscription did not make, and makes it anew: its key " +
 				"cannot be read, and its address cannot be changed. Default: such an endpoint is left alone, and the " +
 				"subscription fails."}},
-		Resource: "the name of the notification endpoint, such as `Bellhop`. Jobs and tasks are submitted with the " +
-			"id that `bellhop subscriptions show NAME` prints as remote id",
+		Resource: "the name of the notification endpoint, such as `Bellhop`. Jobs and tasks are submitted with its " +
+			"id, the subscription's *remote id*",
 		Lists: true,
 	}
 }

@@ -37,6 +37,7 @@ func waitFor(done func() bool) bool {
 type gateway struct {
 	url, key string
 	folder   string
+	env      []string // of command, beside that of the test: NAME=value
 	command  *exec.Cmd
 	log      bytes.Buffer // may be read after command has ended
 }
@@ -74,7 +75,7 @@ func (g *gateway) start() error {
 	g.folder, g.key = folder, "interop-admin-key-0123456789abcdef"
 	g.command = exec.Command(binary(), "serve", "--data", filepath.Join(folder, "data"), "--listen", "127.0.0.1:0",
 		"--allow-private")
-	g.command.Env = append(environment(), "BELLHOP_ADMIN_KEY="+g.key)
+	g.command.Env = append(append(environment(), "BELLHOP_ADMIN_KEY="+g.key), g.env...)
 	g.command.Stdout, g.command.Stderr = &g.log, &g.log
 	killWithTest(g.command)
 	if err := g.command.Start(); err != nil {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,13 @@ func (c *chore) Perform(ctx context.Context, ev *bellhop.Event, at provider.Atte
 		c.mu.Unlock()
 	}()
 	return do(ctx, ev, at)
+}
+
+// seen returns the performances so far, and how many ran at a time at most.
+func (c *chore) seen() (made []provider.AttemptInfo, most int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.made), c.most
 }
 
 type performance = func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult
@@ -138,9 +146,9 @@ func TestActionRetries(t *testing.T) {
 		if got := r.only(); got.State != bellhop.DeliveryDelivered || got.Attempts != 2 || string(got.Last.Reply) != "done" {
 			t.Errorf("%+v, %+v", got, got.Last)
 		}
-		if len(c.made) != 2 || c.made[0].DeliveryID != first.ID || c.made[1].DeliveryID != first.ID ||
-			c.made[0].Attempt != 1 || c.made[1].Attempt != 2 || c.made[1].Time.Equal(c.made[0].Time) {
-			t.Errorf("%+v", c.made)
+		if made, _ := c.seen(); len(made) != 2 || made[0].DeliveryID != first.ID || made[1].DeliveryID != first.ID ||
+			made[0].Attempt != 1 || made[1].Attempt != 2 || made[1].Time.Equal(made[0].Time) {
+			t.Errorf("%+v", made)
 		}
 		r.wantIdle()
 	})
@@ -169,8 +177,8 @@ func TestActionConcurrency(t *testing.T) {
 		r.acceptMany(30)
 		time.Sleep(10500 * time.Millisecond)
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 30})
-		if c.most != 3 || len(c.made) != 30 {
-			t.Errorf("%d at a time, %d made", c.most, len(c.made))
+		if made, most := c.seen(); most != 3 || len(made) != 30 {
+			t.Errorf("%d at a time, %d made", most, len(made))
 		}
 		r.wantIdle()
 	})

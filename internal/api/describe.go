@@ -309,7 +309,8 @@ var descriptions = []struct {
 	{"Connection", map[string]string{
 		"settings": "The settings of the connection. Of a secret: whether it is set, and since when",
 		"state": "ready; signed_out: the authority refused for good or nobody has signed in, and a person has to act; " +
-			"failing: the request for a token failed and is made again by itself",
+			"failing: the request for a token failed and is made again by itself, or the API refuses the tokens until a " +
+			"call succeeds",
 		"reason":       "Why the state is not ready, and what to do; of a ready connection: a warning",
 		"account":      "Who we are at the provider, as it says; empty while that is unknown",
 		"expires_at":   "When the present access token ends; it is renewed before. null: there is none",

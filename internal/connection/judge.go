@@ -79,6 +79,7 @@ func (m *Manager) judge(ctx context.Context, id, access, why string) {
 		return
 	}
 	l.hold(&session{noun: noun, opened: opened, tokens: t}, epoch)
+	m.sayBack(l)
 	if why != "" {
 		m.log.Warn("connection.failing", "connection_id", noun.ID, "connection", noun.Name, "reason", why)
 	} else {

@@ -57,6 +57,8 @@ func TestRefusedByAPI(t *testing.T) {
 	refresh()
 	r.want(r.read("work"), bellhop.ConnectionFailing, reason)
 	r.start()
+	backs := 0
+	r.opts.Back = func(string) { backs++ }
 	refresh()
 	r.want(r.read("work"), bellhop.ConnectionFailing, reason)
 	for _, unproven := range []int{403, 404, 429, 500} { // of a proxy, perhaps
@@ -65,8 +67,8 @@ func TestRefusedByAPI(t *testing.T) {
 	r.want(r.read("work"), bellhop.ConnectionFailing, reason)
 	call(http.StatusOK)
 	r.want(r.read("work"), bellhop.ConnectionReady, "")
-	if r.stored("work").Refused != "" {
-		t.Error("the tokens still count as refused")
+	if r.stored("work").Refused != "" || backs != 1 {
+		t.Errorf("the tokens still count as refused, or %d were told that the connection is back", backs)
 	}
 
 	test := func(answered int, ok bool) {

@@ -10,6 +10,9 @@
 // [Sign] returns the value of the header. The service is retired; senders and receivers of its notifications are
 // still in use.
 //
+// A subscription is a notification endpoint of the account, which is registered with the key of the source:
+// subscription.go.
+//
 // Sources:
 //   - https://learn.microsoft.com/en-us/azure/media-services/previous/media-services-dotnet-check-job-progress-with-webhooks
 //   - https://github.com/Azure-Samples/media-services-dotnet-functions-integration

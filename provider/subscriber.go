@@ -34,13 +34,29 @@ type SubscribeInfo struct {
 	ChangeTypes []string  // that a registration may name; nil if it names none
 
 	MaxClientState int           // the longest client state, in bytes
-	Handshake      string        // the query parameter of the request that validates our URL; "" if none comes
+	Handshake      string        // the query parameter of the request that validates our URL; "" if it has none
 	AnswerWithin   time.Duration // how soon the handshake must be answered
+	// Expected names the handshake in words, and Try is a command that tries it from outside, in which URL stands for
+	// ours, with what it must print. Both are "" where Handshake says it.
+	Expected, Try string
 	// Repeats is for how long the system repeats a notification that we do not accept. If the server was away for
 	// longer, notifications are lost.
 	Repeats time.Duration
 	// Lists reports whether the API can list registrations. A connection may still lack the permission.
 	Lists bool
+	// Connector is the name of the provider whose connections make the calls; "" is the provider itself.
+	Connector string
+	// FromSource reports that registrations have secrets of the settings of their source: each is compared by Get after
+	// the settings have changed, and in each sweep.
+	FromSource bool
+}
+
+// A Namer is a Subscriber whose registrations have names of ours, which are their ids. So Create may be repeated: it
+// replaces the registration of that name.
+type Namer interface {
+	Subscriber
+	// RegistrationName returns the name of r, which follows from its client state.
+	RegistrationName(r Registration) string
 }
 
 // Terms are what a system grants to one kind of registration.
@@ -81,6 +97,10 @@ type Remote struct {
 	ExpiresAt   time.Time
 	// Pending reports that the system still makes the registration: Get tells how that ends.
 	Pending bool
+	Waiting string // in words, what a registration that is Pending waits for; may be ""
+	// Differs says in words in what the registration is not what was asked for; "" is in nothing, or it is not known.
+	// Renew puts it right.
+	Differs string
 }
 
 // Subscriptions are the calls of one system's API for one connection. Their errors are *APIError, as those of

@@ -74,7 +74,11 @@ func (e *env) readSettings(pairs []string) (map[string]any, error) {
 func isNumber(name string) bool {
 	found := false
 	for _, p := range all.Providers() {
-		for _, s := range slices.Concat(p.Info().Settings, p.Info().SendSettings) {
+		settings := slices.Concat(p.Info().Settings, p.Info().SendSettings)
+		if s, ok := p.(provider.Subscriber); ok {
+			settings = append(settings, s.SubscribeInfo().Settings...)
+		}
+		for _, s := range settings {
 			if s.Name == name && s.Kind != provider.KindNumber {
 				return false
 			}

@@ -224,6 +224,9 @@ func (p *page) subscribing(s provider.Subscriber) {
 		"work](../SUBSCRIPTIONS.md).\n")
 	p.line("    %s\n", subscriptionCommand(s))
 	p.line("The resource is %s.", info.Resource)
+	if info.Connector != "" && info.Connector != p.info.Name {
+		p.line("The connection is one of the provider [`%[1]s`](%[1]s.md).", info.Connector)
+	}
 	if info.Repeats > 0 {
 		p.line("A notification that is not accepted is repeated for %s.", roughly(info.Repeats))
 	}

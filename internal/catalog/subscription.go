@@ -1,10 +1,12 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // Subscriptions keeps the registrations at providers. Each method takes the next step at once and returns what the
@@ -46,8 +48,8 @@ func (c *Catalog) CreateSubscription(ctx context.Context, sub bellhop.Subscripti
 	if sub.Provider == "" {
 		sub.Provider = src.Provider
 	}
-	if conn.Provider != sub.Provider {
-		return sub, bellhop.Invalid("connection", "is one of the provider "+conn.Provider+", not "+sub.Provider)
+	if wanted := c.connectorOf(sub.Provider); conn.Provider != wanted {
+		return sub, bellhop.Invalid("connection", "is one of the provider "+conn.Provider+", not "+wanted)
 	}
 	sub.ID = c.newID(bellhop.PrefixSubscription)
 	sub.SourceID, sub.ConnectionID, sub.Tenant = src.ID, conn.ID, src.Tenant
@@ -55,6 +57,15 @@ func (c *Catalog) CreateSubscription(ctx context.Context, sub bellhop.Subscripti
 	sub.CreatedAt = bellhop.StoredTime(c.now())
 	sub.UpdatedAt = sub.CreatedAt
 	return c.opts.Subscriptions.Create(ctx, sub)
+}
+
+// connectorOf returns the provider whose connections make the calls for subscriptions of a provider.
+func (c *Catalog) connectorOf(name string) string {
+	s, ok := provider.SubscriberOf(c.opts.Providers, name)
+	if !ok {
+		return name
+	}
+	return cmp.Or(s.SubscribeInfo().Connector, name)
 }
 
 func lower(words []string) []string {

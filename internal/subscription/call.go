@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ const (
 type tool struct {
 	info         provider.SubscribeInfo
 	terms        provider.Terms
+	named        bool // registrations have names of ours: see provider.Namer
 	calls        provider.Subscriptions
 	registration provider.Registration // as the subscription has it, without an expiry
 }
@@ -57,6 +59,7 @@ func (m *Manager) open(ctx context.Context, sub *bellhop.Subscription) (t tool, 
 		URL:      sub.URL, ClientState: sub.Secrets.ClientState, RemoteResource: sub.RemoteResource}
 	src, _ := m.sourceOf(sub.SourceID)
 	t.registration.Source = src.Settings
+	_, t.named = p.(provider.Namer)
 	t.terms, err = p.CheckRegistration(t.registration, src.Settings)
 	if err != nil && !sub.Deleting && len(src.Settings) > 0 {
 		return t, &provider.APIError{Kind: provider.APIInvalid, Message: err.Error()}
@@ -172,8 +175,14 @@ func (m *Manager) explain(e *entry, r callResult, t tool) string {
 // handshakeStory says which handshake was expected, what came, and how to try it from outside.
 func (m *Manager) handshakeStory(e *entry, r callResult, t tool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "expected a POST at %s?%s=… within the call, to be answered within %s; ", e.sub.URL,
-		t.info.Handshake,
+	expected, address := cmp.Or(t.info.Expected, "a POST"), e.sub.URL
+	try := strings.ReplaceAll(t.info.Try, "URL", address)
+	if t.info.Handshake != "" {
+		address += "?" + t.info.Handshake + "="
+		try = "curl -i -X POST '" + address + "ring' must print status 200 and ring"
+		address += "…"
+	}
+	fmt.Fprintf(&b, "expected %s at %s within the call, to be answered within %s; ", expected, address,
 		t.info.AnswerWithin)
 	if r.record.Handshake == "" {
 		b.WriteString("none came here: the provider cannot reach this URL, or something in front of this gateway " +
@@ -182,8 +191,7 @@ func (m *Manager) handshakeStory(e *entry, r callResult, t tool) string {
 		b.WriteString("it came and was " + r.record.Handshake +
 			": something between may have changed the answer or taken too long")
 	}
-	fmt.Fprintf(&b, "; try it from outside: curl -i -X POST '%s?%s=ring' must print status 200 and ring", e.sub.URL,
-		t.info.Handshake)
+	b.WriteString("; try it from outside: " + try)
 	return b.String()
 }
 

@@ -17,12 +17,27 @@ import (
 // its notifications.
 func (m *Manager) retire(sub *bellhop.Subscription) {
 	if sub.RemoteID == "" {
+		sub.RemoteID = m.perhapsMade(sub)
+	}
+	if sub.RemoteID == "" {
 		return
 	}
 	sub.Secrets.Retired = append(slices.Clone(sub.Secrets.Retired), bellhop.RetiredRemote{ID: sub.RemoteID,
 		Resource: sub.Resource, Remote: sub.RemoteResource, Settings: sub.Settings, ClientState: sub.Secrets.ClientState})
 	sub.RemoteID, sub.RemoteResource, sub.ExpiresAt, sub.Secrets.ClientState = "", "", time.Time{}, ""
 	sub.RenewAt, sub.Failures, sub.Lifetime = m.now(), 0, 0
+}
+
+// perhapsMade returns the id of the registration that a creation with an unknown outcome has made if it was made; ""
+// unless the id is a name of ours.
+func (m *Manager) perhapsMade(sub *bellhop.Subscription) string {
+	p, _ := provider.SubscriberOf(m.opts.Providers, sub.Provider)
+	namer, ok := p.(provider.Namer)
+	if !ok || sub.Secrets.Wish.IsZero() || sub.Secrets.ClientState == "" {
+		return ""
+	}
+	sub.Secrets.Wish = time.Time{}
+	return namer.RegistrationName(provider.Registration{ClientState: sub.Secrets.ClientState})
 }
 
 // end deletes the registrations of a subscription that is to be deleted, and then the subscription.

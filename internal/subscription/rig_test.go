@@ -25,6 +25,7 @@ import (
 	emuams "github.com/bellhop-gateway/bellhop/emulator/ams"
 	"github.com/bellhop-gateway/bellhop/emulator/emulatortest"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
+	emugrid "github.com/bellhop-gateway/bellhop/emulator/eventgrid"
 	emugraph "github.com/bellhop-gateway/bellhop/emulator/graph"
 	emuoutlook "github.com/bellhop-gateway/bellhop/emulator/outlook"
 	emusharepoint "github.com/bellhop-gateway/bellhop/emulator/sharepoint"
@@ -33,13 +34,14 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/subscription"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/ams"
+	"github.com/bellhop-gateway/bellhop/provider/eventgrid"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
 	"github.com/bellhop-gateway/bellhop/provider/outlook"
 	"github.com/bellhop-gateway/bellhop/provider/sharepoint"
 )
 
 var providers = []provider.Provider{graph.Provider{}, outlook.Provider{}, sharepoint.Provider{},
-	ams.Provider{}}
+	ams.Provider{}, eventgrid.Provider{}}
 
 // appID is the id of an application that can get tokens with its secret. Calls without a token are taken too.
 const appID = "24d3b144-21ae-4080-943f-7067b395b913"
@@ -95,7 +97,8 @@ func newRig(t *testing.T) *rig {
 	r := &rig{T: t, ctx: t.Context(), public: "https://hooks.example.com"}
 	for _, s := range [][3]string{{"calendar", "graph", `{"subscriptions_only":true}`},
 		{"mailbox", "outlook", `{"subscriptions_only":true}`}, {"lists", "sharepoint", `{"subscriptions_only":true}`},
-		{"media", "ams", `{"signing_key":"` + firstKey + `"}`}} {
+		{"media", "ams", `{"signing_key":"` + firstKey + `"}`},
+		{"grid", "eventgrid", `{"query_secret":"s3cret-of-the-url"}`}} {
 		r.sources = append(r.sources, bellhop.Source{ID: "src_" + s[0], Name: s[0], Provider: s[1],
 			Settings: []byte(s[2]), CreatedAt: time.Now(), UpdatedAt: time.Now()})
 	}
@@ -104,7 +107,8 @@ func newRig(t *testing.T) *rig {
 	r.host.Add(tokens, emugraph.New(r.host, tokens, emugraph.Options{AnyToken: true}),
 		emuoutlook.New(r.host, tokens, emuoutlook.Options{AnyToken: true}),
 		emusharepoint.New(r.host, tokens, emusharepoint.Options{AnyToken: true}),
-		emuams.New(r.host, tokens, emuams.Options{AnyToken: true, Key: emulatortest.Key()}))
+		emuams.New(r.host, tokens, emuams.Options{AnyToken: true, Key: emulatortest.Key()}),
+		emugrid.New(r.host, tokens, emugrid.Options{AnyToken: true}))
 	keys, err := store.ParseKeyRing(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32)))
 	r.must(err)
 	r.store.alive = &time.Time{}
@@ -316,6 +320,8 @@ func (r *rig) create(name, resource string, changes ...string) bellhop.Subscript
 		sub.Provider, sub.SourceID = "sharepoint", "src_lists"
 	case resource == "Bellhop":
 		sub.Provider, sub.SourceID = "ams", "src_media"
+	case strings.HasPrefix(resource, "/subscriptions/"):
+		sub.Provider, sub.SourceID = "eventgrid", "src_grid"
 	case strings.HasPrefix(resource, "me/"):
 		sub.Provider, sub.SourceID = "outlook", "src_mailbox"
 	}

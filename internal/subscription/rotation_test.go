@@ -34,7 +34,11 @@ func (r *rig) signInAs() {
 	r.must(err)
 	r.mu.Lock()
 	r.token = got.Token
-	r.sources[0].Settings = settings
+	for i := range r.sources {
+		if r.sources[i].Name == "calendar" {
+			r.sources[i].Settings = settings
+		}
+	}
 	r.mu.Unlock()
 	r.manager.SetSources(r.list())
 }

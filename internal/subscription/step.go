@@ -123,7 +123,7 @@ func (m *Manager) create(ctx context.Context, e *entry) error {
 		return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, true)
 	}
 	unknown := sub.Secrets.Wish // of an earlier creation whose outcome is not known
-	if !unknown.IsZero() && t.info.Lists {
+	if !unknown.IsZero() && t.info.Lists && !t.named {
 		id, err := m.findMade(ctx, e, t)
 		if err != nil {
 			return m.fail(ctx, e, callResult{err: asAPIError(err)}, t, true)
@@ -140,7 +140,7 @@ func (m *Manager) create(ctx context.Context, e *entry) error {
 	if src, ok := m.sourceOf(sub.SourceID); ok {
 		sub.URL = src.url
 	}
-	if sub.Secrets.ClientState == "" || !unknown.IsZero() && !t.info.Lists {
+	if sub.Secrets.ClientState == "" || !unknown.IsZero() && !t.info.Lists && !t.named {
 		// With another state, notifications of a registration that an unknown outcome left are recognized and refused.
 		sub.Secrets.ClientState = m.state()
 	}
@@ -255,8 +255,13 @@ func (m *Manager) made(ctx context.Context, e *entry, got callResult, r provider
 	m.granted(sub, got, r, leftAtFirst)
 	var gap *bellhop.Gap
 	if got.remote.Pending {
-		sub.State, sub.RenewAt = bellhop.SubscriptionPending, now.Add(pendingPause)
+		sub.State, sub.Reason = bellhop.SubscriptionPending, got.remote.Waiting
+		if e.pending.IsZero() || e.pending.After(now) {
+			e.pending = now
+		}
+		sub.RenewAt = now.Add(min(max(pendingPause, now.Sub(e.pending)/8), longestPending))
 	} else {
+		e.pending = time.Time{}
 		gap = m.settled(sub, now)
 	}
 	if src, ok := m.sourceOf(sub.SourceID); ok && m.dependsElse(sub, &src) {
@@ -279,8 +284,11 @@ func (m *Manager) settled(sub *bellhop.Subscription, now time.Time) (gap *bellho
 	return gap
 }
 
-// pendingPause is how long to wait before a look at a registration that the provider still makes.
-const pendingPause = 3 * time.Second
+// The pauses between looks at a registration that the provider still makes: they grow with its age.
+const (
+	pendingPause   = 3 * time.Second
+	longestPending = time.Minute
+)
 
 // await looks whether the provider has made a registration.
 func (m *Manager) await(ctx context.Context, e *entry) error {
@@ -295,12 +303,36 @@ func (m *Manager) await(ctx context.Context, e *entry) error {
 	case err != nil:
 		return err
 	case got.err != nil && got.err.Kind == provider.APIGone:
-		e.sub.RemoteID = ""
+		e.sub.RemoteID, e.pending = "", time.Time{}
 		return m.fail(ctx, e, got, t, true)
+	case got.err != nil && got.err.Kind == provider.APIHandshake:
+		return m.notValidated(ctx, e, got, t)
 	case got.err != nil:
-		return m.fail(ctx, e, got, t, true)
+		return m.failedToLook(ctx, e, got)
 	}
 	return m.made(ctx, e, got, t.registration)
+}
+
+// notValidated ends a registration that the provider gave up making, so that the next try makes another one.
+func (m *Manager) notValidated(ctx context.Context, e *entry, got callResult, t tool) error {
+	if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
+		return err
+	}
+	ended, err := m.deleteRemote(ctx, e, bellhop.RetiredRemote{ID: e.sub.RemoteID})
+	if err != nil {
+		return err
+	}
+	e.sub.RemoteID, e.pending = "", time.Time{}
+	got.record = ended.record
+	return m.fail(ctx, e, got, t, true)
+}
+
+// failedToLook has a registration that the provider still makes looked at again after a failed call.
+func (m *Manager) failedToLook(ctx context.Context, e *entry, got callResult) error {
+	e.sub.Failures++
+	e.sub.Reason = got.err.Error()
+	e.sub.RenewAt = m.now().Add(m.backoff(got.err, e.sub.Failures))
+	return m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record})
 }
 
 // renew extends the registration.
@@ -439,6 +471,14 @@ func (m *Manager) check(ctx context.Context, e *entry) error {
 		return err
 	case got.err != nil && got.err.Kind == provider.APIGone:
 		return m.gone(ctx, e, got)
+	case got.err == nil && got.remote.Differs != "", got.err != nil && got.err.Kind == provider.APIHandshake:
+		if got.err == nil {
+			got.record.Outcome = "differs from what was asked for: " + got.remote.Differs
+		}
+		if err := m.save(ctx, e, bellhop.SubscriptionNote{Call: got.record}); err != nil {
+			return err
+		}
+		return m.renew(ctx, e) // which puts it right
 	case got.err == nil:
 		m.sawExpiry(sub, got.remote.ExpiresAt)
 	}

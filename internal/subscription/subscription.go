@@ -10,6 +10,7 @@
 package subscription
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -115,6 +116,7 @@ type entry struct {
 	mu      sync.Mutex // held during a step; guards sub and unsaved
 	sub     bellhop.Subscription
 	unsaved *bellhop.SubscriptionNote // an outcome that could not be stored yet
+	pending time.Time                 // since when the provider makes the registration, as far as it is known; mu guards it
 
 	// Guarded by Manager.mu.
 	marks   marks
@@ -265,9 +267,14 @@ func (m *Manager) SetSources(list []bellhop.Source) {
 		sub := e.shared.Load()
 		src, before := m.sources[sub.SourceID], old[sub.SourceID]
 		changed := src != nil && before != nil && !before.UpdatedAt.Equal(src.UpdatedAt)
-		if src == nil && sub.RemoteID != "" || src != nil && sub.URL != "" && src.url != sub.URL ||
-			changed && m.dependsElse(sub, src) {
+		switch {
+		case src == nil && sub.RemoteID != "" || src != nil && sub.URL != "" && src.url != sub.URL ||
+			changed && m.dependsElse(sub, src):
 			e.marks.now = true
+			m.schedule(e)
+		case src != nil && before != nil && sub.RemoteID != "" && !bytes.Equal(src.Settings, before.Settings) &&
+			m.fromSource(sub.Provider):
+			e.marks.check = true // it may have an old secret of the source
 			m.schedule(e)
 		}
 	}
@@ -295,6 +302,12 @@ func (m *Manager) info(name string) (provider.SubscribeInfo, bool) {
 		return provider.SubscribeInfo{}, false
 	}
 	return p.SubscribeInfo(), true
+}
+
+// fromSource reports whether registrations of a provider have secrets of their source.
+func (m *Manager) fromSource(name string) bool {
+	info, _ := m.info(name)
+	return info.FromSource
 }
 
 // random returns a number from a to b.

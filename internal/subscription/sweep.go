@@ -92,10 +92,11 @@ func (m *Manager) sweep(ctx context.Context, pauses []time.Duration) Swept {
 	return done
 }
 
-// listOf returns the list that has the registration of sub; lists is false if the provider has none.
+// listOf returns the list that has the registration of sub; lists is false if the provider has none, or it does not
+// show all that is to be compared.
 func (m *Manager) listOf(sub *bellhop.Subscription) (at list, lists bool) {
 	p, ok := provider.SubscriberOf(m.opts.Providers, sub.Provider)
-	if !ok || !p.SubscribeInfo().Lists {
+	if !ok || !p.SubscribeInfo().Lists || p.SubscribeInfo().FromSource {
 		return at, false
 	}
 	scope := p.OpenSubscriptions(provider.Env{Now: m.opts.Now}, nil).ListScope(provider.Registration{

@@ -57,6 +57,29 @@ func (Provider) Guide() provider.Guide {
 	return guide
 }
 
+var _ provider.Namer = Provider{}
+
+// SubscribeInfo implements [provider.Subscriber]: registrations are made at Event Grid, in the name of one of its
+// connections.
+func (p Provider) SubscribeInfo() provider.SubscribeInfo {
+	info := p.Provider.SubscribeInfo()
+	info.Settings = slices.Clone(info.Settings)
+	for i := range info.Settings {
+		if info.Settings[i].Name == "event_types" {
+			info.Settings[i].Example = `["Microsoft.Communication.RecordingFileStatusUpdated"]`
+			info.Settings[i].Doc = "The types of events to deliver. Default: `" + RecordingType + "` alone."
+		}
+	}
+	info.Resource = "the id of the Communication Services resource: " +
+		"`/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Communication/communicationServices/NAME`"
+	return info
+}
+
+// OpenSubscriptions implements [provider.Subscriber].
+func (Provider) OpenSubscriptions(env provider.Env, api provider.API) provider.Subscriptions {
+	return eventgrid.OpenSubscriptionsAs([]string{RecordingType}, env, api)
+}
+
 // accessKey is the setting that makes a destination sign deliveries.
 var accessKey = provider.Setting{Name: "access_key", Title: "Access key", Secret: true, Signs: true,
 	Example: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
@@ -68,6 +91,8 @@ var setup = []string{
 	"Create a long random secret, for example with `openssl rand -hex 24`, write it into a file, and create the " +
 		"source with the command below. Do so **before** you create the event subscription, because Event Grid validates " +
 		"the URL at once.",
+	"Bellhop makes the event subscription by a command: see *Subscribe* below. The steps that follow do the same by " +
+		"hand.",
 	"In the Azure portal, open the *Communication Services* resource, choose *Events*, then *+ Event Subscription*. " +
 		"Name it, and under *Filter to Event Types* choose *Recording File Status Updated* and other types that you " +
 		"want. Choose either schema.",

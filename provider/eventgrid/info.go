@@ -94,6 +94,9 @@ var setup = []string{
 	"Create a long random secret, for example with `openssl rand -hex 24`, write it into a file, and create the " +
 		"source with the command below. Do so **before** you create the event subscription, because Event Grid validates " +
 		"the URL at once.",
+	"Bellhop makes the event subscription by a command: see *Subscribe* below. It validates the URL, compares every " +
+		"day what Event Grid has with what was asked for, and registers a new secret when that of the source changes. The " +
+		"steps that follow do the same by hand.",
 	"In the Azure portal, open the topic, or the resource whose events you want, choose *Events*, then *+ Event " +
 		"Subscription*. Name it, choose *Event Grid Schema* or *Cloud Event Schema v1.0*, and choose the event types.",
 	"As *Endpoint Type* choose *Web Hook*, and as its endpoint `https://YOUR-HOST/in/SOURCE?code=SECRET`. The host " +

@@ -116,7 +116,11 @@ func (r *receiver) receive(ctx context.Context, req *provider.Request) (provider
 		reply, err := r.validate(v)
 		return provider.Receipt{Reply: reply}, err
 	}
-	return readItems(items)
+	receipt, err := readItems(items)
+	if err == nil {
+		receipt.Heard = r.heard(req.Header, receipt.Events)
+	}
+	return receipt, err
 }
 
 // authenticate authenticates req, and then checks the name of the subscription, which is not authenticated.

@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// This file reads the answers of the APIs of Graph, Outlook and SharePoint: JSON, and errors in three forms of OData.
+// This file reads the answers of the APIs of Graph, Outlook, SharePoint and Azure: JSON, and errors in three forms of OData.
 
 // Decode reads the JSON object of a successful answer into v. Anything else is an *provider.APIError: the failure that
 // the answer tells, or APIForeign if the answer does not come from the API, as the page of a proxy or of a sign-in.
@@ -39,7 +39,7 @@ func Check(a provider.Answer, now time.Time) error {
 	}
 	e := &provider.APIError{Status: a.Status, RetryAfter: provider.RetryAfter(a.Header, now), Kind: kindOf(a.Status)}
 	fault, ok := readFault(a.Body)
-	e.Code, e.Message = plain(fault.code), plain(fault.message)
+	e.Code, e.Message = Plain(fault.code), Plain(fault.message)
 	switch {
 	case e.Kind == provider.APITemporary:
 		e.MaybeDone = a.Status >= 500 && a.Status != http.StatusServiceUnavailable
@@ -81,7 +81,8 @@ func foreign(a provider.Answer, message string) *provider.APIError {
 // ownHeaders reports whether the answer has a header that Microsoft's services set on each of theirs: some of their
 // errors have no body.
 func ownHeaders(h http.Header) bool {
-	return h.Get("Request-Id") != "" || h.Get("Sprequestguid") != "" || h.Get("X-Ms-Diagnostics") != ""
+	return h.Get("Request-Id") != "" || h.Get("Sprequestguid") != "" || h.Get("X-Ms-Diagnostics") != "" ||
+		h.Get("X-Ms-Request-Id") != ""
 }
 
 // A fault is the error of an answer: the most specific code, and the message.
@@ -137,9 +138,9 @@ func messageOf(raw json.RawMessage) (text string) {
 // urls are the URLs in a message. What follows the host may be a secret.
 var urls = regexp.MustCompile(`(https?://[^\s/'"<>?#]+)[/?#][^\x00-\x20'"<>]*`)
 
-// plain returns text of a system for messages of ours: without control characters and what follows the hosts of URLs,
+// Plain returns text of a system for messages of ours: without control characters and what follows the hosts of URLs,
 // and bounded.
-func plain(text string) string {
+func Plain(text string) string {
 	text = urls.ReplaceAllString(strings.ToValidUTF8(text, "?"), "$1/…")
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 {

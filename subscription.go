@@ -67,6 +67,7 @@ type SubscriptionSecrets struct {
 	Depends      string            `json:"depends,omitempty"`      // provider.Terms.Depends of that creation
 	Retired      []RetiredRemote   `json:"retired,omitempty"`      // registrations that are to be deleted at the provider
 	Certificates []json.RawMessage `json:"certificates,omitempty"` // a provider.Certificate each, newest first
+	Paused       bool              `json:"paused,omitempty"`       // LostAt is that of a pause by a user
 }
 
 // A RetiredRemote is a registration in whose place there is another one.
@@ -95,14 +96,49 @@ type SubscriptionCall struct {
 // MaxSubscriptionCalls is how many calls of a subscription are kept: the latest.
 const MaxSubscriptionCalls = 100
 
-// A Gap is a span of time in which a subscription may have missed notifications.
+// A Gap is a span of time in which a subscription may have missed notifications. Where the provider can tell afterwards
+// what has changed, the gap is filled: what was missed enters as events of the source.
 type Gap struct {
 	ID             string // "gap_…"
 	SubscriptionID string
 	From, To       time.Time
-	Reason         string
-	Announced      bool // [TypeSubscriptionGap] was published
+	Reason         string // why notifications may have been missed
+
+	State        GapState
+	Outcome      string    // in words: what a fill waits for, and of an unknown gap what could not be asked; "" is nothing
+	Since, Until time.Time // what the provider was asked for; zero while it was not
+	Found        int       // changes that the provider told
+	Folded       int       // of them, those whose notifications had come, or that were found before
+
+	Announced bool // what is to be announced of this State was published
 }
+
+// A GapState says what is known of what happened in a gap.
+type GapState string
+
+// The states.
+const (
+	GapOpen    GapState = "open"    // it is going to be filled
+	GapFilling GapState = "filling" // the provider is asked, page by page
+	GapFilled  GapState = "filled"  // whatever the provider knows of it is stored
+	GapUnknown GapState = "unknown" // Outcome says what cannot be known, or was not asked
+)
+
+// Waits reports whether a gap in that state is still to be filled.
+func (s GapState) Waits() bool { return s == GapOpen || s == GapFilling }
+
+// A Cursor is a position in the change log of an outside system, kept for a subscription or a destination. Those of a
+// gap that is being filled have its id as their key.
+type Cursor struct {
+	Value   string // a delta link, a change token; stored encrypted. "" is none
+	SavedAt time.Time
+}
+
+// Bounds of a cursor, in bytes.
+const (
+	MaxCursorKey   = 512
+	MaxCursorBytes = 1 << 20
+)
 
 // MaxGaps is how many gaps of a subscription are kept: the latest.
 const MaxGaps = 100
@@ -152,9 +188,12 @@ type SourceNotes struct {
 // The types of the gateway's own events about subscriptions and sources. The subject is the subscription's or the
 // source's name.
 const (
-	TypeSubscriptionGap     = "bellhop.subscription.gap"     // it may have missed notifications: from, to, reason
-	TypeSubscriptionFailing = "bellhop.subscription.failing" // it is not active any more, or about to expire
-	TypeSubscriptionActive  = "bellhop.subscription.active"  // it is active again
+	TypeSubscriptionGap = "bellhop.subscription.gap" // it may have missed notifications: from, to, reason
+	// A gap was filled, or it was tried and the gap stays unknown: found, folded, since, until, outcome.
+	TypeSubscriptionGapFilled  = "bellhop.subscription.gap.filled"
+	TypeSubscriptionGapUnknown = "bellhop.subscription.gap.unknown"
+	TypeSubscriptionFailing    = "bellhop.subscription.failing" // it is not active any more, or about to expire
+	TypeSubscriptionActive     = "bellhop.subscription.active"  // it is active again
 	// TypeSourceSilent: a source or a subscription with ExpectEvery has not spoken for so long. There is one for each
 	// silence.
 	TypeSourceSilent = "bellhop.source.silent"

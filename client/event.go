@@ -45,6 +45,9 @@ type EventDetail struct {
 	Event
 	Headers map[string][]string `json:"headers"`        // of the request that carried the event
 	Data    json.RawMessage     `json:"data,omitempty"` // the body, if it is JSON of at most 256 KiB
+
+	// CaughtUp is the id of the gap in which the notification was missed; "" if the event came as a notification.
+	CaughtUp string `json:"caught_up"`
 }
 
 // An EventFilter narrows a list of events. Zero fields do not narrow.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // A NewSubscription holds the values of a new subscription.
@@ -49,7 +50,25 @@ type Gap struct {
 	ID     string `json:"id" example:"gap_01h455vb4pex5vsknk08"`
 	From   Time   `json:"from"`
 	To     Time   `json:"to"`
-	Reason string `json:"reason"`
+	Reason string `json:"reason"` // why notifications may have been missed
+
+	State   string `json:"state" enum:"open,filling,filled,unknown"`
+	Outcome string `json:"outcome"` // in words: what a fill waits for, or what is not known
+	Since   Time   `json:"since"`   // what the provider was asked for
+	Until   Time   `json:"until"`
+	Found   int    `json:"found"`  // changes that the provider told
+	Folded  int    `json:"folded"` // of them, those whose notifications had come
+}
+
+// A SubscriptionFill is how far the gaps of a subscription are filled.
+type SubscriptionFill struct {
+	Done bool  `json:"done"` // none of the gaps is being filled any more
+	Gaps []Gap `json:"gaps"` // oldest first
+}
+
+// A NewFill chooses what is filled.
+type NewFill struct {
+	Since time.Time `json:"since,omitzero"` // fills a gap from then until now; else the gaps that are not filled
 }
 
 // A SubscriptionCall is one call of a provider's API for a subscription.
@@ -137,6 +156,13 @@ func (c *Client) PauseSubscription(ctx context.Context, idOrName string) (Subscr
 // ResumeSubscription makes the registration of a paused subscription again.
 func (c *Client) ResumeSubscription(ctx context.Context, idOrName string) (Subscription, error) {
 	return post[Subscription](ctx, c, path("subscriptions", idOrName, "resume"), nil)
+}
+
+// FillSubscription asks the provider for what was missed: in the gaps that are not filled or, with since, from then on.
+// It waits for half a minute at most; a fill that takes longer goes on, and the gaps of the subscription show how far it
+// is.
+func (c *Client) FillSubscription(ctx context.Context, idOrName string, since time.Time) (SubscriptionFill, error) {
+	return post[SubscriptionFill](ctx, c, path("subscriptions", idOrName, "fill"), NewFill{Since: since})
 }
 
 // SubscriptionHistory lists the latest calls for a subscription, newest first.

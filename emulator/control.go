@@ -164,6 +164,7 @@ func (h *Host) DeadLetters() []DeadLetter {
 // Reset forgets the calls and the faults, sets the clock right, and has each system forget what happened.
 func (h *Host) Reset() {
 	h.faults.reset()
+	h.same.reset()
 	h.calls.reset()
 	h.held.mu.Lock()
 	h.held.list = nil

@@ -85,6 +85,7 @@ type Host struct {
 	opts   Options
 	calls  callLog
 	faults faults
+	same   sameAnswers
 
 	mu      sync.Mutex
 	systems []System                 // mu guards it, and offsets
@@ -225,6 +226,9 @@ func (h *Host) serve(system System, w *answer, r *http.Request, fault Fault) boo
 		return true
 	case shape == ErrorHTML:
 		w.writePage()
+		return true
+	case shape == ErrorSame:
+		h.same.serve(fault, w, func() { system.ServeHTTP(w, r) })
 		return true
 	case shape == ErrorRedirect:
 		http.Redirect(w, r, fault.elsewhere(r), http.StatusFound)

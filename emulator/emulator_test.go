@@ -147,7 +147,7 @@ func TestCallsAndControl(t *testing.T) {
 			"{\"error\":\"toy: fault missed is not known here\\nother: fault missed is not known here\"}"},
 		{"POST", "fault", `{"fault":"error","value":"200"}`, 400,
 			`{"error":"value of error is \"200\"; use a status from 400 to 599, an error code of the system, or one of html, ` +
-				`redirect, truncated, huge, empty, incomplete"}`},
+				`redirect, truncated, huge, empty, incomplete, same"}`},
 		{"POST", "fault", `{"fault":"slow","value":"soon"}`, 400,
 			`{"error":"value of slow is \"soon\"; use a length of time such as 10s or -5m"}`},
 		{"POST", "fault", `{"fault":"explode"}`, 400,

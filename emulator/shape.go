@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Values of FaultError that change the form of an answer. The first two keep the call from the system; with the others
@@ -21,11 +23,12 @@ const (
 	ErrorHuge       = "huge"       // HugeBytes of blanks come before the body
 	ErrorEmpty      = "empty"      // the body is left out
 	ErrorIncomplete = "incomplete" // the next list lacks its first entry, or the first with the text behind the colon
+	ErrorSame       = "same"       // every answer is that of the first call which met the fault
 )
 
 // ErrorShapes returns these values.
 func ErrorShapes() []string {
-	return []string{ErrorHTML, ErrorRedirect, ErrorTruncated, ErrorHuge, ErrorEmpty, ErrorIncomplete}
+	return []string{ErrorHTML, ErrorRedirect, ErrorTruncated, ErrorHuge, ErrorEmpty, ErrorIncomplete, ErrorSame}
 }
 
 // HugeBytes is how much larger an answer is by ErrorHuge.
@@ -123,6 +126,43 @@ func (a *answer) Write(p []byte) (int, error) {
 func (a *answer) writePage() {
 	a.Header().Set("Content-Type", "text/html; charset=utf-8")
 	a.body.WriteString("<!doctype html><html lang=en><title>Sign in</title><h1>Sign in to continue</h1></html>\n")
+}
+
+// sameAnswers are the answers that ErrorSame repeats, by the system and the path of the fault.
+type sameAnswers struct {
+	mu   sync.Mutex
+	list map[[2]string]sameAnswer // mu guards it
+}
+
+type sameAnswer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// serve answers as the first call of f was answered. answer answers that one.
+func (s *sameAnswers) serve(f Fault, w *answer, answer func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := [2]string{f.System, f.Path}
+	first, ok := s.list[key]
+	if ok {
+		maps.Copy(w.Header(), first.header)
+		w.WriteHeader(first.status)
+		w.body.Write(first.body)
+		return
+	}
+	answer()
+	if s.list == nil {
+		s.list = map[[2]string]sameAnswer{}
+	}
+	s.list[key] = sameAnswer{w.status, w.Header().Clone(), bytes.Clone(w.body.Bytes())}
+}
+
+func (s *sameAnswers) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = nil
 }
 
 // reshape changes the answer of a system. It reports whether it could: an answer that is no list cannot be incomplete.

@@ -50,6 +50,9 @@ type ActionEnv struct {
 	// Connection returns a connection by its id or name. The error is bellhop.CodeNotFound if there is none. Nil: this
 	// server has no connections.
 	Connection func(ctx context.Context, idOrName string) (Connection, error)
+
+	// Cursors keeps positions in the change logs of outside systems. Nil: this server keeps none.
+	Cursors Cursors
 }
 
 // A Connection is a connection as an action uses it. It stays good while the connection is changed, signed out and

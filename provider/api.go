@@ -52,6 +52,7 @@ const (
 	APIHandshake APIErrorKind = "handshake" // the system could not validate our URL
 	APIInvalid   APIErrorKind = "invalid"   // the call can never succeed as it is
 	APIForeign   APIErrorKind = "foreign"   // the answer is not of that API: a page, a redirect, truncated, too large
+	APIEndless   APIErrorKind = "endless"   // the list does not end: see Walk
 )
 
 // An APIError says why a call had no effect, or none that is known. Its texts hold no secret and no body.

@@ -83,8 +83,8 @@ type Registration struct {
 	Certificate Certificate // for Terms.Encrypted
 	ExpiresAt   time.Time   // the wish; zero for a system without an expiry
 
-	// RemoteResource is Remote.Resource of the registration as it was made; "" before.
-	RemoteResource string
+	// RemoteResource and RemoteID are Resource and ID of the Remote that was made; "" before.
+	RemoteResource, RemoteID string
 }
 
 // A Remote is a registration as its system shows it.

@@ -68,7 +68,7 @@ func showEvent(e *env, conn *connection, ev client.EventDetail) error {
 	fields := []field{
 		{"id", ev.ID}, {"type", ev.Type}, {"subject", ev.Subject}, {"source", ev.Source + " (" + ev.SourceID + ")"},
 		{"provider id", ev.ProviderID}, {"conflicts with", ev.ConflictsWith},
-		{"caused by", ev.CausedBy}, {"tenant", ev.Tenant},
+		{"caused by", ev.CausedBy}, {"caught up", ev.CaughtUp}, {"tenant", ev.Tenant},
 		{"time", moment(ev.Time.Time)},
 		{"received at", moment(ev.ReceivedAt.Time)},
 		{"content type", ev.ContentType}, {"body", strconv.Itoa(ev.BodyBytes) + " bytes, SHA-256 " + ev.BodySHA256},

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -34,6 +35,8 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/internal/datadir"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -44,6 +47,7 @@ import (
 //	serve [FLAG…]       starts a server in a process of its own, on a free port, with the data folder ./data. It may
 //	                    deliver to this machine and runs until the script ends. $SERVER is its URL, server.log its log
 //	stop                stops that server cleanly, so that another can be started
+//	away DURATION       makes the stopped server believe that it has been stopped for so long
 //	crash               kills that server, as kill -9 does, so that another can be started
 //	freeze, thaw        stop that server as a machine that is suspended does, and have it go on: it answers nobody
 //	                    meanwhile
@@ -87,7 +91,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
-			"serve": serveInScript, "stop": stopInScript, "crash": crashInScript,
+			"serve": serveInScript, "stop": stopInScript, "crash": crashInScript, "away": awayInScript,
 			"freeze": freezeInScript, "thaw": thawInScript,
 			"emulate": emulateInScript, "http": httpInScript,
 			"sign-in": signInInScript,
@@ -292,6 +296,22 @@ func stopInScript(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Fatalf("no server was started")
 	}
 	ts.Check(server.stop())
+}
+
+// awayInScript is the script command away.
+func awayInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: away DURATION")
+	}
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	keys, err := store.LoadKeyRing(ts.MkAbs("data"), rand.Reader)
+	ts.Check(err)
+	s, err := sqlite.Open(sqlite.Options{Dir: ts.MkAbs("data"), Options: store.Options{Keys: keys, Now: time.Now,
+		Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler)}})
+	ts.Check(err)
+	_, err = s.Alive(context.Background(), time.Now().Add(-d))
+	ts.Check(errors.Join(err, s.Close()))
 }
 
 // crashInScript is the script command crash.

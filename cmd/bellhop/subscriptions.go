@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,12 +15,13 @@ import (
 func newSubscriptionsCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "subscriptions",
-		Short: "List, show, create, update, renew, pause, resume and delete subscriptions at providers",
-		Long: `List, show, create, update, renew, pause, resume and delete subscriptions at providers.
+		Short: "List, show, create, update, renew, pause, resume, fill and delete subscriptions at providers",
+		Long: `List, show, create, update, renew, pause, resume, fill and delete subscriptions at providers.
 
 A subscription is a registration of this server at a provider: it asks the provider to call a source.
 Most registrations expire. The server renews them in time, makes a new one when one was lost, and
-keeps on record when notifications may have been missed. Without a verb, subscriptions are listed.`,
+keeps on record when notifications may have been missed, and asks the provider what that was. Without
+a verb, subscriptions are listed.`,
 		Example: `  bellhop subscriptions
   bellhop subscriptions create events --source calendar --connection work --resource /me/events --change-type created
   bellhop subscriptions show calendar
@@ -43,7 +45,7 @@ on record as a gap.`,
 			short:   "Make the registration of a paused subscription again",
 			example: "  bellhop subscriptions resume calendar",
 		}, (*client.Client).ResumeSubscription, (*env).madeSubscription),
-		newSubscriptionsDeleteCommand, newSubscriptionsSyncCommand, newSubscriptionsRemoteCommand)
+		newSubscriptionsFillCommand, newSubscriptionsDeleteCommand, newSubscriptionsSyncCommand, newSubscriptionsRemoteCommand)
 }
 
 var subscriptionColumns = []column[client.Subscription]{
@@ -84,18 +86,8 @@ func subscriptionFields(s client.Subscription) []field {
 	return append(fields, field{"expect every", s.ExpectEvery}, field{"remote id", s.RemoteID}, field{"url", s.URL},
 		field{"expires at", moment(s.ExpiresAt.Time)}, field{"next call at", moment(s.RenewAt.Time)},
 		field{"last event at", moment(s.LastEventAt.Time)}, field{"missing since", moment(s.LostAt.Time)},
-		field{"gaps", gapText(s.Gaps)}, field{"created at", moment(s.CreatedAt.Time)}, field{"updated at",
+		field{"created at", moment(s.CreatedAt.Time)}, field{"updated at",
 			moment(s.UpdatedAt.Time)})
-}
-
-// gapText says how many gaps there are, and the latest one.
-func gapText(gaps []client.Gap) string {
-	if len(gaps) == 0 {
-		return ""
-	}
-	last := gaps[0]
-	return fmt.Sprintf("%d; the latest from %s to %s: %s", len(gaps), moment(last.From.Time), moment(last.To.Time),
-		last.Reason)
 }
 
 var callColumns = []column[client.SubscriptionCall]{
@@ -113,10 +105,11 @@ var callColumns = []column[client.SubscriptionCall]{
 
 func newSubscriptionsShowCommand(e *env, conn *connection) *cobra.Command {
 	c := help{
-		short: "Show one subscription and its history, by name or id",
-		long: `Show one subscription and its history, by name or id: each call that was made for it at the provider,
-newest first, what came back, and the handshake that it caused. With --json, --history prints the
-history in place of the subscription.`,
+		short: "Show one subscription, its gaps and its history, by name or id",
+		long: `Show one subscription, its gaps and its history, by name or id. A gap is a span of time in which
+notifications may have been missed; the latest 20 are shown. The history is each call that was made
+for it at the provider, newest first, what came back, and the handshake that it caused. With --json,
+--history prints the history in place of the subscription.`,
 		example: "  bellhop subscriptions show calendar",
 	}.command("show NAME", oneArgument("subscription"))
 	history := c.Flags().Bool("history", false, "only the history")
@@ -135,11 +128,10 @@ history in place of the subscription.`,
 			case conn.json:
 				return printJSON(e.stdout, s)
 			}
-			if err := showSubscription(e, conn, s); err != nil || len(calls.Data) == 0 {
+			if err := showSubscription(e, conn, s); err != nil {
 				return err
 			}
-			fmt.Fprintln(e.stdout)
-			return printTable(e, calls.Data, callColumns)
+			return errors.Join(printBelow(e, s.Gaps, gapColumns), printBelow(e, calls.Data, callColumns))
 		})
 	}
 	return c

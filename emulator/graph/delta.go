@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/emulator"
 )
@@ -77,12 +78,28 @@ func (s *System) delta(w http.ResponseWriter, r *http.Request, path string, k ki
 	if lost == nil {
 		lost = lostByDefault
 	}
+	received, err := receivedSince(q, k)
+	if err != nil {
+		return err
+	}
+	if received != "" {
+		kept += "$filter=" + url.QueryEscape(q.Get("$filter")) + "&"
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	after := 0
-	if text := q.Get(parameter) + q.Get("$skiptoken"); strings.EqualFold(text, "latest") {
+	if k.name == "mailfolders" {
+		s.addFolder(path, "inbox")
+	}
+	after, first := 0, false
+	text := q.Get(parameter) + q.Get("$skiptoken")
+	at, notTime := time.Parse(time.RFC3339, text)
+	if strings.EqualFold(text, "latest") {
 		after = s.version
-	} else if text != "" {
+	} else if k.rootOnly && notTime == nil {
+		after = s.versionBefore(home(path), at)
+	} else if text == "" {
+		first = true
+	} else {
 		token, ok := parseDeltaToken(text)
 		switch after = int(token); {
 		case !ok || after > s.version:
@@ -94,8 +111,9 @@ func (s *System) delta(w http.ResponseWriter, r *http.Request, path string, k ki
 	size := emulator.PageSize(r, s.opts.PageSize)
 	changed := s.collections[home(path)].sorted(after)
 	changed = slices.DeleteFunc(changed, func(it *item) bool {
-		return it.deleted && after == 0 || // at first there is nothing to remove
-			!it.deleted && span != nil && !it.within(*span)
+		at, _ := it.data["receivedDateTime"].(string)
+		return it.deleted && first || // at first there is nothing to remove
+			!it.deleted && span != nil && !it.within(*span) || received != "" && at < received
 	})
 	page := []map[string]any{}
 	for _, it := range changed[:min(size, len(changed))] {
@@ -109,6 +127,33 @@ func (s *System) delta(w http.ResponseWriter, r *http.Request, path string, k ki
 	}
 	emulator.WriteJSON(w, http.StatusOK, out)
 	return nil
+}
+
+// receivedSince returns the time of a filter by receivedDateTime, as items have it; "" without a filter. Delta queries of
+// messages know no other filter, and all others none.
+func receivedSince(q url.Values, k kind) (string, error) {
+	filter := q.Get("$filter")
+	if filter == "" {
+		return "", nil
+	}
+	text, ok := strings.CutPrefix(filter, "receivedDateTime ge ")
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if !ok || err != nil || k.name != "messages" {
+		return "", &apiError{status: http.StatusBadRequest, code: "ErrorInvalidUrlQuery",
+			message: "The filter is not supported for change tracking. Use receivedDateTime ge TIME."}
+	}
+	return formatTime(at), nil
+}
+
+// versionBefore returns the version at which everything in a collection had happened that happened before a time. The
+// caller holds s.mu.
+func (s *System) versionBefore(collection string, at time.Time) (version int) {
+	for _, it := range s.collections[collection].sorted(0) {
+		if modified, _ := it.data["lastModifiedDateTime"].(string); modified < formatTime(at) {
+			version = it.version
+		}
+	}
+	return version
 }
 
 // spanOf returns the span of time that a calendar view is asked for, and nil for other kinds.

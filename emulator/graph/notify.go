@@ -56,7 +56,8 @@ func (s *System) Happen(e emulator.Event) (int, error) {
 	s.dropExpired()
 	var wanted []*subscription
 	for _, sub := range s.subscriptions {
-		if !sub.paused && covers(sub.canonical, resource, it.id) && wantsChange(sub.ChangeType, e.ChangeType, k) {
+		if !sub.paused && (covers(sub.canonical, resource, it.id) || covers(sub.canonical, home(resource), it.id)) &&
+			wantsChange(sub.ChangeType, e.ChangeType, k) {
 			as := *sub // it may be renewed meanwhile
 			wanted = append(wanted, &as)
 		}

@@ -50,6 +50,9 @@ func (s *System) change(resource string, k kind, e emulator.Event) item {
 	if c == nil {
 		c = &collection{kind: k, items: map[string]*item{}}
 		s.collections[resource] = c
+		if user, folder, ok := strings.Cut(resource, "/mailfolders/"); ok {
+			s.addFolder(user+"/mailfolders", strings.TrimSuffix(folder, "/messages"))
+		}
 	}
 	id, _ := e.Data["id"].(string)
 	if id == "" && e.ChangeType != "created" {
@@ -75,6 +78,20 @@ func (s *System) change(resource string, k kind, e emulator.Event) item {
 	it.data["@odata.etag"] = fmt.Sprintf(`W/"CQAAABYAAAB%06d"`, s.version)
 	it.data["lastModifiedDateTime"] = formatTime(s.now())
 	return item{id: id, data: maps.Clone(it.data), version: it.version, deleted: it.deleted}
+}
+
+// addFolder adds a folder to those of a mailbox, unless it is there. The caller holds s.mu.
+func (s *System) addFolder(folders, name string) {
+	c := s.collections[folders]
+	if c == nil {
+		k, _ := s.kindOf(folders)
+		c = &collection{kind: k, items: map[string]*item{}}
+		s.collections[folders] = c
+	}
+	if c.items[name] == nil {
+		s.version++
+		c.items[name] = &item{id: name, data: map[string]any{"id": name, "displayName": name}, version: s.version}
+	}
 }
 
 // newData returns a new item with the members that every item of its kind has.

@@ -255,7 +255,7 @@ func (s *System) serve(w http.ResponseWriter, r *http.Request, claims entra.Clai
 	case len(parts) == 1 && isView:
 		return s.calendarView(w, r)
 	case len(parts) == 1:
-		return s.list(w, r, parts[0])
+		return s.list(w, r, claims, parts[0])
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -270,8 +270,19 @@ func (s *System) serve(w http.ResponseWriter, r *http.Request, claims entra.Clai
 	return nil
 }
 
+// shown returns an item as a list shows it: whole, or with the members that names has and those of OData.
+func shown(it *item, names, uri string) map[string]any {
+	data := maps.Clone(it.data)
+	if names != "" {
+		wanted := append(strings.Split(names, ","), "Id", "@odata.etag")
+		maps.DeleteFunc(data, func(name string, _ any) bool { return !slices.Contains(wanted, name) })
+	}
+	data["@odata.id"] = uri
+	return data
+}
+
 // list answers the items of a collection, newest change last. Of $filter it knows LastModifiedDateTime ge TIME.
-func (s *System) list(w http.ResponseWriter, r *http.Request, collection string) error {
+func (s *System) list(w http.ResponseWriter, r *http.Request, claims entra.Claims, collection string) error {
 	q := r.URL.Query()
 	since := time.Time{}
 	if filter := q.Get("$filter"); filter != "" {
@@ -304,7 +315,7 @@ func (s *System) list(w http.ResponseWriter, r *http.Request, collection string)
 	to := min(from+size, len(all))
 	page := []map[string]any{}
 	for _, it := range all[from:to] {
-		page = append(page, it.data)
+		page = append(page, shown(it, q.Get("$select"), itemURL(emulator.BaseURL(r), claims.Object, claims.Tenant, it)))
 	}
 	out := map[string]any{"@odata.context": emulator.BaseURL(r) + "/api/v2.0/$metadata#Me/" + titled(collection),
 		"value": page}

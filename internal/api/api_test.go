@@ -251,6 +251,7 @@ var routes = []struct {
 	{"PATCH", "/subscriptions/{id}", `{"name":"home"}`, 200},
 	{"DELETE", "/subscriptions/{id}", "", 204},
 	{"POST", "/subscriptions/{id}/renew", "", 200},
+	{"POST", "/subscriptions/{id}/fill", "{}", 200},
 	{"POST", "/subscriptions/{id}/pause", "", 200},
 	{"POST", "/subscriptions/{id}/resume", "", 200},
 	{"GET", "/subscriptions/{id}/history", "", 200},

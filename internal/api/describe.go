@@ -248,6 +248,22 @@ var descriptions = []struct {
 		"strays":  "Number of registrations that are ours, but of no subscription: they are deleted",
 		"errors":  "Lists that could not be read, in sentences",
 	}},
+	{"Gap", map[string]string{
+		"reason":  "Why notifications may have been missed",
+		"state":   "open: it is going to be filled; filling; filled; unknown: outcome says what cannot be known",
+		"outcome": "What a fill waits for, or what is not known, in words",
+		"since":   "From when on the provider was asked for what has changed; null if it was not",
+		"until":   "When it was asked last",
+		"found":   "Number of changes that the provider told",
+		"folded":  "Number of them whose notifications had come, or that were found before",
+	}},
+	{"SubscriptionFill", map[string]string{
+		"done": "Whether none of the gaps is being filled any more; otherwise the fill goes on",
+		"gaps": "The gaps that the call is about, oldest first",
+	}},
+	{"NewFill", map[string]string{
+		"since": "Fill a gap from then until now; by default the gaps that are not filled",
+	}},
 	{"RemoteSubscription", map[string]string{
 		"origin":       "Scheme and host of the URL that the provider calls",
 		"owner":        "ours; lost: it has our URL and client state, but is of no subscription; foreign: it is left alone",

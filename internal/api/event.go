@@ -56,7 +56,8 @@ func (s *server) showEvent(ctx context.Context, in *one) (*bodyOf[client.EventDe
 	if err != nil {
 		return nil, err
 	}
-	out := client.EventDetail{Event: eventJSON(ev), Headers: ev.Header.HTTP()}
+	out := client.EventDetail{Event: eventJSON(ev), Headers: ev.Header.HTTP(),
+		CaughtUp: ev.Header.Get(bellhop.CaughtUpHeader)}
 	content, err := contentcoding.Event(&ev, maxDataBytes)
 	if err == nil && len(content) <= maxDataBytes {
 		out.Data = strictjson.Document(content)

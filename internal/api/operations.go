@@ -78,9 +78,11 @@ var operationTexts = map[string]string{
 		"expect_every change, the provider gets a new registration, and then the old one is deleted.",
 	"delete-subscription": "Deletes a subscription and its registration at the provider. It is a conflict if the " +
 		"provider cannot be reached; the deletion is tried again.",
-	"renew-subscription":      "Renews the registration now, or makes one if there is none.",
-	"pause-subscription":      "Ends the registration at the provider until it is resumed. The pause is a gap.",
-	"resume-subscription":     "Makes the registration of a paused subscription again.",
+	"renew-subscription":  "Renews the registration now, or makes one if there is none.",
+	"pause-subscription":  "Ends the registration at the provider until it is resumed. The pause is a gap.",
+	"resume-subscription": "Makes the registration of a paused subscription again.",
+	"fill-subscription": "Asks the provider for what was missed: in the gaps that are not filled or, with since, from then " +
+		"on. Waits for half a minute at most: a fill that is not done goes on, and the gaps show how far it is.",
 	"list-subscription-calls": "Returns the latest 100 calls of the provider's API for a subscription, newest first.",
 	"sync-subscriptions": "Compares all subscriptions with their providers: lost registrations are made again, and " +
 		"registrations with our URL and client state of no subscription are deleted.",

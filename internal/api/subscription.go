@@ -36,6 +36,8 @@ func (s *server) subscriptions() {
 		"End a registration until it is resumed", 0}, s.actOnSubscription(catalog.Subscriptions.Pause))
 	handle(s, op{http.MethodPost, "/subscriptions/{id}/resume", "resume-subscription",
 		"Make the registration of a paused subscription again", 0}, s.actOnSubscription(catalog.Subscriptions.Resume))
+	handle(s, op{http.MethodPost, "/subscriptions/{id}/fill", "fill-subscription",
+		"Ask the provider for what was missed", 0}, s.fillSubscription)
 	handle(s, op{http.MethodGet, "/subscriptions/{id}/history", "list-subscription-calls",
 		"List the latest calls for a subscription", 0}, s.subscriptionHistory)
 	handle(s, op{http.MethodGet, "/connections/{id}/remote", "list-remote-subscriptions",
@@ -150,6 +152,35 @@ func (s *server) actOnSubscription(
 	}
 }
 
+// fillInput chooses a subscription and what is filled.
+type fillInput struct {
+	ID   string `path:"id" doc:"Its id or name" example:"calendar"`
+	Body *client.NewFill
+}
+
+func (s *server) fillSubscription(ctx context.Context, in *fillInput) (*bodyOf[client.SubscriptionFill], error) {
+	var since time.Time
+	if in.Body != nil {
+		since = in.Body.Since
+	}
+	gaps, err := s.Catalog.FillSubscription(ctx, in.ID, since)
+	if err != nil {
+		return nil, err
+	}
+	out := client.SubscriptionFill{Done: true, Gaps: []client.Gap{}}
+	for _, gap := range gaps {
+		out.Gaps = append(out.Gaps, gapJSON(gap))
+		out.Done = out.Done && !gap.State.Waits()
+	}
+	return &bodyOf[client.SubscriptionFill]{out}, nil
+}
+
+func gapJSON(g bellhop.Gap) client.Gap {
+	at := func(t time.Time) client.Time { return client.Time{Time: t} }
+	return client.Gap{ID: g.ID, From: at(g.From), To: at(g.To), Reason: g.Reason, State: string(g.State),
+		Outcome: g.Outcome, Since: at(g.Since), Until: at(g.Until), Found: g.Found, Folded: g.Folded}
+}
+
 func (s *server) subscriptionHistory(ctx context.Context, in *one) (*listOutput[client.SubscriptionCall], error) {
 	sub, err := s.Store.Subscription(ctx, in.ID)
 	if err != nil {
@@ -253,7 +284,7 @@ func (s *server) subscriptionJSON(ctx context.Context, sub bellhop.Subscription)
 		s.log.Error("gaps.unread", "subscription_id", sub.ID, "subscription", sub.Name, "error", err)
 	}
 	for _, g := range gaps[:min(len(gaps), maxShownGaps)] {
-		shown.Gaps = append(shown.Gaps, client.Gap{ID: g.ID, From: at(g.From), To: at(g.To), Reason: g.Reason})
+		shown.Gaps = append(shown.Gaps, gapJSON(g))
 	}
 	return shown
 }

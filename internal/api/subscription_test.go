@@ -28,7 +28,8 @@ func (f *fake) SubscriptionCalls(context.Context, string) ([]bellhop.Subscriptio
 		Took: 1234567}}, f.err
 }
 func (f *fake) SubscriptionGaps(context.Context, string) ([]bellhop.Gap, error) {
-	return []bellhop.Gap{{ID: "gap_1", From: testNow, To: testNow, Reason: "lost"}}, f.err
+	return []bellhop.Gap{{ID: "gap_1", From: testNow, To: testNow, Reason: "lost", State: bellhop.GapUnknown,
+		Outcome: "no log", Since: testNow, Found: 3, Folded: 1}}, f.err
 }
 
 // keeper is the room of subscriptions: it notes what it is asked for.
@@ -71,6 +72,11 @@ func (k keeper) Delete(ctx context.Context, id string, keep bool) error {
 	_, err := k.note(ctx, what, id)
 	return err
 }
+func (k keeper) Fill(ctx context.Context, id string, since time.Time) ([]bellhop.Gap, error) {
+	k.kept = append(k.kept, "fill "+id+" "+since.Format(time.DateOnly))
+	return []bellhop.Gap{{ID: "gap_1", State: bellhop.GapFilled}, {ID: "gap_2", State: bellhop.GapFilling}}[:len(k.kept)%3],
+		k.err
+}
 func (k keeper) Remote(_ context.Context, connectionID, provider, resource string) ([]bellhop.RemoteSubscription,
 	error) {
 	k.kept = append(k.kept, "remote "+connectionID+" "+provider+" "+resource)
@@ -95,7 +101,8 @@ func TestSubscription(t *testing.T) {
 		"connection_id":"con_1","resource":"/me","change_types":["created"],"settings":{},"expect_every":"","state":"active",
 		"reason":"","remote_id":"r1","url":"https://hooks.example.com/in/media","expires_at":"2026-11-22T09:30:00.123Z",
 		"renew_at":null,"last_event_at":"2026-11-22T10:30:00.123Z","lost_at":null,
-		"gaps":[{"id":"gap_1","from":"2026-11-22T09:30:00.123Z","to":"2026-11-22T09:30:00.123Z","reason":"lost"}],
+		"gaps":[{"id":"gap_1","from":"2026-11-22T09:30:00.123Z","to":"2026-11-22T09:30:00.123Z","reason":"lost",
+		"state":"unknown","outcome":"no log","since":"2026-11-22T09:30:00.123Z","until":null,"found":3,"folded":1}],
 		"created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`)
 	whole, err := json.Marshal(shown)
 	if err != nil {
@@ -142,6 +149,18 @@ func TestSubscription(t *testing.T) {
 	same(t, history, `{"data":[{"at":"2026-11-22T09:30:00.123Z","call":"create","status":400,"done":false,"outcome":"no",
 		"handshake":"","duration":"1ms"}],"next":null}`)
 	r.do("DELETE", "/api/v1/connections/work", "").refused(409, bellhop.CodeConflict)
+	r.kept = nil
+	gap := func(id, state string) string {
+		return `{"id":"` + id + `","from":null,"to":null,"reason":"","state":"` + state + `","outcome":"","since":null,
+			"until":null,"found":0,"folded":0}`
+	}
+	same(t, r.do("POST", "/api/v1/subscriptions/calendar/fill", "").is(200), `{"done":true,"gaps":[`+
+		gap("gap_1", "filled")+`]}`)
+	same(t, r.do("POST", "/api/v1/subscriptions/calendar/fill", `{"since":"2026-11-20T00:00:00Z"}`).is(200),
+		`{"done":false,"gaps":[`+gap("gap_1", "filled")+`,`+gap("gap_2", "filling")+`]}`)
+	if got := strings.Join(r.kept, ", "); got != "fill sub_1 0001-01-01, fill sub_1 2026-11-20" {
+		t.Errorf("%s", got)
+	}
 	r.kept = nil
 	r.do("DELETE", "/api/v1/subscriptions/calendar?keep_remote=true", "").is(204)
 	r.do("DELETE", "/api/v1/subscriptions/calendar", "").is(204)

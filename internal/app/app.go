@@ -269,6 +269,7 @@ func (a *App) openRooms(client *egress.Client) {
 		Connection: func(ctx context.Context, idOrName string) (provider.Connection, error) {
 			return a.links.Connection(ctx, idOrName)
 		},
+		Cursors: a.store,
 	})
 	a.engine = delivery.New(delivery.Options{
 		Gate:  a.gate,

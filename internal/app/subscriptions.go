@@ -32,7 +32,10 @@ func (a *App) openSubscriptions() {
 	a.keeper = subscription.New(subscription.Options{
 		Store: a.store, Connections: a.links, Providers: a.opts.Providers, PublicURL: a.opts.Config.PublicURL,
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) },
-		Now:      time.Now, Rand: rand.Reader, Logger: a.opts.Logger, Metrics: a.registry,
+		PublishCaughtUp: func(ctx context.Context, sourceID, gapID string, events []bellhop.Event) (int, error) {
+			return a.door.PublishCaughtUp(ctx, sourceID, gapID, events)
+		},
+		Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger, Metrics: a.registry,
 	})
 }
 

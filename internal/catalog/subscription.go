@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -19,6 +20,8 @@ type Subscriptions interface {
 	Pause(ctx context.Context, id string) (bellhop.Subscription, error)
 	Resume(ctx context.Context, id string) (bellhop.Subscription, error)
 	Delete(ctx context.Context, id string, keepRemote bool) error
+	// Fill asks the provider for what was missed, in the gaps that are not filled or since a time.
+	Fill(ctx context.Context, id string, since time.Time) ([]bellhop.Gap, error)
 	// Remote returns the registrations that a connection sees at its provider.
 	Remote(ctx context.Context, connectionID, provider, resource string) ([]bellhop.RemoteSubscription, error)
 	// HasConnection returns the name of a subscription that uses a connection; "" if none does.
@@ -103,6 +106,16 @@ func (c *Catalog) ActOnSubscription(ctx context.Context, idOrName string,
 		return sub, err
 	}
 	return act(c.opts.Subscriptions, ctx, sub.ID)
+}
+
+// FillSubscription asks the provider of a subscription for what was missed: in the gaps that are not filled or, if since
+// is not zero, from then on. It returns the gaps, oldest first; those that are still being filled go on.
+func (c *Catalog) FillSubscription(ctx context.Context, idOrName string, since time.Time) ([]bellhop.Gap, error) {
+	sub, err := c.opts.Store.Subscription(ctx, idOrName)
+	if err != nil {
+		return nil, err
+	}
+	return c.opts.Subscriptions.Fill(ctx, sub.ID, since)
 }
 
 // DeleteSubscription deletes a subscription and, unless keepRemote is set, its registration at the provider.

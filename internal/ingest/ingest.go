@@ -401,6 +401,34 @@ func (d *Door) PublishCaused(ctx context.Context, cause *bellhop.Event, ev bellh
 	return stored.ID, err
 }
 
+// PublishCaughtUp accepts events of a source that its provider told afterwards, because their notifications were missed
+// in a gap, in one commit. Their header names the gap. One whose ProviderID the source has is a repeat, whatever its
+// body: stored counts the others. The error is of CodeNotFound if there is no such source.
+func (d *Door) PublishCaughtUp(ctx context.Context, sourceID, gapID string, events []bellhop.Event) (stored int,
+	err error) {
+	src := (*d.sources.Load())[sourceID]
+	if src == nil {
+		return 0, bellhop.NotFound("source", sourceID)
+	}
+	header := bellhop.NewHeader(http.Header{bellhop.CaughtUpHeader: {gapID}}, nil)
+	now := d.opts.Env.Now()
+	for i := range events {
+		ev := &events[i]
+		ev.SourceID, ev.Source, ev.Header, ev.Fingerprint = src.ID, src.Name, header, bellhop.FingerprintByID
+		stamp(ev, now)
+	}
+	deliveries, err := d.opts.Lanes.Match(ctx, events)
+	if err != nil {
+		return 0, err
+	}
+	got, err := d.store(ctx, nil, events, deliveries)
+	stored = len(events) - got.Duplicates
+	if err == nil {
+		src.metrics.events.Add(float64(stored))
+	}
+	return stored, err
+}
+
 func (d *Door) publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
 	stamp(&ev, d.opts.Env.Now())
 	events := []bellhop.Event{ev}

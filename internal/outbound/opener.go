@@ -42,6 +42,8 @@ type Options struct {
 	Publish func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error)
 	// Connection returns the connections that actions use, as [provider.ActionEnv] has it; nil if there are none.
 	Connection func(ctx context.Context, idOrName string) (provider.Connection, error)
+	// Cursors keeps positions for actions, as [provider.ActionEnv] has it; nil keeps none.
+	Cursors provider.Cursors
 
 	// Current returns the target that attempts of a destination use now, or nil. A target or handshake of the same
 	// destination continues to use its access token. A nil Current is one that always returns nil.

@@ -83,6 +83,7 @@ type Store interface {
 	Requests
 	Connections
 	Subscriptions
+	Cursors
 	Service
 }
 
@@ -222,6 +223,10 @@ type Events interface {
 	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) (list []bellhop.Event, next string, err error)
 	// Event returns one event, whole. It fails if the stored body does not match its checksum.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
+	// EventsAfter returns whole events of a source, oldest first: those received since a time or, with after, those after
+	// the event of that id. There are at most limit, and fewer if their bodies are large; none are left if it returns
+	// none.
+	EventsAfter(ctx context.Context, sourceID string, since time.Time, after string, limit int) ([]bellhop.Event, error)
 	// ReplayEvent stores new deliveries of an event, due now, and sets their ids. A destination that was deleted
 	// meanwhile gets none.
 	ReplayEvent(ctx context.Context, eventID string, owed []bellhop.NewDelivery) error
@@ -310,7 +315,7 @@ type Subscriptions interface {
 	// one transaction. It is a conflict if another subscription has its name. A call without an ID is new and gets one;
 	// else it replaces that call. The latest [bellhop.MaxSubscriptionCalls] calls and [bellhop.MaxGaps] gaps are kept.
 	SaveSubscription(ctx context.Context, s bellhop.Subscription, note bellhop.SubscriptionNote) error
-	// DeleteSubscription deletes a subscription with its calls and gaps. Its name is free again.
+	// DeleteSubscription deletes a subscription with its calls, gaps and cursors. Its name is free again.
 	DeleteSubscription(ctx context.Context, id string) error
 	// SettleCalls gives all calls without an outcome this one.
 	SettleCalls(ctx context.Context, outcome string) error
@@ -320,6 +325,12 @@ type Subscriptions interface {
 	SubscriptionGaps(ctx context.Context, id string) ([]bellhop.Gap, error)
 	// GapsToAnnounce returns gaps that are not announced yet, oldest first: at most 1000.
 	GapsToAnnounce(ctx context.Context) ([]bellhop.Gap, error)
+	// GapsToFill returns the gaps that are open or being filled, oldest first.
+	GapsToFill(ctx context.Context) ([]bellhop.Gap, error)
+	// SaveGap replaces State, Outcome, Since, Until, Found and Folded of a gap, and the cursor whose owner is its
+	// subscription and whose key is its id, in one transaction. A cursor without a value is deleted. If Announced is not
+	// set, the gap is to be announced again.
+	SaveGap(ctx context.Context, gap bellhop.Gap, cursor bellhop.Cursor) error
 	// GapAnnounced stores that a gap is announced. An unknown id is no error.
 	GapAnnounced(ctx context.Context, id string) error
 	// Spoken stores when the latest event came, by the ids of subscriptions and sources. Unknown ids are ignored.
@@ -330,6 +341,16 @@ type Subscriptions interface {
 	SourceSilent(ctx context.Context, id string, since time.Time) error
 	// Alive stores that the gateway is running at a time, and returns the time that was stored before; zero if none was.
 	Alive(ctx context.Context, at time.Time) (before time.Time, err error)
+}
+
+// Cursors are positions in the change logs of outside systems, kept encrypted. The owner is the id of a subscription or
+// of a destination, whose deletion deletes its cursors.
+type Cursors interface {
+	// Cursor returns the cursor of that owner and key; the zero Cursor if there is none.
+	Cursor(ctx context.Context, owner, key string) (bellhop.Cursor, error)
+	// SaveCursor stores a cursor in place of the one before. One without a value is deleted. The error is
+	// bellhop.CodeNotFound if there is no such owner, and bellhop.CodeInvalid if key or value are too long.
+	SaveCursor(ctx context.Context, owner, key string, c bellhop.Cursor) error
 }
 
 // A Service has the methods for the program that owns the store.

@@ -32,9 +32,25 @@ type nounNotice struct {
 }
 
 type gapNotice struct {
-	ID   string    `json:"id"`
-	From time.Time `json:"from"`
-	To   time.Time `json:"to"`
+	ID      string    `json:"id"`
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	State   string    `json:"state"`
+	Outcome string    `json:"outcome,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	Until   time.Time `json:"until,omitzero"`
+	Found   *int      `json:"found,omitempty"`
+	Folded  *int      `json:"folded,omitempty"`
+}
+
+// noticeOf returns what an event tells of a gap. Of one that the provider was not asked about it tells no numbers.
+func noticeOf(gap bellhop.Gap) *gapNotice {
+	n := &gapNotice{ID: gap.ID, From: gap.From, To: gap.To, State: string(gap.State), Outcome: gap.Outcome,
+		Since: gap.Since, Until: gap.Until}
+	if !gap.Since.IsZero() {
+		n.Found, n.Folded = &gap.Found, &gap.Folded
+	}
+	return n
 }
 
 func subscriptionNotice(sub *bellhop.Subscription) *nounNotice {
@@ -63,30 +79,45 @@ func (m *Manager) announceState(sub *bellhop.Subscription, kind string) {
 		Reason: sub.Reason, ExpiresAt: sub.ExpiresAt})
 }
 
-// newGap returns a new gap of sub. It ends at the earliest when it begins, whatever clocks said.
+// newGap returns a new gap of sub, which is open if its provider can be asked for what was missed. It ends at the
+// earliest when it begins, whatever clocks said.
 func (m *Manager) newGap(sub *bellhop.Subscription, from, to time.Time, reason string) *bellhop.Gap {
 	if to.Before(from) {
 		from = to
 	}
-	return &bellhop.Gap{ID: bellhop.NewID(bellhop.PrefixGap, m.opts.Rand), SubscriptionID: sub.ID, From: from, To: to,
-		Reason: reason}
+	gap := &bellhop.Gap{ID: bellhop.NewID(bellhop.PrefixGap, m.opts.Rand), SubscriptionID: sub.ID, From: from, To: to,
+		Reason: reason, State: bellhop.GapOpen}
+	if _, ok := m.catchUpper(sub.Provider); !ok {
+		gap.State, gap.Outcome = bellhop.GapUnknown, noCatchUp(sub.Provider)
+	}
+	return gap
 }
 
-// announceGap announces a gap that is stored. If that fails, announceGaps does so later.
+// announceGap announces a gap that is stored and, once it was tried to fill it, how that ended. If that fails,
+// announceGaps does so later. What was announced before folds.
 func (m *Manager) announceGap(gap bellhop.Gap, sub *bellhop.Subscription) {
-	n := notice{Subscription: subscriptionNotice(sub), Reason: gap.Reason, Gap: &gapNotice{gap.ID, gap.From, gap.To}}
+	n := notice{Subscription: subscriptionNotice(sub), Reason: gap.Reason, Gap: noticeOf(gap)}
 	if src, ok := m.sourceOf(sub.SourceID); ok {
 		n.Source = &nounNotice{ID: src.ID, Name: src.Name, Provider: src.Provider}
 	}
 	if m.publishNotice(bellhop.TypeSubscriptionGap, sub.Name, gap.ID, n) != nil {
 		return
 	}
-	m.log.Warn("subscription.gap", "subscription_id", sub.ID, "subscription", sub.Name, "gap_id", gap.ID,
-		"from", gap.From, "to", gap.To, "reason", gap.Reason)
+	switch ended := !gap.Since.IsZero() && !gap.State.Waits(); {
+	case !ended:
+		m.log.Warn("subscription.gap", "subscription_id", sub.ID, "subscription", sub.Name, "gap_id", gap.ID, "from",
+			gap.From, "to", gap.To, "reason", gap.Reason, "state", gap.State)
+	case m.publishNotice(endOf[gap.State], sub.Name, gap.ID+" "+string(gap.State), n) != nil:
+		return
+	}
 	if err := m.opts.Store.GapAnnounced(context.WithoutCancel(m.ctx), gap.ID); err != nil {
 		m.log.Error("announcement.failed", "gap_id", gap.ID, "error", err)
 	}
 }
+
+// endOf are the types of the events that tell how a fill ended.
+var endOf = map[bellhop.GapState]string{bellhop.GapFilled: bellhop.TypeSubscriptionGapFilled,
+	bellhop.GapUnknown: bellhop.TypeSubscriptionGapUnknown}
 
 // announceGaps announces the gaps that a crash or a full disk left unannounced.
 func (m *Manager) announceGaps(ctx context.Context) {

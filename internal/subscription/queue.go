@@ -180,6 +180,8 @@ func (m *Manager) Run(ctx context.Context) error {
 			m.tick(ctx)
 		}
 		m.watchSilence(ctx)
+		m.startLines(m.fillCtx)
+		m.startBaselines(m.fillCtx)
 		timer := time.NewTimer(m.start())
 		select {
 		case <-m.wake:
@@ -227,8 +229,10 @@ func (m *Manager) tick(ctx context.Context) {
 	m.flush(ctx)
 }
 
-// finish lets calls that are under way end, within stopWithin, and stores what is only in memory.
+// finish cuts off fills, lets calls that are under way end, within stopWithin, and stores what is only in memory.
 func (m *Manager) finish() error {
+	m.stopFills()
+	m.fillers.Wait()
 	ended := make(chan struct{})
 	go func() {
 		m.steps.Wait()

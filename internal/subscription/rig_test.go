@@ -58,6 +58,7 @@ type rig struct {
 	manager *subscription.Manager
 	public  string
 	stop    func()
+	fills   bool // gaps are filled, and what comes is stored
 
 	mu      sync.Mutex // guards the fields below
 	sources []bellhop.Source
@@ -68,12 +69,28 @@ type rig struct {
 	mangle  func(provider.Answer) provider.Answer // what a proxy makes of the provider's answers
 	token   string                                // of calls at the providers; "" is none
 	lost    string                                // the answer of the next POST at this path is lost
+	refuse  func(provider.Call) error             // why the connection makes no call; nil, or nil of it, lets it
+	saveGap func(bellhop.Gap) error               // why the store takes no gap
 }
 
 // A quickStore is the store without a commit for every five minutes that pass: they would be most of a test's time.
 type quickStore struct {
 	*sqlite.Store
 	alive *time.Time // only one goroutine at a time uses it
+	rig   *rig
+}
+
+// SaveGap fails if the test says so.
+func (s quickStore) SaveGap(ctx context.Context, gap bellhop.Gap, cursor bellhop.Cursor) error {
+	s.rig.mu.Lock()
+	fails := s.rig.saveGap
+	s.rig.mu.Unlock()
+	if fails != nil {
+		if err := fails(gap); err != nil {
+			return err
+		}
+	}
+	return s.Store.SaveGap(ctx, gap, cursor)
 }
 
 // Alive keeps the time in memory.
@@ -111,7 +128,7 @@ func newRig(t *testing.T) *rig {
 		emugrid.New(r.host, tokens, emugrid.Options{AnyToken: true}))
 	keys, err := store.ParseKeyRing(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32)))
 	r.must(err)
-	r.store.alive = &time.Time{}
+	r.store.alive, r.store.rig = &time.Time{}, r
 	r.store.Store, err = sqlite.Open(sqlite.Options{Dir: t.TempDir(), Options: store.Options{Keys: keys, Now: time.Now,
 		Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler)}})
 	r.must(err)
@@ -124,9 +141,13 @@ func newRig(t *testing.T) *rig {
 // start starts a Manager on the store, as a start of the gateway does.
 func (r *rig) start() {
 	r.Helper()
-	r.manager = subscription.New(subscription.Options{Store: r.store, Connections: r, Providers: providers,
+	o := subscription.Options{Store: r.store, Connections: r, Providers: providers,
 		PublicURL: r.public, Announce: r.announce, Now: r.now, Rand: rand.Reader,
-		Jitter: mathrand.New(mathrand.NewPCG(1, 2)), Logger: slog.New(slog.DiscardHandler)})
+		Jitter: mathrand.New(mathrand.NewPCG(1, 2)), Logger: slog.New(slog.DiscardHandler)}
+	if r.fills {
+		o.PublishCaughtUp = r.caughtUp
+	}
+	r.manager = subscription.New(o)
 	r.manager.SetSources(r.list())
 	r.must(r.manager.Load(r.ctx))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -198,8 +219,16 @@ func (r *rig) Do(ctx context.Context, call provider.Call) (answer provider.Answe
 		path = "/api" + path
 	}
 	target, err := url.Parse(path)
-	if err != nil {
-		return answer, &provider.APIError{Kind: provider.APIInvalid, Message: "no URL"}
+	if err != nil || target.Host != "" && target.Host != "stand-in.example" {
+		return answer, &provider.APIError{Kind: provider.APIInvalid, Message: "the call leads to another host"}
+	}
+	r.mu.Lock()
+	refuse := r.refuse
+	r.mu.Unlock()
+	if refuse != nil {
+		if err := refuse(call); err != nil {
+			return answer, err
+		}
 	}
 	req := httptest.NewRequestWithContext(ctx, call.Method, "http://stand-in.example"+target.RequestURI(),
 		bytes.NewReader(call.Body))
@@ -278,6 +307,9 @@ func (r *rig) receive(w http.ResponseWriter, req *http.Request, body []byte) {
 			}
 			if clock := r.manager.Clock(src.ID); clock != nil && len(receipt.Events) > 0 {
 				clock.Store(time.Now().UnixMicro())
+			}
+			if r.fills {
+				r.accept(src, receipt.Events)
 			}
 			r.manager.Heard(src.ID, receipt.Heard, time.Now())
 			r.mu.Lock()

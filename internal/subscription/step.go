@@ -279,8 +279,12 @@ func (m *Manager) settled(sub *bellhop.Subscription, now time.Time) (gap *bellho
 	sub.State = bellhop.SubscriptionActive
 	if !sub.LostAt.IsZero() {
 		gap = m.newGap(sub, sub.LostAt, now, "there was no registration at the provider")
+		if sub.Secrets.Paused && gap.State == bellhop.GapOpen { // who pauses does not want what happens meanwhile
+			gap.State, gap.Reason = bellhop.GapUnknown, "a user paused the subscription"
+			gap.Outcome = "a pause is filled only on request: bellhop subscriptions fill " + sub.Name
+		}
 	}
-	sub.LostAt = time.Time{}
+	sub.LostAt, sub.Secrets.Paused = time.Time{}, false
 	return gap
 }
 

@@ -41,6 +41,15 @@ type Store interface {
 	SubscriptionCalls(ctx context.Context, id string) ([]bellhop.SubscriptionCall, error)
 	GapsToAnnounce(ctx context.Context) ([]bellhop.Gap, error)
 	GapAnnounced(ctx context.Context, id string) error
+	SubscriptionGaps(ctx context.Context, id string) ([]bellhop.Gap, error)
+	// GapsToFill returns the gaps that are open or being filled, oldest first.
+	GapsToFill(ctx context.Context) ([]bellhop.Gap, error)
+	// SaveGap stores a gap and, under its id, its cursor. It is to be announced again unless it says that it was.
+	SaveGap(ctx context.Context, gap bellhop.Gap, cursor bellhop.Cursor) error
+	Cursor(ctx context.Context, owner, key string) (bellhop.Cursor, error)
+	SaveCursor(ctx context.Context, owner, key string, c bellhop.Cursor) error
+	// EventsAfter returns events of a source, oldest first: since a time, or after the event of that id.
+	EventsAfter(ctx context.Context, sourceID string, since time.Time, after string, limit int) ([]bellhop.Event, error)
 	// Spoken stores when the latest event came, by the ids of subscriptions and sources.
 	Spoken(ctx context.Context, at map[string]time.Time) error
 	SourceNotes(ctx context.Context) (map[string]bellhop.SourceNotes, error)
@@ -63,6 +72,9 @@ type Options struct {
 	PublicURL   string // of the door: "https://hooks.example.com"
 	// Announce publishes an event of the gateway itself. One with the ProviderID of an earlier one does nothing.
 	Announce func(ctx context.Context, ev bellhop.Event) error
+	// PublishCaughtUp stores and delivers events that a gap had missed, in one commit. stored are those that the source
+	// did not have. The error is of CodeNotFound if there is no such source. Nil: gaps are not filled.
+	PublishCaughtUp func(ctx context.Context, sourceID, gapID string, events []bellhop.Event) (stored int, err error)
 
 	Now     func() time.Time
 	Rand    io.Reader // for ids and client states
@@ -73,8 +85,8 @@ type Options struct {
 
 // A Manager keeps the subscriptions. It is safe for concurrent use.
 //
-// mu guards entries, sources, registries, connections, marks and queue state of each entry, and jitter. An entry's own
-// mu is held during a step of it, so it is taken first; mu is never held during a call or a write.
+// mu guards entries, sources, registries, connections, lines, marks and queue state of each entry, and jitter. An
+// entry's own mu is held during a step of it, so it is taken first; mu is never held during a call or a write.
 type Manager struct {
 	opts    Options
 	log     *slog.Logger
@@ -89,6 +101,8 @@ type Manager struct {
 	queue       queue
 	running     int                      // steps under way
 	ready       map[*connection]struct{} // connections with waiting entries
+	lines       map[string]*line         // fills, by the ids of connections
+	baselining  int                      // baselines that are being taken
 
 	expects atomic.Bool // some subscription has, or had, ExpectEvery
 	heard   atomic.Bool // a notification came since the latest flush
@@ -97,6 +111,10 @@ type Manager struct {
 	steps sync.WaitGroup // steps under way
 	ctx   context.Context
 	stop  context.CancelFunc // of ctx, which every step has
+
+	fillers   sync.WaitGroup     // fills and baselines under way
+	fillCtx   context.Context    // of them: a stop cuts them off, and the next start goes on
+	stopFills context.CancelFunc // of fillCtx
 }
 
 // A source is what a Manager knows of a source.
@@ -125,6 +143,9 @@ type entry struct {
 	index   int       // in the queue; -1 if it is not there
 	busy    bool      // a step is under way or waits for its connection
 	flushed int64     // the value of spoken that is stored
+
+	gaps       int       // fills of its gaps that wait or are under way
+	baselineAt time.Time // when to take the next baseline
 }
 
 // marks are what an entry is to do beside what its state and RenewAt say.
@@ -148,9 +169,10 @@ func New(o Options) *Manager {
 	}
 	m := &Manager{opts: o, log: o.Logger.With("component", "subscription"), entries: map[string]*entry{},
 		sources: map[string]*source{}, registries: map[string]*Registry{}, connections: map[string]*connection{},
-		ready: map[*connection]struct{}{}, wake: make(chan struct{}, 1), started: o.Now()}
+		ready: map[*connection]struct{}{}, lines: map[string]*line{}, wake: make(chan struct{}, 1), started: o.Now()}
 	m.ctx, m.stop = context.WithCancel(context.Background())
-	m.metrics = newMetrics(o.Metrics, m.count)
+	m.fillCtx, m.stopFills = context.WithCancel(context.Background())
+	m.metrics = newMetrics(o.Metrics, m.count, m.waitingGaps)
 	return m
 }
 
@@ -190,6 +212,9 @@ func (m *Manager) Load(ctx context.Context) error {
 		}
 		page.Cursor = next
 	}
+	if err := m.loadFills(ctx); err != nil {
+		return fmt.Errorf("load subscriptions: %w", err)
+	}
 	m.publishAll()
 	return nil
 }
@@ -208,8 +233,10 @@ func (m *Manager) adoptStored(ctx context.Context, sub bellhop.Subscription, bef
 		m.metrics.gaps.Inc()
 	}
 	src, there := m.sourceOf(sub.SourceID)
+	soon := m.random(time.Minute, baselineSoon)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	e.baselineAt = now.Add(soon)
 	// A call may have been under way. The checks of all others come with the first sweep.
 	e.marks.now = sub.State == bellhop.SubscriptionRenewing || sub.Deleting || !sub.Secrets.Wish.IsZero() ||
 		len(sub.Secrets.Retired) > 0 || there && m.dependsElse(&sub, &src)
@@ -225,6 +252,7 @@ func (m *Manager) add(sub bellhop.Subscription) *entry {
 		e.spoken.Store(sub.LastEventAt.UnixMicro())
 		e.flushed = sub.LastEventAt.UnixMicro()
 	}
+	e.baselineAt = m.now().Add(m.random(time.Minute, 2*time.Minute))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.entries[e.id] = e
@@ -344,6 +372,10 @@ func (m *Manager) save(ctx context.Context, e *entry, note bellhop.SubscriptionN
 	if note.Gap != nil {
 		m.metrics.gaps.Inc()
 		m.announceGap(*note.Gap, &e.sub)
+		if note.Gap.State.Waits() {
+			m.enqueue(e, *note.Gap)
+			m.poke()
+		}
 	}
 	return nil
 }

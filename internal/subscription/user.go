@@ -173,6 +173,7 @@ func (m *Manager) Pause(ctx context.Context, id string) (bellhop.Subscription, e
 			m.retire(sub)
 			sub.State, sub.Reason, sub.RenewAt = bellhop.SubscriptionPaused, "", time.Time{}
 			m.lose(sub, m.now())
+			sub.Secrets.Paused = true
 		}
 		return nil
 	})

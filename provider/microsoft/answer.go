@@ -154,6 +154,15 @@ func Plain(text string) string {
 	return text
 }
 
+// Pause returns how long the system asks to wait after an answer that was no failure: until its limit begins anew, if
+// nothing is left of it.
+func Pause(a provider.Answer) time.Duration {
+	if strings.TrimSpace(a.Header.Get("Ratelimit-Remaining")) != "0" {
+		return 0
+	}
+	return provider.RetryAfter(http.Header{"Ratelimit-Reset": a.Header["Ratelimit-Reset"]}, time.Time{})
+}
+
 // ParseTime reads a time as Microsoft's services write it. It returns the zero time for anything else.
 func ParseTime(text string) time.Time {
 	at, err := time.Parse(time.RFC3339Nano, text)

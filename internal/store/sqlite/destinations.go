@@ -252,7 +252,7 @@ func (s *Store) DestinationNames(ctx context.Context, ids []string) (names map[s
 // cancels its pending deliveries.
 func (s *Store) DeleteDestination(ctx context.Context, id string) error {
 	err := s.do(func(c *conn) error {
-		if err := withdrawHandshake(c, id); err != nil {
+		if err := errors.Join(withdrawHandshake(c, id), deleteCursors(c, id)); err != nil {
 			return err
 		}
 		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'', access = x'' WHERE id = ?

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -60,6 +61,40 @@ func (s *Store) Events(ctx context.Context, f bellhop.EventFilter,
 	l.ofType(f.Type)
 	l.period("e.n", f.Since, f.Until, 0)
 	return list(ctx, s, l, selectListedEvent, "e.n", s.scanSelectedEvent)
+}
+
+// maxEventsBytes bounds the bodies that EventsAfter returns at once: the event that exceeds it is the last one.
+const maxEventsBytes = 4 << 20
+
+// EventsAfter returns whole events of a source, oldest first: those received since a time or, with after, those after
+// the event of that id. There are at most limit, and fewer if their bodies are large; none are left if it returns none.
+func (s *Store) EventsAfter(ctx context.Context, sourceID string, since time.Time, after string,
+	limit int) (events []bellhop.Event, err error) {
+	source, ok := s.sources.get(sourceID)
+	if !ok {
+		return nil, bellhop.NotFound("source", sourceID)
+	}
+	from := firstOf(since) - 1
+	if after != "" {
+		if from, ok = s.ids.ParseEvent(after); !ok {
+			return nil, bellhop.NotFound("event", after)
+		}
+	}
+	err = s.read(ctx, func(c *conn) error {
+		events = nil
+		bytes := 0
+		return c.query(selectWholeEvent+" WHERE e.source = ? AND e.n > ? ORDER BY e.n LIMIT ?", []any{source, from, limit},
+			func(row *sqlite3.Stmt) error {
+				if bytes > maxEventsBytes {
+					return nil
+				}
+				ev, err := s.scanSelectedEvent(row)
+				bytes += len(ev.Body)
+				events = append(events, ev)
+				return err
+			})
+	})
+	return events, err
 }
 
 // ofType narrows the list to events of a type, which may be a prefix and "*"; "" does not narrow.

@@ -20,7 +20,7 @@ func TestNoSecretInFiles(t *testing.T) {
 	dir := t.TempDir()
 	canaries := []string{"canary-of-the-source", "canary-of-the-destination", "canary-that-was-replaced",
 		"canary-that-was-deleted", "canary-of-the-connection", "canary-in-a-token",
-		"canary-of-the-subscription"}
+		"canary-of-the-subscription", "canary-of-a-cursor"}
 	look := func(when string) {
 		t.Helper()
 		for name, content := range readFolder(t, dir) {
@@ -77,6 +77,10 @@ func TestNoSecretInFiles(t *testing.T) {
 		State:  bellhop.ConnectionReady,
 		Tokens: settings(canaries[5])})
 	if err := errors.Join(err, settled); err != nil {
+		t.Fatal(err)
+	}
+	cursor := bellhop.Cursor{Value: string(settings(canaries[7])), SavedAt: src.CreatedAt}
+	if err := s.SaveCursor(t.Context(), destinationID, "list", cursor); err != nil {
 		t.Fatal(err)
 	}
 	taken := src

@@ -156,18 +156,43 @@ func saveCall(c *conn, n int64, call *bellhop.SubscriptionCall) error {
 
 // saveGap stores a gap of the subscription in row n, and deletes the oldest ones.
 func saveGap(c *conn, n int64, gap *bellhop.Gap) error {
-	err := c.exec(`INSERT INTO gaps (id, subscription, from_at, to_at, reason, announced) VALUES (?, ?, ?, ?, ?, ?)`,
-		gap.ID, n, gap.From, gap.To, gap.Reason, gap.Announced)
+	err := c.exec(`INSERT INTO gaps (id, subscription, from_at, to_at, reason, state, outcome, since, until, found, folded,
+		announced) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, gap.ID, n, gap.From, gap.To, gap.Reason,
+		string(gap.State), gap.Outcome, gap.Since, gap.Until, gap.Found, gap.Folded, gap.Announced)
 	if err != nil {
 		return err
 	}
-	return c.exec(`DELETE FROM gaps WHERE subscription = ?1 AND n <= (SELECT n FROM gaps
+	err = c.exec(`DELETE FROM gaps WHERE subscription = ?1 AND n <= (SELECT n FROM gaps
 		WHERE subscription = ?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)`, n, bellhop.MaxGaps)
+	if err != nil || c.db.Changes() == 0 {
+		return err
+	}
+	return c.exec(`DELETE FROM cursors WHERE owner = (SELECT id FROM subscriptions WHERE n = ?) AND key GLOB 'gap_*'
+		AND key NOT IN (SELECT id FROM gaps)`, n)
 }
 
-// DeleteSubscription deletes a subscription with its calls and gaps.
+// SaveGap replaces what changes of a gap while it is filled, and its cursor; a cursor without a value is deleted.
+func (s *Store) SaveGap(_ context.Context, gap bellhop.Gap, cursor bellhop.Cursor) error {
+	sealed, err := s.sealCursor(gap.SubscriptionID, gap.ID, cursor)
+	if err != nil {
+		return err
+	}
+	return s.do(func(c *conn) error {
+		err := c.exec(`UPDATE gaps SET state = ?, outcome = ?, since = ?, until = ?, found = ?, folded = ?,
+			announced = announced AND ? WHERE id = ?`, string(gap.State), gap.Outcome, gap.Since, gap.Until, gap.Found, gap.Folded, gap.Announced, gap.ID)
+		if err := notFoundIfUnchanged(c, err, "gap", gap.ID); err != nil {
+			return err
+		}
+		return saveCursor(c, gap.SubscriptionID, gap.ID, sealed, cursor.SavedAt)
+	})
+}
+
+// DeleteSubscription deletes a subscription with its calls, gaps and cursors.
 func (s *Store) DeleteSubscription(_ context.Context, id string) error {
 	return s.do(func(c *conn) error {
+		if err := deleteCursors(c, id); err != nil {
+			return err
+		}
 		for _, table := range []string{"subscription_calls", "gaps"} {
 			err := c.exec("DELETE FROM "+table+" WHERE subscription = (SELECT n FROM subscriptions WHERE id = ?)", id)
 			if err != nil {
@@ -201,8 +226,8 @@ func (s *Store) SubscriptionCalls(ctx context.Context, id string) (calls []bellh
 	return calls, err
 }
 
-const selectGap = `SELECT gaps.id, subscriptions.id, from_at, to_at, gaps.reason, announced FROM gaps
-	JOIN subscriptions ON subscriptions.n = gaps.subscription `
+const selectGap = `SELECT gaps.id, subscriptions.id, from_at, to_at, gaps.reason, announced, gaps.state, outcome, since,
+	until, found, folded FROM gaps JOIN subscriptions ON subscriptions.n = gaps.subscription `
 
 // gaps reads the gaps that a query selects.
 func (s *Store) gaps(ctx context.Context, query string, args ...any) (gaps []bellhop.Gap, err error) {
@@ -210,7 +235,9 @@ func (s *Store) gaps(ctx context.Context, query string, args ...any) (gaps []bel
 		gaps = nil
 		return c.query(selectGap+query, args, func(row *sqlite3.Stmt) error {
 			gaps = append(gaps, bellhop.Gap{ID: row.ColumnText(0), SubscriptionID: row.ColumnText(1), From: timeAt(row, 2),
-				To: timeAt(row, 3), Reason: row.ColumnText(4), Announced: row.ColumnBool(5)})
+				To: timeAt(row, 3), Reason: row.ColumnText(4), Announced: row.ColumnBool(5),
+				State: bellhop.GapState(row.ColumnText(6)), Outcome: row.ColumnText(7), Since: timeAt(row, 8),
+				Until: timeAt(row, 9), Found: row.ColumnInt(10), Folded: row.ColumnInt(11)})
 			return nil
 		})
 	})
@@ -225,6 +252,11 @@ func (s *Store) SubscriptionGaps(ctx context.Context, id string) ([]bellhop.Gap,
 // GapsToAnnounce returns gaps that are not announced yet, oldest first.
 func (s *Store) GapsToAnnounce(ctx context.Context) ([]bellhop.Gap, error) {
 	return s.gaps(ctx, "WHERE announced = 0 ORDER BY gaps.n LIMIT 1000")
+}
+
+// GapsToFill returns gaps that are open or being filled, oldest first.
+func (s *Store) GapsToFill(ctx context.Context) ([]bellhop.Gap, error) {
+	return s.gaps(ctx, "WHERE gaps.state = 'open' OR gaps.state = 'filling' ORDER BY gaps.n")
 }
 
 // GapAnnounced stores that a gap is announced.

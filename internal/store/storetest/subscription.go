@@ -95,7 +95,7 @@ func subscriptionCalls(w *world) {
 	w.equal("settled", read()[0].Outcome, "cut off")
 	call.Status, call.Done, call.Outcome, call.Handshake, call.Took = 201, true, "created", "answered 200", time.Second
 	gap := &bellhop.Gap{ID: "gap_1", SubscriptionID: sub.ID, From: w.clock.now(), To: w.clock.now().Add(time.Hour),
-		Reason: "lost"}
+		Reason: "lost", State: bellhop.GapOpen}
 	w.must(w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{Call: call, Gap: gap}))
 	w.must(w.SettleCalls(w.ctx, "cut off"))
 	w.equal("the outcome", read(), []bellhop.SubscriptionCall{*call})
@@ -112,7 +112,8 @@ func subscriptionCalls(w *world) {
 	for i := range bellhop.MaxGaps + 5 {
 		w.must(w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{
 			Call: &bellhop.SubscriptionCall{At: w.clock.now(), What: "renew", Outcome: fmt.Sprint(i)},
-			Gap:  &bellhop.Gap{ID: fmt.Sprint("gap_n", i), From: w.clock.now(), To: w.clock.now()}}))
+			Gap: &bellhop.Gap{ID: fmt.Sprint("gap_n", i), From: w.clock.now(), To: w.clock.now(),
+				State: bellhop.GapUnknown}}))
 	}
 	calls := read()
 	w.equal("the latest calls", []any{len(calls), calls[0].Outcome},

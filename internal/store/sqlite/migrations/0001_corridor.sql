@@ -247,8 +247,24 @@ CREATE TABLE gaps (
 	from_at      INTEGER NOT NULL,
 	to_at        INTEGER NOT NULL,
 	reason       TEXT NOT NULL,
+	state        TEXT NOT NULL CHECK (state IN ('open', 'filling', 'filled', 'unknown')),
+	outcome      TEXT NOT NULL,                      -- in words
+	since        INTEGER,                            -- what the provider was asked for
+	until        INTEGER,
+	found        INTEGER NOT NULL CHECK (found >= 0),
+	folded       INTEGER NOT NULL CHECK (folded BETWEEN 0 AND found),
 	announced    INTEGER NOT NULL CHECK (announced IN (0, 1)),
 	CHECK (from_at <= to_at)
 ) STRICT;
 CREATE INDEX gaps_of ON gaps (subscription, n);
 CREATE INDEX gaps_to_announce ON gaps (n) WHERE announced = 0;
+CREATE INDEX gaps_to_fill ON gaps (n) WHERE state = 'open' OR state = 'filling';
+
+-- Positions in the change logs of outside systems. They go with their owner.
+CREATE TABLE cursors (
+	owner    TEXT NOT NULL,                          -- the id of a subscription or a destination
+	key      TEXT NOT NULL CHECK (length(key) BETWEEN 1 AND 512),
+	value    BLOB NOT NULL,                          -- sealed
+	saved_at INTEGER NOT NULL,
+	PRIMARY KEY (owner, key)
+) STRICT, WITHOUT ROWID;

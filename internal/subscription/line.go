@@ -1,0 +1,199 @@
+package subscription
+
+import (
+	"context"
+	"crypto/sha256"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// This file puts the fills of each connection into a line, of which one at a time makes a step.
+
+// A line has the fills of one connection, and those baselines of it that are to be taken. Manager.mu guards it.
+type line struct {
+	fills   []*fill
+	running bool          // a goroutine serves the line
+	wake    chan struct{} // holds one: the line has changed
+}
+
+// enqueue puts the fill of a gap into its line, unless it is there already, and returns it.
+func (m *Manager) enqueue(e *entry, gap bellhop.Gap) *fill {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id := e.shared.Load().ConnectionID
+	l := m.lines[id]
+	if l == nil {
+		l = &line{wake: make(chan struct{}, 1)}
+		m.lines[id] = l
+	}
+	for _, f := range l.fills {
+		if f.gap.ID == gap.ID {
+			return f
+		}
+	}
+	f := &fill{e: e, gap: gap, done: make(chan struct{})}
+	l.fills = append(l.fills, f)
+	e.gaps++
+	return f
+}
+
+// hurry has a fill go on at once.
+func (m *Manager) hurry(f *fill) {
+	m.mu.Lock()
+	f.at = time.Time{}
+	if l := m.lines[f.e.shared.Load().ConnectionID]; l != nil {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+	m.mu.Unlock()
+	m.poke()
+}
+
+// startLines serves the lines that have something to do. Run calls it.
+func (m *Manager) startLines(ctx context.Context) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, l := range m.lines {
+		if len(l.fills) > 0 && !l.running {
+			l.running = true
+			m.fillers.Go(func() { m.serve(ctx, id, l) })
+		}
+	}
+}
+
+// serve makes steps of the fills of a line until none is left or ctx ends. A fill that waits lets the others go.
+func (m *Manager) serve(ctx context.Context, connectionID string, l *line) {
+	for ctx.Err() == nil {
+		f, wait := m.nextFill(connectionID, l)
+		if f == nil && wait < 0 {
+			return
+		}
+		if f == nil {
+			timer := time.NewTimer(wait)
+			select {
+			case <-timer.C:
+			case <-l.wake:
+			case <-ctx.Done():
+			}
+			timer.Stop()
+			continue
+		}
+		wait, ended := m.fillStep(ctx, f)
+		m.mu.Lock()
+		f.at = m.now().Add(wait)
+		if ended {
+			m.leave(l, f)
+		}
+		m.mu.Unlock()
+	}
+	m.mu.Lock()
+	l.running = false
+	m.mu.Unlock()
+}
+
+// leave takes a fill that has ended out of its line. The caller holds m.mu.
+func (m *Manager) leave(l *line, f *fill) {
+	for i, other := range l.fills {
+		if other == f {
+			l.fills = append(l.fills[:i:i], l.fills[i+1:]...)
+			break
+		}
+	}
+	f.e.gaps--
+	close(f.done)
+}
+
+// nextFill returns the first fill of a line that may go on now, or nil and after how long to look again; negative if
+// the line is empty, which nobody serves any more then.
+func (m *Manager) nextFill(connectionID string, l *line) (*fill, time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(l.fills) == 0 {
+		l.running = false
+		return nil, -1
+	}
+	now := m.now()
+	if pause := m.of(connectionID).until.Sub(now); pause > 0 {
+		return nil, min(pause, maxLook)
+	}
+	wait := maxLook
+	for _, f := range l.fills {
+		if !f.at.After(now) || f.at.Sub(now) > 25*time.Hour { // the clock was set back since
+			return f, 0
+		}
+		wait = min(wait, f.at.Sub(now))
+	}
+	return nil, wait
+}
+
+// waiting counts the gaps that are to be filled.
+func (m *Manager) waitingGaps() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.lines {
+		n += len(l.fills)
+	}
+	return n
+}
+
+// loadFills puts the gaps that wait for a fill into their lines, as a start of the gateway does.
+func (m *Manager) loadFills(ctx context.Context) error {
+	if m.opts.PublishCaughtUp == nil {
+		return nil
+	}
+	gaps, err := m.opts.Store.GapsToFill(ctx)
+	if err != nil {
+		return err
+	}
+	for _, gap := range gaps {
+		if e, err := m.find(gap.SubscriptionID); err == nil {
+			m.enqueue(e, gap)
+		}
+	}
+	return nil
+}
+
+// arrived are the keys of the changes whose notifications did arrive.
+type arrived map[[16]byte]struct{}
+
+// maxArrived bounds the keys in memory, of 16 bytes each. Events beyond it do not fold; a receiver gets their change
+// twice.
+const maxArrived = 200_000
+
+func keyOf(key string) (short [16]byte) {
+	sum := sha256.Sum256([]byte(key))
+	copy(short[:], sum[:])
+	return short
+}
+
+func (a arrived) has(key string) bool {
+	_, ok := a[keyOf(key)]
+	return ok
+}
+
+// readArrived reads once which changes the source has been told of since the begin of the gap.
+func (m *Manager) readArrived(ctx context.Context, f *fill, sub *bellhop.Subscription) error {
+	f.arrived = arrived{}
+	after := ""
+	for {
+		events, err := m.opts.Store.EventsAfter(ctx, sub.SourceID, f.gap.Since, after, bellhop.MaxPage)
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		after = events[len(events)-1].ID
+		for i := range events {
+			if key := f.changes.Key(&events[i]); key != "" {
+				f.arrived[keyOf(key)] = struct{}{}
+			}
+		}
+		if len(f.arrived) >= maxArrived {
+			m.log.Warn("subscription.gap.crowded", "subscription_id", sub.ID, "subscription", sub.Name,
+				"gap_id", f.gap.ID, "keys", len(f.arrived),
+				"meaning", "changes of later events may be told twice")
+			return nil
+		}
+	}
+}

@@ -251,6 +251,7 @@ func (a *App) openActions() {
 	a.actions = append([]provider.Action{
 		action.Exec{Allowed: allowed, Lookup: os.LookupEnv},
 		action.HTTPFetch{Calls: calls, Gate: a.gate},
+		action.Changes{Calls: calls},
 	}, action.Fetches(a.opts.Providers, calls)...)
 }
 

@@ -86,7 +86,7 @@ var rooms = []row{
 	{"internal/repair", []room{".", "internal/match"}, []string{"prometheus"}},
 	{"internal/subscription", []room{".", "provider"}, []string{"prometheus"}},
 	{"internal/ingest", []room{".", "provider", "internal/contentcoding"}, []string{"prometheus"}},
-	{"internal/action", []room{".", "provider", "internal/match", "internal/egress"}, []string{"prometheus"}},
+	{"internal/action", []room{".", "provider", "provider/sharepoint", "internal/match", "internal/egress"}, []string{"prometheus"}},
 	{"internal/connection", []room{".", "provider", "internal/egress"}, []string{"oauth2", "oidc", "prometheus"}},
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
 	{"internal/auth", []room{"."}, []string{"prometheus"}},

@@ -239,7 +239,7 @@ func (m *Manager) adoptStored(ctx context.Context, sub bellhop.Subscription, bef
 	e.baselineAt = now.Add(soon)
 	// A call may have been under way. The checks of all others come with the first sweep.
 	e.marks.now = sub.State == bellhop.SubscriptionRenewing || sub.Deleting || !sub.Secrets.Wish.IsZero() ||
-		len(sub.Secrets.Retired) > 0 || there && m.dependsElse(&sub, &src)
+		len(sub.Secrets.Retired) > 0 || there && (m.dependsElse(&sub, &src) || sub.URL != "" && src.url != sub.URL)
 	m.schedule(e)
 	return nil
 }

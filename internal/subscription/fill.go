@@ -95,9 +95,12 @@ func (m *Manager) fillStep(ctx context.Context, f *fill) (wait time.Duration, en
 	f.pages++
 	m.metrics.caughtUp.WithLabelValues(sub.Provider).Add(float64(stored))
 	if page.Last {
-		f.gap = gap
 		m.keepBaseline(ctx, sub, page.Cursor, asked)
-		return 0, m.settleFill(ctx, f, sub, "")
+		wait, ended := m.settleFill(ctx, f, sub, gap, "")
+		if !ended { // the page is read again, and its events fold
+			f.place = before
+		}
+		return wait, ended
 	}
 	err = m.opts.Store.SaveGap(context.WithoutCancel(ctx), gap, f.cursor(m.now()))
 	if err != nil { // the page is read again, and its events fold
@@ -250,7 +253,7 @@ func (m *Manager) fillFailed(ctx context.Context, f *fill, sub *bellhop.Subscrip
 	var known *bellhop.Error
 	if errors.As(err, &known) && known.Code == bellhop.CodeNotFound {
 		if _, there := m.sourceOf(sub.SourceID); !there {
-			return 0, m.settleFill(ctx, f, sub, "its source was deleted")
+			return m.settleFill(ctx, f, sub, f.gap, "its source was deleted")
 		}
 		return 0, true // the subscription, or the gap, was deleted
 	}
@@ -273,7 +276,7 @@ func (m *Manager) fillFailed(ctx context.Context, f *fill, sub *bellhop.Subscrip
 	patient := refused.Kind == provider.APITemporary || refused.Kind == provider.APISignedOut ||
 		refused.Kind == provider.APIForeign && f.failures < maxForeign
 	if !patient {
-		return 0, m.settleFill(ctx, f, sub, refused.Error())
+		return m.settleFill(ctx, f, sub, f.gap, refused.Error())
 	}
 	outcome := "waits: " + refused.Error()
 	if f.gap.Outcome != outcome {
@@ -290,10 +293,10 @@ func (m *Manager) fillFailed(ctx context.Context, f *fill, sub *bellhop.Subscrip
 	return wait, false
 }
 
-// settleFill stores the outcome of a fill and announces it. why says why the gap stays unknown; "" is a walk that came
-// to its end. It reports false if the outcome could not be stored: then the last page is read again.
-func (m *Manager) settleFill(ctx context.Context, f *fill, sub *bellhop.Subscription, why string) bool {
-	gap := f.gap
+// settleFill stores the outcome of a fill, whose gap is now gap, and announces it. why says why the gap stays unknown; ""
+// is a walk that came to its end. If the outcome cannot be stored, the last page is read again after the wait.
+func (m *Manager) settleFill(ctx context.Context, f *fill, sub *bellhop.Subscription, gap bellhop.Gap,
+	why string) (wait time.Duration, ended bool) {
 	gap.State, gap.Outcome, gap.Until, gap.Announced = bellhop.GapFilled, f.place.Unseen, m.now(), false
 	if gap.Outcome != "" {
 		gap.Outcome = "not seen: " + gap.Outcome
@@ -309,7 +312,7 @@ func (m *Manager) settleFill(ctx context.Context, f *fill, sub *bellhop.Subscrip
 		m.log.Error("subscription.gap.unsaved", "subscription_id", sub.ID, "subscription", sub.Name,
 			"gap_id", gap.ID, "error", err,
 			"meaning", "the fill goes on soon")
-		return false
+		return time.Minute, false
 	}
 	f.gap = gap
 	m.metrics.fills.WithLabelValues(sub.Provider, string(gap.State)).Inc()
@@ -317,7 +320,7 @@ func (m *Manager) settleFill(ctx context.Context, f *fill, sub *bellhop.Subscrip
 		gap.ID, "since", gap.Since, "until", gap.Until, "found", gap.Found, "folded", gap.Folded, "pages", f.pages,
 		"outcome", gap.Outcome, "duration_ms", m.now().Sub(f.started).Milliseconds())
 	m.announceGap(gap, sub)
-	return true
+	return 0, true
 }
 
 // join joins the texts that are not empty.

@@ -319,6 +319,38 @@ func TestFillCrash(t *testing.T) {
 	})
 }
 
+// TestFillUnsaved shows that a fill whose outcome cannot be stored is tried again once a minute, and counts each change
+// once.
+func TestFillUnsaved(t *testing.T) {
+	filling(t, func(r *rig) {
+		r.create("watch", "/me/messages", "created")
+		r.pass(time.Hour)
+		tries := 0
+		r.mu.Lock()
+		r.saveGap = func(gap bellhop.Gap) error {
+			if gap.State != bellhop.GapFilled {
+				return nil
+			}
+			tries++
+			return errors.New("disk full")
+		}
+		r.mu.Unlock()
+		r.away(9*time.Hour, func() { r.manyMessages(10) })
+		r.pass(10 * time.Minute)
+		r.mu.Lock()
+		if tries < 5 || tries > 30 {
+			r.Errorf("%d tries", tries)
+		}
+		r.saveGap = nil
+		r.mu.Unlock()
+		r.pass(2 * time.Minute)
+		gap := r.wantGap("watch", bellhop.GapFilled, "")
+		if n := len(r.stored("calendar")); n != 10 || gap.Found != 10 {
+			r.Errorf("%d events; %+v", n, gap)
+		}
+	})
+}
+
 // TestFillWaits shows that a fill outlasts a provider that is away or asks for a pause, and a sign-out.
 func TestFillWaits(t *testing.T) {
 	filling(t, func(r *rig) {

@@ -98,8 +98,8 @@ type changesReader struct {
 	conn        provider.Connection
 	metrics     *metrics
 
-	mu    sync.Mutex
-	lists map[string]*listRuns // by the id of the list; mu guards it and what is in it
+	mu    sync.Mutex           // guards lists and what is in it
+	lists map[string]*listRuns // by the id of the list
 }
 
 // listRuns is what is known of the runs of one list: they go one after another.
@@ -151,9 +151,10 @@ func (c *changesReader) Perform(ctx context.Context, ev *bellhop.Event, _ provid
 		c.metrics.count(nameChanges, outcomeWaiting)
 		return provider.ActionResult{Continue: c.env.Now().Add(busyPause), Reply: []byte("waits for another run of the list")}
 	}
-	begun := c.env.Now()
-	done, whole := c.run(ctx, log, id, site, ev)
-	c.end(runs, begun, whole)
+	begun, whole := c.env.Now(), false
+	defer func() { c.end(runs, begun, whole) }() // after a panic too: the next run of the list can begin
+	var done provider.ActionResult
+	done, whole = c.run(ctx, log, id, site, ev)
 	return done
 }
 

@@ -150,9 +150,9 @@ func (d *Door) SetSources(list []bellhop.Source) error {
 func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 	s := &source{
 		Source: src,
-		// CauseHeader is no secret, but only actions of this server set it.
+		// The last two are no secrets, but only this server sets them.
 		secretHeaders: map[string]bool{"Authorization": true, "Proxy-Authorization": true, "Cookie": true,
-			bellhop.CauseHeader: true},
+			bellhop.CauseHeader: true, bellhop.CaughtUpHeader: true},
 		limit:   cmp.Or(src.MaxBodyBytes, bellhop.DefaultMaxBodyBytes),
 		metrics: d.metrics.of(src.Name),
 	}

@@ -439,6 +439,42 @@ func TestPublishCaused(t *testing.T) {
 	}
 }
 
+// TestPublishCaughtUp: events that a provider told afterwards belong to their source and name the gap, in one commit.
+// Repeats are folded, and a source that was deleted meanwhile takes none.
+func TestPublishCaughtUp(t *testing.T) {
+	r := newRig(t)
+	told := func(ids ...string) (events []bellhop.Event) {
+		for _, id := range ids {
+			ev := event([]byte(id))
+			ev.ProviderID = id
+			events = append(events, ev)
+		}
+		return events
+	}
+	for _, tt := range []struct {
+		events []bellhop.Event
+		want   int // stored
+	}{{told("a", "b"), 2}, {told("b", "c"), 1}, {told("a", "b", "c"), 0}} {
+		if n, err := r.door.PublishCaughtUp(t.Context(), "src_src", "gap_1", tt.events); err != nil || n != tt.want {
+			t.Errorf("%d stored, %v, want %d", n, err, tt.want)
+		}
+	}
+	list := r.events()
+	for _, ev := range list {
+		if ev.SourceID != "src_src" || ev.Source != "src" || ev.Header.Get(bellhop.CaughtUpHeader) != "gap_1" {
+			t.Errorf("%+v", ev)
+		}
+	}
+	if len(list) != 3 {
+		t.Errorf("%d events", len(list))
+	}
+	var known *bellhop.Error
+	_, err := r.door.PublishCaughtUp(t.Context(), "src_gone", "gap_1", told("d"))
+	if !errors.As(err, &known) || known.Code != bellhop.CodeNotFound {
+		t.Errorf("a source that is not there: %v", err)
+	}
+}
+
 // BenchmarkServe accepts events of 1 KiB with a real store, and without sockets, signatures or destinations. Many
 // requests run at a time and share commits, as they do when the disk is the bottleneck.
 func BenchmarkServe(b *testing.B) {

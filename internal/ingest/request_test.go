@@ -241,7 +241,8 @@ func TestNobodyElseNamesACause(t *testing.T) {
 	}
 }
 
-// TestNoSecretsOnRecord: neither answers nor records contain the parts of a request in which secrets travel.
+// TestNoSecretsOnRecord: neither answers nor records contain the parts of a request in which secrets travel, or the
+// headers by which this server says where an event comes from.
 func TestNoSecretsOnRecord(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(o *Options) { o.Providers[0].(*stub).secret = []string{"X-Token", "x-lower"} })
@@ -266,7 +267,7 @@ func TestNoSecretsOnRecord(t *testing.T) {
 
 	r.stub.receive = nil
 	w = r.send("POST", "/in/src", strings.NewReader("body"), "Authorization", "Bearer s3cret", "X-Token", "s3cret",
-		"X-Other", "shown")
+		"X-Other", "shown", bellhop.CauseHeader, "evt_1", bellhop.CaughtUpHeader, "gap_1")
 	if w.Code != 202 {
 		t.Fatal(w.Code)
 	}

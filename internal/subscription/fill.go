@@ -24,13 +24,15 @@ const (
 	maxForeign   = 5                // answers in a row that are not of the API
 )
 
-// A fill is a gap that is being filled. Its fields but those of its line belong to the goroutine of the line.
+// A fill is a gap that is being filled. Its first three fields never change; gap and the fields after it belong to the
+// goroutine of the line, until done is closed.
 type fill struct {
 	e    *entry
-	gap  bellhop.Gap
+	id   string        // of the gap
 	done chan struct{} // closed when the fill has ended
 	at   time.Time     // when to go on; guarded by Manager.mu
 
+	gap      bellhop.Gap
 	opened   bool // the fields below are set
 	changes  provider.Changes
 	place    place

@@ -28,11 +28,11 @@ func (m *Manager) enqueue(e *entry, gap bellhop.Gap) *fill {
 		m.lines[id] = l
 	}
 	for _, f := range l.fills {
-		if f.gap.ID == gap.ID {
+		if f.id == gap.ID {
 			return f
 		}
 	}
-	f := &fill{e: e, gap: gap, done: make(chan struct{})}
+	f := &fill{e: e, id: gap.ID, gap: gap, done: make(chan struct{})}
 	l.fills = append(l.fills, f)
 	e.gaps++
 	return f

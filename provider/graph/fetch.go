@@ -80,7 +80,7 @@ func (f *fetch) Plan(ev *bellhop.Event) (p provider.FetchPlan) {
 	case err != nil:
 		p.Refused = "the notification names a resource that is never called: " + err.Error()
 	case wholes.MatchString(plain):
-		p.Skip = "it names a drive or a list as a whole, whose changes an action such as graph.delta reads"
+		p.Skip = "it names a drive or a list as a whole, and no item that could be fetched"
 	case change == "deleted":
 		p.Gone = true
 	case strictjson.IsObject(content.Value):

@@ -44,7 +44,7 @@ func TestHeaderFloods(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if events := listEvents(t, g); len(events) != 0 {
+	if events := listEvents(t, g.client()); len(events) != 0 {
 		t.Errorf("%d events are stored", len(events))
 	}
 }
@@ -119,7 +119,7 @@ func TestBodyLimits(t *testing.T) {
 	if k := say(t, g, abuser, chunked(maxBody), 1, either); !k.is(202) {
 		t.Errorf("exactly the limit, chunked: answered %v", k)
 	}
-	events := listEvents(t, g)
+	events := listEvents(t, g.client())
 	if len(events) != 2 || events[0].BodyBytes != maxBody || events[1].BodyBytes != maxBody {
 		t.Errorf("stored are %+v, want the two that are within the limit", events)
 	}
@@ -151,7 +151,7 @@ func TestSlowSenders(t *testing.T) {
 	slow.Wait()
 	t.Logf("100 slow senders were cut off; 20 others were served meanwhile, the slowest within %v",
 		slowest.Round(time.Millisecond))
-	if events := listEvents(t, g); len(events) != 20 {
+	if events := listEvents(t, g.client()); len(events) != 20 {
 		t.Errorf("%d events are stored, want 20", len(events))
 	}
 }

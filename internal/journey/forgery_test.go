@@ -48,7 +48,7 @@ func refuse(t *testing.T, g *gateway, l *ledger, fs []forgery) {
 		if f.fresh {
 			stored++
 		}
-		if n := len(listEvents(t, g)); n != stored {
+		if n := len(listEvents(t, g.client())); n != stored {
 			t.Errorf("%s at %s: %d events are stored now, want %d", f.id, f.source, n, stored)
 			stored = n
 		}

@@ -173,7 +173,7 @@ func TestStressUploadFlood(t *testing.T) {
 		t.Errorf("it held %d MiB, want less than 400", peak)
 	}
 	serves(t, g, plainSource, 5)
-	if events := listEvents(t, g); len(events) != 5 {
+	if events := listEvents(t, g.client()); len(events) != 5 {
 		t.Errorf("%d events are stored, want 5", len(events))
 	}
 }

@@ -178,14 +178,12 @@ func everything[T any](t *testing.T, f func(ctx context.Context, page client.Pag
 	}
 }
 
-// readStored reads all events and deliveries.
+// readStored reads all events that were sent, and all deliveries.
 func readStored(t *testing.T, c *client.Client) stored {
 	t.Helper()
 	s := stored{events: map[string]client.Event{}, deliveries: map[deliveryKey]client.Delivery{},
 		states: map[string]int{}}
-	for _, ev := range everything(t, func(ctx context.Context, page client.Page) (client.List[client.Event], error) {
-		return c.Events(ctx, client.EventFilter{}, page)
-	}) {
+	for _, ev := range listEvents(t, c) {
 		s.events[ev.ID] = ev
 	}
 	for _, d := range everything(t, func(ctx context.Context, page client.Page) (client.List[client.Delivery], error) {

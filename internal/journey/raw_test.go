@@ -254,7 +254,7 @@ func TestAmbiguousRequests(t *testing.T) {
 	}
 	all.Wait()
 	var stored []string
-	for _, ev := range listEvents(t, g) {
+	for _, ev := range listEvents(t, g.client()) {
 		body, _ := bodyOf(t, g.client(), ev.ID)
 		stored = append(stored, string(body))
 	}

@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/bellhop-gateway/bellhop/client"
 )
 
 // killDestinations creates the destinations of the tests that kill the gateway, with one receiver: all gets all
@@ -78,15 +76,12 @@ func failsFirst(event string) bool {
 	return h.Sum32()%10 < 3
 }
 
-// checkBodies compares the bodies of the newest events with those that were sent.
+// checkBodies compares the bodies of the newest 250 events with those that were sent.
 func checkBodies(t *testing.T, g *gateway, l *ledger) {
 	t.Helper()
 	c := g.client()
-	list, err := c.Events(context.Background(), client.EventFilter{}, client.Page{Limit: 250})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, ev := range list.Data {
+	events := listEvents(t, c)
+	for _, ev := range events[:min(250, len(events))] {
 		body, _ := bodyOf(t, c, ev.ID)
 		sum := sha256.Sum256(body)
 		if l.sent[sum] == nil || hex.EncodeToString(sum[:]) != ev.BodySHA256 {

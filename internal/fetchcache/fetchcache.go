@@ -216,6 +216,9 @@ func (c *Cache[T]) share(ctx context.Context, key string, want func(T) bool) (va
 
 // fetch calls Fetch for key and keeps the result. Its error means that there is no result to keep.
 func (c *Cache[T]) fetch(ctx context.Context, key string, want func(T) bool) (f flight[T], err error) {
+	if err := ctx.Err(); err != nil {
+		return f, err // the caller has left before its flight began, and nobody would wait for Fetch
+	}
 	c.mu.Lock()
 	e := c.entries[key]
 	if e != nil && c.settled(e, c.Now(), want) { // by a flight that ended after this caller called known

@@ -30,7 +30,8 @@ type Call struct {
 	RequestBody   []byte // at most MaxLoggedBody of it
 	Status        int    // of the answer; 0 if there was none
 	AnswerHeader  http.Header
-	AnswerBody    []byte // at most MaxLoggedBody of it
+	AnswerBody    []byte // at most MaxLoggedBody of it; nil if it was sent as it was made, as files are
+	AnswerBytes   int64  // of the whole body, as far as it was sent
 	Attempt       int    // of a notification, from 1; else 0
 	Fault         string // the fault that the call met, with its value if that is no status; "" is none
 	Error         string // why there was no answer
@@ -52,7 +53,8 @@ func (c Call) MarshalJSON() ([]byte, error) {
 		"direction": c.Direction, "method": c.Method, "url": c.URL, "status": c.Status, "attempt": c.Attempt,
 		"fault": c.Fault, "error": c.Error,
 		"request": map[string]any{"headers": shownHeader(c.RequestHeader), "body": shownBody(request)},
-		"answer":  map[string]any{"headers": shownHeader(c.AnswerHeader), "body": shownBody(answer)},
+		"answer": map[string]any{"headers": shownHeader(c.AnswerHeader), "body": shownBody(answer),
+			"bytes": c.AnswerBytes},
 	})
 }
 

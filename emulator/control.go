@@ -13,7 +13,8 @@ const controlPrefix = "/_control/"
 
 // serveControl answers the control API, which is the same for all systems:
 //
-//	POST /_control/event   an [Event] happens, and notifications follow: {"notified":2}
+//	POST /_control/event   an [Event] happens, and notifications follow: {"notified":2}. Some systems notify the
+//	                       URL "to" in place of subscribers
 //	GET  /_control/calls   the latest calls, oldest first: {"data":[…]}; ?after=N leaves out those up to number N
 //	POST /_control/fault   a [Fault]
 //	GET  /_control/dead-letters   what the systems could not deliver, oldest first: {"data":[…]}
@@ -26,6 +27,7 @@ func (h *Host) serveControl(w http.ResponseWriter, r *http.Request) {
 	case "event":
 		var e Event
 		if err = readControl(w, r, method, &e); err == nil {
+			e.Base = BaseURL(r)
 			var notified int
 			notified, err = h.Happen(e)
 			out = map[string]int{"notified": notified}

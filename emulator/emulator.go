@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -70,6 +71,12 @@ type Event struct {
 	Resource   string         `json:"resource"`       // in the system's own form: "/me/events", "Documents"
 	ChangeType string         `json:"change_type"`    // "created", "updated" or "deleted"
 	Data       map[string]any `json:"data,omitempty"` // of the changed resource; the system adds what is missing
+	// To is the URL that is notified, of systems that can notify a URL which is not subscribed (acs); "" is the
+	// subscribers.
+	To string `json:"to,omitempty"`
+	// Base is the URL of the host as the one who asks sees it: "http://127.0.0.1:9100". The control API sets it. It is
+	// the beginning of URLs in notifications; "" leaves such URLs out.
+	Base string `json:"-"`
 }
 
 // Options are the parts that a Host works with.
@@ -197,13 +204,19 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		call.System = system.Name()
 		fault = h.faults.ofCall(call.System, r.URL.RequestURI())
+		streamer, ok := system.(Streamer)
+		answer.streams = ok && fault.shape() == "" && streamer.Streams(r)
+		answer.discards = answer.streams && fault.Kind == FaultDrop
 		if !h.serve(system, answer, r, fault) {
 			h.faults.giveBack(fault)
 			fault = Fault{}
 		}
-		call.Fault = fault.name()
+		call.Fault = strings.Join(append(slices.DeleteFunc([]string{fault.name()}, isEmpty), answer.met...), ", ")
 	}
-	call.Status, call.AnswerHeader, call.AnswerBody = answer.status, answer.Header(), clip(answer.body.Bytes())
+	call.Status, call.AnswerHeader, call.AnswerBytes = answer.status, answer.Header(), answer.bytes()
+	if !answer.begun { // else the body is the end of a file
+		call.AnswerBody = clip(answer.body.Bytes())
+	}
 	if fault.Kind == FaultDrop {
 		call.Status = 0
 	}
@@ -213,7 +226,13 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // net/http closes the connection without an answer
 	}
 	answer.send(fault.shape())
+	if answer.aborted {
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
 }
+
+func isEmpty(text string) bool { return text == "" }
 
 // serve has system answer a call, or its fault. It reports whether the call has met the fault.
 func (h *Host) serve(system System, w *answer, r *http.Request, fault Fault) bool {

@@ -30,6 +30,15 @@ const (
 	FaultExpire = "expire" // subscriptions, or tokens, end now
 	FaultRevoke = "revoke" // subscriptions, or the consent behind tokens, are taken back
 
+	// Faults of files that are downloaded, which the system makes itself: see Faulter.
+	FaultCut          = "cut"           // the connection is closed after so many bytes of a body; Value is their number
+	FaultChange       = "change"        // the file changes before the next call for a range of it; Value is its new size
+	FaultIgnoreRange  = "ignore-range"  // a call for a range is answered by the whole file
+	FaultLength       = "length"        // Content-Length is too large by Value, "1000" if it is ""; it may be negative
+	FaultContentRange = "content-range" // Content-Range of a range is wrong: it begins one byte later
+	FaultNoETag       = "no-etag"       // there is no ETag; with the Value "all" no Last-Modified either
+	FaultWeakETag     = "weak-etag"     // the ETag is a weak one
+
 	// FaultClock moves the clock of the fault's System, or of the whole host if it names none; Value is by how much:
 	// "1h", "-10m". It lasts until the next reset.
 	FaultClock = "clock"
@@ -39,12 +48,14 @@ const (
 var (
 	callFaults         = []string{FaultSlow, FaultError, FaultThrottle, FaultDrop}
 	notificationFaults = []string{FaultDuplicate, FaultReorder, FaultSilent, FaultImpatient}
-	systemFaults       = []string{FaultMissed, FaultExpire, FaultRevoke}
+	fileFaults         = []string{FaultCut, FaultChange, FaultIgnoreRange, FaultLength, FaultContentRange,
+		FaultNoETag, FaultWeakETag}
+	systemFaults = []string{FaultMissed, FaultExpire, FaultRevoke}
 )
 
 // FaultKinds returns the kinds of faults.
 func FaultKinds() []string {
-	return slices.Concat(callFaults, notificationFaults, systemFaults, []string{FaultClock})
+	return slices.Concat(callFaults, notificationFaults, fileFaults, systemFaults, []string{FaultClock})
 }
 
 // A Fault is something that a system is asked to do wrong.
@@ -96,7 +107,32 @@ func (f Fault) check() error {
 			return fmt.Errorf("value of throttle is %q; use a number of seconds", f.Value)
 		}
 	}
+	return f.checkOfFile()
+}
+
+// checkOfFile returns why a fault of a file cannot be made.
+func (f Fault) checkOfFile() error {
+	n, err := strconv.ParseInt(f.Value, 10, 64)
+	switch {
+	case f.Kind == FaultCut && (err != nil || n < 0):
+		return fmt.Errorf("value of cut is %q; use the number of bytes after which the connection is closed", f.Value)
+	case f.Kind == FaultChange && f.Value != "" && (err != nil || n < 0):
+		return fmt.Errorf("value of change is %q; use the new size in bytes", f.Value)
+	case f.Kind == FaultLength && f.Value != "" && err != nil:
+		return fmt.Errorf("value of length is %q; use a number of bytes, such as 1000 or -1000", f.Value)
+	case f.Kind == FaultNoETag && f.Value != "" && f.Value != "all":
+		return fmt.Errorf("value of no-etag is %q; use all, or leave it out", f.Value)
+	}
 	return nil
+}
+
+// Bytes returns the value as a number of bytes, or otherwise if it is none.
+func (f Fault) Bytes(otherwise int64) int64 {
+	n, err := strconv.ParseInt(f.Value, 10, 64)
+	if err != nil {
+		return otherwise
+	}
+	return n
 }
 
 // duration returns the value as a length of time, or otherwise if it is none.
@@ -194,6 +230,16 @@ func (h *Host) Fault(f Fault) error {
 		return h.each(f.System, func(s System) error {
 			if c, ok := s.(Coder); !ok || !slices.Contains(c.ErrorCodes(), f.code()) {
 				return fmt.Errorf("error code %q %w", f.code(), ErrUnknown)
+			}
+			named := f
+			named.System = s.Name()
+			h.faults.add(named)
+			return nil
+		})
+	case slices.Contains(fileFaults, f.Kind):
+		return h.each(f.System, func(s System) error {
+			if own, ok := s.(Faulter); !ok || !slices.Contains(own.CallFaults(), f.Kind) {
+				return fmt.Errorf("fault %q %w", f.Kind, ErrUnknown)
 			}
 			named := f
 			named.System = s.Name()

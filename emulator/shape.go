@@ -109,6 +109,13 @@ type answer struct {
 	status  int
 	written bool
 	body    bytes.Buffer
+
+	streams  bool     // the body is sent as it is written, but for its end, which body holds back
+	discards bool     // the body is counted and not sent
+	begun    bool     // a part of the body was sent, or discarded
+	sent     int64    // bytes of the body that were sent, or discarded
+	aborted  bool     // by Abort
+	met      []string // faults of the system's own
 }
 
 func (a *answer) WriteHeader(status int) {
@@ -119,6 +126,12 @@ func (a *answer) WriteHeader(status int) {
 
 func (a *answer) Write(p []byte) (int, error) {
 	a.written = true
+	if a.streams && a.body.Len() > 0 {
+		err := a.flush()
+		if err != nil {
+			return 0, err
+		}
+	}
 	return a.body.Write(p)
 }
 
@@ -238,7 +251,9 @@ func (a *answer) send(shape string) {
 			}
 		}
 	default:
-		a.ResponseWriter.WriteHeader(a.status)
+		if !a.begun {
+			a.ResponseWriter.WriteHeader(a.status)
+		}
 	}
 	a.ResponseWriter.Write(a.body.Bytes())
 }

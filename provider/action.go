@@ -53,6 +53,8 @@ type ActionEnv struct {
 
 	// Cursors keeps positions in the change logs of outside systems. Nil: this server keeps none.
 	Cursors Cursors
+
+	PublicURL string // where others reach the server's API: "https://hooks.example.com"; "" if that is not known
 }
 
 // A Connection is a connection as an action uses it. It stays good while the connection is changed, signed out and
@@ -64,6 +66,12 @@ type Connection struct {
 	API      API
 	// BaseURL returns the base URL of the API, as the connection has it now. Its error is an *APIError.
 	BaseURL func(ctx context.Context) (*url.URL, error)
+	// Open is API.Do for an answer whose body is read piece by piece: the caller closes it. The whole call may take as
+	// long as ctx lasts.
+	Open func(ctx context.Context, call Call) (Stream, error)
+	// Allows returns the *APIError, if there is one, because of which Do and Open would not make call: it leads to a host
+	// that the connection does not allow. It makes no call.
+	Allows func(ctx context.Context, call Call) error
 }
 
 // Files keeps the bytes that actions fetch or make, such as recordings. It is safe for concurrent use, except that one

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,7 +26,16 @@ type Call struct {
 	Header   http.Header // beside those of the credentials; nil is none
 	Body     []byte      // nil is none
 	MaxBytes int64       // of the answer's body; 0 is DefaultAnswerBytes
+
+	// Storage says that Path is a whole URL of the system's storage, as an event named it. It may have another origin
+	// than the base URL, if the connection allows its host: see Connected.Storage. With any other, the call fails.
+	Storage bool
+	// Idle bounds the time without a byte of a call by Connection.Open; 0 is DefaultIdle.
+	Idle time.Duration
 }
+
+// DefaultIdle is how long a [Stream] may be silent unless the Call sets another time.
+const DefaultIdle = 30 * time.Second
 
 // DefaultAnswerBytes bounds the body of an Answer unless the Call sets another bound.
 const DefaultAnswerBytes = 4 << 20
@@ -36,6 +46,17 @@ type Answer struct {
 	Header http.Header
 	Body   []byte // whole: a longer body than the bound is an error
 	Took   time.Duration
+}
+
+// A Stream is what came back from a call whose body is read piece by piece, such as a file. Redirects are not followed,
+// so it may be one.
+type Stream struct {
+	Status int
+	Header http.Header
+	Length int64 // of the body as it was announced; -1 if it was not
+	// Body is to be closed. It is not bounded. Its Read returns io.ErrUnexpectedEOF if the body ends before its length,
+	// and an *APIError of APITemporary if the connection breaks, or nothing comes for the time of Call.Idle.
+	Body io.ReadCloser
 }
 
 // APIErrorKind says what can be done about an [APIError].
@@ -53,6 +74,7 @@ const (
 	APIInvalid   APIErrorKind = "invalid"   // the call can never succeed as it is
 	APIForeign   APIErrorKind = "foreign"   // the answer is not of that API: a page, a redirect, truncated, too large
 	APIEndless   APIErrorKind = "endless"   // the list does not end: see Walk
+	APIMismatch  APIErrorKind = "mismatch"  // the answer contradicts what the system has said before
 )
 
 // An APIError says why a call had no effect, or none that is known. Its texts hold no secret and no body.

@@ -44,6 +44,9 @@ type Connected struct {
 	OAuth *OAuth
 	// Signers authenticate calls by keys, each by another one. The next one is tried if the API answers 401.
 	Signers []Signer
+	// Storage reports whether u, of another origin than BaseURL, is a URL of the system's storage, which takes the same
+	// credentials. Nil: there is no storage elsewhere.
+	Storage func(u *url.URL) bool
 	// Test makes the cheapest authentic call, and says who we are there and which permissions we have. Its error is
 	// an *APIError. Nil if the system has no such call: then a token, or a key, is all there is to test.
 	Test func(ctx context.Context, api API, granted Granted) (Tested, error)
@@ -54,10 +57,11 @@ type Signer func(r SignedRequest, now time.Time) error
 
 // A SignedRequest is a call that a Signer is about to sign.
 type SignedRequest struct {
-	Method string
-	URL    *url.URL
-	Header http.Header // the signer sets headers here
-	Body   []byte
+	Method  string
+	URL     *url.URL
+	Header  http.Header // the signer sets headers here
+	Body    []byte
+	Storage bool // the call is one to the system's storage: see Call.Storage
 }
 
 // A GrantKind says on whose behalf tokens are asked for.

@@ -129,7 +129,7 @@ server at the provider; so does 'bellhop providers oauth2' for any API with OAut
 
 Give secrets as @FILE or env:NAME: then they are not in the history of the shell.`,
 		Example: `  bellhop connections create work --provider graph --set tenant=contoso.com --set client_id=GUID
-  bellhop connections create calls --provider acs --set api_url=URL --set access_keys=@key.txt
+  bellhop connections create calls --provider acs --set endpoint=URL --set access_key=@key.txt
   bellhop connections create crm --provider oauth2 --set issuer=URL --set client_id=me --set api_url=URL`,
 		Args: oneArgument("name for the connection"),
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/bellhop-gateway/bellhop/emulator/acs"
 	"github.com/bellhop-gateway/bellhop/emulator/ams"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
 	"github.com/bellhop-gateway/bellhop/emulator/eventgrid"
@@ -38,6 +40,7 @@ import (
 type emulateFlags struct {
 	listen, certificate string
 	tls, json           bool
+	tlsNames            []string
 	faults              []string
 	speed               float64
 	anyToken            bool
@@ -48,6 +51,8 @@ type emulateFlags struct {
 	grid       eventgrid.Options
 	sharepoint sharepoint.Options
 	ams        ams.Options
+	acs        acs.Options
+	accessKeys []string
 	pageSize   int
 }
 
@@ -64,7 +69,9 @@ var standIns = []standIn{
 	{"sharepoint", "SharePoint: list webhooks, items, change log", []string{"sharepoint"}},
 	{"eventgrid", "Azure Event Grid: event subscriptions, topics, deliveries", []string{"eventgrid"}},
 	{"ams", "Media Services v2: notification endpoints, signed notifications", []string{"ams"}},
-	{"microsoft", "all of the above on one port", []string{"graph", "outlook", "sharepoint", "eventgrid", "ams"}},
+	{"acs", "Communication Services: call recordings, downloads, events by Event Grid", []string{"eventgrid", "acs"}},
+	{"microsoft", "all of the above on one port",
+		[]string{"graph", "outlook", "sharepoint", "eventgrid", "ams", "acs"}},
 }
 
 func newEmulateCommand(e *env) *cobra.Command {
@@ -83,14 +90,15 @@ error bodies, retry schedule and expiry. Systems:
 
 ` + strings.Join(list, "\n") + `
 
-The client "bellhop" with the secret "secret" is known in any tenant, and one user signs in without
-a password. Give the URL of the stand-in as authority and API URL. Each call, and what the stand-in
-sends, is printed: who called what, the status, and what was sent and answered, with secrets masked.
+The client "bellhop" with the secret "secret" is known in any tenant, one user signs in without a
+password, and the access key of acs is Base64 of "secret", c2VjcmV0. Give the URL of the stand-in as
+authority and API URL. Each call, and what the stand-in sends, is printed: who called what, the
+status, and what was sent and answered, with secrets masked.
 
 Something happens in a system by 'bellhop emulate event'; 'bellhop emulate fault' makes it misbehave,
 and 'bellhop emulate calls' shows the calls whole. The same can be done by HTTP, under /_control/.
 Faults, which 'bellhop emulate fault --help' explains:
-` + strings.Join(emulator.FaultKinds(), ", ") + `.`,
+` + strings.Join(wrap(strings.Join(emulator.FaultKinds(), ", ")+".", 100), "\n"),
 		Example: `  bellhop emulate microsoft
   bellhop emulate graph --listen 127.0.0.1:9100 --fault throttle=3:10
   bellhop emulate event --at http://127.0.0.1:9100 --resource /me/events --change-type created
@@ -104,12 +112,14 @@ Faults, which 'bellhop emulate fault --help' explains:
 	flags := c.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:9100", "address and port")
 	flags.BoolVar(&f.tls, "tls", false, "serve https, with a certificate authority that is made for this run")
+	flags.StringSliceVar(&f.tlsNames, "tls-name", nil,
+		"with --tls, a further name of the server, such as eu-storage.asm.skype.com; may be repeated")
 	flags.StringVar(&f.certificate, "certificate", "",
 		"a PEM file with certificates that the client \"bellhop\" may sign its assertions with")
 	flags.StringArrayVar(&f.faults, "fault", nil,
 		"a fault from the start: KIND, KIND=TIMES or KIND=TIMES:VALUE; may be repeated")
 	flags.Float64Var(&f.speed, "speed", 1, "divides the pauses between attempts of a notification")
-	flags.BoolVar(&f.anyToken, "any-token", false, "take every token, and calls without one")
+	flags.BoolVar(&f.anyToken, "any-token", false, "take every token, and calls without one; of acs, without a signature")
 	flags.BoolVar(&f.entra.Page, "page", false, "ask on the sign-in page instead of agreeing at once")
 	flags.BoolVar(&f.entra.ReuseDetection, "reuse-detection", false, "revoke a refresh token that is used twice")
 	flags.BoolVar(&f.entra.AssertionOnce, "assertion-once", false,
@@ -129,6 +139,9 @@ Faults, which 'bellhop emulate fault --help' explains:
 	flags.StringVar(&f.grid.Region, "region", "westeurope", "of topics and operations (eventgrid)")
 	flags.StringSliceVar(&f.ams.Contributors, "contributor", nil,
 		"the id of a client that has the role Contributor on the account; any client has it if none is named (ams)")
+	flags.StringSliceVar(&f.accessKeys, "access-key", []string{base64.StdEncoding.EncodeToString([]byte(acs.DefaultSecret))},
+		"an access key of the resource, in Base64; may be repeated (acs)")
+	flags.DurationVar(&f.acs.Retention, "retention", 24*time.Hour, "of recordings (acs)")
 	flags.BoolVar(&f.sharepoint.ExactExpiry, "exact-expiry", false,
 		"refuse an expiry beyond 180 days; otherwise 90 minutes more are taken (sharepoint)")
 	flags.BoolVar(&f.sharepoint.ExpiredFails, "expired-changes-fail", false,
@@ -182,7 +195,7 @@ func emulate(ctx context.Context, e *env, f *emulateFlags, name string) error {
 		}
 		defer os.RemoveAll(files)
 		authority := filepath.Join(files, "ca.pem")
-		certificate, err := newServerCertificate(authority)
+		certificate, err := newServerCertificate(authority, f.tlsNames)
 		if err != nil {
 			return err
 		}
@@ -232,6 +245,7 @@ func addSystems(e *env, host *emulator.Host, f *emulateFlags, names []string) er
 	}
 	tokens := entra.New(host, opts)
 	host.Add(tokens)
+	var grid *eventgrid.System
 	for _, name := range names {
 		switch name {
 		case "graph":
@@ -243,22 +257,44 @@ func addSystems(e *env, host *emulator.Host, f *emulateFlags, names []string) er
 		case "sharepoint":
 			host.Add(sharepoint.New(host, tokens, f.sharepoint))
 		case "eventgrid":
-			host.Add(eventgrid.New(host, tokens, f.grid))
+			grid = eventgrid.New(host, tokens, f.grid)
+			host.Add(grid)
+		case "acs": // behind eventgrid
+			if err := f.readAccessKeys(); err != nil {
+				return err
+			}
+			host.Add(acs.New(host, grid, f.acs))
 		}
 	}
 	return nil
 }
 
+// readAccessKeys reads the access keys of acs.
+func (f *emulateFlags) readAccessKeys() error {
+	f.acs.AnyKey = f.anyToken
+	for _, text := range f.accessKeys {
+		key, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(key) == 0 {
+			return wrongUsage("--access-key: a key is no Base64, as the portal shows an access key")
+		}
+		f.acs.Keys = append(f.acs.Keys, key)
+	}
+	if f.acs.Retention <= 0 {
+		return wrongUsage("--retention: use a length of time such as 24h")
+	}
+	return nil
+}
+
 // newServerCertificate makes a certificate authority, writes its certificate to file, and returns a certificate of it
-// for this machine. Its key is in memory alone.
-func newServerCertificate(file string) (tls.Certificate, error) {
+// for this machine and the names. Its key is in memory alone.
+func newServerCertificate(file string, names []string) (tls.Certificate, error) {
 	now := time.Now()
 	authority := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()),
 		Subject:   pkix.Name{CommonName: "bellhop emulate"},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(365 * 24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano() + 1), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter, DNSNames: []string{"localhost"},
+		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter, DNSNames: append([]string{"localhost"}, names...),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

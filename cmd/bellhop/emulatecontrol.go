@@ -87,7 +87,8 @@ func newEmulateEventCommand(e *env) *cobra.Command {
 notified. The number of notifications is printed.`,
 		Example: `  bellhop emulate event --resource /me/events --change-type created --data '{"subject":"Lens review"}'
   bellhop emulate event --resource /subscriptions/1/resourceGroups/g/providers/Microsoft.EventGrid/topics/t --change-type Made
-  bellhop emulate event --system sharepoint --resource Documents --change-type updated`,
+  bellhop emulate event --system sharepoint --resource Documents --change-type updated
+  bellhop emulate event --to 'http://127.0.0.1:8080/in/calls?code=SECRET' --data '{"bytes":2000000,"chunks":2}'`,
 		Args: noArguments,
 	}
 	at := atFlag(c)
@@ -95,10 +96,15 @@ notified. The number of notifications is printed.`,
 	c.Flags().StringVar(&event.Resource, "resource", "", "the collection or list, as the system names it")
 	c.Flags().StringVar(&event.ChangeType, "change-type", "updated", "created, updated or deleted; of eventgrid, the type of the event")
 	c.Flags().StringVar(&event.System, "system", "", "of several systems on one port")
+	c.Flags().StringVar(&event.To, "to", "",
+		"the URL that is notified in place of subscribers, without --resource (acs)")
 	data := c.Flags().String("data", "", "the item: a JSON object; @FILE reads it from a file")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if event.Resource == "" {
-			return wrongUsage("missing --resource")
+		switch {
+		case event.Resource == "" && event.To == "":
+			return wrongUsage("missing --resource or, of acs, --to")
+		case event.Resource == "" && !c.Flags().Changed("change-type"):
+			event.ChangeType = ""
 		}
 		if *data != "" {
 			text := []byte(*data)
@@ -143,8 +149,16 @@ func newEmulateFaultCommand(e *env) *cobra.Command {
   reorder   a notification is sent after the next one
   silent    a notification is not sent
   impatient the first attempt of a notification waits only VALUE (100ms) for its answer
+  cut       a download is cut off after VALUE bytes (acs, as all that follow)
+  change    the file changes before the next call for a range of it; VALUE is its new size
+  ignore-range   a call for a range is answered by the whole file
+  length    Content-Length is too large by VALUE (1000); it may be negative
+  content-range  Content-Range begins a byte later than the range
+  no-etag   a download has no ETag; with VALUE all, no Last-Modified either
+  weak-etag a download has a weak ETag
   missed    notifications were lost, and the system says so; VALUE is a subscription ("" is all)
-  expire    subscriptions, or access tokens, end now; VALUE is one subscription or client
+  expire    subscriptions, or access tokens, end now; VALUE is one subscription or client. Of acs,
+            recordings are gone; VALUE is the document id of one
   revoke    subscriptions, or refresh tokens, are taken back; VALUE is one subscription or client
   clock     the clock moves by VALUE, such as 1h or -10m; with --system, that of one system alone
 

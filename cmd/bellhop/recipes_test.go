@@ -91,7 +91,7 @@ func newRecipeTest(t *testing.T, info provider.Info) *recipeTest {
 		}
 	}
 	files := map[string]string{
-		"FILE": r.secret + "\n", "key.pem": newKeyPEM(t), "access_keys.txt": "a2V5\n",
+		"FILE": r.secret + "\n", "key.pem": newKeyPEM(t), "access_key.txt": "a2V5\n",
 		"event.json": `{"specversion":"1.0","id":"1","source":"/a","type":"b"}`,
 	}
 	for name, content := range files {

@@ -220,6 +220,7 @@ type subscription struct {
 	live *properties
 	// validation is the handshake under way or waiting for its manual part; nil if there is none.
 	validation *validation
+	waiting    []event // of PublishTo, for the first validation
 }
 
 // key identifies a subscription.

@@ -45,7 +45,8 @@ type System struct {
 
 	mu            sync.Mutex // guards the fields below, and all subscriptions, operations and topics
 	subscriptions []*subscription
-	operations    map[string]*operation // by id in lower case
+	direct        map[string]*subscription // of PublishTo, by schema and URL
+	operations    map[string]*operation    // by id in lower case
 	topics        []*topic
 	deadLetters   []emulator.DeadLetter
 	refusals      int // answers 401 by Fail, which go through the variants in turn
@@ -81,7 +82,7 @@ func (s *System) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.subscriptions, s.topics, s.deadLetters, s.refusals = nil, nil, nil, 0
-	s.operations = map[string]*operation{}
+	s.operations, s.direct = map[string]*operation{}, map[string]*subscription{}
 }
 
 // Owns reports whether path is one of the management API, of a topic, or of a manual validation.

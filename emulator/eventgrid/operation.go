@@ -157,11 +157,13 @@ func (s *System) succeed(sub *subscription, op *operation) {
 	op.status, sub.validation, sub.Properties.State = stateSucceeded, nil, stateSucceeded
 	live := sub.Properties
 	sub.live = &live
+	s.sendWaiting(sub)
 }
 
 // fail ends a change. The subscription stays, and gets no deliveries. The caller holds s.mu.
 func (s *System) fail(sub *subscription, op *operation, why string) {
 	op.status, sub.validation, sub.Properties.State, sub.live = stateFailed, nil, stateFailed, nil
+	sub.waiting = nil
 	op.reason = "Webhook validation handshake failed for " + sub.Properties.Destination.Properties.BaseURL + ". " + why +
 		" For troublehooting, visit https://aka.ms/esvalidation. Activity id:" + emulator.NewID() + ", timestamp: " +
 		textTime(s.now()) + "."
@@ -246,7 +248,7 @@ func (s *System) validateByHand(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, sub := range s.subscriptions {
+	for _, sub := range s.all() {
 		s.settleManual(sub)
 		v := sub.validation
 		if v == nil || v.code != query.Get("id") || v.token != query.Get("token") {

@@ -30,32 +30,43 @@ func (m *Manager) Connection(ctx context.Context, idOrName string) (provider.Con
 	if err != nil {
 		return provider.Connection{}, err
 	}
-	return provider.Connection{ID: noun.ID, Name: noun.Name, Provider: noun.Provider, API: &api{m: m, id: noun.ID},
-		BaseURL: func(ctx context.Context) (*url.URL, error) { return m.baseURL(ctx, noun.ID) }}, nil
+	a := &api{m: m, id: noun.ID}
+	return provider.Connection{ID: noun.ID, Name: noun.Name, Provider: noun.Provider, API: a,
+		BaseURL: func(ctx context.Context) (*url.URL, error) { return m.baseURL(ctx, noun.ID) },
+		Open:    a.open, Allows: a.allows}, nil
 }
 
-// baseURL returns the base URL of the API of a connection, as its settings have it now. No token is asked for.
+// baseURL returns the base URL of the API of a connection, as its settings have it now.
 func (m *Manager) baseURL(ctx context.Context, id string) (*url.URL, error) {
-	l := m.link(id)
-	l.mu.Lock()
-	s := l.session
-	l.mu.Unlock()
-	if s == nil {
-		noun, err := m.opts.Store.Connection(ctx, id)
-		if err != nil {
-			return nil, storeError(err)
-		}
-		s = &session{noun: noun}
-		s.opened, err = m.open(noun)
-		if err != nil {
-			return nil, &provider.APIError{Kind: provider.APIInvalid, Message: "the settings of the connection cannot be used"}
-		}
+	opened, err := m.opened(ctx, id)
+	if err != nil {
+		return nil, err
 	}
-	base, err := url.Parse(s.opened.BaseURL)
+	base, err := url.Parse(opened.BaseURL)
 	if err != nil {
 		return nil, &provider.APIError{Kind: provider.APIInvalid, Message: "the base URL of the connection cannot be read"}
 	}
 	return base, nil
+}
+
+// opened returns how the calls of a connection are made, as its settings have it now. No token is asked for.
+func (m *Manager) opened(ctx context.Context, id string) (provider.Connected, error) {
+	l := m.link(id)
+	l.mu.Lock()
+	s := l.session
+	l.mu.Unlock()
+	if s != nil {
+		return s.opened, nil
+	}
+	noun, err := m.opts.Store.Connection(ctx, id)
+	if err != nil {
+		return provider.Connected{}, storeError(err)
+	}
+	opened, err := m.open(noun)
+	if err != nil {
+		return opened, &provider.APIError{Kind: provider.APIInvalid, Message: "the settings of the connection cannot be used"}
+	}
+	return opened, nil
 }
 
 // An api makes calls in the name of one connection.
@@ -70,65 +81,128 @@ const (
 	renewalWindow     = time.Minute
 )
 
-// Do implements [provider.API]. If the API answers 401, the call is repeated once with a new token, or with the next
-// key.
+// Do implements [provider.API].
 func (a *api) Do(ctx context.Context, call provider.Call) (provider.Answer, error) {
+	x, err := a.make(ctx, call, a.m.opts.Env.Client)
+	if err != nil {
+		return provider.Answer{}, err
+	}
+	defer x.response.Body.Close()
+	return a.m.readAnswer(ctx, x, call)
+}
+
+// make makes one call by client. If the API answers 401, the call is repeated once with a new token; or, if keys
+// sign it, by the clock of the API, and with the next key.
+func (a *api) make(ctx context.Context, call provider.Call, client *http.Client) (*answered, error) {
 	s, err := a.m.session(ctx, a.id, need{})
 	if err != nil {
-		return provider.Answer{}, err
+		return nil, err
 	}
-	target, err := resolve(s.opened.BaseURL, call.Path)
+	target, err := resolve(s.opened, call)
 	if err != nil {
-		return provider.Answer{}, err
+		return nil, err
 	}
 	l := a.m.link(a.id)
-	signer := l.signerIndex()
-	answer, err := a.m.send(ctx, s, call, target, signer)
-	if err != nil || answer.Status != http.StatusUnauthorized {
-		a.m.heard(ctx, s, answer)
-		return answer, err
+	if s.opened.OAuth == nil && len(s.opened.Signers) > 0 {
+		return a.signed(ctx, s, l, call, target, client)
 	}
-	if s.opened.OAuth == nil {
-		next := signer + 1
-		if next >= len(s.opened.Signers) {
-			next = 0
-		}
-		if next == signer {
-			return answer, nil
-		}
-		again, err := a.m.send(ctx, s, call, target, next)
-		if err == nil && again.Status != http.StatusUnauthorized {
-			l.keepSigner(next)
-		}
-		return again, err
+	x, err := a.m.send(ctx, s, call, target, signing{}, client)
+	if err != nil {
+		return nil, err
+	}
+	if x.status() != http.StatusUnauthorized || s.opened.OAuth == nil {
+		a.m.heard(ctx, s, x.status())
+		return x, nil
 	}
 	if !l.mayRenew(a.m.now()) {
-		return answer, nil
+		return x, nil
 	}
 	renewed, err := a.m.session(ctx, a.id, need{refused: s.tokens.Access})
 	if err != nil {
-		return provider.Answer{}, err
+		x.response.Body.Close()
+		return nil, err
 	}
 	if renewed.tokens.Access != s.tokens.Access { // else the authority has no other one
-		answer, err = a.m.send(ctx, renewed, call, target, 0)
+		x.response.Body.Close()
+		x, err = a.m.send(ctx, renewed, call, target, signing{}, client)
 	}
 	if err == nil {
-		a.m.heardAgain(ctx, renewed, target.Host, answer)
+		a.m.heardAgain(ctx, renewed, target.Host, x.status())
 	}
-	return answer, err
+	return x, err
 }
 
-// signerIndex returns the index of the key that was accepted last.
-func (l *link) signerIndex() int {
+// signed makes one call that a key signs. If the API answers 401, the call is signed by the clock of the API, if that
+// differs, and then with the next key. What the API accepts is used from then on.
+func (a *api) signed(ctx context.Context, s *session, l *link, call provider.Call, target *url.URL,
+	client *http.Client) (*answered, error) {
+	by := l.signing()
+	x, err := a.m.send(ctx, s, call, target, by, client)
+	again := func(other signing) bool { // reports whether it is over
+		x.response.Body.Close()
+		x, err = a.m.send(ctx, s, call, target, other, client)
+		if err == nil && x.status() != http.StatusUnauthorized {
+			l.keepSigning(other)
+		}
+		return err != nil || x.status() != http.StatusUnauthorized
+	}
+	if err != nil || x.status() != http.StatusUnauthorized {
+		return x, err
+	}
+	if skew := x.skew(a.m.now()); (skew - by.skew).Abs() > maxSkew {
+		a.m.log.Warn("connection.clock", "connection_id", s.noun.ID, "connection", s.noun.Name, "ahead_s",
+			int(skew.Seconds()), "meaning", "the clock of the API differs from that of this machine; calls are signed by the "+
+				"clock of the API if it accepts that")
+		by.skew = skew
+		if again(by) {
+			return x, err
+		}
+	}
+	next := signing{key: by.key + 1, skew: by.skew}
+	if next.key >= len(s.opened.Signers) {
+		next.key = 0
+	}
+	if next.key != by.key {
+		again(next)
+	}
+	return x, err
+}
+
+// A signing says how a call is signed.
+type signing struct {
+	key  int           // index of the key
+	skew time.Duration // how far the clock of the API is ahead of ours
+}
+
+// An answered is a call that was answered. The body of the response is still to be read.
+type answered struct {
+	response *http.Response
+	host     string // that was called
+	begun    time.Time
+}
+
+func (x *answered) status() int { return x.response.StatusCode }
+
+// skew returns how far the clock of the API is ahead of now; 0 if the answer does not say.
+func (x *answered) skew(now time.Time) time.Duration {
+	at, err := http.ParseTime(x.response.Header.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return at.Sub(now)
+}
+
+// signing returns how the call was signed that was accepted last.
+func (l *link) signing() signing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.signer
 }
 
-func (l *link) keepSigner(i int) {
+func (l *link) keepSigning(s signing) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.signer = i
+	l.signer = s
 }
 
 // mayRenew reports whether tokens may be asked for because the API refuses the present ones: an API that refuses
@@ -150,23 +224,27 @@ func (l *link) mayRenew(now time.Time) bool {
 	return true
 }
 
-// resolve returns the URL of a call. It is of the origin of base, so that no token goes elsewhere.
-func resolve(base, path string) (*url.URL, error) {
+// resolve returns the URL of a call. It is of the origin of the API or, of a call to storage, a URL that the connection
+// allows, so that no token or signature goes elsewhere.
+func resolve(opened provider.Connected, call provider.Call) (*url.URL, error) {
 	invalid := func(message string) (*url.URL, error) {
 		return nil, &provider.APIError{Kind: provider.APIInvalid, Message: message}
 	}
-	root, err := url.Parse(base)
+	root, err := url.Parse(opened.BaseURL)
 	if err != nil {
 		return invalid("the base URL of the connection cannot be read")
 	}
-	if strings.HasPrefix(path, "/") {
-		path = base + path
+	path := call.Path
+	if strings.HasPrefix(path, "/") && !call.Storage {
+		path = opened.BaseURL + path
 	}
 	u, err := url.Parse(path)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return invalid("the path of the call cannot be read")
-	case !provider.SameOrigin(u, root) || u.User != nil:
+	case call.Storage && (u.User != nil || !provider.SameOrigin(u, root) && (opened.Storage == nil || !opened.Storage(u))):
+		return invalid("the call leads to a host that the connection does not allow")
+	case !call.Storage && (!provider.SameOrigin(u, root) || u.User != nil):
 		return invalid("the call leads to another host than the API of the connection, " + root.Host)
 	case u.Fragment != "":
 		return invalid("the path of the call has a fragment")
@@ -174,16 +252,13 @@ func resolve(base, path string) (*url.URL, error) {
 	return u, nil
 }
 
-// send makes one call with the token of s, or signed by its key of that index.
-func (m *Manager) send(ctx context.Context, s *session, call provider.Call, target *url.URL,
-	signer int) (provider.Answer, error) {
+// send makes one call with the token of s, or signed by one of its keys.
+func (m *Manager) send(ctx context.Context, s *session, call provider.Call, target *url.URL, by signing,
+	client *http.Client) (*answered, error) {
 	r, err := http.NewRequestWithContext(ctx, call.Method, target.String(), bytes.NewReader(call.Body))
 	if err != nil {
-		return provider.Answer{}, &provider.APIError{
-			Kind: provider.APIInvalid,
-			Message: "the call cannot be made: its " +
-				"method or URL is invalid",
-		}
+		return nil, &provider.APIError{Kind: provider.APIInvalid,
+			Message: "the call cannot be made: its method or URL is invalid"}
 	}
 	for _, header := range []http.Header{s.opened.Header, call.Header} {
 		for name, values := range header {
@@ -192,37 +267,41 @@ func (m *Manager) send(ctx context.Context, s *session, call provider.Call, targ
 	}
 	if s.opened.OAuth != nil {
 		r.Header.Set("Authorization", "Bearer "+s.tokens.Access)
-	} else if signer < len(s.opened.Signers) {
-		signed := provider.SignedRequest{Method: call.Method, URL: r.URL, Header: r.Header, Body: call.Body}
-		if s.opened.Signers[signer](signed, m.now()) != nil {
-			return provider.Answer{}, &provider.APIError{Kind: provider.APIInvalid, Message: "the call cannot be " +
-				"signed"}
+	} else if by.key < len(s.opened.Signers) {
+		signed := provider.SignedRequest{Method: call.Method, URL: r.URL, Header: r.Header, Body: call.Body,
+			Storage: call.Storage}
+		if s.opened.Signers[by.key](signed, m.now().Add(by.skew)) != nil {
+			return nil, &provider.APIError{Kind: provider.APIInvalid, Message: "the call cannot be signed"}
 		}
 	}
 	m.use(s.noun.ID)
-	start := m.now()
+	x := &answered{host: target.Host, begun: m.now()}
 	// A redirect is an answer: it may lead anywhere, so the token does not follow it.
-	resp, err := provider.NoRedirects(m.opts.Env.Client).Do(r)
+	x.response, err = provider.NoRedirects(client).Do(r)
 	if err != nil {
-		return provider.Answer{}, unanswered(ctx, err, call.Method, target.Host)
+		return nil, unanswered(ctx, err, call.Method, target.Host)
 	}
-	defer resp.Body.Close()
+	return x, nil
+}
+
+// readAnswer reads the body of a call that was answered, within the bound of the call.
+func (m *Manager) readAnswer(ctx context.Context, x *answered, call provider.Call) (provider.Answer, error) {
 	most := call.MaxBytes
 	if most <= 0 {
 		most = provider.DefaultAnswerBytes
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	body, err := io.ReadAll(io.LimitReader(x.response.Body, most+1))
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return provider.Answer{}, unanswered(ctx, err, call.Method, target.Host)
+		return provider.Answer{}, unanswered(ctx, err, call.Method, x.host)
 	case err != nil:
-		return provider.Answer{}, &provider.APIError{Kind: provider.APIForeign, Status: resp.StatusCode,
-			Message: target.Host + " sent an answer that was cut off", MaybeDone: changes(call.Method)}
+		return provider.Answer{}, &provider.APIError{Kind: provider.APIForeign, Status: x.status(),
+			Message: x.host + " sent an answer that was cut off", MaybeDone: changes(call.Method)}
 	case int64(len(body)) > most:
-		return provider.Answer{}, &provider.APIError{Kind: provider.APIForeign, Status: resp.StatusCode,
-			Message: target.Host + " sent an answer that is too long", MaybeDone: changes(call.Method)}
+		return provider.Answer{}, &provider.APIError{Kind: provider.APIForeign, Status: x.status(),
+			Message: x.host + " sent an answer that is too long", MaybeDone: changes(call.Method)}
 	}
-	return provider.Answer{Status: resp.StatusCode, Header: resp.Header, Body: body, Took: m.now().Sub(start)}, nil
+	return provider.Answer{Status: x.status(), Header: x.response.Header, Body: body, Took: m.now().Sub(x.begun)}, nil
 }
 
 // changes reports whether a call of that method may change something at the system.

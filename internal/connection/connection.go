@@ -80,7 +80,7 @@ type link struct {
 	retryAt  time.Time                  // no request before, unless a person asks
 	nextAt   time.Time                  // when Run refreshes or tries again; zero is never
 	renewals []time.Time                // of tokens because the API refused them, in the last minute
-	signer   int                        // index of the key that the API accepted last
+	signer   signing                    // of the call that the API accepted last
 	found    *endpoints                 // discovered
 	usedAt   time.Time                  // of the latest call, to the minute
 	state    bellhop.ConnectionState
@@ -180,7 +180,7 @@ func (m *Manager) Changed(ctx context.Context, id string) {
 	l.mu.Lock()
 	l.epoch++
 	l.session, l.found, l.failure, l.failures, l.retryAt = nil, nil, nil, 0, time.Time{}
-	l.renewals, l.signer = nil, 0
+	l.renewals, l.signer = nil, signing{}
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, changeTime)
 	defer cancel()

@@ -546,7 +546,7 @@ func TestKeys(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 	}))
 	defer resource.Close()
-	c := r.create("calls", "acs", map[string]any{"api_url": resource.URL, "access_keys": []string{"Zmlyc3Q=", good}})
+	c := r.create("calls", "acs", map[string]any{"endpoint": resource.URL, "access_key": []string{"Zmlyc3Q=", good}})
 	r.want(c, bellhop.ConnectionReady, "")
 	for i, want := range []int{2, 1, 1} {
 		mu.Lock()
@@ -564,7 +564,7 @@ func TestKeys(t *testing.T) {
 	if err != nil || check.OK || !strings.Contains(check.Reason, "does not accept the access key") {
 		t.Errorf("%+v, %v", check, err)
 	}
-	r.want(r.read("calls"), bellhop.ConnectionSignedOut, "set access_keys")
+	r.want(r.read("calls"), bellhop.ConnectionSignedOut, "set access_key ")
 	var e *bellhop.Error
 	if _, err := r.Begin(t.Context(), "calls", false); !errors.As(err, &e) || e.Code != bellhop.CodeConflict {
 		t.Errorf("a sign-in: %v", err)

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // This file takes note of an API that refuses the tokens which its authority grants. Such a connection is failing
@@ -13,16 +12,16 @@ import (
 
 // heard takes note of the answer to a call with the token of s: that the API takes it again. Few connections are
 // refused, so this is one comparison.
-func (m *Manager) heard(ctx context.Context, s *session, answer provider.Answer) {
-	if s.tokens.Refused != "" && answer.Status >= 200 && answer.Status <= 299 {
+func (m *Manager) heard(ctx context.Context, s *session, status int) {
+	if s.tokens.Refused != "" && status >= 200 && status <= 299 {
 		m.judge(ctx, s.noun.ID, s.tokens.Access, "")
 	}
 }
 
 // heardAgain takes note of the answer to a call that was made again with the new token of s.
-func (m *Manager) heardAgain(ctx context.Context, s *session, host string, answer provider.Answer) {
-	if answer.Status != http.StatusUnauthorized {
-		m.heard(ctx, s, answer)
+func (m *Manager) heardAgain(ctx context.Context, s *session, host string, status int) {
+	if status != http.StatusUnauthorized {
+		m.heard(ctx, s, status)
 		return
 	}
 	if s.tokens.Refused == "" {

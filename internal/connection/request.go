@@ -25,9 +25,9 @@ import (
 // Bounds of a request to an authority.
 const (
 	requestTimeout  = 30 * time.Second
-	maxAnswer       = 256 << 10 // bytes
-	defaultLifetime = time.Hour // of a token whose authority names none; a refusal ends it sooner
-	maxSkew         = 2 * time.Minute
+	maxAnswer       = 256 << 10       // bytes
+	defaultLifetime = time.Hour       // of a token whose authority names none; a refusal ends it sooner
+	maxSkew         = 2 * time.Minute // of another clock against ours; a larger one is told, or obeyed
 	discoverEvery   = 24 * time.Hour
 )
 

@@ -67,6 +67,7 @@ var rooms = []row{
 
 	{"emulator", nil, nil},
 	{"emulator/entra", []room{"emulator"}, []string{"jose"}},
+	{"emulator/acs", []room{"emulator", "emulator/eventgrid", "provider/acs", "signature"}, nil}, // its events go by Event Grid
 	{"emulator/ams", []room{"emulator", "emulator/entra", "provider/ams"}, nil},
 	{"emulator/graph", []room{"emulator", "emulator/entra", "provider/graph"}, nil},
 	{"emulator/eventgrid", []room{"emulator", "emulator/entra", "provider/eventgrid"}, nil},
@@ -104,7 +105,7 @@ var rooms = []row{
 	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/sys"}},
 
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "emulator", "emulator/*", "emulator/entra",
-		"emulator/ams", "emulator/graph", "emulator/eventgrid", "internal/app", "internal/bench", "internal/config",
+		"emulator/acs", "emulator/ams", "emulator/graph", "emulator/eventgrid", "internal/app", "internal/bench", "internal/config",
 		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding"},
 		[]string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},

@@ -101,9 +101,12 @@ type Verifier struct {
 	Lenient bool
 }
 
+// ErrContentHash says that the body is not the one that was signed. It wraps signature.ErrMismatch.
+var ErrContentHash = fmt.Errorf("%w: x-ms-content-sha256 is not that of the body", signature.ErrMismatch)
+
 // Verify checks that r was signed with one of the keys, within the window around now. It returns
-// signature.ErrMissing, ErrMalformed (also for a header that occurs twice), ErrExpired or ErrMismatch, and compares
-// in constant time. It checks the headers, then the time, the hash of the body, and the signature.
+// signature.ErrMissing, ErrMalformed (also for a header that occurs twice), ErrExpired, ErrContentHash or ErrMismatch,
+// and compares in constant time. It checks the headers, then the time, the hash of the body, and the signature.
 //
 // r.Host is the host of the resource. If r has a [HostHeader], as a download from storage does, both must be equal.
 // Source: https://learn.microsoft.com/en-us/rest/api/communication/authentication#access-key-authentication
@@ -123,7 +126,7 @@ func (v Verifier) Verify(r Request, now time.Time) error {
 	case now.Sub(auth.at).Abs() > window:
 		return signature.ErrExpired
 	case auth.hash != contentHash(r.Body):
-		return fmt.Errorf("%w: x-ms-content-sha256 is not that of the body", signature.ErrMismatch)
+		return ErrContentHash
 	case len(r.Header.Values(HostHeader)) > 0 && strings.Join(r.Header.Values(HostHeader), ",") != r.Host:
 		return fmt.Errorf("%w: x-ms-host is not the resource's host", signature.ErrMismatch)
 	}

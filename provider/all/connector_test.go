@@ -66,10 +66,10 @@ func equalSets(a, b []string) bool {
 func TestOpenConnection(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ connector, settings, want string }{
-		{"acs", `{"api_url":"https://x.example","access_keys":"a2V5"}`, ""},
-		{"acs", `{"api_url":"https://x.example","access_keys":["a2V5","b2xk"]}`, ""},
-		{"acs", `{"api_url":"x.example","access_keys":"no Base64!"}`, "api_url access_keys"},
-		{"acs", `{}`, "api_url access_keys"},
+		{"acs", `{"endpoint":"https://x.example","access_key":"a2V5"}`, ""},
+		{"acs", `{"endpoint":"https://x.example","access_key":["a2V5","b2xk"]}`, ""},
+		{"acs", `{"endpoint":"x.example","access_key":"no Base64!"}`, "endpoint access_key"},
+		{"acs", `{}`, "endpoint access_key"},
 		{"oauth2", `{"api_url":"https://x","issuer":"https://id","client_id":"me"}`, ""},
 		{"oauth2", `{"api_url":"https://x","token_url":"https://id/t","client_id":"me","client_secret":"ssh","auth":"basic"}`, ""},
 		{"oauth2", `{"api_url":"https://x","client_id":"me"}`, "issuer"},

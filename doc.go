@@ -22,5 +22,6 @@
 //	connection   who we are at a provider's API: an account there, with its keys or tokens
 //	subscription our registration at a provider, which asks it to call a source; most expire
 //	gap          a span of time in which a subscription may have missed something
+//	file         bytes that an action kept: a recording, an asset
 //	tenant       an optional label of an event, set by its publisher
 package bellhop

@@ -59,6 +59,14 @@ type RequestFilter struct {
 	Until     time.Time
 }
 
+// A FileFilter narrows a list of files. Zero fields select all.
+type FileFilter struct {
+	State          FileState
+	SourceIDs      []string // any of these
+	DestinationIDs []string // any of these
+	EventID        string
+}
+
 // A Backlog is what there is to deliver at one moment.
 type Backlog struct {
 	OldestPendingAt time.Time // CreatedAt of the oldest pending delivery; zero if there is none

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"io"
 	"net/url"
 	"time"
 
@@ -72,20 +71,6 @@ type Connection struct {
 	// Allows returns the *APIError, if there is one, because of which Do and Open would not make call: it leads to a host
 	// that the connection does not allow. It makes no call.
 	Allows func(ctx context.Context, call Call) error
-}
-
-// Files keeps the bytes that actions fetch or make, such as recordings. It is safe for concurrent use, except that one
-// file has one writer at a time. A name is a relative path with "/" between its parts, of which none is "", "." or
-// "..".
-type Files interface {
-	// Write appends the bytes of r to the file called name, which has offset bytes; offset 0 creates it, or empties it.
-	// It returns the new size: all bytes up to there are durable, even if there is an error too. So an attempt that was
-	// cut off saves the size as its progress, and the next attempt goes on from there.
-	Write(ctx context.Context, name string, offset int64, r io.Reader) (size int64, err error)
-	// Open returns the bytes of the file called name from offset on. The error is bellhop.CodeNotFound if there is none.
-	Open(ctx context.Context, name string, offset int64) (io.ReadCloser, error)
-	// Remove removes the file called name. It is not an error if there is none.
-	Remove(ctx context.Context, name string) error
 }
 
 // An ActionResult is the result of one attempt at an action. The zero value is success.

@@ -1,6 +1,6 @@
 // Package store is the contract of the store: the one place that keeps sources, events, destinations,
-// deliveries, attempts, requests, repairs, connections and subscriptions. Package sqlite keeps that contract with
-// SQLite, and package storetest shows that a database keeps it.
+// deliveries, attempts, requests, repairs, connections, subscriptions and the records of files. Package sqlite keeps
+// that contract with SQLite, and package storetest shows that a database keeps it.
 //
 // The store promises that a write reported done survives a crash and a power cut, and that the state of a
 // delivery changes only along the table in DESIGN.md. It decides nothing: callers tell it which destinations an
@@ -84,6 +84,7 @@ type Store interface {
 	Connections
 	Subscriptions
 	Cursors
+	Files
 	Service
 }
 
@@ -351,6 +352,45 @@ type Cursors interface {
 	// SaveCursor stores a cursor in place of the one before. One without a value is deleted. The error is
 	// bellhop.CodeNotFound if there is no such owner, and bellhop.CodeInvalid if key or value are too long.
 	SaveCursor(ctx context.Context, owner, key string, c bellhop.Cursor) error
+}
+
+// Files are the records of the files that actions keep, newest first in lists. Names are unique; idOrName is an id if
+// it begins like one. The bytes are elsewhere: see internal/blob.
+//
+// A file is doomed before its bytes are removed, and its record is deleted afterwards. No method but BeginFile,
+// DoomedFiles and KnownFiles knows a doomed file; its name is taken until DeleteFile. The store dooms the files without
+// an ExpiresAt whose event it deletes, in the same transaction.
+type Files interface {
+	Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Page) (list []bellhop.File, next string, err error)
+	File(ctx context.Context, idOrName string) (bellhop.File, error)
+	// FileRecord returns a file with its progress.
+	FileRecord(ctx context.Context, id string) (bellhop.FileRecord, error)
+	// BeginFile returns the file with the name of f, whoever made it, and stores f as a partial and empty file if there is
+	// none. If the file is partial, of the same event and destination, and not doomed, it gets Total, ContentType and
+	// DueAt of f, as far as f has them. The error is CodeNotFound if the event or the destination is not there.
+	BeginFile(ctx context.Context, f bellhop.File) (bellhop.FileRecord, error)
+	// SaveFile stores how far a file is. The error is CodeNotFound unless it is partial.
+	SaveFile(ctx context.Context, id string, p bellhop.FileProgress) error
+	// FinishFile makes a partial file whole. It expires at expiresAt, unless it has a time already or that is zero. For a
+	// whole file it changes nothing.
+	FinishFile(ctx context.Context, id, sha256 string, expiresAt time.Time) (bellhop.File, error)
+	// DoomFile dooms a file, and returns its record.
+	DoomFile(ctx context.Context, id string, why bellhop.FileDoom) (bellhop.FileRecord, error)
+	// DoomFiles dooms files that have expired, and partial ones that nobody has written for
+	// [bellhop.FileAbandonedAfter] and whose destination has no pending or leased delivery of their event: at most limit
+	// of each kind. It returns how many. As long as the clock is not trusted (see Run), it dooms none.
+	DoomFiles(ctx context.Context, limit int) (doomed int, err error)
+	// DoomedFiles returns doomed files in the order in which they were begun: those after a position, which is 0 for the
+	// first call and last of the call before for a further one.
+	DoomedFiles(ctx context.Context, after int64, limit int) (list []bellhop.FileRecord, last int64, err error)
+	// FilesAfter is DoomedFiles for the files that are not doomed.
+	FilesAfter(ctx context.Context, after int64, limit int) (list []bellhop.FileRecord, last int64, err error)
+	// KnownFiles returns which of these ids and names are those of files, also of doomed ones.
+	KnownFiles(ctx context.Context, idsOrNames []string) (map[string]bool, error)
+	// DeleteFile deletes the record of a doomed file. An unknown id is no error.
+	DeleteFile(ctx context.Context, id string) error
+	// FileTotals counts the files that are not doomed.
+	FileTotals(ctx context.Context) (bellhop.FileTotals, error)
 }
 
 // A Service has the methods for the program that owns the store.

@@ -145,6 +145,9 @@ func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 		for i := 0; err == nil && i < len(old); i++ {
 			err = deleteEvent(c, old[i])
 		}
+		if err == nil && len(old) > 0 {
+			err = doomFilesOfEvents(c, old[0].n, old[len(old)-1].n)
+		}
 		return err
 	})
 	if err == nil {

@@ -268,3 +268,32 @@ CREATE TABLE cursors (
 	saved_at INTEGER NOT NULL,
 	PRIMARY KEY (owner, key)
 ) STRICT, WITHOUT ROWID;
+
+-- The files that actions keep. The bytes are in the storage of files: under the name once the file is whole, and until
+-- then under the id.
+CREATE TABLE files (
+	n            INTEGER PRIMARY KEY,
+	id           TEXT NOT NULL UNIQUE,
+	name         TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 900),
+	state        TEXT NOT NULL CHECK (state IN ('partial', 'whole')),
+	doom         TEXT CHECK (doom IN ('asked', 'expired', 'event', 'abandoned')), -- why its bytes are being removed
+	size         INTEGER NOT NULL CHECK (size >= 0), -- bytes that are durable
+	total        INTEGER NOT NULL CHECK (total >= -1),
+	sha256       TEXT NOT NULL CHECK (length(sha256) IN (0, 64)),
+	hash         BLOB,                               -- of a partial file: the state of SHA-256 after size bytes
+	upload       TEXT NOT NULL,                      -- of a partial file in a bucket
+	content_type TEXT NOT NULL CHECK (length(content_type) <= 255),
+	source       INTEGER NOT NULL,
+	event        INTEGER NOT NULL,                   -- it may be deleted before the file
+	destination  INTEGER NOT NULL,
+	created_at   INTEGER NOT NULL,
+	updated_at   INTEGER NOT NULL,
+	expires_at   INTEGER,                            -- NULL: it goes with its event
+	due_at       INTEGER,
+	CHECK ((state = 'whole') = (sha256 <> ''))
+) STRICT;
+CREATE INDEX files_event ON files (event);
+CREATE INDEX files_expiry ON files (expires_at) WHERE expires_at IS NOT NULL AND doom IS NULL;
+CREATE INDEX files_partial ON files (updated_at) WHERE state = 'partial' AND doom IS NULL;
+CREATE INDEX files_doomed ON files (n) WHERE doom IS NOT NULL;
+CREATE INDEX files_totals ON files (state, size) WHERE doom IS NULL;

@@ -88,18 +88,32 @@ type reply struct {
 	body   []byte
 }
 
-// send sends one request and reads the whole answer. A status other than 2xx is an *Error.
-func (c *Client) send(ctx context.Context, method, path string, header http.Header, body []byte) (reply, error) {
+// do sends one request by a client, and returns the answer whatever its status, unless it does not come from a gateway.
+func (c *Client) do(ctx context.Context, by *http.Client, method, path string, header http.Header,
+	body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil || req.URL.Scheme != "http" && req.URL.Scheme != "https" {
-		return reply{}, errors.New("the gateway's URL cannot be read; write it as http://host:port")
+		return nil, errors.New("the gateway's URL cannot be read; write it as http://host:port")
 	}
 	req.Header = header
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Authorization", "Bearer "+c.key)
-	resp, err := c.http.Do(req)
+	resp, err := by.Do(req)
 	if err != nil {
-		return reply{}, fmt.Errorf("call the gateway: %w", err)
+		return nil, fmt.Errorf("call the gateway: %w", err)
+	}
+	if resp.StatusCode >= 200 && resp.StatusCode <= 299 && resp.Header.Get(Header) != APIVersion {
+		resp.Body.Close()
+		return nil, &Error{Status: resp.StatusCode, Detail: strangerAnswered(resp)}
+	}
+	return resp, nil
+}
+
+// send sends one request and reads the whole answer. A status other than 2xx is an *Error.
+func (c *Client) send(ctx context.Context, method, path string, header http.Header, body []byte) (reply, error) {
+	resp, err := c.do(ctx, c.http, method, path, header, body)
+	if err != nil {
+		return reply{}, err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, MaxReplyBytes+1))
@@ -111,9 +125,6 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return reply{}, newError(resp, answer)
-	}
-	if resp.Header.Get(Header) != APIVersion {
-		return reply{}, &Error{Status: resp.StatusCode, Detail: strangerAnswered(resp)}
 	}
 	return reply{resp.Header, answer}, nil
 }

@@ -34,6 +34,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/action"
+	"github.com/bellhop-gateway/bellhop/internal/blob"
 	"github.com/bellhop-gateway/bellhop/internal/datadir"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
@@ -48,6 +51,9 @@ import (
 //	                    deliver to this machine and runs until the script ends. $SERVER is its URL, server.log its log
 //	stop                stops that server cleanly, so that another can be started
 //	away DURATION       makes the stopped server believe that it has been stopped for so long
+//	kept NAME EVENT DESTINATION FILE
+//	                    has the stopped server keep a file with the bytes of FILE, as an action does; without FILE it
+//	                    is partial, with the bytes "part" of 9
 //	crash               kills that server, as kill -9 does, so that another can be started
 //	freeze, thaw        stop that server as a machine that is suspended does, and have it go on: it answers nobody
 //	                    meanwhile
@@ -92,6 +98,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
 			"serve": serveInScript, "stop": stopInScript, "crash": crashInScript, "away": awayInScript,
+			"kept":   keptInScript,
 			"freeze": freezeInScript, "thaw": thawInScript,
 			"emulate": emulateInScript, "http": httpInScript,
 			"sign-in": signInInScript,
@@ -305,13 +312,50 @@ func awayInScript(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	d, err := time.ParseDuration(args[0])
 	ts.Check(err)
+	s := openStoreInScript(ts)
+	_, err = s.Alive(context.Background(), time.Now().Add(-d))
+	ts.Check(errors.Join(err, s.Close()))
+}
+
+// openStoreInScript opens the store of the stopped server of a script.
+func openStoreInScript(ts *testscript.TestScript) store.Store {
 	keys, err := store.LoadKeyRing(ts.MkAbs("data"), rand.Reader)
 	ts.Check(err)
 	s, err := sqlite.Open(sqlite.Options{Dir: ts.MkAbs("data"), Options: store.Options{Keys: keys, Now: time.Now,
 		Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler)}})
 	ts.Check(err)
-	_, err = s.Alive(context.Background(), time.Now().Add(-d))
-	ts.Check(errors.Join(err, s.Close()))
+	return s
+}
+
+// keptInScript is the script command kept.
+func keptInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 && len(args) != 4 {
+		ts.Fatalf("usage: kept NAME EVENT DESTINATION [FILE]")
+	}
+	s := openStoreInScript(ts)
+	defer s.Close()
+	folder, err := blob.OpenFolder(ts.MkAbs("data/files"))
+	ts.Check(err)
+	defer folder.Close()
+	files := action.NewFiles(action.FilesOptions{Store: s, Storage: folder, Now: time.Now, Rand: rand.Reader,
+		Logger: slog.New(slog.DiscardHandler)})
+	ctx := context.Background()
+	d, err := s.Destination(ctx, args[2])
+	ts.Check(err)
+	text, total := "part", int64(9)
+	if len(args) == 4 {
+		text = ts.ReadFile(args[3])
+		total = int64(len(text))
+	}
+	f, err := files.Begin(ctx, bellhop.File{Name: args[0], EventID: args[1], DestinationID: d.ID, Total: total,
+		ContentType: "video/mp4"})
+	ts.Check(err)
+	_, err = files.Append(ctx, f.ID, 0, strings.NewReader(text))
+	ts.Check(err)
+	if len(args) == 4 {
+		_, err = files.Finish(ctx, f.ID)
+		ts.Check(err)
+	}
 }
 
 // crashInScript is the script command crash.

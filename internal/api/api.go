@@ -54,6 +54,8 @@ type Store interface {
 	// SubscriptionCalls and SubscriptionGaps return the latest of a subscription, newest first.
 	SubscriptionCalls(ctx context.Context, id string) ([]bellhop.SubscriptionCall, error)
 	SubscriptionGaps(ctx context.Context, id string) ([]bellhop.Gap, error)
+	Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Page) ([]bellhop.File, string, error)
+	File(ctx context.Context, idOrName string) (bellhop.File, error)
 	Stats(ctx context.Context) (bellhop.Stats, error)
 }
 
@@ -71,6 +73,7 @@ type Options struct {
 	Connections Connections
 
 	Subscriptions Subscriptions // nil if there are none
+	Files         Files
 	Connectors    []provider.Connector
 
 	// MatchError returns the last failure of the where of a destination's match; the zero value if it has not failed.
@@ -104,6 +107,7 @@ func New(o Options) http.Handler {
 	s.requests()
 	s.connections()
 	s.subscriptions()
+	s.files()
 	s.providers()
 	s.document()
 	if o.Metrics != nil {

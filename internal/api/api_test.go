@@ -43,6 +43,7 @@ func newRig(t *testing.T) *rig {
 	logger := slog.New(slog.NewTextHandler(r.logged, nil))
 	r.handler = New(Options{
 		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
+		Files:      keptFiles{r.fake},
 		Connectors: []provider.Connector{crm{}},
 		MatchError: func(string) bellhop.MatchError { return r.matchError },
 		Hold:       func(string) bellhop.Hold { return r.hold },
@@ -109,6 +110,14 @@ func (r *rig) fill() {
 		Reason: "signature_mismatch",
 		Method: "POST",
 		Target: "/in/media", Body: []byte("hello"), BodyBytes: 5, ReceivedAt: testNow,
+	}}
+	r.files = []bellhop.File{{
+		ID: "fil_1", Name: "call-1/0.mp4", State: bellhop.FileWhole, Size: 10, Total: -1, SHA256: strings.Repeat("0a", 32),
+		ContentType: "video/mp4", Source: "media", EventID: "evt_1", DestinationID: "dst_1", Destination: "billing",
+		CreatedAt: testNow, UpdatedAt: testNow,
+	}, {
+		ID: "fil_2", Name: "call-1/1.mp4", State: bellhop.FilePartial, Size: 4, Total: 9, Source: "media", EventID: "evt_1",
+		DestinationID: "dst_1", Destination: "billing", CreatedAt: testNow, UpdatedAt: testNow, DueAt: testNow,
 	}}
 	r.repairs = []bellhop.Repair{{
 		ID: "rpr_1", Kind: bellhop.RepairReplay, State: bellhop.RepairRunning, Rate: 200, LookedAt: 3, Changed: 2,
@@ -255,12 +264,17 @@ var routes = []struct {
 	{"POST", "/subscriptions/{id}/pause", "", 200},
 	{"POST", "/subscriptions/{id}/resume", "", 200},
 	{"GET", "/subscriptions/{id}/history", "", 200},
+	{"GET", "/files", "", 200},
+	{"GET", "/files/{id}", "", 200},
+	{"GET", "/files/{id}/content", "", 200},
+	{"DELETE", "/files/{id}", "", 204},
 	{"GET", "/stats", "", 200},
 	{"GET", "/providers", "", 200},
 }
 
 var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1",
-	"requests": "req_1", "repairs": "rpr_1", "connections": "con_1", "subscriptions": "sub_1"}
+	"requests": "req_1", "repairs": "rpr_1", "connections": "con_1", "subscriptions": "sub_1",
+	"files": "fil_1"}
 
 // concrete returns path below the prefix, with the id of the noun that fill stores.
 func concrete(path string) string {

@@ -29,7 +29,7 @@ var descriptions = []struct {
 	members map[string]string
 }{
 	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListSubscription " +
-		"ListSubscriptionCall ListRemoteSubscription ListConnection", map[string]string{
+		"ListSubscriptionCall ListRemoteSubscription ListConnection ListFile", map[string]string{
 		"next": "The cursor of the next page; null on the last page",
 	}},
 	{"Problem", map[string]string{
@@ -363,6 +363,21 @@ var descriptions = []struct {
 		"name":    "As the provider calls it",
 		"for":     "What it is needed for",
 		"granted": "Whether the account has it",
+	}},
+
+	{"File", map[string]string{
+		"name":           "Path of the file in the storage; unique among files",
+		"state":          "partial: its download goes on, or waits for its next attempt; whole: it does not change any more",
+		"size":           "Bytes that are kept so far",
+		"total":          "Bytes that were announced; null if nobody said",
+		"sha256":         "In hexadecimal, once the file is whole; empty before",
+		"source":         "Name of the source of the event",
+		"event_id":       "The event that the file was made for",
+		"destination":    "Name of the destination that made it, also of a deleted one",
+		"destination_id": "Id of the destination that made it",
+		"updated_at":     "When size or state last changed",
+		"expires_at":     "When the file is deleted, whatever happens to its event; null: it is deleted with its event",
+		"due_at":         "When the provider deletes its own copy, so the download must be over before; null if not known",
 	}},
 
 	{"Provider", map[string]string{

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,8 @@ type fake struct {
 	repairs       []bellhop.Repair
 	connections   []bellhop.Connection
 	subscriptions []bellhop.Subscription
+	files         []bellhop.File
+	content       string   // of every whole file; "" is 0123456789
 	kept          []string // calls of the keeper
 	logins        []string // calls of Login, Logout and Test
 	woken         []string
@@ -231,6 +234,36 @@ func (l links) Logout(ctx context.Context, id string) error {
 func (l links) Test(ctx context.Context, id string) (client.ConnectionTest, error) {
 	_, err := l.Connection(ctx, id)
 	return client.ConnectionTest{Reason: "no network", Grant: "user", Permissions: []client.Permission{}}, err
+}
+
+func fileNames(f bellhop.File) []string { return []string{f.ID, f.Name} }
+
+func (f *fake) Files(_ context.Context, filter bellhop.FileFilter, p bellhop.Page) ([]bellhop.File, string, error) {
+	return page(f, f.files, p, func(file bellhop.File) bool {
+		return (filter.State == "" || filter.State == file.State) && (filter.EventID == "" || filter.EventID == file.EventID) &&
+			(len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, "src_1")) &&
+			(len(filter.DestinationIDs) == 0 || slices.Contains(filter.DestinationIDs, file.DestinationID))
+	})
+}
+func (f *fake) File(_ context.Context, id string) (bellhop.File, error) {
+	return get(f, "file", id, f.files, fileNames)
+}
+
+// keptFiles is the API's Files.
+type keptFiles struct{ *fake }
+
+func (k keptFiles) OpenWhole(_ context.Context, f bellhop.File) (io.ReadSeekCloser, error) {
+	content := cmp.Or(k.content, "0123456789")
+	if int64(len(content)) != f.Size {
+		return nil, bellhop.Conflict("not the bytes that were kept")
+	}
+	return struct {
+		io.ReadSeeker
+		io.Closer
+	}{strings.NewReader(content), io.NopCloser(nil)}, nil
+}
+func (k keptFiles) Delete(_ context.Context, id string) error {
+	return replace(k.fake, &k.files, id, fileNames)
 }
 
 // crm is a connector with a secret and an address.

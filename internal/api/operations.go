@@ -22,6 +22,7 @@ var tags = []*huma.Tag{
 	{Name: "deliveries", Description: "Events owed to destinations, with their attempts"},
 	{Name: "repairs", Description: "Replays, retries and cancels of many"},
 	{Name: "subscriptions", Description: "Registrations at providers, which ask them to call sources"},
+	{Name: "files", Description: "Files that actions keep, such as recordings"},
 	{Name: "requests", Description: "Requests on record: refused ones, handshakes, and those with several events"},
 	{Name: "connections", Description: "Who we are at the APIs of providers: sign-in and tokens"},
 	{Name: "stats", Description: "How much is stored"},
@@ -89,6 +90,12 @@ var operationTexts = map[string]string{
 	"list-remote-subscriptions": "Returns the registrations that the provider shows to a connection, ours and foreign " +
 		"ones.",
 
+	"list-files":  "Returns one page of the files that actions keep, newest first.",
+	"show-file":   "Returns one file. Of a partial one, size says how far it is.",
+	"delete-file": "Deletes a file with its bytes. It is a conflict while the file is being written.",
+	"get-file-content": "Returns the bytes of a whole file, or the ranges that are asked for. The ETag is the SHA-256 of " +
+		"the file, so that a download that was cut off goes on with Range and If-Range.",
+
 	"list-requests": "Returns one page of the requests on record, newest first, without headers and bodies.",
 	"show-request":  "Returns one request with its headers and, as far as it was kept, its body.",
 
@@ -153,6 +160,10 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 	}
 	if strings.Contains(path, "{id}") {
 		errs[http.StatusNotFound] = "There is none with this id or name"
+	}
+	if o.OperationID == "get-file-content" {
+		errs[http.StatusConflict] = "The file is partial, or its bytes are not those that were kept"
+		errs[http.StatusRequestedRangeNotSatisfiable] = "The file does not have these bytes"
 	}
 	if o.Method != http.MethodGet && o.OperationID != "preview-destination" && o.OperationID != "test-connection" {
 		errs[http.StatusConflict] = "A name is taken, or the present state does not allow it"

@@ -65,6 +65,7 @@ type App struct {
 	engine   *delivery.Engine
 	repairer *repair.Repairer
 	door     *ingest.Door
+	files    *action.Files
 	links    *connection.Manager
 	keeper   *subscription.Manager
 	catalog  *catalog.Catalog
@@ -124,6 +125,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	}
 	client, err := a.openEgress()
 	if err != nil {
+		return nil, err
+	}
+	if err := a.openFiles(ctx); err != nil {
 		return nil, err
 	}
 	if err := a.listen(); err != nil {
@@ -270,7 +274,7 @@ func (a *App) openRooms(client *egress.Client) {
 		Connection: func(ctx context.Context, idOrName string) (provider.Connection, error) {
 			return a.links.Connection(ctx, idOrName)
 		},
-		Cursors: a.store,
+		Cursors: a.store, Files: a.files,
 	})
 	a.engine = delivery.New(delivery.Options{
 		Gate:  a.gate,
@@ -369,6 +373,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.engine.Run(a.running) })
 	a.background.Go(func() { a.repairer.Run(a.running) })
 	a.background.Go(func() { a.links.Run(a.running) })
+	a.background.Go(func() { a.files.Run(a.running) })
 	a.background.Go(func() { a.runSubscriptions(a.running) })
 	served := make(chan error, 2)
 	go func() { served <- a.server.Serve(a.listener) }()

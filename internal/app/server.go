@@ -59,6 +59,7 @@ func (a *App) handler() http.Handler {
 			Next: auth.NewAdminKey(a.opts.AdminKey), Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
 		}),
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
+		Files:   a.files,
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	}))

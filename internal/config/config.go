@@ -28,6 +28,12 @@ type Config struct {
 	Database        string         `name:"database" default:""`
 	PublicURL       string         `name:"public-url" default:""`
 	Retain          time.Duration  `name:"retain" default:"30d"`
+	Files           string         `name:"files" default:""`
+	FilesEndpoint   string         `name:"files-endpoint" default:""`
+	FilesRegion     string         `name:"files-region" default:""`
+	FilesAccessKey  string         `name:"files-access-key" default:"" secret:"true"`
+	FilesSecretKey  string         `name:"files-secret-key" default:"" secret:"true"`
+	FilesRetention  time.Duration  `name:"files-retention" default:"0"`
 	AllowPrivate    bool           `name:"allow-private" default:"false"`
 	Allow           []netip.Prefix `name:"allow" default:""`
 	Proxies         []string       `name:"proxies" default:""`
@@ -52,6 +58,15 @@ var docs = map[string]string{
 		"address of --listen",
 	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d, from the end of the " +
 		"event's last delivery on; a dead delivery is kept for 24h at least; 0 keeps all forever",
+	"files": "where the files of actions are kept, such as recordings: a folder, or s3://BUCKET/PREFIX; by default the " +
+		"folder files in the data folder",
+	"files-endpoint": "scheme and host of the S3-compatible service of the bucket, such as https://minio.example.com:9000; " +
+		"by default that of Amazon",
+	"files-region":     "region of the bucket, such as eu-central-1",
+	"files-access-key": "access key of the bucket: env:NAME, file:PATH, or the key itself",
+	"files-secret-key": "secret key of the bucket: env:NAME, file:PATH, or the key itself, which other users may see in " +
+		"the list of processes",
+	"files-retention": "how long a file is kept once it is whole, such as 90d; 0 keeps it as long as its event",
 	"allow-private": "let deliveries reach private, loopback, shared and documentation addresses, every address of " +
 		"this machine, and all ports; link-local addresses and those of cloud metadata stay closed",
 	"allow": "addresses that deliveries may reach although they are private, such as " +
@@ -144,6 +159,9 @@ func Load(path string, getenv func(string) string, flags map[string]string) (Con
 		if err := set(v.Field(i), value); err != nil {
 			return c, fmt.Errorf("%s: %w", from, err)
 		}
+		if err := readSecret(v.Type().Field(i), v.Field(i), getenv); err != nil {
+			return c, fmt.Errorf("%s: %w", from, err)
+		}
 		origins[s.Name] = from
 	}
 	for name := range file {
@@ -212,6 +230,33 @@ func set(field reflect.Value, text string) error {
 	return nil
 }
 
+// readSecret puts the secret in place of a reference to it: env:NAME is the value of a variable, and file:PATH the
+// content of a file. Its errors do not repeat a value that is no reference.
+func readSecret(field reflect.StructField, value reflect.Value, getenv func(string) string) error {
+	if field.Tag.Get("secret") == "" {
+		return nil
+	}
+	text := value.String()
+	if name, ok := strings.CutPrefix(text, "env:"); ok {
+		if text = getenv(name); text == "" {
+			return fmt.Errorf("the variable %s is not set", name)
+		}
+	} else if path, ok := strings.CutPrefix(text, "file:"); ok {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if text, err = bellhop.FileText(content); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if bellhop.Pasted(text) == "" {
+			return fmt.Errorf("the file %s is empty", path)
+		}
+	}
+	value.SetString(bellhop.Pasted(text))
+	return nil
+}
+
 // splitList returns the elements of a comma-separated list, without blanks around them and without empty elements.
 func splitList(text string) (words []string) {
 	for word := range strings.SplitSeq(text, ",") {
@@ -273,6 +318,21 @@ func (c *Config) check() (name string, err error) {
 	case slices.ContainsFunc(c.Proxies, func(proxy string) bool { return !isProxyURL(proxy) }):
 		return "proxies", errors.New("use the scheme, host and port of each, such as http://proxy.example:3128; " +
 			"a user and password belong to the destination")
+	case strings.Contains(c.Files, "://") && !isBucket(c.Files):
+		return "files", errors.New("use a folder, or s3://BUCKET/PREFIX")
+	case !isBucket(c.Files) && (c.FilesEndpoint != "" || c.FilesRegion != "" || c.FilesAccessKey != "" ||
+		c.FilesSecretKey != ""):
+		return "files", errors.New("the settings of a bucket are given, but no bucket: use s3://BUCKET/PREFIX, or leave " +
+			"them out")
+	case isBucket(c.Files) && (c.FilesAccessKey == "" || c.FilesSecretKey == ""):
+		return "files", errors.New("a bucket needs --files-access-key and --files-secret-key: env:NAME, file:PATH, or " +
+			"the key itself")
+	case isBucket(c.Files) && c.FilesEndpoint == "" && c.FilesRegion == "":
+		return "files", errors.New("a bucket of Amazon needs --files-region, such as eu-central-1; any other service " +
+			"needs --files-endpoint")
+	case c.FilesEndpoint != "" && (!isWebURL(c.FilesEndpoint) || !isProxyURL(c.FilesEndpoint)):
+		return "files-endpoint", errors.New("use the scheme and host of the service, such as " +
+			"https://minio.example.com:9000")
 	case c.MaxAttempts < 16 || c.MaxAttempts > 100_000:
 		return "max-attempts", errors.New("use a whole number from 16 to 100000")
 	case c.ReadTimeout <= 0:
@@ -289,6 +349,24 @@ func (c *Config) check() (name string, err error) {
 		return "log-format", fmt.Errorf("use text, json or auto, not %q", c.LogFormat)
 	}
 	return "", nil
+}
+
+// bucketScheme begins the setting files of a bucket.
+const bucketScheme = "s3://"
+
+// isBucket reports whether files is a bucket.
+func isBucket(files string) bool {
+	bucket, _, _ := strings.Cut(strings.TrimPrefix(files, bucketScheme), "/")
+	return strings.HasPrefix(files, bucketScheme) && bucket != ""
+}
+
+// FilesBucket returns the bucket that files are kept in, and the prefix of their keys; ok is false for a folder.
+func (c *Config) FilesBucket() (bucket, prefix string, ok bool) {
+	if !isBucket(c.Files) {
+		return "", "", false
+	}
+	bucket, prefix, _ = strings.Cut(strings.TrimPrefix(c.Files, bucketScheme), "/")
+	return bucket, prefix, true
 }
 
 // isAddress reports whether text is "host:port", ":port" or "port".

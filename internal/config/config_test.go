@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -262,6 +263,55 @@ func TestPublicURL(t *testing.T) {
 		_, err := load(t, "", nil, map[string]string{"public-url": text})
 		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "--public-url") {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestFilesSettings: files are in a folder, or in a bucket with all that it needs, and no error repeats a key.
+func TestFilesSettings(t *testing.T) {
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	for name, text := range map[string]string{"key": "s3cret-from-file\n", "empty": "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := map[string]string{"BUCKET_KEY": "AKIAFROMENV", "BELLHOP_FILES_REGION": "eu-central-1"}
+	got, err := load(t, "", env, map[string]string{"files": "s3://media/kept/here", "files-access-key": "env:BUCKET_KEY",
+		"files-secret-key": "file:" + key, "files-retention": "90d"})
+	bucket, prefix, ok := got.FilesBucket()
+	if err != nil || !ok || bucket != "media" || prefix != "kept/here" || got.FilesAccessKey != "AKIAFROMENV" ||
+		got.FilesSecretKey != "s3cret-from-file" || got.FilesRetention != 90*24*time.Hour {
+		t.Errorf("%+v %v", got, err)
+	}
+	got, err = load(t, "", nil, map[string]string{"files": "/var/lib/files"})
+	if _, _, ok := got.FilesBucket(); err != nil || ok || got.Files != "/var/lib/files" {
+		t.Errorf("a folder: %+v %v", got, err)
+	}
+	whole := map[string]string{"files": "s3://media", "files-endpoint": "https://minio.example:9000", "files-access-key": "a",
+		"files-secret-key": "s3cret"}
+	if got, err := load(t, "", nil, whole); err != nil || got.FilesSecretKey != "s3cret" {
+		t.Errorf("a bucket of another service: %+v %v", got, err)
+	}
+	for what, change := range map[string]map[string]string{
+		"--files: use a folder, or s3://BUCKET/PREFIX":       {"files": "gs://media"},
+		"--files: use a folder":                              {"files": "s3://"},
+		"--files: the settings of a bucket are given":        {"files": "/var/lib/files"},
+		"a bucket needs --files-access-key and":              {"files-access-key": ""},
+		"a bucket needs --files-access-key and --files":      {"files-secret-key": ""},
+		"a bucket of Amazon needs --files-region":            {"files-endpoint": ""},
+		"--files-endpoint: use the scheme and host":          {"files-endpoint": "https://user:s3cret@minio.example"},
+		"--files-endpoint: use the scheme":                   {"files-endpoint": "https://minio.example/path"},
+		"--files-secret-key: the variable NOBODY is not set": {"files-secret-key": "env:NOBODY"},
+		"--files-secret-key: open ":                          {"files-secret-key": "file:" + key + "s"},
+		"empty is empty":                                     {"files-secret-key": "file:" + filepath.Join(dir, "empty")},
+		"--files-retention: use a length of time":            {"files-retention": "soon"},
+	} {
+		flags := maps.Clone(whole)
+		maps.Copy(flags, change)
+		_, err := load(t, "", nil, flags)
+		if err == nil || !strings.Contains(err.Error(), what) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%v: %v, want %q", change, err, what)
 		}
 	}
 }

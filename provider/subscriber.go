@@ -127,6 +127,15 @@ type Subscriptions interface {
 	ListScope(r Registration) string
 }
 
+// A HandshakeTeller is a Subscriber whose system validates the URL of a source by a handshake. The server notes the
+// handshakes that a source refuses, so that the owner of a subscription learns why a registration failed.
+type HandshakeTeller interface {
+	Subscriber
+	// IsHandshake reports whether req is a handshake of the system, be it right or wrong. It looks at all of req but the
+	// body, which is nil for a request that is refused by its header.
+	IsHandshake(req *Request) bool
+}
+
 // SubscriberOf returns the Subscriber of that name.
 func SubscriberOf(providers []Provider, name string) (Subscriber, bool) {
 	for _, p := range providers {

@@ -10,11 +10,15 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/eventgrid"
+	"github.com/bellhop-gateway/bellhop/provider/graph"
 )
 
 // TestHandshake: the reply of a handshake is sent byte for byte, is inert in a browser, and is on record. It is
@@ -202,5 +206,88 @@ func TestHandshakeBudget(t *testing.T) {
 	}
 	if n := len(l.buckets); n > maxHandshakeCounters {
 		t.Errorf("%d counters are kept", n)
+	}
+}
+
+// A watcher is the Subscriptions of a door that notes the handshakes of which it is told.
+type watcher struct {
+	Subscriptions
+	mu   sync.Mutex
+	told []string // mu guards it
+}
+
+func (w *watcher) Of(string) provider.Subscribed { return noSubscriptions{} }
+func (w *watcher) Clock(string) *atomic.Int64    { return nil }
+func (w *watcher) Handshake(sourceID string, _ time.Time, status int, refused string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, fmt.Sprint(sourceID, " ", status, " ", refused))
+}
+
+type noSubscriptions struct{ provider.Subscribed }
+
+func (noSubscriptions) Any() bool { return false }
+
+// TestRefusedHandshake: the subscriptions of a source are told of each handshake that is refused, wherever its source
+// has the secret and whatever refuses it; and of no other refused request, even if its query has a secret.
+func TestRefusedHandshake(t *testing.T) {
+	t.Parallel()
+	seen := &watcher{}
+	r := newRig(t, func(o *Options) {
+		o.Subscriptions = seen
+		o.Providers = append(o.Providers, eventgrid.Provider{}, graph.Provider{})
+	})
+	now := time.Now()
+	sources := []bellhop.Source{
+		{Name: "header", Provider: "eventgrid", Settings: []byte(`{"header":"X-Key","header_secret":"hush-hush-hush"}`)},
+		{Name: "query", Provider: "eventgrid", Settings: []byte(`{"query_secret":"hush-hush-hush"}`)},
+		{Name: "unopened", Provider: "eventgrid", Settings: []byte(`{"odd":1}`)},
+		{Name: "off", Provider: "eventgrid", Settings: []byte(`{"query_secret":"hush-hush-hush"}`), Disabled: true},
+		{Name: "graph", Provider: "graph", Settings: []byte(`{"client_state":"0123456789abcdef"}`)},
+	}
+	for i := range sources {
+		sources[i].ID, sources[i].CreatedAt = "src_"+sources[i].Name, now
+	}
+	if err := r.door.SetSources(sources); err == nil || !strings.Contains(err.Error(), "src_unopened") {
+		t.Fatalf("the settings of src_unopened are taken: %v", err)
+	}
+	validation := `[{"id":"1","eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{"validationCode":"7"}}]`
+	for _, c := range []struct {
+		name, method, target, header, value, body string
+		want                                      string
+	}{
+		{"without the header secret", "POST", "/in/header", "Aeg-Event-Type", "SubscriptionValidation", validation,
+			"src_header 401 signature_missing"},
+		{"in other letter case", "POST", "/in/header", "Aeg-Event-Type", "subscriptionvalidation", validation,
+			"src_header 401 signature_missing"},
+		{"a notification without the header secret", "POST", "/in/header", "Aeg-Event-Type", "Notification", "[]", ""},
+		{"without the query secret", "POST", "/in/query", "Aeg-Event-Type", "SubscriptionValidation", validation,
+			"src_query 401 signature_missing"},
+		{"a notification with a wrong query secret", "POST", "/in/query?code=wrong", "Aeg-Event-Type", "Notification", "[]",
+			""},
+		{"of another origin", "OPTIONS", "/in/query?code=wrong", "Webhook-Request-Origin", "example.com", "",
+			"src_query 405 method"},
+		{"OPTIONS of a browser", "OPTIONS", "/in/query", "Origin", "https://example.com", "", ""},
+		{"at a source that cannot be opened", "POST", "/in/unopened", "Aeg-Event-Type", "SubscriptionValidation", validation,
+			"src_unopened 503 unavailable"},
+		{"at a disabled source", "POST", "/in/off", "Aeg-Event-Type", "SubscriptionValidation", validation,
+			"src_off 404 disabled"},
+		{"a token twice", "POST", "/in/graph?validationToken=a&validationtoken=b", "", "", "",
+			"src_graph 400 malformed_body"},
+		{"a notification that is no JSON", "POST", "/in/graph?a=b", "", "", "{", ""},
+	} {
+		seen.told = nil
+		req := httptest.NewRequest(c.method, c.target, strings.NewReader(c.body))
+		if c.header != "" {
+			req.Header.Set(c.header, c.value)
+		}
+		w := httptest.NewRecorder()
+		r.door.ServeHTTP(w, req)
+		if w.Code < 400 {
+			t.Errorf("%s: it is answered %d", c.name, w.Code)
+		}
+		if got := strings.Join(seen.told, ", "); got != c.want {
+			t.Errorf("%s: %q was told, want %q; answered %d %s", c.name, got, c.want, w.Code, w.Body)
+		}
 	}
 }

@@ -59,7 +59,8 @@ type Subscriptions interface {
 	// Clock returns where the time of the latest accepted request of a source is noted, in microseconds since 1970;
 	// nil if nobody wants to know.
 	Clock(sourceID string) *atomic.Int64
-	// Handshake is told of a handshake and the status of its answer. refused is the code of a refusal, or "".
+	// Handshake is told of a handshake, before it is answered, and the status of its answer. refused is the code of a
+	// refusal, or "".
 	Handshake(sourceID string, at time.Time, status int, refused string)
 	// Heard is told what events said about subscriptions, once they are on disk.
 	Heard(sourceID string, heard []provider.Heard, at time.Time)
@@ -105,6 +106,9 @@ type source struct {
 	metrics       sourceMetrics
 	clock         *atomic.Int64       // see Subscriptions; mostly nil
 	subscribed    provider.Subscribed // nil without Subscriptions
+	// isHandshake reports whether a request is a handshake of a system that can be asked to call the source, right or
+	// wrong; nil if the system makes none, or without Subscriptions.
+	isHandshake func(req *provider.Request) bool
 }
 
 // New returns a door without sources.
@@ -131,7 +135,7 @@ func (d *Door) SetSources(list []bellhop.Source) error {
 	var errs []error
 	for _, src := range list {
 		if src.Disabled {
-			disabled := &source{Source: src}
+			disabled := &source{Source: src, isHandshake: d.handshakesOf(src.Provider)}
 			all[src.Name], all[src.ID] = disabled, disabled
 			continue
 		}
@@ -159,6 +163,7 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 	if d.opts.Subscriptions != nil {
 		s.clock, s.subscribed = d.opts.Subscriptions.Clock(src.ID), d.opts.Subscriptions.Of(src.ID)
 	}
+	s.isHandshake = d.handshakesOf(src.Provider)
 	i := slices.IndexFunc(d.opts.Providers, func(p provider.Provider) bool { return p.Info().Name == src.Provider })
 	if i < 0 {
 		return s, fmt.Errorf("there is no provider %q", src.Provider)
@@ -183,6 +188,16 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 	}
 	s.receiver = receiver
 	return s, nil
+}
+
+// handshakesOf returns source.isHandshake of a source of the named provider.
+func (d *Door) handshakesOf(name string) func(req *provider.Request) bool {
+	subscriber, _ := provider.SubscriberOf(d.opts.Providers, name)
+	teller, ok := subscriber.(provider.HandshakeTeller)
+	if !ok || d.opts.Subscriptions == nil {
+		return nil
+	}
+	return teller.IsHandshake
 }
 
 // Prefix is the part of the door's paths before the source.

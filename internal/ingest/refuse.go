@@ -116,10 +116,8 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	if !ok {
 		status = http.StatusServiceUnavailable
 	}
+	d.noteRefused(src, req, status, code)
 	answer(w, status, err)
-	if src.subscribed != nil && strings.Contains(req.Target, "?") { // it may have been meant as a handshake
-		d.opts.Subscriptions.Handshake(src.ID, req.ReceivedAt, status, code)
-	}
 	d.metrics.refused.WithLabelValues(src.Name, code).Inc()
 	record := d.record(src, req)
 	record.Outcome, record.Status, record.Reason, record.Detail = bellhop.RequestRefused, status, code, detail
@@ -134,6 +132,14 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 		args = append(args, "error", err)
 	}
 	d.log.write(level, "request.refused", src.ID, src.Name, args...)
+}
+
+// noteRefused tells the subscriptions of src about a refused request that is a handshake. It does so before the answer,
+// because the call of the provider's API that caused the handshake may end with it.
+func (d *Door) noteRefused(src *source, req *provider.Request, status int, code string) {
+	if src.isHandshake != nil && src.isHandshake(req) {
+		d.opts.Subscriptions.Handshake(src.ID, req.ReceivedAt, status, code)
+	}
 }
 
 // codeOf returns the code of a refused item: "refused" if its error has none.

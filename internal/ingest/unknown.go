@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // The reasons on record of requests that are answered 404.
@@ -25,6 +26,10 @@ const maxNameBytes = 128
 // The record has neither headers nor a body, because only an opened source knows what of them is secret. Of the path
 // it has the name alone: what follows may be a secret.
 func (d *Door) noSource(w http.ResponseWriter, r *http.Request, disabled *source, at time.Time) {
+	if disabled != nil {
+		d.noteRefused(disabled, &provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header,
+			RemoteAddr: r.RemoteAddr, ReceivedAt: at}, http.StatusNotFound, reasonDisabled)
+	}
 	answer(w, http.StatusNotFound, nil)
 	defer discard(w, r)
 	d.metrics.unknown.Inc()

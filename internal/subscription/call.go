@@ -102,9 +102,10 @@ func asAPIError(err error) *provider.APIError {
 
 // A callResult is the outcome of a call.
 type callResult struct {
-	record *bellhop.SubscriptionCall
-	remote provider.Remote
-	err    *provider.APIError // nil if the call had its effect
+	record  *bellhop.SubscriptionCall
+	remote  provider.Remote
+	err     *provider.APIError // nil if the call had its effect
+	refused bool               // the source refused the latest handshake that came meanwhile
 }
 
 // call stores the intent, with the present state of e, and makes the call. The caller holds e.mu. An error means that
@@ -120,7 +121,7 @@ func (m *Manager) call(ctx context.Context, e *entry, what string,
 	got, err := do(ctx)
 	result := callResult{record: record, remote: got}
 	record.Took = m.now().Sub(record.At)
-	record.Handshake = m.registry(e.sub.SourceID).shakesSince(record.At)
+	record.Handshake, result.refused = m.registry(e.sub.SourceID).shakesSince(record.At)
 	record.Done = err == nil
 	record.Outcome = "done"
 	if err != nil {
@@ -184,12 +185,19 @@ func (m *Manager) handshakeStory(e *entry, r callResult, t tool) string {
 	}
 	fmt.Fprintf(&b, "expected %s at %s within the call, to be answered within %s; ", expected, address,
 		t.info.AnswerWithin)
-	if r.record.Handshake == "" {
+	came := "it came and was " + r.record.Handshake
+	if strings.Contains(r.record.Handshake, " handshakes, ") {
+		came = "there came " + r.record.Handshake
+	}
+	switch {
+	case r.record.Handshake == "":
 		b.WriteString("none came here: the provider cannot reach this URL, or something in front of this gateway " +
 			"answered")
-	} else {
-		b.WriteString("it came and was " + r.record.Handshake +
-			": something between may have changed the answer or taken too long")
+	case r.refused:
+		src, _ := m.sourceOf(e.sub.SourceID)
+		b.WriteString(came + ": the source refused it; see why with 'bellhop requests list --source " + src.Name + "'")
+	default:
+		b.WriteString(came + ": something between may have changed the answer or taken too long")
 	}
 	b.WriteString("; try it from outside: " + try)
 	return b.String()

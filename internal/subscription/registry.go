@@ -213,25 +213,26 @@ func (m *Manager) Handshake(sourceID string, at time.Time, status int, refused s
 	r.shakes = append(r.shakes, shake{at, status, refused})
 }
 
-// shakesSince says in words which handshakes came to the source since a time: "" if none came.
-func (r *Registry) shakesSince(since time.Time) string {
+// shakesSince says in words which handshakes came to the source since a time, "" if none came, and whether the last one
+// was refused.
+func (r *Registry) shakesSince(since time.Time) (text string, refused bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	text, n := "", 0
+	n := 0
 	for _, s := range r.shakes {
 		if s.at.Before(since) {
 			continue
 		}
 		n++
-		text = "answered " + strconv.Itoa(s.status)
-		if s.refused != "" {
+		text, refused = "answered "+strconv.Itoa(s.status), s.refused != ""
+		if refused {
 			text += " (" + s.refused + ")"
 		}
 	}
 	if n > 1 {
 		text = fmt.Sprintf("%d handshakes, the last one %s", n, text)
 	}
-	return text
+	return text, refused
 }
 
 // Heard tells the Manager what accepted events said about subscriptions of a source. It does not wait.

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
 	"github.com/bellhop-gateway/bellhop/provider"
+	"github.com/bellhop-gateway/bellhop/provider/cloudevents"
 )
 
 // A Validation is the handshake by a validation event, in Event Grid's own schema, as a CloudEvent, or in a custom
@@ -55,6 +57,17 @@ func ReadValidation(h http.Header, items [][]byte) (v Validation, ok bool, err e
 	}
 	return v, true, fmt.Errorf("%w: aeg-event-type is SubscriptionValidation, but the event has another "+
 		"type", provider.ErrBody)
+}
+
+// IsHandshake implements [provider.HandshakeTeller]. Of the handshake in Event Grid's own schema it knows the header
+// that Event Grid adds, and of that in the CloudEvents schema the method with the header of its origin.
+func (Provider) IsHandshake(req *provider.Request) bool {
+	if req.Method == http.MethodOptions {
+		return len(req.Header.Values(cloudevents.RequestOriginHeader)) > 0
+	}
+	return slices.ContainsFunc(req.Header.Values(EventTypeHeader), func(kind string) bool {
+		return strictjson.EqualFold(kind, headerValidation)
+	})
 }
 
 // readValidationData reads the data of a validation event, which may be a JSON text (encoded twice), as the events of

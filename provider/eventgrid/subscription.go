@@ -19,8 +19,8 @@ import (
 )
 
 var (
-	_ provider.Subscriber = Provider{}
-	_ provider.Namer      = Provider{}
+	_ provider.HandshakeTeller = Provider{}
+	_ provider.Namer           = Provider{}
 )
 
 // SubscribeInfo implements [provider.Subscriber].

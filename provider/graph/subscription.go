@@ -15,7 +15,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
-var _ provider.Subscriber = Provider{}
+var _ provider.HandshakeTeller = Provider{}
 
 // changeTypes are the change types of subscriptions.
 var changeTypes = []string{"created", "updated", "deleted"}
@@ -102,6 +102,9 @@ func kindOf(resource string) kind {
 	}
 	return kind{minutes: unknownMinutes}
 }
+
+// IsHandshake implements [provider.HandshakeTeller].
+func (Provider) IsHandshake(req *provider.Request) bool { return microsoft.IsEcho(req, parameter) }
 
 // CheckRegistration implements [provider.Subscriber].
 func (Provider) CheckRegistration(r provider.Registration, source json.RawMessage) (provider.Terms, error) {

@@ -43,6 +43,12 @@ func Echo(req *provider.Request, parameter string) (reply *provider.Reply, ok bo
 	return &provider.Reply{Status: http.StatusOK, Body: []byte(token)}, true, nil
 }
 
+// IsEcho reports whether req asks for a validation token to be echoed, be it right or wrong: its query has the
+// parameter.
+func IsEcho(req *provider.Request, parameter string) bool {
+	return len(provider.QueryFold(req.Target, parameter)) > 0
+}
+
 // EchoHandshake is the other side of [Echo]: the handshake that a [provider.Handshaker] makes. It is an empty POST to
 // at.URL with a token of env.Rand in the query parameter, after the parameters that the query has already. The
 // receiver agrees with status 200 and the decoded token as its whole body; no other status will do. The

@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
-var _ provider.Subscriber = Provider{}
+var _ provider.HandshakeTeller = Provider{}
 
 // longestLife is the longest life of a subscription. A longer wish is shortened to it.
 const longestLife = 3 * 24 * time.Hour
@@ -37,6 +37,9 @@ func (Provider) SubscribeInfo() provider.SubscribeInfo {
 		AnswerWithin:   5 * time.Second,
 	}
 }
+
+// IsHandshake implements [provider.HandshakeTeller].
+func (Provider) IsHandshake(req *provider.Request) bool { return microsoft.IsEcho(req, parameter) }
 
 // CheckRegistration implements [provider.Subscriber].
 func (Provider) CheckRegistration(r provider.Registration, _ json.RawMessage) (provider.Terms, error) {

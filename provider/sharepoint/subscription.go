@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
-var _ provider.Subscriber = Provider{}
+var _ provider.HandshakeTeller = Provider{}
 
 // longestLife is the life that is asked for: a day less than the longest one, so that the limit is kept whatever the
 // clocks say.
@@ -38,6 +38,9 @@ func (Provider) SubscribeInfo() provider.SubscribeInfo {
 type registrationSettings struct {
 	Site string `json:"site"`
 }
+
+// IsHandshake implements [provider.HandshakeTeller].
+func (Provider) IsHandshake(req *provider.Request) bool { return microsoft.IsEcho(req, parameter) }
 
 // CheckRegistration implements [provider.Subscriber].
 func (Provider) CheckRegistration(r provider.Registration, _ json.RawMessage) (provider.Terms, error) {

@@ -61,6 +61,13 @@ type Coder interface {
 	FailWith(w http.ResponseWriter, r *http.Request, code string)
 }
 
+// A Shower is a System that can show what a call means to the people who use the real system.
+type Shower interface {
+	System
+	// Show returns lines about a call that has ended; "" shows nothing. They may have any characters.
+	Show(c Call) string
+}
+
 // ErrUnknown is wrapped by the errors of a System that has no such resource or no such fault.
 var ErrUnknown = errors.New("is not known here")
 
@@ -71,8 +78,8 @@ type Event struct {
 	Resource   string         `json:"resource"`       // in the system's own form: "/me/events", "Documents"
 	ChangeType string         `json:"change_type"`    // "created", "updated" or "deleted"
 	Data       map[string]any `json:"data,omitempty"` // of the changed resource; the system adds what is missing
-	// To is the URL that is notified, of systems that can notify a URL which is not subscribed (acs); "" is the
-	// subscribers.
+	// To is the URL that is notified, of systems that can notify a URL which is not subscribed (acs, boro, senders of
+	// webhooks); "" is the subscribers, or the URL that the system was given.
 	To string `json:"to,omitempty"`
 	// Base is the URL of the host as the one who asks sees it: "http://127.0.0.1:9100". The control API sets it. It is
 	// the beginning of URLs in notifications; "" leaves such URLs out.
@@ -160,6 +167,14 @@ func (h *Host) Systems() []System {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.systems[:len(h.systems):len(h.systems)]
+}
+
+// Show returns lines for people about a call that has ended, if its system can show it; "" otherwise.
+func (h *Host) Show(c Call) string {
+	if s, ok := h.system(c.System).(Shower); ok {
+		return s.Show(c)
+	}
+	return ""
 }
 
 // BaseURL returns scheme and host by which r was sent, without a slash at the end: "http://127.0.0.1:9100".

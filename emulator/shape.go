@@ -49,8 +49,8 @@ func (f Fault) argument() string {
 	return argument
 }
 
-// codeForm is the form of the error codes of systems: "AADSTS50076".
-var codeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
+// codeForm is the form of the error codes of systems: "AADSTS50076", "no_service".
+var codeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
 // code returns the value of FaultError that is an error code of a system, or "".
 func (f Fault) code() string {

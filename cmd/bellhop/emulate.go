@@ -54,30 +54,43 @@ type emulateFlags struct {
 	acs        acs.Options
 	accessKeys []string
 	pageSize   int
+	webhooks   webhookFlags
 }
 
-// A standIn is what one argument of emulate stands for. Each has entra beside its systems, which issues their tokens.
+// A standIn is what one argument of emulate stands for. The systems of Microsoft have entra beside them, which issues
+// their tokens.
 type standIn struct {
 	name, title string
 	systems     []string
+	noTokens    bool // without entra
 }
 
 var standIns = []standIn{
-	{"entra", "Microsoft Entra ID: sign-in and tokens", nil},
-	{"graph", "Microsoft Graph: subscriptions, notifications, resources, delta", []string{"graph"}},
-	{"outlook", "Outlook REST v2.0: push subscriptions, a mailbox", []string{"outlook"}},
-	{"sharepoint", "SharePoint: list webhooks, items, change log", []string{"sharepoint"}},
-	{"eventgrid", "Azure Event Grid: event subscriptions, topics, deliveries", []string{"eventgrid"}},
-	{"ams", "Media Services v2: notification endpoints, signed notifications", []string{"ams"}},
-	{"acs", "Communication Services: call recordings, downloads, events by Event Grid", []string{"eventgrid", "acs"}},
-	{"microsoft", "all of the above on one port",
-		[]string{"graph", "outlook", "sharepoint", "eventgrid", "ams", "acs"}},
+	{name: "entra", title: "Microsoft Entra ID: sign-in and tokens"},
+	{name: "graph", title: "Microsoft Graph: subscriptions, notifications, resources, delta",
+		systems: []string{"graph"}},
+	{name: "outlook", title: "Outlook REST v2.0: push subscriptions, a mailbox", systems: []string{"outlook"}},
+	{name: "sharepoint", title: "SharePoint: list webhooks, items, change log", systems: []string{"sharepoint"}},
+	{name: "eventgrid", title: "Azure Event Grid: event subscriptions, topics, deliveries",
+		systems: []string{"eventgrid"}},
+	{name: "ams", title: "Media Services v2: notification endpoints, signed notifications", systems: []string{"ams"}},
+	{name: "acs", title: "Communication Services: call recordings, downloads, events by Event Grid",
+		systems: []string{"eventgrid", "acs"}},
+	{name: "microsoft", title: "all of the above on one port",
+		systems: []string{"graph", "outlook", "sharepoint", "eventgrid", "ams", "acs"}},
+	{name: "boro", title: "Elecard Boro: signed alarms of video streams", systems: []string{"boro"}, noTokens: true},
+	{name: "slack", title: "Slack: incoming webhooks, which check and show messages", systems: []string{"slack"},
+		noTokens: true},
+	{name: "github", title: "GitHub: signed webhooks", systems: []string{"github"}, noTokens: true},
+	{name: "stripe", title: "Stripe: signed webhooks", systems: []string{"stripe"}, noTokens: true},
+	{name: "standardwebhooks", title: "a sender of Standard Webhooks", systems: []string{"standardwebhooks"},
+		noTokens: true},
 }
 
 func newEmulateCommand(e *env) *cobra.Command {
 	var names, list []string
 	for _, s := range standIns {
-		names, list = append(names, s.name), append(list, fmt.Sprintf("  %-11s %s", s.name, s.title))
+		names, list = append(names, s.name), append(list, fmt.Sprintf("  %-16s %s", s.name, s.title))
 	}
 	f := &emulateFlags{}
 	c := &cobra.Command{
@@ -90,10 +103,11 @@ error bodies, retry schedule and expiry. Systems:
 
 ` + strings.Join(list, "\n") + `
 
-The client "bellhop" with the secret "secret" is known in any tenant, one user signs in without a
-password, and the access key of acs is Base64 of "secret", c2VjcmV0. Give the URL of the stand-in as
-authority and API URL. Each call, and what the stand-in sends, is printed: who called what, the
-status, and what was sent and answered, with secrets masked.
+At Microsoft, the client "bellhop" with the secret "secret" is known in any tenant, one user signs in
+without a password, and the access key of acs is Base64 of "secret", c2VjcmV0. Give the URL of the
+stand-in as authority and API URL. boro, github, stripe and standardwebhooks send to the URL of --to,
+signed with --secret. Each call, and what the stand-in sends, is printed: who called what, the status,
+and what was sent and answered, with secrets masked; of slack, the message as Slack shows it.
 
 Something happens in a system by 'bellhop emulate event'; 'bellhop emulate fault' makes it misbehave,
 and 'bellhop emulate calls' shows the calls whole. The same can be done by HTTP, under /_control/.
@@ -102,7 +116,9 @@ Faults, which 'bellhop emulate fault --help' explains:
 		Example: `  bellhop emulate microsoft
   bellhop emulate graph --listen 127.0.0.1:9100 --fault throttle=3:10
   bellhop emulate event --at http://127.0.0.1:9100 --resource /me/events --change-type created
-  bellhop emulate eventgrid --speed 60`,
+  bellhop emulate eventgrid --speed 60
+  bellhop emulate boro --to http://127.0.0.1:8080/in/alarms --secret @key.txt --set profile_id=265
+  bellhop emulate slack --channel alarms --channel releases`,
 		ValidArgs: names,
 		Args:      oneArgument("system"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -148,6 +164,7 @@ Faults, which 'bellhop emulate fault --help' explains:
 		"answer a change token that is too old with an error instead of no changes (sharepoint)")
 	flags.IntVar(&f.sharepoint.MinuteLimit, "minute-limit", 0,
 		"calls of an application in a minute, with the headers RateLimit; 0 sets no limit (sharepoint)")
+	f.webhooks.add(c)
 	flags.BoolVar(&f.brief, "brief", false, "print one line for each call, without what was sent and answered")
 	flags.BoolVar(&f.json, "json", false, "print each call whole, as a line of JSON")
 	c.AddCommand(newEmulateEventCommand(e), newEmulateFaultCommand(e), newEmulateCallsCommand(e),
@@ -170,7 +187,8 @@ func emulate(ctx context.Context, e *env, f *emulateFlags, name string) error {
 	view := &callView{w: e.stdout, json: f.json, brief: f.brief}
 	host := emulator.New(emulator.Options{Speed: f.speed, OnCall: view.print})
 	defer host.Close()
-	if err := addSystems(e, host, f, standIns[i].systems); err != nil {
+	view.show = host.Show
+	if err := addSystems(e, host, f, standIns[i]); err != nil {
 		return err
 	}
 	for _, text := range f.faults {
@@ -206,8 +224,12 @@ func emulate(ctx context.Context, e *env, f *emulateFlags, name string) error {
 	for _, s := range host.Systems() {
 		systems = append(systems, s.Name())
 	}
-	fmt.Fprintf(e.stderr, "%s at %s\nclient '%s' with the secret '%s', in any tenant; control API at %[2]s/_control/\n",
-		strings.Join(systems, ", "), base, entra.DefaultClient, entra.DefaultSecret)
+	fmt.Fprintf(e.stderr, "%s at %s\n", strings.Join(systems, ", "), base)
+	if !standIns[i].noTokens {
+		fmt.Fprintf(e.stderr, "client '%s' with the secret '%s', in any tenant\n", entra.DefaultClient,
+			entra.DefaultSecret)
+	}
+	fmt.Fprintf(e.stderr, "%scontrol API: %s/_control/\n", hints(host, base), base)
 	server := &http.Server{Handler: host, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	context.AfterFunc(ctx, func() { server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -216,8 +238,18 @@ func emulate(ctx context.Context, e *env, f *emulateFlags, name string) error {
 	return nil
 }
 
-// addSystems adds entra and the named systems to host.
-func addSystems(e *env, host *emulator.Host, f *emulateFlags, names []string) error {
+// addSystems adds the systems of a stand-in to host.
+func addSystems(e *env, host *emulator.Host, f *emulateFlags, what standIn) error {
+	if what.noTokens {
+		for _, name := range what.systems {
+			s, err := newWebhookSystem(e, host, &f.webhooks, name)
+			if err != nil {
+				return err
+			}
+			host.Add(s)
+		}
+		return nil
+	}
 	opts := f.entra
 	f.graph.AnyToken, f.sharepoint.AnyToken, f.grid.AnyToken = f.anyToken, f.anyToken, f.anyToken
 	f.graph.PageSize, f.grid.PageSize = f.pageSize, f.pageSize
@@ -246,7 +278,7 @@ func addSystems(e *env, host *emulator.Host, f *emulateFlags, names []string) er
 	tokens := entra.New(host, opts)
 	host.Add(tokens)
 	var grid *eventgrid.System
-	for _, name := range names {
+	for _, name := range what.systems {
 		switch name {
 		case "graph":
 			host.Add(graph.New(host, tokens, f.graph))

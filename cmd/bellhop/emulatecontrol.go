@@ -18,6 +18,7 @@ type callView struct {
 	mu          sync.Mutex
 	w           io.Writer // mu guards it
 	json, brief bool
+	show        func(emulator.Call) string // lines about a call for people; "" for most calls
 }
 
 func (v *callView) print(c emulator.Call) {
@@ -46,6 +47,10 @@ func (v *callView) print(c emulator.Call) {
 	}
 	fmt.Fprintln(v.w, clean(line))
 	if v.brief {
+		return
+	}
+	if shown := v.show(c); shown != "" {
+		fmt.Fprintf(v.w, "         %s\n", strings.ReplaceAll(cleanLines(shown), "\n", "\n         "))
 		return
 	}
 	sent, answered := c.Bodies()
@@ -97,7 +102,8 @@ notified. The number of notifications is printed.`,
 	c.Flags().StringVar(&event.ChangeType, "change-type", "updated", "created, updated or deleted; of eventgrid, the type of the event")
 	c.Flags().StringVar(&event.System, "system", "", "of several systems on one port")
 	c.Flags().StringVar(&event.To, "to", "",
-		"the URL that is notified in place of subscribers, without --resource (acs)")
+		"the URL that is notified: of acs in place of subscribers, without --resource; of boro, github, stripe and "+
+			"standardwebhooks in place of that of their own --to")
 	data := c.Flags().String("data", "", "the item: a JSON object; @FILE reads it from a file")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		switch {

@@ -27,8 +27,10 @@ type Receiver struct {
 
 // A Notification is one that a stand-in sent.
 type Notification struct {
+	Target string // path and query
 	Header http.Header
-	Body   map[string]any
+	Text   []byte
+	Body   map[string]any   // of Text
 	Items  []map[string]any // of the member "value"
 }
 
@@ -67,14 +69,15 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	n := Notification{Header: req.Header.Clone()}
+	n := Notification{Target: req.RequestURI, Header: req.Header.Clone()}
 	var body struct{ Value []map[string]any }
 	text, err := io.ReadAll(req.Body)
+	n.Text = text
 	if err == nil {
 		err = json.Unmarshal(text, &n.Body)
 	}
 	if err == nil {
-		err = json.Unmarshal(text, &body)
+		json.Unmarshal(text, &body) // some systems have another "value", or none
 	}
 	if err != nil {
 		r.t.Errorf("a notification is no JSON object: %v", err)

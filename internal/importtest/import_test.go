@@ -72,6 +72,9 @@ var rooms = []row{
 	{"emulator/ams", []room{"emulator", "emulator/entra", "provider/ams"}, nil},
 	{"emulator/graph", []room{"emulator", "emulator/entra", "provider/graph"}, nil},
 	{"emulator/eventgrid", []room{"emulator", "emulator/entra", "provider/eventgrid"}, nil},
+	{"emulator/sender", []room{".", "emulator", "provider", "provider/github", "provider/standardwebhooks",
+		"provider/stripe"}, nil},
+	{"emulator/boro", []room{".", "emulator", "emulator/sender", "provider", "provider/boro"}, nil},
 	{"emulator/*", []room{"emulator", "emulator/entra"}, nil},
 	{"emulator/emulatortest", []room{"emulator"}, nil}, // only tests import it
 	{"internal/contentcoding", []room{"."}, []string{"brotli", "zstd"}},
@@ -107,7 +110,8 @@ var rooms = []row{
 	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/sys"}},
 
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "emulator", "emulator/*", "emulator/entra",
-		"emulator/acs", "emulator/ams", "emulator/graph", "emulator/eventgrid", "internal/app", "internal/bench", "internal/config",
+		"emulator/acs", "emulator/ams", "emulator/graph", "emulator/eventgrid", "emulator/sender", "emulator/boro",
+		"internal/app", "internal/bench", "internal/config",
 		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding"},
 		[]string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},

@@ -13,6 +13,9 @@ import (
 // ownClient is what the table calls our own connections and subscriptions.
 const ownClient = "bellhop connections and subscriptions, https"
 
+// gridResource is a resource whose events Event Grid delivers.
+const gridResource = "/subscriptions/1/resourceGroups/shop/providers/Microsoft.Storage/storageAccounts/orders"
+
 // startGatewayTrusting starts a gateway of its own that trusts the authority of a stand-in, until the test ends.
 func startGatewayTrusting(t *testing.T, s *standIn) *gateway {
 	t.Helper()
@@ -74,7 +77,8 @@ func TestBellhop(t *testing.T) {
 	check(t, ownClient, standInCalls, "sign-in by a client secret", func(t *testing.T) {
 		connect(t, "graph", "graph", "client_secret=secret")
 		connect(t, "ams", "ams", "client_secret=secret")
-		for _, name := range []string{"graph", "ams"} {
+		connect(t, "eventgrid", "eventgrid", "client_secret=secret")
+		for _, name := range []string{"graph", "ams", "eventgrid"} {
 			out := g.bellhop(t, "connections", "test", name)
 			prints(t, out, "^test +ok$")
 			prints(t, out, "^account +application bellhop$")
@@ -106,6 +110,8 @@ func TestBellhop(t *testing.T) {
 			true},
 		{"ams", "signing_key=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "Bellhop", "", `{"resource":"jobs",
 			"change_type":"Finished"}`, true},
+		{"eventgrid", "query_secret=a-secret-of-the-interop-tests", gridResource, "", `{"resource":"` + gridResource + `",
+			"change_type":"created"}`, true},
 	} {
 		check(t, ownClient, standInCalls, c.provider+": a subscription is created, renewed, listed and deleted; a "+
 			"notification is an event", func(t *testing.T) {

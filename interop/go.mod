@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/azcore v1.24.0
 	github.com/Azure/azure-sdk-for-go/sdk/azidentity v1.15.0
+	github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/eventgrid/armeventgrid v1.0.0
 	github.com/AzureAD/microsoft-authentication-library-for-go v1.10.1
 	github.com/cloudevents/sdk-go/v2 v2.16.2
 	github.com/slack-go/slack v0.35.0

@@ -33,7 +33,8 @@ const standInCalls = "client → stand-in"
 // tenant is the tenant of the tests of stand-ins.
 const tenant = "6f1d2c3b-8a47-4e5f-9b0a-2c7d41e8f930"
 
-// A standIn is a running bellhop emulate microsoft. It takes the client "bellhop" by the secret "secret" or by identity.
+// A standIn is a running bellhop emulate. Those for Microsoft take the client "bellhop" by the secret "secret" or by
+// identity.
 type standIn struct {
 	URL      string
 	ca       string // file; "" over http
@@ -81,9 +82,9 @@ var (
 	standInCA  = regexp.MustCompile(`^NODE_EXTRA_CA_CERTS=(\S+)$`)
 )
 
-// startStandIn starts a stand-in on a free port, which the end of the test stops. Over https its URL has the name
-// localhost, for which clients of Graph can be told to send tokens.
-func startStandIn(t *testing.T, overTLS bool) *standIn {
+// startStandIn starts a stand-in for Microsoft on a free port, which the end of the test stops. Over https its URL has
+// the name localhost, for which clients of Graph can be told to send tokens.
+func startStandIn(t *testing.T, overTLS bool, flags ...string) *standIn {
 	t.Helper()
 	identity, err := newIdentity()
 	if err != nil {
@@ -93,11 +94,31 @@ func startStandIn(t *testing.T, overTLS bool) *standIn {
 	if err := os.WriteFile(file, []byte(identity.certPEM), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"emulate", "microsoft", "--listen", "127.0.0.1:0", "--certificate", file}
+	flags = append([]string{"microsoft", "--certificate", file}, flags...)
 	if overTLS {
-		args = append(args, "--tls")
+		flags = append(flags, "--tls")
 	}
-	c := exec.Command(binary(), args...)
+	s := startSystem(t, flags...)
+	s.identity = identity
+	if overTLS != (s.ca != "") {
+		t.Fatal("the stand-in does not say which certificate to trust")
+	}
+	if overTLS {
+		s.URL = strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
+		text, err := os.ReadFile(s.ca)
+		roots := x509.NewCertPool()
+		if err != nil || !roots.AppendCertsFromPEM(text) {
+			t.Fatalf("%s is no certificate: %v", s.ca, err)
+		}
+		s.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	}
+	return s
+}
+
+// startSystem starts bellhop emulate with flags, the first of which is the system, on a free port, until the test ends.
+func startSystem(t *testing.T, flags ...string) *standIn {
+	t.Helper()
+	c := exec.Command(binary(), append([]string{"emulate", "--listen", "127.0.0.1:0"}, flags...)...)
 	c.Env = environment()
 	killWithTest(c)
 	said, err := c.StderrPipe()
@@ -113,7 +134,7 @@ func startStandIn(t *testing.T, overTLS bool) *standIn {
 			t.Errorf("the stand-in ended with %v", err)
 		}
 	})
-	s := &standIn{client: &http.Client{Timeout: waitLimit}, identity: identity}
+	s := &standIn{client: &http.Client{Timeout: waitLimit}}
 	for lines := bufio.NewScanner(said); s.URL == "" && lines.Scan(); {
 		if m := standInCA.FindStringSubmatch(lines.Text()); m != nil {
 			s.ca = m[1]
@@ -122,17 +143,8 @@ func startStandIn(t *testing.T, overTLS bool) *standIn {
 			s.URL = m[1]
 		}
 	}
-	if s.URL == "" || overTLS != (s.ca != "") {
+	if s.URL == "" {
 		t.Fatal("the stand-in does not say where it is")
-	}
-	if overTLS {
-		s.URL = strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
-		text, err := os.ReadFile(s.ca)
-		roots := x509.NewCertPool()
-		if err != nil || !roots.AppendCertsFromPEM(text) {
-			t.Fatalf("%s is no certificate: %v", s.ca, err)
-		}
-		s.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	}
 	return s
 }

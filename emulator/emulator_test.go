@@ -159,6 +159,12 @@ func TestCallsAndControl(t *testing.T) {
 	if want := []string{"expire 7"}; !reflect.DeepEqual(system.faults, want) {
 		t.Errorf("the system was asked for %v, want %v", system.faults, want)
 	}
+	for end := time.Now().Add(time.Minute); !strings.Contains(body, `"direction":"out"`); time.Sleep(time.Millisecond) {
+		_, _, body = do(t, "GET", base+"/_control/calls", "")
+		if time.Now().After(end) {
+			t.Fatalf("no notification has ended: %s", body)
+		}
+	}
 	do(t, "POST", base+"/_control/reset", "")
 	if _, _, body := do(t, "GET", base+"/_control/calls", ""); body != `{"data":[]}` || system.resets != 1 {
 		t.Errorf("after a reset: %s, %d resets", body, system.resets)

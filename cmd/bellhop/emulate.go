@@ -103,11 +103,12 @@ error bodies, retry schedule and expiry. Systems:
 
 ` + strings.Join(list, "\n") + `
 
-At Microsoft, the client "bellhop" with the secret "secret" is known in any tenant, one user signs in
-without a password, and the access key of acs is Base64 of "secret", c2VjcmV0. Give the URL of the
-stand-in as authority and API URL. boro, github, stripe and standardwebhooks send to the URL of --to,
-signed with --secret. Each call, and what the stand-in sends, is printed: who called what, the status,
-and what was sent and answered, with secrets masked; of slack, the message as Slack shows it.
+At Microsoft, the client "bellhop" with the secret "secret" is known in any tenant, one user signs
+in without a password, and the access key of acs is Base64 of "secret", c2VjcmV0. Give the URL of
+the stand-in as authority and API URL. boro, github, stripe and standardwebhooks send to the URL of
+--to, signed with --secret. Each call, and what the stand-in sends, is printed: who called what, the
+status, and what was sent and answered, with secrets masked; of slack, the message as Slack shows
+it.
 
 Something happens in a system by 'bellhop emulate event'; 'bellhop emulate fault' makes it misbehave,
 and 'bellhop emulate calls' shows the calls whole. The same can be done by HTTP, under /_control/.

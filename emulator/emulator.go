@@ -253,7 +253,7 @@ func isEmpty(text string) bool { return text == "" }
 func (h *Host) serve(system System, w *answer, r *http.Request, fault Fault) bool {
 	switch shape := fault.shape(); {
 	case fault.Kind == FaultSlow:
-		h.pause(r.Context(), fault.duration(10*time.Second))
+		h.pause(r.Context(), fault.Duration(10*time.Second))
 	case fault.Kind == FaultThrottle:
 		w.Header().Set("Retry-After", itoa(fault.number(1)))
 		system.Fail(w, r, http.StatusTooManyRequests)

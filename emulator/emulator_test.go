@@ -151,7 +151,7 @@ func TestCallsAndControl(t *testing.T) {
 		{"POST", "fault", `{"fault":"slow","value":"soon"}`, 400,
 			`{"error":"value of slow is \"soon\"; use a length of time such as 10s or -5m"}`},
 		{"POST", "fault", `{"fault":"explode"}`, 400,
-			`{"error":"there is no fault \"explode\"; there are slow, error, throttle, drop, duplicate, reorder, silent, impatient, cut, change, ignore-range, length, content-range, no-etag, weak-etag, missed, expire, revoke, clock"}`},
+			`{"error":"there is no fault \"explode\"; there are slow, error, throttle, drop, duplicate, reorder, silent, impatient, cut, change, ignore-range, length, content-range, no-etag, weak-etag, missed, expire, revoke, policies, manifest, outputs, lag, clock"}`},
 	} {
 		status, _, body := do(t, tt.method, base+"/_control/"+tt.path, tt.body)
 		wantAnswer(t, tt.path+" "+tt.body, status, body, tt.status, tt.want)

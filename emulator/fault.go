@@ -39,6 +39,13 @@ const (
 	FaultNoETag       = "no-etag"       // there is no ETag; with the Value "all" no Last-Modified either
 	FaultWeakETag     = "weak-etag"     // the ETag is a weak one
 
+	// Faults of jobs, and of what is made for them, which the system makes itself too.
+	FaultPolicies = "policies" // the account has no room for another access policy
+	FaultManifest = "manifest" // the output assets of a job get no manifest
+	FaultOutputs  = "outputs"  // a job gets no output assets
+	// a job shows its changes, and its output assets, later than it tells them; Value is by how much, "10s" if it is ""
+	FaultLag = "lag"
+
 	// FaultClock moves the clock of the fault's System, or of the whole host if it names none; Value is by how much:
 	// "1h", "-10m". It lasts until the next reset.
 	FaultClock = "clock"
@@ -51,11 +58,12 @@ var (
 	fileFaults         = []string{FaultCut, FaultChange, FaultIgnoreRange, FaultLength, FaultContentRange,
 		FaultNoETag, FaultWeakETag}
 	systemFaults = []string{FaultMissed, FaultExpire, FaultRevoke}
+	jobFaults    = []string{FaultPolicies, FaultManifest, FaultOutputs, FaultLag}
 )
 
 // FaultKinds returns the kinds of faults.
 func FaultKinds() []string {
-	return slices.Concat(callFaults, notificationFaults, fileFaults, systemFaults, []string{FaultClock})
+	return slices.Concat(callFaults, notificationFaults, fileFaults, systemFaults, jobFaults, []string{FaultClock})
 }
 
 // A Fault is something that a system is asked to do wrong.
@@ -92,7 +100,7 @@ func (f Fault) check() error {
 		return fmt.Errorf("times is %d; use a number of times, or -1 for all", f.Times)
 	}
 	switch f.Kind {
-	case FaultSlow, FaultClock, FaultImpatient:
+	case FaultSlow, FaultClock, FaultImpatient, FaultLag:
 		d, err := time.ParseDuration(f.Value)
 		switch {
 		case f.Value == "" && f.Kind != FaultClock:
@@ -135,8 +143,8 @@ func (f Fault) Bytes(otherwise int64) int64 {
 	return n
 }
 
-// duration returns the value as a length of time, or otherwise if it is none.
-func (f Fault) duration(otherwise time.Duration) time.Duration {
+// Duration returns the value as a length of time, or otherwise if it is none.
+func (f Fault) Duration(otherwise time.Duration) time.Duration {
 	d, err := time.ParseDuration(f.Value)
 	if err != nil {
 		return otherwise
@@ -224,7 +232,7 @@ func (h *Host) Fault(f Fault) error {
 	case f.Kind == FaultClock:
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.offsets[f.System] += f.duration(0)
+		h.offsets[f.System] += f.Duration(0)
 		return nil
 	case f.Kind == FaultError && f.code() != "":
 		return h.each(f.System, func(s System) error {
@@ -236,9 +244,9 @@ func (h *Host) Fault(f Fault) error {
 			h.faults.add(named)
 			return nil
 		})
-	case slices.Contains(fileFaults, f.Kind):
+	case slices.Contains(fileFaults, f.Kind) || slices.Contains(jobFaults, f.Kind):
 		return h.each(f.System, func(s System) error {
-			if own, ok := s.(Faulter); !ok || !slices.Contains(own.CallFaults(), f.Kind) {
+			if own, ok := s.(Faulter); !ok || !slices.Contains(own.OwnFaults(), f.Kind) {
 				return fmt.Errorf("fault %q %w", f.Kind, ErrUnknown)
 			}
 			named := f

@@ -68,7 +68,7 @@ func (h *Host) Notify(n Notification) {
 		h.send(n, h.held.release)
 		h.send(again, nil)
 	case FaultImpatient:
-		n.impatience = fault.duration(100 * time.Millisecond)
+		n.impatience = fault.Duration(100 * time.Millisecond)
 		h.send(n, h.held.release)
 	default:
 		h.send(n, h.held.release)

@@ -13,11 +13,11 @@ type Streamer interface {
 	Streams(r *http.Request) bool
 }
 
-// A Faulter is a System that makes faults of its calls itself, by Meet.
+// A Faulter is a System that makes faults itself, by Meet and MeetOwn.
 type Faulter interface {
 	System
-	// CallFaults returns their kinds.
-	CallFaults() []string
+	// OwnFaults returns their kinds.
+	OwnFaults() []string
 }
 
 // Meet returns the fault of one of these kinds that the call r of a system meets, and counts it; the zero Fault if it
@@ -29,6 +29,10 @@ func (h *Host) Meet(w http.ResponseWriter, r *http.Request, system string, kinds
 	}
 	return fault
 }
+
+// MeetOwn returns the fault of a kind that a system meets in what it does by itself, such as a job, and counts it; the
+// zero Fault if it meets none.
+func (h *Host) MeetOwn(system, kind string) Fault { return h.faults.take([]string{kind}, system, "") }
 
 // Abort has the connection closed once the answer, as far as it was written, is sent and logged. w is the writer that
 // the Host gave to the system.

@@ -12,7 +12,7 @@ import (
 type filer struct{ toy }
 
 func (f *filer) Streams(r *http.Request) bool { return r.Method == http.MethodGet }
-func (f *filer) CallFaults() []string         { return []string{FaultCut} }
+func (f *filer) OwnFaults() []string          { return []string{FaultCut} }
 
 func (f *filer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	cut := f.host.Meet(w, r, f.name, FaultCut)

@@ -73,7 +73,7 @@ var standIns = []standIn{
 	{name: "sharepoint", title: "SharePoint: list webhooks, items, change log", systems: []string{"sharepoint"}},
 	{name: "eventgrid", title: "Azure Event Grid: event subscriptions, topics, deliveries",
 		systems: []string{"eventgrid"}},
-	{name: "ams", title: "Media Services v2: notification endpoints, signed notifications", systems: []string{"ams"}},
+	{name: "ams", title: "Media Services v2: assets, jobs, locators, signed notifications", systems: []string{"ams"}},
 	{name: "acs", title: "Communication Services: call recordings, downloads, events by Event Grid",
 		systems: []string{"eventgrid", "acs"}},
 	{name: "microsoft", title: "all of the above on one port",
@@ -156,6 +156,10 @@ Faults, which 'bellhop emulate fault --help' explains:
 	flags.StringVar(&f.grid.Region, "region", "westeurope", "of topics and operations (eventgrid)")
 	flags.StringSliceVar(&f.ams.Contributors, "contributor", nil,
 		"the id of a client that has the role Contributor on the account; any client has it if none is named (ams)")
+	flags.IntVar(&f.ams.Policies, "policies", 1_000_000, "access policies that the account may have (ams)")
+	flags.IntVar(&f.ams.Locators, "locators", 5, "locators that an asset may have (ams)")
+	flags.DurationVar(&f.ams.Pace, "pace", time.Second, "between the steps of a job, of which it has seven (ams)")
+	flags.DurationVar(&f.ams.Lag, "lag", 0, "how much later than it is told a job shows its changes (ams)")
 	flags.StringSliceVar(&f.accessKeys, "access-key", []string{base64.StdEncoding.EncodeToString([]byte(acs.DefaultSecret))},
 		"an access key of the resource, in Base64; may be repeated (acs)")
 	flags.DurationVar(&f.acs.Retention, "retention", 24*time.Hour, "of recordings (acs)")

@@ -166,6 +166,10 @@ func newEmulateFaultCommand(e *env) *cobra.Command {
   expire    subscriptions, or access tokens, end now; VALUE is one subscription or client. Of acs,
             recordings are gone; VALUE is the document id of one
   revoke    subscriptions, or refresh tokens, are taken back; VALUE is one subscription or client
+  policies  the account has no room for another access policy (ams)
+  manifest  the output assets of a job get no manifest (ams)
+  outputs   a job gets no output assets (ams)
+  lag       a job shows its changes later than it tells them, by VALUE (10s) (ams)
   clock     the clock moves by VALUE, such as 1h or -10m; with --system, that of one system alone
 
 TIMES is how many calls or notifications meet the fault: one by default, -1 for all until a reset.

@@ -95,8 +95,8 @@ func (s *System) Streams(r *http.Request) bool {
 	return ok && t.what == content && r.Method == http.MethodGet
 }
 
-// CallFaults returns the faults of downloads.
-func (s *System) CallFaults() []string {
+// OwnFaults returns the faults of downloads.
+func (s *System) OwnFaults() []string {
 	return []string{emulator.FaultCut, emulator.FaultChange, emulator.FaultIgnoreRange, emulator.FaultLength,
 		emulator.FaultContentRange, emulator.FaultNoETag, emulator.FaultWeakETag}
 }

@@ -1,15 +1,21 @@
-// Package ams is a stand-in for the account API of Azure Media Services v2: notification endpoints, the certificate
-// for which their signing keys are encrypted, and the signed notifications that the account sends to them.
+// Package ams is a stand-in for the account API of Azure Media Services v2: assets and their files, jobs and tasks that
+// move through their states, access policies and locators, notification endpoints, the certificate for which their
+// signing keys are encrypted, and the signed notifications that the account sends to them.
 //
-// Its paths are those of an account's REST API, at or below /api/, in any letter case, in JSON light or verbose; Atom
-// is not played. The shared host of old, media.windows.net, is played below /media.windows.net/API/: it leads to the
-// account by 301. Tokens come from the stand-in of package entra, for the resource [Resource]. Jobs and tasks are not
-// played yet: [System.Happen] sends the notifications of a job that an encoder would work on. Sources:
+// Its paths are those of an account's REST API, at or below /api/, in any letter case, in JSON light or verbose, and
+// /api/$batch; Atom is not played. The shared host of old, media.windows.net, is played below /media.windows.net/API/:
+// it leads to the account by 301. Tokens come from the stand-in of package entra, for the resource [Resource].
+//
+// No media is encoded: a job takes eight steps of [Options.Pace] by the clock of the host, and then has output assets
+// with the files that an encoder would write. [System.Happen] moves a job by hand. From the start there is one asset,
+// "harbour tour", to submit. Sources:
 // https://learn.microsoft.com/azure/media-services/previous/media-services-rest-how-to-use,
-// https://learn.microsoft.com/rest/api/media/operations/notificationendpoint
+// https://learn.microsoft.com/rest/api/media/operations/notificationendpoint,
+// https://learn.microsoft.com/rest/api/media/operations/azure-media-services-rest-api-reference
 package ams
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
@@ -47,6 +53,12 @@ type Options struct {
 	Contributors []string
 	PageSize     int             // of lists; 0 is 1,000
 	Key          *rsa.PrivateKey // of the account's certificate; nil makes one
+	Policies     int             // access policies that the account may have; 0 is 1,000,000
+	Locators     int             // locators that an asset may have; 0 is 5
+	Pace         time.Duration   // between the steps of a job; 0 is a second
+	// Lag is how long after a change of a job its entity, and the list of its output assets, show it; notifications
+	// come at once.
+	Lag time.Duration
 }
 
 // A System is the stand-in. It is safe for concurrent use.
@@ -58,16 +70,21 @@ type System struct {
 	certificate []byte // DER
 	thumbprint  string // SHA-1 of the certificate, in upper-case hex: the id of the protection key
 
-	mu        sync.Mutex
-	endpoints []*endpoint       // mu guards it, and states
-	states    map[string]string // of jobs and tasks, by id: the latest one
+	mu        sync.Mutex // guards the fields below, and all that they hold
+	endpoints []*endpoint
+	assets    []*asset
+	policies  []*policy
+	locators  []*locator
+	jobs      []*job
+	told      map[string]string // of tasks that belong to no job here, by id: the latest state
 }
 
 // New returns a stand-in on host, with tokens of tokens.
 func New(host *emulator.Host, tokens *entra.System, opts Options) *System {
-	if opts.PageSize == 0 {
-		opts.PageSize = 1000
-	}
+	opts.PageSize = cmp.Or(opts.PageSize, 1000)
+	opts.Policies = cmp.Or(opts.Policies, 1_000_000)
+	opts.Locators = cmp.Or(opts.Locators, 5)
+	opts.Pace = cmp.Or(opts.Pace, time.Second)
 	s := &System{host: host, tokens: tokens, opts: opts, key: opts.Key}
 	if s.key == nil {
 		var err error
@@ -96,11 +113,13 @@ func (s *System) Name() string { return "ams" }
 // now is the time of the clock of this system.
 func (s *System) now() time.Time { return s.host.NowOf(s.Name()) }
 
-// Reset forgets all endpoints. The certificate stays.
+// Reset forgets everything but the certificate, and makes the first asset again.
 func (s *System) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.endpoints, s.states = nil, map[string]string{}
+	s.endpoints, s.told = nil, map[string]string{}
+	s.assets, s.policies, s.locators, s.jobs = nil, nil, nil, nil
+	s.addAsset(FirstAsset, "harbour tour", "harbour tour.mp4")
 }
 
 // sharedPrefix is the prefix of the paths of the shared host, in lower case.
@@ -256,33 +275,7 @@ func checkVersions(r *http.Request) error {
 	return nil
 }
 
-// An entitySet answers the calls of one set of entities: id is "" for the set itself.
-type entitySet func(s *System, w http.ResponseWriter, r *http.Request, id string) error
-
-// sets are the entity sets, by name. Those of jobs, assets and locators are not played.
-var sets = map[string]entitySet{"NotificationEndPoints": (*System).serveEndpoints}
-
-// entityPath is the path of a set or of an entity: "Name", "Name()", "Name('id')".
-var entityPath = regexp.MustCompile(`^([A-Za-z]+)(?:\(\)|\('([^']*(?:''[^']*)*)'\))?$`)
-
-// serve answers an authenticated call.
-func (s *System) serve(w http.ResponseWriter, r *http.Request) error {
-	m := entityPath.FindStringSubmatch(strings.TrimSuffix(afterAPI(r.URL.Path), "/"))
-	if m == nil {
-		return errNotFound
-	}
-	switch m[1] {
-	case "GetProtectionKeyId", "GetProtectionKey":
-		if r.Method != http.MethodGet {
-			return failed(http.StatusMethodNotAllowed, "The method %s is not allowed here.", r.Method)
-		}
-		return s.protectionKey(w, r, m[1])
-	}
-	set := sets[m[1]]
-	if set == nil {
-		return failed(http.StatusNotFound, "Resource not found for the segment '%s'.", m[1])
-	}
-	return set(s, w, r, strings.ReplaceAll(m[2], "''", "'"))
-}
-
-var _ emulator.System = (*System)(nil)
+var (
+	_ emulator.System  = (*System)(nil)
+	_ emulator.Faulter = (*System)(nil)
+)

@@ -4,7 +4,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -24,12 +23,6 @@ type endpoint struct {
 	key               []byte // by which its notifications are signed; nil if there is none
 }
 
-const (
-	endpointSet  = "NotificationEndPoints"
-	endpointKind = "NotificationEndPoint"
-	endpointID   = "nb:nepid:UUID:" // begins the ids of endpoints
-)
-
 // Kinds of endpoints and credentials.
 const (
 	azureQueue = 1
@@ -43,52 +36,31 @@ func (e *endpoint) entity() *entity {
 	if e.protectionKeyID != "" {
 		protection = e.protectionKeyID
 	}
-	return &entity{set: endpointSet, kind: endpointKind, id: e.id, fields: map[string]any{"Id": e.id, "Name": e.name,
+	return &entity{of: endpoints, id: e.id, fields: map[string]any{"Id": e.id, "Name": e.name,
 		"Created": e.created, "EndPointAddress": e.address, "EndPointType": e.kind, "CredentialType": e.credentialType,
 		"EncryptedEndPointCredential": nil, "ProtectionKeyId": protection, "ProtectionKeyType": 0}}
 }
 
-// serveEndpoints answers a call about notification endpoints.
-func (s *System) serveEndpoints(w http.ResponseWriter, r *http.Request, id string) error {
-	method := r.Method
-	if tunneled := r.Header.Get("X-Http-Method"); tunneled != "" && method == http.MethodPost {
-		method = strings.ToUpper(tunneled)
+// allEndpoints returns the endpoints. The caller holds s.mu.
+func (s *System) allEndpoints() (all []*entity) {
+	for _, e := range s.endpoints {
+		all = append(all, e.entity())
 	}
-	switch {
-	case id == "" && method == http.MethodGet:
-		s.mu.Lock()
-		var all []*entity
-		for _, e := range s.endpoints {
-			all = append(all, e.entity())
-		}
-		s.mu.Unlock()
-		return s.writeList(w, r, endpointSet, all)
-	case id == "" && method == http.MethodPost:
-		return s.create(w, r)
-	case id == "":
-		return failed(http.StatusMethodNotAllowed, "The method %s is not allowed here.", method)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	return all
+}
+
+// endpoint returns the endpoint of an id, or nil. The caller holds s.mu.
+func (s *System) endpoint(id string) *endpoint {
 	i := slices.IndexFunc(s.endpoints, func(e *endpoint) bool { return strings.EqualFold(e.id, id) })
 	if i < 0 {
-		return errNotFound
-	}
-	e := s.endpoints[i]
-	switch method {
-	case http.MethodGet:
-		writeOne(w, r, http.StatusOK, e.entity())
 		return nil
-	case "MERGE", http.MethodPatch:
-		if err := e.rename(r); err != nil {
-			return err
-		}
-	case http.MethodDelete:
-		s.remove(e)
-	default:
-		return failed(http.StatusMethodNotAllowed, "The method %s is not allowed here.", method)
 	}
-	w.WriteHeader(http.StatusNoContent)
+	return s.endpoints[i]
+}
+
+// removeEndpoint deletes an endpoint and tells its address. The caller holds s.mu.
+func (s *System) removeEndpoint(id string) error {
+	s.remove(s.endpoint(id))
 	return nil
 }
 
@@ -98,60 +70,42 @@ func (s *System) remove(gone *endpoint) {
 	s.tellRegistered(gone, false)
 }
 
-// spelling returns the name of a property as it is on the wire: the reference page writes two of them differently.
-func spelling(name string) string {
-	switch name {
-	case "EndpointType":
-		return "EndPointType"
-	case "EndpointAddress":
-		return "EndPointAddress"
+// respell gives the properties of in that the reference page writes differently their names on the wire.
+func respell(in *input) {
+	for other, name := range map[string]string{"EndpointType": "EndPointType", "EndpointAddress": "EndPointAddress"} {
+		if raw, there := in.members[other]; there {
+			delete(in.members, other)
+			in.members[name] = raw
+		}
 	}
-	return name
 }
 
-// create registers an endpoint.
-func (s *System) create(w http.ResponseWriter, r *http.Request) error {
-	in, err := readObject(r, endpointKind)
-	if err != nil {
-		return err
-	}
-	e := &endpoint{id: endpointID + emulator.NewID(), created: s.now()}
+// createEndpoint registers an endpoint. The caller holds s.mu.
+func (s *System) createEndpoint(in *input) (*entity, error) {
+	respell(in)
+	e := &endpoint{id: endpoints.prefix + emulator.NewID(), created: s.now()}
 	credential, protectionType := "", 0
-	texts := map[string]*string{"Name": &e.name, "EndPointAddress": &e.address,
-		"EncryptedEndPointCredential": &credential, "ProtectionKeyId": &e.protectionKeyID}
-	numbers := map[string]*int{"EndPointType": &e.kind, "CredentialType": &e.credentialType,
-		"ProtectionKeyType": &protectionType}
-	for given, raw := range in {
-		name := spelling(given)
-		ok := true
-		switch {
-		case texts[name] != nil:
-			ok = string(raw) == "null" || json.Unmarshal(raw, texts[name]) == nil
-		case numbers[name] != nil:
-			*numbers[name], ok = readNumber(raw)
-		case name == "Id" || name == "Created":
-			ok = string(raw) == "null" // they are given by the service
-		default:
-			return noProperty(given, endpointKind)
-		}
-		if !ok {
-			return failed(http.StatusBadRequest, "The value of the property '%s' is not valid.", given)
-		}
+	in.text("Name", &e.name)
+	in.text("EndPointAddress", &e.address)
+	in.text("EncryptedEndPointCredential", &credential)
+	in.text("ProtectionKeyId", &e.protectionKeyID)
+	in.number("EndPointType", &e.kind)
+	in.number("CredentialType", &e.credentialType)
+	in.number("ProtectionKeyType", &protectionType)
+	in.given("Id", "Created")
+	err := in.end()
+	if err == nil {
+		err = e.check()
 	}
-	if err := e.check(); err != nil {
-		return err
+	if err == nil {
+		err = s.openCredential(e, credential, protectionType)
 	}
-	if err := s.openCredential(e, credential, protectionType); err != nil {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.endpoints = append(s.endpoints, e)
-	made := e.entity()
-	w.Header().Set("Location", made.uri(r))
-	writeOne(w, r, http.StatusCreated, made)
 	s.tellRegistered(e, true)
-	return nil
+	return e.entity(), nil
 }
 
 // check checks what the creator of an endpoint asks for.
@@ -159,12 +113,11 @@ func (e *endpoint) check() error {
 	u, err := url.Parse(e.address)
 	switch {
 	case e.name == "":
-		return failed(http.StatusBadRequest, "The property 'Name' of NotificationEndPoint must not be empty.")
+		return missing(endpoints.name, "Name")
 	case e.kind < azureQueue || e.kind > webHook:
 		return failed(http.StatusBadRequest, "The value of the property 'EndPointType' is not valid.")
 	case e.address == "":
-		return failed(http.StatusBadRequest, "The property 'EndPointAddress' of NotificationEndPoint must not be "+
-			"empty.")
+		return missing(endpoints.name, "EndPointAddress")
 	case e.kind == webHook && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http"):
 		return failed(http.StatusBadRequest, "The property 'EndPointAddress' is not a valid URL.")
 	case e.credentialType < 0 || e.credentialType > signingKey:
@@ -198,26 +151,20 @@ func (s *System) openCredential(e *endpoint, credential string, protectionType i
 	return nil
 }
 
-// rename changes the name of an endpoint. Its other properties are written once. The caller holds s.mu.
-func (e *endpoint) rename(r *http.Request) error {
-	in, err := readObject(r, endpointKind)
-	if err != nil {
-		return err
-	}
+// renameEndpoint changes the name of an endpoint. Its other properties are written once. The caller holds s.mu.
+func (s *System) renameEndpoint(id string, in *input) error {
+	e := s.endpoint(id)
+	respell(in)
 	name := e.name
-	for given, raw := range in {
-		switch spelling(given) {
-		case "Name":
-			if json.Unmarshal(raw, &name) != nil || name == "" {
-				return failed(http.StatusBadRequest, "The property 'Name' of NotificationEndPoint must not be empty.")
-			}
-		case "Id", "Created", "EndPointType", "EndPointAddress", "CredentialType", "EncryptedEndPointCredential",
-			"ProtectionKeyId", "ProtectionKeyType":
-			return failed(http.StatusBadRequest, "The property '%s' can be set when the entity is created only.",
-				given)
-		default:
-			return noProperty(given, endpointKind)
-		}
+	in.text("Name", &name)
+	in.once("Id", "Created", "EndPointType", "EndPointAddress", "CredentialType", "EncryptedEndPointCredential",
+		"ProtectionKeyId", "ProtectionKeyType")
+	err := in.end()
+	switch {
+	case err != nil:
+		return err
+	case name == "":
+		return missing(endpoints.name, "Name")
 	}
 	e.name = name
 	return nil

@@ -1,13 +1,16 @@
 package ams
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,26 +88,29 @@ func (s *System) tellRegistered(e *endpoint, registered bool) {
 		"Created": e.created.UTC().Format("2006-01-02T15:04:05")})
 }
 
-// states are the states of jobs and tasks.
-var states = []string{"Queued", "Scheduled", "Processing", "Finished", "Error", "Canceled", "Canceling"}
-
 // progress is the change type of a task's progress.
 const progress = "Progress"
 
 // Happen lets a job or a task change its state: the resource is "jobs/ID" or "tasks/ID", where the id may be left out
 // for a new one, and the change type is the state, such as "Finished". Of a task it can be "Progress", with the member
-// LastComputedProgress of the data. The data are further properties, such as JobName and, for a task, JobId. The
-// member NotificationEndPoint names the one endpoint, by id or name, that is told; all are otherwise.
+// LastComputedProgress of the data. A job that was submitted goes to that state at once, and tells its subscribers. Of
+// any other id there is a job from then on, with an output asset; all endpoints are told of it, or the one that the
+// member NotificationEndPoint of the data names by id or name. The other data are further properties of the
+// notification, such as JobName and, for a task, JobId.
+//
+// The resource "assets" with the change type "created" makes an asset: data has its Name, and Files, a list of names.
 func (s *System) Happen(e emulator.Event) (int, error) {
 	set, id, _ := strings.Cut(strings.Trim(e.Resource, "/"), "/")
-	isTask := strings.EqualFold(set, "tasks")
-	at := slices.IndexFunc(slices.Concat(states, []string{progress}), func(state string) bool {
-		return strings.EqualFold(state, e.ChangeType)
-	})
+	set = strings.ToLower(set)
+	state := slices.IndexFunc(states, func(state string) bool { return strings.EqualFold(state, e.ChangeType) })
+	progresses := set == "tasks" && strings.EqualFold(e.ChangeType, progress)
 	switch {
-	case !isTask && !strings.EqualFold(set, "jobs"):
-		return 0, fmt.Errorf("resource %q %w; there are jobs/ID and tasks/ID", e.Resource, emulator.ErrUnknown)
-	case at < 0 || at == len(states) && !isTask:
+	case set == "assets" && id == "" && e.ChangeType == "created":
+		return 0, s.happenAsset(e.Data)
+	case set != "jobs" && set != "tasks":
+		return 0, fmt.Errorf("resource %q with %q %w; there are jobs/ID, tasks/ID, and assets with created", e.Resource,
+			e.ChangeType, emulator.ErrUnknown)
+	case state < 0 && !progresses:
 		return 0, fmt.Errorf("state %q of %s %w; there are %s and, for tasks, %s", e.ChangeType, set,
 			emulator.ErrUnknown, strings.Join(states, ", "), progress)
 	}
@@ -119,45 +125,96 @@ func (s *System) Happen(e emulator.Event) (int, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	eventType, prefix := jobStateChange, "nb:jid:UUID:"
-	if isTask {
-		eventType, prefix = taskStateChange, "nb:tid:UUID:"
-		setDefault(properties, "JobId", "nb:jid:UUID:"+emulator.NewID())
+	s.advance()
+	known := slices.ContainsFunc(s.endpoints, func(to *endpoint) bool { return to.id == only || to.name == only })
+	if only != "" && !known {
+		return 0, fmt.Errorf("notification endpoint %q %w", only, emulator.ErrUnknown)
 	}
+	if set == "jobs" {
+		return s.happenJob(fullID(jobs, id), state, only, properties), nil
+	}
+	return s.happenTask(fullID(tasks, id), state, only, properties), nil
+}
+
+// fullID returns the id of a job or a task with its prefix; a new one for "".
+func fullID(of *kind, id string) string {
 	if id == "" {
 		id = emulator.NewID()
 	}
-	if !strings.Contains(id, ":") {
-		id = prefix + id
+	if strings.Contains(id, ":") {
+		return id
 	}
-	if at == len(states) {
-		eventType = taskProgress
+	return of.prefix + id
+}
+
+// happenAsset makes an asset.
+func (s *System) happenAsset(data map[string]any) error {
+	name, _ := data["Name"].(string)
+	list, _ := data["Files"].([]any)
+	var files []string
+	for _, file := range list {
+		files = append(files, fmt.Sprint(file))
+	}
+	if name == "" {
+		return errors.New(`data: give the asset a Name, such as {"Name":"harbour tour","Files":["harbour tour.mp4"]}`)
+	}
+	s.AddAsset(name, files...)
+	return nil
+}
+
+// happenJob takes a job to a state. The caller holds s.mu.
+func (s *System) happenJob(id string, state int, only string, properties map[string]string) int {
+	j := s.job(id)
+	if j == nil {
+		j = s.jobByHand(id, properties["JobName"])
+	}
+	old := j.state
+	told := s.moveJob(j, state)
+	if !j.byHand && only == "" {
+		return told
+	}
+	for name, value := range j.properties(old, state) {
+		if name == "NewState" || name == "JobId" {
+			properties[name] = value
+		}
+		setDefault(properties, name, value)
+	}
+	return told + s.tellAll(only, jobStateChange, properties)
+}
+
+// happenTask takes a task to a state, or tells of its progress if the state is negative. The caller holds s.mu.
+func (s *System) happenTask(id string, state int, only string, properties map[string]string) int {
+	for _, j := range s.jobs {
+		i := slices.IndexFunc(j.tasks, func(t *task) bool { return strings.EqualFold(t.id, id) })
+		switch {
+		case i < 0 || only != "":
+		case state < 0:
+			percent, _ := strconv.ParseFloat(properties["LastComputedProgress"], 64) // 0 if it is none
+			return s.setProgress(j, j.tasks[i], percent)
+		default:
+			return s.setTask(j, j.tasks[i], state, s.now())
+		}
+	}
+	properties["TaskId"] = id
+	setDefault(properties, "JobId", jobs.prefix+emulator.NewID())
+	if state < 0 {
 		setDefault(properties, "LastComputedProgress", "50")
-	} else {
-		old := s.states[id]
-		if old == "" {
-			old = states[0]
-		}
-		setDefault(properties, "OldState", old)
-		properties["NewState"] = states[at]
-		s.states[id] = states[at]
+		return s.tellAll(only, taskProgress, properties)
 	}
-	if isTask {
-		properties["TaskId"] = id
-	} else {
-		properties["JobId"] = id
-	}
-	notified := 0
+	setDefault(properties, "OldState", cmp.Or(s.told[id], states[queued]))
+	properties["NewState"] = states[state]
+	s.told[id] = states[state]
+	return s.tellAll(only, taskStateChange, properties)
+}
+
+// tellAll tells all endpoints, or the one of that id or name, and returns how many. The caller holds s.mu.
+func (s *System) tellAll(only string, eventType int, properties map[string]string) (told int) {
 	for _, to := range s.endpoints {
-		if only != "" && to.id != only && to.name != only {
-			continue
+		if only == "" || to.id == only || to.name == only {
+			told += s.tell(to, eventType, maps.Clone(properties))
 		}
-		notified += s.tell(to, eventType, maps.Clone(properties))
 	}
-	if only != "" && notified == 0 {
-		return 0, fmt.Errorf("notification endpoint %q %w", only, emulator.ErrUnknown)
-	}
-	return notified, nil
+	return told
 }
 
 func setDefault(properties map[string]string, name, value string) {

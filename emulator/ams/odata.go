@@ -2,7 +2,6 @@ package ams
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
@@ -43,35 +42,81 @@ func setContentType(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json;odata="+form+";charset=utf-8")
 }
 
-// An entity is one of a set, as its fields. A time among them is written in the caller's form.
+// An entity is one of a set, as its fields. A time, a localTime and a collection among them are written in the
+// caller's form.
 type entity struct {
-	set, kind string // "NotificationEndPoints", "NotificationEndPoint"
-	id        string
-	fields    map[string]any
+	of     *kind
+	id     string
+	fields map[string]any
+}
+
+// A localTime is a time that JSON light shows without a zone. It is UTC.
+type localTime time.Time
+
+// never is the null of a time that is not known yet.
+func never(at time.Time) any {
+	if at.IsZero() {
+		return nil
+	}
+	return localTime(at)
+}
+
+// A collection is a list of complex values of a type: a list in JSON light, and an object in verbose JSON.
+type collection struct {
+	kind   string
+	values []map[string]any
 }
 
 // uri returns the address of the entity.
 func (e *entity) uri(r *http.Request) string {
-	return emulator.BaseURL(r) + "/api/" + e.set + "('" + strings.ReplaceAll(url.QueryEscape(e.id), "+", "%20") + "')"
+	return emulator.BaseURL(r) + "/api/" + e.of.set + "('" + strings.ReplaceAll(url.QueryEscape(e.id), "+", "%20") +
+		"')"
 }
 
 // shown returns the entity in the form that the caller asks for, without what is around it.
 func (e *entity) shown(r *http.Request) map[string]any {
+	verbose := isVerbose(r.Header, "Accept")
 	out := maps.Clone(e.fields)
 	for name, value := range out {
-		at, ok := value.(time.Time)
-		switch {
-		case !ok:
-		case isVerbose(r.Header, "Accept"):
-			out[name] = "/Date(" + strconv.FormatInt(at.UnixMilli(), 10) + ")/"
-		default:
-			out[name] = at.UTC().Format("2006-01-02T15:04:05.0000000Z")
+		out[name] = inForm(value, verbose)
+	}
+	if verbose {
+		out["__metadata"] = map[string]any{"id": e.uri(r), "uri": e.uri(r), "type": typePrefix + e.of.name}
+		for name := range e.of.links {
+			out[name] = map[string]any{"__deferred": map[string]any{"uri": e.uri(r) + "/" + name}}
 		}
 	}
-	if isVerbose(r.Header, "Accept") {
-		out["__metadata"] = map[string]any{"id": e.uri(r), "uri": e.uri(r), "type": typePrefix + e.kind}
-	}
 	return out
+}
+
+// inForm returns a field in one of the two forms.
+func inForm(value any, verbose bool) any {
+	switch v := value.(type) {
+	case time.Time:
+		if !verbose {
+			return v.UTC().Format("2006-01-02T15:04:05.0000000Z")
+		}
+		return "/Date(" + strconv.FormatInt(v.UnixMilli(), 10) + ")/"
+	case localTime:
+		if !verbose {
+			return time.Time(v).UTC().Format("2006-01-02T15:04:05.999")
+		}
+		return inForm(time.Time(v), true)
+	case collection:
+		list := []map[string]any{}
+		for _, value := range v.values {
+			list = append(list, maps.Clone(value))
+			for name, member := range value {
+				list[len(list)-1][name] = inForm(member, verbose)
+			}
+		}
+		if !verbose {
+			return list
+		}
+		return map[string]any{"__metadata": map[string]any{"type": "Collection(" + typePrefix + v.kind + ")"},
+			"results": list}
+	}
+	return value
 }
 
 // writeOne answers with one entity.
@@ -80,15 +125,19 @@ func writeOne(w http.ResponseWriter, r *http.Request, status int, e *entity) {
 	if isVerbose(r.Header, "Accept") {
 		out = map[string]any{"d": out}
 	} else {
-		out["odata.metadata"] = emulator.BaseURL(r) + "/api/$metadata#" + e.set + "/@Element"
+		out["odata.metadata"] = emulator.BaseURL(r) + "/api/$metadata#" + e.of.set + "/@Element"
 	}
 	setContentType(w, r)
 	emulator.WriteJSON(w, status, out)
 }
 
-// writeValue answers a function with its result.
-func writeValue(w http.ResponseWriter, r *http.Request, function, value string) {
-	out := map[string]any{"odata.metadata": emulator.BaseURL(r) + "/api/$metadata#Edm.String", "value": value}
+// writeValue answers a function, or the reading of one property, with its value.
+func writeValue(w http.ResponseWriter, r *http.Request, function string, value any) {
+	kind := "Edm.String"
+	if _, ok := value.(int); ok {
+		kind = "Edm.Int32"
+	}
+	out := map[string]any{"odata.metadata": emulator.BaseURL(r) + "/api/$metadata#" + kind, "value": value}
 	if isVerbose(r.Header, "Accept") {
 		out = map[string]any{"d": map[string]any{function: value}}
 	}
@@ -97,27 +146,41 @@ func writeValue(w http.ResponseWriter, r *http.Request, function, value string) 
 }
 
 // filter is the one kind of filter that is played: a name or an id that equals a text.
-var filter = regexp.MustCompile(`(?i)^\s*(Name|Id)\s+eq\s+'((?:[^']|'')*)'\s*$`)
+var filter = regexp.MustCompile(`(?i)^\s*(Name|Id|AssetId|ParentAssetId)\s+eq\s+'((?:[^']|'')*)'\s*$`)
 
-// writeList answers with the entities of a set that the query chooses: by $filter, $skip and $top, in pages.
-func (s *System) writeList(w http.ResponseWriter, r *http.Request, set string, all []*entity) error {
-	q := r.URL.Query()
-	if text := q.Get("$filter"); text != "" {
-		m := filter.FindStringSubmatch(text)
-		if m == nil {
-			return failed(http.StatusBadRequest, "The $filter is not supported: use Name eq '…' or Id eq '…'.")
-		}
-		field := "Name"
-		if strings.EqualFold(m[1], "id") {
-			field = "Id"
-		}
-		kept := all[:0:0]
-		for _, e := range all {
-			if e.fields[field] == strings.ReplaceAll(m[2], "''", "'") {
+// filtered returns the entities of a set that a $filter chooses. Ids are compared in any letter case.
+func filtered(of *kind, all []*entity, text string) ([]*entity, error) {
+	if text == "" {
+		return all, nil
+	}
+	m := filter.FindStringSubmatch(text)
+	if m == nil {
+		return nil, failed(http.StatusBadRequest, "The $filter is not supported: use Name eq '…', Id eq '…' or "+
+			"AssetId eq '…'.")
+	}
+	want := strings.ReplaceAll(m[2], "''", "'")
+	kept := all[:0:0]
+	for _, e := range all {
+		for name, value := range e.fields {
+			text, isText := value.(string)
+			if strings.EqualFold(name, m[1]) && isText &&
+				(text == want || !strings.EqualFold(name, "Name") && strings.EqualFold(text, want)) {
 				kept = append(kept, e)
 			}
 		}
-		all = kept
+	}
+	if strings.HasSuffix(strings.ToLower(m[1]), "assetid") && of != locators && of != files {
+		return nil, noProperty(m[1], of.name)
+	}
+	return kept, nil
+}
+
+// writeList answers with the entities of a set that the query chooses: by $filter, $skip and $top, in pages.
+func (s *System) writeList(w http.ResponseWriter, r *http.Request, of *kind, all []*entity) error {
+	q := r.URL.Query()
+	all, err := filtered(of, all, q.Get("$filter"))
+	if err != nil {
+		return err
 	}
 	skip, err := count(q, "$skip", 0)
 	if err != nil {
@@ -136,13 +199,13 @@ func (s *System) writeList(w http.ResponseWriter, r *http.Request, set string, a
 		if top >= s.opts.PageSize && q.Has("$top") {
 			q.Set("$top", strconv.Itoa(top-s.opts.PageSize))
 		}
-		next = emulator.BaseURL(r) + "/api/" + set + "?" + q.Encode()
+		next = emulator.BaseURL(r) + "/api/" + afterAPI(r.URL.EscapedPath()) + "?" + q.Encode()
 	}
 	list := []map[string]any{}
 	for _, e := range all {
 		list = append(list, e.shown(r))
 	}
-	out := map[string]any{"odata.metadata": emulator.BaseURL(r) + "/api/$metadata#" + set, "value": list}
+	out := map[string]any{"odata.metadata": emulator.BaseURL(r) + "/api/$metadata#" + of.set, "value": list}
 	nextName := "odata.nextLink"
 	inner := out
 	if isVerbose(r.Header, "Accept") {
@@ -170,26 +233,17 @@ func count(q url.Values, name string, otherwise int) (int, error) {
 	return n, nil
 }
 
-// protectionKey answers which certificate protects keys, and the certificate. Names of parameters are taken in any
-// letter case: the documentation and the SDK write them differently.
+// protectionKey answers which certificate protects keys, and the certificate.
 func (s *System) protectionKey(w http.ResponseWriter, r *http.Request, function string) error {
-	param := func(name string) string {
-		for given, values := range r.URL.Query() {
-			if strings.EqualFold(given, name) {
-				return values[0]
-			}
-		}
-		return ""
-	}
 	if function == "GetProtectionKeyId" {
-		n, err := strconv.Atoi(param("contentKeyType"))
+		n, err := strconv.Atoi(parameter(r, "contentKeyType"))
 		if err != nil || n < 0 {
 			return failed(http.StatusBadRequest, "The parameter 'contentKeyType' is missing or not a number.")
 		}
 		writeValue(w, r, function, s.thumbprint)
 		return nil
 	}
-	id, quoted := strings.CutPrefix(param("protectionKeyId"), "'")
+	id, quoted := strings.CutPrefix(parameter(r, "protectionKeyId"), "'")
 	id, closed := strings.CutSuffix(id, "'")
 	switch {
 	case !quoted || !closed:
@@ -199,32 +253,4 @@ func (s *System) protectionKey(w http.ResponseWriter, r *http.Request, function 
 	}
 	writeValue(w, r, function, base64.StdEncoding.EncodeToString(s.certificate))
 	return nil
-}
-
-// readObject reads the JSON object of a call's body, as texts by member. What verbose JSON has beside the members of
-// an entity is left out, if the body announces that it is verbose.
-func readObject(r *http.Request, kind string) (map[string]json.RawMessage, error) {
-	var in map[string]json.RawMessage
-	if json.NewDecoder(r.Body).Decode(&in) != nil || in == nil {
-		return nil, failed(http.StatusBadRequest, "The body is not a JSON object.")
-	}
-	if in["__metadata"] != nil && isVerbose(r.Header, "Content-Type") {
-		delete(in, "__metadata")
-	}
-	if in["__metadata"] != nil {
-		return nil, noProperty("__metadata", kind)
-	}
-	return in, nil
-}
-
-func noProperty(name, kind string) *apiError {
-	return failed(http.StatusBadRequest, "The property '%s' does not exist on type '%s%s'. Make sure to only use "+
-		"property "+
-		"names that are defined by the type.", name, typePrefix, kind)
-}
-
-// readNumber reads a whole number, which may be in quotes.
-func readNumber(raw json.RawMessage) (int, bool) {
-	n, err := strconv.Atoi(strings.Trim(string(raw), `"`))
-	return n, err == nil
 }

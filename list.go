@@ -35,6 +35,7 @@ type EventFilter struct {
 	SourceIDs []string // any of these
 	Type      string   // a whole type, or a prefix and "*"
 	Tenant    string   // of the source of the event or, if the source has none, of the event
+	CausedBy  string   // id of the event for which actions published them
 	Since     time.Time
 	Until     time.Time
 }

@@ -50,24 +50,45 @@ type EventDetail struct {
 	CaughtUp string `json:"caught_up"`
 }
 
+// A ChainEvent is one of a chain.
+type ChainEvent struct {
+	Event
+	Depth      int        `json:"depth"` // 0 is the first of the chain
+	Deliveries []Delivery `json:"deliveries"`
+}
+
+// An EventChain is what caused an event, the event, and all that it has caused, an event before those that it caused.
+type EventChain struct {
+	Data     []ChainEvent `json:"data"`
+	Complete bool         `json:"complete"` // false if events of it were deleted, or there are too many
+}
+
 // An EventFilter narrows a list of events. Zero fields do not narrow.
 type EventFilter struct {
 	Source string // name or id
 	Type   string // a whole type, or a prefix and "*"
-	Since  time.Time
-	Until  time.Time
+	// CausedBy is the id of the event for which actions published them.
+	CausedBy string
+	Since    time.Time
+	Until    time.Time
 }
 
 // Events lists events.
 func (c *Client) Events(ctx context.Context, f EventFilter, page Page) (List[Event], error) {
 	return list[Event](ctx, c, path("events"), page, url.Values{
-		"source": {f.Source}, "type": {f.Type}, "since": {moment(f.Since)}, "until": {moment(f.Until)},
+		"source": {f.Source}, "type": {f.Type}, "caused_by": {f.CausedBy}, "since": {moment(f.Since)},
+		"until": {moment(f.Until)},
 	})
 }
 
 // Event returns one event with its headers and its body.
 func (c *Client) Event(ctx context.Context, id string) (EventDetail, error) {
 	return get[EventDetail](ctx, c, path("events", id))
+}
+
+// EventChain returns an event with its causes and what it has caused.
+func (c *Client) EventChain(ctx context.Context, id string) (EventChain, error) {
+	return get[EventChain](ctx, c, path("events", id, "chain"))
 }
 
 // EventBody returns an event's body as it was received, in the Content-Encoding that is among the event's headers, and

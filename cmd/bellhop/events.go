@@ -22,19 +22,13 @@ func newEventsCommand(e *env) *cobra.Command {
 An event is one thing that a provider reported to a source, or one that you published yourself.
 Without a verb, events are listed.`,
 		Example: `  bellhop events --source media --since 2026-11-22T10:00:00Z
-  bellhop events show evt_… --json
+  bellhop events show evt_… --chain
   bellhop events publish invoice.paid '{"id":17}'`,
 	}
 	return newNounCommand(e, c,
 		listVerb("events", help{example: `  bellhop events list --source media --type 'ams.*'
   bellhop events list --since 2026-11-22T10:00:00Z --json`}, eventColumns, addEventFilter),
-		itemVerb("show ID", "event", help{
-			short: "Show one event, its headers and its data",
-			long: `Show one event, its headers and, if its body is JSON, its data.
-
-'bellhop events body' writes the body as it was received, JSON or not.`,
-			example: "  bellhop events show evt_01jd2v9k3hxyz",
-		}, (*client.Client).Event, showEvent),
+		newEventsShowCommand,
 		newEventsBodyCommand,
 		newEventsPublishCommand)
 }
@@ -53,6 +47,8 @@ func addEventFilter(c *cobra.Command) listCall[client.Event] {
 	c.Flags().StringVar(&filter.Source, "source", "",
 		"only events of this source, by name or id, also of a deleted one; api is the source of published events")
 	c.Flags().StringVar(&filter.Type, "type", "", "only events of this type; a * at the end stands for any rest")
+	c.Flags().StringVar(&filter.CausedBy, "caused-by", "", "only events that actions published because of this "+
+		"one, by id")
 	sinceFlag(c, &filter.Since, "since", "only events received at this time or later")
 	sinceFlag(c, &filter.Until, "until", "only events received before this time")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Event], error) {

@@ -228,6 +228,7 @@ var routes = []struct {
 	{"GET", "/events", "", 200},
 	{"POST", "/events", `{"type":"t","data":{}}`, 202},
 	{"GET", "/events/{id}", "", 200},
+	{"GET", "/events/{id}/chain", "", 200},
 	{"GET", "/events/{id}/body", "", 200},
 	{"POST", "/events/{id}/replay", "", 202},
 	{"POST", "/events/replay", `{"source":"media"}`, 202},

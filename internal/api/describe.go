@@ -158,7 +158,7 @@ var descriptions = []struct {
 		"time":    "When the event happened",
 		"tenant":  "A label that keeps the events of one customer from those of another",
 	}},
-	{"Event EventDetail", map[string]string{
+	{"Event EventDetail ChainEvent", map[string]string{
 		"source": "Name of the source; api for a published event",
 		"provider_id": "The provider's id of the event, or the Idempotency-Key. A repeat has the same id and body, " +
 			"and is not stored again",
@@ -167,6 +167,14 @@ var descriptions = []struct {
 			"there is none. Both are stored and delivered",
 		"time":        "When the event happened, as the provider says",
 		"body_sha256": "In hexadecimal",
+	}},
+	{"ChainEvent", map[string]string{
+		"depth":      "How many events lie between it and the first of the chain, and itself; 0 is the first",
+		"deliveries": "Its deliveries, oldest first, 50 at most",
+	}},
+	{"EventChain", map[string]string{
+		"data":     "The events, each before those that it has caused",
+		"complete": "Whether they are all",
 	}},
 	{"EventDetail", map[string]string{
 		"headers": "Headers of the request that carried the event, without those that carry secrets",

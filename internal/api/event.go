@@ -20,6 +20,9 @@ func (s *server) events() {
 	handle(s, op{http.MethodPost, "/events", "publish-event", "Publish an event", http.StatusAccepted}, s.publish)
 	handle(s, op{http.MethodGet, "/events/{id}", "show-event", "Show an event", 0}, s.showEvent)
 
+	handle(s, op{http.MethodGet, "/events/{id}/chain", "show-event-chain",
+		"Show an event with its causes and what it has caused", 0}, s.showChain)
+
 	body := op{http.MethodGet, "/events/{id}/body", "get-event-body",
 		"Get the body of an event as it was received", 0}.huma()
 	bytes := &huma.Schema{Type: huma.TypeString, Format: "binary"}
@@ -34,6 +37,7 @@ func (s *server) events() {
 type listEventsInput struct {
 	Source string `query:"source" doc:"Name or id of the source. Without such a source: of the deleted ones"`
 	Type   string `query:"type" example:"ams.*" doc:"The whole type, or a prefix and *"`
+	Cause  string `query:"caused_by" doc:"Id of the event for which actions published them"`
 	Period
 	Paging
 }
@@ -43,7 +47,8 @@ func (s *server) listEvents(ctx context.Context, in *listEventsInput) (*listOutp
 	if err != nil {
 		return nil, err
 	}
-	filter := bellhop.EventFilter{SourceIDs: sources, Type: in.Type, Since: in.Since, Until: in.Until}
+	filter := bellhop.EventFilter{SourceIDs: sources, Type: in.Type, CausedBy: in.Cause, Since: in.Since,
+		Until: in.Until}
 	list, next, err := s.Store.Events(ctx, filter, in.page())
 	if err != nil {
 		return nil, err

@@ -331,6 +331,7 @@ func (f *fake) Events(_ context.Context, filter bellhop.EventFilter, p bellhop.P
 	list, next, err := page(f, f.events, p, func(e bellhop.Event) bool {
 		return (len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, e.SourceID)) &&
 			(filter.Type == "" || filter.Type == e.Type) &&
+			(filter.CausedBy == "" || filter.CausedBy == e.Header.Get(bellhop.CauseHeader)) &&
 			!e.ReceivedAt.Before(filter.Since) && (filter.Until.IsZero() || e.ReceivedAt.Before(filter.Until))
 	})
 	for i := range list {

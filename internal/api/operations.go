@@ -54,6 +54,9 @@ var operationTexts = map[string]string{
 	"list-events": "Returns one page of the events, newest first, without headers and bodies.",
 	"publish-event": "Stores an event and its deliveries. It is on disk when the answer arrives. With an " +
 		"Idempotency-Key it is stored once. Types that begin with bellhop. are refused.",
+	"show-event-chain": "Returns the events that caused this one, the event itself, and those that actions published " +
+		"because of it, each with its deliveries: a cause comes before what it has caused, and depth counts from the " +
+		"first. At most 250 events; complete is false if there are more, or if a cause was deleted.",
 	"show-event":     "Returns one event with its headers, and with its body if that is JSON.",
 	"get-event-body": "Returns the body byte for byte.",
 	"replay-event":   "Creates new deliveries of one event, for one destination or for each that wants it now.",

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -128,6 +129,11 @@ const (
 		header, sha256, body, fingerprint, variant, conflicts)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (source, provider_id, variant) WHERE provider_id IS NOT NULL DO NOTHING`
+	// insertCaused is a statement of its own, so that events from outside do not pay for a column that they never have.
+	insertCaused = `INSERT INTO events (n, source, type, subject, provider_id, tenant, time, received_at, content_type,
+		header, sha256, body, fingerprint, variant, conflicts, cause)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (source, provider_id, variant) WHERE provider_id IS NOT NULL DO NOTHING`
 	insertLeased = `INSERT INTO deliveries (n, destination, state, attempts) VALUES (?, ?, 'leased', 0)`
 	insertDue    = `INSERT INTO deliveries (n, destination, state, attempts, next_at, key, line)
 		VALUES (?1, ?2, 'pending', 0, ?3, ?4, ?4)`
@@ -220,9 +226,17 @@ func (o *accept) findVariant(c *conn, providerID string, variant int64) (v sibli
 
 // insertEvent writes ev, unless the source has an event with its ProviderID and variant, and reports whether it did.
 func (o *accept) insertEvent(c *conn, ev *bellhop.Event, n, variant, conflict int64) (bool, error) {
-	s, err := c.prepare(insertEvent)
+	insert := insertEvent
+	cause, caused := o.store.causeOf(ev.Header)
+	if caused {
+		insert = insertCaused
+	}
+	s, err := c.prepare(insert)
 	if err != nil {
 		return false, err
+	}
+	if caused {
+		s.BindInt64(16, cause)
 	}
 	s.BindInt64(1, n)
 	s.BindInt64(2, o.source)
@@ -247,6 +261,18 @@ func (o *accept) insertEvent(c *conn, ev *bellhop.Event, n, variant, conflict in
 		return false, err
 	}
 	return ev.ProviderID == "" || c.db.Changes() > 0, nil
+}
+
+// causePrefix begins the header of an event that an action published: names are sorted, and no sender may use those of
+// the gateway.
+var causePrefix = []byte(bellhop.CauseHeader + ": ")
+
+// causeOf returns the number of the event that h names as the cause; ok is false if it names none of this store.
+func (s *Store) causeOf(h bellhop.Header) (n int64, ok bool) {
+	if !bytes.HasPrefix(h, causePrefix) {
+		return 0, false
+	}
+	return s.ids.ParseEvent(h.Get(bellhop.CauseHeader))
 }
 
 // applyOwed writes one delivery. A delivery with a key is never leased: only a claim knows which deliveries it

@@ -58,6 +58,10 @@ func (s *Store) Events(ctx context.Context, f bellhop.EventFilter,
 	if f.Tenant != "" { // the tenant of the source comes first: no sender chooses whose list its event is in
 		l.and("(src.tenant = ? OR src.tenant = '' AND e.tenant = ?)", f.Tenant, f.Tenant)
 	}
+	if f.CausedBy != "" {
+		cause, _ := s.ids.ParseEvent(f.CausedBy) // 0, which no event has, for an id of no event here
+		l.and("e.cause = ?", cause)
+	}
 	l.ofType(f.Type)
 	l.period("e.n", f.Since, f.Until, 0)
 	return list(ctx, s, l, selectListedEvent, "e.n", s.scanSelectedEvent)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -145,6 +146,9 @@ func filterEvents(w *world) {
 		{SourceID: w.source, Type: "ams.JobState"},
 		{SourceID: w.source, Type: "заказ.создан"}, {SourceID: other, Type: "a%_*b"}} {
 		ev.ReceivedAt = w.clock.now()
+		if len(ids) == 4 {
+			ev.Header = bellhop.NewHeader(http.Header{bellhop.CauseHeader: {ids[0]}, bellhop.HopsHeader: {"1"}}, nil)
+		}
 		events := []bellhop.Event{ev}
 		w.accept(events, nil)
 		ids = append(ids, events[0].ID)
@@ -154,16 +158,20 @@ func filterEvents(w *world) {
 		f    bellhop.EventFilter
 		want []int
 	}{
-		"none":          {bellhop.EventFilter{}, []int{4, 3, 2, 1, 0}},
-		"source":        {bellhop.EventFilter{SourceIDs: []string{other}}, []int{4, 1}},
-		"type":          {bellhop.EventFilter{Type: "ams.Job"}, []int{1, 0}},
-		"prefix":        {bellhop.EventFilter{Type: "ams.*"}, []int{2, 1, 0}},
-		"prefix letter": {bellhop.EventFilter{Type: "зак*"}, []int{3}},
-		"any":           {bellhop.EventFilter{Type: "*"}, []int{4, 3, 2, 1, 0}},
-		"not a pattern": {bellhop.EventFilter{Type: "a%_**"}, []int{4}},
-		"case":          {bellhop.EventFilter{Type: "AMS.*"}, nil},
-		"since":         {bellhop.EventFilter{Since: start.Add(3 * time.Minute)}, []int{4, 3}},
-		"until":         {bellhop.EventFilter{Until: start.Add(time.Minute)}, []int{0}},
+		"none":           {bellhop.EventFilter{}, []int{4, 3, 2, 1, 0}},
+		"source":         {bellhop.EventFilter{SourceIDs: []string{other}}, []int{4, 1}},
+		"type":           {bellhop.EventFilter{Type: "ams.Job"}, []int{1, 0}},
+		"prefix":         {bellhop.EventFilter{Type: "ams.*"}, []int{2, 1, 0}},
+		"prefix letter":  {bellhop.EventFilter{Type: "зак*"}, []int{3}},
+		"any":            {bellhop.EventFilter{Type: "*"}, []int{4, 3, 2, 1, 0}},
+		"not a pattern":  {bellhop.EventFilter{Type: "a%_**"}, []int{4}},
+		"case":           {bellhop.EventFilter{Type: "AMS.*"}, nil},
+		"caused by":      {bellhop.EventFilter{CausedBy: ids[0]}, []int{4}},
+		"caused by none": {bellhop.EventFilter{CausedBy: ids[1]}, nil},
+		"no id":          {bellhop.EventFilter{CausedBy: "evt"}, nil},
+		"caused, type":   {bellhop.EventFilter{CausedBy: ids[0], Type: "ams.*"}, nil},
+		"since":          {bellhop.EventFilter{Since: start.Add(3 * time.Minute)}, []int{4, 3}},
+		"until":          {bellhop.EventFilter{Until: start.Add(time.Minute)}, []int{0}},
 		"everything": {bellhop.EventFilter{SourceIDs: []string{w.source}, Type: "ams.*", Since: start.Add(time.Minute),
 			Until: start.Add(time.Hour)}, []int{2}},
 	} {

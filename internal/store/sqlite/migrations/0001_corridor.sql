@@ -79,11 +79,13 @@ CREATE TABLE events (
 	fingerprint  BLOB CHECK (length(fingerprint) = 32), -- tells repeats from conflicts; NULL is sha256
 	variant      INTEGER NOT NULL,                  -- 0; of a conflict: 63 bits of its fingerprint
 	conflicts    INTEGER,                           -- the first event with the same provider_id, of a conflict
+	cause        INTEGER,                           -- of an event that an action published: the event that it was for
 	body         BLOB NOT NULL
 ) STRICT;
 -- The first event with its provider_id has variant 0, and is found without a look at its fingerprint.
 CREATE UNIQUE INDEX events_provider_id ON events (source, provider_id, variant) WHERE provider_id IS NOT NULL;
 CREATE INDEX events_conflicts ON events (conflicts, n) WHERE conflicts IS NOT NULL;
+CREATE INDEX events_cause ON events (cause, n) WHERE cause IS NOT NULL;
 
 -- The number of a delivery is that of its event, times 65536, plus its place among the deliveries of the
 -- event: rows are appended, and the deliveries of an event lie side by side without an index. The row carries

@@ -81,7 +81,10 @@ func (Provider) Guide() provider.Guide {
 			"**Answers.** Every accepted call is answered 200 with an empty body, which shows nothing to the author of a " +
 				"command. Slack waits 3 seconds. To answer with text, post to the `response_url` in the body.",
 			"**Messages** show any event: its type, subject, source, time, and the first 20 members of its body, or its " +
-				"text. A notification of Boro is shown with its state, stream, times and links. Text beyond Slack's limits is " +
+				"text. A member that is an object of links, such as `urls` of `ams.asset.published`, is shown as " +
+				"buttons. A " +
+				"notification of Boro is shown with its state, stream, times and links. Text beyond Slack's limits " +
+				"is " +
 				"cut, with an ellipsis. No content of an event can mention people or channels.",
 			"**Rate.** Slack accepts about one message per second and webhook, so this is the default `rate` of a " +
 				"destination. After a 429 it waits as long as Slack asks.",

@@ -182,20 +182,46 @@ func representation(n *boro.Notification) string {
 		func(s string) bool { return s == "" }), "\n")
 }
 
-// alarmButtons returns a button for each link that a browser can open, at most one per type: Slack refuses two
-// buttons with one action_id.
-func alarmButtons(links []boro.Link) (buttons []element) {
-	seen := map[string]bool{}
+// alarmButtons returns a button for each link that a browser can open, at most one per type.
+func alarmButtons(links []boro.Link) (list buttons) {
 	for _, link := range links {
-		kind := plain(link.Type, maxButton-len("Open "))
-		if kind == "" || seen[kind] || !followable(link.Href) || len(buttons) == maxButtons {
-			continue
-		}
-		seen[kind] = true
-		buttons = append(buttons, element{Type: "button", Text: textObject{Type: "plain_text", Text: "Open " + kind},
-			URL: link.Href, ActionID: "open_" + kind})
+		list.add(link.Type, link.Href)
 	}
-	return buttons
+	return list
+}
+
+// buttons are those of an actions block.
+type buttons []element
+
+// add adds a button that opens a link, if a browser can open it. There is at most one of a kind: Slack refuses two
+// buttons with one action_id.
+func (b *buttons) add(kind, href string) {
+	kind = plain(kind, maxButton-len("Open "))
+	id := "open_" + kind
+	there := slices.ContainsFunc(*b, func(e element) bool { return e.ActionID == id })
+	if kind == "" || there || !followable(href) || len(*b) == maxButtons {
+		return
+	}
+	*b = append(*b, element{Type: "button", Text: textObject{Type: "plain_text", Text: "Open " + kind}, URL: href,
+		ActionID: id})
+}
+
+// addLinks adds a button for each member of a JSON object, if all of them are links. It reports whether they are.
+func (b *buttons) addLinks(object []byte) bool {
+	links := buttons{}
+	count := 0
+	err := strictjson.Object(object, func(name, value []byte) {
+		count++
+		href, _ := strictjson.Text(value)
+		links.add(strings.ToValidUTF8(string(name), "\uFFFD"), href)
+	})
+	if err != nil || count == 0 || len(links) < count {
+		return false
+	}
+	for _, link := range links {
+		b.add(strings.TrimPrefix(link.ActionID, "open_"), link.URL)
+	}
+	return true
 }
 
 // followable reports whether Slack accepts href as the URL of a button.
@@ -267,10 +293,15 @@ func eventTime(ev *bellhop.Event) string {
 }
 
 // describeBody shows a body: the first members of a JSON object, a text, or only the size and type of any other
-// body. more is the number of members that are not shown.
+// body. A member that is an object of links, such as the urls of a published asset, becomes buttons. more is the number
+// of members that are not shown.
 func describeBody(ev *bellhop.Event) (blocks []block, more int) {
 	var members fields
+	var links buttons
 	err := strictjson.Object(ev.Body, func(name, value []byte) {
+		if links.addLinks(value) {
+			return
+		}
 		if len(members) < maxMembers {
 			members.add(strings.ToValidUTF8(string(name), "\uFFFD"), describeValue(value))
 		} else {
@@ -278,7 +309,11 @@ func describeBody(ev *bellhop.Event) (blocks []block, more int) {
 		}
 	})
 	if err == nil {
-		return members.blocks(), more
+		blocks = members.blocks()
+		if len(links) > 0 {
+			blocks = append(blocks, block{Type: "actions", Elements: links})
+		}
+		return blocks, more
 	}
 	if utf8.Valid(ev.Body) {
 		if text := codeBlock(string(ev.Body), maxSection); text != "" {

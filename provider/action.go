@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
 	"net/url"
 	"time"
 
@@ -50,10 +51,23 @@ type ActionEnv struct {
 	// server has no connections.
 	Connection func(ctx context.Context, idOrName string) (Connection, error)
 
+	// Source returns a source by its id or name. The error is bellhop.CodeNotFound if there is none. Nil: this server
+	// has no sources.
+	Source func(ctx context.Context, idOrName string) (ActionSource, error)
+
 	// Cursors keeps positions in the change logs of outside systems. Nil: this server keeps none.
 	Cursors Cursors
 
 	PublicURL string // where others reach the server's API: "https://hooks.example.com"; "" if that is not known
+}
+
+// An ActionSource is a source as an action sees it that has an outside system call it.
+type ActionSource struct {
+	ID       string // "src_…"
+	Name     string
+	Provider string
+	URL      string          // of the door: "https://hooks.example.com/in/media"
+	Settings json.RawMessage // secrets included: they go nowhere but to the system of the provider
 }
 
 // A Connection is a connection as an action uses it. It stays good while the connection is changed, signed out and

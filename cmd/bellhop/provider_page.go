@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -68,7 +69,13 @@ func showProvider(e *env, p provider.Provider) error {
 	if f, ok := p.(provider.Fetcher); ok {
 		fetch := provider.FetchActionInfo(f)
 		if err := showSettings(e, "of a destination that fetches", fetch.SendSettings, nil,
-			fetchCommand(fetch)); err != nil {
+			actionCommand(fetch)); err != nil {
+			return err
+		}
+	}
+	for _, work := range worksOf(p) {
+		if err := showSettings(e, "of a destination of type "+work.Name, work.SendSettings, nil,
+			actionCommand(work)); err != nil {
 			return err
 		}
 	}
@@ -155,6 +162,9 @@ func writePage(w io.Writer, p provider.Provider) error {
 	}
 	if f, ok := p.(provider.Fetcher); ok {
 		page.fetching(provider.FetchActionInfo(f))
+	}
+	for _, work := range worksOf(p) {
+		page.working(work)
 	}
 	for _, t := range page.guide.Tables {
 		page.table(t)
@@ -246,13 +256,36 @@ func subscriptionCommand(s provider.Subscriber) string {
 // fetching writes how what the notifications name is fetched. The command is indented: it needs a connection.
 func (p *page) fetching(info provider.Info) {
 	p.line("\n## Fetch\n\n%s [How fetching works](../FETCH.md).\n", info.Summary)
-	p.line("    %s\n", fetchCommand(info))
+	p.line("    %s\n", actionCommand(info))
 	p.settings(info.SendSettings)
 }
 
-// fetchCommand returns the command that makes a destination which fetches.
-func fetchCommand(info provider.Info) string {
-	return "bellhop destinations create DESTINATION --type " + info.Name + " --source SOURCE --set connection=CONNECTION"
+// worksOf describes the destinations that do works at the API of p.
+func worksOf(p provider.Provider) (works []provider.Info) {
+	w, ok := p.(provider.Worker)
+	if !ok {
+		return nil
+	}
+	for _, work := range w.Works() {
+		works = append(works, provider.WorkActionInfo(w, work))
+	}
+	return works
+}
+
+// working writes how one work is done. The command is indented: it needs a connection.
+func (p *page) working(info provider.Info) {
+	p.line("\n## %s: `%s`\n\n%s [How media jobs work](../MEDIA.md).\n", info.Title, info.Name, info.Summary)
+	p.line("    %s\n", actionCommand(info))
+	p.settings(info.SendSettings)
+}
+
+// actionCommand returns the command that makes a destination which calls an API.
+func actionCommand(info provider.Info) string {
+	events, more := " --source SOURCE", ""
+	if slices.ContainsFunc(info.SendSettings, func(s provider.Setting) bool { return s.Name == "endpoint" }) {
+		events, more = " --types TYPE", " --set source=SOURCE"
+	}
+	return "bellhop destinations create DESTINATION --type " + info.Name + events + " --set connection=CONNECTION" + more
 }
 
 // connecting writes how connections to the provider's API are made.

@@ -6,9 +6,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are those of actions that fetch. No label has the name of a destination or a connection: there may be many.
+// metrics are those of actions that make calls. No label has the name of a destination or a connection: there may be
+// many.
 type metrics struct {
 	fetches *prometheus.CounterVec
+	works   *prometheus.CounterVec
 	seconds prometheus.Histogram
 }
 
@@ -23,24 +25,30 @@ const (
 	outcomeParked    = "parked"    // the connection is signed out
 	outcomeSkipped   = "skipped"   // the event is none to fetch for
 	outcomeFailed    = "failed"
+	outcomeDone      = "done" // of a work: all of it
 )
 
 func newMetrics(to prometheus.Registerer) *metrics {
 	m := &metrics{
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_action_fetches_total",
 			Help: "Attempts to fetch what changed, by action and outcome."}, []string{"action", "outcome"}),
+		works: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_action_works_total",
+			Help: "Attempts at works at the API of a provider, by action and outcome."}, []string{"action", "outcome"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_action_call_seconds",
-			Help:    "Time from the begin of a fetch to the API's answer.",
+			Help:    "Time from the begin of a call to the API's answer.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}), // 5 ms to 41 s
 	}
 	if to != nil {
-		to.MustRegister(m.fetches, m.seconds)
+		to.MustRegister(m.fetches, m.works, m.seconds)
 	}
 	return m
 }
 
 // count counts an attempt of an action.
 func (m *metrics) count(action, outcome string) { m.fetches.WithLabelValues(action, outcome).Inc() }
+
+// worked counts an attempt at a work.
+func (m *metrics) worked(action, outcome string) { m.works.WithLabelValues(action, outcome).Inc() }
 
 // called notes how long a call took.
 func (m *metrics) called(took time.Duration) { m.seconds.Observe(took.Seconds()) }

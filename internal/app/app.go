@@ -257,6 +257,14 @@ func (a *App) openActions() {
 		action.HTTPFetch{Calls: calls, Gate: a.gate},
 		action.Changes{Calls: calls},
 	}, action.Fetches(a.opts.Providers, calls)...)
+	a.actions = append(a.actions, action.Works(a.opts.Providers, calls, a.gate)...)
+}
+
+// actionSource returns a source as actions see it.
+func (a *App) actionSource(ctx context.Context, idOrName string) (provider.ActionSource, error) {
+	src, err := a.store.Source(ctx, idOrName)
+	return provider.ActionSource{ID: src.ID, Name: src.Name, Provider: src.Provider, Settings: src.Settings,
+		URL: strings.TrimSuffix(a.opts.Config.PublicURL, "/") + "/in/" + src.Name}, err
 }
 
 // openRooms makes the rooms of the corridor and the catalog.
@@ -274,7 +282,7 @@ func (a *App) openRooms(client *egress.Client) {
 		Connection: func(ctx context.Context, idOrName string) (provider.Connection, error) {
 			return a.links.Connection(ctx, idOrName)
 		},
-		Cursors: a.store, Files: a.files,
+		Source: a.actionSource, Cursors: a.store, Files: a.files,
 	})
 	a.engine = delivery.New(delivery.Options{
 		Gate:  a.gate,

@@ -28,7 +28,7 @@ func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action)
 	t.whole = true
 	t.Matcher, matchErr = match.Compile(d.Match)
 	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env, Files: o.opts.Files,
-		Publish: o.opts.Publish, Connection: o.opts.Connection, Cursors: o.opts.Cursors,
+		Publish: o.opts.Publish, Connection: o.opts.Connection, Source: o.opts.Source, Cursors: o.opts.Cursors,
 		PublicURL: strings.TrimSuffix(o.opts.PublicURL, "/")}, d)
 	codes := append([]string{string(egress.ClassTimeout)}, a.Info().Errors...)
 	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, o.checkHandshake(d),

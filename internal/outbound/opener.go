@@ -42,6 +42,8 @@ type Options struct {
 	Publish func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error)
 	// Connection returns the connections that actions use, as [provider.ActionEnv] has it; nil if there are none.
 	Connection func(ctx context.Context, idOrName string) (provider.Connection, error)
+	// Source returns a source to actions, as [provider.ActionEnv] has it; nil has none.
+	Source func(ctx context.Context, idOrName string) (provider.ActionSource, error)
 	// Cursors keeps positions for actions, as [provider.ActionEnv] has it; nil keeps none.
 	Cursors provider.Cursors
 

@@ -35,7 +35,7 @@ var api = &microsoft.EntraAPI{
 	},
 	// Whoever may list the endpoints has the role that everything else needs.
 	Test: func(ctx context.Context, api provider.API, _ bool, now time.Time) (string, error) {
-		calls := subscriptions{now: func() time.Time { return now }, api: api}
+		calls := account{now: func() time.Time { return now }, api: api}
 		return "", calls.do(ctx, http.MethodGet, endpoints+"?$top=1", nil, new(struct{}))
 	},
 }

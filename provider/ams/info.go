@@ -68,7 +68,9 @@ var setup = []string{
 	"To replace the key, set the new one and the old one together, the new one first: `--set " +
 		"'signing_key=[\"NEW\",\"OLD\"]'`. Bellhop then makes a new endpoint, whose id is another one, and deletes " +
 		"the old; jobs that name the old endpoint are not told any more. Remove the old key after a day.",
-	"Submit the job. Each change of its state appears as an event `ams.JobStateChange`.",
+	"Submit the job, or have Bellhop submit it: a destination of type `ams.encode` does so for an event, and " +
+		"`ams submit` by hand. Each change of its state appears as an event `ams.JobStateChange`. A destination of " +
+		"type `ams.publish` publishes what came of it.",
 	"Azure has retired Media Services. Other code that sends in this form must sign with the same key, and send the " +
 		"account's id in the header and in the body.",
 }

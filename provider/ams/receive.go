@@ -129,8 +129,11 @@ var eventTypes = [...]string{
 	typePrefix + "NotificationEndPointUnregistration", typePrefix + "TaskStateChange", typePrefix + "TaskProgress",
 }
 
-// unregistration is the EventType of a notification that its endpoint was deleted.
-const unregistration = 3
+// The EventTypes that count here: a job changed its state, and an endpoint was deleted.
+const (
+	jobStateChange = 1
+	unregistration = 3
+)
 
 // parse reads a document. The error wraps provider.ErrBody if the document is not JSON, if its EventType is invalid
 // or if Properties is not an object. Any other member may be absent or of another kind, and then counts as empty.

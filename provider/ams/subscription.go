@@ -1,22 +1,13 @@
 package ams
 
 import (
-	"cmp"
 	"context"
-	"crypto/rsa"
-	"crypto/sha1"
 	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"strings"
-	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -98,39 +89,10 @@ func sourceKey(source json.RawMessage) ([]byte, error) {
 
 // OpenSubscriptions implements [provider.Subscriber].
 func (Provider) OpenSubscriptions(env provider.Env, api provider.API) provider.Subscriptions {
-	return &subscriptions{now: env.Now, random: env.Rand, api: api}
+	return &subscriptions{account{now: env.Now, random: env.Rand, api: api}}
 }
 
-type subscriptions struct {
-	now    func() time.Time
-	random io.Reader
-	api    provider.API
-}
-
-// endpoints is the path of the notification endpoints, below the base URL of the account.
-const endpoints = "/NotificationEndPoints"
-
-// Values of an endpoint's properties.
-const (
-	typeWebHook          = 3
-	credentialSigningKey = 1
-)
-
-// An endpoint is a notification endpoint in JSON light.
-type endpoint struct {
-	ID                string `json:"Id,omitempty"`
-	Name              string
-	EndPointType      int
-	EndPointAddress   string
-	CredentialType    int
-	Credential        string `json:"EncryptedEndPointCredential,omitempty"`
-	ProtectionKeyType int    // 0 is an X.509 certificate
-	ProtectionKeyID   string `json:"ProtectionKeyId,omitempty"`
-}
-
-func (e *endpoint) remote() provider.Remote {
-	return provider.Remote{ID: e.ID, Resource: e.Name, URL: e.EndPointAddress}
-}
+type subscriptions struct{ account }
 
 // Create registers r, unless the account has an endpoint of that name: its address and its key cannot be changed, and
 // the key cannot be read back.
@@ -142,8 +104,7 @@ func (s *subscriptions) Create(ctx context.Context, r provider.Registration) (pr
 		return provider.Remote{}, &provider.APIError{Kind: provider.APIInvalid,
 			Message: "the source has no signing_key"}
 	}
-	named, err := s.list(ctx, endpoints+"?$filter="+url.QueryEscape("Name eq '"+strings.ReplaceAll(r.Resource, "'",
-		"''")+"'"))
+	named, err := listOf[endpoint](ctx, &s.account, endpoints+named(r.Resource))
 	if err != nil {
 		return provider.Remote{}, err
 	}
@@ -155,23 +116,7 @@ func (s *subscriptions) Create(ctx context.Context, r provider.Registration) (pr
 			return provider.Remote{}, err
 		}
 	}
-	certificate, id, err := s.certificate(ctx)
-	if err != nil {
-		return provider.Remote{}, err
-	}
-	sealed, err := rsa.EncryptOAEP(sha1.New(), s.random, certificate, key, nil)
-	if err != nil {
-		return provider.Remote{}, &provider.APIError{Kind: provider.APIInvalid,
-			Message: "the signing_key of the source is too long for the account's certificate",
-			Remedy:  "use one of 64 bytes"}
-	}
-	var made endpoint
-	err = s.do(ctx, http.MethodPost, endpoints, &endpoint{Name: r.Resource, EndPointType: typeWebHook,
-		EndPointAddress: r.URL, CredentialType: credentialSigningKey, ProtectionKeyID: id,
-		Credential: base64.StdEncoding.EncodeToString(sealed)}, &made)
-	if err == nil && made.ID == "" {
-		err = &provider.APIError{Kind: provider.APIForeign, MaybeDone: true, Message: "the answer has no member Id"}
-	}
+	made, err := s.register(ctx, r.Resource, r.URL, key)
 	return made.remote(), err
 }
 
@@ -185,36 +130,6 @@ func exists(e endpoint, r provider.Registration) error {
 		Message: fmt.Sprintf("the account has a notification endpoint %q already, %s", e.Name, where),
 		Remedy: "give the subscription another name as its resource, or have the endpoint replaced: bellhop " +
 			"subscriptions update NAME --set replace=true"}
-}
-
-// certificate returns the public key of the account's certificate, for which keys are encrypted, and its id: the
-// SHA-1 of the certificate.
-func (s *subscriptions) certificate(ctx context.Context) (*rsa.PublicKey, string, error) {
-	var id, text struct {
-		Value string `json:"value"`
-	}
-	if err := s.do(ctx, http.MethodGet, "/GetProtectionKeyId?contentKeyType=2", nil, &id); err != nil {
-		return nil, "", err
-	}
-	err := s.do(ctx, http.MethodGet, "/GetProtectionKey?protectionKeyId='"+url.QueryEscape(id.Value)+"'", nil, &text)
-	if err != nil {
-		return nil, "", err
-	}
-	var key *rsa.PublicKey
-	der, err := base64.StdEncoding.DecodeString(text.Value)
-	if err == nil {
-		var certificate *x509.Certificate
-		certificate, err = x509.ParseCertificate(der)
-		if err == nil {
-			key, _ = certificate.PublicKey.(*rsa.PublicKey)
-		}
-	}
-	sum := sha1.Sum(der)
-	if err != nil || key == nil || !strings.EqualFold(hex.EncodeToString(sum[:]), id.Value) {
-		return nil, "", &provider.APIError{Kind: provider.APIForeign,
-			Message: "the answer to GetProtectionKey is not the certificate with an RSA key that the account named"}
-	}
-	return key, id.Value, nil
 }
 
 // Renew looks at the endpoint, which does not expire. It is one of APIExists if it has another address.
@@ -236,16 +151,16 @@ func (s *subscriptions) Get(ctx context.Context, id string, _ provider.Registrat
 }
 
 func (s *subscriptions) one(ctx context.Context, id string) (e endpoint, err error) {
-	err = s.do(ctx, http.MethodGet, pathOf(id), nil, &e)
+	err = s.do(ctx, http.MethodGet, pathOf(endpoints, id), nil, &e)
 	if err == nil && e.ID == "" {
-		err = &provider.APIError{Kind: provider.APIForeign, Message: "the answer has no member Id"}
+		err = noID(false)
 	}
 	return e, err
 }
 
 // Delete deletes an endpoint. Media Services then tells its address that it was unregistered.
 func (s *subscriptions) Delete(ctx context.Context, id string, _ provider.Registration) error {
-	return microsoft.GoneIsDone(s.do(ctx, http.MethodDelete, pathOf(id), nil, nil))
+	return microsoft.GoneIsDone(s.do(ctx, http.MethodDelete, pathOf(endpoints, id), nil, nil))
 }
 
 // ListScope returns "": an account has one list.
@@ -253,92 +168,10 @@ func (s *subscriptions) ListScope(provider.Registration) string { return "" }
 
 // List returns all endpoints of the account, those of queues too.
 func (s *subscriptions) List(ctx context.Context, _ provider.Registration) ([]provider.Remote, error) {
-	found, err := s.list(ctx, endpoints)
+	found, err := listOf[endpoint](ctx, &s.account, endpoints)
 	var all []provider.Remote
 	for i := range found {
 		all = append(all, found[i].remote())
 	}
 	return all, err
-}
-
-func (s *subscriptions) list(ctx context.Context, path string) (all []endpoint, err error) {
-	err = microsoft.ListAll(path, func(path string) (string, error) {
-		var page struct {
-			Value []endpoint `json:"value"`
-			Next  string     `json:"odata.nextLink"`
-		}
-		err := s.do(ctx, http.MethodGet, path, nil, &page)
-		if err == nil && page.Value == nil {
-			err = &provider.APIError{Kind: provider.APIForeign, Message: "the answer has no member value"}
-		}
-		all = append(all, page.Value...)
-		return page.Next, err
-	})
-	return all, err
-}
-
-// pathOf returns the path of one endpoint. Ids have colons, which are escaped.
-func pathOf(id string) string {
-	return endpoints + "('" + url.QueryEscape(strings.ReplaceAll(id, "'", "''")) + "')"
-}
-
-// do makes one call and decodes the answer into out, unless that is nil.
-func (s *subscriptions) do(ctx context.Context, method, path string, in *endpoint, out any) error {
-	call := provider.Call{Method: method, Path: path}
-	if in != nil {
-		call = microsoft.WithJSON(call, in)
-	}
-	answer, err := s.api.Do(ctx, call)
-	switch {
-	case err != nil:
-	case answer.Status == http.StatusMovedPermanently:
-		err = moved(answer)
-	case out == nil:
-		err = microsoft.Check(answer, s.now())
-	default:
-		err = microsoft.Decode(answer, s.now(), out)
-	}
-	return refine(err)
-}
-
-// moved is the error of a call at the shared host of old, which leads to the account.
-func moved(answer provider.Answer) error {
-	e := &provider.APIError{Kind: provider.APIForeign, Status: answer.Status,
-		Message: "the API of the account is elsewhere",
-		Remedy:  "set api_url of the connection to the REST API endpoint of the account"}
-	to, err := url.Parse(answer.Header.Get("Location"))
-	at := -1
-	if err == nil {
-		at = strings.Index(strings.ToLower(to.Path), "/api/")
-	}
-	if at >= 0 && to.Host != "" {
-		e.Remedy += ": " + to.Scheme + "://" + to.Host + to.Path[:at+len("/api")]
-	}
-	return e
-}
-
-// contributor is the role that every call needs.
-const contributor = "Contributor"
-
-// refine makes a failure of Media Services more precise. Media Services leaves the codes of its errors empty.
-func refine(err error) error {
-	var e *provider.APIError
-	if !errors.As(err, &e) {
-		return err
-	}
-	text := strings.ToLower(e.Message)
-	switch {
-	case e.Status == http.StatusForbidden && (strings.Contains(text, "limit") || strings.Contains(text, "quota")):
-		e.Kind, e.Remedy = provider.APIInvalid, "the account allows no more of them: delete some"
-	case e.Status == http.StatusForbidden && strings.Contains(text, "disabled"):
-		e.Remedy = "enable the account in the Azure portal"
-	case e.Status == http.StatusForbidden:
-		e.Permission = contributor
-		e.Remedy = "give the application the role Contributor on the Media Services account: Access control (IAM) " +
-			"in the Azure portal"
-	case e.Status == http.StatusUnauthorized:
-		e.Remedy = cmp.Or(e.Remedy, "sign in again") + "; Media Services answers 401 too if the application has not " +
-			"the role Contributor on the account, or if the token is for another resource"
-	}
-	return e
 }

@@ -210,7 +210,7 @@ func ListAll(path string, call func(path string) (next string, err error)) error
 		}
 		path = next
 	}
-	return &provider.APIError{Kind: provider.APIForeign, Message: "the list of registrations does not end"}
+	return &provider.APIError{Kind: provider.APIForeign, Message: "the list does not end"}
 }
 
 // WithJSON returns call with in, which encoding/json can always write, as its body.

@@ -30,7 +30,7 @@ same command goes on from there. A file of that name is overwritten with --force
 same bytes already, nothing is done.`,
 		example: `  bellhop files get call-1/0.mp4
   bellhop files get fil_01h455vb4pex5vsknk08 --output call.mp4 --force
-  bellhop files get call-1/0.mp4 --output - | ffprobe -`,
+  bellhop files get call-1/0.mp4 --output -`,
 	}.command("get NAME", oneArgument("file"))
 	output := c.Flags().String("output", "", "the file to write; - is stdout (default: the last part of the name)")
 	force := c.Flags().Bool("force", false, "overwrite the file; write to a terminal")

@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -113,5 +114,45 @@ func TestSchedule(t *testing.T) {
 		if b, err := json.Marshal(s); err != nil || string(b) != text {
 			t.Errorf("%s: %s %v", text, b, err)
 		}
+	}
+}
+
+// TestFileContent: the content of a file is asked for from an offset on, and its answer says from where it is.
+func TestFileContent(t *testing.T) {
+	var last *http.Request
+	status, ranged := 206, "bytes 4-9/10"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		last = r
+		w.Header().Set(Header, APIVersion)
+		w.Header().Set("Content-Range", ranged)
+		w.WriteHeader(status)
+		w.Write([]byte("456789"))
+	}))
+	defer server.Close()
+	c := New(server.URL, "k", nil)
+	content, err := c.FileContent(t.Context(), "call-1/0.mp4", 4, "0a")
+	if err != nil || content.Offset != 4 || last.RequestURI != "/api/v1/files/call-1%2F0.mp4/content" ||
+		last.Header.Get("Range") != "bytes=4-" || last.Header.Get("If-Range") != `"0a"` {
+		t.Fatalf("%+v %v %v", content, last, err)
+	}
+	if b, err := io.ReadAll(content); string(b) != "456789" || err != nil || content.Close() != nil {
+		t.Errorf("%q %v", b, err)
+	}
+	status, ranged = 200, ""
+	content, err = c.FileContent(t.Context(), "fil_1", 0, "0a")
+	if err != nil || content.Offset != 0 || last.Header.Get("Range") != "" || content.Close() != nil {
+		t.Errorf("%+v %v", content, err)
+	}
+	status, ranged = 206, "pages 1-2"
+	if _, err := c.FileContent(t.Context(), "fil_1", 4, ""); err == nil {
+		t.Error("an answer without its range is taken")
+	}
+	status = 404
+	if _, err := c.FileContent(t.Context(), "fil_1", 4, ""); err == nil || last.Header.Get("If-Range") != "" {
+		t.Errorf("%v", err)
+	}
+	other, _ := serve(t, 200, "{}")
+	if f, err := other.File(t.Context(), "x"); err != nil || f.Total != nil {
+		t.Errorf("%+v %v", f, err)
 	}
 }

@@ -26,9 +26,10 @@ type Files interface {
 	Begin(ctx context.Context, f bellhop.File) (bellhop.File, error)
 
 	// Append writes the bytes of r at offset, which is the file's durable size, or 0, which empties it; any other offset
-	// is CodeConflict, as is a file that is whole or has a writer. Every 8 MiB, and at the end, what is written is made
-	// durable, and size and hash state are saved. It returns the durable size, also with an error, also if r or ctx ended
-	// early. An error of r is returned as it is. ErrStorageFull is wrapped when no room is left.
+	// is CodeConflict, as is a file that is whole or has a writer. On the way, so that never more than 8 MiB are not
+	// durable, and at the end, what is written is made durable, and size and hash state are saved. It returns the durable
+	// size, also with an error, also if r or ctx ended early. An error of r is returned as it is. ErrStorageFull is
+	// wrapped when no room is left.
 	//
 	// The size is smaller than before if the storage has lost bytes: the error says so, and the file begins anew at 0.
 	Append(ctx context.Context, id string, offset int64, r io.Reader) (size int64, err error)

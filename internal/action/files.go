@@ -196,9 +196,13 @@ func (k *Files) Append(ctx context.Context, id string, offset int64, r io.Reader
 		return rec.Size, storageError(err)
 	}
 	err = a.copy(ctx, r)
+	if saveErr := a.settle(); saveErr != nil {
+		err = errors.Join(err, saveErr)
+	}
 	if a.size > a.saved {
 		settled, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 		defer cancel()
+		a.beside = false
 		if saveErr := a.save(settled); saveErr != nil {
 			err = errors.Join(err, saveErr)
 		}
@@ -237,12 +241,21 @@ func fileArgs(f bellhop.File) []any {
 
 // An appending is one call of Append. One goroutine uses it.
 type appending struct {
-	k     *Files
-	id    string
-	to    blob.Writer
-	sum   hash.Hash
-	size  int64 // written
-	saved int64 // durable, and so in the record
+	k      *Files
+	id     string
+	to     blob.Writer
+	every  int64 // distance of offsets at which it is saved
+	beside bool  // the next bytes are written while it is saved
+	sum    hash.Hash
+	size   int64        // written
+	saved  int64        // durable, and so in the record
+	saving chan saveEnd // of the save that is under way; nil if none is
+}
+
+// A saveEnd is the end of one save: the durable size, if err is nil.
+type saveEnd struct {
+	size int64
+	err  error
 }
 
 // resume opens a partial file for writing. The error wraps blob.ErrLost if its bytes, or the state of its hash, are not
@@ -256,7 +269,9 @@ func (k *Files) resume(ctx context.Context, rec bellhop.FileRecord) (*appending,
 	if err != nil {
 		return nil, err
 	}
-	return &appending{k: k, id: rec.ID, to: to, sum: sum, size: rec.Size, saved: rec.Size}, nil
+	a := &appending{k: k, id: rec.ID, to: to, sum: sum, size: rec.Size, saved: rec.Size}
+	a.every, a.beside = to.Pace()
+	return a, nil
 }
 
 // resumeHash returns the hash of the first Size bytes of a file.
@@ -276,7 +291,7 @@ const copyBytes = 64 << 10
 
 var copyBuffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
-// copy writes the bytes of r, and saves at each multiple of blob.SyncEvery.
+// copy writes the bytes of r, and saves on the way.
 func (a *appending) copy(ctx context.Context, r io.Reader) error {
 	buf := copyBuffers.Get().(*[copyBytes]byte)
 	defer copyBuffers.Put(buf)
@@ -298,14 +313,14 @@ func (a *appending) copy(ctx context.Context, r io.Reader) error {
 
 func (a *appending) write(ctx context.Context, p []byte) error {
 	for len(p) > 0 {
-		room := blob.SyncEvery - a.size%blob.SyncEvery
+		room := a.every - a.size%a.every
 		n, err := a.to.Write(p[:min(int64(len(p)), room)])
 		a.sum.Write(p[:n])
 		a.size, p = a.size+int64(n), p[n:]
 		if err != nil {
 			return storageError(err)
 		}
-		if a.size%blob.SyncEvery == 0 {
+		if a.size%a.every == 0 {
 			if err := a.save(ctx); err != nil {
 				return err
 			}
@@ -314,22 +329,50 @@ func (a *appending) write(ctx context.Context, p []byte) error {
 	return nil
 }
 
-// save makes what was written durable, and stores how far the file is.
+// save makes what was written durable, and stores how far the file is. A save that is under way ends first. With beside
+// it returns before that is done, and settle returns its error.
 func (a *appending) save(ctx context.Context) error {
-	size, upload, err := a.to.Sync(ctx)
-	if err != nil {
-		return storageError(err)
+	if err := a.settle(); err != nil {
+		return err
 	}
 	state, err := a.sum.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
 		return err
 	}
-	err = a.k.o.Store.SaveFile(ctx, a.id, bellhop.FileProgress{Size: size, Hash: state, Upload: upload})
-	if err != nil {
-		return err
+	to := bellhop.FileProgress{Size: a.size, Hash: state}
+	a.saving = make(chan saveEnd, 1)
+	if a.beside {
+		go a.k.saveBeside(ctx, a.id, a.to, to, a.saving)
+		return nil
 	}
-	a.k.metrics.written.Add(float64(size - a.saved))
-	a.saved = size
+	a.k.saveBeside(ctx, a.id, a.to, to, a.saving)
+	return a.settle()
+}
+
+// saveBeside syncs what was written up to to.Size, and stores that.
+func (k *Files) saveBeside(ctx context.Context, id string, from blob.Writer, to bellhop.FileProgress,
+	end chan<- saveEnd) {
+	var err error
+	if to.Upload, err = from.Sync(ctx); err == nil {
+		err = k.o.Store.SaveFile(ctx, id, to)
+	} else {
+		err = storageError(err)
+	}
+	end <- saveEnd{to.Size, err}
+}
+
+// settle waits for the save that is under way, and returns its error.
+func (a *appending) settle() error {
+	if a.saving == nil {
+		return nil
+	}
+	end := <-a.saving
+	a.saving = nil
+	if end.err != nil {
+		return end.err
+	}
+	a.k.metrics.written.Add(float64(end.size - a.saved))
+	a.saved = end.size
 	return nil
 }
 

@@ -2,8 +2,10 @@ package api
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 )
@@ -132,5 +134,45 @@ func TestFileNames(t *testing.T) {
 			a.header.Get("Set") != "" || a.header.Get("Set-Cookie") != "" {
 			t.Errorf("%q: %v", name, a.header)
 		}
+	}
+}
+
+// A slowClient is a client whose connection has deadlines.
+type slowClient struct {
+	*httptest.ResponseRecorder
+	reading []time.Time
+	writing []time.Time
+}
+
+func (c *slowClient) SetReadDeadline(at time.Time) error {
+	c.reading = append(c.reading, at)
+	return nil
+}
+
+func (c *slowClient) SetWriteDeadline(at time.Time) error {
+	c.writing = append(c.writing, at)
+	return nil
+}
+
+// TestSlowDownload: the time limits of the server do not end a download that takes longer: each write has one of its own,
+// and that of the request is lifted.
+func TestSlowDownload(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	r.content = strings.Repeat("x", 1<<20)
+	r.files[0].Size = 1 << 20
+	c := &slowClient{ResponseRecorder: httptest.NewRecorder()}
+	req := httptest.NewRequest("GET", "/api/v1/files/fil_1/content", nil)
+	req.Header.Set("Authorization", "Bearer "+testKey)
+	begun := time.Now()
+	r.handler.ServeHTTP(c, req)
+	if c.Code != 200 || c.Body.Len() != 1<<20 {
+		t.Errorf("%d, %d bytes", c.Code, c.Body.Len())
+	}
+	if len(c.reading) != 1 || !c.reading[0].IsZero() {
+		t.Errorf("the deadline of reading is %v", c.reading)
+	}
+	if len(c.writing) < 10 || c.writing[len(c.writing)-1].Before(begun.Add(contentTimeout)) {
+		t.Errorf("%d deadlines of writing", len(c.writing))
 	}
 }

@@ -25,7 +25,8 @@ func keepFile(t *testing.T, r *running, name, text string) bellhop.File {
 		t.Fatalf("%d %s", code, event)
 	}
 	id, _, _ := strings.Cut(event[strings.Index(event, "evt_"):], `"`)
-	code, destination := r.call("POST", "/api/v1/destinations", `{"name":"d","url":"https://d.example.com","settings":{"format":"raw"}}`)
+	code, destination := r.call("POST", "/api/v1/destinations",
+		`{"name":"d","url":"https://d.example.com","settings":{"format":"raw"}}`)
 	if code != 201 {
 		t.Fatalf("%d %s", code, destination)
 	}

@@ -56,8 +56,11 @@ type Storage interface {
 // A Writer appends to a partial file.
 type Writer interface {
 	io.Writer
-	// Sync makes everything that was written durable. It returns the size and the upload to remember.
-	Sync(ctx context.Context) (size int64, upload string, err error)
+	// Sync makes everything durable that was written before the call. It returns the upload to remember.
+	Sync(ctx context.Context) (upload string, err error)
+	// Pace says at which multiples of an offset to call Sync, so that at most 8 MiB are not durable, and whether Sync may
+	// run while the next bytes are written.
+	Pace() (every int64, beside bool)
 	// Close ends the writing. What was written since the latest Sync may be lost.
 	Close() error
 }
@@ -68,10 +71,6 @@ type Entry struct {
 	Name       string // of any other entry
 	ModifiedAt time.Time
 }
-
-// SyncEvery is the distance between two offsets at which a writer should sync: 8 MiB, which is the size of a part of an
-// upload to a bucket. A Sync at such an offset costs a bucket nothing more.
-const SyncEvery = partBytes
 
 // What callers branch on.
 var (

@@ -53,9 +53,10 @@ func (p place) add(t *testing.T, f File, parts ...string) File {
 		if err != nil || n != len(part) {
 			t.Fatalf("wrote %d of %d bytes: %v", n, len(part), err)
 		}
-		if f.Size, f.Upload, err = w.Sync(t.Context()); err != nil {
+		if f.Upload, err = w.Sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		f.Size += int64(n)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

@@ -282,16 +282,17 @@ func TestBucketFails(t *testing.T) {
 		return 0, ""
 	}
 	p.service.fail(down)
-	if _, err = io.WriteString(w, whole[testPart-1:]); !errors.Is(err, ErrFull) {
-		t.Errorf("a full service: %v", err)
+	if n, err := io.WriteString(w, whole[testPart-1:]); n != 1 || !errors.Is(err, ErrFull) {
+		t.Errorf("a full service: wrote %d: %v", n, err)
 	}
-	if _, _, err := w.Sync(t.Context()); !errors.Is(err, ErrFull) {
+	if _, err := w.Sync(t.Context()); !errors.Is(err, ErrFull) {
 		t.Errorf("a full service at the sync: %v", err)
 	}
 	p.service.fail(nil)
-	if f.Size, f.Upload, err = w.Sync(t.Context()); f.Size != testPart || err != nil {
-		t.Errorf("with room again %d bytes are durable: %v", f.Size, err)
+	if f.Upload, err = w.Sync(t.Context()); f.Upload == "" || err != nil {
+		t.Errorf("with room again: %v", err)
 	}
+	f.Size = testPart
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

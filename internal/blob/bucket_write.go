@@ -188,8 +188,11 @@ func (b *Bucket) options(f File) minio.PutObjectOptions {
 		DisableContentSha256: true}
 }
 
+// Pace implements [Writer]. At the end of a part, a Sync costs nothing more.
+func (w *bucketWriter) Pace() (every int64, beside bool) { return w.b.part, false }
+
 // Sync uploads the rest as an object of its own, unless that has it.
-func (w *bucketWriter) Sync(ctx context.Context) (int64, string, error) {
+func (w *bucketWriter) Sync(ctx context.Context) (string, error) {
 	var err error
 	switch {
 	case w.filled == w.b.part:
@@ -200,7 +203,7 @@ func (w *bucketWriter) Sync(ctx context.Context) (int64, string, error) {
 			w.kept = w.filled
 		}
 	}
-	return w.begin + w.filled, w.f.Upload, w.b.fault("upload a part", err)
+	return w.f.Upload, w.b.fault("upload a part", err)
 }
 
 // put uploads what is in the scratch file as an object.

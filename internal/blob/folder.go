@@ -261,8 +261,13 @@ type folderWriter struct {
 	folder *Folder
 	file   *os.File
 	to     writeSyncer
-	size   int64
 }
+
+// syncEvery is half of what may be lost, because the next bytes are written during a sync.
+const syncEvery = 4 << 20
+
+// Pace implements [Writer].
+func (w *folderWriter) Pace() (every int64, beside bool) { return syncEvery, true }
 
 // Append returns a Writer that goes on after f.Size bytes.
 func (f *Folder) Append(_ context.Context, of File) (Writer, error) {
@@ -273,7 +278,7 @@ func (f *Folder) Append(_ context.Context, of File) (Writer, error) {
 	if err != nil {
 		return nil, f.fault("write", err)
 	}
-	w := &folderWriter{folder: f, file: file, to: file, size: of.Size}
+	w := &folderWriter{folder: f, file: file, to: file}
 	if f.wrap != nil {
 		w.to = f.wrap(file)
 	}
@@ -320,14 +325,12 @@ func (f *Folder) openPartial(of File) (*os.File, error) {
 
 func (w *folderWriter) Write(p []byte) (int, error) {
 	n, err := w.to.Write(p)
-	w.size += int64(n)
 	return n, w.folder.fault("write", err)
 }
 
 // Sync makes what was written survive a power cut.
-func (w *folderWriter) Sync(context.Context) (int64, string, error) {
-	err := w.to.Sync()
-	return w.size, "", w.folder.fault("sync", err)
+func (w *folderWriter) Sync(context.Context) (string, error) {
+	return "", w.folder.fault("sync", w.to.Sync())
 }
 
 func (w *folderWriter) Close() error { return w.file.Close() }

@@ -211,8 +211,9 @@ func TestSymlinkRace(t *testing.T) {
 		f := newFile("dir/a")
 		if w, err := p.Append(t.Context(), f); err == nil {
 			io.WriteString(w, "written")
-			f.Size, _, _ = w.Sync(t.Context())
+			w.Sync(t.Context())
 			w.Close()
+			f.Size = int64(len("written"))
 		}
 		if w, err := p.Append(t.Context(), f); err == nil {
 			io.WriteString(w, "more")
@@ -272,9 +273,10 @@ func TestFullDisk(t *testing.T) {
 	if n != 7 || !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("wrote %d: %v", n, err)
 	}
-	if f.Size, _, err = w.Sync(t.Context()); f.Size != 7 || err != nil {
-		t.Errorf("synced %d: %v", f.Size, err)
+	if _, err = w.Sync(t.Context()); err != nil {
+		t.Errorf("synced: %v", err)
 	}
+	f.Size = 7
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,8 @@ func TestFullFileSystem(t *testing.T) {
 	if !errors.Is(err, ErrFull) || n == 0 {
 		t.Fatalf("wrote %d bytes: %v", n, err)
 	}
-	f.Size, _, err = w.Sync(t.Context())
+	f.Size = int64(n)
+	_, err = w.Sync(t.Context())
 	if err = errors.Join(err, w.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -118,13 +118,18 @@ var (
 	// ScheduleEventGrid is Event Grid's: ten retries within 22 h 46 min 40 s.
 	ScheduleEventGrid = Schedule{10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute,
 		30 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour}
+	// ScheduleDay is for what a system deletes after a day: five retries in the first 18 minutes, and then one each
+	// hour, for 26 h.
+	ScheduleDay = append(Schedule{10 * time.Second, 30 * time.Second, 2 * time.Minute, 5 * time.Minute,
+		10 * time.Minute}, slices.Repeat(Schedule{time.Hour}, 26)...)
 	// ScheduleNone never retries.
 	ScheduleNone = Schedule{}
 )
 
 // SchedulePresets are the schedules by name.
 var SchedulePresets = map[string]Schedule{
-	"default": ScheduleDefault, "sharepoint": ScheduleSharePoint, "eventgrid": ScheduleEventGrid, "none": ScheduleNone,
+	"default": ScheduleDefault, "sharepoint": ScheduleSharePoint, "eventgrid": ScheduleEventGrid, "day": ScheduleDay,
+	"none": ScheduleNone,
 }
 
 // Bounds of a schedule.
@@ -176,7 +181,7 @@ func (s *Schedule) UnmarshalJSON(b []byte) error {
 	}
 	var waits []string
 	if err := json.Unmarshal(b, &waits); err != nil {
-		return Invalid("", `use a list of durations such as ["5s","5m"], or default, sharepoint, eventgrid or none`)
+		return Invalid("", `use a list of durations such as ["5s","5m"], or default, sharepoint, eventgrid, day or none`)
 	}
 	parsed, err := ParseSchedule(waits)
 	if err == nil {
@@ -199,7 +204,7 @@ func parseScheduleText(text string) (Schedule, error) {
 	if parsed, err := ParseSchedule(words); err == nil && len(parsed) > 0 {
 		return parsed, nil
 	}
-	return nil, Invalid("", `unknown preset; use default, sharepoint, eventgrid, none, "fixed 5m × 5", `+
+	return nil, Invalid("", `unknown preset; use default, sharepoint, eventgrid, day, none, "fixed 5m × 5", `+
 		`or a list of durations such as ["5s","5m"]`)
 }
 

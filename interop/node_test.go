@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,8 +23,13 @@ func npmVersion(t *testing.T, name string) string {
 	var installed struct{ Version string }
 	readJSON(t, filepath.Join(nodeFolder, "package.json"), &wanted)
 	readJSON(t, filepath.Join(nodeFolder, "node_modules", name, "package.json"), &installed)
-	if installed.Version != wanted.Dependencies[name] {
-		t.Fatalf("%s: version %s is installed, want %s", name, installed.Version, wanted.Dependencies[name])
+	version := wanted.Dependencies[name]
+	if alias, ok := strings.CutPrefix(version, "npm:"); ok { // another version of a package: npm:NAME@VERSION
+		at := strings.LastIndexByte(alias, '@')
+		name, version = alias[:at], alias[at+1:]
+	}
+	if installed.Version != version {
+		t.Fatalf("%s: version %s is installed, want %s", name, installed.Version, version)
 	}
 	return name + " " + installed.Version + " (npm)"
 }

@@ -30,6 +30,9 @@ import (
 // standInCalls is the direction of a check of a stand-in.
 const standInCalls = "client → stand-in"
 
+// storageHost is a name of storage of recordings, as clients of Communication Services accept it.
+const storageHost = "eu-storage.asm.skype.com"
+
 // tenant is the tenant of the tests of stand-ins.
 const tenant = "6f1d2c3b-8a47-4e5f-9b0a-2c7d41e8f930"
 
@@ -96,7 +99,7 @@ func startStandIn(t *testing.T, overTLS bool, flags ...string) *standIn {
 	}
 	flags = append([]string{"microsoft", "--certificate", file}, flags...)
 	if overTLS {
-		flags = append(flags, "--tls")
+		flags = append(flags, "--tls", "--tls-name", storageHost)
 	}
 	s := startSystem(t, flags...)
 	s.identity = identity

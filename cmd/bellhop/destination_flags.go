@@ -52,7 +52,7 @@ func (f *destinationFlags) add(c *cobra.Command) {
 		"which events are delivered one after the other: none, source or subject (default none); "+
 			"a change affects events accepted from then on")
 	flags.StringVar(&f.retry, "retry", "",
-		"retry schedule: default, none, sharepoint, eventgrid, or waits such as 5s,10m,1d")
+		"retry schedule: default, none, sharepoint, eventgrid, day, or waits such as 5s,10m,1d")
 	lengthTextFlag(c, &f.maxAge, "max-age",
 		"give up a delivery that would be older than this at its next attempt, such as 12h or 7d (default: any age)")
 	flags.StringArrayVar(&f.outcomes, "outcome", nil, "what an answer means: 404=dead, 4xx=retry, timeout=dead; "+
@@ -255,7 +255,7 @@ func (f *destinationFlags) schedule() (client.Schedule, error) {
 	for i, text := range waits {
 		wait, err := config.ParseDuration(strings.TrimSpace(text))
 		if err != nil {
-			return nil, wrongUsage("--retry %s: use default, none, sharepoint, eventgrid, or waits such as 5s,10m,1d",
+			return nil, wrongUsage("--retry %s: use default, none, sharepoint, eventgrid, day, or waits such as 5s,10m,1d",
 				quoted(f.retry))
 		}
 		waits[i] = wait.String()

@@ -79,6 +79,13 @@ func showProvider(e *env, p provider.Provider) error {
 			return err
 		}
 	}
+	if d, ok := p.(provider.Downloader); ok {
+		download := provider.DownloadActionInfo(d)
+		if err := showSettings(e, "of a destination that downloads", download.SendSettings, nil,
+			actionCommand(download)); err != nil {
+			return err
+		}
+	}
 	for _, t := range guide.Tables {
 		if err := showTable(e, t); err != nil {
 			return err
@@ -161,10 +168,13 @@ func writePage(w io.Writer, p provider.Provider) error {
 		page.subscribing(s)
 	}
 	if f, ok := p.(provider.Fetcher); ok {
-		page.fetching(provider.FetchActionInfo(f))
+		page.working("Fetch", "How fetching works", "FETCH.md", provider.FetchActionInfo(f))
+	}
+	if d, ok := p.(provider.Downloader); ok {
+		page.working("Download", "How downloads work", "RECORDINGS.md", provider.DownloadActionInfo(d))
 	}
 	for _, work := range worksOf(p) {
-		page.working(work)
+		page.working(work.Title+": `"+work.Name+"`", "How media jobs work", "MEDIA.md", work)
 	}
 	for _, t := range page.guide.Tables {
 		page.table(t)
@@ -253,13 +263,6 @@ func subscriptionCommand(s provider.Subscriber) string {
 	return command
 }
 
-// fetching writes how what the notifications name is fetched. The command is indented: it needs a connection.
-func (p *page) fetching(info provider.Info) {
-	p.line("\n## Fetch\n\n%s [How fetching works](../FETCH.md).\n", info.Summary)
-	p.line("    %s\n", actionCommand(info))
-	p.settings(info.SendSettings)
-}
-
 // worksOf describes the destinations that do works at the API of p.
 func worksOf(p provider.Provider) (works []provider.Info) {
 	w, ok := p.(provider.Worker)
@@ -272,9 +275,9 @@ func worksOf(p provider.Provider) (works []provider.Info) {
 	return works
 }
 
-// working writes how one work is done. The command is indented: it needs a connection.
-func (p *page) working(info provider.Info) {
-	p.line("\n## %s: `%s`\n\n%s [How media jobs work](../MEDIA.md).\n", info.Title, info.Name, info.Summary)
+// working writes what an action does with events. The command is indented: it needs a connection.
+func (p *page) working(title, link, to string, info provider.Info) {
+	p.line("\n## %s\n\n%s [%s](../%s).\n", title, info.Summary, link, to)
 	p.line("    %s\n", actionCommand(info))
 	p.settings(info.SendSettings)
 }

@@ -82,7 +82,7 @@ func TestMessagesAboutFlags(t *testing.T) {
 		create + "--rate 10/x":                "--rate 10/x: use a number per second",
 		create + "--timeout 5":                "--timeout 5: use a length of time such as 10s, 12h or 30d",
 		create + "--max-age soon":             "--max-age soon: use a length of time",
-		create + "--retry 5s,often":           "--retry 5s,often: use default, none, sharepoint, eventgrid, or waits",
+		create + "--retry 5s,often":           "--retry 5s,often: use default, none, sharepoint, eventgrid, day, or waits",
 		create + "--expires tomorrow":         "--expires tomorrow: use a time such as",
 		create + "--secret=":                  "--secret is empty: give it a value, or leave it out",
 		create + "--types=":                   "--types is empty",

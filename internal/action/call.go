@@ -120,15 +120,42 @@ func openConnection(env provider.ActionEnv, idOrName string, kinds ...string) (p
 // *provider.APIError. The error of do is that, or a laterError if the API wants no calls for that share now.
 func (c *Calls) do(ctx context.Context, conn provider.Connection, of share, call provider.Call,
 	check func(provider.Answer) error) (provider.Answer, error) {
+	var answer provider.Answer
+	err := c.through(conn, of, func() (err error) {
+		answer, err = conn.API.Do(ctx, call)
+		if err == nil {
+			err = check(answer)
+		}
+		return err
+	})
+	return answer, err
+}
+
+// open is do for an answer whose body is read by the caller, who closes it.
+func (c *Calls) open(ctx context.Context, conn provider.Connection, of share, call provider.Call,
+	check func(provider.Stream) error) (provider.Stream, error) {
+	var answer provider.Stream
+	err := c.through(conn, of, func() (err error) {
+		answer, err = conn.Open(ctx, call)
+		if err != nil {
+			return err
+		}
+		if err = check(answer); err != nil {
+			answer.Body.Close()
+		}
+		return err
+	})
+	return answer, err
+}
+
+// through makes a call in the lane of a share. The error is that of the call, or a laterError.
+func (c *Calls) through(conn provider.Connection, of share, call func() error) error {
 	l, at := c.enter(conn, of)
 	if l == nil {
-		return provider.Answer{}, &laterError{at, "waits: too many calls at a time, or the API asked to wait"}
+		return &laterError{at, "waits: too many calls at a time, or the API asked to wait"}
 	}
 	begun := c.now()
-	answer, err := conn.API.Do(ctx, call)
-	if err == nil {
-		err = check(answer)
-	}
+	err := call()
 	var e *provider.APIError
 	c.metrics.called(c.now().Sub(begun))
 	throttled := errors.As(err, &e) && (e.Status == http.StatusTooManyRequests ||
@@ -140,7 +167,7 @@ func (c *Calls) do(ctx context.Context, conn provider.Connection, of share, call
 	if !throttled {
 		l.strikes = 0
 		l.took += (now.Sub(begun) - l.took) / 4
-		return answer, err
+		return err
 	}
 	wait := e.RetryAfter
 	if wait <= 0 {
@@ -151,7 +178,7 @@ func (c *Calls) do(ctx context.Context, conn provider.Connection, of share, call
 	if until := now.Add(wait); until.After(l.until) {
 		l.until = until
 	}
-	return answer, &laterError{l.until, "waits: the API answered " + e.Error()}
+	return &laterError{l.until, "waits: the API answered " + e.Error()}
 }
 
 // enter begins a call of a share. If it has to wait, the lane is nil, and at is its turn: calls that wait get

@@ -12,6 +12,10 @@ type metrics struct {
 	fetches *prometheus.CounterVec
 	works   *prometheus.CounterVec
 	seconds prometheus.Histogram
+
+	downloads  prometheus.Gauge
+	downloaded prometheus.Counter
+	resumes    *prometheus.CounterVec
 }
 
 // The outcomes of attempts to fetch.
@@ -37,9 +41,17 @@ func newMetrics(to prometheus.Registerer) *metrics {
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_action_call_seconds",
 			Help:    "Time from the begin of a call to the API's answer.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}), // 5 ms to 41 s
+		downloads: prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_action_downloads",
+			Help: "Attempts to download that are under way."}),
+		downloaded: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_action_downloaded_bytes_total",
+			Help: "Bytes of files that were downloaded and stored, repeated ones included."}),
+		resumes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_action_download_resumes_total",
+			Help: "Requests for a file that followed an earlier one in the same attempt, by reason: dropped (the " +
+				"connection broke), whole (all of the file came in place of its rest), contradiction (it begins anew)."},
+			[]string{"reason"}),
 	}
 	if to != nil {
-		to.MustRegister(m.fetches, m.works, m.seconds)
+		to.MustRegister(m.fetches, m.works, m.seconds, m.downloads, m.downloaded, m.resumes)
 	}
 	return m
 }

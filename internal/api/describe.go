@@ -117,7 +117,7 @@ var descriptions = []struct {
 		"where":   "An expression over data, type, subject, source, headers and time, in the language of expr-lang.org",
 	}},
 	{"Retry", map[string]string{
-		"schedule": "The waits before each retry (30s, 5m, 2h), or a preset: default, sharepoint, eventgrid, none",
+		"schedule": "The waits before each retry (30s, 5m, 2h), or a preset: default, sharepoint, eventgrid, day, none",
 		"max_age":  "Oldest age at which a delivery is tried again, counted from its event or its replay. Default: no limit",
 		"outcomes": "The outcome of a reply, by status (404), class (4xx) or error (timeout): " +
 			"delivered, retry, dead or disable",

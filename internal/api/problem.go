@@ -156,7 +156,7 @@ func plainField(d *huma.ErrorDetail) bellhop.FieldError {
 		f.Message = useTime
 	case validation.MsgExpectedMatchExactlyOneSchema: // only a schedule has several schemas
 		f.Message = fmt.Sprintf(`use a list of at most %d durations such as ["5s","5m"], `+
-			`or default, sharepoint, eventgrid or none`, bellhop.MaxScheduleLength)
+			`or default, sharepoint, eventgrid, day or none`, bellhop.MaxScheduleLength)
 	default:
 		f.Message = plainMessage(f.Message)
 	}

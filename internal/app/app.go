@@ -257,6 +257,7 @@ func (a *App) openActions() {
 		action.HTTPFetch{Calls: calls, Gate: a.gate},
 		action.Changes{Calls: calls},
 	}, action.Fetches(a.opts.Providers, calls)...)
+	a.actions = append(a.actions, action.Downloads(a.opts.Providers, calls)...)
 	a.actions = append(a.actions, action.Works(a.opts.Providers, calls, a.gate)...)
 }
 

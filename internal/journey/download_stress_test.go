@@ -1,0 +1,290 @@
+//go:build stress && linux
+
+package journey
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/emulator/acs"
+)
+
+// A standIn is a running stand-in for recordings.
+type standIn struct {
+	t   *testing.T
+	url string
+}
+
+// startRecordings starts a stand-in on a free port, which the end of the test stops.
+func startRecordings(t *testing.T) *standIn {
+	t.Helper()
+	c := exec.Command(program, "emulate", "acs", "--listen", "127.0.0.1:0", "--brief")
+	dieWithUs(c)
+	said, err := c.StderrPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Process.Signal(syscall.SIGTERM)
+		c.Wait()
+	})
+	at := regexp.MustCompile(` at (http://\S+)$`)
+	for lines := bufio.NewScanner(said); lines.Scan(); {
+		if m := at.FindStringSubmatch(lines.Text()); m != nil {
+			return &standIn{t, m[1]}
+		}
+	}
+	t.Fatal("the stand-in does not say where it is")
+	return nil
+}
+
+// control posts to the control API.
+func (s *standIn) control(path string, body map[string]any) {
+	s.t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	res, err := probing.Post(s.url+"/_control/"+path, "application/json", bytes.NewReader(text))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if answer, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s: %d %s", path, res.StatusCode, answer)
+	}
+}
+
+// sent returns how many answers with the content of a file the stand-in has sent, and how many bytes they had.
+func (s *standIn) sent() (answers int, bytes int64) {
+	s.t.Helper()
+	res, err := probing.Get(s.url + "/_control/calls")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var calls struct {
+		Data []struct {
+			URL    string
+			Status int
+			Answer struct{ Bytes int64 }
+		}
+	}
+	if err := json.NewDecoder(res.Body).Decode(&calls); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, c := range calls.Data {
+		if strings.Contains(c.URL, "/content/video") && (c.Status == http.StatusOK || c.Status == http.StatusPartialContent) {
+			answers, bytes = answers+1, bytes+c.Answer.Bytes
+		}
+	}
+	return answers, bytes
+}
+
+// keepRecordings makes a source, a connection and a destination for recordings, and returns the URL to notify.
+func (g *gateway) keepRecordings(s *standIn, concurrency int) (hook string) {
+	g.t.Helper()
+	source := g.source("calls", "acs", map[string]any{"query_secret": "a-secret-of-calls"})
+	_, err := g.client().CreateConnection(context.Background(), client.NewConnection{Name: "calls", Provider: "acs",
+		Settings: map[string]any{"endpoint": s.url, "access_key": "c2VjcmV0"}})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.destination(client.NewDestination{Name: "keep", Type: "acs.download", Concurrency: concurrency,
+		Settings: map[string]any{"connection": "calls"}, Match: &client.Match{Sources: []string{"calls"}}})
+	return source.URL + "?code=a-secret-of-calls"
+}
+
+// wholeFiles returns the files that are whole; none while the gateway does not answer.
+func (g *gateway) wholeFiles() []client.File {
+	list, err := g.client().Files(context.Background(), client.FileFilter{State: "whole"}, client.Page{Limit: 250})
+	if err != nil {
+		return nil
+	}
+	return list.Data
+}
+
+// hashOf returns the SHA-256 of a content in hexadecimal.
+func hashOf(t *testing.T, c acs.Content) string {
+	t.Helper()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, c.Reader()); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// TestStressDownload downloads a file whose connection is cut 20 times by a gateway that is killed 5 times. The file is
+// right, and for each kill no more was sent twice than a sync interval and what was on its way.
+func TestStressDownload(t *testing.T) {
+	const (
+		size     = 1 << 30
+		cuts     = 20
+		kills    = 5
+		interval = 8 << 20
+		onItsWay = 16 << 20 // in the buffers of a connection on loopback, at most
+	)
+	random := newRandom(t)
+	s := startRecordings(t)
+	g := newGateway(t)
+	hook := g.keepRecordings(s, 4)
+	s.control("fault", map[string]any{"fault": "cut", "value": "23456789", "times": cuts})
+	s.control("event", map[string]any{"to": hook, "data": map[string]any{"bytes": size, "seed": 7}})
+	for kill := range kills {
+		eventually(t, patience, "the download goes on", func() bool {
+			answers, _ := s.sent()
+			return answers > kill*3
+		})
+		pause(context.Background(), time.Duration(random.Int64N(int64(300*time.Millisecond))))
+		g.kill()
+		g.start()
+	}
+	var files []client.File
+	eventually(t, 10*time.Minute, "the file is whole", func() bool {
+		files = g.wholeFiles()
+		return len(files) == 1
+	})
+	if want := hashOf(t, acs.Content{Seed: 7, Size: size, Format: "Mp4"}); files[0].SHA256 != want || files[0].Size != size {
+		t.Errorf("the file is %+v, want the hash %s", files[0], want)
+	}
+	answers, bytes := s.sent()
+	twice := bytes - size
+	t.Logf("%d answers, %d MiB sent twice", answers, twice>>20)
+	if most := int64(kills * (interval + onItsWay)); twice > most {
+		t.Errorf("%d bytes were sent twice, want at most %d", twice, most)
+	}
+	if answers < cuts {
+		t.Errorf("only %d answers: the run shows nothing", answers)
+	}
+}
+
+// TestStressDownloadMemory downloads a file of 1.5 GB with at most 64 MiB of memory more than before, and 100 files at a
+// time with at most 256 MiB in all.
+func TestStressDownloadMemory(t *testing.T) {
+	const size = 1_500_000_000
+	s := startRecordings(t)
+	g := newGateway(t)
+	hook := g.keepRecordings(s, 100)
+	base, _, ok := memory(g.pid)
+	if !ok {
+		skipAloud(t, "the memory of a process cannot be read")
+	}
+	peakWhile := func(files int) (peak int) {
+		t.Helper()
+		eventually(t, 10*time.Minute, strconv.Itoa(files)+" files are whole", func() bool {
+			_, peak, _ = memory(g.pid)
+			return len(g.wholeFiles()) == files
+		})
+		return peak
+	}
+	begun := time.Now()
+	s.control("event", map[string]any{"to": hook, "data": map[string]any{"bytes": size, "seed": 7}})
+	one := peakWhile(1)
+	t.Logf("1.5 GB: %.0f MiB/s, %d MiB over %d MiB", size/time.Since(begun).Seconds()/(1<<20), one-base, base)
+	if one-base > 64 {
+		t.Errorf("%d MiB over the baseline, want at most 64", one-base)
+	}
+	for i := range 100 {
+		s.control("event", map[string]any{"to": hook, "data": map[string]any{"bytes": 20 << 20, "seed": 100 + i}})
+	}
+	many := peakWhile(101)
+	t.Logf("100 at a time: %d MiB", many)
+	if many > 256 {
+		t.Errorf("%d MiB for 100 downloads, want at most 256", many)
+	}
+}
+
+// TestStressDownloadCorridor shows that events are delivered beside four downloads nearly as fast as without them.
+func TestStressDownloadCorridor(t *testing.T) {
+	s := startRecordings(t)
+	g := newGateway(t)
+	hook := g.keepRecordings(s, 4)
+	var delivered atomic.Int64
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		delivered.Add(1)
+	}))
+	defer receiver.Close()
+	g.source("plain", "generic", map[string]any{"scheme": "none"})
+	g.destination(client.NewDestination{Name: "fast", Type: "http", URL: receiver.URL,
+		Settings: map[string]any{"format": "raw"}, Match: &client.Match{Sources: []string{"plain"}}})
+	load := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	body := strings.Repeat("x", 1024)
+	rate := func() float64 { // delivered a second, for some seconds
+		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+		defer cancel()
+		var posting sync.WaitGroup
+		for range 64 {
+			posting.Go(func() {
+				for ctx.Err() == nil {
+					res, err := load.Post(g.in("plain"), "text/plain", strings.NewReader(body))
+					if err == nil {
+						io.Copy(io.Discard, res.Body)
+						res.Body.Close()
+					}
+				}
+			})
+		}
+		before, begun := delivered.Load(), time.Now()
+		posting.Wait()
+		return float64(delivered.Load()-before) / time.Since(begun).Seconds()
+	}
+	var alone, beside []float64
+	for range 3 {
+		alone = append(alone, rate())
+		for i := range 4 {
+			s.control("event", map[string]any{"to": hook, "data": map[string]any{"bytes": 3 << 30, "seed": 10 + i}})
+		}
+		eventually(t, patience, "the downloads begin", func() bool {
+			list, err := g.client().Files(context.Background(), client.FileFilter{State: "partial"}, client.Page{Limit: 250})
+			return err == nil && len(list.Data) == 4
+		})
+		beside = append(beside, rate())
+		list, err := g.client().Files(context.Background(), client.FileFilter{}, client.Page{Limit: 250})
+		if err != nil {
+			t.Fatal(err)
+		}
+		partial := 0
+		for _, f := range list.Data {
+			if f.State == "partial" {
+				partial++
+			}
+		}
+		if partial < 4 {
+			t.Errorf("only %d downloads were under way to the end", partial)
+		}
+		eventually(t, 10*time.Minute, "the downloads end", func() bool { return len(g.wholeFiles()) == 4 })
+		for _, f := range g.wholeFiles() {
+			if err := g.client().DeleteFile(context.Background(), f.ID); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	slices.Sort(alone)
+	slices.Sort(beside)
+	t.Logf("delivered/s alone %.0f, beside four downloads %.0f: %.2f", alone, beside, beside[1]/alone[1])
+	if beside[1] < 0.8*alone[1] {
+		t.Errorf("delivered/s beside four downloads is %.2f of that without", beside[1]/alone[1])
+	}
+}

@@ -113,9 +113,10 @@ func (s *System) notification(task, status string, data map[string]any) (notific
 	case boro.StatusActive:
 		if !active {
 			s.reference++
-			known = alarm{s.reference, now}
+			known = alarm{s.reference, now, map[string]any{}}
 			s.alarms[key] = known
 		}
+		maps.Copy(known.data, data)
 	case boro.StatusCleared:
 		if !active && data["referenceNumber"] == nil {
 			return nil, fmt.Errorf("an active alarm %q of task %q %w; let it begin first, or name its referenceNumber",
@@ -125,6 +126,9 @@ func (s *System) notification(task, status string, data map[string]any) (notific
 			known = alarm{began: now}
 		}
 		delete(s.alarms, key)
+		maps.Copy(n, known.data)
+		delete(n, "profile")
+		n["status"] = status
 		n["time_end"], n["duration"], n["count"] = now.Format(timeFormat), lasted(now.Sub(known.began)), 3
 	default:
 		return n, nil

@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -55,6 +54,7 @@ const answerWithin = 10 * time.Second
 
 // A System is the stand-in. It is safe for concurrent use.
 type System struct {
+	sender.NoAPI
 	host *emulator.Host
 	opts Options
 
@@ -75,6 +75,7 @@ type profile struct {
 type alarm struct {
 	reference int64
 	began     time.Time
+	data      map[string]any // that it was given, such as its level
 }
 
 // New returns a stand-in on host. The error has bellhop.CodeInvalid with paths such as "profiles[0].secret_key".
@@ -153,17 +154,6 @@ func (s *System) Reset() {
 	}
 }
 
-// Owns returns false: the project has no API here.
-func (s *System) Owns(string) bool { return false }
-
-// ServeHTTP answers 404.
-func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
-
-// Fail answers with the status alone.
-func (s *System) Fail(w http.ResponseWriter, _ *http.Request, status int) {
-	http.Error(w, http.StatusText(status), status)
-}
-
 // Fault takes missed (the next message of a profile has a number more, as if one was lost) and revoke (a profile is
 // switched off). The value is the id of a profile; "" is all.
 func (s *System) Fault(f emulator.Fault) error {
@@ -200,8 +190,9 @@ func (s *System) Fault(f emulator.Fault) error {
 //	              test     it sends its test message
 //
 // The data of a task are members of the notification, such as trigger, level, task_uri, subtask_uri, count and details;
-// trigger and subtask_uri say which alarm of the task it is. The member profile names the one profile that posts it.
-// The member To of e is the URL, in place of that of the profiles.
+// trigger and subtask_uri say which alarm of the task it is, whose end has the data that it had while it was active.
+// The member profile names the one profile that posts it. The member To of e is the URL, in place of that of the
+// profiles.
 func (s *System) Happen(e emulator.Event) (int, error) {
 	set, name, _ := strings.Cut(strings.Trim(e.Resource, "/"), "/")
 	if name == "" || set != "tasks" && set != "profiles" {

@@ -79,10 +79,18 @@ func TestAlarm(t *testing.T) {
 	updated := next("active", map[string]any{"level": "critical"})
 	other := next("Active", map[string]any{"trigger": "HTTP error", "subtask_uri": "http://origin.example.net/a",
 		"details": map[string]any{"curl_error": map[string]any{"code": 28}}})
+	if ended := next("Cleared", map[string]any{"trigger": "HTTP error",
+		"subtask_uri": "http://origin.example.net/a", "level": "minor"}); ended["details"] == nil ||
+		ended["level"] != "minor" || ended["referenceNumber"] != other["referenceNumber"] || ended["status"] != "Cleared" {
+		t.Errorf("its end is %v", ended)
+	}
 	cleared := next("Cleared", nil)
 	again := next("Active", nil)
 	event := next("Event", nil)
-	for i, n := range []map[string]any{began, updated, other, cleared, again, event} {
+	for i, n := range []map[string]any{began, updated, other, nil, cleared, again, event} {
+		if n == nil {
+			continue
+		}
 		if n["sequenceId"] != float64(i+1) || n["version"] != "1.1" || n["task_name"] != "News DASH" ||
 			n["profile_name"] != "Night shift" || n["project_name"] != "Contoso Broadcast" || n["probe_name"] == nil {
 			t.Errorf("message %d is %v", i+1, n)
@@ -95,7 +103,7 @@ func TestAlarm(t *testing.T) {
 			cleared["referenceNumber"], again["referenceNumber"], event["referenceNumber"])
 	}
 	if began["time"] != "2026-11-29T17:00:00.000+07:00" || cleared["time"] != began["time"] ||
-		cleared["time_end"] != "2026-11-29T17:01:30.000+07:00" || cleared["duration"] != "1 min 30 s" {
+		cleared["level"] != "critical" || cleared["time_end"] != "2026-11-29T17:01:30.000+07:00" || cleared["duration"] != "1 min 30 s" {
 		t.Errorf("it began %v, and %v", began["time"], cleared)
 	}
 	if updated["level"] != "critical" || other["trigger"] != "HTTP error" || other["details"] == nil ||

@@ -20,6 +20,20 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
+// NoAPI is embedded by a system that has no API here: nobody calls it.
+type NoAPI struct{}
+
+// Owns returns false.
+func (NoAPI) Owns(string) bool { return false }
+
+// ServeHTTP answers 404.
+func (NoAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
+
+// Fail answers with the status alone.
+func (NoAPI) Fail(w http.ResponseWriter, _ *http.Request, status int) {
+	http.Error(w, http.StatusText(status), status)
+}
+
 // A Post is one webhook with its attempts.
 type Post struct {
 	System   string // its name, for the log of calls and for faults

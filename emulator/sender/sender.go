@@ -67,6 +67,7 @@ const maxSent = 100
 
 // A System is one of the systems. It is safe for concurrent use.
 type System struct {
+	NoAPI
 	host     *emulator.Host
 	name     string
 	kind     kind
@@ -100,17 +101,6 @@ func New(host *emulator.Host, name string, opts Options) (*System, error) {
 
 // Name returns the name of the system.
 func (s *System) Name() string { return s.name }
-
-// Owns returns false: the system has no API here.
-func (s *System) Owns(string) bool { return false }
-
-// ServeHTTP answers 404.
-func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
-
-// Fail answers with the status alone.
-func (s *System) Fail(w http.ResponseWriter, _ *http.Request, status int) {
-	http.Error(w, http.StatusText(status), status)
-}
 
 // Reset forgets what was sent, and sends webhooks again.
 func (s *System) Reset() {

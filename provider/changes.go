@@ -16,26 +16,26 @@ type CatchUpper interface {
 	OpenChanges(env Env, api API, r Registration) (Changes, error)
 }
 
-// Changes finds what has changed in one resource. Its methods make a bounded number of calls each. Their errors are
-// *APIError, as those of [API.Do]. It is for one goroutine at a time.
+// Changes finds what notifications of one resource have missed. Its methods make a bounded number of calls each. Their
+// errors are *APIError, as those of [API.Do].
 type Changes interface {
+	// Next leaves out what has changed outside of the span, where the system tells when. Its error is of APIInvalid if
+	// the system cannot begin at a time.
+	ChangeLog
 	// Begin returns a cursor at which Next finds what changes from now on; "" where Next needs none. before is the cursor
 	// of an earlier Begin, or "": a system that cannot jump to now is walked from there.
 	Begin(ctx context.Context, before string) (cursor string, err error)
-	// Next returns one page of what has changed within span. With the cursor "", it begins at span.Since as well as the
-	// system can: it may not see what was deleted. The error is of APIInvalid if the system cannot begin at a time.
-	Next(ctx context.Context, cursor string, span Span) (ChangePage, error)
 	// Key returns the key of the change that a notification told, as a Change has it. It is "" for an event that tells of
 	// no change in this resource.
 	Key(ev *bellhop.Event) string
 }
 
-// A Span is a span of time, both ends included.
+// A Span is a span of time, both ends included. The zero Until is no end.
 type Span struct{ Since, Until time.Time }
 
 // Has reports whether at is in the span. The zero time, which is not known, is.
 func (s Span) Has(at time.Time) bool {
-	return at.IsZero() || !at.Before(s.Since) && !at.After(s.Until)
+	return at.IsZero() || !at.Before(s.Since) && (s.Until.IsZero() || !at.After(s.Until))
 }
 
 // A ChangePage is a part of what has changed.
@@ -54,10 +54,11 @@ type ChangePage struct {
 
 // A Change is something that was changed, as often as Count says.
 type Change struct {
-	// Event looks like the event of the notification that was missed: Type, Subject, ContentType and Body.
+	// Event has Type, Subject, Time, ContentType and Body. That of Changes looks like the event of the notification that
+	// was missed.
 	Event bellhop.Event
-	// Key identifies the change. The notification that did arrive has the same key, and so has the change if it is found
-	// again. Changes of one Key within a walk are one event.
+	// Key identifies the change. For Changes, the notification that did arrive has the same key. The change has it again
+	// if it is found again. Changes of one Key within a walk are one event.
 	Key   string
 	Count int // how many changes it stands for; 0 is 1
 }

@@ -25,7 +25,7 @@ type FetchInfo struct {
 	Width    int       // calls at a time for one FetchPlan.Share; 0 is any number
 }
 
-// FetchSettings are the settings that every fetch has.
+// FetchSettings are the settings that every fetch, and every reading of changes, has.
 type FetchSettings struct {
 	Connection string `json:"connection"` // name or id
 	Fold       string `json:"fold"`       // a length of time, such as "1s"
@@ -60,10 +60,14 @@ type FetchPlan struct {
 // FetchActionInfo describes the destinations that fetch from f, as far as f and the settings decide.
 func FetchActionInfo(f Fetcher) Info {
 	of, info := f.Info(), f.FetchInfo()
-	connection := Setting{Name: "connection", Title: "Connection", Example: "work", Required: true,
-		Doc: "The connection of provider `" + of.Name + "` in whose name the calls are made, by name or id."}
 	return Info{Name: of.Name + ".fetch", Title: "Fetch from " + of.Title, Summary: info.Summary, Links: of.Links,
-		SendSettings: append([]Setting{connection, FoldSetting}, info.Settings...)}
+		SendSettings: append([]Setting{connectionOf(of.Name), FoldSetting}, info.Settings...)}
+}
+
+// connectionOf is the setting connection of actions that call the API of a provider.
+func connectionOf(provider string) Setting {
+	return Setting{Name: "connection", Title: "Connection", Example: "work", Required: true,
+		Doc: "The connection of provider `" + provider + "` in whose name the calls are made, by name or id."}
 }
 
 // FoldSetting is the setting fold of actions that fetch.

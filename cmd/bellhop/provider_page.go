@@ -66,23 +66,9 @@ func showProvider(e *env, p provider.Provider) error {
 			return err
 		}
 	}
-	if f, ok := p.(provider.Fetcher); ok {
-		fetch := provider.FetchActionInfo(f)
-		if err := showSettings(e, "of a destination that fetches", fetch.SendSettings, nil,
-			actionCommand(fetch)); err != nil {
-			return err
-		}
-	}
-	for _, work := range worksOf(p) {
-		if err := showSettings(e, "of a destination of type "+work.Name, work.SendSettings, nil,
-			actionCommand(work)); err != nil {
-			return err
-		}
-	}
-	if d, ok := p.(provider.Downloader); ok {
-		download := provider.DownloadActionInfo(d)
-		if err := showSettings(e, "of a destination that downloads", download.SendSettings, nil,
-			actionCommand(download)); err != nil {
+	for _, x := range actionsOf(p) {
+		err := showSettings(e, "of a destination of type "+x.info.Name, x.info.SendSettings, nil, actionCommand(x.info))
+		if err != nil {
 			return err
 		}
 	}
@@ -167,14 +153,8 @@ func writePage(w io.Writer, p provider.Provider) error {
 	if s, ok := p.(provider.Subscriber); ok {
 		page.subscribing(s)
 	}
-	if f, ok := p.(provider.Fetcher); ok {
-		page.working("Fetch", "How fetching works", "FETCH.md", provider.FetchActionInfo(f))
-	}
-	if d, ok := p.(provider.Downloader); ok {
-		page.working("Download", "How downloads work", "RECORDINGS.md", provider.DownloadActionInfo(d))
-	}
-	for _, work := range worksOf(p) {
-		page.working(work.Title+": `"+work.Name+"`", "How media jobs work", "MEDIA.md", work)
+	for _, x := range actionsOf(p) {
+		page.acting(x)
 	}
 	for _, t := range page.guide.Tables {
 		page.table(t)
@@ -263,23 +243,39 @@ func subscriptionCommand(s provider.Subscriber) string {
 	return command
 }
 
-// worksOf describes the destinations that do works at the API of p.
-func worksOf(p provider.Provider) (works []provider.Info) {
-	w, ok := p.(provider.Worker)
-	if !ok {
-		return nil
-	}
-	for _, work := range w.Works() {
-		works = append(works, provider.WorkActionInfo(w, work))
-	}
-	return works
+// An apiAction is what destinations can do at the API of a provider.
+type apiAction struct {
+	title      string
+	link, page string // to the page below docs/ about it
+	info       provider.Info
 }
 
-// working writes what an action does with events. The command is indented: it needs a connection.
-func (p *page) working(title, link, to string, info provider.Info) {
-	p.line("\n## %s\n\n%s [%s](../%s).\n", title, info.Summary, link, to)
-	p.line("    %s\n", actionCommand(info))
-	p.settings(info.SendSettings)
+// actionsOf returns what destinations can do at the API of p.
+func actionsOf(p provider.Provider) (list []apiAction) {
+	if f, ok := p.(provider.Fetcher); ok {
+		list = append(list, apiAction{"Fetch", "How fetching works", "FETCH.md", provider.FetchActionInfo(f)})
+	}
+	if r, ok := p.(provider.ChangeReader); ok {
+		list = append(list, apiAction{"Read changes", "How reading changes works", "FETCH.md",
+			provider.ReadingActionInfo(r)})
+	}
+	if d, ok := p.(provider.Downloader); ok {
+		list = append(list, apiAction{"Download", "How downloads work", "RECORDINGS.md", provider.DownloadActionInfo(d)})
+	}
+	if w, ok := p.(provider.Worker); ok {
+		for _, work := range w.Works() {
+			info := provider.WorkActionInfo(w, work)
+			list = append(list, apiAction{info.Title + ": `" + info.Name + "`", "How media jobs work", "MEDIA.md", info})
+		}
+	}
+	return list
+}
+
+// acting writes how destinations of an action are made. The command is indented: it needs a connection.
+func (p *page) acting(x apiAction) {
+	p.line("\n## %s\n\n%s [%s](../%s).\n", x.title, x.info.Summary, x.link, x.page)
+	p.line("    %s\n", actionCommand(x.info))
+	p.settings(x.info.SendSettings)
 }
 
 // actionCommand returns the command that makes a destination which calls an API.

@@ -1,14 +1,12 @@
 package action
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -18,8 +16,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/egress"
-	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -27,8 +23,15 @@ import (
 // allows. See docs/FETCH.md.
 type HTTPFetch struct {
 	Calls *Calls
-	Gate  *match.Gate // of large bodies, for all who evaluate expressions; nil makes one
+	// Compile compiles an expression in the language of templates. Its error is bellhop.CodeInvalid with an empty path.
+	Compile func(text string) (Expression, error)
+	// Plain returns an API that calls whole URLs without credentials.
+	Plain func(env provider.Env) provider.API
 }
+
+// An Expression evaluates a compiled expression over an event. The result is nil, a bool, a number, a text, a time, or
+// lists and objects of these, which encoding/json writes. It is safe for concurrent use.
+type Expression = func(ctx context.Context, ev *bellhop.Event) (any, error)
 
 const httpFetch = "http.fetch"
 
@@ -76,13 +79,10 @@ func (x HTTPFetch) OpenAction(env provider.ActionEnv, d bellhop.Destination) (pr
 	}
 	var s httpSettings
 	err := provider.DecodeSettings(d.Settings, &s)
-	f := &httpFetcher{gate: x.Gate, method: s.Method, hosts: s.Hosts, header: http.Header{},
-		chained: len(d.Match.Types) > 0, plain: provider.Connection{API: plainAPI{env.Client}}}
-	if f.gate == nil {
-		f.gate = match.NewGate(0)
-	}
+	f := &httpFetcher{method: s.Method, hosts: s.Hosts, header: http.Header{},
+		chained: len(d.Match.Types) > 0, plain: provider.Connection{API: x.Plain(env.Env)}}
 	every, foldErr := readFold(s.Fold)
-	err = bellhop.Join("settings", err, f.compile(s), checkHosts(s.Hosts), f.setHeaders(s.Headers), foldErr)
+	err = bellhop.Join("settings", err, f.compile(s, x.Compile), checkHosts(s.Hosts), f.setHeaders(s.Headers), foldErr)
 	if s.Connection != "" {
 		conn, connErr := openConnection(env, s.Connection)
 		err = bellhop.Join("", err, bellhop.Join("settings", connErr))
@@ -99,10 +99,8 @@ func (x HTTPFetch) OpenAction(env provider.ActionEnv, d bellhop.Destination) (pr
 // An httpFetcher is the Performer of one destination.
 type httpFetcher struct {
 	work
-	gate    *match.Gate
-	url     *match.Template
-	body    *match.Template // nil is none
-	needs   match.Needs
+	url     Expression
+	body    Expression // nil is none
 	method  string
 	hosts   []string
 	header  http.Header
@@ -112,12 +110,12 @@ type httpFetcher struct {
 }
 
 // compile reads the settings that say what is called.
-func (f *httpFetcher) compile(s httpSettings) error {
+func (f *httpFetcher) compile(s httpSettings, compile func(string) (Expression, error)) error {
 	var urlErr, bodyErr, methodErr error
 	if s.URL == "" {
 		urlErr = bellhop.Invalid("url", `required: an expression, such as "https://api.example.com/orders/" + data.id`)
 	} else {
-		f.url, urlErr = match.CompileTemplate(s.URL)
+		f.url, urlErr = compile(s.URL)
 		urlErr = bellhop.Join("url", urlErr)
 	}
 	f.method, methodErr = provider.OneOf("method", s.Method, http.MethodGet, http.MethodGet, http.MethodPost)
@@ -125,13 +123,8 @@ func (f *httpFetcher) compile(s httpSettings) error {
 	case s.Body != "" && f.method != http.MethodPost:
 		bodyErr = bellhop.Invalid("body", "goes with method POST; leave it out, or set method")
 	case s.Body != "":
-		f.body, bodyErr = match.CompileTemplate(s.Body)
+		f.body, bodyErr = compile(s.Body)
 		bodyErr = bellhop.Join("body", bodyErr)
-	}
-	for _, t := range []*match.Template{f.url, f.body} {
-		if t != nil {
-			f.needs.Merge(t.Needs())
-		}
 	}
 	return bellhop.Join("", urlErr, methodErr, bodyErr)
 }
@@ -211,15 +204,7 @@ func (f *httpFetcher) Perform(ctx context.Context, ev *bellhop.Event, at provide
 // render evaluates the expressions over ev.
 func (f *httpFetcher) render(ctx context.Context, ev *bellhop.Event) (address string, body []byte, kind string,
 	err error) {
-	if match.Size(ev) >= match.LargeBody {
-		if err := f.gate.Enter(ctx); err != nil {
-			return "", nil, "", err
-		}
-		defer f.gate.Leave()
-	}
-	view := match.Open(ev, f.needs, match.Budget{}, nil)
-	defer view.Close()
-	v, err := f.url.RenderView(view)
+	v, err := f.url(ctx, ev)
 	if err != nil {
 		return "", nil, "", fmt.Errorf("url: %w", err)
 	}
@@ -230,7 +215,7 @@ func (f *httpFetcher) render(ctx context.Context, ev *bellhop.Event) (address st
 	if f.body == nil {
 		return address, nil, "", nil
 	}
-	if v, err = f.body.RenderView(view); err != nil {
+	if v, err = f.body(ctx, ev); err != nil {
 		return "", nil, "", fmt.Errorf("body: %w", err)
 	}
 	if text, ok := v.(string); ok {
@@ -341,41 +326,4 @@ func checkHTTP(a provider.Answer, now time.Time) error {
 		e.Kind = provider.APITemporary
 	}
 	return e
-}
-
-// A plainAPI makes calls without credentials.
-type plainAPI struct{ client *http.Client }
-
-// Do implements [provider.API] for whole URLs.
-func (p plainAPI) Do(ctx context.Context, call provider.Call) (provider.Answer, error) {
-	r, err := http.NewRequestWithContext(ctx, call.Method, call.Path, bytes.NewReader(call.Body))
-	if err != nil {
-		return provider.Answer{}, &provider.APIError{Kind: provider.APIInvalid, Message: "the URL cannot be called"}
-	}
-	r.Header = call.Header
-	host := r.URL.Host
-	resp, err := provider.NoRedirects(p.client).Do(r)
-	if err != nil {
-		what, _ := egress.Unanswered(err)
-		e := &provider.APIError{Kind: provider.APITemporary, Message: host + " " + what}
-		var refused *egress.Error
-		if errors.As(err, &refused) && (refused.Class == egress.ClassBlocked || refused.Class == egress.ClassBadURL) {
-			e.Kind = provider.APIInvalid
-		}
-		return provider.Answer{}, e
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, provider.DefaultAnswerBytes+1))
-	e := &provider.APIError{Kind: provider.APIForeign, Status: resp.StatusCode}
-	switch {
-	case err != nil && ctx.Err() != nil:
-		e.Kind, e.Message = provider.APITemporary, "given up while waiting for "+host
-	case err != nil:
-		e.Message = host + " sent an answer that was cut off"
-	case len(body) > provider.DefaultAnswerBytes:
-		e.Message = host + " sent an answer that is too long"
-	default:
-		return provider.Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
-	}
-	return provider.Answer{}, e
 }

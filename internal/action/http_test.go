@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/connection"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -17,6 +19,11 @@ import (
 func (b *bench) httpEvent(body string) *bellhop.Event {
 	return &bellhop.Event{ID: "evt_cause", Type: "order.paid", Subject: "orders/1", ReceivedAt: b.now(),
 		ContentType: "application/json", Body: []byte(body)}
+}
+
+// httpFetch returns the action http.fetch.
+func (b *bench) httpFetch() HTTPFetch {
+	return HTTPFetch{Calls: b.newCalls(), Compile: match.NewGate(0).Compile, Plain: connection.Plain}
 }
 
 // TestHTTPFetch: the URL is made of the event, and what the server answers is published as it came.
@@ -37,7 +44,7 @@ func TestHTTPFetch(t *testing.T) {
 	defer server.Close()
 	host := strings.TrimPrefix(server.URL, "http://")
 	b.client = server.Client()
-	x := HTTPFetch{Calls: b.newCalls()}
+	x := b.httpFetch()
 	f := b.open(
 		x,
 		fmt.Sprintf(
@@ -78,7 +85,7 @@ func TestHTTPFetchCredentials(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { plain++ }))
 	defer other.Close()
 	b.client = other.Client()
-	f := b.open(HTTPFetch{Calls: b.newCalls()},
+	f := b.open(b.httpFetch(),
 		fmt.Sprintf(`{"url":"data.url","connection":"any","hosts":["api.example.com",%q]}`,
 			strings.TrimPrefix(other.URL, "http://")))
 	for target, want := range map[string][2]int{ // calls by the connection, and without it
@@ -107,7 +114,7 @@ func TestHTTPFetchRefuses(t *testing.T) {
 	b := newBench(t)
 	b.client = &http.Client{Transport: unreachable{t}}
 	f := b.open(
-		HTTPFetch{Calls: b.newCalls()},
+		b.httpFetch(),
 		`{"url":"data.url","hosts":["api.example.com","127.0.0.1:8443","[::1]"]}`,
 	)
 	for _, target := range []string{"https://evil.example.com/x", "https://api.example.com.evil.com/x",
@@ -181,7 +188,7 @@ func TestHTTPFetchAnswers(t *testing.T) {
 			}))
 			defer server.Close()
 			b.client = server.Client()
-			f := b.open(HTTPFetch{Calls: b.newCalls()}, fmt.Sprintf(`{"url":"'%s/x'","hosts":[%q]}`, server.URL,
+			f := b.open(b.httpFetch(), fmt.Sprintf(`{"url":"'%s/x'","hosts":[%q]}`, server.URL,
 				strings.TrimPrefix(server.URL, "http://")))
 			done := f.Perform(t.Context(), b.httpEvent(`{}`), attempt)
 			var wait time.Duration
@@ -208,7 +215,7 @@ func TestHTTPFetchChain(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
 	b.client = server.Client()
-	x := HTTPFetch{Calls: b.newCalls()}
+	x := b.httpFetch()
 	d := bellhop.Destination{ID: "dst_1", Settings: fmt.Appendf(nil, `{"url":"'%s/x'","hosts":[%q]}`, server.URL,
 		strings.TrimPrefix(server.URL, "http://"))}
 	for _, types := range [][]string{nil, {"graph.fetched"}} {
@@ -234,7 +241,7 @@ func TestHTTPFetchChain(t *testing.T) {
 func TestHTTPFetchSettings(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	x := HTTPFetch{Calls: b.newCalls()}
+	x := b.httpFetch()
 	for settings, want := range map[string][]string{
 		`{}`: {"settings.url: required", "settings.hosts: required"},
 		`{"url":"data.","hosts":["https://x","*.example.com","a/b",""],"method":"PUT","body":"1","connection":"none","fold":"x",

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -254,10 +255,9 @@ func (a *App) openActions() {
 	calls := action.NewCalls(action.CallsOptions{Now: time.Now, Metrics: a.registry})
 	a.actions = append([]provider.Action{
 		action.Exec{Allowed: allowed, Lookup: os.LookupEnv},
-		action.HTTPFetch{Calls: calls, Gate: a.gate},
-		action.Changes{Calls: calls},
-	}, action.Fetches(a.opts.Providers, calls)...)
-	a.actions = append(a.actions, action.Downloads(a.opts.Providers, calls)...)
+		action.HTTPFetch{Calls: calls, Compile: a.gate.Compile, Plain: connection.Plain},
+	}, slices.Concat(action.Fetches(a.opts.Providers, calls), action.Readings(a.opts.Providers, calls),
+		action.Downloads(a.opts.Providers, calls))...)
 	a.actions = append(a.actions, action.Works(a.opts.Providers, calls, a.gate)...)
 }
 

@@ -1,16 +1,12 @@
 package connection
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -88,7 +84,7 @@ func (a *api) Do(ctx context.Context, call provider.Call) (provider.Answer, erro
 		return provider.Answer{}, err
 	}
 	defer x.response.Body.Close()
-	return a.m.readAnswer(ctx, x, call)
+	return readAnswer(ctx, a.m.now, x, call)
 }
 
 // make makes one call by client. If the API answers 401, the call is repeated once with a new token; or, if keys
@@ -255,15 +251,9 @@ func resolve(opened provider.Connected, call provider.Call) (*url.URL, error) {
 // send makes one call with the token of s, or signed by one of its keys.
 func (m *Manager) send(ctx context.Context, s *session, call provider.Call, target *url.URL, by signing,
 	client *http.Client) (*answered, error) {
-	r, err := http.NewRequestWithContext(ctx, call.Method, target.String(), bytes.NewReader(call.Body))
+	r, err := newRequest(ctx, call, target.String(), s.opened.Header)
 	if err != nil {
-		return nil, &provider.APIError{Kind: provider.APIInvalid,
-			Message: "the call cannot be made: its method or URL is invalid"}
-	}
-	for _, header := range []http.Header{s.opened.Header, call.Header} {
-		for name, values := range header {
-			r.Header[http.CanonicalHeaderKey(name)] = values
-		}
+		return nil, err
 	}
 	if s.opened.OAuth != nil {
 		r.Header.Set("Authorization", "Bearer "+s.tokens.Access)
@@ -275,52 +265,5 @@ func (m *Manager) send(ctx context.Context, s *session, call provider.Call, targ
 		}
 	}
 	m.use(s.noun.ID)
-	x := &answered{host: target.Host, begun: m.now()}
-	// A redirect is an answer: it may lead anywhere, so the token does not follow it.
-	x.response, err = provider.NoRedirects(client).Do(r)
-	if err != nil {
-		return nil, unanswered(ctx, err, call.Method, target.Host)
-	}
-	return x, nil
-}
-
-// readAnswer reads the body of a call that was answered, within the bound of the call.
-func (m *Manager) readAnswer(ctx context.Context, x *answered, call provider.Call) (provider.Answer, error) {
-	most := call.MaxBytes
-	if most <= 0 {
-		most = provider.DefaultAnswerBytes
-	}
-	body, err := io.ReadAll(io.LimitReader(x.response.Body, most+1))
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return provider.Answer{}, unanswered(ctx, err, call.Method, x.host)
-	case err != nil:
-		return provider.Answer{}, &provider.APIError{Kind: provider.APIForeign, Status: x.status(),
-			Message: x.host + " sent an answer that was cut off", MaybeDone: changes(call.Method)}
-	case int64(len(body)) > most:
-		return provider.Answer{}, &provider.APIError{Kind: provider.APIForeign, Status: x.status(),
-			Message: x.host + " sent an answer that is too long", MaybeDone: changes(call.Method)}
-	}
-	return provider.Answer{Status: x.status(), Header: x.response.Header, Body: body, Took: m.now().Sub(x.begun)}, nil
-}
-
-// changes reports whether a call of that method may change something at the system.
-func changes(method string) bool { return method != http.MethodGet && method != http.MethodHead }
-
-// unanswered returns the error of a call without an answer.
-func unanswered(ctx context.Context, err error, method, host string) *provider.APIError {
-	what, sent := egress.Unanswered(err)
-	e := &provider.APIError{
-		Kind:      provider.APITemporary,
-		Message:   host + " " + what,
-		MaybeDone: sent && changes(method),
-	}
-	var refused *egress.Error
-	switch {
-	case ctx.Err() != nil:
-		e.Message = "given up while waiting for " + host
-	case errors.As(err, &refused) && (refused.Class == egress.ClassBlocked || refused.Class == egress.ClassBadURL):
-		e.Kind = provider.APIInvalid // until the settings of the server or of the connection change
-	}
-	return e
+	return sendRequest(ctx, m.now, client, r)
 }

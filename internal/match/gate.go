@@ -110,3 +110,21 @@ func (g *Gate) Leave() {
 	close((*queue)[0])
 	*queue, g.last = slices.Delete(*queue, 0, 1), queue
 }
+
+// Compile compiles the text of a [Template], and returns a function that renders it over an event, for a large one
+// within a slot of g for which it waits patiently.
+func (g *Gate) Compile(text string) (func(ctx context.Context, ev *bellhop.Event) (any, error), error) {
+	t, err := CompileTemplate(text)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, ev *bellhop.Event) (any, error) {
+		if Size(ev) >= LargeBody {
+			if err := g.Enter(ctx); err != nil {
+				return nil, err
+			}
+			defer g.Leave()
+		}
+		return t.Render(ev)
+	}, nil
+}

@@ -183,10 +183,8 @@ func (c *changes) me(ctx context.Context) (string, error) {
 	var out struct {
 		ID string `json:"id"`
 	}
-	answer, err := c.delta.api.Do(ctx, provider.Call{Method: http.MethodGet, Path: "/v1.0/me?$select=id"})
-	if err == nil {
-		err = microsoft.Decode(answer, c.delta.now(), &out)
-	}
+	call := provider.Call{Method: http.MethodGet, Path: "/v1.0/me?$select=id"}
+	_, err := microsoft.Ask(ctx, c.delta.api, c.delta.now, call, nil, &out)
 	switch kindOfError(err) {
 	case provider.APITemporary, provider.APISignedOut, provider.APIForeign:
 		return "", err

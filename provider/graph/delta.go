@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 //
 //   - the messages of a mailbox are asked folder by folder, since there is no delta query for all. A first round takes
 //     the messages received since a time, so that it need not list a whole mailbox
-//   - events are asked by a window of a calendar, laid anew every month
+//   - events are asked by a window of a calendar, which stays where it was laid in the first round
 //   - drives and the directory can begin at now, drives of businesses also at a time
 //
 // A Delta is for one goroutine at a time.
@@ -31,7 +32,12 @@ type Delta struct {
 	query     string // further options of a first round: "$select=subject"
 	immutable bool   // items of mailboxes are named by immutable ids
 	whole     bool   // items have all members; otherwise those that tell what happened
+	window    window // of a calendar
+	anew      bool   // the position of the call before was lost
 }
+
+// A window is a part of a calendar, from a time to another, both relative to the time at which it is laid.
+type window struct{ from, to time.Duration }
 
 // A deltaKind is how a resource is asked for its changes.
 type deltaKind int
@@ -47,21 +53,23 @@ const (
 // deltaKinds are the resources with delta queries, in lower case and without a leading slash and query.
 var deltaKinds = []struct {
 	kind    deltaKind
-	pattern string
+	pattern *regexp.Regexp
 }{
-	{deltaMailbox, `^(me|users/[^/]+)/messages$`},
-	{deltaFolder, `^(me|users/[^/]+)/mailfolders(\('[^'/]+'\)|/[^/]+)/messages$`},
-	{deltaCalendar, `^(me|users/[^/]+)/(calendar/)?(events|calendarview)$`},
-	{deltaDrive, `^(.+/)?drives?(/[^/]+)?/root$`},
-	{deltaDirectory, `^(users|groups)$`},
+	{deltaMailbox, re(`^(me|users/[^/]+)/messages$`)},
+	{deltaFolder, re(`^(me|users/[^/]+)/mailfolders(\('[^'/]+'\)|/[^/]+)/messages$`)},
+	{deltaCalendar, re(`^(me|users/[^/]+)/(calendar/)?(events|calendarview)$`)},
+	{deltaDrive, re(`^(.+/)?drives?(/[^/]+)?/root$`)},
+	{deltaDirectory, re(`^(users|groups)$`)},
 }
 
-// The window of a calendar is laid around the day of its first round, and anew when that is a month ago.
-const (
-	windowBefore = 30 * 24 * time.Hour
-	windowAfter  = 180 * 24 * time.Hour
-	windowLife   = 30 * 24 * time.Hour
-)
+// usualWindow is the window of a calendar unless another one is asked for.
+var usualWindow = window{from: -30 * 24 * time.Hour, to: 180 * 24 * time.Hour}
+
+// longestWindowLife is the age at which a window is laid anew.
+const longestWindowLife = 30 * 24 * time.Hour
+
+// life returns the age at which a window is laid anew: a seventh of its length, and a month at most.
+func (w window) life() time.Duration { return min((w.to-w.from)/7, longestWindowLife) }
 
 // receivedBefore is how long before a gap a message may have been received whose changes are looked for without a
 // position from before the gap.
@@ -87,18 +95,30 @@ func OpenDelta(env provider.Env, api provider.API, resource string, immutable, w
 	case options.Get("$filter") != "":
 		return nil, refused("the resource has a $filter, which Graph does not apply to what changed")
 	}
-	d := &Delta{api: api, now: env.Now, path: "/" + path, immutable: immutable, whole: whole}
+	d := &Delta{api: api, now: env.Now, path: "/" + path, immutable: immutable, whole: whole, window: usualWindow}
 	if selected := options.Get("$select"); selected != "" {
 		d.query = "$select=" + url.QueryEscape(selected)
 	}
+	kind, ok := deltaKindOf(path)
+	if !ok {
+		return nil, refused(noDelta)
+	}
+	d.kind = kind
+	return d, nil
+}
+
+const noDelta = "Graph tells afterwards only what has changed in messages, in the events of the default calendar, " +
+	"in the root of a drive, in users and in groups"
+
+// deltaKindOf returns how the resource at a path without a leading slash is asked; ok is false if it has no delta query.
+func deltaKindOf(path string) (kind deltaKind, ok bool) {
+	path = strings.ToLower(path)
 	for _, k := range deltaKinds {
-		if re(k.pattern).MatchString(strings.ToLower(path)) {
-			d.kind = k.kind
-			return d, nil
+		if k.pattern.MatchString(path) {
+			return k.kind, true
 		}
 	}
-	return nil, refused("Graph tells afterwards only what has changed in messages, in the events of the default calendar, " +
-		"in the root of a drive, in users and in groups")
+	return 0, false
 }
 
 // A DeltaItem is an item as a delta query shows it.
@@ -106,8 +126,16 @@ type DeltaItem struct {
 	ID, ETag              string
 	Removed               bool
 	CreatedAt, ModifiedAt time.Time // zero if the item does not say
+	StartsAt              time.Time // of an event; zero if the item does not say
+	Series                string    // of an event that is one of a series: the id of the series
 	Body                  json.RawMessage
 }
+
+// What a walk cannot find, in words.
+const (
+	unseenDeleted = "what was deleted"
+	unseenBefore  = "what has changed before"
+)
 
 // A DeltaPage is one page of a walk. Its members but Items are those of [provider.ChangePage].
 type DeltaPage struct {
@@ -116,6 +144,7 @@ type DeltaPage struct {
 	Last         bool
 	Wait         time.Duration
 	Lost, Unseen string
+	Listing      bool      // the items are what there is; otherwise they are what has changed
 	Watched      time.Time // of messages: those received before are not watched
 }
 
@@ -125,6 +154,7 @@ type position struct {
 	Todo    []string          `json:"todo,omitempty"`    // folders to be asked in this round; the first is under way
 	Folders string            `json:"folders,omitempty"` // next link of the list of folders
 	Listed  bool              `json:"listed,omitempty"`  // the folders of this round are listed
+	Listing bool              `json:"listing,omitempty"` // the folder under way is listed: it has no delta link yet
 	// Laid is when a calendar window was laid, or since when messages were received that are watched.
 	Laid time.Time `json:"laid,omitzero"`
 }
@@ -156,7 +186,7 @@ func (d *Delta) Begin(ctx context.Context, before string) (string, error) {
 		return d.latest(ctx)
 	}
 	p, err := parsePosition(before)
-	if err != nil || d.kind == deltaCalendar && d.now().Sub(p.Laid) > windowLife {
+	if err != nil || d.kind == deltaCalendar && d.now().Sub(p.Laid) > d.window.life() {
 		before = ""
 	}
 	var walk provider.Walk
@@ -214,6 +244,7 @@ func (d *Delta) Next(ctx context.Context, cursor string, since time.Time) (Delta
 	}
 	link, begins := p.Links[folder], false
 	if link == "" {
+		p.Listing = d.kind != deltaDrive || !since.After(FromStart)
 		if d.kind == deltaCalendar || p.Laid.IsZero() {
 			p.Laid, begins = d.begin(since), true
 		}
@@ -221,7 +252,7 @@ func (d *Delta) Next(ctx context.Context, cursor string, since time.Time) (Delta
 	}
 	page, err := d.get(ctx, link)
 	switch {
-	case lost(err) && p.Links[folder] != "":
+	case lost(err) && p.Links[folder] != "" && !d.anew:
 		return d.restart(ctx, p, folder, link, err)
 	case d.kind == deltaMailbox && kindOfError(err) == provider.APIGone: // the folder was deleted since it was listed
 		delete(p.Links, folder)
@@ -236,11 +267,13 @@ func (d *Delta) Next(ctx context.Context, cursor string, since time.Time) (Delta
 	default:
 		p.Links[folder] = page.Next + page.Delta
 	}
-	out := DeltaPage{Items: page.items(), Wait: page.wait}
+	d.anew = false
+	out := DeltaPage{Items: page.items(), Wait: page.wait, Listing: p.Listing}
 	if begins && d.kind != deltaDrive && !since.IsZero() {
-		out.Unseen = "what was deleted"
+		out.Unseen = unseenDeleted
 	}
 	if page.Next == "" {
+		p.Listing = false
 		p.Todo = p.Todo[min(1, len(p.Todo)):]
 		out.Last = len(p.Todo) == 0
 		p.Listed = p.Listed && !out.Last
@@ -278,14 +311,16 @@ func (d *Delta) first(folder string, since, laid time.Time) string {
 			path = strings.TrimSuffix(path, path[strings.LastIndexByte(path, '/'):]) + "/mailFolders/" +
 				url.PathEscape(folder) + "/messages"
 		}
-		add("$filter=", laid, "receivedDateTime ge ")
+		if laid.After(FromStart) { // with a filter, Graph lists 5,000 messages at most
+			add("$filter=", laid, "receivedDateTime ge ")
+		}
 		if selects == "" && !d.whole {
 			selects = "$select=receivedDateTime,createdDateTime,lastModifiedDateTime"
 		}
 	case deltaCalendar:
 		path = strings.TrimSuffix(path, path[strings.LastIndexByte(path, '/'):]) + "/calendarView"
-		add("startDateTime=", laid.Add(-windowBefore), "")
-		add("endDateTime=", laid.Add(windowAfter), "")
+		add("startDateTime=", laid.Add(d.window.from), "")
+		add("endDateTime=", laid.Add(d.window.to), "")
 		selects = "" // it is not supported
 	case deltaDrive:
 		if since.After(FromStart) {
@@ -334,14 +369,14 @@ func (d *Delta) listFolders(ctx context.Context, p position) (DeltaPage, error) 
 // answer, if that is of the host that was asked; the directory goes on at now, because a first round lists all of it;
 // all others begin anew.
 func (d *Delta) restart(ctx context.Context, p position, folder, link string, why error) (DeltaPage, error) {
-	out := DeltaPage{Lost: "Graph does not know the position any more: " + why.Error(),
-		Unseen: "what was deleted"}
+	out := DeltaPage{Lost: "Graph does not know the position any more: " + why.Error(), Unseen: unseenDeleted}
 	delete(p.Links, folder)
+	d.anew, p.Listing = true, true
 	var e *lostError
 	switch {
 	case d.kind == deltaDirectory:
 		cursor, err := d.latest(ctx)
-		out.Cursor, out.Last = cursor, true
+		out.Cursor, out.Last, out.Unseen = cursor, true, unseenBefore
 		return out, err
 	case d.kind == deltaDrive:
 		p.Links[""] = "/v1.0" + d.path + "/delta"
@@ -350,8 +385,8 @@ func (d *Delta) restart(ctx context.Context, p position, folder, link string, wh
 		}
 	}
 	out.Cursor = p.text()
-	if len(p.Links) == 0 && d.kind != deltaMailbox {
-		out.Cursor = ""
+	if d.kind == deltaCalendar {
+		out.Cursor = "" // its window is laid anew
 	}
 	return out, nil
 }
@@ -374,15 +409,13 @@ type deltaAnswer struct {
 func (d *Delta) get(ctx context.Context, link string) (page deltaAnswer, err error) {
 	prefer := deltaPageSize
 	if d.immutable && d.kind != deltaDrive && d.kind != deltaDirectory {
-		prefer += `, IdType="ImmutableId"`
+		prefer += ", " + preferImmutable
 	}
-	answer, err := d.api.Do(ctx, provider.Call{Method: http.MethodGet, Path: link, Header: http.Header{"Prefer": {prefer}},
-		MaxBytes: deltaPageBytes})
-	if err == nil {
-		err = microsoft.Decode(answer, d.now(), &page)
-	}
+	call := provider.Call{Method: http.MethodGet, Path: link, Header: http.Header{"Prefer": {prefer}},
+		MaxBytes: deltaPageBytes}
+	answer, err := microsoft.Ask(ctx, d.api, d.now, call, nil, &page)
 	if err == nil && page.Value == nil {
-		err = &provider.APIError{Kind: provider.APIForeign, Status: answer.Status, Message: "the answer has no member value"}
+		err = microsoft.Lacks(answer, call.Method, "value")
 	}
 	page.wait = microsoft.Pause(answer)
 	err = refine(err, provider.Registration{Resource: d.path})
@@ -440,16 +473,31 @@ func (a *deltaAnswer) items() []DeltaItem {
 			Removed  json.RawMessage `json:"@removed"`
 			Deleted  json.RawMessage `json:"deleted"`
 			Root     json.RawMessage `json:"root"`
+			Series   string          `json:"seriesMasterId"`
+			Start    json.RawMessage `json:"start"`
 		}
 		if json.Unmarshal(raw, &in) != nil || in.ID == "" || in.Root != nil {
 			continue
 		}
 		it := DeltaItem{ID: in.ID, ETag: in.ETag, Removed: in.Removed != nil || in.Deleted != nil, Body: raw,
-			CreatedAt: microsoft.ParseTime(in.Created), ModifiedAt: microsoft.ParseTime(in.Modified)}
+			CreatedAt: microsoft.ParseTime(in.Created), ModifiedAt: microsoft.ParseTime(in.Modified),
+			StartsAt: calendarTime(in.Start), Series: in.Series}
 		if it.ETag == "" {
 			it.ETag = in.FileETag
 		}
 		list = append(list, it)
 	}
 	return list
+}
+
+// calendarTime reads a time of an event, which delta queries tell in UTC. It returns the zero time for anything else.
+func calendarTime(raw json.RawMessage) time.Time {
+	var at struct {
+		Time string `json:"dateTime"`
+		Zone string `json:"timeZone"`
+	}
+	if json.Unmarshal(raw, &at) != nil || at.Zone != "UTC" {
+		return time.Time{}
+	}
+	return microsoft.ParseTime(at.Time)
 }

@@ -20,7 +20,7 @@ func (Provider) FetchInfo() provider.FetchInfo {
 	return provider.FetchInfo{
 		Summary: "Fetches what a notification of Graph names, such as a message or an event, and publishes it " +
 			"as an event graph.fetched; or graph.gone, if it is not there any more.",
-		Width: 4, // of Outlook, for one application and mailbox
+		Width: mailboxWidth,
 		Settings: []provider.Setting{
 			{Name: "select", Title: "Select", Example: "subject,start,end",
 				Doc: "The properties to fetch, with commas between them: `$select`. `id` and `@odata.etag` " +
@@ -42,17 +42,26 @@ func (Provider) FetchInfo() provider.FetchInfo {
 // OpenFetch implements [provider.Fetcher].
 func (Provider) OpenFetch(settings json.RawMessage) (provider.Fetch, error) {
 	f := &fetch{}
-	decodeErr := provider.DecodeSettings(settings, &f.FetchOptions)
+	decodeErr := provider.DecodeSettings(settings, f)
 	if err := bellhop.Join("", decodeErr, f.CheckOptions()); err != nil {
 		return nil, err
 	}
-	f.query, f.prefer = f.Query(), f.Prefer()
+	var more []string
+	if f.ImmutableIDs {
+		more = append(more, preferImmutable)
+	}
+	f.query, f.prefer = f.Query(), f.Prefer(more...)
 	return f, nil
 }
 
-// A fetch is the Fetch of one destination.
+// preferImmutable is the preference for immutable ids of messages, events and contacts.
+const preferImmutable = `IdType="ImmutableId"`
+
+// A fetch is the Fetch of one destination, and its settings.
 type fetch struct {
 	microsoft.FetchOptions
+	ImmutableIDs bool `json:"immutable_ids"`
+
 	query, prefer string
 }
 

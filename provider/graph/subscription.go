@@ -208,7 +208,7 @@ func (s *subscriptions) Create(ctx context.Context, r provider.Registration) (pr
 	}
 	header := http.Header{}
 	if own.ImmutableIDs {
-		header.Set("Prefer", `IdType="ImmutableId"`)
+		header.Set("Prefer", preferImmutable)
 	}
 	made, err := s.one(ctx, http.MethodPost, root, header, e, r)
 	return made, microsoft.NothingThere(err, "there is no such resource, or the application may not see it")
@@ -254,13 +254,10 @@ func (s *subscriptions) List(ctx context.Context, r provider.Registration) ([]pr
 			Value []entity `json:"value"`
 			Next  string   `json:"@odata.nextLink"`
 		}
-		answer, err := s.api.Do(ctx, provider.Call{Method: http.MethodGet, Path: path})
-		if err == nil {
-			err = microsoft.Decode(answer, s.now(), &page)
-		}
+		call := provider.Call{Method: http.MethodGet, Path: path}
+		answer, err := microsoft.Ask(ctx, s.api, s.now, call, nil, &page)
 		if err == nil && page.Value == nil {
-			err = &provider.APIError{Kind: provider.APIForeign, Status: answer.Status,
-				Message: "the answer has no member value"}
+			err = microsoft.Lacks(answer, call.Method, "value")
 		}
 		for _, e := range page.Value {
 			all = append(all, e.remote())
@@ -273,18 +270,11 @@ func (s *subscriptions) List(ctx context.Context, r provider.Registration) ([]pr
 // one makes a call that is answered with one subscription.
 func (s *subscriptions) one(ctx context.Context, method, path string, header http.Header, in any,
 	r provider.Registration) (provider.Remote, error) {
-	call := provider.Call{Method: method, Path: path, Header: header}
-	if in != nil {
-		call = microsoft.WithJSON(call, in)
-	}
 	var out entity
-	answer, err := s.api.Do(ctx, call)
-	if err == nil {
-		err = microsoft.Decode(answer, s.now(), &out)
-	}
+	call := provider.Call{Method: method, Path: path, Header: header}
+	answer, err := microsoft.Ask(ctx, s.api, s.now, call, in, &out)
 	if err == nil && out.ID == "" {
-		err = &provider.APIError{Kind: provider.APIForeign, Status: answer.Status, MaybeDone: method != http.MethodGet,
-			Message: "the answer has no member id"}
+		err = microsoft.Lacks(answer, method, "id")
 	}
 	if err != nil {
 		return provider.Remote{}, refine(err, r)

@@ -3,6 +3,7 @@ package microsoft
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -211,6 +212,26 @@ func ListAll(path string, call func(path string) (next string, err error)) error
 		path = next
 	}
 	return &provider.APIError{Kind: provider.APIForeign, Message: "the list does not end"}
+}
+
+// Ask makes a call, with in as its body unless that is nil, and reads the JSON object of a successful answer into out. Its
+// errors are those of [provider.API.Do] and [Decode].
+func Ask(ctx context.Context, api provider.API, now func() time.Time, call provider.Call, in, out any) (provider.Answer,
+	error) {
+	if in != nil {
+		call = WithJSON(call, in)
+	}
+	answer, err := api.Do(ctx, call)
+	if err == nil {
+		err = Decode(answer, now(), out)
+	}
+	return answer, err
+}
+
+// Lacks returns the error of an answer without a member that every answer to such a call has.
+func Lacks(a provider.Answer, method, member string) error {
+	return &provider.APIError{Kind: provider.APIForeign, Status: a.Status, MaybeDone: method != http.MethodGet,
+		Message: "the answer has no member " + member}
 }
 
 // WithJSON returns call with in, which encoding/json can always write, as its body.

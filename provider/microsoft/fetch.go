@@ -10,19 +10,21 @@ import (
 )
 
 // PlainKeys returns a path in lower case, with keys as segments: "users/1/messages/2" for "Users('1')/Messages('2')".
-func PlainKeys(path string) string {
-	path = strings.ToLower(strings.Trim(path, "/"))
-	return strings.ReplaceAll(strings.ReplaceAll(path, "('", "/"), "')", "")
+func PlainKeys(path string) string { return strings.ToLower(KeysAsSegments(path)) }
+
+// KeysAsSegments returns a path with keys as segments, and without slashes around it: "Users/1/Messages/2" for
+// "/Users('1')/Messages('2')".
+func KeysAsSegments(path string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(strings.Trim(path, "/"), "('", "/"), "')", "")
 }
 
-// FetchOptions are the settings of a fetch from Graph or Outlook.
+// FetchOptions are the settings that fetches from Graph and from Outlook have in common.
 type FetchOptions struct {
 	provider.FetchSettings
-	Select       string `json:"select"`
-	Expand       string `json:"expand"`
-	Body         string `json:"body"`
-	Timezone     string `json:"timezone"`
-	ImmutableIDs bool   `json:"immutable_ids"`
+	Select   string `json:"select"`
+	Expand   string `json:"expand"`
+	Body     string `json:"body"`
+	Timezone string `json:"timezone"`
 }
 
 // Common implements [provider.Fetch].
@@ -69,16 +71,13 @@ func (o *FetchOptions) Query() string {
 	return "?" + strings.Join(parts, "&")
 }
 
-// Prefer returns the value of the header Prefer of a call; "" if there is none.
-func (o *FetchOptions) Prefer() string {
+// Prefer returns the value of the header Prefer of a call, with more preferences after those of o; "" if there are none.
+func (o *FetchOptions) Prefer(more ...string) string {
 	var parts []string
 	for _, p := range [][2]string{{"outlook.body-content-type", o.Body}, {"outlook.timezone", o.Timezone}} {
 		if p[1] != "" {
 			parts = append(parts, p[0]+`="`+p[1]+`"`)
 		}
 	}
-	if o.ImmutableIDs {
-		parts = append(parts, `IdType="ImmutableId"`)
-	}
-	return strings.Join(parts, ", ")
+	return strings.Join(append(parts, more...), ", ")
 }

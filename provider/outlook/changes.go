@@ -67,18 +67,15 @@ func (c *changes) Next(ctx context.Context, cursor string, span provider.Span) (
 	if p.Skip > 0 {
 		options.Set("$skip", strconv.Itoa(p.Skip))
 	}
-	answer, err := c.api.Do(ctx, provider.Call{Method: http.MethodGet,
-		Path:   c.path + "?" + strings.ReplaceAll(options.Encode(), "+", "%20"),
-		Header: http.Header{"Accept": {"application/json;odata.metadata=minimal"}}})
+	call := provider.Call{Method: http.MethodGet, Path: c.path + "?" + strings.ReplaceAll(options.Encode(), "+", "%20"),
+		Header: http.Header{"Accept": {"application/json;odata.metadata=minimal"}}}
 	var out struct {
 		Value []found `json:"value"`
 		Next  string  `json:"@odata.nextLink"`
 	}
-	if err == nil {
-		err = microsoft.Decode(answer, c.now(), &out)
-	}
+	answer, err := microsoft.Ask(ctx, c.api, c.now, call, nil, &out)
 	if err == nil && out.Value == nil {
-		err = &provider.APIError{Kind: provider.APIForeign, Status: answer.Status, Message: "the answer has no member value"}
+		err = microsoft.Lacks(answer, call.Method, "value")
 	}
 	if err != nil {
 		return page, refine(err, c.registration)

@@ -39,18 +39,8 @@ func (Provider) FetchInfo() provider.FetchInfo {
 
 // OpenFetch implements [provider.Fetcher].
 func (Provider) OpenFetch(settings json.RawMessage) (provider.Fetch, error) {
-	var o struct {
-		provider.FetchSettings
-		Select   string `json:"select"`
-		Expand   string `json:"expand"`
-		Body     string `json:"body"`
-		Timezone string `json:"timezone"`
-	}
-	decodeErr := provider.DecodeSettings(settings, &o)
-	f := &fetch{
-		FetchOptions: microsoft.FetchOptions{FetchSettings: o.FetchSettings, Select: o.Select, Expand: o.Expand,
-			Body: o.Body, Timezone: o.Timezone},
-	}
+	f := &fetch{}
+	decodeErr := provider.DecodeSettings(settings, f)
 	if err := bellhop.Join("", decodeErr, f.CheckOptions()); err != nil {
 		return nil, err
 	}
@@ -58,7 +48,7 @@ func (Provider) OpenFetch(settings json.RawMessage) (provider.Fetch, error) {
 	return f, nil
 }
 
-// A fetch is the Fetch of one destination.
+// A fetch is the Fetch of one destination, and its settings.
 type fetch struct {
 	microsoft.FetchOptions
 	query, prefer string

@@ -178,21 +178,14 @@ func (s *subscriptions) path(r provider.Registration, id string) string {
 }
 
 // one makes a call that is answered with one subscription.
-func (s *subscriptions) one(ctx context.Context, method, path string, in *entity,
+func (s *subscriptions) one(ctx context.Context, method, path string, in any,
 	r provider.Registration) (provider.Remote, error) {
+	var out entity
 	call := provider.Call{Method: method, Path: path,
 		Header: http.Header{"Accept": {"application/json;odata.metadata=minimal"}}}
-	if in != nil {
-		call = microsoft.WithJSON(call, in)
-	}
-	var out entity
-	answer, err := s.api.Do(ctx, call)
-	if err == nil {
-		err = microsoft.Decode(answer, s.now(), &out)
-	}
+	answer, err := microsoft.Ask(ctx, s.api, s.now, call, in, &out)
 	if err == nil && out.ID == "" {
-		err = &provider.APIError{Kind: provider.APIForeign, Status: answer.Status, MaybeDone: method != http.MethodGet,
-			Message: "the answer has no member Id"}
+		err = microsoft.Lacks(answer, method, "Id")
 	}
 	if err != nil {
 		return provider.Remote{}, refine(err, r)

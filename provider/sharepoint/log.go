@@ -43,15 +43,17 @@ type Change struct {
 // one after another.
 // Source: https://learn.microsoft.com/en-us/sharepoint/dev/schema/changelog-guidance
 type Log struct {
-	api  provider.API
-	now  func() time.Time
-	path string // of the list
-	list string // its id, in lower case; "" while it is not known
+	api   provider.API
+	now   func() time.Time
+	path  string // of the list
+	list  string // its id, in lower case; "" while it is not known
+	limit int    // how many changes a page has at most
+	anew  bool   // the token of the call before was of no use
 }
 
 // openLog returns the log of the list at a path or URL of the API. list is its id, or "".
 func openLog(env provider.Env, api provider.API, path, list string) *Log {
-	return &Log{api: api, now: env.Now, path: path, list: strings.ToLower(list)}
+	return &Log{api: api, now: env.Now, path: path, list: strings.ToLower(list), limit: fetchLimit}
 }
 
 // OpenLog returns the log of a list: its title, its id or its URL, as the resource of a subscription has it. site is
@@ -72,7 +74,10 @@ func OpenLog(env provider.Env, api provider.API, list, site string) (*Log, error
 // that finds nothing and is no error.
 const maxTokenAge = 55 * 24 * time.Hour
 
-// fetchLimit is how many changes one page has at most.
+// oldestStart is the age of the oldest change token that a walk begins at, so that it is not too old when it is used.
+const oldestStart = maxTokenAge - time.Hour
+
+// fetchLimit is how many changes one page has at most, as a rule.
 const fetchLimit = 1000
 
 // List returns the id of the list.
@@ -113,7 +118,7 @@ func (l *Log) TokenAt(ctx context.Context, at time.Time) (string, error) {
 	if _, err := l.List(ctx); err != nil {
 		return "", err
 	}
-	if oldest := l.now().Add(-maxTokenAge); at.Before(oldest) {
+	if oldest := l.now().Add(-oldestStart); at.Before(oldest) {
 		at = oldest
 	}
 	return l.tokenAt(at), nil
@@ -175,12 +180,13 @@ func (l *Log) Next(ctx context.Context, token string) (page LogPage, err error) 
 	}
 	changes, answer, err := l.ask(ctx, token)
 	var refused *provider.APIError
-	if errors.As(err, &refused) && isTokenError(refused) {
+	if errors.As(err, &refused) && isTokenError(refused) && !l.anew {
 		return l.restart("SharePoint refuses the change token: " + refused.Error()), nil
 	}
 	if err != nil {
 		return page, err
 	}
+	l.anew = false
 	page = LogPage{Token: token, Last: len(changes) == 0, Wait: microsoft.Pause(answer)}
 	for _, raw := range changes {
 		var in struct {
@@ -209,9 +215,10 @@ func (l *Log) Next(ctx context.Context, token string) (page LogPage, err error) 
 	return page, nil
 }
 
-// restart returns the page of a token that is of no use.
+// restart returns the page of a token that is of no use. If SharePoint refuses the new one, too, that is an error.
 func (l *Log) restart(why string) LogPage {
-	return LogPage{Token: l.tokenAt(l.now().Add(-maxTokenAge + time.Hour)), Lost: why}
+	l.anew = true
+	return LogPage{Token: l.tokenAt(l.now().Add(-oldestStart)), Lost: why}
 }
 
 // isTokenError reports whether SharePoint refuses a change token. It has no code of its own for that.
@@ -224,14 +231,14 @@ func isTokenError(e *provider.APIError) bool {
 // ask makes one call of GetChanges.
 func (l *Log) ask(ctx context.Context, token string) ([]json.RawMessage, provider.Answer, error) {
 	query := map[string]any{"Item": true, "Add": true, "Update": true, "SystemUpdate": true, "DeleteObject": true,
-		"Restore": true, "Move": true, "Rename": true, "FetchLimit": fetchLimit,
+		"Restore": true, "Move": true, "Rename": true, "FetchLimit": l.limit,
 		"ChangeTokenStart": map[string]string{"StringValue": token}}
 	var out struct {
 		Value []json.RawMessage `json:"value"`
 	}
 	answer, err := l.do(ctx, http.MethodPost, l.path+"/getchanges", map[string]any{"query": query}, &out)
 	if err == nil && out.Value == nil {
-		err = &provider.APIError{Kind: provider.APIForeign, Status: answer.Status, Message: "the answer has no member value"}
+		err = microsoft.Lacks(answer, http.MethodGet, "value") // it only reads
 	}
 	return out.Value, answer, err
 }
@@ -253,12 +260,6 @@ const logPageBytes = 8 << 20
 func (l *Log) do(ctx context.Context, method, path string, in, out any) (provider.Answer, error) {
 	call := provider.Call{Method: method, Path: path, MaxBytes: logPageBytes,
 		Header: http.Header{"Accept": {"application/json;odata=nometadata"}}}
-	if in != nil {
-		call = microsoft.WithJSON(call, in)
-	}
-	answer, err := l.api.Do(ctx, call)
-	if err == nil {
-		err = microsoft.Decode(answer, l.now(), out)
-	}
+	answer, err := microsoft.Ask(ctx, l.api, l.now, call, in, out)
 	return answer, refine(err)
 }

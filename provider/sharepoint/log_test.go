@@ -71,6 +71,10 @@ func TestNextLost(t *testing.T) {
 	if err != nil || !strings.Contains(page.Lost, "refuses the change token") {
 		t.Errorf("%+v, %v", page, err)
 	}
+	var again *provider.APIError
+	if page, err = l.Next(t.Context(), page.Token); !errors.As(err, &again) || page.Lost != "" {
+		t.Errorf("a new token that is refused, too: %+v, %v", page, err)
+	}
 	l, _ = openTestLog(t, 500, `{"odata.error":{"code":"-1, System.Exception","message":{"value":"An unexpected error."}}}`)
 	page, err = l.Next(t.Context(), l.tokenAt(logEnv.Now()))
 	var refused *provider.APIError

@@ -58,11 +58,16 @@ func (Provider) CheckRegistration(r provider.Registration, _ json.RawMessage) (p
 }
 
 func checkSite(site string) error {
-	if site != "" && (!strings.HasPrefix(site, "/") || strings.HasPrefix(site, "//") || strings.ContainsAny(site,
-		"?#'")) {
+	if !isSite(site) {
 		return bellhop.Invalid("site", "use the path of the site, such as /sites/lab")
 	}
 	return nil
+}
+
+// isSite reports whether text is the path of a site, or "" for the root site.
+func isSite(text string) bool {
+	return text == "" || text[0] == '/' && !strings.HasPrefix(text, "//") && !strings.ContainsAny(text, `?#'\`) &&
+		!strings.Contains(text, "..")
 }
 
 // apiLists is the part of a list's API path before the list.

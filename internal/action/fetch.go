@@ -114,7 +114,7 @@ func (f *fetcher) Perform(ctx context.Context, ev *bellhop.Event, at provider.At
 // would work on its own results.
 const madeByAction = "it was made by an action"
 
-// A work is what the performers of actions that fetch have in common: it makes a fetch, and publishes what it found.
+// A work is what the performers of actions that fetch, or read changes, have in common.
 type work struct {
 	name        string // that begins the types of events: "graph"
 	action      string // "graph.fetch"
@@ -171,17 +171,10 @@ func (w *work) gone(cause *bellhop.Event, resource, reason string) finding {
 }
 
 // run makes a fetch for ev, or finds that another one serves ev, and publishes what it found.
-func (w *work) run(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo,
-	f fetching) (done provider.ActionResult) {
-	turn := w.folds.begin(f.key, ev.ReceivedAt)
-	switch {
-	case turn.served != "":
-		w.calls.metrics.count(w.action, outcomeFolded)
-		return provider.ActionResult{Reply: reply{ServedBy: turn.served}.text()}
-	case !turn.begins:
-		w.calls.metrics.count(w.action, outcomeWaiting)
-		return provider.ActionResult{Continue: w.env.Now().Add(turn.after),
-			Reply: []byte("waits for the next fetch of the resource")}
+func (w *work) run(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo, f fetching) provider.ActionResult {
+	done, begins := w.begin(f.key, ev)
+	if !begins {
+		return done
 	}
 	published, made := "", true
 	defer func() { w.folds.end(f.key, published, made) }()
@@ -214,6 +207,22 @@ func (w *work) run(ctx context.Context, ev *bellhop.Event, at provider.AttemptIn
 	return done
 }
 
+// begin begins the work for ev on what key names; folds.end ends it. begins is false if work that began later than ev came
+// in serves it, or it has to wait for its turn: done says which.
+func (w *work) begin(key string, ev *bellhop.Event) (done provider.ActionResult, begins bool) {
+	turn := w.folds.begin(key, ev.ReceivedAt)
+	switch {
+	case turn.served != "":
+		w.calls.metrics.count(w.action, outcomeFolded)
+		return provider.ActionResult{Reply: reply{ServedBy: turn.served}.text()}, false
+	case !turn.begins:
+		w.calls.metrics.count(w.action, outcomeWaiting)
+		return provider.ActionResult{Continue: w.env.Now().Add(turn.after),
+			Reply: []byte("waits for the next turn of the resource")}, false
+	}
+	return done, true
+}
+
 // outcomeOf returns the outcome of an attempt that published nothing.
 func outcomeOf(done provider.ActionResult) string {
 	switch {
@@ -228,15 +237,20 @@ func outcomeOf(done provider.ActionResult) string {
 // note writes the line of one call.
 func (w *work) note(ev *bellhop.Event, at provider.AttemptInfo, f fetching, found finding, answer provider.Answer,
 	published string, done provider.ActionResult, called, own time.Duration) {
-	level, args := slog.LevelInfo, []any{"action", w.action, "destination_id", w.destination.ID, "destination",
+	w.line("action.called", ev, at, f.conn, done, "outcome", found.outcome, "status", answer.Status, "bytes",
+		len(answer.Body), "published_id", published, "api_ms", called.Milliseconds(), "own_us", own.Microseconds())
+}
+
+// line writes a line about an attempt for ev in the name of conn, and its result.
+func (w *work) line(message string, ev *bellhop.Event, at provider.AttemptInfo, conn provider.Connection,
+	done provider.ActionResult, more ...any) {
+	level, args := slog.LevelInfo, append([]any{"action", w.action, "destination_id", w.destination.ID, "destination",
 		w.destination.Name, "delivery_id", at.DeliveryID, "attempt", at.Attempt, "event_id", ev.ID, "connection_id",
-		f.conn.ID, "outcome", found.outcome, "status", answer.Status, "bytes", len(answer.Body),
-		"published_id", published,
-		"api_ms", called.Milliseconds(), "own_us", own.Microseconds()}
+		conn.ID}, more...)
 	if done.Error != "" || done.Parked != "" {
 		level, args = slog.LevelWarn, append(args, "error", done.Error, "detail", done.Detail)
 	}
-	w.log.Log(context.Background(), level, "action.called", args...)
+	w.log.Log(context.Background(), level, message, args...)
 }
 
 // A reply is what an attempt keeps, in JSON.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -65,23 +64,19 @@ func (x Reading) OpenAction(env provider.ActionEnv, d bellhop.Destination) (prov
 	if timeout <= 0 {
 		timeout = readingTimeout
 	}
-	return &reader{action: info.Name, env: env, calls: x.Calls, destination: d, conn: conn, reading: opened,
-		width: info.Width, most: timeout / 2, log: env.Logger.With("component", "action"),
-		folds: folds{clock: newClock(env.Now), every: max(1, every)}}, nil // with 0 the runs would not wait for each other
+	every = max(1, every) // with 0 the runs would not wait for each other
+	return &reader{work: work{action: info.Name, env: env, calls: x.Calls, destination: d,
+		log: env.Logger.With("component", "action"), folds: folds{clock: newClock(env.Now), every: every}},
+		conn: conn, reading: opened, width: info.Width, most: timeout / 2}, nil
 }
 
 // A reader is the Performer of one destination. A run is one reading of a log: the runs of one log go one after another.
 type reader struct {
-	action      string
-	env         provider.ActionEnv
-	calls       *Calls
-	destination bellhop.Destination
-	conn        provider.Connection
-	reading     provider.Reading
-	width       int
-	most        time.Duration // a run goes on in another attempt after this long, which is half of the timeout
-	log         *slog.Logger
-	folds       folds // by the key of the log
+	work    // its folds are by the keys of logs
+	conn    provider.Connection
+	reading provider.Reading
+	width   int
+	most    time.Duration // a run goes on in another attempt after this long, which is half of the timeout
 }
 
 // laterRun is the answer of folds for an event that a run serves which began later.
@@ -101,27 +96,15 @@ func (r *reader) Perform(ctx context.Context, ev *bellhop.Event, at provider.Att
 	case found.Skip != "":
 		return r.skip(found.Skip)
 	}
-	turn := r.folds.begin(found.Key, ev.ReceivedAt)
-	switch {
-	case turn.served != "":
-		r.calls.metrics.count(r.action, outcomeFolded)
-		return provider.ActionResult{Reply: reply{ServedBy: turn.served}.text()}
-	case !turn.begins:
-		r.calls.metrics.count(r.action, outcomeWaiting)
-		return provider.ActionResult{Continue: r.env.Now().Add(turn.after),
-			Reply: []byte("waits for the next reading of the resource")}
+	done, begins := r.begin(found.Key, ev)
+	if !begins {
+		return done
 	}
 	x := run{reader: r, found: found, ev: ev, at: at, begun: r.env.Now()}
 	defer func() { r.folds.end(found.Key, x.served, true) }() // after a panic too: the next run can begin
-	done := x.toEnd(ctx)
+	done = x.toEnd(ctx)
 	x.note(done)
 	return done
-}
-
-// skip returns the result for an event that is about no log.
-func (r *reader) skip(why string) provider.ActionResult {
-	r.calls.metrics.count(r.action, outcomeSkipped)
-	return provider.ActionResult{Skip: true, Detail: r.action + ": " + why}
 }
 
 // apiOf returns the API of the connection, whose calls keep to the limits of a share.
@@ -285,12 +268,6 @@ func (x *run) note(done provider.ActionResult) {
 		outcome = outcomeOf(done)
 	}
 	x.calls.metrics.count(x.action, outcome)
-	level, args := slog.LevelInfo, []any{"action", x.action, "destination_id", x.destination.ID, "destination",
-		x.destination.Name, "delivery_id", x.at.DeliveryID, "attempt", x.at.Attempt, "event_id", x.ev.ID, "connection_id",
-		x.conn.ID, "outcome", outcome, "pages", x.pages, "published", x.kept.Published,
-		"duration_ms", x.env.Now().Sub(x.begun).Milliseconds()}
-	if done.Error != "" || done.Parked != "" {
-		level, args = slog.LevelWarn, append(args, "error", done.Error, "detail", done.Detail)
-	}
-	x.log.Log(context.Background(), level, "action.read", args...)
+	x.line("action.read", x.ev, x.at, x.conn, done, "outcome", outcome, "pages", x.pages, "published", x.kept.Published,
+		"duration_ms", x.env.Now().Sub(x.begun).Milliseconds())
 }

@@ -45,7 +45,7 @@ func (s *logSystem) Do(_ context.Context, call provider.Call) (provider.Answer, 
 	s.mu.Lock()
 	s.asked = append(s.asked, call.Path+" "+string(call.Body))
 	err, serve := s.err, s.serve
-	next := pageOf(200, `{"value":[]}`)
+	next := answerOf(200, `{"value":[]}`)
 	if err == nil && serve == nil && len(s.answers) > 0 {
 		next, s.answers = s.answers[0], s.answers[1:]
 	}
@@ -59,7 +59,7 @@ func (s *logSystem) Do(_ context.Context, call provider.Call) (provider.Answer, 
 	return next, nil
 }
 
-func pageOf(status int, body string) provider.Answer {
+func answerOf(status int, body string) provider.Answer {
 	return provider.Answer{Status: status, Body: []byte(body), Header: http.Header{"Sprequestguid": {"1"}}}
 }
 
@@ -174,7 +174,7 @@ func (s *logSystem) types() []string {
 func TestChanges(t *testing.T) {
 	t.Parallel()
 	s, p := newListSystem(t, `{"connection":"site"}`)
-	s.answers = []provider.Answer{pageOf(200, `{"value":[`+strings.Join([]string{entry("1", "1", "1"), entry("2", "1", "2"),
+	s.answers = []provider.Answer{answerOf(200, `{"value":[`+strings.Join([]string{entry("1", "1", "1"), entry("2", "1", "2"),
 		entry("1", "2", "3"), entry("3", "2", "4"), entry("2", "3", "5"), entry("7", "4", "6"), entry("4", "5", "7"),
 		entry("6", "6", "8"), entry("9", "7", "9")}, ",")+`]}`)}
 	done := p.Perform(t.Context(), s.changed(time.Second), provider.AttemptInfo{})
@@ -203,7 +203,7 @@ func TestChanges(t *testing.T) {
 func TestChangesCrash(t *testing.T) {
 	t.Parallel()
 	s, p := newListSystem(t, `{"connection":"site"}`)
-	page := pageOf(200, `{"value":[`+entry("1", "1", "1")+`]}`)
+	page := answerOf(200, `{"value":[`+entry("1", "1", "1")+`]}`)
 	s.answers, s.unsaved = []provider.Answer{page}, true
 	if done := p.Perform(t.Context(), s.changed(0), provider.AttemptInfo{}); done.Error == "" || done.Final {
 		t.Errorf("%+v", done)
@@ -236,19 +236,19 @@ func TestChangesBad(t *testing.T) {
 			s.err = &provider.APIError{Kind: provider.APISignedOut, Message: "x"}
 		}, func(d provider.ActionResult) bool { return d.Parked == "con_1" }},
 		{"throttled", func(s *logSystem, _ *bellhop.Event) {
-			a := pageOf(429, "")
+			a := answerOf(429, "")
 			a.Header.Set("Retry-After", "10")
 			a.Header.Set("Ratelimit-Reset", "40")
 			s.answers = []provider.Answer{a}
 		}, func(d provider.ActionResult) bool { return d.Continue.Minute() == 0 && d.Continue.Second() == 40 }},
-		{"no permission", func(s *logSystem, _ *bellhop.Event) { s.answers = []provider.Answer{pageOf(403, "{}")} },
+		{"no permission", func(s *logSystem, _ *bellhop.Event) { s.answers = []provider.Answer{answerOf(403, "{}")} },
 			func(d provider.ActionResult) bool { return strings.Contains(d.Detail, "Sites.ReadWrite.All") }},
 		{"a page of a proxy", func(s *logSystem, _ *bellhop.Event) {
-			s.answers = []provider.Answer{pageOf(200, "<html>")}
+			s.answers = []provider.Answer{answerOf(200, "<html>")}
 		}, func(d provider.ActionResult) bool { return d.Error != "" }},
 		{"the same page for ever", func(s *logSystem, _ *bellhop.Event) {
 			for range 5 {
-				s.answers = append(s.answers, pageOf(200, `{"value":[`+entry("1", "1", "1")+`]}`))
+				s.answers = append(s.answers, answerOf(200, `{"value":[`+entry("1", "1", "1")+`]}`))
 			}
 		}, func(d provider.ActionResult) bool {
 			return d.Error != "" && strings.Contains(d.Detail, "again and again")
@@ -285,7 +285,7 @@ func TestReadingTurns(t *testing.T) {
 			close(entered)
 			<-leave
 		}
-		return pageOf(200, `{"value":[]}`)
+		return answerOf(200, `{"value":[]}`)
 	}
 	early := s.changed(time.Second)
 	first := make(chan provider.ActionResult)
@@ -329,7 +329,7 @@ func TestReadingLong(t *testing.T) {
 	t.Parallel()
 	s, p := newListSystem(t, `{"connection":"site"}`)
 	for n := range 3 {
-		s.answers = append(s.answers, pageOf(200, fmt.Sprintf(`{"value":[%s]}`, entry("1", fmt.Sprint(n+1), fmt.Sprint(n+1)))))
+		s.answers = append(s.answers, answerOf(200, fmt.Sprintf(`{"value":[%s]}`, entry("1", fmt.Sprint(n+1), fmt.Sprint(n+1)))))
 	}
 	pages := s.answers
 	s.serve = func(provider.Call) provider.Answer {
@@ -337,7 +337,7 @@ func TestReadingLong(t *testing.T) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if len(pages) == 0 {
-			return pageOf(200, `{"value":[]}`)
+			return answerOf(200, `{"value":[]}`)
 		}
 		next := pages[0]
 		pages = pages[1:]
@@ -348,7 +348,7 @@ func TestReadingLong(t *testing.T) {
 	if !done.Continue.Equal(s.clock()) || string(done.Reply) != `{"published":2,"waits":"there is more to read"}` {
 		t.Fatalf("%+v, %s", done, done.Reply)
 	}
-	limited := pageOf(429, "")
+	limited := answerOf(429, "")
 	limited.Header.Set("Retry-After", "90")
 	pages = append(pages, limited)
 	done = p.Perform(t.Context(), ev, attempt)
@@ -377,7 +377,7 @@ func TestReadingLong(t *testing.T) {
 func TestReadingUnpublished(t *testing.T) {
 	t.Parallel()
 	s, p := newListSystem(t, `{"connection":"site"}`)
-	page := pageOf(200, `{"value":[`+entry("1", "1", "1")+`]}`)
+	page := answerOf(200, `{"value":[`+entry("1", "1", "1")+`]}`)
 	s.answers, s.refusal = []provider.Answer{page}, errors.New("disk full: secret path")
 	if done := p.Perform(t.Context(), s.changed(0), attempt); done.Error != "publish" || done.Final ||
 		strings.Contains(done.Detail, "secret") || len(s.cursors) != 0 {
@@ -452,7 +452,7 @@ func (s *logSystem) told(change, resource string) *bellhop.Event {
 func TestDelta(t *testing.T) {
 	t.Parallel()
 	s, p := newDeltaSystem(t, `{"connection":"work","resource":"/Users('1')/MailFolders('Inbox')/Messages"}`)
-	s.answers = []provider.Answer{pageOf(200, deltaPage)}
+	s.answers = []provider.Answer{answerOf(200, deltaPage)}
 	done := p.Perform(t.Context(), s.told("created", "Users('2')/Messages('a')"), attempt)
 	if done.Error != "" || len(s.published) != 2 || !strings.HasPrefix(string(done.Reply), `{"published":2,`) ||
 		!strings.Contains(string(done.Reply), "received before 2026-10-30") {
@@ -470,7 +470,7 @@ func TestDelta(t *testing.T) {
 		t.Errorf("asked %s, want %s", s.asked[0], want)
 	}
 	s.pass(time.Minute)
-	s.answers = []provider.Answer{pageOf(200, strings.ReplaceAll(deltaPage, "token=1", "token=2"))}
+	s.answers = []provider.Answer{answerOf(200, strings.ReplaceAll(deltaPage, "token=1", "token=2"))}
 	done = p.Perform(t.Context(), s.told("updated", "Users('2')/Messages('a')"), attempt)
 	if done.Error != "" || !strings.HasPrefix(s.asked[1], "https://graph.example/v1.0/x?$deltatoken=1") {
 		t.Errorf("%+v, asked %s", done, s.asked[1])
@@ -490,44 +490,44 @@ func TestDeltaBad(t *testing.T) {
 		err     error
 		check   func(s *logSystem, d provider.ActionResult) bool
 	}{
-		"a page": {answers: []provider.Answer{pageOf(200, "<html>")},
+		"a page": {answers: []provider.Answer{answerOf(200, "<html>")},
 			check: func(_ *logSystem, d provider.ActionResult) bool { return d.Error == "foreign" && !d.Final }},
-		"truncated": {answers: []provider.Answer{pageOf(200, `{"value":[{"id":"a"`)},
+		"truncated": {answers: []provider.Answer{answerOf(200, `{"value":[{"id":"a"`)},
 			check: func(s *logSystem, d provider.ActionResult) bool { return d.Error == "foreign" && len(s.published) == 0 }},
 		"huge": {err: &provider.APIError{Kind: provider.APIForeign, Status: 200, Message: "an answer that is too long"},
 			check: func(_ *logSystem, d provider.ActionResult) bool { return d.Error == "foreign" && !d.Final }},
-		"a redirect": {answers: []provider.Answer{pageOf(302, "")},
+		"a redirect": {answers: []provider.Answer{answerOf(302, "")},
 			check: func(_ *logSystem, d provider.ActionResult) bool {
 				return d.Error == "foreign" && strings.Contains(d.Detail, "redirect")
 			}},
-		"no link": {answers: []provider.Answer{pageOf(200, `{"value":[]}`)},
+		"no link": {answers: []provider.Answer{answerOf(200, `{"value":[]}`)},
 			check: func(_ *logSystem, d provider.ActionResult) bool {
 				return d.Error == "foreign" && strings.Contains(d.Detail, "neither a next nor a delta link")
 			}},
-		"no permission": {answers: []provider.Answer{pageOf(403, `{"error":{"code":"ErrorAccessDenied"}}`)},
+		"no permission": {answers: []provider.Answer{answerOf(403, `{"error":{"code":"ErrorAccessDenied"}}`)},
 			check: func(_ *logSystem, d provider.ActionResult) bool {
 				return d.Error == "forbidden" && strings.Contains(d.Detail, "Mail.Read ")
 			}},
 		"signed out": {err: &provider.APIError{Kind: provider.APISignedOut, Message: "x"},
 			check: func(_ *logSystem, d provider.ActionResult) bool { return d.Parked == "con_1" }},
-		"away": {answers: []provider.Answer{pageOf(503, "")},
+		"away": {answers: []provider.Answer{answerOf(503, "")},
 			check: func(_ *logSystem, d provider.ActionResult) bool { return d.Error == "temporary" && d.Continue.IsZero() }},
-		"the mailbox is gone": {answers: []provider.Answer{pageOf(404, `{"error":{"code":"MailboxNotFound"}}`)},
+		"the mailbox is gone": {answers: []provider.Answer{answerOf(404, `{"error":{"code":"MailboxNotFound"}}`)},
 			check: func(_ *logSystem, d provider.ActionResult) bool { return d.Error == "gone" && d.Final }},
-		"a delta link that is lost": {answers: []provider.Answer{pageOf(200, deltaPage), pageOf(410, lostBody),
-			pageOf(200, deltaPage)},
+		"a delta link that is lost": {answers: []provider.Answer{answerOf(200, deltaPage), answerOf(410, lostBody),
+			answerOf(200, deltaPage)},
 			check: func(s *logSystem, d provider.ActionResult) bool {
 				return d.Error == "" && strings.Contains(string(d.Reply), `"lost":"Graph does not know the position any more: 410`) &&
 					strings.Contains(string(d.Reply), `"unseen":"what was deleted`) &&
 					strings.Contains(s.log.String(), "msg=action.position_lost") &&
 					strings.Contains(s.asked[2], "/delta?$filter=receivedDateTime")
 			}},
-		"a code of a lost link": {answers: []provider.Answer{pageOf(200, deltaPage), pageOf(400, lostBody),
-			pageOf(200, deltaPage)},
+		"a code of a lost link": {answers: []provider.Answer{answerOf(200, deltaPage), answerOf(400, lostBody),
+			answerOf(200, deltaPage)},
 			check: func(s *logSystem, d provider.ActionResult) bool {
 				return d.Error == "" && strings.Contains(string(d.Reply), `"lost":`)
 			}},
-		"the same page for ever": {answers: slices.Repeat([]provider.Answer{pageOf(200,
+		"the same page for ever": {answers: slices.Repeat([]provider.Answer{answerOf(200,
 			`{"value":[],"@odata.nextLink":"https://graph.example/x?$skiptoken=1"}`)}, 5),
 			check: func(s *logSystem, d provider.ActionResult) bool {
 				return d.Error == "invalid" && d.Final && strings.Contains(d.Detail, "again and again") && len(s.asked) < 5
@@ -579,7 +579,7 @@ func TestDeltaEvents(t *testing.T) {
 		}
 	}
 	s, p := newDeltaSystem(t, `{"connection":"work","resource":"me/mailFolders/inbox/messages"}`)
-	s.answers = []provider.Answer{pageOf(200, deltaPage)}
+	s.answers = []provider.Answer{answerOf(200, deltaPage)}
 	if done := p.Perform(t.Context(), s.told("lifecycle.missed", "me/messages"), attempt); done.Error != "" || done.Skip ||
 		len(s.asked) != 1 {
 		t.Errorf("notifications that were lost: %+v, asked %q", done, s.asked)

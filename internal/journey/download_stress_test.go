@@ -11,14 +11,10 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os/exec"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -212,79 +208,5 @@ func TestStressDownloadMemory(t *testing.T) {
 	t.Logf("100 at a time: %d MiB", many)
 	if many > 256 {
 		t.Errorf("%d MiB for 100 downloads, want at most 256", many)
-	}
-}
-
-// TestStressDownloadCorridor shows that events are delivered beside four downloads nearly as fast as without them.
-func TestStressDownloadCorridor(t *testing.T) {
-	s := startRecordings(t)
-	g := newGateway(t)
-	hook := g.keepRecordings(s, 4)
-	var delivered atomic.Int64
-	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		delivered.Add(1)
-	}))
-	defer receiver.Close()
-	g.source("plain", "generic", map[string]any{"scheme": "none"})
-	g.destination(client.NewDestination{Name: "fast", Type: "http", URL: receiver.URL,
-		Settings: map[string]any{"format": "raw"}, Match: &client.Match{Sources: []string{"plain"}}})
-	load := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	body := strings.Repeat("x", 1024)
-	rate := func() float64 { // delivered a second, for some seconds
-		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
-		defer cancel()
-		var posting sync.WaitGroup
-		for range 64 {
-			posting.Go(func() {
-				for ctx.Err() == nil {
-					res, err := load.Post(g.in("plain"), "text/plain", strings.NewReader(body))
-					if err == nil {
-						io.Copy(io.Discard, res.Body)
-						res.Body.Close()
-					}
-				}
-			})
-		}
-		before, begun := delivered.Load(), time.Now()
-		posting.Wait()
-		return float64(delivered.Load()-before) / time.Since(begun).Seconds()
-	}
-	var alone, beside []float64
-	for range 3 {
-		alone = append(alone, rate())
-		for i := range 4 {
-			s.control("event", map[string]any{"to": hook, "data": map[string]any{"bytes": 3 << 30, "seed": 10 + i}})
-		}
-		eventually(t, patience, "the downloads begin", func() bool {
-			list, err := g.client().Files(context.Background(), client.FileFilter{State: "partial"}, client.Page{Limit: 250})
-			return err == nil && len(list.Data) == 4
-		})
-		beside = append(beside, rate())
-		list, err := g.client().Files(context.Background(), client.FileFilter{}, client.Page{Limit: 250})
-		if err != nil {
-			t.Fatal(err)
-		}
-		partial := 0
-		for _, f := range list.Data {
-			if f.State == "partial" {
-				partial++
-			}
-		}
-		if partial < 4 {
-			t.Errorf("only %d downloads were under way to the end", partial)
-		}
-		eventually(t, 10*time.Minute, "the downloads end", func() bool { return len(g.wholeFiles()) == 4 })
-		for _, f := range g.wholeFiles() {
-			if err := g.client().DeleteFile(context.Background(), f.ID); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	slices.Sort(alone)
-	slices.Sort(beside)
-	t.Logf("delivered/s alone %.0f, beside four downloads %.0f: %.2f", alone, beside, beside[1]/alone[1])
-	if beside[1] < 0.8*alone[1] {
-		t.Errorf("delivered/s beside four downloads is %.2f of that without", beside[1]/alone[1])
 	}
 }

@@ -134,7 +134,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 		newReplayCommand(e), newRepairsCommand(e), newRequestsCommand(e), newConnectionsCommand(e),
 		newSubscriptionsCommand(e), newFilesCommand(e), newAMSCommand(e))
 	add("tools", newSendCommand(e), newVerifyCommand(e), newEmulateCommand(e), newProvidersCommand(e), newBenchCommand(e),
-		newVersionCommand(e))
+		newDemoCommand(e), newVersionCommand(e))
 	root.AddCommand(newBenchRelayCommand(e))
 
 	addHiddenConnectionFlags(e, root)

@@ -57,6 +57,7 @@ type Options struct {
 	Page           bool          // the authorize page asks; otherwise it agrees at once
 	ReuseDetection bool          // the second use of a refresh token revokes it and its successors
 	AssertionOnce  bool          // an assertion is taken once; MSAL for Node uses one for ten minutes
+	DeviceInterval time.Duration // between two polls of a device code, in whole seconds; 0 is 5 s
 	Key            *rsa.PrivateKey
 }
 
@@ -80,6 +81,9 @@ type System struct {
 func New(host *emulator.Host, opts Options) *System {
 	if opts.Lifetime == 0 {
 		opts.Lifetime = 3599 * time.Second
+	}
+	if opts.DeviceInterval == 0 {
+		opts.DeviceInterval = 5 * time.Second
 	}
 	s := &System{host: host, opts: opts, key: opts.Key}
 	if s.key == nil {

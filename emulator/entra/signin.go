@@ -127,11 +127,8 @@ const (
 	deviceUsed
 )
 
-// Of a device code.
-const (
-	deviceLifetime = 15 * time.Minute
-	deviceInterval = 5 * time.Second
-)
+// deviceLifetime is that of a device code.
+const deviceLifetime = 15 * time.Minute
 
 // deviceCode begins a sign-in by a device code. Without Options.Page the user agrees at once.
 func (s *System) deviceCode(w http.ResponseWriter, r *http.Request, at place) {
@@ -151,7 +148,8 @@ func (s *System) deviceCode(w http.ResponseWriter, r *http.Request, at place) {
 		}
 	}
 	d := &device{grant: grant{client: client.ID, tenant: at.id(), user: true, resource: resource, scopes: scopes,
-		expiresAt: s.now().Add(deviceLifetime)}, userCode: strings.ToUpper(randomText()[:9]), interval: deviceInterval}
+		expiresAt: s.now().Add(deviceLifetime)}, userCode: strings.ToUpper(randomText()[:9]),
+		interval: s.opts.DeviceInterval}
 	if !s.opts.Page {
 		d.state = deviceAgreed
 	}
@@ -162,7 +160,7 @@ func (s *System) deviceCode(w http.ResponseWriter, r *http.Request, at place) {
 	page := at.base + "/" + at.tenant + "/oauth2/deviceauth"
 	emulator.WriteJSON(w, http.StatusOK, map[string]any{"user_code": d.userCode, "device_code": code,
 		"verification_uri": page, "expires_in": int(deviceLifetime / time.Second),
-		"interval": int(deviceInterval / time.Second),
+		"interval": int(s.opts.DeviceInterval / time.Second),
 		"message":  fmt.Sprintf("Open %s in a browser and enter %s.", page, d.userCode)})
 }
 
@@ -209,7 +207,7 @@ func (s *System) pollDevice(c Client, form url.Values) (*grant, *failure) {
 	case d.state == deviceDeclined:
 		return nil, fail(70017, "authorization_declined", "The user declined.")
 	case d.state == devicePending && early:
-		d.interval += deviceInterval
+		d.interval += s.opts.DeviceInterval
 		return nil, fail(90012, "slow_down", "The device code is polled too often.")
 	case d.state == devicePending:
 		return nil, fail(70016, "authorization_pending", "The user has not finished signing in yet.")

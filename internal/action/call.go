@@ -312,3 +312,44 @@ func unpublished(ctx context.Context, err error) provider.ActionResult {
 	}
 	return done
 }
+
+// failed returns the result of an attempt whose call in the name of conn brought err. A call that has to wait uses up
+// no try.
+func (c *Calls) failed(ctx context.Context, conn provider.Connection, err error) provider.ActionResult {
+	var e *provider.APIError
+	if errors.As(err, &e) && e.Kind == provider.APITemporary && e.RetryAfter > 0 {
+		return provider.ActionResult{Continue: c.now().Add(e.RetryAfter), Reply: []byte(e.Error())}
+	}
+	return failure(ctx, conn, err)
+}
+
+// A sharedAPI makes the calls of one attempt in the name of a connection, as far as the limits of a share allow. The
+// error of a call that has to wait has RetryAfter. It is for one goroutine.
+type sharedAPI struct {
+	calls *Calls
+	conn  provider.Connection
+	of    share
+	made  int // calls that were answered
+}
+
+// Do implements [provider.API].
+func (a *sharedAPI) Do(ctx context.Context, call provider.Call) (provider.Answer, error) {
+	answer, err := a.calls.do(ctx, a.conn, a.of, call, a.throttled)
+	var later *laterError
+	if errors.As(err, &later) {
+		err = &provider.APIError{Kind: provider.APITemporary, Message: later.why,
+			RetryAfter: max(time.Millisecond, later.at.Sub(a.calls.now()))}
+	}
+	return answer, err
+}
+
+// throttled counts an answer, and returns an error for one that asks to wait. All others are read by the provider.
+func (a *sharedAPI) throttled(answer provider.Answer) error {
+	a.made++
+	wait := provider.RetryAfter(answer.Header, a.calls.now())
+	if answer.Status != http.StatusTooManyRequests && (answer.Status != http.StatusServiceUnavailable || wait <= 0) {
+		return nil
+	}
+	return &provider.APIError{Kind: provider.APITemporary, Status: answer.Status, RetryAfter: wait,
+		Message: http.StatusText(answer.Status)}
+}

@@ -3,9 +3,7 @@ package action
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -90,7 +88,7 @@ func (r *reader) Perform(ctx context.Context, ev *bellhop.Event, at provider.Att
 	found, err := r.reading.Find(ctx, r.env.Env, r.apiOf, ev)
 	switch {
 	case err != nil:
-		done := r.failed(ctx, err)
+		done := r.calls.failed(ctx, r.conn, err)
 		r.calls.metrics.count(r.action, outcomeOf(done))
 		return done
 	case found.Skip != "":
@@ -109,45 +107,7 @@ func (r *reader) Perform(ctx context.Context, ev *bellhop.Event, at provider.Att
 
 // apiOf returns the API of the connection, whose calls keep to the limits of a share.
 func (r *reader) apiOf(key string) provider.API {
-	return sharedAPI{calls: r.calls, conn: r.conn, of: share{key, r.width}}
-}
-
-// A sharedAPI makes the calls of a connection, as far as the limits of a share allow. The error of a call that has to
-// wait has RetryAfter.
-type sharedAPI struct {
-	calls *Calls
-	conn  provider.Connection
-	of    share
-}
-
-// Do implements [provider.API].
-func (a sharedAPI) Do(ctx context.Context, call provider.Call) (provider.Answer, error) {
-	answer, err := a.calls.do(ctx, a.conn, a.of, call, a.throttled)
-	var later *laterError
-	if errors.As(err, &later) {
-		err = &provider.APIError{Kind: provider.APITemporary, Message: later.why,
-			RetryAfter: max(time.Millisecond, later.at.Sub(a.calls.now()))}
-	}
-	return answer, err
-}
-
-// throttled returns an error for an answer that asks to wait. All others are read by the provider.
-func (a sharedAPI) throttled(answer provider.Answer) error {
-	wait := provider.RetryAfter(answer.Header, a.calls.now())
-	if answer.Status != http.StatusTooManyRequests && (answer.Status != http.StatusServiceUnavailable || wait <= 0) {
-		return nil
-	}
-	return &provider.APIError{Kind: provider.APITemporary, Status: answer.Status, RetryAfter: wait,
-		Message: http.StatusText(answer.Status)}
-}
-
-// failed returns the result of an attempt whose call brought err. A call that has to wait uses up no try.
-func (r *reader) failed(ctx context.Context, err error) provider.ActionResult {
-	var e *provider.APIError
-	if errors.As(err, &e) && e.Kind == provider.APITemporary && e.RetryAfter > 0 {
-		return provider.ActionResult{Continue: r.env.Now().Add(e.RetryAfter), Reply: []byte(e.Error())}
-	}
-	return failure(ctx, r.conn, err)
+	return &sharedAPI{calls: r.calls, conn: r.conn, of: share{key, r.width}}
 }
 
 // A run is one reading of a log for an event.
@@ -194,7 +154,7 @@ func (x *run) toEnd(ctx context.Context) provider.ActionResult {
 			page, err = x.found.Log.Next(ctx, cursor, span)
 		}
 		if err != nil {
-			return x.reply(x.failed(ctx, err))
+			return x.reply(x.calls.failed(ctx, x.conn, err))
 		}
 		x.pages++
 		x.tell(page)

@@ -8,13 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -24,18 +21,20 @@ type Work struct {
 	Provider provider.Worker
 	Is       provider.WorkInfo
 	Calls    *Calls
-	Gate     *match.Gate // of large bodies, for all who evaluate expressions; nil makes one
+	// Compile compiles an expression in the language of templates. Its error is bellhop.CodeInvalid with an empty path.
+	Compile func(text string) (Expression, error)
 }
 
 // Works returns an action for each work of a provider that is a [provider.Worker].
-func Works(providers []provider.Provider, calls *Calls, gate *match.Gate) (actions []provider.Action) {
+func Works(providers []provider.Provider, calls *Calls,
+	compile func(text string) (Expression, error)) (actions []provider.Action) {
 	for _, p := range providers {
 		w, ok := p.(provider.Worker)
 		if !ok {
 			continue
 		}
 		for _, info := range w.Works() {
-			actions = append(actions, Work{Provider: w, Is: info, Calls: calls, Gate: gate})
+			actions = append(actions, Work{Provider: w, Is: info, Calls: calls, Compile: compile})
 		}
 	}
 	return actions
@@ -58,14 +57,11 @@ func (x Work) OpenAction(env provider.ActionEnv, d bellhop.Destination) (provide
 	var members map[string]any
 	json.Unmarshal(d.Settings, &members) // OpenWork has said what is wrong with settings that are no object
 	connection, _ := members[connectionSetting].(string)
-	w := &worker{info: x.Is, provider: x.Provider.Info().Name, env: env, calls: x.Calls, gate: x.Gate, destination: d,
-		log: env.Logger.With("component", "action"), work: opened, expressions: map[string]*match.Template{},
+	w := &worker{info: x.Is, provider: x.Provider.Info().Name, env: env, calls: x.Calls, destination: d,
+		log: env.Logger.With("component", "action"), work: opened, expressions: map[string]Expression{},
 		chained: len(d.Match.Types) > 0}
-	if w.gate == nil {
-		w.gate = match.NewGate(0)
-	}
 	conn, connErr := openConnection(env, connection, w.provider)
-	if err := bellhop.Join("settings", err, connErr, w.compile(members)); err != nil {
+	if err := bellhop.Join("settings", err, connErr, w.compile(members, x.Compile)); err != nil {
 		return nil, err
 	}
 	w.conn = conn
@@ -78,18 +74,16 @@ type worker struct {
 	provider    string
 	env         provider.ActionEnv
 	calls       *Calls
-	gate        *match.Gate
 	destination bellhop.Destination
 	log         *slog.Logger
 	conn        provider.Connection
 	work        provider.Work
-	expressions map[string]*match.Template // by the names of settings
-	needs       match.Needs
-	chained     bool // the destination chooses events by their types, so that those of other actions are meant
+	expressions map[string]Expression // by the names of settings
+	chained     bool                  // the destination chooses events by their types, so that those of other actions are meant
 }
 
 // compile compiles the settings that are expressions.
-func (w *worker) compile(settings map[string]any) error {
+func (w *worker) compile(settings map[string]any, compile func(text string) (Expression, error)) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(w.info.Expressions)) {
 		text, _ := settings[name].(string)
@@ -97,13 +91,12 @@ func (w *worker) compile(settings map[string]any) error {
 		if text == "" {
 			continue
 		}
-		compiled, err := match.CompileTemplate(text)
+		compiled, err := compile(text)
 		if err != nil {
 			errs = append(errs, bellhop.Join(name, err))
 			continue
 		}
 		w.expressions[name] = compiled
-		w.needs.Merge(compiled.Needs())
 	}
 	return bellhop.Join("", errs...)
 }
@@ -128,11 +121,11 @@ func (w *worker) Perform(ctx context.Context, ev *bellhop.Event, at provider.Att
 	if err != nil {
 		return w.failed(ctx, err)
 	}
-	api := &limitedAPI{calls: w.calls, conn: w.conn, of: share{width: w.info.Width}, now: w.env.Now}
+	api := &sharedAPI{calls: w.calls, conn: w.conn, of: share{width: w.info.Width}}
 	begun := w.env.Now()
 	done, err := w.work.Do(ctx, &provider.Task{Event: ev, DeliveryID: at.DeliveryID, API: api,
 		BaseURL: strings.TrimSuffix(base.String(), "/"), Values: values, Progress: at.Progress, Source: w.source})
-	made, result := w.finish(ctx, ev, api, done, err)
+	made, result := w.finish(ctx, ev, done, err)
 	level, args := slog.LevelInfo, []any{"action", w.info.Name, "destination_id", w.destination.ID, "destination",
 		w.destination.Name, "delivery_id", at.DeliveryID, "attempt", at.Attempt, "event_id", ev.ID, "connection_id",
 		w.conn.ID, "calls", api.made, "published_ids", made, "duration_ms", w.env.Now().Sub(begun).Milliseconds()}
@@ -144,7 +137,7 @@ func (w *worker) Perform(ctx context.Context, ev *bellhop.Event, at provider.Att
 }
 
 // finish publishes what was made, and returns the ids of its events and the result of the attempt.
-func (w *worker) finish(ctx context.Context, ev *bellhop.Event, api *limitedAPI, done provider.WorkDone,
+func (w *worker) finish(ctx context.Context, ev *bellhop.Event, done provider.WorkDone,
 	err error) (made []string, result provider.ActionResult) {
 	replies := []reply{}
 	for _, one := range done.Events {
@@ -159,8 +152,6 @@ func (w *worker) finish(ctx context.Context, ev *bellhop.Event, api *limitedAPI,
 		replies = append(replies, reply{Event: id, Type: one.Event.Type})
 	}
 	switch {
-	case err != nil && api.later != nil:
-		result = w.failed(ctx, api.later)
 	case err != nil:
 		result = w.failed(ctx, err)
 	case done.Skip:
@@ -196,27 +187,16 @@ func (w *worker) skip(why string) provider.ActionResult {
 
 // failed returns the result of an attempt that err ended.
 func (w *worker) failed(ctx context.Context, err error) provider.ActionResult {
-	done := failure(ctx, w.conn, err)
+	done := w.calls.failed(ctx, w.conn, err)
 	w.count(outcomeOf(done))
 	return done
 }
 
 // evaluate evaluates the expressions over ev. What they give is a text, or null.
 func (w *worker) evaluate(ctx context.Context, ev *bellhop.Event) (map[string]string, error) {
-	if len(w.expressions) == 0 {
-		return nil, nil
-	}
-	if match.Size(ev) >= match.LargeBody {
-		if err := w.gate.Enter(ctx); err != nil {
-			return nil, err
-		}
-		defer w.gate.Leave()
-	}
-	view := match.Open(ev, w.needs, match.Budget{}, nil)
-	defer view.Close()
 	values := make(map[string]string, len(w.expressions))
-	for name, x := range w.expressions {
-		v, err := x.RenderView(view)
+	for name, evaluate := range w.expressions {
+		v, err := evaluate(ctx, ev)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -248,37 +228,4 @@ func (w *worker) source(ctx context.Context, idOrName string) (provider.ActionSo
 		return unusable("source "+src.Name+" is one of provider "+src.Provider, "name one of provider "+w.provider)
 	}
 	return src, nil
-}
-
-// A limitedAPI makes the calls of one attempt within the limits of the API: each has its turn in the lane of the
-// connection. It is for one goroutine.
-type limitedAPI struct {
-	calls *Calls
-	conn  provider.Connection
-	of    share
-	now   func() time.Time
-	made  int         // calls that were answered
-	later *laterError // the API wants no calls until then; nil if it takes them
-}
-
-// Do implements [provider.API]. Where the API wants no calls now, the error is of APITemporary, and later has the time.
-func (a *limitedAPI) Do(ctx context.Context, call provider.Call) (provider.Answer, error) {
-	var answered provider.Answer
-	got := false
-	_, err := a.calls.do(ctx, a.conn, a.of, call, func(answer provider.Answer) error {
-		answered, got = answer, true
-		wait := provider.RetryAfter(answer.Header, a.now())
-		if answer.Status == http.StatusTooManyRequests || answer.Status == http.StatusServiceUnavailable && wait > 0 {
-			return &provider.APIError{Kind: provider.APITemporary, Status: answer.Status, RetryAfter: wait,
-				Message: http.StatusText(answer.Status)}
-		}
-		return nil
-	})
-	if got {
-		a.made++
-	}
-	if errors.As(err, &a.later) {
-		return provider.Answer{}, &provider.APIError{Kind: provider.APITemporary, Message: a.later.why}
-	}
-	return answered, err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/graph"
 )
@@ -55,7 +56,7 @@ func (b *bench) clerk(do func(ctx context.Context, t *provider.Task) (provider.W
 	if change != nil {
 		change(&d)
 	}
-	actions := Works([]provider.Provider{graph.Provider{}, clerk{do: do}}, b.newCalls(), nil)
+	actions := Works([]provider.Provider{graph.Provider{}, clerk{do: do}}, b.newCalls(), match.NewGate(0).Compile)
 	if len(actions) != 1 || actions[0].Info().Name != "graph.file" {
 		b.Fatalf("%d actions", len(actions))
 	}
@@ -218,7 +219,7 @@ func TestWorkThrottled(t *testing.T) {
 func TestWorkSettings(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	action := Works([]provider.Provider{clerk{do: filed}}, b.newCalls(), nil)[0]
+	action := Works([]provider.Provider{clerk{do: filed}}, b.newCalls(), match.NewGate(0).Compile)[0]
 	for settings, path := range map[string]string{
 		`{}`: "settings.connection", `{"connection":"nobody"}`: "settings.connection",
 		`{"connection":"site"}`:                   "settings.connection",
@@ -271,7 +272,7 @@ func TestWorkSource(t *testing.T) {
 			task *provider.Task) (provider.WorkDone, error) {
 			got, err = task.Source(ctx, name)
 			return provider.WorkDone{}, err
-		}}}, b.newCalls(), nil)[0]
+		}}}, b.newCalls(), match.NewGate(0).Compile)[0]
 		p, openErr := action.OpenAction(env, d)
 		if openErr != nil {
 			t.Fatal(openErr)

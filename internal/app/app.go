@@ -258,7 +258,7 @@ func (a *App) openActions() {
 		action.HTTPFetch{Calls: calls, Compile: a.gate.Compile, Plain: connection.Plain},
 	}, slices.Concat(action.Fetches(a.opts.Providers, calls), action.Readings(a.opts.Providers, calls),
 		action.Downloads(a.opts.Providers, calls))...)
-	a.actions = append(a.actions, action.Works(a.opts.Providers, calls, a.gate)...)
+	a.actions = append(a.actions, action.Works(a.opts.Providers, calls, a.gate.Compile)...)
 }
 
 // actionSource returns a source as actions see it.

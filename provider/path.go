@@ -123,3 +123,15 @@ func RetryAfter(h http.Header, now time.Time) (wait time.Duration) {
 	}
 	return min(wait, maxRetryAfter)
 }
+
+// LowerASCII returns s with its letters A to Z in lower case, as long as s: an index into the result is one into s. That
+// is not so with strings.ToLower, which makes some letters, and bytes that are no UTF-8, longer.
+func LowerASCII(s string) string {
+	lower := []byte(s)
+	for i, c := range lower {
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c + 'a' - 'A'
+		}
+	}
+	return string(lower)
+}

@@ -98,3 +98,12 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
+
+func TestLowerASCII(t *testing.T) {
+	for text, want := range map[string]string{"": "", "/Api/V2.0/Me": "/api/v2.0/me", "İȺ/API/": "İȺ/api/", "\x99/API": "\x99/api",
+		"@[`{": "@[`{"} {
+		if got := provider.LowerASCII(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

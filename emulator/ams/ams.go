@@ -225,12 +225,15 @@ func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+var apiPart = regexp.MustCompile(`(?i)/api/`)
+
 // afterAPI returns what follows "/api/" in a path, in any letter case; "" if nothing does.
 func afterAPI(path string) string {
-	if i := strings.Index(strings.ToLower(path), "/api/"); i >= 0 {
-		return path[i+len("/api/"):]
+	at := apiPart.FindStringIndex(path)
+	if at == nil {
+		return ""
 	}
-	return ""
+	return path[at[1]:]
 }
 
 // authenticate checks the call's token, and the role of its application.

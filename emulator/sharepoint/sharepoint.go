@@ -97,14 +97,16 @@ func (s *System) Owns(path string) bool {
 	return ok
 }
 
+var apiWeb = regexp.MustCompile(`(?i)/_api/web`)
+
 // apiPath splits a path into the site ("/sites/lab", "/" for the root) and what is below /_api/web.
 func apiPath(path string) (site, rest string, ok bool) {
-	i := strings.Index(strings.ToLower(path), "/_api/web")
-	if i < 0 {
+	at := apiWeb.FindStringIndex(path)
+	if at == nil {
 		return "", "", false
 	}
-	rest = path[i+len("/_api/web"):]
-	if site = path[:i]; site == "" {
+	rest = path[at[1]:]
+	if site = path[:at[0]]; site == "" {
 		site = "/"
 	}
 	return site, strings.TrimSuffix(rest, "/"), rest == "" || rest[0] == '/'

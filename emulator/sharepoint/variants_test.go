@@ -177,7 +177,8 @@ func TestTicks(t *testing.T) {
 
 func FuzzPaths(f *testing.F) {
 	for _, path := range []string{"/_api/web/lists/getByTitle('Doc''s')/items(1)", "/sites/x/_API/Web/Lists(guid'a')",
-		"/_api/web", "/_api/webs", "/_api/web/lists/getById('a')/Subscriptions('b')", "/_api/web/lists('')", "/İ_api/web"} {
+		"/_api/web", "/_api/webs", "/_api/web/lists/getById('a')/Subscriptions('b')", "/_api/web/lists('')", "/İ_api/web",
+		"\x99/_api/web", "/İ/_api/web"} {
 		f.Add(path)
 	}
 	host := emulator.New(emulator.Options{})

@@ -184,7 +184,7 @@ func moved(answer provider.Answer) error {
 	to, err := url.Parse(answer.Header.Get("Location"))
 	at := -1
 	if err == nil {
-		at = strings.Index(strings.ToLower(to.Path), "/api/")
+		at = strings.Index(provider.LowerASCII(to.Path), "/api/")
 	}
 	if at >= 0 && to.Host != "" {
 		e.Remedy += ": " + to.Scheme + "://" + to.Host + to.Path[:at+len("/api")]

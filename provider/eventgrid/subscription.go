@@ -245,7 +245,7 @@ func (s *subscriptions) List(ctx context.Context, r provider.Registration) ([]pr
 func (s *subscriptions) remote(e eventSubscription) provider.Remote {
 	remote := provider.Remote{ID: e.Name, Resource: e.ID, ExpiresAt: microsoft.ParseTime(e.Properties.ExpiresAt)}
 	for _, part := range []string{"/providers/microsoft.eventgrid/eventsubscriptions/", "/eventsubscriptions/"} {
-		if i := strings.LastIndex(strings.ToLower(e.ID), part); i >= 0 {
+		if i := strings.LastIndex(provider.LowerASCII(e.ID), part); i >= 0 {
 			remote.Resource = e.ID[:i]
 			break
 		}

@@ -65,7 +65,7 @@ const prefix = "/api/v2.0/"
 
 // relative returns the part of a resource below the prefix: "me/events".
 func relative(resource string) string {
-	if i := strings.Index(strings.ToLower(resource), prefix); i >= 0 {
+	if i := strings.Index(provider.LowerASCII(resource), prefix); i >= 0 {
 		return resource[i+len(prefix):]
 	}
 	return strings.TrimPrefix(resource, "/")

@@ -82,6 +82,8 @@ func TestCheckRegistration(t *testing.T) {
 		{"me/mailfolders('Inbox')/messages?$filter=x", "Created,updated", "{}", ""},
 		{"https://outlook.office.com/api/v2.0/me/tasks", "deleted", "", ""},
 		{"/users/ada@example.com/contacts", "deleted", "", ""},
+		{"https://outlook.office.com/ȺȺ/API/v2.0/", "created", "", "resource"}, // letters that are longer in lower case
+		{"İ/api/v2.0/", "created", "", "resource"},
 		{"", "created", "", "resource"},
 		{"/me/drive", "created", "", "resource"},
 		{"https://example.com/events", "created", "", "resource"},

@@ -78,7 +78,7 @@ func (c *changes) Key(*bellhop.Event) string { return "" }
 // event returns the event of a notification that was missed. It has no client state.
 func (c *changes) event(list string) bellhop.Event {
 	site := "/"
-	if at := strings.Index(strings.ToLower(c.log.path), apiLists); at > 0 && c.log.path[0] == '/' {
+	if at := strings.Index(provider.LowerASCII(c.log.path), apiLists); at > 0 && c.log.path[0] == '/' {
 		site = c.log.path[:at]
 	}
 	body, err := json.Marshal(struct {

@@ -76,7 +76,7 @@ const apiLists = "/_api/web/lists"
 // listPath returns the API's path, or the URL, of the list that a resource names. Its error has the path "resource".
 func listPath(resource, site string) (string, error) {
 	site = (&url.URL{Path: strings.TrimRight(site, "/")}).EscapedPath()
-	at := strings.Index(strings.ToLower(resource), apiLists)
+	at := strings.Index(provider.LowerASCII(resource), apiLists)
 	switch {
 	case resource == "" || len(resource) > 1024:
 		return "", bellhop.Invalid("resource", "required: the title, the id or the URL of a list")
@@ -209,7 +209,7 @@ func (s *subscriptions) path(r provider.Registration, id string) string {
 	json.Unmarshal(r.Settings, &own) // checked before
 	path, _ := listPath(r.Resource, own.Site)
 	if provider.IsGUID(r.RemoteResource) {
-		at := strings.Index(strings.ToLower(path), apiLists)
+		at := strings.Index(provider.LowerASCII(path), apiLists)
 		path = path[:at+len(apiLists)] + "('" + r.RemoteResource + "')"
 	}
 	path += "/subscriptions"

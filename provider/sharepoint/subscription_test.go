@@ -93,6 +93,9 @@ func TestCheckRegistration(t *testing.T) {
 			"https://contoso.sharepoint.com/sites/a/_api/web/Lists('x')/subscriptions"},
 		{"/sites/a/_api/web/lists/getByTitle('My list')", "", "",
 			"/sites/a/_api/web/lists/getByTitle('My%20list')/subscriptions"},
+		{"/sites/Ⱥ/_API/Web/lists('x')", "", "", "/sites/Ⱥ/_API/Web/lists('x')/subscriptions"}, // longer in lower case
+		{"/sites/ȺȺȺȺ/_api/web/lists", "", "resource", ""},
+		{"/sites/\x99/_api/web/lists", "", "resource", ""},
 		{"", "", "resource", ""},
 		{"https://contoso.sharepoint.com/sites/a/Shared Documents", "", "resource", ""},
 		{"https://contoso.sharepoint.com/_api/web/lists", "", "resource", ""},

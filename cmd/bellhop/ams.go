@@ -289,18 +289,6 @@ func (s *submission) readSubmission(ctx context.Context, d client.Delivery) (ev 
 	return s.api.Event(ctx, reply.Events[0].Event)
 }
 
-// pauseFor waits for d, or until ctx ends.
-func pauseFor(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // awaitEnd waits until a notification says that the job has ended. It prints those that come before.
 func (s *submission) awaitEnd(ctx context.Context, job string, since time.Time) error {
 	seen := map[string]bool{}

@@ -292,10 +292,7 @@ func (s *stage) perform(ctx context.Context, step step) (shown string, err error
 		case err != nil || time.Now().After(deadline):
 			return "", fmt.Errorf("it printed: %.2000s", text)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
-		}
+		pauseFor(ctx, 20*time.Millisecond) // an end of ctx is seen by the next run
 	}
 }
 

@@ -160,10 +160,8 @@ func awaitAttempt(ctx context.Context, api *client.Client, id string) (client.De
 		if err != nil || d.Last != nil || d.State != "pending" && d.State != "leased" {
 			return d, err
 		}
-		select {
-		case <-ctx.Done():
-			return d, ctx.Err()
-		case <-time.After(50 * time.Millisecond):
+		if err := pauseFor(ctx, 50*time.Millisecond); err != nil {
+			return d, err
 		}
 	}
 }

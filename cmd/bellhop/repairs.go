@@ -210,10 +210,7 @@ func (f *repairFlag) follow(
 	line := newProgress(e.stderr)
 	for wait := maxPoll / 10; r.State == "running"; wait = min(2*wait, maxPoll) {
 		line.show(repairProgress(r))
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-		}
+		pauseFor(ctx, wait) // the call says that ctx has ended
 		next, err := api.Repair(ctx, r.ID)
 		if ctx.Err() != nil {
 			line.end()

@@ -69,10 +69,8 @@ why. If the command is interrupted, the fill goes on.`,
 					fmt.Fprintln(e.stderr, clean(text))
 					told = text
 				}
-				select {
-				case <-time.After(fillPause):
-				case <-c.Context().Done():
-					return c.Context().Err()
+				if err := pauseFor(c.Context(), fillPause); err != nil {
+					return err
 				}
 				var s client.Subscription
 				s, err = api.Subscription(c.Context(), args[0])

@@ -195,8 +195,9 @@ func (c *catchUp) filled(mailbox string) bool {
 	if err != nil || len(sub.Gaps) == 0 || sub.Gaps[0].State != "filled" {
 		return false
 	}
-	if sub.Gaps[0].Found != caughtUpChanges {
-		c.t.Errorf("%+v, want %d changes found", sub.Gaps[0], caughtUpChanges)
+	// A page is read again after a refused call, and its changes fold.
+	if g := sub.Gaps[0]; g.Found-g.Folded != caughtUpChanges {
+		c.t.Errorf("%+v, want %d changes found", g, caughtUpChanges)
 	}
 	return true
 }

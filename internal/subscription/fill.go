@@ -117,8 +117,15 @@ func (m *Manager) fillStep(ctx context.Context, f *fill) (wait time.Duration, en
 	if err != nil {
 		return m.fillFailed(ctx, f, sub, err)
 	}
-	return page.Wait, false
+	return max(page.Wait, fillRest(m.now().Sub(asked))), false
 }
+
+// fillRest returns how long a fill rests after a page that took so long, its events included. It works an eighth of the
+// time, so that what it brings leaves the door and the deliveries at least nine tenths of their rate.
+func fillRest(took time.Duration) time.Duration { return min(max(0, 7*took), longestFillRest) }
+
+// longestFillRest bounds the rest after a page that a slow provider took long for.
+const longestFillRest = 5 * time.Second
 
 // openFill stores the intent of a fill and reads where it begins. Its error is that of a call, or of storage.
 func (m *Manager) openFill(ctx context.Context, f *fill, sub *bellhop.Subscription) error {

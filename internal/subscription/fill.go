@@ -125,7 +125,7 @@ func (m *Manager) fillStep(ctx context.Context, f *fill) (wait time.Duration, en
 func fillRest(took time.Duration) time.Duration { return min(max(0, 7*took), longestFillRest) }
 
 // longestFillRest bounds the rest after a page that a slow provider took long for.
-const longestFillRest = 5 * time.Second
+const longestFillRest = time.Second
 
 // openFill stores the intent of a fill and reads where it begins. Its error is that of a call, or of storage.
 func (m *Manager) openFill(ctx context.Context, f *fill, sub *bellhop.Subscription) error {

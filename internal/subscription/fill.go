@@ -32,17 +32,19 @@ type fill struct {
 	done chan struct{} // closed when the fill has ended
 	at   time.Time     // when to go on; guarded by Manager.mu
 
-	gap      bellhop.Gap
-	opened   bool // the fields below are set
-	changes  provider.Changes
-	place    place
-	arrived  arrived
-	told     map[string]bool // keys that this fill has published
-	walk     provider.Walk
-	failures int                   // in a row, of the kind failing
-	failing  provider.APIErrorKind // of the latest failure
-	pages    int
-	started  time.Time
+	gap     bellhop.Gap
+	opened  bool // the fields below are set
+	changes provider.Changes
+	place   place
+	arrived arrived
+	// arrivedTo is the time whose events, and all later ones, are not in arrived yet.
+	arrivedTo time.Time
+	told      map[string]bool // keys that this fill has published
+	walk      provider.Walk
+	failures  int                   // in a row, of the kind failing
+	failing   provider.APIErrorKind // of the latest failure
+	pages     int
+	started   time.Time
 }
 
 // A place is where a fill goes on, stored as JSON in the cursor of its gap.
@@ -71,6 +73,10 @@ func (m *Manager) fillStep(ctx context.Context, f *fill) (wait time.Duration, en
 	asked := m.now()
 	page, err := m.askPage(ctx, f, span)
 	m.countCall(sub, "changes", err)
+	if err != nil {
+		return m.fillFailed(ctx, f, sub, err)
+	}
+	err = m.readArrived(ctx, f, sub) // after the page: what it has may have arrived meanwhile
 	if err != nil {
 		return m.fillFailed(ctx, f, sub, err)
 	}
@@ -154,12 +160,9 @@ func (m *Manager) openFill(ctx context.Context, f *fill, sub *bellhop.Subscripti
 	if f.changes, err = m.openChanges(ctx, sub); err != nil {
 		return err
 	}
-	if err := m.readArrived(ctx, f, sub); err != nil {
-		return err
-	}
+	f.arrived, f.arrivedTo, f.opened = arrived{}, f.gap.Since, true
 	m.log.Info("subscription.gap.filling", "subscription_id", sub.ID, "subscription", sub.Name, "gap_id", f.gap.ID,
-		"from", f.gap.From, "to", f.gap.To, "resumed", resumed, "position", f.place.Cursor != "", "arrived", len(f.arrived))
-	f.opened = true
+		"from", f.gap.From, "to", f.gap.To, "resumed", resumed, "position", f.place.Cursor != "")
 	return nil
 }
 

@@ -238,6 +238,46 @@ func TestFillFolds(t *testing.T) {
 	})
 }
 
+// TestFillMeanwhile shows that what arrives while a gap is being filled is not told twice.
+func TestFillMeanwhile(t *testing.T) {
+	filling(t, func(r *rig) {
+		r.create("watch", "/me/messages", "created")
+		r.pass(time.Hour)
+		r.stop()
+		r.setDown(true)
+		r.pass(time.Hour)
+		r.alter("graph", "/me/messages", "created", "missed")
+		r.pass(8 * time.Hour)
+		r.setDown(false)
+		busy := true
+		r.mu.Lock()
+		r.refuse = func(call provider.Call) error {
+			if busy && strings.Contains(call.Path, "messages/delta") {
+				return &provider.APIError{Kind: provider.APITemporary, Message: "busy"}
+			}
+			return nil
+		}
+		r.mu.Unlock()
+		r.start()
+		r.pass(10 * time.Second)
+		if gap := r.lastGap("watch"); gap.State != bellhop.GapFilling {
+			r.Fatalf("the gap is not being filled: %+v", gap)
+		}
+		for _, id := range []string{"one", "two"} {
+			r.alter("graph", "/me/messages", "created", id)
+			r.pass(10 * time.Second)
+		}
+		r.mu.Lock()
+		busy = false
+		r.mu.Unlock()
+		r.pass(10 * time.Minute)
+		gap := r.wantGap("watch", bellhop.GapFilled, "")
+		if got := r.kinds("calendar"); len(got) != 1 || got["graph.created missed"] != 1 || gap.Found != 3 || gap.Folded != 2 {
+			r.Errorf("%v, %+v", got, gap)
+		}
+	})
+}
+
 // TestFillPause shows that a pause is filled on request alone.
 func TestFillPause(t *testing.T) {
 	filling(t, func(r *rig) {

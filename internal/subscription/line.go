@@ -174,14 +174,22 @@ func (a arrived) has(key string) bool {
 	return ok
 }
 
-// readArrived reads once which changes the source has been told of since the begin of the gap.
+// arrivedMargin is how much of the time before a read of what arrived is read again by the next: an event may get its
+// number before the read, and its row after.
+const arrivedMargin = time.Second
+
+// readArrived reads which changes the source was told of since the begin of the gap. It is called before each page is
+// told, and reads what came in since the last call: notifications keep coming in while a gap is filled.
 func (m *Manager) readArrived(ctx context.Context, f *fill, sub *bellhop.Subscription) error {
-	f.arrived = arrived{}
-	after := ""
-	for {
-		events, err := m.opts.Store.EventsAfter(ctx, sub.SourceID, f.gap.Since, after, bellhop.MaxPage)
-		if err != nil || len(events) == 0 {
+	begin, after := m.now(), ""
+	for len(f.arrived) < maxArrived {
+		events, err := m.opts.Store.EventsAfter(ctx, sub.SourceID, f.arrivedTo, after, bellhop.MaxPage)
+		if err != nil {
 			return err
+		}
+		if len(events) == 0 {
+			f.arrivedTo = begin.Add(-arrivedMargin)
+			return nil
 		}
 		after = events[len(events)-1].ID
 		for i := range events {
@@ -193,7 +201,7 @@ func (m *Manager) readArrived(ctx context.Context, f *fill, sub *bellhop.Subscri
 			m.log.Warn("subscription.gap.crowded", "subscription_id", sub.ID, "subscription", sub.Name,
 				"gap_id", f.gap.ID, "keys", len(f.arrived),
 				"meaning", "changes of later events may be told twice")
-			return nil
 		}
 	}
+	return nil
 }

@@ -44,12 +44,12 @@ func TestStressCatchUp(t *testing.T) {
 		halves := []func(){
 			func() {
 				c.restart(func() { c.away(mailbox) })
-				beside, length = c.measure(func() bool { return c.filled(mailbox) })
+				beside, length = c.measure(&c.delivered, func() bool { return c.filled(mailbox) })
 			},
 			func() {
 				c.restart(func() {})
 				end := time.Now().Add(warmUp + length)
-				alone, _ = c.measure(func() bool { return time.Now().After(end) })
+				alone, _ = c.measure(&c.delivered, func() bool { return time.Now().After(end) })
 			},
 		}
 		if n%2 == 1 {
@@ -207,21 +207,22 @@ func (c *catchUp) filled(mailbox string) bool {
 	return true
 }
 
-// measure puts the gateway under load until done, and returns how many events a second were delivered after the warm-up.
-func (c *catchUp) measure(done func() bool) (rate float64, length time.Duration) {
-	c.t.Helper()
+// measure puts the source plainSource under load until done, and returns how many events a second were delivered after
+// the warm-up. delivered counts them at the receiver.
+func (g *gateway) measure(delivered *atomic.Int64, done func() bool) (rate float64, length time.Duration) {
+	g.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	transport := &http.Transport{MaxIdleConnsPerHost: loadConnections}
 	defer transport.CloseIdleConnections()
 	posting := &http.Client{Timeout: patience, Transport: transport}
-	body, url := `{"text":"`+strings.Repeat("x", 1000)+`"}`, c.in(plainSource)
+	body, url := `{"text":"`+strings.Repeat("x", 1000)+`"}`, g.in(plainSource)
 	var load sync.WaitGroup
 	for range loadConnections {
 		load.Go(func() {
 			for ctx.Err() == nil {
 				reply, err := posting.Post(url, "application/json", strings.NewReader(body))
 				if err != nil {
-					c.t.Error(err)
+					g.t.Error(err)
 					return
 				}
 				io.Copy(io.Discard, reply.Body)
@@ -230,16 +231,16 @@ func (c *catchUp) measure(done func() bool) (rate float64, length time.Duration)
 		})
 	}
 	pause(ctx, warmUp)
-	before, began := c.delivered.Load(), time.Now()
+	before, began := delivered.Load(), time.Now()
 	for !done() { // seldom, because it asks the gateway
 		if time.Since(began) > 5*time.Minute {
-			c.t.Error("the half does not end")
+			g.t.Error("the half does not end")
 			break
 		}
 		pause(ctx, 100*time.Millisecond)
 	}
 	length = time.Since(began)
-	rate = float64(c.delivered.Load()-before) / length.Seconds()
+	rate = float64(delivered.Load()-before) / length.Seconds()
 	cancel()
 	load.Wait()
 	return rate, length

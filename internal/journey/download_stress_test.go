@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,30 +73,39 @@ func (s *standIn) control(path string, body map[string]any) {
 	}
 }
 
-// sent returns how many answers with the content of a file the stand-in has sent, and how many bytes they had.
-func (s *standIn) sent() (answers int, bytes int64) {
+// A contentCall is a call that was answered with the content of a file, or a part of it.
+type contentCall struct {
+	URL    string // its path
+	Status int
+	Answer struct{ Bytes int64 }
+}
+
+// calls returns the calls for the content of files, oldest first.
+func (s *standIn) calls() []contentCall {
 	s.t.Helper()
 	res, err := probing.Get(s.url + "/_control/calls")
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer res.Body.Close()
-	var calls struct {
-		Data []struct {
-			URL    string
-			Status int
-			Answer struct{ Bytes int64 }
-		}
-	}
+	var calls struct{ Data []contentCall }
 	if err := json.NewDecoder(res.Body).Decode(&calls); err != nil {
 		s.t.Fatal(err)
 	}
-	for _, c := range calls.Data {
-		if strings.Contains(c.URL, "/content/video") && (c.Status == http.StatusOK || c.Status == http.StatusPartialContent) {
-			answers, bytes = answers+1, bytes+c.Answer.Bytes
-		}
+	return slices.DeleteFunc(calls.Data, func(c contentCall) bool {
+		return !strings.Contains(c.URL, "/content/video") ||
+			c.Status != http.StatusOK && c.Status != http.StatusPartialContent
+	})
+}
+
+// sent returns how many answers with the content of a file the stand-in has sent, and how many bytes they had.
+func (s *standIn) sent() (answers int, bytes int64) {
+	s.t.Helper()
+	calls := s.calls()
+	for _, c := range calls {
+		bytes += c.Answer.Bytes
 	}
-	return answers, bytes
+	return len(calls), bytes
 }
 
 // keepRecordings makes a source, a connection and a destination for recordings, and returns the URL to notify.

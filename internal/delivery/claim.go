@@ -45,18 +45,19 @@ func (l *lane) claimIfDue(now time.Time) {
 }
 
 // memoryFull reports whether the bodies in all lanes take all of the room.
-func (e *Engine) memoryFull() bool { return e.queuedBytes.Load() >= maxQueuedBytes }
+func (e *Engine) memoryFull() bool { return e.queuedBytes.Load() >= e.bytes.queued }
 
 // setRoomAside sets room aside for the bodies of a claim, before their size is known, because all lanes may be
 // claiming at the same time. It takes a part of the room that is left, so that other lanes find some too. It
 // reports whether there was any. The caller holds mu.
 func (l *lane) setRoomAside() bool {
-	left := min(maxQueuedBytes-l.engine.queuedBytes.Load(), maxLaneBytes-l.bytes)
-	if left < minClaimBytes {
+	bounds := &l.engine.bytes
+	left := min(bounds.queued-l.engine.queuedBytes.Load(), bounds.lane-l.bytes)
+	if left < bounds.minClaim {
 		return false
 	}
-	room := min(claimBytes, max(minClaimBytes, left/16))
-	if l.engine.queuedBytes.Add(room) > maxQueuedBytes {
+	room := min(bounds.claim, max(bounds.minClaim, left/16))
+	if l.engine.queuedBytes.Add(room) > bounds.queued {
 		l.engine.queuedBytes.Add(-room)
 		return false
 	}

@@ -28,8 +28,8 @@ func TestStressLimiter(t *testing.T) { limiterTurns(t, 30) }
 // TestStressOrder is TestOrder with more subjects and more events of each.
 func TestStressOrder(t *testing.T) { orderKept(t, 20, 25) }
 
-// TestStressMemory is TestMemory with more destinations.
-func TestStressMemory(t *testing.T) { memoryBounded(t, 150) }
+// TestStressMemory is TestMemory with more destinations and bodies of usual size.
+func TestStressMemory(t *testing.T) { memoryBounded(t, 150, 1) }
 
-// TestStressBytesInMemory is TestBytesInMemory with more events.
-func TestStressBytesInMemory(t *testing.T) { bytesBounded(t, 60) }
+// TestStressBytesInMemory is TestBytesInMemory with more events and bodies of usual size.
+func TestStressBytesInMemory(t *testing.T) { bytesBounded(t, 60, 1) }

@@ -70,16 +70,23 @@ type Options struct {
 
 // Bounds of the deliveries in memory. The others wait in the table.
 const (
-	laneLength        = 1024     // deliveries in one lane
-	maxLaneLength     = 4096     // the same, if many go in one request
-	maxQueuedBytes    = 64 << 20 // bodies in all lanes
-	maxLaneBytes      = 16 << 20 // bodies in one lane, except that a single body may be larger
+	laneLength        = 1024 // deliveries in one lane
+	maxLaneLength     = 4096 // the same, if many go in one request
 	claimLimit        = 512
-	claimBytes        = 8 << 20
-	minClaimBytes     = 1 << 20 // the room that there has to be before a claim: a source's default limit of a body
-	maxOvercommitted  = 16      // lanes that may claim one delivery each although memory is full
+	maxOvercommitted  = 16 // lanes that may claim one delivery each although memory is full
 	overcommitBackoff = 20 * time.Millisecond
 )
+
+// byteBounds bounds the bytes of the bodies in memory.
+type byteBounds struct {
+	queued   int64 // in all lanes
+	lane     int64 // in one lane, except that a single body may be larger
+	claim    int64 // of one claim
+	minClaim int64 // the room that there has to be before a claim
+}
+
+// defaultBytes has a source's default limit of a body as the least room of a claim.
+var defaultBytes = byteBounds{queued: 64 << 20, lane: 16 << 20, claim: 8 << 20, minClaim: 1 << 20}
 
 // DefaultMaxAttempts is how many attempts are under way at a time, in all lanes together.
 const DefaultMaxAttempts = 8192
@@ -87,6 +94,7 @@ const DefaultMaxAttempts = 8192
 // An Engine delivers while Run does. Its lanes come and go with SetDestinations.
 type Engine struct {
 	opts    Options
+	bytes   byteBounds // tests have smaller ones
 	metrics *metrics
 	orders  orderHash
 
@@ -108,7 +116,7 @@ type Engine struct {
 
 // New returns an engine without destinations. It claims and sends nothing before Run.
 func New(opts Options) *Engine {
-	e := &Engine{opts: opts, metrics: newMetrics(opts.Metrics), orders: newOrderHash(opts.OrderKey),
+	e := &Engine{opts: opts, bytes: defaultBytes, metrics: newMetrics(opts.Metrics), orders: newOrderHash(opts.OrderKey),
 		limiter: newLimiter(cmp.Or(opts.MaxAttempts, DefaultMaxAttempts)), checkNow: make(chan struct{}, 1)}
 	if e.opts.Random == nil {
 		e.opts.Random = rand.Float64

@@ -82,11 +82,11 @@ func (l *lane) reserve(weight int64) bool {
 	if l.claiming || !l.dueAt.IsZero() && !l.dueAt.After(l.engine.now()) {
 		room, taken = room/2, l.queue.fresh+l.reserved
 	}
-	if l.stopped || taken >= room || l.bytes > 0 && l.bytes+weight > maxLaneBytes {
+	if l.stopped || taken >= room || l.bytes > 0 && l.bytes+weight > l.engine.bytes.lane {
 		return false
 	}
 	l.addBytes(weight)
-	if l.engine.queuedBytes.Load() > maxQueuedBytes {
+	if l.engine.queuedBytes.Load() > l.engine.bytes.queued {
 		l.addBytes(-weight)
 		return false
 	}

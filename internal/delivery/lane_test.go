@@ -98,19 +98,21 @@ func held(l *lane) int {
 
 // TestBytesInMemory: deliveries with large bodies wait in the table too. The bytes that lanes hold are bounded, also
 // during claims.
-func TestBytesInMemory(t *testing.T) { bytesBounded(t, 40) }
+func TestBytesInMemory(t *testing.T) { bytesBounded(t, 40, 8) }
 
-// bytesBounded is the body of TestBytesInMemory for this number of events.
-func bytesBounded(t *testing.T, events int) {
+// bytesBounded is the body of TestBytesInMemory for this number of events. Bodies and bounds have a part of their usual
+// size.
+func bytesBounded(t *testing.T, events, part int) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
+		r.shrink(part)
 		to := r.network.receiver("slow")
 		to.will(after(time.Second))
 		r.destination(to, func(d *bellhop.Destination) { d.Concurrency = 4 })
 		other := r.network.receiver("other")
 		r.destination(other, func(d *bellhop.Destination) { d.Match.Types = []string{"other"} })
 
-		const size = 2 << 20
+		size := 2 << 20 / part
 		most := int64(0)
 		look := func() {
 			synctest.Wait()
@@ -132,7 +134,7 @@ func bytesBounded(t *testing.T, events int) {
 			look()
 		}
 		to.wantOnce(t, events+1)
-		if bound := int64(maxQueuedBytes + claimBytes); most > bound {
+		if bound := r.engine.bytes.queued + r.engine.bytes.claim; most > bound {
 			t.Errorf("%d MiB in memory, want at most %d", most>>20, bound>>20)
 		}
 		r.wantIdle()
@@ -225,13 +227,15 @@ func TestDamaged(t *testing.T) {
 
 // TestMemory: when many destinations get large events, all lanes together hold at most the bound and a few bodies,
 // and each destination gets its own events in the end.
-func TestMemory(t *testing.T) { memoryBounded(t, 90) }
+func TestMemory(t *testing.T) { memoryBounded(t, 90, 8) }
 
-// memoryBounded is the body of TestMemory for this number of destinations.
-func memoryBounded(t *testing.T, lanes int) {
+// memoryBounded is the body of TestMemory for this number of destinations. Bodies and bounds have a part of their usual
+// size.
+func memoryBounded(t *testing.T, lanes, part int) {
 	inBubble(t, func(t *testing.T) {
-		const body = 1 << 20
+		body := 1 << 20 / part
 		r := newRig(t)
+		r.shrink(part)
 		var all []*receiver
 		for i := range lanes {
 			to := r.network.receiver(fmt.Sprint("to", i))
@@ -244,7 +248,7 @@ func memoryBounded(t *testing.T, lanes int) {
 		}
 		for range 100 {
 			synctest.Wait()
-			if n := r.engine.queuedBytes.Load(); n > maxQueuedBytes+maxOvercommitted*(body+4096) {
+			if n := r.engine.queuedBytes.Load(); n > r.engine.bytes.queued+int64(maxOvercommitted*(body+4096)) {
 				t.Fatalf("%d MiB in memory", n>>20)
 			}
 			time.Sleep(time.Second)

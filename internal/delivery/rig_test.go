@@ -93,6 +93,13 @@ func newRig(t testing.TB, change ...func(*rig)) *rig {
 	return r
 }
 
+// shrink divides the bounds of the bytes in memory. It comes before the first destination.
+func (r *rig) shrink(part int) {
+	n := int64(part)
+	b := defaultBytes
+	r.engine.bytes = byteBounds{queued: b.queued / n, lane: b.lane / n, claim: b.claim / n, minClaim: b.minClaim / n}
+}
+
 // open opens a store and an engine in the rig's folder, as the start of a process does. The end of the test stops
 // them.
 func (r *rig) open() {

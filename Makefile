@@ -10,16 +10,19 @@ STRESS ?= 20
 # SQLite itself, translated to Go by its driver's authors, has no goroutines and is most of what the tests execute. Without
 # the race detector in that one package they take a third of the time. Other libraries cannot be left out: the linker may
 # take their copy of a generic function of the standard library, and the detector then misses its synchronization.
-UNWATCHED = -gcflags='github.com/ncruces/go-sqlite3-wasm/v6/...=-race=false'
+RACE = -race '-gcflags=github.com/ncruces/go-sqlite3-wasm/v6/...=-race=false'
 
 # Without the tables for debuggers, a test binary is linked in half the time. Stack traces and the race detector's reports
 # do not need them.
 NO_DWARF = -ldflags=-w
 
+# The garbage collector runs a fifth as often, and a program with the race detector does not sleep for a second as it exits.
+TEST_ENV = CGO_ENABLED=1 GOGC=400 GORACE="atexit_sleep_ms=0 $(GORACE)"
+
 # The packages that every event passes through, and so are worth measuring.
 HOT = ./signature ./provider/... ./internal/match ./internal/ingest ./internal/store/sqlite ./internal/delivery ./internal/outbound ./internal/egress/...
 
-.PHONY: build run test lint fuzz stress bench interop help
+.PHONY: build run test lint fuzz stress browser bench interop help
 
 build: ## bin/bellhop, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
@@ -28,12 +31,13 @@ run: build ## build and serve on this machine, data in ./data; ARGS are flags fo
 	./bin/bellhop serve $(ARGS)
 
 test: lint ## lint, then every test under the race detector in shuffled order; of the fuzz targets only the seeds
-	CGO_ENABLED=1 go test -race $(UNWATCHED) $(NO_DWARF) -vet=off -p 3 -shuffle=on -timeout 10m ./...
+	$(TEST_ENV) go test $(RACE) $(NO_DWARF) -vet=off -p 3 -shuffle=on -timeout 10m ./...
 
-lint: ## formatting, vet, staticcheck, also of what is built with the tag stress
+# vet and staticcheck read what the compiler wrote about each package, so they ask for the build that the tests need too.
+lint: ## formatting, vet, staticcheck, also of what is built with the tags stress and browser
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
-	go vet -tags stress ./... # which leaves no file out
-	go tool staticcheck -tags stress ./...
+	$(TEST_ENV) go vet $(RACE) -tags stress,browser ./... # which leaves no file out
+	$(TEST_ENV) GOFLAGS="$(RACE)" $$(go tool -n staticcheck) -tags stress,browser ./...
 
 fuzz: ## each fuzz target for FUZZTIME, such as 30000x or 5s
 	FUZZTIME=$(FUZZTIME) .ci/fuzz
@@ -43,6 +47,9 @@ stress: ## kill, power cut and load, on this machine alone; STRESS is how often 
 
 # The packages with stress tests, so that no other test binary is built.
 STRESSED = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir=interop '^func TestStress' .)))
+
+browser: ## what a real browser does with the answers: needs chromium
+	go test -tags browser -run '^TestBrowser' -count=1 ./internal/journey
 
 bench: build ## this machine end to end, then the hot packages one by one
 	./bin/bellhop bench

@@ -22,12 +22,12 @@ import (
 // maxBody is the largest body that a source accepts by default.
 const maxBody = 1 << 20
 
-// bodies is how many bodies TestBodies sends.
-const bodies = 300
-
 // TestBodies sends bodies of random bytes and lengths with unusual content types. The bytes at the receiver and at
 // the API are those that were sent.
-func TestBodies(t *testing.T) {
+func TestBodies(t *testing.T) { sendBodies(t, 120) }
+
+// sendBodies is the body of TestBodies for this number of bodies.
+func sendBodies(t *testing.T, bodies int) {
 	t.Parallel()
 	random := newRandom(t)
 	l := newLedger()

@@ -32,6 +32,9 @@ func stress(t *testing.T) int {
 	return n
 }
 
+// TestStressBodies is TestBodies with more bodies.
+func TestStressBodies(t *testing.T) { sendBodies(t, 600) }
+
 // TestStressKill kills the gateway under load at random moments, starts it again at once, and counts.
 func TestStressKill(t *testing.T) {
 	cycles := stress(t)

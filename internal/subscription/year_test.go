@@ -258,10 +258,10 @@ func sqrt(n int) int {
 	return root
 }
 
-// TestYear is a year of two hundred subscriptions; TestStressYear is one of ten thousand.
+// TestYear is a year of sixty subscriptions; TestStressYear is one of ten thousand.
 func TestYear(t *testing.T) {
 	t.Parallel()
-	simulateYear(t, 200)
+	simulateYear(t, 60)
 }
 
 // BenchmarkSweep compares 10,000 subscriptions of 50 connections with the lists of their provider, as is done once a

@@ -16,7 +16,7 @@ RACE = -race '-gcflags=github.com/ncruces/go-sqlite3-wasm/v6/...=-race=false'
 # do not need them.
 NO_DWARF = -ldflags=-w
 
-# The garbage collector runs a fifth as often, and a program with the race detector does not sleep for a second as it exits.
+# The garbage collector runs a quarter as often, and a program with the race detector does not sleep for a second as it exits.
 TEST_ENV = CGO_ENABLED=1 GOGC=400 GORACE="atexit_sleep_ms=0 $(GORACE)"
 
 # The packages that every event passes through, and so are worth measuring.

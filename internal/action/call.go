@@ -27,6 +27,7 @@ type Calls struct {
 	now     func() time.Time
 	random  func() float64 // in [0, 1), for jitter
 	metrics *metrics
+	rests   rests // of downloads
 
 	mu    sync.Mutex // guards lanes and all that they hold
 	lanes map[string]*lane
@@ -37,6 +38,9 @@ type CallsOptions struct {
 	Now     func() time.Time      // required
 	Random  func() float64        // in [0, 1), for jitter; nil is that of math/rand
 	Metrics prometheus.Registerer // nil registers no metrics
+
+	// Accepted returns how many events have come in since the start: downloads rest while many do. Nil is no rests.
+	Accepted func() int64
 }
 
 // NewCalls returns Calls that have not been asked to wait.
@@ -44,7 +48,8 @@ func NewCalls(o CallsOptions) *Calls {
 	if o.Random == nil {
 		o.Random = rand.Float64
 	}
-	return &Calls{now: o.Now, random: o.Random, metrics: newMetrics(o.Metrics), lanes: map[string]*lane{}}
+	return &Calls{now: o.Now, random: o.Random, metrics: newMetrics(o.Metrics), rests: rests{accepted: o.Accepted},
+		lanes: map[string]*lane{}}
 }
 
 // A share is the part of an API that has a limit of its own, such as one mailbox.

@@ -196,6 +196,8 @@ func (d *downloader) Perform(ctx context.Context, ev *bellhop.Event, at provider
 	defer d.claims.free(d.destination.ID + "|" + ev.ID)
 	d.calls.metrics.downloads.Inc()
 	defer d.calls.metrics.downloads.Dec()
+	d.calls.rests.active.Add(1)
+	defer d.calls.rests.active.Add(-1)
 	r := &downloading{downloader: d, ctx: ctx, slice: ctx, ev: ev, plan: plan}
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline) // by the real clock, as that of ctx

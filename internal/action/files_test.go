@@ -407,7 +407,8 @@ func TestCutReader(t *testing.T) {
 	}
 }
 
-// TestSavedOnTheWay: at no time more than 8 MiB of a file are not durable, so that a crash costs no more than that.
+// TestSavedOnTheWay: in a folder at no time more than 6 MiB of a file are not durable, so that a crash costs no more
+// than that.
 func TestSavedOnTheWay(t *testing.T) {
 	t.Parallel()
 	r := newFilesRig(t)
@@ -420,7 +421,7 @@ func TestSavedOnTheWay(t *testing.T) {
 	}()
 	sum := sha256.New()
 	source := io.TeeReader(mathrand.NewChaCha8([32]byte{2}), sum)
-	const most = 8 << 20 // that may not be durable
+	const most = 6<<20 + copyBytes // that may not be durable, and that were read and are not yet written
 	const size = 3*most + 1000
 	if _, err := io.CopyN(feed, source, size); err != nil {
 		t.Fatal(err)
@@ -583,13 +584,14 @@ func TestStorageFull(t *testing.T) {
 		o.Storage = faulty{r.folder, &left, func() error { return fmt.Errorf("%w: quota", blob.ErrFull) }}
 	})
 	f := r.begin("a")
-	size, err := r.Append(t.Context(), f.ID, 0, io.MultiReader(strings.NewReader("first"), strings.NewReader("second")))
-	if size != 5 || !errors.Is(err, provider.ErrStorageFull) || !strings.Contains(err.Error(), "quota") {
+	first := strings.Repeat("f", copyBytes)
+	size, err := r.Append(t.Context(), f.ID, 0, strings.NewReader(first+"second"))
+	if size != copyBytes || !errors.Is(err, provider.ErrStorageFull) || !strings.Contains(err.Error(), "quota") {
 		t.Errorf("%d %v", size, err)
 	}
 	f = r.begin("a")
 	r.append(f, "second")
-	if _, err := r.Finish(t.Context(), f.ID); err != nil || r.read(f.ID) != "firstsecond" {
+	if _, err := r.Finish(t.Context(), f.ID); err != nil || r.read(f.ID) != first+"second" {
 		t.Error(err)
 	}
 }

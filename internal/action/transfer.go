@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -199,7 +198,7 @@ func (t *transfer) request() error {
 	if err != nil || at < 0 {
 		return err
 	}
-	body := &fileSource{body: answer.Body, left: -1, until: -1}
+	body := &fileSource{body: answer.Body, left: -1, until: -1, rest: resting{rests: &t.calls.rests, ctx: t.slice}}
 	if total >= 0 {
 		body.left = total - at
 	}
@@ -383,12 +382,13 @@ type fileSource struct {
 	left   int64  // bytes that may come; -1 is any number
 	until  int64  // bytes to read before a checkpoint; -1 reads all
 	failed error  // of the last Read, but for io.EOF
+	rest   resting
 }
 
-// Read implements [io.Reader]. A download whose bytes are always there would keep its processor for 10 ms at a time, so
-// it first lets everything else that is ready go on: accepts and deliveries.
+// Read implements [io.Reader]. It rests before it reads if that is due.
 func (s *fileSource) Read(p []byte) (n int, err error) {
-	runtime.Gosched()
+	s.rest.begin()
+	defer func() { s.rest.end(n) }()
 	if s.until == 0 {
 		s.failed = errCheckpoint
 		return 0, s.failed

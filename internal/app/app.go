@@ -252,7 +252,8 @@ func (a *App) openActions() {
 		a.log.Warn("exec.root", "setting", "allow-exec",
 			"meaning", "that user is root; run the server as a user with fewer rights")
 	}
-	calls := action.NewCalls(action.CallsOptions{Now: time.Now, Metrics: a.registry})
+	calls := action.NewCalls(action.CallsOptions{Now: time.Now, Metrics: a.registry,
+		Accepted: func() int64 { return a.door.Accepted() }})
 	a.actions = append([]provider.Action{
 		action.Exec{Allowed: allowed, Lookup: os.LookupEnv},
 		action.HTTPFetch{Calls: calls, Compile: a.gate.Compile, Plain: connection.Plain},

@@ -263,7 +263,7 @@ type folderWriter struct {
 	to     writeSyncer
 }
 
-// syncEvery is half of what may be lost, because the next bytes are written during a sync.
+// syncEvery is the distance between syncs. Half as much is written during a sync, so that 6 MiB may be lost.
 const syncEvery = 4 << 20
 
 // Pace implements [Writer].

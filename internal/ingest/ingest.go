@@ -95,7 +95,11 @@ type Door struct {
 	afterReply *afterReply
 	conflicts  conflicts
 	decoders   chan struct{} // a place for each body that is being decoded
+	events     atomic.Int64  // accepted from senders since the start
 }
+
+// Accepted returns how many events senders have brought since the start.
+func (d *Door) Accepted() int64 { return d.events.Load() }
 
 // A source is a bellhop.Source together with its opened receiver. It never changes.
 type source struct {
@@ -366,6 +370,7 @@ func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Re
 		d.metrics.refused.WithLabelValues(src.Name, codeOf(item.Err)).Inc()
 	}
 	src.metrics.events.Add(float64(len(receipt.Events)))
+	d.events.Add(int64(len(receipt.Events)))
 	if src.clock != nil && len(receipt.Events) > 0 {
 		src.clock.Store(start.UnixMicro())
 	}

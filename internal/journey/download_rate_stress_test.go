@@ -40,9 +40,9 @@ type cost struct{ took, cpu time.Duration }
 
 func (c cost) rate(size int64) float64 { return float64(size) / c.took.Seconds() / (1 << 20) }
 
-// TestStressDownloadRate downloads the same recording by Bellhop and by curl, in turn, and compares what it costs. Bellhop
-// also hashes and syncs the file; curl writes it alone. STRESS is four times the number of rounds; with fewer than three
-// rounds the recording has 150 MB in place of 1.5 GB.
+// TestStressDownloadRate downloads the same recording by Bellhop and by curl, in turn, and compares what it costs.
+// Bellhop also hashes and syncs the file; curl writes it alone. STRESS is four times the number of rounds; with fewer
+// than three rounds the recording has 150 MB in place of 1.5 GB.
 func TestStressDownloadRate(t *testing.T) {
 	rounds, size := max(1, stress(t)/4), int64(150_000_000)
 	if rounds >= 3 {
@@ -117,7 +117,8 @@ func (c *comparison) byBellhop() cost {
 	}
 	begun := time.Now()
 	c.s.control("event", map[string]any{"to": c.hook, "data": map[string]any{"bytes": c.size, "seed": 7}})
-	eventually(c.t, 10*time.Minute, "the file has its name", func() bool { // which costs the gateway nothing, as its API does
+	// Looking at the folder costs the gateway nothing; asking its API does.
+	eventually(c.t, 10*time.Minute, "the file has its name", func() bool {
 		found, _ := filepath.Glob(filepath.Join(c.g.dir, "files", "*", "0.mp4"))
 		return len(found) == 1
 	})
@@ -196,9 +197,9 @@ func cpuTime(pid int) (used time.Duration, ok bool) {
 	return used, true
 }
 
-// TestStressDownloadCorridor compares how many events a second are delivered alone, and beside four downloads that do not
-// end. Each half of a round has a gateway of its own. STRESS is four times the number of rounds; with fewer than three
-// rounds a half lasts 2 s in place of 6 s.
+// TestStressDownloadCorridor compares how many events a second are delivered alone, and beside four downloads that do
+// not end. Each half of a round has a gateway of its own. STRESS is four times the number of rounds; with fewer than
+// three rounds a half lasts 2 s in place of 6 s.
 func TestStressDownloadCorridor(t *testing.T) {
 	rounds, length := max(1, stress(t)/4), 2*time.Second
 	if rounds >= 3 {

@@ -74,6 +74,10 @@ func TestMessages(t *testing.T) {
 			Subject: "in_1 & <co>", Time: at,
 			Body: []byte(`{"id":"in_1","amount":12.50,"big":12345678901234567890,"paid":true,"note":null,"empty":"",` +
 				`"quote":"\"it's\" &amp;","lines":[{"a": 1}],"more":{"b":"` + "`é`" + `"}}`)}, update: true},
+		{name: "ams-published", ev: published(`"https://media.example.com/1/a.ism/manifest"`,
+			`"https://media.example.com/1/a.ism/manifest(format=m3u8-aapl)"`), update: true},
+		{name: "ams-published-hostile", ev: published(`"javascript:alert(1)"`,
+			`"http://media.example.com/|x>*<!channel>`+"`"+`"`), update: true},
 		{name: "any-object-coloured", colour: "attachment",
 			ev: bellhop.Event{ID: "evt_1", Source: "shop", Type: "invoice.paid", Subject: "in_1", ReceivedAt: at,
 				Body: []byte(`{}`)}, update: true},
@@ -107,6 +111,53 @@ func TestMessages(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, want.Bytes())
 			}
 		})
+	}
+}
+
+// published is the event of ams.publish, with these URLs in JSON.
+func published(smooth, hls string) bellhop.Event {
+	urls := `{"smooth":` + smooth + `,"hls_v4":` + hls + `}`
+	return bellhop.Event{ID: "evt_1", Source: "media", Type: "ams.asset.published", Subject: "nb:cid:UUID:1",
+		ReceivedAt: providertest.Now, Body: []byte(`{"asset":"nb:cid:UUID:1","name":"harbour tour","urls":` + urls +
+			`,"urls_http":` + urls + `,"usable_after":"2026-11-22T10:00:00Z"}`)}
+}
+
+// TestLinks: an object of links becomes buttons. If one of them is no link that a browser may follow, there is no button
+// of that object, and it is shown as escaped code.
+func TestLinks(t *testing.T) {
+	for _, c := range []struct{ href, shown string }{
+		{`https://h.example/1(format=m3u8-aapl)`, ""},
+		{`http://h.example/1?a=b&c=d`, ""},
+		{`javascript:alert(1)`, "javascript:alert(1)"},
+		{`JavaScript:alert(1)//https://h.example`, "JavaScript:alert"},
+		{`data:text/html,<script>`, "data:text/html,&lt;script&gt;"},
+		{`http://h.example/|x>`, "http://h.example/|x&gt;"},
+		{`http://h.example/<!channel>`, "http://h.example/&lt;!channel&gt;"},
+		{"http://h.example/`*x*", "http://h.example/"},
+		{`https://h.example/a b`, "https://h.example/a b"},
+		{`https:///1`, "https:///1"},
+		{`//h.example/1`, "//h.example/1"},
+		{"https://h.example/\u202egpj.exe", "https://h.example/"},
+		{`https://h.example/` + strings.Repeat("a", 3000), "https://h.example/aaa"},
+	} {
+		body := string(message(t, nil, published(`"https://h.example/0"`, `"`+c.href+`"`)))
+		buttons := strings.Count(body, `"type":"button"`)
+		if want := map[bool]int{true: 2, false: 0}[c.shown == ""]; buttons != want {
+			t.Errorf("%.60s: %d buttons, want %d", c.href, buttons, want)
+		}
+		var m struct{ Blocks []checkedBlock }
+		if err := json.Unmarshal([]byte(body), &m); err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, b := range m.Blocks {
+			for _, f := range b.Fields {
+				text += f.Text + "\n"
+			}
+		}
+		if !strings.Contains(text, c.shown) {
+			t.Errorf("%.60s is not shown as %s:\n%s", c.href, c.shown, text)
+		}
 	}
 }
 

@@ -314,7 +314,8 @@ type Subscriptions interface {
 	CreateSubscription(ctx context.Context, s bellhop.Subscription) error
 	// SaveSubscription replaces the subscription with the id of s, except its LastEventAt, and stores what note has, in
 	// one transaction. It is a conflict if another subscription has its name. A call without an ID is new and gets one;
-	// else it replaces that call. The latest [bellhop.MaxSubscriptionCalls] calls and [bellhop.MaxGaps] gaps are kept.
+	// else it replaces that call. Of a gap that is stored already it replaces From, To, Reason and Announced alone.
+	// The latest [bellhop.MaxSubscriptionCalls] calls and [bellhop.MaxGaps] gaps are kept.
 	SaveSubscription(ctx context.Context, s bellhop.Subscription, note bellhop.SubscriptionNote) error
 	// DeleteSubscription deletes a subscription with its calls, gaps and cursors. Its name is free again.
 	DeleteSubscription(ctx context.Context, id string) error
@@ -328,12 +329,13 @@ type Subscriptions interface {
 	GapsToAnnounce(ctx context.Context) ([]bellhop.Gap, error)
 	// GapsToFill returns the gaps that are open or being filled, oldest first.
 	GapsToFill(ctx context.Context) ([]bellhop.Gap, error)
-	// SaveGap replaces State, Outcome, Since, Until, Found and Folded of a gap, and the cursor whose owner is its
-	// subscription and whose key is its id, in one transaction. A cursor without a value is deleted. If Announced is not
-	// set, the gap is to be announced again.
+	// SaveGap replaces State, Outcome, Since, Until, Found and Folded of a gap, widens its span to From and To, and
+	// replaces the cursor whose owner is its subscription and whose key is its id, in one transaction. A cursor without
+	// a value is deleted. If Announced is not set, the gap is to be announced again.
 	SaveGap(ctx context.Context, gap bellhop.Gap, cursor bellhop.Cursor) error
-	// GapAnnounced stores that a gap is announced. An unknown id is no error.
-	GapAnnounced(ctx context.Context, id string) error
+	// GapAnnounced stores that a gap is announced, unless its span or state has changed since. That is no error, nor is
+	// an unknown gap.
+	GapAnnounced(ctx context.Context, gap bellhop.Gap) error
 	// Spoken stores when the latest event came, by the ids of subscriptions and sources. Unknown ids are ignored.
 	Spoken(ctx context.Context, at map[string]time.Time) error
 	// SourceNotes returns the notes of the sources that have ExpectEvery, by their ids.

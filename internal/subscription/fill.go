@@ -24,14 +24,16 @@ const (
 	maxForeign   = 5                // answers in a row that are not of the API
 )
 
-// A fill is a gap that is being filled. Its first three fields never change; gap and the fields after it belong to the
-// goroutine of the line, until done is closed.
+// A fill is a gap that is to be filled. Its first three fields never change. Manager.mu guards at, begun and, until
+// the fill has begun, gap. From then on gap and the fields after it belong to the goroutine of the line, until done is
+// closed.
 type fill struct {
 	e    *entry
 	id   string        // of the gap
 	done chan struct{} // closed when the fill has ended
-	at   time.Time     // when to go on; guarded by Manager.mu
 
+	at      time.Time // when to go on
+	begun   bool      // it is under way: its gap is not widened any more
 	gap     bellhop.Gap
 	opened  bool // the fields below are set
 	changes provider.Changes
@@ -135,7 +137,7 @@ const longestFillRest = time.Second
 
 // openFill stores the intent of a fill and reads where it begins. Its error is that of a call, or of storage.
 func (m *Manager) openFill(ctx context.Context, f *fill, sub *bellhop.Subscription) error {
-	resumed := f.gap.State == bellhop.GapFilling
+	resumed, announced := f.gap.State == bellhop.GapFilling, f.gap.Announced
 	f.gap.State, f.gap.Announced, f.started, f.told = bellhop.GapFilling, true, m.now(), map[string]bool{}
 	if f.gap.Since.IsZero() {
 		f.gap.Since = f.gap.From.Add(-fillMargin)
@@ -156,6 +158,9 @@ func (m *Manager) openFill(ctx context.Context, f *fill, sub *bellhop.Subscripti
 	err := m.opts.Store.SaveGap(context.WithoutCancel(ctx), f.gap, f.cursor(m.now()))
 	if err != nil {
 		return err
+	}
+	if !announced { // it was widened, and has its last span now
+		m.announceGap(f.gap, sub)
 	}
 	if f.changes, err = m.openChanges(ctx, sub); err != nil {
 		return err
@@ -361,7 +366,7 @@ func (m *Manager) Fill(ctx context.Context, id string, since time.Time) ([]bellh
 	var wanted []bellhop.Gap
 	if !since.IsZero() {
 		e.mu.Lock()
-		gap := m.newGap(sub, bellhop.StoredTime(since), now, "a user asked for what changed")
+		gap := m.newGap(sub, bellhop.StoredTime(since), now, reasonAsked)
 		err = m.save(ctx, e, bellhop.SubscriptionNote{Gap: gap})
 		e.mu.Unlock()
 		if err != nil {

@@ -3,6 +3,7 @@ package subscription
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -14,6 +15,7 @@ import (
 type line struct {
 	fills   []*fill
 	running bool          // a goroutine serves the line
+	round   int           // counts the calls of nextFill
 	wake    chan struct{} // holds one: the line has changed
 }
 
@@ -33,6 +35,9 @@ func (m *Manager) enqueue(e *entry, gap bellhop.Gap) *fill {
 		}
 	}
 	f := &fill{e: e, id: gap.ID, gap: gap, done: make(chan struct{})}
+	if now := m.now(); now.Sub(e.filledAt).Abs() < fillPause && byItself(gap) {
+		f.at = now.Add(fillPause)
+	}
 	l.fills = append(l.fills, f)
 	e.gaps++
 	return f
@@ -94,20 +99,23 @@ func (m *Manager) serve(ctx context.Context, connectionID string, l *line) {
 	m.mu.Unlock()
 }
 
-// leave takes a fill that has ended out of its line. The caller holds m.mu.
+// leave takes a fill that has ended out of its line, and has the next one of its subscription wait. The caller holds
+// m.mu.
 func (m *Manager) leave(l *line, f *fill) {
-	for i, other := range l.fills {
-		if other == f {
-			l.fills = append(l.fills[:i:i], l.fills[i+1:]...)
-			break
+	l.fills = slices.DeleteFunc(l.fills, func(other *fill) bool { return other == f })
+	f.e.filledAt = m.now()
+	for _, other := range l.fills {
+		if other.e == f.e && !other.begun && byItself(other.gap) {
+			other.at = f.e.filledAt.Add(fillPause)
 		}
 	}
 	f.e.gaps--
 	close(f.done)
 }
 
-// nextFill returns the first fill of a line that may go on now, or nil and after how long to look again; negative if
-// the line is empty, which nobody serves any more then.
+// nextFill returns the first fill of a line that may begin or go on now, or nil and after how long to look again;
+// negative if the line is empty, which nobody serves any more then. A fill does not begin while another one of its
+// subscription holds it back, unless a user asked for its gap.
 func (m *Manager) nextFill(connectionID string, l *line) (*fill, time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,9 +127,19 @@ func (m *Manager) nextFill(connectionID string, l *line) (*fill, time.Duration) 
 	if pause := m.of(connectionID).until.Sub(now); pause > 0 {
 		return nil, min(pause, maxLook)
 	}
+	l.round++
+	for _, f := range l.fills {
+		if f.begun && f.holds() {
+			f.e.heldIn = l.round
+		}
+	}
 	wait := maxLook
 	for _, f := range l.fills {
+		if f.waits() && f.e.heldIn == l.round {
+			continue
+		}
 		if !f.at.After(now) || f.at.Sub(now) > 25*time.Hour { // the clock was set back since
+			f.begun = true
 			return f, 0
 		}
 		wait = min(wait, f.at.Sub(now))

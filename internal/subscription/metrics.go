@@ -31,7 +31,7 @@ func newMetrics(r prometheus.Registerer, count func() (map[bellhop.SubscriptionS
 			Help: "Calls of providers' APIs for subscriptions, by provider, call and outcome."},
 			[]string{"provider", "call", "outcome"}),
 		gaps: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_subscription_gaps_total",
-			Help: "Spans of time in which a subscription may have missed notifications."}),
+			Help: "Spans of time in which a subscription may have missed notifications; joined ones count once."}),
 		silences: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_source_silences_total",
 			Help: "Sources and subscriptions that did not speak for longer than expected."}),
 		sweeps: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_subscription_sweep_seconds",

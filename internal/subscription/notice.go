@@ -79,38 +79,26 @@ func (m *Manager) announceState(sub *bellhop.Subscription, kind string) {
 		Reason: sub.Reason, ExpiresAt: sub.ExpiresAt})
 }
 
-// newGap returns a new gap of sub, which is open if its provider can be asked for what was missed. It ends at the
-// earliest when it begins, whatever clocks said.
-func (m *Manager) newGap(sub *bellhop.Subscription, from, to time.Time, reason string) *bellhop.Gap {
-	if to.Before(from) {
-		from = to
-	}
-	gap := &bellhop.Gap{ID: bellhop.NewID(bellhop.PrefixGap, m.opts.Rand), SubscriptionID: sub.ID, From: from, To: to,
-		Reason: reason, State: bellhop.GapOpen}
-	if _, ok := m.catchUpper(sub.Provider); !ok {
-		gap.State, gap.Outcome = bellhop.GapUnknown, noCatchUp(sub.Provider)
-	}
-	return gap
-}
-
 // announceGap announces a gap that is stored and, once it was tried to fill it, how that ended. If that fails,
-// announceGaps does so later. What was announced before folds.
+// announceGaps does so later. What was announced before folds. The ids tell the span: a gap that was widened since is
+// announced again.
 func (m *Manager) announceGap(gap bellhop.Gap, sub *bellhop.Subscription) {
 	n := notice{Subscription: subscriptionNotice(sub), Reason: gap.Reason, Gap: noticeOf(gap)}
 	if src, ok := m.sourceOf(sub.SourceID); ok {
 		n.Source = &nounNotice{ID: src.ID, Name: src.Name, Provider: src.Provider}
 	}
-	if m.publishNotice(bellhop.TypeSubscriptionGap, sub.Name, gap.ID, n) != nil {
+	id := fmt.Sprintf("%s %d %d", gap.ID, gap.From.UnixMicro(), gap.To.UnixMicro())
+	if m.publishNotice(bellhop.TypeSubscriptionGap, sub.Name, id, n) != nil {
 		return
 	}
 	switch ended := !gap.Since.IsZero() && !gap.State.Waits(); {
 	case !ended:
 		m.log.Warn("subscription.gap", "subscription_id", sub.ID, "subscription", sub.Name, "gap_id", gap.ID, "from",
 			gap.From, "to", gap.To, "reason", gap.Reason, "state", gap.State)
-	case m.publishNotice(endOf[gap.State], sub.Name, gap.ID+" "+string(gap.State), n) != nil:
+	case m.publishNotice(endOf[gap.State], sub.Name, id+" "+string(gap.State), n) != nil:
 		return
 	}
-	if err := m.opts.Store.GapAnnounced(context.WithoutCancel(m.ctx), gap.ID); err != nil {
+	if err := m.opts.Store.GapAnnounced(context.WithoutCancel(m.ctx), gap); err != nil {
 		m.log.Error("announcement.failed", "gap_id", gap.ID, "error", err)
 	}
 }

@@ -71,6 +71,7 @@ type rig struct {
 	lost    string                                // the answer of the next POST at this path is lost
 	refuse  func(provider.Call) error             // why the connection makes no call; nil, or nil of it, lets it
 	saveGap func(bellhop.Gap) error               // why the store takes no gap
+	saveNew func(store func() error) error        // stores a new or a wider gap; nil just stores it
 }
 
 // A quickStore is the store without a commit for every five minutes that pass: they would be most of a test's time.
@@ -91,6 +92,19 @@ func (s quickStore) SaveGap(ctx context.Context, gap bellhop.Gap, cursor bellhop
 		}
 	}
 	return s.Store.SaveGap(ctx, gap, cursor)
+}
+
+// SaveSubscription lets the test decide how a gap is stored.
+func (s quickStore) SaveSubscription(ctx context.Context, sub bellhop.Subscription,
+	note bellhop.SubscriptionNote) error {
+	s.rig.mu.Lock()
+	save := s.rig.saveNew
+	s.rig.mu.Unlock()
+	store := func() error { return s.Store.SaveSubscription(ctx, sub, note) }
+	if save == nil || note.Gap == nil {
+		return store()
+	}
+	return save(store)
 }
 
 // Alive keeps the time in memory.

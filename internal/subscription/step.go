@@ -75,7 +75,7 @@ func (m *Manager) next(ctx context.Context, e *entry, k marks) error {
 		m.announceState(sub, bellhop.TypeSubscriptionFailing)
 	}
 	if !k.missed.IsZero() {
-		gap := m.newGap(sub, k.missed, m.now(), "the provider says that notifications were lost")
+		gap := m.newGap(sub, k.missed, m.now(), reasonMissed)
 		if err := m.save(ctx, e, bellhop.SubscriptionNote{Gap: gap}); err != nil {
 			return err
 		}
@@ -278,9 +278,9 @@ func (m *Manager) made(ctx context.Context, e *entry, got callResult, r provider
 func (m *Manager) settled(sub *bellhop.Subscription, now time.Time) (gap *bellhop.Gap) {
 	sub.State = bellhop.SubscriptionActive
 	if !sub.LostAt.IsZero() {
-		gap = m.newGap(sub, sub.LostAt, now, "there was no registration at the provider")
+		gap = m.newGap(sub, sub.LostAt, now, reasonUnregistered)
 		if sub.Secrets.Paused && gap.State == bellhop.GapOpen { // who pauses does not want what happens meanwhile
-			gap.State, gap.Reason = bellhop.GapUnknown, "a user paused the subscription"
+			gap.State, gap.Reason = bellhop.GapUnknown, reasonPaused
 			gap.Outcome = "a pause is filled only on request: bellhop subscriptions fill " + sub.Name
 		}
 	}

@@ -40,11 +40,13 @@ type Store interface {
 	SettleCalls(ctx context.Context, outcome string) error
 	SubscriptionCalls(ctx context.Context, id string) ([]bellhop.SubscriptionCall, error)
 	GapsToAnnounce(ctx context.Context) ([]bellhop.Gap, error)
-	GapAnnounced(ctx context.Context, id string) error
+	// GapAnnounced stores that a gap is announced, unless its span or state has changed since.
+	GapAnnounced(ctx context.Context, gap bellhop.Gap) error
 	SubscriptionGaps(ctx context.Context, id string) ([]bellhop.Gap, error)
 	// GapsToFill returns the gaps that are open or being filled, oldest first.
 	GapsToFill(ctx context.Context) ([]bellhop.Gap, error)
-	// SaveGap stores a gap and, under its id, its cursor. It is to be announced again unless it says that it was.
+	// SaveGap stores a gap, whose span it does not make narrower, and, under its id, its cursor. It is to be announced
+	// again unless it says that it was.
 	SaveGap(ctx context.Context, gap bellhop.Gap, cursor bellhop.Cursor) error
 	Cursor(ctx context.Context, owner, key string) (bellhop.Cursor, error)
 	SaveCursor(ctx context.Context, owner, key string, c bellhop.Cursor) error
@@ -145,6 +147,8 @@ type entry struct {
 	flushed int64     // the value of spoken that is stored
 
 	gaps       int       // fills of its gaps that wait or are under way
+	filledAt   time.Time // when its latest fill ended; zero if none has since the start
+	heldIn     int       // the latest round of its line in which a fill under way holds back the next one
 	baselineAt time.Time // when to take the next baseline
 }
 
@@ -203,9 +207,7 @@ func (m *Manager) Load(ctx context.Context) error {
 			return fmt.Errorf("load subscriptions: %w", err)
 		}
 		for _, sub := range list {
-			if err := m.adoptStored(ctx, sub, before); err != nil {
-				return err
-			}
+			m.adoptStored(sub)
 		}
 		if next == "" {
 			break
@@ -215,23 +217,17 @@ func (m *Manager) Load(ctx context.Context) error {
 	if err := m.loadFills(ctx); err != nil {
 		return fmt.Errorf("load subscriptions: %w", err)
 	}
+	if err := m.noteDowntime(ctx, before); err != nil {
+		return fmt.Errorf("load subscriptions: %w", err)
+	}
 	m.publishAll()
 	return nil
 }
 
-// adoptStored takes a subscription from the store. The gateway was running last at before.
-func (m *Manager) adoptStored(ctx context.Context, sub bellhop.Subscription, before time.Time) error {
+// adoptStored takes a subscription from the store.
+func (m *Manager) adoptStored(sub bellhop.Subscription) {
 	e := m.add(sub)
 	now := m.now()
-	info, ok := m.info(sub.Provider)
-	if sub.State.Live() && ok && !before.IsZero() && now.Sub(before) > info.Repeats+aliveEvery+aliveEvery {
-		gap := m.newGap(&sub, before, now, "the gateway was not running for longer than the provider repeats "+
-			"notifications")
-		if err := m.opts.Store.SaveSubscription(ctx, sub, bellhop.SubscriptionNote{Gap: gap}); err != nil {
-			return fmt.Errorf("load subscriptions: %w", err)
-		}
-		m.metrics.gaps.Inc()
-	}
 	src, there := m.sourceOf(sub.SourceID)
 	soon := m.random(time.Minute, baselineSoon)
 	m.mu.Lock()
@@ -241,6 +237,34 @@ func (m *Manager) adoptStored(ctx context.Context, sub bellhop.Subscription, bef
 	e.marks.now = sub.State == bellhop.SubscriptionRenewing || sub.Deleting || !sub.Secrets.Wish.IsZero() ||
 		len(sub.Secrets.Retired) > 0 || there && (m.dependsElse(&sub, &src) || sub.URL != "" && src.url != sub.URL)
 	m.schedule(e)
+}
+
+// noteDowntime stores a gap of each subscription whose provider repeats notifications for a shorter time than the
+// gateway, which was running last at before, was not running. Run announces them.
+func (m *Manager) noteDowntime(ctx context.Context, before time.Time) error {
+	m.mu.Lock()
+	entries := m.all()
+	m.mu.Unlock()
+	now := m.now()
+	for _, e := range entries {
+		sub := e.shared.Load()
+		info, ok := m.info(sub.Provider)
+		if !sub.State.Live() || !ok || before.IsZero() || now.Sub(before) <= info.Repeats+aliveEvery+aliveEvery {
+			continue
+		}
+		gap, joined := m.join(e, m.newGap(sub, before, now, reasonDown))
+		err := m.opts.Store.SaveSubscription(ctx, *sub, bellhop.SubscriptionNote{Gap: gap})
+		if err != nil {
+			return err
+		}
+		if joined {
+			continue
+		}
+		m.metrics.gaps.Inc()
+		if gap.State.Waits() {
+			m.enqueue(e, *gap)
+		}
+	}
 	return nil
 }
 
@@ -349,10 +373,14 @@ func (m *Manager) random(a, b time.Duration) time.Duration {
 var noNote bellhop.SubscriptionNote
 
 // save stores the present version of e with note. If storage cannot take it now, the step is over, and the version is
-// stored later. The caller holds e.mu.
+// stored later. A gap of note may be joined with one that waits. The caller holds e.mu.
 func (m *Manager) save(ctx context.Context, e *entry, note bellhop.SubscriptionNote) error {
 	before := e.shared.Load()
-	err := m.opts.Store.SaveSubscription(context.WithoutCancel(ctx), e.sub, note)
+	stored, joined := note, false
+	if note.Gap != nil {
+		stored.Gap, joined = m.join(e, note.Gap)
+	}
+	err := m.opts.Store.SaveSubscription(context.WithoutCancel(ctx), e.sub, stored)
 	var refused *bellhop.Error
 	if errors.As(err, &refused) && refused.Code == bellhop.CodeConflict {
 		return err // of a name, which only a user sets
@@ -363,17 +391,24 @@ func (m *Manager) save(ctx context.Context, e *entry, note bellhop.SubscriptionN
 	}
 	m.publishIfChanged(before, &e.sub)
 	if err != nil {
-		e.unsaved = &note
+		e.unsaved = &note // with its own gap: the one that it was joined with may have begun by then
 		m.log.Error("subscription.unsaved", "subscription_id", e.id, "subscription", e.sub.Name, "error", err,
 			"meaning", "it is stored again soon")
 		return err
 	}
 	e.unsaved = nil
-	if note.Gap != nil {
+	switch gap := stored.Gap; {
+	case gap == nil:
+	case joined: // it is announced when its fill begins, or by the next look at what is to be announced
+		m.log.Info("subscription.gap.widened", "subscription_id", e.id, "subscription", e.sub.Name, "gap_id", gap.ID,
+			"from", gap.From, "to", gap.To, "reason", gap.Reason)
+	default:
 		m.metrics.gaps.Inc()
-		m.announceGap(*note.Gap, &e.sub)
-		if note.Gap.State.Waits() {
-			m.enqueue(e, *note.Gap)
+		m.announceGap(*gap, &e.sub)
+		if gap.State.Waits() {
+			waiting := *gap
+			waiting.Announced = true // if that failed, the row says so
+			m.enqueue(e, waiting)
 			m.poke()
 		}
 	}

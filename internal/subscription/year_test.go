@@ -147,7 +147,7 @@ func (y *year) SourceNotes(context.Context) (map[string]bellhop.SourceNotes, err
 	return nil, nil
 }
 func (y *year) GapsToAnnounce(context.Context) ([]bellhop.Gap, error) { return nil, nil }
-func (y *year) GapAnnounced(context.Context, string) error            { return nil }
+func (y *year) GapAnnounced(context.Context, bellhop.Gap) error       { return nil }
 func (y *year) Spoken(context.Context, map[string]time.Time) error    { return nil }
 func (y *year) SubscriptionCalls(context.Context, string) ([]bellhop.SubscriptionCall, error) {
 	return nil, nil

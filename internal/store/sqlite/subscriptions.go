@@ -154,10 +154,12 @@ func saveCall(c *conn, n int64, call *bellhop.SubscriptionCall) error {
 		WHERE subscription = ?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)`, n, bellhop.MaxSubscriptionCalls)
 }
 
-// saveGap stores a gap of the subscription in row n, and deletes the oldest ones.
+// saveGap stores a gap of the subscription in row n, or widens it if it is there, and deletes the oldest ones.
 func saveGap(c *conn, n int64, gap *bellhop.Gap) error {
 	err := c.exec(`INSERT INTO gaps (id, subscription, from_at, to_at, reason, state, outcome, since, until, found, folded,
-		announced) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, gap.ID, n, gap.From, gap.To, gap.Reason,
+		announced) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+		from_at = excluded.from_at, to_at = excluded.to_at, reason = excluded.reason,
+		announced = excluded.announced`, gap.ID, n, gap.From, gap.To, gap.Reason,
 		string(gap.State), gap.Outcome, gap.Since, gap.Until, gap.Found, gap.Folded, gap.Announced)
 	if err != nil {
 		return err
@@ -179,7 +181,8 @@ func (s *Store) SaveGap(_ context.Context, gap bellhop.Gap, cursor bellhop.Curso
 	}
 	return s.do(func(c *conn) error {
 		err := c.exec(`UPDATE gaps SET state = ?, outcome = ?, since = ?, until = ?, found = ?, folded = ?,
-			announced = announced AND ? WHERE id = ?`, string(gap.State), gap.Outcome, gap.Since, gap.Until, gap.Found, gap.Folded, gap.Announced, gap.ID)
+			announced = announced AND ?, from_at = min(from_at, ?), to_at = max(to_at, ?) WHERE id = ?`,
+			string(gap.State), gap.Outcome, gap.Since, gap.Until, gap.Found, gap.Folded, gap.Announced, gap.From, gap.To, gap.ID)
 		if err := notFoundIfUnchanged(c, err, "gap", gap.ID); err != nil {
 			return err
 		}
@@ -259,9 +262,12 @@ func (s *Store) GapsToFill(ctx context.Context) ([]bellhop.Gap, error) {
 	return s.gaps(ctx, "WHERE gaps.state = 'open' OR gaps.state = 'filling' ORDER BY gaps.n")
 }
 
-// GapAnnounced stores that a gap is announced.
-func (s *Store) GapAnnounced(_ context.Context, id string) error {
-	return s.do(func(c *conn) error { return c.exec("UPDATE gaps SET announced = 1 WHERE id = ?", id) })
+// GapAnnounced stores that a gap is announced, unless it was widened or got another state since.
+func (s *Store) GapAnnounced(_ context.Context, gap bellhop.Gap) error {
+	return s.do(func(c *conn) error {
+		return c.exec("UPDATE gaps SET announced = 1 WHERE id = ? AND from_at = ? AND to_at = ? AND state = ?", gap.ID,
+			gap.From, gap.To, string(gap.State))
+	})
 }
 
 // Spoken stores when the latest event came, by the ids of subscriptions and sources.

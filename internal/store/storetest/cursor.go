@@ -70,11 +70,15 @@ func gapsToFill(w *world) {
 	}
 	w.equal("open", toFill(), []bellhop.Gap{gap})
 	gap.State, gap.Outcome, gap.Since, gap.Until = bellhop.GapFilling, "waits", now.Add(-time.Minute), now.Add(time.Minute)
-	gap.Found, gap.Folded, gap.Announced = 7, 3, true
-	w.must(w.GapAnnounced(w.ctx, gap.ID))
+	gap.Found, gap.Folded, gap.Announced, gap.To = 7, 3, true, gap.To.Add(time.Second)
+	w.must(w.GapAnnounced(w.ctx, toFill()[0]))
 	at := bellhop.Cursor{Value: "page 2", SavedAt: now}
 	w.must(w.SaveGap(w.ctx, gap, at))
 	w.equal("being filled", toFill(), []bellhop.Gap{gap})
+	narrow := gap
+	narrow.From, narrow.To = now.Add(time.Minute), now.Add(time.Minute)
+	w.must(w.SaveGap(w.ctx, narrow, at))
+	w.equal("no narrower", toFill(), []bellhop.Gap{gap})
 	w.equal("its cursor", cursor(), at)
 	gap.State, gap.Announced = bellhop.GapFilled, false
 	w.must(w.SaveGap(w.ctx, gap, bellhop.Cursor{}))

@@ -103,12 +103,28 @@ func subscriptionCalls(w *world) {
 	due, err := w.GapsToAnnounce(w.ctx)
 	w.must(err)
 	w.equal("to announce", due, []bellhop.Gap{*gap})
-	w.must(w.GapAnnounced(w.ctx, gap.ID))
-	w.must(w.GapAnnounced(w.ctx, "gap_unknown"))
-	gap.Announced = true
+	narrow := *gap
+	w.must(w.GapAnnounced(w.ctx, narrow))
+	w.must(w.GapAnnounced(w.ctx, bellhop.Gap{ID: "gap_unknown"}))
 	due, err = w.GapsToAnnounce(w.ctx)
 	w.must(err)
 	w.equal("nothing to announce", len(due), 0)
+	gap.From, gap.To, gap.Reason = gap.From.Add(-time.Hour), gap.To.Add(time.Hour), "lost; lost again"
+	filling := *gap
+	filling.State, filling.Since, filling.Found, filling.Announced = bellhop.GapFilling, gap.From, 3, true
+	w.must(w.SaveGap(w.ctx, filling, bellhop.Cursor{}))
+	w.must(w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{Gap: gap})) // of before the fill
+	filling.Announced = false
+	for _, other := range []bellhop.Gap{narrow, *gap} {
+		w.must(w.GapAnnounced(w.ctx, other))
+	}
+	due, err = w.GapsToAnnounce(w.ctx)
+	w.must(err)
+	w.equal("widened, and to be announced again", due, []bellhop.Gap{filling})
+	w.must(w.GapAnnounced(w.ctx, filling))
+	due, err = w.GapsToAnnounce(w.ctx)
+	w.must(err)
+	w.equal("announced again", len(due), 0)
 	for i := range bellhop.MaxGaps + 5 {
 		w.must(w.SaveSubscription(w.ctx, sub, bellhop.SubscriptionNote{
 			Call: &bellhop.SubscriptionCall{At: w.clock.now(), What: "renew", Outcome: fmt.Sprint(i)},

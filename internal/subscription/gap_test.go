@@ -237,6 +237,30 @@ func TestJoinUnsaved(t *testing.T) {
 	}
 }
 
+// TestUnsavedGap shows that a gap that could not be stored is not forgotten because something else is stored first.
+func TestUnsavedGap(t *testing.T) {
+	filling(t, func(r *rig) {
+		r.create("watch", "/me/messages", "created")
+		r.pass(time.Hour)
+		r.mu.Lock()
+		r.saveNew = func(func() error) error { return errors.New("disk full") }
+		r.mu.Unlock()
+		r.miss("a")
+		r.wantGaps("while nothing can be stored")
+		r.mu.Lock()
+		r.saveNew = nil
+		r.mu.Unlock()
+		_, err := r.manager.Update(r.ctx, "sub_watch", func(sub bellhop.Subscription) (bellhop.Subscription, error) {
+			sub.ExpectEvery = 24 * time.Hour
+			return sub, nil
+		})
+		r.must(err)
+		r.pass(20 * time.Minute)
+		r.wantGaps("in the end", "filled: "+missed)
+		r.wantToldOnce(1)
+	})
+}
+
 // TestJoinByHand shows that a gap that a user asks for, and a pause, stay as they are.
 func TestJoinByHand(t *testing.T) {
 	const asked, paused = "a user asked for what changed", "a user paused the subscription"

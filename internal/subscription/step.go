@@ -16,7 +16,7 @@ func (m *Manager) step(ctx context.Context, e *entry) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	k := m.takeMarks(e)
-	if e.unsaved != nil && m.save(ctx, e, *e.unsaved) != nil {
+	if len(e.unsaved) > 0 && m.save(ctx, e, noNote) != nil {
 		m.later(e, time.Minute)
 		return
 	}

@@ -135,8 +135,8 @@ type entry struct {
 
 	mu      sync.Mutex // held during a step; guards sub and unsaved
 	sub     bellhop.Subscription
-	unsaved *bellhop.SubscriptionNote // an outcome that could not be stored yet
-	pending time.Time                 // since when the provider makes the registration, as far as it is known; mu guards it
+	unsaved []bellhop.SubscriptionNote // outcomes that could not be stored yet, oldest first
+	pending time.Time                  // since when the provider makes the registration, as far as it is known; mu guards it
 
 	// Guarded by Manager.mu.
 	marks   marks
@@ -372,9 +372,38 @@ func (m *Manager) random(a, b time.Duration) time.Duration {
 // noNote is nothing to store beside a subscription.
 var noNote bellhop.SubscriptionNote
 
-// save stores the present version of e with note. If storage cannot take it now, the step is over, and the version is
-// stored later. A gap of note may be joined with one that waits. The caller holds e.mu.
+// maxUnsaved bounds the notes of an entry that wait for storage. A step adds none before it has stored them, so only a
+// user who asks for fills again and again while storage fails makes as many.
+const maxUnsaved = 100
+
+// save stores the present version of e with note, after the notes that could not be stored before. If storage cannot
+// take it now, the step is over, and the version and note are stored later. The caller holds e.mu.
 func (m *Manager) save(ctx context.Context, e *entry, note bellhop.SubscriptionNote) error {
+	for len(e.unsaved) > 0 {
+		if err := m.saveNote(ctx, e, e.unsaved[0]); err != nil {
+			m.keepUnsaved(e, note)
+			return err
+		}
+		e.unsaved = e.unsaved[1:]
+	}
+	err := m.saveNote(ctx, e, note)
+	var refused *bellhop.Error
+	if err != nil && !(errors.As(err, &refused) && refused.Code == bellhop.CodeConflict) {
+		m.keepUnsaved(e, note)
+	}
+	return err
+}
+
+// keepUnsaved keeps a note for a later save. An empty one has the version stored, which any other note does too.
+func (m *Manager) keepUnsaved(e *entry, note bellhop.SubscriptionNote) {
+	if len(e.unsaved) == 0 || note != noNote && len(e.unsaved) < maxUnsaved {
+		e.unsaved = append(e.unsaved, note)
+	}
+}
+
+// saveNote stores the present version of e with note. A gap of note may be joined with one that waits; if storage
+// fails, that is decided anew, because the other one may have begun by then. The caller holds e.mu.
+func (m *Manager) saveNote(ctx context.Context, e *entry, note bellhop.SubscriptionNote) error {
 	before := e.shared.Load()
 	stored, joined := note, false
 	if note.Gap != nil {
@@ -391,12 +420,10 @@ func (m *Manager) save(ctx context.Context, e *entry, note bellhop.SubscriptionN
 	}
 	m.publishIfChanged(before, &e.sub)
 	if err != nil {
-		e.unsaved = &note // with its own gap: the one that it was joined with may have begun by then
 		m.log.Error("subscription.unsaved", "subscription_id", e.id, "subscription", e.sub.Name, "error", err,
 			"meaning", "it is stored again soon")
 		return err
 	}
-	e.unsaved = nil
 	switch gap := stored.Gap; {
 	case gap == nil:
 	case joined: // it is announced when its fill begins, or by the next look at what is to be announced

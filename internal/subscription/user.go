@@ -96,13 +96,16 @@ func (m *Manager) change(ctx context.Context, id string,
 		return bellhop.Subscription{}, err
 	}
 	e.mu.Lock()
-	before := e.sub
+	before, unsaved := e.sub, len(e.unsaved) > 0
 	err = do(&e.sub)
 	if err == nil {
 		err = m.save(ctx, e, noNote)
 	}
 	if err != nil {
-		e.sub, e.unsaved = before, nil
+		e.sub = before
+		if !unsaved { // only the version that the user does not get was
+			e.unsaved = nil
+		}
 		e.share()
 		m.publish(before.SourceID)
 	}

@@ -584,9 +584,9 @@ func TestStorageFull(t *testing.T) {
 		o.Storage = faulty{r.folder, &left, func() error { return fmt.Errorf("%w: quota", blob.ErrFull) }}
 	})
 	f := r.begin("a")
-	first := strings.Repeat("f", copyBytes)
+	first := strings.Repeat("f", writeBytes)
 	size, err := r.Append(t.Context(), f.ID, 0, strings.NewReader(first+"second"))
-	if size != copyBytes || !errors.Is(err, provider.ErrStorageFull) || !strings.Contains(err.Error(), "quota") {
+	if size != writeBytes || !errors.Is(err, provider.ErrStorageFull) || !strings.Contains(err.Error(), "quota") {
 		t.Errorf("%d %v", size, err)
 	}
 	f = r.begin("a")

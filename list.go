@@ -14,30 +14,44 @@ const (
 	MaxPage     = 250
 )
 
+// ScanTime is how long a list with a filter that no index serves is searched at most. A page that ends because of it has
+// fewer entries than its limit and yet a next cursor, from which the search goes on.
+const ScanTime = 2 * time.Second
+
+// MaxContainsLength bounds, in bytes, the text that a filter looks for in bodies.
+const MaxContainsLength = 1024
+
 // A SourceFilter narrows a list of sources. Zero fields select all.
 type SourceFilter struct {
-	Tenant string
+	Tenant   string
+	Provider string
 }
 
 // A DestinationFilter narrows a list of destinations. Zero fields select all.
 type DestinationFilter struct {
 	Tenant string
+	Type   string // a whole type, or a prefix and "*"
+	State  DestinationState
 }
 
 // A ConnectionFilter narrows a list of connections. Zero fields select all.
 type ConnectionFilter struct {
-	Tenant string
-	State  ConnectionState
+	Tenant   string
+	Provider string
+	State    ConnectionState
 }
 
 // An EventFilter narrows a list of events. Zero fields select all.
 type EventFilter struct {
-	SourceIDs []string // any of these
-	Type      string   // a whole type, or a prefix and "*"
-	Tenant    string   // of the source of the event or, if the source has none, of the event
-	CausedBy  string   // id of the event for which actions published them
-	Since     time.Time
-	Until     time.Time
+	SourceIDs  []string // any of these
+	Type       string   // a whole type, or a prefix and "*"
+	Subject    string   // a whole subject, or a prefix and "*"
+	ProviderID string
+	Tenant     string // of the source of the event or, if the source has none, of the event
+	CausedBy   string // id of the event for which actions published them
+	Contains   string // these bytes occur in the body as it was received
+	Since      time.Time
+	Until      time.Time
 }
 
 // A DeliveryFilter narrows a list of deliveries. Zero fields select all.
@@ -45,7 +59,11 @@ type DeliveryFilter struct {
 	EventID        string
 	DestinationIDs []string // any of these
 	State          DeliveryState
-	Tenant         string // of the destination
+	Error          string   // of the last attempt: "timeout", "status"
+	SourceIDs      []string // of the event: any of these
+	Type           string   // of the event: a whole type, or a prefix and "*"
+	Subject        string   // of the event: a whole subject, or a prefix and "*"
+	Tenant         string   // of the destination
 	Since          time.Time
 	Until          time.Time
 }
@@ -55,6 +73,8 @@ type RequestFilter struct {
 	SourceIDs []string // any of these
 	NoSource  bool     // only requests at names that are no source's
 	Outcome   RequestOutcome
+	Reason    string // of a refusal
+	Contains  string // these bytes occur in the body, as far as it is kept
 	Tenant    string // of the source
 	Since     time.Time
 	Until     time.Time
@@ -66,6 +86,16 @@ type FileFilter struct {
 	SourceIDs      []string // any of these
 	DestinationIDs []string // any of these
 	EventID        string
+	Since          time.Time // when the file was begun
+	Until          time.Time
+}
+
+// A RepairQuery narrows a list of repairs. Zero fields select all.
+type RepairQuery struct {
+	Kind  RepairKind
+	State RepairState
+	Since time.Time // when the repair was created
+	Until time.Time
 }
 
 // A Backlog is what there is to deliver at one moment.

@@ -153,6 +153,7 @@ type SubscriptionNote struct {
 type SubscriptionFilter struct {
 	SourceID     string
 	ConnectionID string
+	Provider     string
 	State        SubscriptionState
 	Tenant       string
 }

@@ -157,6 +157,11 @@ type Page struct {
 type List[T any] struct {
 	Data []T
 	Next string // the cursor of the next page; "" on the last page
+
+	// Incomplete says that the page is not full because its filter took too long: the entries were looked through from
+	// the newest one to those of the time SearchedTo, and the next page goes on from there.
+	Incomplete bool
+	SearchedTo time.Time
 }
 
 // list gets one page. It leaves empty values of query out.
@@ -179,14 +184,16 @@ func list[T any](ctx context.Context, c *Client, path string, page Page, query u
 		path += "?" + query.Encode()
 	}
 	var answer struct {
-		Data []T     `json:"data"`
-		Next *string `json:"next"`
+		Data       []T       `json:"data"`
+		Next       *string   `json:"next"`
+		Incomplete bool      `json:"incomplete"`
+		SearchedTo time.Time `json:"searched_to"`
 	}
 	err := c.call(ctx, http.MethodGet, path, nil, &answer)
 	if err == nil && answer.Data == nil {
 		err = fmt.Errorf("read the answer of %s: the list has no member data", c.base)
 	}
-	l := List[T]{Data: answer.Data}
+	l := List[T]{Data: answer.Data, Incomplete: answer.Incomplete, SearchedTo: answer.SearchedTo}
 	if answer.Next != nil {
 		l.Next = *answer.Next
 	}

@@ -78,12 +78,15 @@ type Permission struct {
 
 // ConnectionFilter narrows a list of connections. Zero fields select all.
 type ConnectionFilter struct {
-	State string // ready, signed_out or failing
+	State    string // ready, signed_out or failing
+	Provider string
+	Tenant   string
 }
 
 // Connections lists the connections.
 func (c *Client) Connections(ctx context.Context, f ConnectionFilter, page Page) (List[Connection], error) {
-	return list[Connection](ctx, c, path("connections"), page, url.Values{"state": {f.State}})
+	return list[Connection](ctx, c, path("connections"), page,
+		url.Values{"state": {f.State}, "provider": {f.Provider}, "tenant": {f.Tenant}})
 }
 
 // Connection returns the connection of that id or name.

@@ -43,6 +43,11 @@ type DeliveryFilter struct {
 	Event       string // id
 	Destination string // name or id
 	State       string
+	Error       string // of the latest attempt
+	Source      string // of the event: name or id
+	Type        string // of the event: a whole type, or a prefix and "*"
+	Subject     string // of the event: a whole subject, or a prefix and "*"
+	Tenant      string // of the destination
 	Since       time.Time
 	Until       time.Time
 }
@@ -51,6 +56,7 @@ type DeliveryFilter struct {
 func (c *Client) Deliveries(ctx context.Context, f DeliveryFilter, page Page) (List[Delivery], error) {
 	return list[Delivery](ctx, c, path("deliveries"), page, url.Values{
 		"event": {f.Event}, "destination": {f.Destination}, "state": {f.State},
+		"error": {f.Error}, "source": {f.Source}, "type": {f.Type}, "subject": {f.Subject}, "tenant": {f.Tenant},
 		"since": {moment(f.Since)}, "until": {moment(f.Until)},
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -183,9 +184,17 @@ type RotatedDestination struct {
 	Secret string `json:"secret,omitempty"`
 }
 
+// A DestinationFilter narrows a list of destinations. Zero fields do not narrow.
+type DestinationFilter struct {
+	Type   string // a whole type, or a prefix and "*"
+	State  string
+	Tenant string
+}
+
 // Destinations lists the destinations.
-func (c *Client) Destinations(ctx context.Context, page Page) (List[Destination], error) {
-	return list[Destination](ctx, c, path("destinations"), page, nil)
+func (c *Client) Destinations(ctx context.Context, f DestinationFilter, page Page) (List[Destination], error) {
+	return list[Destination](ctx, c, path("destinations"), page,
+		url.Values{"type": {f.Type}, "state": {f.State}, "tenant": {f.Tenant}})
 }
 
 // Destination returns the destination of that id or name.

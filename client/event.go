@@ -67,6 +67,11 @@ type EventChain struct {
 type EventFilter struct {
 	Source string // name or id
 	Type   string // a whole type, or a prefix and "*"
+
+	Subject    string // a whole subject, or a prefix and "*"
+	ProviderID string // the provider's id of the event, or the idempotency key
+	Tenant     string
+	Contains   string // these bytes occur in the body; slow
 	// CausedBy is the id of the event for which actions published them.
 	CausedBy string
 	Since    time.Time
@@ -76,7 +81,8 @@ type EventFilter struct {
 // Events lists events.
 func (c *Client) Events(ctx context.Context, f EventFilter, page Page) (List[Event], error) {
 	return list[Event](ctx, c, path("events"), page, url.Values{
-		"source": {f.Source}, "type": {f.Type}, "caused_by": {f.CausedBy}, "since": {moment(f.Since)},
+		"source": {f.Source}, "type": {f.Type}, "subject": {f.Subject}, "provider_id": {f.ProviderID},
+		"tenant": {f.Tenant}, "contains": {f.Contains}, "caused_by": {f.CausedBy}, "since": {moment(f.Since)},
 		"until": {moment(f.Until)},
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A File is bytes that an action keeps: a recording, an asset.
@@ -36,12 +37,15 @@ type FileFilter struct {
 	Source      string // name or id
 	Destination string // name or id
 	Event       string // id
+	Since       time.Time
+	Until       time.Time
 }
 
 // Files lists the files.
 func (c *Client) Files(ctx context.Context, f FileFilter, page Page) (List[File], error) {
 	return list[File](ctx, c, path("files"), page, url.Values{
 		"state": {f.State}, "source": {f.Source}, "destination": {f.Destination}, "event": {f.Event},
+		"since": {moment(f.Since)}, "until": {moment(f.Until)},
 	})
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"net/url"
 	"time"
 )
 
@@ -147,9 +148,18 @@ func (c *Client) CountCancel(ctx context.Context, choice Choice) (RepairCount, e
 	return post[RepairCount](ctx, c, path("deliveries", "cancel"), NewCancel{Choice: choice})
 }
 
+// A RepairQuery narrows a list of repairs. Zero fields do not narrow.
+type RepairQuery struct {
+	Kind  string // replay, retry or cancel
+	State string // running, done, cancelled or failed
+	Since time.Time
+	Until time.Time
+}
+
 // Repairs lists repairs.
-func (c *Client) Repairs(ctx context.Context, page Page) (List[Repair], error) {
-	return list[Repair](ctx, c, path("repairs"), page, nil)
+func (c *Client) Repairs(ctx context.Context, q RepairQuery, page Page) (List[Repair], error) {
+	return list[Repair](ctx, c, path("repairs"), page, url.Values{"kind": {q.Kind}, "state": {q.State},
+		"since": {moment(q.Since)}, "until": {moment(q.Until)}})
 }
 
 // Repair returns one repair and its progress.

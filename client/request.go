@@ -39,6 +39,9 @@ type RequestFilter struct {
 	Source   string // name or id, also of a deleted source
 	NoSource bool   // only requests at names that are no source's
 	Outcome  string
+	Reason   string // of a refusal
+	Tenant   string // of the source
+	Contains string // these bytes occur in the body, as far as it is kept; slow
 	Since    time.Time
 	Until    time.Time
 }
@@ -46,7 +49,8 @@ type RequestFilter struct {
 // Requests lists requests.
 func (c *Client) Requests(ctx context.Context, f RequestFilter, page Page) (List[Request], error) {
 	query := url.Values{
-		"source": {f.Source}, "outcome": {f.Outcome}, "since": {moment(f.Since)}, "until": {moment(f.Until)},
+		"source": {f.Source}, "outcome": {f.Outcome}, "reason": {f.Reason}, "tenant": {f.Tenant},
+		"contains": {f.Contains}, "since": {moment(f.Since)}, "until": {moment(f.Until)},
 	}
 	if f.NoSource {
 		query.Set("no_source", "true")

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 )
 
 // A NewSource holds the values of a new source.
@@ -34,9 +35,15 @@ type Source struct {
 	Followed []string `json:"followed,omitempty"`
 }
 
+// A SourceFilter narrows a list of sources. Zero fields do not narrow.
+type SourceFilter struct {
+	Provider string
+	Tenant   string
+}
+
 // Sources lists the sources.
-func (c *Client) Sources(ctx context.Context, page Page) (List[Source], error) {
-	return list[Source](ctx, c, path("sources"), page, nil)
+func (c *Client) Sources(ctx context.Context, f SourceFilter, page Page) (List[Source], error) {
+	return list[Source](ctx, c, path("sources"), page, url.Values{"provider": {f.Provider}, "tenant": {f.Tenant}})
 }
 
 // Source returns the source of that id or name.

@@ -107,12 +107,15 @@ type SubscriptionFilter struct {
 	Source     string // name or id
 	Connection string // name or id
 	State      string
+	Provider   string
+	Tenant     string
 }
 
 // Subscriptions lists the subscriptions.
 func (c *Client) Subscriptions(ctx context.Context, f SubscriptionFilter, page Page) (List[Subscription], error) {
 	return list[Subscription](ctx, c, path("subscriptions"), page,
-		url.Values{"source": {f.Source}, "connection": {f.Connection}, "state": {f.State}})
+		url.Values{"source": {f.Source}, "connection": {f.Connection}, "state": {f.State}, "provider": {f.Provider},
+			"tenant": {f.Tenant}})
 }
 
 // Subscription returns the subscription of that id or name.

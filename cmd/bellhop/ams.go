@@ -207,7 +207,7 @@ func (s *submission) findEndpoint(ctx context.Context, account client.Connection
 func (s *submission) findDestination(ctx context.Context, account client.Connection) (name string, err error) {
 	match := client.Match{Types: []string{typeSubmit}, Where: fmt.Sprintf("data.connection == %q", account.ID)}
 	for page := (client.Page{Limit: 250}); ; {
-		list, err := s.api.Destinations(ctx, page)
+		list, err := s.api.Destinations(ctx, client.DestinationFilter{}, page)
 		if err != nil {
 			return "", err
 		}

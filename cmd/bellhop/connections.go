@@ -37,6 +37,8 @@ listed.`,
 			var f client.ConnectionFilter
 			c.Flags().StringVar(&f.State, "state", "", "only connections in this state: ready, signed_out or "+
 				"failing")
+			c.Flags().StringVar(&f.Provider, "provider", "", "only connections of this provider")
+			tenantFlag(c, &f.Tenant, "connections")
 			return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Connection], error) {
 				return api.Connections(ctx, f, page)
 			}

@@ -94,6 +94,14 @@ func addDeliveryFilter(c *cobra.Command) listCall[client.Delivery] {
 		"only deliveries to this destination, by name or id, also of a deleted one")
 	c.Flags().StringVar(&filter.State, "state", "",
 		"only deliveries in this state: pending, sending, delivered, dead or cancelled")
+	c.Flags().StringVar(&filter.Error, "error", "", "only deliveries whose latest attempt ended with this error, "+
+		"such as timeout")
+	c.Flags().StringVar(&filter.Source, "source", "", "only deliveries of events of this source, by name or id")
+	c.Flags().StringVar(&filter.Type, "type", "",
+		"only deliveries of events of this type; a * at the end stands for any rest")
+	c.Flags().StringVar(&filter.Subject, "subject", "",
+		"only deliveries of events with this subject; a * at the end stands for any rest")
+	tenantFlag(c, &filter.Tenant, "deliveries")
 	sinceFlag(c, &filter.Since, "since", "only deliveries created at this time or later")
 	sinceFlag(c, &filter.Until, "until", "only deliveries created before this time")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Delivery], error) {

@@ -32,8 +32,8 @@ events it wants. Without a verb, destinations are listed.`,
   bellhop destinations pause billing`,
 	}
 	return newNounCommand(e, c,
-		listVerb("destinations", help{example: "  bellhop destinations list --json"}, destinationColumns,
-			unfiltered((*client.Client).Destinations)),
+		listVerb("destinations", help{example: `  bellhop destinations list --state disabled
+  bellhop destinations list --type http --json`}, destinationColumns, addDestinationFilter),
 		itemVerb("show NAME", "destination", help{
 			short:   "Show one destination, by name or id",
 			long:    "Show one destination, by name or id. Secrets are not shown, only since when each is set.",
@@ -65,6 +65,17 @@ stays unverified, with the reason.`,
 			d, err := api.Destination(ctx, idOrName)
 			return d.ID, err
 		}, (*client.Client).DeleteDestination))
+}
+
+func addDestinationFilter(c *cobra.Command) listCall[client.Destination] {
+	var filter client.DestinationFilter
+	c.Flags().StringVar(&filter.Type, "type", "", "only destinations of this type; a * at the end stands for any rest")
+	c.Flags().StringVar(&filter.State, "state", "",
+		"only destinations in this state: active, paused, disabled, unverified or expired")
+	tenantFlag(c, &filter.Tenant, "destinations")
+	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Destination], error) {
+		return api.Destinations(ctx, filter, page)
+	}
 }
 
 var destinationColumns = []column[client.Destination]{

@@ -27,7 +27,8 @@ Without a verb, events are listed.`,
 	}
 	return newNounCommand(e, c,
 		listVerb("events", help{example: `  bellhop events list --source media --type 'ams.*'
-  bellhop events list --since 2026-11-22T10:00:00Z --json`}, eventColumns, addEventFilter),
+  bellhop events list --since 2026-11-22T10:00:00Z --json
+  bellhop events list --contains 'job-17'`}, eventColumns, addEventFilter),
 		newEventsShowCommand,
 		newEventsBodyCommand,
 		newEventsPublishCommand)
@@ -47,6 +48,12 @@ func addEventFilter(c *cobra.Command) listCall[client.Event] {
 	c.Flags().StringVar(&filter.Source, "source", "",
 		"only events of this source, by name or id, also of a deleted one; api is the source of published events")
 	c.Flags().StringVar(&filter.Type, "type", "", "only events of this type; a * at the end stands for any rest")
+	c.Flags().StringVar(&filter.Subject, "subject", "",
+		"only events with this subject; a * at the end stands for any rest")
+	c.Flags().StringVar(&filter.ProviderID, "provider-id", "",
+		"only events with this id of the provider, or with this idempotency key")
+	c.Flags().StringVar(&filter.Contains, "contains", "", containsHelp)
+	tenantFlag(c, &filter.Tenant, "events")
 	c.Flags().StringVar(&filter.CausedBy, "caused-by", "", "only events that actions published because of this "+
 		"one, by id")
 	sinceFlag(c, &filter.Since, "since", "only events received at this time or later")

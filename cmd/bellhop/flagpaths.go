@@ -36,6 +36,7 @@ var flagsOfPath = map[string][]string{
 	"connection": {"connection"}, "resource": {"resource"}, "change_types": {"change-type"},
 	"expect_every": {"expect-every"},
 	"destination":  {"to", "destination"}, "source": {"source"}, "state": {"state"}, "error": {"error"},
+	"provider_id": {"provider-id"}, "contains": {"contains"}, "reason": {"reason"}, "kind": {"kind"},
 	"where": {"where"}, "since": {"since"}, "until": {"until"}, "all": {"all"}, "outcome": {"outcome"},
 	"limit": {"limit"}, "cursor": {"cursor"}, "secret": {"secret"}, "grace": {"grace"}, "keep_secrets": {"keep-secrets"},
 	"keep_remote": {"keep-remote"},

@@ -22,6 +22,15 @@ func pageFlags(c *cobra.Command) *client.Page {
 	return page
 }
 
+// containsHelp explains a filter that looks into bodies.
+const containsHelp = "only those whose body contains these bytes; slow: the server stops after 2 seconds and says " +
+	"where to go on"
+
+// tenantFlag adds the flag that narrows a list to a tenant.
+func tenantFlag(c *cobra.Command, tenant *string, nouns string) {
+	c.Flags().StringVar(tenant, "tenant", "", "only "+nouns+" of this tenant")
+}
+
 // changedFlags returns the values of those flags that were given. A key of the result is the flag's name in
 // JSON form: max_body_bytes for --max-body-bytes.
 func changedFlags(c *cobra.Command, values map[string]any) map[string]any {

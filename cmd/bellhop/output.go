@@ -76,7 +76,11 @@ func jsonEscape(r rune) string {
 
 // showList writes one page of a list, and on stderr how to get the next page.
 func showList[T any](e *env, conn *connection, l client.List[T], nouns string, columns []column[T]) error {
-	if l.Next != "" {
+	switch {
+	case l.Incomplete:
+		defer fmt.Fprintf(e.stderr, "the search stopped at %s, because it took too long; it goes on with --cursor %s\n",
+			moment(l.SearchedTo), clean(l.Next))
+	case l.Next != "":
 		defer fmt.Fprintf(e.stderr, "there are more: --cursor %s\n", clean(l.Next))
 	}
 	if conn.json {
@@ -87,7 +91,7 @@ func showList[T any](e *env, conn *connection, l client.List[T], nouns string, c
 		}
 		return nil
 	}
-	if len(l.Data) == 0 {
+	if len(l.Data) == 0 && !l.Incomplete {
 		fmt.Fprintf(e.stderr, "no %s\n", nouns)
 	}
 	return printTable(e, l.Data, columns)

@@ -29,8 +29,8 @@ and continues after a restart. Without a verb, repairs are listed.`,
 	return newNounCommand(e, c,
 		listVerb("repairs", help{
 			long:    "List repairs, newest first. The server keeps the latest thousand.",
-			example: "  bellhop repairs list --json",
-		}, repairColumns, unfiltered((*client.Client).Repairs)),
+			example: "  bellhop repairs list --state running --json",
+		}, repairColumns, addRepairQuery),
 		itemVerb("show ID", "repair", help{
 			short: "Show a repair and its progress",
 			long: `Show a repair and its progress. It works from the oldest event to the newest; "position at" says how
@@ -43,6 +43,18 @@ far it is.`,
 unless 'bellhop deliveries cancel' gives them up.`,
 			example: "  bellhop repairs cancel rpr_01jd2v9k3hxyz",
 		}, (*client.Client).CancelRepair, showRepair))
+}
+
+func addRepairQuery(c *cobra.Command) listCall[client.Repair] {
+	var query client.RepairQuery
+	c.Flags().StringVar(&query.Kind, "kind", "", "only repairs of this kind: replay, retry or cancel")
+	c.Flags().StringVar(&query.State, "state", "",
+		"only repairs in this state: running, done, cancelled or failed")
+	sinceFlag(c, &query.Since, "since", "only repairs begun at this time or later")
+	sinceFlag(c, &query.Until, "until", "only repairs begun before this time")
+	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Repair], error) {
+		return api.Repairs(ctx, query, page)
+	}
 }
 
 var repairColumns = []column[client.Repair]{

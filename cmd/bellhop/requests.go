@@ -52,6 +52,10 @@ func addRequestFilter(c *cobra.Command) listCall[client.Request] {
 	c.Flags().BoolVar(&filter.NoSource, "no-source", false, "only requests at names that are no source's")
 	c.Flags().StringVar(&filter.Outcome, "outcome", "",
 		"only requests with this outcome: accepted, handshake, refused or partial")
+	c.Flags().StringVar(&filter.Reason, "reason", "",
+		"only requests that were refused for this reason, such as signature_mismatch")
+	c.Flags().StringVar(&filter.Contains, "contains", "", containsHelp+", as far as it is kept")
+	tenantFlag(c, &filter.Tenant, "requests")
 	sinceFlag(c, &filter.Since, "since", "only requests received at this time or later")
 	sinceFlag(c, &filter.Until, "until", "only requests received before this time")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Request], error) {

@@ -26,8 +26,7 @@ requests. Without a verb, sources are listed.`,
   bellhop sources show media`,
 	}
 	return newNounCommand(e, c,
-		listVerb("sources", help{example: "  bellhop sources list --json"}, sourceColumns,
-			unfiltered((*client.Client).Sources)),
+		listVerb("sources", help{example: "  bellhop sources list --provider ams --json"}, sourceColumns, addSourceFilter),
 		itemVerb("show NAME", "source", help{
 			short:   "Show one source, by name or id",
 			long:    "Show one source, by name or id. Secrets are not shown, only since when each is set.",
@@ -44,6 +43,15 @@ var sourceColumns = []column[client.Source]{
 	{title: "PROVIDER", cell: func(s client.Source) string { return s.Provider }},
 	{title: "URL", cell: sourceURL},
 	{title: "STATE", cell: sourceState},
+}
+
+func addSourceFilter(c *cobra.Command) listCall[client.Source] {
+	var filter client.SourceFilter
+	c.Flags().StringVar(&filter.Provider, "provider", "", "only sources of this provider")
+	tenantFlag(c, &filter.Tenant, "sources")
+	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Source], error) {
+		return api.Sources(ctx, filter, page)
+	}
 }
 
 // sourceURL returns the URL that the provider calls. The name of a setting in braces stands for its secret.
@@ -253,7 +261,7 @@ name.`,
 // destinationsNaming returns the names of the destinations whose match names s, by its name or its id.
 func destinationsNaming(ctx context.Context, api *client.Client, s client.Source) (names []string, err error) {
 	for page := (client.Page{Limit: bellhop.MaxPage}); ; {
-		list, err := api.Destinations(ctx, page)
+		list, err := api.Destinations(ctx, client.DestinationFilter{}, page)
 		if err != nil {
 			return nil, err
 		}

@@ -65,6 +65,8 @@ func subscriptionFilter(c *cobra.Command) listCall[client.Subscription] {
 	c.Flags().StringVar(&f.Connection, "connection", "", "only those of this connection (name or id)")
 	c.Flags().StringVar(&f.State, "state", "",
 		"only those in this state: pending, active, renewing, paused, expired, removed or failed")
+	c.Flags().StringVar(&f.Provider, "provider", "", "only those at this provider")
+	tenantFlag(c, &f.Tenant, "subscriptions")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Subscription], error) {
 		return api.Subscriptions(ctx, f, page)
 	}

@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
@@ -22,7 +23,7 @@ import (
 
 // Store reads the nouns; the catalog changes them. Its errors are *bellhop.Error where a person can act on
 // them: CodeNotFound for an unknown id or name. A list returns one page, newest first, and the cursor of the
-// next page or "".
+// next page or "". A page that is not full has a cursor if the search for its entries took too long.
 type Store interface {
 	Sources(ctx context.Context, f bellhop.SourceFilter, page bellhop.Page) ([]bellhop.Source, string, error)
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
@@ -42,7 +43,7 @@ type Store interface {
 	// Requests lists requests without bodies.
 	Requests(ctx context.Context, f bellhop.RequestFilter, page bellhop.Page) ([]bellhop.Request, string, error)
 	Request(ctx context.Context, id string) (bellhop.Request, error)
-	Repairs(ctx context.Context, page bellhop.Page) ([]bellhop.Repair, string, error)
+	Repairs(ctx context.Context, q bellhop.RepairQuery, page bellhop.Page) ([]bellhop.Repair, string, error)
 	Repair(ctx context.Context, id string) (bellhop.Repair, error)
 	Connections(
 		ctx context.Context, f bellhop.ConnectionFilter, page bellhop.Page,
@@ -57,6 +58,8 @@ type Store interface {
 	Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Page) ([]bellhop.File, string, error)
 	File(ctx context.Context, idOrName string) (bellhop.File, error)
 	Stats(ctx context.Context) (bellhop.Stats, error)
+	// CursorAt returns the time of the entry after which a list of that name continues with a cursor.
+	CursorAt(list, cursor string) time.Time
 }
 
 // Options are the parts that the API works with.

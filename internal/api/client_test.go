@@ -141,7 +141,7 @@ func TestClient(t *testing.T) {
 	if rpr, err = c.Repair(ctx, rpr.ID); err != nil || rpr.State != "cancelled" {
 		t.Fatal(rpr, err)
 	}
-	if list, err := c.Repairs(ctx, client.Page{}); err != nil || len(list.Data) != 4 {
+	if list, err := c.Repairs(ctx, client.RepairQuery{}, client.Page{}); err != nil || len(list.Data) != 4 {
 		t.Fatal(list, err)
 	}
 	if requests, err := c.Requests(ctx, client.RequestFilter{Outcome: "refused"}, client.Page{}); err != nil ||
@@ -157,10 +157,10 @@ func TestClient(t *testing.T) {
 	if providers, err := c.Providers(ctx); err != nil || len(providers) != 3 {
 		t.Fatal(providers, err)
 	}
-	if list, err := c.Sources(ctx, client.Page{}); err != nil || len(list.Data) != 1 {
+	if list, err := c.Sources(ctx, client.SourceFilter{}, client.Page{}); err != nil || len(list.Data) != 1 {
 		t.Fatal(list, err)
 	}
-	if list, err := c.Destinations(ctx, client.Page{}); err != nil || len(list.Data) != 1 {
+	if list, err := c.Destinations(ctx, client.DestinationFilter{}, client.Page{}); err != nil || len(list.Data) != 1 {
 		t.Fatal(list, err)
 	}
 }

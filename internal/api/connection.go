@@ -43,7 +43,9 @@ func (s *server) connections() {
 
 // listConnectionsInput narrows a list of connections.
 type listConnectionsInput struct {
-	State string `query:"state" enum:"ready,signed_out,failing"`
+	State    string `query:"state" enum:"ready,signed_out,failing"`
+	Provider string `query:"provider" maxLength:"64" example:"graph"`
+	Owned
 	Paging
 }
 
@@ -51,7 +53,8 @@ func (s *server) listConnections(
 	ctx context.Context,
 	in *listConnectionsInput,
 ) (*listOutput[client.Connection], error) {
-	filter := bellhop.ConnectionFilter{State: bellhop.ConnectionState(in.State)}
+	filter := bellhop.ConnectionFilter{State: bellhop.ConnectionState(in.State), Provider: in.Provider,
+		Tenant: in.Tenant}
 	list, next, err := s.Store.Connections(ctx, filter, in.page())
 	if err != nil {
 		return nil, err

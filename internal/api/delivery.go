@@ -27,6 +27,11 @@ type listDeliveriesInput struct {
 	Event       string `query:"event" doc:"Id of the event"`
 	Destination string `query:"destination" doc:"Name or id of the destination; the name of a deleted one too, while no other has it"`
 	State       string `query:"state" enum:"pending,leased,delivered,dead,cancelled"`
+	Error       string `query:"error" maxLength:"64" example:"timeout" doc:"The error of the latest attempt"`
+	Source      string `query:"source" doc:"Name or id of the event's source. Without such a source: of the deleted ones"`
+	Type        string `query:"type" maxLength:"256" doc:"Type of the event: the whole type, or a prefix and *"`
+	Subject     string `query:"subject" maxLength:"1025" doc:"Subject of the event: the whole subject, or a prefix and *"`
+	Owned
 	Period
 	Paging
 }
@@ -36,9 +41,13 @@ func (s *server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*
 	if err != nil {
 		return nil, err
 	}
+	sources, err := s.Catalog.SourceIDs(ctx, in.Source)
+	if err != nil {
+		return nil, err
+	}
 	list, next, err := s.Store.Deliveries(ctx, bellhop.DeliveryFilter{
-		EventID: in.Event, DestinationIDs: destinations, State: bellhop.DeliveryState(in.State),
-		Since: in.Since, Until: in.Until,
+		EventID: in.Event, DestinationIDs: destinations, State: bellhop.DeliveryState(in.State), Error: in.Error,
+		SourceIDs: sources, Type: in.Type, Subject: in.Subject, Tenant: in.Tenant, Since: in.Since, Until: in.Until,
 	}, in.page())
 	if err != nil {
 		return nil, err
@@ -47,7 +56,8 @@ func (s *server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*
 	if err != nil {
 		return nil, err
 	}
-	return listOf(list, next, func(d bellhop.Delivery) client.Delivery { return deliveryJSON(d, names) }), nil
+	page := listOf(list, next, func(d bellhop.Delivery) client.Delivery { return deliveryJSON(d, names) })
+	return searched(s, "deliveries", in.Limit, page), nil
 }
 
 // destinationNames returns the names of the destinations of deliveries, by id.

@@ -28,8 +28,19 @@ func (s *server) destinations() {
 		"Deliver to a destination again", 0}, s.resumeDestination)
 }
 
-func (s *server) listDestinations(ctx context.Context, in *struct{ Paging }) (*listOutput[client.Destination], error) {
-	list, next, err := s.Store.Destinations(ctx, bellhop.DestinationFilter{}, in.page())
+// listDestinationsInput narrows a list of destinations.
+type listDestinationsInput struct {
+	Type  string `query:"type" maxLength:"65" example:"http" doc:"The whole type, or a prefix and *"`
+	State string `query:"state" enum:"active,paused,disabled,unverified,expired"`
+	Owned
+	Paging
+}
+
+func (s *server) listDestinations(
+	ctx context.Context, in *listDestinationsInput,
+) (*listOutput[client.Destination], error) {
+	filter := bellhop.DestinationFilter{Tenant: in.Tenant, Type: in.Type, State: bellhop.DestinationState(in.State)}
+	list, next, err := s.Store.Destinations(ctx, filter, in.page())
 	if err != nil {
 		return nil, err
 	}

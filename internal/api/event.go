@@ -36,8 +36,13 @@ func (s *server) events() {
 // listEventsInput narrows a list of events.
 type listEventsInput struct {
 	Source string `query:"source" doc:"Name or id of the source. Without such a source: of the deleted ones"`
-	Type   string `query:"type" example:"ams.*" doc:"The whole type, or a prefix and *"`
-	Cause  string `query:"caused_by" doc:"Id of the event for which actions published them"`
+	Type   string `query:"type" maxLength:"256" example:"ams.*" doc:"The whole type, or a prefix and *"`
+
+	Subject    string `query:"subject" maxLength:"1025" doc:"The whole subject, or a prefix and *"`
+	ProviderID string `query:"provider_id" maxLength:"512" doc:"The provider's id of the event, or the Idempotency-Key"`
+	Cause      string `query:"caused_by" doc:"Id of the event for which actions published them"`
+	Contains   string `query:"contains" maxLength:"1024" doc:"These bytes occur in the body as it was received. A slow filter"`
+	Owned
 	Period
 	Paging
 }
@@ -47,13 +52,13 @@ func (s *server) listEvents(ctx context.Context, in *listEventsInput) (*listOutp
 	if err != nil {
 		return nil, err
 	}
-	filter := bellhop.EventFilter{SourceIDs: sources, Type: in.Type, CausedBy: in.Cause, Since: in.Since,
-		Until: in.Until}
+	filter := bellhop.EventFilter{SourceIDs: sources, Type: in.Type, Subject: in.Subject, ProviderID: in.ProviderID,
+		Tenant: in.Tenant, CausedBy: in.Cause, Contains: in.Contains, Since: in.Since, Until: in.Until}
 	list, next, err := s.Store.Events(ctx, filter, in.page())
 	if err != nil {
 		return nil, err
 	}
-	return listOf(list, next, eventJSON), nil
+	return searched(s, "events", in.Limit, listOf(list, next, eventJSON)), nil
 }
 
 func (s *server) showEvent(ctx context.Context, in *one) (*bodyOf[client.EventDetail], error) {

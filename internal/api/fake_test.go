@@ -49,6 +49,8 @@ type fake struct {
 	}
 	counted bellhop.Repair
 	changes int
+	filter  any // of the latest list
+	stops   int // if not 0: a list of events ends after so many, for lack of time
 
 	matchError bellhop.MatchError
 	hold       bellhop.Hold
@@ -129,8 +131,25 @@ func replace[T any](f *fake, list *[]T, id string, names func(T) []string, with 
 	return err
 }
 
-func (f *fake) Sources(_ context.Context, _ bellhop.SourceFilter, p bellhop.Page) ([]bellhop.Source, string, error) {
-	return page(f, f.sources, p, nil)
+func (f *fake) Sources(_ context.Context, filter bellhop.SourceFilter, p bellhop.Page) ([]bellhop.Source, string,
+	error) {
+	f.note(filter)
+	return page(f, f.sources, p, func(s bellhop.Source) bool {
+		return filter.Provider == "" || filter.Provider == s.Provider
+	})
+}
+
+// note keeps the filter of a list.
+func (f *fake) note(filter any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.filter = filter
+}
+
+// CursorAt returns when the entry at a cursor came: a second later than the one before.
+func (f *fake) CursorAt(_, cursor string) time.Time {
+	n, _ := strconv.Atoi(cursor)
+	return testNow.Add(time.Duration(n) * time.Second)
 }
 func (f *fake) Source(_ context.Context, id string) (bellhop.Source, error) {
 	return get(f, "source", id, f.sources, sourceNames)
@@ -192,6 +211,7 @@ func connectionNames(c bellhop.Connection) []string { return []string{c.ID, c.Na
 
 func (f *fake) Connections(_ context.Context, filter bellhop.ConnectionFilter, p bellhop.Page) ([]bellhop.Connection,
 	string, error) {
+	f.note(filter)
 	return page(f, f.connections, p,
 		func(c bellhop.Connection) bool { return filter.State == "" || c.State == filter.State })
 }
@@ -239,6 +259,7 @@ func (l links) Test(ctx context.Context, id string) (client.ConnectionTest, erro
 func fileNames(f bellhop.File) []string { return []string{f.ID, f.Name} }
 
 func (f *fake) Files(_ context.Context, filter bellhop.FileFilter, p bellhop.Page) ([]bellhop.File, string, error) {
+	f.note(filter)
 	return page(f, f.files, p, func(file bellhop.File) bool {
 		return (filter.State == "" || filter.State == file.State) && (filter.EventID == "" || filter.EventID == file.EventID) &&
 			(len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, "src_1")) &&
@@ -285,8 +306,9 @@ func (crm) OpenConnection(_ provider.Env, raw json.RawMessage) (provider.Connect
 	return provider.Connected{BaseURL: base, OAuth: &provider.OAuth{ClientSecret: s.Secret}}, err
 }
 
-func (f *fake) Destinations(_ context.Context, _ bellhop.DestinationFilter, p bellhop.Page) ([]bellhop.Destination,
-	string, error) {
+func (f *fake) Destinations(_ context.Context, filter bellhop.DestinationFilter,
+	p bellhop.Page) ([]bellhop.Destination, string, error) {
+	f.note(filter)
 	return page(f, f.destinations, p, nil)
 }
 func (f *fake) Destination(_ context.Context, id string) (bellhop.Destination, error) {
@@ -328,12 +350,16 @@ func (f *fake) DeleteDestination(_ context.Context, id string) error {
 }
 
 func (f *fake) Events(_ context.Context, filter bellhop.EventFilter, p bellhop.Page) ([]bellhop.Event, string, error) {
+	f.note(filter)
 	list, next, err := page(f, f.events, p, func(e bellhop.Event) bool {
 		return (len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, e.SourceID)) &&
 			(filter.Type == "" || filter.Type == e.Type) &&
 			(filter.CausedBy == "" || filter.CausedBy == e.Header.Get(bellhop.CauseHeader)) &&
 			!e.ReceivedAt.Before(filter.Since) && (filter.Until.IsZero() || e.ReceivedAt.Before(filter.Until))
 	})
+	if f.stops > 0 && len(list) > f.stops {
+		list, next = list[:f.stops], strconv.Itoa(f.stops)
+	}
 	for i := range list {
 		list[i].Body, list[i].Header = make([]byte, len(list[i].Body)), nil
 	}
@@ -345,6 +371,7 @@ func (f *fake) Event(_ context.Context, id string) (bellhop.Event, error) {
 
 func (f *fake) Deliveries(_ context.Context, filter bellhop.DeliveryFilter, p bellhop.Page) ([]bellhop.Delivery,
 	string, error) {
+	f.note(filter)
 	return page(f, f.deliveries, p, func(d bellhop.Delivery) bool {
 		return (filter.EventID == "" || filter.EventID == d.EventID) && (filter.State == "" || filter.State == d.State) &&
 			(len(filter.DestinationIDs) == 0 || slices.Contains(filter.DestinationIDs, d.DestinationID))
@@ -378,6 +405,7 @@ func (f *fake) setState(id string, to bellhop.DeliveryState, from ...bellhop.Del
 
 func (f *fake) Requests(_ context.Context, filter bellhop.RequestFilter, p bellhop.Page) ([]bellhop.Request, string,
 	error) {
+	f.note(filter)
 	return page(f, f.requests, p, func(r bellhop.Request) bool {
 		return (len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, r.SourceID)) &&
 			(!filter.NoSource || r.SourceID == "") &&
@@ -502,7 +530,8 @@ func (f *fake) Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview
 
 func repairNames(r bellhop.Repair) []string { return []string{r.ID} }
 
-func (f *fake) Repairs(_ context.Context, p bellhop.Page) ([]bellhop.Repair, string, error) {
+func (f *fake) Repairs(_ context.Context, q bellhop.RepairQuery, p bellhop.Page) ([]bellhop.Repair, string, error) {
+	f.note(q)
 	return page(f, f.repairs, p, nil)
 }
 func (f *fake) Repair(_ context.Context, id string) (bellhop.Repair, error) {

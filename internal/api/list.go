@@ -4,12 +4,17 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
 )
 
 // A List is one page of a list, newest first, as it is written. client.List is the same page for a caller.
 type List[T any] struct {
 	Data []T     `json:"data"`
 	Next *string `json:"next" doc:"The cursor of the next page; null on the last one"`
+
+	// Of a page that is not full because no index serves the filter and the time of the search was over.
+	Incomplete bool        `json:"incomplete,omitempty"`
+	SearchedTo client.Time `json:"searched_to,omitzero"`
 }
 
 // Paging is the part of the input of a list that chooses the page.
@@ -28,6 +33,16 @@ type Period struct {
 
 type listOutput[T any] struct{ Body List[T] }
 
+// searched returns the page out of the list of that name, and says how far its search is if that ended before the page
+// was full. limit is that of the page.
+func searched[T any](s *server, name string, limit int, out *listOutput[T]) *listOutput[T] {
+	if out.Body.Next != nil && len(out.Body.Data) < limit {
+		out.Body.Incomplete = true
+		out.Body.SearchedTo.Time = s.Store.CursorAt(name, *out.Body.Next)
+	}
+	return out
+}
+
 // listOf returns the page that shows each noun of list.
 func listOf[T, S any](list []S, next string, show func(S) T) *listOutput[T] {
 	out := &listOutput[T]{Body: List[T]{Data: make([]T, len(list))}}
@@ -38,6 +53,11 @@ func listOf[T, S any](list []S, next string, show func(S) T) *listOutput[T] {
 		out.Body.Next = &next
 	}
 	return out
+}
+
+// Owned is the part of the input of a list that chooses a tenant.
+type Owned struct {
+	Tenant string `query:"tenant" maxLength:"255" doc:"Only those of this tenant"`
 }
 
 // one is the input of an operation on one noun.

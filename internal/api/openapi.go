@@ -24,6 +24,12 @@ var setUpHuma = sync.OnceFunc(func() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return newProblem(status, message, errs...)
 	}
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
+		if ctx != nil {
+			nameParameters(ctx.Operation(), errs)
+		}
+		return newProblem(status, message, errs...)
+	}
 	huma.ValidateStrictCasing = true
 	huma.DefaultArrayNullable = false
 })

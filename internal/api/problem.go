@@ -150,8 +150,6 @@ func plainField(d *huma.ErrorDetail) bellhop.FieldError {
 	switch d.Message {
 	case "unexpected property":
 		f.Message = "unknown here; see " + documentPath
-	case "unknown query parameter":
-		f.Message = "no such parameter; see " + documentPath
 	case validation.MsgExpectedRFC3339DateTime:
 		f.Message = useTime
 	case validation.MsgExpectedMatchExactlyOneSchema: // only a schedule has several schemas

@@ -120,8 +120,18 @@ func (s *server) replayEvent(ctx context.Context, in *replayEventInput) (*bodyOf
 	return &bodyOf[client.Replayed]{out}, nil
 }
 
-func (s *server) listRepairs(ctx context.Context, in *Paging) (*listOutput[client.Repair], error) {
-	list, next, err := s.Store.Repairs(ctx, in.page())
+// listRepairsInput narrows a list of repairs.
+type listRepairsInput struct {
+	Kind  string `query:"kind" enum:"replay,retry,cancel"`
+	State string `query:"state" enum:"running,done,cancelled,failed"`
+	Period
+	Paging
+}
+
+func (s *server) listRepairs(ctx context.Context, in *listRepairsInput) (*listOutput[client.Repair], error) {
+	query := bellhop.RepairQuery{Kind: bellhop.RepairKind(in.Kind), State: bellhop.RepairState(in.State), Since: in.Since,
+		Until: in.Until}
+	list, next, err := s.Store.Repairs(ctx, query, in.page())
 	if err != nil {
 		return nil, err
 	}

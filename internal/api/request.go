@@ -18,6 +18,9 @@ type listRequestsInput struct {
 	Source   string `query:"source" doc:"Name or id of the source. Without such a source: of the deleted ones"`
 	NoSource bool   `query:"no_source" doc:"Only requests at names that are no source's"`
 	Outcome  string `query:"outcome" enum:"accepted,handshake,refused,partial"`
+	Reason   string `query:"reason" maxLength:"64" example:"signature_mismatch" doc:"The code of a refusal"`
+	Contains string `query:"contains" maxLength:"1024" doc:"These bytes occur in the body, as far as it is kept. A slow filter"`
+	Owned
 	Period
 	Paging
 }
@@ -28,14 +31,14 @@ func (s *server) listRequests(ctx context.Context, in *listRequestsInput) (*list
 		return nil, err
 	}
 	filter := bellhop.RequestFilter{
-		SourceIDs: sources, NoSource: in.NoSource, Outcome: bellhop.RequestOutcome(in.Outcome), Since: in.Since,
-		Until: in.Until,
+		SourceIDs: sources, NoSource: in.NoSource, Outcome: bellhop.RequestOutcome(in.Outcome), Reason: in.Reason,
+		Contains: in.Contains, Tenant: in.Tenant, Since: in.Since, Until: in.Until,
 	}
 	list, next, err := s.Store.Requests(ctx, filter, in.page())
 	if err != nil {
 		return nil, err
 	}
-	return listOf(list, next, requestJSON), nil
+	return searched(s, "requests", in.Limit, listOf(list, next, requestJSON)), nil
 }
 
 func (s *server) showRequest(ctx context.Context, in *one) (*bodyOf[client.RequestDetail], error) {

@@ -19,8 +19,15 @@ func (s *server) sources() {
 	handle(s, op{http.MethodDelete, "/sources/{id}", "delete-source", "Delete a source", 0}, s.deleteSource)
 }
 
-func (s *server) listSources(ctx context.Context, in *struct{ Paging }) (*listOutput[client.Source], error) {
-	list, next, err := s.Store.Sources(ctx, bellhop.SourceFilter{}, in.page())
+// listSourcesInput narrows a list of sources.
+type listSourcesInput struct {
+	Provider string `query:"provider" maxLength:"64" example:"ams"`
+	Owned
+	Paging
+}
+
+func (s *server) listSources(ctx context.Context, in *listSourcesInput) (*listOutput[client.Source], error) {
+	list, next, err := s.Store.Sources(ctx, bellhop.SourceFilter{Tenant: in.Tenant, Provider: in.Provider}, in.page())
 	if err != nil {
 		return nil, err
 	}

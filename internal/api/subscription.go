@@ -49,12 +49,14 @@ type listSubscriptionsInput struct {
 	Source     string `query:"source" doc:"Name or id of the source"`
 	Connection string `query:"connection" doc:"Name or id of the connection"`
 	State      string `query:"state" enum:"pending,active,renewing,paused,expired,removed,failed"`
+	Provider   string `query:"provider" maxLength:"64" example:"graph"`
+	Owned
 	Paging
 }
 
 func (s *server) listSubscriptions(ctx context.Context, in *listSubscriptionsInput) (*listOutput[client.Subscription],
 	error) {
-	f := bellhop.SubscriptionFilter{State: bellhop.SubscriptionState(in.State)}
+	f := bellhop.SubscriptionFilter{State: bellhop.SubscriptionState(in.State), Provider: in.Provider, Tenant: in.Tenant}
 	if in.Source != "" {
 		src, err := s.Store.Source(ctx, in.Source)
 		if err != nil {

@@ -91,7 +91,7 @@ func checkReads(t *testing.T, g *gateway) {
 	if l, err := c.Deliveries(ctx, client.DeliveryFilter{}, client.Page{}); err != nil || len(l.Data) == 0 {
 		t.Errorf("deliveries: %d, %v", len(l.Data), err)
 	}
-	if l, err := c.Destinations(ctx, client.Page{}); err != nil || len(l.Data) == 0 {
+	if l, err := c.Destinations(ctx, client.DestinationFilter{}, client.Page{}); err != nil || len(l.Data) == 0 {
 		t.Errorf("destinations: %d, %v", len(l.Data), err)
 	}
 	if _, err := c.Requests(ctx, client.RequestFilter{}, client.Page{}); err != nil {

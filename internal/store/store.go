@@ -70,6 +70,10 @@ type Observer interface {
 // written, a write also waits for room, whatever ctx says. Release differs as its comment says; Record and Note
 // do not wait for the disk at all.
 //
+// A page of a list is full, unless it is the last one. The lists of events, deliveries and requests make an exception:
+// with a filter that no index serves they search for [bellhop.ScanTime] at most, and one at a time. A page that ends
+// because of that has a next cursor with which the search goes on, and CursorAt says how far it is.
+//
 // A write that fails with ErrFull, ErrBusy or ErrClosed has changed nothing. After ErrUnknown it may have been
 // done or not. Errors with another code of package bellhop are of the caller's input, and have changed nothing.
 type Store interface {
@@ -250,7 +254,8 @@ type Deliveries interface {
 
 // Repairs are the replays, retries and cancels of many, newest first in lists. The latest thousand are kept.
 type Repairs interface {
-	Repairs(ctx context.Context, page bellhop.Page) (list []bellhop.Repair, next string, err error)
+	Repairs(ctx context.Context, q bellhop.RepairQuery,
+		page bellhop.Page) (list []bellhop.Repair, next string, err error)
 	// RunningRepairs returns the repairs that have not ended, oldest first.
 	RunningRepairs(ctx context.Context) ([]bellhop.Repair, error)
 	Repair(ctx context.Context, id string) (bellhop.Repair, error)
@@ -402,6 +407,9 @@ type Service interface {
 	// Backlog returns what there is to deliver, with every destination. It counts pending and dead deliveries: about
 	// a tenth of a second for a million.
 	Backlog(ctx context.Context) (bellhop.Backlog, error)
+	// CursorAt returns the time of the entry after which a list of that name ("events", "deliveries" or "requests")
+	// continues with this cursor of it; the zero time if it is none.
+	CursorAt(list, cursor string) time.Time
 	// Ready reports whether the store can be written to. After a full disk it finds out by writing.
 	Ready(ctx context.Context) error
 	// Run deletes events and requests for which nothing has happened for Retain, and cancels deliveries owed to deleted

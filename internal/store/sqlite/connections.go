@@ -32,13 +32,10 @@ func (s *Store) Connections(ctx context.Context, f bellhop.ConnectionFilter,
 	if err != nil {
 		return nil, "", err
 	}
-	if f.Tenant != "" {
-		l.and("tenant = ?", f.Tenant)
-	}
-	if f.State != "" {
-		l.and("state = ?", string(f.State))
-	}
-	return list(ctx, s, l, selectConnection, "n", s.scanConnection)
+	l.equal("tenant", f.Tenant)
+	l.equal("provider", f.Provider)
+	l.equal("state", string(f.State))
+	return list(ctx, s, l, selectConnection, s.scanConnection)
 }
 
 // Connection returns the connection with that id or name.

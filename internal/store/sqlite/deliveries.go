@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/ncruces/go-sqlite3"
 )
 
@@ -47,24 +46,38 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter,
 	if err != nil {
 		return nil, "", err
 	}
+	l.shift = placeBits
+	l.period(f.Since, f.Until)
 	if f.EventID != "" {
 		n, ok := s.ids.ParseEvent(f.EventID)
 		if !ok {
 			return nil, "", bellhop.NotFound("event", f.EventID)
 		}
-		l.and("d.n BETWEEN ? AND ?", n<<placeBits, n<<placeBits|(maxPlaces-1))
+		l.between(n<<placeBits, (n+1)<<placeBits)
+		l.served = true
 	}
-	if err := l.anyOf("destination", "d.destination", f.DestinationIDs, s.anyDestination); err != nil {
+	if err := s.ofState(ctx, l, f); err != nil {
 		return nil, "", err
 	}
-	if f.State != "" {
-		l.and("d.state = '" + store.StateWord(f.State) + "'") // as a literal, so that the partial indexes of a state serve
+	add := l.slowly
+	if f.State == bellhop.DeliveryDead && len(f.DestinationIDs) == 1 {
+		add = l.and // with the state, an index serves it
 	}
+	if err := anyOf("destination", "d.destination", f.DestinationIDs, s.anyDestination, add); err != nil {
+		return nil, "", err
+	}
+	if err := l.sources(s, "e.source", f.SourceIDs, l.slowly); err != nil {
+		return nil, "", err
+	}
+	if f.Error != "" {
+		l.slowly("d.error = ?", f.Error)
+	}
+	l.like("e.type", f.Type)
+	l.like("e.subject", f.Subject)
 	if f.Tenant != "" {
-		l.and("dst.tenant = ?", f.Tenant)
+		l.slowly("dst.tenant = ?", f.Tenant)
 	}
-	l.period("d.n", f.Since, f.Until, placeBits)
-	return list(ctx, s, l, selectDelivery, "d.n", s.scanDelivery)
+	return list(ctx, s, l, selectDelivery, s.scanDelivery)
 }
 
 // anyDestination returns the number of a destination, which may have been deleted.

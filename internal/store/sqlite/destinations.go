@@ -61,10 +61,13 @@ func (s *Store) Destinations(ctx context.Context, f bellhop.DestinationFilter,
 		return nil, "", err
 	}
 	l.and("deleted_at IS NULL")
-	if f.Tenant != "" {
-		l.and("tenant = ?", f.Tenant)
+	l.equal("tenant", f.Tenant)
+	l.equal("state", string(f.State))
+	if f.Type != "" {
+		condition, args := pattern("type", f.Type)
+		l.and(condition, args...)
 	}
-	return list(ctx, s, l, selectDestination, "n", s.scanDestination)
+	return list(ctx, s, l, selectDestination, s.scanDestination)
 }
 
 // DestinationVersions returns all destinations, newest first, each with only its ID, State and UpdatedAt.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/store"
@@ -21,8 +20,14 @@ var (
 	selectListedEvent = strings.NewReplacer("%header%",
 		"CASE WHEN CAST(substr(e.header, 1, 8) AS TEXT) = 'Bellhop-' THEN e.header END", "%body%",
 		"zeroblob(length(e.body))").Replace(selectEvent)
+	// the same with the body as its last column, in which a search looks
+	selectSearchedEvent = strings.Replace(selectListedEvent, " FROM", ", e.body FROM", 1)
+
 	selectBareEvent = strings.NewReplacer("%header%", "NULL", "%body%", "NULL").Replace(selectEvent)
 )
+
+// searchedBody is the column of selectSearchedEvent with the body.
+const searchedBody = 14
 
 // scanEvent reads the columns of selectEvent, or those of selectClaimed, from col on.
 func scanEvent(row *sqlite3.Stmt, col int, ids store.IDs) bellhop.Event {
@@ -52,19 +57,30 @@ func (s *Store) Events(ctx context.Context, f bellhop.EventFilter,
 	if err != nil {
 		return nil, "", err
 	}
-	if err := l.sources(s, "e.source", f.SourceIDs); err != nil {
-		return nil, "", err
-	}
-	if f.Tenant != "" { // the tenant of the source comes first: no sender chooses whose list its event is in
-		l.and("(src.tenant = ? OR src.tenant = '' AND e.tenant = ?)", f.Tenant, f.Tenant)
-	}
+	l.period(f.Since, f.Until)
 	if f.CausedBy != "" {
 		cause, _ := s.ids.ParseEvent(f.CausedBy) // 0, which no event has, for an id of no event here
 		l.and("e.cause = ?", cause)
+		l.served = true
 	}
-	l.ofType(f.Type)
-	l.period("e.n", f.Since, f.Until, 0)
-	return list(ctx, s, l, selectListedEvent, "e.n", s.scanSelectedEvent)
+	if f.ProviderID != "" { // the index has the source first
+		l.and("e.source IN (SELECT n FROM sources) AND e.provider_id = ?", f.ProviderID)
+		l.served = true
+	}
+	if err := l.sources(s, "e.source", f.SourceIDs, l.slowly); err != nil {
+		return nil, "", err
+	}
+	if f.Tenant != "" { // the tenant of the source comes first: no sender chooses whose list its event is in
+		l.slowly("(src.tenant = ? OR src.tenant = '' AND e.tenant = ?)", f.Tenant, f.Tenant)
+	}
+	l.like("e.type", f.Type)
+	l.like("e.subject", f.Subject)
+	query := selectListedEvent
+	if f.Contains != "" {
+		query = selectSearchedEvent
+		l.containing(searchedBody, f.Contains)
+	}
+	return list(ctx, s, l, query, s.scanSelectedEvent)
 }
 
 // maxEventsBytes bounds the bodies that EventsAfter returns at once: the event that exceeds it is the last one.
@@ -99,15 +115,6 @@ func (s *Store) EventsAfter(ctx context.Context, sourceID string, since time.Tim
 			})
 	})
 	return events, err
-}
-
-// ofType narrows the list to events of a type, which may be a prefix and "*"; "" does not narrow.
-func (l *listing) ofType(text string) {
-	if prefix, wild := strings.CutSuffix(text, "*"); wild {
-		l.and("substr(e.type, 1, ?) = ?", utf8.RuneCountInString(prefix), prefix)
-	} else if text != "" {
-		l.and("e.type = ?", text)
-	}
 }
 
 // Event returns one event, whole. It fails if the stored body does not match its checksum.

@@ -35,9 +35,7 @@ func (s *Store) Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Pa
 		return nil, "", err
 	}
 	l.and("f.doom IS NULL")
-	if f.State != "" {
-		l.and("f.state = ?", string(f.State))
-	}
+	l.equal("f.state", string(f.State))
 	if f.EventID != "" {
 		event, ok := s.ids.ParseEvent(f.EventID)
 		if !ok {
@@ -45,13 +43,14 @@ func (s *Store) Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Pa
 		}
 		l.and("f.event = ?", event)
 	}
-	if err := l.sources(s, "f.source", f.SourceIDs); err != nil {
+	if err := l.sources(s, "f.source", f.SourceIDs, l.and); err != nil {
 		return nil, "", err
 	}
-	if err := l.anyOf("destination", "f.destination", f.DestinationIDs, s.anyDestination); err != nil {
+	if err := anyOf("destination", "f.destination", f.DestinationIDs, s.anyDestination, l.and); err != nil {
 		return nil, "", err
 	}
-	return list(ctx, s, l, selectFile, "f.n", s.scanFile)
+	l.created("f.created_at", f.Since, f.Until)
+	return list(ctx, s, l, selectFile, s.scanFile)
 }
 
 // File returns the file with that id or name.

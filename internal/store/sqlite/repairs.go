@@ -32,12 +32,16 @@ func scanRepair(row *sqlite3.Stmt) (bellhop.Repair, error) {
 }
 
 // Repairs lists the repairs, newest first.
-func (s *Store) Repairs(ctx context.Context, page bellhop.Page) ([]bellhop.Repair, string, error) {
+func (s *Store) Repairs(ctx context.Context, q bellhop.RepairQuery,
+	page bellhop.Page) ([]bellhop.Repair, string, error) {
 	l, err := s.newListing("repairs", "n", page)
 	if err != nil {
 		return nil, "", err
 	}
-	return list(ctx, s, l, selectRepair, "n", scanRepair)
+	l.equal("kind", string(q.Kind))
+	l.equal("state", string(q.State))
+	l.created("created_at", q.Since, q.Until)
+	return list(ctx, s, l, selectRepair, scanRepair)
 }
 
 // RunningRepairs returns the repairs that have not ended, oldest first.
@@ -234,10 +238,13 @@ func (s *Store) chooseEvents(c *conn, r bellhop.Repair, limit int,
 		query = selectWholeEvent
 	}
 	l.and("e.n > ? AND e.n <= ?", r.Cursor, at)
-	if err := l.sources(s, "e.source", f.SourceIDs); err != nil {
+	if err := l.sources(s, "e.source", f.SourceIDs, l.and); err != nil {
 		return nil, 0, err
 	}
-	l.ofType(f.Type)
+	if f.Type != "" {
+		condition, args := pattern("e.type", f.Type)
+		l.and(condition, args...)
+	}
 	if !f.Self() {
 		self, _ := s.sources.get(bellhop.SourceSelfID)
 		l.and("e.source <> ?", self)

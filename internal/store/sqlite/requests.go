@@ -122,6 +122,9 @@ const selectRequest = `SELECT r.n, src.id, r.outcome, r.status, r.reason, r.deta
 	r.body_bytes, r.events, r.received_at, r.header, r.body, r.request_name, src.name
 	FROM requests r LEFT JOIN sources src ON src.n = r.source`
 
+// requestBody is the column of selectRequest with the body.
+const requestBody = 13
+
 // scanListedRequest reads a request without header and body.
 func (s *Store) scanListedRequest(row *sqlite3.Stmt) (bellhop.Request, error) {
 	return bellhop.Request{ID: s.ids.Request(row.ColumnInt64(0)), SourceID: row.ColumnText(1),
@@ -145,20 +148,24 @@ func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter,
 	if err != nil {
 		return nil, "", err
 	}
-	if err := l.sources(s, "r.source", f.SourceIDs); err != nil {
+	l.period(f.Since, f.Until)
+	if err := l.sources(s, "r.source", f.SourceIDs, l.and); err != nil {
 		return nil, "", err
 	}
 	if f.NoSource {
 		l.and("r.source IS NULL")
 	}
 	if f.Outcome != "" {
-		l.and("r.outcome = ?", string(f.Outcome))
+		l.slowly("r.outcome = ?", string(f.Outcome))
+	}
+	if f.Reason != "" {
+		l.slowly("r.reason = ?", f.Reason)
 	}
 	if f.Tenant != "" {
-		l.and("src.tenant = ?", f.Tenant)
+		l.slowly("src.tenant = ?", f.Tenant)
 	}
-	l.period("r.n", f.Since, f.Until, 0)
-	return list(ctx, s, l, selectRequest, "r.n", s.scanListedRequest)
+	l.containing(requestBody, f.Contains)
+	return list(ctx, s, l, selectRequest, s.scanListedRequest)
 }
 
 // Request returns one request, whole.

@@ -37,10 +37,9 @@ func (s *Store) Sources(ctx context.Context, f bellhop.SourceFilter,
 		return nil, "", err
 	}
 	l.and("deleted_at IS NULL AND " + hasURL)
-	if f.Tenant != "" {
-		l.and("tenant = ?", f.Tenant)
-	}
-	return list(ctx, s, l, selectSource, "n", s.scanSource)
+	l.equal("tenant", f.Tenant)
+	l.equal("provider", f.Provider)
+	return list(ctx, s, l, selectSource, s.scanSource)
 }
 
 // Source returns the source with that id or name.

@@ -40,6 +40,8 @@ type Store struct {
 	opened  *opened
 	metrics *metrics
 
+	scans chan struct{} // has one place, for the list that is being searched
+
 	accepts sync.Pool // of *accept
 	records sync.Pool // of *record
 
@@ -76,7 +78,7 @@ func Open(opts Options) (*Store, error) {
 	}
 	registerFileLayer()
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, store.FileName), metrics: newMetrics(opts.Metrics),
-		cursors: orderCursors{bound: maxReady}, accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}
+		scans: make(chan struct{}, 1), cursors: orderCursors{bound: maxReady}, accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}
 	if err := s.create(); err != nil {
 		return nil, err
 	}

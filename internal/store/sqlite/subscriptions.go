@@ -47,13 +47,12 @@ func (s *Store) Subscriptions(ctx context.Context, f bellhop.SubscriptionFilter,
 	if err != nil {
 		return nil, "", err
 	}
-	for condition, value := range map[string]string{"source = ?": f.SourceID, "connection = ?": f.ConnectionID,
-		"state = ?": string(f.State), "tenant = ?": f.Tenant} {
-		if value != "" {
-			l.and(condition, value)
-		}
-	}
-	return list(ctx, s, l, selectSubscription, "n", s.scanSubscription)
+	l.equal("source", f.SourceID)
+	l.equal("connection", f.ConnectionID)
+	l.equal("provider", f.Provider)
+	l.equal("state", string(f.State))
+	l.equal("tenant", f.Tenant)
+	return list(ctx, s, l, selectSubscription, s.scanSubscription)
 }
 
 // Subscription returns the subscription with that id or name.

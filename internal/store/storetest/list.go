@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func (w *world) listers() (list map[string]lister, more func()) {
 		"deliveries":   listerOf(w.ctx, w.Deliveries, func(d bellhop.Delivery) string { return d.ID }),
 		"requests":     listerOf(w.ctx, w.Requests, func(r bellhop.Request) string { return r.ID }),
 		"repairs": func(page bellhop.Page) (ids []string, next string, err error) {
-			list, next, err := w.Repairs(w.ctx, page)
+			list, next, err := w.Repairs(w.ctx, bellhop.RepairQuery{}, page)
 			return idsOf(list, func(r bellhop.Repair) string { return r.ID }), next, err
 		},
 	}, one
@@ -144,7 +145,8 @@ func filterEvents(w *world) {
 	var ids []string // one a minute
 	for _, ev := range []bellhop.Event{{SourceID: w.source, Type: "ams.Job"}, {SourceID: other, Type: "ams.Job"},
 		{SourceID: w.source, Type: "ams.JobState"},
-		{SourceID: w.source, Type: "заказ.создан"}, {SourceID: other, Type: "a%_*b"}} {
+		{SourceID: w.source, Type: "заказ.создан", Subject: "orders/17", ProviderID: "17", Body: []byte("a\x00needle b")},
+		{SourceID: other, Type: "a%_*b", Subject: "orders/18", ProviderID: "17", Body: []byte("a Needle")}} {
 		ev.ReceivedAt = w.clock.now()
 		if len(ids) == 4 {
 			ev.Header = bellhop.NewHeader(http.Header{bellhop.CauseHeader: {ids[0]}, bellhop.HopsHeader: {"1"}}, nil)
@@ -170,6 +172,14 @@ func filterEvents(w *world) {
 		"caused by none": {bellhop.EventFilter{CausedBy: ids[1]}, nil},
 		"no id":          {bellhop.EventFilter{CausedBy: "evt"}, nil},
 		"caused, type":   {bellhop.EventFilter{CausedBy: ids[0], Type: "ams.*"}, nil},
+		"subject":        {bellhop.EventFilter{Subject: "orders/18"}, []int{4}},
+		"subjects":       {bellhop.EventFilter{Subject: "orders/*"}, []int{4, 3}},
+		"provider id":    {bellhop.EventFilter{ProviderID: "17"}, []int{4, 3}},
+		"its source":     {bellhop.EventFilter{ProviderID: "17", SourceIDs: []string{other}}, []int{4}},
+		"its type":       {bellhop.EventFilter{ProviderID: "17", Type: "ams.*"}, nil},
+		"contains":       {bellhop.EventFilter{Contains: "\x00needle"}, []int{3}},
+		"contains, type": {bellhop.EventFilter{Contains: "eedle", Type: "a%*"}, []int{4}},
+		"no body":        {bellhop.EventFilter{Contains: "' OR 1"}, nil},
 		"since":          {bellhop.EventFilter{Since: start.Add(3 * time.Minute)}, []int{4, 3}},
 		"until":          {bellhop.EventFilter{Until: start.Add(time.Minute)}, []int{0}},
 		"everything": {bellhop.EventFilter{SourceIDs: []string{w.source}, Type: "ams.*", Since: start.Add(time.Minute),
@@ -205,6 +215,7 @@ func filterDeliveries(w *world) {
 	}
 	owed := []bellhop.NewDelivery{{DestinationID: w.destination, Leased: true}, {DestinationID: other}}
 	last := []bellhop.Event{w.event("", nil)}
+	last[0].SourceID, last[0].Type, last[0].Subject = w.newSource("shop"), "order.paid", "orders/17"
 	w.accept(last, owed)
 	ids, events = append(ids, owed[0].DeliveryID, owed[1].DeliveryID), append(events, last[0].ID)
 	for name, c := range map[string]struct {
@@ -220,6 +231,14 @@ func filterDeliveries(w *world) {
 		"dead":        {bellhop.DeliveryFilter{State: dead}, []int{2}},
 		"cancelled":   {bellhop.DeliveryFilter{State: cancelled}, nil},
 		"no state":    {bellhop.DeliveryFilter{State: "' OR '1'='1"}, nil},
+		"dead there":  {bellhop.DeliveryFilter{State: dead, DestinationIDs: []string{w.destination}}, []int{2}},
+		"dead of two": {bellhop.DeliveryFilter{State: dead, DestinationIDs: []string{other, w.destination}}, []int{2}},
+		"due there":   {bellhop.DeliveryFilter{State: pending, DestinationIDs: []string{other}}, []int{4}},
+		"error":       {bellhop.DeliveryFilter{Error: w.delivery(ids[2]).Last.Error}, []int{2}},
+		"dead, error": {bellhop.DeliveryFilter{State: dead, Error: "no such"}, nil},
+		"source":      {bellhop.DeliveryFilter{SourceIDs: []string{last[0].SourceID}}, []int{4, 3}},
+		"type":        {bellhop.DeliveryFilter{Type: "order.*", State: pending}, []int{4}},
+		"subject":     {bellhop.DeliveryFilter{Subject: "orders/17", State: leased}, []int{3}},
 		"since":       {bellhop.DeliveryFilter{Since: start.Add(2 * time.Minute)}, []int{4, 3, 2}},
 		"until":       {bellhop.DeliveryFilter{Until: start.Add(2 * time.Minute)}, []int{1, 0}},
 		"everything": {bellhop.DeliveryFilter{EventID: events[3], DestinationIDs: []string{w.destination}, State: leased,
@@ -236,7 +255,7 @@ func filterDeliveries(w *world) {
 		}
 		w.equal(name, got, c.want)
 	}
-	for what, f := range map[string]bellhop.DeliveryFilter{"event": {EventID: "evt_x"},
+	for what, f := range map[string]bellhop.DeliveryFilter{"event": {EventID: "evt_x"}, "source": {SourceIDs: []string{"x"}},
 		"destination": {DestinationIDs: []string{w.destination, "dst_x"}}} {
 		_, _, err := w.Deliveries(w.ctx, f, bellhop.Page{})
 		w.refused("an unknown "+what, err, bellhop.CodeNotFound)
@@ -270,6 +289,9 @@ func filterRequests(w *world) {
 		"source":    {bellhop.RequestFilter{SourceIDs: []string{first}}, []int{1, 0}},
 		"outcome":   {bellhop.RequestFilter{Outcome: bellhop.RequestRefused}, []int{3, 2, 0}},
 		"accepted":  {bellhop.RequestFilter{Outcome: bellhop.RequestAccepted}, nil},
+		"reason":    {bellhop.RequestFilter{Reason: list[1].Reason, SourceIDs: []string{w.source}}, []int{2}},
+		"no reason": {bellhop.RequestFilter{Reason: "no such"}, nil},
+		"contains":  {bellhop.RequestFilter{Contains: "no such text"}, nil},
 		"since":     {bellhop.RequestFilter{Since: start.Add(time.Minute)}, []int{3, 2, 1}},
 		"until":     {bellhop.RequestFilter{Until: start.Add(time.Minute)}, []int{0}},
 	} {
@@ -283,6 +305,142 @@ func filterRequests(w *world) {
 	}
 	_, _, err := w.Requests(w.ctx, bellhop.RequestFilter{SourceIDs: []string{"src_x"}}, bellhop.Page{})
 	w.refused("an unknown source", err, bellhop.CodeNotFound)
+}
+
+// filterNouns shows the filters of the nouns that are few.
+func filterNouns(w *world) {
+	other := w.newSource("other")
+	src, err := w.Source(w.ctx, other)
+	w.must(err)
+	src.Provider = "graph"
+	w.must(second(w.UpdateSource(w.ctx, src)))
+	sources, _, err := w.Sources(w.ctx, bellhop.SourceFilter{Provider: "graph"}, bellhop.Page{})
+	w.must(err)
+	w.equal("sources of a provider", idsOf(sources, func(s bellhop.Source) string { return s.ID }), []string{other})
+
+	paused := w.newDestination("paused")
+	w.must(w.SetDestinationState(w.ctx, paused, bellhop.DestinationPaused, ""))
+	for name, c := range map[string]struct {
+		f    bellhop.DestinationFilter
+		want []string
+	}{
+		"state":        {bellhop.DestinationFilter{State: bellhop.DestinationPaused}, []string{paused}},
+		"type":         {bellhop.DestinationFilter{Type: bellhop.TypeHTTP}, []string{paused, w.destination}},
+		"type, prefix": {bellhop.DestinationFilter{Type: "ht*", State: bellhop.DestinationActive}, []string{w.destination}},
+		"no type":      {bellhop.DestinationFilter{Type: "slack"}, nil},
+	} {
+		list, _, err := w.Destinations(w.ctx, c.f, bellhop.Page{})
+		w.must(err)
+		w.equal("destinations: "+name, idsOf(list, func(d bellhop.Destination) string { return d.ID }), c.want)
+	}
+
+	start := w.clock.now()
+	var ids []string
+	for _, kind := range []bellhop.RepairKind{bellhop.RepairRetry, bellhop.RepairCancel} {
+		r, err := w.CreateRepair(w.ctx, bellhop.Repair{ID: w.newID(bellhop.PrefixRepair), Kind: kind,
+			CreatedAt: w.clock.now()})
+		w.must(err)
+		ids = append(ids, r.ID)
+		w.clock.pass(time.Minute)
+	}
+	w.must(second(w.EndRepair(w.ctx, ids[0], bellhop.RepairCancelled, "")))
+	for name, c := range map[string]struct {
+		q    bellhop.RepairQuery
+		want []int
+	}{
+		"none":  {bellhop.RepairQuery{}, []int{1, 0}},
+		"kind":  {bellhop.RepairQuery{Kind: bellhop.RepairRetry}, []int{0}},
+		"state": {bellhop.RepairQuery{State: bellhop.RepairRunning}, []int{1}},
+		"since": {bellhop.RepairQuery{Since: start.Add(time.Minute)}, []int{1}},
+		"until": {bellhop.RepairQuery{Until: start.Add(time.Minute)}, []int{0}},
+		"both":  {bellhop.RepairQuery{Kind: bellhop.RepairRetry, State: bellhop.RepairRunning}, nil},
+	} {
+		list, _, err := w.Repairs(w.ctx, c.q, bellhop.Page{})
+		w.must(err)
+		var got []int
+		for _, r := range list {
+			got = append(got, slices.Index(ids, r.ID))
+		}
+		w.equal("repairs: "+name, got, c.want)
+	}
+}
+
+// scansStop shows that a search for entries that no index finds ends after a bounded time, and goes on from there
+// without missing an entry and without returning one twice.
+func scansStop(w *world) {
+	start := w.clock.now()
+	const count = 400
+	var events, deliveries, requests []string
+	for i := range count {
+		ev := w.event("", []byte("nothing"))
+		if ev.Type = "common"; i%100 == 7 {
+			ev.Type, ev.Subject, ev.Body = "rare", "rare", []byte("a rare text")
+		}
+		list, owed := []bellhop.Event{ev}, []bellhop.NewDelivery{{DestinationID: w.destination, Leased: true}}
+		req := bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestAccepted, Body: ev.Body, ReceivedAt: w.clock.now()}
+		got, err := w.Accept(w.ctx, &req, list, owed)
+		w.must(err)
+		if ev.Subject != "" {
+			events, deliveries = append(events, list[0].ID), append(deliveries, owed[0].DeliveryID)
+			requests = append(requests, got.RequestID)
+		}
+		w.clock.pass(time.Minute)
+	}
+	w.clock.mu.Lock()
+	w.clock.step = bellhop.ScanTime
+	w.clock.mu.Unlock()
+	slices.Reverse(events)
+	slices.Reverse(deliveries)
+	slices.Reverse(requests)
+	for name, c := range map[string]struct {
+		noun string
+		list lister
+		want []string
+	}{
+		"events of a type":    {"events", filtered(w.ctx, w.Events, bellhop.EventFilter{Type: "rare"}), events},
+		"events of a subject": {"events", filtered(w.ctx, w.Events, bellhop.EventFilter{Subject: "ra*"}), events},
+		"events with a text":  {"events", filtered(w.ctx, w.Events, bellhop.EventFilter{Contains: "rare text"}), events},
+		"no events":           {"events", filtered(w.ctx, w.Events, bellhop.EventFilter{Type: "none"}), nil},
+		"deliveries of a type": {"deliveries", filtered(w.ctx, w.Deliveries, bellhop.DeliveryFilter{Type: "rare"}),
+			deliveries},
+		"requests with a text": {"requests", filtered(w.ctx, w.Requests, bellhop.RequestFilter{Contains: "rare"}), requests},
+	} {
+		var got []string
+		calls, at := 0, w.clock.now()
+		for page := (bellhop.Page{Limit: 2}); ; calls++ {
+			ids, next, err := c.list(page)
+			w.must(err)
+			got = append(got, ids...)
+			if next == "" {
+				break
+			}
+			if page.Cursor = next; calls > count {
+				w.Fatalf("%s: the search makes no progress", name)
+			}
+			position := w.CursorAt(c.noun, next)
+			if position.After(at) || position.Before(start.Truncate(time.Millisecond)) {
+				w.Errorf("%s: the search stands at %v, after %v", name, position, at)
+			}
+			at = position
+		}
+		w.equal(name, got, c.want)
+		if calls < 3 {
+			w.Errorf("%s: the search did not end for lack of time: %d pages", name, calls+1)
+		}
+	}
+	w.equal("the time of no cursor", w.CursorAt("events", "garbage"), time.Time{})
+}
+
+// filtered is listerOf with a filter.
+func filtered[T, F any](ctx context.Context, f func(context.Context, F, bellhop.Page) ([]T, string, error),
+	filter F) lister {
+	return func(page bellhop.Page) (ids []string, next string, err error) {
+		list, next, err := f(ctx, filter, page)
+		for _, v := range list {
+			ids = append(ids, reflect.ValueOf(v).FieldByName("ID").String())
+		}
+		return ids, next, err
+	}
 }
 
 // tenants shows that a list of one tenant has everything of that tenant and nothing of another.

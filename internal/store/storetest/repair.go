@@ -141,7 +141,7 @@ func repairEnds(w *world) {
 	}
 	w.must(second(w.EndRepair(w.ctx, ids[3], bellhop.RepairFailed, "so")))
 	w.must(second(w.CreateRepair(w.ctx, one)))
-	list, next, err := w.Repairs(w.ctx, bellhop.Page{Limit: 2})
+	list, next, err := w.Repairs(w.ctx, bellhop.RepairQuery{}, bellhop.Page{Limit: 2})
 	w.must(err)
 	w.equal("the first page", []any{len(list), list[0].ID, next != ""}, []any{2, "rpr_more", true})
 }

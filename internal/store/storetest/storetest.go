@@ -79,6 +79,8 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"FilterEvents", filterEvents},
 		{"FilterDeliveries", filterDeliveries},
 		{"FilterRequests", filterRequests},
+		{"FilterNouns", filterNouns},
+		{"ScansStop", scansStop},
 		{"Tenants", tenants},
 		{"Observe", observe},
 		{"ObserveMany", observeMany},

@@ -30,6 +30,7 @@ type clock struct {
 	mu     sync.Mutex // guards what follows
 	at     time.Time
 	passed time.Duration
+	step   time.Duration // that elapsed lets pass, for a test of what takes long
 }
 
 func (c *clock) now() time.Time {
@@ -42,6 +43,7 @@ func (c *clock) now() time.Time {
 func (c *clock) elapsed() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.passed += c.step
 	return c.passed
 }
 

@@ -99,7 +99,7 @@ func newRecipeTest(t *testing.T, info provider.Info) *recipeTest {
 			t.Fatal(err)
 		}
 	}
-	server, stop, err := startServer(r.dir, os.Environ())
+	server, stop, err := startServer(r.dir, inside(os.Getenv))
 	t.Cleanup(func() {
 		if err := stop(); err != nil {
 			t.Errorf("the server: %v", err)

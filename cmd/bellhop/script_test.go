@@ -47,8 +47,9 @@ import (
 //
 //	bellhop ARG…        the program, within the test's process, which is faster than a process of its own;
 //	                    'exec bellhop' starts one: for bench, and to read stdin
-//	serve [FLAG…]       starts a server in a process of its own, on a free port, with the data folder ./data. It may
+//	serve [FLAG…]       starts a server within the test's process, on a free port, with the data folder ./data. It may
 //	                    deliver to this machine and runs until the script ends. $SERVER is its URL, server.log its log
+//	serve-apart [FLAG…] is serve in a process of its own, for crash, freeze and commands that it runs
 //	stop                stops that server cleanly, so that another can be started
 //	away DURATION       makes the stopped server believe that it has been stopped for so long
 //	kept NAME EVENT DESTINATION FILE
@@ -58,7 +59,7 @@ import (
 //	freeze, thaw        stop that server as a machine that is suspended does, and have it go on: it answers nobody
 //	                    meanwhile
 //	emulate SYSTEM [FLAG…]
-//	                    starts a stand-in in a process of its own, on a free port, until the script ends. $EMULATOR is
+//	                    starts a stand-in within the test's process, on a free port, until the script ends. $EMULATOR is
 //	                    its URL, emulate.log what it prints. With --tls, http trusts its certificate from then on
 //	http METHOD URL [BODY [HEADER…]]
 //	                    makes a request. stdout is the status and the body
@@ -97,7 +98,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
-			"serve": serveInScript, "stop": stopInScript, "crash": crashInScript, "away": awayInScript,
+			"serve": serveInScript, "serve-apart": serveApartInScript, "stop": stopInScript, "crash": crashInScript, "away": awayInScript,
 			"kept":   keptInScript,
 			"freeze": freezeInScript, "thaw": thawInScript,
 			"emulate": emulateInScript, "http": httpInScript,
@@ -263,8 +264,8 @@ type serverKey struct{}
 
 // A scriptServer is the server that a script started last.
 type scriptServer struct {
-	stop func() error // nil before the first start
-	kill func() error
+	stop func() error  // nil before the first start
+	kill func() error  // nil if it is not a process of its own
 	test errorReporter // for errors after the script's end, when the script can report none
 }
 
@@ -275,8 +276,25 @@ type errorReporter interface {
 
 // serveInScript is the script command serve.
 func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
+	getenv := func(name string) string {
+		if name == datadir.AdminKeyVariable {
+			return ts.Getenv(name)
+		}
+		return os.Getenv(name)
+	}
+	startInScript(ts, inside(getenv), args)
+	ts.Value(serverKey{}).(*scriptServer).kill = nil
+}
+
+// serveApartInScript is the script command serve-apart.
+func serveApartInScript(ts *testscript.TestScript, _ bool, args []string) {
 	environ := append(os.Environ(), "PATH="+ts.Getenv("PATH"), "BELLHOP_ADMIN_KEY="+ts.Getenv("BELLHOP_ADMIN_KEY"))
-	url, stop, err := startServer(ts.MkAbs("."), environ, args...)
+	startInScript(ts, apart(environ), args)
+}
+
+// startInScript starts the server of a script.
+func startInScript(ts *testscript.TestScript, start starter, args []string) {
+	url, stop, err := startServer(ts.MkAbs("."), start, args...)
 	server := ts.Value(serverKey{}).(*scriptServer)
 	stop = sync.OnceValue(stop)
 	killed := false
@@ -391,6 +409,9 @@ func signalServer(ts *testscript.TestScript, signal syscall.Signal) error {
 // freezeInScript is the script command freeze. A server that is frozen at the script's end is thawed, so that it
 // stops.
 func freezeInScript(ts *testscript.TestScript, _ bool, _ []string) {
+	if ts.Value(serverKey{}).(*scriptServer).kill == nil {
+		ts.Fatalf("start the server with serve-apart")
+	}
 	ts.Check(signalServer(ts, syscall.SIGSTOP))
 	ts.Defer(func() { signalServer(ts, syscall.SIGCONT) })
 	info, err := readServer(ts)
@@ -417,23 +438,51 @@ func thawInScript(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(signalServer(ts, syscall.SIGCONT))
 }
 
+// A starter starts the program in a folder; what it prints goes to output. stop has it end, and returns its error.
+type starter func(dir string, output *os.File, args []string) (stop func() error, err error)
+
+// inside starts the program within this process, which costs much less than a process of its own.
+func inside(getenv func(string) string) starter {
+	return func(dir string, output *os.File, args []string) (stop func() error, err error) {
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- run(ctx, &env{getenv: getenv, stdin: strings.NewReader(""), stdout: output, stderr: output, dir: dir}, args)
+		}()
+		return func() error {
+			cancel()
+			return <-ended
+		}, nil
+	}
+}
+
+// apart starts the program in a process of its own. stop fails too if a race was found.
+func apart(environ []string) starter {
+	return func(dir string, output *os.File, args []string) (stop func() error, err error) {
+		program := exec.Command("bellhop", args...)
+		program.Dir, program.Env, program.Stdout, program.Stderr = dir, environ, output, output
+		return func() error {
+			program.Process.Signal(syscall.SIGTERM)
+			return program.Wait()
+		}, program.Start()
+	}
+}
+
 // startServer starts a server on a free port, with its data in dir/data, which may deliver to this machine.
-// It returns when the server can be called. stop stops it cleanly, and fails if a race was found or anything
-// else went wrong.
-func startServer(dir string, environ []string, args ...string) (url string, stop func() error, err error) {
+// It returns when the server can be called. stop stops it cleanly, and fails if anything went wrong.
+func startServer(dir string, start starter, args ...string) (url string, stop func() error, err error) {
 	log, err := os.OpenFile(filepath.Join(dir, "server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return "", func() error { return nil }, err
 	}
-	defer log.Close()
-	server := exec.Command("bellhop", append([]string{"serve", "--listen", "127.0.0.1:0", "--allow-private"}, args...)...)
-	server.Dir, server.Env, server.Stderr = dir, environ, log
-	if err := server.Start(); err != nil {
-		return "", func() error { return nil }, err
+	end, err := start(dir, log, append([]string{"serve", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0",
+		"--allow-private"}, args...))
+	if err != nil {
+		return "", log.Close, err
 	}
 	stop = func() error {
-		server.Process.Signal(syscall.SIGTERM)
-		if err := server.Wait(); err != nil {
+		defer log.Close()
+		if err := end(); err != nil {
 			said, _ := os.ReadFile(log.Name())
 			return fmt.Errorf("%w\n%s", err, said)
 		}
@@ -485,15 +534,13 @@ func signInInScript(ts *testscript.TestScript, neg bool, args []string) {
 func emulateInScript(ts *testscript.TestScript, _ bool, args []string) {
 	output, err := os.Create(ts.MkAbs("emulate.log"))
 	ts.Check(err)
-	defer output.Close()
-	standIn := exec.Command("bellhop", append(append([]string{"emulate"}, args...), "--listen", "127.0.0.1:0")...)
-	standIn.Dir, standIn.Stdout, standIn.Stderr = ts.MkAbs("."), output, output
-	standIn.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"))
-	ts.Check(standIn.Start())
+	stop, err := inside(os.Getenv)(ts.MkAbs("."), output, append(append([]string{"emulate"}, args...), "--listen",
+		"127.0.0.1:0"))
+	ts.Check(err)
 	test := ts.Value(serverKey{}).(*scriptServer).test
 	ts.Defer(func() {
-		standIn.Process.Signal(syscall.SIGTERM)
-		if err := standIn.Wait(); err != nil {
+		defer output.Close()
+		if err := stop(); err != nil {
 			said, _ := os.ReadFile(output.Name())
 			test.Errorf("the stand-in: %v\n%s", err, said)
 		}

@@ -26,7 +26,7 @@ type Files interface {
 	Begin(ctx context.Context, f bellhop.File) (bellhop.File, error)
 
 	// Append writes the bytes of r at offset, which is the file's durable size, or 0, which empties it; any other offset
-	// is CodeConflict, as is a file that is whole or has a writer. On the way, so that never more than 8 MiB are not
+	// is CodeConflict, as is a file that is whole or has a writer. On the way, so that never more than 16 MiB are not
 	// durable, and at the end, what is written is made durable, and size and hash state are saved. It returns the durable
 	// size, also with an error, also if r or ctx ended early. An error of r is returned as it is. ErrStorageFull is
 	// wrapped when no room is left.

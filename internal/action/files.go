@@ -325,16 +325,7 @@ func fillBuffer(ctx context.Context, r io.Reader, p []byte) (n int, err error) {
 
 func (a *appending) write(ctx context.Context, p []byte) error {
 	for len(p) > 0 {
-		room := a.every - a.size%a.every
-		if a.saving != nil { // not more than half of that is written while the save lasts
-			if room -= a.every / 2; room <= 0 {
-				if err := a.settle(); err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		n, err := a.writeHashed(p[:min(int64(len(p)), room)])
+		n, err := a.writeHashed(p[:min(int64(len(p)), a.every-a.size%a.every)])
 		a.size, p = a.size+int64(n), p[n:]
 		if err != nil {
 			return storageError(err)
@@ -348,8 +339,8 @@ func (a *appending) write(ctx context.Context, p []byte) error {
 	return nil
 }
 
-// writeBytes is the size of the pieces that are written. Larger ones took twice the processor time on a virtual machine:
-// Linux keeps them in larger pages, which are new to the machine more often.
+// writeBytes is the size of the pieces that are written. On one virtual machine larger ones took more processor time, most
+// of it in the copy into the page cache.
 const writeBytes = 64 << 10
 
 // hashBeside is how many bytes are hashed on another processor while they are written.

@@ -407,7 +407,7 @@ func TestCutReader(t *testing.T) {
 	}
 }
 
-// TestSavedOnTheWay: in a folder at no time more than 6 MiB of a file are not durable, so that a crash costs no more
+// TestSavedOnTheWay: in a folder at no time more than 16 MiB of a file are not durable, so that a crash costs no more
 // than that.
 func TestSavedOnTheWay(t *testing.T) {
 	t.Parallel()
@@ -421,7 +421,7 @@ func TestSavedOnTheWay(t *testing.T) {
 	}()
 	sum := sha256.New()
 	source := io.TeeReader(mathrand.NewChaCha8([32]byte{2}), sum)
-	const most = 6<<20 + copyBytes // that may not be durable, and that were read and are not yet written
+	const most = 16<<20 + copyBytes // that may not be durable, and that were read and are not yet written
 	const size = 3*most + 1000
 	if _, err := io.CopyN(feed, source, size); err != nil {
 		t.Fatal(err)

@@ -263,8 +263,8 @@ type folderWriter struct {
 	to     writeSyncer
 }
 
-// syncEvery is the distance between syncs. Half as much is written during a sync, so that 6 MiB may be lost.
-const syncEvery = 4 << 20
+// syncEvery is the distance between syncs. As much is written during a sync, so that twice as much may be lost.
+const syncEvery = 8 << 20
 
 // Pace implements [Writer].
 func (w *folderWriter) Pace() (every int64, beside bool) { return syncEvery, true }

@@ -142,14 +142,14 @@ func hashOf(t *testing.T, c acs.Content) string {
 }
 
 // TestStressDownload downloads a file whose connection is cut 20 times by a gateway that is killed 5 times. The file is
-// right, and for each kill no more than 8 MiB were sent twice: at most 6 MiB that were not durable, and what was on
+// right, and for each kill no more than 18 MiB were sent twice: at most 16 MiB that were not durable, and what was on
 // its way.
 func TestStressDownload(t *testing.T) {
 	const (
 		size  = 1 << 30
 		cuts  = 20
 		kills = 5
-		twice = 8 << 20 // bytes that a kill may cost
+		twice = 18 << 20 // bytes that a kill may cost
 	)
 	random := newRandom(t)
 	s := startRecordings(t)

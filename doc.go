@@ -23,5 +23,6 @@
 //	subscription our registration at a provider, which asks it to call a source; most expire
 //	gap          a span of time in which a subscription may have missed something
 //	file         bytes that an action kept: a recording, an asset
+//	key          lets a program call the HTTP API, within its scope
 //	tenant       an optional label of an event, set by its publisher
 package bellhop

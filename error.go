@@ -14,8 +14,8 @@ type Code string
 const (
 	CodeInvalid      Code = "invalid"      // 422: a value cannot be accepted; Fields names it
 	CodeMalformed    Code = "malformed"    // 400: the request itself cannot be read
-	CodeUnauthorized Code = "unauthorized" // 401: the key is missing or wrong
-	CodeForbidden    Code = "forbidden"    // 403
+	CodeUnauthorized Code = "unauthorized" // 401: the key is missing, wrong, expired or revoked
+	CodeForbidden    Code = "forbidden"    // 403: the scope of the key does not allow the request
 	CodeNotFound     Code = "not_found"    // 404
 	CodeConflict     Code = "conflict"     // 409: a name is taken, or the state does not allow the request
 	CodeTooLarge     Code = "too_large"    // 413

@@ -19,6 +19,7 @@ const (
 	PrefixSubscription = "sub_"
 	PrefixGap          = "gap_"
 	PrefixFile         = "fil_"
+	PrefixKey          = "key_"
 )
 
 // IDAlphabet is Crockford's base 32 in lower case. Ids sort as the bits that they encode; the letters i, l, o

@@ -98,6 +98,11 @@ type RepairQuery struct {
 	Until time.Time
 }
 
+// A KeyFilter narrows a list of keys. Zero fields select all.
+type KeyFilter struct {
+	Scope Scope
+}
+
 // A Backlog is what there is to deliver at one moment.
 type Backlog struct {
 	OldestPendingAt time.Time // CreatedAt of the oldest pending delivery; zero if there is none

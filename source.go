@@ -65,7 +65,7 @@ func CheckName(name string) error {
 			return Invalid("name", rule)
 		}
 	}
-	for _, p := range []string{PrefixSource, PrefixDestination, PrefixConnection, PrefixSubscription} {
+	for _, p := range []string{PrefixSource, PrefixDestination, PrefixConnection, PrefixSubscription, PrefixKey} {
 		if len(name) > len(p) && name[:len(p)] == p {
 			return Invalid("name", "must not begin with "+p+", which marks ids")
 		}

@@ -40,7 +40,7 @@ var flagsOfPath = map[string][]string{
 	"where": {"where"}, "since": {"since"}, "until": {"until"}, "all": {"all"}, "outcome": {"outcome"},
 	"limit": {"limit"}, "cursor": {"cursor"}, "secret": {"secret"}, "grace": {"grace"}, "keep_secrets": {"keep-secrets"},
 	"keep_remote": {"keep-remote"},
-	"device":      {"device"},
+	"device":      {"device"}, "scope": {"scope"},
 }
 
 // apiWords are words of the API's errors that mean nothing on the command line, and those in their place.
@@ -57,6 +57,7 @@ var apiWords = strings.NewReplacer(
 	`"2160h" (90 days)`, "90d", `"720h"`, "30d", "at most 168h", "at most 7d",
 	"use access: username and password", "use --access username=… and --access password=…",
 	"set keep_secrets to true", "give --keep-secrets",
+	"or leave it out for a key that does not expire", "or never",
 	"leave batch out", "leave --batch out", "leave url out", "leave --url out",
 )
 

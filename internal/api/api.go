@@ -5,8 +5,8 @@
 // describe.go adds the descriptions. The rules of nouns are in package catalog: a handler reads a request,
 // makes one call and writes the answer.
 //
-// Errors have one form (problem.go), lists have one form (list.go), and a PATCH is a JSON merge patch
-// (patch.go). A secret is masked in every answer.
+// The scope that each operation needs, and the check of it, are in scope.go. Errors have one form (problem.go), lists
+// have one form (list.go), and a PATCH is a JSON merge patch (patch.go). A secret is masked in every answer.
 package api
 
 import (
@@ -55,6 +55,8 @@ type Store interface {
 	// SubscriptionCalls and SubscriptionGaps return the latest of a subscription, newest first.
 	SubscriptionCalls(ctx context.Context, id string) ([]bellhop.SubscriptionCall, error)
 	SubscriptionGaps(ctx context.Context, id string) ([]bellhop.Gap, error)
+	Keys(ctx context.Context, f bellhop.KeyFilter, page bellhop.Page) ([]bellhop.Key, string, error)
+	Key(ctx context.Context, idOrName string) (bellhop.Key, error)
 	Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Page) ([]bellhop.File, string, error)
 	File(ctx context.Context, idOrName string) (bellhop.File, error)
 	Stats(ctx context.Context) (bellhop.Stats, error)
@@ -85,9 +87,13 @@ type Options struct {
 	// Metrics is served at /metrics, with a credential; nil serves nothing there.
 	Metrics http.Handler
 
-	Auth      auth.Authenticator // nil refuses every request
-	PublicURL string             // where the door can be reached from outside: "http://127.0.0.1:8080"
-	Version   string             // of the program, for the OpenAPI document
+	Auth auth.Authenticator // nil refuses every request
+	Keys Keys
+	// Forbidden is called with the scope that a request needs and its key does not have. It may be nil.
+	Forbidden func(needed bellhop.Scope)
+
+	PublicURL string // where the door can be reached from outside: "http://127.0.0.1:8080"
+	Version   string // of the program, for the OpenAPI document
 	Logger    *slog.Logger
 }
 
@@ -111,10 +117,12 @@ func New(o Options) http.Handler {
 	s.connections()
 	s.subscriptions()
 	s.files()
+	s.keys()
 	s.providers()
 	s.document()
 	if o.Metrics != nil {
-		s.mux.Handle("GET "+MetricsPath, o.Metrics)
+		s.mux.Handle(metricsPattern, o.Metrics)
+		s.needs[metricsPattern] = bellhop.ScopeRead
 	}
 	return s
 }

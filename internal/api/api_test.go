@@ -43,7 +43,7 @@ func newRig(t *testing.T) *rig {
 	logger := slog.New(slog.NewTextHandler(r.logged, nil))
 	r.handler = New(Options{
 		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
-		Files:      keptFiles{r.fake},
+		Files: keptFiles{r.fake}, Keys: keyRing{r.fake},
 		Connectors: []provider.Connector{crm{}},
 		MatchError: func(string) bellhop.MatchError { return r.matchError },
 		Hold:       func(string) bellhop.Hold { return r.hold },
@@ -51,7 +51,8 @@ func newRig(t *testing.T) *rig {
 			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Repairer: r.fake,
 			Providers: providers, Actions: []provider.Action{chore{}},
 			Connectors: []provider.Connector{crm{}}, Connections: r.fake, Subscriptions: keeper{r.fake},
-			Env: provider.Env{Now: func() time.Time { return r.now }},
+			Keys: keyRing{r.fake},
+			Env:  provider.Env{Now: func() time.Time { return r.now }},
 			Changed: func(ctx context.Context) error {
 				r.changes++
 				r.principal, _ = auth.FromContext(ctx)
@@ -118,6 +119,9 @@ func (r *rig) fill() {
 	}, {
 		ID: "fil_2", Name: "call-1/1.mp4", State: bellhop.FilePartial, Size: 4, Total: 9, Source: "media", EventID: "evt_1",
 		DestinationID: "dst_1", Destination: "billing", CreatedAt: testNow, UpdatedAt: testNow, DueAt: testNow,
+	}}
+	r.keys = []bellhop.Key{{
+		ID: "key_1", Name: "reader", Scope: bellhop.ScopeRead, Hash: bellhop.HashKey(canary), CreatedAt: testNow,
 	}}
 	r.repairs = []bellhop.Repair{{
 		ID: "rpr_1", Kind: bellhop.RepairReplay, State: bellhop.RepairRunning, Rate: 200, LookedAt: 3, Changed: 2,
@@ -269,13 +273,18 @@ var routes = []struct {
 	{"GET", "/files/{id}", "", 200},
 	{"GET", "/files/{id}/content", "", 200},
 	{"DELETE", "/files/{id}", "", 204},
+	{"GET", "/keys", "", 200},
+	{"POST", "/keys", `{"name":"ci","scope":"publish"}`, 201},
+	{"POST", "/keys/rotate-admin", `{"grace":"1m"}`, 200},
+	{"GET", "/keys/{id}", "", 200},
+	{"DELETE", "/keys/{id}", "", 204},
 	{"GET", "/stats", "", 200},
 	{"GET", "/providers", "", 200},
 }
 
 var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1",
 	"requests": "req_1", "repairs": "rpr_1", "connections": "con_1", "subscriptions": "sub_1",
-	"files": "fil_1"}
+	"files": "fil_1", "keys": "key_1"}
 
 // concrete returns path below the prefix, with the id of the noun that fill stores.
 func concrete(path string) string {
@@ -363,7 +372,7 @@ func TestMetricsNeedTheKey(t *testing.T) {
 type reader struct{}
 
 func (reader) Authenticate(*http.Request) (auth.Principal, error) {
-	return auth.Principal{Name: "reader", Scope: "read", Tenant: "acme"}, nil
+	return auth.Principal{Name: "reader", Scope: bellhop.ScopeAdmin, Tenant: "acme"}, nil
 }
 
 // TestPrincipal: a handler finds the principal of its request, with scope and tenant, in the context. So does
@@ -372,7 +381,7 @@ func TestPrincipal(t *testing.T) {
 	r := newRig(t)
 	r.handler.(*server).Auth = reader{}
 	r.send("POST", "/api/v1/sources", `{"name":"media","provider":"lock","settings":{"key":"`+canary+`"}}`).is(201)
-	if want := (auth.Principal{Name: "reader", Scope: "read", Tenant: "acme"}); r.principal != want {
+	if want := (auth.Principal{Name: "reader", Scope: bellhop.ScopeAdmin, Tenant: "acme"}); r.principal != want {
 		t.Errorf("%+v, want %+v", r.principal, want)
 	}
 }

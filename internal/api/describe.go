@@ -29,13 +29,13 @@ var descriptions = []struct {
 	members map[string]string
 }{
 	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListSubscription " +
-		"ListSubscriptionCall ListRemoteSubscription ListConnection ListFile", map[string]string{
+		"ListSubscriptionCall ListRemoteSubscription ListConnection ListFile ListKey", map[string]string{
 		"next": "The cursor of the next page; null on the last page",
 	}},
 	{"Problem", map[string]string{
 		"type":   "Always about:blank; code is more specific",
 		"detail": "What is wrong, where, and what to do",
-		"code": "The kind of error: invalid, malformed, unauthorized, not_found, conflict, too_large, limited, " +
+		"code": "The kind of error: invalid, malformed, unauthorized, forbidden, not_found, conflict, too_large, limited, " +
 			"unavailable, internal",
 		"errors": "The values that are not accepted",
 	}},
@@ -386,6 +386,27 @@ var descriptions = []struct {
 		"updated_at":     "When size or state last changed",
 		"expires_at":     "When the file is deleted, whatever happens to its event; null: it is deleted with its event",
 		"due_at":         "When the provider deletes its own copy, so the download must be over before; null if not known",
+	}},
+
+	{"NewKey Key CreatedKey", map[string]string{
+		"name":       "Unique among keys",
+		"scope":      "What the key may do: each operation names the scope that it needs. operate includes read and publish",
+		"tenant":     "The tenant whose nouns the key sees; empty is everything",
+		"expires_at": "From when on the key is refused; null is never",
+	}},
+	{"Key CreatedKey", map[string]string{
+		"last_used_at": "The latest request that was accepted with the key; null is never",
+		"last_address": "The IP address of that request; behind a proxy, that of the proxy",
+	}},
+	{"CreatedKey", map[string]string{
+		"key": "The key to send as Authorization: Bearer KEY. It is in this answer alone",
+	}},
+	{"AdminRotation", map[string]string{
+		"grace": "How long the old admin key still works, unless the server is restarted: 0s to 24h. Default: 0s",
+	}},
+	{"RotatedAdmin", map[string]string{
+		"key":       "The new admin key. It is in this answer and in the data folder of the server",
+		"old_until": "Until when the old one works; null: it has ended",
 	}},
 
 	{"Provider", map[string]string{

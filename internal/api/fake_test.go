@@ -36,6 +36,9 @@ type fake struct {
 	connections   []bellhop.Connection
 	subscriptions []bellhop.Subscription
 	files         []bellhop.File
+	keys          []bellhop.Key
+	rotated       []string // calls of RotateAdmin
+	rotateErr     error
 	content       string   // of every whole file; "" is 0123456789
 	kept          []string // calls of the keeper
 	logins        []string // calls of Login, Logout and Test
@@ -268,6 +271,37 @@ func (f *fake) Files(_ context.Context, filter bellhop.FileFilter, p bellhop.Pag
 }
 func (f *fake) File(_ context.Context, id string) (bellhop.File, error) {
 	return get(f, "file", id, f.files, fileNames)
+}
+
+func keyNames(k bellhop.Key) []string { return []string{k.ID, k.Name} }
+
+func (f *fake) Keys(_ context.Context, filter bellhop.KeyFilter, p bellhop.Page) ([]bellhop.Key, string, error) {
+	return page(f, f.keys, p, func(k bellhop.Key) bool { return filter.Scope == "" || filter.Scope == k.Scope })
+}
+func (f *fake) Key(_ context.Context, id string) (bellhop.Key, error) {
+	return get(f, "key", id, f.keys, keyNames)
+}
+func (f *fake) CreateKey(_ context.Context, k bellhop.Key) error {
+	return create(f, &f.keys, k, k.Name, keyNames)
+}
+func (f *fake) DeleteKey(_ context.Context, id string) error {
+	return replace(f, &f.keys, id, keyNames)
+}
+
+// keyRing is the API's and the catalog's Keys.
+type keyRing struct{ *fake }
+
+func (keyRing) Put(bellhop.Key) {}
+func (keyRing) Remove(string)   {}
+func (keyRing) Latest(k bellhop.Key) bellhop.Key {
+	if k.ID == "key_1" {
+		k.LastUsedAt, k.LastAddress = testNow, "192.0.2.7"
+	}
+	return k
+}
+func (r keyRing) RotateAdmin(grace time.Duration, by string) (string, time.Time, error) {
+	r.rotated = append(r.rotated, grace.String()+" "+by)
+	return "bhk_made", testNow.Add(grace), cmp.Or(r.err, r.rotateErr)
 }
 
 // keptFiles is the API's Files.

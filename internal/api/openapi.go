@@ -56,21 +56,26 @@ func newHuma(mux *http.ServeMux, version string) huma.API {
 			Info: &huma.Info{
 				Title:       "Bellhop",
 				Version:     version,
-				Description: "Sources, destinations, events, deliveries and connections of a Bellhop webhook gateway.",
+				Description: "Sources, destinations, events, deliveries, connections and keys of a Bellhop webhook gateway.",
 				License:     &huma.License{Name: "Apache-2.0", URL: "https://www.apache.org/licenses/LICENSE-2.0"},
 				Contact:     &huma.Contact{Name: "Bellhop", URL: "https://github.com/bellhop-gateway/bellhop"},
 			},
 			Components: &huma.Components{
-				Schemas:         newRegistry(),
-				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer"}},
+				Schemas: newRegistry(),
+				SecuritySchemes: map[string]*huma.SecurityScheme{securityScheme: {Type: "http", Scheme: "bearer",
+					Description: "A key of the API. Each operation names the least scope that the key needs: operate includes " +
+						"read and publish, and admin includes all."}},
 			},
-			Security: []map[string][]string{{"key": {}}},
+			Security: []map[string][]string{{securityScheme: {}}},
 		},
 		Formats:                      map[string]huma.Format{"application/json": strictJSON, "json": strictJSON},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 	})
 }
+
+// securityScheme is the name of the authentication in the document.
+const securityScheme = "key"
 
 // An op describes an operation to the library; the types of its handler describe the rest.
 type op struct {
@@ -99,6 +104,7 @@ func handle[I, O any](s *server, o op, handler func(context.Context, *I) (*O, er
 
 // register is handle for an operation that is described in full.
 func register[I, O any](s *server, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	s.requireScope(&o)
 	huma.Register(s.huma, o, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {

@@ -25,6 +25,7 @@ var tags = []*huma.Tag{
 	{Name: "files", Description: "Files that actions keep, such as recordings"},
 	{Name: "requests", Description: "Requests on record: refused ones, handshakes, and those with several events"},
 	{Name: "connections", Description: "Who we are at the APIs of providers: sign-in and tokens"},
+	{Name: "keys", Description: "Keys of this API, each with a scope"},
 	{Name: "stats", Description: "How much is stored"},
 	{Name: "providers", Description: "The systems that the gateway speaks with, and their settings"},
 }
@@ -118,6 +119,14 @@ var operationTexts = map[string]string{
 		"and forgets them. reason says whether they were revoked. " +
 		"The connection's calls fail until somebody signs in again.",
 
+	"list-keys": "Returns one page of the keys, newest first, without their texts.",
+	"create-key": "Makes a key. Its text is in this answer alone: the server keeps a hash of it. Unless expires_at is " +
+		"given, the key works until it is revoked.",
+	"show-key":   "Returns one key without its text.",
+	"delete-key": "Revokes a key: once the answer arrives, the key is refused.",
+	"rotate-admin-key": "Replaces the admin key in the data folder of the server, and answers with the new one. The old " +
+		"one ends at once, or after grace. It is a conflict if the environment of the server gives the admin key.",
+
 	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",
 	"list-providers": "Returns all providers with the settings of their sources and destinations.",
 }
@@ -137,6 +146,7 @@ func complete(document *huma.OpenAPI, publicURL string) {
 			if o.Description = operationTexts[o.OperationID]; o.Description == "" {
 				panic("bellhop: the operation " + o.OperationID + " has no description")
 			}
+			o.Description += " Scope: " + wide(scopeOf(o)) + "."
 			problem := o.Responses["default"]
 			for status, text := range errorsOf(o, path) {
 				answer := *problem
@@ -150,7 +160,8 @@ func complete(document *huma.OpenAPI, publicURL string) {
 // errorsOf returns the errors that an operation can answer, by status, besides those of the server.
 func errorsOf(o *huma.Operation, path string) map[int]string {
 	errs := map[int]string{
-		http.StatusUnauthorized:    "The API key is missing or wrong",
+		http.StatusUnauthorized:    "The API key is missing, wrong, expired or revoked",
+		http.StatusForbidden:       "The scope of the API key does not include " + string(scopeOf(o)),
 		http.StatusTooManyRequests: "Too many wrong API keys from this address; Retry-After says when to try again",
 	}
 	if o.RequestBody != nil || len(o.Parameters) > 0 {

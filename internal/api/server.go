@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/danielgtaylor/huma/v2"
@@ -27,19 +28,21 @@ const MaxBodyBytes = 2 << 20
 // A server answers the requests of the API. One method for each noun adds its routes, before the first request.
 type server struct {
 	Options
-	log  *slog.Logger
-	mux  *http.ServeMux
-	huma huma.API
+	log   *slog.Logger
+	mux   *http.ServeMux
+	huma  huma.API
+	needs map[string]bellhop.Scope // the scope that the route of each pattern needs
 }
 
 func newServer(o Options) *server {
-	s := &server{Options: o, log: o.Logger.With("component", "api"), mux: http.NewServeMux()}
+	s := &server{Options: o, log: o.Logger.With("component", "api"), mux: http.NewServeMux(),
+		needs: map[string]bellhop.Scope{}}
 	s.huma = newHuma(s.mux, o.Version)
 	return s
 }
 
-// ServeHTTP sets the headers of every answer, authenticates the request, checks its content type and runs its
-// route. The context of the route carries the principal.
+// ServeHTTP sets the headers of every answer, authenticates the request, compares the scope of its key with that of its
+// route, checks its content type and runs the route. The context of the route carries the principal.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard := &guarded{ResponseWriter: w}
 	defer s.recover(guard, r)
@@ -54,6 +57,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	inAPI := r.URL.Path == Prefix || strings.HasPrefix(r.URL.Path, Prefix+"/")
 	if pattern != documentPattern && (pattern != "" || inAPI) {
 		principal, err := s.Auth.Authenticate(r)
+		if err == nil {
+			err = s.authorize(pattern, principal)
+		}
 		if err != nil {
 			p := s.problem(r.Context(), "authenticate", err)
 			switch p.Status {

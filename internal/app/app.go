@@ -20,6 +20,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/action"
 	"github.com/bellhop-gateway/bellhop/internal/api"
+	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/bellhop-gateway/bellhop/internal/catalog"
 	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/internal/connection"
@@ -69,6 +70,7 @@ type App struct {
 	files    *action.Files
 	links    *connection.Manager
 	keeper   *subscription.Manager
+	keys     *auth.Keys
 	catalog  *catalog.Catalog
 	server   *http.Server
 
@@ -140,6 +142,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.keeper.Load(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.keys.Load(ctx); err != nil {
 		return nil, err
 	}
 	a.server = a.newServer(a.handler())
@@ -308,12 +313,23 @@ func (a *App) openRooms(client *egress.Client) {
 		Metrics: a.registry,
 	})
 	a.undoLater("door", a.door.Stop)
+	a.openKeys()
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.store, Opener: a.opener, Engine: a.engine, Publisher: a.door, Repairer: a.repairer,
 		Providers: o.Providers, Actions: a.actions, Env: env, Changed: a.reload, Connectors: o.Connectors,
-		Connections: a.links, Subscriptions: a.keeper,
+		Connections: a.links, Subscriptions: a.keeper, Keys: a.keys,
 		CallbackURL: strings.TrimSuffix(o.Config.PublicURL, "/") + api.AgreePath, Logger: o.Logger,
 	})
+}
+
+// openKeys makes the room of the keys of the API. Only the admin key of the data folder can be replaced.
+func (a *App) openKeys() {
+	o := auth.KeysOptions{Store: a.store, Admin: a.opts.AdminKey, Now: time.Now, Logger: a.opts.Logger,
+		Metrics: a.registry}
+	if a.keyFrom == datadir.AdminKeyFile {
+		o.ReplaceAdmin = func(accept func(key string)) error { return a.folder.ReplaceAdminKey(rand.Reader, accept) }
+	}
+	a.keys = auth.NewKeys(o)
 }
 
 // maxIdle bounds the idle connections to destinations. They are at most an eighth of the open files that the system
@@ -384,6 +400,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.repairer.Run(a.running) })
 	a.background.Go(func() { a.links.Run(a.running) })
 	a.background.Go(func() { a.files.Run(a.running) })
+	a.background.Go(func() { a.keys.Run(a.running) })
 	a.background.Go(func() { a.runSubscriptions(a.running) })
 	served := make(chan error, 2)
 	go func() { served <- a.server.Serve(a.listener) }()

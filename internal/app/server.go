@@ -56,8 +56,9 @@ func (a *App) handler() http.Handler {
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
 		Closed: a.engine.Closed, Hold: a.engine.Hold,
 		Auth: auth.NewGuard(auth.GuardOptions{
-			Next: auth.NewAdminKey(a.opts.AdminKey), Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
+			Next: a.keys, Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
 		}),
+		Keys: a.keys, Forbidden: a.keys.Forbidden,
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
 		Files:   a.files,
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,

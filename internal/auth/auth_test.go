@@ -51,7 +51,7 @@ func TestAdminKey(t *testing.T) {
 		if err != nil && (!errors.As(err, &e) || e.Code != bellhop.CodeUnauthorized || p != (Principal{})) {
 			t.Errorf("%s: %v %#v", c.name, p, err)
 		}
-		if err == nil && p != (Principal{Name: "admin", Scope: ScopeAdmin}) {
+		if err == nil && p != (Principal{Name: "admin", Scope: bellhop.ScopeAdmin}) {
 			t.Errorf("%s: %+v", c.name, p)
 		}
 	}
@@ -66,7 +66,7 @@ func TestContext(t *testing.T) {
 	if p, ok := FromContext(context.Background()); ok || p != (Principal{}) {
 		t.Errorf("%+v", p)
 	}
-	want := Principal{Name: "reader", Scope: "read", Tenant: "acme"}
+	want := Principal{Name: "reader", KeyID: "key_1", Scope: bellhop.ScopeRead, Tenant: "acme"}
 	if p, ok := FromContext(NewContext(context.Background(), want)); !ok || p != want {
 		t.Errorf("%+v", p)
 	}

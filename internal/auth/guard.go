@@ -53,8 +53,9 @@ type Guard struct {
 func NewGuard(o GuardOptions) *Guard {
 	g := &Guard{opts: o, log: o.Logger.With("component", "auth"), refused: prometheus.NewCounterVec(
 		prometheus.CounterOpts{Name: "bellhop_api_unauthorized_total",
-			Help: "Requests without a right API key, by reason (no_key, wrong_key, limited)."}, []string{"reason"})}
-	for _, reason := range []string{"no_key", "wrong_key", "limited"} {
+			Help: "Requests without a right API key, by reason (no_key, wrong_key, expired_key, limited)."},
+		[]string{"reason"})}
+	for _, reason := range []string{"no_key", "wrong_key", "expired_key", "limited"} {
 		g.refused.WithLabelValues(reason) // so that each exists at 0
 	}
 	if o.Metrics != nil {
@@ -70,9 +71,13 @@ func (g *Guard) Authenticate(r *http.Request) (Principal, error) {
 	if err == nil {
 		return principal, nil
 	}
-	reason := "no_key"
+	reason, keyID := "no_key", ""
 	if !errors.Is(err, ErrNoKey) {
 		reason = "wrong_key"
+		var expired *expiredError
+		if errors.As(err, &expired) {
+			reason, keyID = "expired_key", expired.id
+		}
 		if wait := g.count(bellhop.Sender(r.RemoteAddr)); wait > 0 {
 			reason = "limited"
 			err = &bellhop.Error{Code: bellhop.CodeLimited, Err: err, RetryAfter: wait,
@@ -80,7 +85,7 @@ func (g *Guard) Authenticate(r *http.Request) (Principal, error) {
 		}
 	}
 	g.refused.WithLabelValues(reason).Inc()
-	g.note(r, reason)
+	g.note(r, reason, keyID)
 	return Principal{}, err
 }
 
@@ -103,8 +108,8 @@ func (g *Guard) count(address netip.Prefix) (wait time.Duration) {
 }
 
 // note logs a refusal, unless one was logged a moment ago: then the next line counts it. The line has nothing of the
-// key.
-func (g *Guard) note(r *http.Request, reason string) {
+// key but the id of an expired one.
+func (g *Guard) note(r *http.Request, reason, keyID string) {
 	g.mu.Lock()
 	now := g.opts.Now()
 	if since := now.Sub(g.loggedAt); since >= 0 && since < logInterval {
@@ -116,5 +121,5 @@ func (g *Guard) note(r *http.Request, reason string) {
 	g.loggedAt, g.unlogged = now, 0
 	g.mu.Unlock()
 	g.log.Warn("api.unauthorized", "reason", reason, "remote_addr", r.RemoteAddr, "method", r.Method,
-		"unlogged", unlogged, "meaning", "a request without a right API key; unlogged counts those since the last line")
+		"unlogged", unlogged, "key_id", keyID, "meaning", "a request without a right API key; unlogged counts those since the last line")
 }

@@ -74,7 +74,7 @@ func TestGuardLimits(t *testing.T) {
 	if code, wait := w.try("192.0.2.1:9", "wrong"); code != bellhop.CodeLimited || wait != 40*time.Second {
 		t.Errorf("one more: %s, again after %v", code, wait)
 	}
-	if code, _ := w.try("192.0.2.1:9", testKey); code != bellhop.Code(ScopeAdmin) {
+	if code, _ := w.try("192.0.2.1:9", testKey); code != bellhop.Code(bellhop.ScopeAdmin) {
 		t.Errorf("the right key: %s", code)
 	}
 	if code, _ := w.try("192.0.2.1:9", ""); code != bellhop.CodeUnauthorized {
@@ -144,7 +144,7 @@ func TestGuardIsBounded(t *testing.T) {
 	if code, _ := w.try("198.51.100.1:9", "wrong"); code != bellhop.CodeLimited {
 		t.Errorf("one more address: %s", code)
 	}
-	if code, _ := w.try("198.51.100.1:9", testKey); code != bellhop.Code(ScopeAdmin) {
+	if code, _ := w.try("198.51.100.1:9", testKey); code != bellhop.Code(bellhop.ScopeAdmin) {
 		t.Errorf("one more address with the key: %s", code)
 	}
 	if code, _ := w.try("10.0.0.0:9", "wrong"); code != bellhop.CodeUnauthorized {

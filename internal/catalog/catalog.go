@@ -28,6 +28,7 @@ type Store interface {
 	DestinationStore
 	ConnectionStore
 	SubscriptionStore
+	KeyStore
 	// Event returns one event with its headers and its body.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
 	// RetryDelivery makes a pending, dead or cancelled delivery due now; CodeConflict in any other state.
@@ -135,6 +136,8 @@ type Options struct {
 
 	Connectors  []provider.Connector
 	Connections Connections // nil: nobody asks for tokens
+
+	Keys Keys
 
 	Env provider.Env // opens the settings of sources to check them; Now is time.Now and Rand rand.Reader if nil
 

@@ -135,15 +135,9 @@ func (f *Folder) AdminKey(given string, random io.Reader) (string, error) {
 	path := filepath.Join(f.dir, AdminKeyFile)
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		b := make([]byte, 32)
-		if _, err := io.ReadFull(random, b); err != nil {
-			return "", err
-		}
-		key := "bhk_" + base64.RawURLEncoding.EncodeToString(b)
-		if err := writeFile(f.dir, AdminKeyFile, key+"\n"); err != nil {
-			return "", fmt.Errorf("admin key: %w", err)
-		}
-		return key, nil
+		var made string
+		err := f.ReplaceAdminKey(random, func(key string) { made = key })
+		return made, err
 	}
 	if err != nil {
 		return "", fmt.Errorf("admin key: %w", err)
@@ -156,6 +150,22 @@ func (f *Folder) AdminKey(given string, random io.Reader) (string, error) {
 		return "", err
 	}
 	return key, checkKey(key, path)
+}
+
+// ReplaceAdminKey makes an admin key and writes it into the folder, in place of the one that may be there: after a crash
+// there is one of the two, whole. It calls accept with the new key before that, so that the server accepts it by the
+// time that a command reads it.
+func (f *Folder) ReplaceAdminKey(random io.Reader, accept func(key string)) error {
+	b := make([]byte, 32)
+	if _, err := io.ReadFull(random, b); err != nil {
+		return fmt.Errorf("admin key: %w", err)
+	}
+	key := "bhk_" + base64.RawURLEncoding.EncodeToString(b)
+	accept(key)
+	if err := writeFile(f.dir, AdminKeyFile, key+"\n"); err != nil {
+		return fmt.Errorf("admin key: %w", err)
+	}
+	return nil
 }
 
 func checkKey(key, where string) error {

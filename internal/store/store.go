@@ -1,6 +1,6 @@
 // Package store is the contract of the store: the one place that keeps sources, events, destinations,
-// deliveries, attempts, requests, repairs, connections, subscriptions and the records of files. Package sqlite keeps
-// that contract with SQLite, and package storetest shows that a database keeps it.
+// deliveries, attempts, requests, repairs, connections, subscriptions, the records of files and the keys of the API.
+// Package sqlite keeps that contract with SQLite, and package storetest shows that a database keeps it.
 //
 // The store promises that a write reported done survives a crash and a power cut, and that the state of a
 // delivery changes only along the table in DESIGN.md. It decides nothing: callers tell it which destinations an
@@ -89,6 +89,7 @@ type Store interface {
 	Subscriptions
 	Cursors
 	Files
+	Keys
 	Service
 }
 
@@ -398,6 +399,18 @@ type Files interface {
 	DeleteFile(ctx context.Context, id string) error
 	// FileTotals counts the files that are not doomed.
 	FileTotals(ctx context.Context) (bellhop.FileTotals, error)
+}
+
+// Keys are the keys of the API, newest first in lists. Names are unique; idOrName is an id if it begins like one.
+type Keys interface {
+	Keys(ctx context.Context, f bellhop.KeyFilter, page bellhop.Page) (list []bellhop.Key, next string, err error)
+	Key(ctx context.Context, idOrName string) (bellhop.Key, error)
+	// CreateKey stores a new key. It is a conflict if another has its name, or if there are [bellhop.MaxKeys].
+	CreateKey(ctx context.Context, k bellhop.Key) error
+	// DeleteKey deletes a key. Its name is free again.
+	DeleteKey(ctx context.Context, id string) error
+	// UseKeys stores when and from where keys were used last, by their ids. Unknown ids are ignored.
+	UseKeys(ctx context.Context, used map[string]bellhop.KeyUse) error
 }
 
 // A Service has the methods for the program that owns the store.

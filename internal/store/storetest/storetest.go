@@ -59,6 +59,8 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"Handshakes", handshakes},
 		{"Names", names},
 		{"Connections", connections},
+		{"Keys", keysOfTheAPI},
+		{"TooManyKeys", tooManyKeys},
 		{"Subscriptions", subscriptions},
 		{"SubscriptionCalls", subscriptionCalls},
 		{"SourceNotes", sourceNotes},

@@ -195,6 +195,20 @@ CREATE TABLE connections (
 	secrets_at TEXT NOT NULL                        -- JSON: when each secret was set, by its path
 ) STRICT;
 
+-- The keys of the API. None of them can be read out of its row.
+CREATE TABLE keys (
+	n            INTEGER PRIMARY KEY,
+	id           TEXT NOT NULL UNIQUE,
+	name         TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 64),
+	scope        TEXT NOT NULL CHECK (scope IN ('admin', 'operate', 'read', 'publish')),
+	tenant       TEXT NOT NULL CHECK (length(tenant) <= 255), -- empty is all
+	hash         BLOB NOT NULL CHECK (length(hash) = 32),     -- SHA-256 of its text
+	created_at   INTEGER NOT NULL,
+	expires_at   INTEGER,
+	last_used_at INTEGER,
+	last_address TEXT NOT NULL
+) STRICT;
+
 -- Our registrations at providers. One goroutine at a time changes a row.
 CREATE TABLE subscriptions (
 	n               INTEGER PRIMARY KEY,

@@ -1,0 +1,98 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
+)
+
+// Keys are the keys that the server accepts.
+type Keys interface {
+	// Latest returns k with its latest use, which the store may not have yet.
+	Latest(k bellhop.Key) bellhop.Key
+	// RotateAdmin replaces the admin key by a new one, and returns it and until when the one before works: for grace. by
+	// is the name of the principal who asks. The error is CodeConflict if the environment gives the admin key.
+	RotateAdmin(grace time.Duration, by string) (key string, oldUntil time.Time, err error)
+}
+
+func (s *server) keys() {
+	handle(s, op{http.MethodGet, "/keys", "list-keys", "List keys", 0}, s.listKeys)
+	handle(s, op{http.MethodPost, "/keys", "create-key", "Create a key", http.StatusCreated}, s.createKey)
+	handle(s, op{http.MethodGet, "/keys/{id}", "show-key", "Show a key", 0}, s.showKey)
+	handle(s, op{http.MethodDelete, "/keys/{id}", "delete-key", "Revoke a key", 0}, s.deleteKey)
+	handle(s, op{http.MethodPost, "/keys/rotate-admin", "rotate-admin-key", "Replace the admin key", 0},
+		s.rotateAdminKey)
+}
+
+// listKeysInput narrows a list of keys.
+type listKeysInput struct {
+	Scope string `query:"scope" enum:"admin,operate,read,publish"`
+	Paging
+}
+
+func (s *server) listKeys(ctx context.Context, in *listKeysInput) (*listOutput[client.Key], error) {
+	list, next, err := s.Store.Keys(ctx, bellhop.KeyFilter{Scope: bellhop.Scope(in.Scope)}, in.page())
+	if err != nil {
+		return nil, err
+	}
+	return listOf(list, next, s.keyJSON), nil
+}
+
+func (s *server) showKey(ctx context.Context, in *one) (*bodyOf[client.Key], error) {
+	k, err := s.Store.Key(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &bodyOf[client.Key]{s.keyJSON(k)}, nil
+}
+
+func (s *server) createKey(
+	ctx context.Context, in *struct{ Body client.NewKey },
+) (*createdOutput[client.CreatedKey], error) {
+	k := bellhop.Key{Name: in.Body.Name, Scope: bellhop.Scope(in.Body.Scope), Tenant: in.Body.Tenant,
+		ExpiresAt: in.Body.ExpiresAt.Time}
+	k, text, err := s.Catalog.CreateKey(ctx, k, principalName(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &createdOutput[client.CreatedKey]{Prefix + "/keys/" + k.ID, client.CreatedKey{Key: s.keyJSON(k), Text: text}},
+		nil
+}
+
+func (s *server) deleteKey(ctx context.Context, in *one) (*none, error) {
+	return nil, s.Catalog.DeleteKey(ctx, in.ID, principalName(ctx))
+}
+
+func (s *server) rotateAdminKey(ctx context.Context, in *struct {
+	Body *client.AdminRotation
+}) (*bodyOf[client.RotatedAdmin], error) {
+	asked := client.AdminRotation{}
+	if in.Body != nil {
+		asked = *in.Body
+	}
+	grace, err := parseDuration("grace", asked.Grace, 0)
+	if err != nil {
+		return nil, err
+	}
+	text, until, err := s.Keys.RotateAdmin(grace, principalName(ctx))
+	if err != nil {
+		return nil, err
+	}
+	rotated := client.RotatedAdmin{Key: text}
+	if grace > 0 {
+		rotated.OldUntil = client.Time{Time: until}
+	}
+	return &bodyOf[client.RotatedAdmin]{rotated}, nil
+}
+
+// keyJSON returns k in its JSON form, with its latest use.
+func (s *server) keyJSON(k bellhop.Key) client.Key {
+	k = s.Keys.Latest(k)
+	return client.Key{
+		ID: k.ID, Name: k.Name, Scope: string(k.Scope), Tenant: k.Tenant, CreatedAt: client.Time{Time: k.CreatedAt},
+		ExpiresAt: client.Time{Time: k.ExpiresAt}, LastUsedAt: client.Time{Time: k.LastUsedAt}, LastAddress: k.LastAddress,
+	}
+}

@@ -1,0 +1,104 @@
+package api
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// TestKeys: the text of a key is in the answer to its creation alone. A list and a single key show its latest use.
+func TestKeys(t *testing.T) {
+	r := newRig(t)
+	a := r.do("POST", "/api/v1/keys", `{"name":"ci","scope":"operate","expires_at":"2026-11-23T00:00:00Z"}`)
+	made := a.is(201)
+	id, text := made["id"].(string), made["key"].(string)
+	if keyID, ok := bellhop.KeyID(text); !ok || keyID != id || a.header.Get("Location") != "/api/v1/keys/"+id ||
+		made["scope"] != "operate" || made["expires_at"] != "2026-11-23T00:00:00.000Z" || made["tenant"] != "" ||
+		made["last_used_at"] != nil || made["last_address"] != "" {
+		t.Errorf("made: %s", a.body)
+	}
+	if stored := r.keys[0]; stored.Hash != bellhop.HashKey(text) || stored.Scope != bellhop.ScopeOperate {
+		t.Errorf("stored: %+v", stored)
+	}
+	shown := r.do("GET", "/api/v1/keys/ci", "")
+	if shown.is(200)["id"] != id {
+		t.Error(shown.body)
+	}
+	listed := r.do("GET", "/api/v1/keys?scope=operate", "")
+	if len(listed.is(200)["data"].([]any)) != 1 || len(r.do("GET", "/api/v1/keys?scope=read", "").is(200)["data"].([]any)) != 0 {
+		t.Error(listed.body)
+	}
+	secret := text[len(text)-52:]
+	if strings.Contains(shown.body+listed.body+r.logged.String(), secret) {
+		t.Errorf("the key came out again: %s %s %s", shown.body, listed.body, r.logged)
+	}
+	if !strings.Contains(r.logged.String(), "msg=key.created") || !strings.Contains(r.logged.String(), "by=admin") {
+		t.Errorf("the log: %s", r.logged)
+	}
+	r.do("DELETE", "/api/v1/keys/ci", "").is(204)
+	r.do("DELETE", "/api/v1/keys/ci", "").refused(404, bellhop.CodeNotFound)
+	if !strings.Contains(r.logged.String(), "msg=key.revoked") {
+		t.Errorf("the log: %s", r.logged)
+	}
+
+	r.fill()
+	if used := r.do("GET", "/api/v1/keys/reader", "").is(200); used["last_used_at"] != "2026-11-22T09:30:00.123Z" ||
+		used["last_address"] != "192.0.2.7" {
+		t.Errorf("the latest use: %v", used)
+	}
+}
+
+// TestWrongKeyValues: values that a key cannot have are named, and nothing is stored.
+func TestWrongKeyValues(t *testing.T) {
+	r := newRig(t)
+	for body, paths := range map[string]string{
+		`{}`:                                                   "name scope",
+		`{"name":"ci"}`:                                        "scope",
+		`{"name":"ci","scope":""}`:                             "scope",
+		`{"name":"A b","scope":"read"}`:                        "name",
+		`{"name":"admin","scope":"read"}`:                      "name",
+		`{"name":"key_1","scope":"read"}`:                      "name",
+		`{"name":"src_1","scope":"read"}`:                      "name",
+		`{"name":"ci","scope":"root"}`:                         "scope",
+		`{"name":"ci","scope":"read","tenant":"acme"}`:         "tenant",
+		`{"name":"ci","scope":"read","expires_at":"tomorrow"}`: "expires_at",
+		`{"name":"ci","scope":"read","expires_at":"2026-11-22T09:30:00Z"}`:         "expires_at",
+		`{"name":"ci","scope":"read","key":"bhk_of-my-own-choice-0123456789"}`:     "key",
+		`{"name":"ci","scope":"read","hash":"00"}`:                                 "hash",
+		`{"name":"` + strings.Repeat("a", 65) + `","scope":"read"}`:                "name",
+		`{"name":"ci","scope":"read","tenant":"` + strings.Repeat("a", 256) + `"}`: "tenant",
+	} {
+		r.do("POST", "/api/v1/keys", body).refused(422, bellhop.CodeInvalid, strings.Fields(paths)...)
+	}
+	r.do("POST", "/api/v1/keys", `{"name":"ci","name":"cj","scope":"read"}`).refused(400, bellhop.CodeMalformed, "body")
+	r.do("GET", "/api/v1/keys?scope=root", "").refused(422, bellhop.CodeInvalid, "scope")
+	if len(r.keys) > 0 {
+		t.Errorf("stored: %+v", r.keys)
+	}
+	r.do("POST", "/api/v1/keys", `{"name":"ci","scope":"read","expires_at":null}`).is(201)
+	r.do("POST", "/api/v1/keys", `{"name":"ci","scope":"read"}`).refused(409, bellhop.CodeConflict)
+}
+
+// TestRotateAdminKey: the answer has the new key, and until when the old one works.
+func TestRotateAdminKey(t *testing.T) {
+	r := newRig(t)
+	for body, want := range map[string]any{
+		"": nil, "{}": nil, `{"grace":"0s"}`: nil, `{"grace":"1h"}`: "2026-11-22T10:30:00.123Z",
+	} {
+		a := r.do("POST", "/api/v1/keys/rotate-admin", body)
+		if got := a.is(200); got["key"] != "bhk_made" || got["old_until"] != want {
+			t.Errorf("%s: %s", body, a.body)
+		}
+	}
+	if len(r.rotated) != 4 {
+		t.Errorf("%q", r.rotated)
+	}
+	r.do("POST", "/api/v1/keys/rotate-admin", `{"grace":"soon"}`).refused(422, bellhop.CodeInvalid, "grace")
+	r.do("POST", "/api/v1/keys/rotate-admin", `{"key":"bhk_mine"}`).refused(422, bellhop.CodeInvalid, "key")
+	r.rotateErr = bellhop.Conflict("the admin key comes from the environment")
+	r.do("POST", "/api/v1/keys/rotate-admin", "").refused(409, bellhop.CodeConflict)
+	if strings.Contains(r.logged.String(), "bhk_made") {
+		t.Error("the key is in the log")
+	}
+}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/auth"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// This file says which scope each operation needs, and compares it with the scope of the caller, for all operations in
+// one place: no handler looks at a scope.
+
+// scopes are the scopes that operations need, by their ids. An operation that is not here cannot be registered.
+//
+// A source, a destination and a connection hold secrets: to make, change or delete one needs the scope admin, as does
+// everything about keys. What uses them as they are is for operate. A preview is for operate, because it signs any body
+// by the secret of a destination.
+var scopes = map[string]bellhop.Scope{
+	"list-sources":  bellhop.ScopeRead,
+	"create-source": bellhop.ScopeAdmin,
+	"show-source":   bellhop.ScopeRead,
+	"update-source": bellhop.ScopeAdmin,
+	"delete-source": bellhop.ScopeAdmin,
+
+	"list-destinations":         bellhop.ScopeRead,
+	"create-destination":        bellhop.ScopeAdmin,
+	"show-destination":          bellhop.ScopeRead,
+	"update-destination":        bellhop.ScopeAdmin,
+	"delete-destination":        bellhop.ScopeAdmin,
+	"pause-destination":         bellhop.ScopeOperate,
+	"resume-destination":        bellhop.ScopeOperate,
+	"preview-destination":       bellhop.ScopeOperate,
+	"test-destination":          bellhop.ScopeOperate,
+	"rotate-destination-secret": bellhop.ScopeAdmin,
+
+	"list-events":      bellhop.ScopeRead,
+	"publish-event":    bellhop.ScopePublish,
+	"show-event":       bellhop.ScopeRead,
+	"show-event-chain": bellhop.ScopeRead,
+	"get-event-body":   bellhop.ScopeRead,
+	"replay-event":     bellhop.ScopeOperate,
+	"replay-events":    bellhop.ScopeOperate,
+
+	"list-deliveries":   bellhop.ScopeRead,
+	"show-delivery":     bellhop.ScopeRead,
+	"retry-delivery":    bellhop.ScopeOperate,
+	"cancel-delivery":   bellhop.ScopeOperate,
+	"retry-deliveries":  bellhop.ScopeOperate,
+	"cancel-deliveries": bellhop.ScopeOperate,
+
+	"list-repairs":  bellhop.ScopeRead,
+	"show-repair":   bellhop.ScopeRead,
+	"cancel-repair": bellhop.ScopeOperate,
+
+	"list-requests": bellhop.ScopeRead,
+	"show-request":  bellhop.ScopeRead,
+
+	"list-connections":          bellhop.ScopeRead,
+	"create-connection":         bellhop.ScopeAdmin,
+	"show-connection":           bellhop.ScopeRead,
+	"update-connection":         bellhop.ScopeAdmin,
+	"delete-connection":         bellhop.ScopeAdmin,
+	"login-connection":          bellhop.ScopeAdmin,
+	"test-connection":           bellhop.ScopeOperate,
+	"logout-connection":         bellhop.ScopeAdmin,
+	"list-remote-subscriptions": bellhop.ScopeRead,
+
+	"list-subscriptions":      bellhop.ScopeRead,
+	"create-subscription":     bellhop.ScopeOperate,
+	"show-subscription":       bellhop.ScopeRead,
+	"update-subscription":     bellhop.ScopeOperate,
+	"delete-subscription":     bellhop.ScopeOperate,
+	"renew-subscription":      bellhop.ScopeOperate,
+	"pause-subscription":      bellhop.ScopeOperate,
+	"resume-subscription":     bellhop.ScopeOperate,
+	"fill-subscription":       bellhop.ScopeOperate,
+	"list-subscription-calls": bellhop.ScopeRead,
+	"sync-subscriptions":      bellhop.ScopeOperate,
+
+	"list-files":       bellhop.ScopeRead,
+	"show-file":        bellhop.ScopeRead,
+	"delete-file":      bellhop.ScopeOperate,
+	"get-file-content": bellhop.ScopeRead,
+
+	"list-keys":        bellhop.ScopeAdmin,
+	"create-key":       bellhop.ScopeAdmin,
+	"show-key":         bellhop.ScopeAdmin,
+	"delete-key":       bellhop.ScopeAdmin,
+	"rotate-admin-key": bellhop.ScopeAdmin,
+
+	"show-stats":     bellhop.ScopeRead,
+	"list-providers": bellhop.ScopeRead,
+}
+
+// requireScope notes which scope the route of an operation needs, and says so in the document.
+func (s *server) requireScope(o *huma.Operation) {
+	scope, ok := scopes[o.OperationID]
+	if !ok {
+		panic("bellhop: the operation " + o.OperationID + " needs no scope")
+	}
+	s.needs[o.Method+" "+o.Path] = scope
+	o.Security = []map[string][]string{{securityScheme: {string(scope)}}}
+}
+
+// scopeOf returns the scope that a described operation needs.
+func scopeOf(o *huma.Operation) bellhop.Scope { return scopes[o.OperationID] }
+
+// authorize returns an error unless p may make a request of the route with that pattern. "" is no route: whoever has a
+// key may hear that there is none.
+func (s *server) authorize(pattern string, p auth.Principal) error {
+	if pattern == "" {
+		return nil
+	}
+	needed, ok := s.needs[pattern]
+	if ok && p.Scope.Includes(needed) {
+		return nil
+	}
+	if !ok { // a route without a scope is a mistake of this program, and nobody's to use
+		needed = bellhop.ScopeAdmin
+	}
+	if s.Forbidden != nil {
+		s.Forbidden(needed)
+	}
+	s.log.Info("api.forbidden", "route", pattern, "key", p.Name, "key_id", p.KeyID, "scope", p.Scope, "needed", needed)
+	return &bellhop.Error{Code: bellhop.CodeForbidden, Message: "this needs an API key of the scope " + wide(needed) +
+		"; the scope of this key is " + string(p.Scope)}
+}
+
+// wide names a scope and those that include it: "read, operate or admin".
+func wide(needed bellhop.Scope) string {
+	names := []string{string(needed)}
+	for i := len(bellhop.Scopes) - 1; i >= 0; i-- {
+		if scope := bellhop.Scopes[i]; scope != needed && scope.Includes(needed) {
+			names = append(names, string(scope))
+		}
+	}
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
+
+// principalName returns the name of the principal of ctx, for logs.
+func principalName(ctx context.Context) string {
+	p, _ := auth.FromContext(ctx)
+	return p.Name
+}
+
+// metricsPattern is the route of the metrics. They name sources and destinations, as lists do.
+const metricsPattern = http.MethodGet + " " + MetricsPath

@@ -1,0 +1,82 @@
+package catalog
+
+import (
+	"context"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// KeyStore keeps the keys of the API.
+type KeyStore interface {
+	Key(ctx context.Context, idOrName string) (bellhop.Key, error)
+	// CreateKey stores a key; CodeConflict if its name is taken, or if there are too many.
+	CreateKey(ctx context.Context, k bellhop.Key) error
+	DeleteKey(ctx context.Context, id string) error
+}
+
+// Keys are the keys that the server accepts.
+type Keys interface {
+	// Put makes the server accept a key that was stored.
+	Put(k bellhop.Key)
+	// Remove makes the server refuse a key.
+	Remove(id string)
+}
+
+// CreateKey makes and stores a key with the name, scope, tenant and expiry of k, and returns it with its text, which is
+// kept nowhere. by is the name of the principal who asks, for the log.
+func (c *Catalog) CreateKey(ctx context.Context, k bellhop.Key, by string) (_ bellhop.Key, text string, err error) {
+	now := bellhop.StoredTime(c.now())
+	k.ExpiresAt = bellhop.StoredTime(k.ExpiresAt)
+	if err := checkKey(k); err != nil {
+		return k, "", err
+	}
+	if k.Expired(now) {
+		return k, "", bellhop.Invalid("expires_at", "is in the past; use a later time, or leave it out for a key that does "+
+			"not expire")
+	}
+	k.ID, k.CreatedAt = c.newID(bellhop.PrefixKey), now
+	if text, err = bellhop.NewKeyText(k.ID, c.opts.Env.Rand); err != nil {
+		return k, "", err
+	}
+	k.Hash = bellhop.HashKey(text)
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if err := c.opts.Store.CreateKey(ctx, k); err != nil {
+		return k, "", err
+	}
+	c.opts.Keys.Put(k)
+	c.log.Info("key.created", "key_id", k.ID, "key", k.Name, "scope", k.Scope, "expires_at", k.ExpiresAt, "by", by)
+	return k, text, nil
+}
+
+// checkKey checks the name, the scope and the tenant of a new key.
+func checkKey(k bellhop.Key) error {
+	name := bellhop.CheckName(k.Name)
+	if k.Name == bellhop.AdminKeyName {
+		name = bellhop.Invalid("name", "the name admin is that of the admin key; use another name")
+	}
+	var scope, tenant error
+	if !bellhop.ScopeAdmin.Includes(k.Scope) {
+		scope = bellhop.Invalid("scope", "use admin, operate, read or publish")
+	}
+	if k.Tenant != "" {
+		tenant = bellhop.Invalid("tenant", "there is no such tenant; leave it out for a key that sees everything")
+	}
+	return bellhop.Join("", name, scope, tenant)
+}
+
+// DeleteKey revokes a key: once it returns, the server refuses the key. by is the name of the principal who asks.
+func (c *Catalog) DeleteKey(ctx context.Context, idOrName, by string) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	k, err := c.opts.Store.Key(ctx, idOrName)
+	if err != nil {
+		return err
+	}
+	if err := c.opts.Store.DeleteKey(ctx, k.ID); err != nil {
+		return err
+	}
+	c.opts.Keys.Remove(k.ID)
+	c.log.Info("key.revoked", "key_id", k.ID, "key", k.Name, "scope", k.Scope, "by", by)
+	return nil
+}

@@ -18,7 +18,7 @@ import (
 )
 
 // This file holds what the server says of itself: health, readiness and metrics. The port of the door shows strangers
-// only that it is alive and whether it is ready. The metrics name sources and destinations: at that port they need the
+// only that it is alive and whether it is ready. The metrics name sources and destinations: at that port they need an
 // API key, and a listener of their own serves them without one.
 
 // maxMetricsConnections bounds the connections of the metrics listener; more wait.

@@ -50,7 +50,7 @@ type Config struct {
 var docs = map[string]string{
 	"listen": "address and port of the sources and the API, such as 127.0.0.1:8080 or :8080",
 	"listen-metrics": "address and port that serve /metrics without a key, such as 127.0.0.1:9090; a port alone is " +
-		"at 127.0.0.1; if empty, /metrics is at --listen and needs the API key",
+		"at 127.0.0.1; if empty, /metrics is at --listen and needs an API key",
 	"data": "folder that holds everything; created at the first start, readable by its owner only",
 	"database": "reserved for PostgreSQL; this version refuses it, everything is in SQLite in " +
 		"the data folder",
@@ -73,8 +73,8 @@ var docs = map[string]string{
 		"10.1.0.0/16; localhost is 127.0.0.0/8 and ::1; comma-separated",
 	"proxies": "proxies that destinations may go through, such as http://proxy.example:3128; " +
 		"comma-separated; none if empty",
-	"allow-exec": "let destinations run commands, as the server's user; every holder of an API key can " +
-		"then run any program",
+	"allow-exec": "let destinations run commands, as the server's user; every holder of an API key of scope " +
+		"admin can then run any program",
 	"shutdown-timeout": "how long a clean stop may take",
 	"read-timeout":     "how long a request may take to arrive",
 	"max-connections": "connections served at the same time, at most a third of the open files that the system " +

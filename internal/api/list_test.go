@@ -31,6 +31,7 @@ func TestFilters(t *testing.T) {
 		"files?source=media&destination=billing&event=evt_1&state=whole" + period: bellhop.FileFilter{
 			SourceIDs: []string{"src_1"}, DestinationIDs: []string{"dst_1"}, EventID: "evt_1", State: bellhop.FileWhole,
 			Since: since, Until: until},
+		"keys?scope=read": bellhop.KeyFilter{Scope: bellhop.ScopeRead},
 		"repairs?kind=retry&state=running" + period: bellhop.RepairQuery{Kind: bellhop.RepairRetry,
 			State: bellhop.RepairRunning, Since: since, Until: until},
 	} {

@@ -24,10 +24,8 @@ func (s *Store) Keys(ctx context.Context, f bellhop.KeyFilter, page bellhop.Page
 	if err != nil {
 		return nil, "", err
 	}
-	if f.Scope != "" {
-		l.and("scope = ?", string(f.Scope))
-	}
-	return list(ctx, s, l, selectKey, "n", scanKey)
+	l.equal("scope", string(f.Scope))
+	return list(ctx, s, l, selectKey, scanKey)
 }
 
 // Key returns the key with that id or name.

@@ -276,7 +276,7 @@ func (f *fake) File(_ context.Context, id string) (bellhop.File, error) {
 func keyNames(k bellhop.Key) []string { return []string{k.ID, k.Name} }
 
 func (f *fake) Keys(_ context.Context, filter bellhop.KeyFilter, p bellhop.Page) ([]bellhop.Key, string, error) {
-	f.filter = filter
+	f.note(filter)
 	return page(f, f.keys, p, func(k bellhop.Key) bool { return filter.Scope == "" || filter.Scope == k.Scope })
 }
 func (f *fake) Key(_ context.Context, id string) (bellhop.Key, error) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
 )
 
 // TestKeys: the text of a key is in the answer to its creation alone. A list and a single key show its latest use.
@@ -100,5 +101,37 @@ func TestRotateAdminKey(t *testing.T) {
 	r.do("POST", "/api/v1/keys/rotate-admin", "").refused(409, bellhop.CodeConflict)
 	if strings.Contains(r.logged.String(), "bhk_made") {
 		t.Error("the key is in the log")
+	}
+}
+
+// TestClientKeys: the client makes, lists, shows and revokes keys, and replaces the admin key.
+func TestClientKeys(t *testing.T) {
+	r, c := newClient(t)
+	ctx := t.Context()
+	expires := client.Time{Time: testNow.AddDate(0, 1, 0)}
+	made, err := c.CreateKey(ctx, client.NewKey{Name: "ci", Scope: "read", ExpiresAt: expires})
+	if id, ok := bellhop.KeyID(made.Text); err != nil || !ok || id != made.ID || made.ExpiresAt.IsZero() {
+		t.Fatal(made, err)
+	}
+	always, err := c.CreateKey(ctx, client.NewKey{Name: "always", Scope: "publish"})
+	if err != nil || !always.ExpiresAt.IsZero() {
+		t.Fatal(always, err)
+	}
+	list, err := c.Keys(ctx, client.KeyFilter{Scope: "read"}, client.Page{})
+	if err != nil || len(list.Data) != 1 || list.Data[0] != made.Key {
+		t.Fatal(list, err)
+	}
+	if k, err := c.Key(ctx, "ci"); err != nil || k != made.Key {
+		t.Fatal(k, err)
+	}
+	if err := c.DeleteKey(ctx, "ci"); err != nil || len(r.keys) != 1 {
+		t.Fatal(err)
+	}
+	if rotated, err := c.RotateAdminKey(ctx, client.AdminRotation{Grace: "1m"}); err != nil || rotated.Key != "bhk_made" ||
+		rotated.OldUntil.IsZero() {
+		t.Fatal(rotated, err)
+	}
+	if rotated, err := c.RotateAdminKey(ctx, client.AdminRotation{}); err != nil || !rotated.OldUntil.IsZero() {
+		t.Fatal(rotated, err)
 	}
 }

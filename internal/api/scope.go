@@ -99,7 +99,7 @@ var scopes = map[string]bellhop.Scope{
 func (s *server) requireScope(o *huma.Operation) {
 	scope, ok := scopes[o.OperationID]
 	if !ok {
-		panic("bellhop: the operation " + o.OperationID + " needs no scope")
+		panic("bellhop: the operation " + o.OperationID + " has no entry in scopes")
 	}
 	s.needs[o.Method+" "+o.Path] = scope
 	o.Security = []map[string][]string{{securityScheme: {string(scope)}}}

@@ -2,9 +2,11 @@ package datadir
 
 import (
 	"bytes"
+	"crypto/rand"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -101,6 +103,47 @@ func TestAdminKey(t *testing.T) {
 	}
 	if _, err := f.AdminKey("123456789012345", nil); err == nil || !strings.Contains(err.Error(), "BELLHOP_ADMIN_KEY") {
 		t.Errorf("a short key: %v", err)
+	}
+}
+
+// TestReplaceAdminKey: the new key is accepted before it is in the file. If it cannot be written, the old one stays.
+func TestReplaceAdminKey(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir)
+	first, err := f.AdminKey("", rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inFile := func() string {
+		t.Helper()
+		key, err := ReadAdminKey(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	var made string
+	err = f.ReplaceAdminKey(rand.Reader, func(key string) {
+		made = key
+		if got := inFile(); got != first {
+			t.Errorf("the file has %q before %q is accepted", got, key)
+		}
+	})
+	if err != nil || len(made) != len(first) || made == first || inFile() != made {
+		t.Errorf("%q %q %v", made, inFile(), err)
+	}
+	info, err := os.Stat(filepath.Join(dir, AdminKeyFile))
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, AdminKeyFile+".new", "in-the-way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.ReplaceAdminKey(rand.Reader, func(string) {}); err == nil || inFile() != made {
+		t.Errorf("%q %v", inFile(), err)
+	}
+	if err := f.ReplaceAdminKey(bytes.NewReader(nil), func(string) { t.Error("a key without randomness") }); err == nil {
+		t.Error("no error without randomness")
 	}
 }
 

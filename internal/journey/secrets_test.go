@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/bellhop-gateway/bellhop/client"
 )
 
 // A canary is a secret that must not come out of the gateway, in all forms that it may have got inside.
@@ -107,18 +109,37 @@ func (s *spy) api(method, path, body string, want int) []byte {
 	return answer
 }
 
+// keys makes a key and uses it: accepted, refused for its scope, and misspelt. Its text is nowhere but in the answer that
+// made it, which is not kept.
+func (s *spy) keys() {
+	made, err := s.g.client().CreateKey(s.t.Context(), client.NewKey{Name: "reader", Scope: "read"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.secrets.watch("API key", made.Text[strings.LastIndexByte(made.Text, '_')+1:]) // what comes before is its id
+	for _, c := range []struct {
+		method, key string
+		want        int
+	}{{"GET", made.Text, 200}, {"POST", made.Text, 403}, {"GET", made.Text + "0", 401}} {
+		header := http.Header{"Authorization": {"Bearer " + c.key}}
+		if status, answer := s.ask(c.method, "/api/v1/sources", "", header); status != c.want {
+			s.t.Errorf("%s: answered %d, want %d: %s", c.method, status, c.want, answer)
+		}
+	}
+}
+
 // settled reports whether every delivery is delivered or dead.
 func (s *spy) settled() bool {
 	st, err := s.g.client().Stats(s.t.Context())
 	return err == nil && st.Deliveries["pending"]+st.Deliveries["leased"] == 0
 }
 
-// anyID matches the ids of sources, destinations, events, deliveries and requests.
-var anyID = regexp.MustCompile(`"id":"((?:src|dst|evt|dlv|req)_[^"]+)"`)
+// anyID matches the ids of sources, destinations, events, deliveries, requests and keys.
+var anyID = regexp.MustCompile(`"id":"((?:src|dst|evt|dlv|req|key)_[^"]+)"`)
 
 // readAll reads every list and every noun of the API, and the other pages.
 func (s *spy) readAll() {
-	for _, noun := range []string{"sources", "destinations", "events", "deliveries", "requests", "providers"} {
+	for _, noun := range []string{"sources", "destinations", "events", "deliveries", "requests", "keys", "providers"} {
 		list := s.api("GET", "/"+noun, "", 200)
 		for _, m := range anyID.FindAllSubmatch(list, -1) {
 			s.api("GET", "/"+noun+"/"+string(m[1]), "", 200)
@@ -184,6 +205,7 @@ func TestSecretsStayInside(t *testing.T) {
 		}
 		return http.StatusOK
 	})
+	s.keys()
 	s.sources()
 	s.destinations(r.url)
 	s.requests()

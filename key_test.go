@@ -46,7 +46,8 @@ func TestKeyText(t *testing.T) {
 	}
 	for _, wrong := range []string{
 		"", "bhk_", "bhk_right", text[1:], text + "0", text[:len(text)-1], strings.ToUpper(text),
-		strings.Replace(text, "bhk_", "bhk-", 1), strings.Replace(text, "z", "u", 1), strings.Replace(text, "z", "ü", 1),
+		strings.Replace(text, "bhk_", "bhk-", 1), strings.Replace(text, "z", "u", 1),
+		strings.Replace(text, "z", "ü", 1),
 		"bhk_" + strings.Repeat("0", 73), id,
 	} {
 		if got, ok := KeyID(wrong); ok || got != "" {

@@ -39,8 +39,9 @@ same.`,
   bellhop keys list --scope admin --json`,
 		}, keyColumns, addKeyFilter),
 		itemVerb("show NAME", "key", help{
-			short:   "Show one key, by name or id",
-			long:    "Show one key, by name or id: its scope, its expiry and its latest use. The key itself is not shown.",
+			short: "Show one key, by name or id",
+			long: `Show one key, by name or id: its scope, its expiry and its latest use. The key itself is not
+shown.`,
 			example: "  bellhop keys show ci",
 		}, (*client.Client).Key, showKey),
 		newKeysCreateCommand,
@@ -110,8 +111,8 @@ Give a program the narrowest scope that does:
 	}.command("create NAME --scope SCOPE", oneArgument("name for the key"))
 	scope := c.Flags().String("scope", "", "what the key may do: "+strings.Join(scopeNames, ", "))
 	c.RegisterFlagCompletionFunc("scope", cobra.FixedCompletions(scopeNames, cobra.ShellCompDirectiveNoFileComp))
-	expires := c.Flags().String("expires", "never", "when the key ends: a time such as 2026-12-31 (UTC), a length of time "+
-		"from now such as 90d, or never")
+	expires := c.Flags().String("expires", "never",
+		"when the key ends: a time such as 2026-12-31 (UTC), a length of time from now such as 90d, or never")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *scope == "" {
 			return wrongUsage("missing --scope: %s", strings.Join(scopeNames, ", "))
@@ -129,7 +130,8 @@ Give a program the narrowest scope that does:
 			if conn.json {
 				return printJSON(e.stdout, k)
 			}
-			fmt.Fprintf(e.stderr, "created key %s (%s); keep it now, it is not shown again:\n", clean(k.Name), clean(k.Scope))
+			fmt.Fprintf(e.stderr, "created key %s (%s); keep it now, it is not shown again:\n", clean(k.Name),
+				clean(k.Scope))
 			_, err = fmt.Fprintln(e.stdout, clean(k.Text))
 			return err
 		})
@@ -170,8 +172,8 @@ If BELLHOP_ADMIN_KEY sets the admin key of the server, set it to another key and
 				ended = "the old one works until " + moment(made.OldUntil.Time)
 			}
 			if to.local.AdminKey == datadir.AdminKeyFile {
-				fmt.Fprintf(e.stderr, "the new admin key is in the file %s of %s; %s\n", datadir.AdminKeyFile, clean(conn.data),
-					ended)
+				fmt.Fprintf(e.stderr, "the new admin key is in the file %s of %s; %s\n", datadir.AdminKeyFile,
+					clean(conn.data), ended)
 				return nil
 			}
 			fmt.Fprintf(e.stderr, "replaced the admin key; %s\n", ended)

@@ -35,8 +35,8 @@ var descriptions = []struct {
 	{"Problem", map[string]string{
 		"type":   "Always about:blank; code is more specific",
 		"detail": "What is wrong, where, and what to do",
-		"code": "The kind of error: invalid, malformed, unauthorized, forbidden, not_found, conflict, too_large, limited, " +
-			"unavailable, internal",
+		"code": "The kind of error: invalid, malformed, unauthorized, forbidden, not_found, conflict, too_large, " +
+			"limited, unavailable, internal",
 		"errors": "The values that are not accepted",
 	}},
 	{"FieldError", map[string]string{
@@ -390,7 +390,7 @@ var descriptions = []struct {
 
 	{"NewKey Key CreatedKey", map[string]string{
 		"name":       "Unique among keys",
-		"scope":      "What the key may do: each operation names the scope that it needs. operate includes read and publish",
+		"scope":      "What the key may do: each operation names its scope. operate includes read and publish",
 		"tenant":     "The tenant whose nouns the key sees; empty is everything",
 		"expires_at": "From when on the key is refused; null is never",
 	}},

@@ -13,8 +13,8 @@ import (
 type Keys interface {
 	// Latest returns k with its latest use, which the store may not have yet.
 	Latest(k bellhop.Key) bellhop.Key
-	// RotateAdmin replaces the admin key by a new one, and returns it and until when the one before works: for grace. by
-	// is the name of the principal who asks. The error is CodeConflict if the environment gives the admin key.
+	// RotateAdmin replaces the admin key by a new one, and returns it and until when the one before works: for grace.
+	// by is the name of the principal who asks. The error is CodeConflict if the environment gives the admin key.
 	RotateAdmin(grace time.Duration, by string) (key string, oldUntil time.Time, err error)
 }
 
@@ -58,8 +58,8 @@ func (s *server) createKey(
 	if err != nil {
 		return nil, err
 	}
-	return &createdOutput[client.CreatedKey]{Prefix + "/keys/" + k.ID, client.CreatedKey{Key: s.keyJSON(k), Text: text}},
-		nil
+	created := client.CreatedKey{Key: s.keyJSON(k), Text: text}
+	return &createdOutput[client.CreatedKey]{Prefix + "/keys/" + k.ID, created}, nil
 }
 
 func (s *server) deleteKey(ctx context.Context, in *one) (*none, error) {
@@ -93,6 +93,7 @@ func (s *server) keyJSON(k bellhop.Key) client.Key {
 	k = s.Keys.Latest(k)
 	return client.Key{
 		ID: k.ID, Name: k.Name, Scope: string(k.Scope), Tenant: k.Tenant, CreatedAt: client.Time{Time: k.CreatedAt},
-		ExpiresAt: client.Time{Time: k.ExpiresAt}, LastUsedAt: client.Time{Time: k.LastUsedAt}, LastAddress: k.LastAddress,
+		ExpiresAt: client.Time{Time: k.ExpiresAt}, LastUsedAt: client.Time{Time: k.LastUsedAt},
+		LastAddress: k.LastAddress,
 	}
 }

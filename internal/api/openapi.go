@@ -56,14 +56,14 @@ func newHuma(mux *http.ServeMux, version string) huma.API {
 			Info: &huma.Info{
 				Title:       "Bellhop",
 				Version:     version,
-				Description: "Sources, destinations, events, deliveries, connections and keys of a Bellhop webhook gateway.",
+				Description: "Sources, destinations, events, deliveries, connections and keys of a Bellhop gateway.",
 				License:     &huma.License{Name: "Apache-2.0", URL: "https://www.apache.org/licenses/LICENSE-2.0"},
 				Contact:     &huma.Contact{Name: "Bellhop", URL: "https://github.com/bellhop-gateway/bellhop"},
 			},
 			Components: &huma.Components{
 				Schemas: newRegistry(),
 				SecuritySchemes: map[string]*huma.SecurityScheme{securityScheme: {Type: "http", Scheme: "bearer",
-					Description: "A key of the API. Each operation names the least scope that the key needs: operate includes " +
+					Description: "A key of the API. Each operation names the scope that it needs: operate includes " +
 						"read and publish, and admin includes all."}},
 			},
 			Security: []map[string][]string{{securityScheme: {}}},

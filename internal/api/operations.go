@@ -120,12 +120,12 @@ var operationTexts = map[string]string{
 		"The connection's calls fail until somebody signs in again.",
 
 	"list-keys": "Returns one page of the keys, newest first, without their texts.",
-	"create-key": "Makes a key. Its text is in this answer alone: the server keeps a hash of it. Unless expires_at is " +
-		"given, the key works until it is revoked.",
+	"create-key": "Makes a key. Its text is in this answer alone: the server keeps a hash of it. Unless expires_at " +
+		"is given, the key works until it is revoked.",
 	"show-key":   "Returns one key without its text.",
 	"delete-key": "Revokes a key: once the answer arrives, the key is refused.",
-	"rotate-admin-key": "Replaces the admin key in the data folder of the server, and answers with the new one. The old " +
-		"one ends at once, or after grace. It is a conflict if the environment of the server gives the admin key.",
+	"rotate-admin-key": "Replaces the admin key in the data folder of the server, and answers with the new one. The " +
+		"old one ends at once, or after grace. It is a conflict if the environment of the server gives the admin key.",
 
 	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",
 	"list-providers": "Returns all providers with the settings of their sources and destinations.",

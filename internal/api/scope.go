@@ -16,8 +16,8 @@ import (
 // scopes are the scopes that operations need, by their ids. An operation that is not here cannot be registered.
 //
 // A source, a destination and a connection hold secrets: to make, change or delete one needs the scope admin, as does
-// everything about keys. What uses them as they are is for operate. A preview is for operate, because it signs any body
-// by the secret of a destination.
+// everything about keys. What uses them as they are is for operate. A preview is for operate, because it signs any
+// body by the secret of a destination.
 var scopes = map[string]bellhop.Scope{
 	"list-sources":  bellhop.ScopeRead,
 	"create-source": bellhop.ScopeAdmin,

@@ -202,16 +202,20 @@ func TestScopeOfNoRoute(t *testing.T) {
 	if a := r.send("GET", "/openapi.json", ""); a.status != 200 {
 		t.Errorf("the document: %d", a.status)
 	}
-	if !strings.Contains(r.logged.String(), `msg=api.forbidden`) || !strings.Contains(r.logged.String(), "key_id=key_1") {
-		t.Errorf("the log: %s", r.logged)
+	if log := r.logged.String(); !strings.Contains(log, "msg=api.forbidden") ||
+		!strings.Contains(log, "key_id=key_1") {
+		t.Errorf("the log: %s", log)
 	}
 }
 
-// TestRouteWithoutScope: a route that was added without a scope is nobody's, and an operation without one is not added.
+// TestRouteWithoutScope: a route that was added without a scope is nobody's, and an operation without one is not
+// added.
 func TestRouteWithoutScope(t *testing.T) {
 	r := newRig(t)
 	s := r.handler.(*server)
-	s.mux.HandleFunc("GET /api/v1/forgotten", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "open") })
+	s.mux.HandleFunc("GET /api/v1/forgotten", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "open")
+	})
 	for _, scope := range bellhop.Scopes {
 		s.Auth = holder{scope}
 		r.send("GET", "/api/v1/forgotten", "").refused(403, bellhop.CodeForbidden)

@@ -41,8 +41,8 @@ func newServer(o Options) *server {
 	return s
 }
 
-// ServeHTTP sets the headers of every answer, authenticates the request, compares the scope of its key with that of its
-// route, checks its content type and runs the route. The context of the route carries the principal.
+// ServeHTTP sets the headers of every answer, authenticates the request, compares the scope of its key with that of
+// its route, checks its content type and runs the route. The context of the route carries the principal.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard := &guarded{ResponseWriter: w}
 	defer s.recover(guard, r)

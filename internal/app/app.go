@@ -251,7 +251,7 @@ func (a *App) openActions() {
 	allowed := a.opts.Config.AllowExec
 	if allowed {
 		a.log.Warn("exec.opened", "setting", "allow-exec",
-			"meaning", "everyone with an API key of scope admin can run commands here, as the user that this server runs as")
+			"meaning", "everyone with an API key of scope admin can run commands here, as the user of this server")
 	}
 	if allowed && os.Geteuid() == 0 {
 		a.log.Warn("exec.root", "setting", "allow-exec",

@@ -121,5 +121,6 @@ func (g *Guard) note(r *http.Request, reason, keyID string) {
 	g.loggedAt, g.unlogged = now, 0
 	g.mu.Unlock()
 	g.log.Warn("api.unauthorized", "reason", reason, "remote_addr", r.RemoteAddr, "method", r.Method,
-		"unlogged", unlogged, "key_id", keyID, "meaning", "a request without a right API key; unlogged counts those since the last line")
+		"unlogged", unlogged, "key_id", keyID,
+		"meaning", "a request without a right API key; unlogged counts those since the last line")
 }

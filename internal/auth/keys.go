@@ -28,8 +28,8 @@ type KeysOptions struct {
 	Now    func() time.Time
 	Logger *slog.Logger
 
-	// ReplaceAdmin makes an admin key and stores it in place of the one before, at once and whole. It calls accept with
-	// the new key before that. Nil says that the environment gives the admin key, which then cannot be replaced.
+	// ReplaceAdmin makes an admin key and stores it in place of the one before, at once and whole. It calls accept
+	// with the new key before that. Nil says that the environment gives the admin key, which then cannot be replaced.
 	ReplaceAdmin func(accept func(key string)) error
 
 	Metrics prometheus.Registerer // nil registers no metrics
@@ -38,9 +38,9 @@ type KeysOptions struct {
 // UseInterval is how often the latest uses of keys are stored.
 const UseInterval = time.Minute
 
-// Keys authenticate requests by the admin key and by the keys of the store, all of which it holds in memory: no request
-// reads the store. Load, Put and Remove tell it of them. It notes the latest use of each key in memory; Run stores the
-// uses, each at most once in UseInterval.
+// Keys authenticate requests by the admin key and by the keys of the store, all of which it holds in memory: no
+// request reads the store. Load, Put and Remove tell it of them. It notes the latest use of each key in memory; Run
+// stores the uses, each at most once in UseInterval.
 type Keys struct {
 	opts      KeysOptions
 	log       *slog.Logger

@@ -188,8 +188,8 @@ func TestLatestUse(t *testing.T) {
 	}
 }
 
-// TestUsesAreStored: the uses of a minute are one write, with the latest use of each key. A minute without a use writes
-// nothing, a failed write is made again, and the last uses are stored at the stop.
+// TestUsesAreStored: the uses of a minute are one write, with the latest use of each key. A minute without a use
+// writes nothing, a failed write is made again, and the last uses are stored at the stop.
 func TestUsesAreStored(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -280,7 +280,7 @@ func TestKeyMetrics(t *testing.T) {
 	}
 	d.Forbidden(bellhop.ScopeAdmin)
 	err := testutil.GatherAndCompare(d.metrics, strings.NewReader(`
-# HELP bellhop_api_forbidden_total Requests with a key whose scope does not include the one that they need, by the scope needed.
+# HELP bellhop_api_forbidden_total Requests with a key of too narrow a scope, by the scope that they need.
 # TYPE bellhop_api_forbidden_total counter
 bellhop_api_forbidden_total{needed="admin"} 1
 bellhop_api_forbidden_total{needed="operate"} 0

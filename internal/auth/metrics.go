@@ -21,7 +21,7 @@ var (
 // newForbidden returns the counter of requests whose key has too narrow a scope.
 func newForbidden() *prometheus.CounterVec {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_api_forbidden_total",
-		Help: "Requests with a key whose scope does not include the one that they need, by the scope needed."},
+		Help: "Requests with a key of too narrow a scope, by the scope that they need."},
 		[]string{"needed"})
 	for _, scope := range bellhop.Scopes {
 		counter.WithLabelValues(string(scope)) // so that each exists at 0
@@ -41,16 +41,18 @@ func (c keysCollector) Describe(to chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c keysCollector) Collect(to chan<- prometheus.Metric) {
 	valid, expired, next := c.keys.count(c.keys.opts.Now())
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
 	for _, scope := range bellhop.Scopes {
-		to <- prometheus.MustNewConstMetric(keysCount, prometheus.GaugeValue, float64(valid[scope]), string(scope), "valid")
-		to <- prometheus.MustNewConstMetric(keysCount, prometheus.GaugeValue, float64(expired[scope]), string(scope),
-			"expired")
+		gauge(keysCount, float64(valid[scope]), string(scope), "valid")
+		gauge(keysCount, float64(expired[scope]), string(scope), "expired")
 	}
 	seconds := 0.0
 	if !next.IsZero() {
 		seconds = float64(next.UnixMilli()) / 1000
 	}
-	to <- prometheus.MustNewConstMetric(keysNextExpiry, prometheus.GaugeValue, seconds)
+	gauge(keysNextExpiry, seconds)
 }
 
 // count counts the keys by scope. next is when the next valid key expires; zero if none does.

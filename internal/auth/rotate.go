@@ -33,8 +33,8 @@ func (a *adminKeys) accept(key string) {
 	a.coming = NewAdminKey(key)
 }
 
-// settle makes the coming key the current one if it was stored, and forgets it otherwise. The key before it is accepted
-// until a time; the one before that is not accepted any more.
+// settle makes the coming key the current one if it was stored, and forgets it otherwise. The key before it is
+// accepted until a time; the one before that is not accepted any more.
 func (a *adminKeys) settle(stored bool, until time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -69,6 +69,7 @@ func (k *Keys) RotateAdmin(grace time.Duration, by string) (key string, oldUntil
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	k.log.Info("admin_key.rotated", "by", by, "old_until", oldUntil, "meaning", "the admin key was replaced by a new one")
+	k.log.Info("admin_key.rotated", "by", by, "old_until", oldUntil,
+		"meaning", "the admin key was replaced by a new one")
 	return key, oldUntil, nil
 }

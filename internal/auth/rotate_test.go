@@ -106,8 +106,8 @@ func TestGuardNamesExpiredKeys(t *testing.T) {
 		w.counted("wrong_key") != 0 {
 		t.Errorf("%s", code)
 	}
-	if log := w.log.String(); !strings.Contains(log, "reason=expired_key") || !strings.Contains(log, "key_id="+key.ID) ||
-		strings.Contains(log, text) {
+	if log := w.log.String(); !strings.Contains(log, "reason=expired_key") ||
+		!strings.Contains(log, "key_id="+key.ID) || strings.Contains(log, text) {
 		t.Errorf("the log: %s", log)
 	}
 	for range MaxWrongKeys {

@@ -22,8 +22,8 @@ type Keys interface {
 	Remove(id string)
 }
 
-// CreateKey makes and stores a key with the name, scope, tenant and expiry of k, and returns it with its text, which is
-// kept nowhere. by is the name of the principal who asks, for the log.
+// CreateKey makes and stores a key with the name, scope, tenant and expiry of k, and returns it with its text, which
+// is kept nowhere. by is the name of the principal who asks, for the log.
 func (c *Catalog) CreateKey(ctx context.Context, k bellhop.Key, by string) (_ bellhop.Key, text string, err error) {
 	now := bellhop.StoredTime(c.now())
 	k.ExpiresAt = bellhop.StoredTime(k.ExpiresAt)
@@ -31,8 +31,8 @@ func (c *Catalog) CreateKey(ctx context.Context, k bellhop.Key, by string) (_ be
 		return k, "", err
 	}
 	if k.Expired(now) {
-		return k, "", bellhop.Invalid("expires_at", "is in the past; use a later time, or leave it out for a key that does "+
-			"not expire")
+		return k, "", bellhop.Invalid("expires_at", "is in the past; use a later time, or leave it out for a key "+
+			"that does not expire")
 	}
 	k.ID, k.CreatedAt = c.newID(bellhop.PrefixKey), now
 	if text, err = bellhop.NewKeyText(k.ID, c.opts.Env.Rand); err != nil {

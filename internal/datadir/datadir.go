@@ -152,9 +152,9 @@ func (f *Folder) AdminKey(given string, random io.Reader) (string, error) {
 	return key, checkKey(key, path)
 }
 
-// ReplaceAdminKey makes an admin key and writes it into the folder, in place of the one that may be there: after a crash
-// there is one of the two, whole. It calls accept with the new key before that, so that the server accepts it by the
-// time that a command reads it.
+// ReplaceAdminKey makes an admin key and writes it into the folder, in place of the one that may be there: after a
+// crash there is one of the two, whole. It calls accept with the new key before that, so that the server accepts it
+// by the time that a command reads it.
 func (f *Folder) ReplaceAdminKey(random io.Reader, accept func(key string)) error {
 	b := make([]byte, 32)
 	if _, err := io.ReadFull(random, b); err != nil {

@@ -142,7 +142,8 @@ func TestReplaceAdminKey(t *testing.T) {
 	if err := f.ReplaceAdminKey(rand.Reader, func(string) {}); err == nil || inFile() != made {
 		t.Errorf("%q %v", inFile(), err)
 	}
-	if err := f.ReplaceAdminKey(bytes.NewReader(nil), func(string) { t.Error("a key without randomness") }); err == nil {
+	none := func(string) { t.Error("a key without randomness") }
+	if err := f.ReplaceAdminKey(bytes.NewReader(nil), none); err == nil {
 		t.Error("no error without randomness")
 	}
 }

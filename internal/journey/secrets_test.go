@@ -109,8 +109,8 @@ func (s *spy) api(method, path, body string, want int) []byte {
 	return answer
 }
 
-// keys makes a key and uses it: accepted, refused for its scope, and misspelt. Its text is nowhere but in the answer that
-// made it, which is not kept.
+// keys makes a key and uses it: accepted, refused for its scope, and misspelt. Its text is nowhere but in the answer
+// that made it, which is not kept.
 func (s *spy) keys() {
 	made, err := s.g.client().CreateKey(s.t.Context(), client.NewKey{Name: "reader", Scope: "read"})
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-const selectKey = `SELECT n, id, name, scope, tenant, hash, created_at, expires_at, last_used_at, last_address FROM keys`
+const selectKey = `SELECT n, id, name, scope, tenant, hash, created_at, expires_at, last_used_at, last_address
+	FROM keys`
 
 func scanKey(row *sqlite3.Stmt) (bellhop.Key, error) {
 	k := bellhop.Key{ID: row.ColumnText(1), Name: row.ColumnText(2), Scope: bellhop.Scope(row.ColumnText(3)),
@@ -41,11 +42,11 @@ func (s *Store) CreateKey(_ context.Context, k bellhop.Key) error {
 			return err
 		}
 		if n >= bellhop.MaxKeys {
-			return bellhop.Conflict(fmt.Sprintf("there are %d keys, which is the most: revoke those that nobody uses", n))
+			return bellhop.Conflict(fmt.Sprintf("there are %d keys, which is the most: revoke one that nobody uses", n))
 		}
-		err = c.exec(`INSERT INTO keys (id, name, scope, tenant, hash, created_at, expires_at, last_used_at, last_address)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, k.ID, k.Name, string(k.Scope), k.Tenant, k.Hash[:], k.CreatedAt, k.ExpiresAt,
-			k.LastUsedAt, k.LastAddress)
+		err = c.exec(`INSERT INTO keys (id, name, scope, tenant, hash, created_at, expires_at, last_used_at,
+			last_address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, k.ID, k.Name, string(k.Scope), k.Tenant, k.Hash[:],
+			k.CreatedAt, k.ExpiresAt, k.LastUsedAt, k.LastAddress)
 		return conflictIfTaken(err, "key", k.Name)
 	})
 }

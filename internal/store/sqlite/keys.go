@@ -42,7 +42,7 @@ func (s *Store) CreateKey(_ context.Context, k bellhop.Key) error {
 			return err
 		}
 		if n >= bellhop.MaxKeys {
-			return bellhop.Conflict(fmt.Sprintf("there are %d keys, which is the most: revoke one that nobody uses", n))
+			return bellhop.Conflict(fmt.Sprintf("there are %d keys, which is the most: revoke an unused one", n))
 		}
 		err = c.exec(`INSERT INTO keys (id, name, scope, tenant, hash, created_at, expires_at, last_used_at,
 			last_address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, k.ID, k.Name, string(k.Scope), k.Tenant, k.Hash[:],

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,14 +24,30 @@ import (
 // A shelf is a Store in memory.
 type shelf struct {
 	keys []bellhop.Key
-	err  error
 
-	mu     sync.Mutex // guards the field below
+	mu     sync.Mutex // guards the fields below
+	err    error
 	stored []map[string]bellhop.KeyUse
+}
+
+// fail makes every call fail with err from now on, unless that is nil.
+func (s *shelf) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// writes returns the uses of each write so far.
+func (s *shelf) writes() []map[string]bellhop.KeyUse {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.stored)
 }
 
 // Keys returns one key in each page, so that Load has to read on.
 func (s *shelf) Keys(_ context.Context, _ bellhop.KeyFilter, page bellhop.Page) ([]bellhop.Key, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	at := len(page.Cursor)
 	if s.err != nil || at >= len(s.keys) {
 		return nil, "", s.err
@@ -150,7 +167,7 @@ func TestKeysAuthenticate(t *testing.T) {
 func TestKeysLoadFails(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.err = io.ErrUnexpectedEOF
+	d.fail(io.ErrUnexpectedEOF)
 	if err := d.Load(t.Context()); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%v", err)
 	}
@@ -207,10 +224,8 @@ func TestUsesAreStored(t *testing.T) {
 		stored := func(want int) {
 			t.Helper()
 			synctest.Wait()
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if len(s.stored) != want {
-				t.Fatalf("%d writes, want %d: %v", len(s.stored), want, s.stored)
+			if got := s.writes(); len(got) != want {
+				t.Fatalf("%d writes, want %d: %v", len(got), want, got)
 			}
 		}
 		for range 1000 {
@@ -222,21 +237,21 @@ func TestUsesAreStored(t *testing.T) {
 		stored(0)
 		time.Sleep(30 * time.Second)
 		stored(1)
-		if got := s.stored[0]; len(got) != 2 || got[two.ID] != (bellhop.KeyUse{At: at, Address: "192.0.2.7"}) {
+		if got := s.writes()[0]; len(got) != 2 || got[two.ID] != (bellhop.KeyUse{At: at, Address: "192.0.2.7"}) {
 			t.Errorf("stored: %v", got)
 		}
 		time.Sleep(10 * UseInterval)
 		stored(1)
 
-		s.err = io.ErrUnexpectedEOF
+		s.fail(io.ErrUnexpectedEOF)
 		d.accepted(oneText, "one")
 		time.Sleep(UseInterval)
 		stored(2)
-		s.err = nil
+		s.fail(nil)
 		time.Sleep(UseInterval)
 		stored(3)
-		if len(s.stored[2]) != 1 || s.stored[2][one.ID] != s.stored[1][one.ID] {
-			t.Errorf("after a failure: %v", s.stored[1:])
+		if got := s.writes(); len(got[2]) != 1 || got[2][one.ID] != got[1][one.ID] {
+			t.Errorf("after a failure: %v", got[1:])
 		}
 		d.accepted(twoText, "two")
 		stop()

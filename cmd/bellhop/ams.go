@@ -84,10 +84,10 @@ states on stderr as the source is told them.`,
 		"the preset, by its name or whole; @FILE reads it from a file (default Adaptive Streaming)")
 	flags.StringVar(&job.Output, "output", "", "name of the output asset (default that of the asset, and encoded)")
 	flags.StringVar(&job.JobName, "job-name", "", "the beginning of the job's name (default bellhop)")
-	flags.StringVar(&job.JobStates, "job-states", "",
-		"which states of the job are told: FinalStatesOnly or All (default FinalStatesOnly; All with --wait)")
-	flags.StringVar(&job.TaskStates, "task-states", "",
-		"which states of the task are told: None, FinalStatesOnly or All (default None)")
+	enumFlag(c, &job.JobStates, "job-states", "", []string{"FinalStatesOnly", "All"},
+		"which states of the job are told, by default FinalStatesOnly, and All with --wait")
+	enumFlag(c, &job.TaskStates, "task-states", "", []string{"None", "FinalStatesOnly", "All"},
+		"which states of the task are told, by default None")
 	flags.BoolVar(&job.Progress, "progress", false, "have the progress of the task told")
 	flags.StringVar(&destination, "destination", "",
 		"a destination of type ams.encode that wants the event, by name (default: the one for the connection)")
@@ -176,7 +176,7 @@ func (s *submission) run(ctx context.Context, destination string, wait bool) err
 		return fmt.Errorf("event %s names no job", clean(submitted.ID))
 	}
 	if s.conn.json {
-		err = printJSON(s.e.stdout, submitted)
+		err = printData(s.e, submitted)
 	} else {
 		_, err = fmt.Fprintln(s.e.stdout, clean(made.Job))
 	}

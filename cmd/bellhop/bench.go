@@ -56,7 +56,7 @@ Exit status: 0 done, 1 failed or something accepted was lost, 2 wrong usage.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&against, "against", against, "the comparison to make: "+strings.Join(bench.Comparisons(), ", "))
+	enumFlag(c, &against, "against", against, bench.Comparisons(), "the comparison to make")
 	f.IntVar(&o.Events, "events", 0,
 		"events of one run (default of this and all other numbers: depends on the comparison)")
 	f.IntVar(&o.Connections, "connections", 0, "connections that post events, one event at a time on each")

@@ -19,6 +19,9 @@ import (
 // An env is the part of the outside world that a command may use. Tests put their own in its place.
 type env struct {
 	width          func() int       // of the terminal at stdout, 0 if it is none; nil is none
+	height         func() int       // of the terminal at stdout, 0 if it is not known; nil is not known
+	talkWidth      func() int       // of the terminal at stderr, as width
+	format         format           // of what is printed, by the flags
 	now            func() time.Time // nil is time.Now
 	ticks          chan time.Time   // paces --watch; nil is the clock
 	getenv         func(string) string
@@ -33,7 +36,8 @@ func (e *env) bind(c *cobra.Command) (err error) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		name := config.EnvName(f.Name)
 		value := e.getenv(name)
-		if err != nil || f.Changed || value == "" || f.Name == "help" ||
+		if err != nil || f.Changed || value == "" || f.Name == "help" || hasOtherFormat(c, f) ||
+			f.Name == "output" && !isFormat(f) || // BELLHOP_OUTPUT is a format, not the name of a file
 			isServerSetting(f.Name) && f.Annotations[ofTheServer] == nil { // config.Load reads those of serve
 			return
 		}
@@ -181,7 +185,7 @@ func deleteVerb(
 					return err
 				}
 				if conn.json {
-					return printJSON(e.stdout, map[string]any{"id": id, "deleted": true})
+					return printData(e, map[string]any{"id": id, "deleted": true})
 				}
 				fmt.Fprintf(e.stderr, "deleted %s %s\n", noun, clean(args[0]))
 				return nil

@@ -24,7 +24,7 @@ const defaultData = "./data"
 // A connection holds the flags that say how a command reaches a server and how it prints the answer.
 type connection struct {
 	server, key, data string
-	json              bool
+	json              bool   // print data, not a table: JSON, or YAML if that is the format
 	dir               string // env.dir
 	adminKey          string // the value of BELLHOP_ADMIN_KEY, which also sets the admin key of servers started here
 }
@@ -37,7 +37,7 @@ func newConnection(e *env, flags *pflag.FlagSet) *connection {
 		"API key (default: the admin key of the data folder, for the server that runs in it)")
 	flags.StringVar(&conn.data, "data", defaultData, "data folder of a server on this machine")
 	flags.SetAnnotation("data", ofTheServer, []string{})
-	flags.BoolVar(&conn.json, "json", false, "print JSON, one line per item")
+	formatFlags(e, flags, &conn.json)
 	return conn
 }
 

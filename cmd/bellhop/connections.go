@@ -35,8 +35,7 @@ listed.`,
   bellhop connections list --state signed_out --json`,
 		}, connectionColumns, func(c *cobra.Command) listCall[client.Connection] {
 			var f client.ConnectionFilter
-			c.Flags().StringVar(&f.State, "state", "", "only connections in this state: ready, signed_out or "+
-				"failing")
+			enumFlag(c, &f.State, "state", "", []string{"ready", "signed_out", "failing"}, "only connections in this state")
 			c.Flags().StringVar(&f.Provider, "provider", "", "only connections of this provider")
 			tenantFlag(c, &f.Tenant, "connections")
 			return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Connection], error) {
@@ -78,12 +77,14 @@ var connectionColumns = []column[client.Connection]{
 	{title: "ACCOUNT", cell: func(n client.Connection) string { return n.Account }},
 	{title: "USED", at: func(n client.Connection) time.Time { return n.UsedAt.Time }},
 	{title: "REASON", cell: func(n client.Connection) string { return n.Reason }},
+	{title: "TOKEN ENDS AT", at: func(n client.Connection) time.Time { return n.ExpiresAt.Time }, wide: true},
+	{title: "CREATED AT", at: func(n client.Connection) time.Time { return n.CreatedAt.Time }, wide: true},
 }
 
 // showConnection prints n.
 func showConnection(e *env, conn *connection, n client.Connection) error {
 	if conn.json {
-		return printJSON(e.stdout, n)
+		return printData(e, n)
 	}
 	fields := []field{
 		{"id", n.ID},
@@ -114,9 +115,10 @@ func findConnector(name string) (provider.Connector, error) {
 		names = append(names, k.ConnectorInfo().Name)
 	}
 	return nil, wrongUsage(
-		"there are no connections of '%s'; there are those of %s",
+		"there are no connections of '%s'; there are those of %s%s",
 		clean(name),
 		strings.Join(names, ", "),
+		didYouMean(name, "", names),
 	)
 }
 
@@ -156,7 +158,7 @@ Give secrets as @FILE or env:NAME: then they are not in the history of the shell
 			}
 			e.warn(n.Warnings)
 			if conn.json {
-				return printJSON(e.stdout, n)
+				return printData(e, n)
 			}
 			fmt.Fprintf(e.stderr, "created connection %s (%s)\n", clean(n.Name), clean(n.State))
 			if n.Reason != "" {
@@ -265,7 +267,7 @@ func showTest(e *env, conn *connection, t client.ConnectionTest) error {
 		failed = errReported
 	}
 	if conn.json {
-		return errors.Join(printJSON(e.stdout, t), failed)
+		return errors.Join(printData(e, t), failed)
 	}
 	result := "ok"
 	if !t.OK {
@@ -350,7 +352,7 @@ A connection on behalf of the application itself needs no user: a token is asked
 func (e *env) announceLogin(ctx context.Context, conn *connection, login client.Login, open bool) error {
 	switch {
 	case conn.json:
-		return printJSON(e.stdout, login)
+		return printData(e, login)
 	case login.Kind == "none":
 		return nil
 	case login.Kind == "device":
@@ -399,7 +401,7 @@ const loginPause = time.Second
 // awaitLogin waits until a sign-in is done, with progress on a terminal, and prints the connection.
 func (e *env) awaitLogin(ctx context.Context, conn *connection, api *client.Client, name string,
 	login client.Login) error {
-	progress := newProgress(e.stderr)
+	progress := newProgress(e)
 	defer progress.end()
 	ticks := time.NewTicker(loginPause)
 	defer ticks.Stop()
@@ -417,7 +419,7 @@ func (e *env) awaitLogin(ctx context.Context, conn *connection, api *client.Clie
 		case n.Login.State == "failed":
 			return fmt.Errorf("the sign-in failed: %s", clean(n.Login.Reason))
 		}
-		progress.show(fmt.Sprintf("waiting for the sign-in, %s left", roughly(login.ExpiresAt.Sub(e.clock()))))
+		progress.say(fmt.Sprintf("waiting for the sign-in, %s left", roughly(login.ExpiresAt.Sub(e.clock()))))
 		select {
 		case <-ticks.C:
 		case <-ctx.Done():

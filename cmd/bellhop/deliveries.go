@@ -51,6 +51,14 @@ var deliveryColumns = []column[client.Delivery]{
 	{title: "ATTEMPTS", cell: func(d client.Delivery) string { return strconv.Itoa(d.Attempts) }},
 	{title: "NEXT AT", at: func(d client.Delivery) time.Time { return d.NextAt.Time }},
 	{title: "LAST", cell: func(d client.Delivery) string { return lastText(d.Last) }},
+	{title: "CREATED AT", at: func(d client.Delivery) time.Time { return d.CreatedAt.Time }, wide: true},
+	{title: "UPDATED AT", at: func(d client.Delivery) time.Time { return d.UpdatedAt.Time }, wide: true},
+	{title: "DETAIL", cell: func(d client.Delivery) string {
+		if d.Last == nil {
+			return ""
+		}
+		return d.Last.Detail
+	}, wide: true},
 }
 
 // lastText returns the status or the error of a delivery's latest attempt; a may be nil.
@@ -87,13 +95,15 @@ func statusText(status int) string {
 	return strconv.Itoa(status)
 }
 
+// deliveryStates are the states of deliveries, as people and as the API say them.
+var deliveryStates = []string{"pending", "sending", "delivered", "dead", "cancelled", "leased"}
+
 func addDeliveryFilter(c *cobra.Command) listCall[client.Delivery] {
 	var filter client.DeliveryFilter
 	c.Flags().StringVar(&filter.Event, "event", "", "only deliveries of this event, by id")
 	c.Flags().StringVar(&filter.Destination, "destination", "",
 		"only deliveries to this destination, by name or id, also of a deleted one")
-	c.Flags().StringVar(&filter.State, "state", "",
-		"only deliveries in this state: pending, sending, delivered, dead or cancelled")
+	enumFlag(c, &filter.State, "state", "", deliveryStates, "only deliveries in this state (leased is sending)")
 	c.Flags().StringVar(&filter.Error, "error", "", "only deliveries whose latest attempt ended with this error, "+
 		"such as timeout")
 	c.Flags().StringVar(&filter.Source, "source", "", "only deliveries of events of this source, by name or id")
@@ -123,7 +133,7 @@ func stateText(state string) string {
 // showDelivery prints d.
 func showDelivery(e *env, conn *connection, d client.Delivery) error {
 	if conn.json {
-		return printJSON(e.stdout, d)
+		return printData(e, d)
 	}
 	return printFields(e, []field{
 		{"id", d.ID}, {"event", d.EventID}, {"destination", named(d.Destination, d.DestinationID)},
@@ -139,7 +149,7 @@ func named(name, id string) string { return name + " (" + id + ")" }
 // showDeliveryDetail prints d and its attempts.
 func showDeliveryDetail(e *env, conn *connection, d client.DeliveryDetail) error {
 	if conn.json {
-		return printJSON(e.stdout, d)
+		return printData(e, d)
 	}
 	if err := showDelivery(e, conn, d.Delivery); err != nil || len(d.History) == 0 {
 		return err
@@ -171,8 +181,8 @@ command ends or the server restarts. 'bellhop repairs' shows it.`,
 	}
 	r := new(client.NewRetry)
 	choice := choiceFlags(c)
-	c.Flags().StringVar(&r.State, "state", "",
-		"only deliveries in this state: dead, cancelled or pending (default dead)")
+	enumFlag(c, &r.State, "state", "", []string{"dead", "cancelled", "pending"},
+		"only deliveries in this state, dead by default")
 	f := repairFlags(c, "200", "deliveries made due a second; 0 is no limit")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return conn.call(func(api *client.Client) error {

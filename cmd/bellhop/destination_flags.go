@@ -26,7 +26,8 @@ type destinationFlags struct {
 func (f *destinationFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.url, "url", "", "where deliveries are sent; type exec has none")
-	flags.StringVar(&f.format, "format", "", "for type http: raw, standard (the default), envelope, thin or template")
+	enumFlag(c, &f.format, "format", "", []string{"raw", "standard", "envelope", "thin", "template"},
+		"for type http, standard by default")
 	flags.StringVar(&f.template, "template", "",
 		"for format template: an expression for what is sent, such as 'data.text', or @FILE")
 	flags.StringVar(&f.secret, "secret", "", "for type http: whsec_…, @FILE or env:NAME; format standard signs with it")
@@ -48,9 +49,8 @@ func (f *destinationFlags) add(c *cobra.Command) {
 		"with --batch: how long the first event waits for others, up to 1m (default 1s)")
 	flags.StringVar(&f.handshake, "handshake", "",
 		"how the receiver is asked to agree first; none does not ask (default: the type's)")
-	flags.StringVar(&f.order, "order", "",
-		"which events are delivered one after the other: none, source or subject (default none); "+
-			"a change affects events accepted from then on")
+	enumFlag(c, &f.order, "order", "", []string{"none", "source", "subject"},
+		"which events are delivered one after the other (none by default; a change affects events accepted from then on)")
 	flags.StringVar(&f.retry, "retry", "",
 		"retry schedule: default, none, sharepoint, eventgrid, day, or waits such as 5s,10m,1d")
 	lengthTextFlag(c, &f.maxAge, "max-age",
@@ -331,7 +331,11 @@ func (e *env) readAccess(pairs []string) (map[string]any, error) {
 			return nil, wrongUsage("--access %s: write it as name=value", clean(name))
 		}
 		if !slices.ContainsFunc(access.Settings, func(s access.Setting) bool { return s.Name == name }) {
-			return nil, wrongUsage("--access %s: no such setting", clean(name))
+			var names []string
+			for _, s := range access.Settings {
+				names = append(names, s.Name)
+			}
+			return nil, wrongUsage("--access %s: no such setting%s", clean(name), didYouMean(name, "", names))
 		}
 		if _, repeated := members[name]; repeated {
 			return nil, wrongUsage("--access %s: given twice", name)

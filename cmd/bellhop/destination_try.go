@@ -85,7 +85,7 @@ func (e *env) sample(ev client.SampleEvent, args []string, file string) (_ clien
 // showPreview prints p. The command fails if the event would not be sent.
 func showPreview(e *env, conn *connection, p client.Preview) error {
 	if conn.json {
-		if err := printJSON(e.stdout, p); err != nil {
+		if err := printData(e, p); err != nil {
 			return err
 		}
 	} else {
@@ -169,7 +169,7 @@ func awaitAttempt(ctx context.Context, api *client.Client, id string) (client.De
 // showTrial prints the result of a test. The command fails if the event was not delivered.
 func showTrial(e *env, conn *connection, d client.DeliveryDetail) error {
 	if conn.json {
-		if err := printJSON(e.stdout, d); err != nil {
+		if err := printData(e, d); err != nil {
 			return err
 		}
 	} else {
@@ -226,7 +226,7 @@ Without --secret a secret is created and printed, only this once: give it to the
 // showRotated prints the new secret, if the server made it, and until when the old one signs too.
 func showRotated(e *env, conn *connection, d client.RotatedDestination) error {
 	if conn.json {
-		return printJSON(e.stdout, d)
+		return printData(e, d)
 	}
 	fmt.Fprintf(e.stderr, "destination %s signs with a new secret\n", clean(d.Name))
 	if until, ok := d.Settings["secret_until"].(string); ok {

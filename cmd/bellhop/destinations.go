@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
@@ -70,8 +71,8 @@ stays unverified, with the reason.`,
 func addDestinationFilter(c *cobra.Command) listCall[client.Destination] {
 	var filter client.DestinationFilter
 	c.Flags().StringVar(&filter.Type, "type", "", "only destinations of this type; a * at the end stands for any rest")
-	c.Flags().StringVar(&filter.State, "state", "",
-		"only destinations in this state: active, paused, disabled, unverified or expired")
+	states := []string{"active", "paused", "disabled", "unverified", "expired"}
+	enumFlag(c, &filter.State, "state", "", states, "only destinations in this state")
 	tenantFlag(c, &filter.Tenant, "destinations")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Destination], error) {
 		return api.Destinations(ctx, filter, page)
@@ -85,6 +86,10 @@ var destinationColumns = []column[client.Destination]{
 	{title: "URL", cell: func(d client.Destination) string { return d.URL }},
 	{title: "STATE", cell: shownState},
 	{title: "MATCH", cell: func(d client.Destination) string { return matchText(d.Match) }},
+	{title: "RATE", cell: func(d client.Destination) string { return rateText(d.Rate) }, wide: true},
+	{title: "FAILING SINCE", at: func(d client.Destination) time.Time { return d.FailingSince.Time }, wide: true},
+	{title: "CREATED AT", at: func(d client.Destination) time.Time { return d.CreatedAt.Time }, wide: true},
+	{title: "REASON", cell: func(d client.Destination) string { return cmp.Or(d.Closed, d.StateReason) }, wide: true},
 }
 
 // shownState returns the state of a destination as it is for its events: an active one that cannot be opened is
@@ -104,7 +109,7 @@ func shownState(d client.Destination) string {
 // showDestination prints d.
 func showDestination(e *env, conn *connection, d client.Destination) error {
 	if conn.json {
-		return printJSON(e.stdout, d)
+		return printData(e, d)
 	}
 	state := shownState(d)
 	switch {
@@ -304,7 +309,7 @@ func newSecret() string {
 // showCreated prints a destination that was just created, and the secret that was made for it; "" if none was.
 func showCreated(e *env, conn *connection, d client.Destination, secret string) error {
 	if conn.json {
-		return printJSON(e.stdout, struct {
+		return printData(e, struct {
 			client.Destination
 			Secret string `json:"secret,omitempty"`
 		}{d, secret})

@@ -185,7 +185,8 @@ func emulate(ctx context.Context, e *env, f *emulateFlags, name string) error {
 		for _, s := range standIns {
 			names = append(names, s.name)
 		}
-		return wrongUsage("there is no stand-in for '%s'; there are %s", name, strings.Join(names, ", "))
+		return wrongUsage("there is no stand-in for '%s'; there are %s%s", name, strings.Join(names, ", "),
+			didYouMean(name, "", names))
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()

@@ -41,6 +41,9 @@ var eventColumns = []column[client.Event]{
 	{title: "TYPE", cell: func(ev client.Event) string { return ev.Type }},
 	{title: "BYTES", cell: func(ev client.Event) string { return strconv.Itoa(ev.BodyBytes) }},
 	{title: "SUBJECT", cell: func(ev client.Event) string { return ev.Subject }},
+	{title: "PROVIDER ID", cell: func(ev client.Event) string { return ev.ProviderID }, wide: true},
+	{title: "CAUSED BY", cell: func(ev client.Event) string { return ev.CausedBy }, wide: true},
+	{title: "TENANT", cell: func(ev client.Event) string { return ev.Tenant }, wide: true},
 }
 
 func addEventFilter(c *cobra.Command) listCall[client.Event] {
@@ -66,7 +69,7 @@ func addEventFilter(c *cobra.Command) listCall[client.Event] {
 // showEvent prints ev, its headers and its data.
 func showEvent(e *env, conn *connection, ev client.EventDetail) error {
 	if conn.json {
-		return printJSON(e.stdout, ev)
+		return printData(e, ev)
 	}
 	fields := []field{
 		{"id", ev.ID}, {"type", ev.Type}, {"subject", ev.Subject}, {"source", ev.Source + " (" + ev.SourceID + ")"},
@@ -118,9 +121,9 @@ characters are escaped.`,
 // printBody prints a body as JSON: as text if it is UTF-8, otherwise in Base64.
 func printBody(e *env, contentType string, body []byte) error {
 	if utf8.Valid(body) {
-		return printJSON(e.stdout, map[string]any{"content_type": contentType, "body": string(body)})
+		return printData(e, map[string]any{"content_type": contentType, "body": string(body)})
 	}
-	return printJSON(e.stdout, map[string]any{"content_type": contentType, "body_base64": body})
+	return printData(e, map[string]any{"content_type": contentType, "body_base64": body})
 }
 
 func newEventsPublishCommand(e *env, conn *connection) *cobra.Command {
@@ -187,7 +190,7 @@ the id of the first event. Using it with another type, subject or data is an err
 				fmt.Fprintln(e.stderr, "nothing was published: this event was published before, with the same key")
 			}
 			if conn.json {
-				return printJSON(e.stdout, published)
+				return printData(e, published)
 			}
 			_, err = fmt.Fprintln(e.stdout, clean(published.ID))
 			return err

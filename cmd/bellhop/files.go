@@ -48,6 +48,10 @@ var fileColumns = []column[client.File]{
 	{title: "DESTINATION", cell: func(f client.File) string { return f.Destination }},
 	{title: "CREATED AT", at: func(f client.File) time.Time { return f.CreatedAt.Time }},
 	{title: "EXPIRES AT", at: func(f client.File) time.Time { return f.ExpiresAt.Time }},
+	{title: "SOURCE", cell: func(f client.File) string { return f.Source }, wide: true},
+	{title: "EVENT", cell: func(f client.File) string { return f.EventID }, wide: true},
+	{title: "CONTENT TYPE", cell: func(f client.File) string { return f.ContentType }, wide: true},
+	{title: "SHA-256", cell: func(f client.File) string { return f.SHA256 }, wide: true},
 }
 
 // fileBytes says how much of a file is there.
@@ -60,7 +64,7 @@ func fileBytes(f client.File) string {
 
 func addFileFilter(c *cobra.Command) listCall[client.File] {
 	var filter client.FileFilter
-	c.Flags().StringVar(&filter.State, "state", "", "only files in this state: partial or whole")
+	enumFlag(c, &filter.State, "state", "", []string{"partial", "whole"}, "only files in this state")
 	c.Flags().StringVar(&filter.Source, "source", "", "only files of events of this source, by name or id")
 	c.Flags().StringVar(&filter.Destination, "destination", "", "only files that this destination made, by name or id")
 	c.Flags().StringVar(&filter.Event, "event", "", "only files of this event, by id")
@@ -74,7 +78,7 @@ func addFileFilter(c *cobra.Command) listCall[client.File] {
 // showFile prints a file.
 func showFile(e *env, conn *connection, f client.File) error {
 	if conn.json {
-		return printJSON(e.stdout, f)
+		return printData(e, f)
 	}
 	expires := moment(f.ExpiresAt.Time)
 	if expires == "" {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
@@ -32,10 +33,13 @@ same bytes already, nothing is done.`,
   bellhop files get fil_01h455vb4pex5vsknk08 --output call.mp4 --force
   bellhop files get call-1/0.mp4 --output -`,
 	}.command("get NAME", oneArgument("file"))
-	output := c.Flags().String("output", "", "the file to write; - is stdout (default: the last part of the name)")
+	output := c.Flags().StringP("output", "o", "", "the file to write; - is stdout (default: the last part of the name)")
 	force := c.Flags().Bool("force", false, "overwrite the file; write to a terminal")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		switch {
+		case slices.Contains(formats, *output):
+			return wrongUsage("--output %s: this is the file to write; --json prints JSON, and ./%[1]s is a file of that name",
+				*output)
 		case *output == "-" && conn.json:
 			return wrongUsage("give --json or --output -, not both: stdout gets the bytes")
 		case *output == "-" && isTerminal(e.stdout) && !*force:
@@ -52,7 +56,7 @@ same bytes already, nothing is done.`,
 			}
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
 			defer stop()
-			d := download{e: e, api: api, file: f, sum: sha256.New(), progress: newProgress(e.stderr)}
+			d := download{e: e, api: api, file: f, sum: sha256.New(), progress: newProgress(e)}
 			if *output == "-" {
 				return d.toStdout(ctx)
 			}
@@ -63,7 +67,7 @@ same bytes already, nothing is done.`,
 				return err
 			}
 			if conn.json {
-				return printJSON(e.stdout, map[string]any{"id": f.ID, "output": *output, "bytes": f.Size, "sha256": f.SHA256})
+				return printData(e, map[string]any{"id": f.ID, "output": *output, "bytes": f.Size, "sha256": f.SHA256})
 			}
 			_, err = fmt.Fprintln(e.stdout, clean(*output))
 			return err
@@ -80,14 +84,12 @@ type download struct {
 	progress *progress
 	sum      hash.Hash
 	at       int64 // bytes that are written and in sum
-	shownAt  time.Time
 }
 
 // Bounds of a download.
 const (
 	maxStalls    = 3           // calls in a row that brought nothing, before it is given up
 	stallTimeout = time.Minute // without a byte, after which a call is ended
-	showEvery    = 200 * time.Millisecond
 )
 
 // toStdout writes the bytes to stdout.
@@ -241,11 +243,10 @@ func (d *download) fetchOnce(ctx context.Context, to io.Writer) error {
 	}
 }
 
-// show prints how far the download is, on a terminal.
+// show prints how far the download is.
 func (d *download) show() {
-	if now := d.e.clock(); now.Sub(d.shownAt) >= showEvery {
-		d.shownAt = now
-		d.progress.show(fmt.Sprintf("%s: %.1f of %.1f MiB", clean(d.file.Name), float64(d.at)/(1<<20),
-			float64(d.file.Size)/(1<<20)))
-	}
+	d.progress.show(extent{
+		what: clean(path.Base(d.file.Name)), done: d.at, bytes: true, part: float64(d.at) / float64(d.file.Size),
+		text: fmt.Sprintf("%.1f of %s", float64(d.at)/(1<<20), mebibytes(float64(d.file.Size))),
+	})
 }

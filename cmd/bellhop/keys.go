@@ -67,7 +67,7 @@ var scopeNames = []string{"admin", "operate", "read", "publish"}
 
 func addKeyFilter(c *cobra.Command) listCall[client.Key] {
 	var filter client.KeyFilter
-	c.Flags().StringVar(&filter.Scope, "scope", "", "only keys of this scope: "+strings.Join(scopeNames, ", "))
+	enumFlag(c, &filter.Scope, "scope", "", scopeNames, "only keys of this scope")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Key], error) {
 		return api.Keys(ctx, filter, page)
 	}
@@ -76,7 +76,7 @@ func addKeyFilter(c *cobra.Command) listCall[client.Key] {
 // showKey prints a key.
 func showKey(e *env, conn *connection, k client.Key) error {
 	if conn.json {
-		return printJSON(e.stdout, k)
+		return printData(e, k)
 	}
 	return printFields(e, []field{
 		{"id", k.ID}, {"name", k.Name}, {"scope", k.Scope}, {"tenant", k.Tenant},
@@ -109,8 +109,8 @@ Give a program the narrowest scope that does:
 		example: `  bellhop keys create ci --scope publish --expires 90d
   bellhop keys create prometheus --scope read > prometheus.key`,
 	}.command("create NAME --scope SCOPE", oneArgument("name for the key"))
-	scope := c.Flags().String("scope", "", "what the key may do: "+strings.Join(scopeNames, ", "))
-	c.RegisterFlagCompletionFunc("scope", cobra.FixedCompletions(scopeNames, cobra.ShellCompDirectiveNoFileComp))
+	scope := new(string)
+	enumFlag(c, scope, "scope", "", scopeNames, "what the key may do")
 	expires := c.Flags().String("expires", "never",
 		"when the key ends: a time such as 2026-12-31 (UTC), a length of time from now such as 90d, or never")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -128,7 +128,7 @@ Give a program the narrowest scope that does:
 				return err
 			}
 			if conn.json {
-				return printJSON(e.stdout, k)
+				return printData(e, k)
 			}
 			fmt.Fprintf(e.stderr, "created key %s (%s); keep it now, it is not shown again:\n", clean(k.Name),
 				clean(k.Scope))
@@ -165,7 +165,7 @@ If BELLHOP_ADMIN_KEY sets the admin key of the server, set it to another key and
 				return err
 			}
 			if conn.json {
-				return printJSON(e.stdout, made)
+				return printData(e, made)
 			}
 			ended := "the old one has ended"
 			if !made.OldUntil.IsZero() {

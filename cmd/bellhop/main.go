@@ -17,7 +17,9 @@ import (
 func main() {
 	e := &env{
 		getenv: os.Getenv, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		width: func() int { return terminalWidth(os.Stdout) },
+		width:     func() int { return terminalWidth(os.Stdout) },
+		height:    func() int { return terminalHeight(os.Stdout) },
+		talkWidth: func() int { return terminalWidth(os.Stderr) },
 	}
 	os.Exit(exitCode(run(context.Background(), e, os.Args[1:])))
 }
@@ -26,6 +28,7 @@ func main() {
 func run(ctx context.Context, e *env, args []string) error {
 	root := newRootCommand(e)
 	root.SetArgs(append([]string{}, args...))
+	addCompletion(e, root, args)
 	unknown := refuseHelpOfUnknown(root)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -36,11 +39,11 @@ func run(ctx context.Context, e *env, args []string) error {
 	switch {
 	case err == nil, errors.Is(err, errReported):
 	case errors.As(err, &usage): // a file of settings may have an error of several lines
-		fmt.Fprintf(e.stderr, "bellhop: %s\nsee '%s --help'\n", cleanLines(err.Error()), command.CommandPath())
+		fmt.Fprintf(e.stderr, "%s %s\nsee '%s --help'\n", e.talk("bellhop:", red), cleanLines(err.Error()), command.CommandPath())
 	case errors.As(err, &refused):
-		fmt.Fprintf(e.stderr, "bellhop: %s\n", clean(inFlagWords(command, refused)))
+		fmt.Fprintf(e.stderr, "%s %s\n", e.talk("bellhop:", red), clean(inFlagWords(command, refused)))
 	default:
-		fmt.Fprintf(e.stderr, "bellhop: %s\n", clean(err.Error()))
+		fmt.Fprintf(e.stderr, "%s %s\n", e.talk("bellhop:", red), clean(err.Error()))
 	}
 	return err
 }
@@ -84,7 +87,8 @@ the one that was started in the same data folder (--data, ./data by default); us
 that you give.
 
 Every flag can also be set in the environment, as BELLHOP_<FLAG>: --api-key is BELLHOP_API_KEY. The
-flag wins.
+flag wins. A terminal gets tables that fit it, with colours unless NO_COLOR is set; a pipe gets whole
+values. --output chooses another form.
 
 Exit status: 0 done, 1 failed, 2 wrong usage.`,
 		Example: `  bellhop serve
@@ -101,9 +105,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 			return unknownCommand(c, args[0])
 		},
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
-			json := c.Flags().Lookup("json")
-			if json != nil && json.Hidden && json.Changed { // the root's, not the command's own
-				return wrongUsage("'%s' has no --json", c.CommandPath())
+			err := checkFormat(c)
+			if err != nil {
+				return err
 			}
 			return errors.Join(refuseEmpty(c), e.bind(c))
 		},
@@ -114,7 +118,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 	root.SetIn(e.stdin)
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("bellhop {{.Version}}\n")
 	root.SetHelpCommand(newHelpCommand())
 
@@ -134,7 +138,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 		newReplayCommand(e), newRepairsCommand(e), newRequestsCommand(e), newConnectionsCommand(e),
 		newSubscriptionsCommand(e), newFilesCommand(e), newKeysCommand(e), newAMSCommand(e))
 	add("tools", newSendCommand(e), newVerifyCommand(e), newEmulateCommand(e), newProvidersCommand(e), newBenchCommand(e),
-		newDemoCommand(e), newVersionCommand(e))
+		newDemoCommand(e), newCompletionCommand(e), newVersionCommand(e))
 	root.AddCommand(newBenchRelayCommand(e))
 
 	addHiddenConnectionFlags(e, root)
@@ -148,6 +152,8 @@ func newHelpCommand() *cobra.Command {
 		Short:   "Show the help of a command",
 		Long:    "Show the help of a command, as --help does.",
 		Example: "  bellhop help sources create",
+		// The library adds this command later than addCompletion could see it.
+		ValidArgsFunction: completeCommands,
 		RunE: func(c *cobra.Command, args []string) error {
 			found, rest, err := c.Root().Find(args)
 			switch {
@@ -175,14 +181,4 @@ func refuseHelpOfUnknown(root *cobra.Command) (unknown *error) {
 		help(c, args)
 	})
 	return unknown
-}
-
-// unknownCommand returns the error for a sub-command that c does not have, with the nearest name that it has.
-func unknownCommand(c *cobra.Command, name string) error {
-	c.SuggestionsMinimumDistance = 2
-	hint := ""
-	if meant := c.SuggestionsFor(name); len(meant) > 0 {
-		hint = fmt.Sprintf("; did you mean '%s'?", meant[0])
-	}
-	return wrongUsage("no command '%s %s'%s", c.CommandPath(), name, hint)
 }

@@ -51,7 +51,7 @@ func escape(text string, with func(r rune) string) string {
 // warn prints the warnings of the server's answer to a change.
 func (e *env) warn(warnings []string) {
 	for _, w := range warnings {
-		fmt.Fprintf(e.stderr, "warning: %s\n", clean(w))
+		fmt.Fprintf(e.stderr, "%s %s\n", e.talk("warning:", yellow), clean(w))
 	}
 }
 
@@ -85,7 +85,7 @@ func showList[T any](e *env, conn *connection, l client.List[T], nouns string, c
 	}
 	if conn.json {
 		for _, item := range l.Data {
-			if err := printJSON(e.stdout, item); err != nil {
+			if err := printData(e, item); err != nil {
 				return err
 			}
 		}
@@ -94,7 +94,7 @@ func showList[T any](e *env, conn *connection, l client.List[T], nouns string, c
 	if len(l.Data) == 0 && !l.Incomplete {
 		fmt.Fprintf(e.stderr, "no %s\n", nouns)
 	}
-	return printTable(e, l.Data, columns)
+	return printList(e, l.Data, columns)
 }
 
 // count formats a number of things.
@@ -161,32 +161,4 @@ func isTerminal(w io.Writer) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// A progress is one line on a terminal that is overwritten again and again. It prints nothing elsewhere.
-type progress struct {
-	to    io.Writer // nil if it is not a terminal
-	width int       // characters of the line shown last
-}
-
-func newProgress(to io.Writer) *progress {
-	if isTerminal(to) {
-		return &progress{to: to}
-	}
-	return new(progress)
-}
-
-func (p *progress) show(text string) {
-	if p.to != nil {
-		fmt.Fprint(p.to, "\r"+text+strings.Repeat(" ", max(0, p.width-len(text))))
-		p.width = len(text)
-	}
-}
-
-// end erases the line.
-func (p *progress) end() {
-	p.show("")
-	if p.to != nil {
-		fmt.Fprint(p.to, "\r")
-	}
 }

@@ -45,7 +45,7 @@ func showProvider(e *env, p provider.Provider) error {
 		return err
 	}
 	if guide.ByHand != "" {
-		fmt.Fprintf(e.stdout, "\nby hand\n%s\n", guide.ByHand)
+		fmt.Fprintf(e.stdout, "\nby hand\n%s\n", foldShell(guide.ByHand, e.pageWidth()))
 	}
 	if info.SendSettings != nil {
 		commands := []string{destinationCommand(p), sendCommand(p)}
@@ -130,7 +130,7 @@ func showSettings(e *env, title string, settings []provider.Setting, steps []str
 		e.prose(fmt.Sprintf("%d. ", i+1), step)
 	}
 	for _, command := range commands {
-		fmt.Fprintln(e.stdout, " ", command)
+		fmt.Fprintln(e.stdout, foldShell("  "+command, e.pageWidth()))
 	}
 	if len(settings) == 0 {
 		fmt.Fprintln(e.stdout, "no settings")

@@ -63,7 +63,7 @@ destination. There can be connections at the APIs of some, and of any API with O
 		},
 	}
 	c.Flags().BoolVar(&markdown, "markdown", false, "with PROVIDER: print its reference page in Markdown")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON, one line per provider")
+	formatFlags(e, c.Flags(), &asJSON)
 	return c
 }
 
@@ -71,7 +71,7 @@ destination. There can be connections at the APIs of some, and of any API with O
 func printProviders(e *env, list []provider.Provider) error {
 	for _, p := range list {
 		info := p.Info()
-		err := printJSON(e.stdout, client.Provider{
+		err := printData(e, client.Provider{
 			Name: info.Name, Title: info.Title, Summary: info.Summary, Links: info.Links,
 			Settings: settingsOf(info.Settings), Sends: info.SendSettings != nil, SendSettings: settingsOf(info.SendSettings),
 		})
@@ -113,7 +113,7 @@ func findProvider(name string) (provider.Provider, error) {
 		}
 		names = append(names, p.Info().Name)
 	}
-	return nil, wrongUsage("no provider '%s'; there are %s", name, strings.Join(names, ", "))
+	return nil, wrongUsage("no provider '%s'; there are %s%s", name, strings.Join(names, ", "), didYouMean(name, "", names))
 }
 
 // providerEnv returns the Env for a provider that a command uses. Its clock stands at the time at, or runs if

@@ -47,9 +47,9 @@ unless 'bellhop deliveries cancel' gives them up.`,
 
 func addRepairQuery(c *cobra.Command) listCall[client.Repair] {
 	var query client.RepairQuery
-	c.Flags().StringVar(&query.Kind, "kind", "", "only repairs of this kind: replay, retry or cancel")
-	c.Flags().StringVar(&query.State, "state", "",
-		"only repairs in this state: running, done, cancelled or failed")
+	enumFlag(c, &query.Kind, "kind", "", []string{"replay", "retry", "cancel"}, "only repairs of this kind")
+	enumFlag(c, &query.State, "state", "", []string{"running", "done", "cancelled", "failed"},
+		"only repairs in this state")
 	sinceFlag(c, &query.Since, "since", "only repairs begun at this time or later")
 	sinceFlag(c, &query.Until, "until", "only repairs begun before this time")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Repair], error) {
@@ -65,12 +65,16 @@ var repairColumns = []column[client.Repair]{
 	{title: "CHANGED", cell: func(r client.Repair) string { return count(r.Changed) }},
 	{title: "POSITION", at: func(r client.Repair) time.Time { return r.PositionAt.Time }},
 	{title: "CREATED AT", at: func(r client.Repair) time.Time { return r.CreatedAt.Time }},
+	{title: "SKIPPED", cell: func(r client.Repair) string { return count(r.Skipped) }, wide: true},
+	{title: "RATE", cell: func(r client.Repair) string { return repairRateText(r.Rate) }, wide: true},
+	{title: "UPDATED AT", at: func(r client.Repair) time.Time { return r.UpdatedAt.Time }, wide: true},
+	{title: "REASON", cell: func(r client.Repair) string { return r.Reason }, wide: true},
 }
 
 // showRepair prints r.
 func showRepair(e *env, conn *connection, r client.Repair) error {
 	if conn.json {
-		return printJSON(e.stdout, r)
+		return printData(e, r)
 	}
 	f := r.Filter
 	return printFields(e, []field{
@@ -162,7 +166,7 @@ func replayEach(ctx context.Context, e *env, conn *connection, api *client.Clien
 		}
 		for _, d := range made {
 			if conn.json {
-				err = printJSON(e.stdout, d)
+				err = printData(e, d)
 			} else {
 				_, err = fmt.Fprintln(e.stdout, clean(d.ID))
 			}
@@ -212,16 +216,20 @@ func (f *repairFlag) follow(
 	}
 	if f.noWait {
 		if conn.json {
-			return printJSON(e.stdout, r)
+			return printData(e, r)
 		}
 		_, err := fmt.Fprintln(e.stdout, clean(r.ID))
 		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
-	line := newProgress(e.stderr)
+	line := newProgress(e)
+	begun := r.Filter.Since.Time // the time of the events that it begins with
 	for wait := maxPoll / 10; r.State == "running"; wait = min(2*wait, maxPoll) {
-		line.show(repairProgress(r))
+		if begun.IsZero() && r.LookedAt > 0 {
+			begun = r.PositionAt.Time
+		}
+		line.show(repairExtent(r, begun))
 		pauseFor(ctx, wait) // the call says that ctx has ended
 		next, err := api.Repair(ctx, r.ID)
 		if ctx.Err() != nil {
@@ -242,12 +250,19 @@ func (f *repairFlag) follow(
 	return fmt.Errorf("the repair is %s: %s", r.State, r.Reason)
 }
 
-func repairProgress(r client.Repair) string {
-	text := fmt.Sprintf("%s: %d examined, %d changed", r.Kind, r.LookedAt, r.Changed)
-	if !r.PositionAt.IsZero() {
-		text += ", at " + moment(r.PositionAt.Time)
+// repairExtent says how far r is. It goes from old events to new ones: from those of the time begun, if that is known,
+// to those of the time at which the repair was created or that its filter names.
+func repairExtent(r client.Repair, begun time.Time) extent {
+	x := extent{what: r.Kind, done: r.LookedAt, part: -1,
+		text: fmt.Sprintf("%d examined, %d changed", r.LookedAt, r.Changed)}
+	end := r.CreatedAt.Time
+	if until := r.Filter.Until.Time; !until.IsZero() && until.Before(end) {
+		end = until
 	}
-	return text
+	if !begun.IsZero() && r.LookedAt > 0 && end.After(begun) {
+		x.part = min(1, max(0, r.PositionAt.Sub(begun).Seconds()/end.Sub(begun).Seconds()))
+	}
+	return x
 }
 
 // showCount prints the answer to --dry-run: how much a repair would do. n and err are the server's answer.
@@ -256,7 +271,7 @@ func showCount(e *env, conn *connection, n client.RepairCount, err error) error 
 		return err
 	}
 	if conn.json {
-		return printJSON(e.stdout, n)
+		return printData(e, n)
 	}
 	if !n.Complete {
 		fmt.Fprintln(e.stderr, "there are more: the server stopped counting when its time was up")

@@ -43,6 +43,9 @@ var requestColumns = []column[client.Request]{
 	{title: "EVENTS", cell: func(r client.Request) string { return strconv.Itoa(r.Events) }},
 	{title: "REASON", cell: func(r client.Request) string { return r.Reason }},
 	{title: "DETAIL", cell: func(r client.Request) string { return r.Detail }},
+	{title: "METHOD", cell: func(r client.Request) string { return r.Method }, wide: true},
+	{title: "FROM", cell: func(r client.Request) string { return r.RemoteAddr }, wide: true},
+	{title: "BYTES", cell: func(r client.Request) string { return count(r.BodyBytes) }, wide: true},
 }
 
 func addRequestFilter(c *cobra.Command) listCall[client.Request] {
@@ -50,8 +53,8 @@ func addRequestFilter(c *cobra.Command) listCall[client.Request] {
 	c.Flags().StringVar(&filter.Source, "source", "",
 		"only requests at this source, by name or id, also of a deleted one")
 	c.Flags().BoolVar(&filter.NoSource, "no-source", false, "only requests at names that are no source's")
-	c.Flags().StringVar(&filter.Outcome, "outcome", "",
-		"only requests with this outcome: accepted, handshake, refused or partial")
+	enumFlag(c, &filter.Outcome, "outcome", "", []string{"accepted", "handshake", "refused", "partial"},
+		"only requests with this outcome")
 	c.Flags().StringVar(&filter.Reason, "reason", "",
 		"only requests that were refused for this reason, such as signature_mismatch")
 	c.Flags().StringVar(&filter.Contains, "contains", "", containsHelp+", as far as it is kept")
@@ -74,7 +77,7 @@ func sourceText(r client.Request) string {
 // showRequest prints r, its headers and its body.
 func showRequest(e *env, conn *connection, r client.RequestDetail) error {
 	if conn.json {
-		return printJSON(e.stdout, r)
+		return printData(e, r)
 	}
 	fields := []field{
 		{"id", r.ID}, {"source", sourceText(r.Request)}, {"received at", moment(r.ReceivedAt.Time)}, {"from", r.RemoteAddr},

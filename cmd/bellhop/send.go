@@ -61,7 +61,7 @@ provider asks before it sends anything.
 	timeFlag(c, &f.at, "at", "sign as if it were this time")
 	c.Flags().BoolVar(&f.handshake, "handshake", false, "ask the receiver whether it agrees, and send no event")
 	c.Flags().StringVar(&f.callback, "callback", "", "with --handshake: a URL at which the receiver may agree later")
-	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	formatFlags(e, c.Flags(), &f.json)
 	return c
 }
 
@@ -289,8 +289,7 @@ func exchange(
 func printReply(e *env, resp *http.Response, reply []byte, asJSON bool) (err error) {
 	if asJSON {
 		contentType := resp.Header.Get("Content-Type")
-		err = printJSON(e.stdout,
-			map[string]any{"status": resp.StatusCode, "content_type": contentType, "reply": string(reply)})
+		err = printData(e, map[string]any{"status": resp.StatusCode, "content_type": contentType, "reply": string(reply)})
 	} else {
 		fmt.Fprintln(e.stdout, clean(resp.Status))
 		if text := strings.TrimRight(cleanLines(string(reply)), "\n"); text != "" {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
@@ -43,6 +44,9 @@ var sourceColumns = []column[client.Source]{
 	{title: "PROVIDER", cell: func(s client.Source) string { return s.Provider }},
 	{title: "URL", cell: sourceURL},
 	{title: "STATE", cell: sourceState},
+	{title: "EXPECT EVERY", cell: func(s client.Source) string { return s.ExpectEvery }, wide: true},
+	{title: "CREATED AT", at: func(s client.Source) time.Time { return s.CreatedAt.Time }, wide: true},
+	{title: "UPDATED AT", at: func(s client.Source) time.Time { return s.UpdatedAt.Time }, wide: true},
 }
 
 func addSourceFilter(c *cobra.Command) listCall[client.Source] {
@@ -81,7 +85,7 @@ func sourceState(s client.Source) string {
 // showSource prints s.
 func showSource(e *env, conn *connection, s client.Source) error {
 	if conn.json {
-		return printJSON(e.stdout, s)
+		return printData(e, s)
 	}
 	fields := []field{{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", sourceURL(s)},
 		{"state", sourceState(s)}}
@@ -137,7 +141,7 @@ says how to set it up.`,
 			}
 			e.warn(s.Warnings)
 			if conn.json {
-				return printJSON(e.stdout, s)
+				return printData(e, s)
 			}
 			fmt.Fprintf(e.stderr, "created source %s (%s). Give the provider this URL%s:\n", clean(s.Name), clean(s.ID),
 				clean(urlHint(s)))

@@ -30,7 +30,7 @@ requested. "next due" is the time of the next attempt of a pending delivery.`,
 				return err
 			}
 			if conn.json {
-				return printJSON(e.stdout, s)
+				return printData(e, s)
 			}
 			fields := []field{
 				{"sources", count(s.Sources)}, {"destinations", count(s.Destinations)}, {"events", count(s.Events)},

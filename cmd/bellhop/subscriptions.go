@@ -56,6 +56,10 @@ var subscriptionColumns = []column[client.Subscription]{
 	{title: "STATE", cell: func(s client.Subscription) string { return s.State }},
 	{title: "EXPIRES AT", at: func(s client.Subscription) time.Time { return s.ExpiresAt.Time }},
 	{title: "LAST EVENT", at: func(s client.Subscription) time.Time { return s.LastEventAt.Time }},
+	{title: "SOURCE", cell: func(s client.Subscription) string { return s.Source }, wide: true},
+	{title: "CONNECTION", cell: func(s client.Subscription) string { return s.Connection }, wide: true},
+	{title: "REMOTE ID", cell: func(s client.Subscription) string { return s.RemoteID }, wide: true},
+	{title: "REASON", cell: func(s client.Subscription) string { return s.Reason }, wide: true},
 }
 
 // subscriptionFilter adds the flags that narrow a list of subscriptions.
@@ -63,8 +67,8 @@ func subscriptionFilter(c *cobra.Command) listCall[client.Subscription] {
 	var f client.SubscriptionFilter
 	c.Flags().StringVar(&f.Source, "source", "", "only those that call this source (name or id)")
 	c.Flags().StringVar(&f.Connection, "connection", "", "only those of this connection (name or id)")
-	c.Flags().StringVar(&f.State, "state", "",
-		"only those in this state: pending, active, renewing, paused, expired, removed or failed")
+	states := []string{"pending", "active", "renewing", "paused", "expired", "removed", "failed"}
+	enumFlag(c, &f.State, "state", "", states, "only those in this state")
 	c.Flags().StringVar(&f.Provider, "provider", "", "only those at this provider")
 	tenantFlag(c, &f.Tenant, "subscriptions")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Subscription], error) {
@@ -75,7 +79,7 @@ func subscriptionFilter(c *cobra.Command) listCall[client.Subscription] {
 // showSubscription prints s.
 func showSubscription(e *env, conn *connection, s client.Subscription) error {
 	if conn.json {
-		return printJSON(e.stdout, s)
+		return printData(e, s)
 	}
 	return printFields(e, subscriptionFields(s))
 }
@@ -128,7 +132,7 @@ for it at the provider, newest first, what came back, and the handshake that it 
 			case *history:
 				return showList(e, conn, calls, "calls", callColumns)
 			case conn.json:
-				return printJSON(e.stdout, s)
+				return printData(e, s)
 			}
 			if err := showSubscription(e, conn, s); err != nil {
 				return err
@@ -205,8 +209,8 @@ func (e *env) madeSubscription(conn *connection, s client.Subscription) error {
 	if err != nil || s.State == "active" || s.State == "paused" {
 		return err
 	}
-	fmt.Fprintf(e.stderr, "bellhop: subscription %s is %s: %s\nit is tried again; 'bellhop subscriptions renew %s' "+
-		"tries at once\n",
+	fmt.Fprintf(e.stderr, "%s subscription %s is %s: %s\nit is tried again; 'bellhop subscriptions renew %s' "+
+		"tries at once\n", e.talk("bellhop:", red),
 		clean(s.Name), s.State, clean(s.Reason), clean(s.Name))
 	return errReported
 }
@@ -287,7 +291,7 @@ alone.`,
 				return err
 			}
 			if conn.json {
-				return printJSON(e.stdout, done)
+				return printData(e, done)
 			}
 			err = printFields(e, []field{{"checked", count(int64(done.Checked))}, {"found", count(int64(done.Found))},
 				{"asked for by themselves", strings.Join(done.Doubted, ", ")}, {"strays deleted", count(int64(done.Strays))}})

@@ -117,7 +117,7 @@ func showFill(e *env, conn *connection, fill client.SubscriptionFill) error {
 	var err error
 	switch {
 	case conn.json:
-		err = printJSON(e.stdout, fill)
+		err = printData(e, fill)
 	case len(fill.Gaps) == 0:
 		fmt.Fprintln(e.stderr, "no gap to fill; --since TIME fills from a time on")
 	default:
@@ -125,7 +125,7 @@ func showFill(e *env, conn *connection, fill client.SubscriptionFill) error {
 	}
 	for _, g := range fill.Gaps {
 		if g.State == "unknown" && err == nil {
-			fmt.Fprintf(e.stderr, "bellhop: gap %s stays unknown: %s\n", clean(g.ID), clean(g.Outcome))
+			fmt.Fprintf(e.stderr, "%s gap %s stays unknown: %s\n", e.talk("bellhop:", red), clean(g.ID), clean(g.Outcome))
 			err = errReported
 		}
 	}

@@ -177,19 +177,6 @@ func rangeFlag(c *cobra.Command, n *int, name string, standard, least, most int,
 	c.Flags().Var(&value[int]{n, parse, strconv.Itoa, "int"}, name, doc)
 }
 
-// flagError returns the usageError for an error of the library that parses the command line.
-func flagError(err error) error {
-	var invalid *pflag.InvalidValueError
-	var missing *pflag.ValueRequiredError
-	switch {
-	case errors.As(err, &invalid):
-		return wrongUsage("--%s %s: %s", invalid.GetFlag().Name, quoted(invalid.GetValue()), advice(invalid))
-	case errors.As(err, &missing):
-		return wrongUsage("--%s needs a value", missing.GetSpecifiedName())
-	}
-	return &usageError{err}
-}
-
 // advice says what to write in place of a wrong value. The library's own errors are those of Go's parsers.
 func advice(invalid *pflag.InvalidValueError) string {
 	switch kind := invalid.GetFlag().Value.Type(); {

@@ -49,7 +49,7 @@ valid for a few minutes only: use --at to give the time at which the request was
 	c.Flags().StringVar(&f.target, "target", "", "path and query of the request (default /in/PROVIDER)")
 	c.Flags().StringVar(&f.method, "method", "", "method of the request (default POST)")
 	timeFlag(c, &f.at, "at", "check as if it were this time")
-	c.Flags().BoolVar(&f.json, "json", false, "print JSON, one line per event")
+	formatFlags(e, c.Flags(), &f.json)
 	return c
 }
 
@@ -219,7 +219,7 @@ func refusal(err error) (code, words string) {
 func (f *verifyFlags) printRefusal(e *env, err error) error {
 	code, words := refusal(err)
 	if f.json {
-		if err := printJSON(e.stdout, map[string]string{"refused": words, "reason": code}); err != nil {
+		if err := printData(e, map[string]string{"refused": words, "reason": code}); err != nil {
 			return err
 		}
 		return errReported
@@ -234,7 +234,7 @@ func (f *verifyFlags) printReceipt(e *env, receipt provider.Receipt) error {
 	for _, r := range receipt.Refused {
 		code, words := refusal(r.Err)
 		if f.json {
-			err = errors.Join(err, printJSON(e.stdout, map[string]any{"item": r.Index, "refused": words, "reason": code}))
+			err = errors.Join(err, printData(e, map[string]any{"item": r.Index, "refused": words, "reason": code}))
 		} else {
 			fmt.Fprintf(e.stdout, "item %d refused: %s\n", r.Index, clean(words))
 		}
@@ -248,7 +248,7 @@ func (f *verifyFlags) printReceipt(e *env, receipt provider.Receipt) error {
 func (f *verifyFlags) printAccepted(e *env, receipt provider.Receipt) error {
 	if reply := receipt.Reply; reply != nil {
 		if f.json {
-			return printJSON(e.stdout, map[string]any{"handshake": reply.Status, "reply": string(reply.Body)})
+			return printData(e, map[string]any{"handshake": reply.Status, "reply": string(reply.Body)})
 		}
 		fmt.Fprintf(e.stdout, "a handshake, answered %d\n%s\n", reply.Status, cleanLines(string(reply.Body)))
 		return nil
@@ -258,7 +258,7 @@ func (f *verifyFlags) printAccepted(e *env, receipt provider.Receipt) error {
 		return printTable(e, receipt.Events, verifiedColumns)
 	}
 	for _, ev := range receipt.Events {
-		err := printJSON(e.stdout, map[string]any{
+		err := printData(e, map[string]any{
 			"type": ev.Type, "subject": ev.Subject, "provider_id": ev.ProviderID, "time": moment(ev.Time),
 			"content_type": ev.ContentType, "body": string(ev.Body),
 		})

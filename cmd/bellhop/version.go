@@ -17,13 +17,13 @@ func newVersionCommand(e *env) *cobra.Command {
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
-				return printJSON(e.stdout, map[string]string{"version": version(), "go": goVersion()})
+				return printData(e, map[string]string{"version": version(), "go": goVersion()})
 			}
 			_, err := fmt.Fprintln(e.stdout, "bellhop", version(), goVersion())
 			return err
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	formatFlags(e, c.Flags(), &asJSON)
 	return c
 }
 

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
@@ -87,8 +89,19 @@ func (w *watch[T]) show(ctx context.Context) error {
 		return err
 	}
 	const clear = "\x1b[H\x1b[2J"
-	_, err = fmt.Fprintf(w.e.stdout, "%severy 2 seconds; Ctrl-C ends\n\n%s%s", clear, &screen, &talk)
+	text := fmt.Sprintf("every 2 seconds; Ctrl-C ends\n\n%s%s", &screen, &talk)
+	_, err = io.WriteString(w.e.stdout, clear+w.fit(text))
 	return err
+}
+
+// fit returns the lines of text that the terminal has room for. What is new is at the top and would be moved out.
+func (w *watch[T]) fit(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	if w.e.height == nil || w.e.height() < 4 || len(lines) <= w.e.height() {
+		return text
+	}
+	room := w.e.height() - 2 // a line for the note, and the one of the cursor
+	return strings.Join(lines[:room], "") + fmt.Sprintf("… and %d lines more\n", len(lines)-1-room)
 }
 
 // maxWatchPages bounds how many pages of new items are read for one question.
@@ -145,13 +158,14 @@ func (w *watch[T]) pages(ctx context.Context) (items []T, err error) {
 // line returns an item as one line: JSON, or its cells with two blanks between them.
 func (w *watch[T]) line(item T) (string, error) {
 	var line bytes.Buffer
+	e := *w.e
 	if w.conn.json {
-		err := printJSON(&line, item)
+		e.stdout = &line
+		err := printData(&e, item)
 		return line.String(), err
 	}
-	e := *w.e
 	e.width = nil // a time is whole, as without a terminal
-	for i, c := range w.columns {
+	for i, c := range listColumns(&e, w.columns) {
 		if i > 0 {
 			line.WriteString("  ")
 		}

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -102,5 +104,45 @@ func TestWatchOnTerminal(t *testing.T) {
 	if len(screens) != 4 || strings.Contains(screens[1], "b") || !strings.Contains(screens[2], "\nb\na\n") ||
 		!strings.Contains(screens[3], "no things") || stderr != "" {
 		t.Errorf("%q %q", screens, stderr)
+	}
+}
+
+// TestWatchFitsTheTerminal: of a list that is longer than the terminal, the newest items stay in sight.
+func TestWatchFitsTheTerminal(t *testing.T) {
+	var ids []string
+	for n := range 40 {
+		ids = append(ids, fmt.Sprintf("item%02d", n))
+	}
+	l := things(ids...)
+	var out bytes.Buffer
+	e := &env{stdout: &out, width: func() int { return 80 }, height: func() int { return 12 }, getenv: noEnv}
+	fetch := func(context.Context, client.Page) (client.List[thing], error) { return l, nil }
+	w := watch[thing]{e: e, conn: &connection{}, nouns: "things", columns: thingColumns, fetch: fetch}
+	err := w.show(t.Context())
+	text := strings.TrimPrefix(out.String(), "\x1b[H\x1b[2J")
+	want := "every 2 seconds; Ctrl-C ends\n\nID\nitem00\nitem01\nitem02\nitem03\nitem04\nitem05\nitem06\n" +
+		"… and 33 lines more\n"
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimPrefix(strings.Replace(line, "      AT  WORDS", "", 1), " ")
+	}
+	if got := strings.Join(lines, ""); err != nil || got != want {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+// TestWatchYAML: without a terminal, each new item is a document.
+func TestWatchYAML(t *testing.T) {
+	var out bytes.Buffer
+	e := &env{stdout: &out, format: formatYAML}
+	fetch := func(context.Context, client.Page) (client.List[map[string]string], error) {
+		return client.List[map[string]string]{Data: []map[string]string{{"id": "b"}, {"id": "a"}}}, nil
+	}
+	id := func(item map[string]string) string { return item["id"] }
+	w := watch[map[string]string]{e: e, conn: &connection{json: true}, fetch: fetch,
+		columns: []column[map[string]string]{{title: "ID", cell: id}}}
+	err := errors.Join(w.show(t.Context()), w.show(t.Context()))
+	if err != nil || out.String() != "---\nid: a\n---\nid: b\n" {
+		t.Errorf("%v\n%s", err, out.String())
 	}
 }

@@ -14,6 +14,9 @@ type watch struct {
 	live    bool
 	title   string
 	streams []*stream
+	begun   time.Time // when deliveries of the first stream were seen first
+	before  int64     // how many there were then
+	width   int       // columns of the line shown last
 	ended   chan struct{}
 	done    sync.WaitGroup
 }
@@ -39,13 +42,13 @@ func (w *watch) run(interval time.Duration) {
 	for {
 		select {
 		case <-w.ended:
-			w.say()
+			w.say("")
 			if w.live {
 				fmt.Fprintln(w.to)
 			}
 			return
-		case <-tick.C:
-			w.say()
+		case now := <-tick.C:
+			w.say(w.pace(now))
 		}
 	}
 }
@@ -56,7 +59,32 @@ func (w *watch) stop() {
 	w.done.Wait()
 }
 
-func (w *watch) say() {
+// pace returns how fast deliveries of the first stream go, and how long those that are left will take; "" if that is
+// not known.
+func (w *watch) pace(now time.Time) string {
+	s := w.streams[0]
+	delivered, owed := s.ledger.delivered.Load(), int64(s.events*len(s.ledger.arrived))
+	if delivered == 0 || delivered >= owed {
+		return ""
+	}
+	if w.begun.IsZero() {
+		w.begun, w.before = now, delivered
+	}
+	return paceText(delivered-w.before, owed-delivered, now.Sub(w.begun))
+}
+
+// paceText is the text for done deliveries in the time elapsed, with owed ones left.
+func paceText(done, owed int64, elapsed time.Duration) string {
+	if done == 0 || elapsed <= 0 {
+		return ""
+	}
+	perSecond := float64(done) / elapsed.Seconds()
+	left := time.Duration(float64(owed) / perSecond * float64(time.Second))
+	return fmt.Sprintf(", %s/s, %v left", thousands(int(perSecond)), max(left.Round(time.Second), time.Second))
+}
+
+// say writes how far the run is, and then pace.
+func (w *watch) say(pace string) {
 	text := fmt.Sprintf("%-20s", w.title)
 	for i, s := range w.streams {
 		if i > 0 && s.made.Load() == 0 && s.ledger.accepted.Load() == 0 {
@@ -67,8 +95,10 @@ func (w *watch) say() {
 		}
 		text += s.progress()
 	}
+	text += pace
 	if w.live {
-		fmt.Fprint(w.to, "\r", text)
+		fmt.Fprint(w.to, "\r", text, strings.Repeat(" ", max(0, w.width-len(text))))
+		w.width = len(text)
 	} else {
 		fmt.Fprintln(w.to, text)
 	}

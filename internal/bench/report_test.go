@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -119,6 +120,25 @@ func TestThousands(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234"} {
 		if got := thousands(n); got != want {
 			t.Errorf("%d: %s", n, got)
+		}
+	}
+}
+
+// TestPaceText: the rate is that of the time since the first deliveries, and the rest is expected at the same rate.
+func TestPaceText(t *testing.T) {
+	for _, c := range []struct {
+		done, owed int64
+		elapsed    time.Duration
+		want       string
+	}{
+		{5000, 15_000, 2 * time.Second, ", 2,500/s, 6s left"},
+		{19_999, 1, 2 * time.Second, ", 9,999/s, 1s left"},
+		{100, 999_900, 10 * time.Second, ", 10/s, 27h46m30s left"},
+		{0, 10, time.Second, ""},
+		{10, 10, 0, ""},
+	} {
+		if got := paceText(c.done, c.owed, c.elapsed); got != c.want {
+			t.Errorf("%d of %d in %v: %q, want %q", c.done, c.done+c.owed, c.elapsed, got, c.want)
 		}
 	}
 }

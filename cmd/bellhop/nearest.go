@@ -6,63 +6,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bellhop-gateway/bellhop/internal/nearest"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// This file finds the word that was meant by one that does not exist: a command, a flag, or one of the values that a
-// flag takes.
-
-// nearest returns the word of words that text was probably meant to be, or "" if none is near. It is one that begins
-// with text, or else the first of those that differ from it by the fewest letters, at most one for each three.
-func nearest(text string, words []string) string {
-	text = strings.ToLower(text)
-	best, least := "", 0
-	for _, word := range words {
-		lower := strings.ToLower(word)
-		if len(text) >= 2 && strings.HasPrefix(lower, text) {
-			return word
-		}
-		d := distance(text, lower)
-		if d <= max(1, max(len(text), len(lower))/3) && d < len(lower) && (best == "" || d < least) {
-			best, least = word, d
-		}
-	}
-	return best
-}
+// This file writes the errors about a command, a flag or a value of a flag that does not exist. Each names the one that
+// was probably meant.
 
 // didYouMean returns the end of an error about text, with the nearest of words after prefix; "" if none is near.
 func didYouMean(text, prefix string, words []string) string {
-	meant := nearest(text, words)
+	meant := nearest.Word(text, words)
 	if meant == "" {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean '%s%s'?", prefix, meant)
-}
-
-// distance returns how many letters are inserted, deleted, replaced or exchanged with their neighbour to make b of a.
-func distance(a, b string) int {
-	s, t := []rune(a), []rune(b)
-	var before, last []int
-	row := make([]int, len(t)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range s {
-		before, last, row = last, row, make([]int, len(t)+1)
-		row[0] = i + 1
-		for j := range t {
-			cost := 1
-			if s[i] == t[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && s[i] == t[j-1] && s[i-1] == t[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-	}
-	return row[len(t)]
 }
 
 // oneOf returns the error for a value that is not one of words.

@@ -3,40 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
-
-func TestNearest(t *testing.T) {
-	words := []string{"sources", "destinations", "deliveries", "events", "repairs", "replay", "requests", "stats"}
-	for text, want := range map[string]string{
-		"sorces": "sources", "source": "sources", "SOURCES": "sources", "delivereis": "deliveries", "del": "deliveries",
-		"evnets": "events", "stat": "stats", "stast": "stats", "repaly": "replay", "reqests": "requests",
-		"x": "", "": "", "serve": "", "zzzzzz": "", "connections": "",
-	} {
-		if got := nearest(text, words); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-}
-
-// TestDistance: it is a measure, and one change is one.
-func TestDistance(t *testing.T) {
-	word := rapid.StringMatching(`[a-dé]{0,8}`)
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := word.Draw(t, "a"), word.Draw(t, "b")
-		d := distance(a, b)
-		la, lb := len([]rune(a)), len([]rune(b))
-		if (d == 0) != (a == b) || d != distance(b, a) || d > max(la, lb) || d < max(la, lb)-min(la, lb) {
-			t.Fatalf("%q %q: %d", a, b, d)
-		}
-	})
-	for _, c := range [][2]string{{"state", "stat"}, {"state", "sttae"}, {"state", "stato"}, {"state", "state2"}} {
-		if got := distance(c[0], c[1]); got != 1 {
-			t.Errorf("%v: %d", c, got)
-		}
-	}
-}
 
 // TestSuggestions: an unknown command, flag or value is answered with the nearest one there is, as wrong usage.
 func TestSuggestions(t *testing.T) {

@@ -81,6 +81,8 @@ func TestUnknownParameters(t *testing.T) {
 		"events?provider-id=x":                       "did you mean provider_id?",
 		"deliveries?destinations=x":                  "did you mean destination?",
 		"events?Type=x":                              "did you mean type?",
+		"deliveries?evnet=x":                         "did you mean event?",
+		"deliveries?dest=x":                          "did you mean destination?",
 		"repairs?wharrgarbl=1":                       "there are cursor, kind, limit, since, state, until",
 		"sources/media?x=1":                          "this operation has none",
 		"events?contains[]=x":                        "did you mean contains?",

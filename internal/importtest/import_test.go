@@ -54,6 +54,7 @@ var rooms = []row{
 
 	{"internal/strictjson", nil, []string{"jsontext"}},
 	{"internal/fetchcache", nil, []string{"x/sync"}},
+	{"internal/nearest", nil, nil},
 	{"provider", []room{".", "internal/strictjson"}, nil},
 	{"provider/microsoft", []room{".", "internal/strictjson", "provider", "signature"}, []string{"jose"}},
 	{"provider/jwks", []room{".", "internal/strictjson", "provider", "internal/fetchcache"}, []string{"jose"}},
@@ -97,7 +98,7 @@ var rooms = []row{
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
 	{"internal/auth", []room{"."}, []string{"prometheus"}},
 	{"internal/api", []room{".", "internal/strictjson", "provider", "client", "internal/catalog", "internal/auth",
-		"internal/match", "internal/contentcoding"}, []string{"huma", "jsontext"}},
+		"internal/match", "internal/contentcoding", "internal/nearest"}, []string{"huma", "jsontext"}},
 	{"internal/store", []room{"."}, []string{"x/crypto"}},
 	{"internal/store/sqlite", []room{".", "internal/store"}, []string{"sqlite3", "prometheus"}},
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it
@@ -112,7 +113,7 @@ var rooms = []row{
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "emulator", "emulator/*", "emulator/entra",
 		"emulator/acs", "emulator/ams", "emulator/graph", "emulator/eventgrid", "emulator/sender", "emulator/boro",
 		"internal/app", "internal/bench", "internal/config",
-		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding"},
+		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding", "internal/nearest"},
 		[]string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},
 }

@@ -18,6 +18,7 @@ const (
 	CodeForbidden    Code = "forbidden"    // 403: the scope of the key does not allow the request
 	CodeNotFound     Code = "not_found"    // 404
 	CodeConflict     Code = "conflict"     // 409: a name is taken, or the state does not allow the request
+	CodeChanged      Code = "changed"      // 412: the noun is not as the request expects it any more
 	CodeTooLarge     Code = "too_large"    // 413
 	CodeLimited      Code = "limited"      // 429: too many wrong keys from this address; try again later
 	CodeUnavailable  Code = "unavailable"  // 503: storage cannot accept it now; try again
@@ -72,6 +73,12 @@ func NotFound(noun, id string) *Error {
 
 // Conflict returns an error that the present state does not allow the request.
 func Conflict(message string) *Error { return &Error{Code: CodeConflict, Message: message} }
+
+// Changed returns an error that a noun has changed since the version that a change to it was made for.
+func Changed(noun string) *Error {
+	return &Error{Code: CodeChanged, Message: "the " + noun + " has changed meanwhile, and nothing of this was done: " +
+		"read it again, and decide again"}
+}
 
 // Invalid returns an error that the value at path cannot be accepted.
 func Invalid(path, message string) *Error {

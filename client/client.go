@@ -36,9 +36,10 @@ const (
 
 // A Client calls one gateway. It is safe for concurrent use.
 type Client struct {
-	base string
-	key  string
-	http *http.Client
+	base    string
+	key     string
+	http    *http.Client
+	ifMatch string // of changes; "" is any version
 }
 
 // New returns a client of the gateway at baseURL ("http://127.0.0.1:8080") with its API key. If httpClient is nil,
@@ -50,6 +51,17 @@ func New(baseURL, key string, httpClient *http.Client) *Client {
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{base: strings.TrimRight(baseURL, "/"), key: key, http: &own}
+}
+
+// IfMatch returns a client like c, which changes and deletes a noun only if the noun has not changed since the answer
+// with that ETag. Otherwise the error has [bellhop.CodeChanged]. The tag may be without its quotes; "" is any version.
+func (c *Client) IfMatch(etag string) *Client {
+	bound := *c
+	if etag != "" && etag != "*" && !strings.Contains(etag, `"`) {
+		etag = `"` + etag + `"`
+	}
+	bound.ifMatch = etag
+	return &bound
 }
 
 // path escapes parts and joins them below the prefix of the API.
@@ -79,6 +91,10 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if err := json.Unmarshal(reply.body, out); err != nil {
 		return fmt.Errorf("read the answer of %s: %w", c.base, err)
 	}
+	noun, ok := out.(interface{ setETag(tag string) })
+	if ok {
+		noun.setETag(reply.header.Get("ETag"))
+	}
 	return nil
 }
 
@@ -98,6 +114,9 @@ func (c *Client) do(ctx context.Context, by *http.Client, method, path string, h
 	req.Header = header
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Authorization", "Bearer "+c.key)
+	if c.ifMatch != "" && (method == http.MethodPatch || method == http.MethodDelete) {
+		req.Header.Set("If-Match", c.ifMatch)
+	}
 	resp, err := by.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("call the gateway: %w", err)

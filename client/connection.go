@@ -39,7 +39,12 @@ type Connection struct {
 	Warnings    []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak
 	// of an answer to a new name: the destinations whose settings have it now
 	Followed []string `json:"followed,omitempty"`
+
+	// ETag names this version, for [Client.IfMatch]; "" in a list.
+	ETag string `json:"-"`
 }
+
+func (c *Connection) setETag(tag string) { c.ETag = tag }
 
 // A Login is a sign-in that was begun.
 type Login struct {

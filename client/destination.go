@@ -67,7 +67,12 @@ type Destination struct {
 	CreatedAt    Time        `json:"created_at"`
 	UpdatedAt    Time        `json:"updated_at"`
 	Warnings     []string    `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak
+
+	// ETag names this version, for [Client.IfMatch]; "" in a list.
+	ETag string `json:"-"`
 }
+
+func (d *Destination) setETag(tag string) { d.ETag = tag }
 
 // A Match says which events a destination wants. All parts that are set must hold.
 type Match struct {

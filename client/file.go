@@ -29,7 +29,12 @@ type File struct {
 	UpdatedAt     Time   `json:"updated_at"`
 	ExpiresAt     Time   `json:"expires_at"` // when it is deleted; zero: with its event
 	DueAt         Time   `json:"due_at"`     // when the provider deletes its own copy; zero if not known
+
+	// ETag names this version, for [Client.IfMatch]; "" in a list.
+	ETag string `json:"-"`
 }
+
+func (f *File) setETag(tag string) { f.ETag = tag }
 
 // A FileFilter narrows a list of files. Zero fields do not narrow.
 type FileFilter struct {

@@ -24,7 +24,12 @@ type Key struct {
 	ExpiresAt   Time   `json:"expires_at"`   // zero is never
 	LastUsedAt  Time   `json:"last_used_at"` // zero is never
 	LastAddress string `json:"last_address" example:"192.0.2.7"`
+
+	// ETag names the key, for [Client.IfMatch], and no later one of the same name; "" in a list.
+	ETag string `json:"-"`
 }
+
+func (k *Key) setETag(tag string) { k.ETag = tag }
 
 // A CreatedKey is a new key with its text, which is shown this once.
 type CreatedKey struct {

@@ -33,7 +33,12 @@ type Source struct {
 	Warnings     []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak
 	// of an answer to a new name: the destinations whose match has it now
 	Followed []string `json:"followed,omitempty"`
+
+	// ETag names this version, for [Client.IfMatch]; "" in a list.
+	ETag string `json:"-"`
 }
+
+func (s *Source) setETag(tag string) { s.ETag = tag }
 
 // A SourceFilter narrows a list of sources. Zero fields do not narrow.
 type SourceFilter struct {

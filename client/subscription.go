@@ -43,7 +43,12 @@ type Subscription struct {
 	Gaps         []Gap    `json:"gaps"`    // newest first
 	CreatedAt    Time     `json:"created_at"`
 	UpdatedAt    Time     `json:"updated_at"`
+
+	// ETag names this version, for [Client.IfMatch]; "" in a list.
+	ETag string `json:"-"`
 }
+
+func (s *Subscription) setETag(tag string) { s.ETag = tag }
 
 // A Gap is a span of time in which a subscription may have missed notifications.
 type Gap struct {

@@ -181,7 +181,7 @@ func deleteVerb(
 				if err != nil {
 					return err
 				}
-				if err := remove(api, c.Context(), id); err != nil {
+				if err := remove(api.IfMatch(*etag), c.Context(), id); err != nil {
 					return err
 				}
 				if conn.json {
@@ -193,6 +193,7 @@ func deleteVerb(
 		}
 		return c
 	}
+		etag := ifMatchFlag(c)
 }
 
 // noArguments checks that there is no argument.

@@ -102,7 +102,8 @@ func showConnection(e *env, conn *connection, n client.Connection) error {
 		fields = append(fields, field{"sign-in", strings.TrimSuffix(n.Login.State+": "+n.Login.Reason, ": ")})
 	}
 	return printFields(e,
-		append(fields, field{"created at", moment(n.CreatedAt.Time)}, field{"updated at", moment(n.UpdatedAt.Time)}))
+		append(fields, field{"created at", moment(n.CreatedAt.Time)}, field{"updated at", moment(n.UpdatedAt.Time)},
+			etagField(n.ETag)))
 }
 
 // findConnector returns the connector with this name.
@@ -199,6 +200,7 @@ secrets again or remove them in the same change, or give --keep-secrets if they 
 	remove := c.Flags().StringArray("unset", nil, "name of a setting to remove (repeatable)")
 	keepSecrets := c.Flags().Bool("keep-secrets", false,
 		"send the stored secrets to another scheme, host or port, if the change has one")
+	etag := ifMatchFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		settings, err := e.readSettings(*set)
 		if err != nil {
@@ -225,7 +227,7 @@ secrets again or remove them in the same change, or give --keep-secrets if they 
 					return err
 				}
 			}
-			n, err := api.UpdateConnection(c.Context(), args[0], changes)
+			n, err := api.IfMatch(*etag).UpdateConnection(c.Context(), args[0], changes)
 			if err != nil {
 				return err
 			}

@@ -144,7 +144,8 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 	}
 	fields = append(append(fields, settingFields("settings.", d.Settings)...), settingFields("access.", d.Access)...)
 	return printFields(e,
-		append(fields, field{"created at", moment(d.CreatedAt.Time)}, field{"updated at", moment(d.UpdatedAt.Time)}))
+		append(fields, field{"created at", moment(d.CreatedAt.Time)}, field{"updated at", moment(d.UpdatedAt.Time)},
+			etagField(d.ETag)))
 }
 
 // heldBackText says since when and why d is held back.
@@ -355,6 +356,7 @@ change, or give --keep-secrets if they are meant for the new address.
 		"a setting to remove; access.NAME, or access for all of it (repeatable)")
 	keepSecrets := c.Flags().Bool("keep-secrets", false,
 		"send the stored secrets to another scheme, host or port, if the change has one")
+	etag := ifMatchFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		changes, err := f.changes(e, c, *remove)
 		if err != nil {
@@ -379,7 +381,7 @@ change, or give --keep-secrets if they are meant for the new address.
 					return err
 				}
 			}
-			d, err := api.UpdateDestination(c.Context(), args[0], changes)
+			d, err := api.IfMatch(*etag).UpdateDestination(c.Context(), args[0], changes)
 			if err != nil {
 				return err
 			}

@@ -89,6 +89,6 @@ func showFile(e *env, conn *connection, f client.File) error {
 		{"content type", f.ContentType}, {"source", f.Source}, {"event", f.EventID},
 		{"destination", f.Destination + " (" + f.DestinationID + ")"}, {"created at", moment(f.CreatedAt.Time)},
 		{"updated at", moment(f.UpdatedAt.Time)}, {"expires", expires},
-		{"deleted by the provider at", moment(f.DueAt.Time)},
+		{"deleted by the provider at", moment(f.DueAt.Time)}, etagField(f.ETag),
 	})
 }

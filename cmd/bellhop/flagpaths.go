@@ -30,7 +30,7 @@ var flagsOfPath = map[string][]string{
 	"settings": {"set"}, "access": {"access"}, "expires_at": {"expires"}, "max_body_bytes": {"max-body-bytes"},
 	"disabled": {"disabled"},
 	"subject":  {"subject"}, "tenant": {"tenant"}, "data": {"file"}, "time": {"time"},
-	"Idempotency-Key": {"idempotency-key"}, "body": {"file"},
+	"Idempotency-Key": {"idempotency-key"}, "If-Match": {"if-match"}, "body": {"file"},
 	"event.type": {"type"}, "event.subject": {"subject"}, "event.source": {"source"}, "event.data": {"file"},
 	"event.body": {"file"}, "event": {"event"},
 	"connection": {"connection"}, "resource": {"resource"}, "change_types": {"change-type"},

@@ -30,6 +30,15 @@ const containsHelp = "only those whose body contains these bytes; slow: the serv
 func tenantFlag(c *cobra.Command, tenant *string, nouns string) {
 	c.Flags().StringVar(tenant, "tenant", "", "only "+nouns+" of this tenant")
 }
+// ifMatchFlag adds the flag that names the version of a noun that a change is meant for.
+func ifMatchFlag(c *cobra.Command) *string {
+	return c.Flags().String("if-match", "",
+		"do nothing if it has changed since: the etag that show has printed")
+}
+
+// etagField shows an ETag without its quotes, which a shell would take away.
+func etagField(tag string) field { return field{"etag", strings.Trim(tag, `"`)} }
+
 
 // changedFlags returns the values of those flags that were given. A key of the result is the flag's name in
 // JSON form: max_body_bytes for --max-body-bytes.

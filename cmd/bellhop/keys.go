@@ -81,7 +81,7 @@ func showKey(e *env, conn *connection, k client.Key) error {
 	return printFields(e, []field{
 		{"id", k.ID}, {"name", k.Name}, {"scope", k.Scope}, {"tenant", k.Tenant},
 		{"created at", moment(k.CreatedAt.Time)}, {"expires at", orNever(k.ExpiresAt)},
-		{"last used at", orNever(k.LastUsedAt)}, {"last used from", k.LastAddress},
+		{"last used at", orNever(k.LastUsedAt)}, {"last used from", k.LastAddress}, etagField(k.ETag),
 	})
 }
 

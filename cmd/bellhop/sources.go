@@ -95,7 +95,8 @@ func showSource(e *env, conn *connection, s client.Source) error {
 	}
 	return printFields(e,
 		append(fields, field{"expect every", s.ExpectEvery}, field{"created at", moment(s.CreatedAt.Time)},
-			field{"updated at", moment(s.UpdatedAt.Time)}))
+			field{"updated at", moment(s.UpdatedAt.Time)},
+			etagField(s.ETag)))
 }
 
 func newSourcesCreateCommand(e *env, conn *connection) *cobra.Command {
@@ -178,6 +179,7 @@ uses the new one, set the new one alone.`,
 		"publish bellhop.source.silent if nothing came for so long, such as 24h; 0s ends that")
 	disabled := c.Flags().Bool("disabled", false,
 		"answer requests with 404, as if the source did not exist; --disabled=false ends that")
+	etag := ifMatchFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		settings, err := e.readSettings(*set)
 		if err != nil {
@@ -219,7 +221,7 @@ uses the new one, set the new one alone.`,
 			return wrongUsage("nothing to change")
 		}
 		return conn.call(func(api *client.Client) error {
-			s, err := api.UpdateSource(c.Context(), args[0], changes)
+			s, err := api.IfMatch(*etag).UpdateSource(c.Context(), args[0], changes)
 			if err != nil {
 				return err
 			}

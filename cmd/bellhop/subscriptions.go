@@ -93,7 +93,7 @@ func subscriptionFields(s client.Subscription) []field {
 		field{"expires at", moment(s.ExpiresAt.Time)}, field{"next call at", moment(s.RenewAt.Time)},
 		field{"last event at", moment(s.LastEventAt.Time)}, field{"missing since", moment(s.LostAt.Time)},
 		field{"created at", moment(s.CreatedAt.Time)}, field{"updated at",
-			moment(s.UpdatedAt.Time)})
+			moment(s.UpdatedAt.Time)}, etagField(s.ETag))
 }
 
 var callColumns = []column[client.SubscriptionCall]{
@@ -228,6 +228,7 @@ the old one is deleted then: no notification is lost.`,
 	name := c.Flags().String("name", "", "a new name")
 	f := addSubscriptionFlags(c)
 	c.Flags().StringArrayVar(&f.remove, "unset", nil, "name of a setting to remove (repeatable)")
+	etag := ifMatchFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		settings, err := e.readSettings(f.set)
 		if err != nil {
@@ -248,7 +249,7 @@ the old one is deleted then: no notification is lost.`,
 			return wrongUsage("nothing to change")
 		}
 		return conn.call(func(api *client.Client) error {
-			s, err := api.UpdateSubscription(c.Context(), args[0], changes)
+			s, err := api.IfMatch(*etag).UpdateSubscription(c.Context(), args[0], changes)
 			if err != nil {
 				return err
 			}

@@ -62,12 +62,12 @@ func (s *server) listConnections(
 	return listOf(list, next, s.connectionJSON), nil
 }
 
-func (s *server) showConnection(ctx context.Context, in *one) (*bodyOf[client.Connection], error) {
+func (s *server) showConnection(ctx context.Context, in *one) (*tagged[client.Connection], error) {
 	c, err := s.Store.Connection(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.Connection]{s.connectionJSON(c)}, nil
+	return taggedBy(c.UpdatedAt, s.connectionJSON(c)), nil
 }
 
 func (s *server) createConnection(
@@ -80,7 +80,7 @@ func (s *server) createConnection(
 	if c, err = s.Catalog.CreateConnection(ctx, c); err != nil {
 		return nil, err
 	}
-	return &createdOutput[client.Connection]{Prefix + "/connections/" + c.ID, s.changedConnectionJSON(c)}, nil
+	return created("connections", c.ID, c.UpdatedAt, s.changedConnectionJSON(c)), nil
 }
 
 // connectionReadOnly are the members of an answer that cannot be set, and do not change by themselves.
@@ -92,9 +92,12 @@ var connectionPassing = []string{"state", "reason", "account", "expires_at", "us
 
 func (s *server) updateConnection(
 	ctx context.Context, in *patchInput[client.ConnectionPatch],
-) (*bodyOf[client.Connection], error) {
+) (*tagged[client.Connection], error) {
 	c, followed, err := s.Catalog.UpdateConnection(ctx, in.ID,
 		func(before bellhop.Connection) (to catalog.ConnectionChange, err error) {
+			if err := in.check("connection", before.UpdatedAt); err != nil {
+				return to, err
+			}
 			to.Given = s.Catalog.KeepConnectionSecrets(before, in.Body)
 			for _, name := range connectionPassing {
 				delete(in.Body, name)
@@ -115,11 +118,13 @@ func (s *server) updateConnection(
 	}
 	changed := s.changedConnectionJSON(c)
 	changed.Followed = followed
-	return &bodyOf[client.Connection]{changed}, nil
+	return taggedBy(c.UpdatedAt, changed), nil
 }
 
-func (s *server) deleteConnection(ctx context.Context, in *one) (*none, error) {
-	return nil, s.Catalog.DeleteConnection(ctx, in.ID)
+func (s *server) deleteConnection(ctx context.Context, in *oneToDelete) (*none, error) {
+	return nil, s.Catalog.DeleteConnection(ctx, in.ID, func(c bellhop.Connection) error {
+		return in.check("connection", c.UpdatedAt)
+	})
 }
 
 func (s *server) loginConnection(ctx context.Context, in *struct {
@@ -141,7 +146,7 @@ func (s *server) testConnection(ctx context.Context, in *one) (*bodyOf[client.Co
 	return &bodyOf[client.ConnectionTest]{test}, nil
 }
 
-func (s *server) logoutConnection(ctx context.Context, in *one) (*bodyOf[client.Connection], error) {
+func (s *server) logoutConnection(ctx context.Context, in *one) (*tagged[client.Connection], error) {
 	if err := s.Connections.Logout(ctx, in.ID); err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (s *server) oneDelivery(ctx context.Context, d bellhop.Delivery, err error)
 	return &bodyOf[client.Delivery]{deliveryJSON(d, names)}, nil
 }
 
-func (s *server) showDelivery(ctx context.Context, in *one) (*bodyOf[client.DeliveryDetail], error) {
+func (s *server) showDelivery(ctx context.Context, in *one) (*tagged[client.DeliveryDetail], error) {
 	d, err := s.Store.Delivery(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (s *server) showDelivery(ctx context.Context, in *one) (*bodyOf[client.Deli
 	for i, a := range attempts {
 		out.History[i] = attemptJSON(a)
 	}
-	return &bodyOf[client.DeliveryDetail]{out}, nil
+	return taggedBy(d.UpdatedAt, out), nil
 }
 
 func (s *server) retryDelivery(ctx context.Context, in *one) (*bodyOf[client.Delivery], error) {

@@ -35,7 +35,7 @@ var descriptions = []struct {
 	{"Problem", map[string]string{
 		"type":   "Always about:blank; code is more specific",
 		"detail": "What is wrong, where, and what to do",
-		"code": "The kind of error: invalid, malformed, unauthorized, forbidden, not_found, conflict, too_large, " +
+		"code": "The kind of error: invalid, malformed, unauthorized, forbidden, not_found, conflict, changed, too_large, " +
 			"limited, unavailable, internal",
 		"errors": "The values that are not accepted",
 	}},

@@ -47,7 +47,7 @@ func (s *server) listDestinations(
 	return listOf(list, next, s.destinationJSON), nil
 }
 
-func (s *server) showDestination(ctx context.Context, in *one) (*bodyOf[client.Destination], error) {
+func (s *server) showDestination(ctx context.Context, in *one) (*tagged[client.Destination], error) {
 	return s.showsDestination(s.Store.Destination(ctx, in.ID))
 }
 
@@ -61,7 +61,7 @@ func (s *server) createDestination(
 	if d, err = s.Catalog.CreateDestination(ctx, d); err != nil {
 		return nil, err
 	}
-	return &createdOutput[client.Destination]{Prefix + "/destinations/" + d.ID, s.changedDestinationJSON(d)}, nil
+	return created("destinations", d.ID, d.UpdatedAt, s.changedDestinationJSON(d)), nil
 }
 
 // readOnlyMembers are the members of a destination that a PATCH cannot set.
@@ -70,9 +70,12 @@ var readOnlyMembers = []string{"id", "type", "granted_rate", "state", "state_rea
 
 func (s *server) updateDestination(
 	ctx context.Context, in *patchInput[client.DestinationPatch],
-) (*bodyOf[client.Destination], error) {
+) (*tagged[client.Destination], error) {
 	d, err := s.Catalog.UpdateDestination(ctx, in.ID,
 		func(before bellhop.Destination) (to catalog.DestinationChange, err error) {
+			if err := in.check("destination", before.UpdatedAt); err != nil {
+				return to, err
+			}
 			to.Given = s.Catalog.KeepDestinationSecrets(before, in.Body)
 			delete(in.Body, "match_error") // it may have changed since the answer that the client sends back
 			delete(in.Body, "closed")
@@ -92,27 +95,29 @@ func (s *server) updateDestination(
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.Destination]{s.changedDestinationJSON(d)}, nil
+	return taggedBy(d.UpdatedAt, s.changedDestinationJSON(d)), nil
 }
 
-func (s *server) deleteDestination(ctx context.Context, in *one) (*none, error) {
-	return nil, s.Catalog.DeleteDestination(ctx, in.ID)
+func (s *server) deleteDestination(ctx context.Context, in *oneToDelete) (*none, error) {
+	return nil, s.Catalog.DeleteDestination(ctx, in.ID, func(d bellhop.Destination) error {
+		return in.check("destination", d.UpdatedAt)
+	})
 }
 
-func (s *server) pauseDestination(ctx context.Context, in *one) (*bodyOf[client.Destination], error) {
+func (s *server) pauseDestination(ctx context.Context, in *one) (*tagged[client.Destination], error) {
 	return s.showsDestination(s.Catalog.PauseDestination(ctx, in.ID))
 }
 
-func (s *server) resumeDestination(ctx context.Context, in *one) (*bodyOf[client.Destination], error) {
+func (s *server) resumeDestination(ctx context.Context, in *one) (*tagged[client.Destination], error) {
 	return s.showsDestination(s.Catalog.ResumeDestination(ctx, in.ID))
 }
 
 // showsDestination answers with d, or with err.
-func (s *server) showsDestination(d bellhop.Destination, err error) (*bodyOf[client.Destination], error) {
+func (s *server) showsDestination(d bellhop.Destination, err error) (*tagged[client.Destination], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.Destination]{s.destinationJSON(d)}, nil
+	return taggedBy(d.UpdatedAt, s.destinationJSON(d)), nil
 }
 
 // destinationJSON returns d in its JSON form, with its secrets masked.

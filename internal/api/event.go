@@ -61,7 +61,7 @@ func (s *server) listEvents(ctx context.Context, in *listEventsInput) (*listOutp
 	return searched(s, "events", in.Limit, listOf(list, next, eventJSON)), nil
 }
 
-func (s *server) showEvent(ctx context.Context, in *one) (*bodyOf[client.EventDetail], error) {
+func (s *server) showEvent(ctx context.Context, in *one) (*tagged[client.EventDetail], error) {
 	ev, err := s.Store.Event(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *server) showEvent(ctx context.Context, in *one) (*bodyOf[client.EventDe
 	if err == nil && len(content) <= maxDataBytes {
 		out.Data = strictjson.Document(content)
 	}
-	return &bodyOf[client.EventDetail]{out}, nil
+	return taggedBy(ev.ReceivedAt, out), nil
 }
 
 type eventBodyInput struct {

@@ -195,7 +195,7 @@ func (f *fake) SourceIDs(_ context.Context, name string) ([]string, error) {
 func (f *fake) CreateSource(_ context.Context, s bellhop.Source) error {
 	return create(f, &f.sources, s, s.Name, sourceNames)
 }
-func (f *fake) UpdateSource(ctx context.Context, s bellhop.Source) (followed []string, err error) {
+func (f *fake) UpdateSource(ctx context.Context, s bellhop.Source, _ ...time.Time) (followed []string, err error) {
 	before, err := f.Source(ctx, s.ID)
 	for i, d := range f.destinations {
 		if j := slices.Index(d.Match.Sources, before.Name); j >= 0 && s.Name != before.Name {
@@ -206,7 +206,7 @@ func (f *fake) UpdateSource(ctx context.Context, s bellhop.Source) (followed []s
 	}
 	return followed, errors.Join(err, replace(f, &f.sources, s.ID, sourceNames, s))
 }
-func (f *fake) DeleteSource(_ context.Context, id string) error {
+func (f *fake) DeleteSource(_ context.Context, id string, _ ...time.Time) error {
 	return replace(f, &f.sources, id, sourceNames)
 }
 
@@ -224,12 +224,12 @@ func (f *fake) Connection(_ context.Context, id string) (bellhop.Connection, err
 func (f *fake) CreateConnection(_ context.Context, c bellhop.Connection) error {
 	return create(f, &f.connections, c, c.Name, connectionNames)
 }
-func (f *fake) UpdateConnection(ctx context.Context, c bellhop.Connection) ([]string, error) {
+func (f *fake) UpdateConnection(ctx context.Context, c bellhop.Connection, _ ...time.Time) ([]string, error) {
 	before, err := f.Connection(ctx, c.ID)
 	c.State, c.Reason = before.State, before.Reason
 	return nil, errors.Join(err, replace(f, &f.connections, c.ID, connectionNames, c))
 }
-func (f *fake) DeleteConnection(_ context.Context, id string) error {
+func (f *fake) DeleteConnection(_ context.Context, id string, _ ...time.Time) error {
 	return replace(f, &f.connections, id, connectionNames)
 }
 
@@ -352,12 +352,12 @@ func (f *fake) Destination(_ context.Context, id string) (bellhop.Destination, e
 func (f *fake) CreateDestination(_ context.Context, d bellhop.Destination) error {
 	return create(f, &f.destinations, d, d.Name, destinationNames)
 }
-func (f *fake) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
+func (f *fake) UpdateDestination(ctx context.Context, d bellhop.Destination, _ ...time.Time) error {
 	before, err := f.Destination(ctx, d.ID)
 	d.State, d.StateReason, d.Granted = before.State, before.StateReason, before.Granted
 	return errors.Join(err, replace(f, &f.destinations, d.ID, destinationNames, d))
 }
-func (f *fake) RestartDestination(_ context.Context, d bellhop.Destination) error {
+func (f *fake) RestartDestination(_ context.Context, d bellhop.Destination, _ ...time.Time) error {
 	f.question.token, d.Granted = [32]byte{}, bellhop.Rate{}
 	return replace(f, &f.destinations, d.ID, destinationNames, d)
 }
@@ -380,7 +380,7 @@ func (f *fake) ExplainUnverified(ctx context.Context, id, reason string, refused
 	}
 	return errors.Join(err, replace(f, &f.destinations, d.ID, destinationNames, d))
 }
-func (f *fake) DeleteDestination(_ context.Context, id string) error {
+func (f *fake) DeleteDestination(_ context.Context, id string, _ ...time.Time) error {
 	return replace(f, &f.destinations, id, destinationNames)
 }
 

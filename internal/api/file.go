@@ -67,15 +67,26 @@ func (s *server) listFiles(ctx context.Context, in *listFilesInput) (*listOutput
 	return listOf(list, next, fileJSON), nil
 }
 
-func (s *server) showFile(ctx context.Context, in *one) (*bodyOf[client.File], error) {
+func (s *server) showFile(ctx context.Context, in *one) (*tagged[client.File], error) {
 	f, err := s.Store.File(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.File]{fileJSON(f)}, nil
+	return taggedBy(f.UpdatedAt, fileJSON(f)), nil
 }
 
-func (s *server) deleteFile(ctx context.Context, in *one) (*none, error) {
+// deleteFile deletes a file. A whole file does not change any more, and one that is being written is not deleted, so
+// that its version needs no comparison but this one.
+func (s *server) deleteFile(ctx context.Context, in *oneToDelete) (*none, error) {
+	if in.IfMatch != "" {
+		f, err := s.Store.File(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		if err := in.check("file", f.UpdatedAt); err != nil {
+			return nil, err
+		}
+	}
 	return nil, s.Files.Delete(ctx, in.ID)
 }
 

@@ -41,12 +41,12 @@ func (s *server) listKeys(ctx context.Context, in *listKeysInput) (*listOutput[c
 	return listOf(list, next, s.keyJSON), nil
 }
 
-func (s *server) showKey(ctx context.Context, in *one) (*bodyOf[client.Key], error) {
+func (s *server) showKey(ctx context.Context, in *one) (*tagged[client.Key], error) {
 	k, err := s.Store.Key(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.Key]{s.keyJSON(k)}, nil
+	return taggedBy(k.CreatedAt, s.keyJSON(k)), nil
 }
 
 func (s *server) createKey(
@@ -59,11 +59,19 @@ func (s *server) createKey(
 		return nil, err
 	}
 	created := client.CreatedKey{Key: s.keyJSON(k), Text: text}
-	return &createdOutput[client.CreatedKey]{Prefix + "/keys/" + k.ID, created}, nil
+	return &createdOutput[client.CreatedKey]{Location: Prefix + "/keys/" + k.ID, Body: created}, nil
 }
 
-func (s *server) deleteKey(ctx context.Context, in *one) (*none, error) {
-	return nil, s.Catalog.DeleteKey(ctx, in.ID, principalName(ctx))
+// deleteKey revokes a key. A key never changes, but its name can become that of a later one, which If-Match spares.
+func (s *server) deleteKey(ctx context.Context, in *oneToDelete) (*none, error) {
+	k, err := s.Store.Key(ctx, in.ID)
+	if err == nil {
+		err = in.check("key", k.CreatedAt)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.Catalog.DeleteKey(ctx, k.ID, principalName(ctx))
 }
 
 func (s *server) rotateAdminKey(ctx context.Context, in *struct {

@@ -123,10 +123,16 @@ func TestClientKeys(t *testing.T) {
 	if err != nil || len(list.Data) != 1 || list.Data[0] != made.Key {
 		t.Fatal(list, err)
 	}
-	if k, err := c.Key(ctx, "ci"); err != nil || k != made.Key {
-		t.Fatal(k, err)
+	k, err := c.Key(ctx, "ci")
+	tag := k.ETag
+	k.ETag = ""
+	if err != nil || tag == "" || k != made.Key {
+		t.Fatal(tag, k, err)
 	}
-	if err := c.DeleteKey(ctx, "ci"); err != nil || len(r.keys) != 1 {
+	if err := c.IfMatch(`"0-0"`).DeleteKey(ctx, "ci"); err == nil {
+		t.Error("the key of another ETag was revoked")
+	}
+	if err := c.IfMatch(tag).DeleteKey(ctx, "ci"); err != nil || len(r.keys) != 1 {
 		t.Fatal(err)
 	}
 	rotated, err := c.RotateAdminKey(ctx, client.AdminRotation{Grace: "1m"})

@@ -65,6 +65,12 @@ type one struct {
 	ID string `path:"id" doc:"Its id, or the name of a source or destination" example:"media"`
 }
 
+// oneToDelete is the input of an operation that deletes one noun.
+type oneToDelete struct {
+	ID string `path:"id" doc:"Its id or name" example:"media"`
+	Precondition
+}
+
 // none is the output of an operation without an answer.
 type none struct{}
 
@@ -74,5 +80,11 @@ type bodyOf[T any] struct{ Body T }
 // createdOutput shows a new noun and its path.
 type createdOutput[T any] struct {
 	Location string `header:"Location"`
+	ETag     string `header:"ETag"`
 	Body     T
+}
+
+// created returns the answer about a new noun with that id, among nouns ("sources").
+func created[T any](nouns, id string, createdAt time.Time, body T) *createdOutput[T] {
+	return &createdOutput[T]{Prefix + "/" + nouns + "/" + id, etag(createdAt, body), body}
 }

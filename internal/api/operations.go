@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -146,6 +147,7 @@ func complete(document *huma.OpenAPI, publicURL string) {
 			if o.Description = operationTexts[o.OperationID]; o.Description == "" {
 				panic("bellhop: the operation " + o.OperationID + " has no description")
 			}
+			describeTag(o)
 			o.Description += " Scope: " + wide(scopeOf(o)) + "."
 			problem := o.Responses["default"]
 			for status, text := range errorsOf(o, path) {
@@ -158,6 +160,23 @@ func complete(document *huma.OpenAPI, publicURL string) {
 }
 
 // errorsOf returns the errors that an operation can answer, by status, besides those of the server.
+// hasParameter reports whether an operation has a parameter or a header of that name.
+func hasParameter(o *huma.Operation, name string) bool {
+	return slices.ContainsFunc(o.Parameters, func(p *huma.Param) bool { return p.Name == name })
+}
+
+// describeTag adds to an operation that shows a noun with its tag what If-None-Match does.
+func describeTag(o *huma.Operation) {
+	shown := o.Responses["200"]
+	if o.Method != http.MethodGet || shown == nil || shown.Headers["ETag"] == nil {
+		return
+	}
+	o.Parameters = append(o.Parameters, &huma.Param{Name: "If-None-Match", In: "header",
+		Description: "The ETag of an earlier answer: if this one were the same, it is 304 without a body",
+		Schema:      &huma.Schema{Type: huma.TypeString}})
+	o.Responses["304"] = &huma.Response{Description: "The answer is still the one that If-None-Match names"}
+}
+
 func errorsOf(o *huma.Operation, path string) map[int]string {
 	errs := map[int]string{
 		http.StatusUnauthorized:    "The API key is missing, wrong, expired or revoked",
@@ -176,6 +195,9 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 		errs[http.StatusNotFound] = "There is none with this id or name"
 	}
 	if o.OperationID == "get-file-content" {
+	if hasParameter(o, "If-Match") {
+		errs[http.StatusPreconditionFailed] = "It has changed since the answer whose ETag If-Match names"
+	}
 		errs[http.StatusConflict] = "The file is partial, or its bytes are not those that were kept"
 		errs[http.StatusRequestedRangeNotSatisfiable] = "The file does not have these bytes"
 	}

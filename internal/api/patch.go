@@ -36,7 +36,8 @@ func (Patch[New]) Schema(r huma.Registry) *huma.Schema {
 }
 
 type patchInput[New any] struct {
-	ID   string     `path:"id" doc:"Its id or name" example:"media"`
+	ID string `path:"id" doc:"Its id or name" example:"media"`
+	Precondition
 	Body Patch[New] `contentType:"application/merge-patch+json"`
 }
 

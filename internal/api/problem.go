@@ -39,6 +39,8 @@ func statusOf(code bellhop.Code) int {
 		return http.StatusNotFound
 	case bellhop.CodeConflict:
 		return http.StatusConflict
+	case bellhop.CodeChanged:
+		return http.StatusPreconditionFailed
 	case bellhop.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case bellhop.CodeLimited:
@@ -52,7 +54,7 @@ func statusOf(code bellhop.Code) int {
 // codeOf returns the code of a status, for errors that the router and the library find.
 func codeOf(status int) bellhop.Code {
 	for _, code := range []bellhop.Code{bellhop.CodeInvalid, bellhop.CodeUnauthorized, bellhop.CodeForbidden,
-		bellhop.CodeNotFound, bellhop.CodeConflict, bellhop.CodeTooLarge, bellhop.CodeLimited,
+		bellhop.CodeNotFound, bellhop.CodeConflict, bellhop.CodeChanged, bellhop.CodeTooLarge, bellhop.CodeLimited,
 		bellhop.CodeUnavailable} {
 		if statusOf(code) == status {
 			return code

@@ -138,12 +138,12 @@ func (s *server) listRepairs(ctx context.Context, in *listRepairsInput) (*listOu
 	return listOf(list, next, repairJSON), nil
 }
 
-func (s *server) showRepair(ctx context.Context, in *one) (*bodyOf[client.Repair], error) {
+func (s *server) showRepair(ctx context.Context, in *one) (*tagged[client.Repair], error) {
 	r, err := s.Store.Repair(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.Repair]{repairJSON(r)}, nil
+	return taggedBy(r.UpdatedAt, repairJSON(r)), nil
 }
 
 func (s *server) cancelRepair(ctx context.Context, in *one) (*bodyOf[client.Repair], error) {

@@ -41,14 +41,14 @@ func (s *server) listRequests(ctx context.Context, in *listRequestsInput) (*list
 	return searched(s, "requests", in.Limit, listOf(list, next, requestJSON)), nil
 }
 
-func (s *server) showRequest(ctx context.Context, in *one) (*bodyOf[client.RequestDetail], error) {
+func (s *server) showRequest(ctx context.Context, in *one) (*tagged[client.RequestDetail], error) {
 	r, err := s.Store.Request(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	out := client.RequestDetail{Request: requestJSON(r), Headers: r.Header.HTTP()}
 	out.Body, out.BodyBase64 = textOrBase64(r.Body)
-	return &bodyOf[client.RequestDetail]{out}, nil
+	return taggedBy(r.ReceivedAt, out), nil
 }
 
 // requestJSON returns r in its JSON form, without its headers and its body.

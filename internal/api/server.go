@@ -44,7 +44,7 @@ func newServer(o Options) *server {
 // ServeHTTP sets the headers of every answer, authenticates the request, compares the scope of its key with that of
 // its route, checks its content type and runs the route. The context of the route carries the principal.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	guard := &guarded{ResponseWriter: w}
+	guard := &guarded{ResponseWriter: w, request: r}
 	defer s.recover(guard, r)
 	h := guard.Header()
 	h.Set(client.Header, client.APIVersion)
@@ -122,10 +122,13 @@ func (s *server) recover(w *guarded, r *http.Request) {
 	writeProblem(w, newProblem(http.StatusInternalServerError, ""))
 }
 
-// A guarded is a ResponseWriter that remembers whether an answer was begun.
+// A guarded is a ResponseWriter that remembers whether an answer was begun. It answers 304 without a body in place of an
+// answer that the client has already.
 type guarded struct {
 	http.ResponseWriter
-	begun bool
+	request *http.Request
+	begun   bool
+	known   bool // the body is left out
 }
 
 func (g *guarded) Unwrap() http.ResponseWriter { return g.ResponseWriter }
@@ -136,7 +139,17 @@ func (g *guarded) WriteHeader(status int) {
 }
 
 func (g *guarded) Write(b []byte) (int, error) {
-	g.begun = true
+	if !g.begun && status == http.StatusOK && isKnown(g.request, g.Header().Get("ETag")) {
+		g.known, status = true, http.StatusNotModified
+		g.Header().Del("Content-Type")
+		g.Header().Del("Content-Length")
+	}
+	if !g.begun {
+		g.WriteHeader(http.StatusOK)
+	}
+	if g.known {
+		return len(b), nil
+	}
 	return g.ResponseWriter.Write(b)
 }
 

@@ -34,12 +34,12 @@ func (s *server) listSources(ctx context.Context, in *listSourcesInput) (*listOu
 	return listOf(list, next, s.sourceJSON), nil
 }
 
-func (s *server) showSource(ctx context.Context, in *one) (*bodyOf[client.Source], error) {
+func (s *server) showSource(ctx context.Context, in *one) (*tagged[client.Source], error) {
 	src, err := s.Store.Source(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.Source]{s.sourceJSON(src)}, nil
+	return taggedBy(src.UpdatedAt, s.sourceJSON(src)), nil
 }
 
 func (s *server) createSource(
@@ -52,11 +52,14 @@ func (s *server) createSource(
 	if src, err = s.Catalog.CreateSource(ctx, src); err != nil {
 		return nil, err
 	}
-	return &createdOutput[client.Source]{Prefix + "/sources/" + src.ID, s.changedSourceJSON(src)}, nil
+	return created("sources", src.ID, src.UpdatedAt, s.changedSourceJSON(src)), nil
 }
 
-func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSource]) (*bodyOf[client.Source], error) {
+func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSource]) (*tagged[client.Source], error) {
 	done, err := s.Catalog.UpdateSource(ctx, in.ID, func(before bellhop.Source) (bellhop.Source, error) {
+		if err := in.check("source", before.UpdatedAt); err != nil {
+			return before, err
+		}
 		s.Catalog.KeepSourceSecrets(before, in.Body)
 		delete(in.Body, "followed") // of an answer that the client sends back
 		delete(in.Body, "warnings")
@@ -75,11 +78,13 @@ func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSour
 	}
 	changed := s.changedSourceJSON(done.Source)
 	changed.Followed, changed.Warnings = done.Followed, append(done.Warnings, changed.Warnings...)
-	return &bodyOf[client.Source]{changed}, nil
+	return taggedBy(done.Source.UpdatedAt, changed), nil
 }
 
-func (s *server) deleteSource(ctx context.Context, in *one) (*none, error) {
-	return nil, s.Catalog.DeleteSource(ctx, in.ID)
+func (s *server) deleteSource(ctx context.Context, in *oneToDelete) (*none, error) {
+	return nil, s.Catalog.DeleteSource(ctx, in.ID, func(src bellhop.Source) error {
+		return in.check("source", src.UpdatedAt)
+	})
 }
 
 // sourceJSON returns src in its JSON form, with its secrets masked.

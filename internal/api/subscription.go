@@ -81,18 +81,18 @@ func (s *server) listSubscriptions(ctx context.Context, in *listSubscriptionsInp
 	}), nil
 }
 
-func (s *server) showSubscription(ctx context.Context, in *one) (*bodyOf[client.Subscription], error) {
+func (s *server) showSubscription(ctx context.Context, in *one) (*tagged[client.Subscription], error) {
 	return s.showsSubscription(ctx)(s.Store.Subscription(ctx, in.ID))
 }
 
 // showsSubscription returns a function that shows the result of a call.
 func (s *server) showsSubscription(ctx context.Context) func(bellhop.Subscription,
-	error) (*bodyOf[client.Subscription], error) {
-	return func(sub bellhop.Subscription, err error) (*bodyOf[client.Subscription], error) {
+	error) (*tagged[client.Subscription], error) {
+	return func(sub bellhop.Subscription, err error) (*tagged[client.Subscription], error) {
 		if err != nil {
 			return nil, err
 		}
-		return &bodyOf[client.Subscription]{s.subscriptionJSON(ctx, sub)}, nil
+		return taggedBy(sub.UpdatedAt, s.subscriptionJSON(ctx, sub)), nil
 	}
 }
 
@@ -106,7 +106,7 @@ func (s *server) createSubscription(
 	if sub, err = s.Catalog.CreateSubscription(ctx, sub, in.Body.Source, in.Body.Connection); err != nil {
 		return nil, err
 	}
-	return &createdOutput[client.Subscription]{Prefix + "/subscriptions/" + sub.ID, s.subscriptionJSON(ctx, sub)}, nil
+	return created("subscriptions", sub.ID, sub.UpdatedAt, s.subscriptionJSON(ctx, sub)), nil
 }
 
 // readOnlySubscription are the members of a subscription that a PATCH cannot set.
@@ -116,9 +116,12 @@ var readOnlySubscription = []string{"id", "provider", "source", "source_id", "co
 
 func (s *server) updateSubscription(
 	ctx context.Context, in *patchInput[client.NewSubscription],
-) (*bodyOf[client.Subscription], error) {
+) (*tagged[client.Subscription], error) {
 	return s.showsSubscription(ctx)(s.Catalog.UpdateSubscription(ctx, in.ID,
 		func(before bellhop.Subscription) (bellhop.Subscription, error) {
+			if err := in.check("subscription", before.UpdatedAt); err != nil {
+				return before, err
+			}
 			shown := s.subscriptionJSON(ctx, before)
 			if err := in.Body.readOnly(shown, readOnlySubscription...); err != nil {
 				return before, err
@@ -140,16 +143,19 @@ func (s *server) updateSubscription(
 type deleteSubscriptionInput struct {
 	ID         string `path:"id" doc:"Its id or name" example:"calendar"`
 	KeepRemote bool   `query:"keep_remote" doc:"Leave the registration at the provider until it expires"`
+	Precondition
 }
 
 func (s *server) deleteSubscription(ctx context.Context, in *deleteSubscriptionInput) (*none, error) {
-	return nil, s.Catalog.DeleteSubscription(ctx, in.ID, in.KeepRemote)
+	return nil, s.Catalog.DeleteSubscription(ctx, in.ID, in.KeepRemote, func(sub bellhop.Subscription) error {
+		return in.check("subscription", sub.UpdatedAt)
+	})
 }
 
 func (s *server) actOnSubscription(
 	act func(catalog.Subscriptions, context.Context, string) (bellhop.Subscription, error),
-) func(context.Context, *one) (*bodyOf[client.Subscription], error) {
-	return func(ctx context.Context, in *one) (*bodyOf[client.Subscription], error) {
+) func(context.Context, *one) (*tagged[client.Subscription], error) {
+	return func(ctx context.Context, in *one) (*tagged[client.Subscription], error) {
 		return s.showsSubscription(ctx)(s.Catalog.ActOnSubscription(ctx, in.ID, act))
 	}
 }

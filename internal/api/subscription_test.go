@@ -53,6 +53,7 @@ func (k keeper) Update(ctx context.Context, id string,
 	if err != nil {
 		return before, err
 	}
+	after.UpdatedAt = before.UpdatedAt.Add(time.Microsecond)
 	return after, replace(k.fake, &k.fake.subscriptions, id, subscriptionNames, after)
 }
 func (k keeper) Renew(ctx context.Context, id string) (bellhop.Subscription, error) {

@@ -22,7 +22,8 @@ import (
 )
 
 // Store keeps the nouns. Its errors are *bellhop.Error where a person can act on them: CodeNotFound for an
-// unknown id or name, CodeConflict for a name that is taken or a state that does not allow the change.
+// unknown id or name, CodeConflict for a name that is taken or a state that does not allow the change. A method that is
+// given a version changes a noun only while that is its UpdatedAt, and returns CodeChanged otherwise.
 type Store interface {
 	SourceStore
 	DestinationStore
@@ -44,8 +45,8 @@ type SourceStore interface {
 	SourceIDs(ctx context.Context, name string) ([]string, error)
 	CreateSource(ctx context.Context, s bellhop.Source) error
 	// UpdateSource changes the name of the source in the matches of destinations too, and returns the names of those.
-	UpdateSource(ctx context.Context, s bellhop.Source) (followed []string, err error)
-	DeleteSource(ctx context.Context, id string) error
+	UpdateSource(ctx context.Context, s bellhop.Source, version ...time.Time) (followed []string, err error)
+	DeleteSource(ctx context.Context, id string, version ...time.Time) error
 }
 
 // DestinationStore keeps the destinations. The catalog sets ids and times.
@@ -57,11 +58,11 @@ type DestinationStore interface {
 	DestinationIDs(ctx context.Context, name string) ([]string, error)
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
 	// UpdateDestination leaves State, StateReason and Granted unchanged.
-	UpdateDestination(ctx context.Context, d bellhop.Destination) error
+	UpdateDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error
 	// RestartDestination is UpdateDestination with d's state. It withdraws a handshake that is under way.
-	RestartDestination(ctx context.Context, d bellhop.Destination) error
+	RestartDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
-	DeleteDestination(ctx context.Context, id string) error
+	DeleteDestination(ctx context.Context, id string, version ...time.Time) error
 	// AskHandshake notes that the receiver was asked for the rate asked. token is the SHA-256 of the token in the
 	// callback URL.
 	AskHandshake(ctx context.Context, destinationID string, token [32]byte, until time.Time, asked bellhop.Rate) error
@@ -185,6 +186,32 @@ func (c *Catalog) change(ctx context.Context, f func() error) error {
 		return err
 	}
 	return c.load(ctx)
+}
+
+// changeTries is how often a change begins with the noun anew because it was changed meanwhile.
+const changeTries = 4
+
+// again runs f, which reads a noun and stores its successor in its place, until no other change came between: the
+// engine also changes destinations.
+func again(f func() error) error {
+	for range changeTries - 1 {
+		err := f()
+		var e *bellhop.Error
+		if !errors.As(err, &e) || e.Code != bellhop.CodeChanged {
+			return err
+		}
+	}
+	return f()
+}
+
+// changedAt returns the time of a change to a noun that was changed last at before: now, but later than before whatever
+// the clock says, because it is the version of the noun.
+func (c *Catalog) changedAt(before time.Time) time.Time {
+	now := c.now()
+	if next := bellhop.StoredTime(before).Add(time.Microsecond); now.Before(next) {
+		return next
+	}
+	return now
 }
 
 // load has the rest of the program load what was stored, even if the caller is gone by now.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -16,8 +17,8 @@ type ConnectionStore interface {
 	CreateConnection(ctx context.Context, c bellhop.Connection) error
 	// UpdateConnection leaves the state and the tokens unchanged. It changes the name of the connection in the settings
 	// of actions too, and returns the names of those.
-	UpdateConnection(ctx context.Context, c bellhop.Connection) (followed []string, err error)
-	DeleteConnection(ctx context.Context, id string) error
+	UpdateConnection(ctx context.Context, c bellhop.Connection, version ...time.Time) (followed []string, err error)
+	DeleteConnection(ctx context.Context, id string, version ...time.Time) error
 }
 
 // Connections keeps the tokens of connections.
@@ -79,7 +80,10 @@ func (c *Catalog) UpdateConnection(
 	ctx context.Context, idOrName string, change func(before bellhop.Connection) (ConnectionChange, error),
 ) (after bellhop.Connection, followed []string, err error) {
 	c.changing.Lock()
-	after, followed, err = c.storeConnection(ctx, idOrName, change)
+	err = again(func() (err error) {
+		after, followed, err = c.storeConnection(ctx, idOrName, change)
+		return err
+	})
 	if err == nil && len(followed) > 0 {
 		err = c.load(ctx)
 	}
@@ -114,9 +118,9 @@ func (c *Catalog) storeConnection(
 	if err := c.checkConnectionMove(before, made); err != nil {
 		return before, nil, err
 	}
-	after.UpdatedAt = bellhop.StoredTime(c.now())
+	after.UpdatedAt = bellhop.StoredTime(c.changedAt(before.UpdatedAt))
 	after.SecretsAt = c.connectionSecretTimes(before, after)
-	followed, err = c.opts.Store.UpdateConnection(ctx, after)
+	followed, err = c.opts.Store.UpdateConnection(ctx, after, before.UpdatedAt)
 	if err != nil {
 		return before, nil, err
 	}
@@ -124,11 +128,23 @@ func (c *Catalog) storeConnection(
 	return after, followed, nil
 }
 
-// DeleteConnection deletes a connection with its tokens.
-func (c *Catalog) DeleteConnection(ctx context.Context, idOrName string) error {
+// DeleteConnection deletes a connection that allowed, unless it is nil, returns no error for, with its tokens.
+func (c *Catalog) DeleteConnection(
+	ctx context.Context, idOrName string, allowed func(bellhop.Connection) error,
+) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	return again(func() error { return c.deleteConnection(ctx, idOrName, allowed) })
+}
+
+// deleteConnection is DeleteConnection. The caller holds changing.
+func (c *Catalog) deleteConnection(
+	ctx context.Context, idOrName string, allowed func(bellhop.Connection) error,
+) error {
 	n, err := c.opts.Store.Connection(ctx, idOrName)
+	if err == nil && allowed != nil {
+		err = allowed(n)
+	}
 	if err != nil {
 		return err
 	}
@@ -145,7 +161,7 @@ func (c *Catalog) DeleteConnection(ctx context.Context, idOrName string) error {
 		return bellhop.Conflict("destination " + user + " makes its calls in the name of this connection; delete it, or " +
 			"set its connection to another one, first")
 	}
-	if err := c.opts.Store.DeleteConnection(ctx, n.ID); err != nil {
+	if err := c.opts.Store.DeleteConnection(ctx, n.ID, n.UpdatedAt); err != nil {
 		return err
 	}
 	if c.opts.Connections != nil {

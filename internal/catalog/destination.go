@@ -47,16 +47,18 @@ func (c *Catalog) UpdateDestination(
 ) (after bellhop.Destination, err error) {
 	var asks bool
 	err = c.change(ctx, func() error {
-		before, err := c.opts.Store.Destination(ctx, idOrName)
-		if err != nil {
+		return again(func() error {
+			before, err := c.opts.Store.Destination(ctx, idOrName)
+			if err != nil {
+				return err
+			}
+			to, err := change(before)
+			if err != nil {
+				return err
+			}
+			after, asks, err = c.replace(ctx, before, to)
 			return err
-		}
-		to, err := change(before)
-		if err != nil {
-			return err
-		}
-		after, asks, err = c.replace(ctx, before, to)
-		return err
+		})
 	})
 	if err != nil {
 		return after, err
@@ -86,21 +88,22 @@ func (c *Catalog) replace(
 		c.checkMove(before, to)); err != nil {
 		return after, false, err
 	}
-	after.UpdatedAt = c.now()
-	after.SecretsAt = c.destinationSecretTimes(before, after, after.UpdatedAt)
+	after.UpdatedAt = c.changedAt(before.UpdatedAt)
+	after.SecretsAt = c.destinationSecretTimes(before, after, c.now())
 	renewed := before.State == bellhop.DestinationExpired &&
 		(after.ExpiresAt.IsZero() || after.ExpiresAt.After(after.UpdatedAt))
 	// The receiver may have agreed to the settings, so a handshake depends on them too.
 	another := renewed || before.URL != after.URL || before.Handshake != after.Handshake ||
 		after.NeedsHandshake() && string(before.Settings) != string(after.Settings)
 	if !another {
-		return after, false, c.opts.Store.UpdateDestination(ctx, after)
+		return after, false, c.opts.Store.UpdateDestination(ctx, after, before.UpdatedAt)
 	}
 	after.Granted = bellhop.Rate{}
 	if renewed || before.State == bellhop.DestinationUnverified || before.State == bellhop.DestinationActive {
 		c.restart(&after) // a paused or disabled destination is asked when it is resumed
 	}
-	return after, after.State == bellhop.DestinationUnverified, c.opts.Store.RestartDestination(ctx, after)
+	err = c.opts.Store.RestartDestination(ctx, after, before.UpdatedAt)
+	return after, after.State == bellhop.DestinationUnverified, err
 }
 
 // logDestinationWarnings logs the weaknesses of d.
@@ -110,18 +113,26 @@ func (c *Catalog) logDestinationWarnings(d bellhop.Destination) {
 	}
 }
 
-// DeleteDestination deletes a destination. The store cancels its pending deliveries.
-func (c *Catalog) DeleteDestination(ctx context.Context, idOrName string) error {
+// DeleteDestination deletes a destination that allowed, unless it is nil, returns no error for. The store cancels its
+// pending deliveries.
+func (c *Catalog) DeleteDestination(
+	ctx context.Context, idOrName string, allowed func(bellhop.Destination) error,
+) error {
 	return c.change(ctx, func() error {
-		d, err := c.opts.Store.Destination(ctx, idOrName)
-		if err != nil {
-			return err
-		}
-		if err := c.opts.Store.DeleteDestination(ctx, d.ID); err != nil {
-			return err
-		}
-		c.log.Info("destination.deleted", "destination_id", d.ID, "destination", d.Name)
-		return nil
+		return again(func() error {
+			d, err := c.opts.Store.Destination(ctx, idOrName)
+			if err == nil && allowed != nil {
+				err = allowed(d)
+			}
+			if err == nil {
+				err = c.opts.Store.DeleteDestination(ctx, d.ID, d.UpdatedAt)
+			}
+			if err != nil {
+				return err
+			}
+			c.log.Info("destination.deleted", "destination_id", d.ID, "destination", d.Name)
+			return nil
+		})
 	})
 }
 

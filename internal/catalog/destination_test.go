@@ -17,6 +17,8 @@ import (
 type shelf struct {
 	Store
 	d bellhop.Destination
+
+	meanwhile func() // runs before each update; nil is nothing
 }
 
 func (s *shelf) Destination(context.Context, string) (bellhop.Destination, error) { return s.d, nil }
@@ -26,13 +28,19 @@ func (s *shelf) CreateDestination(_ context.Context, d bellhop.Destination) erro
 	return nil
 }
 
-func (s *shelf) UpdateDestination(_ context.Context, d bellhop.Destination) error {
+func (s *shelf) UpdateDestination(_ context.Context, d bellhop.Destination, version ...time.Time) error {
+	if s.meanwhile != nil {
+		s.meanwhile()
+	}
+	if len(version) > 0 && !version[0].Equal(s.d.UpdatedAt) {
+		return bellhop.Changed("destination")
+	}
 	s.d = d
 	return nil
 }
 
-func (s *shelf) RestartDestination(ctx context.Context, d bellhop.Destination) error {
-	return s.UpdateDestination(ctx, d)
+func (s *shelf) RestartDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error {
+	return s.UpdateDestination(ctx, d, version...)
 }
 
 // opener finds the errors that it holds in every destination.

@@ -42,14 +42,16 @@ func (c *Catalog) RotateSecret(
 		secret = made
 	}
 	err = c.change(ctx, func() error {
-		before, err := c.opts.Store.Destination(ctx, idOrName)
-		if err != nil {
-			return err
-		}
-		if d, err = c.rotated(before, secret, grace); err != nil {
-			return err
-		}
-		return c.opts.Store.UpdateDestination(ctx, d)
+		return again(func() error {
+			before, err := c.opts.Store.Destination(ctx, idOrName)
+			if err != nil {
+				return err
+			}
+			if d, err = c.rotated(before, secret, grace); err != nil {
+				return err
+			}
+			return c.opts.Store.UpdateDestination(ctx, d, before.UpdatedAt)
+		})
 	})
 	if err != nil {
 		return d, "", err
@@ -91,7 +93,7 @@ func (c *Catalog) rotated(d bellhop.Destination, secret string, grace time.Durat
 		settings[untilSetting], _ = json.Marshal(now.Add(grace).UTC().Format(time.RFC3339))
 	}
 	d.Settings, err = json.Marshal(settings)
-	d.UpdatedAt, d.SecretsAt = now, c.destinationSecretTimes(before, d, now)
+	d.UpdatedAt, d.SecretsAt = c.changedAt(before.UpdatedAt), c.destinationSecretTimes(before, d, now)
 	return d, err
 }
 

@@ -41,38 +41,48 @@ func (c *Catalog) UpdateSource(
 	ctx context.Context, idOrName string, change func(before bellhop.Source) (bellhop.Source, error),
 ) (done SourceChange, err error) {
 	err = c.change(ctx, func() error {
-		before, err := c.opts.Store.Source(ctx, idOrName)
-		if err != nil {
+		return again(func() (err error) {
+			done, err = c.updateSource(ctx, idOrName, change)
 			return err
-		}
-		after, err := change(before)
-		if err != nil {
-			return err
-		}
-		if after.Provider != before.Provider {
-			return bellhop.Invalid("provider", "cannot be changed")
-		}
-		after.ID, after.Tenant = before.ID, before.Tenant
-		after.CreatedAt = before.CreatedAt
-		if err := c.checkSource(after); err != nil {
-			return err
-		}
-		after.UpdatedAt = c.now()
-		after.SecretsAt = c.sourceSecretTimes(before, after, after.UpdatedAt)
-		done.Source = after
-		if after.Name != before.Name {
-			if done.Warnings, err = c.warnOfRename(ctx, before.Name); err != nil {
-				return err
-			}
-		}
-		if done.Followed, err = c.opts.Store.UpdateSource(ctx, after); err != nil {
-			return err
-		}
-		c.log.Info("source.updated", "source_id", after.ID, "source", after.Name, "followed", len(done.Followed))
-		c.logSourceWarnings(after)
-		return nil
+		})
 	})
 	return done, err
+}
+
+// updateSource is UpdateSource. The caller holds changing.
+func (c *Catalog) updateSource(
+	ctx context.Context, idOrName string, change func(before bellhop.Source) (bellhop.Source, error),
+) (done SourceChange, err error) {
+	before, err := c.opts.Store.Source(ctx, idOrName)
+	if err != nil {
+		return done, err
+	}
+	after, err := change(before)
+	if err != nil {
+		return done, err
+	}
+	if after.Provider != before.Provider {
+		return done, bellhop.Invalid("provider", "cannot be changed")
+	}
+	after.ID, after.Tenant = before.ID, before.Tenant
+	after.CreatedAt = before.CreatedAt
+	if err := c.checkSource(after); err != nil {
+		return done, err
+	}
+	after.UpdatedAt = c.changedAt(before.UpdatedAt)
+	after.SecretsAt = c.sourceSecretTimes(before, after, c.now())
+	done.Source = after
+	if after.Name != before.Name {
+		if done.Warnings, err = c.warnOfRename(ctx, before.Name); err != nil {
+			return done, err
+		}
+	}
+	if done.Followed, err = c.opts.Store.UpdateSource(ctx, after, before.UpdatedAt); err != nil {
+		return done, err
+	}
+	c.log.Info("source.updated", "source_id", after.ID, "source", after.Name, "followed", len(done.Followed))
+	c.logSourceWarnings(after)
+	return done, nil
 }
 
 // warnOfRename returns a warning for each destination whose where may compare the source of an event with name, which
@@ -96,18 +106,23 @@ func (c *Catalog) warnOfRename(ctx context.Context, name string) (warnings []str
 	}
 }
 
-// DeleteSource deletes a source. Its events stay stored.
-func (c *Catalog) DeleteSource(ctx context.Context, idOrName string) error {
+// DeleteSource deletes a source that allowed, unless it is nil, returns no error for. Its events stay stored.
+func (c *Catalog) DeleteSource(ctx context.Context, idOrName string, allowed func(bellhop.Source) error) error {
 	return c.change(ctx, func() error {
-		src, err := c.opts.Store.Source(ctx, idOrName)
-		if err != nil {
-			return err
-		}
-		if err := c.opts.Store.DeleteSource(ctx, src.ID); err != nil {
-			return err
-		}
-		c.log.Info("source.deleted", "source_id", src.ID, "source", src.Name)
-		return nil
+		return again(func() error {
+			src, err := c.opts.Store.Source(ctx, idOrName)
+			if err == nil && allowed != nil {
+				err = allowed(src)
+			}
+			if err == nil {
+				err = c.opts.Store.DeleteSource(ctx, src.ID, src.UpdatedAt)
+			}
+			if err != nil {
+				return err
+			}
+			c.log.Info("source.deleted", "source_id", src.ID, "source", src.Name)
+			return nil
+		})
 	})
 }
 

@@ -118,9 +118,15 @@ func (c *Catalog) FillSubscription(ctx context.Context, idOrName string, since t
 	return c.opts.Subscriptions.Fill(ctx, sub.ID, since)
 }
 
-// DeleteSubscription deletes a subscription and, unless keepRemote is set, its registration at the provider.
-func (c *Catalog) DeleteSubscription(ctx context.Context, idOrName string, keepRemote bool) error {
+// DeleteSubscription deletes a subscription that allowed, unless it is nil, returns no error for and, unless keepRemote
+// is set, its registration at the provider.
+func (c *Catalog) DeleteSubscription(
+	ctx context.Context, idOrName string, keepRemote bool, allowed func(bellhop.Subscription) error,
+) error {
 	sub, err := c.opts.Store.Subscription(ctx, idOrName)
+	if err == nil && allowed != nil {
+		err = allowed(sub)
+	}
 	if err != nil {
 		return err
 	}

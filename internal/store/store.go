@@ -153,6 +153,10 @@ type Corridor interface {
 }
 
 // Sources are the sources with a URL, newest first in lists. Names are unique; idOrName is an id if it begins
+// Versions. The UpdatedAt of a source, a destination or a connection is its version: a method that takes a version
+// changes the noun only if it still has that one, and returns bellhop.CodeChanged otherwise. The comparison is part of
+// the statement that writes. At most one version is given; none is any.
+
 // like one.
 type Sources interface {
 	Sources(ctx context.Context, f bellhop.SourceFilter,
@@ -166,9 +170,9 @@ type Sources interface {
 	// UpdateSource replaces the source with the id of s. It is a conflict if another has its name. If the name changes,
 	// each destination whose match names the source by its old name names it by the new one from then on, in the same
 	// transaction: followed has the names of these destinations, in order.
-	UpdateSource(ctx context.Context, s bellhop.Source) (followed []string, err error)
+	UpdateSource(ctx context.Context, s bellhop.Source, version ...time.Time) (followed []string, err error)
 	// DeleteSource deletes a source. Its events stay, and its name is free again.
-	DeleteSource(ctx context.Context, id string) error
+	DeleteSource(ctx context.Context, id string, version ...time.Time) error
 }
 
 // Destinations are the destinations, newest first in lists. Names are unique; idOrName is an id if it begins
@@ -189,10 +193,10 @@ type Destinations interface {
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
 	// UpdateDestination replaces the settings of the destination with the id of d. Its state and the granted rate
 	// stay: other methods change them. It is a conflict if another destination has its name.
-	UpdateDestination(ctx context.Context, d bellhop.Destination) error
+	UpdateDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error
 	// RestartDestination is UpdateDestination for a destination that begins anew: it also sets the state of d, and
 	// withdraws the question to its receiver and the granted rate.
-	RestartDestination(ctx context.Context, d bellhop.Destination) error
+	RestartDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error
 	// SetDestinationState sets the state and its reason. A destination that becomes unverified or active begins
 	// anew: its question, its granted rate and its time of failing are deleted.
 	SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState, reason string) error
@@ -205,7 +209,7 @@ type Destinations interface {
 	SetFailing(ctx context.Context, id string, since time.Time) error
 	// DeleteDestination deletes a destination. Its pending deliveries are cancelled, in the background if they are
 	// many; its finished deliveries stay. Its name is free again.
-	DeleteDestination(ctx context.Context, id string) error
+	DeleteDestination(ctx context.Context, id string, version ...time.Time) error
 }
 
 // Handshakes are the questions that receivers may still answer: at most one of each destination.
@@ -298,9 +302,9 @@ type Connections interface {
 	// is a conflict if another has its name. If the name changes, each action whose settings name the connection by its
 	// old name names it by the new one from then on, in the same transaction: followed has the names of these
 	// destinations, in order.
-	UpdateConnection(ctx context.Context, c bellhop.Connection) (followed []string, err error)
+	UpdateConnection(ctx context.Context, c bellhop.Connection, version ...time.Time) (followed []string, err error)
 	// DeleteConnection deletes a connection with its tokens. Its name is free again.
-	DeleteConnection(ctx context.Context, id string) error
+	DeleteConnection(ctx context.Context, id string, version ...time.Time) error
 	// ConnectionTokens returns the tokens of a connection; nil if it has none.
 	ConnectionTokens(ctx context.Context, id string) ([]byte, error)
 	// SettleConnection stores an outcome in one transaction. Tokens are stored in any case. State, reason, account and

@@ -137,7 +137,7 @@ func (m *Manager) Update(ctx context.Context, id string,
 			m.retire(sub) // with the old resource and settings
 		}
 		*sub = mergeUser(*sub, after)
-		sub.UpdatedAt = m.now()
+		sub.UpdatedAt = latest(m.now(), sub.UpdatedAt.Add(time.Microsecond)) // it is the version of the subscription
 		if again && sub.State != bellhop.SubscriptionPaused {
 			sub.State, sub.Reason, sub.RenewAt, sub.Failures = bellhop.SubscriptionPending, "", m.now(), 0
 		}

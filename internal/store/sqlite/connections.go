@@ -74,7 +74,8 @@ func (s *Store) CreateConnection(_ context.Context, c bellhop.Connection) error 
 
 // UpdateConnection replaces name, settings and their times. It is a conflict if another has its name. Actions that
 // name it by its old name follow.
-func (s *Store) UpdateConnection(_ context.Context, c bellhop.Connection) (followed []string, err error) {
+func (s *Store) UpdateConnection(_ context.Context, c bellhop.Connection,
+	version ...time.Time) (followed []string, err error) {
 	sealed, err := s.opts.Keys.Seal(c.Settings, c.ID, s.opts.Rand)
 	if err != nil {
 		return nil, err
@@ -85,14 +86,8 @@ func (s *Store) UpdateConnection(_ context.Context, c bellhop.Connection) (follo
 		if err != nil {
 			return err
 		}
-		err = db.exec(
-			"UPDATE connections SET name = ?, settings = ?, updated_at = ?, secrets_at = ? WHERE id = ?",
-			c.Name,
-			sealed,
-			c.UpdatedAt,
-			formatSecretTimes(c.SecretsAt),
-			c.ID,
-		)
+		err = connectionTable.change(db, "UPDATE connections SET name = ?, settings = ?, updated_at = ?, secrets_at = ?",
+			c.ID, version, c.Name, sealed, c.UpdatedAt, formatSecretTimes(c.SecretsAt))
 		if err != nil {
 			return conflictIfTaken(err, "connection", c.Name)
 		}
@@ -142,10 +137,9 @@ func (s *Store) followConnection(db *conn, from, to string, now time.Time) (foll
 }
 
 // DeleteConnection deletes a connection with its tokens.
-func (s *Store) DeleteConnection(_ context.Context, id string) error {
+func (s *Store) DeleteConnection(_ context.Context, id string, version ...time.Time) error {
 	return s.do(func(db *conn) error {
-		err := db.exec("DELETE FROM connections WHERE id = ?", id)
-		return notFoundIfUnchanged(db, err, "connection", id)
+		return connectionTable.change(db, "DELETE FROM connections", id, version)
 	})
 }
 

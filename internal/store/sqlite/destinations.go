@@ -150,32 +150,31 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 }
 
 // UpdateDestination replaces the settings of the destination with the id of d. Its state and the granted rate stay.
-func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination) error {
-	return s.updateDestination(d, nil)
+func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error {
+	return s.updateDestination(d, version, nil)
 }
 
 // RestartDestination is UpdateDestination for a destination that begins anew, in the state of d.
-func (s *Store) RestartDestination(ctx context.Context, d bellhop.Destination) error {
-	return s.updateDestination(d, func(c *conn) error {
+func (s *Store) RestartDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error {
+	return s.updateDestination(d, version, func(c *conn) error {
 		return setState(c, d.ID, d.State, d.StateReason, d.UpdatedAt, true)
 	})
 }
 
 // updateDestination writes d and then, in the same transaction, runs more, which may be nil.
-func (s *Store) updateDestination(d bellhop.Destination, more func(c *conn) error) error {
+func (s *Store) updateDestination(d bellhop.Destination, version []time.Time, more func(c *conn) error) error {
 	row, err := s.destinationRow(d)
 	if err != nil {
 		return err
 	}
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?, match = ?,
-			timeout = ?, concurrency = ?, rate = ?, batch = ?, order_by = ?, retry = ?, breaker = ?, expires_at = ?,
-			handshake = ?, updated_at = ?, secrets_at = ?, tenant = ?
-			WHERE id = ? AND deleted_at IS NULL`,
+		err := destinationTable.change(c, `UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?,
+			match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?, order_by = ?, retry = ?, breaker = ?,
+			expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ?, tenant = ?`, d.ID, version,
 			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency,
 			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake,
-			d.UpdatedAt, formatSecretTimes(d.SecretsAt), d.Tenant, d.ID)
-		err = notFoundIfUnchanged(c, conflictIfTaken(err, "destination", d.Name), "destination", d.ID)
+			d.UpdatedAt, formatSecretTimes(d.SecretsAt), d.Tenant)
+		err = conflictIfTaken(err, "destination", d.Name)
 		if err == nil && more != nil {
 			err = more(c)
 		}
@@ -253,14 +252,13 @@ func (s *Store) DestinationNames(ctx context.Context, ids []string) (names map[s
 
 // DeleteDestination deletes a destination. Its row stays, for its deliveries, without secrets. The sweep
 // cancels its pending deliveries.
-func (s *Store) DeleteDestination(ctx context.Context, id string) error {
+func (s *Store) DeleteDestination(ctx context.Context, id string, version ...time.Time) error {
 	err := s.do(func(c *conn) error {
 		if err := errors.Join(withdrawHandshake(c, id), deleteCursors(c, id)); err != nil {
 			return err
 		}
-		err := c.exec(`UPDATE destinations SET deleted_at = ?, url = x'', settings = x'', access = x'' WHERE id = ?
-			AND deleted_at IS NULL`, s.opts.Now(), id)
-		return notFoundIfUnchanged(c, err, "destination", id)
+		return destinationTable.change(c, "UPDATE destinations SET deleted_at = ?, url = x'', settings = x'', access = x''",
+			id, version, s.opts.Now())
 	})
 	if n, ok := s.destinations.get(id); ok && err == nil {
 		s.deletedDestinations.put(id, n)

@@ -98,7 +98,8 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 }
 
 // UpdateSource replaces the source with the id of src. Destinations that name it by its old name follow.
-func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) (followed []string, err error) {
+func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source,
+	version ...time.Time) (followed []string, err error) {
 	sealed, err := s.opts.Keys.Seal(src.Settings, src.ID, s.opts.Rand)
 	if err != nil {
 		return nil, err
@@ -109,10 +110,10 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source) (followed 
 		if err != nil {
 			return err
 		}
-		err = c.exec(`UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?, disabled = ?,
-			updated_at = ?, secrets_at = ?, tenant = ?, expect_every = ?
-			WHERE id = ? AND deleted_at IS NULL`, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery, src.ID)
+		err = sourceTable.change(c, `UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?,
+			disabled = ?, updated_at = ?, secrets_at = ?, tenant = ?, expect_every = ?`, src.ID, version,
+			src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
+			src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery)
 		if err != nil {
 			return conflictIfTaken(err, "source", src.Name)
 		}
@@ -166,11 +167,11 @@ func followRename(c *conn, from, to string, now time.Time) (followed []string, e
 }
 
 // DeleteSource deletes a source. Its row stays, for its events, without secrets.
-func (s *Store) DeleteSource(ctx context.Context, id string) error {
+func (s *Store) DeleteSource(ctx context.Context, id string, version ...time.Time) error {
 	return s.do(func(c *conn) error {
-		err := c.exec(`UPDATE sources SET deleted_at = ?, settings = x'' WHERE id = ? AND deleted_at IS NULL AND `+hasURL,
-			s.opts.Now(), id)
-		return notFoundIfUnchanged(c, err, "source", id)
+		table := sourceTable
+		table.present += " AND " + hasURL
+		return table.change(c, "UPDATE sources SET deleted_at = ?, settings = x''", id, version, s.opts.Now())
 	})
 }
 

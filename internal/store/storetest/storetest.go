@@ -82,6 +82,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"FilterDeliveries", filterDeliveries},
 		{"FilterRequests", filterRequests},
 		{"FilterNouns", filterNouns},
+		{"Versions", versions},
 		{"ScansStop", scansStop},
 		{"Tenants", tenants},
 		{"Observe", observe},

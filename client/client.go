@@ -40,6 +40,7 @@ type Client struct {
 	key     string
 	http    *http.Client
 	ifMatch string // of changes; "" is any version
+	once    string // the Idempotency-Key of what is created; "" is none
 }
 
 // New returns a client of the gateway at baseURL ("http://127.0.0.1:8080") with its API key. If httpClient is nil,
@@ -61,6 +62,15 @@ func (c *Client) IfMatch(etag string) *Client {
 		etag = `"` + etag + `"`
 	}
 	bound.ifMatch = etag
+	return &bound
+}
+
+// Once returns a client like c for one request that creates something: it sends the idempotency key with it. A repeat
+// within 24 hours, by a client with the same key, creates nothing and returns what the first request returned. If the
+// key was used for another request, the error has [bellhop.CodeConflict].
+func (c *Client) Once(idempotencyKey string) *Client {
+	bound := *c
+	bound.once = idempotencyKey
 	return &bound
 }
 
@@ -116,6 +126,9 @@ func (c *Client) do(ctx context.Context, by *http.Client, method, path string, h
 	req.Header.Set("Authorization", "Bearer "+c.key)
 	if c.ifMatch != "" && (method == http.MethodPatch || method == http.MethodDelete) {
 		req.Header.Set("If-Match", c.ifMatch)
+	}
+	if c.once != "" && method == http.MethodPost {
+		req.Header.Set("Idempotency-Key", c.once)
 	}
 	resp, err := by.Do(req)
 	if err != nil {

@@ -198,7 +198,7 @@ command ends or the server restarts. 'bellhop repairs' shows it.`,
 				n, err := api.CountRetry(c.Context(), *r)
 				return showCount(e, conn, n, err)
 			}
-			repair, err := api.RetryDeliveries(c.Context(), *r)
+			repair, err := api.Once(f.key).RetryDeliveries(c.Context(), *r)
 			return f.follow(c.Context(), e, conn, api, repair, err)
 		})
 	}
@@ -236,7 +236,7 @@ destination first to cancel those too.`,
 				n, err := api.CountCancel(c.Context(), *choice)
 				return showCount(e, conn, n, err)
 			}
-			repair, err := api.CancelDeliveries(c.Context(), *choice)
+			repair, err := api.Once(f.key).CancelDeliveries(c.Context(), *choice)
 			return f.follow(c.Context(), e, conn, api, repair, err)
 		})
 	}
@@ -247,7 +247,8 @@ var (
 	// narrowingFlags choose deliveries. Without an id, one of them is required.
 	narrowingFlags = []string{"destination", "event", "error", "since", "until", "all"}
 	// manyFlags make no sense together with the id of one delivery.
-	manyFlags = append(narrowingFlags[:len(narrowingFlags):len(narrowingFlags)], "state", "dry-run", "no-wait", "rate")
+	manyFlags = append(narrowingFlags[:len(narrowingFlags):len(narrowingFlags)], "state", "dry-run", "no-wait", "rate",
+		"idempotency-key")
 )
 
 // choiceFlags adds narrowingFlags.

@@ -129,7 +129,7 @@ The gateway's own events are replayed only with --source bellhop, or with a --ty
 	choosing := []string{"source", "type", "where", "since", "until", "all"}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			manyFlags := append(choosing, "rate", "dry-run", "no-wait")
+			manyFlags := append(choosing, "rate", "dry-run", "no-wait", "idempotency-key")
 			if flag := firstChanged(c, manyFlags...); flag != "" {
 				return wrongUsage("give the ids of events or --%s, not both", flag)
 			}
@@ -147,7 +147,7 @@ The gateway's own events are replayed only with --source bellhop, or with a --ty
 				n, err := api.CountReplay(c.Context(), r)
 				return showCount(e, conn, n, err)
 			}
-			repair, err := api.ReplayEvents(c.Context(), r)
+			repair, err := api.Once(f.key).ReplayEvents(c.Context(), r)
 			return f.follow(c.Context(), e, conn, api, repair, err)
 		})
 	}
@@ -182,6 +182,7 @@ func replayEach(ctx context.Context, e *env, conn *connection, api *client.Clien
 type repairFlag struct {
 	rate           float64
 	dryRun, noWait bool
+	key            string
 }
 
 // repairFlags adds the flags of a repairFlag. rate is the server's default for --rate; "" leaves out that flag.
@@ -191,6 +192,8 @@ func repairFlags(c *cobra.Command, rate, doc string) *repairFlag {
 		rateFlag(c, &f.rate, "rate", rate, doc)
 	}
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing; count what would be done")
+	c.Flags().StringVar(&f.key, "idempotency-key", "",
+		"do it only once for this key: within a day, a repeat shows the repair that the first command began")
 	c.Flags().BoolVar(&f.noWait, "no-wait", false, "print the repair's id at once and leave it running")
 	return f
 }

@@ -53,7 +53,11 @@ type fake struct {
 	counted bellhop.Repair
 	changes int
 	filter  any // of the latest list
-	stops   int // if not 0: a list of events ends after so many, for lack of time
+
+	submissions map[[32]byte]bellhop.Submission
+	beginning   func(ctx context.Context) // runs when a source is being created; nil is nothing
+
+	stops int // if not 0: a list of events ends after so many, for lack of time
 
 	matchError bellhop.MatchError
 	hold       bellhop.Hold
@@ -192,7 +196,10 @@ func (f *fake) SourceIDs(_ context.Context, name string) ([]string, error) {
 	}
 	return ids, f.err
 }
-func (f *fake) CreateSource(_ context.Context, s bellhop.Source) error {
+func (f *fake) CreateSource(ctx context.Context, s bellhop.Source) error {
+	if f.beginning != nil {
+		f.beginning(ctx)
+	}
 	return create(f, &f.sources, s, s.Name, sourceNames)
 }
 func (f *fake) UpdateSource(ctx context.Context, s bellhop.Source, _ ...time.Time) (followed []string, err error) {

@@ -104,6 +104,9 @@ func handle[I, O any](s *server, o op, handler func(context.Context, *I) (*O, er
 
 // register is handle for an operation that is described in full.
 func register[I, O any](s *server, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	if repeatable[o.OperationID] {
+		s.submitter.patterns[o.Method+" "+o.Path] = true
+	}
 	s.requireScope(&o)
 	huma.Register(s.huma, o, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)

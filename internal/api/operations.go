@@ -155,11 +155,11 @@ func complete(document *huma.OpenAPI, publicURL string) {
 				answer.Description = text
 				o.Responses[strconv.Itoa(status)] = &answer
 			}
+			describeKey(o)
 		}
 	}
 }
 
-// errorsOf returns the errors that an operation can answer, by status, besides those of the server.
 // hasParameter reports whether an operation has a parameter or a header of that name.
 func hasParameter(o *huma.Operation, name string) bool {
 	return slices.ContainsFunc(o.Parameters, func(p *huma.Param) bool { return p.Name == name })
@@ -177,6 +177,7 @@ func describeTag(o *huma.Operation) {
 	o.Responses["304"] = &huma.Response{Description: "The answer is still the one that If-None-Match names"}
 }
 
+// errorsOf returns the errors that an operation can answer, by status, besides those of the server.
 func errorsOf(o *huma.Operation, path string) map[int]string {
 	errs := map[int]string{
 		http.StatusUnauthorized:    "The API key is missing, wrong, expired or revoked",
@@ -194,10 +195,10 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 	if strings.Contains(path, "{id}") {
 		errs[http.StatusNotFound] = "There is none with this id or name"
 	}
-	if o.OperationID == "get-file-content" {
 	if hasParameter(o, "If-Match") {
 		errs[http.StatusPreconditionFailed] = "It has changed since the answer whose ETag If-Match names"
 	}
+	if o.OperationID == "get-file-content" {
 		errs[http.StatusConflict] = "The file is partial, or its bytes are not those that were kept"
 		errs[http.StatusRequestedRangeNotSatisfiable] = "The file does not have these bytes"
 	}

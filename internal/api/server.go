@@ -32,11 +32,14 @@ type server struct {
 	mux   *http.ServeMux
 	huma  huma.API
 	needs map[string]bellhop.Scope // the scope that the route of each pattern needs
+
+	submitter submitter
 }
 
 func newServer(o Options) *server {
 	s := &server{Options: o, log: o.Logger.With("component", "api"), mux: http.NewServeMux(),
 		needs: map[string]bellhop.Scope{}}
+	s.submitter.patterns = map[string]bool{}
 	s.huma = newHuma(s.mux, o.Version)
 	return s
 }
@@ -78,6 +81,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(guard, unrouted(handler, h, r))
 	case r.Body != nil && r.Body != http.NoBody && !isJSON(r.Header.Get("Content-Type")):
 		writeProblem(guard, newProblem(http.StatusUnsupportedMediaType, "send the body as Content-Type: application/json"))
+	case s.submitter.patterns[pattern] && r.Header.Values(keyHeader) != nil:
+		s.submit(guard, r)
 	default:
 		s.mux.ServeHTTP(guard, r)
 	}
@@ -134,16 +139,16 @@ type guarded struct {
 func (g *guarded) Unwrap() http.ResponseWriter { return g.ResponseWriter }
 
 func (g *guarded) WriteHeader(status int) {
-	g.begun = true
-	g.ResponseWriter.WriteHeader(status)
-}
-
-func (g *guarded) Write(b []byte) (int, error) {
 	if !g.begun && status == http.StatusOK && isKnown(g.request, g.Header().Get("ETag")) {
 		g.known, status = true, http.StatusNotModified
 		g.Header().Del("Content-Type")
 		g.Header().Del("Content-Length")
 	}
+	g.begun = true
+	g.ResponseWriter.WriteHeader(status)
+}
+
+func (g *guarded) Write(b []byte) (int, error) {
 	if !g.begun {
 		g.WriteHeader(http.StatusOK)
 	}

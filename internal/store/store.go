@@ -89,6 +89,7 @@ type Store interface {
 	Subscriptions
 	Cursors
 	Files
+	Submissions
 	Keys
 	Service
 }
@@ -403,6 +404,17 @@ type Files interface {
 	DeleteFile(ctx context.Context, id string) error
 	// FileTotals counts the files that are not doomed.
 	FileTotals(ctx context.Context) (bellhop.FileTotals, error)
+}
+
+// Submissions are the requests of the API with an Idempotency-Key, each kept for [bellhop.KeepSubmissions].
+type Submissions interface {
+	// BeginSubmission stores sub without an answer, as one that begins now, and reports that it has begun. If there is a
+	// submission with its key that is not too old, it returns that one.
+	BeginSubmission(ctx context.Context, sub bellhop.Submission) (first bellhop.Submission, begun bool, err error)
+	// EndSubmission stores the answer to a submission. It is encrypted.
+	EndSubmission(ctx context.Context, key [32]byte, status int, answer []byte) error
+	// DropSubmission forgets a submission. An unknown key is no error.
+	DropSubmission(ctx context.Context, key [32]byte) error
 }
 
 // Keys are the keys of the API, newest first in lists. Names are unique; idOrName is an id if it begins like one.

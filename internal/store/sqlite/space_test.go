@@ -51,7 +51,7 @@ func TestSpaceIsGivenBack(t *testing.T) {
 		}
 		return ids
 	}
-	const old = 500
+	const old = 600
 	fill(old)
 	now = now.Add(2 * time.Hour)
 	young := fill(old / 10)

@@ -83,6 +83,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"FilterRequests", filterRequests},
 		{"FilterNouns", filterNouns},
 		{"Versions", versions},
+		{"Submissions", submissions},
 		{"ScansStop", scansStop},
 		{"Tenants", tenants},
 		{"Observe", observe},

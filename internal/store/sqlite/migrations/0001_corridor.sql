@@ -209,6 +209,17 @@ CREATE TABLE keys (
 	last_address TEXT NOT NULL
 ) STRICT;
 
+-- Requests of the API with an Idempotency-Key, for a day.
+CREATE TABLE submissions (
+	key      BLOB PRIMARY KEY CHECK (length(key) = 32),     -- SHA-256 of who sent it and of its key
+	request  BLOB NOT NULL CHECK (length(request) = 32),    -- SHA-256 of what it asks for
+	begun_at INTEGER NOT NULL,
+	status   INTEGER,                               -- of the answer; NULL: there is none yet
+	answer   BLOB,                                  -- sealed
+	CHECK ((status IS NULL) = (answer IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX submissions_age ON submissions (begun_at);
+
 -- Our registrations at providers. One goroutine at a time changes a row.
 CREATE TABLE subscriptions (
 	n               INTEGER PRIMARY KEY,

@@ -10,7 +10,7 @@ import (
 // A Code is the kind of an [Error]. Callers branch on it; the API maps it to a status.
 type Code string
 
-// The codes, each with its status in the HTTP API.
+// The codes, each with its status in the HTTP API. docs/ERRORS.md says what to do about each.
 const (
 	CodeInvalid      Code = "invalid"      // 422: a value cannot be accepted; Fields names it
 	CodeMalformed    Code = "malformed"    // 400: the request itself cannot be read

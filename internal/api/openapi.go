@@ -121,6 +121,7 @@ func register[I, O any](s *server, o huma.Operation, handler func(context.Contex
 func (s *server) document() {
 	describe(s.huma.OpenAPI().Components.Schemas.Map())
 	complete(s.huma.OpenAPI(), s.PublicURL)
+	addExamples(s.huma.OpenAPI())
 	written := sync.OnceValue(func() []byte {
 		document, err := json.Marshal(s.huma.OpenAPI())
 		if err == nil {

@@ -128,12 +128,12 @@ func listVerb[T any](nouns string, h help, columns []column[T], addFilter func(c
 				return wrongUsage("give --watch or --cursor, not both: --watch shows the newest page")
 			}
 			return conn.call(func(api *client.Client) error {
+				fetch := func(ctx context.Context, page client.Page) (client.List[T], error) { return call(api, ctx, page) }
 				if *watches {
-					fetch := func(ctx context.Context, page client.Page) (client.List[T], error) { return call(api, ctx, page) }
 					w := watch[T]{e: e, conn: conn, nouns: nouns, columns: columns, fetch: fetch, limit: page.Limit}
 					return w.run(c.Context())
 				}
-				l, err := call(api, c.Context(), *page)
+				l, err := wholePage(c.Context(), e, fetch, *page)
 				if err != nil {
 					return err
 				}
@@ -142,6 +142,24 @@ func listVerb[T any](nouns string, h help, columns []column[T], addFilter func(c
 		}
 		return c
 	}
+}
+
+// wholePage returns one page of a list. A search that the server has ended for lack of time goes on until the page is
+// full, and says on a terminal how far it is.
+func wholePage[T any](ctx context.Context, e *env,
+	fetch func(ctx context.Context, page client.Page) (client.List[T], error), page client.Page,
+) (client.List[T], error) {
+	line := newProgress(e)
+	l, err := fetch(ctx, page)
+	for err == nil && l.Incomplete && len(l.Data) < page.Limit {
+		line.say("searched back to " + moment(l.SearchedTo) + ", " + count(int64(len(l.Data))) + " found")
+		var rest client.List[T]
+		rest, err = fetch(ctx, client.Page{Limit: page.Limit - len(l.Data), Cursor: l.Next})
+		rest.Data = append(l.Data, rest.Data...)
+		l = rest
+	}
+	line.end()
+	return l, err
 }
 
 // itemVerb makes a verb that takes the name or id of one item, makes one call and prints the item that it
@@ -175,6 +193,7 @@ func deleteVerb(
 	return func(e *env, conn *connection) *cobra.Command {
 		h.short = "Delete a " + noun
 		c := h.command("delete NAME", oneArgument(noun))
+		etag := ifMatchFlag(c)
 		c.RunE = func(c *cobra.Command, args []string) error {
 			return conn.call(func(api *client.Client) error {
 				id, err := find(api, c.Context(), args[0])
@@ -193,7 +212,6 @@ func deleteVerb(
 		}
 		return c
 	}
-		etag := ifMatchFlag(c)
 }
 
 // noArguments checks that there is no argument.

@@ -23,13 +23,13 @@ func pageFlags(c *cobra.Command) *client.Page {
 }
 
 // containsHelp explains a filter that looks into bodies.
-const containsHelp = "only those whose body contains these bytes; slow: the server stops after 2 seconds and says " +
-	"where to go on"
+const containsHelp = "only those whose body contains these bytes; slow, because the bodies are looked through"
 
 // tenantFlag adds the flag that narrows a list to a tenant.
 func tenantFlag(c *cobra.Command, tenant *string, nouns string) {
 	c.Flags().StringVar(tenant, "tenant", "", "only "+nouns+" of this tenant")
 }
+
 // ifMatchFlag adds the flag that names the version of a noun that a change is meant for.
 func ifMatchFlag(c *cobra.Command) *string {
 	return c.Flags().String("if-match", "",
@@ -38,7 +38,6 @@ func ifMatchFlag(c *cobra.Command) *string {
 
 // etagField shows an ETag without its quotes, which a shell would take away.
 func etagField(tag string) field { return field{"etag", strings.Trim(tag, `"`)} }
-
 
 // changedFlags returns the values of those flags that were given. A key of the result is the flag's name in
 // JSON form: max_body_bytes for --max-body-bytes.

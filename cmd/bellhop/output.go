@@ -76,11 +76,7 @@ func jsonEscape(r rune) string {
 
 // showList writes one page of a list, and on stderr how to get the next page.
 func showList[T any](e *env, conn *connection, l client.List[T], nouns string, columns []column[T]) error {
-	switch {
-	case l.Incomplete:
-		defer fmt.Fprintf(e.stderr, "the search stopped at %s, because it took too long; it goes on with --cursor %s\n",
-			moment(l.SearchedTo), clean(l.Next))
-	case l.Next != "":
+	if l.Next != "" {
 		defer fmt.Fprintf(e.stderr, "there are more: --cursor %s\n", clean(l.Next))
 	}
 	if conn.json {
@@ -91,7 +87,7 @@ func showList[T any](e *env, conn *connection, l client.List[T], nouns string, c
 		}
 		return nil
 	}
-	if len(l.Data) == 0 && !l.Incomplete {
+	if len(l.Data) == 0 {
 		fmt.Fprintf(e.stderr, "no %s\n", nouns)
 	}
 	return printList(e, l.Data, columns)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"os/signal"
@@ -89,7 +90,11 @@ func (w *watch[T]) show(ctx context.Context) error {
 		return err
 	}
 	const clear = "\x1b[H\x1b[2J"
-	text := fmt.Sprintf("every 2 seconds; Ctrl-C ends\n\n%s%s", &screen, &talk)
+	note := "every 2 seconds; Ctrl-C ends"
+	if l.Incomplete {
+		note += "; searched back to " + moment(l.SearchedTo)
+	}
+	text := fmt.Sprintf("%s\n\n%s%s", note, &screen, &talk)
 	_, err = io.WriteString(w.e.stdout, clear+w.fit(text))
 	return err
 }
@@ -109,11 +114,14 @@ const maxWatchPages = 40
 
 // showNew prints the items that are new or were changed, oldest first.
 func (w *watch[T]) showNew(ctx context.Context) error {
-	items, err := w.pages(ctx)
+	items, whole, err := w.pages(ctx)
 	if err != nil {
 		return err
 	}
 	shown := make(map[string]string, len(items))
+	if !whole { // the next search may come to items again that this one did not
+		maps.Copy(shown, w.shown)
+	}
 	var changed []T
 	for _, item := range items {
 		line, err := w.line(item)
@@ -137,22 +145,24 @@ func (w *watch[T]) showNew(ctx context.Context) error {
 	return nil
 }
 
-// pages returns the newest items: one page, and further pages until one has an item that was shown before.
-func (w *watch[T]) pages(ctx context.Context) (items []T, err error) {
+// pages returns the newest items: one page, and further pages until one has an item that was shown before. A search that
+// the server ended has looked at far more than what came since the last question, and is not gone on with: then whole is
+// false.
+func (w *watch[T]) pages(ctx context.Context) (items []T, whole bool, err error) {
 	page := client.Page{Limit: w.limit}
 	for range maxWatchPages {
 		l, err := w.fetch(ctx, page)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		items = append(items, l.Data...)
 		known := slices.ContainsFunc(l.Data, func(item T) bool { return w.shown[w.columns[0].cell(item)] != "" })
-		if w.shown == nil || known || l.Next == "" {
-			return items, nil
+		if w.shown == nil || known || l.Next == "" || l.Incomplete {
+			return items, !l.Incomplete, nil
 		}
 		page.Cursor = l.Next
 	}
-	return items, nil
+	return items, true, nil
 }
 
 // line returns an item as one line: JSON, or its cells with two blanks between them.

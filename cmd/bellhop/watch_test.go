@@ -96,6 +96,25 @@ func TestWatchReadsPages(t *testing.T) {
 	}
 }
 
+// TestWatchSearches: a search that the server ends is not gone on with, and what an earlier one found is printed once.
+func TestWatchSearches(t *testing.T) {
+	ended := func(l client.List[thing]) client.List[thing] {
+		l.Next, l.Incomplete, l.SearchedTo = "more", true, time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+		return l
+	}
+	answers := []client.List[thing]{ended(things("b", "a")), ended(things()), ended(things("c")),
+		ended(things("c", "b:changed", "a"))}
+	list := &watched{answers: answers}
+	stdout, _ := runWatch(t, list, 0, false)
+	if stdout != "a  -  -\nb  -  -\nc  -  -\nb  -  changed\n" || list.asked != len(answers) {
+		t.Errorf("%d questions: %q", list.asked, stdout)
+	}
+	stdout, _ = runWatch(t, &watched{answers: answers[:1]}, 80, false)
+	if !strings.Contains(stdout, "; searched back to 2026-11-22T10:00:00.000Z\n") {
+		t.Errorf("%q", stdout)
+	}
+}
+
 // TestWatchOnTerminal: the whole list is drawn again on a cleared screen.
 func TestWatchOnTerminal(t *testing.T) {
 	list := &watched{answers: []client.List[thing]{things("a"), things("b", "a"), {}}}

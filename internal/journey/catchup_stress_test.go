@@ -180,19 +180,26 @@ func (c *catchUp) away(mailbox string) {
 			c.t.Fatal(err)
 		}
 	}
-	keys, err := store.LoadKeyRing(c.dir, rand.Reader)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	s, err := sqlite.Open(sqlite.Options{Dir: c.dir, Options: store.Options{Keys: keys, Now: time.Now, Rand: rand.Reader,
-		Logger: slog.New(slog.DiscardHandler)}})
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	s := openStore(c.t, c.dir, time.Now)
 	defer s.Close()
 	if _, err := s.Alive(c.t.Context(), time.Now().Add(-time.Hour)); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// openStore opens the store in the data folder of a gateway that is stopped.
+func openStore(t *testing.T, dir string, now func() time.Time) *sqlite.Store {
+	t.Helper()
+	keys, err := store.LoadKeyRing(dir, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(sqlite.Options{Dir: dir, Options: store.Options{Keys: keys, Now: now, Rand: rand.Reader,
+		Logger: slog.New(slog.DiscardHandler)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // filled reports whether the downtime of a mailbox is caught up.

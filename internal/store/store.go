@@ -71,8 +71,8 @@ type Observer interface {
 // do not wait for the disk at all.
 //
 // A page of a list is full, unless it is the last one. The lists of events, deliveries and requests make an exception:
-// with a filter that no index serves they search for [bellhop.ScanTime] at most, and one at a time. A page that ends
-// because of that has a next cursor with which the search goes on, and CursorAt says how far it is.
+// with a filter that no index serves they search for [bellhop.ScanTime] at most. A page that ends because of that has a
+// next cursor with which the search goes on, and CursorAt says how far it is.
 //
 // A write that fails with ErrFull, ErrBusy or ErrClosed has changed nothing. After ErrUnknown it may have been
 // done or not. Errors with another code of package bellhop are of the caller's input, and have changed nothing.
@@ -153,11 +153,11 @@ type Corridor interface {
 	Note(req bellhop.Request)
 }
 
-// Sources are the sources with a URL, newest first in lists. Names are unique; idOrName is an id if it begins
 // Versions. The UpdatedAt of a source, a destination or a connection is its version: a method that takes a version
 // changes the noun only if it still has that one, and returns bellhop.CodeChanged otherwise. The comparison is part of
 // the statement that writes. At most one version is given; none is any.
 
+// Sources are the sources with a URL, newest first in lists. Names are unique; idOrName is an id if it begins
 // like one.
 type Sources interface {
 	Sources(ctx context.Context, f bellhop.SourceFilter,

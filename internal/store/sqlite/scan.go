@@ -18,30 +18,35 @@ import (
 // event more than it brings: most events are never looked for. So the rows are looked through, from new to old, and
 // the search ends after [bellhop.ScanTime] if the page is not full by then. Its last row becomes the cursor.
 //
-// One search runs at a time, and it gives its connection back each scanSlice, so that the reads of the engine never
-// wait for longer than that.
+// A search gives its connection back each scanSlice, and of several searches one has a connection: they take turns, and
+// the reads of the engine never wait for longer than that.
 
 // scanSlice is how long a search holds a connection.
 const scanSlice = 20 * time.Millisecond
 
+// scanRows is how many rows a search looks at, whatever the time. So where the processor is short for some seconds, the
+// list of a small store is still whole.
+const scanRows = 256
+
 // scanList is list for a listing with conditions that no index serves.
 func scanList[T any](ctx context.Context, s *Store, l *listing, query string,
 	scan func(*sqlite3.Stmt) (T, error)) (rows []T, next string, err error) {
-	select {
-	case s.scans <- struct{}{}:
-		defer func() { <-s.scans }()
-	case <-ctx.Done():
-		return nil, "", ctx.Err()
-	}
 	end := s.opts.Elapsed() + bellhop.ScanTime
 	sql, args := l.scanning(query)
 	at, last := l.below, int64(0) // the row looked at last, and the last of the page
+	looked := 0                   // rows that the statement has returned
 	for {
+		select {
+		case s.scans <- struct{}{}:
+		case <-ctx.Done():
+			return nil, "", ctx.Err()
+		}
 		full, pause := false, s.opts.Elapsed()+scanSlice
 		args[len(l.slowArgs)] = at
 		err = s.read(ctx, func(c *conn) error {
 			return c.query(sql, args, func(row *sqlite3.Stmt) error {
 				n := row.ColumnInt64(0)
+				looked++
 				if row.ColumnBool(row.ColumnCount()-1) && (l.test == nil || l.test(row)) {
 					if full = len(rows) == l.limit; full {
 						return errEnough
@@ -59,6 +64,7 @@ func scanList[T any](ctx context.Context, s *Store, l *listing, query string,
 				return nil
 			})
 		})
+		<-s.scans
 		switch {
 		case full:
 			return rows, s.ids.Cursor(l.name, last), nil
@@ -66,7 +72,7 @@ func scanList[T any](ctx context.Context, s *Store, l *listing, query string,
 			return rows, "", nil
 		case !errors.Is(err, errEnough):
 			return nil, "", err
-		case s.opts.Elapsed() >= end:
+		case s.opts.Elapsed() >= end && looked >= s.opts.scanRows:
 			return rows, s.ids.Cursor(l.name, at), nil
 		}
 	}

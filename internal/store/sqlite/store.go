@@ -6,6 +6,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type Options struct {
 
 	fileLayer string // for tests: the name of a registered file layer
 	sync      string // for tests: a weaker setting than full, to show that they notice
+	scanRows  int    // for tests: in place of the constant; 0 is that
 }
 
 // A Store is a [store.Store] in one database file. One process at a time may have it open.
@@ -40,7 +42,7 @@ type Store struct {
 	opened  *opened
 	metrics *metrics
 
-	scans chan struct{} // has one place, for the list that is being searched
+	scans chan struct{} // has one place, for the search that has a connection
 
 	accepts sync.Pool // of *accept
 	records sync.Pool // of *record
@@ -76,6 +78,7 @@ func Open(opts Options) (*Store, error) {
 		opened := time.Now()
 		opts.Elapsed = func() time.Duration { return time.Since(opened) }
 	}
+	opts.scanRows = cmp.Or(opts.scanRows, scanRows)
 	registerFileLayer()
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, store.FileName), metrics: newMetrics(opts.Metrics),
 		scans: make(chan struct{}, 1), cursors: orderCursors{bound: maxReady}, accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}

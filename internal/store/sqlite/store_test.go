@@ -19,7 +19,7 @@ import (
 // TestStore runs the suite of the contract.
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, opts store.Options) store.Store {
-		return open(t, func(o *Options) { o.Options, o.sync = opts, "off" })
+		return open(t, func(o *Options) { o.Options, o.sync, o.scanRows = opts, "off", 1 })
 	})
 }
 

@@ -353,6 +353,37 @@ func TestLimited(t *testing.T) {
 	}
 }
 
+// TestTimeToArrive: a handler may take longer than its request may take to arrive: that time limit has ended by then.
+func TestTimeToArrive(t *testing.T) {
+	for name, c := range map[string]struct {
+		path, body string
+		header     []string
+	}{
+		"a body":               {"/sources", `{"name":"two","provider":"lock","settings":{"key":"` + canary + `"}}`, nil},
+		"with a key":           {"/deliveries/retry", `{"destination":"billing"}`, []string{"Idempotency-Key", "k"}},
+		"no body":              {"/destinations/dst_1/test", "", nil},
+		"no body and a key":    {"/destinations/dst_1/test", "", []string{"Idempotency-Key", "k"}},
+		"an empty request":     {"/destinations/dst_1/pause", "", nil},
+		"a fill without times": {"/subscriptions/sub_1/fill", "", nil},
+	} {
+		r := newRig(t)
+		r.fill()
+		client := &slowClient{ResponseRecorder: httptest.NewRecorder()}
+		req := httptest.NewRequest("POST", Prefix+c.path, strings.NewReader(c.body))
+		if c.body == "" {
+			req = httptest.NewRequest("POST", Prefix+c.path, nil)
+		}
+		req.Header.Set("Authorization", "Bearer "+testKey)
+		if c.header != nil {
+			req.Header.Set(c.header[0], c.header[1])
+		}
+		r.handler.ServeHTTP(client, req)
+		if n := len(client.reading); client.Code/100 != 2 || n == 0 || !client.reading[n-1].IsZero() {
+			t.Errorf("%s: %d %s: the deadlines of reading are %v", name, client.Code, client.Body, client.reading)
+		}
+	}
+}
+
 // TestMetricsNeedTheKey: metrics are served with a credential only, and not at all if there are none.
 func TestMetricsNeedTheKey(t *testing.T) {
 	r := newRig(t)

@@ -139,7 +139,6 @@ func (s *server) serveFile(w http.ResponseWriter, r *http.Request, f bellhop.Fil
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 	h.Set("ETag", `"`+f.SHA256+`"`)
 	out := &contentWriter{ResponseWriter: w, control: http.NewResponseController(w)}
-	out.control.SetReadDeadline(time.Time{}) // that of the request, after which its context would end
 	in := &notedReader{ReadSeeker: body}
 	http.ServeContent(out, r, "", f.UpdatedAt, in)
 	if in.err != nil && r.Context().Err() == nil {

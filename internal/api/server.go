@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
@@ -84,6 +85,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.submitter.patterns[pattern] && r.Header.Values(keyHeader) != nil:
 		s.submit(guard, r)
 	default:
+		r.Body = arriving(guard, r.Body)
 		s.mux.ServeHTTP(guard, r)
 	}
 }
@@ -125,6 +127,32 @@ func (s *server) recover(w *guarded, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	writeProblem(w, newProblem(http.StatusInternalServerError, ""))
+}
+
+// arriving returns body so that the time limit for a request to arrive ends once it has arrived. Otherwise package
+// net/http would end the contexts of the request and of all later ones of its connection when that time is over, however
+// long the handler takes.
+func arriving(w http.ResponseWriter, body io.ReadCloser) io.ReadCloser {
+	control := http.NewResponseController(w) // in a test, w may be of no connection
+	if body == nil || body == http.NoBody {
+		body = http.NoBody
+		control.SetReadDeadline(time.Time{})
+	}
+	return &arrivingBody{body, control}
+}
+
+// An arrivingBody is the body of a request that arrives.
+type arrivingBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+func (b *arrivingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 // A guarded is a ResponseWriter that remembers whether an answer was begun. It answers 304 without a body in place of an

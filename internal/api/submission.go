@@ -90,13 +90,15 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, s.problem(r.Context(), "submit", err))
 		return
 	}
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // where there is a connection
+	control := http.NewResponseController(w) // in a test, w may be of no connection
+	control.SetReadDeadline(time.Now().Add(bodyTime))
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxBodyBytes+1))
 	if err != nil {
 		writeProblem(w, newProblem(http.StatusBadRequest, "the body did not arrive whole"))
 		return
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	control.SetReadDeadline(time.Time{})
+	r.Body = arriving(w, io.NopCloser(bytes.NewReader(body))) // where the library limits the time again
 	if len(body) > MaxBodyBytes {
 		s.mux.ServeHTTP(w, r) // which refuses it
 		return

@@ -78,6 +78,9 @@ type Result struct {
 	NextAt        time.Time
 	Spared        bool // the attempt does not count against the schedule
 
+	// Event is of those who watch results. The store does not keep it with the delivery.
+	Event EventLabel
+
 	// Progress of an action is stored with its delivery, for the next attempt: at most MaxProgressBytes. Nil keeps the
 	// stored progress; an empty slice that is not nil clears it.
 	Progress []byte

@@ -60,6 +60,7 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) lesson 
 func (e *Engine) record(l *lane, d *bellhop.Delivery, r bellhop.Result) {
 	r.DeliveryID, r.DestinationID = d.ID, d.DestinationID
 	r.Attempt.DeliveryID, r.Attempt.Number = d.ID, d.Attempts+1
+	r.Event = d.Event.Label()
 	d.State = r.State
 	err := e.opts.Store.Record(r)
 	e.metrics.attempt(&r, r.Attempt.StartedAt.Add(r.Attempt.Duration).Sub(d.Event.ReceivedAt))

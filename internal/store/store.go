@@ -36,7 +36,8 @@ type Options struct {
 	// that writes calls Due, so it must not call the store. It may be nil.
 	Due func(destinationID string)
 
-	// Observer is told of accepted events and recorded results. It may be nil, and then costs nothing.
+	// Observer is told of accepted events, recorded results and requests on record. It may be nil, and then costs
+	// nothing.
 	Observer Observer
 }
 
@@ -48,15 +49,21 @@ const RetainDead = 24 * time.Hour
 // commits and, within a commit, in the order in which the operations were handed over. Accepted events are told
 // before Accept returns.
 //
-// Both methods are called by the goroutine that writes, one at a time. They must not block and must not call
+// All methods are called by the goroutine that writes, one at a time. They must not block and must not call
 // the store: every other write waits for them. Their arguments may be changed once they return, so they copy
 // the values that they keep; the bytes of bodies, headers and replies never change.
 type Observer interface {
+	// Observing reports whether the observer wants to be told now. The store asks before each call, so that an observer
+	// whom nobody asks costs next to nothing.
+	Observing() bool
 	// Accepted is told of a new event and its deliveries, with their ids. Repeats, which are not stored, are not told. A
 	// delivery whose destination was deleted has no id.
 	Accepted(ev *bellhop.Event, deliveries []bellhop.NewDelivery)
 	// Recorded is told of a result that was stored. Results of outdated leases are not told.
 	Recorded(r *bellhop.Result)
+	// Noted is told of a request on record, with its id, after the events that it carried. The ids of events and of
+	// requests grow together: [bellhop.MarkOf] gives texts that sort in the order of the calls.
+	Noted(r *bellhop.Request)
 }
 
 // A Store keeps everything. Its methods may be called by any number of goroutines.
@@ -85,6 +92,7 @@ type Store interface {
 	Deliveries
 	Repairs
 	Requests
+	History
 	Connections
 	Subscriptions
 	Cursors
@@ -290,6 +298,27 @@ type Requests interface {
 	// Request returns one request, whole.
 	Request(ctx context.Context, id string) (bellhop.Request, error)
 }
+
+// A History has what happened since, for those who come back to a stream. The mark of an event or a request is that of
+// [bellhop.MarkOf].
+type History interface {
+	// NewestMark returns the mark of the newest event or request that is on disk.
+	NewestMark(ctx context.Context) (string, error)
+	// Arrivals returns events and requests on record with marks after one and up to another, oldest first: at most
+	// limit, and none if none are left. aged reports that some after the first mark may have been deleted because of
+	// their age. The error is CodeInvalid if after is no mark of this store.
+	Arrivals(ctx context.Context, after, through string, limit int) (list []bellhop.Arrival, aged bool, err error)
+	// Attempted returns attempts that ended after a time, by their deliveries, those of the oldest event first, and of a
+	// delivery the first attempt first. Their results have no reply, no progress, and the present state of the delivery
+	// as that after its last attempt. Attempts have no order in time of their own, so at least the deliveries of events
+	// since that time are searched, and the newest [MaxSearched] of all: complete reports whether those are all there
+	// are. after is "", or next of the call before; next is "" at the end.
+	Attempted(ctx context.Context, since time.Time, after string, limit int) (list []bellhop.Attempted, next string,
+		complete bool, err error)
+}
+
+// MaxSearched is how many deliveries Attempted searches, besides those of events since its time.
+const MaxSearched = 20_000
 
 // Connections are the connections, newest first in lists. Names are unique; idOrName is an id if it begins like one.
 // The tokens of a connection are bytes that only their owner reads.

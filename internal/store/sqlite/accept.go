@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/ncruces/go-sqlite3"
 )
 
@@ -102,14 +103,14 @@ func (o *accept) resolve() error {
 func (o *accept) patient() bool { return false }
 
 func (o *accept) done(err error) {
-	if o.store.opts.Observer != nil && err == nil {
-		o.observe()
+	if observer := o.store.opts.Observer; observer != nil && err == nil && observer.Observing() {
+		o.observe(observer)
 	}
 	o.result <- err
 }
 
-// observe tells the observer of each new event with its deliveries.
-func (o *accept) observe() {
+// observe tells the observer of each new event with its deliveries, and of the request if that is on record.
+func (o *accept) observe(observer store.Observer) {
 	o.report()
 	rest := o.owed
 	for i := range o.events {
@@ -118,9 +119,14 @@ func (o *accept) observe() {
 			n++
 		}
 		if o.numbers[i] >= 0 {
-			o.store.opts.Observer.Accepted(&o.events[i], rest[:n:n])
+			observer.Accepted(&o.events[i], rest[:n:n])
 		}
 		rest = rest[n:]
+	}
+	if o.req != nil {
+		noted := *o.req
+		noted.ID = o.accepted.RequestID
+		observer.Noted(&noted)
 	}
 }
 

@@ -22,6 +22,8 @@ func (w *witness) look() {
 
 func (w *witness) Accepted(*bellhop.Event, []bellhop.NewDelivery) { w.look() }
 func (w *witness) Recorded(*bellhop.Result)                       { w.look() }
+func (w *witness) Noted(*bellhop.Request)                         { w.look() }
+func (w *witness) Observing() bool                                { return true }
 
 // witnessed opens the store of the rig with an observer.
 func (rig *crashRig) witnessed() (*Store, *witness) {

@@ -43,7 +43,7 @@ func (o *record) done(err error) {
 			attempts: o.Attempt.Number - 1})
 	} else if o.stored {
 		o.store.finals.count(o.State)
-		if observer := o.store.opts.Observer; observer != nil {
+		if observer := o.store.opts.Observer; observer != nil && observer.Observing() {
 			observer.Recorded(&o.Result)
 		}
 	}

@@ -49,7 +49,8 @@ type note struct {
 	store  *Store
 	source int64 // or noSource
 	req    bellhop.Request
-	trim   bool // delete the oldest notes of the source
+	trim   bool  // delete the oldest notes of the source
+	n      int64 // its number; set by apply
 }
 
 func (o *note) patient() bool { return false }
@@ -59,11 +60,18 @@ func (o *note) done(err error) {
 		o.store.opts.Logger.Warn("request.dropped", "component", "store", "source_id", o.req.SourceID,
 			"source", o.req.Source, "error", err,
 			"meaning", "it could not be kept on record")
+		return
+	}
+	if observer := o.store.opts.Observer; observer != nil && observer.Observing() {
+		o.req.ID = o.store.ids.Request(o.n)
+		observer.Noted(&o.req)
 	}
 }
 
 func (o *note) apply(c *conn) error {
-	if err := insertRequest(c, o.store.sequence.next(o.store.opts.Now()), o.source, &o.req); err != nil {
+	o.n = o.store.sequence.next(o.store.opts.Now())
+	err := insertRequest(c, o.n, o.source, &o.req)
+	if err != nil {
 		return err
 	}
 	if !o.trim {

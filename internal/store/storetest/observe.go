@@ -13,6 +13,8 @@ type observer struct {
 	lines []string
 }
 
+func (o *observer) Observing() bool { return true }
+
 func (o *observer) Accepted(ev *bellhop.Event, deliveries []bellhop.NewDelivery) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -26,6 +28,12 @@ func (o *observer) Recorded(r *bellhop.Result) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.lines = append(o.lines, "result "+r.DeliveryID+" "+string(r.State))
+}
+
+func (o *observer) Noted(r *bellhop.Request) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lines = append(o.lines, "request "+r.ID+" "+string(r.Outcome))
 }
 
 // take returns the lines since the last call of take.
@@ -58,8 +66,20 @@ func observe(w *world) {
 	if _, err := w.Accept(w.ctx, nil, []bellhop.Event{w.event("", nil), nameless}, nil); err == nil {
 		w.Error("an event without a type was accepted")
 	}
+	w.equal("a refused event", w.observer.take(), []string(nil))
+
+	req := w.refusal()
+	req.Outcome = bellhop.RequestPartial
+	batch := []bellhop.Event{w.event("", nil)}
+	accepted, err := w.Accept(w.ctx, &req, batch, nil)
+	w.must(err)
+	w.equal("a request with an event", w.observer.take(), []string{"event " + batch[0].ID,
+		"request " + accepted.RequestID + " partial"})
 	w.Note(w.refusal())
-	w.equal("a refused event, and a note", w.observer.take(), []string(nil))
+	w.must(w.Release(w.ctx, nil))
+	w.must(w.Release(w.ctx, []string{owed[4].DeliveryID})) // a write after the note
+	stored := w.requests()
+	w.equal("a note", w.observer.take(), []string{"request " + stored[0].ID + " refused"})
 
 	w.must(w.Record(w.result(owed[0].DeliveryID, 1, pending)))
 	w.must(w.Record(w.result(owed[0].DeliveryID, 1, delivered))) // outdated

@@ -88,6 +88,8 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"Tenants", tenants},
 		{"Observe", observe},
 		{"ObserveMany", observeMany},
+		{"Arrivals", arrivals},
+		{"Attempted", attempted},
 		{"Notes", notes},
 		{"NotesFlood", notesFlood},
 		{"UnknownFlood", unknownFlood},

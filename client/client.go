@@ -41,6 +41,8 @@ type Client struct {
 	http    *http.Client
 	ifMatch string // of changes; "" is any version
 	once    string // the Idempotency-Key of what is created; "" is none
+
+	pauses func(failures int) time.Duration // between tries to follow a stream again
 }
 
 // New returns a client of the gateway at baseURL ("http://127.0.0.1:8080") with its API key. If httpClient is nil,
@@ -51,7 +53,7 @@ func New(baseURL, key string, httpClient *http.Client) *Client {
 		own = *httpClient
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{base: strings.TrimRight(baseURL, "/"), key: key, http: &own}
+	return &Client{base: strings.TrimRight(baseURL, "/"), key: key, http: &own, pauses: streamPause}
 }
 
 // IfMatch returns a client like c, which changes and deletes a noun only if the noun has not changed since the answer

@@ -18,6 +18,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/bellhop-gateway/bellhop/internal/catalog"
+	"github.com/bellhop-gateway/bellhop/internal/stream"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -63,6 +64,13 @@ type Store interface {
 	Submissions
 	// CursorAt returns the time of the entry after which a list of that name continues with a cursor.
 	CursorAt(list, cursor string) time.Time
+	// Arrivals returns events and requests on record with marks after one and up to another, oldest first. aged reports
+	// that some may have been deleted because of their age. The error is CodeInvalid if after is no mark of the store.
+	Arrivals(ctx context.Context, after, through string, limit int) (list []bellhop.Arrival, aged bool, err error)
+	// Attempted returns attempts that ended after a time, by their deliveries; complete is false if there are deliveries
+	// that were not searched. after is next of the call before.
+	Attempted(ctx context.Context, since time.Time, after string, limit int) (list []bellhop.Attempted, next string,
+		complete bool, err error)
 }
 
 // Options are the parts that the API works with.
@@ -80,6 +88,7 @@ type Options struct {
 
 	Subscriptions Subscriptions // nil if there are none
 	Files         Files
+	Stream        *stream.Hub // what happens, for GET /stream
 	Connectors    []provider.Connector
 
 	// MatchError returns the last failure of the where of a destination's match; the zero value if it has not failed.
@@ -119,6 +128,7 @@ func New(o Options) http.Handler {
 	s.subscriptions()
 	s.files()
 	s.keys()
+	s.stream()
 	s.providers()
 	s.document()
 	if o.Metrics != nil {

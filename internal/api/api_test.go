@@ -15,6 +15,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/bellhop-gateway/bellhop/internal/catalog"
+	"github.com/bellhop-gateway/bellhop/internal/stream"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -31,6 +32,7 @@ type rig struct {
 	*fake
 	t       *testing.T
 	handler http.Handler
+	hub     *stream.Hub // of the stream; stopped, so that each stream ends at once
 	logged  *bytes.Buffer
 	now     time.Time
 
@@ -41,8 +43,11 @@ func newRig(t *testing.T) *rig {
 	r := &rig{fake: new(fake), t: t, logged: new(bytes.Buffer), now: testNow}
 	providers := []provider.Provider{lock{}, deaf{}, shy{}}
 	logger := slog.New(slog.NewTextHandler(r.logged, nil))
+	r.hub = stream.New(stream.Options{Mark: r.NewestMark, Render: WriteNote, Now: time.Now, MaxListeners: 1})
+	r.hub.Stop()
 	r.handler = New(Options{
-		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
+		Stream: r.hub,
+		Store:  r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
 		Files: keptFiles{r.fake}, Keys: keyRing{r.fake},
 		Connectors: []provider.Connector{crm{}},
 		MatchError: func(string) bellhop.MatchError { return r.matchError },
@@ -278,6 +283,7 @@ var routes = []struct {
 	{"POST", "/keys/rotate-admin", `{"grace":"1m"}`, 200},
 	{"GET", "/keys/{id}", "", 200},
 	{"DELETE", "/keys/{id}", "", 204},
+	{"GET", "/stream", "", 200},
 	{"GET", "/stats", "", 200},
 	{"GET", "/providers", "", 200},
 }

@@ -111,6 +111,27 @@ var descriptions = []struct {
 		"secret": "The new secret. Default: one that the gateway makes and shows in this answer only",
 		"grace":  "How long the old secret signs too, 0s to 720h. Default: 24h",
 	}},
+	{"StreamItem", map[string]string{
+		"id":   "Not in an answer: clients put the id of the message here",
+		"kind": "What happened, or live, gap or end, which are about the stream itself",
+		"at":   "When it happened",
+	}},
+	{"StreamEvent", map[string]string{
+		"deliveries": "How many deliveries there are, one for each destination that wants it",
+	}},
+	{"StreamAttempt", map[string]string{
+		"type": "The type of the event", "subject": "The subject of the event",
+		"state": "The state of the delivery after the attempt", "next_at": "When the next attempt is due",
+		"status": "Of the reply; 0 without a reply", "error": "A short code; empty on success",
+		"detail": "The error in words",
+	}},
+	{"StreamChange", map[string]string{
+		"state": "After the change; empty of a source and of what was deleted", "reason": "The reason of the state",
+	}},
+	{"StreamGap", map[string]string{
+		"kinds": "The kinds that may be missing; if none is listed, any",
+		"since": "From when on; null if that is not known",
+	}},
 	{"Match", map[string]string{
 		"sources": "Names or ids of sources",
 		"types":   "Event types, which may end in *",
@@ -158,7 +179,7 @@ var descriptions = []struct {
 		"time":    "When the event happened",
 		"tenant":  "A label that keeps the events of one customer from those of another",
 	}},
-	{"Event EventDetail ChainEvent", map[string]string{
+	{"Event EventDetail ChainEvent StreamEvent", map[string]string{
 		"source": "Name of the source; api for a published event",
 		"provider_id": "The provider's id of the event, or the Idempotency-Key. A repeat has the same id and body, " +
 			"and is not stored again",

@@ -39,6 +39,8 @@ type fake struct {
 	keys          []bellhop.Key
 	rotated       []string // calls of RotateAdmin
 	rotateErr     error
+	arrivals      []bellhop.Arrival
+	attempted     []bellhop.Attempted
 	content       string   // of every whole file; "" is 0123456789
 	kept          []string // calls of the keeper
 	logins        []string // calls of Login, Logout and Test
@@ -151,6 +153,46 @@ func (f *fake) note(filter any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.filter = filter
+}
+
+// fakeTag ends the marks of a fake.
+const fakeTag = "fake01"
+
+func (f *fake) NewestMark(context.Context) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.arrivals) == 0 {
+		return "0" + fakeTag, f.err
+	}
+	return f.arrivals[len(f.arrivals)-1].Mark(), f.err
+}
+
+// Arrivals returns one arrival at a time. Marks of a year that begins with 0 are old.
+func (f *fake) Arrivals(_ context.Context, after, through string, _ int) ([]bellhop.Arrival, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !strings.HasSuffix(after, fakeTag) {
+		return nil, false, bellhop.Invalid("after", "is no mark of this store")
+	}
+	for _, a := range f.arrivals {
+		if a.Mark() > after && (through == "" || a.Mark() <= through) {
+			return []bellhop.Arrival{a}, after[0] == '0', f.err
+		}
+	}
+	return nil, after[0] == '0', f.err
+}
+
+// Attempted returns one attempt at a time; complete is false if there are more than two.
+func (f *fake) Attempted(_ context.Context, since time.Time, after string, _ int) (list []bellhop.Attempted,
+	next string, complete bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.attempted {
+		if a.DeliveryID > after && a.Attempt.StartedAt.After(since) {
+			return []bellhop.Attempted{a}, a.DeliveryID, len(f.attempted) <= 2, f.err
+		}
+	}
+	return nil, "", len(f.attempted) <= 2, f.err
 }
 
 // CursorAt returns when the entry at a cursor came: a second later than the one before.

@@ -27,6 +27,7 @@ var tags = []*huma.Tag{
 	{Name: "requests", Description: "Requests on record: refused ones, handshakes, and those with several events"},
 	{Name: "connections", Description: "Who we are at the APIs of providers: sign-in and tokens"},
 	{Name: "keys", Description: "Keys of this API, each with a scope"},
+	{Name: "stream", Description: "What happens, as it happens"},
 	{Name: "stats", Description: "How much is stored"},
 	{Name: "providers", Description: "The systems that the gateway speaks with, and their settings"},
 }
@@ -127,6 +128,10 @@ var operationTexts = map[string]string{
 	"delete-key": "Revokes a key: once the answer arrives, the key is refused.",
 	"rotate-admin-key": "Replaces the admin key in the data folder of the server, and answers with the new one. The " +
 		"old one ends at once, or after grace. It is a conflict if the environment of the server gives the admin key.",
+	"follow-stream": "Sends what happens as server-sent events, until the client goes: events and requests once they " +
+		"are on disk, attempts once they are recorded, and changes of nouns. With the id of the last message it goes on after " +
+		"that; a message of kind gap says what cannot be told again. A client that reads too slowly is dropped, with a " +
+		"message of kind end, and can come back.",
 
 	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",
 	"list-providers": "Returns all providers with the settings of their sources and destinations.",
@@ -197,6 +202,9 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 	}
 	if hasParameter(o, "If-Match") {
 		errs[http.StatusPreconditionFailed] = "It has changed since the answer whose ETag If-Match names"
+	}
+	if o.OperationID == "follow-stream" {
+		errs[http.StatusServiceUnavailable] = "Too many clients follow the stream; Retry-After says when to try again"
 	}
 	if o.OperationID == "get-file-content" {
 		errs[http.StatusConflict] = "The file is partial, or its bytes are not those that were kept"

@@ -91,6 +91,7 @@ var scopes = map[string]bellhop.Scope{
 	"delete-key":       bellhop.ScopeAdmin,
 	"rotate-admin-key": bellhop.ScopeAdmin,
 
+	"follow-stream":  bellhop.ScopeRead,
 	"show-stats":     bellhop.ScopeRead,
 	"list-providers": bellhop.ScopeRead,
 }

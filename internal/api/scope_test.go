@@ -47,6 +47,7 @@ var neededScopes = map[bellhop.Scope]string{
 		GET /files
 		GET /files/{id}
 		GET /files/{id}/content
+		GET /stream
 		GET /stats
 		GET /providers`,
 	bellhop.ScopeOperate: `

@@ -57,6 +57,7 @@ type App struct {
 	registry *prometheus.Registry
 	folder   *datadir.Folder
 	store    store.Store
+	watcher  *watcher // tells the live stream what the store writes
 	orderKey [16]byte // for the engine
 	listener *limiter
 	url      string
@@ -182,13 +183,16 @@ func (a *App) openStore() error {
 		return err
 	}
 	a.orderKey = keys.OrderKey()
-	a.store, err = sqlite.Open(sqlite.Options{Dir: a.opts.Config.Data, Metrics: a.registry, Options: store.Options{
+	a.watcher = a.newWatcher()
+	opened, err := sqlite.Open(sqlite.Options{Dir: a.opts.Config.Data, Metrics: a.registry, Options: store.Options{
 		Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger, Retain: a.opts.Config.Retain,
-		Due: func(destinationID string) { a.engine.Wake(destinationID) }, // called for results, so the engine exists then
+		Observer: a.watcher,
+		Due:      func(destinationID string) { a.engine.Wake(destinationID) }, // called for results, so the engine exists then
 	}})
 	if err != nil {
 		return err
 	}
+	a.store = watched{opened, a.watcher.hub}
 	a.registry.MustRegister(&backlogCollector{read: a.store.Backlog, now: time.Now})
 	a.undoLater("store", func(context.Context) error { return a.store.Close() })
 	return nil
@@ -396,6 +400,7 @@ func (a *App) HasSources(ctx context.Context) (bool, error) {
 // and the process should end.
 func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.store.Run(a.running) })
+	a.background.Go(func() { a.watcher.hub.Run(a.running) })
 	a.background.Go(func() { a.engine.Run(a.running) })
 	a.background.Go(func() { a.repairer.Run(a.running) })
 	a.background.Go(func() { a.links.Run(a.running) })
@@ -428,6 +433,7 @@ func (a *App) stop() error {
 	close(a.draining)
 	a.late.Unlock()
 	a.engine.Halt()
+	a.watcher.hub.Stop() // its clients would keep the server from ending
 	// Requests that have not arrived whole get half of the time; attempts under way get the rest.
 	closing, done := context.WithTimeout(ctx, a.opts.Config.ShutdownTimeout/2)
 	defer done()

@@ -23,6 +23,7 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.watcher.label(sources, destinations)
 	a.bridgeRenames(sources, destinations)
 	a.keeper.SetSources(sources) // before the door, which asks it about each source
 	a.logUnopened(errors.Join(a.engine.SetDestinations(ctx, destinations), a.door.SetSources(sources)))

@@ -97,8 +97,9 @@ var rooms = []row{
 	{"internal/connection", []room{".", "provider", "internal/egress"}, []string{"oauth2", "oidc", "prometheus"}},
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
 	{"internal/auth", []room{"."}, []string{"prometheus"}},
+	{"internal/stream", nil, []string{"prometheus"}},
 	{"internal/api", []room{".", "internal/strictjson", "provider", "client", "internal/catalog", "internal/auth",
-		"internal/match", "internal/contentcoding", "internal/nearest"}, []string{"huma", "jsontext"}},
+		"internal/stream", "internal/match", "internal/contentcoding", "internal/nearest"}, []string{"huma", "jsontext"}},
 	{"internal/store", []room{"."}, []string{"x/crypto"}},
 	{"internal/store/sqlite", []room{".", "internal/store"}, []string{"sqlite3", "prometheus"}},
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it

@@ -142,7 +142,7 @@ var nounOfFlag = map[string]string{
 
 // fileFlags are flags whose value is the path of a file or a folder, or may be one after an @.
 var fileFlags = []string{"file", "headers", "config", "data", "dir", "certificate", "key", "secret", "template",
-	"configuration"}
+	"configuration", "position"}
 
 // completesFlag returns what completes the value of a flag; nil if nothing does.
 func completesFlag(e *env, c *cobra.Command, f *pflag.Flag) cobra.CompletionFunc {
@@ -180,12 +180,14 @@ func isOf(c *cobra.Command, noun string) bool {
 	return c.Name() == noun || c.HasParent() && c.Parent().Name() == noun
 }
 
-// completesWords returns what completes one of words, each of which may have a description after a tab.
+// completesWords returns what completes one of words, each of which may have a description after a tab. Of a list, the
+// last word is completed.
 func completesWords(words ...string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, begin string) (found []cobra.Completion, _ cobra.ShellCompDirective) {
+		before := begin[:strings.LastIndex(begin, ",")+1]
 		for _, word := range words {
-			if strings.HasPrefix(word, begin) {
-				found = append(found, word)
+			if strings.HasPrefix(before+word, begin) {
+				found = append(found, before+word)
 			}
 		}
 		return found, cobra.ShellCompDirectiveNoFileComp

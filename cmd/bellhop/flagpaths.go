@@ -41,6 +41,7 @@ var flagsOfPath = map[string][]string{
 	"limit": {"limit"}, "cursor": {"cursor"}, "secret": {"secret"}, "grace": {"grace"}, "keep_secrets": {"keep-secrets"},
 	"keep_remote": {"keep-remote"},
 	"device":      {"device"}, "scope": {"scope"},
+	"kinds": {"kinds"}, "after": {"after"}, "Last-Event-ID": {"after"},
 }
 
 // apiWords are words of the API's errors that mean nothing on the command line, and those in their place.

@@ -10,7 +10,7 @@ type Connection struct {
 	ID       string // "con_…"
 	Name     string // unique among connections
 	Provider string // name of the connector that calls the API: "graph", "oauth2"
-	Tenant   string // label of the customer that the connection belongs to; may be ""
+	Tenant   string // the tenant that the connection belongs to; "" is none
 
 	// Settings are those of the connector, secrets included. They are stored encrypted and shown with secrets
 	// masked. Tokens are stored beside them, encrypted too, and are never shown.

@@ -14,7 +14,9 @@ type Destination struct {
 	Type string // "http", or the name of a provider that sends or of an action
 	URL  string // "" for an action
 
-	Tenant string // label of the customer that the destination belongs to; may be ""
+	Tenant string // the tenant that the destination belongs to; "" is none
+	// Tenants are further tenants whose events the destination may get, or AllTenants alone: see [Destination.Takes].
+	Tenants []string
 
 	// Settings are those of the type, secrets included. They are stored encrypted and shown with secrets masked.
 	Settings json.RawMessage

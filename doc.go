@@ -24,5 +24,5 @@
 //	gap          a span of time in which a subscription may have missed something
 //	file         bytes that an action kept: a recording, an asset
 //	key          lets a program call the HTTP API, within its scope
-//	tenant       an optional label of an event, set by its publisher
+//	tenant       one customer, whose nouns are kept apart from those of all others
 package bellhop

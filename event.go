@@ -10,7 +10,7 @@ type Event struct {
 	Type       string // the provider's own word: "ams.JobStateChange", "invoice.paid"
 	Subject    string // what the event is about, where the provider says; may be ""
 	ProviderID string // the provider's id of the event, which the repeats of the event have too; may be ""
-	Tenant     string // an optional label that the publisher sets
+	Tenant     string // the tenant of its source; of a source of none, that which the publisher names; "" is none
 
 	Time       time.Time // when it happened, as the provider says; zero if it does not. See [StoredTime]
 	ReceivedAt time.Time // when the request came in. See [StoredTime]

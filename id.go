@@ -20,6 +20,7 @@ const (
 	PrefixGap          = "gap_"
 	PrefixFile         = "fil_"
 	PrefixKey          = "key_"
+	PrefixTenant       = "ten_"
 )
 
 // IDAlphabet is Crockford's base 32 in lower case. Ids sort as the bits that they encode; the letters i, l, o

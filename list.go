@@ -86,21 +86,24 @@ type FileFilter struct {
 	SourceIDs      []string // any of these
 	DestinationIDs []string // any of these
 	EventID        string
+	Tenant         string    // of the destination
 	Since          time.Time // when the file was begun
 	Until          time.Time
 }
 
 // A RepairQuery narrows a list of repairs. Zero fields select all.
 type RepairQuery struct {
-	Kind  RepairKind
-	State RepairState
-	Since time.Time // when the repair was created
-	Until time.Time
+	Kind   RepairKind
+	State  RepairState
+	Tenant string
+	Since  time.Time // when the repair was created
+	Until  time.Time
 }
 
 // A KeyFilter narrows a list of keys. Zero fields select all.
 type KeyFilter struct {
-	Scope Scope
+	Tenant string
+	Scope  Scope
 }
 
 // A Backlog is what there is to deliver at one moment.

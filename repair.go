@@ -53,6 +53,8 @@ const (
 type RepairFilter struct {
 	Since time.Time `json:"since,omitzero"` // when the event came in
 	Until time.Time `json:"until,omitzero"`
+	// Tenant narrows the events of a replay, and the deliveries of a retry or a cancel, to those of one tenant.
+	Tenant string `json:"tenant,omitempty"`
 	// DestinationID, for a replay, is the only destination that gets the events, whether its match wants them or not.
 	DestinationID string `json:"destination_id,omitempty"`
 

@@ -10,7 +10,7 @@ type Source struct {
 	ID       string // "src_…"
 	Name     string // unique among sources; the last part of its URL
 	Provider string // name of the provider that reads its requests
-	Tenant   string // label of the customer that the source belongs to; may be ""
+	Tenant   string // the tenant that the source belongs to; "" is none
 
 	// Settings are those of the provider, secrets included. They are stored encrypted and shown with secrets masked.
 	Settings json.RawMessage
@@ -65,7 +65,8 @@ func CheckName(name string) error {
 			return Invalid("name", rule)
 		}
 	}
-	for _, p := range []string{PrefixSource, PrefixDestination, PrefixConnection, PrefixSubscription, PrefixKey} {
+	for _, p := range []string{PrefixSource, PrefixDestination, PrefixConnection, PrefixSubscription, PrefixKey,
+		PrefixTenant} {
 		if len(name) > len(p) && name[:len(p)] == p {
 			return Invalid("name", "must not begin with "+p+", which marks ids")
 		}

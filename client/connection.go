@@ -11,6 +11,7 @@ type NewConnection struct {
 	Name     string   `json:"name" example:"work"`
 	Provider string   `json:"provider" example:"graph"`
 	Settings Settings `json:"settings,omitempty"` // secrets included
+	Tenant   string   `json:"tenant,omitempty" maxLength:"64"`
 }
 
 // A ConnectionPatch describes the changes that [Client.UpdateConnection] takes.
@@ -26,6 +27,7 @@ type Connection struct {
 	ID          string   `json:"id" example:"con_01h455vb4pex5vsknk08"`
 	Name        string   `json:"name" example:"work"`
 	Provider    string   `json:"provider" example:"graph"`
+	Tenant      string   `json:"tenant"`
 	Settings    Settings `json:"settings"` // a secret is masked: {"set": true, "set_at": …}
 	State       string   `json:"state" example:"ready" enum:"ready,signed_out,failing"`
 	Reason      string   `json:"reason"`          // why it is not ready, with the remedy; of a ready one: a warning

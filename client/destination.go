@@ -29,6 +29,8 @@ type NewDestination struct {
 	Breaker     *Breaker  `json:"breaker,omitempty"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 	Handshake   string    `json:"handshake,omitempty" example:"none"`
+	Tenant      string    `json:"tenant,omitempty" maxLength:"64"`
+	Tenants     []string  `json:"tenants,omitempty"` // further tenants whose events it gets, or "*" alone
 }
 
 // A DestinationPatch describes the changes that [Client.UpdateDestination] takes.
@@ -57,6 +59,8 @@ type Destination struct {
 	Breaker      Breaker     `json:"breaker"`
 	ExpiresAt    Time        `json:"expires_at"` // zero is never
 	Handshake    string      `json:"handshake" example:"none"`
+	Tenant       string      `json:"tenant"`
+	Tenants      []string    `json:"tenants"`
 	GrantedRate  *Rate       `json:"granted_rate"` // nil is no limit
 	State        string      `json:"state" enum:"active,paused,disabled,unverified,expired"`
 	StateReason  string      `json:"state_reason"`

@@ -42,6 +42,7 @@ type FileFilter struct {
 	Source      string // name or id
 	Destination string // name or id
 	Event       string // id
+	Tenant      string
 	Since       time.Time
 	Until       time.Time
 }
@@ -50,7 +51,7 @@ type FileFilter struct {
 func (c *Client) Files(ctx context.Context, f FileFilter, page Page) (List[File], error) {
 	return list[File](ctx, c, path("files"), page, url.Values{
 		"state": {f.State}, "source": {f.Source}, "destination": {f.Destination}, "event": {f.Event},
-		"since": {moment(f.Since)}, "until": {moment(f.Until)},
+		"since": {moment(f.Since)}, "until": {moment(f.Until)}, "tenant": {f.Tenant},
 	})
 }
 

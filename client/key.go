@@ -50,12 +50,13 @@ type RotatedAdmin struct {
 
 // A KeyFilter narrows a list of keys. Zero fields select all.
 type KeyFilter struct {
-	Scope string // admin, operate, read or publish
+	Tenant string
+	Scope  string // admin, operate, read or publish
 }
 
 // Keys lists the keys.
 func (c *Client) Keys(ctx context.Context, f KeyFilter, page Page) (List[Key], error) {
-	return list[Key](ctx, c, path("keys"), page, url.Values{"scope": {f.Scope}})
+	return list[Key](ctx, c, path("keys"), page, url.Values{"scope": {f.Scope}, "tenant": {f.Tenant}})
 }
 
 // Key returns the key of that id or name, without its text.

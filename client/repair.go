@@ -32,6 +32,7 @@ type RepairFilter struct {
 	DestinationID string   `json:"destination_id,omitempty"`
 	State         string   `json:"state,omitempty"`
 	Error         string   `json:"error,omitempty"`
+	Tenant        string   `json:"tenant,omitempty"` // of the key that began the repair
 	Since         Time     `json:"since,omitzero"`
 	Until         Time     `json:"until,omitzero"`
 }
@@ -152,14 +153,16 @@ func (c *Client) CountCancel(ctx context.Context, choice Choice) (RepairCount, e
 type RepairQuery struct {
 	Kind  string // replay, retry or cancel
 	State string // running, done, cancelled or failed
-	Since time.Time
-	Until time.Time
+
+	Tenant string
+	Since  time.Time
+	Until  time.Time
 }
 
 // Repairs lists repairs.
 func (c *Client) Repairs(ctx context.Context, q RepairQuery, page Page) (List[Repair], error) {
 	return list[Repair](ctx, c, path("repairs"), page, url.Values{"kind": {q.Kind}, "state": {q.State},
-		"since": {moment(q.Since)}, "until": {moment(q.Until)}})
+		"tenant": {q.Tenant}, "since": {moment(q.Since)}, "until": {moment(q.Until)}})
 }
 
 // Repair returns one repair and its progress.

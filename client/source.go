@@ -14,6 +14,7 @@ type NewSource struct {
 	MaxBodyBytes int64    `json:"max_body_bytes,omitempty" minimum:"0" maximum:"33554432"`
 	Disabled     bool     `json:"disabled,omitempty"`
 	ExpectEvery  string   `json:"expect_every,omitempty" example:"24h"` // how long it may be silent
+	Tenant       string   `json:"tenant,omitempty" maxLength:"64"`
 }
 
 // A Source is one inbound URL of one provider.
@@ -28,6 +29,7 @@ type Source struct {
 	MaxBodyBytes int64    `json:"max_body_bytes"`
 	Disabled     bool     `json:"disabled"`
 	ExpectEvery  string   `json:"expect_every"` // "" is for ever
+	Tenant       string   `json:"tenant"`
 	CreatedAt    Time     `json:"created_at"`
 	UpdatedAt    Time     `json:"updated_at"`
 	Warnings     []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak

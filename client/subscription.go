@@ -28,6 +28,7 @@ type Subscription struct {
 	SourceID     string   `json:"source_id" example:"src_01h455vb4pex5vsknk08"`
 	Connection   string   `json:"connection" example:"work"` // name; "" if it was deleted
 	ConnectionID string   `json:"connection_id" example:"con_01h455vb4pex5vsknk08"`
+	Tenant       string   `json:"tenant"`
 	Resource     string   `json:"resource" example:"/me/events"`
 	ChangeTypes  []string `json:"change_types"`
 	Settings     Settings `json:"settings"`

@@ -162,6 +162,11 @@ func wholePage[T any](ctx context.Context, e *env,
 	return l, err
 }
 
+// unfiltered is for a list that no flag narrows.
+func unfiltered[T any](call listCall[T]) func(*cobra.Command) listCall[T] {
+	return func(*cobra.Command) listCall[T] { return call }
+}
+
 // itemVerb makes a verb that takes the name or id of one item, makes one call and prints the item that it
 // returns. use is the verb and its argument ("show NAME"), noun the word for the argument in errors
 // ("source").

@@ -137,7 +137,7 @@ func firstOnly(complete cobra.CompletionFunc) cobra.CompletionFunc {
 // commands.
 var nounOfFlag = map[string]string{
 	"source": "sources", "destination": "destinations", "replay to": "destinations", "connection": "connections",
-	"event": "events", "caused-by": "events",
+	"event": "events", "caused-by": "events", "tenant": "tenants", "tenants": "tenants",
 }
 
 // fileFlags are flags whose value is the path of a file or a folder, or may be one after an @.

@@ -42,6 +42,9 @@ var askers = map[string]asker{
 	"keys": asks(noFilter((*client.Client).Keys), maxNamed, func(k client.Key) candidate {
 		return candidate{k.Name, k.ID, k.Scope}
 	}),
+	"tenants": asks((*client.Client).Tenants, maxNamed, func(t client.Tenant) candidate {
+		return candidate{t.Name, t.ID, limitsText(t.Limits)}
+	}),
 	"files": asks(noFilter((*client.Client).Files), maxUnnamed, func(f client.File) candidate {
 		return candidate{f.Name, f.ID, f.State + " " + fileBytes(f) + " bytes"}
 	}),

@@ -90,6 +90,7 @@ func showConnection(e *env, conn *connection, n client.Connection) error {
 		{"id", n.ID},
 		{"name", n.Name},
 		{"provider", n.Provider},
+		{"tenant", n.Tenant},
 		{"state", n.State},
 		{"reason", n.Reason},
 		{"account", n.Account},
@@ -140,6 +141,7 @@ Give secrets as @FILE or env:NAME: then they are not in the history of the shell
 	}
 	providerName := c.Flags().String("provider", "", "the provider whose API is called, or oauth2")
 	set := c.Flags().StringArray("set", nil, setHelp)
+	tenant := ownerFlag(c, "connection")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *providerName == "" {
 			return wrongUsage("missing --provider")
@@ -151,7 +153,7 @@ Give secrets as @FILE or env:NAME: then they are not in the history of the shell
 		if err != nil {
 			return err
 		}
-		created := client.NewConnection{Name: args[0], Provider: *providerName, Settings: settings}
+		created := client.NewConnection{Name: args[0], Provider: *providerName, Settings: settings, Tenant: *tenant}
 		return conn.call(func(api *client.Client) error {
 			n, err := api.CreateConnection(c.Context(), created)
 			if err != nil {

@@ -18,7 +18,7 @@ import (
 type destinationFlags struct {
 	url, format, template, secret, where, timeout, handshake, batchWait string
 	order, retry, maxAge, failingFor, disableAfter, expires             string
-	sources, types, set, outcomes, access                               []string
+	sources, types, set, outcomes, access, tenants                      []string
 	concurrency, burst, batch, failures                                 int
 	rate                                                                float64
 }
@@ -67,6 +67,8 @@ func (f *destinationFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.expires, "expires", "",
 		"send it no new events after this time: a time such as 2026-12-31T00:00:00Z, a length of time from now such as "+
 			"30d, or never")
+	flags.StringSliceVar(&f.tenants, "tenants", nil,
+		"further tenants whose events it gets, or '*' for all; needs a key of all tenants (repeatable)")
 	flags.StringArrayVar(&f.set, "set", nil, setHelp)
 	flags.StringArrayVar(&f.access, "access", nil, accessHelp)
 }
@@ -188,6 +190,9 @@ func (f *destinationFlags) delivering(c *cobra.Command) (map[string]any, error) 
 		if members["expires_at"], err = f.expiry(time.Now()); err != nil {
 			return nil, err
 		}
+	}
+	if c.Flags().Changed("tenants") {
+		members["tenants"] = append([]string{}, f.tenants...) // an empty list, not null, is its own tenant alone
 	}
 	return members, nil
 }

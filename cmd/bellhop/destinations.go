@@ -122,6 +122,7 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 	}
 	fields := []field{
 		{"id", d.ID}, {"name", d.Name}, {"type", d.Type}, {"url", d.URL}, {"state", state}, {"match", matchText(d.Match)},
+		{"tenant", d.Tenant}, {"also of tenants", strings.Join(d.Tenants, ", ")},
 		{"timeout", d.Timeout}, {"concurrency", strconv.Itoa(d.Concurrency)}, {"rate", rateText(d.Rate)},
 		{"batch", batchText(d.Batch)},
 		{"order", d.Order}, {"retry", retryText(d.Retry)}, {"breaker", breakerText(d.Breaker)}, {"handshake", d.Handshake},
@@ -261,6 +262,7 @@ needs a server that was started with --allow-exec.`,
 	f.add(c)
 	kind := c.Flags().String("type", bellhop.TypeHTTP,
 		"http; or a provider, for deliveries in its form; or exec, to run a command")
+	tenant := ownerFlag(c, "destination")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if f.url == "" && needsURL(*kind) {
 			return wrongUsage("missing --url")
@@ -269,6 +271,7 @@ needs a server that was started with --allow-exec.`,
 		if err != nil {
 			return err
 		}
+		d.Tenant = *tenant
 		secret := ""
 		format := d.Settings["format"]
 		signed := *kind == bellhop.TypeHTTP && (format == nil || format == "standard")

@@ -68,6 +68,7 @@ func addFileFilter(c *cobra.Command) listCall[client.File] {
 	c.Flags().StringVar(&filter.Source, "source", "", "only files of events of this source, by name or id")
 	c.Flags().StringVar(&filter.Destination, "destination", "", "only files that this destination made, by name or id")
 	c.Flags().StringVar(&filter.Event, "event", "", "only files of this event, by id")
+	tenantFlag(c, &filter.Tenant, "files")
 	sinceFlag(c, &filter.Since, "since", "only files begun at this time or later")
 	sinceFlag(c, &filter.Until, "until", "only files begun before this time")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.File], error) {

@@ -42,6 +42,8 @@ var flagsOfPath = map[string][]string{
 	"keep_remote": {"keep-remote"},
 	"device":      {"device"}, "scope": {"scope"},
 	"kinds": {"kinds"}, "after": {"after"}, "Last-Event-ID": {"after"},
+	"tenants": {"tenants"}, "limits.events": {"events"}, "limits.events.per_second": {"events"},
+	"limits.stored_bytes": {"max-stored"}, "limits.destinations": {"max-destinations"},
 }
 
 // apiWords are words of the API's errors that mean nothing on the command line, and those in their place.

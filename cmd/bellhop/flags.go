@@ -39,6 +39,12 @@ func ifMatchFlag(c *cobra.Command) *string {
 // etagField shows an ETag without its quotes, which a shell would take away.
 func etagField(tag string) field { return field{"etag", strings.Trim(tag, `"`)} }
 
+// ownerFlag adds the flag that says to which tenant a new noun is to belong.
+func ownerFlag(c *cobra.Command, noun string) *string {
+	return c.Flags().String("tenant", "",
+		"the tenant that the "+noun+" is to belong to (default: that of the API key, or none)")
+}
+
 // changedFlags returns the values of those flags that were given. A key of the result is the flag's name in
 // JSON form: max_body_bytes for --max-body-bytes.
 func changedFlags(c *cobra.Command, values map[string]any) map[string]any {

@@ -57,6 +57,7 @@ var keyColumns = []column[client.Key]{
 	{title: "ID", cell: func(k client.Key) string { return k.ID }},
 	{title: "NAME", cell: func(k client.Key) string { return k.Name }},
 	{title: "SCOPE", cell: func(k client.Key) string { return k.Scope }},
+	{title: "TENANT", cell: func(k client.Key) string { return k.Tenant }},
 	{title: "EXPIRES AT", at: func(k client.Key) time.Time { return k.ExpiresAt.Time }},
 	{title: "LAST USED", at: func(k client.Key) time.Time { return k.LastUsedAt.Time }},
 	{title: "FROM", cell: func(k client.Key) string { return k.LastAddress }},
@@ -68,6 +69,7 @@ var scopeNames = []string{"admin", "operate", "read", "publish"}
 func addKeyFilter(c *cobra.Command) listCall[client.Key] {
 	var filter client.KeyFilter
 	enumFlag(c, &filter.Scope, "scope", "", scopeNames, "only keys of this scope")
+	tenantFlag(c, &filter.Tenant, "keys")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Key], error) {
 		return api.Keys(ctx, filter, page)
 	}
@@ -111,6 +113,7 @@ Give a program the narrowest scope that does:
 	}.command("create NAME --scope SCOPE", oneArgument("name for the key"))
 	scope := new(string)
 	enumFlag(c, scope, "scope", "", scopeNames, "what the key may do")
+	tenant := ownerFlag(c, "key")
 	expires := c.Flags().String("expires", "never",
 		"when the key ends: a time such as 2026-12-31 (UTC), a length of time from now such as 90d, or never")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -121,7 +124,7 @@ Give a program the narrowest scope that does:
 		if err != nil {
 			return wrongUsage("--expires %s: %w", quoted(*expires), err)
 		}
-		asked := client.NewKey{Name: args[0], Scope: *scope, ExpiresAt: client.Time{Time: at}}
+		asked := client.NewKey{Name: args[0], Scope: *scope, Tenant: *tenant, ExpiresAt: client.Time{Time: at}}
 		return conn.call(func(api *client.Client) error {
 			k, err := api.CreateKey(c.Context(), asked)
 			if err != nil {

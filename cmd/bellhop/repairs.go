@@ -50,6 +50,7 @@ func addRepairQuery(c *cobra.Command) listCall[client.Repair] {
 	enumFlag(c, &query.Kind, "kind", "", []string{"replay", "retry", "cancel"}, "only repairs of this kind")
 	enumFlag(c, &query.State, "state", "", []string{"running", "done", "cancelled", "failed"},
 		"only repairs in this state")
+	tenantFlag(c, &query.Tenant, "repairs")
 	sinceFlag(c, &query.Since, "since", "only repairs begun at this time or later")
 	sinceFlag(c, &query.Until, "until", "only repairs begun before this time")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Repair], error) {
@@ -80,7 +81,7 @@ func showRepair(e *env, conn *connection, r client.Repair) error {
 	return printFields(e, []field{
 		{"id", r.ID}, {"kind", r.Kind}, {"state", r.State}, {"reason", r.Reason},
 		{"source", strings.Join(f.SourceIDs, ", ")}, {"type", f.Type}, {"where", f.Where},
-		{"event", f.EventID}, {"destination", f.DestinationID},
+		{"event", f.EventID}, {"destination", f.DestinationID}, {"tenant", f.Tenant},
 		{"of state", f.State}, {"of error", f.Error}, {"since", moment(f.Since.Time)}, {"until", moment(f.Until.Time)},
 		{"rate", repairRateText(r.Rate)}, {"examined", count(r.LookedAt)}, {"changed", count(r.Changed)},
 		{"skipped", count(r.Skipped)},

@@ -88,7 +88,7 @@ func showSource(e *env, conn *connection, s client.Source) error {
 		return printData(e, s)
 	}
 	fields := []field{{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", sourceURL(s)},
-		{"state", sourceState(s)}}
+		{"state", sourceState(s)}, {"tenant", s.Tenant}}
 	fields = append(fields, settingFields("settings.", s.Settings)...)
 	if s.MaxBodyBytes > 0 {
 		fields = append(fields, field{"max body bytes", strconv.FormatInt(s.MaxBodyBytes, 10)})
@@ -121,6 +121,7 @@ says how to set it up.`,
 	expectEvery := ""
 	lengthTextFlag(c, &expectEvery, "expect-every",
 		"publish bellhop.source.silent if nothing came for so long, such as 24h")
+	tenant := ownerFlag(c, "source")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *providerName == "" {
 			return wrongUsage("missing --provider; 'bellhop providers' lists them")
@@ -134,7 +135,7 @@ says how to set it up.`,
 			return err
 		}
 		source := client.NewSource{Name: args[0], Provider: *providerName, Settings: settings, MaxBodyBytes: *maxBody,
-			ExpectEvery: expectEvery}
+			ExpectEvery: expectEvery, Tenant: *tenant}
 		return conn.call(func(api *client.Client) error {
 			s, err := api.CreateSource(c.Context(), source)
 			if err != nil {

@@ -202,7 +202,7 @@ func quoted(value string) string {
 // mayBeEmpty are the flags whose empty value has a meaning; the key is "command flag", or "flag" for all commands.
 var mayBeEmpty = map[string]bool{
 	"cursor": true, "subject": true,
-	"update source": true, "update types": true, "update where": true,
+	"update source": true, "update types": true, "update where": true, "update tenants": true,
 }
 
 // refuseEmpty returns an error for the first flag that was given without a value, as by an unset variable of a shell:

@@ -23,7 +23,8 @@ import (
 )
 
 // Store reads the nouns; the catalog changes them. Its errors are *bellhop.Error where a person can act on
-// them: CodeNotFound for an unknown id or name. A list returns one page, newest first, and the cursor of the
+// them: CodeNotFound for an unknown id or name. By a context of [bellhop.WithTenant] it finds the nouns of that tenant
+// alone. A list returns one page, newest first, and the cursor of the
 // next page or "". A page that is not full has a cursor if the search for its entries took too long.
 type Store interface {
 	Sources(ctx context.Context, f bellhop.SourceFilter, page bellhop.Page) ([]bellhop.Source, string, error)
@@ -58,6 +59,8 @@ type Store interface {
 	SubscriptionGaps(ctx context.Context, id string) ([]bellhop.Gap, error)
 	Keys(ctx context.Context, f bellhop.KeyFilter, page bellhop.Page) ([]bellhop.Key, string, error)
 	Key(ctx context.Context, idOrName string) (bellhop.Key, error)
+	Tenants(ctx context.Context, page bellhop.Page) ([]bellhop.Tenant, string, error)
+	Tenant(ctx context.Context, idOrName string) (bellhop.Tenant, error)
 	Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Page) ([]bellhop.File, string, error)
 	File(ctx context.Context, idOrName string) (bellhop.File, error)
 	Stats(ctx context.Context) (bellhop.Stats, error)
@@ -128,12 +131,13 @@ func New(o Options) http.Handler {
 	s.subscriptions()
 	s.files()
 	s.keys()
+	s.tenants()
 	s.stream()
 	s.providers()
 	s.document()
 	if o.Metrics != nil {
 		s.mux.Handle(metricsPattern, o.Metrics)
-		s.needs[metricsPattern] = bellhop.ScopeRead
+		s.needs[metricsPattern] = need{bellhop.ScopeRead, true}
 	}
 	return s
 }

@@ -128,6 +128,10 @@ func (r *rig) fill() {
 	r.keys = []bellhop.Key{{
 		ID: "key_1", Name: "reader", Scope: bellhop.ScopeRead, Hash: bellhop.HashKey(canary), CreatedAt: testNow,
 	}}
+	r.tenants = []bellhop.Tenant{{
+		ID: "ten_1", Name: "acme", CreatedAt: testNow, UpdatedAt: testNow,
+		Limits: bellhop.TenantLimits{Events: bellhop.PerSecond(10), Destinations: 2},
+	}}
 	r.repairs = []bellhop.Repair{{
 		ID: "rpr_1", Kind: bellhop.RepairReplay, State: bellhop.RepairRunning, Rate: 200, LookedAt: 3, Changed: 2,
 		Skipped: 1,
@@ -283,6 +287,11 @@ var routes = []struct {
 	{"POST", "/keys/rotate-admin", `{"grace":"1m"}`, 200},
 	{"GET", "/keys/{id}", "", 200},
 	{"DELETE", "/keys/{id}", "", 204},
+	{"GET", "/tenants", "", 200},
+	{"POST", "/tenants", `{"name":"globex","limits":{"events":{"per_second":5},"destinations":3}}`, 201},
+	{"GET", "/tenants/{id}", "", 200},
+	{"PATCH", "/tenants/{id}", `{"limits":{"destinations":3}}`, 200},
+	{"DELETE", "/tenants/{id}", "", 204},
 	{"GET", "/stream", "", 200},
 	{"GET", "/stats", "", 200},
 	{"GET", "/providers", "", 200},
@@ -290,7 +299,7 @@ var routes = []struct {
 
 var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1",
 	"requests": "req_1", "repairs": "rpr_1", "connections": "con_1", "subscriptions": "sub_1",
-	"files": "fil_1", "keys": "key_1"}
+	"files": "fil_1", "keys": "key_1", "tenants": "ten_1"}
 
 // concrete returns path below the prefix, with the id of the noun that fill stores.
 func concrete(path string) string {

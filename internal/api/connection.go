@@ -84,7 +84,7 @@ func (s *server) createConnection(
 }
 
 // connectionReadOnly are the members of an answer that cannot be set, and do not change by themselves.
-var connectionReadOnly = []string{"id", "provider", "redirect_uri", "created_at", "updated_at"}
+var connectionReadOnly = []string{"id", "provider", "tenant", "redirect_uri", "created_at", "updated_at"}
 
 // connectionPassing are the members of an answer that may have changed since the client got it.
 var connectionPassing = []string{"state", "reason", "account", "expires_at", "used_at", "login", "warnings",
@@ -157,8 +157,8 @@ func (s *server) logoutConnection(ctx context.Context, in *one) (*tagged[client.
 func (s *server) connectionJSON(c bellhop.Connection) client.Connection {
 	of := newConnection(s.Catalog.MaskConnection(c))
 	return client.Connection{
-		ID: c.ID, Name: c.Name, Provider: c.Provider, Settings: of.Settings, State: string(c.State), Reason: c.Reason,
-		Account: c.Account, ExpiresAt: client.Time{Time: c.ExpiresAt}, UsedAt: client.Time{Time: c.UsedAt},
+		ID: c.ID, Name: c.Name, Provider: c.Provider, Tenant: c.Tenant, Settings: of.Settings, State: string(c.State),
+		Reason: c.Reason, Account: c.Account, ExpiresAt: client.Time{Time: c.ExpiresAt}, UsedAt: client.Time{Time: c.UsedAt},
 		RedirectURI: s.Connections.RedirectURI(c), Login: s.Connections.LatestLogin(c.ID),
 		CreatedAt: client.Time{Time: c.CreatedAt}, UpdatedAt: client.Time{Time: c.UpdatedAt},
 	}
@@ -173,11 +173,12 @@ func (s *server) changedConnectionJSON(c bellhop.Connection) client.Connection {
 
 // newConnection returns the values from which c could be created again, secrets included.
 func newConnection(c bellhop.Connection) client.NewConnection {
-	return client.NewConnection{Name: c.Name, Provider: c.Provider, Settings: readSettings(c.Settings)}
+	return client.NewConnection{Name: c.Name, Provider: c.Provider, Tenant: c.Tenant,
+		Settings: readSettings(c.Settings)}
 }
 
 // connectionOf returns the connection with the values of in.
 func connectionOf(in client.NewConnection) (bellhop.Connection, error) {
 	settings, err := settingsJSON(in.Settings)
-	return bellhop.Connection{Name: in.Name, Provider: in.Provider, Settings: settings}, err
+	return bellhop.Connection{Name: in.Name, Provider: in.Provider, Tenant: in.Tenant, Settings: settings}, err
 }

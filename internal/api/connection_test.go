@@ -27,7 +27,7 @@ func TestConnection(t *testing.T) {
 		made,
 		`{"name":"work","provider":"crm","settings":{"secret":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"},
 		"api_url":"http://crm.example.com"},"state":"failing","reason":"no token has been asked for yet","account":"",
-		"expires_at":null,"used_at":null,"redirect_uri":"https://hooks.example.com/connect/callback",
+		"expires_at":null,"used_at":null,"tenant":"","redirect_uri":"https://hooks.example.com/connect/callback",
 		"created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z",
 		"warnings":["settings.api_url is plain http, so others on the way can read secrets and tokens; use https"]}`,
 	)

@@ -29,7 +29,7 @@ var descriptions = []struct {
 	members map[string]string
 }{
 	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListSubscription " +
-		"ListSubscriptionCall ListRemoteSubscription ListConnection ListFile ListKey", map[string]string{
+		"ListSubscriptionCall ListRemoteSubscription ListConnection ListFile ListKey ListTenant", map[string]string{
 		"next": "The cursor of the next page; null on the last page",
 	}},
 	{"Problem", map[string]string{
@@ -428,6 +428,24 @@ var descriptions = []struct {
 	{"RotatedAdmin", map[string]string{
 		"key":       "The new admin key. It is in this answer and in the data folder of the server",
 		"old_until": "Until when the old one works; null: it has ended",
+	}},
+
+	{"NewSource Source NewDestination DestinationPatch Destination RotatedDestination NewConnection ConnectionPatch " +
+		"Connection", map[string]string{
+		"tenant": "The tenant that it belongs to; empty is none. It cannot be changed. Default: that of the key",
+	}},
+	{"NewDestination DestinationPatch Destination RotatedDestination", map[string]string{
+		"tenants": "Further tenants whose events it gets, or [\"*\"] for all. Only a key of all tenants may set it",
+	}},
+	{"Subscription", map[string]string{"tenant": "The tenant of its source; empty is none"}},
+	{"NewTenant Tenant", map[string]string{
+		"name":   "Unique among tenants. It cannot be changed",
+		"limits": "What the tenant may use; a limit that is left out is none",
+	}},
+	{"TenantLimits", map[string]string{
+		"events":       "Events accepted at the door, over all sources of the tenant; further ones are answered 429",
+		"stored_bytes": "Bytes of the bodies of stored events, and of files",
+		"destinations": "Number of destinations; one more is refused with 403",
 	}},
 
 	{"Provider", map[string]string{

@@ -65,7 +65,7 @@ func (s *server) createDestination(
 }
 
 // readOnlyMembers are the members of a destination that a PATCH cannot set.
-var readOnlyMembers = []string{"id", "type", "granted_rate", "state", "state_reason",
+var readOnlyMembers = []string{"id", "type", "tenant", "granted_rate", "state", "state_reason",
 	"failing_since", "created_at", "updated_at"}
 
 func (s *server) updateDestination(
@@ -128,7 +128,8 @@ func (s *server) destinationJSON(d bellhop.Destination) client.Destination {
 		ID: d.ID, Name: d.Name, Type: d.Type, URL: d.URL, Settings: of.Settings, Access: of.Access, Match: *of.Match,
 		Timeout: of.Timeout, Concurrency: d.Concurrency, Rate: rateJSON(d.Rate), Batch: of.Batch, Order: of.Order,
 		Retry: *of.Retry, Breaker: *of.Breaker, ExpiresAt: client.Time{Time: d.ExpiresAt},
-		Handshake: d.Handshake, GrantedRate: rateJSON(d.Granted), State: string(d.State), StateReason: d.StateReason,
+		Tenant: d.Tenant, Tenants: words(d.Tenants), Handshake: d.Handshake, GrantedRate: rateJSON(d.Granted),
+		State: string(d.State), StateReason: d.StateReason,
 		Closed: s.closed(d.ID), HeldBack: s.heldBackJSON(d.ID),
 		MatchError: s.matchErrorJSON(d.ID), FailingSince: client.Time{Time: d.FailingSince},
 		CreatedAt: client.Time{Time: d.CreatedAt}, UpdatedAt: client.Time{Time: d.UpdatedAt},
@@ -180,7 +181,7 @@ func newDestination(d bellhop.Destination) client.NewDestination {
 			Failures: &d.Breaker.Failures, For: catalog.DurationText(d.Breaker.For),
 			DisableAfter: catalog.DurationText(d.Breaker.DisableAfter),
 		},
-		ExpiresAt: d.ExpiresAt, Handshake: d.Handshake,
+		ExpiresAt: d.ExpiresAt, Handshake: d.Handshake, Tenant: d.Tenant, Tenants: d.Tenants,
 	}
 	if len(d.Access) > 0 {
 		of.Access = client.Access(readSettings(d.Access))
@@ -207,7 +208,7 @@ func destinationOf(in client.NewDestination) (bellhop.Destination, error) {
 	d := bellhop.Destination{
 		Name: in.Name, Type: in.Type, URL: in.URL, Timeout: timeoutOf(in.Timeout), Concurrency: in.Concurrency,
 		Order: bellhop.Order(in.Order), ExpiresAt: in.ExpiresAt.UTC().Truncate(time.Microsecond), Handshake: in.Handshake,
-		Rate: rateOf(in.Rate), Batch: batchOf(in.Batch),
+		Rate: rateOf(in.Rate), Batch: batchOf(in.Batch), Tenant: in.Tenant, Tenants: in.Tenants,
 	}
 	if in.Match != nil {
 		d.Match = bellhop.Match{Sources: in.Match.Sources, Types: in.Match.Types, Where: in.Match.Where}

@@ -25,7 +25,7 @@ func TestDestination(t *testing.T) {
 	delete(made, "id")
 	same(t, made, `{"name":"billing","type":"http","url":"https://billing.example.com/h","settings":{},"access":null,
 		"match":{"sources":[],"types":[],"where":""},"timeout":"5s","concurrency":16,"rate":null,"batch":null,"order":"none",
-		"retry":{"schedule":"default"},"breaker":{"failures":16,"for":"10s","disable_after":"120h"},"expires_at":null,"handshake":"none","granted_rate":null,"failing_since":null,"held_back":null,
+		"retry":{"schedule":"default"},"breaker":{"failures":16,"for":"10s","disable_after":"120h"},"expires_at":null,"handshake":"none","tenant":"","tenants":[],"granted_rate":null,"failing_since":null,"held_back":null,
 		"state":"active","state_reason":"","match_error":null,"created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`)
 	if d := r.destinations[0]; d.Timeout != bellhop.DefaultTimeout || len(d.Retry.Schedule) != 9 || d.Concurrency != 16 {
 		t.Errorf("stored %+v", d)

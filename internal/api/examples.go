@@ -53,7 +53,7 @@ func examples() []any {
 		Settings: client.Settings{"format": "standard", "secret": exampleMask}, Match: match, Timeout: "5s", Concurrency: 16,
 		Rate: &client.Rate{PerSecond: 10, Burst: 10}, Order: "none", Retry: client.Retry{Schedule: client.Schedule{"5s", "5m", "30m"}},
 		Breaker:   client.Breaker{Failures: &failures, For: "10s", DisableAfter: "120h"},
-		Handshake: "none", State: "active", CreatedAt: exampleAt, UpdatedAt: exampleAt}
+		Handshake: "none", Tenants: []string{}, State: "active", CreatedAt: exampleAt, UpdatedAt: exampleAt}
 	event := client.Event{ID: exampleEvent, Type: "ams.JobStateChange", Subject: "transforms/encode/jobs/job-17",
 		Source: "media", SourceID: exampleSource, ProviderID: "d6b7c5a4-0a55-4f43-a4cf-2d9b7d0b1f0a", Time: exampleAt,
 		ReceivedAt: exampleAt, ContentType: "application/json", BodyBytes: 21,
@@ -100,6 +100,9 @@ func examples() []any {
 	rate := 50.0
 	choice := client.Choice{Destination: "billing", Error: "timeout", Range: client.Range{Since: exampleMoment},
 		Pace: client.Pace{Rate: &rate}}
+	tenant := client.Tenant{ID: "ten_01h455vb4pex5vsknk18", Name: "acme", CreatedAt: exampleAt, UpdatedAt: exampleAt,
+		Limits: client.TenantLimits{Events: &client.Rate{PerSecond: 100, Burst: 200}, StoredBytes: 10 << 30,
+			Destinations: 20}}
 	key := client.Key{ID: "key_01h455vb4pex5vsknk17", Name: "ci", Scope: "read", CreatedAt: exampleAt,
 		ExpiresAt: exampleLater, LastUsedAt: exampleAt, LastAddress: "192.0.2.7"}
 	body := json.RawMessage(`{"invoice":17,"paid":true}`)
@@ -150,6 +153,7 @@ func examples() []any {
 		client.SubscriptionSync{Checked: 4, Found: 4, Doubted: []string{}, Errors: []string{}},
 		file, listOfOne(file), wholeList(known),
 		client.NewKey{Name: "ci", Scope: "read", ExpiresAt: exampleLater}, key, listOfOne(key),
+		client.NewTenant{Name: "acme", Limits: tenant.Limits}, tenant, listOfOne(tenant),
 		client.CreatedKey{Key: key, Text: "bhk_…"}, client.AdminRotation{Grace: "10m"},
 		client.RotatedAdmin{Key: "bhk_…", OldUntil: exampleLater},
 		client.Stats{Sources: 3, Destinations: 5, Events: 120000, DatabaseBytes: 1 << 28, NextDueAt: exampleLater,
@@ -166,6 +170,7 @@ var patchExamples = map[string]map[string]any{
 	"update-source":       {"disabled": true, "expect_every": "24h"},
 	"update-destination":  {"timeout": "10s", "rate": map[string]any{"per_second": 5}},
 	"update-connection":   {"name": "home"},
+	"update-tenant":       {"limits": map[string]any{"destinations": 50}},
 	"update-subscription": {"change_types": []string{"created"}},
 }
 

@@ -37,6 +37,7 @@ type fake struct {
 	subscriptions []bellhop.Subscription
 	files         []bellhop.File
 	keys          []bellhop.Key
+	tenants       []bellhop.Tenant
 	rotated       []string // calls of RotateAdmin
 	rotateErr     error
 	arrivals      []bellhop.Arrival
@@ -338,6 +339,34 @@ func (f *fake) DeleteKey(_ context.Context, id string) error {
 	return replace(f, &f.keys, id, keyNames)
 }
 
+func tenantNames(t bellhop.Tenant) []string { return []string{t.ID, t.Name} }
+
+func (f *fake) Tenants(_ context.Context, p bellhop.Page) ([]bellhop.Tenant, string, error) {
+	return page(f, f.tenants, p, nil)
+}
+func (f *fake) Tenant(_ context.Context, id string) (bellhop.Tenant, error) {
+	return get(f, "tenant", id, f.tenants, tenantNames)
+}
+func (f *fake) CreateTenant(_ context.Context, t bellhop.Tenant) error {
+	return create(f, &f.tenants, t, t.Name, tenantNames)
+}
+func (f *fake) UpdateTenant(_ context.Context, t bellhop.Tenant) error {
+	return replace(f, &f.tenants, t.ID, tenantNames, t)
+}
+func (f *fake) DeleteTenant(_ context.Context, id string) error {
+	return replace(f, &f.tenants, id, tenantNames)
+}
+func (f *fake) TenantDestinations(_ context.Context, name string) (n int, _ error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range f.destinations {
+		if d.Tenant == name {
+			n++
+		}
+	}
+	return n, f.err
+}
+
 // keyRing is the API's and the catalog's Keys.
 type keyRing struct{ *fake }
 
@@ -604,6 +633,17 @@ func (f *fake) PublishTo(ctx context.Context, ev bellhop.Event, destinationID st
 }
 
 func (f *fake) Closed(string) string { return "" }
+
+func (f *fake) OwnerOf(ev *bellhop.Event) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.tenants {
+		if t.Name == ev.Tenant {
+			return t.Name
+		}
+	}
+	return ""
+}
 
 func (f *fake) Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error) {
 	if f.previewed == nil {

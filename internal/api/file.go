@@ -45,6 +45,7 @@ type listFilesInput struct {
 	Source      string `query:"source" doc:"Name or id of the source of the event, also of a deleted one"`
 	Destination string `query:"destination" doc:"Name or id of the destination that made it, also of a deleted one"`
 	Event       string `query:"event" doc:"Id of the event"`
+	Owned
 	Period
 	Paging
 }
@@ -59,7 +60,7 @@ func (s *server) listFiles(ctx context.Context, in *listFilesInput) (*listOutput
 		return nil, err
 	}
 	filter := bellhop.FileFilter{State: bellhop.FileState(in.State), SourceIDs: sources, DestinationIDs: destinations,
-		EventID: in.Event, Since: in.Since, Until: in.Until}
+		Tenant: in.Tenant, EventID: in.Event, Since: in.Since, Until: in.Until}
 	list, next, err := s.Store.Files(ctx, filter, in.page())
 	if err != nil {
 		return nil, err

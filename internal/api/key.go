@@ -30,11 +30,13 @@ func (s *server) keys() {
 // listKeysInput narrows a list of keys.
 type listKeysInput struct {
 	Scope string `query:"scope" enum:"admin,operate,read,publish"`
+	Owned
 	Paging
 }
 
 func (s *server) listKeys(ctx context.Context, in *listKeysInput) (*listOutput[client.Key], error) {
-	list, next, err := s.Store.Keys(ctx, bellhop.KeyFilter{Scope: bellhop.Scope(in.Scope)}, in.page())
+	filter := bellhop.KeyFilter{Tenant: in.Tenant, Scope: bellhop.Scope(in.Scope)}
+	list, next, err := s.Store.Keys(ctx, filter, in.page())
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,7 @@ func TestKeys(t *testing.T) {
 // TestWrongKeyValues: values that a key cannot have are named, and nothing is stored.
 func TestWrongKeyValues(t *testing.T) {
 	r := newRig(t)
+	r.tenants = []bellhop.Tenant{{ID: "ten_1", Name: "globex"}}
 	for body, paths := range map[string]string{
 		`{}`:                                                   "name scope",
 		`{"name":"ci"}`:                                        "scope",

@@ -28,12 +28,13 @@ func TestFilters(t *testing.T) {
 		"requests?source=media&no_source=true&outcome=refused&reason=r&tenant=a&contains=c" + period: bellhop.RequestFilter{
 			SourceIDs: []string{"src_1"}, NoSource: true, Outcome: bellhop.RequestRefused, Reason: "r", Tenant: "a",
 			Contains: "c", Since: since, Until: until},
-		"files?source=media&destination=billing&event=evt_1&state=whole" + period: bellhop.FileFilter{
-			SourceIDs: []string{"src_1"}, DestinationIDs: []string{"dst_1"}, EventID: "evt_1", State: bellhop.FileWhole,
+		"files?source=media&destination=billing&event=evt_1&state=whole&tenant=acme" + period: bellhop.FileFilter{
+			Tenant: "acme", SourceIDs: []string{"src_1"}, DestinationIDs: []string{"dst_1"}, EventID: "evt_1",
+			State: bellhop.FileWhole,
 			Since: since, Until: until},
-		"keys?scope=read": bellhop.KeyFilter{Scope: bellhop.ScopeRead},
-		"repairs?kind=retry&state=running" + period: bellhop.RepairQuery{Kind: bellhop.RepairRetry,
-			State: bellhop.RepairRunning, Since: since, Until: until},
+		"keys?scope=read&tenant=acme": bellhop.KeyFilter{Scope: bellhop.ScopeRead, Tenant: "acme"},
+		"repairs?kind=retry&state=running&tenant=acme" + period: bellhop.RepairQuery{Kind: bellhop.RepairRetry,
+			Tenant: "acme", State: bellhop.RepairRunning, Since: since, Until: until},
 	} {
 		r := newRig(t)
 		r.fill()
@@ -83,7 +84,7 @@ func TestUnknownParameters(t *testing.T) {
 		"events?Type=x":                              "did you mean type?",
 		"deliveries?evnet=x":                         "did you mean event?",
 		"deliveries?dest=x":                          "did you mean destination?",
-		"repairs?wharrgarbl=1":                       "there are cursor, kind, limit, since, state, until",
+		"repairs?wharrgarbl=1":                       "there are cursor, kind, limit, since, state, tenant, until",
 		"sources/media?x=1":                          "this operation has none",
 		"events?contains[]=x":                        "did you mean contains?",
 		"events?" + strings.Repeat("x", 4000) + "=1": "there are caused_by,",

@@ -27,6 +27,7 @@ var tags = []*huma.Tag{
 	{Name: "requests", Description: "Requests on record: refused ones, handshakes, and those with several events"},
 	{Name: "connections", Description: "Who we are at the APIs of providers: sign-in and tokens"},
 	{Name: "keys", Description: "Keys of this API, each with a scope"},
+	{Name: "tenants", Description: "Customers, whose nouns are kept apart"},
 	{Name: "stream", Description: "What happens, as it happens"},
 	{Name: "stats", Description: "How much is stored"},
 	{Name: "providers", Description: "The systems that the gateway speaks with, and their settings"},
@@ -132,6 +133,14 @@ var operationTexts = map[string]string{
 		"are on disk, attempts once they are recorded, and changes of nouns. With the id of the last message it goes on after " +
 		"that; a message of kind gap says what cannot be told again. A client that reads too slowly is dropped, with a " +
 		"message of kind end, and can come back.",
+
+	"list-tenants":  "Returns one page of the tenants, newest first. A key of one tenant sees that one.",
+	"create-tenant": "Creates a tenant. Nouns and keys that name it belong to it, and its name stays as it is.",
+	"show-tenant":   "Returns one tenant.",
+	"update-tenant": "Changes limits by a JSON merge patch (RFC 7386). A limit that is lower than what is used ends " +
+		"nothing, and refuses what comes.",
+	"delete-tenant": "Deletes a tenant. It is a conflict while a source, destination, connection, subscription or " +
+		"key belongs to it. Its events stay until they are too old.",
 
 	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",
 	"list-providers": "Returns all providers with the settings of their sources and destinations.",

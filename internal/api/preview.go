@@ -70,6 +70,9 @@ func (s *server) previewDestination(
 		return d, err
 	}
 	d, err = destinationOf(in)
+	if own := bellhop.TenantOf(ctx); own != "" {
+		d.Tenant = own
+	}
 	return s.Catalog.CheckDestination(d, err)
 }
 

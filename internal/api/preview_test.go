@@ -67,7 +67,7 @@ func TestPreviewOfSamples(t *testing.T) {
 		`{"type":"a.b"}`: {Type: "a.b", SourceID: "src_api", Source: "api",
 			ContentType: "application/json", Body: []byte(`null`)},
 		`{"type":"a.b","source":"media","subject":"s","tenant":"t","body":"hello"}`: {Type: "a.b", SourceID: "src_1",
-			Source: "media", Subject: "s", Tenant: "t",
+			Source: "media", Subject: "s", // and the tenant of the source, which has none
 			ContentType: "text/plain; charset=utf-8", Body: []byte("hello")},
 		`{"type":"a.b","source":"new","body":"<a>","headers":{"content-type":"text/html","x-a":"1"},"time":"2026-11-22T10:00:00Z"}`: {Type: "a.b", SourceID: "new", Source: "new",
 			Header: bellhop.Header("Content-Type: text/html\nX-A: 1\n"), ContentType: "text/html", Body: []byte("<a>"),

@@ -112,10 +112,14 @@ func (s *server) replayEvent(ctx context.Context, in *replayEventInput) (*bodyOf
 	if err != nil {
 		return nil, err
 	}
-	out := client.Replayed{Deliveries: make([]client.NewDelivery, len(made))}
-	for i, d := range made {
-		out.Deliveries[i] = client.NewDelivery{ID: d.DeliveryID, DestinationID: d.DestinationID,
-			Destination: names[d.DestinationID]}
+	out := client.Replayed{Deliveries: []client.NewDelivery{}}
+	for _, d := range made {
+		name, ok := names[d.DestinationID]
+		if !ok && bellhop.TenantOf(ctx) != "" {
+			continue // to a destination of another, which takes the events of this tenant too
+		}
+		out.Deliveries = append(out.Deliveries, client.NewDelivery{ID: d.DeliveryID, DestinationID: d.DestinationID,
+			Destination: name})
 	}
 	return &bodyOf[client.Replayed]{out}, nil
 }
@@ -124,13 +128,14 @@ func (s *server) replayEvent(ctx context.Context, in *replayEventInput) (*bodyOf
 type listRepairsInput struct {
 	Kind  string `query:"kind" enum:"replay,retry,cancel"`
 	State string `query:"state" enum:"running,done,cancelled,failed"`
+	Owned
 	Period
 	Paging
 }
 
 func (s *server) listRepairs(ctx context.Context, in *listRepairsInput) (*listOutput[client.Repair], error) {
-	query := bellhop.RepairQuery{Kind: bellhop.RepairKind(in.Kind), State: bellhop.RepairState(in.State), Since: in.Since,
-		Until: in.Until}
+	query := bellhop.RepairQuery{Kind: bellhop.RepairKind(in.Kind), State: bellhop.RepairState(in.State),
+		Tenant: in.Tenant, Since: in.Since, Until: in.Until}
 	list, next, err := s.Store.Repairs(ctx, query, in.page())
 	if err != nil {
 		return nil, err
@@ -161,7 +166,8 @@ func repairJSON(r bellhop.Repair) client.Repair {
 		ID: r.ID, Kind: string(r.Kind), State: string(r.State), Reason: r.Reason, Rate: r.Rate,
 		Filter: client.RepairFilter{
 			SourceIDs: f.SourceIDs, Type: f.Type, Where: f.Where, EventID: f.EventID, DestinationID: f.DestinationID,
-			State: string(f.State), Error: f.Error, Since: client.Time{Time: f.Since}, Until: client.Time{Time: f.Until},
+			State: string(f.State), Error: f.Error, Tenant: f.Tenant,
+			Since: client.Time{Time: f.Since}, Until: client.Time{Time: f.Until},
 		},
 		LookedAt: r.LookedAt, Changed: r.Changed, Skipped: r.Skipped, PositionAt: client.Time{Time: r.PositionAt},
 		CreatedAt: client.Time{Time: r.CreatedAt}, UpdatedAt: client.Time{Time: r.UpdatedAt},

@@ -91,9 +91,21 @@ var scopes = map[string]bellhop.Scope{
 	"delete-key":       bellhop.ScopeAdmin,
 	"rotate-admin-key": bellhop.ScopeAdmin,
 
+	"list-tenants":  bellhop.ScopeRead,
+	"create-tenant": bellhop.ScopeAdmin,
+	"show-tenant":   bellhop.ScopeRead,
+	"update-tenant": bellhop.ScopeAdmin,
+	"delete-tenant": bellhop.ScopeAdmin,
+
 	"follow-stream":  bellhop.ScopeRead,
 	"show-stats":     bellhop.ScopeRead,
 	"list-providers": bellhop.ScopeRead,
+}
+
+// allTenants are the operations that are about every tenant, and so not for a key that is bound to one.
+var allTenants = map[string]bool{
+	"rotate-admin-key": true, "create-tenant": true, "update-tenant": true, "delete-tenant": true, "show-stats": true,
+	"sync-subscriptions": true,
 }
 
 // requireScope notes which scope the route of an operation needs, and says so in the document.
@@ -102,7 +114,7 @@ func (s *server) requireScope(o *huma.Operation) {
 	if !ok {
 		panic("bellhop: the operation " + o.OperationID + " has no entry in scopes")
 	}
-	s.needs[o.Method+" "+o.Path] = scope
+	s.needs[o.Method+" "+o.Path] = need{scope, allTenants[o.OperationID]}
 	o.Security = []map[string][]string{{securityScheme: {string(scope)}}}
 }
 
@@ -115,9 +127,10 @@ func (s *server) authorize(pattern string, p auth.Principal) error {
 	if pattern == "" {
 		return nil
 	}
-	needed, ok := s.needs[pattern]
+	what, ok := s.needs[pattern]
+	needed := what.scope
 	if ok && p.Scope.Includes(needed) {
-		return nil
+		return s.authorizeTenant(pattern, what, p)
 	}
 	if !ok { // a route without a scope is a mistake of this program, and nobody's to use
 		needed = bellhop.ScopeAdmin
@@ -128,6 +141,26 @@ func (s *server) authorize(pattern string, p auth.Principal) error {
 	s.log.Info("api.forbidden", "route", pattern, "key", p.Name, "key_id", p.KeyID, "scope", p.Scope, "needed", needed)
 	return &bellhop.Error{Code: bellhop.CodeForbidden, Message: "this needs an API key of the scope " + wide(needed) +
 		"; the scope of this key is " + string(p.Scope)}
+}
+
+// authorizeTenant returns an error if p is bound to a tenant and the route is about all of them.
+func (s *server) authorizeTenant(pattern string, what need, p auth.Principal) error {
+	if !what.allTenants || p.Tenant == "" {
+		return nil
+	}
+	if s.Forbidden != nil {
+		s.Forbidden(what.scope)
+	}
+	s.log.Info("api.forbidden", "route", pattern, "key", p.Name, "key_id", p.KeyID, "tenant", p.Tenant)
+	return &bellhop.Error{Code: bellhop.CodeForbidden,
+		Message: "this is about all tenants, and the key is bound to tenant " +
+			p.Tenant + ": use a key of all tenants"}
+}
+
+// A need is what a route asks of a key.
+type need struct {
+	scope      bellhop.Scope
+	allTenants bool // the key must not be bound to a tenant
 }
 
 // wide names a scope and those that include it: "read, operate or admin".

@@ -47,6 +47,8 @@ var neededScopes = map[bellhop.Scope]string{
 		GET /files
 		GET /files/{id}
 		GET /files/{id}/content
+		GET /tenants
+		GET /tenants/{id}
 		GET /stream
 		GET /stats
 		GET /providers`,
@@ -89,7 +91,10 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /keys
 		GET /keys/{id}
 		DELETE /keys/{id}
-		POST /keys/rotate-admin`,
+		POST /keys/rotate-admin
+		POST /tenants
+		PATCH /tenants/{id}
+		DELETE /tenants/{id}`,
 }
 
 // includedIn are the scopes that include a scope.

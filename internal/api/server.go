@@ -32,21 +32,22 @@ type server struct {
 	log   *slog.Logger
 	mux   *http.ServeMux
 	huma  huma.API
-	needs map[string]bellhop.Scope // the scope that the route of each pattern needs
+	needs map[string]need // what the route of each pattern asks of a key
 
 	submitter submitter
 }
 
 func newServer(o Options) *server {
 	s := &server{Options: o, log: o.Logger.With("component", "api"), mux: http.NewServeMux(),
-		needs: map[string]bellhop.Scope{}}
+		needs: map[string]need{}}
 	s.submitter.patterns = map[string]bool{}
 	s.huma = newHuma(s.mux, o.Version)
 	return s
 }
 
 // ServeHTTP sets the headers of every answer, authenticates the request, compares the scope of its key with that of
-// its route, checks its content type and runs the route. The context of the route carries the principal.
+// its route, checks its content type and runs the route. The context of the route carries the principal, and its
+// tenant, by which the store narrows what the route sees.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard := &guarded{ResponseWriter: w, request: r}
 	defer s.recover(guard, r)
@@ -75,7 +76,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			writeProblem(guard, p)
 			return
 		}
-		r = r.WithContext(auth.NewContext(r.Context(), principal))
+		r = r.WithContext(bellhop.WithTenant(auth.NewContext(r.Context(), principal), principal.Tenant))
 	}
 	switch {
 	case pattern == "":

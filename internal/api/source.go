@@ -63,8 +63,8 @@ func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSour
 		s.Catalog.KeepSourceSecrets(before, in.Body)
 		delete(in.Body, "followed") // of an answer that the client sends back
 		delete(in.Body, "warnings")
-		if err := in.Body.readOnly(s.sourceJSON(before), "id", "provider", "url", "url_query", "created_at",
-			"updated_at"); err != nil {
+		if err := in.Body.readOnly(s.sourceJSON(before), "id", "provider", "tenant", "url", "url_query",
+			"created_at", "updated_at"); err != nil {
 			return before, err
 		}
 		merged, err := in.Body.apply(s, newSource(before))
@@ -94,8 +94,8 @@ func (s *server) sourceJSON(src bellhop.Source) client.Source {
 		ID: src.ID, Name: src.Name, Provider: src.Provider, URL: strings.TrimSuffix(s.PublicURL, "/") + "/in/" + src.Name,
 		URLQuery: s.Catalog.URLQuery(src),
 		Settings: of.Settings, MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled,
-		ExpectEvery: expectEveryText(src.ExpectEvery),
-		CreatedAt:   client.Time{Time: src.CreatedAt}, UpdatedAt: client.Time{Time: src.UpdatedAt},
+		ExpectEvery: expectEveryText(src.ExpectEvery), Tenant: src.Tenant,
+		CreatedAt: client.Time{Time: src.CreatedAt}, UpdatedAt: client.Time{Time: src.UpdatedAt},
 	}
 }
 
@@ -111,6 +111,7 @@ func newSource(src bellhop.Source) client.NewSource {
 	return client.NewSource{
 		Name: src.Name, Provider: src.Provider, Settings: readSettings(src.Settings),
 		MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled, ExpectEvery: expectEveryText(src.ExpectEvery),
+		Tenant: src.Tenant,
 	}
 }
 
@@ -123,7 +124,7 @@ func sourceOf(in client.NewSource) (bellhop.Source, error) {
 	expect, err := readExpectEvery(in.ExpectEvery)
 	return bellhop.Source{
 		Name: in.Name, Provider: in.Provider, Settings: settings, MaxBodyBytes: in.MaxBodyBytes, Disabled: in.Disabled,
-		ExpectEvery: expect,
+		ExpectEvery: expect, Tenant: in.Tenant,
 	}, err
 }
 

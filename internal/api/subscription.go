@@ -110,8 +110,8 @@ func (s *server) createSubscription(
 }
 
 // readOnlySubscription are the members of a subscription that a PATCH cannot set.
-var readOnlySubscription = []string{"id", "provider", "source", "source_id", "connection", "connection_id", "state",
-	"reason", "remote_id", "url", "expires_at", "renew_at", "last_event_at", "lost_at", "gaps", "created_at",
+var readOnlySubscription = []string{"id", "provider", "tenant", "source", "source_id", "connection", "connection_id",
+	"state", "reason", "remote_id", "url", "expires_at", "renew_at", "last_event_at", "lost_at", "gaps", "created_at",
 	"updated_at"}
 
 func (s *server) updateSubscription(
@@ -270,8 +270,8 @@ const maxShownGaps = 20
 // subscriptionJSON returns sub in its JSON form, without its client state and certificates.
 func (s *server) subscriptionJSON(ctx context.Context, sub bellhop.Subscription) client.Subscription {
 	at := func(t time.Time) client.Time { return client.Time{Time: t} }
-	shown := client.Subscription{ID: sub.ID, Name: sub.Name, Provider: sub.Provider, SourceID: sub.SourceID,
-		ConnectionID: sub.ConnectionID, Resource: sub.Resource, ChangeTypes: words(sub.ChangeTypes),
+	shown := client.Subscription{ID: sub.ID, Name: sub.Name, Provider: sub.Provider, Tenant: sub.Tenant,
+		SourceID: sub.SourceID, ConnectionID: sub.ConnectionID, Resource: sub.Resource, ChangeTypes: words(sub.ChangeTypes),
 		Settings: readSettings(sub.Settings), ExpectEvery: expectEveryText(sub.ExpectEvery), State: string(sub.State),
 		Reason: sub.Reason, RemoteID: sub.RemoteID, URL: sub.URL, ExpiresAt: at(sub.ExpiresAt), RenewAt: at(sub.RenewAt),
 		LastEventAt: at(sub.LastEventAt), LostAt: at(sub.LostAt), Gaps: []client.Gap{}, CreatedAt: at(sub.CreatedAt),

@@ -99,7 +99,7 @@ func TestSubscription(t *testing.T) {
 	r.fill()
 	shown := r.do("GET", "/api/v1/subscriptions/calendar", "").is(200)
 	same(t, shown, `{"id":"sub_1","name":"calendar","provider":"crm","source":"media","source_id":"src_1","connection":"work",
-		"connection_id":"con_1","resource":"/me","change_types":["created"],"settings":{},"expect_every":"","state":"active",
+		"connection_id":"con_1","tenant":"","resource":"/me","change_types":["created"],"settings":{},"expect_every":"","state":"active",
 		"reason":"","remote_id":"r1","url":"https://hooks.example.com/in/media","expires_at":"2026-11-22T09:30:00.123Z",
 		"renew_at":null,"last_event_at":"2026-11-22T10:30:00.123Z","lost_at":null,
 		"gaps":[{"id":"gap_1","from":"2026-11-22T09:30:00.123Z","to":"2026-11-22T09:30:00.123Z","reason":"lost",

@@ -72,6 +72,7 @@ type App struct {
 	links    *connection.Manager
 	keeper   *subscription.Manager
 	keys     *auth.Keys
+	usage    usage // of tenants
 	catalog  *catalog.Catalog
 	server   *http.Server
 
@@ -109,6 +110,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
 		opts: opts, log: opts.Logger.With("component", "app"), registry: newRegistry(opts.Version),
 		grace: stopGrace, draining: make(chan struct{}), gate: match.NewGate(0),
+		usage: usage{now: make(chan struct{}, 1)},
 	}
 	a.running, a.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -406,6 +408,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.links.Run(a.running) })
 	a.background.Go(func() { a.files.Run(a.running) })
 	a.background.Go(func() { a.keys.Run(a.running) })
+	a.background.Go(func() { a.countTenants(a.running) })
 	a.background.Go(func() { a.runSubscriptions(a.running) })
 	served := make(chan error, 2)
 	go func() { served <- a.server.Serve(a.listener) }()

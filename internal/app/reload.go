@@ -23,8 +23,15 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	tenants, err := readAll(ctx, a.store.Tenants)
+	if err != nil {
+		return err
+	}
 	a.watcher.label(sources, destinations)
 	a.bridgeRenames(sources, destinations)
+	a.door.SetTenants(tenants)
+	a.engine.SetTenants(tenants) // before the destinations and sources that belong to them
+	a.recountFor(tenants)
 	a.keeper.SetSources(sources) // before the door, which asks it about each source
 	a.logUnopened(errors.Join(a.engine.SetDestinations(ctx, destinations), a.door.SetSources(sources)))
 	return nil

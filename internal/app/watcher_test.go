@@ -23,11 +23,17 @@ type followed struct {
 // follow follows the stream of r until it stops, and returns once it has begun.
 func (r *running) follow(f client.StreamFilter) *followed {
 	r.t.Helper()
+	return r.followBy(client.New(r.URL(), r.opts.AdminKey, nil), f, "")
+}
+
+// followBy is follow with a client, after a position.
+func (r *running) followBy(by *client.Client, f client.StreamFilter, after string) *followed {
+	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	kept := &followed{}
 	var done sync.WaitGroup
 	done.Go(func() {
-		for item, err := range client.New(r.URL(), r.opts.AdminKey, nil).Stream(ctx, f, "") {
+		for item, err := range by.Stream(ctx, f, after) {
 			if err == nil {
 				kept.add(item)
 			}

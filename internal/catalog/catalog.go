@@ -30,6 +30,7 @@ type Store interface {
 	ConnectionStore
 	SubscriptionStore
 	KeyStore
+	TenantStore
 	// Event returns one event with its headers and its body.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
 	// RetryDelivery makes a pending, dead or cancelled delivery due now; CodeConflict in any other state.
@@ -96,6 +97,8 @@ type Opener interface {
 type Engine interface {
 	// Closed says why a stored destination cannot be opened and therefore gets nothing; "" if it can be opened.
 	Closed(destinationID string) string
+	// OwnerOf returns the tenant that ev belongs to; "" is none.
+	OwnerOf(ev *bellhop.Event) string
 	// Wake tells the engine that a delivery to the destination is due now.
 	Wake(destinationID string)
 }
@@ -214,9 +217,10 @@ func (c *Catalog) changedAt(before time.Time) time.Time {
 	return now
 }
 
-// load has the rest of the program load what was stored, even if the caller is gone by now.
+// load has the rest of the program load what was stored, even if the caller is gone by now, and of all tenants,
+// whoever the caller is.
 func (c *Catalog) load(ctx context.Context) error {
-	if err := c.opts.Changed(context.WithoutCancel(ctx)); err != nil {
+	if err := c.opts.Changed(bellhop.WithTenant(context.WithoutCancel(ctx), "")); err != nil {
 		return fmt.Errorf("load after a change: %w", err)
 	}
 	return nil

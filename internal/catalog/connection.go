@@ -42,9 +42,11 @@ type ConnectionChange struct {
 // tokens has brought.
 func (c *Catalog) CreateConnection(ctx context.Context, n bellhop.Connection) (bellhop.Connection, error) {
 	opened, err := c.checkConnection(n)
-	if err != nil {
+	tenant, tenantErr := c.owner(ctx, n.Tenant)
+	if err := bellhop.Join("", err, tenantErr); err != nil {
 		return n, err
 	}
+	n.Tenant = tenant
 	n.ID = c.newID(bellhop.PrefixConnection)
 	n.CreatedAt = bellhop.StoredTime(c.now())
 	n.UpdatedAt = n.CreatedAt
@@ -172,7 +174,7 @@ func (c *Catalog) deleteConnection(
 }
 
 // destinationNaming returns the name of a destination whose settings name n, as those of actions do; "" if there is
-// none.
+// none. An action of another tenant does not find n.
 func (c *Catalog) destinationNaming(ctx context.Context, n bellhop.Connection) (string, error) {
 	for page := (bellhop.Page{Limit: bellhop.MaxPage}); ; {
 		list, next, err := c.opts.Store.Destinations(ctx, bellhop.DestinationFilter{}, page)
@@ -181,7 +183,7 @@ func (c *Catalog) destinationNaming(ctx context.Context, n bellhop.Connection) (
 		}
 		for _, d := range list {
 			_, acts := c.action(d.Type)
-			if named := textOf(members(d.Settings)["connection"]); acts && (named == n.Name || named == n.ID) {
+			if named := textOf(members(d.Settings)["connection"]); acts && (named == n.Name || named == n.ID) && (d.Tenant == "" || d.Tenant == n.Tenant) {
 				return d.Name, nil
 			}
 		}

@@ -18,15 +18,24 @@ import (
 // A zero field has its default: Type is http, Timeout and Concurrency are the type's or the gateway's, and so
 // are Rate, a nil Retry.Schedule and Handshake. The zero Breaker never opens; it has no default here.
 func (c *Catalog) CreateDestination(ctx context.Context, d bellhop.Destination) (bellhop.Destination, error) {
+	tenant, tenantErr := c.owner(ctx, d.Tenant)
+	d.Tenant = tenant
 	d = c.complete(d)
-	if err := inFieldOrder(c.checkDestination(d), c.checkExpiry(d, time.Time{})); err != nil {
+	if err := inFieldOrder(c.checkDestination(d), checkTenantOf(d), c.checkExpiry(d, time.Time{}), tenantErr,
+		c.checkTenants(ctx, d.Tenants, nil)); err != nil {
 		return d, err
 	}
 	d.ID = c.newID(bellhop.PrefixDestination)
 	c.restart(&d)
 	d.CreatedAt = c.now()
 	d.UpdatedAt, d.SecretsAt = d.CreatedAt, c.destinationSecretTimes(bellhop.Destination{}, d, d.CreatedAt)
-	if err := c.change(ctx, func() error { return c.opts.Store.CreateDestination(ctx, d) }); err != nil {
+	err := c.change(ctx, func() error {
+		if err := c.roomForDestination(ctx, d.Tenant); err != nil {
+			return err
+		}
+		return c.opts.Store.CreateDestination(ctx, d)
+	})
+	if err != nil {
 		return d, err
 	}
 	c.log.Info("destination.created", "destination_id", d.ID, "destination", d.Name, "type", d.Type)
@@ -85,7 +94,7 @@ func (c *Catalog) replace(
 	after.CreatedAt, after.FailingSince = before.CreatedAt, time.Time{}
 	after = c.complete(after)
 	if err := inFieldOrder(c.checkDestination(after), c.checkExpiry(after, before.ExpiresAt),
-		c.checkMove(before, to)); err != nil {
+		c.checkMove(before, to), c.checkTenants(ctx, after.Tenants, before.Tenants)); err != nil {
 		return after, false, err
 	}
 	after.UpdatedAt = c.changedAt(before.UpdatedAt)
@@ -272,7 +281,7 @@ func (c *Catalog) checkExpiry(d bellhop.Destination, before time.Time) error {
 
 // destinationFields are the fields of a destination in the order in which its errors are listed.
 var destinationFields = []string{"name", "type", "url", "settings", "access", "match", "timeout",
-	"concurrency", "rate", "batch", "order", "retry", "breaker", "expires_at", "handshake"}
+	"concurrency", "rate", "batch", "order", "retry", "breaker", "expires_at", "handshake", "tenant", "tenants"}
 
 // inFieldOrder joins errors of a destination, and sorts the field errors by destinationFields. Errors of the
 // same field keep their order.

@@ -23,6 +23,10 @@ type shelf struct {
 
 func (s *shelf) Destination(context.Context, string) (bellhop.Destination, error) { return s.d, nil }
 
+func (s *shelf) Tenant(_ context.Context, name string) (bellhop.Tenant, error) {
+	return bellhop.Tenant{Name: name}, nil
+}
+
 func (s *shelf) CreateDestination(_ context.Context, d bellhop.Destination) error {
 	s.d = d
 	return nil

@@ -19,11 +19,24 @@ func (c *Catalog) Publish(ctx context.Context, ev bellhop.Event) (stored bellhop
 		checkText("Idempotency-Key", ev.ProviderID)); err != nil {
 		return stored, false, err
 	}
+	if own := bellhop.TenantOf(ctx); own != "" {
+		if ev.Tenant != "" && ev.Tenant != own {
+			return stored, false, bellhop.Invalid("tenant", "this key is bound to tenant "+own+"; leave it out")
+		}
+		ev.Tenant = own
+	}
+	ev.SourceID = bellhop.SourceAPIID
+	if owner := c.opts.Engine.OwnerOf(&ev); owner != "" && ev.ProviderID != "" {
+		ev.ProviderID = owner + "/" + ev.ProviderID // the keys of one tenant do not meet those of another
+	}
 	stored, duplicate, err = c.opts.Publisher.Publish(ctx, ev)
 	if err != nil || !duplicate {
 		return stored, false, err
 	}
 	first, err := c.opts.Store.Event(ctx, stored.ID)
+	if isNotFound(err) { // the key of somebody without a tenant may begin like those of a tenant
+		return first, false, bellhop.Conflict("the Idempotency-Key was used before; a new event needs a new key")
+	}
 	if err != nil {
 		return first, false, err
 	}
@@ -98,7 +111,8 @@ func (c *Catalog) TestDestination(
 // testEvent returns the event that tests d: the test message of the type's system, if that has one.
 func (c *Catalog) testEvent(d bellhop.Destination) bellhop.Event {
 	now := c.now()
-	ev := bellhop.Event{Type: "bellhop.test", Subject: d.Name, Time: now, ContentType: "application/json"}
+	ev := bellhop.Event{Type: "bellhop.test", Subject: d.Name, Tenant: d.Tenant, Time: now,
+		ContentType: "application/json"}
 	if p, ok := c.provider(d.Type); ok {
 		if test := provider.EmulationOf(p).TestBody; test != nil {
 			ev.Body = test(now)

@@ -27,9 +27,11 @@ type Keys interface {
 func (c *Catalog) CreateKey(ctx context.Context, k bellhop.Key, by string) (_ bellhop.Key, text string, err error) {
 	now := bellhop.StoredTime(c.now())
 	k.ExpiresAt = bellhop.StoredTime(k.ExpiresAt)
-	if err := checkKey(k); err != nil {
+	tenant, tenantErr := c.owner(ctx, k.Tenant)
+	if err := bellhop.Join("", checkKey(k), tenantErr); err != nil {
 		return k, "", err
 	}
+	k.Tenant = tenant
 	if k.Expired(now) {
 		return k, "", bellhop.Invalid("expires_at", "is in the past; use a later time, or leave it out for a key "+
 			"that does not expire")
@@ -45,24 +47,22 @@ func (c *Catalog) CreateKey(ctx context.Context, k bellhop.Key, by string) (_ be
 		return k, "", err
 	}
 	c.opts.Keys.Put(k)
-	c.log.Info("key.created", "key_id", k.ID, "key", k.Name, "scope", k.Scope, "expires_at", k.ExpiresAt, "by", by)
+	c.log.Info("key.created", "key_id", k.ID, "key", k.Name, "scope", k.Scope, "tenant", k.Tenant,
+		"expires_at", k.ExpiresAt, "by", by)
 	return k, text, nil
 }
 
-// checkKey checks the name, the scope and the tenant of a new key.
+// checkKey checks the name and the scope of a new key.
 func checkKey(k bellhop.Key) error {
 	name := bellhop.CheckName(k.Name)
 	if k.Name == bellhop.AdminKeyName {
 		name = bellhop.Invalid("name", "the name admin is that of the admin key; use another name")
 	}
-	var scope, tenant error
+	var scope error
 	if !bellhop.ScopeAdmin.Includes(k.Scope) {
 		scope = bellhop.Invalid("scope", "use admin, operate, read or publish")
 	}
-	if k.Tenant != "" {
-		tenant = bellhop.Invalid("tenant", "there is no such tenant; leave it out for a key that sees everything")
-	}
-	return bellhop.Join("", name, scope, tenant)
+	return bellhop.Join("", name, scope)
 }
 
 // DeleteKey revokes a key: once it returns, the server refuses the key. by is the name of the principal who asks.

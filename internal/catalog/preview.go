@@ -18,6 +18,9 @@ func (c *Catalog) SampleEvent(ctx context.Context, ev bellhop.Event, source stri
 		return ev, err
 	}
 	ev.ID, ev.ReceivedAt = bellhop.PrefixEvent+"preview", c.now()
+	if own := bellhop.TenantOf(ctx); own != "" {
+		ev.Tenant = own
+	}
 	switch source {
 	case "", bellhop.SourceAPI:
 		ev.Source, ev.SourceID = bellhop.SourceAPI, bellhop.SourceAPIID
@@ -29,7 +32,7 @@ func (c *Catalog) SampleEvent(ctx context.Context, ev bellhop.Event, source stri
 	src, err := c.opts.Store.Source(ctx, source)
 	switch {
 	case err == nil:
-		ev.Source, ev.SourceID = src.Name, src.ID
+		ev.Source, ev.SourceID, ev.Tenant = src.Name, src.ID, src.Tenant
 	case isNotFound(err):
 		ev.Source, ev.SourceID = source, source
 	default:
@@ -51,6 +54,9 @@ func (c *Catalog) Preview(d bellhop.Destination, ev bellhop.Event) (Preview, err
 	p, err := c.opts.Opener.Preview(d, ev)
 	if err != nil {
 		return Preview{}, err
+	}
+	if !d.Takes(c.opts.Engine.OwnerOf(&ev)) && p.Why == "" {
+		p.Why = "the event belongs to another tenant than the destination, whose tenants do not name it"
 	}
 	own := c.destinationSecrets(d.Type)
 	if d.Type == bellhop.TypeHTTP {

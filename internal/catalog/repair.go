@@ -70,6 +70,9 @@ func (c *Catalog) replayDestination(ctx context.Context, idOrName string) (strin
 	if isNotFound(err) && idOrName != id {
 		return "", bellhop.Conflict("destination " + idOrName + " is deleted: create it again, or name another")
 	}
+	if isNotFound(err) && bellhop.TenantOf(ctx) != "" { // it may be of another tenant
+		return "", bellhop.Invalid("destination", "there is no such destination")
+	}
 	if isNotFound(err) { // deleted or never there: the repairer knows
 		return id, nil
 	}
@@ -134,6 +137,7 @@ func (c *Catalog) CancelRepair(ctx context.Context, id string) (bellhop.Repair, 
 // repair checks o and returns the repair that it asks for.
 func (c *Catalog) repair(ctx context.Context, o RepairOrder) (bellhop.Repair, error) {
 	var err error
+	o.Filter.Tenant = bellhop.TenantOf(ctx) // it runs in the background, where nobody's tenant narrows it
 	if o.Kind == bellhop.RepairReplay {
 		err = c.checkReplay(ctx, &o)
 	} else {

@@ -11,9 +11,11 @@ import (
 
 // CreateSource checks and stores a new source. It sets the id and the times, and returns the source as stored.
 func (c *Catalog) CreateSource(ctx context.Context, src bellhop.Source) (bellhop.Source, error) {
-	if err := c.checkSource(src); err != nil {
+	tenant, tenantErr := c.owner(ctx, src.Tenant)
+	if err := bellhop.Join("", c.checkSource(src), tenantErr); err != nil {
 		return src, err
 	}
+	src.Tenant = tenant
 	src.ID = c.newID(bellhop.PrefixSource)
 	src.CreatedAt = c.now()
 	src.UpdatedAt, src.SecretsAt = src.CreatedAt, c.sourceSecretTimes(bellhop.Source{}, src, src.CreatedAt)

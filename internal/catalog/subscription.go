@@ -48,6 +48,9 @@ func (c *Catalog) CreateSubscription(ctx context.Context, sub bellhop.Subscripti
 	if err := bellhop.Join("", bellhop.CheckName(sub.Name), sourceErr, connectionErr); err != nil {
 		return sub, err
 	}
+	if conn.Tenant != "" && conn.Tenant != src.Tenant {
+		return sub, bellhop.Invalid("connection", "belongs to another tenant than the source")
+	}
 	if sub.Provider == "" {
 		sub.Provider = src.Provider
 	}

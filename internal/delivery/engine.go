@@ -98,10 +98,12 @@ type Engine struct {
 	metrics *metrics
 	orders  orderHash
 
-	mu     sync.Mutex // serializes changes of lanes, begun and halted; taken before any lane's mu
-	lanes  atomic.Pointer[laneTable]
-	begun  atomic.Bool // Run was called: lanes may claim and send
-	halted bool        // by Halt; mu guards it
+	mu    sync.Mutex // serializes changes of lanes, begun and halted; taken before any lane's mu
+	lanes atomic.Pointer[laneTable]
+	begun atomic.Bool // Run was called: lanes may claim and send
+	// tenants are the names of the tenants. SetTenants replaces the map, nobody changes it.
+	tenants atomic.Pointer[map[string]bool]
+	halted  bool // by Halt; mu guards it
 
 	limiter       *limiter
 	checkNow      chan struct{} // makes Run check the destinations; holds one

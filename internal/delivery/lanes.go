@@ -273,12 +273,44 @@ func (e *Engine) AssignTo(destinationID string, i int, ev *bellhop.Event) bellho
 	return bellhop.NewDelivery{Event: i, DestinationID: destinationID}
 }
 
+// Takes reports whether a destination may get ev, whatever its match says: see [bellhop.Destination.Takes]. It may if
+// there is no such destination: then the store knows.
+func (e *Engine) Takes(destinationID string, ev *bellhop.Event) bool {
+	l := e.lanes.Load().byID[destinationID]
+	return l == nil || l.destination.Load().Takes(e.OwnerOf(ev))
+}
+
+// SetTenants replaces the tenants. As the tenant of a published event, another name is a label that keeps nothing apart.
+func (e *Engine) SetTenants(list []bellhop.Tenant) {
+	names := make(map[string]bool, len(list))
+	for _, t := range list {
+		names[t.Name] = true
+	}
+	e.tenants.Store(&names)
+}
+
+// OwnerOf returns the tenant that ev belongs to; "" is none. An event of a source belongs to the tenant of the source,
+// also once that is deleted.
+func (e *Engine) OwnerOf(ev *bellhop.Event) string {
+	if ev.Tenant == "" || ev.SourceID != bellhop.SourceAPIID {
+		return ev.Tenant
+	}
+	names := e.tenants.Load()
+	if names == nil || !(*names)[ev.Tenant] {
+		return ""
+	}
+	return ev.Tenant
+}
+
 // LooksInside reports whether the match of some destination reads an event's header or body.
 func (e *Engine) LooksInside() bool { return e.lanes.Load().where }
 
 // wants reports whether dst, the destination of l, is to get the event of view. If its expression fails, the event
 // does not match; that is logged once a minute.
 func (e *Engine) wants(l *lane, dst *destination, view *match.View) bool {
+	if !dst.Takes(e.OwnerOf(view.Event())) { // before the expression, which may look into the body
+		return false
+	}
 	if dst.State == bellhop.DestinationExpired || !dst.ExpiresAt.IsZero() && !dst.ExpiresAt.After(e.now()) {
 		return false
 	}

@@ -48,7 +48,7 @@ func (e *Engine) announceOnce(dst *destination, kind, id string, n notice) error
 	body, err := json.Marshal(n)
 	if err == nil {
 		err = e.opts.Announce(context.Background(), bellhop.Event{Type: kind, Subject: dst.Name, ProviderID: id,
-			Time: e.now(), ContentType: "application/json", Body: body})
+			Tenant: dst.Tenant, Time: e.now(), ContentType: "application/json", Body: body})
 	}
 	if err != nil {
 		e.opts.Logger.Error("announcement.failed", "component", "delivery", "type", kind,

@@ -95,6 +95,7 @@ type Door struct {
 	afterReply *afterReply
 	conflicts  conflicts
 	decoders   chan struct{} // a place for each body that is being decoded
+	tenants    tenantLimits  // locks itself
 	events     atomic.Int64  // accepted from senders since the start
 }
 
@@ -110,6 +111,7 @@ type source struct {
 	metrics       sourceMetrics
 	clock         *atomic.Int64       // see Subscriptions; mostly nil
 	subscribed    provider.Subscribed // nil without Subscriptions
+	tenant        *tenantLimit        // of its tenant; nil if that has none
 	// isHandshake reports whether a request is a handshake of a system that can be asked to call the source, right or
 	// wrong; nil if the system makes none, or without Subscriptions.
 	isHandshake func(req *provider.Request) bool
@@ -163,6 +165,7 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 			bellhop.CauseHeader: true, bellhop.CaughtUpHeader: true},
 		limit:   cmp.Or(src.MaxBodyBytes, bellhop.DefaultMaxBodyBytes),
 		metrics: d.metrics.of(src.Name),
+		tenant:  d.tenants.of(src.Tenant),
 	}
 	if d.opts.Subscriptions != nil {
 		s.clock, s.subscribed = d.opts.Subscriptions.Clock(src.ID), d.opts.Subscriptions.Of(src.ID)
@@ -315,11 +318,16 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 	if len(events) == 0 && len(receipt.Refused) == 0 {
 		return nil // an empty batch leaves nothing to store
 	}
+	if src.tenant != nil {
+		if err := src.tenant.admitEvents(req.ReceivedAt, events); err != nil {
+			return err
+		}
+	}
 	header := storedHeader{src: src, req: req}
 	for i := range events {
 		ev := &events[i]
 		keepCoded(ev, req)
-		ev.SourceID, ev.Source, ev.Header = src.ID, src.Name, header.of(ev)
+		ev.SourceID, ev.Source, ev.Tenant, ev.Header = src.ID, src.Name, src.Tenant, header.of(ev)
 		if len(events) > 1 {
 			ev.Body = bytes.Clone(ev.Body) // an event that waits must not keep the whole batch in memory
 		}
@@ -390,6 +398,9 @@ func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Re
 // Publish accepts an event of the API's POST /events. It reports whether an event with the same ProviderID was already
 // stored, whatever its body; then it returns that event's ID, and the caller compares the events.
 func (d *Door) Publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
+	if err := d.admitPublished(&ev); err != nil {
+		return ev, false, err
+	}
 	ev.Fingerprint = bellhop.FingerprintByID
 	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
 	return d.publish(ctx, ev)
@@ -415,6 +426,7 @@ func (d *Door) PublishCaused(ctx context.Context, cause *bellhop.Event, ev bellh
 		return "", errLoop
 	}
 	ev.SourceID, ev.Source, ev.Fingerprint = cause.SourceID, cause.Source, bellhop.FingerprintByID
+	ev.Tenant = cause.Tenant
 	ev.Header = bellhop.NewHeader(http.Header{bellhop.CauseHeader: {cause.ID}, bellhop.HopsHeader: {strconv.Itoa(hops)}},
 		nil)
 	stored, _, err := d.publish(ctx, ev)
@@ -435,6 +447,7 @@ func (d *Door) PublishCaughtUp(ctx context.Context, sourceID, gapID string, even
 	for i := range events {
 		ev := &events[i]
 		ev.SourceID, ev.Source, ev.Header, ev.Fingerprint = src.ID, src.Name, header, bellhop.FingerprintByID
+		ev.Tenant = src.Tenant
 		stamp(ev, now)
 	}
 	deliveries, err := d.opts.Lanes.Match(ctx, events)

@@ -36,6 +36,9 @@ var (
 		"the body arrived so slowly, or its sender sent so much, that it gave way to another"}
 	errQuery      = &doorError{"malformed_query", "the query has more parameters than any provider sends"}
 	errHandshakes = &doorError{"handshake_rate", "more handshakes from one address than a provider makes"}
+	errTenantRate = &doorError{"tenant_rate",
+		"the tenant of the source has as many events a second as its limit allows"}
+	errTenantFull = &doorError{"tenant_full", "the tenant of the source stores as many bytes as its limit allows"}
 	errLoop       = &doorError{"loop", "the event has gone through too many gateways"}
 	errPanic      = &doorError{"internal", "the provider failed on the request"}
 )
@@ -59,6 +62,8 @@ var statuses = map[string]int{
 	"media_type":          http.StatusUnsupportedMediaType,
 	"too_large":           http.StatusRequestEntityTooLarge,
 	"handshake_rate":      http.StatusTooManyRequests,
+	"tenant_rate":         http.StatusTooManyRequests,
+	"tenant_full":         http.StatusTooManyRequests, // so that senders keep the event until there is room
 	"loop":                http.StatusLoopDetected,
 }
 

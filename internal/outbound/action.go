@@ -27,15 +27,48 @@ func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action)
 	}
 	t.whole = true
 	t.Matcher, matchErr = match.Compile(d.Match)
-	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env, Files: o.opts.Files,
-		Publish: o.opts.Publish, Connection: o.opts.Connection, Source: o.opts.Source, Cursors: o.opts.Cursors,
-		PublicURL: strings.TrimSuffix(o.opts.PublicURL, "/")}, d)
+	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env, Files: filesOf(d.Tenant, o.opts.Files),
+		Publish: o.opts.Publish, Connection: within(d.Tenant, o.opts.Connection),
+		Source: within(d.Tenant, o.opts.Source), Cursors: o.opts.Cursors, PublicURL: strings.TrimSuffix(o.opts.PublicURL, "/")}, d)
 	codes := append([]string{string(egress.ClassTimeout)}, a.Info().Errors...)
 	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, o.checkHandshake(d),
 		batchErr, checkDelivery(d, codes)); err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// within returns find for the action of a destination of a tenant, which finds the nouns of that tenant alone: a name
+// in its settings may have become that of another's. A destination of no tenant was made by an administrator of all.
+func within[T any](tenant string, find func(context.Context, string) (T, error)) func(context.Context, string) (T,
+	error) {
+	if find == nil || tenant == "" {
+		return find
+	}
+	return func(ctx context.Context, idOrName string) (T, error) {
+		return find(bellhop.WithTenant(ctx, tenant), idOrName)
+	}
+}
+
+// tenantFiles are the files of a destination of a tenant: their names begin with that of the tenant, so that those of
+// two tenants never meet.
+type tenantFiles struct {
+	provider.Files
+	tenant string
+}
+
+// Begin implements [provider.Files].
+func (f tenantFiles) Begin(ctx context.Context, file bellhop.File) (bellhop.File, error) {
+	file.Name = f.tenant + "/" + file.Name
+	return f.Files.Begin(ctx, file)
+}
+
+// filesOf returns files for the action of a destination of a tenant.
+func filesOf(tenant string, files provider.Files) provider.Files {
+	if tenant == "" || files == nil {
+		return files
+	}
+	return tenantFiles{files, tenant}
 }
 
 // errorAction is the code of an attempt at which the action itself is at fault.

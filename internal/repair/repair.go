@@ -43,6 +43,8 @@ type Lanes interface {
 	Assign(deliveries []bellhop.NewDelivery, i int, view *match.View) []bellhop.NewDelivery
 	// AssignTo returns a delivery of ev to one destination, whatever it wants.
 	AssignTo(destinationID string, i int, ev *bellhop.Event) bellhop.NewDelivery
+	// Takes reports whether a destination may get ev at all: it does not get that of a tenant which it does not name.
+	Takes(destinationID string, ev *bellhop.Event) bool
 	// LooksInside reports whether Assign reads headers or bodies.
 	LooksInside() bool
 	// Wake makes a destination's lane claim deliveries that have become due.

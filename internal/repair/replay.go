@@ -32,6 +32,10 @@ func (r *Repairer) Replay(ctx context.Context, eventID, destinationID string) ([
 		if _, err := r.opts.Store.ScopeRepair(ctx, named); err != nil { // it is deleted, or never existed
 			return nil, err
 		}
+		if !r.opts.Lanes.Takes(destinationID, &ev) {
+			return nil, bellhop.Conflict("the event belongs to tenant " + ev.Tenant + ", whose events the " +
+				"destination does not get: name the tenant in its tenants first")
+		}
 		deliveries = []bellhop.NewDelivery{r.opts.Lanes.AssignTo(destinationID, 0, &ev)}
 	}
 	if err := r.opts.Store.ReplayEvent(ctx, eventID, deliveries); err != nil {
@@ -118,6 +122,8 @@ func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota 
 			wants, _ = where.WantsView(view)
 		}
 		switch {
+		case wants && f.DestinationID != "" && !r.opts.Lanes.Takes(f.DestinationID, ev):
+			wants = false
 		case wants && f.DestinationID != "":
 			step.Deliveries = append(step.Deliveries, r.opts.Lanes.AssignTo(f.DestinationID, i, ev))
 		case wants:

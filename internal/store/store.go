@@ -99,6 +99,7 @@ type Store interface {
 	Files
 	Submissions
 	Keys
+	Tenants
 	Service
 }
 
@@ -456,6 +457,35 @@ type Keys interface {
 	DeleteKey(ctx context.Context, id string) error
 	// UseKeys stores when and from where keys were used last, by their ids. Unknown ids are ignored.
 	UseKeys(ctx context.Context, used map[string]bellhop.KeyUse) error
+}
+
+// Tenants are the customers, newest first in lists. Names are unique and never change; idOrName is an id if it begins
+// like one.
+//
+// A context of [bellhop.WithTenant] narrows every method that reads: it finds the nouns of that tenant alone, as if
+// there were no others. History is the exception: its entries say whose they are. What belongs to a tenant is a source,
+// a destination, a connection, a subscription, a key and a repair with its name; an event of its sources or, if the
+// source is of none, an event that names it; a request at its sources; a delivery to, and a file of, one of its
+// destinations. A method that changes a noun by its id, and whose caller has not read that noun with the same context,
+// looks first whose it is: RetryDelivery, CancelDelivery, EndRepair, Attempts. A noun that would belong to another
+// tenant is not created. A source or a connection that gets another name is followed by the destinations that may get
+// its events or find it, and a narrowed caller is told of those of its tenant.
+type Tenants interface {
+	Tenants(ctx context.Context, page bellhop.Page) (list []bellhop.Tenant, next string, err error)
+	Tenant(ctx context.Context, idOrName string) (bellhop.Tenant, error)
+	// CreateTenant stores a new tenant. It is a conflict if another has its name, or if there are
+	// [bellhop.MaxTenants].
+	CreateTenant(ctx context.Context, t bellhop.Tenant) error
+	// UpdateTenant replaces the limits of the tenant with the id of t.
+	UpdateTenant(ctx context.Context, t bellhop.Tenant) error
+	// DeleteTenant deletes a tenant. It is a conflict while a source, destination, connection, subscription or key
+	// belongs to it; the message counts them. Its events stay until they are too old.
+	DeleteTenant(ctx context.Context, id string) error
+	// TenantDestinations counts the destinations of a tenant.
+	TenantDestinations(ctx context.Context, name string) (int, error)
+	// TenantBytes returns how many bytes the bodies of the stored events of each tenant have, and its files, by its
+	// name. It looks at every stored event, a part at a time.
+	TenantBytes(ctx context.Context) (map[string]int64, error)
 }
 
 // A Service has the methods for the program that owns the store.

@@ -22,6 +22,8 @@ type notice struct {
 	Gap          *gapNotice  `json:"gap,omitempty"`
 	Since        time.Time   `json:"since,omitzero"`
 	ExpectEvery  string      `json:"expect_every,omitempty"`
+
+	tenant string // of the subscription or the source
 }
 
 type nounNotice struct {
@@ -65,7 +67,7 @@ func (m *Manager) publishNotice(kind, subject, id string, n notice) error {
 	body, err := json.Marshal(n)
 	if err == nil {
 		err = m.opts.Announce(context.WithoutCancel(m.ctx), bellhop.Event{Type: kind, Subject: subject, ProviderID: id,
-			Time: m.now(), ContentType: "application/json", Body: body})
+			Tenant: n.tenant, Time: m.now(), ContentType: "application/json", Body: body})
 	}
 	if err != nil {
 		m.log.Error("announcement.failed", "type", kind, "subject", subject, "error", err)
@@ -76,14 +78,14 @@ func (m *Manager) publishNotice(kind, subject, id string, n notice) error {
 // announceState announces that sub is active again, or not any more.
 func (m *Manager) announceState(sub *bellhop.Subscription, kind string) {
 	m.publishNotice(kind, sub.Name, "", notice{Subscription: subscriptionNotice(sub), State: string(sub.State),
-		Reason: sub.Reason, ExpiresAt: sub.ExpiresAt})
+		Reason: sub.Reason, ExpiresAt: sub.ExpiresAt, tenant: sub.Tenant})
 }
 
 // announceGap announces a gap that is stored and, once it was tried to fill it, how that ended. If that fails,
 // announceGaps does so later. What was announced before folds. The ids tell the span: a gap that was widened since is
 // announced again.
 func (m *Manager) announceGap(gap bellhop.Gap, sub *bellhop.Subscription) {
-	n := notice{Subscription: subscriptionNotice(sub), Reason: gap.Reason, Gap: noticeOf(gap)}
+	n := notice{Subscription: subscriptionNotice(sub), Reason: gap.Reason, Gap: noticeOf(gap), tenant: sub.Tenant}
 	if src, ok := m.sourceOf(sub.SourceID); ok {
 		n.Source = &nounNotice{ID: src.ID, Name: src.Name, Provider: src.Provider}
 	}
@@ -169,7 +171,7 @@ func (m *Manager) watchSilence(ctx context.Context) {
 		case was.IsZero() && now.Sub(since) > src.ExpectEvery:
 			src.notes.SilentSince = since
 			begun = append(begun, silence{id, notice{Source: &nounNotice{ID: id, Name: src.Name, Provider: src.Provider},
-				Since: since, ExpectEvery: src.ExpectEvery.String()}, since, src.Name})
+				Since: since, ExpectEvery: src.ExpectEvery.String(), tenant: src.Tenant}, since, src.Name})
 		}
 	}
 	var entries []*entry
@@ -213,7 +215,7 @@ func (m *Manager) watchEntry(ctx context.Context, e *entry, now time.Time) {
 	if begun {
 		e.sub.SilentSince = since
 		m.reportSilence(silence{e.id, notice{Subscription: subscriptionNotice(&sub), Since: since,
-			ExpectEvery: sub.ExpectEvery.String()}, since, sub.Name})
+			ExpectEvery: sub.ExpectEvery.String(), tenant: sub.Tenant}, since, sub.Name})
 	}
 	m.save(ctx, e, noNote) // logs its error
 }

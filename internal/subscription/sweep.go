@@ -299,11 +299,25 @@ func (m *Manager) Remote(ctx context.Context, connectionID, providerName,
 			return nil, userError(err)
 		}
 		for _, remote := range found {
-			all = append(all, m.show(remote))
+			shown := m.show(remote)
+			if own := bellhop.TenantOf(ctx); own != "" && !m.belongs(shown.Subscription, own) {
+				shown.Subscription = "" // of another tenant at the same account
+			}
+			all = append(all, shown)
 		}
 	}
 	slices.SortFunc(all, func(a, b bellhop.RemoteSubscription) int { return strings.Compare(a.RemoteID, b.RemoteID) })
 	return all, nil
+}
+
+// belongs reports whether the subscription of a name belongs to a tenant.
+func (m *Manager) belongs(name, tenant string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.all(), func(e *entry) bool {
+		sub := e.shared.Load()
+		return sub.Name == name && sub.Tenant == tenant
+	})
 }
 
 // show returns a registration as users see it: without client state, and of the URL only the origin.

@@ -35,9 +35,9 @@ func (s *Store) Claim(ctx context.Context, destinationID string, limit int,
 }
 
 const (
-	selectClaimed = `SELECT d.n, d.attempts, e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time,
-			e.received_at, e.content_type, e.header, e.sha256, e.body, d.status, d.error, d.key, d.spared, d.state,
-			d.next_at, d.created_at, d.progress
+	selectClaimed = `SELECT d.n, d.attempts, e.n, src.id, src.name, e.type, e.subject, e.provider_id,
+			` + eventTenant + `, e.time, e.received_at, e.content_type, e.header, e.sha256, e.body, d.status, d.error,
+			d.key, d.spared, d.state, d.next_at, d.created_at, d.progress
 		FROM deliveries d JOIN events e ON e.n = d.n >> 16 JOIN sources src ON src.n = e.source WHERE d.destination = ?`
 	selectDue = selectClaimed +
 		` AND (d.key IS NULL) = 1 AND d.state = 'pending' AND d.next_at <= ? ORDER BY d.next_at LIMIT ?`

@@ -32,7 +32,7 @@ func (s *Store) Connections(ctx context.Context, f bellhop.ConnectionFilter,
 	if err != nil {
 		return nil, "", err
 	}
-	l.equal("tenant", f.Tenant)
+	l.tenant(ctx, "tenant", f.Tenant, l.and)
 	l.equal("provider", f.Provider)
 	l.equal("state", string(f.State))
 	return list(ctx, s, l, selectConnection, s.scanConnection)
@@ -41,11 +41,14 @@ func (s *Store) Connections(ctx context.Context, f bellhop.ConnectionFilter,
 // Connection returns the connection with that id or name.
 func (s *Store) Connection(ctx context.Context, idOrName string) (bellhop.Connection, error) {
 	query := selectConnection + " WHERE " + byIDOrName(idOrName, bellhop.PrefixConnection)
-	return one(ctx, s, "connection", idOrName, query, idOrName, s.scanConnection)
+	return owned(ctx, s, "connection", idOrName, query, "tenant", idOrName, s.scanConnection)
 }
 
 // CreateConnection stores a new connection, without tokens. It is a conflict if another has its name.
-func (s *Store) CreateConnection(_ context.Context, c bellhop.Connection) error {
+func (s *Store) CreateConnection(ctx context.Context, c bellhop.Connection) error {
+	if err := checkOwner(ctx, "connection", c.Tenant); err != nil {
+		return err
+	}
 	sealed, err := s.opts.Keys.Seal(c.Settings, c.ID, s.opts.Rand)
 	if err != nil {
 		return err
@@ -74,7 +77,7 @@ func (s *Store) CreateConnection(_ context.Context, c bellhop.Connection) error 
 
 // UpdateConnection replaces name, settings and their times. It is a conflict if another has its name. Actions that
 // name it by its old name follow.
-func (s *Store) UpdateConnection(_ context.Context, c bellhop.Connection,
+func (s *Store) UpdateConnection(ctx context.Context, c bellhop.Connection,
 	version ...time.Time) (followed []string, err error) {
 	sealed, err := s.opts.Keys.Seal(c.Settings, c.ID, s.opts.Rand)
 	if err != nil {
@@ -91,16 +94,18 @@ func (s *Store) UpdateConnection(_ context.Context, c bellhop.Connection,
 		if err != nil {
 			return conflictIfTaken(err, "connection", c.Name)
 		}
-		followed, err = s.followConnection(db, old, c.Name, c.UpdatedAt)
+		followed, err = s.followConnection(ctx, db, c, old)
 		return err
 	})
 	return followed, err
 }
 
-// followConnection puts the new name of a connection in place of its old one in the settings of each action, whose
-// type has a dot in it, and returns the names of the destinations that it changed.
-func (s *Store) followConnection(db *conn, from, to string, now time.Time) (followed []string, err error) {
-	if from == to {
+// followConnection puts the new name of a connection in place of its old one in the settings of each action that finds
+// the connection: one of its tenant, or of none. The type of an action has a dot in it. It returns the names of the
+// destinations that it changed, as far as the caller sees them.
+func (s *Store) followConnection(ctx context.Context, db *conn, c bellhop.Connection,
+	from string) (followed []string, err error) {
+	if from == c.Name {
 		return nil, nil
 	}
 	type change struct {
@@ -108,8 +113,8 @@ func (s *Store) followConnection(db *conn, from, to string, now time.Time) (foll
 		sealed []byte
 	}
 	var changes []change
-	err = db.query(`SELECT n, id, name, settings FROM destinations WHERE deleted_at IS NULL AND instr(type, '.') > 0
-		ORDER BY name`, nil, func(row *sqlite3.Stmt) error {
+	err = db.query(`SELECT n, id, name, settings, tenant FROM destinations WHERE deleted_at IS NULL
+		AND instr(type, '.') > 0 AND tenant IN ('', ?) ORDER BY name`, []any{c.Tenant}, func(row *sqlite3.Stmt) error {
 		id := row.ColumnText(1)
 		raw, err := s.opts.Keys.Open(row.ColumnRawBlob(3), id)
 		if err != nil {
@@ -120,17 +125,21 @@ func (s *Store) followConnection(db *conn, from, to string, now time.Time) (foll
 		if json.Unmarshal(raw, &settings) != nil || json.Unmarshal(settings["connection"], &name) != nil || name != from {
 			return nil
 		}
-		settings["connection"], _ = json.Marshal(to)
+		settings["connection"], _ = json.Marshal(c.Name)
 		if raw, err = json.Marshal(settings); err != nil {
 			return err
 		}
 		sealed, err := s.opts.Keys.Seal(raw, id, s.opts.Rand)
-		changes, followed = append(changes, change{row.ColumnInt64(0), sealed}), append(followed, row.ColumnText(2))
+		changes = append(changes, change{row.ColumnInt64(0), sealed})
+		if sees(ctx, row.ColumnText(4)) {
+			followed = append(followed, row.ColumnText(2))
+		}
 		return err
 	})
 	for _, change := range changes {
 		if err == nil {
-			err = db.exec("UPDATE destinations SET settings = ?, updated_at = ? WHERE n = ?", change.sealed, now, change.n)
+			err = db.exec("UPDATE destinations SET settings = ?, updated_at = ? WHERE n = ?", change.sealed, c.UpdatedAt,
+				change.n)
 		}
 	}
 	return followed, err

@@ -74,9 +74,7 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter,
 	}
 	l.like("e.type", f.Type)
 	l.like("e.subject", f.Subject)
-	if f.Tenant != "" {
-		l.slowly("dst.tenant = ?", f.Tenant)
-	}
+	l.tenant(ctx, "dst.tenant", f.Tenant, l.slowly)
 	return list(ctx, s, l, selectDelivery, s.scanDelivery)
 }
 
@@ -95,11 +93,7 @@ func (s *Store) Delivery(ctx context.Context, id string) (d bellhop.Delivery, er
 	if !ok {
 		return d, bellhop.NotFound("delivery", id)
 	}
-	err = s.read(ctx, func(c *conn) error {
-		d, err = s.deliveryIn(c, n, id)
-		return err
-	})
-	return d, err
+	return owned(ctx, s, "delivery", id, selectDelivery+" WHERE d.n = ?", "dst.tenant", n, s.scanDelivery)
 }
 
 func (s *Store) deliveryIn(c *conn, n int64, id string) (bellhop.Delivery, error) {
@@ -111,6 +105,9 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) (list []bellhop
 	n, ok := s.ids.ParseDelivery(deliveryID)
 	if !ok {
 		return nil, bellhop.NotFound("delivery", deliveryID)
+	}
+	if _, err := s.Delivery(ctx, deliveryID); err != nil { // it may be of another tenant
+		return nil, err
 	}
 	err = s.read(ctx, func(c *conn) error {
 		err := c.query(`SELECT number, started_at, duration, status, error, detail, reply FROM attempts WHERE delivery = ?
@@ -144,13 +141,13 @@ const (
 
 // RetryDelivery makes a pending, dead or cancelled delivery due now. Its schedule begins anew.
 func (s *Store) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	return s.changeDelivery(id, makeDue+` AND state IN ('pending', 'dead', 'cancelled')`,
+	return s.changeDelivery(ctx, id, makeDue+` AND state IN ('pending', 'dead', 'cancelled')`,
 		"can be retried only while pending, dead or cancelled, and only if its destination exists", s.opts.Now())
 }
 
 // CancelDelivery ends a pending delivery.
 func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	d, err := s.changeDelivery(id, makeCancelled+` AND state = 'pending'`,
+	d, err := s.changeDelivery(ctx, id, makeCancelled+` AND state = 'pending'`,
 		"can be cancelled only while pending (pause its destination first: then its queued deliveries are pending again)",
 		time.Time{})
 	if err == nil {
@@ -161,10 +158,14 @@ func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery
 
 // changeDelivery runs update, with nextAt, now and the number of the delivery as arguments, and returns the
 // delivery afterwards. It is a conflict, told by rule, if update changes nothing.
-func (s *Store) changeDelivery(id, update, rule string, nextAt time.Time) (d bellhop.Delivery, err error) {
+func (s *Store) changeDelivery(ctx context.Context, id, update, rule string,
+	nextAt time.Time) (d bellhop.Delivery, err error) {
 	n, ok := s.ids.ParseDelivery(id)
 	if !ok {
 		return d, bellhop.NotFound("delivery", id)
+	}
+	if _, err := s.Delivery(ctx, id); err != nil { // it may be of another tenant
+		return d, err
 	}
 	err = s.do(func(c *conn) (err error) {
 		if err := c.exec(update, nextAt, s.opts.Now(), n); err != nil {

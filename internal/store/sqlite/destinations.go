@@ -13,7 +13,7 @@ import (
 
 const selectDestination = `SELECT n, id, name, type, url, settings, match, timeout, concurrency, rate, retry,
 	handshake, granted, state, state_reason, created_at, updated_at, secrets_at, batch, order_by, breaker, expires_at,
-	failing_since, access, tenant FROM destinations`
+	failing_since, access, tenant, tenants FROM destinations`
 
 func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err error) {
 	d = bellhop.Destination{ID: row.ColumnText(1), Name: row.ColumnText(2), Type: row.ColumnText(3),
@@ -33,7 +33,8 @@ func (s *Store) scanDestination(row *sqlite3.Stmt) (d bellhop.Destination, err e
 	return d, errors.Join(urlErr, openErr, accessErr, json.Unmarshal(row.ColumnRawText(6), &d.Match),
 		json.Unmarshal(row.ColumnRawText(10), &d.Retry),
 		json.Unmarshal(row.ColumnRawText(20), &d.Breaker),
-		scanJSON(row, 9, &d.Rate), scanJSON(row, 12, &d.Granted), scanJSON(row, 18, &d.Batch))
+		scanJSON(row, 9, &d.Rate), scanJSON(row, 12, &d.Granted), scanJSON(row, 18, &d.Batch),
+		scanJSON(row, 25, &d.Tenants))
 }
 
 // scanJSON reads a rate or a batch; NULL is none.
@@ -53,6 +54,12 @@ func jsonOrNull(v interface{ IsZero() bool }) any {
 	return string(text)
 }
 
+// A tenantList is the Tenants of a destination as they are stored; none is NULL.
+type tenantList []string
+
+// IsZero reports whether the list is empty.
+func (l tenantList) IsZero() bool { return len(l) == 0 }
+
 // Destinations lists the destinations, newest first.
 func (s *Store) Destinations(ctx context.Context, f bellhop.DestinationFilter,
 	page bellhop.Page) ([]bellhop.Destination, string, error) {
@@ -61,7 +68,7 @@ func (s *Store) Destinations(ctx context.Context, f bellhop.DestinationFilter,
 		return nil, "", err
 	}
 	l.and("deleted_at IS NULL")
-	l.equal("tenant", f.Tenant)
+	l.tenant(ctx, "tenant", f.Tenant, l.and)
 	l.equal("state", string(f.State))
 	if f.Type != "" {
 		condition, args := pattern("type", f.Type)
@@ -86,7 +93,7 @@ func (s *Store) DestinationVersions(ctx context.Context) (list []bellhop.Destina
 // Destination returns the destination with that id or name.
 func (s *Store) Destination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
 	query := selectDestination + " WHERE " + byIDOrName(idOrName, bellhop.PrefixDestination) + " AND deleted_at IS NULL"
-	return one(ctx, s, "destination", idOrName, query, idOrName, s.scanDestination)
+	return owned(ctx, s, "destination", idOrName, query, "tenant", idOrName, s.scanDestination)
 }
 
 // accessRow is the row name for which the access of the destination with that id is sealed.
@@ -126,6 +133,9 @@ func orderWord(o bellhop.Order) string { return string(cmp.Or(o, bellhop.OrderNo
 
 // CreateDestination stores a new destination. It is a conflict if another has its name.
 func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) error {
+	if err := checkOwner(ctx, "destination", d.Tenant); err != nil {
+		return err
+	}
 	row, err := s.destinationRow(d)
 	if err != nil {
 		return err
@@ -134,12 +144,12 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 	err = s.do(func(c *conn) error {
 		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, access, match, timeout, concurrency, rate,
 			batch, order_by, retry, breaker, expires_at, handshake, granted, state, state_reason, failing_since, created_at,
-			updated_at, secrets_at, tenant)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			updated_at, secrets_at, tenant, tenants)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			d.ID, d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency,
 			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake,
 			jsonOrNull(d.Granted), string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt,
-			formatSecretTimes(d.SecretsAt), d.Tenant)
+			formatSecretTimes(d.SecretsAt), d.Tenant, jsonOrNull(tenantList(d.Tenants)))
 		n = c.db.LastInsertRowID()
 		return conflictIfTaken(err, "destination", d.Name)
 	})
@@ -170,10 +180,11 @@ func (s *Store) updateDestination(d bellhop.Destination, version []time.Time, mo
 	return s.do(func(c *conn) error {
 		err := destinationTable.change(c, `UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?,
 			match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?, order_by = ?, retry = ?, breaker = ?,
-			expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ?, tenant = ?`, d.ID, version,
+			expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ?, tenant = ?, tenants = ?`, d.ID, version,
 			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency,
 			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake,
-			d.UpdatedAt, formatSecretTimes(d.SecretsAt), d.Tenant)
+			d.UpdatedAt, formatSecretTimes(d.SecretsAt), d.Tenant,
+			jsonOrNull(tenantList(d.Tenants)))
 		err = conflictIfTaken(err, "destination", d.Name)
 		if err == nil && more != nil {
 			err = more(c)
@@ -232,13 +243,15 @@ func (s *Store) DestinationIDs(ctx context.Context, name string) ([]string, erro
 	return s.idsOfName(ctx, "destinations", name)
 }
 
-// DestinationNames returns the names of destinations, also of deleted ones, by id.
+// DestinationNames returns the names of destinations, also of deleted ones, by id: of those that the caller sees.
 func (s *Store) DestinationNames(ctx context.Context, ids []string) (names map[string]string, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		names = make(map[string]string, len(ids))
 		for _, id := range ids {
-			err := c.query("SELECT name FROM destinations WHERE id = ?", []any{id}, func(row *sqlite3.Stmt) error {
-				names[id] = row.ColumnText(0)
+			err := c.query("SELECT name, tenant FROM destinations WHERE id = ?", []any{id}, func(row *sqlite3.Stmt) error {
+				if sees(ctx, row.ColumnText(1)) {
+					names[id] = row.ColumnText(0)
+				}
 				return nil
 			})
 			if err != nil {

@@ -11,8 +11,12 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-const selectEvent = `SELECT e.n, src.id, src.name, e.type, e.subject, e.provider_id, e.tenant, e.time, e.received_at,
-	e.content_type, %header%, e.sha256, %body%, e.conflicts FROM events e JOIN sources src ON src.n = e.source`
+// eventTenant is the tenant of an event: that of its source comes first, so that no sender chooses whose event it is.
+const eventTenant = "iif(src.tenant <> '', src.tenant, coalesce(e.tenant, ''))"
+
+const selectEvent = `SELECT e.n, src.id, src.name, e.type, e.subject, e.provider_id, ` + eventTenant + `, e.time,
+	e.received_at, e.content_type, %header%, e.sha256, %body%, e.conflicts FROM events e
+	JOIN sources src ON src.n = e.source`
 
 var (
 	selectWholeEvent = strings.NewReplacer("%header%", "e.header", "%body%", "e.body").Replace(selectEvent)
@@ -70,9 +74,7 @@ func (s *Store) Events(ctx context.Context, f bellhop.EventFilter,
 	if err := l.sources(s, "e.source", f.SourceIDs, l.slowly); err != nil {
 		return nil, "", err
 	}
-	if f.Tenant != "" { // the tenant of the source comes first: no sender chooses whose list its event is in
-		l.slowly("(src.tenant = ? OR src.tenant = '' AND e.tenant = ?)", f.Tenant, f.Tenant)
-	}
+	l.tenant(ctx, eventTenant, f.Tenant, l.slowly)
 	l.like("e.type", f.Type)
 	l.like("e.subject", f.Subject)
 	query := selectListedEvent
@@ -123,7 +125,7 @@ func (s *Store) Event(ctx context.Context, id string) (bellhop.Event, error) {
 	if !ok {
 		return bellhop.Event{}, bellhop.NotFound("event", id)
 	}
-	ev, err := one(ctx, s, "event", id, selectWholeEvent+" WHERE e.n = ?", n, s.scanSelectedEvent)
+	ev, err := owned(ctx, s, "event", id, selectWholeEvent+" WHERE e.n = ?", eventTenant, n, s.scanSelectedEvent)
 	if err == nil && sha256.Sum256(ev.Body) != ev.SHA256 {
 		err = &bellhop.Error{Code: bellhop.CodeInternal, Message: "the stored body of event " + id +
 			" is damaged: it does not match its checksum"}

@@ -49,6 +49,7 @@ func (s *Store) Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Pa
 	if err := anyOf("destination", "f.destination", f.DestinationIDs, s.anyDestination, l.and); err != nil {
 		return nil, "", err
 	}
+	l.tenant(ctx, "dst.tenant", f.Tenant, l.and)
 	l.created("f.created_at", f.Since, f.Until)
 	return list(ctx, s, l, selectFile, s.scanFile)
 }
@@ -56,7 +57,7 @@ func (s *Store) Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Pa
 // File returns the file with that id or name.
 func (s *Store) File(ctx context.Context, idOrName string) (bellhop.File, error) {
 	query := selectFile + " WHERE f." + byIDOrName(idOrName, bellhop.PrefixFile) + " AND f.doom IS NULL"
-	return one(ctx, s, "file", idOrName, query, idOrName, s.scanFile)
+	return owned(ctx, s, "file", idOrName, query, "dst.tenant", idOrName, s.scanFile)
 }
 
 const selectFileByID = selectFile + " WHERE f.id = ? AND f.doom IS NULL"

@@ -25,17 +25,22 @@ func (s *Store) Keys(ctx context.Context, f bellhop.KeyFilter, page bellhop.Page
 	if err != nil {
 		return nil, "", err
 	}
+	l.tenant(ctx, "tenant", f.Tenant, l.and)
 	l.equal("scope", string(f.Scope))
 	return list(ctx, s, l, selectKey, scanKey)
 }
 
 // Key returns the key with that id or name.
 func (s *Store) Key(ctx context.Context, idOrName string) (bellhop.Key, error) {
-	return one(ctx, s, "key", idOrName, selectKey+" WHERE "+byIDOrName(idOrName, bellhop.PrefixKey), idOrName, scanKey)
+	query := selectKey + " WHERE " + byIDOrName(idOrName, bellhop.PrefixKey)
+	return owned(ctx, s, "key", idOrName, query, "tenant", idOrName, scanKey)
 }
 
 // CreateKey stores a new key. It is a conflict if another has its name, or if there are bellhop.MaxKeys.
-func (s *Store) CreateKey(_ context.Context, k bellhop.Key) error {
+func (s *Store) CreateKey(ctx context.Context, k bellhop.Key) error {
+	if err := checkOwner(ctx, "key", k.Tenant); err != nil {
+		return err
+	}
 	return s.do(func(c *conn) error {
 		n, err := c.number("SELECT count(*) FROM keys")
 		if err != nil {

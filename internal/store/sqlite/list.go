@@ -70,6 +70,16 @@ func (l *listing) equal(column, value string) {
 	}
 }
 
+// tenant narrows the list to rows of the tenant asked for, unless that is "", and to those that the caller with ctx
+// may see. add is and or slowly.
+func (l *listing) tenant(ctx context.Context, column, asked string, add func(string, ...any)) {
+	for _, name := range [...]string{asked, bellhop.TenantOf(ctx)} {
+		if name != "" {
+			add(column+" = ?", name)
+		}
+	}
+}
+
 // between narrows the list to rows whose numbers are not less than from, and less than below. One bound of each kind
 // is in the statement, because SQLite begins its search at one of them.
 func (l *listing) between(from, below int64) {
@@ -190,6 +200,45 @@ func one[T any](ctx context.Context, s *Store, noun, id, query string, arg any,
 		return err
 	})
 	return item, err
+}
+
+// owned is one for a noun of a tenant, whose name is in a column: a caller who sees the nouns of one tenant alone
+// finds no other. query ends in conditions.
+func owned[T any](ctx context.Context, s *Store, noun, id, query, column string, arg any,
+	scan func(*sqlite3.Stmt) (T, error)) (item T, err error) {
+	tenant := bellhop.TenantOf(ctx)
+	if tenant == "" {
+		return one(ctx, s, noun, id, query, arg, scan)
+	}
+	found := false
+	err = s.read(ctx, func(c *conn) error {
+		found = false
+		return c.query(query+" AND "+column+" = ?", []any{arg, tenant}, func(row *sqlite3.Stmt) (err error) {
+			item, err = scan(row)
+			found = true
+			return err
+		})
+	})
+	if err == nil && !found {
+		err = bellhop.NotFound(noun, id)
+	}
+	return item, err
+}
+
+// sees reports whether the caller with ctx sees the nouns of a tenant; "" is those of none.
+func sees(ctx context.Context, tenant string) bool {
+	own := bellhop.TenantOf(ctx)
+	return own == "" || own == tenant
+}
+
+// checkOwner returns an error unless the caller with ctx may make a noun of a tenant. The catalog sets the tenant;
+// this keeps a mistake there from mixing tenants.
+func checkOwner(ctx context.Context, noun, tenant string) error {
+	if sees(ctx, tenant) {
+		return nil
+	}
+	return &bellhop.Error{Code: bellhop.CodeForbidden,
+		Message: "the " + noun + " would not belong to tenant " + bellhop.TenantOf(ctx)}
 }
 
 // oneIn is one on a connection, so also within a transaction of the writer.

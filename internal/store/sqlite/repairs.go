@@ -18,6 +18,9 @@ const maxRepairs = 1000
 const selectRepair = `SELECT n, id, kind, filter, rate, cursor, bound, looked_at, changed, skipped, state, reason,
 	created_at, updated_at FROM repairs`
 
+// repairTenant is the tenant of a repair, which its filter names.
+const repairTenant = "coalesce(filter ->> '$.tenant', '')"
+
 func scanRepair(row *sqlite3.Stmt) (bellhop.Repair, error) {
 	r := bellhop.Repair{ID: row.ColumnText(1), Kind: bellhop.RepairKind(row.ColumnText(2)), Rate: row.ColumnFloat(4),
 		Cursor: row.ColumnInt64(5), Bound: row.ColumnInt64(6), LookedAt: row.ColumnInt64(7), Changed: row.ColumnInt64(8),
@@ -40,6 +43,7 @@ func (s *Store) Repairs(ctx context.Context, q bellhop.RepairQuery,
 	}
 	l.equal("kind", string(q.Kind))
 	l.equal("state", string(q.State))
+	l.tenant(ctx, repairTenant, q.Tenant, l.and)
 	l.created("created_at", q.Since, q.Until)
 	return list(ctx, s, l, selectRepair, scanRepair)
 }
@@ -64,7 +68,7 @@ func runningRepairs(c *conn) (running []bellhop.Repair, err error) {
 
 // Repair returns one repair.
 func (s *Store) Repair(ctx context.Context, id string) (bellhop.Repair, error) {
-	return one(ctx, s, "repair", id, selectRepair+" WHERE id = ?", id, scanRepair)
+	return owned(ctx, s, "repair", id, selectRepair+" WHERE id = ?", repairTenant, id, scanRepair)
 }
 
 func repairIn(c *conn, id string) (bellhop.Repair, error) {
@@ -79,7 +83,7 @@ func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Rep
 	}
 	var created bellhop.Repair
 	err = s.do(func(c *conn) error {
-		if err := roomForRepair(c); err != nil {
+		if err := roomForRepair(c, r.Filter.Tenant); err != nil {
 			return err
 		}
 		r, err := s.bounded(r)
@@ -102,14 +106,20 @@ func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Rep
 	return created, err
 }
 
-func roomForRepair(c *conn) error {
+// roomForRepair returns an error if as many repairs run as may. It names those of one tenant, or all if tenant is "".
+func roomForRepair(c *conn, tenant string) error {
 	running, err := runningRepairs(c)
 	if err != nil || len(running) < bellhop.MaxRunningRepairs {
 		return err
 	}
 	var ids []string
 	for _, r := range running {
-		ids = append(ids, r.ID)
+		if tenant == "" || r.Filter.Tenant == tenant {
+			ids = append(ids, r.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return bellhop.Conflict("as many repairs run as may at a time: wait for one to end")
 	}
 	return bellhop.Conflict("as many repairs run as may at a time (" + strings.Join(ids, ", ") +
 		"): wait for one to end, or cancel one")
@@ -174,6 +184,9 @@ func (s *Store) repairDestination(kind bellhop.RepairKind, id string) (int64, er
 func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairState,
 	reason string) (bellhop.Repair, error) {
 	var r bellhop.Repair
+	if _, err := s.Repair(ctx, id); err != nil { // it may be of another tenant
+		return r, err
+	}
 	err := s.do(func(c *conn) (err error) {
 		if r, err = repairIn(c, id); err != nil {
 			return err
@@ -245,6 +258,9 @@ func (s *Store) chooseEvents(c *conn, r bellhop.Repair, limit int,
 		condition, args := pattern("e.type", f.Type)
 		l.and(condition, args...)
 	}
+	if f.Tenant != "" {
+		l.and(eventTenant+" = ?", f.Tenant)
+	}
 	if !f.Self() {
 		self, _ := s.sources.get(bellhop.SourceSelfID)
 		l.and("e.source <> ?", self)
@@ -295,6 +311,9 @@ func (s *Store) chooseDeliveries(c *conn, r bellhop.Repair,
 	}
 	if f.Error != "" {
 		l.and("d.error = ?", f.Error)
+	}
+	if f.Tenant != "" {
+		l.and("dst.tenant = ?", f.Tenant)
 	}
 	query, args := l.ascending(`SELECT d.n, dst.id FROM deliveries d `+index+`
 		CROSS JOIN destinations dst ON dst.n = d.destination`, "d.n", limit)

@@ -169,9 +169,7 @@ func (s *Store) Requests(ctx context.Context, f bellhop.RequestFilter,
 	if f.Reason != "" {
 		l.slowly("r.reason = ?", f.Reason)
 	}
-	if f.Tenant != "" {
-		l.slowly("src.tenant = ?", f.Tenant)
-	}
+	l.tenant(ctx, "src.tenant", f.Tenant, l.slowly)
 	l.containing(requestBody, f.Contains)
 	return list(ctx, s, l, selectRequest, s.scanListedRequest)
 }
@@ -182,5 +180,5 @@ func (s *Store) Request(ctx context.Context, id string) (bellhop.Request, error)
 	if !ok {
 		return bellhop.Request{}, bellhop.NotFound("request", id)
 	}
-	return one(ctx, s, "request", id, selectRequest+" WHERE r.n = ?", n, s.scanRequest)
+	return owned(ctx, s, "request", id, selectRequest+" WHERE r.n = ?", "src.tenant", n, s.scanRequest)
 }

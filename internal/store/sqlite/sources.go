@@ -37,7 +37,7 @@ func (s *Store) Sources(ctx context.Context, f bellhop.SourceFilter,
 		return nil, "", err
 	}
 	l.and("deleted_at IS NULL AND " + hasURL)
-	l.equal("tenant", f.Tenant)
+	l.tenant(ctx, "tenant", f.Tenant, l.and)
 	l.equal("provider", f.Provider)
 	return list(ctx, s, l, selectSource, s.scanSource)
 }
@@ -46,7 +46,7 @@ func (s *Store) Sources(ctx context.Context, f bellhop.SourceFilter,
 func (s *Store) Source(ctx context.Context, idOrName string) (bellhop.Source, error) {
 	query := selectSource + " WHERE " + byIDOrName(idOrName, bellhop.PrefixSource) + " AND deleted_at IS NULL AND " +
 		hasURL
-	return one(ctx, s, "source", idOrName, query, idOrName, s.scanSource)
+	return owned(ctx, s, "source", idOrName, query, "tenant", idOrName, s.scanSource)
 }
 
 // SourceIDs returns the id of the source with that name or, if there is none, those of the deleted ones.
@@ -55,12 +55,19 @@ func (s *Store) SourceIDs(ctx context.Context, name string) ([]string, error) {
 }
 
 // idsOfName returns the id of the row with that name or, if there is none, those of the deleted rows with it, oldest
-// first. The table is sources or destinations.
+// first. The table is sources or destinations. A caller who sees the nouns of one tenant alone finds those, and the
+// two sources that every store has: events of the tenant may be of them.
 func (s *Store) idsOfName(ctx context.Context, table, name string) (ids []string, err error) {
+	exceptions := ""
+	if table == "sources" {
+		exceptions = " OR NOT " + hasURL
+	}
 	err = s.read(ctx, func(c *conn) error {
-		return c.query(`SELECT id FROM `+table+` WHERE name = ?1 AND (deleted_at IS NULL
-			OR NOT EXISTS (SELECT 1 FROM `+table+` WHERE name = ?1 AND deleted_at IS NULL)) ORDER BY n`,
-			[]any{name}, func(row *sqlite3.Stmt) error {
+		ids = nil
+		return c.query(`SELECT id FROM `+table+` WHERE name = ?1 AND (?2 = '' OR tenant = ?2`+exceptions+`)
+			AND (deleted_at IS NULL OR NOT EXISTS (SELECT 1 FROM `+table+` WHERE name = ?1 AND deleted_at IS NULL
+			AND (?2 = '' OR tenant = ?2`+exceptions+`))) ORDER BY n`,
+			[]any{name, bellhop.TenantOf(ctx)}, func(row *sqlite3.Stmt) error {
 				ids = append(ids, row.ColumnText(0))
 				return nil
 			})
@@ -78,6 +85,9 @@ func byIDOrName(idOrName, prefix string) string {
 
 // CreateSource stores a new source. It is a conflict if another has its name.
 func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
+	if err := checkOwner(ctx, "source", src.Tenant); err != nil {
+		return err
+	}
 	sealed, err := s.opts.Keys.Seal(src.Settings, src.ID, s.opts.Rand)
 	if err != nil {
 		return err
@@ -97,7 +107,8 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 	return err
 }
 
-// UpdateSource replaces the source with the id of src. Destinations that name it by its old name follow.
+// UpdateSource replaces the source with the id of src. Destinations that name it by its old name, and may get its events,
+// follow.
 func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source,
 	version ...time.Time) (followed []string, err error) {
 	sealed, err := s.opts.Keys.Seal(src.Settings, src.ID, s.opts.Rand)
@@ -117,15 +128,17 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source,
 		if err != nil {
 			return conflictIfTaken(err, "source", src.Name)
 		}
-		followed, err = followRename(c, old, src.Name, src.UpdatedAt)
+		followed, err = followRename(ctx, c, src, old)
 		return err
 	})
 	return followed, err
 }
 
-// followRename puts the new name of a source in place of its old one in the match of each destination, and returns the
-// names of the destinations that it changed.
-func followRename(c *conn, from, to string, now time.Time) (followed []string, err error) {
+// followRename puts the new name of a source in place of its old one in the match of each destination that may get its
+// events: another one means the source of its own tenant. It returns the names of those that it changed, as far as
+// the caller sees them.
+func followRename(ctx context.Context, c *conn, src bellhop.Source, from string) (followed []string, err error) {
+	to := src.Name
 	if from == to {
 		return nil, nil
 	}
@@ -134,14 +147,14 @@ func followRename(c *conn, from, to string, now time.Time) (followed []string, e
 		match bellhop.Match
 	}
 	var changes []change
-	err = c.query(`SELECT n, name, match FROM destinations WHERE deleted_at IS NULL AND instr(match, ?) > 0 ORDER BY name`,
+	err = c.query(`SELECT n, name, match, tenant, tenants FROM destinations WHERE deleted_at IS NULL
+		AND instr(match, ?) > 0 ORDER BY name`,
 		[]any{`"` + from + `"`}, func(row *sqlite3.Stmt) error {
 			var m bellhop.Match
-			if err := json.Unmarshal(row.ColumnRawText(2), &m); err != nil {
+			d := bellhop.Destination{Tenant: row.ColumnText(3)}
+			err := errors.Join(json.Unmarshal(row.ColumnRawText(2), &m), scanJSON(row, 4, &d.Tenants))
+			if err != nil || !slices.Contains(m.Sources, from) || !d.Takes(src.Tenant) {
 				return err
-			}
-			if !slices.Contains(m.Sources, from) {
-				return nil
 			}
 			var sources []string
 			for _, source := range m.Sources {
@@ -153,7 +166,10 @@ func followRename(c *conn, from, to string, now time.Time) (followed []string, e
 				}
 			}
 			m.Sources = sources
-			changes, followed = append(changes, change{row.ColumnInt64(0), m}), append(followed, row.ColumnText(1))
+			changes = append(changes, change{row.ColumnInt64(0), m})
+			if sees(ctx, d.Tenant) {
+				followed = append(followed, row.ColumnText(1))
+			}
 			return nil
 		})
 	for _, change := range changes {
@@ -161,7 +177,7 @@ func followRename(c *conn, from, to string, now time.Time) (followed []string, e
 		if err = errors.Join(err, jsonErr); err != nil {
 			break
 		}
-		err = c.exec("UPDATE destinations SET match = ?, updated_at = ? WHERE n = ?", string(text), now, change.n)
+		err = c.exec("UPDATE destinations SET match = ?, updated_at = ? WHERE n = ?", string(text), src.UpdatedAt, change.n)
 	}
 	return followed, err
 }

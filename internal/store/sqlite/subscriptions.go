@@ -51,14 +51,14 @@ func (s *Store) Subscriptions(ctx context.Context, f bellhop.SubscriptionFilter,
 	l.equal("connection", f.ConnectionID)
 	l.equal("provider", f.Provider)
 	l.equal("state", string(f.State))
-	l.equal("tenant", f.Tenant)
+	l.tenant(ctx, "tenant", f.Tenant, l.and)
 	return list(ctx, s, l, selectSubscription, s.scanSubscription)
 }
 
 // Subscription returns the subscription with that id or name.
 func (s *Store) Subscription(ctx context.Context, idOrName string) (bellhop.Subscription, error) {
 	query := selectSubscription + " WHERE " + byIDOrName(idOrName, bellhop.PrefixSubscription)
-	return one(ctx, s, "subscription", idOrName, query, idOrName, s.scanSubscription)
+	return owned(ctx, s, "subscription", idOrName, query, "tenant", idOrName, s.scanSubscription)
 }
 
 // A sealedSubscription is a subscription with its encrypted parts.

@@ -31,6 +31,7 @@ CREATE TABLE destinations (
 	name         TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 64),
 	type         TEXT NOT NULL CHECK (type <> ''),
 	tenant       TEXT NOT NULL DEFAULT '' CHECK (length(tenant) <= 255), -- its deliveries belong to this tenant
+	tenants      TEXT,                              -- JSON: further tenants whose events it may get; NULL is none
 	url          BLOB NOT NULL,                     -- sealed: its path or query may be secret
 	settings     BLOB NOT NULL,                     -- sealed
 	access       BLOB NOT NULL,                     -- sealed; empty is none
@@ -193,6 +194,18 @@ CREATE TABLE connections (
 	created_at INTEGER NOT NULL,
 	updated_at INTEGER NOT NULL,                    -- of name and settings
 	secrets_at TEXT NOT NULL                        -- JSON: when each secret was set, by its path
+) STRICT;
+
+-- The customers. Nouns name them, and no row here refers to a noun.
+CREATE TABLE tenants (
+	n            INTEGER PRIMARY KEY,
+	id           TEXT NOT NULL UNIQUE,
+	name         TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 64), -- it never changes
+	events       TEXT,                              -- JSON: per second, burst; NULL is no limit
+	stored_bytes INTEGER NOT NULL CHECK (stored_bytes >= 0),                 -- 0 is no limit
+	destinations INTEGER NOT NULL CHECK (destinations >= 0),                 -- 0 is no limit
+	created_at   INTEGER NOT NULL,
+	updated_at   INTEGER NOT NULL
 ) STRICT;
 
 -- The keys of the API. None of them can be read out of its row.

@@ -18,12 +18,26 @@ type Source struct {
 	MaxBodyBytes int64 // largest accepted body; 0 is the provider's default
 	Disabled     bool  // the door answers as if the source did not exist
 
+	Reply *SourceReply // the answer to accepted requests; nil is an empty one with the status of the provider
+
 	ExpectEvery time.Duration // how long it may be silent: see [TypeSourceSilent]; 0 is for ever
 
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	SecretsAt SecretTimes // when each secret among Settings was set
 }
+
+// A SourceReply is the answer of a source's own to a request whose events are stored, for senders that want one: a
+// slash command, a call that asks what to say. It never changes what is stored.
+type SourceReply struct {
+	Status      int    `json:"status,omitempty"`       // 200 to 299; 0 is 200
+	ContentType string `json:"content_type,omitempty"` // "" is text/plain, or application/json if Template gives no text
+	Body        string `json:"body,omitempty"`         // sent as it is; at most [MaxSourceReplyBytes]
+	Template    string `json:"template,omitempty"`     // an expression over the first event, in place of Body
+}
+
+// MaxSourceReplyBytes bounds the body of a [SourceReply].
+const MaxSourceReplyBytes = 64 << 10
 
 // SourceAPI and SourceAPIID are the name and id of the source of events that are published through the API. It has
 // no URL at the door.

@@ -15,6 +15,16 @@ type NewSource struct {
 	Disabled     bool     `json:"disabled,omitempty"`
 	ExpectEvery  string   `json:"expect_every,omitempty" example:"24h"` // how long it may be silent
 	Tenant       string   `json:"tenant,omitempty" maxLength:"64"`
+	Reply        *Reply   `json:"reply,omitempty"` // nil is the provider's answer
+}
+
+// A Reply is the answer of a source's own to a request whose events are stored: a body, or a template that makes one of
+// the first event.
+type Reply struct {
+	Status      int    `json:"status,omitempty"` // 200 to 299; 0 is 200
+	ContentType string `json:"content_type,omitempty"`
+	Body        string `json:"body,omitempty"`     // at most 64 KiB
+	Template    string `json:"template,omitempty"` // at most 16 KiB
 }
 
 // A Source is one inbound URL of one provider.
@@ -30,6 +40,7 @@ type Source struct {
 	Disabled     bool     `json:"disabled"`
 	ExpectEvery  string   `json:"expect_every"` // "" is for ever
 	Tenant       string   `json:"tenant"`
+	Reply        *Reply   `json:"reply"` // nil is the provider's answer
 	CreatedAt    Time     `json:"created_at"`
 	UpdatedAt    Time     `json:"updated_at"`
 	Warnings     []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak

@@ -90,6 +90,7 @@ func showSource(e *env, conn *connection, s client.Source) error {
 	fields := []field{{"id", s.ID}, {"name", s.Name}, {"provider", s.Provider}, {"url", sourceURL(s)},
 		{"state", sourceState(s)}, {"tenant", s.Tenant}}
 	fields = append(fields, settingFields("settings.", s.Settings)...)
+	fields = append(fields, replyShown(s.Reply)...)
 	if s.MaxBodyBytes > 0 {
 		fields = append(fields, field{"max body bytes", strconv.FormatInt(s.MaxBodyBytes, 10)})
 	}
@@ -109,7 +110,9 @@ func newSourcesCreateCommand(e *env, conn *connection) *cobra.Command {
 says how to set it up.`,
 		Example: `  bellhop sources create media --provider ams --key @key.txt --set account_id=GUID
   bellhop sources create repo --provider generic --set scheme=hmac --set header=X-Sig --set secret=env:SECRET
-  bellhop sources create pay --provider standardwebhooks --set secret='["whsec_new","whsec_old"]'`,
+  bellhop sources create pay --provider standardwebhooks --set secret='["whsec_new","whsec_old"]'
+  bellhop sources create calls --provider generic --set scheme=none --reply-type text/xml \
+    --reply-template '"<Response><Say>" + xml(form(body).From) + "</Say></Response>"'`,
 		Args: oneArgument("name for the source"),
 	}
 	providerName := c.Flags().String("provider", "", "the provider that calls this source")
@@ -122,6 +125,7 @@ says how to set it up.`,
 	lengthTextFlag(c, &expectEvery, "expect-every",
 		"publish bellhop.source.silent if nothing came for so long, such as 24h")
 	tenant := ownerFlag(c, "source")
+	answer := addReplyFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *providerName == "" {
 			return wrongUsage("missing --provider; 'bellhop providers' lists them")
@@ -136,6 +140,9 @@ says how to set it up.`,
 		}
 		source := client.NewSource{Name: args[0], Provider: *providerName, Settings: settings, MaxBodyBytes: *maxBody,
 			ExpectEvery: expectEvery, Tenant: *tenant}
+		if source.Reply, err = answer.reply(e); err != nil {
+			return err
+		}
 		return conn.call(func(api *client.Client) error {
 			s, err := api.CreateSource(c.Context(), source)
 			if err != nil {
@@ -164,7 +171,8 @@ To rotate a secret without losing events, set the new and the old one together; 
 uses the new one, set the new one alone.`,
 		Example: `  bellhop sources update media --set signing_key='["NEW","OLD"]'
   bellhop sources update media --unset account_id
-  bellhop sources update media --disabled`,
+  bellhop sources update media --disabled
+  bellhop sources update commands --reply-template '{"text": "I look into " + form(body).text}'`,
 		Args: oneArgument("source"),
 	}
 	name := c.Flags().String("name", "",
@@ -178,6 +186,10 @@ uses the new one, set the new one alone.`,
 	expectEvery := ""
 	lengthTextFlag(c, &expectEvery, "expect-every",
 		"publish bellhop.source.silent if nothing came for so long, such as 24h; 0s ends that")
+	answer := addReplyFlags(c)
+	noReply := c.Flags().Bool("no-reply", false, "answer as the provider's protocol says, without a reply of one's own")
+	c.MarkFlagsMutuallyExclusive("no-reply", "reply-body")
+	c.MarkFlagsMutuallyExclusive("no-reply", "reply-template")
 	disabled := c.Flags().Bool("disabled", false,
 		"answer requests with 404, as if the source did not exist; --disabled=false ends that")
 	etag := ifMatchFlag(c)
@@ -215,6 +227,15 @@ uses the new one, set the new one alone.`,
 		case expectEvery != "":
 			changes["expect_every"] = expectEvery
 		}
+		reply, err := answer.changes(c, e)
+		switch {
+		case err != nil:
+			return err
+		case *noReply:
+			changes["reply"] = nil
+		case reply != nil:
+			changes["reply"] = reply
+		}
 		if len(settings) > 0 {
 			changes["settings"] = settings
 		}
@@ -235,6 +256,76 @@ uses the new one, set the new one alone.`,
 		})
 	}
 	return c
+}
+
+// replyFlags are the flags of the reply of a source.
+type replyFlags struct {
+	status               int
+	kind, body, template string
+}
+
+func addReplyFlags(c *cobra.Command) *replyFlags {
+	f := new(replyFlags)
+	rangeFlag(c, &f.status, "reply-status", 0, 200, 299, "status of the answer to a request whose events are stored")
+	c.Flags().StringVar(&f.kind, "reply-type", "", "content type of that answer, such as text/xml")
+	c.Flags().StringVar(&f.body, "reply-body", "", "body of that answer: text, or @FILE")
+	c.Flags().StringVar(&f.template, "reply-template", "",
+		"an expression that makes the body of the event, such as '{\"text\": data.text}', or @FILE")
+	c.MarkFlagsMutuallyExclusive("reply-body", "reply-template")
+	return f
+}
+
+// reply returns what the flags say; nil if none was given.
+func (f *replyFlags) reply(e *env) (*client.Reply, error) {
+	body, err := e.readText(f.body)
+	if err != nil {
+		return nil, err
+	}
+	template, err := e.readText(f.template)
+	if err != nil {
+		return nil, err
+	}
+	r := client.Reply{Status: f.status, ContentType: f.kind, Body: body, Template: template}
+	if r == (client.Reply{}) {
+		return nil, nil
+	}
+	return &r, nil
+}
+
+// changes returns the merge patch of a reply that the given flags ask for. A body replaces a template, and a template a
+// body.
+func (f *replyFlags) changes(c *cobra.Command, e *env) (map[string]any, error) {
+	r, err := f.reply(e)
+	if r == nil || err != nil {
+		return nil, err
+	}
+	changes := map[string]any{}
+	for name, value := range map[string]any{"status": r.Status, "content_type": r.ContentType, "body": r.Body,
+		"template": r.Template} {
+		if c.Flags().Changed("reply-" + strings.TrimPrefix(name, "content_")) {
+			changes[name] = value
+		}
+	}
+	switch {
+	case changes["body"] != nil:
+		changes["template"] = nil
+	case changes["template"] != nil:
+		changes["body"] = nil
+	}
+	return changes, nil
+}
+
+// replyShown are the fields that show a reply.
+func replyShown(r *client.Reply) []field {
+	if r == nil {
+		return nil
+	}
+	status := ""
+	if r.Status != 0 {
+		status = strconv.Itoa(r.Status)
+	}
+	return []field{{"reply.status", status}, {"reply.content_type", r.ContentType}, {"reply.body", r.Body},
+		{"reply.template", r.Template}}
 }
 
 func newSourcesDeleteCommand(e *env, conn *connection) *cobra.Command {

@@ -51,6 +51,9 @@ var descriptions = []struct {
 		"max_body_bytes": "Largest body accepted. Default: 0, which is the provider's default, mostly 1 MiB",
 		"disabled":       "Whether the source answers as if it did not exist",
 	}},
+	{"NewSource Source", map[string]string{
+		"reply": "What a request whose events are stored is answered with. Default: the provider's status without a body",
+	}},
 	{"Source", map[string]string{
 		"followed": "In the answer to a new name: the destinations whose match named the old name, and has the new one now",
 		"url":      "The URL for the provider to call",

@@ -6,6 +6,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/catalog"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/danielgtaylor/huma/v2"
 )
 
@@ -19,6 +20,7 @@ func newRegistry() huma.Registry {
 	describeBy[client.Rate, rateSchema](r)
 	describeBy[client.Batch, batchSchema](r)
 	describeBy[client.Breaker, breakerSchema](r)
+	describeBy[client.Reply, replySchema](r)
 	describeBy[client.Schedule, scheduleSchema](r)
 	describeBy[bellhop.Outcome, outcomeSchema](r)
 	describeBy[client.MatchError, matchErrorSchema](r)
@@ -103,6 +105,22 @@ func (breakerSchema) Schema(huma.Registry) *huma.Schema {
 				"Default: 10s, or 0s if failures is given"},
 		"disable_after": {Type: huma.TypeString, Examples: []any{"120h"},
 			Description: "How long the destination fails without a success before it is disabled. Default: 120h. 0s is never"},
+	})
+}
+
+type replySchema struct{}
+
+// Schema describes the reply of a source. null is the answer of the provider.
+func (replySchema) Schema(huma.Registry) *huma.Schema {
+	longest, most := match.MaxTemplateLength, bellhop.MaxSourceReplyBytes
+	return nullableObject(map[string]*huma.Schema{
+		"status": {Type: huma.TypeInteger, Nullable: true, Examples: []any{200}, Minimum: bound(200), Maximum: bound(299),
+			Description: "Default: 200"},
+		"content_type": {Type: huma.TypeString, Nullable: true, Examples: []any{"text/xml"},
+			Description: "Default: text/plain; of a template whose result is no text, application/json"},
+		"body": {Type: huma.TypeString, Nullable: true, MaxLength: &most, Description: "Sent as it is"},
+		"template": {Type: huma.TypeString, Nullable: true, MaxLength: &longest,
+			Description: "An expression over the first event of the request, in place of body; its result is the body"},
 	})
 }
 

@@ -94,7 +94,7 @@ func (s *server) sourceJSON(src bellhop.Source) client.Source {
 		ID: src.ID, Name: src.Name, Provider: src.Provider, URL: strings.TrimSuffix(s.PublicURL, "/") + "/in/" + src.Name,
 		URLQuery: s.Catalog.URLQuery(src),
 		Settings: of.Settings, MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled,
-		ExpectEvery: expectEveryText(src.ExpectEvery), Tenant: src.Tenant,
+		ExpectEvery: expectEveryText(src.ExpectEvery), Tenant: src.Tenant, Reply: of.Reply,
 		CreatedAt: client.Time{Time: src.CreatedAt}, UpdatedAt: client.Time{Time: src.UpdatedAt},
 	}
 }
@@ -111,7 +111,7 @@ func newSource(src bellhop.Source) client.NewSource {
 	return client.NewSource{
 		Name: src.Name, Provider: src.Provider, Settings: readSettings(src.Settings),
 		MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled, ExpectEvery: expectEveryText(src.ExpectEvery),
-		Tenant: src.Tenant,
+		Tenant: src.Tenant, Reply: (*client.Reply)(src.Reply),
 	}
 }
 
@@ -124,7 +124,7 @@ func sourceOf(in client.NewSource) (bellhop.Source, error) {
 	expect, err := readExpectEvery(in.ExpectEvery)
 	return bellhop.Source{
 		Name: in.Name, Provider: in.Provider, Settings: settings, MaxBodyBytes: in.MaxBodyBytes, Disabled: in.Disabled,
-		ExpectEvery: expect, Tenant: in.Tenant,
+		ExpectEvery: expect, Tenant: in.Tenant, Reply: (*bellhop.SourceReply)(in.Reply),
 	}, err
 }
 

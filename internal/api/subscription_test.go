@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +169,28 @@ func TestSubscription(t *testing.T) {
 	r.do("GET", "/api/v1/connections/work/remote?resource=Documents", "").is(200)
 	if got := strings.Join(r.kept, ", "); got != "leave sub_1, delete sub_1, remote con_1 crm Documents" {
 		t.Errorf("%s", got)
+	}
+}
+
+func TestSourceReply(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	reply := func(body string) any { return r.do("PATCH", "/api/v1/sources/media", body).is(200)["reply"] }
+	if got := fmt.Sprint(reply(`{"reply":{"body":"ok","status":201}}`)); got != "map[body:ok status:201]" {
+		t.Errorf("%v", got)
+	}
+	if got := fmt.Sprint(reply(`{"reply":{"body":null,"template":"data"}}`)); got != "map[status:201 template:data]" {
+		t.Errorf("%v", got)
+	}
+	if got := r.do("GET", "/api/v1/sources/media", "").is(200)["reply"]; fmt.Sprint(got) != "map[status:201 template:data]" {
+		t.Errorf("%v", got)
+	}
+	r.do("PATCH", "/api/v1/sources/media", `{"reply":{"status":500}}`).refused(422, bellhop.CodeInvalid, "reply.status")
+	r.do("PATCH", "/api/v1/sources/media", `{"reply":{"template":"data."}}`).refused(422, bellhop.CodeInvalid,
+		"reply.template")
+	r.do("PATCH", "/api/v1/sources/media", `{"reply":{"text":"x"}}`).refused(422, bellhop.CodeInvalid, "reply.text")
+	if got := reply(`{"reply":null}`); got != nil {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -316,7 +316,7 @@ func (a *App) openRooms(client *egress.Client) {
 	a.openSubscriptions()
 	a.door = ingest.New(ingest.Options{
 		Store: a.store, Lanes: a.engine, Subscriptions: a.keeper, Providers: o.Providers, Env: env, Logger: o.Logger,
-		Metrics: a.registry,
+		Metrics: a.registry, Gate: a.gate,
 	})
 	a.undoLater("door", a.door.Stop)
 	a.openKeys()

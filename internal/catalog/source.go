@@ -158,7 +158,12 @@ func (c *Catalog) checkSource(src bellhop.Source) error {
 		return bellhop.Join("", name, unknown)
 	}
 	_, err := p.Open(c.opts.Env, src.Settings)
-	return bellhop.Join("", name, bellhop.Join("settings", err))
+	err = bellhop.Join("settings", err)
+	if src.Reply != nil {
+		_, replyErr := match.OpenReply(*src.Reply)
+		err = bellhop.Join("", err, bellhop.Join("reply", replyErr))
+	}
+	return bellhop.Join("", name, err)
 }
 
 // logSourceWarnings logs the weaknesses of src.

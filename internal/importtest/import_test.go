@@ -91,7 +91,7 @@ var rooms = []row{
 	{"internal/delivery", []room{".", "internal/match", "internal/outbound"}, []string{"prometheus"}},
 	{"internal/repair", []room{".", "internal/match"}, []string{"prometheus"}},
 	{"internal/subscription", []room{".", "provider"}, []string{"prometheus"}},
-	{"internal/ingest", []room{".", "provider", "internal/contentcoding"}, []string{"prometheus"}},
+	{"internal/ingest", []room{".", "provider", "internal/match", "internal/contentcoding"}, []string{"prometheus"}},
 	{"internal/action", []room{".", "provider", "internal/blob"}, []string{"prometheus"}},
 	{"internal/blob", nil, []string{"minio"}},
 	{"internal/connection", []room{".", "provider", "internal/egress"}, []string{"oauth2", "oidc", "prometheus"}},

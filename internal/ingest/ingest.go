@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -73,6 +74,7 @@ type Options struct {
 	Subscriptions Subscriptions
 	Lanes         Lanes
 	Providers     []provider.Provider
+	Gate          *match.Gate // of large bodies, for templates of replies; nil bounds nothing
 	Env           provider.Env
 	Logger        *slog.Logger
 	Metrics       prometheus.Registerer // nil registers no metrics
@@ -106,6 +108,7 @@ func (d *Door) Accepted() int64 { return d.events.Load() }
 type source struct {
 	bellhop.Source
 	receiver      provider.Receiver // nil if the source could not be opened
+	reply         *match.Reply      // nil is the answer of the provider
 	secretHeaders map[string]bool   // canonical names of headers that are never stored
 	limit         int64             // bytes of a body
 	metrics       sourceMetrics
@@ -174,6 +177,12 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 	i := slices.IndexFunc(d.opts.Providers, func(p provider.Provider) bool { return p.Info().Name == src.Provider })
 	if i < 0 {
 		return s, fmt.Errorf("there is no provider %q", src.Provider)
+	}
+	if src.Reply != nil {
+		var err error
+		if s.reply, err = match.OpenReply(*src.Reply); err != nil {
+			return s, bellhop.Join("reply", err)
+		}
 	}
 	p := d.opts.Providers[i]
 	s.limit = cmp.Or(src.MaxBodyBytes, p.Info().MaxBodyBytes, bellhop.DefaultMaxBodyBytes)
@@ -254,11 +263,20 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if receipt.Status == 0 {
 			receipt.Status = http.StatusAccepted
 		}
+		replies := src.replies(&receipt)
+		if replies {
+			receipt.Status = src.reply.Status()
+		}
 		if err := d.accept(r.Context(), src, &req, receipt); err != nil {
 			d.refuse(w, src, &req, err)
 			return
 		}
-		d.accepted(w, src, &receipt, start)
+		if replies {
+			d.writeReply(r.Context(), w, src, &receipt.Events[0])
+		} else {
+			w.WriteHeader(receipt.Status)
+		}
+		d.accepted(src, &receipt, start)
 	}
 }
 
@@ -369,9 +387,8 @@ func (d *Door) store(ctx context.Context, record *bellhop.Request, events []bell
 	return got, nil
 }
 
-// accepted answers a request whose events are stored, and counts it.
-func (d *Door) accepted(w http.ResponseWriter, src *source, receipt *provider.Receipt, start time.Time) {
-	w.WriteHeader(receipt.Status)
+// accepted counts a request whose events are stored, and that is answered.
+func (d *Door) accepted(src *source, receipt *provider.Receipt, start time.Time) {
 	took := d.opts.Env.Now().Sub(start)
 	src.metrics.accepted.Inc()
 	for _, item := range receipt.Refused {

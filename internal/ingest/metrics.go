@@ -10,7 +10,9 @@ type metrics struct {
 	unknown    prometheus.Counter
 	duplicates prometheus.Counter
 	conflicts  *prometheus.CounterVec
-	durations  prometheus.Histogram
+
+	unmadeReplies *prometheus.CounterVec
+	durations     prometheus.Histogram
 }
 
 // sourceMetrics are the counters of one source. They are looked up once, when the source is opened.
@@ -31,12 +33,16 @@ func newMetrics(to prometheus.Registerer) *metrics {
 			Help: "Repeats of events that were already stored."}),
 		conflicts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_ingest_conflicts_total",
 			Help: "Events stored although the source has another event with the same id, by source."}, []string{"source"}),
+		unmadeReplies: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_ingest_replies_failed_total",
+			Help: "Answers without the body that the reply of the source should have made, by source."},
+			[]string{"source"}),
 		durations: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_ingest_accept_seconds",
 			Help:    "Time from the start of handling an accepted request to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 16)}),
 	}
 	if to != nil {
-		to.MustRegister(m.requests, m.events, m.refused, m.unknown, m.duplicates, m.conflicts, m.durations)
+		to.MustRegister(m.requests, m.events, m.refused, m.unknown, m.duplicates, m.conflicts,
+			m.unmadeReplies, m.durations)
 	}
 	return m
 }

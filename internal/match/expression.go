@@ -21,6 +21,7 @@ import (
 const (
 	MaxWhereSteps    = 30_000
 	MaxTemplateSteps = 1_000_000
+	MaxReplySteps    = 100_000 // of the template of a source's reply, for which a sender waits
 )
 
 // An expression is a compiled text. It is safe for concurrent use.

@@ -3,18 +3,22 @@ package match
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// textFunctions holds the functions with which a template makes texts. They stand in for the builtin functions of
-// the same names, which count no steps.
+// textFunctions holds the functions with which a template reads and makes texts. The first two stand in for the builtin
+// functions of the same names, which count no steps.
 type textFunctions struct {
 	Join    func(list any, glue ...any) (string, error) `expr:"join"`
 	Replace func(text, old, with any) (string, error)   `expr:"replace"`
+	Form    func(text any) (map[string]any, error)      `expr:"form"`
+	XML     func(text any) (string, error)              `expr:"xml"`
 }
 
-func (m *meter) textFunctions() textFunctions { return textFunctions{m.join, m.replace} }
+func (m *meter) textFunctions() textFunctions { return textFunctions{m.join, m.replace, m.form, m.xml} }
 
 // join concatenates the items of a list, with glue between them.
 func (m *meter) join(list any, glue ...any) (string, error) {
@@ -63,6 +67,45 @@ func (m *meter) replace(text, old, with any) (string, error) {
 	m.take(1 + len(in)/16)
 	m.take(strings.Count(in, what) * (1 + len(by)/16))
 	return strings.ReplaceAll(in, what, by), nil
+}
+
+// form reads a text in application/x-www-form-urlencoded: the first value of each of its fields.
+func (m *meter) form(text any) (map[string]any, error) {
+	in, ok := text.(string)
+	if !ok {
+		return nil, fmt.Errorf("form: needs a text, such as body, not %s", kindOf(text))
+	}
+	m.take(1 + len(in)/16 + strings.Count(in, "&"))
+	values, err := url.ParseQuery(in)
+	if err != nil {
+		return nil, errors.New("form: the text is not fields in application/x-www-form-urlencoded")
+	}
+	fields := make(map[string]any, len(values))
+	for name, list := range values {
+		fields[name] = list[0]
+	}
+	return fields, nil
+}
+
+// xmlEscaper escapes what has a meaning in XML, for text and for attributes in either kind of quotes.
+var xmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;")
+
+// xml returns a text, a number, true or false as it is written within XML or HTML. Characters that XML cannot have at
+// all become U+FFFD.
+func (m *meter) xml(v any) (string, error) {
+	in, ok := Text(v)
+	if !ok {
+		return "", fmt.Errorf("xml: needs a text, a number, true or false, not %s", kindOf(v))
+	}
+	m.take(1 + len(in)/16)
+	escaped := xmlEscaper.Replace(in)
+	m.take((len(escaped) - len(in)) / 16)
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
+			return utf8.RuneError
+		}
+		return r
+	}, escaped), nil
 }
 
 // Text formats v, a value of an expression that is a text, a number, true or false; ok is false for anything else.

@@ -120,7 +120,7 @@ func (t *template) render(ev *bellhop.Event) (c content, err error) {
 	}
 	v, err := t.body.RenderView(view)
 	if err == nil {
-		c.body, c.kind, err = encodeResult(v)
+		c.body, c.kind, err = match.EncodeResult(v)
 	}
 	if err != nil {
 		return content{}, fmt.Errorf("template.body: %w", err)
@@ -148,21 +148,4 @@ func (t *template) appendHeader(h []byte, name string, v any) ([]byte, error) {
 		return nil, err
 	}
 	return egress.AppendHeader(h, name, text), nil
-}
-
-// encodeResult returns the body for the result v of an expression, and its content type.
-func encodeResult(v any) (body []byte, kind string, err error) {
-	if text, ok := v.(string); ok {
-		return []byte(text), "text/plain; charset=utf-8", nil
-	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return nil, "", fmt.Errorf("what it gives cannot be written as JSON: %w", err)
-	}
-	if b.Len() > bellhop.MaxBatchBytes {
-		return nil, "", errors.New("what it gives is too large: at most 1 MiB of JSON")
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), "application/json", nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 )
 
 const selectSource = `SELECT n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
-	secrets_at, tenant, expect_every FROM sources`
+	secrets_at, tenant, expect_every, reply FROM sources`
 
 func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 	src = bellhop.Source{ID: row.ColumnText(1), Name: row.ColumnText(2), Provider: row.ColumnText(3),
@@ -21,6 +22,11 @@ func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 		Disabled:     row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8),
 		SecretsAt: secretTimesAt(row, 9),
 		Tenant:    row.ColumnText(10), ExpectEvery: time.Duration(row.ColumnInt64(11))}
+	if text := row.ColumnRawText(12); len(text) > 0 {
+		if err := json.Unmarshal(text, &src.Reply); err != nil {
+			return src, fmt.Errorf("read the reply of source %s: %w", src.ID, err)
+		}
+	}
 	src.Settings, err = s.opts.Keys.Open(row.ColumnRawBlob(4), src.ID)
 	return src, err
 }
@@ -95,9 +101,10 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 	var n int64
 	err = s.do(func(c *conn) error {
 		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
-			secrets_at, tenant, expect_every)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.CreatedAt, src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery)
+			secrets_at, tenant, expect_every, reply)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
+			src.CreatedAt, src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery,
+			formatReply(src.Reply))
 		n = c.db.LastInsertRowID()
 		return conflictIfTaken(err, "source", src.Name)
 	})
@@ -122,9 +129,10 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source,
 			return err
 		}
 		err = sourceTable.change(c, `UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?,
-			disabled = ?, updated_at = ?, secrets_at = ?, tenant = ?, expect_every = ?`, src.ID, version,
+			disabled = ?, updated_at = ?, secrets_at = ?, tenant = ?, expect_every = ?, reply = ?`, src.ID, version,
 			src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
-			src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery)
+			src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery,
+			formatReply(src.Reply))
 		if err != nil {
 			return conflictIfTaken(err, "source", src.Name)
 		}
@@ -189,6 +197,15 @@ func (s *Store) DeleteSource(ctx context.Context, id string, version ...time.Tim
 		table.present += " AND " + hasURL
 		return table.change(c, "UPDATE sources SET deleted_at = ?, settings = x''", id, version, s.opts.Now())
 	})
+}
+
+// formatReply returns r as it is stored.
+func formatReply(r *bellhop.SourceReply) string {
+	if r == nil {
+		return ""
+	}
+	text, _ := json.Marshal(r) // of texts and numbers
+	return string(text)
 }
 
 // formatSecretTimes returns times as a JSON object of microseconds since 1970.

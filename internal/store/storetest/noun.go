@@ -13,7 +13,8 @@ func sources(w *world) {
 	s := bellhop.Source{ID: "src_1", Name: "graph", Provider: "graph",
 		Settings:     json.RawMessage(`{"client_state":"\u0000 é"}`),
 		MaxBodyBytes: 5, Disabled: true, CreatedAt: at, UpdatedAt: at.Add(1000),
-		SecretsAt: bellhop.SecretTimes{"settings.key": at.Add(2000)}}
+		SecretsAt: bellhop.SecretTimes{"settings.key": at.Add(2000)},
+		Reply:     &bellhop.SourceReply{Status: 201, ContentType: "text/xml", Body: "<é\x00/>", Template: "data"}}
 	w.must(w.CreateSource(w.ctx, s))
 	read := func(idOrName string) bellhop.Source {
 		w.Helper()
@@ -29,6 +30,9 @@ func sources(w *world) {
 		bellhop.SecretTimes{"settings.key": at.Add(4000), "access.token": at}
 	w.must(second(w.UpdateSource(w.ctx, s)))
 	w.equal("updated", read("mail"), s)
+	s.Reply = nil
+	w.must(second(w.UpdateSource(w.ctx, s)))
+	w.equal("without a reply", read("mail"), s)
 	_, err := w.Source(w.ctx, "graph")
 	w.refused("by the old name", err, bellhop.CodeNotFound)
 

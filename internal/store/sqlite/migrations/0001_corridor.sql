@@ -15,6 +15,7 @@ CREATE TABLE sources (
 	settings       BLOB NOT NULL,                   -- sealed
 	max_body_bytes INTEGER NOT NULL CHECK (max_body_bytes >= 0),
 	disabled       INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+	reply          TEXT    NOT NULL DEFAULT '',     -- JSON; '' is the provider's answer
 	expect_every   INTEGER NOT NULL DEFAULT 0 CHECK (expect_every >= 0),
 	last_event_at  INTEGER,                         -- to some minutes; of a source with expect_every alone
 	silent_since   INTEGER,                         -- of the silence that was announced

@@ -63,12 +63,10 @@ type Options struct {
 
 // A System is the stand-in. It is safe for concurrent use.
 type System struct {
-	host        *emulator.Host
-	tokens      *entra.System
-	opts        Options
-	key         *rsa.PrivateKey
-	certificate []byte // DER
-	thumbprint  string // SHA-1 of the certificate, in upper-case hex: the id of the protection key
+	host       *emulator.Host
+	tokens     *entra.System
+	opts       Options
+	protection func() *protection // the first call makes it
 
 	mu        sync.Mutex // guards the fields below, and all that they hold
 	endpoints []*endpoint
@@ -85,26 +83,39 @@ func New(host *emulator.Host, tokens *entra.System, opts Options) *System {
 	opts.Policies = cmp.Or(opts.Policies, 1_000_000)
 	opts.Locators = cmp.Or(opts.Locators, 5)
 	opts.Pace = cmp.Or(opts.Pace, time.Second)
-	s := &System{host: host, tokens: tokens, opts: opts, key: opts.Key}
-	if s.key == nil {
-		var err error
-		if s.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+	made := host.Now()
+	s := &System{host: host, tokens: tokens, opts: opts,
+		protection: sync.OnceValue(func() *protection { return newProtection(opts.Key, made) })}
+	s.Reset()
+	return s
+}
+
+// A protection is the key for which the signing keys of endpoints are encrypted, and its certificate.
+type protection struct {
+	key         *rsa.PrivateKey
+	certificate []byte // DER
+	thumbprint  string // SHA-1 of the certificate, in upper-case hex: the id of the protection key
+}
+
+// newProtection returns a certificate for key, and makes a key if that is nil, which takes a tenth of a second or
+// several.
+func newProtection(key *rsa.PrivateKey, now time.Time) *protection {
+	p := &protection{key: key}
+	var err error
+	if p.key == nil {
+		if p.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 			panic(err) // crypto/rand ends the program first
 		}
 	}
-	now := host.Now()
 	template := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()),
 		Subject: pkix.Name{CommonName: AccountName}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(2, 0, 0),
 		KeyUsage: x509.KeyUsageKeyEncipherment}
-	var err error
-	if s.certificate, err = x509.CreateCertificate(rand.Reader, template, template, s.key.Public(),
-		s.key); err != nil {
+	if p.certificate, err = x509.CreateCertificate(rand.Reader, template, template, p.key.Public(), p.key); err != nil {
 		panic(fmt.Sprintf("emulator/ams: make a certificate: %v", err)) // of an RSA key and a template of our own
 	}
-	sum := sha1.Sum(s.certificate)
-	s.thumbprint = strings.ToUpper(hex.EncodeToString(sum[:]))
-	s.Reset()
-	return s
+	sum := sha1.Sum(p.certificate)
+	p.thumbprint = strings.ToUpper(hex.EncodeToString(sum[:]))
+	return p
 }
 
 // Name returns "ams".

@@ -137,13 +137,13 @@ func (s *System) openCredential(e *endpoint, credential string, protectionType i
 		return failed(http.StatusBadRequest, "The property 'EncryptedEndPointCredential' needs the CredentialType 1.")
 	case protectionType != 0:
 		return failed(http.StatusBadRequest, "The value of the property 'ProtectionKeyType' is not valid.")
-	case !strings.EqualFold(e.protectionKeyID, s.thumbprint):
+	case !strings.EqualFold(e.protectionKeyID, s.protection().thumbprint):
 		return failed(http.StatusBadRequest, "The property 'ProtectionKeyId' is not that of the account's "+
 			"certificate.")
 	}
 	sealed, err := base64.StdEncoding.DecodeString(credential)
 	if err == nil {
-		e.key, err = rsa.DecryptOAEP(sha1.New(), nil, s.key, sealed, nil)
+		e.key, err = rsa.DecryptOAEP(sha1.New(), nil, s.protection().key, sealed, nil)
 	}
 	if err != nil || len(e.key) == 0 {
 		return failed(http.StatusBadRequest, "The property 'EncryptedEndPointCredential' cannot be decrypted.")

@@ -240,7 +240,7 @@ func (s *System) protectionKey(w http.ResponseWriter, r *http.Request, function 
 		if err != nil || n < 0 {
 			return failed(http.StatusBadRequest, "The parameter 'contentKeyType' is missing or not a number.")
 		}
-		writeValue(w, r, function, s.thumbprint)
+		writeValue(w, r, function, s.protection().thumbprint)
 		return nil
 	}
 	id, quoted := strings.CutPrefix(parameter(r, "protectionKeyId"), "'")
@@ -248,9 +248,9 @@ func (s *System) protectionKey(w http.ResponseWriter, r *http.Request, function 
 	switch {
 	case !quoted || !closed:
 		return failed(http.StatusBadRequest, "The parameter 'protectionKeyId' is missing or not in single quotes.")
-	case !strings.EqualFold(id, s.thumbprint):
+	case !strings.EqualFold(id, s.protection().thumbprint):
 		return failed(http.StatusNotFound, "The protection key was not found.")
 	}
-	writeValue(w, r, function, base64.StdEncoding.EncodeToString(s.certificate))
+	writeValue(w, r, function, base64.StdEncoding.EncodeToString(s.protection().certificate))
 	return nil
 }

@@ -76,7 +76,7 @@ func (s *System) Authenticate(r *http.Request, audiences ...string) (Claims, err
 	if err != nil {
 		return c, ErrBadToken
 	}
-	payload, err := signed.Verify(&s.key.PublicKey)
+	payload, err := signed.Verify(&s.key().PublicKey)
 	if err != nil || json.Unmarshal(payload, &c) != nil {
 		return Claims{}, ErrBadToken
 	}

@@ -65,7 +65,7 @@ type Options struct {
 type System struct {
 	host *emulator.Host
 	opts Options
-	key  *rsa.PrivateKey
+	key  func() *rsa.PrivateKey // of tokens; the first call may make it
 
 	mu        sync.Mutex
 	clients   map[string]Client
@@ -85,15 +85,21 @@ func New(host *emulator.Host, opts Options) *System {
 	if opts.DeviceInterval == 0 {
 		opts.DeviceInterval = 5 * time.Second
 	}
-	s := &System{host: host, opts: opts, key: opts.Key}
-	if s.key == nil {
-		var err error
-		if s.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-			panic(err) // crypto/rand ends the program first
-		}
+	s := &System{host: host, opts: opts, key: func() *rsa.PrivateKey { return opts.Key }}
+	if opts.Key == nil {
+		s.key = sync.OnceValue(newKey)
 	}
 	s.Reset()
 	return s
+}
+
+// newKey makes a key for tokens. It takes a tenth of a second or several, so it waits until a token is asked for.
+func newKey() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err) // crypto/rand ends the program first
+	}
+	return key
 }
 
 // Name returns "entra".
@@ -279,15 +285,16 @@ func (s *System) discovery(w http.ResponseWriter, _ *http.Request, at place) {
 
 // keys answers the keys that sign tokens.
 func (s *System) keys(w http.ResponseWriter, _ *http.Request, at place) {
-	e := big.NewInt(int64(s.key.E)).Bytes()
+	key := s.key()
+	e := big.NewInt(int64(key.E)).Bytes()
 	emulator.WriteJSON(w, http.StatusOK, map[string]any{"keys": []map[string]any{{
 		"kty": "RSA", "use": "sig", "kid": s.keyID(), "x5t": s.keyID(), "issuer": at.issuer(),
-		"n": base64.RawURLEncoding.EncodeToString(s.key.N.Bytes()), "e": base64.RawURLEncoding.EncodeToString(e),
+		"n": base64.RawURLEncoding.EncodeToString(key.N.Bytes()), "e": base64.RawURLEncoding.EncodeToString(e),
 	}}})
 }
 
 func (s *System) keyID() string {
-	sum := sha256.Sum256(s.key.N.Bytes())
+	sum := sha256.Sum256(s.key().N.Bytes())
 	return base64.RawURLEncoding.EncodeToString(sum[:20])
 }
 
@@ -329,7 +336,7 @@ func (s *System) client(id string) (Client, *failure) {
 
 // sign returns claims as a token.
 func (s *System) sign(claims any) string {
-	return sign(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: s.key, KeyID: s.keyID()}}, claims)
+	return sign(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: s.key(), KeyID: s.keyID()}}, claims)
 }
 
 // scopesOf splits a scope parameter.

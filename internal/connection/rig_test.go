@@ -20,6 +20,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/emulator"
+	"github.com/bellhop-gateway/bellhop/emulator/emulatortest"
 	"github.com/bellhop-gateway/bellhop/emulator/entra"
 	"github.com/bellhop-gateway/bellhop/emulator/graph"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
@@ -90,6 +91,7 @@ func newRig(t *testing.T, opts entra.Options) *rig {
 	r := &rig{T: t, clock: &clock{at: time.Now().Truncate(time.Second)}, logged: new(bytes.Buffer)}
 	r.host = emulator.New(emulator.Options{Now: r.clock.now})
 	t.Cleanup(r.host.Close)
+	opts.Key = emulatortest.Key()
 	r.entra = entra.New(r.host, opts)
 	r.host.Add(r.entra, graph.New(r.host, r.entra, graph.Options{}))
 	server := httptest.NewServer(r.host)

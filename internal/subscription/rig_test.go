@@ -134,7 +134,8 @@ func newRig(t *testing.T) *rig {
 			Settings: []byte(s[2]), CreatedAt: time.Now(), UpdatedAt: time.Now()})
 	}
 	r.host = emulator.New(emulator.Options{Client: &http.Client{Transport: r}})
-	tokens := entra.New(r.host, entra.Options{Clients: []entra.Client{{ID: appID, Secret: entra.DefaultSecret}}})
+	tokens := entra.New(r.host, entra.Options{Key: emulatortest.Key(),
+		Clients: []entra.Client{{ID: appID, Secret: entra.DefaultSecret}}})
 	r.host.Add(tokens, emugraph.New(r.host, tokens, emugraph.Options{AnyToken: true}),
 		emuoutlook.New(r.host, tokens, emuoutlook.Options{AnyToken: true}),
 		emusharepoint.New(r.host, tokens, emusharepoint.Options{AnyToken: true}),

@@ -223,7 +223,10 @@ func (c *Calls) lane(key string, now time.Time) *lane {
 		func(l *lane) bool { return l.active == 0 },
 	} {
 		for other, l := range c.lanes {
-			if len(c.lanes) >= maxLanes && forget(l) {
+			if len(c.lanes) < maxLanes {
+				break
+			}
+			if forget(l) {
 				delete(c.lanes, other)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -14,7 +15,8 @@ import (
 // minVersion is the first release of SQLite without a known way to lose a commit in WAL mode.
 const minVersion = "3.51.3"
 
-func checkLibrary() error {
+// checkLibrary returns an error if the SQLite within the program is too old.
+var checkLibrary = sync.OnceValue(func() error {
 	c, err := sqlite3.Open(":memory:")
 	if err != nil {
 		return err
@@ -32,7 +34,7 @@ func checkLibrary() error {
 		return fmt.Errorf("SQLite %s is too old: at least %s is needed", got, minVersion)
 	}
 	return nil
-}
+})
 
 func olderVersion(a, b string) bool {
 	var x, y [3]int

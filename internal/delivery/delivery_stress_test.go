@@ -14,7 +14,9 @@ func TestStressAnyStream(t *testing.T) { anyStream(t, 12) }
 func TestStressAnyReplay(t *testing.T) { anyReplay(t, 8) }
 
 // TestStressThunderingHerd is TestThunderingHerd after an outage of an hour.
-func TestStressThunderingHerd(t *testing.T) { thunderingHerd(t, time.Hour) }
+func TestStressThunderingHerd(t *testing.T) {
+	thunderingHerd(t, time.Hour, 500*time.Millisecond, 20*time.Millisecond)
+}
 
 // TestStressRepairRate is TestRepairRate with other rates.
 func TestStressRepairRate(t *testing.T) { repairRate(t, 2.5, 10, 200) }
@@ -38,3 +40,12 @@ func TestStressMemory(t *testing.T) { memoryBounded(t, 150, 1) }
 
 // TestStressBytesInMemory is TestBytesInMemory with more events and bodies of usual size.
 func TestStressBytesInMemory(t *testing.T) { bytesBounded(t, 60, 1) }
+
+// TestStressOverflow is TestOverflow with more events.
+func TestStressOverflow(t *testing.T) { overflow(t, 5000) }
+
+// TestStressReplayOfMany is TestReplayOfMany with more events.
+func TestStressReplayOfMany(t *testing.T) { replayOfMany(t, 6000) }
+
+// TestStressBadTLS is TestBadTLS with more destinations.
+func TestStressBadTLS(t *testing.T) { badTLS(t, 30, 4) }

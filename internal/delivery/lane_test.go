@@ -62,8 +62,10 @@ func TestConcurrencyChanged(t *testing.T) {
 
 // TestOverflow: deliveries that do not fit into a lane wait in the table. Memory stays bounded, and each event
 // arrives once.
-func TestOverflow(t *testing.T) {
-	const events = 5000
+func TestOverflow(t *testing.T) { overflow(t, 2*laneLength+200) }
+
+// overflow is the body of TestOverflow for this number of events.
+func overflow(t *testing.T, events int) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("slow")
@@ -267,16 +269,15 @@ func memoryBounded(t *testing.T, lanes, part int) {
 // TestThunderingHerd: when a destination is back after an outage, all of its deliveries are due. It gets one attempt
 // first, then more and more, never more than its concurrency. Other destinations are not delayed, and new events do
 // not wait for old ones.
-func TestThunderingHerd(t *testing.T) { thunderingHerd(t, 10*time.Minute) }
+func TestThunderingHerd(t *testing.T) {
+	thunderingHerd(t, 10*time.Minute, 1500*time.Millisecond, 60*time.Millisecond)
+}
 
-// thunderingHerd is the body of TestThunderingHerd for an outage of this length.
-func thunderingHerd(t *testing.T, outage time.Duration) {
+// thunderingHerd is the body of TestThunderingHerd for an outage of this length, the time between two events, and the
+// time that an answer takes. What is due after the outage is more than can be sent within two seconds.
+func thunderingHerd(t *testing.T, outage, every, takes time.Duration) {
 	inBubble(t, func(t *testing.T) {
-		const (
-			every       = 500 * time.Millisecond // the time between two events
-			takes       = 20 * time.Millisecond  // the time of one answer
-			concurrency = 8
-		)
+		const concurrency = 8
 		r := newRig(t)
 		to, other := r.network.receiver("gone"), r.network.receiver("other")
 		to.will(after(takes))

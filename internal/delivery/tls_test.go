@@ -23,8 +23,10 @@ import (
 
 // TestBadTLS: destinations whose TLS handshake hangs, whose certificate has expired or is for another name, or that
 // require a client certificate. Each attempt records the reason, and a healthy destination gets its events at once.
-func TestBadTLS(t *testing.T) {
-	const each, events = 30, 4
+func TestBadTLS(t *testing.T) { badTLS(t, 6, 4) }
+
+// badTLS is the body of TestBadTLS for this number of destinations with each fault and this number of events.
+func badTLS(t *testing.T, each, events int) {
 	inBubble(t, func(t *testing.T) {
 		ca := newAuthority(t)
 		r := newRig(t, func(r *rig) { r.roots = ca.pool() })

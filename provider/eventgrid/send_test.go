@@ -290,6 +290,9 @@ func TestSendForms(t *testing.T) {
 
 // TestSendWhole: whatever a source accepts is sent with every member that Microsoft's readers require, of its type.
 func TestSendWhole(t *testing.T) {
+	deep := strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000)
+	bodies := []string{`[{"id":"1","eventType":"a","data":` + deep + "}]",
+		`{"specversion":"1.0","id":"1","type":"a","source":"/s","data":` + deep + "}"}
 	others := []string{`null`, `1`, `""`, `"x"`, `{}`, `[]`, `true`, ``}
 	for _, name := range []string{"topic", "subject", "data", "eventTime", "dataVersion", "metadataVersion", "time",
 		"datacontenttype", "source"} {
@@ -298,23 +301,19 @@ func TestSendWhole(t *testing.T) {
 			if value != "" {
 				member = `,"` + name + `":` + value
 			}
-			for _, body := range []string{
-				`[{"id":"1","eventType":"a"` + member + "}]",
-				`[{"id":"1","eventType":"a","data":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + "}]",
-				`{"specversion":"1.0","id":"1","type":"a","source":"/s"` + member + "}",
-				`{"specversion":"1.0","id":"1","type":"a","source":"/s","data":` + strings.Repeat("[", 20_000) +
-					strings.Repeat("]", 20_000) + "}",
-			} {
-				req := delivery("s3cret", []byte(body))
-				receipt, err := open(t, values{"query_secret": "s3cret"}).Receive(t.Context(), req)
-				if err != nil {
-					continue // refused
-				}
-				for _, ev := range receipt.Events {
-					ev.ID, ev.Source, ev.ReceivedAt = "evt_1", "grid", providertest.Now
-					checkWhole(t, &ev)
-				}
-			}
+			bodies = append(bodies, `[{"id":"1","eventType":"a"`+member+"}]",
+				`{"specversion":"1.0","id":"1","type":"a","source":"/s"`+member+"}")
+		}
+	}
+	for _, body := range bodies {
+		req := delivery("s3cret", []byte(body))
+		receipt, err := open(t, values{"query_secret": "s3cret"}).Receive(t.Context(), req)
+		if err != nil {
+			continue // refused
+		}
+		for _, ev := range receipt.Events {
+			ev.ID, ev.Source, ev.ReceivedAt = "evt_1", "grid", providertest.Now
+			checkWhole(t, &ev)
 		}
 	}
 }

@@ -10,11 +10,16 @@ STRESS ?= 20
 # SQLite itself, translated to Go by its driver's authors, has no goroutines and is most of what the tests execute. Without
 # the race detector in that one package they take a third of the time. Other libraries cannot be left out: the linker may
 # take their copy of a generic function of the standard library, and the detector then misses its synchronization.
-RACE = -race '-gcflags=github.com/ncruces/go-sqlite3-wasm/v6/...=-race=false'
+RACE = -race '-gcflags=github.com/ncruces/go-sqlite3-wasm/v6/...=-race=false' $(NO_DWARF)
 
-# Without the tables for debuggers, a test binary is linked in half the time. Stack traces and the race detector's reports
-# do not need them.
-NO_DWARF = -ldflags=-w
+# Without the tables for debuggers, a package is compiled in less time and a test binary linked in half of it. Stack traces
+# and the race detector's reports do not need them.
+NO_DWARF = '-gcflags=github.com/bellhop-gateway/bellhop/...=-dwarf=false' -ldflags=-w
+
+# lint reads every file. The tests are built with the same tags, so that no package is compiled twice, and leave out what
+# needs a tag.
+TAGS = -tags stress,browser
+UNTAGGED = $(TAGS) -skip '^Test(Stress|Chromium)'
 
 # The garbage collector runs a quarter as often, and a program with the race detector does not sleep for a second as it exits.
 TEST_ENV = CGO_ENABLED=1 GOGC=400 GORACE="atexit_sleep_ms=0 $(GORACE)"
@@ -31,13 +36,13 @@ run: build ## build and serve on this machine, data in ./data; ARGS are flags fo
 	./bin/bellhop serve $(ARGS)
 
 test: lint ## lint, then every test under the race detector in shuffled order; of the fuzz targets only the seeds
-	$(TEST_ENV) go test $(RACE) $(NO_DWARF) -vet=off -p 3 -shuffle=on -timeout 10m ./...
+	$(TEST_ENV) go test $(RACE) $(UNTAGGED) -vet=off -p 3 -shuffle=on -timeout 10m ./...
 
 # vet and staticcheck read what the compiler wrote about each package, so they ask for the build that the tests need too.
 lint: ## formatting, vet, staticcheck, also of what is built with the tags stress and browser
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
-	$(TEST_ENV) go vet $(RACE) -tags stress,browser ./... # which leaves no file out
-	$(TEST_ENV) GOFLAGS="$(RACE)" $$(go tool -n staticcheck) -tags stress,browser ./...
+	$(TEST_ENV) go vet $(RACE) $(TAGS) ./...
+	$(TEST_ENV) GOFLAGS="$(RACE)" $$(go tool -n staticcheck) $(TAGS) ./...
 
 fuzz: ## each fuzz target for FUZZTIME, such as 30000x or 5s
 	FUZZTIME=$(FUZZTIME) .ci/fuzz
@@ -49,7 +54,7 @@ stress: ## kill, power cut and load, on this machine alone; STRESS is how often 
 STRESSED = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir=interop '^func TestStress' .)))
 
 browser: ## what a real browser does with the answers: needs chromium
-	go test -tags browser -run '^TestBrowser' -count=1 ./internal/journey
+	go test -tags browser -run '^TestChromium' -count=1 ./internal/journey
 
 bench: build ## this machine end to end, then the hot packages one by one
 	./bin/bellhop bench

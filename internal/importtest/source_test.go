@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -27,12 +28,23 @@ type sourceFile struct {
 	fset *token.FileSet
 }
 
-// sourceFiles parses every Go file of the module, whatever its build constraints.
+// sourceFiles returns every Go file of the module, whatever its build constraints. Nobody may change them.
 func sourceFiles(t *testing.T) []sourceFile {
 	t.Helper()
-	var files []sourceFile
+	files, err := parseModule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no source found")
+	}
+	return files
+}
+
+// parseModule parses the files once for all tests.
+var parseModule = sync.OnceValues(func() (files []sourceFile, err error) {
 	fset := token.NewFileSet()
-	err := filepath.WalkDir(moduleRoot, func(p string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(moduleRoot, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -54,14 +66,8 @@ func sourceFiles(t *testing.T) []sourceFile {
 		files = append(files, sourceFile{name, room(path.Dir(name)), strings.HasSuffix(name, "_test.go"), parsed, fset})
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Fatal("no source found")
-	}
-	return files
-}
+	return files, err
+})
 
 // skipFolder reports whether the go command passes over that folder too: because of its name, or because it is a
 // module of its own.

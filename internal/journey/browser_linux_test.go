@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// TestBrowser: a handshake echoes a text that a stranger chose, by a link or a form. In a real browser no script
+// TestChromium: a handshake echoes a text that a stranger chose, by a link or a form. In a real browser no script
 // of it runs and no picture is fetched.
-func TestBrowser(t *testing.T) {
+func TestChromium(t *testing.T) {
 	t.Parallel()
 	browser, err := exec.LookPath("chromium")
 	if err != nil {

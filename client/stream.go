@@ -125,6 +125,7 @@ func (f StreamFilter) query() string {
 // Bounds of a stream.
 const (
 	maxStreamLine   = 1 << 20
+	streamBuffer    = 64 << 10         // of bytes that are read at a time
 	streamSilence   = 45 * time.Second // without a byte; the gateway sends one every 15 s
 	firstStreamWait = time.Second      // before the first try to come back; doubled for each further one
 	mostStreamWait  = 30 * time.Second
@@ -241,7 +242,7 @@ func (s *stream) follow(ctx context.Context, take func(StreamItem) bool) error {
 // read reads messages until the end of the stream. heard is called for each line.
 func (s *stream) read(from io.Reader, heard func(), take func(StreamItem) bool) error {
 	lines := bufio.NewScanner(from)
-	lines.Buffer(nil, maxStreamLine)
+	lines.Buffer(make([]byte, 0, streamBuffer), maxStreamLine)
 	var data []byte
 	id, has := s.after, false
 	ended := false

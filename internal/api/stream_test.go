@@ -55,7 +55,7 @@ func (r *streamRig) follow(query string, header ...string) *httptest.ResponseRec
 
 // settle lets everything pass that is under way.
 func (r *streamRig) settle() {
-	time.Sleep(100 * time.Millisecond) // of the bubble
+	time.Sleep(300 * time.Millisecond) // of the bubble
 	synctest.Wait()
 }
 
@@ -323,4 +323,31 @@ func TestStreamOfRevokedKey(t *testing.T) {
 		key.revoked.Store(true)
 		<-ended
 	})
+}
+
+// BenchmarkWriteNote measures the text of one note, which is written once for all listeners.
+func BenchmarkWriteNote(b *testing.B) {
+	ev := bellhop.Event{ID: "evt_05ba869pt00c5hjr", SourceID: "src_1", Source: "media", Type: "ams.JobStateChange",
+		Subject: "transforms/encode/jobs/job-17", ReceivedAt: testNow, ContentType: "application/json",
+		Header: bellhop.Header("Content-Type: application/json\nUser-Agent: bench\n"), Body: make([]byte, 1000)}
+	event, attempt := EventNote(&ev, len(ev.Body), 1, ""), AttemptNote(attemptedAt("dlv_1", testNow))
+	var text []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		text = WriteNote(text[:0], &event)
+		text = WriteNote(text[:0], &attempt)
+	}
+}
+
+// BenchmarkMakeNote measures what an event and an attempt cost the goroutine that writes to the store, while somebody
+// listens.
+func BenchmarkMakeNote(b *testing.B) {
+	ev := bellhop.Event{ID: "evt_05ba869pt00c5hjr", SourceID: "src_1", Source: "media", Type: "ams.JobStateChange",
+		ReceivedAt: testNow, Header: bellhop.Header("Content-Type: application/json\nUser-Agent: bench\nX-Event: x\n")}
+	attempted := attemptedAt("dlv_1", testNow)
+	b.ReportAllocs()
+	for b.Loop() {
+		EventNote(&ev, 1000, 1, "")
+		AttemptNote(attempted)
+	}
 }

@@ -26,14 +26,15 @@ const (
 	DefaultMaxListeners = 100
 	ringLength          = 8192
 	chunk               = 256 // notes that are copied out of the ring at a time
-	maxPending          = 512 << 10
+	maxPending          = 1 << 20
+	early               = 1024 // notes that Run does not let wait for its next pass
 )
 
 // Times of a hub.
 const (
-	pause     = 20 * time.Millisecond // between two passes of Run: many notes then share one write of each listener
-	linger    = time.Minute           // for which the ring outlives the last listener
-	Heartbeat = 15 * time.Second      // without a message, after which a listener gets a sign of life
+	pause     = 100 * time.Millisecond // at most, between two passes of Run: many notes then share one write of each listener
+	linger    = time.Minute            // for which the ring outlives the last listener
+	Heartbeat = 15 * time.Second       // without a message, after which a listener gets a sign of life
 )
 
 // ErrFull says that there are as many listeners as there may be.
@@ -56,6 +57,7 @@ type Hub struct {
 	opts    Options
 	metrics *metrics
 	wake    chan struct{} // holds one: there are new notes, or the last listener left
+	hurry   chan struct{} // holds one: there are early notes
 
 	observing atomic.Bool // whether notes are wanted: ring is not nil
 
@@ -86,7 +88,8 @@ type slot struct {
 // New returns a hub without listeners.
 func New(o Options) *Hub {
 	o.MaxListeners = cmp.Or(o.MaxListeners, DefaultMaxListeners)
-	h := &Hub{opts: o, wake: make(chan struct{}, 1), listeners: map[*Listener]struct{}{}}
+	h := &Hub{opts: o, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
+		listeners: map[*Listener]struct{}{}}
 	h.metrics = newMetrics(o.Metrics)
 	return h
 }
@@ -111,10 +114,16 @@ func (h *Hub) Publish(n Note) {
 	}
 	h.head++
 	h.ring[h.head%ringLength] = slot{Note: n, after: Position{h.mark, now, h.session, h.head}}
-	first := h.head == h.tail+1
+	waiting := h.head - h.tail
 	h.mu.Unlock()
-	if first {
+	switch waiting {
+	case 1:
 		h.poke()
+	case early:
+		select {
+		case h.hurry <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -224,6 +233,7 @@ func (h *Hub) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
+		case <-h.hurry:
 		}
 	}
 }

@@ -164,8 +164,8 @@ func (l *Listener) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// keptBytes is how large a buffer a listener keeps while nothing is pending.
-const keptBytes = 16 << 10
+// keptBytes is how large a buffer a listener keeps until nothing has come for the time of a heartbeat.
+const keptBytes = 256 << 10
 
 // read returns the pending messages, and whether none follow.
 func (l *Listener) read() (text []byte, ended bool) {
@@ -186,6 +186,7 @@ func (l *Listener) beat() []byte {
 	if len(l.pending) > 0 { // they are not read yet, and the position is after them
 		return []byte(":\n\n")
 	}
+	l.pending, l.spare = nil, nil
 	p := l.passed
 	return append(p.Append([]byte(":\nid: ")), "\n\n"...)
 }
